@@ -46,7 +46,7 @@ _MODULES = {
 }
 
 AT_ONCE, AFTER_THOSE = 0, 1
-"""In which order a process that holds several messages takes them: what is of a batch comes second."""
+"""Priorities of the messages that a process holds: batches come second."""
 
 
 def load_use_cases(queues: Collection[str]) -> None:
@@ -67,7 +67,7 @@ def declare_actors(broker: Broker, services: Services) -> None:
         from worker.handlers.requests.ingest_request import ingest_request, refuse_unreadable
 
         message = CurrentMessage.get_current_message()
-        sender, reply_to = _sender(message), _reply_to(message)
+        sender, reply_to = _option(message, SENDER), _option(message, REPLY_TO)
         if UNREADABLE in event:
             unreadable = UnreadableEvent.model_validate(event[UNREADABLE])
             names = unreadable.model_dump(include=_NAMES)
@@ -105,9 +105,5 @@ def declare_actors(broker: Broker, services: Services) -> None:
         dramatiq.actor(broker=broker, actor_name=name, queue_name=queue, priority=priority, time_limit=limit)(function)
 
 
-def _sender(message: Message[Any] | MessageProxy | None) -> str:
-    return str(message.options.get(SENDER) or "") if message else ""
-
-
-def _reply_to(message: Message[Any] | MessageProxy | None) -> str:
-    return str(message.options.get(REPLY_TO) or "") if message else ""
+def _option(message: Message[Any] | MessageProxy | None, name: str) -> str:
+    return str(message.options.get(name) or "") if message else ""

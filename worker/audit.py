@@ -68,7 +68,7 @@ class Audit(Base):
 
 
 class AuditUnlogged(Base):
-    """What the notifier is to write to its log of a line of the trail; it deletes the row then."""
+    """A line of the trail that the notifier has not yet written to its log; the notifier deletes the row then."""
 
     __tablename__ = "audit_unlogged"
 
@@ -92,7 +92,7 @@ class AuditWord(Base):
 
 
 class Process(Base):
-    """What a kind of process, by its account, was last put on record to run with."""
+    """The digest of the settings that a kind of process, by its account, last recorded in the trail."""
 
     __tablename__ = "process"
 
@@ -101,11 +101,11 @@ class Process(Base):
 
 
 NOTIFIER = "notifier"
-"""The actor of what the notifier does by its own clock."""
+"""The actor of the notifier's own tasks."""
 
 
 class Action(StrEnum):
-    """What a line is about, and its French label for operators."""
+    """The code of an action in the trail, with its French label."""
 
     label: str
 
@@ -225,7 +225,7 @@ def record_audit(
 
 
 def note_settings(connection: Connection, who: Actor, settings: str) -> bool:
-    """Record what a process runs with, secrets masked, unless the last record says the same; return whether it did."""
+    """Record the settings of a process, secrets masked, unless the last record has the same; return whether it did."""
     name, digest = f"{who.name} {who.account}".strip(), hashlib.sha256(settings.encode()).hexdigest()
     is_other = Process.name == name, Process.settings_hash != digest
     changed = connection.execute(update(Process).where(*is_other).values(settings_hash=digest)).rowcount
@@ -258,7 +258,7 @@ def _make_pseudonym(kind: str, salt: str, words: str) -> str:
 
 
 def _name_of_actor(connection: Connection, name: str) -> str:
-    """The pseudonym of an agent; the name itself for operators, accounts and programs."""
+    """Return the pseudonym of an agent; the name itself of an operator, an account or a program."""
     if (known := find_pseudonym(connection, name)) is not None:
         return known
     is_agent = connection.scalar(select(_AGENTS.c.name).where(_AGENTS.c.name == name).limit(1)) is not None
@@ -266,7 +266,7 @@ def _name_of_actor(connection: Connection, name: str) -> str:
 
 
 def _pseudonym_of(connection: Connection, named: Pseudonymised, code_commune: str) -> str:
-    """The pseudonym of an agent, one in all lines, or of a text, a new one in each line."""
+    """Return the pseudonym of an agent, one in all lines, or of a text, a new one in each line."""
     if not named.words:
         return ""
     is_agent = named.kind is WordKind.AGENT
@@ -338,7 +338,7 @@ class AuditLine(NamedTuple):
         return self._replace(account=replace(self.account), actor=replace(self.actor), detail=replace(self.detail))
 
     def for_log(self) -> dict[str, Any]:
-        """What the log has of this line: all but the detail, and a digest of the whole."""
+        """The fields of this line for the log: all but the detail, and a digest of the whole."""
         values = self._asdict() | {"at": self.at.astimezone(UTC).isoformat(timespec="milliseconds")}
         digest = _digest(json.dumps(list(values.values()), ensure_ascii=False))
         return {name: value for name, value in values.items() if name != "detail"} | {"digest": digest}
@@ -426,7 +426,7 @@ class TrailFault(NamedTuple):
 
 
 def verify_audit(connection: Connection, logged: Mapping[int, str] | None) -> Iterator[TrailFault]:
-    """What is wrong with the trail: by the digests of its lines in the log, if there is one, and by the pseudonyms.
+    """Yield the lines that differ from their digest in the log, and those whose pseudonyms have lost their words.
 
     The log may begin after the trail: older lines are not compared.
     """
@@ -449,7 +449,7 @@ def verify_audit(connection: Connection, logged: Mapping[int, str] | None) -> It
 
 
 def _check_words(connection: Connection) -> dict[str, bool]:
-    """By pseudonym, whether it is that of its words; those that a line of the trail says are forgotten are right."""
+    """By pseudonym, whether it is that of its words, or a line of the trail says that they were forgotten."""
     known = connection.execute(select(AuditWord.pseudonym, AuditWord.kind, AuditWord.salt, AuditWord.words))
     words = {row.pseudonym: row.pseudonym == _make_pseudonym(row.kind, row.salt, row.words) for row in known}
     forgotten = select(Audit.detail).where(Audit.action == Action.FORGOTTEN.value)

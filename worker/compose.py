@@ -1,6 +1,6 @@
-"""From settings to the parts: what the workers, the notifier and the embedded mode are made of.
+"""Builds the workers, the notifier and the embedded mode from the settings.
 
-What the notifier alone is made of is imported where it is put together: a worker has nothing of it.
+The parts of the notifier are imported where they are built: a worker does not load them.
 """
 
 import os
@@ -38,7 +38,7 @@ NOTIFIER_LEASES = 2
 
 
 def build_services(settings: Settings, enqueue: EnqueueAny) -> services.Services:
-    """Nothing is connected yet."""
+    """Build the services of the use cases; nothing is connected yet."""
     engine: Engine = build_engine(settings.database_url.get_secret_value(), serves=True)
     return services.Services(
         engine=engine,
@@ -60,7 +60,7 @@ def build_services(settings: Settings, enqueue: EnqueueAny) -> services.Services
 
 
 def note_start(settings: Settings, engine: Engine, name: str) -> None:
-    """Put on record what this process runs with; a database that is away then has only the log's word for it."""
+    """Record the settings of this process; while the database is away the log alone has them."""
     account = engine.url.username or ""
     try:
         with engine.begin() as connection:
@@ -80,7 +80,7 @@ def build_notifier(
     reply: "ReplyEvent" = lambda _event, _reply_to: None,
     beat: Beat = ignore,
 ) -> "Notifier":
-    """A notifier of its own name, with the housekeeping; without `publish`, people only are notified."""
+    """Build a notifier with a name of its own and the housekeeping; without `publish` it notifies people only."""
     from worker.notifier.notices import Notices
     from worker.notifier.notify import Notifier, build_pools
 
@@ -136,7 +136,7 @@ def build_housekeeping(
 
 
 def build_senders(settings: Settings) -> "dict[Channel, ChannelSender]":
-    """Each way of sending; nothing is connected yet."""
+    """Build one transport for each channel; nothing is connected yet."""
     from worker.notifier.channels.chat import ChatSender
     from worker.notifier.channels.hosts import Hosts
     from worker.notifier.channels.mail import MailSender
@@ -150,13 +150,12 @@ def build_senders(settings: Settings) -> "dict[Channel, ChannelSender]":
 
 
 def _build_registre(settings: Settings, engine: Engine) -> Engine:
-    """The database of the register, when it is another one."""
     url = settings.registre_url
     return build_engine(url.get_secret_value(), serves=True) if url else engine
 
 
 def show_metrics(settings: Settings, engine: Engine, queues: "Queues") -> None:
-    """Let Prometheus ask this process, where a port is set for it."""
+    """Open the port for Prometheus, if the settings have one."""
     if settings.metrics_port:
         from worker.monitoring.exporter import Exporter, serve_metrics
 
@@ -165,7 +164,7 @@ def show_metrics(settings: Settings, engine: Engine, queues: "Queues") -> None:
 
 
 def build_mailer(settings: Settings) -> "Mailer":
-    """The mail server of the settings, or the folder when there is none."""
+    """Build the mailer: the mail server of the settings, or a folder."""
     from worker.notifier.channels.mail import FolderMailer, SmtpMailer
 
     server = settings.mail_server

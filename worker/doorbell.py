@@ -1,4 +1,4 @@
-"""The doorbell of a row: a message that says which row, and of which kind."""
+"""The messages that tell a worker which row to process."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple, Self
@@ -7,7 +7,7 @@ from schemas.vocabulary import ExportKind
 
 
 class Doorbell(NamedTuple):
-    """What a worker is sent: the number of a row. Each kind of file has its queue, and those of batches one apart."""
+    """The number of a row of `export`. Each kind of file has its queue, and batches have queues of their own."""
 
     export_id: int
     kind: ExportKind
@@ -15,24 +15,24 @@ class Doorbell(NamedTuple):
 
     @classmethod
     def of(cls, export_id: int, kind: str, is_bulk: bool) -> Self:  # noqa: FBT001 — columns, in their order
-        """The doorbell of a row, from its columns."""
+        """Build it from the columns of a row."""
         return cls(export_id, ExportKind(kind), is_bulk)
 
 
 class PreviewDoorbell(NamedTuple):
-    """Of an export of the REU that has arrived: something is to be done with it, the row says what."""
+    """The number of a row of `preview`: an export of the REU, or a correction."""
 
     preview_id: int
 
 
 Enqueue = Callable[[Sequence[Doorbell]], None]
-"""Hands doorbells to the broker; may raise when it is away: the sweep does it again."""
+"""Enqueues rows; raises when the broker is away, and the sweep enqueues them later."""
 
 EnqueueAny = Callable[[Sequence[Doorbell | PreviewDoorbell]], None]
 """The same, for doorbells of both kinds."""
 
 EnqueueParked = Callable[[Sequence[int]], None]
-"""Hands over the numbers of parked events that a worker is to look at; may raise as well."""
+"""Enqueues deferred events by their numbers; raises as `Enqueue` does."""
 
 CountEnqueued = Callable[[], Mapping[tuple[ExportKind, bool], int]]
 """How many doorbells wait at the broker, by kind of file and whether of a batch; may raise when it is away."""

@@ -1,7 +1,7 @@
-"""One table that says of each error of the system, the databases, the broker and the mail server what the worker does.
+"""The table that maps each error of the system, the databases, the broker and the mail server to a treatment.
 
 Errors of the surroundings (a volume, the database, the broker, a mail server, this machine) end by themselves: the row
-waits, and the start is not counted. Any other error is a bug or the event's own fault, and has a few starts.
+waits, and the start is not counted. Any other error is a bug or a fault of the event, and has three starts.
 docs/operations.md prints the table for operators.
 """
 
@@ -40,7 +40,7 @@ class Source(StrEnum):
 
 
 class Treatment(StrEnum):
-    """What the worker does with the row of the file."""
+    """The treatment of a row after an error."""
 
     WAIT = "waited for"
     LEAVE = "waited for, by another process: this one ends"
@@ -116,20 +116,6 @@ ERROR_POLICIES = (
 
 _ROWS = {(row.source, code): row for row in ERROR_POLICIES for code in row.codes}
 
-_SQLITE_NAMES = {
-    5: "BUSY",
-    6: "LOCKED",
-    7: "NOMEM",
-    8: "READONLY",
-    9: "INTERRUPT",
-    10: "IOERR",
-    13: "FULL",
-    14: "CANTOPEN",
-    15: "PROTOCOL",
-    17: "SCHEMA",
-}
-# https://www.sqlite.org/rescode.html; the low byte of an extended code
-
 _SMTP_PERMANENT = 500  # and above: final (RFC 5321, section 4.2.1)
 
 
@@ -190,7 +176,7 @@ def lacks_descriptors() -> bool:
 def _find(error: BaseException) -> Diagnosis | None:
     if isinstance(error, MemoryError | ImportError) or _cannot_start_thread(error):
         return Diagnosis(_ROWS[Source.SYSTEM, "ENOMEM"], "ENOMEM")
-    if isinstance(error, SQLAlchemyError) or hasattr(error, "sqlstate") or hasattr(error, "sqlite_errorcode"):
+    if isinstance(error, SQLAlchemyError) or hasattr(error, "sqlstate") or hasattr(error, "sqlite_errorname"):
         return _find_database(error)
     if _is_of_broker(type(error)):
         code = getattr(error, "reply_code", None) or type(error).__name__
@@ -219,8 +205,9 @@ def _find_database(error: BaseException) -> Diagnosis:
     if sqlstate := getattr(answer, "sqlstate", None):
         codes: Iterator[str] = iter((sqlstate, sqlstate[:2], OTHERS))
         return Diagnosis(next(row for code in codes if (row := _ROWS.get((Source.POSTGRESQL, code)))), sqlstate)
-    if (number := getattr(answer, "sqlite_errorcode", None)) is not None:
-        name = _SQLITE_NAMES.get(number & 0xFF, OTHERS)
+    if extended := getattr(answer, "sqlite_errorname", None):  # as SQLITE_BUSY_SNAPSHOT
+        name = extended.split("_")[1]
+        name = name if (Source.SQLITE, name) in _ROWS else OTHERS
         return Diagnosis(_ROWS[Source.SQLITE, name], name)
     is_cut = isinstance(error, DBAPIError) and error.connection_invalidated
     named = type(error).__name__ in {"OperationalError", "InterfaceError"}  # the drivers' own, too

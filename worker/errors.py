@@ -1,4 +1,4 @@
-"""What can go wrong, by what is to be done about it. Messages are French, for clerks, and hold no elector's data."""
+"""The errors, by their treatment. Messages are French, for clerks, and hold no elector's data."""
 
 from collections.abc import Sequence
 
@@ -18,10 +18,10 @@ class ConfigurationError(PrefectureError):
 
 
 class RefusedError(PrefectureError):
-    """A request that can never be served as it is; its sender reads why. Not retried.
+    """A request that can never be served as it is. It is not retried; its sender reads the reason.
 
-    `commune`: whose agents are told, where the request itself does not name one. `code`: why, as a word for programs;
-    `field`: where, from the root of the event, or `faults` where there is more than one thing to say.
+    `commune`: the commune whose agents are notified, if the request does not name one. `code`: the reason as a word for
+    programs. `field`: the place in the event, or `faults` for several.
     """
 
     code = "refus"
@@ -36,7 +36,7 @@ class RefusedError(PrefectureError):
 
 
 class NotKnownYetError(RefusedError):
-    """What it names has not arrived: it waits for that, and is refused when it does not come.
+    """The request names something that has not arrived: the event waits for it, and is refused if it does not arrive.
 
     `waits_for`: a key of worker.parked.
     """
@@ -49,7 +49,7 @@ class NotKnownYetError(RefusedError):
 class ImportRefusedError(PrefectureError):
     """A file that cannot enter the register; the register is unchanged.
 
-    `on_screen`: the same for who has no command line, where the message names an option or a place of this computer.
+    `on_screen`: the message for clerks, where the other one names an option or a file of this computer.
     """
 
     code = "import_refuse"
@@ -60,7 +60,7 @@ class ImportRefusedError(PrefectureError):
 
 
 class ImportBusyError(ImportRefusedError):
-    """Another import is at work: the same file may enter once it is over."""
+    """Another import is running: the same file may be accepted once it is over."""
 
 
 class ExportError(PrefectureError):
@@ -70,7 +70,7 @@ class ExportError(PrefectureError):
 
 
 class CountMismatchError(ExportError):
-    """As many lines as electors is the rule of e-listelec; a file that breaks it is not published."""
+    """The file has not as many lines as the list has electors, which e-listelec requires."""
 
     code = "compte_faux"
 
@@ -82,13 +82,13 @@ class SchemaMismatchError(ExportError):
 
 
 class TransientError(PrefectureError):
-    """Something is away or full for now: the row waits and is tried again."""
+    """A service is away or full: the row waits and is retried."""
 
     code = "indisponible"
 
 
 class EventsDelayedError(TransientError):
-    """The broker is away: the first `left` of the events have left for certain, of the others none is certain."""
+    """The broker is away: it confirmed the first `left` events and none of the others."""
 
     def __init__(self, reason: str, left: int = 0) -> None:
         super().__init__(reason)
@@ -96,30 +96,30 @@ class EventsDelayedError(TransientError):
 
 
 class DiskFullError(TransientError):
-    """No room, or no right to write, in the exports volume."""
+    """The exports volume is full or not writable."""
 
     code = "disque_plein"
 
 
 class VolumeAbsentError(TransientError):
-    """Another directory stands where the volume should be: an empty one, or another installation's."""
+    """The directory of the volume is empty, or that of another installation."""
 
     code = "volume_absent"
 
 
 class ExhaustedError(TransientError):
-    """This process lacks descriptors or memory: it ends, and another one takes its place."""
+    """This process lacks descriptors or memory: it ends, and its supervisor starts another one."""
 
     code = "indisponible"
 
 
 class DatabaseAwayError(TransientError):
-    """The database is away, or does not do it now: what it holds is done as soon as it is back."""
+    """The database is away or refuses for now."""
 
     code = "indisponible"
 
 
 class LeaseLostError(PrefectureError):
-    """Another worker has the row now; this one must publish nothing."""
+    """Another worker holds the row; this one must publish nothing."""
 
     code = "bail_perdu"

@@ -1,6 +1,6 @@
-"""Whether a process lives and can work, told by a small file: its age is the last sign of life, its text what lacks.
+"""The liveness of a process: a file whose age is that of the last heartbeat and whose text says what is missing.
 
-A process holds a lock on its file while it lives, so that one left by a dead process counts for nothing.
+A process locks its file while it lives, so that the file of a dead process counts for nothing.
 """
 
 import fcntl
@@ -23,13 +23,13 @@ from worker.errors import PrefectureError
 log = structlog.get_logger()
 
 Beat = Callable[[str], None]
-"""Gives a sign of life; the text says in French what the process lacks to work, nothing when it is ready."""
+"""A heartbeat; the text says in French what the process lacks to work, and is empty when it is ready."""
 
 _RATE_SECONDS = 0.5
 
 
 class Role(StrEnum):
-    """The processes that tell of themselves."""
+    """The processes that have a liveness file."""
 
     WORKER = "worker"
     NOTIFIER = "notifier"
@@ -40,17 +40,17 @@ SILENCE_SECONDS = {Role.WORKER: 30, Role.NOTIFIER: 120}
 
 
 STUCK, EXHAUSTED = os.EX_SOFTWARE, os.EX_OSERR
-"""The exit codes of a process that stands still, and of one that lacks descriptors or memory."""
+"""The exit codes of a process that hangs, and of one that lacks descriptors or memory."""
 
 EXHAUSTED_LOOKS = 3
-"""In a row: what a process lacks for a moment comes back."""
+"""Consecutive checks: a shortage of a moment does not end the process."""
 
 START_CHECKS = 20
-"""Looks in a row, one a second, at a thread that does not start: its `Thread.start()` waits for ever."""
+"""Consecutive checks, one a second, after which a thread that has not started counts as stuck."""
 
 
 class Pulse:
-    """The file of this process. A folder that cannot be written stops nobody: it is logged, once."""
+    """The liveness file of this process. If the folder cannot be written, the process logs that once and goes on."""
 
     def __init__(self, folder: Path, role: Role) -> None:
         self._folder, self._role = folder, role
@@ -59,10 +59,10 @@ class Pulse:
         self._last = (0.0, "")
         self._is_lost = False
         self.signs = 0
-        """How many were given."""
+        """The number of heartbeats."""
 
     def beat(self, lack: str = "") -> None:
-        """Give a sign of life; twice within half a second is once, unless what it lacks has changed."""
+        """Renew the file, at most once in half a second unless `lack` has changed."""
         now = time.monotonic()
         self.signs += 1
         if self._is_lost or (now < self._last[0] + _RATE_SECONDS and lack == self._last[1]):
@@ -75,7 +75,7 @@ class Pulse:
         self._last = (now, lack)
 
     def stop(self) -> None:
-        """Leave nothing behind."""
+        """Delete the file."""
         if self._descriptor is not None:
             self._path.unlink(missing_ok=True)
             os.close(self._descriptor)
@@ -92,41 +92,41 @@ class Pulse:
 
     def _open(self) -> int:
         self.stop()
-        self._path = self._folder / f"{self._role}-{uuid4().hex[:12]}"  # of this process, not of who started it
+        self._path = self._folder / f"{self._role}-{uuid4().hex[:12]}"
         self._folder.mkdir(parents=True, exist_ok=True)
         self._descriptor = descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o640)
-        fcntl.flock(descriptor, fcntl.LOCK_EX)  # not filelock's: a reader asks who holds it, and takes nothing
+        fcntl.flock(descriptor, fcntl.LOCK_EX)  # a reader tests the lock without taking it
         return descriptor
 
 
 def stop_on_signals(stop: threading.Event) -> None:
-    """Let SIGTERM and SIGINT set `stop`; a second one ends the process at once."""
+    """Set `stop` at SIGTERM and SIGINT; a second signal ends the process at once."""
 
     def ask(number: int, _frame: object) -> None:
         signal.signal(number, signal.SIG_DFL)
-        threading.Thread(target=stop.set).start()  # who waits holds the lock inside `stop`, perhaps in this thread
+        threading.Thread(target=stop.set).start()  # this thread may hold the lock of `stop`
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, ask)
 
 
 class ThreadStarts:
-    """Finds threads that never start: when memory is short, `Thread.start()` waits for ever for such a thread."""
+    """Finds threads that never start: without memory, `Thread.start()` waits for such a thread for ever."""
 
     def __init__(self) -> None:
         self._looks: dict[threading.Thread, int] = {}
 
     def are_stuck(self) -> bool:
-        """Look once; whether a thread has not started for START_CHECKS looks in a row."""
+        """Whether a thread has not started in START_CHECKS consecutive checks, of which this call is one."""
         waiting = [thread for thread in threading.enumerate() if not thread.is_alive()]
         self._looks = {thread: self._looks.get(thread, 0) + 1 for thread in waiting}
         return max(self._looks.values(), default=0) >= START_CHECKS
 
 
 class Watchdog:
-    """Looks once a second after a process whose loop gives signs of life by `pulse`, and ends it when it does not.
+    """Checks once a second whether the loop of the process beats, and ends a process whose loop does not.
 
-    It counts its own looks: a process that was frozen as a whole, and wakes up, had none meanwhile.
+    It counts its own checks, because a process that was suspended as a whole made none meanwhile.
     """
 
     def __init__(
@@ -137,10 +137,10 @@ class Watchdog:
         self._lacks = lacks
         self._period = period_seconds
         self.is_exhausted = False
-        """Whether the process was asked to stop for lack of what every process needs."""
+        """Whether the watchdog stopped the process because it lacks resources."""
 
     def start(self) -> None:
-        """Begin to look, until the process ends."""
+        """Start the thread, which ends with the process."""
         threading.Thread(target=self._look, name="watchdog", daemon=True).start()
 
     def _look(self) -> None:
@@ -161,19 +161,19 @@ class Watchdog:
 
 
 class Supervised:
-    """A loop in a thread of its own, whose standing still withholds the signs of life of its whole process."""
+    """A loop in a thread; while it hangs, its process gives no heartbeat."""
 
     stuck = ""
-    """What lacks then, in French."""
+    """The French text for the liveness file while the loop hangs."""
     longest_step_seconds = 600.0
 
     def __init__(self) -> None:
         self.last_sign = math.inf
-        """When it was last seen to move; never while it does not run."""
+        """The time of its last progress; infinite while it does not run."""
         self._is_reported = False
 
     def supervise(self, beat: Beat) -> Beat:
-        """The same beat, until the loop stands still: then what lacks is told once, and no sign of life follows."""
+        """Wrap a heartbeat: when the loop hangs, report that once, then suppress the heartbeat."""
 
         def supervised(lack: str) -> None:
             is_stuck = time.monotonic() > self.last_sign + self.longest_step_seconds
@@ -188,21 +188,21 @@ class Supervised:
 
 
 def ignore(_lack: str) -> None:
-    """The sign of life of a process that nobody watches."""
+    """A heartbeat without a file."""
 
 
 class Sign(NamedTuple):
-    """What one living process tells: seconds since its last sign, and what it lacks."""
+    """Of one living process: seconds since its last heartbeat, and what it lacks."""
 
     age: float
     lack: str
 
 
 def require_healthy(folder: Path, role: Role, *, alive: bool = False) -> int:
-    """How many processes of that role are ready here; with `alive`, how many live, whatever they lack.
+    """Return how many processes of a role are ready on this host, or with `alive` how many live.
 
     Raises:
-        PrefectureError: there is none, or one of them is stuck or lacks something.
+        PrefectureError: there is none, or one of them hangs or lacks something.
     """
     signs = list(_read_signs(folder, role))
     if not signs:
@@ -225,7 +225,6 @@ def _read_signs(folder: Path, role: Role) -> Iterator[Sign]:
 
 
 def _is_held(descriptor: int) -> bool:
-    """Flock by hand: it is asked of the open file that is read next, which may be swept away meanwhile."""
     try:
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:

@@ -28,14 +28,14 @@ from worker.messaging.queues import DoorbellQueues
 from worker.settings import load_settings
 
 _OURS = {"processes", "threads", "queues", "worker_shutdown_timeout"}
-"""Of Dramatiq's options, those that one process alone has."""
+"""The options of Dramatiq that also apply to a single process."""
 
 _LOOK_SECONDS = 1.0
-"""A signal may reach another thread, as where the process stood still: this one hears of it when it looks."""
+"""How often the main thread checks for a signal that another thread received."""
 
 
 def compose() -> PrefectureBroker:
-    """The broker with its actors, from the environment."""
+    """Build the broker with its actors from the environment."""
     settings = load_settings()
     configure_logs(settings.log_format, settings.log_level)
     require_trusted(settings.amqp_url.get_secret_value())
@@ -53,9 +53,9 @@ def compose() -> PrefectureBroker:
 
 
 def main() -> int:
-    """One process by itself; several by Dramatiq's own program, which watches them.
+    """Run one process in this one; run several by Dramatiq's program, which watches them.
 
-    Before it starts them, all is loaded and put together that they use: they share those pages, and start at once.
+    All modules are loaded before Dramatiq forks, so that its processes share their pages and start at once.
     """
     parser: ArgumentParser = make_argument_parser()  # type: ignore[no-untyped-call]
     arguments = parser.parse_args(["worker.main", *sys.argv[1:]])
@@ -70,7 +70,7 @@ def main() -> int:
 
 
 def serve(arguments: Namespace) -> int:
-    """Work in this process, until a signal comes and what is under way is done; whoever started it starts it again."""
+    """Work in this process until a signal comes and the current jobs are done."""
     broker = dramatiq.get_broker()
     broker.emit_after("process_boot")
     worker = Worker(broker, queues=arguments.queues and set(arguments.queues), worker_threads=arguments.threads)

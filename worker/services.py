@@ -1,4 +1,4 @@
-"""What the use cases are given: connections, the volume, a few numbers. Composed once, at the entry point."""
+"""The services of the use cases: connections, the volume, limits. Built once, at the entry point."""
 
 import threading
 from collections.abc import Mapping
@@ -50,13 +50,13 @@ class Services:
     retry_seconds: float
     known_senders_only: bool = False
     is_embedded: bool = False
-    """One process without a broker: who sends sits at this computer, and there is no account to prove it."""
+    """One process without a broker: requests come from this computer, without an account."""
     ruined_values: Severity = Severity.BLOCKING
     quota: int = QUOTA
     quota_bulk: int = QUOTA_BULK
     met: set[str] = field(default_factory=set)
-    """The codes of what this process gave rows back for, since the last file that it made."""
+    """The error codes for which this process released rows since its last finished file."""
     exhausted: threading.Event = field(default_factory=threading.Event)
     """Set when this process lacks memory or descriptors: from then on it blames no file for an error."""
     stuck: threading.Event = field(default_factory=threading.Event)
-    """Set when a job of this process stands still: nothing but the end of the process frees its thread."""
+    """Set when a job hangs: only the end of the process frees its thread."""

@@ -48,7 +48,7 @@ ReminderDays = Annotated[tuple[Annotated[int, Field(ge=0, le=366)], ...], Before
 
 
 class MailServer(NamedTuple):
-    """A mail server, as its address says: `smtp://`, `smtp+starttls://` or `smtps://`, account:password@host:port."""
+    """A mail server, from `smtp://`, `smtp+starttls://` or `smtps://`, account:password@host:port."""
 
     host: str
     port: int
@@ -61,7 +61,7 @@ class MailServer(NamedTuple):
         """Read the address; account and password are percent-encoded.
 
         Raises:
-            ValueError: it is none; the text quotes nothing of it.
+            ValueError: it is no such address; the text quotes nothing of it.
         """
         try:
             parts = urlsplit(address)
@@ -102,12 +102,12 @@ class Settings(EnvironmentSettings):
 
     @property
     def health_dir(self) -> Path:
-        """Where processes give signs of life."""
+        """The folder of the liveness files."""
         return self.home / "health"
 
     @property
     def mail_dir(self) -> Path:
-        """Where mails are written when there is no mail server."""
+        """The folder of mails without a mail server."""
         return self.home / "mails"
 
     @property
@@ -140,7 +140,7 @@ def load_settings(**overrides: Any) -> Settings:  # noqa: ANN401 — fields of S
     """Read the environment and the secrets.
 
     Raises:
-        ConfigurationError: a variable nobody knows (with the right name suggested), a missing or a wrong value.
+        ConfigurationError: a variable is unknown (a similar name is suggested), missing or wrong.
     """
     try:
         return read_settings(Settings, explain_fault, overrides)

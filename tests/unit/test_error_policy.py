@@ -41,19 +41,8 @@ from worker.messaging.middleware import WaitForDatabase
 
 OUTAGES = int(os.environ.get("OUTAGES", "1000"))
 RETRY_SECONDS, MAX_ATTEMPTS = 3600.0, 3
-SQLITE_CODES = {
-    "BUSY": sqlite3.SQLITE_BUSY,
-    "LOCKED": sqlite3.SQLITE_LOCKED,
-    "INTERRUPT": sqlite3.SQLITE_INTERRUPT,
-    "PROTOCOL": sqlite3.SQLITE_PROTOCOL,
-    "READONLY": sqlite3.SQLITE_READONLY_DBMOVED,
-    "IOERR": sqlite3.SQLITE_IOERR_FSYNC,
-    "FULL": sqlite3.SQLITE_FULL,
-    "CANTOPEN": sqlite3.SQLITE_CANTOPEN,
-    "NOMEM": sqlite3.SQLITE_NOMEM,
-    "SCHEMA": sqlite3.SQLITE_SCHEMA,
-    OTHERS: sqlite3.SQLITE_CORRUPT,
-}
+SQLITE_NAMES = {"READONLY": "SQLITE_READONLY_DBMOVED", "IOERR": "SQLITE_IOERR_FSYNC", OTHERS: "SQLITE_CORRUPT"}
+"""By code, what the driver says where that is more than the code."""
 CLASSES = {
     "08": ("08000", "08006"),
     "28": ("28000", "28P01"),
@@ -74,9 +63,9 @@ def _of_postgresql(sqlstate: str) -> list[BaseException]:
     return [origin, DBAPIError("SELECT", {}, origin)]
 
 
-def _of_sqlite(code: int) -> OperationalError:
+def _of_sqlite(name: str) -> OperationalError:
     origin = sqlite3.OperationalError("no")
-    origin.sqlite_errorcode = code
+    origin.sqlite_errorname = name
     return OperationalError("SELECT", {}, origin)
 
 
@@ -102,7 +91,7 @@ def _errors(row: ErrorPolicy, code: str) -> list[BaseException]:
         case Source.POSTGRESQL:
             return [error for state in CLASSES.get(code, (code,)) for error in _of_postgresql(state)]
         case Source.SQLITE:
-            return [_of_sqlite(SQLITE_CODES[code])]
+            return [_of_sqlite(SQLITE_NAMES.get(code, f"SQLITE_{code}"))]
         case Source.BROKER:
             number = 541 if code == "5xx" else int(code)
             return [ConnectionClosedByBroker(number, "no"), ChannelClosedByBroker(number, "no")]

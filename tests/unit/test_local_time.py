@@ -1,14 +1,11 @@
 """The civil day and time of a commune, wherever it is."""
 
-import sqlite3
-from contextlib import closing
 from datetime import UTC, date, datetime
 
 import pytest
 
 from common.calendrier import PARIS, civil_day, civil_time, shared_day, zone_of
 from common.french import format_moment, format_second_with_zone
-from worker.db.views import civil_offset
 from worker.registre.reference import iter_communes
 
 EVENING, MORNING = datetime(2026, 11, 26, 21, 0, tzinfo=UTC), datetime(2026, 11, 26, 4, 0, tzinfo=UTC)
@@ -60,21 +57,3 @@ def test_communes_of_several_zones_share_the_day_of_paris() -> None:
 def test_a_mail_says_whose_hour_it_is() -> None:
     assert format_second_with_zone(EVENING, "13055") == "26/11/2026 à 22:00:00 (heure de Paris)"
     assert format_second_with_zone(EVENING, PAPEETE) == "26/11/2026 à 11:00:00 (heure locale)"
-
-
-COMMUNES = ["13055", "97105", "97209", "97302", "97411", "97502", "97608", "97701", "97801", "98613", PAPEETE, NOUMEA]
-
-
-@pytest.mark.parametrize("commune", [*COMMUNES, "98731", "98719"])
-@pytest.mark.parametrize(
-    "day", ["2026-01-15", "2026-03-08", "2026-03-28", "2026-03-29", "2026-10-25", "2026-11-01", "2027-03-14"]
-)
-def test_sqlite_knows_the_civil_time_of_a_commune(day: str, commune: str) -> None:
-    """It knows no time zone, and a view counts who is a minor today."""
-    with closing(sqlite3.connect(":memory:")) as connection:
-        for hour in range(24):
-            instant = datetime.fromisoformat(f"{day}T{hour:02}:30:00+00:00")
-            utc = f"'{instant:%Y-%m-%d %H:%M:%S}'"
-            offset = civil_offset(f"'{commune}'", utc)
-            (said,) = connection.execute(f"SELECT strftime('%Y-%m-%dT%H:%M', {utc}, {offset})").fetchone()
-            assert said == f"{civil_time(instant, commune):%Y-%m-%dT%H:%M}"

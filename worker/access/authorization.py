@@ -1,4 +1,4 @@
-"""Which sender may ask for which commune, and for whom, by the broker's word."""
+"""Which account may ask for which commune, and for which agents it may speak."""
 
 import threading
 from collections.abc import Collection
@@ -15,7 +15,7 @@ from worker.registre.communes import CommuneRegistre, read_commune
 from worker.services import Services
 
 UNKNOWN_ACCOUNT = "compte inconnu"
-"""Who acts where all senders are served (services.KNOWN_SENDERS_ONLY is off) and an event names no account."""
+"""The actor of an event without an account, where requests of all accounts are accepted."""
 
 _HERE = "poste local"
 
@@ -23,7 +23,7 @@ log = structlog.get_logger()
 
 
 class AccountList:
-    """The accounts that may ask, read from the database at each call; those of the last call while it is away."""
+    """The accounts that may ask, read from the database at each call. Without the database, those of the last call."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -32,7 +32,7 @@ class AccountList:
         self._accounts: Collection[str] = ()
 
     def __call__(self) -> Collection[str]:
-        """Return them, but for names that no queue can have."""
+        """Return the accounts whose names a queue can have."""
         with self._lock:
             try:
                 with self._engine.connect().execution_options(sqlite_begin="DEFERRED") as connection:
@@ -44,7 +44,7 @@ class AccountList:
 
 
 class Facts:
-    """What the database says of the sender, the agents and the commune of an event; each is read once."""
+    """What the database has about the sender, the agents and the commune of one event; each row is read once."""
 
     def __init__(self, services: Services) -> None:
         self._services = services
@@ -99,9 +99,9 @@ class Facts:
 
 
 class Authorization:
-    """What the sender of one event may ask for: anything, unless only known senders are served.
+    """The rights of the account that published an event.
 
-    `sender` is the account of the broker that published the event; empty when the event names none.
+    `sender` is the account in the broker's word; empty when the event has none.
     """
 
     def __init__(self, sender: str, services: Services) -> None:
@@ -111,14 +111,11 @@ class Authorization:
 
     @property
     def account(self) -> str:
-        """The account that acts, for the record."""
+        """The name of the account in rows and in the audit trail."""
         return self.sender or (_HERE if self._services.is_embedded else UNKNOWN_ACCOUNT)
 
     def principal(self, commune: str, said: str) -> str:
-        """Who acts: the agent `said`, if it is one of the commune and the account speaks for agents; else itself.
-
-        Or the token `said`, which opens the commune: the screen saw it.
-        """
+        """The actor: the agent or token `said`, if the account speaks for agents of the commune; else the account."""
         if self._services.is_embedded and not self.sender:
             return said
         return said if self.facts.speaks_for(self.sender, commune, said) else self.account
@@ -128,10 +125,10 @@ class Authorization:
         return not self._services.known_senders_only or self.facts.is_sender(self.sender, commune)
 
     def require(self, commune: str) -> None:
-        """Go on only if the sender may ask for this commune.
+        """Check that the sender may ask for this commune.
 
         Raises:
-            RefusedError: it may not; the reason says what is missing, and nothing of the commune.
+            RefusedError: it may not. The reason says nothing about the commune.
         """
         if self.allows(commune):
             return

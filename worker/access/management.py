@@ -1,17 +1,13 @@
-"""What an operator adds, removes and looks up: the rights to ask for files of a commune, and the recipients.
-
-The audit trail has each change: accounts of the broker, programs that listen to it, tokens, agents, chats and webhooks.
-"""
+"""Rights and recipients, as an operator adds, removes and lists them. The audit trail records each change."""
 
 import secrets
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from itertools import groupby
 from operator import attrgetter
-from typing import Any, NamedTuple
+from typing import Any
 from urllib.parse import urlsplit
 
-from sqlalchemy import Connection, and_, delete, insert, select, true, update
+from sqlalchemy import Connection, Row, and_, delete, insert, select, true, update
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from schemas.http import TOKEN_PREFIX, digest_secret
@@ -27,27 +23,8 @@ _TOKEN_FIRST = frozenset({"slack", "discord"})
 """The schemes of addresses that have a token where others have a host."""
 
 
-class KnownAgent(NamedTuple):
-    """An agent of a commune, and what the agent is notified of."""
-
-    name: str
-    code_commune: str
-    email: str
-    kinds: str
-    may_protect: bool
-    """Sees and changes who is protected. Code électoral, art. L. 37."""
-
-
-class AllowedSender(NamedTuple):
-    """An account of the broker and a commune whose files it may ask for; `*` for all."""
-
-    name: str
-    code_commune: str
-    speaks_for_agents: bool
-
-
 def name_communes(code: str) -> str:
-    """How the commune of a right is called."""
+    """How the scope of a right is shown, in French."""
     return "toutes les communes" if code == EVERY_COMMUNE else code
 
 
@@ -81,25 +58,25 @@ def add_agent(
 
 
 def _known_of(connection: Connection, name: str) -> dict[str, Any]:
-    """What an agent has in all communes: a new one begins with it."""
+    """Return the columns that an agent has alike in all communes; a new commune begins with them."""
     row = connection.execute(select(Agent.identity, Agent.sessions_ended).where(Agent.name == name)).first()
     return dict(row._mapping) if row else {}  # noqa: SLF001 — SQLAlchemy's public name for it
 
 
 def end_sessions(connection: Connection, name: str, *, actor: str) -> None:
-    """End every session of an agent on the screen: the agent logs in again, if that is still allowed.
+    """End every session of an agent on the screen.
 
     Raises:
-        RefusedError: there is none of this name.
+        RefusedError: no agent has this name.
     """
     _change_everywhere(connection, name, Action.SESSIONS_ENDED, actor, sessions_ended=Agent.sessions_ended + 1)
 
 
 def forget_identity(connection: Connection, name: str, *, actor: str) -> None:
-    """Let an agent be bound to another identity of the provider, at the next login; all sessions end.
+    """Unbind an agent from the identity of the provider: the next login binds another one. End all sessions.
 
     Raises:
-        RefusedError: there is none of this name.
+        RefusedError: no agent has this name.
     """
     anew = {"identity": "", "sessions_ended": Agent.sessions_ended + 1}
     _change_everywhere(connection, name, Action.IDENTITY_FORGOTTEN, actor, **anew)
@@ -115,7 +92,7 @@ def remove_agent(connection: Connection, name: str, code: str | None, *, actor: 
     """Remove an agent from one commune, or from all; return the mail addresses that no agent has any more.
 
     Raises:
-        RefusedError: there is none of this name.
+        RefusedError: no agent has this name.
     """
     is_it = and_(Agent.name == name, Agent.code_commune == code) if code else Agent.name == name
     addresses = {address.casefold() for address in connection.scalars(select(Agent.email).where(is_it))}
@@ -127,11 +104,10 @@ def remove_agent(connection: Connection, name: str, code: str | None, *, actor: 
     return left
 
 
-def list_agents(connection: Connection, code: str | None) -> Sequence[KnownAgent]:
-    """Every agent, or those of a commune."""
-    columns = Agent.name, Agent.code_commune, Agent.email, Agent.kinds, Agent.may_protect
-    query = select(*columns).order_by(Agent.code_commune, Agent.name)
-    return [KnownAgent(*row) for row in connection.execute(query.where(Agent.code_commune == code) if code else query)]
+def list_agents(connection: Connection, code: str | None) -> Sequence[Row[Any]]:
+    """The rows of every agent, or of those of a commune."""
+    query = select(Agent.__table__).order_by(Agent.code_commune, Agent.name)
+    return connection.execute(query.where(Agent.code_commune == code) if code else query).all()
 
 
 SCREEN_ACCOUNT = "ecran"
@@ -141,9 +117,9 @@ SCREEN_ACCOUNT = "ecran"
 def allow_sender(
     connection: Connection, name: str, code: str, *, actor: str, speaks_for_agents: bool | None = None
 ) -> bool:
-    """Let an account of the broker ask for the files of a commune, or of all; once is enough.
+    """Allow an account to ask for a commune's files, or those of all communes; return whether it speaks for agents.
 
-    Whether it is believed about the agent who acts by it: `speaks_for_agents`, else as it was, else the screen's is.
+    `speaks_for_agents` None keeps what the account had; a new account speaks for agents only if it is the screen's.
 
     Raises:
         RefusedError: the commune is unknown.
@@ -189,10 +165,9 @@ def _remove_scopes(
     return sorted(connection.scalars(statement.returning(column)))
 
 
-def list_senders(connection: Connection) -> Sequence[AllowedSender]:
-    """Every right of an account, by name and commune."""
-    columns = Sender.name, Sender.code_commune, Sender.speaks_for_agents
-    return [AllowedSender(*row) for row in connection.execute(select(*columns).order_by(*columns[:2]))]
+def list_senders(connection: Connection) -> Sequence[Row[Any]]:
+    """The rows of every account that may ask, one for each commune."""
+    return connection.execute(select(Sender.__table__).order_by(Sender.name, Sender.code_commune)).all()
 
 
 def add_listener(connection: Connection, name: str, key: str, *, actor: str) -> None:
@@ -225,21 +200,11 @@ def remove_listener(connection: Connection, name: str, keys: Sequence[str], *, a
 
 
 def list_listeners(connection: Connection) -> Mapping[str, Sequence[str]]:
-    """Every program that listens, by name, and the keys that it hears."""
+    """By program, the routing keys that its queue is bound by."""
     heard: dict[str, list[str]] = {}
     for row in connection.execute(select(Listener).order_by(Listener.name, Listener.routing_key)):
         heard.setdefault(row.name, []).append(row.routing_key)
     return heard
-
-
-class KnownToken(NamedTuple):
-    """A token, as far as it can be shown again."""
-
-    id: str
-    name: str
-    communes: Sequence[str]
-    created_at: datetime
-    revoked_at: datetime | None
 
 
 def make_token(connection: Connection, name: str, codes: Sequence[str], *, actor: str) -> str:
@@ -274,17 +239,14 @@ def revoke_token(connection: Connection, token_id: str, *, actor: str) -> str:
     return names[0]
 
 
-def list_tokens(connection: Connection) -> Sequence[KnownToken]:
-    """Every token, the revoked ones too, by the time it was made."""
+def list_tokens(connection: Connection) -> Sequence[Sequence[Row[Any]]]:
+    """The rows of every token, the revoked ones too: a token has one for each commune that it opens."""
     query = select(Token.__table__).order_by(Token.created_at, Token.id, Token.code_commune)
-    return [
-        KnownToken(rows[0].id, rows[0].name, [it.code_commune for it in rows], rows[0].created_at, rows[0].revoked_at)
-        for rows in (list(some) for _, some in groupby(connection.execute(query), attrgetter("id")))
-    ]
+    return [list(rows) for _, rows in groupby(connection.execute(query), attrgetter("id"))]
 
 
 def check_heard_commune(connection: Connection, code: str) -> None:
-    """See that a recipient, or a program that listens, can be added for a commune.
+    """Check the commune of a right that may be for all.
 
     Raises:
         RefusedError: the commune is unknown.
@@ -296,7 +258,7 @@ def check_heard_commune(connection: Connection, code: str) -> None:
 def add_recipient(
     connection: Connection, channel: Channel, code: str, address: str, *, kinds: str | None, secret: str, actor: str
 ) -> Recipient:
-    """Add a chat or a webhook, whose address was checked; it is notified of everything when `kinds` is None."""
+    """Add a chat or a webhook; `kinds` None subscribes it to everything. The caller has checked the address."""
     values = {
         "id": secrets.token_hex(4),
         "code_commune": code,
@@ -315,7 +277,7 @@ def remove_recipient(connection: Connection, recipient_id: str, *, actor: str) -
     """Remove a chat or a webhook.
 
     Raises:
-        RefusedError: there is none of this number.
+        RefusedError: no recipient has this id.
     """
     row = find_recipient(connection, recipient_id)
     connection.execute(delete(Recipient).where(Recipient.id == recipient_id))
@@ -323,10 +285,10 @@ def remove_recipient(connection: Connection, recipient_id: str, *, actor: str) -
 
 
 def find_recipient(connection: Connection, recipient_id: str) -> Recipient:
-    """A chat or a webhook.
+    """Return a chat or a webhook.
 
     Raises:
-        RefusedError: there is none of this number.
+        RefusedError: no recipient has this id.
     """
     with Session(connection) as session:
         if (row := session.get(Recipient, recipient_id)) is None:
@@ -347,7 +309,7 @@ def list_recipients(connection: Connection, code: str | None) -> Sequence[Recipi
 
 
 def shown_address(address: str) -> str:
-    """What may be shown of a chat's or a webhook's address, which is a secret: `https://hooks.example.org`."""
+    """The part of a chat's or a webhook's address that is no secret: `https://hooks.example.org`."""
     try:
         parts = urlsplit(address)
     except ValueError:

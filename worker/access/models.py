@@ -29,7 +29,7 @@ class Sender(Base):
 
 
 class Listener(Base):
-    """A key of the exchange that the queue of a program is bound by: what it hears of our events."""
+    """A routing key that the queue of a program is bound by."""
 
     __tablename__ = "listener"
 

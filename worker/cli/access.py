@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
 
 EMAIL = re.compile(r"[^@\s<>,;]+@[^@\s<>,;]+\.[^@\s<>,;]+")
-"""What an agent's address looks like."""
+"""An agent's mail address."""
 
 
 @click.command
@@ -78,8 +78,6 @@ def agents(**options: Any) -> None:  # noqa: ANN401 — those of _Options
 
 
 class _Options(NamedTuple):
-    """The options of `agents`."""
-
     add: str | None
     email: str | None
     may_protect: bool | None
@@ -95,7 +93,7 @@ class _Options(NamedTuple):
 
     @property
     def changes(self) -> Sequence[str | None]:
-        """Names and numbers of what changes or goes."""
+        """The names and ids of what the command changes or removes."""
         return self.remove, self.end_sessions, self.forget_identity, self.remove_channel
 
     def check(self) -> None:
@@ -218,7 +216,7 @@ def _show_recipients(connection: "Connection", code: str) -> None:
 
 
 def _ask(what: str) -> str:
-    """Type it unseen, or give it on the standard input."""
+    """Prompt without echo, or read a line of the standard input."""
     if sys.stdin.isatty():
         return str(click.prompt(f"{what} (ne s'affiche pas)", hide_input=True)).strip()
     return sys.stdin.readline().strip()
@@ -435,17 +433,14 @@ def _show_tokens(engine: "Engine", codes: Sequence[str]) -> None:
     from worker.access.management import list_tokens
 
     with engine.connect() as connection:
-        rows = [
-            (
-                it.id,
-                it.name,
-                _name_all(it.communes),
-                short_date(it.created_at),
-                f"révoqué le {short_date(it.revoked_at)}" if it.revoked_at else "en service",
-            )
-            for it in list_tokens(connection)
-            if _concerns(it.communes, codes, EVERY_COMMUNE)
-        ]
+        tokens = list_tokens(connection)
+    rows = []
+    for token in tokens:
+        opened = [it.code_commune for it in token]
+        if _concerns(opened, codes, EVERY_COMMUNE):
+            first = token[0]
+            state = f"révoqué le {short_date(first.revoked_at)}" if first.revoked_at else "en service"
+            rows.append((first.id, first.name, _name_all(opened), short_date(first.created_at), state))
     titles = "ID", "Jeton", "Ouvre", "Fait le", "État"
     _print_table(titles, rows, "Aucun jeton : faites-en un avec --kind jeton --add.")
 

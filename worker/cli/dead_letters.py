@@ -108,7 +108,6 @@ def show(*, name: str, body: Path | None) -> None:
 
 
 def _choose_queues(queue: str | None) -> tuple[str, ...]:
-    """The queue that was named, or all that have dead letters."""
     from worker.messaging.dead_letters import QUEUES
 
     if queue is None:
@@ -208,7 +207,7 @@ def drop(context: click.Context, *, names: Sequence[str], every: bool, queue: st
 
 
 class _Sorting:
-    """One pass over the letters that are named, or over all."""
+    """One pass over the named letters, or over all."""
 
     def __init__(self, names: Sequence[str], *, every: bool, queues: Sequence[str]) -> None:
         if bool(names) == every:
@@ -220,7 +219,7 @@ class _Sorting:
         self._queues = queues
 
     def run(self, action: "Action", treat: "Treat") -> None:
-        """Treat each letter, put it on record, and only then take it away."""
+        """Treat each letter, record that, and only then remove the letter."""
         from worker.messaging.dead_letters import open_office
         from worker.settings import load_settings
 
@@ -260,7 +259,7 @@ class _Sorting:
 
 
 def drop_about(engine: "Engine", is_about: "Callable[[str], bool]") -> int:
-    """Drop the letters whose contents are about somebody who is forgotten; how many.
+    """Drop the letters whose contents are about forgotten people; return how many.
 
     Raises:
         TransientError: the broker is away; letters may be left.

@@ -28,7 +28,7 @@ Check = tuple[str, Callable[[Settings], str]]
 _NEARLY_FULL = 0.1
 """Of the volume, as the alert PrefectureVolumeNearlyFull has it."""
 _LARGE_LISTE = 110_000_000
-"""Bytes of the CSV and the XML of 100,000 electors: what has room for them is not nearly full, however large it is."""
+"""Bytes of the CSV and the XML of 100,000 electors: a volume with room for them is not nearly full."""
 
 
 @click.command

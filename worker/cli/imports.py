@@ -1,4 +1,4 @@
-"""`python -m worker import-reu`, `import-mouvements` and `imports`: what enters the register."""
+"""`python -m worker import-reu`, `import-mouvements` and `imports`."""
 
 import json
 from collections import Counter
@@ -56,7 +56,6 @@ def _require_reason(_context: click.Context, _option: click.Parameter, reason: s
 
 
 def _import_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """What both imports take."""
     for option in (
         click.option("--json", "as_json", is_flag=True, help="Écrire le résultat en JSON, pour un programme."),
         click.option(
@@ -291,7 +290,7 @@ def _note_imported(
 
 
 def _print_summary(summary: ImportSummary, *, as_json: bool, kept: str, rejected: str) -> None:
-    """The result; `kept` and `rejected`: what lines of this import are called."""
+    """Print the result; `kept` and `rejected` are the French words for the lines of this import."""
     if as_json:
         click.echo(json.dumps(asdict(summary), ensure_ascii=False, default=str))
         return
@@ -347,7 +346,6 @@ def _print_comparaison(found: Comparison) -> None:
 
 
 def _print_gaps(gaps: Sequence[Gap]) -> None:
-    """What it costs that an export was not compared."""
     by_period: dict[tuple[date, date], list[Gap]] = {}
     for gap in gaps:
         by_period.setdefault((gap.since, gap.until), []).append(gap)

@@ -1,4 +1,4 @@
-"""The table of commands, and the one place where what went wrong becomes a message and an exit code."""
+"""The table of commands, and the translation of each error into a message and an exit code."""
 
 from collections.abc import Callable, Sequence
 

@@ -1,4 +1,4 @@
-"""What options of several commands mean, who runs the command, and the databases that it works on."""
+"""Options of several commands, the account that runs a command, and the databases that it opens."""
 
 import os
 import pwd
@@ -50,9 +50,9 @@ def one_of(words: Iterable[str]) -> ParsedType[str]:
 
 
 class _FileOrInput(click.Path):
-    """A file, or `-`: what comes by standard input, kept in TMPDIR while the command runs, since it is read twice.
+    """A file, or `-`: a copy of the standard input in TMPDIR, because a command reads it twice.
 
-    Reports go beside a file; here `--report`, processed first, must say where.
+    Reports are written beside a file; for the standard input `--report`, processed first, must name theirs.
     """
 
     def __init__(self) -> None:
@@ -94,7 +94,7 @@ prevenir_option = click.option(
 
 
 def read_wishes(given: Iterable[str]) -> str | None:
-    """As the tables keep them; None when nothing was said."""
+    """Return the subscription as the tables have it; None when the option is absent."""
     words = set(given)
     if not words:
         return None
@@ -104,7 +104,7 @@ def read_wishes(given: Iterable[str]) -> str | None:
 
 
 def describe_wishes(kinds: str) -> str:
-    """As an operator reads them."""
+    """Name the kinds of messages, in French."""
     wishes = split_wishes(kinds)
     if wishes == set(Wish):
         return "tout"
@@ -120,7 +120,7 @@ _WIDEST = 10_000
 
 
 def print_table(titles: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """Print what is to be compared or copied: nothing is cut, but folded on a terminal; elsewhere lines are long."""
+    """Print a table without cutting any value: a terminal folds long values, any other output has long lines."""
     from rich.console import Console
     from rich.table import Column, Table
 
@@ -136,7 +136,7 @@ def start_of(day: date) -> datetime:
 
 
 def print_recalled(labels: Sequence[str]) -> None:
-    """Say which files are to be made again, when some are."""
+    """Print the files to be made again, if there are any."""
     from worker.registre.imports.report import name_some
 
     if labels:
@@ -144,7 +144,7 @@ def print_recalled(labels: Sequence[str]) -> None:
 
 
 def system_user() -> str:
-    """The account of the system, whatever the environment pretends; `uid 10001` when it has no name."""
+    """The system's account, whatever the environment says; `uid 10001` when it has no name."""
     try:
         return pwd.getpwuid(os.getuid()).pw_name
     except KeyError:  # as in some containers
@@ -152,7 +152,7 @@ def system_user() -> str:
 
 
 def operator() -> "Actor":
-    """Who runs the command, for the audit trail."""
+    """The actor of a command in the audit trail."""
     from worker.audit import Actor
 
     return Actor(system_user())
@@ -173,10 +173,10 @@ def worker_database(settings: "Settings | None" = None) -> "Iterator[Engine]":
 
 @contextmanager
 def register_database() -> "Iterator[Engine]":
-    """The register, to write to it.
+    """The database of the register, for writing.
 
     Raises:
-        RefusedError: another service holds it, and feeds it by its own means.
+        RefusedError: another software keeps the register.
     """
     from worker.errors import RefusedError
     from worker.settings import load_settings

@@ -1,7 +1,6 @@
-"""The commands about the register besides imports: declarations, communes, and what is to be forgotten.
+"""The commands `declare`, `communes` and `forget`.
 
-Names of electors are asked for, never options: a command line is kept by the shell and seen by every account of the
-machine.
+They prompt for the names of electors: the shell keeps a command line, and all accounts of the machine see it.
 """
 
 import sys

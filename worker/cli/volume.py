@@ -74,7 +74,6 @@ def purge(context: click.Context, *, dry_run: bool, older_than: int | None, yes:
 
 
 def _remove_versions(engine: "Engine", actor: str) -> None:
-    """What no import can take back any more leaves the register; an import that is at work does it itself."""
     from worker.audit import Actor, note_removed
     from worker.registre.imports.history import purge_versions
 

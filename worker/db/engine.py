@@ -1,4 +1,4 @@
-"""Engines, sessions, the one snapshot of an export, and how who finishes a row wakes who tells people."""
+"""Engines, the snapshot of an export, the revision of the database, and the signal that wakes the notifiers."""
 
 import sqlite3
 import time
@@ -28,7 +28,7 @@ _VERSIONS = Path(__file__).parent / "migrations" / "versions"
 CHANNEL = "prefecture_ready"
 
 POLL_SECONDS = {"postgresql": 1.0, "sqlite": 0.5}
-"""How long a wait lasts when nobody calls; on PostgreSQL a fallback, since a call may be lost with its connection."""
+"""The poll interval; on PostgreSQL a fallback, because a notification is lost with its connection."""
 
 _SLICE_SECONDS = 0.25
 """How long a stop may go unseen."""
@@ -37,11 +37,11 @@ _SLICE_SECONDS = 0.25
 def build_engine(url: str, *, serves: bool = False) -> Engine:
     """An engine for PostgreSQL (`postgresql+psycopg://`) or SQLite (`sqlite:///path`).
 
-    With `serves`, for workers and notifiers, PostgreSQL ends the transaction of a process that stands still in it, and
-    nobody waits for a lock longer than for a lease; a command of the operator may.
+    With `serves`, for workers and notifiers, PostgreSQL ends idle transactions and long waits for a lock; the commands
+    of the operator have no such limits.
 
-    On SQLite, transactions are begun by us: IMMEDIATE for those that write, plain for snapshots
-    (without it a reader that turns writer fails at once with « database is locked »).
+    On SQLite the engine begins transactions: IMMEDIATE for those that write, DEFERRED for snapshots. Otherwise a reader
+    that turns writer fails at once with « database is locked ».
     """
     try:
         backend = make_url(url).get_backend_name()
@@ -115,13 +115,13 @@ def _begin_sqlite(connection: Connection) -> None:
 
 
 def ping(engine: Engine) -> None:
-    """Ask the database for one value; raises SQLAlchemy's OperationalError when it is away."""
+    """Read one value; raises SQLAlchemy's OperationalError when the database is away."""
     with engine.connect() as connection:
         connection.execute(text("SELECT 1"))
 
 
 def is_writable(engine: Engine) -> bool:
-    """Whether the database answers and takes what is written: a standby does not."""
+    """Whether the database answers and is not a read-only standby."""
     try:
         with engine.begin() as connection:
             if engine.dialect.name != "postgresql":
@@ -132,7 +132,7 @@ def is_writable(engine: Engine) -> bool:
 
 
 def require_current(engine: Engine) -> None:
-    """Refuse to start on a database that was not migrated or is not who it should be; one that is away is waited for.
+    """Check at the start that the database is migrated and has the right certificate; accept one that is away.
 
     Raises:
         ConfigurationError: it lacks tables or migrations, or its certificate is refused; the message says what to do.
@@ -155,10 +155,10 @@ def require_current(engine: Engine) -> None:
 
 
 def is_usable(connection: Connection) -> bool:
-    """Whether this code works on it: it is migrated, or newer in a way that this code's revision still works with.
+    """Whether the database has our revision, or a newer one that works with ours.
 
     Raises:
-        DBAPIError: it has no tables, or of a time when it did not say what it works with.
+        DBAPIError: it has no tables, or is older than the column `works_with`.
     """
     query = text("SELECT version_num, works_with FROM alembic_version")
     rows, ours = connection.execute(query), newest()
@@ -166,16 +166,16 @@ def is_usable(connection: Connection) -> bool:
 
 
 def newest() -> str:
-    """The last revision: files are named by their number."""
+    """The last revision, from the names of the migration files."""
     return max(path.name[:4] for path in _VERSIONS.glob("[0-9]*.py"))
 
 
 _TABLES: WeakKeyDictionary[Engine, set[str]] = WeakKeyDictionary()
-"""By database, those that were found there; a table that is not there yet may come with a migration."""
+"""By database, the tables found so far; a migration may add others later."""
 
 
 def has_table(connection: Connection, model: type[DeclarativeBase]) -> bool:
-    """Whether the database has a table of ours: a register that another service keeps has none but its own."""
+    """Whether the database has a table of ours; the register of another software has only its own."""
     known = _TABLES.setdefault(connection.engine, set())
     if model.__tablename__ not in known and inspect(connection).has_table(model.__tablename__):
         known.add(model.__tablename__)
@@ -189,7 +189,7 @@ def notify_ready(connection: Connection) -> None:
 
 
 class ReadySignal:
-    """Hears `notify_ready`, on a connection of its own that no pool takes back."""
+    """Waits for `notify_ready`, on a connection outside of the pool."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -197,7 +197,7 @@ class ReadySignal:
         self._psycopg: Any = None
 
     def listen(self) -> None:
-        """Hear every call from now on; raises the driver's error when the database is away."""
+        """Start to receive notifications; raises the driver's error when the database is away."""
         if self._psycopg is None and self._engine.dialect.name == "postgresql":
             connection = self._engine.raw_connection()
             connection.detach()
@@ -206,7 +206,7 @@ class ReadySignal:
             self._psycopg.execute(f"LISTEN {CHANNEL}")
 
     def wait(self, stop: Event) -> None:
-        """Return when somebody called, when it is time to look anyway, or soon after `stop` is set."""
+        """Return after a notification, after the poll interval, or soon after `stop` is set."""
         deadline = time.monotonic() + self._poll_seconds
         while not stop.is_set() and (left := deadline - time.monotonic()) > 0:
             if self._psycopg is None:
@@ -215,7 +215,7 @@ class ReadySignal:
                 return
 
     def close(self) -> None:
-        """Stop hearing; `listen` begins again."""
+        """Stop receiving; `listen` starts again."""
         if self._psycopg is not None:
             self._psycopg.close()
             self._psycopg = None

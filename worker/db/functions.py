@@ -16,7 +16,7 @@ _CHANGES = f"UPDATE OF {', '.join(_OF_ELECTEUR)} ON electeur"
 _RESET = "WHEN NEW.facts <> 1 BEGIN UPDATE electeur SET facts = 1 WHERE id = NEW.id; END"
 _ABORT = "BEGIN SELECT RAISE(ABORT, 'the audit trail is only added to'); END"
 
-# By table and name. The first resets what an import found of an elector whose row another statement changes. The
+# By table and name. The first resets the findings of an elector when any statement changes the row. The
 # others refuse a change of the trail, except the removal of old lines that a line of the trail declares.
 _SQLITE_TRIGGERS = {
     ("electeur", "electeur_changed"): f"AFTER {_CHANGES} FOR EACH ROW {_RESET}",

@@ -41,14 +41,14 @@ _TRAIL: _Grants = (
     ("SELECT, INSERT, UPDATE", "process"),
     ("USAGE", "SEQUENCE audit_id_seq"),
 )
-"""Add a line, and say what a process runs with."""
+"""Add a line to the audit trail and record the settings of a process."""
 
 _ADDS_WORK: _Grants = (("SELECT, INSERT", "work"), ("USAGE", "SEQUENCE work_id_seq"))
 
 _REQUESTS: _Grants = (
     ("SELECT", f"agent, alembic_version, doubt, import, import_liste, sender, {_REGISTER}"),
     ("SELECT (code_commune, id, name)", "token"),
-    # What an event decides of a doubt, or says of the register (ADR 0029): these columns, these tables.
+    # The columns and tables that declarations about the register change (ADR 0029).
     ("UPDATE (born_after, born_before, decision, decided_at, decided_by, inscription_id, radiation_id)", "doubt"),
     ("DELETE, UPDATE (ancien_bureau, categorie, is_protegee, motif, nature)", "mouvement"),
     ("UPDATE (date_mouvement, date_tableau, is_dated)", "mouvement"),
@@ -66,7 +66,7 @@ _REQUESTS: _Grants = (
     *_TRAIL,
     ("EXECUTE", "FUNCTION lock_exports()"),
 )
-"""Record what events ask for and declare."""
+"""Record requests and declarations."""
 
 _ANY_FILE: _Grants = (
     ("SELECT", "alembic_version, bureau, commune, doubt, electeur, export, import, import_liste, liste, mouvement"),
@@ -83,7 +83,7 @@ _ANY_FILE: _Grants = (
     *_ADDS_WORK,
     *_TRAIL,
 )
-"""Take a row that waits, read the register, end the row: whoever makes files records none to be made."""
+"""Claim a row, read the register, finish the row. The accounts that make files cannot insert requests."""
 
 _LISTES: _Grants = (
     ("SELECT (deposited_on, export_id, fingerprint, fingerprint_key, fingerprint_reason, verdict)", "depot"),
@@ -99,9 +99,9 @@ _GRANTS: Mapping[str, _Grants] = {
     "prefecture_listes": (*_ANY_FILE, *_LISTES),
     "prefecture_tableaux": (*_ANY_FILE, *_TABLEAUX),
     "prefecture_bulk": (*_ANY_FILE, *_LISTES, *_TABLEAUX),
-    # Of the release before, where it was that of those four, and of who runs one process for all their queues.
+    # For one process that reads all the queues of these four.
     "prefecture_worker": (*_REQUESTS, *_ANY_FILE, *_LISTES, *_TABLEAUX),
-    # Writes the register by what it imports, and makes no file: ADR 0007.
+    # Imports into the register, makes no file (ADR 0007).
     "prefecture_registre": (
         ("SELECT", f"alembic_version, kept_version, {_REGISTER}"),
         ("SELECT, INSERT, UPDATE, DELETE", "import"),
@@ -158,12 +158,12 @@ GRANTS: Mapping[str, _Grants] = {
     **_GRANTS,
     "prefecture_ecran": (
         *_GRANTS["prefecture_lecture"],
-        # Those name electors: what agents complete, of their own commune.
+        # These views name electors.
         ("SELECT", "doutes_ouverts, electeurs, electeurs_proteges, motifs_notes, mouvements_a_completer"),
         ("SELECT", "jetons"),
     ),
 }
-"""By account: rights, and on what. The screen reads besides what other producers do, by a password of its own."""
+"""By account, its rights. The screen has those of other producers too, and its own password."""
 
 _OURS = """
 SELECT string_agg(quote_ident(relname), ', ') FROM pg_class
@@ -188,11 +188,11 @@ _LOCK = 0x70726566  # « pref »
 _MIGRATIONS = Path(__file__).parent / "migrations"
 
 _RELEASE_BEFORE, _LAST_FORMER = "0044", "0054"
-"""The revisions that the first migration starts from: that of release 0.3.0, and those of the development after it."""
+"""The first migration takes databases of release 0.3.0, and of the development after it until this revision."""
 
 
 def migrate(engine: Engine) -> None:
-    """Create the schema, or run the missing migrations, in one transaction. Twice, or two at once, does nothing more.
+    """Create the schema, or run the missing migrations, in one transaction. A second run does nothing.
 
     Raises:
         ConfigurationError: the database is newer than this code, or older than what the first migration starts from.
@@ -211,7 +211,7 @@ def migrate(engine: Engine) -> None:
 
 
 def require_migratable(connection: Connection) -> str | None:
-    """The revision of a database that `migrate` takes, and changes nothing; None for an empty one.
+    """Return the revision of a database that `migrate` accepts, None if it is empty. Change nothing.
 
     Raises:
         ConfigurationError: as `migrate`.
@@ -227,7 +227,6 @@ def require_migratable(connection: Connection) -> str | None:
 
 
 def _upgrade(connection: Connection, found: str | None) -> None:
-    """From a revision, None for an empty database, to the newest one."""
     config = _config(connection)
     directory = ScriptDirectory.from_config(config)
     if found is None:
@@ -261,7 +260,7 @@ def _revision(connection: Connection) -> str | None:
 
 
 def _oldest(directory: ScriptDirectory) -> str:
-    """The oldest revision whose code works on the newest form: that of the last migration with `BREAKS_FORMER`."""
+    """The oldest revision whose code works on the newest schema: that of the last migration with `BREAKS_FORMER`."""
     return next(it.revision for it in directory.walk_revisions() if getattr(it.module, "BREAKS_FORMER", False))
 
 
@@ -293,7 +292,7 @@ def create_tables(connection: Connection) -> None:
 
 
 def _put_last(connection: Connection, name: str) -> None:
-    """Make an index again, after the others: of two that serve as well, SQLite takes the last one made."""
+    """Create an index again, after the others: SQLite takes the last one of two that serve as well."""
     (index,) = (index for index in Base.metadata.tables["export"].indexes if index.name == name)
     index.drop(connection)
     index.create(connection)

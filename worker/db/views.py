@@ -4,9 +4,7 @@
 keep their order: new ones come at the end.
 """
 
-from collections.abc import Callable, Mapping
-from datetime import datetime, timedelta
-from zoneinfo import ZoneInfo
+from collections.abc import Mapping
 
 from common.calendrier import OVERSEAS
 
@@ -161,50 +159,18 @@ def view_queries(dialect: str) -> Mapping[str, str]:
 def _mineurs(dialect: str) -> str:
     """The number of minors on the commune's civil day, as `common.calendrier.is_mineur` counts them.
 
-    Only electors with a fact are counted: an import gives one to each minor. A person under 16 is an anomaly.
+    Only electors with a finding are counted: an import gives one to each minor. A person under 16 is an anomaly. SQLite
+    has no time zones: the computer of the embedded mode has that of its commune.
     """
-    code = "l.code_commune"
     if dialect == "postgresql":
-        zone = _by_commune(code, lambda zone: f"'{zone.key}'", "'Europe/Paris'")
-        now = f"now() AT TIME ZONE {zone}"
+        longest_first = sorted(OVERSEAS.items(), key=lambda it: -len(it[0]))
+        zones = (f"WHEN l.code_commune LIKE '{key}%' THEN '{zone.key}'" for key, zone in longest_first)
+        now = f"now() AT TIME ZONE CASE {' '.join(zones)} ELSE 'Europe/Paris' END"
         year, rest = f"to_char({now}, 'YYYY')", f"to_char({now}, '-MM-DD')"
     else:
-        year, rest = (f"strftime('{form}', 'now', {civil_offset(code)})" for form in ("%Y", "-%m-%d"))
+        year, rest = (f"strftime('{form}', 'now', 'localtime')" for form in ("%Y", "-%m-%d"))
     return f"""
        (SELECT count(*) FROM electeur e WHERE e.code_commune = l.code_commune AND e.liste = l.liste
         AND e.version = l.version AND e.facts > 0 AND e.date_naissance LIKE '____-__-__'
         AND e.date_naissance > (CAST({year} AS integer) - 18) || {rest}
         AND e.date_naissance <= (CAST({year} AS integer) - 16) || {rest})"""  # noqa: S608 — our words
-
-
-def _summer_time(instant: str, summer: tuple[str, int, int], winter: tuple[str, int, int]) -> str:
-    """Of both: the first day that may be their Sunday, the hour of UTC at which they begin, the minutes they add."""
-    begins, ends = (
-        f"datetime(strftime('%Y', {instant}) || '{day}', 'weekday 0', '+{hour} hours')"
-        for day, hour, _ in (summer, winter)
-    )
-    is_summer = f"datetime({instant}) >= {begins} AND datetime({instant}) < {ends}"
-    return f"CASE WHEN {is_summer} THEN '{summer[2]:+} minutes' ELSE '{winter[2]:+} minutes' END"
-
-
-def civil_offset(code_commune: str, instant: str = "'now'") -> str:
-    """What SQLite, which knows no time zone, adds to an instant for the civil time of a commune.
-
-    In Paris summer time begins and ends at one o'clock UTC, on the last Sunday of March and of October (directive
-    2000/84/CE, art. 2 and 3). Overseas only Saint-Pierre-et-Miquelon has one: as in Canada, from the second Sunday of
-    March to the first one of November, at two o'clock.
-    """
-
-    def offset(zone: ZoneInfo) -> str:
-        if zone.key == "America/Miquelon":
-            return _summer_time(instant, ("-03-08", 5, -120), ("-11-01", 4, -180))
-        return f"'{(datetime(2026, 1, 1, tzinfo=zone).utcoffset() or timedelta()) // timedelta(minutes=1):+} minutes'"
-
-    in_paris = _summer_time(instant, ("-03-25", 1, 120), ("-10-25", 1, 60))
-    return _by_commune(code_commune, offset, in_paris)
-
-
-def _by_commune(code_commune: str, value: Callable[[ZoneInfo], str], in_paris: str) -> str:
-    longest_first = sorted(OVERSEAS.items(), key=lambda it: -len(it[0]))
-    cases = (f"WHEN substr({code_commune}, 1, {len(key)}) = '{key}' THEN {value(zone)}" for key, zone in longest_first)
-    return f"CASE {' '.join(cases)} ELSE {in_paris} END"

@@ -179,7 +179,7 @@ def write_mouvements(path: Path, today: date) -> None:
 
 
 def _format_line(values: tuple[str, ...]) -> str:
-    """One line with its LF: every value quoted but the last, nothing at all for an empty value."""
+    """Quote every value but the last; write nothing for an empty value."""
     *quoted, last = values
     text = '";"'.join(quoted)
     if text.count('"') == 2 * len(quoted) - 2:

@@ -1,7 +1,7 @@
-"""Forgetting: a commune, or an elector who is on no list any more, leaves the register, the texts and the files.
+"""Forgetting: erases a commune or an elector from the register, the texts and the files; masks the name of an agent.
 
-What the law keeps, and what goes by itself after a delay, is said. A forgetting is on record before and after, and
-names nobody. Done again, it does what is left.
+An elector must be on no list any more. The result names what the law keeps and what expires later. The trail has a line
+before and after, which name no elector. Running it again finishes what was interrupted.
 """
 
 import json
@@ -73,7 +73,7 @@ from worker.work.models import Work
 from worker.writers.electeurs_file import LISTE_FORMATS
 
 _WINDOW = 4_000
-"""Bytes of a file on both sides of a name that may be of the same elector, where no end of hers comes before."""
+"""Bytes on both sides of a name that may belong to the same elector, unless the elector's data end before."""
 
 _ENDS = {".json": b"}"} | {f".{format_}": it.electeur_end for format_, it in LISTE_FORMATS.items()}
 """The bytes after an elector, by the extension of the file."""
@@ -87,7 +87,7 @@ _BUSY = (
 
 @dataclass
 class Forgotten:
-    """How much was erased or masked, and what stays, in French."""
+    """The numbers of what was erased or masked, and what stays, in French."""
 
     electeurs: int = 0
     """Of every version of the lists."""
@@ -98,14 +98,14 @@ class Forgotten:
     agents: int = 0
     kept: list[str] = field(default_factory=list)
     named: "NameSearch | None" = None
-    """What tells whether a text is about them."""
+    """Finds the forgotten names in texts."""
 
     def is_about(self, said: str) -> bool:
-        """Whether a text is to go too, wherever else it stands."""
+        """Whether a text outside of the database is to be erased too."""
         return self.named is not None and self.named.is_in(said)
 
     def describe(self) -> str:
-        """For the trail and the operator."""
+        """The numbers in French, for the trail and the operator."""
         counts = {
             "lignes d'électeur": self.electeurs,
             "mouvements": self.mouvements,
@@ -118,13 +118,13 @@ class Forgotten:
 
 
 class NameSearch:
-    """By which words somebody is found in a text that a person wrote: one of her names, whatever her first names."""
+    """Finds the names of an elector in texts that people typed, whatever the first names."""
 
     def __init__(self, names: Iterable[str]) -> None:
         self._words = {words for name in names if (words := _words(name))}
 
     def is_in(self, said: str) -> bool:
-        """Whether a text names her, or somebody of her name: a remark too few harms nobody."""
+        """Whether a text has one of the names; it may be another person's, whose text is then masked too."""
         folded = f" {_words(said)} "
         return any(f" {words} " in folded for words in self._words)
 
@@ -135,7 +135,7 @@ def _words(said: str) -> str:
 
 @dataclass(frozen=True)
 class ForgetScope:
-    """What is to be gone through."""
+    """The commune and the places to search."""
 
     engine: Engine
     storage: Storage
@@ -144,7 +144,7 @@ class ForgetScope:
     by: Actor
 
     def record(self, connection: Connection, detail: str) -> None:
-        """Put a step of the forgetting on record."""
+        """Record a step in the audit trail."""
         _record(connection, self.by, detail, self.code_commune)
 
 
@@ -154,13 +154,13 @@ def _record(connection: Connection, by: Actor, detail: str, code_commune: str = 
 
 
 def forget_commune(scope: ForgetScope) -> Forgotten:
-    """Erase what is kept of the electors of a commune, of its agents and of those who are told.
+    """Erase the electors of a commune, its agents and its recipients.
 
-    Its requests and the digests of its files stay: they name no elector; so do its lines of the trail, for their time.
+    Requests, digests of files and lines of the trail stay, because they name no elector.
 
     Raises:
-        RefusedError: somebody works for it.
-        TransientError: the volume is not there.
+        RefusedError: files or imports of the commune are under way.
+        TransientError: the volume is away.
     """
     code, done = scope.code_commune, Forgotten(named=NameSearch([scope.code_commune]))
     with scope.engine.connect() as connection, import_lock(connection):
@@ -192,8 +192,8 @@ def forget_electeur(scope: ForgetScope, who: Protege, liste: Liste | None) -> Fo
     """Erase or mask an elector who is on no list of the commune any more, or not on this one.
 
     Raises:
-        RefusedError: she is on the list: the law keeps her there; or somebody works for the commune.
-        TransientError: the volume is not there.
+        RefusedError: the elector is on the list, where the law keeps them; or files or imports are under way.
+        TransientError: the volume is away.
     """
     code, done = scope.code_commune, Forgotten()
     label = f"un électeur, liste {liste}" if liste else "un électeur"
@@ -238,7 +238,7 @@ def forget_agent(engine: Engine, name: str, by: Actor) -> Sequence[str]:
     """Replace the name of a removed agent in all rows and in the trail by a pseudonym; return what stays.
 
     Raises:
-        RefusedError: this is still an agent, or nothing that is kept has this name.
+        RefusedError: the agent is still registered, or nothing has this name.
     """
     with engine.begin() as connection:
         if connection.scalar(select(Agent.name).where(Agent.name == name).limit(1)) is not None:
@@ -276,7 +276,7 @@ def _conclude(scope: ForgetScope, what: str, done: Forgotten) -> Forgotten:
 
 
 def _require_idle(connection: Connection, code_commune: str) -> None:
-    """Go on only if nothing is under way that would write her name after we have looked."""
+    """Check that no job is under way that could write the elector's name later."""
     working = exists().where(Export.code_commune == code_commune, Export.status.in_(UNFINISHED))
     importing = exists().where(
         Preview.code_commune == code_commune, ~IS_ENDED, Preview.status != PreviewStatus.READY.value
@@ -306,7 +306,6 @@ def _find(
     who: Protege,
     liste: Liste | None,
 ) -> list[Any]:
-    """The rows of a table that are hers, of every version."""
     query = select(table.__table__).where(
         table.code_commune == scope.code_commune, table.date_naissance == who.date_naissance
     )
@@ -322,7 +321,7 @@ def _is(row: Any, who: Protege) -> bool:  # noqa: ANN401 — a row of one of fou
 def _remove_rows(
     connection: Connection, table: type[Electeur | MouvementRegistre], condition: ColumnElement[bool]
 ) -> int:
-    """Batch after batch: SQLite has one writer at a time."""
+    """Delete in batches: SQLite has one writer at a time."""
     removed = 0
     while True:
         some = select(table.id).where(condition).limit(BATCH)
@@ -334,11 +333,11 @@ def _remove_rows(
 
 
 _COUNTED = {"code_commune", "liste", "code_bureau"}
-"""Texts of an elector of a former version that stay: a tableau counts from that version."""
+"""Columns of an elector that are kept in former versions, because tableaux count from them."""
 
 
 def _mask_electeurs(connection: Connection, electeurs: Iterable[Any], number: int) -> None:
-    """Erase all but the bureau and the year of birth in the former versions of the list, which go on being counted."""
+    """Keep the bureau and the year of birth in former versions of a list, because tableaux count from them."""
     columns = [it for it in Electeur.__table__.columns if it.name not in _COUNTED]
     nothing: dict[str, Any] = {it.name: "" for it in columns if it.type.python_type is str}
     nothing |= {"numero_ordre": None, "numero_general": None}
@@ -347,13 +346,13 @@ def _mask_electeurs(connection: Connection, electeurs: Iterable[Any], number: in
 
 
 def _mask(row: Any, number: int) -> dict[str, str]:  # noqa: ANN401 — of an elector or a mouvement
-    """What stands in the place of a name. All the rows of one person have the same number: they are one elector."""
+    """Return the values in place of a name. All rows of one person get the same number: they stay one elector."""
     born = _year_of(row.date_naissance)
     return {"nom_naissance": FORGOTTEN, "prenoms": f"N° {number}", "date_naissance": born}
 
 
 def _mask_mouvements(connection: Connection, mouvements: Iterable[Any], number: int) -> None:
-    """Erase all but the bureaux, the days and the year of birth: mouvements go on being counted."""
+    """Keep the bureaux, the days and the year of birth, because tableaux count mouvements."""
     known = "nom_usage", "commune_naissance", "departement_naissance", "pays_naissance", "adresse", "motif"
     nothing = dict.fromkeys(known, "")
     for it in mouvements:
@@ -369,7 +368,7 @@ def _year_of(date_naissance: str) -> str:
 
 
 def _forget_namesakes(connection: Connection, scope: ForgetScope, who: Protege, liste: Liste | None) -> None:
-    """Who was told from her by a guess, and whether she was protected."""
+    """Delete the resolved homonyms of an elector, and the protection unless another list still has the elector."""
     for table in (Homonym, Protection):
         query = select(table.__table__).where(
             table.code_commune == scope.code_commune, table.date_naissance == who.date_naissance
@@ -380,7 +379,6 @@ def _forget_namesakes(connection: Connection, scope: ForgetScope, who: Protege, 
 
 
 def _is_elsewhere(connection: Connection, scope: ForgetScope, who: Protege) -> bool:
-    """Whether another list of the commune has her: she stays protected there."""
     try:
         _refuse_listed(connection, scope.code_commune, who, None)
     except RefusedError:
@@ -389,7 +387,7 @@ def _is_elsewhere(connection: Connection, scope: ForgetScope, who: Protege) -> b
 
 
 def _texts(code_commune: str) -> Iterator[tuple[Any, Sequence[Any], Sequence[Any], ColumnElement[bool]]]:
-    """Where people write what they want: table, key, columns, which rows are of the commune."""
+    """Yield table, key, columns and condition for each place where people type texts."""
     exports = select(Export.id).where(Export.code_commune == code_commune)
     imports = select(ImportListe.import_id).where(ImportListe.code_commune == code_commune)
     yield Depot, [Depot.export_id], [Depot.remarque, Depot.answer], Depot.export_id.in_(exports)
@@ -403,7 +401,7 @@ def _texts(code_commune: str) -> Iterator[tuple[Any, Sequence[Any], Sequence[Any
 
 
 def _mask_texts(connection: Connection, code_commune: str, named: NameSearch | None) -> int:
-    """Mask the texts that name her, or all of the commune; how many. Events that wait for what they name go too."""
+    """Mask the texts of a commune, or those with these names, and delete deferred events; return how many."""
     masked = 0
     for table, key, columns, is_of_commune in _texts(code_commune):
         written = or_(*(and_(column != "", column != ERASED) for column in columns))
@@ -452,7 +450,7 @@ def _mask_documents(connection: Connection, code_commune: str, named: NameSearch
 
 
 def _forget_people(connection: Connection, scope: ForgetScope) -> int:
-    """The agents of the commune, the chats and webhooks that are told, and the addresses of what was told."""
+    """Delete the agents and recipients of the commune, and the addresses of its notifications."""
     code = scope.code_commune
     names = connection.scalars(select(Agent.name).where(Agent.code_commune == code)).all()
     for name in names:
@@ -469,7 +467,7 @@ def _forget_people(connection: Connection, scope: ForgetScope) -> int:
 
 
 def _drop_arrivals(connection: Connection, code_commune: str) -> None:
-    """Let the exports go that nobody has taken up: they may hold anybody, and can be deposited again."""
+    """Discard the exports that wait for a confirmation: they may name the elector, and can be deposited again."""
     waiting = select(Preview.request_id).where(Preview.code_commune == code_commune, ~IS_ENDED)
     for request_id in connection.scalars(waiting).all():
         drop(connection, request_id)
@@ -491,7 +489,7 @@ def _list_files(scope: ForgetScope) -> list[Path]:
 
 
 def _remove_whole_folder(scope: ForgetScope) -> int:
-    """Every file of the commune, those that a killed worker left and those that no row accounts for included."""
+    """Delete every file of the commune, those without a row included."""
     files = _list_files(scope)
     if files:
         scope.storage.require_mounted()
@@ -508,9 +506,9 @@ def _remove_whole_folder(scope: ForgetScope) -> int:
 def _find_tableaux(
     connection: Connection, code_commune: str, electeurs: Sequence[Any], mouvements: Sequence[Any]
 ) -> set[int]:
-    """The tableaux that may print her: they rest on an import that brought a mouvement of hers, or saw her come of age.
+    """Return the tableaux that may print the elector, because their pages cannot be searched.
 
-    Their pages cannot be searched.
+    They rest on an import that brought a mouvement of the elector, or during which the elector came of age.
     """
     imports = {it.import_id for it in mouvements}
     imports |= {it.version for it in electeurs if _came_of_age(it.date_naissance)}
@@ -527,7 +525,7 @@ def _find_tableaux(
 
 
 _AGES = range(18, 22)
-"""Of who came of age in the years of a tableau that may still be there."""
+"""The ages today of electors who came of age in the years of the tableaux that may still exist."""
 
 
 def _came_of_age(date_naissance: str) -> bool:
@@ -536,7 +534,7 @@ def _came_of_age(date_naissance: str) -> bool:
 
 
 def _remove_naming(scope: ForgetScope, known: Iterable[Protege], tableaux: set[int]) -> int:
-    """The files that name her, with what stands beside them: they are of a time when she was on the list."""
+    """Delete the files that name the elector, with the files beside them."""
     files = _list_files(scope)
     if not files:
         return 0
@@ -547,7 +545,7 @@ def _remove_naming(scope: ForgetScope, known: Iterable[Protege], tableaux: set[i
         ids = {row.file_name: row.id for row in connection.execute(query)}
     naming, unknown = set(tableaux), list[Path]()
     for path in files:
-        if path.name.startswith("."):  # nobody is at work: a killed worker left it
+        if path.name.startswith("."):  # a killed worker left it
             unknown.append(path)
             continue
         export_id = ids.get(main_name(path.name))
@@ -567,7 +565,7 @@ _Spelling = tuple[bytes, bytes, tuple[bytes, ...]]
 
 
 def _spellings(who: Protege) -> Iterator[_Spelling]:
-    """Her name, her first names, and her date of birth in the ways that files write it, where it is whole."""
+    """Yield the name, the first names and, if it is whole, the date of birth in the ways that files write them."""
     year, month, day = (*who.date_naissance.split("-"), "", "")[:3]
     born = (f"{day}/{month}/{year}", who.date_naissance) if {month, day}.isdisjoint({"", "00"}) else ()
     for spell in (str, str.upper, base_letters):
@@ -575,7 +573,7 @@ def _spellings(who: Protege) -> Iterator[_Spelling]:
 
 
 def _names(path: Path, spellings: Sequence[_Spelling]) -> bool:
-    """Whether a CSV, an XML or a JSON names her: all that is known of her stands together."""
+    """Whether a CSV, an XML or a JSON has all that is known of the elector in one place."""
     if not path.stat().st_size:
         return False
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as whole:
@@ -593,7 +591,7 @@ def _is_near(whole: mmap.mmap, end: bytes, nom: bytes, prenoms: bytes, born: Seq
     return False
 
 
-# What the database would keep for itself.
+# The copies that the database keeps.
 
 _WHO = {"code_commune": "", "nom_naissance": "", "prenoms": "", "date_naissance": ""}
 _NOBODY: Mapping[type[Any], Mapping[str, Any]] = {
@@ -614,7 +612,7 @@ _NOBODY: Mapping[type[Any], Mapping[str, Any]] = {
     Recipient: {"id": "", "code_commune": "", "channel": "", "address": ""},
     Work: {"kind": "", "subject": ""},
 }
-"""A row of each table that may be left empty: of an empty table PostgreSQL keeps the statistics for ever."""
+"""A row of each table that may be empty, to be analysed: PostgreSQL keeps the statistics of an empty table."""
 
 _SEARCHED: tuple[type[Any], ...] = (
     *(Electeur, MouvementRegistre, Homonym, Protection, Depot, Recall, Request, Preview, Import, ImportListe, Parked),
@@ -623,9 +621,9 @@ _SEARCHED: tuple[type[Any], ...] = (
 
 
 def _leave_no_copy(engine: Engine) -> None:
-    """Have the database forget the values that it noted of its columns, and SQLite its free pages and its journal.
+    """Renew the statistics of PostgreSQL, which hold values, and the free pages and the journal of SQLite.
 
-    PostgreSQL's dead rows go by VACUUM, which is the operator's: docs/operations.md.
+    VACUUM removes PostgreSQL's dead rows; the operator runs it (docs/operations.md).
     """
     if engine.dialect.name == "sqlite":
         raw = engine.raw_connection()

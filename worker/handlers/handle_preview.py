@@ -1,4 +1,4 @@
-"""An export that has arrived is previewed, imported or erased; an import is undone, or its day corrected."""
+"""Previews, imports or erases an export of the REU that has arrived; undoes an import or corrects its day."""
 
 import hashlib
 import json
@@ -49,7 +49,7 @@ from worker.registre.versions import ListeKey, is_shown
 from worker.services import Services
 
 LONGEST_STEP_SECONDS = 25 * 60.0
-"""How long an import may say nothing: two exports of a département are compared in some minutes."""
+"""The longest time without progress: two exports of a département are compared in some minutes."""
 
 MOST_NAMED = 20
 """Files that a correction names."""
@@ -60,10 +60,10 @@ log = structlog.get_logger()
 
 
 def handle_preview(preview_id: int, services: Services) -> None:
-    """Do what the row of an export waits for, if it is free; a copy of the doorbell finds it taken or done, and stops.
+    """Process the row of a preview if no other worker holds it; a copy of the message does nothing.
 
     Raises:
-        Exception: the database is away, or this process lacks what it needs; the message is to be delivered again.
+        Exception: the database is away, or this process lacks resources; the message must be delivered again.
     """
     owner = new_owner()
     with services.engine.begin() as connection:
@@ -117,7 +117,7 @@ def _give_back(preview: Preview, owner: str, error: Exception, services: Service
     if isinstance(reason, DatabaseAwayError | ExhaustedError):
         end = partial(release, services.engine, preview.id, owner, seconds=BUSY_SECONDS, counts=False)
         give_back(end, services.retry_seconds)
-        raise error  # the message comes again, to a process that can do it
+        raise error  # the broker delivers the message again
     if is_waited_for(error):
         log.warning("preview_delayed", error=type(error).__name__)
         release(services.engine, preview.id, owner, seconds=TROUBLE_SECONDS, counts=False)
@@ -130,7 +130,7 @@ def _give_back(preview: Preview, owner: str, error: Exception, services: Service
 
 
 def _stand_still(preview: Preview, owner: str, services: Services) -> None:
-    """Let another process go on with it, and this one be ended: nothing else stops a step that waits for ever."""
+    """Release the row for another process and let this process end, because a thread that hangs cannot be stopped."""
     try:
         release(services.engine, preview.id, owner, seconds=BUSY_SECONDS, counts=True)
     except LeaseLostError:
@@ -193,7 +193,7 @@ def _intake(preview: Preview) -> Intake:
 
 
 def _describe(found: ImportPreview) -> dict[str, Any]:
-    """What people are to read before they say yes; it names no elector."""
+    """The findings that a clerk reads before confirming; no elector is named."""
     summary, comparison = found.summary, found.summary.comparison
     changes = ("listes", "inscriptions", "radiations", "changements", "others", "homonyms", "spellings", "doubts")
     counts = ("lines_read", "lines_kept", "lines_rejected", "values_cleaned", "bureaux", "bureaux_changed")
@@ -214,7 +214,7 @@ def _describe(found: ImportPreview) -> dict[str, Any]:
 
 
 def _erase_ended(preview_id: int, services: Services) -> None:
-    """Remove the file of a row that has ended; until that is recorded, its doorbell rings again."""
+    """Delete the file of an ended row. Until the deletion is recorded, the sweep enqueues the row again."""
     with services.engine.begin() as connection:
         preview = read_preview(connection, preview_id)
         if preview and PreviewStatus(preview.status).is_terminal and not preview.erased_at:
@@ -231,11 +231,10 @@ def _sentence(text: str) -> str:
 
 
 _Change = UndoSummary | Redating
-"""What an act did to an import."""
 
 
 class _ShownError(Exception):
-    """What would change was read: nothing of it is to stay."""
+    """Rolls back the transaction of a preview and carries what it found."""
 
     def __init__(self, found: dict[str, Any], register_state: str) -> None:
         super().__init__()
@@ -244,7 +243,7 @@ class _ShownError(Exception):
 
 
 def _correct(preview: Preview, owner: str, services: Services) -> None:
-    """Do it, read what it changed, and take it back; or keep it, once somebody wants what was read."""
+    """Undo or redate the import in a transaction: roll it back for a preview, commit it after the confirmation."""
     is_wanted = preview.status == PreviewStatus.IMPORTING
     by = Actor(preview.terms["by"], preview.terms["account"]) if is_wanted else Actor(preview.requested_by)
     import_id = preview.import_id or 0
@@ -277,12 +276,12 @@ def _correct(preview: Preview, owner: str, services: Services) -> None:
 def _recall_shown(connection: Connection, withdrawal: Withdrawal, listes: Sequence[ListeKey]) -> int:
     try:
         return len(recall_files(connection, withdrawal, listes))
-    except RefusedError:  # somebody has just deposited one of them
+    except RefusedError:  # one of them has just been deposited
         raise ImportRefusedError(_CHANGED) from None
 
 
 def _describe_change(connection: Connection, change: _Change, resting: Sequence[Resting]) -> dict[str, Any]:
-    """What people are to read before they say yes; it names no elector."""
+    """The findings that a clerk reads before confirming; no elector is named."""
     used = [it.label for it in resting if it.is_used]
     others = [it.label for it in resting if not it.is_used]
     files = {
@@ -309,7 +308,7 @@ def _describe_change(connection: Connection, change: _Change, resting: Sequence[
 
 
 def _count_electeurs(connection: Connection, key: ListeKey, import_id: int) -> dict[str, Any]:
-    """The electors of a list after an import was undone, and those it had brought."""
+    """The electors of a list after an import was undone, and those that the import had brought."""
     of_liste = Electeur.code_commune == key.code_commune, Electeur.liste == key.liste
     count = select(func.count(Electeur.id)).where(*of_liste)
     before = connection.scalar(count.where(Electeur.version == import_id))
@@ -331,12 +330,11 @@ def _withdrawal(change: _Change, by: Actor, reason: str) -> Withdrawal:
 
 
 def _has_moved(redating: Redating) -> bool:
-    """Whether its day was another one."""
     return redating.before not in {None, redating.after}
 
 
 def _listes_of(change: _Change) -> Sequence[ListeKey]:
-    """The lists whose files may rest on what has changed."""
+    """The lists whose files may rest on the change."""
     return change.listes if isinstance(change, UndoSummary) or _has_moved(change) else ()
 
 

@@ -1,1 +1,1 @@
-"""What operators look at: figures read from the rows and from the broker, shown to Prometheus."""
+"""Figures of the rows and of the broker, for Prometheus."""

@@ -50,7 +50,7 @@ MARGIN = timedelta(minutes=10)
 _BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 
 Sums = dict[str, list[float]]
-"""By name: one figure, or those of a histogram."""
+"""By name, one figure or those of a histogram."""
 
 Totals = dict[tuple[str, ...], Sums]
 
@@ -236,7 +236,6 @@ _BULK = {False: "no", True: "yes"}
 
 
 def _measure_pending(samples: Samples, connection: Connection) -> None:
-    """Set the number of the unfinished files, and the age of the oldest."""
     samples.begin(metrics.UNFINISHED, product(ExportKind, _BULK.values(), STATES))
     samples.begin(metrics.OLDEST, product(ExportKind, _BULK.values()))
     samples.begin(metrics.DELAYED, product(DELAYS))

@@ -1,6 +1,6 @@
-"""Every metric, in one list: its name, its kind, its labels, what it counts. docs/operations.md says the same.
+"""The list of all metrics: name, kind, labels and meaning. docs/operations.md has the same.
 
-No label ever holds a commune or a person. What is measured is gathered in `Samples`, as Prometheus reads it.
+No label has a commune or a person.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -12,7 +12,7 @@ from prometheus_client.metrics_core import Metric as Family
 
 
 class MetricKind(StrEnum):
-    """What Prometheus may do with a metric."""
+    """The kinds of Prometheus."""
 
     COUNTER = "counter"
     GAUGE = "gauge"
@@ -89,33 +89,33 @@ Labels = tuple[str, ...]
 
 
 class Samples:
-    """A figure per metric and labels; of a histogram, how many in each bucket, how many in all, and the sum."""
+    """The figures of one scrape, by metric and labels; of a histogram, its buckets, the total number and the sum."""
 
     def __init__(self) -> None:
         self._figures: dict[Metric, dict[Labels, list[float]]] = {}
 
     def begin(self, metric: Metric, known: Iterable[Labels]) -> None:
-        """Show nought for these labels until something is added."""
+        """Set these labels to zero."""
         width = len(metric.bounds) + 2 if metric.kind is MetricKind.HISTOGRAM else 1
         self._figures[metric] = {labels: [0.0] * width for labels in known}
 
     def add(self, metric: Metric, labels: Labels, figures: Sequence[float]) -> None:
-        """Add to what stands there."""
+        """Add to the figures of these labels."""
         cells = self._figures[metric]
         before = cells.get(labels, [0.0] * len(figures))
         cells[labels] = [a + b for a, b in zip(before, figures, strict=True)]
 
     def set(self, metric: Metric, figure: float, *labels: str) -> None:
-        """Show this."""
+        """Replace the figure of these labels."""
         self._figures.setdefault(metric, {})[labels] = [figure]
 
     def raise_to(self, metric: Metric, labels: Labels, figure: float) -> None:
-        """Show the greater of this and what stands there."""
+        """Replace the figure of these labels by a greater one."""
         cells = self._figures[metric]
         cells[labels] = [max(figure, *cells.get(labels, [0.0]))]
 
     def families(self) -> Iterator[Family]:
-        """What was gathered, in the order of the list of metrics."""
+        """Yield the metrics that have figures."""
         for metric in METRICS:
             if metric in self._figures:
                 yield _family(metric, self._figures[metric])

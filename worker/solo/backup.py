@@ -1,7 +1,7 @@
-"""One encrypted file of everything that the embedded mode keeps, and the way back from it.
+"""Backs up all data of the embedded mode to one encrypted file, and restores it.
 
-It is a tar of two: the data, encrypted for a key made for this file alone, and that key, encrypted by a passphrase,
-both in the format of age (age-encryption.org/v1): without us, `tar --extract`, then `age --decrypt --identity`.
+The file is a tar of two: the data, encrypted for a key of this file alone, and that key, encrypted by a passphrase,
+both in the format of age (age-encryption.org/v1): `tar --extract`, then `age --decrypt --identity` read it without us.
 """
 
 import errno
@@ -54,7 +54,7 @@ _SHORTEST = 12
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT}
 _UNCHANGED = "Rien n'a été remplacé."
 _LOOKS = frozenset({Action.FILE_DOWNLOADED, Action.DOWNLOAD_BEGUN, Action.ELECTEURS_SEEN, Action.BACKUP_MADE})
-"""What is on record and changed nothing."""
+"""Actions of the trail that change nothing."""
 
 _passphrase = click.option(
     "--passphrase-file",
@@ -108,12 +108,12 @@ def restore(file: Path, passphrase_file: TextIO | None) -> None:
 
 
 class ScreenBackups:
-    """The same for the clerk's screen, whose process has the database open: `asked` is set once it is to open again."""
+    """Backups by the screen, whose process has the database open; `asked` is set when it must be opened again."""
 
     def __init__(self, settings: Settings, engine: Engine) -> None:
         self.asked = threading.Event()
         self.agent = ""
-        """Who goes on with what was put back."""
+        """The agent who goes on after the restore."""
         self._settings = settings
         self._engine = engine
         self._lock = threading.Lock()
@@ -121,7 +121,7 @@ class ScreenBackups:
         self._checked: tuple[str, Holding] | None = None
 
     def describe(self) -> Holding:
-        """What there is now."""
+        """Describe the current data."""
         holding = _describe(self._engine)
         if self._folder is None:
             return holding
@@ -132,7 +132,7 @@ class ScreenBackups:
             backup.dispose()
 
     def save(self, passphrase: str, *, agent: str) -> IO[bytes]:
-        """All of it in one file, which has no name any more."""
+        """Return an unnamed file with the backup."""
         with _for_the_screen(), _made(self._settings, passphrase) as folder:
             whole = folder / "prefecture.sauvegarde"
             _write(whole, folder)
@@ -142,7 +142,7 @@ class ScreenBackups:
             return file
 
     def check(self, file: IO[bytes], passphrase: str) -> None:
-        """Unpack it beside what there is."""
+        """Unpack a backup beside the current data."""
         with self._lock, _for_the_screen(), usable(self._settings.home):
             self._forget()
             self._folder = Path(mkdtemp(prefix=f"{RESTORING}-", dir=self._settings.home))
@@ -159,11 +159,11 @@ class ScreenBackups:
             self._checked = uuid4().hex, holding
 
     def checked(self) -> tuple[str, Holding] | None:
-        """The backup that may be put back."""
+        """Return the backup that can be restored."""
         return self._checked
 
     def replace(self, word: str, *, agent: str) -> None:
-        """From here on a killed process too ends with the backup in place."""
+        """Restore the checked backup: from here on, a killed process also ends with the backup in place."""
         with self._lock, _for_the_screen():
             if self._folder is None or self._checked is None or self._checked[0] != word:
                 raise RefusedError(f"Une autre sauvegarde a été vérifiée depuis. {_UNCHANGED}")
@@ -173,7 +173,7 @@ class ScreenBackups:
             self.asked.set()
 
     def leave(self) -> None:
-        """Erase what was unpacked."""
+        """Delete the unpacked backup."""
         with self._lock:
             self._forget()
 
@@ -203,9 +203,9 @@ def _read_passphrase(given: TextIO | None, *, is_new: bool) -> str:
 
 @contextmanager
 def _made(settings: Settings, passphrase: str) -> Iterator[Path]:
-    """A folder with the two parts of a backup, encrypted, for as long as they are needed.
+    """Make the two encrypted parts of a backup in a folder that lasts as long as the block.
 
-    What is not encrypted is in unnamed files, which the system deletes when this process ends.
+    Data without encryption are in unnamed files, which the system deletes when this process ends.
     """
     with backup_folder(settings.home) as folder, TemporaryFile(dir=folder) as data:
         copy_database(database_of(settings), folder / _DATABASE)
@@ -226,7 +226,6 @@ def _made(settings: Settings, passphrase: str) -> Iterator[Path]:
 
 
 def _write(file: Path, folder: Path) -> None:
-    """Under its name once it is whole and on the disk."""
     part = file.with_name(f".{file.name}.part")
     try:
         descriptor = os.open(part, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600)
@@ -244,10 +243,10 @@ def _write(file: Path, folder: Path) -> None:
 
 
 def _unpack(file: IO[bytes], passphrase: str, folder: Path, named: str) -> Holding:
-    """What a backup holds, once it stands whole in an empty folder, brought to this release.
+    """Unpack a backup into an empty folder, migrate its database and describe it.
 
     Raises:
-        RefusedError: it is none, its passphrase is another, it is damaged, or there is no room.
+        RefusedError: it is no backup, the passphrase is wrong, it is damaged, or the disk is full.
         ConfigurationError: it is of a newer release.
     """
     with _explaining(named):
@@ -283,7 +282,7 @@ def _explaining(named: str) -> Iterator[None]:
 
 
 def _open(file: IO[bytes], passphrase: str, folder: Path) -> datetime:
-    """When it was made: the time of the copy of the database, which nobody without the passphrase can change."""
+    """Unpack; return when the backup was made, which cannot be changed without the passphrase."""
     with tarfile.open(fileobj=file) as archive:
         for name in (_KEY, _DATA):
             archive.extract(archive.getmember(name), folder, filter="data")
@@ -324,24 +323,24 @@ def _describe(engine: Engine) -> Holding:
 
 
 def _count_unsaved(engine: Engine, backup: Engine) -> int:
-    """How many lines of the trail, about a change in this database, a backup does not have."""
+    """Count the lines of the trail about changes that a backup lacks."""
     done = select(Audit.id, Audit.at).where(Audit.code_commune != "", Audit.action.not_in(_LOOKS))
     with engine.connect() as here, backup.connect() as there:
         return len(set(here.execute(done)).difference(there.execute(select(Audit.id, Audit.at))))
 
 
 def _put_on_record(connection: Connection, action: Action, *, actor: str, detail: str = "") -> None:
-    """In the journal of each commune: all her electors are in the file."""
+    """Record the action for each commune, since its electors are in the file."""
     communes = connection.scalars(select(ListeCommunale.code_commune).distinct()).all()
     for commune in communes or ("",):
         record_audit(connection, action, actor=actor, code_commune=commune, detail=detail)
 
 
 def _accept(settings: Settings, folder: Path, holding: Holding, *, actor: str) -> None:
-    """Decide, by one rename, that what stands in the folder takes the place of what there is (`finish_restore`).
+    """Decide, by one rename, that the folder replaces the current data (`finish_restore`).
 
     Raises:
-        RefusedError: files are on another disk than the rest, and cannot change places at once.
+        RefusedError: the files are on another disk than the database.
     """
     exports = settings.exports_dir if settings.exports_dir.exists() else settings.exports_dir.parent
     with usable(settings.home):
@@ -360,7 +359,6 @@ def _accept(settings: Settings, folder: Path, holding: Holding, *, actor: str) -
 
 
 def _keep(path: Path) -> None:
-    """On the disk, before what follows is."""
     opened = os.open(path, os.O_RDONLY)
     try:
         os.fsync(opened)

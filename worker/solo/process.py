@@ -1,4 +1,4 @@
-"""Everything in one process. The road is the same as with a broker: a row first, then a doorbell, then a file."""
+"""Everything in one process: a request becomes a row, then a message, then a file, as with a broker."""
 
 import os
 import sqlite3
@@ -38,8 +38,7 @@ from worker.work.queue import free_all
 
 THREADS = 2
 STARTS_TIMES = 10
-"""More starts than a worker's file has: here whoever closes a window or a computer ends the file that is under way, and
-on a slow computer it may be the same one each time (a machine twenty times slower: six times in a row of fifty)."""
+"""How many times more starts a file has than with a broker, because closing a window or a computer counts as one."""
 
 _WORKER_TIMEOUT_MS = 100
 _POLL_SECONDS = 0.05
@@ -47,10 +46,10 @@ _POLL_SECONDS = 0.05
 
 @contextmanager
 def usable(home: Path) -> Iterator[None]:
-    """Make the directory; what the system refuses there is said.
+    """Make the directory.
 
     Raises:
-        ConfigurationError: it cannot be made, or not be written.
+        ConfigurationError: it cannot be made or written, in this block.
     """
     try:
         home.mkdir(parents=True, exist_ok=True)
@@ -61,10 +60,10 @@ def usable(home: Path) -> Iterator[None]:
 
 @contextmanager
 def exclusive(home: Path) -> Iterator[None]:
-    """Hold the directory for this process; the system lets go when the process ends, however it ends.
+    """Lock the directory for this process; the system releases the lock when the process ends.
 
     Raises:
-        RefusedError: another process holds it.
+        RefusedError: another process has locked it.
         ConfigurationError: the directory cannot be written.
     """
     with usable(home):
@@ -80,7 +79,7 @@ def exclusive(home: Path) -> Iterator[None]:
 
 
 RESTORING = ".restauration"
-"""Where what a backup holds stands, whole and checked, until it has taken the place of what there is."""
+"""The folder of a checked backup until it has replaced the current data."""
 
 _DATABASE, _EXPORTS, _FORMER = "prefecture.db", "exports", "avant"
 _STATE = ("-wal", "-shm")
@@ -112,13 +111,13 @@ def _delete_folders(home: Path, prefix: str) -> None:
 
 
 def finish_restore(settings: Settings) -> Path | None:
-    """Put what stands in `RESTORING` in the place of what there is, wherever a killed process left off.
+    """Replace the current data by what is in `RESTORING`, or go on where a killed process stopped.
 
-    Each step is one rename and leaves the next to be seen, so any number of kills ends in the same. Call it with the
-    directory held (`exclusive`), before anything opens the database.
+    Each step is one rename, so that any number of kills leads to the same result. The caller holds the directory
+    (`exclusive`), before anything opens the database.
 
     Returns:
-        Where what there was before is kept; None when nothing was to be done.
+        Where the former data are kept; None when there was nothing to restore.
 
     Raises:
         ConfigurationError: the system refuses; the next start goes on.
@@ -155,7 +154,7 @@ def _exchange_database(database: Path, new: Path, former: Path) -> None:
 
 
 def write_back(database: Path) -> None:
-    """Leave nothing of it in a file beside it."""
+    """Write SQLite's journal back into the database file."""
     with closing(sqlite3.connect(database)) as connection:
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
@@ -166,10 +165,7 @@ def database_of(settings: Settings) -> Path:
 
 
 def prepare_database(engine: Engine) -> None:
-    """Bring an embedded database to the newest form, with the communes of France; a second time does nothing.
-
-    What it was before is kept beside it, in place of the copy before.
-    """
+    """Migrate an embedded database, after a copy beside it, and add the communes of France."""
     revision, newest = current_revision(engine)
     if revision not in {None, newest}:
         database = Path(str(engine.url.database))
@@ -183,7 +179,7 @@ def prepare_database(engine: Engine) -> None:
 
 
 def copy_database(database: Path, copy: Path) -> None:
-    """As it stands at one moment, whoever writes to it meanwhile."""
+    """Copy a database as it is at one moment, while it may be written."""
     with closing(sqlite3.connect(database)) as connection:
         connection.execute("VACUUM INTO ?", (str(copy),))
 
@@ -191,8 +187,7 @@ def copy_database(database: Path, copy: Path) -> None:
 class Solo:
     """The running process.
 
-    Leaving the block finishes the files that are asked for and notifies whoever waits; without `finish`, those under
-    way only, and the next start does the rest.
+    The end of the block finishes all requested files and notifications; without `finish`, only the files under way.
     """
 
     def __init__(self, settings: Settings, *, finish: bool = True) -> None:
@@ -236,11 +231,11 @@ class Solo:
         self.services.engine.dispose()
 
     def publish(self, event: CloudEvent) -> None:
-        """Record a request at once: nothing waits in memory only."""
+        """Record a request at once."""
         ingest_request(event, self.services)
 
     def _resume(self) -> None:
-        """Enqueue for every row that an earlier process left; nobody else can be at work on them."""
+        """Enqueue every row that an earlier process left."""
         with self.services.engine.begin() as connection:
             left, previews = resume(connection), resume_previews(connection)
             free_all(connection)
@@ -249,7 +244,6 @@ class Solo:
         self._doorbells.enqueue([PreviewDoorbell(preview_id) for preview_id in previews])
 
     def _finish_files(self) -> None:
-        """Wait for the rows that are being worked on; those that wait for a better time stay for the next start."""
         while self._count_unfinished():
             time.sleep(_POLL_SECONDS)
 

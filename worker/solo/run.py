@@ -1,4 +1,4 @@
-"""The whole in one process: register, workers, notifier and the clerk's screen, until it is asked to stop."""
+"""The embedded mode with the clerk's screen: register, workers, notifier and screen in one process."""
 
 import socket
 import sys
@@ -33,14 +33,14 @@ _MOST_SHOWN = 20
 
 
 def run_screen(settings: Settings, console: Console) -> ExitCode:
-    """Open the screen; at the end, the file under way is finished and the others wait for the next start.
+    """Open the screen. At the end, the file under way is finished; the others wait for the next start.
 
     Raises:
-        ConfigurationError: nobody can be signed in, or one of several is to be chosen.
+        ConfigurationError: there is no agent, or several without a choice.
         producers.errors.ConfigurationError: the port is taken.
     """
     web, key = load_web_settings(), token_urlsafe(24)
-    if web.web_secret is None:  # whoever puts a backup back stays in
+    if web.web_secret is None:  # sessions outlive a restore
         web = web.model_copy(update={"web_secret": SecretStr(token_urlsafe(32))})
     with listen(web.web_host, web.web_port) as listener:
         while True:
@@ -81,16 +81,16 @@ def _serve(
         console.print(f"\nL'écran est ouvert{who} : {opening_address(web, key)}", soft_wrap=True)
         console.print("Ctrl+C pour l'arrêter.")
 
-    is_alone = web.web_auth == "none"  # else whoever comes would take the lists of every commune
+    is_alone = web.web_auth == "none"  # else each agent could take the lists of every commune
     app = create_app(web, publish, key=key, backups=backups if is_alone else None, mails_kept_at=mails_kept_at)
     # The port stays ours while the screen opens again: a browser waits for it.
     serve(app, listener.dup(), on_ready=say, stop=backups.asked, quiet=True)
 
 
 def _sign_in(solo: Solo, settings: Settings, web: WebSettings, console: Console) -> str:
-    """Who uses this computer: the agent of the settings or the only one; else whoever is before it says.
+    """Return the agent who uses this computer: that of the settings, the only one, or the answer to a question.
 
-    LIBREVILLE's agent is nobody's: who has only tried it is asked again. Where nobody can be asked, that is who comes.
+    LIBREVILLE's agent is not a real one: after a trial the question comes again. Without a terminal that agent is used.
     """
     engine = solo.services.engine
     is_used = exists().where(Import.imported_by != BY) | exists().where(ListeCommunale.code_commune != LIBREVILLE.code)
@@ -117,7 +117,6 @@ def _sign_in(solo: Solo, settings: Settings, web: WebSettings, console: Console)
 
 
 def _ask_agent(engine: Engine) -> str:
-    """LIBREVILLE's agent; or that of her own commune, who is added."""
     click.echo("1. LIBREVILLE (démonstration) : une commune fictive, pour essayer.")
     click.echo("2. Ma commune : vous déposerez l'export du répertoire électoral unique à l'écran.")
     if click.prompt("Que voulez-vous ouvrir", type=click.Choice(["1", "2"]), default="1", show_choices=False) == "1":
@@ -135,7 +134,6 @@ def _ask_agent(engine: Engine) -> str:
 
 
 def _ask_commune(engine: Engine) -> str:
-    """Its code, by its name or its code, until one commune is meant."""
     while True:
         said = str(click.prompt("Nom ou code INSEE de votre commune")).strip()
         with engine.connect() as connection:

@@ -1,1 +1,1 @@
-"""What people did with files, or know of the register: read from an event, written in its transaction."""
+"""Declarations about files and about the register: read from an event, written in its transaction."""

@@ -1,4 +1,4 @@
-"""What the declarations have in common."""
+"""The base class of the declarations."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence

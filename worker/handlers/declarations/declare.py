@@ -1,4 +1,4 @@
-"""The event `declaration` and the command `declare`: what the town hall knows and no export of the REU says.
+"""The event `declaration` and the command `declare`: facts about the register that no export of the REU has.
 
 A meeting or a poll changes which days a tableau is counted from; a motif or a protection changes what it prints. The
 tableaux that change are recalled in the same transaction. The audit trail names no elector.

@@ -1,4 +1,4 @@
-"""The event `file_noted`: what a person did with files: downloaded, deposited, got a verdict, published."""
+"""The event `file_noted`: a person downloaded, deposited or published files, or got the platform's verdict."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -36,7 +36,7 @@ from worker.parked import depot_key
 from worker.services import Services
 
 _LATE_SECONDS = 60
-"""The audit line of an older event says when the file was downloaded."""
+"""The audit line of an event that is older has the time of the download."""
 
 _ACTIONS = {
     "downloaded": Action.FILE_DOWNLOADED,
@@ -171,7 +171,7 @@ class FileDeclaration(Declaration):
             )
 
     def _write(self, connection: Connection, file: Export, said_at: datetime) -> bool:
-        """Write the note of one file; False when a later one is there."""
+        """Write the note of one file; return False when a later note is there."""
         match self.note:
             case FileDeposited(deposited_on=day, remarque=remarque):
                 return write_depot(
@@ -240,7 +240,7 @@ def read_file_note(event: CloudEvent, services: Services, authorization: Authori
 
 
 def _why_refused(file: Export, note: FileNote) -> tuple[str, str] | None:
-    """A code and a sentence; None of a file that may be noted so. A recalled tableau was published before."""
+    """Return a code and a sentence; None if the note is possible. A recalled tableau may have been published before."""
     match note:
         case FileDeposited() if file.edition == Edition.COMMISSION:
             return (
@@ -255,7 +255,7 @@ def _why_refused(file: Export, note: FileNote) -> tuple[str, str] | None:
 
 
 def _why_not_published(file: Export, reason: str) -> tuple[str, str] | None:
-    """`reason`: why a tableau that is to be completed is published all the same."""
+    """`reason`: why an incomplete tableau is published all the same."""
     if file.kind != ExportKind.TABLEAU:
         return "pas_un_tableau", f"Seul un tableau se publie ainsi : « {file.label} » est une liste."
     if refusal := why_never_published(file.type_tableau, file.presentation, file.edition):
@@ -271,10 +271,10 @@ def _why_not_published(file: Export, reason: str) -> tuple[str, str] | None:
 def _find_files(
     commune: str, export_ids: Iterable[int], services: Services, authorization: Authorization
 ) -> list[Export]:
-    """The files, in the order of the event; purged files included.
+    """Return the files in the order of the event, purged files included.
 
     Raises:
-        RefusedError: the sender may not, a file is not one of the commune, or was never made.
+        RefusedError: the sender may not ask for the commune, or a file is not ready or not of the commune.
     """
     authorization.require(commune)
     ids = list(export_ids)

@@ -1,4 +1,4 @@
-"""What the clerks' screen records of its agents. Not part of the contract: only the account of the screen may."""
+"""The event `screen.note`: the screen's records about its agents. Only the account of the screen may send it."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -58,7 +58,6 @@ class ScreenDeclaration(Declaration):
                 self._record(connection, Action.DOWNLOAD_BEGUN, said, export)
 
     def _bind(self, connection: Connection, identity: str) -> Action:
-        """Bind the agent to the identity at the first login."""
         is_agent = Agent.name == self.requested_by
         bound = connection.scalars(select(Agent.identity).where(is_agent).with_for_update()).all()
         if not bound:

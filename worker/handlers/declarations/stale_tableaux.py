@@ -39,7 +39,7 @@ _MOST_BIRTHS = 500
 """Dates of birth named in one statement."""
 
 _COUNTED_FROM = ("reunion", "until", "cloture", "publication_due", "effective_on", "age_avant", "age_apres")
-"""The fields of a Demande that the calendar gives, and that decide who is in a tableau or how it is called."""
+"""The fields of a Demande that the calendar gives and that decide the contents or the name of a tableau."""
 
 
 def change_calendar(
@@ -70,8 +70,6 @@ def change_calendar(
 
 @dataclass(frozen=True)
 class _Some(MouvementSource):
-    """The mouvements of a few people."""
-
     is_one: Callable[[Personne], bool] = field(kw_only=True)
 
     def stream(self) -> Iterator[Mouvement]:

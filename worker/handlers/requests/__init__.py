@@ -1,1 +1,1 @@
-"""What an event asks: read, judged, written as rows, or refused with a reason."""
+"""Requests: read from an event, checked, and recorded as rows, or refused with a reason."""

@@ -48,7 +48,7 @@ _COPIED = ("kind", "liste", "format", "type_tableau", "presentation", "edition",
 
 @dataclass(frozen=True)
 class ExportPlan:
-    """A request that can be served."""
+    """The files that a request asks for, one row each."""
 
     commune: str
     requested_by: str
@@ -56,7 +56,7 @@ class ExportPlan:
 
     @property
     def is_bulk(self) -> bool:
-        """Whether it is of a batch."""
+        """Whether the request belongs to a batch."""
         return all(file.columns.get("is_bulk") for file in self.files)
 
 
@@ -130,13 +130,13 @@ def _plan_tableau(
 
 
 def _to_parameters(demande: Demande) -> dict[str, Any]:
-    """The dates of a tableau, for its row: a retry prints the same, whatever the register has learnt since."""
+    """The dates of a tableau, for its row: a retry prints the same dates although the calendar has changed."""
     parameters: dict[str, Any] = _DEMANDE.dump_python(demande, mode="json", exclude=_COLUMNS)
     return parameters
 
 
 def read_demande(export: Export) -> Demande:
-    """What the row asks for."""
+    """Read what a row asks for."""
     return _to_demande(export, export.request.created_at)
 
 
@@ -152,12 +152,12 @@ def _to_demande(export: Export, requested_at: datetime) -> Demande:
 
 
 def plan_retry(event: CloudEvent, services: Services, authorization: Authorization) -> ExportPlan:
-    """Read a request for files that failed or were cancelled: one new row for each, with what the row asked for.
+    """Read a request to make files again: one new row for each file that failed or was cancelled.
 
-    Files that it names are made again even if they were ready: one that was altered since, or purged.
+    Files that the request names are made again even if they are ready, because they were altered or purged.
 
     Raises:
-        RefusedError: it cannot be served, and why.
+        RefusedError: it cannot be served.
     """
     asked = read_data(event, RetryRequested)
     known = find_request(asked, services, authorization)
@@ -182,7 +182,7 @@ def _plan_copy(export: Export, now: datetime) -> PlannedFile:
 
 
 def read_data(event: CloudEvent, model: type[Asked]) -> Asked:
-    """The data of an event.
+    """Validate the data of an event.
 
     Raises:
         RefusedError: it breaks the contract; the reason names the field, never its value.
@@ -196,7 +196,7 @@ def read_data(event: CloudEvent, model: type[Asked]) -> Asked:
 
 
 def require_own_register(services: Services, code_commune: str) -> None:
-    """Go on only if the register is ours to write.
+    """Check that this service keeps the register.
 
     Raises:
         RefusedError: another software keeps it.
@@ -211,10 +211,10 @@ def require_own_register(services: Services, code_commune: str) -> None:
 
 
 def require_register(facts: Facts, code: str, listes: Sequence[Liste]) -> CommuneRegistre:
-    """The commune, with a register that holds what is asked for.
+    """Return the commune, whose register has the lists.
 
     Raises:
-        RefusedError: the commune is not known, or nothing was imported for it.
+        RefusedError: the commune is unknown, or nothing was imported for it.
     """
     commune = facts.commune(code)
     if commune is None:
@@ -238,7 +238,7 @@ def require_register(facts: Facts, code: str, listes: Sequence[Liste]) -> Commun
 
 @dataclass(frozen=True)
 class KnownRequest:
-    """What was found: the request, its commune, and the files that are meant."""
+    """A recorded request, its commune, and the files that are meant."""
 
     request_id: int
     commune: str
@@ -248,11 +248,11 @@ class KnownRequest:
 def find_request(
     asked: CancelRequested | RetryRequested, services: Services, authorization: Authorization
 ) -> KnownRequest:
-    """The request and the files that are meant: of several that were sent under one id, the account's own.
+    """Find a request and its files. If several accounts used one id, the sender's own request is meant.
 
     Raises:
-        NotKnownYetError: there is none, or it is of a commune that the sender may not ask for: he cannot tell which,
-            since both wait for as long before they are refused.
+        NotKnownYetError: it is unknown, or of a commune that the sender may not ask for. The sender cannot tell these
+            cases apart, since both wait for as long before they are refused.
         RefusedError: one of the files is not of this request.
     """
     is_own = Request.sender == authorization.sender
@@ -293,7 +293,7 @@ def _communes(request: Request) -> set[str]:
 
 
 class Dropped(NamedTuple):
-    """How many files will not be made, which exports of the REU not imported: these are to be erased."""
+    """The number of cancelled files, and the previews whose files are to be erased."""
 
     exports: int
     previews: Sequence[int]
@@ -301,7 +301,7 @@ class Dropped(NamedTuple):
 
 @dataclass(frozen=True)
 class Cancellation:
-    """Files not to be made, or an export of the REU not to be imported. What is ready, or imported, by then stays."""
+    """Files and an export of the REU to be cancelled. What is ready or imported by then stays."""
 
     commune: str
     requested_by: str
@@ -313,7 +313,7 @@ class Cancellation:
         """Cancel them.
 
         Raises:
-            RefusedError: none was left to cancel.
+            RefusedError: nothing was left to cancel.
         """
         number = cancel(connection, self.export_ids, cancelled_by(self.requested_by))
         previews = drop(connection, self.request_id)
@@ -340,7 +340,7 @@ def read_cancellation(event: CloudEvent, services: Services, authorization: Auth
     """Read the request.
 
     Raises:
-        RefusedError: it cannot be served, and why.
+        RefusedError: it cannot be served.
     """
     asked = read_data(event, CancelRequested)
     known = find_request(asked, services, authorization)

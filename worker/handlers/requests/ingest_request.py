@@ -1,4 +1,4 @@
-"""An event arrives: it becomes rows, once, and the doorbell of each row rings."""
+"""Turns an event into rows, once, and enqueues each row."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -76,7 +76,7 @@ from worker.work.queue import NewWork, add
 log = structlog.get_logger()
 
 Read = ExportPlan | Cancellation | Declaration | PreviewOrder | CorrectionOrder | ImportOrder
-"""What a request says, once it was read and can be served."""
+"""A request that can be served."""
 
 AnyDoorbell = Doorbell | PreviewDoorbell
 
@@ -106,11 +106,11 @@ _READERS: dict[str, Callable[[CloudEvent, Services, Authorization], Read]] = {
 
 
 def ingest_request(event: CloudEvent, services: Services, *, sender: str = "", reply_to: str = "") -> None:
-    """Record a request and one row per file it asks for; a copy of the event finds them and stops.
+    """Record a request and one row per file; a copy of the event finds them and does nothing.
 
-    A request that cannot be served is recorded as refused, with the reason, and is not tried again; one that names what
-    is not known yet is parked. `sender` is the account of the broker that published the event, in the broker's own
-    word; empty when it is not known. `reply_to` is where else it wants the answer.
+    A request that cannot be served is recorded as refused, with the reason. One that names something unknown is
+    deferred. `sender` is the account of the broker that published the event; empty when the broker does not say.
+    `reply_to` is a queue that also gets the reply.
     """
     _ingest(Arrival(event, sender, reply_to=reply_to), services)
 
@@ -118,9 +118,9 @@ def ingest_request(event: CloudEvent, services: Services, *, sender: str = "", r
 def refuse_unreadable(
     names: Mapping[str, str], faults: Sequence[Fault], services: Services, *, sender: str = "", reply_to: str = ""
 ) -> None:
-    """Record that an event was refused for its form: `names` are the attributes that it is known by, `faults` why.
+    """Record the refusal of an event for its form: `names` are its readable attributes, `faults` the reasons.
 
-    It does not take its id: put right, it may be sent under the same.
+    Such an event does not occupy its id: the sender may correct it and send it under the same id.
     """
     event = CloudEvent.model_validate({**names, "data": {"faults": [fault.code for fault in faults]}})
     said = " ; ".join(f"{fault.field} : {fault.message}" if fault.field else fault.message for fault in faults)
@@ -134,13 +134,13 @@ def _keys(event: CloudEvent) -> dict[str, str]:
 
 
 def take_up_parked(parked_id: int, services: Services) -> None:
-    """Look whether what a parked event names has arrived; the last time, refuse it when it has not."""
+    """Process a deferred event that is due; after the last try, refuse it."""
     if arrival := begin_look(services.engine, parked_id):
         _ingest(arrival, services)
 
 
 def _ingest(arrival: Arrival, services: Services) -> None:
-    """Serve an event, then those that waited for it, then those that waited for these."""
+    """Process an event, then the events that waited for it, and so on."""
     arrivals, doorbells = [arrival], list[AnyDoorbell]()
     try:
         while arrivals:
@@ -166,14 +166,17 @@ def _enqueue(doorbells: Sequence[AnyDoorbell], services: Services) -> None:
 
 
 class Served(NamedTuple):
-    """What one event made known, by the keys of those that wait for it; the doorbells to ring."""
+    """The keys of the events that may go on after one event, and the rows to enqueue."""
 
     made_known: Sequence[str]
     doorbells: Sequence[AnyDoorbell]
 
 
 def _serve(arrival: Arrival, services: Services) -> Served:
-    """Record one event, or park it. A copy makes known the same: whoever read the first may have died before that."""
+    """Record or defer one event.
+
+    A duplicate also releases the events that wait for it, in case the first handler died before doing so.
+    """
     event, authorization = arrival.event, Authorization(arrival.sender, services)
     made_known = [request_key(event.source, event.id)]
     try:
@@ -187,7 +190,7 @@ def _serve(arrival: Arrival, services: Services) -> Served:
                     raise
                 if not _park(arrival, services, unknown):
                     return Served((), ())
-                # What it names may have been recorded just before the row was there for all to see: so look again.
+                # The missing row may have been committed just before the deferred event was: read again.
     except RefusedError as refusal:
         return Served(made_known, _refuse(arrival, services, refusal))
     if isinstance(answer, ExportPlan):
@@ -200,11 +203,6 @@ def _serve(arrival: Arrival, services: Services) -> Served:
 
 
 def _take_turn(connection: Connection, request: Request, plan: ExportPlan, services: Services) -> None:
-    """Give the request the next turn of its share.
-
-    Raises:
-        RefusedError: too many requests of the share wait already.
-    """
     share = Share.of(request.sender, plan.commune, is_bulk=plan.is_bulk)
     next_turn = share.next_turn(connection)
     limit = services.quota_bulk if share.is_bulk else services.quota
@@ -240,10 +238,10 @@ def _read(event: CloudEvent, services: Services, authorization: Authorization) -
 
 
 def _record(arrival: Arrival, services: Services, answer: Read | RefusedError) -> Sequence[AnyDoorbell]:
-    """Write the rows; the doorbells that are to ring, none when the event is a copy.
+    """Write the rows and return those to enqueue; none when the event is a copy.
 
     Raises:
-        RefusedError: what was to be cancelled has ended meanwhile, a declaration cannot be; nothing was written.
+        RefusedError: nothing is left to cancel, or a declaration is not possible. Nothing was written.
     """
 
     def record(session: Session) -> Sequence[AnyDoorbell]:
@@ -264,7 +262,7 @@ def _record(arrival: Arrival, services: Services, answer: Read | RefusedError) -
 
 
 def _park(arrival: Arrival, services: Services, unknown: NotKnownYetError) -> bool:
-    """Let an event wait; False when it does already, or is a copy of one that waits no more."""
+    """Defer an event; return False when it waits already, or is a copy of a recorded one."""
 
     def park_unless_known(session: Session) -> bool:
         if _is_copy(session, arrival, unknown):
@@ -278,7 +276,7 @@ def _park(arrival: Arrival, services: Services, unknown: NotKnownYetError) -> bo
 
 
 def _commit(services: Services, work: Callable[[Session], Result]) -> Result:
-    """Do it in one transaction; again when another worker took the same event or the same name at the same time."""
+    """Run the work in one transaction; repeat it when another worker inserted the same keys at the same time."""
     for _ in range(_ATTEMPTS - 1):
         with suppress(IntegrityError), Session(services.engine) as session, session.begin():
             return work(session)
@@ -287,13 +285,12 @@ def _commit(services: Services, work: Callable[[Session], Result]) -> Result:
 
 
 def _is_copy(session: Session, arrival: Arrival, answer: Read | RefusedError) -> bool:
-    """Whether this event is recorded: by its account, source and id, and by what it says.
+    """Whether this event is recorded, by its account, source, id and contents; if so, reply to it again.
 
-    Rows from before what was said was kept are copies of whatever has their key. A copy does not wait any more, and is
-    answered again: its sender may not have had the answer.
+    A row without a digest of the contents is of an old release: its key alone counts.
 
     Raises:
-        RefusedError: the key stands for another event, which is recorded or waits; the answer is not that refusal yet.
+        RefusedError: the key belongs to another event, which is recorded or waits; `answer` does not say so yet.
     """
     event, hashed = arrival.event, hash_payload(arrival.event)
     mine = Request.sender == arrival.sender, Request.source == event.source, Request.event_id == event.id
@@ -343,7 +340,7 @@ def _request(arrival: Arrival, authorization: Authorization, now: datetime, answ
     if isinstance(answer, RefusedError):
         request.outcome, request.reason, request.code = RequestOutcome.REFUSED, str(answer), answer.code
         request.completed_at = now
-        request.is_bulk = answer.code in _WHATEVER_IS_KNOWN  # who sends thousands of them is answered after the others
+        request.is_bulk = answer.code in _WHATEVER_IS_KNOWN  # thousands of them must not delay the others
         if request.event_type in {*DECLARATION_TYPES, SCREEN_NOTE} or answer.code == UNREADABLE:
             request.notified_at = now  # no mail: the screen shows it, in the view `demandes`
         request.faults = [fault._asdict() for fault in answer.faults]
@@ -364,7 +361,6 @@ def _kind_of(event: CloudEvent) -> str:
 
 
 def _first_works(request: Request) -> Iterator[NewWork]:
-    """The reply, and the messages about a refusal."""
     subject, lane = subject_of(About.REQUEST, request.id), int(request.is_bulk)
     yield NewWork(WorkKind.REPLY, subject, "", lane, request.turn or 0)
     if request.completed_at is not None and request.notified_at is None:
@@ -372,13 +368,13 @@ def _first_works(request: Request) -> Iterator[NewWork]:
 
 
 def _readable_commune(event: CloudEvent, authorization: Authorization) -> str:
-    """The commune that a refused request names, so that its agents are told; not those of another sender's."""
+    """The commune of a refused request, whose agents are notified; none if the sender may not ask for it."""
     commune = _readable(event, "commune", CodeCommune)
     return commune if commune and authorization.allows(commune) else ""
 
 
 def _readable(event: CloudEvent, field: str, kind: Any) -> str:  # noqa: ANN401 — an annotated type
-    """A field that can be relied upon even where the whole cannot."""
+    """A valid field of data that are not valid as a whole, or an empty text."""
     try:
         value: str = TypeAdapter(kind).validate_python(event.data.get(field))
     except ValidationError:
@@ -392,7 +388,7 @@ def _apply(session: Session, request: Request, answer: Read | RefusedError) -> S
             exports = add_exports(session, request, answer.files)
             return [Doorbell.of(export.id, export.kind, export.is_bulk) for export in exports]
         case Cancellation():
-            request.completed_at = request.notified_at = request.created_at  # the mail about the other request says it
+            request.completed_at = request.notified_at = request.created_at  # the mail about the other request has it
             cancelled = answer.apply(session.connection())
             log.info("exports_cancelled", exports=cancelled.exports, commune=answer.commune)
             return [PreviewDoorbell(preview_id) for preview_id in cancelled.previews]

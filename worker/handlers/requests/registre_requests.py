@@ -1,4 +1,4 @@
-"""An export of the REU has arrived, or is to be undone or redated: what would change is asked, then wanted."""
+"""Requests about the register: the preview of an export or of a correction, then the import that confirms it."""
 
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
@@ -28,8 +28,6 @@ _Asked = TypeVar("_Asked", RegistrePreviewRequested, RegistreCorrectionRequested
 
 @dataclass(frozen=True)
 class _Order(Generic[_Asked]):
-    """What is asked about a register, and who asks."""
-
     asked: _Asked
     requested_by: str
     """The agent or the account."""
@@ -37,19 +35,18 @@ class _Order(Generic[_Asked]):
 
     @property
     def commune(self) -> str:
-        """Whose register it is."""
         return self.asked.commune
 
 
 @dataclass(frozen=True)
 class PreviewOrder(_Order[RegistrePreviewRequested]):
-    """What is to be read of an export, and told."""
+    """The preview of an export of the REU."""
 
     def apply(self, session: Session, request: Request) -> PreviewDoorbell:
         """Add the row, in the transaction of its request.
 
         Raises:
-            RefusedError: the day has not come; nothing was written.
+            RefusedError: the day of the export has not come.
         """
         asked = self.asked
         refuse_future(asked.taken_on, request.created_at, commune=asked.commune, field="taken_on")
@@ -71,7 +68,7 @@ def read_preview_order(event: CloudEvent, services: Services, authorization: Aut
     """Read the request for a preview.
 
     Raises:
-        RefusedError: it cannot be served, and why.
+        RefusedError: it cannot be served.
     """
     asked = read_data(event, RegistrePreviewRequested)
     authorization.require(asked.commune)
@@ -88,7 +85,7 @@ def read_preview_order(event: CloudEvent, services: Services, authorization: Aut
 
 @dataclass(frozen=True, kw_only=True)
 class CorrectionOrder(_Order[RegistreCorrectionRequested]):
-    """What is to be read of an import, and told: what would change without it, or if it were of another day."""
+    """The preview of an import that is undone, or takes another day."""
 
     link: KnownLink
 
@@ -96,7 +93,7 @@ class CorrectionOrder(_Order[RegistreCorrectionRequested]):
         """Add the row, in the transaction of its request.
 
         Raises:
-            RefusedError: the day has not come; nothing was written.
+            RefusedError: the new day has not come.
         """
         asked, link = self.asked, self.link
         day = asked.taken_on if asked.act is PreviewAct.REDATE and asked.taken_on else link.taken_on
@@ -107,10 +104,10 @@ class CorrectionOrder(_Order[RegistreCorrectionRequested]):
 
 
 def read_correction_order(event: CloudEvent, services: Services, authorization: Authorization) -> CorrectionOrder:
-    """Read the request for what a correction would change.
+    """Read the request for the preview of a correction.
 
     Raises:
-        RefusedError: it cannot be served, and why; nothing is said of an import of others.
+        RefusedError: it cannot be served. The reason says nothing about imports of other communes.
     """
     asked = read_data(event, RegistreCorrectionRequested)
     authorization.require(asked.commune)
@@ -143,13 +140,13 @@ def read_correction_order(event: CloudEvent, services: Services, authorization: 
 
 @dataclass(frozen=True)
 class ImportOrder(_Order[RegistreImportRequested]):
-    """What was previewed, and is to be done: an export enters the register, or is undone, or takes another day."""
+    """The confirmation of a preview: the export is imported, or the import undone or redated."""
 
     def apply(self, session: Session, request: Request) -> PreviewDoorbell:
-        """Let it be imported, in the transaction of its request.
+        """Accept the preview, in the transaction of its request.
 
         Raises:
-            RefusedError: somebody was faster; nothing was written.
+            RefusedError: the preview was answered before.
         """
         asked = self.asked
         terms: dict[str, Any] = asked.model_dump(
@@ -165,7 +162,7 @@ def read_import_order(event: CloudEvent, services: Services, authorization: Auth
     """Read the request for an import.
 
     Raises:
-        RefusedError: it cannot be served, and why.
+        RefusedError: it cannot be served.
     """
     asked = read_data(event, RegistreImportRequested)
     authorization.require(asked.commune)
@@ -201,7 +198,7 @@ def _closed(commune: str, state: str) -> RefusedError:
 
 
 def _require_accepted(asked: RegistreImportRequested, preview: Preview) -> None:
-    """Go on only if what the preview warns of was accepted, and what is to be emptied is not in the file."""
+    """Check that each warning of the preview was accepted, and that no list of the file is to be emptied."""
     found = preview.found or {}
     if found.get("files", {}).get("used") and not asked.reason:
         raise RefusedError(
