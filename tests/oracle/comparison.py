@@ -13,6 +13,8 @@ from tests.oracle.history import LISTES, AskTableau, Bring, History, Import, Per
 
 _NOTHING_TO_COUNT_FROM = {"couverture_debut", "couverture_lacune"}
 """Whether a minor was on the list before the first export, or meanwhile, is not known: nor is who comes of age."""
+_OF_LINES = frozenset({"electeur_en_double", "nationalite_hors_union"})
+"""What is wrong with an elector of a line."""
 _Aspect = tuple[Any, ...]
 """Its name, what the product says of it, and what the oracle says."""
 _FIELDS = ("numero", "usage", "naissance", "adresse", "bureau", "nationalite", "date", "motif")
@@ -69,8 +71,10 @@ def _differ(said: Answer, computed: Answer) -> Iterator[_Aspect]:
 def _tableaux(said: Tableau, computed: Tableau) -> Iterator[_Aspect]:
     for name in ("first", "last", "remarks", "is_provisional"):
         yield name, getattr(said, name), getattr(computed, name)
-    yield "gaps", _hindering(said), _hindering(computed)
-    if not computed.gaps & _NOTHING_TO_COUNT_FROM and "bureau_inconnu" not in said.gaps:
+    is_counted = not computed.gaps & _NOTHING_TO_COUNT_FROM
+    of_lines = frozenset() if is_counted else _OF_LINES
+    yield "gaps", _hindering(said) - of_lines, _hindering(computed) - of_lines
+    if is_counted and "bureau_inconnu" not in said.gaps:
         yield from _lines(said, computed)
     if not computed.gaps:
         yield "exports", said.exports, computed.exports

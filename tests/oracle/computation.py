@@ -16,18 +16,17 @@ from tests.oracle.comparing import plain
 from tests.oracle.coverage import Coverage, Gap, Window
 from tests.oracle.history import (
     BIRTHPLACES,
-    LIBREVILLE,
     LISTES,
     AskListe,
     AskTableau,
     Change,
-    Commune,
     History,
     Inscrit,
     Meeting,
     Personne,
     Poll,
     Step,
+    Told,
 )
 from tests.oracle.register import Link
 
@@ -83,7 +82,6 @@ class Oracle(Coverage):
     meetings: list[date] = field(default_factory=list)
     rounds: dict[date, date] = field(default_factory=dict)
     """Polls, each with the day of its last round."""
-    commune: Commune = LIBREVILLE
 
     def answer(self, history: History) -> list[Answer]:
         """What each step must be answered; None: nothing is to be compared."""
@@ -124,7 +122,7 @@ class Oracle(Coverage):
             return Counter()
         last = max(link.number for it in self.chains.values() for link in it)
         return +Counter(
-            export_ancien=int(step.day - chain[-1].day > TWO_MONTHS),
+            export_ancien=int(step.day - min(chain[-1].parts.values(), default=chain[-1].day) > TWO_MONTHS),
             registre_modifie=int(not chain[-1].is_intact),
             liste_absente=int(chain[-1].number < last),
         )
@@ -162,7 +160,8 @@ class Oracle(Coverage):
         if not self.knows(step.liste) or not period:
             return Refused()
         start, last = period
-        chain = self.until_base(self.chains.get(step.liste, []), min(last, step.day))
+        whole, partial = self.whole(step.liste)
+        chain = self.until_base(whole, min(last, step.day))
         is_provisional = self.is_to_come(step, last)
         rounds = self.rounds | ({step.scrutin: self.rounds.get(step.scrutin, step.scrutin)} if step.scrutin else {})
         of_poll = rounds[step.scrutin] if step.scrutin else None
@@ -172,19 +171,20 @@ class Oracle(Coverage):
             (of_poll if step.type == "cinq_jours_reu" else None) or self.age_day(start, rounds),
             of_poll or self.age_day(last, rounds),
         )
-        shown = self.shown(step.liste, chain, ages)
+        shown = self.shown(step.liste, chain, ages) + self.shown_of_parts(chain, partial, ages)
         printed = [it for it in shown if self.is_printed(it.change, step.type)]
         gaps = set(self.gaps(Window(step.liste, chain, start, min(last, step.day), is_provisional)))
-        if any(self.asked_about(link, start, last, ages) for link in chain):
+        if any(self.asked_about(link, start, last, ages) for link in (*chain, *partial)):
             gaps.add(Gap("doutes_ouverts"))
         if chain:
             gaps |= {Gap(code) for code in self.ruined(step.liste, chain[-1].held, printed)}
         remarks = Counter(gap.code for gap in gaps if not gap.is_blocking)
         remarks["homonymes_supposes"] = sum(
-            self.guesses(link) for link in chain if self.is_between(link.day, start, last)
+            self.guesses(link) for link in (*chain, *partial) if self.is_between(link.day, start, last)
         )
         remarks["majorite_corrigee"] = int(self.is_corrected(chain, ages))
-        figures = self.figures(step.liste, chain, [it.change for it in shown], [it.change for it in printed], ages)
+        beside = [*self.told(step.liste), *(Told(*it) for link in partial for it in link.dated)]
+        figures = self.figures(chain, beside, [it.change for it in shown], [it.change for it in printed], ages)
         if any(it.avant < 0 or it.apres < 0 for it in figures.values()):
             gaps.add(Gap("bilan_impossible"))
         lines = [line for it in printed for line in self.lines_of(it, step)]
@@ -205,7 +205,7 @@ class Oracle(Coverage):
     def shown(self, liste: str, chain: Sequence[Link], ages: Ages) -> list[Shown]:
         """The mouvements of a period: of the exports, of files, and of electors who come of age."""
         compared = [
-            Shown(change, (day,) if link.day_of(change) else self.days(former, link))
+            Shown(change, (day,) if link.day_of(change) else self.days(former, day))
             for former, link in pairwise(chain)
             for change, day in link.dated
             if self.is_between(day, ages.start, ages.end) and self.counts(change, day, ages)
@@ -218,15 +218,24 @@ class Oracle(Coverage):
         ]
         return compared + told + self.coming_of_age(chain, ages)
 
+    def shown_of_parts(self, chain: Sequence[Link], partial: Sequence[Link], ages: Ages) -> list[Shown]:
+        """What exports of some arrondissements told since the last whole list: the tableau is not covered then."""
+        return [
+            Shown(change, self.days(chain[-1], day))
+            for link in partial
+            for change, day in link.dated
+            if self.is_between(day, ages.start, ages.end) and self.counts(change, day, ages)
+        ]
+
     def ruined(self, liste: str, everybody: Sequence[Inscrit], printed: Sequence[Shown]) -> set[str]:
         """What blocks the list's file, of the electors whom a tableau shows as they come."""
         came = {it.change.personne[:3] for it in printed if it.change.nature != "radiation"}
         found = self.anomalies(liste, [it for it in everybody if it.personne[:3] in came])
         return {*found} & {"electeur_en_double", "nationalite_hors_union"}
 
-    def days(self, former: Link, link: Link) -> tuple[date, ...]:
-        """Between which days a mouvement lies that two exports tell."""
-        return (former.day, link.day) if former.day < link.day else (link.day,)
+    def days(self, former: Link, day: date) -> tuple[date, ...]:
+        """Between which days a mouvement lies that an export of a day tells, after another one."""
+        return (former.day, day) if former.day < day else (day,)
 
     def is_printed(self, change: Change, type_: str) -> bool:
         """Whether a tableau names a mouvement: since 2019 that of R. 14 names radiations and inscriptions under L. 30.
@@ -384,12 +393,20 @@ class Oracle(Coverage):
         return f"D’après {source}{until}."
 
     def figures(
-        self, liste: str, chain: Sequence[Link], shown: Sequence[Change], printed: Sequence[Change], ages: Ages
+        self,
+        chain: Sequence[Link],
+        beside: Sequence[Told],
+        shown: Sequence[Change],
+        printed: Sequence[Change],
+        ages: Ages,
     ) -> dict[str, Figures]:
-        """Electors before and after, from what the exports show; what came and left, from the mouvements."""
-        is_beside = self.brought or any(link.said for link in chain)
+        """Electors before and after, from what the exports show; what came and left, from the mouvements.
+
+        `beside`: the mouvements that no comparison of whole lists found.
+        """
+        is_beside = self.brought or beside or any(link.said for link in chain)
         counted = self.count_back if is_beside else self.count
-        before, after = counted(liste, chain, ages.start, ages.first), counted(liste, chain, ages.end, ages.last)
+        before, after = counted(chain, beside, ages.start, ages.first), counted(chain, beside, ages.end, ages.last)
         if not chain:  # what waits to be applied is counted by the tableau of its period, and by no other
             before, after = Counter(), after - before
         natures = Counter((it.nature, part, of) for it in printed for part, of in self.sides(it))
@@ -415,13 +432,13 @@ class Oracle(Coverage):
         """Part and bureau of a mouvement in the balance."""
         return [(part, of) for part, of in (("I", change.nouveau), ("II", change.ancien)) if of]
 
-    def count(self, liste: str, chain: Sequence[Link], day: date, age_day: date) -> Counter[str]:  # noqa: ARG002
+    def count(self, chain: Sequence[Link], beside: Sequence[Told], day: date, age_day: date) -> Counter[str]:  # noqa: ARG002
         """Electors of each bureau at the end of a day, as far as the exports until then tell."""
         known = [place for place, link in enumerate(chain) if link.day <= day]
         everybody = self.known_now(chain, known[-1]) if known else ()
         return Counter(it.bureau for it in everybody if self.is_of_age(it.personne, age_day))
 
-    def count_back(self, liste: str, chain: Sequence[Link], day: date, age_day: date) -> Counter[str]:
+    def count_back(self, chain: Sequence[Link], beside: Sequence[Told], day: date, age_day: date) -> Counter[str]:
         """The same where mouvements have days of their own: from the last of these exports, back or on to a day.
 
         A list that no export has shows nobody: what is brought of it waits to be applied.
@@ -429,7 +446,7 @@ class Oracle(Coverage):
         now = Counter(it.bureau for it in (chain[-1].held if chain else ()) if self.is_of_age(it.personne, age_day))
         shown_on = chain[-1].day if chain else date.min
         known = [(change, of, True) for link in chain for change, of in link.dated]
-        told = [(change, of, of <= shown_on) for change, of in self.told(liste)]
+        told = [(change, of, of <= shown_on) for change, of in beside]
         for change, of, is_shown in [*known, *told]:
             sign = (not is_shown and of <= day) - (is_shown and of > day)
             if self.is_of_age(change.personne, age_day):

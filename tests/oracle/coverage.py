@@ -56,7 +56,7 @@ class Coverage(Register):
         if not all(self.bridges(link) for _, link in self.since(window)):
             yield Gap("couverture_lacune")
         for former, link in pairwise(chain):
-            has_undated = any(link.day_of(change) is None for change in link.changes)
+            has_undated = link.is_compared and any(link.day_of(change) is None for change in link.changes)
             if former.day < last < link.day and has_undated:
                 yield Gap("couverture_date")
             elif former.day < start < link.day and has_undated:

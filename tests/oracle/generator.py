@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from random import Random
@@ -14,6 +14,7 @@ from tests.oracle.history import (
     COMMUNES,
     LIBREVILLE,
     LISTES,
+    LYON,
     AskListe,
     AskTableau,
     Bring,
@@ -51,9 +52,9 @@ _TYPES = ("vingt_jours", "vingt_jours", "vingt_jours", "cinq_jours_reu")
 _Value = TypeVar("_Value")
 
 
-SUBJECTS = ("zones", "questions", "completed", "sql", "again")
-"""What may be left out of histories: overseas communes, imports that may ask, days and motifs that a clerk says,
-deletions by SQL, tableaux asked for a second time."""
+SUBJECTS = ("zones", "questions", "completed", "sql", "again", "parts")
+"""What may be left out of histories: communes overseas or with arrondissements, imports that may ask, days and motifs
+that a clerk says, deletions by SQL, tableaux asked for a second time, arrondissements."""
 
 
 def build_history(random: Random, without: Collection[str] = ()) -> History:
@@ -255,6 +256,13 @@ _SELDOM = ("move", "spell", "come_back", "add_homonym", "renumber", "leave_all",
 _CHANGES = ("arrive", *_OFTEN, *_OFTEN, *_SELDOM)
 
 
+def _only(listes: Mapping[str, Lines], part: str) -> dict[str, Lines]:
+    """What the export of an arrondissement holds of lists; all of it without one."""
+    of = LYON.arrondissements
+    kept = {liste: tuple(it for it in lines if part in ("", of[it.bureau])) for liste, lines in listes.items()}
+    return {liste: lines for liste, lines in kept.items() if lines}
+
+
 def _sunday(day: date) -> date:
     """The first Sunday on or after a day: the French vote on Sundays (L. 55)."""
     return day + timedelta(days=6 - day.weekday())
@@ -312,7 +320,21 @@ class _Clerk:
         if "again" in self.subjects and self.chance.happens(0.3):
             self._ask_again()
         commune = self.chance.pick(COMMUNES) if self.chance.happens(0.3) else LIBREVILLE
-        return History(tuple(self.steps), commune if "zones" in self.subjects else LIBREVILLE)
+        if "zones" not in self.subjects or (commune is LYON and "parts" not in self.subjects):
+            commune = LIBREVILLE
+        return History(tuple(self._by_arrondissement() if commune is LYON else self.steps), commune)
+
+    def _by_arrondissement(self) -> Iterator[Step]:
+        """Some exports hold one arrondissement only. Nothing but the exports tells of a list."""
+        parts = sorted({*LYON.arrondissements.values()})
+        former, part = None, ""
+        for step in self.steps:
+            if isinstance(step, Import):
+                if step.listes != former:
+                    former, part = step.listes, self.chance.pick(parts) if self.chance.happens(0.5) else ""
+                yield replace(step, listes=_only(step.listes, part), emptied=())
+            elif not isinstance(step, (Bring, Complete, Edit, Redate)):
+                yield step
 
     def _pass_time(self, least: int, most: int) -> None:
         self.today += timedelta(days=self.chance.number(least, most))

@@ -4,10 +4,10 @@ Source: the register's specification, « Corrections of November 2026 ».
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from tests.oracle.comparing import Comparison, compare
-from tests.oracle.history import Inscrit, Lines
+from tests.oracle.history import Change, Inscrit, Lines
 
 MANY = 0.2
 LEAST = 5
@@ -17,9 +17,28 @@ LEAST = 5
 class Questions:
     """When there is a question about a list that an export replaces."""
 
-    def asks_about(self, before: Lines, after: Lines) -> bool:
-        """Whether electors vanish, a bureau is lost, the population is another one, or a field changes for many."""
+    def asks_about(self, before: Lines, after: Lines, part: Callable[[Inscrit], str]) -> bool:
+        """Whether there is a question about a list, or about an arrondissement of it."""
         found = compare(before, after)
+        return any(
+            self.asks_about_part(
+                tuple(it for it in before if part(it) == of),
+                after,
+                Comparison(
+                    [it for it in found.changes if self.place(it, part) == of],
+                    0,
+                    [pair for pair in found.pairs if part(pair[0]) == of],
+                ),
+            )
+            for of in sorted({part(it) for it in (*before, *after)})
+        )
+
+    def place(self, change: Change, part: Callable[[Inscrit], str]) -> str:
+        """The arrondissement that a mouvement is of: the former one of an elector who moves."""
+        return part(change.inscrit._replace(bureau=change.ancien or change.nouveau))
+
+    def asks_about_part(self, before: Lines, after: Lines, found: Comparison) -> bool:
+        """Whether electors vanish, a bureau is lost, the population is another one, or a field changes for many."""
         natures = Counter(it.nature for it in found.changes)
         left, came = natures["radiation"], natures["inscription"]
         stayed = len(before) - left
