@@ -83,15 +83,13 @@ def _run_job(task: Task, asked: ListeExportRequested | TableauxRenderRequested) 
     """The whole job of a queued row, as an actor runs it; the queueing is not timed."""
     settings = Settings(database_url=SecretStr(task.url), exports_dir=task.exports)
     rung: list[Doorbell] = []
-    services = build_services(
-        settings, lambda doorbells: rung.extend(it for it in doorbells if isinstance(it, Doorbell))
-    )
+    services = build_services(settings, rung.extend)
     services = replace(services, known_senders_only=False)
     ingest_request(CloudEvent.wrap(asked, source="/bench"), services)
     services.engine.dispose()
     with Stopwatch() as watch:
-        make_export(rung[0].export_id, services)
-    row = _take_away(rung[0].export_id, services)
+        make_export(rung[0].row_id, services)
+    row = _take_away(rung[0].row_id, services)
     return replace(watch.measure(), size=row.size or 0, lines=row.lines_written)
 
 

@@ -129,13 +129,13 @@ def profile(task: Task, asked: Sequence[Asked], warm: int, steps: Mapping[str, _
     """The share of each step in the files asked for, but the first ones."""
     rung: list[Doorbell] = []
     settings = Settings(database_url=SecretStr(task.url), exports_dir=task.exports)
-    services = build_services(settings, lambda bells: rung.extend(it for it in bells if isinstance(it, Doorbell)))
+    services = build_services(settings, rung.extend)
     services = replace(services, known_senders_only=False)
     for request in asked:
         ingest_request(CloudEvent.wrap(request, source="/bench"), services)
     for doorbell in rung[:warm]:
-        make_export(doorbell.export_id, services)
-    shares = to_shares(sample([partial(make_export, it.export_id, services) for it in rung[warm:]], steps))
+        make_export(doorbell.row_id, services)
+    shares = to_shares(sample([partial(make_export, it.row_id, services) for it in rung[warm:]], steps))
     services.engine.dispose()
     return shares
 

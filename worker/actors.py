@@ -12,6 +12,7 @@ from dramatiq.middleware import CurrentMessage
 from schemas.envelope import CloudEvent
 from worker.messaging.encoder import (
     ACTOR_QUEUES,
+    CHECK_DEFERRED,
     EXPORT_LISTE,
     EXPORT_LISTE_BULK,
     HANDLE_PREVIEW,
@@ -21,7 +22,6 @@ from worker.messaging.encoder import (
     RENDER_TABLEAU_BULK,
     REPLY_TO,
     SENDER,
-    TAKE_UP_PARKED,
     UNREADABLE,
     UnreadableEvent,
 )
@@ -37,7 +37,7 @@ _TABLEAU = (*_LISTE, "worker.pdf.render")
 _MODULES = {
     INGEST: _INGEST,
     INGEST_BULK: _INGEST,
-    TAKE_UP_PARKED: _INGEST,
+    CHECK_DEFERRED: _INGEST,
     EXPORT_LISTE: _LISTE,
     EXPORT_LISTE_BULK: _LISTE,
     RENDER_TABLEAU: _TABLEAU,
@@ -75,10 +75,10 @@ def declare_actors(broker: Broker, services: Services) -> None:
         else:
             ingest_request(CloudEvent.model_validate(event), services, sender=sender, reply_to=reply_to)
 
-    def take_up(parked_id: int) -> None:
-        from worker.handlers.requests.ingest_request import take_up_parked
+    def check(deferred_id: int) -> None:
+        from worker.handlers.requests.ingest_request import check_deferred
 
-        take_up_parked(parked_id, services)
+        check_deferred(deferred_id, services)
 
     def make(export_id: int) -> None:
         from worker.handlers.making.make_export import make_export
@@ -92,7 +92,7 @@ def declare_actors(broker: Broker, services: Services) -> None:
 
     for priority, name, function in (
         (AT_ONCE, INGEST, ingest),
-        (AT_ONCE, TAKE_UP_PARKED, take_up),
+        (AT_ONCE, CHECK_DEFERRED, check),
         (AT_ONCE, EXPORT_LISTE, make),
         (AT_ONCE, RENDER_TABLEAU, make),
         (AT_ONCE, HANDLE_PREVIEW, preview),

@@ -1,28 +1,27 @@
-"""An export that has arrived: the states of its row, and every change from one to another, each by one statement here.
+"""An export that has arrived: the states of its row, and every change from one to another, each by one function here.
 
 So is the correction of one that the register holds, which has no file: what would change is shown, then done.
 
     from       by                                                to
     (nothing)  add_preview                                       QUEUED
-    QUEUED     claim                                             RUNNING
+    QUEUED     begin                                             RUNNING
     RUNNING    mark_ready                                        READY
     READY      accept: somebody wants it in the register         ACCEPTED
-    ACCEPTED   claim                                             IMPORTING
+    ACCEPTED   begin                                             IMPORTING
     IMPORTING  mark_imported, in the transaction that does it    IMPORTED
-    both       claim, once the lease has run out                 the same, of another owner
-    both       release: another import is at work                QUEUED, ACCEPTED, not before some time
+    both       release: another import is at work                QUEUED, ACCEPTED
     both       mark_refused                                      REFUSED
     any        drop                                              DROPPED
     READY      expire, after a day                               EXPIRED
-    both       resume, at the start of the embedded mode         QUEUED, ACCEPTED
 
-In the last four states the file is to be erased, and `erased_at` says that it is: a row without it is work to do, too.
+A work of kind `preview` (worker/work) lets a worker read, import or erase it; only the worker that holds the work
+changes the row. In the last four states that work is to erase the file.
 READY completes the request for the preview, an end the request that waits: people and programs are then notified.
 """
 
 import stat
 import time
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 from datetime import date, datetime
 from pathlib import Path
@@ -31,14 +30,12 @@ from typing import Any
 from sqlalchemy import (
     JSON,
     BigInteger,
-    ColumnElement,
     Connection,
     Date,
     Engine,
     ForeignKey,
     Index,
     Integer,
-    Update,
     and_,
     case,
     or_,
@@ -50,10 +47,12 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from schemas.vocabulary import PreviewAct, PreviewStatus
 from worker.db.types import Base, Texte, UtcDateTime, utc_now
-from worker.errors import ImportRefusedError, LeaseLostError
-from worker.exports.lease import Lease
+from worker.errors import ImportRefusedError
 from worker.exports.models import Request
 from worker.exports.records import add_works_of_end
+from worker.work import queue
+from worker.work.models import WorkKind, subject_of
+from worker.work.queue import Claim, NewWork, add
 
 DAY_SECONDS = 24 * 3600
 
@@ -99,8 +98,6 @@ BUSY_SECONDS, TROUBLE_SECONDS = 1.0, 5.0
 _Id = BigInteger().with_variant(Integer, "sqlite")
 _ENDED = tuple(status.value for status in PreviewStatus if status.is_terminal)
 _UNDER_WAY = (PreviewStatus.RUNNING, PreviewStatus.IMPORTING)
-_WAITING = (PreviewStatus.QUEUED, PreviewStatus.ACCEPTED)
-_IS_UNERASED = text("erased_at IS NULL")
 
 
 class Preview(Base):
@@ -110,10 +107,7 @@ class Preview(Base):
     """
 
     __tablename__ = "preview"
-    __table_args__ = (
-        Index("ix_preview_unerased", "id", postgresql_where=_IS_UNERASED, sqlite_where=_IS_UNERASED),
-        Index("ix_preview_code_commune", "code_commune"),
-    )
+    __table_args__ = (Index("ix_preview_code_commune", "code_commune"),)
 
     id: Mapped[int] = mapped_column(_Id, primary_key=True)
     request_id: Mapped[int] = mapped_column(ForeignKey("request.id"), index=True, doc="That of the preview.")
@@ -131,11 +125,6 @@ class Preview(Base):
     status: Mapped[str] = mapped_column(Texte, default=PreviewStatus.QUEUED)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, server_default=utc_now())
 
-    owner: Mapped[str | None] = mapped_column(Texte, doc="The worker that holds the lease.")
-    lease_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
-    attempts: Mapped[int] = mapped_column(Integer, default=0, server_default=text("0"), doc="Starts of this step.")
-    not_before: Mapped[datetime | None] = mapped_column(UtcDateTime, doc="When to try again.")
-    rung_at: Mapped[datetime | None] = mapped_column(UtcDateTime, doc="When its doorbell last rang.")
     lines_read: Mapped[int] = mapped_column(Integer, default=0, server_default=text("0"), doc="Progress of this step.")
 
     found: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True), doc="What would change; no name.")
@@ -151,25 +140,21 @@ class Preview(Base):
     erased_at: Mapped[datetime | None] = mapped_column(UtcDateTime, doc="When its file was removed.")
 
 
-LEASE = Lease(Preview.owner, Preview.lease_until)
-
 IS_ENDED = Preview.status.in_(_ENDED)
 
 
-def _is_workable() -> ColumnElement[bool]:
-    """Whether a worker could go on with the row now, or remove its file."""
-    waits = and_(Preview.status.in_(_WAITING), or_(Preview.not_before.is_(None), Preview.not_before <= utc_now()))
-    return or_(
-        waits, and_(Preview.status.in_(_UNDER_WAY), LEASE.is_expired()), and_(IS_ENDED, Preview.erased_at.is_(None))
-    )
-
-
 def add_preview(session: Session, request_id: int, columns: dict[str, Any]) -> int:
-    """The row of an export; its doorbell counts as rung."""
-    preview = Preview(request_id=request_id, rung_at=utc_now(), **columns)
+    """Add the row of an export, and the work to read it; the caller sends its message."""
+    preview = Preview(request_id=request_id, **columns)
     session.add(preview)
     session.flush()
+    _add_work(session.connection(), [preview.id], enqueued=True)
     return preview.id
+
+
+def _add_work(connection: Connection, preview_ids: Iterable[int], *, enqueued: bool) -> None:
+    works = [NewWork(WorkKind.PREVIEW, subject_of(WorkKind.PREVIEW, it)) for it in preview_ids]
+    add(connection, works, enqueued=enqueued)
 
 
 def read_preview(connection: Connection, preview_id: int) -> Preview | None:
@@ -178,136 +163,99 @@ def read_preview(connection: Connection, preview_id: int) -> Preview | None:
         return session.get(Preview, preview_id)
 
 
-# Its doorbell.
+# A worker has claimed its work.
 
 
-def mark_previews_enqueued(connection: Connection, *, grace_seconds: float, limit: int) -> list[int]:
-    """Take the rows that wait without a message, or whose worker died; they are marked, so that no other sweep does.
-
-    A message that was lost is missed after the grace: a doorbell that rings twice does nothing more.
-    """
-    is_silent = or_(
-        Preview.rung_at.is_(None),
-        Preview.rung_at <= utc_now(-grace_seconds),
-        Preview.rung_at < Preview.not_before,
-        Preview.rung_at < Preview.lease_until,
-    )
-    forgotten = (
-        select(Preview.id)
-        .where(Preview.erased_at.is_(None), _is_workable(), is_silent)
-        .order_by(Preview.id)
-        .limit(limit)
-        .with_for_update(skip_locked=True)
-        .cte("forgotten")
-    )
-    statement = update(Preview).where(Preview.id.in_(select(forgotten.c.id))).values(rung_at=utc_now())
-    return sorted(connection.scalars(statement.returning(Preview.id)))
-
-
-def take_back_previews(engine: Engine, preview_ids: Collection[int]) -> None:
-    """Take back that these doorbells rang, since the broker was away: the next sweep rings them."""
-    with engine.begin() as connection:
-        connection.execute(update(Preview).where(Preview.id.in_(preview_ids)).values(rung_at=None))
-
-
-# Somebody works on it.
-
-
-def claim(connection: Connection, preview_id: int, owner: str, *, lease_seconds: float, max_attempts: int) -> bool:
-    """Take a row that may be worked on; one whose workers died each time is refused, so that it stops killing them."""
-    free = and_(Preview.id == preview_id, ~IS_ENDED, _is_workable())
-    exhausted = Preview.attempts >= max_attempts
+def begin(connection: Connection, preview_id: int) -> None:
+    """Let the row be read, or imported."""
     step = case(
         (Preview.status == PreviewStatus.QUEUED, PreviewStatus.RUNNING.value),
         (Preview.status == PreviewStatus.ACCEPTED, PreviewStatus.IMPORTING.value),
         else_=Preview.status,
     )
-    start = {Preview.status: step, Preview.attempts: Preview.attempts + 1, Preview.not_before: None}
-    begun = {**LEASE.take(owner, lease_seconds), **start, Preview.lines_read: 0}
-    if connection.execute(update(Preview).where(free, ~exhausted).values(begun)).rowcount:
-        return True
-    _refuse(connection, update(Preview).where(free, exhausted), GIVEN_UP.format(max_attempts))
-    return False
+    is_it = Preview.id == preview_id, ~IS_ENDED
+    connection.execute(update(Preview).where(*is_it).values({Preview.status: step, Preview.lines_read: 0}))
 
 
-def renew(engine: Engine, preview_id: int, owner: str, lease_seconds: float, lines_read: int) -> bool:
-    """Begin the lease anew and write down the progress; False when the row is in other hands."""
-    values = {**LEASE.renew(lease_seconds), Preview.lines_read: lines_read}
+def renew(engine: Engine, claim: Claim, lease_seconds: float, lines_read: int) -> bool:
+    """Begin the lease anew and write down the progress; False when another worker has the work."""
     with engine.begin() as connection:
-        return bool(connection.execute(update(Preview).where(_is_owned(preview_id, owner)).values(values)).rowcount)
+        if not queue.renew(connection, [claim], lease_seconds=lease_seconds):
+            return False
+        _change(connection, claim, {Preview.lines_read: lines_read})
+        return True
 
 
-def mark_ready(engine: Engine, preview_id: int, owner: str, *, found: dict[str, Any], register_state: str) -> None:
-    """Record what would change.
+def mark_ready(engine: Engine, claim: Claim, *, found: dict[str, Any], register_state: str) -> None:
+    """Record what would change; the work is done.
 
     Raises:
-        LeaseLostError: another worker has the row.
+        LeaseLostError: another worker has the work.
     """
-    values = {**LEASE.end(), Preview.status: PreviewStatus.READY, Preview.attempts: 0}
-    said = {Preview.found: found, Preview.register_state: register_state}
+    ready = {Preview.status: PreviewStatus.READY, Preview.found: found, Preview.register_state: register_state}
     with engine.begin() as connection:
-        _end(connection, preview_id, owner, {**values, **said})
-        _settle(connection, [preview_id])
+        queue.require_held(queue.finish(connection, [claim]))
+        _change(connection, claim, ready)
+        _settle(connection, [claim.subject_id])
 
 
-def mark_imported(connection: Connection, preview_id: int, owner: str, import_id: int) -> None:
+def mark_imported(connection: Connection, claim: Claim, import_id: int) -> None:
     """Record that the register holds it, or was corrected, in the transaction that does it.
 
     Raises:
-        LeaseLostError: another worker has the row: this one must not import it.
+        LeaseLostError: another worker has the work: this one must not import it.
     """
-    ended = {Preview.status: PreviewStatus.IMPORTED, Preview.import_id: import_id, Preview.finished_at: utc_now()}
-    _end(connection, preview_id, owner, {**LEASE.end(), **ended})
-    _settle(connection, [preview_id])
+    _end(connection, claim, {Preview.status: PreviewStatus.IMPORTED, Preview.import_id: import_id})
 
 
-def mark_refused(engine: Engine, preview_id: int, owner: str, reason: str) -> None:
+def mark_refused(engine: Engine, claim: Claim, reason: str) -> None:
     """Record why it does not enter the register.
 
     Raises:
-        LeaseLostError: another worker has the row.
+        LeaseLostError: another worker has the work.
     """
     with engine.begin() as connection:
-        if not _refuse(connection, update(Preview).where(_is_owned(preview_id, owner)), reason):
-            raise LeaseLostError("the row has another owner")
+        _end(connection, claim, {Preview.status: PreviewStatus.REFUSED, Preview.reason: reason})
 
 
-def release(engine: Engine, preview_id: int, owner: str, *, seconds: float, counts: bool) -> None:
-    """Give the row back to wait so long; `counts`: this start is one of the few it has.
+def release(engine: Engine, claim: Claim, *, seconds: float, counts: bool) -> None:
+    """Give the work back to wait so long; `counts`: this start is one of the few it has.
 
     Raises:
-        LeaseLostError: another worker has the row.
+        LeaseLostError: another worker has the work.
     """
-    attempts = Preview.attempts if counts else Preview.attempts - 1
-    later = {Preview.not_before: utc_now(seconds), Preview.rung_at: None, Preview.attempts: attempts}
+    is_read = Preview.status == PreviewStatus.RUNNING
+    back = case(
+        (is_read, PreviewStatus.QUEUED.value),
+        (Preview.status == PreviewStatus.IMPORTING, PreviewStatus.ACCEPTED.value),
+        else_=Preview.status,
+    )
     with engine.begin() as connection:
-        _end(connection, preview_id, owner, {**LEASE.end(), **_back(), **later})
-
-
-def resume(connection: Connection) -> list[int]:
-    """Let every row wait that an earlier process left; only where nobody else can be at work (the embedded mode)."""
-    left = update(Preview).where(Preview.status.in_(_UNDER_WAY)).values({**LEASE.end(), **_back()})
-    connection.execute(left)
-    return sorted(connection.scalars(select(Preview.id).where(_is_workable())))
+        queue.require_held(queue.release(connection, claim, seconds, counts=counts))
+        _change(connection, claim, {Preview.status: back})
 
 
 # What people say of it.
 
 
 def accept(connection: Connection, preview_id: int, request_id: int, terms: dict[str, Any]) -> bool:
-    """Let it be imported; False when it is not there to be any more. Its doorbell counts as rung."""
+    """Let it be imported; False when it is not there to be any more. The caller sends the message of its work."""
     wanted = {Preview.status: PreviewStatus.ACCEPTED, Preview.import_request_id: request_id, Preview.terms: terms}
     is_it = and_(Preview.id == preview_id, Preview.status == PreviewStatus.READY)
-    statement = update(Preview).where(is_it).values({**wanted, Preview.rung_at: utc_now(), Preview.attempts: 0})
-    return bool(connection.execute(statement).rowcount)
+    is_accepted = bool(connection.execute(update(Preview).where(is_it).values(wanted)).rowcount)
+    _add_work(connection, [preview_id] if is_accepted else [], enqueued=True)
+    return is_accepted
 
 
-def drop(connection: Connection, request_id: int) -> list[int]:
-    """Let the export of a request not be imported, and be erased; a worker that is at it finds it in other hands."""
-    is_it = or_(Preview.request_id == request_id, Preview.import_request_id == request_id)
-    ended = {Preview.status: PreviewStatus.DROPPED, Preview.finished_at: utc_now(), Preview.rung_at: utc_now()}
-    statement = update(Preview).where(is_it, ~IS_ENDED).values({**LEASE.end(), **ended})
-    dropped = list(connection.scalars(statement.returning(Preview.id)))
+def drop(connection: Connection, request_id: int) -> Sequence[int]:
+    """Let the export of a request not be imported, and be erased; a worker that has its work loses the lease."""
+    of_request = or_(Preview.request_id == request_id, Preview.import_request_id == request_id)
+    ids = connection.scalars(select(Preview.id).where(of_request, ~IS_ENDED)).all()
+    queue.withdraw(connection, [WorkKind.PREVIEW], ids)
+    ended = {Preview.status: PreviewStatus.DROPPED, Preview.finished_at: utc_now()}
+    is_it = Preview.id.in_(ids), ~IS_ENDED
+    dropped = connection.scalars(update(Preview).where(*is_it).values(ended).returning(Preview.id)).all()
+    _add_work(connection, ids, enqueued=True)
     _settle(connection, dropped)
     return dropped
 
@@ -315,11 +263,12 @@ def drop(connection: Connection, request_id: int) -> list[int]:
 # Its end.
 
 
-def expire(connection: Connection) -> int:
-    """Let those go that nobody has wanted for a day; how many they were."""
+def expire(connection: Connection) -> None:
+    """Expire the previews that were accepted by no agent for a day, and add the works to erase their files."""
     is_old = and_(Preview.status == PreviewStatus.READY, Preview.created_at <= utc_now(-DAY_SECONDS))
-    ended = {Preview.status: PreviewStatus.EXPIRED, Preview.finished_at: utc_now(), Preview.rung_at: None}
-    return connection.execute(update(Preview).where(is_old).values(ended)).rowcount  # its request was completed before
+    ended = {Preview.status: PreviewStatus.EXPIRED, Preview.finished_at: utc_now()}
+    expired = connection.scalars(update(Preview).where(is_old).values(ended).returning(Preview.id))
+    _add_work(connection, expired, enqueued=False)  # its request was completed before
 
 
 def mark_erased(connection: Connection, preview_id: int) -> None:
@@ -335,33 +284,14 @@ def list_awaited(connection: Connection) -> Sequence[str]:
     return connection.scalars(select(Preview.arrival).where(~IS_ENDED)).all()
 
 
-def _is_owned(preview_id: int, owner: str) -> ColumnElement[bool]:
-    """The row, while `owner` still holds it: the fence of every write."""
-    return and_(Preview.id == preview_id, LEASE.is_held_by(owner), Preview.status.in_(_UNDER_WAY))
+def _end(connection: Connection, claim: Claim, values: dict[Any, Any]) -> None:
+    queue.hold(connection, claim)
+    _change(connection, claim, values | {Preview.finished_at: utc_now()})
+    _settle(connection, [claim.subject_id])
 
 
-def _back() -> dict[Any, Any]:
-    """From a step under way to waiting for it."""
-    is_read = Preview.status == PreviewStatus.RUNNING
-    return {
-        Preview.status: case(
-            (is_read, PreviewStatus.QUEUED.value),
-            (Preview.status == PreviewStatus.IMPORTING, PreviewStatus.ACCEPTED.value),
-            else_=Preview.status,
-        )
-    }
-
-
-def _end(connection: Connection, preview_id: int, owner: str, values: dict[Any, Any]) -> None:
-    if connection.execute(update(Preview).where(_is_owned(preview_id, owner)).values(values)).rowcount != 1:
-        raise LeaseLostError("the row has another owner")
-
-
-def _refuse(connection: Connection, rows: Update, reason: str) -> bool:
-    ended = {Preview.status: PreviewStatus.REFUSED, Preview.reason: reason, Preview.finished_at: utc_now()}
-    refused = connection.scalars(rows.values({**LEASE.end(), **ended}).returning(Preview.id)).all()
-    _settle(connection, refused)
-    return bool(refused)
+def _change(connection: Connection, claim: Claim, values: dict[Any, Any]) -> None:
+    connection.execute(update(Preview).where(Preview.id == claim.subject_id).values(values))
 
 
 def _settle(connection: Connection, preview_ids: Sequence[int]) -> None:

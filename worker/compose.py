@@ -18,7 +18,7 @@ from worker import services
 from worker.arrivals import Arrivals
 from worker.audit import Actor, note_settings
 from worker.db.engine import build_engine
-from worker.doorbell import CountEnqueued, EnqueueAny, EnqueueParked
+from worker.doorbell import CountEnqueued, Enqueue
 from worker.exports.storage import EXPORTS, Sentinel, Storage
 from worker.health import Beat, ignore
 from worker.settings import Settings
@@ -37,7 +37,7 @@ NOTIFIER_LEASES = 2
 """The lease of a work of the notifier, in leases of a worker: a mail that is sent twice costs more than a wait."""
 
 
-def build_services(settings: Settings, enqueue: EnqueueAny) -> services.Services:
+def build_services(settings: Settings, enqueue: Enqueue) -> services.Services:
     """Build the services of the use cases; nothing is connected yet."""
     engine: Engine = build_engine(settings.database_url.get_secret_value(), serves=True)
     return services.Services(
@@ -73,8 +73,7 @@ def build_notifier(
     settings: Settings,
     engine: Engine,
     *,
-    enqueue: EnqueueAny,
-    enqueue_parked: EnqueueParked,
+    enqueue: Enqueue,
     count: CountEnqueued | None = None,
     publish: "PublishEvents | None",
     reply: "ReplyEvent" = lambda _event, _reply_to: None,
@@ -84,7 +83,7 @@ def build_notifier(
     from worker.notifier.notices import Notices
     from worker.notifier.notify import Notifier, build_pools
 
-    housekeeping = build_housekeeping(settings, engine, enqueue, enqueue_parked, count)
+    housekeeping = build_housekeeping(settings, engine, enqueue, count)
     return Notifier(
         engine,
         build_pools(Notices(settings.public_url), build_senders(settings), publish, reply),
@@ -96,7 +95,7 @@ def build_notifier(
 
 
 def build_housekeeping(
-    settings: Settings, engine: Engine, enqueue: EnqueueAny, enqueue_parked: EnqueueParked, count: CountEnqueued | None
+    settings: Settings, engine: Engine, enqueue: Enqueue, count: CountEnqueued | None
 ) -> "Housekeeping":
     """The sweeps, the reminders, and the purge where files are not kept for ever."""
     from worker.housekeeping.housekeeping import (
@@ -105,8 +104,6 @@ def build_housekeeping(
         arrivals_chore,
         audit_chore,
         audit_log_chore,
-        parked_chore,
-        previews_chore,
         purge_chore,
         refused_chore,
         reminder_chore,
@@ -117,9 +114,7 @@ def build_housekeeping(
 
     chores = [
         sweep_chore(engine, enqueue, services.SWEEP_SECONDS, count=count),
-        previews_chore(engine, enqueue, services.SWEEP_SECONDS),
         arrivals_chore(engine, Arrivals(settings.arrivals_dir)),
-        parked_chore(engine, enqueue_parked, services.SWEEP_SECONDS),
         refused_chore(engine),
         audit_log_chore(engine),
         versions_chore(engine),

@@ -1,38 +1,19 @@
-"""The messages that tell a worker which row to process."""
+"""The message about a row that a worker is to work on."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple, Self
-
-from schemas.vocabulary import ExportKind
+from typing import NamedTuple
 
 
 class Doorbell(NamedTuple):
-    """The number of a row of `export`. Each kind of file has its queue, and batches have queues of their own."""
+    """The id of a row, and the queue of its message: that of a kind of work, and whether of a batch."""
 
-    export_id: int
-    kind: ExportKind
+    row_id: int
+    kind: str
     is_bulk: bool = False
-
-    @classmethod
-    def of(cls, export_id: int, kind: str, is_bulk: bool) -> Self:  # noqa: FBT001 — columns, in their order
-        """Build it from the columns of a row."""
-        return cls(export_id, ExportKind(kind), is_bulk)
-
-
-class PreviewDoorbell(NamedTuple):
-    """The number of a row of `preview`: an export of the REU, or a correction."""
-
-    preview_id: int
 
 
 Enqueue = Callable[[Sequence[Doorbell]], None]
-"""Enqueues rows; raises when the broker is away, and the sweep enqueues them later."""
+"""Sends messages to the broker; raises when the broker is away: the sweep sends them again."""
 
-EnqueueAny = Callable[[Sequence[Doorbell | PreviewDoorbell]], None]
-"""The same, for doorbells of both kinds."""
-
-EnqueueParked = Callable[[Sequence[int]], None]
-"""Enqueues deferred events by their numbers; raises as `Enqueue` does."""
-
-CountEnqueued = Callable[[], Mapping[tuple[ExportKind, bool], int]]
-"""How many doorbells wait at the broker, by kind of file and whether of a batch; may raise when it is away."""
+CountEnqueued = Callable[[], Mapping[tuple[str, bool], int]]
+"""Counts the messages that wait at the broker, by kind of work and whether of a batch; raises when it is away."""

@@ -38,7 +38,7 @@ class RefusedError(PrefectureError):
 class NotKnownYetError(RefusedError):
     """The request names something that has not arrived: the event waits for it, and is refused if it does not arrive.
 
-    `waits_for`: a key of worker.parked.
+    `waits_for`: a key of worker.deferred.
     """
 
     def __init__(self, message: str, *, waits_for: str, code: str, field: str, commune: str = "") -> None:

@@ -9,7 +9,7 @@ from sqlalchemy import Engine
 
 from schemas.vocabulary import Liste, Severity
 from worker.arrivals import Arrivals
-from worker.doorbell import EnqueueAny
+from worker.doorbell import Enqueue
 from worker.exports.storage import Storage
 
 # Durations and limits that no installation changes; worker/compose.py hands them to the parts, and tests set others.
@@ -41,7 +41,7 @@ class Services:
     registre: Engine
     storage: Storage
     arrivals: Arrivals
-    enqueue: EnqueueAny
+    enqueue: Enqueue
     type_liste_codes: Mapping[Liste, str]
     info_liste: str
     xsd: Path | None

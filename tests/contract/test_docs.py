@@ -190,7 +190,7 @@ _KEPT_IN = {
     "import": "noms de fichiers, écrits par l'agent",
     "mouvement": "Mouvements",
     "notification": "messages envoyés",
-    "parked": "événements en attente",
+    "deferred_event": "événements en attente",
     "preview": "Export du REU déposé",
     "protection": "Électeurs protégés",
     "publication": "Demandes, publications, comptes",

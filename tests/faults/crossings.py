@@ -124,7 +124,6 @@ class Road:
                 settings,
                 self.services.engine,
                 enqueue=doorbells.enqueue,
-                enqueue_parked=doorbells.enqueue_parked,
                 publish=publisher.publish,
             )
         self._stop = threading.Event()
@@ -444,7 +443,7 @@ class Crossings:
 
     def _clear(self) -> None:
         with self.engine.begin() as connection:
-            connection.execute(text("TRUNCATE request, export, notification, parked, work CASCADE"))
+            connection.execute(text("TRUNCATE request, export, notification, deferred_event, work CASCADE"))
             connection.execute(update(Volume).values(marked_at=None))
         for queue in (self.place.queue, QUEUE_LISTES, _LISTENER):
             queue_messages(self.place.amqp_url, queue)

@@ -16,7 +16,7 @@ from worker.messaging.consumer import REASON_HEADER
 from worker.messaging.encoder import ACTOR_QUEUES, INGEST, PoisonError, PrefectureEncoder, read_unreadable
 
 _REASONS = "SELECT source, event_id, outcome, reason FROM demandes"
-_PARKED = "SELECT source, event_id FROM parked"
+_PARKED = "SELECT source, event_id FROM deferred_event"
 """What names what nobody has asked for waits a minute, then is refused: here, nobody sweeps."""
 
 
@@ -63,7 +63,7 @@ def follow(town: Town, poisons: Sequence[Poison], timeout: float) -> Fates:
         for queue in QUEUES_OF_FILES:
             for headers, body in town.queue(xq_name(queue)):
                 fates.dead.setdefault(body, []).append(str(headers[REASON_HEADER]))
-        fates.rows = {(it["source"], it["event_id"]): ("parked", "") for it in town.rows(_PARKED)}
+        fates.rows = {(it["source"], it["event_id"]): ("deferred", "") for it in town.rows(_PARKED)}
         fates.rows |= {(it["source"], it["event_id"]): (it["outcome"], it["reason"]) for it in town.rows(_REASONS)}
         fates.unknown = list(_unknown(poisons, fates))
         return not fates.unknown

@@ -50,7 +50,7 @@ class DepotsDesk(Desk):
         """Somebody has deposited files, today; a worker has answered the doorbells that rang for it."""
         request = self.deposit_only(*export_ids, **fields)
         while self.enqueued:
-            make_export(self.enqueued.pop().export_id, self.services)
+            make_export(self.enqueued.pop().row_id, self.services)
         return request
 
     def deposit_only(self, *export_ids: int, **fields: Any) -> RowMapping:  # noqa: ANN401 — of the note
@@ -67,7 +67,7 @@ class DepotsDesk(Desk):
         said: dict[str, Any] = {"mode": "affichage", "published_on": today()}
         request = self.declare(note_file("published", *export_ids, **said | fields))
         while self.enqueued:
-            make_export(self.enqueued.pop().export_id, self.services)
+            make_export(self.enqueued.pop().row_id, self.services)
         return request
 
     def declare(self, data: Data, at: datetime | None = None) -> RowMapping:

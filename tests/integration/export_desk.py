@@ -19,14 +19,15 @@ from tests.golden.cases import TYPE_LISTE_CODES
 from worker.arrivals import Arrivals
 from worker.db.engine import build_engine
 from worker.db.types import utc_now
+from worker.deferred import CHECKS, DeferredEvent
 from worker.exports.models import Request
 from worker.exports.naming import ListeNaming
 from worker.exports.records import PlannedFile, add_exports
 from worker.exports.storage import Storage
 from worker.handlers.making.make_export import make_export
-from worker.handlers.requests.ingest_request import take_up_parked
-from worker.parked import LOOKS, Parked
+from worker.handlers.requests.ingest_request import check_deferred
 from worker.services import Services
+from worker.work.models import Work, WorkKind
 from worker.writers.electeurs_file import LISTE_FORMATS, WriteListe
 
 COMMUNE = "13900"
@@ -119,13 +120,13 @@ class Desk:
             connection.execute(text(statement), parameters)
 
     def wait_in_vain(self) -> None:
-        """Let a minute pass: what is parked is looked at as often as the sweep would have it, then refused."""
-        for _ in range(LOOKS):
+        """Let a minute pass: deferred events are checked as often as the sweep lets them be, then refused."""
+        for _ in range(CHECKS):
             with self.engine.begin() as connection:
-                connection.execute(update(Parked).values(due_at=utc_now()))
-                parked_ids = list(connection.scalars(select(Parked.id)))
-            for parked_id in parked_ids:
-                take_up_parked(parked_id, self.services)
+                connection.execute(update(Work).where(Work.kind == WorkKind.DEFERRED).values(due_at=utc_now()))
+                deferred_ids = list(connection.scalars(select(DeferredEvent.id)))
+            for deferred_id in deferred_ids:
+                check_deferred(deferred_id, self.services)
 
     def read(self, row: RowMapping) -> bytes:
         """The file of a row."""

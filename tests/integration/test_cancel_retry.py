@@ -151,7 +151,7 @@ def test_files_that_failed_or_were_cancelled_are_asked_again_as_of_today(desk: D
         ("P", "csv", "queued"),
         ("CM", "csv", "queued"),
     ]
-    assert [doorbell.export_id for doorbell in rung] == [row["export_id"] for row in new]
+    assert [doorbell.row_id for doorbell in rung] == [row["export_id"] for row in new]
     assert [row["requested_by"] for row in new] == ["Mme Lefèvre"] * 2
     for row in new:
         assert "2014" not in row["label"] + row["file_name"]

@@ -241,7 +241,7 @@ def test_an_import_at_work_is_waited_for(desk: Desk) -> None:
     desk.ask("undo")
     with desk.register.engine.connect() as connection, import_lock(connection):
         desk.hear()
-    assert (desk.last()["status"], desk.last()["attempts"]) == ("queued", 0)
+    assert (desk.last()["status"], desk.starts()) == ("queued", [(0, None, False)])
 
 
 def test_programs_and_people_are_told_what_would_change_and_what_was_done(desk: Desk) -> None:

@@ -13,7 +13,6 @@ from sqlalchemy import Connection, create_engine, insert, text
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.pool import NullPool
 
-from common.logs import LogThrottle
 from producers.state import State
 from schemas.declarations import (
     BureauDescribed,
@@ -43,7 +42,7 @@ from worker.handlers.declarations.declare import declare, lift_protection, prote
 from worker.handlers.declarations.screen_notes import ScreenDeclaration
 from worker.handlers.handle_preview import handle_preview
 from worker.handlers.requests.ingest_request import ingest_request
-from worker.housekeeping.housekeeping import sweep_previews
+from worker.housekeeping.housekeeping import sweep
 from worker.registre.protections import Protege
 
 pytestmark = pytest.mark.integration
@@ -76,7 +75,7 @@ _OF_FILES = (
     "UPDATE export SET code_commune = ''",
     "UPDATE export SET file_name = '../../moi'",
     "UPDATE export SET downloaded_by = 'moi'",
-    "SELECT * FROM parked",
+    "SELECT * FROM deferred_event",
     "SELECT * FROM sender",
     "SELECT * FROM preview",
     "SELECT email FROM agent",
@@ -340,7 +339,7 @@ def test_an_export_that_arrives_is_imported_with_the_rights_of_each(deployment: 
         ingests,
     )
     handle_preview(preview_id, imports)
-    sweep_previews(notifier, lambda _doorbells: None, LogThrottle("test"), grace_seconds=0)
+    sweep(notifier, lambda _doorbells: None, grace_seconds=0)
     assert log_lines(notifier) > 0
     with _connect(deployment, "owner") as connection:
         assert connection.scalar(text("SELECT status FROM preview")) == "imported"

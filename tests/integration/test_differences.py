@@ -208,9 +208,9 @@ def test_a_deposit_is_a_row_and_its_file_is_read_afterwards(desk: DepotsDesk, mo
     with monkeypatch.context() as patch:
         patch.setattr(electeurs_file, "open_regular", _refuse_to_open)
         assert desk.deposit_only(row["export_id"])["outcome"] == "accepted"
-    assert [(doorbell.export_id, doorbell.is_bulk) for doorbell in desk.enqueued] == [(row["export_id"], True)]
+    assert [(doorbell.row_id, doorbell.is_bulk) for doorbell in desk.enqueued] == [(row["export_id"], True)]
     assert desk.depot(row["export_id"])["fingerprint"] is None
-    make_export(desk.enqueued.pop().export_id, desk.services)
+    make_export(desk.enqueued.pop().row_id, desk.services)
     taken = bytes(desk.depot(row["export_id"])["fingerprint"])
     make_export(row["export_id"], desk.services)
     assert bytes(desk.depot(row["export_id"])["fingerprint"]) == taken, "once"

@@ -47,7 +47,7 @@ def test_the_notifier_of_an_installation_purges(
     desk.make("récente", days=29)
     monkeypatch.setenv("PREFECTURE_RETENTION_DAYS", retention)
     settings = load_settings(home=tmp_path)
-    work(build_notifier(settings, desk.engine, enqueue=_ignore, enqueue_parked=_ignore, publish=None))
+    work(build_notifier(settings, desk.engine, enqueue=_ignore, publish=None))
     assert desk.files() == [f"liste-P-{name}.csv" for name in left]
     assert {line.actor for line in desk.audit()} <= {NOTIFIER}
 
@@ -132,17 +132,17 @@ def test_the_notifier_of_a_deployment_has_the_rights_to_purge_and_no_more(
     number = 0
     try:
         settings = load_settings(home=tmp_path)
-        work(build_notifier(settings, account, enqueue=_ignore, enqueue_parked=_ignore, publish=None))
+        work(build_notifier(settings, account, enqueue=_ignore, publish=None))
         assert desk.files() == []
         assert [line.actor for line in desk.audit() if line.export_id == old] == [NOTIFIER]
         _refuse(desk, "refused", "stranger")
-        work(build_notifier(settings, account, enqueue=_ignore, enqueue_parked=_ignore, publish=_ignore))
+        work(build_notifier(settings, account, enqueue=_ignore, publish=_ignore))
         assert purge_refused(account, most=0) == 1
         number = desk.ask("P.xml=running", event_id="followed")
         with desk.engine.begin() as connection:
             add(connection, [NewWork(WorkKind.PROGRESS, subject_of(About.REQUEST, number))])
         heard: list[AnsweredEvent] = []
-        work(build_notifier(settings, account, enqueue=_ignore, enqueue_parked=_ignore, publish=heard.extend))
+        work(build_notifier(settings, account, enqueue=_ignore, publish=heard.extend))
         assert [event.causationid for event, _ in heard] == ["followed"]
         with account.connect() as connection, pytest.raises(DBAPIError, match="permission denied"):
             connection.exec_driver_sql("DELETE FROM audit")

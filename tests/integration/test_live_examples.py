@@ -99,7 +99,7 @@ def test_the_examples_are_what_is_really_said(desk: DepotsDesk) -> None:
     _send(desk, "made")
     said = [answer_event(_request(desk, "made"))]
     while desk.enqueued:
-        make_export(desk.enqueued.pop().export_id, desk.services)
+        make_export(desk.enqueued.pop().row_id, desk.services)
     made = _request(desk, "made")
     said += [file_event(made, made.exports[0]), settled_event(made), _recall(desk, "made")]
     made.exports[0].electeurs = 98_000

@@ -129,7 +129,7 @@ def test_the_sweep_rings_forgotten_and_orphaned_rows_once(desk: Desk) -> None:
     rung: list[Doorbell] = []
 
     assert sweep(desk.engine, rung.extend) == 4
-    assert sorted(doorbell.export_id for doorbell in rung) == sorted(export.id for export in forgotten)
+    assert sorted(doorbell.row_id for doorbell in rung) == sorted(export.id for export in forgotten)
     assert sweep(desk.engine, rung.extend) == 0
 
 

@@ -6,7 +6,6 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select, text, update
 
-from common.logs import LogThrottle
 from schemas.declarations import FileNoted
 from schemas.envelope import CloudEvent, Data
 from schemas.requests import CancelRequested, ListeExportRequested, RetryRequested
@@ -16,19 +15,20 @@ from tests.integration.export_desk import COMMUNE
 from tests.parts.notes import note_file
 from tests.parts.town import AGENT, LIBREVILLE_TEMPLATE
 from worker.db.types import utc_now
+from worker.deferred import DeferredEvent
+from worker.doorbell import Doorbell
 from worker.errors import NotKnownYetError, TransientError
 from worker.handlers.requests import export_plan
 from worker.handlers.requests import ingest_request as road
 from worker.handlers.requests.export_plan import find_request
-from worker.handlers.requests.ingest_request import ingest_request, take_up_parked
-from worker.housekeeping.housekeeping import sweep_parked
-from worker.parked import Parked
+from worker.handlers.requests.ingest_request import check_deferred, ingest_request
+from worker.housekeeping.housekeeping import sweep
+from worker.work.models import Work, WorkKind
 
 pytestmark = [pytest.mark.integration, pytest.mark.database(LIBREVILLE_TEMPLATE), pytest.mark.desk(opened_by=open_desk)]
 
 BY = {"requested_by": AGENT}
 NAMED = "INVENTEE Zélie, date de naissance fausse"
-THROTTLE = LogThrottle("parked")
 
 
 def _wrap(data: Data, **attributes: Any) -> CloudEvent:  # noqa: ANN401 — of the envelope
@@ -59,14 +59,14 @@ def _outcomes(desk: DepotsDesk, *events: CloudEvent) -> list[str]:
     return [outcomes.get(event.id, "") for event in events]
 
 
-def _parked(desk: DepotsDesk) -> int:
+def _deferred(desk: DepotsDesk) -> int:
     with desk.engine.connect() as connection:
-        return connection.execute(select(func.count()).select_from(Parked)).scalar_one()
+        return connection.execute(select(func.count()).select_from(DeferredEvent)).scalar_one()
 
 
 def _due(desk: DepotsDesk) -> None:
     with desk.engine.begin() as connection:
-        connection.execute(update(Parked).values(due_at=utc_now()))
+        connection.execute(update(Work).where(Work.kind == WorkKind.DEFERRED).values(due_at=utc_now()))
 
 
 def _states(desk: DepotsDesk, event: CloudEvent) -> list[str]:
@@ -80,12 +80,12 @@ def test_a_cancel_that_overtakes_its_request_waits_for_it(desk: DepotsDesk) -> N
     cancel = _about(CancelRequested, asked)
     for _ in range(2):
         ingest_request(cancel, desk.services)
-    assert (_outcomes(desk, cancel), _parked(desk)) == ([""], 1)
+    assert (_outcomes(desk, cancel), _deferred(desk)) == ([""], 1)
     ingest_request(asked, desk.services)
     assert _outcomes(desk, asked, cancel) == ["accepted", "accepted"]
-    assert (_states(desk, asked), _parked(desk)) == (["cancelled"], 0)
+    assert (_states(desk, asked), _deferred(desk)) == (["cancelled"], 0)
     ingest_request(cancel, desk.services)
-    assert _parked(desk) == 0, "a copy of what was served does not wait again"
+    assert _deferred(desk) == 0, "a copy of what was served does not wait again"
 
 
 def test_what_waits_for_what_waits_is_served_too(desk: DepotsDesk) -> None:
@@ -95,9 +95,9 @@ def test_what_waits_for_what_waits_is_served_too(desk: DepotsDesk) -> None:
     last = _about(CancelRequested, again)
     for event in (last, again, first):
         ingest_request(event, desk.services)
-    assert _parked(desk) == 3
+    assert _deferred(desk) == 3
     ingest_request(asked, desk.services)
-    assert _parked(desk) == 0
+    assert _deferred(desk) == 0
     assert _outcomes(desk, asked, first)[0] == "accepted"
     assert "" not in _outcomes(desk, first, again, last)
 
@@ -107,25 +107,25 @@ def test_a_verdict_that_overtakes_its_deposits_waits_for_each_of_them(desk: Depo
     one, other = desk.make()["export_id"], desk.make(liste=Liste.COMPLEMENTAIRE_EUROPEENNE)["export_id"]
     verdict = desk.send(_verdict(one, other, answer=NAMED))
     desk.send(_depot(one))
-    assert (_outcomes(desk, verdict), _parked(desk)) == ([""], 1)
+    assert (_outcomes(desk, verdict), _deferred(desk)) == ([""], 1)
     desk.send(_depot(other))
-    assert (_outcomes(desk, verdict), _parked(desk)) == (["accepted"], 0)
+    assert (_outcomes(desk, verdict), _deferred(desk)) == (["accepted"], 0)
     assert {desk.depot(it)["verdict"] for it in (one, other)} == {"accepte"}
 
 
 def test_it_is_refused_once_it_was_looked_at_twice_in_vain(desk: DepotsDesk) -> None:
     cancel = _about(CancelRequested, _ask())
     ingest_request(cancel, desk.services)
-    (parked_id,) = _sweep_after(desk, due=True)
+    (deferred_id,) = _sweep_after(desk, due=True)
     assert _sweep_after(desk, due=False) == [], "a worker was told already"
-    take_up_parked(parked_id, desk.services)
-    assert (_outcomes(desk, cancel), _parked(desk)) == ([""], 1)
-    take_up_parked(parked_id, desk.services)
+    check_deferred(deferred_id, desk.services)
+    assert (_outcomes(desk, cancel), _deferred(desk)) == ([""], 1)
+    check_deferred(deferred_id, desk.services)
     assert _outcomes(desk, cancel) == [""], "not due: a second message about the same look changes nothing"
-    assert _sweep_after(desk, due=True) == [parked_id]
-    take_up_parked(parked_id, desk.services)
+    assert _sweep_after(desk, due=True) == [deferred_id]
+    check_deferred(deferred_id, desk.services)
     row = desk.request(cancel)
-    assert (row["outcome"], row["reason"][:19], _parked(desk)) == ("refused", "Demande introuvable", 0)
+    assert (row["outcome"], row["reason"][:19], _deferred(desk)) == ("refused", "Demande introuvable", 0)
 
 
 def test_what_arrives_before_the_last_look_is_served(desk: DepotsDesk, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -139,8 +139,8 @@ def test_what_arrives_before_the_last_look_is_served(desk: DepotsDesk, monkeypat
             ingest_request(asked, desk.services)
     assert _outcomes(desk, asked, cancel) == ["accepted", ""]
     _due(desk)
-    (parked_id,) = _sweep_after(desk, due=True)
-    take_up_parked(parked_id, desk.services)
+    (deferred_id,) = _sweep_after(desk, due=True)
+    check_deferred(deferred_id, desk.services)
     assert (_outcomes(desk, cancel), _states(desk, asked)) == (["accepted"], ["cancelled"])
 
 
@@ -156,17 +156,17 @@ def test_a_message_that_comes_again_takes_up_what_a_dead_worker_left(
         with pytest.raises(SystemExit):
             ingest_request(asked, desk.services)
     ingest_request(asked if is_copied == "request" else cancel, desk.services)
-    assert (_outcomes(desk, cancel), _parked(desk)) == (["accepted"], 0)
+    assert (_outcomes(desk, cancel), _deferred(desk)) == (["accepted"], 0)
 
 
 def _die(*_: object) -> None:
     raise SystemExit
 
 
-def test_a_request_recorded_while_its_cancel_is_parked_is_seen(
+def test_a_request_recorded_while_its_cancel_is_deferred_is_seen(
     desk: DepotsDesk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Neither sees the other at first: the request looks for who waits before the cancel is parked."""
+    """Neither sees the other at first: the request looks for who waits before the cancel is stored."""
     asked = _ask()
     cancel = _about(CancelRequested, asked)
 
@@ -180,7 +180,7 @@ def test_a_request_recorded_while_its_cancel_is_parked_is_seen(
 
     monkeypatch.setattr(export_plan, "find_request", find)
     ingest_request(cancel, desk.services)
-    assert (_outcomes(desk, asked, cancel), _parked(desk)) == (["accepted", "accepted"], 0)
+    assert (_outcomes(desk, asked, cancel), _deferred(desk)) == (["accepted", "accepted"], 0)
 
 
 def test_the_broker_away_the_next_sweep_tells(desk: DepotsDesk) -> None:
@@ -190,17 +190,17 @@ def test_the_broker_away_the_next_sweep_tells(desk: DepotsDesk) -> None:
     def refuse(_ids: object) -> None:
         raise TransientError("away")
 
-    assert sweep_parked(desk.engine, refuse, THROTTLE) == 0
+    assert sweep(desk.engine, refuse) == 0
     assert len(_sweep_after(desk, due=False)) == 1
 
 
 def _sweep_after(desk: DepotsDesk, *, due: bool) -> list[int]:
-    """Whom the sweep tells a worker of; `due`: after LOOK_SECONDS."""
+    """The deferred events that the sweep sends messages for; `due`: after CHECK_SECONDS."""
     if due:
         _due(desk)
-    told: list[int] = []
-    sweep_parked(desk.engine, told.extend, THROTTLE)
-    return told
+    sent: list[Doorbell] = []
+    sweep(desk.engine, sent.extend)
+    return [it.row_id for it in sent]
 
 
 @pytest.fixture
@@ -253,4 +253,4 @@ def test_a_deposit_recorded_before_times_were_kept_is_corrected(desk: DepotsDesk
 def test_nothing_of_an_answer_is_left_where_it_waited(desk: DepotsDesk) -> None:
     verdict = desk.send(_verdict(desk.make()["export_id"], answer=NAMED, verdict_on=date(2026, 1, 1)))
     desk.wait_in_vain()
-    assert (desk.request(verdict)["outcome"], _parked(desk)) == ("refused", 0)
+    assert (desk.request(verdict)["outcome"], _deferred(desk)) == ("refused", 0)

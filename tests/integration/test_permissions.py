@@ -117,7 +117,7 @@ def _declare_and_ring(deployment: Deployment, town: Town, files: Sequence[RowMap
         for file in files:
             connection.execute(text(statement), {"id": file["export_id"]})
     broker = build_broker(deployment.broker.url(VHOST))
-    DoorbellQueues(broker).enqueue([Doorbell.of(it["export_id"], it["kind"], it["is_bulk"]) for it in files])
+    DoorbellQueues(broker).enqueue([Doorbell(it["export_id"], it["kind"], it["is_bulk"]) for it in files])
     broker.close()
 
 

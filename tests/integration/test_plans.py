@@ -212,7 +212,6 @@ def test_no_question_of_the_road_reads_through_the_past(desk: DepotsDesk, databa
         settings,
         desk.engine,
         enqueue=lambda _doorbells: None,
-        enqueue_parked=lambda _ids: None,
         publish=lambda addressed: published.extend(event for event, _ in addressed),
     )
     plans = Plans(desk.engine)
@@ -224,7 +223,7 @@ def test_no_question_of_the_road_reads_through_the_past(desk: DepotsDesk, databa
             by = {"request": {"source": one.source, "id": one.id}, "requested_by": AGENT}
             ingest_request(CloudEvent.wrap(CancelRequested.model_validate(by), source="/test"), desk.services)
         for doorbell in desk.enqueued:
-            desk.ring(doorbell.export_id)
+            desk.ring(doorbell.row_id)
         notifier.work(Event())
         for commune in (COMMUNE, OTHERS):  # of few files, and of nearly all: then the newest may still be others'
             with state.reading() as reading:

@@ -18,7 +18,6 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from common.calendrier import jour_a_paris, now
-from common.logs import LogThrottle
 from schemas.envelope import CloudEvent, Data
 from schemas.requests import CancelRequested, RegistreImportRequested, RegistrePreviewRequested
 from tests.integration import export_desk, import_desk
@@ -38,16 +37,17 @@ from tests.unit.reu_sample import COMMUNE as CODE
 from worker.access.models import Sender
 from worker.arrivals import DAY_SECONDS, Arrivals, Preview
 from worker.db.types import utc_now
-from worker.doorbell import Doorbell, PreviewDoorbell
+from worker.doorbell import Doorbell
 from worker.exports import lease
 from worker.handlers import handle_preview as handler
 from worker.handlers.handle_preview import handle_preview
 from worker.handlers.requests.ingest_request import ingest_request
-from worker.housekeeping.housekeeping import arrivals_chore, sweep_previews
+from worker.housekeeping.housekeeping import arrivals_chore, sweep
 from worker.registre.checks import facts
 from worker.registre.imports.history import import_lock
 from worker.registre.reu import importer
 from worker.services import Services
+from worker.work.models import Work, WorkKind
 
 AGENT, COLLEAGUE = "mairie-marseille", "collegue"
 TAKEN_ON = date(2026, 11, 20)
@@ -71,8 +71,8 @@ class Desk:
         services = export_desk.Desk(self.register.engine, self.folder.parent / "exports").services
         self.services = replace(services, arrivals=Arrivals(self.folder), enqueue=self._enqueue)
 
-    def _enqueue(self, doorbells: Iterable[Doorbell | PreviewDoorbell]) -> None:
-        self.rung += [it.preview_id for it in doorbells if isinstance(it, PreviewDoorbell)]
+    def _enqueue(self, doorbells: Iterable[Doorbell]) -> None:
+        self.rung += [it.row_id for it in doorbells if it.kind == WorkKind.PREVIEW]
 
     def drop(self, content: str | bytes | Iterable[Mapping[str, str]], name: str = "") -> tuple[str, str]:
         """Put a file into the folder, as the screen does: its name there, and its SHA-256."""
@@ -121,8 +121,7 @@ class Desk:
 
     def sweep(self) -> int:
         """The notifier looks for what is forgotten."""
-        enqueue = self.services.enqueue
-        return sweep_previews(self.register.engine, enqueue, LogThrottle("test"), grace_seconds=0)
+        return sweep(self.register.engine, self.services.enqueue, grace_seconds=0)
 
     def refusal(self, event_id: str) -> str:
         """Why an event was refused."""
@@ -143,6 +142,16 @@ class Desk:
         """Let something happen to every row."""
         with self.register.engine.begin() as connection:
             connection.execute(update(Preview).values(**values))
+
+    def change_work(self, **values: Any) -> None:  # noqa: ANN401 — columns
+        """Change the work of every row."""
+        with self.register.engine.begin() as connection:
+            connection.execute(update(Work).where(Work.kind == WorkKind.PREVIEW).values(**values))
+
+    def starts(self) -> list[tuple[Any, ...]]:
+        """The starts of the open works, their owners, and whether they have a message."""
+        query = "SELECT starts, owner, enqueued_at IS NOT NULL FROM work WHERE kind = 'preview'"
+        return self.register.rows(query)
 
     def files(self) -> list[str]:
         """What is in the folder."""
@@ -325,8 +334,8 @@ def test_an_import_at_work_is_waited_for(desk: Desk) -> None:
     with desk.register.engine.connect() as connection, import_lock(connection):
         desk.hear()
     row = desk.row(preview["id"])
-    assert (row["status"], row["attempts"], row["rung_at"]) == ("accepted", 0, None)
-    desk.change(not_before=utc_now())
+    assert (row["status"], desk.starts()) == ("accepted", [(0, None, False)])
+    desk.change_work(due_at=utc_now())
     assert desk.sweep() == 1
     desk.hear()
     assert desk.row(preview["id"])["status"] == "imported"
@@ -358,7 +367,7 @@ def test_a_worker_that_dies_leaves_the_old_register_or_the_new_one(
     assert desk.register.counts() == {(COMMUNE, "P"): 29 if is_over else 30}
     assert desk.row(preview["id"])["status"] == ("imported" if is_over else "importing")
 
-    desk.change(lease_until=utc_now(-1), rung_at=utc_now(-60))
+    desk.change_work(lease_until=utc_now(-1))
     assert desk.sweep() == 1
     desk.hear()
     assert desk.register.counts() == {(COMMUNE, "P"): 29}
@@ -377,7 +386,7 @@ def test_what_kills_its_workers_is_given_up(desk: Desk, monkeypatch: pytest.Monk
     for _ in range(4):
         with suppress(Killed):
             desk.hear()
-        desk.change(lease_until=utc_now(-1), rung_at=utc_now(-60))
+        desk.change_work(lease_until=utc_now(-1))
         desk.sweep()
     desk.hear()
     assert desk.last()["reason"] == "La lecture s'est arrêtée 3 fois avant la fin : prévenez votre administrateur."
@@ -390,7 +399,7 @@ def test_a_bug_is_tried_again_then_said(desk: Desk, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(handler, "preview_file", lambda *_, **__: 1 / 0)
     for _ in range(3):
         desk.hear()
-        desk.change(not_before=None)
+        desk.change_work(due_at=None)
         desk.sweep()
     assert desk.last()["status"] == "refused"
     assert "prévenez votre administrateur" in desk.last()["reason"]
@@ -417,8 +426,8 @@ def test_an_import_is_given_back_as_soon_as_its_database_is_back(desk: Desk, mon
         patch.setattr(lease, "GIVE_BACK_SECONDS", 0.01)
         with pytest.raises(OperationalError):
             desk.hear()
-        row = wait_until(lambda: (row := desk.last())["status"] == "queued" and row, message="the row given back")
-    assert (row["attempts"], row["owner"], len(refused)) == (0, None, 3)
+        wait_until(lambda: desk.last()["status"] == "queued", message="the row given back")
+    assert (desk.starts(), len(refused)) == ([(0, None, False)], 3)
 
 
 @pytest.mark.slow
@@ -428,7 +437,7 @@ def test_a_worker_that_lost_its_row_imports_nothing(desk: Desk, monkeypatch: pyt
     real = facts.find_facts
 
     def lose(*arguments: Any) -> None:  # noqa: ANN401 — passed on
-        desk.change(owner="another")
+        desk.change_work(owner="another")
         real(*arguments)
 
     monkeypatch.setattr(importer, "find_facts", lose)
@@ -514,7 +523,7 @@ def test_while_the_broker_is_away_the_sweep_rings_later(desk: Desk) -> None:
 
     heard, desk.services = desk.services, replace(desk.services, enqueue=away)
     desk.ask_preview(electeurs(3))
-    assert desk.last()["rung_at"] is None
+    assert desk.starts() == [(0, None, False)]
     assert desk.sweep() == 0
     desk.services = heard
     assert desk.sweep() == 1

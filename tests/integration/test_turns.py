@@ -44,7 +44,7 @@ def _send(desk: DepotsDesk, sender: str, number: int = 1, *, bulk: bool = False)
 def _serve(desk: DepotsDesk, number: int) -> str:
     """The doorbells that stand first are answered; who was served, in order, each by one letter."""
     for doorbell in [desk.enqueued.pop(0) for _ in range(number)]:
-        desk.ring(doorbell.export_id)
+        desk.ring(doorbell.row_id)
     with Session(desk.engine) as session:
         made = select(Request.sender).join(Export).where(Export.status == ExportStatus.READY)
         return "".join(sender[0] for sender in session.scalars(made.order_by(Export.finished_at)))
@@ -77,16 +77,16 @@ def test_of_two_doorbells_at_once_each_serves_a_row(desk: DepotsDesk, monkeypatc
     claim = records.claim
 
     def claim_after_another(connection: Connection, export_id: int, owner: str, **limits: Any) -> bool:  # noqa: ANN401
-        if export_id == early.export_id:  # between its look and its claim, the doorbell of the later row rings
+        if export_id == early.row_id:  # between its look and its claim, the doorbell of the later row rings
             monkeypatch.setattr(make_export, "claim", claim)
-            desk.ring(late.export_id)
+            desk.ring(late.row_id)
         return claim(connection, export_id, owner, **limits)
 
     if desk.engine.dialect.name == "postgresql":
         monkeypatch.setattr(make_export, "claim", claim_after_another)
     else:
-        desk.ring(late.export_id)  # SQLite has one writer at a time: one doorbell after the other
-    desk.ring(early.export_id)
+        desk.ring(late.row_id)  # SQLite has one writer at a time: one doorbell after the other
+    desk.ring(early.row_id)
     assert _serve(desk, 0) in {"hch", "hhc"}
 
 

@@ -24,9 +24,9 @@ from worker.cli.main import main
 from worker.db.engine import build_engine
 from worker.db.migrate import current_revision, migrate
 from worker.db.types import Base
+from worker.deferred import DeferredEvent
 from worker.errors import ConfigurationError
 from worker.exports.models import Export
-from worker.parked import Parked
 from worker.registre.scrutins import Reunion, select_reunions, select_scrutins
 
 pytestmark = pytest.mark.integration
@@ -107,6 +107,7 @@ def test_a_former_database_becomes_as_a_new_one_and_no_row_is_lost(
     opened = {row["token_id"]: row["code_commune"] for row in before.pop("token_commune")}
     assert {row["id"]: row["code_commune"] for row in after["token"]} == opened
     del before["audit_head"], before["dead_letters"]
+    before["deferred_event"] = before.pop("parked")
     for table, name, new_name in (
         ("audit", "chain", None),
         ("audit_word", "sign", "pseudonym"),
@@ -162,7 +163,7 @@ def test_recorded_and_deferred_declarations_have_the_types_of_the_contract(engin
     migrate(engine)
     with engine.connect() as connection:
         kinds = connection.execute(text("SELECT event_type, kind FROM demandes WHERE request_id = 1")).one()
-        (deferred,) = connection.execute(select(Parked.event)).scalars()
+        (deferred,) = connection.execute(select(DeferredEvent.event)).scalars()
     assert kinds == (FileNoted.EVENT_TYPE, "deposited")
     assert deferred["type"] == FileNoted.EVENT_TYPE
     assert FileNoted.model_validate(deferred["data"]) == note_file("verdict", 1, requested_by="m", **VERDICT)
@@ -210,6 +211,8 @@ def test_what_was_due_is_work(engine: Engine) -> None:
         ("event", "reminder:1", "vingt_jours 2027-03-22 7"),
         ("recipients", "reminder:1", ""),
         ("mail", "request:2", "courriel:mairie@libreville.example"),
+        ("deferred", "deferred_event:1", ""),
+        ("preview", "preview:1", ""),
     ]
     assert {tuple(row[3:]) for row in found} == {(0, "due")}
 

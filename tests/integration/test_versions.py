@@ -128,7 +128,7 @@ def test_the_notifier_of_a_deployment_removes_them(
             )
         account = build_engine(deployment.database_url("notifier"))
         settings = load_settings(home=tmp_path)
-        work(build_notifier(settings, account, enqueue=lambda _: None, enqueue_parked=lambda _: None, publish=None))
+        work(build_notifier(settings, account, enqueue=lambda _: None, publish=None))
         account.dispose()
         try:
             assert desk.counts()[P] == 9

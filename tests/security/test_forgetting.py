@@ -31,12 +31,12 @@ from worker.arrivals import Arrivals, Preview
 from worker.audit import Action, Detail, Pseudonymised, WordKind, read_audit, record_audit
 from worker.cli.main import main
 from worker.db.types import utc_now
+from worker.deferred import DeferredEvent
 from worker.exports.models import Export, Recall, Request
 from worker.exports.naming import piece_name
 from worker.handlers.requests.ingest_request import ingest_request
 from worker.messaging.broker import build_broker
 from worker.notifier.models import Notification
-from worker.parked import Parked
 from worker.registre.communes import add_commune
 from worker.registre.models import Homonym, Import, ImportListe, MouvementRegistre, Protection
 from worker.registre.reu.importer import import_file
@@ -189,7 +189,7 @@ def _write_everywhere(town: Town, numbers: Iterable[int]) -> None:
         connection.execute(insert(Recall).values(recall))
         event = CloudEvent.wrap(_deposit(export_id, said[0]), source="/ecran").model_dump(mode="json")
         row = {"sender": "ecran", "source": "/ecran", "event_id": "attend", "event": event}
-        connection.execute(insert(Parked).values(row | {"waits_for": "depot", "due_at": utc_now(60)}))
+        connection.execute(insert(DeferredEvent).values(row | {"waits_for": "depot"}))
         import_id = connection.scalar(select(Import.id).order_by(Import.id.desc()).limit(1))
         connection.execute(update(Import).where(Import.id == import_id).values(file_name=f"{_nom(0)}.csv"))
         of_import = ImportListe.import_id == import_id

@@ -53,7 +53,7 @@ def _note(screen: FilesScreen, number: int, first: date, **said: object) -> None
     assert answer.status_code == 303, answer.text
     screen.work()
     while screen.desk.enqueued:
-        make_export(screen.desk.enqueued.pop().export_id, screen.desk.services)
+        make_export(screen.desk.enqueued.pop().row_id, screen.desk.services)
 
 
 def _row(screen: FilesScreen, number: int) -> RowMapping:

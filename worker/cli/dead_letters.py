@@ -295,6 +295,8 @@ _LABELS = {
     WorkKind.RECIPIENTS: "liste des destinataires",
     WorkKind.MAIL: "courriel",
     WorkKind.MESSAGE: "discussion ou webhook",
+    WorkKind.PREVIEW: "export du REU",
+    WorkKind.DEFERRED: "événement en attente",
 }
 _STATES = {WorkState.DUE: "à faire", WorkState.HELD: "en cours", WorkState.DEAD: "abandonné"}
 _MINUTE = 60

@@ -82,7 +82,6 @@ def notifier(*, once: bool) -> None:
         settings,
         engine,
         enqueue=doorbells.enqueue,
-        enqueue_parked=doorbells.enqueue_parked,
         count=partial(count_doorbells, amqp_url),
         publish=publisher.publish,
         reply=publisher.reply,

@@ -20,11 +20,11 @@ from worker.db.engine import is_usable, newest
 from worker.db.functions import function_statements
 from worker.db.types import Base
 from worker.db.views import view_queries
+from worker.deferred import DeferredEvent
 from worker.errors import ConfigurationError
 from worker.exports.models import Export
 from worker.exports.storage import Volume
 from worker.notifier.models import Notification
-from worker.parked import Parked
 from worker.registre.models import Scrutin
 from worker.work.models import Work
 
@@ -45,6 +45,8 @@ _TRAIL: _Grants = (
 
 _ADDS_WORK: _Grants = (("SELECT, INSERT", "work"), ("USAGE", "SEQUENCE work_id_seq"))
 
+_DOES_WORK: _Grants = (("UPDATE, DELETE", "work"), *_ADDS_WORK)
+
 _REQUESTS: _Grants = (
     ("SELECT", f"agent, alembic_version, doubt, import, import_liste, sender, {_REGISTER}"),
     ("SELECT (code_commune, id, name)", "token"),
@@ -58,11 +60,10 @@ _REQUESTS: _Grants = (
     ("SELECT, INSERT", "recall"),
     ("SELECT, DELETE", "piece"),
     ("SELECT, INSERT, UPDATE", "depot, export, preview, publication, request"),
-    ("SELECT, INSERT, UPDATE, DELETE", "parked"),
-    ("USAGE", "SEQUENCE export_id_seq, parked_id_seq, preview_id_seq, request_id_seq"),
+    ("SELECT, INSERT, UPDATE, DELETE", "deferred_event"),
+    ("USAGE", "SEQUENCE export_id_seq, deferred_event_id_seq, preview_id_seq, request_id_seq"),
     ("USAGE", "SEQUENCE protection_id_seq, recall_id_seq"),
-    ("UPDATE (state, due_at, starts, waits, error, created_at)", "work"),
-    *_ADDS_WORK,
+    *_DOES_WORK,
     *_TRAIL,
     ("EXECUTE", "FUNCTION lock_exports()"),
 )
@@ -123,7 +124,7 @@ _GRANTS: Mapping[str, _Grants] = {
         ("SELECT, UPDATE", "preview"),
         ("SELECT (completed_at, id, is_bulk, turn), UPDATE (completed_at)", "request"),
         ("SELECT (id, part, request_id)", "export"),
-        *_ADDS_WORK,
+        *_DOES_WORK,
         ("SELECT (name)", "agent"),
         ("USAGE", "SEQUENCE doubt_id_seq, electeur_id_seq, homonym_id_seq, import_id_seq, mouvement_id_seq"),
         *_TRAIL,
@@ -133,13 +134,12 @@ _GRANTS: Mapping[str, _Grants] = {
         ("SELECT", "agent, alembic_version, commission, commune, export, liste, listener, recall, recipient, request"),
         ("SELECT", "piece, scrutin, volume"),
         ("SELECT (name)", "sender"),
-        ("SELECT, UPDATE (finished_at, rung_at, status)", "preview"),
+        ("SELECT, UPDATE (finished_at, status)", "preview"),
         ("UPDATE (owner, purged_at, rung_at)", "export"),
         ("UPDATE (notified_at)", "request"),
         ("SELECT, INSERT, UPDATE, DELETE", "work"),
         ("SELECT, INSERT, UPDATE", "notification"),
         ("SELECT, INSERT", "reminder, reminder_echeance"),
-        ("SELECT (id, due_at, rung_at), UPDATE (rung_at)", "parked"),
         ("UPDATE (disabled_at)", "recipient"),
         ("SELECT (export_id), UPDATE (answer)", "depot"),
         ("SELECT (export_id, published_until, withdrawn_on)", "publication"),
@@ -271,7 +271,7 @@ def _config(connection: Connection) -> Config:
     return config
 
 
-ROOMS = (Preview, Audit, Export, Volume, Notification, Agent, Parked, Scrutin, Work)
+ROOMS = (Preview, Audit, Export, Volume, Notification, Agent, DeferredEvent, Scrutin, Work)
 """A model of each module that has tables: to import one declares all tables of its module."""
 
 # Décret n° 2025-848 of 27 August 2025 (JORF n° 0199 of the 28th), art. 1. A second round is held in some communes only:

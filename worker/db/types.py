@@ -81,8 +81,8 @@ class _later(_OfDialect):  # noqa: N801 — as above
     """The database's clock, plus a number of seconds."""
 
     type = UtcDateTime()
-    on_postgresql = "(statement_timestamp() + {0} * interval '1 second')"
-    on_sqlite = "strftime('%Y-%m-%d %H:%M:%f', 'now', {0} || ' seconds')"
+    on_postgresql = "(statement_timestamp() + ({0}) * interval '1 second')"
+    on_sqlite = "strftime('%Y-%m-%d %H:%M:%f', 'now', ({0}) || ' seconds')"
 
 
 class _now(_OfDialect):  # noqa: N801 — as above

@@ -24,7 +24,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from functools import cache, lru_cache
-from typing import Any, NamedTuple
+from typing import Any
 
 import structlog
 from sqlalchemy import (
@@ -51,7 +51,7 @@ from sqlalchemy.orm import Session
 from sqlalchemy.sql.dml import ReturningUpdate
 
 from common.calendrier import civil_day
-from schemas.vocabulary import UNFINISHED, ExportKind, ExportStatus, Piece
+from schemas.vocabulary import UNFINISHED, ExportStatus, Piece
 from worker.db.engine import notify_ready
 from worker.db.types import utc_now
 from worker.doorbell import Doorbell
@@ -136,21 +136,14 @@ def add_exports(session: Session, request: Request, files: Sequence[PlannedFile]
 # Its doorbell.
 
 
-def take_back_enqueued(engine: Engine, doorbells: Iterable[Doorbell]) -> None:
+def take_back_exports(engine: Engine, doorbells: Iterable[Doorbell]) -> None:
     """Take back that these were handed to the broker, since it was away: the next sweep hands them over."""
-    rows = Export.id.in_([doorbell.export_id for doorbell in doorbells])
+    rows = Export.id.in_([doorbell.row_id for doorbell in doorbells])
     with engine.begin() as connection:
         connection.execute(update(Export).where(rows).values(rung_at=None))
 
 
-class Queue(NamedTuple):
-    """The rows whose doorbells stand in one queue of the broker."""
-
-    kind: ExportKind
-    is_bulk: bool
-
-
-def count_waiting(connection: Connection, grace_seconds: float) -> dict[Queue, int]:
+def count_waiting(connection: Connection, grace_seconds: float) -> dict[tuple[str, bool], int]:
     """How many rows wait for an answer to their doorbell, of each queue where one has been silent for the grace."""
     query = (
         select(Export.kind, Export.is_bulk, func.count())
@@ -158,11 +151,11 @@ def count_waiting(connection: Connection, grace_seconds: float) -> dict[Queue, i
         .group_by(Export.kind, Export.is_bulk)
         .having(func.min(Export.rung_at) <= utc_now(-grace_seconds))
     )
-    return {Queue(ExportKind(kind), is_bulk): rows for kind, is_bulk, rows in connection.execute(query)}
+    return {(kind, is_bulk): rows for kind, is_bulk, rows in connection.execute(query)}
 
 
-def mark_enqueued(
-    connection: Connection, lost: Mapping[Queue, int], *, grace_seconds: float, limit: int
+def mark_exports(
+    connection: Connection, lost: Mapping[tuple[str, bool], int], *, grace_seconds: float, limit: int
 ) -> list[Doorbell]:
     """Take the rows whose doorbell never left, and of each queue as many of the longest silent as it has lost.
 
@@ -170,8 +163,8 @@ def mark_enqueued(
     """
     silent = Export.rung_at <= utc_now(-grace_seconds)
     groups = [(_lacks_doorbell(), limit)]
-    for queue, number in lost.items():
-        groups.append((and_(Export.kind == queue.kind, Export.is_bulk == queue.is_bulk, silent), min(number, limit)))
+    for (kind, is_bulk), number in lost.items():
+        groups.append((and_(Export.kind == kind, Export.is_bulk == is_bulk, silent), min(number, limit)))
     doorbells: set[Doorbell] = set()
     for rows, number in groups:
         forgotten = (
@@ -188,7 +181,7 @@ def mark_enqueued(
             .values(rung_at=utc_now())
             .returning(Export.id, Export.kind, Export.is_bulk)
         )
-        doorbells.update(Doorbell.of(*row) for row in marked)
+        doorbells.update(Doorbell(*row) for row in marked)
     return sorted(doorbells)
 
 
@@ -485,7 +478,7 @@ def resume(connection: Connection) -> list[Doorbell]:
         .values({**LEASE.end(), Export.status: ExportStatus.QUEUED, Export.not_before: None})
         .returning(Export.id, Export.kind, Export.is_bulk)
     )
-    return sorted(Doorbell.of(*row) for row in left)
+    return sorted(Doorbell(*row) for row in left)
 
 
 def restart(connection: Connection, condition: ColumnElement[bool]) -> int:

@@ -45,6 +45,7 @@ from worker.audit import (
     forget_words,
     record_audit,
 )
+from worker.deferred import DeferredEvent, discard
 from worker.domain.identite import FORGOTTEN, base_letters
 from worker.domain.mouvement import Effet, Etat
 from worker.errors import RefusedError
@@ -55,7 +56,6 @@ from worker.exports.records import cancelled_by
 from worker.exports.storage import Storage
 from worker.notifier.models import Notification
 from worker.notifier.recipients import ERASED, mask_addresses
-from worker.parked import Parked
 from worker.registre.imports.history import import_lock
 from worker.registre.models import (
     Doubt,
@@ -440,11 +440,11 @@ def _mask_documents(connection: Connection, code_commune: str, named: NameSearch
         if named is None or named.is_in(json.dumps(row.faults, ensure_ascii=False)):
             connection.execute(update(Request).where(Request.id == row.id).values(faults=None))
             masked += 1
-    for row in connection.execute(select(Parked.id, Parked.event)).all():
+    for row in connection.execute(select(DeferredEvent.id, DeferredEvent.event)).all():
         data = row.event.get("data")
         is_of_commune = isinstance(data, dict) and data.get("commune") == code_commune
         if is_of_commune and (named is None or named.is_in(json.dumps(data, ensure_ascii=False))):
-            connection.execute(delete(Parked).where(Parked.id == row.id))
+            discard(connection, DeferredEvent.id == row.id)
             masked += 1
     return masked
 
@@ -615,8 +615,8 @@ _NOBODY: Mapping[type[Any], Mapping[str, Any]] = {
 """A row of each table that may be empty, to be analysed: PostgreSQL keeps the statistics of an empty table."""
 
 _SEARCHED: tuple[type[Any], ...] = (
-    *(Electeur, MouvementRegistre, Homonym, Protection, Depot, Recall, Request, Preview, Import, ImportListe, Parked),
-    *(Agent, Recipient, Notification, AuditWord, Export, Publication, Doubt, Work),
+    *(Electeur, MouvementRegistre, Homonym, Protection, Depot, Recall, Request, Preview, Import, ImportListe),
+    *(DeferredEvent, Agent, Recipient, Notification, AuditWord, Export, Publication, Doubt, Work),
 )
 
 

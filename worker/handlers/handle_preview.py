@@ -18,7 +18,7 @@ from worker.arrivals import (
     GIVEN_UP,
     TROUBLE_SECONDS,
     Preview,
-    claim,
+    begin,
     mark_erased,
     mark_imported,
     mark_ready,
@@ -28,7 +28,7 @@ from worker.arrivals import (
     renew,
 )
 from worker.audit import Action, Actor, Detail, Pseudonymised, WordKind, note_removed, record_audit
-from worker.error_policy import conclude, is_waited_for
+from worker.error_policy import conclude, is_waited_for, until_next_try
 from worker.errors import (
     DatabaseAwayError,
     ExhaustedError,
@@ -47,6 +47,9 @@ from worker.registre.models import Electeur, ListeCommunale
 from worker.registre.reu.importer import ImportProgress, Intake, OnRecord, import_previewed, preview_file
 from worker.registre.versions import ListeKey, is_shown
 from worker.services import Services
+from worker.work.models import WorkKind
+from worker.work.queue import Claim, claim_enqueued, finish, hold
+from worker.work.queue import release as release_work
 
 LONGEST_STEP_SECONDS = 25 * 60.0
 """The longest time without progress: two exports of a département are compared in some minutes."""
@@ -60,34 +63,39 @@ log = structlog.get_logger()
 
 
 def handle_preview(preview_id: int, services: Services) -> None:
-    """Process the row of a preview if no other worker holds it; a copy of the message does nothing.
+    """Process the row of a preview; a copy of the message finds its work held or done, and does nothing.
 
     Raises:
         Exception: the database is away, or this process lacks resources; the message must be delivered again.
     """
-    owner = new_owner()
     with services.engine.begin() as connection:
-        is_taken = claim(
-            connection, preview_id, owner, lease_seconds=services.lease_seconds, max_attempts=services.max_attempts
-        )
-        preview = read_preview(connection, preview_id)
-    if preview is None:
-        log.warning("preview_unknown", preview_id=preview_id)
+        seconds = services.lease_seconds
+        claim = claim_enqueued(connection, WorkKind.PREVIEW, preview_id, new_owner(), lease_seconds=seconds)
+        if claim is None:
+            return
+        begin(connection, claim.subject_id)
+        preview = read_preview(connection, claim.subject_id)
+        if preview is None:
+            log.warning("preview_unknown", preview_id=claim.subject_id)
+            finish(connection, [claim])
+            return
+    structlog.contextvars.bind_contextvars(preview_id=preview.id, commune=preview.code_commune)
+    try:
+        if not PreviewStatus(preview.status).is_terminal:
+            _work(preview, claim, services)
+        _erase_ended(claim, services)
+    except LeaseLostError:
+        log.warning("lease_lost")
+
+
+def _work(preview: Preview, claim: Claim, services: Services) -> None:
+    if claim.starts > services.max_attempts:
+        mark_refused(services.engine, claim, GIVEN_UP.format(services.max_attempts))
         return
-    structlog.contextvars.bind_contextvars(preview_id=preview_id, commune=preview.code_commune)
-    if is_taken:
-        try:
-            _work(preview, owner, services)
-        except LeaseLostError:
-            log.warning("lease_lost")
-    _erase_ended(preview_id, services)
-
-
-def _work(preview: Preview, owner: str, services: Services) -> None:
-    log.info("preview_started", step=preview.status, attempt=preview.attempts)
+    log.info("preview_started", step=preview.status, attempt=claim.starts)
     work = _import if preview.status == PreviewStatus.IMPORTING else _preview
-    keep = partial(renew, services.engine, preview.id, owner, services.lease_seconds)
-    still = partial(_stand_still, preview, owner, services)
+    keep = partial(renew, services.engine, claim, services.lease_seconds)
+    still = partial(_stand_still, claim, services)
     try:
         with Heartbeat(keep, services.lease_seconds, still) as heartbeat:
 
@@ -97,63 +105,63 @@ def _work(preview: Preview, owner: str, services: Services) -> None:
 
             progress(0, 0)
             if preview.act == PreviewAct.IMPORT:
-                work(preview, owner, services.arrivals.find(preview.arrival), progress, services)
+                work(preview, claim, services.arrivals.find(preview.arrival), progress, services)
             else:
-                _correct(preview, owner, services)
+                _correct(preview, claim, services)
     except ImportBusyError:
         log.info("preview_waits")
-        release(services.engine, preview.id, owner, seconds=BUSY_SECONDS, counts=False)
+        release(services.engine, claim, seconds=BUSY_SECONDS, counts=False)
     except ImportRefusedError as refusal:
         log.warning("preview_refused", step=preview.status)
-        mark_refused(services.engine, preview.id, owner, _sentence(refusal.on_screen))
+        mark_refused(services.engine, claim, _sentence(refusal.on_screen))
     except LeaseLostError:
         raise
     except Exception as error:  # noqa: BLE001 — a bug must neither stop the worker nor lose the row
-        _give_back(preview, owner, error, services)
+        _give_back(claim, error, services)
 
 
-def _give_back(preview: Preview, owner: str, error: Exception, services: Services) -> None:
+def _give_back(claim: Claim, error: Exception, services: Services) -> None:
     reason = conclude(error)
     if isinstance(reason, DatabaseAwayError | ExhaustedError):
-        end = partial(release, services.engine, preview.id, owner, seconds=BUSY_SECONDS, counts=False)
+        end = partial(release, services.engine, claim, seconds=BUSY_SECONDS, counts=False)
         give_back(end, services.retry_seconds)
         raise error  # the broker delivers the message again
     if is_waited_for(error):
         log.warning("preview_delayed", error=type(error).__name__)
-        release(services.engine, preview.id, owner, seconds=TROUBLE_SECONDS, counts=False)
+        release(services.engine, claim, seconds=TROUBLE_SECONDS, counts=False)
         return
     log.error("preview_crashed", exc_info=error)
-    if preview.attempts < services.max_attempts:
-        release(services.engine, preview.id, owner, seconds=BUSY_SECONDS, counts=True)
+    if claim.starts < services.max_attempts:
+        release(services.engine, claim, seconds=BUSY_SECONDS, counts=True)
     else:
-        mark_refused(services.engine, preview.id, owner, GIVEN_UP.format(preview.attempts))
+        mark_refused(services.engine, claim, GIVEN_UP.format(claim.starts))
 
 
-def _stand_still(preview: Preview, owner: str, services: Services) -> None:
-    """Release the row for another process and let this process end, because a thread that hangs cannot be stopped."""
+def _stand_still(claim: Claim, services: Services) -> None:
+    """Release the work for another process and let this process end, because a thread that hangs cannot be stopped."""
     try:
-        release(services.engine, preview.id, owner, seconds=BUSY_SECONDS, counts=True)
+        release(services.engine, claim, seconds=BUSY_SECONDS, counts=True)
     except LeaseLostError:
         log.warning("lease_lost")
     finally:
         services.stuck.set()
 
 
-def _preview(preview: Preview, owner: str, path: Path, progress: ImportProgress, services: Services) -> None:
+def _preview(preview: Preview, claim: Claim, path: Path, progress: ImportProgress, services: Services) -> None:
     note = note_removed(Actor(preview.requested_by))
     found = preview_file(services.registre, path, intake=_intake(preview), progress=progress, note=note)
     if found.summary.unchanged:
         day = f" (export du {short_date(found.summary.taken_on)})" if found.summary.taken_on else ""
         raise ImportRefusedError(f"Ce fichier est déjà dans le registre{day} : il n'y a rien à reprendre")
-    mark_ready(services.engine, preview.id, owner, found=_describe(found), register_state=found.state)
+    mark_ready(services.engine, claim, found=_describe(found), register_state=found.state)
     log.info("preview_ready", lines=found.summary.lines_read)
 
 
-def _import(preview: Preview, owner: str, path: Path, progress: ImportProgress, services: Services) -> None:
+def _import(preview: Preview, claim: Claim, path: Path, progress: ImportProgress, services: Services) -> None:
     by = preview.terms["by"]
 
     def then(connection: Connection, import_id: int, questions: Sequence[Question]) -> None:
-        mark_imported(connection, preview.id, owner, import_id)
+        mark_imported(connection, claim, import_id)
         named = Pseudonymised(WordKind.TEXTE, preview.file_name)
         said = f"export du {short_date(preview.taken_on)}, import {import_id}{describe_answers(questions)}, "
         detail: Detail = [said, named]
@@ -213,17 +221,21 @@ def _describe(found: ImportPreview) -> dict[str, Any]:
     }
 
 
-def _erase_ended(preview_id: int, services: Services) -> None:
-    """Delete the file of an ended row. Until the deletion is recorded, the sweep enqueues the row again."""
+def _erase_ended(claim: Claim, services: Services) -> None:
+    """Delete the file of an ended row, and finish the work. A file that cannot be deleted is tried again."""
     with services.engine.begin() as connection:
-        preview = read_preview(connection, preview_id)
-        if preview and PreviewStatus(preview.status).is_terminal and not preview.erased_at:
-            try:
-                services.arrivals.erase(preview.arrival)
-            except OSError as error:
-                log.warning("arrival_not_erased", error=type(error).__name__)
-                return
-            mark_erased(connection, preview_id)
+        preview = read_preview(connection, claim.subject_id)
+        if preview is None or not PreviewStatus(preview.status).is_terminal:
+            return
+        hold(connection, claim)
+        try:
+            services.arrivals.erase(preview.arrival)
+        except OSError as error:
+            log.warning("arrival_not_erased", error=type(error).__name__)
+            release_work(connection, claim, until_next_try(claim.waits), counts=False)
+            return
+        mark_erased(connection, preview.id)
+        finish(connection, [claim])
 
 
 def _sentence(text: str) -> str:
@@ -242,7 +254,7 @@ class _ShownError(Exception):
         self.register_state = register_state
 
 
-def _correct(preview: Preview, owner: str, services: Services) -> None:
+def _correct(preview: Preview, claim: Claim, services: Services) -> None:
     """Undo or redate the import in a transaction: roll it back for a preview, commit it after the confirmation."""
     is_wanted = preview.status == PreviewStatus.IMPORTING
     by = Actor(preview.terms["by"], preview.terms["account"]) if is_wanted else Actor(preview.requested_by)
@@ -259,7 +271,7 @@ def _correct(preview: Preview, owner: str, services: Services) -> None:
             raise _ShownError(found, state)
         if (found, state) != (preview.found, preview.register_state):
             raise ImportRefusedError(_CHANGED)
-        mark_imported(connection, preview.id, owner, import_id)
+        mark_imported(connection, claim, import_id)
         if _recall_shown(connection, withdrawal, listes) != len(resting):
             raise ImportRefusedError(_CHANGED)
 
@@ -269,7 +281,7 @@ def _correct(preview: Preview, owner: str, services: Services) -> None:
         else:
             set_taken_on(services.registre, import_id, preview.taken_on, then=then)
     except _ShownError as shown:
-        mark_ready(services.engine, preview.id, owner, found=shown.found, register_state=shown.register_state)
+        mark_ready(services.engine, claim, found=shown.found, register_state=shown.register_state)
     log.info("registre_corrected" if is_wanted else "preview_ready", import_id=import_id, act=preview.act)
 
 

@@ -15,23 +15,22 @@ from sqlalchemy import Engine, Text, and_, cast, delete, func, literal_column, o
 
 from common.logs import LogThrottle
 from schemas.vocabulary import RequestOutcome
-from worker.arrivals import Arrivals, expire, list_awaited, mark_previews_enqueued, take_back_previews
+from worker.arrivals import Arrivals, expire, list_awaited
 from worker.audit import NOTIFIER, Actor, log_lines, note_removed, purge_audit
 from worker.db.engine import snapshot
 from worker.db.types import utc_now
-from worker.doorbell import CountEnqueued, Enqueue, EnqueueAny, EnqueueParked, PreviewDoorbell
+from worker.doorbell import CountEnqueued, Enqueue
 from worker.exports.models import Request
 from worker.exports.purge import Purged, purge_files, remove_abandoned
-from worker.exports.records import Queue, count_waiting, mark_enqueued, take_back_enqueued
+from worker.exports.records import count_waiting, mark_exports, take_back_exports
 from worker.exports.storage import STALE_SECONDS, Storage
 from worker.health import Supervised
 from worker.housekeeping.reminders import plan_reminders
 from worker.notifier.models import Notification
 from worker.notifier.notices import Today, today_in
-from worker.parked import mark_due, take_back_look
 from worker.registre.imports.history import purge_versions
 from worker.work.models import About, Work, WorkKind, subject_of
-from worker.work.queue import has_open
+from worker.work.queue import count_enqueued, has_open, mark_enqueued, take_back_enqueued
 from worker.work.queue import sweep as sweep_works
 
 HOUR_SECONDS = 3600
@@ -41,9 +40,6 @@ RETRY_SECONDS = 60
 
 GRACE_SECONDS = 30
 """How long a message that was sent is trusted to arrive."""
-
-PREVIEW_GRACE_SECONDS = 120
-"""The same of exports that arrive, one of which may take long: a second message does no harm."""
 
 BATCH = 500
 
@@ -167,10 +163,11 @@ def sweep(
     silent for the grace is taken for forgotten. Unless it `counts`, only rows whose message never left are enqueued,
     which is soon seen.
     """
-    throttle, waiting = throttle or LogThrottle("doorbell"), dict[Queue, int]()
+    throttle, waiting = throttle or LogThrottle("doorbell"), dict[tuple[str, bool], int]()
     if counts:
         with snapshot(engine) as connection:
             waiting = count_waiting(connection, grace_seconds)
+            waiting |= count_enqueued(connection, grace_seconds)
     try:
         held = count() if count and waiting else {}
     except Exception as error:  # noqa: BLE001 — whatever the broker's trouble, the next sweep asks again
@@ -180,73 +177,21 @@ def sweep(
         throttle.succeeded()
     lost = {queue: rows - held.get(queue, 0) for queue, rows in waiting.items() if rows > held.get(queue, 0)}
     with engine.begin() as connection:
-        doorbells = mark_enqueued(connection, lost, grace_seconds=grace_seconds, limit=limit)
+        expire(connection)
+        doorbells = mark_exports(connection, lost, grace_seconds=grace_seconds, limit=limit)
+        doorbells += mark_enqueued(connection, lost, grace_seconds=grace_seconds, limit=limit)
     if not doorbells:
         return 0
     try:
         enqueue(doorbells)
     except Exception as error:  # noqa: BLE001 — whatever the broker's trouble, the next sweep enqueues again
         throttle.failed(error)
+        take_back_exports(engine, doorbells)
         take_back_enqueued(engine, doorbells)
         return 0
     throttle.succeeded()
     log.info("doorbell_rung_again", rows=len(doorbells))
     return len(doorbells)
-
-
-def parked_chore(engine: Engine, enqueue: EnqueueParked, seconds: float) -> Chore:
-    """Let workers look at the parked events that are due."""
-    throttle = LogThrottle("parked")
-
-    def sweep_all() -> Iterator[int]:
-        while (number := sweep_parked(engine, enqueue, throttle)) == BATCH:
-            yield number
-
-    return Chore("parked", sweep_all, seconds)
-
-
-def sweep_parked(engine: Engine, enqueue: EnqueueParked, throttle: LogThrottle) -> int:
-    """Enqueue parked events that are due, BATCH at most, each once in GRACE_SECONDS; returns how many they were.
-
-    They are marked before, as in `sweep`, and the mark is taken back when the broker is away.
-    """
-    with engine.begin() as connection:
-        parked_ids = mark_due(connection, grace_seconds=GRACE_SECONDS, limit=BATCH)
-    if not parked_ids:
-        return 0
-    try:
-        enqueue(parked_ids)
-    except Exception as error:  # noqa: BLE001 — whatever the broker's trouble, the next sweep enqueues again
-        throttle.failed(error)
-        take_back_look(engine, parked_ids)
-        return 0
-    throttle.succeeded()
-    return len(parked_ids)
-
-
-def previews_chore(engine: Engine, enqueue: EnqueueAny, seconds: float) -> Chore:
-    """Let workers go on with exports that have arrived, and erase those that nobody has wanted for a day."""
-    throttle = LogThrottle("previews")
-    return Chore("previews", lambda: [sweep_previews(engine, enqueue, throttle)], seconds)
-
-
-def sweep_previews(
-    engine: Engine, enqueue: EnqueueAny, throttle: LogThrottle, *, grace_seconds: float = PREVIEW_GRACE_SECONDS
-) -> int:
-    """Enqueue the exports that wait without a message, as `sweep` does; returns how many they were."""
-    with engine.begin() as connection:
-        expire(connection)
-        preview_ids = mark_previews_enqueued(connection, grace_seconds=grace_seconds, limit=BATCH)
-    if not preview_ids:
-        return 0
-    try:
-        enqueue([PreviewDoorbell(preview_id) for preview_id in preview_ids])
-    except Exception as error:  # noqa: BLE001 — whatever the broker's trouble, the next sweep enqueues again
-        throttle.failed(error)
-        take_back_previews(engine, preview_ids)
-        return 0
-    throttle.succeeded()
-    return len(preview_ids)
 
 
 def arrivals_chore(engine: Engine, arrivals: Arrivals, seconds: float = HOUR_SECONDS) -> Chore:

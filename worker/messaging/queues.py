@@ -12,19 +12,19 @@ from pika.exceptions import AMQPError, ChannelClosedByBroker
 
 from schemas.topology import EXCHANGE, LISTENER_PREFIX, QUEUE_REQUESTS_BULK, account_queue
 from schemas.vocabulary import ExportKind
-from worker.doorbell import Doorbell, PreviewDoorbell
+from worker.doorbell import Doorbell
 from worker.errors import RefusedError, TransientError
 from worker.messaging.broker import PrefectureBroker, connection_parameters
 from worker.messaging.consumer import declare_account
 from worker.messaging.encoder import (
     ACTOR_QUEUES,
+    CHECK_DEFERRED,
     EXPORT_LISTE,
     EXPORT_LISTE_BULK,
     HANDLE_PREVIEW,
     INGEST_ACTORS,
     RENDER_TABLEAU,
     RENDER_TABLEAU_BULK,
-    TAKE_UP_PARKED,
 )
 
 _ACTORS = {
@@ -32,9 +32,11 @@ _ACTORS = {
     (ExportKind.LISTE, True): EXPORT_LISTE_BULK,
     (ExportKind.TABLEAU, False): RENDER_TABLEAU,
     (ExportKind.TABLEAU, True): RENDER_TABLEAU_BULK,
+    ("preview", False): HANDLE_PREVIEW,
+    ("deferred", False): CHECK_DEFERRED,
 }
 DOORBELL_QUEUES = {what: ACTOR_QUEUES[actor] for what, actor in _ACTORS.items()}
-"""Where the doorbells of a kind of file stand, by whether they are of a batch."""
+"""The queue of the messages of a kind of work, by whether they are of a batch."""
 
 
 class DoorbellQueues:
@@ -45,22 +47,9 @@ class DoorbellQueues:
         for queue in ACTOR_QUEUES.values():
             broker.declare_queue(queue)
 
-    def enqueue(self, doorbells: Sequence[Doorbell | PreviewDoorbell]) -> None:
-        """Hand over one message per row; raises Dramatiq's BrokerConnectionError when the broker is away."""
-        self._enqueue(
-            [
-                (HANDLE_PREVIEW, it.preview_id)
-                if isinstance(it, PreviewDoorbell)
-                else (_ACTORS[it.kind, it.is_bulk], it.export_id)
-                for it in doorbells
-            ]
-        )
-
-    def enqueue_parked(self, parked_ids: Sequence[int]) -> None:
-        """The same, for parked events that are to be looked at."""
-        self._enqueue([(TAKE_UP_PARKED, parked_id) for parked_id in parked_ids])
-
-    def _enqueue(self, calls: Sequence[tuple[str, int]]) -> None:
+    def enqueue(self, doorbells: Sequence[Doorbell]) -> None:
+        """Send one message per row; raises Dramatiq's BrokerConnectionError when the broker is away."""
+        calls = [(_ACTORS[it.kind, it.is_bulk], it.row_id) for it in doorbells]
         messages: list[Message[Any]] = [
             Message(queue_name=ACTOR_QUEUES[actor], actor_name=actor, args=(row_id,), kwargs={}, options={})
             for actor, row_id in calls
@@ -117,8 +106,8 @@ def read_listeners(url: str, names: Iterable[str]) -> list[QueueState]:
         return [QueueState(queue, *_declare(connection, queue), 0) for queue in queues]
 
 
-def count_doorbells(url: str) -> dict[tuple[ExportKind, bool], int]:
-    """How many doorbells wait, by the kind of file that they ring for, and whether of a batch.
+def count_doorbells(url: str) -> dict[tuple[str, bool], int]:
+    """How many messages wait, by kind of work, and whether of a batch.
 
     Raises:
         TransientError: the broker is away.

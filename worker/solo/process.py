@@ -20,11 +20,9 @@ from sqlalchemy import Engine, make_url
 from common.calendrier import now
 from schemas.envelope import CloudEvent
 from worker.actors import declare_actors
-from worker.arrivals import resume as resume_previews
 from worker.compose import build_notifier, build_services, note_start
 from worker.db.engine import snapshot
 from worker.db.migrate import current_revision, migrate
-from worker.doorbell import PreviewDoorbell
 from worker.errors import ConfigurationError, RefusedError
 from worker.exports.records import count_unfinished, resume
 from worker.handlers.requests.ingest_request import ingest_request
@@ -205,7 +203,6 @@ class Solo:
             settings,
             self.services.engine,
             enqueue=self._doorbells.enqueue,
-            enqueue_parked=self._doorbells.enqueue_parked,
             publish=None,
         )
         self._stop = threading.Event()
@@ -237,11 +234,10 @@ class Solo:
     def _resume(self) -> None:
         """Enqueue every row that an earlier process left."""
         with self.services.engine.begin() as connection:
-            left, previews = resume(connection), resume_previews(connection)
+            left = resume(connection)
             free_all(connection)
         self.services.storage.sweep_temporaries(older_than=0)
         self._doorbells.enqueue(left)
-        self._doorbells.enqueue([PreviewDoorbell(preview_id) for preview_id in previews])
 
     def _finish_files(self) -> None:
         while self._count_unfinished():

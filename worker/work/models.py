@@ -1,5 +1,6 @@
 """The table `work`: one row for each thing that is to be done, until it is done."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
 
@@ -34,6 +35,10 @@ class WorkKind(StrEnum):
     """Send a mail to one recipient."""
     MESSAGE = "message"
     """Send a message to one chat or webhook."""
+    PREVIEW = "preview"
+    """Read an export of the REU that has arrived, import it, or erase it."""
+    DEFERRED = "deferred"
+    """Check again whether what an event names is known."""
 
 
 class About(StrEnum):
@@ -44,9 +49,13 @@ class About(StrEnum):
     REMINDER = "reminder"
 
 
-def subject_of(about: About, row_id: int) -> str:
-    """The subject of a work: `request:12`."""
-    return f"{about}:{row_id}"
+BROKERED: Mapping[str, str] = {WorkKind.PREVIEW: "preview", WorkKind.DEFERRED: "deferred_event"}
+"""The kinds that a worker does when it receives a message, with the tables of the rows that they are about."""
+
+
+def subject_of(about: About | WorkKind, row_id: int) -> str:
+    """The subject of a work about a row: `request:12`; `about`: a table, or the kind of a work in BROKERED."""
+    return f"{BROKERED.get(about, about)}:{row_id}"
 
 
 class Work(Base):
@@ -69,6 +78,9 @@ class Work(Base):
     due_at: Mapped[datetime | None] = mapped_column(UtcDateTime, doc="When to try again; empty: now.")
     owner: Mapped[str | None] = mapped_column(Texte, doc="The loop that holds the lease.")
     lease_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    enqueued_at: Mapped[datetime | None] = mapped_column(
+        UtcDateTime, doc="When its message went to the broker; empty: not since its last start."
+    )
     starts: Mapped[int] = mapped_column(Integer, default=0, server_default="0")
     waits: Mapped[int] = mapped_column(Integer, default=0, server_default="0", doc="For what was away, in a row.")
     error: Mapped[str] = mapped_column(Texte, default="", server_default="", doc="Of the last start, in French.")

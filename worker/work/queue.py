@@ -44,11 +44,19 @@ from sqlalchemy.orm import InstrumentedAttribute, aliased
 
 from worker.db.engine import notify_ready
 from worker.db.types import seconds_between, utc_now
-from worker.work.models import About, Work, WorkKind, WorkState
+from worker.doorbell import Doorbell
+from worker.errors import LeaseLostError
+from worker.work.models import BROKERED, About, Work, WorkKind, WorkState, subject_of
 
 _INSERTS: Mapping[str, Any] = {"postgresql": postgresql.insert, "sqlite": sqlite.insert}
 _KEY = ("kind", "subject", "part")
 _LOCK = 0x776F726B  # « work »
+
+_LATE_SECONDS = 1.0
+"""How much later than this statement another one may have begun, which took the row meanwhile."""
+
+LONGEST_LEASE_SECONDS = 60.0
+"""A row whose lease ends later was held when the clock was ahead."""
 
 KEPT_DAYS = 90
 """How long a work that was given up stays, to be retried."""
@@ -98,6 +106,8 @@ class ClaimRule(NamedTuple):
     """A work waits while another of its part is held, so that a recipient that hangs holds one loop."""
     spares_failed: bool = False
     """Works of a part that has failed are left to other loops."""
+    of_message: bool = False
+    """Only works of one lane whose message went to the broker, and that of the message which is handled."""
 
 
 def _is(state: WorkState) -> ColumnElement[bool]:
@@ -120,15 +130,22 @@ def has_open(about: About, row_id: InstrumentedAttribute[int], kinds: Collection
     return exists().where(Work.kind.in_(kinds), Work.subject == subject, is_open())
 
 
-def add(connection: Connection, works: Iterable[NewWork], *, again: bool = False) -> None:
+def add(
+    connection: Connection, works: Iterable[NewWork], *, again: bool = False, seconds: float = 0, enqueued: bool = False
+) -> None:
     """Add works in the transaction of their cause, and wake the notifiers at its end; one that is there stays.
 
-    With `again`, one that is dead or waits for its time is due at once, and counts as new.
+    With `again`, one that is dead or waits for its time is due at once, and counts as new. `seconds`: until it is due.
+    `enqueued`: the caller sends the message of each to the broker, once the transaction is committed.
     """
     rows = [work._asdict() for work in works]
     if not rows:
         return
     statement = _INSERTS[connection.dialect.name](Work)
+    if seconds:
+        statement = statement.values(due_at=utc_now(seconds))
+    if enqueued:
+        statement = statement.values(enqueued_at=utc_now())
     new = {"state": WorkState.DUE, "due_at": None, "starts": 0, "waits": 0, "error": "", "created_at": utc_now()}
     if again:
         statement = statement.on_conflict_do_update(index_elements=_KEY, set_=new, where=~_is(WorkState.HELD))
@@ -147,17 +164,31 @@ def claim(
     limit: int,
     rule: ClaimRule,
     at_work: Collection[int] = (),
+    of_message: Mapping[str, Any] = {},
 ) -> list[Claim]:
     """Take the first works of these kinds that are due and free, in the order of their lanes and fair tags.
 
     `at_work`: ids that loops of this process are handling. They stay there even if the database clock ends their lease.
     """
-    if connection.dialect.name == "postgresql":  # one claim at a time, so that each sees what the others hold
+    if connection.dialect.name == "postgresql" and not rule.of_message:  # one at a time sees what the others hold
         connection.execute(select(func.pg_advisory_xact_lock(_LOCK, list(WorkKind).index(kinds[0]))))
-    values = {"claimed_by": owner, "seconds": lease_seconds, "number": limit, "at_work": [*at_work]}
+    values = {"claimed_by": owner, "seconds": lease_seconds, "number": limit, "at_work": [*at_work], **of_message}
     rows = connection.execute(_claim_statement(tuple(kinds), rule), values).all()
     claims = [Claim._make([*row, owner])._replace(kind=WorkKind(row[1])) for row in rows]
     return sorted(claims, key=lambda it: (it.lane, it.fair_tag, it.id))
+
+
+def claim_enqueued(
+    connection: Connection, kind: WorkKind, row_id: int, owner: str, *, lease_seconds: float, lane: int = 0
+) -> Claim | None:
+    """Take a work for the message about a row: the first of its queue that is due and has a message, or its own.
+
+    Each message lets one work be done, so that the fair tags give the order, whatever the order of the messages.
+    """
+    message = {"of_lane": lane, "of_subject": subject_of(kind, row_id)}
+    rule = ClaimRule(of_message=True)
+    claims = claim(connection, [kind], owner, lease_seconds=lease_seconds, limit=1, rule=rule, of_message=message)
+    return claims[0] if claims else None
 
 
 def has_due(
@@ -187,6 +218,9 @@ def _first_due(kinds: tuple[WorkKind, ...], rule: ClaimRule, *, locks: bool = Fa
         failed = aliased(Work)
         has_failed = failed.kind == one.kind, failed.part == one.part, failed.starts + failed.waits > 0
         conditions.append(~select(failed.id).where(*has_failed, is_open(failed)).exists())
+    if rule.of_message:
+        is_own = one.subject == bindparam("of_subject")
+        conditions += [one.lane == bindparam("of_lane"), or_(one.enqueued_at.is_not(None), is_own)]
     first = select(one.id).where(*conditions).order_by(one.lane, one.fair_tag, one.id)
     first = first.limit(bindparam("number", type_=Integer))
     return first.with_for_update(of=one, skip_locked=True) if locks else first
@@ -204,6 +238,7 @@ def _claim_statement(kinds: tuple[WorkKind, ...], rule: ClaimRule) -> Executable
                 Work.owner: bindparam("claimed_by"),
                 Work.lease_until: utc_now(bindparam("seconds", type_=Float)),
                 Work.starts: Work.starts + 1,
+                Work.enqueued_at: None,
             }
         )
         .returning(*columns, seconds_between(Work.created_at, utc_now()))
@@ -212,13 +247,28 @@ def _claim_statement(kinds: tuple[WorkKind, ...], rule: ClaimRule) -> Executable
 
 def _is_free(row: Any, length: ColumnElement[float]) -> ColumnElement[bool]:  # noqa: ANN401 — the model or an alias
     is_due = and_(_state_of(row, WorkState.DUE), or_(row.due_at.is_(None), row.due_at <= utc_now()))
-    is_over = or_(row.lease_until <= utc_now(), row.lease_until > utc_now(length))
+    is_over = or_(row.lease_until <= utc_now(), row.lease_until > utc_now(length + _LATE_SECONDS))
     return or_(is_due, and_(_state_of(row, WorkState.HELD), is_over))
 
 
-def renew(connection: Connection, claims: Collection[Claim], *, lease_seconds: float) -> None:
-    """Begin the leases of these works anew; those that are in other hands stay there."""
-    _change(connection, claims, {Work.lease_until: utc_now(lease_seconds)})
+def renew(connection: Connection, claims: Collection[Claim], *, lease_seconds: float) -> int:
+    """Begin the leases of these works anew; how many were still ours."""
+    return _change(connection, claims, {Work.lease_until: utc_now(lease_seconds)})
+
+
+def hold(connection: Connection, claim: Claim) -> None:
+    """Lock a work until the end of the transaction, so that its lease is not lost meanwhile.
+
+    Raises:
+        LeaseLostError: another worker has it.
+    """
+    require_held(connection.scalar(select(Work.id).where(_are_owned([claim])).with_for_update()))
+
+
+def require_held(held: object) -> None:
+    """Raise LeaseLostError where a change of a work has found it in other hands."""
+    if not held:
+        raise LeaseLostError("the row has another owner")
 
 
 def finish(connection: Connection, claims: Collection[Claim], then: Iterable[NewWork] = ()) -> set[int]:
@@ -254,9 +304,67 @@ def _are_owned(claims: Collection[Claim]) -> ColumnElement[bool]:
     return and_(Work.id.in_(ids), Work.owner.in_(owners), _is(WorkState.HELD))
 
 
+def withdraw(connection: Connection, kinds: Collection[WorkKind], row_ids: Iterable[int]) -> None:
+    """Delete the works of these rows; a worker that holds one loses its lease."""
+    subjects = {subject_of(kind, row_id) for row_id in row_ids for kind in kinds}
+    if subjects:
+        connection.execute(delete(Work).where(Work.kind.in_(kinds), Work.subject.in_(subjects)))
+
+
+def count_enqueued(connection: Connection, grace_seconds: float) -> dict[tuple[str, bool], int]:
+    """How many due works have a message, of each queue where one has waited for the grace."""
+    seconds = bindparam("seconds", type_=Float)
+    query = (
+        select(Work.kind, Work.lane, func.count())
+        .where(Work.kind.in_(BROKERED), is_open(), _is_free(Work, seconds), Work.enqueued_at.is_not(None))
+        .group_by(Work.kind, Work.lane)
+        .having(func.min(Work.enqueued_at) <= utc_now(-grace_seconds))
+    )
+    rows = connection.execute(query, {"seconds": LONGEST_LEASE_SECONDS})
+    return {(kind, bool(lane)): number for kind, lane, number in rows}
+
+
+def mark_enqueued(
+    connection: Connection, lost: Mapping[tuple[str, bool], int], *, grace_seconds: float, limit: int
+) -> list[Doorbell]:
+    """Mark due works without a message, and of each queue as many of those that wait longest as it has lost messages.
+
+    At most `limit` of each. They are marked before the broker gets their messages, so that no other sweep takes them.
+    """
+    lacks_message, is_silent = Work.enqueued_at.is_(None), Work.enqueued_at <= utc_now(-grace_seconds)
+    groups = [(and_(Work.kind.in_(BROKERED), lacks_message), limit)]
+    for (kind, is_bulk), number in lost.items():
+        groups.append((and_(Work.kind == kind, Work.lane == int(is_bulk), is_silent), min(number, limit)))
+    doorbells = set[Doorbell]()
+    for condition, number in groups:
+        first = (
+            select(Work.id)
+            .where(condition, is_open(), _is_free(Work, bindparam("seconds", type_=Float)))
+            .order_by(Work.enqueued_at.nulls_first(), Work.lane, Work.fair_tag, Work.id)
+            .limit(number)
+            .with_for_update(skip_locked=True)
+            .cte("first")
+        )
+        marked = update(Work).where(Work.id.in_(first.select())).values(enqueued_at=utc_now())
+        rows = connection.execute(
+            marked.returning(Work.subject, Work.kind, Work.lane), {"seconds": LONGEST_LEASE_SECONDS}
+        )
+        doorbells |= {Doorbell(int(subject.partition(":")[2]), kind, bool(lane)) for subject, kind, lane in rows}
+    return sorted(doorbells)
+
+
+def take_back_enqueued(engine: Engine, doorbells: Iterable[Doorbell]) -> None:
+    """Record that the broker did not take these messages: the next sweep sends them."""
+    subjects = [subject_of(WorkKind(it.kind), it.row_id) for it in doorbells if it.kind in BROKERED]
+    with engine.begin() as connection:
+        of_messages = Work.kind.in_(BROKERED), Work.subject.in_(subjects)
+        connection.execute(update(Work).where(*of_messages).values(enqueued_at=None))
+
+
 def free_all(connection: Connection) -> None:
     """Free the works of an earlier process; only where no other process can be at work (the embedded mode)."""
     connection.execute(update(Work).where(_is(WorkState.HELD)).values({Work.state: WorkState.DUE} | _NO_LEASE))
+    connection.execute(update(Work).where(is_open()).values(enqueued_at=None))
 
 
 def retry(connection: Connection, *, error: str, since: datetime, kind: str | None = None) -> int:
@@ -303,12 +411,12 @@ def find_faults(connection: Connection) -> list[str]:
         connection.scalar(select(func.count()).select_from(Work).where(condition)) or 0
         for condition in (_is(WorkState.DEAD) & is_ours, Work.kind.not_in(list(WorkKind)))
     )
-    known = [Work.subject.startswith(f"{about}:") & _has_subject(about) for about in About]
+    known = [Work.subject.startswith(f"{name}:") & _has_subject(name) for name in {*About, *BROKERED.values()}]
     gone = connection.scalar(select(func.count()).select_from(Work).where(~or_(*known), is_open())) or 0
     found = ((given_up, "abandonnés"), (unknown, "de nature inconnue"), (gone, "dont l'objet a disparu"))
     return [f"{number} {words}" for number, words in found if number]
 
 
-def _has_subject(about: About) -> ColumnElement[bool]:
-    row = table(about.value, column("id"))
-    return exists().where(literal_column(f"'{about}:'").concat(row.c.id) == Work.subject)
+def _has_subject(name: str) -> ColumnElement[bool]:
+    row = table(name, column("id"))
+    return exists().where(literal_column(f"'{name}:'").concat(row.c.id) == Work.subject)

@@ -24,6 +24,7 @@ from schemas.vocabulary import FORMATS, PIECES, ExportKind, ExportStatus, Piece
 from worker.access.authorization import Authorization
 from worker.audit import Action, record_audit
 from worker.db.engine import snapshot
+from worker.deferred import depot_key
 from worker.doorbell import Doorbell
 from worker.errors import NotKnownYetError, RefusedError
 from worker.exports.depots import PublicationDays, read_depots, write_depot, write_publication, write_verdict
@@ -32,7 +33,6 @@ from worker.exports.naming import piece_name
 from worker.exports.records import mark_downloaded
 from worker.handlers.declarations.declaration import Declaration, refuse_future
 from worker.handlers.requests.export_plan import read_data
-from worker.parked import depot_key
 from worker.services import Services
 
 _LATE_SECONDS = 60

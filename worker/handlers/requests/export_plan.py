@@ -26,12 +26,12 @@ from worker.access.authorization import Authorization, Facts
 from worker.arrivals import drop
 from worker.audit import Action, record_audit
 from worker.db.engine import snapshot
+from worker.deferred import request_key
 from worker.domain.tableau.demande import Calendrier, Demande, DemandeInvalide, dates_of
 from worker.errors import NotKnownYetError, RefusedError
 from worker.exports.models import WITHOUT_KEY, Export, Request
 from worker.exports.naming import ListeNaming, TableauNaming, naming_of
 from worker.exports.records import PlannedFile, cancel, cancelled_by
-from worker.parked import request_key
 from worker.registre.communes import CommuneRegistre
 from worker.registre.scrutins import read_calendrier
 from worker.services import Services

@@ -32,13 +32,24 @@ from schemas.topology import (
 )
 from schemas.vocabulary import RequestOutcome
 from worker.access.authorization import Authorization
-from worker.arrivals import take_back_previews
 from worker.db.types import utc_now
-from worker.doorbell import Doorbell, PreviewDoorbell
+from worker.deferred import (
+    CHECK_SECONDS,
+    CHECKS,
+    Arrival,
+    defer,
+    discard,
+    find_waiting,
+    hash_payload,
+    read_deferred,
+    request_key,
+    stands_for_another,
+)
+from worker.doorbell import Doorbell
 from worker.errors import NotKnownYetError, RefusedError
-from worker.exports.lease import Share
+from worker.exports.lease import Share, new_owner
 from worker.exports.models import KEY_REUSED, UNREADABLE, WITHOUT_KEY, Request
-from worker.exports.records import add_exports, take_back_enqueued
+from worker.exports.records import add_exports, take_back_exports
 from worker.handlers.declarations.declaration import Declaration
 from worker.handlers.declarations.declare import read_declaration
 from worker.handlers.declarations.file_notes import read_file_note
@@ -59,26 +70,14 @@ from worker.handlers.requests.registre_requests import (
     read_import_order,
     read_preview_order,
 )
-from worker.parked import (
-    Arrival,
-    begin_look,
-    find_waiting,
-    hash_payload,
-    park,
-    request_key,
-    stands_for_another,
-    unpark,
-)
 from worker.services import Services
 from worker.work.models import About, WorkKind, subject_of
-from worker.work.queue import NewWork, add
+from worker.work.queue import NewWork, add, claim_enqueued, release, take_back_enqueued
 
 log = structlog.get_logger()
 
 Read = ExportPlan | Cancellation | Declaration | PreviewOrder | CorrectionOrder | ImportOrder
 """A request that can be served."""
-
-AnyDoorbell = Doorbell | PreviewDoorbell
 
 Result = TypeVar("Result")
 
@@ -133,15 +132,22 @@ def _keys(event: CloudEvent) -> dict[str, str]:
     return request_keys(event.correlationid, trace_id_of(event.traceparent))
 
 
-def take_up_parked(parked_id: int, services: Services) -> None:
-    """Process a deferred event that is due; after the last try, refuse it."""
-    if arrival := begin_look(services.engine, parked_id):
+def check_deferred(deferred_id: int, services: Services) -> None:
+    """Check whether what a deferred event names is known now; the last time, refuse the event if it is not."""
+    with services.engine.begin() as connection:
+        seconds = services.lease_seconds
+        work = claim_enqueued(connection, WorkKind.DEFERRED, deferred_id, new_owner(), lease_seconds=seconds)
+        found = read_deferred(connection, work.subject_id, is_last=work.starts >= CHECKS) if work else []
+    for arrival in found:
         _ingest(arrival, services)
+    if work:
+        with services.engine.begin() as connection:
+            release(connection, work, CHECK_SECONDS)
 
 
 def _ingest(arrival: Arrival, services: Services) -> None:
     """Process an event, then the events that waited for it, and so on."""
-    arrivals, doorbells = [arrival], list[AnyDoorbell]()
+    arrivals, doorbells = [arrival], list[Doorbell]()
     try:
         while arrivals:
             arrival = arrivals.pop()
@@ -154,22 +160,23 @@ def _ingest(arrival: Arrival, services: Services) -> None:
         _enqueue(doorbells, services)
 
 
-def _enqueue(doorbells: Sequence[AnyDoorbell], services: Services) -> None:
+def _enqueue(doorbells: Sequence[Doorbell], services: Services) -> None:
     if not doorbells:
         return
     try:
         services.enqueue(doorbells)
     except Exception as error:  # noqa: BLE001 — whatever the broker's trouble, the sweep rings again
         log.warning("doorbells_not_enqueued", exports=len(doorbells), error=type(error).__name__)
-        take_back_enqueued(services.engine, [it for it in doorbells if isinstance(it, Doorbell)])
-        take_back_previews(services.engine, [it.preview_id for it in doorbells if isinstance(it, PreviewDoorbell)])
+        files = [it for it in doorbells if it.kind != WorkKind.PREVIEW]
+        take_back_exports(services.engine, files)
+        take_back_enqueued(services.engine, [it for it in doorbells if it not in files])
 
 
 class Served(NamedTuple):
     """The keys of the events that may go on after one event, and the rows to enqueue."""
 
     made_known: Sequence[str]
-    doorbells: Sequence[AnyDoorbell]
+    doorbells: Sequence[Doorbell]
 
 
 def _serve(arrival: Arrival, services: Services) -> Served:
@@ -188,15 +195,14 @@ def _serve(arrival: Arrival, services: Services) -> Served:
             except NotKnownYetError as unknown:
                 if arrival.is_last:
                     raise
-                if not _park(arrival, services, unknown):
+                if not _defer(arrival, services, unknown):
                     return Served((), ())
                 # The missing row may have been committed just before the deferred event was: read again.
     except RefusedError as refusal:
         return Served(made_known, _refuse(arrival, services, refusal))
     if isinstance(answer, ExportPlan):
         for doorbell in doorbells:
-            if isinstance(doorbell, Doorbell):
-                log.info("export_queued", export_id=doorbell.export_id, commune=answer.commune)
+            log.info("export_queued", export_id=doorbell.row_id, commune=answer.commune)
     if isinstance(answer, Declaration):
         made_known += answer.makes_known()
     return Served(made_known, doorbells)
@@ -217,7 +223,7 @@ def _take_turn(connection: Connection, request: Request, plan: ExportPlan, servi
     request.is_bulk, request.share, request.turn = share.is_bulk, share.name, next_turn.turn
 
 
-def _refuse(arrival: Arrival, services: Services, refusal: RefusedError) -> Sequence[AnyDoorbell]:
+def _refuse(arrival: Arrival, services: Services, refusal: RefusedError) -> Sequence[Doorbell]:
     try:
         return _record(arrival, services, refusal)
     except RefusedError as of_its_key:
@@ -237,18 +243,18 @@ def _read(event: CloudEvent, services: Services, authorization: Authorization) -
     return replace(answer, requested_by=principal, account=authorization.account)
 
 
-def _record(arrival: Arrival, services: Services, answer: Read | RefusedError) -> Sequence[AnyDoorbell]:
+def _record(arrival: Arrival, services: Services, answer: Read | RefusedError) -> Sequence[Doorbell]:
     """Write the rows and return those to enqueue; none when the event is a copy.
 
     Raises:
         RefusedError: nothing is left to cancel, or a declaration is not possible. Nothing was written.
     """
 
-    def record(session: Session) -> Sequence[AnyDoorbell]:
+    def record(session: Session) -> Sequence[Doorbell]:
         if _is_copy(session, arrival, answer):
             return ()
         if not _takes_no_key(answer):
-            unpark(session.connection(), arrival)
+            discard(session.connection(), arrival)
         now = session.scalars(select(utc_now())).one()
         request = _request(arrival, Authorization(arrival.sender, services), now, answer)
         if isinstance(answer, ExportPlan):
@@ -261,18 +267,18 @@ def _record(arrival: Arrival, services: Services, answer: Read | RefusedError) -
     return _commit(services, record)
 
 
-def _park(arrival: Arrival, services: Services, unknown: NotKnownYetError) -> bool:
-    """Defer an event; return False when it waits already, or is a copy of a recorded one."""
+def _defer(arrival: Arrival, services: Services, unknown: NotKnownYetError) -> bool:
+    """Store an event until what it names is known; return False when it is stored, or is a copy of a recorded one."""
 
-    def park_unless_known(session: Session) -> bool:
+    def defer_unless_known(session: Session) -> bool:
         if _is_copy(session, arrival, unknown):
             return False
-        return park(session.connection(), arrival, unknown.waits_for)
+        return defer(session.connection(), arrival, unknown.waits_for)
 
-    is_parked = _commit(services, park_unless_known)
-    if is_parked:
-        log.info("event_parked")
-    return is_parked
+    is_deferred = _commit(services, defer_unless_known)
+    if is_deferred:
+        log.info("event_deferred")
+    return is_deferred
 
 
 def _commit(services: Services, work: Callable[[Session], Result]) -> Result:
@@ -304,7 +310,7 @@ def _is_copy(session: Session, arrival: Arrival, answer: Read | RefusedError) ->
         for row in rows:
             reply = NewWork(WorkKind.REPLY, subject_of(About.REQUEST, row.id), "", int(row.is_bulk), row.turn)
             add(session.connection(), [reply], again=True)
-        unpark(session.connection(), arrival)
+        discard(session.connection(), arrival)
         log.info("event_copy")
         return True
     is_taken = not WITHOUT_KEY.issuperset(known.values()) or stands_for_another(session.connection(), arrival)
@@ -382,16 +388,16 @@ def _readable(event: CloudEvent, field: str, kind: Any) -> str:  # noqa: ANN401 
     return value
 
 
-def _apply(session: Session, request: Request, answer: Read | RefusedError) -> Sequence[AnyDoorbell]:
+def _apply(session: Session, request: Request, answer: Read | RefusedError) -> Sequence[Doorbell]:
     match answer:
         case ExportPlan():
             exports = add_exports(session, request, answer.files)
-            return [Doorbell.of(export.id, export.kind, export.is_bulk) for export in exports]
+            return [Doorbell(export.id, export.kind, export.is_bulk) for export in exports]
         case Cancellation():
             request.completed_at = request.notified_at = request.created_at  # the mail about the other request has it
             cancelled = answer.apply(session.connection())
             log.info("exports_cancelled", exports=cancelled.exports, commune=answer.commune)
-            return [PreviewDoorbell(preview_id) for preview_id in cancelled.previews]
+            return [Doorbell(preview_id, WorkKind.PREVIEW) for preview_id in cancelled.previews]
         case Declaration():
             request.completed_at = request.notified_at = request.created_at  # its sender knows it
             answer.apply(session.connection(), request.created_at)

@@ -13,7 +13,7 @@ from worker.access.authorization import Authorization
 from worker.arrivals import Preview, accept, add_preview, read_preview
 from worker.audit import Action, Pseudonymised, WordKind, record_audit
 from worker.db.engine import snapshot
-from worker.doorbell import PreviewDoorbell
+from worker.doorbell import Doorbell
 from worker.errors import RefusedError
 from worker.exports.models import Request
 from worker.handlers.declarations.declaration import refuse_future
@@ -22,6 +22,7 @@ from worker.registre.communes import read_commune
 from worker.registre.imports.chain import KnownLink, find_link
 from worker.registre.imports.report import ask_in_words
 from worker.services import Services
+from worker.work.models import WorkKind
 
 _Asked = TypeVar("_Asked", RegistrePreviewRequested, RegistreCorrectionRequested, RegistreImportRequested)
 
@@ -42,7 +43,7 @@ class _Order(Generic[_Asked]):
 class PreviewOrder(_Order[RegistrePreviewRequested]):
     """The preview of an export of the REU."""
 
-    def apply(self, session: Session, request: Request) -> PreviewDoorbell:
+    def apply(self, session: Session, request: Request) -> Doorbell:
         """Add the row, in the transaction of its request.
 
         Raises:
@@ -61,7 +62,7 @@ class PreviewOrder(_Order[RegistrePreviewRequested]):
             code_commune=asked.commune,
             detail=[Pseudonymised(WordKind.TEXTE, columns["file_name"]), f", export du {short_date(asked.taken_on)}"],
         )
-        return PreviewDoorbell(add_preview(session, request.id, columns))
+        return Doorbell(add_preview(session, request.id, columns), WorkKind.PREVIEW)
 
 
 def read_preview_order(event: CloudEvent, services: Services, authorization: Authorization) -> PreviewOrder:
@@ -89,7 +90,7 @@ class CorrectionOrder(_Order[RegistreCorrectionRequested]):
 
     link: KnownLink
 
-    def apply(self, session: Session, request: Request) -> PreviewDoorbell:
+    def apply(self, session: Session, request: Request) -> Doorbell:
         """Add the row, in the transaction of its request.
 
         Raises:
@@ -100,7 +101,7 @@ class CorrectionOrder(_Order[RegistreCorrectionRequested]):
         refuse_future(day, request.created_at, commune=asked.commune, field="taken_on")
         columns = {"act": asked.act, "import_id": asked.import_id, "taken_on": day, "sha256": link.sha256}
         columns |= {"code_commune": asked.commune, "file_name": link.file_name, "requested_by": self.requested_by}
-        return PreviewDoorbell(add_preview(session, request.id, columns))
+        return Doorbell(add_preview(session, request.id, columns), WorkKind.PREVIEW)
 
 
 def read_correction_order(event: CloudEvent, services: Services, authorization: Authorization) -> CorrectionOrder:
@@ -142,7 +143,7 @@ def read_correction_order(event: CloudEvent, services: Services, authorization: 
 class ImportOrder(_Order[RegistreImportRequested]):
     """The confirmation of a preview: the export is imported, or the import undone or redated."""
 
-    def apply(self, session: Session, request: Request) -> PreviewDoorbell:
+    def apply(self, session: Session, request: Request) -> Doorbell:
         """Accept the preview, in the transaction of its request.
 
         Raises:
@@ -155,7 +156,7 @@ class ImportOrder(_Order[RegistreImportRequested]):
         terms |= {"by": self.requested_by, "account": self.account}
         if not accept(session.connection(), asked.preview, request.id, terms):
             raise _closed(asked.commune, "on vient de répondre à cet aperçu")
-        return PreviewDoorbell(asked.preview)
+        return Doorbell(asked.preview, WorkKind.PREVIEW)
 
 
 def read_import_order(event: CloudEvent, services: Services, authorization: Authorization) -> ImportOrder:

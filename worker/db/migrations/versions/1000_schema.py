@@ -23,7 +23,7 @@ BREAKS_FORMER = True
 # The names that PostgreSQL gave to keys, where a model gives others.
 _AUTOMATIC_KEYS = (
     *("agent", "audit", "bureau", "commune", "doubt", "electeur", "export", "homonym", "import", "import_liste"),
-    *("liste", "notification", "parked", "preview", "recall", "recipient", "reminder", "request", "sender"),
+    *("liste", "notification", "preview", "recall", "recipient", "reminder", "request", "sender"),
 )
 _REFERENCES = {
     ("export", "export_request_id_fkey"): "fk_export_request_id",
@@ -62,6 +62,7 @@ def upgrade() -> None:
     _move_to_work()
     _give_tokens_rows()
     op.drop_table("dead_letters")
+    op.drop_table("parked")
     if op.get_bind().dialect.name == "postgresql":
         _follow_models()
 
@@ -102,6 +103,18 @@ SELECT kind, subject, part, lane, turn FROM (
   SELECT 8, m.id, 0, 'recipients', 'reminder:' || m.id, '', 1, 0 FROM reminder m WHERE m.told_at IS NULL
 ) due ORDER BY rank, id, file
 """
+_DEFERRED = (
+    """
+INSERT INTO deferred_event (sender, source, event_id, event, reply_to, waits_for)
+SELECT sender, source, event_id, event, reply_to, waits_for FROM parked ORDER BY id
+""",
+    "INSERT INTO work (kind, subject) SELECT 'deferred', 'deferred_event:' || id FROM deferred_event ORDER BY id",
+    """
+INSERT INTO work (kind, subject, starts, due_at)
+SELECT 'preview', 'preview:' || id, CASE WHEN status IN ('queued', 'running', 'accepted', 'importing')
+  THEN attempts ELSE 0 END, not_before FROM preview WHERE status <> 'ready' AND erased_at IS NULL ORDER BY id
+""",
+)
 _UNSENT = """
 INSERT INTO work (kind, subject, part, lane, fair_tag, starts, due_at, created_at)
 SELECT CASE WHEN n.channel = 'courriel' THEN 'mail' ELSE 'message' END,
@@ -112,7 +125,7 @@ FROM notification n LEFT JOIN request r ON r.id = n.request_id WHERE n.settled_a
 """
 _FORMER_INDEXES = (
     *("ix_request_unanswered", "ix_request_settled", "ix_request_progress", "ix_request_untold", "ix_request_turn"),
-    *("ix_request_share", "ix_recall_told_at", "ix_notification_settled_at"),
+    *("ix_request_share", "ix_recall_told_at", "ix_notification_settled_at", "ix_preview_unerased"),
 )
 _LEASE = ("teller", "teller_lease", "tell_after", "tell_attempts")
 _FORMER_COLUMNS = {
@@ -123,6 +136,7 @@ _FORMER_COLUMNS = {
     "reminder_echeance": ("published_at",),
     "notification": ("not_before",),
     "depot": ("declared_at",),
+    "preview": ("owner", "lease_until", "attempts", "not_before", "rung_at"),
 }
 
 
@@ -131,7 +145,8 @@ def _move_to_work() -> None:
     connection = op.get_bind()
     op.execute("DROP VIEW IF EXISTS demandes")
     Base.metadata.tables["work"].create(connection)
-    for statement in (_COMPLETE, _OPEN, _UNSENT):
+    Base.metadata.tables["deferred_event"].create(connection)
+    for statement in (_COMPLETE, _OPEN, _UNSENT, *_DEFERRED):
         op.execute(sa.text(statement.replace(":", "\\:")))
     op.add_column("request", sa.Column("is_progress_wanted", sa.Boolean, nullable=False, server_default=sa.false()))
     op.execute(
