@@ -37,7 +37,7 @@ def set_lines(  # noqa: PLR0917 — where, how, what
 ) -> PDFTextObject:
     """Set lines whose first has its top at `y`: what `Canvas.drawText` draws, once."""
     text = canvas.beginText(x, y - style.ascent)
-    text.setFont(style.font.name, style.size, style.leading)
+    text.setFont(style.face.fontName, style.size, style.leading)
     text.setFillGray(shade)
     for line in lines:
         text.textLine(line)
@@ -165,7 +165,7 @@ class _Masthead:
             self._number_top, bottom = self._draw(Marks())
         self.body_top = bottom - _AFTER
         style = self._styles.body
-        self._number_style = f"BT {style.set().decode()} 0 g {_ASIDE:g} {self._number_top - style.ascent:.2f} Td"
+        self._number_style = f"BT {style.set()} 0 g {_ASIDE:g} {self._number_top - style.ascent:.2f} Td"
 
     def draw_first(self) -> None:
         """Draw the top of the first page."""
@@ -178,7 +178,7 @@ class _Masthead:
 
     def _show_number(self, number: int) -> str:
         style, text = self._styles.body, f"page {number} / "
-        shown = style.show(text).decode("latin-1")
+        shown = style.show(text)
         count = show_form(_PAGE_COUNT, _ASIDE + style.width(text), self._number_top - style.leading)
         return f"{self._number_style} {shown} ET {count}"
 
@@ -240,7 +240,7 @@ class _Masthead:
 
     def _draw_mark(self, tags: Marks, style: Style, y: float, lines: Sequence[str], spacing: float = 0) -> float:
         text = self._canvas.beginText(_ASIDE, y - style.ascent)
-        text.setFont(style.font.name, style.size, style.leading)
+        text.setFont(style.face.fontName, style.size, style.leading)
         text.setFillColorRGB(*_DARK_RED)
         text.setCharSpace(spacing)
         for line in lines:

@@ -193,7 +193,7 @@ def select_bureaux(
     electeurs = {row.code_bureau: row.number for row in rows}
     libelles = read_libelles(connection, code_commune, as_of)
     codes = sorted({*electeurs, *libelles})
-    return [BureauElecteurs(code, libelles.get(code, ""), electeurs.get(code, 0)) for code in codes]
+    return [BureauElecteurs(code, clean(libelles.get(code, "")), electeurs.get(code, 0)) for code in codes]
 
 
 def identity_keys(connection: Connection, code_commune: str, liste: Liste, version: int) -> set[Identite]:
