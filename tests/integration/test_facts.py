@@ -14,6 +14,7 @@ from tests.integration.export_desk import Desk, open_desk
 from tests.parts.town import LIBREVILLE_TEMPLATE
 from tests.unit.reu_sample import electeurs, write_reu
 from worker.db.engine import build_engine
+from worker.domain.anomaly import Anomaly
 from worker.registre.checks import facts as stamping
 from worker.registre.checks.facts import DAYS_BEFORE, facts_since, find_facts, look_again
 from worker.registre.checks.suspects import FACTS_VERSION, Fact, Scope, read_look
@@ -21,7 +22,7 @@ from worker.registre.models import Electeur, ImportListe, ListeCommunale
 from worker.registre.reu.importer import import_file
 from worker.registre.versions import ListeKey
 from worker.writers.columns import ListeSpec
-from worker.writers.precheck import Anomaly, Census, find_anomalies, take_census
+from worker.writers.precheck import Census, find_anomalies, take_census
 
 pytestmark = [pytest.mark.integration, pytest.mark.database(LIBREVILLE_TEMPLATE), pytest.mark.desk(opened_by=open_desk)]
 

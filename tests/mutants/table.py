@@ -784,7 +784,7 @@ worker/handlers/making/
   test_a_file_that_was_purged_or_altered_before_its_deposit_is_no_reference
     - if taken.sha256 != file.sha256:
   test_whoever_comes_of_age_for_a_poll_that_was_not_known_is_counted
-    - yield from map(to_anomaly, check_before(self.demande, register, counted_on))
+    - yield from check_before(self.demande, register, counted_on)
   test_nobody_is_printed_only_where_it_is_known
     - marked(tableau, tally)
     + tableau

@@ -19,7 +19,7 @@ from producers.web.anomalies.report import (
     summarize,
 )
 from schemas.vocabulary import Severity
-from worker.writers.precheck import Anomaly
+from worker.domain.anomaly import Anomaly
 from worker.writers.report import HEADER, write_report
 
 _SEVERITIES = st.sampled_from(Severity)

@@ -12,11 +12,12 @@ from sqlalchemy.orm import InstrumentedAttribute
 from schemas.vocabulary import Format, Liste, Severity
 from worker.db.engine import build_engine
 from worker.db.types import Base
+from worker.domain.anomaly import Anomaly
 from worker.registre.checks.rules import KINDS, RULES
 from worker.registre.models import Bureau, Electeur
 from worker.registre.reference import nationalites
 from worker.writers.columns import COLUMNS, ListeSpec, header_of
-from worker.writers.precheck import Anomaly, find_anomalies, take_census
+from worker.writers.precheck import find_anomalies, take_census
 
 SPEC = ListeSpec("13900", "LIBREVILLE", "13", Liste.PRINCIPALE, 1, "G", "L", date(2026, 11, 25))
 PERFECT: dict[str, Any] = {

@@ -21,9 +21,10 @@ from common.french import agree, count_of, format_number, short_date
 from common.law import Regime
 from schemas.tableaux import Repere
 from schemas.vocabulary import Categorie, Nature, Severity
+from worker.domain.anomaly import Anomaly
 from worker.domain.identite import Identite, identite_of
 from worker.domain.mouvement import Etat, Mouvement, Personne
-from worker.domain.tableau.couverture import AnomalieCouverture, Link, span
+from worker.domain.tableau.couverture import Link, span
 from worker.domain.tableau.demande import Demande
 
 _ONE_DAY = timedelta(days=1)
@@ -306,23 +307,24 @@ def _take(listed: list[Mouvement], bureau: str) -> Mouvement | None:
     return taken
 
 
-def check_replaced(replaced: Mapping[Replaced, int]) -> Iterator[AnomalieCouverture]:
+def check_replaced(replaced: Mapping[Replaced, int]) -> Iterator[Anomaly]:
     """Arrivals with the number and address of another day than their own, because an export is not kept: one remark."""
     if not replaced:
         return
     number = sum(replaced.values())
     wanted, used = (sorted({*days}) for days in zip(*replaced, strict=True))
     lost = "L'export {} n'est plus gardé" if len(wanted) == 1 else "Des exports {} ne sont plus gardés"
-    yield AnomalieCouverture(
+    yield Anomaly(
         "export_efface",
         Severity.REMARK,
         "numéro et adresse",
         f"{lost.format(span(wanted[0], wanted[-1]))} : {count_of(number, 'électeur a', 'électeurs ont')} ici le numéro "
         f"et l'adresse {span(used[0], used[-1])}. Les vérifier dans le REU.",
+        is_of_file=True,
     )
 
 
-def check_corrections(demande: Demande, births: Iterable[tuple[str, str]]) -> Iterator[AnomalieCouverture]:
+def check_corrections(demande: Demande, births: Iterable[tuple[str, str]]) -> Iterator[Anomaly]:
     """Whom a corrected date of birth made an elector before the tableau, or a minor: nobody came, and nobody left.
 
     `births`: dates of birth before and after, of those who were said to be one person since the tableau before. Its
@@ -337,17 +339,18 @@ def check_corrections(demande: Demande, births: Iterable[tuple[str, str]]) -> It
         ((False, True), "de moins, {} d'après la date de naissance corrigée"),
     ):
         if number := were[change]:
-            yield AnomalieCouverture(
+            yield Anomaly(
                 "majorite_corrigee",
                 Severity.REMARK,
                 "date de naissance",
                 "Un état civil a été corrigé (doutes : même personne) : un tableau fait avant finit sur un autre total "
                 f"que celui d'où part celui-ci, {count_of(number, 'électeur')} {said.format(agree(number, 'mineur'))}. "
                 "Ce n'est ni une inscription ni une radiation.",
+                is_of_file=True,
             )
 
 
-def check_before(demande: Demande, register: Register, counted_on: date | None) -> Iterator[AnomalieCouverture]:
+def check_before(demande: Demande, register: Register, counted_on: date | None) -> Iterator[Anomaly]:
     """Those who are in neither tableau, or in both: the one before counted age on another day than this one starts at.
 
     `counted_on`: that day; None: no tableau ends where this one begins. A poll was made known or withdrawn since, or
@@ -360,17 +363,18 @@ def check_before(demande: Demande, register: Register, counted_on: date | None) 
         reach, are, were = ("a", "n'est", "était") if count == 1 else ("ont", "ne sont", "étaient")
         is_in_both = counted_on == last
         there = f"{were} déjà dans celui d'avant" if is_in_both else f"{are} ni dans ce tableau ni dans celui d'avant"
-        yield AnomalieCouverture(
+        yield Anomaly(
             "majorite_entre_tableaux",
             Severity.REMARK,
             "date de naissance",
             f"{format_number(count)} {agree(count, 'électeur')} {reach} dix-huit ans du "
             f"{short_date(first + timedelta(1))} au {short_date(last)} et {there}, qui compte l'âge au "
             f"{short_date(counted_on)} d'après les scrutins connus alors. Redemander celui d'avant, puis celui-ci.",
+            is_of_file=True,
         )
 
 
-def check_second_tour(demande: Demande, register: Register) -> Iterator[AnomalieCouverture]:
+def check_second_tour(demande: Demande, register: Register) -> Iterator[Anomaly]:
     """Those who are electors if the poll may have a second round: whether it may is not known."""
     poll = demande.scrutin
     if demande.law.regime is Regime.REVISION_ANNUELLE or poll is None or poll in demande.last_rounds:
@@ -378,7 +382,7 @@ def check_second_tour(demande: Demande, register: Register) -> Iterator[Anomalie
     last = poll + LONGEST_BETWEEN_ROUNDS
     if count := sum(1 for _ in register.young(last_birth(poll), last_birth(last))):
         will, they = ("aura", "il est") if count == 1 else ("auront", "ils sont")
-        yield AnomalieCouverture(
+        yield Anomaly(
             "second_tour_inconnu",
             Severity.REMARK,
             "scrutin",
@@ -386,4 +390,5 @@ def check_second_tour(demande: Demande, register: Register) -> Iterator[Anomalie
             f"{short_date(poll + timedelta(1))} au {short_date(last)}. Si le scrutin du {short_date(poll)} peut avoir "
             f"un second tour, {they} à inscrire : indiquer quel scrutin c'est (scrutins --libelle), puis redemander "
             "le tableau.",
+            is_of_file=True,
         )

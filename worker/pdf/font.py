@@ -10,7 +10,7 @@ from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
-from itertools import accumulate, zip_longest
+from itertools import accumulate
 from pathlib import Path
 from threading import Lock
 from typing import Any, Literal, Self
@@ -147,7 +147,8 @@ def _load_face(weight: Weight) -> Face:
 def break_lines(text: str, advances: Iterable[int], limit: int, bound: str = "") -> Iterator[slice]:
     """The lines of a text, each at most `limit` wide: they end at a space, else after a hyphen, else inside a word.
 
-    `bound`: the text without the spaces where a line ends only if nothing else helps.
+    The space where a line ends stays with it, for screen readers, and is not counted. `bound`: the text without the
+    spaces where a line ends only if nothing else helps.
     """
     ends = list(accumulate(advances))
     start = before = 0
@@ -157,7 +158,7 @@ def break_lines(text: str, advances: Iterable[int], limit: int, bound: str = "")
             cut = text.rfind("-", start + 1, fit) + 1
             cut = max(cut, text.rfind(" ", start + 1, fit + 1)) or max(fit, start + 1)
         after = cut + 1 if text[cut : cut + 1] == " " else cut
-        yield slice(start, cut)
+        yield slice(start, after)
         start, before = after, ends[after - 1]
     if start < len(ends) or not ends:
         yield slice(start, len(ends))
@@ -185,19 +186,17 @@ class Style:
         """A width in the units of the face."""
         return int(points * 1000 / self.size / UNIT)
 
-    def advances(self, text: str) -> Iterable[int]:
-        """The width of each character, in units."""
-        codes = encode(text)
-        return map(self.face.advance, text) if codes is None else codes.translate(self.face.advances)
-
     def width(self, text: str) -> float:
         """In points."""
-        return sum(self.advances(text)) * UNIT * self.size / 1000
+        return sum(self._advances(text)) * UNIT * self.size / 1000
 
-    def break_text(self, text: str, width: float, bound: str = "") -> list[str]:
-        """The lines of a text in this width; the space where one ends stays with it, for screen readers."""
-        starts = [line.start for line in break_lines(text, self.advances(text), self.units(width), bound)]
-        return [text[start:end] for start, end in zip_longest(starts, starts[1:])]
+    def break_text(self, text: str, width: float) -> list[str]:
+        """The lines of a text in this width."""
+        return [text[line] for line in break_lines(text, self._advances(text), self.units(width))]
+
+    def _advances(self, text: str) -> Iterable[int]:
+        codes = encode(text)
+        return map(self.face.advance, text) if codes is None else codes.translate(self.face.advances)
 
     def show(self, text: str) -> str:
         """The operators that show a text on one line when this font is set, and leave it set."""

@@ -7,11 +7,11 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
-from itertools import accumulate
+from itertools import accumulate, chain
 from typing import Any, NamedTuple
 
 from worker.pdf.document import ROW_TITLE, TITLE, VALUE, Marks, TableTag, Tags
-from worker.pdf.font import UNIT, Style, encode
+from worker.pdf.font import UNIT, Style, break_lines, encode
 from worker.pdf.pages import BOTTOM, GREY, LEFT, RIGHT, RULE, Pages, draw_lines, draw_rule, form, show_form
 
 GAP = 6.0
@@ -176,14 +176,11 @@ class _Rows:
         self._tags = tags
         self._begin = f"q {regular.set()} {regular.leading:g} TL 0 g"
         steps = ["", *(f"{column.width + GAP:g} 0 Td " for column in columns)]
-        self._cells = [
-            (
-                f"{step}/{'TH' if column.is_row_title else 'TD'}",
-                f"{strong.set()} " if column.is_strong else "",
-                f" {regular.set()}" if column.is_strong else "",
-            )
-            for step, column in zip(steps, columns, strict=False)
-        ]
+        shown = (f"{strong.set()} %s {regular.set()}" if column.is_strong else "%s" for column in columns)
+        roles = ("TH" if column.is_row_title else "TD" for column in columns)
+        cells = (f"{step}/{role}<</MCID %d>>BDC {it} EMC" for step, role, it in zip(steps, roles, shown, strict=False))
+        self._row = f"BT {LEFT:g} %.1f Td {' '.join(cells)} ET"
+        self._across = len(columns)
         self._parts: list[str] = []
         self._rules: list[float] = []
 
@@ -194,12 +191,8 @@ class _Rows:
 
     def add(self, row: TableRow, baseline: float, bottom: float) -> None:
         """Add a row: the baseline of its first line, and the rule below it."""
-        mark = self._tags.mark + len(self._rules) * len(self._cells)
-        cells = [
-            f"{role}<</MCID {mcid}>>BDC {before}{cell}{after} EMC"
-            for mcid, (cell, (role, before, after)) in enumerate(zip(row.cells, self._cells, strict=True), mark)
-        ]
-        self._parts.append(f"BT {LEFT:g} {baseline:.1f} Td {' '.join(cells)} ET")
+        mark = self._tags.mark + len(self._rules) * self._across
+        self._parts.append(self._row % (baseline, *chain.from_iterable(enumerate(row.cells, mark))))
         self._rules.append(bottom)
 
     def clear(self) -> None:
@@ -246,9 +239,12 @@ def _set_cell(column: TableColumn, style: Style, value: str) -> tuple[str, int]:
 
 
 def _set_lines(column: TableColumn, style: Style, value: str) -> list[str]:
-    gap = style.units(column.width) - sum(style.advances(value))
+    codes = encode(value)
+    if codes is None:
+        return [style.show(line) for line in style.break_text(value, column.width)]
+    width, advances, text = style.units(column.width), codes.translate(style.face.advances), codes.decode("latin-1")
+    gap = width - sum(advances)
     if gap < 0:
-        bound = "" if encode(value) is None else _BOUND.sub("\u00a0", value)
-        return [style.show(line) for line in style.break_text(value, column.width, bound)]
-    aligned = f"[{-gap * UNIT}]TJ " if column.is_number else ""
-    return [aligned + style.show(value)]
+        bound = _BOUND.sub("\u00a0", value)
+        return [f"({text[line]})Tj" for line in break_lines(value, advances, width, bound)]
+    return [f"[{-gap * UNIT}({text})]TJ" if column.is_number else f"({text})Tj"]

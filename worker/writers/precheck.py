@@ -30,6 +30,7 @@ from common.french import count_of, format_number, short_date
 from common.texte import is_altered, is_clean, is_garbled, without_separators
 from schemas.vocabulary import Format, Liste, Severity
 from worker.db.engine import STREAM
+from worker.domain.anomaly import Anomaly
 from worker.domain.identite import base_letters
 from worker.registre.checks import rules
 from worker.registre.checks.rules import LONGEST, RULES, Kind
@@ -59,23 +60,6 @@ NAMED = 5
 """Numbers that one line of the report names."""
 
 _NUMERO_DIGITS = 2
-
-
-@dataclass(frozen=True)
-class Anomaly:
-    """One thing wrong with one elector, one bureau or the whole file; the words are a clerk's."""
-
-    code: str
-    severity: Severity
-    column: str
-    message: str
-    bureau: str = ""
-    numero: str = ""
-    nom: str = ""
-    prenoms: str = ""
-    naissance: str = ""
-    is_of_file: bool = False
-    """Whether it concerns the file as a whole: the message names no elector and is stored in the row."""
 
 
 @dataclass

@@ -11,12 +11,8 @@ from typing import Any
 
 from common.files import SheetWriter
 from schemas.vocabulary import Severity
-from worker.domain.tableau.composition import SANS_BUREAU
-from worker.domain.tableau.controles import AnomalieBureau, AnomalieMouvement
-from worker.domain.tableau.couverture import AnomalieCouverture
-from worker.domain.tableau.model import format_bureau, format_numero
+from worker.domain.anomaly import Anomaly
 from worker.writers import Sink
-from worker.writers.precheck import Anomaly
 
 HEADER = (
     "Gravité",
@@ -100,23 +96,3 @@ def _flush(text: io.StringIO, sink: Sink) -> None:
     sink.write(text.getvalue().encode())
     text.seek(0)
     text.truncate()
-
-
-def to_anomaly(found: AnomalieMouvement | AnomalieBureau | AnomalieCouverture) -> Anomaly:
-    """The line that a clerk works through."""
-    if isinstance(found, AnomalieCouverture):
-        return Anomaly(found.code, found.severity, found.champ, found.message, is_of_file=True)
-    if isinstance(found, AnomalieBureau):
-        return Anomaly(found.code, found.severity, found.champ, found.message, bureau=found.bureau or SANS_BUREAU)
-    personne = found.mouvement.personne
-    return Anomaly(
-        code=found.code,
-        severity=found.severity,
-        column=found.champ,
-        message=found.message,
-        bureau=format_bureau(found.mouvement),
-        numero=format_numero(found.mouvement),
-        nom=personne.nom_naissance,
-        prenoms=personne.prenoms,
-        naissance=personne.date_naissance,
-    )

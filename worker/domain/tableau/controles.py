@@ -4,31 +4,18 @@ Of the mouvements; and of the figures, where the register's list and its mouveme
 """
 
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
 
 from common.calendrier import cloture, dix_janvier
 from common.incomplete import LACKS_BOTH, LACKS_CATEGORIE, LACKS_DATE, LACKS_MOTIF
 from common.law import Regime
 from schemas.tableaux import Presentation
 from schemas.vocabulary import CATEGORIES, Categorie, Nature, Severity
+from worker.domain.anomaly import Anomaly
 from worker.domain.identite import Homonyms, Identite, identite_of
 from worker.domain.mouvement import Effet, Etat, Mouvement
-from worker.domain.tableau.composition import TableauSource
+from worker.domain.tableau.composition import SANS_BUREAU, TableauSource
 from worker.domain.tableau.demande import Demande, is_in, is_misplaced, is_perhaps_l30
-from worker.domain.tableau.model import Tableau, fetch_in_batches, printed_motif
-
-
-@dataclass(frozen=True)
-class AnomalieMouvement:
-    """One thing to look at: a stable code, how much it matters, and what to do, in French."""
-
-    code: str
-    severity: Severity
-    champ: str
-    """The column at fault, by its title in the CSV file of mouvements."""
-    message: str
-    mouvement: Mouvement
-
+from worker.domain.tableau.model import Tableau, fetch_in_batches, format_bureau, format_numero, printed_motif
 
 _NOM = "nom de naissance"
 _BLOCKING, _TO_COMPLETE, _REMARK = Severity
@@ -70,7 +57,7 @@ _MESSAGES = {
 
 def check_tableau(
     demande: Demande, source: TableauSource, inscrits: Collection[Identite], bureaux: Collection[str]
-) -> Iterator[AnomalieMouvement]:
+) -> Iterator[Anomaly]:
     """The anomalies of the mouvements of a tableau, and of those that should be in one and that none can hold.
 
     They come in the order of ids, and those of electors who are there twice at the end, side by side. `inscrits`: the
@@ -96,19 +83,30 @@ def check_tableau(
         yield _anomalie("electeur_en_double", _NOM, mouvement)
 
 
-def _anomalie(code: str, champ: str, mouvement: Mouvement) -> AnomalieMouvement:
+def _anomalie(code: str, champ: str, mouvement: Mouvement) -> Anomaly:
     severity, message = _MESSAGES[code]
-    return AnomalieMouvement(code, severity, champ, message, mouvement)
+    personne = mouvement.personne
+    return Anomaly(
+        code,
+        severity,
+        champ,
+        message,
+        bureau=format_bureau(mouvement),
+        numero=format_numero(mouvement),
+        nom=personne.nom_naissance,
+        prenoms=personne.prenoms,
+        naissance=personne.date_naissance,
+    )
 
 
-def _on_identity(mouvement: Mouvement, *, is_on_list: bool) -> Iterator[AnomalieMouvement]:
+def _on_identity(mouvement: Mouvement, *, is_on_list: bool) -> Iterator[Anomaly]:
     if mouvement.nature is Nature.INSCRIPTION and is_on_list:
         yield _anomalie("deja_inscrit", _NOM, mouvement)
     if mouvement.nature is not Nature.INSCRIPTION and not is_on_list:
         yield _anomalie(f"{mouvement.nature}_hors_liste", _NOM, mouvement)
 
 
-def _on_bureaux(mouvement: Mouvement, bureaux: Collection[str]) -> Iterator[AnomalieMouvement]:
+def _on_bureaux(mouvement: Mouvement, bureaux: Collection[str]) -> Iterator[Anomaly]:
     for champ, code in (("ancien bureau", mouvement.leaves), ("nouveau bureau", mouvement.arrives_in)):
         if code == "":
             yield _anomalie("bureau_absent", champ, mouvement)
@@ -116,7 +114,7 @@ def _on_bureaux(mouvement: Mouvement, bureaux: Collection[str]) -> Iterator[Anom
             yield _anomalie("bureau_inconnu", champ, mouvement)
 
 
-def _on_what_is_missing(mouvement: Mouvement, demande: Demande) -> Iterator[AnomalieMouvement]:
+def _on_what_is_missing(mouvement: Mouvement, demande: Demande) -> Iterator[Anomaly]:
     """What the line should print, and does not: the date and the motif of an inscription or a radiation.
 
     A récapitulatif prints no line.
@@ -133,7 +131,7 @@ def _on_what_is_missing(mouvement: Mouvement, demande: Demande) -> Iterator[Anom
         yield _anomalie(LACKS_MOTIF, "motif", mouvement)
 
 
-def _on_dates(mouvement: Mouvement) -> Iterator[AnomalieMouvement]:
+def _on_dates(mouvement: Mouvement) -> Iterator[Anomaly]:
     day = mouvement.date_tableau
     if mouvement.effet is Effet.ELECTION:
         if mouvement.nature is not Nature.INSCRIPTION:
@@ -144,25 +142,14 @@ def _on_dates(mouvement: Mouvement) -> Iterator[AnomalieMouvement]:
         yield _anomalie("date_tableau_inhabituelle", "date de tableau", mouvement)
 
 
-@dataclass(frozen=True)
-class AnomalieBureau:
-    """As AnomalieMouvement, of a bureau; an empty code stands for the electors who have none."""
-
-    code: str
-    severity: Severity
-    champ: str
-    message: str
-    bureau: str
-
-
-def check_bilan(tableau: Tableau) -> Iterator[AnomalieBureau]:
+def check_bilan(tableau: Tableau) -> Iterator[Anomaly]:
     """The bureaux that cannot have the electors that the tableau says, before it or after it."""
     for bureau in tableau.bureaux_impossibles:
-        yield AnomalieBureau(
+        yield Anomaly(
             "bilan_impossible",
             Severity.BLOCKING,
             "bureau",
             "Moins de zéro électeur avant ou après le tableau : la liste et ses mouvements se contredisent, "
             "vérifier les mouvements appliqués de ce bureau, puis importer la liste de nouveau.",
-            bureau,
+            bureau=bureau or SANS_BUREAU,
         )

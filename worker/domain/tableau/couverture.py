@@ -19,6 +19,7 @@ from common.french import count_of, format_number, short_date
 from common.law import Regime
 from schemas.tableaux import Repere
 from schemas.vocabulary import Nature, Severity
+from worker.domain.anomaly import Anomaly
 from worker.domain.mouvement import Mouvement
 from worker.domain.tableau.demande import Demande, is_in, is_in_period
 
@@ -129,16 +130,6 @@ class Chain:
         return any(before.taken_on <= day <= link.taken_on for day in self.daily)
 
 
-@dataclass(frozen=True)
-class AnomalieCouverture:
-    """What is not known of the period of a tableau, and what to do about it, in French."""
-
-    code: str
-    severity: Severity
-    champ: str
-    message: str
-
-
 _START, _END, _GAP, _DAY, _UNSAID = (
     *("couverture_debut", "couverture_fin", "couverture_lacune", "couverture_date"),
     "couverture_inconnue",
@@ -149,7 +140,7 @@ _WAITING = "couverture_attente"
 _CHAMP = "période"
 
 
-def check_couverture(demande: Demande, chain: Chain) -> Iterator[AnomalieCouverture]:
+def check_couverture(demande: Demande, chain: Chain) -> Iterator[Anomaly]:
     """What the register was not told about the period of the tableau: nothing when it knows all of it.
 
     Before 2019 a mouvement has its date de tableau, and no period tells whether all of them are there: only a producer
@@ -173,7 +164,7 @@ def check_couverture(demande: Demande, chain: Chain) -> Iterator[AnomalieCouvert
     yield from _check_waiting(demande, chain)
 
 
-def check_doubts(demande: Demande, pairs: Iterable[tuple[Mouvement, Mouvement]]) -> Iterator[AnomalieCouverture]:
+def check_doubts(demande: Demande, pairs: Iterable[tuple[Mouvement, Mouvement]]) -> Iterator[Anomaly]:
     """The open doubts about a radiation or an inscription that the tableau shows, or counts between its totals."""
     is_of_it = is_in_period if demande.law.regime is Regime.REPERTOIRE_UNIQUE else is_in
 
@@ -191,12 +182,13 @@ def check_doubts(demande: Demande, pairs: Iterable[tuple[Mouvement, Mouvement]])
     number = sum(any(map(shows, pair)) for pair in pairs)
     if number:
         said = count_of(number, "doute est ouvert", "doutes sont ouverts")
-        yield AnomalieCouverture(
+        yield Anomaly(
             _DOUBTS,
             Severity.BLOCKING,
             "mouvements",
             f"{said} : une radiation et une inscription sont peut-être celles d'une même personne, dont l'état civil a "
             "été corrigé ou qui a un homonyme. Le dire (page « Doutes »), puis redemander le tableau.",
+            is_of_file=True,
         )
 
 
@@ -273,7 +265,7 @@ def _bounds(demande: Demande, links: Sequence[Link]) -> tuple[int, int]:
     return first, max(first, last)
 
 
-def _check_rows(demande: Demande, chain: Chain) -> Iterator[AnomalieCouverture]:
+def _check_rows(demande: Demande, chain: Chain) -> Iterator[Anomaly]:
     """The list as the register shows it now must have as many electors as the export that brought it."""
     if base_of(demande, chain) or not chain.links or chain.listed in {None, chain.links[-1].electeurs}:
         return
@@ -286,7 +278,7 @@ def _check_rows(demande: Demande, chain: Chain) -> Iterator[AnomalieCouverture]:
     )
 
 
-def _check_links(demande: Demande, chain: Chain) -> Iterator[AnomalieCouverture]:
+def _check_links(demande: Demande, chain: Chain) -> Iterator[Anomaly]:
     start, end = demande.required(Repere.REUNION), last_known_day(demande)
     window = window_of(demande, chain)
     if window[0].taken_on > start:
@@ -315,7 +307,7 @@ def _check_links(demande: Demande, chain: Chain) -> Iterator[AnomalieCouverture]
         )
 
 
-def _check_word(demande: Demande, chain: Chain, word: CompleteUntil) -> Iterator[AnomalieCouverture]:
+def _check_word(demande: Demande, chain: Chain, word: CompleteUntil) -> Iterator[Anomaly]:
     """Somebody vouches for the mouvements of a period: what came afterwards, and where nothing proves it."""
     start, end = demande.required(Repere.REUNION), last_known_day(demande)
     if late := [it for it in chain.late if it.import_id > word.import_id and start < it.day <= end]:
@@ -329,7 +321,7 @@ def _check_word(demande: Demande, chain: Chain, word: CompleteUntil) -> Iterator
             yield _gap(link, before)
 
 
-def _check_waiting(demande: Demande, chain: Chain) -> Iterator[AnomalieCouverture]:
+def _check_waiting(demande: Demande, chain: Chain) -> Iterator[Anomaly]:
     """What waits to be applied: since 2019 a mouvement takes effect at once, and the list does not show these.
 
     In the period, the tableau ends with electors with whom the next one does not begin. Before it, where no export has
@@ -357,9 +349,7 @@ def first_export(demande: Demande, chain: Chain) -> Link | None:
     return link if is_alone and is_whole and link.taken_on <= demande.required(Repere.REUNION) else None
 
 
-def check_first(
-    link: Link, electeurs: Mapping[str, int], counted: Iterable[tuple[str, str, int]]
-) -> Iterator[AnomalieCouverture]:
+def check_first(link: Link, electeurs: Mapping[str, int], counted: Iterable[tuple[str, str, int]]) -> Iterator[Anomaly]:
     """Whether the electors before the tableau are those of the first export: by bureau, as far as it prints them.
 
     `electeurs`: those of age in the export, by bureau, after the mouvements between the export and the period.
@@ -451,7 +441,7 @@ def _on_word_only(before: Link, link: Link) -> str:
     return f"{_on_gap(link, before)} : que les mouvements sont tous là n'est dit que par leur import. {totals}"
 
 
-def _gap(link: Link, before: Link) -> AnomalieCouverture:
+def _gap(link: Link, before: Link) -> Anomaly:
     return _anomalie(
         _GAP,
         f"{_on_gap(link, before)} : ce qui a changé entre les deux n'est pas connu. Annuler cet import "
@@ -493,7 +483,7 @@ def _on_no_day(link: Link, end: date) -> str:
     )
 
 
-def _unsaid(demande: Demande, chain: Chain) -> AnomalieCouverture:
+def _unsaid(demande: Demande, chain: Chain) -> Anomaly:
     if chain.words:
         until = max(word.complete_until for word in chain.words)
         said = f"Les mouvements ne sont dits complets que jusqu'au {short_date(until)}"
@@ -507,5 +497,5 @@ def _unsaid(demande: Demande, chain: Chain) -> AnomalieCouverture:
     )
 
 
-def _anomalie(code: str, message: str, severity: Severity = Severity.BLOCKING) -> AnomalieCouverture:
-    return AnomalieCouverture(code, severity, _CHAMP, message)
+def _anomalie(code: str, message: str, severity: Severity = Severity.BLOCKING) -> Anomaly:
+    return Anomaly(code, severity, _CHAMP, message, is_of_file=True)

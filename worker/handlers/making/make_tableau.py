@@ -16,6 +16,7 @@ from common.texte import clean
 from schemas.tableaux import Presentation, Repere
 from schemas.vocabulary import ExportKind, ExportStatus, Liste, Nature, Piece, Severity
 from worker.db.engine import snapshot
+from worker.domain.anomaly import Anomaly
 from worker.domain.identite import FORGOTTEN, Identite, identite
 from worker.domain.majorite import (
     OfAge,
@@ -31,7 +32,6 @@ from worker.domain.reconciliation import Reconciliation, find_differences, read_
 from worker.domain.tableau.composition import SANS_BUREAU, ListeDeCommune, compose_tableau, move_electeur
 from worker.domain.tableau.controles import check_bilan, check_tableau
 from worker.domain.tableau.couverture import (
-    AnomalieCouverture,
     Chain,
     Link,
     base_of,
@@ -68,8 +68,8 @@ from worker.registre.reference import name_departement
 from worker.services import Services
 from worker.writers import Progress
 from worker.writers.columns import ADRESSE, ListeSpec, header_of
-from worker.writers.precheck import Anomaly, find_anomalies_of_electeurs
-from worker.writers.report import Tally, to_anomaly, write_report
+from worker.writers.precheck import find_anomalies_of_electeurs
+from worker.writers.report import Tally, write_report
 
 BYTES_PER_MOUVEMENT = 1_400
 """Room asked for before a file is begun: a printed line with its tags is 1,100 bytes, an anomaly of the report 200."""
@@ -247,16 +247,16 @@ class TableauSubject:
         register = self.register
         inscrits = identity_keys(register.connection, register.code_commune, register.liste, register.version)
         bureaux = {bureau.code for bureau in self.liste.bureaux}
-        yield from map(to_anomaly, check_couverture(self.demande, self.chain))
-        yield from map(to_anomaly, self._check_first(tableau))
-        yield from map(to_anomaly, check_doubts(self.demande, self._open_doubts()))
-        yield from map(to_anomaly, check_second_tour(self.demande, register))
-        yield from map(to_anomaly, check_before(self.demande, register, counted_on))
-        yield from map(to_anomaly, check_corrections(self.demande, self.corrections))
-        yield from map(to_anomaly, check_replaced(self.source.replaced))
+        yield from check_couverture(self.demande, self.chain)
+        yield from self._check_first(tableau)
+        yield from check_doubts(self.demande, self._open_doubts())
+        yield from check_second_tour(self.demande, register)
+        yield from check_before(self.demande, register, counted_on)
+        yield from check_corrections(self.demande, self.corrections)
+        yield from check_replaced(self.source.replaced)
         yield from map(_describe_guess, self.guesses)
-        yield from map(to_anomaly, check_bilan(tableau))
-        yield from map(to_anomaly, check_tableau(self.demande, self.source, inscrits, bureaux))
+        yield from check_bilan(tableau)
+        yield from check_tableau(self.demande, self.source, inscrits, bureaux)
         if spec.version != register.version:
             where = register.connection, register.code_commune, register.liste, register.version
             spec = replace(spec, version=register.version, look=read_look(*where, spec.jour))
@@ -315,7 +315,7 @@ class TableauSubject:
             return False
         return anomaly.column != _SEXE and not (is_protegee and anomaly.column in _ADRESSE)
 
-    def _check_first(self, tableau: Tableau) -> Iterator[AnomalieCouverture]:
+    def _check_first(self, tableau: Tableau) -> Iterator[Anomaly]:
         """See `check_first`; not where a corrected date of birth makes an elector of a minor."""
         link, it = first_export(self.demande, self.chain), self.register
         if link is None or any(one.born_before != one.born_after for one in self.corrections):

@@ -1,0 +1,22 @@
+"""What is wrong with an elector, a bureau or a whole file, as the report beside a list or a tableau says it."""
+
+from dataclasses import dataclass
+
+from schemas.vocabulary import Severity
+
+
+@dataclass(frozen=True)
+class Anomaly:
+    """One thing wrong with one elector, one bureau or the whole file; the words are a clerk's."""
+
+    code: str
+    severity: Severity
+    column: str
+    message: str
+    bureau: str = ""
+    numero: str = ""
+    nom: str = ""
+    prenoms: str = ""
+    naissance: str = ""
+    is_of_file: bool = False
+    """Whether it concerns the file as a whole: the message names no elector and is stored in the row."""
