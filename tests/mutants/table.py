@@ -1000,8 +1000,8 @@ worker/pdf/
   test_no_date_comes_from_the_clock
     - document.info = _Info()
   test_text_is_as_large_as_a_wall_wants_it
-    - body=Style(regular, 9, 11)
-    + body=Style(regular, 7.5, 9)
+    - body=Style(regular, document, 9, 11)
+    + body=Style(regular, document, 7.5, 9)
   test_a_letter_that_the_font_lacks_is_marked_and_extracts_as_itself
     - stream.content = _to_unicode(subsets.pop(0))
   test_what_is_signed_or_added_up_is_on_the_page_of_a_line
