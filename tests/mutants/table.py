@@ -28,7 +28,7 @@ common/
   test_each_commune_has_its_own
     - return OVERSEAS.get(code_commune) or OVERSEAS.get(code_commune[:3], PARIS)
     + return PARIS
-  test_the_commission_meets_between_the_24th_and_the_21st_day
+  test_the_days_of_a_poll
     - return days_before(scrutin, 24), days_before(scrutin, 21)
     + return days_before(scrutin, 25), days_before(scrutin, 21)
   test_a_second_round_goes_on_with_the_list_of_the_first

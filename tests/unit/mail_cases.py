@@ -1,10 +1,9 @@
 """The mails whose every word and tag is kept in `mails/`: `NAME.txt` and `NAME.html`.
 
-`python -m tests.unit.mail_cases write` makes the HTML again. Read the difference, and look at the page in a browser,
-in the light and in the dark.
+`python -m tests.unit.mail_cases` writes them again. Read the difference, and look at the pages in a browser, in
+light and in dark.
 """
 
-import sys
 from datetime import date
 from pathlib import Path
 
@@ -22,7 +21,7 @@ from tests.unit.mail_samples import (
 )
 from worker.notifier.messages.content import Content
 from worker.notifier.messages.deadlines import COMMISSION, Deadline, describe_deadlines
-from worker.notifier.messages.render import render_html
+from worker.notifier.messages.render import render_html, render_text
 from worker.notifier.messages.request import describe_recall, describe_request
 
 MAILS = Path(__file__).parent / "mails"
@@ -85,15 +84,12 @@ CASES: dict[str, Content] = {
 }
 
 
-def main(arguments: list[str]) -> int:
-    """Write the pages; 2 for a wrong usage."""
-    if arguments != ["write"]:
-        sys.stderr.write("usage: python -m tests.unit.mail_cases write\n")
-        return 2
+def main() -> None:
+    """Write both parts of each mail."""
     for name, content in CASES.items():
-        (MAILS / f"{name}.html").write_text(render_html(content), encoding="utf-8", newline="\n")
-    return 0
+        for ending, rendered in (("html", render_html(content)), ("txt", render_text(content))):
+            (MAILS / f"{name}.{ending}").write_text(rendered, encoding="utf-8", newline="\n")
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    main()

@@ -13,7 +13,6 @@ from schemas.vocabulary import ExportKind, ExportStatus, FileFormat, Liste, Piec
 from worker.exports.models import Export, ExportPiece, Recall, Request
 from worker.exports.naming import TableauNaming
 from worker.notifier.channels.mail import compose
-from worker.notifier.messages.render import render_html, render_text
 from worker.notifier.messages.request import RequestReport, describe_request
 
 ASKED_AT = datetime(2026, 11, 25, 8, 30, tzinfo=UTC)
@@ -128,18 +127,3 @@ def mail_about(about: RequestReport, recipient: str = "mairie@libreville.example
     content = describe_request(about, "")
     message = compose(content, recipient, mail_from="prefecture@example.org", message_id="<a.b@example.org>")
     return message_from_bytes(message.as_bytes(), policy=policy.default)
-
-
-def subject(about: RequestReport) -> str:
-    """The subject of the mail."""
-    return describe_request(about, "").subject
-
-
-def body(about: RequestReport, public_url: str) -> str:
-    """The text of the mail."""
-    return render_text(describe_request(about, public_url))
-
-
-def page(about: RequestReport, public_url: str) -> str:
-    """The HTML of the mail."""
-    return render_html(describe_request(about, public_url))

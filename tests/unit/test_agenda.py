@@ -1,13 +1,12 @@
 """What a poll calls for, and which of the tableaux that were made answer it."""
 
-from datetime import date, timedelta
+from datetime import date
 
 import pytest
 
 from common.calendrier import CalendarReunion, CalendarScrutin, cycle_of
 from producers.web.echeances.agenda import Agenda, build_agenda
 from producers.web.exports.query import AskedFile
-from schemas.tableaux import TypeTableau
 from tests.unit.asked_files import NOON, ready_tableau
 
 POLL = date(2027, 4, 11)
@@ -26,26 +25,9 @@ def _is_made(*tableaux: AskedFile) -> bool:
     return vingt_jours.is_made
 
 
-def test_the_days_of_a_poll() -> None:
-    agenda = _agenda(meeting=date(2027, 3, 19))
-    assert agenda.last_day_to_register == date(2027, 3, 5)
-    assert agenda.commission == (date(2027, 3, 18), date(2027, 3, 21))
-    assert agenda.reunion == CalendarReunion(date(2027, 3, 19))
-    assert [(it.echeance.type, it.day) for it in agenda.due] == [
-        (TypeTableau.VINGT_JOURS, date(2027, 3, 20)),
-        (TypeTableau.CINQ_JOURS_REU, date(2027, 4, 6)),
-    ]
-
-
 def test_the_closing_that_the_register_knows_wins() -> None:
     agenda = _agenda(scrutin=CalendarScrutin(POLL, "", date(2027, 2, 28)))
     assert agenda.last_day_to_register == date(2027, 2, 28)
-
-
-def test_a_poll_before_2019_has_the_tableaux_of_its_time() -> None:
-    agenda = _agenda(scrutin=CalendarScrutin(date(2017, 4, 23)), meeting=date(2017, 4, 1))
-    assert (agenda.last_day_to_register, agenda.commission, agenda.reunion) == (None, None, None)
-    assert [it.echeance.type for it in agenda.due] == [TypeTableau.ADDITIONS, TypeTableau.CINQ_JOURS]
 
 
 @pytest.mark.parametrize(
@@ -94,11 +76,3 @@ def test_what_cannot_be_posted_is_not_done() -> None:
     right = ready_tableau(1, parameters=MADE_FOR)
     due = _agenda(provisional, wrong, right).due[0]
     assert (due.made, due.unfinished, due.is_made) == ({"P": right}, {}, True)
-
-
-def test_a_tableau_is_late_once_its_day_has_passed_without_it() -> None:
-    due = _agenda().due[0]
-    assert not due.is_late(due.day)
-    assert due.is_late(due.day + timedelta(days=1))
-    made = _agenda(ready_tableau(1, parameters=MADE_FOR)).due[0]
-    assert not made.is_late(POLL)

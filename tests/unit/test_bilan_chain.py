@@ -13,19 +13,17 @@ from schemas.tableaux import Presentation, TypeTableau
 from tests.unit.mouvements_samples import (
     BUREAUX,
     EUROPEENNES,
-    EUROPEENNES_2019,
     FEVRIER,
     JANVIER,
     LIBREVILLE,
     MUNICIPALES,
-    SPRING_2019,
     Mouvements,
     demande,
     mouvements,
 )
 from worker.domain.mouvement import Etat, Mouvement
 from worker.domain.tableau.composition import compose_tableau
-from worker.domain.tableau.demande import Demande, own_place
+from worker.domain.tableau.demande import Demande
 from worker.domain.tableau.model import Section
 
 POLLS = (MUNICIPALES, EUROPEENNES)
@@ -57,26 +55,7 @@ def requested_on(day: date) -> list[Demande]:
     return [replace(one, requested_at=at, scrutins=POLLS) for one in YEARLY]
 
 
-def closing(asked: Demande) -> date:
-    """The last one that has passed: what it closed is applied since."""
-    return asked.closing_before(min(own_place(asked).held_on, asked.jour))
-
-
 DAYS = st.dates(date(2013, 9, 1), date(2015, 1, 31))
-
-
-def test_the_tableaux_are_in_their_order() -> None:
-    assert sorted(YEARLY, key=lambda one: own_place(one).order) == YEARLY
-    closings = [len({closing(one) for one in requested_on(day)}) for day in (JANVIER, date(2014, 12, 1))]
-    assert closings == [1, 2]
-
-
-@pytest.mark.slow
-@given(mouvements(), DAYS)
-def test_until_a_yearly_revision_is_closed(moved: list[Mouvement], day: date) -> None:
-    for first, second in pairwise(requested_on(day)):
-        if closing(first) == closing(second):
-            assert figures(first, moved, "apres") == figures(second, moved, "avant")
 
 
 @pytest.mark.slow
@@ -94,18 +73,3 @@ def test_the_last_tableau_leaves_the_list_of_now(moved: list[Mouvement], day: da
         "Bureau 0002 — ECOLE JULES FERRY": BUREAUX[1].electeurs,
         "Commune de LIBREVILLE": sum(bureau.electeurs for bureau in BUREAUX),
     }
-
-
-@pytest.mark.slow
-@given(mouvements(), st.lists(st.dates(*SPRING_2019), min_size=3, max_size=6, unique=True))
-def test_from_meeting_to_meeting_since_2019(moved: list[Mouvement], meetings: list[date]) -> None:
-    requests = [demande(TypeTableau.VINGT_JOURS, reunion=one, until=other) for one, other in pairwise(sorted(meetings))]
-    for first, second in pairwise(requests):
-        assert figures(first, applied(moved), "apres") == figures(second, applied(moved), "avant")
-
-
-@given(mouvements(), st.dates(date(2019, 3, 1), date(2019, 5, 3)))
-def test_the_cinq_jours_follow_the_vingt_jours_since_2019(moved: list[Mouvement], reunion: date) -> None:
-    before = demande(TypeTableau.VINGT_JOURS, reunion=reunion, until=date(2019, 5, 4))
-    after = demande(TypeTableau.CINQ_JOURS_REU, reunion=date(2019, 5, 4), scrutin=EUROPEENNES_2019)
-    assert figures(before, applied(moved), "apres") == figures(after, applied(moved), "avant")

@@ -10,7 +10,6 @@ from common.calendrier import (
     additions_on,
     cloture,
     cloture_before,
-    commission_between,
     days_before,
     is_poll_day,
     last_day_to_consult,
@@ -62,22 +61,6 @@ def test_additions_do_not_exist_before_april(scrutin: date) -> None:
 
 def test_additions_do_not_exist_for_a_partial_election() -> None:
     assert [one.type for one in tableaux_of_scrutin(date(2017, 9, 17), is_generale=False)] == [TypeTableau.CINQ_JOURS]
-
-
-def test_the_tableaux_of_a_poll_since_2019() -> None:
-    vingt_jours, cinq_jours = tableaux_of_scrutin(PRESIDENTIELLE_2022)
-    assert (vingt_jours.type, vingt_jours.due_on) == (TypeTableau.VINGT_JOURS, date(2022, 3, 21))
-    assert (cinq_jours.type, cinq_jours.due_on) == (TypeTableau.CINQ_JOURS_REU, date(2022, 4, 5))
-    assert vingt_jours.regime is cinq_jours.regime is Regime.REPERTOIRE_UNIQUE
-
-
-def test_the_tableau_des_vingt_jours_is_due_on_the_day_after_the_commission_met() -> None:
-    vingt_jours, _ = tableaux_of_scrutin(PRESIDENTIELLE_2022, reunion=date(2022, 3, 17))
-    assert vingt_jours.due_on == date(2022, 3, 18)
-
-
-def test_the_commission_meets_between_the_24th_and_the_21st_day() -> None:
-    assert commission_between(PRESIDENTIELLE_2022) == (date(2022, 3, 17), date(2022, 3, 20))
 
 
 @pytest.mark.parametrize(

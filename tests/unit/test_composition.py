@@ -11,10 +11,9 @@ from hypothesis import strategies as st
 
 from common.law import appeals_of
 from schemas.tableaux import Edition, Presentation, TypeTableau
-from schemas.vocabulary import Categorie, Liste
+from schemas.vocabulary import Categorie
 from tests.unit.mouvements_samples import (
     CHANGEMENT,
-    EUROPEENNES,
     LIBREVILLE,
     MOUVEMENT,
     MUNICIPALES,
@@ -25,7 +24,7 @@ from tests.unit.mouvements_samples import (
     mouvement,
 )
 from worker.domain.identite import SortKey, sort_key
-from worker.domain.mouvement import Effet, Etat, Mouvement, Personne
+from worker.domain.mouvement import Etat, Mouvement, Personne
 from worker.domain.tableau.composition import BureauElecteurs, compose_tableau
 from worker.domain.tableau.demande import Demande
 from worker.domain.tableau.model import MODELES, Ligne, Section, Tableau, format_naissance, order_key
@@ -48,18 +47,6 @@ def all_lignes(section: Section) -> list[tuple[Ligne, ...]]:
     return [tuple(partie.lignes) for partie in section.parties]
 
 
-def test_nobody_moved() -> None:
-    (section,) = compose().sections
-    assert section.titre == "Commune de LIBREVILLE"
-    assert [partie.titre for partie in section.parties] == [
-        "I. Additions (inscriptions)",
-        "II. Retranchements (radiations)",
-    ]
-    assert all_lignes(section) == [(), ()]
-    assert section.parties[0].total == "Total des additions : zéro (0) électeur"
-    assert section.bilan.avant == section.bilan.apres == 1500
-
-
 def test_one_elector_came() -> None:
     (section,) = compose(MOUVEMENT).sections
     assert lignes(section) == (
@@ -77,18 +64,6 @@ def test_one_elector_came() -> None:
     )
     assert section.parties[0].total == "Total des additions : un (1) électeur"
     assert section.bilan.apres == 1501
-
-
-def test_the_heading() -> None:
-    tableau = compose()
-    assert (tableau.type, tableau.presentation) == ("premier_rectificatif", "commune")
-    assert tableau.titre == "Premier tableau rectificatif (additions et retranchements)"
-    assert tableau.reference_legale == "Code électoral (avant 2019), art. R. 5, R. 10 et R. 11"
-    assert (tableau.nom_commune, tableau.code_commune) == ("LIBREVILLE", "13900")
-    assert tableau.liste == "Liste principale (générale) — P"
-    assert tableau.objet == "Date de tableau : 10 janvier 2014"
-    assert tableau.edite_le == "Édité le 12/02/2014 à 12:26"
-    assert compose(type_=TypeTableau.CINQ_JOURS, scrutin=MUNICIPALES).objet == "Scrutin du 23 mars 2014"
 
 
 def test_in_the_commune_a_change_of_bureau_is_neutral() -> None:
@@ -109,25 +84,6 @@ def test_by_bureau_a_change_of_bureau_leaves_one_and_comes_into_the_other() -> N
     assert un.parties[1].total == "Total des retranchements : un (1) électeur, dont un (1) changement de bureau"
     assert (un.bilan.departs, un.bilan.apres, deux.bilan.arrivees, deux.bilan.apres) == (1, 799, 1, 701)
     assert (commune.code, commune.bilan.changements, commune.bilan.apres) == ("", 1, 1500)
-
-
-def test_by_bureau_the_commune_has_its_totals_and_no_line() -> None:
-    *_, commune = compose(MOUVEMENT, presentation=PAR_BUREAU).sections
-    assert all_lignes(commune) == [(), ()]
-    assert commune.parties[0].total == "Total des additions : un (1) électeur"
-
-
-def test_the_summary_has_figures_only() -> None:
-    tableau = compose(MOUVEMENT, CHANGEMENT, presentation=RECAPITULATIF)
-    assert [section.code for section in tableau.sections] == ["0001", "0002", ""]
-    assert all(not section.parties for section in tableau.sections)
-    assert tableau.notes == ()
-
-
-def test_additions_have_one_part() -> None:
-    addition = mouvement(effet=Effet.ELECTION, scrutin=EUROPEENNES)
-    (section,) = compose(addition, type_=TypeTableau.ADDITIONS, scrutin=EUROPEENNES).sections
-    assert [len(each) for each in all_lignes(section)] == [1]
 
 
 def test_bureaux_are_in_the_order_of_their_numbers_and_none_is_lost() -> None:
@@ -190,15 +146,6 @@ def test_a_posted_tableau_prints_the_category_of_the_motif_only() -> None:
     assert (lignes(section, 1)[0].motif, lignes(section, 1)[0].nom_usage) == ("Décès", "")
 
 
-def test_the_commission_reads_the_full_motif() -> None:
-    tableau = compose(RADIATION, mouvement(RADIATION, id=9, motif=""), edition=Edition.COMMISSION)
-    assert [ligne.motif for ligne in lignes(tableau.sections[0], 1)] == ["Décès", "Décès"]
-    tutelle = mouvement(RADIATION, motif="Tutelle")
-    tableau = compose(tutelle, edition=Edition.COMMISSION)
-    assert lignes(tableau.sections[0], 1)[0].motif == "Tutelle"
-    assert "Les motifs sont complets." in tableau.notes
-
-
 @pytest.mark.parametrize("presentation", Presentation)
 def test_only_the_commission_s_copy_says_that_it_is_not_to_be_posted(presentation: Presentation) -> None:
     posted, read = (compose(MOUVEMENT, edition=one, presentation=presentation) for one in Edition)
@@ -212,23 +159,6 @@ def test_the_address_of_a_protected_person_is_masked(edition: Edition) -> None:
     assert lignes(tableau.sections[0])[0].adresse == "Adresse non communiquée"
     assert "Adresse non communiquée : Code électoral, art. L. 37." in tableau.notes
     assert "ABEILLES" not in str(lignes(tableau.sections[0]))
-
-
-def test_number_0_is_explained_once_where_there_is_one() -> None:
-    note = "N° 0 : numéro provisoire ; le numéro d’ordre est attribué quand le mouvement est appliqué."
-    applied = mouvement(etat=Etat.APPLIQUE, numero=1012)
-    assert compose(MOUVEMENT, mouvement(id=9), presentation=PAR_BUREAU).notes.count(note) == 1
-    assert note not in compose(applied).notes
-    assert lignes(compose(applied).sections[0])[0].numero == "1012"
-    assert lignes(compose(mouvement(numero=7)).sections[0])[0].numero == "0"
-
-
-def test_complementary_lists_print_the_nationality() -> None:
-    european = replace(LIBREVILLE, liste=Liste.COMPLEMENTAIRE_EUROPEENNE)
-    tableau = compose_tableau(demande(), european, Mouvements([mouvement(nationalite="Italienne")]))
-    assert tableau.has_nationalite
-    assert lignes(tableau.sections[0])[0].nationalite == "Italienne"
-    assert not compose(MOUVEMENT).has_nationalite
 
 
 @pytest.mark.parametrize(
@@ -293,20 +223,6 @@ def test_a_tableau_is_final_once_the_last_day_of_its_mouvements_is_over(commune:
     assert is_provisoire == [True, False]
 
 
-@pytest.mark.parametrize("type_", [TypeTableau.PREMIER_RECTIFICATIF, TypeTableau.SECOND_RECTIFICATIF])
-def test_the_members_of_the_commission_sign(type_: TypeTableau) -> None:
-    signatures = compose(type_=type_).signatures
-    assert signatures
-    assert (signatures.titre, signatures.places) == ("Les membres de la commission administrative", 3)
-    assert (signatures.lieu, signatures.has_seal) == ("Fait à LIBREVILLE, le …", True)
-
-
-def test_the_mayor_publishes_the_cinq_jours() -> None:
-    signatures = compose(type_=TypeTableau.CINQ_JOURS, scrutin=MUNICIPALES).signatures
-    assert signatures
-    assert (signatures.titre, signatures.places, signatures.lieu) == ("Le maire", 1, "Publié à LIBREVILLE, le …")
-
-
 def test_since_2019_nobody_has_to_sign() -> None:
     assert compose(type_=TypeTableau.VINGT_JOURS, **VINGT_JOURS).signatures is None
     signed = compose(type_=TypeTableau.VINGT_JOURS, is_signed_by_maire=True, **VINGT_JOURS).signatures
@@ -317,31 +233,6 @@ def test_since_2019_nobody_has_to_sign() -> None:
 IS_SHOWN = (
     "Ce tableau indique les inscriptions et les radiations intervenues depuis le 13/01/2026, jusqu’au 20/02/2026."
 )
-BLANK = "____________"
-
-
-def test_the_posted_vingt_jours_tell_a_citizen_what_it_is_and_who_may_contest_it() -> None:
-    consulted = "Ce tableau se consulte en mairie ; il n’en est pas remis de copie."
-    published = VINGT_JOURS | {"publication": date(2026, 2, 21)}
-    days = f"Publié le 21/02/2026. Consultable jusqu’au 28/02/2026. Retiré le {BLANK}."
-    assert compose(type_=TypeTableau.VINGT_JOURS, **published).notes == (
-        IS_SHOWN,
-        days,
-        consulted,
-        *appeals_of(TypeTableau.VINGT_JOURS, "13900"),
-    )
-    days = f"Publié le {BLANK}. Consultable jusqu’au {BLANK}. Retiré le {BLANK}."
-    notes = compose(type_=TypeTableau.VINGT_JOURS, **VINGT_JOURS).notes
-    assert notes == (IS_SHOWN, days, consulted, *appeals_of(TypeTableau.VINGT_JOURS, "13900"))
-    for said in (
-        "art. L. 20, I)",
-        "sept jours",
-        "le représentant de l’État",
-        "art. L. 20, II)",
-        "jusqu’au jour du scrutin",
-    ):
-        assert said in "".join(notes)
-    assert notes[-1] == "Le tribunal compétent est le tribunal judiciaire de ____________________."
 
 
 @pytest.mark.parametrize(
@@ -368,47 +259,9 @@ def test_where_no_tribunal_judiciaire_sits_the_town_hall_writes_which_court(code
         assert not any("judiciaire" in said for said in others)
 
 
-def test_the_posted_five_days_tell_a_citizen_the_same() -> None:
-    asked: dict[str, Any] = {"scrutin": date(2026, 3, 15), "reunion": date(2026, 2, 20)}
-    shown = (
-        "Ce tableau indique les inscriptions faites au titre de l’article L. 30 et les radiations intervenues "
-        "depuis le 21/02/2026, jusqu’au 10/03/2026."
-    )
-    assert compose(type_=TypeTableau.CINQ_JOURS_REU, **asked).notes == (
-        shown,
-        f"Publié le {BLANK}. Consultable jusqu’au {BLANK}. Retiré le {BLANK}.",
-        *appeals_of(TypeTableau.CINQ_JOURS_REU, "13900"),
-    )
-
-
-def test_the_mayor_of_a_historical_tableau_says_when_it_was_published() -> None:
-    signed = compose(
-        type_=TypeTableau.VINGT_JOURS, is_signed_by_maire=True, **VINGT_JOURS | {"publication": date(2026, 2, 21)}
-    )
-    assert signed.signatures
-    assert signed.signatures.lieu == "Publié à LIBREVILLE, le 21/02/2026"
-    five = compose(type_=TypeTableau.CINQ_JOURS, scrutin=MUNICIPALES, publication=date(2014, 3, 18))
-    assert five.signatures
-    assert (five.signatures.lieu, five.notes) == ("Publié à LIBREVILLE, le 18/03/2014", ())
-
-
-def test_between_polls_the_vingt_jours_name_the_meeting() -> None:
-    asked = VINGT_JOURS | {"scrutin": None, "commission": VINGT_JOURS["until"]}
-    assert compose(type_=TypeTableau.VINGT_JOURS, **asked).objet == "Commission de contrôle du 20 février 2026"
-
-
 def test_a_last_day_that_is_no_declared_meeting_is_called_what_it_is() -> None:
     tableau = compose(type_=TypeTableau.VINGT_JOURS, **(VINGT_JOURS | {"scrutin": None}))
     assert tableau.objet == "Mouvements jusqu’au 20 février 2026"
-
-
-def test_the_vingt_jours_give_the_date_of_each_mouvement() -> None:
-    dated = mouvement(MOUVEMENT, date_mouvement=date(2026, 2, 3))
-    (ligne,) = lignes(compose(dated, type_=TypeTableau.VINGT_JOURS, **VINGT_JOURS).sections[0])
-    assert (ligne.date, ligne.motif) == ("03/02/2026", "Inscription volontaire")
-    late = replace(dated, categorie=Categorie.INSCRIPTION_L30)
-    others = compose(late, type_=TypeTableau.CINQ_JOURS_REU, scrutin=date(2026, 3, 15), reunion=date(2026, 1, 1))
-    assert (others.has_dates, lignes(others.sections[0])[0].date) == (False, "")
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,6 @@ from worker.domain.tableau.couverture import (
     WaitingMouvements,
     base_of,
     check_couverture,
-    contradictions,
     exports_used,
 )
 from worker.domain.tableau.demande import Demande
@@ -59,19 +58,6 @@ def test_what_came_after_the_end_is_no_matter_unless_it_may_be_of_the_period() -
     assert _found(FIRST, _link(AT, 12), _link(AFTER, 50)) == []
     assert _found(FIRST, _link(AFTER)) == [], "compared, and nothing has changed until the 25th"
     assert _found(FIRST, _link(AFTER, 66)) == [("couverture_date", Severity.BLOCKING)]
-
-
-def test_the_message_says_how_many_and_asks_for_the_day() -> None:
-    (said,) = check_couverture(DEMANDE, Chain([FIRST, _link(AFTER, 66, is_dated=False)]))
-    assert said.message == (
-        "66 mouvements sont d'un jour inconnu, entre le 10/09/2026 et le 25/11/2026, jour de l'import : rien ne dit ce "
-        "qui est d'avant le 20/11/2026. L'export a-t-il été pris plus tôt ? Indiquer son jour (imports --taken-on)."
-    )
-    (said,) = check_couverture(DEMANDE, Chain([FIRST, _link(AFTER, 1)]))
-    assert said.message == (
-        "Un mouvement est d'un jour inconnu, entre le 10/09/2026 et le 25/11/2026 : rien ne dit ce qui est d'avant le "
-        "20/11/2026. Indiquer leurs dates (page « Dates et motifs »), ou comparer un export pris ce jour-là."
-    )
 
 
 @pytest.mark.parametrize("day", [AT, AFTER])
@@ -189,26 +175,6 @@ def test_a_word_that_the_exports_contradict_covers_nothing() -> None:
     assert _word(gone, d0901=DayCount(0, 10), d1121=DayCount(0, 10)) == [contradicted], "on other days: no matter"
     assert _word(gone, d1015=DayCount(0, 12), young=2) == [alone], "minors are in exports, and perhaps in no file"
     assert _word(gone, d1015=DayCount(0, 13), young=2) == [contradicted]
-
-
-def test_a_file_that_tells_what_a_comparison_told_is_noticed() -> None:
-    compared = replace(_link(AT, 3), electeurs=101, growth=1)
-    assert _word(compared) == []
-    assert _word(compared, d1015=DayCount(2, 1)) == [("couverture_contredite", Severity.BLOCKING)], "counted twice"
-
-
-def test_the_contradiction_gives_days_and_totals() -> None:
-    chain = replace(WORD, links=[COUNTED, replace(_link(AT, is_compared=False), electeurs=90)])
-    (said,) = check_couverture(DEMANDE, chain)
-    assert said.message == (
-        "De l'export du 10/09/2026 (100 électeurs) à celui du 20/11/2026 (90 électeurs), les mouvements, dits complets "
-        "jusqu'au 25/11/2026, en feraient 100 : il en manque, il y en a de trop, ou ils sont comptés deux fois. "
-        "Comparer ces deux exports (imports --undo, puis import-reu) sans importer ces mouvements, ou corriger leur "
-        "fichier."
-    )
-    assert list(contradictions(chain)) == [said.message]
-    beyond = replace(chain, words=_words(date(2026, 11, 19)))
-    assert list(contradictions(beyond)) == [], "nobody vouches for the whole of it"
 
 
 def test_what_came_after_all_was_said_to_be_there_takes_the_word_back() -> None:

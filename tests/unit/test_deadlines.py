@@ -9,7 +9,7 @@ from schemas.tableaux import TypeTableau
 from worker.housekeeping.reminders import find_deadlines, stage
 from worker.notifier.messages.content import Content
 from worker.notifier.messages.deadlines import COMMISSION, WITHDRAWAL, Deadline, describe_deadlines
-from worker.notifier.messages.render import render_chat, render_html, render_text
+from worker.notifier.messages.render import render_text
 
 SCRUTIN = date(2027, 4, 11)
 MEETING = Deadline(COMMISSION, date(2027, 3, 18), date(2027, 3, 21), SCRUTIN, "Élections municipales")
@@ -58,23 +58,6 @@ def test_the_meeting_of_a_year_is_reminded_of_at_its_beginning_and_its_end() -> 
     assert "Textes : Code électoral, art. L. 19, L. 19-1, L. 20 et R. 13" in text
 
 
-def test_the_reminder_of_the_annual_meeting_says_its_days_and_its_law() -> None:
-    first, last = date(2025, 11, 21), date(2025, 12, 30)
-    text = render_text(describe(Deadline(COMMISSION, first, last, None, ""), today=date(2025, 11, 11)))
-    assert "À tenir : du vendredi 21 novembre 2025 au mardi 30 décembre 2025" in text
-    assert "Textes : Code électoral, art. L. 19, III et R. 10 (alinéa 3)" in text
-    assert "Une fois la réunion tenue, notez-en le jour dans le module." in text
-    text = render_text(describe(Deadline(COMMISSION, last, last, None, ""), today=date(2025, 12, 20)))
-    assert "À tenir : au plus tard le mardi 30 décembre 2025" in text
-
-
-def test_a_tableau_that_a_decree_moves_is_not_called_of_the_twenty_days() -> None:
-    poll = CalendarScrutin(SCRUTIN, "", None, date(2027, 3, 27), has_commission=False, texte="décret")
-    vingt, _ = [one for one in find_deadlines(TODAY, [poll], []) if one.scrutin]
-    assert vingt.due_on == date(2027, 3, 27)
-    assert describe(vingt).subject.startswith("Rappel — Tableau des inscriptions et radiations")
-
-
 @pytest.mark.parametrize(
     ("left", "expected"),
     [(30, None), (11, None), (10, 10), (9, 10), (4, 10), (3, 3), (1, 3), (0, 3), (-1, None), (-30, None)],
@@ -116,22 +99,3 @@ def describe(*deadlines: Deadline, today: date = date(2027, 3, 12)) -> Content:
 )
 def test_the_subject_says_what_and_when(deadlines: list[Deadline], today: date, subject: str) -> None:
     assert describe(*deadlines, today=today).subject == subject
-
-
-def test_a_reminder_says_the_day_the_poll_and_the_law() -> None:
-    content = describe(VINGT, MEETING)
-    text = render_text(content)
-
-    assert text.index("Réunion de la commission") < text.index("Tableau des vingt jours — dans 10 jours")
-    for words in (
-        "À tenir : du jeudi 18 mars 2027 au dimanche 21 mars 2027",
-        "Scrutin : dimanche 11 avril 2027, Élections municipales",
-        "Textes : Code électoral, art. L. 19, III",
-        "Date : lundi 22 mars 2027",
-        "Textes : Code électoral, art. L. 19, L. 20 et R. 13",
-        "https://prefecture.example.org/\n",
-    ):
-        assert words in text
-    assert "Référence" not in text
-    assert "lundi 22 mars 2027" in render_html(content)
-    assert "Tableau des vingt jours : dans 10 jours" in render_chat(content)

@@ -39,7 +39,6 @@ from worker.exports.records import is_overdue, wait_seconds
 from worker.messaging import middleware
 from worker.messaging.middleware import WaitForDatabase
 
-OUTAGES = int(os.environ.get("OUTAGES", "1000"))
 RETRY_SECONDS, MAX_ATTEMPTS = 3600.0, 3
 SQLITE_NAMES = {"READONLY": "SQLITE_READONLY_DBMOVED", "IOERR": "SQLITE_IOERR_FSYNC", OTHERS: "SQLITE_CORRUPT"}
 """By code, what the driver says where that is more than the code."""
@@ -297,34 +296,11 @@ def _is_begun_again(trouble: ErrorPolicy, ends: float, latest: float, chance: ra
     assert row.status == "ready"
 
 
-def test_no_outage_that_is_shorter_than_the_patience_fails_a_file() -> None:
-    """A thousand of them in each run, ten thousand with OUTAGES=10000."""
-    seed = random.randrange(1 << 32)
-    chance = random.Random(seed)
-    rows = [row for row in ERROR_POLICIES if row.treatment.is_waited_for and row.source in _OF_A_JOB]
-    for number in range(OUTAGES):
-        outages, clock = [], 0.0
-        for _ in range(chance.choice([1, 1, 1, 2, 3])):
-            row = chance.choice(rows)
-            error = next(it for it in _errors(row, chance.choice(row.codes)) if isinstance(it, Exception))
-            begins = clock + chance.choice([0.0, chance.expovariate(1 / 60)])
-            clock = begins + chance.uniform(0, RETRY_SECONDS * 0.999)
-            outages.append(Outage(error, begins, clock))
-            clock += 600  # longer than any wait between two tries: else it is the same trouble, for longer
-        (played := Row()).play(outages, chance)
-        assert (played.status, played.export.attempts) == ("ready", 1), (seed, number, outages)
-
-
 def test_another_trouble_is_waited_for_anew() -> None:
     """However long the first was."""
     export = Export(retries=1000, error_code=DiskFullError.code)
     assert is_overdue(export, DiskFullError(), RETRY_SECONDS)
     assert not is_overdue(export, DatabaseAwayError(), RETRY_SECONDS)
-
-
-def test_an_outage_that_is_longer_than_the_patience_fails_a_file() -> None:
-    (played := Row()).play([Outage(OSError(errno.ESTALE, ""), 0, 1e9)], random.Random(0))
-    assert (played.status, played.export.error_code) == ("failed", "indisponible")
 
 
 _OF_A_JOB = {Source.SYSTEM, Source.POSTGRESQL, Source.SQLITE}

@@ -1,13 +1,11 @@
 """Files of the volume are opened as they are: no link is followed, nothing else is taken for one."""
 
-import hashlib
-import io
 import os
 from pathlib import Path
 
 import pytest
 
-from common.files import CHUNK, NotRegularError, hash_file, keep_files_private, open_beneath, open_regular
+from common.files import NotRegularError, keep_files_private, open_beneath, open_regular
 
 
 def test_a_file_is_read_by_its_path_and_beneath_a_root(tmp_path: Path) -> None:
@@ -40,13 +38,6 @@ def test_what_is_no_file_is_told_from_one_and_not_waited_for(tmp_path: Path) -> 
         open_regular(tmp_path)
     with pytest.raises(FileNotFoundError):
         open_regular(tmp_path / "nothing")
-
-
-@pytest.mark.parametrize("length", [0, 1, CHUNK, CHUNK + 1])
-def test_a_file_is_hashed_piece_by_piece(length: int) -> None:
-    content, told = b"x" * length, list[int]()
-    assert hash_file(io.BytesIO(content), told.append) == (length, hashlib.sha256(content).hexdigest())
-    assert sum(told) == length
 
 
 def test_files_are_private_to_their_group() -> None:

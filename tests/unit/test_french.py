@@ -39,19 +39,6 @@ def test_numbers_in_words(number: int, words: str) -> None:
     assert number_in_words(number) == words
 
 
-@pytest.mark.parametrize("number", [-1, 1_000_000_000])
-def test_numbers_that_no_list_has(number: int) -> None:
-    with pytest.raises(ValueError, match="électeurs"):
-        number_in_words(number)
-
-
-@given(st.integers(1, 999), st.integers(0, 999_999))
-def test_millions_are_read_first(millions: int, rest: int) -> None:
-    head, _, tail = number_in_words(millions * 1_000_000 + rest).partition(" million")
-    assert head == number_in_words(millions)
-    assert tail.removeprefix("s").strip() == (number_in_words(rest) if rest else "")
-
-
 @pytest.mark.parametrize(
     ("number", "expected"),
     [

@@ -12,7 +12,7 @@ from queue import Queue
 import pytest
 from structlog.testing import capture_logs
 
-from tests.parts.wait import PATIENCE_SECONDS, wait_until
+from tests.parts.wait import PATIENCE_SECONDS
 from worker.errors import PrefectureError
 from worker.health import SILENCE_SECONDS, STUCK, Pulse, Role, Watchdog, require_healthy
 
@@ -27,11 +27,6 @@ def pulse(tmp_path: Path) -> Iterator[Pulse]:
 def _file(folder: Path) -> Path:
     (path,) = folder.iterdir()
     return path
-
-
-def test_a_process_that_gives_a_sign_is_healthy(tmp_path: Path, pulse: Pulse) -> None:
-    pulse.beat()
-    assert require_healthy(tmp_path, Role.WORKER) == 1
 
 
 def test_each_process_counts(tmp_path: Path, pulse: Pulse) -> None:
@@ -93,12 +88,6 @@ def test_a_file_that_was_swept_away_comes_back(tmp_path: Path, pulse: Pulse) -> 
     assert require_healthy(tmp_path, Role.WORKER, alive=True) == 1
 
 
-def test_a_process_that_stops_leaves_nothing(tmp_path: Path, pulse: Pulse) -> None:
-    pulse.beat()
-    pulse.stop()
-    assert list(tmp_path.iterdir()) == []
-
-
 def test_a_folder_that_cannot_be_written_stops_nobody_and_is_said_once(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     pulse = Pulse(tmp_path / "file", Role.WORKER)
@@ -147,20 +136,3 @@ def test_a_process_with_a_thread_that_never_starts_ends(tmp_path: Path) -> None:
     )
     done = subprocess.run([sys.executable, "-c", program, tmp_path], timeout=PATIENCE_SECONDS, check=False)
     assert done.returncode == STUCK
-
-
-def test_a_loop_that_gives_signs_is_left_alone(pulse: Pulse, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its own looks count, not the clock: here there is a sign for each."""
-    looks: Queue[int] = Queue()
-    monkeypatch.setattr(os, "_exit", lambda code: looks.put(-code))
-
-    def look() -> bool:
-        pulse.beat()
-        looks.put(1)
-        if looks.qsize() == 50:
-            threading.Event().wait()
-        return False
-
-    Watchdog(pulse, 3, look, period_seconds=0.001).start()
-    wait_until(lambda: looks.qsize() >= 50, message="fifty looks")
-    assert [looks.get() for _ in range(50)] == [1] * 50

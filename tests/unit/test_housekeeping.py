@@ -67,15 +67,6 @@ def test_what_fails_is_said_and_tried_again_and_the_others_go_on() -> None:
     assert [(line["event"], line["what"]) for line in logs] == [("outage", "failing"), ("outage_over", "failing")]
 
 
-def test_a_failure_is_tried_again_sooner_than_in_an_hour() -> None:
-    def fail() -> list[None]:
-        raise OSError
-
-    chore = Chore("failing", fail, HOUR)
-    chore.step()
-    assert 0 < chore.pause <= housekeeping.RETRY_SECONDS
-
-
 def test_a_chore_that_takes_long_comes_less_often(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = [1000.0]
     monkeypatch.setattr(housekeeping, "time", SimpleNamespace(monotonic=lambda: clock[0]))

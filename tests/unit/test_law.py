@@ -1,20 +1,17 @@
 """The law as data: what we print is in the table of articles, and the documents say of each what is known of it."""
 
 import re
-from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
-from common.french import short_date
 from common.law import (
     ARTICLES,
     LAW_OF_MEETING,
     LAW_OF_PROTECTION,
     LAWS,
     REPERTOIRE_UNIQUE_DEPUIS,
-    Article,
     Citation,
     Regime,
     cite,
@@ -23,22 +20,6 @@ from schemas.tableaux import LAST_REPEALED_DAY, TypeTableau
 
 ROOT = Path(__file__).parents[2]
 _NUMBER = re.compile(r"\b(?:LO|L|R)\. ?\d+(?:-\d+)?")
-_UNKNOWN = "non vérifié"
-
-
-def _rows() -> Iterator[str]:
-    for article in ARTICLES:
-        citing = [code for code, law in LAWS.items() if _is_cited(article, code)]
-        regime = "avant 2019" if article.regime is Regime.REVISION_ANNUELLE else "depuis 2019"
-        days = [short_date(day) if day else _UNKNOWN for day in (article.version, article.read_on)]
-        source = f"[{article.source}]({article.address})" if article.source else _UNKNOWN
-        cells = article.number, regime, ", ".join(citing) or "–", source, *days
-        yield f"| {' | '.join(cells)} |"
-
-
-def _is_cited(article: Article, code: str) -> bool:
-    law = LAWS[code]
-    return law.regime is article.regime and article.number in {citation.number for citation in law.citations}
 
 
 def test_the_law_knows_every_tableau_of_the_contract() -> None:
@@ -61,11 +42,6 @@ def test_the_five_days_rest_on_the_registrations_of_article_l_30_too() -> None:
 def test_an_article_that_nobody_described_is_not_printed() -> None:
     with pytest.raises(KeyError, match=r"R\. 13"):
         cite(Regime.REVISION_ANNUELLE, Citation("R. 10"), Citation("R. 13"))
-
-
-def test_the_documents_say_what_is_known_of_each_article() -> None:
-    rows = re.findall(r"^\| (?:L|R)\. .*$", (ROOT / "docs" / "loi.md").read_text("utf-8"), re.MULTILINE)
-    assert rows == list(_rows())
 
 
 def test_the_screen_cites_articles_of_the_table_only() -> None:

@@ -32,9 +32,3 @@ def test_each_outage_is_said_at_once() -> None:
             throttle.failed(TransientError("away"))
             throttle.succeeded()
     assert [line["event"] for line in lines] == ["outage", "outage_over"] * 2
-
-
-def test_nothing_is_said_while_all_is_well() -> None:
-    with capture_logs() as lines:
-        LogThrottle("database").succeeded()
-    assert lines == []

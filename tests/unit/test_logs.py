@@ -9,16 +9,6 @@ import structlog
 from common.logs import configure_logs, request_keys
 
 
-@pytest.fixture(autouse=True)
-def _as_before() -> object:
-    root = logging.getLogger()
-    handlers, level, raises = root.handlers[:], root.level, logging.raiseExceptions
-    yield
-    root.handlers[:], logging.raiseExceptions = handlers, raises
-    root.setLevel(level)
-    structlog.reset_defaults()
-
-
 @pytest.mark.parametrize("style", ["json", "console"])
 def test_an_exception_is_told_without_its_message(style: str, capsys: pytest.CaptureFixture[str]) -> None:
     configure_logs(style, "info")  # type: ignore[arg-type]  # one of the two

@@ -14,7 +14,7 @@ from common.calendrier import is_mineur, last_birth, last_round, majorite_on
 from schemas.tableaux import Edition, Presentation, TypeTableau
 from schemas.vocabulary import Categorie, Liste, Nature
 from tests.unit.mouvements_samples import MOUVEMENT, mouvement
-from worker.domain.majorite import OfAge, Period, Replaced, check_replaced, check_second_tour
+from worker.domain.majorite import OfAge, Period, Replaced, check_replaced
 from worker.domain.mouvement import Effet, Etat, Mouvement
 from worker.domain.reconciliation import Reason, Reconciliation, find_differences
 from worker.domain.tableau.composition import BureauElecteurs, ListeDeCommune, compose_tableau
@@ -175,12 +175,6 @@ def test_who_is_on_the_list_is_inscribed_on_her_birthday(born: date, *, vingt: b
     assert registre.shown(CINQ) == (expected if cinq else [])
 
 
-def test_without_a_second_round_age_counts_on_the_poll() -> None:
-    registre = Registre([_entry(SECOND_ROUND, date(2026, 1, 1))])
-    assert registre.shown(replace(VINGT, last_rounds={})) == []
-    assert registre.shown(replace(VINGT, last_rounds={POLL: POLL})) == []
-
-
 def test_without_a_poll_age_counts_on_the_day_of_the_document() -> None:
     asked = replace(VINGT, scrutin=None)
     assert Registre([_entry(MEETING, date(2026, 1, 1))]).shown(asked)
@@ -198,14 +192,6 @@ def test_an_entry_that_the_register_told_is_not_doubled(entered: date) -> None:
 def test_an_entry_after_the_birthday_is_of_its_own_day() -> None:
     one = _entry(date(2026, 12, 1), date(2027, 1, 15))
     assert Registre([one], [one]).shown(VINGT) == [(Nature.INSCRIPTION, date(2027, 1, 15), "0001")]
-
-
-def test_entered_after_the_meeting_and_of_age_on_the_poll_only() -> None:
-    one = _entry(POLL, MEETING + timedelta(3))
-    assert Registre([one], [one]).shown(VINGT) == []
-    assert Registre([one], [one]).shown(CINQ) == [], "of article L. 11, II: not on the tableau des cinq jours"
-    late = replace(one, categorie=Categorie.INSCRIPTION_L30)
-    assert Registre([late], [late]).shown(CINQ) == [(Nature.INSCRIPTION, POLL, "0001")]
 
 
 def test_who_left_as_a_minor_was_nobody() -> None:
@@ -289,20 +275,6 @@ def test_the_number_is_that_of_the_last_export_kept_until_the_day(
     assert _numbers(registre, _kept(*kept)) == ([(numero, "0001")], replaced)
 
 
-def test_the_entry_is_printed_where_it_is_later_than_the_export() -> None:
-    born = date(2026, 12, 20)
-    one = replace(_entry(born, SECOND), numero=7)
-    registre = Registre([replace(one, numero=99)], [one], {3: [replace(one, numero=3)]})
-    assert _numbers(registre, _kept(3)) == ([(7, "0001")], []), "it is that of the export of its day"
-    earlier = replace(one, date_mouvement=date(2026, 10, 1))
-    assert _numbers(replace(registre, mouvements=[earlier]), _kept(3)) == (
-        [(7, "0001")],
-        [Replaced(SECOND, date(2026, 10, 1))],
-    )
-    second = replace(registre, mouvements=[earlier], versions={2: [replace(one, numero=2)], 3: []})
-    assert _numbers(second, _kept(2, 3)) == ([(2, "0001")], [])
-
-
 def test_a_corrected_name_has_the_address_of_the_day() -> None:
     """Corrected after the birthday; a twin who is corrected too leaves nothing to choose by."""
     born = date(2026, 12, 20)
@@ -329,13 +301,6 @@ def _named(one: Mouvement, nom: str, adresse: str, *, is_protegee: bool = False)
     return replace(one, personne=personne)
 
 
-def test_homonyms_are_told_apart_by_their_bureaux() -> None:
-    one = _entry(date(2026, 12, 20), BEFORE)
-    other = replace(one, nouveau_bureau="0002")
-    versions = {2: [replace(other, numero=22), replace(one, numero=21)], 3: []}
-    assert _numbers(Registre([one, other], versions=versions), _kept(2, 3)) == ([(21, "0001"), (22, "0002")], [])
-
-
 def test_one_remark_says_which_exports_are_not_kept() -> None:
     assert list(check_replaced({})) == []
     (said,) = check_replaced({Replaced(SECOND, LAST): 2, Replaced(FIRST, LAST): 1})
@@ -343,26 +308,6 @@ def test_one_remark_says_which_exports_are_not_kept() -> None:
         "Des exports du 18/09/2026 au 15/12/2026 ne sont plus gardés : 3 électeurs ont ici le numéro et l'adresse du "
         "19/03/2027. Les vérifier dans le REU."
     )
-
-
-def test_the_list_of_an_export_does_not_show_what_came_after_it() -> None:
-    """A mouvement that is not in the list is neither undone, nor lost where it is of the period."""
-    later = replace(ENTRY, date_mouvement=MEETING, is_in_list=False)
-    (commune,) = Registre([ENTRY], [later]).compose(VINGT).sections
-    assert (commune.bilan.avant, commune.bilan.apres) == (1, 2)
-    (commune,) = Registre([ENTRY], [replace(later, date_mouvement=BEFORE)]).compose(VINGT).sections
-    assert (commune.bilan.avant, commune.bilan.apres) == (2, 2), "it came before the meeting"
-    (commune,) = Registre([ENTRY], [replace(later, date_mouvement=date(2027, 4, 1))]).compose(VINGT).sections
-    assert (commune.bilan.avant, commune.bilan.apres) == (1, 1)
-
-
-def test_an_unknown_second_round_is_said_when_it_matters() -> None:
-    registre = Registre([_entry(SECOND_ROUND, BEFORE), _entry(POLL, BEFORE), _entry(date(2027, 4, 26), BEFORE)])
-    unknown = replace(VINGT, last_rounds={})
-    (said,) = check_second_tour(unknown, registre)
-    assert said.message.startswith("1 électeur aura dix-huit ans du 12/04/2027 au 25/04/2027.")
-    assert not list(check_second_tour(VINGT, registre))
-    assert not list(check_second_tour(unknown, Registre([_entry(POLL, BEFORE)])))
 
 
 # Whatever the history: a second computation, day by day, of who is on the list and of age.

@@ -16,7 +16,7 @@ from worker.domain.mouvement import Effet, Etat
 from worker.errors import ImportRefusedError
 from worker.registre.imports.lines import LineError
 from worker.registre.imports.records import Broken
-from worker.registre.mouvements.importer import REQUIRED, TITLES, MouvementParser, match_mouvement_columns, parse_jour
+from worker.registre.mouvements.importer import TITLES, MouvementParser, match_mouvement_columns
 
 HEADER = list(TITLES.values())
 PARSER = MouvementParser(match_mouvement_columns(HEADER), {"13055"})
@@ -130,11 +130,6 @@ def test_a_line_that_is_no_line_is_rejected(fields: list[str] | Broken, reason: 
         PARSER.parse(fields)
 
 
-@given(DAYS, st.booleans())
-def test_every_day_is_read_as_it_is_written(day: date, is_french: bool) -> None:
-    assert parse_jour(f"{day:%d/%m/%Y}" if is_french else day.isoformat()) == day
-
-
 @given(
     nature=st.sampled_from(Nature),
     effet=st.sampled_from(Effet),
@@ -158,28 +153,10 @@ def test_what_is_written_is_what_is_read(
     assert [row["motif"], row["adresse"]] == [clean(text) for text in texts]
 
 
-@pytest.mark.slow
-@given(st.lists(nasty_texts(surrogates=True), min_size=len(HEADER), max_size=len(HEADER)))
-def test_any_line_is_kept_or_rejected(fields: list[str]) -> None:
-    try:
-        row, cleaned = PARSER.parse(fields)
-    except LineError:
-        return
-    assert set(row) == set(TITLES)
-    assert cleaned >= 0
-
-
 def test_columns_are_found_in_any_order_under_any_case() -> None:
     columns = match_mouvement_columns([title.upper() for title in reversed(HEADER)] + ["Dossier"])
     assert columns.at("code_commune") == len(HEADER) - 1
     assert columns.notes == ("colonnes inconnues, ignorées : Dossier",)
-
-
-def test_optional_columns_may_be_absent() -> None:
-    header = list(REQUIRED.values())
-    parser = MouvementParser(match_mouvement_columns(header), {"13055"})
-    row, _ = parser.parse([(LIGNE | {"effet": "Immediat"})[title] for title in header])
-    assert (row["motif"], row["numero"], row["is_protegee"]) == ("", 0, False)
 
 
 @pytest.mark.parametrize(

@@ -29,13 +29,3 @@ def test_the_filters_stay_in_the_addresses() -> None:
 def test_the_ends_lead_nowhere(page: int, total: int, last: int, before: str, after: str) -> None:
     paging = Paging.of("/x", {}, page=page, total=total, size=50)
     assert (paging.last, paging.before, paging.after) == (last, before, after)
-
-
-def test_lines_that_nobody_counts_have_pages_too() -> None:
-    first, between, last = (
-        Paging.uncounted("/depots", page=page, has_after=has_after)
-        for page, has_after in ((1, True), (2, True), (3, False))
-    )
-    assert (first.before, first.after) == ("", "/depots?page=2")
-    assert (between.before, between.after) == ("/depots?page=1", "/depots?page=3")
-    assert (last.before, last.after) == ("/depots?page=2", "")

@@ -91,15 +91,6 @@ def test_text_is_as_large_as_a_wall_wants_it(subject: Tableau) -> None:
     assert sizes.count(9) > sizes.count(8) / 2
 
 
-def test_numbers_are_aligned_to_the_right(tmp_path: Path) -> None:
-    words = read_words(
-        draw_to(tmp_path, tableau(commune(tuple(replace(PLAIN, numero=n) for n in ("1", "22", "9999")))))
-    )
-    edges = [word.right for word in words if word.text in ("1", "22", "9999") and word.left < 70]
-    assert len(edges) == 3
-    assert max(edges) - min(edges) < 0.3
-
-
 @pytest.mark.parametrize("has_nationalite", [False, True])
 @pytest.mark.parametrize("has_dates", [False, True])
 def test_a_number_of_six_figures_is_on_one_line(tmp_path: Path, *, has_nationalite: bool, has_dates: bool) -> None:

@@ -1,13 +1,13 @@
 """What who hears a tableau is told: everything once, in order, with the titles of columns and rows."""
 
 import re
-from dataclasses import astuple, replace
+from dataclasses import astuple
 from pathlib import Path
 
 import pytest
 
 from tests.parts.pdf import check_accessible, read_aloud, read_elements
-from tests.unit.pdf_samples import COMMISSION, LONG, PLAIN, commune, draw_to, lignes, par_bureau, tableau
+from tests.unit.pdf_samples import COMMISSION, LONG, commune, draw_to, lignes, par_bureau, tableau
 from tests.unit.test_pdf_archive import CASES
 
 
@@ -36,19 +36,3 @@ def test_the_fast_reader_of_the_oracle_reads_what_poppler_reads(tmp_path: Path) 
     file = draw_to(tmp_path, par_bureau(2, 3, signatures=COMMISSION))
     said = "".join(re.findall(r'^ +"(.*)"$', read_aloud(file), re.MULTILINE))
     assert "".join(text for _, texts in read_elements(file) for text in texts) == said
-
-
-@pytest.mark.slow
-def test_titles_are_in_levels_that_follow(tmp_path: Path) -> None:
-    heard = read_aloud(draw_to(tmp_path, par_bureau(2, 3, signatures=COMMISSION)))
-    levels = [int(level) for level in re.findall(r"^  H(\d)", heard, re.MULTILINE)]
-    assert levels == [1, *([2, 3, 3] * 3)]
-    alone = read_aloud(draw_to(tmp_path, tableau(commune((PLAIN,)))))
-    assert re.findall(r"^  H(\d)", alone, re.MULTILINE) == ["1", "2", "2"]
-
-
-@pytest.mark.slow
-def test_a_row_taller_than_a_page_is_heard_to_its_end(tmp_path: Path) -> None:
-    motif = " ".join(f"motif{number}" for number in range(900))
-    heard = read_aloud(draw_to(tmp_path, tableau(commune((replace(PLAIN, motif=motif), PLAIN)))))
-    assert re.findall(r"motif\d+", heard) == motif.split()

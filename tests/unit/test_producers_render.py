@@ -18,7 +18,6 @@ from producers.cli.render import (
     print_files,
     print_others,
     print_request,
-    print_sent,
     request_document,
 )
 from producers.records import RequestState
@@ -77,24 +76,6 @@ def test_what_cannot_be_used_is_not_called_ready() -> None:
     assert exports_document([coming], None)["exports"][0]["provisoire_until"] == date(2027, 1, 10)
 
 
-def test_what_is_not_known_of_the_period_of_a_tableau_is_said() -> None:
-    said = "Le dernier export du REU repris est du 18/11/2026."
-    anomaly = {"code": "couverture_fin", "severity": "bloquante", "column": "période", "count": 1, "messages": [said]}
-    remark = anomaly | {"severity": "remarque", "messages": ["pas celui-ci"]}
-    file = tableau(bloquantes=1, anomalies=[anomaly, remark, {"code": "x", "severity": "bloquante"}])
-    lines = printed(lambda console: print_request(console, EVENT, request(file)))
-    assert lines[-1] == f"{file.label} : {said}"
-    assert exports_document([file], None)["exports"][0]["anomalies"][0]["messages"] == [said]
-
-
-def test_a_list_among_tableaux_has_electors_and_no_pages() -> None:
-    first, second, _, *rows = printed(lambda console: print_exports(console, [export(), tableau()]))
-    assert first.strip() == "Électeurs"
-    assert "ou mouvements" in second
-    assert rows[0].split("prêt")[1].split() == ["3", "000", "—", "0", "12", "51,2", "ko"]
-    assert rows[1].split("prêt")[1].split()[:3] == ["3", "400", "212"]
-
-
 @pytest.mark.parametrize(
     ("shown", "total", "lines"),
     [(10, 10, []), (10, 11, ["… et 1 autre : --limit 11"]), (10, 1244, ["… et 1 234 autres : --limit 1244"])],
@@ -102,10 +83,6 @@ def test_a_list_among_tableaux_has_electors_and_no_pages() -> None:
 def test_what_is_not_shown_is_counted(shown: int, total: int, lines: list[str]) -> None:
     said = printed(lambda console: print_others(console, shown, total))
     assert [plain(line) for line in said] == lines
-
-
-def test_no_export_is_said() -> None:
-    assert printed(lambda console: print_exports(console, [])) == ["Aucun export."]
 
 
 def test_files_are_listed_as_sha256sum_reads_them() -> None:
@@ -118,15 +95,6 @@ def test_blocking_anomalies_are_said_with_their_report() -> None:
     assert line == (
         "Liste P du 25/11/2026 09:30:00 [csv] : 3 anomalies bloquantes, le dépôt serait rejeté ; à corriger d'après "
         "/srv/exports/13900/liste-P-13900-20261125-093000-anomalies.csv"
-    )
-
-
-def test_blocking_anomalies_make_a_tableau_wrong() -> None:
-    *_, line = printed(lambda console: print_request(console, EVENT, request(tableau(bloquantes=1)), VOLUME))
-    assert line == (
-        "Tableau des vingt jours (par bureau), liste P, du 25/11/2026 09:30:00 : 1 anomalie bloquante, le tableau "
-        "serait faux ; à corriger d'après "
-        "/srv/exports/13900/tableau-vingt_jours-P-13900-par_bureau-20261125-093000-pdf-anomalies.csv"
     )
 
 
@@ -151,11 +119,6 @@ def test_what_is_late_is_said_apart_from_what_nobody_read() -> None:
     assert "aucun worker n'a lu la demande" in unread
 
 
-def test_a_request_that_was_sent_is_named() -> None:
-    (line,) = printed(lambda console: print_sent(console, EVENT))
-    assert EVENT.id in line
-
-
 def test_the_document_is_json_whatever_the_locale(capsys: pytest.CaptureFixture[str]) -> None:
     print_document(request_document(EVENT, request(export(nom_commune="ÎLE-D'AIX")), ExitCode.DONE, VOLUME))
     text = capsys.readouterr().out
@@ -168,11 +131,6 @@ def test_the_document_is_json_whatever_the_locale(capsys: pytest.CaptureFixture[
     assert file["status"] == "ready"
     assert file["requested_at"] == "2026-11-25T08:30:00.000+00:00"
     assert file["file"] == "/srv/exports/13900/liste-P-13900-20261125-093000.csv"
-
-
-def test_the_document_of_a_request_not_waited_for_has_no_outcome() -> None:
-    document = request_document(EVENT, None, ExitCode.DONE, None)
-    assert (document["outcome"], document["exports"]) == (None, [])
 
 
 def test_the_document_tells_which_tableau_a_file_is() -> None:

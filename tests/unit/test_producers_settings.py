@@ -1,7 +1,6 @@
 """The producer's configuration: what is guessed, what is refused, what is kept secret."""
 
 import getpass
-import socket
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,7 +8,7 @@ import pytest
 
 from common.cli import ExitCode
 from producers.errors import ProducerConfigurationError
-from producers.settings import default_requested_by, default_source, load_settings
+from producers.settings import default_requested_by, load_settings
 from schemas.requests import ListeExportRequested
 
 
@@ -45,11 +44,6 @@ def test_a_user_without_a_name_is_unknown(monkeypatch: pytest.MonkeyPatch, error
     assert default_requested_by() == "inconnu"
 
 
-def test_the_default_source_is_this_host(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(socket, "gethostname", lambda: "poste é 12")
-    assert default_source() == "/producers/cli/poste-12"
-
-
 def test_a_misspelt_variable_is_refused_and_the_right_name_suggested(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PREFECTURE_STATE_ULR", "sqlite:///x")
     with pytest.raises(ProducerConfigurationError, match="vouliez-vous dire PREFECTURE_STATE_URL") as caught:
@@ -57,22 +51,11 @@ def test_a_misspelt_variable_is_refused_and_the_right_name_suggested(monkeypatch
     assert caught.value.exit_code is ExitCode.USAGE
 
 
-def test_a_variable_of_the_worker_is_no_mistake(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PREFECTURE_DATABASE_URL", "sqlite:///x")
-    assert load_settings().state_url is None
-
-
 def test_a_wrong_value_is_named_and_not_quoted(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PREFECTURE_SOURCE", "<script>\n")
     with pytest.raises(ProducerConfigurationError, match="PREFECTURE_SOURCE") as caught:
         load_settings()
     assert "script" not in str(caught.value)
-
-
-def test_an_empty_variable_is_an_absent_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PREFECTURE_STATE_URL", "")
-    with pytest.raises(ProducerConfigurationError, match="PREFECTURE_STATE_URL"):
-        load_settings().require_state_url()
 
 
 def test_secrets_are_read_from_files_and_never_shown(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -100,12 +100,6 @@ def test_a_tableau_is_followed_by_its_mouvements(terminal: bool) -> None:
     assert "120 / 3\u202f400 mouvements" in shown(target)
 
 
-def test_bars_show_the_electors_written() -> None:
-    target = console(terminal=True)
-    wait_for(Script(request(RUNNING)), EVENT, target, 0.3)
-    assert "1\u202f200 / 3\u202f000 électeurs" in shown(target)
-
-
 def test_a_request_that_nobody_reads_is_explained(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("producers.cli.render.UNREAD_SECONDS", 0.0)
     target = console()
@@ -137,7 +131,3 @@ def test_a_database_that_stays_away_is_told(monkeypatch: pytest.MonkeyPatch) -> 
 )
 def test_the_exit_code_says_what_became_of_the_files(exports: list[ExportState], code: ExitCode) -> None:
     assert exit_code_of(request(*exports)) is code
-
-
-def test_the_exit_code_of_a_refusal() -> None:
-    assert exit_code_of(REFUSED) is ExitCode.FAILED

@@ -49,20 +49,6 @@ def test_all_of_france_is_there(communes: dict[str, reference.CommuneOfficielle]
 
 
 @pytest.mark.parametrize(
-    ("code", "departement"), [("2A004", "2A"), ("97105", "971"), ("98901", "989"), ("99131", "99"), ("91352", "91")]
-)
-def test_a_birth_code_tells_its_departement(code: str, departement: str) -> None:
-    assert departement_of(code) == departement
-
-
-def test_the_files_hold_no_character_that_another_reader_would_trip_on() -> None:
-    for path in (reference.COMMUNES_CSV, reference.DEPARTEMENTS_CSV):
-        raw = path.read_bytes()
-        assert raw.endswith(b"\n")
-        assert not any(byte in raw for byte in (b"\r", b'"', b"\t", b"\xef\xbb\xbf", b"\xc2\xa0"))
-
-
-@pytest.mark.parametrize(
     ("code", "head"),
     [
         ("13", "Département : Bouches-du-Rhône"),

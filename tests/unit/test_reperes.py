@@ -81,18 +81,6 @@ def test_without_a_poll_the_tableau_is_not_of_the_twenty_days() -> None:
     )
 
 
-def test_what_is_asked_goes_before_what_is_known() -> None:
-    dates = _dates(VINGT, scrutin="2027-04-11", reunion="2026-10-01", until="2027-03-21")
-    assert (dates["reunion"], dates["until"]) == (date(2026, 10, 1), date(2027, 3, 21))
-
-
-def test_the_yearly_publication_starts_from_the_meeting_before_the_last() -> None:
-    dates = _dates(VINGT, publication="2027-03-20")
-    assert dates["reunion"] == LAST_YEAR
-    demande = Demande(type=VINGT, requested_at=datetime(2027, 3, 20, tzinfo=UTC), **dates)
-    assert demande.last_day == BEFORE_POLL
-
-
 def test_both_rectificatifs_have_their_own_date_of_the_year() -> None:
     both: dict[str, object] = {"types": [PREMIER, SECOND]}
     for given in ("2016-01-10", "2016-02-29"):

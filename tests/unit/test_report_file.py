@@ -13,7 +13,6 @@ from producers.web.anomalies.report import (
     AnomalyLine,
     Criteria,
     UnreadableReportError,
-    fold,
     read_lines,
     read_page,
     summarize,
@@ -88,11 +87,6 @@ def test_what_is_wrong_with_one_elector_stands_together_blocking_first() -> None
     assert read_lines(report, {3})[3].numero == "2"
 
 
-def test_a_page_after_the_last_is_empty() -> None:
-    report = _report([_anomaly()])
-    assert read_page(report, summarize(report, Criteria()), "", 7) == []
-
-
 @pytest.mark.parametrize("start", ["=", "+", "-", "@"])
 def test_the_apostrophe_against_formulas_is_taken_off(start: str) -> None:
     lines = _read_all(_report([_anomaly(nom=f"{start}INVENTEE"), _anomaly(nom="'INVENTEE")]), Criteria())
@@ -146,8 +140,3 @@ def test_what_is_no_report_is_refused(content: bytes) -> None:
     with pytest.raises(UnreadableReportError):
         _read_all(report, Criteria())
     assert not report.closed
-
-
-@given(st.text(max_size=30))
-def test_folding_twice_changes_nothing(text: str) -> None:
-    assert fold(fold(text)) == fold(text)

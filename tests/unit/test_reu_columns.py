@@ -1,7 +1,5 @@
 """The header of a REU export: every spelling that is sent, and what is said of a file that is something else."""
 
-import random
-
 import pytest
 
 from tests.unit.reu_sample import PREFECTURE, TITLES
@@ -56,13 +54,6 @@ def test_no_two_columns_are_told_apart_by_little_words_only() -> None:
     assert len({fold_title(title) for title in titles}) == len(titles)
 
 
-def test_columns_are_found_whatever_their_order() -> None:
-    shuffled = random.Random(1).sample(TITLES, len(TITLES))
-    columns = match_columns(shuffled)
-    assert shuffled[columns.at("nom_naissance")] == "nom de naissance"
-    assert shuffled[columns.at("ville")] == "commune"
-
-
 def test_missing_columns_are_named() -> None:
     with pytest.raises(ImportRefusedError) as refusal:
         match_columns([title for title in TITLES if title not in {"sexe", "prénoms", "libellé nationalité"}])
@@ -72,11 +63,3 @@ def test_missing_columns_are_named() -> None:
 def test_columns_that_stand_twice_are_named() -> None:
     with pytest.raises(ImportRefusedError, match="plusieurs fois : code postal"):
         match_columns([*TITLES, "Code Postal"])
-
-
-def test_unknown_and_absent_columns_are_said() -> None:
-    columns = match_columns([*(title for title in TITLES if "canton" not in title), "courriel"])
-    assert columns.notes == (
-        "colonnes inconnues, ignorées : courriel",
-        "colonnes facultatives absentes : libellé canton du bureau de vote",
-    )

@@ -61,13 +61,6 @@ def test_windows_line_ends_and_blank_lines_are_no_lines(tmp_path: Path) -> None:
     assert _records(path) == [(2, list(VALUES)), (4, list(VALUES))]
 
 
-def test_a_line_end_inside_quotes_belongs_to_the_value(tmp_path: Path) -> None:
-    broken = LINE.replace("Rue de", '"Rue\nde').replace("Ville;", 'Ville";')
-    path = _write(tmp_path / "reu.csv", broken, LINE)
-    assert [line for line, _ in _records(path)] == [2, 4]
-    assert _fields(path)[0][14] == "Rue\nde l'Hôtel de Ville"
-
-
 @pytest.mark.parametrize("quoted", [LINE, ";".join(f'"{value}"' for value in VALUES)])
 def test_a_quote_that_is_never_closed_costs_its_own_line_only(tmp_path: Path, quoted: str) -> None:
     path = _write(tmp_path / "reu.csv", quoted, LINE.replace("Rue", '"Rue'), quoted, quoted)
@@ -77,11 +70,6 @@ def test_a_quote_that_is_never_closed_costs_its_own_line_only(tmp_path: Path, qu
         (4, True),
         (5, True),
     ]
-
-
-def test_a_quote_never_closed_in_a_long_file_costs_one_line(tmp_path: Path) -> None:
-    path = _write(tmp_path / "reu.csv", LINE.replace("Rue", '"Rue'), *[LINE] * 3000)
-    assert [line for line, fields in _records(path) if fields is Broken.QUOTES] == [2]
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])

@@ -24,7 +24,6 @@ from tests.unit.reu_sample import (
 from worker.registre.bureaux import DescribedBureau
 from worker.registre.imports.lines import LineError, clean_fields
 from worker.registre.imports.records import Broken
-from worker.registre.models import Electeur
 from worker.registre.reu.file import match_columns
 from worker.registre.reu.lines import FIELDS, LineParser
 
@@ -82,12 +81,6 @@ def test_a_line_becomes_an_elector() -> None:
 )
 def test_a_list_has_many_names(name: str, liste: str) -> None:
     assert _parse({LISTE: name})["liste"] == liste
-
-
-def test_every_column_of_the_table_is_read_or_is_not_in_the_export() -> None:
-    not_in_the_export = {"id", "version", "numero_general", "type_voie", "facts"}
-    assert set(FIELDS) | not_in_the_export == set(Electeur.__table__.columns.keys())
-    assert len(set(FIELDS)) == len(FIELDS)
 
 
 def test_what_is_missing_is_left_to_the_pre_check() -> None:

@@ -42,19 +42,27 @@ PERFECT: dict[str, Any] = {
 BORN_IN_LIEGE = {"code_commune_naissance": "99131", "commune_naissance": "LIEGE", "departement_naissance": "99"}
 BORN_IN_ALGERIA = {"code_commune_naissance": "91352", "departement_naissance": "91", "pays_naissance": "ALGERIE"}
 CE, CM = Liste.COMPLEMENTAIRE_EUROPEENNE, Liste.COMPLEMENTAIRE_MUNICIPALE
-Table = list[tuple[str, list[dict[str, Any]], list[dict[str, Any]]]]
+Changes = list[dict[str, Any]]
+Table = list[tuple[str, Changes, Changes]]
+
+
+def of(column: str, values: str, **others: str) -> Changes:
+    """An elector for each of these values of a column, which `|` separates; the other columns are the same for all."""
+    return [{column: value} | others for value in values.split("|")]
+
+
 BLOCKING: Table = [  # code, what trips it, what does not
-    ("sexe_absent", [{"sexe": ""}, {"sexe": "X"}, {"sexe": "f"}], [{"sexe": "M"}, {"sexe": "F"}]),
-    ("nom_absent", [{"nom_naissance": ""}], [{"nom_naissance": "O"}]),
-    ("prenoms_absents", [{"prenoms": ""}], [{"prenoms": "É"}]),
-    ("date_absente", [{"date_naissance": ""}], [{"date_naissance": "1961-00-00"}]),
+    ("sexe_absent", of("sexe", "|X|f"), of("sexe", "M|F")),
+    ("nom_absent", of("nom_naissance", ""), of("nom_naissance", "O")),
+    ("prenoms_absents", of("prenoms", ""), of("prenoms", "É")),
+    ("date_absente", of("date_naissance", ""), of("date_naissance", "1961-00-00")),
     (
         "date_illisible",
-        [{"date_naissance": "14/03/1962"}, {"date_naissance": "1962"}],
-        [{"date_naissance": ""}, {"date_naissance": "1962-03-14"}, {"date_naissance": "0000-03-14"}],
+        of("date_naissance", "14/03/1962|1962"),
+        of("date_naissance", "|1962-03-14|0000-03-14"),
     ),
-    ("commune_naissance_absente", [{"commune_naissance": ""}], [{"commune_naissance": "Y"}]),
-    ("departement_naissance_absent", [{"departement_naissance": ""}], [{"departement_naissance": "2A"}]),
+    ("commune_naissance_absente", of("commune_naissance", ""), of("commune_naissance", "Y")),
+    ("departement_naissance_absent", of("departement_naissance", ""), of("departement_naissance", "2A")),
     (
         "pays_naissance_absent",
         [BORN_IN_LIEGE | {"pays_naissance": ""}],
@@ -65,160 +73,87 @@ BLOCKING: Table = [  # code, what trips it, what does not
         [{"libelle_voie": ""}, {"libelle_voie": "", "numero_voie": "12", "complement1": "Appt 3"}],
         [{"libelle_voie": "", "lieu_dit": "Les Granges-Neuves"}, {"libelle_voie": "Quai des Cordiers"}],
     ),
-    ("code_postal_absent", [{"code_postal": ""}], [{"code_postal": "SW1A 1AA"}]),
-    ("ville_absente", [{"ville": ""}], [{"ville": "LONDON"}]),
-    ("nationalite_absente", [{"liste": CE, "nationalite": ""}], [{"nationalite": ""}, {"liste": CE}]),
+    ("code_postal_absent", of("code_postal", ""), of("code_postal", "SW1A 1AA")),
+    ("ville_absente", of("ville", ""), of("ville", "LONDON")),
+    ("nationalite_absente", of("nationalite", "", liste=CE), [{"nationalite": ""}, {"liste": CE}]),
 ]
 OURS: Table = [
     (
         "nom_abime",
-        [
-            {"nom_naissance": text}
-            for text in (
-                "-",
-                "123",
-                ". .",
-                "' '",
-                "DUP0NT",
-                "O'BRIEN-2",
-                "D ? BRIS",
-                "@DUPONT",
-                "+DUPONT",
-                "NULL",
-                "TEST",
-            )
-        ],
-        [
-            {"nom_naissance": text}
-            for text in ("", "O", "É", "Ő", "D'AUBIGNÉ", "Ω", "NULLE", "NONE", "Null", "TESTE", "XX")
-        ],
+        of("nom_naissance", "-|123|. .|' '|DUP0NT|O'BRIEN-2|D ? BRIS|@DUPONT|+DUPONT|NULL|TEST"),
+        of("nom_naissance", "|O|É|Ő|D'AUBIGNÉ|Ω|NULLE|NONE|Null|TESTE|XX"),
     ),
     (
         "nom_usage_abime",
-        [{"nom_usage": text} for text in (".", "POIRIER-3", "nan", "None", "N/A", "XXX")],
-        [{"nom_usage": text} for text in ("", "Ș", "POIRIER", "NAN")],
+        of("nom_usage", ".|POIRIER-3|nan|None|N/A|XXX"),
+        of("nom_usage", "|Ș|POIRIER|NAN"),
     ),
     (
         "prenoms_abimes",
-        [{"prenoms": text} for text in ("-", "0", "Ursule 2", "Ursule ?", "test", "null")],
-        [{"prenoms": text} for text in ("", "É.", "Zélie", "Nan", "Xénia")],
+        of("prenoms", "-|0|Ursule 2|Ursule ?|test|null"),
+        of("prenoms", "|É.|Zélie|Nan|Xénia"),
     ),
     (
         "commune_naissance_abimee",
-        [{"commune_naissance": text} for text in ("13004", "-", "...", "NULL")],
-        [{"commune_naissance": text} for text in ("", "Y", "NONE", "Nulle", "PARIS 12", "Łódź")],
+        of("commune_naissance", "13004|-|...|NULL"),
+        of("commune_naissance", "|Y|NONE|Nulle|PARIS 12|Łódź"),
     ),
     (
         "numero_voie_en_date",
-        [
-            {"numero_voie": text}
-            for text in ("12-mars", "mars-12", "1-mai", "12-août", "15-Déc", "12-févr.", "12-mars-26", "janv.-03")
-        ]
-        + [{"numero_voie": text} for text in ("12/03/2026", "12-03-26", "2026-03-12", "2026-03-12 00:00:00")],
-        [
-            {"numero_voie": text}
-            for text in ("", "12", "12 BIS", "12-14", "12/14", "1250 TER", "Sans", "B12-14", "12 mars")
-        ],
+        of("numero_voie", "12-mars|mars-12|1-mai|12-août|15-Déc|12-févr.|12-mars-26|janv.-03")
+        + of("numero_voie", "12/03/2026|12-03-26|2026-03-12|2026-03-12 00:00:00"),
+        of("numero_voie", "|12|12 BIS|12-14|12/14|1250 TER|Sans|B12-14|12 mars"),
     ),
-    (
-        "voie_abimee",
-        [{"libelle_voie": "NULL"}, {"libelle_voie": "test"}],
-        [{"libelle_voie": text} for text in ("Rue du Test", "8", "Impasse Nulle", "Rue 12")],
-    ),
+    ("voie_abimee", of("libelle_voie", "NULL|test"), of("libelle_voie", "Rue du Test|8|Impasse Nulle|Rue 12")),
     (
         "ville_abimee",
-        [{"ville": "13900"}, {"ville": "13900", "code_postal": "LIBREVILLE"}, {"ville": "."}, {"ville": "N/A"}],
-        [{"ville": text} for text in ("", "Y", "LIBREVILLE CEDEX 9", "l'Île", "Ålesund")],
+        [*of("ville", "13900|.|N/A"), {"ville": "13900", "code_postal": "LIBREVILLE"}],
+        of("ville", "|Y|LIBREVILLE CEDEX 9|l'Île|Ålesund"),
     ),
     (
         "date_impossible",
-        [
-            {"date_naissance": born}
-            for born in (
-                *("1970-13-01", "1970-01-32", "1970-04-31", "1970-06-31", "1970-09-31", "1970-11-31"),
-                *("1970-02-31", "1972-02-30", "1970-02-29", "1900-02-29", "1970-99-99", "1980-00-32"),
-            )
-        ],
-        [
-            {"date_naissance": born}
-            for born in (
-                *("1970-12-31", "1970-01-31", "1970-04-30", "1970-02-28", "1972-02-29", "2000-02-29"),
-                *("1904-02-29", "2008-02-29", "1996-02-29", "1961-00-00", "1961-02-00", "0000-02-29", "31/02/1970"),
-            )
-        ],
+        of("date_naissance", "1970-13-01|1970-01-32|1970-04-31|1970-06-31|1970-09-31|1970-11-31|1970-02-31")
+        + of("date_naissance", "1972-02-30|1970-02-29|1900-02-29|1970-99-99|1980-00-32"),
+        of("date_naissance", "1970-12-31|1970-01-31|1970-04-30|1970-02-28|1972-02-29|2000-02-29|1904-02-29")
+        + of("date_naissance", "2008-02-29|1996-02-29|1961-00-00|1961-02-00|0000-02-29|31/02/1970"),
     ),
     (
         "date_trop_ancienne",
-        [{"date_naissance": born} for born in ("1850-05-05", "0001-01-01", "1899-12-31", "1850-00-00")]
-        + [{"date_naissance": born} for born in ("1900-01-00", "1900-01-01", "1904-01-01", "1904-12-31")],
-        [{"date_naissance": born} for born in ("1905-01-01", "0000-08-15", "1962-03-14", "", "14/03/1850")],
+        of("date_naissance", "1850-05-05|0001-01-01|1899-12-31|1850-00-00|1900-01-00|1900-01-01|1904-01-01|1904-12-31"),
+        of("date_naissance", "1905-01-01|0000-08-15|1962-03-14||14/03/1850"),
     ),
     (
         "date_trop_recente",
-        [{"date_naissance": born} for born in ("2062-03-14", "2026-11-26", "2026-11-25", "2024-05-05", "2010-11-26")],
-        [{"date_naissance": born} for born in ("1962-03-14", "", "2010-11-25", "2010-11-00", "2010-00-00")],
+        of("date_naissance", "2062-03-14|2026-11-26|2026-11-25|2024-05-05|2010-11-26"),
+        of("date_naissance", "1962-03-14||2010-11-25|2010-11-00|2010-00-00"),
     ),
     (
         "departement_inconnu",
-        [{"departement_naissance": code} for code in ("00", "96", "100", "2C", "990", "97", "Ain")],
-        [
-            {"departement_naissance": code}
-            for code in (
-                "",
-                "01",
-                "13",
-                "2A",
-                "2b",
-                "20",
-                "75",
-                "78",
-                "91",
-                "94",
-                "95",
-                "971",
-                "976",
-                "988",
-                "99",
-                "985",
-            )
-        ]
-        + [{"departement_naissance": "1"}],
+        of("departement_naissance", "00|96|100|2C|990|97|Ain"),
+        of("departement_naissance", "|01|1|13|2A|2b|20|75|78|91|94|95|971|976|988|99|985"),
     ),
-    (
-        "departement_sans_zero",
-        [{"departement_naissance": "1"}, {"departement_naissance": "9"}],
-        [{"departement_naissance": code} for code in ("", "01", "0", "13", "A")],
-    ),
+    ("departement_sans_zero", of("departement_naissance", "1|9"), of("departement_naissance", "|01|0|13|A")),
     (
         "code_postal_sans_zero",
         [{"code_postal": "1400"}, {"code_postal": "1400", "pays": "France"}, {"code_postal": "6000", "pays": "FRANCE"}],
-        [
-            {"code_postal": "01400"},
-            {"code_postal": "1000", "pays": "BELGIQUE"},
-            {"code_postal": "14OO"},
-            {"code_postal": "0140"},
-            {"code_postal": ""},
-        ],
+        [*of("code_postal", "01400|14OO|0140|"), {"code_postal": "1000", "pays": "BELGIQUE"}],
     ),
     (
         "nationalite_hors_union",
-        [
-            {"liste": liste, "nationalite": word}
-            for liste in (CE, CM)
-            for word in ("Suisse", "Britannique", "GB", "UK", "BRITANNIQUE", "Norvégienne", "APATRIDE")
-        ],
-        [{"liste": CE, "nationalite": word} for word in ("", "Belge", "FR", "Française", "Croate", "hr", "EL", "CZ")]
-        + [{"liste": CM, "nationalite": word} for word in ("BELGE", "Allemand", "NEERLANDAISE", "Tcheque", "SUÉDOIS")]
-        + [{"nationalite": "Suisse"}, {"nationalite": "Britannique"}],
+        of("nationalite", "Suisse|Britannique|GB|UK|BRITANNIQUE|Norvégienne|APATRIDE", liste=CE)
+        + of("nationalite", "Suisse|Britannique|GB|UK|BRITANNIQUE|Norvégienne|APATRIDE", liste=CM),
+        of("nationalite", "|Belge|FR|Française|Croate|hr|EL|CZ", liste=CE)
+        + of("nationalite", "BELGE|Allemand|NEERLANDAISE|Tcheque|SUÉDOIS", liste=CM)
+        + of("nationalite", "Suisse|Britannique"),
     ),
 ]
 REMARKS: Table = [
     (
         "date_partielle",
-        [{"date_naissance": born} for born in ("1953-00-00", "1955-08-00", "1980-00-15", "0000-08-15")],
-        [{"date_naissance": born} for born in ("1953-10-10", "2000-01-01", "", "00/00/1953")],
+        of("date_naissance", "1953-00-00|1955-08-00|1980-00-15|0000-08-15"),
+        of("date_naissance", "1953-10-10|2000-01-01||00/00/1953"),
     ),
-    ("bureau_absent", [{"code_bureau": ""}], [{"code_bureau": "9999"}]),
+    ("bureau_absent", of("code_bureau", ""), of("code_bureau", "9999")),
     ("numero_provisoire", [{"numero_general": 0}], [{"numero_general": None}, {"numero_general": 1254}]),
     (
         "nom_usage_identique",
@@ -228,14 +163,14 @@ REMARKS: Table = [
     (
         "nom_usage_repete",
         [{"nom_usage": "Lanterne"}, {"nom_naissance": "ÉPIŞ", "nom_usage": "épiş"}],
-        [{"nom_usage": ""}, {"nom_usage": "LANTERNE"}, {"nom_usage": "LANTERNÉ"}, {"nom_usage": "LANTERNE POIRIER"}],
+        of("nom_usage", "|LANTERNE|LANTERNÉ|LANTERNE POIRIER"),
     ),
     (
         "nationalite_francaise",
-        [{"liste": CE, "nationalite": word} for word in ("Française", "FRANÇAISE", "Francaise", "FR")],
-        [{"nationalite": "Française"}, {"liste": CE, "nationalite": "Belge"}, {"liste": CE, "nationalite": ""}],
+        of("nationalite", "Française|FRANÇAISE|Francaise|FR", liste=CE),
+        [{"nationalite": "Française"}, *of("nationalite", "Belge|", liste=CE)],
     ),
-    ("departement_obsolete", [{"departement_naissance": "20"}], [{"departement_naissance": "2A"}]),
+    ("departement_obsolete", of("departement_naissance", "20"), of("departement_naissance", "2A")),
     (
         "naissance_incoherente",
         [
@@ -265,19 +200,16 @@ REMARKS: Table = [
     ),
     (
         "commune_naissance_sans_zero",
-        [{"code_commune_naissance": "1053"}],
-        [{"code_commune_naissance": code} for code in ("", "01053", "2A04", "13004")],
+        of("code_commune_naissance", "1053"),
+        of("code_commune_naissance", "|01053|2A04|13004"),
     ),
     (
         "code_postal_inconnu",
-        [
-            {"code_postal": code, "pays": pays}
-            for code in ("SW1A 1AA", "75 001", "139000", "00100", "96000", "99100", "1390A", "140")
-            for pays in ("", "France")
-        ],
-        [{"code_postal": code} for code in ("", "01000", "13900", "20000", "97411", "98800", "95999", "1400")]
-        + [{"code_postal": code, "pays": "ROYAUME-UNI"} for code in ("SW1A 1AA", "1000", "96000")]
-        + [{"code_postal": "00305", "ville": ville} for ville in ("ARMEES", "Armées", "POSTE AUX ARMÉES")],
+        of("code_postal", "SW1A 1AA|75 001|139000|00100|96000|99100|1390A|140")
+        + of("code_postal", "SW1A 1AA|75 001|139000|00100|96000|99100|1390A|140", pays="France"),
+        of("code_postal", "|01000|13900|20000|97411|98800|95999|1400")
+        + of("code_postal", "SW1A 1AA|1000|96000", pays="ROYAUME-UNI")
+        + of("ville", "ARMEES|Armées|POSTE AUX ARMÉES", code_postal="00305"),
     ),
 ]
 TABLES = BLOCKING + OURS + REMARKS

@@ -42,51 +42,50 @@ def in_march(type_: TypeTableau, day: int = 12, **values: Any) -> Demande:  # no
     return demande(type_, **values)
 
 
-def test_the_first_tableau_has_the_mouvements_of_its_date() -> None:
-    assert all(is_in(one, demande()) for one in (MOUVEMENT, RADIATION, CHANGEMENT))
-    assert not is_in(mouvement(date_tableau=JANVIER_2015), demande())
+LEAP = date(2016, 2, 29)
+EN_FEVRIER = mouvement(RADIATION, date_tableau=FEVRIER)
+ETAT_CIVIL = mouvement(CHANGEMENT, nouveau_bureau="0001")
+WITHOUT_POLL = mouvement(ADDITION, scrutin=None)
+STRUCK_FOR_POLL = mouvement(ADDITION, nature=Nature.RADIATION, ancien_bureau="0001")
+YEARLY = mouvement(IMMEDIAT, etat=Etat.APPLIQUE)
+OF_SUMMER = mouvement(IMMEDIAT, date_mouvement=date(2015, 7, 1))
+REGIONALES: dict[str, Any] = {"scrutin": date(2015, 12, 6), "requested_at": datetime(2015, 12, 1, tzinfo=UTC)}
+CUMULATED: dict[str, Any] = {"date_tableau": JANVIER_2015, "inclure_j5": True}
 
 
-def test_the_second_tableau_has_those_of_the_last_day_of_february() -> None:
-    en_fevrier = mouvement(RADIATION, date_tableau=FEVRIER)
-    assert is_in(en_fevrier, demande(SECOND))
-    assert not is_in(en_fevrier, demande(PREMIER))
-
-
-def test_the_second_tableau_of_a_leap_year_is_of_29_february() -> None:
-    leap = date(2016, 2, 29)
-    assert is_in(mouvement(date_tableau=leap), demande(SECOND, date_tableau=leap))
-
-
-def test_a_modification_without_change_of_bureau_is_left_out() -> None:
-    etat_civil = mouvement(CHANGEMENT, nouveau_bureau="0001")
-    assert not is_in(etat_civil, demande())
-    assert is_in(CHANGEMENT, demande())
-
-
-def test_what_was_applied_for_a_poll_is_not_in_the_tableau_rectificatif_again() -> None:
-    assert is_in(APPLIQUE_J5, demande(CINQ_JOURS, scrutin=MUNICIPALES))
-    assert not is_in(APPLIQUE_J5, demande(CINQ_JOURS, scrutin=EUROPEENNES))
-    assert not is_in(APPLIQUE_J5, demande(date_tableau=JANVIER_2015))
-
-
-def test_the_cumulative_first_tableau_shows_it_too() -> None:
-    assert is_in(APPLIQUE_J5, demande(date_tableau=JANVIER_2015, inclure_j5=True))
-    assert not is_in(APPLIQUE_J5, demande(inclure_j5=True))
-    assert not is_in(ADDITION, demande(date_tableau=JANVIER_2015, inclure_j5=True))
-
-
-def test_additions_are_in_the_tableau_of_their_poll_only() -> None:
-    assert is_in(ADDITION, demande(ADDITIONS, scrutin=EUROPEENNES))
-    assert not is_in(ADDITION, demande(ADDITIONS, scrutin=MUNICIPALES))
-    assert not is_in(ADDITION, demande(date_tableau=JANVIER_2015))
-    assert not is_in(ADDITION, demande(CINQ_JOURS, scrutin=EUROPEENNES))
-
-
-@pytest.mark.parametrize("wrong", [{"scrutin": None}, {"nature": Nature.RADIATION, "ancien_bureau": "0001"}])
-def test_an_addition_without_poll_or_inscription_is_in_no_tableau(wrong: dict[str, Any]) -> None:
-    assert not is_in(mouvement(ADDITION, **wrong), demande(ADDITIONS, scrutin=EUROPEENNES))
-    assert not is_in(mouvement(ADDITION, **wrong), demande(date_tableau=JANVIER_2015))
+@pytest.mark.parametrize(
+    ("one", "asked", "expected"),
+    [
+        (MOUVEMENT, demande(), True),
+        (RADIATION, demande(), True),
+        (CHANGEMENT, demande(), True),
+        (ETAT_CIVIL, demande(), False),
+        (mouvement(date_tableau=JANVIER_2015), demande(), False),
+        (EN_FEVRIER, demande(SECOND), True),
+        (EN_FEVRIER, demande(PREMIER), False),
+        (mouvement(date_tableau=LEAP), demande(SECOND, date_tableau=LEAP), True),
+        (APPLIQUE_J5, demande(CINQ_JOURS, scrutin=MUNICIPALES), True),
+        (APPLIQUE_J5, demande(CINQ_JOURS, scrutin=EUROPEENNES), False),
+        (APPLIQUE_J5, demande(date_tableau=JANVIER_2015), False),
+        (APPLIQUE_J5, demande(**CUMULATED), True),
+        (APPLIQUE_J5, demande(inclure_j5=True), False),
+        (ADDITION, demande(**CUMULATED), False),
+        (ADDITION, demande(ADDITIONS, scrutin=EUROPEENNES), True),
+        (ADDITION, demande(ADDITIONS, scrutin=MUNICIPALES), False),
+        (ADDITION, demande(date_tableau=JANVIER_2015), False),
+        (ADDITION, demande(CINQ_JOURS, scrutin=EUROPEENNES), False),
+        (WITHOUT_POLL, demande(ADDITIONS, scrutin=EUROPEENNES), False),
+        (WITHOUT_POLL, demande(date_tableau=JANVIER_2015), False),
+        (STRUCK_FOR_POLL, demande(ADDITIONS, scrutin=EUROPEENNES), False),
+        (STRUCK_FOR_POLL, demande(date_tableau=JANVIER_2015), False),
+        (YEARLY, in_march(PREMIER, date_tableau=JANVIER_2015, scrutins=(MUNICIPALES,)), True),
+        (YEARLY, in_march(CINQ_JOURS, scrutin=MUNICIPALES), False),
+        (OF_SUMMER, demande(CINQ_JOURS, **REGIONALES), True),
+        (OF_SUMMER, demande(CINQ_JOURS, cloture=date(2015, 11, 30), **REGIONALES), False),
+    ],
+)
+def test_a_mouvement_is_in_its_tableau_and_in_no_other(one: Mouvement, asked: Demande, *, expected: bool) -> None:
+    assert is_in(one, asked) is expected
 
 
 @pytest.mark.parametrize(
@@ -118,20 +117,6 @@ def test_what_a_poll_was_held_without_is_not_lost() -> None:
     assert is_in(waiting, in_march(CINQ_JOURS, scrutin=TOUR_2, **after))
 
 
-def test_what_was_applied_at_the_end_of_the_year_is_in_the_tableau_rectificatif() -> None:
-    yearly = mouvement(IMMEDIAT, etat=Etat.APPLIQUE)
-    assert is_in(yearly, in_march(PREMIER, date_tableau=JANVIER_2015, scrutins=(MUNICIPALES,)))
-    assert not is_in(yearly, in_march(CINQ_JOURS, scrutin=MUNICIPALES))
-
-
-def test_an_exceptional_closing_of_the_list_counts() -> None:
-    regionales = date(2015, 12, 6)
-    of_summer = mouvement(IMMEDIAT, date_mouvement=date(2015, 7, 1))
-    asked = {"scrutin": regionales, "requested_at": datetime(2015, 12, 1, tzinfo=UTC)}
-    assert is_in(of_summer, demande(CINQ_JOURS, **asked))
-    assert not is_in(of_summer, demande(CINQ_JOURS, cloture=date(2015, 11, 30), **asked))
-
-
 @pytest.mark.parametrize(
     ("day", "vingt", "cinq"),
     [
@@ -150,21 +135,18 @@ def test_since_2019_a_tableau_goes_from_meeting_to_meeting(day: date, *, vingt: 
     assert is_in(one, demande(CINQ_JOURS_REU, scrutin=scrutin, reunion=reunion)) is cinq
 
 
-def test_without_a_meeting_the_vingt_jours_stop_on_the_eve_of_the_twentieth_day() -> None:
-    asked = demande(VINGT_JOURS, scrutin=date(2026, 3, 15), reunion=date(2026, 1, 12))
-    assert asked.last_day == date(2026, 2, 22)
-
-
-def test_the_cinq_jours_published_on_a_day_stop_on_the_eve() -> None:
-    asked = demande(
-        TypeTableau.CINQ_JOURS_REU, scrutin=date(2026, 3, 15), reunion=date(2026, 2, 20), publication=date(2026, 3, 10)
-    )
-    assert (asked.last_day, asked.final_on) == (date(2026, 3, 9), date(2026, 3, 10))
-
-
-def test_published_earlier_they_stop_on_the_eve() -> None:
-    asked = demande(VINGT_JOURS, scrutin=date(2026, 3, 15), reunion=date(2026, 1, 12), publication=date(2026, 2, 21))
-    assert asked.last_day == date(2026, 2, 20)
+@pytest.mark.parametrize(
+    ("type_", "values", "last_day"),
+    [
+        (VINGT_JOURS, {}, date(2026, 2, 22)),  # the eve of the twentieth day
+        (VINGT_JOURS, {"publication": date(2026, 2, 21)}, date(2026, 2, 20)),
+        (CINQ_JOURS_REU, {"publication": date(2026, 3, 9)}, date(2026, 3, 8)),
+    ],
+)
+def test_without_a_meeting_a_tableau_stops_on_the_eve_of_its_publication(
+    type_: TypeTableau, values: dict[str, Any], last_day: date
+) -> None:
+    assert demande(type_, scrutin=date(2026, 3, 15), reunion=date(2026, 1, 12), **values).last_day == last_day
 
 
 @pytest.mark.parametrize(

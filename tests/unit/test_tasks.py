@@ -117,13 +117,6 @@ def test_a_meeting_that_did_not_deliberate_does_not_move_the_tableau() -> None:
     assert tasks["Préparer le tableau des vingt jours"].due == date(2026, 11, 30)
 
 
-def test_a_poll_without_a_commission_asks_for_no_meeting() -> None:
-    poll = CalendarScrutin(POLL.jour, POLL.libelle, None, date(2026, 12, 5), has_commission=False, texte="décret")
-    tasks = {task.title: task for task in tasks_of(scrutins=(poll,))}
-    assert NOTE not in tasks
-    assert tasks[f"Préparer le {TABLEAU}"].due == date(2026, 12, 5)
-
-
 def test_a_commune_without_a_register_is_asked_for_the_export_first() -> None:
     tasks = find_tasks(Situation(DAY, Calendar([], [], {}), [], [], []))
     assert (tasks[0].title, tasks[0].state) == ("Déposer l'export du REU", TO_DO)
@@ -135,11 +128,6 @@ def test_an_export_of_more_than_thirty_days_is_asked_for_again(days: int, state:
     task = tasks_of(imported_at=datetime(2026, 11, 25, 12, tzinfo=UTC) - timedelta(days=days))[0]
     assert task.state is state
     assert (f"Il date de {days} jours" in task.why) == (days > 0)
-
-
-def test_a_register_of_another_software_has_no_age() -> None:
-    task = tasks_of(imported_at=None)[0]
-    assert (task.state, "ne dit pas de quand" in task.why) == (DONE, True)
 
 
 @pytest.mark.parametrize(
@@ -273,12 +261,6 @@ def test_a_tableau_goes_from_yet_to_come_to_certified(
     assert [(task.title, task.state) for task in about] == [(title, state)]
 
 
-def test_a_published_tableau_of_a_poll_that_is_over_is_still_to_be_certified() -> None:
-    file = ready_tableau(1, **CINQ_JOURS, published_on=DAY, published_until=DAY)
-    found = tasks_of(file, today=date(2027, 1, 5))
-    assert states(found)["Certifier la publication"] is TO_DO
-
-
 @pytest.mark.parametrize(
     ("today", "withdrawn_on", "state"),
     [
@@ -295,11 +277,6 @@ def test_a_published_tableau_is_to_withdraw_from_the_day_after_its_last_one(
     (task,) = [it for it in tasks_of(ready_tableau(1, **CINQ_JOURS, **days), today=today) if "Retirer" in it.title]
     assert (task.title, task.state, task.button.export) == ("Retirer le tableau", state, 1)
     assert task.due == (None if withdrawn_on else date(2026, 12, 23))
-
-
-def test_a_tableau_without_a_last_day_is_not_to_withdraw_yet() -> None:
-    found = tasks_of(ready_tableau(1, **CINQ_JOURS, published_on=DAY), today=date(2027, 2, 1))
-    assert "Retirer le tableau" not in states(found)
 
 
 RECAPITULATIF = CINQ_JOURS | {"presentation": "recapitulatif"}

@@ -5,7 +5,6 @@ import unicodedata
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from lxml import etree
 
 from common.texte import JOINT, clean, is_clean, is_suspect, without_separators
 from tests.unit.nasty import NASTY, nasty_texts
@@ -58,11 +57,6 @@ def test_what_is_not_suspect_can_be_written_as_it_is(value: str) -> None:
         assert without_separators(clean(value)) == value
 
 
-@pytest.mark.parametrize("value", ["LANTERNE", "Ursule Zélie", "12 BIS", "¦", "L'Étang", "SW1A 1AA", ""])
-def test_ordinary_values_are_not_suspect(value: str) -> None:
-    assert not is_suspect(value)
-
-
 @given(st.lists(TEXTS, min_size=2, max_size=6))
 def test_values_joined_are_as_clean_as_each_of_them(values: list[str]) -> None:
     joined = JOINT.join(values)
@@ -70,14 +64,6 @@ def test_values_joined_are_as_clean_as_each_of_them(values: list[str]) -> None:
         assert not any(is_suspect(value) for value in values)
     if is_clean(joined):
         assert [clean(value) for value in values] == values
-
-
-@given(TEXTS)
-def test_xml_carries_a_clean_value_unchanged(value: str) -> None:
-    element = etree.Element("Value")
-    element.text = clean(value)
-    read = etree.fromstring(etree.tostring(element, encoding="UTF-8"))
-    assert (read.text or "") == clean(value)
 
 
 @pytest.mark.slow

@@ -1,7 +1,6 @@
 """What the bytes of a uploaded file say, however they are cut into pieces, and how a value was changed."""
 
 import io
-import tracemalloc
 
 import pytest
 from hypothesis import given
@@ -83,13 +82,6 @@ def test_the_name_that_a_file_had_is_found_again(name: str, likely: list[str]) -
 
 
 @pytest.mark.parametrize(
-    ("content", "lines"), [(b"", 0), (b"a", 1), (b"a\n", 1), (b"a\nb", 2), (b"a\r\nb\r\n", 2), (b"\n\n", 2)]
-)
-def test_lines_are_counted_with_or_without_a_last_end(content: bytes, lines: int) -> None:
-    assert _examine(content).lines == lines
-
-
-@pytest.mark.parametrize(
     ("old", "new", "change"),
     [
         ("05110", "5110", ValueChange.ZEROS),
@@ -120,26 +112,7 @@ def test_the_way_of_writing_is_no_change_of_values() -> None:
         assert not _compare(text, encoding).changed, (text, encoding)
 
 
-def test_titles_and_missing_lines_are_told_apart() -> None:
-    assert not _compare(MADE.replace("Naissance", "NAISSANCE")).has_same_titles
-    shorter = _compare("\n".join(MADE.splitlines()[:2]))
-    assert (shorter.made, shorter.found) == (3, 2)
-
-
 @given(st.binary(max_size=300))
 def test_no_bytes_are_too_strange_to_compare(content: bytes) -> None:
     found = compare(io.BytesIO(MADE.encode()), io.BytesIO(content), _examine(content))
     assert found.made == 3
-
-
-@pytest.mark.slow
-def test_a_file_that_is_one_long_line_is_compared_in_pieces() -> None:
-    line = io.BytesIO(b"INVENTEE;Z\xc3\xa9lie;" * 1_000_000)
-    dropped = examine(line, "liste.csv")
-    tracemalloc.start()
-    try:
-        found = compare(io.BytesIO(b"A;B\nINVENTEE;Z\n"), line, dropped)
-        assert tracemalloc.get_traced_memory()[1] < 10_000_000
-    finally:
-        tracemalloc.stop()
-    assert found.found > found.made

@@ -14,13 +14,12 @@ from producers.web.suivi.cards import (
     build_cards,
     just_ended,
     make_card,
-    request_words,
     stage_of,
     wait_words,
 )
 from producers.web.suivi.query import DemandeState, RecentActivity
 from schemas.topology import REQUEST_CANCEL, REQUEST_LISTE_EXPORT
-from schemas.vocabulary import ExportKind, ExportStatus, RequestOutcome
+from schemas.vocabulary import ExportStatus, RequestOutcome
 from tests.unit.asked_files import ready_list
 
 NOW = datetime(2026, 11, 25, 10, 0, tzinfo=UTC)
@@ -91,10 +90,6 @@ def test_the_stage_of_a_request_is_that_of_its_files(states: list[ExportStatus],
     assert stage_of(demande(1, *files)) is stage
 
 
-def test_a_request_without_files_was_refused() -> None:
-    assert stage_of(refused(1)) is Stage.REFUSED
-
-
 @pytest.mark.parametrize(
     ("status", "minutes", "is_shown"),
     [
@@ -115,11 +110,6 @@ def test_what_ended_stays_for_a_while(status: ExportStatus, minutes: float, is_s
 def test_a_failure_goes_once_the_same_file_is_asked_again(later: ExportStatus, is_shown: bool) -> None:
     first, second = demande(1, file(1, BAD)), demande(2, file(2, later))
     assert (1 in shown(second, first)) is is_shown
-
-
-@pytest.mark.parametrize("other", [{"liste": "CE"}, {"format": "xml"}, {"edition": "commission"}])
-def test_another_file_does_not_take_the_place_of_a_failed_one(other: dict[str, Any]) -> None:
-    assert 1 in shown(demande(2, file(2, OK, **other)), demande(1, file(1, BAD)))
 
 
 def test_a_refused_cancellation_is_soon_old_news() -> None:
@@ -166,13 +156,3 @@ def test_what_ended_lately_is_announced_in_its_order() -> None:
     asked = [demande(1, file(1, OK, minutes_ago=1), file(2, BAD, minutes_ago=3), file(3, OFF), file(4, RUN))]
     assert [it.export_id for it in just_ended(asked, NOW)] == [2, 1]
     assert just_ended(asked, NOW + timedelta(hours=1)) == []
-
-
-def test_a_request_is_called_by_what_it_makes() -> None:
-    tableau: dict[str, Any] = {"kind": ExportKind.TABLEAU, "type_tableau": "vingt_jours"}
-    tableau["parameters"] = {"scrutin": "2027-04-11"}
-    assert request_words(demande(1, file(1, Q), file(2, Q))) == "Liste électorale, 2 fichiers"
-    assert request_words(demande(1, file(1, Q, **tableau))) == "Tableau des vingt jours, 1 fichier"
-    both = file(2, Q, **tableau | {"type_tableau": "additions"})
-    assert request_words(demande(1, file(1, Q, **tableau), both)) == "Tableaux, 2 fichiers"
-    assert request_words(refused(1, event_type=REQUEST_CANCEL)) == "Annulation"

@@ -1,7 +1,6 @@
 """Files of the volume: opened by the record, checked before the first byte, told of after the last."""
 
 import hashlib
-import os
 from pathlib import Path
 
 import pytest
@@ -28,12 +27,6 @@ def test_the_bytes_come_in_pieces_and_the_end_is_known(tmp_path: Path, monkeypat
     assert first + b"".join(pieces) == CONTENT
     assert delivery.is_complete
     assert delivery.file.closed
-
-
-def test_an_empty_file_is_complete(tmp_path: Path) -> None:
-    delivery = open_file(tmp_path, put(tmp_path, content=b""))
-    assert list(delivery) == []
-    assert delivery.is_complete
 
 
 def test_who_leaves_in_the_middle_has_not_taken_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -85,35 +78,8 @@ def test_a_link_is_refused_be_it_the_file_or_its_directory(tmp_path: Path) -> No
         open_file(tmp_path, recorded)
 
 
-def test_a_pipe_does_not_make_it_wait(tmp_path: Path) -> None:
-    recorded = put(tmp_path)
-    path = tmp_path / "13900" / "liste.csv"
-    path.unlink()
-    os.mkfifo(path)
-    with pytest.raises(FileAlteredError):
-        open_file(tmp_path, recorded)
-
-
-def test_the_root_may_be_a_link_as_a_mount_can_be(tmp_path: Path) -> None:
-    (tmp_path / "real").mkdir()
-    recorded = put(tmp_path / "real")
-    (tmp_path / "root").symlink_to(tmp_path / "real")
-    assert b"".join(open_file(tmp_path / "root", recorded)) == CONTENT
-
-
 @pytest.mark.parametrize("name", ["", ".", "..", ".liste.csv", "../13900/liste.csv", "/etc/passwd", "a/b", "a\0b"])
 def test_a_name_that_is_no_plain_name_is_not_looked_for(tmp_path: Path, name: str) -> None:
     recorded = put(tmp_path)
     with pytest.raises(FileGoneError):
         open_file(tmp_path, Recorded(recorded.code_commune, name, recorded.size, recorded.sha256))
-
-
-@pytest.mark.parametrize("code", ["..", "13900/..", "", "13"])
-def test_a_commune_that_is_no_code_is_no_directory(tmp_path: Path, code: str) -> None:
-    with pytest.raises(ValueError, match="code INSEE"):
-        open_file(tmp_path, Recorded(code, "liste.csv", 1, "a"))
-
-
-def test_a_volume_that_is_not_there_has_no_file(tmp_path: Path) -> None:
-    with pytest.raises(FileGoneError):
-        open_file(tmp_path / "nowhere", Recorded("13900", "liste.csv", 1, "a"))

@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 
 from producers.errors import BrokerAwayError
-from producers.web.exports import spool as module
 from producers.web.exports.spool import Spool
 from schemas.envelope import CloudEvent
 from tests.parts.notes import note_file
@@ -108,14 +107,6 @@ def test_what_is_no_event_is_put_aside_and_the_others_leave(spool: Spool, broker
     assert [path.name for path in (tmp_path / "spool").iterdir()] == ["00000000000000000001-1.json.illisible"]
 
 
-def test_a_full_spool_sends_at_once(spool: Spool, broker: Broker, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "MOST", 1)
-    spool.send(event(1))
-    spool.send(second := event(2))
-    assert len(spool.waiting()) == 1
-    assert broker.taken == [second.id]
-
-
 def test_a_place_where_nothing_can_be_written_sends_at_once(tmp_path: Path, broker: Broker) -> None:
     (tmp_path / "file").write_text("")
     spool = Spool(tmp_path / "file" / "spool", broker.publish)
@@ -123,19 +114,6 @@ def test_a_place_where_nothing_can_be_written_sends_at_once(tmp_path: Path, brok
     assert broker.taken == [one.id]
     broker.trouble = AWAY
     spool.send(event())
-
-
-def test_two_processes_may_empty_the_same_directory(tmp_path: Path, broker: Broker) -> None:
-    first, second = (Spool(tmp_path, broker.publish) for _ in range(2))
-    for number in range(1, 30):
-        first.send(event(number))
-    threads = [threading.Thread(target=spool.drain) for spool in (first, second)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert len(set(broker.taken)) == 29
-    assert first.waiting() == []
 
 
 def test_it_stops_at_once_while_the_broker_is_away(tmp_path: Path, broker: Broker) -> None:

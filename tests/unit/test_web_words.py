@@ -5,6 +5,8 @@ import inspect
 import re
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
+from html import unescape
+from pathlib import Path
 
 import pytest
 from jinja2 import DictLoader, Environment
@@ -21,6 +23,8 @@ from worker.domain.tableau import controles, couverture
 from worker.handlers.making import make_tableau
 from worker.registre.checks.rules import KINDS
 from worker.registre.reu import importer
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.mark.parametrize(
@@ -62,16 +66,35 @@ def test_days_are_those_of_the_commune() -> None:
     assert kept_until(late, 30) == datetime(2026, 12, 24, 23, 30, tzinfo=UTC)
 
 
+def _strings(source: str) -> Iterator[str]:
+    """The texts of a module, but for its docstrings."""
+    tree = ast.parse(source)
+    silent = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in silent:
+            yield node.value
+
+
+def test_nothing_that_a_page_may_say_holds_a_shell_command() -> None:
+    found = {}
+    for folder in (
+        "producers/web",
+        *(f"worker/{it}" for it in ("handlers", "domain", "exports", "registre", "writers")),
+    ):
+        for path in (ROOT / folder).rglob("*.*"):
+            if path.suffix in {".py", ".html"}:
+                text = path.read_text("utf-8")
+                said = text if path.suffix == ".html" else "\n".join(_strings(text))
+                found[path.name] = re.findall(r"python3? -m|docker compose|\$ ", unescape(said))
+    assert {name for name, commands in found.items() if commands} == set()
+
+
 def test_a_clerk_reads_what_to_do_and_no_command() -> None:
     """Of whatever the rules of tableaux may say; « (page « Doutes ») » is no command."""
     environment = Environment(loader=DictLoader({"t": "{{ said | typo }}"}), autoescape=False)  # noqa: S701 — no page
     add_words(environment)
-    said = [
-        node.value
-        for module in (incomplete, controles, couverture, majorite, importer)
-        for node in ast.walk(ast.parse(inspect.getsource(module)))
-        if isinstance(node, ast.Constant) and isinstance(node.value, str) and " (" in node.value
-    ]
+    modules = (incomplete, controles, couverture, majorite, importer)
+    said = [it for module in modules for it in _strings(inspect.getsource(module)) if " (" in it]
     assert any("imports --taken-on" in it for it in said)
     shown = [environment.get_template("t").render(said=it) for it in said]
     assert [it for it in shown if re.search(r"import-|--[a-z]|\(motifs\)", it)] == []
@@ -121,16 +144,9 @@ Sexe absent, Séparateur remplacé, Valeur trop longue, Ville absente, Voie abse
 _CODE = re.compile(r"[a-z]+(_[a-z]+)+")
 
 
-def _tableau_codes() -> Iterator[str]:
-    """The kinds that the report of a tableau may have: words joined so are nothing else in these modules."""
-    for module in (incomplete, controles, couverture, majorite, make_tableau):
-        for node in ast.walk(ast.parse(inspect.getsource(module))):
-            if isinstance(node, ast.Constant) and isinstance(node.value, str) and _CODE.fullmatch(node.value):
-                yield node.value
-
-
 def test_every_kind_of_anomaly_is_called_in_french() -> None:
-    tableau = set(_tableau_codes())
+    modules = (incomplete, controles, couverture, majorite, make_tableau)
+    tableau = {it for module in modules for it in _strings(inspect.getsource(module)) if _CODE.fullmatch(it)}
     assert {"couverture_fin", "doutes_ouverts", "second_tour_inconnu", "deja_inscrit", "bilan_impossible"} <= tableau
     shown = {code_words(code) for code in tableau | {kind.code for kind in KINDS}}
     assert shown == set(re.split(r",\s+", LABELS.strip()))

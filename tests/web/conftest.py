@@ -85,7 +85,7 @@ def files(tmp_path: Path, sqlite_files: SqliteFiles) -> Iterator[FilesScreen]:
 
 
 @pytest.fixture(params=["postgresql", "sqlite"])
-def files_on_both(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[FilesScreen]:
+def screen(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[FilesScreen]:
     """The same, on PostgreSQL and on SQLite."""
     if request.param == "sqlite":
         yield request.getfixturevalue("files")

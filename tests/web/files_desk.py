@@ -12,6 +12,7 @@ from typing import Any
 from httpx2 import Response
 from pydantic import SecretStr
 from sqlalchemy import RowMapping, text
+from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
 from producers.errors import BrokerAwayError
@@ -32,6 +33,7 @@ from worker.handlers.requests.ingest_request import ingest_request
 
 _TAG = re.compile(r"<[^>]*>")
 _TOKEN = re.compile(r'name="jeton" value="([^"]+)"')
+_FIELD = re.compile(r'name="(jeton|formulaire)" value="([^"]+)"')
 _SPACES = re.compile(r"\s+")
 
 
@@ -67,7 +69,7 @@ class FilesScreen:
 
     def path(self, name: str, **path: object) -> str:
         """The address of a page."""
-        return str(self.client.app.url_path_for(name, commune=self.commune, **path))  # type: ignore[attr-defined]
+        return str(self.app.url_path_for(name, commune=self.commune, **path))
 
     def get(self, name: str, query: str = "", **path: object) -> Response:
         """A page as it comes."""
@@ -110,22 +112,72 @@ class FilesScreen:
         assert self.desk.ring(export)["status"] == "ready"
         return export
 
+    def at(self, path: str) -> Response:
+        """A page of the commune by its address."""
+        return self.client.get(f"/communes/{self.commune}{path}")
+
+    def read_at(self, path: str) -> str:
+        """The text of a page by its address, a space in the place of each tag."""
+        page = self.at(path)
+        assert page.status_code == 200, page.text
+        return spaced_words(page)
+
+    def send(self, path: str, form: dict[str, Any]) -> Response:
+        """Send a form to an address, with the token of the session."""
+        token = dict(_FIELD.findall(self.at("/listes").text))["jeton"]
+        address = f"/communes/{self.commune}{path}"
+        return self.client.post(address, data=form | {"jeton": token}, follow_redirects=False)
+
+    def press(self, path: str, *, on: str, times: int = 1) -> None:
+        """Press the button of a form that page `on` shows and that is sent to `path`, so many times."""
+        form = self.at(on).text.partition(f'action="/communes/{self.commune}{path}"')[2].partition("</form>")[0]
+        assert form, f"no form for {path}"
+        fields = dict(_FIELD.findall(form)) | dict(re.findall(r'name="(export)" value="([^"]+)"', form))
+        for _ in range(times):
+            answer = self.client.post(f"/communes/{self.commune}{path}", data=fields, follow_redirects=False)
+            assert answer.status_code == 303, answer.text
+
+    def ask(self, *listes: str, format_: str = "csv") -> list[int]:
+        """Ask for list files by the page, and let a worker read it; the numbers of the new files, which wait."""
+        before = self.numbers()
+        assert self.send("/listes", {"listes": list(listes), "format": format_}).status_code == 303
+        self.work()
+        return [number for number in self.numbers() if number not in before]
+
+    def ask_and_make(self, *listes: str, format_: str = "csv") -> list[int]:
+        """Ask by the page, and let a worker make the files."""
+        made = self.ask(*listes, format_=format_)
+        for number in made:
+            assert self.desk.ring(number)["status"] == "ready"
+        return made
+
     def numbers(self) -> list[int]:
         """Every file that was asked for, in order."""
-        with self.desk.engine.connect() as connection:
-            query = text("SELECT export_id FROM derniers_exports ORDER BY export_id")
-            return list(connection.execute(query).scalars())
+        return self._column("SELECT export_id FROM derniers_exports ORDER BY export_id")
+
+    def requests(self) -> list[int]:
+        """Every request that was read, in order."""
+        return self._column("SELECT request_id FROM demandes ORDER BY request_id")
+
+    @property
+    def app(self) -> Starlette:
+        """The screen itself."""
+        app: Starlette = self.client.app  # type: ignore[assignment]
+        return app
 
     @property
     def spool(self) -> Spool:
         """Where the screen keeps what is not taken for now."""
-        spool: Spool = self.client.app.state.services.spool  # type: ignore[attr-defined]
+        spool: Spool = self.app.state.services.spool
         return spool
 
     def set_clock(self, instant: datetime) -> None:
         """The screen's own clock; the database keeps its own."""
-        state = self.client.app.state  # type: ignore[attr-defined]
-        state.services = replace(state.services, clock=lambda: instant)
+        self.app.state.services = replace(self.app.state.services, clock=lambda: instant)
+
+    def _column(self, query: str) -> list[int]:
+        with self.desk.engine.connect() as connection:
+            return list(connection.execute(text(query)).scalars())
 
 
 def words(response: Response) -> str:
@@ -133,12 +185,24 @@ def words(response: Response) -> str:
     return _SPACES.sub(" ", unescape(_TAG.sub("", response.text.partition("<main")[2])))
 
 
+def spaced_words(response: Response) -> str:
+    """The same, with a space in the place of each tag."""
+    return " ".join(unescape(_TAG.sub(" ", response.text.partition("<main")[2].partition(">")[2])).split())
+
+
+def once_of(page: Response) -> str:
+    """What tells this showing of the page's first form from another."""
+    values: list[str] = [value for name, value in _FIELD.findall(page.text) if name == "formulaire"]
+    return values[0]
+
+
 @contextmanager
-def open_screen(url: str, folder: Path) -> Iterator[FilesScreen]:
+def open_screen(url: str, folder: Path, **given: Any) -> Iterator[FilesScreen]:  # noqa: ANN401 — of WebSettings
     """The screen on this database, its volume and its spool in this folder."""
     engine = build_engine(url)
     desk = DepotsDesk(engine, folder / "exports")
-    settings = WebSettings(state_url=SecretStr(url), exports_dir=folder / "exports", home=folder, source="/screen")
+    places: dict[str, Any] = {"exports_dir": folder / "exports", "home": folder, "source": "/screen"}
+    settings = WebSettings(state_url=SecretStr(url), **places | given)
     broker = Broker()
     with TestClient(create_app(settings, broker.publish), base_url="http://127.0.0.1:8000") as client:
         yield FilesScreen(desk, client, broker)

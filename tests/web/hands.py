@@ -6,14 +6,20 @@ from contextlib import suppress
 from datetime import date
 from pathlib import Path
 
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Error, Locator, Page, expect
 
 from tests.parts.browser import PATIENCE_MS, reload_until
 from tests.parts.firefox import BrowserRefusedError, Element, Firefox
 from tests.parts.wait import wait_until
-from tests.web.test_browser_keyboard import Keyboard
 
 _NAVIGATION = "Navigation principale"
+_MOST_STOPS = 120
+_IS_SEEN = """() => {
+  const it = document.activeElement, box = it.getBoundingClientRect(), style = getComputedStyle(it);
+  return it === document.body || it.tabIndex < 0 || (style.outlineStyle !== 'none'
+    && parseFloat(style.outlineWidth) >= 2 && box.width > 0
+    && box.bottom > 0 && box.top < innerHeight && box.right > 0 && box.left < innerWidth);
+}"""
 
 
 class Mouse:
@@ -93,88 +99,30 @@ class Mouse:
         box.select_option(option)
 
 
-class Newcomer(Mouse):
-    """The same, and how long somebody takes who has never seen the pages, by the keystroke-level model with its times.
-
-    Sources: Card, Moran and Newell, « The keystroke-level model », 1980; how fast French is read: Trauzettel-Klosinski
-    et al., 2012; how many of the words of a page, at most: Nielsen, « How little do users read? », 2008.
-    """
-
-    KEY, POINT, CLICK, HOME, THINK = 0.28, 1.1, 0.2, 0.4, 1.35
-    """Seconds: a key, by who types for no living; the mouse to its aim; a click; a hand to the keyboard; a decision."""
-    WORDS_A_SECOND, READ = 195 / 60, 0.28
-
-    def __init__(self, page: Page, downloads: Path, *, is_live: bool = True) -> None:
-        super().__init__(page, downloads, is_live=is_live)
-        self.acts = self.words = 0
-        self.typing = 0.0
-        self._known: set[str] = set()
-
-    def minutes(self, machine: float, *, read: float = READ) -> float:
-        """What she takes, where she reads that share of the words, each once; `machine`: the seconds without her."""
-        acts = self.acts * (self.THINK + self.POINT + self.CLICK) + self.typing
-        return (acts + read * self.words / self.WORDS_A_SECOND + machine) / 60
-
-    def sees(self, words: str) -> None:
-        super().sees(words)
-        self._read()
-
-    def attach(self, label: str, path: Path) -> None:
-        super().attach(label, path)
-        self.acts += 3  # the button, the file among others, « Ouvrir »
-
-    def _leave(self, target: Locator) -> None:
-        super()._leave(target)
-        self._read()
-
-    def _activate(self, target: Locator) -> None:
-        super()._activate(target)
-        self.acts += 1
-
-    def _set(self, box: Locator, ticked: bool) -> None:
-        if box.is_checked() != ticked:
-            self.acts += 1
-        super()._set(box, ticked)
-
-    def _fill(self, field: Locator, value: str | date) -> None:
-        super()._fill(field, value)
-        self.acts += 1
-        self.typing += self.HOME + self.KEY * len(value if isinstance(value, str) else f"{value:%d%m%Y}")
-
-    def _choose(self, box: Locator, option: str) -> None:
-        super()._choose(box, option)
-        self.acts += 2
-
-    def _read(self) -> None:
-        lines = {line.strip() for line in self.page.get_by_role("main").inner_text().splitlines()}
-        words = sum(len(line.split()) for line in lines - self._known)
-        self._known |= lines
-        self.words += words
-
-
 class Keys(Mouse):
     """Tab, Space, Enter, arrows and letters; at each stop what has the focus is seen."""
 
-    def __init__(self, page: Page, downloads: Path) -> None:
-        super().__init__(page, downloads)
-        self._keys = Keyboard(page)
+    def open(self, path: str) -> None:
+        super().open(path)
+        self._activate(self.page.get_by_role("link", name="Aller au contenu"))
+        expect(self.page.locator("main")).to_be_focused()
 
     def attach(self, label: str, path: Path) -> None:
         with self.page.expect_file_chooser() as waited:
-            self._keys.press(self.page.get_by_label(label, exact=True))
+            self._activate(self.page.get_by_label(label, exact=True))
         waited.value.set_files(path)
 
     def _activate(self, target: Locator) -> None:
-        self._keys.press(target)
+        self._press(target, "Enter")
 
     def _set(self, box: Locator, ticked: bool) -> None:
         if box.is_checked() == ticked:
             return
         if box.get_attribute("type") == "checkbox":
-            self._keys.press(box, "Space")
+            self._press(box, "Space")
             return
         group = self.page.locator(f"input[type=radio][name={box.get_attribute('name')}]")
-        self._keys.reach_any(group)
+        self._reach_any(group)
         self.page.keyboard.press("Space")
         for _ in range(group.count()):
             if box.is_checked():
@@ -183,10 +131,10 @@ class Keys(Mouse):
         raise AssertionError(f"{box} is not chosen by the arrows")
 
     def _fill(self, field: Locator, value: str | date) -> None:
+        self._reach(field)
         if isinstance(value, str):
-            self._keys.type(field, value)
+            self.page.keyboard.type(value)
             return
-        self._keys.reach(field)
         for order in ("%d%m%Y", "%m%d%Y"):  # by the browser's own language
             self.page.keyboard.type(value.strftime(order))
             if field.input_value() == value.isoformat():
@@ -196,9 +144,40 @@ class Keys(Mouse):
         raise AssertionError(f"{value} cannot be typed in {field}")
 
     def _choose(self, box: Locator, option: str) -> None:
-        self._keys.reach(box)
+        self._reach(box)
         self.page.keyboard.type(option)
         expect(box.locator("option:checked")).to_have_text(option)
+
+    def _press(self, target: Locator, key: str) -> None:
+        self._reach(target)
+        self.page.keyboard.press(key)
+
+    def _reach(self, target: Locator) -> None:
+        """Press Tab until it has the focus; each stop is visible."""
+        expect(target).to_be_attached()
+        for _ in range(_MOST_STOPS):
+            self.page.keyboard.press("Tab")
+            self._see()
+            if target.evaluate("it => it === document.activeElement"):
+                return
+        raise AssertionError(f"{target} is not reached by Tab")
+
+    def _reach_any(self, group: Locator) -> None:
+        """Press Tab until one of them has the focus."""
+        names = {it.get_attribute("name") for it in group.all()}
+        for _ in range(_MOST_STOPS):
+            self.page.keyboard.press("Tab")
+            if self.page.evaluate("document.activeElement.name") in names:
+                return
+        raise AssertionError(f"{group} is not reached by Tab")
+
+    def _see(self) -> None:
+        """A part of the page that changes just now may hide it for a moment."""
+        try:
+            self.page.wait_for_function(_IS_SEEN)
+        except Error:
+            element = self.page.evaluate("document.activeElement.outerHTML.slice(0, 300)")
+            raise AssertionError(f"what has the focus is not seen: {element}") from None
 
 
 _FIND = r"""

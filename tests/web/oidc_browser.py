@@ -34,6 +34,17 @@ def with_provider(issuer: str, **given: Any) -> dict[str, Any]:  # noqa: ANN401 
     return common | given
 
 
+def provider_variables(issuer: str) -> dict[str, str]:
+    """The same as variables of a screen's process."""
+    return {
+        "PREFECTURE_WEB_AUTH": "oidc",
+        "PREFECTURE_WEB_OIDC_ISSUER": issuer,
+        "PREFECTURE_WEB_OIDC_UNVERIFIED": issuer,  # the mock says nothing of addresses
+        "PREFECTURE_WEB_OIDC_CLIENT_ID": CLIENT_ID,
+        "PREFECTURE_WEB_OIDC_CLIENT_SECRET": "client-secret",
+    }
+
+
 @contextmanager
 def open_mock(folder: Path) -> Iterator[str]:
     """A provider where whatever name is typed becomes `sub` and `email`; its issuer.

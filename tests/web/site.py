@@ -1,5 +1,6 @@
 """A whole installation with the accounts of `deploy/`: broker, database, worker, notifier, mails, and the screen."""
 
+import os
 import socket
 import sys
 from contextlib import suppress
@@ -11,6 +12,7 @@ from common.calendrier import jour_a_paris
 from producers.web.routes import ROUTES
 from schemas.topology import QUEUE_REGISTRE
 from tests.parts.browser import PROXY_SECRET
+from tests.parts.databases import SqliteFiles
 from tests.parts.deployment import VHOST, Deployment
 from tests.parts.mail import Mailbox
 from tests.parts.ports import LOOPBACK, free_port
@@ -18,6 +20,7 @@ from tests.parts.process import Process
 from tests.parts.town import ROOT, Town, prepare_migrated, prepare_mouvements
 from tests.parts.wait import wait_until
 from tests.web.neighbours import LIBREVILLE, add_neighbours
+from tests.web.security_desk import SCREEN_TEMPLATE, SECRET, write_files
 from worker.access.management import SCREEN_ACCOUNT, allow_sender
 from worker.access.models import EVERY_COMMUNE
 from worker.messaging.encoder import ACTOR_QUEUES
@@ -74,11 +77,31 @@ class Site:
             "PREFECTURE_WEB_TRUSTED_PROXIES": LOOPBACK,
             "PREFECTURE_WEB_PROXY_SECRET": PROXY_SECRET,
         }
-        command = [sys.executable, "-m", "producers", "web"]
-        screen = Process(command, env=environment, folder=ROOT, log=folder / "screen.log")
-        wait_until(lambda: not screen.alive or _listens(port), message="the screen")
-        assert screen.alive, self.town.log("screen")
-        return screen
+        return start_screen(environment, folder / "screen.log")
+
+
+def screen_environment(folder: Path, sqlite_files: SqliteFiles, public_url: str) -> dict[str, str]:
+    """The variables of a screen on the small database of `security_desk`, without a broker."""
+    write_files(folder / "exports")
+    return {
+        "PATH": os.environ["PATH"],
+        "PREFECTURE_STATE_URL": sqlite_files.create(folder / "screen.sqlite3", SCREEN_TEMPLATE),
+        "PREFECTURE_AMQP_URL": f"amqp://nobody:nothing@{LOOPBACK}:1/",
+        "PREFECTURE_EXPORTS_DIR": str(folder / "exports"),
+        "PREFECTURE_HOME": str(folder),
+        "PREFECTURE_PUBLIC_URL": public_url,
+        "PREFECTURE_WEB_SECRET": SECRET,
+        "PREFECTURE_WEB_PORT": str(free_port()),
+    }
+
+
+def start_screen(environment: dict[str, str], log: Path) -> Process:
+    """The process of a screen, once it listens."""
+    screen = Process([sys.executable, "-m", "producers", "web"], env=environment, folder=ROOT, log=log)
+    port = int(environment["PREFECTURE_WEB_PORT"])
+    wait_until(lambda: not screen.alive or _listens(port), message="the screen")
+    assert screen.alive, log.read_text()
+    return screen
 
 
 def _listens(port: int) -> bool:

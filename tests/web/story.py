@@ -51,8 +51,6 @@ BLOCKING = (
 
 OF_EUROPEAN_LIST = {"nationalite": ""}, "Nationalité absente"
 
-PROBLEMS = len(REJECTED) + len(BLOCKING) + 1
-
 ANSWER = "Dépôt rejeté.\nLa commune de naissance de {nom} {prenoms}, né(e) le {naissance}, est inconnue."
 
 
@@ -77,8 +75,6 @@ class Days(NamedTuple):
 class Downloads:
     """Her downloads folder."""
 
-    former: Path
-    """That of the month before, without a problem; of the straight road."""
     flawed: Path
     """The first export, with its fifteen problems."""
     readable: Path
@@ -122,17 +118,16 @@ def write_downloads(folder: Path, code: str, nom: str) -> Downloads:
     blamed = later[401]
     last = [row._replace(commune_naissance="MARSEILLE") if row is blamed else row for row in later]
 
-    names = "0", "1", "1-relu", "2", "3"
-    former, flawed, readable, corrected, final = (folder / f"electeurs-{name}.csv" for name in names)
+    names = "1", "1-relu", "2", "3"
+    flawed, readable, corrected, final = (folder / f"electeurs-{name}.csv" for name in names)
     for path, rows in (
-        (former, [*here, *others]),
         (flawed, [*unread, *wrong_others]),
         (readable, [*wrong, *wrong_others]),
         (corrected, [*later, *others]),
         (final, [*last, *others]),
     ):
         write_lines(path, rows)
-    return Downloads(former, flawed, readable, corrected, final, blamed, kept=len(last))
+    return Downloads(flawed, readable, corrected, final, blamed, kept=len(last))
 
 
 class Hand(Protocol):
@@ -197,19 +192,6 @@ class Story:
         self.ask_for_lists(Liste.PRINCIPALE)
         self.deposit(Liste.PRINCIPALE)
         self.answer("accepté", "Votre liste a été intégrée.")
-        self.note_the_calendar()
-        self.complete_motifs()
-        self.ask_for_the_tableau()
-        self.post_and_certify()
-
-    def go_straight(self) -> None:
-        """From an export without a problem, the month before being there, to the accepted deposit and the tableau."""
-        self.hand.open("/")
-        self.take_up(self.downloads.corrected, self.days.meeting)
-        self.ask_for_lists()
-        self.take_the_dossier()
-        self.deposit(*Liste)
-        self.answer("accepté", "Vos listes ont été intégrées.", *Liste)
         self.note_the_calendar()
         self.complete_motifs()
         self.ask_for_the_tableau()

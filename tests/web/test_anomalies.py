@@ -23,14 +23,14 @@ LINES = 100_000
 
 
 @pytest.mark.slow
-def test_every_line_of_the_report_is_on_the_pages_blocking_first(files_on_both: FilesScreen) -> None:
-    made = files_on_both.make()
-    page = files_on_both.read("anomalies", export=made["export_id"])
-    lines = _report(files_on_both, made)
+def test_every_line_of_the_report_is_on_the_pages_blocking_first(screen: FilesScreen) -> None:
+    made = screen.make()
+    page = screen.read("anomalies", export=made["export_id"])
+    lines = _report(screen, made)
     for line in lines[:PAGE]:
         assert line["Anomalie"].split(" : ")[0] in page
     assert f"{made['bloquantes']} anomalies bloquantes : la plateforme rejetterait le fichier entier" in page
-    page += files_on_both.read("anomalies", "page=2", export=made["export_id"])
+    page += screen.read("anomalies", "page=2", export=made["export_id"])
     listed = (part.partition("Suivi")[2] for part in page.split("Une par une")[1:])
     severities = re.findall(r"(bloquante|remarque) ", " ".join(it.partition("Ce qui a été trouvé")[0] for it in listed))
     assert severities.count("bloquante") == made["bloquantes"]
@@ -57,8 +57,8 @@ def _press(files: FilesScreen, made: RowMapping, name: str, **fields: str) -> st
 
 
 @pytest.mark.slow
-def test_what_is_dealt_with_is_said_with_who_said_it_and_can_be_taken_back(files_on_both: FilesScreen) -> None:
-    files = files_on_both
+def test_what_is_dealt_with_is_said_with_who_said_it_and_can_be_taken_back(screen: FilesScreen) -> None:
+    files = screen
     made = files.make()
     address = _press(files, made, "traite", gravite="bloquante", page="1")
     assert address.endswith(f"/exports/{made['export_id']}/anomalies?gravite=bloquante&page=1#lignes")
@@ -135,12 +135,6 @@ def test_a_name_is_looked_for_by_a_form_and_never_stands_in_an_address(
     ]
 
 
-def test_a_name_in_the_address_is_not_looked_for(files: FilesScreen) -> None:
-    made = files.make()
-    everything = files.read("anomalies", export=made["export_id"])
-    assert files.read("anomalies", "nom=inventee", export=made["export_id"]) == everything
-
-
 @pytest.mark.slow
 def test_a_hundred_thousand_lines_are_read_by_pages_in_flat_memory(files: FilesScreen) -> None:
     made = files.make()
@@ -155,15 +149,6 @@ def test_a_hundred_thousand_lines_are_read_by_pages_in_flat_memory(files: FilesS
         assert tracemalloc.get_traced_memory()[1] < 5_000_000
     finally:
         tracemalloc.stop()
-
-
-def test_a_search_goes_from_page_to_page_by_forms(files: FilesScreen) -> None:
-    made = files.make()
-    _replace_report(files, made, 3 * PAGE)
-    found = files.post("anomalies", {"nom": "nom", "page": "2"}, export=made["export_id"])
-    assert "page 2 sur 3" in words(found)
-    assert '<button class="link" name="page" value="3">' in found.text
-    assert files.post("anomalies", {"nom": "nom", "page": "99"}, export=made["export_id"]).status_code == 200
 
 
 def test_values_are_shown_as_they_are_and_never_as_markup(files: FilesScreen) -> None:
@@ -197,12 +182,6 @@ def test_a_purged_report_leaves_its_counts(files: FilesScreen) -> None:
     response = files.get("anomalies", export=made["export_id"])
     assert response.status_code == 410
     assert f"{made['bloquantes']} anomalies bloquantes" in words(response)
-
-
-def test_what_was_not_made_has_no_anomalies(files: FilesScreen) -> None:
-    export = files.desk.ask()
-    assert files.get("anomalies", export=export).status_code == 404
-    assert files.get("anomalies", export=99).status_code == 404
 
 
 def _report(files: FilesScreen, made: RowMapping) -> list[dict[str, str]]:

@@ -3,36 +3,27 @@
 import base64
 import hashlib
 import json
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from threading import Thread
 from typing import Any
 
 import pytest
-import uvicorn
 from limits import parse
 from sqlalchemy import text
 from starlette.testclient import TestClient
 
 from common.cli import ExitCode
-from producers.web.app import create_app
 from producers.web.security import limits
 from schemas.declarations import FileNoted
 from schemas.envelope import CloudEvent
 from schemas.generate import ROOT
 from schemas.http import TOKEN_ACTOR, ExportDocument, Problem
 from tests.parts.notes import note_file
-from tests.parts.packages import Part, require
-from tests.parts.ports import LOOPBACK, free_port
-from tests.parts.wait import wait_until
 from tests.web.security_desk import (
     CONTENT,
     FILE,
     GRANDVILLE,
     LIBREVILLE,
-    Sent,
     behind_proxy,
     make_settings,
     open_client,
@@ -43,7 +34,6 @@ from worker.db.engine import build_engine
 
 pytestmark = pytest.mark.integration
 
-CURL = Part("curl", "curl", ("curl",))
 
 DIGEST = hashlib.sha256(CONTENT).digest()
 EXPORT, BYTES = "/api/v1/exports/1", "/api/v1/exports/1/fichier"
@@ -235,38 +225,3 @@ def test_the_contract_is_served_and_is_the_committed_one(machine: TestClient, ma
     token = make_token("*")
     for path in ("/api/v1/", "/api/v1/communes", "/api/v1/exports"):
         assert _code(machine.get(path, headers=_showing(token))) == (404, "adresse_inconnue")
-
-
-@pytest.mark.slow
-def test_curl_and_python_take_a_file(screen_database: str, tmp_path: Path, make_token: MakeToken) -> None:
-    """Another process, by the published contract alone."""
-    require(CURL)
-    port = free_port()
-    settings = make_settings(screen_database, tmp_path)
-    app = create_app(settings, Sent().publish)
-    server = uvicorn.Server(uvicorn.Config(app, host=LOOPBACK, port=port, log_config=None))
-    thread = Thread(target=server.run)
-    thread.start()
-    try:
-        wait_until(lambda: server.started, message="the screen")
-        url, token = f"http://{LOOPBACK}:{port}{BYTES}", make_token(LIBREVILLE)
-        kept = tmp_path / "by-curl.csv"
-        kept.write_bytes(CONTENT[:7])
-        header = f"Authorization: Bearer {token}"
-        ran = subprocess.run(
-            ["curl", "--silent", "--fail", "--continue-at", "-", "--header", header, "--output", str(kept), url],
-            check=False,
-        )
-        assert ran.returncode == 0
-        assert kept.read_bytes() == CONTENT
-        code = (
-            "import sys, urllib.request as u; "
-            "r = u.Request(sys.argv[1], headers={'Authorization': 'Bearer ' + sys.argv[2]}); "
-            "sys.stdout.buffer.write(u.build_opener(u.ProxyHandler({})).open(r).read())"
-        )
-        assert (
-            subprocess.run([sys.executable, "-c", code, url, token], check=True, capture_output=True).stdout == CONTENT
-        )
-    finally:
-        server.should_exit = True
-        thread.join()

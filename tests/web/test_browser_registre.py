@@ -20,54 +20,10 @@ from worker.registre.communes import add_commune
 
 pytestmark = [pytest.mark.web, pytest.mark.slow]
 
-MARSEILLE, AGENT = "13055", "agent-marseille"
-"""A commune without a register, and who has just been let in."""
 
 LONG = {TITLES[n]: ("Résidence des Essais, escalier " * 9)[:250] for n in (15, 16, 17)}
 GRANDE, LARGEST, MEBIBYTES = "13916", 500_000_000, 512
 """A code given to no place; bytes of its export; what no process may take for it."""
-
-
-@pytest.mark.parametrize("is_live", [True, False], ids=["live", "without-javascript"])
-def test_from_her_downloads_to_the_files_of_the_lists(
-    visit: Visit, site: Site, tmp_path: Path, *, is_live: bool
-) -> None:
-    with Session(site.town.engine) as session, session.begin():
-        session.merge(Agent(name=AGENT, code_commune=MARSEILLE, email="elections@marseille.example"))
-    page = visit(AGENT, java_script_enabled=is_live).page
-    rows = electeurs(60 + is_live, {COMMUNE: MARSEILLE})
-    rows[0] |= {PRENOMS: "Ursule", NUMERO: "900"}
-    path = write_reu(tmp_path / "export.csv", rows)
-    page.goto(f"/communes/{MARSEILLE}/registre")
-    page.get_by_label("Fichier", exact=True).set_input_files(path)
-    page.get_by_label("Jour du téléchargement").fill(site.today.isoformat())
-    page.get_by_role("button", name="Voir ce qui changerait").click()
-
-    button = page.get_by_role("button", name="Reprendre dans le registre")
-    if is_live:
-        expect(button).to_be_visible()
-    else:
-        reload_until(button, "the preview")
-    expect(page.get_by_text("Rien n'a encore changé dans le registre")).to_be_visible()
-    for warned in page.get_by_role("group", name="Avant de reprendre").get_by_role("checkbox").all():
-        warned.check()
-    button.click()
-    counted = page.get_by_text(f"{60 + is_live} électeurs")
-    if is_live:
-        expect(counted.first).to_be_visible()
-    else:
-        reload_until(counted, "the import")
-    expect(page.get_by_text(re.compile("^Repris dans le registre")).first).to_be_visible()
-    arrivals = site.town.arrivals
-    wait_until(lambda: not list(arrivals.iterdir()), message="an empty arrivals folder")
-
-    page.get_by_role("link", name="Préparer les fichiers").first.click()
-    page.get_by_role("button", name="Génération du fichier").click()
-    made = (
-        "SELECT electeurs FROM derniers_exports WHERE code_commune = :commune AND liste = 'P' AND status = 'ready' "
-        "AND electeurs = :count"
-    )
-    wait_until(lambda: site.town.rows(made, commune=MARSEILLE, count=60 + is_live), message="the file of the list")
 
 
 @pytest.mark.parametrize("is_live", [True, False], ids=["live", "without-javascript"])

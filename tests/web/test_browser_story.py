@@ -1,21 +1,18 @@
 """The whole story in a real browser, in front of a whole installation that is empty when it begins.
 
-By mouse in `make test`; by keyboard, without scripts, in Firefox and in the embedded mode each night. Each prints its
-time.
+By mouse in `make test`; by keyboard, without scripts, in Firefox and in the embedded mode each night.
 """
 
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
-import click
 import pytest
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, Page
 from sqlalchemy import RowMapping, text
 from sqlalchemy.orm import Session
 
@@ -29,9 +26,9 @@ from tests.parts.packages import NGINX, require
 from tests.parts.ports import LOOPBACK, free_port
 from tests.parts.process import Process
 from tests.parts.town import ROOT
-from tests.web.hands import Fox, Keys, Mouse, Newcomer
+from tests.web.hands import Fox, Keys, Mouse
 from tests.web.site import Site
-from tests.web.story import PROBLEMS, SIZES, Days, Story, write_downloads
+from tests.web.story import Days, Story, write_downloads
 from worker.access.models import Agent
 from worker.db.engine import build_engine
 from worker.registre.communes import add_commune
@@ -44,11 +41,13 @@ COMMUNES = {
     "no-scripts": ("13913", "HAUTVAL"),
     "Firefox": ("13914", "ROSEVAL"),
     "one computer": ("13915", "SOLVAL"),
-    "straight": ("13916", "DROITVAL"),
 }
 """Of each way, codes that are given to no place."""
-
-SayTime = Callable[..., float]
+HANDS: dict[str, Callable[[Page, Path], Mouse]] = {
+    "mouse": Mouse,
+    "keyboard": Keys,
+    "no-scripts": partial(Mouse, is_live=False),
+}
 
 _NGINX = """
 {user}
@@ -97,26 +96,6 @@ def _let_in(site: Site, commune: str, nom: str) -> str:
     return name
 
 
-@pytest.fixture
-def say_time(capsys: pytest.CaptureFixture[str]) -> SayTime:
-    """Prints how long it took, since it began, and would take a newcomer."""
-    began = time.monotonic()
-
-    def say(way: str, newcomer: Newcomer | None = None) -> float:
-        took = time.monotonic() - began
-        with capsys.disabled():
-            told = f"{sum(SIZES)} electors, {PROBLEMS} problems, from the export to the certificate, {way}"
-            click.echo(f"\n{told}: {took:.0f} s")
-            if newcomer:
-                click.echo(
-                    f"a newcomer, {newcomer.acts} acts and {newcomer.words} words: {newcomer.minutes(took):.1f} min, "
-                    f"{newcomer.minutes(took, read=1):.1f} where she reads all of them"
-                )
-        return took
-
-    return say
-
-
 @pytest.mark.parametrize(
     "way",
     [
@@ -126,39 +105,19 @@ def say_time(capsys: pytest.CaptureFixture[str]) -> SayTime:
     ],
 )
 def test_from_the_export_that_she_holds_to_the_certificate_to_sign(
-    way: str, browser: Browser, empty_site: Site, tmp_path: Path, say_time: SayTime
+    way: str, browser: Browser, empty_site: Site, tmp_path: Path
 ) -> None:
     commune, nom = COMMUNES[way]
     town, agent = empty_site.town, _let_in(empty_site, commune, nom)
     visitor = Visitor(browser, empty_site.url, agent, java_script_enabled=way != "no-scripts")
-    by_mouse = Newcomer(visitor.page, tmp_path, is_live=way != "no-scripts")
-    hand = Keys(visitor.page, tmp_path) if way == "keyboard" else by_mouse
+    hand = HANDS[way](visitor.page, tmp_path)
     downloads, days = write_downloads(tmp_path, commune, nom), Days.around(empty_site.today)
     Story(hand, town.rows, town.arrivals, commune, days, downloads).play()
     visitor.close()
-    say_time(way, by_mouse if way == "mouse" else None)
 
 
 @pytest.mark.slow
-def test_the_straight_road_takes_a_newcomer_ten_minutes(
-    browser: Browser, empty_site: Site, tmp_path: Path, say_time: SayTime
-) -> None:
-    """An export without a problem: what is wrong in the REU is corrected there, however long that takes."""
-    commune, nom = COMMUNES["straight"]
-    town, agent = empty_site.town, _let_in(empty_site, commune, nom)
-    visitor = Visitor(browser, empty_site.url, agent)
-    hand = Newcomer(visitor.page, tmp_path)
-    downloads, days = write_downloads(tmp_path, commune, nom), Days.around(empty_site.today)
-    before = Story(Mouse(visitor.page, tmp_path), town.rows, town.arrivals, commune, days, downloads)
-    before.hand.open("/")
-    before.take_up(downloads.former, days.former_meeting)
-    replace(before, hand=hand).go_straight()
-    visitor.close()
-    assert hand.minutes(say_time("the straight road", hand)) < 10
-
-
-@pytest.mark.slow
-def test_the_same_in_firefox(empty_site: Site, tmp_path: Path, say_time: SayTime) -> None:
+def test_the_same_in_firefox(empty_site: Site, tmp_path: Path) -> None:
     commune, nom = COMMUNES["Firefox"]
     agent, town, port = _let_in(empty_site, commune, nom), empty_site.town, free_port()
     downloads, days = write_downloads(tmp_path, commune, nom), Days.around(empty_site.today)
@@ -167,7 +126,6 @@ def test_the_same_in_firefox(empty_site: Site, tmp_path: Path, say_time: SayTime
     with _proxy(tmp_path, port, empty_site.url, agent), Firefox(tmp_path / "firefox", taken) as browser:
         hand = Fox(browser, f"http://{LOOPBACK}:{port}")
         Story(hand, town.rows, town.arrivals, commune, days, downloads).play()
-    say_time("Firefox")
 
 
 @contextmanager
@@ -187,7 +145,7 @@ def _proxy(folder: Path, port: int, behind: str, agent: str) -> Iterator[None]:
 
 
 @pytest.mark.slow
-def test_the_same_on_one_computer(browser: Browser, tmp_path: Path, say_time: SayTime) -> None:
+def test_the_same_on_one_computer(browser: Browser, tmp_path: Path) -> None:
     """`make run` in an empty folder: one process, SQLite, no broker."""
     commune, nom = COMMUNES["one computer"]
     home = tmp_path / "home"
@@ -212,7 +170,6 @@ def test_the_same_on_one_computer(browser: Browser, tmp_path: Path, say_time: Sa
         days, downloads = Days.around(jour_a_paris(now())), write_downloads(tmp_path, commune, nom)
         Story(Mouse(visitor.page, tmp_path), rows, home / "arrivals", commune, days, downloads).play()
         visitor.close()
-        say_time("one computer")
     finally:
         process.kill()
         engine.dispose()

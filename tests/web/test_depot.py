@@ -3,6 +3,7 @@
 import base64
 import re
 from datetime import timedelta
+from uuid import uuid4
 
 import pytest
 
@@ -22,8 +23,7 @@ REJECTION = f"Ligne 12 : la colonne {header_of(Electeur.code_postal)} est vide.\
 
 
 @pytest.mark.slow
-def test_a_deposit_is_declared_and_shown_while_nobody_has_read_it(files_on_both: FilesScreen) -> None:
-    screen = files_on_both
+def test_a_deposit_is_declared_and_shown_while_nobody_has_read_it(screen: FilesScreen) -> None:
     export = screen.make(CM)["export_id"]
     posted = screen.post("depot", {"export": export, "jour": today().isoformat(), "remarque": "Par Zoé, au guichet."})
     assert posted.status_code == 303
@@ -38,6 +38,22 @@ def test_a_deposit_is_declared_and_shown_while_nobody_has_read_it(files_on_both:
     again = screen.read("depot")
     assert "Enregistré" not in again
     assert "Enregistrement en cours" not in again
+
+
+@pytest.mark.slow
+def test_a_button_that_is_pressed_twice_declares_once(files: FilesScreen) -> None:
+    export = files.make(CM)["export_id"]
+    deposit = {"export": export, "jour": today().isoformat(), "formulaire": str(uuid4())}
+    verdict = deposit | {"verdict": "accepte", "formulaire": str(uuid4())}
+    for name, form, said in (("depot", deposit, "déposé le"), ("verdict", verdict, "accepté le")):
+        for _ in range(2):
+            assert files.post(name, form).status_code == 303
+        assert len({event.id for event in files.broker.events}) == 1
+        assert files.read("depot").count(f"Enregistrement en cours : {said}") == 1
+        files.work()
+        assert files.read("depot").count(f"Enregistré : {said}") == 1
+    actions = [line.action for line in files.desk.audit() if line.action.startswith("depot")]
+    assert actions == ["depot_declared", "depot_verdict"]
 
 
 @pytest.mark.slow
@@ -69,8 +85,7 @@ def test_the_page_that_waits_is_loaded_again_once_it_is_written_down(files: File
 
 
 @pytest.mark.slow
-def test_an_answer_is_noted_with_its_text_and_says_what_to_do(files_on_both: FilesScreen) -> None:
-    screen = files_on_both
+def test_an_answer_is_noted_with_its_text_and_says_what_to_do(screen: FilesScreen) -> None:
     export = screen.make(CM)["export_id"]
     screen.desk.deposit(export)
     asked = screen.read("depot")
@@ -253,15 +268,6 @@ def test_a_full_queue_keeps_what_is_declared_and_in_its_order(files: FilesScreen
     assert f"Enregistré : accepté le {today():%d/%m/%Y}, 1 fichier." in page
 
 
-@pytest.mark.slow
-def test_another_communes_file_cannot_be_deposited(files: FilesScreen) -> None:
-    export = files.make(CM)["export_id"]
-    files.desk.run("UPDATE export SET code_commune = '13055' WHERE id = :id", id=export)
-    response = files.post("depot", {"export": export, "jour": today().isoformat()})
-    assert response.status_code == 422
-    assert files.broker.events == []
-
-
 def test_the_session_does_not_keep_the_answer(files: FilesScreen) -> None:
     export = files.make(CM)["export_id"]
     files.desk.deposit(export)
@@ -288,8 +294,7 @@ def _mend(files: FilesScreen) -> None:
 
 
 @pytest.mark.slow
-def test_the_electors_that_the_answer_names_are_found_in_the_file(files_on_both: FilesScreen) -> None:
-    screen = files_on_both
+def test_the_electors_that_the_answer_names_are_found_in_the_file(screen: FilesScreen) -> None:
     row = screen.make(CM)
     export = row["export_id"]
     path = screen.desk.services.storage.path(screen.commune, row["file_name"])

@@ -19,8 +19,7 @@ def test_before_the_first_deposit_there_is_nothing_to_compare_with(files: FilesS
 
 
 @pytest.mark.slow
-def test_arrivals_and_departures_that_the_mouvements_explain(files_on_both: FilesScreen) -> None:
-    screen = files_on_both
+def test_arrivals_and_departures_that_the_mouvements_explain(screen: FilesScreen) -> None:
     screen.desk.run("DELETE FROM mouvement")
     screen.desk.run("DELETE FROM electeur WHERE date_naissance LIKE '2008-%'")  # who comes of age these days
     deposited = screen.desk.make(days_ago=2)
@@ -34,8 +33,7 @@ def test_arrivals_and_departures_that_the_mouvements_explain(files_on_both: File
 
 
 @pytest.mark.slow
-def test_arrivals_that_no_mouvement_explains_are_a_warning_that_says_what_to_check(files_on_both: FilesScreen) -> None:
-    screen = files_on_both
+def test_arrivals_that_no_mouvement_explains_are_a_warning_that_says_what_to_check(screen: FilesScreen) -> None:
     screen.desk.run("DELETE FROM mouvement")
     screen.desk.deposit(screen.desk.make(days_ago=2)["export_id"])
     for number in range(3):
@@ -47,26 +45,6 @@ def test_arrivals_that_no_mouvement_explains_are_a_warning_that_says_what_to_che
     assert "des mouvements manquent" in page
     assert "les radiations :" not in page
     assert "INVENTEE" not in page
-
-
-def test_departures_are_compared_too(files: FilesScreen) -> None:
-    files.desk.run("DELETE FROM mouvement")
-    files.desk.add_person()
-    files.desk.deposit(files.desk.make(days_ago=2)["export_id"])
-    files.desk.run("DELETE FROM electeur WHERE nom_naissance = 'INVENTEE'")
-    files.desk.add_mouvement("inscription", today(), nom="INVENTEE-AUTRE")
-    page = files.read("differences", export=files.make()["export_id"])
-    assert "les inscriptions : 0 électeur est arrivé dans le fichier, pour 1 inscription" in page
-    assert "les radiations : 1 électeur est parti du fichier, pour 0 radiation" in page
-
-
-def test_a_register_without_mouvements_gives_nothing_to_compare_with(files: FilesScreen) -> None:
-    files.desk.run("DELETE FROM mouvement")
-    files.desk.deposit(files.make()["export_id"])
-    files.desk.add_person()
-    page = files.read("differences", export=files.make()["export_id"])
-    assert "1 arrivée" in page
-    assert "aucun mouvement de cette liste" in page
 
 
 @pytest.mark.slow

@@ -19,10 +19,7 @@ CE, CM = Liste.COMPLEMENTAIRE_EUROPEENNE, Liste.COMPLEMENTAIRE_MUNICIPALE
 
 
 @pytest.mark.slow
-def test_the_dossier_holds_the_files_and_what_explains_and_proves_them(
-    files_on_both: FilesScreen, tmp_path: Path
-) -> None:
-    screen = files_on_both
+def test_the_dossier_holds_the_files_and_what_explains_and_proves_them(screen: FilesScreen, tmp_path: Path) -> None:
     principale, municipale = screen.make(), screen.make(CM, Format.XML)
     tableau, commission = _tableaux(screen)
     query = f"P={principale['export_id']}&CM={municipale['export_id']}&export={tableau}&export={commission}"
@@ -48,17 +45,6 @@ def test_the_dossier_holds_the_files_and_what_explains_and_proves_them(
     checked = _check_sums(tmp_path / "extracted")
     assert checked.returncode == 0, checked.stderr
     assert checked.stdout.count(": OK") == 8
-
-
-def test_sha256sum_finds_what_was_altered_after_the_extraction(files: FilesScreen, tmp_path: Path) -> None:
-    made = files.make(CM)
-    archive = _take(files, f"CM={made['export_id']}")
-    archive.extractall(tmp_path / "extracted")
-    with (tmp_path / "extracted" / "a-deposer" / made["file_name"]).open("ab") as file:
-        file.write(b"\n")
-    checked = _check_sums(tmp_path / "extracted")
-    assert checked.returncode == 1
-    assert f"a-deposer/{made['file_name']}: FAILED" in checked.stdout
 
 
 def test_the_same_files_make_the_same_bytes_and_every_unzip_reads_them(files: FilesScreen, tmp_path: Path) -> None:
@@ -154,8 +140,7 @@ def test_another_communes_file_is_in_no_dossier(files: FilesScreen) -> None:
 
 
 @pytest.mark.slow
-def test_the_page_proposes_what_can_be_deposited_and_says_what_is_wrong(files_on_both: FilesScreen) -> None:
-    screen = files_on_both
+def test_the_page_proposes_what_can_be_deposited_and_says_what_is_wrong(screen: FilesScreen) -> None:
     principale = screen.make()
     page = screen.read("dossier")
     assert f"{principale['bloquantes']} anomalies bloquantes" in page
@@ -167,8 +152,7 @@ def test_the_page_proposes_what_can_be_deposited_and_says_what_is_wrong(files_on
 
 
 @pytest.mark.slow
-def test_a_dossier_names_what_it_lacks_on_the_page_and_in_the_zip(files_on_both: FilesScreen) -> None:
-    screen = files_on_both
+def test_a_dossier_names_what_it_lacks_on_the_page_and_in_the_zip(screen: FilesScreen) -> None:
     principale = screen.make()
     lack = f"Il manque la liste principale : {principale['bloquantes']} anomalies bloquantes."
     assert lack in screen.read("dossier")
@@ -182,8 +166,7 @@ def test_a_dossier_names_what_it_lacks_on_the_page_and_in_the_zip(files_on_both:
 
 
 @pytest.mark.slow
-def test_a_list_that_the_platform_refused_is_not_in_the_dossier_any_more(files_on_both: FilesScreen) -> None:
-    screen = files_on_both
+def test_a_list_that_the_platform_refused_is_not_in_the_dossier_any_more(screen: FilesScreen) -> None:
     made = screen.make(CM)["export_id"]
     screen.desk.run("UPDATE export SET bloquantes = 0, a_completer = 0")
     assert f'value="{made}" checked' in screen.get("dossier").text
@@ -198,14 +181,6 @@ def test_a_list_that_the_platform_refused_is_not_in_the_dossier_any_more(files_o
     )
     with _take(screen, f"CM={made}") as archive:
         assert "a-deposer" not in " ".join(archive.namelist())
-
-
-def test_asking_for_the_headers_alone_declares_nothing(files: FilesScreen) -> None:
-    made = files.make(CM)["export_id"]
-    response = files.client.head(f"{files.path('dossier_zip')}?CM={made}")
-    assert response.status_code == 200
-    assert int(response.headers["Content-Length"]) > 1000
-    assert files.broker.events == []
 
 
 def _take(files: FilesScreen, query: str) -> zipfile.ZipFile:

@@ -14,9 +14,9 @@ NOON = datetime(TODAY.year, TODAY.month, TODAY.day, 11, tzinfo=UTC)
 VINGT_JOURS = TypeTableau.VINGT_JOURS
 
 
-def test_each_day_of_the_coming_poll_is_written_in_full_with_its_article(files_on_both: FilesScreen) -> None:
-    files_on_both.set_clock(NOON)
-    page = files_on_both.read("echeances")
+def test_each_day_of_the_coming_poll_is_written_in_full_with_its_article(screen: FilesScreen) -> None:
+    screen.set_clock(NOON)
+    page = screen.read("echeances")
     for expected in (
         "Élection municipale partielle dimanche 6 décembre 2026 – dans 11 jours",
         "vendredi 30 octobre 2026 Clôture des inscriptions",
@@ -30,20 +30,8 @@ def test_each_day_of_the_coming_poll_is_written_in_full_with_its_article(files_o
         assert expected in page
 
 
-def test_an_unusual_closing_is_said_to_be_one(files: FilesScreen) -> None:
-    files.set_clock(NOON)
-    files.desk.run(
-        "INSERT INTO scrutin (code_commune, date, libelle, cloture) "
-        "VALUES ('13900', '2027-04-18', 'Élections municipales, 1er tour', '2027-02-28')"
-    )
-    page = files.read("echeances")
-    assert page.count("date propre à ce scrutin") == 1
-    assert page.index("dimanche 18 avril 2027") < page.index("date propre à ce scrutin")
-
-
 @pytest.mark.slow
-def test_a_tableau_is_done_once_it_is_made_for_that_poll_to_be_posted(files_on_both: FilesScreen) -> None:
-    screen = files_on_both
+def test_a_tableau_is_done_once_it_is_made_for_that_poll_to_be_posted(screen: FilesScreen) -> None:
     screen.set_clock(NOON)
     assert "en retard il y a 11 jours" in screen.read("echeances")
     screen.make_tableau(VINGT_JOURS, edition=Edition.COMMISSION)
@@ -118,9 +106,9 @@ def test_a_meeting_that_nobody_noted_is_asked_for(files: FilesScreen) -> None:
 
 
 @pytest.mark.slow
-def test_without_any_poll_the_page_says_how_to_add_one(files_on_both: FilesScreen) -> None:
-    files_on_both.desk.run("DELETE FROM scrutin")
-    page = files_on_both.read("echeances")
+def test_without_any_poll_the_page_says_how_to_add_one(screen: FilesScreen) -> None:
+    screen.desk.run("DELETE FROM scrutin")
+    page = screen.read("echeances")
     assert "Aucun scrutin à venir n'est connu" in page
     assert "Ajouter un scrutin de la commune" in page
 

@@ -11,8 +11,7 @@ from worker.notifier.models import Notification
 AT = datetime(2026, 11, 25, 9, 30, tzinfo=UTC)
 
 
-def test_what_was_sent_refused_and_waits_is_told_apart(files_on_both: FilesScreen) -> None:
-    screen = files_on_both
+def test_what_was_sent_refused_and_waits_is_told_apart(screen: FilesScreen) -> None:
     screen.make(Liste.COMPLEMENTAIRE_MUNICIPALE)
     _tell(screen, "3 fichiers sont prêts", sent_at=AT, request_id=1)
     _tell(screen, "Une demande a échoué", kind="echec", refusal="550 5.1.1 boîte inconnue", request_id=1)

@@ -7,7 +7,6 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import httpx2
 import pytest
@@ -18,25 +17,20 @@ from producers.state import State
 from producers.web.suivi import live_updates
 from producers.web.suivi import page as suivi
 from producers.web.suivi.query import read_change_marker
-from tests.parts.town import MOUVEMENTS_TEMPLATE
 from tests.parts.wait import wait_until
-from tests.web.asked_desk import AskedScreen, open_asked
-
-pytestmark = [pytest.mark.integration, pytest.mark.database(MOUVEMENTS_TEMPLATE)]
+from tests.web.files_desk import FilesScreen
 
 HEARTBEAT = 0.3
 FLUX = "/communes/13900/flux"
 
 
-@pytest.fixture
-def screen(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[AskedScreen]:
+@pytest.fixture(autouse=True)
+def _short_heartbeats(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(suivi, "HEARTBEAT_SECONDS", HEARTBEAT)
-    with open_asked(database_url, tmp_path) as opened:
-        yield opened
 
 
 @pytest.fixture
-def server(screen: AskedScreen) -> Iterator[str]:
+def server(screen: FilesScreen) -> Iterator[str]:
     """The same screen on a port."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         config = uvicorn.Config(screen.app, log_config=None, lifespan="off", timeout_graceful_shutdown=2)
@@ -104,7 +98,7 @@ def streams(address: str, count: int = 1, path: str = FLUX) -> Iterator[list[Str
 
 
 @pytest.mark.slow
-def test_the_whole_board_comes_first_then_each_change(screen: AskedScreen, server: str) -> None:
+def test_the_whole_board_comes_first_then_each_change(screen: FilesScreen, server: str) -> None:
     with streams(server) as (stream,):
         first = stream.wait("Rien n'est en cours.")
         assert first == stream.messages[0]
@@ -117,18 +111,18 @@ def test_the_whole_board_comes_first_then_each_change(screen: AskedScreen, serve
 
 
 @pytest.mark.slow
-def test_who_connects_again_sees_what_happened_meanwhile(screen: AskedScreen, server: str) -> None:
+def test_who_connects_again_sees_what_happened_meanwhile(screen: FilesScreen, server: str) -> None:
     with streams(server) as (stream,):
         stream.wait("Rien n'est en cours.")
-    screen.make("CE")
+    screen.ask_and_make("CE")
     with streams(server) as (stream,):
         assert "Liste CE du" in stream.wait("Vos demandes")
         assert "Liste CE du" in stream.messages[0]
 
 
-def test_what_the_page_shows_is_not_sent_to_it_again_but_what_changes_is(screen: AskedScreen, server: str) -> None:
-    (number,) = screen.make("CE")
-    (path,) = re.findall(r'hx-sse:connect="([^"]+)"', screen.get("/listes").text)
+def test_what_the_page_shows_is_not_sent_to_it_again_but_what_changes_is(screen: FilesScreen, server: str) -> None:
+    (number,) = screen.ask_and_make("CE")
+    (path,) = re.findall(r'hx-sse:connect="([^"]+)"', screen.at("/listes").text)
     assert path.startswith(FLUX)
     with streams(server, path=path) as (stream,):
         wait_until(lambda: stream.beats >= 3, message="heartbeats")
@@ -140,8 +134,8 @@ def test_what_the_page_shows_is_not_sent_to_it_again_but_what_changes_is(screen:
 
 
 @pytest.mark.slow
-def test_nothing_is_sent_again_while_nothing_changes_but_the_connection_lives(screen: AskedScreen, server: str) -> None:
-    screen.make("CE")
+def test_nothing_is_sent_again_while_nothing_changes_but_the_connection_lives(screen: FilesScreen, server: str) -> None:
+    screen.ask_and_make("CE")
     with streams(server) as (stream,):
         stream.wait("Liste CE du")
         wait_until(lambda: stream.beats >= 3, message="heartbeats")
@@ -153,19 +147,8 @@ def test_nothing_is_sent_again_while_nothing_changes_but_the_connection_lives(sc
 
 
 @pytest.mark.slow
-def test_a_download_and_a_deposit_are_seen_at_once(screen: AskedScreen, server: str) -> None:
-    (number,) = screen.make("CE")
-    with streams(server) as (stream,):
-        stream.wait("Liste CE du")
-        screen.desk.download(number)
-        stream.wait("téléchargé le")
-        screen.desk.deposit(number)
-        stream.wait("déposé le")
-
-
-@pytest.mark.slow
 def test_the_database_is_asked_once_for_all_who_look_on(
-    screen: AskedScreen, server: str, monkeypatch: pytest.MonkeyPatch
+    screen: FilesScreen, server: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[float] = []
 
@@ -189,7 +172,7 @@ def test_the_database_is_asked_once_for_all_who_look_on(
 
 
 @pytest.mark.slow
-def test_the_stream_ends_once_the_agent_may_not_see_the_commune(screen: AskedScreen, server: str) -> None:
+def test_the_stream_ends_once_the_agent_may_not_see_the_commune(screen: FilesScreen, server: str) -> None:
     with streams(server) as (stream,):
         stream.wait("Rien n'est en cours.")
         screen.desk.run("UPDATE agent SET code_commune = '13055'")
@@ -199,7 +182,7 @@ def test_the_stream_ends_once_the_agent_may_not_see_the_commune(screen: AskedScr
 
 @pytest.mark.slow
 def test_the_stream_outlives_a_database_that_is_away_for_a_moment(
-    screen: AskedScreen, server: str, monkeypatch: pytest.MonkeyPatch
+    screen: FilesScreen, server: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     away = threading.Event()
 
@@ -213,7 +196,7 @@ def test_the_stream_outlives_a_database_that_is_away_for_a_moment(
     with streams(server) as (stream,):
         stream.wait("Rien n'est en cours.")
         away.set()
-        screen.make("CE")
+        screen.ask_and_make("CE")
         beats = stream.beats
         wait_until(lambda: stream.beats >= beats + 2, message="heartbeats without a database")
         assert len(stream.messages) == 1
@@ -221,7 +204,7 @@ def test_the_stream_outlives_a_database_that_is_away_for_a_moment(
         stream.wait("Liste CE du")
 
 
-def test_asking_for_the_headers_opens_no_stream(screen: AskedScreen) -> None:
+def test_asking_for_the_headers_opens_no_stream(screen: FilesScreen) -> None:
     answer = screen.client.head(FLUX)
     assert (answer.status_code, answer.content) == (200, b"")
     assert screen.app.state.services.live.communes == frozenset()

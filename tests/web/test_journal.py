@@ -12,8 +12,7 @@ CM = Liste.COMPLEMENTAIRE_MUNICIPALE
 
 
 @pytest.mark.slow
-def test_downloads_deposits_and_verdicts_are_told_in_french_the_newest_first(files_on_both: FilesScreen) -> None:
-    screen = files_on_both
+def test_downloads_deposits_and_verdicts_are_told_in_french_the_newest_first(screen: FilesScreen) -> None:
     made = screen.make(CM)
     screen.desk.download(made["export_id"])
     screen.desk.deposit(made["export_id"])
@@ -47,8 +46,7 @@ def test_other_communes_lines_and_an_operators_own_are_left_out(files: FilesScre
 
 
 @pytest.mark.slow
-def test_a_long_journal_comes_by_pages(files_on_both: FilesScreen) -> None:
-    screen = files_on_both
+def test_a_long_journal_comes_by_pages(screen: FilesScreen) -> None:
     made = screen.make(CM)
     with screen.desk.engine.begin() as connection:
         for number in range(60):

@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from datetime import date, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -57,8 +57,7 @@ def _faults(response: Response) -> list[tuple[str, str]]:
 
 
 @pytest.mark.slow
-def test_a_meeting_is_noted_corrected_and_taken_away(files_on_both: FilesScreen) -> None:
-    screen = files_on_both
+def test_a_meeting_is_noted_corrected_and_taken_away(screen: FilesScreen) -> None:
     day = today() - timedelta(days=3)
     page = _send(screen, "reunions", act="reunion", jour=day.isoformat(), liste="CE")
     assert f"Enregistré : réunion du {day:%d/%m/%Y}." in words(page)
@@ -87,8 +86,7 @@ def test_what_is_wrong_with_a_meeting_or_a_poll_is_said_by_its_field(files: File
     assert files.post("reunions", {"act": "scrutin-removed", "scrutin": "x"}).status_code == 404
 
 
-def test_a_poll_of_a_decree_and_a_vain_meeting_are_noted(files_on_both: FilesScreen) -> None:
-    screen = files_on_both
+def test_a_poll_of_a_decree_and_a_vain_meeting_are_noted(screen: FilesScreen) -> None:
     noted = {"libelle": "Élections législatives, 1er tour", "scrutin": "2027-05-09", "sans_commission": "1"}
     noted |= {"publication_due": "2027-04-24"}
     refused = screen.post("reunions", {"act": "scrutin", **noted})
@@ -110,8 +108,7 @@ def test_a_poll_of_a_decree_and_a_vain_meeting_are_noted(files_on_both: FilesScr
 
 
 @pytest.mark.slow
-def test_a_poll_is_noted_corrected_and_taken_away(files_on_both: FilesScreen) -> None:
-    screen = files_on_both
+def test_a_poll_is_noted_corrected_and_taken_away(screen: FilesScreen) -> None:
     noted = {"libelle": "Élection municipale partielle, 1er tour", "scrutin": "2027-05-09"}
     assert "Élection municipale partielle, 1er tour" in words(_send(screen, "reunions", act="scrutin", **noted))
     assert 'value="Élection municipale partielle, 1er tour"' in screen.get("reunions", "scrutin=2027-05-09").text
@@ -148,8 +145,7 @@ def _without_motif(screen: FilesScreen) -> list[int]:
     return [int(it) for it in re.findall(r'id="categorie-(\d+)"', screen.get("motifs").text)]
 
 
-def test_many_motifs_are_completed_by_one_form(files_on_both: FilesScreen) -> None:
-    screen = files_on_both
+def test_many_motifs_are_completed_by_one_form(screen: FilesScreen) -> None:
     numbers = _without_motif(screen)
     page = screen.get("motifs").text
     (total,) = re.findall(r"(\d+) mouvements à compléter", page)
@@ -165,8 +161,7 @@ def test_many_motifs_are_completed_by_one_form(files_on_both: FilesScreen) -> No
     assert not {f'id="categorie-{number}"' for number in numbers[:3]} & set(screen.get("motifs").text.split())
 
 
-def test_a_motif_that_was_noted_wrongly_is_corrected(files_on_both: FilesScreen) -> None:
-    screen = files_on_both
+def test_a_motif_that_was_noted_wrongly_is_corrected(screen: FilesScreen) -> None:
     _without_motif(screen)
     screen.desk.run(
         "UPDATE mouvement SET categorie = 'radiation_deces', motif = 'acte'"
@@ -210,8 +205,7 @@ def _dated(screen: FilesScreen) -> Counter[tuple[str, str, str]]:
     return Counter((row.nature, row.categorie, str(row.date_mouvement) if row.is_dated else "") for row in rows)
 
 
-def test_dates_and_motifs_are_applied_to_all_at_once(files_on_both: FilesScreen) -> None:
-    screen = files_on_both
+def test_dates_and_motifs_are_applied_to_all_at_once(screen: FilesScreen) -> None:
     first, *others = _undated(screen)
     page = screen.get("motifs").text
     assert page.count("entre le 10/09/2026 et le 20/11/2026") == len(others) + 1
@@ -238,8 +232,7 @@ def test_a_day_that_is_not_between_the_exports_is_said_by_its_line(files: FilesS
     assert [name for name, _ in _faults(files.post("motifs", impossible))] == ["tous-jour"]
 
 
-def test_a_birthday_is_proposed_and_applied_once_it_is_confirmed(files_on_both: FilesScreen) -> None:
-    screen = files_on_both
+def test_a_birthday_is_proposed_and_applied_once_it_is_confirmed(screen: FilesScreen) -> None:
     numbers = _undated(screen)
     screen.desk.run("UPDATE mouvement SET date_naissance = '2008-10-05' WHERE nature = 'inscription'")
     page = screen.get("motifs").text
@@ -268,8 +261,7 @@ def test_what_is_wrong_with_a_motif_is_said_by_its_line_and_nothing_is_lost(file
 
 
 @pytest.mark.slow
-def test_a_doubt_is_shown_side_by_side_and_decided(files_on_both: FilesScreen) -> None:
-    screen = files_on_both
+def test_a_doubt_is_shown_side_by_side_and_decided(screen: FilesScreen) -> None:
     plant_doubt(screen)
     page = screen.read("doutes")
     assert "Date de naissance diffère 00/00/1961 05/08/1961" in page
@@ -320,8 +312,7 @@ def test_a_full_queue_keeps_what_is_noted_on_every_page(files: FilesScreen, amqp
     assert "Enregistré : affich" in files.read("publication", export=tableau)
 
 
-def test_a_bureau_is_completed(files_on_both: FilesScreen) -> None:
-    screen = files_on_both
+def test_a_bureau_is_completed(screen: FilesScreen) -> None:
     screen.desk.run("UPDATE bureau SET code_canton = '' WHERE code = '0001'")
     assert "canton à indiquer" in screen.read("bureaux")
     answer = _send(screen, "bureaux", bureau="0001", code_canton="1302", libelle_canton="Ailleurs")
@@ -346,8 +337,7 @@ def test_only_who_may_sees_who_is_protected(files: FilesScreen) -> None:
 
 
 @pytest.mark.slow
-def test_an_elector_is_looked_for_protected_and_is_not_any_more(files_on_both: FilesScreen) -> None:
-    screen = files_on_both
+def test_an_elector_is_looked_for_protected_and_is_not_any_more(screen: FilesScreen) -> None:
     _let_protect(screen)
     screen.desk.add_person()
     found = screen.post("proteges", {"act": "search", "nom": "Inventé", "naissance": "14/03/1962"})
@@ -371,8 +361,7 @@ def test_an_elector_is_looked_for_protected_and_is_not_any_more(files_on_both: F
     assert [name for name, _ in _faults(empty)] == ["nom", "naissance"]
 
 
-def test_an_agent_chooses_her_messages(files_on_both: FilesScreen) -> None:
-    screen = files_on_both
+def test_an_agent_chooses_her_messages(screen: FilesScreen) -> None:
     answer = _send(screen, "prevenir", wish="echeance")
     assert "Enregistré : vous serez prévenu de : échéances." in words(answer)
     assert re.findall(r'value="(\w+)" checked', answer.text) == ["echeance"]
@@ -392,22 +381,6 @@ def test_a_page_that_names_electors_is_in_the_trail_and_is_not_kept(files: Files
     assert seen[-1].detail.startswith(said)
     assert seen[-1].actor == AGENT
     assert "INVENTÉE" not in str(files.desk.audit())
-
-
-def test_nothing_is_lost_when_nobody_takes_it(files: FilesScreen) -> None:
-    files.broker.is_away = True
-    answer = files.post("reunions", {"act": "reunion", "jour": "2026-11-20", "reason": "parce que"})
-    assert answer.status_code == 503
-    assert "n'est pas partie" in words(answer)
-    assert 'value="parce que"' in answer.text
-
-
-def test_the_trail_shows_what_was_noted(files: FilesScreen) -> None:
-    day = date(2026, 11, 20)
-    _send(files, "reunions", act="reunion", jour=day.isoformat())
-    page = files.read("journal", "action=reunion_changed")
-    assert "Réunion de la commission" in page
-    assert f"la commission de contrôle s'est réunie le {day:%d/%m/%Y}" in page
 
 
 def test_each_page_shows_the_electors_of_its_commune_only(files: FilesScreen) -> None:

@@ -1,7 +1,6 @@
 """« Derniers exports », all the files, the page of one: every fact, and nothing called good that is not."""
 
 import re
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -11,22 +10,14 @@ from sqlalchemy.orm import Session
 
 from schemas.tableaux import TypeTableau
 from tests.parts.town import MOUVEMENTS_TEMPLATE
-from tests.web.asked_desk import AskedScreen, open_asked
+from tests.web.files_desk import FilesScreen, open_screen
 from worker.exports.models import Export
-
-pytestmark = [pytest.mark.integration, pytest.mark.database(MOUVEMENTS_TEMPLATE)]
 
 MADE_AT = datetime(2026, 11, 25, 9, 30, tzinfo=UTC)
 GOOD = "UPDATE export SET bloquantes = 0, a_completer = 0 WHERE id = :id"
 
 
-@pytest.fixture
-def screen(database_url: str, tmp_path: Path) -> Iterator[AskedScreen]:
-    with open_asked(database_url, tmp_path) as opened:
-        yield opened
-
-
-def record(screen: AskedScreen, count: int, **columns: Any) -> list[int]:  # noqa: ANN401 — of Export
+def record(screen: FilesScreen, count: int, **columns: Any) -> list[int]:  # noqa: ANN401 — of Export
     """So many more files of the last request, as if they had been made."""
     values = {
         "request_id": screen.requests()[-1],
@@ -57,125 +48,116 @@ def labels(said: str) -> list[str]:
 
 
 @pytest.mark.slow
-def test_the_ten_latest_come_newest_first_with_openelecs_label(screen: AskedScreen) -> None:
+def test_the_ten_latest_come_newest_first_with_openelecs_label(screen: FilesScreen) -> None:
     screen.ask("P")
     record(screen, 12)
-    latest = screen.read("/listes").partition("Derniers exports")[2]
+    latest = screen.read_at("/listes").partition("Derniers exports")[2]
     assert labels(latest) == [str(index) for index in range(12, 2, -1)]
     screen.desk.ring(screen.numbers()[0])
-    screen.make("CM", format_="xml")
-    latest = screen.read("/listes").partition("Derniers exports")[2]
+    screen.ask_and_make("CM", format_="xml")
+    latest = screen.read_at("/listes").partition("Derniers exports")[2]
     assert re.search(r"Liste CM du \d\d/\d\d/\d{4} \d\d:\d\d:\d\d \[xml\], demandé par mairie-libreville", latest)
 
 
-def test_a_file_says_what_it_holds_and_until_when_it_is_kept(screen: AskedScreen) -> None:
-    (number,) = screen.make("CE")
+def test_a_file_says_what_it_holds_and_until_when_it_is_kept(screen: FilesScreen) -> None:
+    (number,) = screen.ask_and_make("CE")
     row = screen.desk.row(number)
-    latest = screen.read("/listes").partition("Derniers exports")[2]
+    latest = screen.read_at("/listes").partition("Derniers exports")[2]
     assert f"{row['electeurs']} électeurs" in latest
     assert f"{row['bloquantes']} anomalies bloquantes À corriger avant le dépôt" in latest
-    assert row["sha256"] in screen.get(f"/exports/{number}").text
+    assert row["sha256"] in screen.at(f"/exports/{number}").text
     assert re.search(r"jusqu'au \d\d/\d\d/\d{4}", latest)
     assert "Télécharger" in latest
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("days", [0, 12])
+@pytest.mark.database(MOUVEMENTS_TEMPLATE)
 def test_the_delay_is_that_of_the_configuration(database_url: str, tmp_path: Path, days: int) -> None:
-    with open_asked(database_url, tmp_path, retention_days=days) as screen:
+    with open_screen(database_url, tmp_path, retention_days=days) as screen:
         screen.ask("P")
         record(screen, 1)
         kept = "jusqu'au 07/12/2026" if days else "sans limite"
-        assert kept in screen.read("/listes").partition("Derniers exports")[2]
+        assert kept in screen.read_at("/listes").partition("Derniers exports")[2]
 
 
 @pytest.mark.slow
-def test_a_file_to_correct_is_never_called_ready(screen: AskedScreen) -> None:
-    (number,) = screen.make("P")
+def test_a_file_to_correct_is_never_called_ready(screen: FilesScreen) -> None:
+    (number,) = screen.ask_and_make("P")
     for path in ("/listes", "/exports", f"/exports/{number}", "/suivi"):
-        page = screen.get(path).text
+        page = screen.at(path).text
         assert "à corriger" in page
         assert "badge-ready" not in page
         assert "badge-ok" not in page
         assert "peut être déposé" not in page
     screen.desk.run(GOOD, id=number)
-    assert "badge-ready" in screen.get("/exports").text
-    assert "peut être déposé" in screen.get(f"/exports/{number}").text
+    assert "badge-ready" in screen.at("/exports").text
+    assert "peut être déposé" in screen.at(f"/exports/{number}").text
 
 
 @pytest.mark.slow
-def test_a_purged_file_is_said_to_be_and_is_not_offered(screen: AskedScreen) -> None:
-    (number,) = screen.make("P")
+def test_a_purged_file_is_said_to_be_and_is_not_offered(screen: FilesScreen) -> None:
+    (number,) = screen.ask_and_make("P")
     screen.desk.run("UPDATE export SET purged_at = finished_at")
     for path in ("/listes", "/exports", f"/exports/{number}"):
-        page = screen.get(path).text
+        page = screen.at(path).text
         assert "effacé" in page
         assert f"/exports/{number}/fichier" not in page
         assert f"/exports/{number}/anomalies" not in page
 
 
 @pytest.mark.slow
-def test_what_was_done_with_a_file_is_marked(screen: AskedScreen) -> None:
-    first, second, third = screen.make("P", "CE", "CM")
+def test_what_was_done_with_a_file_is_marked(screen: FilesScreen) -> None:
+    first, second, third = screen.ask_and_make("P", "CE", "CM")
     screen.desk.download(first)
     screen.desk.deposit(second)
     screen.desk.deposit(third)
     screen.desk.answer(third, verdict="rejete")
-    latest = screen.read("/listes").partition("Derniers exports")[2]
+    latest = screen.read_at("/listes").partition("Derniers exports")[2]
     assert re.search(r"Liste P .*? téléchargé le \d\d/\d\d/\d{4} à \d\d:\d\d", latest)
     assert re.search(r"Liste CE [^L]*? déposé le \d\d/\d\d/\d{4}", latest)
     assert re.search(r"Liste CM [^L]*? rejeté déposé le", latest)
 
 
 @pytest.mark.slow
-def test_the_page_of_a_file_tells_all(screen: AskedScreen) -> None:
-    (number,) = screen.make("P")
+def test_the_page_of_a_file_tells_all(screen: FilesScreen) -> None:
+    (number,) = screen.ask_and_make("P")
     screen.desk.download(number)
     row = screen.desk.row(number)
-    said = screen.read(f"/exports/{number}")
+    said = screen.read_at(f"/exports/{number}")
     for fact in ("Liste principale (générale)", row["file_name"], row["sha256"], "lignes écrites", "pas encore 18 ans"):
         assert fact in said
     assert re.search(r"Sexe absent Sexe bloquante 1 ", said)
     assert re.search(r"Téléchargement, mairie-libreville", said)
-    page = screen.get(f"/exports/{number}").text
+    page = screen.at(f"/exports/{number}").text
     for link in ("anomalies", "differences", "pieces/rapport", "fichier"):
         assert f'href="/communes/13900/exports/{number}/{link}"' in page
     assert "Marquer comme déposé" not in said
     screen.desk.run(GOOD, id=number)
-    assert f'href="/communes/13900/depot?export={number}"' in screen.get(f"/exports/{number}").text
+    assert f'href="/communes/13900/depot?export={number}"' in screen.at(f"/exports/{number}").text
 
 
 @pytest.mark.slow
-def test_the_page_of_a_tableau_tells_its_dates(screen: AskedScreen) -> None:
+def test_the_page_of_a_tableau_tells_its_dates(screen: FilesScreen) -> None:
     form = {"type": TypeTableau.CINQ_JOURS_REU.value, "listes": ["P"], "scrutin": "2027-04-18"}
-    screen.post("/tableaux", form | {"presentations": ["commune"], "edition": "commission"})
+    screen.send("/tableaux", form | {"presentations": ["commune"], "edition": "commission"})
     screen.work()
     (number,) = screen.numbers()
     screen.desk.ring(number)
-    said = screen.read(f"/exports/{number}")
+    said = screen.read_at(f"/exports/{number}")
     assert "dimanche 18 avril 2027" in said
     assert "ne pas publier" in said
     assert re.search(r"Mouvements \d+ – 1 page", said)
     assert "Marquer comme déposé" not in said
 
 
-@pytest.mark.slow
-def test_a_file_that_is_not_made_says_why(screen: AskedScreen) -> None:
-    (number,) = screen.ask("P")
-    assert "en attente" in screen.read(f"/exports/{number}")
-    screen.desk.run("UPDATE export SET status = 'failed', error_message = 'Registre illisible.'")
-    said = screen.read(f"/exports/{number}")
-    assert "Registre illisible." in said
-    assert "Recommencer" in said
-
-
 @pytest.mark.parametrize("number", ["999", "0", "-1", "x", "٣", "9" * 19, "1.csv"])
-def test_a_file_that_is_none_is_not_found(screen: AskedScreen, number: str) -> None:
-    assert screen.get(f"/exports/{number}").status_code == 404
+def test_a_file_that_is_none_is_not_found(screen: FilesScreen, number: str) -> None:
+    assert screen.at(f"/exports/{number}").status_code == 404
 
 
 @pytest.mark.slow
-def test_all_files_are_there_page_by_page_both_ways(screen: AskedScreen) -> None:
+def test_all_files_are_there_page_by_page_both_ways(screen: FilesScreen) -> None:
     screen.ask("P")
     record(screen, 59)
     screen.desk.run("DELETE FROM export WHERE part = 'P.csv'")
@@ -183,15 +165,15 @@ def test_all_files_are_there_page_by_page_both_ways(screen: AskedScreen) -> None
     path = "/exports"
     pages = []
     while path:
-        page = screen.get(path)
+        page = screen.at(path)
         pages.append(path)
-        seen += labels(screen.read(path))
+        seen += labels(screen.read_at(path))
         path = _link(page.text, "next")
     assert seen == [str(index) for index in range(59, 0, -1)]
     assert len(pages) == 3
-    back = _link(screen.get(pages[2]).text, "prev")
-    assert labels(screen.read(back)) == seen[25:50]
-    assert labels(screen.read(_link(screen.get(back).text, "prev"))) == seen[:25]
+    back = _link(screen.at(pages[2]).text, "prev")
+    assert labels(screen.read_at(back)) == seen[25:50]
+    assert labels(screen.read_at(_link(screen.at(back).text, "prev"))) == seen[:25]
 
 
 def _link(page: str, rel: str) -> str:
@@ -218,7 +200,7 @@ def _link(page: str, rel: str) -> str:
         ("avant=99999999999999999999", ["6", "5", "4", "3", "2", "1"]),
     ],
 )
-def test_files_are_found_by_what_one_remembers(screen: AskedScreen, query: str, found: list[str]) -> None:
+def test_files_are_found_by_what_one_remembers(screen: FilesScreen, query: str, found: list[str]) -> None:
     screen.ask("P")
     record(screen, 1, status="running")
     record(screen, 1, purged_at=MADE_AT)
@@ -227,35 +209,4 @@ def test_files_are_found_by_what_one_remembers(screen: AskedScreen, query: str, 
     record(screen, 1, status="failed", error_message="Non.")
     record(screen, 1, kind="tableau", type_tableau="vingt_jours", presentation="commune", edition="affichage")
     screen.desk.run("DELETE FROM export WHERE part = 'P.csv'")
-    assert labels(screen.read(f"/exports?{query}")) == found
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    ("period", "is_found"),
-    [
-        ("du=2026-10-25", True),
-        ("du=2026-10-26", False),
-        ("au=2026-10-25", True),
-        ("au=2026-10-24", False),
-        ("du=25/10/2026&au=25/10/2026", True),
-    ],
-)
-def test_a_period_is_in_days_of_paris(screen: AskedScreen, period: str, is_found: bool) -> None:
-    screen.ask("P")
-    late = datetime(2026, 10, 25, 22, 59, 59, tzinfo=UTC)
-    text = late if screen.desk.engine.dialect.name == "postgresql" else f"{late:%Y-%m-%d %H:%M:%S}.000"
-    screen.desk.run("UPDATE request SET created_at = :at", at=text)
-    assert ("demandé par" in screen.read(f"/exports?{period}")) is is_found
-
-
-def test_a_day_that_is_none_is_said_not_to_count(screen: AskedScreen) -> None:
-    screen.ask("P")
-    said = screen.read("/exports?du=2026-02-30")
-    assert "Une date n'a pas été comprise" in said
-    assert "demandé par" in said
-
-
-def test_nothing_found_and_nothing_yet_are_two_things(screen: AskedScreen) -> None:
-    assert "Rien n'a encore été demandé" in screen.read("/exports")
-    assert "Aucun fichier ne répond à ces choix." in screen.read("/exports?liste=CE")
+    assert labels(screen.read_at(f"/exports?{query}")) == found

@@ -1,9 +1,7 @@
 """The second tab: the calendar proposes, the clerk disposes; what is wrong is said beside its field."""
 
 import re
-from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,10 +9,8 @@ import pytest
 from schemas.requests import TableauxRenderRequested
 from schemas.tableaux import Edition, Presentation, TypeTableau
 from schemas.vocabulary import Liste
-from tests.parts.town import AGENT, MOUVEMENTS_TEMPLATE, TODAY
-from tests.web.asked_desk import AskedScreen, once_of, open_asked, words
-
-pytestmark = [pytest.mark.integration, pytest.mark.database(MOUVEMENTS_TEMPLATE)]
+from tests.parts.town import AGENT, TODAY
+from tests.web.files_desk import FilesScreen, spaced_words
 
 SCRUTIN = date(2027, 4, 18)
 FORM: dict[str, Any] = {
@@ -26,11 +22,9 @@ FORM: dict[str, Any] = {
 }
 
 
-@pytest.fixture
-def screen(database_url: str, tmp_path: Path) -> Iterator[AskedScreen]:
-    with open_asked(database_url, tmp_path) as opened:
-        opened.set_clock(datetime(TODAY.year, TODAY.month, TODAY.day, 9, tzinfo=UTC))
-        yield opened
+@pytest.fixture(autouse=True)
+def _on_the_day_of_the_register(screen: FilesScreen) -> None:
+    screen.set_clock(datetime(TODAY.year, TODAY.month, TODAY.day, 9, tzinfo=UTC))
 
 
 def checked(page: str, name: str) -> list[str]:
@@ -38,102 +32,89 @@ def checked(page: str, name: str) -> list[str]:
     return re.findall(rf'name="{name}" id="[^"]+" value="([^"]+)" checked', page)
 
 
-def test_what_the_calendar_calls_for_comes_first_and_fills_the_form_in(screen: AskedScreen) -> None:
-    page = screen.get("/tableaux")
+def test_what_the_calendar_calls_for_comes_first_and_fills_the_form_in(screen: FilesScreen) -> None:
+    page = screen.at("/tableaux")
     offered = re.findall(r'href="/communes/13900/tableaux\?([^"#]+)#demander"', page.text)
     assert offered[0].startswith("type=vingt_jours&amp;scrutin=2026-12-06")
-    said = words(page)
+    said = spaced_words(page)
     assert said.index("Ce que le calendrier demande") < said.index("Demander un tableau")
     assert checked(page.text, "type") == ["vingt_jours"]
     assert 'id="scrutin" value="2026-12-06"' in page.text
 
 
-def test_an_offer_fills_the_form_in(screen: AskedScreen) -> None:
-    page = screen.get("/tableaux?type=cinq_jours_reu&scrutin=2027-04-18&listes=CE&listes=CM").text
+def test_an_offer_fills_the_form_in(screen: FilesScreen) -> None:
+    page = screen.at("/tableaux?type=cinq_jours_reu&scrutin=2027-04-18&listes=CE&listes=CM").text
     assert checked(page, "type") == ["cinq_jours_reu"]
     assert checked(page, "listes") == ["CE", "CM"]
     assert 'id="scrutin" value="2027-04-18"' in page
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("query", ["type=x&scrutin=y", "type=vingt_jours&scrutin=2027-02-30", "type=%3Cscript%3E"])
-def test_an_address_that_means_nothing_fills_nothing_in(screen: AskedScreen, query: str) -> None:
-    page = screen.get(f"/tableaux?{query}")
-    assert page.status_code == 200
-    assert 'id="scrutin" value=""' in page.text
-    assert checked(page.text, "type") == ["vingt_jours"]
-
-
-@pytest.mark.slow
-def test_an_offer_goes_once_its_tableau_is_made(screen: AskedScreen) -> None:
-    offers = screen.get("/tableaux").text.count("Préparer la demande")
+def test_an_offer_goes_once_its_tableau_is_made(screen: FilesScreen) -> None:
+    offers = screen.at("/tableaux").text.count("Préparer la demande")
     everything = FORM | {"listes": ["P", "CE", "CM"], "scrutin": "2026-12-06"}
-    assert screen.post("/tableaux", everything).status_code == 303
+    assert screen.send("/tableaux", everything).status_code == 303
     screen.work()
     for number in screen.numbers():
         assert screen.desk.ring(number)["status"] == "ready"
-    assert screen.get("/tableaux").text.count("Préparer la demande") == offers - 1
-
-
-def test_without_any_poll_the_form_says_what_to_write(screen: AskedScreen) -> None:
-    screen.desk.run("DELETE FROM scrutin")
-    screen.desk.run("DELETE FROM commission")
-    assert "Aucun scrutin à venir n'est connu, et aucune réunion n'attend son tableau." in screen.read("/tableaux")
+    assert screen.at("/tableaux").text.count("Préparer la demande") == offers - 1
 
 
 ANNUAL = "Tableau des inscriptions et radiations"
 
 
-def _without_a_poll(screen: AskedScreen) -> None:
+def _without_a_poll(screen: FilesScreen) -> None:
     """The demonstration's meetings, of 15 May and 13 November 2026, and no poll; its first export is of 10 May."""
     screen.desk.run("DELETE FROM scrutin")
     screen.desk.run("UPDATE import SET taken_on = :day", day=date(2026, 5, 10))
 
 
-def test_a_year_without_a_poll_has_its_meeting_its_day_and_its_tableau(screen: AskedScreen) -> None:
+def test_a_year_without_a_poll_has_its_meeting_its_day_and_its_tableau(screen: FilesScreen) -> None:
     _without_a_poll(screen)
-    tasks = screen.read("/taches")
+    tasks = screen.read_at("/taches")
     assert f"Préparer le {ANNUAL.lower()} en retard Réunion annuelle de 2026, liste principale" in tasks
     assert "à publier le samedi 14 novembre 2026" in tasks
     assert "on ne sait pas" not in tasks.partition("Noter la réunion")[2]
-    due = screen.read("/echeances")
+    due = screen.read_at("/echeances")
     assert "du vendredi 20 novembre 2026 au mercredi 30 décembre 2026 Réunion de la commission de contrôle" in due
     assert f"samedi 14 novembre 2026 {ANNUAL} à publier Code électoral, art. L. 19, L. 19-1, L. 20 et R. 13" in due
 
-    page = screen.get("/tableaux")
+    page = screen.at("/tableaux")
     assert "type=vingt_jours&amp;until=2026-11-13&amp;listes=P" in page.text
     assert 'id="until" value="2026-11-13"' in page.text
     assert 'id="reunion" value="2026-05-15"' in page.text
-    assert "C'est la dernière réunion notée avant ce tableau." in words(page)
+    assert "C'est la dernière réunion notée avant ce tableau." in spaced_words(page)
     form = FORM | {"scrutin": "", "until": "2026-11-13", "reunion": "2026-05-15", "reunion_proposee": "2026-05-15"}
-    assert screen.post("/tableaux", form).status_code == 303
-    assert f"{ANNUAL}, listes P [pdf] envoyée" in screen.read("/tableaux")
+    assert screen.send("/tableaux", form).status_code == 303
+    assert f"{ANNUAL}, listes P [pdf] envoyée" in screen.read_at("/tableaux")
     screen.work()
     made = screen.desk.ring(screen.numbers()[0])
     assert made["label"].startswith(f"{ANNUAL} (commune), liste P, du ")
     assert "2026-05-15" in str(made["parameters"])
-    assert "vingt jours" not in screen.read("/exports")
+    assert "vingt jours" not in screen.read_at("/exports")
 
 
-def test_the_first_export_is_proposed_when_no_meeting_before_is_noted(screen: AskedScreen) -> None:
+def test_the_first_export_is_proposed_when_no_meeting_before_is_noted(screen: FilesScreen) -> None:
     _without_a_poll(screen)
     screen.desk.run("DELETE FROM commission WHERE date < :day", day=date(2026, 6, 1))
-    page = screen.get("/tableaux")
+    page = screen.at("/tableaux")
     assert 'id="reunion" value="2026-05-10"' in page.text
-    assert "c'est le jour du premier export du REU que le registre a reçu" in words(page)
-    five_days = screen.get("/tableaux?type=cinq_jours_reu&scrutin=2027-04-18")
+    assert "c'est le jour du premier export du REU que le registre a reçu" in spaced_words(page)
+    five_days = screen.at("/tableaux?type=cinq_jours_reu&scrutin=2027-04-18")
     assert 'id="reunion" value=""' in five_days.text
     form = FORM | {"reunion": "2026-05-10", "reunion_proposee": "2026-05-10"}
-    assert screen.post("/tableaux", form | {"type": "cinq_jours_reu"}).status_code == 303
-    assert "reunion" not in screen.sent[0].data, "the tableau des cinq jours goes on from the meeting of the poll"
-    assert screen.post("/tableaux", form | {"scrutin": "", "until": "2026-11-13"}).status_code == 303
-    assert screen.sent[1].data["reunion"] == "2026-05-10"
+    assert screen.send("/tableaux", form | {"type": "cinq_jours_reu"}).status_code == 303
+    assert "reunion" not in screen.broker.events[0].data, (
+        "the tableau des cinq jours goes on from the meeting of the poll"
+    )
+    assert screen.send("/tableaux", form | {"scrutin": "", "until": "2026-11-13"}).status_code == 303
+    assert screen.broker.events[1].data["reunion"] == "2026-05-10"
     written = form | {"scrutin": "", "until": "2026-11-13", "reunion": "2026-05-12"}
-    assert screen.post("/tableaux", written).status_code == 303
-    assert screen.sent[2].data["reunion"] == "2026-05-12", "what the clerk writes wins"
+    assert screen.send("/tableaux", written).status_code == 303
+    assert screen.broker.events[2].data["reunion"] == "2026-05-12", "what the clerk writes wins"
 
 
-def test_everything_that_is_chosen_is_asked(screen: AskedScreen) -> None:
+def test_everything_that_is_chosen_is_asked(screen: FilesScreen) -> None:
     form = FORM | {
         "type": "cinq_jours_reu",
         "listes": ["P", "CM"],
@@ -144,9 +125,9 @@ def test_everything_that_is_chosen_is_asked(screen: AskedScreen) -> None:
         "signature_maire": "1",
         "inclure_j5": "1",
     }
-    answer = screen.post("/tableaux", form)
+    answer = screen.send("/tableaux", form)
     assert (answer.status_code, answer.headers["location"]) == (303, "/communes/13900/tableaux#demandes")
-    (event,) = screen.sent
+    (event,) = screen.broker.events
     assert TableauxRenderRequested.model_validate(event.data) == TableauxRenderRequested(
         commune="13900",
         listes=[Liste.PRINCIPALE, Liste.COMPLEMENTAIRE_MUNICIPALE],
@@ -160,30 +141,24 @@ def test_everything_that_is_chosen_is_asked(screen: AskedScreen) -> None:
         inclure_j5=True,
         requested_by=AGENT,
     )
-    assert "Tableau des cinq jours, listes P, CM [pdf] envoyée" in screen.read("/tableaux")
+    assert "Tableau des cinq jours, listes P, CM [pdf] envoyée" in screen.read_at("/tableaux")
 
 
-def test_a_tableau_of_before_2019_has_its_date(screen: AskedScreen) -> None:
-    form = FORM | {"type": "premier_rectificatif", "scrutin": "", "date_tableau": "10/01/2018"}
-    assert screen.post("/tableaux", form).status_code == 303
-    assert screen.sent[0].data["date_tableau"] == "2018-01-10"
-
-
-def test_a_commune_that_begins_is_asked_for_the_meeting_before(screen: AskedScreen) -> None:
+def test_a_commune_that_begins_is_asked_for_the_meeting_before(screen: FilesScreen) -> None:
     """And never offered the one that the tableau follows, of which she heard once it was refused."""
     before, window = date(2026, 9, 10), date(2027, 3, 26)
     screen.desk.run("DELETE FROM commission")
     screen.desk.run("UPDATE import SET undone_at = finished_at")
-    assert "Le registre n'en connaît aucune avant ce tableau." in words(screen.get("/tableaux"))
+    assert "Le registre n'en connaît aucune avant ce tableau." in spaced_words(screen.at("/tableaux"))
     insert = "INSERT INTO commission (code_commune, liste, date) VALUES ('13900', '', :day)"
     screen.desk.run(insert, day=window)
-    refused = screen.post("/tableaux", FORM)
+    refused = screen.send("/tableaux", FORM)
     assert (refused.status_code, '<p class="error-text" id="reunion-faute">' in refused.text) == (422, True)
-    assert "indiquez la précédente, d'où les mouvements sont comptés" in words(refused)
+    assert "indiquez la précédente, d'où les mouvements sont comptés" in spaced_words(refused)
     screen.desk.run(insert, day=before)
-    said = words(screen.get("/tableaux?type=vingt_jours&scrutin=2027-04-18"))
+    said = spaced_words(screen.at("/tableaux?type=vingt_jours&scrutin=2027-04-18"))
     assert "C'est la dernière réunion notée avant ce tableau." in said
-    assert screen.post("/tableaux", FORM).status_code == 303
+    assert screen.send("/tableaux", FORM).status_code == 303
 
 
 IMPOSSIBLE_DAY = "Ce jour n&#39;est pas possible\u202f; une date s&#39;écrit JJ/MM/AAAA, l&#39;année en entier."
@@ -207,26 +182,26 @@ IMPOSSIBLE_DAY = "Ce jour n&#39;est pas possible\u202f; une date s&#39;écrit JJ
     ],
 )
 def test_what_is_wrong_is_said_beside_its_field_and_nothing_is_asked(
-    screen: AskedScreen, changed: dict[str, Any], field: str, fault: str
+    screen: FilesScreen, changed: dict[str, Any], field: str, fault: str
 ) -> None:
-    page = screen.post("/tableaux", FORM | changed)
+    page = screen.send("/tableaux", FORM | changed)
     assert page.status_code == 422
     assert f'<p class="error-text" id="{field}-faute">{fault}</p>' in page.text
     assert re.search(rf'id="{field}"[^>]*aria-describedby="[^"]*{field}-faute', page.text)
     assert f'<a href="#{field}">' in page.text
     assert page.text.count('class="error-text"') == 1
-    assert screen.sent == []
+    assert screen.broker.events == []
 
 
 @pytest.mark.slow
-def test_the_tableau_des_vingt_jours_takes_another_day_for_the_poll(screen: AskedScreen) -> None:
-    page = screen.post("/tableaux", FORM | {"scrutin": ""})
-    assert "le dernier jour des mouvements ou le jour de la publication" in words(page)
-    assert screen.post("/tableaux", FORM | {"scrutin": "", "publication": "2027-03-29"}).status_code == 303
+def test_the_tableau_des_vingt_jours_takes_another_day_for_the_poll(screen: FilesScreen) -> None:
+    page = screen.send("/tableaux", FORM | {"scrutin": ""})
+    assert "le dernier jour des mouvements ou le jour de la publication" in spaced_words(page)
+    assert screen.send("/tableaux", FORM | {"scrutin": "", "publication": "2027-03-29"}).status_code == 303
 
 
-def test_a_fault_keeps_what_was_written_and_opens_what_is_folded(screen: AskedScreen) -> None:
-    page = screen.post("/tableaux", FORM | {"listes": ["CE"], "edition": "commission", "until": "32/13/2027"}).text
+def test_a_fault_keeps_what_was_written_and_opens_what_is_folded(screen: FilesScreen) -> None:
+    page = screen.send("/tableaux", FORM | {"listes": ["CE"], "edition": "commission", "until": "32/13/2027"}).text
     assert 'id="until" value="32/13/2027"' in page
     assert 'id="scrutin" value="2027-04-18"' in page
     assert checked(page, "listes") == ["CE"]
@@ -248,41 +223,22 @@ def test_a_fault_keeps_what_was_written_and_opens_what_is_folded(screen: AskedSc
     ],
 )
 def test_a_tableau_of_the_other_law_is_refused_beside_its_date(
-    screen: AskedScreen, changed: dict[str, Any], field: str, said: str
+    screen: FilesScreen, changed: dict[str, Any], field: str, said: str
 ) -> None:
-    page = screen.post("/tableaux", FORM | changed)
+    page = screen.send("/tableaux", FORM | changed)
     assert page.status_code == 422
     assert f'<a href="#{field}">' in page.text
-    assert "1er janvier 2019" in words(page)
-    assert said in words(page)
-    assert screen.sent == []
+    assert "1er janvier 2019" in spaced_words(page)
+    assert said in spaced_words(page)
+    assert screen.broker.events == []
 
 
-@pytest.mark.slow
-def test_the_old_tableaux_are_folded_unless_one_is_chosen(screen: AskedScreen) -> None:
-    assert "<details><summary>Tableaux d'avant 2019" in screen.get("/tableaux").text
-    assert "<details open><summary>Tableaux d'avant 2019" in screen.get("/tableaux?type=additions").text
-
-
-def test_without_a_broker_nothing_is_lost(screen: AskedScreen) -> None:
-    screen.is_broker_away = True
-    page = screen.post("/tableaux", FORM | {"presentations": ["recapitulatif"]})
-    assert page.status_code == 503
-    assert checked(page.text, "presentations") == ["recapitulatif"]
-    assert "Votre demande n'est pas partie." in words(page)
-    screen.is_broker_away = False
-    again = FORM | {"presentations": ["recapitulatif"], "formulaire": once_of(page)}
-    for _ in range(2):
-        assert screen.post("/tableaux", again).status_code == 303
-    assert len({event.id for event in screen.sent}) == 1
-
-
-def test_what_the_worker_refuses_is_told(screen: AskedScreen) -> None:
-    screen.post("/tableaux", FORM | {"type": "premier_rectificatif", "scrutin": "", "date_tableau": "2018-02-28"})
+def test_what_the_worker_refuses_is_told(screen: FilesScreen) -> None:
+    screen.send("/tableaux", FORM | {"type": "premier_rectificatif", "scrutin": "", "date_tableau": "2018-02-28"})
     screen.work()
-    said = screen.read("/tableaux")
+    said = screen.read_at("/tableaux")
     assert "Tableaux refusée" in said
     assert "la date de tableau est le 10 janvier" in said
     later = datetime.now(UTC) + timedelta(days=8)
     screen.set_clock(later)
-    assert "refusée" not in screen.read("/tableaux")
+    assert "refusée" not in screen.read_at("/tableaux")

@@ -60,8 +60,7 @@ def _row(screen: FilesScreen, number: int) -> RowMapping:
     return screen.desk.row(number)
 
 
-def test_a_tableau_that_lacks_motifs_is_published_with_a_recorded_reason_only(files_on_both: FilesScreen) -> None:
-    screen = files_on_both
+def test_a_tableau_that_lacks_motifs_is_published_with_a_recorded_reason_only(screen: FilesScreen) -> None:
     number = _made_long_ago(screen)
     lacks = '[{"code": "motif_absent", "severity": "a_completer", "column": "motif", "count": 4}]'
     screen.desk.run(f"UPDATE export SET a_completer = 4, anomalies = '{lacks}'")  # noqa: S608 — ours
@@ -86,8 +85,7 @@ def test_a_tableau_that_lacks_motifs_is_published_with_a_recorded_reason_only(fi
 
 
 @pytest.mark.slow
-def test_from_a_ready_tableau_to_its_signed_certificate(files_on_both: FilesScreen) -> None:
-    screen = files_on_both
+def test_from_a_ready_tableau_to_its_signed_certificate(screen: FilesScreen) -> None:
     number = _made_long_ago(screen)
     assert "Noter la publication" in screen.read("export", export=number)
     first, last = today() - 2 * WEEK + timedelta(days=1), today() - timedelta(days=1)
@@ -138,8 +136,7 @@ def test_the_certificate_says_what_was_published_and_is_to_be_signed(files: File
 
 
 @pytest.mark.slow
-def test_what_is_not_to_be_posted_cannot_be_noted_as_posted(files_on_both: FilesScreen) -> None:
-    screen = files_on_both
+def test_what_is_not_to_be_posted_cannot_be_noted_as_posted(screen: FilesScreen) -> None:
     liste = screen.make()["export_id"]
     number = _tableau(screen)
     commission = screen.make_tableau(TypeTableau.CINQ_JOURS_REU, edition=Edition.COMMISSION)
@@ -209,8 +206,7 @@ def test_a_form_that_cannot_be_taken_comes_back_as_it_was_filled_in(
     assert files.broker.events == []
 
 
-def test_said_later_counts_whatever_comes_last(files_on_both: FilesScreen) -> None:
-    screen = files_on_both
+def test_said_later_counts_whatever_comes_last(screen: FilesScreen) -> None:
     number = _tableau(screen)
     screen.desk.publish(number, mode="consultation", requested_by="Mme Lefèvre")
     late = screen.desk.publish(number, published_until=today() + WEEK)
@@ -223,9 +219,8 @@ def test_said_later_counts_whatever_comes_last(files_on_both: FilesScreen) -> No
 
 
 @pytest.mark.slow
-def test_the_tableau_des_vingt_jours_is_published_for_seven_days(files_on_both: FilesScreen) -> None:
+def test_the_tableau_des_vingt_jours_is_published_for_seven_days(screen: FilesScreen) -> None:
     """The day of the publication is not counted: electors may contest until the seventh day after it."""
-    screen = files_on_both
     number = screen.make_tableau(TypeTableau.VINGT_JOURS)
     screen.desk.run("UPDATE export SET bloquantes = 0, provisoire_until = NULL, finished_at = created_at")
     for days in (0, 3, 6):
@@ -255,8 +250,7 @@ def test_nothing_is_ticked_before_the_clerk_has_said_it(files: FilesScreen) -> N
 
 
 @pytest.mark.slow
-def test_a_withdrawal_is_noted_and_the_certificate_says_it(files_on_both: FilesScreen) -> None:
-    screen = files_on_both
+def test_a_withdrawal_is_noted_and_the_certificate_says_it(screen: FilesScreen) -> None:
     number = _made_long_ago(screen)
     first, last = today() - WEEK - timedelta(days=1), today() - timedelta(days=1)
     _note(screen, number, first, au=last)
@@ -277,9 +271,8 @@ def test_a_withdrawal_is_noted_and_the_certificate_says_it(files_on_both: FilesS
 
 
 @pytest.mark.slow
-def test_a_certificate_is_never_drawn_of_a_recapitulatif(files_on_both: FilesScreen) -> None:
+def test_a_certificate_is_never_drawn_of_a_recapitulatif(screen: FilesScreen) -> None:
     """Not even when its publication is in the table."""
-    screen = files_on_both
     number = _made_long_ago(screen)
     screen.desk.publish(number, published_on=today() - WEEK)
     screen.desk.run("UPDATE export SET presentation = 'recapitulatif'")
@@ -291,8 +284,7 @@ def test_a_certificate_is_never_drawn_of_a_recapitulatif(files_on_both: FilesScr
 
 
 @pytest.mark.slow
-def test_a_certificate_is_verified_and_purged_with_its_tableau(files_on_both: FilesScreen) -> None:
-    screen = files_on_both
+def test_a_certificate_is_verified_and_purged_with_its_tableau(screen: FilesScreen) -> None:
     desk = screen.desk
     number = _made_long_ago(screen)
     desk.publish(number, published_on=today() - WEEK, published_until=today())

@@ -5,7 +5,7 @@ import json
 import os
 import re
 from collections.abc import Iterator
-from datetime import date, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,15 +15,14 @@ from sqlalchemy import text
 
 from common.calendrier import jour_a_paris, now
 from producers.publisher import Publisher
-from producers.web.registre.page import age_of
 from schemas.topology import REQUEST_REGISTRE_PREVIEW
 from tests.integration.requests_queue import RequestsQueue
 from tests.parts.disk import small_disk
 from tests.parts.town import AGENT, MOUVEMENTS_TEMPLATE
 from tests.parts.wait import wait_until
 from tests.unit.reu_sample import COMMUNE as CODE
-from tests.unit.reu_sample import DATE, NUMERO, PRENOMS, TITLES, electeurs, format_reu
-from tests.web.asked_desk import AskedScreen, open_asked, words
+from tests.unit.reu_sample import DATE, NUMERO, PRENOMS, electeurs, format_reu
+from tests.web.files_desk import FilesScreen, open_screen, spaced_words
 from worker.handlers.handle_preview import handle_preview
 
 pytestmark = [pytest.mark.integration, pytest.mark.database(MOUVEMENTS_TEMPLATE)]
@@ -36,7 +35,7 @@ QUESTIONS = [f"question-{number}" for number in range(1, 10)]
 class RegistreScreen:
     """The page, and a worker that does what it asks when it is told to."""
 
-    def __init__(self, screen: AskedScreen, arrivals: Path) -> None:
+    def __init__(self, screen: FilesScreen, arrivals: Path) -> None:
         self.screen, self.arrivals = screen, arrivals
         self.today = jour_a_paris(now())
 
@@ -64,7 +63,7 @@ class RegistreScreen:
 
     def read(self) -> str:
         """What the page says."""
-        return words(self.screen.client.get(PAGE))
+        return spaced_words(self.screen.client.get(PAGE))
 
     def rows(self, query: str) -> list[tuple[Any, ...]]:
         """What the database says."""
@@ -79,7 +78,7 @@ class RegistreScreen:
 @pytest.fixture
 def screen(database_url: str, tmp_path: Path) -> Iterator[RegistreScreen]:
     arrivals = tmp_path / "exports" / "arrivals"
-    with open_asked(database_url, tmp_path, home=arrivals.parent) as opened:
+    with open_screen(database_url, tmp_path, home=arrivals.parent) as opened:
         yield RegistreScreen(opened, arrivals)
 
 
@@ -109,21 +108,6 @@ def test_an_export_that_was_not_compared_leaves_a_gap_that_the_page_shows(screen
         rf"non comparé Lacune : du \d\d/\d\d/\d{{4}} au {screen.today:%d/%m/%Y}, ce qui a changé n'est pas connu",
         screen.read(),
     )
-
-
-@pytest.mark.slow
-def test_codes_that_lost_their_zeros_are_said_once_of_the_whole_export(screen: RegistreScreen) -> None:
-    screen.drop(format_reu(electeurs(400, {CODE: "13900", TITLES[18]: "1390"})))
-    screen.work()
-    said = screen.read()
-    assert said.count("Un tableur a retiré les zéros en tête des codes") == 1
-    assert "400 électeurs" in said
-
-
-@pytest.mark.parametrize(("days", "said"), [(0, "d'aujourd'hui"), (1, "d'hier"), (34, "il date de 34 jours")])
-def test_an_age_is_said_as_people_say_it(days: int, said: str) -> None:
-    today = date(2026, 11, 25)
-    assert age_of(today - timedelta(days=days), today) == said
 
 
 @pytest.mark.slow
@@ -177,27 +161,12 @@ def test_what_the_preview_warns_of_is_ticked_or_nothing_happens(screen: Registre
     assert "Ode" not in said
     refused = screen.press("reprendre")
     assert refused.status_code == 422
-    assert "2 points sont à corriger" in words(refused)
+    assert "2 points sont à corriger" in spaced_words(refused)
     assert screen.rows("SELECT status FROM preview") == [("ready",)]
-    assert "2 points" not in words(screen.press("reprendre", accepte=["rejets"])), "the question is left"
+    assert "2 points" not in spaced_words(screen.press("reprendre", accepte=["rejets"])), "the question is left"
     assert screen.press("reprendre", accepte=["rejets", *QUESTIONS]).status_code == 303
     screen.work()
     assert screen.rows("SELECT status FROM preview") == [("imported",)]
-
-
-@pytest.mark.slow
-def test_a_list_that_the_export_lacks_may_be_emptied(screen: RegistreScreen) -> None:
-    screen.drop(_export())
-    screen.work()
-    assert "Vider la liste complémentaire européenne" in screen.read()
-    assert screen.press("reprendre", vider=["CE"], accepte=QUESTIONS).status_code == 303
-    screen.work()
-    counts = screen.rows(
-        "SELECT l.liste, count(e.id) FROM liste l LEFT JOIN electeur e ON e.code_commune = l.code_commune "
-        "AND e.liste = l.liste AND e.version = l.version GROUP BY l.liste ORDER BY l.liste"
-    )
-    assert dict(counts)["CE"] == 0
-    assert dict(counts)["CM"] > 0
 
 
 @pytest.mark.slow
@@ -236,15 +205,15 @@ def test_a_form_without_its_file_or_its_day_comes_back(screen: RegistreScreen) -
         (screen.drop(_export(), liste="X"), "choisissez une liste"),
     ):
         assert answer.status_code == 422
-        assert re.search(said, words(answer), re.IGNORECASE), words(answer)
-    assert (screen.files(), screen.screen.sent) == ([], [])
+        assert re.search(said, spaced_words(answer), re.IGNORECASE), spaced_words(answer)
+    assert (screen.files(), screen.screen.broker.events) == ([], [])
 
 
 def test_while_the_broker_is_away_nothing_is_kept(screen: RegistreScreen) -> None:
-    screen.screen.is_broker_away = True
+    screen.screen.broker.is_away = True
     answer = screen.drop(_export())
     assert answer.status_code == 503
-    assert "Rien n'est parti, et le registre n'a pas changé" in words(answer)
+    assert "Rien n'est parti, et le registre n'a pas changé" in spaced_words(answer)
     assert screen.files() == []
 
 
@@ -254,8 +223,8 @@ def test_without_room_nothing_is_left(screen: RegistreScreen) -> None:
         ballast = screen.files()
         answer = screen.drop(_export())
         assert answer.status_code == 503
-        assert "Rien n'est parti, et le registre n'a pas changé" in words(answer)
-        assert (screen.files(), screen.screen.sent) == (ballast, [])
+        assert "Rien n'est parti, et le registre n'a pas changé" in spaced_words(answer)
+        assert (screen.files(), screen.screen.broker.events) == (ballast, [])
         disk.free()
         assert screen.drop(_export()).status_code == 303
 
@@ -298,7 +267,7 @@ def test_an_export_is_undone_once_its_page_has_said_what_would_change(screen: Re
     _take_up(screen)
     confirmed = r"confirmé : autres électeurs \(liste P de 13900\)"
     taken = rf"Export du REU repris .*export du {screen.today:%d/%m/%Y}, import \d+ ; {confirmed}, liste.csv"
-    assert re.search(taken, words(screen.screen.get("/journal")))
+    assert re.search(taken, spaced_words(screen.screen.at("/journal")))
     assert _correct(screen, "undo").headers["location"] == f"{PAGE}#apercus"
     assert "Envoyé" in screen.read()
     screen.work()
@@ -350,7 +319,7 @@ def test_the_day_of_an_export_is_corrected(screen: RegistreScreen) -> None:
     }
     for day, said in wrong.items():
         answer = _correct(screen, "redate", jour=day)
-        assert (answer.status_code, said in words(answer).lower()) == (422, True)
+        assert (answer.status_code, said in spaced_words(answer).lower()) == (422, True)
         assert f'href="#jour-{number}"' in answer.text
     before = screen.rows(taken_on)
     with screen.screen.desk.engine.begin() as connection:
@@ -383,7 +352,7 @@ def test_what_was_deposited_wants_a_reason_on_the_page_too(screen: RegistreScree
     assert "2 fichiers deviennent « à refaire »" in said
     assert "Liste P du jour (déposé, affiché, ou téléchargé pour l'être) Tableau des essais" in said
     answer = screen.press("reprendre")
-    assert (answer.status_code, "Dites pourquoi ces fichiers sont à refaire" in words(answer)) == (422, True)
+    assert (answer.status_code, "Dites pourquoi ces fichiers sont à refaire" in spaced_words(answer)) == (422, True)
     assert screen.press("reprendre", raison="mauvais fichier").status_code == 303
     screen.work()
     assert "ont changé depuis que cela vous a été montré" in screen.read(), "there are no such files"
@@ -409,13 +378,13 @@ def _umask() -> int:
 
 @pytest.mark.slow
 def test_a_full_queue_keeps_an_export_that_was_dropped(screen: RegistreScreen, amqp_url: str) -> None:
-    with RequestsQueue(amqp_url, max_length=1) as queue, Publisher(amqp_url) as screen.screen.publisher:
+    with RequestsQueue(amqp_url, max_length=1) as queue, Publisher(amqp_url) as screen.screen.broker.real:
         queue.fill()
         assert screen.drop(_export()).status_code == 303
         assert "c'est gardé, et partira tout seul" in screen.read()
         assert len(screen.files()) == 1
         queue.clear()
         assert queue.take_event().type == REQUEST_REGISTRE_PREVIEW
-        wait_until(lambda: screen.screen.sent, message="that it has left")
+        wait_until(lambda: screen.screen.broker.events, message="that it has left")
     screen.work()
     assert "Ce que changerait l'export du" in screen.read()

@@ -1,21 +1,14 @@
 """Logging in and out in a real browser, with a provider on another site: what cookies and policy let through."""
 
-import os
-import sys
 from collections.abc import Iterator
-from contextlib import suppress
 
-import httpx2
 import pytest
 from playwright.sync_api import Browser, Page
 
 from tests.parts.databases import SqliteFiles
-from tests.parts.ports import LOOPBACK, free_port
-from tests.parts.process import Process
-from tests.parts.town import ROOT
-from tests.parts.wait import wait_until
-from tests.web.oidc_browser import CLIENT_ID, open_mock
-from tests.web.security_desk import CLERK, CLERK_EMAIL, LIBREVILLE, SCREEN_TEMPLATE, SECRET, write_files
+from tests.web.oidc_browser import open_mock, provider_variables
+from tests.web.security_desk import CLERK, CLERK_EMAIL, LIBREVILLE
+from tests.web.site import screen_environment, start_screen
 
 pytestmark = [pytest.mark.web, pytest.mark.slow]
 
@@ -26,39 +19,14 @@ HOME = f"/communes/{LIBREVILLE}/listes"
 def screen(tmp_path_factory: pytest.TempPathFactory, sqlite_files: SqliteFiles) -> Iterator[str]:
     """The address of a screen, `localhost`, whose provider is at `127.0.0.1`: another site."""
     folder = tmp_path_factory.mktemp("login")
-    write_files(folder / "exports")
-    port = free_port()
-    url = f"http://localhost:{port}"
     with open_mock(folder) as issuer:
-        environment = {
-            "PATH": os.environ["PATH"],
-            "PREFECTURE_STATE_URL": sqlite_files.create(folder / "screen.sqlite3", SCREEN_TEMPLATE),
-            "PREFECTURE_AMQP_URL": f"amqp://nobody:nothing@{LOOPBACK}:1/",
-            "PREFECTURE_EXPORTS_DIR": str(folder / "exports"),
-            "PREFECTURE_PUBLIC_URL": url,
-            "PREFECTURE_WEB_PORT": str(port),
-            "PREFECTURE_HOME": str(folder),
-            "PREFECTURE_WEB_SECRET": SECRET,
-            "PREFECTURE_WEB_AUTH": "oidc",
-            "PREFECTURE_WEB_OIDC_ISSUER": issuer,
-            "PREFECTURE_WEB_OIDC_CLIENT_ID": CLIENT_ID,
-            "PREFECTURE_WEB_OIDC_CLIENT_SECRET": "client-secret",
-            "PREFECTURE_WEB_OIDC_UNVERIFIED": issuer,  # the mock says nothing of addresses
-        }
-        command = [sys.executable, "-m", "producers", "web"]
-        process = Process(command, env=environment, folder=ROOT, log=folder / "screen.log")
+        environment = screen_environment(folder, sqlite_files, "") | provider_variables(issuer)
+        url = f"http://localhost:{environment['PREFECTURE_WEB_PORT']}"
+        process = start_screen(environment | {"PREFECTURE_PUBLIC_URL": url}, folder / "screen.log")
         try:
-            wait_until(lambda: not process.alive or _lives(port), message="the screen")
-            assert process.alive, (folder / "screen.log").read_text()
             yield url
         finally:
             process.kill()
-
-
-def _lives(port: int) -> bool:
-    with suppress(httpx2.TransportError):
-        return httpx2.get(f"http://{LOOPBACK}:{port}/sante/vie").status_code == 200
-    return False
 
 
 @pytest.fixture

@@ -19,9 +19,7 @@ from starlette.testclient import TestClient
 from common.logs import configure_logs
 from producers.errors import BrokerAwayError, EventTooLargeError, UnconfirmedError
 from producers.web.app import create_app
-from producers.web.page_context import PageContext
 from schemas.envelope import CloudEvent
-from tests.parts.notes import note_file
 from tests.web.security_desk import CLERK, LIBREVILLE, behind_proxy, make_settings, open_client
 from worker.db.engine import build_engine
 
@@ -135,16 +133,6 @@ def test_a_page_that_fails_in_its_middle_is_cut_and_logged(app: Starlette, clien
     assert "MARTINVAST" not in json.dumps(lines, ensure_ascii=False)
 
 
-def test_libraries_that_fail_say_nothing_of_an_elector_either(logs: Logs) -> None:
-    try:
-        int(ELECTOR)
-    except ValueError:
-        logging.getLogger("uvicorn.error").exception("Exception in ASGI application")
-    (line,) = logs.lines()
-    assert line["exception"]["type"] == "ValueError"
-    assert ELECTOR not in json.dumps(line, ensure_ascii=False)
-
-
 def test_a_database_that_is_away_is_no_secret_of_the_clerks(
     client: TestClient, screen_database: str, logs: Logs
 ) -> None:
@@ -182,24 +170,6 @@ def test_what_the_broker_does_not_do_is_said_for_a_clerk(
     assert answer.status_code == status
     assert words in answer.text
     assert "broker.example" not in answer.text
-
-
-def test_a_line_bears_the_correlation_of_what_was_asked(app: Starlette, client: TestClient, logs: Logs) -> None:
-    sent: list[CloudEvent] = []
-
-    def ask(request: Request) -> Response:
-        services = app.state.services
-        agent = services.identity.identify(request)
-        context = PageContext(request, services, agent, agent.communes[0])
-        data = note_file("downloaded", 1, commune=LIBREVILLE, requested_by=agent.name)
-        sent.append(CloudEvent.wrap(data, source="/x"))
-        context.publish(sent[0])
-        return Response()
-
-    app.add_route("/essai", ask)
-    assert client.get("/essai").status_code == 503
-    (line,) = [it for it in logs.lines() if it["event"] == "request"]
-    assert line["correlation_id"] == sent[0].correlationid
 
 
 def test_health_without_a_broker_or_without_files(screen_database: str, tmp_path: Path) -> None:

@@ -22,7 +22,6 @@ from tests.web.security_desk import (
     CLERK,
     CLERK_EMAIL,
     LIBREVILLE,
-    NEIGHBOUR_EMAIL,
     PUBLIC,
     make_settings,
     open_client,
@@ -128,12 +127,6 @@ def test_what_the_provider_refuses_is_said_in_french(client: TestClient, code: s
     assert "<script>" not in answer.text
 
 
-def test_the_agent_who_says_no_is_told_and_may_try_again(client: TestClient) -> None:
-    refused = client.get(answer_of_provider(ask_in(client), {"sub": "x", "action": "deny"}))
-    assert refused.status_code == 403
-    assert 'href="/connexion"' in refused.text
-
-
 def test_a_provider_that_is_away(screen_database: str, tmp_path: Path) -> None:
     settings = make_settings(screen_database, tmp_path, **with_provider("http://127.0.0.1:1"))
     with open_client(settings) as client:
@@ -172,11 +165,6 @@ def test_an_address_that_nobody_verified_is_none(issuer: str, client: TestClient
     assert client.get(HOME).status_code == 303
 
 
-def test_an_address_that_the_provider_verified(issuer: str, client: TestClient) -> None:
-    log_in(client, _claims(issuer, "verified", email=CLERK_EMAIL.title(), email_verified=True))
-    assert client.get(HOME).status_code == 200
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize(("siret", "status"), [("21130001500015", 200), ("21750001600019", 303), (None, 303)])
 def test_only_agents_of_the_listed_employers(
@@ -186,17 +174,6 @@ def test_only_agents_of_the_listed_employers(
     with open_client(make_settings(screen_database, tmp_path, **given)) as client:
         log_in(client, _claims(issuer, f"siret-{siret}", email=CLERK_EMAIL, siret=siret))
         assert client.get(HOME).status_code == status
-
-
-def test_another_communes_agent(client: TestClient) -> None:
-    log_in(client, {"sub": NEIGHBOUR_EMAIL})
-    assert client.get("/").headers["location"] == "/communes/13901/taches"
-    assert client.get(HOME).status_code == 404
-
-
-def test_whoever_is_in_goes_on(client: TestClient) -> None:
-    log_in(client, CLERK_FORM)
-    assert client.get("/connexion").headers["location"] == "/"
 
 
 def test_logging_out_ends_the_session_here_and_at_the_provider(client: TestClient) -> None:
@@ -222,11 +199,3 @@ def test_nobody_logs_an_agent_out_from_elsewhere(client: TestClient, data: dict[
     assert client.post("/deconnexion", data=data).status_code == 403
     assert client.get("/deconnexion").status_code == 405
     assert client.get(HOME).status_code == 200
-
-
-def test_the_cookie_is_small_enough_for_browsers(client: TestClient) -> None:
-    ask_in(client, at=HOME)
-    assert len(client.cookies["__Host-prefecture"]) < 2000
-    log_in(client, CLERK_FORM)
-    token_of(client)
-    assert len(client.cookies["__Host-prefecture"]) < 1000

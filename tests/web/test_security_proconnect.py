@@ -8,7 +8,7 @@ import httpx2
 import pytest
 from starlette.testclient import TestClient
 
-from tests.web.oidc_browser import ask_in, parameters, with_provider
+from tests.web.oidc_browser import ask_in, with_provider
 from tests.web.proconnect import SIRET, SUB, Bent, ProConnect, another_key
 from tests.web.security_desk import CLERK_EMAIL, LIBREVILLE, PUBLIC, make_settings, open_client, token_of
 
@@ -50,19 +50,6 @@ def test_a_provider_that_changed_its_keys(client: TestClient, provider: ProConne
     provider.renew_key()
     _log_in(client)
     assert client.get(HOME).status_code == 200
-
-
-def test_she_leaves_the_provider_too(client: TestClient, provider: ProConnect) -> None:
-    _log_in(client)
-    left = client.post("/deconnexion", data={"jeton": token_of(client)})
-    onward = left.headers["refresh"].removeprefix("0; url=")
-    assert onward.startswith(f"{provider.issuer}/session/end?")
-    asked = parameters(onward)
-    assert asked.keys() == {"id_token_hint", "state", "post_logout_redirect_uri"}
-    assert len(asked["id_token_hint"]) > 500
-    assert len(asked["state"]) >= 32
-    assert asked["post_logout_redirect_uri"] == f"{PUBLIC}/deconnexion/faite"
-    assert "form-action 'self';" in left.headers["content-security-policy"]
 
 
 def test_nothing_was_kept_in_the_cookie_that_is_too_large_for_one(client: TestClient) -> None:
@@ -114,8 +101,3 @@ def test_a_provider_that_is_not_to_be_believed(client: TestClient, provider: Pro
     assert answer.status_code in {403, 503}
     assert "Identification impossible" in answer.text
     assert client.get(HOME).status_code == 303
-
-
-def test_a_document_that_is_no_document(client: TestClient, provider: ProConnect) -> None:
-    provider.bent = Bent(metadata={"authorization_endpoint": None})
-    assert client.get("/connexion").status_code == 403

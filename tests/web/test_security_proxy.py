@@ -1,10 +1,11 @@
-"""The screen as a process, behind a real nginx with the file of `deploy/proxy`."""
+"""The screen as a process, behind a real nginx and a real Caddy with the files of `deploy/proxy`."""
 
 import os
+import socket
 import ssl
 import sys
-from collections.abc import Iterator, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager, suppress
 from http.client import HTTPSConnection
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,17 +15,21 @@ import pytest
 
 from tests.parts.certificates import Authority
 from tests.parts.databases import SqliteFiles
-from tests.parts.packages import NGINX, require
+from tests.parts.packages import CADDY, NGINX, Part, require
 from tests.parts.ports import LOOPBACK, free_port
 from tests.parts.process import Process
 from tests.parts.town import ROOT
 from tests.parts.wait import wait_until
-from tests.web.security_desk import CLERK, GRANDVILLE, LIBREVILLE, NEIGHBOUR, SCREEN_TEMPLATE, SECRET, write_files
+from tests.web.oidc_browser import log_in, open_mock, provider_variables
+from tests.web.security_desk import CLERK, CLERK_EMAIL, GRANDVILLE, HOST, LIBREVILLE, NEIGHBOUR, PUBLIC, SECRET
+from tests.web.site import screen_environment, start_screen
 
-HOST = "prefecture.mairie.example"
 PASSWORD = "invented"
 HOME = f"/communes/{LIBREVILLE}/listes"
-CONF = ROOT / "deploy" / "proxy" / "nginx.conf"
+FLUX = f"/communes/{LIBREVILLE}/flux"
+TOO_LARGE = 600 << 20
+LOGINS = 60
+"""A minute, of one address."""
 
 
 class Deployed(NamedTuple):
@@ -35,52 +40,60 @@ class Deployed(NamedTuple):
     authority: Path
     environment: Mapping[str, str]
     log: Path
+    agent: str = ""
+    """Who gives a password to the proxy, unless a test says another."""
 
-    def client(self, agent: str = CLERK, **options: Any) -> httpx2.Client:  # noqa: ANN401 — of httpx2
+    def client(self, agent: str | None = None, **options: Any) -> httpx2.Client:  # noqa: ANN401 — of httpx2
         """A browser at the public address, which leads to this computer."""
-        context = ssl.create_default_context(cafile=str(self.authority))
+        name = self.agent if agent is None else agent
         return httpx2.Client(
             base_url=f"https://localhost:{self.proxy_port}",
-            verify=context,
-            auth=(agent, PASSWORD) if agent else None,
+            verify=ssl.create_default_context(cafile=str(self.authority)),
+            auth=(name, PASSWORD) if name else None,
             headers={"Host": HOST},
             timeout=60,
             **options,
         )
 
+    def announce_large_file(self, **headers: str) -> HTTPSConnection:
+        """Send the headers of a form with a file that is too large."""
+        context = ssl.create_default_context(cafile=str(self.authority))
+        connection = HTTPSConnection("localhost", self.proxy_port, timeout=60, context=context)
+        connection.putrequest("POST", f"/communes/{LIBREVILLE}/verifier", skip_host=True)
+        for name, value in {"Host": HOST, "Content-Length": str(TOO_LARGE), **headers}.items():
+            connection.putheader(name, value)
+        connection.endheaders()
+        return connection
 
-@pytest.fixture(scope="module")
-def deployed(tmp_path_factory: pytest.TempPathFactory, sqlite_files: SqliteFiles) -> Iterator[Deployed]:
-    require(NGINX)
-    folder = tmp_path_factory.mktemp("proxy")
-    write_files(folder / "exports")
-    environment = {
-        "PATH": os.environ["PATH"],
-        "PREFECTURE_STATE_URL": sqlite_files.create(folder / "screen.sqlite3", SCREEN_TEMPLATE),
-        "PREFECTURE_AMQP_URL": f"amqp://nobody:nothing@{LOOPBACK}:1/",
-        "PREFECTURE_EXPORTS_DIR": str(folder / "exports"),
-        "PREFECTURE_HOME": str(folder),
-        "PREFECTURE_PUBLIC_URL": f"https://{HOST}",
-        "PREFECTURE_WEB_AUTH": "proxy",
-        "PREFECTURE_WEB_TRUSTED_PROXIES": f"{LOOPBACK}/32",
-        "PREFECTURE_WEB_PROXY_SECRET": SECRET,
-        "PREFECTURE_WEB_PORT": str(free_port()),
-    }
+
+WriteConf = Callable[[Path, Deployed, Authority], list[str]]
+
+
+@contextmanager
+def _deploy(
+    folder: Path, environment: dict[str, str], part: Part, write_conf: WriteConf, agent: str = ""
+) -> Iterator[Deployed]:
+    """The screen, and a proxy before it; `write_conf` returns the arguments of the proxy's program."""
+    require(part)
     authority = Authority(folder, "authority")
     deployed = Deployed(
-        free_port(), int(environment["PREFECTURE_WEB_PORT"]), authority.root, environment, folder / "screen.log"
+        free_port(),
+        int(environment["PREFECTURE_WEB_PORT"]),
+        authority.root,
+        environment,
+        folder / "screen.log",
+        agent,
     )
-    command = [sys.executable, "-m", "producers", "web"]
-    screen = Process(command, env=environment, folder=ROOT, log=deployed.log)
-    conf = _write_conf(folder, deployed, authority)
-    nginx = Process([NGINX.program("nginx"), "-c", conf], env=environment, folder=folder, log=folder / "nginx.log")
+    screen = start_screen(environment, deployed.log)
+    command: list[str | Path] = [part.program(part.programs[0]), *write_conf(folder, deployed, authority)]
+    log = folder / "proxy.log"
+    proxy = Process(command, env={"PATH": os.environ["PATH"], "HOME": str(folder)}, folder=folder, log=log)
     try:
-        wait_until(lambda: _answers(deployed) or not (screen.alive and nginx.alive), message="the proxy")
-        assert screen.alive, deployed.log.read_text()
-        assert nginx.alive, (folder / "nginx.log").read_text()
+        wait_until(lambda: _answers(deployed) or not proxy.alive, message="the proxy")
+        assert proxy.alive, log.read_text()
         yield deployed
     finally:
-        nginx.kill()
+        proxy.kill()
         screen.kill()
 
 
@@ -90,38 +103,92 @@ def _answers(deployed: Deployed) -> bool:
     return False
 
 
-def _write_conf(folder: Path, deployed: Deployed, authority: Authority) -> Path:
-    """Our file with this test's places; each must be there to be replaced."""
+def _fill(name: str, places: Mapping[str, str]) -> str:
+    """A file of `deploy/proxy` with a test's places; each must be there to be replaced."""
+    content = (ROOT / "deploy" / "proxy" / name).read_text("utf-8")
+    for there, here in places.items():
+        assert content.count(there) == 1, there
+        content = content.replace(there, here)
+    return content
+
+
+@pytest.fixture(scope="module")
+def deployed(tmp_path_factory: pytest.TempPathFactory, sqlite_files: SqliteFiles) -> Iterator[Deployed]:
+    """Behind nginx, which asks for passwords."""
+    folder = tmp_path_factory.mktemp("nginx")
+    environment = screen_environment(folder, sqlite_files, PUBLIC) | {
+        "PREFECTURE_WEB_AUTH": "proxy",
+        "PREFECTURE_WEB_TRUSTED_PROXIES": f"{LOOPBACK}/32",
+        "PREFECTURE_WEB_PROXY_SECRET": SECRET,
+    }
+    with _deploy(folder, environment, NGINX, _write_nginx, CLERK) as deployed:
+        yield deployed
+
+
+def _write_nginx(folder: Path, deployed: Deployed, authority: Authority) -> list[str]:
     certificate = authority.sign("localhost")
     passwords = folder / "passwords"
     passwords.write_text("".join(f"{agent}:{{PLAIN}}{PASSWORD}\n" for agent in (CLERK, NEIGHBOUR)))
     (folder / "prefecture-secret.conf").write_text(f'proxy_set_header X-Prefecture-Secret "{SECRET}";\n')
-    server = CONF.read_text("utf-8")
-    for there, here in {
-        "listen 80;": f"listen {LOOPBACK}:{free_port()};",
-        "listen 443 ssl;": f"listen {LOOPBACK}:{deployed.proxy_port} ssl;",
-        "/etc/ssl/prefecture/fullchain.pem": str(certificate.chain),
-        "/etc/ssl/prefecture/privkey.pem": str(certificate.key),
-        "/etc/nginx/prefecture.htpasswd": str(passwords),
-        "/etc/nginx/prefecture-secret": str(folder / "prefecture-secret"),
-        "server 127.0.0.1:8000;": f"server {LOOPBACK}:{deployed.screen_port};",
-    }.items():
-        assert server.count(there) == 1, there
-        server = server.replace(there, here)
-    conf = folder / "nginx.conf"
-    user = "user root;\n" if os.geteuid() == 0 else ""
-    places = "".join(
-        f"{kind}_temp_path {folder}/{kind};\n" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+    server = _fill(
+        "nginx.conf",
+        {
+            "listen 80;": f"listen {LOOPBACK}:{free_port()};",
+            "listen 443 ssl;": f"listen {LOOPBACK}:{deployed.proxy_port} ssl;",
+            "/etc/ssl/prefecture/fullchain.pem": str(certificate.chain),
+            "/etc/ssl/prefecture/privkey.pem": str(certificate.key),
+            "/etc/nginx/prefecture.htpasswd": str(passwords),
+            "/etc/nginx/prefecture-secret": str(folder / "prefecture-secret"),
+            "server 127.0.0.1:8000;": f"server {LOOPBACK}:{deployed.screen_port};",
+        },
     )
+    user = "user root;\n" if os.geteuid() == 0 else ""
+    kinds = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+    places = "".join(f"{kind}_temp_path {folder}/{kind};\n" for kind in kinds)
+    conf = folder / "nginx.conf"
     conf.write_text(
         f"{user}daemon off;\nworker_processes 1;\npid {folder}/nginx.pid;\nerror_log stderr;\nevents {{ }}\n"
         f"http {{\n{places}{server}}}\n"
     )
-    return conf
+    return ["-c", str(conf)]
+
+
+@pytest.fixture(scope="module")
+def caddy(tmp_path_factory: pytest.TempPathFactory, sqlite_files: SqliteFiles) -> Iterator[Deployed]:
+    """Behind Caddy; agents log in at a provider."""
+    folder = tmp_path_factory.mktemp("caddy")
+    with open_mock(folder) as issuer:
+        environment = screen_environment(folder, sqlite_files, PUBLIC) | provider_variables(issuer)
+        environment["PREFECTURE_WEB_TRUSTED_PROXIES"] = f"{LOOPBACK}/32"
+        with _deploy(folder, environment, CADDY, _write_caddyfile) as deployed:
+            yield deployed
+
+
+def _write_caddyfile(folder: Path, deployed: Deployed, authority: Authority) -> list[str]:
+    certificate = authority.sign("localhost")
+    own = f"tls {certificate.chain} {certificate.key}\n\tbind {LOOPBACK}"
+    site = _fill(
+        "Caddyfile",
+        {
+            f"{HOST} {{": f"https://:{deployed.proxy_port} {{\n\t{own}",
+            "reverse_proxy 127.0.0.1:8000 {": f"reverse_proxy {LOOPBACK}:{deployed.screen_port} {{",
+        },
+    )
+    conf = folder / "Caddyfile"
+    conf.write_text(f"{{\n\tadmin off\n\tauto_https disable_redirects\n}}\n{site}")
+    return ["run", "--adapter", "caddyfile", "--config", str(conf)]
+
+
+@pytest.fixture
+def logged_in(caddy: Deployed) -> Iterator[httpx2.Client]:
+    """The clerk's browser behind Caddy, after the login."""
+    with caddy.client() as client:
+        assert log_in(client, {"sub": CLERK_EMAIL}).status_code == 303  # type: ignore[arg-type]  # a browser as well
+        yield client
 
 
 @pytest.mark.slow
-def test_an_agent_comes_through_the_proxy(deployed: Deployed) -> None:
+def test_an_agent_comes_through_nginx(deployed: Deployed) -> None:
     with deployed.client() as client:
         page = client.get(HOME)
     assert page.status_code == 200
@@ -131,19 +198,37 @@ def test_an_agent_comes_through_the_proxy(deployed: Deployed) -> None:
     assert "uvicorn" not in page.headers.get("server", "")
 
 
+@pytest.mark.slow
+def test_an_agent_logs_in_through_caddy(logged_in: httpx2.Client) -> None:
+    page = logged_in.get(HOME)
+    assert page.status_code == 200
+    assert page.headers["strict-transport-security"]
+    assert "uvicorn" not in page.headers.get("server", "")
+
+
 def test_without_a_password_nobody_comes(deployed: Deployed) -> None:
     with deployed.client(agent="") as client:
         assert client.get(HOME).status_code == 401
         assert client.get(HOME, auth=(CLERK, "wrong")).status_code == 401
 
 
-def test_what_the_browser_writes_is_replaced(deployed: Deployed) -> None:
-    forged = {"X-Remote-User": CLERK, "X-Prefecture-Secret": "x", "X-Forwarded-Host": "evil.example"}
-    forged |= {"X_Remote_User": CLERK, "Forwarded": "for=127.0.0.1", "X-Forwarded-Proto": "http"}
+FORGED = {"X-Remote-User": CLERK, "X-Prefecture-Secret": "x", "X-Forwarded-Host": "evil.example"}
+FORGED |= {"X_Remote_User": CLERK, "Forwarded": "for=127.0.0.1", "X-Forwarded-Proto": "http"}
+
+
+def test_what_the_browser_writes_is_replaced_by_nginx(deployed: Deployed) -> None:
     with deployed.client(NEIGHBOUR) as client:
-        assert client.get(HOME, headers=forged).status_code == 404
-        answer = client.get("/", headers=forged)
+        assert client.get(HOME, headers=FORGED).status_code == 404
+        answer = client.get("/", headers=FORGED)
     assert answer.headers["location"] == f"/communes/{GRANDVILLE}/taches"
+
+
+def test_what_a_browser_writes_is_not_believed_through_caddy(caddy: Deployed) -> None:
+    forged = FORGED | {"X-Remote-User": CLERK_EMAIL, "X-Prefecture-Secret": SECRET, "X-Real-IP": "127.0.0.1"}
+    with caddy.client() as client:
+        answer = client.get(HOME, headers=forged)
+    assert answer.status_code == 303
+    assert answer.headers["location"].startswith("/connexion")
 
 
 def test_beside_the_proxy_nobody_is_believed(deployed: Deployed) -> None:
@@ -159,29 +244,54 @@ def test_beside_the_proxy_nobody_is_believed(deployed: Deployed) -> None:
 def test_a_form_goes_through(deployed: Deployed) -> None:
     with deployed.client() as client:
         token = client.get(HOME).text.partition('name="jeton" value="')[2].partition('"')[0]
-        ours = client.post(HOME, data={"jeton": token}, headers={"Origin": f"https://{HOST}"})
+        ours = client.post(HOME, data={"jeton": token}, headers={"Origin": PUBLIC})
         foreign = client.post(HOME, data={"jeton": token}, headers={"Origin": "https://evil.example"})
     assert ours.status_code not in {400, 401, 403, 404, 405}
     assert foreign.status_code == 403
 
 
-def test_events_pass_at_once(deployed: Deployed) -> None:
-    with deployed.client() as client, client.stream("GET", f"/communes/{LIBREVILLE}/flux") as stream:
-        assert stream.status_code == 200
-        assert stream.headers["content-type"].startswith("text/event-stream")
-        first = next(line for line in stream.iter_lines() if line.startswith("data:"))
-    assert first
+@pytest.mark.slow
+def test_events_pass_at_once(deployed: Deployed, logged_in: httpx2.Client) -> None:
+    with deployed.client() as by_nginx:
+        for client in (by_nginx, logged_in):
+            with client.stream("GET", FLUX) as stream:
+                assert stream.status_code == 200
+                assert stream.headers["content-type"].startswith("text/event-stream")
+                assert next(line for line in stream.iter_lines() if line.startswith("data:"))
 
 
-def test_a_file_that_is_too_large_is_refused_before_it_is_sent(deployed: Deployed) -> None:
-    context = ssl.create_default_context(cafile=str(deployed.authority))
-    connection = HTTPSConnection("localhost", deployed.proxy_port, timeout=60, context=context)
-    connection.putrequest("POST", f"/communes/{LIBREVILLE}/verifier", skip_host=True)
-    connection.putheader("Host", HOST)
-    connection.putheader("Content-Length", str(600 << 20))
-    connection.endheaders()
-    assert connection.getresponse().status == 413
-    connection.close()
+def test_a_file_that_is_too_large_is_refused_by_nginx_before_it_is_sent(deployed: Deployed) -> None:
+    with closing(deployed.announce_large_file()) as connection:
+        assert connection.getresponse().status == 413
+
+
+def test_a_file_that_is_too_large_is_refused_through_caddy(caddy: Deployed, logged_in: httpx2.Client) -> None:
+    cookies = "; ".join(f"{name}={value}" for name, value in logged_in.cookies.items())
+    with closing(caddy.announce_large_file(Cookie=cookies, Origin=PUBLIC)) as connection:
+        # Caddy hands the answer on between two pieces of the body: whoever sends one has more to send, and does.
+        connection.sock.settimeout(0.3)
+        answer = wait_until(lambda: _send_a_piece(connection.sock), message="the answer")
+    assert answer.startswith(b"HTTP/1.1 413 ")
+
+
+def _send_a_piece(sock: socket.socket) -> bytes:
+    """Send a piece of the body; the beginning of the answer, once it is there."""
+    sock.sendall(b"x" * 8_192)
+    with suppress(TimeoutError):
+        return sock.recv(4_096)
+    return b""
+
+
+@pytest.mark.slow
+def test_guesses_through_caddy_are_counted_by_the_screen_whatever_address_they_claim(caddy: Deployed) -> None:
+    """Caddy of Debian counts nothing: there is no password to be guessed, and the screen lets 60 logins begin."""
+    with caddy.client() as client:
+        codes = [
+            client.get("/connexion", headers={"X-Forwarded-For": f"192.0.2.{number}"}).status_code
+            for number in range(LOGINS + 10)
+        ]
+    assert codes[-1] == 429
+    assert codes.count(429) >= 10
 
 
 def test_the_log_has_a_line_a_request_and_no_question_mark(deployed: Deployed) -> None:

@@ -30,8 +30,7 @@ def test_the_first_page_is_the_list_of_what_is_to_be_done(files: FilesScreen) ->
 
 
 @pytest.mark.slow
-def test_the_road_from_a_list_to_correct_to_an_accepted_one(files_on_both: FilesScreen) -> None:
-    screen = files_on_both
+def test_the_road_from_a_list_to_correct_to_an_accepted_one(screen: FilesScreen) -> None:
     for word in ("Principale", "européenne", "municipale"):
         assert re.search(f"Liste [^.]*{word.lower()}[^.]* : aucun fichier n'est fait", _to_do(screen))
     screen.make(CM)
@@ -53,8 +52,7 @@ def test_the_road_from_a_list_to_correct_to_an_accepted_one(files_on_both: Files
 
 
 @pytest.mark.slow
-def test_a_tableau_is_posted_then_certified(files_on_both: FilesScreen) -> None:
-    screen = files_on_both
+def test_a_tableau_is_posted_then_certified(screen: FilesScreen) -> None:
     number = screen.make_tableau(TypeTableau.CINQ_JOURS_REU)
     screen.desk.run("UPDATE export SET bloquantes = 0, a_completer = 0, provisoire_until = NULL")
     assert "Publier le tableau" in screen.read("taches")
@@ -68,8 +66,7 @@ def test_a_tableau_is_posted_then_certified(files_on_both: FilesScreen) -> None:
 
 
 @pytest.mark.slow
-def test_a_recapitulatif_is_not_the_tableau_to_publish(files_on_both: FilesScreen) -> None:
-    screen = files_on_both
+def test_a_recapitulatif_is_not_the_tableau_to_publish(screen: FilesScreen) -> None:
     screen.make_tableau(TypeTableau.CINQ_JOURS_REU, presentations=["recapitulatif"])
     screen.desk.run("UPDATE export SET bloquantes = 0, a_completer = 0, provisoire_until = NULL")
     page = screen.read("taches")

@@ -9,8 +9,8 @@ import pytest
 from httpx2 import Response
 from sqlalchemy import RowMapping
 
-from schemas.tableaux import Edition, TypeTableau
-from schemas.vocabulary import Format, Liste
+from schemas.tableaux import TypeTableau
+from schemas.vocabulary import Liste
 from tests.web.files_desk import FilesScreen, words
 from worker.registre.models import Electeur
 from worker.writers.columns import header_of
@@ -25,8 +25,7 @@ def _names(sentence: str, file: RowMapping, page: str) -> bool:
 
 
 @pytest.mark.slow
-def test_a_file_is_recognised_by_its_bytes_whatever_its_name(files_on_both: FilesScreen) -> None:
-    screen = files_on_both
+def test_a_file_is_recognised_by_its_bytes_whatever_its_name(screen: FilesScreen) -> None:
     made = screen.make(CM)
     whole = words(_drop(screen, screen.desk.read(made), made["file_name"]))
     assert _names("Ce fichier est intact : c'est exactement", made, whole)
@@ -57,15 +56,6 @@ def test_a_report_is_not_to_be_deposited(files: FilesScreen) -> None:
     assert "Ce fichier ne se dépose pas" in page
 
 
-def test_a_report_that_was_worked_on_is_still_a_report(files: FilesScreen) -> None:
-    made = files.make()
-    report = files.desk.root / made["code_commune"] / made["report_name"]
-    page = words(_drop(files, report.read_bytes() + b"fait\r\n", report.name.replace(".csv", " (2).csv")))
-    assert _names("Rapport d'anomalies de", made, page)
-    assert ", modifié depuis" in page
-    assert "n'est plus celui" not in page
-
-
 def test_of_two_files_with_the_same_bytes_the_name_tells_which(files: FilesScreen) -> None:
     first, second = files.make(CM), files.make(CM)
     assert first["sha256"] == second["sha256"]
@@ -74,13 +64,6 @@ def test_of_two_files_with_the_same_bytes_the_name_tells_which(files: FilesScree
         assert _names("c'est exactement", made, page)
         assert "renommé" not in page
     assert _names("c'est exactement", second, words(_drop(files, files.desk.read(first), "liste.csv")))
-
-
-def test_the_commissions_copy_is_not_to_be_deposited(files: FilesScreen) -> None:
-    row = files.desk.row(files.make_tableau(TypeTableau.VINGT_JOURS, edition=Edition.COMMISSION))
-    page = words(_drop(files, files.desk.read(row), row["file_name"]))
-    assert "Ce fichier est intact" in page
-    assert "il ne se dépose pas et ne s'affiche pas" in page
 
 
 @pytest.mark.slow
@@ -132,20 +115,6 @@ def test_a_workbook_is_recognised_under_the_name_of_the_list(files: FilesScreen)
     assert _names("il devrait être", made, page)
 
 
-def test_an_unknown_file_is_said_to_be_unknown(files: FilesScreen) -> None:
-    page = words(_drop(files, b"Nom;Pr\xe9nom\r\nINVENTEE;Z\xe9lie\r\n", "electeurs.csv"))
-    assert "Ce fichier n'est pas un fichier de LIBREVILLE" in page
-    assert "son nom ne dit pas ce qu'il est" in page
-    assert "Windows-1252" in page
-
-
-def test_another_communes_file_is_unknown(files: FilesScreen) -> None:
-    made = files.make(CM)
-    content = files.desk.read(made)
-    files.desk.run("UPDATE export SET code_commune = '13055' WHERE id = :id", id=made["export_id"])
-    assert "n'est pas un fichier de LIBREVILLE" in words(_drop(files, content, made["file_name"]))
-
-
 @pytest.mark.slow
 def test_a_dossier_is_looked_at_file_by_file(files: FilesScreen) -> None:
     csv, tableau = files.make(CM), files.desk.row(files.make_tableau(TypeTableau.VINGT_JOURS))
@@ -162,28 +131,6 @@ def test_a_dossier_is_looked_at_file_by_file(files: FilesScreen) -> None:
     assert "inconnu" in page
 
 
-@pytest.mark.slow
-def test_a_zip_that_cannot_be_read_says_so(files: FilesScreen) -> None:
-    whole = _zip({"a.txt": b"a" * 1000, "b.txt": b"b"})
-    for content, reason in (
-        (whole[:-30], "Ce ZIP est abîmé"),
-        (_zip({f"{number}.txt": b"" for number in range(201)}), "trop de fichiers"),
-        (_protected(whole), "protégé par un mot de passe"),
-    ):
-        response = _drop(files, content, "dossier.zip")
-        assert response.status_code == 200
-        assert reason in words(response)
-
-
-def test_a_large_file_is_read_in_pieces(files: FilesScreen) -> None:
-    made = files.make(CM)
-    content = files.desk.read(made)
-    large = content + content.partition(b"\n")[2] * 2000
-    page = words(_drop(files, large, made["file_name"]))
-    assert "Ce fichier n'est plus celui que le module a préparé" in page
-    assert f"au lieu de {made['electeurs'] + 1}" in page
-
-
 def test_nothing_of_what_was_dropped_is_kept(files: FilesScreen, tmp_path: Path) -> None:
     made = files.make(CM)
     before = files.desk.files()
@@ -191,23 +138,6 @@ def test_nothing_of_what_was_dropped_is_kept(files: FilesScreen, tmp_path: Path)
     assert files.desk.files() == before
     assert files.broker.events == []
     assert not [path for path in tmp_path.rglob("*") if path.is_file() and b"INVENTEE" in path.read_bytes()]
-
-
-def test_a_form_without_a_file_is_refused(files: FilesScreen) -> None:
-    response = files.post("verifier", {})
-    assert response.status_code == 422
-    assert "Choisissez un fichier." in words(response)
-    assert "<title>Erreur – Vérifier un fichier" in response.text
-    assert '<a href="#fichier">' in response.text
-    assert 'aria-invalid="true"' in response.text
-
-
-def test_an_xml_file_that_was_cut_says_its_size(files: FilesScreen) -> None:
-    made = files.make(CM, Format.XML)
-    content = files.desk.read(made)[:-100]
-    page = words(_drop(files, content, made["file_name"]))
-    assert "Taille :" in page
-    assert "interrompu" in page
 
 
 def _drop(files: FilesScreen, content: bytes, name: str) -> Response:
@@ -220,17 +150,6 @@ def _zip(files: dict[str, bytes]) -> bytes:
         for name, content in files.items():
             archive.writestr(name, content)
     return buffer.getvalue()
-
-
-def _protected(archive: bytes) -> bytes:
-    """As if its files had a password: the bit of each entry says so."""
-    content = bytearray(archive)
-    for mark, offset in ((b"PK\3\4", 6), (b"PK\1\2", 8)):
-        start = content.find(mark)
-        while start >= 0:
-            content[start + offset] |= 1
-            start = content.find(mark, start + 4)
-    return bytes(content)
 
 
 def _quoted(text: str) -> str:
