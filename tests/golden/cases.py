@@ -16,25 +16,15 @@ from typing import Any
 from sqlalchemy import Engine, text
 from sqlalchemy.orm import Session
 
-from schemas.topology import REQUEST_LISTE_EXPORT
 from schemas.vocabulary import Format, Liste, Piece
-from worker.arrivals import Arrivals
-from worker.db.engine import build_engine
-from worker.exports.models import Export, Request
-from worker.exports.naming import ListeNaming, allocate_names
+from tests.integration.export_desk import Desk
+from worker.exports.models import Export
 from worker.exports.storage import Storage
-from worker.handlers.making.make_export import make_export
 from worker.registre.communes import add_commune
 from worker.registre.reu.importer import import_file
-from worker.services import Services
 
 FOLDER = Path(__file__).parent
 INPUTS = {"case.toml", "registre.csv", "complement.sql"}
-TYPE_LISTE_CODES = {
-    Liste.PRINCIPALE: "G",
-    Liste.COMPLEMENTAIRE_EUROPEENNE: "E",
-    Liste.COMPLEMENTAIRE_MUNICIPALE: "M",
-}
 _COUNTS = ("label", "file_name", "electeurs", "mineurs", "bloquantes", "remarques")
 
 
@@ -60,16 +50,13 @@ def read_cases() -> list[Case]:
 
 def produce(case: Case, database_url: str, folder: Path) -> dict[str, bytes]:
     """Import the case's register into a migrated database, make its files in `folder`, and return them by name."""
-    engine = build_engine(database_url)
-    try:
-        _fill(engine, case, folder)
-        services = _services(engine, folder / "exports")
-        exports = _ask(engine, case)
-        for export in exports:
-            make_export(export.id, services)
-        return dict(_collect(engine, services.storage, [export.id for export in exports]))
-    finally:
-        engine.dispose()
+    with Desk.open(database_url, folder) as desk:
+        _fill(desk.engine, case, folder)
+        parts = [(liste, format_) for liste in case.listes for format_ in Format]
+        exports = desk.ask_all(parts, case.created_at, case.commune)
+        for export_id in exports:
+            desk.ring(export_id)
+        return dict(_collect(desk.engine, desk.services.storage, exports))
 
 
 def _read_case(folder: Path) -> Case:
@@ -93,51 +80,6 @@ def _fill(engine: Engine, case: Case, folder: Path) -> None:
             for statement in complement.read_text("utf-8").split(";\n"):
                 if statement.strip():
                     connection.execute(text(statement))
-
-
-def _services(engine: Engine, exports: Path) -> Services:
-    return Services(
-        engine=engine,
-        registre=engine,
-        storage=Storage(exports),
-        arrivals=Arrivals(exports / "arrivals"),
-        enqueue=lambda _ids: None,
-        type_liste_codes=TYPE_LISTE_CODES,
-        info_liste="L",
-        xsd=None,
-        lease_seconds=30,
-        max_attempts=1,
-        retry_seconds=0,
-    )
-
-
-def _ask(engine: Engine, case: Case) -> list[Export]:
-    with Session(engine, expire_on_commit=False) as session, session.begin():
-        request = Request(
-            source="/golden",
-            event_id=case.folder.name,
-            event_type=REQUEST_LISTE_EXPORT,
-            correlation_id=case.folder.name,
-            code_commune=case.commune,
-            requested_by="golden",
-            created_at=case.created_at,
-        )
-        session.add(request)
-        for liste in case.listes:
-            for format_ in Format:
-                ((name, label),) = allocate_names(session, [ListeNaming(case.commune, liste, format_)], case.created_at)
-                request.exports.append(
-                    Export(
-                        part=f"{liste}.{format_}",
-                        code_commune=case.commune,
-                        liste=liste,
-                        format=format_,
-                        file_name=name,
-                        label=label,
-                    )
-                )
-                session.flush()
-        return request.exports
 
 
 def _collect(engine: Engine, storage: Storage, export_ids: list[int]) -> Iterator[tuple[str, bytes]]:

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.golden.cases import Case, produce, read_cases
+from tests.golden.tableaux import FOLDER, make_tableaux
 from tests.parts.town import MIGRATED_TEMPLATE
 
 CASES = read_cases()
@@ -19,3 +20,12 @@ def test_the_files_are_these_bytes(case: Case, database_url: str, tmp_path: Path
     assert sorted(made) == sorted(expected)
     for name in sorted(made):
         assert made[name].decode().split("\n") == expected[name].decode().split("\n"), name
+
+
+@pytest.mark.integration
+@pytest.mark.database(MIGRATED_TEMPLATE)
+def test_rows_and_pages_of_the_six_tableaux_say_this(database_url: str, tmp_path: Path) -> None:
+    made = dict(make_tableaux(database_url, tmp_path))
+    assert sorted(made) == sorted(path.name for path in FOLDER.iterdir())
+    for name, said in made.items():
+        assert said.split("\n") == (FOLDER / name).read_text("utf-8").split("\n"), name

@@ -1,20 +1,15 @@
 """LIBREVILLE's files on both databases, and an agent who takes them, deposits them and notes the answers."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
-from sqlalchemy import RowMapping, text
+from sqlalchemy import RowMapping
 
 from common.calendrier import jour_a_paris
 from schemas.envelope import CloudEvent, Data
 from schemas.vocabulary import Format, Liste
 from tests.integration.export_desk import COMMUNE, Desk
 from tests.parts.notes import note_file
-from worker.audit import AuditLine, read_audit
-from worker.db.engine import build_engine
 from worker.doorbell import Doorbell
 from worker.handlers.making.make_export import make_export
 from worker.handlers.requests.ingest_request import ingest_request
@@ -85,22 +80,10 @@ class DepotsDesk(Desk):
             ingest_request(event, self.services, sender=self.sender)
         return event
 
-    def request(self, event: CloudEvent) -> RowMapping:
-        """The row of a request."""
-        query = text("SELECT * FROM demandes WHERE event_id = :id")
-        with self.engine.connect() as connection:
-            return connection.execute(query, {"id": event.id}).mappings().one()
-
-    def audit(self) -> list[AuditLine]:
-        """The trail, the oldest line first."""
-        with self.engine.connect() as connection:
-            return read_audit(connection, limit=1000)[::-1]
-
     def depot(self, export_id: int) -> RowMapping:
         """The row of a deposit."""
-        query = text("SELECT * FROM depot WHERE export_id = :id")
-        with self.engine.connect() as connection:
-            return connection.execute(query, {"id": export_id}).mappings().one()
+        (row,) = self.rows("SELECT * FROM depot WHERE export_id = :id", id=export_id)
+        return row
 
     def add_person(self, *, nom: str = PERSON[0], born: str = PERSON[2], **columns: str) -> None:
         """An elector comes onto the principal list of the register."""
@@ -125,11 +108,3 @@ class DepotsDesk(Desk):
             commune=COMMUNE, nature=nature, etat=etat, nom=nom, prenoms=PERSON[1], born=born, lieu=PERSON[3],
             jour=jour if self.engine.dialect.name == "postgresql" else jour.isoformat(),
         )  # fmt: skip
-
-
-@contextmanager
-def open_desk(url: str, folder: Path) -> Iterator[DepotsDesk]:
-    """A desk on this database, its volume in this folder."""
-    engine = build_engine(url)
-    yield DepotsDesk(engine, folder / "exports")
-    engine.dispose()

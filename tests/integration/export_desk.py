@@ -1,5 +1,6 @@
 """A desk where the rows of exports are put and their doorbells rung, without any broker."""
 
+import json
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -7,16 +8,17 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import pytest
 from sqlalchemy import Engine, RowMapping, select, text, update
 from sqlalchemy.orm import Session
 
+from schemas.envelope import CloudEvent
 from schemas.topology import REQUEST_LISTE_EXPORT
 from schemas.vocabulary import Format, Liste
-from tests.golden.cases import TYPE_LISTE_CODES
 from worker.arrivals import Arrivals
+from worker.audit import AuditLine, read_audit
 from worker.db.engine import build_engine
 from worker.db.types import utc_now
 from worker.deferred import CHECKS, DeferredEvent
@@ -31,6 +33,11 @@ from worker.work.models import Work, WorkKind
 from worker.writers.electeurs_file import LISTE_FORMATS, WriteListe
 
 COMMUNE = "13900"
+TYPE_LISTE_CODES = {
+    Liste.PRINCIPALE: "G",
+    Liste.COMPLEMENTAIRE_EUROPEENNE: "E",
+    Liste.COMPLEMENTAIRE_MUNICIPALE: "M",
+}
 ASKED_AT = datetime.fromisoformat("2026-11-25T09:30:00+01:00")
 
 
@@ -57,6 +64,14 @@ class Desk:
             retry_seconds=3600,
             is_embedded=True,
         )
+
+    @classmethod
+    @contextmanager
+    def open(cls, url: str, folder: Path) -> Iterator[Self]:
+        """A desk on this database, its volume in this folder."""
+        engine = build_engine(url)
+        yield cls(engine, folder / "exports")
+        engine.dispose()
 
     def configure(self, **changes: Any) -> None:  # noqa: ANN401 — fields of Services
         """Other settings from now on."""
@@ -111,8 +126,32 @@ class Desk:
                         LEFT JOIN piece c ON c.export_id = e.id AND c.kind = 'certificat'
                         LEFT JOIN piece p ON p.export_id = e.id AND p.kind = 'reconciliation'
                    WHERE d.export_id = :id"""
+        (row,) = self.rows(query, id=export_id)
+        return row
+
+    def rows(self, query: str, **parameters: object) -> Sequence[RowMapping]:
+        """Rows of the database."""
         with self.engine.connect() as connection:
-            return connection.execute(text(query), {"id": export_id}).mappings().one()
+            return connection.execute(text(query), parameters).mappings().all()
+
+    def values(self, query: str, **parameters: object) -> list[Any]:
+        """The first column of these rows."""
+        with self.engine.connect() as connection:
+            return list(connection.scalars(text(query), parameters))
+
+    def request(self, event: CloudEvent) -> RowMapping:
+        """The row of a request."""
+        (row,) = self.rows("SELECT * FROM demandes WHERE event_id = :id", id=event.id)
+        return row
+
+    def files_of(self, event: CloudEvent) -> Sequence[RowMapping]:
+        """The files of a request."""
+        return self.rows("SELECT * FROM derniers_exports WHERE event_id = :id ORDER BY export_id", id=event.id)
+
+    def audit(self) -> list[AuditLine]:
+        """The trail, the oldest line first."""
+        with self.engine.connect() as connection:
+            return read_audit(connection, limit=1000)[::-1]
 
     def run(self, statement: str, **parameters: object) -> None:
         """Somebody writes to the database."""
@@ -137,12 +176,9 @@ class Desk:
         return sorted(path.name for path in self.root.rglob("*") if not path.is_dir())
 
 
-@contextmanager
-def open_desk(url: str, folder: Path) -> Iterator[Desk]:
-    """A desk on this database, its volume in this folder."""
-    engine = build_engine(url)
-    yield Desk(engine, folder / "exports")
-    engine.dispose()
+def decoded(value: Any) -> Any:  # noqa: ANN401 — JSON, which SQLite gives as text
+    """A column of JSON."""
+    return json.loads(value) if isinstance(value, str) else value
 
 
 def before_writing(monkeypatch: pytest.MonkeyPatch, action: Callable[[], object]) -> None:

@@ -13,10 +13,10 @@ from sqlalchemy.orm import sessionmaker
 from schemas.envelope import CloudEvent
 from schemas.requests import ListeExportRequested, TableauxRenderRequested
 from schemas.topology import REQUEST_TABLEAUX_RENDER
-from schemas.vocabulary import ExportKind, ExportStatus, FileFormat, RequestOutcome
+from schemas.vocabulary import ExportKind, ExportStatus, FileFormat
 from tests.integration.requests_queue import RequestsQueue
 from worker.db.engine import build_engine
-from worker.exports.models import Export, Recall, Request
+from worker.exports.models import Export, Request
 
 _serial = count()
 
@@ -38,21 +38,6 @@ class Records:
             row.exports.append(Export(**fields | {"code_commune": event.data["commune"]} | values))
         with self._sessions.begin() as session:
             session.add(row)
-
-    def refuse(self, event: CloudEvent, reason: str) -> None:
-        """Write a refused request."""
-        row = self._request(event, datetime.now(UTC))
-        row.outcome, row.reason = RequestOutcome.REFUSED, reason
-        with self._sessions.begin() as session:
-            session.add(row)
-
-    def recall(self, event: CloudEvent) -> int:
-        """Write that files of the event's commune are to be made again; returns the row's number, their `recall_id`."""
-        recall = Recall(code_commune=event.data["commune"], because="l'import 3 a été annulé", recalled_by="mairie")
-        with self._sessions.begin() as session:
-            session.add(recall)
-            session.flush()
-            return recall.id
 
     def finish(self, **values: object) -> None:
         """Change every row of a file."""

@@ -1,11 +1,11 @@
 """Ready exports of LIBREVILLE with real files in a volume, and the commands that look after them."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from io import StringIO
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import pytest
 from sqlalchemy import select
@@ -37,6 +37,9 @@ class Ran(NamedTuple):
         return json.loads(self.out)
 
 
+Run = Callable[..., Ran]
+
+
 class FilesDesk(Desk):
     """Files are written as a worker writes them."""
 
@@ -44,6 +47,18 @@ class FilesDesk(Desk):
         super().__init__(url)
         self.root = root
         self.storage = Storage(root)
+
+    @classmethod
+    @contextmanager
+    def open(cls, url: str, folder: Path) -> Iterator[Self]:
+        """A desk whose commands work on this database and on a volume in this folder."""
+        desk = cls(url, folder / "exports")
+        with pytest.MonkeyPatch.context() as environment:
+            environment.setenv("PREFECTURE_DATABASE_URL", url)
+            environment.setenv("PREFECTURE_EXPORTS_DIR", str(desk.root))
+            environment.setenv("COLUMNS", "200")
+            yield desk
+        desk.engine.dispose()
 
     def make(
         self,
@@ -101,15 +116,3 @@ def _publish(file: PendingFile, content: bytes) -> StoredFile:
     stored = file.finish()
     publish([file])
     return stored
-
-
-@contextmanager
-def open_desk(url: str, folder: Path) -> Iterator[FilesDesk]:
-    """A desk whose commands work on this database and on a volume in this folder."""
-    desk = FilesDesk(url, folder / "exports")
-    with pytest.MonkeyPatch.context() as environment:
-        environment.setenv("PREFECTURE_DATABASE_URL", url)
-        environment.setenv("PREFECTURE_EXPORTS_DIR", str(desk.root))
-        environment.setenv("COLUMNS", "200")
-        yield desk
-    desk.engine.dispose()

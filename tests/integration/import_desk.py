@@ -4,7 +4,7 @@ import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from sqlalchemy import Connection, text, update
 
@@ -40,6 +40,15 @@ class Desk:
     def __init__(self, url: str, folder: Path) -> None:
         self.url, self.folder = url, folder
         self.engine = build_engine(url)
+
+    @classmethod
+    @contextmanager
+    def open(cls, url: str, folder: Path) -> Iterator[Self]:
+        """A desk on this database, its files in this folder."""
+        (files := folder / "desk").mkdir()
+        desk = cls(url, files)
+        yield desk
+        desk.close()
 
     @property
     def report(self) -> Path:
@@ -105,12 +114,3 @@ def give_up_soon(connection: Connection) -> None:
     """A write that waits for the end of what this very thread is doing fails, instead of hanging."""
     if connection.dialect.name == "postgresql":
         connection.execute(text("SET LOCAL lock_timeout = '5s'"))
-
-
-@contextmanager
-def open_desk(url: str, folder: Path) -> Iterator[Desk]:
-    """A desk on this database, its files in this folder."""
-    (files := folder / "desk").mkdir()
-    desk = Desk(url, files)
-    yield desk
-    desk.close()

@@ -1,8 +1,6 @@
 """What a test of mouvements wants to know of the register, beside what `import_desk` tells."""
 
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -60,12 +58,3 @@ class MouvementsDesk(Desk):
         """The lines of the report of the last comparison, without its title."""
         path = self.folder / "reu-comparaison.csv"
         return path.read_text("utf-8-sig").splitlines()[1:] if path.exists() else []
-
-
-@contextmanager
-def open_desk(url: str, folder: Path) -> Iterator[MouvementsDesk]:
-    """A desk on this database, its files in this folder."""
-    (files := folder / "desk").mkdir()
-    desk = MouvementsDesk(url, files)
-    yield desk
-    desk.close()

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
@@ -68,6 +68,14 @@ class Desk:
     def __init__(self, url: str) -> None:
         self.engine = build_engine(url)
 
+    @classmethod
+    @contextmanager
+    def open(cls, url: str, _folder: Path) -> Iterator[Self]:
+        """A desk on this database."""
+        desk = cls(url)
+        yield desk
+        desk.engine.dispose()
+
     def ask(self, *files: str | Export, event_id: str = "demande", **fields: Any) -> int:  # noqa: ANN401 — columns
         """Record a request with its files: `P.csv` is ready, `P.csv=failed` is what it says."""
         exports = [file if isinstance(file, Export) else make_export(file, event_id) for file in files]
@@ -120,6 +128,11 @@ class Desk:
         """What was told to each address."""
         with Session(self.engine) as session:
             return {row.address: row for row in session.scalars(select(Notification))}
+
+    def notification(self, channel: Channel) -> Notification:
+        """The one that was told by this channel."""
+        with Session(self.engine) as session:
+            return session.scalars(select(Notification).where(Notification.channel == channel)).one()
 
     def change_requests(self, **values: Any) -> None:  # noqa: ANN401 — columns
         """Let something happen to every request."""
@@ -179,14 +192,6 @@ def one_by_one(publish: Callable[[CloudEvent, str], object]) -> PublishEvents:
                 raise EventsDelayedError(str(trouble), left) from trouble
 
     return publish_all
-
-
-@contextmanager
-def open_desk(url: str, _folder: Path) -> Iterator[Desk]:
-    """A desk on this database."""
-    desk = Desk(url)
-    yield desk
-    desk.engine.dispose()
 
 
 def make_export(part: str, event_id: str = "demande", **fields: Any) -> Export:  # noqa: ANN401 — columns

@@ -2,15 +2,13 @@
 
 import csv
 import io
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import RowMapping, text
+from sqlalchemy import RowMapping
 
 from schemas.envelope import CloudEvent
 from schemas.requests import TableauxRenderRequested
@@ -19,7 +17,6 @@ from tests.integration.export_desk import Desk
 from tests.integration.tableau_register import COMMUNE
 from tests.parts.pdf import read_text
 from worker.access.authorization import Authorization
-from worker.db.engine import build_engine
 from worker.handlers.requests.export_plan import plan_tableaux
 from worker.handlers.requests.ingest_request import ingest_request
 
@@ -80,22 +77,12 @@ class TableauDesk(Desk):
     def refusal(self, event: CloudEvent) -> str:
         """What the sender of a request that makes no file reads."""
         ingest_request(event, self.services)
-        query = text("SELECT outcome, reason FROM demandes WHERE event_id = :id")
-        with self.engine.connect() as connection:
-            outcome, reason = connection.execute(query, {"id": event.id}).one()
-        assert outcome == "refused"
-        return str(reason)
+        row = self.request(event)
+        assert row["outcome"] == "refused"
+        return str(row["reason"])
 
 
 def wrap(*types: TypeTableau, **fields: Any) -> CloudEvent:  # noqa: ANN401 — fields of the request
     """The event that asks for these tableaux of LIBREVILLE's principal list; `fields` say otherwise."""
     asked = {"commune": COMMUNE, "listes": ["P"], "types": types, "requested_by": "mairie"} | fields
     return CloudEvent.wrap(TableauxRenderRequested.model_validate(asked), source="/test")
-
-
-@contextmanager
-def open_desk(url: str, folder: Path) -> Iterator[TableauDesk]:
-    """A desk on this database, its volume in this folder."""
-    engine = build_engine(url)
-    yield TableauDesk(engine, folder / "exports")
-    engine.dispose()

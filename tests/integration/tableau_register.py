@@ -24,6 +24,14 @@ JANVIER, FEVRIER = date(2014, 1, 10), date(2014, 2, 28)
 MUNICIPALES, EUROPEENNES = date(2014, 3, 23), date(2014, 5, 25)
 SCRUTIN, REUNION, REUNION_PRECEDENTE = date(2027, 4, 11), date(2027, 3, 19), date(2026, 9, 18)
 
+VINGT_JOURS: dict[str, Any] = {
+    "types": [TypeTableau.VINGT_JOURS],
+    "scrutin": SCRUTIN,
+    "reunion": REUNION_PRECEDENTE,
+    "until": REUNION,
+}
+"""What a test asks for where nothing else matters."""
+
 Row = dict[str, Any]
 
 INSCRIPTION: Row = {

@@ -33,7 +33,7 @@ from worker.messaging.consumer import MOST_MESSAGES
 from worker.messaging.encoder import SENDER
 from worker.messaging.queues import add_account_queues, open_channel, remove_account_queues
 
-pytestmark = [pytest.mark.integration, pytest.mark.database(LIBREVILLE_TEMPLATE), pytest.mark.slow]
+pytestmark = [pytest.mark.database(LIBREVILLE_TEMPLATE), pytest.mark.slow]
 
 HOG, CLERK = "hog", "clerk"
 MANY = 300

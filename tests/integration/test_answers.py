@@ -1,8 +1,6 @@
 """Every event that is read is answered, to the account that sent it: accepted or refused, once, and again on a copy."""
 
 import hashlib
-from collections.abc import Iterator
-from pathlib import Path
 from threading import Event
 from typing import Any
 from urllib.parse import urlsplit
@@ -24,7 +22,7 @@ from schemas.topology import (
     listener_key,
 )
 from schemas.vocabulary import ExportStatus
-from tests.integration.depots_desk import DepotsDesk, open_desk
+from tests.integration.depots_desk import DepotsDesk
 from tests.integration.export_desk import COMMUNE
 from tests.integration.notifier_desk import one_by_one
 from tests.parts.notes import note_file
@@ -40,7 +38,7 @@ from worker.notifier.notices import Notices
 from worker.notifier.notify import Notifier, build_pools
 from worker.work.models import Work, WorkKind
 
-pytestmark = [pytest.mark.integration, pytest.mark.database(LIBREVILLE_TEMPLATE), pytest.mark.desk(opened_by=open_desk)]
+pytestmark = [pytest.mark.database(LIBREVILLE_TEMPLATE), pytest.mark.desk(opened_by=DepotsDesk.open)]
 
 BY = {"requested_by": AGENT}
 ACCOUNT = "mairie-13900"
@@ -141,13 +139,6 @@ def test_a_copy_finds_its_answer_and_another_under_its_key_finds_its_own(desk: D
         assert (second.data["code"], second.causationid) == (KEY_REUSED, asked.id)
 
 
-@pytest.fixture
-def town(postgres_url: str, amqp_url: str, tmp_path: Path) -> Iterator[Town]:
-    town = Town(postgres_url, amqp_url, tmp_path)
-    yield town
-    town.close()
-
-
 @pytest.mark.slow
 def test_an_account_listens_to_its_own_answers(town: Town) -> None:
     """By the key that an operator binds its queue by; who is bound both ways has each event once."""
@@ -159,12 +150,10 @@ def test_an_account_listens_to_its_own_answers(town: Town) -> None:
     asked = CloudEvent.wrap(
         ListeExportRequested.model_validate({"commune": COMMUNE, "listes": ["CE"]} | BY), source="/x"
     )
+    for queue, keys in bindings.items():
+        town.listen(queue, *keys)
     with pika.BlockingConnection(parameters) as connection:
         channel = connection.channel()
-        for queue, keys in bindings.items():
-            channel.queue_declare(queue)
-            for key in keys:
-                channel.queue_bind(queue, EXCHANGE, key)
         channel.confirm_delivery()
         properties = pika.BasicProperties(user_id=account, delivery_mode=2)
         channel.basic_publish(EXCHANGE, f"{town.account}.{asked.type}", asked.to_bytes(), properties, mandatory=True)

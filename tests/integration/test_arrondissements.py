@@ -6,7 +6,7 @@ import pytest
 
 from schemas.vocabulary import ImportQuestion, Liste, Nature
 from tests.integration.import_desk import COMMUNE, TWO_COMMUNES
-from tests.integration.mouvements_desk import MouvementsDesk, open_desk
+from tests.integration.mouvements_desk import MouvementsDesk
 from tests.unit.reu_sample import BUREAU, DATE, NOM, electeurs
 from tests.unit.reu_sample import COMMUNE as CODE
 from worker.errors import ImportRefusedError
@@ -16,7 +16,7 @@ from worker.registre.imports.undo import undo_import
 from worker.registre.reference import arrondissements_of
 from worker.registre.reu.importer import Intake
 
-pytestmark = [pytest.mark.integration, pytest.mark.database(TWO_COMMUNES), pytest.mark.desk(opened_by=open_desk)]
+pytestmark = [pytest.mark.database(TWO_COMMUNES), pytest.mark.desk(opened_by=MouvementsDesk.open)]
 
 P = (COMMUNE, "P")
 FIRST, SECOND, THIRD = date(2026, 9, 10), date(2026, 10, 10), date(2026, 11, 10)
@@ -65,17 +65,6 @@ def test_the_list_is_known_as_of_a_day_of_which_are_all_its_exports(desk: Mouvem
 
 
 @pytest.mark.slow
-def test_arrondissements_enter_one_after_the_other_without_inscriptions(desk: MouvementsDesk) -> None:
-    desk.load(_of("13201"), intake=Intake(FIRST))
-    desk.load(_of("13202"), intake=Intake(FIRST))
-    assert desk.counts() == {P: 60}
-    assert desk.mouvements() == []
-    assert _links(desk) == [(FIRST, False, 30), (FIRST, False, 60)], "what changed in the second one is not known"
-    desk.load(_of("13202", 31), intake=Intake(SECOND))
-    assert _links(desk)[-1] == (FIRST, False, 60), "the second export of one part makes no whole list"
-
-
-@pytest.mark.slow
 def test_an_arrondissement_never_replaces_the_list_of_the_whole_commune(desk: MouvementsDesk) -> None:
     desk.load(electeurs(60), intake=Intake(FIRST))
     with pytest.raises(ImportRefusedError, match="cet export est celui de 13201, une partie de la commune 13055"):
@@ -96,15 +85,3 @@ def test_an_arrondissement_that_is_cut_is_judged_by_itself(desk: MouvementsDesk)
     summary = desk.load(others, intake=Intake(SECOND), accept_changes=True)
     assert [it.kind for it in summary.questions] == [ImportQuestion.OTHER_POPULATION]
     assert desk.counts() == {P: 320}
-
-
-@pytest.mark.slow
-def test_each_arrondissement_has_its_own_order_of_exports(desk: MouvementsDesk) -> None:
-    desk.load([*_of("13201"), *_of("13202")], intake=Intake(FIRST))
-    desk.load(_of("13201", 31), intake=Intake(THIRD))
-    desk.load(_of("13202", 31), intake=Intake(SECOND))
-    assert _links(desk)[-1] == (FIRST, False, 60), "neither is known as of the day of the other"
-    with pytest.raises(ImportRefusedError, match=r"un export du 10/11/2026 est déjà repris .* vient trop tard"):
-        desk.load(_of("13201", 32), intake=Intake(SECOND))
-    desk.load(_of("13202", 32), intake=Intake(THIRD))
-    assert _links(desk)[-1] == (THIRD, True, 63)

@@ -1,7 +1,6 @@
 """A tableau is composed from the register as of a day: later imports, purges and statements change nothing of it."""
 
 import re
-from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -14,7 +13,6 @@ from schemas.tableaux import TypeTableau
 from schemas.vocabulary import Liste
 from tests.integration.import_desk import COMMUNE, TWO_COMMUNES
 from tests.integration.mouvements_desk import MouvementsDesk
-from tests.integration.mouvements_desk import open_desk as open_register
 from tests.integration.tableau_desk import ASKED_AT, Made, TableauDesk
 from tests.oracle.product import ask_liste
 from tests.unit.reu_sample import BUREAU, DATE, LIBELLE_BUREAU, NOM, NUMERO, PRENOMS, TITLES, VOIE, electeurs, zoe
@@ -30,7 +28,7 @@ from worker.registre.mouvements.motifs import note_motifs
 from worker.registre.protections import Protege
 from worker.registre.reu.importer import Intake
 
-pytestmark = [pytest.mark.integration, pytest.mark.database(TWO_COMMUNES), pytest.mark.slow]
+pytestmark = [pytest.mark.database(TWO_COMMUNES), pytest.mark.slow]
 
 BEFORE, BETWEEN, MEETING = date(2026, 9, 10), date(2026, 12, 1), date(2027, 3, 19)
 APRIL, MAY = date(2027, 4, 20), date(2027, 5, 20)
@@ -52,23 +50,17 @@ def _young(numero: str, voie: str, **changes: str) -> dict[str, str]:
 
 
 @pytest.fixture
-def register(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[MouvementsDesk]:
+def register(register: MouvementsDesk, monkeypatch: pytest.MonkeyPatch) -> MouvementsDesk:
     monkeypatch.setattr("worker.registre.imports.chain.now", lambda: NOW)
-    with open_register(database_url, tmp_path) as desk:
-        desk.load([*STAY, *LEAVES, _young("900", "1 Rue du Début")], intake=Intake(BEFORE))
-        desk.load([*STAY, *LEAVES, _young("901", "2 Rue du Jour")], intake=Intake(BETWEEN))
-        desk.load([*STAY, *COMES, _young("902", "3 Rue d'Après")], intake=Intake(MEETING))
-        yield desk
+    register.load([*STAY, *LEAVES, _young("900", "1 Rue du Début")], intake=Intake(BEFORE))
+    register.load([*STAY, *LEAVES, _young("901", "2 Rue du Jour")], intake=Intake(BETWEEN))
+    register.load([*STAY, *COMES, _young("902", "3 Rue d'Après")], intake=Intake(MEETING))
+    return register
 
 
-@pytest.fixture
-def desk(register: MouvementsDesk, tmp_path: Path) -> TableauDesk:
-    return TableauDesk(register.engine, tmp_path / "exports")
-
-
-def _make(desk: TableauDesk, **fields: object) -> Made:
+def _make(tableaux: TableauDesk, **fields: object) -> Made:
     asked = {"commune": COMMUNE, "reunion": BEFORE, "until": MEETING, "presentations": ["par_bureau"]}
-    return desk.make(TypeTableau.VINGT_JOURS, **(asked | fields))
+    return tableaux.make(TypeTableau.VINGT_JOURS, **(asked | fields))
 
 
 def _said(made: Made, code: str) -> list[str]:
@@ -90,40 +82,40 @@ def _purge(register: MouvementsDesk) -> int:
     return sum(history.purge_versions(register.engine, BY))
 
 
-def test_asked_again_after_later_imports_it_has_the_same_bytes(register: MouvementsDesk, desk: TableauDesk) -> None:
-    first = _make(desk)
+def test_asked_again_after_later_imports_it_has_the_same_bytes(register: MouvementsDesk, tableaux: TableauDesk) -> None:
+    first = _make(tableaux)
     assert (
         "D’après les exports du répertoire électoral unique du 10/09/2026 (24 électeurs), du 01/12/2026 (24 électeurs) "
         "et du 19/03/2027 (25 électeurs)." in first.text
     )
     assert "couverture_contredite" not in _codes(first)
     _import_later(register, no_compare="essai")
-    again = _make(desk)
+    again = _make(tableaux)
     assert again.text == first.text
     assert again.content == first.content
     assert again.anomalies == first.anomalies
     assert again.row["rests_on"] == first.row["rests_on"]
 
 
-def test_an_elector_who_comes_of_age_has_the_number_and_the_address_of_that_day(desk: TableauDesk) -> None:
-    made = _make(desk)
+def test_an_elector_who_comes_of_age_has_the_number_and_the_address_of_that_day(tableaux: TableauDesk) -> None:
+    made = _make(tableaux)
     assert "901 GERBOISE" in made.text
     assert "2 Rue du Jour" in made.text
     assert not _said(made, "export_efface")
 
 
 def test_a_version_is_kept_until_the_file_that_rests_on_it_is_purged(
-    register: MouvementsDesk, desk: TableauDesk
+    register: MouvementsDesk, tableaux: TableauDesk
 ) -> None:
-    first = _make(desk)
+    first = _make(tableaux)
     _import_later(register)
     assert _purge(register) == 23, "the version of April: the tableau rests on three others, the list is that of May"
-    assert _make(desk).content == first.content
-    with desk.engine.begin() as connection:
+    assert _make(tableaux).content == first.content
+    with tableaux.engine.begin() as connection:
         connection.execute(update(Export).values(purged_at=utc_now()))
     assert _purge(register) == 24 + 24 + 25
     assert register.counts() == {(COMMUNE, "P"): register.stored()}
-    later = _make(desk)
+    later = _make(tableaux)
     (said,) = _said(later, "export_efface")
     assert said == (
         "L'export du 01/12/2026 n'est plus gardé : 1 électeur a ici le numéro et l'adresse du 20/05/2027. Les vérifier "
@@ -135,10 +127,10 @@ def test_a_version_is_kept_until_the_file_that_rests_on_it_is_purged(
     assert _bilans(later)[-1] == _bilans(first)[-1], "counted back over April and May"
 
 
-def test_a_file_that_is_to_be_made_again_keeps_nothing(register: MouvementsDesk, desk: TableauDesk) -> None:
-    _make(desk)
+def test_a_file_that_is_to_be_made_again_keeps_nothing(register: MouvementsDesk, tableaux: TableauDesk) -> None:
+    _make(tableaux)
     _import_later(register)
-    with desk.engine.begin() as connection:
+    with tableaux.engine.begin() as connection:
         recall = insert(Recall).values(code_commune=COMMUNE, because="un import", recalled_by="test")
         number = connection.execute(recall.returning(Recall.id)).scalar_one()
         connection.execute(update(Export).values(recall_id=number))
@@ -146,16 +138,16 @@ def test_a_file_that_is_to_be_made_again_keeps_nothing(register: MouvementsDesk,
 
 
 def test_an_elector_who_was_forgotten_goes_on_being_counted(
-    register: MouvementsDesk, desk: TableauDesk, tmp_path: Path
+    register: MouvementsDesk, tableaux: TableauDesk, tmp_path: Path
 ) -> None:
-    first = _make(desk)
+    first = _make(tableaux)
     _import_later(register)
     with register.engine.begin() as connection:
         connection.execute(update(MouvementRegistre).values(date_tableau=date(2026, 1, 10)))
-    scope = ForgetScope(register.engine, desk.services.storage, Arrivals(tmp_path), COMMUNE, Actor("test"))
+    scope = ForgetScope(register.engine, tableaux.services.storage, Arrivals(tmp_path), COMMUNE, Actor("test"))
     for number in range(2):  # they left after the meeting
         forget_electeur(scope, Protege("D'AUBIGNE", zoe(number), "1962-03-14"), None)
-    again = _make(desk)
+    again = _make(tableaux)
     assert _bilans(again) == _bilans(first)
     assert again.content == first.content
     gone = "SELECT count(*) FROM electeur WHERE prenoms IN (:one, :other) AND nom_naissance LIKE 'D_A%'"
@@ -163,28 +155,28 @@ def test_an_elector_who_was_forgotten_goes_on_being_counted(
 
 
 def test_an_import_that_is_undone_brings_back_no_name_that_was_forgotten(
-    register: MouvementsDesk, desk: TableauDesk, tmp_path: Path
+    register: MouvementsDesk, tableaux: TableauDesk, tmp_path: Path
 ) -> None:
     with register.engine.begin() as connection:
         connection.execute(update(MouvementRegistre).values(date_tableau=date(2026, 1, 10)))
-    scope = ForgetScope(register.engine, desk.services.storage, Arrivals(tmp_path), COMMUNE, Actor("test"))
+    scope = ForgetScope(register.engine, tableaux.services.storage, Arrivals(tmp_path), COMMUNE, Actor("test"))
     forget_electeur(scope, Protege("PARTANTE", zoe(1), "1962-03-14"), None)
     undo_import(register.engine)
-    row = desk.ring(ask_liste(desk, COMMUNE, Liste.PRINCIPALE, ASKED_AT))
-    lines = desk.read(row).decode().splitlines()
+    row = tableaux.ring(ask_liste(tableaux, COMMUNE, Liste.PRINCIPALE, ASKED_AT))
+    lines = tableaux.read(row).decode().splitlines()
     assert (len(lines), sum("EFFACÉ" in line for line in lines)) == (1 + 24, 1)
     assert row["bloquantes"], "the list is not to be deposited without this elector"
 
 
-def test_electors_whom_a_statement_removed_are_missed(register: MouvementsDesk, desk: TableauDesk) -> None:
+def test_electors_whom_a_statement_removed_are_missed(register: MouvementsDesk, tableaux: TableauDesk) -> None:
     with register.engine.begin() as connection:
         connection.execute(text("DELETE FROM electeur WHERE numero_ordre IN (11, 12, 13) AND version = 3"))
-    (said,) = _said(_make(desk), "couverture_contredite")
+    (said,) = _said(_make(tableaux), "couverture_contredite")
     assert said.startswith(
         "Le registre a été modifié hors import : l'export du 19/03/2027 donnait 25 électeurs, le registre en a 22. "
     )
     register.load([*STAY, *COMES, _young("902", "3 Rue d'Après")], intake=Intake(APRIL), accept_changes=True)
-    (said,) = _said(_make(desk, until=APRIL), "couverture_contredite")
+    (said,) = _said(_make(tableaux, until=APRIL), "couverture_contredite")
     assert said.startswith(
         "De l'export du 19/03/2027 (25 électeurs) à celui du 20/04/2027 (25 électeurs), les mouvements en feraient "
         "28 : le registre a été modifié hors import. "
@@ -192,32 +184,32 @@ def test_electors_whom_a_statement_removed_are_missed(register: MouvementsDesk, 
 
 
 def test_a_statement_that_moves_electors_contradicts_the_first_export(
-    register: MouvementsDesk, desk: TableauDesk
+    register: MouvementsDesk, tableaux: TableauDesk
 ) -> None:
     with register.engine.begin() as connection:
         moved = "UPDATE electeur SET code_bureau = '0009' WHERE numero_ordre IN (11, 12) AND version = 3"
         connection.execute(text(moved))
-    (said,) = _said(_make(desk), "couverture_contredite")
+    (said,) = _said(_make(tableaux), "couverture_contredite")
     assert said.startswith(
         "Le registre a été modifié hors import : d'après les mouvements, il y avait 21 électeurs avant ce tableau "
         "(Bureau 0001 — ÉCOLE), et 23 d'après l'export du 10/09/2026. "
     )
 
 
-def test_a_day_before_the_meeting_contradicts_no_export(register: MouvementsDesk, desk: TableauDesk) -> None:
+def test_a_day_before_the_meeting_contradicts_no_export(register: MouvementsDesk, tableaux: TableauDesk) -> None:
     ((number,),) = register.rows(
         "SELECT id FROM mouvement WHERE prenoms = :prenoms AND nature = 'radiation'", prenoms=zoe(0)
     )
     with register.engine.begin() as connection:
         note_motifs(connection, COMMUNE, [CompletedMotif(mouvement=number, jour=date(2027, 1, 5))])
     meeting = date(2027, 1, 15)
-    made = _make(desk, reunion=meeting)
+    made = _make(tableaux, reunion=meeting)
     assert not _said(made, "couverture_contredite")
     assert _bilans(made)[-1] == "Électeurs avant 23 Inscriptions + 4 Radiations − 2 Électeurs après = 25"
     with register.engine.begin() as connection:
         moved = "UPDATE electeur SET code_bureau = '0009' WHERE numero_ordre IN (11, 12) AND version = 3"
         connection.execute(text(moved))
-    (contradiction,) = _said(_make(desk, reunion=meeting), "couverture_contredite")
+    (contradiction,) = _said(_make(tableaux, reunion=meeting), "couverture_contredite")
     assert "il y avait 21 électeurs avant ce tableau (Bureau 0001 — ÉCOLE), et 23 d'après l'export" in contradiction
 
 

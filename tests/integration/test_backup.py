@@ -16,7 +16,7 @@ import pytest
 
 from common.cli import ExitCode
 from schemas.envelope import CloudEvent
-from tests.integration.files_desk import open_desk
+from tests.integration.files_desk import FilesDesk
 from tests.integration.notifier_desk import TEMPLATE
 from tests.parts.databases import SqliteFiles
 from tests.parts.deployment import DEPLOY, VHOST, Deployment
@@ -30,7 +30,7 @@ from worker.db.engine import build_engine
 from worker.settings import load_settings
 from worker.solo.process import RESTORING, finish_restore
 
-pytestmark = [pytest.mark.integration, pytest.mark.database(TEMPLATE), pytest.mark.desk(opened_by=open_desk)]
+pytestmark = [pytest.mark.database(TEMPLATE), pytest.mark.desk(opened_by=FilesDesk.open)]
 
 DOCUMENT = (ROOT / "docs" / "operations.md").read_text("utf-8")
 ON_POSTGRESQL = "runs this", "runs this too"

@@ -39,8 +39,6 @@ from worker.messaging.events import EventPublisher
 from worker.messaging.middleware import TIME_LIMIT_MS
 from worker.messaging.queues import read_queues
 
-pytestmark = pytest.mark.integration
-
 EVENT = CloudEvent.wrap(ListeExportRequested(commune="13055", requested_by="mairie"), source="/test")
 OPERATIONS = Path(__file__).parents[2] / "docs" / "operations.md"
 

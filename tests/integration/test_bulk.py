@@ -1,8 +1,5 @@
 """What belongs to a batch has queues of its own, and does not stand before what a single clerk asks for."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 
 from schemas.envelope import CloudEvent
@@ -20,17 +17,10 @@ from tests.parts.town import LIBREVILLE_TEMPLATE, Town
 from tests.parts.wait import wait_until
 from worker.messaging.queues import read_queues
 
-pytestmark = [pytest.mark.integration, pytest.mark.database(LIBREVILLE_TEMPLATE), pytest.mark.slow]
+pytestmark = [pytest.mark.database(LIBREVILLE_TEMPLATE), pytest.mark.slow]
 
 BULK_KEY = REQUEST_LISTE_EXPORT + BULK_SUFFIX
 READ = (QUEUE_REQUESTS, QUEUE_REQUESTS_BULK)
-
-
-@pytest.fixture
-def town(postgres_url: str, amqp_url: str, tmp_path: Path) -> Iterator[Town]:
-    town = Town(postgres_url, amqp_url, tmp_path)
-    yield town
-    town.close()
 
 
 def ask(town: Town, routing_key: str, *, bulk: bool) -> CloudEvent:

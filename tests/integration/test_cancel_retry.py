@@ -4,19 +4,18 @@ from functools import partial
 from typing import Any
 
 import pytest
-from sqlalchemy import RowMapping, text
 
 from schemas.envelope import CloudEvent
 from schemas.requests import CancelRequested, ListeExportRequested, RetryRequested, TableauxRenderRequested
 from schemas.vocabulary import Format
-from tests.integration.export_desk import COMMUNE, Desk, before_writing, open_desk
+from tests.integration.export_desk import COMMUNE, Desk, before_writing
 from tests.parts.town import LIBREVILLE_TEMPLATE
 from worker.doorbell import Doorbell
 from worker.exports.records import mark_ready
 from worker.handlers.making import make_liste
 from worker.handlers.requests.ingest_request import ingest_request
 
-pytestmark = [pytest.mark.integration, pytest.mark.database(LIBREVILLE_TEMPLATE), pytest.mark.desk(opened_by=open_desk)]
+pytestmark = [pytest.mark.database(LIBREVILLE_TEMPLATE), pytest.mark.desk(opened_by=Desk.open)]
 
 
 def _ask(desk: Desk, **fields: Any) -> CloudEvent:  # noqa: ANN401 — of the request
@@ -42,24 +41,12 @@ def _send(desk: Desk, data: Any) -> CloudEvent:  # noqa: ANN401 — any request
     return event
 
 
-def _files(desk: Desk, event: CloudEvent) -> list[RowMapping]:
-    query = "SELECT * FROM derniers_exports WHERE event_id = :id ORDER BY export_id"
-    with desk.engine.connect() as connection:
-        return list(connection.execute(text(query), {"id": event.id}).mappings())
-
-
 def _states(desk: Desk, event: CloudEvent) -> list[str]:
-    return [row["status"] for row in _files(desk, event)]
-
-
-def _request(desk: Desk, event: CloudEvent) -> RowMapping:
-    with desk.engine.connect() as connection:
-        query = text("SELECT * FROM demandes WHERE event_id = :id")
-        return connection.execute(query, {"id": event.id}).mappings().one()
+    return [row["status"] for row in desk.files_of(event)]
 
 
 def _refusal(desk: Desk, event: CloudEvent) -> str:
-    row = _request(desk, event)
+    row = desk.request(event)
     assert row["outcome"] == "refused"
     return str(row["reason"])
 
@@ -67,7 +54,7 @@ def _refusal(desk: Desk, event: CloudEvent) -> str:
 @pytest.mark.slow
 def test_what_is_not_made_yet_will_not_be(desk: Desk) -> None:
     asked = _ask(desk)
-    ready, waiting = _files(desk, asked)
+    ready, waiting = desk.files_of(asked)
     desk.ring(ready["export_id"])
     cancelled = _cancel(desk, asked)
     ingest_request(cancelled, desk.services)
@@ -78,7 +65,7 @@ def test_what_is_not_made_yet_will_not_be(desk: Desk) -> None:
     assert row["finished_at"] is not None
     assert desk.ring(waiting["export_id"])["status"] == "cancelled"
     assert set(desk.files()) == {ready["file_name"], desk.row(ready["export_id"])["report_name"]}
-    assert (_request(desk, cancelled)["outcome"], _request(desk, cancelled)["code_commune"]) == ("accepted", COMMUNE)
+    assert (desk.request(cancelled)["outcome"], desk.request(cancelled)["code_commune"]) == ("accepted", COMMUNE)
 
 
 @pytest.mark.slow
@@ -88,7 +75,7 @@ def test_the_worker_of_a_cancelled_file_publishes_nothing(
 ) -> None:
     asked = _ask(desk, listes=["P"], formats=[format_])
     before_writing(monkeypatch, partial(_cancel, desk, asked))
-    (file,) = _files(desk, asked)
+    (file,) = desk.files_of(asked)
     assert desk.ring(file["export_id"])["status"] == "cancelled"
     assert desk.files() == []
 
@@ -102,27 +89,20 @@ def test_a_file_that_is_ready_just_before_stays(desk: Desk, monkeypatch: pytest.
         cancellations.append(_cancel(desk, asked))
 
     monkeypatch.setattr(make_liste, "mark_ready", record)
-    (file,) = _files(desk, asked)
+    (file,) = desk.files_of(asked)
     assert desk.ring(file["export_id"])["status"] == "ready"
     assert _refusal(desk, cancellations[0]).startswith("Rien à annuler")
-    assert _request(desk, cancellations[0])["code_commune"] == COMMUNE
+    assert desk.request(cancellations[0])["code_commune"] == COMMUNE
 
 
 def test_one_file_of_several_is_cancelled(desk: Desk) -> None:
     asked = _ask(desk)
-    kept, dropped = _files(desk, asked)
+    kept, dropped = desk.files_of(asked)
     _cancel(desk, asked, exports=[dropped["export_id"]])
     assert _states(desk, asked) == ["queued", "cancelled"]
     refused = _cancel(desk, asked, exports=[kept["export_id"], 999_999])
     assert _refusal(desk, refused).startswith("Fichier inconnu")
     assert _states(desk, asked) == ["queued", "cancelled"]
-
-
-def test_a_cancelled_request_is_told(desk: Desk) -> None:
-    asked = _ask(desk)
-    cancelled = _cancel(desk, asked)
-    assert _request(desk, asked)["notified_at"] is None
-    assert _request(desk, cancelled)["notified_at"] is not None, "by the mail about the request"
 
 
 def test_a_refused_request_has_nothing_to_cancel_nor_to_ask_again(desk: Desk) -> None:
@@ -136,7 +116,7 @@ def test_files_that_failed_or_were_cancelled_are_asked_again_as_of_today(desk: D
     rung: list[Doorbell] = []
     desk.configure(enqueue=rung.extend)
     asked = _ask(desk, listes=["P", "CE", "CM"])
-    failed, ready, cancelled = (row["export_id"] for row in _files(desk, asked))
+    failed, ready, cancelled = (row["export_id"] for row in desk.files_of(asked))
     desk.run("UPDATE export SET status = 'failed' WHERE id = :id", id=failed)
     desk.run("UPDATE request SET created_at = '2014-02-12 11:26:07.000'")
     desk.ring(ready)
@@ -146,7 +126,7 @@ def test_files_that_failed_or_were_cancelled_are_asked_again_as_of_today(desk: D
     again = _retry(desk, asked)
     ingest_request(again, desk.services)
 
-    new = _files(desk, again)
+    new = desk.files_of(again)
     assert [(row["liste"], row["format"], row["status"]) for row in new] == [
         ("P", "csv", "queued"),
         ("CM", "csv", "queued"),
@@ -162,9 +142,9 @@ def test_files_that_failed_or_were_cancelled_are_asked_again_as_of_today(desk: D
 
 def test_a_ready_file_is_made_again_only_when_it_is_named(desk: Desk) -> None:
     asked = _ask(desk, listes=["CE", "CM"])
-    altered, intact = (desk.ring(row["export_id"]) for row in _files(desk, asked))
+    altered, intact = (desk.ring(row["export_id"]) for row in desk.files_of(asked))
     assert _refusal(desk, _retry(desk, asked)).startswith("Rien à redemander")
-    (new,) = _files(desk, _retry(desk, asked, exports=[altered["export_id"]]))
+    (new,) = desk.files_of(_retry(desk, asked, exports=[altered["export_id"]]))
     assert (new["liste"], new["status"]) == ("CE", "queued")
     assert new["file_name"] not in {altered["file_name"], intact["file_name"]}
 
@@ -174,16 +154,11 @@ def test_a_tableau_is_asked_again_with_its_dates(desk: Desk) -> None:
     fields = wanted | {"presentations": ["par_bureau"], "edition": "commission", "requested_by": "mairie"}
     asked = _send(desk, TableauxRenderRequested.model_validate(fields))
     _cancel(desk, asked)
-    (old,), (new,) = _files(desk, asked), _files(desk, _retry(desk, asked))
+    (old,), (new,) = desk.files_of(asked), desk.files_of(_retry(desk, asked))
     for column in ("kind", "liste", "format", "type_tableau", "presentation", "edition"):
         assert new[column] == old[column]
     assert new["file_name"].startswith("tableau-cinq_jours-P-13900-par_bureau-commission-")
     assert new["file_name"] != old["file_name"]
-    parameters = [_parameters(desk, row["export_id"]) for row in (old, new)]
-    assert parameters[0] == parameters[1]
-    assert "2017-04-23" in parameters[0]
-
-
-def _parameters(desk: Desk, export_id: int) -> str:
-    with desk.engine.connect() as connection:
-        return str(connection.scalar(text("SELECT parameters FROM export WHERE id = :id"), {"id": export_id}))
+    first, second = desk.values("SELECT parameters FROM export ORDER BY id")
+    assert first == second
+    assert "2017-04-23" in str(first)

@@ -2,40 +2,30 @@
 
 import json
 import logging
-from collections.abc import Iterator
 
 import pytest
-from sqlalchemy import select
-from sqlalchemy.orm import Session
 
 from schemas.vocabulary import Channel
-from tests.integration.notifier_desk import TEMPLATE, Desk, open_desk, smtp, work
+from tests.integration.notifier_desk import TEMPLATE, Desk, smtp, work
 from tests.parts.mail import Mailbox
 from tests.parts.ports import LOOPBACK
 from tests.parts.web import WebServer, serving
 from worker.notifier.channels.chat import open_chat
 from worker.notifier.channels.delivery import DeliveryRefusedError
-from worker.notifier.models import Notification
 
-pytestmark = [pytest.mark.integration, pytest.mark.database(TEMPLATE), pytest.mark.desk(opened_by=open_desk)]
+pytestmark = [pytest.mark.database(TEMPLATE), pytest.mark.desk(opened_by=Desk.open)]
 
 TOKEN = "jetonsecretjetonsecret1234"
 
 
 @pytest.fixture
-def server() -> Iterator[WebServer]:
-    with serving() as web:
-        web.status, web.body = 200, b"ok"
-        yield web
+def server(server: WebServer) -> WebServer:
+    server.status, server.body = 200, b"ok"
+    return server
 
 
 def mattermost(server: WebServer) -> str:
     return f"mmost://{LOOPBACK}:{server.port}/{TOKEN}"
-
-
-def row_of(desk: Desk) -> Notification:
-    with Session(desk.engine) as session:
-        return session.scalars(select(Notification).where(Notification.channel == Channel.CHAT)).one()
 
 
 @pytest.mark.slow
@@ -53,7 +43,10 @@ def test_a_request_is_one_short_message(desk: Desk, server: WebServer, mailbox: 
     assert f"https://prefecture.example.org/demandes/{request_id}" in text
     assert "@all" not in text
     assert "icon_url" not in json.loads(post.body)
-    assert (row_of(desk).address, row_of(desk).kind) == (f"mmost://{LOOPBACK}", "echec")
+    assert (desk.notification(Channel.CHAT).address, desk.notification(Channel.CHAT).kind) == (
+        f"mmost://{LOOPBACK}",
+        "echec",
+    )
     assert work(notifier) == 0
     assert len(server.posts) == 1
 
@@ -82,7 +75,7 @@ def test_a_service_in_trouble_is_tried_again(desk: Desk, server: WebServer, mail
     server.status = 200
     desk.make_due()
     assert work(notifier) == 1
-    assert row_of(desk).attempts == len(server.posts) == 2
+    assert desk.notification(Channel.CHAT).attempts == len(server.posts) == 2
     assert len(mailbox.mails) == 1
 
 
@@ -96,7 +89,7 @@ def test_a_refusal_is_recorded_and_not_tried_again(
     server.status = status
 
     assert work(desk.notifier(smtp(mailbox))) == 1
-    assert row_of(desk).refusal == f"réponse {status}"
+    assert desk.notification(Channel.CHAT).refusal == f"réponse {status}"
     assert len(server.posts) == 1
 
 
@@ -107,16 +100,7 @@ def test_a_redirection_is_not_followed(desk: Desk, server: WebServer, mailbox: M
         server.status, server.headers = 307, {"Location": elsewhere.url()}
         work(desk.notifier(smtp(mailbox)))
         assert elsewhere.posts == []
-    assert row_of(desk).sent_at is None
-
-
-def test_an_absent_service_is_waited_for(desk: Desk, mailbox: Mailbox) -> None:
-    with serving() as gone:
-        address = mattermost(gone)
-    desk.add_recipient(Channel.CHAT, address)
-    desk.ask("P.csv")
-    assert work(desk.notifier(smtp(mailbox))) == 0
-    assert row_of(desk).refusal == ""
+    assert desk.notification(Channel.CHAT).sent_at is None
 
 
 @pytest.mark.slow

@@ -8,7 +8,7 @@ from sqlalchemy import text
 
 from schemas.vocabulary import Categorie, Liste, Nature
 from tests.integration.import_desk import COMMUNE, TWO_COMMUNES
-from tests.integration.mouvements_desk import JOUR, MouvementsDesk, open_desk
+from tests.integration.mouvements_desk import JOUR, MouvementsDesk
 from tests.unit.reu_sample import (
     BUREAU,
     DATE,
@@ -26,7 +26,7 @@ from worker.registre.comparaison import compare
 from worker.registre.imports.undo import undo_import
 from worker.registre.reu.importer import Intake
 
-pytestmark = [pytest.mark.integration, pytest.mark.database(TWO_COMMUNES), pytest.mark.desk(opened_by=open_desk)]
+pytestmark = [pytest.mark.database(TWO_COMMUNES), pytest.mark.desk(opened_by=MouvementsDesk.open)]
 
 USAGE, LIEU, PAYS = TITLES[4], TITLES[9], TITLES[11]
 P = (COMMUNE, "P")
@@ -162,22 +162,6 @@ def test_a_protected_elector_stays_so(desk: MouvementsDesk) -> None:
         (Nature.INSCRIPTION, True),
         (Nature.RADIATION, True),
     ]
-
-
-@pytest.mark.slow
-def test_a_comparison_that_fails_changes_nothing(desk: MouvementsDesk, monkeypatch: pytest.MonkeyPatch) -> None:
-    desk.load(electeurs(5))
-
-    def fail(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(compare, "record_mouvements", fail)
-    with pytest.raises(KeyboardInterrupt):
-        desk.compare(electeurs(6))
-    monkeypatch.undo()
-    assert (desk.counts(), desk.mouvements()) == ({P: 5}, [])
-    assert desk.compare(electeurs(6)).inscriptions == 1
-    assert desk.stored() == 11
 
 
 @pytest.mark.slow

@@ -10,23 +10,28 @@ import pytest
 from sqlalchemy.orm import Session
 
 from common.calendrier import jour_a_paris, now
-from schemas.requests import CancelRequested, RegistreCorrectionRequested
-from schemas.tableaux import TypeTableau
+from common.cli import ExitCode
+from schemas.requests import RegistreCorrectionRequested
+from schemas.tableaux import Edition, TypeTableau
 from schemas.vocabulary import Format, Liste
 from tests.integration import test_previews as previews
+from tests.integration.export_desk import before_writing, decoded
 from tests.integration.import_desk import COMMUNE, TWO_COMMUNES, VOISINE
-from tests.integration.mouvements_desk import open_desk as open_register
+from tests.integration.mouvements_desk import MouvementsDesk
 from tests.integration.tableau_desk import TableauDesk
+from tests.unit.mouvement_csv import lignes, write_mouvements
 from tests.unit.reu_sample import COMMUNE as CODE
 from tests.unit.reu_sample import EUROPEENNE, electeurs
 from worker.arrivals import Preview
-from worker.audit import Action, read_audit
+from worker.audit import Action
+from worker.cli.main import main
+from worker.errors import RefusedError
 from worker.exports.models import Request
-from worker.exports.naming import ListeNaming
-from worker.exports.records import PlannedFile
+from worker.handlers.handle_preview import undo
 from worker.notifier.messages.events import registre_event
 from worker.notifier.messages.registre import describe_import
 from worker.registre.imports.history import import_lock
+from worker.registre.mouvements.importer import import_mouvements
 from worker.registre.reu.importer import Intake
 
 AGENT, COLLEAGUE = "mairie-marseille", "collegue"
@@ -60,18 +65,24 @@ class Desk(previews.Desk):
         self.hear()
         return self.row(shown["id"])
 
-    def liste(self) -> int:
+    def liste(self, liste: Liste = Liste.PRINCIPALE) -> int:
         """A list file; its number."""
-        columns = {"liste": Liste.PRINCIPALE, "format": Format.CSV}
-        plan = PlannedFile("P.csv", ListeNaming(COMMUNE, Liste.PRINCIPALE, Format.CSV), columns)
-        (number,) = self.made.ask_files([plan], commune=COMMUNE)
+        (number,) = self.plan(liste)
         assert self.made.ring(number)["status"] == "ready"
         return number
 
-    def tableau(self, last: date = LAST) -> int:
+    def plan(self, liste: Liste = Liste.PRINCIPALE) -> list[int]:
+        """A list file that is asked for."""
+        return self.made.ask_all([(liste, Format.CSV)], commune=COMMUNE)
+
+    def tableau(self, last: date = LAST, **fields: Any) -> int:  # noqa: ANN401 — see TableauDesk
         """A tableau until that day; its number."""
-        made = self.made.make(TypeTableau.VINGT_JOURS, commune=COMMUNE, reunion=FIRST, until=last)
-        return int(made.row["export_id"])
+        asked = {"commune": COMMUNE, "reunion": FIRST, "until": last} | fields
+        return int(self.made.make(TypeTableau.VINGT_JOURS, **asked).row["export_id"])
+
+    def file(self, export_id: int) -> dict[str, Any]:
+        """What the view says of a file."""
+        return dict(self.made.row(export_id))
 
     def deposit(self, number: int) -> None:
         """Somebody has deposited a file."""
@@ -91,24 +102,17 @@ class Desk(previews.Desk):
 
     def audit(self) -> list[tuple[Any, ...]]:
         """Who did what to which file."""
-        with self.register.engine.connect() as connection:
-            lines = read_audit(connection, limit=100)[::-1]
-        said = [(it.actor, it.action, it.code_commune, it.export_id, it.detail) for it in lines]
-        return [it for it in said if it[1] != Action.VERSIONS_PURGED]
+        lines = [it for it in self.made.audit() if it.action != Action.VERSIONS_PURGED]
+        return [(it.actor, it.action, it.code_commune, it.export_id, it.detail) for it in lines]
 
 
 @contextmanager
 def open_desk(url: str, folder: Path) -> Iterator[Desk]:
-    with open_register(url, folder) as register:
+    with MouvementsDesk.open(url, folder) as register:
         yield Desk(register, folder / "arrivals")
 
 
-pytestmark = [
-    pytest.mark.integration,
-    pytest.mark.database(TWO_COMMUNES),
-    pytest.mark.desk(opened_by=open_desk),
-    pytest.mark.slow,
-]
+pytestmark = [pytest.mark.database(TWO_COMMUNES), pytest.mark.desk(opened_by=open_desk), pytest.mark.slow]
 
 
 def test_what_undoing_would_change_is_shown_and_changes_nothing(desk: Desk) -> None:
@@ -156,16 +160,6 @@ def test_a_day_is_corrected_with_its_mouvements_and_tableaux(desk: Desk) -> None
     assert desk.audit()[0] == (AGENT, "import_redated", COMMUNE, None, said)
 
 
-def test_a_day_that_was_guessed_is_confirmed_and_no_file_is_to_be_made_again(desk: Desk) -> None:
-    desk.tableau()
-    desk.made.run("UPDATE import SET is_dated = false WHERE id = 3")
-    shown = desk.look("redate", taken_on=LAST)
-    assert shown["found"]["files"]["count"] == 0
-    assert desk.do(shown)["status"] == "imported"
-    assert desk.register.rows("SELECT is_dated FROM import WHERE id = 3") in ([(True,)], [(1,)])
-    assert desk.audit() == [(AGENT, "import_redated", COMMUNE, None, "l'export de l'import 3 est du 24/11/2026")]
-
-
 @pytest.mark.parametrize("change", ["a file", "a deposit", "a register", "a download"])
 def test_what_has_changed_since_is_not_done(desk: Desk, change: str) -> None:
     tableau, shown = desk.tableau(), desk.look("undo")
@@ -197,14 +191,6 @@ def test_what_was_deposited_asks_for_a_reason_which_the_trail_alone_keeps(desk: 
     assert desk.register.rows("SELECT reason, recalled_by FROM recall") == [("mauvais fichier", AGENT)]
 
 
-def test_only_the_last_link_of_a_list_is_undone_and_only_for_a_month(desk: Desk) -> None:
-    said = "Un autre export (reu.csv) a repris ensuite la liste P : annulez-le d'abord."
-    assert desk.look("undo", 2)["reason"] == said
-    assert desk.do(desk.look("undo", 3))["status"] == "imported"
-    desk.register.age_imports(31)
-    assert desk.look("undo", 2)["reason"] == "Cet export a été repris il y a plus de 30 jours : il ne s'annule plus."
-
-
 def test_a_day_between_its_neighbours_only(desk: Desk) -> None:
     before = desk.state()
     for import_id, day in ((3, MEETING - timedelta(days=1)), (2, LAST + timedelta(days=1))):
@@ -224,17 +210,6 @@ def test_nothing_is_done_or_said_of_the_exports_of_others(desk: Desk) -> None:
     desk.register.load(both, intake=Intake(jour_a_paris(now())))
     assert "d'autres communes aussi" in desk.refusal(desk.ask("undo", 5))
     assert desk.register.rows("SELECT count(*) FROM preview") == [(0,)]
-
-
-def test_who_does_not_want_it_gives_it_up(desk: Desk) -> None:
-    asked = desk.ask("undo")
-    desk.hear()
-    request = {"source": "/test", "id": asked}
-    desk.send(CancelRequested.model_validate({"request": request, "requested_by": AGENT}))
-    desk.hear()
-    row = desk.last()
-    assert (row["status"], row["erased_at"] is not None, desk.folder.exists()) == ("dropped", True, True)
-    assert "ne se reprend pas" in desk.refusal(desk.ask_import(row))
 
 
 def test_an_import_at_work_is_waited_for(desk: Desk) -> None:
@@ -257,3 +232,139 @@ def test_programs_and_people_are_told_what_would_change_and_what_was_done(desk: 
     assert (previewed["mouvements"], previewed["is_reason_wanted"], previewed["inscriptions"]) == (1, True, 1)
     assert (done["act"], done["status"], done["import_id"]) == ("undo", "imported", 3)
     assert (content.title, ("Fichiers à refaire", "1") in content.circumstances) == ("Reprise annulée", True)
+
+
+ACTOR = "exploitant"
+
+
+def _numbers(row: dict[str, Any]) -> list[int]:
+    return [it["import_id"] for it in decoded(row["rests_on"])]
+
+
+def test_a_file_says_which_imports_it_rests_on(desk: Desk) -> None:
+    path = write_mouvements(desk.register.folder / "mouvements.csv", lignes(1, date="10/11/2026", état="applique"))
+    import_mouvements(desk.register.engine, path, imported_by="test")
+    until_meeting, until_last, liste = desk.tableau(MEETING), desk.tableau(LAST), desk.liste()
+    assert _numbers(desk.file(until_meeting)) == [1, 2, 4], "the exports of its period, and a file of mouvements"
+    assert _numbers(desk.file(until_last)) == [1, 2, 3, 4]
+    assert _numbers(desk.file(liste)) == [3], "the last import of the list"
+    (rests_on,) = decoded(desk.file(liste)["rests_on"])
+    assert rests_on == {"import_id": 3, "taken_on": "2026-11-24", "electeurs": 12}
+
+
+def test_what_rests_on_an_import_that_is_undone_is_to_be_made_again(desk: Desk) -> None:
+    until_meeting, until_last, liste = desk.tableau(MEETING), desk.tableau(LAST), desk.liste()
+    undone = undo(desk.register.engine, actor=ACTOR)
+    assert desk.recalled() == [until_last, liste]
+    row = desk.file(until_last)
+    assert undone.recalled == [
+        row["label"].removesuffix(", à refaire"),
+        desk.file(liste)["label"][: -len(", à refaire")],
+    ]
+    assert row["label"].endswith(", à refaire")
+    assert row["recalled_because"] == "l'import 3 (reu.csv) a été annulé"
+    assert desk.file(until_meeting)["recalled_because"] == ""
+    assert desk.audit() == [
+        (ACTOR, "import_undone", COMMUNE, None, "l'import 3 (reu.csv) a été annulé"),
+        (ACTOR, "file_recalled", COMMUNE, until_last, "l'import 3 (reu.csv) a été annulé"),
+        (ACTOR, "file_recalled", COMMUNE, liste, "l'import 3 (reu.csv) a été annulé"),
+    ]
+    undo(desk.register.engine, 2, actor=ACTOR)
+    assert desk.recalled() == [until_meeting, until_last, liste]
+    assert desk.file(until_last)["label"].count("à refaire") == 1, "once, for the first reason"
+    assert desk.tableau(FIRST + timedelta(days=2)) not in desk.recalled()
+
+
+def test_a_file_of_mouvements_that_is_undone_too(desk: Desk) -> None:
+    path = write_mouvements(desk.register.folder / "mouvements.csv", lignes(1, date="10/11/2026", état="applique"))
+    import_mouvements(desk.register.engine, path, imported_by="test")
+    tableau, _ = desk.tableau(MEETING), desk.liste()
+    undo(desk.register.engine, 4, actor=ACTOR)
+    assert desk.recalled() == [tableau]
+
+
+def test_files_of_other_lists_stand(desk: Desk) -> None:
+    desk.register.load(electeurs(3, EUROPEENNE), intake=Intake(LAST))
+    desk.register.load(electeurs(3, {CODE: VOISINE}), intake=Intake(LAST))
+    liste, other = desk.liste(), desk.liste(Liste.COMPLEMENTAIRE_EUROPEENNE)
+    undo(desk.register.engine, 3, actor=ACTOR)
+    assert desk.recalled() == [liste]
+    assert desk.file(other)["label"].endswith("[csv]")
+
+
+@pytest.mark.parametrize("used", ["deposited", "posted", "published"])
+def test_what_was_deposited_or_posted_asks_for_a_reason(desk: Desk, used: str) -> None:
+    number = _use(desk, used)
+    before = desk.register.counts(), desk.register.imports()
+    with pytest.raises(RefusedError, match=r"reposent sur l'import 3 .+ : indiquez avec --reason pourquoi"):
+        undo(desk.register.engine, actor=ACTOR)
+    assert (desk.register.counts(), desk.register.imports(), desk.recalled(), desk.audit()) == (*before, [], [])
+    undo(desk.register.engine, actor=ACTOR, reason="mauvais fichier")
+    assert desk.recalled() == [number]
+    assert desk.audit()[0][-1] == "l'import 3 (reu.csv) a été annulé : mauvais fichier"
+    assert desk.register.rows("SELECT reason, recalled_by FROM recall") == [("mauvais fichier", ACTOR)]
+
+
+@pytest.mark.parametrize(
+    "used", ["rejected", "taken by the commission", "provisional", "incomplete", "a list that was taken"]
+)
+def test_what_is_in_nobodys_hands_asks_for_none(desk: Desk, used: str) -> None:
+    number = _use(desk, used)
+    undo(desk.register.engine, actor=ACTOR)
+    assert desk.recalled() == [number]
+
+
+def _use(desk: Desk, used: str) -> int:
+    taken = "UPDATE export SET downloaded_at = created_at WHERE id = :id"
+    depot = (
+        "INSERT INTO depot (export_id, deposited_on, deposited_by, verdict) VALUES (:id, '2026-11-25', 'mairie', :v)"
+    )
+    match used:
+        case "deposited" | "rejected":
+            number = desk.liste()
+            desk.made.run(depot, id=number, v="rejete" if used == "rejected" else "")
+        case "published":
+            number = desk.tableau(LAST)
+            days = "published_on, published_by, said_at"
+            desk.made.run(
+                f"INSERT INTO publication (export_id, mode, {days}) "  # noqa: S608 — ours
+                "SELECT id, 'affichage', '2026-11-25', 'mairie', created_at FROM export WHERE id = :id",
+                id=number,
+            )
+        case "a list that was taken":
+            number = desk.liste()
+            desk.made.run(taken, id=number)
+        case _:
+            edition = Edition.COMMISSION if "commission" in used else Edition.AFFICHAGE
+            number = desk.tableau(LAST, edition=edition)
+            desk.made.run(taken, id=number)
+            if used != "incomplete":
+                desk.made.run("UPDATE export SET a_completer = 0 WHERE id = :id", id=number)
+            if used == "provisional":
+                desk.made.run("UPDATE export SET provisoire_until = '2027-04-01'")
+    return number
+
+
+def test_a_file_that_is_being_made_begins_again(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    before_writing(monkeypatch, lambda: undo(desk.register.engine, actor=ACTOR))
+    (number,) = desk.plan()
+    row = desk.made.ring(number)
+    assert (row["status"], row["owner"], row["attempts"], desk.made.files()) == ("queued", None, 0, [])
+    row = desk.made.ring(number)
+    assert (row["status"], row["electeurs"], row["recalled_at"]) == ("ready", 11, None)
+    assert _numbers(dict(row)) == [2]
+
+
+def test_the_command_says_what_is_to_be_made_again_and_asks_why(
+    desk: Desk, database_url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("PREFECTURE_DATABASE_URL", database_url)
+    label = desk.file(_use(desk, "deposited"))["label"]
+    assert main(["imports", "--undo"]) == ExitCode.FAILED
+    assert f"(« {label} ») : indiquez avec --reason pourquoi ils sont à refaire" in capsys.readouterr().err
+    assert main(["imports", "--undo", "--reason", "mauvais fichier"]) == ExitCode.DONE
+    assert capsys.readouterr().out.endswith(f"À refaire : 1 fichier, {label}.\n")
+    tableau = desk.file(desk.tableau(MEETING))["label"]
+    assert main(["imports", "--taken-on", "2", "2026-11-19"]) == ExitCode.DONE
+    assert capsys.readouterr().out.endswith(f"À refaire : 1 fichier, {tableau}.\n")
+    assert main(["imports", "--reason", "pour rien"]) == ExitCode.USAGE

@@ -45,8 +45,6 @@ from worker.handlers.requests.ingest_request import ingest_request
 from worker.housekeeping.housekeeping import sweep
 from worker.registre.protections import Protege
 
-pytestmark = pytest.mark.integration
-
 EVERYBODY = (
     "DROP TABLE electeur",
     "TRUNCATE export",

@@ -3,12 +3,12 @@
 import json
 import re
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from functools import partial
 from io import StringIO
 from pathlib import Path
-from typing import NamedTuple
 from urllib.parse import urlsplit
 
 import pika
@@ -28,6 +28,7 @@ from schemas.topology import (
     account_queue,
     request_key,
 )
+from tests.integration.files_desk import Ran, Run
 from tests.parts.town import MIGRATED_TEMPLATE, account_of, queue_messages
 from tests.parts.wait import wait_until
 from worker.cli.main import main
@@ -38,19 +39,10 @@ from worker.messaging.dead_letters import DeadLetterOffice
 from worker.messaging.encoder import EXPORT_LISTE, INGEST_ACTORS, SENDER
 from worker.messaging.queues import add_account_queues
 
-pytestmark = [pytest.mark.integration, pytest.mark.database(MIGRATED_TEMPLATE)]
+pytestmark = pytest.mark.database(MIGRATED_TEMPLATE)
 
 EVENT = CloudEvent.wrap(ListeExportRequested(commune="13900", requested_by="mairie"), source="/mairie/13900")
 SECRET = "LANTERNE Ursule"
-
-
-class Ran(NamedTuple):
-    code: int
-    out: str
-    err: str
-
-
-Run = Callable[..., Ran]
 
 
 @pytest.fixture
@@ -65,22 +57,9 @@ def broker(amqp_url: str) -> Iterator[PrefectureBroker]:
 
 
 @pytest.fixture
-def run(
-    broker: PrefectureBroker,
-    amqp_url: str,
-    database_url: str,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> Run:
+def run(run: Run, broker: PrefectureBroker, amqp_url: str, monkeypatch: pytest.MonkeyPatch) -> Run:
     monkeypatch.setenv("PREFECTURE_AMQP_URL", amqp_url)
-    monkeypatch.setenv("PREFECTURE_DATABASE_URL", database_url)
-    monkeypatch.setenv("COLUMNS", "200")
-
-    def run(*arguments: str | Path) -> Ran:
-        code = main(["dead-letters", *map(str, arguments)])
-        return Ran(code, *capsys.readouterr())
-
-    return run
+    return partial(run, "dead-letters")
 
 
 def _bury(broker: PrefectureBroker, body: bytes, queue: str = QUEUE_REQUESTS, *, event: bool = False) -> None:
@@ -136,13 +115,6 @@ def test_the_list_tells_everything_but_the_contents(run: Run, broker: Prefecture
     assert "not JSON" not in run("list", "--queue", "listes").out
     assert run("list", "--queue", "courrier").code == ExitCode.USAGE
     assert len(_names(run)) == 2, "they are still there"
-
-
-@pytest.mark.slow
-def test_the_list_says_how_many_it_leaves_out(run: Run, broker: PrefectureBroker) -> None:
-    for export_id in (1, 2, 3):
-        _bury(broker, _doorbell(export_id), QUEUE_LISTES)
-    assert "… et 1 autre : --limit" in run("list", "--limit", "2").out
 
 
 def test_showing_a_doorbell_gives_its_row(run: Run, broker: PrefectureBroker) -> None:

@@ -14,7 +14,7 @@ from schemas.envelope import CloudEvent
 from schemas.tableaux import TypeTableau
 from schemas.vocabulary import Categorie, DoubtDecision, Liste, Nature
 from tests.integration.import_desk import COMMUNE, TWO_COMMUNES, VOISINE
-from tests.integration.mouvements_desk import MouvementsDesk, open_desk
+from tests.integration.mouvements_desk import MouvementsDesk
 from tests.integration.tableau_desk import Made, TableauDesk
 from tests.parts.notes import note_register
 from tests.unit.reu_sample import BUREAU, DATE, ELECTEUR, NOM, NUMERO, PRENOMS, TITLES, VOIE
@@ -29,7 +29,7 @@ from worker.registre.imports.undo import undo_import
 from worker.registre.protections import Protege, add_protection, select_protections
 from worker.registre.reu.importer import Intake
 
-pytestmark = [pytest.mark.integration, pytest.mark.database(TWO_COMMUNES), pytest.mark.desk(opened_by=open_desk)]
+pytestmark = [pytest.mark.database(TWO_COMMUNES), pytest.mark.desk(opened_by=MouvementsDesk.open)]
 
 SAME, TWO = DoubtDecision.SAME_PERSON, DoubtDecision.TWO_PERSONS
 LIEU = TITLES[9]
@@ -270,24 +270,7 @@ def _answer(tableaux: TableauDesk, number: int, sender: str = "", **fields: Any)
     event = CloudEvent.wrap(note_register("doubt", doubt=number, requested_by="Mme Sureau", **said), source="/test")
     for _ in range(2):
         ingest_request(event, tableaux.services, sender=sender)
-    query = text("SELECT * FROM demandes WHERE event_id = :id")
-    with tableaux.engine.connect() as connection:
-        return connection.execute(query, {"id": event.id}).mappings().one()
-
-
-@pytest.mark.slow
-def test_an_event_decides_once(desk: MouvementsDesk, tableaux: TableauDesk) -> None:
-    [found] = _compare(desk, [SHE], [SHE | {DATE: "05/08/1961"}])
-    assert _answer(tableaux, found.id)["outcome"] == "accepted"
-    assert (_open(desk), desk.mouvements()) == ([], [])
-    with desk.engine.connect() as connection:
-        assert [it.actor for it in read_audit(connection, limit=9)] == ["Mme Sureau"]
-    again = _answer(tableaux, found.id, decision="two_persons")
-    assert again["outcome"] == "refused"
-    assert "a déjà été tranché : même personne, le " in again["reason"]
-    assert again["notified_at"] is not None, "no mail is sent about it"
-    elsewhere = _answer(tableaux, found.id, commune=VOISINE)
-    assert elsewhere["reason"] == f"Doute n° {found.id} inconnu : voyez ceux qui sont ouverts, page « Doutes »."
+    return tableaux.request(event)
 
 
 def test_an_event_of_an_account_that_may_not_decides_nothing(desk: MouvementsDesk, tableaux: TableauDesk) -> None:

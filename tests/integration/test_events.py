@@ -18,8 +18,6 @@ from worker.errors import TransientError
 from worker.messaging.broker import build_broker
 from worker.messaging.events import EventPublisher
 
-pytestmark = pytest.mark.integration
-
 
 @pytest.fixture
 def publisher(amqp_url: str) -> Iterator[EventPublisher]:

@@ -9,8 +9,6 @@ import os
 import random
 import sys
 import time
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pika
@@ -31,16 +29,9 @@ from tests.parts.town import LIBREVILLE_TEMPLATE, Town
 from tests.parts.wait import PATIENCE_SECONDS, wait_until
 from worker.messaging.encoder import UNKNOWN
 
-pytestmark = [pytest.mark.integration, pytest.mark.database(LIBREVILLE_TEMPLATE)]
+pytestmark = pytest.mark.database(LIBREVILLE_TEMPLATE)
 
 CASES: dict[str, dict[str, Any]] = {case["name"]: case for case in conformance_cases()["cases"]}
-
-
-@pytest.fixture
-def town(postgres_url: str, amqp_url: str, tmp_path: Path) -> Iterator[Town]:
-    town = Town(postgres_url, amqp_url, tmp_path)
-    yield town
-    town.close()
 
 
 WAVE = 50

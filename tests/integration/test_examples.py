@@ -20,7 +20,7 @@ from schemas.topology import CONTENT_TYPE, REQUEST_LISTE_EXPORT, request_key
 from tests.integration.requests_queue import RequestsQueue
 from tests.parts.packages import Part, require
 
-pytestmark = [pytest.mark.integration, pytest.mark.slow]
+pytestmark = pytest.mark.slow
 
 EXAMPLES = ROOT.parent / "producers" / "examples"
 SCHEMA = json.loads((ROOT / "json" / f"{REQUEST_LISTE_EXPORT}.json").read_text("utf-8"))
@@ -42,55 +42,59 @@ PHP = Part("PHP", "php-cli", ("php",))
 PHP_AMQPLIB = Library("php-amqplib", "php-amqplib", (), files=("/usr/share/php/PhpAmqpLib/autoload.php",))
 NODE = Part("Node.js", "nodejs", ("node",))
 NPM = Part("npm", "npm", ("npm",))
+CURL, JQ, OPENSSL = (Part(name, name, (name,)) for name in ("curl", "jq", "openssl"))
 JAVA = Part("Java", "default-jdk-headless", ("java", "javac"))
 JAVA_CLIENT = Library("Java client", "librabbitmq-client-java", (), files=(str(JARS[0]),))
 SLF4J = Library("slf4j", "libslf4j-java", (), files=(str(JARS[1]), str(JARS[2])))
 
 
-@pytest.fixture(scope="session")
-def shell() -> list[str]:
-    require(AMQP_TOOLS)
-    return ["sh", str(EXAMPLES / "request_export.sh")]
+PARTS = {
+    "shell": (AMQP_TOOLS, CURL, JQ, OPENSSL),
+    "python": (),
+    "php": (PHP, PHP_AMQPLIB),
+    "node": (NODE, NPM),
+    "java": (JAVA, JAVA_CLIENT, SLF4J),
+}
+SUFFIXES = {"shell": "sh", "python": "py", "php": "php", "node": "mjs"}
+RUNNERS = {
+    "shell": ["sh"],
+    "python": [sys.executable],
+    "php": ["php"],
+    "node": ["node"],
+    "java": ["java", "-cp", ":".join(map(str, JARS))],
+}
+NODE_PACKAGES = ("amqplib@2", "cloudevents@10", "standardwebhooks@1", "ajv@8", "ajv-formats@3")
 
 
-@pytest.fixture(scope="session")
-def python() -> list[str]:
-    return [sys.executable, str(EXAMPLES / "request_export.py")]
-
-
-@pytest.fixture(scope="session")
-def php() -> list[str]:
-    require(PHP)
-    require(PHP_AMQPLIB)
-    return ["php", str(EXAMPLES / "request_export.php")]
-
-
-@pytest.fixture(scope="session")
-def node(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
-    require(NODE)
-    require(NPM)
-    folder = tmp_path_factory.mktemp("node")
-    install = ["npm", "install", "--no-audit", "--no-fund", "--prefix", str(folder), "amqplib@2"]
-    done = subprocess.run(install, capture_output=True, text=True, timeout=120, check=False)
-    if done.returncode != 0:
-        (pytest.fail if os.environ.get("CI") else pytest.skip)(f"npm cannot install amqplib: {done.stderr[-500:]}")
-    return ["node", shutil.copy(EXAMPLES / "request_export.mjs", str(folder))]
-
-
-@pytest.fixture(scope="session")
-def java() -> list[str]:
-    for part in (JAVA, JAVA_CLIENT, SLF4J):
+def command_of(language: str, program: Path, folder: Path) -> list[str]:
+    """How a program of that language is run, once all that it needs is installed; Node's packages go to a folder."""
+    for part in PARTS[language]:
         require(part)
-    return ["java", "-cp", ":".join(map(str, JARS)), str(EXAMPLES / "RequestExport.java")]
+    if language == "node":
+        install = ["npm", "install", "--no-audit", "--no-fund", "--prefix", str(folder), *NODE_PACKAGES]
+        done = subprocess.run(install, capture_output=True, text=True, timeout=300, check=False)
+        if done.returncode != 0:
+            (pytest.fail if os.environ.get("CI") else pytest.skip)(f"npm cannot install them: {done.stderr[-500:]}")
+        program = Path(shutil.copy(program, folder))
+    return [*RUNNERS[language], str(program)]
 
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
-@pytest.fixture
-def run(language: str, amqp_url: str, request: pytest.FixtureRequest) -> Run:
-    command: list[str] = request.getfixturevalue(language)
+@pytest.fixture(scope="session", params=list(RUNNERS))
+def language(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
 
+
+@pytest.fixture(scope="session")
+def command(language: str, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    name = "RequestExport.java" if language == "java" else f"request_export.{SUFFIXES[language]}"
+    return command_of(language, EXAMPLES / name, tmp_path_factory.mktemp(language))
+
+
+@pytest.fixture
+def run(command: list[str], amqp_url: str) -> Run:
     def start(url: str = amqp_url) -> subprocess.CompletedProcess[str]:
         environment = {**os.environ, "PREFECTURE_AMQP_URL": url}
         return subprocess.run(
@@ -100,7 +104,6 @@ def run(language: str, amqp_url: str, request: pytest.FixtureRequest) -> Run:
     return start
 
 
-@pytest.mark.parametrize("language", ["shell", "python", "php", "node", "java"])
 def test_it_publishes_an_event_of_the_contract_and_prints_its_id(run: Run, amqp_url: str, language: str) -> None:
     with RequestsQueue(amqp_url) as queue:
         done = run()
@@ -117,29 +120,23 @@ def test_it_publishes_an_event_of_the_contract_and_prints_its_id(run: Run, amqp_
     assert len(ListeExportRequested.model_validate(event.data).parts()) == 3
 
 
-@pytest.mark.parametrize("language", ["shell", "python", "php", "node", "java"])
-def test_it_fails_when_the_exchange_is_missing(run: Run, language: str) -> None:
+def test_it_fails_when_the_exchange_is_missing(run: Run) -> None:
     done = run()
     assert done.returncode not in {0, 2}
     assert "NOT_FOUND" in done.stderr
 
 
-@pytest.mark.parametrize("language", ["python", "php", "node", "java"])
-def test_it_fails_when_nobody_waits_for_the_event(run: Run, amqp_url: str, language: str) -> None:
-    with RequestsQueue(amqp_url) as queue:
-        queue.channel.queue_delete(queue.single)
-        assert run().returncode not in {0, 2}
-
-
-@pytest.mark.parametrize("language", ["python", "php", "node", "java"])
-def test_it_fails_when_the_queue_is_full(run: Run, amqp_url: str, language: str) -> None:
+def test_it_fails_when_the_broker_does_not_take_the_event(run: Run, amqp_url: str, language: str) -> None:
+    """Nobody waits for it, or the queue is full; `amqp-publish` asks for no confirmation."""
+    if language == "shell":
+        pytest.skip("amqp-publish asks for no confirmation")
     with RequestsQueue(amqp_url, max_length=1) as queue:
         assert run().returncode == 0
         # RabbitMQ looks at the length now and then: one message more may be taken.
         assert any(run().returncode not in {0, 2} for _ in range(5))
-        assert queue.poll() is not None
+        queue.channel.queue_delete(queue.single)
+        assert run().returncode not in {0, 2}
 
 
-@pytest.mark.parametrize("language", ["shell", "python", "php", "node", "java"])
-def test_it_fails_when_the_broker_is_away(run: Run, language: str) -> None:
+def test_it_fails_when_the_broker_is_away(run: Run) -> None:
     assert run("amqp://guest:guest@127.0.0.1:1/%2F").returncode not in {0, 2}

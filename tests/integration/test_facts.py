@@ -6,11 +6,11 @@ from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Connection, Engine, insert, select, text, update
+from sqlalchemy import Connection, select, update
 
 from common.calendrier import jour_a_paris, now
 from schemas.vocabulary import Format, Liste
-from tests.integration.export_desk import Desk, open_desk
+from tests.integration.export_desk import Desk
 from tests.parts.town import LIBREVILLE_TEMPLATE
 from tests.unit.reu_sample import electeurs, write_reu
 from worker.db.engine import build_engine
@@ -18,13 +18,13 @@ from worker.domain.anomaly import Anomaly
 from worker.registre.checks import facts as stamping
 from worker.registre.checks.facts import DAYS_BEFORE, facts_since, find_facts, look_again
 from worker.registre.checks.suspects import FACTS_VERSION, Fact, Scope, read_look
-from worker.registre.models import Electeur, ImportListe, ListeCommunale
+from worker.registre.models import Electeur, ListeCommunale
 from worker.registre.reu.importer import import_file
 from worker.registre.versions import ListeKey
 from worker.writers.columns import ListeSpec
 from worker.writers.precheck import Census, find_anomalies, take_census
 
-pytestmark = [pytest.mark.integration, pytest.mark.database(LIBREVILLE_TEMPLATE), pytest.mark.desk(opened_by=open_desk)]
+pytestmark = [pytest.mark.database(LIBREVILLE_TEMPLATE), pytest.mark.desk(opened_by=Desk.open)]
 
 COMMUNE = "13900"
 P, CE, CM = Liste.PRINCIPALE, Liste.COMPLEMENTAIRE_EUROPEENNE, Liste.COMPLEMENTAIRE_MUNICIPALE
@@ -45,27 +45,18 @@ class Look:
         return [anomaly.code for anomaly in self.anomalies]
 
 
-class Register:
+class Register(Desk):
     """LIBREVILLE as it was imported."""
-
-    def __init__(self, engine: Engine) -> None:
-        self.engine = engine
-
-    def run(self, statement: str, **parameters: object) -> None:
-        """Write to it as a service does."""
-        with self.engine.begin() as connection:
-            connection.execute(text(statement), parameters)
 
     def clean(self, number: int, liste: Liste = P) -> list[int]:
         """Electors of whom nothing is known."""
-        query = select(Electeur.id).where(Electeur.liste == liste, Electeur.facts == 0).order_by(Electeur.id)
-        with self.engine.connect() as connection:
-            return list(connection.scalars(query.limit(number)))
+        query = "SELECT id FROM electeur WHERE liste = :liste AND facts = 0 ORDER BY id LIMIT :number"
+        return self.values(query, liste=liste, number=number)
 
     def facts(self, electeur: int) -> int:
         """What is known of her."""
-        with self.engine.connect() as connection:
-            return connection.scalars(select(Electeur.facts).where(Electeur.id == electeur)).one()
+        (facts,) = self.values("SELECT facts FROM electeur WHERE id = :id", id=electeur)
+        return int(facts)
 
     def look(self, liste: Liste = P, jour: date = TODAY) -> Look:
         """As a file does."""
@@ -90,10 +81,9 @@ def _look(connection: Connection, spec: ListeSpec) -> Look:
 
 
 @pytest.fixture
-def register(database_url: str) -> Iterator[Register]:
-    engine = build_engine(database_url)
-    yield Register(engine)
-    engine.dispose()
+def register(database_url: str, tmp_path: Path) -> Iterator[Register]:
+    with Register.open(database_url, tmp_path) as register:
+        yield register
 
 
 def _assert_same(register: Register, scope: Scope, *, liste: Liste = P, jour: date = TODAY) -> Look:
@@ -207,21 +197,6 @@ def test_an_import_and_a_file_find_what_is_ruined(register: Register, code: str)
     assert (found.census.electeurs, found.census.mineurs) == (before.census.electeurs, before.census.mineurs)
 
 
-@pytest.mark.parametrize(
-    ("ville", "code_postal"), [("ARMEES", "00305"), ("POSTE AUX ARMÉES", "00100"), ("Armées", "00540")]
-)
-def test_postal_codes_of_the_armies_are_right(register: Register, ville: str, code_postal: str) -> None:
-    (electeur,) = register.clean(1)
-    before = register.look()
-    register.run(
-        "UPDATE electeur SET ville = :ville, code_postal = :code WHERE id = :id",
-        ville=ville,
-        code=code_postal,
-        id=electeur,
-    )
-    assert register.look_at_everybody().codes == before.codes
-
-
 def test_other_rules_look_at_everybody_until_the_register_is_looked_at_again(register: Register) -> None:
     register.run("UPDATE import_liste SET facts_version = facts_version - 1")
     register.run("UPDATE electeur SET facts = CASE WHEN facts = 0 THEN 5 ELSE 0 END")
@@ -277,16 +252,6 @@ def test_an_undone_import_gives_the_facts_of_the_list_before_back(register: Regi
     assert _assert_same(register, Scope.FACTS).census.electeurs == 3
     undo_import(register.engine)
     assert _assert_same(register, Scope.FACTS).anomalies == before.anomalies
-
-
-def test_a_version_that_a_service_wrote_is_looked_at_whole(register: Register) -> None:
-    with register.engine.begin() as connection:
-        connection.execute(update(ListeCommunale).where(ListeCommunale.liste == P).values(version=0))
-        connection.execute(
-            insert(Electeur), [{"code_commune": COMMUNE, "liste": "P", "version": 0, "nom_naissance": "X", "facts": 0}]
-        )
-        connection.execute(update(ImportListe).values(facts_since=TODAY))
-    assert "sexe_absent" in _assert_same(register, Scope.WHOLE).codes
 
 
 @pytest.mark.slow

@@ -4,10 +4,8 @@ import os
 import resource
 import sys
 import time
-from collections.abc import Iterator
 from contextlib import redirect_stderr, redirect_stdout
 from io import StringIO
-from pathlib import Path
 from signal import SIGCONT, SIGKILL, SIGSTOP, SIGTERM
 
 import pytest
@@ -22,16 +20,7 @@ from tests.parts.wait import wait_until
 from worker.cli.main import main
 from worker.health import EXHAUSTED, STUCK
 
-pytestmark = [pytest.mark.integration, pytest.mark.database(LIBREVILLE_TEMPLATE)]
-
-THREAD_DEAD = STUCK
-
-
-@pytest.fixture
-def town(postgres_url: str, amqp_url: str, tmp_path: Path) -> Iterator[Town]:
-    town = Town(postgres_url, amqp_url, tmp_path)
-    yield town
-    town.close()
+pytestmark = pytest.mark.database(LIBREVILLE_TEMPLATE)
 
 
 def healthy(town: Town, *arguments: str) -> tuple[int, str]:
@@ -102,22 +91,14 @@ def test_a_worker_without_broker_lives_but_is_not_ready(town: Town, rabbit_node:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("thread", ["worker", "consumer"])
-def test_a_worker_with_a_dead_thread_leaves(town: Town, thread: str) -> None:
-    program = [sys.executable, "-m", "dramatiq", "tests.integration.mortal_worker", "-p", "1", "-t", "1"]
-    log = town.folder / "mortal.log"
-    mortal = Process(program, env=town.environment | {"MORTAL_THREAD": thread}, folder=ROOT, log=log)
-    await_health(town, 0, "worker")
-    town.ask()
-    wait_until(lambda: not mortal.alive, message="the end of the process")
-    assert mortal.exit_code == THREAD_DEAD
-    assert "thread_dead" in log.read_text()
-    assert healthy(town, "worker")[0] == 1
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("thread", ["still", "never-starts"])
-def test_a_worker_that_waits_for_ever_in_a_message_leaves(town: Town, thread: str) -> None:
+@pytest.mark.parametrize(
+    ("thread", "word"),
+    [
+        *(("worker", "thread_dead"), ("consumer", "thread_dead")),
+        *(("still", "process_stuck"), ("never-starts", "process_stuck")),
+    ],
+)
+def test_a_worker_with_a_dead_or_stuck_thread_leaves(town: Town, thread: str, word: str) -> None:
     program = [sys.executable, "-m", "dramatiq", "tests.integration.mortal_worker", "-p", "1", "-t", "1"]
     log = town.folder / "mortal.log"
     mortal = Process(program, env=town.environment | {"MORTAL_THREAD": thread}, folder=ROOT, log=log)
@@ -125,7 +106,8 @@ def test_a_worker_that_waits_for_ever_in_a_message_leaves(town: Town, thread: st
     town.ask()
     wait_until(lambda: not mortal.alive, message="the end of the process")
     assert mortal.exit_code == STUCK
-    assert "process_stuck" in log.read_text()
+    assert word in log.read_text()
+    assert healthy(town, "worker")[0] == 1
 
 
 @pytest.mark.slow

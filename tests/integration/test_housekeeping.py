@@ -10,7 +10,7 @@ from sqlalchemy.exc import DBAPIError
 from structlog.testing import capture_logs
 
 from schemas.vocabulary import RequestOutcome
-from tests.integration.files_desk import FilesDesk, open_desk
+from tests.integration.files_desk import FilesDesk
 from tests.integration.notifier_desk import TEMPLATE, running, smtp, work
 from tests.parts.deployment import Deployment
 from tests.parts.mail import Mailbox
@@ -27,7 +27,7 @@ from worker.settings import load_settings
 from worker.work.models import About, Work, WorkKind, subject_of
 from worker.work.queue import NewWork, add
 
-pytestmark = [pytest.mark.integration, pytest.mark.database(TEMPLATE), pytest.mark.desk(opened_by=open_desk)]
+pytestmark = [pytest.mark.integration, pytest.mark.database(TEMPLATE), pytest.mark.desk(opened_by=FilesDesk.open)]
 
 
 def _ignore(_rows: object) -> None:

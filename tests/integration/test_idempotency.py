@@ -4,18 +4,18 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from sqlalchemy import RowMapping, text
+from sqlalchemy import RowMapping
 from sqlalchemy.orm import Session
 
 from schemas.envelope import CloudEvent
 from schemas.requests import CancelRequested, ListeExportRequested
-from tests.integration.export_desk import COMMUNE, Desk, open_desk
+from tests.integration.export_desk import COMMUNE, Desk
 from tests.parts.town import AGENT, LIBREVILLE_TEMPLATE
 from worker.access.models import Sender
 from worker.exports.models import KEY_REUSED
 from worker.handlers.requests.ingest_request import ingest_request
 
-pytestmark = [pytest.mark.integration, pytest.mark.database(LIBREVILLE_TEMPLATE), pytest.mark.desk(opened_by=open_desk)]
+pytestmark = [pytest.mark.database(LIBREVILLE_TEMPLATE), pytest.mark.desk(opened_by=Desk.open)]
 
 BY = {"requested_by": AGENT}
 OWNER, STRANGER = "mairie-13900", "mairie-13055"
@@ -36,8 +36,7 @@ def _under_the_key_of(first: CloudEvent, second: CloudEvent) -> CloudEvent:
 
 
 def _rows(desk: Desk) -> Sequence[RowMapping]:
-    with desk.engine.connect() as connection:
-        return connection.execute(text("SELECT * FROM demandes ORDER BY request_id")).mappings().all()
+    return desk.rows("SELECT * FROM demandes ORDER BY request_id")
 
 
 def _codes(desk: Desk) -> list[str]:
@@ -45,8 +44,7 @@ def _codes(desk: Desk) -> list[str]:
 
 
 def _status(desk: Desk) -> list[str]:
-    with desk.engine.connect() as connection:
-        return list(connection.scalars(text("SELECT status FROM export ORDER BY id")))
+    return desk.values("SELECT status FROM export ORDER BY id")
 
 
 def test_another_event_under_the_same_key_is_refused(desk: Desk) -> None:

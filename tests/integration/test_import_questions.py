@@ -6,14 +6,14 @@ import pytest
 
 from common.cli import ExitCode
 from schemas.vocabulary import ImportQuestion
-from tests.integration.import_desk import COMMUNE, TWO_COMMUNES, VOISINE, Desk, open_desk
+from tests.integration.import_desk import COMMUNE, TWO_COMMUNES, VOISINE, Desk
 from tests.unit.reu_sample import BUREAU, DATE, NOM, NUMERO, TITLES, VOIE, electeurs
 from tests.unit.reu_sample import COMMUNE as CODE
 from worker.cli.main import main
 from worker.errors import ImportRefusedError
 from worker.registre.reu.importer import Intake
 
-pytestmark = [pytest.mark.integration, pytest.mark.database(TWO_COMMUNES), pytest.mark.desk(opened_by=open_desk)]
+pytestmark = [pytest.mark.database(TWO_COMMUNES), pytest.mark.desk(opened_by=Desk.open)]
 
 USAGE, SEXE, LIEU = TITLES[4], TITLES[6], TITLES[9]
 OTHERS = {NOM: "TILLEUL", DATE: "02/02/1970"}

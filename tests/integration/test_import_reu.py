@@ -1,24 +1,27 @@
 """Importing a REU export: whole lists replaced, all of them or none, and taken back."""
 
+import signal
+import subprocess
+import sys
 from datetime import date
+from pathlib import Path
 
 import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import OperationalError
 
 from schemas.requests import UNDO_DAYS
 from schemas.vocabulary import Liste
-from tests.integration.import_desk import COMMUNE, TWO_COMMUNES, VOISINE, Desk, open_desk
+from tests.integration.import_desk import COMMUNE, TWO_COMMUNES, VOISINE, Desk, give_up_soon
 from tests.unit.reu_sample import (
     BUREAU,
-    CANTON,
     CIRCONSCRIPTION,
     DATE,
     EUROPEENNE,
     LIBELLE_BUREAU,
     LISTE,
     MUNICIPALE,
-    NATIONALITE,
     NOM,
-    PREFECTURE,
     TITLES,
     electeurs,
 )
@@ -28,8 +31,9 @@ from worker.registre.imports.chain import read_chain
 from worker.registre.imports.report import ListeCount
 from worker.registre.imports.undo import undo_import
 from worker.registre.reu.importer import Intake
+from worker.registre.versions import BATCH
 
-pytestmark = [pytest.mark.integration, pytest.mark.database(TWO_COMMUNES), pytest.mark.desk(opened_by=open_desk)]
+pytestmark = [pytest.mark.database(TWO_COMMUNES), pytest.mark.desk(opened_by=Desk.open)]
 
 P, CE, CM = (COMMUNE, "P"), (COMMUNE, "CE"), (COMMUNE, "CM")
 
@@ -203,11 +207,6 @@ def test_a_report_never_replaces_another_file(desk: Desk) -> None:
     assert path.read_bytes() == before
 
 
-def test_a_name_that_is_not_text_is_recorded_all_the_same(desk: Desk) -> None:
-    desk.load_file(desk.write(electeurs(1)).rename(desk.folder / "liste-\udce9.csv"))
-    assert desk.rows("SELECT file_name FROM import") == [("liste-?.csv",)]
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("rows", [[], electeurs(2, {DATE: "hier"})])
 def test_a_file_without_electors_is_refused(desk: Desk, rows: list[dict[str, str]]) -> None:
@@ -215,15 +214,6 @@ def test_a_file_without_electors_is_refused(desk: Desk, rows: list[dict[str, str
     with pytest.raises(ImportRefusedError):
         desk.load(rows, accept_rejects=True, accept_changes=True)
     assert desk.counts() == {P: 2}
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("encoding", ["utf-8-sig", "cp1252"])
-def test_a_file_of_a_prefecture_is_understood(desk: Desk, encoding: str) -> None:
-    rows = [row | {NATIONALITE: "PT", CANTON: "CANTON-1"} for row in electeurs(2, {NOM: "ÉLÉONORE-ŒIL"} | EUROPEENNE)]
-    summary = desk.load_file(desk.write(rows, titles=PREFECTURE, separator=",", encoding=encoding))
-    assert desk.rows("SELECT DISTINCT nom_naissance, nationalite FROM electeur") == [("ÉLÉONORE-ŒIL", "Portugaise")]
-    assert ("fichier en Windows-1252 (cp1252), converti en UTF-8" in summary.notes) == (encoding == "cp1252")
 
 
 @pytest.mark.slow
@@ -245,3 +235,95 @@ def test_undoing_leaves_alone_a_bureau_that_the_operator_has_changed(desk: Desk)
         connection.exec_driver_sql("UPDATE bureau SET code_canton = '1301' WHERE code = '0002'")
     undo_import(desk.engine)
     assert desk.bureaux() == [("0002", "HOTEL DE VILLE", "1301", "16")]
+
+
+MANY = 2 * BATCH + 10
+ROOT = Path(__file__).parents[2]
+CUT_OTHERS = """
+SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()
+"""
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from unittest.mock import Mock
+from worker.db.engine import build_engine
+from worker.registre.reu.importer import import_file
+kill = lambda lines, share: os.kill(os.getpid(), signal.SIGKILL)
+import_file(build_engine(sys.argv[1]), Path(sys.argv[2]), imported_by="test", progress=kill)
+"""
+
+
+@pytest.mark.slow
+def test_an_import_killed_in_the_middle_has_changed_nothing(desk: Desk) -> None:
+    desk.load(electeurs(3))
+    path = desk.write([*electeurs(MANY), *electeurs(2, EUROPEENNE)])
+    killed = subprocess.run([sys.executable, "-c", KILLED, desk.url, path], cwd=ROOT, check=False)
+    assert killed.returncode == -signal.SIGKILL
+    assert desk.stored() == BATCH + 3
+    assert (desk.counts(), desk.imports()[1:]) == ({P: 3}, [(2, 0, False, False)])
+    desk.load(electeurs(4))
+    assert desk.counts() == {P: 4}
+    assert desk.stored() == 4 + 3
+    assert [finished for _, _, finished, _ in desk.imports()] == [True, True]
+
+
+def test_a_connection_that_is_lost_changes_nothing(postgres_url: str, tmp_path: Path) -> None:
+    desk = Desk(postgres_url, tmp_path / "desk")
+    desk.folder.mkdir()
+
+    def cut(_lines: int, _share: float) -> None:
+        with desk.engine.connect() as connection:
+            connection.execute(text(CUT_OTHERS))
+
+    with pytest.raises(OperationalError):
+        desk.load(electeurs(MANY), progress=cut)
+    assert desk.counts() == {}
+    desk.load(electeurs(MANY))
+    assert (desk.counts(), desk.stored()) == ({P: MANY}, MANY)
+    desk.close()
+
+
+@pytest.mark.slow
+def test_a_second_import_is_refused_while_one_is_at_work(desk: Desk) -> None:
+    refusals: list[str] = []
+
+    def meet(_lines: int, _share: float) -> None:
+        for other in (lambda: desk.load_file(desk.folder / "reu.csv"), lambda: undo_import(desk.engine)):
+            with pytest.raises(ImportRefusedError) as refusal:
+                other()
+            refusals.append(str(refusal.value))
+
+    desk.load(electeurs(3), progress=meet)
+    assert len(refusals) == 2
+    assert {reason.partition(" ;")[0] for reason in refusals} == {"un autre import est en cours"}
+    assert desk.counts() == {P: 3}
+
+
+@pytest.mark.slow
+def test_others_read_the_former_list_and_write_meanwhile(desk: Desk) -> None:
+    desk.load(electeurs(3))
+    seen, written = [], []
+
+    def look(_lines: int, _share: float) -> None:
+        seen.append(desk.counts())
+        with desk.engine.begin() as connection:
+            give_up_soon(connection)
+            connection.execute(text("UPDATE commune SET nom = nom"))
+        written.append(True)
+
+    desk.load(electeurs(MANY), progress=look)
+    assert seen == [{P: 3}] * 3
+    assert len(written) == 3
+    assert desk.counts() == {P: MANY}
+
+
+def test_a_file_that_grows_while_it_is_read_is_refused(desk: Desk) -> None:
+    path = desk.write(electeurs(MANY))
+
+    def grow(_lines: int, _share: float) -> None:
+        with path.open("a") as file:
+            file.write("\n")
+
+    with pytest.raises(ImportRefusedError, match="a changé pendant sa lecture"):
+        desk.load_file(path, progress=grow)
+    assert (desk.counts(), desk.stored()) == ({}, 0)

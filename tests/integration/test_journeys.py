@@ -7,8 +7,6 @@ import pytest
 from tests.journeys.walks import JOURNEYS, trace
 from tests.weight import read_table
 
-pytestmark = pytest.mark.integration
-
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", JOURNEYS)

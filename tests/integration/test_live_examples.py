@@ -14,7 +14,7 @@ from schemas.envelope import CloudEvent
 from schemas.events import EndStatus
 from schemas.generate import ROOT
 from schemas.vocabulary import ExportStatus
-from tests.integration.depots_desk import DepotsDesk, open_desk
+from tests.integration.depots_desk import DepotsDesk
 from tests.parts.databases import ON_SQLITE
 from tests.parts.town import LIBREVILLE_TEMPLATE
 from worker.exports.models import Export, Recall, Request
@@ -31,7 +31,7 @@ from worker.notifier.messages.events import (
     settled_event,
 )
 
-pytestmark = [pytest.mark.integration, pytest.mark.database(LIBREVILLE_TEMPLATE), pytest.mark.desk(opened_by=open_desk)]
+pytestmark = [pytest.mark.database(LIBREVILLE_TEMPLATE), pytest.mark.desk(opened_by=DepotsDesk.open)]
 
 NAMES = {"id", "time", "correlationid", "causationid", "export_id", "request_id"}
 FREE = NAMES | {"lines_written", "ready", "failed", "size", "sha256", "electeurs", "anomalies_bloquantes", "remarques"}

@@ -1,9 +1,7 @@
 """Minors entered in advance, from exports of the REU to the list file and the tableaux: inscribed once, d'office."""
 
 import re
-from collections.abc import Iterator
 from datetime import date, datetime
-from pathlib import Path
 
 import pytest
 
@@ -11,15 +9,12 @@ from schemas.tableaux import TypeTableau
 from schemas.vocabulary import Format, Liste
 from tests.integration.import_desk import COMMUNE, TWO_COMMUNES
 from tests.integration.mouvements_desk import MouvementsDesk
-from tests.integration.mouvements_desk import open_desk as open_register
 from tests.integration.tableau_desk import Made, TableauDesk
 from tests.unit.reu_sample import BUREAU, DATE, NOM, NUMERO, PRENOMS, VOIE, electeurs
-from worker.exports.naming import ListeNaming
-from worker.exports.records import PlannedFile
 from worker.registre.reu.importer import Intake
 from worker.registre.scrutins import NATIONAL, KnownScrutin, Reunion, add_reunion, remove_scrutin, set_scrutin
 
-pytestmark = [pytest.mark.integration, pytest.mark.database(TWO_COMMUNES), pytest.mark.slow]
+pytestmark = [pytest.mark.database(TWO_COMMUNES), pytest.mark.slow]
 
 BEFORE, MEETING = date(2026, 3, 20), date(2026, 9, 18)
 POLL, SECOND_ROUND = date(2026, 10, 11), date(2026, 10, 18)
@@ -48,24 +43,18 @@ SECOND = [*ADULTS, GROWN, IN_PERIOD, ON_POLL, BETWEEN_ROUNDS, NEVER, COMES, COME
 
 
 @pytest.fixture
-def register(database_url: str, tmp_path: Path) -> Iterator[MouvementsDesk]:
-    with open_register(database_url, tmp_path) as desk:
-        desk.load(FIRST, intake=Intake(BEFORE))
-        desk.load(SECOND, intake=Intake(MEETING))
-        desk.load([*SECOND[:-3], *SECOND[-2:]], intake=Intake(LATER))  # the one who was never of age is gone
-        with desk.engine.begin() as connection:
-            for meeting in (BEFORE, MEETING):
-                add_reunion(connection, COMMUNE, Reunion("", meeting))
-        yield desk
+def register(register: MouvementsDesk) -> MouvementsDesk:
+    register.load(FIRST, intake=Intake(BEFORE))
+    register.load(SECOND, intake=Intake(MEETING))
+    register.load([*SECOND[:-3], *SECOND[-2:]], intake=Intake(LATER))  # the one who was never of age is gone
+    with register.engine.begin() as connection:
+        for meeting in (BEFORE, MEETING):
+            add_reunion(connection, COMMUNE, Reunion("", meeting))
+    return register
 
 
-@pytest.fixture
-def desk(register: MouvementsDesk, tmp_path: Path) -> TableauDesk:
-    return TableauDesk(register.engine, tmp_path / "exports")
-
-
-def _make(desk: TableauDesk, type_: TypeTableau, **fields: object) -> Made:
-    return desk.make(type_, commune=COMMUNE, **({"scrutin": POLL} | fields))
+def _make(tableaux: TableauDesk, type_: TypeTableau, **fields: object) -> Made:
+    return tableaux.make(type_, commune=COMMUNE, **({"scrutin": POLL} | fields))
 
 
 def _figures(made: Made) -> list[int]:
@@ -77,62 +66,50 @@ def _shown(made: Made) -> set[str]:
     return {nom for nom in YOUNG if nom in made.text}
 
 
-def _in_file_of(desk: TableauDesk, day: date) -> int:
+def _in_file_of(tableaux: TableauDesk, day: date) -> int:
     """How many electors the list file of a day has."""
-    naming = ListeNaming(COMMUNE, Liste.PRINCIPALE, Format.CSV)
-    columns = {"liste": Liste.PRINCIPALE, "format": Format.CSV}
     created_at = datetime.fromisoformat(f"{day}T12:00:00+02:00")
-    (export_id,) = desk.ask_files([PlannedFile("P.csv", naming, columns)], created_at, COMMUNE)
-    return int(desk.ring(export_id)["electeurs"])
+    (export_id,) = tableaux.ask_all([(Liste.PRINCIPALE, Format.CSV)], created_at, COMMUNE)
+    return int(tableaux.ring(export_id)["electeurs"])
 
 
-def _name_poll(desk: TableauDesk, libelle: str) -> None:
-    with desk.engine.begin() as connection:
+def _name_poll(tableaux: TableauDesk, libelle: str) -> None:
+    with tableaux.engine.begin() as connection:
         set_scrutin(connection, KnownScrutin(NATIONAL, POLL, libelle, None))
 
 
-def test_of_age_for_the_poll_or_its_second_round(desk: TableauDesk) -> None:
-    _name_poll(desk, "Élections municipales, 1er tour")
-    vingt = _make(desk, TypeTableau.VINGT_JOURS)
+def test_of_age_for_the_poll_or_its_second_round(tableaux: TableauDesk) -> None:
+    _name_poll(tableaux, "Élections municipales, 1er tour")
+    vingt = _make(tableaux, TypeTableau.VINGT_JOURS)
     assert _shown(vingt) == YOUNG - {"GERBOISE", "GIBBON"}
     assert _figures(vingt) == [21, 6, 1, 26], "she who left had come of age before"
     assert vingt.text.count("Inscription d’office") == 5, "the one who came of age before she was entered has no motif"
     assert "le 18/10/2026 au plus tard (Code électoral, art. L. 11, II, 1°)" in vingt.text
     assert not [line for line in vingt.anomalies if line[0] == "bloquante"]
-    cinq = _make(desk, TypeTableau.CINQ_JOURS_REU)
+    cinq = _make(tableaux, TypeTableau.CINQ_JOURS_REU)
     assert not _shown(cinq)
     assert _figures(cinq) == [26, 0, 0, 26]
-    assert _in_file_of(desk, SECOND_ROUND) == 26
+    assert _in_file_of(tableaux, SECOND_ROUND) == 26
 
 
-def test_nobody_said_whether_there_may_be_a_second_round(desk: TableauDesk) -> None:
-    vingt = _make(desk, TypeTableau.VINGT_JOURS)
-    assert _figures(vingt) == [21, 5, 1, 25]
-    (said,) = [line[-2] for line in vingt.anomalies if line[-1] == "second_tour_inconnu"]
-    assert said == (
-        "2 électeurs auront dix-huit ans du 12/10/2026 au 25/10/2026. Si le scrutin du 11/10/2026 peut avoir un second "
-        "tour, ils sont à inscrire : indiquer quel scrutin c'est (scrutins --libelle), puis redemander le tableau."
-    ), "on the list of the meeting, though one of them is gone in that of today"
-
-
-def test_whoever_comes_of_age_for_a_poll_that_was_not_known_is_counted(desk: TableauDesk) -> None:
+def test_whoever_comes_of_age_for_a_poll_that_was_not_known_is_counted(tableaux: TableauDesk) -> None:
     """The tableau of the meeting was made before the poll was called: it counts age on the day of the meeting."""
     first: dict[str, object] = {"scrutin": None, "reunion": BEFORE, "until": MEETING}
-    _make(desk, TypeTableau.VINGT_JOURS, **first)
-    _name_poll(desk, "Élections municipales")
-    cinq = _make(desk, TypeTableau.CINQ_JOURS_REU)
+    _make(tableaux, TypeTableau.VINGT_JOURS, **first)
+    _name_poll(tableaux, "Élections municipales")
+    cinq = _make(tableaux, TypeTableau.CINQ_JOURS_REU)
     (line,) = [line for line in cinq.anomalies if line[-1] == "majorite_entre_tableaux"]
     assert line[0] == "remarque"
     assert line[-2] == (
         "3 électeurs ont dix-huit ans du 19/09/2026 au 18/10/2026 et ne sont ni dans ce tableau ni dans celui d'avant, "
         "qui compte l'âge au 18/09/2026 d'après les scrutins connus alors. Redemander celui d'avant, puis celui-ci."
     )
-    _make(desk, TypeTableau.VINGT_JOURS, **first)
-    again = _make(desk, TypeTableau.CINQ_JOURS_REU)
+    _make(tableaux, TypeTableau.VINGT_JOURS, **first)
+    again = _make(tableaux, TypeTableau.CINQ_JOURS_REU)
     assert "majorite_entre_tableaux" not in [line[-1] for line in again.anomalies], "the one before counts for the poll"
-    with desk.engine.begin() as connection:
+    with tableaux.engine.begin() as connection:
         remove_scrutin(connection, NATIONAL, POLL)
-    late = _make(desk, TypeTableau.VINGT_JOURS, scrutin=None, reunion=MEETING, until=LATER)
+    late = _make(tableaux, TypeTableau.VINGT_JOURS, scrutin=None, reunion=MEETING, until=LATER)
     (said,) = [line[-2] for line in late.anomalies if line[-1] == "majorite_entre_tableaux"]
     assert said.startswith(
         "3 électeurs ont dix-huit ans du 19/09/2026 au 18/10/2026 et étaient déjà dans celui d'avant, qui "

@@ -22,7 +22,7 @@ from common.logs import configure_logs
 from schemas.envelope import CloudEvent
 from schemas.requests import ListeExportRequested
 from schemas.vocabulary import Format, Liste
-from tests.integration.export_desk import COMMUNE, Desk, before_writing, fail_once, open_desk, replace_writer
+from tests.integration.export_desk import COMMUNE, Desk, before_writing, fail_once, replace_writer
 from tests.parts.town import LIBREVILLE_TEMPLATE
 from tests.parts.wait import wait_until
 from worker.db.types import utc_now
@@ -33,7 +33,7 @@ from worker.handlers.making import make_export as make_export_module
 from worker.handlers.requests.ingest_request import ingest_request
 from worker.messaging.middleware import is_worth_retrying
 
-pytestmark = [pytest.mark.integration, pytest.mark.database(LIBREVILLE_TEMPLATE), pytest.mark.desk(opened_by=open_desk)]
+pytestmark = [pytest.mark.database(LIBREVILLE_TEMPLATE), pytest.mark.desk(opened_by=Desk.open)]
 
 ELECTEUR = "LANTERNE Ursule Zélie"
 NO_ROOM = [errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES]

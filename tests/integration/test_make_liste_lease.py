@@ -11,7 +11,7 @@ from sqlalchemy import RowMapping, event, text
 from sqlalchemy.exc import DBAPIError
 
 from schemas.vocabulary import Format
-from tests.integration.export_desk import COMMUNE, Desk, before_writing, fail_once, open_desk, replace_writer
+from tests.integration.export_desk import COMMUNE, Desk, before_writing, fail_once, replace_writer
 from tests.parts.town import LIBREVILLE_TEMPLATE
 from tests.parts.wait import PATIENCE_SECONDS, wait_until
 from worker.errors import LeaseLostError
@@ -22,7 +22,7 @@ from worker.handlers.making.make_export import make_export
 from worker.writers import Progress
 from worker.writers.electeurs_file import LISTE_FORMATS
 
-pytestmark = [pytest.mark.integration, pytest.mark.database(LIBREVILLE_TEMPLATE), pytest.mark.desk(opened_by=open_desk)]
+pytestmark = [pytest.mark.integration, pytest.mark.database(LIBREVILLE_TEMPLATE), pytest.mark.desk(opened_by=Desk.open)]
 
 
 def test_a_row_whose_workers_died_three_times_fails(desk: Desk) -> None:

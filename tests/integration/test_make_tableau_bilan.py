@@ -1,37 +1,27 @@
 """The balance that is printed is that of the register: electors before and after a second export, by bureau."""
 
-import json
 import re
-from collections.abc import Iterator
 from datetime import date
-from pathlib import Path
 
 import pytest
 
 from schemas.tableaux import Presentation, TypeTableau
 from schemas.vocabulary import DoubtDecision
+from tests.integration.export_desk import decoded
 from tests.integration.import_desk import COMMUNE, TWO_COMMUNES
 from tests.integration.mouvements_desk import MouvementsDesk
-from tests.integration.mouvements_desk import open_desk as open_register
 from tests.integration.tableau_desk import TableauDesk
-from tests.unit.mouvement_csv import lignes, write_mouvements
 from tests.unit.reu_sample import BUREAU, DATE, LIBELLE_BUREAU, NOM, NUMERO, PRENOMS, VOIE, electeurs
 from worker.registre.comparaison.doubts import decide_doubt, list_doubts
-from worker.registre.imports.chain import find_contradictions, set_taken_on
+from worker.registre.imports.chain import set_taken_on
 from worker.registre.imports.undo import undo_import
 from worker.registre.reu.importer import Intake
 
-pytestmark = [pytest.mark.integration, pytest.mark.database(TWO_COMMUNES)]
+pytestmark = pytest.mark.database(TWO_COMMUNES)
 
 FIRST, SECOND, THIRD = date(2026, 11, 1), date(2026, 11, 25), date(2026, 11, 28)
 NAMES = {"0001": "HOTEL DE VILLE", "0002": "ECOLE", "0003": "GYMNASE"}
 _OF_COMMUNE = re.compile(r"Électeurs avant (\d+) Inscriptions \+ (\d+) Radiations − (\d+) Électeurs après = (\d+)")
-
-
-@pytest.fixture
-def register(database_url: str, tmp_path: Path) -> Iterator[MouvementsDesk]:
-    with open_register(database_url, tmp_path) as desk:
-        yield desk
 
 
 def _electeurs(nom: str, count: int, bureau: str) -> list[dict[str, str]]:
@@ -48,18 +38,17 @@ def _moved_to(bureau: str) -> list[dict[str, str]]:
 
 
 @pytest.mark.slow
-def test_nobody_is_printed_only_where_it_is_known(register: MouvementsDesk, tmp_path: Path) -> None:
+def test_nobody_is_printed_only_where_it_is_known(register: MouvementsDesk, tableaux: TableauDesk) -> None:
     """Two exports, one of them taken after the meeting: « Néant » may be false, and is not ready."""
     register.load([*AT_FIRST, *_moved_to("0001")], intake=Intake(FIRST))
     meeting = date(2026, 11, 20)
-    desk = TableauDesk(register.engine, tmp_path / "exports")
-    assert _gaps(desk, meeting) == ["couverture_fin"]
+    assert _gaps(tableaux, meeting) == ["couverture_fin"]
     register.load([*THEN, *_moved_to("0001")], intake=Intake(SECOND), accept_changes=True)
-    assert _gaps(desk, meeting) == ["couverture_date"]
-    assert "Néant" in _make(desk, FIRST, meeting, Presentation.COMMUNE), "made all the same, and said everywhere"
+    assert _gaps(tableaux, meeting) == ["couverture_date"]
+    assert "Néant" in _make(tableaux, FIRST, meeting, Presentation.COMMUNE), "made all the same, and said everywhere"
     set_taken_on(register.engine, 2, meeting)
-    assert _gaps(desk, meeting) == []
-    text = _make(desk, FIRST, meeting, Presentation.COMMUNE)
+    assert _gaps(tableaux, meeting) == []
+    text = _make(tableaux, FIRST, meeting, Presentation.COMMUNE)
     assert "Néant" not in text
     assert (
         "D’après les exports du répertoire électoral unique du 01/11/2026 (27 électeurs) et du 20/11/2026 "
@@ -70,43 +59,7 @@ def test_nobody_is_printed_only_where_it_is_known(register: MouvementsDesk, tmp_
     register.load(
         [*THEN, *_moved_to("0001")], intake=Intake(meeting, no_compare="reprise d'une sauvegarde"), accept_changes=True
     )
-    assert _gaps(desk, meeting) == ["couverture_lacune"]
-
-
-@pytest.mark.slow
-def test_whoever_vouches_for_mouvements_is_held_to_what_the_exports_count(
-    register: MouvementsDesk, tmp_path: Path
-) -> None:
-    """Ten people gone between two exports that nobody compared, and a file of three that is said to be whole."""
-    meeting = date(2026, 11, 20)
-    register.load([*AT_FIRST, *_moved_to("0001")], intake=Intake(FIRST))
-    fewer = [*AT_FIRST[:-5], *_moved_to("0001")]
-    register.load(fewer, intake=Intake(meeting, no_compare="trop long"))
-    desk = TableauDesk(register.engine, tmp_path / "exports")
-    left = {"nature": "radiation", "effet": "Immediat", "état": "applique", "date": "10/11/2026", "ancien bureau": "1"}
-    left |= {"catégorie": "radiation_deces", "motif": "Décès", "nouveau bureau": "", "date de tableau": "10/11/2026"}
-    some = write_mouvements(register.folder / "trois.csv", lignes(3, **left))
-    said = register.load_mouvements(some, complete_until=meeting)
-    assert _gaps(desk, meeting) == ["couverture_contredite"]
-    with register.engine.connect() as connection:
-        (contradiction,) = find_contradictions(connection, said.import_id)
-    assert contradiction.startswith(
-        f"liste P de {COMMUNE}. De l'export du 01/11/2026 (27 électeurs) à celui du 20/11/2026 (22 électeurs), les "
-        "mouvements, dits complets jusqu'au 20/11/2026, en feraient 24"
-    )
-    rest = write_mouvements(register.folder / "deux.csv", lignes(2, **left | {"nom de naissance": "ORME"}))
-    later = register.load_mouvements(rest)
-    assert _gaps(desk, meeting) == ["couverture_contredite", "couverture_lacune"], (
-        "they came after all was said to be there"
-    )
-    register.load_mouvements(rest, complete_until=meeting)
-    made = desk.make(TypeTableau.VINGT_JOURS, commune=COMMUNE, reunion=FIRST, until=meeting)
-    (remark,) = [line[-2] for line in made.anomalies if line[-1] == "couverture_lacune"]
-    assert remark.endswith("que les mouvements sont tous là n'est dit que par leur import. Les totaux concordent (27 "
-                           "puis 22).")  # fmt: skip
-    assert made.row["bloquantes"] == 0
-    with register.engine.connect() as connection:
-        assert list(find_contradictions(connection, later.import_id)) == []
+    assert _gaps(tableaux, meeting) == ["couverture_lacune"]
 
 
 def _homonym(bureau: str, numero: str, voie: str) -> dict[str, str]:
@@ -115,15 +68,14 @@ def _homonym(bureau: str, numero: str, voie: str) -> dict[str, str]:
 
 
 @pytest.mark.slow
-def test_who_was_told_from_homonyms_by_a_guess_is_named(register: MouvementsDesk, tmp_path: Path) -> None:
+def test_who_was_told_from_homonyms_by_a_guess_is_named(register: MouvementsDesk, tableaux: TableauDesk) -> None:
     """Two of one name at two addresses, then at two others: nobody knows which one lives where."""
     two = [_homonym("0001", "91", "Rue A"), _homonym("0002", "92", "Rue B")]
     there = [_homonym("0003", "93", "Rue C"), _homonym("0002", "94", "Rue D")]
     register.load([*STAY, *two], intake=Intake(FIRST))
     register.load([*STAY, *there], intake=Intake(SECOND))
-    desk = TableauDesk(register.engine, tmp_path / "exports")
     asked = {"commune": COMMUNE, "reunion": FIRST, "until": SECOND}
-    made = desk.make(TypeTableau.VINGT_JOURS, **asked)
+    made = tableaux.make(TypeTableau.VINGT_JOURS, **asked)
     line, _ = sorted((line for line in made.anomalies if line[-1] == "homonymes_supposes"), key=lambda it: it[2])
     assert line[:6] == ["remarque", "0003", "93", "MÉSANGE", "Zoé", "14/03/1962"]
     assert line[-2] == (
@@ -133,7 +85,7 @@ def test_who_was_told_from_homonyms_by_a_guess_is_named(register: MouvementsDesk
     )
     assert "MÉSANGE" not in str(made.row["anomalies"]), "the row names nobody"
     register.load([*STAY, *there], intake=Intake(THIRD), accept_changes=True)
-    later = desk.make(TypeTableau.VINGT_JOURS, commune=COMMUNE, reunion=SECOND, until=THIRD)
+    later = tableaux.make(TypeTableau.VINGT_JOURS, commune=COMMUNE, reunion=SECOND, until=THIRD)
     assert "homonymes_supposes" not in [line[-1] for line in later.anomalies], "it was of the period before"
     undo_import(register.engine)
     undo_import(register.engine, 2)
@@ -142,15 +94,14 @@ def test_who_was_told_from_homonyms_by_a_guess_is_named(register: MouvementsDesk
 
 @pytest.mark.slow
 def test_which_of_two_homonyms_has_left_is_to_be_said_before_the_tableau_is_posted(
-    register: MouvementsDesk, tmp_path: Path
+    register: MouvementsDesk, tableaux: TableauDesk
 ) -> None:
     """Two of one name at two addresses, then one of them at a third: a bureau loses her, nobody knows which."""
     two = [_homonym("0001", "91", "Rue A"), _homonym("0002", "92", "Rue B")]
     register.load([*STAY, *two], intake=Intake(FIRST))
     register.load([*STAY, _homonym("0003", "93", "Rue C")], intake=Intake(SECOND))
-    desk = TableauDesk(register.engine, tmp_path / "exports")
     asked = {"commune": COMMUNE, "reunion": FIRST, "until": SECOND}
-    made = desk.make(TypeTableau.VINGT_JOURS, **asked)
+    made = tableaux.make(TypeTableau.VINGT_JOURS, **asked)
     assert made.row["bloquantes"] == 1
     (line,) = [line for line in made.anomalies if line[-1] == "doutes_ouverts"]
     assert line[0] == "bloquante"
@@ -158,7 +109,7 @@ def test_which_of_two_homonyms_has_left_is_to_be_said_before_the_tableau_is_post
     with register.engine.begin() as connection:
         one, _ = list_doubts(connection, COMMUNE)
         decide_doubt(connection, one.id, DoubtDecision.SAME_PERSON, by="mairie")
-    told = desk.make(TypeTableau.VINGT_JOURS, **asked)
+    told = tableaux.make(TypeTableau.VINGT_JOURS, **asked)
     assert told.row["bloquantes"] == 0
     assert register.natures() == {"modification": 1, "radiation": 1}
     (figures,) = _OF_COMMUNE.findall(told.text)
@@ -167,7 +118,7 @@ def test_which_of_two_homonyms_has_left_is_to_be_said_before_the_tableau_is_post
 
 @pytest.mark.slow
 def test_a_birth_corrected_across_the_majority_says_why_the_count_is_another(
-    register: MouvementsDesk, tmp_path: Path
+    register: MouvementsDesk, tableaux: TableauDesk
 ) -> None:
     young = _homonym("0001", "91", "Rue A") | {DATE: "01/06/2010"}
     register.load([*STAY, young], intake=Intake(FIRST))
@@ -175,8 +126,7 @@ def test_a_birth_corrected_across_the_majority_says_why_the_count_is_another(
     with register.engine.begin() as connection:
         (doubt,) = list_doubts(connection, COMMUNE)
         decide_doubt(connection, doubt.id, DoubtDecision.SAME_PERSON, by="mairie")
-    desk = TableauDesk(register.engine, tmp_path / "exports")
-    made = desk.make(TypeTableau.VINGT_JOURS, commune=COMMUNE, reunion=FIRST, until=SECOND)
+    made = tableaux.make(TypeTableau.VINGT_JOURS, commune=COMMUNE, reunion=FIRST, until=SECOND)
     (line,) = [line for line in made.anomalies if line[-1] == "majorite_corrigee"]
     assert line[0] == "remarque"
     assert line[-2] == (
@@ -190,24 +140,23 @@ def test_a_birth_corrected_across_the_majority_says_why_the_count_is_another(
     with register.engine.begin() as connection:
         (doubt,) = list_doubts(connection, COMMUNE)
         decide_doubt(connection, doubt.id, DoubtDecision.SAME_PERSON, by="mairie")
-    later = desk.make(TypeTableau.VINGT_JOURS, commune=COMMUNE, reunion=SECOND, until=THIRD)
+    later = tableaux.make(TypeTableau.VINGT_JOURS, commune=COMMUNE, reunion=SECOND, until=THIRD)
     assert "majorite_corrigee" not in [line[-1] for line in later.anomalies], "of age by both dates"
 
 
-def _gaps(desk: TableauDesk, meeting: date) -> list[str]:
-    made = desk.make(TypeTableau.VINGT_JOURS, commune=COMMUNE, reunion=FIRST, until=meeting)
+def _gaps(tableaux: TableauDesk, meeting: date) -> list[str]:
+    made = tableaux.make(TypeTableau.VINGT_JOURS, commune=COMMUNE, reunion=FIRST, until=meeting)
     found = [line[-1] for line in made.anomalies]
     codes = [code for code in found if code.startswith("couverture")]
     is_blocking = bool(codes or "doutes_ouverts" in found)
     assert (made.row["bloquantes"] > 0) == is_blocking
     assert all(("À corriger, ne pas afficher" in page) == is_blocking for page in made.pages)
-    known = made.row["anomalies"]
-    record = json.loads(known) if isinstance(known, str) else known
+    record = decoded(made.row["anomalies"])
     said = {it["code"]: it["messages"] for it in record if it["code"] in codes}
     assert said == {code: [line[-2] for line in made.anomalies if line[-1] == code] for code in codes}
     return codes
 
 
-def _make(desk: TableauDesk, first: date, last: date, presentation: Presentation) -> str:
+def _make(tableaux: TableauDesk, first: date, last: date, presentation: Presentation) -> str:
     asked = {"commune": COMMUNE, "reunion": first, "until": last, "presentations": [presentation]}
-    return desk.make(TypeTableau.VINGT_JOURS, **asked).text
+    return tableaux.make(TypeTableau.VINGT_JOURS, **asked).text

@@ -1,14 +1,17 @@
 """What is printed for whom and when: what is posted hides more, what is not yet final says so, dates are the law's."""
 
+import hashlib
 import re
 import zlib
+from collections import Counter
 from datetime import date, datetime
-from typing import Any
+from itertools import pairwise
 
 import pytest
+from sqlalchemy.orm import Session
 
 from schemas.tableaux import Edition, Presentation, TypeTableau
-from tests.integration.tableau_desk import Made, TableauDesk, open_desk, wrap
+from tests.integration.tableau_desk import Made, TableauDesk, wrap
 from tests.integration.tableau_register import (
     CHANGEMENT,
     INSCRIPTION,
@@ -17,20 +20,24 @@ from tests.integration.tableau_register import (
     REUNION_PRECEDENTE,
     SCRUTIN,
     TARDIVE,
+    VINGT_JOURS,
     add_scrutin,
     named,
     write_register,
 )
-from tests.integration.tableau_words import MASQUEE, NOTE_PROVISOIRE
+from tests.parts.pdf import check_archive
 from tests.parts.town import MIGRATED_TEMPLATE
+from worker.exports.models import Export
+from worker.handlers.making import make_tableau
 from worker.registre.protections import Protege, add_protection
 
-pytestmark = [pytest.mark.integration, pytest.mark.database(MIGRATED_TEMPLATE), pytest.mark.desk(opened_by=open_desk)]
+pytestmark = [pytest.mark.database(MIGRATED_TEMPLATE), pytest.mark.desk(opened_by=TableauDesk.open)]
 
 VINGT, CINQ, PREMIER = TypeTableau.VINGT_JOURS, TypeTableau.CINQ_JOURS_REU, TypeTableau.PREMIER_RECTIFICATIF
-VINGT_JOURS: dict[str, Any] = {"types": [VINGT], "scrutin": SCRUTIN, "reunion": REUNION_PRECEDENTE, "until": REUNION}
 CACHOT = "8 Impasse du Cachot, 13900 LIBREVILLE"
 CONDAMNATION = {"categorie": "radiation_decision", "motif": "Condamnation du 3 mai, tutelle levée"}
+MASQUEE = "Adresse non communiquée"
+NOTE_PROVISOIRE = "N° 0 : numéro provisoire ; le numéro d’ordre est attribué quand le mouvement est appliqué."
 MENTION = "Exemplaire de la commission — ne pas afficher"
 
 
@@ -137,14 +144,6 @@ def test_a_posted_tableau_says_until_when_it_can_be_consulted(desk: TableauDesk)
 
 
 @pytest.mark.slow
-def test_a_mayor_signs_where_it_is_asked(desk: TableauDesk) -> None:
-    write_register(desk.engine, [INSCRIPTION])
-    assert "Le maire" not in desk.make(**VINGT_JOURS).text
-    signed = desk.make(**VINGT_JOURS, signature_maire=True).text
-    assert signed.endswith("Publié à LIBREVILLE, le Le maire Sceau de la mairie Nom et signature")
-
-
-@pytest.mark.slow
 @pytest.mark.parametrize("liste", ["CE", "CM"])
 def test_a_complementary_list_prints_nationalities(desk: TableauDesk, liste: str) -> None:
     row = INSCRIPTION | {"liste": liste, "nationalite": "Tchèque"} | named("Šťastný", "Łukasz")
@@ -167,3 +166,140 @@ def _encoded(word: str) -> list[bytes]:
     """The ways in which a file may hold a word."""
     wide = word.encode("utf-16-be")
     return [word.encode(), wide, wide.hex().upper().encode(), word.encode().hex().upper().encode()]
+
+
+def squeezed(words: str) -> str:
+    """Without white space: it does not matter where lines are broken."""
+    return "".join(words.split())
+
+
+@pytest.mark.slow
+def test_nobody(desk: TableauDesk) -> None:
+    write_register(desk.engine, [])
+    made = desk.make(**VINGT_JOURS)
+    assert made.text.count("Néant") == 2
+    assert "I. Inscriptions Néant Total des inscriptions : zéro (0) électeur II. Radiations Néant" in made.text
+    assert "Électeurs avant 73 Inscriptions + 0 Radiations − 0 Électeurs après = 73" in made.text
+    assert (made.row["electeurs"], made.row["pages"], made.row["bloquantes"]) == (0, 1, 0)
+    (said,) = made.anomalies
+    assert said[-1] == "couverture_inconnue", "nobody has told the register that there is nothing to tell"
+    by_bureau = desk.make(**VINGT_JOURS, presentations=["par_bureau"])
+    assert by_bureau.text.count("Néant") == 8
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("few", [0, 11, 12])
+def test_how_many_are_held_changes_no_byte(desk: TableauDesk, monkeypatch: pytest.MonkeyPatch, few: int) -> None:
+    write_register(desk.engine, [INSCRIPTION | named(f"PARAPLUIE {it:02}", motif="", categorie="") for it in range(12)])
+    held = desk.make(**VINGT_JOURS)
+    monkeypatch.setattr(make_tableau, "FEW", few)
+    read_again = desk.make(**VINGT_JOURS)
+    assert squeezed(read_again.text).count("PARAPLUIE") == 12
+    assert [said[-1] for said in held.anomalies].count("motif_absent") == 12
+    assert (read_again.content, read_again.anomalies) == (held.content, held.anomalies)
+    assert read_again.row["lines_written"] == held.row["lines_written"] == 12
+
+
+def test_electors_without_a_bureau_have_a_section_of_their_own(desk: TableauDesk) -> None:
+    write_register(desk.engine, [INSCRIPTION | {"nouveau_bureau": ""}, RADIATION | {"ancien_bureau": "77"}])
+    text = squeezed(desk.make(**VINGT_JOURS, presentations=["par_bureau"]).text)
+    titles = [
+        *("Bureau 1 — HÔTEL DE VILLE", "Bureau 2 — ÉCOLE D’ŒUVRARD", "Bureau 10 — GYMNASE DU LAC", "Bureau 77"),
+        *("Électeurs sans bureau de vote", "Commune de LIBREVILLE"),
+    ]
+    places = [text.index(squeezed(f"{title} I. Inscriptions")) for title in titles]
+    assert places == sorted(places)
+    *_, of_77, without, commune = (text[start:end] for start, end in pairwise([*places, len(text)]))
+    assert squeezed("3 Rue des Abeilles, 13900 LIBREVILLE – 20/01/2027 Inscription volontaire") in without
+    assert squeezed("3 Rue des Abeilles, 13900 LIBREVILLE 77 20/01/2027 Décès") in of_77
+    assert squeezed("Électeurs avant 73 Inscriptions + 1 Radiations − 1 Électeurs après = 73") in commune
+
+
+@pytest.mark.slow
+def test_values_that_a_service_wrote_dirty_are_printed_clean(desk: TableauDesk) -> None:
+    dirty = named(" CO\u0302TELETTE\u00a0", "Zoe\u0301\t\u200bLise ", adresse="3\u00a0Rue\ndes  Abeilles\u0007")
+    bureaux = {"1": " HO\u0302TEL\u00a0DE  VILLE\r\n"}
+    write_register(desk.engine, [INSCRIPTION | dirty], bureaux=bureaux, electeurs={"1": 3})
+    made = desk.make(**VINGT_JOURS, presentations=["par_bureau"])
+    assert (
+        "12 CÔTELETTE Zoé Lise 14/03/1962 à ARLES (13) 3 Rue des Abeilles 1 20/01/2027 Inscription volontaire"
+        in made.text
+    )
+    assert "Bureau 1 — HÔTEL DE VILLE I. Inscriptions" in made.pages[0]
+    assert check_archive(made.path) == ""
+
+
+WAITING = {"etat": "actif"}
+KNOWN = [RADIATION | WAITING | named("SUR-LA-LISTE"), INSCRIPTION | WAITING | named("DÉJÀ", "Inscrite")]
+FAULTS = [
+    *KNOWN,
+    RADIATION | WAITING | named("HORS LISTE"),
+    CHANGEMENT | WAITING | named("AILLEURS"),
+    INSCRIPTION | named("EN DOUBLE", "Zoé"),
+    RADIATION | named("En-Double", "Zoe"),
+    INSCRIPTION | named("SANS MOTIF", motif="", categorie=""),
+    INSCRIPTION | named("SANS CATÉGORIE", categorie="", motif="Recours"),
+    INSCRIPTION | WAITING | named("BUREAU INCONNU", nouveau_bureau="99"),
+    INSCRIPTION | WAITING | named("SANS BUREAU", nouveau_bureau=""),
+    INSCRIPTION | named("CATÉGORIE FAUSSE", categorie="radiation_deces"),
+]
+DOUBLE = "Plusieurs mouvements pour le même électeur : vérifier qu'ils sont homonymes."
+SANS_MOTIF = "Motif inconnu : l'indiquer (page « Dates et motifs »)."
+
+
+def _line(severity: str, bureau: str, numero: str, *rest: str) -> list[str]:
+    nom, prenoms, column, message, code = rest
+    return [severity, bureau, numero, nom, prenoms, "14/03/1962", column, message, code]
+
+
+EXPECTED = [
+    _line("bloquante", "1", "0", "DÉJÀ", "Inscrite", "nom de naissance",
+          "Inscription d'un électeur déjà sur la liste : vérifier qu'il s'agit d'un homonyme, sinon la retirer.",
+          "deja_inscrit"),
+    _line("bloquante", "1", "0", "HORS LISTE", "Zoé", "nom de naissance",
+          "Radiation d'un électeur qui n'est pas sur la liste : vérifier son identité.", "radiation_hors_liste"),
+    _line("bloquante", "1 → 2", "0", "AILLEURS", "Zoé", "nom de naissance",
+          "Modification d'un électeur qui n'est pas sur la liste : vérifier son identité.", "modification_hors_liste"),
+    _line("à compléter", "1", "12", "SANS MOTIF", "Zoé", "motif", SANS_MOTIF, "motif_absent"),
+    _line("à compléter", "1", "12", "SANS CATÉGORIE", "Zoé", "motif", SANS_MOTIF, "motif_absent"),
+    _line("bloquante", "99", "0", "BUREAU INCONNU", "Zoé", "nouveau bureau",
+          "Bureau de vote inconnu dans la commune : corriger son code.", "bureau_inconnu"),
+    _line("remarque", "–", "0", "SANS BUREAU", "Zoé", "nouveau bureau",
+          "Mouvement sans bureau de vote : affecter l'électeur à un bureau.", "bureau_absent"),
+    _line("remarque", "1", "12", "CATÉGORIE FAUSSE", "Zoé", "catégorie",
+          "La catégorie du motif ne s'accorde pas avec le mouvement : la vérifier.", "categorie_incoherente"),
+    _line("remarque", "1", "12", "EN DOUBLE", "Zoé", "nom de naissance", DOUBLE, "electeur_en_double"),
+    _line("remarque", "1", "12", "En-Double", "Zoe", "nom de naissance", DOUBLE, "electeur_en_double"),
+]  # fmt: skip
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("presentation", Presentation)
+def test_each_anomaly_is_told_with_what_to_do(desk: TableauDesk, presentation: Presentation) -> None:
+    write_register(desk.engine, FAULTS, inscrits=KNOWN)
+    made = desk.make(**VINGT_JOURS, presentations=[presentation])
+    lacks = presentation is not Presentation.RECAPITULATIF
+    expected = [line for line in EXPECTED if lacks or line[0] != "à compléter"]
+    assert made.anomalies == expected
+    severities = Counter(line[0] for line in expected)
+    assert (made.row["bloquantes"], made.row["remarques"]) == (severities["bloquante"], severities["remarque"])
+    assert made.row["a_completer"] == severities["à compléter"]
+    assert made.row["electeurs"] == len(FAULTS)
+    if presentation is Presentation.COMMUNE:
+        assert all(row["nom_naissance"] in made.text for row in FAULTS), "made all the same"
+
+
+def test_the_row_knows_the_report_as_it_is_on_the_disk(desk: TableauDesk) -> None:
+    write_register(desk.engine, [it | {"motif": "", "categorie": ""} for it in (INSCRIPTION, RADIATION)])
+    made = desk.make(**VINGT_JOURS)
+    report = made.path.with_name(made.row["report_name"])
+    assert made.row["report_name"] == "tableau-vingt_jours-P-13900-commune-20270320-093000-pdf-anomalies.csv"
+    assert made.row["report_size"] == report.stat().st_size
+    assert made.row["report_sha256"] == hashlib.sha256(report.read_bytes()).hexdigest()
+    assert desk.files() == sorted([made.path.name, report.name])
+    with Session(desk.engine) as session:
+        recorded = session.get_one(Export, made.row["export_id"]).anomalies
+    assert recorded == [
+        {"code": "motif_absent", "severity": "a_completer", "column": "motif", "count": 2},
+        {"code": "electeur_en_double", "severity": "remarque", "column": "nom de naissance", "count": 2},
+    ]

@@ -10,7 +10,7 @@ from sqlalchemy import RowMapping
 from schemas.tableaux import TypeTableau
 from schemas.vocabulary import Piece
 from tests.integration.export_desk import fail_once
-from tests.integration.tableau_desk import TableauDesk, open_desk
+from tests.integration.tableau_desk import TableauDesk
 from tests.integration.tableau_register import (
     MOUVEMENTS,
     REUNION,
@@ -24,7 +24,7 @@ from worker.exports.naming import piece_name
 from worker.handlers.making import make_tableau
 from worker.writers import Progress
 
-pytestmark = [pytest.mark.integration, pytest.mark.database(MIGRATED_TEMPLATE), pytest.mark.desk(opened_by=open_desk)]
+pytestmark = [pytest.mark.database(MIGRATED_TEMPLATE), pytest.mark.desk(opened_by=TableauDesk.open)]
 
 VINGT = TypeTableau.VINGT_JOURS
 

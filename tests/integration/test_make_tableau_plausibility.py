@@ -2,9 +2,7 @@
 
 import csv
 import io
-from collections.abc import Iterator
 from datetime import date, datetime
-from pathlib import Path
 
 import pytest
 
@@ -12,12 +10,10 @@ from schemas.tableaux import Presentation, TypeTableau
 from schemas.vocabulary import Format, Liste
 from tests.integration.import_desk import COMMUNE, TWO_COMMUNES
 from tests.integration.mouvements_desk import MouvementsDesk
-from tests.integration.mouvements_desk import open_desk as open_register
 from tests.integration.tableau_desk import ASKED_AT, Made, TableauDesk
 from tests.unit.reu_sample import (
     DATE,
     ELECTEUR,
-    EUROPEENNE,
     NATIONALITE,
     NOM,
     NUMERO,
@@ -25,12 +21,10 @@ from tests.unit.reu_sample import (
     PRENOMS,
     electeurs,
 )
-from worker.exports.naming import ListeNaming
-from worker.exports.records import PlannedFile
 from worker.registre.protections import Protege, add_protection
 from worker.registre.reu.importer import Intake
 
-pytestmark = [pytest.mark.integration, pytest.mark.database(TWO_COMMUNES), pytest.mark.slow]
+pytestmark = [pytest.mark.database(TWO_COMMUNES), pytest.mark.slow]
 
 FIRST, SECOND = date(2026, 11, 1), date(2026, 11, 25)
 STAY = electeurs(20, {NOM: "RESTE"})
@@ -40,17 +34,6 @@ SEXE = "sexe"
 def _arrive(nom: str, numero: int, **changes: str) -> dict[str, str]:
     named = {"date": DATE, "nationalite": NATIONALITE, "prenoms": PRENOMS, "postal": POSTAL, "sexe": SEXE}
     return ELECTEUR | {NOM: nom, NUMERO: str(numero)} | {named[name]: value for name, value in changes.items()}
-
-
-@pytest.fixture
-def register(database_url: str, tmp_path: Path) -> Iterator[MouvementsDesk]:
-    with open_register(database_url, tmp_path) as desk:
-        yield desk
-
-
-@pytest.fixture
-def tableaux(register: MouvementsDesk, tmp_path: Path) -> TableauDesk:
-    return TableauDesk(register.engine, tmp_path / "exports")
 
 
 def _load(register: MouvementsDesk, before: list[dict[str, str]], after: list[dict[str, str]]) -> None:
@@ -83,9 +66,7 @@ def _blocking(made: Made) -> list[tuple[str, str]]:
 
 
 def _said_by_the_list(tableaux: TableauDesk, liste: Liste) -> list[list[str]]:
-    naming = ListeNaming(COMMUNE, liste, Format.CSV)
-    file = PlannedFile("liste", naming, {"liste": liste, "format": Format.CSV})
-    row = tableaux.ring(tableaux.ask_files([file], ASKED_AT, COMMUNE)[0])
+    row = tableaux.ring(tableaux.ask_all([(liste, Format.CSV)], ASKED_AT, COMMUNE)[0])
     assert row["status"] == "ready"
     report = (tableaux.root / COMMUNE / row["report_name"]).read_text("utf-8-sig")
     return [line for line in csv.reader(io.StringIO(report), delimiter=";") if line[0] == "bloquante"]
@@ -107,18 +88,6 @@ def test_who_comes_is_accused_as_the_list_file_accuses_her(register: MouvementsD
     ]
     assert found == [line for line in _said_by_the_list(tableaux, Liste.PRINCIPALE) if line[3]]
     assert made.row["bloquantes"] == len(found)
-
-
-def test_who_is_of_no_state_of_the_union_is_not_of_that_list(register: MouvementsDesk, tableaux: TableauDesk) -> None:
-    stay = [electeur | EUROPEENNE for electeur in STAY]
-    swiss, belgian = (
-        _arrive("HELVÈTE", 30) | EUROPEENNE | {NATIONALITE: "Suisse"},
-        _arrive("BELGE", 31) | EUROPEENNE,
-    )
-    _load(register, stay, [*stay, swiss, belgian])
-    for presentation in Presentation:
-        made = _make(tableaux, liste=Liste.COMPLEMENTAIRE_EUROPEENNE, presentation=presentation)
-        assert _blocking(made) == [("HELVÈTE", "nationalite_hors_union")], "her nationality is wrong in the counts too"
 
 
 def test_nobody_is_accused_whom_it_does_not_show(register: MouvementsDesk, tableaux: TableauDesk) -> None:

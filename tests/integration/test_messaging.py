@@ -24,8 +24,6 @@ from worker.messaging.encoder import EXPORT_LISTE
 from worker.messaging.middleware import build_middleware, is_worth_retrying
 from worker.messaging.queues import DOORBELL_QUEUES, DoorbellQueues
 
-pytestmark = pytest.mark.integration
-
 
 @pytest.fixture
 def broker(amqp_url: str) -> Iterator[PrefectureBroker]:

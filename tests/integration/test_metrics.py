@@ -14,14 +14,13 @@ from sqlalchemy import delete
 from schemas.envelope import CloudEvent
 from schemas.topology import QUEUE_LISTES, REQUEST_TABLEAUX_RENDER
 from schemas.vocabulary import Channel, RequestOutcome
-from tests.integration.notifier_desk import TEMPLATE, Desk, Killed, make_export, make_tableau, open_desk, smtp, work
+from tests.integration.notifier_desk import TEMPLATE, Desk, Killed, make_export, make_tableau, smtp, work
 from tests.parts.mail import Mailbox
 from tests.parts.postgres import PostgresServer
 from tests.parts.prometheus import Scrape, scrape
 from tests.parts.web import serving
 from tests.unit.mail_samples import report_beside
 from worker.db.types import utc_now
-from worker.errors import TransientError
 from worker.exports.models import Export
 from worker.messaging.queues import QueueState
 from worker.monitoring.exporter import MARGIN, Exporter
@@ -29,7 +28,7 @@ from worker.monitoring.metrics import METRICS
 from worker.notifier.channels.delivery import DeliveryDelayedError
 from worker.notifier.channels.mail import Mailer
 
-pytestmark = [pytest.mark.integration, pytest.mark.database(TEMPLATE), pytest.mark.desk(opened_by=open_desk)]
+pytestmark = [pytest.mark.database(TEMPLATE), pytest.mark.desk(opened_by=Desk.open)]
 
 ASKED, STARTED, FINISHED = utc_now(-100), utc_now(-60), utc_now(-56)
 MADE: dict[str, Any] = {"created_at": ASKED, "started_at": STARTED, "finished_at": FINISHED}
@@ -256,25 +255,6 @@ def test_a_database_that_is_away_hides_its_figures_only(postgres_url: str, postg
     postgres_server.start()
     assert _ready(scrape(exporter)) == 1
     desk.engine.dispose()
-
-
-def test_a_broker_that_is_away_hides_its_figures_only(desk: Desk) -> None:
-    def away() -> Sequence[QueueState]:
-        raise TransientError("away")
-
-    desk.ask("P.csv")
-    seen = scrape(Exporter(desk.engine, away, Path("/")))
-    assert (seen['prefecture_up{part="broker"}'], seen['prefecture_up{part="database"}']) == (0, 1)
-    of_broker = ("prefecture_queue_messages", "prefecture_dead_letters")
-    assert not {name for name, _ in seen.samples}.intersection(of_broker)
-    assert _ready(seen) == 1
-
-
-def test_the_volume_is_measured_where_it_is_mounted(desk: Desk, tmp_path: Path) -> None:
-    seen = scrape(Exporter(desk.engine, _no_queue, tmp_path))
-    assert 0 < seen["prefecture_exports_volume_free_bytes"] < seen["prefecture_exports_volume_size_bytes"]
-    elsewhere = scrape(Exporter(desk.engine, _no_queue, tmp_path / "nowhere"))
-    assert "prefecture_exports_volume_free_bytes" not in {name for name, _ in elsewhere.samples}
 
 
 def _ready(seen: Scrape) -> float:

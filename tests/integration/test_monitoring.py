@@ -1,7 +1,6 @@
 """A whole installation under a real Prometheus: what it shows, and every question of the dashboard answered."""
 
 import json
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,7 +8,6 @@ import pytest
 
 from schemas.topology import QUEUE_REGISTRE
 from tests.parts.mail import Mailbox
-from tests.parts.packages import PROMETHEUS, require
 from tests.parts.ports import LOOPBACK, free_port
 from tests.parts.postgres import PostgresServer
 from tests.parts.prometheus import Prometheus, Scrape, fetch
@@ -18,8 +16,6 @@ from tests.parts.town import LIBREVILLE_TEMPLATE, Town
 from tests.parts.wait import wait_until
 from worker.messaging.encoder import ACTOR_QUEUES
 from worker.monitoring.metrics import METRICS
-
-pytestmark = pytest.mark.integration
 
 MONITORING = Path(__file__).parents[2] / "deploy" / "monitoring"
 DASHBOARD = json.loads((MONITORING / "dashboard.json").read_text("utf-8"))
@@ -75,19 +71,6 @@ def test_a_scrape_shows_what_happened(town: Town, port: int) -> None:
 
 
 @pytest.mark.slow
-def test_promtool_finds_nothing_to_say_about_a_scrape(town: Town, port: int) -> None:
-    require(PROMETHEUS)
-    done = subprocess.run(
-        [PROMETHEUS.program("promtool"), "check", "metrics"],
-        input=fetch(f"http://{LOOPBACK}:{port}/metrics"),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
-
-
-@pytest.mark.slow
 def test_prometheus_answers_every_question_of_the_dashboard(town: Town, port: int, tmp_path: Path) -> None:
     changes = {"notifier:9464": f"{LOOPBACK}:{port}", "interval: 30s": "interval: 1s", "timeout: 25s": "timeout: 1s"}
     with Prometheus(MONITORING / "prometheus.yml", changes, tmp_path) as prometheus:
@@ -106,11 +89,3 @@ def test_prometheus_answers_every_question_of_the_dashboard(town: Town, port: in
     assert {alert["health"] for alert in alerts} == {"ok"}
     assert len(alerts) == 10
     assert {alert["metric"]["alertname"] for alert in waiting} == {"PrefectureDeadLetters"}
-
-
-@pytest.mark.slow
-def test_a_port_that_is_taken_is_said(town: Town, port: int) -> None:
-    second = town.start_notifier(PREFECTURE_METRICS_PORT=str(port))
-    wait_until(lambda: not second.alive, message="the end of the second notifier")
-    assert second.exit_code == 2
-    assert f"Erreur : PREFECTURE_METRICS_PORT : le port {port} ne peut pas servir" in town.log("notifier")

@@ -1,22 +1,32 @@
 """The tables of mouvements, polls and meetings: their migration, what a service may write, what a tableau reads."""
 
+import hashlib
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import Connection, Engine, func, select, text
 from sqlalchemy.exc import IntegrityError
 
-from schemas.vocabulary import Liste
-from tests.integration.import_desk import COMMUNE, TWO_COMMUNES
-from tests.integration.mouvements_desk import JOUR, MouvementsDesk, open_desk
-from tests.unit.reu_sample import DATE, PRENOMS, electeurs
+from schemas.declarations import CompletedMotif
+from schemas.vocabulary import Categorie, Liste, Nature
+from tests.integration.import_desk import COMMUNE, TWO_COMMUNES, VOISINE
+from tests.integration.mouvements_desk import JOUR, MouvementsDesk
+from tests.unit.mouvement_csv import lignes, write_mouvements
+from tests.unit.reu_sample import BUREAU, DATE, EUROPEENNE, PRENOMS, electeurs
+from tests.unit.reu_sample import COMMUNE as CODE
+from worker.errors import ImportRefusedError, RefusedError
 from worker.registre import models, scrutins
+from worker.registre.imports.chain import set_taken_on
+from worker.registre.mouvements.motifs import IncompleteMouvement, list_incomplete, note_motifs
 from worker.registre.mouvements.queries import select_bureaux
+from worker.registre.protections import Protege, add_protection, select_protections
+from worker.registre.reu.importer import Intake
 from worker.registre.scrutins import KnownScrutin, Reunion
 from worker.writers.columns import ListeSpec, of_age
 
-pytestmark = [pytest.mark.integration, pytest.mark.database(TWO_COMMUNES), pytest.mark.desk(opened_by=open_desk)]
+pytestmark = [pytest.mark.database(TWO_COMMUNES), pytest.mark.desk(opened_by=MouvementsDesk.open)]
 
 INSERT = """
 INSERT INTO mouvement (code_commune, liste, nature, effet, etat, date_tableau, date_mouvement, nom_naissance)
@@ -99,3 +109,180 @@ def test_the_calendar_of_a_list_knows_the_days_of_a_decree_and_vain_meetings(eng
     assert (known.meeting_before(poll), known.publication_before(poll)) == (None, date(2027, 3, 22))
     assert (known.meeting_before(decreed), known.publication_before(decreed)) == (None, date(2027, 5, 29))
     assert known.without_commission == {decreed}
+
+
+def _write(desk: MouvementsDesk, rows: list[dict[str, str]], name: str = "mouvements.csv") -> Path:
+    return write_mouvements(desk.folder / name, rows)
+
+
+def test_the_lines_of_a_file_become_mouvements_in_their_order(desk: MouvementsDesk) -> None:
+    path = _write(desk, lignes(3, motif=" Arrivée\u00a0à  Marseille"))
+    summary = desk.load_mouvements(path)
+    assert (summary.lines_read, summary.lines_kept, summary.lines_rejected) == (3, 3, 0)
+    assert (summary.values_cleaned, summary.report) == (3, None)
+    found = desk.mouvements()
+    assert [it.personne.prenoms for it in found] == ["Zoé A", "Zoé B", "Zoé C"]
+    assert {it.motif for it in found} == {"Arrivée à Marseille"}
+    record = "SELECT kind, file_name, sha256, imported_by, lines_kept, finished_at IS NOT NULL FROM import"
+    [(kind, *rest, is_finished)] = desk.rows(record)
+    assert (kind, bool(is_finished)) == ("mouvements", True)
+    assert rest == ["mouvements.csv", hashlib.sha256(path.read_bytes()).hexdigest(), "test", 3]
+
+
+def test_a_file_that_holds_known_mouvements_is_told_so(desk: MouvementsDesk) -> None:
+    desk.load_mouvements(_write(desk, lignes(3)))
+    with pytest.raises(ImportRefusedError, match=r"3 lignes rejetées sur 4 : mouvement déjà dans le registre \(3\)"):
+        desk.load_mouvements(_write(desk, lignes(4)))
+    assert len(desk.mouvements()) == 3
+    summary = desk.load_mouvements(_write(desk, lignes(4)), accept_rejects=True)
+    assert (summary.lines_kept, summary.lines_rejected) == (1, 3)
+    assert [it.personne.prenoms for it in desk.mouvements()] == ["Zoé A", "Zoé B", "Zoé C", "Zoé D"]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "le fichier est vide"),
+        (b"a;b\n1;2\n", "ce n'est pas un fichier de mouvements"),
+        ("commune;liste;état\n".encode("utf-16"), "UTF-16.*enregistrez-le en « CSV UTF-8 »"),
+    ],
+)
+def test_a_file_that_is_not_ours_is_refused(desk: MouvementsDesk, content: bytes, message: str) -> None:
+    path = desk.folder / "mouvements.csv"
+    path.write_bytes(content)
+    with pytest.raises(ImportRefusedError, match=message):
+        desk.load_mouvements(path)
+
+
+def test_bytes_that_are_not_utf_8_reject_their_line_only(desk: MouvementsDesk) -> None:
+    path = _write(desk, lignes(2))
+    path.write_bytes(path.read_bytes().replace("Zoé B".encode(), b"Zo\xe9 B"))
+    summary = desk.load_mouvements(path, accept_rejects=True)
+    assert (summary.lines_kept, dict(summary.reasons)) == (1, {"octets illisibles dans l'encodage du fichier": 1})
+
+
+ZOE = Protege("D'AUBIGNE", "Zoé A", "1962-03-14")
+
+
+def _protect(desk: MouvementsDesk, *who: str, commune: str = COMMUNE) -> list[Protege]:
+    with desk.engine.begin() as connection:
+        add_protection(connection, commune, Protege(*who))
+        return select_protections(connection, commune)
+
+
+def _masked(desk: MouvementsDesk, liste: Liste = Liste.PRINCIPALE, commune: str = COMMUNE) -> list[str]:
+    return [it.personne.prenoms for it in desk.mouvements(liste, commune) if it.personne.is_protegee]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("nom", ["D'AUBIGNE", "d’Aubigné", "D AUBIGNÉ"])
+def test_an_elector_is_protected_however_her_name_is_written(desk: MouvementsDesk, nom: str) -> None:
+    desk.load(electeurs(5))
+    assert _protect(desk, nom, "ZOE A", "1962-03-14") == [ZOE]
+    desk.compare(electeurs(5)[1:], accept_changes=True)
+    assert _masked(desk) == ["Zoé A"]
+
+
+def test_every_list_of_the_commune_and_no_other_commune(desk: MouvementsDesk) -> None:
+    everywhere = [*electeurs(5), *electeurs(5, EUROPEENNE), *electeurs(5, {CODE: VOISINE})]
+    desk.load(everywhere)
+    _protect(desk, *ZOE)
+    desk.compare([row for row in everywhere if row[PRENOMS] != "Zoé A"], accept_changes=True)
+    assert _masked(desk) == _masked(desk, Liste.COMPLEMENTAIRE_EUROPEENNE) == ["Zoé A"]
+    assert len(desk.mouvements(commune=VOISINE)) == 1
+    assert _masked(desk, commune=VOISINE) == []
+
+
+def test_who_is_in_a_mouvement_only_can_be_protected(desk: MouvementsDesk) -> None:
+    desk.load_mouvements(write_mouvements(desk.folder / "mouvements.csv", lignes(3)))
+    _protect(desk, "Tilleul", "Zoe B", "1962-03-14")
+    assert _masked(desk) == ["Zoé B"]
+
+
+def test_an_elector_of_a_version_that_no_list_shows_is_unknown(desk: MouvementsDesk) -> None:
+    desk.load(electeurs(5))
+    with desk.engine.begin() as connection:
+        connection.execute(text("UPDATE liste SET version = -1"))
+    with pytest.raises(RefusedError, match="personne de ce nom"):
+        _protect(desk, *ZOE)
+
+
+FIRST = date(2026, 9, 10)
+"""The day of the export before; the second one is of JOUR, 25/11/2026."""
+
+
+@pytest.fixture
+def compared(desk: MouvementsDesk) -> MouvementsDesk:
+    """A comparison that made a radiation, an inscription and a change of bureau."""
+    first = electeurs(6)
+    desk.load(first, intake=Intake(FIRST))
+    newcomer = electeurs(1)[0] | {PRENOMS: "=Ursule"}
+    desk.compare([first[1] | {BUREAU: "0002"}, *first[2:], newcomer])
+    return desk
+
+
+def _incomplete(desk: MouvementsDesk, commune: str = COMMUNE) -> dict[str, IncompleteMouvement]:
+    with desk.engine.connect() as connection:
+        return {it.nature: it for it in list_incomplete(connection, commune)}
+
+
+def _note(desk: MouvementsDesk, nature: Nature, commune: str = COMMUNE, **fields: Any) -> None:  # noqa: ANN401
+    """Complete the mouvement of that nature."""
+    (number,) = desk.rows(f"SELECT id FROM mouvement WHERE nature = '{nature}'")[0]  # noqa: S608 — ours
+    with desk.engine.begin() as connection:
+        note_motifs(connection, commune, [CompletedMotif.model_validate({"mouvement": number} | fields)])
+
+
+def _said(desk: MouvementsDesk) -> dict[Nature, tuple[Categorie, str]]:
+    return {it.nature: (it.categorie, it.motif) for it in desk.mouvements()}
+
+
+def _dates(desk: MouvementsDesk) -> dict[Nature, tuple[date | None, date]]:
+    return {it.nature: (it.after, it.date_mouvement) for it in desk.mouvements()}
+
+
+def test_what_is_not_said_is_listed_with_the_days_that_are_possible(compared: MouvementsDesk) -> None:
+    interval = "après le 10/09/2026, au plus tard le 25/11/2026"
+    assert [it[1:] for it in _incomplete(compared).values()] == [
+        ("P", "inscription", "D'AUBIGNE", "=Ursule", "1962-03-14", "", None, interval),
+        ("P", "radiation", "D'AUBIGNE", "Zoé A", "1962-03-14", "", None, interval),
+    ]
+    assert _incomplete(compared, VOISINE) == {}
+
+
+def test_the_day_of_a_mouvement_is_unknown_until_it_is_noted(compared: MouvementsDesk) -> None:
+    assert set(_dates(compared).values()) == {(FIRST, JOUR)}
+    _note(compared, Nature.RADIATION, jour="2026-10-12")
+    assert _dates(compared)[Nature.RADIATION] == (None, date(2026, 10, 12))
+    assert _dates(compared)[Nature.INSCRIPTION] == (FIRST, JOUR)
+    assert _said(compared)[Nature.RADIATION] == (Categorie.NON_PRECISEE, ""), "what is absent stays"
+    assert _incomplete(compared)[Nature.RADIATION].jour == date(2026, 10, 12), "it has no category"
+    _note(compared, Nature.INSCRIPTION, categorie="inscription_volontaire", jour="2026-11-25")
+    assert [*_incomplete(compared)] == [Nature.RADIATION]
+
+
+@pytest.mark.parametrize("jour", [date(2026, 9, 10), date(2026, 11, 26), date(2025, 10, 12)])
+def test_a_day_that_is_not_between_the_two_exports_is_refused(compared: MouvementsDesk, jour: date) -> None:
+    possible = "après le 10/09/2026, au plus tard le 25/11/2026"
+    with pytest.raises(RefusedError, match=f"le {jour:%d/%m/%Y} n'est pas possible : {possible}") as refused:
+        _note(compared, Nature.RADIATION, jour=jour.isoformat())
+    assert "AUBIGNE" not in str(refused.value)
+    assert _dates(compared)[Nature.RADIATION] == (FIRST, JOUR)
+
+
+def test_an_export_that_is_redated_moves_undated_mouvements_only(compared: MouvementsDesk) -> None:
+    _note(compared, Nature.RADIATION, jour="2026-10-12")
+    set_taken_on(compared.engine, 2, date(2026, 11, 20))
+    assert _dates(compared)[Nature.RADIATION] == (None, date(2026, 10, 12))
+    assert _dates(compared)[Nature.INSCRIPTION] == (FIRST, date(2026, 11, 20))
+    set_taken_on(compared.engine, 1, date(2026, 9, 30))
+    assert _dates(compared)[Nature.INSCRIPTION] == (date(2026, 9, 30), date(2026, 11, 20)), "the interval is not stored"
+
+
+@pytest.mark.parametrize(("import_id", "day"), [(2, date(2026, 10, 11)), (1, date(2026, 10, 12))])
+def test_a_day_of_an_export_that_contradicts_a_noted_date_is_refused(
+    compared: MouvementsDesk, import_id: int, day: date
+) -> None:
+    _note(compared, Nature.RADIATION, jour="2026-10-12")
+    with pytest.raises(ImportRefusedError, match="a une date notée que ce jour contredit"):
+        set_taken_on(compared.engine, import_id, day)

@@ -4,46 +4,25 @@ import io
 import json
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import date, datetime
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 from unittest.mock import Mock
 
 import pytest
 from sqlalchemy import insert, select
 
-from common.calendrier import civil_day, is_mineur, jour_a_paris, last_birth, now
+from common.calendrier import civil_day, is_mineur, last_birth, now
 from common.cli import ExitCode
+from tests.integration.files_desk import Ran, Run
 from tests.integration.import_desk import TWO_COMMUNES
 from tests.unit.mouvement_csv import lignes, write_mouvements
-from tests.unit.reu_sample import BUREAU, COMMUNE, DATE, EUROPEENNE, PAYS, POSTAL, VOIE, electeurs, write_reu
-from worker.cli.main import main
+from tests.unit.reu_sample import BUREAU, COMMUNE, DATE, EUROPEENNE, VOIE, electeurs, write_reu
 from worker.db.engine import build_engine
 from worker.registre.models import Commune, Import
 
-pytestmark = [pytest.mark.integration, pytest.mark.database(TWO_COMMUNES)]
-
-
-class Ran(NamedTuple):
-    code: int
-    out: str
-    err: str
-
-
-Run = Callable[..., Ran]
-
-
-@pytest.fixture
-def run(database_url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    monkeypatch.setenv("PREFECTURE_DATABASE_URL", database_url)
-    monkeypatch.setenv("COLUMNS", "200")
-
-    def run(*arguments: str | Path) -> Ran:
-        code = main([str(argument) for argument in arguments])
-        return Ran(code, *capsys.readouterr())
-
-    return run
+pytestmark = pytest.mark.database(TWO_COMMUNES)
 
 
 @pytest.mark.slow
@@ -206,29 +185,6 @@ def test_what_it_costs_not_to_compare_is_said_and_shown_until_it_is_undone(run: 
     again = run("import-reu", write_reu(tmp_path / "trois.csv", electeurs(5)), "--no-compare", "trop long", "--json")
     (gap,) = json.loads(again.out)["gaps"]
     assert gap[:4] == [4, "13055", "P", "2026-11-20"]
-
-
-@pytest.mark.slow
-def test_who_is_no_elector_yet_is_said_at_the_import(run: Run, tmp_path: Path) -> None:
-    young = [it | {DATE: f"01/01/{jour_a_paris(now()).year - 17}"} for it in electeurs(2)]
-    done = run("import-reu", write_reu(tmp_path / "un.csv", [*young, *electeurs(6)[2:]]), "--taken-on", "2026-11-10")
-    assert "6, dont 2 mineurs" in done.out
-    assert "Un mineur inscrit d'avance ne figure dans le fichier de sa liste qu'à ses dix-huit ans.\n" in done.out
-    done = run("import-reu", write_reu(tmp_path / "deux.csv", electeurs(6)), "--taken-on", "2026-11-11", "--json")
-    assert [it["mineurs"] for it in json.loads(done.out)["listes"]] == [0]
-
-
-@pytest.mark.slow
-def test_zeros_that_a_spreadsheet_removed_from_a_csv_are_said_once(run: Run, tmp_path: Path) -> None:
-    ruined = [*electeurs(3, {POSTAL: "1400"}), *electeurs(5)[3:]]
-    done = run("import-reu", write_reu(tmp_path / "un.csv", ruined), "--taken-on", "2026-11-10")
-    assert done.code == ExitCode.DONE
-    assert done.out.count("un tableur a retiré les zéros") == 1
-    assert "À savoir : un tableur a retiré les zéros en tête des codes" in done.out
-    assert "de 3 électeurs : les fichiers de ces listes ne seront pas à déposer. Reprenez l'export d'ELIRE" in done.out
-    abroad = electeurs(5, {POSTAL: "1000", PAYS: "BELGIQUE"})
-    done = run("import-reu", write_reu(tmp_path / "deux.csv", abroad), "--taken-on", "2026-11-11")
-    assert "zéros" not in done.out
 
 
 def test_an_export_that_comes_late_is_refused(run: Run, tmp_path: Path) -> None:

@@ -6,10 +6,9 @@ from typing import Any
 import pytest
 from sqlalchemy import RowMapping, text
 
-from schemas.declarations import ScrutinNoted
 from schemas.tableaux import TypeTableau
-from schemas.vocabulary import Categorie, Liste, SeenPage, Wish
-from tests.integration.depots_desk import DepotsDesk, open_desk, today
+from schemas.vocabulary import Categorie, SeenPage, Wish
+from tests.integration.depots_desk import DepotsDesk, today
 from tests.integration.tableau_desk import wrap
 from tests.parts.notes import note_register, note_screen
 from tests.parts.town import AGENT, MOUVEMENTS_TEMPLATE, TODAY
@@ -18,15 +17,14 @@ from worker.access.management import allow_sender
 from worker.audit import Action, Actor, AuditLine
 from worker.db.engine import build_engine
 from worker.demo.libreville import demo_calendrier
-from worker.handlers.declarations.declare import declare, protect
+from worker.handlers.declarations.declare import protect
 from worker.handlers.making import make_tableau
 from worker.handlers.requests.export_plan import plan_tableaux
-from worker.registre.bureaux import select_bureaux
-from worker.registre.protections import Protege, select_protections
-from worker.registre.scrutins import KnownScrutin, Reunion, select_reunions, select_scrutins
+from worker.registre.protections import Protege
+from worker.registre.scrutins import Reunion, select_reunions
 from worker.writers import report
 
-pytestmark = [pytest.mark.integration, pytest.mark.database(MOUVEMENTS_TEMPLATE), pytest.mark.desk(opened_by=open_desk)]
+pytestmark = [pytest.mark.database(MOUVEMENTS_TEMPLATE), pytest.mark.desk(opened_by=DepotsDesk.open)]
 
 COMMUNE, ELSEWHERE = "13900", "13055"
 DAYS = demo_calendrier(TODAY)
@@ -57,11 +55,6 @@ def _reunions(desk: DepotsDesk) -> list[Reunion]:
         return select_reunions(connection, COMMUNE)
 
 
-def _scrutins(desk: DepotsDesk) -> list[KnownScrutin]:
-    with desk.engine.connect() as connection:
-        return [it for it in select_scrutins(connection, COMMUNE) if it.code_commune]
-
-
 def _trail(desk: DepotsDesk) -> list[AuditLine]:
     return [it for it in desk.audit() if it.action != Action.FILE_RECALLED]
 
@@ -74,23 +67,7 @@ def _tableau(desk: DepotsDesk, *types: TypeTableau, **fields: Any) -> list[int]:
 
 def _recalled(desk: DepotsDesk) -> list[tuple[int, str]]:
     query = "SELECT export_id, recalled_because FROM derniers_exports WHERE recalled_at IS NOT NULL ORDER BY export_id"
-    with desk.engine.connect() as connection:
-        return [(row.export_id, row.recalled_because) for row in connection.execute(text(query))]
-
-
-def test_a_meeting_is_noted_corrected_and_taken_away(desk: DepotsDesk) -> None:
-    before = _reunions(desk)
-    first, second = today() - timedelta(days=3), today() - timedelta(days=2)
-    _accepted(_note(desk, "reunion", jour=first.isoformat(), liste="LCE"))
-    assert set(_reunions(desk)) - set(before) == {Reunion("CE", first)}
-    _accepted(_note(desk, "reunion", jour=second.isoformat(), liste="CE", replaces=first.isoformat()))
-    assert set(_reunions(desk)) - set(before) == {Reunion("CE", second)}
-    _accepted(_note(desk, "reunion", removed=True, jour=second.isoformat(), liste="CE"))
-    assert _reunions(desk) == before
-    lines = _trail(desk)
-    assert [(it.action, it.actor, it.code_commune) for it in lines] == [(Action.REUNION_CHANGED, AGENT, COMMUNE)] * 3
-    said = f"la commission de contrôle s'est réunie le {second:%d/%m/%Y} (liste CE), et non le {first:%d/%m/%Y}"
-    assert lines[1].detail == said
+    return [(row["export_id"], row["recalled_because"]) for row in desk.rows(query)]
 
 
 def test_a_meeting_that_was_not_noted_or_has_not_come_is_refused(desk: DepotsDesk) -> None:
@@ -103,31 +80,6 @@ def test_a_meeting_that_was_not_noted_or_has_not_come_is_refused(desk: DepotsDes
     assert reason == "Aucune réunion le 02/01/2020."
     assert date(2020, 1, 3) not in {it.date for it in _reunions(desk)}
     assert _trail(desk) == []
-
-
-def test_a_poll_of_the_commune_is_noted_corrected_and_taken_away(desk: DepotsDesk) -> None:
-    before = _scrutins(desk)
-    noted = {"jour": "2027-05-09", "libelle": "Élection municipale partielle, 1er tour"}
-    _accepted(_note(desk, "scrutin", **noted))
-    _accepted(_note(desk, "scrutin", **noted | {"cloture": "2027-04-02"}))
-    (added,) = [it for it in _scrutins(desk) if it not in before]
-    assert added == KnownScrutin(COMMUNE, date(2027, 5, 9), noted["libelle"], date(2027, 4, 2))
-    _accepted(_note(desk, "scrutin", **noted | {"jour": "2027-05-16", "replaces": "2027-05-09"}))
-    assert [it.date for it in _scrutins(desk) if it not in before] == [date(2027, 5, 16)]
-    _accepted(_note(desk, "scrutin", removed=True, jour="2027-05-16"))
-    assert _scrutins(desk) == before
-    assert [it.action for it in _trail(desk)] == [Action.SCRUTIN_CHANGED] * 4
-
-
-def test_a_poll_has_the_days_of_its_decree(desk: DepotsDesk) -> None:
-    noted: dict[str, Any] = {"jour": "2027-05-09", "libelle": "Élection partielle, 1er tour", "has_commission": False}
-    assert "demandent le texte" in _refusal(_note(desk, "scrutin", **noted))[1]
-    noted |= {"publication_due": "2027-04-24", "texte": "décret n° 2027-1 du 1er avril 2027"}
-    _accepted(_note(desk, "scrutin", **noted))
-    known = [it for it in _scrutins(desk) if it.date == date(2027, 5, 9)]
-    days = date(2027, 4, 24), False, "décret n° 2027-1 du 1er avril 2027"
-    assert known == [KnownScrutin(COMMUNE, date(2027, 5, 9), noted["libelle"], None, *days)]
-    assert "décret n° 2027-1 du 1er avril 2027" in _trail(desk)[-1].detail
 
 
 @pytest.mark.slow
@@ -153,24 +105,6 @@ def test_a_tableau_that_is_counted_from_another_day_now_is_to_be_made_again(desk
     assert _recalled(desk) == [(vingt, because), (cinq, because)], "one made, one to be made; not the one with own days"
     assert desk.ring(cinq)["recalled_because"] == because
     assert [it.export_id for it in desk.audit() if it.action == Action.FILE_RECALLED] == [vingt, cinq]
-
-
-@pytest.mark.slow
-def test_a_meeting_that_changes_no_tableau_recalls_none(desk: DepotsDesk) -> None:
-    (made,) = _tableau(desk, VINGT)
-    desk.ring(made)
-    earlier = DAYS.reunion_precedente - timedelta(days=30)
-    _accepted(_note(desk, "reunion", jour=earlier.isoformat()))
-    _accepted(_note(desk, "reunion", jour=(DAYS.reunion + timedelta(days=6)).isoformat(), liste="CE"))
-    _accepted(_note(desk, "scrutin", jour="2027-05-09", libelle="Élection municipale partielle"))
-    assert _recalled(desk) == []
-
-
-def test_what_was_made_for_a_poll_that_is_not_held_is_to_be_made_again(desk: DepotsDesk) -> None:
-    (made,) = _tableau(desk, CINQ)
-    desk.ring(made)
-    _accepted(_note(desk, "scrutin", removed=True, jour=DAYS.scrutin.isoformat()))
-    assert _recalled(desk) == [(made, f"le scrutin du {DAYS.scrutin:%d/%m/%Y} a été retiré")]
 
 
 @pytest.mark.slow
@@ -200,9 +134,8 @@ def _unspecified(desk: DepotsDesk) -> list[Any]:
 
 
 def _motifs(desk: DepotsDesk) -> list[tuple[str, str]]:
-    with desk.engine.connect() as connection:
-        found = connection.execute(text("SELECT categorie, motif FROM mouvement WHERE categorie <> '' ORDER BY id"))
-        return [(row.categorie, row.motif) for row in found]
+    found = desk.rows("SELECT categorie, motif FROM mouvement WHERE categorie <> '' ORDER BY id")
+    return [(row["categorie"], row["motif"]) for row in found]
 
 
 def test_many_motifs_are_noted_at_once_or_none(desk: DepotsDesk) -> None:
@@ -313,18 +246,6 @@ def test_the_mouvement_of_another_commune_is_not_known(desk: DepotsDesk) -> None
     assert code == "mouvement_inconnu"
 
 
-def test_a_bureau_is_described_and_what_is_not_said_stays(desk: DepotsDesk) -> None:
-    _accepted(_note(desk, "bureau", bureau="1", code_canton="1302", libelle_canton="Aubagne"))
-    _accepted(_note(desk, "bureau", bureau="0001", code_circonscription="09"))
-    with desk.engine.connect() as connection:
-        described = next(it for it in select_bureaux(connection, [COMMUNE]) if it.code == "0001")
-    assert (described.code_canton, described.libelle_canton) == ("1302", "Aubagne")
-    assert described.code_circonscription == "09"
-    assert _trail(desk)[-1].detail.startswith("bureau 0001 : canton 1302 Aubagne, circonscription 09")
-    _, reason = _refusal(_note(desk, "bureau", bureau="9999", code_canton="1302"))
-    assert reason.startswith("Bureau 9999 inconnu à 13900 ; bureaux connus : 0001, ")
-
-
 def _may_protect(desk: DepotsDesk, name: str = AGENT) -> None:
     desk.run("DELETE FROM agent")
     columns = "name, code_commune, email, may_protect"
@@ -333,34 +254,7 @@ def _may_protect(desk: DepotsDesk, name: str = AGENT) -> None:
 
 
 def _one(desk: DepotsDesk, query: str) -> Any:  # noqa: ANN401 — one value
-    with desk.engine.connect() as connection:
-        return connection.execute(text(query)).scalars().first()
-
-
-def test_an_elector_is_protected_and_is_not_any_more_and_no_line_names_her(desk: DepotsDesk) -> None:
-    _may_protect(desk)
-    desk.add_person()
-    electeur = _one(desk, "SELECT id FROM electeur WHERE nom_naissance = 'INVENTEE'")
-    with desk.engine.connect() as connection:
-        known = select_protections(connection, COMMUNE)
-    _accepted(_note(desk, "protection", electeur=electeur))
-    protection = _one(desk, "SELECT id FROM protection WHERE nom_naissance = 'INVENTEE'")
-    assert protection
-    _accepted(_note(desk, "protection", lifted=protection))
-    with desk.engine.connect() as connection:
-        assert select_protections(connection, COMMUNE) == known
-    assert [it.detail for it in _trail(desk)] == ["une adresse n'est plus à afficher (art. L. 37)", "protection levée"]
-    code, _ = _refusal(_note(desk, "protection", lifted=protection))
-    assert code == "protection_inconnue"
-
-
-def test_who_is_on_no_list_of_the_commune_any_more_is_looked_for_again(desk: DepotsDesk) -> None:
-    _may_protect(desk)
-    desk.add_person()
-    electeur = _one(desk, "SELECT id FROM electeur WHERE nom_naissance = 'INVENTEE'")
-    desk.run("UPDATE electeur SET version = version + 1 WHERE id = :id", id=electeur)
-    code, reason = _refusal(_note(desk, "protection", electeur=electeur))
-    assert (code, "cherchez-la de nouveau" in reason) == ("electeur_inconnu", True)
+    return next(iter(desk.values(query)), None)
 
 
 @pytest.mark.parametrize("name", ["mairie-libreville", "Mme Autre"])
@@ -414,19 +308,3 @@ def test_only_the_account_of_the_screen_writes_what_the_screen_notes(desk: Depot
     desk.sender = "ecran"
     _accepted(_note(desk, "electeurs_seen", **seen))
     assert [line.account for line in _trail(desk) if line.action == Action.ELECTEURS_SEEN] == ["ecran"]
-
-
-def test_the_lists_of_a_national_poll_change_too(desk: DepotsDesk) -> None:
-    """The operator's command, without a commune, changes what every commune's tableaux are counted from."""
-    desk.run("DELETE FROM scrutin WHERE code_commune <> ''")
-    (made,) = _tableau(desk, CINQ)
-    desk.ring(made)
-    by = Actor("exploitant")
-    scrutin = ScrutinNoted(jour=DAYS.scrutin, libelle="Élection nationale, 1er tour")
-    with desk.engine.begin() as connection:
-        assert declare(connection, "", scrutin, by=by) == []
-    with desk.engine.begin() as connection:
-        recalled = declare(connection, "", ScrutinNoted(jour=DAYS.scrutin, removed=True), by=by)
-    assert len(recalled) == 1
-    assert [number for number, _ in _recalled(desk)] == [made]
-    assert Liste.PRINCIPALE.value in recalled[0]

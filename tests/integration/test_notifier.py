@@ -1,17 +1,18 @@
 """Mails, on both databases and by a real mail server: each agent is told once, whatever breaks in between."""
 
+import threading
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime, timedelta
-from email import message_from_bytes, policy
+from dataclasses import dataclass, field
 from email.message import EmailMessage
-from pathlib import Path
 from threading import Barrier
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import delete
+from sqlalchemy.orm import Session
 
 from schemas.envelope import CloudEvent
-from schemas.vocabulary import RequestOutcome
+from schemas.vocabulary import Channel, RequestOutcome
 from tests.integration.notifier_desk import (
     ADJOINT,
     MAIRIE,
@@ -19,16 +20,26 @@ from tests.integration.notifier_desk import (
     TEMPLATE,
     Desk,
     Killed,
-    open_desk,
+    running,
     smtp,
     work,
 )
 from tests.parts.mail import Mailbox
+from tests.parts.wait import PATIENCE_SECONDS, wait_until
+from tests.parts.web import serving
+from worker.access.models import Agent
 from worker.db.types import utc_now
-from worker.notifier.channels.delivery import DeliveryDelayedError
-from worker.notifier.channels.mail import FolderMailer, Mailer, SmtpMailer
+from worker.errors import DatabaseAwayError
+from worker.notifier import notify, recipients, sending
+from worker.notifier.channels.delivery import GIVE_UP_SECONDS, DeliveryDelayedError
+from worker.notifier.channels.mail import Mailer, SmtpMailer
+from worker.notifier.notify import FAILED
+from worker.notifier.recipients import ERASED
+from worker.notifier.sending import REMOVED
+from worker.work.models import Work, WorkKind
+from worker.work.queue import Claim
 
-pytestmark = [pytest.mark.integration, pytest.mark.database(TEMPLATE), pytest.mark.desk(opened_by=open_desk)]
+pytestmark = [pytest.mark.database(TEMPLATE), pytest.mark.desk(opened_by=Desk.open)]
 
 
 def test_one_mail_says_what_came_of_all_the_files(desk: Desk, mailbox: Mailbox) -> None:
@@ -52,16 +63,6 @@ def test_a_request_is_not_told_before_its_last_file(desk: Desk, mailbox: Mailbox
 
     assert work(desk.notifier(smtp(mailbox))) == 0
     assert mailbox.mails == []
-
-
-def test_a_refused_request_is_told_with_its_reason(desk: Desk, mailbox: Mailbox) -> None:
-    desk.ask(outcome=RequestOutcome.REFUSED, reason="Aucun registre importé pour 13900.")
-
-    assert work(desk.notifier(smtp(mailbox))) == 1
-
-    (mail,) = mailbox.mails
-    assert mail.message["Subject"] == "Demande refusée — LIBREVILLE (13900)"
-    assert "Motif du refus : Aucun registre importé pour 13900." in mail.text
 
 
 @pytest.mark.parametrize("code_commune", ["", "75056"])
@@ -165,47 +166,137 @@ def test_an_absent_mail_server_is_waited_for(desk: Desk, mailbox: Mailbox) -> No
     assert len(mailbox.mails) == 1
 
 
-@pytest.mark.parametrize(("answers", "seconds"), [(False, 1), (True, 10)])
-def test_a_mail_server_that_answers_is_given_time_and_one_that_is_away_is_asked_soon(
-    desk: Desk, mailbox: Mailbox, answers: bool, seconds: float
-) -> None:
-    desk.ask("P.csv")
-    if answers:
-        mailbox.refuse(MAIRIE, 452)
-    else:
-        mailbox.stop()
-    before = _now(desk)
-    work(desk.notifier(smtp(mailbox)))
-    (due,) = (one.due_at for one in desk.works())
-    assert due
-    assert before <= due - timedelta(seconds=seconds) <= _now(desk)
-
-
-def _now(desk: Desk) -> datetime:
-    with desk.engine.connect() as connection:
-        return connection.scalars(select(utc_now())).one()
-
-
 def test_a_server_without_tls_gets_nothing_in_the_clear(mailbox: Mailbox) -> None:
     with pytest.raises(DeliveryDelayedError, match="SMTPNotSupportedError"):
         SmtpMailer(mailbox.host, mailbox.port, "starttls").send(EmailMessage())
     assert mailbox.mails == []
 
 
-def test_mails_can_be_files(desk: Desk, tmp_path: Path) -> None:
-    folder = tmp_path / "mails"
-    folder.write_text("a file stands where the folder should be")
-    desk.ask("P.csv")
-    notifier = desk.notifier(FolderMailer(folder))
-    assert work(notifier) == 0
-    folder.unlink()
+@dataclass
+class Surprising:
+    """A way of sending that fails as nobody foresaw, for one address, until it is mended."""
+
+    bad: str
+    sent: list[str] = field(default_factory=list)
+
+    def send(self, message: EmailMessage) -> None:
+        """As a mailer."""
+        if message["To"] == self.bad:
+            raise LookupError("an answer of no known form, INVENTEE Zélie")
+        self.sent.append(message["To"])
+
+
+@pytest.mark.slow
+def test_the_others_are_told_and_it_is_tried_again(desk: Desk) -> None:
+    desk.add_agent("adjointe", ADJOINT)
+    request, mailer = desk.ask("P.csv"), Surprising(bad=ADJOINT)
+    desk.notifier(mailer).work(threading.Event())
+    assert mailer.sent == [MAIRIE]
+    assert desk.request(request).notified_at is None
+    assert (desk.notifications()[ADJOINT].ended_at, [it.error for it in desk.works()]) == (None, [FAILED])
+    mailer.bad = ""
     desk.make_due()
+    desk.notifier(mailer).work(threading.Event())
+    assert mailer.sent == [MAIRIE, ADJOINT]
+    assert desk.request(request).notified_at
 
-    assert work(notifier) == 1
 
-    (file,) = folder.iterdir()
-    message = message_from_bytes(file.read_bytes(), policy=policy.default)
-    assert file.name == message["Message-ID"].strip("<>") + ".eml"
-    assert message["Subject"] == "Fichier prêt — Liste P du 25/11/2026 09:30:00 [csv] — LIBREVILLE (13900)"
-    FolderMailer(folder).send(message)
-    assert list(folder.iterdir()) == [file]
+def test_a_message_that_is_given_up_is_not_shown_as_waiting(desk: Desk) -> None:
+    desk.ask("P.csv")
+    notifier = desk.notifier(Surprising(bad=MAIRIE))
+    notifier.work(threading.Event())
+    desk.change(Work, created_at=utc_now(-GIVE_UP_SECONDS - 60))
+    desk.make_due()
+    notifier.work(threading.Event())
+    row = desk.notifications()[MAIRIE]
+    assert (row.refusal, bool(row.ended_at)) == (FAILED, True)
+
+
+def test_the_address_of_an_agent_who_left_is_erased_with_the_last_message(desk: Desk) -> None:
+    desk.ask("P.csv")
+    notifier = desk.notifier(Surprising(bad=MAIRIE))
+    notifier.work(threading.Event())
+    with desk.engine.begin() as connection:
+        connection.execute(delete(Agent))
+    desk.make_due()
+    notifier.work(threading.Event())
+    (row,) = desk.notifications().values()
+    assert (row.address, row.refusal) == (ERASED, REMOVED), "and it is not shown as waiting"
+    assert MAIRIE not in row.recipient
+
+
+SOON = 0.01
+
+
+@pytest.fixture
+def answered(mailbox: Mailbox) -> Iterator[threading.Event]:
+    """The server answers a mail once this is set."""
+    event = threading.Event()
+    mailbox.before_answer = lambda: event.wait(PATIENCE_SECONDS)
+    yield event
+    event.set()
+
+
+def _mail(text: str) -> EmailMessage:
+    message = EmailMessage()
+    message["From"], message["To"] = "prefecture@example.org", MAIRIE
+    message.set_content(text)
+    return message
+
+
+@pytest.mark.slow
+def test_a_server_that_takes_its_time_gets_the_mail_once_and_keeps_no_other_waiting(
+    desk: Desk, mailbox: Mailbox, answered: threading.Event
+) -> None:
+    """Its lease is renewed meanwhile, so that no other notifier sends the mail; events and webhooks leave."""
+    request_id = desk.ask("P.csv")
+    events: list[CloudEvent] = []
+    with serving() as server, running(desk.notifier(smtp(mailbox), events.append, lease_seconds=5)):
+        desk.add_recipient(Channel.WEBHOOK, server.url())
+        mailbox.wait_for(1)
+        desk.ask("P.csv", event_id="autre")
+        wait_until(lambda: server.posts and len(events) == 4, message="the webhook and the events")
+        of_mail = {"kind": WorkKind.MAIL, "subject": f"request:{request_id}"}
+        (first,) = (one.lease_until for one in desk.works(**of_mail))
+        wait_until(lambda: desk.works(**of_mail)[0].lease_until != first, message="the renewal of the lease")
+        assert work(desk.notifier(smtp(mailbox), name="other")) == 0
+        answered.set()
+        wait_until(lambda: desk.request(request_id).notified_at, message="the record of the mail")
+    assert len({mail.message["Message-ID"] for mail in mailbox.mails}) == len(mailbox.mails) == 2
+
+
+@pytest.mark.slow
+def test_a_mail_that_was_sent_while_the_database_went_away_is_recorded_when_it_is_back(
+    desk: Desk, mailbox: Mailbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, refused = recipients.finish_and_note, list[bool]()
+
+    def finish(session: Session, claims: Sequence[Claim]) -> None:
+        if len(refused) < 2:
+            refused.append(True)
+            raise DatabaseAwayError
+        real(session, claims)
+
+    monkeypatch.setattr(notify, "TROUBLE_SECONDS", SOON)
+    monkeypatch.setattr(sending, "finish_and_note", finish)
+    desk.ask("P.csv")
+    assert work(desk.notifier(smtp(mailbox))) == 1
+    assert (len(refused), len(mailbox.mails)) == (2, 1)
+
+
+@pytest.mark.parametrize(("answer", "whole"), [(0.5, 60), (60, 0.5)])
+def test_a_server_that_never_answers_the_dot_may_have_the_mail(
+    mailbox: Mailbox, answered: threading.Event, answer: float, whole: float
+) -> None:
+    server = SmtpMailer(mailbox.host, mailbox.port, answer_seconds=answer, whole_seconds=whole)
+    with pytest.raises(DeliveryDelayedError) as caught:
+        server.send(_mail("bonjour"))
+    assert caught.value.is_uncertain
+    assert not answered.is_set()
+
+
+def test_a_refusal_is_certain(mailbox: Mailbox) -> None:
+    mailbox.refuse(MAIRIE, 452)
+    with pytest.raises(DeliveryDelayedError) as caught:
+        SmtpMailer(mailbox.host, mailbox.port).send(_mail("bonjour"))
+    assert not caught.value.is_uncertain

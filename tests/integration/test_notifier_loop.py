@@ -7,22 +7,20 @@ import pytest
 from sqlalchemy import Connection, text, update
 
 from schemas.envelope import CloudEvent
-from schemas.events import ExportEnded, RequestRefused
+from schemas.events import ExportEnded
 from schemas.topology import EVENT_REQUEST_SETTLED
-from schemas.vocabulary import ExportStatus, RequestOutcome
+from schemas.vocabulary import ExportStatus
 from tests.integration.notifier_desk import (
     SIX,
     TEMPLATE,
     Desk,
     Killed,
     make_export,
-    open_desk,
     running,
     smtp,
     work,
 )
 from tests.parts.mail import Mailbox
-from tests.parts.postgres import PostgresServer
 from tests.parts.wait import wait_until
 from worker.db.engine import CHANNEL, POLL_SECONDS, notify_ready
 from worker.db.types import utc_now
@@ -33,7 +31,7 @@ from worker.exports.records import settle
 from worker.housekeeping.housekeeping import sweep
 from worker.notifier.notify import FAILED
 
-pytestmark = [pytest.mark.integration, pytest.mark.database(TEMPLATE), pytest.mark.desk(opened_by=open_desk)]
+pytestmark = [pytest.mark.database(TEMPLATE), pytest.mark.desk(opened_by=Desk.open)]
 
 
 def test_programs_are_told_of_each_file(desk: Desk, mailbox: Mailbox) -> None:
@@ -95,20 +93,6 @@ def test_an_event_published_but_not_recorded_comes_again_as_the_same_event(desk:
     first, second, _ = events
     assert first == second
     assert len(mailbox.mails) == 1
-
-
-def test_a_refusal_is_published_once_whatever_its_mails_wait_for(desk: Desk, mailbox: Mailbox) -> None:
-    desk.ask(outcome=RequestOutcome.REFUSED, reason="Aucun registre importé pour 13900.")
-    events: list[CloudEvent] = []
-    mailbox.stop()
-    notifier = desk.notifier(smtp(mailbox), events.append)
-    assert work(notifier) == 0
-    mailbox.start()
-    desk.make_due()
-
-    assert work(notifier) == 1
-    (event,) = events
-    assert RequestRefused.model_validate(event.data).reason == "Aucun registre importé pour 13900."
 
 
 def test_the_sweep_rings_forgotten_and_orphaned_rows_once(desk: Desk) -> None:
@@ -177,20 +161,6 @@ def test_a_finished_file_wakes_the_notifier_at_once(
         for number in rounds:
             _finish(postgres_desk, f"demande-{number}")
             mailbox.wait_for(number)
-
-
-@pytest.mark.slow
-def test_the_loop_outlives_a_restart_of_the_database(
-    postgres_desk: Desk, postgres_server: PostgresServer, mailbox: Mailbox
-) -> None:
-    postgres_desk.ask("P.csv=running")
-    with running(postgres_desk.notifier(smtp(mailbox))):
-        wait_until(lambda: _is_heard(postgres_desk), message="LISTEN")
-        postgres_server.kill()
-        postgres_server.start()
-        _finish(postgres_desk, "demande")
-        mailbox.wait_for(1)
-        wait_until(lambda: _is_heard(postgres_desk), message="LISTEN again")
 
 
 def test_the_last_two_files_of_a_request_may_end_at_the_same_time(postgres_desk: Desk) -> None:

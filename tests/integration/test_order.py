@@ -10,7 +10,7 @@ from schemas.declarations import FileNoted
 from schemas.envelope import CloudEvent, Data
 from schemas.requests import CancelRequested, ListeExportRequested, RetryRequested
 from schemas.vocabulary import Liste
-from tests.integration.depots_desk import DepotsDesk, open_desk, today
+from tests.integration.depots_desk import DepotsDesk, today
 from tests.integration.export_desk import COMMUNE
 from tests.parts.notes import note_file
 from tests.parts.town import AGENT, LIBREVILLE_TEMPLATE
@@ -25,7 +25,11 @@ from worker.handlers.requests.ingest_request import check_deferred, ingest_reque
 from worker.housekeeping.housekeeping import sweep
 from worker.work.models import Work, WorkKind
 
-pytestmark = [pytest.mark.integration, pytest.mark.database(LIBREVILLE_TEMPLATE), pytest.mark.desk(opened_by=open_desk)]
+pytestmark = [
+    pytest.mark.integration,
+    pytest.mark.database(LIBREVILLE_TEMPLATE),
+    pytest.mark.desk(opened_by=DepotsDesk.open),
+]
 
 BY = {"requested_by": AGENT}
 NAMED = "INVENTEE Zélie, date de naissance fausse"

@@ -28,8 +28,6 @@ from worker.exports.storage import Storage
 from worker.messaging.broker import build_broker
 from worker.messaging.queues import DoorbellQueues
 
-pytestmark = pytest.mark.integration
-
 LISTES = ListeExportRequested(commune="13900", requested_by=AGENT)
 TABLEAUX = TableauxRenderRequested.model_validate(
     {
@@ -163,3 +161,16 @@ def test_who_publishes_nothing_loses_nothing(deployment: Deployment, town: Town)
     town.wait_for(late)
     assert [town.queue(f"listes{suffix}") for suffix in ("", ".DQ", ".XQ")] == [[], [], []]
     assert [word for word in ("ACCESS_REFUSED", "not_published") if word in town.log("worker")] == []
+
+
+@pytest.mark.slow
+def test_what_each_process_runs_with_is_on_record_under_its_own_account(deployment: Deployment, town: Town) -> None:
+    town.start_worker(**_addresses(deployment, "worker"))
+    town.start_notifier(**_addresses(deployment, "notifier"))
+    query = "SELECT actor, account FROM audit WHERE action = 'settings_changed' AND detail LIKE :ours"
+
+    def accounts() -> dict[str, str]:
+        return {row["actor"]: row["account"] for row in town.rows(query, ours=f"%EXPORTS_DIR={town.exports}%")}
+
+    expected = {"worker": "prefecture_worker", "notifier": "prefecture_notifier"}
+    wait_until(lambda: accounts() == expected, message="a line of each process of this test")

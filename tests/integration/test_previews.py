@@ -164,7 +164,7 @@ class Desk:
 
 @contextmanager
 def open_desk(url: str, folder: Path) -> Iterator[Desk]:
-    with import_desk.open_desk(url, folder) as register:
+    with import_desk.Desk.open(url, folder) as register:
         yield Desk(register, folder / "arrivals")
 
 

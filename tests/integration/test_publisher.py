@@ -12,8 +12,6 @@ from schemas.topology import CONTENT_TYPE, REQUEST_LISTE_EXPORT, request_key
 from tests.integration.requests_queue import RequestsQueue
 from tests.parts.rabbitmq import RabbitNode
 
-pytestmark = pytest.mark.integration
-
 
 @pytest.fixture
 def event() -> CloudEvent:

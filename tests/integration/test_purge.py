@@ -11,7 +11,7 @@ from sqlalchemy import update
 from common.cli import ExitCode
 from producers.state import State
 from schemas.vocabulary import ExportStatus
-from tests.integration.files_desk import DAY, FilesDesk, open_desk
+from tests.integration.files_desk import DAY, FilesDesk
 from tests.integration.notifier_desk import TEMPLATE, Killed
 from worker.audit import Action
 from worker.db.types import utc_now
@@ -19,7 +19,7 @@ from worker.exports.models import Export
 from worker.exports.purge import purge_files
 from worker.exports.storage import Storage
 
-pytestmark = [pytest.mark.integration, pytest.mark.database(TEMPLATE), pytest.mark.desk(opened_by=open_desk)]
+pytestmark = [pytest.mark.database(TEMPLATE), pytest.mark.desk(opened_by=FilesDesk.open)]
 
 
 @pytest.mark.slow
@@ -188,17 +188,6 @@ def test_a_dry_run_says_what_would_be_done_and_does_nothing(desk: FilesDesk) -> 
     done = desk.run("purge", "--json").document
     assert done["unknown"] == ["13900/copie de Mme Lefèvre.csv"]
     assert desk.files() == [name for name in before if "ancienne" not in name or name.startswith(".")]
-
-
-@pytest.mark.slow
-def test_a_purged_file_that_comes_back_with_an_old_volume_leaves_again(desk: FilesDesk) -> None:
-    export_id = desk.make(days=31)
-    desk.run("purge")
-    _write(desk.path(export_id), days=0)
-    assert "Revenu après sa purge, serait effacé : 13900/liste-P-demande.csv" in desk.run("purge", "--dry-run").out
-    assert desk.run("purge", "--json").document["came_back"] == ["13900/liste-P-demande.csv"]
-    assert desk.files() == []
-    assert len(desk.audit()) == 2
 
 
 def _interrupt(desk: FilesDesk, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,8 +8,6 @@ from worker.errors import TransientError
 from worker.messaging.encoder import ACTOR_QUEUES
 from worker.messaging.queues import QueueState, read_queues
 
-pytestmark = pytest.mark.integration
-
 
 def test_queues_are_measured_without_being_declared(amqp_url: str) -> None:
     assert read_queues(amqp_url) == [QueueState(name, 0, 0, 0) for name in sorted(set(ACTOR_QUEUES.values()))]

@@ -19,7 +19,7 @@ from tests.parts.town import ROOT
 from tests.parts.wait import wait_until
 from tests.unit.reu_sample import DATE, NOM, NUMERO, PRENOMS, electeurs, write_reu
 
-pytestmark = [pytest.mark.integration, pytest.mark.slow]
+pytestmark = pytest.mark.slow
 
 SERVERS = ("python -m worker.main", "python -m worker notifier", "python -m producers web")
 """Each in a shell of its own, until it is stopped."""

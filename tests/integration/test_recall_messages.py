@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from schemas.envelope import CloudEvent
 from schemas.events import EndStatus, ExportEnded
-from tests.integration.notifier_desk import ADJOINT, MAIRIE, TEMPLATE, Desk, open_desk, smtp, work
+from tests.integration.notifier_desk import ADJOINT, MAIRIE, TEMPLATE, Desk, smtp, work
 from tests.parts.mail import Mailbox
 from worker.db.types import utc_now
 from worker.errors import TransientError
@@ -16,7 +16,7 @@ from worker.exports.models import Export, Recall
 from worker.work.models import Work, WorkKind
 from worker.work.queue import NewWork, add
 
-pytestmark = [pytest.mark.integration, pytest.mark.database(TEMPLATE), pytest.mark.desk(opened_by=open_desk)]
+pytestmark = [pytest.mark.database(TEMPLATE), pytest.mark.desk(opened_by=Desk.open)]
 
 BECAUSE = "l'import 12 (reu.csv) a été annulé"
 

@@ -2,52 +2,32 @@
 
 import io
 import re
-from collections.abc import Callable, Iterator
-from typing import NamedTuple
 
 import pytest
 from sqlalchemy import text
 from standardwebhooks import Webhook
 
 from common.cli import ExitCode
+from tests.integration.files_desk import Ran, Run
 from tests.integration.import_desk import TWO_COMMUNES
 from tests.parts.ports import LOOPBACK
-from tests.parts.web import WebServer, serving
-from worker.cli.main import main
+from tests.parts.web import WebServer
 from worker.cli.options import system_user
 from worker.db.engine import build_engine
 from worker.notifier.channels.webhook import make_secret
 
-pytestmark = [pytest.mark.integration, pytest.mark.database(TWO_COMMUNES)]
-
-
-class Ran(NamedTuple):
-    code: int
-    out: str
-    err: str
-
-
-Run = Callable[..., Ran]
+pytestmark = pytest.mark.database(TWO_COMMUNES)
 
 
 @pytest.fixture
-def run(database_url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    monkeypatch.setenv("PREFECTURE_DATABASE_URL", database_url)
+def run(run: Run, monkeypatch: pytest.MonkeyPatch) -> Run:
     monkeypatch.setenv("PREFECTURE_WEBHOOK_HOSTS", LOOPBACK)
-    monkeypatch.setenv("COLUMNS", "160")
 
-    def run(*arguments: str, typed: str = "", command: str = "agents") -> Ran:
+    def type_and_run(*arguments: str, typed: str = "") -> Ran:
         monkeypatch.setattr("sys.stdin", io.StringIO(typed))
-        code = main([command, *arguments])
-        return Ran(code, *capsys.readouterr())
+        return run("agents", *arguments)
 
-    return run
-
-
-@pytest.fixture
-def server() -> Iterator[WebServer]:
-    with serving() as web:
-        yield web
+    return type_and_run
 
 
 def rows(database_url: str, query: str) -> list[tuple[object, ...]]:
@@ -170,15 +150,12 @@ def test_a_recipient_that_does_not_answer_is_said(run: Run, server: WebServer) -
 def test_an_agent_says_what_she_wants(run: Run, database_url: str) -> None:
     add = ["--add", "mairie", "--commune", "13900", "--email", "mairie@libreville.example"]
 
-    def agents(*arguments: str) -> Ran:
-        return run(*arguments, command="agents")
-
-    assert agents(*add).out == "mairie sera prévenu pour 13900 à l'adresse mairie@libreville.example : tout.\n"
-    asked = agents(*add, "--prevenir", "echeance", "--prevenir", "pret")
+    assert run(*add).out == "mairie sera prévenu pour 13900 à l'adresse mairie@libreville.example : tout.\n"
+    asked = run(*add, "--prevenir", "echeance", "--prevenir", "pret")
     assert asked.out.endswith(" : fichiers prêts, échéances.\n")
     assert rows(database_url, "SELECT kinds FROM agent") == [("pret,echeance",)]
-    agents(*add)
+    run(*add)
     assert rows(database_url, "SELECT kinds FROM agent") == [("pret,echeance",)]
-    assert "fichiers prêts, échéances" in agents().out
-    assert agents(*add, "--prevenir", "rien").out == "mairie voit 13900 à l'écran, et n'est prévenu de rien.\n"
-    assert agents("--prevenir", "pret").code == ExitCode.USAGE
+    assert "fichiers prêts, échéances" in run().out
+    assert run(*add, "--prevenir", "rien").out == "mairie voit 13900 à l'écran, et n'est prévenu de rien.\n"
+    assert run("--prevenir", "pret").code == ExitCode.USAGE

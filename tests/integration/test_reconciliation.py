@@ -1,57 +1,47 @@
 """What the worker stores of how a tableau and the list of the day agree: counts on the row, names beside the file."""
 
 import json
-from collections.abc import Iterator
 from datetime import date, datetime
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from schemas.tableaux import TypeTableau
+from tests.integration.export_desk import decoded
 from tests.integration.import_desk import COMMUNE, TWO_COMMUNES
 from tests.integration.mouvements_desk import MouvementsDesk
-from tests.integration.mouvements_desk import open_desk as open_register
 from tests.integration.tableau_desk import Made, TableauDesk
 from tests.integration.test_majorite import ADULTS, BEFORE, IN_PERIOD, LATER, MEETING, ON_POLL, POLL, invented
 from worker.exports.integrity import VerifyScope, verify_files
 from worker.exports.purge import purge_files
 from worker.registre.reu.importer import Intake
 
-pytestmark = [pytest.mark.integration, pytest.mark.database(TWO_COMMUNES), pytest.mark.slow]
+pytestmark = [pytest.mark.database(TWO_COMMUNES), pytest.mark.slow]
 
 CAME, LEFT = invented("FURET", "14/03/1962"), invented("FAISAN", "15/04/1963")
 
 
 @pytest.fixture
-def register(database_url: str, tmp_path: Path) -> Iterator[MouvementsDesk]:
-    with open_register(database_url, tmp_path) as desk:
-        desk.load([*ADULTS, IN_PERIOD, ON_POLL, LEFT], intake=Intake(BEFORE))
-        desk.load([*ADULTS, IN_PERIOD, ON_POLL, LEFT], intake=Intake(MEETING), accept_changes=True)
-        desk.load([*ADULTS, IN_PERIOD, ON_POLL, CAME], intake=Intake(LATER))
-        yield desk
+def register(register: MouvementsDesk) -> MouvementsDesk:
+    register.load([*ADULTS, IN_PERIOD, ON_POLL, LEFT], intake=Intake(BEFORE))
+    register.load([*ADULTS, IN_PERIOD, ON_POLL, LEFT], intake=Intake(MEETING), accept_changes=True)
+    register.load([*ADULTS, IN_PERIOD, ON_POLL, CAME], intake=Intake(LATER))
+    return register
 
 
-@pytest.fixture
-def desk(register: MouvementsDesk, tmp_path: Path) -> TableauDesk:
-    return TableauDesk(register.engine, tmp_path / "exports")
-
-
-def _make(desk: TableauDesk, day: date) -> Made:
+def _make(tableaux: TableauDesk, day: date) -> Made:
     asked = {"commune": COMMUNE, "scrutin": POLL, "reunion": BEFORE, "until": MEETING}
-    return desk.make(TypeTableau.VINGT_JOURS, created_at=datetime.fromisoformat(f"{day}T12:00:00+02:00"), **asked)
+    return tableaux.make(TypeTableau.VINGT_JOURS, created_at=datetime.fromisoformat(f"{day}T12:00:00+02:00"), **asked)
 
 
 def _record(made: Made) -> dict[str, Any]:
-    known = made.row["reconciliation"]
-    record: dict[str, Any] = json.loads(known) if isinstance(known, str) else known
-    return record
+    return decoded(made.row["reconciliation"])  # type: ignore[no-any-return]
 
 
 def test_who_differs_is_named_beside_the_tableau_and_nowhere_else(
-    desk: TableauDesk, capsys: pytest.CaptureFixture[str]
+    tableaux: TableauDesk, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    made = _make(desk, LATER)
+    made = _make(tableaux, LATER)
     record = _record(made)
     assert record == {
         "liste_on": "2026-10-25",
@@ -74,15 +64,15 @@ def test_who_differs_is_named_beside_the_tableau_and_nowhere_else(
     assert not any(nom in captured.out + captured.err + str(record) for nom in ("FAISAN", "FURET"))
 
 
-def test_the_proof_is_verified_and_purged_with_its_tableau(desk: TableauDesk) -> None:
-    made = _make(desk, LATER)
+def test_the_proof_is_verified_and_purged_with_its_tableau(tableaux: TableauDesk) -> None:
+    made = _make(tableaux, LATER)
     path = made.path.with_name(made.row["proof_name"])
-    (found,) = verify_files(desk.engine, desk.services.storage, VerifyScope(), actor="test")
+    (found,) = verify_files(tableaux.engine, tableaux.services.storage, VerifyScope(), actor="test")
     assert (found.findings, found.files) == ([], 2)
     path.write_bytes(path.read_bytes().replace(b"FURET", b"PUTOIS"))
-    (found,) = verify_files(desk.engine, desk.services.storage, VerifyScope(), actor="test")
+    (found,) = verify_files(tableaux.engine, tableaux.services.storage, VerifyScope(), actor="test")
     assert [finding.name for finding in found.findings] == [path.name]
-    desk.run("UPDATE request SET notified_at = created_at")
-    desk.run("UPDATE export SET finished_at = created_at")
-    list(purge_files(desk.engine, desk.services.storage, days=0, actor="test"))
-    assert desk.files() == []
+    tableaux.run("UPDATE request SET notified_at = created_at")
+    tableaux.run("UPDATE export SET finished_at = created_at")
+    list(purge_files(tableaux.engine, tableaux.services.storage, days=0, actor="test"))
+    assert tableaux.files() == []

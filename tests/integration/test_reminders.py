@@ -12,7 +12,7 @@ from common.calendrier import civil_day
 from schemas.envelope import CloudEvent, Publish
 from schemas.events import EcheanceNear
 from schemas.vocabulary import Channel, Liste
-from tests.integration.notifier_desk import MAIRIE, TEMPLATE, Desk, Killed, make_tableau, open_desk, smtp, work
+from tests.integration.notifier_desk import MAIRIE, TEMPLATE, Desk, make_tableau, smtp, work
 from tests.parts.databases import ON_SQLITE
 from tests.parts.mail import Mailbox
 from tests.parts.web import serving
@@ -21,11 +21,9 @@ from worker.db.types import utc_now
 from worker.exports.models import Export, Publication, Request
 from worker.notifier.notify import Notifier
 from worker.registre.models import ListeCommunale, Scrutin
-from worker.work import queue
-from worker.work.models import Work, WorkKind
-from worker.work.queue import NewWork
+from worker.work.models import Work
 
-pytestmark = [pytest.mark.integration, pytest.mark.database(TEMPLATE), pytest.mark.desk(opened_by=open_desk)]
+pytestmark = [pytest.mark.database(TEMPLATE), pytest.mark.desk(opened_by=Desk.open)]
 
 SCRUTIN = date(2027, 4, 11)
 MEETING, VINGT, CINQ = date(2027, 3, 18), date(2027, 3, 22), date(2027, 4, 6)
@@ -187,15 +185,6 @@ def test_a_reminder_that_could_not_leave_in_time_is_given_up(desk: Desk, mailbox
     assert desk.notifications()[MAIRIE].refusal == "échéance passée avant l'envoi"
 
 
-def test_a_reminder_that_leaves_late_says_how_many_days_are_left_then(desk: Desk, mailbox: Mailbox) -> None:
-    mailbox.stop()
-    work(on(CINQ - timedelta(days=3), desk, mailbox))
-    mailbox.start()
-    desk.make_due()
-    assert work(on(CINQ - timedelta(days=1), desk, mailbox)) == 1
-    assert "Tableau des cinq jours — demain" in mailbox.mails[0].text
-
-
 def test_who_does_not_want_to_be_reminded_is_not(desk: Desk, mailbox: Mailbox) -> None:
     desk.add_agent("adjoint", "adjoint@libreville.example", kinds="pret,echec")
     work(on(CINQ - timedelta(days=3), desk, mailbox))
@@ -213,25 +202,6 @@ def test_a_recipient_of_every_commune_is_reminded_for_those_that_have_a_register
     near = EcheanceNear.model_validate_json(json.dumps(event["data"]))
     assert (near.commune, near.echeance, near.due_on, near.scrutin) == ("13900", "cinq_jours_reu", CINQ, SCRUTIN)
     assert mailbox.mails == []
-
-
-def test_a_notifier_killed_after_a_reminder_is_followed_by_the_same_message_id(desk: Desk, mailbox: Mailbox) -> None:
-    day = CINQ - timedelta(days=3)
-
-    def die(_event: CloudEvent) -> None:
-        raise Killed
-
-    with pytest.raises(Killed):
-        work(on(day, desk, mailbox, die))
-    desk.expire()
-    assert work(on(day, desk, mailbox)) == 1
-    assert len(mailbox.mails) == 1
-
-    with desk.engine.begin() as connection:
-        queue.add(connection, [NewWork(WorkKind.MAIL, "reminder:1", f"courriel:{MAIRIE}")])
-    work(on(day, desk, mailbox))
-    first, second = mailbox.mails
-    assert first.message["Message-ID"] == second.message["Message-ID"]
 
 
 def test_a_register_that_is_away_keeps_nobody_from_being_told_of_files(desk: Desk, mailbox: Mailbox) -> None:

@@ -6,13 +6,13 @@ import pytest
 
 from schemas.envelope import CloudEvent
 from schemas.requests import ListeExportRequested
-from tests.integration.export_desk import COMMUNE, Desk, open_desk
+from tests.integration.export_desk import COMMUNE, Desk
 from tests.parts.town import LIBREVILLE_TEMPLATE
 from worker.doorbell import Doorbell
 from worker.handlers.requests.ingest_request import ingest_request
 from worker.housekeeping.housekeeping import sweep
 
-pytestmark = [pytest.mark.integration, pytest.mark.database(LIBREVILLE_TEMPLATE), pytest.mark.desk(opened_by=open_desk)]
+pytestmark = [pytest.mark.integration, pytest.mark.database(LIBREVILLE_TEMPLATE), pytest.mark.desk(opened_by=Desk.open)]
 
 
 def test_a_request_read_while_the_broker_is_away_rings_at_the_next_sweep(desk: Desk) -> None:

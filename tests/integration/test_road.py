@@ -1,34 +1,26 @@
 """The road of a request through a real RabbitMQ, worker processes and a notifier."""
 
 import hashlib
-from collections.abc import Iterator
-from pathlib import Path
+from functools import partial
 from signal import SIGTERM
 
-import pika
 import pytest
 
 from common.calendrier import jour_a_paris, now
 from schemas.envelope import CloudEvent
-from schemas.topology import EVENT_EXPORT_ENDED, EXCHANGE
+from schemas.requests import ListeExportRequested
+from schemas.topology import EVENT_EXPORT_ENDED, EVENT_TYPES
 from tests.parts.mail import Mailbox
-from tests.parts.town import EMAIL, LIBREVILLE_TEMPLATE, Town, count_of_age
+from tests.parts.town import AGENT, EMAIL, LIBREVILLE_TEMPLATE, Town, count_of_age
+from tests.parts.wait import wait_until
 
-pytestmark = [pytest.mark.integration, pytest.mark.database(LIBREVILLE_TEMPLATE)]
-
-
-@pytest.fixture
-def town(request: pytest.FixtureRequest, amqp_url: str, tmp_path: Path, mailbox: Mailbox) -> Iterator[Town]:
-    database_url: str = request.getfixturevalue(getattr(request, "param", "postgres_url"))
-    town = Town(database_url, amqp_url, tmp_path, mailbox.port)
-    yield town
-    town.close()
+pytestmark = pytest.mark.database(LIBREVILLE_TEMPLATE)
 
 
 @pytest.mark.parametrize("town", ["postgres_url", "sqlite_url"], indirect=True)
 def test_one_request_makes_six_files_one_mail_and_six_events(town: Town, mailbox: Mailbox) -> None:
     town.start_worker()
-    _listen(town)
+    town.listen("listener", EVENT_EXPORT_ENDED)
     event = town.ask(formats=["csv", "xml"])
     exports = town.wait_for(event)
     town.start_notifier()
@@ -82,8 +74,56 @@ def test_a_worker_refuses_a_database_that_is_not_migrated(town: Town) -> None:
         town.start_worker()
 
 
-def _listen(town: Town) -> None:
-    with pika.BlockingConnection(pika.URLParameters(town.amqp_url)) as connection:
-        channel = connection.channel()
-        channel.queue_declare("listener")
-        channel.queue_bind("listener", EXCHANGE, EVENT_EXPORT_ENDED)
+CLICKS = {"clic-du-matin": ["P"], "clic-du-soir": ["CE", "CM"]}
+TRACE_ID = "0af7651916cd43dd8448eb211c80319c"
+TRACE = {"traceparent": f"00-{TRACE_ID}-b7ad6b7169203331-01", "tracestate": "mairie=00f067aa0ba902b7"}
+TRACES = {"clic-du-soir": TRACE}
+UNKNOWN = "clic-pour-une-autre-commune"
+AUDITOR = "auditor"
+
+
+def _ask(town: Town, correlation_id: str, **fields: object) -> None:
+    asked = ListeExportRequested.model_validate({"commune": "13900", "requested_by": AGENT} | fields)
+    event = CloudEvent.wrap(asked, source="/test", correlationid=correlation_id)
+    event = event.model_copy(update=TRACES.get(correlation_id, {}))
+    body = event.to_bytes()
+    assert correlation_id.encode() in body
+    town.publish(body, event.type)
+
+
+def _words(town: Town, process: str, correlation_id: str) -> list[str]:
+    """What a process logged about one request, each word as often as it was said."""
+    return sorted(line["event"] for line in town.json_log(process) if line.get("correlation_id") == correlation_id)
+
+
+@pytest.mark.slow
+def test_one_id_leads_from_the_event_to_the_mail(town: Town, mailbox: Mailbox) -> None:
+    town.start_worker("-t", "2")
+    town.listen(AUDITOR, *EVENT_TYPES)
+    town.start_notifier()
+    for click, listes in CLICKS.items():
+        _ask(town, click, listes=listes)
+    _ask(town, UNKNOWN, commune="97999")
+    mails = {mail.text.partition("demande : ")[2].split()[0]: mail for mail in mailbox.wait_for(2)}
+    for click in (*CLICKS, UNKNOWN):
+        told = partial(lambda it: "request_notified" in _words(town, "notifier", it), click)
+        wait_until(told, message=f"{click} told")
+
+    assert mails.keys() == CLICKS.keys()
+    for click, listes in CLICKS.items():
+        files = len(listes)
+        assert _words(town, "worker", click) == sorted(["export_queued", "export_started", "export_ready"] * files)
+        published = ["event_published"] * (files + 2)  # accepted, each file, settled
+        assert _words(town, "notifier", click) == sorted(["message_sent", *published, "request_notified"])
+    assert _words(town, "worker", UNKNOWN) == ["request_refused"]
+    assert _words(town, "notifier", UNKNOWN) == ["event_published", "no_recipient", "request_notified"]
+
+    ids = [click for click, listes in CLICKS.items() for _ in (*listes, "accepted", "settled")] + [UNKNOWN]
+    heard = [CloudEvent.from_bytes(body) for _, body in town.collect(AUDITOR, len(ids))]
+    assert sorted(event.correlationid for event in heard) == sorted(ids)
+    for event in heard:
+        trace = {"traceparent": event.traceparent, "tracestate": event.tracestate}
+        assert trace == TRACES.get(event.correlationid, dict.fromkeys(trace))
+    for process in ("worker", "notifier"):
+        traced = {it["correlation_id"]: it.get("trace_id") for it in town.json_log(process) if "correlation_id" in it}
+        assert traced == {**dict.fromkeys((*CLICKS, UNKNOWN)), "clic-du-soir": TRACE_ID}

@@ -1,32 +1,22 @@
 """The road of an export of the REU through a real RabbitMQ, workers and a notifier: as another service does it."""
 
 import hashlib
-from collections.abc import Iterator, Mapping
-from pathlib import Path
+from collections.abc import Mapping
 from signal import SIGKILL
 from typing import Any
 
-import pika
 import pytest
 
 from bench.people import write_town
 from common.calendrier import jour_a_paris, now
 from schemas.envelope import CloudEvent, Data
 from schemas.requests import RegistreImportRequested, RegistrePreviewRequested
-from schemas.topology import EVENT_REGISTRE_STATUS, EXCHANGE
+from schemas.topology import EVENT_REGISTRE_STATUS
 from tests.parts.mail import Mailbox
 from tests.parts.town import AGENT, EMAIL, LIBREVILLE_TEMPLATE, TODAY, Town
 from tests.parts.wait import wait_until
 
-pytestmark = [pytest.mark.integration, pytest.mark.database(LIBREVILLE_TEMPLATE), pytest.mark.slow]
-
-
-@pytest.fixture
-def town(postgres_url: str, amqp_url: str, tmp_path: Path, mailbox: Mailbox) -> Iterator[Town]:
-    town = Town(postgres_url, amqp_url, tmp_path, mailbox.port)
-    town.arrivals.mkdir()
-    yield town
-    town.close()
+pytestmark = [pytest.mark.database(LIBREVILLE_TEMPLATE), pytest.mark.slow]
 
 
 def send(town: Town, data: Data) -> CloudEvent:
@@ -37,6 +27,7 @@ def send(town: Town, data: Data) -> CloudEvent:
 
 def drop(town: Town, size: int) -> CloudEvent:
     """Put an export of so many electors into the arrivals folder, and ask for its preview."""
+    town.arrivals.mkdir(exist_ok=True)
     path = town.arrivals / f"export-{size}.csv"
     write_town(path, size, today=TODAY)
     asked = RegistrePreviewRequested(
@@ -62,13 +53,6 @@ def shown(town: Town) -> int:
     return int(town.rows("SELECT count(*) AS n FROM electeur NATURAL JOIN liste WHERE code_commune = '13900'")[0]["n"])
 
 
-def _listen(town: Town) -> None:
-    with pika.BlockingConnection(pika.URLParameters(town.amqp_url)) as connection:
-        channel = connection.channel()
-        channel.queue_declare("listener")
-        channel.queue_bind("listener", EXCHANGE, EVENT_REGISTRE_STATUS)
-
-
 def _next(town: Town) -> CloudEvent:
     ((_, body),) = town.collect("listener", 1)
     return CloudEvent.from_bytes(body)
@@ -77,7 +61,7 @@ def _next(town: Town) -> CloudEvent:
 def test_a_service_previews_an_export_and_imports_it_by_two_events(town: Town, mailbox: Mailbox) -> None:
     town.start_worker("-Q", "requests")
     town.start_worker("-Q", "registre")
-    _listen(town)
+    town.listen("listener", EVENT_REGISTRE_STATUS)
     town.start_notifier()
     asked = drop(town, 300)
     said = _next(town)

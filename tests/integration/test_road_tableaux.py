@@ -1,18 +1,14 @@
 """The road of a request for tableaux through a real RabbitMQ, worker processes and a notifier."""
 
 import hashlib
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
-import pika
 import pytest
 from pypdf import PdfReader
 
 from schemas.envelope import CloudEvent
 from schemas.topology import (
     EVENT_EXPORT_ENDED,
-    EXCHANGE,
     QUEUE_LISTES,
     QUEUE_REQUESTS,
     QUEUE_TABLEAUX,
@@ -22,7 +18,7 @@ from tests.parts.town import EMAIL, MOUVEMENTS_TEMPLATE, TODAY, Town
 from tests.parts.wait import wait_until
 from worker.demo.libreville import demo_calendrier
 
-pytestmark = [pytest.mark.integration, pytest.mark.database(MOUVEMENTS_TEMPLATE)]
+pytestmark = pytest.mark.database(MOUVEMENTS_TEMPLATE)
 
 DAYS = demo_calendrier(TODAY)
 BOTH: dict[str, Any] = {"types": ["vingt_jours", "cinq_jours_reu"], "scrutin": str(DAYS.scrutin)}
@@ -30,16 +26,9 @@ MOUVEMENTS = {"vingt_jours": 7, "cinq_jours_reu": 11}
 """Of LIBREVILLE, in each tableau; two come of age."""
 
 
-@pytest.fixture
-def town(postgres_url: str, amqp_url: str, tmp_path: Path, mailbox: Mailbox) -> Iterator[Town]:
-    town = Town(postgres_url, amqp_url, tmp_path, mailbox.port)
-    yield town
-    town.close()
-
-
 def test_one_request_makes_its_files_one_mail_and_their_events(town: Town, mailbox: Mailbox) -> None:
     town.start_worker()
-    _listen(town)
+    town.listen("listener", EVENT_EXPORT_ENDED)
     event = town.ask_tableaux(**BOTH, presentations=["commune", "par_bureau", "recapitulatif"])
     exports = town.wait_for(event)
     town.start_notifier()
@@ -86,10 +75,3 @@ def test_a_worker_of_tableaux_leaves_the_lists_to_others(town: Town) -> None:
     assert len(town.wait_for(tableaux)) == 2
     assert [export["status"] for export in town.exports_of(listes)] == ["queued", "queued"]
     assert [len(town.queue(name)) for name in (QUEUE_LISTES, QUEUE_TABLEAUX, QUEUE_REQUESTS)] == [2, 0, 0]
-
-
-def _listen(town: Town) -> None:
-    with pika.BlockingConnection(pika.URLParameters(town.amqp_url)) as connection:
-        channel = connection.channel()
-        channel.queue_declare("listener")
-        channel.queue_bind("listener", EXCHANGE, EVENT_EXPORT_ENDED)

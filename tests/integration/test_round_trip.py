@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from sqlalchemy import Engine, insert
 
 from common.texte import JOINT, clean
-from schemas.vocabulary import Format, Liste, Severity
+from schemas.vocabulary import Format, Liste
 from tests.integration.liste_reader import HEADER, JOUR, expected_line, for_csv, is_of_age, rank, read_csv, read_xml
 from tests.parts.databases import SqliteFiles
 from tests.parts.postgres import PostgresServer
@@ -22,8 +22,6 @@ from worker.writers.columns import ListeSpec
 from worker.writers.csv_file import write_csv
 from worker.writers.precheck import find_anomalies, take_census
 from worker.writers.xml_file import write_xml
-
-pytestmark = pytest.mark.integration
 
 SPEC = ListeSpec(
     code_commune="13900",
@@ -79,7 +77,6 @@ class Files(NamedTuple):
     xml: bytes
     electeurs: int
     cleaned: int
-    blocking: int
 
 
 class _Memory:
@@ -121,14 +118,13 @@ def _export(engine: Engine, electeurs: list[dict[str, Any]], bureaux: dict[str, 
         connection.execute(insert(Bureau), [key | {"code": code} | fields for code, fields in bureaux.items()])
         connection.execute(insert(Electeur), [key | {"liste": "P", "version": 1} | fields for fields in electeurs])
         outputs: dict[Format, bytes] = {}
-        cleaned = blocking = 0
+        cleaned = 0
         for format_ in Format:
             census = take_census(connection, SPEC)
             anomalies = list(find_anomalies(connection, SPEC, census, format_))
             sink = _Memory()
             if format_ is Format.CSV:
                 cleaned = sum(anomaly.code == "caracteres_nettoyes" and not anomaly.column for anomaly in anomalies)
-                blocking = sum(anomaly.severity is Severity.BLOCKING for anomaly in anomalies)
                 flags = {"cleaning": census.needs_cleaning, "separators": census.has_separators}
                 written = write_csv(connection, SPEC, sink, sink.note, **flags)
             else:
@@ -136,7 +132,7 @@ def _export(engine: Engine, electeurs: list[dict[str, Any]], bureaux: dict[str, 
             assert written == census.electeurs == sink.written
             outputs[format_] = bytes(sink.content)
         transaction.rollback()
-    return Files(outputs[Format.CSV], outputs[Format.XML], census.electeurs, cleaned, blocking)
+    return Files(outputs[Format.CSV], outputs[Format.XML], census.electeurs, cleaned)
 
 
 def _is_changed(fields: dict[str, Any]) -> bool:
@@ -148,6 +144,9 @@ def _is_changed(fields: dict[str, Any]) -> bool:
 @given(drawn=st.lists(ELECTEUR, min_size=1, max_size=6), first=BUREAU, second=BUREAU)
 @example(drawn=[ORDINARY | _NUMBERS], first=NO_NAMES | {"libelle": "\u037e\u00a0"}, second=NO_NAMES)
 @example(drawn=[ORDINARY | _NUMBERS | {"complement1": "\u037e"}], first=NO_NAMES, second=NO_NAMES)
+@example(drawn=[ORDINARY | _NUMBERS | {"numero_voie": " Sans", "pays": "\u00a0"}], first=NO_NAMES, second=NO_NAMES)
+@example(drawn=[ORDINARY | _NUMBERS | {"nom_usage": "LANTERNE\u00a0"}], first=NO_NAMES, second=NO_NAMES)
+@example(drawn=[ORDINARY | _NUMBERS | {"date_naissance": "1962-03-14\u00a0"}], first=NO_NAMES, second=NO_NAMES)
 def test_what_is_in_the_register_is_what_is_read(
     engines: list[Engine], drawn: list[dict[str, Any]], first: dict[str, str], second: dict[str, str]
 ) -> None:
@@ -179,31 +178,3 @@ def test_no_line_is_lost_where_blocks_meet(engines: list[Engine], count: int) ->
         files = _export(engine, [*electeurs, minor], {"0002": {}})
         assert read_csv(files.csv)[1] == lines
         assert read_xml(files.xml)[1] == lines
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    ("field", "value", "place", "expected"),
-    [
-        ("nom_usage", "LANTERNE\u00a0", 9, ""),
-        ("numero_voie", "0\u00a0", 22, ""),
-        ("numero_voie", " Sans", 22, ""),
-        ("pays", "\u00a0", 28, "FRANCE"),
-        ("date_naissance", "1962-03-14\u00a0", 11, "14/03/1962"),
-    ],
-)
-def test_a_rule_applies_to_the_cleaned_value(
-    engines: list[Engine], field: str, value: str, place: int, expected: str
-) -> None:
-    for engine in engines:
-        files = _export(engine, [ORDINARY | _NUMBERS | {"id": 1, field: value}], {"0001": {}})
-        assert read_csv(files.csv)[1][0][place] == expected
-
-
-@pytest.mark.parametrize(("field", "value", "is_blocking"), [("nom_naissance", "\u00a0", True), ("sexe", "F ", False)])
-def test_an_anomaly_is_that_of_the_cleaned_value(
-    engines: list[Engine], field: str, value: str, *, is_blocking: bool
-) -> None:
-    for engine in engines:
-        files = _export(engine, [ORDINARY | _NUMBERS | {"id": 1, field: value}], {"0001": {}})
-        assert bool(files.blocking) == is_blocking

@@ -26,8 +26,6 @@ from worker.messaging.encoder import INGEST, SENDER
 from worker.messaging.middleware import build_middleware
 from worker.messaging.queues import add_account_queues
 
-pytestmark = pytest.mark.integration
-
 EVENT = CloudEvent.wrap(ListeExportRequested(commune="13900", requested_by="mairie"), source="/test")
 FORGED = "prefecture"
 DEAD = f"{QUEUE_REQUESTS}.XQ"
@@ -94,12 +92,6 @@ def test_one_of_our_calls_from_outside_is_put_aside(
     assert (headers[REASON_HEADER], headers[SENDER_HEADER]) == ("a call of ours, from outside", account)
 
 
-def test_the_sender_cannot_be_empty_in_a_call(broker: PrefectureBroker, amqp_url: str) -> None:
-    """None stands for « ask the broker », which a call may not say."""
-    _publish(amqp_url, _call(**{SENDER: None}), pika.BasicProperties(), exchange="")
-    _put_aside(broker, amqp_url)
-
-
 def test_a_retry_keeps_the_sender(broker: PrefectureBroker, amqp_url: str, account: str) -> None:
     senders: list[str] = []
 
@@ -158,16 +150,6 @@ def test_headers_that_python_cannot_hold_break_no_connection(
     ((headers, body),) = queue_messages(amqp_url, DEAD)
     assert headers[REASON_HEADER] == "unreadable properties"
     assert body == EVENT.to_bytes()
-
-
-def test_what_a_sender_calls_his_message_is_kept_when_it_can_be_shown(broker: PrefectureBroker, amqp_url: str) -> None:
-    for message_id in ("clic-1", "\x1b[31mrouge", "é" * 100):
-        _publish(amqp_url, b"poison", pika.BasicProperties(message_id=message_id), exchange="")
-    _put_aside(broker, amqp_url, 3)
-    with pika.BlockingConnection(pika.URLParameters(amqp_url)) as connection:
-        channel = connection.channel()
-        kept = [channel.basic_get(DEAD, auto_ack=True)[1] for _ in range(3)]
-    assert [properties and properties.message_id for properties in kept] == ["clic-1", "", "é" * 60]
 
 
 def _put_aside(broker: PrefectureBroker, amqp_url: str, count: int = 1) -> None:

@@ -3,17 +3,17 @@
 from typing import Any
 
 import pytest
-from sqlalchemy import RowMapping, text
+from sqlalchemy import RowMapping
 from sqlalchemy.orm import Session
 
 from schemas.envelope import CloudEvent
 from schemas.requests import CancelRequested, ListeExportRequested, RetryRequested, TableauxRenderRequested
-from tests.integration.export_desk import COMMUNE, Desk, open_desk
+from tests.integration.export_desk import COMMUNE, Desk
 from tests.parts.town import LIBREVILLE_TEMPLATE
 from worker.access.models import EVERY_COMMUNE, Sender
 from worker.handlers.requests.ingest_request import ingest_request
 
-pytestmark = [pytest.mark.integration, pytest.mark.database(LIBREVILLE_TEMPLATE), pytest.mark.desk(opened_by=open_desk)]
+pytestmark = [pytest.mark.database(LIBREVILLE_TEMPLATE), pytest.mark.desk(opened_by=Desk.open)]
 
 LISTES = {"commune": COMMUNE, "listes": ["CE"], "requested_by": "mairie-libreville"}
 TABLEAUX = LISTES | {"types": ["cinq_jours"], "scrutin": "2017-04-23"}
@@ -32,13 +32,7 @@ def _send(desk: Desk, data: Any, sender: str) -> RowMapping:  # noqa: ANN401 —
     event = CloudEvent.wrap(data, source="/test")
     ingest_request(event, desk.services, sender=sender)
     desk.wait_in_vain()
-    return _row(desk, event)
-
-
-def _row(desk: Desk, event: CloudEvent) -> RowMapping:
-    with desk.engine.connect() as connection:
-        query = text("SELECT * FROM demandes WHERE event_id = :id")
-        return connection.execute(query, {"id": event.id}).mappings().one()
+    return desk.request(event)
 
 
 @pytest.mark.slow
@@ -63,7 +57,7 @@ def test_a_copy_of_an_event_is_recognised(desk: Desk) -> None:
     event = CloudEvent.wrap(_model(LISTES), source="/test")
     for _ in range(3):
         ingest_request(event, desk.services, sender="mairie-13900")
-    assert _row(desk, event)["outcome"] == "accepted"
+    assert desk.request(event)["outcome"] == "accepted"
 
 
 def test_an_event_without_a_sender_is_refused(desk: Desk) -> None:
@@ -77,7 +71,7 @@ def test_invalid_data_of_a_stranger_is_told_to_no_agent(desk: Desk) -> None:
         event = CloudEvent.wrap(_model(LISTES), source="/test")
         event = event.model_copy(update={"data": event.data | {"formats": ["doc"]}})
         ingest_request(event, desk.services, sender=sender)
-        assert (_row(desk, event)["outcome"], _row(desk, event)["code_commune"]) == ("refused", commune)
+        assert (desk.request(event)["outcome"], desk.request(event)["code_commune"]) == ("refused", commune)
 
 
 @pytest.mark.slow
@@ -91,8 +85,7 @@ def test_anothers_request_cannot_be_told_from_one_that_does_not_exist(
         _send(desk, _about(model, event_id), "mairie-13055")["reason"] for event_id in (event.id, "no-such-request")
     ]
     assert reasons[0] == reasons[1]
-    with desk.engine.connect() as connection:
-        assert connection.scalar(text("SELECT status FROM export")) == "queued"
+    assert desk.values("SELECT status FROM export") == ["queued"]
     assert _send(desk, _about(CancelRequested, event.id), "mairie-13900")["outcome"] == "accepted"
 
 

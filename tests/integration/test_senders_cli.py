@@ -1,7 +1,6 @@
 """`accounts`: who may ask for which commune is listed and changed, and each change is on record."""
 
-from collections.abc import Callable
-from typing import NamedTuple
+from functools import partial
 
 import pika
 import pytest
@@ -10,34 +9,19 @@ from sqlalchemy import text
 
 from common.cli import ExitCode
 from schemas.topology import EXCHANGE, REQUEST_LISTE_EXPORT, request_key
+from tests.integration.files_desk import Ran, Run
 from tests.integration.import_desk import TWO_COMMUNES
 from worker.cli.main import main
 from worker.cli.options import system_user
 from worker.db.engine import build_engine
 
-pytestmark = [pytest.mark.integration, pytest.mark.database(TWO_COMMUNES)]
-
-
-class Ran(NamedTuple):
-    code: int
-    out: str
-    err: str
-
-
-Run = Callable[..., Ran]
+pytestmark = pytest.mark.database(TWO_COMMUNES)
 
 
 @pytest.fixture
-def run(database_url: str, amqp_url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    monkeypatch.setenv("PREFECTURE_DATABASE_URL", database_url)
+def run(run: Run, amqp_url: str, monkeypatch: pytest.MonkeyPatch) -> Run:
     monkeypatch.setenv("PREFECTURE_AMQP_URL", amqp_url)
-    monkeypatch.setenv("COLUMNS", "120")
-
-    def run(*arguments: str) -> Ran:
-        code = main(["accounts", *arguments])
-        return Ran(code, *capsys.readouterr())
-
-    return run
+    return partial(run, "accounts")
 
 
 def _audit(database_url: str) -> list[tuple[str, str, str]]:

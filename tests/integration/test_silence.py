@@ -10,8 +10,6 @@ from common.database import SILENT_SECONDS
 from producers.state import State
 from worker.db.engine import build_engine
 
-pytestmark = pytest.mark.integration
-
 
 def _socket_options(connection: Connection) -> dict[str, int]:
     driver: Any = connection.connection.driver_connection

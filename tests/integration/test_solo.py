@@ -15,11 +15,9 @@ import pytest
 
 from tests.parts.databases import SqliteFiles
 from tests.parts.process import Process
-from tests.parts.town import CITY_TEMPLATE, LIBREVILLE_TEMPLATE, ROOT
+from tests.parts.town import CITY_TEMPLATE, ROOT
 from tests.parts.wait import wait_until
 from worker.solo.__main__ import main
-
-pytestmark = pytest.mark.integration
 
 VINGT_JOURS = ["--type", "vingt_jours", "--scrutin", "11/04/2027"]
 
@@ -56,23 +54,6 @@ def test_the_demo_makes_lists_tableaux_and_mails_twice(tmp_path: Path) -> None:
         for path in (tmp_path / "mails").glob("*.eml")
     ]
     assert len([subject for subject in subjects if not subject.startswith("Rappel")]) == 10, subjects
-
-
-@pytest.mark.slow
-def test_tableaux_are_asked_for_with_a_clerks_dates(tmp_path: Path, sqlite_files: SqliteFiles) -> None:
-    sqlite_files.create(tmp_path / "prefecture.db", LIBREVILLE_TEMPLATE)
-    wanted = ["--type", "additions", "--type", "cinq-jours", "--presentation", "par_bureau", "--liste", "P"]
-    done = _run(tmp_path, "render-tableaux", "--commune", "13900", *wanted, "--scrutin", "23/04/2017")
-    assert done.returncode == 0, done.stdout + done.stderr
-    exports = _exports(tmp_path)
-    assert [name.rsplit("-", 2)[0] for _, name, _ in exports] == [
-        "tableau-additions-P-13900-par_bureau",
-        "tableau-cinq_jours-P-13900-par_bureau",
-    ]
-    for status, name, sha256 in exports:
-        content = (tmp_path / "exports" / "13900" / name).read_bytes()
-        assert (status, hashlib.sha256(content).hexdigest()) == ("ready", sha256)
-        assert content.startswith(b"%PDF-1.4")
 
 
 @pytest.mark.slow

@@ -25,7 +25,7 @@ from tests.parts.process import Process
 from tests.parts.town import CITY_TEMPLATE, LIBREVILLE_TEMPLATE, ROOT
 from tests.parts.wait import wait_until
 
-pytestmark = [pytest.mark.integration, pytest.mark.slow]
+pytestmark = pytest.mark.slow
 
 LISTES = "/communes/13900/listes"
 READY = "SELECT file_name, sha256 FROM export WHERE status = 'ready' ORDER BY id"
@@ -203,19 +203,6 @@ def test_stopped_while_files_are_made_it_leaves_the_rest_for_the_next_start(
     desk.open()
     wait_until(lambda: len(desk.rows(READY)) == 4, message="all four files")
     assert desk.end(SIGTERM) == 0
-
-
-def test_killed_it_loses_nothing(desk: Desk, sqlite_files: SqliteFiles) -> None:
-    sqlite_files.create(desk.home / "prefecture.db", CITY_TEMPLATE)
-    process = desk.open()
-    desk.press_the_button("xml")
-    wait_until(lambda: list(desk.home.rglob("13900/.*.part")), message="a file being written")
-    process.kill()
-    assert desk.rows(READY) == []
-    desk.open()
-    ((name, sha256),) = wait_until(lambda: desk.rows(READY), message="the file")
-    assert hashlib.sha256((desk.home / "exports" / "13900" / name).read_bytes()).hexdigest() == sha256
-    assert list((desk.home / "exports").rglob(".*.part")) == []
 
 
 def test_a_second_process_is_refused(desk: Desk, sqlite_files: SqliteFiles) -> None:

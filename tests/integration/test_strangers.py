@@ -1,7 +1,6 @@
 """The whole loop in five languages, from the published files alone: check, ask, be answered, download, verify."""
 
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -18,8 +17,7 @@ from sqlalchemy import insert
 from schemas.generate import ROOT as SCHEMAS
 from schemas.topology import EXCHANGE, LISTENER_PREFIX, REQUEST_LISTE_EXPORT, listener_key
 from schemas.vocabulary import Channel
-from tests.integration.test_examples import AMQP_TOOLS, JARS, JAVA, JAVA_CLIENT, NODE, NPM, PHP, PHP_AMQPLIB, SLF4J
-from tests.parts.packages import Part, require
+from tests.integration.test_examples import RUNNERS, SUFFIXES, command_of
 from tests.parts.ports import LOOPBACK, free_port
 from tests.parts.postgres import PostgresServer
 from tests.parts.process import Process
@@ -30,12 +28,8 @@ from tests.parts.web import Post, WebServer, serving
 from worker.access.models import Recipient
 from worker.notifier.channels.webhook import make_secret
 
-pytestmark = pytest.mark.integration
-
 HERE = Path(__file__).parent / "strangers"
 COMMUNE = "13900"
-NODE_PACKAGES = ("amqplib@2", "cloudevents@10", "standardwebhooks@1", "ajv@8", "ajv-formats@3")
-CURL, JQ, OPENSSL = (Part(name, name, (name,)) for name in ("curl", "jq", "openssl"))
 
 
 @dataclass(frozen=True)
@@ -99,49 +93,13 @@ def installation(
         yield Installation(told | {"TOKEN": added.stdout.split()[-1]}, web, town.amqp_url)
 
 
-@pytest.fixture
-def python() -> list[str]:
-    return [sys.executable, str(HERE / "stranger.py")]
-
-
-@pytest.fixture
-def node(tmp_path: Path) -> list[str]:
-    require(NODE)
-    require(NPM)
-    install = ["npm", "install", "--no-audit", "--no-fund", "--prefix", str(tmp_path), *NODE_PACKAGES]
-    done = subprocess.run(install, capture_output=True, text=True, timeout=300, check=False)
-    if done.returncode != 0:
-        (pytest.fail if os.environ.get("CI") else pytest.skip)(f"npm cannot install them: {done.stderr[-500:]}")
-    return ["node", shutil.copy(str(HERE / "stranger.mjs"), str(tmp_path))]
-
-
-@pytest.fixture
-def php() -> list[str]:
-    require(PHP)
-    require(PHP_AMQPLIB)
-    return ["php", str(HERE / "stranger.php")]
-
-
-@pytest.fixture
-def java() -> list[str]:
-    for part in (JAVA, JAVA_CLIENT, SLF4J):
-        require(part)
-    return ["java", "-cp", ":".join(map(str, JARS)), str(HERE / "Stranger.java")]
-
-
-@pytest.fixture
-def shell() -> list[str]:
-    for part in (AMQP_TOOLS, CURL, JQ, OPENSSL):
-        require(part)
-    return ["sh", str(HERE / "stranger.sh")]
-
-
 @pytest.mark.slow
-@pytest.mark.parametrize("language", ["python", "node", "php", "java", "shell"])
+@pytest.mark.parametrize("language", RUNNERS)
 def test_a_stranger_asks_is_answered_takes_the_file_and_verifies_the_webhook(
-    language: str, installation: Installation, request: pytest.FixtureRequest
+    language: str, installation: Installation, tmp_path: Path
 ) -> None:
-    command: list[str] = request.getfixturevalue(language)
+    name = "Stranger.java" if language == "java" else f"stranger.{SUFFIXES[language]}"
+    command = command_of(language, HERE / name, tmp_path)
     asked = installation.run(command, "ask", COMMUNE, QUEUE=installation.listen(language))
     assert asked.returncode == 0, asked.stderr.decode()
     event_id, files, said, taken = asked.stdout.decode().split()

@@ -9,7 +9,7 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from schemas.vocabulary import ExportKind, ExportStatus
-from tests.integration.notifier_desk import TEMPLATE, Desk, make_export, make_tableau, open_desk
+from tests.integration.notifier_desk import TEMPLATE, Desk, make_export, make_tableau
 from worker.db.types import utc_now
 from worker.doorbell import Doorbell
 from worker.errors import TransientError
@@ -18,7 +18,7 @@ from worker.housekeeping.housekeeping import sweep
 from worker.messaging.broker import build_broker
 from worker.messaging.queues import DoorbellQueues, count_doorbells
 
-pytestmark = [pytest.mark.integration, pytest.mark.database(TEMPLATE), pytest.mark.desk(opened_by=open_desk)]
+pytestmark = [pytest.mark.integration, pytest.mark.database(TEMPLATE), pytest.mark.desk(opened_by=Desk.open)]
 
 LISTES, LISTES_BULK, TABLEAUX = (ExportKind.LISTE, False), (ExportKind.LISTE, True), (ExportKind.TABLEAU, False)
 ALWAYS = -1

@@ -24,8 +24,6 @@ from worker.db.engine import build_engine
 from worker.errors import TransientError
 from worker.messaging.broker import ping_broker
 
-pytestmark = pytest.mark.integration
-
 HOST = "localhost"
 VERIFY = "?sslmode=verify-full&sslrootcert=system"
 
@@ -129,15 +127,6 @@ def test_nobody_reads_a_wrong_database(wrong: Wrong, capsys: pytest.CaptureFixtu
         assert said.out == ""
         assert "Erreur : " in said.err
         assert wrong.database in said.err
-
-
-def test_diagnose_says_what_is_wrong_with_each(wrong: Wrong, capsys: pytest.CaptureFixture[str]) -> None:
-    assert worker(["diagnose"]) == 3
-    failed = [line for line in capsys.readouterr().out.splitlines() if line.startswith("ÉCHEC")]
-    said = [wrong.database in failed[0], wrong.database in failed[1]]
-    said += [wrong.broker in line for line in failed if "RabbitMQ" in line]
-    assert said == [True, True, True]
-    assert len(failed) == 6, "and what the database tells: accounts, works, the volume"
 
 
 @pytest.mark.slow

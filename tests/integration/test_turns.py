@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from schemas.envelope import CloudEvent
 from schemas.requests import ListeExportRequested
 from schemas.vocabulary import ExportStatus
-from tests.integration.depots_desk import DepotsDesk, open_desk
+from tests.integration.depots_desk import DepotsDesk
 from tests.integration.export_desk import COMMUNE
 from tests.parts.town import AGENT, LIBREVILLE_TEMPLATE
 from worker.exports import records
@@ -22,11 +22,7 @@ from worker.housekeeping.housekeeping import sweep
 from worker.work.models import WorkKind
 from worker.work.queue import ClaimRule, claim
 
-pytestmark = [
-    pytest.mark.integration,
-    pytest.mark.database(LIBREVILLE_TEMPLATE),
-    pytest.mark.desk(opened_by=open_desk),
-]
+pytestmark = [pytest.mark.database(LIBREVILLE_TEMPLATE), pytest.mark.desk(opened_by=DepotsDesk.open)]
 
 HOG, CLERK, OTHER = "hog", "clerk", "other"
 

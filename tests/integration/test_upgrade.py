@@ -29,8 +29,6 @@ from worker.errors import ConfigurationError
 from worker.exports.models import Export
 from worker.registre.scrutins import Reunion, select_reunions, select_scrutins
 
-pytestmark = pytest.mark.integration
-
 INDEXES = (
     *("ix_electeur_ordre", "ix_export_commune", "ix_export_finished_at", "ix_export_status"),
     *("ix_request_commune", "ix_request_created_at", "ix_request_notified_at"),

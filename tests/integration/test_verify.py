@@ -14,7 +14,7 @@ import pytest
 from sqlalchemy import update
 
 from common.cli import ExitCode
-from tests.integration.files_desk import DAY, FilesDesk, open_desk
+from tests.integration.files_desk import DAY, FilesDesk
 from tests.integration.notifier_desk import TEMPLATE
 from tests.parts.disk import small_disk
 from worker.audit import Action
@@ -26,7 +26,7 @@ from worker.exports.purge import remove_abandoned, total
 from worker.exports.storage import EXPORTS, SENTINEL, Sentinel
 from worker.housekeeping.housekeeping import abandoned_chore
 
-pytestmark = [pytest.mark.integration, pytest.mark.database(TEMPLATE), pytest.mark.desk(opened_by=open_desk)]
+pytestmark = [pytest.mark.database(TEMPLATE), pytest.mark.desk(opened_by=FilesDesk.open)]
 
 NAME = "liste-P-demande.csv"
 REPORT = "liste-P-demande-csv-anomalies.csv"
@@ -50,15 +50,6 @@ def _cut(path: Path) -> None:
     os.truncate(path, path.stat().st_size - 1)
 
 
-def _empty(path: Path) -> None:
-    os.truncate(path, 0)
-
-
-def _lengthen(path: Path) -> None:
-    with path.open("ab") as file:
-        file.write(b"DURAND;Paul\n")
-
-
 def _flip(path: Path) -> None:
     content = path.read_bytes()
     path.write_bytes(content[:-2] + bytes([content[-2] ^ 1]) + content[-1:])
@@ -66,11 +57,6 @@ def _flip(path: Path) -> None:
 
 def _link(path: Path) -> None:
     path.symlink_to(path.rename(path.with_name("elsewhere")).name)
-
-
-def _replace_by_a_directory(path: Path) -> None:
-    path.unlink()
-    path.mkdir()
 
 
 def _replace_by_a_pipe(path: Path) -> None:
@@ -89,11 +75,8 @@ def _open_the_directory(path: Path) -> None:
 DAMAGES: list[tuple[Callable[[Path], None], FileFault, str]] = [
     (_remove, FileFault.MISSING, "absent du volume"),
     (_cut, FileFault.TRUNCATED, "tronqué"),
-    (_empty, FileFault.TRUNCATED, "tronqué"),
-    (_lengthen, FileFault.ALTERED, "altéré : son empreinte n'est plus la bonne"),
     (_flip, FileFault.ALTERED, "altéré : son empreinte n'est plus la bonne"),
     (_link, FileFault.UNREADABLE, "illisible"),
-    (_replace_by_a_directory, FileFault.UNREADABLE, "illisible"),
     (_replace_by_a_pipe, FileFault.ALTERED, "altéré : son empreinte n'est plus la bonne"),
     (_show_to_everybody, FileFault.PERMISSIONS, "droits à rétablir : 640 pour le fichier, 2750 pour son dossier"),
     (_open_the_directory, FileFault.PERMISSIONS, "droits à rétablir : 640 pour le fichier, 2750 pour son dossier"),
@@ -258,11 +241,11 @@ def test_the_file_of_a_row_that_came_to_nothing_goes_after_an_hour(desk: FilesDe
     """It stayed for thirty days: named at the end of a start whose record was lost."""
     left, kept = desk.make("gauche", has_report=True), desk.make("gardee")
     path = desk.path(left)
-    _end(desk, left, status=status, finished_at=utc_now(-HOUR / 2))
+    _change(desk, left, status=status, finished_at=utc_now(-HOUR / 2))
     assert total(remove_abandoned(desk.engine, desk.storage, actor="test")) == (0, 0, 0, 0, 0)
     assert desk.run("verify", "--json").document["abandoned"] == []
 
-    _end(desk, left, finished_at=utc_now(-HOUR - 60))
+    _change(desk, left, finished_at=utc_now(-HOUR - 60))
     said = desk.run("verify")
     assert said.code == 1
     place = f"13900/{path.name} : reste d'un essai sans suite (export {left}) : « python -m worker purge » l'efface"
@@ -291,11 +274,6 @@ def test_what_a_dead_worker_left_of_a_cancelled_row_goes_after_an_hour(desk: Fil
         pass
     assert desk.files() == sorted([fresh.name, kept.name])
     assert not mark.exists()
-
-
-def _end(desk: FilesDesk, export_id: int, **values: object) -> None:
-    with desk.engine.begin() as connection:
-        connection.execute(update(Export).where(Export.id == export_id).values(**values))
 
 
 def _diagnose() -> str:

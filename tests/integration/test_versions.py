@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import delete, func, select, text, update
 
 from schemas.requests import UNDO_DAYS
-from tests.integration.import_desk import COMMUNE, TWO_COMMUNES, Desk, open_desk
+from tests.integration.import_desk import COMMUNE, TWO_COMMUNES, Desk
 from tests.integration.notifier_desk import work
 from tests.parts.deployment import Deployment
 from tests.parts.wait import wait_until
@@ -23,7 +23,7 @@ from worker.registre.imports.undo import undo_import
 from worker.registre.models import Commune, Electeur, Import, ImportListe, ListeCommunale, MouvementRegistre
 from worker.settings import load_settings
 
-pytestmark = [pytest.mark.integration, pytest.mark.database(TWO_COMMUNES), pytest.mark.desk(opened_by=open_desk)]
+pytestmark = [pytest.mark.database(TWO_COMMUNES), pytest.mark.desk(opened_by=Desk.open)]
 
 P = (COMMUNE, "P")
 BY = note_removed(Actor("test"))
@@ -100,7 +100,7 @@ def test_an_import_waits_for_the_end_of_a_step(
     postgres_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(history, "_PATIENCE", "60s")
-    with open_desk(postgres_url, tmp_path) as desk:
+    with Desk.open(postgres_url, tmp_path) as desk:
         with desk.engine.begin() as connection:
             connection.execute(text("SELECT purge_versions(1)"))
             importing = Thread(target=desk.load, args=[electeurs(3)])
@@ -115,7 +115,7 @@ def test_the_notifier_of_a_deployment_removes_them(
 ) -> None:
     monkeypatch.setenv("PREFECTURE_DATABASE_URL", deployment.database_url("notifier"))
     monkeypatch.setenv("PREFECTURE_EXPORTS_DIR", str(tmp_path / "exports"))
-    with open_desk(deployment.database_url("owner"), tmp_path) as desk:
+    with Desk.open(deployment.database_url("owner"), tmp_path) as desk:
         with desk.engine.begin() as connection:
             if not connection.scalar(select(Commune.nom).where(Commune.code == COMMUNE)):
                 add_commune(connection, COMMUNE, "Marseille")

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.export_desk import COMMUNE, Desk, before_writing, open_desk
+from tests.integration.export_desk import COMMUNE, Desk, before_writing
 from tests.parts.town import LIBREVILLE_TEMPLATE
 from worker.exports.storage import EXPORTS, SENTINEL, Sentinel, Storage
 
-pytestmark = [pytest.mark.integration, pytest.mark.database(LIBREVILLE_TEMPLATE), pytest.mark.desk(opened_by=open_desk)]
+pytestmark = [pytest.mark.database(LIBREVILLE_TEMPLATE), pytest.mark.desk(opened_by=Desk.open)]
 
 
 def _guard(desk: Desk) -> None:

@@ -1,38 +1,42 @@
 """Webhooks by a real HTTP server, on both databases: signed, told once, tried again, refused where they may not go."""
 
 import json
+import socket
+import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from functools import partial
+from pathlib import Path
 
 import pytest
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 from standardwebhooks import Webhook
 
-from schemas.events import ExportEnded, RequestRefused
-from schemas.vocabulary import Channel, RequestOutcome
+from schemas.events import ExportEnded
+from schemas.vocabulary import Channel
 from tests.integration import notifier_desk
-from tests.integration.notifier_desk import MAIRIE, TEMPLATE, Desk, Killed, open_desk, smtp, work
+from tests.integration.notifier_desk import MAIRIE, TEMPLATE, Desk, Killed, smtp, work
+from tests.parts.certificates import Authority
 from tests.parts.mail import Mailbox
 from tests.parts.ports import LOOPBACK
 from tests.parts.web import WebServer, serving
+from worker.access.models import Recipient
+from worker.audit import Action, Audit
+from worker.db.types import utc_now
 from worker.exports.models import Request
 from worker.notifier.channels import webhook
-from worker.notifier.channels.webhook import WebhookSender
+from worker.notifier.channels.delivery import GIVE_UP_SECONDS, Addressee, DeliveryDelayedError, DeliveryRefusedError
+from worker.notifier.channels.hosts import Hosts
+from worker.notifier.channels.webhook import WebhookSender, make_secret
 from worker.notifier.models import Notification
+from worker.notifier.recipients import try_recipient
+from worker.notifier.sending import REMOVED
+from worker.work.models import Work
 
-pytestmark = [pytest.mark.integration, pytest.mark.database(TEMPLATE), pytest.mark.desk(opened_by=open_desk)]
-
-
-@pytest.fixture
-def server() -> Iterator[WebServer]:
-    with serving() as web:
-        yield web
-
-
-def row_of(desk: Desk, recipient: str = "r1") -> Notification:
-    with Session(desk.engine) as session:
-        return session.scalars(select(Notification).where(Notification.recipient == recipient)).one()
+pytestmark = [pytest.mark.database(TEMPLATE), pytest.mark.desk(opened_by=Desk.open)]
 
 
 @pytest.mark.slow
@@ -52,7 +56,7 @@ def test_the_events_of_a_request_come_in_one_post_that_its_signature_proves(
     assert {event["correlationid"] for event in events} == {"clic-demande"}
     statuses = [ExportEnded.model_validate(event["data"]).status for event in events]
     assert statuses == ["ready", "failed", "cancelled"]
-    row = row_of(desk)
+    row = desk.notification(Channel.WEBHOOK)
     assert (row.request_id, row.kind, row.channel) == (request_id, "echec", "webhook")
     assert row.address == f"http://{LOOPBACK}"
     assert row.sent_at
@@ -78,17 +82,6 @@ def test_the_trace_of_the_request_goes_on_in_the_name_of_the_installation(
     assert event | trace | {"source": "/ville"} == event
     assert "traceparent" not in other.headers
     assert "traceparent" not in other.body.decode()
-
-
-def test_a_refusal_is_an_event_too(desk: Desk, server: WebServer, mailbox: Mailbox) -> None:
-    desk.add_recipient(Channel.WEBHOOK, server.url())
-    desk.ask(outcome=RequestOutcome.REFUSED, reason="Aucun registre importé pour 13900.")
-
-    work(desk.notifier(smtp(mailbox)))
-
-    (event,) = json.loads(server.posts[0].body)
-    assert RequestRefused.model_validate(event["data"]).reason == "Aucun registre importé pour 13900."
-    assert row_of(desk).kind == "refus"
 
 
 def test_a_recipient_of_every_commune_is_told_of_each_and_another_communes_is_not(
@@ -168,7 +161,7 @@ def test_the_list_of_hosts_is_asked_each_time(
     assert work(desk.notifier(smtp(mailbox), hosts=hosts)) == 1
 
     assert server.posts == []
-    assert row_of(desk).refusal == refusal
+    assert desk.notification(Channel.WEBHOOK).refusal == refusal
 
 
 def test_a_listed_name_that_leads_to_this_machine_is_refused(desk: Desk, server: WebServer, mailbox: Mailbox) -> None:
@@ -178,7 +171,7 @@ def test_a_listed_name_that_leads_to_this_machine_is_refused(desk: Desk, server:
     assert work(desk.notifier(smtp(mailbox), hosts=("localhost",))) == 1
 
     assert server.posts == []
-    assert row_of(desk).refusal == "hôte du réseau interne, absent de PREFECTURE_WEBHOOK_HOSTS"
+    assert desk.notification(Channel.WEBHOOK).refusal == "hôte du réseau interne, absent de PREFECTURE_WEBHOOK_HOSTS"
 
 
 def test_the_screen_is_shown_no_secret(desk: Desk, server: WebServer, mailbox: Mailbox) -> None:
@@ -194,7 +187,208 @@ def test_the_screen_is_shown_no_secret(desk: Desk, server: WebServer, mailbox: M
         "Fichier prêt — Liste P du 25/11/2026 09:30:00 [csv] — LIBREVILLE (13900)"
     }
     assert not any(word in str(shown) for word in ("mot-de-passe", recipient.secret))
-    assert list(shown[0]) == [
-        *("request_id", "code_commune", "subject", "kind", "channel", "address"),
-        *("created_at", "sent_at", "refusal", "attempts"),
-    ]
+
+
+@contextmanager
+def tried_again_after(desk: Desk, seconds: float, *, within: float = 0.01) -> Iterator[None]:
+    """What is tried in the block fails, and is due so many seconds after it was tried, by the database's clock."""
+    began = now_of(desk)
+    yield
+    (due,) = (one.due_at for one in desk.works())
+    assert due
+    margin = timedelta(seconds=within)
+    assert began - margin <= due - timedelta(seconds=seconds) <= now_of(desk) + margin
+
+
+def now_of(desk: Desk) -> datetime:
+    with desk.engine.connect() as connection:
+        now: datetime = connection.execute(select(utc_now())).scalar_one()
+        return now
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("status", [500, 503, 429, 408])
+def test_a_server_in_trouble_is_tried_again_and_delays_nobody(
+    desk: Desk, server: WebServer, mailbox: Mailbox, status: int
+) -> None:
+    desk.add_recipient(Channel.WEBHOOK, server.url())
+    request_id = desk.ask("P.csv")
+    server.status = status
+    notifier = desk.notifier(smtp(mailbox))
+
+    with tried_again_after(desk, 10):
+        assert work(notifier) == 0
+    assert len(mailbox.mails) == 1
+    assert work(notifier) == 0  # not before its time
+    assert len(server.posts) == 1
+    desk.make_due()
+    with tried_again_after(desk, 20):
+        assert work(notifier) == 0
+
+    server.status = 200
+    desk.make_due()
+    assert work(notifier) == 1
+    assert len(server.posts) == 3
+    assert len({post.headers["webhook-id"] for post in server.posts}) == 1
+    assert len(mailbox.mails) == 1
+    assert desk.notification(Channel.WEBHOOK).attempts == 3
+    assert desk.request(request_id).notified_at
+
+
+IN_AN_HOUR = "a date in an hour"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("retry_after", "seconds"),
+    [
+        ("120", 120),
+        (IN_AN_HOUR, 3600),
+        ("3", 10),
+        ("soon", 10),
+        ("9" * 30, 86_400),
+        ("-1", 10),
+    ],
+)
+def test_retry_after_is_respected_within_reason(
+    desk: Desk, server: WebServer, mailbox: Mailbox, retry_after: str, seconds: int
+) -> None:
+    desk.add_recipient(Channel.WEBHOOK, server.url())
+    desk.ask("P.csv")
+    within = 0.01
+    if retry_after == IN_AN_HOUR:
+        within = 1  # HTTP counts in seconds
+        retry_after = format_datetime(datetime.now(UTC) + timedelta(hours=1), usegmt=True)
+    server.status, server.headers = 503, {"Retry-After": retry_after}
+
+    with tried_again_after(desk, seconds, within=within):
+        work(desk.notifier(smtp(mailbox)))
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 422])
+def test_what_is_refused_is_not_tried_again(desk: Desk, server: WebServer, mailbox: Mailbox, status: int) -> None:
+    desk.add_recipient(Channel.WEBHOOK, server.url())
+    desk.ask("P.csv")
+    server.status = status
+
+    assert work(desk.notifier(smtp(mailbox))) == 1
+
+    row = desk.notification(Channel.WEBHOOK)
+    assert (row.refusal, row.sent_at) == (f"réponse {status}", None)
+    assert row.ended_at
+    assert len(server.posts) == 1
+
+
+def test_a_recipient_that_is_gone_is_told_nothing_any_more(desk: Desk, server: WebServer, mailbox: Mailbox) -> None:
+    desk.add_recipient(Channel.WEBHOOK, server.url())
+    server.status = 410
+    for number in range(3):
+        desk.ask("P.csv", event_id=f"demande-{number}")
+
+    assert work(desk.notifier(smtp(mailbox))) == 3
+
+    assert len(server.posts) == 1
+    with Session(desk.engine) as session:
+        refusals = select(Notification.refusal).where(Notification.recipient == "r1").order_by(Notification.id)
+        assert session.scalars(refusals).all() == ["réponse 410", REMOVED, REMOVED]
+        assert session.get_one(Recipient, "r1").disabled_at
+        assert session.scalars(select(Audit.action)).all() == [Action.RECIPIENT_DISABLED]
+
+
+def test_a_redirection_is_not_followed(desk: Desk, server: WebServer, mailbox: Mailbox) -> None:
+    with serving() as elsewhere:
+        desk.add_recipient(Channel.WEBHOOK, server.url())
+        desk.ask("P.csv")
+        server.status, server.headers = 307, {"Location": elsewhere.url()}
+        assert work(desk.notifier(smtp(mailbox))) == 1
+        assert elsewhere.posts == []
+    assert desk.notification(Channel.WEBHOOK).refusal == "réponse 307 : les redirections ne sont pas suivies"
+
+
+@pytest.mark.slow
+def test_a_recipient_that_never_answers_is_given_up_and_nobody_waits_for_it_for_ever(
+    desk: Desk, server: WebServer, mailbox: Mailbox
+) -> None:
+    desk.add_recipient(Channel.WEBHOOK, server.url())
+    request_id = desk.ask("P.csv")
+    server.status = 500
+    notifier = desk.notifier(smtp(mailbox))
+    assert work(notifier) == 0
+
+    desk.change(Work, created_at=utc_now(-GIVE_UP_SECONDS - 60))
+    desk.make_due()
+
+    assert work(notifier) == 1
+    assert desk.notification(Channel.WEBHOOK).refusal == "abandonné après 3 jours : réponse 500"
+    assert desk.request(request_id).notified_at
+    assert [(one.state, one.error) for one in desk.works()] == [("dead", desk.notification(Channel.WEBHOOK).refusal)]
+
+
+def test_a_removed_recipient_holds_nothing_up(desk: Desk, server: WebServer, mailbox: Mailbox) -> None:
+    desk.add_recipient(Channel.WEBHOOK, server.url())
+    desk.ask("P.csv")
+    server.status = 500
+    notifier = desk.notifier(smtp(mailbox))
+    work(notifier)
+    desk.change(Recipient, code_commune="13055")
+    desk.make_due()
+
+    assert work(notifier) == 1
+    assert desk.notification(Channel.WEBHOOK).refusal == "destinataire retiré"
+
+
+def send(url: str, *hosts: str) -> None:
+    addressee = Addressee("r1", Channel.WEBHOOK, url, "", frozenset(), make_secret())
+    try_recipient({Channel.WEBHOOK: WebhookSender(Hosts.parse(hosts))}, addressee, lieu="13900")
+
+
+def test_the_host_must_prove_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    authority = Authority(tmp_path, "autorite")
+    with serving(authority.sign("localhost")) as server:
+        url = server.url(scheme="https", host="localhost")
+        with pytest.raises(DeliveryDelayedError, match="SSLCertVerificationError"):
+            send(url, "localhost", LOOPBACK, "::1")
+        assert server.posts == []
+        monkeypatch.setenv("SSL_CERT_FILE", str(authority.root))
+        send(url, "localhost", LOOPBACK, "::1")
+        assert server.posts[0].body == b"[]"
+        with pytest.raises(DeliveryDelayedError, match="SSLCertVerificationError"):
+            send(server.url(scheme="https"), LOOPBACK)
+
+
+def test_a_server_that_says_nothing_is_left_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(webhook, "TIMEOUT_SECONDS", 0.2)
+    with socket.create_server((LOOPBACK, 0)) as silent:
+        url = f"http://{LOOPBACK}:{silent.getsockname()[1]}/"
+        with pytest.raises(DeliveryDelayedError, match="TimeoutError"):
+            send(url, LOOPBACK)
+
+
+def test_a_server_that_says_little_for_long_is_left_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(webhook, "WHOLE_SECONDS", 0.5)
+    with socket.create_server((LOOPBACK, 0)) as slow:
+        stop = threading.Event()
+        thread = threading.Thread(target=_drip, args=(slow, stop))
+        thread.start()
+        try:
+            with pytest.raises(DeliveryDelayedError):
+                send(f"http://{LOOPBACK}:{slow.getsockname()[1]}/", LOOPBACK)
+        finally:
+            stop.set()
+            thread.join(timeout=60)
+    assert not thread.is_alive()
+
+
+def _drip(listener: socket.socket, stop: threading.Event) -> None:
+    connection, _ = listener.accept()
+    with connection:
+        while not stop.wait(0.05):
+            try:
+                connection.sendall(b"H")
+            except OSError:
+                return
+
+
+def test_without_tls_nothing_leaves_this_machine() -> None:
+    with pytest.raises(DeliveryRefusedError, match="sans TLS"):
+        send("http://hooks.example.org/", "hooks.example.org")

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from common.cli import ExitCode
 from schemas.envelope import CloudEvent
 from schemas.vocabulary import Channel, RequestOutcome
-from tests.integration.notifier_desk import MAIRIE, TEMPLATE, Desk, open_desk, running, smtp, work
+from tests.integration.notifier_desk import MAIRIE, TEMPLATE, Desk, running, smtp, work
 from tests.parts.mail import Mailbox
 from tests.parts.ports import LOOPBACK
 from tests.parts.wait import wait_until
@@ -24,7 +24,7 @@ from worker.notifier.recipients import ListRecipients
 from worker.work.models import Work, WorkKind
 from worker.work.queue import Claim
 
-pytestmark = [pytest.mark.integration, pytest.mark.database(TEMPLATE), pytest.mark.desk(opened_by=open_desk)]
+pytestmark = [pytest.mark.integration, pytest.mark.database(TEMPLATE), pytest.mark.desk(opened_by=Desk.open)]
 
 HANGING = 3
 

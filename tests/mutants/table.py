@@ -940,9 +940,9 @@ worker/messaging/
     + return retries < _TRIES
   test_a_worker_that_lacks_descriptors_finishes_and_leaves
     - os.kill(os.getpid(), signal.SIGTERM)
-  test_a_worker_with_a_dead_thread_leaves
+  test_a_worker_with_a_dead_or_stuck_thread_leaves[worker-thread_dead]
     - os._exit(THREAD_DEAD)
-  test_a_worker_that_waits_for_ever_in_a_message_leaves
+  test_a_worker_with_a_dead_or_stuck_thread_leaves[still-process_stuck]
     - return self._stuck.is_set() or self._starts.are_stuck() or longest > LONGEST_MESSAGE_SECONDS
     + return False
   test_a_message_is_held_until_the_database_answers_and_is_tried_at_once

@@ -170,6 +170,14 @@ class Town:
             channel.confirm_delivery()
             channel.basic_publish(exchange, key, body, pika.BasicProperties(delivery_mode=2), mandatory=True)
 
+    def listen(self, queue: str, *keys: str) -> None:
+        """Declare a queue that hears the events of these keys."""
+        with pika.BlockingConnection(pika.URLParameters(self.amqp_url)) as connection:
+            channel = connection.channel()
+            channel.queue_declare(queue, durable=True)
+            for key in keys:
+                channel.queue_bind(queue, EXCHANGE, key)
+
     def ask(self, *, times: int = 1, **fields: object) -> CloudEvent:
         """Publish a request for LIBREVILLE's list files, the same event `times` times."""
         return self._send(ListeExportRequested.model_validate(_BY_AGENT | fields), times)

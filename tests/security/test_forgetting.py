@@ -21,7 +21,7 @@ from schemas.envelope import CloudEvent
 from schemas.requests import CancelRequested, ListeExportRequested
 from schemas.topology import QUEUE_REQUESTS
 from schemas.vocabulary import ExportKind, Format, Liste, Piece, PreviewStatus
-from tests.integration.depots_desk import DepotsDesk, open_desk, today
+from tests.integration.depots_desk import DepotsDesk, today
 from tests.integration.files_desk import Ran
 from tests.parts.notes import note_file
 from tests.parts.town import AGENT, MIGRATED_TEMPLATE, queue_messages
@@ -41,7 +41,11 @@ from worker.registre.communes import add_commune
 from worker.registre.models import Homonym, Import, ImportListe, MouvementRegistre, Protection
 from worker.registre.reu.importer import import_file
 
-pytestmark = [pytest.mark.integration, pytest.mark.database(MIGRATED_TEMPLATE), pytest.mark.desk(opened_by=open_desk)]
+pytestmark = [
+    pytest.mark.integration,
+    pytest.mark.database(MIGRATED_TEMPLATE),
+    pytest.mark.desk(opened_by=DepotsDesk.open),
+]
 
 HERE, ELSEWHERE = "13900", "13055"
 MANY = 1_000

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from schemas.envelope import CloudEvent
 from schemas.requests import CancelRequested, ListeExportRequested
-from tests.integration.depots_desk import DepotsDesk, open_desk
+from tests.integration.depots_desk import DepotsDesk
 from tests.integration.export_desk import COMMUNE
 from tests.parts.town import AGENT, LIBREVILLE_TEMPLATE
 from worker.access.authorization import UNKNOWN_ACCOUNT
@@ -20,7 +20,11 @@ from worker.db.engine import build_engine
 from worker.exports.models import Request
 from worker.handlers.requests.ingest_request import ingest_request
 
-pytestmark = [pytest.mark.integration, pytest.mark.database(LIBREVILLE_TEMPLATE), pytest.mark.desk(opened_by=open_desk)]
+pytestmark = [
+    pytest.mark.integration,
+    pytest.mark.database(LIBREVILLE_TEMPLATE),
+    pytest.mark.desk(opened_by=DepotsDesk.open),
+]
 
 MAYOR = "M. le Maire"
 SCREEN, PROGRAM, NEIGHBOUR = "ecran", "mairie-13900", "voisine"

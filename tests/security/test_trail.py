@@ -13,7 +13,7 @@ from sqlalchemy import Connection, delete, func, insert, select, text, update
 from sqlalchemy.exc import DBAPIError
 
 from common.logs import configure_logs
-from tests.integration.files_desk import FilesDesk, open_desk
+from tests.integration.files_desk import FilesDesk
 from tests.integration.notifier_desk import TEMPLATE
 from worker.access.models import Agent
 from worker.audit import (
@@ -34,7 +34,7 @@ from worker.compose import note_start
 from worker.db.engine import build_engine
 from worker.settings import Settings
 
-pytestmark = [pytest.mark.integration, pytest.mark.database(TEMPLATE), pytest.mark.desk(opened_by=open_desk)]
+pytestmark = [pytest.mark.integration, pytest.mark.database(TEMPLATE), pytest.mark.desk(opened_by=FilesDesk.open)]
 
 
 class Log:

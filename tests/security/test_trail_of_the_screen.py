@@ -9,7 +9,7 @@ from producers.web.exports.stored_file import Delivery
 from schemas.envelope import CloudEvent
 from schemas.topology import SCREEN_NOTE
 from schemas.vocabulary import Liste
-from tests.integration.depots_desk import DepotsDesk, open_desk
+from tests.integration.depots_desk import DepotsDesk
 from tests.parts.town import LIBREVILLE_TEMPLATE
 from tests.parts.wait import wait_until
 from tests.web.files_desk import FilesScreen, words
@@ -106,7 +106,7 @@ def test_to_look_for_a_name_and_leave_no_line(files: FilesScreen) -> None:
 
 @pytest.mark.integration
 @pytest.mark.database(LIBREVILLE_TEMPLATE)
-@pytest.mark.desk(opened_by=open_desk)
+@pytest.mark.desk(opened_by=DepotsDesk.open)
 def test_to_open_the_screen_to_others_for_a_day_and_leave_no_line(deployed: Deployed, desk: DepotsDesk) -> None:
     """The screen says at its start what it runs with, by its spool; a worker records it once per change."""
     spool = Path(deployed.environment["PREFECTURE_HOME"]) / "spool"

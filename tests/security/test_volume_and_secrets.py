@@ -10,7 +10,7 @@ from sqlalchemy import update
 from common.cli import ExitCode
 from common.database import shown_address
 from common.settings import effective
-from tests.integration.files_desk import FilesDesk, open_desk
+from tests.integration.files_desk import FilesDesk
 from tests.integration.notifier_desk import TEMPLATE
 from worker.exports.models import Export
 from worker.exports.storage import ForeignNameError, Storage
@@ -27,7 +27,7 @@ def stranger(tmp_path: Path) -> Path:
 @pytest.mark.slow
 @pytest.mark.integration
 @pytest.mark.database(TEMPLATE)
-@pytest.mark.desk(opened_by=open_desk)
+@pytest.mark.desk(opened_by=FilesDesk.open)
 @pytest.mark.parametrize("name", ["../../stranger.csv", "{absolute}", "../stranger.csv"])
 def test_to_have_a_strangers_file_purged_or_read(desk: FilesDesk, stranger: Path, name: str) -> None:
     """A row was changed by whoever may write one: the file that it names now is neither removed nor opened."""
@@ -105,7 +105,7 @@ def test_what_is_no_secret_is_still_read() -> None:
 
 @pytest.mark.integration
 @pytest.mark.database(TEMPLATE)
-@pytest.mark.desk(opened_by=open_desk)
+@pytest.mark.desk(opened_by=FilesDesk.open)
 def test_everything_goes_by_a_slip_of_the_hand(desk: FilesDesk, monkeypatch: pytest.MonkeyPatch) -> None:
     kept = desk.make("d'aujourd'hui")
     for answer in ("", "n\n", "y\n", "non\n"):
