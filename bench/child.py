@@ -20,7 +20,6 @@ _JOBS = {
     "import": "bench.registers:import_reu",
     "import again": "bench.registers:import_again",
     "departement": "bench.departement:import_departement",
-    "country": "bench.departement:import_country",
     "places": "bench.departement:import_places",
     "csv job": "bench.exports:csv_job",
     "csv file": "bench.exports:csv_file",

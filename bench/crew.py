@@ -8,7 +8,7 @@ import secrets
 import shutil
 import sys
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
@@ -53,16 +53,13 @@ _SHOWN = 2000
 class Crew:
     """So many worker processes on one register and its volume, with a virtual host of their own.
 
-    They run with the default settings, as docs/operations.md says, but serve whoever asks, and read all queues or those
-    that are named; one process more reads those that are named `apart`. No notifier is there, so nobody is told.
+    They run with the default settings, as docs/operations.md says, but serve every account, and read all queues or
+    those that are named. No notifier runs.
     """
 
-    def __init__(
-        self, node: RabbitNode, task: Task, processes: int, *, queues: Sequence[str] = (), apart: Sequence[str] = ()
-    ) -> None:
+    def __init__(self, node: RabbitNode, task: Task, processes: int, *, queues: Sequence[str] = ()) -> None:
         self._node, self._task = node, task
-        self._readers = [(processes, queues), *([(1, apart)] if apart else [])]
-        self._workers: list[Process] = []
+        self._processes, self._queues = processes, queues
         self._ends = ExitStack()
         self._made: list[Tally] = []
 
@@ -89,23 +86,15 @@ class Crew:
         Raises:
             RuntimeError: some file is not ready.
         """
-        return self._make(order, self._publisher, self._ready)
-
-    def make_each(self, orders: Iterable[Order]) -> list[Measure]:
-        """One after the other, by connections of its own, so that a thread may ask beside `make`."""
-        with Publisher(self._amqp_url) as publisher, ReadyFiles(self._task.url) as ready:
-            return [self._make(order, publisher, ready) for order in orders]
-
-    def _make(self, order: Order, publisher: Publisher, ready: ReadyFiles) -> Measure:
         begun = time.perf_counter()
-        _send(order, publisher)
-        tally = ready.tally(order.batch)
+        _send(order, self._publisher)
+        tally = self._ready.tally(order.batch)
         while tally.files < order.files:
             try:
-                ready.wait(order.files - tally.files)  # of this batch or of another
+                self._ready.wait(order.files - tally.files)  # of this batch or of another
             except TimeoutError as error:
                 raise self._failure(str(error)) from None
-            tally = ready.tally(order.batch)
+            tally = self._ready.tally(order.batch)
         wall = time.perf_counter() - begun
         self._made.append(tally)
         return Measure(wall, size=tally.size, lines=tally.lines + tally.mineurs)
@@ -121,11 +110,6 @@ class Crew:
     def amqp_url(self) -> str:
         """Of the virtual host."""
         return self._amqp_url
-
-    @property
-    def cpu_seconds(self) -> float:
-        """What the workers have used since they started."""
-        return sum(workers.cpu_seconds for workers in self._workers)
 
     def record(self, order: Order) -> float:
         """Seconds from before the first request is sent until every file has its row, made or not."""
@@ -157,31 +141,21 @@ class Crew:
             "PREFECTURE_HOME": str(folder),
             "LIMIT_KNOWN_SENDERS_ONLY": "0",
         }
-        for processes, queues in self._readers:
-            count = ["--processes", str(processes), "--threads", "1"]
-            count += ["--queues", *queues] if queues else []
-            command = [sys.executable, "-m", "bench.limited", "worker.main", *count]
-            workers = Process(command, env=environment, folder=_ROOT, log=self._log)
-            ends.callback(workers.end, SIGTERM, timeout=_STOP_SECONDS)
-            self._workers.append(workers)
+        command = [sys.executable, "-m", "bench.limited", "worker.main", "--processes", str(self._processes)]
+        command += ["--threads", "1", *(["--queues", *self._queues] if self._queues else [])]
+        workers = Process(command, env=environment, folder=_ROOT, log=self._log)
+        ends.callback(workers.end, SIGTERM, timeout=_STOP_SECONDS)
         wait_until(
-            lambda: not self._are_alive() or self._are_at_work(),
+            lambda: not workers.alive or self._are_at_work(),
             timeout=_START_SECONDS,
             message="workers that read the queues",
         )
-        if not self._are_alive():
+        if not workers.alive:
             raise self._failure("the workers did not start")
-
-    def _are_alive(self) -> bool:
-        return all(workers.alive for workers in self._workers)
 
     def _are_at_work(self) -> bool:
         consumers = {it.queue: it.consumers for it in read_queues(self._amqp_url)}
-        wanted = dict.fromkeys(consumers, 0)
-        for processes, queues in self._readers:
-            for queue in queues or consumers:
-                wanted[queue] += processes
-        return all(consumers[queue] == wanted[queue] for queue in wanted)
+        return all(consumers[queue] == self._processes for queue in self._queues or consumers)
 
     def _failure(self, what: str) -> RuntimeError:
         return RuntimeError(f"{what}; the workers' last lines:\n{self._log.read_text(errors='replace')[-_SHOWN:]}")

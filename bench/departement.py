@@ -1,4 +1,4 @@
-"""Jobs that make the register of many communes: a département as it is, a part of the country, places of one size."""
+"""Jobs that make the register of many communes: a département as it is, and places of one size."""
 
 from collections.abc import Callable, Sequence
 from datetime import date
@@ -10,7 +10,7 @@ from bench.registers import Task, settle
 from common.calendrier import jour_a_paris, now
 from worker.db.engine import build_engine
 from worker.demo.libreville import write_lines
-from worker.registre.reference import commune_of, iter_communes
+from worker.registre.reference import iter_communes
 from worker.registre.reu.importer import import_file
 
 DEPARTEMENT = "59"
@@ -36,17 +36,6 @@ def communes_for(total: int) -> int:
 def communes_of(number: int | None) -> Communes:
     """The first ones of the département, all of them for None."""
     return [(commune.code, commune.nom) for commune in iter_communes() if commune.departement == DEPARTEMENT][:number]
-
-
-def communes_of_the_country(number: int) -> Communes:
-    """So many communes of all départements, evenly drawn from the order of their codes; no arrondissement municipal."""
-    codes = [(commune.code, commune.nom) for commune in iter_communes() if commune_of(commune.code) == commune.code]
-    return [codes[place * len(codes) // number] for place in range(number)]
-
-
-def import_country(task: Task) -> Measure:
-    """The three lists of communes of the whole country, as unequal as those of a département."""
-    return _import(task, lambda path: write_departement(path, communes_of_the_country(task.communes), task.size))
 
 
 def import_departement(task: Task) -> Measure:

@@ -9,7 +9,7 @@ import tempfile
 import time
 from pathlib import Path
 from signal import SIGINT, SIGQUIT, SIGTERM
-from typing import Literal, Self
+from typing import Literal
 
 import psycopg
 from psycopg import sql
@@ -19,6 +19,7 @@ from tests.parts.databases import Template
 from tests.parts.packages import POSTGRESQL, require
 from tests.parts.ports import LOOPBACK, free_port
 from tests.parts.process import Process
+from tests.parts.server import Server
 from tests.parts.wait import wait_until
 
 _START_SECONDS = 60
@@ -31,10 +32,10 @@ _MEMORY_BYTES = 1 << 30
 _STALE_SECONDS = 24 * 3600
 
 
-class PostgresServer:
+class PostgresServer(Server):
     """A private server: own data, port and sockets; loopback only; gone with all its data after `close`.
 
-    Port and data outlive `stop` and `kill`. As root it runs as another user, since PostgreSQL refuses root.
+    As root it runs as another user, since PostgreSQL refuses root.
 
     Args:
         fsync: write as in production, on the disk. Without it the data outlive the server but not the machine, and are
@@ -49,7 +50,7 @@ class PostgresServer:
         self.port = free_port()
         self.password = secrets.token_urlsafe(12)
         self._owner = _unprivileged_user()
-        self._folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=None if fsync else _memory()))
+        super().__init__(Path(tempfile.mkdtemp(prefix=_PREFIX, dir=None if fsync else _memory())))
         self._settings = {
             "port": str(self.port),
             "listen_addresses": LOOPBACK,
@@ -65,31 +66,8 @@ class PostgresServer:
             "HOME": str(self._folder),
         }
         self._templates: set[str] = set()
-        self._server: Process | None = None
-
-    def __enter__(self) -> Self:
-        try:
-            self.start()
-        except BaseException:
-            self.close()
-            raise
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    @property
-    def alive(self) -> bool:
-        """Whether the server's process runs."""
-        return self._server is not None and self._server.alive
-
-    @property
-    def cpu_seconds(self) -> float:
-        """What its processes have used since it started."""
-        return self._server.cpu_seconds if self._server is not None else 0.0
 
     def start(self) -> None:
-        """Start the server and wait until it serves; nothing happens when it runs already."""
         if self.alive:
             return
         if not (self._folder / "data").exists():
@@ -109,21 +87,6 @@ class PostgresServer:
         """Stop as `pg_ctl -m mode stop` does, and wait for the end; a smart stop waits for the clients to leave."""
         if self._server is not None:
             self._server.end(_STOP_SIGNALS[mode], timeout=_STOP_SECONDS)
-
-    def kill(self) -> None:
-        """SIGKILL to the server and its backends, and wait until they are gone."""
-        if self._server is not None:
-            self._server.kill()
-
-    def restart(self) -> None:
-        """Stop, then start; also when the server was killed before."""
-        self.stop()
-        self.start()
-
-    def close(self) -> None:
-        """End the server and remove its files."""
-        self.stop()
-        shutil.rmtree(self._folder, ignore_errors=True)
 
     def url(self, database: str, user: str | None = None, password: str | None = None) -> str:
         """SQLAlchemy's address of a database, by default for the superuser."""
@@ -147,10 +110,6 @@ class PostgresServer:
         """Run one statement as superuser, outside of a transaction."""
         with self._connect() as connection:
             connection.execute(statement)
-
-    def log(self) -> str:
-        """What the server has printed so far."""
-        return (self._folder / "log.txt").read_text(errors="replace")
 
     def _prepared(self, template: Template) -> str:
         name = f"template_{template.name}"

@@ -2,7 +2,6 @@
 
 import os
 import secrets
-import shutil
 import socket
 import subprocess
 import tempfile
@@ -10,13 +9,13 @@ from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from signal import SIGKILL, SIGTERM
-from typing import Self
 from urllib.parse import quote
 
 from tests.parts.management import Management
 from tests.parts.packages import RABBITMQ, require
 from tests.parts.ports import LOOPBACK, free_port
 from tests.parts.process import Process
+from tests.parts.server import Server
 from tests.parts.wait import wait_until
 
 _PROTOCOL_HEADER = b"AMQP\x00\x00\x09\x01"
@@ -24,11 +23,10 @@ _START_SECONDS = 60
 _STOP_SECONDS = 60
 
 
-class RabbitNode:
+class RabbitNode(Server):
     """A private node: own home, cookie, ports, epmd and data; loopback only; gone with all its data after `close`.
 
-    It has the management API, which makes a virtual host in 10 ms. Ports and data outlive `stop` and `kill`, so that
-    clients find the node again after the next `start`.
+    It has the management API, which makes a virtual host in 10 ms.
 
     Args:
         default_queue_type: "classic" or "quorum"; the server's own default when None.
@@ -41,33 +39,11 @@ class RabbitNode:
         require(RABBITMQ)
         self.port = free_port()
         self.password = secrets.token_urlsafe(12)
-        self._folder = Path(tempfile.mkdtemp(prefix="tests-rabbitmq-"))
+        super().__init__(Path(tempfile.mkdtemp(prefix="tests-rabbitmq-")))
         self._epmd_port = free_port()
         self._epmd: Process | None = None
-        self._server: Process | None = None
         self.management = Management(free_port(), self.user, self.password)
         self._configure({"default_queue_type": default_queue_type} if default_queue_type else {}, config or {})
-
-    def __enter__(self) -> Self:
-        try:
-            self.start()
-        except BaseException:
-            self.close()
-            raise
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    @property
-    def alive(self) -> bool:
-        """Whether the node's process runs."""
-        return self._server is not None and self._server.alive
-
-    @property
-    def cpu_seconds(self) -> float:
-        """What its processes have used since it started."""
-        return self._server.cpu_seconds if self._server is not None else 0.0
 
     @property
     def disk_bytes(self) -> int:
@@ -79,7 +55,6 @@ class RabbitNode:
         return sizes
 
     def start(self) -> None:
-        """Start the node and wait until it serves; nothing happens when it runs already."""
         if self.alive:
             return
         if self._epmd is None or not self._epmd.alive:
@@ -88,26 +63,15 @@ class RabbitNode:
         wait_until(self._ready, timeout=_START_SECONDS, message="RabbitMQ ready")
 
     def stop(self) -> None:
-        """Stop the node as an operator does (SIGTERM), and wait for its end."""
         if self._server is not None:
             self._server.end(SIGTERM, timeout=_STOP_SECONDS)
-
-    def kill(self) -> None:
-        """SIGKILL, and wait until its processes are gone."""
-        if self._server is not None:
-            self._server.kill()
-
-    def restart(self) -> None:
-        """Stop, then start; also when the node was killed before."""
-        self.stop()
-        self.start()
 
     def close(self) -> None:
         """End the node and its epmd, and remove its files."""
         self.kill()
         if self._epmd is not None:
             self._epmd.end(SIGKILL, timeout=_STOP_SECONDS)
-        shutil.rmtree(self._folder, ignore_errors=True)
+        super().close()
 
     def url(self, vhost: str = "/", user: str | None = None, password: str | None = None) -> str:
         """The AMQP address of a virtual host, by default for an administrator."""
@@ -138,10 +102,6 @@ class RabbitNode:
         if done.returncode != 0:
             raise RuntimeError(f"rabbitmqctl {' '.join(arguments)}: {done.stderr or done.stdout}")
         return done.stdout
-
-    def log(self) -> str:
-        """What the node has printed so far."""
-        return (self._folder / "log.txt").read_text(errors="replace")
 
     def _run(self, program: str, *arguments: str) -> Process:
         command = [str(RABBITMQ.program(program)), *arguments]
