@@ -11,6 +11,6 @@ from tests.weight import read_table
 @pytest.mark.slow
 @pytest.mark.parametrize("name", JOURNEYS)
 def test_the_road_has_not_grown(name: str, tmp_path: Path) -> None:
-    road = trace(name, tmp_path)
+    files = trace(name, tmp_path)
     limits = read_table()[f"journey {name}"]
-    assert len(road.files) <= max(limits.values()), road.files
+    assert len(files) <= max(limits.values()), files

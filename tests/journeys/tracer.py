@@ -1,4 +1,4 @@
-"""Which product files a piece of work passes through, and which files call which."""
+"""Which product files a piece of work passes through."""
 
 import sys
 import threading
@@ -12,22 +12,18 @@ from typing import Any
 
 ROOT = Path(__file__).parents[2]
 PRODUCT = ("schemas", "common", "producers", "worker")
-FLOOR = ("common/", "schemas/", "worker/db/")
-"""What every room stands on: words, files, clock and calendar; the contract; the database's types and connections."""
 
 _IMPORTED = "<module>"
 BACKGROUND = "background"
-"""The threads of the housekeeping, and of what else nobody's request waits for."""
+"""The threads of the housekeeping, for which no request waits."""
 CHORES = "worker/housekeeping/housekeeping.py"
-"""What a single process does between requests: which of them is due is the clock's affair."""
+"""What a single process does between requests, by its clock."""
 
 
 class Tracer:
-    """Product files in order of first entry, how often one calls another, and which calls go up the stack."""
+    """Product files in order of first entry."""
 
     def __init__(self) -> None:
-        self.calls: Counter[tuple[str, str]] = Counter()
-        self.upwards: set[tuple[str, str]] = set()
         self._entered: dict[int, dict[str, None]] = {}
         self._known: dict[str, str] = {}
         self._imports: Counter[int] = Counter()
@@ -35,11 +31,7 @@ class Tracer:
 
     @property
     def files(self) -> list[str]:
-        """Paths from the repository's root, in order of first entry, thread after thread.
-
-        Threads stand in the order in which they joined the road. What two of them enter at the same time is in the same
-        order whichever was quicker.
-        """
+        """Paths from the repository's root, in order of first entry, thread after thread."""
         return list(dict.fromkeys(chain.from_iterable(self._entered.values())))
 
     @contextmanager
@@ -66,32 +58,19 @@ class Tracer:
         thread = threading.get_ident()
         if frame.f_code.co_name == _IMPORTED:
             self._imports[thread] += {"call": 1, "return": -1}.get(event, 0)
-        elif self._is_paused or event != "call" or self._imports[thread] or self._is_by_the_clock():
+        elif self._is_paused or event != "call" or self._imports[thread] or _is_by_the_clock():
             return
-        elif file := self._file_of(frame):
-            caller, *above = [*self._files_above(frame), ""]
-            if CHORES in (file, caller, *above):
-                return
+        elif (file := self._file_of(frame)) and CHORES not in (file, *self._files_above(frame)):
             self._entered.setdefault(thread, {}).setdefault(file)
-            if caller not in {"", file}:
-                self.calls[caller, file] += 1
-                if file in above:
-                    self.upwards.add((caller, file))
-
-    def _is_by_the_clock(self) -> bool:
-        """Whether this thread sweeps, purges and reminds: nobody's request."""
-        return threading.current_thread().name == BACKGROUND
 
     def _files_above(self, frame: FrameType) -> Iterator[str]:
-        """The product files on the stack, the nearest first."""
         above = frame.f_back
         while above:
-            if file := self._file_of(above):
-                yield file
+            yield self._file_of(above)
             above = above.f_back
 
     def _file_of(self, frame: FrameType) -> str:
-        """The product file that a function stands in; empty for the functions of everybody else."""
+        """The product file of a function; empty for the functions of libraries."""
         name = frame.f_code.co_filename
         if name not in self._known:
             path = Path(name)
@@ -99,3 +78,7 @@ class Tracer:
             is_product = path.suffix == ".py" and inside.parts[:1] in {(folder,) for folder in PRODUCT}
             self._known[name] = inside.as_posix() if is_product else ""
         return self._known[name]
+
+
+def _is_by_the_clock() -> bool:
+    return threading.current_thread().name == BACKGROUND

@@ -8,12 +8,11 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
-from tests.journeys.tracer import FLOOR, ROOT, Tracer
+from tests.journeys.tracer import ROOT, Tracer
 from tests.parts.town import AGENT, MOUVEMENTS_TEMPLATE
 from tests.parts.wait import wait_until
 
@@ -23,51 +22,8 @@ _ANOMALIES = 5
 """The exit code of files that are made and have blocking anomalies, as LIBREVILLE's have."""
 
 
-@dataclass(frozen=True)
-class Edge:
-    """Calls from one file to another."""
-
-    caller: str
-    callee: str
-    calls: int
-    goes_back: bool
-    goes_up: bool
-
-    @property
-    def is_to_the_floor(self) -> bool:
-        """Whether it goes down to what every room shares, and comes back with an answer."""
-        return self.callee.startswith(FLOOR)
-
-
-@dataclass(frozen=True)
-class Road:
-    """What was traced: files in order of first entry, edges by caller and callee."""
-
-    files: list[str]
-    edges: list[Edge]
-
-    @property
-    def back(self) -> list[Edge]:
-        """The edges that go back."""
-        return [edge for edge in self.edges if edge.goes_back]
-
-    @property
-    def up(self) -> list[Edge]:
-        """The edges by which a file is called again while it waits for an answer."""
-        return [edge for edge in self.edges if edge.goes_up]
-
-    @property
-    def jumps(self) -> list[Edge]:
-        """The edges that go back to a room of the road, not down to the floor."""
-        return [edge for edge in self.back if not edge.is_to_the_floor]
-
-    def share(self, some: list[Edge]) -> float:
-        """Of the edges, how many these are, in hundredths."""
-        return 100 * len(some) / len(self.edges)
-
-
-def trace(name: str, folder: Path) -> Road:
-    """Walk one journey in a new process, its data in this empty folder.
+def trace(name: str, folder: Path) -> list[str]:
+    """Walk one journey in a new process, its data in this empty folder; the files in order of first entry.
 
     Raises:
         RuntimeError: it did not come to its end; with what the process said.
@@ -78,23 +34,8 @@ def trace(name: str, folder: Path) -> Road:
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=300)
     if done.returncode:
         raise RuntimeError(f"{name}: {done.stdout}{done.stderr}")
-    found = json.loads((folder / _TRACE).read_text("utf-8"))
-    return Road(found["files"], [Edge(**edge) for edge in found["edges"]])
-
-
-def _road(tracer: Tracer) -> Road:
-    order = {file: place for place, file in enumerate(tracer.files)}
-    edges = [
-        Edge(
-            caller,
-            callee,
-            calls,
-            goes_back=order[callee] < order[caller],
-            goes_up=(caller, callee) in tracer.upwards,
-        )
-        for (caller, callee), calls in sorted(tracer.calls.items())
-    ]
-    return Road(tracer.files, edges)
+    files: list[str] = json.loads((folder / _TRACE).read_text("utf-8"))
+    return files
 
 
 def _command(*arguments: str) -> Callable[[Tracer], None]:
@@ -175,7 +116,7 @@ JOURNEYS: dict[str, Callable[[Tracer], None]] = {
 def _main(name: str, folder: Path) -> None:
     tracer = Tracer()
     JOURNEYS[name](tracer)
-    (folder / _TRACE).write_text(json.dumps(asdict(_road(tracer))), "utf-8")
+    (folder / _TRACE).write_text(json.dumps(tracer.files), "utf-8")
 
 
 if __name__ == "__main__":
