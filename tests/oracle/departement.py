@@ -1,83 +1,65 @@
 """A département where nobody is wrong: its electors have the oddities of real ones, and none of them is a mistake.
 
-From the specification of the register, « Real data is like this », and of the list file: what is said there of a whole
-département's export, in the shares that it has there, or in larger ones so that a small département has them too. All
-people are made up, out of syllables; communes and countries are real, since the register checks them.
+The electors are those of the bench, at the rates of a whole département's export. The oddities are those of the
+specification of the register, « Real data is like this », and of the list file, in larger shares than there, so that
+a small département has them too. All people are made up; communes and countries are real, since the register checks
+them.
 """
 
 import csv
 from collections import Counter
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime, time
 from itertools import islice
 from pathlib import Path
 from random import Random
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from unicodedata import normalize
 
 from sqlalchemy import Engine
 
+from bench.people import ELECTEURS_PER_BUREAU, iter_electeurs, sizes_of, ville_of
 from common.calendrier import PARIS
 from schemas.vocabulary import Liste, Severity
 from tests.integration.export_desk import Desk
-from tests.oracle.generator import SYLLABLES
 from tests.oracle.product import ask_liste
-from tests.unit.reu_sample import DATE, LISTE, NOM, NUMERO, PRENOMS, TITLES, write_reu
+from worker.demo.libreville import ReuRow, write_lines
 from worker.registre.communes import load_reference
 from worker.registre.reu.importer import import_file
 
 COMMUNES = (
-    ("13001", "AIX-EN-PROVENCE", "13100", "1301"),
-    ("13004", "ARLES", "13200", "1303"),
-    ("13005", "AUBAGNE", "13400", "1304"),
-    ("13028", "LA CIOTAT", "13600", "1309"),
-    ("13039", "FOS-SUR-MER", "13270", "1312"),
-    ("13041", "GARDANNE", "13120", "1311"),
-    ("13047", "ISTRES", "13800", "1312"),
-    ("13055", "MARSEILLE", "13008", "1322"),
-    ("13056", "MARTIGUES", "13500", "1325"),
-    ("13103", "SALON-DE-PROVENCE", "13300", "1328"),
-    ("13108", "TARASCON", "13150", "1302"),
-    ("13117", "VITROLLES", "13127", "1329"),
+    ("13001", "Aix-en-Provence"),
+    ("13004", "Arles"),
+    ("13005", "Aubagne"),
+    ("13028", "La Ciotat"),
+    ("13039", "Fos-sur-Mer"),
+    ("13041", "Gardanne"),
+    ("13047", "Istres"),
+    ("13055", "Marseille"),
+    ("13056", "Martigues"),
+    ("13103", "Salon-de-Provence"),
+    ("13108", "Tarascon"),
+    ("13117", "Vitrolles"),
 )
-"""Code, name, postal code, canton."""
 
-_LABELS = {
-    Liste.PRINCIPALE: "Liste principale",
-    Liste.COMPLEMENTAIRE_EUROPEENNE: "Liste complémentaire européenne",
-    Liste.COMPLEMENTAIRE_MUNICIPALE: "Liste complémentaire municipale",
-}
-_BIRTHPLACE = TITLES[8:12]
-_ADDRESS = TITLES[13:21]
-_ELSEWHERE = ("29019", "BREST", "29", "FRANCE")
-_IN_A_BUREAU = 900
 _TODAY = date(2026, 11, 25)
+_BIRTH = ("code_naissance", "commune_naissance", "departement_naissance", "pays_naissance")
+_ADDRESS = ("numero_voie", "voie", "complement_1", "complement_2", "lieu_dit", "code_postal", "ville", "pays")
 _BIRTHPLACES = (
-    ("13055", "MARSEILLE", "13", "FRANCE"),
     ("13001", "Aix-en-Provence", "13", "France"),
     ("13204", "MARSEILLE 4E ARRONDISSEMENT", "13", "FRANCE"),
     ("75056", "PARIS", "75", "FRANCE"),
     ("75114", "PARIS 14", "75", "FRANCE"),
     ("69387", "LYON 7E ARRONDISSEMENT", "69", "FRANCE"),
     ("01053", "BOURG-EN-BRESSE", "01", "FRANCE"),
-    ("06088", "NICE", "06", "FRANCE"),
-    ("2A004", "AJACCIO", "2A", "FRANCE"),
-    ("2B033", "BASTIA", "2B", "FRANCE"),
     ("97105", "BASSE-TERRE", "971", "FRANCE"),
-    ("97209", "FORT-DE-FRANCE", "972", "FRANCE"),
-    ("97411", "SAINT-DENIS", "974", "FRANCE"),
     ("97608", "MAMOUDZOU", "976", "FRANCE"),
     ("98735", "PAPEETE", "987", "FRANCE"),
     ("98818", "NOUMEA", "988", "FRANCE"),
     ("78646", "VERSAILLES", "78", "FRANCE"),
     ("62041", "ARRAS", "62", "FRANCE"),
-    ("33063", "BORDEAUX", "33", "FRANCE"),
-    ("99109", "BERLIN", "99", "ALLEMAGNE"),
-    ("99127", "ROME", "99", "ITALIE"),
-    ("99139", "PORTO", "99", "PORTUGAL"),
     ("99155", "KIEV", "99", "U.R.S.S."),
-    ("99351", "TUNIS", "99", "TUNISIE"),
     ("99352", "ORAN", "99", "ALGERIE"),
     ("99121", "BELGRADE", "99", "YOUGOSLAVIE"),
     ("99404", "NEW YORK", "99", "ETATS-UNIS D'AMERIQUE"),
@@ -93,34 +75,6 @@ _BEFORE_1962 = (
 )
 """Algeria before 3 July 1962, Seine and Seine-et-Oise."""
 
-_NATIONALITES = ("Allemande", "Belge", "Italienne", "Espagnole", "Portugaise", "Roumaine", "Polonaise", "Néerlandaise")
-_NOMS = (
-    "{0}",
-    "{0}",
-    "{0}",
-    "{0}-{1}",
-    "DE {0}",
-    "D'{0}",
-    "D’{0}",
-    "{0} {1}",
-    "{0} GALHÃES",
-    "{0} CEIÇÃO",
-    "Œ{0}",
-)
-_VOIES = ("RUE DE LA {0}", "AVENUE {0}", "Chemin du {0}", "BD {0}", "ALLÉE DES {0}", "IMPASSE {0}", "Pl. {0}")
-_NUMEROS = ("1", "12", "12 BIS", "12-14", "7 ter", "Sans", "0", "", "138 B", "9999")
-_COMPLEMENTS = (
-    "",
-    "",
-    "",
-    "Appt 3",
-    "Bât B",
-    "=B2 entrée gauche",
-    "+33 rdc",
-    "@ gauche",
-    "ESC 4 - 2ÈME",
-    "Chez M. {0}",
-)
 _ABROAD = (
     ("SW1A 1AA", "LONDON", "ROYAUME-UNI"),
     ("B-1000", "BRUXELLES", "BELGIQUE"),
@@ -128,8 +82,18 @@ _ABROAD = (
     ("1400", "YVERDON-LES-BAINS", "SUISSE"),
     ("00185", "ROMA", "ITALIE"),
 )
+_VALUES = {
+    "nom": ("{0}-{1}", "DE {0}", "D'{0}", "D’{0}", "{0} {1}", "{0} GALHÃES", "Œ{0}"),
+    "prenoms": ("O", "Y", "Éa", "{0}-{1}", "M'{0}", "N’{0}"),
+    "nom_usage": ("{1}-{0}",),
+    "date_naissance": ("29/02/1924", "29/02/2004"),
+    "numero_voie": ("12 BIS", "12-14", "7 ter", "Sans", "0", "", "138 B", "9999"),
+    "complement_1": ("=B2 entrée gauche", "+33 rdc", "@ gauche", "ESC 4 - 2ÈME", "Chez M. {1}"),
+    "ville": ("{0} CEDEX",),
+}
+"""By field: what it may be. `{0}` is its own value, `{1}` that of the birth name."""
 
-
+_NO_BUREAU = dict.fromkeys(("bureau", "bureau_nom", "circonscription", "canton", "circonscription_nom"), "")
 _DIRT = ("\u00a0{0}", "{0}\u0000", "\ufeff{0}", "{0}e\u0301", "{0}  {0}")
 """What the import cleans, and says: NBSP, NUL, a byte order mark, an accent apart from its letter, two spaces."""
 _RARELY = 1 / 2000
@@ -138,7 +102,7 @@ _RARELY = 1 / 2000
 class Elector(NamedTuple):
     """One line, and whether it deserves a remark: a partial date, no bureau, a number that is twice there."""
 
-    row: dict[str, str]
+    row: ReuRow
     is_remarkable: bool
 
 
@@ -159,126 +123,66 @@ class Alarms:
 
 
 def iter_electors(count: int, seed: int = 1) -> Iterator[Elector]:
-    """About `count` lines of the general list, and those of the complementary ones: one in fifty."""
+    """About `count` lines of the general list, and those of the complementary ones, in communes of unequal sizes."""
     random = Random(seed)
     share = [1 / (rank + 1) for rank in range(len(COMMUNES))]
-    for rank, commune in enumerate(COMMUNES):
-        number = max(2, round(count * share[rank] / sum(share)))
-        yield from _liste(random, commune, Liste.PRINCIPALE, number)
-        for european in _liste(random, commune, Liste.COMPLEMENTAIRE_EUROPEENNE, number // 50 + 1):
-            yield european
-            if random.random() < 0.95:
-                yield european._replace(row=european.row | {LISTE: _LABELS[Liste.COMPLEMENTAIRE_MUNICIPALE]})
+    for commune, part in zip(COMMUNES, share, strict=True):
+        former: Elector | None = None
+        number = max(2, round(count * part / sum(share)))
+        for row in iter_electeurs(ville_of(*commune), sizes_of(number), _TODAY):
+            deserves = "00/" in row.date_naissance or not row.prenoms
+            if former and former.row.liste == row.liste:
+                deserves = deserves or former.row.numero_ordre == row.numero_ordre
+            else:
+                former = None
+            former = _make_odd(random, Elector(row, is_remarkable=deserves), former)
+            yield former
 
 
-def _liste(random: Random, commune: tuple[str, ...], liste: Liste, number: int) -> Iterator[Elector]:
-    """Electors of one list: unrelated people, twins and families, homonyms who were born elsewhere."""
-    former: Elector | None = None
-    has_number_of_next = False
-    for place in range(number):
-        elector = _elector(random, commune, liste, place)
-        if has_number_of_next:
-            elector, has_number_of_next = elector._replace(is_remarkable=True), False
-        elif random.random() < _RARELY and (place + 1) % _IN_A_BUREAU and place + 1 < number:
-            has_number_of_next = True
-            elector = Elector(elector.row | {NUMERO: str((place + 1) % _IN_A_BUREAU + 1)}, is_remarkable=True)
-        if former and random.random() < 0.02:
-            kept = (NOM, DATE, *_BIRTHPLACE, *_ADDRESS)
-            elector = _like(elector, former, kept)
-        elif former and random.random() < _RARELY:
-            elector = _like(elector, former, (NOM, PRENOMS, DATE))
-            elector = elector._replace(row=elector.row | dict(zip(_BIRTHPLACE, _ELSEWHERE, strict=True)))
-        yield elector
-        former = elector
+def _make_odd(random: Random, elector: Elector, former: Elector | None) -> Elector:
+    row = elector.row
+    if former and random.random() < 0.02:  # twins and families
+        return _like(elector, former, ("nom", "nom_usage", "date_naissance", *_BIRTH, *_ADDRESS))
+    if former and random.random() < _RARELY:  # a homonym who was born elsewhere
+        elector = _like(elector, former, ("nom", "nom_usage", "prenoms", "date_naissance"))
+        elsewhere = dict(zip(_BIRTH, ("29019", "BREST", "29", "FRANCE"), strict=True))
+        return elector._replace(row=elector.row._replace(**elsewhere))
+    if random.random() < 3 * _RARELY:
+        dirty = random.choice(_DIRT).format(row.nom)
+        following = str(int(row.numero_ordre) % ELECTEURS_PER_BUREAU + 1)
+        remarkable: tuple[dict[str, Any], ...] = ({"complement_2": dirty}, {"numero_ordre": following}, _NO_BUREAU)
+        return Elector(row._replace(**random.choice(remarkable)), is_remarkable=True)
+    if random.random() < 0.5:
+        return elector._replace(row=row._replace(**_draw_oddity(random, row)))
+    return elector
 
 
-def _like(elector: Elector, other: Elector, columns: tuple[str, ...]) -> Elector:
-    row = elector.row | {column: other.row[column] for column in columns}
+def _like(elector: Elector, other: Elector, names: tuple[str, ...]) -> Elector:
+    row = elector.row._replace(**{name: getattr(other.row, name) for name in names})
     return Elector(row, is_remarkable=elector.is_remarkable or other.is_remarkable)
 
 
-def _elector(random: Random, commune: tuple[str, ...], liste: Liste, place: int) -> Elector:
-    code, nom_commune, postal, canton = commune
-    born, naissance = _birth(random)
-    is_old = born < date(1962, 7, 3) and random.random() < 0.1
-    word, other = _word(random).upper(), _word(random).upper()
-    bureau = str(1 + place // _IN_A_BUREAU)
-    is_alone, is_hamlet = random.random() < _RARELY, random.random() < 0.05
-    ville = random.choice((nom_commune, nom_commune.title(), nom_commune.replace("-", " "), f"{nom_commune} CEDEX"))
-    pays = random.choice(("FRANCE", "France", ""))
-    if random.random() < 8 * _RARELY:
-        postal, ville, pays = random.choice(_ABROAD)
-    values = {
-        "code du l'ugle": code,
-        "libellé de l'ugle": nom_commune,
-        LISTE: _LABELS[liste],
-        NOM: random.choice(_NOMS).format(word, other),
-        "nom d'usage": f"{other}-{_word(random).upper()}" if random.random() < 0.2 else "",
-        PRENOMS: _prenoms(random),
-        "sexe": random.choice("MF"),
-        DATE: naissance,
-        "libellé nationalité": "Française" if liste is Liste.PRINCIPALE else random.choice(_NATIONALITES),
-        "numéro de voie": random.choice(_NUMEROS),
-        "libellé de voie": "" if is_hamlet else random.choice(_VOIES).format(_word(random).upper()),
-        "complément 1": random.choice(_COMPLEMENTS).format(word),
-        "complément 2": "",
-        "lieu-dit": f"Les {word.title()}" if is_hamlet else "",
-        "code postal": postal,
-        "commune": ville,
-        "pays": pays,
-        "code du bureau de vote": "" if is_alone else random.choice((bureau, bureau.rjust(4, "0"))),
-        "libellé du bureau de vote": "" if is_alone else f"ECOLE {bureau}",
-        "code circonscription législative du bureau de vote": "" if is_alone else "13-16",
-        "libellé canton du bureau de vote": "" if is_alone else f"{nom_commune}-{canton[2:]}",
-        "libellé circonscription métropolitaine du bureau de vote": "",
-        NUMERO: str(1 + place % _IN_A_BUREAU),
-    } | dict(zip(_BIRTHPLACE, random.choice(_BEFORE_1962 if is_old else _BIRTHPLACES), strict=True))
-    is_dirty = random.random() < _RARELY
-    if is_dirty:
-        values["complément 2"] = random.choice(_DIRT).format(word)
-    return Elector(values, is_remarkable=is_alone or is_dirty or "00/" in naissance)
-
-
-def _birth(random: Random) -> tuple[date, str]:
-    """A birthday, and how the register has it: 1 in 2,000 is partial, 1 in 700 is that of a minor."""
-    day = _TODAY - timedelta(days=random.randrange(18 * 366, 105 * 365))
-    if random.random() < 1 / 700:
-        day = _TODAY - timedelta(days=random.randrange(17 * 365, 18 * 365))
-    elif random.random() < 1 / 3000:
-        day = date(random.randrange(1924, 2005, 4), 2, 29)
-    elif random.random() < _RARELY:
-        return day, random.choice((f"00/00/{day.year}", f"00/{day.month:02}/{day.year}"))
-    return day, f"{day:%d/%m/%Y}"
-
-
-def _prenoms(random: Random) -> str:
-    """One to four of them; some very short, some with a hyphen or an apostrophe."""
-    prenoms = [random.choice(("O", "Y", "Éa")) if random.random() < 0.001 else _word(random) for _ in range(4)]
-    prenoms = prenoms[: random.randrange(1, 5)]
-    if random.random() < 0.1:
-        prenoms[0] = random.choice(("{0}-{1}", "M'{0}", "N’{0}")).format(prenoms[0], _word(random))
-    return " ".join(prenoms)
-
-
-def _word(random: Random) -> str:
-    return "".join(random.choice(SYLLABLES) for _ in range(random.randrange(2, 5))).capitalize()
+def _draw_oddity(random: Random, row: ReuRow) -> dict[str, Any]:
+    kind = random.random()
+    if kind < 0.05:
+        return dict(zip(("code_postal", "ville", "pays"), random.choice(_ABROAD), strict=True))
+    if kind < 0.4:
+        is_old = row.date_naissance[-4:] < "1962"
+        return dict(zip(_BIRTH, random.choice(_BEFORE_1962 if is_old else _BIRTHPLACES), strict=True))
+    name = random.choice([name for name in _VALUES if getattr(row, name) or name == "complement_1"])
+    return {name: random.choice(_VALUES[name]).format(getattr(row, name), row.nom)}
 
 
 def measure(engine: Engine, folder: Path, count: int, seed: int = 1) -> Alarms:
     """Import such a département into a register that is migrated, make all its files, and read who is accused."""
-    remarkable: set[tuple[str, ...]] = set()
-
-    def rows() -> Iterator[dict[str, str]]:
-        for row, is_remarkable in iter_electors(count, seed):
-            if is_remarkable:
-                remarkable.add(_key(row[NOM], row[PRENOMS], row[DATE]))
-            yield row
-
+    electors = list(iter_electors(count, seed))
+    remarkable = {_key(row.nom, row.prenoms, row.date_naissance) for row, is_remarkable in electors if is_remarkable}
+    write_lines(path := folder / "departement.csv", (row for row, _ in electors))
     with engine.begin() as connection:
         load_reference(connection)
-    import_file(engine, write_reu(folder / "departement.csv", rows()), imported_by="oracle")
+    import_file(engine, path, imported_by="oracle")
     desk, alarms = Desk(engine, folder / "exports"), Alarms()
-    for code, *_ in COMMUNES:
+    for code, _ in COMMUNES:
         for liste in Liste:
             row = desk.ring(ask_liste(desk, code, liste, datetime.combine(_TODAY, time(9), PARIS)))
             alarms.electors += row["electeurs"]
