@@ -1,7 +1,7 @@
 """Where the product and the oracle differ; and a history that shows it, as short as it can be."""
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from itertools import chain
 from typing import Any, NamedTuple
@@ -32,25 +32,17 @@ class Difference(NamedTuple):
         return f"step {self.place}, {self.aspect}: product {self.product}, oracle {self.oracle}"
 
 
-def find_differences(
-    history: History, answers: Sequence[Answer], oracle: Oracle, without: Collection[str] = ()
-) -> list[Difference]:
-    """What the product's answers and those of an oracle that has seen nothing yet do not have in common.
-
-    `without`: names of aspects that are not looked at; those of the R. 14 tableau begin with `J-5`.
-    """
-    found = []
+def find_differences(history: History, answers: Sequence[Answer], oracle: Oracle) -> list[Difference]:
+    """What the product's answers and those of an oracle that has seen nothing yet do not have in common."""
+    found: list[Difference] = []
     first: dict[AskTableau, tuple[Tableau, Answer]] = {}
     for place, (step, said, computed) in enumerate(zip(history.steps, answers, oracle.answer(history), strict=True)):
-        prefix = "J-5 " if isinstance(step, AskTableau) and step.type == "cinq_jours_reu" else ""
         compared = [*_differ(said, computed)]
         if isinstance(step, AskTableau) and isinstance(said, Tableau):
             before, expected = first.setdefault(replace(step, again=None), (said, computed))
             if computed == expected and not said.gaps:
                 compared.append(("bytes", said.digest, before.digest))
-        for aspect, *both in compared:
-            if prefix + aspect not in without and both[0] != both[1]:
-                found.append(Difference(place, prefix + aspect, *_apart(*both)))
+        found += [Difference(place, aspect, *_apart(*both)) for aspect, *both in compared if both[0] != both[1]]
     return found
 
 

@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from random import Random
@@ -52,14 +52,9 @@ _TYPES = ("vingt_jours", "vingt_jours", "vingt_jours", "cinq_jours_reu")
 _Value = TypeVar("_Value")
 
 
-SUBJECTS = ("zones", "questions", "completed", "sql", "again", "parts")
-"""What may be left out of histories: communes overseas or with arrondissements, imports that may ask, days and motifs
-that a clerk says, deletions by SQL, tableaux asked for a second time, arrondissements."""
-
-
-def build_history(random: Random, without: Collection[str] = ()) -> History:
-    """One history; the same source of chance gives the same one. `without`: subjects that it must not have."""
-    return _Clerk(_Chance(random), {*SUBJECTS} - {*without}).live()
+def build_history(random: Random) -> History:
+    """One history; the same source of chance gives the same one."""
+    return _Clerk(_Chance(random)).live()
 
 
 class _Chance:
@@ -271,9 +266,8 @@ def _sunday(day: date) -> date:
 class _Clerk:
     """Who takes exports, imports them, and asks for files."""
 
-    def __init__(self, chance: _Chance, subjects: Collection[str]) -> None:
+    def __init__(self, chance: _Chance) -> None:
         self.chance = chance
-        self.subjects = subjects
         self.world = _World(chance)
         self.today = _BEGINS
         self.steps: list[Step] = []
@@ -308,8 +302,8 @@ class _Clerk:
             (self._undo, 1),
             (self._decide, 1),
             (self._bring, 5 * self.is_bringing),
-            (self._complete, 4 * ("completed" in self.subjects)),
-            (self._edit, "sql" in self.subjects),
+            (self._complete, 4),
+            (self._edit, 1),
         )
         choice = [act for act, weight in acts for _ in range(weight)]
         for _ in range(self.chance.number(2, 8)):
@@ -317,11 +311,9 @@ class _Clerk:
             self.chance.pick(choice)()
         self._ask_tableau()
         self._ask_liste()
-        if "again" in self.subjects and self.chance.happens(0.3):
+        if self.chance.happens(0.3):
             self._ask_again()
         commune = self.chance.pick(COMMUNES) if self.chance.happens(0.3) else LIBREVILLE
-        if "zones" not in self.subjects or (commune is LYON and "parts" not in self.subjects):
-            commune = LIBREVILLE
         return History(tuple(self._by_arrondissement() if commune is LYON else self.steps), commune)
 
     def _by_arrondissement(self) -> Iterator[Step]:
@@ -354,8 +346,7 @@ class _Clerk:
         absent = sorted(self.known - set(listes))
         emptied = tuple(liste for liste in absent if self.chance.happens(0.6))
         is_compared = not self.chance.happens(0.4 if self.is_bringing else 0.08)
-        is_sure = "questions" not in self.subjects or self.chance.happens(0.6)
-        for is_accepted in (True,) if is_sure else (False, True):
+        for is_accepted in (True,) if self.chance.happens(0.6) else (False, True):
             self.steps.append(Import(self.today, listes, said, is_compared, emptied, is_accepted))
             self.links.append(said or self.today)
             self.exports.append(listes)
