@@ -25,7 +25,7 @@ test: .dev ## install the services that the tests use, then run all tests but th
 	$(RUN) -m tests.parts.install
 	$(RUN) -m pytest -n auto --maxprocesses 4 -m "not slow"
 
-faults: .dev ## break each part in turn while files are made, then send 10,000 bad messages, then let a clerk ask beside 55,000 of others: eight minutes
+faults: .dev ## break each part in turn while files are made, then send 10,000 bad messages, then let a clerk ask beside 55,000 of others: five minutes
 	$(RUN) -m tests.faults
 	$(RUN) -m tests.faults.poison_play
 	$(RUN) -m tests.faults.neighbours_play

@@ -9,10 +9,9 @@ from pathlib import Path
 import click
 
 from tests.faults import table
-from tests.faults.catalogue import FAULTS
-from tests.faults.runner import play
+from tests.faults.plays import FAULTS
+from tests.faults.runner import Verdict, play
 from tests.faults.stage import Servers
-from tests.faults.verdict import Verdict
 from tests.parts.packages import POSTGRESQL, RABBITMQ, MissingPartError, provide
 from tests.parts.postgres import PostgresServer
 from tests.parts.rabbitmq import RabbitNode
@@ -25,7 +24,6 @@ _TERMINATED = 128 + signal.SIGTERM
 @click.command()
 @click.option("--only", multiple=True, type=click.Choice(list(FAULTS)), help="This fault; repeated for several.")
 @click.option("--requests", default=20, show_default=True, type=click.IntRange(8), help="How many, each sent twice.")
-@click.option("--real-time", is_flag=True, help="Wait for dates of the database instead of moving them back.")
 @click.option(
     "--json",
     "json_path",
@@ -34,7 +32,7 @@ _TERMINATED = 128 + signal.SIGTERM
     type=click.Path(dir_okay=False, path_type=Path),
     help="Where to write what was counted.",
 )
-def main(only: tuple[str, ...], requests: int, json_path: Path, *, real_time: bool) -> None:
+def main(only: tuple[str, ...], requests: int, json_path: Path) -> None:
     """Play the faults, print a line for each, and keep the logs of those that broke something."""
     try:
         for part in (RABBITMQ, POSTGRESQL):
@@ -45,17 +43,17 @@ def main(only: tuple[str, ...], requests: int, json_path: Path, *, real_time: bo
     shutil.rmtree(_LOGS, ignore_errors=True)
     with RabbitNode() as broker, PostgresServer() as database:
         servers = Servers(broker, database)
-        verdicts = _play_faults(servers, only or tuple(FAULTS), requests, real_time=real_time)
+        verdicts = _play_faults(servers, only or tuple(FAULTS), requests)
     table.write_json(json_path, verdicts, requests=requests)
     sys.exit(1 if any(verdict.broken for verdict in verdicts) else 0)
 
 
-def _play_faults(servers: Servers, slugs: tuple[str, ...], requests: int, *, real_time: bool) -> list[Verdict]:
+def _play_faults(servers: Servers, slugs: tuple[str, ...], requests: int) -> list[Verdict]:
     click.echo(f"{requests} requests, each sent twice, two workers:\n\n{table.headings()}")
     verdicts = []
     for slug in slugs:
         with tempfile.TemporaryDirectory(prefix="faults-") as folder:
-            verdict = play(FAULTS[slug], servers, Path(folder), requests=requests, real_time=real_time)
+            verdict = play(FAULTS[slug], servers, Path(folder), requests=requests)
             if verdict.broken:
                 _keep_logs(Path(folder), slug)
         click.echo(table.row(verdict))

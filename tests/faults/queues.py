@@ -61,12 +61,6 @@ class Queues:
         """
         return {name: messages for name, messages in self._totals().items() if messages and name != _LISTENER}
 
-    def purge(self, *queues: str) -> int:
-        """Lose the messages that wait in these queues; how many."""
-        with self._connect() as connection:
-            channel = connection.channel()
-            return sum(channel.queue_purge(queue).method.message_count or 0 for queue in queues)
-
     def _totals(self) -> dict[str, int]:
         path = f"/queues/{self._vhost}?disable_stats=true&enable_queue_totals=true"
         try:

@@ -4,7 +4,6 @@ import os
 import shutil
 import sys
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -51,22 +50,15 @@ class Stage:
     Args:
         servers: shared by one stage after the other; each finds them alive.
         folder: empty; for the exports volume and the logs.
-        patience: seconds that anything may take.
-        real_time: never move a date of the database back instead of waiting.
         as_shipped: with the leases and sweeps of who sets nothing, not with short ones.
     """
 
     notifier: Supervised
 
-    def __init__(
-        self,
-        servers: Servers,
-        folder: Path,
-        *,
-        patience: float = 90,
-        real_time: bool = False,
-        as_shipped: bool = False,
-    ) -> None:
+    patience = 90.0
+    """Seconds that anything may take."""
+
+    def __init__(self, servers: Servers, folder: Path, *, as_shipped: bool = False) -> None:
         self.broker, self.database, self.folder = servers.broker, servers.database, folder
         self.broker.start()
         self.database.start()
@@ -80,9 +72,6 @@ class Stage:
             for name in SHORTENED:
                 del self.town.environment[name]
         self.queues = Queues(self.broker, self.vhost)
-        self.alteration = ""
-        """Of worker and notifier, one of `altered`; a fault sets it before the start."""
-        self.patience, self.real_time = patience, real_time
         self.is_hurried = not as_shipped
         self.asked: list[CloudEvent] = []
         self.declared: list[CloudEvent] = []
@@ -92,7 +81,6 @@ class Stage:
         self.workers: list[Supervised] = []
         self._crew: list[Supervised] = []
         self.note = ""
-        self.cleanup = ExitStack()
         self.watcher = Watcher(self.town.exports)
 
     def __enter__(self) -> Self:
@@ -101,29 +89,21 @@ class Stage:
     def __exit__(self, *_: object) -> None:
         """End everything and remove the data; the folder stays."""
         self.end()
-        self.cleanup.close()
         self.mailbox.stop()
         self.town.engine.dispose()
         self.broker.delete_vhost(self.vhost)
         self.database.drop(self._database_url)
 
     def start(self) -> None:
-        """Start the workers and the notifier; returns once the queues are read and somebody hears the events."""
+        """Start workers of one thread and the notifier; returns once the queues are read and events are kept."""
         for _ in range(_WORKERS):
-            self.start_worker()
-        notifier = ["tests.faults.altered" if self.alteration else "worker", "notifier"]
-        self.notifier = Supervised(partial(self._run, "notifier", *notifier))
-        self._crew.append(self.notifier)
+            name = f"worker-{len(self.workers) + 1}"
+            run = partial(self._run, name, "worker.main", "-p", "1", "-t", "1")
+            self.workers.append(Supervised(run))
+        self.notifier = Supervised(partial(self._run, "notifier", "worker", "notifier"))
+        self._crew = [*self.workers, self.notifier]
         self.expect(self._is_staffed, "workers that read the queues")
         self.queues.listen()
-
-    def start_worker(self, *arguments: str) -> None:
-        """One worker more, with one process of one thread; `arguments` are Dramatiq's."""
-        name = f"worker-{len(self.workers) + 1}"
-        module = ("dramatiq", "tests.faults.altered") if self.alteration else ("worker.main",)
-        run = partial(self._run, name, *module, "-p", "1", "-t", "1", *arguments)
-        self.workers.append(Supervised(run))
-        self._crew.append(self.workers[-1])
 
     def ask(self, count: int) -> Sequence[CloudEvent]:
         """Send so many requests, each twice; those."""
@@ -174,16 +154,15 @@ class Stage:
         return [name for name in hidden_files(self.town.exports) if not name.startswith(left)]
 
     def let_time_pass(self, seconds: int) -> None:
-        """Move back what rows wait for, which is the database's clock put forward; with `real_time`, nothing."""
-        if not self.real_time:
-            waits = {
-                "export": ("rung_at", "not_before"),
-                "work": ("due_at", "lease_until"),
-                "preview": ("rung_at", "not_before"),
-            }
-            for table, dates in waits.items():
-                moved = ", ".join(f"{date} = {date} - interval '{seconds} s'" for date in dates)
-                self._insist(f"UPDATE {table} SET {moved}")  # noqa: S608 — our own words
+        """Move back what rows wait for, which is the database's clock put forward."""
+        waits = {
+            "export": ("rung_at", "not_before"),
+            "work": ("due_at", "lease_until"),
+            "preview": ("rung_at", "not_before"),
+        }
+        for table, dates in waits.items():
+            moved = ", ".join(f"{date} = {date} - interval '{seconds} s'" for date in dates)
+            self._insist(f"UPDATE {table} SET {moved}")  # noqa: S608 — our own words
 
     def _insist(self, statement: str) -> None:
         """Change many rows that others change at the same time, in another order: one of the two begins again."""
@@ -210,17 +189,13 @@ class Stage:
         return self.queues.are_read_by(_WORKERS)
 
     def _run(self, name: str, module: str, *arguments: str) -> Process:
+        amqp = f"{self.town.amqp_url}?blocked_connection_timeout={_BLOCKED_SECONDS}"
         return Process(
             [*_without_overrides(), sys.executable, "-m", "bench.limited", module, *arguments],
-            env=self._environment(),
+            env=self.town.environment | {"PREFECTURE_AMQP_URL": amqp},
             folder=ROOT,
             log=self.folder / f"{name}.log",
         )
-
-    def _environment(self) -> dict[str, str]:
-        amqp = f"{self.town.amqp_url}?blocked_connection_timeout={_BLOCKED_SECONDS}"
-        own = {"PREFECTURE_AMQP_URL": amqp, "FAULTS_ALTERATION": self.alteration, "FAULTS_FOLDER": str(self.folder)}
-        return self.town.environment | own
 
 
 def _without_overrides() -> list[str]:

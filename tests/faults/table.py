@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.faults.facts import Facts
-from tests.faults.verdict import Verdict
+from tests.faults.runner import Verdict
 
 _FACTS = [field.name for field in fields(Facts)]
 _COLUMNS = [*_FACTS, "seconds"]

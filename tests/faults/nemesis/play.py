@@ -16,12 +16,10 @@ from common.calendrier import jour_a_paris, now
 from schemas.declarations import FileNoted
 from schemas.requests import CancelRequested, RegistreImportRequested, RegistrePreviewRequested
 from schemas.vocabulary import ExportKind, ExportStatus, PreviewStatus, RequestOutcome
-from tests.faults.fault import Fault
 from tests.faults.nemesis.troubles import BY_NAME, TROUBLES
 from tests.faults.register import ELECTEURS
-from tests.faults.runner import play
+from tests.faults.runner import Fault, Verdict, play
 from tests.faults.stage import Servers, Stage
-from tests.faults.verdict import Verdict
 from tests.faults.watcher import digest
 from tests.parts.town import AGENT, TODAY
 from tests.parts.wait import wait_until

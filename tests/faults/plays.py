@@ -1,0 +1,240 @@
+"""What `make faults` breaks: one part at a time, in the middle of a file.
+
+The nemesis and the crossings break the rest: the mail server, the volume, a process between two steps.
+"""
+
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from signal import SIGCONT, SIGKILL, SIGSTOP, SIGTERM
+from urllib.parse import quote
+
+from tests.faults.runner import Fault, fault
+from tests.faults.stage import Stage
+from tests.faults.supervisor import Supervised
+from tests.parts.rabbitmq import RabbitNode
+from worker.messaging.queues import add_account_queues, open_channel, remove_account_queues
+
+_A_MINUTE = 60
+_LEASE_LOST = '"event": "lease_lost"'
+_PATIENCE_MS = 1000
+_OUT_OF_PATIENCE = f"Timeout value used: {_PATIENCE_MS} ms"
+_RUNNING = "SELECT id, owner, code_commune, file_name FROM export WHERE status = 'running' AND attempts = 1"
+_STILL_RUNNING = "SELECT 1 FROM export WHERE id = :id AND owner = :owner FOR UPDATE SKIP LOCKED"
+_BLOCKED = "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'electeur'::regclass"
+_ATTEMPTS = "SELECT attempts FROM export WHERE id = :id"
+_READY = "SELECT count(*) FROM export WHERE id = :id AND status = 'ready'"
+
+
+@dataclass(frozen=True)
+class Job:
+    """A row in the hands of a worker's process, which stands still."""
+
+    stage: Stage
+    export_id: int
+    pid: int
+    path: Path
+    """Of the file to be."""
+
+    @property
+    def worker(self) -> Supervised:
+        """The one whose process it is."""
+        return next(worker for worker in self.stage.workers if worker.process.pid == os.getpgid(self.pid))
+
+    def resume(self) -> None:
+        """Let the process go on, if it still lives."""
+        with suppress(ProcessLookupError):
+            os.kill(self.pid, SIGCONT)
+
+    def starts(self) -> int:
+        """How many times the row was taken."""
+        return self.stage.count(_ATTEMPTS, id=self.export_id)
+
+    def expect_again(self) -> None:
+        """Wait until somebody has taken the row again."""
+        self.stage.expect(lambda: self.starts() > 1, "another worker on the row")
+
+    def expect_ready(self) -> None:
+        """Wait until the file is made, by whomever."""
+        self.stage.expect(lambda: self.stage.count(_READY, id=self.export_id), "the file")
+
+
+def catch_a_job(stage: Stage) -> Job:
+    """Freeze a worker's process (SIGSTOP) that has begun to write a file and is in no transaction on its row."""
+    job: Job | None = None
+
+    def is_caught() -> bool:
+        nonlocal job
+        job = next(_caught(stage), None)
+        return job is not None
+
+    stage.expect(is_caught, "a file being written")
+    assert job
+    return job
+
+
+@contextmanager
+def caught_job(stage: Stage) -> Iterator[Job]:
+    """The job stands still inside the block, and goes on after it."""
+    job = catch_a_job(stage)
+    try:
+        yield job
+    finally:
+        job.resume()
+
+
+@contextmanager
+def jobs_held(stage: Stage) -> Iterator[None]:
+    """Jobs wait for the register inside the block; their processes live, renew their leases and hear the broker."""
+    with stage.town.engine.begin() as connection:
+        connection.exec_driver_sql("LOCK TABLE electeur IN ACCESS EXCLUSIVE MODE")
+        stage.expect(lambda: stage.count(_BLOCKED), "a job that waits for the register")
+        yield
+
+
+def _caught(stage: Stage) -> Iterator[Job]:
+    for row in stage.town.rows(_RUNNING):
+        pid = int(row.owner.split("-")[-2])
+        with suppress(ProcessLookupError):
+            os.kill(pid, SIGSTOP)
+            path = stage.town.exports / row.code_commune / row.file_name
+            begun = any(path.parent.glob(f".{path.name}.*.part"))
+            if begun and stage.town.rows(_STILL_RUNNING, id=row.id, owner=row.owner):
+                yield Job(stage, row.id, pid, path)
+            os.kill(pid, SIGCONT)
+
+
+@fault("nothing breaks")
+def nothing(_stage: Stage) -> Iterator[None]:
+    """The measure of all others."""
+    yield
+
+
+@fault("a worker killed (SIGKILL)", short=True)
+def worker_killed(stage: Stage) -> Iterator[None]:
+    """Only the process that works, as the kernel does when memory is short: its master leaves too."""
+    yield
+    job = catch_a_job(stage)
+    worker = job.worker
+    os.kill(job.pid, SIGKILL)
+    stage.expect(lambda: worker.exits, "the end of the master")
+    job.expect_again()
+
+
+@fault("a worker stopped (SIGTERM)", short=True)
+def worker_stopped(stage: Stage) -> Iterator[None]:
+    """It finishes its file, by itself and at the first attempt, and leaves with 0."""
+    yield
+    with caught_job(stage) as job:
+        worker = job.worker
+        os.kill(worker.process.pid, SIGTERM)
+    stage.expect(lambda: worker.exits, "the end of the worker")
+    job.expect_ready()
+    assert (worker.exits, job.starts()) == ([0], 1), f"exit codes {worker.exits}, {job.starts()} starts"
+
+
+@fault("a worker frozen past its lease (SIGSTOP), then woken", short=True)
+def worker_frozen(stage: Stage) -> Iterator[None]:
+    """When it wakes up, the file is another's: it changes nothing."""
+    yield
+    with caught_job(stage) as job:
+        job.expect_again()
+        job.expect_ready()
+        before = _identity(job.path)
+    stage.expect(lambda: _LEASE_LOST in stage.log() or _identity(job.path) != before, "what the woken worker does")
+    assert _identity(job.path) == before, "the woken worker touched a file that was another's"
+
+
+def _identity(path: Path) -> tuple[int, int]:
+    status = path.stat()
+    return status.st_ino, status.st_mtime_ns
+
+
+@fault("the broker killed (SIGKILL), then started", short=True)
+def broker_killed(stage: Stage) -> Iterator[None]:
+    """While files are made: their late acknowledgments must hit no other message."""
+    yield
+    with jobs_held(stage):
+        stage.broker.kill()
+        stage.broker.start()
+        _expect_readers_again(stage)
+    stage.expect_log("stale_ack")
+
+
+@fault("the broker short of memory (alarm)")
+def broker_alarm(stage: Stage) -> Iterator[None]:
+    """It takes no message: doorbells and events of files that are made meanwhile cannot leave."""
+    yield
+    with jobs_held(stage):
+        stage.broker.rabbitmqctl("set_vm_memory_high_watermark", "0")
+    try:
+        stage.expect_log("doorbells_not_enqueued", "event_delayed")
+    finally:
+        stage.broker.rabbitmqctl("set_vm_memory_high_watermark", "0.6")
+    stage.let_time_pass(_A_MINUTE)
+
+
+@fault("a job longer than the broker's consumer timeout")
+def consumer_timeout(stage: Stage) -> Iterator[None]:
+    """The broker closes the channel and delivers the message again, while its job goes on."""
+    path = f"/policies/{quote(stage.vhost, safe='')}/short"
+    policy = {"pattern": ".*", "apply-to": "queues", "definition": {"consumer-timeout": _PATIENCE_MS}}
+    with _interval(stage.broker, "channel_tick_interval", 500, usual=60_000):
+        yield
+        with jobs_held(stage):
+            stage.broker.management.request("PUT", path, policy)
+            stage.expect(lambda: _OUT_OF_PATIENCE in stage.broker.log(), "the end of the broker's patience")
+            stage.broker.management.request("DELETE", path)
+            _expect_readers_again(stage)
+        stage.expect_log("stale_ack")
+
+
+@fault("queues of type quorum, and all workers killed")
+def quorum(stage: Stage) -> Iterator[None]:
+    """The server's default type may be quorum: they have rules of their own."""
+    vhost = quote(stage.vhost, safe="")
+    stage.broker.management.request("PUT", f"/vhosts/{vhost}", {"default_queue_type": "quorum"})
+    with open_channel(stage.town.amqp_url) as channel:  # declared by the stage, before the type was changed
+        remove_account_queues(channel, stage.town.account)
+    add_account_queues(stage.town.amqp_url, stage.town.account)
+    with _interval(stage.broker, "quorum_tick_interval", 200, usual=5_000):
+        yield
+    types = {it["type"] for it in stage.broker.management.request("GET", f"/queues/{vhost}?disable_stats=true")}
+    assert types == {"quorum"}, f"queues of type {types}"
+    job = catch_a_job(stage)
+    for worker in stage.workers:
+        worker.process.kill()
+    job.expect_again()
+
+
+@contextmanager
+def _interval(broker: RabbitNode, name: str, milliseconds: int, *, usual: int) -> Iterator[None]:
+    """The broker does something more often than usual: look for late acknowledgments, count messages."""
+    for_now, back = (f"application:set_env(rabbit, {name}, {it})." for it in (milliseconds, usual))
+    broker.rabbitmqctl("eval", for_now)
+    try:
+        yield
+    finally:
+        broker.rabbitmqctl("eval", back)
+
+
+def _expect_readers_again(stage: Stage) -> None:
+    stage.expect(lambda: stage.queues.are_read_by(len(stage.workers)), "workers that read the queues again")
+
+
+@fault("the database away for a minute")
+def database_away(stage: Stage) -> Iterator[None]:
+    """Longer than any lease: everything waits, nothing is given up."""
+    yield
+    with caught_job(stage):
+        stage.database.stop("fast")
+    time.sleep(_A_MINUTE)
+    stage.database.start()
+    stage.expect_log("OperationalError")
+
+
+FAULTS = {it.slug: it for it in list(globals().values()) if isinstance(it, Fault)}
+"""By the word that names each on the command line."""
