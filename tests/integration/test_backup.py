@@ -412,7 +412,7 @@ def test_a_new_release_keeps_the_database_as_it_was(computer: Computer) -> None:
     database = computer.home / "prefecture.db"
     database.unlink()
     engine = build_engine(f"sqlite:///{database}")
-    make_former(engine, "0044")
+    make_former(engine)
     engine.dispose()
     code, said = computer.solo("imports")
     assert code == 0, said

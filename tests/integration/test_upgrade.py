@@ -85,11 +85,10 @@ def _is_ours(_item: object, name: str | None, kind: str, _reflected: bool, _othe
     return (kind, name) != ("table", "alembic_version")
 
 
-@pytest.mark.parametrize("revision", ["0044", "0047"])
 def test_a_former_database_becomes_as_a_new_one_and_no_row_is_lost(
-    engine: Engine, revision: str, request: pytest.FixtureRequest, tmp_path: Path
+    engine: Engine, request: pytest.FixtureRequest, tmp_path: Path
 ) -> None:
-    make_former(engine, revision)
+    make_former(engine)
     before = _rows(engine)
     assert [table for table, rows in before.items() if not rows] == []
     migrate(engine)
@@ -101,7 +100,7 @@ def test_a_former_database_becomes_as_a_new_one_and_no_row_is_lost(
     other.dispose()
 
     after = _rows(engine)
-    after["scrutin"] = [row for row in after["scrutin"] if revision == "0047" or row["code_commune"]]
+    after["scrutin"] = [row for row in after["scrutin"] if row["code_commune"]]
     opened = {row["token_id"]: row["code_commune"] for row in before.pop("token_commune")}
     assert {row["id"]: row["code_commune"] for row in after["token"]} == opened
     del before["audit_head"], before["dead_letters"]
@@ -129,7 +128,7 @@ def _new_url(engine: Engine, request: pytest.FixtureRequest, folder: Path) -> st
 
 
 def test_what_a_former_database_does_not_say_is_not_made_up(engine: Engine) -> None:
-    make_former(engine, "0044")
+    make_former(engine)
     migrate(engine)
     with engine.connect() as connection:
         dated = connection.execute(text("SELECT id, is_dated FROM mouvement ORDER BY id")).all()
@@ -143,7 +142,7 @@ def test_what_a_former_database_does_not_say_is_not_made_up(engine: Engine) -> N
 
 
 def test_recorded_and_deferred_declarations_have_the_types_of_the_contract(engine: Engine) -> None:
-    make_former(engine, "0047")
+    make_former(engine)
     verdict = {
         "commune": "13900",
         "exports": [1],
@@ -168,7 +167,7 @@ def test_recorded_and_deferred_declarations_have_the_types_of_the_contract(engin
 
 
 def test_what_stands_beside_a_file_has_a_row(engine: Engine) -> None:
-    make_former(engine, "0044")
+    make_former(engine)
     migrate(engine)
     with engine.connect() as connection:
         pieces = connection.execute(text("SELECT export_id, kind, file_name, size, sha256 FROM piece ORDER BY size"))
@@ -182,15 +181,18 @@ def test_what_stands_beside_a_file_has_a_row(engine: Engine) -> None:
 
 
 def test_what_the_operator_said_of_a_decreed_day_stays(engine: Engine) -> None:
-    make_former(engine, "0047")
+    make_former(engine)
+    with engine.begin() as connection:
+        noted = "INSERT INTO scrutin (code_commune, date, libelle) VALUES ('', '2026-03-15', 'Dit par l''exploitant')"
+        connection.exec_driver_sql(noted)
     migrate(engine)
     with engine.connect() as connection:
         national = connection.execute(text("SELECT libelle FROM scrutin WHERE code_commune = ''")).scalars().all()
-    assert national == ["Municipales, dit par l'exploitant"]
+    assert national == ["Dit par l'exploitant"]
 
 
 def test_what_was_due_is_work(engine: Engine) -> None:
-    make_former(engine, "0044")
+    make_former(engine)
     migrate(engine)
     with engine.connect() as connection:
         found = connection.execute(text("SELECT kind, subject, part, starts, state FROM work ORDER BY id")).all()
@@ -216,7 +218,7 @@ def test_what_was_due_is_work(engine: Engine) -> None:
 
 
 def test_what_waited_is_told_once_and_keys_go_on(engine: Engine, database_url: str, mailbox: Mailbox) -> None:
-    make_former(engine, "0044")
+    make_former(engine)
     migrate(engine)
     desk = Desk(database_url)
     for _ in range(2):
@@ -229,7 +231,7 @@ def test_what_waited_is_told_once_and_keys_go_on(engine: Engine, database_url: s
 
 
 def test_functions_and_triggers_guard_an_upgraded_database(engine: Engine) -> None:
-    make_former(engine, "0044")
+    make_former(engine)
     migrate(engine)
     with pytest.raises(DBAPIError, match="only added to"), engine.begin() as connection:
         connection.exec_driver_sql("DELETE FROM audit")
@@ -241,19 +243,7 @@ def test_functions_and_triggers_guard_an_upgraded_database(engine: Engine) -> No
         assert connection.exec_driver_sql("SELECT facts FROM electeur ORDER BY id").scalars().all() == [1, 0, 0]
 
 
-def test_a_database_of_the_development_has_some_columns_already(engine: Engine) -> None:
-    make_former(engine, "0047")
-    with engine.begin() as connection:
-        connection.exec_driver_sql("ALTER TABLE mouvement ADD COLUMN is_dated BOOLEAN DEFAULT true NOT NULL")
-        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '0054'")
-    migrate(engine)
-    assert current_revision(engine)[0] == "1000"
-    with engine.connect() as connection:
-        dated = connection.exec_driver_sql("SELECT is_dated FROM mouvement").scalars().all()
-    assert all(dated), "days that were noted since are kept"
-
-
-@pytest.mark.parametrize("revision", ["0031", "0043", "0055"])
+@pytest.mark.parametrize("revision", ["0031", "0043", "0047"])
 def test_an_older_database_is_refused_and_left_as_it_is(
     engine: Engine,
     database_url: str,
@@ -261,7 +251,7 @@ def test_an_older_database_is_refused_and_left_as_it_is(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    make_former(engine, "0044")
+    make_former(engine)
     with engine.begin() as connection:
         connection.execute(text("UPDATE alembic_version SET version_num = :old"), {"old": revision})
     before = describe_schema(engine)
@@ -288,7 +278,7 @@ def test_accounts_have_the_same_rights_on_an_upgraded_database(deployment: Deplo
             connection.exec_driver_sql(f"ALTER SCHEMA public OWNER TO {owner}")
         engine = build_engine(deployment.server.url(name, owner, password))
         if revision:
-            make_former(engine, revision)
+            make_former(engine)
             with engine.begin() as connection:
                 connection.exec_driver_sql("GRANT SELECT ON request, derniers_exports TO prefecture_lecture")
         migrate(engine)

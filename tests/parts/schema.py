@@ -56,17 +56,15 @@ def _describe_sqlite(connection: Connection) -> list[tuple[object, ...]]:
     return rows
 
 
-def make_former(engine: Engine, revision: str) -> None:
-    """Create the tables of revision 0044 or 0047 in an empty database, with rows in each of them."""
-    names = [f"0044.{engine.dialect.name}", "rows", *(["0047"] if revision == "0047" else [])]
+def make_former(engine: Engine) -> None:
+    """Create the tables of revision 0044 in an empty database, with rows in each of them."""
     with engine.begin() as connection:
-        for name in names:
+        for name in (f"0044.{engine.dialect.name}", "rows"):
             for statement in _statements((SCHEMAS / f"{name}.sql").read_text("utf-8")):
                 connection.exec_driver_sql(statement)
         for sequence in _sequences(connection):
             connection.exec_driver_sql(f"SELECT setval('{sequence}', 100)")
-        insert = text("INSERT INTO alembic_version VALUES (:revision, '0018')")
-        connection.execute(insert, {"revision": revision})
+        connection.exec_driver_sql("INSERT INTO alembic_version VALUES ('0044', '0018')")
 
 
 def _sequences(connection: Connection) -> list[str]:

@@ -8,10 +8,9 @@ import os
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from datetime import UTC, date, datetime, timedelta
-from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
@@ -30,7 +29,7 @@ from worker.errors import RefusedError
 from worker.work.models import WorkKind, WorkState
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
 
     from sqlalchemy import Engine
 
@@ -92,14 +91,13 @@ def show(*, name: str, body: Path | None) -> None:
     from worker.messaging.dead_letters import open_office
     from worker.settings import load_settings
 
-    with open_office(load_settings().amqp_url.get_secret_value()) as office:
-        for queue in _choose_queues(None):
-            with closing(office.look(queue)) as held:
-                letter = next((letter for letter, _ in held if letter.name == name), None)
-            if letter:
-                break
-        else:
-            raise RefusedError(f"aucune lettre morte de ce nom : {name}")
+    with (
+        open_office(load_settings().amqp_url.get_secret_value()) as office,
+        closing(_iter_letters(office, _choose_queues(None))) as letters,
+    ):
+        letter = next((it.letter for it in letters if it.letter.name == name), None)
+    if letter is None:
+        raise RefusedError(f"aucune lettre morte de ce nom : {name}")
     for title, value in _describe(letter):
         click.echo(f"{title:15} {value}")
     if body:
@@ -181,10 +179,10 @@ def requeue(context: click.Context, *, names: Sequence[str], every: bool, queue:
     """
     from worker.audit import Action
 
-    sorting = _Sorting(names, every=every, queues=_choose_queues(queue))
-    sorting.run(Action.DEAD_LETTER_REQUEUED, lambda office, letter: office.put_back(letter))
-    click.echo(f"{count_of(sorting.gone, 'lettre remise')} en file.")
-    if sorting.failed:
+    queues = _check_choice(names, queue, every=every)
+    treated = _treat(names, queues, Action.DEAD_LETTER_REQUEUED, lambda office, letter: office.put_back(letter))
+    click.echo(f"{count_of(treated.number, 'lettre remise')} en file.")
+    if treated.has_failed:
         context.exit(ExitCode.FAILED)
 
 
@@ -196,66 +194,70 @@ def drop(context: click.Context, *, names: Sequence[str], every: bool, queue: st
     """Supprimer des lettres mortes, pour toujours."""
     from worker.audit import Action
 
-    sorting = _Sorting(names, every=every, queues=_choose_queues(queue))
+    queues = _check_choice(names, queue, every=every)
     if not yes:
-        which = count_of(len(sorting.missing), "lettre morte") if names else "toutes les lettres mortes"
+        which = count_of(len(set(names)), "lettre morte") if names else "toutes les lettres mortes"
         confirm(f"Supprimer {which}, pour toujours ?")
-    sorting.run(Action.DEAD_LETTER_DROPPED, lambda _office, _letter: None)
-    click.echo(f"{count_of(sorting.gone, 'lettre supprimée')}.")
-    if sorting.failed:
+    treated = _treat(names, queues, Action.DEAD_LETTER_DROPPED, lambda _office, _letter: None)
+    click.echo(f"{count_of(treated.number, 'lettre supprimée')}.")
+    if treated.has_failed:
         context.exit(ExitCode.FAILED)
 
 
-class _Sorting:
-    """One pass over the named letters, or over all."""
+def _check_choice(names: Sequence[str], queue: str | None, *, every: bool) -> Sequence[str]:
+    if bool(names) == every:
+        raise click.UsageError("nommez des lettres, ou dites --all")
+    return _choose_queues(queue)
 
-    def __init__(self, names: Sequence[str], *, every: bool, queues: Sequence[str]) -> None:
-        if bool(names) == every:
-            raise click.UsageError("nommez des lettres, ou dites --all")
-        self.missing = set(names)
-        self.gone = 0
-        self.failed = False
-        self._every = every
-        self._queues = queues
 
-    def run(self, action: "Action", treat: "Treat") -> None:
-        """Treat each letter, record that, and only then remove the letter."""
-        from worker.messaging.dead_letters import open_office
-        from worker.settings import load_settings
+class _Treated(NamedTuple):
+    number: int
+    has_failed: bool
 
-        settings = load_settings()
-        amqp_url = settings.amqp_url.get_secret_value()
-        with worker_database(settings) as engine, open_office(amqp_url) as office:
-            for queue in self._queues:
-                with closing(office.look(queue)) as held:
-                    for letter in held:
-                        if self._every or letter.letter.name in self.missing:
-                            self._sort(letter, action, partial(treat, office), engine)
-        for name in sorted(self.missing):
-            self._fail(f"aucune lettre morte de ce nom : {name}")
 
-    def _sort(
-        self, held: "HeldLetter", action: "Action", treat: "Callable[[DeadLetter], None]", engine: "Engine"
-    ) -> None:
-        from worker.audit import record_audit
-        from worker.messaging.dead_letters import NotPutBackError
+def _treat(names: Sequence[str], queues: Sequence[str], action: "Action", treat: "Treat") -> _Treated:
+    """Treat the named letters, or all without names: record each, and only then remove it."""
+    from worker.messaging.dead_letters import NotPutBackError, open_office
+    from worker.settings import load_settings
 
-        letter = held.letter
-        self.missing.discard(letter.name)
-        try:
-            treat(letter)
-        except NotPutBackError as error:
-            self._fail(f"lettre {letter.name} laissée où elle est : {error}")
-            return
-        detail = f"lettre {letter.name} de {letter.came_from} ({letter.reason})"
-        with engine.begin() as connection:
-            record_audit(connection, action, actor=system_user(), detail=detail)
-        held.remove()
-        self.gone += 1
+    settings = load_settings()
+    missing, number, faults = set(names), 0, list[str]()
+    with (
+        worker_database(settings) as engine,
+        open_office(settings.amqp_url.get_secret_value()) as office,
+        closing(_iter_letters(office, queues)) as letters,
+    ):
+        for held in letters:
+            name = held.letter.name
+            if names and name not in missing:
+                continue
+            missing.discard(name)
+            try:
+                treat(office, held.letter)
+            except NotPutBackError as error:
+                faults.append(f"lettre {name} laissée où elle est : {error}")
+                continue
+            _remove(engine, held, action, held.letter.reason)
+            number += 1
+    faults += [f"aucune lettre morte de ce nom : {name}" for name in sorted(missing)]
+    for fault in faults:
+        click.echo(f"Erreur : {fault}", err=True)
+    return _Treated(number, bool(faults))
 
-    def _fail(self, message: str) -> None:
-        self.failed = True
-        click.echo(f"Erreur : {message}", err=True)
+
+def _iter_letters(office: "DeadLetterOffice", queues: Sequence[str]) -> "Generator[HeldLetter, None, None]":
+    for queue in queues:
+        with closing(office.look(queue)) as letters:
+            yield from letters
+
+
+def _remove(engine: "Engine", held: "HeldLetter", action: "Action", why: str) -> None:
+    from worker.audit import record_audit
+
+    detail = f"lettre {held.letter.name} de {held.letter.came_from} ({why})"
+    with engine.begin() as connection:
+        record_audit(connection, action, actor=system_user(), detail=detail)
+    held.remove()
 
 
 def drop_about(engine: "Engine", is_about: "Callable[[str], bool]") -> int:
@@ -264,21 +266,19 @@ def drop_about(engine: "Engine", is_about: "Callable[[str], bool]") -> int:
     Raises:
         TransientError: the broker is away; letters may be left.
     """
-    from worker.audit import Action, record_audit
+    from worker.audit import Action
     from worker.messaging.dead_letters import open_office
     from worker.settings import load_settings
 
     dropped = 0
-    with open_office(load_settings().amqp_url.get_secret_value()) as office:
-        for queue in _choose_queues(None):
-            with closing(office.look(queue)) as held:
-                for letter, remove in held:
-                    if is_about(letter.text):
-                        detail = f"lettre {letter.name} de {letter.came_from} (données effacées à la demande)"
-                        with engine.begin() as connection:
-                            record_audit(connection, Action.DEAD_LETTER_DROPPED, actor=system_user(), detail=detail)
-                        remove()
-                        dropped += 1
+    with (
+        open_office(load_settings().amqp_url.get_secret_value()) as office,
+        closing(_iter_letters(office, _choose_queues(None))) as letters,
+    ):
+        for held in letters:
+            if is_about(held.letter.text):
+                _remove(engine, held, Action.DEAD_LETTER_DROPPED, "données effacées à la demande")
+                dropped += 1
     return dropped
 
 

@@ -187,8 +187,8 @@ def grant(connection: Connection) -> None:
 _LOCK = 0x70726566  # « pref »
 _MIGRATIONS = Path(__file__).parent / "migrations"
 
-_RELEASE_BEFORE, _LAST_FORMER = "0044", "0054"
-"""The first migration takes databases of release 0.3.0, and of the development after it until this revision."""
+_RELEASE_BEFORE = "0044"
+"""The revision of release 0.3.0, which the first migration takes."""
 
 
 def migrate(engine: Engine) -> None:
@@ -221,8 +221,12 @@ def require_migratable(connection: Connection) -> str | None:
         raise ConfigurationError(
             "la base a été mise à jour par une version plus récente de ce logiciel : employez celle-là"
         )
-    if found is not None and found < ScriptDirectory.from_config(_config(connection)).get_bases()[0]:
-        _require_known(found)
+    is_former = found is not None and found < ScriptDirectory.from_config(_config(connection)).get_bases()[0]
+    if is_former and found != _RELEASE_BEFORE:
+        raise ConfigurationError(
+            f"la base est celle d'une version trop ancienne (révision {found}) : installez d'abord la version 0.3.0 "
+            f"(révision {_RELEASE_BEFORE}), lancez « python -m worker migrate », puis revenez à cette version"
+        )
     return found
 
 
@@ -239,14 +243,6 @@ def _upgrade(connection: Connection, found: str | None) -> None:
         command.upgrade(config, "head")
     replace_views_and_functions(connection)
     connection.execute(text("UPDATE alembic_version SET works_with = :oldest"), {"oldest": _oldest(directory)})
-
-
-def _require_known(found: str) -> None:
-    if not _RELEASE_BEFORE <= found <= _LAST_FORMER:
-        raise ConfigurationError(
-            f"la base est celle d'une version trop ancienne (révision {found}) : installez d'abord la version 0.3.0 "
-            f"(révision {_RELEASE_BEFORE}), lancez « python -m worker migrate », puis revenez à cette version"
-        )
 
 
 def current_revision(engine: Engine) -> tuple[str | None, str]:

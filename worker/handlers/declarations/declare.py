@@ -87,11 +87,7 @@ class RegisterDeclaration(Declaration):
 
 
 def read_declaration(event: CloudEvent, services: Services, authorization: Authorization) -> RegisterDeclaration:
-    """Read the event.
-
-    Raises:
-        RefusedError: it cannot be recorded.
-    """
+    """Read the event."""
     asked = read_data(event, RegisterDeclared)
     authorization.require(asked.commune)
     require_own_register(services, asked.commune)

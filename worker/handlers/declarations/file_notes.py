@@ -225,11 +225,7 @@ def _describe_piece(file: Export, piece: Piece) -> str:
 
 
 def read_file_note(event: CloudEvent, services: Services, authorization: Authorization) -> FileDeclaration:
-    """Read the event.
-
-    Raises:
-        RefusedError: it cannot be recorded.
-    """
+    """Read the event."""
     asked = read_data(event, FileNoted)
     files = _find_files(asked.commune, asked.exports, services, authorization)
     for file in files:

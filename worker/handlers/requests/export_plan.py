@@ -337,11 +337,7 @@ class Cancellation:
 
 
 def read_cancellation(event: CloudEvent, services: Services, authorization: Authorization) -> Cancellation:
-    """Read the request.
-
-    Raises:
-        RefusedError: it cannot be served.
-    """
+    """Read the request."""
     asked = read_data(event, CancelRequested)
     known = find_request(asked, services, authorization)
     return Cancellation(known.commune, asked.requested_by, known.request_id, [export.id for export in known.exports])

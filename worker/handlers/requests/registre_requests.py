@@ -66,11 +66,7 @@ class PreviewOrder(_Order[RegistrePreviewRequested]):
 
 
 def read_preview_order(event: CloudEvent, services: Services, authorization: Authorization) -> PreviewOrder:
-    """Read the request for a preview.
-
-    Raises:
-        RefusedError: it cannot be served.
-    """
+    """Read the request for a preview."""
     asked = read_data(event, RegistrePreviewRequested)
     authorization.require(asked.commune)
     require_own_register(services, asked.commune)
@@ -160,11 +156,7 @@ class ImportOrder(_Order[RegistreImportRequested]):
 
 
 def read_import_order(event: CloudEvent, services: Services, authorization: Authorization) -> ImportOrder:
-    """Read the request for an import.
-
-    Raises:
-        RefusedError: it cannot be served.
-    """
+    """Read the request for an import."""
     asked = read_data(event, RegistreImportRequested)
     authorization.require(asked.commune)
     with snapshot(services.engine) as connection:

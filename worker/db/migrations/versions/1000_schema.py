@@ -1,4 +1,4 @@
-"""From the tables of release 0.3.0 (revision 0044), or of the development after it (up to 0054), to those of 1000.
+"""From the tables of release 0.3.0 (revision 0044) to those of 1000.
 
 A new database does not run this: `worker.db.migrate` creates its tables.
 """
@@ -49,7 +49,6 @@ _OF_COMPARISONS = "UPDATE mouvement SET is_dated = false WHERE import_id IN (SEL
 
 
 def upgrade() -> None:
-    """Add what is missing. Each step looks first: the development after 0.3.0 has made some of them."""
     op.execute("DROP VIEW IF EXISTS mouvements_sans_motif")
     _add_columns()
     _add_indexes()
@@ -186,13 +185,9 @@ def _give_tokens_rows() -> None:
 
 
 def _add_columns() -> None:
-    inspector = sa.inspect(op.get_bind())
-    known = {table: {it["name"] for it in inspector.get_columns(table)} for table, _ in _columns()}
     for table, column in _columns():
-        if column.name not in known[table]:
-            op.add_column(table, column)
-    if "is_dated" not in known["mouvement"]:  # they bear the day of an export, on which nothing was decided
-        op.execute(_OF_COMPARISONS)
+        op.add_column(table, column)
+    op.execute(_OF_COMPARISONS)  # they have the day of an export, which is not that of a decision
 
 
 def _columns() -> Iterator[tuple[str, sa.Column[Any]]]:
@@ -214,7 +209,7 @@ def _add_indexes() -> None:
         ("ix_export_current", "export", _CURRENT, _IS_KEPT),
         ("ix_depot_deposited_on", "depot", ("deposited_on", "export_id"), None),
     ):
-        op.create_index(name, table, [*columns], if_not_exists=True, postgresql_where=where, sqlite_where=where)
+        op.create_index(name, table, [*columns], postgresql_where=where, sqlite_where=where)
 
 
 def _unchain_audit() -> None:
