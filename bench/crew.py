@@ -139,7 +139,7 @@ class Crew:
             "PREFECTURE_AMQP_URL": self._amqp_url,
             "PREFECTURE_EXPORTS_DIR": str(self._task.exports),
             "PREFECTURE_HOME": str(folder),
-            "LIMIT_KNOWN_SENDERS_ONLY": "0",
+            "ANY_ACCOUNT": "1",
         }
         command = [sys.executable, "-m", "bench.limited", "worker.main", "--processes", str(self._processes)]
         command += ["--threads", "1", *(["--queues", *self._queues] if self._queues else [])]

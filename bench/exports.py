@@ -84,7 +84,7 @@ def _run_job(task: Task, asked: ListeExportRequested | TableauxRenderRequested) 
     settings = Settings(database_url=SecretStr(task.url), exports_dir=task.exports)
     rung: list[Doorbell] = []
     services = build_services(settings, rung.extend)
-    services = replace(services, known_senders_only=False)
+    services = replace(services, is_embedded=True)
     ingest_request(CloudEvent.wrap(asked, source="/bench"), services)
     services.engine.dispose()
     with Stopwatch() as watch:

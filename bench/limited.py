@@ -1,12 +1,17 @@
-"""Run a module of the product with other limits of worker/services.py: LIMIT_<name> in the environment."""
+"""Run a module of the product with other limits of worker/services.py: LIMIT_<name> in the environment.
+
+With ANY_ACCOUNT every account may ask for every commune: the harness publishes without the account of a program.
+"""
 
 import os
 import runpy
 import sys
 
 from worker import services
+from worker.access.authorization import Authorization
 
 PREFIX = "LIMIT_"
+ANY_ACCOUNT = "ANY_ACCOUNT"
 
 
 def main() -> None:
@@ -15,6 +20,8 @@ def main() -> None:
         if variable.startswith(PREFIX):
             name = variable.removeprefix(PREFIX)
             setattr(services, name, type(getattr(services, name))(float(value)))
+    if os.environ.get(ANY_ACCOUNT):
+        setattr(Authorization, "allows", lambda _self, _commune: True)  # noqa: B010 — a method, which mypy guards
     del sys.argv[0]
     runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
 

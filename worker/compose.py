@@ -52,7 +52,6 @@ def build_services(settings: Settings, enqueue: Enqueue) -> services.Services:
         lease_seconds=services.LEASE_SECONDS,
         max_attempts=services.MAX_ATTEMPTS,
         retry_seconds=services.RETRY_SECONDS,
-        known_senders_only=services.KNOWN_SENDERS_ONLY,
         ruined_values=settings.ruined_values,
         quota=services.QUOTA,
         quota_bulk=services.QUOTA_BULK,

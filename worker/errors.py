@@ -110,13 +110,9 @@ class VolumeAbsentError(TransientError):
 class ExhaustedError(TransientError):
     """This process lacks descriptors or memory: it ends, and its supervisor starts another one."""
 
-    code = "indisponible"
-
 
 class DatabaseAwayError(TransientError):
     """The database is away or refuses for now."""
-
-    code = "indisponible"
 
 
 class LeaseLostError(PrefectureError):

@@ -114,13 +114,13 @@ class ThreadStarts:
     """Finds threads that never start: without memory, `Thread.start()` waits for such a thread for ever."""
 
     def __init__(self) -> None:
-        self._looks: dict[threading.Thread, int] = {}
+        self._checks: dict[threading.Thread, int] = {}
 
     def are_stuck(self) -> bool:
         """Whether a thread has not started in START_CHECKS consecutive checks, of which this call is one."""
         waiting = [thread for thread in threading.enumerate() if not thread.is_alive()]
-        self._looks = {thread: self._looks.get(thread, 0) + 1 for thread in waiting}
-        return max(self._looks.values(), default=0) >= START_CHECKS
+        self._checks = {thread: self._checks.get(thread, 0) + 1 for thread in waiting}
+        return max(self._checks.values(), default=0) >= START_CHECKS
 
 
 class Watchdog:

@@ -30,7 +30,7 @@ from worker.settings import load_settings
 _OURS = {"processes", "threads", "queues", "worker_shutdown_timeout"}
 """The options of Dramatiq that also apply to a single process."""
 
-_LOOK_SECONDS = 1.0
+_POLL_SECONDS = 1.0
 """How often the main thread checks for a signal that another thread received."""
 
 
@@ -77,7 +77,7 @@ def serve(arguments: Namespace) -> int:
     stop = Event()
     stop_on_signals(stop)
     worker.start()
-    while not stop.wait(_LOOK_SECONDS):
+    while not stop.wait(_POLL_SECONDS):
         pass
     worker.stop(arguments.worker_shutdown_timeout)
     broker.close()

@@ -29,9 +29,6 @@ SWEEP_SECONDS = 1.0
 QUOTA, QUOTA_BULK = 500, 50_000
 """Requests that may wait: of one commune by one account, and of the batches of one account."""
 
-KNOWN_SENDERS_ONLY = True
-"""Whether requests of accounts that `accounts` does not list are refused."""
-
 
 @dataclass(frozen=True)
 class Services:
@@ -48,7 +45,6 @@ class Services:
     lease_seconds: float
     max_attempts: int
     retry_seconds: float
-    known_senders_only: bool = False
     is_embedded: bool = False
     """One process without a broker: requests come from this computer, without an account."""
     ruined_values: Severity = Severity.BLOCKING

@@ -117,7 +117,7 @@ class Road:
         self.place, self._cross = place, cross
         self._broker = build_broker(place.amqp_url)
         doorbells = DoorbellQueues(self._broker)
-        self.services = replace(build_services(settings, doorbells.enqueue), known_senders_only=False)
+        self.services = replace(build_services(settings, doorbells.enqueue), is_embedded=True)
         publisher = EventPublisher(self._broker)
         with patch.object(services, "SWEEP_SECONDS", 0.001):
             self.notifier: Notifier = build_notifier(

@@ -112,7 +112,7 @@ def play(broker: RabbitNode, database: PostgresServer, folder: Path, *, bulk: in
     try:
         for processes, *queues in _CREW:
             arguments = ("-p", processes, "-Q", *queues)
-            town.start_worker(*arguments, LIMIT_KNOWN_SENDERS_ONLY="1", PREFECTURE_HOME=str(folder / queues[0]))
+            town.start_worker(*arguments, ANY_ACCOUNT="", PREFECTURE_HOME=str(folder / queues[0]))
         town.start_notifier()
         _warm(town, broker.url(vhost, CLERK, broker.password))
         before, most = broker.disk_bytes, 0

@@ -141,7 +141,7 @@ def test_a_sender_declares_what_it_may_ask_for(desk: DepotsDesk, sender: str, is
     export_id = desk.make()["export_id"]
     with Session(desk.engine) as session, session.begin():
         session.add_all([Sender(name="ecran", code_commune="*"), Sender(name="mairie-13055", code_commune="13055")])
-    desk.configure(known_senders_only=True)
+    desk.configure(is_embedded=False)
     desk.sender = sender
     for say in (desk.download, desk.deposit, desk.answer):
         assert (say(export_id)["outcome"] == "accepted") is is_allowed

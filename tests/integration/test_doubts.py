@@ -275,7 +275,7 @@ def _answer(tableaux: TableauDesk, number: int, sender: str = "", **fields: Any)
 
 def test_an_event_of_an_account_that_may_not_decides_nothing(desk: MouvementsDesk, tableaux: TableauDesk) -> None:
     [found] = _compare(desk, [SHE], [SHE | {DATE: "05/08/1961"}])
-    tableaux.configure(known_senders_only=True)
+    tableaux.configure(is_embedded=False)
     with desk.engine.begin() as connection:
         connection.execute(insert(Sender).values(name="voisine", code_commune=VOISINE))
     assert _answer(tableaux, found.id, sender="voisine")["outcome"] == "refused"

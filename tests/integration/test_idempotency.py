@@ -67,7 +67,7 @@ def test_what_an_event_says_is_its_type_and_its_data_and_not_the_order_of_fields
 
 
 def test_a_refused_strangers_id_does_not_burn_the_owners(desk: Desk) -> None:
-    desk.configure(known_senders_only=True)
+    desk.configure(is_embedded=False)
     with Session(desk.engine) as session, session.begin():
         session.add(Sender(name=OWNER, code_commune=COMMUNE))
     event = _ask()

@@ -487,7 +487,7 @@ def test_a_file_that_no_row_speaks_of_is_erased_after_a_day(desk: Desk) -> None:
 
 @pytest.mark.slow
 def test_an_account_imports_for_its_communes_only(desk: Desk) -> None:
-    desk.services = replace(desk.services, known_senders_only=True)
+    desk.services = replace(desk.services, is_embedded=False)
     with Session(desk.register.engine) as session, session.begin():
         session.add(Sender(name="logiciel", code_commune=COMMUNE))
     said = desk.refusal(desk.ask_preview(electeurs(3), sender="autre"))

@@ -21,7 +21,7 @@ TABLEAUX = LISTES | {"types": ["cinq_jours"], "scrutin": "2017-04-23"}
 
 @pytest.fixture
 def desk(desk: Desk) -> Desk:
-    desk.configure(known_senders_only=True)
+    desk.configure(is_embedded=False)
     senders = [("mairie-13900", COMMUNE), ("mairie-13055", "13055"), ("departement", EVERY_COMMUNE)]
     with Session(desk.engine) as session, session.begin():
         session.add_all(Sender(name=name, code_commune=code) for name, code in senders)
@@ -87,12 +87,6 @@ def test_anothers_request_cannot_be_told_from_one_that_does_not_exist(
     assert reasons[0] == reasons[1]
     assert desk.values("SELECT status FROM export") == ["queued"]
     assert _send(desk, _about(CancelRequested, event.id), "mairie-13900")["outcome"] == "accepted"
-
-
-def test_without_the_setting_anybody_is_served_and_recorded(desk: Desk) -> None:
-    desk.configure(known_senders_only=False)
-    row = _send(desk, _model(LISTES), "anybody")
-    assert (row["outcome"], row["sender"]) == ("accepted", "anybody")
 
 
 def _about(model: type[CancelRequested] | type[RetryRequested], event_id: str) -> CancelRequested | RetryRequested:

@@ -386,7 +386,7 @@ worker/access/
     - if self._services.is_embedded and not self.sender:
     + if not self.sender:
   test_another_is_refused_with_a_reason_and_nobody_is_mailed
-    - return not self._services.known_senders_only or self.facts.is_sender(self.sender, commune)
+    - return self._services.is_embedded or self.facts.is_sender(self.sender, commune)
     + return True
 worker/cli/
   test_to_find_the_address_of_an_agent_who_left

@@ -132,7 +132,7 @@ class Town:
             "PREFECTURE_AMQP_URL": amqp_url,
             "PREFECTURE_EXPORTS_DIR": str(self.exports),
             "PREFECTURE_HOME": str(folder),
-            "LIMIT_KNOWN_SENDERS_ONLY": "0",
+            "ANY_ACCOUNT": "1",
             **SHORTENED,
         } | ({"PREFECTURE_SMTP_SERVER": f"smtp://127.0.0.1:{smtp_port}"} if smtp_port else {})
         self._processes: list[Process] = []

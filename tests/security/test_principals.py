@@ -32,7 +32,7 @@ SCREEN, PROGRAM, NEIGHBOUR = "ecran", "mairie-13900", "voisine"
 
 @pytest.fixture
 def desk(desk: DepotsDesk) -> DepotsDesk:
-    desk.configure(known_senders_only=True, is_embedded=False)
+    desk.configure(is_embedded=False)
     with Session(desk.engine) as session, session.begin():
         session.add(Sender(name=SCREEN, code_commune=EVERY_COMMUNE, speaks_for_agents=True))
         session.add(Sender(name=PROGRAM, code_commune=COMMUNE))
@@ -72,9 +72,8 @@ def test_to_leave_somebody_elses_name_on_a_refusal(desk: DepotsDesk) -> None:
 
 
 def test_to_be_believed_without_an_account(desk: DepotsDesk) -> None:
-    desk.configure(known_senders_only=False)
-    assert _send(desk, "", AGENT).requested_by == UNKNOWN_ACCOUNT
-    assert _send(desk, "passant", AGENT).requested_by == "passant"
+    row = _send(desk, "", AGENT)
+    assert (row.outcome, row.requested_by) == ("refused", UNKNOWN_ACCOUNT)
 
 
 @pytest.mark.slow

@@ -15,7 +15,7 @@ from worker.registre.communes import CommuneRegistre, read_commune
 from worker.services import Services
 
 UNKNOWN_ACCOUNT = "compte inconnu"
-"""The actor of an event without an account, where requests of all accounts are accepted."""
+"""The actor of a refused event without an account."""
 
 _HERE = "poste local"
 
@@ -122,7 +122,7 @@ class Authorization:
 
     def allows(self, commune: str) -> bool:
         """Whether the sender may ask for this commune."""
-        return not self._services.known_senders_only or self.facts.is_sender(self.sender, commune)
+        return self._services.is_embedded or self.facts.is_sender(self.sender, commune)
 
     def require(self, commune: str) -> None:
         """Check that the sender may ask for this commune.

@@ -2,11 +2,13 @@
 
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import click
 from pydantic import SecretStr
+from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
 from common.cli import ExitCode
@@ -15,6 +17,7 @@ from common.french import count_of, format_size
 from common.settings import PREFIX, effective
 from schemas.topology import is_account
 from worker.access.management import list_senders
+from worker.cli.options import worker_database
 from worker.db.engine import build_engine, ping
 from worker.db.migrate import current_revision
 from worker.errors import PrefectureError, VolumeAbsentError
@@ -77,9 +80,9 @@ def _check_exports(settings: Settings) -> str:
     Storage(directory).require_room(0)  # makes it, as a worker would
     if not os.access(directory, os.W_OK | os.X_OK):
         raise PrefectureError(f"{directory} : pas de droit d'écriture")
-    engine = build_engine(settings.database_url.get_secret_value())
     try:
-        Storage(directory, Sentinel(engine, EXPORTS)).require_own(may_mark=False)
+        with worker_database(settings) as engine:
+            Storage(directory, Sentinel(engine, EXPORTS)).require_own(may_mark=False)
     except DBAPIError as error:
         raise PrefectureError(
             f"{directory} : est-ce le bon ? la base ne le dit pas ({type(error.orig).__name__})"
@@ -89,8 +92,6 @@ def _check_exports(settings: Settings) -> str:
             f"{directory} n'est pas le volume de cette installation : montez-le, ou, s'il est neuf ou restauré, "
             "« python -m worker verify --accept-volume »"
         ) from None
-    finally:
-        engine.dispose()
     size, _, free = shutil.disk_usage(directory)
     if free < min(size * _NEARLY_FULL, _LARGE_LISTE):
         raise PrefectureError(
@@ -100,15 +101,18 @@ def _check_exports(settings: Settings) -> str:
     return f"{directory}, {format_size(free)} libres"
 
 
-def _check_senders(settings: Settings) -> str:
-    engine = build_engine(settings.database_url.get_secret_value())
+@contextmanager
+def _reading(settings: Settings) -> Iterator[Connection]:
     try:
-        with engine.connect() as connection:
-            accounts = {sender.name for sender in list_senders(connection)}
+        with worker_database(settings) as engine, engine.connect() as connection:
+            yield connection
     except DBAPIError as error:
         raise PrefectureError(f"illisibles ({type(error.orig).__name__})") from None
-    finally:
-        engine.dispose()
+
+
+def _check_senders(settings: Settings) -> str:
+    with _reading(settings) as connection:
+        accounts = {sender.name for sender in list_senders(connection)}
     if not accounts:
         raise PrefectureError("aucun compte autorisé, toute demande sera refusée : « python -m worker accounts »")
     if nameless := sorted(name for name in accounts if not is_account(name)):
@@ -117,14 +121,8 @@ def _check_senders(settings: Settings) -> str:
 
 
 def _check_work(settings: Settings) -> str:
-    engine = build_engine(settings.database_url.get_secret_value())
-    try:
-        with engine.connect() as connection:
-            faults = find_faults(connection)
-    except DBAPIError as error:
-        raise PrefectureError(f"illisibles ({type(error.orig).__name__})") from None
-    finally:
-        engine.dispose()
+    with _reading(settings) as connection:
+        faults = find_faults(connection)
     if faults:
         raise PrefectureError(f"{', '.join(faults)} : « python -m worker work list »")
     return "aucun n'est abandonné"

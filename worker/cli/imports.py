@@ -2,8 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from datetime import date
 from functools import partial
@@ -22,6 +21,7 @@ from worker.cli.options import (
     operator,
     print_recalled,
     print_table,
+    progress_bar,
     reason_option,
     register_database,
     system_user,
@@ -41,7 +41,6 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from worker.registre.imports.history import KnownImport
-    from worker.registre.reu.importer import ImportProgress
 
 MOST_LISTES = 12
 """Lists that are shown one by one; of more, totals."""
@@ -119,13 +118,13 @@ def import_reu(
     from worker.audit import note_removed
     from worker.registre.reu.importer import Intake, OnRecord, import_file
 
-    with register_database() as engine, _progress_bar() as progress:
+    with register_database() as engine, progress_bar("Lecture", total=1) as update:
         summary = import_file(
             engine,
             file,
             imported_by=imported_by or system_user(),
             report=report,
-            progress=progress,
+            progress=lambda lines, share: update(completed=share, beside=f"{format_number(lines)} lignes"),
             intake=Intake(taken_on, **said),
             accept_changes=accept_changes,
             accept_rejects=accept_rejects,
@@ -396,15 +395,3 @@ def _show_listes(summary: ImportSummary) -> None:
 
 def _with_mineurs(electeurs: int, mineurs: int) -> str:
     return format_number(electeurs) + (f", dont {count_of(mineurs, 'mineur')}" if mineurs else "")
-
-
-@contextmanager
-def _progress_bar() -> "Iterator[ImportProgress]":
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-
-    console = Console(stderr=True)
-    columns = TextColumn("Lecture"), BarColumn(), TextColumn("{task.fields[lines]} lignes"), TimeRemainingColumn()
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
-        task = bar.add_task("", total=1.0, lines="0")
-        yield lambda lines, share: bar.update(task, completed=share, lines=format_number(lines))

@@ -3,9 +3,10 @@
 import os
 import pwd
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date, datetime, time
+from functools import partial
 from pathlib import Path
 from shutil import copyfileobj
 from tempfile import TemporaryDirectory
@@ -128,6 +129,18 @@ def print_table(titles: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     for row in rows:
         table.add_row(*row)
     Console(markup=False, emoji=False, width=None if sys.stdout.isatty() else _WIDEST).print(table)
+
+
+@contextmanager
+def progress_bar(title: str, total: float) -> "Iterator[Callable[..., None]]":
+    """Show a bar on a terminal; yield a function that takes `completed` or `advance`, and `beside`, a text."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    console = Console(stderr=True)
+    columns = TextColumn(title), BarColumn(), TextColumn("{task.fields[beside]}"), TimeRemainingColumn()
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        yield partial(bar.update, bar.add_task("", total=total, beside=""))
 
 
 def start_of(day: date) -> datetime:

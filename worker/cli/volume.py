@@ -1,8 +1,7 @@
 """`python -m worker purge` and `verify`: files of the volume that are too old, files that are not right."""
 
 import json
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from shlex import quote
 from typing import TYPE_CHECKING
@@ -11,7 +10,7 @@ import click
 
 from common.cli import ExitCode, confirm
 from common.french import count_of, format_size
-from worker.cli.options import CODE_COMMUNE, system_user, whole_number, worker_database
+from worker.cli.options import CODE_COMMUNE, progress_bar, system_user, whole_number, worker_database
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -166,8 +165,8 @@ def verify(
         storage = Storage(settings.exports_dir, sentinel)
         if accept_volume:
             sentinel.mark(storage.root)
-        with _progress_bar(count_bytes(engine, scope)) as read:
-            for it in verify_files(engine, storage, scope, actor=system_user(), read=read):
+        with progress_bar("Vérification", total=count_bytes(engine, scope)) as update:
+            for it in verify_files(engine, storage, scope, actor=system_user(), read=lambda size: update(advance=size)):
                 exports, files = exports + 1, files + it.files
                 wrong += [it] if it.findings else []
         orphans = [] if export_id else list(find_orphans(engine, storage, scope.code_commune))
@@ -232,15 +231,3 @@ def _print_verified(exports: int, files: int, wrong: "Sequence[Verified]", orpha
         "abandoned": [str(it.path) for it in orphans if it.is_abandoned],
     }
     click.echo(json.dumps(document, ensure_ascii=False))
-
-
-@contextmanager
-def _progress_bar(size: int) -> Iterator[Callable[[int], None]]:
-    from rich.console import Console
-    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
-
-    console = Console(stderr=True)
-    columns = TextColumn("Vérification"), BarColumn(), DownloadColumn(), TimeRemainingColumn()
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
-        task = bar.add_task("", total=size)
-        yield lambda count: bar.update(task, advance=count)

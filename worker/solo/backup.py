@@ -53,7 +53,7 @@ _DATABASE, _EXPORTS = "prefecture.db", "exports"
 _SHORTEST = 12
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT}
 _UNCHANGED = "Rien n'a été remplacé."
-_LOOKS = frozenset({Action.FILE_DOWNLOADED, Action.DOWNLOAD_BEGUN, Action.ELECTEURS_SEEN, Action.BACKUP_MADE})
+_READ_ACTIONS = frozenset({Action.FILE_DOWNLOADED, Action.DOWNLOAD_BEGUN, Action.ELECTEURS_SEEN, Action.BACKUP_MADE})
 """Actions of the trail that change nothing."""
 
 _passphrase = click.option(
@@ -324,7 +324,7 @@ def _describe(engine: Engine) -> Holding:
 
 def _count_unsaved(engine: Engine, backup: Engine) -> int:
     """Count the lines of the trail about changes that a backup lacks."""
-    done = select(Audit.id, Audit.at).where(Audit.code_commune != "", Audit.action.not_in(_LOOKS))
+    done = select(Audit.id, Audit.at).where(Audit.code_commune != "", Audit.action.not_in(_READ_ACTIONS))
     with engine.connect() as here, backup.connect() as there:
         return len(set(here.execute(done)).difference(there.execute(select(Audit.id, Audit.at))))
 

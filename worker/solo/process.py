@@ -196,7 +196,7 @@ class Solo:
         self._doorbells = DoorbellQueues(self._broker)
         services = build_services(settings, self._doorbells.enqueue)
         starts = services.max_attempts * STARTS_TIMES
-        self.services = replace(services, is_embedded=True, known_senders_only=False, max_attempts=starts)
+        self.services = replace(services, is_embedded=True, max_attempts=starts)
         declare_actors(self._broker, self.services)
         self._worker = Worker(self._broker, worker_threads=THREADS, worker_timeout=_WORKER_TIMEOUT_MS)
         self._notifier = build_notifier(
