@@ -35,7 +35,6 @@ from sqlalchemy import (
     select,
     table,
     text,
-    update,
 )
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, mapped_column
@@ -89,15 +88,6 @@ class AuditWord(Base):
     kind: Mapped[str] = mapped_column(Texte, doc="agent or texte.")
     words: Mapped[str] = mapped_column(Texte)
     code_commune: Mapped[str] = _empty("Of the line of a text.")
-
-
-class Process(Base):
-    """The digest of the settings that a kind of process, by its account, last recorded in the trail."""
-
-    __tablename__ = "process"
-
-    name: Mapped[str] = mapped_column(Texte, primary_key=True)
-    settings_hash: Mapped[str] = mapped_column(Texte, doc="SHA-256 of what the trail says.")
 
 
 NOTIFIER = "notifier"
@@ -226,13 +216,19 @@ def record_audit(
 
 def note_settings(connection: Connection, who: Actor, settings: str) -> bool:
     """Record the settings of a process, secrets masked, unless the last record has the same; return whether it did."""
-    name, digest = f"{who.name} {who.account}".strip(), hashlib.sha256(settings.encode()).hexdigest()
-    is_other = Process.name == name, Process.settings_hash != digest
-    changed = connection.execute(update(Process).where(*is_other).values(settings_hash=digest)).rowcount
-    if not changed and not _insert_if_new(connection, Process, name=name, settings_hash=digest):
+    if _last_settings(connection, _name_of_actor(connection, who.name), who.account or who.name) == settings:
         return False
     record_audit(connection, Action.SETTINGS_CHANGED, actor=who.name, account=who.account, detail=settings)
     return True
+
+
+def _last_settings(connection: Connection, actor: str, account: str) -> str | None:
+    if connection.dialect.name == "postgresql":  # a service may not read the trail
+        query, process = text("SELECT last_settings(:process)"), f"{actor} {account}"
+        found: str | None = connection.scalar(query, {"process": process})
+        return found
+    is_it = Audit.action == Action.SETTINGS_CHANGED.value, Audit.actor == actor, Audit.account == account
+    return connection.scalar(select(Audit.detail).where(*is_it).order_by(Audit.id.desc()).limit(1))
 
 
 def note_removed(by: Actor) -> Callable[[Connection, int], None]:
@@ -275,15 +271,15 @@ def _pseudonym_of(connection: Connection, named: Pseudonymised, code_commune: st
     salt = secrets.token_hex(16)
     pseudonym = _make_pseudonym(named.kind, salt, named.words)
     row = {"pseudonym": pseudonym, "salt": salt, "kind": named.kind.value, "words": named.words}
-    if _insert_if_new(connection, AuditWord, **row, code_commune="" if is_agent else code_commune):
+    if _insert_if_new(connection, **row, code_commune="" if is_agent else code_commune):
         return pseudonym
     return _pseudonym_of(connection, named, code_commune)  # another transaction has just added this agent
 
 
-def _insert_if_new(connection: Connection, model: type[AuditWord | Process], **values: str) -> bool:
-    """Insert a row, after other transactions that insert the same; return whether it was new."""
+def _insert_if_new(connection: Connection, **values: str) -> bool:
+    """Insert a word, after other transactions that insert the same; return whether it was new."""
     dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
-    statement = dialect.insert(model).inline().values(**values).on_conflict_do_nothing()
+    statement = dialect.insert(AuditWord).inline().values(**values).on_conflict_do_nothing()
     return connection.execute(statement, execution_options={"preserve_rowcount": True}).rowcount == 1
 
 

@@ -203,7 +203,7 @@ _KEPT_IN = {
 
 _NOBODY = {
     *("audit_unlogged", "bureau", "commission", "commune", "dead_letters", "import_liste", "listener", "liste"),
-    *("piece", "process", "reminder", "reminder_echeance", "scrutin", "sender", "token", "volume"),
+    *("piece", "reminder", "reminder_echeance", "scrutin", "sender", "token", "volume"),
 }
 
 

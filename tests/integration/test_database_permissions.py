@@ -398,7 +398,7 @@ def test_every_table_has_its_readers(deployment: Deployment) -> None:
         tables = set(connection.scalars(query))
     assert tables <= named
     assert {name for name in named - tables if not name.endswith("_id_seq")} == {
-        *("FUNCTION", "SEQUENCE", "lock_exports()"),
+        *("FUNCTION", "SEQUENCE", "last_settings(text)", "lock_exports()"),
         *("purge_audit(timestamptz)", "purge_refused(bigint[])", "purge_versions(bigint)"),
     }
 

@@ -329,8 +329,8 @@ worker/
     - kept = timedelta(days=max(days, LEAST_DAYS))
     + kept = timedelta(days=days)
   test_to_run_otherwise_for_a_day_and_have_nobody_know
-    - is_other = Process.name == name, Process.settings_hash != digest
-    + is_other = (Process.name == name,)
+    - who.account or who.name) == settings:
+    + who.account or who.name):
   test_the_trail_and_the_log_have_pseudonyms_and_people_read_names
     - return _pseudonym_of(connection, Pseudonymised(WordKind.AGENT, name), "") if is_agent else name
     + return name

@@ -59,6 +59,14 @@ _FUNCTIONS = {
       RAISE EXCEPTION 'the audit trail is only added to' USING ERRCODE = 'insufficient_privilege';
     END""",
     ),
+    "last_settings(process text)": (
+        "text",
+        """
+    BEGIN
+      RETURN (SELECT a.detail FROM audit a WHERE a.action = 'settings_changed' AND a.code_commune = ''
+        AND a.actor || ' ' || a.account = process ORDER BY a.at DESC, a.id DESC LIMIT 1);
+    END""",
+    ),
     "purge_audit(before timestamptz)": (
         "bigint",
         """

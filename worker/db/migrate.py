@@ -38,7 +38,7 @@ _Grants = Sequence[tuple[str, str]]
 _TRAIL: _Grants = (
     ("INSERT", "audit, audit_unlogged"),
     ("SELECT, INSERT", "audit_word"),
-    ("SELECT, INSERT, UPDATE", "process"),
+    ("EXECUTE", "FUNCTION last_settings(text)"),
     ("USAGE", "SEQUENCE audit_id_seq"),
 )
 """Add a line to the audit trail and record the settings of a process."""

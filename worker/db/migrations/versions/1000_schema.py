@@ -60,7 +60,8 @@ def upgrade() -> None:
     _change_types(op.get_bind())
     _move_to_work()
     _give_tokens_rows()
-    op.drop_table("dead_letters")
+    for table in ("dead_letters", "process"):
+        op.drop_table(table)
     op.drop_table("parked")
     if op.get_bind().dialect.name == "postgresql":
         _follow_models()
