@@ -128,13 +128,6 @@ def test_nothing_is_known_before_the_first_export_nor_after_the_last() -> None:
     assert _found(FIRST) == [("couverture_fin", Severity.BLOCKING)]
 
 
-def test_what_may_be_of_the_period_before_is_a_remark() -> None:
-    early = Link(date(2026, 9, 1), is_dated=True, is_compared=False)
-    chain = Chain([early, _link(date(2026, 10, 1), 3), _link(AT)])
-    assert [(it.code, it.severity) for it in check_couverture(DEMANDE, chain)] == [("couverture_date", Severity.REMARK)]
-    assert _used(chain) == [date(2026, 9, 1), date(2026, 10, 1), AT]
-
-
 def test_a_provisional_tableau_is_not_held_to_its_end() -> None:
     coming = replace(DEMANDE, type=TypeTableau.CINQ_JOURS_REU, until=None, reunion=REUNION)
     assert coming.is_provisoire

@@ -1,6 +1,6 @@
 """What is to be deposited, to be answered, to be done again."""
 
-from producers.web.depot.deposits import find_to_answer, find_to_correct, find_to_deposit, find_to_redo
+from producers.web.depot.deposits import find_to_answer, find_to_deposit, find_to_redo
 from tests.unit.asked_files import DAY, NOON, ready_list, ready_tableau
 
 
@@ -22,12 +22,6 @@ def test_a_list_asked_for_after_its_deposit_is_to_be_deposited_again() -> None:
     newer = ready_list(2, format="xml")
     assert find_to_deposit([ready_list(1, deposited_on=DAY), newer]) == [newer]
     assert find_to_deposit([ready_list(3, deposited_on=DAY), newer]) == []
-
-
-def test_what_the_platform_would_reject_is_to_be_corrected() -> None:
-    blocked = ready_list(1, bloquantes=3)
-    files = [blocked, ready_list(2, liste="CE"), ready_tableau(3, bloquantes=1, edition="commission")]
-    assert find_to_correct(files) == [blocked]
 
 
 def test_files_of_one_request_deposited_together_are_answered_together() -> None:

@@ -8,7 +8,7 @@ import smtplib
 import sqlite3
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, NamedTuple
+from typing import Any
 
 import psycopg
 import pytest
@@ -221,79 +221,40 @@ def test_nothing_is_held_once_the_process_is_to_stop() -> None:
     assert _fail(gate, AWAY, retries=7).options["retries"] == 0
 
 
-class Outage(NamedTuple):
-    """Something away from one second to another."""
-
-    error: Exception
-    begins: float
-    ends: float
-
-
-class Row:
-    """A file's row on a simulated clock, waited for by the rules of the product."""
-
-    def __init__(self) -> None:
-        self.export = Export(retries=0, error_code="", attempts=0)
-        self.status = "queued"
-
-    def play(self, outages: list[Outage], chance: random.Random) -> float:
-        """Start the job again and again, as the sweep does, until its row is at an end: when that is."""
-        clock = 0.0
-        while self.status == "queued":
-            clock += chance.uniform(0, services.SWEEP_SECONDS)
-            if self.export.attempts >= MAX_ATTEMPTS:
-                self.status = "failed"
-                return clock
-            self.export.attempts += 1
-            met = next((it for it in outages if it.begins <= clock < it.ends), None)
-            if met is None:
-                self.status = "ready"
-                return clock
-            clock = self._end(met, clock)
-        return clock
-
-    def _end(self, outage: Outage, clock: float) -> float:
-        reason = conclude(outage.error)
-        if isinstance(reason, DatabaseAwayError) and _is_gone(outage.error):
-            clock = outage.ends  # nothing can be written before
-        if is_overdue(self.export, reason, RETRY_SECONDS):
-            self.status = "failed"
+def _made_at(error: Exception, ends: float, chance: random.Random) -> float:
+    """When a file is made, on a simulated clock: each start that the sweep makes before `ends` fails with `error`."""
+    export, clock = Export(retries=0, error_code="", attempts=0), 0.0
+    while True:
+        clock += chance.uniform(0, services.SWEEP_SECONDS)
+        assert export.attempts < MAX_ATTEMPTS
+        export.attempts += 1
+        if clock >= ends:
             return clock
-        tries = self.export.retries if self.export.error_code == reason.code else 0
-        self.export.retries, self.export.error_code = tries + 1, reason.code
-        self.export.attempts -= isinstance(reason, TransientError)
-        return clock + wait_seconds(tries, reason)
+        reason = conclude(error)
+        is_locked = find_policy(error).code in {"57014", "55P03", "40001", "40P01"}
+        if isinstance(reason, DatabaseAwayError) and not is_locked:
+            clock = ends  # nothing can be written before
+        assert not is_overdue(export, reason, RETRY_SECONDS)
+        tries = export.retries if export.error_code == reason.code else 0
+        export.retries, export.error_code = tries + 1, reason.code
+        export.attempts -= isinstance(reason, TransientError)
+        clock += wait_seconds(tries, reason)
 
 
-def _is_gone(error: Exception) -> bool:
-    return find_policy(error).code not in {"57014", "55P03", "40001", "40P01"}
-
-
-def test_after_a_short_outage_a_file_is_begun_again_within_five_seconds() -> None:
-    """Whatever it was, by the clock of the row, with the sweep of who sets nothing."""
+@pytest.mark.parametrize(
+    ("shortest", "longest", "latest"),
+    [(0.5, 3, 5), (600, RETRY_SECONDS * 0.999, 120 + services.SWEEP_SECONDS)],
+    ids=["short", "long"],
+)
+def test_after_an_outage_a_lone_file_is_begun_again_soon(shortest: float, longest: float, latest: float) -> None:
+    """After a short outage within five seconds, after a long one within two minutes, whatever it was."""
     chance = random.Random(7)
-    for trouble in ERROR_POLICIES:
-        if trouble.treatment.is_waited_for and trouble.source in _OF_A_JOB:
+    for row in ERROR_POLICIES:
+        if row.treatment.is_waited_for and row.source in {Source.SYSTEM, Source.POSTGRESQL, Source.SQLITE}:
             for _ in range(100):
-                ends = chance.uniform(0.5, 3)
-                _is_begun_again(trouble, ends, ends + 5, chance)
-
-
-def test_after_a_long_outage_a_lone_file_is_begun_again_within_two_minutes() -> None:
-    """Nobody else has found out that it is over."""
-    chance, sweep = random.Random(8), services.SWEEP_SECONDS
-    for trouble in ERROR_POLICIES:
-        if trouble.treatment.is_waited_for and trouble.source in _OF_A_JOB:
-            for _ in range(100):
-                ends = chance.uniform(600, RETRY_SECONDS * 0.999)
-                _is_begun_again(trouble, ends, ends + 120 + sweep, chance)
-
-
-def _is_begun_again(trouble: ErrorPolicy, ends: float, latest: float, chance: random.Random) -> None:
-    error = next(it for it in _errors(trouble, chance.choice(trouble.codes)) if isinstance(it, Exception))
-    row = Row()
-    assert row.play([Outage(error, 0, ends)], chance) <= latest
-    assert row.status == "ready"
+                ends = chance.uniform(shortest, longest)
+                error = next(it for it in _errors(row, chance.choice(row.codes)) if isinstance(it, Exception))
+                assert _made_at(error, ends, chance) <= ends + latest, row
 
 
 def test_another_trouble_is_waited_for_anew() -> None:
@@ -301,6 +262,3 @@ def test_another_trouble_is_waited_for_anew() -> None:
     export = Export(retries=1000, error_code=DiskFullError.code)
     assert is_overdue(export, DiskFullError(), RETRY_SECONDS)
     assert not is_overdue(export, DatabaseAwayError(), RETRY_SECONDS)
-
-
-_OF_A_JOB = {Source.SYSTEM, Source.POSTGRESQL, Source.SQLITE}

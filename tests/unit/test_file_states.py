@@ -1,7 +1,9 @@
 """A file stands in one state, whoever shows it, and what cannot be used is never called ready."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import date, datetime
+from itertools import product
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -98,60 +100,42 @@ def test_only_what_nothing_speaks_against_is_ready(facts: dict[str, Any]) -> Non
         assert file not in find_to_deposit([file])
 
 
-@pytest.fixture(scope="module")
-def rows(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    """A table that looks like the view, with every record that there may be."""
-    engine = build_engine(f"sqlite:///{tmp_path_factory.mktemp('states')}/states.db")
+def test_a_filter_finds_the_files_of_its_state_and_no_other(tmp_path: Path) -> None:
+    """Of every record that there may be."""
+    states_of = {
+        "pret": {FileState.READY},
+        "a-corriger": {FileState.TO_CORRECT},
+        "provisoire": {FileState.PROVISOIRE},
+        "a-completer": {FileState.TO_COMPLETE},
+        "ancien": {FileState.OUTDATED},
+        "depose": {FileState.DEPOSITED},
+        "accepte": {FileState.ACCEPTED},
+        "rejete": {FileState.REJECTED},
+        "publie": {FileState.PUBLISHED},
+        "certifie": {FileState.CERTIFIED},
+        "a-refaire": {FileState.TO_REDO},
+        "efface": {FileState.PURGED},
+        "en-cours": {FileState.QUEUED, FileState.RUNNING},
+        "en-echec": {FileState.FAILED},
+        "annule": {FileState.CANCELLED},
+    }
+    assert set().union(*states_of.values()) == set(FileState)
     names = ("export_id", "status", *FACTS)
+    made = [
+        {"status": ExportStatus.READY, **dict(zip(FACTS, values, strict=True))} for values in product(*FACTS.values())
+    ]
+    others = [{"status": status} for status in ExportStatus if status is not ExportStatus.READY]
+    files = [ready_list(number, **facts) for number, facts in enumerate(made + others, 1)]
+    engine = build_engine(f"sqlite:///{tmp_path / 'states.db'}")
     with engine.begin() as connection:
         connection.exec_driver_sql(f"CREATE TABLE derniers_exports ({', '.join(names)})")
-    yield engine, names
-    engine.dispose()
-
-
-def _combinations() -> Iterator[dict[str, Any]]:
-    def grow(names: list[str]) -> Iterator[dict[str, Any]]:
-        if not names:
-            yield {}
-            return
-        for rest in grow(names[1:]):
-            for value in FACTS[names[0]]:
-                yield {names[0]: value} | rest
-
-    made = [{"status": ExportStatus.READY} | facts for facts in grow(list(FACTS))]
-    yield from made
-    yield from ({"status": status} | made[-1] for status in ExportStatus if status is not ExportStatus.READY)
-
-
-_STATES_OF = {
-    "pret": {FileState.READY},
-    "a-corriger": {FileState.TO_CORRECT},
-    "provisoire": {FileState.PROVISOIRE},
-    "a-completer": {FileState.TO_COMPLETE},
-    "ancien": {FileState.OUTDATED},
-    "depose": {FileState.DEPOSITED},
-    "accepte": {FileState.ACCEPTED},
-    "rejete": {FileState.REJECTED},
-    "publie": {FileState.PUBLISHED},
-    "certifie": {FileState.CERTIFIED},
-    "a-refaire": {FileState.TO_REDO},
-    "efface": {FileState.PURGED},
-    "en-cours": {FileState.QUEUED, FileState.RUNNING},
-    "en-echec": {FileState.FAILED},
-    "annule": {FileState.CANCELLED},
-}
-
-
-def test_a_filter_finds_the_files_of_its_state_and_no_other(rows: Any) -> None:  # noqa: ANN401 — engine and names
-    engine, names = rows
-    files = [ready_list(number, **facts) for number, facts in enumerate(_combinations(), 1)]
-    with engine.begin() as connection:
-        values = [{name: _plain(getattr(file, name)) for name in names} for file in files]
-        connection.execute(insert(DERNIERS_EXPORTS), values)
+        connection.execute(
+            insert(DERNIERS_EXPORTS), [{it: _plain(getattr(file, it)) for it in names} for file in files]
+        )
         for etat, (_, condition) in ETATS.items():
             found = set(connection.execute(select(DERNIERS_EXPORTS.c.export_id).where(condition)).scalars())
-            assert found == {file.export_id for file in files if file.state in _STATES_OF[etat]}, etat
-    assert set().union(*_STATES_OF.values()) == set(FileState)
+            assert found == {file.export_id for file in files if file.state in states_of[etat]}, etat
+    engine.dispose()
 
 
 def _plain(value: Any) -> Any:  # noqa: ANN401 — what SQLite keeps

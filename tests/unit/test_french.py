@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from common.french import at_commune, count_in_words, long_date, number_in_words, of_commune
-from worker.domain.identite import base_letters, sort_key
+from worker.domain.identite import sort_key
 
 
 @pytest.mark.parametrize(
@@ -98,9 +98,3 @@ def test_names_are_in_french_order(names: list[str]) -> None:
 @given(st.text(max_size=8), st.text(max_size=8))
 def test_the_order_has_no_ties(one: str, other: str) -> None:
     assert (sort_key(one) == sort_key(other)) == (one == other)
-
-
-@pytest.mark.slow
-@given(st.text(max_size=12))
-def test_base_letters_are_found_once(text: str) -> None:
-    assert base_letters(base_letters(text)) == base_letters(text)

@@ -1,7 +1,6 @@
 """The producer's configuration: what is guessed, what is refused, what is kept secret."""
 
 import getpass
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -38,12 +37,6 @@ def test_the_system_user_is_put_into_the_letters_of_the_contract(
     assert ListeExportRequested(commune="13900", requested_by=expected).requested_by == expected
 
 
-@pytest.mark.parametrize("error", [OSError, KeyError])
-def test_a_user_without_a_name_is_unknown(monkeypatch: pytest.MonkeyPatch, error: type[Exception]) -> None:
-    monkeypatch.setattr(getpass, "getuser", _raise(error))
-    assert default_requested_by() == "inconnu"
-
-
 def test_a_misspelt_variable_is_refused_and_the_right_name_suggested(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PREFECTURE_STATE_ULR", "sqlite:///x")
     with pytest.raises(ProducerConfigurationError, match="vouliez-vous dire PREFECTURE_STATE_URL") as caught:
@@ -64,10 +57,3 @@ def test_secrets_are_read_from_files_and_never_shown(monkeypatch: pytest.MonkeyP
     settings = load_settings()
     assert settings.amqp_url.get_secret_value() == "amqp://producer:hush@broker/prefecture"
     assert "hush" not in repr(settings)
-
-
-def _raise(error: type[Exception]) -> Callable[[], str]:
-    def fail() -> str:
-        raise error
-
-    return fail

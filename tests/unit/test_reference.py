@@ -32,13 +32,6 @@ def test_a_commune_has_its_official_name_and_its_departement(
     assert communes[code] == (code, nom, departement)
 
 
-@pytest.mark.parametrize("code", ["13900", "50383", "75066", "01340", "91352", "99131"])
-def test_invented_vanished_and_foreign_codes_are_no_communes(
-    communes: dict[str, reference.CommuneOfficielle], code: str
-) -> None:
-    assert code not in communes
-
-
 def test_all_of_france_is_there(communes: dict[str, reference.CommuneOfficielle]) -> None:
     departements = [departement.code for departement in iter_departements()]
     assert len(communes) == 35_014

@@ -89,27 +89,6 @@ def test_a_meeting_without_a_poll_calls_for_its_tableau_the_day_after() -> None:
     assert f"Préparer le {TABLEAU}" in states(tasks_of(for_poll, reunions=meeting))
 
 
-@pytest.mark.parametrize(("since", "is_asked"), [(date(2026, 11, 23), True), (date(2026, 11, 24), False)])
-def test_no_tableau_is_asked_for_of_a_meeting_before_the_register(since: date, *, is_asked: bool) -> None:
-    found = states(tasks_of(reunions=(CalendarReunion(date(2026, 11, 24)),), register_since=since))
-    assert (f"Préparer le {TABLEAU}" in found) is is_asked
-    assert found[ANNUAL] is DONE
-
-
-MUNICIPALES = CalendarScrutin(date(2026, 3, 15), "Élections municipales, 1er tour")
-
-
-def test_a_year_whose_poll_is_over_says_what_was_noted_and_what_comes_next() -> None:
-    unmet = states(tasks_of(scrutins=(MUNICIPALES,)))
-    assert unmet[NOTE] is TaskState.UNKNOWN
-    assert unmet["Réunir la commission de contrôle (2027)"] is TO_COME
-    met = states(tasks_of(scrutins=(MUNICIPALES,), reunions=(CalendarReunion(date(2026, 2, 19)),)))
-    assert NOTE not in met
-    later = states(tasks_of(scrutins=(MUNICIPALES,), reunions=(CalendarReunion(date(2026, 11, 20)),)))
-    assert NOTE not in later
-    assert later[f"Préparer le {TABLEAU}"] is LATE, "due on 21 November"
-
-
 def test_a_meeting_that_did_not_deliberate_does_not_move_the_tableau() -> None:
     held = CalendarReunion(date(2026, 11, 27), has_deliberated=False)
     tasks = {task.title: task for task in tasks_of(today=date(2026, 11, 28), scrutins=(POLL,), reunions=(held,))}

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import SecretStr
+from sqlalchemy import text
 from sqlalchemy.orm import Session
 from starlette.applications import Starlette
 from starlette.routing import Route
@@ -148,6 +149,14 @@ def token_of(client: TestClient, commune: str = LIBREVILLE) -> str:
     page = client.get(f"/communes/{commune}/listes")
     assert page.status_code == 200, page.text
     return str(page.text.partition('name="jeton" value="')[2].partition('"')[0])
+
+
+def execute(url: str, statement: str, **parameters: object) -> None:
+    """Write to the database of a screen."""
+    engine = build_engine(url)
+    with engine.begin() as connection:
+        connection.execute(text(statement), parameters)
+    engine.dispose()
 
 
 PAGES: Sequence[Route] = ROUTES

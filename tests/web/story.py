@@ -1,16 +1,16 @@
 """The whole story of a clerk who holds exports of the REU, from an empty register to a signed certificate.
 
-She knows what is written on the pages, and nothing else; `Hand` is how she acts on them. A made-up commune of 1,200
+The clerk knows what is written on the pages, and nothing else; a hand acts on them. A made-up commune of 1,200
 electors on three lists: its first export has fifteen problems, the one of the commission's meeting has them put right
 and what a month brings, the last one has what the platform complained of put right.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from itertools import count
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 from zipfile import ZipFile
 
 from sqlalchemy import RowMapping
@@ -19,6 +19,7 @@ from bench.people import bureaux_of, iter_europeenne, iter_municipale, iter_prin
 from common.french import short_date
 from schemas.vocabulary import Liste
 from tests.parts.wait import wait_until
+from tests.web.hands import Fox, Mouse
 from worker.demo.libreville import ReuRow, write_lines
 
 SIZES = (1150, 30, 20)
@@ -130,45 +131,11 @@ def write_downloads(folder: Path, code: str, nom: str) -> Downloads:
     return Downloads(flawed, readable, corrected, final, blamed, kept=len(last))
 
 
-class Hand(Protocol):
-    """How somebody acts on the pages: by mouse, by keyboard, without scripts, in this browser or that one."""
-
-    def open(self, path: str) -> None:
-        """Go to an address that she was given."""
-
-    def follow(self, link: str) -> None:
-        """Follow the first link of that name."""
-
-    def go(self, page: str) -> None:
-        """Follow a link of the navigation."""
-
-    def press(self, button: str) -> None:
-        """Press the first button of that name."""
-
-    def tick(self, label: str, *, within: str = "", ticked: bool = True) -> None:
-        """Tick a box, or choose one of several; `within`: the region that it is in."""
-
-    def write(self, label: str, value: str | date) -> None:
-        """Fill a field."""
-
-    def choose_all(self, label: str, options: Mapping[str, str]) -> int:
-        """In each list whose label begins so, choose by the word that the label holds; how many they were."""
-
-    def attach(self, label: str, path: Path) -> None:
-        """Choose a file."""
-
-    def sees(self, words: str) -> None:
-        """Wait until the page says so, and reload it where it does not change by itself."""
-
-    def download(self, name: str) -> Path:
-        """Follow a link, or press a button, that gives a file."""
-
-
 @dataclass(frozen=True)
 class Story:
     """The clerk of a commune, at her desk."""
 
-    hand: Hand
+    hand: Mouse | Fox
     records: Callable[..., Sequence[RowMapping]]
     """Rows of a query; the clerk does not look there."""
     arrivals: Path

@@ -25,6 +25,7 @@ from tests.web.security_desk import (
     GRANDVILLE,
     LIBREVILLE,
     behind_proxy,
+    execute,
     make_settings,
     open_client,
     sent_by,
@@ -211,10 +212,7 @@ def test_why_there_are_no_bytes(
     machine: TestClient, make_token: MakeToken, screen_database: str, change: str, expected: tuple[int, str]
 ) -> None:
     token = make_token(LIBREVILLE)
-    engine = build_engine(screen_database)
-    with engine.begin() as connection:
-        connection.execute(text(f"UPDATE export SET {change}"))  # noqa: S608 — ours
-    engine.dispose()
+    execute(screen_database, f"UPDATE export SET {change}")  # noqa: S608 — ours
     assert _code(machine.get(BYTES, headers=_showing(token))) == expected
     assert machine.get(EXPORT, headers=_showing(token)).status_code == 200
 

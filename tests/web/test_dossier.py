@@ -140,18 +140,6 @@ def test_another_communes_file_is_in_no_dossier(files: FilesScreen) -> None:
 
 
 @pytest.mark.slow
-def test_the_page_proposes_what_can_be_deposited_and_says_what_is_wrong(screen: FilesScreen) -> None:
-    principale = screen.make()
-    page = screen.read("dossier")
-    assert f"{principale['bloquantes']} anomalies bloquantes" in page
-    assert "la plateforme rejetterait la liste" in page
-    assert f'value="{principale["export_id"]}" checked' not in screen.get("dossier").text
-    assert "le registre a été importé de nouveau" not in page
-    screen.desk.run("UPDATE request SET created_at = :at", at=_long_ago(screen))
-    assert "Le registre a été importé de nouveau depuis" in screen.read("dossier")
-
-
-@pytest.mark.slow
 def test_a_dossier_names_what_it_lacks_on_the_page_and_in_the_zip(screen: FilesScreen) -> None:
     principale = screen.make()
     lack = f"Il manque la liste principale : {principale['bloquantes']} anomalies bloquantes."
@@ -199,7 +187,3 @@ def _tableaux(screen: FilesScreen) -> tuple[int, int]:
     editions = (Edition.AFFICHAGE, Edition.COMMISSION)
     affichage, commission = (screen.make_tableau(TypeTableau.VINGT_JOURS, edition=edition) for edition in editions)
     return affichage, commission
-
-
-def _long_ago(screen: FilesScreen) -> object:
-    return "2020-01-01 00:00:00.000" if screen.desk.engine.dialect.name == "sqlite" else "2020-01-01T00:00:00Z"

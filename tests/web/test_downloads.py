@@ -71,13 +71,6 @@ def test_the_report_is_a_piece_of_its_own(screen: FilesScreen) -> None:
     assert told(screen) == [note_file("downloaded", number, piece=Piece.RAPPORT)]
 
 
-@pytest.mark.slow
-def test_a_file_without_anomaly_has_no_report(screen: FilesScreen) -> None:
-    (number,) = screen.ask_and_make("P")
-    screen.desk.run("DELETE FROM piece")
-    assert screen.at(f"/exports/{number}/pieces/rapport").status_code == 404
-
-
 def test_asking_for_the_headers_is_no_download(screen: FilesScreen) -> None:
     (number,) = screen.ask_and_make("P")
     answer = screen.client.head(f"/communes/13900/exports/{number}/fichier")

@@ -87,45 +87,6 @@ def test_what_is_missing_is_asked_for_by_a_form_filled_in(files: FilesScreen) ->
     assert "Tableau des cinq jours" in form
 
 
-def test_days_are_told_as_people_say_them(files: FilesScreen) -> None:
-    before = DAYS.scrutin - timedelta(days=5)
-    for days, expected in ((0, "aujourd'hui"), (1, "demain"), (-1, "hier")):
-        files.set_clock(datetime(before.year, before.month, before.day, 11, tzinfo=UTC) - timedelta(days=days))
-        line = files.read("echeances").partition("Tableau des cinq jours")[2].partition("Demander")[0]
-        assert expected in line
-
-
-@pytest.mark.slow
-def test_a_meeting_that_nobody_noted_is_asked_for(files: FilesScreen) -> None:
-    files.set_clock(NOON)
-    files.desk.run("DELETE FROM commission")
-    page = files.read("echeances")
-    assert "aucune réunion notée" in page
-    assert "Noter la réunion" in page
-    assert "lundi 16 novembre 2026 Tableau des vingt jours" in page
-
-
-@pytest.mark.slow
-def test_without_any_poll_the_page_says_how_to_add_one(screen: FilesScreen) -> None:
-    screen.desk.run("DELETE FROM scrutin")
-    page = screen.read("echeances")
-    assert "Aucun scrutin à venir n'est connu" in page
-    assert "Ajouter un scrutin de la commune" in page
-
-
-def test_a_second_round_asks_for_nothing(files: FilesScreen) -> None:
-    files.desk.run("DELETE FROM scrutin")
-    for day, words in (("2027-04-11", "Présidentielle, 1er tour"), ("2027-04-25", "Présidentielle, 2nd tour")):
-        files.desk.run(
-            "INSERT INTO scrutin (code_commune, date, libelle) VALUES ('', :day, :words)", day=day, words=words
-        )
-    files.set_clock(NOON)
-    first, _, second = files.read("echeances").partition("Présidentielle, 2nd tour")
-    assert "mardi 6 avril 2027 Tableau des cinq jours" in first
-    assert "Il ne demande ni réunion, ni tableau (Code électoral, art. L. 57)." in second
-    assert "Tableau des" not in second
-
-
 def test_a_national_poll_is_everybodys_and_past_ones_are_left_out(files: FilesScreen) -> None:
     files.desk.run("DELETE FROM scrutin")
     for code, day, words in (("", "2027-04-11", "Élection nationale"), ("13055", "2027-05-02", "Élection ailleurs")):

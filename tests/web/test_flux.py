@@ -202,9 +202,3 @@ def test_the_stream_outlives_a_database_that_is_away_for_a_moment(
         assert len(stream.messages) == 1
         away.clear()
         stream.wait("Liste CE du")
-
-
-def test_asking_for_the_headers_opens_no_stream(screen: FilesScreen) -> None:
-    answer = screen.client.head(FLUX)
-    assert (answer.status_code, answer.content) == (200, b"")
-    assert screen.app.state.services.live.communes == frozenset()

@@ -107,18 +107,6 @@ def test_a_poll_of_a_decree_and_a_vain_meeting_are_noted(screen: FilesScreen) ->
     assert 'id="sans_deliberation" value="1" checked' in screen.get("reunions", f"reunion={day}&liste=").text
 
 
-@pytest.mark.slow
-def test_a_poll_is_noted_corrected_and_taken_away(screen: FilesScreen) -> None:
-    noted = {"libelle": "Élection municipale partielle, 1er tour", "scrutin": "2027-05-09"}
-    assert "Élection municipale partielle, 1er tour" in words(_send(screen, "reunions", act="scrutin", **noted))
-    assert 'value="Élection municipale partielle, 1er tour"' in screen.get("reunions", "scrutin=2027-05-09").text
-    moved = noted | {"scrutin": "2027-05-16", "scrutin_replaces": "2027-05-09"}
-    page = words(_send(screen, "reunions", act="scrutin", **moved))
-    assert "dimanche 16 mai 2027" in page
-    assert "dimanche 9 mai 2027" not in page
-    assert "dimanche 16 mai 2027" not in words(_send(screen, "reunions", act="scrutin-removed", scrutin="2027-05-16"))
-
-
 def test_a_tableau_that_rests_on_a_day_is_named_and_is_to_be_made_again(files: FilesScreen) -> None:
     number = files.make_tableau(TypeTableau.VINGT_JOURS)
     label = files.desk.row(number)["label"]
@@ -404,23 +392,3 @@ def test_each_page_shows_the_electors_of_its_commune_only(files: FilesScreen) ->
     files.desk.run("UPDATE mouvement SET categorie = 'radiation_deces' WHERE nature = 'radiation'")
     assert "Aucun motif n'est noté" in files.read("motifs", "notes=1")
     assert "Personne sur la liste ne porte ce nom" in words(files.post("proteges", search))
-
-
-@pytest.mark.slow
-def test_what_is_written_down_while_the_page_is_drawn_does_not_stay_on_it(
-    files: FilesScreen, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    first = _without_motif(files)[0]
-    options = files.get("motifs").text.partition(f'id="categorie-{first}"')[2].partition("</select>")[0]
-    files.post("motifs", {f"categorie-{first}": re.findall(r'<option value="([^"]+)"', options)[-1]})
-    read = electeurs.read_incomplete
-
-    def read_then_work(*given: Any) -> Any:  # noqa: ANN401 — as it is
-        found = read(*given)
-        files.work()
-        return found
-
-    monkeypatch.setattr(electeurs, "read_incomplete", read_then_work)
-    page = files.get("motifs").text
-    assert f'id="categorie-{first}"' in page
-    assert 'hx-trigger="every 2s"' in page.partition('id="enregistrement"')[2].partition(">")[0]

@@ -10,10 +10,9 @@ from schemas.tableaux import Edition, TypeTableau
 from tests.integration.depots_desk import today
 from tests.integration.export_desk import COMMUNE
 from tests.parts.pdf import check_accessible, check_archive, read_text
-from tests.parts.town import AGENT, TODAY
+from tests.parts.town import AGENT
 from tests.web.files_desk import FilesScreen
 from worker.audit import Action
-from worker.demo.libreville import demo_calendrier
 from worker.exports.integrity import VerifyScope, find_orphans, verify_files
 from worker.exports.purge import purge_files, total
 from worker.handlers.making.make_export import make_export
@@ -206,18 +205,6 @@ def test_a_form_that_cannot_be_taken_comes_back_as_it_was_filled_in(
     assert files.broker.events == []
 
 
-def test_said_later_counts_whatever_comes_last(screen: FilesScreen) -> None:
-    number = _tableau(screen)
-    screen.desk.publish(number, mode="consultation", requested_by="Mme Lefèvre")
-    late = screen.desk.publish(number, published_until=today() + WEEK)
-    assert late["outcome"] == "accepted"
-    screen.desk.run("UPDATE publication SET said_at = '2099-01-01 00:00:00.000'")
-    overtaken = screen.desk.publish(number, mode="consultation")
-    assert overtaken["code"] == "declaration_depassee"
-    row = _row(screen, number)
-    assert (row["publication_mode"], row["published_by"]) == ("affichage", AGENT)
-
-
 @pytest.mark.slow
 def test_the_tableau_des_vingt_jours_is_published_for_seven_days(screen: FilesScreen) -> None:
     """The day of the publication is not counted: electors may contest until the seventh day after it."""
@@ -232,11 +219,6 @@ def test_the_tableau_des_vingt_jours_is_published_for_seven_days(screen: FilesSc
         assert answer.status_code == 422
         assert "reste sept jours à la disposition des électeurs (art. R. 13)" in answer.text.replace("\u00a0", " ")
     assert screen.desk.publish(number, published_until=today() + WEEK)["outcome"] == "accepted"
-
-
-def test_the_seven_days_of_the_other_tableau_may_end_after_the_poll(files: FilesScreen) -> None:
-    last = demo_calendrier(TODAY).scrutin + WEEK
-    assert files.desk.publish(_tableau(files), published_until=last)["outcome"] == "accepted"
 
 
 def test_nothing_is_ticked_before_the_clerk_has_said_it(files: FilesScreen) -> None:
@@ -268,19 +250,6 @@ def test_a_withdrawal_is_noted_and_the_certificate_says_it(screen: FilesScreen) 
     assert path.read_bytes() == before, "what was signed is not drawn again"
     said = [line.detail for line in screen.desk.audit() if line.action == Action.PUBLICATION_DECLARED]
     assert f", retiré le {today():%d/%m/%Y}" in said[1]
-
-
-@pytest.mark.slow
-def test_a_certificate_is_never_drawn_of_a_recapitulatif(screen: FilesScreen) -> None:
-    """Not even when its publication is in the table."""
-    number = _made_long_ago(screen)
-    screen.desk.publish(number, published_on=today() - WEEK)
-    screen.desk.run("UPDATE export SET presentation = 'recapitulatif'")
-    screen.desk.run("UPDATE publication SET published_until = :last", last=str(today()))
-    make_export(number, screen.desk.services)
-    assert _row(screen, number)["certificat_name"] is None
-    assert "Certifier" not in screen.read("taches")
-    assert screen.get("publication", export=number).status_code == 409
 
 
 @pytest.mark.slow

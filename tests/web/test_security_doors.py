@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 from pydantic import SecretStr
-from sqlalchemy import text
 from starlette.testclient import TestClient
 
 from tests.web.security_desk import (
@@ -18,11 +17,11 @@ from tests.web.security_desk import (
     PUBLIC,
     SECRET,
     behind_proxy,
+    execute,
     make_settings,
     open_client,
     token_of,
 )
-from worker.db.engine import build_engine
 
 HOME = f"/communes/{LIBREVILLE}/listes"
 
@@ -33,13 +32,6 @@ def alone(screen_database: str, tmp_path: Path) -> Iterator[TestClient]:
     settings = make_settings(screen_database, tmp_path, web_agent=CLERK)
     with open_client(settings, peer="127.0.0.1") as client:
         yield client
-
-
-def _execute(url: str, statement: str) -> None:
-    engine = build_engine(url)
-    with engine.begin() as connection:
-        connection.execute(text(statement))
-    engine.dispose()
 
 
 def test_alone_the_agent_is_at_home(alone: TestClient) -> None:
@@ -155,9 +147,9 @@ def test_what_names_an_agent_is_shown_as_text(web_client: TestClient) -> None:
 
 def test_rights_are_those_of_this_moment(web_client: TestClient, screen_database: str) -> None:
     assert web_client.get(HOME).status_code == 200
-    _execute(screen_database, "UPDATE agent SET code_commune = '13901' WHERE code_commune = '13900'")
+    execute(screen_database, "UPDATE agent SET code_commune = '13901' WHERE code_commune = '13900'")
     assert web_client.get(HOME).status_code == 404
-    _execute(screen_database, "DELETE FROM agent")
+    execute(screen_database, "DELETE FROM agent")
     assert web_client.get(HOME).status_code == 403
 
 

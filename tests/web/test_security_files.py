@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import pytest
-from sqlalchemy import text
 from starlette.testclient import TestClient
 
 from producers.web.security.limits import FILE_BYTES, FORM_BYTES
@@ -14,11 +13,11 @@ from tests.web.security_desk import (
     LIBREVILLE,
     NEIGHBOUR,
     behind_proxy,
+    execute,
     make_settings,
     open_client,
     token_of,
 )
-from worker.db.engine import build_engine
 
 DOWNLOAD = f"/communes/{LIBREVILLE}/exports/1/fichier"
 VERIFY = f"/communes/{LIBREVILLE}/verifier"
@@ -52,11 +51,8 @@ def test_no_record_leads_out_of_the_volume(
 ) -> None:
     (tmp_path / "secret").write_bytes(CONTENT)
     (tmp_path / "exports" / LIBREVILLE / "lien").symlink_to(tmp_path / "secret")
-    engine = build_engine(screen_database)
-    with engine.begin() as connection:
-        altered = {"name": name.format(folder=tmp_path)}
-        connection.execute(text("UPDATE export SET file_name = :name WHERE id = 1"), altered)
-    engine.dispose()
+    altered = name.format(folder=tmp_path)
+    execute(screen_database, "UPDATE export SET file_name = :name WHERE id = 1", name=altered)
     answer = web_client.get(DOWNLOAD)
     assert answer.status_code >= 400
     assert b"INVENTE" not in answer.content

@@ -2,15 +2,12 @@
 
 import io
 import json
-import logging
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-import structlog
-from sqlalchemy import text
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
@@ -20,8 +17,7 @@ from common.logs import configure_logs
 from producers.errors import BrokerAwayError, EventTooLargeError, UnconfirmedError
 from producers.web.app import create_app
 from schemas.envelope import CloudEvent
-from tests.web.security_desk import CLERK, LIBREVILLE, behind_proxy, make_settings, open_client
-from worker.db.engine import build_engine
+from tests.web.security_desk import CLERK, LIBREVILLE, behind_proxy, execute, make_settings, open_client
 
 HOME = f"/communes/{LIBREVILLE}/listes"
 ELECTOR = "Zéphyrine INVENTÉE-MARTINVAST"
@@ -36,16 +32,11 @@ class Logs(io.StringIO):
 
 
 @pytest.fixture
-def logs(monkeypatch: pytest.MonkeyPatch) -> Iterator[Logs]:
+def logs(monkeypatch: pytest.MonkeyPatch) -> Logs:
     """The screen's own configuration of logs, for the time of a test."""
-    root = logging.getLogger()
-    before, level, raises = root.handlers[:], root.level, logging.raiseExceptions
     monkeypatch.setattr(sys, "stderr", stream := Logs())
     configure_logs("json", "info")
-    yield stream
-    structlog.reset_defaults()
-    root.handlers[:], logging.raiseExceptions = before, raises
-    root.setLevel(level)
+    return stream
 
 
 @pytest.fixture
@@ -136,10 +127,7 @@ def test_a_page_that_fails_in_its_middle_is_cut_and_logged(app: Starlette, clien
 def test_a_database_that_is_away_is_no_secret_of_the_clerks(
     client: TestClient, screen_database: str, logs: Logs
 ) -> None:
-    engine = build_engine(screen_database)
-    with engine.begin() as connection:
-        connection.execute(text("DROP VIEW habilitations"))
-    engine.dispose()
+    execute(screen_database, "DROP VIEW habilitations")
     answer = client.get(HOME)
     assert answer.status_code == 503
     assert "Le module ne répond pas" in answer.text

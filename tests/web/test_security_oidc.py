@@ -6,7 +6,6 @@ from pathlib import Path
 
 import httpx2
 import pytest
-from sqlalchemy import text
 from starlette.testclient import TestClient
 
 from tests.web.oidc_browser import (
@@ -23,11 +22,11 @@ from tests.web.security_desk import (
     CLERK_EMAIL,
     LIBREVILLE,
     PUBLIC,
+    execute,
     make_settings,
     open_client,
     token_of,
 )
-from worker.db.engine import build_engine
 
 HOME = f"/communes/{LIBREVILLE}/listes"
 CLERK_FORM = {"sub": CLERK_EMAIL}
@@ -146,10 +145,7 @@ def test_who_is_not_an_agent_is_told_whom_to_ask_and_may_leave(client: TestClien
 
 def test_a_letter_that_looks_like_another_is_another(issuer: str, client: TestClient, screen_database: str) -> None:
     """The sign of the kelvin is a `k` once lowered, and somebody else may own that address."""
-    engine = build_engine(screen_database)
-    with engine.begin() as connection:
-        connection.execute(text("UPDATE agent SET email = 'kiosque@libreville.example' WHERE code_commune = '13900'"))
-    engine.dispose()
+    execute(screen_database, "UPDATE agent SET email = 'kiosque@libreville.example' WHERE code_commune = '13900'")
     for email, status in (("\u212aiosque@libreville.example", 403), ("Kiosque@libreville.example", 303)):
         log_in(client, _claims(issuer, "kelvin", email=email))
         assert client.get("/").status_code == status

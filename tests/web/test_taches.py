@@ -65,16 +65,6 @@ def test_a_tableau_is_posted_then_certified(screen: FilesScreen) -> None:
     assert "Retirer le tableau fait" in screen.read("taches")
 
 
-@pytest.mark.slow
-def test_a_recapitulatif_is_not_the_tableau_to_publish(screen: FilesScreen) -> None:
-    screen.make_tableau(TypeTableau.CINQ_JOURS_REU, presentations=["recapitulatif"])
-    screen.desk.run("UPDATE export SET bloquantes = 0, a_completer = 0, provisoire_until = NULL")
-    page = screen.read("taches")
-    assert "Publier le tableau" not in page
-    assert "Préparer le tableau des cinq jours" in page
-    assert "Demander ce tableau" in screen.read("echeances")
-
-
 def test_the_map_leads_to_every_page_and_every_page_to_the_map(files: FilesScreen) -> None:
     files.desk.run("UPDATE agent SET may_protect = :yes", yes=True)
     here = f'href="{files.path("plan")}"'
@@ -94,11 +84,3 @@ def test_every_button_leads_to_a_page(files: FilesScreen) -> None:
     for address in addresses:
         assert files.client.get(address.replace("&amp;", "&")).status_code == 200, address
     assert files.path("anomalies", export=number) in addresses
-
-
-def test_done_things_fold_away_and_the_first_button_is_the_main_one(files: FilesScreen) -> None:
-    page = files.get("taches").text
-    folded = page.partition('<details class="panel">')[2]
-    assert "Déposer l&#39;export du REU" in folded
-    assert page.count('<a class="button small"') == 1, "the others are secondary"
-    assert page.index('<a class="button small"') < page.index('<a class="button secondary small"')

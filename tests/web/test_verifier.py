@@ -56,16 +56,6 @@ def test_a_report_is_not_to_be_deposited(files: FilesScreen) -> None:
     assert "Ce fichier ne se dépose pas" in page
 
 
-def test_of_two_files_with_the_same_bytes_the_name_tells_which(files: FilesScreen) -> None:
-    first, second = files.make(CM), files.make(CM)
-    assert first["sha256"] == second["sha256"]
-    for made in (first, second):
-        page = words(_drop(files, files.desk.read(made), made["file_name"]))
-        assert _names("c'est exactement", made, page)
-        assert "renommé" not in page
-    assert _names("c'est exactement", second, words(_drop(files, files.desk.read(first), "liste.csv")))
-
-
 @pytest.mark.slow
 def test_what_a_spreadsheet_did_is_told(files: FilesScreen) -> None:
     files.desk.run("UPDATE electeur SET code_postal = '05110' WHERE liste = 'CM'")
