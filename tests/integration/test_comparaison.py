@@ -128,19 +128,6 @@ def test_undoing_an_import_removes_its_mouvements_and_no_others(desk: Mouvements
     assert desk.counts() == {P: 6}
 
 
-@pytest.mark.slow
-def test_homonyms_are_told_apart_by_their_address(desk: MouvementsDesk) -> None:
-    here, there, far = (_row(voie=voie, numero=numero) for voie, numero in (("Ici", "1"), ("Là", "2"), ("Loin", "3")))
-    desk.load([here, there, *electeurs(9)[1:]])
-    found = desk.compare([there | {NUMERO: "1"}, far, *electeurs(9)[1:]])
-    assert (found.inscriptions, found.radiations, found.changements, found.others) == (0, 0, 0, 1)
-    assert found.homonyms == 1
-    assert desk.comparison_report == [
-        f"{COMMUNE};P;1;0001;2;0001;1;homonyme : même adresse, même bureau, autre numéro",
-        f"{COMMUNE};P;1;0001;1;0001;3;homonyme : autre adresse, autre numéro, à vérifier",
-    ]
-
-
 def test_a_corrected_spelling_is_the_same_elector(desk: MouvementsDesk) -> None:
     desk.load([_row(nom="D'AUBIGNE", prenoms="Zoé-Marie"), *electeurs(5)[1:]])
     corrected = _row(nom="d’Aubigné", prenoms="ZOE MARIE", bureau="0002")
@@ -148,19 +135,6 @@ def test_a_corrected_spelling_is_the_same_elector(desk: MouvementsDesk) -> None:
     assert (found.inscriptions, found.radiations, found.changements, found.spellings) == (0, 0, 1, 1)
     assert desk.comparison_report == [
         f"{COMMUNE};P;1;0001;1;0002;1;orthographe changée, même électeur : même adresse, autre bureau"
-    ]
-
-
-@pytest.mark.slow
-def test_a_protected_elector_stays_so(desk: MouvementsDesk) -> None:
-    desk.load(electeurs(5))
-    desk.compare(electeurs(6))
-    with desk.engine.begin() as connection:
-        connection.execute(text("UPDATE mouvement SET is_protegee = true"))
-    desk.compare(electeurs(5))
-    assert [(it.nature, it.personne.is_protegee) for it in desk.mouvements()] == [
-        (Nature.INSCRIPTION, True),
-        (Nature.RADIATION, True),
     ]
 
 

@@ -4,7 +4,6 @@ import json
 import re
 import stat
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from functools import partial
 from io import StringIO
@@ -31,7 +30,6 @@ from schemas.topology import (
 from tests.integration.files_desk import Ran, Run
 from tests.parts.town import MIGRATED_TEMPLATE, account_of, queue_messages
 from tests.parts.wait import wait_until
-from worker.cli.main import main
 from worker.db.engine import build_engine
 from worker.messaging.broker import PrefectureBroker, build_broker
 from worker.messaging.consumer import REASON_HEADER, SENDER_HEADER
@@ -264,15 +262,3 @@ def test_killed_between_the_copy_and_the_end_nothing_is_lost(
         run("requeue", "--all")
     assert len(queue_messages(amqp_url, QUEUE_LISTES)) == 1
     assert len(_names(run)) == 1
-
-
-@pytest.mark.slow
-def test_two_operators_at_once_put_each_letter_back_once(run: Run, broker: PrefectureBroker, amqp_url: str) -> None:
-    for export_id in range(12):
-        _bury(broker, _doorbell(export_id + 1), QUEUE_LISTES)
-    with ThreadPoolExecutor(2) as operators:
-        codes = list(operators.map(lambda _: main(["dead-letters", "requeue", "--all"]), range(2)))
-    assert codes == [ExitCode.DONE, ExitCode.DONE]
-    returned = [Message.decode(body).args[0] for _, body in queue_messages(amqp_url, QUEUE_LISTES)]
-    assert sorted(returned) == list(range(1, 13))
-    assert _names(run) == []

@@ -1,7 +1,7 @@
 """Downloads, deposits and verdicts are written down once each, or refused with a reason; no mail is sent about them."""
 
 import json
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -289,22 +289,6 @@ def test_a_correction_is_a_change_when_somebody_said_so(desk: DepotsDesk) -> Non
     assert _counts(desk) == _count(modifications=1, inscriptions=0, radiations=0, is_coherent=True)
     desk.run("UPDATE import SET taken_on = '2020-01-01' WHERE id = 99")
     assert _counts(desk)["arrivees"] == 1, "by an export of before the deposit"
-
-
-@pytest.mark.slow
-def test_who_comes_of_age_arrives_without_a_mouvement(desk: DepotsDesk) -> None:
-    birthday = _years_before(BETWEEN, 18)
-    desk.add_person(born=birthday)
-    desk.add_mouvement("inscription", today() - timedelta(days=100), born=birthday)
-    _deposited(desk)
-    assert _counts(desk) == _count(arrivees=1, inscriptions=0, radiations=0, majeurs=1, is_coherent=True)
-    desk.add_person(born=birthday, nom="AUTRE")
-    desk.add_mouvement("inscription", BETWEEN, born=birthday, nom="AUTRE")
-    assert _counts(desk) == _count(arrivees=2, inscriptions=1, radiations=0, majeurs=1, is_coherent=True)
-
-
-def _years_before(day: date, years: int) -> str:
-    return f"{day.year - years:04}-{day.month:02}-{min(day.day, 28):02}"
 
 
 @pytest.mark.slow

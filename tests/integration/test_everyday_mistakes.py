@@ -7,7 +7,6 @@ import base64
 import json
 import os
 import random
-import sys
 import time
 from typing import Any
 
@@ -39,15 +38,12 @@ WAVE = 50
 
 
 class Listening:
-    """Sends events, each confirmed, and notes when each was confirmed and when its answer came."""
+    """Sends events, each confirmed, and keeps their answers."""
 
     def __init__(self, connection: pika.BlockingConnection, account: str) -> None:
         self._account = account
-        self.confirmed: dict[str, float] = {}
-        self.answers: dict[str, tuple[float, CloudEvent]] = {}
+        self.answers: dict[str, CloudEvent] = {}
         """By what they call their request."""
-        self.took: list[float] = []
-        """Seconds from the one to the other."""
         self._connection, self._channel = connection, connection.channel()
         self._channel.confirm_delivery()
         self._channel.queue_declare("listener")
@@ -55,45 +51,27 @@ class Listening:
             self._channel.queue_bind("listener", EXCHANGE, event_type)
         self._channel.basic_consume("listener", self._take, auto_ack=True)
 
-    def send(self, name: str, key: str, body: bytes, properties: dict[str, Any]) -> bool:
+    def send(self, key: str, body: bytes, properties: dict[str, Any]) -> bool:
         """Whether the broker holds it; else it was returned."""
         key = key.replace("{account}", self._account)
         try:
             self._channel.basic_publish(EXCHANGE, key, body, pika.BasicProperties(**properties), mandatory=True)
         except UnroutableError:
             return False
-        self.confirmed[name] = time.monotonic()
         self._connection.process_data_events(0)
         return True
-
-    def warm_up(self) -> None:
-        """Until the processes have begun: what the first one waits is no figure."""
-        case = CASES["as the contract has it"]
-        body = json.dumps(json.loads(case["body"]) | {"id": "first"}).encode()
-        assert self.send("first", case["routing_key"], body, case["properties"] | {"message_id": "first"})
-        assert self.wait_for({"first": {"first"}}) == set(), "the first is not answered"
-        self.took.clear()
 
     def wait_for(self, called: dict[str, set[str]]) -> set[str]:
         """Wait for an answer to each, which calls it by one of these ids; those that have none after a minute."""
         silent, deadline = dict(called), time.monotonic() + PATIENCE_SECONDS
         while silent and time.monotonic() < deadline:
             self._connection.process_data_events(1)
-            for name in [name for name, ids in silent.items() if ids & self.answers.keys()]:
-                came = min(self.answers[it][0] for it in silent.pop(name) & self.answers.keys())
-                self.took.append(max(0.0, came - self.confirmed[name]))
+            silent = {name: ids for name, ids in silent.items() if not ids & self.answers.keys()}
         return set(silent)
-
-    def show(self, what: str) -> None:
-        """Print how long answers took: a figure of the machine, which is judged by people."""
-        took = sorted(self.took)
-        half, most, worst = (took[int(len(took) * part)] * 1000 for part in (0.5, 0.99, 1 - 1e-9))
-        said = f"half {half:.0f} ms after the confirm, 99 of 100 {most:.0f}, all {worst:.0f}"
-        sys.stdout.write(f"{what}: {len(took)} answered, {said}\n")
 
     def _take(self, _channel: object, _method: object, _properties: object, body: bytes) -> None:
         answer = CloudEvent.from_bytes(body)
-        self.answers.setdefault(answer.data["request"]["id"], (time.monotonic(), answer))
+        self.answers.setdefault(answer.data["request"]["id"], answer)
 
 
 def test_every_mistake_is_answered_with_the_true_reason(town: Town) -> None:
@@ -102,12 +80,10 @@ def test_every_mistake_is_answered_with_the_true_reason(town: Town) -> None:
     called = {name: {case["answer"]["request_id"]} for name, case in CASES.items()}
     with pika.BlockingConnection(pika.URLParameters(town.amqp_url)) as connection:
         listening = Listening(connection, town.account)
-        listening.warm_up()
-        for name, case in CASES.items():
-            assert listening.send(name, case["routing_key"], _body(case), case["properties"])
+        for case in CASES.values():
+            assert listening.send(case["routing_key"], _body(case), case["properties"])
         assert listening.wait_for(called) == set(), "not answered"
-    listening.show("everyday mistakes")
-    answers = {name: listening.answers[case["answer"]["request_id"]][1] for name, case in CASES.items()}
+    answers = {name: listening.answers[case["answer"]["request_id"]] for name, case in CASES.items()}
     wrong = {name: answer.data for name, answer in answers.items() if not _is_expected(answer, CASES[name]["answer"])}
     assert wrong == {}
     assert town.queue("requests.XQ") == []
@@ -219,14 +195,12 @@ def test_whatever_is_confirmed_is_answered(town: Town) -> None:
     town.start_notifier()
     with pika.BlockingConnection(pika.URLParameters(town.amqp_url)) as connection:
         listening = Listening(connection, town.account)
-        listening.warm_up()
         for first in range(0, EVENTS, WAVE):
             called: dict[str, set[str]] = {}
             for number in range(first, min(first + WAVE, EVENTS)):
                 key, body, properties, ids = _fuzz(chance, number)
-                if listening.send(f"fuzz-{number}", key, body, properties):
+                if listening.send(key, body, properties):
                     called[f"fuzz-{number}"] = ids
             assert listening.wait_for(called) == set(), f"seed {seed}, not answered"
-    listening.show(f"{EVENTS} fuzzed events, {WAVE} at once")
     assert town.queue("requests.XQ") == []
     assert len({row["outcome"] for row in town.rows("SELECT DISTINCT outcome FROM demandes")}) == 2, "some are served"

@@ -6,7 +6,7 @@ from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, select
 
 from common.calendrier import jour_a_paris, now
 from schemas.vocabulary import Format, Liste
@@ -15,7 +15,6 @@ from tests.parts.town import LIBREVILLE_TEMPLATE
 from tests.unit.reu_sample import electeurs, write_reu
 from worker.db.engine import build_engine
 from worker.domain.anomaly import Anomaly
-from worker.registre.checks import facts as stamping
 from worker.registre.checks.facts import DAYS_BEFORE, facts_since, find_facts, look_again
 from worker.registre.checks.suspects import FACTS_VERSION, Fact, Scope, read_look
 from worker.registre.models import Electeur, ListeCommunale
@@ -204,24 +203,6 @@ def test_other_rules_look_at_everybody_until_the_register_is_looked_at_again(reg
     assert look_again(register.engine) == 3
     assert _assert_same(register, Scope.FACTS).anomalies == before.anomalies
     assert look_again(register.engine) == 0
-
-
-def test_whoever_is_changed_while_a_register_is_looked_at_again_stays_unchecked(
-    register: Register, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (electeur,) = register.clean(1)
-    register.run("UPDATE import_liste SET facts_version = 0")
-    write = stamping._write  # noqa: SLF001 — between the look and what is written of it
-
-    def change_first(connection: Connection, fact: Fact) -> None:
-        if fact is Fact.SUSPECT:
-            connection.execute(update(Electeur).where(Electeur.id == electeur).values(sexe=""))
-            connection.commit()
-        write(connection, fact)
-
-    monkeypatch.setattr(stamping, "_write", change_first)
-    look_again(register.engine)
-    assert "sexe_absent" in _assert_same(register, Scope.CHANGED).codes
 
 
 @pytest.mark.parametrize(

@@ -90,17 +90,6 @@ def test_a_bureau_that_loses_all_its_electors_is_asked_about(desk: Desk) -> None
 
 
 @pytest.mark.slow
-def test_a_bureau_whose_electors_go_to_another_is_asked_about(desk: Desk) -> None:
-    rows = _in_bureaux(20, *(f"{number:04}" for number in range(1, 11)))
-    desk.load(rows)
-    grouped = [row | ({BUREAU: "0002"} if row[BUREAU] == "0003" else {}) for row in rows]
-    assert [it.kind for it in desk.load(grouped, accept_changes=True).questions] == [ImportQuestion.LOST_BUREAU]
-    small = [*grouped, *electeurs(4, OTHERS | {BUREAU: "0077"})]
-    desk.load(small)
-    assert not desk.load([*grouped, *electeurs(1, {NOM: "SUREAU"})]).questions, "a bureau of four is no bureau"
-
-
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("field", "value", "words"),
     [

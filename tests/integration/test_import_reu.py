@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import text
-from sqlalchemy.exc import OperationalError
 
 from schemas.requests import UNDO_DAYS
 from schemas.vocabulary import Liste
@@ -239,9 +238,6 @@ def test_undoing_leaves_alone_a_bureau_that_the_operator_has_changed(desk: Desk)
 
 MANY = 2 * BATCH + 10
 ROOT = Path(__file__).parents[2]
-CUT_OTHERS = """
-SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()
-"""
 KILLED = """
 import os, signal, sys
 from pathlib import Path
@@ -265,22 +261,6 @@ def test_an_import_killed_in_the_middle_has_changed_nothing(desk: Desk) -> None:
     assert desk.counts() == {P: 4}
     assert desk.stored() == 4 + 3
     assert [finished for _, _, finished, _ in desk.imports()] == [True, True]
-
-
-def test_a_connection_that_is_lost_changes_nothing(postgres_url: str, tmp_path: Path) -> None:
-    desk = Desk(postgres_url, tmp_path / "desk")
-    desk.folder.mkdir()
-
-    def cut(_lines: int, _share: float) -> None:
-        with desk.engine.connect() as connection:
-            connection.execute(text(CUT_OTHERS))
-
-    with pytest.raises(OperationalError):
-        desk.load(electeurs(MANY), progress=cut)
-    assert desk.counts() == {}
-    desk.load(electeurs(MANY))
-    assert (desk.counts(), desk.stored()) == ({P: MANY}, MANY)
-    desk.close()
 
 
 @pytest.mark.slow

@@ -37,7 +37,6 @@ VINGT, CINQ, PREMIER = TypeTableau.VINGT_JOURS, TypeTableau.CINQ_JOURS_REU, Type
 CACHOT = "8 Impasse du Cachot, 13900 LIBREVILLE"
 CONDAMNATION = {"categorie": "radiation_decision", "motif": "Condamnation du 3 mai, tutelle levée"}
 MASQUEE = "Adresse non communiquée"
-NOTE_PROVISOIRE = "N° 0 : numéro provisoire ; le numéro d’ordre est attribué quand le mouvement est appliqué."
 MENTION = "Exemplaire de la commission — ne pas afficher"
 
 
@@ -75,21 +74,6 @@ def test_a_whole_motif_is_for_the_commission_only(desk: TableauDesk, presentatio
     assert made.row["file_name"] == f"tableau-vingt_jours-P-13900-{presentation}-commission-20270320-093000.pdf"
     assert f"({presentation.label}, pour la commission), liste P" in made.row["label"]
     assert made.row["edition"] == "commission"
-
-
-@pytest.mark.slow
-def test_a_provisional_number_is_explained_once(desk: TableauDesk) -> None:
-    waiting = [row | {"etat": "actif", "numero": 12} for row in (INSCRIPTION, RADIATION, CHANGEMENT)]
-    write_register(desk.engine, waiting)
-    made = desk.make(**VINGT_JOURS, presentations=["par_bureau"])
-    assert made.text.count(NOTE_PROVISOIRE) == 1
-    assert NOTE_PROVISOIRE in made.pages[-1]
-    assert len(re.findall(r"\b0 TAMBOURIN", made.text)) == 4
-    assert NOTE_PROVISOIRE not in desk.make(**VINGT_JOURS, presentations=["recapitulatif"]).text
-    desk.run("UPDATE mouvement SET etat = 'applique'")
-    applied = desk.make(**VINGT_JOURS)
-    assert NOTE_PROVISOIRE not in applied.text
-    assert applied.text.count("12 TAMBOURIN") == 3
 
 
 @pytest.mark.parametrize(
@@ -171,20 +155,6 @@ def _encoded(word: str) -> list[bytes]:
 def squeezed(words: str) -> str:
     """Without white space: it does not matter where lines are broken."""
     return "".join(words.split())
-
-
-@pytest.mark.slow
-def test_nobody(desk: TableauDesk) -> None:
-    write_register(desk.engine, [])
-    made = desk.make(**VINGT_JOURS)
-    assert made.text.count("Néant") == 2
-    assert "I. Inscriptions Néant Total des inscriptions : zéro (0) électeur II. Radiations Néant" in made.text
-    assert "Électeurs avant 73 Inscriptions + 0 Radiations − 0 Électeurs après = 73" in made.text
-    assert (made.row["electeurs"], made.row["pages"], made.row["bloquantes"]) == (0, 1, 0)
-    (said,) = made.anomalies
-    assert said[-1] == "couverture_inconnue", "nobody has told the register that there is nothing to tell"
-    by_bureau = desk.make(**VINGT_JOURS, presentations=["par_bureau"])
-    assert by_bureau.text.count("Néant") == 8
 
 
 @pytest.mark.slow

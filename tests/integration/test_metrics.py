@@ -11,14 +11,12 @@ from typing import Any, cast
 import pytest
 from sqlalchemy import delete
 
-from schemas.envelope import CloudEvent
 from schemas.topology import QUEUE_LISTES, REQUEST_TABLEAUX_RENDER
-from schemas.vocabulary import Channel, RequestOutcome
+from schemas.vocabulary import RequestOutcome
 from tests.integration.notifier_desk import TEMPLATE, Desk, Killed, make_export, make_tableau, smtp, work
 from tests.parts.mail import Mailbox
 from tests.parts.postgres import PostgresServer
 from tests.parts.prometheus import Scrape, scrape
-from tests.parts.web import serving
 from tests.unit.mail_samples import report_beside
 from worker.db.types import utc_now
 from worker.exports.models import Export
@@ -149,26 +147,6 @@ def test_a_mail_that_may_have_come_twice_is_counted(desk: Desk) -> None:
     assert _told_by(desk, die, lambda _: None) == {"courriel sent_perhaps_twice": 1}
     desk.ask(make_export("CE.csv", "autre", **MADE), event_id="autre")
     assert _told_by(desk, hear_nothing, lambda _: None) == {"courriel sent_perhaps_twice": 2}
-
-
-def test_a_webhook_that_does_not_answer_makes_nobody_late_but_is_counted_once_given_up(
-    desk: Desk, mailbox: Mailbox
-) -> None:
-    with serving() as server:
-        server.status = 503
-        desk.add_recipient(Channel.WEBHOOK, server.url())
-        desk.ask(make_export("P.csv", **MADE))
-        events: list[CloudEvent] = []
-        notifier = desk.notifier(smtp(mailbox), events.append)
-        assert work(notifier) == 0
-        waiting = look(desk)
-        server.status = 404
-        desk.make_due()
-        assert work(notifier) == 1
-
-    assert waiting["prefecture_requests_untold"] == 0
-    assert waiting.nonzero("prefecture_notifications_total") == {"courriel sent": 1}
-    assert look(desk).nonzero("prefecture_notifications_total") == {"courriel sent": 1, "webhook refused": 1}
 
 
 def test_files_under_way_are_told_by_where_they_stand(desk: Desk) -> None:

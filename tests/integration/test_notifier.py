@@ -8,7 +8,6 @@ from email.message import EmailMessage
 from threading import Barrier
 
 import pytest
-from sqlalchemy import delete
 from sqlalchemy.orm import Session
 
 from schemas.envelope import CloudEvent
@@ -27,15 +26,12 @@ from tests.integration.notifier_desk import (
 from tests.parts.mail import Mailbox
 from tests.parts.wait import PATIENCE_SECONDS, wait_until
 from tests.parts.web import serving
-from worker.access.models import Agent
 from worker.db.types import utc_now
 from worker.errors import DatabaseAwayError
 from worker.notifier import notify, recipients, sending
 from worker.notifier.channels.delivery import GIVE_UP_SECONDS, DeliveryDelayedError
 from worker.notifier.channels.mail import Mailer, SmtpMailer
 from worker.notifier.notify import FAILED
-from worker.notifier.recipients import ERASED
-from worker.notifier.sending import REMOVED
 from worker.work.models import Work, WorkKind
 from worker.work.queue import Claim
 
@@ -152,20 +148,6 @@ def test_who_will_never_be_reached_is_recorded_and_the_others_are_told(desk: Des
     assert [mail.recipients for mail in mailbox.mails] == [(MAIRIE,)]
 
 
-def test_an_absent_mail_server_is_waited_for(desk: Desk, mailbox: Mailbox) -> None:
-    desk.ask("P.csv")
-    mailbox.stop()
-    notifier = desk.notifier(smtp(mailbox))
-    for attempts in (1, 2, 3):
-        assert work(notifier) == 0
-        assert [one.waits for one in desk.works()] == [attempts]
-        desk.make_due()
-
-    mailbox.start()
-    assert work(notifier) == 1
-    assert len(mailbox.mails) == 1
-
-
 def test_a_server_without_tls_gets_nothing_in_the_clear(mailbox: Mailbox) -> None:
     with pytest.raises(DeliveryDelayedError, match="SMTPNotSupportedError"):
         SmtpMailer(mailbox.host, mailbox.port, "starttls").send(EmailMessage())
@@ -210,19 +192,6 @@ def test_a_message_that_is_given_up_is_not_shown_as_waiting(desk: Desk) -> None:
     notifier.work(threading.Event())
     row = desk.notifications()[MAIRIE]
     assert (row.refusal, bool(row.ended_at)) == (FAILED, True)
-
-
-def test_the_address_of_an_agent_who_left_is_erased_with_the_last_message(desk: Desk) -> None:
-    desk.ask("P.csv")
-    notifier = desk.notifier(Surprising(bad=MAIRIE))
-    notifier.work(threading.Event())
-    with desk.engine.begin() as connection:
-        connection.execute(delete(Agent))
-    desk.make_due()
-    notifier.work(threading.Event())
-    (row,) = desk.notifications().values()
-    assert (row.address, row.refusal) == (ERASED, REMOVED), "and it is not shown as waiting"
-    assert MAIRIE not in row.recipient
 
 
 SOON = 0.01

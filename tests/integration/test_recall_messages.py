@@ -1,7 +1,5 @@
 """Whoever was told that a file is ready is told that it is to be made again: once, and after that it was ready."""
 
-from typing import Any
-
 import pytest
 from sqlalchemy import update
 from sqlalchemy.orm import Session
@@ -11,7 +9,6 @@ from schemas.events import EndStatus, ExportEnded
 from tests.integration.notifier_desk import ADJOINT, MAIRIE, TEMPLATE, Desk, smtp, work
 from tests.parts.mail import Mailbox
 from worker.db.types import utc_now
-from worker.errors import TransientError
 from worker.exports.models import Export, Recall
 from worker.work.models import Work, WorkKind
 from worker.work.queue import NewWork, add
@@ -79,27 +76,3 @@ def test_nobody_learns_last_that_it_is_ready(desk: Desk, mailbox: Mailbox) -> No
     assert statuses == [EndStatus.READY, EndStatus.RECALLED]
     first, second = (str(mail.message["Subject"]) for mail in mailbox.mails)
     assert (first.split(" — ")[0], second.split(" — ")[0]) == ("Fichier à refaire", "Fichier à refaire")
-
-
-@pytest.mark.slow
-def test_an_event_that_cannot_leave_does_so_later_and_the_mail_is_sent_once(desk: Desk, mailbox: Mailbox) -> None:
-    desk.ask("P.csv", "CE.csv")
-    work(desk.notifier(smtp(mailbox)))
-    _recall(desk, "P.csv", "CE.csv")
-    sent: list[str] = []
-
-    def publish(event: CloudEvent) -> None:
-        if event.data.get("liste") == "CE" and not failing.pop():
-            raise TransientError("away")
-        sent.append(event.id)
-
-    failing: list[Any] = [True, False]
-    work(desk.notifier(smtp(mailbox), publish))
-    assert not _is_told(desk)
-    desk.make_due()
-    work(desk.notifier(smtp(mailbox), publish))
-    assert _is_told(desk)
-    assert len(sent) == len(set(sent)) == 2
-    assert [str(mail.message["Subject"]).split(" — ")[0] for mail in mailbox.mails] == [
-        *("2 fichiers prêts", "2 fichiers à refaire"),
-    ]

@@ -9,7 +9,7 @@ import pytest
 from common.calendrier import jour_a_paris, now
 from schemas.envelope import CloudEvent
 from schemas.requests import ListeExportRequested
-from schemas.topology import EVENT_EXPORT_ENDED, EVENT_TYPES
+from schemas.topology import EVENT_EXPORT_ENDED, EVENT_TYPES, QUEUE_LISTES, QUEUE_REQUESTS, QUEUE_TABLEAUX
 from tests.parts.mail import Mailbox
 from tests.parts.town import AGENT, EMAIL, LIBREVILLE_TEMPLATE, Town, count_of_age
 from tests.parts.wait import wait_until
@@ -127,3 +127,15 @@ def test_one_id_leads_from_the_event_to_the_mail(town: Town, mailbox: Mailbox) -
     for process in ("worker", "notifier"):
         traced = {it["correlation_id"]: it.get("trace_id") for it in town.json_log(process) if "correlation_id" in it}
         assert traced == {**dict.fromkeys((*CLICKS, UNKNOWN)), "clic-du-soir": TRACE_ID}
+
+
+@pytest.mark.slow
+def test_a_worker_of_tableaux_leaves_the_lists_to_others(town: Town) -> None:
+    town.start_worker("-Q", QUEUE_REQUESTS)
+    town.start_worker("-Q", QUEUE_TABLEAUX)
+    listes = town.ask(listes=["CE", "CM"])
+    types = ["vingt_jours", "cinq_jours_reu"]
+    tableaux = town.ask_tableaux(types=types, reunion="2026-11-02", scrutin="2027-03-14")
+    assert len(town.wait_for(tableaux)) == 2
+    assert [export["status"] for export in town.exports_of(listes)] == ["queued", "queued"]
+    assert [len(town.queue(name)) for name in (QUEUE_LISTES, QUEUE_TABLEAUX, QUEUE_REQUESTS)] == [2, 0, 0]

@@ -4,7 +4,6 @@ import json
 import os
 import re
 import time
-import tracemalloc
 from collections.abc import Callable
 from contextlib import redirect_stdout
 from io import StringIO
@@ -20,7 +19,7 @@ from tests.parts.disk import small_disk
 from worker.audit import Action
 from worker.cli.main import main
 from worker.db.types import utc_now
-from worker.exports.integrity import FileFault, VerifyScope, find_fault, verify_files
+from worker.exports.integrity import FileFault, VerifyScope, verify_files
 from worker.exports.models import Export
 from worker.exports.purge import remove_abandoned, total
 from worker.exports.storage import EXPORTS, SENTINEL, Sentinel
@@ -184,22 +183,6 @@ def test_a_file_that_is_purged_or_made_again_meanwhile_is_not_called_wrong(desk:
     found = list(verify_files(desk.engine, desk.storage, VerifyScope(), actor="test", read=meanwhile))
     assert (found, desk.audit()) == ([], [])
     assert desk.export(remade).verified_at is None
-
-
-def test_a_large_file_is_read_in_little_memory(tmp_path: Path) -> None:
-    path = tmp_path / "large"
-    size = 64 << 20
-    with path.open("wb") as file:
-        file.truncate(size)
-    read: list[int] = []
-    tracemalloc.start()
-    try:
-        assert find_fault(path, size, "0" * 64, read.append) is FileFault.ALTERED
-        _, peak = tracemalloc.get_traced_memory()
-    finally:
-        tracemalloc.stop()
-    assert sum(read) == size
-    assert peak < 4 << 20
 
 
 def _change(desk: FilesDesk, export_id: int, **values: object) -> None:
