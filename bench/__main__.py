@@ -12,7 +12,7 @@ from bench.checks import CHECKS
 from bench.checks_queue import CHECKS_QUEUE
 from bench.report import compare, format_changes, format_table, machine_facts, write_json
 from bench.stage import Stage
-from tests.parts.packages import POSTGRESQL, RABBITMQ, MissingPartError, provide
+from tests.parts.packages import POSTGRESQL, RABBITMQ, provide_for_command
 from tests.parts.postgres import PostgresServer
 
 _VAR = Path("var")
@@ -52,11 +52,7 @@ def _parse_only(_context: click.Context, _parameter: click.Parameter, value: str
 )
 def main(only: list[str], size: int, json_path: Path, earlier: Path | None) -> None:
     """Measure how fast files are made and pages shown, beside the targets; `bench/__init__.py` says what each means."""
-    try:
-        for part in (POSTGRESQL, RABBITMQ) if {*CHECKS_QUEUE, "W2"} & set(only) else (POSTGRESQL,):
-            provide(part)
-    except MissingPartError as error:
-        raise click.ClickException(str(error)) from None
+    provide_for_command(POSTGRESQL, *([RABBITMQ] if {*CHECKS_QUEUE, "W2"} & set(only) else []))
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(_TERMINATED))  # hundreds of MB are removed on the way out
     _VAR.mkdir(exist_ok=True)
     checks: list[Check] = []

@@ -168,16 +168,6 @@ def test_every_variable_is_in_the_table_with_its_readers() -> None:
     assert rows == expected
 
 
-def test_no_document_names_a_variable_that_nobody_reads() -> None:
-    known = {PREFIX + variable.name for variable in VARIABLES}
-    paths = [*DOCS.rglob("*.md"), *REPOSITORY.glob("*.md"), CONTRACT]
-    paths += [REPOSITORY / "docker-compose.yml", REPOSITORY / "Dockerfile"]
-    named = {
-        name: path.name for path in paths for name in re.findall(rf"{PREFIX}[A-Z_]*[A-Z]", path.read_text("utf-8"))
-    }
-    assert {name: place for name, place in named.items() if name not in known} == {}
-
-
 _KEPT_IN = {
     "agent": "Agents",
     "audit": "Journal",

@@ -1,4 +1,4 @@
-"""The glossary of French words lists only words that the code uses; retired words do not come back."""
+"""The glossary of French words lists only words that the code uses; a public type has one home."""
 
 import ast
 import re
@@ -8,14 +8,6 @@ from pathlib import Path
 
 REPOSITORY = Path(__file__).parents[2]
 PRODUCT = ("schemas", "common", "producers", "worker")
-RETIRED = {
-    *("alone", "bell", "bells", "board", "book", "dirty", "door", "doors", "earlier", "frames", "ledger"),
-    *("news", "outage", "peers", "plain", "present", "remembered", "rights", "ring", "rings", "rung", "strays"),
-    *("tell", "teller", "telling", "tells", "told", "trial", "untold", "visit", "watch", "watched"),
-}
-"""What the field has better words for: doorbell, enqueue, notify, request report, authorization, orphans …"""
-COLUMNS = {"rung_at"}
-"""Columns are the contract of operators' queries, and keep their names."""
 WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 
 
@@ -66,21 +58,6 @@ def _assigned(body: list[ast.stmt]) -> Iterator[str]:
                 yield name
 
 
-def _is_ours(name: str) -> bool:
-    """Neither Python's own, nor a private constant, which may be named for the French text that it holds."""
-    return not re.fullmatch(r"__\w+__|_[A-Z0-9_]+", name)
-
-
-def test_no_name_has_a_word_that_was_retired() -> None:
-    found = {
-        f"{path}: {name}"
-        for path, module in _modules()
-        for name in filter(_is_ours, _names(path, module))
-        if name not in COLUMNS and RETIRED & {*_words(name)}
-    }
-    assert found == set()
-
-
 def _public_types(module: ast.Module) -> Iterator[str]:
     """Classes, and aliases that are spelled like one."""
     for node in module.body:
@@ -96,17 +73,6 @@ def test_a_public_type_has_one_home() -> None:
         for name in _public_types(module):
             homes[name].append(path)
     assert {name: paths for name, paths in homes.items() if len(paths) > 1} == {}
-
-
-def test_the_glossary_is_in_order_singular_and_without_accents() -> None:
-    words = _glossary()
-    assert len(words) > 30
-    assert [word for word in words if not re.fullmatch(r"[a-z]+", word)] == []
-    text = (REPOSITORY / "docs" / "glossaire.md").read_text("utf-8")
-    for section in text.split("\n## "):
-        listed = [word for word in re.findall(r"^\| (\S+) \|", section, re.MULTILINE) if word != "Word"]
-        assert listed == sorted(listed)
-        assert [word for word in listed if any(word != other and other in listed for other in _singulars(word))] == []
 
 
 def test_every_word_of_the_glossary_is_used() -> None:

@@ -12,7 +12,7 @@ from tests.faults import table
 from tests.faults.plays import FAULTS
 from tests.faults.runner import Verdict, play
 from tests.faults.stage import Servers
-from tests.parts.packages import POSTGRESQL, RABBITMQ, MissingPartError, provide
+from tests.parts.packages import POSTGRESQL, RABBITMQ, provide_for_command
 from tests.parts.postgres import PostgresServer
 from tests.parts.rabbitmq import RabbitNode
 
@@ -34,11 +34,7 @@ _TERMINATED = 128 + signal.SIGTERM
 )
 def main(only: tuple[str, ...], requests: int, json_path: Path) -> None:
     """Play the faults, print a line for each, and keep the logs of those that broke something."""
-    try:
-        for part in (RABBITMQ, POSTGRESQL):
-            provide(part)
-    except MissingPartError as error:
-        raise click.ClickException(str(error)) from None
+    provide_for_command(RABBITMQ, POSTGRESQL)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(_TERMINATED))
     shutil.rmtree(_LOGS, ignore_errors=True)
     with RabbitNode() as broker, PostgresServer() as database:

@@ -37,7 +37,7 @@ from schemas.topology import (
 from schemas.vocabulary import Liste
 from tests.parts.deployment import DEPLOY
 from tests.parts.notes import note_file
-from tests.parts.packages import POSTGRESQL, RABBITMQ, MissingPartError, provide
+from tests.parts.packages import POSTGRESQL, RABBITMQ, provide_for_command
 from tests.parts.postgres import PostgresServer
 from tests.parts.rabbitmq import RabbitNode
 from tests.parts.town import LIBREVILLE_TEMPLATE, Town
@@ -264,11 +264,7 @@ def _flood(url: str, account: str, messages: Sequence[tuple[str, bytes]]) -> Non
 @click.option("--clerk", default=100, show_default=True, help="Requests of the clerk, four a second.")
 def main(bulk: int, junk: int, clerk: int) -> None:
     """Print how long the clerk waited to be told."""
-    try:
-        for part in (RABBITMQ, POSTGRESQL):
-            provide(part)
-    except MissingPartError as error:
-        raise click.ClickException(str(error)) from None
+    provide_for_command(RABBITMQ, POSTGRESQL)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     with (
         tempfile.TemporaryDirectory(prefix="neighbours-") as folder,

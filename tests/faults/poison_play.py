@@ -22,7 +22,7 @@ from schemas.vocabulary import RequestOutcome
 from tests.faults.poison import HAND_MADE, SECRET, Poison
 from tests.faults.poison_fates import Fates, follow, publish
 from tests.faults.poison_source import draw_poisons
-from tests.parts.packages import POSTGRESQL, RABBITMQ, MissingPartError, provide
+from tests.parts.packages import POSTGRESQL, RABBITMQ, provide_for_command
 from tests.parts.postgres import PostgresServer
 from tests.parts.rabbitmq import RabbitNode
 from tests.parts.town import LIBREVILLE_TEMPLATE, QUEUES_OF_FILES, Town
@@ -113,11 +113,7 @@ def _largest(pids: Sequence[int]) -> int:
 @click.option("--seed", "start", type=int, help="The same messages again; by default others each time.")
 def main(count: int, start: int | None) -> None:
     """Send bad messages to a worker and print what became of them."""
-    try:
-        for part in (RABBITMQ, POSTGRESQL):
-            provide(part)
-    except MissingPartError as error:
-        raise click.ClickException(str(error)) from None
+    provide_for_command(RABBITMQ, POSTGRESQL)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     start = random.randrange(1 << 32) if start is None else start
     click.echo(f"Bad messages: {len(HAND_MADE)} made by hand, {count} drawn (--seed {start})")

@@ -81,10 +81,9 @@ def play(
     folder: Path,
     *,
     requests: int,
-    as_shipped: bool = False,
 ) -> Verdict:
     """Play a fault while so many `requests`, for one file each, are served; the stage's logs are left in `folder`."""
-    with Stage(servers, folder, as_shipped=as_shipped) as stage:
+    with Stage(servers, folder) as stage:
         began = time.monotonic()
         trouble = ""
         try:

@@ -24,7 +24,7 @@ from tests.parts.mail import Mailbox
 from tests.parts.postgres import PostgresServer
 from tests.parts.process import Process
 from tests.parts.rabbitmq import RabbitNode
-from tests.parts.town import ROOT, SHORTENED, Town
+from tests.parts.town import ROOT, Town
 from tests.parts.wait import wait_until
 from worker.exports.naming import piece_name
 
@@ -32,6 +32,12 @@ _WORKERS = 2
 _TRIES = 3
 _BLOCKED_SECONDS = 3
 """How long a publisher waits for a broker that is short of memory; 30 s by default."""
+
+_WAITS = (
+    "UPDATE export SET rung_at = rung_at - {0}, not_before = not_before - {0}",
+    "UPDATE work SET due_at = due_at - {0}",
+    "UPDATE work SET lease_until = lease_until - {0} WHERE kind <> 'preview'",  # a long reading keeps its worker
+)
 
 T = TypeVar("T")
 
@@ -50,7 +56,6 @@ class Stage:
     Args:
         servers: shared by one stage after the other; each finds them alive.
         folder: empty; for the exports volume and the logs.
-        as_shipped: with the leases and sweeps of who sets nothing, not with short ones.
     """
 
     notifier: Supervised
@@ -58,7 +63,7 @@ class Stage:
     patience = 90.0
     """Seconds that anything may take."""
 
-    def __init__(self, servers: Servers, folder: Path, *, as_shipped: bool = False) -> None:
+    def __init__(self, servers: Servers, folder: Path) -> None:
         self.broker, self.database, self.folder = servers.broker, servers.database, folder
         self.broker.start()
         self.database.start()
@@ -68,11 +73,7 @@ class Stage:
         self._database_url = self.database.create_database(FAULTS_TEMPLATE)
         self.town = Town(self._database_url, self.broker.url(self.vhost), folder, self.mailbox.port)
         self.town.exports.mkdir()
-        if as_shipped:
-            for name in SHORTENED:
-                del self.town.environment[name]
         self.queues = Queues(self.broker, self.vhost)
-        self.is_hurried = not as_shipped
         self.asked: list[CloudEvent] = []
         self.declared: list[CloudEvent] = []
         """What was said besides: cancellations, deposits, exports of the REU."""
@@ -155,14 +156,8 @@ class Stage:
 
     def let_time_pass(self, seconds: int) -> None:
         """Move back what rows wait for, which is the database's clock put forward."""
-        waits = {
-            "export": ("rung_at", "not_before"),
-            "work": ("due_at", "lease_until"),
-            "preview": ("rung_at", "not_before"),
-        }
-        for table, dates in waits.items():
-            moved = ", ".join(f"{date} = {date} - interval '{seconds} s'" for date in dates)
-            self._insist(f"UPDATE {table} SET {moved}")  # noqa: S608 — our own words
+        for waits in _WAITS:
+            self._insist(waits.format(f"interval '{seconds} s'"))
 
     def _insist(self, statement: str) -> None:
         """Change many rows that others change at the same time, in another order: one of the two begins again."""

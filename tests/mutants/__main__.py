@@ -21,7 +21,7 @@ import click
 
 from tests.mutants.mutant import ROOT, Mutant
 from tests.mutants.table import MUTANTS
-from tests.parts.packages import POSTGRESQL, RABBITMQ, MissingPartError, provide
+from tests.parts.packages import POSTGRESQL, RABBITMQ, provide_for_command
 
 ENOUGH = 0.98
 """The share that must be killed."""
@@ -53,11 +53,7 @@ class Fate(NamedTuple):
 @click.option("--trust", is_flag=True, help="Do not look first whether the tests are green without a mutant.")
 def main(only: tuple[str, ...], parallel: int, *, trust: bool) -> None:
     """Take safeguards away, one at a time, and print whether a test turns red."""
-    try:
-        for part in (RABBITMQ, POSTGRESQL):
-            provide(part)
-    except MissingPartError as error:
-        raise click.ClickException(str(error)) from None
+    provide_for_command(RABBITMQ, POSTGRESQL)
     mutants = [it for it in MUTANTS if not only or any(words in f"{it} {it.tests}" for words in only)]
     if not mutants:
         raise click.UsageError("no mutant has these words")

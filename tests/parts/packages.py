@@ -97,6 +97,19 @@ def require(part: Part) -> None:
         pytest.skip(str(error))
 
 
+def provide_for_command(*parts: Part) -> None:
+    """Install the parts that are missing.
+
+    Raises:
+        ClickException: one cannot be installed.
+    """
+    try:
+        for part in parts:
+            provide(part)
+    except MissingPartError as error:
+        raise click.ClickException(str(error)) from None
+
+
 def provide(part: Part) -> None:
     """Install the part if it is missing, and say so on stderr.
 

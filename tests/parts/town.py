@@ -40,7 +40,6 @@ QUEUES_OF_FILES = [f"{name}{suffix}" for suffix in ("", "-bulk") for name in ("r
 AGENT = "mairie-libreville"
 EMAIL = "elections@libreville.example"
 LEASE_SECONDS = 2
-SHORTENED = {"LIMIT_LEASE_SECONDS": str(LEASE_SECONDS), "LIMIT_SWEEP_SECONDS": "0.2"}
 _BY_AGENT = {"commune": LIBREVILLE.code, "requested_by": AGENT}
 
 
@@ -133,7 +132,8 @@ class Town:
             "PREFECTURE_EXPORTS_DIR": str(self.exports),
             "PREFECTURE_HOME": str(folder),
             "ANY_ACCOUNT": "1",
-            **SHORTENED,
+            "LIMIT_LEASE_SECONDS": str(LEASE_SECONDS),
+            "LIMIT_SWEEP_SECONDS": "0.2",
         } | ({"PREFECTURE_SMTP_SERVER": f"smtp://127.0.0.1:{smtp_port}"} if smtp_port else {})
         self._processes: list[Process] = []
         self.account = account_of(amqp_url)

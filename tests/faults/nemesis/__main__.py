@@ -1,11 +1,9 @@
 """`python -m tests.faults.nemesis`: exit code 0 when no seed broke anything, 1 otherwise."""
 
 import logging
-import math
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
@@ -17,10 +15,10 @@ import structlog
 from tests.faults import table
 from tests.faults.crossings import Mishap, crossings
 from tests.faults.crossings import describe as describe_crossings
-from tests.faults.nemesis.play import Healed, describe, draw, play_rounds, shrink
+from tests.faults.nemesis.play import describe, draw, play_rounds, shrink
 from tests.faults.register import FAULTS_TEMPLATE
 from tests.faults.stage import Servers
-from tests.parts.packages import POSTGRESQL, RABBITMQ, MissingPartError, provide
+from tests.parts.packages import POSTGRESQL, RABBITMQ, provide_for_command
 from tests.parts.postgres import PostgresServer
 from tests.parts.rabbitmq import RabbitNode
 
@@ -33,28 +31,13 @@ _LOGS = Path("var") / "nemesis"
 @click.option("--seed", "first", default=1, show_default=True, type=int, help="The first of them.")
 @click.option("--requests", default=40, show_default=True, type=click.IntRange(8), help="How many, each sent twice.")
 @click.option("--parallel", default=1, show_default=True, type=click.IntRange(1), help="Seeds at a time: they wait.")
-@click.option("--as-shipped", is_flag=True, help="With the leases and sweeps of who sets nothing: how long it heals.")
 @click.option("--crossings", "is_by_crossings", is_flag=True, help="Instead: something happens at each crossing.")
 @click.option("--shrink", "is_shrunk", is_flag=True, help="Look for the shortest sequence that still fails.")
-def main(
-    seeds: int,
-    first: int,
-    requests: int,
-    parallel: int,
-    *,
-    as_shipped: bool,
-    is_by_crossings: bool,
-    is_shrunk: bool,
-) -> None:
+def main(seeds: int, first: int, requests: int, parallel: int, *, is_by_crossings: bool, is_shrunk: bool) -> None:
     """Play the seeds, print a line for each, and the sequence of those that broke something."""
-    try:
-        for part in (RABBITMQ, POSTGRESQL):
-            provide(part)
-    except MissingPartError as error:
-        raise click.ClickException(str(error)) from None
+    provide_for_command(RABBITMQ, POSTGRESQL)
     if is_by_crossings:
         sys.exit(_play_crossings())
-    healed: list[Healed] = []
     stages: SimpleQueue[Servers] = SimpleQueue()
 
     def play_seed(seed: int) -> bool:
@@ -62,17 +45,16 @@ def main(
         try:
             with tempfile.TemporaryDirectory(prefix="nemesis-") as folder:
                 whole = Path(folder) / "whole"
-                played = play_rounds(rounds, seed, servers, whole, requests=requests, as_shipped=as_shipped)
-                click.echo(table.row(played.verdict))
-                healed.extend(played.healed)
-                if played.verdict.broken:
+                verdict = play_rounds(rounds, seed, servers, whole, requests=requests)
+                click.echo(table.row(verdict))
+                if verdict.broken:
                     _keep_logs(whole, seed)
                     if is_shrunk:
                         rounds = shrink(rounds, seed, servers, Path(folder), requests=requests)
-                    click.echo(f"  seed {seed}: {played.verdict.trouble}\n  {describe(rounds)}")
+                    click.echo(f"  seed {seed}: {verdict.trouble}\n  {describe(rounds)}")
         finally:
             stages.put(servers)
-        return bool(played.verdict.broken)
+        return bool(verdict.broken)
 
     with ExitStack() as parts, ThreadPoolExecutor(parallel) as players:
         for _ in range(parallel):
@@ -82,22 +64,7 @@ def main(
         click.echo(table.headings())
         failed = sum(players.map(play_seed, range(first, first + seeds)))
     click.echo(f"{failed} of {seeds} seeds broke something")
-    for what, figures in _kinds(healed):
-        half, most = (quantile(figures, share) for share in (0.5, 0.99))
-        click.echo(f"{what} after {half:.1f} s (half of {len(figures)} rounds), {most:.1f} s (99 of 100)")
     sys.exit(1 if failed else 0)
-
-
-def _kinds(healed: Sequence[Healed]) -> Iterator[tuple[str, list[float]]]:
-    kinds = {
-        "made, without any trouble,": [it.made for it in healed if not it.troubles],
-        "told, without any trouble,": [it.told for it in healed if not it.troubles],
-        "made, where the workers survived,": [it.made for it in healed if it.troubles and "worker" not in it.ended],
-        "told, where all survived,": [it.told for it in healed if it.troubles and not it.ended],
-        "made, where a worker ended,": [it.made for it in healed if "worker" in it.ended],
-        "told, where a process ended,": [it.told for it in healed if it.ended],
-    }
-    return ((what, figures) for what, figures in kinds.items() if figures)
 
 
 def _keep_logs(folder: Path, seed: int) -> None:
@@ -105,11 +72,6 @@ def _keep_logs(folder: Path, seed: int) -> None:
     kept.mkdir(parents=True, exist_ok=True)
     for path in folder.glob("*.log"):
         shutil.copy(path, kept)
-
-
-def quantile(figures: list[float], share: float) -> float:
-    """The figure that so many of them do not exceed."""
-    return sorted(figures)[max(0, math.ceil(share * len(figures)) - 1)]
 
 
 def _play_crossings() -> int:

@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from random import Random
@@ -38,8 +38,14 @@ _HEALING, _SOON = 180, 1.5
 _PUT_OFF_SECONDS = 20
 """How long a first failure is left alone, and more."""
 UNDER_WAY = {PreviewStatus.QUEUED, PreviewStatus.RUNNING, PreviewStatus.ACCEPTED, PreviewStatus.IMPORTING}
-_UNTOLD = "SELECT count(*) FROM request WHERE notified_at IS NULL"
-_UNANSWERED = "SELECT (SELECT count(*) FROM request WHERE notified_at IS NULL) + (SELECT count(*) FROM work)"
+_OPEN = """
+SELECT (SELECT count(*) FROM request WHERE notified_at IS NULL)
+  + (SELECT count(*) FROM export WHERE status IN ('queued', 'running'))
+"""
+_UNANSWERED = """
+SELECT (SELECT count(*) FROM request WHERE notified_at IS NULL)
+  + (SELECT count(*) FROM work WHERE kind <> 'preview')
+"""
 _REQUESTS = "SELECT count(*) FROM request"
 _UNFINISHED = "SELECT count(*) FROM export WHERE status IN ('queued', 'running')"
 
@@ -53,27 +59,6 @@ class Step(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.trouble} {self.begins:.1f}+{self.lasts:.1f} s"
-
-
-class Healed(NamedTuple):
-    """Seconds from the end of a round's troubles until all that was asked for was there; then until it was told."""
-
-    made: float
-    told: float
-    troubles: frozenset[str]
-    """Their names; none in the round that tells how long the work itself takes."""
-    ended: frozenset[str]
-    """The parts of which a process ended in that round: who had begun something could not go on with it."""
-
-    def __str__(self) -> str:
-        return f"{self.made:.1f}/{self.told:.1f}{' (a process ended)' if self.ended else ''}"
-
-
-class Played(NamedTuple):
-    """What is left of a seed, and how long each of its rounds took to heal."""
-
-    verdict: Verdict
-    healed: list[Healed]
 
 
 Rounds = list[list[Step]]
@@ -95,26 +80,19 @@ def describe(rounds: Rounds) -> str:
     return "; ".join(" | ".join(map(str, steps)) for steps in rounds)
 
 
-def play_rounds(
-    rounds: Rounds, seed: int, servers: Servers, folder: Path, *, requests: int, as_shipped: bool = False
-) -> Played:
-    """Let the rounds come over an installation that serves so many requests, and judge what is left.
-
-    `as_shipped`: with the leases and sweeps of who sets nothing.
-    """
+def play_rounds(rounds: Rounds, seed: int, servers: Servers, folder: Path, *, requests: int) -> Verdict:
+    """Let the rounds come over an installation that serves so many requests, and judge what is left."""
     folder.mkdir(parents=True)
-    healed: list[Healed] = []
     again = sum(BY_NAME[step.trouble].mails_again for steps in rounds for step in steps)
-    each = requests // (len(rounds) + 1 + as_shipped)
-    fault = Fault(f"nemesis {seed}", lambda stage: _harm(stage, rounds, seed, each, healed), mails_again=again)
-    return Played(play(fault, servers, folder, requests=each, as_shipped=as_shipped), healed)
+    each = requests // (len(rounds) + 1)
+    fault = Fault(f"nemesis {seed}", lambda stage: _harm(stage, rounds, seed, each), mails_again=again)
+    return play(fault, servers, folder, requests=each)
 
 
 def shrink(rounds: Rounds, seed: int, servers: Servers, folder: Path, *, requests: int) -> Rounds:
     """Leave out what a failing sequence fails without: a round, then a trouble, as long as it goes on failing."""
     for number, candidate in enumerate(_smaller(rounds)):
-        played = play_rounds(candidate, seed, servers, folder / f"shrunk-{number}", requests=requests)
-        if played.verdict.broken:
+        if play_rounds(candidate, seed, servers, folder / f"shrunk-{number}", requests=requests).broken:
             return shrink(candidate, seed, servers, folder / f"from-{number}", requests=requests)
     return rounds
 
@@ -129,22 +107,18 @@ def _smaller(rounds: Rounds) -> Iterator[Rounds]:
 
 
 @contextmanager
-def _harm(stage: Stage, rounds: Rounds, seed: int, requests: int, healed: list[Healed]) -> Iterator[None]:
+def _harm(stage: Stage, rounds: Rounds, seed: int, requests: int) -> Iterator[None]:
     chance = Random(seed)
     people = People(stage, chance)
     yield
     marked = stage.town.exports / SENTINEL
     stage.expect(marked.exists, "the mark of the volume")  # else an empty place is the first that anybody sees
-    if not stage.is_hurried:
-        people.act(requests)
-        healed.append(_heal(stage, ()))
     for steps in rounds:
         people.act(requests)
         _play_round(stage, steps, chance)
-        healed.append(_heal(stage, steps))
+        _heal(stage)
     besides = Counter(event.type.split(".")[-2] for event in stage.declared)
-    said = ", ".join(f"{kind} {number}" for kind, number in besides.items())
-    stage.note = f"made/told after {' '.join(map(str, healed))} s; {said}"
+    stage.note = ", ".join(f"{kind} {number}" for kind, number in besides.items())
     stage.expect(lambda: stage.queues.are_read_by(len(stage.workers)), "workers that read the queues again")
     stage.expect(lambda: _is_recorded(stage), "a row for everything that was said")
     stage.let_time_pass(_LATER_SECONDS)
@@ -157,28 +131,14 @@ def _harm(stage: Stage, rounds: Rounds, seed: int, requests: int, healed: list[H
         raise AssertionError(f"files that no row knows: {left}")
 
 
-def _heal(stage: Stage, steps: Sequence[Step]) -> Healed:
-    """How long it takes, once the trouble is over; what was put off comes soon, where it is not as shipped."""
-    began = time.monotonic()
-
-    def seconds(is_done: Callable[[], bool]) -> float:
-        while not _comes(is_done, _SOON if stage.is_hurried else _HEALING):
-            if time.monotonic() - began > _HEALING:  # it is waited for on, as time that passes
-                break
-            stage.let_time_pass(_PUT_OFF_SECONDS)
-        return time.monotonic() - began
-
-    made = seconds(lambda: _is_recorded(stage) and not stage.count(_UNFINISHED))
-    told = seconds(lambda: not stage.count(_UNTOLD))
-    troubles = [BY_NAME[step.trouble] for step in steps]
-    names, ended = (it.name for it in troubles), (it.part for it in troubles if it.ends)
-    return Healed(made, told, frozenset(names), frozenset(ended))
-
-
-def _comes(is_done: Callable[[], bool], timeout: float) -> bool:
-    with suppress(AssertionError):
-        return wait_until(is_done, timeout=timeout, message="")
-    return False
+def _heal(stage: Stage) -> None:
+    """Wait until everything is made and notified, or for three minutes; move the dates of what was put off."""
+    ends_at = time.monotonic() + _HEALING
+    while time.monotonic() < ends_at:
+        with suppress(AssertionError):
+            wait_until(lambda: _is_recorded(stage) and not stage.count(_OPEN), timeout=_SOON, message="")
+            return
+        stage.let_time_pass(_PUT_OFF_SECONDS)
 
 
 def _is_recorded(stage: Stage) -> bool:

@@ -27,9 +27,8 @@ def test_whatever_comes_together_nothing_is_lost_doubled_or_failed(
 ) -> None:
     rounds = draw(seed)[:count]
     requests = 4 * (count + 1)
-    verdict = play_rounds(
-        rounds, seed, Servers(rabbit_node, postgres_server), tmp_path / "stage", requests=requests
-    ).verdict
+    servers = Servers(rabbit_node, postgres_server)
+    verdict = play_rounds(rounds, seed, servers, tmp_path / "stage", requests=requests)
     assert not verdict.broken, f"\nseed {seed}: {describe(rounds)}\n{table.headings()}\n{table.row(verdict)}"
 
 

@@ -28,8 +28,6 @@ class Trouble(NamedTuple):
     harm: Callable[[Stage, Random], AbstractContextManager[None]]
     mails_again: int = 0
     """How many mails may come twice, with the same Message-ID, because SMTP cannot do better."""
-    ends: bool = False
-    """Whether a process ends by it: what it held is waited for until a lease has run out, or another has started."""
 
     @property
     def name(self) -> str:
@@ -175,11 +173,11 @@ def mail_slow(stage: Stage, _chance: Random) -> Iterator[None]:
 
 
 TROUBLES = (
-    *(Trouble("worker", it, ends=it is not worker_frozen) for it in (worker_killed, worker_frozen, descriptors_short)),
+    *(Trouble("worker", it) for it in (worker_killed, worker_frozen, descriptors_short)),
     *(Trouble("volume", it) for it in (files_short, volume_read_only, volume_away)),
     *(Trouble("database", it) for it in (database_restarted, connections_cut, database_read_only)),
     Trouble("broker", broker_restarted),
-    Trouble("notifier", notifier_killed, mails_again=_MAILS_AT_ONCE, ends=True),
+    Trouble("notifier", notifier_killed, mails_again=_MAILS_AT_ONCE),
     *(Trouble("mail", it) for it in (mail_away, mail_slow)),
 )
 BY_NAME = {it.name: it for it in TROUBLES}
