@@ -223,13 +223,6 @@ def test_a_tableau_is_final_once_the_last_day_of_its_mouvements_is_over(commune:
     assert is_provisoire == [True, False]
 
 
-def test_since_2019_nobody_has_to_sign() -> None:
-    assert compose(type_=TypeTableau.VINGT_JOURS, **VINGT_JOURS).signatures is None
-    signed = compose(type_=TypeTableau.VINGT_JOURS, is_signed_by_maire=True, **VINGT_JOURS).signatures
-    assert signed
-    assert signed.titre == "Le maire"
-
-
 IS_SHOWN = (
     "Ce tableau indique les inscriptions et les radiations intervenues depuis le 13/01/2026, jusqu’au 20/02/2026."
 )

@@ -1,11 +1,15 @@
-"""Files of the volume are opened as they are: no link is followed, nothing else is taken for one."""
+"""Files of the volume are opened as they are, without links; a sheet that a clerk opens holds no formula."""
 
+import csv
+import io
 import os
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from common.files import NotRegularError, keep_files_private, open_beneath, open_regular
+from common.files import NotRegularError, SheetWriter, disarm, keep_files_private, open_beneath, open_regular, rearm
 
 
 def test_a_file_is_read_by_its_path_and_beneath_a_root(tmp_path: Path) -> None:
@@ -47,3 +51,26 @@ def test_files_are_private_to_their_group() -> None:
         assert os.umask(0) == 0o027
     finally:
         os.umask(before)
+
+
+STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+
+
+@pytest.mark.parametrize("start", STARTS)
+def test_no_cell_becomes_a_formula(start: str) -> None:
+    text = io.StringIO(newline="")
+    SheetWriter(text).write([f"{start}1+1", "Lys-Haut", f"Lys{start}Haut"])
+    (cells,) = csv.reader(io.StringIO(text.getvalue(), newline=""), delimiter=";")
+    assert cells == [f"'{start}1+1", "Lys-Haut", f"Lys{start}Haut"]
+
+
+def test_a_number_is_a_number() -> None:
+    text = io.StringIO(newline="")
+    SheetWriter(text).write([-3, "-3", None])
+    assert text.getvalue() == "-3;'-3;\r\n"
+
+
+@given(st.text(st.sampled_from(["'", *STARTS, "a", " "]), max_size=5))
+def test_a_value_is_harmless_and_can_be_read_back(value: str) -> None:
+    assert not disarm(value).startswith(STARTS)
+    assert rearm(disarm(value)) == value

@@ -1,12 +1,14 @@
-"""A failure is one line in either form: where it happened, and not a word of what it was about."""
+"""A failure is one line in either form, without a word of what it was about; an hour of it is few lines."""
 
 import json
 import logging
 
 import pytest
 import structlog
+from structlog.testing import capture_logs
 
-from common.logs import configure_logs, request_keys
+from common.logs import LogThrottle, configure_logs, request_keys
+from worker.errors import TransientError
 
 
 @pytest.mark.parametrize("style", ["json", "console"])
@@ -67,3 +69,31 @@ def test_a_line_about_a_request_within_anothers_has_no_trace_of_the_other(capsys
         ("purged", None),
     ]
     assert not [it for it in said if "trace_id" in it]
+
+
+def test_an_hour_away_is_an_hour_of_few_lines() -> None:
+    now = 0.0
+    throttle = LogThrottle("database", clock=lambda: now)
+    with capture_logs() as lines:
+        for _ in range(3600):
+            throttle.failed(TransientError("elle n'est pas là"))
+            now += 1
+        throttle.succeeded()
+        throttle.succeeded()
+
+    *said, over = lines
+    assert [line["seconds"] for line in said] == list(range(0, 3600, 60))
+    assert {(line["event"], line["what"], line["log_level"]) for line in said} == {("outage", "database", "error")}
+    assert said[-1]["times"] == 3541
+    assert said[0]["type"] == "TransientError"
+    assert (over["event"], over["seconds"], over["times"]) == ("outage_over", 3600, 3600)
+
+
+def test_each_outage_is_said_at_once() -> None:
+    throttle = LogThrottle("database")
+    with capture_logs() as lines:
+        for _ in range(2):
+            throttle.failed(TransientError("away"))
+            throttle.failed(TransientError("away"))
+            throttle.succeeded()
+    assert [line["event"] for line in lines] == ["outage", "outage_over"] * 2

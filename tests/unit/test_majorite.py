@@ -14,7 +14,7 @@ from common.calendrier import is_mineur, last_birth, last_round, majorite_on
 from schemas.tableaux import Edition, Presentation, TypeTableau
 from schemas.vocabulary import Categorie, Liste, Nature
 from tests.unit.mouvements_samples import MOUVEMENT, mouvement
-from worker.domain.majorite import OfAge, Period, Replaced, check_replaced
+from worker.domain.majorite import OfAge, Period
 from worker.domain.mouvement import Effet, Etat, Mouvement
 from worker.domain.reconciliation import Reason, Reconciliation, find_differences
 from worker.domain.tableau.composition import BureauElecteurs, ListeDeCommune, compose_tableau
@@ -175,20 +175,6 @@ def test_who_is_on_the_list_is_inscribed_on_her_birthday(born: date, *, vingt: b
     assert registre.shown(CINQ) == (expected if cinq else [])
 
 
-def test_without_a_poll_age_counts_on_the_day_of_the_document() -> None:
-    asked = replace(VINGT, scrutin=None)
-    assert Registre([_entry(MEETING, date(2026, 1, 1))]).shown(asked)
-    assert not Registre([_entry(MEETING + timedelta(1), date(2026, 1, 1))]).shown(asked)
-    known = replace(asked, scrutins=(POLL,))
-    assert Registre([_entry(SECOND_ROUND, date(2026, 1, 1))]).shown(known), "it is the meeting before that poll"
-
-
-@pytest.mark.parametrize("entered", [date(2026, 8, 1), date(2026, 10, 1)])
-def test_an_entry_that_the_register_told_is_not_doubled(entered: date) -> None:
-    one = _entry(date(2026, 12, 1), entered)
-    assert Registre([one], [one]).shown(VINGT) == [(Nature.INSCRIPTION, date(2026, 12, 1), "0001")]
-
-
 def test_an_entry_after_the_birthday_is_of_its_own_day() -> None:
     one = _entry(date(2026, 12, 1), date(2027, 1, 15))
     assert Registre([one], [one]).shown(VINGT) == [(Nature.INSCRIPTION, date(2027, 1, 15), "0001")]
@@ -248,33 +234,6 @@ def _kept(*imports: int) -> list[Link]:
     return [replace(link, electeurs=1, held=int(link.import_id in imports)) for link in links]
 
 
-def _numbers(registre: Registre, exports: Sequence[Link]) -> tuple[list[tuple[int, str]], list[Replaced]]:
-    source = OfAge(Period.of(VINGT), registre, exports)
-    shown = [(it.numero, it.nouveau_bureau) for it in source.stream() if it.is_majorite]
-    return shown, list(source.replaced)
-
-
-@pytest.mark.parametrize(
-    ("born", "kept", "numero", "replaced"),
-    [
-        (date(2026, 12, 20), (1, 2, 3), 2, []),
-        (SECOND, (1, 2, 3), 2, []),
-        (date(2026, 12, 14), (1, 2, 3), 1, []),
-        (MEETING, (1, 2, 3), 3, []),
-        (SECOND_ROUND, (1, 2, 3), 3, []),
-        (date(2026, 12, 20), (1, 3), 1, [Replaced(SECOND, FIRST)]),
-        (date(2026, 12, 20), (3,), 3, [Replaced(SECOND, LAST)]),
-        (date(2026, 12, 14), (2, 3), 2, [Replaced(FIRST, SECOND)]),
-    ],
-)
-def test_the_number_is_that_of_the_last_export_kept_until_the_day(
-    born: date, kept: tuple[int, ...], numero: int, replaced: list[Replaced]
-) -> None:
-    one = _entry(born, BEFORE)
-    registre = Registre([replace(one, numero=99)], versions={it: [replace(one, numero=it)] for it in kept})
-    assert _numbers(registre, _kept(*kept)) == ([(numero, "0001")], replaced)
-
-
 def test_a_corrected_name_has_the_address_of_the_day() -> None:
     """Corrected after the birthday; a twin who is corrected too leaves nothing to choose by."""
     born = date(2026, 12, 20)
@@ -299,15 +258,6 @@ def test_a_corrected_name_has_the_address_of_the_day() -> None:
 def _named(one: Mouvement, nom: str, adresse: str, *, is_protegee: bool = False) -> Mouvement:
     personne = replace(one.personne, nom_naissance=nom, adresse=adresse, is_protegee=is_protegee)
     return replace(one, personne=personne)
-
-
-def test_one_remark_says_which_exports_are_not_kept() -> None:
-    assert list(check_replaced({})) == []
-    (said,) = check_replaced({Replaced(SECOND, LAST): 2, Replaced(FIRST, LAST): 1})
-    assert said.message == (
-        "Des exports du 18/09/2026 au 15/12/2026 ne sont plus gardés : 3 électeurs ont ici le numéro et l'adresse du "
-        "19/03/2027. Les vérifier dans le REU."
-    )
 
 
 # Whatever the history: a second computation, day by day, of who is on the list and of age.

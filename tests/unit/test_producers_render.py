@@ -25,6 +25,8 @@ from schemas.vocabulary import ExportStatus, RequestOutcome
 from tests.unit.producers_samples import EVENT, INSTANT, export, plain, request, tableau
 
 VOLUME = Path("/srv/exports")
+LABEL = "Liste P du 25/11/2026 09:30:00 [csv]"
+REPORT = VOLUME / "13900" / "liste-P-13900-20261125-093000-anomalies.csv"
 
 
 def printed(write: Callable[[Console], None]) -> list[str]:
@@ -90,31 +92,33 @@ def test_files_are_listed_as_sha256sum_reads_them() -> None:
     assert lines == ["9f" * 32 + "  /srv/exports/13900/liste-P-13900-20261125-093000.csv"]
 
 
-def test_blocking_anomalies_are_said_with_their_report() -> None:
-    *_, line = printed(lambda console: print_request(console, EVENT, request(export(bloquantes=3)), VOLUME))
-    assert line == (
-        "Liste P du 25/11/2026 09:30:00 [csv] : 3 anomalies bloquantes, le dépôt serait rejeté ; à corriger d'après "
-        "/srv/exports/13900/liste-P-13900-20261125-093000-anomalies.csv"
-    )
+@pytest.mark.parametrize(
+    ("state", "last"),
+    [
+        (
+            request(export(bloquantes=3)),
+            f"{LABEL} : 3 anomalies bloquantes, le dépôt serait rejeté ; à corriger d'après {REPORT}",
+        ),
+        (
+            request(export(status=ExportStatus.FAILED, error_message="Espace disque insuffisant.")),
+            f"{LABEL} : Espace disque insuffisant.",
+        ),
+        (
+            RequestState(RequestOutcome.REFUSED, "aucun registre importé pour 13900"),
+            "Demande refusée : aucun registre importé pour 13900",
+        ),
+        (
+            request(export(status=ExportStatus.RUNNING)),
+            "Délai dépassé : les fichiers manquants peuvent encore venir.",
+        ),
+    ],
+    ids=["blocking", "failed", "refused", "late"],
+)
+def test_the_last_line_says_what_became_of_a_request(state: RequestState, last: str) -> None:
+    assert printed(lambda console: print_request(console, EVENT, state, VOLUME))[-1] == last
 
 
-def test_a_failure_gives_its_reason() -> None:
-    failed = export(status=ExportStatus.FAILED, error_message="Espace disque insuffisant.")
-    *_, line = printed(lambda console: print_request(console, EVENT, request(failed)))
-    assert line == "Liste P du 25/11/2026 09:30:00 [csv] : Espace disque insuffisant."
-
-
-def test_a_refusal_gives_its_reason() -> None:
-    refused = RequestState(RequestOutcome.REFUSED, "aucun registre importé pour 13900")
-    assert printed(lambda console: print_request(console, EVENT, refused)) == [
-        "Demande refusée : aucun registre importé pour 13900"
-    ]
-
-
-def test_what_is_late_is_said_apart_from_what_nobody_read() -> None:
-    running = request(export(status=ExportStatus.RUNNING))
-    *_, late = printed(lambda console: print_request(console, EVENT, running))
-    assert late == "Délai dépassé : les fichiers manquants peuvent encore venir."
+def test_a_request_that_no_worker_read_is_said_apart() -> None:
     (unread,) = printed(lambda console: print_request(console, EVENT, RequestState()))
     assert "aucun worker n'a lu la demande" in unread
 

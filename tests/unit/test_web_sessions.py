@@ -1,11 +1,24 @@
-"""What a session keeps, and what it forgets."""
+"""What a session keeps of an agent and of what was just sent, what it forgets, and where it leads after a login."""
 
+import json
+import time
+from base64 import b64encode
+from datetime import date
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+from uuid import uuid4
 
+import pytest
 from starlette.middleware.sessions import Session
 from starlette.requests import Request
 
-from producers.web.security.session import WebSessions
+from producers.web.depot import declarations
+from producers.web.security.session import RETURN_SECONDS, ReturnAddresses, WebSessions
+from producers.web.suivi import pending
+from schemas.envelope import CloudEvent
+from schemas.requests import ListeExportRequested
+from tests.parts.notes import note_file
 
 
 def _request(**session: object) -> Request:
@@ -29,3 +42,96 @@ def test_the_identity_token_stays_here_and_is_given_once(tmp_path: Path) -> None
     assert sessions.who(request) == ""
     assert sessions.who(_request(**kept)) == "", "a copy of the cookie"
     assert WebSessions(tmp_path / "ended").end(_request(**kept)) == "", "after a restart"
+
+
+OURS = ReturnAddresses("s" * 32)
+
+
+def test_a_page_of_ours_comes_back() -> None:
+    assert OURS.read(OURS.sign("/communes/13900/exports/1")) == "/communes/13900/exports/1"
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "//evil.example",
+        "///evil.example",
+        "/\\evil.example",
+        "\\\\evil.example",
+        "https://evil.example/",
+        "javascript:alert(1)",
+        "/\t/evil.example",
+        "/\n/evil.example",
+        "/é",
+        "evil.example",
+        "",
+    ],
+)
+def test_what_is_signed_and_leads_elsewhere_leads_home(path: str) -> None:
+    assert OURS.read(OURS.sign(path)) == "/"
+
+
+@pytest.mark.parametrize(
+    "forged",
+    [
+        "",
+        "x",
+        "/communes",
+        "IngiLg.x.y",
+        pytest.param(ReturnAddresses("t" * 32).sign("/communes"), id="another key"),
+        "é",
+        "\0",
+    ],
+)
+def test_what_we_did_not_sign_leads_home(forged: str) -> None:
+    assert OURS.read(forged) == "/"
+
+
+def test_a_link_is_good_for_some_minutes(monkeypatch: pytest.MonkeyPatch) -> None:
+    signed, now = OURS.sign("/communes"), time.time()
+    monkeypatch.setattr(time, "time", lambda: now + RETURN_SECONDS - 5)
+    assert OURS.read(signed) == "/communes"
+    monkeypatch.setattr(time, "time", lambda: now + RETURN_SECONDS + 5)
+    assert OURS.read(signed) == "/"
+
+
+COOKIE_BYTES = 4096
+"""RFC 6265, section 6.1: what browsers take at least; they drop a larger one without a word."""
+
+OTHERS = {"csrf": "x" * 43, "agent": "a" * 100, "sid": "x" * 22, "who": "prenom.nom@mairie.example", "since": 1}
+COMMUNE = "13900"
+
+
+@pytest.fixture
+def request_() -> Request:
+    return cast("Request", SimpleNamespace(session=dict[str, Any](OTHERS)))
+
+
+def depot(files: int) -> CloudEvent:
+    """A deposit of so many files."""
+    exports = list(range(1_000_000, 1_000_000 + files))
+    data = note_file("deposited", *exports, commune=COMMUNE, requested_by="m", deposited_on=date(2026, 11, 25))
+    return CloudEvent.wrap(data, source="/s")
+
+
+@pytest.mark.parametrize("files", [1, 12, 100])
+def test_what_waits_for_a_worker_fits_in_a_cookie(request_: Request, files: int) -> None:
+    for _ in range(20):
+        event = CloudEvent.wrap(ListeExportRequested(commune=COMMUNE, requested_by="m"), source="/s")
+        pending.remember_request(request_, event, f"{'é' * 60} {uuid4()}", COMMUNE)
+        declarations.remember_declaration(
+            request_, last := depot(files), COMMUNE, last.data["exports"], "déposé le 25/11/2026"
+        )
+    signature = 60
+    assert len(b64encode(json.dumps(request_.session).encode())) + signature < COOKIE_BYTES
+    kept = json.dumps(request_.session)
+    assert event.id in kept
+    assert last.id in kept
+
+
+def test_the_same_event_is_kept_once(request_: Request) -> None:
+    event = depot(1)
+    for _ in range(2):
+        pending.remember_request(request_, event, "a", COMMUNE)
+        declarations.remember_declaration(request_, event, COMMUNE, [1], "b")
+    assert json.dumps(request_.session).count(event.id) == 2

@@ -118,7 +118,15 @@ def test_durations_are_said_as_one_says_them(seconds: float, text: str) -> None:
     assert plain(duration(timedelta(seconds=seconds))) == text
 
 
-LABELS = """
+_CODE = re.compile(r"[a-z]+(_[a-z]+)+")
+
+
+def test_every_kind_of_anomaly_is_called_in_french() -> None:
+    modules = (incomplete, controles, couverture, majorite, make_tableau)
+    tableau = {it for module in modules for it in _strings(inspect.getsource(module)) if _CODE.fullmatch(it)}
+    assert {"couverture_fin", "doutes_ouverts", "second_tour_inconnu", "deja_inscrit", "bilan_impossible"} <= tableau
+    shown = {code_words(code) for code in tableau | {kind.code for kind in KINDS}}
+    labels = """
 Addition sans inscription, Addition sans scrutin, Bureau absent, Bureau inconnu, Canton absent, Canton incohérent,
 Caractères abîmés, Caractères nettoyés, Catégorie incohérente, Circonscription absente, Circonscription incohérente,
 Code postal absent, Code postal inconnu, Code postal sans zéro, Commune de naissance absente,
@@ -140,13 +148,4 @@ Valeur de tableur, Ville abîmée, Voie abîmée,
 Second tour non précisé,
 Sexe absent, Séparateur remplacé, Valeur trop longue, Ville absente, Voie absente, Zéros perdus, Électeur en double
 """
-"""Read, and found to be French: what the screen calls every kind of anomaly that a report may have."""
-_CODE = re.compile(r"[a-z]+(_[a-z]+)+")
-
-
-def test_every_kind_of_anomaly_is_called_in_french() -> None:
-    modules = (incomplete, controles, couverture, majorite, make_tableau)
-    tableau = {it for module in modules for it in _strings(inspect.getsource(module)) if _CODE.fullmatch(it)}
-    assert {"couverture_fin", "doutes_ouverts", "second_tour_inconnu", "deja_inscrit", "bilan_impossible"} <= tableau
-    shown = {code_words(code) for code in tableau | {kind.code for kind in KINDS}}
-    assert shown == set(re.split(r",\s+", LABELS.strip()))
+    assert shown == set(re.split(r",\s+", labels.strip())), "read, and found to be French"

@@ -64,23 +64,19 @@ def test_the_table_is_what_we_think() -> None:
     assert beside - OPEN_TO_ALL == {"start", "demande_sans_commune"}
 
 
-@pytest.mark.parametrize("route", COMMUNE_PAGES, ids=_name)
-def test_another_communes_agent_finds_nothing(neighbour: TestClient, route: Route) -> None:
+@pytest.mark.parametrize(
+    ("route", "commune"),
+    [*((route, LIBREVILLE) for route in COMMUNE_PAGES), *((route, GRANDVILLE) for route in OF_A_FILE)],
+    ids=lambda it: it if isinstance(it, str) else it.name,
+)
+def test_another_communes_agent_finds_nothing(neighbour: TestClient, route: Route, commune: str) -> None:
+    """Neither under the other commune's address, nor its file under the agent's own."""
     token = token_of(neighbour, GRANDVILLE)
     for method in _methods(route):
         data = {"jeton": token} if method == "POST" else None
-        answer = neighbour.request(method, address(route, LIBREVILLE), data=data)
+        answer = neighbour.request(method, address(route, commune), data=data)
         assert answer.status_code == 404, method
         assert "LIBREVILLE" not in answer.text
-
-
-@pytest.mark.parametrize("route", OF_A_FILE, ids=_name)
-def test_the_file_of_another_commune_is_not_found_under_ones_own(neighbour: TestClient, route: Route) -> None:
-    token = token_of(neighbour, GRANDVILLE)
-    for method in _methods(route):
-        data = {"jeton": token} if method == "POST" else None
-        answer = neighbour.request(method, address(route, GRANDVILLE), data=data)
-        assert answer.status_code == 404, method
         assert "INVENTE" not in answer.text
 
 
@@ -130,22 +126,19 @@ def test_nobody_in_particular_sees_nothing(stranger: TestClient, route: Route) -
         assert "Vous n&#39;êtes pas identifié" in answer.text
 
 
-FOREIGN: tuple[dict[str, str], ...] = (
-    {"Origin": "https://evil.example"},
-    {"Origin": "null"},
-    {"Origin": f"http://{HOST}"},
-    {"Origin": f"{PUBLIC}:8443"},
-    {"Origin": f"{PUBLIC}.evil.example"},
-    {"Sec-Fetch-Site": "cross-site"},
-    {"Sec-Fetch-Site": "same-site", "Origin": PUBLIC},
-    {"Sec-Fetch-Site": "none"},
-)
-
-
 @pytest.mark.parametrize("route", POSTS, ids=_name)
 def test_a_form_of_another_site_is_refused(web_client: TestClient, route: Route) -> None:
     token = token_of(web_client)
-    for headers in FOREIGN:
+    for headers in (
+        {"Origin": "https://evil.example"},
+        {"Origin": "null"},
+        {"Origin": f"http://{HOST}"},
+        {"Origin": f"{PUBLIC}:8443"},
+        {"Origin": f"{PUBLIC}.evil.example"},
+        {"Sec-Fetch-Site": "cross-site"},
+        {"Sec-Fetch-Site": "same-site", "Origin": PUBLIC},
+        {"Sec-Fetch-Site": "none"},
+    ):
         answer = web_client.post(address(route, LIBREVILLE), data={"jeton": token}, headers=headers)
         assert answer.status_code == 403, headers
         assert "Demande refusée" in answer.text
