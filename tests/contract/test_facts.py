@@ -8,8 +8,7 @@ from sqlalchemy.dialects import postgresql
 
 from common.calendrier import last_birth
 from schemas.vocabulary import Liste
-from worker.registre.checks.facts import _may_deserve_look
-from worker.registre.checks.suspects import FACTS_VERSION, has_double_numero, may_be_double
+from worker.registre.checks.facts import FACTS_VERSION, _may_deserve_look, has_double_numero, may_be_double
 from worker.registre.models import Electeur
 
 FOUND_BY = (2, "6b5d3808bef3551b")

@@ -15,8 +15,16 @@ from tests.parts.town import LIBREVILLE_TEMPLATE
 from tests.unit.reu_sample import electeurs, write_reu
 from worker.db.engine import build_engine
 from worker.domain.anomaly import Anomaly
-from worker.registre.checks.facts import DAYS_BEFORE, facts_since, find_facts, look_again
-from worker.registre.checks.suspects import FACTS_VERSION, Fact, Scope, read_look
+from worker.registre.checks.facts import (
+    DAYS_BEFORE,
+    FACTS_VERSION,
+    Fact,
+    Scope,
+    facts_since,
+    find_facts,
+    look_again,
+    read_look,
+)
 from worker.registre.models import Electeur, ListeCommunale
 from worker.registre.reu.importer import import_file
 from worker.registre.versions import ListeKey

@@ -567,8 +567,8 @@ worker/domain/tableau/
   test_the_meeting_of_the_poll_is_not_taken_for_the_one_before
     - if asked.reunion and asked.scrutin and not until and meeting_before(asked.scrutin, [asked.reunion]):
   test_a_last_day_is_a_meeting_where_somebody_declared_one
-    - commission=until if until in calendrier.reunions else None,
-    + commission=until,
+    - "commission": until if until in calendrier.reunions else None,
+    + "commission": until,
   test_since_2019_a_tableau_goes_from_meeting_to_meeting
     - or start < mouvement.date_mouvement <= demande.last_day
     + or start <= mouvement.date_mouvement <= demande.last_day
@@ -1048,8 +1048,8 @@ worker/registre/checks/
     - and_(_ALGERIE, _DATE >= "1962-07-03"),
     + _ALGERIE,
   test_a_rule_of_the_platform_speaks_when_it_must
-    - (Severity.BLOCKING, False, _BLOCKING),
-    + (Severity.REMARK, False, _BLOCKING),
+    - return Rule(code, Severity.BLOCKING, value, message, source, condition=condition)
+    + return Rule(code, Severity.REMARK, value, message, source, condition=condition)
   test_a_rule_of_ours_speaks_when_it_must
   test_zeros_that_a_spreadsheet_took_are_said_once_for_the_whole_file
     - return and_(func.length(column) == digits - 1,

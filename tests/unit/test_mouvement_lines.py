@@ -15,7 +15,7 @@ from tests.unit.nasty import nasty_texts
 from worker.domain.mouvement import Effet, Etat
 from worker.errors import ImportRefusedError
 from worker.registre.imports.lines import LineError
-from worker.registre.imports.records import Broken
+from worker.registre.imports.sources import Broken
 from worker.registre.mouvements.importer import TITLES, MouvementParser, match_mouvement_columns
 
 HEADER = list(TITLES.values())

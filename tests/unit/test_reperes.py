@@ -1,12 +1,13 @@
 """The dates of a request for tableaux, completed by the calendar that the register knows."""
 
 from datetime import UTC, date, datetime
+from typing import Any
 
 import pytest
 
 from schemas.requests import TableauxRenderRequested
 from schemas.tableaux import TypeTableau
-from worker.domain.tableau.demande import Calendrier, Dates, Demande, DemandeInvalide, dates_of
+from worker.domain.tableau.demande import Calendrier, Demande, DemandeInvalide, dates_of
 
 SCRUTIN = date(2027, 4, 11)
 LAST_YEAR, BEFORE_POLL = date(2026, 9, 3), date(2027, 3, 19)
@@ -15,14 +16,14 @@ VINGT, CINQ = TypeTableau.VINGT_JOURS, TypeTableau.CINQ_JOURS_REU
 PREMIER, SECOND = TypeTableau.PREMIER_RECTIFICATIF, TypeTableau.SECOND_RECTIFICATIF
 
 
-def _dates(type_: TypeTableau, calendrier: Calendrier = KNOWN, /, **fields: object) -> Dates:
+def _dates(type_: TypeTableau, calendrier: Calendrier = KNOWN, /, **fields: object) -> dict[str, Any]:
     asked = TableauxRenderRequested.model_validate(
         {"commune": "13900", "types": [type_], "requested_by": "mairie"} | fields
     )
     return dates_of(asked, type_, calendrier)
 
 
-def _refusal(type_: TypeTableau, dates: Dates) -> str:
+def _refusal(type_: TypeTableau, dates: dict[str, Any]) -> str:
     with pytest.raises(DemandeInvalide) as refused:
         Demande(type=type_, requested_at=datetime(2027, 3, 20, tzinfo=UTC), **dates)
     return str(refused.value)

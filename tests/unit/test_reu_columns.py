@@ -5,7 +5,7 @@ import pytest
 from tests.unit.reu_sample import PREFECTURE, TITLES
 from worker.errors import ImportRefusedError
 from worker.registre.imports.lines import fold_title
-from worker.registre.reu.file import NATIONALITE, OPTIONAL, REQUIRED, match_columns, read_name
+from worker.registre.reu.lines import NATIONALITE, OPTIONAL, REQUIRED, match_columns, read_name
 
 
 def test_the_platforms_own_header_has_every_column() -> None:

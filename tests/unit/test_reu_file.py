@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from tests.unit.reu_sample import NOM, TITLES, VALUES, VOIE, electeurs, write_reu
 from worker.errors import ImportRefusedError
-from worker.registre.imports.records import Broken, Record
-from worker.registre.reu.file import open_reu
+from worker.registre.imports.sources import Broken, Record
+from worker.registre.reu.lines import open_reu
 
 HEADER = ";".join(TITLES)
 LINE = ";".join(VALUES)

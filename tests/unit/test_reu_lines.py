@@ -23,9 +23,8 @@ from tests.unit.reu_sample import (
 )
 from worker.registre.bureaux import DescribedBureau
 from worker.registre.imports.lines import LineError, clean_fields
-from worker.registre.imports.records import Broken
-from worker.registre.reu.file import match_columns
-from worker.registre.reu.lines import FIELDS, LineParser
+from worker.registre.imports.sources import Broken
+from worker.registre.reu.lines import FIELDS, LineParser, match_columns
 
 COMMUNES = frozenset({"13055", "2A004"})
 

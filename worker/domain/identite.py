@@ -137,7 +137,6 @@ def _has_whole_date(before: Portrait, _after: Portrait) -> bool:
 
 
 def _is_homonym(before: Portrait, after: Portrait) -> bool:
-    """Whether their civil status is the same, what is not known of it included."""
     return before[:_PARTS] == after[:_PARTS]
 
 

@@ -373,7 +373,6 @@ class Tags(Marks):
         self._canvas.addLiteral("EMC")
 
     def _write_page(self, page: int) -> int:
-        """Write the elements of a page; its key in the tree of parents."""
         document, mark, references = self._document, 0, []
         for each in self._pending:
             if isinstance(each, _Rows):

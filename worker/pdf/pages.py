@@ -183,7 +183,6 @@ class _Masthead:
         return f"{self._number_style} {shown} ET {count}"
 
     def _draw(self, tags: Marks) -> tuple[float, float]:
-        """Draw all but the number; where that is, and where the masthead ends."""
         left = self._draw_title(tags)
         number_top = self._draw_aside(tags)
         bottom = min(left, number_top - self._styles.body.leading) - 5

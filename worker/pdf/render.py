@@ -314,7 +314,6 @@ class _SectionDrawer:
         ending.draw(pages)
 
     def _fits(self, readings: Sequence[_Reading], room: float, *, has_neant: bool) -> bool:
-        """Whether the parts are not higher than this; their lines are read until they are."""
         for reading in readings:
             room -= self._height_around(reading.partie)
             for ligne in reading.lignes:
@@ -373,7 +372,6 @@ class _SectionDrawer:
         pages.y -= _AFTER_TITRE
 
     def _run(self, *titres: str, has_heading: bool = False) -> None:
-        """From now on, begin each page with these titles, and with those of the columns."""
         pages, style, table = self._pages, self._styles.body, self._table
         text = " · ".join(filter(None, titres))
         height, shown = 0.0, []

@@ -112,7 +112,7 @@ class Electeur(Base):
         Integer,
         default=1,
         server_default="1",
-        doc="What the import found, see worker.registre.checks.suspects; 1: nobody looked since she was written.",
+        doc="What the import found, see worker.registre.checks.facts; 1: nobody looked since she was written.",
     )
 
 

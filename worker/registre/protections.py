@@ -103,7 +103,6 @@ def remove_protection(connection: Connection, code_commune: str, protege: Proteg
 
 
 def _namesakes(connection: Connection, code_commune: str, protege: Protege) -> Iterator[Protege]:
-    """The electors of the lists, then those of the mouvements, who were born on that day."""
     listed = select(*_columns(Electeur)).join(ListeCommunale, is_shown())
     for query, table in ((listed, Electeur), (select(*_columns(MouvementRegistre)), MouvementRegistre)):
         born = table.code_commune == code_commune, table.date_naissance == protege.date_naissance

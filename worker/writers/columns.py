@@ -33,8 +33,7 @@ from common.calendrier import YOUNGEST, last_birth
 from common.french import short_date
 from schemas.vocabulary import Liste
 from worker.db.types import cleaned
-from worker.registre.checks.facts import is_of_age
-from worker.registre.checks.suspects import AT_ALL, Look
+from worker.registre.checks.facts import AT_ALL, Look, is_of_age
 from worker.registre.imports.history import Basis
 from worker.registre.models import ORDRE, Bureau, Electeur
 

@@ -18,7 +18,6 @@ from sqlalchemy import (
     SQLColumnExpression,
     Text,
     and_,
-    bindparam,
     func,
     not_,
     select,
@@ -33,8 +32,7 @@ from worker.db.engine import STREAM
 from worker.domain.anomaly import Anomaly
 from worker.domain.identite import base_letters
 from worker.registre.checks import rules
-from worker.registre.checks.rules import LONGEST, RULES, Kind
-from worker.registre.checks.suspects import (
+from worker.registre.checks.facts import (
     TEXTS,
     Fact,
     Scope,
@@ -46,15 +44,12 @@ from worker.registre.checks.suspects import (
     select_double_numeros,
     select_possible_doubles,
 )
+from worker.registre.checks.rules import LONGEST, RULES, Kind
 from worker.registre.comparaison.differences import adresse
 from worker.registre.imports.history import Basis
 from worker.registre.models import ORDRE, Bureau, Electeur
 from worker.writers.columns import AnyListe, ListeSpec, header_of, of_age, on_liste, over_clean_values
 from worker.writers.electeurs_file import LISTE_FORMATS
-
-FEW = 1000
-"""Up to so many electors with an anomaly are found by their ids first: PostgreSQL then looks with several processes,
-which it does neither for a cursor nor in the order of the lines."""
 
 NAMED = 5
 """Numbers that one line of the report names."""
@@ -102,8 +97,6 @@ def take_census(connection: Connection, spec: ListeSpec) -> Census:
 
 
 class _Some(NamedTuple):
-    """Those of a bureau of whom something is counted."""
-
     mineurs: int = 0
     with_numero: int = 0
     without_zeros: int = 0
@@ -236,7 +229,6 @@ class _Precheck:
                     yield self._say(kind, bureau.code, value=source)
 
     def _of_doubles(self) -> Iterator[Anomaly]:
-        """Electors who share an identity in any spelling, one after the other."""
         if Fact.DOUBLE not in self.spec.look.facts:
             return
         rows = self.connection.execute(
@@ -251,15 +243,8 @@ class _Precheck:
     def _of_electeurs(self) -> Iterator[Anomaly]:
         if Fact.SUSPECT not in self.spec.look.facts:
             return
-        queries = _suspect_queries(self.spec.liste, self.spec.look.scope, separators=self.separators)
-        parameters = self.spec.parameters
-        few = self.connection.scalars(queries.few, parameters).all()
-        if len(few) > FEW:
-            rows = self.connection.execute(queries.of_all, parameters, execution_options=STREAM)
-        elif few:
-            rows = self.connection.execute(queries.of_few, {**parameters, "few": few})
-        else:
-            return
+        query = _suspect_query(self.spec.liste, self.spec.look.scope, separators=self.separators)
+        rows = self.connection.execute(query, self.spec.parameters, execution_options=STREAM)
         for row in rows:
             self.census.needs_cleaning |= row.needs_cleaning
             self.census.has_separators |= row.has_separator
@@ -328,37 +313,20 @@ def _who() -> Iterator[SQLColumnExpression[Any]]:
         yield over_clean_values(type_coerce(column, Text)).label(column.key)
 
 
-class _Suspects(NamedTuple):
-    """The ids of the electors with an anomaly, one more than FEW at most; then what is wrong with them.
-
-    After an import with cached findings, the ids are those of electors with a finding: running all rules on a clean
-    list takes longer than writing it.
-    """
-
-    few: Select[Any]
-    of_few: Select[Any]
-    of_all: Select[Any]
-
-
 @cache
-def _suspect_queries(liste: Liste, scope: Scope, *, separators: bool) -> _Suspects:
+def _suspect_query(liste: Liste, scope: Scope, *, separators: bool) -> Select[Any]:
     spec = AnyListe(liste)
-    accused = deserves_look(spec, separators=separators)
-    among = _among(spec, scope, Fact.SUSPECT)
-    flagged = and_(among, accused)
-    details = select(
-        Electeur.id,
-        Electeur.numero_ordre,
-        Electeur.numero_general,
-        Electeur.nettoyages,
-        *(over_clean_values(type_coerce(column, Text)).label(column.key) for column in TEXTS),
-        is_unclean().label("needs_cleaning"),
-        has_separator(joined_texts()).label("has_separator"),
-        *(over_clean_values(rule.condition(spec)).label(f"is_{rule.code}") for rule in RULES),
-    ).order_by(*ORDRE)
-
-    return _Suspects(
-        few=select(Electeur.id).where(among if scope is Scope.FACTS else flagged).limit(FEW + 1),
-        of_few=details.where(Electeur.id.in_(bindparam("few", expanding=True))),
-        of_all=details.where(flagged),
+    return (
+        select(
+            Electeur.id,
+            Electeur.numero_ordre,
+            Electeur.numero_general,
+            Electeur.nettoyages,
+            *(over_clean_values(type_coerce(column, Text)).label(column.key) for column in TEXTS),
+            is_unclean().label("needs_cleaning"),
+            has_separator(joined_texts()).label("has_separator"),
+            *(over_clean_values(rule.condition(spec)).label(f"is_{rule.code}") for rule in RULES),
+        )
+        .where(_among(spec, scope, Fact.SUSPECT), deserves_look(spec, separators=separators))
+        .order_by(*ORDRE)
     )

@@ -381,7 +381,6 @@ _BLANK = "____________"
 
 
 def _for_citizens(demande: Demande, code_commune: str) -> Iterator[str]:
-    """What a person who reads the tableau in the town hall is told: when it was published, and who may contest it."""
     is_read = demande.edition is Edition.AFFICHAGE and demande.presentation is not Presentation.RECAPITULATIF
     appeals = appeals_of(demande.type, code_commune)
     if not is_read or not appeals:

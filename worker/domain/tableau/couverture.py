@@ -450,7 +450,6 @@ def _gap(link: Link, before: Link) -> Anomaly:
 
 
 def _on_straddling(link: Link, before: Link, day: date) -> str:
-    """Mouvements that happened before `day` or after it: the register does not know which."""
     said = f"{format_number(link.undated)} mouvements sont" if link.undated > 1 else "Un mouvement est"
     said += f" d'un jour inconnu, entre le {short_date(before.taken_on)} et le {short_date(link.taken_on)}"
     if not link.is_dated:
@@ -476,7 +475,6 @@ def _is_perhaps_before(window: Sequence[Link], end: date) -> bool:
 
 
 def _on_no_day(link: Link, end: date) -> str:
-    """Nothing changed until it was taken, and nobody said when that was."""
     return (
         f"L'export repris le {short_date(link.taken_on)} n'a pas de jour indiqué : s'il a été pris avant le "
         f"{short_date(end)}, ce qui a changé depuis n'est pas connu. Indiquer son jour (imports --taken-on)."

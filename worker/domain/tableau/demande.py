@@ -20,7 +20,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from functools import cached_property
-from typing import TypedDict
+from typing import Any
 
 from common.calendrier import (
     additions_on,
@@ -273,26 +273,8 @@ class Calendrier:
         return self.publication_before(scrutin) if is_without else commission_between(scrutin)[0]
 
 
-class Dates(TypedDict):
-    """The fields of a Demande that are dates, or depend on the request."""
-
-    code_commune: str
-    date_tableau: date | None
-    scrutin: date | None
-    scrutins: tuple[date, ...]
-    last_rounds: Mapping[date, date]
-    cloture: date | None
-    publication_due: date | None
-    reunion: date | None
-    until: date | None
-    commission: date | None
-    publication: date | None
-    inclure_j5: bool
-    is_signed_by_maire: bool
-
-
-def dates_of(asked: TableauxRenderRequested, type_: TypeTableau, calendrier: Calendrier) -> Dates:
-    """The dates of one type of tableau; whether they are enough, and right, is for the Demande to say.
+def dates_of(asked: TableauxRenderRequested, type_: TypeTableau, calendrier: Calendrier) -> dict[str, Any]:
+    """The fields of a Demande for one type of tableau; whether they are enough, and right, is for the Demande to say.
 
     Raises:
         DemandeInvalide: the meeting that was given as the one before is that of the poll.
@@ -302,21 +284,21 @@ def dates_of(asked: TableauxRenderRequested, type_: TypeTableau, calendrier: Cal
     until = _until(asked, scrutin, calendrier) if type_ is TypeTableau.VINGT_JOURS else None
     # Where both are asked for, the publication is that of the first one.
     is_after_another = type_ is TypeTableau.CINQ_JOURS_REU and TypeTableau.VINGT_JOURS in asked.types
-    return Dates(
-        code_commune=asked.commune,
-        date_tableau=_date_tableau(asked, type_) if Repere.DATE_TABLEAU in needed else None,
-        scrutin=scrutin,
-        scrutins=calendrier.scrutins,
-        last_rounds=calendrier.last_rounds,
-        cloture=(calendrier.clotures or {}).get(scrutin) if scrutin else None,
-        publication_due=calendrier.publications_due.get(scrutin) if scrutin else None,
-        reunion=_reunion(asked, type_, until, calendrier) if Repere.REUNION in needed else None,
-        until=until,
-        commission=until if until in calendrier.reunions else None,
-        publication=None if is_after_another else asked.publication,
-        inclure_j5=asked.inclure_j5,
-        is_signed_by_maire=asked.signature_maire,
-    )
+    return {
+        "code_commune": asked.commune,
+        "date_tableau": _date_tableau(asked, type_) if Repere.DATE_TABLEAU in needed else None,
+        "scrutin": scrutin,
+        "scrutins": calendrier.scrutins,
+        "last_rounds": calendrier.last_rounds,
+        "cloture": (calendrier.clotures or {}).get(scrutin) if scrutin else None,
+        "publication_due": calendrier.publications_due.get(scrutin) if scrutin else None,
+        "reunion": _reunion(asked, type_, until, calendrier) if Repere.REUNION in needed else None,
+        "until": until,
+        "commission": until if until in calendrier.reunions else None,
+        "publication": None if is_after_another else asked.publication,
+        "inclure_j5": asked.inclure_j5,
+        "is_signed_by_maire": asked.signature_maire,
+    }
 
 
 def _date_tableau(asked: TableauxRenderRequested, type_: TypeTableau) -> date | None:

@@ -26,7 +26,7 @@ from worker.exports.models import Export
 from worker.exports.naming import piece_name
 from worker.exports.records import announce, mark_ready
 from worker.exports.storage import Made, Storage
-from worker.registre.checks.suspects import AT_ALL, read_look
+from worker.registre.checks.facts import AT_ALL, read_look
 from worker.registre.communes import NO_VERSION, require_commune
 from worker.registre.comparaison.doubts import count_corrections
 from worker.registre.imports.chain import read_rests_on

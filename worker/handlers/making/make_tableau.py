@@ -51,8 +51,8 @@ from worker.exports.records import announce, mark_ready
 from worker.exports.storage import Made, PendingFile
 from worker.handlers.making.make_liste import read_spec
 from worker.handlers.requests.export_plan import read_demande
+from worker.registre.checks.facts import read_look
 from worker.registre.checks.rules import TWICE
-from worker.registre.checks.suspects import read_look
 from worker.registre.communes import NO_VERSION, require_commune
 from worker.registre.comparaison.doubts import Correction, list_corrections, list_guesses, open_pairs
 from worker.registre.imports.chain import find_import_by, read_births, read_chain, read_rests_on

@@ -61,6 +61,14 @@ RuleColumn = InstrumentedAttribute[Any]
 Condition = Callable[[OnListe], ColumnElement[bool]]
 
 
+PLATFORM = "contrôles d'e-listelec, décrits par les préfectures"
+MINISTRY = "arrêté du 12 novembre 2013, art. 2"
+MUNICIPAL_LAW = "Code électoral, art. LO 227-1"
+EUROPEAN_LAW = "loi n° 77-729 du 7 juillet 1977, art. 2-1"
+GEOGRAPHY = "INSEE, Code officiel géographique"
+OURS = "choix du module"
+
+
 @dataclass(frozen=True)
 class Kind:
     """One thing that can be wrong: a stable code, the value at fault, what a clerk is to do, who says so."""
@@ -69,7 +77,7 @@ class Kind:
     severity: Severity
     value: RuleColumn | None
     message: str
-    source: str
+    source: str = OURS
     is_ours: bool = False
     """Blocking by our choice: the platform would take the file, and a list would be wrong on the day of the poll."""
 
@@ -84,13 +92,6 @@ class Rule(Kind):
 
     condition: Condition = lambda _liste: false()
 
-
-PLATFORM = "contrôles d'e-listelec, décrits par les préfectures"
-MINISTRY = "arrêté du 12 novembre 2013, art. 2"
-MUNICIPAL_LAW = "Code électoral, art. LO 227-1"
-EUROPEAN_LAW = "loi n° 77-729 du 7 juillet 1977, art. 2-1"
-GEOGRAPHY = "INSEE, Code officiel géographique"
-OURS = "choix du module"
 
 E = Electeur
 
@@ -251,7 +252,6 @@ _NUMERO_EN_DATE = and_(
 
 
 def _is_citizen(liste: OnListe) -> ColumnElement[bool]:
-    """Of a state that is a member of the Union on that day."""
     today = liste.today if isinstance(liste.today, BindParameter) else literal(liste.today, Text)
     memberships: list[ColumnElement[bool]] = []
     for (since, until), spellings in _memberships().items():
@@ -271,142 +271,135 @@ def _memberships() -> Mapping[tuple[str, str], Sequence[str]]:
 
 FRANCAIS = sorted(spelling for it in nationalites() if it.code == "FR" for spelling in it.spellings)
 
-_Row = tuple[str, RuleColumn, str, str, Condition]
 
-_BLOCKING: Sequence[_Row] = (
-    (
-        "sexe_absent",
-        E.sexe,
-        "Sexe absent ou différent de M et F : l'indiquer.",
-        PLATFORM,
-        _always(E.sexe.not_in(("M", "F"))),
+def _blocking(code: str, value: RuleColumn, message: str, condition: Condition, source: str = PLATFORM) -> Rule:
+    return Rule(code, Severity.BLOCKING, value, message, source, condition=condition)
+
+
+def _ruined(code: str, value: RuleColumn, message: str, condition: Condition, source: str = OURS) -> Rule:
+    return Rule(code, Severity.BLOCKING, value, message, source, is_ours=True, condition=condition)
+
+
+def _remark(code: str, value: RuleColumn, message: str, condition: Condition, source: str = OURS) -> Rule:
+    return Rule(code, Severity.REMARK, value, message, source, condition=condition)
+
+
+_BLOCKING = (
+    _blocking(
+        "sexe_absent", E.sexe, "Sexe absent ou différent de M et F : l'indiquer.", _always(E.sexe.not_in(("M", "F")))
     ),
-    ("nom_absent", E.nom_naissance, "Nom de naissance absent : l'indiquer.", PLATFORM, _empty(E.nom_naissance)),
-    ("prenoms_absents", E.prenoms, "Prénoms absents : indiquer au moins un prénom.", PLATFORM, _empty(E.prenoms)),
-    ("date_absente", _DATE, "Date de naissance absente : l'indiquer, même partielle.", PLATFORM, _empty(_DATE)),
-    (
+    _blocking("nom_absent", E.nom_naissance, "Nom de naissance absent : l'indiquer.", _empty(E.nom_naissance)),
+    _blocking("prenoms_absents", E.prenoms, "Prénoms absents : indiquer au moins un prénom.", _empty(E.prenoms)),
+    _blocking("date_absente", _DATE, "Date de naissance absente : l'indiquer, même partielle.", _empty(_DATE)),
+    _blocking(
         "date_illisible",
         _DATE,
         "Date de naissance illisible : l'écrire JJ/MM/AAAA.",
-        MINISTRY,
         _always(and_(_DATE != "", not_(is_readable(type_coerce(_DATE, Text))))),
+        source=MINISTRY,
     ),
-    (
+    _blocking(
         "commune_naissance_absente",
         E.commune_naissance,
         "Commune de naissance absente : l'indiquer.",
-        PLATFORM,
         _empty(E.commune_naissance),
     ),
-    (
+    _blocking(
         "departement_naissance_absent",
         E.departement_naissance,
         "Département de naissance absent : indiquer son code, 99 à l'étranger.",
-        PLATFORM,
         _empty(E.departement_naissance),
     ),
-    (
+    _blocking(
         "pays_naissance_absent",
         E.pays_naissance,
         "Né à l'étranger (99) sans pays de naissance : l'indiquer.",
-        MINISTRY,
         _always(and_(E.departement_naissance == "99", E.pays_naissance == "")),
+        source=MINISTRY,
     ),
-    (
+    _blocking(
         "voie_absente",
         E.libelle_voie,
         "Adresse sans voie ni lieu-dit : indiquer l'un des deux.",
-        PLATFORM,
         _always(and_(E.libelle_voie == "", E.lieu_dit == "")),
     ),
-    ("code_postal_absent", _CP, "Code postal absent de l'adresse : l'indiquer.", PLATFORM, _empty(_CP)),
-    ("ville_absente", E.ville, "Ville absente de l'adresse : l'indiquer.", PLATFORM, _empty(E.ville)),
-    (
+    _blocking("code_postal_absent", _CP, "Code postal absent de l'adresse : l'indiquer.", _empty(_CP)),
+    _blocking("ville_absente", E.ville, "Ville absente de l'adresse : l'indiquer.", _empty(E.ville)),
+    _blocking(
         "nationalite_absente",
         E.nationalite,
         "Nationalité absente, obligatoire sur une liste complémentaire : l'indiquer.",
-        MINISTRY,
         _complementary(_empty(E.nationalite)),
+        source=MINISTRY,
     ),
 )
 """The platform would reject the file."""
 
-_RUINED: Sequence[_Row] = (
-    (
+_RUINED = (
+    _ruined(
         "nom_abime",
         E.nom_naissance,
         f"Nom de naissance {_NO_NAME} : écrire celui de l'état civil.",
-        OURS,
         _always(_is_no_name(E.nom_naissance)),
     ),
-    (
+    _ruined(
         "nom_usage_abime",
         E.nom_usage,
         f"Nom d'usage {_NO_NAME} : l'écrire, ou le laisser vide.",
-        OURS,
         _always(_is_no_name(E.nom_usage)),
     ),
-    (
+    _ruined(
         "prenoms_abimes",
         E.prenoms,
         f"Prénoms {_NO_NAME} : écrire ceux de l'état civil.",
-        OURS,
         _always(_is_no_name(E.prenoms)),
     ),
-    (
+    _ruined(
         "commune_naissance_abimee",
         E.commune_naissance,
         f"Commune de naissance sans lettre, {_OR_PLACEHOLDER} : écrire son nom.",
-        OURS,
         _always(_is_no_word(E.commune_naissance)),
     ),
-    (
+    _ruined(
         "numero_voie_en_date",
         E.numero_voie,
         "Un tableur a changé ce numéro de rue en date (« 12-mars ») : reprendre l'export du REU.",
-        OURS,
         _always(_NUMERO_EN_DATE),
     ),
-    (
+    _ruined(
         "voie_abimee",
         E.libelle_voie,
         "Mot d'essai (« NULL », « TEST »…) à la place de la voie : écrire son nom.",
-        OURS,
         _always(_is_placeholder(E.libelle_voie)),
     ),
-    (
+    _ruined(
         "ville_abimee",
         E.ville,
         f"Ville sans lettre, {_OR_PLACEHOLDER} : écrire son nom, et le code postal à sa place.",
-        OURS,
         _always(_is_no_word(E.ville)),
     ),
-    (
+    _ruined(
         "date_impossible",
         _DATE,
         "Ce jour n'existe pas dans le calendrier : corriger la date de naissance.",
-        OURS,
         _always(_IMPOSSIBLE),
     ),
-    (
+    _ruined(
         "date_trop_ancienne",
         _DATE,
         f"Naissance d'avant {OLDEST} (souvent 01/01/1900 ou 01/01/1904, case vide d'un tableur) : corriger la date.",
-        OURS,
         _always(and_(_DATE < OLDEST, _DATE >= "0001", _LISIBLE)),
     ),
-    (
+    _ruined(
         "date_trop_recente",
         _DATE,
         f"Naissance à venir, ou il y a moins de {YOUNGEST} ans : ce n'est pas un électeur. Corriger la date.",
-        OURS,
         lambda liste: and_(liste.youngest < _DATE, _LISIBLE),
     ),
-    (
+    _ruined(
         "departement_inconnu",
         E.departement_naissance,
         "Ce code n'est celui d'aucun département : indiquer celui de naissance, 99 à l'étranger.",
-        GEOGRAPHY,
         _always(
             and_(
                 _DEPARTEMENT.not_in(sorted(departements_naissance())),
@@ -414,65 +407,57 @@ _RUINED: Sequence[_Row] = (
                 not_(_ZERO_DEPARTEMENT),
             )
         ),
+        source=GEOGRAPHY,
     ),
-    (
+    _ruined(
         "departement_sans_zero",
         E.departement_naissance,
         "Département de naissance d'un seul chiffre : un tableur a retiré le zéro. Reprendre l'export du REU.",
-        GEOGRAPHY,
         _always(_ZERO_DEPARTEMENT),
+        source=GEOGRAPHY,
     ),
-    (
+    _ruined(
         "code_postal_sans_zero",
         _CP,
         "Code postal de quatre chiffres en France : un tableur a retiré le zéro. Reprendre l'export du REU.",
-        OURS,
         _always(_ZERO_CODE_POSTAL),
     ),
-    (
+    _ruined(
         "nationalite_hors_union",
         E.nationalite,
         "Nationalité d'aucun État membre de l'Union européenne à cette date : la vérifier, ou la liste.",
-        f"{MUNICIPAL_LAW} ; {EUROPEAN_LAW}",
         _complementary(lambda liste: and_(E.nationalite != "", not_(_is_citizen(liste)))),
+        source=f"{MUNICIPAL_LAW} ; {EUROPEAN_LAW}",
     ),
 )
 """The platform may take the file, but the value is surely ruined, or the elector not of this list: `Kind.is_ours`."""
 
-_REMARKS: Sequence[_Row] = (
-    (
+_REMARKS = (
+    _remark(
         "date_partielle",
         _DATE,
         "Date de naissance partielle, transmise telle quelle : vérifier l'état civil.",
-        OURS,
         _always(_PARTIELLE),
     ),
-    (
-        "bureau_absent",
-        E.code_bureau,
-        "Électeur sans bureau de vote : l'affecter à un bureau.",
-        OURS,
-        _empty(E.code_bureau),
+    _remark(
+        "bureau_absent", E.code_bureau, "Électeur sans bureau de vote : l'affecter à un bureau.", _empty(E.code_bureau)
     ),
-    (
+    _remark(
         "numero_provisoire",
         E.numero_general,
         "Numéro d'ordre provisoire (0) : il sera attribué à l'application du mouvement.",
-        OURS,
         _always(E.numero_general == 0),
     ),
-    (
+    _remark(
         "nom_usage_identique",
         E.nom_usage,
         "Nom d'usage identique au nom de naissance : laissé vide dans le fichier.",
-        OURS,
         _always(and_(E.nom_usage != "", E.nom_usage == E.nom_naissance)),
     ),
-    (
+    _remark(
         "nom_usage_repete",
         E.nom_usage,
         "Nom d'usage qui répète le nom de naissance, aux majuscules près : le laisser vide.",
-        OURS,
         _always(
             and_(
                 E.nom_usage != "",
@@ -482,60 +467,50 @@ _REMARKS: Sequence[_Row] = (
             )
         ),
     ),
-    (
+    _remark(
         "nationalite_francaise",
         E.nationalite,
         "Nationalité française sur une liste complémentaire : vérifier la liste de l'électeur.",
-        f"{MUNICIPAL_LAW} ; {EUROPEAN_LAW}",
         _complementary(_always(E.nationalite.in_(FRANCAIS))),
+        source=f"{MUNICIPAL_LAW} ; {EUROPEAN_LAW}",
     ),
-    (
+    _remark(
         "departement_obsolete",
         E.departement_naissance,
         "Code de département 20 obsolète : indiquer 2A ou 2B.",
-        GEOGRAPHY,
         _always(E.departement_naissance == "20"),
+        source=GEOGRAPHY,
     ),
-    (
+    _remark(
         "naissance_incoherente",
         E.departement_naissance,
         "Le département de naissance ne s'accorde pas avec la commune, le pays ou la date : vérifier.",
-        GEOGRAPHY,
         _always(_NAISSANCE_INCOHERENTE),
+        source=GEOGRAPHY,
     ),
-    (
+    _remark(
         "commune_naissance_sans_zero",
         E.commune_naissance,
         "Code de la commune de naissance de quatre chiffres : un tableur a retiré le zéro. Reprendre l'export du REU.",
-        GEOGRAPHY,
         _always(_ZERO_COMMUNE),
+        source=GEOGRAPHY,
     ),
-    (
+    _remark(
         "code_postal_inconnu",
         _CP,
         "Ce n'est pas un code postal de France : le corriger, ou indiquer le pays de l'adresse.",
-        OURS,
         _always(_CODE_POSTAL_INCONNU),
     ),
 )
 
-RULES = tuple(
-    Rule(code, severity, value, message, source, is_ours, condition)
-    for severity, is_ours, table in (
-        (Severity.BLOCKING, False, _BLOCKING),
-        (Severity.BLOCKING, True, _RUINED),
-        (Severity.REMARK, False, _REMARKS),
-    )
-    for code, value, message, source, condition in table
-)
-"""What is looked at in each elector by herself, inside the database."""
+RULES = (*_BLOCKING, *_RUINED, *_REMARKS)
+"""What is looked at in each elector by itself, inside the database."""
 
 GARBLED_TEXT = Kind(
     "caracteres_abimes",
     Severity.BLOCKING,
     None,
     "Accents abîmés (« Ã© », « √© » ou « ? » pour « é ») par un mauvais encodage : reprendre l'export du REU.",
-    OURS,
     is_ours=True,
 )
 ALTERED_TEXT = Kind(
@@ -544,7 +519,6 @@ ALTERED_TEXT = Kind(
     None,
     "Erreur, formule ou nombre de tableur (« #N/A », « =SOMME(A1) », « 1E+03 ») à la place de la valeur : reprendre "
     "l'export du REU.",
-    OURS,
     is_ours=True,
 )
 RUINED_TEXTS = (ALTERED_TEXT, is_altered), (GARBLED_TEXT, is_garbled)
@@ -568,7 +542,6 @@ TROP_LONG = Kind(
     Severity.REMARK,
     None,
     f"Valeur de plus de {LONGEST} caractères, transmise entière : la raccourcir.",
-    OURS,
 )
 OF_TEXTS = (GARBLED_TEXT, ALTERED_TEXT, NETTOYE, SEPARATEUR, TROP_LONG)
 """What is looked at in each value of an elector or of a bureau."""
@@ -579,7 +552,6 @@ TWICE = Kind(
     E.nom_naissance,
     "Même électeur deux fois sur la liste (nom, prénoms, naissance et adresse, accents et tirets mis à part) : n'en "
     "garder qu'un.",
-    OURS,
     is_ours=True,
 )
 HOMONYM = Kind(
@@ -588,7 +560,6 @@ HOMONYM = Kind(
     E.nom_naissance,
     "Deux électeurs de mêmes nom, prénoms et naissance (accents et tirets mis à part), à deux adresses : vérifier que "
     "ce sont deux personnes.",
-    OURS,
 )
 OF_DOUBLES = (TWICE, HOMONYM)
 """What is looked at in the electors of one list who share their identity."""
@@ -598,7 +569,6 @@ CANTON_ABSENT = Kind(
     Severity.REMARK,
     Bureau.code_canton,
     "Code du canton inconnu pour ce bureau : l'indiquer une fois (page « Bureaux »).",
-    OURS,
 )
 CANTON_ELSEWHERE = Kind(
     "canton_incoherent",
@@ -612,21 +582,18 @@ CIRCONSCRIPTION_ABSENT = Kind(
     Severity.REMARK,
     Bureau.code_circonscription,
     "Circonscription inconnue pour ce bureau : l'indiquer.",
-    OURS,
 )
 CIRCONSCRIPTION_ELSEWHERE = Kind(
     "circonscription_incoherente",
     Severity.REMARK,
     Bureau.code_circonscription,
     "Le code de la circonscription n'est pas un numéro du département de la commune : le corriger.",
-    OURS,
 )
 NUMERO_TWICE = Kind(
     "numero_en_double",
     Severity.REMARK,
     E.numero_general,
     "Numéros d'ordre portés par plusieurs électeurs du bureau : {numeros}. Vérifier dans le REU.",
-    OURS,
 )
 OF_BUREAUX = (
     CANTON_ABSENT,
@@ -643,7 +610,6 @@ ZEROS_LOST = Kind(
     None,
     "Un tableur a retiré les zéros en tête des codes de {electeurs} : reprendre l'export du REU sans l'ouvrir "
     "dans un tableur, et l'importer de nouveau.",
-    OURS,
     is_ours=True,
 )
 NUMERO_GENERAL_ABSENT = Kind(
@@ -651,7 +617,6 @@ NUMERO_GENERAL_ABSENT = Kind(
     Severity.REMARK,
     E.numero_general,
     "{electeurs} sans numéro général (le REU n'en a pas) : la colonne reste vide.",
-    OURS,
 )
 MINEURS = Kind(
     "mineurs_non_exportes",
@@ -666,7 +631,6 @@ REGISTRE_CHANGED = Kind(
     None,
     "Le registre a été modifié hors import : l'export du {day} donnait {electeurs}, le registre en a {found}. "
     "Reprendre l'export du REU.",
-    OURS,
     is_ours=True,
 )
 EXPORT_OLD = Kind(
@@ -674,14 +638,12 @@ EXPORT_OLD = Kind(
     Severity.REMARK,
     None,
     "Cette liste vient de l'export du {day}, qui a plus de deux mois : en télécharger un nouveau d'ELIRE.",
-    OURS,
 )
 LISTE_ABSENT = Kind(
     "liste_absente",
     Severity.REMARK,
     None,
     "Liste absente du dernier export, du {day} : vérifier si elle existe encore, la vider si personne n'y est plus.",
-    OURS,
 )
 OF_FILE = (ZEROS_LOST, NUMERO_GENERAL_ABSENT, MINEURS, REGISTRE_CHANGED, EXPORT_OLD, LISTE_ABSENT)
 """What is said once of the whole file."""

@@ -168,7 +168,6 @@ def count_natures(connection: Connection) -> dict[str, int]:
 
 
 def _values(jour: date) -> dict[str, Any]:
-    """The columns of STAGED."""
     e = SHOWN
     came, left = PAIRS.c.before.is_(None), PAIRS.c.after.is_(None)
     order = [e.code_commune, e.liste, e.nom_naissance, e.prenoms, e.date_naissance, e.id]

@@ -135,7 +135,6 @@ def adresse(electeur: ElecteurTable = Electeur) -> ColumnElement[str]:
 
 
 def _join(separator: str, *parts: ColumnElement[str] | InstrumentedAttribute[str] | Case[str]) -> ColumnElement[str]:
-    """The parts that are not empty, with the separator between them."""
     led = [case((part == "", literal("", Text)), else_=literal(separator, Text) + part) for part in parts]
     return func.substr(reduce(add, led), len(separator) + 1)
 

@@ -415,7 +415,6 @@ def _keep_protection(connection: Connection, left: Row[Any], came: Row[Any]) -> 
 
 @cache
 def _unmatched() -> Select[Any]:
-    """Those who came or left, of the lists where some did each."""
     lines = (
         select(Electeur.id, Electeur.code_commune, Electeur.liste, *identite_columns(), Electeur.code_bureau)
         .add_columns(adresse().label("adresse"), func.coalesce(Electeur.numero_ordre, 0).label("numero"))

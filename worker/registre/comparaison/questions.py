@@ -167,7 +167,6 @@ def _differ(before: Sequence[Any], after: Sequence[Any]) -> ColumnElement[bool]:
 
 
 def _is_of(part: Part, version: int) -> Sequence[ColumnElement[bool]]:
-    """Whether an elector is of this part of a list, in a version."""
     return [*(getattr(Electeur, name) == value for name, value in part._asdict().items()), Electeur.version == version]
 
 
@@ -231,7 +230,6 @@ def _count_tail(connection: Connection, part: Part, version: int) -> int:
 
 
 def _find_lost_bureaux(connection: Connection, liste: ListeKey, before: int, version: int) -> Iterator[Question]:
-    """The bureaux of LEAST electors or more that have none in the staged version."""
     later = aliased(Electeur)
     names = ("code_commune", "liste", "code_bureau")
     still = exists().where(later.version == version, *(getattr(later, it) == getattr(Electeur, it) for it in names))

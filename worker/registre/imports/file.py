@@ -11,9 +11,7 @@ from typing import BinaryIO, cast
 
 from common.file_kind import START, FileKind, UnreadableArchiveError, list_files, open_archive, recognise
 from worker.errors import ImportRefusedError
-from worker.registre.imports.csv_text import open_text
-from worker.registre.imports.records import Columns, Record, RecordSource, Wanted
-from worker.registre.imports.workbook import open_sheet
+from worker.registre.imports.sources import Columns, Record, RecordSource, Wanted, open_sheet, open_text
 
 MOST_UNPACKED = 2 << 30
 """Bytes of an archive's files once out of it: four times a whole département."""

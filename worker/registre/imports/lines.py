@@ -11,7 +11,7 @@ from typing import BinaryIO, Generic, NamedTuple, TypeVar
 from common.texte import clean
 from worker.errors import ImportRefusedError
 from worker.registre.imports.file import ImportedFile, unreadable
-from worker.registre.imports.records import Broken, Columns
+from worker.registre.imports.sources import Broken, Columns
 from worker.registre.reference import arrondissement_of, commune_of, is_code_commune
 
 LAST_MONTH = "12"

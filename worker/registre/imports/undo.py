@@ -74,8 +74,6 @@ def undo_import(
 
 
 class _Known(NamedTuple):
-    """An import that is to be undone."""
-
     id: int
     file_name: str
     bureaux_before: list[dict[str, Any]]

@@ -35,8 +35,8 @@ from worker.registre.imports.lines import (
     parse_numero,
     unknown_commune,
 )
-from worker.registre.imports.records import Broken, Columns, Wanted
 from worker.registre.imports.report import CORRECT_OR_ACCEPT, ImportSummary, RejectReport, default_report
+from worker.registre.imports.sources import Broken, Columns, Wanted
 from worker.registre.models import Import, MouvementRegistre
 from worker.registre.versions import (
     BATCH,
@@ -295,7 +295,6 @@ def _is_known() -> ColumnElement[bool]:
 
 
 def _refuse_rejects(reading: MouvementReading, rejects: RejectReport, *, accept: bool) -> None:
-    """Refuse a file without a single mouvement, and rejected lines unless they are accepted."""
     if rejects.reasons and not (accept and reading.lines_kept):
         raise rejects.refusal(reading.lines_read, CORRECT_OR_ACCEPT)
     if not reading.lines_kept:

@@ -21,8 +21,14 @@ from schemas.vocabulary import ImportQuestion, Liste
 from worker.db.types import utc_now
 from worker.errors import ImportRefusedError
 from worker.registre.bureaux import COMMUNES_AT_ONCE, lock_bureaux, merge_bureaux
-from worker.registre.checks.facts import count_blocking, count_mineurs, count_without_zeros, facts_since, find_facts
-from worker.registre.checks.suspects import FACTS_VERSION
+from worker.registre.checks.facts import (
+    FACTS_VERSION,
+    count_blocking,
+    count_mineurs,
+    count_without_zeros,
+    facts_since,
+    find_facts,
+)
 from worker.registre.communes import read_codes
 from worker.registre.comparaison.compare import RecordMouvements, comparing
 from worker.registre.comparaison.matching import comparison_report
@@ -40,8 +46,7 @@ from worker.registre.imports.report import (
     default_report,
 )
 from worker.registre.models import Electeur, Import, ImportListe, ListeCommunale
-from worker.registre.reu.file import open_reu
-from worker.registre.reu.lines import FIELDS, ElecteurRow, Reading
+from worker.registre.reu.lines import FIELDS, ElecteurRow, Reading, open_reu
 from worker.registre.reu.parts import Parts, keep_parts
 from worker.registre.versions import (
     BATCH,
@@ -146,8 +151,6 @@ def preview_file(
 
 
 class _Wishes(NamedTuple):
-    """How an export is to be taken up."""
-
     imported_by: str
     accept_changes: bool
     accept_rejects: bool
@@ -262,7 +265,6 @@ def _refuse_other_file(reu: ImportedFile, intake: Intake) -> None:
 
 
 def _is_of(connection: Connection, import_id: int, said: Mapping[str, str]) -> bool:
-    """Whether an import of the same bytes was of the commune and the list that are said now."""
     columns = [getattr(ImportListe, name) for name in said]
     if not columns:
         return True
@@ -337,7 +339,6 @@ def _stage(
 def _write_electeurs(
     connection: Connection, version: int, rows: Iterable[ElecteurRow], progress: Callable[[], None]
 ) -> None:
-    """Write the rows in the order they come, and call `progress` after each batch."""
     write = _copy if connection.dialect.name == "postgresql" else _insert
     rest = iter(rows)
     for first in rest:
@@ -375,7 +376,6 @@ def _insert(connection: Connection, version: int, batch: Iterable[ElecteurRow]) 
 
 
 def _refuse_rejects(reading: Reading, rejects: RejectReport, *, accept: bool) -> None:
-    """Refuse a file without a single elector, and rejected lines unless they are accepted."""
     if rejects.reasons and not (accept and reading.lines_kept):
         raise rejects.refusal(reading.lines_read, CORRECT_OR_ACCEPT if reading.lines_kept else _NOTHING_KEPT)
     if not reading.listes:
@@ -386,7 +386,6 @@ def _refuse_rejects(reading: Reading, rejects: RejectReport, *, accept: bool) ->
 
 
 def _ask_same_bytes(connection: Connection, reu: ImportedFile, intake: "Intake") -> list[Question]:
-    """The question about bytes that were imported under other days only."""
     jour = intake.taken_on or shared_day(now(), [intake.commune] if intake.commune else [])
     days = {
         day for number, day in find_days(connection, reu.sha256) if _is_of(connection, number, reu.columns.constants)
@@ -406,7 +405,6 @@ def _ask_same_bytes(connection: Connection, reu: ImportedFile, intake: "Intake")
 
 
 def _refuse_unanswered(questions: Sequence[Question]) -> None:
-    """Refuse what has to be confirmed first."""
     if questions:
         said = ask_in_words((it.found, it.cause) for it in questions)
         raise ImportRefusedError(
@@ -444,7 +442,6 @@ def _refuse_late(connection: Connection, listes: Collection[ListeKey], link: _Li
 
 
 def _count(connection: Connection, reading: Reading) -> tuple[tuple[ListeCount, ...], tuple[ListeCount, ...]]:
-    """The lists that are replaced, and those of the same communes that are not."""
     with connection.begin():
         before = _count_current(connection, {liste.code_commune for liste in reading.listes})
     replaced = reading.listes
@@ -455,7 +452,6 @@ def _count(connection: Connection, reading: Reading) -> tuple[tuple[ListeCount, 
 
 
 def _count_current(connection: Connection, communes: Iterable[str]) -> dict[ListeKey, int]:
-    """The electors that each list of these communes shows."""
     key = ListeCommunale.code_commune, ListeCommunale.liste
     query = select(*key, func.count(Electeur.id)).outerjoin(Electeur, is_shown()).group_by(*key)
     counts: dict[ListeKey, int] = {}

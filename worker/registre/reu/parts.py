@@ -65,7 +65,6 @@ def keep_parts(connection: Connection, version: int, reading: Reading) -> dict[L
 
 
 def _read_parts(connection: Connection, liste: ListeKey, version: int) -> tuple[dict[str, int], dict[str, int]]:
-    """The electors of each arrondissement of a version, and the import that wrote each."""
     counts = select(Electeur.arrondissement, func.count()).where(*_is_of(liste, version))
     shown = {str(code): int(number) for code, number in connection.execute(counts.group_by(Electeur.arrondissement))}
     of_liste = ImportListe.code_commune == liste.code_commune, ImportListe.liste == liste.liste
@@ -79,7 +78,6 @@ def _is_of(liste: ListeKey, version: int, codes: Collection[str] | None = None) 
 
 
 def _refuse_unknown(liste: ListeKey, codes: Collection[str]) -> None:
-    """Go on only if the export holds every arrondissement."""
     if not arrondissements_of(liste.code_commune) <= set(codes):
         held = f"cet export est celui de {', '.join(sorted(codes))}, une partie de la commune {liste.code_commune}"
         raise ImportRefusedError(

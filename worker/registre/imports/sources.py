@@ -1,0 +1,420 @@
+"""What is read of a file to import: a CSV file or a workbook, as records of fields, and where each field is.
+
+Memory does not depend on the size of a CSV file. Of a workbook it holds one row, the texts that are kept apart from the
+rows, and an empty element for each row read: MOST_BYTES bounds them (122 MB for 300,000 electors).
+"""
+
+import csv
+import re
+import warnings
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import date
+from enum import StrEnum
+from functools import partial
+from io import SEEK_END, BufferedReader, TextIOWrapper
+from itertools import chain, islice
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple, Protocol, cast
+
+from common.file_kind import UnreadableArchiveError, open_archive
+from common.french import count_of
+from worker.errors import ImportRefusedError
+
+if TYPE_CHECKING:
+    from openpyxl import Workbook
+
+_LINES_ABOVE = 20
+"""Lines above the titles that are looked at, to say where the titles are."""
+
+
+class Broken(StrEnum):
+    """Why a record has no fields: the reason that the report of rejects gives."""
+
+    QUOTES = "guillemets mal fermés"
+    CUT = "dernière ligne coupée : le téléchargement n'est pas allé au bout"
+    CELL = "cellule en erreur dans le classeur (#N/A, #REF!…)"
+    TITLES = "ligne de titres répétée : plusieurs fichiers mis bout à bout"
+
+
+Record = tuple[int, list[str] | Broken]
+"""The number of a line, counted from 1, and its fields, or why it has none."""
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Where each field is. A field that the file lacks is at `width`, where the parser puts an empty value."""
+
+    width: int
+    positions: Mapping[str, int]
+    notes: tuple[str, ...] = ()
+    constants: Mapping[str, str] = field(default_factory=dict)
+    """Values that the file lacks and somebody has said of all its lines; the parser puts them behind the empty one."""
+
+    def at(self, name: str) -> int:
+        """The place of the field of this name, counted from 0."""
+        if name in self.constants:
+            return self.width + 1 + list(self.constants).index(name)
+        return self.positions.get(name, self.width)
+
+
+class Wanted(NamedTuple):
+    """The file that an import wants."""
+
+    match_columns: Callable[[Sequence[str]], Columns]
+    """Finds the columns by a line of titles; raises ImportRefusedError where it is another file's."""
+    advice: str
+    """What a clerk can do about a file that cannot be read, in French: « téléchargez-le … »."""
+    digits: Mapping[str, int]
+    """Codes that a spreadsheet takes for numbers, and shortens: how many digits they have."""
+
+    def refuse(self, reason: str) -> ImportRefusedError:
+        """The refusal of a file, for this reason."""
+        return ImportRefusedError(f"{reason} ; {self.advice}")
+
+
+class RecordSource(Protocol):
+    """How the records of a file are read."""
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a clerk should know about the file, in French."""
+
+    def iter_records(self, stream: BinaryIO, columns: Columns) -> Iterator[Record]:
+        """The records behind the titles; blank lines are passed over."""
+
+
+def match_titles(lines: Iterable[Sequence[str]], wanted: Wanted) -> tuple[Sequence[str], Columns]:
+    """The titles, which are the first of the lines, and where the columns are.
+
+    Raises:
+        ImportRefusedError: another file's; or its titles are further down, and the message says where.
+    """
+    rest = iter(lines)
+    titles = next(rest, ())
+    try:
+        return titles, wanted.match_columns(titles)
+    except ImportRefusedError as refusal:
+        for number, line in enumerate(islice(rest, _LINES_ABOVE), 2):
+            if _are_titles(line, wanted):
+                raise wanted.refuse(f"les titres des colonnes sont à la ligne {number}, et non à la première") from None
+        if len(titles) == 1 and any(mark in titles[0] for mark in ";,\t"):
+            raise wanted.refuse("chaque ligne est d'un bout à l'autre entre guillemets") from None
+        raise refusal from None
+
+
+def _are_titles(line: Sequence[str], wanted: Wanted) -> bool:
+    try:
+        wanted.match_columns(line)
+    except ImportRefusedError:
+        return False
+    return True
+
+
+CP1252 = "cp1252"
+UTF_8 = "utf-8-sig"
+MAX_LINE = 1 << 20
+"""Characters of one line that are read at once; a longer line is no line of an export."""
+
+_MAYBE_CUT = "la dernière ligne n'a pas de fin de ligne : si le téléchargement a été interrompu, recommencez-le"
+_DOS = re.compile(rb"[A-Za-z][\x82\x87\x88\x90]|[a-z]\x8a|[A-Za-z]\x93[A-Za-z]")
+"""é ç ê É, è, ô of CP850 and CP437, which Windows-1252 reads as marks that never stand behind such a letter."""
+_MAC = re.compile(rb"[A-Za-z][\x83\x8d\x8f]|[a-z]\x8e|[A-Za-z]\x99[A-Za-z]")
+"""É ç è, é, ô of Mac Roman, likewise."""
+
+
+@dataclass(frozen=True)
+class CsvText:
+    """The lines of a CSV file, known by its titles."""
+
+    encoding: str
+    separator: str
+    titles: Sequence[str]
+    has_old_ends: bool
+    """Whether lines end as they did on a Macintosh before 2001: CR alone."""
+    is_whole: bool
+    """Whether the last line has an end; without one, it may be cut in its last value."""
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a clerk should know about the file, in French."""
+        converted = ("fichier en Windows-1252 (cp1252), converti en UTF-8",) if self.encoding == CP1252 else ()
+        ends = ("fins de ligne d'un ancien Macintosh (CR seul), lues comme les autres",) if self.has_old_ends else ()
+        cut = () if self.is_whole else (_MAYBE_CUT,)
+        return (*converted, *ends, *cut)
+
+    def iter_records(self, stream: BinaryIO, columns: Columns) -> Iterator[Record]:
+        """Read the lines after the titles. Bytes that mean nothing in the encoding become surrogates."""
+        with TextIOWrapper(stream, self.encoding, errors="surrogateescape", newline="") as text:
+            lines: Iterable[str] = iter(partial(text.readline, MAX_LINE), "")
+            if self.encoding == CP1252:
+                lines = map(_mark_utf_8, lines)
+            yield from _split_records(_Lines(lines), self.separator, self.titles, columns.width)
+
+
+def open_text(stream: BinaryIO, wanted: Wanted) -> tuple[CsvText, Columns]:
+    """Read the titles of a CSV file, from its beginning.
+
+    Raises:
+        ImportRefusedError: another file's, or written in a way that is not read; the message says which.
+    """
+    first_line = stream.readline(MAX_LINE)
+    encoding = _detect_encoding(first_line, stream, wanted)
+    is_whole = _ends_its_last_line(stream)
+    has_old_ends = b"\r" in first_line.rstrip(b"\r\n")
+    stream.seek(0)
+    with TextIOWrapper(stream, encoding, errors="replace", newline="") as text:
+        lines = iter(partial(text.readline, MAX_LINE), "")
+        title_line = next(lines, "")
+        separator = max(";,\t", key=title_line.count)
+        if separator == "\t":
+            raise wanted.refuse("les colonnes sont séparées par des tabulations, comme un tableur les enregistre")
+        try:
+            titles, columns = match_titles(_split_lines(title_line, lines, separator), wanted)
+        except csv.Error:
+            raise ImportRefusedError("la première ligne n'est pas celle d'un fichier CSV") from None
+    return CsvText(encoding, separator, tuple(titles), has_old_ends, is_whole), columns
+
+
+def _ends_its_last_line(stream: BinaryIO) -> bool:
+    """Whether an end of line is the last byte; a file out of a ZIP is whole, since its checksum is right."""
+    if not isinstance(stream, BufferedReader):
+        return True
+    stream.seek(-1, SEEK_END)
+    return stream.read(1) in b"\r\n"
+
+
+def _detect_encoding(first_line: bytes, rest: BinaryIO, wanted: Wanted) -> str:
+    """UTF-8 or cp1252: the accents of the titles tell, and when they have none, the first line that has one."""
+    line = first_line
+    while line.isascii():
+        line = rest.readline(MAX_LINE)
+        if not line:
+            return UTF_8
+    line = next(piece for piece in line.splitlines() if not piece.isascii())
+    try:
+        line.decode()
+    except UnicodeDecodeError:
+        if _DOS.search(line):
+            raise wanted.refuse("les accents sont écrits comme sous MS-DOS (CP850 ou CP437)") from None
+        if _MAC.search(line):
+            raise wanted.refuse("les accents sont écrits comme sur un ancien Macintosh (Mac Roman)") from None
+        return CP1252
+    return UTF_8
+
+
+def _split_lines(first: str, rest: Iterable[str], separator: str) -> Iterator[list[str]]:
+    """Each line by itself: quotes that are never closed must not swallow the file."""
+    for line in chain([first], rest):
+        yield next(csv.reader([line.rstrip("\r\n")], delimiter=separator), [])
+
+
+def _mark_utf_8(line: str) -> str:
+    """A line in UTF-8 among those in Windows-1252: its letters become bytes without a meaning, and it is rejected."""
+    if "Ã" not in line:
+        return line
+    content = line.encode(CP1252, "surrogateescape")
+    try:
+        content.decode()
+    except UnicodeDecodeError:
+        return line
+    return content.decode("ascii", "surrogateescape")
+
+
+class _Lines:
+    """Lines of a text, those of the record at hand kept: a quote never closed must not swallow its neighbours."""
+
+    def __init__(self, lines: Iterable[str]) -> None:
+        self._source = iter(lines)
+        self._again: deque[str] = deque()
+        self.held: list[str] = []
+
+    def __iter__(self) -> "_Lines":
+        return self
+
+    def __next__(self) -> str:
+        line = self._again.popleft() if self._again else next(self._source)
+        self.held.append(line)
+        return line
+
+    def give_back(self) -> None:
+        """All lines of the record but the first will be read again."""
+        self._again.extendleft(reversed(self.held[1:]))
+        del self.held[1:]
+
+
+def _split_records(lines: _Lines, separator: str, titles: Sequence[str], width: int) -> Iterator[Record]:
+    reader = csv.reader(lines, delimiter=separator, strict=True)
+    repeated, last = list(titles), titles[-1]
+    next(lines)
+    number = 1
+    while True:
+        number += len(lines.held)
+        lines.held.clear()
+        try:
+            fields: list[str] | Broken = next(reader)
+        except StopIteration:
+            return
+        except csv.Error:
+            fields = Broken.QUOTES
+        if len(lines.held) > 1 and (fields is Broken.QUOTES or len(fields) != width):
+            lines.give_back()
+            fields = Broken.QUOTES
+        if not fields:
+            continue
+        if isinstance(fields, Broken) or len(fields) != width:
+            if not lines.held[0].endswith(("\n", "\r")):
+                fields = Broken.CUT
+        elif fields[-1] == last and fields[1:] == repeated[1:]:
+            fields = Broken.TITLES
+        yield number, fields
+
+
+MOST_BYTES = 256 << 20
+"""Of all that a workbook holds, once out of its ZIP: some 300,000 electors. More are to be given as CSV."""
+
+_MOST_ROWS = 1 << 20
+"""Those of a sheet (ECMA-376, and every spreadsheet)."""
+_MOST_COLUMNS = 256
+"""Looked at in the row of titles."""
+_ROWS_ABOVE = 30
+_ERRORS = frozenset({"#DIV/0!", "#N/A", "#NAME?", "#NULL!", "#NUM!", "#REF!", "#VALUE!"})
+
+
+@dataclass
+class Sheet:
+    """The sheet of a workbook that holds what is imported, known by its titles."""
+
+    name: str
+    titles: Sequence[str]
+    wanted: Wanted
+    _lost_zeros: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a clerk should know about the file, in French; once it is read, which codes have lost their zeros."""
+        said = f"classeur lu par sa feuille « {self.name} » ; l'export CSV d'origine est plus sûr qu'un classeur"
+        if not self._lost_zeros:
+            return (said,)
+        cells = ", ".join(f"{title} ({count})" for title, count in self._lost_zeros.items())
+        many = count_of(self._lost_zeros.total(), "code a", "codes ont")
+        return said, f"{many} perdu des zéros, le tableur les tient pour des nombres : {cells}"
+
+    def iter_records(self, stream: BinaryIO, columns: Columns) -> Iterator[Record]:
+        """The rows below the titles, each with its number in the sheet."""
+        places = columns.positions
+        digits = {places[name]: most for name, most in self.wanted.digits.items() if name in places}
+        width, repeated = columns.width, list(self.titles)
+        with _open_workbook(stream, self.wanted) as workbook:
+            for number, cells in enumerate(_iter_rows(_sheets_of(workbook)[self.name], width + 1), 1):
+                if number > _MOST_ROWS:
+                    raise self.wanted.refuse("la feuille a plus de lignes qu'un tableur n'en écrit")
+                fields = [_text_of(cell) for cell in cells]
+                if number == 1 or not any(fields):
+                    continue
+                for place, most in digits.items():
+                    if isinstance(cells[place], int | float) and len(fields[place]) < most:
+                        self._lost_zeros[self.titles[place]] += 1
+                yield number, _check(fields, width, repeated)
+
+
+def _check(fields: list[str], width: int, titles: list[str]) -> list[str] | Broken:
+    if not _ERRORS.isdisjoint(fields):
+        return Broken.CELL
+    if not fields[width]:
+        del fields[width]
+    return Broken.TITLES if fields == titles else fields
+
+
+def open_sheet(stream: BinaryIO, wanted: Wanted) -> tuple[Sheet, Columns]:
+    """Find the one visible sheet whose first row has the titles.
+
+    Raises:
+        ImportRefusedError: none has them, or several have; the workbook is damaged, or too large.
+    """
+    found: list[tuple[Sheet, Columns]] = []
+    refusals: list[ImportRefusedError] = []
+    with _open_workbook(stream, wanted) as workbook:
+        for sheet in _sheets_of(workbook).values():
+            if sheet.sheet_state != "visible":
+                continue
+            try:
+                titles, columns = match_titles(_first_rows(sheet), wanted)
+            except ImportRefusedError as refusal:
+                refusals.append(refusal)
+            else:
+                found.append((Sheet(sheet.title, titles, wanted), columns))
+    if len(found) > 1:
+        names = ", ".join(f"« {sheet.name} »" for sheet, _ in found)
+        raise ImportRefusedError(f"plusieurs feuilles de ce classeur ont ces titres ({names}) ; n'en gardez qu'une")
+    if not found:
+        raise refusals[0] if refusals else wanted.refuse("ce classeur n'a aucune feuille lisible")
+    return found[0]
+
+
+class _Rows(Protocol):
+    """What openpyxl gives for a sheet that is only read."""
+
+    title: str
+    sheet_state: str
+
+    def reset_dimensions(self) -> None: ...
+
+    def iter_rows(self, *, max_col: int, max_row: int | None, values_only: bool) -> Iterator[Sequence[object]]: ...
+
+
+def _sheets_of(workbook: "Workbook") -> dict[str, _Rows]:
+    return {sheet.title: sheet for sheet in cast("list[_Rows]", workbook.worksheets)}
+
+
+def _first_rows(sheet: _Rows) -> Iterator[Sequence[str]]:
+    for cells in _iter_rows(sheet, _MOST_COLUMNS, _ROWS_ABOVE):
+        fields = [_text_of(cell) for cell in cells]
+        while fields and not fields[-1]:
+            fields.pop()
+        yield fields
+
+
+def _iter_rows(sheet: _Rows, width: int, most: int | None = None) -> Iterator[Sequence[object]]:
+    sheet.reset_dimensions()  # what the sheet says of its size may be wrong, and rows beyond it would not be read
+    return sheet.iter_rows(max_col=width, max_row=most, values_only=True)
+
+
+def _text_of(cell: object) -> str:
+    """The value as an export writes it: whole numbers without decimals, dates `JJ/MM/AAAA`."""
+    match cell:
+        case None:
+            return ""
+        case str():
+            return cell
+        case date():
+            return f"{cell:%d/%m/%Y}"
+        case float() if cell.is_integer():
+            return str(int(cell))
+    return str(cell)
+
+
+@contextmanager
+def _open_workbook(stream: BinaryIO, wanted: Wanted) -> Iterator["Workbook"]:
+    """The workbook, for as long as its rows are read; no formula is computed, no macro and no link looked at."""
+    from openpyxl import load_workbook
+
+    try:
+        with open_archive(stream, MOST_BYTES):
+            pass
+    except UnreadableArchiveError:
+        raise wanted.refuse("ce classeur est abîmé, protégé ou trop grand (plus de 256 Mo hors de son ZIP)") from None
+    stream.seek(0)
+    workbook = None
+    try:
+        with warnings.catch_warnings(action="ignore"):  # of styles and extensions, which do not matter here
+            workbook = load_workbook(stream, read_only=True, data_only=True, keep_links=False)
+            yield workbook
+    except (ImportRefusedError, OSError):
+        raise
+    except Exception as error:  # noqa: BLE001 — whatever a damaged workbook makes of openpyxl
+        raise wanted.refuse(f"ce classeur est abîmé ({type(error).__name__})") from None
+    finally:
+        if workbook is not None:
+            workbook.close()
