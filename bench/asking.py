@@ -5,7 +5,7 @@ from typing import NamedTuple
 from uuid import uuid4
 
 from bench.mouvements import DATE_TABLEAU
-from producers.cli.batch import put_in_batch
+from producers.cli.send import put_in_batch
 from schemas.envelope import CloudEvent
 from schemas.requests import ListeExportRequested, TableauxRenderRequested
 from schemas.tableaux import TypeTableau

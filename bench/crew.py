@@ -26,7 +26,7 @@ from bench.crowd import open_screen
 from bench.measure import Measure
 from bench.ready import ReadyFiles, Tally
 from bench.registers import Task
-from producers.cli.batch import TOGETHER
+from producers.cli.send import TOGETHER
 from producers.publisher import Publisher
 from tests.parts.mail import Mailbox
 from tests.parts.process import Process

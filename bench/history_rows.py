@@ -14,7 +14,7 @@ from bench.history_files import Row, deposits_of, files_of
 from bench.measure import Measure, Stopwatch
 from bench.registers import Task, settle
 from common.calendrier import jour_a_paris, now
-from schemas.topology import REQUEST_FILE_NOTED, REQUEST_LISTE_EXPORT, REQUEST_TABLEAUX_RENDER
+from schemas.topology import REQUEST_DECLARATION, REQUEST_LISTE_EXPORT, REQUEST_TABLEAUX_RENDER
 from schemas.vocabulary import ExportStatus
 from tests.parts.town import AGENT, prepare_mouvements
 from worker.access.models import Agent
@@ -143,7 +143,7 @@ def _request(asked: Asked) -> Row:
 def _download(asked: Asked) -> Row:
     return _event(asked, 1, asked.at + timedelta(minutes=1)) | {
         "event_id": f"bench-{asked.number}-download",
-        "event_type": REQUEST_FILE_NOTED,
+        "event_type": REQUEST_DECLARATION,
         "kind": "downloaded",
     }
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 from common.cli import ExitCode
 from common.french import count_of
@@ -12,60 +12,40 @@ from common.incomplete import describe_missing
 from schemas.vocabulary import ExportKind, ExportStatus, Piece, RequestOutcome, Severity, Verdict
 
 
-class FileState(StrEnum):
-    """Where a file stands in a clerk's work: one state each, and what cannot be used is never called ready."""
+class Toned(StrEnum):
+    """A state, with its label as a clerk reads it, and the look of its badge: a class of the style sheet."""
 
-    QUEUED = "queued"
-    RUNNING = "running"
-    FAILED = "failed"
-    CANCELLED = "cancelled"
-    REJECTED = "rejected"
-    TO_REDO = "to_redo"
-    CERTIFIED = "certified"
-    PUBLISHED = "published"
-    ACCEPTED = "accepted"
-    DEPOSITED = "deposited"
-    PURGED = "purged"
-    TO_CORRECT = "to_correct"
-    PROVISOIRE = "provisoire"
-    TO_COMPLETE = "to_complete"
-    OUTDATED = "outdated"
-    READY = "ready"
-
-    @property
-    def label(self) -> str:
-        """As a clerk reads it."""
-        return _STATES[self].label
-
-    @property
-    def tone(self) -> str:
-        """How its badge looks, a class of the style sheet; the word says all without it."""
-        return _STATES[self].tone
-
-
-class _Look(NamedTuple):
+    _value_: str
     label: str
     tone: str
 
+    def __new__(cls, value: str, label: str = "", tone: str = "") -> Self:
+        """Make a member; a lookup names the value alone."""
+        member = str.__new__(cls, value)
+        member._value_ = value
+        member.label, member.tone = label, tone
+        return member
 
-_STATES = {
-    FileState.QUEUED: _Look("en attente", "queued"),
-    FileState.RUNNING: _Look("en préparation", "running"),
-    FileState.FAILED: _Look("en échec", "failed"),
-    FileState.CANCELLED: _Look("annulé", "cancelled"),
-    FileState.REJECTED: _Look("rejeté", "error"),
-    FileState.TO_REDO: _Look("à refaire", "error"),
-    FileState.CERTIFIED: _Look("certifié", "ok"),
-    FileState.PUBLISHED: _Look("publié", "info"),
-    FileState.ACCEPTED: _Look("accepté", "ok"),
-    FileState.DEPOSITED: _Look("déposé", "info"),
-    FileState.PURGED: _Look("effacé", "idle"),
-    FileState.TO_CORRECT: _Look("à corriger", "error"),
-    FileState.PROVISOIRE: _Look("provisoire", "warning"),
-    FileState.TO_COMPLETE: _Look("à compléter", "warning"),
-    FileState.OUTDATED: _Look("ancien", "warning"),
-    FileState.READY: _Look("prêt", "ready"),
-}
+
+class FileState(Toned):
+    """Where a file stands in a clerk's work: one state each, and what cannot be used is never called ready."""
+
+    QUEUED = "queued", "en attente", "queued"
+    RUNNING = "running", "en préparation", "running"
+    FAILED = "failed", "en échec", "failed"
+    CANCELLED = "cancelled", "annulé", "cancelled"
+    REJECTED = "rejected", "rejeté", "error"
+    TO_REDO = "to_redo", "à refaire", "error"
+    CERTIFIED = "certified", "certifié", "ok"
+    PUBLISHED = "published", "publié", "info"
+    ACCEPTED = "accepted", "accepté", "ok"
+    DEPOSITED = "deposited", "déposé", "info"
+    PURGED = "purged", "effacé", "idle"
+    TO_CORRECT = "to_correct", "à corriger", "error"
+    PROVISOIRE = "provisoire", "provisoire", "warning"
+    TO_COMPLETE = "to_complete", "à compléter", "warning"
+    OUTDATED = "outdated", "ancien", "warning"
+    READY = "ready", "prêt", "ready"
 
 
 class StateRule(NamedTuple):
@@ -90,13 +70,6 @@ STATE_RULES = (
     StateRule(FileState.OUTDATED, "outdated_at"),
 )
 """In this order: the first that holds is the state, and a file of which none holds is ready."""
-
-_NOT_MADE = {
-    ExportStatus.QUEUED: FileState.QUEUED,
-    ExportStatus.RUNNING: FileState.RUNNING,
-    ExportStatus.FAILED: FileState.FAILED,
-    ExportStatus.CANCELLED: FileState.CANCELLED,
-}
 
 
 class PieceFile(NamedTuple):
@@ -193,7 +166,7 @@ class ExportState:
     def state(self) -> FileState:
         """Where it stands: the one place that says so, whoever shows it."""
         if self.status is not ExportStatus.READY:
-            return _NOT_MADE[self.status]
+            return FileState(self.status)
         return next((rule.state for rule in STATE_RULES if self._is(rule)), FileState.READY)
 
     def _is(self, rule: StateRule) -> bool:

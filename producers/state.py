@@ -1,12 +1,15 @@
 """What became of the requests, read from the views `derniers_exports` and `demandes` by an account that only reads."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import fields
 from datetime import UTC, date, datetime
-from typing import Any, Self
+from enum import StrEnum
+from functools import cache
+from types import NoneType, UnionType
+from typing import Any, Self, TypeVar, get_args, get_origin, get_type_hints
 from urllib.parse import quote
 
 from sqlalchemy import (
@@ -17,6 +20,7 @@ from sqlalchemy import (
     Row,
     Select,
     String,
+    TableClause,
     column,
     create_engine,
     func,
@@ -32,7 +36,7 @@ from common.database import CONNECT_OPTIONS, explain_database_tls
 from producers.errors import ProducerConfigurationError, StateAwayError
 from producers.records import ExportState, PieceFile, RequestState
 from schemas.requests import LARGEST_ID
-from schemas.vocabulary import ExportKind, ExportStatus, RequestOutcome
+from schemas.vocabulary import RequestOutcome
 
 _TIMEOUT_SECONDS = 5
 _CONNECTIONS = 8
@@ -40,7 +44,69 @@ _CONNECTIONS = 8
 _PLANS = "-c join_collapse_limit=4 -c from_collapse_limit=4"
 """A view joins eight tables by their keys: thinking of all orders of these takes longer than to read the rows."""
 
-_DERNIERS_EXPORTS = table("derniers_exports", *(column(field.name) for field in fields(ExportState)))
+_Record = TypeVar("_Record")
+
+
+def view_of(name: str, kind: type, *more: str) -> TableClause:
+    """Return a view that has a column for each field of a dataclass, and `more` columns that queries name."""
+    return table(name, *(column(field.name) for field in fields(kind)), *map(column, more))
+
+
+def to_record(kind: type[_Record], row: Row[Any], **given: Any) -> _Record:  # noqa: ANN401 — fields of the dataclass
+    """Build a dataclass from the columns of a row that bear the names of its fields, in the types of these fields.
+
+    A field that cannot be None gets the empty value of its type where the column is NULL. `given` are fields that no
+    column holds as they are.
+    """
+    known = row._mapping  # noqa: SLF001 — the public name, underscored so as not to hide a column
+    read = {name: convert(known[name]) for name, convert in _converters(kind).items() if name in known}  # type: ignore[arg-type]
+    return kind(**read | given)
+
+
+@cache
+def _converters(kind: type) -> Mapping[str, Callable[[Any], Any]]:
+    return {name: _converter(hint) for name, hint in get_type_hints(kind).items()}
+
+
+def _converter(hint: Any) -> Callable[[Any], Any]:  # noqa: ANN401 — a type, or a form of typing
+    may_be_none = isinstance(hint, UnionType)
+    plain = next(it for it in get_args(hint) if it is not NoneType) if may_be_none else hint
+    of_type = get_origin(plain) or plain
+    if of_type is datetime:
+        return to_instant
+    if of_type is date:
+        return to_day
+    if of_type is not str and issubclass(of_type, Collection) and not issubclass(of_type, StrEnum):
+        return to_document
+    return lambda value: of_type(value) if value is not None else None if may_be_none else of_type()
+
+
+def to_instant(value: datetime | str | None) -> datetime | None:
+    """PostgreSQL gives an aware datetime, SQLite the text `YYYY-MM-DD HH:MM:SS.mmm` in UTC."""
+    if isinstance(value, str):
+        return datetime.fromisoformat(value).replace(tzinfo=UTC)
+    return value and value.astimezone(UTC)
+
+
+def to_day(value: date | str | None) -> date | None:
+    """PostgreSQL gives a date, SQLite the text `YYYY-MM-DD`."""
+    return date.fromisoformat(value) if isinstance(value, str) else value
+
+
+def to_document(value: Any) -> Any:  # noqa: ANN401 — JSON
+    """PostgreSQL gives what the JSON says, SQLite its text."""
+    return json.loads(value) if isinstance(value, str) else value
+
+
+_Export = TypeVar("_Export", bound=ExportState)
+
+
+def to_export(kind: type[_Export], row: Row[Any]) -> _Export:
+    """Build the record of a file from a row of `derniers_exports`."""
+    return to_record(kind, row, pieces={name: PieceFile(**it) for name, it in to_document(row.pieces).items()})
+
+
+_DERNIERS_EXPORTS = view_of("derniers_exports", ExportState)
 _DEMANDES = table("demandes", *(column(name, String) for name in ("source", "event_id", "outcome", "reason")))
 
 
@@ -137,7 +203,9 @@ class State:
         Raises:
             StateAwayError: the database did not answer.
         """
-        query = _of_batch(_of_commune(select(func.count()).select_from(_DERNIERS_EXPORTS), commune), batch)
+        query = _of_batch(select(func.count()).select_from(_DERNIERS_EXPORTS), batch)
+        if commune is not None:
+            query = query.where(_DERNIERS_EXPORTS.c.code_commune == commune)
         with self.reading() as connection:
             number: int = connection.execute(query).scalar_one()
         return number
@@ -164,6 +232,27 @@ class State:
                 .order_by(export.export_id),
             )
         return RequestState(RequestOutcome(seen.outcome), seen.reason, tuple(exports))
+
+    def read(self, query: Select[Any]) -> Sequence[Row[*tuple[Any, ...]]]:
+        """Return the rows of a query.
+
+        Raises:
+            StateAwayError: the database did not answer.
+        """
+        with self.reading() as connection:
+            return connection.execute(query).all()
+
+    def read_page(self, query: Select[Any], page: int, size: int) -> tuple[Sequence[Row[Any]], int]:
+        """Return the rows of a page of an ordered query, and how many rows there are in all; the first page is 1.
+
+        Raises:
+            StateAwayError: the database did not answer.
+        """
+        counted = select(func.count()).select_from(query.order_by(None).subquery())
+        with self.reading() as connection:
+            rows = connection.execute(query.limit(size).offset((page - 1) * size)).all()
+            total: int = connection.execute(counted).scalar_one()
+        return rows, total
 
     @contextmanager
     def one_connection(self) -> Iterator[None]:
@@ -219,50 +308,12 @@ def _read_only_engine(url: URL) -> Engine:
     return engine.execution_options(postgresql_readonly=True)
 
 
-def _of_commune(query: Select[Any], commune: str | None) -> Select[Any]:
-    return query if commune is None else query.where(_DERNIERS_EXPORTS.c.code_commune == commune)
-
-
 def _of_batch(query: Select[Any], batch: str | None) -> Select[Any]:
     return query if batch is None else query.where(column("correlation_id") == batch)
 
 
 def _read_exports(connection: Connection, query: Select[Any]) -> list[ExportState]:
-    return [_to_export(row) for row in connection.execute(query)]
-
-
-def _to_export(row: Row[Any]) -> ExportState:
-    values = dict(row._mapping)  # noqa: SLF001 — the public name, underscored so as not to hide a column
-    for name in ("requested_at", "started_at", "finished_at", "purged_at", "recalled_at", "outdated_at"):
-        values[name] = to_instant(values[name])
-    for name in ("provisoire_until", "deposited_on", "published_on", "published_until", "certified_on"):
-        values[name] = to_day(values[name])
-    for name in ("rests_on", "anomalies"):
-        values[name] = to_document(values[name])
-    values["pieces"] = to_pieces(values["pieces"])
-    return ExportState(**values | {"status": ExportStatus(values["status"]), "kind": ExportKind(values["kind"])})
-
-
-def to_instant(value: datetime | str | None) -> datetime | None:
-    """PostgreSQL gives an aware datetime, SQLite the text `YYYY-MM-DD HH:MM:SS.mmm` in UTC."""
-    if isinstance(value, str):
-        return datetime.fromisoformat(value).replace(tzinfo=UTC)
-    return value and value.astimezone(UTC)
-
-
-def to_day(value: date | str | None) -> date | None:
-    """PostgreSQL gives a date, SQLite the text `YYYY-MM-DD`."""
-    return date.fromisoformat(value) if isinstance(value, str) else value
-
-
-def to_document(value: Any) -> Any:  # noqa: ANN401 — JSON
-    """PostgreSQL gives what the JSON says, SQLite its text."""
-    return json.loads(value) if isinstance(value, str) else value
-
-
-def to_pieces(value: Any) -> dict[str, PieceFile]:  # noqa: ANN401 — JSON
-    """The files beside an export, by their kind."""
-    return {kind: PieceFile(**known) for kind, known in to_document(value).items()}
+    return [to_export(ExportState, row) for row in connection.execute(query)]
 
 
 def _place(url: URL) -> str:

@@ -5,10 +5,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self, get_args
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, StrictBool, StrictInt, model_validator
 
 from schemas.requests import LARGEST_ID, CodeCommune, Contract, ExportIds, Jour, RequestedBy, SaidReason, check_text
-from schemas.topology import (
-    REQUEST_DECLARATION,
-    REQUEST_FILE_NOTED,
-)
+from schemas.topology import REQUEST_DECLARATION
 from schemas.vocabulary import (
     Categorie,
     DoubtDecision,
@@ -87,17 +84,6 @@ class TableauPublished(Contract):
 
 FileNote = FileDownloaded | FileDeposited | VerdictReceived | TableauPublished
 """What may be noted of files, distinguished by `kind`."""
-
-
-class FileNoted(Contract):
-    """What a person did with files."""
-
-    EVENT_TYPE: ClassVar[str] = REQUEST_FILE_NOTED
-
-    commune: CodeCommune
-    exports: Annotated[ExportIds, Field(description="The files, by `export_id`, all of that commune.")]
-    note: Annotated[FileNote, Field(discriminator="kind")]
-    requested_by: RequestedBy
 
 
 _RowId = Annotated[StrictInt, Field(ge=1, le=LARGEST_ID)]
@@ -239,15 +225,35 @@ RegisterNote = ReunionNoted | ScrutinNoted | MotifsCompleted | BureauDescribed |
 """What may be noted of the register, distinguished by `kind`."""
 
 
-class RegisterDeclared(Contract):
-    """What the town hall knows and no export of the REU says."""
+FILE_KINDS, REGISTER_KINDS = (
+    frozenset[str](it.model_fields["kind"].default for it in get_args(notes)) for notes in (FileNote, RegisterNote)
+)
+NOTE_KINDS = FILE_KINDS | REGISTER_KINDS
+
+
+def _require_exports(schema: dict[str, Any]) -> None:
+    of_files = {"properties": {"note": {"properties": {"kind": {"enum": sorted(FILE_KINDS)}}}}}
+    exports = {"properties": {"exports": {"type": "array"}}, "required": ["exports"]}
+    schema |= {"if": of_files, "then": exports, "else": {"properties": {"exports": {"type": "null"}}}}
+
+
+class DeclarationNoted(Contract):
+    """What a person did with files, or what the town hall knows and no export of the REU says."""
 
     EVENT_TYPE: ClassVar[str] = REQUEST_DECLARATION
 
+    model_config = ConfigDict(json_schema_extra=_require_exports)
+
     commune: CodeCommune
-    note: Annotated[RegisterNote, Field(discriminator="kind")]
+    exports: Annotated[
+        ExportIds | None,
+        Field(description="Of a note about files: these, by `export_id`, all of that commune; else absent."),
+    ] = None
+    note: Annotated[FileNote | RegisterNote, Field(discriminator="kind")]
     requested_by: RequestedBy
 
-
-NOTE_KINDS = frozenset(it.model_fields["kind"].default for it in get_args(FileNote | RegisterNote))
-"""The kinds of both events."""
+    @model_validator(mode="after")
+    def _check_exports(self) -> Self:
+        if (self.exports is None) == (self.note.kind in FILE_KINDS):
+            raise ValueError("exports est attendu pour ce qui est noté de fichiers, et pour rien d'autre")
+        return self

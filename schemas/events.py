@@ -12,12 +12,9 @@ from schemas.requests import CodeCommune, Sha256
 from schemas.tableaux import Edition, Presentation, TypeTableau
 from schemas.topology import (
     EVENT_ECHEANCE_NEAR,
-    EVENT_EXPORT_ENDED,
-    EVENT_EXPORT_PROGRESS,
+    EVENT_EXPORT_STATUS,
     EVENT_REGISTRE_STATUS,
-    EVENT_REQUEST_ACCEPTED,
-    EVENT_REQUEST_REFUSED,
-    EVENT_REQUEST_SETTLED,
+    EVENT_REQUEST_STATUS,
 )
 from schemas.vocabulary import FileFormat, ImportQuestion, Liste, PreviewAct, PreviewStatus
 
@@ -46,35 +43,20 @@ class TableauReference(Published):
     edition: Edition
 
 
-class _File(Published):
-    """Which file an event is about."""
+class ExpectedFile(Published):
+    """A file that will be made, and told of in an event of its own."""
 
     export_id: int
-    request: AnsweredRequest
-    commune: CodeCommune
     liste: Liste
     format: FileFormat
     tableau: Annotated[TableauReference | None, Field(description="Absent for a list file.")] = None
     label: Annotated[str, Field(examples=["Liste P du 12/02/2014 12:26:07 [xml]"])]
 
 
-class ExportProgress(_File):
-    """A file is being made, of a request that asked to hear so (`progress`): to its account, once a second at most.
+class FileStage(StrEnum):
+    """Where a file stands."""
 
-    It may be missing, and the last one may come after the event that the file is ready.
-    """
-
-    EVENT_TYPE: ClassVar[str] = EVENT_EXPORT_PROGRESS
-
-    lines_written: Annotated[int, Field(ge=0, description="Electors or mouvements in it so far; 0: it has begun.")]
-    electeurs: Annotated[
-        int | None, Field(ge=0, description="Of how many; absent until they are counted, and where they are few.")
-    ] = None
-
-
-class EndStatus(StrEnum):
-    """What became of a file."""
-
+    RUNNING = "running"
     READY = "ready"
     FAILED = "failed"
     CANCELLED = "cancelled"
@@ -119,12 +101,18 @@ class MadeFile(Published):
     ] = None
 
 
-class ExportEnded(_File):
-    """A file is ready, failed or cancelled; or a ready file is to be made again (`recalled`)."""
+class FileStatus(ExpectedFile):
+    """A file is ready, failed or cancelled; or a ready file is to be made again (`recalled`).
 
-    EVENT_TYPE: ClassVar[str] = EVENT_EXPORT_ENDED
+    `running` goes to the account of a request that asked to hear so (`progress`) only, once a second at most. It may be
+    missing, and the last one may come after the event that the file is ready.
+    """
 
-    status: EndStatus
+    EVENT_TYPE: ClassVar[str] = EVENT_EXPORT_STATUS
+
+    request: AnsweredRequest
+    commune: CodeCommune
+    status: FileStage
     file: Annotated[MadeFile | None, Field(description="Of a file that is ready.")] = None
     code: Annotated[
         str | None, Field(description="Of a failure: a stable word for programs.", examples=["disque_plein"])
@@ -132,40 +120,62 @@ class ExportEnded(_File):
     reason: Annotated[
         str | None, Field(description="Why it failed, was cancelled or recalled, for people, in French.")
     ] = None
+    lines_written: Annotated[
+        int | None, Field(ge=0, description="Of a file that is running: electors or mouvements in it; 0: it has begun.")
+    ] = None
+    electeurs: Annotated[
+        int | None, Field(ge=0, description="Of how many; absent until they are counted, and where they are few.")
+    ] = None
 
 
-class ExpectedFile(Published):
-    """A file that will be made, and told of in an event of its own."""
+class RefusalFault(Published):
+    """One of the reasons of a refusal."""
 
-    export_id: int
-    liste: Liste
-    format: FileFormat
-    tableau: Annotated[TableauReference | None, Field(description="Absent for a list file.")] = None
-    label: Annotated[str, Field(examples=["Liste P du 12/02/2014 12:26:07 [xml]"])]
+    field: Annotated[
+        str, Field(description="From the root of the event; empty for the whole.", examples=["data.formats.0"])
+    ]
+    code: Annotated[str, Field(description="Stable word for programs.", examples=["enum"])]
+    message: Annotated[str, Field(description="For people, in French.")]
 
 
-class RequestAccepted(Published):
-    """An event was read and is being served, or has been: a cancellation and a declaration expect no file."""
+class RequestStage(StrEnum):
+    """Where a request stands."""
 
-    EVENT_TYPE: ClassVar[str] = EVENT_REQUEST_ACCEPTED
+    ACCEPTED = "accepted"
+    REFUSED = "refused"
+    SETTLED = "settled"
+
+
+class RequestStatus(Published):
+    """An event was read and is being served (`accepted`), or cannot be (`refused`); its files are all told (`settled`).
+
+    A cancellation and a declaration expect no file. Asking again for what was refused gives the same answer. After
+    RFC 9457: `code` is the type of a refusal, `reason` its detail, `request` its instance, `errors` the extension.
+    """
+
+    EVENT_TYPE: ClassVar[str] = EVENT_REQUEST_STATUS
 
     request: AnsweredRequest
-    request_id: RequestId
-    commune: CodeCommune
-    exports: Annotated[list[ExpectedFile], Field(description="Empty where nothing more follows.")]
-
-
-class RequestSettled(Published):
-    """Nothing more will happen to the files of a request: each was told of before."""
-
-    EVENT_TYPE: ClassVar[str] = EVENT_REQUEST_SETTLED
-
-    request: AnsweredRequest
-    request_id: RequestId
-    commune: CodeCommune
-    ready: Count
-    failed: Count
-    cancelled: Count
+    status: RequestStage
+    request_id: Annotated[
+        int | None, Field(description="Our number of the request, `request_id` in the views; absent of a refused one.")
+    ] = None
+    commune: Annotated[
+        CodeCommune | None, Field(description="Absent where none is named that the sender may ask for.")
+    ] = None
+    exports: Annotated[
+        list[ExpectedFile] | None,
+        Field(description="Of an accepted request: the files to expect; empty where nothing more follows."),
+    ] = None
+    ready: Annotated[int | None, Field(ge=0, description="Of a settled request: how many of its files.")] = None
+    failed: Annotated[int | None, Field(ge=0, description="Likewise.")] = None
+    cancelled: Annotated[int | None, Field(ge=0, description="Likewise.")] = None
+    code: Annotated[
+        str | None,
+        Field(description="Of a refused request: a stable word for programs.", examples=["demande_invalide"]),
+    ] = None
+    reason: Annotated[str | None, Field(description="Why it is refused, for people, in French.")] = None
+    errors: Annotated[Sequence[RefusalFault] | None, Field(description="Of a refused request: one at least.")] = None
 
 
 class PreviewedListe(Published):
@@ -219,33 +229,6 @@ class RegistreStatus(Published):
     is_reason_wanted: Annotated[
         bool, Field(description="One of them was deposited, or taken to be posted: say why, to go on.")
     ] = False
-
-
-class RefusalFault(Published):
-    """One of the reasons of a refusal."""
-
-    field: Annotated[
-        str, Field(description="From the root of the event; empty for the whole.", examples=["data.formats.0"])
-    ]
-    code: Annotated[str, Field(description="Stable word for programs.", examples=["enum"])]
-    message: Annotated[str, Field(description="For people, in French.")]
-
-
-class RequestRefused(Published):
-    """A request was read and cannot be served; asking again the same thing gives the same answer.
-
-    After RFC 9457: `code` is its type, `reason` its detail, `request` its instance, `errors` the extension it shows.
-    """
-
-    EVENT_TYPE: ClassVar[str] = EVENT_REQUEST_REFUSED
-
-    request: AnsweredRequest
-    code: Annotated[str, Field(description="Stable word for programs.", examples=["demande_invalide"])] = "refus"
-    reason: Annotated[str, Field(description="For people, in French.")]
-    errors: Annotated[Sequence[RefusalFault], Field(description="One at least.")] = ()
-    commune: Annotated[
-        CodeCommune | None, Field(description="Absent where none is named that the sender may ask for.")
-    ] = None
 
 
 class EcheanceNear(Published):

@@ -9,16 +9,13 @@ from pydantic import BaseModel
 
 from schemas import topology
 from schemas.conformance import conformance_cases
-from schemas.declarations import FileNoted, RegisterDeclared
+from schemas.declarations import DeclarationNoted
 from schemas.envelope import CloudEvent
 from schemas.events import (
     EcheanceNear,
-    ExportEnded,
-    ExportProgress,
+    FileStatus,
     RegistreStatus,
-    RequestAccepted,
-    RequestRefused,
-    RequestSettled,
+    RequestStatus,
 )
 from schemas.http import openapi
 from schemas.requests import (
@@ -83,22 +80,12 @@ MODELS: dict[type[BaseModel], dict[str, Any]] = {
         "act": "undo",
         "requested_by": "mairie-libreville",
     },
-    FileNoted: {
-        "commune": "13900",
-        "exports": [41],
-        "note": {
-            "kind": "deposited",
-            "deposited_on": "2026-11-25",
-            "remarque": "Déposé avec les deux listes complémentaires.",
-        },
-        "requested_by": "mairie-libreville",
-    },
-    RegisterDeclared: {
+    DeclarationNoted: {
         "commune": "13900",
         "note": {"kind": "reunion", "jour": "2026-11-20", "liste": "P"},
         "requested_by": "mairie-libreville",
     },
-    ExportEnded: _FILE
+    FileStatus: _FILE
     | {
         "label": _LABEL,
         "status": "ready",
@@ -112,27 +99,13 @@ MODELS: dict[type[BaseModel], dict[str, Any]] = {
             "remarques": 12,
         },
     },
-    ExportProgress: _FILE | {"label": _LABEL, "lines_written": 41_000, "electeurs": 98_000},
-    RequestAccepted: {
+    RequestStatus: {
         "request": _REQUEST,
-        "request_id": 17,
-        "commune": "13900",
-        "exports": [{"export_id": 41, "liste": "P", "format": "csv", "label": _LABEL}],
-    },
-    RequestRefused: {
-        "request": _REQUEST,
+        "status": "refused",
         "code": "registre_absent",
         "reason": _NO_REGISTER,
         "errors": [{"field": "data.commune", "code": "registre_absent", "message": _NO_REGISTER}],
         "commune": "13001",
-    },
-    RequestSettled: {
-        "request": _REQUEST,
-        "request_id": 17,
-        "commune": "13900",
-        "ready": 5,
-        "failed": 1,
-        "cancelled": 0,
     },
     RegistreStatus: _PREVIEW
     | {
@@ -274,12 +247,7 @@ def asyncapi() -> dict[str, Any]:
             **{
                 name: _channel(topology.event_key(event_type, "{commune}"), name) | {"parameters": _COMMUNE}
                 for name, event_type in events.items()
-                if event_type != topology.EVENT_EXPORT_PROGRESS
             },
-            ExportProgress.__name__: _channel(
-                topology.account_key(topology.EVENT_EXPORT_PROGRESS, "{account}"), ExportProgress.__name__
-            )
-            | {"parameters": {"account": _ACCOUNT}},
             "Account": _channel(
                 topology.account_key("fr.openelec.prefecture.event.{event}.v1", "{account}"),
                 *(name for name in events if name != EcheanceNear.__name__),
@@ -318,7 +286,6 @@ def asyncapi() -> dict[str, Any]:
 _BULK = "One of a batch: waits apart, behind what single clerks ask for."
 _COMMUNE = {"commune": {"description": "INSEE code of the commune: five characters.", "examples": ["13900"]}}
 _ACCOUNT = {"description": "The account of RabbitMQ that sent the event."}
-_ANSWERS = (RequestAccepted.__name__, RequestRefused.__name__)
 
 
 def _channel(address: str, *messages: str, what: str = "") -> dict[str, Any]:
@@ -354,7 +321,7 @@ def _receives(channel: str, message: str) -> dict[str, Any]:
         "bindings": {"amqp": {"deliveryMode": 2, "mandatory": True, "ack": True, "bindingVersion": "0.3.0"}},
         "reply": {
             "channel": {"$ref": "#/channels/Account"},
-            "messages": [{"$ref": f"#/channels/Account/messages/{name}"} for name in _ANSWERS],
+            "messages": [{"$ref": f"#/channels/Account/messages/{RequestStatus.__name__}"}],
         },
     }
 

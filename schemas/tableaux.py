@@ -5,24 +5,21 @@ from datetime import date
 from enum import StrEnum
 from typing import Any, NamedTuple
 
+from schemas.vocabulary import Labelled
 
-class TypeTableau(StrEnum):
+
+class TypeTableau(Labelled):
     """Which tableau of changes. The last two exist since 2019, the others until then.
 
     Source: Code électoral before 2019, art. L. 11-2, L. 33, R. 10 and R. 16; since 2019, art. R. 13 and R. 14.
     """
 
-    PREMIER_RECTIFICATIF = "premier_rectificatif"
-    SECOND_RECTIFICATIF = "second_rectificatif"
-    ADDITIONS = "additions"
-    CINQ_JOURS = "cinq_jours"
-    VINGT_JOURS = "vingt_jours"
-    CINQ_JOURS_REU = "cinq_jours_reu"
-
-    @property
-    def label(self) -> str:
-        """The short name, as a clerk reads it in a list of files."""
-        return _TYPE_LABELS[self]
+    PREMIER_RECTIFICATIF = "premier_rectificatif", "Premier tableau rectificatif"
+    SECOND_RECTIFICATIF = "second_rectificatif", "Second tableau rectificatif"
+    ADDITIONS = "additions", "Tableau des additions"
+    CINQ_JOURS = "cinq_jours", "Tableau des cinq jours (avant 2019)"
+    VINGT_JOURS = "vingt_jours", "Tableau des vingt jours"
+    CINQ_JOURS_REU = "cinq_jours_reu", "Tableau des cinq jours"
 
     @property
     def is_repealed(self) -> bool:
@@ -49,29 +46,19 @@ _BEFORE = {
 """The types of today's law, and what was asked for until 2018 instead."""
 
 
-class Presentation(StrEnum):
+class Presentation(Labelled):
     """One table for the commune, one for each bureau, or the figures only."""
 
-    COMMUNE = "commune"
-    PAR_BUREAU = "par_bureau"
-    RECAPITULATIF = "recapitulatif"
-
-    @property
-    def label(self) -> str:
-        """The presentation, as a clerk reads it."""
-        return _PRESENTATION_LABELS[self]
+    COMMUNE = "commune", "commune"
+    PAR_BUREAU = "par_bureau", "par bureau"
+    RECAPITULATIF = "recapitulatif", "récapitulatif"
 
 
-class Edition(StrEnum):
+class Edition(Labelled):
     """Whom the print is for: posted in public, or read by the commission, which sees the full motif (R. 8)."""
 
-    AFFICHAGE = "affichage"
-    COMMISSION = "commission"
-
-    @property
-    def label(self) -> str:
-        """The edition, as a clerk reads it."""
-        return _EDITION_LABELS[self]
+    AFFICHAGE = "affichage", "pour le public"
+    COMMISSION = "commission", "pour la commission"
 
 
 class Repere(StrEnum):
@@ -201,24 +188,3 @@ def why_never_published(type_tableau: str, presentation: str, edition: str) -> N
             "Gardez-le comme archive ou comme duplicata.",
         )
     return None
-
-
-_TYPE_LABELS = {
-    TypeTableau.PREMIER_RECTIFICATIF: "Premier tableau rectificatif",
-    TypeTableau.SECOND_RECTIFICATIF: "Second tableau rectificatif",
-    TypeTableau.ADDITIONS: "Tableau des additions",
-    TypeTableau.CINQ_JOURS: "Tableau des cinq jours (avant 2019)",
-    TypeTableau.VINGT_JOURS: "Tableau des vingt jours",
-    TypeTableau.CINQ_JOURS_REU: "Tableau des cinq jours",
-}
-
-_PRESENTATION_LABELS = {
-    Presentation.COMMUNE: "commune",
-    Presentation.PAR_BUREAU: "par bureau",
-    Presentation.RECAPITULATIF: "récapitulatif",
-}
-
-_EDITION_LABELS = {
-    Edition.AFFICHAGE: "pour le public",
-    Edition.COMMISSION: "pour la commission",
-}

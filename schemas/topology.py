@@ -19,22 +19,15 @@ REQUEST_LISTE_EXPORT = "fr.openelec.prefecture.request.liste_export.v1"
 REQUEST_TABLEAUX_RENDER = "fr.openelec.prefecture.request.tableaux_render.v1"
 REQUEST_CANCEL = "fr.openelec.prefecture.request.cancel.v1"
 REQUEST_RETRY = "fr.openelec.prefecture.request.retry.v1"
-REQUEST_FILE_NOTED = "fr.openelec.prefecture.request.file_noted.v1"
 REQUEST_DECLARATION = "fr.openelec.prefecture.request.declaration.v1"
 REQUEST_REGISTRE_PREVIEW = "fr.openelec.prefecture.request.registre_preview.v1"
 REQUEST_REGISTRE_IMPORT = "fr.openelec.prefecture.request.registre_import.v1"
 REQUEST_REGISTRE_CORRECTION = "fr.openelec.prefecture.request.registre_correction.v1"
 
-EVENT_REQUEST_ACCEPTED = "fr.openelec.prefecture.event.request_accepted.v1"
-EVENT_REQUEST_SETTLED = "fr.openelec.prefecture.event.request_settled.v1"
-EVENT_EXPORT_PROGRESS = "fr.openelec.prefecture.event.export_progress.v1"
-EVENT_EXPORT_ENDED = "fr.openelec.prefecture.event.export_ended.v1"
-EVENT_REQUEST_REFUSED = "fr.openelec.prefecture.event.request_refused.v1"
+EVENT_REQUEST_STATUS = "fr.openelec.prefecture.event.request_status.v1"
+EVENT_EXPORT_STATUS = "fr.openelec.prefecture.event.export_status.v1"
 EVENT_REGISTRE_STATUS = "fr.openelec.prefecture.event.registre_status.v1"
 EVENT_ECHEANCE_NEAR = "fr.openelec.prefecture.event.echeance_near.v1"
-
-DECLARATION_TYPES = (REQUEST_FILE_NOTED, REQUEST_DECLARATION)
-"""What a person did with files, or knows of the register. They ask for no file, and cause no mail."""
 
 SCREEN_NOTE = "fr.openelec.prefecture.screen.note.v1"
 """What the clerks' screen records of its agents: not part of the contract, and refused from other accounts."""
@@ -42,7 +35,7 @@ SCREEN_NOTE = "fr.openelec.prefecture.screen.note.v1"
 REQUEST_TYPES = (
     *(REQUEST_LISTE_EXPORT, REQUEST_TABLEAUX_RENDER, REQUEST_CANCEL, REQUEST_RETRY),
     *(REQUEST_REGISTRE_PREVIEW, REQUEST_REGISTRE_IMPORT, REQUEST_REGISTRE_CORRECTION),
-    *DECLARATION_TYPES,
+    REQUEST_DECLARATION,
 )
 """Each is bound by name to the queue of an account, so that an unknown type comes back to its sender as unroutable."""
 
@@ -78,10 +71,7 @@ def account_bindings(account: str, *, is_bulk: bool = False) -> list[str]:
     ]
 
 
-EVENT_TYPES = (
-    *(EVENT_EXPORT_ENDED, EVENT_REQUEST_REFUSED, EVENT_REQUEST_ACCEPTED, EVENT_REQUEST_SETTLED, EVENT_REGISTRE_STATUS),
-    *(EVENT_EXPORT_PROGRESS, EVENT_ECHEANCE_NEAR),
-)
+EVENT_TYPES = (EVENT_EXPORT_STATUS, EVENT_REQUEST_STATUS, EVENT_REGISTRE_STATUS, EVENT_ECHEANCE_NEAR)
 
 ANY = "*"
 """In a key that a queue is bound by: any one word."""

@@ -4,23 +4,32 @@ import re
 from collections.abc import Iterable
 from datetime import date
 from enum import StrEnum
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 
-class Liste(StrEnum):
+class Labelled(StrEnum):
+    """A code of the contract, with its label in French, as a clerk reads it."""
+
+    _value_: str
+    label: str
+
+    def __new__(cls, value: str, label: str = "") -> Self:
+        """Make a member; a lookup names the value alone."""
+        member = str.__new__(cls, value)
+        member._value_ = value
+        member.label = label
+        return member
+
+
+class Liste(Labelled):
     """An electoral list, by openElec's short code.
 
     Source: Code électoral, art. L. 11 (liste générale), LO 227-2 and loi n° 77-729, art. 2-3 (complementary lists).
     """
 
-    PRINCIPALE = "P"
-    COMPLEMENTAIRE_EUROPEENNE = "CE"
-    COMPLEMENTAIRE_MUNICIPALE = "CM"
-
-    @property
-    def label(self) -> str:
-        """The full name, as a clerk reads it."""
-        return _LISTE_LABELS[self]
+    PRINCIPALE = "P", "Liste principale (générale)"
+    COMPLEMENTAIRE_EUROPEENNE = "CE", "Liste complémentaire européenne"
+    COMPLEMENTAIRE_MUNICIPALE = "CM", "Liste complémentaire municipale"
 
     @property
     def short_label(self) -> str:
@@ -73,19 +82,14 @@ class ExportKind(StrEnum):
     TABLEAU = "tableau"
 
 
-class ExportStatus(StrEnum):
+class ExportStatus(Labelled):
     """Where one file of a request stands."""
 
-    QUEUED = "queued"
-    RUNNING = "running"
-    READY = "ready"
-    FAILED = "failed"
-    CANCELLED = "cancelled"
-
-    @property
-    def label(self) -> str:
-        """The state, as a clerk reads it."""
-        return _STATUS_LABELS[self]
+    QUEUED = "queued", "en attente"
+    RUNNING = "running", "en cours"
+    READY = "ready", "prêt"
+    FAILED = "failed", "en échec"
+    CANCELLED = "cancelled", "annulé"
 
     @property
     def is_terminal(self) -> bool:
@@ -104,17 +108,12 @@ class RequestOutcome(StrEnum):
     REFUSED = "refused"
 
 
-class Severity(StrEnum):
+class Severity(Labelled):
     """How much an anomaly matters: the file is wrong, it lacks something that the law asks for, or only look at it."""
 
-    BLOCKING = "bloquante"
-    TO_COMPLETE = "a_completer"
-    REMARK = "remarque"
-
-    @property
-    def label(self) -> str:
-        """The severity, as a clerk reads it."""
-        return "à compléter" if self is Severity.TO_COMPLETE else self.value
+    BLOCKING = "bloquante", "bloquante"
+    TO_COMPLETE = "a_completer", "à compléter"
+    REMARK = "remarque", "remarque"
 
 
 class Piece(StrEnum):
@@ -154,47 +153,32 @@ PIECES: dict[str, PieceRecord] = {
 """The files that may stand beside another one, by their kind in the table `piece`."""
 
 
-class PublicationMode(StrEnum):
+class PublicationMode(Labelled):
     """How a tableau is made known: posted, or open to consultation at the town hall; both are a publication."""
 
-    AFFICHAGE = "affichage"
-    CONSULTATION = "consultation"
-
-    @property
-    def label(self) -> str:
-        """As a clerk reads it, of the tableau."""
-        return {PublicationMode.AFFICHAGE: "affiché", PublicationMode.CONSULTATION: "consultable en mairie"}[self]
+    AFFICHAGE = "affichage", "affiché"
+    CONSULTATION = "consultation", "consultable en mairie"
 
 
-class Verdict(StrEnum):
+class Verdict(Labelled):
     """What e-listelec answered, the day after a deposit."""
 
-    ACCEPTE = "accepte"
-    REJETE = "rejete"
-
-    @property
-    def label(self) -> str:
-        """The answer, as a clerk reads it."""
-        return {Verdict.ACCEPTE: "accepté", Verdict.REJETE: "rejeté"}[self]
+    ACCEPTE = "accepte", "accepté"
+    REJETE = "rejete", "rejeté"
 
 
-class PreviewStatus(StrEnum):
+class PreviewStatus(Labelled):
     """Where an export of the REU stands that was put into the arrivals folder."""
 
-    QUEUED = "queued"
-    RUNNING = "running"
-    READY = "ready"
-    ACCEPTED = "accepted"
-    IMPORTING = "importing"
-    IMPORTED = "imported"
-    REFUSED = "refused"
-    DROPPED = "dropped"
-    EXPIRED = "expired"
-
-    @property
-    def label(self) -> str:
-        """The state, as a clerk reads it."""
-        return _PREVIEW_LABELS[self]
+    QUEUED = "queued", "lecture en attente"
+    RUNNING = "running", "lecture en cours"
+    READY = "ready", "à lire, puis à reprendre"
+    ACCEPTED = "accepted", "reprise en attente"
+    IMPORTING = "importing", "reprise en cours"
+    IMPORTED = "imported", "repris"
+    REFUSED = "refused", "refusé"
+    DROPPED = "dropped", "non repris"
+    EXPIRED = "expired", "effacé, faute de réponse"
 
     @property
     def is_terminal(self) -> bool:
@@ -215,56 +199,33 @@ class PreviewAct(StrEnum):
     REDATE = "redate"
 
 
-class ImportQuestion(StrEnum):
+class ImportQuestion(Labelled):
     """What a clerk has to confirm before an export enters the register."""
 
-    OTHER_POPULATION = "other_population"
-    LOSSES = "losses"
-    CUT_END = "cut_end"
-    LOST_BUREAU = "lost_bureau"
-    CHANGED_FIELD = "changed_field"
-    SAME_BYTES = "same_bytes"
-    ABSORBED = "absorbed"
-
-    @property
-    def label(self) -> str:
-        """What was confirmed, as a clerk reads it."""
-        return {
-            ImportQuestion.OTHER_POPULATION: "autres électeurs",
-            ImportQuestion.LOSSES: "électeurs en moins",
-            ImportQuestion.CUT_END: "fin de liste absente",
-            ImportQuestion.LOST_BUREAU: "bureau disparu",
-            ImportQuestion.CHANGED_FIELD: "champ changé",
-            ImportQuestion.SAME_BYTES: "même fichier",
-            ImportQuestion.ABSORBED: "commune absorbée",
-        }[self]
+    OTHER_POPULATION = "other_population", "autres électeurs"
+    LOSSES = "losses", "électeurs en moins"
+    CUT_END = "cut_end", "fin de liste absente"
+    LOST_BUREAU = "lost_bureau", "bureau disparu"
+    CHANGED_FIELD = "changed_field", "champ changé"
+    SAME_BYTES = "same_bytes", "même fichier"
+    ABSORBED = "absorbed", "commune absorbée"
 
 
-class DoubtDecision(StrEnum):
+class DoubtDecision(Labelled):
     """What somebody says of a radiation and an inscription that may be one person."""
 
-    SAME_PERSON = "same_person"
-    TWO_PERSONS = "two_persons"
-
-    @property
-    def label(self) -> str:
-        """The decision, as a clerk reads it."""
-        return {DoubtDecision.SAME_PERSON: "même personne", DoubtDecision.TWO_PERSONS: "deux personnes"}[self]
+    SAME_PERSON = "same_person", "même personne"
+    TWO_PERSONS = "two_persons", "deux personnes"
 
 
-class SeenPage(StrEnum):
+class SeenPage(Labelled):
     """A page of the screen that names electors, as the audit trail calls it."""
 
-    MOTIFS = "motifs"
-    DOUBTS = "doutes"
-    PROTECTIONS = "protections"
-    ANOMALIES = "anomalies"
-    SEARCH = "recherche"
-
-    @property
-    def label(self) -> str:
-        """The page, as people call it."""
-        return _SEEN_PAGES[self]
+    MOTIFS = "motifs", "dates et motifs"
+    DOUBTS = "doutes", "doutes"
+    PROTECTIONS = "protections", "électeurs protégés"
+    ANOMALIES = "anomalies", "anomalies"
+    SEARCH = "recherche", "recherche dans les anomalies"
 
 
 class Nature(StrEnum):
@@ -275,25 +236,20 @@ class Nature(StrEnum):
     MODIFICATION = "modification"
 
 
-class Categorie(StrEnum):
+class Categorie(Labelled):
     """The category of the motif: all that a posted tableau prints of it (R. 8: a full motif is not to be posted)."""
 
-    INSCRIPTION_VOLONTAIRE = "inscription_volontaire"
-    INSCRIPTION_OFFICE = "inscription_office"
-    INSCRIPTION_JUDICIAIRE = "inscription_judiciaire"
-    INSCRIPTION_L30 = "inscription_l30"
-    CHANGEMENT_BUREAU = "changement_bureau"
-    RADIATION_DECES = "radiation_deces"
-    RADIATION_AUTRE_COMMUNE = "radiation_autre_commune"
-    RADIATION_DECISION = "radiation_decision"
-    MODIFICATION_ETAT_CIVIL = "modification_etat_civil"
-    NON_PRECISEE = ""
+    INSCRIPTION_VOLONTAIRE = "inscription_volontaire", "Inscription volontaire"
+    INSCRIPTION_OFFICE = "inscription_office", "Inscription d’office"
+    INSCRIPTION_JUDICIAIRE = "inscription_judiciaire", "Inscription judiciaire"
+    INSCRIPTION_L30 = "inscription_l30", "Inscription au titre de l’article L. 30"
+    CHANGEMENT_BUREAU = "changement_bureau", "Changement de bureau"
+    RADIATION_DECES = "radiation_deces", "Décès"
+    RADIATION_AUTRE_COMMUNE = "radiation_autre_commune", "Autre commune"
+    RADIATION_DECISION = "radiation_decision", "Décision"
+    MODIFICATION_ETAT_CIVIL = "modification_etat_civil", "Modification de l’état civil"
+    NON_PRECISEE = "", ""
     """Nobody said it yet, as an export of the REU does not: the cell of the tableau stays empty."""
-
-    @property
-    def label(self) -> str:
-        """The category as a tableau prints it."""
-        return _CATEGORIE_LABELS[self]
 
 
 CATEGORIES = {
@@ -321,17 +277,12 @@ class Channel(StrEnum):
     WEBHOOK = "webhook"
 
 
-class Wish(StrEnum):
+class Wish(Labelled):
     """What a recipient may want to be notified of."""
 
-    READY = "pret"
-    FAILED = "echec"
-    DEADLINE = "echeance"
-
-    @property
-    def label(self) -> str:
-        """As people read it."""
-        return _WISHES[self]
+    READY = "pret", "fichiers prêts"
+    FAILED = "echec", "échecs, refus et annulations"
+    DEADLINE = "echeance", "échéances"
 
 
 EVERY_WISH = tuple(Wish)
@@ -349,12 +300,6 @@ def split_wishes(text: str) -> frozenset[Wish]:
     return frozenset(wish for wish in Wish if wish in words)
 
 
-_LISTE_LABELS = {
-    Liste.PRINCIPALE: "Liste principale (générale)",
-    Liste.COMPLEMENTAIRE_EUROPEENNE: "Liste complémentaire européenne",
-    Liste.COMPLEMENTAIRE_MUNICIPALE: "Liste complémentaire municipale",
-}
-
 LISTE_NAMES = {
     "P": Liste.PRINCIPALE,
     "CE": Liste.COMPLEMENTAIRE_EUROPEENNE,
@@ -365,48 +310,6 @@ LISTE_NAMES = {
 }
 """What an event may call a list: openElec's code, or the REU's name."""
 
-_STATUS_LABELS = {
-    ExportStatus.QUEUED: "en attente",
-    ExportStatus.RUNNING: "en cours",
-    ExportStatus.READY: "prêt",
-    ExportStatus.FAILED: "en échec",
-    ExportStatus.CANCELLED: "annulé",
-}
-
-_CATEGORIE_LABELS = {
-    Categorie.INSCRIPTION_VOLONTAIRE: "Inscription volontaire",
-    Categorie.INSCRIPTION_OFFICE: "Inscription d’office",
-    Categorie.INSCRIPTION_JUDICIAIRE: "Inscription judiciaire",
-    Categorie.INSCRIPTION_L30: "Inscription au titre de l’article L. 30",
-    Categorie.CHANGEMENT_BUREAU: "Changement de bureau",
-    Categorie.RADIATION_DECES: "Décès",
-    Categorie.RADIATION_AUTRE_COMMUNE: "Autre commune",
-    Categorie.RADIATION_DECISION: "Décision",
-    Categorie.MODIFICATION_ETAT_CIVIL: "Modification de l’état civil",
-    Categorie.NON_PRECISEE: "",
-}
-
-_SEEN_PAGES = {
-    SeenPage.MOTIFS: "dates et motifs",
-    SeenPage.DOUBTS: "doutes",
-    SeenPage.PROTECTIONS: "électeurs protégés",
-    SeenPage.ANOMALIES: "anomalies",
-    SeenPage.SEARCH: "recherche dans les anomalies",
-}
-
-_WISHES = {Wish.READY: "fichiers prêts", Wish.FAILED: "échecs, refus et annulations", Wish.DEADLINE: "échéances"}
-
-_PREVIEW_LABELS = {
-    PreviewStatus.QUEUED: "lecture en attente",
-    PreviewStatus.RUNNING: "lecture en cours",
-    PreviewStatus.READY: "à lire, puis à reprendre",
-    PreviewStatus.ACCEPTED: "reprise en attente",
-    PreviewStatus.IMPORTING: "reprise en cours",
-    PreviewStatus.IMPORTED: "repris",
-    PreviewStatus.REFUSED: "refusé",
-    PreviewStatus.DROPPED: "non repris",
-    PreviewStatus.EXPIRED: "effacé, faute de réponse",
-}
 
 _LISTE_ALIASES = LISTE_NAMES | {
     "01": Liste.PRINCIPALE,

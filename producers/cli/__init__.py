@@ -7,7 +7,7 @@ from secrets import token_urlsafe
 import click
 
 from common.cli import ExitCode, LazyGroup, run_command
-from producers.cli.options import BATCH, COMMUNE, LIMIT, json_option
+from producers.cli.requests import BATCH, COMMUNE, LIMIT, json_option
 from producers.errors import ProducerError
 from producers.settings import load_settings
 
@@ -86,7 +86,7 @@ def web(*, check: bool) -> ExitCode:
 
     settings = load_web_settings()
     if check:
-        from producers.web.health import ask_health
+        from producers.web.serve import ask_health
 
         answer = ask_health(settings.web_host, settings.web_port)
         click.echo(answer.text, err=not answer.is_ready)
@@ -95,8 +95,7 @@ def web(*, check: bool) -> ExitCode:
     from common.logs import configure_logs
     from producers.publisher import Publisher
     from producers.web.app import create_app, note_settings
-    from producers.web.health import answers
-    from producers.web.serve import listen, opening_address, serve
+    from producers.web.serve import answers, listen, opening_address, serve
 
     configure_logs(settings.log_format, settings.log_level)
     amqp_url = settings.amqp_url.get_secret_value()
@@ -110,5 +109,5 @@ def web(*, check: bool) -> ExitCode:
             else:
                 note_settings(app)
 
-        serve(app, listener, on_ready=say, quiet=True)
+        serve(app, listener, on_ready=say)
     return ExitCode.DONE

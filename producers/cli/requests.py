@@ -1,36 +1,153 @@
 """The commands that send a request: `export-liste`, `render-tableaux`, and about an earlier one `cancel`, `retry`."""
 
-from collections.abc import Sequence
+import re
+import sys
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from enum import StrEnum
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 from pydantic import ValidationError
 
-from common.cli import ExitCode
-from producers.cli.batch import ask_one_or_many
-from producers.cli.options import (
-    EDITION,
-    FORMAT,
-    JOUR,
-    NUMBER,
-    PRESENTATION,
-    TYPE,
-    Decorator,
-    sending_options,
-    subject_options,
-    subjects_options,
-    together,
-)
-from producers.cli.send import NOT_SENT, ask
+from common.cli import ExitCode, ParsedType
+from producers.cli.send import NOT_SENT, ask, ask_one_or_many
 from producers.errors import InvalidRequestError
 from producers.records import RequestState
 from schemas.envelope import CloudEvent
 from schemas.faults import explain
-from schemas.requests import CancelRequested, ListeExportRequested, RetryRequested, TableauxRenderRequested
-from schemas.tableaux import TypeTableau, find_missing_dates
-from schemas.vocabulary import Format, Liste, RequestOutcome
+from schemas.requests import (
+    CancelRequested,
+    ListeExportRequested,
+    RetryRequested,
+    TableauxRenderRequested,
+    check_code_commune,
+)
+from schemas.tableaux import Edition, Presentation, TypeTableau, find_missing_dates
+from schemas.vocabulary import Format, RequestOutcome, parse_jour, parse_liste
+
+Code = TypeVar("Code", bound=StrEnum)
+Number = TypeVar("Number", int, float)
+
+
+def _parse_commune(text: str) -> str:
+    return check_code_commune(text.upper())
+
+
+def _parse_batch(text: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", text, re.ASCII):
+        raise ValueError("100 lettres sans accent, chiffres, points, tirets ou soulignés au plus")
+    return text
+
+
+def _read_file(text: str) -> bytes:
+    if text == "-":
+        return sys.stdin.buffer.read()
+    try:
+        return Path(text).read_bytes()
+    except FileNotFoundError:
+        raise ValueError("fichier introuvable") from None
+    except OSError as error:
+        raise ValueError(f"fichier illisible ({error.strerror})") from None
+
+
+def _code(codes: type[Code]) -> Callable[[str], Code]:
+    """A word of the vocabulary, in capitals or not, with hyphens or not."""
+
+    def parse(text: str) -> Code:
+        try:
+            return codes(text.lower().replace("-", "_"))
+        except ValueError:
+            raise ValueError(f"les valeurs possibles sont {', '.join(codes)}") from None
+
+    return parse
+
+
+def _positive(number: Callable[[str], Number], noun: str) -> Callable[[str], Number]:
+    def parse(text: str) -> Number:
+        try:
+            value = number(text)
+        except ValueError:
+            value = number("0")
+        if not value > 0:
+            raise ValueError(f"{noun} plus grand que 0 est attendu")
+        return value
+
+    return parse
+
+
+COMMUNE = ParsedType("code", _parse_commune)
+BATCH = ParsedType("lot", _parse_batch)
+FILE = ParsedType("fichier", _read_file)
+LISTE = ParsedType("liste", parse_liste)
+FORMAT = ParsedType("format", _code(Format))
+TYPE = ParsedType("type", _code(TypeTableau))
+PRESENTATION = ParsedType("presentation", _code(Presentation))
+EDITION = ParsedType("edition", _code(Edition))
+JOUR = ParsedType("date", parse_jour)
+NUMBER = ParsedType("numéro", _positive(int, "un nombre entier"))
+LIMIT = ParsedType("nombre", _positive(int, "un nombre entier"))
+SECONDS = ParsedType("secondes", _positive(float, "un nombre"))
+
+
+Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
+
+
+def together(*options: Decorator) -> Decorator:
+    """Several options as one decorator, in the order in which help shows them."""
+
+    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
+        for option in reversed(options):
+            function = option(function)
+        return function
+
+    return decorate
+
+
+json_option = click.option(
+    "--json", "as_json", is_flag=True, help="Écrit un document JSON, seul, sur la sortie standard."
+)
+
+_COMMUNE_HELP = "Code INSEE de la commune : 13900, 2A004."
+_listes = click.option(
+    "--liste", "listes", type=LISTE, multiple=True, help="P, CE, CM ; répétable. Par défaut : les trois."
+)
+
+subject_options = together(click.option("--commune", type=COMMUNE, required=True, help=_COMMUNE_HELP), _listes)
+"""Whose files a request is about."""
+
+subjects_options = together(
+    click.option("--commune", type=COMMUNE, help=_COMMUNE_HELP),
+    click.option(
+        "--communes-file",
+        type=FILE,
+        help="Un lot : une commune par ligne, ou la première colonne d'un CSV ; - pour l'entrée standard.",
+    ),
+    click.option("--batch", type=BATCH, metavar="LOT", help="Nom du lot ; redonné, le lot reprend où il en était."),
+    _listes,
+)
+"""Whose files one or many requests are about."""
+
+sending_options = together(
+    click.option("--requested-by", metavar="NOM", help="Qui demande. Par défaut : le compte du système."),
+    click.option(
+        "--dry-run", is_flag=True, help="N'envoie rien : écrit l'événement qui partirait, sur la sortie standard."
+    ),
+    click.option("--wait", is_flag=True, help="Attend les fichiers et montre leur avancement (PREFECTURE_STATE_URL)."),
+    click.option(
+        "--timeout",
+        type=SECONDS,
+        default="600",
+        show_default=True,
+        metavar="SECONDES",
+        help="Combien de temps attendre, avec --wait.",
+    ),
+    json_option,
+)
+"""How a request is sent, and what is shown of it."""
+
 
 if TYPE_CHECKING:
     from producers.cli.render import ProgressSource
@@ -44,29 +161,21 @@ liste_options = together(subject_options, _formats)
 """What may be asked for, of one commune."""
 
 
-def build_liste_export(
-    commune: str,
-    listes: Sequence[Liste] = (),
-    formats: Sequence[Format] = (),
-    *,
-    bulk: bool = False,
-    requested_by: str,
-    source: str,
-) -> CloudEvent:
-    """The request as an event; the three lists and CSV where nothing is named.
+def _wrap(model: type[_AnyRequest], *, source: str, **fields: Any) -> CloudEvent:  # noqa: ANN401 — the model's
+    """The request as an event, with a fresh id; what is not given is left to the contract's defaults.
 
     Raises:
-        InvalidRequestError: a value breaks the contract.
+        InvalidRequestError: a value breaks the contract; the message names it without quoting it.
     """
-    return _wrap(
-        ListeExportRequested,
-        commune=commune,
-        listes=listes,
-        formats=formats,
-        bulk=bulk,
-        requested_by=requested_by,
-        source=source,
-    )
+    try:
+        request = model.model_validate({name: value for name, value in fields.items() if value})
+        return CloudEvent.wrap(request, source=source)
+    except ValidationError as error:
+        raise InvalidRequestError(f"{NOT_SENT} : {explain(error)}") from None
+
+
+build_liste_export = partial(_wrap, ListeExportRequested)
+"""Make the event of a request; the three lists and CSV where nothing is named."""
 
 
 @click.command("export-liste", short_help="Demande les fichiers de liste d'une commune, ou d'un lot de communes.")
@@ -269,16 +378,3 @@ def retry(**given: Any) -> ExitCode:  # noqa: ANN401 — click's
     C'est une nouvelle demande, qui a son propre identifiant. Sans --wait, se termine dès que RabbitMQ la tient.
     """
     return ask(build_retry, **given)
-
-
-def _wrap(model: type[_AnyRequest], *, source: str, **fields: Any) -> CloudEvent:  # noqa: ANN401 — the model's
-    """The request as an event, with a fresh id; what is not given is left to the contract's defaults.
-
-    Raises:
-        InvalidRequestError: a value breaks the contract; the message names it without quoting it.
-    """
-    try:
-        request = model.model_validate({name: value for name, value in fields.items() if value})
-        return CloudEvent.wrap(request, source=source)
-    except ValidationError as error:
-        raise InvalidRequestError(f"{NOT_SENT} : {explain(error)}") from None

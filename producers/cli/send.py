@@ -1,22 +1,36 @@
-"""A request from the command line: sent and, with `--wait`, followed to the end."""
+"""A request from the command line: sent and, with `--wait`, followed to the end; or a batch of requests.
 
-from collections.abc import Callable, Sequence
+A batch is the same request for each commune of a file, with ids derived from the name of the batch. The same command
+again sends the same events, and each counts once: that resumes a batch that was interrupted.
+"""
+
+import json
+import re
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
+from uuid import NAMESPACE_URL, uuid5
 
 import click
 
 from common.cli import ExitCode
 from common.french import count_of
-from producers.errors import StateAwayError
+from producers.errors import InvalidRequestError, PublishError, StateAwayError
 from producers.records import RequestState, exit_code_of
 from producers.settings import ProducerSettings, default_requested_by, load_settings
 from schemas.envelope import CloudEvent
+from schemas.requests import check_code_commune
 from schemas.topology import request_key
 
 if TYPE_CHECKING:
     from producers.cli.render import ProgressSource
 
 NOT_SENT = "demande invalide, rien n'a été envoyé"
+
+TOGETHER = 100
+"""Requests that are sent before the broker's confirms are waited for."""
+
+_SHOWN_FAULTS = 20
+_HEADERS = {"code", "insee", "commune", "communes", "codgeo", "com", "depcom"}
 
 Follow = Callable[["ProgressSource", CloudEvent], "ProgressSource"]
 
@@ -51,7 +65,7 @@ def ask(
         request = _send_and_wait(event, settings, timeout, follow, quiet=as_json)
         code = judge(request)
     else:
-        _send(event, settings)
+        _send([event], settings)
         request, code = None, ExitCode.DONE
     _show(event, request, code, settings, as_json=as_json)
     return code
@@ -69,11 +83,21 @@ def show_unsent(events: Sequence[CloudEvent]) -> ExitCode:
     return ExitCode.DONE
 
 
-def _send(event: CloudEvent, settings: ProducerSettings) -> None:
+def _send(events: Sequence[CloudEvent], settings: ProducerSettings) -> None:
     from producers.publisher import Publisher
 
     with Publisher(settings.amqp_url.get_secret_value()) as publisher:
-        publisher.publish(event)
+        for sent in range(0, len(events), TOGETHER):
+            try:
+                publisher.publish(*events[sent : sent + TOGETHER])
+            except PublishError:
+                if len(events) > 1:
+                    click.echo(
+                        f"{count_of(sent, 'demande envoyée', 'demandes envoyées')} sur {len(events)}. Redonnez la même "
+                        "commande pour le reste : rien n'est fait deux fois.",
+                        err=True,
+                    )
+                raise
 
 
 def _send_and_wait(
@@ -84,7 +108,7 @@ def _send_and_wait(
 
     with State(settings.require_state_url()) as state:
         state.request_progress(event.source, event.id)  # a database that is away is said before anything is sent
-        _send(event, settings)
+        _send([event], settings)
         try:
             followed = follow(state, event) if follow else state
             return wait_for(followed, event, make_console(stderr=quiet), timeout)
@@ -107,3 +131,103 @@ def _show(
         print_sent(console, event)
     else:
         print_request(console, event, request, settings.exports_dir)
+
+
+def ask_one_or_many(
+    build: Callable[..., CloudEvent],
+    *,
+    commune: str | None,
+    communes_file: bytes | None,
+    batch: str | None,
+    **given: Any,  # noqa: ANN401 — click's
+) -> ExitCode:
+    """Send the request of one commune, or of each commune of a file.
+
+    Raises:
+        UsageError: neither or both are named, or an option is about the other case.
+        ProducerError: as `ask`; of a batch, a part may have been sent.
+    """
+    context = click.get_current_context()
+    if (commune is None) == (communes_file is None):
+        raise click.UsageError("indiquer --commune ou --communes-file, un seul des deux", context)
+    if (communes_file is None) != (batch is None):
+        raise click.UsageError("--communes-file et --batch vont ensemble", context)
+    if communes_file is None:
+        return ask(build, commune=commune, **given)
+    if given["wait"]:
+        raise click.UsageError(f"--wait est pour une commune ; le lot se suit par « exports --batch {batch} »", context)
+    del given["wait"], given["timeout"]
+    return _ask_each(build, str(batch), read_communes(communes_file), **given)
+
+
+def _ask_each(
+    build: Callable[..., CloudEvent],
+    batch: str,
+    communes: Sequence[str],
+    *,
+    requested_by: str | None,
+    dry_run: bool,
+    as_json: bool,
+    **fields: Any,  # noqa: ANN401 — click's
+) -> ExitCode:
+    settings = load_settings()
+    fields |= {"bulk": True, "requested_by": requested_by or default_requested_by(), "source": settings.source}
+    events = [put_in_batch(build(commune=commune, **fields), batch) for commune in communes]
+    if dry_run:
+        return show_unsent(events)
+    _send(events, settings)
+    if as_json:
+        from producers.cli.render import print_document
+
+        requests = [{"commune": event.data["commune"], "id": event.id} for event in events]
+        print_document({"batch": batch, "source": settings.source, "requests": requests, "exit_code": ExitCode.DONE})
+    else:
+        click.echo(f"Lot {batch} envoyé, {count_of(len(events), 'commune')}. Pour le suivre : exports --batch {batch}")
+    return ExitCode.DONE
+
+
+def put_in_batch(event: CloudEvent, batch: str) -> CloudEvent:
+    """Return the event with an id derived from the batch and from what is requested, and the batch as correlation id.
+
+    `requested_by` does not count: another agent may resume the batch.
+    """
+    asked = {name: value for name, value in event.data.items() if name != "requested_by"}
+    identity = json.dumps([batch, event.type, asked], sort_keys=True)
+    return event.model_copy(update={"id": str(uuid5(NAMESPACE_URL, identity)), "correlationid": batch})
+
+
+def read_communes(content: bytes) -> list[str]:
+    """Read INSEE codes, one a line or in the first column; each once, in the order of the file.
+
+    Blank lines, what follows `#`, and a line of titles at the top are skipped. Any encoding with ASCII codes will do.
+
+    Raises:
+        InvalidRequestError: a line holds no code, or there is none; the message quotes nothing.
+    """
+    communes: dict[str, None] = {}
+    faults: list[str] = []
+    for number, cell in _iter_codes(content):
+        try:
+            communes[check_code_commune(cell.upper())] = None
+        except ValueError as error:
+            hint = " ; un tableur a peut-être ôté le zéro du début" if re.fullmatch(r"[1-9][0-9]{3}", cell) else ""
+            faults.append(f"ligne {number} : {error}{hint}")
+    if len(faults) > _SHOWN_FAULTS:
+        faults[_SHOWN_FAULTS:] = [f"… et {len(faults) - _SHOWN_FAULTS} de plus"]
+    if faults:
+        raise InvalidRequestError("\n  ".join([f"{NOT_SENT} ; corrigez ces lignes :", *faults]))
+    if not communes:
+        raise InvalidRequestError(f"{NOT_SENT} : le fichier ne nomme aucune commune")
+    return list(communes)
+
+
+def _iter_codes(content: bytes) -> Iterator[tuple[int, str]]:
+    """The first cell of each line that is not blank, with the number of the line."""
+    is_first = True
+    for number, line in enumerate(content.decode("utf-8-sig", "replace").splitlines(), 1):
+        cells = [cell.strip().strip("\"'").strip() for cell in re.split("[;,\t]", line.partition("#")[0])]
+        if any(cells):
+            is_title = is_first and re.split("[ _-]", cells[0].casefold())[0] in _HEADERS
+            is_first = False
+            if not is_title:
+                yield number, cells[0]

@@ -23,7 +23,7 @@ from producers.web.exports.spool import Spool
 from producers.web.middleware import OwnHosts, RequestLog, SameOrigin, SecurityHeaders, TrustedProxies
 from producers.web.page_context import Backups, WebServices
 from producers.web.routes import BACKUP_ROUTES, ROUTES
-from producers.web.security.identity import Identity, ProxyIdentity, SingleUser, read_first_commune
+from producers.web.security import Identity, ProxyIdentity, SingleUser, read_first_commune
 from producers.web.security.limits import RateLimits
 from producers.web.security.oidc import OidcIdentity
 from producers.web.security.session import ReturnAddresses, SignedSessions
@@ -80,11 +80,7 @@ class _Screen(Starlette):
     """Finds a route by its name at once: a page has seventy addresses, and each would ask route after route."""
 
     def url_path_for(self, name: str, /, **path_params: Any) -> URLPath:  # noqa: ANN401 — as Starlette has it
-        """The path of a page.
-
-        Raises:
-            NoMatchFound: there is none of that name, or it has other parameters.
-        """
+        """The path of a page. Raises `NoMatchFound`: there is none of that name, or it has other parameters."""
         route = self._named.get(name)
         return route.url_path_for(name, **path_params) if route else super().url_path_for(name, **path_params)
 

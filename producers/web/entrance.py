@@ -14,7 +14,7 @@ from starlette.routing import Route
 
 from producers.web.error_pages import show_access_page
 from producers.web.page_context import NOT_FOUND, SEE_OTHER, WebServices
-from producers.web.security.identity import KEY_FIELD, NotAnAgent, NotIdentified, SingleUser, can_read_agents
+from producers.web.security import KEY_FIELD, NotAnAgent, NotIdentified, SingleUser, can_read_agents
 from producers.web.security.limits import FORM_BYTES, client_address, limit_body
 from producers.web.security.oidc import ClaimsRefused, OidcIdentity, ProviderFailed
 from producers.web.security.session import require_agent, require_csrf
@@ -142,7 +142,6 @@ def _refuse(request: Request, code: str, cause: str = "") -> Response:
 
 
 async def _be_alive(_request: Request) -> Response:
-    """The process answers."""
     return JSONResponse({"vivant": True})
 
 

@@ -16,7 +16,7 @@ from starlette.responses import RedirectResponse, Response
 from producers import errors
 from producers.errors import ProducerError
 from producers.web.page_context import WebServices
-from producers.web.security.identity import NotAnAgent, NotIdentified, Untrusted
+from producers.web.security import NotAnAgent, NotIdentified, Untrusted
 from producers.web.security.session import csrf_token, is_partial
 
 ErrorKind = Literal["closed", "failed", "left", "not_an_agent", "not_identified", "untrusted"]
@@ -125,7 +125,6 @@ def show_access_page(
 
 
 def show_failure(request: Request, status: int, reason: str = "", headers: Mapping[str, str] | None = None) -> Response:
-    """The page of a status."""
     services: WebServices = request.app.state.services
     title, advice = _TEXTS.get(status, _OTHER)
     return services.templates.TemplateResponse(

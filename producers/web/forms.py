@@ -11,6 +11,7 @@ from uuid import NAMESPACE_URL, UUID, uuid4, uuid5
 from pydantic import BaseModel, TypeAdapter, ValidationError
 from starlette.datastructures import FormData
 
+from common.french import short_date
 from schemas.envelope import CloudEvent, Data
 from schemas.faults import explain_fault
 from schemas.requests import LARGEST_ID, Jour
@@ -46,6 +47,19 @@ class Faults:
     def of(self, name: str) -> str:
         """What is wrong with that field; empty when nothing is."""
         return self.by_field.get(name, "")
+
+
+class WrongField(Exception):
+    """A field of a form cannot be taken as it is; the reason is for the clerk."""
+
+    def __init__(self, name: str, reason: str) -> None:
+        super().__init__(reason)
+        self.name = name
+
+    @property
+    def by_field(self) -> dict[str, str]:
+        """The fault, by the name of its field."""
+        return {self.name: str(self)}
 
 
 def new_once() -> str:
@@ -102,6 +116,16 @@ def read_day(words: str) -> date | None:
         return _JOUR.validate_python(parse_jour(words.strip()))
     except ValueError:
         return None
+
+
+def read_past_day(words: str, name: str, today: date) -> date:
+    """Read a day that is over, or today, of the field `name`. Raises `WrongField`: it is no day, or a later one."""
+    day = read_day(words)
+    if day is None:
+        raise WrongField(name, IMPOSSIBLE_DAY)
+    if day > today:
+        raise WrongField(name, f"le {short_date(day)} n'est pas encore venu : vérifiez la date")
+    return day
 
 
 def find_faults(

@@ -18,7 +18,7 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from common.logs import describe_exception
 from producers.web.error_pages import on_http, show_failure
-from producers.web.security.identity import FROM_PROXY
+from producers.web.security import FROM_PROXY
 from producers.web.settings import LOOPBACK, ProxyNetwork, WebSettings
 
 _log = structlog.get_logger("producers.web")
@@ -61,7 +61,6 @@ class SecurityHeaders:
         self._headers = dict(HEADERS) | ({"Strict-Transport-Security": HSTS} if is_https else {})
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer, with the headers."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -84,7 +83,6 @@ class RequestLog:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer, whatever happens."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -138,7 +136,6 @@ class TrustedProxies:
         self._believing = ProxyHeadersMiddleware(app, trusted_hosts=trusted) if trusted else app  # type: ignore[arg-type]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Go on with the client's own address."""
         client = scope.get("client")
         scope[FROM_PROXY] = client is not None and self._is_listed(client[0])
         await self._believing(scope, receive, send)  # type: ignore[arg-type]
@@ -165,7 +162,6 @@ class OwnHosts:
         self._names = [f"[{name}]" if ":" in name else name for name in names]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Go on, or refuse."""
         if scope["type"] != "http" or scope["path"] in OPEN_TO_ANY_NAME:
             await self._app(scope, receive, send)
             return
@@ -196,7 +192,6 @@ class SameOrigin:
         self._public = f"{parts.scheme}://{parts.netloc}".lower() if has_public else ""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Go on, or refuse."""
         if scope["type"] == "http":
             if scope["method"] not in METHODS:
                 raise HTTPException(405, headers={"Allow": "GET, HEAD, POST"})

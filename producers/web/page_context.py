@@ -17,14 +17,14 @@ from producers.state import State
 from producers.web.exports.query import AskedFile
 from producers.web.exports.spool import Spool
 from producers.web.forms import read_number
-from producers.web.security.identity import AgentCommune, AuthorizedAgent, Identity
+from producers.web.security import AgentCommune, AuthorizedAgent, Identity
 from producers.web.security.limits import RateLimits, Turns
 from producers.web.security.session import ReturnAddresses, csrf_token, is_partial
 from producers.web.settings import WebSettings
 from producers.web.suivi.live_updates import LiveUpdates
-from schemas.declarations import FileDownloaded, FileNoted
-from schemas.envelope import CloudEvent, Publish
-from schemas.screen_notes import DownloadBegun, ElecteursSeen, ScreenNote, ScreenNoted
+from schemas.declarations import DeclarationNoted, FileDownloaded
+from schemas.envelope import CloudEvent, Data, Publish
+from schemas.screen_notes import DownloadBegun, ElecteursSeen, ScreenNoted
 from schemas.vocabulary import Piece, SeenPage
 
 SEE_OTHER, NOT_FOUND, CONFLICT, GONE, UNPROCESSABLE, BROKEN, AWAY = 303, 404, 409, 410, 422, 500, 503
@@ -55,7 +55,7 @@ class Backups(Protocol):
     """Saving and putting back all that this computer keeps. Each may raise `BackupError`."""
 
     def describe(self) -> Holding:
-        """What there is now."""
+        """Return what the computer keeps now."""
 
     def save(self, passphrase: str, *, agent: str) -> IO[bytes]:
         """All of it in one file, encrypted; whoever closes it erases it."""
@@ -75,8 +75,6 @@ class Backups(Protocol):
 
 @dataclass(frozen=True)
 class WebServices:
-    """The parts of the screen."""
-
     settings: WebSettings
     state: State
     publish: Publish
@@ -98,8 +96,6 @@ class WebServices:
 
 @dataclass(frozen=True)
 class PageContext:
-    """What a page knows of the request it answers."""
-
     request: Request
     services: WebServices
     agent: AuthorizedAgent
@@ -108,12 +104,10 @@ class PageContext:
 
     @property
     def query(self) -> Mapping[str, str]:
-        """What stands after the question mark of the address."""
         return self.request.query_params
 
     @property
     def today(self) -> date:
-        """The civil day of the commune."""
         return civil_day(self.services.clock(), self.commune.code)
 
     def number(self, name: str) -> int:
@@ -124,7 +118,6 @@ class PageContext:
         return number
 
     def render(self, template: str, status_code: int = 200, **values: Any) -> Response:  # noqa: ANN401 — for the template
-        """A page."""
         known = self._known_to_templates()
         return self.services.templates.TemplateResponse(self.request, template, known | values, status_code=status_code)
 
@@ -141,29 +134,12 @@ class PageContext:
         """The address of a page of this commune, without host: proxies may change that."""
         return str(self.request.app.url_path_for(page, commune=self.commune.code, **path))
 
-    def download_of(self, file: AskedFile, piece: Piece) -> CloudEvent:
-        """The event that says, once a file was taken, that it was, in the correlation of its request."""
-        note = FileDownloaded(piece=piece)
-        data = FileNoted(commune=self.commune.code, exports=[file.export_id], note=note, requested_by=self.agent.name)
-        return CloudEvent.wrap(data, source=self.services.settings.source, correlationid=file.correlation_id)
-
-    def begun(self, file: AskedFile, piece: Piece) -> CloudEvent:
-        """The event that says, before the first byte of a file leaves, that it will."""
-        note = DownloadBegun(export=file.export_id, piece=piece)
-        return self._note(note, correlationid=file.correlation_id)
-
-    def note_first(self, *events: CloudEvent) -> bool:
-        """Write down what is about to happen; False when it could not be, and is not to happen."""
-        return self.services.spool.send_first(events)
-
     def record_seen(self, page: SeenPage, electeurs: int, export: int | None = None) -> None:
         """Say to the trail that a page which names electors is shown; what a page asks by itself counts once."""
         if electeurs and not is_partial(self.request):
-            self.services.spool.send(self._note(ElecteursSeen(page=page, electeurs=electeurs, export=export)))
-
-    def _note(self, note: ScreenNote, *, correlationid: str | None = None) -> CloudEvent:
-        data = ScreenNoted(commune=self.commune.code, note=note, requested_by=self.agent.name)
-        return CloudEvent.wrap(data, source=self.services.settings.source, correlationid=correlationid)
+            note = ElecteursSeen(page=page, electeurs=electeurs, export=export)
+            data = ScreenNoted(commune=self.commune.code, note=note, requested_by=self.agent.name)
+            self.services.spool.send(CloudEvent.wrap(data, source=self.services.settings.source))
 
     def publish(self, event: CloudEvent) -> None:
         """Send what she asks or declares; the line of log of this request bears its correlation id.
@@ -197,3 +173,34 @@ class PageContext:
             "settings": self.services.settings,
             "mails_kept_at": self.services.mails_kept_at,
         }
+
+
+def attachment(name: str, size: int) -> dict[str, str]:
+    """Return the headers of a file that a browser saves."""
+    return {
+        "Content-Disposition": f'attachment; filename="{name}"',
+        "Content-Length": str(size),
+        "Accept-Ranges": "none",
+    }
+
+
+def note_begun(services: WebServices, who: str, piece: Piece, *files: AskedFile) -> bool:
+    """Write down who takes files, before the first byte leaves; False when it could not be, and nothing is to leave."""
+    events = []
+    for file in files:
+        note = DownloadBegun(export=file.export_id, piece=piece)
+        data = ScreenNoted(commune=file.code_commune, note=note, requested_by=who)
+        events.append(_about(services, file, data))
+    return services.spool.send(*events)
+
+
+def note_downloaded(services: WebServices, who: str, piece: Piece, *files: AskedFile) -> None:
+    """Say who took files, once the last byte has left."""
+    for file in files:
+        note, commune = FileDownloaded(piece=piece), file.code_commune
+        data = DeclarationNoted(commune=commune, exports=[file.export_id], note=note, requested_by=who)
+        services.spool.send(_about(services, file, data))
+
+
+def _about(services: WebServices, file: AskedFile, data: Data) -> CloudEvent:
+    return CloudEvent.wrap(data, source=services.settings.source, correlationid=file.correlation_id)

@@ -11,18 +11,12 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from producers.state import State
-from producers.web import entrance
+from producers.web import depot, dossier, echeances, entrance, journal, listes, tableaux, taches
+from producers.web import notes as noted
 from producers.web.anomalies import page as anomalies
 from producers.web.depot import answer
-from producers.web.depot import page as depot
-from producers.web.dossier import page as dossier
-from producers.web.echeances import page as echeances
 from producers.web.exports import page as exports
-from producers.web.journal import envois
-from producers.web.journal import page as journal
-from producers.web.listes import page as listes
-from producers.web.notes import commune as noted
-from producers.web.notes import electeurs, send
+from producers.web.notes import electeurs
 from producers.web.page_context import NOT_FOUND, PageContext, WebServices
 from producers.web.registre import backup
 from producers.web.registre import page as registre
@@ -40,9 +34,7 @@ from producers.web.security.limits import (
 )
 from producers.web.security.session import require_agent, require_csrf
 from producers.web.suivi import page as suivi
-from producers.web.tableaux import page as tableaux
 from producers.web.tableaux import publication
-from producers.web.taches import tasks as taches
 from producers.web.verifier import page as verifier
 
 PageHandler = Callable[[PageContext], Response]
@@ -155,17 +147,17 @@ ROUTES = (
     commune_page("/dossier", "dossier", get=dossier.show),
     commune_page("/dossier.zip", "dossier_zip", get=dossier.download),
     commune_page("/depot", "depot", get=depot.show, post=depot.declare),
-    commune_page("/depot/verdict", "verdict", post=depot.answer),
+    commune_page("/depot/verdict", "verdict", post=depot.record_verdict),
     commune_page("/verifier", "verifier", get=verifier.show, post=verifier.verify, most=FILE_BYTES),
     commune_page("/echeances", "echeances", get=echeances.show),
     commune_page("/reunions", "reunions", get=noted.show_calendar, post=noted.change_calendar),
-    commune_page("/completer", "completer", get=send.show_left),
+    commune_page("/completer", "completer", get=noted.show_left),
     commune_page("/motifs", "motifs", get=electeurs.show_motifs, post=electeurs.complete_motifs),
     commune_page("/doutes", "doutes", get=electeurs.show_doubts, post=electeurs.decide_doubt),
     commune_page("/bureaux", "bureaux", get=noted.show_bureaux, post=noted.describe_bureau),
     commune_page("/proteges", "proteges", get=electeurs.show_protected, post=electeurs.change_protected),
     commune_page("/prevenir", "prevenir", get=noted.show_wishes, post=noted.choose_wishes),
-    commune_page("/envois", "envois", get=envois.show),
+    commune_page("/envois", "envois", get=journal.show_envois),
     commune_page("/journal", "journal", get=journal.show),
 )
 

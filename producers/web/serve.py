@@ -7,16 +7,17 @@ import signal
 import socket
 import threading
 from collections.abc import Callable
-from urllib.parse import urlencode
+from http.client import HTTPConnection, HTTPException
+from typing import NamedTuple
+from urllib.parse import urlencode, urlsplit
 
 import h11
 import uvicorn
 from starlette.types import ASGIApp
-from uvicorn.config import LOGGING_CONFIG
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from producers.errors import ProducerConfigurationError
-from producers.web.security.identity import KEY_FIELD
+from producers.web.security import KEY_FIELD
 from producers.web.settings import WebSettings
 
 _GRACE_SECONDS = 2
@@ -36,17 +37,14 @@ class PatientProtocol(H11Protocol):
     _deadline: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Wait for a first request."""
         super().connection_made(transport)
         self._wait()
 
     def data_received(self, data: bytes) -> None:
-        """Go on waiting, until a request has begun."""
         super().data_received(data)
         self._wait()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Wait no more."""
         self._forget()
         super().connection_lost(exc)
 
@@ -104,12 +102,11 @@ def listen(host: str, port: int) -> socket.socket:
         ) from None
 
 
-def configure(app: ASGIApp, *, quiet: bool = False) -> uvicorn.Config:
-    """What the server does of its own."""
+def configure(app: ASGIApp) -> uvicorn.Config:
     return uvicorn.Config(
         app,
         http=PatientProtocol,
-        log_config=None if quiet else LOGGING_CONFIG,
+        log_config=None,  # the entry points configure the logs
         access_log=False,
         server_header=False,
         proxy_headers=False,  # read by `middleware.TrustedProxies`, for listed proxies only
@@ -123,10 +120,9 @@ def serve(
     *,
     on_ready: Callable[[], None] = lambda: None,
     stop: threading.Event | None = None,
-    quiet: bool = False,
 ) -> None:
-    """Answer until SIGINT, SIGTERM or `stop`, then return; `quiet` leaves uvicorn's logs to who configured logging."""
-    config = configure(app, quiet=quiet)
+    """Answer until SIGINT, SIGTERM or `stop`, then return."""
+    config = configure(app)
     gc.collect()
     gc.freeze()  # what is loaded stays as long as the process: to look at all of it again halts a page for 70 ms
     # uvicorn raises the signal again once it has ended: nobody is to die of it.
@@ -136,3 +132,40 @@ def serve(
     finally:
         for which, handler in before.items():
             signal.signal(which, handler)
+
+
+_SECONDS = 5
+_BROKER_SECONDS = 1
+_ANY = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104 — where a listener on all is asked
+_READY = 200
+_PORTS = {"amqp": 5672, "amqps": 5671}
+
+
+class Health(NamedTuple):
+    """What the screen said of itself, in French."""
+
+    is_ready: bool
+    text: str
+
+
+def ask_health(host: str, port: int) -> Health:
+    connection = HTTPConnection(_ANY.get(host, host), port, timeout=_SECONDS)
+    try:
+        connection.request("GET", "/sante")
+        answer = connection.getresponse()
+        return Health(answer.status == _READY, answer.read(1000).decode("utf-8", "replace"))
+    except (OSError, HTTPException):
+        return Health(is_ready=False, text="l'écran ne répond pas")
+    finally:
+        connection.close()
+
+
+def answers(amqp_url: str) -> bool:
+    """Whether something listens where the broker should; no account is tried."""
+    try:
+        parts = urlsplit(amqp_url)
+        place = (parts.hostname or "localhost", parts.port or _PORTS.get(parts.scheme, 5672))
+        with socket.create_connection(place, timeout=_BROKER_SECONDS):
+            return True
+    except (OSError, ValueError):
+        return False

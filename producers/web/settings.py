@@ -71,7 +71,6 @@ class WebSettings(ProducerSettings):
 
     @property
     def is_https(self) -> bool:
-        """Whether agents come by https."""
         return self.web_auth != "none" and self.public_url.startswith("https://")
 
     @field_validator("web_secret", "web_proxy_secret")

@@ -132,7 +132,6 @@ def build_environment() -> Environment:
 
 
 def iso(instant: datetime) -> str:
-    """For the attribute `datetime` of `<time>`."""
     return instant.isoformat(timespec="seconds")
 
 
@@ -216,7 +215,6 @@ def code_words(code: str) -> str:
 
 
 def add_words(environment: Environment) -> None:
-    """Let templates use them."""
     environment.add_extension(FrenchSpaces)
     by_name = day_of, iso, duration, kept_until, capitalized, counted, code_words, people_label, liste_words
     for word in by_name:

@@ -13,8 +13,7 @@ from typing import Any
 from schemas.topology import (
     BULK_SUFFIX,
     CONTENT_TYPE,
-    EVENT_REQUEST_ACCEPTED,
-    EVENT_REQUEST_REFUSED,
+    EVENT_REQUEST_STATUS,
     EXCHANGE,
     REQUEST_LISTE_EXPORT,
     REQUEST_REGISTRE_CORRECTION,
@@ -176,10 +175,11 @@ def conformance_cases() -> dict[str, Any]:
 
 def _case(name: str, make: Make, code: str, field: str) -> dict[str, Any]:
     body, properties = make(name)
-    answer: dict[str, Any] = {"type": EVENT_REQUEST_ACCEPTED, "request_id": _OTHER_IDS.get(name, name)}
+    answer: dict[str, Any] = {"type": EVENT_REQUEST_STATUS, "request_id": _OTHER_IDS.get(name, name)}
+    answer["status"] = "accepted"
     if code != ACCEPTED:
         answer |= {
-            "type": EVENT_REQUEST_REFUSED,
+            "status": "refused",
             "code": _INVALID if field.startswith("data.") or code == "value_error" else _UNREADABLE,
             "errors": [{"field": field, "code": code}],
         }

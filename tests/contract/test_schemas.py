@@ -68,7 +68,7 @@ def test_a_stale_or_forgotten_file_is_named(tmp_path: Path, monkeypatch: pytest.
 
 def test_requests_and_events_are_told_apart_by_their_type() -> None:
     assert _types_in(requests) | _types_in(declarations) == set(topology.REQUEST_TYPES)
-    assert _types_in(declarations) == set(topology.DECLARATION_TYPES)
+    assert _types_in(declarations) == {topology.REQUEST_DECLARATION}
     assert _types_in(events) == set(topology.EVENT_TYPES)
     assert sorted(_model_of(event_type).__name__ for event_type in TYPES) == sorted(m.__name__ for m in MODELS)
     assert all(re.fullmatch(r"fr\.openelec\.prefecture\.(request|event)\.[a-z_]+\.v1", name) for name in TYPES)

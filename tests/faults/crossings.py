@@ -42,7 +42,7 @@ from sqlalchemy.orm import Session, selectinload
 from producers.publisher import Publisher
 from schemas.envelope import CloudEvent
 from schemas.requests import ListeExportRequested
-from schemas.topology import EVENT_EXPORT_ENDED, EXCHANGE, QUEUE_LISTES, QUEUE_REQUESTS, account_queue
+from schemas.topology import EVENT_EXPORT_STATUS, EXCHANGE, QUEUE_LISTES, QUEUE_REQUESTS, account_queue
 from schemas.vocabulary import ExportStatus, Format, Liste
 from tests.faults.watcher import digest
 from tests.parts.mail import Mailbox
@@ -346,7 +346,7 @@ class Crossings:
         with closing(_connect(pika.URLParameters(self.place.amqp_url))) as connection:
             channel = connection.channel()
             channel.queue_declare(_LISTENER, durable=True)
-            channel.queue_bind(_LISTENER, EXCHANGE, EVENT_EXPORT_ENDED)
+            channel.queue_bind(_LISTENER, EXCHANGE, EVENT_EXPORT_STATUS)
         self._processes = multiprocessing.get_context("forkserver")
         self._processes.set_forkserver_preload(["tests.faults.crossings"])
         self.names: list[str] = []

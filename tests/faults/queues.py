@@ -9,7 +9,7 @@ from pika.exceptions import AMQPError
 
 from schemas.envelope import CloudEvent
 from schemas.topology import (
-    EVENT_EXPORT_ENDED,
+    EVENT_EXPORT_STATUS,
     EXCHANGE,
     QUEUE_LISTES,
     QUEUE_REQUESTS,
@@ -45,7 +45,7 @@ class Queues:
         with self._connect() as connection:
             channel = connection.channel()
             channel.queue_declare(_LISTENER, durable=True)
-            channel.queue_bind(_LISTENER, EXCHANGE, EVENT_EXPORT_ENDED)
+            channel.queue_bind(_LISTENER, EXCHANGE, EVENT_EXPORT_STATUS)
 
     def take_events(self) -> list[CloudEvent]:
         """What was said since `listen`; nothing where nobody listened."""

@@ -12,11 +12,7 @@ from sqlalchemy import select, update
 from schemas.envelope import CloudEvent, Data
 from schemas.requests import CancelRequested, ListeExportRequested
 from schemas.topology import (
-    EVENT_EXPORT_ENDED,
-    EVENT_EXPORT_PROGRESS,
-    EVENT_REQUEST_ACCEPTED,
-    EVENT_REQUEST_REFUSED,
-    EVENT_REQUEST_SETTLED,
+    EVENT_REQUEST_STATUS,
     EXCHANGE,
     REQUEST_LISTE_EXPORT,
     listener_key,
@@ -83,7 +79,8 @@ def _ask(desk: DepotsDesk, **fields: Any) -> CloudEvent:  # noqa: ANN401 — of 
 def test_a_request_is_accepted_with_the_files_to_expect(desk: DepotsDesk, listener: Listener) -> None:
     asked = _ask(desk, listes=["P", "CE"])
     (accepted,) = listener.listen()
-    assert (accepted.type, accepted.causationid, listener.heard[-1][1]) == (EVENT_REQUEST_ACCEPTED, asked.id, ACCOUNT)
+    assert (accepted.type, accepted.causationid, listener.heard[-1][1]) == (EVENT_REQUEST_STATUS, asked.id, ACCOUNT)
+    assert accepted.data["status"] == "accepted"
     assert accepted.data["request"] == {"source": "/test", "id": asked.id}
     assert [(it["liste"], it["format"]) for it in accepted.data["exports"]] == [("P", "csv"), ("CE", "csv")]
     assert listener.listen() == [], "once"
@@ -101,7 +98,7 @@ def test_what_asks_for_no_file_is_answered_too(desk: DepotsDesk, listener: Liste
     ]
     answers = listener.listen()
     assert [answer.causationid for answer in answers] == [event.id for event in said]
-    assert [answer.type for answer in answers] == [*[EVENT_REQUEST_ACCEPTED] * 2, EVENT_REQUEST_REFUSED]
+    assert [answer.data["status"] for answer in answers] == ["accepted", "accepted", "refused"]
     assert [answer.data.get("exports") for answer in answers] == [[], [], None]
     assert answers[2].data["code"] == "fichier_inconnu"
 
@@ -158,14 +155,14 @@ def test_an_account_listens_to_its_own_answers(town: Town) -> None:
         properties = pika.BasicProperties(user_id=account, delivery_mode=2)
         channel.basic_publish(EXCHANGE, f"{town.account}.{asked.type}", asked.to_bytes(), properties, mandatory=True)
     town.start_notifier()
-    heard = {name: sorted(_type(body) for _, body in town.collect(name, 3)) for name in ("all", "own", "both")}
-    expected = sorted([EVENT_REQUEST_ACCEPTED, EVENT_EXPORT_ENDED, EVENT_REQUEST_SETTLED])
+    heard = {name: sorted(_status(body) for _, body in town.collect(name, 3)) for name in ("all", "own", "both")}
+    expected = sorted(["accepted", "ready", "settled"])
     assert heard == dict.fromkeys(heard, expected)
     assert town.queue("others") == []
 
 
-def _type(body: bytes) -> str:
-    return CloudEvent.from_bytes(body).type
+def _status(body: bytes) -> str:
+    return str(CloudEvent.from_bytes(body).data["status"])
 
 
 def _answers_by_reply(town: Town, *bodies: bytes, reply_to: str, expected: int) -> list[CloudEvent]:
@@ -216,7 +213,7 @@ def test_a_channel_that_asks_for_it_is_answered_too(town: Town) -> None:
     by_id = {event.data["request"]["id"]: event for event in told}
     digest = f"sha256:{hashlib.sha256(nameless).hexdigest()[:32]}"
     assert by_id.keys() == {good.id, "refused", "unreadable", digest}
-    assert by_id[good.id].type == EVENT_REQUEST_ACCEPTED
+    assert by_id[good.id].data["status"] == "accepted"
     assert {by_id[it].data["code"] for it in ("unreadable", digest)} == {"evenement_illisible"}
     assert [fault["code"] for fault in by_id[digest].data["errors"]] == ["json"]
     assert town.queue("requests.XQ") == []
@@ -249,7 +246,7 @@ def test_an_account_that_asks_hears_each_second_how_far_a_file_is(desk: DepotsDe
     _hear_progress(desk, heard.extend)
     _hear_progress(desk, heard.extend)
     ((event, account),) = heard
-    assert (event.type, event.causationid, account) == (EVENT_EXPORT_PROGRESS, asked.id, ACCOUNT)
+    assert (event.data["status"], event.causationid, account) == ("running", asked.id, ACCOUNT)
     assert (event.data["liste"], event.data["lines_written"], event.data["electeurs"]) == ("P", 41_000, 98_000)
     _pass_a_second(desk)
     _hear_progress(desk, heard.extend)

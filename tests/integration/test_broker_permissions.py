@@ -14,10 +14,10 @@ from common.cli import ExitCode
 from producers.errors import UnroutableError
 from producers.publisher import Publisher
 from schemas.envelope import CloudEvent
-from schemas.events import AnsweredRequest, RequestSettled
+from schemas.events import AnsweredRequest, RequestStage, RequestStatus
 from schemas.requests import ListeExportRequested
 from schemas.topology import (
-    EVENT_EXPORT_ENDED,
+    EVENT_EXPORT_STATUS,
     EVENT_TYPES,
     EXCHANGE,
     REQUEST_LISTE_EXPORT,
@@ -80,17 +80,17 @@ REFUSED: list[tuple[str, str, Attempt]] = [
     *(("notifier", f"read {queue}", _read(queue)) for queue in ("requests", "listes", "tableaux", "requests.XQ")),
     *(("notifier", f"publish {request_type}", _publish(EXCHANGE, request_type)) for request_type in REQUEST_TYPES),
     ("notifier", "declare another queue", _declare("mine")),
-    ("notifier", "bind to events", lambda channel: channel.queue_bind("requests", EXCHANGE, EVENT_EXPORT_ENDED)),
-    ("worker", "publish an event", _publish(EXCHANGE, EVENT_EXPORT_ENDED)),
+    ("notifier", "bind to events", lambda channel: channel.queue_bind("requests", EXCHANGE, EVENT_EXPORT_STATUS)),
+    ("worker", "publish an event", _publish(EXCHANGE, EVENT_EXPORT_STATUS)),
     ("worker", "publish a request", _publish(EXCHANGE, request_key("worker", REQUEST_LISTE_EXPORT))),
-    ("worker", "bind to events", lambda channel: channel.queue_bind("account.ecran", EXCHANGE, EVENT_EXPORT_ENDED)),
+    ("worker", "bind to events", lambda channel: channel.queue_bind("account.ecran", EXCHANGE, EVENT_EXPORT_STATUS)),
     ("worker", "declare another queue", _declare("mine")),
     ("worker", "read exports of the REU", _read("registre")),
     *(("registre", f"read {queue}", _read(queue)) for queue in ("requests", "listes", "tableaux", "registre.XQ")),
     *(("registre", f"publish {it}", _publish(EXCHANGE, it)) for it in (*REQUEST_TYPES, *EVENT_TYPES)),
     ("registre", "declare another queue", _declare("listes")),
     ("worker", "read dead letters", _read("requests.XQ")),
-    ("exploitant", "publish an event", _publish(EXCHANGE, EVENT_EXPORT_ENDED)),
+    ("exploitant", "publish an event", _publish(EXCHANGE, EVENT_EXPORT_STATUS)),
     ("exploitant", "read requests", _read("requests")),
     ("exploitant", "declare a queue", _declare("mine")),
 ]
@@ -233,7 +233,7 @@ def test_the_documented_commands_make_a_producer_for_one_commune(commands: Deplo
         with Publisher(url) as publisher:
             publisher.publish(EVENT)
             with pytest.raises(UnroutableError):
-                publisher.publish(EVENT.model_copy(update={"type": EVENT_EXPORT_ENDED}))
+                publisher.publish(EVENT.model_copy(update={"type": EVENT_EXPORT_STATUS}))
         _, properties, _ = channel.basic_get(queue, auto_ack=True)
     assert properties is not None
     assert properties.user_id == "mairie-13055"
@@ -278,7 +278,7 @@ def test_a_listener_reads_its_own_queue_and_does_nothing_else(
     publisher = EventPublisher(build_broker(commands.amqp_url("notifier")))
     about = AnsweredRequest(source="/test", id="1")
     for commune in ("13055", "13900"):
-        data = RequestSettled(request=about, request_id=1, commune=commune, ready=1, failed=0, cancelled=0)
+        data = RequestStatus(request=about, status=RequestStage.SETTLED, request_id=1, commune=commune, ready=1)
         publisher.publish([(CloudEvent.wrap(data, source="/module-prefecture"), f"mairie-{commune}")])
     url = commands.broker.url(VHOST, "compta", "p")
     for what, attempt in CONFINED:
@@ -338,7 +338,7 @@ def test_an_account_that_binds_itself_is_confined_to_its_commune(deployment: Dep
         return _try(url, lambda channel: channel.queue_bind("binder", EXCHANGE, key))
 
     assert bind("fr.openelec.prefecture.event.*.v1.13055") == 0
-    for key in ("fr.openelec.prefecture.event.#", EVENT_EXPORT_ENDED, "#", f"{EVENT_EXPORT_ENDED}.13900", "*.13055"):
+    for key in ("fr.openelec.prefecture.event.#", EVENT_EXPORT_STATUS, "#", f"{EVENT_EXPORT_STATUS}.13900", "*.13055"):
         assert bind(key) == 403, key
 
 

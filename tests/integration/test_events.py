@@ -9,7 +9,7 @@ import pytest
 
 from common.logs import configure_logs
 from schemas.envelope import CloudEvent
-from schemas.events import AnsweredRequest, ExportProgress, RequestRefused, RequestSettled
+from schemas.events import AnsweredRequest, FileStage, FileStatus, RequestStage, RequestStatus
 from schemas.topology import EXCHANGE, listener_key
 from schemas.vocabulary import FileFormat, Liste
 from tests.parts.rabbitmq import RabbitNode
@@ -117,19 +117,21 @@ def test_who_hears_an_event(amqp_url: str, publisher: EventPublisher, event_of: 
     assert all(not headers for messages in heard.values() for headers, _ in messages), "hidden"
 
 
-def _settled() -> RequestSettled:
+def _settled() -> RequestStatus:
     about = AnsweredRequest(source="/test", id="1")
-    return RequestSettled(request=about, request_id=1, commune="13900", ready=1, failed=0, cancelled=0)
+    return RequestStatus(request=about, status=RequestStage.SETTLED, request_id=1, commune="13900", ready=1)
 
 
-def _progress() -> ExportProgress:
+def _progress() -> FileStatus:
     about = AnsweredRequest(source="/test", id="1")
     file = {"export_id": 1, "commune": "13900", "liste": Liste.PRINCIPALE, "format": FileFormat.CSV, "label": "Liste P"}
-    return ExportProgress.model_validate({"request": about, "lines_written": 0} | file)
+    return FileStatus.model_validate({"request": about, "status": FileStage.RUNNING, "lines_written": 0} | file)
 
 
 def _event() -> CloudEvent:
-    refused = RequestRefused(request=AnsweredRequest(source="/test", id="1"), reason="essai")
+    refused = RequestStatus(
+        request=AnsweredRequest(source="/test", id="1"), status=RequestStage.REFUSED, reason="essai"
+    )
     return CloudEvent.wrap(refused, source="/module-prefecture")
 
 

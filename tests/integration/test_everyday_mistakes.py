@@ -17,8 +17,7 @@ from pika.exceptions import UnroutableError
 from schemas.conformance import conformance_cases
 from schemas.envelope import CloudEvent
 from schemas.topology import (
-    EVENT_REQUEST_ACCEPTED,
-    EVENT_REQUEST_REFUSED,
+    EVENT_REQUEST_STATUS,
     EXCHANGE,
     REQUEST_LISTE_EXPORT,
     REQUEST_TYPES,
@@ -47,8 +46,7 @@ class Listening:
         self._connection, self._channel = connection, connection.channel()
         self._channel.confirm_delivery()
         self._channel.queue_declare("listener")
-        for event_type in (EVENT_REQUEST_ACCEPTED, EVENT_REQUEST_REFUSED):
-            self._channel.queue_bind("listener", EXCHANGE, event_type)
+        self._channel.queue_bind("listener", EXCHANGE, EVENT_REQUEST_STATUS)
         self._channel.basic_consume("listener", self._take, auto_ack=True)
 
     def send(self, key: str, body: bytes, properties: dict[str, Any]) -> bool:
@@ -96,7 +94,8 @@ def _body(case: dict[str, Any]) -> bytes:
 def _is_expected(answer: CloudEvent, expected: dict[str, Any]) -> bool:
     said = {(fault["field"], fault["code"]) for fault in answer.data.get("errors", ()) if fault["message"]}
     wanted = {(fault["field"], fault["code"]) for fault in expected.get("errors", ())}
-    return (answer.type, answer.data.get("code")) == (expected["type"], expected.get("code")) and wanted <= said
+    told = answer.type, answer.data["status"], answer.data.get("code")
+    return told == (expected["type"], expected["status"], expected.get("code")) and wanted <= said
 
 
 def _right_and_wrong(name: str) -> tuple[bytes, bytes]:

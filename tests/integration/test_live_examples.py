@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session, selectinload
 
 from schemas import topology
 from schemas.envelope import CloudEvent
-from schemas.events import EndStatus
+from schemas.events import FileStage
 from schemas.generate import ROOT
 from schemas.vocabulary import ExportStatus
 from tests.integration.depots_desk import DepotsDesk
@@ -117,9 +117,9 @@ def test_the_examples_are_what_is_really_said(desk: DepotsDesk) -> None:
     deadline = Deadline("vingt_jours", day, day, date(2027, 4, 11), "Élections municipales, 1er tour")
     said.append(deadline_event("13900", day, deadline))
     assert {event.type for event in said} == set(topology.EVENT_TYPES) - OF_ARRIVALS
-    ended = [event.data["status"] for event in said if event.type == topology.EVENT_EXPORT_ENDED]
-    assert sorted(ended) == sorted(EndStatus)
+    ended = [event.data["status"] for event in said if event.type == topology.EVENT_EXPORT_STATUS]
+    assert sorted(ended) == sorted(FileStage)
     for event in said:
-        if event.data.get("status", "ready") == "ready":  # the example of export_ended is of a file that is ready
+        if event.data.get("status") == _example(event.type)["data"].get("status"):
             assert _shape(event.model_dump(mode="json", exclude_none=True)) == _shape(_example(event.type)), event.type
         assert event.causationid == event.data.get("request", {}).get("id")

@@ -7,8 +7,7 @@ import pytest
 from sqlalchemy import Connection, text, update
 
 from schemas.envelope import CloudEvent
-from schemas.events import ExportEnded
-from schemas.topology import EVENT_REQUEST_SETTLED
+from schemas.events import FileStatus, RequestStatus
 from schemas.vocabulary import ExportStatus
 from tests.integration.notifier_desk import (
     SIX,
@@ -41,11 +40,11 @@ def test_programs_are_told_of_each_file(desk: Desk, mailbox: Mailbox) -> None:
     assert work(desk.notifier(smtp(mailbox), events.append)) == 1
 
     ready, failed, cancelled, settled = events
-    assert settled.type == EVENT_REQUEST_SETTLED
+    assert (settled.type, settled.data["status"]) == (RequestStatus.EVENT_TYPE, "settled")
     counts = {name: settled.data[name] for name in ("ready", "failed", "cancelled")}
     assert counts == {"ready": 1, "failed": 1, "cancelled": 1}
-    assert {event.type for event in (ready, failed, cancelled)} == {ExportEnded.EVENT_TYPE}
-    made, failure, dropped = (ExportEnded.model_validate(event.data) for event in (ready, failed, cancelled))
+    assert {event.type for event in (ready, failed, cancelled)} == {FileStatus.EVENT_TYPE}
+    made, failure, dropped = (FileStatus.model_validate(event.data) for event in (ready, failed, cancelled))
     assert [it.status for it in (made, failure, dropped)] == ["ready", "failed", "cancelled"]
     assert (made.file and made.file.path, failure.code) == ("13900/liste-P-demande.csv", "disque_plein")
     assert dropped.label.startswith("Liste CE ")

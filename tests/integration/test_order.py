@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select, text, update
 
-from schemas.declarations import FileNoted
+from schemas.declarations import DeclarationNoted
 from schemas.envelope import CloudEvent, Data
 from schemas.requests import CancelRequested, ListeExportRequested, RetryRequested
 from schemas.vocabulary import Liste
@@ -47,12 +47,12 @@ def _about(model: type[CancelRequested] | type[RetryRequested], event: CloudEven
     return _wrap(model.model_validate({"request": {"source": event.source, "id": event.id}} | BY))
 
 
-def _verdict(*export_ids: int, verdict: str = "accepte", **fields: Any) -> FileNoted:  # noqa: ANN401
+def _verdict(*export_ids: int, verdict: str = "accepte", **fields: Any) -> DeclarationNoted:  # noqa: ANN401
     said: dict[str, Any] = {"verdict": verdict, "verdict_on": today()}
     return note_file("verdict", *export_ids, **said | fields)
 
 
-def _depot(*export_ids: int, **fields: Any) -> FileNoted:  # noqa: ANN401
+def _depot(*export_ids: int, **fields: Any) -> DeclarationNoted:  # noqa: ANN401
     return note_file("deposited", *export_ids, **{"deposited_on": today()} | fields)
 
 

@@ -15,8 +15,8 @@ from sqlalchemy import NullPool, create_engine, text
 
 from common.cli import ExitCode
 from producers.cli import main
-from producers.cli.batch import put_in_batch
 from producers.cli.requests import build_liste_export
+from producers.cli.send import put_in_batch
 from producers.errors import StateAwayError
 from producers.records import RequestState
 from producers.state import State
@@ -38,7 +38,9 @@ def state(database_url: str) -> Iterator[State]:
 
 
 def ask(commune: str = "13900", *, formats: tuple[Format, ...] = (Format.CSV,)) -> CloudEvent:
-    return build_liste_export(commune, list(Liste), formats, requested_by="mairie", source="/tests")
+    return build_liste_export(
+        commune=commune, listes=list(Liste), formats=formats, requested_by="mairie", source="/tests"
+    )
 
 
 def test_a_request_is_unseen_then_accepted_with_its_files(records: Records, state: State) -> None:
@@ -245,7 +247,7 @@ def test_nothing_is_sent_when_the_database_is_away(
 
 def test_exports_shows_ten_files_and_counts_the_others(records: Records, capsys: pytest.CaptureFixture[str]) -> None:
     for minutes_ago in (3, 2, 1, 0):
-        event = build_liste_export("13900", requested_by="mairie", source="/tests")
+        event = build_liste_export(commune="13900", requested_by="mairie", source="/tests")
         records.accept(event, minutes_ago=minutes_ago, **READY)
     assert main(["exports"]) == ExitCode.DONE
     shown = capsys.readouterr().out.splitlines()

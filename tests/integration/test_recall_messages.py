@@ -5,7 +5,7 @@ from sqlalchemy import update
 from sqlalchemy.orm import Session
 
 from schemas.envelope import CloudEvent
-from schemas.events import EndStatus, ExportEnded
+from schemas.events import FileStage, FileStatus
 from tests.integration.notifier_desk import ADJOINT, MAIRIE, TEMPLATE, Desk, smtp, work
 from tests.parts.mail import Mailbox
 from worker.db.types import utc_now
@@ -54,7 +54,7 @@ def test_it_is_told_once_to_people_and_to_programs(desk: Desk, mailbox: Mailbox)
     ):
         assert words in mail.text
     assert "Liste CE" not in mail.text
-    recalled = [event for event in events if event.data.get("status") == EndStatus.RECALLED]
+    recalled = [event for event in events if event.data.get("status") == FileStage.RECALLED]
     assert [(it.data["reason"], it.data["liste"]) for it in recalled] == [(BECAUSE, "P")]
     assert _is_told(desk)
     assert {row.kind for row in desk.notifications().values()} <= {"pret", "a_refaire"}
@@ -72,7 +72,7 @@ def test_nobody_learns_last_that_it_is_ready(desk: Desk, mailbox: Mailbox) -> No
     work(notifier)
     desk.make_due()
     work(notifier)
-    statuses = [event.data["status"] for event in events if event.type == ExportEnded.EVENT_TYPE]
-    assert statuses == [EndStatus.READY, EndStatus.RECALLED]
+    statuses = [event.data["status"] for event in events if event.type == FileStatus.EVENT_TYPE]
+    assert statuses == [FileStage.READY, FileStage.RECALLED]
     first, second = (str(mail.message["Subject"]) for mail in mailbox.mails)
     assert (first.split(" — ")[0], second.split(" — ")[0]) == ("Fichier à refaire", "Fichier à refaire")

@@ -9,7 +9,7 @@ import pytest
 from common.calendrier import jour_a_paris, now
 from schemas.envelope import CloudEvent
 from schemas.requests import ListeExportRequested
-from schemas.topology import EVENT_EXPORT_ENDED, EVENT_TYPES, QUEUE_LISTES, QUEUE_REQUESTS, QUEUE_TABLEAUX
+from schemas.topology import EVENT_EXPORT_STATUS, EVENT_TYPES, QUEUE_LISTES, QUEUE_REQUESTS, QUEUE_TABLEAUX
 from tests.parts.mail import Mailbox
 from tests.parts.town import AGENT, EMAIL, LIBREVILLE_TEMPLATE, Town, count_of_age
 from tests.parts.wait import wait_until
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.database(LIBREVILLE_TEMPLATE)
 @pytest.mark.parametrize("town", ["postgres_url", "sqlite_url"], indirect=True)
 def test_one_request_makes_six_files_one_mail_and_six_events(town: Town, mailbox: Mailbox) -> None:
     town.start_worker()
-    town.listen("listener", EVENT_EXPORT_ENDED)
+    town.listen("listener", EVENT_EXPORT_STATUS)
     event = town.ask(formats=["csv", "xml"])
     exports = town.wait_for(event)
     town.start_notifier()

@@ -13,7 +13,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.pool import NullPool
 
 from common.cli import ExitCode
-from schemas.declarations import FileNoted
+from schemas.declarations import DeclarationNoted
 from schemas.envelope import CloudEvent
 from tests.integration.notifier_desk import Desk, smtp, work
 from tests.parts.deployment import Deployment
@@ -161,9 +161,9 @@ def test_recorded_and_deferred_declarations_have_the_types_of_the_contract(engin
     with engine.connect() as connection:
         kinds = connection.execute(text("SELECT event_type, kind FROM demandes WHERE request_id = 1")).one()
         (deferred,) = connection.execute(select(DeferredEvent.event)).scalars()
-    assert kinds == (FileNoted.EVENT_TYPE, "deposited")
-    assert deferred["type"] == FileNoted.EVENT_TYPE
-    assert FileNoted.model_validate(deferred["data"]) == note_file("verdict", 1, requested_by="m", **VERDICT)
+    assert kinds == (DeclarationNoted.EVENT_TYPE, "deposited")
+    assert deferred["type"] == DeclarationNoted.EVENT_TYPE
+    assert DeclarationNoted.model_validate(deferred["data"]) == note_file("verdict", 1, requested_by="m", **VERDICT)
 
 
 def test_what_stands_beside_a_file_has_a_row(engine: Engine) -> None:

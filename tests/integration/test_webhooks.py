@@ -15,7 +15,7 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 from standardwebhooks import Webhook
 
-from schemas.events import ExportEnded
+from schemas.events import FileStatus
 from schemas.vocabulary import Channel
 from tests.integration import notifier_desk
 from tests.integration.notifier_desk import MAIRIE, TEMPLATE, Desk, Killed, smtp, work
@@ -54,7 +54,7 @@ def test_the_events_of_a_request_come_in_one_post_that_its_signature_proves(
     events = Webhook(recipient.secret).verify(post.body, dict(post.headers))
     assert [event["data"]["export_id"] for event in events] == [1, 2, 3]
     assert {event["correlationid"] for event in events} == {"clic-demande"}
-    statuses = [ExportEnded.model_validate(event["data"]).status for event in events]
+    statuses = [FileStatus.model_validate(event["data"]).status for event in events]
     assert statuses == ["ready", "failed", "cancelled"]
     row = desk.notification(Channel.WEBHOOK)
     assert (row.request_id, row.kind, row.channel) == (request_id, "echec", "webhook")

@@ -146,7 +146,7 @@ producers/web/
     +
   test_to_take_a_file_and_leave_no_line
   test_to_take_a_dossier_and_leave_no_line
-    - return self.services.spool.send_first(events)
+    - return services.spool.send(*events)
     + return True
   test_a_broker_at_the_limit_of_its_disk_keeps_no_clerk_from_asking
     - except (BrokerBlockedError, QueueFullError, UnconfirmedError):
@@ -159,7 +159,7 @@ producers/web/
   test_a_full_queue_keeps_what_is_declared_and_in_its_order
     - if spool.keeps(commune) and spool.keep(event, commune):
   test_a_page_that_names_electors_is_in_the_trail_and_is_not_kept
-    - self.services.spool.send(self._note(ElecteursSeen(page=page, electeurs=electeurs, export=export)))
+    - self.services.spool.send(CloudEvent.wrap(data, source=self.services.settings.source))
   test_to_fill_the_memory_by_fields_of_a_form
     - part = FIELD_BYTES if brings_file else most
     + part = most
@@ -206,8 +206,8 @@ producers/web/notes/
   test_each_page_shows_the_electors_of_its_commune_only
     - select(_NOTES).where(view.code_commune == commune)
     + select(_NOTES)
-    - is_theirs = _DOUTES.c.code_commune == commune
-    + is_theirs = _DOUTES.c.code_commune != ''
+    - select(_DOUTES).where(_DOUTES.c.code_commune == commune)
+    + select(_DOUTES)
   test_a_motif_that_was_noted_wrongly_is_corrected[sqlite]
     - if (said[categorie], said[motif], day) == (line.categorie, line.motif, line.day) or self.found:
     + if self.found:
@@ -926,7 +926,7 @@ worker/messaging/
   test_who_hears_an_event
     - return own or [event.type]
     + return [*own, event.type]
-    - if event.type != EVENT_EXPORT_PROGRESS and (commune := event.data.get("commune")):
+    - if not is_progress and (commune := event.data.get("commune")):
     + if commune := event.data.get("commune"):
   test_what_database_and_broker_are_away_for_is_delivered_again_and_is_no_dead_letter
     - message.is_given_back = exception is not None and is_waited_for(exception)

@@ -2,21 +2,27 @@
 
 from typing import Any
 
-from schemas.declarations import FileNoted, RegisterDeclared
+from schemas.declarations import DeclarationNoted
 from schemas.screen_notes import ScreenNoted
 from tests.parts.town import AGENT
 
 
-def note_file(kind: str, *exports: int, commune: str = "13900", requested_by: str = AGENT, **fields: Any) -> FileNoted:  # noqa: ANN401
+def note_file(
+    kind: str,
+    *exports: int,
+    commune: str = "13900",
+    requested_by: str = AGENT,
+    **fields: Any,  # noqa: ANN401
+) -> DeclarationNoted:
     """A note about files; `fields` are those of its kind."""
     about = {"commune": commune, "exports": list(exports), "requested_by": requested_by}
-    return FileNoted.model_validate(about | {"note": {"kind": kind} | fields})
+    return DeclarationNoted.model_validate(about | {"note": {"kind": kind} | fields})
 
 
-def note_register(kind: str, commune: str = "13900", requested_by: str = AGENT, **fields: Any) -> RegisterDeclared:  # noqa: ANN401
+def note_register(kind: str, commune: str = "13900", requested_by: str = AGENT, **fields: Any) -> DeclarationNoted:  # noqa: ANN401
     """A note about the register; `fields` are those of its kind."""
     said = {"commune": commune, "requested_by": requested_by, "note": {"kind": kind} | fields}
-    return RegisterDeclared.model_validate(said)
+    return DeclarationNoted.model_validate(said)
 
 
 def note_screen(kind: str, commune: str = "13900", requested_by: str = AGENT, **fields: Any) -> ScreenNoted:  # noqa: ANN401

@@ -16,7 +16,7 @@ from sqlalchemy import Engine, insert, inspect, select, text, update
 from common.cli import ExitCode
 from producers.errors import BrokerAwayError
 from producers.web.exports.spool import Spool
-from schemas.declarations import FileNoted
+from schemas.declarations import DeclarationNoted
 from schemas.envelope import CloudEvent
 from schemas.requests import CancelRequested, ListeExportRequested
 from schemas.topology import QUEUE_REQUESTS
@@ -246,7 +246,7 @@ def _post(town: Town, name: str, import_id: int) -> None:
     (town.desk.root / HERE / name).write_bytes(b"%PDF-1.7")
 
 
-def _deposit(export_id: int, remarque: str) -> FileNoted:
+def _deposit(export_id: int, remarque: str) -> DeclarationNoted:
     return note_file("deposited", export_id, commune=HERE, deposited_on=today(), remarque=remarque)
 
 

@@ -162,7 +162,7 @@ def test_to_keep_a_place_by_leaving_the_queue() -> None:
 @contextmanager
 def _listening(app: ASGIApp) -> Iterator[int]:
     with listen(LOOPBACK, 0) as listener:
-        server = uvicorn.Server(configure(app, quiet=True))
+        server = uvicorn.Server(configure(app))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
         thread.start()
         try:

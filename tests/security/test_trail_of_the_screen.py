@@ -48,7 +48,7 @@ def test_to_take_a_file_and_leave_no_line(files: FilesScreen, monkeypatch: pytes
 
 def test_to_take_a_dossier_and_leave_no_line(files: FilesScreen, monkeypatch: pytest.MonkeyPatch) -> None:
     made = files.make(CM)
-    monkeypatch.setattr("producers.web.dossier.page._declare", lambda *given: given[-1].close())
+    monkeypatch.setattr("producers.web.dossier._declare", lambda *given: given[-1].archive.close())
     assert files.get("dossier_zip", f"CM={made['export_id']}").status_code == 200
     assert _trail(files) == [("download_begun", made["export_id"], f"{made['file_name']} (dossier)")]
 

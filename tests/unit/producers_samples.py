@@ -8,7 +8,7 @@ from producers.records import ExportState, PieceFile, RequestState
 from schemas.vocabulary import ExportKind, ExportStatus, Piece, RequestOutcome
 
 INSTANT = datetime(2026, 11, 25, 8, 30, tzinfo=UTC)
-EVENT = build_liste_export("13900", requested_by="mairie", source="/tests")
+EVENT = build_liste_export(commune="13900", requested_by="mairie", source="/tests")
 
 _EXPORT = ExportState(
     export_id=1,

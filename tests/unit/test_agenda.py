@@ -5,7 +5,7 @@ from datetime import date
 import pytest
 
 from common.calendrier import CalendarReunion, CalendarScrutin, cycle_of
-from producers.web.echeances.agenda import Agenda, build_agenda
+from producers.web.echeances import Agenda, build_agenda
 from producers.web.exports.query import AskedFile
 from tests.unit.asked_files import NOON, ready_tableau
 

@@ -19,7 +19,7 @@ from common.calendrier import (
     one_a_day,
 )
 from common.law import CINQ_JOURS_REU, VINGT_JOURS
-from producers.web.echeances.agenda import build_agenda
+from producers.web.echeances import build_agenda
 
 DISSOLUTION = "décret n° 2024-527 du 9 juin 2024"
 LEGISLATIVES_2024 = CalendarScrutin(

@@ -1,6 +1,6 @@
 """What is to be deposited, to be answered, to be done again."""
 
-from producers.web.depot.deposits import find_to_answer, find_to_deposit, find_to_redo
+from producers.web.depot import find_to_answer, find_to_deposit, find_to_redo
 from tests.unit.asked_files import DAY, NOON, ready_list, ready_tableau
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from producers.web.dossier.reconciliation import Reconciled, Sealed, judge, write_reconciliation
+from producers.web.dossier.assembly import DossierFile, Reconciled, judge, write_reconciliation
 from schemas.tableaux import TypeTableau
 from schemas.vocabulary import ExportKind
 from tests.unit.asked_files import ready_list
@@ -64,11 +64,11 @@ def test_what_cannot_be_held_together() -> None:
 
 
 def test_the_page_and_the_document_name_who_differs_and_why() -> None:
-    files = [Sealed("a-deposer/liste.csv", _liste()), Sealed("a-deposer/tableau.pdf", _tableau(), [GROWS, COMES])]
+    files = [DossierFile(_liste()), DossierFile(_tableau(), [GROWS, COMES])]
     document, page = write_reconciliation("13900", "LIBREVILLE", files)
     read = json.loads(document)
     assert read["is_proved"] is True
-    assert read["listes"] == [{"path": "a-deposer/liste.csv", "liste": "P", **OF_LISTE}]
+    assert read["listes"] == [{"path": files[0].path, "liste": "P", **OF_LISTE}]
     (tableau,) = read["tableaux"]
     assert (tableau["verdict"], tableau["apres"], tableau["electeurs"]) == ("explained", 103, 102)
     assert tableau["differences"] == [GROWS, COMES]
@@ -82,7 +82,7 @@ def test_the_page_and_the_document_name_who_differs_and_why() -> None:
 
 
 def test_a_contradiction_is_said_aloud() -> None:
-    document, page = write_reconciliation("13900", "LIBREVILLE", [Sealed("t.pdf", _tableau(unexplained=-2))])
+    document, page = write_reconciliation("13900", "LIBREVILLE", [DossierFile(_tableau(unexplained=-2))])
     assert json.loads(document)["is_proved"] is False
     text = " ".join(page.decode("utf-8-sig").replace("\u00a0", " ").split())
     assert "ATTENTION : la liste et le tableau se contredisent." in text

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from sqlalchemy import insert, select
 
 from producers.records import STATE_RULES, FileState
-from producers.web.depot.deposits import find_to_deposit
+from producers.web.depot import find_to_deposit
 from producers.web.dossier.assembly import pick, why_lacking
 from producers.web.exports.query import DERNIERS_EXPORTS, ETATS
 from schemas.vocabulary import ExportStatus, Verdict

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from producers.web.depot.deposits import find_to_correct, find_to_deposit
+from producers.web.depot import find_to_correct, find_to_deposit
 from producers.web.dossier.assembly import by_liste, write_readme
 from schemas.vocabulary import FORMATS, PIECES, Channel, FileFormat, Format, Liste, Piece
 from tests.unit.asked_files import ready_list

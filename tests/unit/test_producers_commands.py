@@ -14,9 +14,9 @@ from rich.console import Console
 
 from common.cli import ExitCode
 from producers.cli import main, render
-from producers.cli.batch import TOGETHER, read_communes
 from producers.cli.render import wait_for
 from producers.cli.requests import Cancelled, build_cancel, judge_cancellation
+from producers.cli.send import TOGETHER, read_communes
 from producers.errors import BrokerAwayError, InvalidRequestError
 from producers.publisher import Publisher
 from producers.records import RequestState

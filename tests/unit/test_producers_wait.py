@@ -42,8 +42,8 @@ def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(render, "LAST_POLL_SECONDS", 0.001)
 
 
-def console(*, terminal: bool = False) -> Console:
-    return Console(file=io.StringIO(), force_terminal=terminal, width=120)
+def console() -> Console:
+    return Console(file=io.StringIO(), width=120)
 
 
 def shown(target: Console) -> str:
@@ -51,11 +51,10 @@ def shown(target: Console) -> str:
     return target.file.getvalue()
 
 
-@pytest.mark.parametrize("terminal", [False, True])
-def test_it_ends_when_every_file_is_made(terminal: bool) -> None:
+def test_it_ends_when_every_file_is_made() -> None:
     made = request(export(), export(export_id=2, status=ExportStatus.FAILED))
     script = Script(UNREAD, request(RUNNING, export(export_id=2, status=ExportStatus.QUEUED)), made)
-    assert wait_for(script, EVENT, console(terminal=terminal), 10) == made
+    assert wait_for(script, EVENT, console(), 10) == made
 
 
 def test_it_ends_when_the_request_is_refused() -> None:
@@ -93,9 +92,8 @@ def test_the_last_line_does_not_call_ready_what_cannot_be_used(made: ExportState
     assert shown(target).splitlines()[1:] == [f"{made.label} : {said}"]
 
 
-@pytest.mark.parametrize("terminal", [False, True])
-def test_a_tableau_is_followed_by_its_mouvements(terminal: bool) -> None:
-    target = console(terminal=terminal)
+def test_a_tableau_is_followed_by_its_mouvements() -> None:
+    target = console()
     wait_for(Script(request(tableau(status=ExportStatus.RUNNING, lines_written=120))), EVENT, target, 0.3)
     assert "120 / 3\u202f400 mouvements" in shown(target)
 

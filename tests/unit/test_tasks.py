@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from common.calendrier import CalendarReunion, CalendarScrutin, find_cycles
-from producers.web.echeances.agenda import Calendar, build_agenda
+from producers.web.echeances import Calendar, build_agenda
 from producers.web.exports.query import AskedFile
-from producers.web.listes.query import Registre
-from producers.web.taches.tasks import Situation, Task, TaskState, find_tasks, in_order
+from producers.web.registre.query import Registre
+from producers.web.taches import Situation, Task, TaskState, find_tasks, in_order
 from schemas.tableaux import TypeTableau
 from tests.unit.asked_files import DAY, NOON, ready_list, ready_tableau
 

@@ -7,7 +7,7 @@ import zipfile
 import pytest
 
 from common.file_kind import UnreadableArchiveError
-from producers.web.verifier.uploaded_file import examine_archive
+from producers.web.verifier.diagnosis import examine_archive
 
 _EMPTY_ENTRY = 46 + 1
 """Bytes of a central directory's entry (PKWARE APPNOTE 6.3.10, 4.3.12) with a name of one letter."""

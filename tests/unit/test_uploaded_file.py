@@ -6,16 +6,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from producers.web.verifier import uploaded_file
+from producers.web.verifier import diagnosis as uploaded_file
 from producers.web.verifier.diagnosis import (
     CsvComparison,
+    UploadedFile,
     ValueChange,
     compare,
+    examine,
     explain,
     is_workbook,
     shows_spreadsheet,
 )
-from producers.web.verifier.uploaded_file import UploadedFile, examine
 from tests.ruined.catalogue import OF_ANOTHER_KIND, Ruined
 
 MADE = "TypeListe;Code;Naissance;Nom\nG;05110;14/03/1962;ÉCLUSE\nG;13900;01/02/1980;ŁUCARNE\n"

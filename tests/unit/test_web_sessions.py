@@ -13,7 +13,6 @@ import pytest
 from starlette.middleware.sessions import Session
 from starlette.requests import Request
 
-from producers.web.depot import declarations
 from producers.web.security.session import RETURN_SECONDS, ReturnAddresses, WebSessions
 from producers.web.suivi import pending
 from schemas.envelope import CloudEvent
@@ -118,10 +117,10 @@ def depot(files: int) -> CloudEvent:
 def test_what_waits_for_a_worker_fits_in_a_cookie(request_: Request, files: int) -> None:
     for _ in range(20):
         event = CloudEvent.wrap(ListeExportRequested(commune=COMMUNE, requested_by="m"), source="/s")
-        pending.remember_request(request_, event, f"{'é' * 60} {uuid4()}", COMMUNE)
-        declarations.remember_declaration(
-            request_, last := depot(files), COMMUNE, last.data["exports"], "déposé le 25/11/2026"
-        )
+        pending.remember(request_, event, f"{'é' * 60} {uuid4()}", commune=COMMUNE, page=pending.REQUESTS)
+        last = depot(files)
+        about = last.data["exports"]
+        pending.remember(request_, last, "déposé le 25/11/2026", commune=COMMUNE, page=pending.DEPOT, about=about)
     signature = 60
     assert len(b64encode(json.dumps(request_.session).encode())) + signature < COOKIE_BYTES
     kept = json.dumps(request_.session)
@@ -132,6 +131,5 @@ def test_what_waits_for_a_worker_fits_in_a_cookie(request_: Request, files: int)
 def test_the_same_event_is_kept_once(request_: Request) -> None:
     event = depot(1)
     for _ in range(2):
-        pending.remember_request(request_, event, "a", COMMUNE)
-        declarations.remember_declaration(request_, event, COMMUNE, [1], "b")
-    assert json.dumps(request_.session).count(event.id) == 2
+        pending.remember(request_, event, "a", commune=COMMUNE, page=pending.DEPOT, about=[1])
+    assert json.dumps(request_.session).count(event.id) == 1

@@ -14,7 +14,7 @@ from markupsafe import Markup
 
 from common import incomplete
 from common.french import format_moment, typo, weekday_date
-from producers.web.security.identity import AgentCommune
+from producers.web.security import AgentCommune
 from producers.web.templating import add_words, code_words, day_of, duration, jour_of, kept_until, people_label
 from tests.unit.asked_files import ready_list
 from tests.unit.producers_samples import plain

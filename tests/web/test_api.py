@@ -14,7 +14,7 @@ from starlette.testclient import TestClient
 
 from common.cli import ExitCode
 from producers.web.security import limits
-from schemas.declarations import FileNoted
+from schemas.declarations import DeclarationNoted
 from schemas.envelope import CloudEvent
 from schemas.generate import ROOT
 from schemas.http import TOKEN_ACTOR, ExportDocument, Problem
@@ -76,7 +76,7 @@ def _code(answer: Any) -> tuple[int, str]:  # noqa: ANN401 — httpx's
 
 def _taken(machine: TestClient) -> list[CloudEvent]:
     """What was said of files whose last byte was taken."""
-    return [event for event in sent_by(machine) if event.type == FileNoted.EVENT_TYPE]
+    return [event for event in sent_by(machine) if event.type == DeclarationNoted.EVENT_TYPE]
 
 
 @pytest.mark.slow
@@ -97,7 +97,7 @@ def test_a_program_reads_what_is_known_of_a_file_and_takes_it(machine: TestClien
     assert taken.headers["cache-control"] == "no-store"
     (event,) = _taken(machine)
     said = note_file("downloaded", 1, commune=LIBREVILLE, requested_by=f"{TOKEN_ACTOR}compta")
-    assert FileNoted.model_validate(event.data) == said
+    assert DeclarationNoted.model_validate(event.data) == said
     head = machine.head(BYTES, headers=_showing(token))
     assert (head.status_code, head.content, head.headers["content-length"]) == (200, b"", str(len(CONTENT)))
     assert len(_taken(machine)) == 1, "nothing was taken"

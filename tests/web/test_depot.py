@@ -8,7 +8,7 @@ from uuid import uuid4
 import pytest
 
 from producers.publisher import Publisher
-from producers.web.depot.page import PAGE
+from producers.web.depot import PAGE
 from schemas.tableaux import TypeTableau
 from schemas.vocabulary import Format, Liste
 from tests.integration.depots_desk import today
@@ -276,7 +276,7 @@ def test_the_session_does_not_keep_the_answer(files: FilesScreen) -> None:
     )
     (cookie,) = answered.cookies.values()
     kept = base64.b64decode(cookie.partition(".")[0] + "==")
-    assert b"declarations" in kept
+    assert b"envoyees" in kept
     assert b"INVENTEE" not in kept
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from schemas.declarations import FileNoted
+from schemas.declarations import DeclarationNoted
 from schemas.tableaux import Edition, TypeTableau
 from schemas.vocabulary import Format, Liste, Piece
 from tests.parts.wait import wait_until
@@ -88,7 +88,7 @@ def test_each_file_that_was_taken_is_declared_even_when_the_broker_is_away(files
     assert files.get("dossier_zip", f"CM={ids[0]}&CE={ids[1]}").status_code == 200
     files.broker.is_away = False
     wait_until(lambda: len(files.broker.events) == 4, message="the downloads, once the broker is back")
-    ended = [event.data for event in files.broker.events if event.type == FileNoted.EVENT_TYPE]
+    ended = [event.data for event in files.broker.events if event.type == DeclarationNoted.EVENT_TYPE]
     assert sorted(number for data in ended for number in data["exports"]) == ids
     assert {data["note"]["piece"] for data in ended} == {Piece.DOSSIER}
     files.work()

@@ -13,7 +13,7 @@ from starlette.testclient import TestClient
 from producers.publisher import Publisher
 from producers.web.app import create_app
 from producers.web.settings import WebSettings
-from schemas.declarations import FileNoted
+from schemas.declarations import DeclarationNoted
 from schemas.vocabulary import Piece
 from tests.integration.requests_queue import RequestsQueue
 from tests.parts.notes import note_file
@@ -28,11 +28,11 @@ def path_of(screen: FilesScreen, number: int, column: str = "file_name") -> Path
     return screen.desk.root / "13900" / str(screen.desk.row(number)[column])
 
 
-def told(screen: FilesScreen) -> list[FileNoted]:
+def told(screen: FilesScreen) -> list[DeclarationNoted]:
     """The downloads that were published, once nothing waits."""
     wait_until(lambda: not screen.app.state.services.spool.waiting(), message="an empty spool")
-    ended = FileNoted.EVENT_TYPE
-    return [FileNoted.model_validate(event.data) for event in screen.broker.events if event.type == ended]
+    ended = DeclarationNoted.EVENT_TYPE
+    return [DeclarationNoted.model_validate(event.data) for event in screen.broker.events if event.type == ended]
 
 
 @pytest.mark.slow
@@ -169,7 +169,7 @@ def test_a_broker_that_stops_and_starts_learns_of_the_download(
     with RequestsQueue(amqp_url) as queue:
         begun, ended = queue.take_event(), queue.take_event()
         assert [begun.id, ended.id] == kept
-        assert FileNoted.model_validate(ended.data) == note_file("downloaded", number)
+        assert DeclarationNoted.model_validate(ended.data) == note_file("downloaded", number)
         assert queue.poll() is None
 
 

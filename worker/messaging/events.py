@@ -14,9 +14,10 @@ from dramatiq.errors import BrokerConnectionError
 from pika.exceptions import AMQPError
 
 from schemas.envelope import CloudEvent, shorten
+from schemas.events import FileStage
 from schemas.topology import (
     CONTENT_TYPE,
-    EVENT_EXPORT_PROGRESS,
+    EVENT_EXPORT_STATUS,
     EXCHANGE,
     LISTENER_PREFIX,
     QUEUE_REQUESTS,
@@ -123,7 +124,8 @@ def routing_keys(event: CloudEvent, account: str) -> Sequence[str]:
     which nobody else has asked for. A queue that several keys lead to has it once.
     """
     own = [shorten(account_key(event.type, account)) or account_key(event.type, "")] if account else []
-    if event.type != EVENT_EXPORT_PROGRESS and (commune := event.data.get("commune")):
+    is_progress = event.type == EVENT_EXPORT_STATUS and event.data["status"] == FileStage.RUNNING
+    if not is_progress and (commune := event.data.get("commune")):
         return [event_key(event.type, commune), event.type, *own]
     return own or [event.type]
 

@@ -156,7 +156,7 @@ EXPORTS = CountedRows(
 NOTIFIED = CountedRows(
     rows=select(
         seconds_between(func.coalesce(Request.completed_at, Request.created_at), Request.notified_at).label("seconds")
-    ).where(Request.event_type.not_in((*topology.DECLARATION_TYPES, topology.SCREEN_NOTE))),  # they cause no mail
+    ).where(Request.event_type.not_in((topology.REQUEST_DECLARATION, topology.SCREEN_NOTE))),  # they cause no mail
     moment=Request.notified_at,
     keys=[],
     sums=lambda rows: {"seconds": _histogram(rows.c.seconds, metrics.NOTIFICATION_DELAY.bounds)},

@@ -84,7 +84,7 @@ def _serve(
     is_alone = web.web_auth == "none"  # else each agent could take the lists of every commune
     app = create_app(web, publish, key=key, backups=backups if is_alone else None, mails_kept_at=mails_kept_at)
     # The port stays ours while the screen opens again: a browser waits for it.
-    serve(app, listener.dup(), on_ready=say, stop=backups.asked, quiet=True)
+    serve(app, listener.dup(), on_ready=say, stop=backups.asked)
 
 
 def _sign_in(solo: Solo, settings: Settings, web: WebSettings, console: Console) -> str:

@@ -31,14 +31,12 @@ from producers.web.anomalies.report import (
     read_page,
     summarize,
 )
-from producers.web.depot.declarations import read_declarations
 from producers.web.exports.query import AskedFile, read_file
 from producers.web.exports.stored_file import FileAlteredError, FileGoneError, open_asked
 from producers.web.forms import Paging, page_number, read_numbers, read_once, text
-from producers.web.listes.query import read_registres
-from producers.web.notes.send import send_note
 from producers.web.page_context import AWAY, BROKEN, GONE, NOT_FOUND, SEE_OTHER, PageContext
-from producers.web.suivi.pending import SendingFailure
+from producers.web.registre.query import read_registres
+from producers.web.suivi.pending import SendingFailure, read_declarations, send_note
 from schemas.screen_notes import AnomaliesHandled
 from schemas.vocabulary import Piece, SeenPage, Severity
 
@@ -66,30 +64,24 @@ class Handled:
 
 
 def read_handled(state: State, commune: str) -> dict[int, dict[int, Handled]]:
-    """By file, the lines of its report that are said to be dealt with, as the trail has it.
-
-    Raises:
-        StateAwayError: the database did not answer.
-    """
+    """By file, the lines of its report that are said to be dealt with, as the trail has it."""
     view, found = _JOURNAL.c, dict[int, dict[int, Handled]]()
     query = select(view.at, view.actor, view.export_id, view.detail)
     is_one = view.code_commune == commune, view.action == "anomalies_handled"
-    with state.reading() as connection:
-        for row in connection.execute(query.where(*is_one).order_by(view.at)):
-            at, said = to_instant(row.at), _DETAIL.fullmatch(row.detail)
-            if said is None or at is None:
-                continue
-            lines, numbers = found.setdefault(row.export_id, {}), [int(it) for it in said[2].split(", ")]
-            if said[1] == "traité":
-                lines |= dict.fromkeys(numbers, Handled(row.actor, at))
-            else:
-                for number in numbers:
-                    lines.pop(number, None)
+    for row in state.read(query.where(*is_one).order_by(view.at)):
+        at, said = to_instant(row.at), _DETAIL.fullmatch(row.detail)
+        if said is None or at is None:
+            continue
+        lines, numbers = found.setdefault(row.export_id, {}), [int(it) for it in said[2].split(", ")]
+        if said[1] == "traité":
+            lines |= dict.fromkeys(numbers, Handled(row.actor, at))
+        else:
+            for number in numbers:
+                lines.pop(number, None)
     return found
 
 
 def show(context: PageContext) -> Response:
-    """The page, for the filters in the address."""
     return _answer(context, context.query, "")
 
 
@@ -153,7 +145,7 @@ def _render(
 ) -> Response:
     criteria, filters = wanted
     # In this order: what is written down meanwhile is either still on its way, or already said.
-    pending = read_declarations(context.request, context.services, context.commune.code, f"anomalies-{file.export_id}")
+    pending = read_declarations(context, f"anomalies-{file.export_id}")
     handled = read_handled(context.services.state, context.commune.code)
     summary = summarize(report, criteria)
     page = min(page_number(str(context.form.get("page") or context.query.get("page", ""))), summary.pages)

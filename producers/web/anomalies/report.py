@@ -48,7 +48,6 @@ class AnomalyLine(NamedTuple):
 
     @property
     def is_blocking(self) -> bool:
-        """Whether the platform would reject the file for it."""
         return self.severity == Severity.BLOCKING
 
 
@@ -64,11 +63,9 @@ class AnomalyGroup(NamedTuple):
 
     @property
     def numbers(self) -> list[int]:
-        """The lines of the report."""
         return sorted(number for number, _ in self.lines)
 
     def is_among(self, numbers: Container[int]) -> bool:
-        """Whether all its lines are."""
         return all(number in numbers for number, _ in self.lines)
 
 
@@ -134,11 +131,7 @@ class Summary:
 
 
 def summarize(report: IO[bytes], criteria: Criteria) -> Summary:
-    """Read the whole report, twice.
-
-    Raises:
-        UnreadableReportError: it is not one.
-    """
+    """Read the whole report, twice. Raises `UnreadableReportError`: it is not one."""
     with _rows(report) as rows:
         counts = Counter({AnomalyKind(*kind): number for kind, number in Counter(map(_kind_of, rows)).items()})
     matching = frozenset(kind for kind in counts if criteria.accepts(kind))
@@ -176,11 +169,7 @@ def read_page(report: IO[bytes], summary: Summary, text: str, page: int) -> list
 
 
 def read_lines(report: IO[bytes], numbers: Collection[int]) -> Mapping[int, AnomalyLine]:
-    """The lines of these numbers; the first is 1.
-
-    Raises:
-        UnreadableReportError: it is not a report.
-    """
+    """The lines of these numbers; the first is 1. Raises `UnreadableReportError`: it is not a report."""
     with _rows(report) as rows:
         return {number: _to_line(row) for number, row in enumerate(rows, 1) if number in numbers}
 
@@ -190,11 +179,7 @@ Person = tuple[str, str, str]
 
 
 def find_about(report: IO[bytes], people: Collection[Person]) -> Mapping[Person, list[AnomalyLine]]:
-    """What the report says of these electors, in its order.
-
-    Raises:
-        UnreadableReportError: it is not a report.
-    """
+    """What the report says of these electors, in its order. Raises `UnreadableReportError`: it is not a report."""
     found: dict[Person, list[AnomalyLine]] = {}
     with _rows(report) as rows:
         for row in rows:

@@ -22,10 +22,8 @@ from producers.errors import StateAwayError
 from producers.web.exports.query import AskedFile, find_file
 from producers.web.exports.stored_file import Delivery, FileAlteredError, FileGoneError, Recorded, open_file, record_of
 from producers.web.forms import read_number
-from producers.web.page_context import BROKEN, CONFLICT, GONE, NOT_FOUND, WebServices
+from producers.web.page_context import BROKEN, CONFLICT, GONE, NOT_FOUND, WebServices, note_begun, note_downloaded
 from producers.web.security.limits import client_address
-from schemas.declarations import FileDownloaded, FileNoted
-from schemas.envelope import CloudEvent
 from schemas.events import AnsweredRequest, TableauReference
 from schemas.http import (
     EXPORT_PATH,
@@ -40,9 +38,8 @@ from schemas.http import (
     digest_secret,
     openapi,
 )
-from schemas.screen_notes import DownloadBegun, ScreenNoted
 from schemas.tableaux import Edition, Presentation, TypeTableau
-from schemas.vocabulary import FORMATS, FileFormat, Liste
+from schemas.vocabulary import FORMATS, FileFormat, Liste, Piece
 
 UNAUTHORIZED, NOT_MODIFIED, PARTIAL, OUT_OF_RANGE, AWAY = 401, 304, 206, 416, 503
 
@@ -86,7 +83,6 @@ class Bearer(NamedTuple):
     communes: frozenset[str]
 
     def opens(self, commune: str) -> bool:
-        """Whether it opens the files of this commune."""
         return bool(self.communes & {commune, _EVERY_COMMUNE})
 
 
@@ -110,12 +106,10 @@ def create_api(services: WebServices) -> Mount:
 
 
 def show_openapi(_request: Request) -> Response:
-    """The contract; it holds nothing secret."""
     return JSONResponse(openapi())
 
 
 def show_export(request: Request) -> Response:
-    """What is known of a file."""
     asked = _find(request, _require_bearer(request))
     return JSONResponse(describe(asked, _services(request)).model_dump(mode="json", exclude_none=True))
 
@@ -142,13 +136,15 @@ def send_file(request: Request) -> Response:
     if request.method == "HEAD":
         delivery.close()
         return Response(status_code=status, headers=headers, media_type=media_type)
-    _note_first(services, asked, bearer, delivery)
-    after = BackgroundTask(_declare, services, asked, bearer, delivery)
+    who = f"{TOKEN_ACTOR}{bearer.name}"
+    if not note_begun(services, who, Piece.FICHIER, asked):
+        delivery.close()
+        raise ProblemError(AWAY, "trace_impossible", "Qui prend un fichier ne peut pas être noté : revenir plus tard.")
+    after = BackgroundTask(_declare, services, asked, who, delivery)
     return StreamingResponse(iter(delivery), status, headers, media_type, after)
 
 
 def describe(asked: AskedFile, services: WebServices) -> ExportDocument:
-    """A file, as a program reads it."""
     recorded, base = record_of(asked), services.settings.public_url.rstrip("/")
     is_there = recorded is not None and asked.purged_at is None
     tableau = None
@@ -215,8 +211,7 @@ def _require_bearer(request: Request) -> Bearer:
 
 
 def _find_bearer(services: WebServices, token_id: str, secret: str) -> Bearer | None:
-    with services.state.reading() as connection:
-        rows = connection.execute(select(_JETONS).where(_JETONS.c.jeton == token_id.lower())).all()
+    rows = services.state.read(select(_JETONS).where(_JETONS.c.jeton == token_id.lower()))
     if not rows or not hmac.compare_digest(rows[0].secret_hash, digest_secret(secret)):
         return None
     return Bearer(rows[0].name, frozenset(row.code_commune for row in rows))
@@ -274,32 +269,10 @@ def _open(services: WebServices, recorded: Recorded, start: int, stop: int) -> D
         ) from None
 
 
-def _note_first(services: WebServices, asked: AskedFile, bearer: Bearer, delivery: Delivery) -> None:
-    """Write down who takes the file, before its first byte.
-
-    Raises:
-        ProblemError: 503, it cannot be written down, and nothing is given.
-    """
-    note = DownloadBegun(export=asked.export_id)
-    data = ScreenNoted(commune=asked.code_commune, note=note, requested_by=f"{TOKEN_ACTOR}{bearer.name}")
-    event = CloudEvent.wrap(data, source=services.settings.source, correlationid=asked.correlation_id)
-    if not services.spool.send_first([event]):
-        delivery.close()
-        raise ProblemError(AWAY, "trace_impossible", "Qui prend un fichier ne peut pas être noté : revenir plus tard.")
-
-
-def _declare(services: WebServices, asked: AskedFile, bearer: Bearer, delivery: Delivery) -> None:
-    """The file was taken, if its last byte was."""
+def _declare(services: WebServices, asked: AskedFile, who: str, delivery: Delivery) -> None:
     delivery.close()
     if delivery.is_complete and delivery.stop == delivery.recorded.size:
-        data = FileNoted(
-            commune=asked.code_commune,
-            exports=[asked.export_id],
-            note=FileDownloaded(),
-            requested_by=f"{TOKEN_ACTOR}{bearer.name}",
-        )
-        event = CloudEvent.wrap(data, source=services.settings.source, correlationid=asked.correlation_id)
-        services.spool.send(event)
+        note_downloaded(services, who, Piece.FICHIER, asked)
 
 
 def _problem(status: int, code: str, detail: str, headers: Mapping[str, str] | None = None) -> Response:

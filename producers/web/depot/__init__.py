@@ -1,1 +1,233 @@
-"""« Dépôts »: what is to be deposited on e-listelec, what was, and what the platform answered."""
+"""The deposit on e-listelec: what is to be deposited, what was, and what the platform answered."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+
+from pydantic import ValidationError
+from starlette.datastructures import FormData
+from starlette.responses import Response
+
+from common.french import short_date
+from producers.records import FileState
+from producers.state import State
+from producers.web.exports.query import DERNIERS_EXPORTS, AskedFile, read_current, read_made, select_made
+from producers.web.forms import (
+    Faults,
+    Paging,
+    WrongField,
+    page_number,
+    read_numbers,
+    read_once,
+    read_past_day,
+    text,
+)
+from producers.web.page_context import AWAY, UNPROCESSABLE, PageContext
+from producers.web.security.session import answer_poll
+from producers.web.suivi.pending import DEPOT, PendingDeclarations, SendingFailure, read_declarations, send_note
+from schemas.declarations import FileDeposited, VerdictReceived
+from schemas.vocabulary import Verdict
+
+PAGE = 25
+RECENT = 100
+"""Deposits among which those without an answer are looked for."""
+
+_MOST = 100
+_LONGEST = {"remarque": 1000, "reponse": 20_000}
+_FIELDS = {
+    "export": "Fichiers",
+    "jour": "Déposé le",
+    "remarque": "Remarque",
+    "concerne": "La réponse concerne",
+    "verdict": "La plateforme a",
+    "jour-reponse": "Date de la réponse",
+    "texte": "Réponse reçue",
+}
+"""Of both forms: the id of each field, and its words."""
+
+
+def show(context: PageContext) -> Response:
+    """Show the page; `export`, in the address, names files that the form is to hold."""
+    pending = read_declarations(context, DEPOT)
+    response = _render(context, pending=pending, chosen=_few(context.request.query_params.getlist("export")))
+    answer_poll(context.request, response, is_done=not pending.waiting)
+    return response
+
+
+def declare(context: PageContext) -> Response:
+    """« Marquer comme déposé »."""
+    return _publish(context, _read_deposit, "export", "remarque")
+
+
+def record_verdict(context: PageContext) -> Response:
+    """« Accepté » or « rejeté », and the platform's answer."""
+    return _publish(context, _read_verdict, "concerne", "texte")
+
+
+def _read_deposit(context: PageContext) -> tuple[FileDeposited, str]:
+    day = read_past_day(text(context.form, "jour"), "jour", context.today)
+    remarque = _text(context.form, "remarque", "remarque")
+    return FileDeposited(deposited_on=day, remarque=remarque), f"déposé le {short_date(day)}"
+
+
+def _read_verdict(context: PageContext) -> tuple[VerdictReceived, str]:
+    verdict = str(context.form.get("verdict", ""))
+    if verdict not in set(Verdict):
+        raise WrongField("verdict", "dites si le dépôt est accepté ou rejeté")
+    day = read_past_day(text(context.form, "jour"), "jour-reponse", context.today)
+    note = VerdictReceived(verdict=Verdict(verdict), verdict_on=day, answer=_text(context.form, "reponse", "texte"))
+    return note, f"{note.verdict.label} le {short_date(day)}"
+
+
+def _publish(
+    context: PageContext,
+    read: Callable[[PageContext], tuple[FileDeposited | VerdictReceived, str]],
+    files: str,
+    words: str,
+) -> Response:
+    """Send what a form says; where it cannot be, the form comes back as it was filled in, with the reason.
+
+    `files` and `words` are the fields of its files and of its free words.
+    """
+    chosen = _few(context.form.getlist("export"))
+    exports = [file.export_id for file in read_made(context.services.state, context.commune.code, chosen)]
+    if not exports:
+        return _render(context, faults={files: "cochez au moins un fichier"})
+    try:
+        note, said = read(context)
+    except WrongField as wrong:
+        return _render(context, chosen=chosen, faults=wrong.by_field)
+    except ValidationError:
+        reason = "ce texte contient des caractères que le module ne peut pas garder : collez-le comme du texte simple"
+        return _render(context, chosen=chosen, faults={words: reason})
+    if failure := send_note(context, DEPOT, note, said, exports):
+        return _render(context, chosen=chosen, failure=failure)
+    return context.redirect("depot")
+
+
+def _render(
+    context: PageContext,
+    *,
+    pending: PendingDeclarations | None = None,
+    chosen: Sequence[int] = (),
+    failure: SendingFailure | None = None,
+    faults: Mapping[str, str] | None = None,
+) -> Response:
+    state, commune = context.services.state, context.commune.code
+    current = read_current(state, commune)
+    recent = read_deposited(state, commune, RECENT)
+    page = page_number(context.query.get("page", ""))
+    shown = recent[: PAGE + 1] if page == 1 else read_deposited(state, commune, PAGE + 1, (page - 1) * PAGE)
+    to_deposit = find_to_deposit(current)
+    known = {file.export_id for file in to_deposit}
+    asked = [file for file in read_made(state, commune, set(chosen) - known) if not file.is_never_deposited]
+    return context.render(
+        "depot/depot.html",
+        UNPROCESSABLE if faults else AWAY if failure else 200,
+        pending=pending or read_declarations(context, DEPOT),
+        today=context.today,
+        failure=failure,
+        faults=Faults.ordered([*_FIELDS], faults or {}),
+        fields=_FIELDS,
+        chosen=set(chosen),
+        once=read_once(context.form),
+        form={name: str(context.form.get(name, "")) for name in ("depot", "jour", "remarque", "verdict", "reponse")},
+        to_deposit=[*asked, *to_deposit],
+        to_correct=[file for file in find_to_correct(current) if file.export_id not in set(chosen)],
+        to_answer=find_to_answer(recent),
+        to_redo=find_to_redo(recent),
+        deposited=shown[:PAGE],
+        paging=Paging.uncounted(context.url("depot"), page=page, has_after=len(shown) > PAGE),
+    )
+
+
+def _few(values: Sequence[object]) -> list[int]:
+    """As many numbers of files as a declaration takes."""
+    return read_numbers(values)[:_MOST]
+
+
+def _text(form: FormData, name: str, place: str) -> str:
+    text = str(form.get(name, "")).replace("\r\n", "\n").strip()
+    if len(text) > _LONGEST[name]:
+        raise WrongField(place, f"texte trop long : {len(text)} caractères, pour {_LONGEST[name]} au plus")
+    return text
+
+
+MOST_TO_ANSWER = 20
+"""Forms on one page: the last deposits; an older one is answered once these are."""
+
+
+@dataclass(frozen=True)
+class Deposit:
+    """Files of one request that were deposited together."""
+
+    files: Sequence[AskedFile]
+
+    @property
+    def deposited_on(self) -> date | None:
+        return self.files[0].deposited_on
+
+    @property
+    def deposited_by(self) -> str:
+        return self.files[0].deposited_by
+
+
+def read_deposited(state: State, commune: str, limit: int, offset: int = 0) -> list[AskedFile]:
+    """What somebody said to have deposited, the last deposit first."""
+    view = DERNIERS_EXPORTS.c
+    deposited = select_made(commune).with_only_columns(view.export_id).where(view.deposited_on.is_not(None))
+    newest_first = deposited.order_by(view.deposited_on.desc(), view.export_id.desc()).limit(limit).offset(offset)
+    with state.reading() as connection:  # numbers first: SQLite sorts all of them, whole rows in twice the time
+        numbers = connection.scalars(newest_first).all()
+    return sorted(read_made(state, commune, numbers), key=lambda file: numbers.index(file.export_id))
+
+
+def find_to_deposit(current: Iterable[AskedFile]) -> list[AskedFile]:
+    """Of the last files of each kind, those that can be deposited and were not; a list is deposited in one format."""
+    return [it for it in _not_deposited(current) if is_depositable(it)]
+
+
+def find_to_correct(current: Iterable[AskedFile]) -> list[AskedFile]:
+    """Of the last files of each kind, those that the platform would reject, and that nobody deposited."""
+    return [it for it in _not_deposited(current) if it.state is FileState.TO_CORRECT and not it.is_never_deposited]
+
+
+def is_depositable(file: AskedFile) -> bool:
+    """Whether its deposit may be noted: kept, fit for use, and of a kind that e-listelec takes.
+
+    One that the register has outgrown meanwhile may have been deposited before it did; so may one that is published.
+    """
+    if file.state in {FileState.PUBLISHED, FileState.CERTIFIED}:
+        return not (file.bloquantes or file.is_incomplete or file.provisoire_until or file.purged_at)
+    return file.state in {FileState.READY, FileState.OUTDATED} and not file.is_never_deposited
+
+
+def find_to_answer(deposited: Iterable[AskedFile]) -> list[Deposit]:
+    """The deposits that the platform has not answered yet, as far as anybody said, the last one first."""
+    groups: dict[tuple[object, ...], list[AskedFile]] = {}
+    for file in deposited:
+        if not file.verdict:
+            groups.setdefault((file.request_id, file.deposited_on, file.deposited_by), []).append(file)
+    return [Deposit(files) for files in groups.values()][:MOST_TO_ANSWER]
+
+
+def find_to_redo(deposited: Iterable[AskedFile]) -> list[AskedFile]:
+    """What was rejected, or is to be made again, and was not deposited again since: each list or tableau once."""
+    last: dict[tuple[object, ...], AskedFile] = {}
+    for file in deposited:
+        last.setdefault(_what(file), file)
+    return [file for file in last.values() if file.is_rejected or file.recalled_at]
+
+
+def _not_deposited(current: Iterable[AskedFile]) -> list[AskedFile]:
+    """Those of which nothing as recent was deposited: a list whose CSV was is not to be deposited as XML."""
+    files = list(current)
+    deposited = {it.liste: it.request_id for it in files if it.deposited_on and not it.is_tableau}
+    return [it for it in files if not it.deposited_on and (it.is_tableau or it.request_id > deposited.get(it.liste, 0))]
+
+
+def _what(file: AskedFile) -> tuple[object, ...]:
+    """What a later deposit replaces: a list whatever its format, a tableau of one kind."""
+    if file.is_tableau:
+        return file.liste, file.type_tableau, file.presentation, str(file.parameters.get("scrutin"))
+    return (file.liste,)

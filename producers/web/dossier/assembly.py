@@ -6,115 +6,28 @@ bytes: every date comes from the record, and nothing says when or by whom it was
 
 import hashlib
 import json
-import struct
-import zlib
+import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
+from enum import StrEnum
 from pathlib import Path
+from tempfile import TemporaryFile
 from textwrap import wrap
 from typing import Any
+from zipfile import ZipFile, ZipInfo
 
 from common.calendrier import civil_time
-from common.files import CHUNK
-from common.french import count_of, format_moment, short_date, typo
+from common.french import count_of, format_moment, format_number, short_date, typo
 from producers.records import WORDS, FileState
-from producers.web.dossier.reconciliation import JSON_NAME, TEXT_NAME, Sealed, write_reconciliation
 from producers.web.exports.query import AskedFile
-from producers.web.exports.stored_file import Delivery, open_asked
+from producers.web.exports.stored_file import Delivery, FileAlteredError, Recorded, open_asked
 from schemas.vocabulary import FORMATS, Liste, Piece
-
-LARGEST = 2**32 - 1
-"""Bytes of an archive without the extensions for large ones."""
-
-_LOCAL = struct.Struct("<4s5H3L2H")
-_CENTRAL = struct.Struct("<4s6H3L5H2L")
-_END = struct.Struct("<4s4H2LH")
-_VERSION = 10
-"""Of the format: 1.0, stored entries."""
-_UNIX, _MODE = 3 << 8, 0o100644 << 16
-
-
-class ArchiveTooLargeError(Exception):
-    """The files do not fit in one archive."""
-
-
-class ContentChangedError(Exception):
-    """A file is not any more what it was when its header was written; the archive stays unfinished."""
-
-
-@dataclass(frozen=True)
-class ArchiveEntry:
-    """A file of the archive: its path (ASCII), its size, CRC-32 and content, and the date that it bears."""
-
-    path: str
-    size: int
-    crc: int
-    moment: datetime
-    content: Iterable[bytes]
-
-    @classmethod
-    def of_text(cls, path: str, text: bytes, moment: datetime) -> "ArchiveEntry":
-        """A small file that is at hand."""
-        return cls(path, len(text), zlib.crc32(text), moment, [text])
-
-    @property
-    def name(self) -> bytes:
-        """The path as the archive holds it."""
-        return self.path.encode("ascii")
-
-    @property
-    def stamp(self) -> tuple[int, int]:
-        """Time and date as MS-DOS wrote them, to two seconds."""
-        it = self.moment
-        return it.hour << 11 | it.minute << 5 | it.second // 2, (it.year - 1980) << 9 | it.month << 5 | it.day
-
-
-def archive_size(entries: Sequence[ArchiveEntry]) -> int:
-    """How many bytes `write_archive` gives.
-
-    Raises:
-        ArchiveTooLargeError: more than such an archive can hold.
-    """
-    headers = sum(_LOCAL.size + _CENTRAL.size + 2 * len(entry.name) for entry in entries)
-    size = headers + sum(entry.size for entry in entries) + _END.size
-    if size > LARGEST:
-        raise ArchiveTooLargeError
-    return size
-
-
-def write_archive(entries: Sequence[ArchiveEntry]) -> Iterator[bytes]:
-    """The bytes of the archive, in pieces.
-
-    Raises:
-        ContentChangedError: a content has not the size or the CRC-32 that were announced.
-    """
-    directory: list[bytes] = []
-    offset = 0
-    for entry in entries:
-        sizes = entry.crc, entry.size, entry.size
-        yield _LOCAL.pack(b"PK\3\4", _VERSION, 0, 0, *entry.stamp, *sizes, len(entry.name), 0) + entry.name
-        yield from _checked(entry)
-        made_by, names = _UNIX | _VERSION, (len(entry.name), 0, 0, 0, 0)
-        fixed = (made_by, _VERSION, 0, 0, *entry.stamp, *sizes, *names, _MODE, offset)
-        directory.append(_CENTRAL.pack(b"PK\1\2", *fixed) + entry.name)
-        offset += _LOCAL.size + len(entry.name) + entry.size
-    central = b"".join(directory)
-    yield central + _END.pack(b"PK\5\6", 0, 0, len(entries), len(entries), len(central), offset, 0)
-
-
-def _checked(entry: ArchiveEntry) -> Iterator[bytes]:
-    crc, size = 0, 0
-    for chunk in entry.content:
-        crc, size = zlib.crc32(chunk, crc), size + len(chunk)
-        yield chunk
-    if (crc, size) != (entry.crc, entry.size):
-        raise ContentChangedError(entry.path)
-
 
 TO_DEPOSIT, NOT_TO_DEPOSIT = "a-deposer", "ne-pas-deposer"
 MANIFEST_VERSION = 1
+"""Of `manifest.json` and of `reconciliation.json`."""
 
 _WIDTH = 88
 """Letters of a line: Notepad does not fold long ones."""
@@ -145,22 +58,18 @@ _PRIVACY = (
 
 
 @dataclass(frozen=True)
-class SealedFile:
-    """A file of the record, found intact and held open, so that it cannot be swapped before it leaves."""
+class DossierFile:
+    """A file of a dossier; of a tableau, who differs from the list of the day, as the worker named them."""
 
     file: AskedFile
-    delivery: Delivery
-    crc: int
-    differences: Sequence[dict[str, Any]] = ()
-    """Of a tableau: who differs from the list of the day, as the worker named them."""
+    differences: Sequence[Mapping[str, Any]] = ()
 
     @property
     def path(self) -> str:
-        """Where it stands in the archive: apart what is not to be deposited."""
+        """Where it stands in the archive: what is not to be deposited stands apart."""
         it = self.file
         is_apart = it.is_never_deposited or it.provisoire_until or it.is_incomplete or it.recalled_at or it.is_rejected
-        folder = NOT_TO_DEPOSIT if is_apart else TO_DEPOSIT
-        return f"{folder}/{self.delivery.recorded.name}"
+        return f"{NOT_TO_DEPOSIT if is_apart else TO_DEPOSIT}/{it.file_name}"
 
     @property
     def moment(self) -> datetime:
@@ -170,30 +79,10 @@ class SealedFile:
 
 @dataclass(frozen=True)
 class Dossier:
-    """A dossier that is ready to leave: `chunks` once, `size` bytes."""
+    """A dossier that is ready to leave, in a temporary file without a name."""
 
-    name: str
-    size: int
-    sealed: Sequence[SealedFile]
-    entries: Sequence[ArchiveEntry]
-
-    def chunks(self) -> Iterator[bytes]:
-        """The archive.
-
-        Raises:
-            ContentChangedError: a file was altered after it was found intact; what has left is no archive.
-        """
-        return write_archive(self.entries)
-
-    def close(self) -> None:
-        """Let go of the files."""
-        for it in self.sealed:
-            it.delivery.close()
-
-    @property
-    def is_complete(self) -> bool:
-        """Whether the last byte of every file was taken."""
-        return all(it.delivery.is_complete for it in self.sealed)
+    files: Sequence[AskedFile]
+    archive: Delivery
 
 
 _TO_TAKE = frozenset({FileState.READY, FileState.DEPOSITED, FileState.ACCEPTED})
@@ -235,52 +124,70 @@ def why_lacking(files: Sequence[AskedFile]) -> str:
 
 
 def seal(root: Path, commune: str, nom: str, files: Sequence[AskedFile], lacking: Sequence[str] = ()) -> Dossier:
-    """Check every byte of every file, in this order; then the archive can leave. Closed by `close`.
+    """Write the archive of these files, in this order, once every byte of each is found intact.
 
-    `lacking` says, a sentence each, what the dossier should hold and does not.
+    `lacking` says, a sentence each, what the dossier should hold and does not. The caller closes the archive.
 
     Raises:
         FileGoneError: a file is not there any more.
         FileAlteredError: a file is not what its record says.
-        ArchiveTooLargeError: they do not fit in one archive.
+        OSError: the disk has no room for the archive.
     """
+    held = [DossierFile(file, _read_differences(root, file)) for file in files]
+    moment = max(it.moment for it in held)
+    manifest = write_manifest(commune, nom, held)
+    proof, page = write_reconciliation(commune, nom, held)
+    readme = write_readme(commune, nom, [(it.path, it.file) for it in held], lacking)
+    texts = {"LISEZ-MOI.txt": readme, TEXT_NAME: page, "manifest.json": manifest, JSON_NAME: proof}
+    sums = write_sums([(it.path, it.file.sha256 or "") for it in held], texts)
     with ExitStack() as opened:
-        sealed = [_seal(root, file, opened) for file in files]
-        moment = max(it.moment for it in sealed)
-        manifest = write_manifest(commune, nom, sealed)
-        proof, page = write_reconciliation(commune, nom, [Sealed(it.path, it.file, it.differences) for it in sealed])
-        readme = write_readme(commune, nom, [(it.path, it.file) for it in sealed], lacking)
-        known = [(it.path, it.delivery.recorded.sha256) for it in sealed]
-        texts = {"LISEZ-MOI.txt": readme, TEXT_NAME: page, "manifest.json": manifest, JSON_NAME: proof}
-        sums = write_sums(known, texts)
-        entries = [
-            ArchiveEntry.of_text("LISEZ-MOI.txt", readme, moment),
-            ArchiveEntry.of_text(TEXT_NAME, page, moment),
-            *(ArchiveEntry(it.path, it.delivery.recorded.size, it.crc, it.moment, it.delivery) for it in sealed),
-            ArchiveEntry.of_text("SHA256SUMS", sums, moment),
-            ArchiveEntry.of_text("manifest.json", manifest, moment),
-            ArchiveEntry.of_text(JSON_NAME, proof, moment),
-        ]
-        size = archive_size(entries)
+        file = opened.enter_context(TemporaryFile())
+        with ZipFile(file, "w") as archive:
+            archive.writestr(_entry("LISEZ-MOI.txt", moment), readme)
+            archive.writestr(_entry(TEXT_NAME, moment), page)
+            for it in held:
+                _copy(root, it, archive)
+            archive.writestr(_entry("SHA256SUMS", moment), sums)
+            archive.writestr(_entry("manifest.json", moment), manifest)
+            archive.writestr(_entry(JSON_NAME, moment), proof)
+        name = f"dossier-{commune}-{moment:%Y%m%d-%H%M%S}.zip"
+        delivery = Delivery(Recorded(commune, name, file.seek(0, os.SEEK_END), ""), file)
         opened.pop_all()
-    return Dossier(f"dossier-{commune}-{moment:%Y%m%d-%H%M%S}.zip", size, sealed, entries)
+    return Dossier(files, delivery)
 
 
-def write_manifest(commune: str, nom: str, sealed: Sequence[SealedFile]) -> bytes:
+def _entry(path: str, moment: datetime) -> ZipInfo:
+    entry = ZipInfo(path, moment.timetuple()[:6])
+    entry.external_attr = 0o100644 << 16
+    return entry
+
+
+def _copy(root: Path, it: DossierFile, archive: ZipFile) -> None:
+    entry, digest = _entry(it.path, it.moment), hashlib.sha256()
+    entry.file_size = it.file.size or 0
+    with closing(open_asked(root, it.file)) as delivery, archive.open(entry, "w") as copy:
+        for chunk in delivery:
+            digest.update(chunk)
+            copy.write(chunk)
+    if digest.hexdigest() != it.file.sha256:
+        raise FileAlteredError(it.file.file_name)
+
+
+def write_manifest(commune: str, nom: str, held: Sequence[DossierFile]) -> bytes:
     """What the archive holds, for a program: documented in docs/producers.md."""
     document = {
         "version": MANIFEST_VERSION,
         "commune": {"code": commune, "nom": nom},
-        "files": [_describe(it) for it in sealed],
+        "files": [_describe(it) for it in held],
     }
     return f"{json.dumps(document, ensure_ascii=False, indent=2)}\n".encode()
 
 
-def _describe(sealed: SealedFile) -> dict[str, Any]:
-    file = sealed.file
+def _describe(held: DossierFile) -> dict[str, Any]:
+    file = held.file
     kind = {"type_tableau": file.type_tableau, "presentation": file.presentation, "edition": file.edition}
     return {
-        "path": sealed.path,
+        "path": held.path,
         "label": file.label,
         "export_id": file.export_id,
         "kind": file.kind.value,
@@ -293,21 +200,11 @@ def _describe(sealed: SealedFile) -> dict[str, Any]:
         "bloquantes": file.bloquantes,
         **({"a_completer": file.a_completer} if file.is_incomplete else {}),
         "remarques": file.remarques,
-        "size": sealed.delivery.recorded.size,
-        "sha256": sealed.delivery.recorded.sha256,
-        "made_at": sealed.moment.isoformat(timespec="seconds"),
+        "size": file.size,
+        "sha256": file.sha256,
+        "made_at": held.moment.isoformat(timespec="seconds"),
         "requested_by": file.requested_by,
     }
-
-
-def _seal(root: Path, file: AskedFile, opened: ExitStack) -> SealedFile:
-    delivery = open_asked(root, file)
-    opened.callback(delivery.close)
-    crc = 0
-    while chunk := delivery.file.read(CHUNK):
-        crc = zlib.crc32(chunk, crc)
-    delivery.file.seek(0)
-    return SealedFile(file, delivery, crc, _read_differences(root, file))
 
 
 def _read_differences(root: Path, file: AskedFile) -> Sequence[dict[str, Any]]:
@@ -371,3 +268,129 @@ def _warnings(file: AskedFile) -> list[str]:
     if file.is_for_commission:
         found.append("NE PAS DÉPOSER NI AFFICHER : exemplaire de la commission, avec les motifs complets.")
     return found
+
+
+JSON_NAME, TEXT_NAME = "reconciliation.json", "RAPPROCHEMENT.txt"
+
+
+class Reconciled(StrEnum):
+    """What is known of a tableau and of the list of its dossier."""
+
+    AGREES = "agrees"
+    EXPLAINED = "explained"
+    CONTRADICTS = "contradicts"
+    OTHER_DAY = "other_day"
+    OTHER_REGISTER = "other_register"
+    NO_LISTE = "no_liste"
+    NOT_RECONCILED = "not_reconciled"
+
+    @property
+    def is_proved(self) -> bool:
+        """Whether the list file and the tableau agree to the elector."""
+        return self in {Reconciled.AGREES, Reconciled.EXPLAINED}
+
+
+_SAID = {
+    Reconciled.AGREES: "La liste et le tableau comptent les mêmes électeurs.",
+    Reconciled.EXPLAINED: "La liste et le tableau s'accordent à l'électeur près : ceux qui diffèrent sont nommés ici.",
+    Reconciled.CONTRADICTS: (
+        "ATTENTION : la liste et le tableau se contredisent. Vérifiez les mouvements, puis redemandez les deux."
+    ),
+    Reconciled.OTHER_DAY: (
+        "NON RAPPROCHÉ : la liste de ce dossier est d'un autre jour. Redemandez la liste et le tableau le même jour."
+    ),
+    Reconciled.OTHER_REGISTER: (
+        "NON RAPPROCHÉ : un import a eu lieu entre la liste et le tableau. Redemandez celui qui a été préparé d'abord."
+    ),
+    Reconciled.NO_LISTE: "Ce dossier n'a pas la liste : le tableau est rapproché du registre de son jour.",
+    Reconciled.NOT_RECONCILED: (
+        "NON RAPPROCHÉ : tableau de la révision annuelle, ou préparé avant que le module sache le faire."
+    ),
+}
+
+
+def judge(tableau: AskedFile, liste: AskedFile | None) -> Reconciled:
+    """What the record of a tableau says, and that of the list beside it."""
+    known, other = tableau.reconciliation, liste.reconciliation if liste else None
+    if known is None or (liste is not None and other is None):
+        return Reconciled.NOT_RECONCILED
+    failing = {
+        Reconciled.CONTRADICTS: bool(known["unexplained"]),
+        Reconciled.NO_LISTE: other is None,
+        Reconciled.OTHER_REGISTER: other is not None and other["version"] != known["version"],
+        Reconciled.OTHER_DAY: other is not None and other["liste_on"] != known["liste_on"],
+    }
+    if found := next((verdict for verdict, fails in failing.items() if fails), None):
+        return found
+    if other is not None and other["electeurs"] != known["electeurs"]:
+        return Reconciled.CONTRADICTS
+    return Reconciled.EXPLAINED if known["differences"] else Reconciled.AGREES
+
+
+def write_reconciliation(commune: str, nom: str, files: Sequence[DossierFile]) -> tuple[bytes, bytes]:
+    """The document for a program, and the page for a person. Both name electors, as the files of the dossier do."""
+    listes = {it.file.liste: it for it in files if not it.file.is_tableau}
+    tableaux = [
+        (it, judge(it.file, listes[it.file.liste].file if it.file.liste in listes else None))
+        for it in files
+        if it.file.is_tableau
+    ]
+    document = {
+        "version": MANIFEST_VERSION,
+        "commune": {"code": commune, "nom": nom},
+        "is_proved": all(verdict.is_proved for _, verdict in tableaux),
+        "listes": [
+            {"path": it.path, "liste": it.file.liste, **(it.file.reconciliation or {})} for it in listes.values()
+        ],
+        "tableaux": [
+            {
+                "path": it.path,
+                "liste": it.file.liste,
+                "verdict": verdict.value,
+                **(it.file.reconciliation or {}),
+                "differences": [dict(one) for one in it.differences],
+            }
+            for it, verdict in tableaux
+        ],
+    }
+    lines = [f"Rapprochement des listes et des tableaux – {nom} ({commune})", ""]
+    for it in listes.values():
+        lines += [*_describe_liste(it), ""]
+    for it, verdict in tableaux:
+        lines += [*_describe_tableau(it, verdict), ""]
+    page = "\ufeff".encode() + "\r\n".join(lines).encode()
+    return f"{json.dumps(document, ensure_ascii=False, indent=2)}\n".encode(), page
+
+
+def _describe_liste(it: DossierFile) -> Iterator[str]:
+    yield it.path
+    known = it.file.reconciliation
+    on = f" le {_day(known['liste_on'])}" if known else ""
+    yield f"    {Liste(it.file.liste).label} : {count_of(it.file.electeurs or 0, 'électeur')}{on}"
+
+
+def _describe_tableau(it: DossierFile, verdict: Reconciled) -> Iterator[str]:
+    yield it.path
+    yield f"    {it.file.label}"
+    if known := it.file.reconciliation:
+        yield from _indent(
+            f"{count_of(known['apres'], 'électeur')} après ce tableau, arrêté au {_day(known['tableau_on'])} (âge "
+            f"compté au {_day(known['age_on'])}) ; {count_of(known['electeurs'], 'électeur')} sur la liste du "
+            f"{_day(known['liste_on'])}."
+        )
+    yield from _indent(_SAID[verdict])
+    for one in it.differences:
+        sign = "+" if one["is_on"] == "liste" else "−"
+        who = f"{one['nom_naissance']} {one['prenoms']}".strip()
+        born = "/".join(reversed(one["date_naissance"].split("-")))
+        yield from _indent(f"{sign} {who}, {born}, bureau {one['bureau'] or '–'} : {one['message']}", "      ")
+    if known and known["unexplained"]:
+        yield from _indent(f"Écart que rien n'explique : {format_number(known['unexplained'])}.")
+
+
+def _indent(text: str, indent: str = "    ") -> list[str]:
+    return wrap(typo(text), _WIDTH, initial_indent=indent, subsequent_indent=f"{indent}  ")
+
+
+def _day(text: str) -> str:
+    return short_date(date.fromisoformat(text))

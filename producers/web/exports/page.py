@@ -11,8 +11,18 @@ from producers.state import to_day
 from producers.web.exports.query import ETATS, AskedFile, ExportFilters, read_file, read_page
 from producers.web.exports.stored_file import Delivery, FileAlteredError, FileGoneError, open_file, record_of
 from producers.web.forms import new_once, read_day, read_number
-from producers.web.journal.page import ACTIONS, read_history
-from producers.web.page_context import AWAY, BROKEN, CONFLICT, GONE, NOT_FOUND, PageContext
+from producers.web.journal import ACTIONS, read_history
+from producers.web.page_context import (
+    AWAY,
+    BROKEN,
+    CONFLICT,
+    GONE,
+    NOT_FOUND,
+    PageContext,
+    attachment,
+    note_begun,
+    note_downloaded,
+)
 from schemas.vocabulary import FORMATS, PIECES, ExportKind, Liste, Piece
 
 KINDS = {ExportKind.LISTE.value: "Listes électorales", ExportKind.TABLEAU.value: "Tableaux"}
@@ -54,7 +64,6 @@ def _iso(day: date | None) -> str:
 
 
 def show(context: PageContext) -> Response:
-    """The page."""
     file = read_file(context.services.state, context.commune.code, context.number("export"))
     if file is None:
         raise HTTPException(NOT_FOUND)
@@ -79,7 +88,6 @@ def show_differences(context: PageContext) -> Response:
 
 
 def download(context: PageContext) -> Response:
-    """The file itself."""
     asked = _asked(context)
     return _deliver(context, asked, Piece.FICHIER)
 
@@ -117,18 +125,12 @@ def _deliver(context: PageContext, asked: AskedFile, piece: Piece) -> Response:
 def _give(context: PageContext, asked: AskedFile, piece: Piece, delivery: Delivery) -> Response:
     """The bytes, once it is written down who takes them."""
     recorded = delivery.recorded
-    headers = {
-        "Content-Disposition": f'attachment; filename="{recorded.name}"',
-        "Content-Length": str(recorded.size),
-        "ETag": f'"{recorded.sha256}"',
-        "Accept-Ranges": "none",
-    }
+    headers = attachment(recorded.name, recorded.size) | {"ETag": f'"{recorded.sha256}"'}
     media_type = (PIECES.get(piece) or FORMATS[asked.format]).media_type
     if context.request.method == "HEAD":
         delivery.close()
         return Response(headers=headers, media_type=media_type)
-    begun = (context.begun(asked, piece),)
-    if not context.note_first(*begun):
+    if not note_begun(context.services, context.agent.name, piece, asked):
         delivery.close()
         return _refuse(context, asked, AWAY, "unnoted")
     after = BackgroundTask(_declare, context, asked, piece, delivery)
@@ -138,7 +140,7 @@ def _give(context: PageContext, asked: AskedFile, piece: Piece, delivery: Delive
 def _declare(context: PageContext, asked: AskedFile, piece: Piece, delivery: Delivery) -> None:
     delivery.close()
     if delivery.is_complete:
-        context.services.spool.send(context.download_of(asked, piece))
+        note_downloaded(context.services, context.agent.name, piece, asked)
 
 
 def _refuse(context: PageContext, asked: AskedFile, status_code: int, why: str) -> Response:

@@ -1,7 +1,7 @@
 """Files that were asked for, whatever became of them: the view `derniers_exports`, read for one commune."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from itertools import product, takewhile
 from typing import Any
@@ -17,30 +17,21 @@ from sqlalchemy import (
     literal,
     not_,
     select,
-    table,
     text,
 )
 
 from common.calendrier import zone_of
 from producers.records import STATE_RULES, ExportState, FileState, PieceFile, StateRule
-from producers.state import State, newest_first, to_day, to_document, to_instant, to_pieces
+from producers.state import State, newest_first, to_export, view_of
 from schemas.tableaux import Edition, NeverPublished, Presentation, TypeTableau, name_tableau, why_never_published
 from schemas.vocabulary import FORMATS, ExportKind, ExportStatus, FileFormat, Format, Liste, Piece, Verdict
 
 LATEST = 10
 """As many as openElec's « Derniers exports »."""
 
-_INSTANTS = ("requested_at", "started_at", "finished_at", "purged_at", "downloaded_at", "recalled_at", "outdated_at")
-_DAYS = (
-    *("deposited_on", "verdict_on", "provisoire_until"),
-    *("published_on", "published_until", "withdrawn_on", "certified_on"),
-)
-_DOCUMENTS = ("anomalies", "parameters", "differences", "rests_on", "reconciliation")
-
 _LISTES = [*Liste]
 
 PAGE = 25
-
 
 _PUBLISHABLE = frozenset(
     {FileState.READY, FileState.OUTDATED, FileState.DEPOSITED, FileState.ACCEPTED, FileState.TO_COMPLETE}
@@ -93,7 +84,6 @@ class AskedFile(ExportState):
 
     @property
     def is_tableau(self) -> bool:
-        """Whether it is a tableau, and not a list."""
         return self.kind is ExportKind.TABLEAU
 
     @property
@@ -125,7 +115,6 @@ class AskedFile(ExportState):
 
     @property
     def is_rejected(self) -> bool:
-        """Whether the platform refused it."""
         return self.verdict == Verdict.REJETE
 
     @property
@@ -134,7 +123,7 @@ class AskedFile(ExportState):
         return (self.kind, self.liste, self.format, self.type_tableau, self.presentation, self.edition)
 
 
-DERNIERS_EXPORTS = table("derniers_exports", *(column(field.name) for field in fields(AskedFile)))
+DERNIERS_EXPORTS = view_of("derniers_exports", AskedFile)
 
 
 def select_latest(connection: Connection, commune: str, limit: int = LATEST) -> list[AskedFile]:
@@ -147,50 +136,22 @@ def select_latest(connection: Connection, commune: str, limit: int = LATEST) -> 
 
 
 def read_file(state: State, commune: str, export_id: int) -> AskedFile | None:
-    """That file, if it is this commune's.
-
-    Raises:
-        StateAwayError: the database did not answer.
-    """
-    with state.reading() as connection:
-        return next(
-            iter(read_files(connection, of_commune(commune).where(DERNIERS_EXPORTS.c.export_id == export_id))), None
-        )
+    """Return that file, if it is this commune's; None otherwise."""
+    found = find_file(state, export_id)
+    return found if found and found.code_commune == commune else None
 
 
 def find_file(state: State, export_id: int) -> AskedFile | None:
-    """That file, whichever commune's it is: who asks has to be looked at.
-
-    Raises:
-        StateAwayError: the database did not answer.
-    """
-    with state.reading() as connection:
-        query = select(DERNIERS_EXPORTS).where(DERNIERS_EXPORTS.c.export_id == export_id)
-        return next(iter(read_files(connection, query)), None)
-
-
-def of_commune(commune: str) -> Select[Any]:
-    """Every file of a commune."""
-    return select(DERNIERS_EXPORTS).where(DERNIERS_EXPORTS.c.code_commune == commune)
+    """Return that file of any commune: the caller checks who asks."""
+    return next(iter(read_all(state, select(DERNIERS_EXPORTS).where(DERNIERS_EXPORTS.c.export_id == export_id))), None)
 
 
 def read_files(connection: Connection, query: Select[Any]) -> list[AskedFile]:
-    """The rows of a query on the view."""
     return [to_file(row) for row in connection.execute(query)]
 
 
 def to_file(row: Row[Any]) -> AskedFile:
-    """A row of the view."""
-    values = dict(row._mapping)  # noqa: SLF001 — the public name, underscored so as not to hide a column
-    for name in _INSTANTS:
-        values[name] = to_instant(values[name])
-    for name in _DAYS:
-        values[name] = to_day(values[name])
-    for name in _DOCUMENTS:
-        values[name] = to_document(values[name])
-    values["pieces"] = to_pieces(values["pieces"])
-    values |= {"status": ExportStatus(values["status"]), "kind": ExportKind(values["kind"])}
-    return AskedFile(**values | {"is_bulk": bool(values["is_bulk"]), "downloaded_by": values["downloaded_by"] or ""})
+    return to_export(AskedFile, row)
 
 
 _SAME_KIND = ("kind", "liste", "format", "type_tableau", "presentation", "edition")
@@ -210,25 +171,13 @@ _KINDS = (
 
 
 def read_made(state: State, commune: str, export_ids: Iterable[int]) -> list[AskedFile]:
-    """Those files, if they are this commune's and were made; purged ones too, in the order of their numbers.
-
-    Raises:
-        StateAwayError: the database did not answer.
-    """
-    return read_all(
-        state,
-        select_made(commune)
-        .where(DERNIERS_EXPORTS.c.export_id.in_(set(export_ids)))
-        .order_by(DERNIERS_EXPORTS.c.export_id),
-    )
+    """Return those files, if they are this commune's and were made; purged ones too, in the order of their numbers."""
+    number = DERNIERS_EXPORTS.c.export_id
+    return read_all(state, select_made(commune).where(number.in_(set(export_ids))).order_by(number))
 
 
 def read_current(state: State, commune: str) -> list[AskedFile]:
-    """The last file of each list and format and of each tableau, if it is still kept; lists first, in their order.
-
-    Raises:
-        StateAwayError: the database did not answer.
-    """
+    """Return the last file of each list and format and of each tableau, if it is still kept; lists first."""
     kept = DERNIERS_EXPORTS.alias("kept").c
     is_ready = kept.status == literal(str(ExportStatus.READY), literal_execute=True)  # as the index has it
     newest = select(kept.export_id).where(kept.code_commune == commune, is_ready, kept.purged_at.is_(None))
@@ -241,18 +190,14 @@ def read_current(state: State, commune: str) -> list[AskedFile]:
 
 
 def select_made(commune: str) -> Select[Any]:
-    """Every file of a commune that was made; purged ones too."""
-    return of_commune(commune).where(DERNIERS_EXPORTS.c.status == ExportStatus.READY)
+    """Select every file of a commune that was made; purged ones too."""
+    view = DERNIERS_EXPORTS.c
+    return select(DERNIERS_EXPORTS).where(view.code_commune == commune, view.status == ExportStatus.READY)
 
 
 def read_all(state: State, query: Select[Any]) -> list[AskedFile]:
-    """The rows of a query on the view, on a connection of its own.
-
-    Raises:
-        StateAwayError: the database did not answer.
-    """
-    with state.reading() as connection:
-        return read_files(connection, query)
+    """Return the rows of a query on the view, on a connection of its own."""
+    return [to_file(row) for row in state.read(query)]
 
 
 def rank(file: AskedFile) -> tuple[bool, int, str, str, str]:
@@ -342,11 +287,7 @@ class ExportPage:
 def read_page(
     state: State, commune: str, filters: ExportFilters, *, before: int | None = None, after: int | None = None
 ) -> ExportPage:
-    """The newest files that match; those older than the file `before`, or those just newer than the file `after`.
-
-    Raises:
-        StateAwayError: the database did not answer.
-    """
+    """Return the newest files that match, those older than the file `before`, or just newer than the file `after`."""
     number = DERNIERS_EXPORTS.c.export_id
     with state.reading() as connection:
         query = select(DERNIERS_EXPORTS).where(*filters.conditions(connection, commune)).limit(PAGE + 1)

@@ -8,7 +8,7 @@ import hashlib
 import os
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -38,37 +38,23 @@ class Spool:
         self._stopping = False
         self._thread: threading.Thread | None = None
 
-    def send(self, event: CloudEvent) -> None:
-        """Keep the event, then publish it as soon as the broker takes it; returns at once, and never raises."""
-        try:
-            self._keep(event)
-        except OSError as error:
-            log.error("spool_unavailable", event_id=event.id, error=error.strerror)  # noqa: TRY400 — no traceback
-            self._publish_now(event)
-        else:
-            self._wake.set()
+    def send(self, *events: CloudEvent) -> bool:
+        """Keep events, then publish them as soon as the broker takes them; returns at once, and never raises.
 
-    def send_first(self, events: Sequence[CloudEvent]) -> bool:
-        """Keep the events before what they are about happens; whether all of them are on the disk or at the broker."""
+        False: the disk does not keep one of them, nor does the broker take it.
+        """
         for event in events:
-            try:
-                self._keep(event)
-            except OSError as error:
-                log.error("spool_unavailable", event_id=event.id, error=error.strerror)  # noqa: TRY400 — no traceback
-                if not self._publish_now(event):
-                    return False
+            if not self._keeps(event) and not self._publish_now(event):
+                return False
         self._wake.set()
         return True
 
     def keep(self, event: CloudEvent, commune: str) -> bool:
         """Keep what the broker does not take for now; whether it is on the disk."""
-        try:
-            self._keep(event, f"-{commune}")
-        except OSError as error:
-            log.error("spool_unavailable", event_id=event.id, error=error.strerror)  # noqa: TRY400 — no traceback
-            return False
-        self._wake.set()
-        return True
+        is_kept = self._keeps(event, f"-{commune}")
+        if is_kept:
+            self._wake.set()
+        return is_kept
 
     def keeps(self, commune: str) -> bool:
         """Whether something of a commune was kept: what it says next is to wait behind it."""
@@ -138,7 +124,15 @@ class Spool:
             return False
         return True
 
-    def _keep(self, event: CloudEvent, whose: str = "") -> None:
+    def _keeps(self, event: CloudEvent, whose: str = "") -> bool:
+        try:
+            self._keep(event, whose)
+        except OSError as error:
+            log.error("spool_unavailable", event_id=event.id, error=error.strerror)  # noqa: TRY400 — no traceback
+            return False
+        return True
+
+    def _keep(self, event: CloudEvent, whose: str) -> None:
         self._directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         if sum(1 for _ in self._directory.glob("[0-9]*.json")) >= MOST:
             raise OSError(0, f"{MOST} events wait already")

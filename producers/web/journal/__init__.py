@@ -1,1 +1,164 @@
 """« Journal » and « Messages »: who did what with the files, and what was sent to whom."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row, column, select, table
+from starlette.responses import Response
+
+from producers.state import State, to_record, view_of
+from producers.web.forms import Paging, page_number
+from producers.web.page_context import PageContext
+
+ACTIONS = {
+    "file_downloaded": "Téléchargement",
+    "download_begun": "Téléchargement commencé",
+    "depot_declared": "Dépôt déclaré",
+    "depot_verdict": "Réponse de la plateforme",
+    "publication_declared": "Publication notée",
+    "file_purged": "Effacement",
+    "file_found_wrong": "Fichier trouvé en défaut",
+    "file_recalled": "Fichier à refaire",
+    "doubt_decided": "Doute tranché",
+    "registre_imported": "Export du REU repris",
+    "import_undone": "Import annulé",
+    "import_redated": "Jour d'un export corrigé",
+    "reunion_changed": "Réunion de la commission",
+    "scrutin_changed": "Scrutin",
+    "motifs_completed": "Motifs complétés",
+    "bureau_described": "Bureau complété",
+    "protection_changed": "Protection (art. L. 37)",
+    "wishes_changed": "Messages souhaités",
+    "electeurs_seen": "Électeurs consultés",
+    "anomalies_handled": "Anomalies traitées",
+    "backup_made": "Sauvegarde",
+    "backup_restored": "Sauvegarde remise en place",
+}
+"""What the audit trail calls its lines, as a clerk reads them; a code that is not here is shown as it is."""
+
+_BEGUN = "download_begun"
+"""Shown when it is asked for: of a download that came to its end there is another line."""
+
+FILTERS = {
+    "canal": {"courriel": "Courriel", "discussion": "Discussion", "webhook": "Autre logiciel (webhook)"},
+    "objet": {
+        "pret": "Fichiers prêts",
+        "echec": "Échec",
+        "refus": "Demande refusée",
+        "annule": "Demande annulée",
+        "a_refaire": "Fichiers à refaire",
+        "echeance": "Rappel d'échéance",
+    },
+    "etat": {"envoye": "Envoyé", "refuse": "Refusé", "attente": "En attente"},
+}
+"""What messages can be looked for by: the name in the address, the codes of the view and what a clerk reads."""
+
+PAGE = 25
+"""Lines of one page."""
+_MOST_OF_A_FILE = 200
+
+
+@dataclass(frozen=True)
+class JournalEntry:
+    """One line of the audit trail; `action` is a code, `label` that of the file, when it is about one."""
+
+    line_id: int
+    at: datetime | None
+    actor: str
+    action: str
+    export_id: int | None
+    detail: str
+    label: str | None = None
+
+
+@dataclass(frozen=True)
+class Envoi:
+    """One message to one recipient; without `request_id` it is a reminder of a deadline."""
+
+    notification_id: int
+    request_id: int | None
+    subject: str
+    kind: str
+    channel: str
+    address: str
+    created_at: datetime | None
+    sent_at: datetime | None
+    refusal: str
+    attempts: int
+
+    @property
+    def fate(self) -> str:
+        """What became of it, as a key of `FATES`."""
+        if self.sent_at:
+            return "envoye"
+        return "refuse" if self.refusal else "attente"
+
+
+_JOURNAL = table("journal", *map(column, ("line_id", "at", "actor", "action", "code_commune", "export_id", "detail")))
+_NEWEST = _JOURNAL.c.at.desc(), _JOURNAL.c.line_id.desc()  # lines of one transaction share their instant
+_EXPORTS = table("derniers_exports", column("export_id"), column("label"))
+_ENVOIS = view_of("envois", Envoi, "code_commune")
+FATES = {
+    "envoye": _ENVOIS.c.sent_at.is_not(None),
+    "refuse": _ENVOIS.c.refusal != "",
+    "attente": _ENVOIS.c.sent_at.is_(None) & (_ENVOIS.c.refusal == ""),
+}
+"""What became of a message: the name in the address, the condition."""
+
+
+def show(context: PageContext) -> Response:
+    action = context.query.get("action", "")
+    action = action if action in ACTIONS else ""
+    view, page = _JOURNAL.c, page_number(context.query.get("page", ""))
+    is_asked = view.action == action if action else view.action != _BEGUN
+    query = select(_JOURNAL).where(view.code_commune == context.commune.code, is_asked).order_by(*_NEWEST)
+    rows, total = context.services.state.read_page(query, page, PAGE)
+    return context.render(
+        "journal/journal.html",
+        entries=_to_entries(context.services.state, rows),
+        total=total,
+        action=action,
+        actions=ACTIONS,
+        paging=Paging.of(context.url("journal"), {"action": action}, page=page, total=total, size=PAGE),
+    )
+
+
+def show_envois(context: PageContext) -> Response:
+    asked = {name: context.query.get(name, "") for name in FILTERS}
+    chosen = {name: value if value in FILTERS[name] else "" for name, value in asked.items()}
+    view, page = _ENVOIS.c, page_number(context.query.get("page", ""))
+    query = select(_ENVOIS).where(view.code_commune == context.commune.code)
+    if chosen["canal"]:
+        query = query.where(view.channel == chosen["canal"])
+    if chosen["objet"]:
+        query = query.where(view.kind == chosen["objet"])
+    if chosen["etat"]:
+        query = query.where(FATES[chosen["etat"]])
+    query = query.order_by(view.created_at.desc(), view.notification_id.desc())
+    rows, total = context.services.state.read_page(query, page, PAGE)
+    return context.render(
+        "journal/envois.html",
+        envois=[to_record(Envoi, row) for row in rows],
+        total=total,
+        chosen=chosen,
+        filters=FILTERS,
+        paging=Paging.of(context.url("envois"), chosen, page=page, total=total, size=PAGE),
+    )
+
+
+def read_history(state: State, commune: str, export_id: int) -> list[JournalEntry]:
+    """Return the last lines about one file, the newest first."""
+    view = _JOURNAL.c
+    query = select(_JOURNAL).where(view.code_commune == commune, view.export_id == export_id, view.action != _BEGUN)
+    return _to_entries(state, state.read(query.order_by(*_NEWEST).limit(_MOST_OF_A_FILE)))
+
+
+def _to_entries(state: State, rows: Iterable[Row[Any]]) -> list[JournalEntry]:
+    """Labels are asked for apart: joined, SQLite would read every file of every commune."""
+    entries = [to_record(JournalEntry, row) for row in rows]
+    numbers = {it.export_id for it in entries if it.export_id}
+    query = select(_EXPORTS.c.export_id, _EXPORTS.c.label).where(_EXPORTS.c.export_id.in_(numbers))
+    labels = {row.export_id: row.label for row in state.read(query)} if numbers else {}
+    return [replace(it, label=labels.get(it.export_id)) for it in entries]

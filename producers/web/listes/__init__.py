@@ -1,1 +1,74 @@
-"""« Liste électorale »: ask for the files of the lists."""
+"""The first tab: the list files."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from starlette.responses import Response
+
+from producers.web.forms import Faults, find_faults, new_once, read_once, text, texts
+from producers.web.page_context import AWAY, UNPROCESSABLE, PageContext
+from producers.web.registre.query import read_registres
+from producers.web.suivi.page import read_suivi
+from producers.web.suivi.pending import SendingFailure, send_request
+from schemas.requests import ListeExportRequested
+from schemas.vocabulary import FORMATS, Format, Liste
+
+FIELDS = ("listes", "format")
+_CHOICES = {
+    "listes": "cochez au moins une liste",
+    "format": f"choisissez {' ou '.join(FORMATS[format_].label for format_ in Format)}",
+}
+
+
+@dataclass(frozen=True)
+class ListesForm:
+    """What is checked on the page."""
+
+    listes: Sequence[str] = tuple(Liste)
+    format: str = Format.CSV
+    once: str = field(default_factory=new_once)
+
+    @property
+    def words(self) -> str:
+        """How what is asked for is called while no row does."""
+        return f"Listes {', '.join(self.listes)} [{self.format}]"
+
+
+def show(context: PageContext) -> Response:
+    """The page; `listes`, in the address, are those to check."""
+    wanted = tuple(liste for liste in Liste if liste in context.request.query_params.getlist("listes"))
+    return _page(context, ListesForm(wanted or tuple(Liste)))
+
+
+def ask(context: PageContext) -> Response:
+    form = ListesForm(texts(context.form, "listes"), text(context.form, "format"), read_once(context.form))
+    values = _values(context, form)
+    if found := find_faults(ListeExportRequested, values, FIELDS, names={"formats": "format"}, better=_CHOICES):
+        return _page(context, form, UNPROCESSABLE, faults=Faults.ordered(FIELDS, found))
+    data = ListeExportRequested.model_validate(values)
+    if failure := send_request(context, data, form.words):
+        return _page(context, form, AWAY, failure=failure)
+    return context.redirect("listes", "demandes")
+
+
+def _values(context: PageContext, form: ListesForm) -> dict[str, object]:
+    """Of the contract, as they are: some may be wrong."""
+    return {
+        "commune": context.commune.code,
+        "listes": form.listes,
+        "formats": [form.format],
+        "requested_by": context.agent.name,
+    }
+
+
+def _page(
+    context: PageContext,
+    form: ListesForm,
+    status_code: int = 200,
+    *,
+    faults: Faults | None = None,
+    failure: SendingFailure | None = None,
+) -> Response:
+    registres = read_registres(context.services.state, context.commune.code)
+    values = {"form": form, "faults": faults or Faults(), "failure": failure, "registres": registres}
+    return context.render("listes/listes.html", status_code, **values, **read_suivi(context))

@@ -1,1 +1,299 @@
-"""What the town hall knows and no export says: meetings, polls, motifs, doubts, bureaux, protected electors."""
+"""What is noted of the commune as a whole: meetings of the commission, own polls, bureaux; and an agent's wishes."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+
+from sqlalchemy import Select, column, func, select, table
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from common.calendrier import CalendarReunion, is_poll_day
+from common.french import short_date, weekday_date
+from producers.state import State, to_record, view_of
+from producers.web.echeances import read_own_scrutins, read_reunions, read_scrutins, read_tableaux
+from producers.web.exports.query import AskedFile
+from producers.web.forms import IMPOSSIBLE_DAY, Faults, find_faults, read_day, text, texts
+from producers.web.page_context import NOT_FOUND, PageContext
+from producers.web.suivi.pending import SendingFailure, note_page, send_note
+from schemas.declarations import (
+    BureauDescribed,
+    ReunionNoted,
+    ScrutinNoted,
+)
+from schemas.screen_notes import WishesChosen
+from schemas.vocabulary import Liste, Wish
+
+REUNION_FIELDS = ("jour", "liste", "sans_deliberation", "reason")
+SCRUTIN_FIELDS = ("libelle", "scrutin", "cloture", "publication_due", "sans_commission", "texte", "scrutin_reason")
+"""Of the two forms, in the order of the page."""
+_DAYS = ("cloture", "publication_due")
+_NO_DAY = "indiquez le jour"
+_NO_TEXT = "écrivez le texte qui fixe ces jours : « décret n° … du … »"
+
+_BUREAU = ("code_canton", "libelle_canton", "code_circonscription", "libelle_circonscription")
+_MOST_TO_REDO = 10
+
+
+@dataclass(frozen=True)
+class ShownBureau:
+    """A bureau, and what the export may not say of it."""
+
+    bureau: str
+    libelle: str
+    code_canton: str
+    libelle_canton: str
+    code_circonscription: str
+    libelle_circonscription: str
+
+
+_BUREAUX = view_of("bureaux", ShownBureau, "code_commune")
+
+
+def read_bureaux(state: State, commune: str) -> list[ShownBureau]:
+    """The bureaux of the commune, in the order of their codes."""
+    query = select(_BUREAUX).where(_BUREAUX.c.code_commune == commune).order_by(_BUREAUX.c.bureau)
+    return [to_record(ShownBureau, row) for row in state.read(query)]
+
+
+def show_calendar(context: PageContext) -> Response:
+    """« Réunions et scrutins »; `reunion`, `liste` or `scrutin`, in the address, is what is to be corrected."""
+    query = context.query
+    form = dict.fromkeys((*REUNION_FIELDS, *SCRUTIN_FIELDS, "replaces", "scrutin_replaces"), "")
+    if reunion := read_day(query.get("reunion", "")):
+        form |= {"jour": reunion.isoformat(), "replaces": reunion.isoformat(), "liste": query.get("liste", "")}
+        noted = read_reunions(context.services.state, context.commune.code)
+        if any(it.jour == reunion and it.liste == form["liste"] and not it.has_deliberated for it in noted):
+            form["sans_deliberation"] = "1"
+    if scrutin := read_day(query.get("scrutin", "")):
+        known = {it.jour: it for it in read_own_scrutins(context.services.state, context.commune.code)}
+        if (own := known.get(scrutin)) is not None:
+            days = {"scrutin": scrutin, "scrutin_replaces": scrutin}
+            days |= {name: day for name in _DAYS if (day := getattr(own, name))}
+            form |= {name: day.isoformat() for name, day in days.items()}
+            without = "" if own.has_commission else "1"
+            form |= {"libelle": own.libelle, "sans_commission": without, "texte": own.texte}
+    return _calendar(context, form)
+
+
+def change_calendar(context: PageContext) -> Response:
+    """A meeting or a poll is noted, corrected or taken away."""
+    answers = {
+        "reunion": _note_reunion,
+        "reunion-removed": _remove_reunion,
+        "scrutin": _note_scrutin,
+        "scrutin-removed": _remove_scrutin,
+    }
+    answer = answers.get(text(context.form, "act"))
+    if answer is None:
+        raise HTTPException(NOT_FOUND)
+    return answer(context)
+
+
+def _note_reunion(context: PageContext) -> Response:
+    form = _read(context, REUNION_FIELDS, "replaces")
+    found = _faults_of_days(form, ("jour",))
+    day, former = read_day(form["jour"]), read_day(form["replaces"])
+    if day and day > context.today:
+        found["jour"] = f"le {short_date(day)} n'est pas encore venu : notez la réunion une fois qu'elle a eu lieu"
+    if day is None and not form["jour"]:
+        found["jour"] = _NO_DAY
+    values: dict[str, object] = {"jour": day, "liste": form["liste"] or None, "replaces": former}
+    values |= {"reason": form["reason"], "has_deliberated": not form["sans_deliberation"]}
+    found = find_faults(ReunionNoted, values, REUNION_FIELDS, names={}, better={}) | found
+    if found:
+        return _calendar(context, form, Faults.ordered(REUNION_FIELDS, found))
+    note = ReunionNoted.model_validate(values)
+    said = f"réunion du {short_date(note.jour)}" + (f", et non du {short_date(former)}" if former else "")
+    return _sent(context, send_note(context, "reunions", note, said), form)
+
+
+def _remove_reunion(context: PageContext) -> Response:
+    day, liste = _known_day(context, "jour"), text(context.form, "liste")
+    if liste not in {"", *Liste}:
+        raise HTTPException(NOT_FOUND)
+    note = ReunionNoted(jour=day, liste=Liste(liste) if liste else None, removed=True, reason=_reason(context))
+    return _sent(context, send_note(context, "reunions", note, f"réunion du {short_date(day)} retirée"), _empty())
+
+
+def _note_scrutin(context: PageContext) -> Response:
+    form = _read(context, SCRUTIN_FIELDS, "scrutin_replaces")
+    found = _faults_of_days(form, ("scrutin", *_DAYS))
+    day, cloture, publication = (read_day(form[name]) for name in ("scrutin", *_DAYS))
+    has_commission = not form["sans_commission"]
+    if day is None and not form["scrutin"]:
+        found["scrutin"] = _NO_DAY
+    if day and not is_poll_day(day, context.commune.code):
+        found["scrutin"] = f"on ne vote pas un {weekday_date(day).split(' ', 1)[0]}, vérifiez cette date"
+    if day and cloture and cloture >= day:
+        found["cloture"] = "la clôture des inscriptions précède le scrutin"
+    if day and publication and publication >= day:
+        found["publication_due"] = "la publication du tableau précède le scrutin"
+    if not form["libelle"]:
+        found["libelle"] = "écrivez ce qu'on élit, et quel tour"
+    if (publication or not has_commission) and not form["texte"]:
+        found["texte"] = _NO_TEXT
+    former = read_day(form["scrutin_replaces"])
+    values: dict[str, object] = {"jour": day, "libelle": form["libelle"], "cloture": cloture, "replaces": former}
+    values |= {"publication_due": publication, "has_commission": has_commission, "texte": form["texte"]}
+    values |= {"reason": form["scrutin_reason"]}
+    names = {"jour": "scrutin", "reason": "scrutin_reason"}
+    found = find_faults(ScrutinNoted, values, SCRUTIN_FIELDS, names=names, better={}) | found
+    if found:
+        return _calendar(context, form, Faults.ordered(SCRUTIN_FIELDS, found))
+    note = ScrutinNoted.model_validate(values)
+    return _sent(context, send_note(context, "reunions", note, f"scrutin du {short_date(note.jour)}"), form)
+
+
+def _remove_scrutin(context: PageContext) -> Response:
+    day = _known_day(context, "scrutin")
+    note = ScrutinNoted(jour=day, removed=True, reason=_reason(context))
+    return _sent(context, send_note(context, "reunions", note, f"scrutin du {short_date(day)} retiré"), _empty())
+
+
+def _read(context: PageContext, fields: tuple[str, ...], *others: str) -> dict[str, str]:
+    return _empty() | {name: text(context.form, name) for name in (*fields, *others)}
+
+
+def _empty() -> dict[str, str]:
+    return dict.fromkeys((*REUNION_FIELDS, *SCRUTIN_FIELDS, "replaces", "scrutin_replaces"), "")
+
+
+def _faults_of_days(form: Mapping[str, str], names: tuple[str, ...]) -> dict[str, str]:
+    return {name: IMPOSSIBLE_DAY for name in names if form[name] and read_day(form[name]) is None}
+
+
+def _known_day(context: PageContext, name: str) -> date:
+    day = read_day(text(context.form, name))
+    if day is None:
+        raise HTTPException(NOT_FOUND)
+    return day
+
+
+def _reason(context: PageContext) -> str:
+    return text(context.form, "reason")[:500]
+
+
+def _sent(context: PageContext, failure: SendingFailure | None, form: Mapping[str, str]) -> Response:
+    return _calendar(context, form, failure=failure) if failure else context.redirect("reunions", "enregistrement")
+
+
+def _calendar(
+    context: PageContext,
+    form: Mapping[str, str],
+    faults: Faults | None = None,
+    failure: SendingFailure | None = None,
+) -> Response:
+    state, commune = context.services.state, context.commune.code
+
+    def read() -> dict[str, object]:
+        tableaux, own = read_tableaux(state, commune), read_own_scrutins(state, commune)
+        days = {it.jour for it in own}
+        national = [it for it in read_scrutins(state, commune) if it.jour not in days and it.jour >= context.today]
+        return {
+            "form": form,
+            "reunions": [
+                (it, [file for file in tableaux if _rests_on(file, it)]) for it in read_reunions(state, commune)
+            ],
+            "scrutins": [(it, [file for file in tableaux if _is_for(file, it.jour)]) for it in own],
+            "national": national,
+            "to_redo": [it for it in tableaux if it.recalled_at][:_MOST_TO_REDO],
+        }
+
+    return note_page(context, "reunions", read, faults=faults, failure=failure)
+
+
+def _rests_on(file: AskedFile, reunion: CalendarReunion) -> bool:
+    """Whether the days of a tableau are counted from or until a meeting."""
+    day, asked = reunion.jour.isoformat(), file.parameters
+    return reunion.liste in {"", file.liste} and day in {asked.get("reunion"), asked.get("until")}
+
+
+def _is_for(file: AskedFile, scrutin: date) -> bool:
+    return file.parameters.get("scrutin") == scrutin.isoformat()
+
+
+def show_bureaux(context: PageContext) -> Response:
+    """« Bureaux »: canton and circonscription of each."""
+    return _bureaux(context)
+
+
+def describe_bureau(context: PageContext) -> Response:
+    code = text(context.form, "bureau")
+    known = {it.bureau for it in read_bureaux(context.services.state, context.commune.code)}
+    if code not in known:
+        raise HTTPException(NOT_FOUND)
+    form = {name: text(context.form, name) for name in _BUREAU}
+    values: dict[str, object] = {"bureau": code, **{name: value or None for name, value in form.items()}}
+    better = {
+        "code_canton": "le code du canton a 4 chiffres (5 outre-mer), par exemple 1302",
+        "code_circonscription": "la circonscription a deux chiffres, par exemple 09",
+    }
+    found = find_faults(BureauDescribed, values, _BUREAU, names={}, better=better)
+    if not found and not any(form.values()):
+        found = {"code_canton": "remplissez au moins une case"}
+    if found:
+        return _bureaux(context, code, form, Faults.ordered(_BUREAU, found))
+    note = BureauDescribed.model_validate(values)
+    if failure := send_note(context, "bureaux", note, f"bureau {code}"):
+        return _bureaux(context, code, form, failure=failure)
+    return context.redirect("bureaux", "enregistrement")
+
+
+def _bureaux(
+    context: PageContext,
+    opened: str = "",
+    form: Mapping[str, str] | None = None,
+    faults: Faults | None = None,
+    failure: SendingFailure | None = None,
+) -> Response:
+    def read() -> dict[str, object]:
+        bureaux = read_bureaux(context.services.state, context.commune.code)
+        return {"bureaux": bureaux, "opened": opened, "form": form or {}}
+
+    return note_page(context, "bureaux", read, faults=faults, failure=failure)
+
+
+def show_wishes(context: PageContext) -> Response:
+    """« Vos messages »: what the agent is mailed about the commune."""
+    return _wishes(context, context.commune.wishes.split(","))
+
+
+def choose_wishes(context: PageContext) -> Response:
+    chosen = [Wish(it) for it in texts(context.form, "wish") if it in set(Wish)]
+    said = ", ".join(it.label for it in chosen) or "rien"
+    if failure := send_note(context, "prevenir", WishesChosen(wishes=chosen), f"vous serez prévenu de : {said}"):
+        return _wishes(context, chosen, failure)
+    return context.redirect("prevenir", "enregistrement")
+
+
+def _wishes(context: PageContext, wishes: Sequence[str], failure: SendingFailure | None = None) -> Response:
+    return note_page(context, "prevenir", lambda: {"wishes": wishes, "wish_choices": tuple(Wish)}, failure=failure)
+
+
+_LEFT = {
+    "motifs": table("mouvements_a_completer"),
+    "doutes": table("doutes_ouverts"),
+    "bureaux": table("bureaux"),
+    "proteges": table("electeurs_proteges"),
+}
+"""By page, the view whose lines wait for a clerk, or are hers to keep."""
+_WAITS = {"bureaux": column("code_canton") == ""}
+"""Of a view that holds others too, those that wait."""
+
+
+def count_left(state: State, commune: str, pages: Iterable[str]) -> dict[str, int]:
+    """Return how many lines of a commune wait on each of these pages: `motifs`, `doutes`, `bureaux`, `proteges`."""
+    with state.reading() as connection:
+        return {page: connection.execute(_select_left(page, commune)).scalar_one() for page in pages}
+
+
+def _select_left(page: str, commune: str) -> Select[int]:
+    of_commune = select(func.count()).select_from(_LEFT[page]).where(column("code_commune") == commune)
+    return of_commune.where(_WAITS[page]) if page in _WAITS else of_commune
+
+
+def show_left(context: PageContext) -> Response:
+    """« À compléter »: what is left, and where."""
+    pages = [page for page in _LEFT if page != "proteges" or context.commune.may_protect]
+    return context.render("notes/completer.html", left=count_left(context.services.state, context.commune.code, pages))

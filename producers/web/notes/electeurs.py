@@ -5,22 +5,21 @@ A name never stands in an address, and no event has one: rows are told by number
 
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, column, func, select, table
+from sqlalchemy import Row, column, select, table
 from starlette.exceptions import HTTPException
 from starlette.responses import RedirectResponse, Response
 
 from common.calendrier import majorite_on
 from common.french import count_of, short_date
-from producers.state import State, to_day
+from producers.state import State, to_day, to_record
 from producers.web.forms import IMPOSSIBLE_DAY, Faults, Paging, page_number, read_day, read_number, text
-from producers.web.notes.send import note_page, send_note
 from producers.web.page_context import NOT_FOUND, SEE_OTHER, PageContext
-from producers.web.suivi.pending import SendingFailure
+from producers.web.suivi.pending import SendingFailure, note_page, send_note
 from schemas.declarations import (
     MOST_MOTIFS,
     CompletedMotif,
@@ -103,12 +102,10 @@ class MouvementLine:
 
     @property
     def who(self) -> str:
-        """The elector, as people say her."""
         return " ".join(filter(None, (self.nom_naissance, self.prenoms))) or "(sans nom)"
 
     @property
     def born(self) -> str:
-        """Her birth, as people write it."""
         return birth_words(self.date_naissance)
 
     @property
@@ -126,7 +123,6 @@ class MouvementLine:
         return f"entre le {short_date(self.since)} et le {last}" if self.since else f"au plus tard le {last}"
 
     def may_be_on(self, day: date) -> bool:
-        """Whether it may have happened on that day."""
         if self.until is None or day > self.until:
             return False
         return self.since is None or day > self.since or self.since == day == self.until
@@ -139,60 +135,35 @@ class MouvementLine:
 
 
 def read_incomplete(state: State, commune: str, page: int, size: int = MOUVEMENTS) -> tuple[list[MouvementLine], int]:
-    """The mouvements of a page that have no date or no category, list after list, and how many there are.
-
-    Raises:
-        StateAwayError: the database did not answer.
-    """
+    """The mouvements of a page that have no date or no category, list after list, and how many there are."""
     view = _INCOMPLETE.c
     order = view.liste.desc(), view.nature, view.jour, view.nom_naissance, view.mouvement
-    return _read_lines(state, select(_INCOMPLETE).where(view.code_commune == commune), order, (page, size))
-
-
-def read_with_motif(state: State, commune: str, page: int) -> tuple[list[MouvementLine], int]:
-    """Those that have a category, the last first, and how many there are.
-
-    Raises:
-        StateAwayError: the database did not answer.
-    """
-    view = _NOTES.c
-    order = view.jour.desc(), view.mouvement.desc()
-    return _read_lines(state, select(_NOTES).where(view.code_commune == commune), order, (page, MOUVEMENTS))
-
-
-def _read_lines(
-    state: State, query: Select[Any], order: Sequence[ColumnElement[Any]], part: tuple[int, int]
-) -> tuple[list[MouvementLine], int]:
-    page, size = part
-    with state.reading() as connection:
-        rows = connection.execute(query.order_by(*order).limit(size).offset((page - 1) * size)).all()
-        total: int = connection.execute(select(func.count()).select_from(query.subquery())).scalar_one()
+    query = select(_INCOMPLETE).where(view.code_commune == commune).order_by(*order)
+    rows, total = state.read_page(query, page, size)
     return [_to_line(row) for row in rows], total
 
 
-def _read_numbered(state: State, commune: str, numbers: Iterable[int]) -> list[MouvementLine]:
-    """Those of these mouvements that can be completed or corrected."""
+def read_with_motif(state: State, commune: str, page: int) -> tuple[list[MouvementLine], int]:
+    """Those that have a category, the last first, and how many there are."""
+    view = _NOTES.c
+    query = select(_NOTES).where(view.code_commune == commune).order_by(view.jour.desc(), view.mouvement.desc())
+    rows, total = state.read_page(query, page, MOUVEMENTS)
+    return [_to_line(row) for row in rows], total
+
+
+def _read_numbered(state: State, commune: str, numbers: Collection[int]) -> list[MouvementLine]:
+    """Return those of these mouvements that can be completed or corrected."""
     found = [select(view).where(view.c.code_commune == commune) for view in (_INCOMPLETE, _NOTES)]
-    with state.reading() as connection:
-        rows = [row for it in found for row in connection.execute(it.where(column("mouvement").in_(numbers)))]
+    rows = [row for it in found for row in state.read(it.where(column("mouvement").in_(numbers)))]
     return list({row.mouvement: _to_line(row) for row in rows}.values())
 
 
 def _to_line(row: Row[Any]) -> MouvementLine:
-    return MouvementLine(
-        mouvement=row.mouvement,
-        liste=row.liste,
-        nature=Nature(row.nature),
-        day=to_day(row.jour) if row.is_dated else None,
-        since=to_day(row.since),
-        until=to_day(row.until),
-        bureau=row.nouveau_bureau or row.ancien_bureau,
-        **{name: getattr(row, name) for name in (*_WHO, "categorie", "motif")},
-    )
+    day = to_day(row.jour) if row.is_dated else None
+    return to_record(MouvementLine, row, day=day, bureau=row.nouveau_bureau or row.ancien_bureau)
 
 
 def show_motifs(context: PageContext) -> Response:
-    """« Dates et motifs »."""
     return _motifs(context, {})
 
 
@@ -321,16 +292,10 @@ class ShownDoubt:
 
 
 def read_doubts(state: State, commune: str, page: int) -> tuple[list[ShownDoubt], int]:
-    """Those of a page that nobody has decided yet, in the order they were found, and how many there are.
-
-    Raises:
-        StateAwayError: the database did not answer.
-    """
-    is_theirs = _DOUTES.c.code_commune == commune
-    query = select(_DOUTES).where(is_theirs).order_by(_DOUTES.c.doute).limit(DOUBTS).offset((page - 1) * DOUBTS)
-    with state.reading() as connection:
-        total: int = connection.execute(select(func.count()).select_from(_DOUTES).where(is_theirs)).scalar_one()
-        return [_to_doubt(row._mapping) for row in connection.execute(query)], total  # noqa: SLF001 — the public name
+    """Those of a page that nobody has decided yet, in the order they were found, and how many there are."""
+    query = select(_DOUTES).where(_DOUTES.c.code_commune == commune).order_by(_DOUTES.c.doute)
+    rows, total = state.read_page(query, page, DOUBTS)
+    return [_to_doubt(row._mapping) for row in rows], total  # noqa: SLF001 — the public name
 
 
 def _to_doubt(row: Mapping[Any, Any]) -> ShownDoubt:
@@ -350,12 +315,10 @@ def _to_doubt(row: Mapping[Any, Any]) -> ShownDoubt:
 
 
 def show_doubts(context: PageContext) -> Response:
-    """« Doutes »."""
     return _doubts(context)
 
 
 def decide_doubt(context: PageContext) -> Response:
-    """« Même personne » or « deux personnes »."""
     decision, number = text(context.form, "decision"), read_number(text(context.form, "doubt"))
     if decision not in set(DoubtDecision) or number is None:
         raise HTTPException(NOT_FOUND)
@@ -391,42 +354,30 @@ class ShownElecteur:
 
     @property
     def born(self) -> str:
-        """Her birth, as people write it."""
         return birth_words(self.date_naissance)
 
 
 def read_protected(state: State, commune: str) -> list[ShownElecteur]:
-    """Who is protected, in the order of names.
-
-    Raises:
-        StateAwayError: the database did not answer.
-    """
+    """Who is protected, in the order of names."""
     view = _PROTEGES.c
     query = select(view.protection, view.nom_naissance, view.prenoms, view.date_naissance)
-    with state.reading() as connection:
-        rows = connection.execute(query.where(view.code_commune == commune)).all()
+    rows = state.read(query.where(view.code_commune == commune))
     return sorted((ShownElecteur(*row) for row in rows), key=lambda it: (_fold(it.nom_naissance), _fold(it.prenoms)))
 
 
 def find_electeurs(state: State, commune: str, nom: str, born: str) -> list[ShownElecteur]:
-    """Who is on a list of the commune, was born on that day, and whose name begins so; each person once.
-
-    Raises:
-        StateAwayError: the database did not answer.
-    """
+    """Who is on a list of the commune, was born on that day, and whose name begins so; each person once."""
     view = _ELECTEURS.c
     query = select(view.electeur, view.nom_naissance, view.prenoms, view.date_naissance, view.nom_usage)
     query = query.where(view.code_commune == commune, view.date_naissance == born).order_by(view.electeur)
     wanted, found = _fold(nom), dict[tuple[str, str], ShownElecteur]()
-    with state.reading() as connection:
-        for number, birth_name, prenoms, date_naissance, used in connection.execute(query):
-            if any(_fold(name).startswith(wanted) for name in (birth_name, used)):
-                found.setdefault((birth_name, prenoms), ShownElecteur(number, birth_name, prenoms, date_naissance))
+    for number, birth_name, prenoms, date_naissance, used in state.read(query):
+        if any(_fold(name).startswith(wanted) for name in (birth_name, used)):
+            found.setdefault((birth_name, prenoms), ShownElecteur(number, birth_name, prenoms, date_naissance))
     return list(found.values())[:_MOST_FOUND]
 
 
 def _fold(words: str) -> str:
-    """Without accents, case and hyphens."""
     letters = unicodedata.normalize("NFD", words.casefold())
     return "".join(it for it in letters if it.isalnum())
 

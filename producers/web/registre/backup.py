@@ -11,7 +11,7 @@ from starlette.responses import Response, StreamingResponse
 from common.calendrier import civil_time, now
 from common.files import CHUNK
 from producers.web.forms import Faults, text
-from producers.web.page_context import NOT_FOUND, UNPROCESSABLE, BackupError, Backups, PageContext
+from producers.web.page_context import NOT_FOUND, UNPROCESSABLE, BackupError, Backups, PageContext, attachment
 from producers.web.security.session import forget
 
 FIELDS = ("phrase", "confirmation", "fichier", "ouverture", "agent")
@@ -20,7 +20,6 @@ _SHORTEST = 12
 
 
 def show(context: PageContext) -> Response:
-    """The page."""
     return _page(context)
 
 
@@ -39,10 +38,7 @@ def save(context: PageContext) -> Response:
     except BackupError as error:
         return _page(context, failure=str(error))
     made_at = civil_time(now(), context.commune.code)
-    headers = {
-        "Content-Disposition": f'attachment; filename="prefecture-{made_at:%Y%m%d-%H%M%S}.sauvegarde"',
-        "Content-Length": str(os.fstat(file.fileno()).st_size),
-    }
+    headers = attachment(f"prefecture-{made_at:%Y%m%d-%H%M%S}.sauvegarde", os.fstat(file.fileno()).st_size)
     return StreamingResponse(_pieces(file), headers=headers, media_type="application/octet-stream")
 
 
@@ -87,7 +83,6 @@ def replace(context: PageContext) -> Response:
 
 
 def leave(context: PageContext) -> Response:
-    """« Ne rien remplacer »."""
     _backups(context).leave()
     return context.redirect(_PAGE)
 

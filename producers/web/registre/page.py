@@ -6,7 +6,6 @@ One that the register holds is undone or redated likewise: what would change is 
 import hashlib
 import os
 import re
-from collections.abc import Iterable
 from contextlib import suppress
 from datetime import date
 from pathlib import Path
@@ -20,15 +19,12 @@ from starlette.responses import Response
 
 from common.files import CHUNK
 from common.french import count_of, short_date
-from producers.errors import ProducerError
-from producers.web.depot.declarations import read_declarations, remember_declaration
-from producers.web.forms import IMPOSSIBLE_DAY, Faults, read_day, read_number, read_once, text, texts, wrap_once
-from producers.web.listes.query import read_registres
+from producers.web.forms import Faults, WrongField, read_number, read_once, read_past_day, text, texts
 from producers.web.page_context import AWAY, NOT_FOUND, UNPROCESSABLE, PageContext
-from producers.web.registre.query import Apercu, find_apercu, find_import, read_apercus, read_imports
+from producers.web.registre.query import Apercu, find_apercu, find_import, read_apercus, read_imports, read_registres
 from producers.web.security.session import answer_poll
-from producers.web.suivi.pending import SendingFailure
-from schemas.envelope import CloudEvent, Data
+from producers.web.suivi.pending import SendingFailure, read_declarations, send_request
+from schemas.envelope import Data
 from schemas.requests import (
     CancelRequested,
     RegistreCorrectionRequested,
@@ -56,7 +52,6 @@ class Kept(NamedTuple):
 
 
 def show(context: PageContext) -> Response:
-    """The page."""
     return _page(context)
 
 
@@ -72,7 +67,12 @@ def drop(context: PageContext) -> Response:
 
 
 def _drop(context: PageContext, upload: UploadFile | None) -> Response:
-    day, found = _read_day(context)
+    day: date | None = None
+    found: dict[str, str] = {}
+    try:
+        day = _read_day(context)
+    except WrongField as wrong:
+        found |= wrong.by_field
     if upload is None:
         found["fichier"] = "choisissez le fichier que vous avez téléchargé du REU"
     elif not upload.size:
@@ -100,11 +100,10 @@ def _drop(context: PageContext, upload: UploadFile | None) -> Response:
         liste=Liste(liste) if liste else None,
         requested_by=context.agent.name,
     )
-    answer = _send(context, data, f"export du {short_date(day)} déposé")
-    if isinstance(answer, SendingFailure):
+    if failure := send_request(context, data, f"export du {short_date(day)} déposé", page=_PAGE):
         kept.path.unlink(missing_ok=True)
-        return _page(context, failure=answer)
-    return answer
+        return _page(context, failure=failure)
+    return context.redirect(_PAGE, "apercus")
 
 
 def accept(context: PageContext) -> Response:
@@ -135,12 +134,10 @@ def accept(context: PageContext) -> Response:
         empty=[Liste(it) for it in texts(context.form, "vider") if it in kept],
         requested_by=context.agent.name,
     )
-    answer = _send(context, data, f"export du {short_date(apercu.taken_on)} à reprendre")
-    return _page(context, failure=answer) if isinstance(answer, SendingFailure) else answer
+    return _send(context, data, f"export du {short_date(apercu.taken_on)} à reprendre")
 
 
 def _confirm(context: PageContext, apercu: Apercu) -> Response:
-    """Exactly what she has read is done."""
     reason, field = text(context.form, "raison")[:500], f"raison-{apercu.preview_id}"
     if text(context.form, "sha256") != apercu.sha256:
         raise HTTPException(NOT_FOUND)
@@ -154,8 +151,7 @@ def _confirm(context: PageContext, apercu: Apercu) -> Response:
         reason=reason,
         requested_by=context.agent.name,
     )
-    answer = _send(context, data, f"{apercu.words}, à faire")
-    return _page(context, failure=answer) if isinstance(answer, SendingFailure) else answer
+    return _send(context, data, f"{apercu.words}, à faire")
 
 
 def correct(context: PageContext) -> Response:
@@ -169,15 +165,16 @@ def correct(context: PageContext) -> Response:
         raise HTTPException(NOT_FOUND)
     day: date | None = None
     if act is PreviewAct.REDATE:
-        field, (day, found) = f"jour-{known.import_id}", _read_day(context)
-        if found:
-            return _page(context, faults=Faults.ordered((field,), {field: found["jour"]}))
+        try:
+            day = _read_day(context)
+        except WrongField as wrong:
+            field = f"jour-{known.import_id}"
+            return _page(context, faults=Faults.ordered((field,), {field: str(wrong)}))
     asked = {"commune": context.commune.code, "import_id": known.import_id, "act": act, "taken_on": day}
     data = RegistreCorrectionRequested.model_validate(asked | {"requested_by": context.agent.name})
     said = f"export du {short_date(known.taken_on)}" if known.taken_on else "export"
     words = f"jour de l'{said} à corriger" if act is PreviewAct.REDATE else f"annulation de l'{said} à préparer"
-    answer = _send(context, data, words)
-    return _page(context, failure=answer) if isinstance(answer, SendingFailure) else answer
+    return _send(context, data, words)
 
 
 def give_up(context: PageContext) -> Response:
@@ -185,18 +182,12 @@ def give_up(context: PageContext) -> Response:
     apercu = _find(context, *(status for status in PreviewStatus if not status.is_terminal))
     request = RequestReference(source=apercu.source, id=apercu.event_id)
     data = CancelRequested(request=request, requested_by=context.agent.name)
-    answer = _send(context, data, f"{apercu.words} à {'abandonner' if apercu.is_correction else 'effacer'}")
-    return _page(context, failure=answer) if isinstance(answer, SendingFailure) else answer
+    return _send(context, data, f"{apercu.words} à {'abandonner' if apercu.is_correction else 'effacer'}")
 
 
-def _send(context: PageContext, data: Data, words: str) -> Response | SendingFailure:
-    event: CloudEvent = wrap_once(data, source=context.services.settings.source, once=read_once(context.form))
-    try:
-        context.publish(event)
-    except ProducerError as error:
-        return SendingFailure(str(error))
-    remember_declaration(context.request, event, context.commune.code, (), words, page=_PAGE)
-    return context.redirect(_PAGE, "apercus")
+def _send(context: PageContext, data: Data, words: str) -> Response:
+    failure = send_request(context, data, words, page=_PAGE)
+    return _page(context, failure=failure) if failure else context.redirect(_PAGE, "apercus")
 
 
 def _find(context: PageContext, *states: PreviewStatus) -> Apercu:
@@ -208,17 +199,15 @@ def _find(context: PageContext, *states: PreviewStatus) -> Apercu:
     return apercu
 
 
-def _read_day(context: PageContext) -> tuple[date | None, dict[str, str]]:
-    """The day that she says; it is never guessed, since mouvements bear it."""
-    said = text(context.form, "jour")
-    day = read_day(said)
-    if not said:
-        return None, {"jour": "indiquez le jour où vous l'avez téléchargé du REU"}
-    if day is None:
-        return None, {"jour": IMPOSSIBLE_DAY}
-    if day > context.today:
-        return None, {"jour": f"le {short_date(day)} n'est pas encore venu : vérifiez la date"}
-    return day, {}
+def _read_day(context: PageContext) -> date:
+    """Read the day of an export, which is never guessed, since mouvements bear it.
+
+    Raises:
+        WrongField: it is missing, no day, or a later one than today.
+    """
+    if not (said := text(context.form, "jour")):
+        raise WrongField("jour", "indiquez le jour où vous l'avez téléchargé du REU")
+    return read_past_day(said, "jour", context.today)
 
 
 def _keep(content: IO[bytes], folder: Path, form: str) -> Kept:
@@ -255,9 +244,9 @@ def age_of(day: date, today: date) -> str:
 
 def _page(context: PageContext, *, faults: Faults | None = None, failure: SendingFailure | None = None) -> Response:
     state, commune = context.services.state, context.commune.code
-    pending = read_declarations(context.request, context.services, commune, _PAGE)
+    pending = read_declarations(context, _PAGE)
     apercus = read_apercus(state, commune, context.services.clock())
-    is_at_work = bool(pending.waiting) or _are_at_work(apercus)
+    is_at_work = bool(pending.waiting) or any(it.status.is_at_work for it in apercus)
     response = context.render(
         "registre/registre.html",
         UNPROCESSABLE if faults else AWAY if failure else 200,
@@ -277,7 +266,3 @@ def _page(context: PageContext, *, faults: Faults | None = None, failure: Sendin
     )
     answer_poll(context.request, response, is_done=not is_at_work)
     return response
-
-
-def _are_at_work(apercus: Iterable[Apercu]) -> bool:
-    return any(it.status.is_at_work for it in apercus)

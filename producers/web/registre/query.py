@@ -9,7 +9,7 @@ from sqlalchemy import Boolean, Date, Row, column, or_, select, table
 
 from common.calendrier import civil_day, now
 from common.french import short_date
-from producers.state import State, to_document, to_instant
+from producers.state import State, to_instant, to_record, view_of
 from schemas.requests import UNDO_DAYS
 from schemas.vocabulary import PreviewAct, PreviewStatus
 
@@ -20,17 +20,6 @@ _SAID_FOR = timedelta(days=1)
 """How long the end of an export is told."""
 
 _OPEN = [status.value for status in PreviewStatus if not status.is_terminal]
-_APERCUS = table(
-    "apercus",
-    *(
-        column(name)
-        for name in (
-            *("preview_id", "source", "event_id", "code_commune", "file_name", "sha256", "requested_by", "created_at"),
-            *("status", "lines_read", "found", "reason", "wanted_by", "finished_at", "import_id", "act"),
-        )
-    ),
-    column("taken_on", Date),
-)
 _IMPORTS = table(
     "imports",
     *(
@@ -76,7 +65,6 @@ class Apercu:
 
     @property
     def label(self) -> str:
-        """Where it stands, as a clerk reads it."""
         if self.is_correction:
             return _CORRECTION_LABELS.get(self.status, self.status.label)
         return self.status.label
@@ -88,7 +76,6 @@ class Apercu:
 
     @property
     def words(self) -> str:
-        """What it is, in a few words."""
         day = short_date(self.taken_on)
         if self.act is PreviewAct.UNDO:
             return f"annulation de l'export du {day}"
@@ -107,7 +94,6 @@ class Apercu:
 
     @property
     def lines_rejected(self) -> int:
-        """Lines that she must accept to go without."""
         number: int = self.found.get("lines_rejected", 0)
         return number
 
@@ -137,22 +123,45 @@ class FinishedImport:
 
     @property
     def may_be_redated(self) -> bool:
-        """Whether the clerk may say another day of it."""
         return not (self.is_undone or self.is_shared)
 
 
+@dataclass(frozen=True)
+class Registre:
+    """A list as it was last imported; the other values are None when it was written by SQL."""
+
+    liste: str
+    electeurs: int | None
+    imported_at: datetime | None
+    imported_by: str | None = None
+    taken_on: date | None = None
+    """The day the export was taken from the REU."""
+    is_dated: bool = False
+    """Whether somebody said that day; else it is that of the import."""
+    mineurs: int = 0
+    """Those of the electors who were entered in advance: the list file does not hold them yet."""
+
+
+_REGISTRES = view_of("registres", Registre, "code_commune")
+
+
+def read_registres(state: State, commune: str) -> dict[str, Registre]:
+    """Return the lists that the commune has, by code; none while nothing was imported."""
+    rows = state.read(select(_REGISTRES).where(_REGISTRES.c.code_commune == commune))
+    return {row.liste: to_record(Registre, row) for row in rows}
+
+
+_APERCUS = view_of("apercus", Apercu, "code_commune")
+
+
 def read_apercus(state: State, commune: str, now: datetime) -> list[Apercu]:
-    """The exports that wait for something, and those that have ended in the last day; the last one first.
+    """Return the exports that wait for something, and those that have ended in the last day; the last one first.
 
-    What came to nothing is left out once who asked for it has asked again.
-
-    Raises:
-        StateAwayError: the database did not answer.
+    An export that came to nothing is left out once the same agent has asked again.
     """
     view = _APERCUS.c
-    with state.reading() as connection:
-        query = select(_APERCUS).where(view.code_commune == commune).order_by(view.preview_id.desc()).limit(SHOWN)
-        rows = [_to_apercu(row) for row in connection.execute(query)]
+    query = select(_APERCUS).where(view.code_commune == commune).order_by(view.preview_id.desc()).limit(SHOWN)
+    rows = [to_record(Apercu, row) for row in state.read(query)]
     since = now - _SAID_FOR
     newest = {it.requested_by: it.preview_id for it in reversed(rows)}
     return [
@@ -167,24 +176,14 @@ def read_apercus(state: State, commune: str, now: datetime) -> list[Apercu]:
 
 
 def find_apercu(state: State, commune: str, preview_id: int) -> Apercu | None:
-    """An export of the commune that has not ended.
-
-    Raises:
-        StateAwayError: the database did not answer.
-    """
+    """Return an export of the commune that has not ended."""
     view = _APERCUS.c
     is_it = view.code_commune == commune, view.preview_id == preview_id, or_(*(view.status == it for it in _OPEN))
-    with state.reading() as connection:
-        row = connection.execute(select(_APERCUS).where(*is_it)).one_or_none()
-    return _to_apercu(row) if row else None
+    return next((to_record(Apercu, row) for row in state.read(select(_APERCUS).where(*is_it))), None)
 
 
 def read_imports(state: State, commune: str) -> list[FinishedImport]:
-    """The last imports of the commune's lists, the last one first.
-
-    Raises:
-        StateAwayError: the database did not answer.
-    """
+    """Return the last imports of the commune's lists, the last one first."""
     view = _IMPORTS.c
     last = select(view.import_id).where(view.code_commune == commune).distinct().order_by(view.import_id.desc())
     with state.reading() as connection:
@@ -201,12 +200,9 @@ def read_imports(state: State, commune: str) -> list[FinishedImport]:
         listes.setdefault(row.import_id, []).append((row.liste, row.electeurs))
     first = {row.import_id: row for row in reversed(rows)}
     return [
-        FinishedImport(
-            import_id=number,
-            file_name=first[number].file_name,
-            taken_on=first[number].taken_on,
-            imported_at=to_instant(first[number].imported_at),
-            imported_by=first[number].imported_by,
+        to_record(
+            FinishedImport,
+            first[number],
             is_undone=first[number].undone_at is not None,
             listes=tuple(of_import),
             gap_since=gaps.get(number),
@@ -218,11 +214,6 @@ def read_imports(state: State, commune: str) -> list[FinishedImport]:
 
 
 def find_import(state: State, commune: str, import_id: int) -> FinishedImport | None:
-    """One of those that the page shows.
-
-    Raises:
-        StateAwayError: the database did not answer.
-    """
     return next((it for it in read_imports(state, commune) if it.import_id == import_id), None)
 
 
@@ -246,22 +237,3 @@ def _find_gaps(rows: Iterable[Row[Any]]) -> dict[int, date]:
             gaps[row.import_id] = min(last[row.liste], gaps.get(row.import_id, date.max))
         last[row.liste] = _day_of(row)
     return gaps
-
-
-def _to_apercu(row: Row[Any]) -> Apercu:
-    return Apercu(
-        preview_id=row.preview_id,
-        source=row.source,
-        event_id=row.event_id,
-        file_name=row.file_name,
-        sha256=row.sha256,
-        taken_on=row.taken_on,
-        requested_by=row.requested_by,
-        created_at=to_instant(row.created_at),
-        status=PreviewStatus(row.status),
-        lines_read=row.lines_read,
-        found=to_document(row.found) or {},
-        reason=row.reason,
-        wanted_by=row.wanted_by,
-        act=PreviewAct(row.act),
-    )

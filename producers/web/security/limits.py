@@ -56,7 +56,6 @@ _EVENTS = "text/event-stream"
 
 
 def client_address(scope: Scope) -> str:
-    """The client's address, as well as it is known."""
     client = scope.get("client")
     return str(client[0]) if client else "?"
 
@@ -98,11 +97,7 @@ class RateLimits:
         self._open: Counter[str] = Counter()
 
     def count(self, act: Act, *, agent: str = "", address: str) -> None:
-        """Note one more.
-
-        Raises:
-            HTTPException: 429, with the seconds to wait: it was not counted.
-        """
+        """Note one more. Raises `HTTPException`: 429, with the seconds to wait: it was not counted."""
         of_agent, of_address = RATES[act]
         for item, key in ((of_agent, f"agent:{agent}" if agent else ""), (of_address, f"address:{address}")):
             if key and not self._limiter.hit(item, act, key):
@@ -123,11 +118,7 @@ class RateLimits:
 
     @contextmanager
     def stream(self, *, agent: str, address: str) -> Iterator[None]:
-        """Hold a place for an open stream.
-
-        Raises:
-            HTTPException: 429, there are too many.
-        """
+        """Hold a place for an open stream. Raises `HTTPException`: 429, there are too many."""
         places = ((f"agent:{agent}", STREAMS_OF_AN_AGENT), (f"address:{address}", STREAMS_OF_AN_ADDRESS))
         if any(self._open[key] >= most for key, most in places):
             raise _too_many(60)
@@ -189,7 +180,6 @@ def _too_many(seconds: int) -> HTTPException:
 
 
 def is_stream(response: Response) -> bool:
-    """Whether it stays open."""
     return (response.headers.get("content-type") or "").startswith(_EVENTS)
 
 
@@ -203,7 +193,6 @@ class CountedStream(Response):
         self._place.enter_context(rates.stream(agent=agent, address=client_address(request.scope)))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send, until the end or the deadline."""
         has_started = has_ended = False
 
         async def send_noting_end(message: Message) -> None:

@@ -18,7 +18,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from producers.state import State
-from producers.web.security.identity import AuthorizedAgent, NotAnAgent, NotIdentified, find_agent
+from producers.web.security import AuthorizedAgent, NotAnAgent, NotIdentified, find_agent
 from producers.web.security.session import WebSessions
 from producers.web.settings import WebSettings
 
@@ -51,7 +51,6 @@ class ClaimRules:
 
     @classmethod
     def of(cls, settings: WebSettings) -> "ClaimRules":
-        """The rules that the settings ask for."""
         return cls(frozenset(settings.web_oidc_sirets), bool(settings.web_oidc_unverified))
 
     def read(self, token: Mapping[str, Any], info: Mapping[str, Any]) -> str:
@@ -241,12 +240,10 @@ class OidcIdentity:
 
     @classmethod
     def of(cls, state: State, settings: WebSettings) -> "OidcIdentity":
-        """Composed from the settings."""
         sessions = WebSessions(settings.spool_dir / "sessions-ended")
         return cls(state, settings, Provider(settings), ClaimRules.of(settings), sessions)
 
     def identify(self, request: Request) -> AuthorizedAgent:
-        """The agent who logged in."""
         who = self.sessions.who(request)
         if not who:
             raise NotIdentified

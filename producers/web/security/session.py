@@ -19,7 +19,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp
 
-from producers.web.security.identity import KEY_SHOWN, AuthorizedAgent, Identity
+from producers.web.security import KEY_SHOWN, AuthorizedAgent, Identity
 
 SESSION_SECONDS = 8 * 3600
 """A working day: then she is asked again who she is."""
@@ -177,7 +177,6 @@ def _remember(memory: OrderedDict[str, _Value], key: str, value: _Value) -> None
 
 
 def csrf_token(request: Request) -> str:
-    """The token of this session's forms."""
     token: str = request.session.setdefault(_CSRF_KEY, secrets.token_urlsafe(32))
     return token
 

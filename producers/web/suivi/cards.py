@@ -3,12 +3,11 @@
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from enum import StrEnum
 
 from jinja2 import Environment
 
 from common.french import count_of
-from producers.records import FileState
+from producers.records import FileState, Toned
 from producers.web.exports.query import AskedFile
 from producers.web.forms import once_for
 from producers.web.suivi.query import DemandeState, RecentActivity
@@ -40,39 +39,13 @@ _WITHOUT_FILES = {
 }
 
 
-class Stage(StrEnum):
-    """Where a whole request stands."""
-
-    REFUSED = "refused"
-    QUEUED = "queued"
-    RUNNING = "running"
-    READY = "ready"
-    FAILED = "failed"
-    CANCELLED = "cancelled"
-
-    @property
-    def label(self) -> str:
-        """As a clerk reads it."""
-        return _LABELS[self]
-
-
-_LABELS = {
-    Stage.REFUSED: "refusée",
-    Stage.QUEUED: "en attente",
-    Stage.RUNNING: "en cours",
-    Stage.READY: "prête",
-    Stage.FAILED: "en échec",
-    Stage.CANCELLED: "annulée",
-}
-
-_TONES = {
-    Stage.REFUSED: "error",
-    Stage.QUEUED: "queued",
-    Stage.RUNNING: "running",
-    Stage.READY: "ready",
-    Stage.FAILED: "failed",
-    Stage.CANCELLED: "cancelled",
-}
+class Stage(Toned):
+    REFUSED = "refused", "refusée", "error"
+    QUEUED = "queued", "en attente", "queued"
+    RUNNING = "running", "en cours", "running"
+    READY = "ready", "prête", "ready"
+    FAILED = "failed", "en échec", "failed"
+    CANCELLED = "cancelled", "annulée", "cancelled"
 
 
 _OF_FILES = {
@@ -88,8 +61,6 @@ _OF_FILES = {
 
 @dataclass(frozen=True)
 class RequestCard:
-    """One request of « Vos demandes »."""
-
     demande: DemandeState
     stage: Stage
     ahead: int | None = None
@@ -98,7 +69,7 @@ class RequestCard:
     @property
     def tone(self) -> str:
         """How its state looks: a class of the style sheet."""
-        return self._worst.tone if self._worst else _TONES[self.stage]
+        return (self._worst or self.stage).tone
 
     @property
     def label(self) -> str:
@@ -115,7 +86,6 @@ class RequestCard:
 
     @property
     def is_about_tableaux(self) -> bool:
-        """Whether it belongs to the second tab."""
         return self.demande.event_type == REQUEST_TABLEAUX_RENDER or any(it.is_tableau for it in self.demande.files)
 
     @property
@@ -130,12 +100,10 @@ class RequestCard:
 
     @property
     def may_cancel(self) -> bool:
-        """Whether some file of it is not made yet."""
         return any(not file.status.is_terminal for file in self.demande.files)
 
     @property
     def to_retry(self) -> tuple[AskedFile, ...]:
-        """Its files that can be asked for again."""
         again = {ExportStatus.FAILED, ExportStatus.CANCELLED}
         return tuple(file for file in self.demande.files if file.status in again)
 
@@ -162,7 +130,6 @@ def make_card(demande: DemandeState, waiting: Sequence[int] = ()) -> RequestCard
 
 
 def stage_of(demande: DemandeState) -> Stage:
-    """Where a request stands, by its files."""
     if demande.is_refused:
         return Stage.REFUSED
     states = {file.status for file in demande.files}
@@ -221,7 +188,6 @@ def request_words(demande: DemandeState) -> str:
 
 
 def wait_words(card: RequestCard) -> str:
-    """Why nothing moves yet."""
     if any(file.is_bulk for file in card.demande.files):
         return "Elle fait partie d'un lot, et passe après ce que les communes demandent une à une."
     if card.ahead:
@@ -231,6 +197,5 @@ def wait_words(card: RequestCard) -> str:
 
 
 def add_request_words(environment: Environment) -> None:
-    """Let templates use them."""
     environment.filters.update(request_words=request_words, wait_words=wait_words)
     environment.globals["once_for"] = once_for

@@ -25,8 +25,6 @@ _T = TypeVar("_T")
 
 
 class _Channel:
-    """One commune that somebody looks at."""
-
     def __init__(self) -> None:
         self.listeners = 0
         self.version = 0
@@ -65,7 +63,6 @@ class LiveUpdates:
 
     @property
     def communes(self) -> frozenset[str]:
-        """Those that are watched now."""
         return frozenset(self._channels)
 
     async def take_turn(self, work: Callable[[], _T]) -> _T:

@@ -15,7 +15,7 @@ from starlette.routing import Route
 
 from common.french import count_of
 from producers.errors import ProducerError
-from producers.web.forms import read_number, read_once, texts, wrap_once
+from producers.web.forms import read_number, texts
 from producers.web.page_context import AWAY, NOT_FOUND, SEE_OTHER, PageContext, WebServices
 from producers.web.security.session import require_agent
 from producers.web.suivi.cards import build_cards, just_ended, make_card
@@ -39,28 +39,19 @@ HEARTBEAT_SECONDS = 15
 
 
 def read_suivi(context: PageContext) -> dict[str, Any]:
-    """What the template of « Vos demandes » wants, for a whole page.
-
-    Raises:
-        StateAwayError: the database did not answer.
-    """
+    """Return what the template of « Vos demandes » wants, for a whole page."""
     recent = read_recent(context.services.state, context.commune.code)
     pending = prune_pending_requests(context.request, context.services, context.commune.code)
     return _values(context, recent) | {"pending": pending}
 
 
 def render_suivi(context: PageContext, recent: RecentActivity) -> str:
-    """It alone, as it is sent to a page that is open.
-
-    Raises:
-        StateAwayError: the database did not answer.
-    """
+    """Draw « Vos demandes » alone, as it is sent to a page that is open."""
     pending = read_pending_requests(context.request, context.services, context.commune.code)
     return context.render_part("suivi/suivi.html", pending=pending, **_values(context, recent))
 
 
 def show(context: PageContext) -> Response:
-    """It alone, for a page whose stream is cut."""
     return HTMLResponse(render_suivi(context, read_recent(context.services.state, context.commune.code)))
 
 
@@ -113,7 +104,6 @@ def _is_still_hers(context: PageContext) -> bool:
 
 
 def show_request(context: PageContext) -> Response:
-    """The page of one request, where mails lead."""
     return _request_page(context, _read_demande(context))
 
 
@@ -172,9 +162,8 @@ def _ask_about(context: PageContext, contract: type[CancelRequested | RetryReque
             "requested_by": context.agent.name,
         }
     )
-    event = wrap_once(data, source=context.services.settings.source, once=read_once(context.form))
     what = chosen[0].label if len(chosen) == 1 else count_of(len(chosen or demande.files), "fichier", "fichiers")
-    if failure := send_request(context, event, f"{words} : {what}"):
+    if failure := send_request(context, data, f"{words} : {what}"):
         return _request_page(context, demande, AWAY, failure)
     return context.redirect("tableaux" if make_card(demande).is_about_tableaux else "listes", "demandes")
 

@@ -2,13 +2,13 @@
 
 import hashlib
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, Row, Select, column, false, select, table
 
-from producers.state import State, newest_first, to_instant
+from producers.state import State, newest_first, to_record
 from producers.web.exports.query import DERNIERS_EXPORTS, LATEST, AskedFile, read_files, select_latest, to_file
 from schemas.topology import (
     REQUEST_CANCEL,
@@ -28,12 +28,6 @@ _WITH_REFUSALS = (
 )
 """The types of requests, and the kinds of notes, whose refusal a clerk reads."""
 
-_COLUMNS = (
-    *("request_id", "source", "event_id", "event_type", "kind", "code_commune"),
-    *("requested_by", "requested_at", "outcome", "reason"),
-)
-_DEMANDES = table("demandes", *(column(name) for name in _COLUMNS))
-_REQUESTS = select(*(_DEMANDES.c[name] for name in _COLUMNS))
 _MARKER_COLUMNS = (
     "export_id",
     "status",
@@ -64,8 +58,11 @@ class DemandeState:
 
     @property
     def is_refused(self) -> bool:
-        """Whether it could not be served."""
         return self.outcome is RequestOutcome.REFUSED
+
+
+_DEMANDES = table("demandes", *(column(field.name) for field in fields(DemandeState) if field.name != "files"))
+_REQUESTS = select(_DEMANDES)
 
 
 @dataclass(frozen=True)
@@ -84,11 +81,7 @@ class RecentActivity:
 
 
 def read_change_marker(state: State, commune: str) -> str:
-    """What changes whenever something of « Vos demandes » does; cheaper to read than all of it.
-
-    Raises:
-        StateAwayError: the database did not answer.
-    """
+    """What changes whenever something of « Vos demandes » does; cheaper to read than all of it."""
     marked = select(*(DERNIERS_EXPORTS.c[name] for name in _MARKER_COLUMNS))
     with state.reading() as connection:
         files = connection.execute(_recent(connection, marked, commune)).all()
@@ -103,11 +96,7 @@ def _mark(files: Iterable[Row[Any]], newest_request: int, waiting: Iterable[int]
 
 
 def read_recent(state: State, commune: str) -> RecentActivity:
-    """What « Vos demandes » shows, under way and made.
-
-    Raises:
-        StateAwayError: the database did not answer.
-    """
+    """What « Vos demandes » shows, under way and made."""
     with state.reading() as connection:
         rows = connection.execute(_recent(connection, select(DERNIERS_EXPORTS), commune)).all()
         files = [to_file(row) for row in rows]
@@ -137,11 +126,7 @@ def read_recent(state: State, commune: str) -> RecentActivity:
 
 
 def read_request(state: State, commune: str, request_id: int) -> DemandeState | None:
-    """That request, if it is this commune's, with all its files.
-
-    Raises:
-        StateAwayError: the database did not answer.
-    """
+    """That request, if it is this commune's, with all its files."""
     query = _REQUESTS.where(_DEMANDES.c.code_commune == commune, _DEMANDES.c.request_id == request_id)
     with state.reading() as connection:
         found = read_files(connection, select(DERNIERS_EXPORTS).where(DERNIERS_EXPORTS.c.request_id == request_id))
@@ -150,38 +135,24 @@ def read_request(state: State, commune: str, request_id: int) -> DemandeState | 
 
 
 def read_newest_request(state: State, commune: str) -> int:
-    """The number of the last request of a commune; 0 when there is none.
-
-    Raises:
-        StateAwayError: the database did not answer.
-    """
+    """The number of the last request of a commune; 0 when there is none."""
     with state.reading() as connection:
         return _newest_request(connection, commune) or 0
 
 
 def find_commune(state: State, request_id: int) -> str:
-    """The commune of a request; empty when there is no such request.
-
-    Raises:
-        StateAwayError: the database did not answer.
-    """
+    """The commune of a request; empty when there is no such request."""
     query = select(_DEMANDES.c.code_commune).where(_DEMANDES.c.request_id == request_id)
-    with state.reading() as connection:
-        return connection.execute(query).scalar() or ""
+    return next((row.code_commune for row in state.read(query)), "")
 
 
 def find_requests(state: State, source: str, event_ids: Collection[str]) -> dict[str, DemandeState]:
-    """Those of these events that a worker has read, by id; without their files.
-
-    Raises:
-        StateAwayError: the database did not answer.
-    """
+    """Those of these events that a worker has read, by id; without their files."""
     if not event_ids:
         return {}
     query = _REQUESTS.where(_DEMANDES.c.source == source, _DEMANDES.c.event_id.in_(event_ids))
     query = query.order_by(_DEMANDES.c.outcome.desc())  # accepted last: another's under the same id was refused
-    with state.reading() as connection:
-        return {it.event_id: it for it in _join(connection.execute(query).all(), ())}
+    return {it.event_id: it for it in _join(state.read(query), ())}
 
 
 def _recent(connection: Connection, query: Select[Any], commune: str) -> Select[Any]:
@@ -207,10 +178,6 @@ def _read_waiting(connection: Connection) -> Sequence[int]:
 def _join(requests: Iterable[Row[Any]], files: Iterable[AskedFile]) -> list[DemandeState]:
     ordered = sorted(files, key=lambda file: file.export_id)
     return [
-        DemandeState(
-            **{name: getattr(row, name) for name in _COLUMNS}
-            | {"requested_at": to_instant(row.requested_at), "outcome": RequestOutcome(row.outcome)},
-            files=tuple(file for file in ordered if file.request_id == row.request_id),
-        )
+        to_record(DemandeState, row, files=tuple(file for file in ordered if file.request_id == row.request_id))
         for row in requests
     ]

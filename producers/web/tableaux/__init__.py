@@ -1,1 +1,230 @@
-"""« Tableaux »: ask for the tableaux, those that the calendar calls for first."""
+"""The second tab: the tableaux, those that the calendar calls for first, and the form that asks for them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date
+from typing import NamedTuple, Self
+from urllib.parse import urlencode
+
+from starlette.datastructures import FormData
+from starlette.responses import Response
+
+from common.calendrier import CalendarScrutin, cycle_of, is_poll_day
+from common.french import weekday_date
+from common.law import LAWS, Regime
+from producers.web.echeances import Calendar, DueTableau, read_calendar
+from producers.web.forms import (
+    IMPOSSIBLE_DAY,
+    Faults,
+    find_faults,
+    new_once,
+    read_day,
+    read_once,
+    text,
+    texts,
+)
+from producers.web.page_context import AWAY, UNPROCESSABLE, PageContext
+from producers.web.suivi.page import read_suivi
+from producers.web.suivi.pending import SendingFailure, send_request
+from schemas.requests import TableauxRenderRequested
+from schemas.tableaux import Edition, Presentation, TypeTableau, find_missing_dates, find_wrong_dates, name_tableau
+from schemas.vocabulary import Liste
+
+DATES = ("scrutin", "date_tableau", "reunion", "until", "publication")
+FIELDS = ("type", "listes", "presentations", "edition", *DATES, "inclure_j5", "signature_maire")
+"""In the order of the page; the first bears what is wrong with the whole."""
+
+_CHOICES = {
+    "type": "choisissez un tableau",
+    "listes": "cochez au moins une liste",
+    "presentations": "cochez au moins une présentation",
+    "edition": "choisissez à qui l'exemplaire est destiné",
+}
+_MISSING = {
+    "date_tableau": "indiquez la date du tableau",
+    "scrutin": "indiquez le jour du scrutin",
+}
+_NO_MEETING = "aucune réunion d'avant n'est notée : indiquez la précédente, d'où les mouvements sont comptés"
+_MISSING_END = "indiquez le jour du scrutin ; à défaut, le dernier jour des mouvements ou le jour de la publication"
+
+
+class PreviousMeeting(NamedTuple):
+    """Where mouvements begin: at a meeting that was noted, else on the day of the register's first export."""
+
+    jour: date
+    is_noted: bool
+
+
+@dataclass(frozen=True)
+class TableauxForm:
+    """What is written and checked on the page, as it is: dates may be anything."""
+
+    type: str = ""
+    listes: Sequence[str] = tuple(Liste)
+    presentations: Sequence[str] = (Presentation.COMMUNE,)
+    edition: str = Edition.AFFICHAGE
+    dates: Mapping[str, str] = field(default_factory=dict)
+    proposed: str = ""
+    """The previous meeting that the page proposed: left as it is, it is worked out again for the other dates."""
+    inclure_j5: bool = False
+    signature_maire: bool = False
+    once: str = field(default_factory=new_once)
+
+    @classmethod
+    def read(cls, form: FormData) -> Self:
+        return cls(
+            type=text(form, "type"),
+            listes=texts(form, "listes"),
+            presentations=texts(form, "presentations"),
+            edition=text(form, "edition"),
+            dates={name: text(form, name) for name in DATES},
+            proposed=text(form, "reunion_proposee"),
+            inclure_j5=bool(text(form, "inclure_j5")),
+            signature_maire=bool(text(form, "signature_maire")),
+            once=read_once(form),
+        )
+
+    def prefilled(self, values: Mapping[str, str], listes: Sequence[str] = ()) -> Self:
+        """With the type, the dates and the lists of an address, such as a link of the calendar."""
+        known = [type_.value for type_ in TypeTableau]
+        type_ = values.get("type", "")
+        dates = {name: day.isoformat() for name in DATES if (day := read_day(values.get(name, "")))}
+        return replace(
+            self,
+            type=type_ if type_ in known else self.type,
+            dates={**self.dates, **dates},
+            listes=[liste.value for liste in Liste if liste in listes] or self.listes,
+        )
+
+    @property
+    def is_old(self) -> bool:
+        return self.type in LAWS and LAWS[self.type].regime is Regime.REVISION_ANNUELLE
+
+    @property
+    def has_rare_dates(self) -> bool:
+        """Whether a date is written that one mostly leaves to the register."""
+        return any(self.dates.get(name) for name in ("until", "publication"))
+
+    @property
+    def words(self) -> str:
+        """How what is asked for is called while no row does."""
+        titre = name_tableau(TypeTableau(self.type), self.dates.get("scrutin"))
+        return f"{titre}, listes {', '.join(self.listes)} [pdf]"
+
+    def values(self, commune: str, requested_by: str) -> dict[str, object]:
+        """Of the contract, as they are; a day that cannot be read is left out, `faults` says so."""
+        dates = {name: day for name in DATES if (day := read_day(self.dates.get(name, "")))}
+        return {
+            "commune": commune,
+            "requested_by": requested_by,
+            "types": [self.type],
+            "listes": self.listes,
+            "presentations": self.presentations,
+            "edition": self.edition,
+            **dates,
+            "inclure_j5": self.inclure_j5,
+            "signature_maire": self.signature_maire,
+        }
+
+    def find_previous(self, calendar: Calendar) -> PreviousMeeting | None:
+        """The previous meeting, where the mouvements of the R. 13 tableau begin; None when the register knows none."""
+        if self.type != TypeTableau.VINGT_JOURS:
+            return None
+        scrutin, end = (read_day(self.dates.get(name, "")) for name in ("scrutin", "until"))
+        if scrutin and not end:
+            known = (agenda.cycle for agenda in calendar.agendas if agenda.scrutin and agenda.scrutin.jour == scrutin)
+            end = next(known, cycle_of(CalendarScrutin(scrutin), calendar.reunions)).end
+        days = [it.jour for it in calendar.reunions if it.liste in {"", *self.listes} and it.jour < (end or date.max)]
+        if days:
+            return PreviousMeeting(max(days), is_noted=True)
+        since = calendar.register_since
+        return PreviousMeeting(since, is_noted=False) if since and since < (end or date.max) else None
+
+    def with_previous(self, calendar: Calendar) -> Self:
+        """With the previous meeting that the register knows, unless another one is written."""
+        if self.dates.get("reunion", "") not in {"", self.proposed}:
+            return self
+        previous = self.find_previous(calendar)
+        day = previous.jour.isoformat() if previous else ""
+        return replace(self, dates={**self.dates, "reunion": day}, proposed=day)
+
+    def faults(self, commune: str, requested_by: str) -> Faults:
+        values = self.values(commune, requested_by)
+        found = find_faults(TableauxRenderRequested, values, FIELDS, names={"types": "type"}, better=_CHOICES)
+        written = {name: day for name, day in self.dates.items() if day}
+        found |= {name: IMPOSSIBLE_DAY for name, day in written.items() if read_day(day) is None}
+        if self.type in set(TypeTableau):
+            for it in find_missing_dates([TypeTableau(self.type)], written):
+                found[it.names[0]] = _MISSING_END if len(it.names) > 1 else _MISSING[it.names[0]]
+            for wrong in find_wrong_dates([TypeTableau(self.type)], values):
+                found.setdefault(wrong.name, wrong.reason)
+        scrutin = read_day(self.dates.get("scrutin", ""))
+        if scrutin and "scrutin" not in found and not is_poll_day(scrutin, commune):
+            found["scrutin"] = f"on ne vote pas un {weekday_date(scrutin).split(' ', 1)[0]}, vérifiez cette date"
+        if self.type == TypeTableau.VINGT_JOURS and not self.dates.get("reunion"):
+            found.setdefault("reunion", _NO_MEETING)
+        return Faults.ordered(FIELDS, found)
+
+
+class Offer(NamedTuple):
+    """A tableau that is due and was not made for every list: the meeting or the poll that calls for it, and which."""
+
+    about: str
+    due: DueTableau
+
+    @property
+    def query(self) -> str:
+        """The form filled in for it, after the question mark of an address."""
+        return urlencode([*self.due.asked.items(), *(("listes", liste) for liste in self.due.missing)])
+
+
+def show(context: PageContext) -> Response:
+    """The page, filled in for what its address asks for, else for the first tableau that is due."""
+    calendar = read_calendar(context.services.state, context.commune.code, context.today)
+    offers = _offers(calendar)
+    form = TableauxForm(type=TypeTableau.VINGT_JOURS)
+    if context.query.get("type"):
+        form = form.prefilled(context.query, context.request.query_params.getlist("listes"))
+    elif offers:
+        form = form.prefilled(offers[0].due.asked, offers[0].due.missing)
+    return _page(context, form.with_previous(calendar), calendar=calendar)
+
+
+def ask(context: PageContext) -> Response:
+    commune, agent = context.commune.code, context.agent.name
+    calendar = read_calendar(context.services.state, commune, context.today)
+    form = TableauxForm.read(context.form).with_previous(calendar)
+    if faults := form.faults(commune, agent):
+        return _page(context, form, UNPROCESSABLE, calendar=calendar, faults=faults)
+    data = TableauxRenderRequested.model_validate(form.values(commune, agent))
+    if failure := send_request(context, data, form.words):
+        return _page(context, form, AWAY, failure=failure)
+    return context.redirect("tableaux", "demandes")
+
+
+def _page(
+    context: PageContext,
+    form: TableauxForm,
+    status_code: int = 200,
+    *,
+    calendar: Calendar | None = None,
+    faults: Faults | None = None,
+    failure: SendingFailure | None = None,
+) -> Response:
+    calendar = calendar or read_calendar(context.services.state, context.commune.code, context.today)
+    values = {
+        "form": form,
+        "faults": faults or Faults(),
+        "failure": failure,
+        "offers": _offers(calendar),
+        "registres": calendar.registres,
+        "scrutins": calendar.scrutins,
+        "previous": form.find_previous(calendar),
+        "today": context.today,
+    }
+    return context.render("tableaux/tableaux.html", status_code, **values, **read_suivi(context))
+
+
+def _offers(calendar: Calendar) -> list[Offer]:
+    offers = [Offer(it.title, due) for it in calendar.agendas for due in it.due if due.missing]
+    return sorted(offers, key=lambda offer: offer.due.day)

@@ -7,13 +7,12 @@ from starlette.responses import Response
 
 from common.calendrier import last_day_to_consult, why_too_short
 from common.french import short_date
-from producers.errors import ProducerError
-from producers.web.depot.declarations import PendingDeclarations, read_declarations, remember_declaration
 from producers.web.exports.query import AskedFile, read_file
-from producers.web.forms import IMPOSSIBLE_DAY, Faults, read_day, read_once, text, wrap_once
+from producers.web.forms import IMPOSSIBLE_DAY, Faults, WrongField, read_day, read_once, text
 from producers.web.page_context import AWAY, CONFLICT, NOT_FOUND, UNPROCESSABLE, PageContext
 from producers.web.security.session import answer_poll
-from schemas.declarations import FileNoted, TableauPublished
+from producers.web.suivi.pending import DEPOT, PendingDeclarations, SendingFailure, read_declarations, send_note
+from schemas.declarations import TableauPublished
 from schemas.vocabulary import PublicationMode
 
 FIELDS = {
@@ -26,21 +25,12 @@ FIELDS = {
 }
 """What the form is made of, and how each is called where something is wrong with it."""
 
-
 _LONGEST_REASON = 500
 
 
-class _Wrong(Exception):
-    """A field that cannot be taken as it is."""
-
-    def __init__(self, name: str, reason: str) -> None:
-        super().__init__(reason)
-        self.name = name
-
-
 def show(context: PageContext) -> Response:
-    """The page; of a tableau that is never published, why."""
-    pending = read_declarations(context.request, context.services, context.commune.code)  # before what it changes
+    """Show the page; of a tableau that is never published, why."""
+    pending = read_declarations(context, DEPOT)  # before what it changes
     file = _read(context)
     if file.never_published:
         return _refuse(context, file)
@@ -50,23 +40,17 @@ def show(context: PageContext) -> Response:
 
 
 def declare(context: PageContext) -> Response:
-    """« Enregistrer »."""
     file = _read(context)
     if file.never_published:
         return _refuse(context, file)
     form = {name: text(context.form, name) for name in FIELDS}
     try:
         published = _read_form(context, file, form)
-        exports = [file.export_id]
-        data = FileNoted(commune=context.commune.code, exports=exports, note=published, requested_by=context.agent.name)
-        event = wrap_once(data, source=context.services.settings.source, once=read_once(context.form))
-        context.publish(event)
-    except _Wrong as wrong:
-        return _render(context, file, form, UNPROCESSABLE, faults=Faults.ordered([*FIELDS], {wrong.name: str(wrong)}))
-    except ProducerError as away:
-        return _render(context, file, form, AWAY, error=f"Rien n'est enregistré : {away}.")
+    except WrongField as wrong:
+        return _render(context, file, form, UNPROCESSABLE, faults=Faults.ordered([*FIELDS], wrong.by_field))
     words = f"{published.mode.label} depuis le {short_date(published.published_on)}"
-    remember_declaration(context.request, event, context.commune.code, data.exports, words)
+    if failure := send_note(context, DEPOT, published, words, [file.export_id]):
+        return _render(context, file, form, AWAY, failure=failure)
     return context.redirect("publication", export=file.export_id)
 
 
@@ -84,19 +68,19 @@ def _refuse(context: PageContext, file: AskedFile) -> Response:
 def _read_form(context: PageContext, file: AskedFile, form: dict[str, str]) -> TableauPublished:
     first, last, withdrawn, signed = (_read_day(form, name) for name in ("du", "au", "retire", "signe"))
     if form["mode"] not in set(PublicationMode):
-        raise _Wrong("mode", "dites s'il est consultable en mairie, ou affiché")
+        raise WrongField("mode", "dites s'il est consultable en mairie, ou affiché")
     if first is None:
-        raise _Wrong("du", "donnez le premier jour")
+        raise WrongField("du", "donnez le premier jour")
     for name, day in (("du", first), ("retire", withdrawn), ("signe", signed)):
         if day and day > context.today:
-            raise _Wrong(name, f"le {short_date(day)} n'est pas encore venu")
+            raise WrongField(name, f"le {short_date(day)} n'est pas encore venu")
     if last and last < first:
-        raise _Wrong("au", "le dernier jour précède le premier")
+        raise WrongField("au", "le dernier jour précède le premier")
     if last and (reason := why_too_short(file.type_tableau, first, last)):
-        raise _Wrong("au", reason)
+        raise WrongField("au", reason)
     for name, day, what in (("retire", withdrawn, "tableau se retire"), ("signe", signed, "certificat se signe")):
         if day and (last is None or day < last):
-            raise _Wrong(name, f"le {what} une fois la publication terminée")
+            raise WrongField(name, f"le {what} une fois la publication terminée")
     return TableauPublished(
         mode=PublicationMode(form["mode"]),
         published_on=first,
@@ -111,15 +95,15 @@ def _read_day(form: dict[str, str], name: str) -> date | None:
     if not form[name]:
         return None
     if (day := read_day(form[name])) is None:
-        raise _Wrong(name, IMPOSSIBLE_DAY)
+        raise WrongField(name, IMPOSSIBLE_DAY)
     return day
 
 
 def _read_reason(form: dict[str, str]) -> str:
     if not form["raison"]:
-        raise _Wrong("raison", "dites pourquoi il est publié ainsi")
+        raise WrongField("raison", "dites pourquoi il est publié ainsi")
     if len(form["raison"]) > _LONGEST_REASON:
-        raise _Wrong("raison", f"{_LONGEST_REASON} caractères au plus")
+        raise WrongField("raison", f"{_LONGEST_REASON} caractères au plus")
     return form["raison"]
 
 
@@ -146,7 +130,7 @@ def _render(
     *,
     pending: PendingDeclarations | None = None,
     faults: Faults | None = None,
-    error: str = "",
+    failure: SendingFailure | None = None,
 ) -> Response:
     return context.render(
         "tableaux/publication.html",
@@ -154,7 +138,7 @@ def _render(
         file=file,
         form=form,
         faults=faults or Faults(),
-        error=error,
+        failure=failure,
         once=read_once(context.form),
         fields=FIELDS,
         today=context.today,

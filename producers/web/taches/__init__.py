@@ -1,1 +1,381 @@
-"""« Ce que vous avez à faire »: the first page of a commune."""
+"""What is left to do for a commune, in the order of the road: one true state and one button each.
+
+From the export of the REU to the signed certificate. Nothing is guessed: what no record says is said to be unknown.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import NamedTuple
+from urllib.parse import urlencode
+
+from starlette.responses import Response
+
+from common.calendrier import CalendarReunion
+from common.french import count_of, short_date, weekday_date
+from producers.errors import StateAwayError
+from producers.records import FileState, Toned
+from producers.state import State
+from producers.web.depot import find_to_answer, find_to_redo, read_deposited
+from producers.web.dossier.assembly import by_liste, pick, why_lacking
+from producers.web.echeances import Agenda, Calendar, DueTableau, read_calendar, read_tableaux
+from producers.web.exports.query import AskedFile, read_current
+from producers.web.notes import count_left
+from producers.web.page_context import PageContext
+from producers.web.registre.query import Registre
+from schemas.vocabulary import Liste
+
+OLD_EXPORT = timedelta(days=30)
+"""Beyond this age an export of the REU is asked for again (our choice: no text says how old it may be)."""
+
+NEAR = timedelta(days=30)
+"""A tableau that is due later than this is yet to come (our choice)."""
+
+_WITHDRAW = "Retirer le tableau"
+_ONE_DAY = timedelta(days=1)
+
+
+class TaskState(Toned):
+    LATE = "late", "en retard", "error"
+    TO_DO = "to_do", "à faire", "warning"
+    TO_COME = "to_come", "pas encore", "idle"
+    UNKNOWN = "unknown", "on ne sait pas", "idle"
+    DONE = "done", "fait", "ok"
+
+
+class Button(NamedTuple):
+    """The button of a task, and the page that it leads to; `after`: query and fragment of its address."""
+
+    label: str
+    page: str
+    after: str = ""
+    export: int | None = None
+    """The file that the page is about."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """One thing to do: why, where, until when."""
+
+    title: str
+    state: TaskState
+    why: str
+    button: Button
+    due: date | None = None
+
+
+@dataclass(frozen=True)
+class Situation:
+    """What is on record of a commune today; None where the record does not say."""
+
+    today: date
+    calendar: Calendar
+    current: Sequence[AskedFile]
+    """The last file of each kind; see `read_current`."""
+    deposited: Sequence[AskedFile]
+    tableaux: Sequence[AskedFile]
+    doubts: int | None = None
+    incomplete: int | None = None
+    """Mouvements without date or motif."""
+
+    @property
+    def registres(self) -> Mapping[str, Registre]:
+        return self.calendar.registres
+
+
+def find_tasks(it: Situation) -> list[Task]:
+    return [
+        *_about_registre(it),
+        *_about_mouvements(it),
+        *_about_reunion(it),
+        *_about_listes(it),
+        *_about_deposits(it),
+        *_about_tableaux(it),
+    ]
+
+
+def in_order(tasks: Iterable[Task]) -> Mapping[str, list[Task]]:
+    """For the page: what is to be done, what is yet to come, what the record does not say, what is done."""
+    groups: dict[str, list[Task]] = {"to_do": [], "to_come": [], "unknown": [], "done": []}
+    for task in tasks:
+        groups["to_do" if task.state is TaskState.LATE else task.state.value].append(task)
+    return groups
+
+
+def _about_registre(it: Situation) -> Iterator[Task]:
+    title, button = "Déposer l'export du REU", Button("Déposer l'export", "registre", "#deposer")
+    days = [day for registre in it.registres.values() if (day := registre.taken_on)]
+    if not it.registres:
+        why = "Aucun registre n'est importé : sans lui, rien ne peut être préparé."
+        yield Task(title, TaskState.TO_DO, why, button)
+    elif not days:
+        why = "Un autre logiciel tient le registre à jour : le registre ne dit pas de quand il date."
+        yield Task(title, TaskState.DONE, why, button)
+    else:
+        age = (it.today - min(days)).days
+        why = f"Il date de {count_of(age, 'jour')} ({short_date(min(days))})." if age else "Il date d'aujourd'hui."
+        yield Task(title, TaskState.TO_DO if age > OLD_EXPORT.days else TaskState.DONE, why, button)
+
+
+def _about_mouvements(it: Situation) -> Iterator[Task]:
+    if not it.registres:
+        return
+    left = "doute attend votre réponse.", "doutes attendent votre réponse."
+    button = Button("Voir les doutes", "doutes")
+    yield _count(it.doubts, "Régler les doutes", left, "s'il reste des doutes à trancher", button)
+    left = "mouvement n'a pas de date ou de motif.", "mouvements n'ont pas de date ou de motif."
+    title, button = "Compléter les dates et les motifs", Button("Compléter", "motifs")
+    yield _count(it.incomplete, title, left, "s'il manque des dates ou des motifs aux mouvements", button)
+
+
+def _count(number: int | None, title: str, left: tuple[str, str], unknown: str, button: Button) -> Task:
+    if number is None:
+        return Task(title, TaskState.UNKNOWN, f"Cette page ne sait pas {unknown}.", button)
+    if number:
+        return Task(title, TaskState.TO_DO, count_of(number, *left), button)
+    return Task(title, TaskState.DONE, "Il n'en reste aucun.", button)
+
+
+def _about_reunion(it: Situation) -> Iterator[Task]:
+    """The meetings that no poll calls for, then that of the next poll."""
+    asked = [agenda for agenda in it.calendar.agendas if agenda.commission]
+    annual = [agenda for agenda in asked if agenda.scrutin is None]
+    polls = [agenda for agenda in asked if agenda.scrutin]
+    is_met = any(reunion.jour.year == it.today.year for reunion in it.calendar.reunions)
+    if not is_met and not polls and all(_first_day(agenda).year > it.today.year for agenda in annual):
+        why = f"Aucune réunion n'est notée en {it.today.year}. Si elle a eu lieu, notez-en le jour."
+        yield Task(_NOTE_THE_MEETING, TaskState.UNKNOWN, why, Button("Noter la réunion", "reunions"))
+    for agenda in (*annual, *polls[:1]):
+        yield _meet(it, agenda)
+
+
+_NOTE_THE_MEETING = "Noter la réunion de la commission de contrôle"
+
+
+def _first_day(agenda: Agenda) -> date:
+    return agenda.commission[0] if agenda.commission else date.max
+
+
+def _meet(it: Situation, agenda: Agenda) -> Task:
+    first, last = agenda.commission or (date.min, date.max)
+    is_annual = agenda.scrutin is None
+    title, button = _NOTE_THE_MEETING, Button("Noter la réunion", "reunions")
+    if is_annual:
+        title = f"Réunir la commission de contrôle ({first.year})"
+    if agenda.reunion:
+        return Task(title, TaskState.DONE, f"{agenda.title} : {_held(agenda.reunion)}.", button)
+    law = "art. L. 19, III, et R. 10" if is_annual else "art. L. 19, III"
+    why = f"{agenda.title} : elle se réunit du {short_date(first)} au {short_date(last)} ({law})."
+    if is_annual:
+        why = f"{why} Aucun scrutin connu n'appelle de réunion en {first.year}."
+    if it.today > last:
+        why = why if is_annual else f"{why} Sans elle, le tableau est publié tel quel au plus tard le vingtième jour."
+        return Task(title, TaskState.LATE, why, button, last)
+    return Task(title, TaskState.TO_DO if it.today >= first else TaskState.TO_COME, why, button, last)
+
+
+def _held(reunion: CalendarReunion) -> str:
+    return f"réunion du {short_date(reunion.jour)}{'' if reunion.has_deliberated else ', qui n’a pas délibéré'}"
+
+
+def _about_listes(it: Situation) -> Iterator[Task]:
+    """Those to prepare, together; those to correct, one by one; those to deposit, together."""
+    if not it.registres:
+        return
+    listes = {liste: files for liste, files in by_liste(it.current).items() if liste in it.registres}
+    lacking = [
+        f"{liste.short_label} : {why_lacking(files)}."
+        for liste, files in listes.items()
+        if pick(files) is None and not _is_to_correct(files)
+    ]
+    state = TaskState.TO_DO if lacking else TaskState.DONE
+    why = " ".join(lacking) or "Chaque liste de la commune a son fichier, fait sur le registre d'aujourd'hui ou déposé."
+    yield Task("Préparer les listes", state, why, Button("Préparer les fichiers", "listes", "#demander"))
+    for liste, files in listes.items():
+        if _is_to_correct(files):
+            yield _correct(liste, files[0])
+    picked = {liste: pick(files) for liste, files in listes.items()}
+    fit = {liste: file for liste, file in picked.items() if file and file.state is FileState.READY}
+    refused = {file.sha256: file for file in it.deposited if file.is_rejected}
+    for liste, file in fit.items():
+        if file.sha256 in refused:
+            yield _correct_first(liste, refused[file.sha256])
+    ready = [_named(liste) for liste, file in fit.items() if file.sha256 not in refused]
+    if ready:
+        why = f"{'Prête' if len(ready) == 1 else 'Prêtes'} : {', '.join(ready)}."
+        if any(not file.is_tableau for file in find_to_redo(it.deposited)):
+            why += " Le nouveau dépôt remplace celui qui a été rejeté, ou qui ne vaut plus."
+        yield Task("Déposer sur e-listelec", TaskState.TO_DO, why, Button("Préparer le dossier", "dossier"))
+
+
+def _is_to_correct(files: Sequence[AskedFile]) -> bool:
+    """Whether the last file of a list is wrong, and no later export may have put that right."""
+    return bool(files) and files[0].state in {FileState.TO_CORRECT, FileState.REJECTED} and not files[0].outdated_at
+
+
+def _correct(liste: Liste, file: AskedFile) -> Task:
+    title, then = f"Corriger la {_named(liste)}", "Corrigez dans le REU, puis donnez le nouvel export."
+    if file.state is FileState.REJECTED:
+        on = f" le {short_date(file.verdict_on)}" if file.verdict_on else ""
+        why = f"La plateforme l'a rejetée{on}. {then}"
+        return Task(title, TaskState.TO_DO, why, Button("Lire la réponse", "reponse", export=file.export_id))
+    number = count_of(file.bloquantes, "anomalie bloquante", "anomalies bloquantes")
+    why = f"{number} : la plateforme la rejetterait. {then}"
+    return Task(title, TaskState.TO_DO, why, Button("Voir les anomalies", "anomalies", export=file.export_id))
+
+
+def _correct_first(liste: Liste, rejected: AskedFile) -> Task:
+    on = f" le {short_date(rejected.verdict_on)}" if rejected.verdict_on else ""
+    why = (
+        f"Refaite, elle est la même que celle que la plateforme a rejetée{on} : le registre n'a pas changé depuis. "
+        "Corrigez dans le REU, puis donnez le nouvel export."
+    )
+    button = Button("Lire la réponse", "reponse", export=rejected.export_id)
+    return Task(f"Corriger la {_named(liste)}", TaskState.TO_DO, why, button)
+
+
+def _about_deposits(it: Situation) -> Iterator[Task]:
+    waiting, title = find_to_answer(it.deposited), "Noter la réponse de la plateforme"
+    for deposit in waiting:
+        names = ", ".join(dict.fromkeys(_named(file.liste) for file in deposit.files))
+        on = deposit.deposited_on or it.today
+        why = f"Déposé le {short_date(on)} : {names}. La réponse arrive par courriel, en général le lendemain matin."
+        state = TaskState.TO_DO if on < it.today else TaskState.TO_COME
+        yield Task(title, state, why, Button("Noter la réponse", "depot", "#reponse"))
+    if not waiting and (last := next((file for file in it.deposited if file.verdict), None)):
+        yield Task(title, TaskState.DONE, f"La dernière : {last.state.label}.", Button("Voir les dépôts", "depot"))
+
+
+def _about_tableaux(it: Situation) -> Iterator[Task]:
+    seen: set[int] = set()
+    for agenda in it.calendar.agendas:
+        for due in agenda.due:
+            yield from _about_due(it, agenda, due)
+            seen |= {file.export_id for file in due.made.values()}
+    for file in it.tableaux:  # of polls that are over, or that no poll called for
+        if file.published_on and file.may_be_published and file.export_id not in seen:
+            yield from _about_publication(it, file, file.published_on)
+
+
+def _about_due(it: Situation, agenda: Agenda, due: DueTableau) -> Iterator[Task]:
+    what = due.titre[:1].lower() + due.titre[1:]
+    ask = Button("Demander ce tableau", "tableaux", f"?{urlencode(due.asked)}#demander")
+    for liste in (liste for liste in due.missing if liste not in due.unfinished):
+        if liste != Liste.PRINCIPALE and (due.made or due.unfinished or Liste.PRINCIPALE in due.missing):
+            continue  # a complementary list does not vote at every poll: « Échéances » says it
+        why = f"{agenda.title}, {_named(liste)} : à publier le {weekday_date(due.day)}."
+        state = _until(it, due.day)
+        if it.today < due.day:
+            state, why = TaskState.TO_COME, f"{why} Demandé plus tôt, il serait provisoire."
+        yield Task(f"Préparer le {what}", state, why, ask, due.day)
+    for file in due.unfinished.values():
+        about = f"{agenda.title}, {_named(file.liste)}"
+        if file.state is FileState.PROVISOIRE and file.provisoire_until:
+            state = TaskState.TO_COME if it.today < file.provisoire_until else _until(it, due.day)
+            why = f"{about} : provisoire, à refaire à partir du {short_date(file.provisoire_until)}."
+            yield Task(f"Refaire le {what}", state, why, ask, due.day)
+        elif file.state is FileState.TO_COMPLETE:
+            why = f"{about} : {file.missing} à indiquer, puis à refaire."
+            yield Task(f"Compléter le {what}", _until(it, due.day), why, Button("Compléter", "motifs"), due.day)
+        else:
+            number = count_of(file.bloquantes, "anomalie bloquante", "anomalies bloquantes")
+            why = f"{about} : {number if file.state is FileState.TO_CORRECT else file.state.label}."
+            button = Button("Voir pourquoi", "export", export=file.export_id)
+            yield Task(f"Corriger le {what}", _until(it, due.day), why, button, due.day)
+    for file in due.made.values():
+        yield from _about_publication(it, file, due.day)
+
+
+def _about_publication(it: Situation, file: AskedFile, due: date) -> Iterator[Task]:
+    """To be published; then, once that is over, to be withdrawn and certified."""
+
+    def button(label: str) -> Button:
+        return Button(label, "publication", export=file.export_id)
+
+    title, what, until = (
+        "Certifier la publication",
+        f"{file.titre}, {_named(file.liste)}.",
+        file.published_until,
+    )
+    if file.published_on is None:
+        if file.may_be_published:
+            yield Task("Publier le tableau", _until(it, due), what, button("Noter la publication"), due)
+    elif file.certified_on:
+        why = f"{what} Certificat signé le {short_date(file.certified_on)}."
+        yield Task(title, TaskState.DONE, why, button("Revoir"))
+    elif until is None:
+        why = f"{what} Publié depuis le {short_date(file.published_on)} ; le dernier jour n'est pas noté."
+        yield Task(title, TaskState.TO_DO, why, button("Noter le dernier jour"))
+    elif it.today <= until:
+        why = f"{what} Publié jusqu'au {short_date(until)} : le certificat se signe ensuite."
+        yield Task(title, TaskState.TO_COME, why, button("Suivre la publication"))
+    else:
+        why = f"{what} Publié jusqu'au {short_date(until)} : le certificat est à signer par le maire."
+        yield Task(title, TaskState.TO_DO, why, button("Prendre le certificat"))
+    if until:
+        yield _withdraw(it, file, what, until)
+
+
+def _withdraw(it: Situation, file: AskedFile, what: str, until: date) -> Task:
+    button = Button("Noter le retrait", "publication", "#retire", file.export_id)
+    if file.withdrawn_on:
+        why = f"{what} Retiré le {short_date(file.withdrawn_on)}."
+        return Task(_WITHDRAW, TaskState.DONE, why, button._replace(label="Revoir"))
+    if it.today <= until:
+        why = f"{what} Il reste à la disposition des électeurs jusqu'au {short_date(until)} inclus."
+        return Task(_WITHDRAW, TaskState.TO_COME, why, button, until + _ONE_DAY)
+    why = f"{what} La publication est terminée depuis le {short_date(until)} : retirez-le, puis notez le jour."
+    return Task(_WITHDRAW, TaskState.TO_DO, why, button, until + _ONE_DAY)
+
+
+def _until(it: Situation, due: date) -> TaskState:
+    if due < it.today:
+        return TaskState.LATE
+    return TaskState.TO_DO if due - it.today <= NEAR else TaskState.TO_COME
+
+
+def _named(liste: str) -> str:
+    return Liste(liste).short_label.lower()
+
+
+def show_map(context: PageContext) -> Response:
+    """« Plan du site »: the other way to every page."""
+    return context.render("taches/plan.html")
+
+
+_RECENT = 200
+"""Deposits among which those without an answer are looked for."""
+
+
+def show(context: PageContext) -> Response:
+    state, commune = context.services.state, context.commune.code
+    left = _count_left(state, commune)
+    situation = Situation(
+        today=context.today,
+        calendar=read_calendar(state, commune, context.today),
+        current=read_current(state, commune),
+        deposited=read_deposited(state, commune, _RECENT),
+        tableaux=read_tableaux(state, commune),
+        doubts=left.get("doutes"),
+        incomplete=left.get("motifs"),
+    )
+    return context.render(
+        "taches/taches.html",
+        today=context.today,
+        has_scrutin=bool(situation.calendar.scrutins),
+        tasks=in_order(find_tasks(situation)),
+        address_of=lambda task: _address(context, task.button),
+    )
+
+
+def _count_left(state: State, commune: str) -> Mapping[str, int]:
+    """How many doubts and mouvements to complete wait, by page; nothing where this account may not read them."""
+    try:
+        return count_left(state, commune, ("doutes", "motifs"))
+    except StateAwayError:  # the account of another producer does not see electors
+        return {}
+
+
+def _address(context: PageContext, button: Button) -> str:
+    path = {"export": button.export} if button.export else {}
+    return f"{context.url(button.page, **path)}{button.after}"

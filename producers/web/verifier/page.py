@@ -20,6 +20,7 @@ from producers.web.page_context import UNPROCESSABLE, PageContext
 from producers.web.verifier.diagnosis import (
     CsvComparison,
     TooMuchWorkError,
+    UploadedFile,
     compare_apart,
     examine_apart,
     examine_archive_apart,
@@ -27,7 +28,6 @@ from producers.web.verifier.diagnosis import (
     is_workbook,
     shows_spreadsheet,
 )
-from producers.web.verifier.uploaded_file import UploadedFile
 from schemas.vocabulary import PIECES
 
 _OF_A_DOSSIER = frozenset({"LISEZ-MOI.txt", "RAPPROCHEMENT.txt", "SHA256SUMS", "manifest.json", "reconciliation.json"})
@@ -37,8 +37,6 @@ _TOO_MUCH = "Ce fichier est trop long à lire pour être une liste ou un tableau
 
 
 class Recognition(StrEnum):
-    """What an uploaded file is."""
-
     INTACT = "intact"
     PIECE = "piece"
     PIECE_ALTERED = "piece_altered"
@@ -70,7 +68,6 @@ class VerifiedUpload:
 
 
 def show(context: PageContext) -> Response:
-    """The page."""
     return _render(context)
 
 
@@ -192,11 +189,7 @@ _PIECES = table("pieces", *(column(name) for name in ("export_id", "file_name", 
 
 
 def _find(state: State, commune: str, name: str, values: Iterable[str]) -> list[AskedFile]:
-    """The files that have one of these values in the column `name`, or beside which a file has; the last one last.
-
-    Raises:
-        StateAwayError: the database did not answer.
-    """
+    """The files that have one of these values in the column `name`, or beside which a file has; the last one last."""
     given, view = set(values), DERNIERS_EXPORTS.c
     if not given:
         return []

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from bench.people import write_town
 from common.calendrier import jour_a_paris, now
-from schemas.declarations import FileNoted
+from schemas.declarations import DeclarationNoted
 from schemas.requests import CancelRequested, RegistreImportRequested, RegistrePreviewRequested
 from schemas.vocabulary import ExportKind, ExportStatus, PreviewStatus, RequestOutcome
 from tests.faults.nemesis.troubles import BY_NAME, TROUBLES
@@ -169,7 +169,7 @@ class People:
         if ready:
             deposit = {"kind": "deposited", "deposited_on": jour_a_paris(now())}
             noted = {"exports": [self._chance.choice(ready)], "note": deposit}
-            self._stage.declare(FileNoted.model_validate(about | noted))
+            self._stage.declare(DeclarationNoted.model_validate(about | noted))
         for it in previews:
             if it.status == PreviewStatus.READY:
                 chosen = {"preview": it.id, "sha256": it.sha256, "accept_changes": True}
@@ -197,7 +197,8 @@ class People:
             if len(rows) != 1 or rows[0].notified_at is None or f"request:{rows[0].id}" in unanswered:
                 raise AssertionError(f"{event.type}: {len(rows)} rows, not answered")
             accepted = rows[0].outcome == RequestOutcome.ACCEPTED
-            if event.type == FileNoted.EVENT_TYPE and (not accepted or not deposits.issuperset(event.data["exports"])):
+            is_of_files = event.type == DeclarationNoted.EVENT_TYPE and "exports" in event.data
+            if is_of_files and (not accepted or not deposits.issuperset(event.data["exports"])):
                 raise AssertionError(f"a deposit that is not on record: {rows[0].reason}")
         if stuck := [it for it in previews if it.status in UNDER_WAY or it.reason.startswith("La lecture")]:
             raise AssertionError(f"exports of the REU: {stuck}")

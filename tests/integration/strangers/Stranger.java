@@ -69,7 +69,7 @@ public class Stranger {
             channel.confirmSelect();
             channel.basicPublish("prefecture", factory.getUsername() + "." + TYPE, true, properties, event.getBytes(StandardCharsets.UTF_8));
             channel.waitForConfirmsOrDie(10_000);
-            while (!said.keySet().containsAll(List.of("request_accepted", "export_ended"))) {
+            while (!said.keySet().containsAll(List.of("accepted", "ready"))) {
                 GetResponse message = channel.basicGet(System.getenv("QUEUE"), true);
                 if (message == null) {
                     Thread.sleep(100);
@@ -78,16 +78,16 @@ public class Stranger {
                 String body = new String(message.getBody(), StandardCharsets.UTF_8);
                 Map<String, Object> heard = (Map<String, Object>) new JSONReader().read(body);
                 if (in(in(heard, "data"), "request").get("id").equals(id)) {
-                    said.put(((String) heard.get("type")).split("\\.")[4], in(heard, "data"));
+                    said.put((String) in(heard, "data").get("status"), in(heard, "data"));
                 }
             }
         }
-        Map<String, Object> ready = in(said.get("export_ended"), "file");
+        Map<String, Object> ready = in(said.get("ready"), "file");
         HttpRequest request = HttpRequest.newBuilder(URI.create((String) ready.get("url")))
             .header("Authorization", "Bearer " + System.getenv("TOKEN")).build();
         byte[] file = HttpClient.newHttpClient().send(request, HttpResponse.BodyHandlers.ofByteArray()).body();
         String digest = HexFormat.of().formatHex(MessageDigest.getInstance("SHA-256").digest(file));
-        int files = ((List<Object>) said.get("request_accepted").get("exports")).size();
+        int files = ((List<Object>) said.get("accepted").get("exports")).size();
         System.out.println(String.join(" ", id, String.valueOf(files), (String) ready.get("sha256"), digest));
     }
 

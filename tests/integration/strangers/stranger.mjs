@@ -34,15 +34,15 @@ async function ask(commune) {
   const said = {};
   await new Promise((resolve) => channel.consume(QUEUE, (message) => {
     const heard = JSON.parse(message.content);
-    if (heard.data.request.id === event.id) said[heard.type.split('.')[4]] = heard.data;
-    if (said.request_accepted && said.export_ended) resolve();
+    if (heard.data.request.id === event.id) said[heard.data.status] = heard.data;
+    if (said.accepted && said.ready) resolve();
   }, { noAck: true }));
   await connection.close();
-  const { url: file, sha256 } = said.export_ended.file;
+  const { url: file, sha256 } = said.ready.file;
   const answer = await fetch(file, { headers: { Authorization: `Bearer ${TOKEN}` } });
   if (!answer.ok) throw new Error(`the file was answered with ${answer.status}`);
   const digest = createHash('sha256').update(Buffer.from(await answer.arrayBuffer())).digest('hex');
-  console.log(event.id, said.request_accepted.exports.length, sha256, digest);
+  console.log(event.id, said.accepted.exports.length, sha256, digest);
 }
 
 function verify(id, timestamp, signature) {

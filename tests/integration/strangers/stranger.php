@@ -43,7 +43,7 @@ function ask(string $commune): void
     ]), 'prefecture', $at['user'] . '.' . $event['type'], mandatory: true);
     $channel->wait_for_pending_acks_returns(10);
     $said = [];
-    while (!isset($said['request_accepted'], $said['export_ended'])) {
+    while (!isset($said['accepted'], $said['ready'])) {
         $message = $channel->basic_get(getenv('QUEUE'), no_ack: true);
         if ($message === null) {
             usleep(100_000);
@@ -51,14 +51,14 @@ function ask(string $commune): void
         }
         $heard = json_decode($message->getBody(), true, flags: JSON_THROW_ON_ERROR);
         if ($heard['data']['request']['id'] === $id) {
-            $said[explode('.', $heard['type'])[4]] = $heard['data'];
+            $said[$heard['data']['status']] = $heard['data'];
         }
     }
     $connection->close();
     $with = stream_context_create(['http' => ['header' => 'Authorization: Bearer ' . getenv('TOKEN')]]);
-    $file = file_get_contents($said['export_ended']['file']['url'], false, $with);
-    $files = count($said['request_accepted']['exports']);
-    echo implode(' ', [$id, $files, $said['export_ended']['file']['sha256'], hash('sha256', $file)]), "\n";
+    $file = file_get_contents($said['ready']['file']['url'], false, $with);
+    $files = count($said['accepted']['exports']);
+    echo implode(' ', [$id, $files, $said['ready']['file']['sha256'], hash('sha256', $file)]), "\n";
 }
 
 function verify(string $id, string $timestamp, string $signatures): void

@@ -42,19 +42,19 @@ def ask(commune: str) -> None:
             "prefecture", f"{account}.{event['type']}", json.dumps(event).encode(), properties, mandatory=True
         )
         said: dict[str, Any] = {}
-        while not {"request_accepted", "export_ended"} <= said.keys():
+        while not {"accepted", "ready"} <= said.keys():
             _, _, body = channel.basic_get(os.environ["QUEUE"], auto_ack=True)
             if body is None:
                 time.sleep(0.1)
                 continue
             heard = json.loads(body)
             if heard["data"]["request"]["id"] == event["id"]:
-                said[heard["type"].split(".")[4]] = heard["data"]
-    ready = said["export_ended"]["file"]
+                said[heard["data"]["status"]] = heard["data"]
+    ready = said["ready"]["file"]
     request = urllib.request.Request(ready["url"], headers={"Authorization": f"Bearer {os.environ['TOKEN']}"})
     with urllib.request.urlopen(request) as answer:
         digest = hashlib.sha256(answer.read()).hexdigest()
-    print(event["id"], len(said["request_accepted"]["exports"]), ready["sha256"], digest)
+    print(event["id"], len(said["accepted"]["exports"]), ready["sha256"], digest)
 
 
 def verify(message_id: str, timestamp: str, signature: str) -> None:

@@ -14,10 +14,11 @@ from common.french import capitalized, count_of, short_date
 from schemas.declarations import (
     BureauDescribed,
     CompletedMotif,
+    DeclarationNoted,
     DoubtDecided,
     ElecteurProtected,
+    FileNote,
     MotifsCompleted,
-    RegisterDeclared,
     RegisterNote,
     ReunionNoted,
     ScrutinNoted,
@@ -31,6 +32,7 @@ from worker.domain.identite import identite_of
 from worker.errors import RefusedError
 from worker.exports.recalls import Withdrawal
 from worker.handlers.declarations.declaration import Declaration, refuse_future
+from worker.handlers.declarations.file_notes import read_file_note
 from worker.handlers.declarations.stale_tableaux import change_calendar, change_lines
 from worker.handlers.requests.export_plan import read_data, require_own_register
 from worker.registre.bureaux import set_bureau
@@ -86,9 +88,11 @@ class RegisterDeclaration(Declaration):
             ) from None
 
 
-def read_declaration(event: CloudEvent, services: Services, authorization: Authorization) -> RegisterDeclaration:
+def read_declaration(event: CloudEvent, services: Services, authorization: Authorization) -> Declaration:
     """Read the event."""
-    asked = read_data(event, RegisterDeclared)
+    asked = read_data(event, DeclarationNoted)
+    if isinstance(asked.note, FileNote):
+        return read_file_note(asked, asked.note, event.time, services, authorization)
     authorization.require(asked.commune)
     require_own_register(services, asked.commune)
     return RegisterDeclaration(asked.commune, asked.requested_by, event.time, note=asked.note)

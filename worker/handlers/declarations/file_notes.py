@@ -1,4 +1,4 @@
-"""The event `file_noted`: a person downloaded, deposited or published files, or got the platform's verdict."""
+"""The event `declaration`, a person downloaded, deposited or published files, or got the platform's verdict."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -11,14 +11,13 @@ from common.calendrier import civil_day, why_too_short
 from common.french import format_second, short_date
 from common.incomplete import describe_missing
 from schemas.declarations import (
+    DeclarationNoted,
     FileDeposited,
     FileDownloaded,
     FileNote,
-    FileNoted,
     TableauPublished,
     VerdictReceived,
 )
-from schemas.envelope import CloudEvent
 from schemas.tableaux import Edition, why_never_published
 from schemas.vocabulary import FORMATS, PIECES, ExportKind, ExportStatus, Piece
 from worker.access.authorization import Authorization
@@ -32,7 +31,6 @@ from worker.exports.models import Export
 from worker.exports.naming import piece_name
 from worker.exports.records import mark_downloaded
 from worker.handlers.declarations.declaration import Declaration, refuse_future
-from worker.handlers.requests.export_plan import read_data
 from worker.services import Services
 
 _LATE_SECONDS = 60
@@ -224,15 +222,16 @@ def _describe_piece(file: Export, piece: Piece) -> str:
     return f"{file.file_name} (dossier de dépôt)" if piece is Piece.DOSSIER else file.file_name
 
 
-def read_file_note(event: CloudEvent, services: Services, authorization: Authorization) -> FileDeclaration:
-    """Read the event."""
-    asked = read_data(event, FileNoted)
-    files = _find_files(asked.commune, asked.exports, services, authorization)
+def read_file_note(
+    asked: DeclarationNoted, note: FileNote, at: datetime, services: Services, authorization: Authorization
+) -> FileDeclaration:
+    """Find the files of a note that was sent at an instant."""
+    files = _find_files(asked.commune, asked.exports or (), services, authorization)
     for file in files:
-        if refusal := _why_refused(file, asked.note):
+        if refusal := _why_refused(file, note):
             code, said = refusal
             raise RefusedError(said, commune=asked.commune, code=code, field="data.exports")
-    return FileDeclaration(asked.commune, asked.requested_by, event.time, files, note=asked.note)
+    return FileDeclaration(asked.commune, asked.requested_by, at, files, note=note)
 
 
 def _why_refused(file: Export, note: FileNote) -> tuple[str, str] | None:

@@ -18,10 +18,8 @@ from schemas.envelope import CloudEvent, trace_id_of
 from schemas.faults import Fault
 from schemas.requests import CodeCommune, RequestedBy
 from schemas.topology import (
-    DECLARATION_TYPES,
     REQUEST_CANCEL,
     REQUEST_DECLARATION,
-    REQUEST_FILE_NOTED,
     REQUEST_LISTE_EXPORT,
     REQUEST_REGISTRE_CORRECTION,
     REQUEST_REGISTRE_IMPORT,
@@ -52,7 +50,6 @@ from worker.exports.models import KEY_REUSED, UNREADABLE, WITHOUT_KEY, Request
 from worker.exports.records import add_exports, take_back_exports
 from worker.handlers.declarations.declaration import Declaration
 from worker.handlers.declarations.declare import read_declaration
-from worker.handlers.declarations.file_notes import read_file_note
 from worker.handlers.declarations.screen_notes import read_screen_note
 from worker.handlers.requests.export_plan import (
     Cancellation,
@@ -95,7 +92,6 @@ _READERS: dict[str, Callable[[CloudEvent, Services, Authorization], Read]] = {
     REQUEST_TABLEAUX_RENDER: plan_tableaux,
     REQUEST_RETRY: plan_retry,
     REQUEST_CANCEL: read_cancellation,
-    REQUEST_FILE_NOTED: read_file_note,
     REQUEST_DECLARATION: read_declaration,
     SCREEN_NOTE: read_screen_note,
     REQUEST_REGISTRE_PREVIEW: read_preview_order,
@@ -347,7 +343,7 @@ def _request(arrival: Arrival, authorization: Authorization, now: datetime, answ
         request.outcome, request.reason, request.code = RequestOutcome.REFUSED, str(answer), answer.code
         request.completed_at = now
         request.is_bulk = answer.code in _WHATEVER_IS_KNOWN  # thousands of them must not delay the others
-        if request.event_type in {*DECLARATION_TYPES, SCREEN_NOTE} or answer.code == UNREADABLE:
+        if request.event_type in {REQUEST_DECLARATION, SCREEN_NOTE} or answer.code == UNREADABLE:
             request.notified_at = now  # no mail: the screen shows it, in the view `demandes`
         request.faults = [fault._asdict() for fault in answer.faults]
         request.code_commune = answer.commune or _readable_commune(event, authorization)
@@ -362,7 +358,7 @@ def _request(arrival: Arrival, authorization: Authorization, now: datetime, answ
 
 def _kind_of(event: CloudEvent) -> str:
     note = event.data.get("note")
-    kind = note.get("kind") if isinstance(note, dict) and event.type in DECLARATION_TYPES else None
+    kind = note.get("kind") if isinstance(note, dict) and event.type == REQUEST_DECLARATION else None
     return kind if isinstance(kind, str) and kind in NOTE_KINDS else ""
 
 

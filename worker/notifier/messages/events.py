@@ -10,16 +10,14 @@ from schemas.envelope import CloudEvent, Data
 from schemas.events import (
     AnsweredRequest,
     EcheanceNear,
-    EndStatus,
     ExpectedFile,
-    ExportEnded,
-    ExportProgress,
+    FileStage,
+    FileStatus,
     MadeFile,
     RefusalFault,
     RegistreStatus,
-    RequestAccepted,
-    RequestRefused,
-    RequestSettled,
+    RequestStage,
+    RequestStatus,
     TableauReference,
 )
 from schemas.http import FILE_PATH, PREFIX
@@ -61,21 +59,20 @@ def file_event(request: Request, export: Export, public_url: str = "") -> CloudE
                 remarques=export.remarques,
                 provisoire_until=export.provisoire_until,
             )
-            data = ExportEnded(**about, status=EndStatus.READY, file=file)
+            data = FileStatus(**about, status=FileStage.READY, file=file)
         case ExportStatus.CANCELLED:
-            data = ExportEnded(**about, status=EndStatus.CANCELLED, reason=export.error_message)
+            data = FileStatus(**about, status=FileStage.CANCELLED, reason=export.error_message)
         case _:
             code, reason = export.error_code, export.error_message
-            data = ExportEnded(**about, status=EndStatus.FAILED, code=code, reason=reason)
+            data = FileStatus(**about, status=FileStage.FAILED, code=code, reason=reason)
     return _answer(request, data, export.finished_at or request.created_at, export.part)
 
 
 def progress_event(request: Request, export: Export, now: datetime) -> CloudEvent:
     """The event of a file that is being made, as far as it was then."""
-    data = ExportProgress(
-        **_about(request, export), lines_written=export.lines_written, electeurs=export.electeurs or None
-    )
-    return _answer(request, data, now, export.part)
+    written, electeurs = export.lines_written, export.electeurs or None
+    data = FileStatus(**_about(request, export), status=FileStage.RUNNING, lines_written=written, electeurs=electeurs)
+    return _answer(request, data, now, f"{export.part}\n{data.status}")
 
 
 def _url(export: Export, public_url: str) -> str | None:
@@ -86,7 +83,7 @@ def _url(export: Export, public_url: str) -> str | None:
 def recall_event(recall: Recall, export: Export) -> CloudEvent:
     """The event of a file that is to be made again."""
     about = _about(export.request, export)
-    data = ExportEnded(**about, status=EndStatus.RECALLED, reason=recall.because)
+    data = FileStatus(**about, status=FileStage.RECALLED, reason=recall.because)
     return _answer(export.request, data, recall.created_at, export.part)
 
 
@@ -94,42 +91,37 @@ def answer_event(request: Request) -> CloudEvent:
     """What the sender of an event is answered, once it was read."""
     if request.outcome == RequestOutcome.REFUSED:
         return refusal_event(request)
-    expected = [
-        ExpectedFile(
-            export_id=export.id,
-            liste=export.nom_liste,
-            format=FileFormat(export.format),
-            tableau=_tableau(export),
-            label=export.label,
-        )
-        for export in request.exports
-    ]
-    return _answer(request, RequestAccepted(**_about_request(request), exports=expected), request.created_at)
+    expected = [ExpectedFile(**_expected(export)) for export in request.exports]
+    data = RequestStatus(**_about_request(request), status=RequestStage.ACCEPTED, exports=expected)
+    return _answer(request, data, request.created_at, data.status)
 
 
 def refusal_event(request: Request) -> CloudEvent:
     """The event of a request that cannot be served."""
-    data = RequestRefused(
+    data = RequestStatus(
         request=_reference(request),
+        status=RequestStage.REFUSED,
         code=request.code or "refus",
         reason=request.reason,
         errors=[RefusalFault(**fault) for fault in request.faults or ()],
         commune=request.code_commune or None,
     )
-    return _answer(request, data, request.created_at, request.payload_hash if request.code in WITHOUT_KEY else "")
+    copy = request.payload_hash if request.code in WITHOUT_KEY else ""
+    return _answer(request, data, request.created_at, f"{data.status}\n{copy}")
 
 
 def settled_event(request: Request) -> CloudEvent:
     """The event that ends those of a request: nothing more will happen to its files."""
     number = Counter(export.status for export in request.exports)
     ended_at = max(export.finished_at or request.created_at for export in request.exports)
-    data = RequestSettled(
+    data = RequestStatus(
         **_about_request(request),
+        status=RequestStage.SETTLED,
         ready=number[ExportStatus.READY],
         failed=number[ExportStatus.FAILED],
         cancelled=number[ExportStatus.CANCELLED],
     )
-    return _answer(request, data, ended_at)
+    return _answer(request, data, ended_at, data.status)
 
 
 def registre_event(request: Request, preview: Preview) -> CloudEvent:
@@ -184,10 +176,12 @@ def _reference(request: Request) -> AnsweredRequest:
 
 
 def _about(request: Request, export: Export) -> dict[str, Any]:
+    return _expected(export) | {"request": _reference(request), "commune": export.code_commune}
+
+
+def _expected(export: Export) -> dict[str, Any]:
     return {
         "export_id": export.id,
-        "request": _reference(request),
-        "commune": export.code_commune,
         "liste": export.nom_liste,
         "format": FileFormat(export.format),
         "tableau": _tableau(export),

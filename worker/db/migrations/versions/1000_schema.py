@@ -34,10 +34,10 @@ _IN_ORDER_OF_BYTES = {"listener": ("name", "routing_key"), "request": ("tracepar
 
 _TYPE = "fr.openelec.prefecture.request.{}.v1"
 _DECLARATIONS = {
-    "file_downloaded": ("file_noted", "downloaded"),
-    "depot_declare": ("file_noted", "deposited"),
-    "depot_verdict": ("file_noted", "verdict"),
-    "publication_declare": ("file_noted", "published"),
+    "file_downloaded": ("declaration", "downloaded"),
+    "depot_declare": ("declaration", "deposited"),
+    "depot_verdict": ("declaration", "verdict"),
+    "publication_declare": ("declaration", "published"),
     "doubt_decide": ("declaration", "doubt"),
     "register_note": ("declaration", ""),
 }
@@ -241,7 +241,7 @@ def _change_types(connection: sa.Connection) -> None:
     parked = sa.table("parked", sa.column("id"), sa.column("event", sa.JSON))
     for number, event in connection.execute(sa.select(parked.c.id, parked.c.event)).all():
         if event.get("type") == _TYPE.format("depot_verdict"):
-            event |= {"type": _TYPE.format("file_noted"), "data": _as_note(event["data"])}
+            event |= {"type": _TYPE.format("declaration"), "data": _as_note(event["data"])}
             connection.execute(sa.update(parked).where(parked.c.id == number).values(event=event))
 
 
