@@ -426,7 +426,7 @@ worker/db/
   test_a_column_that_somebody_writes_takes_the_facts_away
     - WHEN NEW.facts <> 1 BEGIN
     + WHEN NEW.facts = 1 BEGIN
-  test_to_ask_for_files_in_anothers_name
+  test_the_database_refuses_what_an_account_has_no_use_for
     - ("UPDATE (completed_at)", "request"),
     + ("INSERT, UPDATE", "request"),
   test_an_older_database_is_refused_and_left_as_it_is

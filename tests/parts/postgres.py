@@ -8,7 +8,7 @@ import subprocess
 import tempfile
 import time
 from pathlib import Path
-from signal import SIGINT, SIGQUIT, SIGTERM
+from signal import SIGINT, SIGQUIT
 from typing import Literal
 
 import psycopg
@@ -24,7 +24,7 @@ from tests.parts.wait import wait_until
 
 _START_SECONDS = 60
 _STOP_SECONDS = 60
-_STOP_SIGNALS = {"smart": SIGTERM, "fast": SIGINT, "immediate": SIGQUIT}
+_STOP_SIGNALS = {"fast": SIGINT, "immediate": SIGQUIT}
 _SPEED = {"fsync": "off", "full_page_writes": "off", "max_wal_size": "128MB"}
 _PREFIX = "tests-postgres-"
 _MEMORY = Path("/dev/shm")  # noqa: S108 — for folders that mkdtemp makes
@@ -83,8 +83,8 @@ class PostgresServer(Server):
         )
         wait_until(self._ready, timeout=_START_SECONDS, message="PostgreSQL ready")
 
-    def stop(self, mode: Literal["smart", "fast", "immediate"] = "fast") -> None:
-        """Stop as `pg_ctl -m mode stop` does, and wait for the end; a smart stop waits for the clients to leave."""
+    def stop(self, mode: Literal["fast", "immediate"] = "fast") -> None:
+        """Stop as `pg_ctl -m mode stop` does, and wait for the end."""
         if self._server is not None:
             self._server.end(_STOP_SIGNALS[mode], timeout=_STOP_SECONDS)
 

@@ -29,13 +29,12 @@ class RabbitNode(Server):
     It has the management API, which makes a virtual host in 10 ms.
 
     Args:
-        default_queue_type: "classic" or "quorum"; the server's own default when None.
         config: further lines of rabbitmq.conf.
     """
 
     user = "tests"
 
-    def __init__(self, *, default_queue_type: str | None = None, config: Mapping[str, str] | None = None) -> None:
+    def __init__(self, *, config: Mapping[str, str] | None = None) -> None:
         require(RABBITMQ)
         self.port = free_port()
         self.password = secrets.token_urlsafe(12)
@@ -43,7 +42,7 @@ class RabbitNode(Server):
         self._epmd_port = free_port()
         self._epmd: Process | None = None
         self.management = Management(free_port(), self.user, self.password)
-        self._configure({"default_queue_type": default_queue_type} if default_queue_type else {}, config or {})
+        self._configure(config or {})
 
     @property
     def disk_bytes(self) -> int:
@@ -119,7 +118,7 @@ class RabbitNode(Server):
             return connection.recv(1) == b"\x01"  # a method frame: Connection.Start
         return False
 
-    def _configure(self, *further: Mapping[str, str]) -> None:
+    def _configure(self, further: Mapping[str, str]) -> None:
         lines = {
             "listeners.tcp.1": f"{LOOPBACK}:{self.port}",
             "management.tcp.ip": LOOPBACK,
@@ -128,9 +127,8 @@ class RabbitNode(Server):
             "default_user": self.user,
             "default_pass": self.password,
             "max_message_size": "262144",
+            **further,
         }
-        for lot in further:
-            lines.update(lot)
         self._write("rabbitmq.conf", "".join(f"{key} = {value}\n" for key, value in lines.items()))
         self._write("rabbitmq-env.conf", "")
         self._write("enabled_plugins", "[rabbitmq_management].\n")
