@@ -42,17 +42,6 @@ class MouvementsDesk(Desk):
         """How many mouvements of each nature."""
         return Counter(mouvement.nature for mouvement in self.mouvements(liste, commune))
 
-    def bureaux_of(self, liste: Liste = Liste.PRINCIPALE, commune: str = COMMUNE) -> Counter[str]:
-        """How many electors each bureau has."""
-        version = self.rows(
-            "SELECT version FROM liste WHERE code_commune = :commune AND liste = :liste",
-            commune=commune,
-            liste=liste.value,
-        )
-        with self.engine.connect() as connection:
-            found = queries.select_bureaux(connection, commune, liste, version[0][0], (JOUR, JOUR))
-        return Counter({bureau.code: bureau.electeurs for bureau in found if bureau.electeurs})
-
     @property
     def comparison_report(self) -> list[str]:
         """The lines of the report of the last comparison, without its title."""

@@ -134,10 +134,6 @@ class Desk:
         with Session(self.engine) as session:
             return session.scalars(select(Notification).where(Notification.channel == channel)).one()
 
-    def change_requests(self, **values: Any) -> None:  # noqa: ANN401 — columns
-        """Let something happen to every request."""
-        self.change(Request, **values)
-
     def make_due(self) -> None:
         """Let the time come to try again."""
         self.change(Work, due_at=None)

@@ -15,7 +15,7 @@ from tests.integration.files_desk import DAY, FilesDesk
 from tests.integration.notifier_desk import TEMPLATE, Killed
 from worker.audit import Action
 from worker.db.types import utc_now
-from worker.exports.models import Export
+from worker.exports.models import Export, Request
 from worker.exports.purge import purge_files
 from worker.exports.storage import Storage
 
@@ -72,7 +72,7 @@ def test_files_wait_until_somebody_was_told_of_them(desk: FilesDesk) -> None:
     export_id = desk.make(days=31, told=False)
     assert "Plus anciens, mais gardés tant que personne n'en est prévenu : 1 export." in desk.run("purge").out
     assert desk.path(export_id).exists()
-    desk.change_requests(notified_at=utc_now())
+    desk.change(Request, notified_at=utc_now())
     assert desk.run("purge").out.startswith("1 export purgé")
     assert not desk.path(export_id).exists()
 
