@@ -108,21 +108,14 @@ def _name_listeners(engine: "Engine") -> Collection[str]:
         return list_listeners(connection)
 
 
-def _read_role(_context: click.Context, _parameter: click.Parameter, value: str) -> Role:
-    try:
-        return Role(value)
-    except ValueError:
-        raise click.BadParameter(f"{' ou '.join(Role)} est attendu") from None
-
-
 @click.command
-@click.argument("role", callback=_read_role, metavar="worker|notifier")
+@click.argument("role", type=one_of(Role), metavar="worker|notifier")
 @click.option("--alive", is_flag=True, help="Seulement s'il vit, même si RabbitMQ ou la base ne répond pas.")
-def healthy(*, role: Role, alive: bool) -> None:
+def healthy(*, role: str, alive: bool) -> None:
     """Dit si le processus de ce conteneur ou de cette machine vit et peut travailler."""
     from worker.settings import load_settings
 
-    count = require_healthy(load_settings().health_dir, role, alive=alive)
+    count = require_healthy(load_settings().health_dir, Role(role), alive=alive)
     click.echo(f"{role} : {count} processus {'en vie' if alive else 'au travail'}")
 
 

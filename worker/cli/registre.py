@@ -17,9 +17,9 @@ from schemas.declarations import RegisterNote
 from schemas.envelope import InvalidEventError, parse_json
 from schemas.faults import explain
 from schemas.requests import CodeCommune, Contract
-from schemas.vocabulary import Liste, parse_liste
 from worker.cli.options import (
     CODE_COMMUNE,
+    LISTE,
     one_of,
     operator,
     print_recalled,
@@ -31,6 +31,7 @@ from worker.cli.options import (
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
+    from schemas.vocabulary import Liste
     from worker.registre.comparaison.doubts import DoubtSide
     from worker.registre.mouvements.motifs import IncompleteMouvement
     from worker.registre.protections import Protege
@@ -249,22 +250,15 @@ def _show_communes(found: list[tuple[str, str, str]]) -> None:
         click.echo("Aucune commune trouvée.")
 
 
-def _read_liste(_context: click.Context, _parameter: click.Parameter, value: str | None) -> Liste | None:
-    try:
-        return parse_liste(value) if value else None
-    except ValueError as error:
-        raise click.BadParameter(str(error)) from None
-
-
 @click.command
 @click.option("--commune", type=CODE_COMMUNE, metavar="CODE", help="Code INSEE de la commune.")
 @click.option("--agent", metavar="NOM", help="Un agent retiré : son nom quitte ce qu'il a fait et le journal.")
 @click.option("--electeur", is_flag=True, help="Un électeur seulement : son nom est demandé ensuite.")
-@click.option("--liste", callback=_read_liste, metavar="LISTE", help="P, CE ou CM, si l'électeur reste sur une autre.")
+@click.option("--liste", type=LISTE, metavar="LISTE", help="P, CE ou CM, si l'électeur reste sur une autre.")
 @click.option("--yes", is_flag=True, help="Ne pas demander confirmation.")
 @click.pass_context
 def forget(
-    context: click.Context, *, commune: str | None, agent: str | None, electeur: bool, liste: Liste | None, yes: bool
+    context: click.Context, *, commune: str | None, agent: str | None, electeur: bool, liste: "Liste | None", yes: bool
 ) -> None:
     """Effacer ce qui est gardé d'une commune, d'un électeur qui n'est plus sur la liste, ou le nom d'un agent.
 
