@@ -84,7 +84,7 @@ class AuditWord(Base):
     )
 
     pseudonym: Mapped[str] = mapped_column(Texte, primary_key=True, doc="The kind, a digest of salt and words.")
-    salt: Mapped[str] = mapped_column(Texte, doc="Random: gone with the words, so that nobody guesses them.")
+    salt: Mapped[str] = mapped_column(Texte, doc="Random, and deleted with the words, which cannot be guessed then.")
     kind: Mapped[str] = mapped_column(Texte, doc="agent or texte.")
     words: Mapped[str] = mapped_column(Texte)
     code_commune: Mapped[str] = _empty("Of the line of a text.")

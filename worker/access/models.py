@@ -24,7 +24,7 @@ class Sender(Base):
     name: Mapped[str] = mapped_column(Texte, primary_key=True)
     code_commune: Mapped[str] = mapped_column(Texte, primary_key=True)
     speaks_for_agents: Mapped[bool] = mapped_column(
-        Boolean, default=False, server_default=false(), doc="Whether it is believed about the agent who acts by it."
+        Boolean, default=False, server_default=false(), doc="Whether the agent that its events name is recorded."
     )
 
 
@@ -80,4 +80,4 @@ class Recipient(Base):
     kinds: Mapped[str] = mapped_column(Texte, default=_ALL, server_default=_ALL)
     secret: Mapped[str] = _empty("The key that signs a webhook.")
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, server_default=utc_now())
-    disabled_at: Mapped[datetime | None] = mapped_column(UtcDateTime, doc="When it answered 410: gone.")
+    disabled_at: Mapped[datetime | None] = mapped_column(UtcDateTime, doc="When the address answered 410 (gone).")

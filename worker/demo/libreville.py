@@ -1,6 +1,6 @@
 """LIBREVILLE, the demonstration commune, and every nasty case of real files among its electors.
 
-Nobody here exists: surnames are common nouns, the code and the post code of the commune are given to no place. Two
+No elector is real: surnames are common nouns, the code and the post code of the commune are given to no place. Two
 tables have the electors and the mouvements:
 
 - `electeurs.csv`: a line of the first REU export each, the case that it carries (`cas`), and what becomes of it in the
