@@ -125,6 +125,8 @@ def test_it_opens_with_libreville_makes_a_file_and_gives_it(desk: Desk) -> None:
     assert (status, hashlib.sha256(content).hexdigest()) == (200, sha256)
     (mail,) = wait_until(lambda: list((desk.home / "mails").glob("*.eml")), message="the mail")
     assert f"http://{LOOPBACK}:{desk.port}/demandes/" in mail.read_text("utf-8").replace("=\n", "")
+    sent = "SELECT 1 FROM notification WHERE sent_at IS NOT NULL"  # noted once the mail is written
+    wait_until(lambda: desk.rows(sent), message="the mail to be noted")
     messages = unescape(desk.ask("GET", "/communes/13900/envois")[1].decode())
     assert "gardé ici" in messages
     assert f"dans <code>{desk.home / 'mails'}</code>" in messages, "none has left"
