@@ -11,8 +11,7 @@ from tests.unit.reu_sample import BUREAU, DATE, NOM, electeurs
 from tests.unit.reu_sample import COMMUNE as CODE
 from worker.errors import ImportRefusedError
 from worker.registre.imports.chain import read_chain
-from worker.registre.imports.history import read_basis
-from worker.registre.imports.undo import undo_import
+from worker.registre.imports.history import read_basis, undo_import
 from worker.registre.reference import arrondissements_of
 from worker.registre.reu.importer import Intake
 

@@ -22,7 +22,7 @@ from worker.db.types import utc_now
 from worker.exports.models import Export, Recall
 from worker.handlers.forget import ForgetScope, forget_electeur
 from worker.registre.imports import history
-from worker.registre.imports.undo import undo_import
+from worker.registre.imports.history import undo_import
 from worker.registre.models import MouvementRegistre
 from worker.registre.mouvements.motifs import note_motifs
 from worker.registre.protections import Protege

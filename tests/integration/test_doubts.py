@@ -25,7 +25,7 @@ from worker.errors import RefusedError
 from worker.handlers.declarations.declare import declare
 from worker.handlers.requests.ingest_request import ingest_request
 from worker.registre.comparaison.doubts import OpenDoubt, list_doubts
-from worker.registre.imports.undo import undo_import
+from worker.registre.imports.history import undo_import
 from worker.registre.protections import Protege, add_protection, select_protections
 from worker.registre.reu.importer import Intake
 

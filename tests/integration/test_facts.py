@@ -233,7 +233,7 @@ def test_who_will_be_of_no_member_state_has_the_fact_before(
 
 
 def test_an_undone_import_gives_the_facts_of_the_list_before_back(register: Register, tmp_path: Path) -> None:
-    from worker.registre.imports.undo import undo_import
+    from worker.registre.imports.history import undo_import
 
     before = register.look()
     rows = [row | {"code du l'ugle": COMMUNE} for row in electeurs(3)]

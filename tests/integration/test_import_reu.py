@@ -27,8 +27,8 @@ from tests.unit.reu_sample import (
 from tests.unit.reu_sample import COMMUNE as CODE
 from worker.errors import ImportRefusedError
 from worker.registre.imports.chain import read_chain
+from worker.registre.imports.history import undo_import
 from worker.registre.imports.report import ListeCount
-from worker.registre.imports.undo import undo_import
 from worker.registre.reu.importer import Intake
 from worker.registre.versions import BATCH
 

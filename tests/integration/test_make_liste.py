@@ -24,7 +24,7 @@ from tests.unit.reu_sample import COMMUNE as CODE
 from tests.unit.reu_sample import electeurs, write_reu
 from worker.exports.storage import Storage
 from worker.handlers.making import make_liste
-from worker.registre.imports.undo import undo_import
+from worker.registre.imports.history import undo_import
 from worker.registre.reu.importer import Intake, import_file
 from worker.writers.electeurs_file import LISTE_FORMATS
 from worker.writers.precheck import Census

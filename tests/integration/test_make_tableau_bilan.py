@@ -14,7 +14,7 @@ from tests.integration.tableau_desk import TableauDesk
 from tests.unit.reu_sample import BUREAU, DATE, LIBELLE_BUREAU, NOM, NUMERO, PRENOMS, VOIE, electeurs
 from worker.registre.comparaison.doubts import decide_doubt, list_doubts
 from worker.registre.imports.chain import set_taken_on
-from worker.registre.imports.undo import undo_import
+from worker.registre.imports.history import undo_import
 from worker.registre.reu.importer import Intake
 
 pytestmark = pytest.mark.database(TWO_COMMUNES)

@@ -19,7 +19,7 @@ from worker.db.types import utc_now
 from worker.registre import versions
 from worker.registre.communes import add_commune
 from worker.registre.imports import history
-from worker.registre.imports.undo import undo_import
+from worker.registre.imports.history import undo_import
 from worker.registre.models import Commune, Electeur, Import, ImportListe, ListeCommunale, MouvementRegistre
 from worker.settings import load_settings
 

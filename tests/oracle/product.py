@@ -62,7 +62,7 @@ from worker.handlers.requests.export_plan import plan_listes
 from worker.registre.communes import add_commune
 from worker.registre.comparaison.doubts import DoubtSide, list_doubts
 from worker.registre.imports.chain import set_taken_on
-from worker.registre.imports.undo import undo_import
+from worker.registre.imports.history import undo_import
 from worker.registre.mouvements.importer import import_mouvements
 from worker.registre.mouvements.motifs import note_motifs
 from worker.registre.reu.importer import Intake, import_file

@@ -21,7 +21,7 @@ from tests.unit.reu_sample import (
     VALUES,
     VOIE,
 )
-from worker.registre.bureaux import DescribedBureau
+from worker.registre.communes import DescribedBureau
 from worker.registre.imports.lines import LineError, clean_fields
 from worker.registre.imports.sources import Broken
 from worker.registre.reu.lines import FIELDS, LineParser, match_columns

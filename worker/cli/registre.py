@@ -145,7 +145,7 @@ def _read_motifs(connection: "Connection", commune: str) -> Rows:
 
 
 def _read_bureaux(connection: "Connection", commune: str) -> Rows:
-    from worker.registre.bureaux import select_bureaux
+    from worker.registre.communes import select_bureaux
 
     return [it[1:] for it in select_bureaux(connection, [commune])]
 

@@ -40,11 +40,10 @@ from worker.errors import (
 from worker.exports.lease import Heartbeat, give_back, new_owner
 from worker.exports.recalls import Resting, Withdrawal, find_resting, recall_files
 from worker.registre.imports.chain import Redating, set_taken_on
-from worker.registre.imports.history import read_state
+from worker.registre.imports.history import UndoSummary, read_state, undo_import
 from worker.registre.imports.report import ImportPreview, Question, describe_answers
-from worker.registre.imports.undo import UndoSummary, undo_import
 from worker.registre.models import Electeur, ListeCommunale
-from worker.registre.reu.importer import ImportProgress, Intake, OnRecord, import_previewed, preview_file
+from worker.registre.reu.importer import ImportProgress, Intake, OnRecord, import_file, preview_file
 from worker.registre.versions import ListeKey, is_shown
 from worker.services import Services
 from worker.work.models import WorkKind
@@ -175,7 +174,7 @@ def _import(preview: Preview, claim: Claim, path: Path, progress: ImportProgress
             detail=detail,
         )
 
-    summary = import_previewed(
+    summary = import_file(
         services.registre,
         path,
         imported_by=by,

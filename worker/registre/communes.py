@@ -1,15 +1,19 @@
-"""The communes: the reference data of INSEE and those that the operator adds, and what the register knows of each."""
+"""The communes and their bureaux de vote: the reference of INSEE, what a file tells, and what the operator sets."""
 
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain, islice
+from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, and_, bindparam, delete, insert, select, text, update
 
 from common.texte import clean
 from schemas.vocabulary import Liste
 from worker.errors import ExportError, RefusedError
 from worker.registre.imports.lines import fold_title
-from worker.registre.models import Commune, ListeCommunale
+from worker.registre.models import Bureau, Commune, Import, ImportListe, ListeCommunale
 from worker.registre.reference import departement_of, is_code_commune, iter_communes
+from worker.registre.versions import stands
 
 NO_VERSION = -1
 """A list that was never imported has no elector: its file is the header alone."""
@@ -100,3 +104,134 @@ def search_communes(connection: Connection, text: str) -> list[tuple[str, str, s
         for code, nom, departement in connection.execute(query)
         if code == text.upper() or (words and words in fold_title(nom))
     ]
+
+
+COMMUNES_AT_ONCE = 500
+DESCRIPTION = ("libelle", "code_canton", "libelle_canton", "code_circonscription", "libelle_circonscription")
+
+BureauChange = dict[str, Any]
+"""A bureau that an import wrote, as JSON: `code_commune`, `code`, `after`, `before` (None: it was not there)."""
+
+
+class DescribedBureau(NamedTuple):
+    """A bureau de vote; what is not known is empty. See the table `bureau`."""
+
+    code_commune: str
+    code: str
+    libelle: str = ""
+    code_canton: str = ""
+    libelle_canton: str = ""
+    code_circonscription: str = ""
+    libelle_circonscription: str = ""
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """Its commune and its code."""
+        return self.code_commune, self.code
+
+    @property
+    def description(self) -> dict[str, str]:
+        """All but its key."""
+        return dict(zip(DESCRIPTION, self[2:], strict=True))
+
+
+_COLUMNS = [Bureau.__table__.c[name] for name in DescribedBureau._fields]
+_IS_IT = and_(Bureau.code_commune == bindparam("commune"), Bureau.code == bindparam("bureau"))
+
+
+def select_bureaux(connection: Connection, communes: Iterable[str]) -> Iterator[DescribedBureau]:
+    """The bureaux of these communes, in the order of their codes within a batch of communes."""
+    codes = iter(sorted(communes))
+    while batch := list(islice(codes, COMMUNES_AT_ONCE)):
+        query = select(*_COLUMNS).where(Bureau.code_commune.in_(batch)).order_by(*_COLUMNS[:2])
+        yield from (DescribedBureau(*row) for row in connection.execute(query))
+
+
+def read_libelles(connection: Connection, code_commune: str, as_of: int | None = None) -> dict[str, str]:
+    """The names of the bureaux of a commune, by their codes.
+
+    `as_of`: the number of an import, after which they are read: without what later imports have changed.
+    """
+    query = select(Bureau.code, Bureau.libelle).where(Bureau.code_commune == code_commune)
+    libelles = {row.code: row.libelle for row in connection.execute(query)}
+    if as_of is None:
+        return libelles
+    of_commune = select(ImportListe.import_id).where(ImportListe.code_commune == code_commune)
+    is_later = Import.id.in_(of_commune), Import.id > as_of, stands()
+    later = select(Import.bureaux_before).where(*is_later).order_by(Import.id.desc())
+    for change in chain.from_iterable(connection.scalars(later)):
+        code, before, after = change["code"], change["before"], change["after"].get("libelle", "")
+        if change["code_commune"] != code_commune or libelles.get(code) != after:
+            continue  # of another commune, or the operator has changed the name since
+        if before is None:
+            del libelles[code]
+        else:
+            libelles[code] = before.get("libelle", after)
+    return libelles
+
+
+def set_bureau(connection: Connection, code_commune: str, code: str, **description: str) -> DescribedBureau:
+    """Write what the operator knows of a bureau, and return it whole.
+
+    Raises:
+        RefusedError: the commune has no such bureau; the message names those it has.
+    """
+    bureaux = {bureau.code: bureau for bureau in select_bureaux(connection, [code_commune])}
+    if code not in bureaux:
+        known = ", ".join(bureaux) or "aucun, importez d'abord la liste"
+        raise RefusedError(f"bureau {code} inconnu à {code_commune} ; bureaux connus : {known}")
+    if description:
+        key = {"commune": code_commune, "bureau": code}
+        connection.execute(update(Bureau).where(_IS_IT).values(description), key)
+    return bureaux[code]._replace(**description)
+
+
+def lock_bureaux(connection: Connection) -> None:
+    """Keep other writers out of bureaux and lists until the transaction ends, as SQLite does by itself."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("LOCK TABLE bureau, liste IN SHARE ROW EXCLUSIVE MODE"))
+
+
+def merge_bureaux(connection: Connection, bureaux: Sequence[DescribedBureau]) -> list[BureauChange]:
+    """Write the bureaux of a file; a value that the file does not bring is left as it was. Returns what changed."""
+    known = {bureau.key: bureau for bureau in select_bureaux(connection, {it.code_commune for it in bureaux})}
+    changes = [change for bureau in bureaux if (change := _compare(known.get(bureau.key), bureau))]
+    added = [bureau._asdict() for bureau in bureaux if bureau.key not in known]
+    if added:
+        connection.execute(insert(Bureau), added)
+    _write(connection, [(change, "after") for change in changes if change["before"] is not None])
+    return changes
+
+
+def restore_bureaux(connection: Connection, changes: Sequence[BureauChange]) -> None:
+    """Undo `merge_bureaux`, except where somebody has changed the bureau since."""
+    now = {bureau.key: bureau for bureau in select_bureaux(connection, {it["code_commune"] for it in changes})}
+    as_written = [
+        change for change in changes if _is_as_written(now.get((change["code_commune"], change["code"])), change)
+    ]
+    _write(connection, [(change, "before") for change in as_written if change["before"] is not None])
+    removed = [{"commune": it["code_commune"], "bureau": it["code"]} for it in as_written if it["before"] is None]
+    if removed:
+        connection.execute(delete(Bureau).where(_IS_IT), removed)
+
+
+def _compare(known: DescribedBureau | None, read: DescribedBureau) -> BureauChange | None:
+    before = known.description if known else {}
+    after = {name: value for name, value in read.description.items() if value and value != before.get(name, "")}
+    if known and not after:
+        return None
+    former = {name: before[name] for name in after} if known else None
+    return {"code_commune": read.code_commune, "code": read.code, "before": former, "after": after}
+
+
+def _is_as_written(bureau: DescribedBureau | None, change: BureauChange) -> bool:
+    if bureau is None:
+        return False
+    written = change["after"] if change["before"] is not None else dict.fromkeys(DESCRIPTION, "") | change["after"]
+    return all(bureau.description[name] == value for name, value in written.items())
+
+
+def _write(connection: Connection, changes: Iterable[tuple[BureauChange, str]]) -> None:
+    for change, side in changes:
+        key = {"commune": change["code_commune"], "bureau": change["code"]}
+        connection.execute(update(Bureau).where(_IS_IT).values(change[side]), key)

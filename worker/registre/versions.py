@@ -89,6 +89,11 @@ def can_be_undone() -> ColumnElement[bool]:
     return and_(Import.undone_at.is_(None), Import.finished_at >= utc_now(-UNDO_DAYS * 86_400))
 
 
+def stands() -> ColumnElement[bool]:
+    """Where an import is finished and was not undone."""
+    return and_(Import.finished_at.is_not(None), Import.undone_at.is_(None))
+
+
 OnImported = Callable[[Connection, int], object]
 """Called within the transaction of an import, with its number: what it raises undoes all."""
 

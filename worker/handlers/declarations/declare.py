@@ -35,8 +35,7 @@ from worker.handlers.declarations.declaration import Declaration, refuse_future
 from worker.handlers.declarations.file_notes import read_file_note
 from worker.handlers.declarations.stale_tableaux import change_calendar, change_lines
 from worker.handlers.requests.export_plan import read_data, require_own_register
-from worker.registre.bureaux import set_bureau
-from worker.registre.communes import check_commune
+from worker.registre.communes import check_commune, set_bureau
 from worker.registre.comparaison.doubts import decide_doubt, describe_differing
 from worker.registre.imports.lines import parse_bureau
 from worker.registre.models import MouvementRegistre

@@ -48,8 +48,8 @@ from schemas.vocabulary import Liste, Severity
 from worker.db.engine import STREAM
 from worker.db.types import cleaned, is_suspect, needs_cleaning, size_of
 from worker.domain.identite import fold_identite
-from worker.registre.bureaux import COMMUNES_AT_ONCE
 from worker.registre.checks.rules import HAS_LOST_ZEROS, LONGEST, RUINED_TEXTS, RULES, Day, Kind, OnListe, is_readable
+from worker.registre.communes import COMMUNES_AT_ONCE
 from worker.registre.comparaison.differences import IDENTITE, identite_columns
 from worker.registre.models import ORDRE, Electeur, ImportListe, ListeCommunale
 from worker.registre.versions import BATCH, TEMPORARY, ListeKey, reading_transaction, temporary_tables

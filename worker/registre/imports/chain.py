@@ -20,7 +20,7 @@ from sqlalchemy import (
     update,
 )
 
-from common.calendrier import civil_day, last_birth, now, shared_day
+from common.calendrier import civil_day, last_birth, now
 from common.french import short_date
 from common.law import REPERTOIRE_UNIQUE_DEPUIS
 from schemas.vocabulary import Liste, Nature
@@ -36,10 +36,10 @@ from worker.domain.tableau.couverture import (
     contradictions,
 )
 from worker.errors import ImportRefusedError
-from worker.registre.imports.history import import_lock, read_days
+from worker.registre.imports.history import import_lock, read_days, select_links
 from worker.registre.imports.report import Gap
 from worker.registre.models import Electeur, Import, ImportListe, ListeCommunale, MouvementRegistre
-from worker.registre.versions import ListeKey, is_shown
+from worker.registre.versions import ListeKey, is_shown, stands
 
 REU = "reu"
 
@@ -60,23 +60,17 @@ def read_chain(connection: Connection, code_commune: str, liste: Liste) -> Chain
         .scalar_subquery()
         for number in (is_undated, growth)
     )
-    day = Import.taken_on, Import.started_at, Import.is_dated
-    columns = *day, ImportListe.is_compared, ImportListe.electeurs, ImportListe.parts, Import.id
     held = _count_held(connection, code_commune, liste)
-    done = Import.finished_at.is_not(None), Import.undone_at.is_(None)
-    query = (
-        select(*columns, undated.label("undated"), grown.label("growth"))
-        .join(ImportListe, ImportListe.import_id == Import.id)
-        .where(ImportListe.code_commune == code_commune, ImportListe.liste == liste.value, *done)
-        .order_by(Import.id)
-    )
-    rows = connection.execute(query).all()
-    partial = _find_partial(connection, code_commune, rows)
-    links = [_join_links(group, code_commune, held) for group in _group_whole(rows, partial)]
+    query = select_links(
+        Import.id, Import.taken_on, Import.is_dated, ImportListe.is_compared, ImportListe.electeurs, ImportListe.parts
+    ).where(ImportListe.code_commune == code_commune, ImportListe.liste == liste.value)
+    rows = connection.execute(query.add_columns(undated.label("undated"), grown.label("growth"))).all()
+    partial = _find_partial(connection, rows)
+    links = [_join_links(group, held) for group in _group_whole(rows, partial)]
     of_commune = select(MouvementRegistre.import_id).where(MouvementRegistre.code_commune == code_commune)
     vouched = (
         select(Import.complete_until, Import.id)
-        .where(Import.id.in_(of_commune), Import.complete_until.is_not(None), *done)
+        .where(Import.id.in_(of_commune), Import.complete_until.is_not(None), stands())
         .order_by(Import.id)
     )
     words = [CompleteUntil(until, number) for until, number in connection.execute(vouched) if until]
@@ -105,9 +99,9 @@ def _count_listed(connection: Connection, code_commune: str, liste: Liste, held:
     return 0 if version is None else held[version]
 
 
-def _find_partial(connection: Connection, code_commune: str, rows: Sequence[Any]) -> set[int]:
+def _find_partial(connection: Connection, rows: Sequence[Any]) -> set[int]:
     """The imports after which the arrondissements of a list were of several days: no day has such a list."""
-    days = read_days(connection, {number for row in rows for number in (row.parts or {}).values()}, code_commune)
+    days = read_days(connection, {number for row in rows for number in (row.parts or {}).values()})
     return {row.id for row in rows if len({days[number] for number in (row.parts or {}).values()}) > 1}
 
 
@@ -128,18 +122,15 @@ def find_import_by(connection: Connection, code_commune: str, day: date) -> int 
     """
     if not has_table(connection, ImportListe):
         return None
-    of_commune = select(ImportListe.import_id).where(ImportListe.code_commune == code_commune)
-    done = Import.finished_at.is_not(None), Import.undone_at.is_(None)
-    query = select(Import.id, Import.taken_on, Import.started_at).where(Import.id.in_(of_commune), *done)
-    taken = ((row.id, row.taken_on or civil_day(row.started_at, code_commune)) for row in connection.execute(query))
-    return max((number for number, taken_on in taken if taken_on <= day), default=0)
+    query = select_links(Import.id).where(ImportListe.code_commune == code_commune, Import.taken_on <= day)
+    return max(connection.scalars(query), default=0)
 
 
-def _join_links(group: Sequence[Row[Any]], code_commune: str, held: Counter[int]) -> Link:
+def _join_links(group: Sequence[Row[Any]], held: Counter[int]) -> Link:
     """The link of a whole list, with the mouvements of all the imports that led to it."""
     last = group[-1]
     return Link(
-        last.taken_on or civil_day(last.started_at, code_commune),
+        last.taken_on,
         last.is_dated,
         all(row.is_compared for row in group),
         sum(int(row.undated) for row in group),
@@ -173,20 +164,15 @@ def read_intervals(connection: Connection, code_commune: str, liste: Liste) -> d
     """
     if not has_table(connection, ImportListe):
         return {}
-    query = (
-        select(Import.id, Import.taken_on, Import.started_at, ImportListe.parts)
-        .join(ImportListe, ImportListe.import_id == Import.id)
-        .where(ImportListe.code_commune == code_commune, ImportListe.liste == liste.value)
-        .where(Import.finished_at.is_not(None), Import.undone_at.is_(None))
-        .order_by(Import.id)
+    query = select_links(Import.id, Import.taken_on, ImportListe.parts).where(
+        ImportListe.code_commune == code_commune, ImportListe.liste == liste.value
     )
     rows = connection.execute(query).all()
-    partial = _find_partial(connection, code_commune, rows)
+    partial = _find_partial(connection, rows)
     intervals, after = {}, date.min
     for row in rows:
-        until = row.taken_on or civil_day(row.started_at, code_commune)
-        intervals[row.id] = Interval(after, until)
-        after = after if row.id in partial else until
+        intervals[row.id] = Interval(after, row.taken_on)
+        after = after if row.id in partial else row.taken_on
     return intervals
 
 
@@ -270,30 +256,12 @@ def list_gaps(connection: Connection, imports: Collection[int]) -> list[Gap]:
     The first export of a list leaves none.
     """
     columns = ImportListe.import_id, ImportListe.code_commune, ImportListe.liste
-    taken, started = (
-        func.lag(day, type_=day.type).over(partition_by=columns[1:], order_by=ImportListe.import_id)
-        for day in (Import.taken_on, Import.started_at)
+    before = func.lag(Import.taken_on).over(partition_by=columns[1:], order_by=ImportListe.import_id).label("since")
+    links = select_links(*columns, before, Import.taken_on, ImportListe.is_compared).order_by(None).subquery()
+    query = select(*[links.c[name] for name in ("import_id", "code_commune", "liste", "since", "taken_on")]).where(
+        links.c.import_id.in_(imports), ~links.c.is_compared, links.c.since.is_not(None)
     )
-    links = (
-        select(*columns, ImportListe.is_compared, Import.taken_on, Import.started_at)
-        .add_columns(taken.label("taken_before"), started.label("started_before"))
-        .join(Import, Import.id == ImportListe.import_id)
-        .where(Import.finished_at.is_not(None), Import.undone_at.is_(None))
-        .subquery()
-    )
-    query = select(links).where(
-        links.c.import_id.in_(imports), ~links.c.is_compared, links.c.started_before.is_not(None)
-    )
-    return [
-        Gap(
-            row.import_id,
-            row.code_commune,
-            row.liste,
-            row.taken_before or civil_day(row.started_before, row.code_commune),
-            row.taken_on or civil_day(row.started_at, row.code_commune),
-        )
-        for row in connection.execute(query.order_by(*(links.c[column.key] for column in columns)))
-    ]
+    return [Gap(*row) for row in connection.execute(query.order_by(*(links.c[column.key] for column in columns)))]
 
 
 def read_rests_on(connection: Connection, imports: Collection[int]) -> list[dict[str, Any]]:
@@ -322,15 +290,12 @@ class KnownLink(NamedTuple):
 
 def find_link(connection: Connection, import_id: int) -> KnownLink | None:
     """The export of an import, undone or not; None when there is none."""
-    columns = Import.file_name, Import.sha256, Import.taken_on, Import.started_at, Import.is_dated
+    columns = [getattr(Import, name) for name in KnownLink._fields[:-1]]
     is_it = Import.id == import_id, Import.finished_at.is_not(None), Import.kind == REU
     row = connection.execute(select(*columns).where(*is_it)).one_or_none()
-    if row is None:
-        return None
     query = select(ImportListe.code_commune).where(ImportListe.import_id == import_id)
     communes = frozenset(connection.scalars(query))
-    day = row.taken_on or shared_day(row.started_at, communes)
-    return KnownLink(row.file_name, row.sha256, day, row.is_dated, communes)
+    return None if row is None else KnownLink(row.file_name, row.sha256, row.taken_on, row.is_dated, communes)
 
 
 class Redating(NamedTuple):
@@ -405,7 +370,7 @@ def _refuse_dated(connection: Connection, import_id: int, day: date) -> None:
         select(func.min(ImportListe.import_id))
         .join(Import, Import.id == ImportListe.import_id)
         .where(tuple_(ImportListe.code_commune, ImportListe.liste).in_(mine), ImportListe.import_id > import_id)
-        .where(Import.finished_at.is_not(None), Import.undone_at.is_(None))
+        .where(stands())
         .group_by(ImportListe.code_commune, ImportListe.liste)
     )
     is_too_late = and_(known.import_id == import_id, known.date_mouvement > day)
@@ -433,7 +398,7 @@ def refuse_out_of_order(connection: Connection, import_id: int, day: date) -> No
         select(Import.id, Import.taken_on)
         .join(ImportListe, ImportListe.import_id == Import.id)
         .join(mine, (mine.c.code_commune == ImportListe.code_commune) & (mine.c.liste == ImportListe.liste))
-        .where(Import.finished_at.is_not(None), Import.undone_at.is_(None), Import.id != import_id)
+        .where(stands(), Import.id != import_id)
         .distinct()
     )
     for id_, taken_on in connection.execute(neighbours):

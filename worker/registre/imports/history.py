@@ -1,24 +1,39 @@
-"""The record of imports: one at a time, the same file once, undone from the last one on."""
+"""The record of imports: one at a time, the same file once, each taken back from the last one of its lists on."""
 
 import hashlib
 import json
 from collections import deque
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from datetime import date, datetime
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from filelock import FileLock, Timeout
-from sqlalchemy import Connection, Engine, exists, func, select, text
+from sqlalchemy import Connection, Engine, Select, bindparam, delete, exists, func, select, text, update
 from sqlalchemy.exc import DBAPIError
 
-from common.calendrier import civil_day
+from schemas.requests import UNDO_DAYS
 from worker.db.engine import has_table
-from worker.errors import ImportBusyError
+from worker.db.types import utc_now
+from worker.errors import ImportBusyError, ImportRefusedError
+from worker.registre.communes import lock_bureaux, restore_bureaux
+from worker.registre.comparaison.doubts import forget_doubts
 from worker.registre.imports.file import ImportedFile
 from worker.registre.imports.report import ImportSummary, RejectReport
-from worker.registre.models import Electeur, Import, ImportListe, ListeCommunale
-from worker.registre.versions import OnRemoved, find_obsolete, is_shown, remove_obsolete, remove_some
+from worker.registre.models import Electeur, Import, ImportListe, ListeCommunale, MouvementRegistre
+from worker.registre.versions import (
+    ListeKey,
+    OnRemoved,
+    can_be_undone,
+    current_versions,
+    find_obsolete,
+    is_shown,
+    point_to,
+    remove_obsolete,
+    remove_some,
+    stands,
+)
 
 ADVISORY_KEY = 0x5245555F494D50
 """`REU_IMP` in ASCII: the number that our imports agree on in a PostgreSQL database."""
@@ -146,8 +161,7 @@ def find_same(connection: Connection, sha256: str) -> ImportSummary | None:
     columns = Import.id, Import.file_name, Import.lines_read, Import.lines_kept, Import.values_cleaned, Import.taken_on
     query = select(*columns).where(
         Import.sha256 == sha256,
-        Import.finished_at.is_not(None),
-        Import.undone_at.is_(None),
+        stands(),
         Import.lines_rejected == 0,
         ~is_replaced,
     )
@@ -169,9 +183,7 @@ def find_same(connection: Connection, sha256: str) -> ImportSummary | None:
 
 def find_days(connection: Connection, sha256: str) -> list[tuple[int, date]]:
     """The imports of these bytes that were not undone, whatever replaced them since, each with the day it was of."""
-    query = select(Import.id, Import.taken_on).where(
-        Import.sha256 == sha256, Import.finished_at.is_not(None), Import.undone_at.is_(None)
-    )
+    query = select(Import.id, Import.taken_on).where(Import.sha256 == sha256, stands())
     return [(number, day) for number, day in connection.execute(query) if day]
 
 
@@ -191,27 +203,26 @@ def read_basis(connection: Connection, code_commune: str, liste: str, version: i
     """What this version of a list comes from; None where a service writes the lists itself."""
     if not has_table(connection, ImportListe):
         return None
-    of_commune = (
-        select(Import.id, Import.taken_on, Import.started_at, ImportListe.electeurs, ImportListe.parts)
-        .join(ImportListe, ImportListe.import_id == Import.id)
-        .where(ImportListe.code_commune == code_commune)
-    )
-    mine = connection.execute(of_commune.where(ImportListe.liste == liste, Import.id == version)).one_or_none()
+    key = ImportListe.import_id == version, ImportListe.code_commune == code_commune, ImportListe.liste == liste
+    mine = connection.execute(select(ImportListe.electeurs, ImportListe.parts).where(*key)).one_or_none()
     if mine is None:
         return None
-    done = Import.finished_at.is_not(None), Import.undone_at.is_(None)
-    last = connection.execute(of_commune.where(*done).order_by(Import.id.desc()).limit(1)).one_or_none()
-    own, last_on = (it.taken_on or civil_day(it.started_at, code_commune) for it in (mine, last or mine))
-    imports = {*mine.parts.values()} if mine.parts else {version}
-    oldest = min(read_days(connection, imports, code_commune).values()) if mine.parts else own
-    return Basis(imports, oldest, mine.electeurs, last_on if last_on > own else None)
+    imports = {version, *(mine.parts or {}).values()}
+    days = read_days(connection, imports)
+    of_commune = select_links(Import.taken_on).where(ImportListe.code_commune == code_commune)
+    last_on = [days[version], *connection.scalars(of_commune)][-1]
+    return Basis(imports, min(days.values()), mine.electeurs, last_on if last_on > days[version] else None)
 
 
-def read_days(connection: Connection, imports: Collection[int], code_commune: str) -> dict[int, date]:
-    """The days of these exports of a commune."""
-    query = select(Import.id, Import.taken_on, Import.started_at).where(Import.id.in_(imports))
-    rows = connection.execute(query) if imports else ()
-    return {number: taken_on or civil_day(started_at, code_commune) for number, taken_on, started_at in rows}
+def select_links(*columns: Any) -> Select[Any]:  # noqa: ANN401 — columns of Import and ImportListe
+    """The exports that stand and their lists, in their order."""
+    return select(*columns).join_from(ImportListe, Import).where(stands()).order_by(Import.id)
+
+
+def read_days(connection: Connection, imports: Collection[int]) -> dict[int, date]:
+    """The day that each of these exports was taken."""
+    query = select(Import.id, Import.taken_on).where(Import.id.in_(imports))
+    return {number: day for number, day in connection.execute(query) if day}
 
 
 class Counted(Protocol):
@@ -283,3 +294,166 @@ def list_imports(connection: Connection, most: int | None = None) -> Sequence[Kn
 def count_imports(connection: Connection) -> int:
     """How many imports there are."""
     return connection.scalar(select(func.count()).select_from(Import)) or 0
+
+
+@dataclass(frozen=True)
+class UndoSummary:
+    """The import that was undone: its file, the lists put back, those it had brought, what was forgotten with them."""
+
+    import_id: int
+    file_name: str
+    restored: tuple[ListeKey, ...]
+    removed: tuple[ListeKey, ...]
+    natures: Mapping[str, int]
+    """How many mouvements of each nature were forgotten."""
+    doubts: int
+    """How many doubts with them, decided or not."""
+    listes: tuple[ListeKey, ...]
+    """All that it had touched: those of its mouvements too."""
+
+    @property
+    def mouvements(self) -> int:
+        """How many were forgotten."""
+        return sum(self.natures.values())
+
+
+OnUndone = Callable[[Connection, UndoSummary], object]
+"""Called within the transaction: what it raises undoes all."""
+
+
+def undo_import(
+    engine: Engine,
+    import_id: int | None = None,
+    *,
+    then: OnUndone = lambda *_: None,
+    note: OnRemoved = lambda *_: None,
+) -> UndoSummary:
+    """Put back the lists that an import replaced, take out those it brought, and forget its mouvements.
+
+    Without a number, of the last import. The imports of a list are undone one after the other, the last one first, for
+    `UNDO_DAYS` days. A bureau that the operator has changed since the import is left as it is.
+
+    Raises:
+        ImportRefusedError: there is nothing to undo, it is too old, another import or a service has written the lists
+            since. Nothing has changed.
+    """
+    with engine.connect() as connection, import_lock(connection):
+        with connection.begin():
+            lock_bureaux(connection)
+            summary = _undo(connection, import_id)
+            then(connection, summary)
+        remove_obsolete(connection, note)
+    return summary
+
+
+class _Known(NamedTuple):
+    id: int
+    file_name: str
+    bureaux_before: list[dict[str, Any]]
+    is_undone: bool
+    can_be_undone: bool
+
+
+def _undo(connection: Connection, import_id: int | None) -> UndoSummary:
+    known = _find(connection, import_id)
+    query = select(ImportListe.code_commune, ImportListe.liste, ImportListe.version_before)
+    rows = connection.execute(query.where(ImportListe.import_id == known.id))
+    before = {ListeKey(commune, liste): version for commune, liste, version in rows}
+    _refuse_followed(connection, known.id)
+    current = current_versions(connection)
+    if any(current.get(liste) != known.id for liste in before):
+        raise ImportRefusedError(
+            f"les listes ont été modifiées depuis l'import {known.id}, il ne peut plus être annulé",
+            on_screen="les listes ont été modifiées depuis par un autre logiciel : cet export ne s'annule plus",
+        )
+    _refuse_removed(connection, known.id, before)
+    point_to(connection, before)
+    restore_bureaux(connection, known.bureaux_before)
+    doubts = forget_doubts(connection, known.id)
+    touched = select(MouvementRegistre.code_commune, MouvementRegistre.liste).distinct()
+    rows = connection.execute(touched.where(MouvementRegistre.import_id == known.id))
+    listes = {ListeKey(row.code_commune, row.liste) for row in rows} | before.keys()
+    by_nature = select(MouvementRegistre.nature, func.count().label("number")).group_by(MouvementRegistre.nature)
+    rows = connection.execute(by_nature.where(MouvementRegistre.import_id == known.id))
+    natures = {row.nature: row.number for row in rows}
+    connection.execute(delete(MouvementRegistre).where(MouvementRegistre.import_id == known.id))
+    connection.execute(update(Import).where(Import.id == known.id).values(undone_at=utc_now()))
+    return UndoSummary(
+        import_id=known.id,
+        file_name=known.file_name,
+        restored=tuple(liste for liste in before if before[liste] is not None),
+        removed=tuple(liste for liste in before if before[liste] is None),
+        natures=natures,
+        doubts=doubts,
+        listes=tuple(sorted(listes)),
+    )
+
+
+def _find(connection: Connection, import_id: int | None) -> _Known:
+    columns = Import.id, Import.file_name, Import.bureaux_before, Import.undone_at.is_not(None), can_be_undone()
+    asked = select(*columns).where(Import.finished_at.is_not(None)).order_by(Import.id.desc()).limit(1)
+    if import_id is not None:
+        asked = asked.where(Import.id == import_id)
+    row = connection.execute(asked).one_or_none()
+    if row is None and import_id is None:
+        raise ImportRefusedError("aucun import à annuler")
+    if row is None:
+        raise ImportRefusedError(
+            f"aucun import terminé n'a le numéro {import_id} ; « imports » les montre",
+            on_screen="cet export n'est plus dans le registre",
+        )
+    known = _Known(*row)
+    if known.is_undone:
+        raise ImportRefusedError(
+            f"l'import {known.id} est déjà annulé ; « imports » montre ceux d'avant, qui s'annulent par leur numéro",
+            on_screen="Cet export est déjà annulé",
+        )
+    if not known.can_be_undone:
+        raise ImportRefusedError(
+            f"l'import {known.id} a plus de {UNDO_DAYS} jours : ce qu'il a remplacé n'est plus gardé",
+            on_screen=f"cet export a été repris il y a plus de {UNDO_DAYS} jours : il ne s'annule plus",
+        )
+    return known
+
+
+def _refuse_followed(connection: Connection, import_id: int) -> None:
+    """Go on only if no later import has replaced one of the lists: what it changed was compared with this one."""
+    mine = select(ImportListe.code_commune, ImportListe.liste).where(ImportListe.import_id == import_id).subquery()
+    later = (
+        select(Import.id, Import.file_name, ImportListe.code_commune, ImportListe.liste)
+        .join(ImportListe, ImportListe.import_id == Import.id)
+        .join(mine, (mine.c.code_commune == ImportListe.code_commune) & (mine.c.liste == ImportListe.liste))
+        .where(Import.id > import_id, stands())
+        .order_by(Import.id.desc(), ImportListe.code_commune, ImportListe.liste)
+        .limit(1)
+    )
+    if found := connection.execute(later).one_or_none():
+        raise ImportRefusedError(
+            f"l'import {found.id} ({found.file_name}) a remplacé ensuite la liste {found.liste} de "
+            f"{found.code_commune} : annulez-le d'abord (imports --undo {found.id})",
+            on_screen=f"un autre export ({found.file_name}) a repris ensuite la liste {found.liste} : "
+            "annulez-le d'abord",
+        )
+
+
+def _refuse_removed(connection: Connection, import_id: int, before: Mapping[ListeKey, int | None]) -> None:
+    """Go on only if what comes back is there: an earlier release kept what the last import had replaced, no more."""
+    counted = select(ImportListe.electeurs).where(
+        ImportListe.import_id == bindparam("version"),
+        ImportListe.code_commune == bindparam("code_commune"),
+        ImportListe.liste == bindparam("liste"),
+    )
+    of_version = (
+        Electeur.code_commune == bindparam("code_commune"),
+        Electeur.liste == bindparam("liste"),
+        Electeur.version == bindparam("version"),
+    )
+    for liste, version in before.items():
+        key = {**liste._asdict(), "version": version}
+        if version is None or connection.scalar(counted, key) == 0:
+            continue
+        if not connection.scalar(select(exists().where(*of_version)), key):
+            raise ImportRefusedError(
+                f"les électeurs que l'import {import_id} a remplacés ne sont plus gardés, il ne peut plus être annulé",
+                on_screen="les électeurs que cet export a remplacés ne sont plus gardés : il ne s'annule plus",
+            )

@@ -34,8 +34,8 @@ from worker.domain.mouvement import Effet, Etat, Mouvement, Personne
 from worker.domain.tableau.composition import BureauElecteurs
 from worker.domain.tableau.demande import Demande
 from worker.errors import ExportError
-from worker.registre.bureaux import read_libelles
 from worker.registre.checks.facts import is_born_between, is_of_age
+from worker.registre.communes import read_libelles
 from worker.registre.comparaison.differences import ElecteurTable, adresse
 from worker.registre.imports.chain import Interval, read_intervals
 from worker.registre.models import Electeur, MouvementRegistre

@@ -20,7 +20,6 @@ from common.french import count_of, short_date
 from schemas.vocabulary import ImportQuestion, Liste
 from worker.db.types import utc_now
 from worker.errors import ImportRefusedError
-from worker.registre.bureaux import COMMUNES_AT_ONCE, lock_bureaux, merge_bureaux
 from worker.registre.checks.facts import (
     FACTS_VERSION,
     count_blocking,
@@ -29,7 +28,7 @@ from worker.registre.checks.facts import (
     facts_since,
     find_facts,
 )
-from worker.registre.communes import read_codes
+from worker.registre.communes import COMMUNES_AT_ONCE, lock_bureaux, merge_bureaux, read_codes
 from worker.registre.comparaison.compare import RecordMouvements, comparing
 from worker.registre.comparaison.matching import comparison_report
 from worker.registre.imports.chain import list_gaps, refuse_future
@@ -56,6 +55,7 @@ from worker.registre.versions import (
     is_shown,
     point_to,
     remove_obsolete,
+    stands,
 )
 
 ImportProgress = Callable[[int, float], None]
@@ -96,7 +96,8 @@ def import_file(  # noqa: PLR0913 — what a command may say
 
     Rejected lines go to `report`, by default `<name>-rejets.csv` beside the file. What the file changes in the lists
     since the link before is recorded as mouvements of the day it was taken, see `worker.registre.comparaison`; a list
-    that it does not hold stays as it is. `intake` says otherwise. `on_record` puts it on record.
+    that it does not hold stays as it is. `intake` says otherwise. `on_record` puts it on record: what it raises undoes
+    all.
 
     Raises:
         ImportRefusedError: not a REU export, rejected lines or questions that are not accepted, a day to come or before
@@ -113,28 +114,6 @@ class OnRecord(NamedTuple):
 
     then: OnTaken = lambda *_: None
     note: OnRemoved = lambda *_: None
-
-
-def import_previewed(
-    engine: Engine,
-    path: Path,
-    *,
-    imported_by: str,
-    accept_changes: bool,
-    accept_rejects: bool,
-    progress: ImportProgress,
-    intake: "Intake",
-    on_record: "OnRecord",
-) -> ImportSummary:
-    """Do the same, once somebody has read what it would do: `intake` names the file and the register that she saw.
-
-    `on_record.then` is called within the transaction that lets the lists show what was read: what it raises undoes all.
-
-    Raises:
-        ImportRefusedError, ImportBusyError: as `import_file`.
-    """
-    wishes = _Wishes(imported_by, accept_changes, accept_rejects, None, progress, *on_record)
-    return _take_up(engine, path, intake, wishes).summary
 
 
 def preview_file(
@@ -423,9 +402,8 @@ def _refuse_late(connection: Connection, listes: Collection[ListeKey], link: _Li
         for liste in listes:
             query = (
                 select(func.max(Import.taken_on))
-                .join(ImportListe, ImportListe.import_id == Import.id)
-                .where(ImportListe.code_commune == liste.code_commune, ImportListe.liste == liste.liste)
-                .where(Import.finished_at.is_not(None), Import.undone_at.is_(None))
+                .join_from(ImportListe, Import)
+                .where(ImportListe.code_commune == liste.code_commune, ImportListe.liste == liste.liste, stands())
             )
             if liste in link.parts and link.parts[liste].followed:
                 query = query.where(Import.id.in_(link.parts[liste].followed))

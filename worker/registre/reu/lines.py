@@ -14,7 +14,7 @@ from typing import TypeVar
 
 from schemas.vocabulary import Liste, parse_liste
 from worker.errors import ImportRefusedError
-from worker.registre.bureaux import DescribedBureau
+from worker.registre.communes import DescribedBureau
 from worker.registre.imports.file import ImportedFile, open_file
 from worker.registre.imports.lines import (
     LineError,

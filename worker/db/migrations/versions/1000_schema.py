@@ -57,6 +57,7 @@ def upgrade() -> None:
         batch.alter_column("scrutin", existing_type=sa.Date(), nullable=True)
     add_decreed_scrutin(op.get_bind())
     _unchain_audit()
+    op.execute("UPDATE import SET taken_on = date(started_at) WHERE taken_on IS NULL AND kind = 'reu'")
     _change_types(op.get_bind())
     _move_to_work()
     _give_tokens_rows()
