@@ -256,7 +256,11 @@ def list_gaps(connection: Connection, imports: Collection[int]) -> list[Gap]:
     The first export of a list leaves none.
     """
     columns = ImportListe.import_id, ImportListe.code_commune, ImportListe.liste
-    before = func.lag(Import.taken_on).over(partition_by=columns[1:], order_by=ImportListe.import_id).label("since")
+    before = (
+        func.lag(Import.taken_on, type_=Import.taken_on.type)
+        .over(partition_by=columns[1:], order_by=ImportListe.import_id)
+        .label("since")
+    )
     links = select_links(*columns, before, Import.taken_on, ImportListe.is_compared).order_by(None).subquery()
     query = select(*[links.c[name] for name in ("import_id", "code_commune", "liste", "since", "taken_on")]).where(
         links.c.import_id.in_(imports), ~links.c.is_compared, links.c.since.is_not(None)
