@@ -11,7 +11,7 @@ from common.calendrier import CalendarReunion, CalendarScrutin, find_cycles
 from producers.web.echeances import Calendar, build_agenda
 from producers.web.exports.query import AskedFile
 from producers.web.registre.query import Registre
-from producers.web.taches import Situation, Task, TaskState, find_tasks, in_order
+from producers.web.taches import Situation, Task, TaskState, find_tasks
 from schemas.tableaux import TypeTableau
 from tests.unit.asked_files import DAY, NOON, ready_list, ready_tableau
 
@@ -302,10 +302,3 @@ def test_what_the_record_does_not_say_is_said_to_be_unknown() -> None:
     known = {task.title: task for task in tasks_of(doubts=2, incomplete=0)}
     assert (known["Régler les doutes"].state, known["Régler les doutes"].why[:1]) == (TO_DO, "2")
     assert known["Compléter les dates et les motifs"].state is DONE
-
-
-def test_each_task_stands_in_one_group_and_has_a_button_and_a_reason() -> None:
-    found = tasks_of(ready_list(1, bloquantes=1), ready_tableau(2, **CINQ_JOURS), scrutins=(POLL,))
-    groups = in_order(found)
-    assert sorted(map(id, found)) == sorted(id(task) for group in groups.values() for task in group)
-    assert all(task.title and task.why and task.button.label and task.button.page for task in found)

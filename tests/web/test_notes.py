@@ -119,15 +119,6 @@ def test_a_tableau_that_rests_on_a_day_is_named_and_is_to_be_made_again(files: F
     assert "Tableaux à refaire" in page
 
 
-def test_a_reason_is_asked_for_and_kept(files: FilesScreen) -> None:
-    number = files.make_tableau(TypeTableau.VINGT_JOURS)
-    files.desk.download(number)
-    act = {"act": "reunion-removed", "jour": DAYS.reunion.isoformat(), "liste": ""}
-    assert "dites pourquoi" in words(_send(files, "reunions", **act))
-    _send(files, "reunions", **act, reason="elle n'a pas eu lieu")
-    assert files.desk.audit()[-2].detail.endswith(" a été retirée : elle n'a pas eu lieu")
-
-
 def _without_motif(screen: FilesScreen) -> list[int]:
     screen.desk.run("UPDATE mouvement SET categorie = '', motif = '' WHERE nature <> 'modification'")
     return [int(it) for it in re.findall(r'id="categorie-(\d+)"', screen.get("motifs").text)]

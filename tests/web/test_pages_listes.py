@@ -99,14 +99,6 @@ def test_pressed_twice_it_is_asked_once(screen: FilesScreen) -> None:
     assert len(screen.numbers()) == 3
 
 
-def test_the_same_page_with_another_choice_asks_for_something_else(screen: FilesScreen) -> None:
-    once = once_of(screen.at("/listes"))
-    screen.send("/listes", ALL | {"formulaire": once})
-    screen.send("/listes", ALL | {"formulaire": once, "format": "xml"})
-    screen.work()
-    assert len(screen.numbers()) == 6
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("form", "field", "fault"),
@@ -189,14 +181,3 @@ def test_a_refusal_gives_its_reason_until_it_is_asked_well(screen: FilesScreen) 
     assert "Fichiers de la liste électorale refusée" in said
     assert re.search(r"[Aa]ucun registre importé pour 13900", said.partition("Vos demandes")[2])
     assert "envoyée" not in said
-
-
-def test_a_refusal_that_names_no_commune_is_told_to_its_sender(screen: FilesScreen) -> None:
-    screen.send("/listes", ALL)
-    (event,) = screen.broker.events
-    screen.work()
-    screen.desk.run("DELETE FROM export")
-    screen.desk.run("UPDATE request SET outcome = 'refused', reason = 'Pas à vous.', code_commune = ''")
-    said = screen.read_at("/listes")
-    assert "Listes P, CE, CM [csv] refusée Pas à vous." in said
-    assert event.id

@@ -297,15 +297,6 @@ def test_only_the_last_export_of_a_list_offers_to_be_undone(screen: RegistreScre
     assert _correct(screen, "redate", act="undo").status_code == 404
 
 
-def test_an_export_of_several_communes_is_not_the_clerks(screen: RegistreScreen) -> None:
-    with screen.screen.desk.engine.begin() as connection:
-        number = "(SELECT max(import_id) FROM import_liste)"
-        connection.exec_driver_sql(
-            f"INSERT INTO import_liste (import_id, code_commune, liste, electeurs) VALUES ({number}, '13055', 'P', 1)"  # noqa: S608
-        )
-    assert "Cet export a aussi des listes d'autres communes" in screen.read()
-
-
 @pytest.mark.slow
 def test_the_day_of_an_export_is_corrected(screen: RegistreScreen) -> None:
     _take_up(screen)
@@ -357,17 +348,6 @@ def test_what_was_deposited_wants_a_reason_on_the_page_too(screen: RegistreScree
     screen.work()
     assert "ont changé depuis que cela vous a été montré" in screen.read(), "there are no such files"
     assert "et le fichier est effacé" not in screen.read()
-
-
-@pytest.mark.slow
-def test_who_changes_nothing_leaves_the_register_as_it_is(screen: RegistreScreen) -> None:
-    _take_up(screen)
-    _correct(screen, "undo")
-    screen.work()
-    assert screen.press("laisser").status_code == 303
-    screen.work()
-    assert "abandonné" in screen.read()
-    assert screen.rows("SELECT count(*) FROM import WHERE undone_at IS NOT NULL") == [(0,)]
 
 
 def _umask() -> int:
