@@ -7,52 +7,40 @@ import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from enum import StrEnum
-from typing import IO, Any, cast
+from typing import IO, Any, Self, cast
 
 START = 1 << 12
 """Bytes that are enough to tell."""
 
 
 class FileKind(StrEnum):
-    """What the bytes are; `label` says it to a clerk."""
+    """What the bytes are; `label` is French, as in « c'est … »."""
 
-    EMPTY = "empty"
-    TEXT = "text"
-    UTF_16 = "utf-16"
-    HTML = "html"
-    XML = "xml"
-    JSON = "json"
-    PDF = "pdf"
-    IMAGE = "image"
-    ZIP = "zip"
-    COMPRESSED = "compressed"
-    OLD_OFFICE = "old-office"
-    RICH_TEXT = "rich-text"
-    ZEROS = "zeros"
-    BINARY = "binary"
+    _value_: str
+    label: str
 
-    @property
-    def label(self) -> str:
-        """French, as in « c'est … »."""
-        return _LABELS[self]
+    def __new__(cls, value: str, label: str = "") -> Self:
+        """Make a member; a lookup names the value alone."""
+        member = str.__new__(cls, value)
+        member._value_ = value
+        member.label = label
+        return member
 
+    EMPTY = "empty", "un fichier vide"
+    TEXT = "text", "un fichier de texte"
+    UTF_16 = "utf-16", "un texte en UTF-16 (« Texte Unicode » d'un tableur)"
+    HTML = "html", "une page web (HTML), comme celle d'une session expirée"
+    XML = "xml", "un fichier XML"
+    JSON = "json", "une réponse d'un programme (JSON), souvent un message d'erreur"
+    PDF = "pdf", "un PDF"
+    IMAGE = "image", "une image"
+    ZIP = "zip", "une archive ZIP"
+    COMPRESSED = "compressed", "une archive compressée (gzip, 7z, RAR…)"
+    OLD_OFFICE = "old-office", "un ancien classeur Excel (.xls), ou un classeur protégé par un mot de passe"
+    RICH_TEXT = "rich-text", "un document de traitement de texte (RTF)"
+    ZEROS = "zeros", "un fichier rempli d'octets nuls, abîmé par le disque ou par la copie"
+    BINARY = "binary", "un fichier binaire, qui n'a rien d'un texte"
 
-_LABELS = {
-    FileKind.EMPTY: "un fichier vide",
-    FileKind.TEXT: "un fichier de texte",
-    FileKind.UTF_16: "un texte en UTF-16 (« Texte Unicode » d'un tableur)",
-    FileKind.HTML: "une page web (HTML), comme celle d'une session expirée",
-    FileKind.XML: "un fichier XML",
-    FileKind.JSON: "une réponse d'un programme (JSON), souvent un message d'erreur",
-    FileKind.PDF: "un PDF",
-    FileKind.IMAGE: "une image",
-    FileKind.ZIP: "une archive ZIP",
-    FileKind.COMPRESSED: "une archive compressée (gzip, 7z, RAR…)",
-    FileKind.OLD_OFFICE: "un ancien classeur Excel (.xls), ou un classeur protégé par un mot de passe",
-    FileKind.RICH_TEXT: "un document de traitement de texte (RTF)",
-    FileKind.ZEROS: "un fichier rempli d'octets nuls, abîmé par le disque ou par la copie",
-    FileKind.BINARY: "un fichier binaire, qui n'a rien d'un texte",
-}
 
 _SIGNATURES = (
     (b"%PDF-", FileKind.PDF),

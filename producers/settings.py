@@ -6,8 +6,9 @@ Read at the entry points only. common/settings.py lists every variable with its 
 import getpass
 import re
 import socket
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import Field, SecretStr
 
@@ -56,13 +57,19 @@ class ProducerSettings(EnvironmentSettings):
         return self.state_url.get_secret_value()
 
 
-def load_settings(**overrides: Any) -> ProducerSettings:  # noqa: ANN401 — fields of ProducerSettings
+_Settings = TypeVar("_Settings", bound=ProducerSettings)
+
+
+def load(kind: type[_Settings], **overrides: Any) -> _Settings:  # noqa: ANN401 — fields of the settings
     """Read the environment and the secrets.
 
     Raises:
-        ProducerConfigurationError: a variable nobody knows (with the right name suggested) or a wrong value.
+        ProducerConfigurationError: an unknown variable (with the right name suggested), a missing or a wrong value.
     """
     try:
-        return read_settings(ProducerSettings, explain_fault, overrides)
+        return read_settings(kind, explain_fault, overrides)
     except SettingsError as error:
         raise ProducerConfigurationError(str(error)) from None
+
+
+load_settings = partial(load, ProducerSettings)

@@ -1,5 +1,6 @@
 """The screen's configuration, from the environment (prefix PREFECTURE_) and from files of secrets."""
 
+from functools import partial
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -12,14 +13,10 @@ from common.settings import (
     PREFIX,
     LogFormat,
     LogLevel,
-    SettingsError,
     Words,
-    read_settings,
     split_words,
 )
-from producers.errors import ProducerConfigurationError
-from producers.settings import ProducerSettings
-from schemas.faults import explain_fault
+from producers.settings import ProducerSettings, load
 
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 SECRET_LENGTH = 32
@@ -124,13 +121,4 @@ class WebSettings(ProducerSettings):
         return self
 
 
-def load_web_settings(**overrides: Any) -> WebSettings:  # noqa: ANN401 — fields of WebSettings
-    """Read the environment and the secrets.
-
-    Raises:
-        ProducerConfigurationError: a variable nobody knows (with the right name suggested), a missing or a wrong value.
-    """
-    try:
-        return read_settings(WebSettings, explain_fault, overrides)
-    except SettingsError as error:
-        raise ProducerConfigurationError(str(error)) from None
+load_web_settings = partial(load, WebSettings)

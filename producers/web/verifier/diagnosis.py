@@ -233,19 +233,13 @@ def _classify(old: str, new: str) -> ValueChange:
 
 
 _CHANGES = {
-    ValueChange.ZEROS: "a perdu ou gagné des zéros au début d'un nombre (code postal, bureau, département)",
-    ValueChange.DATE: "a une date écrite autrement",
-    ValueChange.LETTERS: "a perdu des lettres accentuées",
-    ValueChange.SPACES: "a des espaces en plus ou en moins",
-    ValueChange.OTHER: "a une valeur changée",
+    ValueChange.ZEROS: "perdu ou gagné des zéros au début d'un nombre (code postal, bureau, département)",
+    ValueChange.DATE: "une date écrite autrement",
+    ValueChange.LETTERS: "perdu des lettres accentuées",
+    ValueChange.SPACES: "des espaces en plus ou en moins",
+    ValueChange.OTHER: "une valeur changée",
 }
-_CHANGES_MANY = {
-    ValueChange.ZEROS: "ont perdu ou gagné des zéros au début d'un nombre (code postal, bureau, département)",
-    ValueChange.DATE: "ont une date écrite autrement",
-    ValueChange.LETTERS: "ont perdu des lettres accentuées",
-    ValueChange.SPACES: "ont des espaces en plus ou en moins",
-    ValueChange.OTHER: "ont une valeur changée",
-}
+"""What a line has, as `a` or `ont` begins it."""
 
 
 def explain(uploaded: UploadedFile, made: "AskedFile | None", comparison: CsvComparison | None) -> list[str]:
@@ -326,8 +320,7 @@ def _content(comparison: CsvComparison) -> Iterator[str]:
             yield f"La première ligne qui diffère est la ligne {format_number(comparison.first)}."
         return
     for change, number in comparison.changes.most_common():
-        verb = (_CHANGES_MANY if number > 1 else _CHANGES)[change]
-        yield f"{count_of(number, 'ligne', 'lignes')} {verb}."
+        yield f"{count_of(number, 'ligne a', 'lignes ont')} {_CHANGES[change]}."
     if comparison.changes and comparison.first:
         yield f"La première est la ligne {format_number(comparison.first)}."
     if not comparison.changed:
