@@ -26,6 +26,7 @@ from bench.stage import Stage
 from tests.parts.packages import POSTGRESQL, provide
 from tests.parts.postgres import PostgresServer
 from worker.db.engine import build_engine
+from worker.doorbell import Doorbell
 from worker.exports import records
 from worker.exports.models import Export
 from worker.housekeeping.housekeeping import sweep
@@ -62,11 +63,12 @@ def claim_row(task: Task) -> Measure:
     """Taking one of the rows that wait, which is given back."""
     engine = build_engine(task.url)
     with engine.connect() as connection:
-        waiting = connection.scalars(select(Export.id).where(Export.status == "queued").limit(1)).one()
+        is_queued = Export.status == "queued"
+        waiting = connection.execute(select(Export.id, Export.kind, Export.is_bulk).where(is_queued).limit(1)).one()
 
     def claim() -> None:
         with engine.connect() as connection, connection.begin() as transaction:
-            if not records.claim(connection, waiting, "bench", lease_seconds=30, max_attempts=3):
+            if not records.claim_file(connection, Doorbell(*waiting), "bench", lease_seconds=30):
                 raise RuntimeError("the row was not free")
             transaction.rollback()
 

@@ -51,7 +51,7 @@ class Services:
     quota: int = QUOTA
     quota_bulk: int = QUOTA_BULK
     met: set[str] = field(default_factory=set)
-    """The error codes for which this process released rows since its last finished file."""
+    """The errors for which this process released files since its last finished file."""
     exhausted: threading.Event = field(default_factory=threading.Event)
     """Set when this process lacks memory or descriptors: from then on it blames no file for an error."""
     stuck: threading.Event = field(default_factory=threading.Event)

@@ -430,16 +430,9 @@ class Crossings:
                     return
 
     def _let_time_pass(self) -> None:
-        waits = {
-            Export: (Export.rung_at, Export.not_before, Export.lease_until),
-            Work: (Work.due_at, Work.lease_until),
-        }
         with self.engine.begin() as connection:
-            for table, columns in waits.items():
-                for column in columns:
-                    connection.execute(
-                        update(table).where(column.is_not(None)).values({column: utc_now(-_LATER_SECONDS)})
-                    )
+            for column in (Work.enqueued_at, Work.due_at, Work.lease_until):
+                connection.execute(update(Work).where(column.is_not(None)).values({column: utc_now(-_LATER_SECONDS)}))
 
     def _clear(self) -> None:
         with self.engine.begin() as connection:

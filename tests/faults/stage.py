@@ -34,9 +34,8 @@ _BLOCKED_SECONDS = 3
 """How long a publisher waits for a broker that is short of memory; 30 s by default."""
 
 _WAITS = (
-    "UPDATE export SET rung_at = rung_at - {0}, not_before = not_before - {0}",
-    "UPDATE work SET due_at = due_at - {0}",
-    "UPDATE work SET lease_until = lease_until - {0} WHERE kind <> 'preview'",  # a long reading keeps its worker
+    "UPDATE work SET enqueued_at = enqueued_at - {0}, due_at = due_at - {0}",
+    "UPDATE work SET lease_until = lease_until - {0} WHERE kind NOT IN ('preview', 'liste', 'tableau')",  # a long job
 )
 
 T = TypeVar("T")

@@ -118,10 +118,11 @@ class Desk:
 
     def row(self, export_id: int) -> RowMapping:
         """The row, by the view that producers read, some columns that they do not, and its pieces."""
-        query = """SELECT d.*, e.attempts, e.retries, e.not_before, e.owner, e.lease_until, r.created_at AS asked_at,
+        query = """SELECT d.*, w.starts, w.waits, w.due_at, w.owner, w.lease_until, r.created_at AS asked_at,
                           s.file_name AS report_name, s.size AS report_size, s.sha256 AS report_sha256,
                           c.file_name AS certificat_name, p.file_name AS proof_name
                    FROM derniers_exports d JOIN export e ON e.id = d.export_id JOIN request r ON r.id = e.request_id
+                        LEFT JOIN work w ON w.kind = d.kind AND w.subject = 'export:' || d.export_id
                         LEFT JOIN piece s ON s.export_id = e.id AND s.kind = 'rapport'
                         LEFT JOIN piece c ON c.export_id = e.id AND c.kind = 'certificat'
                         LEFT JOIN piece p ON p.export_id = e.id AND p.kind = 'reconciliation'

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from schemas.envelope import CloudEvent, Publish
 from schemas.tableaux import Edition
 from schemas.topology import REQUEST_LISTE_EXPORT
-from schemas.vocabulary import Channel, ExportKind, ExportStatus, FileFormat, RequestOutcome
+from schemas.vocabulary import UNFINISHED, Channel, ExportKind, ExportStatus, FileFormat, RequestOutcome
 from tests.parts.databases import Template
 from tests.parts.mail import Mailbox
 from tests.parts.ports import LOOPBACK
@@ -95,11 +95,17 @@ class Desk:
                 request.completed_at = request.created_at
             session.add(request)
             session.flush()
+            add(session.connection(), [it for file in exports for it in works_of(file)])
             settle(session.connection(), [request.id])
             if is_refused:
                 subject = subject_of(About.REQUEST, request.id)
                 add(session.connection(), [NewWork(it, subject) for it in (WorkKind.REPLY, WorkKind.RECIPIENTS)])
         return request.id
+
+    def change_file(self, export: Export, **values: Any) -> None:  # noqa: ANN401 — columns
+        """Change the work of a file."""
+        with self.engine.begin() as connection:
+            connection.execute(update(Work).where(Work.subject == f"export:{export.id}").values(**values))
 
     def add_agent(self, name: str, email: str, **fields: str) -> None:
         """One more person to tell."""
@@ -208,6 +214,14 @@ def make_export(part: str, event_id: str = "demande", **fields: Any) -> Export: 
         "finished_at": _ASKED_AT,
     }
     return Export(**values | (_FAILURE if status == "failed" else {}) | fields)
+
+
+def works_of(export: Export) -> list[NewWork]:
+    """The work of a file that is not made yet, which has no message."""
+    if export.status not in UNFINISHED:
+        return []
+    kind = WorkKind(export.kind)
+    return [NewWork(kind, subject_of(kind, export.id), "", int(export.is_bulk))]
 
 
 def make_tableau(part: str, event_id: str = "demande", **fields: Any) -> Export:  # noqa: ANN401 — columns

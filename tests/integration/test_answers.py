@@ -32,7 +32,8 @@ from worker.handlers.requests.ingest_request import ingest_request
 from worker.notifier.messages.events import PublishEvents
 from worker.notifier.notices import Notices
 from worker.notifier.notify import Notifier, build_pools
-from worker.work.models import Work, WorkKind
+from worker.work.models import Work, WorkKind, WorkState
+from worker.work.queue import Claim
 
 pytestmark = [pytest.mark.database(LIBREVILLE_TEMPLATE), pytest.mark.desk(opened_by=DepotsDesk.open)]
 
@@ -278,9 +279,12 @@ def _begin(desk: DepotsDesk, event_id: str, liste: str, **columns: Any) -> None:
     of_event = select(Request.id).where(Request.event_id == event_id).scalar_subquery()
     with desk.engine.begin() as connection:
         of_file = Export.request_id == of_event, Export.liste == liste
-        running = update(Export).where(*of_file).values(status=ExportStatus.RUNNING, owner="worker", **columns)
-        export_id = connection.scalars(running.returning(Export.id)).one()
-    announce(desk.engine, export_id, "worker", electeurs=98_000)
+        running = update(Export).where(*of_file).values(status=ExportStatus.RUNNING, **columns)
+        subject = f"export:{connection.scalars(running.returning(Export.id)).one()}"
+        held = update(Work).where(Work.subject == subject).values(state=WorkState.HELD, owner="worker")
+        work_id = connection.scalars(held.returning(Work.id)).one()
+    claim = Claim(work_id, WorkKind.LISTE, subject, "", 0, 0, 1, 0, 0.0, "worker")
+    announce(desk.engine, claim, electeurs=98_000)
 
 
 def _pass_a_second(desk: DepotsDesk) -> None:

@@ -115,11 +115,12 @@ def _leave_work_in_every_state(deployment: Deployment, town: Town, mailbox: Mail
     for event in (queued, running):
         town.wait_for(event, status="queued")
     with town.engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE work SET enqueued_at = now() - interval '1 minute'")  # as in an older dump
+        connection.exec_driver_sql("UPDATE export SET status = 'running', started_at = now() WHERE format = 'xml'")
         connection.exec_driver_sql(
-            "UPDATE export SET status = 'running', owner = 'lost', attempts = 1, started_at = now(), "
-            "lease_until = now() + interval '2 seconds' WHERE format = 'xml'"
+            "UPDATE work SET state = 'held', owner = 'lost', starts = 1, lease_until = now() + interval '2 seconds' "
+            "WHERE subject IN (SELECT 'export:' || id FROM export WHERE status = 'running')"
         )
-        connection.exec_driver_sql("UPDATE export SET rung_at = now() - interval '1 minute'")  # as in an older dump
     (town.exports / "13900" / ".half a file.lost.part").write_bytes(b"half")
     return [told, untold, queued, running]
 

@@ -118,6 +118,7 @@ def test_files_that_failed_or_were_cancelled_are_asked_again_as_of_today(desk: D
     asked = _ask(desk, listes=["P", "CE", "CM"])
     failed, ready, cancelled = (row["export_id"] for row in desk.files_of(asked))
     desk.run("UPDATE export SET status = 'failed' WHERE id = :id", id=failed)
+    desk.run("DELETE FROM work WHERE subject = :it", it=f"export:{failed}")
     desk.run("UPDATE request SET created_at = '2014-02-12 11:26:07.000'")
     desk.ring(ready)
     _cancel(desk, asked, exports=[cancelled])

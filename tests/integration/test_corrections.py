@@ -349,7 +349,7 @@ def test_a_file_that_is_being_made_begins_again(desk: Desk, monkeypatch: pytest.
     before_writing(monkeypatch, lambda: undo(desk.register.engine, actor=ACTOR))
     (number,) = desk.plan()
     row = desk.made.ring(number)
-    assert (row["status"], row["owner"], row["attempts"], desk.made.files()) == ("queued", None, 0, [])
+    assert (row["status"], row["owner"], row["starts"], desk.made.files()) == ("queued", None, 0, [])
     row = desk.made.ring(number)
     assert (row["status"], row["electeurs"], row["recalled_at"]) == ("ready", 11, None)
     assert _numbers(dict(row)) == [2]

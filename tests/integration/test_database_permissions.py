@@ -89,7 +89,6 @@ _OF_FILES = (
     "DELETE FROM protection",
     "SELECT * FROM notification",
     "SELECT purge_versions(1)",
-    "SELECT lock_exports()",
 )
 ONLY = {
     "requests": (
@@ -398,7 +397,7 @@ def test_every_table_has_its_readers(deployment: Deployment) -> None:
         tables = set(connection.scalars(query))
     assert tables <= named
     assert {name for name in named - tables if not name.endswith("_id_seq")} == {
-        *("FUNCTION", "SEQUENCE", "last_settings(text)", "lock_exports()"),
+        *("FUNCTION", "SEQUENCE", "last_settings(text)"),
         *("purge_audit(timestamptz)", "purge_refused(bigint[])", "purge_versions(bigint)"),
     }
 

@@ -358,7 +358,7 @@ def test_a_deposit_is_a_row_and_its_file_is_read_afterwards(desk: DepotsDesk, mo
     taken = bytes(desk.depot(row["export_id"])["fingerprint"])
     make_export(row["export_id"], desk.services)
     assert bytes(desk.depot(row["export_id"])["fingerprint"]) == taken, "once"
-    assert desk.row(row["export_id"])["attempts"] == 1, "the file itself is not made again"
+    assert desk.row(row["export_id"])["finished_at"] == row["finished_at"], "the file itself is not made again"
 
 
 def _refuse_to_open(path: Path) -> None:

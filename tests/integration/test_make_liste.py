@@ -156,7 +156,8 @@ def test_a_copy_of_the_doorbell_does_nothing(desk: Desk) -> None:
 def test_a_file_made_again_has_the_same_bytes(desk: Desk) -> None:
     first = desk.ring(desk.ask(format_=Format.XML))
     shutil.rmtree(desk.root)
-    desk.run("UPDATE export SET status = 'queued', owner = NULL")
+    desk.run("UPDATE export SET status = 'queued'")
+    desk.run("INSERT INTO work (kind, subject) VALUES ('liste', :it)", it=f"export:{first['export_id']}")
     again = desk.ring(first["export_id"])
     assert (again["sha256"], again["report_sha256"]) == (first["sha256"], first["report_sha256"])
     assert hashlib.sha256(desk.read(again)).hexdigest() == first["sha256"]

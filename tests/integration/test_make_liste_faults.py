@@ -28,10 +28,10 @@ from tests.parts.wait import wait_until
 from worker.db.types import utc_now
 from worker.errors import ExhaustedError, SchemaMismatchError
 from worker.exports import lease
-from worker.exports.models import Export
 from worker.handlers.making import make_export as make_export_module
 from worker.handlers.requests.ingest_request import ingest_request
 from worker.messaging.middleware import is_worth_retrying
+from worker.work.models import Work
 
 pytestmark = [pytest.mark.database(LIBREVILLE_TEMPLATE), pytest.mark.desk(opened_by=Desk.open)]
 
@@ -57,7 +57,7 @@ def _check_waits_for_room(desk: Desk, export_id: int) -> None:
     row = desk.ring(export_id)
     assert (row["status"], row["error_code"]) == ("queued", "disque_plein")
     assert row["error_message"].startswith("Volume des exports plein ou sans droit d'écriture")
-    assert (row["attempts"], row["retries"], row["owner"], row["lease_until"]) == (0, 1, None, None)
+    assert (row["starts"], row["waits"], row["owner"], row["lease_until"]) == (0, 1, None, None)
     assert desk.files() == []
     put_off(desk)
     row = desk.row(export_id)
@@ -66,9 +66,8 @@ def _check_waits_for_room(desk: Desk, export_id: int) -> None:
 
 def put_off(desk: Desk, **values: object) -> None:
     """Let those that wait for a better time wait for long."""
-    waits = Export.not_before.is_not(None)
     with desk.engine.begin() as connection:
-        connection.execute(update(Export).where(waits).values(not_before=utc_now(3600), **values))
+        connection.execute(update(Work).where(Work.due_at.is_not(None)).values(due_at=utc_now(3600), **values))
 
 
 @pytest.mark.slow
@@ -79,27 +78,27 @@ def test_a_volume_without_room_is_waited_for(desk: Desk, monkeypatch: pytest.Mon
     fail_once(monkeypatch, call, code, on=".part")
     before = datetime.now(UTC)
     _check_waits_for_room(desk, export_id)
-    assert _instant(desk.row(export_id)["not_before"]) > before
-    desk.run("UPDATE export SET not_before = NULL")
+    assert _instant(desk.row(export_id)["due_at"]) > before
+    desk.run("UPDATE work SET due_at = NULL")
     row = desk.ring(export_id)
-    assert (row["status"], row["attempts"], row["error_code"], row["error_message"]) == ("ready", 1, "", "")
+    assert (row["status"], row["error_code"], row["error_message"]) == ("ready", "", "")
 
 
 @pytest.mark.slow
 def test_the_first_file_that_is_made_again_ends_the_wait_of_all_that_met_the_same(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    *waiting, elsewhere = [desk.ask() for _ in range(4)]
+    elsewhere, *waiting = [desk.ask() for _ in range(4)]
     for export_id in (elsewhere, *waiting):
         fail_once(monkeypatch, "open", errno.ENOSPC, on=".part")
         desk.ring(export_id)
-        put_off(desk, **({"error_code": "autre"} if export_id == elsewhere else {}))
-    assert all(desk.row(export_id)["not_before"] for export_id in waiting)
+        put_off(desk, **({"error": "autre"} if export_id == elsewhere else {}))
+    assert all(desk.row(export_id)["due_at"] for export_id in waiting)
     assert desk.ring(desk.ask())["status"] == "ready"
     for export_id in waiting:
         row = desk.row(export_id)
-        assert (row["not_before"], row["retries"]) == (None, 0), "a wait that was cut short counts for none"
-    assert desk.row(elsewhere)["not_before"]
+        assert (row["due_at"], row["waits"]) == (None, 0), "a wait that was cut short counts for none"
+    assert desk.row(elsewhere)["due_at"]
     assert [desk.ring(export_id)["status"] for export_id in waiting] == ["ready"] * 3
 
 
@@ -159,9 +158,9 @@ def test_a_bug_is_tried_again_then_fails_the_row_and_names_nobody(
     export_id = desk.ask()
     for attempt in (1, 2, 3):
         row = desk.ring(export_id)
-        assert (row["status"], row["attempts"], row["retries"]) == ("queued", attempt, attempt)
-        assert row["not_before"] is not None
-        desk.run("UPDATE export SET not_before = NULL")
+        assert (row["status"], row["starts"]) == ("queued", attempt)
+        assert row["due_at"] is not None
+        desk.run("UPDATE work SET due_at = NULL")
     row = desk.ring(export_id)
     assert (row["status"], row["error_code"]) == ("failed", "erreur")
     assert row["error_message"] == "Erreur interne : prévenez l'exploitant."
@@ -180,12 +179,12 @@ def test_a_volume_that_does_not_answer_is_waited_for(desk: Desk, monkeypatch: py
         with monkeypatch.context() as patch:
             fail_once(patch, "fsync", code, on=".part")
             row = desk.ring(export_id)
-        assert (row["status"], row["error_code"], row["attempts"]) == ("queued", "indisponible", 0)
+        assert (row["status"], row["error_code"], row["starts"]) == ("queued", "indisponible", 0)
         assert (
             row["error_message"] == f"Volume des exports injoignable ({errno.errorcode[code]}) : prévenez l'exploitant."
         )
-        assert row["retries"] == tries
-        desk.run("UPDATE export SET not_before = NULL")
+        assert row["waits"] == tries
+        desk.run("UPDATE work SET due_at = NULL")
     assert desk.ring(export_id)["status"] == "ready"
 
 
@@ -203,8 +202,8 @@ def test_a_worker_without_descriptors_fails_nobodys_file_and_says_that_it_cannot
                 desk.ring(export_id)
         assert is_worth_retrying(1000, caught.value)
         row = desk.row(export_id)
-        assert (row["status"], row["error_code"], row["attempts"]) == ("queued", "indisponible", 0)
-        desk.run("UPDATE export SET not_before = NULL")
+        assert (row["status"], row["error_code"], row["starts"]) == ("queued", "indisponible", 0)
+        desk.run("UPDATE work SET due_at = NULL")
     assert desk.ring(export_id)["status"] == "ready"
 
 
@@ -217,8 +216,8 @@ def test_a_worker_without_descriptors_takes_no_file_for_wrong(desk: Desk, monkey
         with pytest.raises(SchemaMismatchError):
             desk.ring(export_id)
     row = desk.row(export_id)
-    assert (row["status"], row["error_code"], row["attempts"]) == ("queued", "indisponible", 0)
-    desk.run("UPDATE export SET not_before = NULL")
+    assert (row["status"], row["error_code"], row["starts"]) == ("queued", "indisponible", 0)
+    desk.run("UPDATE work SET due_at = NULL")
     assert desk.ring(export_id)["status"] == "ready"
 
 
@@ -250,9 +249,9 @@ def _is_given_back(desk: Desk, export_id: int, error: type[Exception]) -> None:
     with pytest.raises(error):
         desk.ring(export_id)
     row = desk.row(export_id)
-    assert (row["status"], row["attempts"]) == ("queued", 0)
+    assert (row["status"], row["starts"]) == ("queued", 0)
     assert row["error_message"] == "Le serveur manque de ressources (ENOMEM) : prévenez l'exploitant."
-    desk.run("UPDATE export SET not_before = NULL")
+    desk.run("UPDATE work SET due_at = NULL")
 
 
 def test_the_blips_of_a_database_cost_no_start_and_no_lease(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -264,12 +263,11 @@ def test_the_blips_of_a_database_cost_no_start_and_no_lease(desk: Desk, monkeypa
             with pytest.raises(OperationalError):
                 desk.ring(export_id)
         row = desk.row(export_id)
-        assert (row["status"], row["attempts"], row["owner"], row["lease_until"]) == ("queued", 0, None, None)
+        assert (row["status"], row["starts"], row["owner"], row["lease_until"]) == ("queued", 0, None, None)
         assert row["error_message"].startswith("Base de données indisponible")
-        desk.run("UPDATE export SET not_before = NULL")
+        desk.run("UPDATE work SET due_at = NULL")
     assert desk.files() == []
-    row = desk.ring(export_id)
-    assert (row["status"], row["attempts"]) == ("ready", 1)
+    assert desk.ring(export_id)["status"] == "ready"
 
 
 def test_after_one_blip_the_row_may_be_taken_at_once(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -277,7 +275,7 @@ def test_after_one_blip_the_row_may_be_taken_at_once(desk: Desk, monkeypatch: py
     export_id = desk.ask()
     with pytest.raises(OperationalError):
         desk.ring(export_id)
-    assert desk.row(export_id)["not_before"] is None
+    assert desk.row(export_id)["due_at"] is None
     assert desk.ring(export_id)["status"] == "ready"
 
 
@@ -301,7 +299,7 @@ def test_a_row_is_given_back_as_soon_as_its_database_is_back(desk: Desk, monkeyp
     row = wait_until(
         lambda: (row := desk.row(export_id))["status"] == "queued" and row, message="the row to be given back"
     )
-    assert (row["attempts"], row["owner"], len(refused)) == (0, None, 3)
+    assert (row["starts"], row["owner"], len(refused)) == (0, None, 3)
 
 
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)

@@ -7,18 +7,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import RowMapping, event, text
+from sqlalchemy import RowMapping, event, text, update
 from sqlalchemy.exc import DBAPIError
 
 from schemas.vocabulary import Format
 from tests.integration.export_desk import COMMUNE, Desk, before_writing, fail_once, replace_writer
 from tests.parts.town import LIBREVILLE_TEMPLATE
 from tests.parts.wait import PATIENCE_SECONDS, wait_until
+from worker.db.types import utc_now
 from worker.errors import LeaseLostError
 from worker.exports import lease
 from worker.exports.lease import Heartbeat
 from worker.handlers.making import make_liste
 from worker.handlers.making.make_export import make_export
+from worker.work.models import Work, WorkState
 from worker.writers import Progress
 from worker.writers.electeurs_file import LISTE_FORMATS
 
@@ -27,9 +29,7 @@ pytestmark = [pytest.mark.integration, pytest.mark.database(LIBREVILLE_TEMPLATE)
 
 def test_a_row_whose_workers_died_three_times_fails(desk: Desk) -> None:
     export_id = desk.ask()
-    desk.run(
-        "UPDATE export SET status = 'running', owner = 'dead', attempts = 3, lease_until = '2000-01-01 00:00:00.000'"
-    )
+    desk.run("UPDATE work SET state = 'held', owner = 'dead', starts = 3, lease_until = '2000-01-01 00:00:00.000'")
     row = desk.ring(export_id)
     assert (row["status"], row["error_code"]) == ("failed", "arrets_repetes")
     assert row["error_message"] == "La production s'est arrêtée 3 fois avant la fin : prévenez l'exploitant."
@@ -38,9 +38,10 @@ def test_a_row_whose_workers_died_three_times_fails(desk: Desk) -> None:
 
 def test_a_row_at_work_elsewhere_is_left_alone(desk: Desk) -> None:
     export_id = desk.ask()
-    desk.run(
-        "UPDATE export SET status = 'running', owner = 'other', attempts = 3, lease_until = '2199-01-01 00:00:00.000'"
-    )
+    desk.run("UPDATE export SET status = 'running'")
+    with desk.engine.begin() as connection:
+        held = {"state": WorkState.HELD, "owner": "other", "lease_until": utc_now(20)}
+        connection.execute(update(Work).where(Work.subject == f"export:{export_id}").values(held))
     before = desk.row(export_id)
     assert desk.ring(export_id) == before
     assert desk.files() == []
@@ -51,9 +52,9 @@ def test_a_row_at_work_elsewhere_is_left_alone(desk: Desk) -> None:
 def test_a_worker_that_lost_its_lease_publishes_nothing(
     desk: Desk, monkeypatch: pytest.MonkeyPatch, format_: Format
 ) -> None:
-    before_writing(monkeypatch, lambda: desk.run("UPDATE export SET owner = 'other', attempts = 2"))
+    before_writing(monkeypatch, lambda: desk.run("UPDATE work SET owner = 'other', starts = 2"))
     row = desk.ring(desk.ask(format_=format_))
-    assert (row["status"], row["owner"], row["attempts"]) == ("running", "other", 2)
+    assert (row["status"], row["owner"], row["starts"]) == ("running", "other", 2)
     assert (row["sha256"], row["finished_at"], row["error_code"]) == (None, None, "")
     assert desk.files() == []
 
@@ -63,7 +64,7 @@ def test_a_lost_lease_is_noticed_while_writing(desk: Desk, monkeypatch: pytest.M
     real = LISTE_FORMATS[Format.CSV].write
 
     def write(connection: Any, spec: Any, sink: Any, progress: Progress, **options: bool) -> int:  # noqa: ANN401
-        desk.run("UPDATE export SET owner = 'other'")
+        desk.run("UPDATE work SET owner = 'other'")
         wait_until(lambda: _raises_lease_lost(progress), message="the heartbeat to see that the lease is lost")
         noticed.append(True)
         return real(connection, spec, sink, progress, **options)
@@ -82,14 +83,14 @@ def test_a_worker_that_wakes_up_late_does_not_touch_the_file_of_its_successor(
     export_id = desk.ask()
 
     def succeed() -> None:
-        desk.run("UPDATE export SET lease_until = '2000-01-01 00:00:00.000'")
+        desk.run("UPDATE work SET lease_until = '2000-01-01 00:00:00.000'")
         make_export(export_id, desk.services)
         seen.update({path: path.stat().st_ino for path in (desk.root / COMMUNE).glob("liste-*")})
 
     seen: dict[Path, int] = {}
     before_writing(monkeypatch, succeed)
     row = desk.ring(export_id)
-    assert (row["status"], row["attempts"]) == ("ready", 2)
+    assert row["status"] == "ready"
     assert len(seen) == 2
     assert {path: path.stat().st_ino for path in seen} == seen
     assert desk.files() == sorted(path.name for path in seen)
@@ -99,7 +100,7 @@ def test_a_worker_that_wakes_up_late_does_not_touch_the_file_of_its_successor(
 def test_a_failure_after_the_lease_was_lost_is_nobodys_business(
     desk: Desk, monkeypatch: pytest.MonkeyPatch, code: int
 ) -> None:
-    before_writing(monkeypatch, lambda: desk.run("UPDATE export SET owner = 'other'"))
+    before_writing(monkeypatch, lambda: desk.run("UPDATE work SET owner = 'other'"))
     fail_once(monkeypatch, "fsync", code, on=".part")
     assert desk.ring(desk.ask())["owner"] == "other"
 
@@ -120,7 +121,7 @@ def test_a_job_that_stands_still_loses_its_lease_and_its_process(desk: Desk, mon
     export_id = desk.ask()
     desk.ring(export_id)
     (row,) = seen
-    assert (row["status"], row["owner"], row["attempts"]) == ("queued", None, 0)
+    assert (row["status"], row["owner"], row["starts"]) == ("queued", None, 0)
     assert row["error_message"] == "La production n'avançait plus : prévenez l'exploitant."
     assert desk.row(export_id) == row, "what it does afterwards changes nothing"
     assert desk.files() == []

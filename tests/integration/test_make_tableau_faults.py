@@ -63,9 +63,9 @@ def _in_the_middle(monkeypatch: pytest.MonkeyPatch, action: Callable[[Progress],
 
 
 def test_a_worker_that_lost_its_lease_publishes_nothing(desk: TableauDesk, monkeypatch: pytest.MonkeyPatch) -> None:
-    _in_the_middle(monkeypatch, lambda _: desk.run("UPDATE export SET owner = 'other', attempts = 2"))
+    _in_the_middle(monkeypatch, lambda _: desk.run("UPDATE work SET owner = 'other', starts = 2"))
     row = desk.ring(_ask(desk))
-    assert (row["status"], row["owner"], row["attempts"]) == ("running", "other", 2)
+    assert (row["status"], row["owner"], row["starts"]) == ("running", "other", 2)
     assert (row["sha256"], row["pages"], row["finished_at"], row["error_code"]) == (None, None, None, "")
     assert desk.files() == []
 
@@ -76,9 +76,9 @@ def test_a_retry_gives_the_same_bytes(desk: TableauDesk, monkeypatch: pytest.Mon
     export_id = _ask(desk)
     fail_once(monkeypatch, "fsync", errno.ENOSPC, on=".part")
     row = desk.ring(export_id)
-    assert (row["status"], row["error_code"], row["attempts"]) == ("queued", "disque_plein", 0)
+    assert (row["status"], row["error_code"], row["starts"]) == ("queued", "disque_plein", 0)
     assert desk.files() == sorted(_files(unharmed.row))
-    desk.run("UPDATE export SET not_before = NULL")
+    desk.run("UPDATE work SET due_at = NULL")
     retried = desk.finish(export_id)
     assert retried.content == unharmed.content
     assert retried.anomalies == unharmed.anomalies

@@ -25,6 +25,7 @@ from worker.monitoring.exporter import MARGIN, Exporter
 from worker.monitoring.metrics import METRICS
 from worker.notifier.channels.delivery import DeliveryDelayedError
 from worker.notifier.channels.mail import Mailer
+from worker.work.models import WorkState
 
 pytestmark = [pytest.mark.database(TEMPLATE), pytest.mark.desk(opened_by=Desk.open)]
 
@@ -150,15 +151,18 @@ def test_a_mail_that_may_have_come_twice_is_counted(desk: Desk) -> None:
 
 
 def test_files_under_way_are_told_by_where_they_stand(desk: Desk) -> None:
+    waits, held = make_export("2=queued", "2", created_at=utc_now(-30)), {"state": WorkState.HELD}
+    delayed = make_export("3=queued", "3", created_at=utc_now(-600), error_code="disque_plein")
+    running = [make_export(f"{number}=running", str(number), created_at=utc_now(-20)) for number in (4, 5, 6)]
     desk.ask(
         make_export("1=queued", "1", created_at=utc_now(-40)),
-        make_export("2=queued", "2", created_at=utc_now(-30), not_before=utc_now(-1)),
-        make_export("3=queued", "3", created_at=utc_now(-600), not_before=utc_now(300), error_code="disque_plein"),
-        make_export("4=running", "4", created_at=utc_now(-20), lease_until=utc_now(30)),
-        make_export("5=running", "5", created_at=utc_now(-20), lease_until=utc_now(30)),
-        make_export("6=running", "6", created_at=utc_now(-20), lease_until=utc_now(-1)),
+        *(waits, delayed, *running),
         make_export("7=queued", "7", created_at=utc_now(-9000), is_bulk=True),
     )
+    desk.change_file(waits, due_at=utc_now(-1))
+    desk.change_file(delayed, due_at=utc_now(300))
+    for file, seconds in zip(running, (30, 30, -1), strict=True):
+        desk.change_file(file, **held, lease_until=utc_now(seconds))
 
     seen = look(desk)
 

@@ -234,7 +234,7 @@ def test_a_tableau_that_is_being_made_prints_no_address_of_who_is_protected_mean
     monkeypatch.setattr(make_tableau, "write_report", write_report)
     (number,) = _tableau(desk, VINGT)
     row = desk.ring(number)
-    assert (row["status"], row["attempts"]) == ("queued", 0)
+    assert (row["status"], row["starts"]) == ("queued", 0)
     assert desk.ring(number)["status"] == "ready"
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from threading import Thread
+from typing import Any
 
 import pytest
 from sqlalchemy import Connection, text, update
@@ -29,6 +30,7 @@ from worker.exports.models import Export
 from worker.exports.records import settle
 from worker.housekeeping.housekeeping import sweep
 from worker.notifier.notify import FAILED
+from worker.work.models import WorkState
 
 pytestmark = [pytest.mark.database(TEMPLATE), pytest.mark.desk(opened_by=Desk.open)]
 
@@ -95,20 +97,22 @@ def test_an_event_published_but_not_recorded_comes_again_as_the_same_event(desk:
 
 
 def test_the_sweep_rings_forgotten_and_orphaned_rows_once(desk: Desk) -> None:
-    forgotten = [
-        make_export("1=queued", "never rung"),
-        make_export("2=queued", "rung long ago", rung_at=utc_now(-31)),
-        make_export("3=queued", "has waited", rung_at=utc_now(-10), not_before=utc_now(-1)),
-        make_export("4=running", "owner died", rung_at=utc_now(-10), lease_until=utc_now(-1)),
+    held = {"state": WorkState.HELD}
+    works: list[dict[str, Any]] = [
+        {},
+        {"enqueued_at": utc_now(-31)},
+        {"due_at": utc_now(-1)},
+        held | {"lease_until": utc_now(-1)},
+        {"enqueued_at": utc_now(-5)},
+        {"due_at": utc_now(60)},
+        held | {"lease_until": utc_now(30)},
+        held | {"enqueued_at": utc_now(-5), "lease_until": utc_now(-10)},
     ]
-    desk.ask(
-        *forgotten,
-        make_export("5=queued", "just rung", rung_at=utc_now(-5)),
-        make_export("6=queued", "has to wait", not_before=utc_now(60)),
-        make_export("7=running", "owner lives", rung_at=utc_now(-60), lease_until=utc_now(30)),
-        make_export("8=running", "owner died, just rung", rung_at=utc_now(-5), lease_until=utc_now(-10)),
-        make_export("9", "ready", rung_at=utc_now(-60)),
-    )
+    files = [make_export(f"{number}=queued", str(number)) for number in range(len(works))]
+    desk.ask(*files, make_export("9", "ready"))
+    for file, values in zip(files, works, strict=True):
+        desk.change_file(file, **{"state": WorkState.DUE} | values)
+    forgotten = files[:4]
     rung: list[Doorbell] = []
 
     assert sweep(desk.engine, rung.extend) == 4

@@ -64,10 +64,12 @@ _PAST = (
        {numbers} SELECT i, '/past', CAST(i AS TEXT), '{liste_export}', '', {commune}, '{agent}', {at}, 'accepted', '',
                         {past}, {past} FROM numbers""",
     """INSERT INTO export (id, request_id, part, code_commune, liste, format, file_name, label, status, created_at,
-                           anomalies, owner, rung_at, finished_at, purged_at)
+                           anomalies, finished_at, purged_at)
        {numbers} SELECT i, i, 'P.csv', {commune}, 'P', 'csv', 'past-' || i, CAST(i AS TEXT),
-                        CASE WHEN {is_past} THEN 'ready' ELSE 'queued' END, {at}, {empty}, 'worker-1', {at},
+                        CASE WHEN {is_past} THEN 'ready' ELSE 'queued' END, {at}, {empty},
                         {past}, {past} FROM numbers""",
+    """INSERT INTO work (kind, subject, enqueued_at, created_at)
+       {numbers} SELECT 'liste', 'export:' || i, {at}, {at} FROM numbers WHERE NOT ({is_past})""",
     """INSERT INTO notification (request_id, recipient, kind, channel, address, message_id, code_commune, created_at,
                                  ended_at, sent_at)
        {numbers} SELECT i, 'past@libreville.example', 'pret', 'courriel', 'past@libreville.example', CAST(i AS TEXT),

@@ -60,7 +60,7 @@ def test_a_lost_doorbell_is_rung_again_by_the_sweep(town: Town) -> None:
     worker.end(SIGTERM)
     assert len(town.queue("listes")) == 1
     with town.engine.begin() as connection:
-        connection.exec_driver_sql("UPDATE export SET rung_at = NULL")
+        connection.exec_driver_sql("UPDATE work SET enqueued_at = NULL")
     town.start_notifier()
     town.start_worker("-Q", "listes")
     assert town.wait_for(event)[0]["electeurs"] == 20

@@ -65,7 +65,7 @@ def test_killed_in_the_middle_the_next_start_finishes_the_files(tmp_path: Path, 
     interrupted.kill()
     assert "ready" not in {status for status, name, _ in _exports(tmp_path) if "-P-" in name and name.endswith("xml")}
     with closing(sqlite3.connect(tmp_path / "prefecture.db")) as connection, connection:
-        connection.execute("UPDATE export SET attempts = 29 WHERE status <> 'ready'")
+        connection.execute("UPDATE work SET starts = 29 WHERE kind = 'liste'")
     assert _run(tmp_path, "export-liste", "--commune", "13900", "--liste", "CE").returncode == 0
 
     exports = _exports(tmp_path)

@@ -17,6 +17,8 @@ from worker.exports.models import Export
 from worker.housekeeping.housekeeping import sweep
 from worker.messaging.broker import build_broker
 from worker.messaging.queues import DoorbellQueues, count_doorbells
+from worker.work.models import FILES, WorkState
+from worker.work.queue import withdraw
 
 pytestmark = [pytest.mark.integration, pytest.mark.database(TEMPLATE), pytest.mark.desk(opened_by=Desk.open)]
 
@@ -49,10 +51,10 @@ class Queue:
 
 def wait_in_queue(desk: Desk, number: int, **fields: object) -> list[int]:
     """Rows that have rung long ago, the oldest first."""
-    rows = [
-        make_export(f"{index}=queued", str(index), rung_at=utc_now(index - 3600), **fields) for index in range(number)
-    ]
+    rows = [make_export(f"{index}=queued", str(index), **fields) for index in range(number)]
     desk.ask(*rows)
+    for index, row in enumerate(rows):
+        desk.change_file(row, enqueued_at=utc_now(index - 3600))
     return [row.id for row in rows]
 
 
@@ -61,6 +63,7 @@ def serve(desk: Desk, queue: Queue, number: int) -> None:
     taken = [queue.messages.popleft() for _ in range(min(number, len(queue.messages)))]
     with desk.engine.begin() as connection:
         connection.execute(update(Export).where(Export.id.in_(taken)).values(status=ExportStatus.READY))
+        withdraw(connection, FILES, taken)
 
 
 def waiting(desk: Desk) -> set[int]:
@@ -122,8 +125,9 @@ def test_a_ring_that_is_lost_again_is_repeated(desk: Desk) -> None:
 
 def test_a_row_whose_worker_died_does_not_wait_for_the_queue_to_shrink(desk: Desk) -> None:
     rows = wait_in_queue(desk, 20)
-    orphan = make_export("orphan=running", "orphan", rung_at=utc_now(-60), lease_until=utc_now(-1))
+    orphan = make_export("orphan=running", "orphan")
     desk.ask(orphan, event_id="orphan")
+    desk.change_file(orphan, state=WorkState.HELD, lease_until=utc_now(-1))
     queue = Queue()
     queue.messages.extend(rows)
     assert sweep(desk.engine, queue.ring, count=queue.count) == 1
@@ -134,8 +138,9 @@ def test_a_row_whose_worker_died_does_not_wait_for_the_queue_to_shrink(desk: Des
 @pytest.mark.slow
 def test_each_queue_is_counted_by_itself(desk: Desk) -> None:
     bulk = wait_in_queue(desk, 3, is_bulk=True)
-    single, tableau = make_export("P.csv=queued", rung_at=utc_now(-60)), make_tableau("vingt_jours.P.commune=queued")
+    single, tableau = make_export("P.csv=queued"), make_tableau("vingt_jours.P.commune=queued")
     desk.ask(single, tableau, event_id="alone")
+    desk.change_file(single, enqueued_at=utc_now(-60))
     rung: list[Doorbell] = []
     assert sweep(desk.engine, rung.extend, count=lambda: {LISTES: 1, LISTES_BULK: 1, TABLEAUX: 5}) == 3
     assert rung == [*(Doorbell(row, *LISTES_BULK) for row in bulk[:2]), Doorbell(tableau.id, *TABLEAUX)]

@@ -1,10 +1,9 @@
 """No neighbour is felt: whoever asks for much is served in turn with whoever asks for little."""
 
 from collections.abc import Iterable
-from typing import Any
 
 import pytest
-from sqlalchemy import Connection, select, update
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from schemas.envelope import CloudEvent
@@ -13,10 +12,8 @@ from schemas.vocabulary import ExportStatus
 from tests.integration.depots_desk import DepotsDesk
 from tests.integration.export_desk import COMMUNE
 from tests.parts.town import AGENT, LIBREVILLE_TEMPLATE
-from worker.exports import records
 from worker.exports.models import Export, Request
 from worker.exports.records import settle
-from worker.handlers.making import make_export
 from worker.handlers.requests.ingest_request import ingest_request
 from worker.housekeeping.housekeeping import sweep
 from worker.work.models import WorkKind
@@ -62,28 +59,6 @@ def test_a_clerk_is_served_next_however_much_another_asked_for(desk: DepotsDesk,
     assert _serve(desk, 6) == "hhhh" + "hchc" + "hhhhhh", "who gave way is served by the doorbell of who did not"
     assert not desk.enqueued
     assert not sweep(desk.engine, desk.enqueued.extend, grace_seconds=60)
-
-
-@pytest.mark.slow
-def test_of_two_doorbells_at_once_each_serves_a_row(desk: DepotsDesk, monkeypatch: pytest.MonkeyPatch) -> None:
-    _send(desk, HOG, 2, bulk=True)
-    _send(desk, CLERK, 1, bulk=True)
-    assert _serve(desk, 1) == "h"
-    late, early = desk.enqueued
-    claim = records.claim
-
-    def claim_after_another(connection: Connection, export_id: int, owner: str, **limits: Any) -> bool:  # noqa: ANN401
-        if export_id == early.row_id:  # between its look and its claim, the doorbell of the later row rings
-            monkeypatch.setattr(make_export, "claim", claim)
-            desk.ring(late.row_id)
-        return claim(connection, export_id, owner, **limits)
-
-    if desk.engine.dialect.name == "postgresql":
-        monkeypatch.setattr(make_export, "claim", claim_after_another)
-    else:
-        desk.ring(late.row_id)  # SQLite has one writer at a time: one doorbell after the other
-    desk.ring(early.row_id)
-    assert _serve(desk, 0) in {"hch", "hhc"}
 
 
 def test_what_is_told_first_is_single_and_then_each_account_in_turn(desk: DepotsDesk) -> None:

@@ -213,6 +213,7 @@ def test_what_was_due_is_work(engine: Engine) -> None:
         ("mail", "request:2", "courriel:mairie@libreville.example"),
         ("deferred", "deferred_event:1", ""),
         ("preview", "preview:1", ""),
+        ("liste", "export:3", ""),
     ]
     assert {tuple(row[3:]) for row in found} == {(0, "due")}
 

@@ -49,10 +49,10 @@ def test_an_empty_directory_in_its_place_is_waited_for(desk: Desk) -> None:
     _guard(desk)  # another process, which never saw it
     export_id = desk.ask()
     row = desk.ring(export_id)
-    assert (row["status"], row["error_code"], row["attempts"]) == ("queued", "volume_absent", 0)
+    assert (row["status"], row["error_code"], row["starts"]) == ("queued", "volume_absent", 0)
     assert row["error_message"] == "Volume des exports absent, ou un autre à sa place : prévenez l'exploitant."
     put_back()
-    desk.run("UPDATE export SET not_before = NULL")
+    desk.run("UPDATE work SET due_at = NULL")
     assert desk.ring(export_id)["status"] == "ready"
 
 
@@ -64,7 +64,7 @@ def test_a_volume_that_is_taken_away_under_a_file_gets_it_later(desk: Desk, monk
     export_id = desk.ask()
     assert desk.ring(export_id)["error_code"] == "volume_absent"
     returned[0]()
-    desk.run("UPDATE export SET not_before = NULL")
+    desk.run("UPDATE work SET due_at = NULL")
     assert desk.ring(export_id)["status"] == "ready"
 
 
@@ -86,7 +86,7 @@ def test_an_empty_directory_is_not_marked_where_the_record_knows_files(desk: Des
     export_id = desk.ask()
     assert desk.ring(export_id)["error_code"] == "volume_absent"
     put_back()
-    desk.run("UPDATE export SET not_before = NULL")
+    desk.run("UPDATE work SET due_at = NULL")
     assert desk.ring(export_id)["status"] == "ready"
     assert (desk.root / SENTINEL).is_file()
 

@@ -313,8 +313,6 @@ schemas/
     - is_of_twenty_days = bool(scrutin) and not publication_due
     + is_of_twenty_days = True
 worker/
-  test_a_worker_that_lost_its_row_imports_nothing
-    - queue.hold(connection, claim)
   test_a_link_or_a_missing_file_is_not_read
     - if stat.S_ISREG(path.lstat().st_mode):
     + if stat.S_ISREG(path.stat().st_mode):
@@ -388,6 +386,9 @@ worker/access/
   test_another_is_refused_with_a_reason_and_nobody_is_mailed
     - return self._services.is_embedded or self.facts.is_sender(self.sender, commune)
     + return True
+worker/arrivals.py
+  test_a_worker_that_lost_its_row_imports_nothing
+    - queue.hold(connection, claim)
 worker/cli/
   test_to_find_the_address_of_an_agent_who_left
     - mask_mail_addresses(connection, left)
@@ -595,10 +596,6 @@ worker/exports/
   test_a_lost_lease_is_noticed_while_writing
     - self._lost.set()
   test_a_clerk_is_served_next_however_much_another_asked_for
-    - Export.turn < before if waits else
-    + Export.turn < 0 if waits else
-    - if waits else Export.rung_at.is_(None)
-    + if waits else Export.turn < 0
     - return Turn((first or 0) + waiting, waiting)
     + return Turn(0, waiting)
   test_the_file_of_a_row_that_came_to_nothing_goes_after_an_hour
@@ -630,18 +627,12 @@ worker/exports/
     - list(_find(connection, withdrawal, listes, lambda of_listes: restart(connection, of_listes)))
     + list(_find(connection, withdrawal, listes))
   test_another_trouble_is_waited_for_anew
-    - return export.retries if export.error_code == error.code else 0
-    + return export.retries
+    - return claim.waits if export.error_code == error.code else 0
+    + return claim.waits
   test_make_liste_lease.py::test_a_worker_that_lost_its_lease_publishes_nothing
   test_make_liste_lease.py::test_a_worker_that_wakes_up_late_does_not_touch_the_file_of_its_successor
-    - return and_(Export.id == export_id, LEASE.is_held_by(owner), Export.status == ExportStatus.RUNNING)
-    + return Export.id == export_id
-  test_a_row_at_work_elsewhere_is_left_alone
-    - return or_(waits, and_(Export.status == ExportStatus.RUNNING, LEASE.is_expired()))
-    + return or_(waits, Export.status == ExportStatus.RUNNING)
-  test_a_row_whose_workers_died_three_times_fails
-    - exhausted = Export.attempts >= max_attempts
-    + exhausted = Export.attempts > max_attempts
+    - queue.require_held(queue.finish(connection, [claim]))
+    + queue.finish(connection, [claim])
   test_a_worker_that_freezes_while_it_publishes_does_not_keep_the_row[postgresql]
     - SET LOCAL idle_in_transaction_session_timeout = '15s'
     + SELECT 1
@@ -654,15 +645,6 @@ worker/exports/
   test_a_request_is_not_told_before_its_last_file
     - files.exists(), ~files.where(IS_UNFINISHED).exists())
     + files.exists())
-  test_the_sweep_rings_forgotten_and_orphaned_rows_once
-    - .values(rung_at=utc_now())
-    + .values(rung_at=Export.rung_at)
-  test_the_first_file_that_is_made_again_ends_the_wait_of_all_that_met_the_same
-    - Export.rung_at: None, Export.retries: Export.retries - 1}
-    + Export.rung_at: None}
-  test_a_row_whose_worker_died_does_not_wait_for_the_queue_to_shrink
-    - return or_(waits, and_(Export.status == ExportStatus.RUNNING, LEASE.is_expired()))
-    + return waits
   test_a_tableau_is_provisional_until_its_last_day_is_over_in_the_commune
     - is_provisoire = file.final_on is not None and civil_day(now, request.code_commune) < file.final_on
     + is_provisoire = False
@@ -761,17 +743,16 @@ worker/handlers/declarations/
     + return recall_tableaux(connection, withdrawal, [])
     - if demande.until != dates_of(asked, demande.type, known)["until"]:
 worker/handlers/making/
+  test_a_row_whose_workers_died_three_times_fails
+    - if claim.starts > services.max_attempts:
   test_the_blips_of_a_database_cost_no_start_and_no_lease
     - counts=not isinstance(reason, TransientError))
     + counts=True)
   test_a_worker_without_descriptors_takes_no_file_for_wrong
     - if not isinstance(reason, TransientError) and (services.exhausted.is_set() or lacks_descriptors()):
-  test_of_two_doorbells_at_once_each_serves_a_row[postgresql]
-    - _LOOKS = 2
-    + _LOOKS = 1
   test_the_first_file_that_is_made_again_ends_the_wait_of_all_that_met_the_same
-    - if codes := frozenset(services.met):
-    + if codes := frozenset[str]():
+    - if errors := frozenset(services.met):
+    + if errors := frozenset[str]():
   test_the_validation_of_an_xml_file_is_announced
     - heartbeat.expect(STILL_SECONDS + stored.size / VALIDATED_BYTES_PER_SECOND)
   test_a_missing_line_fails_the_export
@@ -826,7 +807,7 @@ worker/handlers/requests/
     - return commune if commune and authorization.allows(commune) else ""
     + return commune
   test_a_request_read_while_the_broker_is_away_rings_at_the_next_sweep
-    - take_back_exports(services.engine, files)
+    - take_back_enqueued(services.engine, doorbells)
   test_beyond_the_quota_one_is_refused_and_no_other
     - if next_turn.waiting >= limit:
   test_what_was_deposited_asks_for_a_reason_which_the_trail_alone_keeps
@@ -1231,6 +1212,15 @@ worker/solo/
     - backups=backups if is_alone else None
     + backups=backups
 worker/work/
+  test_the_sweep_rings_forgotten_and_orphaned_rows_once
+    - .where(Work.id.in_(first.select())).values(enqueued_at=utc_now())
+    + .where(Work.id.in_(first.select())).values(enqueued_at=Work.enqueued_at)
+  test_the_first_file_that_is_made_again_ends_the_wait_of_all_that_met_the_same
+    - Work.waits: Work.waits - 1, Work.enqueued_at: None}
+    + Work.enqueued_at: None}
+  test_a_row_whose_worker_died_does_not_wait_for_the_queue_to_shrink
+    - return or_(is_due, and_(_state_of(row, WorkState.HELD), is_over))
+    + return is_due
   test_what_is_told_first_is_single_and_then_each_account_in_turn
     - .order_by(one.lane, one.fair_tag, one.id)
     + .order_by(one.id)

@@ -38,6 +38,8 @@ from worker.exports.models import Export
 from worker.exports.records import is_overdue, wait_seconds
 from worker.messaging import middleware
 from worker.messaging.middleware import WaitForDatabase
+from worker.work.models import WorkKind
+from worker.work.queue import Claim
 
 RETRY_SECONDS, MAX_ATTEMPTS = 3600.0, 3
 SQLITE_NAMES = {"READONLY": "SQLITE_READONLY_DBMOVED", "IOERR": "SQLITE_IOERR_FSYNC", OTHERS: "SQLITE_CORRUPT"}
@@ -223,22 +225,27 @@ def test_nothing_is_held_once_the_process_is_to_stop() -> None:
 
 def _made_at(error: Exception, ends: float, chance: random.Random) -> float:
     """When a file is made, on a simulated clock: each start that the sweep makes before `ends` fails with `error`."""
-    export, clock = Export(retries=0, error_code="", attempts=0), 0.0
+    export, clock, starts, waits = Export(error_code=""), 0.0, 0, 0
     while True:
         clock += chance.uniform(0, services.SWEEP_SECONDS)
-        assert export.attempts < MAX_ATTEMPTS
-        export.attempts += 1
+        assert starts < MAX_ATTEMPTS
+        starts += 1
         if clock >= ends:
             return clock
         reason = conclude(error)
         is_locked = find_policy(error).code in {"57014", "55P03", "40001", "40P01"}
         if isinstance(reason, DatabaseAwayError) and not is_locked:
             clock = ends  # nothing can be written before
-        assert not is_overdue(export, reason, RETRY_SECONDS)
-        tries = export.retries if export.error_code == reason.code else 0
-        export.retries, export.error_code = tries + 1, reason.code
-        export.attempts -= isinstance(reason, TransientError)
+        assert not is_overdue(export, make_claim(starts, waits), reason, RETRY_SECONDS)
+        tries = waits if export.error_code == reason.code else 0
+        waits, export.error_code = tries + 1, reason.code
+        starts -= isinstance(reason, TransientError)
         clock += wait_seconds(tries, reason)
+
+
+def make_claim(starts: int = 1, waits: int = 0) -> Claim:
+    """A work that was claimed so many times."""
+    return Claim(1, WorkKind.LISTE, "export:1", "", 0, 0, starts, waits, 0.0, "me")
 
 
 @pytest.mark.parametrize(
@@ -259,6 +266,6 @@ def test_after_an_outage_a_lone_file_is_begun_again_soon(shortest: float, longes
 
 def test_another_trouble_is_waited_for_anew() -> None:
     """However long the first was."""
-    export = Export(retries=1000, error_code=DiskFullError.code)
-    assert is_overdue(export, DiskFullError(), RETRY_SECONDS)
-    assert not is_overdue(export, DatabaseAwayError(), RETRY_SECONDS)
+    export, claim = Export(error_code=DiskFullError.code), make_claim(waits=1000)
+    assert is_overdue(export, claim, DiskFullError(), RETRY_SECONDS)
+    assert not is_overdue(export, claim, DatabaseAwayError(), RETRY_SECONDS)

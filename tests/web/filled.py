@@ -18,10 +18,7 @@ _LEFT_FAILED = (
     "size = NULL, sha256 = NULL WHERE id = {}"
 )
 _LEFT_CANCELLED = "UPDATE export SET status = 'cancelled', size = NULL, sha256 = NULL WHERE id = {}"
-_LEFT_WAITING = (
-    "UPDATE export SET status = 'queued', size = NULL, sha256 = NULL, finished_at = NULL, "
-    "rung_at = now(), not_before = now() + interval '1 day' WHERE id = {}"
-)
+_LEFT_WAITING = "UPDATE export SET status = 'queued', size = NULL, sha256 = NULL, finished_at = NULL WHERE id = {}"
 _FIT = "UPDATE export SET bloquantes = 0, a_completer = 0, provisoire_until = NULL WHERE id = {}"
 _RIGHT = f"UPDATE agent SET may_protect = true WHERE name = '{CLERK}'"  # noqa: S608 — ours
 _WITHOUT_MOTIF = "UPDATE mouvement SET categorie = '' WHERE id IN (SELECT min(id) FROM mouvement GROUP BY nature)"

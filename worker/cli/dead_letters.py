@@ -295,6 +295,8 @@ _LABELS = {
     WorkKind.RECIPIENTS: "liste des destinataires",
     WorkKind.MAIL: "courriel",
     WorkKind.MESSAGE: "discussion ou webhook",
+    WorkKind.LISTE: "fichier de liste",
+    WorkKind.TABLEAU: "tableau",
     WorkKind.PREVIEW: "export du REU",
     WorkKind.DEFERRED: "événement en attente",
 }
@@ -309,7 +311,7 @@ def work() -> None:
 
 @click.command("list")
 def list_works() -> None:
-    """Compter ce qui est à publier ou à envoyer, et ce qui a été abandonné."""
+    """Compter ce qui est à produire, à publier ou à envoyer, et ce qui a été abandonné."""
     from worker.work.queue import count_works
 
     with worker_database() as engine, engine.connect() as connection:

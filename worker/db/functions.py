@@ -41,8 +41,7 @@ $$ BEGIN NEW.facts := 1; RETURN NEW; END $$
 """
 
 # By signature: result and body. `purge_versions` takes the lock of imports (worker/registre/imports/history.py): it
-# leaves alone what an import at work has written. `lock_exports` exists because PostgreSQL wants the right to update a
-# whole table for that lock.
+# leaves alone what an import at work has written.
 _FUNCTIONS = {
     "keep_audit()": (
         "trigger",
@@ -144,7 +143,6 @@ _FUNCTIONS = {
       RETURN removed;
     END""",
     ),
-    "lock_exports()": ("void", "BEGIN LOCK TABLE export IN SHARE ROW EXCLUSIVE MODE; END"),
 }
 
 

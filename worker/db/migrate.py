@@ -65,7 +65,6 @@ _REQUESTS: _Grants = (
     ("USAGE", "SEQUENCE protection_id_seq, recall_id_seq"),
     *_DOES_WORK,
     *_TRAIL,
-    ("EXECUTE", "FUNCTION lock_exports()"),
 )
 """Record requests and declarations."""
 
@@ -74,14 +73,13 @@ _ANY_FILE: _Grants = (
     ("SELECT", "protection, request"),
     ("SELECT (name)", "agent"),
     ("SELECT, UPDATE (marked_at)", "volume"),
-    ("UPDATE (attempts, error_code, error_message, finished_at, lease_until, not_before, owner, retries)", "export"),
-    ("UPDATE (lines_written, rung_at, started_at, status)", "export"),
+    ("UPDATE (error_code, error_message, finished_at, lines_written, started_at, status)", "export"),
     ("UPDATE (a_completer, anomalies, bloquantes, differences, electeurs, mineurs, pages)", "export"),
     ("UPDATE (reconciliation, remarques)", "export"),
     ("UPDATE (purged_at, rests_on, sha256, size, verified_at)", "export"),
     ("SELECT, INSERT, DELETE", "piece"),
     ("UPDATE (completed_at)", "request"),
-    *_ADDS_WORK,
+    *_DOES_WORK,
     *_TRAIL,
 )
 """Claim a row, read the register, finish the row. The accounts that make files cannot insert requests."""
@@ -111,10 +109,9 @@ _GRANTS: Mapping[str, _Grants] = {
         # An import that is undone, or of another day: its mouvements, and the files to be made again.
         ("DELETE, UPDATE (date_mouvement, date_tableau)", "mouvement"),
         ("DELETE", "doubt, homonym"),
-        ("SELECT (a_completer, attempts, bloquantes, code_commune, downloaded_at, edition, id, kind, label)", "export"),
+        ("SELECT (a_completer, bloquantes, code_commune, downloaded_at, edition, id, kind, label)", "export"),
         ("SELECT (liste, provisoire_until, recall_id, rests_on, status)", "export"),
-        ("UPDATE (attempts, label, lease_until, owner, recall_id, rung_at, status)", "export"),
-        ("EXECUTE", "FUNCTION lock_exports()"),
+        ("UPDATE (label, recall_id, status)", "export"),
         ("SELECT (deposited_on, export_id, verdict)", "depot"),
         ("SELECT (export_id, published_on)", "publication"),
         ("SELECT (id), INSERT", "recall"),
@@ -135,7 +132,7 @@ _GRANTS: Mapping[str, _Grants] = {
         ("SELECT", "piece, scrutin, volume"),
         ("SELECT (name)", "sender"),
         ("SELECT, UPDATE (finished_at, status)", "preview"),
-        ("UPDATE (owner, purged_at, rung_at)", "export"),
+        ("UPDATE (is_being_purged, purged_at)", "export"),
         ("UPDATE (notified_at)", "request"),
         ("SELECT, INSERT, UPDATE, DELETE", "work"),
         ("SELECT, INSERT, UPDATE", "notification"),

@@ -21,7 +21,7 @@ from worker.db.engine import snapshot
 from worker.db.types import utc_now
 from worker.exports.models import Export
 from worker.exports.naming import main_name
-from worker.exports.records import ABANDONED_SECONDS, FILES_SIZE, IS_ABANDONED, PURGE, mark_verified
+from worker.exports.records import ABANDONED_SECONDS, FILES_SIZE, IS_ABANDONED, mark_verified
 from worker.exports.storage import DIRECTORY_MODE, FILE_MODE, ForeignNameError, Storage
 
 _WHOLE = joinedload(Export.request), selectinload(Export.pieces)
@@ -191,7 +191,7 @@ _SLICE = 500
 class _Row(NamedTuple):
     id: int
     purged_at: datetime | None
-    owner: str | None
+    is_being_purged: bool
     is_abandoned: bool
 
 
@@ -224,7 +224,7 @@ def _find(engine: Engine, paths: Sequence[Path], seconds: float) -> Iterator[Orp
         if row is None:
             if _age(path) > seconds:
                 yield Orphan(path, None)
-        elif row.purged_at is not None and row.owner != PURGE and path.exists():
+        elif row.purged_at is not None and not row.is_being_purged and path.exists():
             yield Orphan(path, row.id)
         elif row.is_abandoned and path.exists():
             yield Orphan(path, row.id, is_abandoned=True)
@@ -233,13 +233,13 @@ def _find(engine: Engine, paths: Sequence[Path], seconds: float) -> Iterator[Orp
 def _read_rows(engine: Engine, names: Iterable[str]) -> Mapping[tuple[str, str], _Row]:
     abandoned = and_(IS_ABANDONED, Export.finished_at <= utc_now(-ABANDONED_SECONDS))
     columns = (
-        *(Export.code_commune, Export.file_name, Export.id, Export.purged_at, Export.owner),
+        *(Export.code_commune, Export.file_name, Export.id, Export.purged_at, Export.is_being_purged),
         abandoned.label("is_abandoned"),
     )
     with snapshot(engine) as connection:
         rows = connection.execute(select(*columns).where(Export.file_name.in_(names))).all()
     return {
-        (row.code_commune, row.file_name): _Row(row.id, row.purged_at, row.owner, bool(row.is_abandoned))
+        (row.code_commune, row.file_name): _Row(row.id, row.purged_at, row.is_being_purged, bool(row.is_abandoned))
         for row in rows
     }
 

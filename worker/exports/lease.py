@@ -5,37 +5,24 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextvars import copy_context
-from datetime import datetime
-from functools import cache, partial
+from functools import partial
 from types import TracebackType
-from typing import Any, NamedTuple, Self
+from typing import NamedTuple, Self
 from uuid import uuid4
 
 import structlog
 from sqlalchemy import (
-    BigInteger,
-    BindParameter,
-    ColumnElement,
     Connection,
-    Select,
-    and_,
-    bindparam,
     func,
-    literal_column,
-    or_,
     select,
-    update,
 )
 from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.orm import InstrumentedAttribute
 
-from schemas.vocabulary import ExportStatus
-from worker.db.types import utc_now
 from worker.error_policy import conclude, is_waited_for
 from worker.errors import LeaseLostError
-from worker.exports.models import Export, Request
+from worker.exports.models import Request
 
 PULSE_SECONDS = 1.0
 """How often progress is written to the row."""
@@ -47,36 +34,6 @@ START_SECONDS = 30.0
 """How long the thread of a heartbeat may take to start."""
 
 log = structlog.get_logger()
-
-
-class Lease:
-    """The two columns of a table: its holder, and the instant from which anybody may take the row."""
-
-    def __init__(
-        self, holder: InstrumentedAttribute[str | None], until: InstrumentedAttribute[datetime | None]
-    ) -> None:
-        self._holder = holder
-        self._until = until
-
-    def is_expired(self) -> ColumnElement[bool]:
-        """Whether whoever holds the row has given no sign of life for the whole lease."""
-        return and_(self._until.is_not(None), self._until <= utc_now())
-
-    def is_held_by(self, holder: str) -> ColumnElement[bool]:
-        """Whether this holder has the row, in time or not: the fence of every write of his."""
-        return self._holder == holder
-
-    def take(self, holder: str | BindParameter[str], seconds: float) -> Mapping[Any, Any]:
-        """What an UPDATE sets for a new holder."""
-        return {self._holder: holder, **self.renew(seconds)}
-
-    def renew(self, seconds: float) -> Mapping[Any, Any]:
-        """What an UPDATE sets for a sign of life."""
-        return {self._until: utc_now(seconds)}
-
-    def end(self) -> Mapping[Any, Any]:
-        """What an UPDATE sets when the row is given back."""
-        return {self._holder: None, self._until: None}
 
 
 def new_owner() -> str:
@@ -239,37 +196,3 @@ class Share(NamedTuple):
         first, last = connection.execute(select(in_lane.scalar_subquery(), own.scalar_subquery())).one()
         waiting = 0 if last is None else max(last + 1 - (first or 0), 0)
         return Turn((first or 0) + waiting, waiting)
-
-
-def find_instead(connection: Connection, export: Export) -> int | None:
-    """The row that the doorbell of this one serves instead: of the same queue, the first of those that wait.
-
-    For a row that waits, one whose turn is before. For a row that another doorbell served, one that gave way: each
-    doorbell serves one row, so that as many are served as rang, at once.
-    """
-    which = {"of_kind": export.kind, "before": export.turn}
-    return connection.scalar(_select_instead(waits=export.status == ExportStatus.QUEUED, is_bulk=export.is_bulk), which)
-
-
-@cache
-def _select_instead(*, waits: bool, is_bulk: bool) -> Select[int]:
-    before: BindParameter[int] = bindparam("before", type_=BigInteger, required=False)
-    return (
-        select(Export.id)
-        .where(
-            Export.status == literal_column(f"'{ExportStatus.QUEUED}'"),
-            Export.kind == bindparam("of_kind"),
-            Export.is_bulk.is_(is_bulk),
-            Export.turn < before if waits else Export.rung_at.is_(None),
-            or_(Export.not_before.is_(None), Export.not_before <= utc_now()),
-        )
-        .order_by(Export.turn, Export.id)
-        .limit(1)
-        .with_for_update(skip_locked=True)
-    )
-
-
-def give_way(connection: Connection, export_id: int) -> None:
-    """Another row is served by the doorbell of this one: the doorbell of that other, or a sweep, serves this one."""
-    waits = Export.id == export_id, Export.status == ExportStatus.QUEUED
-    connection.execute(update(Export).where(*waits).values(rung_at=None))

@@ -41,8 +41,8 @@ WITHOUT_KEY = frozenset({KEY_REUSED, UNREADABLE})
 _IS_REFUSED = text("outcome = 'refused'")
 _IS_UNNOTIFIED = text("completed_at IS NOT NULL AND notified_at IS NULL")
 _WAITS = text("completed_at IS NULL")
-_IS_QUEUED = text("status = 'queued'")
-_IS_BEING_PURGED, _IS_RECALLED = text("owner = 'purge'"), text("recall_id IS NOT NULL")
+_IS_BEING_PURGED, _IS_BEING_PURGED_SQLITE = text("is_being_purged"), text("is_being_purged = 1")
+_IS_RECALLED = text("recall_id IS NOT NULL")
 _IS_UNFINISHED = text("status IN ('queued', 'running')")
 _IS_KEPT = text("status = 'ready' AND purged_at IS NULL")
 _IS_FIRST = text(f"code NOT IN ('{KEY_REUSED}', '{UNREADABLE}')")
@@ -123,9 +123,10 @@ class Export(Base):
             postgresql_where=_IS_KEPT,
             sqlite_where=_IS_KEPT,
         ),
-        Index("ix_export_purge", "id", postgresql_where=_IS_BEING_PURGED, sqlite_where=_IS_BEING_PURGED),
+        Index(
+            "ix_export_purge", "id", postgresql_where=text("is_being_purged"), sqlite_where=text("is_being_purged = 1")
+        ),
         Index("ix_export_recall", "recall_id", postgresql_where=_IS_RECALLED, sqlite_where=_IS_RECALLED),
-        Index("ix_export_turn", "kind", "is_bulk", "turn", "id", postgresql_where=_IS_QUEUED, sqlite_where=_IS_QUEUED),
         Index("ix_export_unfinished", "id", postgresql_where=_IS_UNFINISHED, sqlite_where=_IS_UNFINISHED),
         Index("ix_export_commune", "code_commune", "id"),
         Index("ix_export_finished_at", "finished_at"),
@@ -157,12 +158,6 @@ class Export(Base):
     status: Mapped[str] = mapped_column(Texte, default=ExportStatus.QUEUED)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, server_default=utc_now())
 
-    owner: Mapped[str | None] = mapped_column(Texte, doc="The worker that holds the lease.")
-    lease_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
-    attempts: Mapped[int] = mapped_column(Integer, default=0, server_default="0", doc="Starts; a crash costs one.")
-    retries: Mapped[int] = mapped_column(Integer, default=0, server_default="0", doc="Waits for what was away.")
-    not_before: Mapped[datetime | None] = mapped_column(UtcDateTime, doc="When to try again.")
-    rung_at: Mapped[datetime | None] = mapped_column(UtcDateTime, doc="When its doorbell last rang.")
     started_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     finished_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
@@ -183,7 +178,9 @@ class Export(Base):
     is_bulk: Mapped[bool] = mapped_column(
         Boolean, default=False, server_default=false(), doc="Of a batch: after what single clerks ask for."
     )
-    turn: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0", doc="Its request's.")
+    is_being_purged: Mapped[bool] = mapped_column(
+        Boolean, default=False, server_default=false(), doc="Whether its files are still to be removed; see purge.py."
+    )
     purged_at: Mapped[datetime | None] = mapped_column(UtcDateTime, doc="When its files were removed; the row stays.")
     verified_at: Mapped[datetime | None] = mapped_column(UtcDateTime, doc="When its files were last found intact.")
     differences: Mapped[dict[str, Any] | None] = mapped_column(

@@ -1,8 +1,8 @@
 """Files older than the delay leave the volume; their rows stay, with their counts and their SHA-256.
 
 A row is marked before its files are removed, so that the screen never offers a file that is gone. The mark is
-`purged_at`, with PURGE as owner until the files are gone: a later purge finds by it what a killed one has left. Files
-are removed while the row is locked: once each, and never a file that was made again meanwhile.
+`purged_at`, with `is_being_purged` until the files are gone: a later purge finds by it what a killed one has left.
+Files are removed while the row is locked: once each, and never a file that was made again meanwhile.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -10,7 +10,7 @@ from itertools import islice
 from typing import NamedTuple
 
 import structlog
-from sqlalchemy import BigInteger, ColumnElement, Connection, Engine, RowMapping, cast, func, select, update
+from sqlalchemy import BigInteger, ColumnElement, Connection, Engine, RowMapping, and_, cast, func, select, update
 
 from schemas.vocabulary import PIECES, ExportStatus
 from worker.audit import Action, record_audit
@@ -22,7 +22,7 @@ from worker.exports.records import (
     ABANDONED_SECONDS,
     FILES_SIZE,
     IS_ABANDONED,
-    IS_BEING_PURGED,
+    IS_UNFINISHED,
     begin_purge,
     begin_purge_again,
     begin_purge_now,
@@ -31,6 +31,7 @@ from worker.exports.records import (
 )
 from worker.exports.storage import Storage
 
+_IS_BEING_PURGED = and_(Export.is_being_purged, ~IS_UNFINISHED)
 _MARKED, _REMOVED = 500, 20
 """Rows of one transaction; of the second its locks are held while the disk works."""
 
@@ -72,7 +73,7 @@ def purge_files(engine: Engine, storage: Storage, *, days: float, actor: str) ->
         TransientError: the volume is not there; nothing was marked.
     """
     with snapshot(engine) as connection:
-        marked = connection.scalars(select(Export.id).where(IS_BEING_PURGED).order_by(Export.id)).all()
+        marked = connection.scalars(select(Export.id).where(_IS_BEING_PURGED).order_by(Export.id)).all()
     if marked:
         storage.require_mounted()
     while marked or (marked := _mark(engine, storage, days)):
@@ -129,7 +130,7 @@ def find_due(engine: Engine, days: float) -> Due:
     old = select(*counts).select_from(Export).join(Request, Request.id == Export.request_id)
     with snapshot(engine) as connection:
         row = connection.execute(old.where(is_old(_seconds(days)), ready)).one()
-        interrupted = connection.execute(select(func.count()).where(IS_BEING_PURGED)).scalar_one()
+        interrupted = connection.execute(select(func.count()).where(_IS_BEING_PURGED)).scalar_one()
     return Due(*row, interrupted)
 
 
@@ -156,7 +157,7 @@ def _remove(
     storage: Storage,
     ids: Sequence[int],
     actor: str,
-    condition: ColumnElement[bool] = IS_BEING_PURGED,
+    condition: ColumnElement[bool] = _IS_BEING_PURGED,
 ) -> Purged:
     columns = Export.id, Export.code_commune, Export.file_name, Export.status
     rows = select(*columns).where(Export.id.in_(ids), condition).with_for_update(skip_locked=True)

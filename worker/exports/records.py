@@ -1,29 +1,27 @@
-"""The record of a file: the states of its row, and every change from one to another, each by one statement here.
+"""The record of a file: the states of its row, and every change from one to another, each by one function here.
 
     from       by                                          to
     (nothing)  add_exports                                 QUEUED
-    QUEUED     claim                                       RUNNING
+    QUEUED     claim_file                                  RUNNING
     RUNNING    mark_ready                                  READY
     RUNNING    mark_failed                                 FAILED
-    RUNNING    release: something is away or full          QUEUED, not before some time
-    RUNNING    claim, once its lease has run out           RUNNING, of another owner
-    both       claim, of a row that killed its workers     FAILED
+    RUNNING    release: something is away or full          QUEUED
+    RUNNING    give_up: it has killed its workers          FAILED
     RUNNING    restart: what it reads was taken back       QUEUED
     both       cancel                                      CANCELLED
-    both       resume, at the start of the embedded mode   QUEUED
 
-The transaction that finishes the last file of a request also sets `completed_at` of the request, and adds the works of
-its events and messages.
+A work of kind `liste` or `tableau` (worker/work) lets a worker make the file. The transaction that finishes the last
+file of a request also sets `completed_at` of the request, and adds the works of its events and messages.
 
-Only the owner of a live row may end it or give it back: a worker that was frozen and wakes up finds the row in other
-hands, and publishes nothing. What happens to the file afterwards (downloaded, verified, purged, recalled, its event
-published) is written on the row, and changes no state.
+Only the worker that holds the work changes the row: a worker that was frozen finds the work in other hands, and
+publishes nothing. Each transaction locks the work first, then the row. What happens to the file afterwards (downloaded,
+verified, purged, recalled) is written on the row, and changes no state.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from functools import cache, lru_cache
+from functools import cache
 from typing import Any
 
 import structlog
@@ -33,7 +31,6 @@ from sqlalchemy import (
     Engine,
     Row,
     Select,
-    Update,
     and_,
     bindparam,
     case,
@@ -41,10 +38,8 @@ from sqlalchemy import (
     func,
     insert,
     literal_column,
-    not_,
     or_,
     select,
-    text,
     update,
 )
 from sqlalchemy.orm import Session
@@ -56,13 +51,13 @@ from worker.db.engine import notify_ready
 from worker.db.types import utc_now
 from worker.doorbell import Doorbell
 from worker.error_policy import until_next_try
-from worker.errors import DatabaseAwayError, LeaseLostError, PrefectureError
-from worker.exports.lease import Lease
+from worker.errors import DatabaseAwayError, PrefectureError, TransientError
 from worker.exports.models import Export, ExportPiece, Request
 from worker.exports.naming import Naming, allocate_names
 from worker.exports.storage import Made, PendingFile, StoredFile, publish
-from worker.work.models import About, WorkKind, subject_of
-from worker.work.queue import NewWork, add
+from worker.work import queue
+from worker.work.models import FILES, About, Work, WorkKind, subject_of
+from worker.work.queue import Claim, NewWork, add
 
 FEW = 5_000
 """A file of so many electors is made before anybody could see how far it is."""
@@ -70,22 +65,11 @@ FEW = 5_000
 CANCELLED_CODE = "annule"
 GIVEN_UP_CODE = "arrets_repetes"
 
-LEASE = Lease(Export.owner, Export.lease_until)
-
 IS_UNFINISHED = Export.status.in_(UNFINISHED)
 
+_RESTART_LOCK = 0x7265737461727401  # « restart »
+
 log = structlog.get_logger()
-
-
-def is_workable() -> ColumnElement[bool]:
-    """Whether somebody could work on the row now: it waits and its time has come, or its owner died."""
-    waits = and_(Export.status == ExportStatus.QUEUED, or_(Export.not_before.is_(None), Export.not_before <= utc_now()))
-    return or_(waits, and_(Export.status == ExportStatus.RUNNING, LEASE.is_expired()))
-
-
-def is_owned(export_id: int, owner: str) -> ColumnElement[bool]:
-    """The row, while `owner` still holds it: the fence of every write."""
-    return and_(Export.id == export_id, LEASE.is_held_by(owner), Export.status == ExportStatus.RUNNING)
 
 
 # A row comes, and waits.
@@ -109,7 +93,7 @@ class PlannedFile:
 def add_exports(session: Session, request: Request, files: Sequence[PlannedFile]) -> list[Export]:
     """Add the rows of the files of a new request, each with a name that no other file has.
 
-    Their doorbells count as enqueued.
+    Each has a work; the caller sends its message.
     """
     session.flush()
     now, exports = request.created_at, list[Export]()
@@ -123,146 +107,63 @@ def add_exports(session: Session, request: Request, files: Sequence[PlannedFile]
             file_name=name,
             label=PROVISOIRE.format(label) if is_provisoire else label,
             provisoire_until=file.final_on if is_provisoire else None,
-            rung_at=now,
-            turn=request.turn,
             **file.columns,
         )
         exports.append(export)
     session.add_all(exports)
     session.flush()
+    works = [
+        NewWork(WorkKind(it.kind), subject_of(WorkKind(it.kind), it.id), "", int(it.is_bulk), request.turn or 0)
+        for it in exports
+    ]
+    add(session.connection(), works, enqueued=True)
     return exports
 
 
-# Its doorbell.
+# A worker makes it.
 
 
-def take_back_exports(engine: Engine, doorbells: Iterable[Doorbell]) -> None:
-    """Take back that these were handed to the broker, since it was away: the next sweep hands them over."""
-    rows = Export.id.in_([doorbell.row_id for doorbell in doorbells])
+def claim_file(connection: Connection, message: Doorbell, owner: str, *, lease_seconds: float) -> Claim | None:
+    """Claim the first due file of the queue of a message, or that of the message; None when there is none."""
+    _wait_for_restart(connection)
+    kind, lane = WorkKind(message.kind), int(message.is_bulk)
+    claim = queue.claim_enqueued(connection, kind, message.row_id, owner, lease_seconds=lease_seconds, lane=lane)
+    if claim is None:
+        return None
+    begun = {Export.status: ExportStatus.RUNNING, Export.started_at: utc_now(), Export.lines_written: 0}
+    is_it = Export.id == claim.subject_id, IS_UNFINISHED
+    if connection.execute(update(Export).where(*is_it).values(begun)).rowcount:
+        return claim
+    queue.finish(connection, [claim])
+    return None
+
+
+def _wait_for_restart(connection: Connection) -> None:
+    """Begin and end no file while a transaction restarts files that read what it changes."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(select(func.pg_advisory_xact_lock_shared(_RESTART_LOCK)))
+
+
+def renew(engine: Engine, claim: Claim, lease_seconds: float, written: int) -> bool:
+    """Begin the lease anew and write down the progress; False when another worker has the work."""
     with engine.begin() as connection:
-        connection.execute(update(Export).where(rows).values(rung_at=None))
-
-
-def count_waiting(connection: Connection, grace_seconds: float) -> dict[tuple[str, bool], int]:
-    """How many rows wait for an answer to their doorbell, of each queue where one has been silent for the grace."""
-    query = (
-        select(Export.kind, Export.is_bulk, func.count())
-        .where(is_workable(), not_(_lacks_doorbell()))
-        .group_by(Export.kind, Export.is_bulk)
-        .having(func.min(Export.rung_at) <= utc_now(-grace_seconds))
-    )
-    return {(kind, is_bulk): rows for kind, is_bulk, rows in connection.execute(query)}
-
-
-def mark_exports(
-    connection: Connection, lost: Mapping[tuple[str, bool], int], *, grace_seconds: float, limit: int
-) -> list[Doorbell]:
-    """Take the rows whose doorbell never left, and of each queue as many of the longest silent as it has lost.
-
-    At most `limit` of each. They are marked before the broker is handed anything, so that no other sweep takes them.
-    """
-    silent = Export.rung_at <= utc_now(-grace_seconds)
-    groups = [(_lacks_doorbell(), limit)]
-    for (kind, is_bulk), number in lost.items():
-        groups.append((and_(Export.kind == kind, Export.is_bulk == is_bulk, silent), min(number, limit)))
-    doorbells: set[Doorbell] = set()
-    for rows, number in groups:
-        forgotten = (
-            select(Export.id)
-            .where(is_workable(), rows)
-            .order_by(Export.rung_at.nulls_first(), Export.id)
-            .limit(number)
-            .with_for_update(skip_locked=True)
-            .cte("forgotten")
-        )
-        marked = connection.execute(
-            update(Export)
-            .where(Export.id.in_(select(forgotten.c.id)))
-            .values(rung_at=utc_now())
-            .returning(Export.id, Export.kind, Export.is_bulk)
-        )
-        doorbells.update(Doorbell(*row) for row in marked)
-    return sorted(doorbells)
-
-
-def _lacks_doorbell() -> ColumnElement[bool]:
-    """It was never handed over, or not since the row may be worked on again."""
-    return or_(
-        Export.rung_at.is_(None),
-        func.coalesce(Export.rung_at < Export.not_before, False),
-        func.coalesce(Export.rung_at < Export.lease_until, False),
-    )
-
-
-# Somebody works on it.
-
-
-def claim(connection: Connection, export_id: int, owner: str, *, lease_seconds: float, max_attempts: int) -> bool:
-    """Take a row that may be worked on, by one conditional UPDATE; at most `max_attempts` starts.
-
-    A row whose workers died each time is called failed, so that it stops killing them.
-    """
-    taking, failing = _claim_statements(lease_seconds, max_attempts)
-    row = {"claimed": export_id}
-    if connection.execute(taking, row | {"claimed_by": owner}).rowcount:
+        if not queue.renew(connection, [claim], lease_seconds=lease_seconds):
+            return False
+        connection.execute(update(Export).where(Export.id == claim.subject_id).values(lines_written=written))
         return True
-    if request_ids := list(connection.execute(failing, row).scalars()):
-        settle(connection, request_ids)
-        notify_ready(connection)
-        log.warning("export_given_up", attempts=max_attempts)
-    return False
 
 
-@lru_cache
-def _claim_statements(lease_seconds: float, max_attempts: int) -> tuple[Update, ReturningUpdate[int]]:
-    """How a row is taken, and called failed."""
-    free = and_(Export.id == bindparam("claimed"), is_workable())
-    exhausted = Export.attempts >= max_attempts
-    taking = (
-        update(Export)
-        .where(free, ~exhausted)
-        .values(
-            {
-                **LEASE.take(bindparam("claimed_by"), lease_seconds),
-                Export.status: ExportStatus.RUNNING,
-                Export.attempts: Export.attempts + 1,
-                Export.started_at: utc_now(),
-                Export.lines_written: 0,
-                Export.not_before: None,
-            }
-        )
-    )
-    said = f"La production s'est arrêtée {max_attempts} fois avant la fin : prévenez l'exploitant."
-    failing = (
-        update(Export)
-        .where(free, exhausted)
-        .values(
-            {
-                **LEASE.end(),
-                Export.status: ExportStatus.FAILED,
-                Export.finished_at: utc_now(),
-                Export.error_code: case((Export.error_code != "", Export.error_code), else_=GIVEN_UP_CODE),
-                Export.error_message: case((Export.error_message != "", Export.error_message), else_=said),
-            }
-        )
-        .returning(Export.request_id)
-    )
-    return taking, failing
+def announce(engine: Engine, claim: Claim, *, electeurs: int) -> None:
+    """Write how many electors the file will hold, and let progress be published where it was asked for; not of few.
 
-
-def renew(engine: Engine, export_id: int, owner: str, lease_seconds: float, written: int) -> bool:
-    """Begin the lease anew and write down the progress; False when the row is in other hands."""
-    values = {**LEASE.renew(lease_seconds), Export.lines_written: written}
-    with engine.begin() as connection:
-        return bool(connection.execute(update(Export).where(is_owned(export_id, owner)).values(values)).rowcount)
-
-
-def announce(engine: Engine, export_id: int, owner: str, *, electeurs: int) -> None:
-    """Write how many electors the file will hold, and let progress be published where it was asked for; not of few."""
+    Raises:
+        LeaseLostError: another worker has the work.
+    """
     if electeurs <= FEW:
         return
     with engine.begin() as connection:
-        mine = update(Export).where(is_owned(export_id, owner)).values(electeurs=electeurs)
+        queue.hold(connection, claim)
+        mine = update(Export).where(Export.id == claim.subject_id).values(electeurs=electeurs)
         request_id = connection.scalar(mine.returning(Export.request_id))
         wanted = select(Request.id).where(Request.id == request_id, Request.is_progress_wanted)
         for wanting in connection.scalars(wanted):
@@ -272,21 +173,21 @@ def announce(engine: Engine, export_id: int, owner: str, *, electeurs: int) -> N
 # How that ends: each by one transaction that only the owner can make.
 
 
-def mark_ready(engine: Engine, export_id: int, owner: str, made: Made, files: Iterable[PendingFile]) -> None:
-    """Give the files their names and record them, together: the row is locked for its owner meanwhile.
+def mark_ready(engine: Engine, claim: Claim, made: Made, files: Iterable[PendingFile]) -> None:
+    """Give the files their names and record them, together: the work is locked for its owner meanwhile.
 
     Raises:
-        LeaseLostError: another worker has the row; nothing was published.
+        LeaseLostError: another worker has the work; nothing was published.
     """
+    export_id = claim.subject_id
     with engine.begin() as connection:
         if connection.dialect.name == "postgresql":
             connection.exec_driver_sql("SET LOCAL idle_in_transaction_session_timeout = '15s'")
         request_id = _end(
             connection,
-            is_owned(export_id, owner),
+            claim,
             status=ExportStatus.READY,
             finished_at=utc_now(),
-            lease_until=None,
             **{name: value for name, value in vars(made).items() if name not in {"file", "pieces"}},
             lines_written=made.electeurs,
             size=made.file.size,
@@ -310,71 +211,55 @@ def add_piece(connection: Connection, export_id: int, piece: Piece, stored: Stor
     connection.execute(insert(ExportPiece).values(export_id=export_id, kind=piece.value, **known))
 
 
-def mark_failed(engine: Engine, export_id: int, owner: str, error: PrefectureError) -> None:
-    """Call the row failed, with the reason that its clerk reads.
+def mark_failed(engine: Engine, claim: Claim, error: PrefectureError) -> None:
+    """Set the status failed, with the reason that clerks read.
 
     Raises:
-        LeaseLostError: another worker has the row.
+        LeaseLostError: another worker has the work.
     """
     with engine.begin() as connection:
-        request_id = _end(
-            connection,
-            is_owned(export_id, owner),
-            status=ExportStatus.FAILED,
-            finished_at=utc_now(),
-            lease_until=None,
-            error_code=error.code,
-            error_message=str(error),
-        )
-        settle(connection, [request_id])
-        notify_ready(connection)
+        _fail(connection, claim, error_code=error.code, error_message=str(error))
 
 
-def release(engine: Engine, export: Export, owner: str, error: PrefectureError, *, counts: bool) -> None:
-    """Give the row back to wait for a better time; `counts`: this start is one of the few it has.
+def give_up(connection: Connection, claim: Claim, starts: int) -> None:
+    """Set the status failed after so many starts of which none came to an end; a known reason stays."""
+    said = f"La production s'est arrêtée {starts} fois avant la fin : prévenez l'exploitant."
+    code = case((Export.error_code != "", Export.error_code), else_=GIVEN_UP_CODE)
+    message = case((Export.error_message != "", Export.error_message), else_=said)
+    _fail(connection, claim, error_code=code, error_message=message)
+    log.warning("export_given_up", attempts=starts)
+
+
+def _fail(connection: Connection, claim: Claim, **values: Any) -> None:  # noqa: ANN401 — columns
+    request_id = _end(connection, claim, status=ExportStatus.FAILED, finished_at=utc_now(), **values)
+    settle(connection, [request_id])
+    notify_ready(connection)
+
+
+def release(engine: Engine, export: Export, claim: Claim, error: PrefectureError, *, counts: bool) -> None:
+    """Give the work back to wait for a better time; `counts`: this start is one of the few it has.
 
     Raises:
-        LeaseLostError: another worker has the row.
+        LeaseLostError: another worker has the work.
     """
-    tries = _tries_before(export, error)
-    wait = wait_seconds(tries, error)
+    wait = wait_seconds(_tries_before(export, claim, error), error)
+    is_new = export.error_code != error.code
+    waits = {"status": ExportStatus.QUEUED, "error_code": error.code, "error_message": str(error)}
     with engine.begin() as connection:
-        _end(
-            connection,
-            is_owned(export.id, owner),
-            status=ExportStatus.QUEUED,
-            owner=None,
-            lease_until=None,
-            not_before=utc_now(wait) if wait else None,
-            rung_at=None,
-            retries=tries + 1,
-            attempts=Export.attempts if counts else Export.attempts - 1,
-            error_code=error.code,
-            error_message=str(error),
-        )
+        queue.require_held(queue.release(connection, claim, wait, str(error), counts=counts, is_new=is_new))
+        connection.execute(update(Export).where(Export.id == claim.subject_id).values(waits))
 
 
-def wake(engine: Engine, codes: Collection[str], limit: int) -> int:
-    """Let rows that wait for a better time be worked on now, since another found it; how many they were.
-
-    A wait that is cut short counts for none, so that no row gives up sooner for it. The sweep enqueues them.
-    """
-    waits = Export.status == ExportStatus.QUEUED, Export.not_before > utc_now(), Export.error_code.in_(codes)
-    oldest = select(Export.id).where(*waits).order_by(Export.id).limit(limit).with_for_update(skip_locked=True)
-    now = {Export.not_before: None, Export.rung_at: None, Export.retries: Export.retries - 1}
-    woken = update(Export).where(Export.id.in_(oldest.cte("oldest").select())).values(now)
-    with engine.begin() as connection:
-        return connection.execute(woken).rowcount
+def is_overdue(export: Export, claim: Claim, error: PrefectureError, retry_seconds: float) -> bool:
+    """Whether the file has waited long enough for what is away; its time in the queue does not count."""
+    return sum(wait_seconds(tried, error) for tried in range(_tries_before(export, claim, error))) >= retry_seconds
 
 
-def is_overdue(export: Export, error: PrefectureError, retry_seconds: float) -> bool:
-    """Whether the row has waited long enough for what is away; its time in the queue does not count."""
-    return sum(wait_seconds(tried, error) for tried in range(_tries_before(export, error))) >= retry_seconds
-
-
-def _tries_before(export: Export, error: PrefectureError) -> int:
-    """How many times in a row it met this trouble; after another one, waiting begins anew."""
-    return export.retries if export.error_code == error.code else 0
+def _tries_before(export: Export, claim: Claim, error: PrefectureError) -> int:
+    """How many starts there were, or how many waits in a row for what is away; after another error, they begin anew."""
+    if not isinstance(error, TransientError):
+        return claim.starts - 1
+    return claim.waits if export.error_code == error.code else 0
 
 
 def wait_seconds(tries: int, error: PrefectureError) -> float:
@@ -387,14 +272,12 @@ def wait_seconds(tries: int, error: PrefectureError) -> float:
     return until_next_try(tries) if tries >= 0 else 0
 
 
-def _end(connection: Connection, fence: ColumnElement[bool], **values: Any) -> int:  # noqa: ANN401 — columns
-    """Whose file it is."""
-    request_id: int | None = connection.scalar(
-        update(Export).where(fence).values(**values).returning(Export.request_id)
-    )
-    if request_id is None:
-        raise LeaseLostError("the row has another owner")
-    return request_id
+def _end(connection: Connection, claim: Claim, **values: Any) -> int:  # noqa: ANN401 — columns
+    """Finish the work and change the row; return the id of the request."""
+    _wait_for_restart(connection)
+    queue.require_held(queue.finish(connection, [claim]))
+    ended = update(Export).where(Export.id == claim.subject_id).values(**values)
+    return connection.execute(ended.returning(Export.request_id)).scalar_one()
 
 
 def settle(connection: Connection, request_ids: Iterable[int]) -> int:
@@ -447,16 +330,15 @@ def cancelled_by(name: str) -> str:
 def cancel(connection: Connection, export_ids: Sequence[int], reason: str) -> int:
     """Cancel those of the rows that wait or are worked on, with the reason that a clerk reads; how many they were.
 
-    Whoever makes one finds the row in other hands.
+    A worker that makes one of them loses its lease.
     """
+    queue.withdraw(connection, FILES, export_ids)
     cancelled = connection.execute(
         update(Export)
         .where(Export.id.in_(export_ids), IS_UNFINISHED)
         .values(
             {
-                **LEASE.end(),
                 Export.status: ExportStatus.CANCELLED,
-                Export.not_before: None,
                 Export.finished_at: utc_now(),
                 Export.error_code: CANCELLED_CODE,
                 Export.error_message: reason,
@@ -470,32 +352,23 @@ def cancel(connection: Connection, export_ids: Sequence[int], reason: str) -> in
     return len(request_ids)
 
 
-def resume(connection: Connection) -> list[Doorbell]:
-    """Let every row wait that an earlier process left; only where nobody else can be at work (the embedded mode)."""
-    left = connection.execute(
-        update(Export)
-        .where(IS_UNFINISHED)
-        .values({**LEASE.end(), Export.status: ExportStatus.QUEUED, Export.not_before: None})
-        .returning(Export.id, Export.kind, Export.is_bulk)
-    )
-    return sorted(Doorbell(*row) for row in left)
-
-
 def restart(connection: Connection, condition: ColumnElement[bool]) -> int:
-    """Let the rows that somebody works on wait again, since what he reads was taken back; how many they were.
+    """Queue the files again that are being made, since what they read was taken back; how many they were.
 
-    Nobody begins or ends one before the transaction is over: whoever does then reads the register as it leaves it.
+    No worker begins or ends one before the transaction is over: it then reads the register that the transaction leaves.
     """
     if connection.dialect.name == "postgresql":
-        connection.execute(text("SELECT lock_exports()"))
-    left = update(Export).where(Export.status == ExportStatus.RUNNING, condition)
-    again = {Export.status: ExportStatus.QUEUED, Export.rung_at: None, Export.attempts: Export.attempts - 1}
-    return connection.execute(left.values({**LEASE.end(), **again})).rowcount
+        connection.execute(select(func.pg_advisory_xact_lock(_RESTART_LOCK)))
+    running = Export.status == ExportStatus.RUNNING, condition
+    subjects = select(literal_column("'export:'").concat(Export.id)).where(*running)
+    queue.give_back(connection, and_(Work.kind.in_(FILES), Work.subject.in_(subjects)))
+    return connection.execute(update(Export).where(*running).values(status=ExportStatus.QUEUED)).rowcount
 
 
 def count_unfinished(connection: Connection) -> int:
-    """Rows that are worked on or could be; those that wait for a better time do not count."""
-    unfinished = select(func.count()).select_from(Export).where(IS_UNFINISHED, Export.not_before.is_(None))
+    """Files that are being made or could be; those that wait for a better time do not count."""
+    is_due = or_(Work.due_at.is_(None), Work.due_at <= utc_now())
+    unfinished = select(func.count()).select_from(Work).where(Work.kind.in_(FILES), queue.is_open(), is_due)
     return connection.execute(unfinished).scalar_one()
 
 
@@ -524,15 +397,9 @@ def mark_recalled(connection: Connection, export_ids: Sequence[int], recall_id: 
     connection.execute(update(Export).where(Export.id.in_(export_ids)).values(values))
 
 
-PURGE = "purge"
-"""The owner of a row whose files are being removed: with `purged_at`, the mark that a killed purge leaves."""
-
 _PIECES_SIZE = select(func.sum(ExportPiece.size)).where(ExportPiece.export_id == Export.id).scalar_subquery()
 FILES_SIZE = func.coalesce(Export.size, 0) + func.coalesce(_PIECES_SIZE, 0)
 """Bytes of the file of an export and of what stands beside it."""
-
-IS_BEING_PURGED = and_(Export.owner == literal_column(f"'{PURGE}'"), Export.purged_at.is_not(None), ~IS_UNFINISHED)
-
 
 IS_ABANDONED = and_(Export.status.in_((ExportStatus.FAILED, ExportStatus.CANCELLED)), Export.purged_at.is_(None))
 """It came to nothing: a file that bears its name is what a start left which lost the database before the record."""
@@ -557,23 +424,23 @@ def begin_purge(connection: Connection, seconds: float, limit: int) -> list[int]
         .with_for_update(of=Export, skip_locked=True)
         .cte("due")
     )
-    statement = update(Export).where(Export.id.in_(select(due.c.id))).values(purged_at=utc_now(), owner=PURGE)
+    statement = update(Export).where(Export.id.in_(select(due.c.id))).values(purged_at=utc_now(), is_being_purged=True)
     return sorted(connection.scalars(statement.returning(Export.id)))
 
 
 def begin_purge_now(connection: Connection, export_ids: Sequence[int]) -> None:
     """Mark rows whatever their age and whoever was told, for what their files hold is to be forgotten."""
     ended = and_(Export.id.in_(export_ids), ~IS_UNFINISHED)
-    values = {"purged_at": func.coalesce(Export.purged_at, utc_now()), "owner": PURGE}
+    values = {"purged_at": func.coalesce(Export.purged_at, utc_now()), "is_being_purged": True}
     connection.execute(update(Export).where(ended).values(values))
 
 
 def begin_purge_again(connection: Connection, export_ids: Sequence[int]) -> None:
     """Mark purged rows whose files came back, with a volume restored from a backup."""
     came_back = and_(Export.id.in_(export_ids), Export.purged_at.is_not(None), ~IS_UNFINISHED)
-    connection.execute(update(Export).where(came_back).values(owner=PURGE))
+    connection.execute(update(Export).where(came_back).values(is_being_purged=True))
 
 
 def mark_purged(connection: Connection, export_id: int) -> None:
     """Its files are gone."""
-    connection.execute(update(Export).where(Export.id == export_id).values(owner=None))
+    connection.execute(update(Export).where(Export.id == export_id).values(is_being_purged=False))

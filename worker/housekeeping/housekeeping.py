@@ -22,7 +22,6 @@ from worker.db.types import utc_now
 from worker.doorbell import CountEnqueued, Enqueue
 from worker.exports.models import Request
 from worker.exports.purge import Purged, purge_files, remove_abandoned
-from worker.exports.records import count_waiting, mark_exports, take_back_exports
 from worker.exports.storage import STALE_SECONDS, Storage
 from worker.health import Supervised
 from worker.housekeeping.reminders import plan_reminders
@@ -166,8 +165,7 @@ def sweep(
     throttle, waiting = throttle or LogThrottle("doorbell"), dict[tuple[str, bool], int]()
     if counts:
         with snapshot(engine) as connection:
-            waiting = count_waiting(connection, grace_seconds)
-            waiting |= count_enqueued(connection, grace_seconds)
+            waiting = count_enqueued(connection, grace_seconds)
     try:
         held = count() if count and waiting else {}
     except Exception as error:  # noqa: BLE001 — whatever the broker's trouble, the next sweep asks again
@@ -178,15 +176,13 @@ def sweep(
     lost = {queue: rows - held.get(queue, 0) for queue, rows in waiting.items() if rows > held.get(queue, 0)}
     with engine.begin() as connection:
         expire(connection)
-        doorbells = mark_exports(connection, lost, grace_seconds=grace_seconds, limit=limit)
-        doorbells += mark_enqueued(connection, lost, grace_seconds=grace_seconds, limit=limit)
+        doorbells = mark_enqueued(connection, lost, grace_seconds=grace_seconds, limit=limit)
     if not doorbells:
         return 0
     try:
         enqueue(doorbells)
     except Exception as error:  # noqa: BLE001 — whatever the broker's trouble, the next sweep enqueues again
         throttle.failed(error)
-        take_back_exports(engine, doorbells)
         take_back_enqueued(engine, doorbells)
         return 0
     throttle.succeeded()

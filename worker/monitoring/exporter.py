@@ -17,7 +17,7 @@ from typing import Any
 from prometheus_client import CollectorRegistry, start_http_server
 from prometheus_client.metrics_core import Metric as Family
 from prometheus_client.registry import Collector
-from sqlalchemy import ColumnElement, Connection, Engine, FromClause, Select, case, func, select
+from sqlalchemy import BigInteger, ColumnElement, Connection, Engine, FromClause, Select, case, cast, func, select
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import InstrumentedAttribute
 
@@ -37,12 +37,12 @@ from worker.errors import (
     VolumeAbsentError,
 )
 from worker.exports.models import Export, Request
-from worker.exports.records import FILES_SIZE, IS_UNFINISHED, LEASE
+from worker.exports.records import FILES_SIZE
 from worker.monitoring import metrics
 from worker.monitoring.metrics import Samples
 from worker.notifier.models import Notification
-from worker.work.models import About, WorkKind
-from worker.work.queue import has_open
+from worker.work.models import FILES, About, Work, WorkKind, WorkState
+from worker.work.queue import has_open, is_open
 
 MARGIN = timedelta(minutes=10)
 """The longest time between the instant that a row has and the commit of its transaction."""
@@ -232,7 +232,7 @@ def _count_ready(samples: Samples, file: tuple[str, str, str, str], sums: Sums) 
 STATES = WAITING, DELAYED, RUNNING, ORPHANED = "waiting", "delayed", "running", "orphaned"
 """Queued; queued until something is back; claimed; claimed by a worker whose lease has expired."""
 
-_BULK = {False: "no", True: "yes"}
+_BULK = {0: "no", 1: "yes"}
 
 
 def _measure_pending(samples: Samples, connection: Connection) -> None:
@@ -241,21 +241,22 @@ def _measure_pending(samples: Samples, connection: Connection) -> None:
     samples.begin(metrics.DELAYED, product(DELAYS))
     now = utc_now()
     state = case(
-        (Export.status == ExportStatus.QUEUED, case((Export.not_before > now, DELAYED), else_=WAITING)),
-        (LEASE.is_expired(), ORPHANED),
+        (Work.state == WorkState.DUE, case((Work.due_at > now, DELAYED), else_=WAITING)),
+        (Work.lease_until <= now, ORPHANED),
         else_=RUNNING,
     )
     unfinished = (
-        select(Export.kind, Export.is_bulk, state.label("state"), Export.error_code, Export.created_at)
-        .where(IS_UNFINISHED)
+        select(Work.kind, Work.lane, state.label("state"), Export.error_code, Export.created_at)
+        .join(Export, Export.id == cast(func.substr(Work.subject, len("export:") + 1), BigInteger))
+        .where(Work.kind.in_(FILES), is_open())
         .subquery()
     )
-    keys = (unfinished.c.kind, unfinished.c.is_bulk, unfinished.c.state, unfinished.c.error_code)
+    keys = (unfinished.c.kind, unfinished.c.lane, unfinished.c.state, unfinished.c.error_code)
     age = seconds_between(func.min(unfinished.c.created_at), now)
     statement = select(*keys, func.count(), age).group_by(*keys)
-    for kind, is_bulk, file_state, code, number, seconds in connection.execute(statement):
-        samples.add(metrics.UNFINISHED, (kind, _BULK[is_bulk], file_state), [number])
-        samples.raise_to(metrics.OLDEST, (kind, _BULK[is_bulk]), seconds)
+    for kind, lane, file_state, code, number, seconds in connection.execute(statement):
+        samples.add(metrics.UNFINISHED, (kind, _BULK[lane], file_state), [number])
+        samples.raise_to(metrics.OLDEST, (kind, _BULK[lane]), seconds)
         if file_state == DELAYED:
             samples.add(metrics.DELAYED, (code,), [number])
 

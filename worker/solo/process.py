@@ -24,8 +24,9 @@ from worker.compose import build_notifier, build_services, note_start
 from worker.db.engine import snapshot
 from worker.db.migrate import current_revision, migrate
 from worker.errors import ConfigurationError, RefusedError
-from worker.exports.records import count_unfinished, resume
+from worker.exports.records import count_unfinished
 from worker.handlers.requests.ingest_request import ingest_request
+from worker.housekeeping.housekeeping import sweep
 from worker.messaging.encoder import PrefectureEncoder
 from worker.messaging.middleware import build_middleware
 from worker.messaging.queues import DoorbellQueues
@@ -234,10 +235,9 @@ class Solo:
     def _resume(self) -> None:
         """Enqueue every row that an earlier process left."""
         with self.services.engine.begin() as connection:
-            left = resume(connection)
             free_all(connection)
         self.services.storage.sweep_temporaries(older_than=0)
-        self._doorbells.enqueue(left)
+        sweep(self.services.engine, self._doorbells.enqueue)
 
     def _finish_files(self) -> None:
         while self._count_unfinished():

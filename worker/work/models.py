@@ -35,10 +35,17 @@ class WorkKind(StrEnum):
     """Send a mail to one recipient."""
     MESSAGE = "message"
     """Send a message to one chat or webhook."""
+    LISTE = "liste"
+    TABLEAU = "tableau"
+    """Make the file of an export; its request has the fair tag."""
     PREVIEW = "preview"
     """Read an export of the REU that has arrived, import it, or erase it."""
     DEFERRED = "deferred"
     """Check again whether what an event names is known."""
+
+
+FILES = (WorkKind.LISTE, WorkKind.TABLEAU)
+"""The kinds whose works make files."""
 
 
 class About(StrEnum):
@@ -49,7 +56,11 @@ class About(StrEnum):
     REMINDER = "reminder"
 
 
-BROKERED: Mapping[str, str] = {WorkKind.PREVIEW: "preview", WorkKind.DEFERRED: "deferred_event"}
+BROKERED: Mapping[str, str] = {
+    **dict.fromkeys(FILES, "export"),
+    WorkKind.PREVIEW: "preview",
+    WorkKind.DEFERRED: "deferred_event",
+}
 """The kinds that a worker does when it receives a message, with the tables of the rows that they are about."""
 
 

@@ -280,10 +280,16 @@ def finish(connection: Connection, claims: Collection[Claim], then: Iterable[New
     return done
 
 
-def release(connection: Connection, claim: Claim, seconds: float, error: str = "", *, counts: bool = True) -> bool:
-    """Let a work be claimed again in so many seconds; without `counts` its start is given back. False: not ours."""
+def release(
+    connection: Connection, claim: Claim, seconds: float, error: str = "", *, counts: bool = True, is_new: bool = False
+) -> bool:
+    """Let a work be claimed again in so many seconds; without `counts` its start is given back. False: not ours.
+
+    `is_new`: another error than before, so that the waits are counted from here.
+    """
     values: dict[Any, Any] = {Work.state: WorkState.DUE, Work.due_at: utc_now(seconds) if seconds else None}
-    values |= {Work.waits: 0} if counts else {Work.waits: Work.waits + 1, Work.starts: Work.starts - 1}
+    waits = 1 if is_new else Work.waits + 1
+    values |= {Work.waits: 0} if counts else {Work.waits: waits, Work.starts: Work.starts - 1}
     return bool(_change(connection, [claim], values | _NO_LEASE | {Work.error: error}))
 
 
@@ -309,6 +315,23 @@ def withdraw(connection: Connection, kinds: Collection[WorkKind], row_ids: Itera
     subjects = {subject_of(kind, row_id) for row_id in row_ids for kind in kinds}
     if subjects:
         connection.execute(delete(Work).where(Work.kind.in_(kinds), Work.subject.in_(subjects)))
+
+
+def give_back(connection: Connection, condition: ColumnElement[bool]) -> None:
+    """Let held works begin again, without the start that is lost; their workers lose their leases."""
+    again = {Work.state: WorkState.DUE, Work.starts: Work.starts - 1} | _NO_LEASE
+    connection.execute(update(Work).where(condition, _is(WorkState.HELD)).values(again))
+
+
+def wake(connection: Connection, kinds: Collection[WorkKind], errors: Collection[str], limit: int) -> int:
+    """Let works that wait because of these errors be due now; how many they were.
+
+    A wait that is cut short does not count, so that no work is given up sooner for it.
+    """
+    waits = Work.kind.in_(kinds), _is(WorkState.DUE), Work.due_at > utc_now(), Work.error.in_(errors)
+    oldest = select(Work.id).where(*waits).order_by(Work.id).limit(limit).with_for_update(skip_locked=True)
+    now = {Work.due_at: None, Work.waits: Work.waits - 1, Work.enqueued_at: None}
+    return connection.execute(update(Work).where(Work.id.in_(oldest.cte("oldest").select())).values(now)).rowcount
 
 
 def count_enqueued(connection: Connection, grace_seconds: float) -> dict[tuple[str, bool], int]:
@@ -364,7 +387,7 @@ def take_back_enqueued(engine: Engine, doorbells: Iterable[Doorbell]) -> None:
 def free_all(connection: Connection) -> None:
     """Free the works of an earlier process; only where no other process can be at work (the embedded mode)."""
     connection.execute(update(Work).where(_is(WorkState.HELD)).values({Work.state: WorkState.DUE} | _NO_LEASE))
-    connection.execute(update(Work).where(is_open()).values(enqueued_at=None))
+    connection.execute(update(Work).where(Work.kind.in_(BROKERED), is_open()).values(enqueued_at=None, due_at=None))
 
 
 def retry(connection: Connection, *, error: str, since: datetime, kind: str | None = None) -> int:

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session, joinedload
 from common.logs import request_keys
 from schemas.envelope import trace_id_of
 from schemas.vocabulary import ExportKind, ExportStatus
+from worker.doorbell import Doorbell
 from worker.error_policy import UNKNOWN, conclude, lacks_descriptors
 from worker.errors import (
     DatabaseAwayError,
@@ -19,18 +20,17 @@ from worker.errors import (
     PrefectureError,
     TransientError,
 )
-from worker.exports.lease import Heartbeat, find_instead, give_back, give_way, new_owner
+from worker.exports.lease import Heartbeat, give_back, new_owner
 from worker.exports.models import Export
-from worker.exports.records import claim, is_overdue, mark_failed, release, renew, wake
+from worker.exports.records import claim_file, give_up, is_overdue, mark_failed, release, renew
 from worker.handlers.making.make_certificat import keep_certificat
 from worker.handlers.making.make_liste import keep_fingerprint, make_liste
 from worker.handlers.making.make_tableau import make_tableau
 from worker.services import Services
+from worker.work.models import FILES
+from worker.work.queue import Claim, wake
 
 log = structlog.get_logger()
-
-_LOOKS = 2
-"""How often a doorbell looks for its row: whoever was faster the first time left another one that waits."""
 
 WOKEN_TOGETHER = 500
 """Rows whose wait one file ends; the next file that is made ends that of as many."""
@@ -54,34 +54,35 @@ def make_export(export_id: int, services: Services) -> None:
             log.warning("export_unknown", export_id=export_id)
             return
         _bind_log(enqueued)
-        export = None if enqueued.status == ExportStatus.READY else _take(connection, enqueued, owner, services)
+        taken = None if enqueued.status == ExportStatus.READY else _take(connection, enqueued, owner, services)
     if enqueued.status == ExportStatus.READY:
         keep_fingerprint(services.engine, services.storage, enqueued)
         keep_certificat(services.engine, services.registre, services.storage, enqueued)
         with services.engine.begin() as connection:
-            export = _take(connection, enqueued, owner, services)
-    if export is None:
+            taken = _take(connection, enqueued, owner, services)
+    if taken is None:
         return
+    export, claim = taken
     _bind_log(export)
-    log.info("export_started", attempt=export.attempts + 1)
+    log.info("export_started", attempt=claim.starts)
     try:
-        _work(export, owner, services)
+        _work(export, claim, services)
     except LeaseLostError:
         log.warning("lease_lost")
 
 
-def _work(export: Export, owner: str, services: Services) -> None:
+def _work(export: Export, claim: Claim, services: Services) -> None:
     try:
-        keep = partial(renew, services.engine, export.id, owner, services.lease_seconds)
-        still = partial(_stand_still, export, owner, services)
+        keep = partial(renew, services.engine, claim, services.lease_seconds)
+        still = partial(_stand_still, export, claim, services)
         with Heartbeat(keep, services.lease_seconds, still) as heartbeat:
-            _MAKERS[ExportKind(export.kind)](export, owner, heartbeat, services)
+            _MAKERS[ExportKind(export.kind)](export, claim, heartbeat, services)
         log.info("export_ready")
     except LeaseLostError:
         raise
     except Exception as error:
         reason = _judge(error, services)
-        _give_back(export, owner, reason, services)
+        _give_back(export, claim, reason, services)
         if isinstance(reason, DatabaseAwayError | ExhaustedError):
             raise  # the message comes again, to a process that can do it
     else:
@@ -90,21 +91,22 @@ def _work(export: Export, owner: str, services: Services) -> None:
 
 def _wake(services: Services) -> None:
     """What rows were given back for is there again: those that wait for the same need not wait for their time."""
-    if codes := frozenset(services.met):
+    if errors := frozenset(services.met):
         services.met.clear()
         try:
-            is_over = wake(services.engine, codes, WOKEN_TOGETHER) < WOKEN_TOGETHER
+            with services.engine.begin() as connection:
+                is_over = wake(connection, FILES, errors, WOKEN_TOGETHER) < WOKEN_TOGETHER
         except SQLAlchemyError as error:
             log.warning("rows_not_woken", error=type(error).__name__)
             is_over = False
         if not is_over:
-            services.met.update(codes)
+            services.met.update(errors)
 
 
-def _stand_still(export: Export, owner: str, services: Services) -> None:
+def _stand_still(export: Export, claim: Claim, services: Services) -> None:
     """Let another process make the file, and this one be ended: nothing else stops a step that waits for ever."""
     try:
-        _give_back(export, owner, TransientError("La production n'avançait plus : prévenez l'exploitant."), services)
+        _give_back(export, claim, TransientError("La production n'avançait plus : prévenez l'exploitant."), services)
     except LeaseLostError:
         log.warning("lease_lost")
     finally:
@@ -132,36 +134,30 @@ def _judge(error: Exception, services: Services) -> PrefectureError:
     return reason
 
 
-def _give_back(export: Export, owner: str, reason: PrefectureError, services: Services) -> None:
-    give_back(partial(_end, export, owner, reason, services), services.retry_seconds)
+def _give_back(export: Export, claim: Claim, reason: PrefectureError, services: Services) -> None:
+    give_back(partial(_end, export, claim, reason, services), services.retry_seconds)
 
 
-def _end(export: Export, owner: str, reason: PrefectureError, services: Services) -> None:
-    if isinstance(reason, ExportError) or is_overdue(export, reason, services.retry_seconds):
-        mark_failed(services.engine, export.id, owner, reason)
+def _end(export: Export, claim: Claim, reason: PrefectureError, services: Services) -> None:
+    if isinstance(reason, ExportError) or is_overdue(export, claim, reason, services.retry_seconds):
+        mark_failed(services.engine, claim, reason)
     else:
-        release(services.engine, export, owner, reason, counts=not isinstance(reason, TransientError))
+        release(services.engine, export, claim, reason, counts=not isinstance(reason, TransientError))
         if isinstance(reason, TransientError):
-            services.met.add(reason.code)
+            services.met.add(str(reason))
 
 
-def _take(connection: Connection, enqueued: Export, owner: str, services: Services) -> Export | None:
-    """The row that this doorbell serves, now this owner's; nothing when none of its queue may be worked on.
-
-    Looked for again when somebody else took the row in between: of two doorbells that ring at once, the first may
-    serve the row of the second, which then serves the row that gave way.
-    """
-    for look in range(_LOOKS):
-        enqueued = (_read(connection, enqueued.id) if look else None) or enqueued
-        instead = find_instead(connection, enqueued)
-        export = enqueued if instead is None else _read(connection, instead)
-        if export is not None and claim(
-            connection, export.id, owner, lease_seconds=services.lease_seconds, max_attempts=services.max_attempts
-        ):
-            if instead is not None:
-                give_way(connection, enqueued.id)
-            return export
-    return None
+def _take(connection: Connection, enqueued: Export, owner: str, services: Services) -> tuple[Export, Claim] | None:
+    """The file that is made for this message, and its work; None when no file of its queue may be made."""
+    message = Doorbell(enqueued.id, enqueued.kind, enqueued.is_bulk)
+    claim = claim_file(connection, message, owner, lease_seconds=services.lease_seconds)
+    if claim is None:
+        return None
+    if claim.starts > services.max_attempts:
+        give_up(connection, claim, services.max_attempts)
+        return None
+    export = enqueued if claim.subject_id == enqueued.id else _read(connection, claim.subject_id)
+    return (export, claim) if export else None
 
 
 def _bind_log(export: Export) -> None:

@@ -33,6 +33,7 @@ from worker.registre.imports.chain import read_rests_on
 from worker.registre.imports.history import read_basis
 from worker.registre.mouvements.queries import has_mouvements, select_between
 from worker.services import Services
+from worker.work.queue import Claim
 from worker.writers.columns import ListeSpec, NotOurFileError
 from worker.writers.electeurs_file import LISTE_FORMATS, FileDays, take_fingerprint
 from worker.writers.precheck import find_anomalies, take_census
@@ -42,7 +43,7 @@ VALIDATED_BYTES_PER_SECOND = 1 << 20
 """A file is validated at more than that, even by a processor that is shared."""
 
 
-def make_liste(export: Export, owner: str, heartbeat: Heartbeat, services: Services) -> None:
+def make_liste(export: Export, claim: Claim, heartbeat: Heartbeat, services: Services) -> None:
     """Make the file and its report of anomalies, publish them and record them.
 
     Raises:
@@ -52,8 +53,8 @@ def make_liste(export: Export, owner: str, heartbeat: Heartbeat, services: Servi
     """
     liste_format, storage = LISTE_FORMATS[Format(export.format)], services.storage
     with (
-        storage.pending(export.code_commune, piece_name(export.file_name, Piece.RAPPORT), owner) as report,
-        storage.pending(export.code_commune, export.file_name, owner) as file,
+        storage.pending(export.code_commune, piece_name(export.file_name, Piece.RAPPORT), claim.owner) as report,
+        storage.pending(export.code_commune, export.file_name, claim.owner) as file,
     ):
         comparison = DepotComparison.begin(services.engine, storage, export)
         with snapshot(services.registre) as connection:
@@ -62,7 +63,7 @@ def make_liste(export: Export, owner: str, heartbeat: Heartbeat, services: Servi
             counted = {"electeurs": spec.basis.electeurs} if spec.basis else {}
             rests_on = [it | counted for it in read_rests_on(connection, spec.basis.imports if spec.basis else ())]
             census = take_census(connection, spec)
-            announce(services.engine, export.id, owner, electeurs=census.electeurs)
+            announce(services.engine, claim, electeurs=census.electeurs)
             storage.require_room(census.electeurs * liste_format.bytes_per_electeur)
             anomalies = find_anomalies(connection, spec, census, Format(export.format), ours=services.ruined_values)
             tally = write_report(anomalies, report)
@@ -93,7 +94,7 @@ def make_liste(export: Export, owner: str, heartbeat: Heartbeat, services: Servi
             rests_on=rests_on,
             reconciliation={"liste_on": spec.today, "version": spec.version, "electeurs": census.electeurs},
         )
-        mark_ready(services.engine, export.id, owner, made, [report, file] if made.pieces else [file])
+        mark_ready(services.engine, claim, made, [report, file] if made.pieces else [file])
 
 
 def read_spec(connection: Connection, export: Export, services: Services) -> ListeSpec:

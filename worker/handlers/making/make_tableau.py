@@ -66,6 +66,7 @@ from worker.registre.mouvements.queries import (
 )
 from worker.registre.reference import name_departement
 from worker.services import Services
+from worker.work.queue import Claim
 from worker.writers import Progress
 from worker.writers.columns import ADRESSE, ListeSpec, header_of
 from worker.writers.precheck import find_anomalies_of_electeurs
@@ -86,7 +87,7 @@ _BUREAU, _NATIONALITE, _NOM, _SEXE = map(
 _ADRESSE = {column.name for column in ADRESSE}
 
 
-def make_tableau(export: Export, owner: str, heartbeat: Heartbeat, services: Services) -> None:
+def make_tableau(export: Export, claim: Claim, heartbeat: Heartbeat, services: Services) -> None:
     """Draw the tableau and write its report of anomalies, publish them and record them.
 
     Raises:
@@ -98,14 +99,14 @@ def make_tableau(export: Export, owner: str, heartbeat: Heartbeat, services: Ser
 
     storage = services.storage
     with (
-        storage.pending(export.code_commune, piece_name(export.file_name, Piece.RAPPORT), owner) as report,
-        storage.pending(export.code_commune, piece_name(export.file_name, Piece.RECONCILIATION), owner) as proof,
-        storage.pending(export.code_commune, export.file_name, owner) as file,
+        storage.pending(export.code_commune, piece_name(export.file_name, Piece.RAPPORT), claim.owner) as report,
+        storage.pending(export.code_commune, piece_name(export.file_name, Piece.RECONCILIATION), claim.owner) as proof,
+        storage.pending(export.code_commune, export.file_name, claim.owner) as file,
     ):
         with snapshot(services.registre) as connection:
             subject = TableauSubject.read(connection, export, heartbeat.progress)
             tableau = subject.compose()
-            announce(services.engine, export.id, owner, electeurs=tableau.mouvements)
+            announce(services.engine, claim, electeurs=tableau.mouvements)
             storage.require_room(LEAST_BYTES + tableau.mouvements * BYTES_PER_MOUVEMENT)
             spec = read_spec(connection, export, services)
             counted_on = _read_age_before(services.engine, export, subject.demande)
@@ -131,7 +132,7 @@ def make_tableau(export: Export, owner: str, heartbeat: Heartbeat, services: Ser
             rests_on=subject.rests_on,
             reconciliation=reconciliation.to_record() if reconciliation else None,
         )
-        mark_ready(services.engine, export.id, owner, made, [*beside.values(), file])
+        mark_ready(services.engine, claim, made, [*beside.values(), file])
 
 
 def _read_age_before(engine: Engine, export: Export, demande: Demande) -> date | None:

@@ -47,7 +47,7 @@ from worker.doorbell import Doorbell
 from worker.errors import NotKnownYetError, RefusedError
 from worker.exports.lease import Share, new_owner
 from worker.exports.models import KEY_REUSED, UNREADABLE, WITHOUT_KEY, Request
-from worker.exports.records import add_exports, take_back_exports
+from worker.exports.records import add_exports
 from worker.handlers.declarations.declaration import Declaration
 from worker.handlers.declarations.declare import read_declaration
 from worker.handlers.declarations.screen_notes import read_screen_note
@@ -163,9 +163,7 @@ def _enqueue(doorbells: Sequence[Doorbell], services: Services) -> None:
         services.enqueue(doorbells)
     except Exception as error:  # noqa: BLE001 — whatever the broker's trouble, the sweep rings again
         log.warning("doorbells_not_enqueued", exports=len(doorbells), error=type(error).__name__)
-        files = [it for it in doorbells if it.kind != WorkKind.PREVIEW]
-        take_back_exports(services.engine, files)
-        take_back_enqueued(services.engine, [it for it in doorbells if it not in files])
+        take_back_enqueued(services.engine, doorbells)
 
 
 class Served(NamedTuple):

@@ -65,6 +65,7 @@ def upgrade() -> None:
         op.drop_table(table)
     op.drop_table("parked")
     if op.get_bind().dialect.name == "postgresql":
+        op.execute("DROP FUNCTION IF EXISTS lock_exports()")
         _follow_models()
 
 
@@ -116,6 +117,15 @@ SELECT 'preview', 'preview:' || id, CASE WHEN status IN ('queued', 'running', 'a
   THEN attempts ELSE 0 END, not_before FROM preview WHERE status <> 'ready' AND erased_at IS NULL ORDER BY id
 """,
 )
+_FILES = (
+    """
+INSERT INTO work (kind, subject, lane, fair_tag, starts, waits, error, due_at, created_at)
+SELECT kind, 'export:' || id, CAST(is_bulk AS integer), turn, attempts, retries, error_message, not_before, created_at
+FROM export WHERE status IN ('queued', 'running') ORDER BY id
+""",
+    "UPDATE export SET status = 'queued' WHERE status = 'running'",
+    "UPDATE export SET is_being_purged = true WHERE owner = 'purge' AND purged_at IS NOT NULL AND status <> 'queued'",
+)
 _UNSENT = """
 INSERT INTO work (kind, subject, part, lane, fair_tag, starts, due_at, created_at)
 SELECT CASE WHEN n.channel = 'courriel' THEN 'mail' ELSE 'message' END,
@@ -127,17 +137,19 @@ FROM notification n LEFT JOIN request r ON r.id = n.request_id WHERE n.settled_a
 _FORMER_INDEXES = (
     *("ix_request_unanswered", "ix_request_settled", "ix_request_progress", "ix_request_untold", "ix_request_turn"),
     *("ix_request_share", "ix_recall_told_at", "ix_notification_settled_at", "ix_preview_unerased"),
+    *("ix_export_turn", "ix_export_purge"),
 )
+_CLAIM = ("owner", "lease_until", "attempts", "not_before", "rung_at")
 _LEASE = ("teller", "teller_lease", "tell_after", "tell_attempts")
 _FORMER_COLUMNS = {
     "request": ("announced_at", "answer_lease", "concluded_at", "progress_at", *_LEASE),
-    "export": ("published_at", "recall_published_at"),
+    "export": ("published_at", "recall_published_at", "retries", "turn", *_CLAIM),
     "recall": ("told_at", *_LEASE),
     "reminder": ("told_at", *_LEASE),
     "reminder_echeance": ("published_at",),
     "notification": ("not_before",),
     "depot": ("declared_at",),
-    "preview": ("owner", "lease_until", "attempts", "not_before", "rung_at"),
+    "preview": _CLAIM,
 }
 
 
@@ -147,7 +159,7 @@ def _move_to_work() -> None:
     op.execute("DROP VIEW IF EXISTS demandes")
     Base.metadata.tables["work"].create(connection)
     Base.metadata.tables["deferred_event"].create(connection)
-    for statement in (_COMPLETE, _OPEN, _UNSENT, *_DEFERRED):
+    for statement in (_COMPLETE, _OPEN, _UNSENT, *_DEFERRED, *_FILES):
         op.execute(sa.text(statement.replace(":", "\\:")))
     op.add_column("request", sa.Column("is_progress_wanted", sa.Boolean, nullable=False, server_default=sa.false()))
     op.execute(
@@ -164,7 +176,7 @@ def _move_to_work() -> None:
     for table, columns_of in _FORMER_COLUMNS.items():
         for column in columns_of:
             op.execute(f"ALTER TABLE {table} DROP COLUMN {column}")
-    for table in ("request", "notification"):
+    for table in ("request", "notification", "export"):
         for index in Base.metadata.tables[table].indexes:
             index.create(connection, checkfirst=True)
 
@@ -200,6 +212,7 @@ def _columns() -> Iterator[tuple[str, sa.Column[Any]]]:
     yield "scrutin", sa.Column("texte", Texte, nullable=False, server_default=sa.text("''"))
     yield "commission", sa.Column("has_deliberated", sa.Boolean, nullable=False, server_default=sa.true())
     yield "mouvement", sa.Column("is_dated", sa.Boolean, nullable=False, server_default=sa.true())
+    yield "export", sa.Column("is_being_purged", sa.Boolean, nullable=False, server_default=sa.false())
     yield "export", sa.Column("a_completer", sa.Integer, nullable=False, server_default="0")
     yield "publication", sa.Column("reason", Texte, nullable=False, server_default=sa.text("''"))
     yield "publication", sa.Column("withdrawn_on", sa.Date)
