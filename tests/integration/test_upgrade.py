@@ -27,6 +27,7 @@ from worker.db.types import Base
 from worker.deferred import DeferredEvent
 from worker.errors import ConfigurationError
 from worker.exports.models import Export
+from worker.registre.models import Import
 from worker.registre.scrutins import Reunion, select_reunions, select_scrutins
 
 INDEXES = (
@@ -139,6 +140,16 @@ def test_what_a_former_database_does_not_say_is_not_made_up(engine: Engine) -> N
     assert (decreed.date, "décret n° 2025-848" in decreed.libelle) == (date(2026, 3, 15), True)
     assert (noted.publication_due, noted.has_commission, noted.texte) == (None, True, "")
     assert parts == [None, None]
+
+
+def test_an_export_without_a_day_gets_that_of_its_import(engine: Engine) -> None:
+    make_former(engine)
+    with engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE import SET taken_on = NULL WHERE id = 1")
+    migrate(engine)
+    with engine.connect() as connection:
+        days = connection.scalars(select(Import.taken_on).where(Import.id.in_((1, 3))).order_by(Import.id)).all()
+    assert days == [date(2026, 9, 10), None]
 
 
 def test_recorded_and_deferred_declarations_have_the_types_of_the_contract(engine: Engine) -> None:
