@@ -185,7 +185,8 @@ class Oracle(Coverage):
         remarks["majorite_corrigee"] = int(self.is_corrected(chain, ages))
         beside = [*self.told(step.liste), *(Told(*it) for link in partial for it in link.dated)]
         figures = self.figures(chain, beside, [it.change for it in shown], [it.change for it in printed], ages)
-        if any(it.avant < 0 or it.apres < 0 for it in figures.values()):
+        is_on_no_list = not chain and any(it.is_applied for it in shown)
+        if is_on_no_list or any(it.avant < 0 or it.apres < 0 for it in figures.values()):
             gaps.add(Gap("bilan_impossible"))
         lines = [line for it in printed for line in self.lines_of(it, step)]
         return Tableau(

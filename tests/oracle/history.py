@@ -82,6 +82,11 @@ class Change(NamedTuple):
         """What two mouvements of one day may not share."""
         return self.nature, *self.personne, self.ancien, self.nouveau
 
+    @property
+    def line(self) -> tuple[object, ...]:
+        """What tells it from that of a homonym."""
+        return *self.key, self.inscrit
+
 
 class Told(NamedTuple):
     """A mouvement that no comparison found, and its day."""

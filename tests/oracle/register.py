@@ -45,8 +45,8 @@ class Link:
     """Doubts that were answered: whether who left and who came are one."""
     gone: list[Personne] = field(default_factory=list)
     """Who was deleted since by SQL."""
-    said: dict[tuple[str, ...], tuple[str, date | None]] = field(default_factory=dict)
-    """Category and day of mouvements that a clerk completed, by their keys."""
+    said: dict[tuple[object, ...], tuple[str, date | None]] = field(default_factory=dict)
+    """Category and day of mouvements that a clerk completed, by their lines."""
     parts: dict[str, date] = field(default_factory=dict)
     """The day of the export that holds the electors of each arrondissement."""
 
@@ -100,11 +100,11 @@ class Link:
                 if left.ancien != came.nouveau:
                     of_bureau = new, left.ancien, came.nouveau, came.inscrit
                     changes.append(Change("modification", *of_bureau, "changement_bureau"))
-        return [it._replace(categorie=self.said.get(it.key, (it.categorie, None))[0]) for it in changes]
+        return [it._replace(categorie=self.said.get(it.line, (it.categorie, None))[0]) for it in changes]
 
     def day_of(self, change: Change) -> date | None:
         """The day of a mouvement, where a clerk has said it."""
-        return self.said.get(change.key, ("", None))[1]
+        return self.said.get(change.line, ("", None))[1]
 
     @property
     def dated(self) -> list[tuple[Change, date]]:
@@ -351,8 +351,8 @@ class Register(Questions):
         former, link, change = found[-1]
         if step.jour and not _lies_between(step.jour, former.day, link.day):
             return Refused()
-        categorie, jour = link.said.get(change.key, ("", None))
-        link.said[change.key] = step.categorie or categorie, step.jour or jour
+        categorie, jour = link.said.get(change.line, ("", None))
+        link.said[change.line] = step.categorie or categorie, step.jour or jour
         return Done()
 
     def _edit(self, step: Edit) -> Answer:
