@@ -5,7 +5,7 @@ specifications. Days are those that the register was told; nothing here knows wh
 """
 
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from itertools import pairwise, zip_longest
@@ -171,7 +171,7 @@ class Oracle(Coverage):
             (of_poll if step.type == "cinq_jours_reu" else None) or self.age_day(start, rounds),
             of_poll or self.age_day(last, rounds),
         )
-        shown = self.shown(step.liste, chain, ages) + self.shown_of_parts(chain, partial, ages)
+        shown = self.shown(step.liste, chain, partial, ages)
         printed = [it for it in shown if self.is_printed(it.change, step.type)]
         gaps = set(self.gaps(Window(step.liste, chain, start, min(last, step.day), is_provisional)))
         if any(self.asked_about(link, start, last, ages) for link in (*chain, *partial)):
@@ -203,8 +203,11 @@ class Oracle(Coverage):
             exports=self.exports(step, chain, start, min(last, step.day)),
         )
 
-    def shown(self, liste: str, chain: Sequence[Link], ages: Ages) -> list[Shown]:
-        """The mouvements of a period: of the exports, of files, and of electors who come of age."""
+    def shown(self, liste: str, chain: Sequence[Link], partial: Sequence[Link], ages: Ages) -> list[Shown]:
+        """The mouvements of a period: of the exports, of files, and of electors who come of age.
+
+        `partial`: exports of some arrondissements since the last whole list; the tableau is not covered then.
+        """
         compared = [
             Shown(change, (day,) if link.day_of(change) else self.days(former, day))
             for former, link in pairwise(chain)
@@ -217,21 +220,25 @@ class Oracle(Coverage):
             for change, day in file.lines
             if file.liste == liste and self.is_between(day, ages.start, ages.end) and self.counts(change, day, ages)
         ]
-        return compared + told + self.coming_of_age(chain, ages)
-
-    def shown_of_parts(self, chain: Sequence[Link], partial: Sequence[Link], ages: Ages) -> list[Shown]:
-        """What exports of some arrondissements told since the last whole list: the tableau is not covered then."""
-        return [
-            Shown(change, self.days(chain[-1], day))
-            for link in partial
-            for change, day in link.dated
-            if self.is_between(day, ages.start, ages.end) and self.counts(change, day, ages)
+        of_parts = [
+            it for link in partial for change, day in link.dated for it in self.of_part(chain, change, day, ages)
         ]
+        return compared + told + of_parts + self.coming_of_age(chain, ages)
+
+    def of_part(self, chain: Sequence[Link], change: Change, day: date, ages: Ages) -> Iterator[Shown]:
+        """A mouvement of an arrondissement; that of a minor, on the day they come of age."""
+        since = self.begins_to_count(change.personne, ages)
+        if self.is_between(day, ages.start, ages.end) and self.counts(change, day, ages):
+            yield Shown(change, self.days(chain[-1], day))
+        elif change.nature == "inscription" and day < since and self.is_between(since, ages.start, ages.end):
+            yield Shown(
+                change._replace(categorie="inscription_office"), (self.majority(change.personne),), is_presumed=True
+            )
 
     def ruined(self, liste: str, everybody: Sequence[Inscrit], printed: Sequence[Shown]) -> set[str]:
         """What blocks the list's file, of the electors whom a tableau shows as they come."""
-        came = {it.change.personne[:3] for it in printed if it.change.nature != "radiation"}
-        found = self.anomalies(liste, [it for it in everybody if it.personne[:3] in came])
+        came = {plain(it.change.personne)[:3] for it in printed if it.change.nature != "radiation"}
+        found = self.anomalies(liste, [it for it in everybody if plain(it.personne)[:3] in came])
         return {*found} & {"electeur_en_double", "nationalite_hors_union"}
 
     def days(self, former: Link, day: date) -> tuple[date, ...]:
