@@ -19,19 +19,19 @@ ask() {
     account=${PREFECTURE_AMQP_URL#*://}
     amqp-publish --url="$PREFECTURE_AMQP_URL" --exchange=prefecture --routing-key="${account%%:*}.$type" --persistent \
         --content-type='application/cloudevents+json; charset=utf-8' <"$folder/event.json"
-    : >"$folder/accepted" && : >"$folder/ended"
-    until [ -s "$folder/accepted" ] && [ -s "$folder/ended" ]; do
+    : >"$folder/accepted" && : >"$folder/ready"
+    until [ -s "$folder/accepted" ] && [ -s "$folder/ready" ]; do
         amqp-get --url="$PREFECTURE_AMQP_URL" --queue="$QUEUE" >"$folder/heard" || { sleep 0.2 && continue; }
-        for kind in accepted ended; do
+        for kind in accepted ready; do
             jq --arg id "$id" --arg kind "$kind" \
-                'select(.data.request.id == $id and (.type | contains("_\($kind)."))) | .data' \
+                'select(.data.request.id == $id and .data.status == $kind) | .data' \
                 "$folder/heard" >"$folder/found"
             [ ! -s "$folder/found" ] || mv "$folder/found" "$folder/$kind"
         done
     done
-    curl --silent --fail --header "Authorization: Bearer $TOKEN" --output "$folder/file" "$(jq -r .file.url "$folder/ended")"
+    curl --silent --fail --header "Authorization: Bearer $TOKEN" --output "$folder/file" "$(jq -r .file.url "$folder/ready")"
     digest=$(sha256sum <"$folder/file")
-    echo "$id $(jq '.exports | length' "$folder/accepted") $(jq -r .file.sha256 "$folder/ended") ${digest%% *}"
+    echo "$id $(jq '.exports | length' "$folder/accepted") $(jq -r .file.sha256 "$folder/ready") ${digest%% *}"
 }
 
 verify() {
