@@ -479,8 +479,8 @@ class Oracle(Coverage):
 
     def asked_about(self, link: Link, start: date, last: date, ages: Ages) -> bool:
         """Whether one of the mouvements of the tableau is of a doubt that is open."""
-        shown = [it.personne for it in link.changes if self.counts(it, link.day, ages)]
-        return self.is_between(link.day, start, last) and any({*pair} & {*shown} for pair in link.open_doubts)
+        of_period = [it for it, day in link.dated if self.is_between(day, start, last) and self.counts(it, day, ages)]
+        return any({*pair} & {it.personne for it in of_period} for pair in link.open_doubts)
 
 
 def order(line: Line) -> tuple[str, ...]:
