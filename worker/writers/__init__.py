@@ -1,6 +1,6 @@
-"""Writers: from the register to the bytes of a file, one per format.
+"""Writers: they write the electors of a list to the bytes of a file, one writer per format.
 
-Each is given where to put its bytes, and says of its progress how many electors were written.
+Each writer receives a sink for its bytes and reports how many electors it has written.
 """
 
 from typing import Protocol
@@ -10,11 +10,11 @@ class Sink(Protocol):
     """A file being written."""
 
     def write(self, data: bytes) -> None:
-        """Add bytes."""
+        """Append `data` to the file."""
 
 
 class Progress(Protocol):
-    """Told the number of electors written so far, every few hundred; may raise to stop the writer."""
+    """Receives the number of electors written so far, every few hundred; may raise to stop the writer."""
 
     def __call__(self, written: int) -> None:
-        """Take note."""
+        """Record the number of electors written."""

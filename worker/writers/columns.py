@@ -1,6 +1,6 @@
-"""The list file: which list is written, what the file says of it, and its 29 columns. The only place that knows them.
+"""The list file: the list to write, the header values and the 29 columns. No other module names these columns.
 
-Of each column: its header, and where its value comes from.
+Each column has its header and the source of its value.
 Source: arrêté du 12 novembre 2013 (NOR INTA1326795A), art. 2 and its table.
 """
 
@@ -51,47 +51,47 @@ class ListeSpec:
     info_liste: str
     jour: date
     look: Look = AT_ALL
-    """Where to look to tell all that is wrong with it."""
+    """The queries and cached findings that detect the anomalies of the list."""
     age_on: date | None = None
-    """The day that its electors are of age on, when it is not that of the file."""
+    """The day on which the electors must be of age, if it differs from the day of the file."""
     basis: Basis | None = None
-    """The export that it comes from; None where a service writes the register."""
+    """The REU export that the list comes from; None where a service writes the register."""
 
     @property
     def nom_affiche(self) -> str:
-        """The name of the commune as the file has it."""
+        """The name of the commune, in the form that the file uses."""
         return self.nom_commune.upper()
 
     @property
     def date_creation(self) -> str:
-        """The day of the file, as the file has it."""
+        """The day of the file, in the form that the file uses."""
         return short_date(self.jour)
 
     @property
     def last_birth(self) -> str:
-        """The latest date of birth of a person of age, in the register's form."""
+        """The latest date of birth of a person of age, as ISO 8601 text like the register's."""
         return last_birth(self.age_on or self.jour)
 
     @property
     def today(self) -> str:
-        """The day of the file, in the register's form."""
+        """The day of the file, as ISO 8601 text like the register's."""
         return self.jour.isoformat()
 
     @property
     def youngest(self) -> str:
-        """The latest date of birth of a person who may be on a list, in the register's form."""
+        """The latest date of birth of a person who may be on a list, as ISO 8601 text like the register's."""
         return last_birth(self.jour, YOUNGEST)
 
     @property
     def parameters(self) -> dict[str, str | int]:
-        """The values of a statement that was made for AnyListe."""
+        """The parameter values of a statement that was built with AnyListe."""
         return {name: getattr(self, name) for name in _PARAMETERS}
 
 
 class AnyListe:
-    """Stands for every ListeSpec of one list in a statement that is made once: its values are parameters.
+    """Replaces the ListeSpec in a statement that is built once per list: each value is a bind parameter.
 
-    To make the statements of a file takes longer than to write the file of a village.
+    Building the statements of a file takes longer than writing the file of a village.
     """
 
     def __init__(self, liste: Liste) -> None:
@@ -122,7 +122,7 @@ Expression = Callable[[Spec], ColumnElement[Any]]
 
 @dataclass(frozen=True)
 class Column:
-    """One column: the ministry's name, spelled exactly so; its value, NULL when there is none; what it comes from."""
+    """One column: the ministry's exact name, the expression of its value (NULL if empty), and the register's column."""
 
     name: str
     expression: Expression
@@ -172,7 +172,7 @@ ENTETE = (
     Column("CodeCommune", _constant(lambda spec: spec.code_commune)),
     Column("NomCommune", _constant(lambda spec: spec.nom_affiche)),
 )
-"""Columns 1–6: the same on each line."""
+"""Columns 1–6: equal on each line."""
 
 IDENTITE = (
     Column("NoElecteurGeneral", _numero_general, Electeur.numero_general, is_text=False),
@@ -208,14 +208,14 @@ ADRESSE = (
 COLUMNS = ENTETE + IDENTITE + ADRESSE
 
 READ_COLUMNS = IDENTITE + ADRESSE
-"""The columns that differ between electors: those that are read back from a file."""
+"""The columns that differ between electors; the readers return their values."""
 
 Values = Sequence[str]
-"""Of one elector, in the order of READ_COLUMNS; an absent value is an empty text."""
+"""The values of one elector, in the order of READ_COLUMNS; an absent value is an empty text."""
 
 
 class NotOurFileError(Exception):
-    """The file is not one that the worker made; the text says why, without a value of it."""
+    """The worker did not make this file; the message gives the reason without a value of the file."""
 
 
 _TABLES = (Electeur.__tablename__, Bureau.__tablename__)
@@ -223,17 +223,17 @@ _NAMES = {column.source: column.name for column in COLUMNS if column.source is n
 
 
 def header_of(source: InstrumentedAttribute[Any]) -> str:
-    """The ministry's name of the column that a value of the register goes to."""
+    """Return the ministry's name of the column that this value of the register is written to."""
     return _NAMES[source]
 
 
 def select_electeurs(
     spec: Spec, columns: tuple[Column, ...], *, cleaning: bool = False, replace_separators: bool = False
 ) -> Select[Any]:
-    """The file as one SELECT: the electors of age on the list, in the order of its lines.
+    """Build the SELECT of the file: the electors of age on the list, in the order of its lines.
 
-    With `cleaning`, values are cleaned on the way; with `replace_separators`, `;` and `"` become `,` and `'` (the CSV
-    has no escape for them).
+    `cleaning` cleans the values in the query; `replace_separators` replaces `;` and `"` with `,` and `'`, because the
+    CSV has no escape for them.
     """
     values = []
     for column in columns:
@@ -251,19 +251,19 @@ def select_electeurs(
 
 
 def on_liste(spec: Spec) -> ColumnElement[bool]:
-    """Electors of the list, minors registered in advance included."""
+    """Select the electors of the list, including minors registered in advance."""
     return and_(
         Electeur.code_commune == spec.code_commune, Electeur.liste == spec.liste.value, Electeur.version == spec.version
     )
 
 
 def of_age(spec: Spec) -> ColumnElement[bool]:
-    """Not a minor on the day of the file."""
+    """Select the electors who are not minors on the day of the file."""
     return is_of_age(spec.last_birth, spec.youngest)
 
 
 def over_clean_values(expression: ColumnElement[Any]) -> ColumnElement[Any]:
-    """The same expression over the register's values as they may be written: rules see what the file will hold."""
+    """Return the expression over cleaned register columns, so that rules check the values written to the file."""
 
     def clean(element: Any, **_options: Any) -> ColumnElement[str] | None:  # noqa: ANN401 — any part of an expression
         if isinstance(element, schema.Column) and isinstance(element.type, Text) and element.table.name in _TABLES:

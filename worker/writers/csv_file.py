@@ -1,4 +1,4 @@
-"""List files as CSV: written, and read back."""
+"""Writes list files as CSV and reads them back."""
 
 import csv
 import io
@@ -27,8 +27,8 @@ def write_csv(
 ) -> int:
     """Write the header and one line per elector of age.
 
-    `cleaning`: some values must be cleaned on the way, which may make a `;` (the Greek question mark); `separators`:
-    some hold `;` or `"`. Both are found beforehand, so that a clean register pays for neither.
+    `cleaning`: some values must be cleaned in the query, which can produce a `;` (from the Greek question mark).
+    `separators`: some values hold `;` or `"`. The caller detects both first, so a clean register costs neither.
 
     Returns:
         The number of data lines.
@@ -51,7 +51,7 @@ def _select(liste: Liste, *, cleaning: bool, replace_separators: bool) -> Select
 
 def _copy(connection: Connection, query: Select[Any], spec: ListeSpec, sink: Sink, progress: Progress) -> int:
     driver = connection.connection.driver_connection
-    assert isinstance(driver, psycopg.Connection)  # noqa: S101 — the dialect says so; tells mypy
+    assert isinstance(driver, psycopg.Connection)  # noqa: S101 — the dialect guarantees it; for mypy
     compiled = query.compile(dialect=connection.dialect, compile_kwargs={"render_postcompile": True})
     statement = f"COPY ({compiled}) TO STDOUT WITH (FORMAT csv, DELIMITER ';')"
     parameters = {**compiled.params, **spec.parameters}
@@ -88,10 +88,10 @@ def _write_rows(rows: Iterable[Any], sink: Sink, progress: Progress) -> int:
 
 
 def read_csv(stream: IO[bytes]) -> Iterator[Values]:
-    """The electors of a file, in its order.
+    """Yield the values of each elector, in the order of the file.
 
     Raises:
-        NotOurFileError: a line is not as `write_csv` writes it.
+        NotOurFileError: a line differs from what `write_csv` writes.
     """
     if stream.readline() != HEADER:
         raise NotOurFileError("the first line is not ours")

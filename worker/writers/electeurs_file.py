@@ -1,6 +1,6 @@
-"""List files: how each format is written and read back, and the fingerprint of a file, whatever its format.
+"""List files: the writer and reader of each format, and the fingerprint of a file in any format.
 
-A file is hashed, then read elector by elector in flat memory.
+The file is hashed, then read elector by elector in constant memory.
 """
 
 import io
@@ -28,7 +28,7 @@ from worker.writers.xml_file import read_xml, validate_xml, write_xml
 class WriteListe(Protocol):
     """Writes a list to a file and returns the number of electors.
 
-    `cleaning`: some values must be cleaned on the way; `separators`: some hold `;` or `"`.
+    `cleaning`: some values must be cleaned in the query; `separators`: some values hold `;` or `"`.
     """
 
     def __call__(
@@ -42,24 +42,24 @@ class WriteListe(Protocol):
         cleaning: bool,
         separators: bool,
     ) -> int:
-        """Write."""
+        """Write the list."""
 
 
 @dataclass(frozen=True)
 class ListeFormat:
-    """How lists are written in a format, and read back."""
+    """The writer, reader and validator of one format of lists."""
 
     write: WriteListe
     bytes_per_electeur: int
-    """Room asked for before a file is begun."""
+    """Estimated size, to check the free space before a file is started."""
     read: Callable[[IO[bytes]], Iterator[Values]] | None = None
-    """None of a format that is never deposited: nothing is compared with its files."""
+    """None for a format that agents never submit: the worker does not compare its files."""
     validate: Callable[[Path, Path | None], None] | None = None
-    """Checks a finished file against an XSD, or against ours."""
+    """Validates a finished file against the given XSD, or against ours by default."""
     electeur_end: bytes = b"\n"
-    """The bytes after each elector."""
+    """The bytes that end each elector."""
     replaces_separators: bool = False
-    """Whether `;` and `"` in a value are replaced, which is an anomaly."""
+    """Whether the writer replaces `;` and `"` in a value, which is an anomaly."""
 
 
 LISTE_FORMATS: dict[Format, ListeFormat] = {
@@ -71,17 +71,17 @@ LISTE_FORMATS: dict[Format, ListeFormat] = {
 _PLACES = {column.source: place for place, column in enumerate(READ_COLUMNS)}
 _WHO = (Electeur.nom_naissance, Electeur.prenoms, Electeur.date_naissance, Electeur.commune_naissance)
 NOM, PRENOMS, DATE, COMMUNE, PAYS = (_PLACES[source] for source in (*_WHO, Electeur.pays_naissance))
-"""The places of the values that identify an elector."""
+"""The indexes in READ_COLUMNS of the values that identify an elector."""
 
 _MOVES_BY_ITSELF = {Electeur.numero_general, Bureau.libelle, Bureau.code_canton, Bureau.code_circonscription}
-"""Columns whose change is not one of the elector: numbers of each list, and facts of a whole bureau."""
+"""Columns that change without a change of the elector: numbers in each list, and data of a whole bureau."""
 
 _CONTENTS = [place for place, column in enumerate(READ_COLUMNS) if column.source not in _MOVES_BY_ITSELF]
 _SLASHED = re.compile(r"(\d{2})/(\d{2})/(\d{4})", re.ASCII)
 
 
 class FileDays(NamedTuple):
-    """The days of two files: who came of age from one to the other is noted."""
+    """The days of two files, to find the electors who came of age between them."""
 
     before: date
     after: date
@@ -89,7 +89,7 @@ class FileDays(NamedTuple):
 
 @dataclass(frozen=True)
 class TakenFingerprint:
-    """The fingerprint, the SHA-256 of the bytes it was taken of, and the identities of those who came of age."""
+    """The fingerprint, the SHA-256 of the file, and the identities of the electors who came of age between its days."""
 
     fingerprint: bytes
     sha256: str
@@ -97,11 +97,11 @@ class TakenFingerprint:
 
 
 def take_fingerprint(path: Path, format_: Format, digests: Digests, days: FileDays | None = None) -> TakenFingerprint:
-    """Read a list file whole.
+    """Read a list file and return its fingerprint.
 
     Raises:
-        NotOurFileError: it is not one that the worker made, or the format is not read back.
-        OSError: it is not there, or cannot be read.
+        NotOurFileError: the worker did not make the file, or the format has no reader.
+        OSError: the file is missing or cannot be read.
     """
     if (read := LISTE_FORMATS[format_].read) is None:
         raise NotOurFileError("this format is not read back")
@@ -111,7 +111,7 @@ def take_fingerprint(path: Path, format_: Format, digests: Digests, days: FileDa
         _, sha256 = hash_file(stream)
         stream.seek(0)
         for values in read(stream):
-            born = _SLASHED.sub(r"\3-\2-\1", values[DATE])  # as the register has it
+            born = _SLASHED.sub(r"\3-\2-\1", values[DATE])  # in the register's form
             identity = digests.identity(values[NOM], values[PRENOMS], born, values[COMMUNE], values[PAYS])
             records.add(identity, digests.contents([values[place] for place in _CONTENTS]))
             if days and is_mineur(born, days.before) and not is_mineur(born, days.after):

@@ -1,6 +1,6 @@
-"""Every elector is checked before a file is made: what would be rejected, what deserves a look, all of it at once.
+"""Checks all electors before a file is made and yields every anomaly, blocking or not.
 
-What is looked at, and in which words it is told, stands in `worker.registre.checks.rules`.
+The rules and their messages are in `worker.registre.checks.rules`.
 """
 
 from collections import Counter
@@ -52,29 +52,29 @@ from worker.writers.columns import AnyListe, ListeSpec, header_of, of_age, on_li
 from worker.writers.electeurs_file import LISTE_FORMATS
 
 NAMED = 5
-"""Numbers that one line of the report names."""
+"""Maximum count of numbers that one line of the report names."""
 
 _NUMERO_DIGITS = 2
 
 
 @dataclass
 class Census:
-    """How many electors the snapshot holds, and in which bureaux."""
+    """The count of electors in the snapshot, and their bureaux."""
 
     electeurs: int = 0
     mineurs: int = 0
     without_numero: int = 0
     without_zeros: int = 0
-    """Electors with a code that lost its zero."""
+    """Count of electors with a code that lost its leading zero."""
     bureaux: list[str] = field(default_factory=list)
     needs_cleaning: bool = False
-    """Some value must be cleaned while it is written; known once the anomalies have been found."""
+    """Whether a value must be cleaned while it is written; set by `find_anomalies`."""
     has_separators: bool = False
-    """Some value holds `;` or `"`; known once the anomalies have been found."""
+    """Whether a value holds `;` or `"`; set by `find_anomalies`."""
 
 
 def take_census(connection: Connection, spec: ListeSpec) -> Census:
-    """Count the electors of age, and the minors who are left out.
+    """Count the electors of age, and the minors that the file leaves out.
 
     After an import with cached findings, only electors with a finding can be minors, have a general number or a lost
     zero.
@@ -107,7 +107,7 @@ _NOBODY = _Some()
 
 @cache
 def _census_queries(liste: Liste, scope: Scope) -> tuple[Select[str, int] | None, Select[Any]]:
-    """All electors of each bureau, unless the second query counts them too; those of whom something is counted."""
+    """Build the count of all electors per bureau (None if the second query has it) and the counts of special cases."""
     spec = AnyListe(liste)
     adult = of_age(spec)
     everybody = (
@@ -132,9 +132,9 @@ def find_anomalies(
     *,
     ours: Severity = Severity.BLOCKING,
 ) -> Iterator[Anomaly]:
-    """All anomalies: of the file, of each bureau, of electors who share an identity, of each elector as lines go.
+    """Yield all anomalies: of the file, of each bureau, of electors who share an identity, then of each elector.
 
-    `ours`: how much matters what is blocking by our choice, see `Kind.is_ours`.
+    `ours`: the severity of anomalies that block by this project's choice only, see `Kind.is_ours`.
     """
     return _Precheck(connection, spec, census, LISTE_FORMATS[format_].replaces_separators, ours).run()
 
@@ -142,7 +142,7 @@ def find_anomalies(
 def find_anomalies_of_electeurs(
     connection: Connection, spec: ListeSpec, *, ours: Severity = Severity.BLOCKING
 ) -> Iterator[Anomaly]:
-    """Those that name an elector, as `find_anomalies` has them, but for separators in a value."""
+    """Yield the anomalies that name an elector, like `find_anomalies`, without separators in values."""
     return _Precheck(connection, spec, Census(), separators=False, ours=ours).of_each()
 
 

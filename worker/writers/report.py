@@ -1,6 +1,6 @@
-"""The report of anomalies beside a list file or a tableau: a CSV that a clerk opens in a spreadsheet and works through.
+"""The report of anomalies of a list file or a tableau: a CSV that an agent opens in a spreadsheet.
 
-It is not the official file: it is quoted, has a byte order mark for spreadsheets, and no value can become a formula.
+It is not the official file: values are quoted, it starts with a byte order mark, and no value can become a formula.
 """
 
 import io
@@ -30,25 +30,25 @@ _BLOCK = 500
 
 @dataclass
 class Tally:
-    """Anomalies counted by kind, without any elector."""
+    """Counts of anomalies by kind, without data of electors."""
 
     counts: Counter[tuple[str, Severity, str]] = field(default_factory=Counter)
     messages: dict[tuple[str, Severity, str], list[str]] = field(default_factory=dict)
-    """What is said of the file as a whole."""
+    """The messages about the file as a whole."""
 
     def add(self, anomaly: Anomaly) -> None:
-        """Count one."""
+        """Count one anomaly."""
         kind = anomaly.code, anomaly.severity, anomaly.column
         self.counts[kind] += 1
         if anomaly.is_of_file:
             self.messages.setdefault(kind, []).append(anomaly.message)
 
     def total(self, severity: Severity) -> int:
-        """How many of one severity."""
+        """Return the number of anomalies of one severity."""
         return sum(number for (_, kind, _), number in self.counts.items() if kind is severity)
 
     def to_record(self) -> list[dict[str, Any]]:
-        """For the database: code, severity, column, count; the messages of what is said of the file as a whole."""
+        """Return the JSON for the database: code, severity, column, count, and the messages about the whole file."""
         return [
             {"code": kind[0], "severity": kind[1].value, "column": kind[2], "count": number}
             | ({"messages": self.messages[kind]} if kind in self.messages else {})
@@ -57,7 +57,7 @@ class Tally:
 
 
 def write_report(anomalies: Iterable[Anomaly], sink: Sink) -> Tally:
-    """Write every anomaly, one line each, in the order they come."""
+    """Write each anomaly as one line, in the given order, and return the counts."""
     tally = Tally()
     sink.write("\ufeff".encode())
     text = io.StringIO(newline="")

@@ -1,7 +1,7 @@
-"""The list as XML, streamed: a block of `Electeur` elements is reused, so memory stays flat and lxml keeps it legal.
+"""Writes the list as XML in constant memory: it reuses a block of `Electeur` elements, which lxml serialises.
 
-The profile is ours (« non officiel »): schemas/liste_electorale.xsd. Every file is validated whole before it is
-published, against our XSD or the ministry's.
+The format is this project's own (« non officiel »): schemas/liste_electorale.xsd. Each finished file is validated
+before it is published, against our XSD or the ministry's.
 """
 
 import copy
@@ -42,9 +42,9 @@ def write_xml(
     progress: Progress,
     *,
     cleaning: bool,
-    separators: bool = False,  # noqa: ARG001 — XML holds any text
+    separators: bool = False,  # noqa: ARG001 — XML needs no separators
 ) -> int:
-    """Write the whole document; `cleaning`: some values must be cleaned on the way.
+    """Write the whole document; `cleaning`: some values must be cleaned in the query.
 
     Returns:
         The number of `Electeur` elements.
@@ -83,14 +83,14 @@ def _header_elements(connection: Connection, spec: ListeSpec) -> Iterator[bytes]
 
 
 class _Block:
-    """Up to _BLOCK electors, whose elements are made once and filled again and again."""
+    """Up to _BLOCK `Electeur` elements, created once and filled again for each block of rows."""
 
     def __init__(self) -> None:
         self._root = etree.Element("block")
         self._fields = [self._add_electeur() for _ in range(_BLOCK)]
 
     def to_bytes(self, rows: list[Any]) -> bytes:
-        """The electors of `rows`, one line each."""
+        """Serialise the electors of `rows`, one line each."""
         for fields, row in zip(self._fields, rows, strict=False):
             for field, value in zip(fields, row, strict=True):
                 field.text = value if value is None or value.__class__ is str else str(value)
@@ -109,10 +109,10 @@ class _Block:
 
 
 def read_xml(stream: IO[bytes]) -> Iterator[Values]:
-    """The electors of a file, in its order.
+    """Yield the values of each elector, in the order of the file.
 
     Raises:
-        NotOurFileError: an element is not as `write_xml` writes it, or there is a DOCTYPE.
+        NotOurFileError: an element differs from what `write_xml` writes, or the file has a DOCTYPE.
     """
     events = etree.iterparse(
         stream, events=("start", "end"), tag=("ListeElectorale", "Electeur"), resolve_entities=False, no_network=True,
@@ -143,7 +143,7 @@ def _values_of(electeur: etree._Element) -> Values:
 
 
 def _free(electeur: etree._Element) -> None:
-    """Remove an elector that was read, and what is before it, from the tree: memory stays flat."""
+    """Remove this element and its earlier siblings from the tree, so that memory stays constant."""
     electeur.clear()
     parent = electeur.getparent()
     while parent is not None and electeur.getprevious() is not None:
@@ -155,10 +155,9 @@ _ELEMENT = re.compile(r"Element '([A-Za-z0-9]+)'")
 
 
 class _Nothing:
-    """A parser target that keeps no tree: memory stays flat. A DOCTYPE, hence any entity, is refused as it begins."""
+    """A parser target that builds no tree, so that memory stays constant; it rejects a DOCTYPE, hence any entity."""
 
     def doctype(self, *_names: object) -> None:
-        """No file of ours has one."""
         raise SchemaMismatchError("Le fichier XML contient un DOCTYPE : il n'est ni lu ni publié.")
 
     def close(self) -> None:
@@ -166,17 +165,17 @@ class _Nothing:
 
 
 def validate_xml(path: Path, xsd: Path | None = None) -> None:
-    """Check a finished file, in flat memory, without entities or network.
+    """Validate a finished file in constant memory, without entities or network.
 
     Raises:
-        SchemaMismatchError: names the element, and the elector by rank in the file; never a value.
+        SchemaMismatchError: names the element and the elector's rank in the file; never a value.
     """
     schema = load_schema(xsd or OUR_XSD)
     target: Any = _Nothing()
     parser = etree.XMLParser(schema=schema, target=target, resolve_entities=False, no_network=True, huge_tree=True)
     try:
-        with path.open("rb") as stream:  # which says why it cannot be read
-            etree.parse(stream, parser)  # `feed` would not fill the error log
+        with path.open("rb") as stream:  # raises the precise OSError
+            etree.parse(stream, parser)  # `feed` does not fill the error log
         faults = [fault.message for fault in parser.error_log]
     except etree.XMLSyntaxError as error:
         faults = [error.msg or ""]
@@ -189,7 +188,7 @@ def validate_xml(path: Path, xsd: Path | None = None) -> None:
 
 _NOT_THERE = (FileNotFoundError, IsADirectoryError, NotADirectoryError, PermissionError)
 _LOADING = Lock()
-"""Two threads of the embedded mode that read their first schema at once were both refused it (XMLSchemaParseError)."""
+"""Without it, two threads that load a first schema at once both fail with XMLSchemaParseError (embedded mode)."""
 
 
 @lru_cache(maxsize=2)
@@ -197,8 +196,8 @@ def load_schema(xsd: Path) -> etree.XMLSchema:
     """Read an XSD.
 
     Raises:
-        SchemaMismatchError: it is not there, or is not an XSD.
-        OSError: it cannot be read now.
+        SchemaMismatchError: the file is missing or is not an XSD.
+        OSError: the file cannot be read now.
     """
     try:
         with _LOADING, xsd.open("rb") as stream:
@@ -209,7 +208,7 @@ def load_schema(xsd: Path) -> etree.XMLSchema:
 
 
 def _where(path: Path, schema: etree.XMLSchema, message: str) -> str:
-    """The element at fault, and the rank of its elector; slow, for failures only."""
+    """Return the text that names the invalid element and its elector's rank; slow, used for failures only."""
     found = _ELEMENT.search(message)
     if not found:
         return ""
@@ -219,7 +218,7 @@ def _where(path: Path, schema: etree.XMLSchema, message: str) -> str:
 
 
 def _find_electeur(stream: BinaryIO, schema: etree.XMLSchema, element: str) -> int | None:
-    """The rank of the first elector who alone does not follow the schema; None when the fault is above the electors."""
+    """Return the rank of the first elector who is invalid alone; None if the error is outside the electors."""
     header: list[etree._Element] = []
     rank = 0
     try:
