@@ -1,4 +1,4 @@
-"""The floor that producers and worker stand on: words, clock, files, logs, command lines, settings, the law's calendar.
+"""The base of producers and worker: words, clock, files, logs, command lines, settings, the calendar of the law.
 
-It knows nothing of ours: not the contract (`schemas`), not who asks for files, not who makes them.
+It imports neither the contract (`schemas`) nor producers nor worker.
 """

@@ -1,8 +1,8 @@
-"""The calendar: which day it is in a town hall, and which tableau is due when, by the articles of `common.law`.
+"""The electoral calendar: the civil day in each commune, and the date on which each tableau is due (see `common.law`).
 
-Records hold instants in UTC. A day, an hour or an age that a person reads is in the civil time of the commune. Paris
-is for what concerns no commune, or several. Days are calendar days, counted back from the day of the poll itself: for
-a poll held on a Saturday overseas, J-5 is a Monday where it is a Tuesday elsewhere.
+Records hold instants in UTC. A person reads days, hours and ages in the civil time of the commune; Paris time applies
+to data of several communes or of none. Days are calendar days before the poll: J-5 of a Saturday poll is a Monday.
+
 Sources: INSEE, Code officiel géographique; Code électoral, the articles beside each date; for the Saturday, loi
 n° 62-1292 du 6 novembre 1962, art. 3, II (élection présidentielle), and Code électoral, art. L. 55 (Sunday elsewhere).
 """
@@ -30,7 +30,7 @@ from common.law import (
 PARIS = ZoneInfo("Europe/Paris")
 
 _MARQUISES = ("98718", "98723", "98731", "98746", "98756", "98757")
-"""Fatu-Hiva, Hiva-Oa, Nuku-Hiva, Tahuata, Ua-Huka, Ua-Pou: half an hour before Tahiti."""
+"""Fatu-Hiva, Hiva-Oa, Nuku-Hiva, Tahuata, Ua-Huka, Ua-Pou: UTC-9:30, half an hour ahead of Tahiti."""
 
 OVERSEAS = {
     "971": ZoneInfo("America/Guadeloupe"),
@@ -47,36 +47,36 @@ OVERSEAS = {
     **dict.fromkeys(_MARQUISES, ZoneInfo("Pacific/Marquesas")),
     "988": ZoneInfo("Pacific/Noumea"),
 }
-"""By a commune's code, or by its first three characters. Source: INSEE, Code officiel géographique."""
+"""Keys: code of a commune, or its first three characters. Source: INSEE, Code officiel géographique."""
 
 
 def now() -> datetime:
-    """The present instant, in UTC; who must be able to live at another one is given this as a callable."""
+    """Return the current instant in UTC; code that must run at another instant receives a callable instead."""
     return datetime.now(UTC)
 
 
 def jour_a_paris(instant: datetime) -> date:
-    """The civil day in Paris at an instant: for what concerns no commune, or several."""
+    """Return the civil day in Paris at an instant, for data of several communes or of none."""
     return instant.astimezone(PARIS).date()
 
 
 def zone_of(code_commune: str) -> ZoneInfo:
-    """The time zone of a commune; Paris for every code that names no territory overseas."""
+    """Return the time zone of a commune; Paris unless the code names a territory overseas."""
     return OVERSEAS.get(code_commune) or OVERSEAS.get(code_commune[:3], PARIS)
 
 
 def civil_time(instant: datetime, code_commune: str) -> datetime:
-    """An instant in the civil time of a commune: what a clerk or a citizen reads there."""
+    """Convert an instant to the civil time of a commune, as its clerks and citizens read it."""
     return instant.astimezone(zone_of(code_commune))
 
 
 def civil_day(instant: datetime, code_commune: str) -> date:
-    """The civil day of a commune at an instant: "today" for its register, its files and its clerks."""
+    """Return the civil day of a commune at an instant: "today" for its register, files and clerks."""
     return civil_time(instant, code_commune).date()
 
 
 def shared_day(instant: datetime, communes: Iterable[str]) -> date:
-    """The civil day of communes of one time zone at an instant; that of Paris where they are in several, or none."""
+    """Return the civil day of communes of one time zone at an instant; the day in Paris for several zones or none."""
     zones = {zone_of(code) for code in communes}
     return instant.astimezone(zones.pop() if len(zones) == 1 else PARIS).date()
 
@@ -90,10 +90,10 @@ _MARS = 3
 _MONTHS = 12
 
 MAJORITE = 18
-"""Age from which a citizen votes, in years. Code électoral, art. L. 2."""
+"""Age from which a citizen votes, in years. Source: Code électoral, art. L. 2."""
 
 YOUNGEST = 16
-"""No register of electors has a younger person (our choice): such a date of birth is a mistake, not a minor's."""
+"""Minimum age in a register of electors (our choice): the date of birth of a younger person is a mistake."""
 
 DAYS_TO_SECOND_ROUND: Mapping[str, int | None] = {
     "presidentiel": 14,
@@ -109,15 +109,15 @@ DAYS_TO_SECOND_ROUND: Mapping[str, int | None] = {
     "referendum": None,
     "consultation": None,
 }
-"""Which polls may have a second round, by a word of their names without accents: how many days later; None: one round.
+"""Days from the first round to the second, by a word of the poll's name without accents; None: one round only.
 
-Constitution, art. 7 (« le quatorzième jour suivant »); Code électoral, art. L. 56 (« le dimanche suivant »); loi
-n° 77-729, art. 3 (one round). That L. 56 holds for the assemblies of regions, territories and metropoles was not
-verified in their own articles.
+Sources: Constitution, art. 7 (« le quatorzième jour suivant »); Code électoral, art. L. 56 (« le dimanche suivant »);
+loi n° 77-729, art. 3 (one round). Not verified: that L. 56 applies to the assemblies of regions, territories and
+metropoles.
 """
 
 LONGEST_BETWEEN_ROUNDS = timedelta(days=14)
-"""A poll that is held no later than that after another one is its second round, when nobody says otherwise."""
+"""A poll at most this long after another poll is its second round, unless the name of the first poll decides."""
 
 _SECOND_ROUND = re.compile(r"\b(second|2n?d|2e|deuxieme) tour\b")
 _LAST_ROUND = re.compile(rf"{_SECOND_ROUND.pattern}|\btour unique\b|\bun seul tour\b")
@@ -127,117 +127,117 @@ _DATE_NAISSANCE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 
 @dataclass(frozen=True)
 class Echeance:
-    """A tableau that is due: which, on which day, by which articles, under which regime."""
+    """A tableau that is due: its type, date, articles and regime."""
 
     type: str
     due_on: date
     reference_legale: str
     regime: Regime
     scrutin: date | None = None
-    """None: the tableau follows a meeting that no poll calls for."""
+    """None: the tableau follows a meeting that no poll requires."""
 
 
 @dataclass(frozen=True)
 class CalendarScrutin:
-    """A poll, and what a text fixes for it instead of the usual days; `texte` names that text."""
+    """A poll, with the dates that a decree or law (`texte`) fixes instead of the usual ones."""
 
     jour: date
     libelle: str = ""
     cloture: date | None = None
-    """The last day to register, when it is not the usual one."""
+    """The last day to register, if it is not the usual one."""
     publication_due: date | None = None
-    """The last day to publish the first tableau, when it is not the twentieth day before the poll."""
+    """The last day to publish the first tableau, if it is not the twentieth day before the poll."""
     has_commission: bool = True
     """False: the commission does not meet before this poll."""
     texte: str = ""
-    """« décret n° 2024-527 du 9 juin 2024 »; empty: the poll has its usual days."""
+    """« décret n° 2024-527 du 9 juin 2024 »; empty: the usual dates apply."""
 
 
 @dataclass(frozen=True)
 class CalendarReunion:
-    """A meeting of the commission de contrôle that was noted; an empty `liste` means that it was about all lists."""
+    """A recorded meeting of the commission de contrôle; an empty `liste` means all lists."""
 
     jour: date
     liste: str = ""
     has_deliberated: bool = True
-    """False: no quorum, or as many votes on each side. Code électoral, art. R. 10."""
+    """False: no quorum, or a tied vote. Source: Code électoral, art. R. 10."""
 
 
 @dataclass(frozen=True)
 class Cycle:
-    """One meeting of the commission de contrôle with the tableaux that follow it."""
+    """One meeting of the commission de contrôle and the tableaux that follow it."""
 
     scrutin: CalendarScrutin | None
-    """None: the meeting of a year, which no poll calls for."""
+    """None: the yearly meeting, which no poll requires."""
     window: tuple[date, date] | None
-    """The first and the last day to meet; None: no text asks for a meeting."""
+    """The first and the last day of the meeting; None: no article requires a meeting."""
     reunion: CalendarReunion | None
-    """The last meeting that was noted within these days; for the meeting of a year, within that year."""
+    """The last recorded meeting within the window; for the yearly meeting, within that year."""
     due: tuple[Echeance, ...]
     reference_legale: str
-    """The articles about the days of the meeting."""
+    """The articles that fix the days of the meeting."""
 
     @property
     def end(self) -> date | None:
-        """The first day that cannot be that of the meeting before the first tableau."""
+        """Return the first day on which the meeting before the first tableau can no longer take place."""
         if self.reunion and (self.reunion.has_deliberated or not self.scrutin):
             return self.reunion.jour
         return self.window[0] if self.window else min((it.due_on for it in self.due), default=None)
 
     @property
     def is_second_round(self) -> bool:
-        """Whether the poll goes on with another one: nothing is due for it."""
+        """Whether the poll is the second round of another poll, so that nothing is due for it."""
         return self.scrutin is not None and not self.due
 
 
 def regime_on(day: date) -> Regime:
-    """The regime in force on a day."""
+    """Return the regime in force on a day."""
     return Regime.REVISION_ANNUELLE if day < REPERTOIRE_UNIQUE_DEPUIS else Regime.REPERTOIRE_UNIQUE
 
 
 def days_before(scrutin: date, days: int) -> date:
-    """The day called J-5, J-20 and so on."""
+    """Return the day `days` calendar days before a poll: J-5, J-20."""
     return scrutin - timedelta(days=days)
 
 
 def dix_janvier(year: int) -> date:
-    """The day the first tableau rectificatif is lodged and posted. Code électoral before 2019, art. R. 10."""
+    """Return the day of the first tableau rectificatif. Source: Code électoral before 2019, art. R. 10."""
     return date(year, 1, 10)
 
 
 def cloture(year: int) -> date:
-    """The last day of February, when the list is closed and the second tableau drawn up (before 2019, art. R. 16)."""
+    """Return the last day of February: closing of the list, second tableau. Source: before 2019, art. R. 16."""
     return date(year, 3, 1) - timedelta(days=1)
 
 
 def cloture_before(day: date) -> date:
-    """The last closing of the list before a day, that day excluded."""
+    """Return the last closing of the list before a day, that day excluded."""
     this_year = cloture(day.year)
     return this_year if this_year < day else cloture(day.year - 1)
 
 
 def additions_on(scrutin: date) -> date | None:
-    """The day the tableau des additions is posted: « 6 février » for an election in April.
+    """Return the day the tableau des additions is posted: 6 February for an election in April.
 
-    The commission ends its work on the first day of the second month before that of the poll, the tableau follows five
-    days later (before 2019, art. L. 17, al. 4, and R. 10, al. 3). None until March: electors who come of age before a
-    poll in March are in the yearly revision (art. L. 11-2, al. 1).
+    The tableau follows by five days the end of the commission's work, on the first day of the second month before the
+    poll
+    (before 2019, art. L. 17, al. 4, and R. 10, al. 3). None until March: see the yearly revision (art. L. 11-2, al. 1).
     """
     return date(scrutin.year, scrutin.month - 2, 6) if scrutin.month > _MARS else None
 
 
 def commission_between(scrutin: date) -> tuple[date, date]:
-    """The first and the last day the commission de contrôle may meet before a poll. Code électoral, art. L. 19, III."""
+    """Return the first and last day of the meeting before a poll. Source: Code électoral, art. L. 19, III."""
     return days_before(scrutin, 24), days_before(scrutin, 21)
 
 
 def annual_window(year: int) -> tuple[date, date]:
-    """The first and the last day of the meeting of a year without a poll, when none was held since 1 January.
+    """Return the first and last day of the yearly meeting, for a year without a poll since 1 January.
 
     « Entre le sixième vendredi précédant le 31 décembre et l'avant-dernier jour ouvré de l'année » (Code électoral,
-    art. R. 10, al. 3). A jour ouvré is a day of work, Monday to Friday: a Saturday is none (our reading: préfectures
-    also wrote 29 and 30 December for 2023, where this gives the 28th, which suits both). The last two are never before
-    28 December, so that no public holiday is among them, in Alsace and Moselle neither.
+    art. R. 10, al. 3). A jour ouvré is Monday to Friday (our reading; préfectures also gave 29 and 30 December for
+    2023,
+    where this returns the 28th). The last two are never before 28 December: no public holiday, even in Alsace-Moselle.
     """
     last_day = date(year, 12, 31)
     days = [last_day - timedelta(days=number) for number in range(5)]
@@ -246,37 +246,37 @@ def annual_window(year: int) -> tuple[date, date]:
 
 
 def meeting_before(scrutin: date, reunions: Iterable[date]) -> date | None:
-    """The meeting of the commission that a poll's tableau des vingt jours follows, if it is among those given."""
+    """Return the last of `reunions` within the days that the law gives before a poll; None if there is none."""
     first, last = commission_between(scrutin)
     return max((day for day in reunions if first <= day <= last), default=None)
 
 
 def sixth_friday_before(day: date) -> date:
-    """The sixth Friday before a day, that day excluded."""
+    """Return the sixth Friday before a day, that day excluded."""
     since_friday = (day.weekday() - _VENDREDI) % 7 or 7
     return day - timedelta(days=since_friday + 5 * 7)
 
 
 def last_day_to_register(scrutin: date) -> date | None:
-    """The sixth Friday before a poll. Code électoral, art. L. 17, in force since 2020; None for a poll before."""
+    """Return the sixth Friday before a poll; None for a poll before 2020. Source: Code électoral, art. L. 17."""
     if scrutin < _SIX_FRIDAYS_SINCE:
         return None
     return sixth_friday_before(scrutin)
 
 
 def last_day_to_consult(publication: date) -> date:
-    """The last of the seven days for electors to consult a tableau. Code électoral, art. L. 20 and R. 13.
+    """Return the last of the seven days to consult a tableau. Source: Code électoral, art. L. 20 and R. 13.
 
-    The day of the publication is not counted: the tableau is there until the end of the delay to contest it, which
-    L. 20, I counts from the publication (Conseil d'État, 27/03/2023, n° 465736).
+    The day of publication is not counted: electors can consult the tableau until the end of the period to contest it,
+    which L. 20, I counts from the publication (Conseil d'État, 27/03/2023, n° 465736).
     """
     return publication + timedelta(days=7)
 
 
 def why_too_short(type_tableau: str, first: date, last: date) -> str:
-    """Why a publication may not end on its day `last`, in French; empty when it may.
+    """Return the reason, in French, why a publication may not end on day `last`; empty if it may.
 
-    Code électoral, art. R. 13. Nothing that we read says how long the tableau of art. R. 14 is published.
+    Source: Code électoral, art. R. 13. No source that we read states how long the tableau of art. R. 14 is published.
     """
     least = last_day_to_consult(first)
     if type_tableau != VINGT_JOURS or last >= least:
@@ -288,12 +288,12 @@ def why_too_short(type_tableau: str, first: date, last: date) -> str:
 
 
 def is_poll_day(day: date, code_commune: str) -> bool:
-    """Whether people vote on that day of the week in that commune: a Sunday, or a Saturday where the law allows it."""
+    """Whether a poll can be held on that day in that commune: a Sunday, or a Saturday where the law allows it."""
     return day.weekday() == _DIMANCHE or (day.weekday() == _SAMEDI and code_commune[:3] in VOTE_SAMEDI)
 
 
 def one_a_day(scrutins: Iterable[CalendarScrutin]) -> list[CalendarScrutin]:
-    """The polls in order, each day once: a later one wins; what it leaves out stays as an earlier one has it."""
+    """Return the polls in order, one per day; a later record overrides only the fields that it gives."""
     found: dict[date, CalendarScrutin] = {}
     for it in scrutins:
         former = found.get(it.jour, it)
@@ -303,10 +303,10 @@ def one_a_day(scrutins: Iterable[CalendarScrutin]) -> list[CalendarScrutin]:
 
 
 def is_second_round(scrutin: CalendarScrutin, scrutins: Iterable[CalendarScrutin]) -> bool:
-    """Whether a poll goes on with one that is known: its list is that of the first round, so nothing is due for it.
+    """Whether a poll is the second round of a known poll: it uses the list of the first, so nothing is due for it.
 
     Code électoral, art. L. 57: « seuls peuvent prendre part au deuxième tour de scrutin les électeurs inscrits sur la
-    liste électorale qui a servi au premier tour ». One held more than two weeks later has its own days (2020).
+    liste électorale qui a servi au premier tour ». A poll more than two weeks later has its own dates (2020).
     """
     known = list(scrutins)
     days = [it.jour for it in known]
@@ -319,10 +319,10 @@ def is_second_round(scrutin: CalendarScrutin, scrutins: Iterable[CalendarScrutin
 def cycle_of(
     scrutin: CalendarScrutin, reunions: Iterable[CalendarReunion] = (), scrutins: Iterable[CalendarScrutin] = ()
 ) -> Cycle:
-    """What a poll calls for, by the law of its time.
+    """Return the meeting and the tableaux that a poll requires, by the law in force on its day.
 
-    Since 2019 the first tableau is due on the day after the meeting; when the commission did not meet or is deemed not
-    to have deliberated, on the twentieth day before the poll at the latest. `scrutins` are the polls that are known.
+    Since 2019 the first tableau is due on the day after the meeting. If the commission did not meet or is deemed not to
+    have deliberated, it is due on the twentieth day before the poll at the latest. `scrutins` are the known polls.
     """
     is_today_law = regime_on(scrutin.jour) is Regime.REPERTOIRE_UNIQUE
     if is_today_law and is_second_round(scrutin, scrutins):
@@ -343,12 +343,12 @@ def annual_cycle(
     scrutins: Iterable[CalendarScrutin] = (),
     register_since: date | None = None,
 ) -> Cycle | None:
-    """The meeting of a year that no poll calls for, and the tableau that follows it; None when there is none.
+    """Return the yearly meeting and the tableau that follows it; None if there is neither.
 
-    It is due when no poll of the year calls for a meeting (art. L. 19, III, and R. 10, al. 3). A meeting that is not
-    held between the 24th day before a poll and that poll has its tableau too, the day after (art. L. 19-1). The
-    register knows nothing of what was before its first day, `register_since`: no tableau is due of a meeting until
-    then, and no meeting of a year before.
+    The meeting is due when no poll of the year requires one (art. L. 19, III, and R. 10, al. 3). A meeting held outside
+    the period from the 24th day before a poll to that poll also has a tableau, due the day after (art. L. 19-1). The
+    register has no data before its first day, `register_since`: no tableau is due for a meeting up to that day, and no
+    yearly meeting for an earlier year.
     """
     if year < max(REPERTOIRE_UNIQUE_DEPUIS, register_since or REPERTOIRE_UNIQUE_DEPUIS).year:
         return None
@@ -366,7 +366,7 @@ def annual_cycle(
 
 
 _ASKED_FOR = timedelta(days=31)
-"""How long the meeting of a year is still asked for after 31 December (our choice)."""
+"""How long a yearly meeting stays in the list after 31 December (our choice)."""
 
 
 def find_cycles(
@@ -375,9 +375,9 @@ def find_cycles(
     reunions: Sequence[CalendarReunion],
     register_since: date | None = None,
 ) -> list[Cycle]:
-    """What is asked of a commune: meetings that no poll calls for, then those of the polls to come.
+    """Return the cycles that a commune has to do: yearly meetings, then the polls to come.
 
-    When none of them asks for a meeting, the meeting of the next year is added. `scrutins` are one a day.
+    If no cycle has a meeting, the yearly meeting of the next year is added. `scrutins` has one poll per day.
     """
     years = sorted({(today - _ASKED_FOR).year, today.year})
     own = [cycle for year in years if (cycle := annual_cycle(year, reunions, scrutins, register_since))]
@@ -390,11 +390,11 @@ def find_cycles(
 def tableaux_of_scrutin(
     scrutin: date, reunion: date | None = None, *, is_generale: bool = True, publication_due: date | None = None
 ) -> tuple[Echeance, ...]:
-    """The tableaux that a poll calls for.
+    """Return the tableaux that a poll requires.
 
-    Since 2019 the first is due on the day after the commission's meeting, on the twentieth day at the latest, or on
-    the day that a text fixes instead, `publication_due`. The tableau des additions exists for elections générales held
-    at their normal term (before 2019, art. L. 11-2).
+    Since 2019 the first is due the day after the meeting, else on `publication_due` or the twentieth day before the
+    poll.
+    The tableau des additions exists for élections générales held at their normal term (before 2019, art. L. 11-2).
     """
     if regime_on(scrutin) is Regime.REPERTOIRE_UNIQUE:
         publication = reunion + timedelta(days=1) if reunion else publication_due or days_before(scrutin, 20)
@@ -413,44 +413,42 @@ def _echeance(type_: str, day: date, scrutin: date | None = None) -> Echeance:
 
 @lru_cache(maxsize=64)
 def last_birth(jour: date, age: int = MAJORITE) -> str:
-    """The latest date of birth, AAAA-MM-JJ with zeros where a part is unknown, of a person of that age on that day.
+    """Return the latest date of birth (AAAA-MM-JJ, zeros for unknown parts) of a person of that age on that day.
 
-    Compared as text: a partial date is then the oldest possible day, and somebody born on 29 February is of age
-    on 1 March of a common year.
+    Compared as text: a partial date counts as its earliest day; born on 29 February, of age on 1 March in common years.
     """
     return f"{jour.year - age:04}-{jour.month:02}-{jour.day:02}"
 
 
 def is_mineur(date_naissance: str, jour: date, seen_on: date | None = None) -> bool:
-    """Whether this date of birth makes a person who is no elector yet on that day, and is left out of its file.
+    """Whether a person with this date of birth is not yet an elector on that day, and is left out of its file.
 
-    A date that cannot be read makes no minor, nor that of a person under 16 on the day `seen_on`, else on that day.
+    False if the date is unreadable, or if the person is under 16 on `seen_on` (by default `jour`).
     """
     is_young = last_birth(jour) < date_naissance <= last_birth(seen_on or jour, YOUNGEST)
     return is_young and bool(_DATE_NAISSANCE.fullmatch(date_naissance))
 
 
 def majorite_on(date_naissance: str) -> date | None:
-    """The first day on which somebody is no minor any more; None when her date of birth cannot be read.
+    """Return the first day on which a person is 18; None if the date of birth is unreadable.
 
-    Of a partial date, of the oldest possible day. Of 29 February, 1 March, since no year of eighteen years later is a
-    leap year: the first day after eighteen whole years (our choice; no text that we read says which day it is).
+    A partial date counts as its earliest day. Born on 29 February: 1 March (our choice: no text that we read says it).
     """
     if not _DATE_NAISSANCE.fullmatch(date_naissance):
         return None
     year, month, day = (int(part) for part in date_naissance.split("-"))
     try:
         return date(year + MAJORITE, max(month, 1), max(day, 1) if month else 1)
-    except ValueError:  # 29 February, and days that no month has: they are kept as they are written
+    except ValueError:  # 29 February, or a day that does not exist: dates of birth are stored as written
         is_in_year = 0 < month < _MONTHS
         return date(year + MAJORITE + (not is_in_year), month + 1 if is_in_year else 1, 1)
 
 
 def last_round(scrutin: date, libelle: str, others: Iterable[date] = ()) -> date | None:
-    """The day of the last round of a poll that may be held; None when nobody said whether there may be a second one.
+    """Return the day of the last possible round of a poll; None if no data states whether a second round is possible.
 
-    What the poll is called says it; else another poll that is held within two weeks is the second round.
-    Code électoral, art. L. 11, II, 1°: « lorsque le mode de scrutin permet un second tour ».
+    The name of the poll decides. Without it, another poll within two weeks is the second round.
+    Source: Code électoral, art. L. 11, II, 1°: « lorsque le mode de scrutin permet un second tour ».
     """
     words = _unaccented(libelle)
     if _LAST_ROUND.search(words):

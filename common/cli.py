@@ -1,4 +1,4 @@
-"""What every command line shares: click in French, commands loaded when they are needed, how a command ends."""
+"""Shared by all command lines: French messages of click, commands imported on demand, exit codes."""
 
 import gettext
 import os
@@ -18,32 +18,32 @@ _Value = TypeVar("_Value")
 
 
 class ExitCode(IntEnum):
-    """What a command's exit code means, for scripts; docs/commands.md and docs/producers.md repeat it for readers."""
+    """Exit codes of the commands, for scripts; docs/commands.md and docs/producers.md repeat them."""
 
     DONE = 0
-    """Everything asked was done; without `--wait`, the broker holds the request."""
+    """The command did all its work; without `--wait`, the broker has confirmed the request."""
     FAILED = 1
-    """Refused, or it could not be done; the message says why."""
+    """The request was refused or the work failed; the message gives the reason."""
     USAGE = 2
-    """The command line, the environment or the event is wrong: nothing was done."""
+    """The command line, the environment or the event is invalid: the command did nothing."""
     AWAY = 3
-    """A service did not answer, or did not take the request; trying again later may do."""
+    """A service did not reply, or did not accept the request; a retry may succeed."""
     TIMEOUT = 4
-    """The request was sent, but its files were not all made in the time allowed; they may still come."""
+    """The request was sent, but some files were not ready before the timeout; the worker still produces them."""
     ANOMALIES = 5
-    """Every file was made, but one at least has blocking anomalies: the list would be rejected, the tableau wrong."""
+    """Every file is ready, but at least one has blocking anomalies: rejected list, or wrong tableau."""
     INTERRUPTED = 130
-    """Stopped from the keyboard; a request that was sent is served all the same."""
+    """Interrupted from the keyboard; the worker still processes a request that was sent."""
 
 
 ExplainError = Callable[[Exception], tuple[str, ExitCode] | None]
-"""What is said of an error, in French, and the code that it ends with; None: a bug, whose traceback is wanted."""
+"""Returns the French message and the exit code of an error; None for a bug, which is raised with its traceback."""
 
 
 def run_command(command: Callable[[], object], explain: ExplainError) -> int:
-    """Run a command, say on standard error what went wrong, return the exit code.
+    """Run a command, print its error on standard error, and return its exit code.
 
-    A command that ends by `context.exit(code)` makes click return that code.
+    If the command calls `context.exit(code)`, click returns that code.
     """
     speak_french()
     try:
@@ -64,7 +64,7 @@ def run_command(command: Callable[[], object], explain: ExplainError) -> int:
 
 
 def speak_french() -> None:
-    """Have click say its own words in French, whatever the locale: it asks gettext, of the domain `messages`."""
+    """Make click print its own messages in French, whatever the locale: click uses the gettext domain `messages`."""
     gettext.bindtextdomain("messages", _CATALOGUES)
     os.environ["LANGUAGE"] = "fr"
 
@@ -75,14 +75,14 @@ def _say(message: str, code: ExitCode) -> ExitCode:
 
 
 class ParsedType(click.ParamType[_Value]):
-    """What `parse` makes of a text; its ValueError says, in French, why it cannot."""
+    """Type of a parameter that `parse` converts; `parse` raises a ValueError with a French message."""
 
     def __init__(self, name: str, parse: Callable[[str], _Value]) -> None:
         self.name = name
         self._parse = parse
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> _Value:  # noqa: ANN401 — click's
-        """Read the value, or refuse the option."""
+        """Convert the value, or fail the option with the message of `parse`."""
         try:
             return self._parse(str(value).strip())
         except ValueError as error:
@@ -90,20 +90,20 @@ class ParsedType(click.ParamType[_Value]):
 
 
 class LazyGroup(click.Group):
-    """A group that knows where its commands are, and imports one only when it is asked for."""
+    """A click group that imports a command only when it is used."""
 
     def __init__(self, *, commands_at: Mapping[str, str], **options: Any) -> None:  # noqa: ANN401 — click's
-        """`commands_at`: the name of each command, and its place as `module:function`."""
+        """Map each command name to its function in `commands_at`, as `module:function`."""
         super().__init__(subcommand_metavar="COMMANDE [ARGUMENTS]...", **options)
         self._commands_at = commands_at
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """Name the commands, in the order of the table."""
+        """Return the names of the commands, in the order of the table."""
         del ctx
         return list(self._commands_at)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Import the command; None when there is none of that name."""
+        """Import and return the command; None if the name is unknown."""
         del ctx
         if cmd_name not in self._commands_at:
             return None
@@ -114,7 +114,7 @@ class LazyGroup(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Find the command, or suggest one of the table."""
+        """Return the command, or raise NoSuchCommand with the similar names of the table."""
         try:
             return super().resolve_command(ctx, args)
         except click.exceptions.NoSuchCommand as error:
@@ -122,10 +122,10 @@ class LazyGroup(click.Group):
 
 
 def confirm(question: str) -> None:
-    """Ask before what cannot be undone; whatever is not a yes ends the command. click's own takes « y » only.
+    """Ask before an operation that cannot be undone; abort unless the reply is `o` or `oui` (click accepts only « y »).
 
     Raises:
-        Abort: the answer is no, or nobody answers.
+        Abort: the reply is not yes, or standard input is closed.
     """
     answer: str = click.prompt(f"{question} [o/N]", default="", show_default=False, prompt_suffix=" ")
     if answer.strip().casefold() not in _YES:
@@ -133,6 +133,6 @@ def confirm(question: str) -> None:
 
 
 def explain_usage(error: click.UsageError) -> str:
-    """What is wrong with the command line, and how to see what is right."""
+    """Return the usage error, followed by the help command."""
     help_at = f" (voir « {error.ctx.command_path} --help »)" if error.ctx else ""
     return error.format_message().removesuffix(".") + help_at

@@ -1,13 +1,13 @@
-"""How PostgreSQL is spoken to, and why TLS was refused, in French: the same words for the broker and for the database.
+"""Options of PostgreSQL connections, and French messages for TLS errors of the database and of the broker.
 
-A server that says nothing any more is noticed in seconds, not in TCP's two hours.
+The client detects an unresponsive server in seconds, not after TCP's two hours.
 """
 
 import re
 import ssl
 
 SILENT_SECONDS = 20
-"""How long the network may say nothing of what was sent, or of a connection that waits, before it is called cut."""
+"""Seconds without a TCP acknowledgement, or without traffic on an idle connection, before it is considered lost."""
 
 CONNECT_OPTIONS = {
     "connect_timeout": 5,
@@ -17,7 +17,7 @@ CONNECT_OPTIONS = {
     "keepalives_interval": 5,
     "keepalives_count": (SILENT_SECONDS - 5) // 5,
 }
-"""Of libpq: seconds, but `tcp_user_timeout`, which is in milliseconds."""
+"""Options of libpq, in seconds, except `tcp_user_timeout`, in milliseconds."""
 
 _MASK = "***"
 _PLAIN = re.compile(r"[\w.\[\]:/-]*", re.ASCII)
@@ -25,14 +25,14 @@ _PLAIN_OPTIONS = frozenset(
     {"application_name", "connect_timeout", "gssencmode", "host", "hostaddr", "port", "sslcert", "sslkey", "sslmode"}
     | {"channel_binding", "heartbeat", "sslrootcert", "target_session_attrs", "timeout", "user"}
 )
-"""Options of an address that hold no secret. `sslpassword`, `passfile`, `options` and what is not known yet may."""
+"""Options of a URL that hold no secret. Other options may hold one, such as `sslpassword`, `passfile` and `options`."""
 
 
 def shown_address(url: str) -> str:
-    """An address of a database or of a broker for people to read: what may hold a secret is masked, wherever it stands.
+    """Return the URL of a database or of a broker for display, with every part that may hold a secret masked.
 
-    A part is shown when it is written as such a part is; what is read otherwise than was meant, as a password with an
-    `@` is, shows nothing of itself.
+    A part is shown only if it has the plain syntax of such a part. For example, a password that contains an `@` is
+    parsed as part of the host, and is masked too.
     """
     from sqlalchemy.engine import make_url
     from sqlalchemy.exc import ArgumentError
@@ -72,7 +72,7 @@ _VERIFY_CODES = {
     64: _OTHER_HOST,
     92: "le certificat de l'autorité ne dit pas son usage, refaites-le avec keyUsage=critical,keyCertSign,cRLSign",
 }
-"""OpenSSL's X509_V_ERR_…, from x509_vfy.h."""
+"""Error codes X509_V_ERR_… of OpenSSL (x509_vfy.h)."""
 
 _LIBPQ = {
     "certificate verify failed": "le certificat n'est pas signé par l'autorité attendue, ou a expiré",
@@ -83,12 +83,12 @@ _LIBPQ = {
 
 
 def explain_tls(error: ssl.SSLError) -> str:
-    """The reason of a failed handshake, without the address."""
+    """Return the reason of a failed handshake, in French where it is known, without the address."""
     if isinstance(error, ssl.SSLCertVerificationError):
         return _VERIFY_CODES.get(error.verify_code, error.verify_message)
     return error.reason or type(error).__name__
 
 
 def explain_database_tls(text: str) -> str | None:
-    """The reason that PostgreSQL's client library gave in English; None when it was not about TLS."""
+    """Return a French message for a TLS error of libpq; None if the English text is not about TLS."""
     return next((f"TLS impossible ({french})" for english, french in _LIBPQ.items() if english in text), None)

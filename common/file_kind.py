@@ -1,4 +1,4 @@
-"""What a file is by its first bytes, whatever its name says: for the imports and for what is uploaded to be checked."""
+"""The kind of a file by its first bytes, whatever its name, for imports and for files uploaded to be checked."""
 
 import codecs
 import re
@@ -10,17 +10,17 @@ from enum import StrEnum
 from typing import IO, Any, Self, cast
 
 START = 1 << 12
-"""Bytes that are enough to tell."""
+"""Number of bytes that `recognise` examines."""
 
 
 class FileKind(StrEnum):
-    """What the bytes are; `label` is French, as in « c'est … »."""
+    """The kind of a file; `label` is French and follows « c'est »."""
 
     _value_: str
     label: str
 
     def __new__(cls, value: str, label: str = "") -> Self:
-        """Make a member; a lookup names the value alone."""
+        """Create a member with a label; a lookup by value needs no label."""
         member = str.__new__(cls, value)
         member._value_ = value
         member.label = label
@@ -45,7 +45,7 @@ class FileKind(StrEnum):
 _SIGNATURES = (
     (b"%PDF-", FileKind.PDF),
     (b"PK\3\4", FileKind.ZIP),
-    (b"PK\5\6", FileKind.ZIP),  # one without any file
+    (b"PK\5\6", FileKind.ZIP),  # an archive without files
     (b"\xd0\xcf\x11\xe0", FileKind.OLD_OFFICE),
     (b"\x1f\x8b", FileKind.COMPRESSED),
     (b"7z\xbc\xaf", FileKind.COMPRESSED),
@@ -60,7 +60,7 @@ _SIGNATURES = (
     (b"MM\0*", FileKind.IMAGE),
     (b"{\\rtf", FileKind.RICH_TEXT),
 )
-_BOMS_UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE, codecs.BOM_UTF32_BE)  # UTF-32's other one begins as UTF-16's
+_BOMS_UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE, codecs.BOM_UTF32_BE)  # UTF-32 LE begins as UTF-16 LE
 _HTML = re.compile(
     rb"\s*(?:<!--.*?-->\s*)?<(?:!doctype\s+html|html|head|body|script|meta|table)\b", re.IGNORECASE | re.DOTALL
 )
@@ -69,13 +69,13 @@ _XML = re.compile(rb"\s*<(?:\?xml|[A-Za-z])")
 _JSON = re.compile(rb"""\s*(?:\{\s*["}]|\[\s*[\{\]])""")
 _CONTROLS = bytes({*range(32), 127} - set(b"\t\n\r\f\x1b"))
 _MOST_CONTROLS = 20
-"""One byte of the first line in so many: a text has hardly any."""
+"""A file is binary if more than one byte in this many of its first line is a control character."""
 _MOST_NULS_UTF_16 = 3
-"""Two thirds of the bytes at one parity: letters of Western languages in UTF-16."""
+"""UTF-16 of Western languages: more than 2/3 of the bytes at one parity are NUL, less than 1/3 at the other."""
 
 
 def recognise(start: bytes) -> FileKind:
-    """What the file is that begins so; START bytes of it, or all of them, are looked at."""
+    """Return the kind of a file from its first START bytes, or from the whole of a shorter file."""
     start = start[:START]
     if not start.removeprefix(codecs.BOM_UTF8).strip():
         return FileKind.EMPTY
@@ -88,7 +88,7 @@ def recognise(start: bytes) -> FileKind:
 
 
 def _is_utf_16(start: bytes) -> bool:
-    """By its mark, or by the zero that stands beside every letter."""
+    """Whether the text has a byte order mark of UTF-16, or a NUL beside nearly every letter."""
     if start.startswith(_BOMS_UTF_16):
         return True
     places = start[0::2], start[1::2]
@@ -116,25 +116,25 @@ def _recognise_text(start: bytes) -> FileKind:
 MOST_ENTRIES = 200
 
 _MOST_AT_ONCE = 1 << 20
-"""Bytes: the directory of many more files than we want is larger, and zipfile would read it whole."""
+"""Bytes per read: the directory of an acceptable archive is smaller, and zipfile reads a directory at once."""
 
 _METHODS = frozenset({zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED})
-"""Those whose content comes out in pieces, however much it grows."""
+"""Compression methods that zipfile decompresses in pieces, whatever the ratio."""
 
 _TOO_LARGE = "ce ZIP contient trop de fichiers, ou de trop grands"
 
 
 class UnreadableArchiveError(Exception):
-    """It cannot be opened, or should not be; the message is for the clerk."""
+    """The archive cannot be opened, or is refused; the message is for the clerk."""
 
 
 @contextmanager
 def open_archive(file: IO[bytes], most_bytes: int) -> Iterator[zipfile.ZipFile]:
-    """Open an archive whose files, once out of it, have no more bytes than that; nothing is read beyond their sizes.
+    """Open an archive of at most `most_bytes` bytes once extracted; only the sizes of its files are read.
 
     Raises:
-        UnreadableArchiveError: damaged, protected by a password, too many files or too large once extracted; also
-            from within the block, where the content turns out to be damaged.
+        UnreadableArchiveError: damaged, protected by a password, too many files or too large once extracted; also from
+            within the block, when the content is damaged.
     """
     try:
         with zipfile.ZipFile(cast("IO[bytes]", _Sparing(file))) as archive:
@@ -149,7 +149,7 @@ def open_archive(file: IO[bytes], most_bytes: int) -> Iterator[zipfile.ZipFile]:
 
 
 def list_files(archive: zipfile.ZipFile) -> Sequence[zipfile.ZipInfo]:
-    """The files of an archive, without its folders."""
+    """Return the files of an archive, without its folders."""
     return [entry for entry in archive.infolist() if not entry.is_dir()]
 
 
@@ -161,13 +161,13 @@ def _check_entry(entry: zipfile.ZipInfo) -> None:
 
 
 class _Sparing:
-    """A file that is not read in large pieces."""
+    """A file whose reads are bounded to _MOST_AT_ONCE bytes."""
 
     def __init__(self, file: IO[bytes]) -> None:
         self._file = file
 
     def read(self, size: int = -1) -> bytes:
-        """A small piece."""
+        """Read at most _MOST_AT_ONCE bytes; more raise UnreadableArchiveError."""
         piece = self._file.read(min(size, _MOST_AT_ONCE + 1) if size >= 0 else _MOST_AT_ONCE + 1)
         if len(piece) > _MOST_AT_ONCE:
             raise UnreadableArchiveError(_TOO_LARGE)

@@ -1,7 +1,7 @@
-"""Files that may hold electors: private to their group, opened as they are, hashed a piece at a time.
+"""Files that may hold data of electors: private to their group, opened without following links, hashed in pieces.
 
-Among them those that people open in a spreadsheet: semicolons, a byte order mark, and no value that becomes a formula
-(source: OWASP, « CSV Injection »). Not the official file, which is as the arrêté wants it.
+CSV files for spreadsheets use semicolons and a byte order mark, and no value is read as a formula (source: OWASP,
+« CSV Injection »). The official file does not: it follows the arrêté.
 """
 
 import csv
@@ -16,26 +16,26 @@ from pathlib import Path
 from typing import BinaryIO, Protocol
 
 CHUNK = 1 << 18
-"""Bytes read at once."""
+"""Bytes per read."""
 
 
 class NotRegularError(OSError):
-    """Something else than a file stands in its place: a pipe, a socket."""
+    """The path is a pipe, a socket or a device, not a regular file."""
 
 
 def keep_files_private() -> None:
-    """Set the process's umask: files for the owner and the group only; each entry point calls it first."""
+    """Set the umask: only the owner and the group read the files. Each entry point calls it first."""
     os.umask(0o027)
 
 
 def open_regular(path: Path | str, *, directory: int | None = None) -> FileIO:
-    """Open a file to read it, unbuffered: no link is followed, and no pipe in its place is waited for.
+    """Open a regular file for reading, unbuffered, without following a link or waiting for a pipe.
 
-    `directory` is the descriptor that a relative path starts from.
+    `directory` is the descriptor of the folder that a relative path starts from.
 
     Raises:
-        OSError: it is not there, cannot be read, or is a link (ELOOP) or a directory.
-        NotRegularError: it is something else than a file.
+        OSError: the file does not exist, cannot be read, is a link (ELOOP) or is a directory.
+        NotRegularError: the path is not a regular file.
     """
     flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
     descriptor = os.open(path, flags, dir_fd=directory)
@@ -49,10 +49,10 @@ def open_regular(path: Path | str, *, directory: int | None = None) -> FileIO:
 
 
 def open_beneath(root: Path, *steps: str) -> FileIO:
-    """Open a file by plain names from the root, one directory at a time; the root may be a link, as a mount can be.
+    """Open a file by plain names from `root`, one directory at a time; only `root` may be a link, such as a mount.
 
     Raises:
-        OSError: as `open_regular`, of the file or of a directory on the way.
+        OSError: as `open_regular`, for the file or for a directory of the path.
     """
     directory = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
@@ -68,7 +68,7 @@ def open_beneath(root: Path, *steps: str) -> FileIO:
 
 
 def hash_file(file: BinaryIO, read: Callable[[int], object] = int) -> tuple[int, str]:
-    """The size and the SHA-256 of what is left to read; `read` is told how many bytes were just read."""
+    """Return the size and SHA-256 of the rest of a file; `read` receives the number of bytes of each piece."""
     digest, size = hashlib.sha256(), 0
     while piece := file.read(CHUNK):
         digest.update(piece)
@@ -82,19 +82,19 @@ SEPARATOR = ";"
 END_OF_LINE = "\r\n"
 
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
-"""The last four are = + - @ of full width, which some spreadsheets take for the others."""
+"""The last four are = + - @ in full width, which some spreadsheets treat as the ASCII characters."""
 _MARK = "'"
 
 
 class Text(Protocol):
-    """Where lines are written."""
+    """A file opened for writing text."""
 
     def write(self, text: str, /) -> object:
-        """Take a piece of a line."""
+        """Write a piece of a line."""
 
 
 class SheetWriter:
-    """Writes lines; every text among their values is made harmless, a number is a number."""
+    """Writes lines of CSV; texts are protected by `disarm`, numbers stay numbers."""
 
     def __init__(self, text: Text) -> None:
         self._writer = csv.writer(text, delimiter=SEPARATOR, lineterminator=END_OF_LINE)
@@ -105,15 +105,15 @@ class SheetWriter:
 
 
 def disarm(value: str) -> str:
-    """The value as a spreadsheet takes it for text: behind an apostrophe, if it would begin as a formula."""
+    """Return the value as a spreadsheet reads it as text: with an apostrophe before it if it looks like a formula."""
     return f"{_MARK}{value}" if _is_dangerous(value) else value
 
 
 def rearm(value: str) -> str:
-    """The value that `disarm` was given."""
+    """Return the value that was given to `disarm`."""
     return value[1:] if value.startswith(_MARK) and _is_dangerous(value) else value
 
 
 def _is_dangerous(value: str) -> bool:
-    """Whether it begins as a formula, behind apostrophes too: what was written can so be read back."""
+    """Whether the value looks like a formula, leading apostrophes apart, so that `rearm` reverses `disarm`."""
     return value.lstrip(_MARK).startswith(_FORMULA_STARTS)

@@ -1,4 +1,4 @@
-"""French as people read it: numbers, sizes, durations, dates, spaces, the little words before a commune's name."""
+"""French formats: numbers, sizes, durations, dates, spaces, and the prepositions before the name of a commune."""
 
 import re
 from datetime import date, datetime
@@ -23,7 +23,7 @@ _MOIS = (
 _JOURS = ("lundi", "mardi", "mercredi", "jeudi", "vendredi", "samedi", "dimanche")
 _SIZES = ("octets", "ko", "Mo", "Go", "To")
 _MINUTE = 60
-"""In seconds, and an hour in minutes."""
+"""Seconds per minute, and minutes per hour."""
 _BEFORE_MARK = re.compile(r" (?=[;:!?](?:\s|$|<))")
 _IN_QUOTES = re.compile(r"(?<=«) | (?=»)")
 _COMMANDS = re.compile(r" \((?:[^()]*(?:import-|--)[^()]*|motifs|doutes)\)")
@@ -31,10 +31,10 @@ _MILLION, _THOUSAND, _HUNDRED, _TEENS = 1_000_000, 1000, 100, 20
 
 
 def number_in_words(number: int) -> str:
-    """`deux cent quatre-vingts`, in the traditional spelling, from zero to 999 999 999.
+    """Return `deux cent quatre-vingts`, in the traditional spelling, from zero to 999 999 999.
 
     Raises:
-        ValueError: the number is negative or larger.
+        ValueError: the number is out of that range.
     """
     if not 0 <= number < _THOUSAND * _MILLION:
         raise ValueError("un nombre d'électeurs va de 0 à 999 999 999")
@@ -46,7 +46,7 @@ def number_in_words(number: int) -> str:
     if millions:
         words.append(f"{_below_thousand(millions)} million{'s' * (millions > 1)}")
     if thousands:
-        # vingt and cent take no s before mille: deux cent mille, quatre-vingt mille.
+        # vingt and cent have no s before mille: deux cent mille, quatre-vingt mille.
         words.append("mille" if thousands == 1 else f"{_below_thousand(thousands, is_last=False)} mille")
     if units:
         words.append(_below_thousand(units))
@@ -76,29 +76,29 @@ def _below_hundred(number: int, *, is_last: bool) -> str:
 
 
 def count_in_words(number: int, noun: str) -> str:
-    """`douze (12) électeurs`, `zéro (0) électeur`, `deux millions (2 000 000) d’électeurs`."""
+    """Return `douze (12) électeurs`, `zéro (0) électeur`, `deux millions (2 000 000) d’électeurs`."""
     words = number_in_words(number)
     of = ("d’" if noun[0] in "aeéèiouy" else "de ") if words.endswith(("million", "millions")) else ""
     return f"{words} ({format_number(number)}) {of}{agree(number, noun)}"
 
 
 def format_number(number: int | None) -> str:
-    """`1 840 917`, with narrow spaces that do not break; a dash when there is no number yet."""
+    """Return `1 840 917`, with narrow no-break spaces; a dash for None."""
     return "—" if number is None else f"{number:_}".replace("_", NARROW)
 
 
 def agree(number: int, noun: str, plural: str = "") -> str:
-    """The noun as the number wants it; in French 0 is singular. A plural that is not in -s is given."""
+    """Return the noun in the singular for 0 and 1, else in the plural: `plural`, or an -s added to each word."""
     return (plural or " ".join(f"{word}s" for word in noun.split())) if number > 1 else noun
 
 
 def count_of(number: int, noun: str, plural: str = "") -> str:
-    """`1 anomalie bloquante`, `3 anomalies bloquantes`, `0 anomalie bloquante`, as `agree` has it."""
+    """Return `1 anomalie bloquante`, `3 anomalies bloquantes`, `0 anomalie bloquante`; see `agree`."""
     return f"{format_number(number)} {agree(number, noun, plural)}"
 
 
 def format_size(size: int | None) -> str:
-    """Bytes in the decimal unit that reads best, the International System's: `51,2 ko`; a dash when nobody knows."""
+    """Return a size in decimal units (SI), such as `51,2 ko` for a number of bytes; a dash for None."""
     if size is None:
         return "—"
     value, unit = float(size), 0
@@ -109,7 +109,7 @@ def format_size(size: int | None) -> str:
 
 
 def format_elapsed(seconds: float) -> str:
-    """To a second while it is short: `moins d'une seconde`, `8 s`, `3 min 20 s`, `2 h 05 min`."""
+    """Return a duration: `moins d'une seconde`, `8 s`, `3 min 20 s`, `2 h 05 min`."""
     whole = round(seconds)
     if whole < 1:
         return "moins d'une seconde"
@@ -120,40 +120,40 @@ def format_elapsed(seconds: float) -> str:
 
 
 def short_date(day: date) -> str:
-    """`01/03/2026`."""
+    """Return `01/03/2026`."""
     return f"{day:%d/%m/%Y}"
 
 
 def long_date(day: date) -> str:
-    """`1er mars 2026`."""
+    """Return `1er mars 2026`."""
     return f"{'1er' if day.day == 1 else day.day} {_MOIS[day.month - 1]} {day.year}"
 
 
 def weekday_date(day: date) -> str:
-    """`dimanche 1er mars 2026`; the number does not part from its month."""
+    """Return `dimanche 1er mars 2026`, with a no-break space between the number and the month."""
     return f"{_JOURS[day.weekday()]} {long_date(day).replace(' ', NBSP, 1)}"
 
 
 def format_moment(instant: datetime, code_commune: str) -> str:
-    """`25/11/2026 à 10:04`, in the civil time of the commune."""
+    """Return `25/11/2026 à 10:04`, in the civil time of the commune."""
     return f"{civil_time(instant, code_commune):%d/%m/%Y à %H:%M}"
 
 
 def format_second(instant: datetime, code_commune: str) -> str:
-    """`25/11/2026 à 10:04:38`, in the civil time of the commune."""
+    """Return `25/11/2026 à 10:04:38`, in the civil time of the commune."""
     return f"{civil_time(instant, code_commune):%d/%m/%Y à %H:%M:%S}"
 
 
 def format_second_with_zone(instant: datetime, code_commune: str) -> str:
-    """`25/11/2026 à 10:04:38 (heure de Paris)`, or `(heure locale)` overseas: for who may read it elsewhere."""
+    """Return `25/11/2026 à 10:04:38 (heure de Paris)`, or `(heure locale)` overseas, for readers elsewhere."""
     zone = "heure de Paris" if zone_of(code_commune) is PARIS else "heure locale"
     return f"{format_second(instant, code_commune)} ({zone})"
 
 
 def of_commune(nom: str) -> str:
-    """`de Lyon`, `d’Arles`, `du Havre`, `des Abymes`, `de La Rochelle`.
+    """Return `de Lyon`, `d’Arles`, `du Havre`, `des Abymes`, `de La Rochelle`.
 
-    The names of communes beginning with an H are all taken for aspirated: the register does not know which are.
+    Every initial H is treated as aspirated: the register does not record which are.
     """
     article, _, rest = nom.partition(" ")
     if rest and article.upper() in {"LE", "LES"}:
@@ -162,7 +162,7 @@ def of_commune(nom: str) -> str:
 
 
 def at_commune(nom: str) -> str:
-    """`à Lyon`, `au Havre`, `aux Abymes`, `à La Rochelle`."""
+    """Return `à Lyon`, `au Havre`, `aux Abymes`, `à La Rochelle`."""
     article, _, rest = nom.partition(" ")
     if rest and article.upper() in {"LE", "LES"}:
         return f"{'au' if article.upper() == 'LE' else 'aux'} {rest}"
@@ -170,15 +170,15 @@ def at_commune(nom: str) -> str:
 
 
 def capitalized(text: str) -> str:
-    """The first letter only: what follows may be a name."""
+    """Capitalise the first letter only: the rest may contain a name."""
     return text[:1].upper() + text[1:]
 
 
 def without_commands(text: str) -> str:
-    """A message without the commands that it names, for who administers the service, beside what there is to do."""
+    """Return a message without the commands for operators that it names in parentheses."""
     return _COMMANDS.sub("", text)
 
 
 def typo(text: str) -> str:
-    """Spaces that do not break where French puts one: before ; ! ? : and », after «."""
+    """Put no-break spaces where French requires them: before ; ! ? : and », after «."""
     return _IN_QUOTES.sub(NBSP, _BEFORE_MARK.sub(NARROW, text))

@@ -1,4 +1,4 @@
-"""What a tableau lacks: the codes of its anomalies « à compléter », counted and said in one place."""
+"""Data missing from a tableau: the codes of its anomalies « à compléter », and their description."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -9,7 +9,7 @@ LACKS_DATE = "date_du_mouvement_absente"
 LACKS_MOTIF = "motif_absent"
 LACKS_BOTH = "date_et_motif_absents"
 LACKS_CATEGORIE = "categorie_absente"
-"""An inscription without category, which may be one of article L. 30: it would be on the tableau des cinq jours."""
+"""An inscription without category. It may be one of article L. 30, which belongs on the tableau des cinq jours."""
 
 _LACKS = (
     ({LACKS_DATE, LACKS_BOTH}, ("date", "dates")),
@@ -19,7 +19,7 @@ _LACKS = (
 
 
 def describe_missing(anomalies: Iterable[Mapping[str, Any]]) -> str:
-    """`12 dates, 4 motifs`; empty when nothing is missing. `anomalies`: the records of a file (`code`, `count`)."""
+    """Return `12 dates, 4 motifs`, or an empty text. `anomalies`: the records of a file (`code`, `count`)."""
     counts = [(str(it["code"]), int(it["count"])) for it in anomalies]
     found = [(sum(number for code, number in counts if code in codes), words) for codes, words in _LACKS]
     return ", ".join(count_of(number, *words) for number, words in found if number)

@@ -1,8 +1,8 @@
-"""The law as data: each article that a paper or the screen cites, how it was read, and what each tableau rests on.
+"""The law as data: each article that a PDF or the screen cites, its source, and the articles of each tableau.
 
-docs/loi.md has the same table. An article that was not read has no source here and is « non vérifié » there. The record
-of a reading has the text through which the article was read, its address and the day. A tableau is named by its code,
-which is also its value in the contract.
+docs/loi.md has the same table. An article that was not read has no source here, and is « non vérifié » in that table.
+An article that was read has the text that quotes it, the address of that text and the day of reading. The code of a
+tableau is also its value in the contract.
 """
 
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 REPERTOIRE_UNIQUE_DEPUIS = date(2019, 1, 1)
-"""Loi n° 2016-1048 du 1er août 2016, as dated by décret n° 2018-350 du 14 mai 2018, art. 5."""
+"""Loi n° 2016-1048 du 1er août 2016; date fixed by décret n° 2018-350 du 14 mai 2018, art. 5."""
 
 PREMIER_RECTIFICATIF = "premier_rectificatif"
 SECOND_RECTIFICATIF = "second_rectificatif"
@@ -22,7 +22,7 @@ CINQ_JOURS_REU = "cinq_jours_reu"
 
 
 class Regime(StrEnum):
-    """The law of 1 August 2016 replaced the yearly revision by the répertoire électoral unique on 1 January 2019."""
+    """The répertoire électoral unique replaced the yearly revision on 1 January 2019 (loi n° 2016-1048)."""
 
     REVISION_ANNUELLE = "revision_annuelle"
     REPERTOIRE_UNIQUE = "repertoire_unique"
@@ -33,16 +33,16 @@ _CODES = {_REVISION: "Code électoral (avant 2019)", _REPERTOIRE: "Code élector
 
 
 class Article(NamedTuple):
-    """An article of the Code électoral that a paper or the screen cites, as it was under one regime."""
+    """An article of the Code électoral that a PDF or the screen cites, in its version of one regime."""
 
     number: str
     regime: Regime
     source: str = ""
-    """The text through which the article was read; empty: not read."""
+    """The text in which the article was read; empty: not read."""
     address: str = ""
-    """Where that text was read."""
+    """The address of that text."""
     version: date | None = None
-    """The day from which the version that was read is in force; None: the source does not say it."""
+    """The day on which the version that was read entered into force; None: the source does not state it."""
     read_on: date | None = None
     """The day of reading; None: not read."""
 
@@ -145,23 +145,23 @@ ARTICLES = (
     Article("R. 13", _REPERTOIRE, *_QUESTION_8164, read_on=_READ_ON),
     Article("R. 14", _REPERTOIRE),
 )
-"""The articles that the papers and the screen cite."""
+"""The articles that the PDFs and the screen cite."""
 
 _KNOWN = {(article.number, article.regime) for article in ARTICLES}
 
 
 class Citation(NamedTuple):
-    """An article, or a part of it: « L. 17 (alinéa 4) »."""
+    """An article or a part of it: « L. 17 (alinéa 4) »."""
 
     number: str
     part: str = ""
 
 
 def cite(regime: Regime, *citations: Citation) -> str:
-    """« Code électoral, art. L. 20, L. 31 et R. 14 ».
+    """Return « Code électoral, art. L. 20, L. 31 et R. 14 ».
 
     Raises:
-        KeyError: an article of which `ARTICLES` knows nothing.
+        KeyError: an article is not in `ARTICLES`.
     """
     if unknown := {(number, regime) for number, _ in citations} - _KNOWN:
         raise KeyError(*unknown)
@@ -171,7 +171,7 @@ def cite(regime: Regime, *citations: Citation) -> str:
 
 
 class Law(NamedTuple):
-    """What a tableau rests on: the articles, and the regime they belong to."""
+    """The articles that a tableau cites, and their regime."""
 
     regime: Regime
     citations: tuple[Citation, ...]
@@ -212,16 +212,15 @@ _LATE = (
 )
 _COURT = "Le tribunal compétent est le {} ____________________."
 _WITHOUT_JUDICIAIRE = ("975", "986", "987", "988")
-"""Départements where the tribunal judiciaire does not sit: the town hall writes the name of the court."""
+"""Départements without a tribunal judiciaire: the town hall writes the name of the court."""
 
 _APPEALS = {VINGT_JOURS: (_ELECTORS, _OMITTED), CINQ_JOURS_REU: (_LATE, _OMITTED)}
 
 
 def appeals_of(type_tableau: str, code_commune: str) -> tuple[str, ...]:
-    """Who may contest a posted tableau, until when and before which court: its sentences for citizens, in French.
+    """Return the French sentences that tell citizens who may contest a tableau, until when and before which court.
 
-    Inscriptions under article L. 30 are contested in the conditions of L. 20, II (art. L. 32). Empty for the other
-    types of tableaux.
+    Inscriptions under article L. 30 are contested as art. L. 20, II provides (art. L. 32). Empty for the other types.
     """
     sentences = _APPEALS.get(type_tableau, ())
     court = "" if code_commune.startswith(_WITHOUT_JUDICIAIRE) else "tribunal judiciaire de"
@@ -229,17 +228,17 @@ def appeals_of(type_tableau: str, code_commune: str) -> tuple[str, ...]:
 
 
 CONSULTATION = "Ce tableau se consulte en mairie ; il n’en est pas remis de copie."
-"""Of the tableau of article R. 13."""
+"""Printed on the tableau of article R. 13."""
 
 LAW_OF_PROTECTION = cite(_REPERTOIRE, Citation("L. 37"))
-"""Why no tableau prints the address of a protected person."""
+"""The article that forbids to print the address of a protected person."""
 LAW_OF_MEETING = cite(_REPERTOIRE, Citation("L. 19", ", III"))
-"""Between which days the commission de contrôle meets before a poll."""
+"""The article that fixes the days of the commission's meeting before a poll."""
 LAW_OF_ANNUAL_MEETING = cite(_REPERTOIRE, Citation("L. 19", ", III"), Citation("R. 10", _ALINEA(3)))
-"""Between which days it meets in a year without a poll."""
+"""The articles that fix the days of the meeting in a year without a poll."""
 _ANNUAL = Law(_REPERTOIRE, (Citation("L. 19"), Citation("L. 19-1"), Citation("L. 20"), Citation("R. 13")))
 
 
 def law_of(type_: str, scrutin: object) -> Law:
-    """What a tableau rests on; the one that follows a meeting which no poll calls for is also that of L. 19-1."""
+    """Return the articles of a tableau; without a poll, the tableau des vingt jours also cites L. 19-1."""
     return _ANNUAL if type_ == VINGT_JOURS and not scrutin else LAWS[type_]

@@ -1,6 +1,6 @@
-"""Structured logs on standard error, of the screen and of the worker: one rule for both, and for their libraries.
+"""Structured logs on standard error, configured the same way for screen, worker and libraries.
 
-Never an elector's data: no message of an exception, no SQL parameter, no local variable, nothing of a form.
+Logs hold no data of electors: no exception message, SQL parameter, local variable or form value.
 """
 
 import hashlib
@@ -12,7 +12,7 @@ import traceback
 from collections.abc import Callable
 from typing import Any, Literal
 
-# Where rich is, structlog loads it to draw tracebacks, which nobody draws here: 4 MB and a twentieth of a second.
+# If rich is installed, structlog imports it to draw tracebacks, which these logs never do: 4 MB and 50 ms.
 _modules: dict[str, Any] = sys.modules
 _modules.setdefault("rich", None)
 import structlog  # noqa: E402 — without it
@@ -22,21 +22,21 @@ if _modules["rich"] is None:
     del _modules["rich"]
 
 SILENCE_SECONDS = 60
-"""How long the throttle says nothing new of what is away."""
+"""Seconds between two lines of the throttle about one outage."""
 
 _FRAMES = 8
 
 _IDENTIFIER = re.compile(r"[!-~]+")
-"""ASCII without a space, as UUIDs, addresses and numbers are."""
+"""ASCII without spaces, such as UUIDs, addresses and numbers."""
 
 _TALKATIVE = ("authlib", "httpcore2", "httpx2", "pika", "python_multipart")
-"""Libraries that log what they carry: addresses with their question marks, codes of a login."""
+"""Libraries that log private data: URLs with their query, login codes."""
 
 log = structlog.stdlib.get_logger(__name__)
 
 
 def configure_logs(style: Literal["json", "console"], level: str) -> None:
-    """Send our logs and the libraries' through one chain, as JSON lines or for a terminal."""
+    """Send our logs and the libraries' logs through one chain, as JSON lines or for a terminal."""
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         _clean_request_keys,
@@ -55,7 +55,7 @@ def configure_logs(style: Literal["json", "console"], level: str) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
-    logging.raiseExceptions = False  # a log that cannot be written must not print what it was about
+    logging.raiseExceptions = False  # logging must not print the record that it fails to write
     for name in _TALKATIVE:
         logging.getLogger(name).setLevel(logging.CRITICAL)
     structlog.configure(
@@ -67,15 +67,15 @@ def configure_logs(style: Literal["json", "console"], level: str) -> None:
 
 
 def request_keys(correlation_id: str, trace_id: str) -> dict[str, str]:
-    """What every line about a request bears; what is not known is bound all the same, lest it be a neighbour's.
+    """Return the log keys of a request, empty where unknown, so that no key of an earlier request remains bound.
 
-    No line shows an empty one.
+    Empty keys are left out of the lines.
     """
     return {"correlation_id": correlation_id, "trace_id": trace_id}
 
 
 def describe_exception(error: BaseException) -> dict[str, Any]:
-    """The type of an error and the lines of code it went through, without its message."""
+    """Return the type of an error and its last frames (file and line), without its message."""
     frames = traceback.extract_tb(error.__traceback__)[-_FRAMES:]
     return {
         "type": type(error).__name__,
@@ -90,9 +90,9 @@ def _render(style: Literal["json", "console"]) -> list[Processor]:
 
 
 def _clean_request_keys(_logger: Any, _method: str, event: EventDict) -> EventDict:  # noqa: ANN401 — structlog's
-    """Without the empty ones; of a correlation id that is no identifier, its digest.
+    """Remove empty keys; replace a correlation id that is no identifier by its digest.
 
-    A sender calls its event what it likes, by somebody's name perhaps.
+    Producers choose the correlation id, which may contain a person's name.
     """
     for key in request_keys("", ""):
         if event.get(key) == "":
@@ -104,7 +104,7 @@ def _clean_request_keys(_logger: Any, _method: str, event: EventDict) -> EventDi
 
 
 def _summarize_exception(_logger: Any, _method: str, event: EventDict) -> EventDict:  # noqa: ANN401 — structlog's
-    """Of the libraries' own errors too."""
+    """Replace the exception of a line by `describe_exception`, in the libraries' lines too."""
     exc_info = event.pop("exc_info", None)
     if exc_info is True:
         exc_info = sys.exc_info()
@@ -116,14 +116,14 @@ def _summarize_exception(_logger: Any, _method: str, event: EventDict) -> EventD
 
 
 def _write_exception(_logger: Any, _method: str, event: EventDict) -> EventDict:  # noqa: ANN401 — structlog's
-    """As text: a terminal's renderer takes no mapping, and would lose the line."""
+    """Write the exception as text: structlog's console renderer fails on a mapping, and the line would be lost."""
     if isinstance(exception := event.get("exception"), dict):
         event["exception"] = f"{exception['type']} at {' < '.join(reversed(exception['at']))}"
     return event
 
 
 class LogThrottle:
-    """Says that one thing is away without filling the log: at once, then each minute, then that it is back."""
+    """Logs an outage without filling the log: at the first failure, then once a minute, then at recovery."""
 
     def __init__(self, what: str, clock: Callable[[], float] = time.monotonic) -> None:
         self._what = what
@@ -132,7 +132,7 @@ class LogThrottle:
         self._times = 0
 
     def failed(self, error: Exception) -> None:
-        """It failed: a line now, unless one was written less than a minute ago."""
+        """Count a failure; log it unless a line was written less than a minute ago."""
         now = self._clock()
         is_first = self._times == 0
         self._times += 1
@@ -143,7 +143,7 @@ class LogThrottle:
             log.error("outage", **describe_exception(error), **self._so_far(now))
 
     def succeeded(self) -> None:
-        """It works; a line when it did not before."""
+        """Log the recovery, if there was an outage."""
         if self._times:
             log.info("outage_over", **self._so_far(self._clock()))
             self._times = 0

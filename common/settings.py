@@ -1,6 +1,6 @@
-"""How a process reads its configuration, from the environment (prefix PREFECTURE_) and from files of secrets.
+"""How a process reads its configuration: environment variables (prefix PREFECTURE_) and files of secrets.
 
-Every variable of the project stands in one list, so that each process tells a typo from another's setting.
+One list holds the variables of all processes, so that each process can detect a misspelled name.
 """
 
 import difflib
@@ -17,24 +17,24 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 PREFIX = "PREFECTURE_"
 
 EXPORTS, ARRIVALS = "exports", "arrivals"
-"""Folders below HOME that the worker and the screen share."""
+"""Folders below HOME that worker and screen share."""
 
 LogFormat = Literal["json", "console"]
 LogLevel = Literal["debug", "info", "warning", "error"]
 
 
 def split_words(value: Any) -> Any:  # noqa: ANN401 — text from the environment, or what code gives
-    """The words of a text, between commas or spaces; anything else as it is."""
+    """Split a text at commas and spaces; return any other value unchanged."""
     return tuple(value.replace(",", " ").split()) if isinstance(value, str) else value
 
 
 Words = Annotated[tuple[str, ...], BeforeValidator(split_words)]
-"""A setting of several words."""
+"""A setting that is a list of words."""
 
 
 @dataclass(frozen=True)
 class Variable:
-    """One variable: its name without the prefix, who reads it, what it means."""
+    """An environment variable: its name without the prefix, the processes that read it, its meaning."""
 
     name: str
     readers: frozenset[str]
@@ -84,11 +84,11 @@ VARIABLES = (
 
 
 class SettingsError(ValueError):
-    """The environment is wrong; the text is French, names the variables, and quotes no value: some are secrets."""
+    """The environment is invalid; the French message names the variables and quotes no value, as some are secrets."""
 
 
 def unknown_variables(environment: Mapping[str, str] | Iterable[str]) -> dict[str, str | None]:
-    """The PREFECTURE_ variables that nobody reads, each with the name that was probably meant."""
+    """Return the PREFECTURE_ variables that no process reads, each with the closest known name or None."""
     known = [variable.name for variable in VARIABLES]
     given = {name: name.upper().removeprefix(PREFIX) for name in environment if name.upper().startswith(PREFIX)}
     return {
@@ -99,10 +99,10 @@ def unknown_variables(environment: Mapping[str, str] | Iterable[str]) -> dict[st
 
 
 def check_names(environment: Mapping[str, str] | Iterable[str]) -> None:
-    """Refuse a PREFECTURE_ variable that nobody reads.
+    """Raise an error for PREFECTURE_ variables that no process reads.
 
     Raises:
-        SettingsError: names each, with the variable that was probably meant.
+        SettingsError: names each variable and the closest known name.
     """
     if unknown := unknown_variables(environment):
         raise SettingsError(
@@ -114,7 +114,7 @@ def check_names(environment: Mapping[str, str] | Iterable[str]) -> None:
 
 
 class EnvironmentSettings(BaseSettings):
-    """What the settings of every process share: where they come from, and that no value shows in an error."""
+    """Base of the settings of all processes: their sources, and errors without values."""
 
     model_config = SettingsConfigDict(
         env_prefix=PREFIX,
@@ -129,21 +129,21 @@ class EnvironmentSettings(BaseSettings):
 
     @property
     def arrivals_dir(self) -> Path:
-        """Where exports of the REU wait for the worker that imports them."""
+        """The folder of uploaded REU exports that the worker imports."""
         return self.home / ARRIVALS
 
 
 ExplainDetail = Callable[[ErrorDetails], str]
-"""Says in French what is wrong with one value."""
+"""Returns the French description of one invalid value."""
 
 _Settings = TypeVar("_Settings", bound=EnvironmentSettings)
 
 
 def read_settings(kind: type[_Settings], explain: ExplainDetail, overrides: Mapping[str, Any]) -> _Settings:
-    """Read the environment and the secrets; `overrides` are fields that go before both.
+    """Read the environment and the secrets; `overrides` are fields that replace both.
 
     Raises:
-        SettingsError: a variable nobody knows (with the right name suggested), a missing or a wrong value.
+        SettingsError: an unknown variable (with the closest known name), a missing or an invalid value.
     """
     check_names(os.environ)
     try:
@@ -151,24 +151,24 @@ def read_settings(kind: type[_Settings], explain: ExplainDetail, overrides: Mapp
     except ValidationError as error:
         faults = error.errors(include_input=False, include_url=False)
         raise SettingsError(" ; ".join(_describe(fault, explain) for fault in faults)) from None
-    except ValueError as error:  # PREFECTURE_SECRETS_DIR is no directory
+    except ValueError as error:  # PREFECTURE_SECRETS_DIR is not a directory
         raise SettingsError(str(error)) from None
 
 
 def _describe(fault: ErrorDetails, explain: ExplainDetail) -> str:
-    if not fault["loc"]:  # settings that contradict each other: the text names them
+    if not fault["loc"]:  # settings that contradict each other: the message names them
         return explain(fault)
     what = "manquante, elle est obligatoire" if fault["type"] == "missing" else f"valeur refusée ({explain(fault)})"
     return f"{PREFIX}{str(fault['loc'][0]).upper()} : {what}"
 
 
 def effective(settings: EnvironmentSettings) -> list[tuple[str, str]]:
-    """Each setting as it is in force; of an address what holds no secret, of a secret nothing."""
+    """Return each setting and its value in force; secrets and the secret parts of URLs are masked."""
     return [(name, _shown(name, getattr(settings, name))) for name in type(settings).model_fields]
 
 
 def describe_given(settings: EnvironmentSettings) -> str:
-    """The settings that somebody gave, likewise, on one line: the others are the release's own."""
+    """Return on one line the settings that are set explicitly, secrets masked; the others have their defaults."""
     given = settings.model_fields_set
     return " ; ".join(f"{name.upper()}={value}" for name, value in effective(settings) if name in given)
 
