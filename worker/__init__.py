@@ -1,1 +1,1 @@
-"""The worker: reads requests, makes the files, records them, tells people."""
+"""The worker: reads requests, makes the files, records them, notifies people."""

@@ -1,4 +1,4 @@
-"""The actors: unwrap the message, call the use case, which is imported by the processes that read its queue."""
+"""The actors: each unwraps its message and calls the use case. A process imports only the use cases of its queues."""
 
 from collections.abc import Collection
 from importlib import import_module
@@ -46,7 +46,7 @@ _MODULES = {
 }
 
 AT_ONCE, AFTER_THOSE = 0, 1
-"""Priorities of the messages that a process holds: batches come second."""
+"""Priorities of the messages that a process holds: batches follow."""
 
 
 def load_use_cases(queues: Collection[str]) -> None:
@@ -61,7 +61,7 @@ def load_use_cases(queues: Collection[str]) -> None:
 
 
 def declare_actors(broker: Broker, services: Services) -> None:
-    """Give the broker its actors; each knows the services it needs."""
+    """Declare the actors on the broker; each calls its use case with these services."""
 
     def ingest(event: dict[str, Any]) -> None:
         from worker.handlers.requests.ingest_request import ingest_request, refuse_unreadable

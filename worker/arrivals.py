@@ -1,22 +1,22 @@
-"""An export that has arrived: the states of its row, and every change from one to another, each by one function here.
+"""An export file that has arrived: the states of its row, with one function of this module for each transition.
 
-So is the correction of one that the register holds, which has no file: what would change is shown, then done.
+The correction of an import that is in the register has such a row too, without a file.
 
     from       by                                                to
     (nothing)  add_preview                                       QUEUED
     QUEUED     begin                                             RUNNING
     RUNNING    mark_ready                                        READY
-    READY      accept: somebody wants it in the register         ACCEPTED
+    READY      accept: an agent asks for the import              ACCEPTED
     ACCEPTED   begin                                             IMPORTING
-    IMPORTING  mark_imported, in the transaction that does it    IMPORTED
-    both       release: another import is at work                QUEUED, ACCEPTED
+    IMPORTING  mark_imported, in the transaction of the import   IMPORTED
+    both       release: another import is running                QUEUED, ACCEPTED
     both       mark_refused                                      REFUSED
     any        drop                                              DROPPED
     READY      expire, after a day                               EXPIRED
 
-A work of kind `preview` (worker/work) lets a worker read, import or erase it; only the worker that holds the work
-changes the row. In the last four states that work is to erase the file.
-READY completes the request for the preview, an end the request that waits: people and programs are then notified.
+A work of kind `preview` (worker/work) lets a worker read, import or erase the file; only the worker that holds the work
+changes the row. In the last four states the work erases the file.
+READY completes the request of the preview. A final state completes every request that waits. Notifications follow.
 """
 
 import stat
@@ -58,16 +58,16 @@ DAY_SECONDS = 24 * 3600
 
 
 class Arrivals:
-    """The folder; it may not be there where nobody sends anything."""
+    """The folder of the export files that have arrived. The folder does not exist until the first file arrives."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
 
     def find(self, name: str) -> Path:
-        """The file of that name.
+        """Return the path of the file of that name.
 
         Raises:
-            ImportRefusedError: it is not there any more, or is a link or a folder.
+            ImportRefusedError: the file no longer exists, or is a link or a folder.
         """
         path = self.root / name
         with suppress(OSError):
@@ -76,12 +76,12 @@ class Arrivals:
         raise ImportRefusedError("Le fichier n'est plus dans le dossier des arrivées ; déposez-le de nouveau")
 
     def erase(self, name: str) -> None:
-        """Remove a file, if there is one; raises OSError when the system does not let it go."""
+        """Delete a file, if it exists; raises OSError when the system refuses."""
         if name:
             (self.root / name).unlink(missing_ok=True)
 
     def erase_forgotten(self, kept: Collection[str]) -> Iterator[str]:
-        """Remove what has been there for a day, but these; what is half written has a day, too. Gives the names."""
+        """Delete the files that are older than a day, half-written ones too, except `kept`; yield their names."""
         with suppress(FileNotFoundError):
             for path in sorted(self.root.iterdir()):
                 with suppress(OSError):
@@ -93,7 +93,7 @@ class Arrivals:
 GIVEN_UP = "La lecture s'est arrêtée {} fois avant la fin : prévenez votre administrateur."
 
 BUSY_SECONDS, TROUBLE_SECONDS = 1.0, 5.0
-"""How long a row waits for the end of another import, and for what is away or full."""
+"""Seconds until a row is retried: while another import runs; while a service is away or full."""
 
 _Id = BigInteger().with_variant(Integer, "sqlite")
 _ENDED = tuple(status.value for status in PreviewStatus if status.is_terminal)
@@ -103,7 +103,7 @@ _UNDER_WAY = (PreviewStatus.RUNNING, PreviewStatus.IMPORTING)
 class Preview(Base):
     """An export in the arrivals folder: what its import would change, then whether it was imported.
 
-    Or what is to be done to an import, `import_id`; the file is the one that was imported then, and is nowhere.
+    Or a correction of the import `import_id`; the columns of the file then describe the imported file, without a file.
     """
 
     __tablename__ = "preview"
@@ -144,7 +144,7 @@ IS_ENDED = Preview.status.in_(_ENDED)
 
 
 def add_preview(session: Session, request_id: int, columns: dict[str, Any]) -> int:
-    """Add the row of an export, and the work to read it; the caller sends its message."""
+    """Insert the row of an export, and the work to read it; the caller sends the message of the work."""
     preview = Preview(request_id=request_id, **columns)
     session.add(preview)
     session.flush()
@@ -158,16 +158,16 @@ def _add_work(connection: Connection, preview_ids: Iterable[int], *, enqueued: b
 
 
 def read_preview(connection: Connection, preview_id: int) -> Preview | None:
-    """The row, as it is now."""
+    """Return the row with its current values."""
     with Session(connection) as session:
         return session.get(Preview, preview_id)
 
 
-# A worker has claimed its work.
+# A worker has claimed the work of the row.
 
 
 def begin(connection: Connection, preview_id: int) -> None:
-    """Let the row be read, or imported."""
+    """Set RUNNING or IMPORTING, and reset the progress."""
     step = case(
         (Preview.status == PreviewStatus.QUEUED, PreviewStatus.RUNNING.value),
         (Preview.status == PreviewStatus.ACCEPTED, PreviewStatus.IMPORTING.value),
@@ -178,7 +178,7 @@ def begin(connection: Connection, preview_id: int) -> None:
 
 
 def renew(engine: Engine, claim: Claim, lease_seconds: float, lines_read: int) -> bool:
-    """Begin the lease anew and write down the progress; False when another worker has the work."""
+    """Renew the lease and record the progress; return False when another worker holds the work."""
     with engine.begin() as connection:
         if not queue.renew(connection, [claim], lease_seconds=lease_seconds):
             return False
@@ -187,10 +187,10 @@ def renew(engine: Engine, claim: Claim, lease_seconds: float, lines_read: int) -
 
 
 def mark_ready(engine: Engine, claim: Claim, *, found: dict[str, Any], register_state: str) -> None:
-    """Record what would change; the work is done.
+    """Record what the import would change, set READY, complete the request and finish the work.
 
     Raises:
-        LeaseLostError: another worker has the work.
+        LeaseLostError: another worker holds the work.
     """
     ready = {Preview.status: PreviewStatus.READY, Preview.found: found, Preview.register_state: register_state}
     with engine.begin() as connection:
@@ -200,29 +200,29 @@ def mark_ready(engine: Engine, claim: Claim, *, found: dict[str, Any], register_
 
 
 def mark_imported(connection: Connection, claim: Claim, import_id: int) -> None:
-    """Record that the register holds it, or was corrected, in the transaction that does it.
+    """Record that the register holds the export, or was corrected, in the transaction that changes the register.
 
     Raises:
-        LeaseLostError: another worker has the work: this one must not import it.
+        LeaseLostError: another worker holds the work: this one must not import.
     """
     _end(connection, claim, {Preview.status: PreviewStatus.IMPORTED, Preview.import_id: import_id})
 
 
 def mark_refused(engine: Engine, claim: Claim, reason: str) -> None:
-    """Record why it does not enter the register.
+    """Record why the register does not accept the export.
 
     Raises:
-        LeaseLostError: another worker has the work.
+        LeaseLostError: another worker holds the work.
     """
     with engine.begin() as connection:
         _end(connection, claim, {Preview.status: PreviewStatus.REFUSED, Preview.reason: reason})
 
 
 def release(engine: Engine, claim: Claim, *, seconds: float, counts: bool) -> None:
-    """Give the work back to wait so long; `counts`: this start is one of the few it has.
+    """Release the work: it is due again in `seconds`. With `counts`, this start counts towards the limit of starts.
 
     Raises:
-        LeaseLostError: another worker has the work.
+        LeaseLostError: another worker holds the work.
     """
     is_read = Preview.status == PreviewStatus.RUNNING
     back = case(
@@ -235,11 +235,11 @@ def release(engine: Engine, claim: Claim, *, seconds: float, counts: bool) -> No
         _change(connection, claim, {Preview.status: back})
 
 
-# What people say of it.
+# Decisions of agents.
 
 
 def accept(connection: Connection, preview_id: int, request_id: int, terms: dict[str, Any]) -> bool:
-    """Let it be imported; False when it is not there to be any more. The caller sends the message of its work."""
+    """Accept the import; return False when the row is no longer READY. The caller sends the message of the work."""
     wanted = {Preview.status: PreviewStatus.ACCEPTED, Preview.import_request_id: request_id, Preview.terms: terms}
     is_it = and_(Preview.id == preview_id, Preview.status == PreviewStatus.READY)
     is_accepted = bool(connection.execute(update(Preview).where(is_it).values(wanted)).rowcount)
@@ -248,7 +248,7 @@ def accept(connection: Connection, preview_id: int, request_id: int, terms: dict
 
 
 def drop(connection: Connection, request_id: int) -> Sequence[int]:
-    """Let the export of a request not be imported, and be erased; a worker that has its work loses the lease."""
+    """Drop the previews of a request and add works to erase their files; a worker that holds one loses its lease."""
     of_request = or_(Preview.request_id == request_id, Preview.import_request_id == request_id)
     ids = connection.scalars(select(Preview.id).where(of_request, ~IS_ENDED)).all()
     queue.withdraw(connection, [WorkKind.PREVIEW], ids)
@@ -260,19 +260,19 @@ def drop(connection: Connection, request_id: int) -> Sequence[int]:
     return dropped
 
 
-# Its end.
+# The end of the row.
 
 
 def expire(connection: Connection) -> None:
-    """Expire the previews that were accepted by no agent for a day, and add the works to erase their files."""
+    """Expire the previews that no agent accepted within a day, and add works to erase their files."""
     is_old = and_(Preview.status == PreviewStatus.READY, Preview.created_at <= utc_now(-DAY_SECONDS))
     ended = {Preview.status: PreviewStatus.EXPIRED, Preview.finished_at: utc_now()}
     expired = connection.scalars(update(Preview).where(is_old).values(ended).returning(Preview.id))
-    _add_work(connection, expired, enqueued=False)  # its request was completed before
+    _add_work(connection, expired, enqueued=False)  # the request was completed at READY
 
 
 def mark_erased(connection: Connection, preview_id: int) -> None:
-    """Record that its file is gone; what somebody wrote goes too, since the trail has it."""
+    """Record that the file is erased; delete the reason that the agent typed, which the audit trail keeps."""
     is_it = Preview.id == preview_id, IS_ENDED
     terms = connection.scalar(select(Preview.terms).where(*is_it)) or {}
     terms = {name: said for name, said in terms.items() if name != "reason"}
@@ -280,7 +280,7 @@ def mark_erased(connection: Connection, preview_id: int) -> None:
 
 
 def list_awaited(connection: Connection) -> Sequence[str]:
-    """The files that are still to be read."""
+    """Return the names of the files that an import may still read."""
     return connection.scalars(select(Preview.arrival).where(~IS_ENDED)).all()
 
 

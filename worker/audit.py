@@ -5,7 +5,7 @@ except the deletion of old lines that a line of the trail announces. Each line a
 with its number and a digest of its contents; `python -m worker audit verify --log FILE` compares both, so that a change
 by the owner of the database is found (ADR 0035).
 
-Agents, and texts that people typed, stand in a line by a pseudonym. The table `audit_word` has the words until they are
+A line names agents, and texts that people typed, by a pseudonym. The table `audit_word` has the words until they are
 forgotten (ADR 0039). A pseudonym is a digest of a random salt and of the words, so that a change of words is found.
 """
 
@@ -100,7 +100,7 @@ class Action(StrEnum):
     label: str
 
     def __new__(cls, value: str, label: str) -> Self:
-        """A code with its label."""
+        """Create a member with its label."""
         member = str.__new__(cls, value)
         member._value_ = value
         member.label = label
@@ -157,14 +157,14 @@ _LABELS: Mapping[str, str] = {it.value: it.label for it in Action}
 
 
 class Actor(NamedTuple):
-    """Who acts, and the account that proves it; see `record_audit`."""
+    """The actor, and the account that proves the identity; see `record_audit`."""
 
     name: str
     account: str = ""
 
 
 class WordKind(StrEnum):
-    """What a pseudonym stands for; it begins with this word."""
+    """The kind of a pseudonym, which begins with this word."""
 
     AGENT = "agent"
     TEXTE = "texte"
@@ -262,7 +262,7 @@ def _name_of_actor(connection: Connection, name: str) -> str:
 
 
 def _pseudonym_of(connection: Connection, named: Pseudonymised, code_commune: str) -> str:
-    """Return the pseudonym of an agent, one in all lines, or of a text, a new one in each line."""
+    """Return the pseudonym of an agent, which is the same in all lines, or a new one for a text."""
     if not named.words:
         return ""
     is_agent = named.kind is WordKind.AGENT
@@ -277,14 +277,14 @@ def _pseudonym_of(connection: Connection, named: Pseudonymised, code_commune: st
 
 
 def _insert_if_new(connection: Connection, **values: str) -> bool:
-    """Insert a word, after other transactions that insert the same; return whether it was new."""
+    """Insert a word, waiting for other transactions that insert the same word; return whether it was new."""
     dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
     statement = dialect.insert(AuditWord).inline().values(**values).on_conflict_do_nothing()
     return connection.execute(statement, execution_options={"preserve_rowcount": True}).rowcount == 1
 
 
 def find_pseudonym(connection: Connection, agent: str) -> str | None:
-    """The pseudonym of an agent in the trail, or None."""
+    """Return the pseudonym of an agent in the trail, or None."""
     kind = literal(WordKind.AGENT.value, literal_execute=True)
     return connection.scalar(select(AuditWord.pseudonym).where(AuditWord.kind == kind, AuditWord.words == agent))
 
@@ -317,16 +317,16 @@ class AuditLine(NamedTuple):
 
     @property
     def label(self) -> str:
-        """The action, as an operator reads it."""
+        """The French label of the action, or its code when this release does not know it."""
         return _LABELS.get(self.action, self.action)
 
     @property
     def pseudonyms(self) -> set[str]:
-        """The pseudonyms in this line."""
+        """The pseudonyms in the account, the actor and the detail."""
         return {it for value in (self.account, self.actor, self.detail) for it in _PSEUDONYM.findall(value)}
 
     def in_words(self, words: Mapping[str, str]) -> "AuditLine":
-        """This line with the words that its pseudonyms stand for."""
+        """Return this line with each known pseudonym replaced by its words."""
 
         def replace(value: str) -> str:
             return _PSEUDONYM.sub(lambda it: words.get(it[0], it[0]), value)
@@ -334,14 +334,14 @@ class AuditLine(NamedTuple):
         return self._replace(account=replace(self.account), actor=replace(self.actor), detail=replace(self.detail))
 
     def for_log(self) -> dict[str, Any]:
-        """The fields of this line for the log: all but the detail, and a digest of the whole."""
+        """Return the fields of this line for the log: all but the detail, and a digest of the whole."""
         values = self._asdict() | {"at": self.at.astimezone(UTC).isoformat(timespec="milliseconds")}
         digest = _digest(json.dumps(list(values.values()), ensure_ascii=False))
         return {name: value for name, value in values.items() if name != "detail"} | {"digest": digest}
 
 
 def log_lines(engine: Engine) -> int:
-    """Write the lines that the log does not have yet to the log; return how many."""
+    """Write the lines of `audit_unlogged` to the log and delete their rows; return how many."""
     log = structlog.get_logger("audit")
     with engine.begin() as connection:
         rows = connection.execute(select(AuditUnlogged.id, AuditUnlogged.line).order_by(AuditUnlogged.id)).all()
@@ -355,7 +355,7 @@ def log_lines(engine: Engine) -> int:
 def read_audit(
     connection: Connection, *, code_commune: str | None = None, since: datetime | None = None, limit: int
 ) -> list[AuditLine]:
-    """The last lines, the newest first, with the names and texts that are not forgotten."""
+    """Return the last lines, the newest first, with the names and texts that are not forgotten."""
     query = select(*_COLUMNS).where(*_about(code_commune, since)).order_by(Audit.at.desc(), Audit.id.desc())
     lines = [AuditLine(*row) for row in connection.execute(query.limit(limit))]
     pseudonyms = sorted({it for line in lines for it in line.pseudonyms})
@@ -371,7 +371,7 @@ _AT_ONCE = 500
 
 
 def count_audit(connection: Connection, *, code_commune: str | None = None, since: datetime | None = None) -> int:
-    """How many lines `read_audit` would return without a limit."""
+    """Return how many lines `read_audit` would return without a limit."""
     return connection.scalar(select(func.count()).select_from(Audit).where(*_about(code_commune, since))) or 0
 
 
@@ -383,14 +383,14 @@ def _about(code_commune: str | None, since: datetime | None) -> list[ColumnEleme
 _COLUMNS = tuple(getattr(Audit, name) for name in AuditLine._fields)
 
 LEAST_DAYS = 30
-"""No younger line is deleted; the triggers of the database hold it too."""
+"""No younger line is deleted; the triggers of the database enforce it too."""
 
 
 def purge_audit(engine: Engine, days: float, *, actor: str) -> int:
     """Delete the lines of more than `days` days, `LEAST_DAYS` at least; return how many.
 
-    The first transaction records what will be deleted, because the triggers allow the deletion only of what a line
-    announces. The next purge finishes one that was killed in between.
+    The first transaction announces the deletion in the trail, because the triggers refuse any other deletion. If the
+    process ends between the two transactions, the next purge deletes the lines.
     """
     kept = timedelta(days=max(days, LEAST_DAYS))
     with engine.begin() as connection:
@@ -415,7 +415,7 @@ def _delete_before(connection: Connection, before: datetime) -> int:
 
 
 class TrailFault(NamedTuple):
-    """A line that is not as it was written; `number` is its number, or that of a line that is missing."""
+    """A line that was changed, added or deleted; `number` is its number."""
 
     number: int
     reason: str
@@ -445,7 +445,7 @@ def verify_audit(connection: Connection, logged: Mapping[int, str] | None) -> It
 
 
 def _check_words(connection: Connection) -> dict[str, bool]:
-    """By pseudonym, whether it is that of its words, or a line of the trail says that they were forgotten."""
+    """By pseudonym: whether its words match it, or a line of the trail records that they were forgotten."""
     known = connection.execute(select(AuditWord.pseudonym, AuditWord.kind, AuditWord.salt, AuditWord.words))
     words = {row.pseudonym: row.pseudonym == _make_pseudonym(row.kind, row.salt, row.words) for row in known}
     forgotten = select(Audit.detail).where(Audit.action == Action.FORGOTTEN.value)
@@ -453,7 +453,7 @@ def _check_words(connection: Connection) -> dict[str, bool]:
 
 
 def read_log(lines: Iterable[str]) -> dict[int, str]:
-    """The digests of the trail's lines in a log, by number, whatever a log collector wrote before each."""
+    """Return the digests of the trail's lines in a log, by number; a prefix that a log collector added is skipped."""
     digests: dict[int, str] = {}
     for line in lines:
         if '"audit"' not in line or "{" not in line:

@@ -1,6 +1,6 @@
 """Builds the workers, the notifier and the embedded mode from the settings.
 
-The parts of the notifier are imported where they are built: a worker does not load them.
+The parts of the notifier are imported inside the functions that build them: a worker does not load them.
 """
 
 import os
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 
 NOTIFIER_LEASES = 2
-"""The lease of a work of the notifier, in leases of a worker: a mail that is sent twice costs more than a wait."""
+"""The lease of a work of the notifier, in leases of a worker: a mail that is sent twice costs more than a delay."""
 
 
 def build_services(settings: Settings, enqueue: Enqueue) -> services.Services:
@@ -59,7 +59,7 @@ def build_services(settings: Settings, enqueue: Enqueue) -> services.Services:
 
 
 def note_start(settings: Settings, engine: Engine, name: str) -> None:
-    """Record the settings of this process; while the database is away the log alone has them."""
+    """Record the settings of this process in the trail; while the database is away, log a warning only."""
     account = engine.url.username or ""
     try:
         with engine.begin() as connection:
@@ -96,7 +96,7 @@ def build_notifier(
 def build_housekeeping(
     settings: Settings, engine: Engine, enqueue: Enqueue, count: CountEnqueued | None
 ) -> "Housekeeping":
-    """The sweeps, the reminders, and the purge where files are not kept for ever."""
+    """Build the sweeps, the reminders, and the purges that the settings ask for."""
     from worker.housekeeping.housekeeping import (
         Housekeeping,
         abandoned_chore,
@@ -149,7 +149,7 @@ def _build_registre(settings: Settings, engine: Engine) -> Engine:
 
 
 def show_metrics(settings: Settings, engine: Engine, queues: "Queues") -> None:
-    """Open the port for Prometheus, if the settings have one."""
+    """Serve metrics to Prometheus, if the settings have a port."""
     if settings.metrics_port:
         from worker.monitoring.exporter import Exporter, serve_metrics
 

@@ -1,15 +1,15 @@
-"""Events that name what is not known yet: each is stored until that is known, or is refused after a minute.
+"""Events that name a request or deposit that is not recorded yet: stored until it is, or refused after a minute.
 
-Messages overtake each other: several processes read one queue, and a retry comes later than what followed it. So a
-`cancel` may be read before its request, a verdict before its deposit. It is stored here, with a work of kind
-`deferred` (worker/work), and is handled
+Messages overtake each other: several processes read one queue, and a retried message arrives later. So a worker may
+read a `cancel` before its request, or a verdict before its deposit. The worker stores that event here, with a work of
+kind `deferred` (worker/work). The event is then handled
 
-- by the worker that records what it names, at once;
-- by the worker that has stored it, which checks again once the row is committed: one of the two sees the other;
-- by a worker that claims its work, every CHECK_SECONDS. After CHECKS checks in vain it is refused.
+- by the worker that records what the event names, at once;
+- by the worker that stored the event, which checks again after its commit: one of the two workers sees the other;
+- by a worker that claims its work, every CHECK_SECONDS. After CHECKS checks in vain the event is refused.
 
-Checks are counted, not hours: while the database, the broker or every worker is away no event is refused, and what is
-named has CHECK_SECONDS to arrive once they are back.
+Checks are counted, not hours: while the database, the broker or every worker is away no event is refused. Once they are
+back, the missing request or deposit has CHECK_SECONDS to arrive.
 """
 
 import hashlib
@@ -39,11 +39,11 @@ from worker.work.models import WorkKind, subject_of
 from worker.work.queue import NewWork, add, withdraw
 
 CHECK_SECONDS, CHECKS = 30.0, 2
-"""Together the 60 s that an event may wait for what it names, on the database's clock."""
+"""Their product is the 60 s that an event may wait for what it names, on the database's clock."""
 
 
 class DeferredEvent(Base):
-    """An event that names a request or a deposit that is not known yet."""
+    """An event that names a request or a deposit that is not recorded yet."""
 
     __tablename__ = "deferred_event"
     __table_args__ = (UniqueConstraint("sender", "source", "event_id"),)
@@ -58,9 +58,9 @@ class DeferredEvent(Base):
 
 
 class Arrival(NamedTuple):
-    """A received event, and the account that sent it; `is_last`: it is refused if what it names is still unknown.
+    """A received event, and the account that sent it.
 
-    `reply_to`: where else its sender wants the answer.
+    `is_last`: the event is refused if what it names is still unknown. `reply_to`: a second address for the reply.
     """
 
     event: CloudEvent
@@ -70,26 +70,26 @@ class Arrival(NamedTuple):
 
 
 def hash_payload(event: CloudEvent) -> str:
-    """SHA-256, in hexadecimal, of what an event says: its type and its data, whatever the order of their fields."""
+    """Return the SHA-256, in hexadecimal, of the type and the data of an event, whatever the order of their fields."""
     said = json.dumps([event.type, event.data], sort_keys=True, ensure_ascii=False, separators=(",", ":"))
     return hashlib.sha256(said.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def request_key(source: str, event_id: str) -> str:
-    """What an event waits for that names a request."""
+    """Return the key of an event that waits for a request."""
     return f"request\n{source}\n{event_id}"
 
 
 def depot_key(export_id: int) -> str:
-    """What an event waits for that names the deposit of a file."""
+    """Return the key of an event that waits for the deposit of a file."""
     return f"depot\n{export_id}"
 
 
 def defer(connection: Connection, arrival: Arrival, waits_for: str) -> bool:
-    """Store an event until what it names is known; False when it waits for that key already.
+    """Store an event until what it names is known; return False when it already waits for that key.
 
     Raises:
-        IntegrityError: a copy of it was stored at the same time.
+        IntegrityError: another worker stored a copy of the event at the same time.
     """
     event, mine = arrival.event, _is(arrival)
     known = connection.scalar(select(DeferredEvent.waits_for).where(mine).with_for_update())
@@ -112,26 +112,26 @@ def defer(connection: Connection, arrival: Arrival, waits_for: str) -> bool:
 
 
 def stands_for_another(connection: Connection, arrival: Arrival) -> bool:
-    """Whether another event under the same key waits: the first that came has it."""
+    """Return whether an event with the same key but another payload already waits."""
     row = connection.execute(select(DeferredEvent.event).where(_is(arrival))).one_or_none()
     return row is not None and hash_payload(CloudEvent.model_validate(row.event)) != hash_payload(arrival.event)
 
 
 def discard(connection: Connection, condition: Arrival | ColumnElement[bool]) -> None:
-    """Delete the row of an event, or the rows of a condition, in the caller's transaction."""
+    """Delete the row of an event, or the rows of a condition, with their works, in the caller's transaction."""
     is_it = _is(condition) if isinstance(condition, Arrival) else condition
     deleted = connection.scalars(delete(DeferredEvent).where(is_it).returning(DeferredEvent.id))
     withdraw(connection, [WorkKind.DEFERRED], deleted.all())
 
 
 def find_waiting(engine: Engine, keys: Collection[str]) -> list[Arrival]:
-    """The events that wait for one of these keys, the oldest last."""
+    """Return the events that wait for one of these keys, the oldest last."""
     with engine.connect() as connection:
         return _read(connection, DeferredEvent.waits_for.in_(keys))
 
 
 def read_deferred(connection: Connection, deferred_id: int, *, is_last: bool) -> list[Arrival]:
-    """One event; none when it waits no more."""
+    """Return the event of a row; an empty list when it no longer waits."""
     return [it._replace(is_last=is_last) for it in _read(connection, DeferredEvent.id == deferred_id)]
 
 

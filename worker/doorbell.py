@@ -1,11 +1,11 @@
-"""The message about a row that a worker is to work on."""
+"""The message that tells a worker to process a row."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 
 class Doorbell(NamedTuple):
-    """The id of a row, and the queue of its message: that of a kind of work, and whether of a batch."""
+    """The id of a row, the kind of its work, and whether it is of a batch; the last two choose the queue."""
 
     row_id: int
     kind: str
@@ -13,7 +13,7 @@ class Doorbell(NamedTuple):
 
 
 Enqueue = Callable[[Sequence[Doorbell]], None]
-"""Sends messages to the broker; raises when the broker is away: the sweep sends them again."""
+"""Sends messages to the broker; raises when the broker is away: the sweep sends these messages later."""
 
 CountEnqueued = Callable[[], Mapping[tuple[str, bool], int]]
-"""Counts the messages that wait at the broker, by kind of work and whether of a batch; raises when it is away."""
+"""Counts the messages in the queues, by kind of work and whether of a batch; raises when the broker is away."""

@@ -1,7 +1,7 @@
 """The table that maps each error of the system, the databases, the broker and the mail server to a treatment.
 
 Errors of the surroundings (a volume, the database, the broker, a mail server, this machine) end by themselves: the row
-waits, and the start is not counted. Any other error is a bug or a fault of the event, and has three starts.
+waits, and the start is not counted. Any other error is a bug or a fault of the event, and the row has three starts.
 docs/operations.md prints the table for operators.
 """
 
@@ -22,7 +22,7 @@ _LONGEST_SECONDS = 120.0  # shorter, and ten thousand waiting files would occupy
 
 
 def until_next_try(tries: int) -> float:
-    """Seconds before the next retry, after `tries` retries that met the same error: 1, 1.5, 2.3, 3.4 … 120.
+    """Return the seconds before the next retry, after `tries` retries that met the same error: 1, 1.5, 2.3, 3.4 … 120.
 
     Each wait is half of the time waited so far and a second more.
     """
@@ -126,7 +126,7 @@ class Diagnosis(NamedTuple):
     code: str
 
     def to_error(self) -> PrefectureError:
-        """The error to write on the row of the file."""
+        """Return the error to record on the row of the file."""
         return self.policy.error(self.policy.said.format(self.code))
 
 
@@ -134,7 +134,7 @@ UNKNOWN = Diagnosis(_ROWS[Source.SYSTEM, OTHERS], "")
 
 
 def find_policy(error: BaseException) -> Diagnosis:
-    """The row for an error, or for the first of its causes that the table knows; else UNKNOWN."""
+    """Return the row for an error, or for the first of its causes that the table lists; else UNKNOWN."""
     chain: BaseException | None = error
     while chain is not None:
         if found := _find(chain):
@@ -144,7 +144,7 @@ def find_policy(error: BaseException) -> Diagnosis:
 
 
 def conclude(error: BaseException) -> PrefectureError:
-    """Translate any error into one of worker/errors.py: TransientError is waited for, ExhaustedError ends the process.
+    """Translate an error into one of worker/errors.py: TransientError is retried, ExhaustedError ends the process.
 
     A PrefectureError is returned as it is.
     """
@@ -152,12 +152,12 @@ def conclude(error: BaseException) -> PrefectureError:
 
 
 def is_waited_for(error: BaseException) -> bool:
-    """Whether the error is of the surroundings: the row or the message is tried again without counting."""
+    """Whether the error is of the surroundings: the row or the message is retried without counting."""
     return isinstance(conclude(error), TransientError)
 
 
 def find_answer(code: int, *, of_recipient: bool) -> Diagnosis:
-    """The row for an SMTP status, given for the recipient's address (`of_recipient`) or for anything else."""
+    """Return the row for an SMTP status, given for the recipient's address (`of_recipient`) or for anything else."""
     name = "4xx"
     if code >= _SMTP_PERMANENT:
         name = "5xx, of the recipient" if of_recipient else "5xx, of us"
@@ -181,7 +181,7 @@ def _find(error: BaseException) -> Diagnosis | None:
     if _is_of_broker(type(error)):
         code = getattr(error, "reply_code", None) or type(error).__name__
         return Diagnosis(_ROWS[Source.BROKER, NO_ANSWER], str(code))
-    if isinstance(error, SMTPException):  # an OSError too
+    if isinstance(error, SMTPException):  # SMTPException is an OSError too
         answer = getattr(error, "smtp_code", 0)
         return (
             find_answer(answer, of_recipient=False) if answer else Diagnosis(_ROWS[Source.MAIL, NO_ANSWER], NO_ANSWER)

@@ -12,13 +12,13 @@ class PrefectureError(Exception):
 
 
 class ConfigurationError(PrefectureError):
-    """The environment is wrong: nothing starts."""
+    """The environment is wrong: the process does not start."""
 
     code = "configuration"
 
 
 class RefusedError(PrefectureError):
-    """A request that can never be served as it is. It is not retried; its sender reads the reason.
+    """A request that no retry can fulfil. It is not retried; its sender receives the reason.
 
     `commune`: the commune whose agents are notified, if the request does not name one. `code`: the reason as a word for
     programs. `field`: the place in the event, or `faults` for several.
@@ -36,7 +36,7 @@ class RefusedError(PrefectureError):
 
 
 class NotKnownYetError(RefusedError):
-    """The request names something that has not arrived: the event waits for it, and is refused if it does not arrive.
+    """The event names a request or deposit that is not recorded: it is deferred, then refused if that stays missing.
 
     `waits_for`: a key of worker.deferred.
     """
@@ -47,9 +47,9 @@ class NotKnownYetError(RefusedError):
 
 
 class ImportRefusedError(PrefectureError):
-    """A file that cannot enter the register; the register is unchanged.
+    """The register refuses a file and is unchanged.
 
-    `on_screen`: the message for clerks, where the other one names an option or a file of this computer.
+    `on_screen`: the message for clerks, when `message` names an option or a path on the server.
     """
 
     code = "import_refuse"
@@ -60,17 +60,17 @@ class ImportRefusedError(PrefectureError):
 
 
 class ImportBusyError(ImportRefusedError):
-    """Another import is running: the same file may be accepted once it is over."""
+    """Another import is running: the same file may be accepted once that import ends."""
 
 
 class ExportError(PrefectureError):
-    """The file cannot be made, and trying again would not help."""
+    """The file cannot be made; a retry would not help."""
 
     code = "export_impossible"
 
 
 class CountMismatchError(ExportError):
-    """The file has not as many lines as the list has electors, which e-listelec requires."""
+    """The number of lines differs from the number of electors of the list, which e-listelec refuses."""
 
     code = "compte_faux"
 
@@ -88,7 +88,7 @@ class TransientError(PrefectureError):
 
 
 class EventsDelayedError(TransientError):
-    """The broker is away: it confirmed the first `left` events and none of the others."""
+    """The broker is away: it confirmed the first `left` events only."""
 
     def __init__(self, reason: str, left: int = 0) -> None:
         super().__init__(reason)
@@ -102,7 +102,7 @@ class DiskFullError(TransientError):
 
 
 class VolumeAbsentError(TransientError):
-    """The directory of the volume is empty, or that of another installation."""
+    """The directory of the volume is empty, or belongs to another installation."""
 
     code = "volume_absent"
 

@@ -1,6 +1,6 @@
-"""The liveness of a process: a file whose age is that of the last heartbeat and whose text says what is missing.
+"""The liveness of a process: a file whose age is that of the last heartbeat and whose text names what is missing.
 
-A process locks its file while it lives, so that the file of a dead process counts for nothing.
+A process locks its file while it lives, so that the file of a dead process is ignored.
 """
 
 import fcntl
@@ -23,7 +23,7 @@ from worker.errors import PrefectureError
 log = structlog.get_logger()
 
 Beat = Callable[[str], None]
-"""A heartbeat; the text says in French what the process lacks to work, and is empty when it is ready."""
+"""A heartbeat; the text names in French what the process lacks, and is empty when the process is ready."""
 
 _RATE_SECONDS = 0.5
 
@@ -36,7 +36,7 @@ class Role(StrEnum):
 
 
 SILENCE_SECONDS = {Role.WORKER: 30, Role.NOTIFIER: 120}
-"""After so long without a sign a process is taken for stuck; a chat may use up several time-outs."""
+"""A process without a heartbeat for so long counts as stuck; a chat may use up several time-outs."""
 
 
 STUCK, EXHAUSTED = os.EX_SOFTWARE, os.EX_OSERR
@@ -50,7 +50,7 @@ START_CHECKS = 20
 
 
 class Pulse:
-    """The liveness file of this process. If the folder cannot be written, the process logs that once and goes on."""
+    """The liveness file of this process. If the folder cannot be written, the process logs that once and continues."""
 
     def __init__(self, folder: Path, role: Role) -> None:
         self._folder, self._role = folder, role
@@ -83,7 +83,7 @@ class Pulse:
 
     def _write(self, lack: str) -> None:
         descriptor = self._descriptor
-        if descriptor is None or os.fstat(descriptor).st_nlink == 0:  # swept away, like all that is old in /tmp
+        if descriptor is None or os.fstat(descriptor).st_nlink == 0:  # deleted, as old files in /tmp are
             descriptor = self._open()
         text = lack.encode()
         os.pwrite(descriptor, text, 0)
@@ -95,7 +95,7 @@ class Pulse:
         self._path = self._folder / f"{self._role}-{uuid4().hex[:12]}"
         self._folder.mkdir(parents=True, exist_ok=True)
         self._descriptor = descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o640)
-        fcntl.flock(descriptor, fcntl.LOCK_EX)  # a reader tests the lock without taking it
+        fcntl.flock(descriptor, fcntl.LOCK_EX)  # a reader tests this lock without acquiring it
         return descriptor
 
 
@@ -124,9 +124,9 @@ class ThreadStarts:
 
 
 class Watchdog:
-    """Checks once a second whether the loop of the process beats, and ends a process whose loop does not.
+    """Checks each second whether the loop of the process gives heartbeats, and ends the process when it does not.
 
-    It counts its own checks, because a process that was suspended as a whole made none meanwhile.
+    It counts its own checks, not seconds: a process that was suspended as a whole is not ended.
     """
 
     def __init__(
@@ -192,7 +192,7 @@ def ignore(_lack: str) -> None:
 
 
 class Sign(NamedTuple):
-    """Of one living process: seconds since its last heartbeat, and what it lacks."""
+    """The liveness of one process: seconds since its last heartbeat, and what it lacks."""
 
     age: float
     lack: str

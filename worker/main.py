@@ -43,7 +43,7 @@ def compose() -> PrefectureBroker:
     services = build_services(settings, DoorbellQueues(broker).enqueue)
     require_current(services.engine)
     note_start(settings, services.engine, Role.WORKER)
-    services.engine.dispose()  # no connection is shared by the processes that follow
+    services.engine.dispose()  # processes that are forked later share no connection
     broker.list_accounts = AccountList(services.engine)
     broker.add_middleware(AtBoot(lambda: services.storage.sweep_temporaries(STALE_SECONDS)))
     broker.add_middleware(WaitForDatabase(partial(is_writable, services.engine)))
@@ -53,16 +53,16 @@ def compose() -> PrefectureBroker:
 
 
 def main() -> int:
-    """Run one process in this one; run several by Dramatiq's program, which watches them.
+    """Run a single process here; run several through Dramatiq's program, which supervises them.
 
-    All modules are loaded before Dramatiq forks, so that its processes share their pages and start at once.
+    All modules are loaded before Dramatiq forks, so that its processes share memory pages and start at once.
     """
     parser: ArgumentParser = make_argument_parser()  # type: ignore[no-untyped-call]
     arguments = parser.parse_args(["worker.main", *sys.argv[1:]])
     load_use_cases(arguments.queues or ())
-    import_module("worker.main")  # composes, as it would in each of them
+    import_module("worker.main")  # calls compose(), as Dramatiq would in each process
     configure_mappers()
-    gc.freeze()  # a collection would write to each page
+    gc.freeze()  # without it, a collection would write to each shared page
     usual = vars(parser.parse_args(["worker.main"]))
     if arguments.processes == 1 and all(value == usual[it] for it, value in vars(arguments).items() if it not in _OURS):
         return serve(arguments)
@@ -70,7 +70,7 @@ def main() -> int:
 
 
 def serve(arguments: Namespace) -> int:
-    """Work in this process until a signal comes and the current jobs are done."""
+    """Process messages until a signal arrives and the current jobs are done."""
     broker = dramatiq.get_broker()
     broker.emit_after("process_boot")
     worker = Worker(broker, queues=arguments.queues and set(arguments.queues), worker_threads=arguments.threads)

@@ -12,10 +12,10 @@ from worker.arrivals import Arrivals
 from worker.doorbell import Enqueue
 from worker.exports.storage import Storage
 
-# Durations and limits that no installation changes; worker/compose.py hands them to the parts, and tests set others.
+# Durations and limits that no installation changes. worker/compose.py passes them on; tests set others.
 
 LEASE_SECONDS = 30.0
-"""How long a silent worker keeps its row."""
+"""How long a row stays claimed by a worker that renews nothing."""
 
 MAX_ATTEMPTS = 3
 """Starts of one file before it fails."""
@@ -24,15 +24,15 @@ RETRY_SECONDS = 3600.0
 """How long a file waits for a full volume or an absent service before it fails."""
 
 SWEEP_SECONDS = 1.0
-"""Between two searches for forgotten rows."""
+"""Seconds between two searches for lost messages."""
 
 QUOTA, QUOTA_BULK = 500, 50_000
-"""Requests that may wait: of one commune by one account, and of the batches of one account."""
+"""Limits of waiting requests: of one account for one commune, and of one account in batches."""
 
 
 @dataclass(frozen=True)
 class Services:
-    """`registre` is the same engine as `engine` unless the register is in a database of its own."""
+    """What the use cases need. `registre` is `engine` unless the register has a database of its own."""
 
     engine: Engine
     registre: Engine
@@ -51,8 +51,8 @@ class Services:
     quota: int = QUOTA
     quota_bulk: int = QUOTA_BULK
     met: set[str] = field(default_factory=set)
-    """The errors for which this process released files since its last finished file."""
+    """The errors for which this process released files since it last finished a file."""
     exhausted: threading.Event = field(default_factory=threading.Event)
-    """Set when this process lacks memory or descriptors: from then on it blames no file for an error."""
+    """Set when this process lacks memory or descriptors: from then on no error counts against a file."""
     stuck: threading.Event = field(default_factory=threading.Event)
     """Set when a job hangs: only the end of the process frees its thread."""

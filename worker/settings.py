@@ -1,6 +1,6 @@
 """The worker's configuration, from the environment (prefix PREFECTURE_) and from files of secrets.
 
-Read at the entry points only. common/settings.py lists every variable with its meaning.
+Only entry points read it. common/settings.py lists every variable with its meaning.
 """
 
 from pathlib import Path
@@ -58,10 +58,10 @@ class MailServer(NamedTuple):
 
     @classmethod
     def parse(cls, address: str) -> "MailServer":
-        """Read the address; account and password are percent-encoded.
+        """Parse the address; account and password are percent-encoded.
 
         Raises:
-            ValueError: it is no such address; the text quotes nothing of it.
+            ValueError: the address is malformed; the message quotes no part of it.
         """
         try:
             parts = urlsplit(address)
@@ -107,17 +107,17 @@ class Settings(EnvironmentSettings):
 
     @property
     def mail_dir(self) -> Path:
-        """The folder of mails without a mail server."""
+        """The folder that receives mails when no mail server is set."""
         return self.home / "mails"
 
     @property
     def event_source(self) -> str:
-        """The `source` of our events: the address of the screen tells installations apart."""
+        """The `source` of our events: the address of the screen distinguishes installations."""
         return self.public_url or SOURCE
 
     @property
     def mail_server(self) -> "MailServer | None":
-        """The mail server, where one is set."""
+        """The mail server, or None when the settings have none."""
         address = self.smtp_server.get_secret_value()
         return MailServer.parse(address) if address else None
 
@@ -140,7 +140,7 @@ def load_settings(**overrides: Any) -> Settings:  # noqa: ANN401 — fields of S
     """Read the environment and the secrets.
 
     Raises:
-        ConfigurationError: a variable is unknown (a similar name is suggested), missing or wrong.
+        ConfigurationError: a variable is unknown (the message suggests a similar name), missing or wrong.
     """
     try:
         return read_settings(Settings, explain_fault, overrides)

@@ -1,4 +1,4 @@
-"""Which account may ask for which commune, and for which agents it may speak."""
+"""Which account may ask for which commune, and for which agents the account may act."""
 
 import threading
 from collections.abc import Collection
@@ -15,7 +15,7 @@ from worker.registre.communes import CommuneRegistre, read_commune
 from worker.services import Services
 
 UNKNOWN_ACCOUNT = "compte inconnu"
-"""The actor of a refused event without an account."""
+"""The actor in the trail of a refused event without an account."""
 
 _HERE = "poste local"
 
@@ -23,12 +23,12 @@ log = structlog.get_logger()
 
 
 class AccountList:
-    """The accounts that may ask, read from the database at each call. Without the database, those of the last call."""
+    """The accounts that may ask, read from the database at each call. Without the database, the last known ones."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._lock = threading.Lock()
-        """One connection for all consumers of a process."""
+        """Lets the consumers of a process share one connection."""
         self._accounts: Collection[str] = ()
 
     def __call__(self) -> Collection[str]:
@@ -44,7 +44,7 @@ class AccountList:
 
 
 class Facts:
-    """What the database has about the sender, the agents and the commune of one event; each row is read once."""
+    """The database's rows about the sender, the agents and the commune of one event; each row is read once."""
 
     def __init__(self, services: Services) -> None:
         self._services = services
@@ -58,17 +58,17 @@ class Facts:
         return bool(self._of(sender, commune))
 
     def speaks_for(self, sender: str, commune: str, agent: str) -> bool:
-        """Whether the account may speak for the agents of this commune, and this is one, or a token that opens it."""
+        """Whether the account acts for agents of this commune, and `agent` is one of them, or a token that opens it."""
         if not self.is_screen(sender, commune):
             return False
         return (agent, commune) in self._agents or (agent.startswith(TOKEN_ACTOR) and self._opens(agent, commune))
 
     def is_screen(self, sender: str, commune: str) -> bool:
-        """Whether the account may speak for the agents of this commune, as the screen does."""
+        """Whether the account may act for the agents of this commune, as the screen does."""
         return any(self._of(sender, commune))
 
     def commune(self, code: str) -> CommuneRegistre | None:
-        """The commune, as the register knows it; None when it is unknown."""
+        """Return the commune from the register; None when it is unknown."""
         if code not in self._communes:
             with self._services.registre.connect().execution_options(sqlite_begin="DEFERRED") as connection:
                 self._communes[code] = read_commune(connection, code)
@@ -101,7 +101,7 @@ class Facts:
 class Authorization:
     """The rights of the account that published an event.
 
-    `sender` is the account in the broker's word; empty when the event has none.
+    `sender` is the account that the broker has authenticated; empty when the event has none.
     """
 
     def __init__(self, sender: str, services: Services) -> None:
@@ -115,7 +115,7 @@ class Authorization:
         return self.sender or (_HERE if self._services.is_embedded else UNKNOWN_ACCOUNT)
 
     def principal(self, commune: str, said: str) -> str:
-        """The actor: the agent or token `said`, if the account speaks for agents of the commune; else the account."""
+        """The actor: the agent or token `said`, if the account acts for agents of the commune; else the account."""
         if self._services.is_embedded and not self.sender:
             return said
         return said if self.facts.speaks_for(self.sender, commune, said) else self.account
@@ -128,7 +128,7 @@ class Authorization:
         """Check that the sender may ask for this commune.
 
         Raises:
-            RefusedError: it may not. The reason says nothing about the commune.
+            RefusedError: it may not. The reason reveals nothing about the commune.
         """
         if self.allows(commune):
             return

@@ -1,4 +1,4 @@
-"""Rights and recipients, as an operator adds, removes and lists them. The audit trail records each change."""
+"""The commands of an operator on rights and recipients: add, remove, list. The audit trail records each change."""
 
 import secrets
 from collections.abc import Mapping, Sequence
@@ -20,11 +20,11 @@ from worker.errors import RefusedError
 from worker.registre.communes import check_commune
 
 _TOKEN_FIRST = frozenset({"slack", "discord"})
-"""The schemes of addresses that have a token where others have a host."""
+"""The schemes of addresses that have a token in place of the host."""
 
 
 def name_communes(code: str) -> str:
-    """How the scope of a right is shown, in French."""
+    """Return the French text for the scope of a right."""
     return "toutes les communes" if code == EVERY_COMMUNE else code
 
 
@@ -40,7 +40,7 @@ def add_agent(
 ) -> str:
     """Add an agent to a commune, or change the address; return the message kinds, which `kinds` changes unless None.
 
-    `may_protect`, unless None, gives or takes the right to see who is protected (L. 37).
+    `may_protect`, unless None, grants or removes the right to see protected electors (art. L. 37).
 
     Raises:
         RefusedError: the commune is unknown.
@@ -58,7 +58,7 @@ def add_agent(
 
 
 def _known_of(connection: Connection, name: str) -> dict[str, Any]:
-    """Return the columns that an agent has alike in all communes; a new commune begins with them."""
+    """Return the columns that are equal in all rows of an agent; the row of a new commune copies them."""
     row = connection.execute(select(Agent.identity, Agent.sessions_ended).where(Agent.name == name)).first()
     return dict(row._mapping) if row else {}  # noqa: SLF001 — SQLAlchemy's public name for it
 
@@ -105,21 +105,21 @@ def remove_agent(connection: Connection, name: str, code: str | None, *, actor: 
 
 
 def list_agents(connection: Connection, code: str | None) -> Sequence[Row[Any]]:
-    """The rows of every agent, or of those of a commune."""
+    """Return the rows of every agent, or of the agents of a commune."""
     query = select(Agent.__table__).order_by(Agent.code_commune, Agent.name)
     return connection.execute(query.where(Agent.code_commune == code) if code else query).all()
 
 
 SCREEN_ACCOUNT = "ecran"
-"""The account of the screen in `deploy/`: it speaks for its agents unless an operator changes that."""
+"""The account of the screen in `deploy/`: it acts for its agents unless an operator changes that."""
 
 
 def allow_sender(
     connection: Connection, name: str, code: str, *, actor: str, speaks_for_agents: bool | None = None
 ) -> bool:
-    """Allow an account to ask for a commune's files, or those of all communes; return whether it speaks for agents.
+    """Allow an account to ask for the files of a commune, or of all; return whether the account may act for agents.
 
-    `speaks_for_agents` None keeps what the account had; a new account speaks for agents only if it is the screen's.
+    `speaks_for_agents` None keeps the value of the row; a new account acts for agents only if it is the screen's.
 
     Raises:
         RefusedError: the commune is unknown.
@@ -159,22 +159,22 @@ def remove_sender(connection: Connection, name: str, codes: Sequence[str], *, ac
 def _remove_scopes(
     connection: Connection, column: InstrumentedAttribute[str], name: str, scopes: Sequence[str]
 ) -> Sequence[str]:
-    """Delete the rows of a name, of these scopes only when some are given; return what `column` had."""
+    """Delete the rows of a name, all or those of these scopes; return their values of `column`."""
     table = column.class_
     statement = delete(table).where(table.name == name, column.in_(scopes) if scopes else true())
     return sorted(connection.scalars(statement.returning(column)))
 
 
 def list_senders(connection: Connection) -> Sequence[Row[Any]]:
-    """The rows of every account that may ask, one for each commune."""
+    """Return the rows of every account that may ask, one for each commune."""
     return connection.execute(select(Sender.__table__).order_by(Sender.name, Sender.code_commune)).all()
 
 
 def add_listener(connection: Connection, name: str, key: str, *, actor: str) -> None:
-    """Record that a program listens to a routing key; a second time does nothing. The caller declares the queue.
+    """Record that a program listens to a routing key, unless the row exists. The caller declares the queue.
 
     Raises:
-        RefusedError: the key is of an unknown commune.
+        RefusedError: the key names an unknown commune.
     """
     code = key.rpartition(".")[2]
     if key == listener_key(commune=code):
@@ -186,7 +186,7 @@ def add_listener(connection: Connection, name: str, key: str, *, actor: str) -> 
 
 
 def remove_listener(connection: Connection, name: str, keys: Sequence[str], *, actor: str) -> Sequence[str]:
-    """Remove these keys from what a program listens to, or all when none is named; return the removed keys.
+    """Remove these routing keys of a program, or all when none is named; return the removed keys.
 
     Raises:
         RefusedError: the program listens to none of them.
@@ -200,7 +200,7 @@ def remove_listener(connection: Connection, name: str, keys: Sequence[str], *, a
 
 
 def list_listeners(connection: Connection) -> Mapping[str, Sequence[str]]:
-    """By program, the routing keys that its queue is bound by."""
+    """Return the routing keys that the queue of each program is bound by."""
     heard: dict[str, list[str]] = {}
     for row in connection.execute(select(Listener).order_by(Listener.name, Listener.routing_key)):
         heard.setdefault(row.name, []).append(row.routing_key)
@@ -208,7 +208,7 @@ def list_listeners(connection: Connection) -> Mapping[str, Sequence[str]]:
 
 
 def make_token(connection: Connection, name: str, codes: Sequence[str], *, actor: str) -> str:
-    """Make a token that opens the files of these communes and return it; the database keeps its digest only.
+    """Create a token that opens the files of these communes and return it; the database keeps only its digest.
 
     Raises:
         RefusedError: a commune is unknown, or another token has this name.
@@ -240,13 +240,13 @@ def revoke_token(connection: Connection, token_id: str, *, actor: str) -> str:
 
 
 def list_tokens(connection: Connection) -> Sequence[Sequence[Row[Any]]]:
-    """The rows of every token, the revoked ones too: a token has one for each commune that it opens."""
+    """Return the rows of every token, also of revoked ones, by token: one row for each commune that it opens."""
     query = select(Token.__table__).order_by(Token.created_at, Token.id, Token.code_commune)
     return [list(rows) for _, rows in groupby(connection.execute(query), attrgetter("id"))]
 
 
 def check_heard_commune(connection: Connection, code: str) -> None:
-    """Check the commune of a right that may be for all.
+    """Check the commune of a right, which may also be `*`.
 
     Raises:
         RefusedError: the commune is unknown.
@@ -298,7 +298,7 @@ def find_recipient(connection: Connection, recipient_id: str) -> Recipient:
 
 
 def list_recipients(connection: Connection, code: str | None) -> Sequence[Recipient]:
-    """Every chat and webhook, or those that are notified about a commune."""
+    """Return every chat and webhook, or those that are notified about a commune."""
     query = select(Recipient).order_by(Recipient.code_commune, Recipient.channel, Recipient.id)
     if code:
         query = query.where(Recipient.code_commune.in_([code, EVERY_COMMUNE]))
@@ -309,7 +309,7 @@ def list_recipients(connection: Connection, code: str | None) -> Sequence[Recipi
 
 
 def shown_address(address: str) -> str:
-    """The part of a chat's or a webhook's address that is no secret: `https://hooks.example.org`."""
+    """Return the part of a chat's or a webhook's address that is no secret: `https://hooks.example.org`."""
     try:
         parts = urlsplit(address)
     except ValueError:

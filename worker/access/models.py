@@ -1,4 +1,4 @@
-"""The tables of rights: accounts, programs that listen, tokens, agents, chats and webhooks."""
+"""The tables of rights: accounts, listening programs, tokens, agents, chats and webhooks."""
 
 from datetime import datetime
 
@@ -38,7 +38,7 @@ class Listener(Base):
 
 
 class Token(Base):
-    """A token by which a program takes files over HTTP: a row for each commune that it opens, or one for `*`."""
+    """A token with which a program downloads files over HTTP: a row for each commune that it opens, or one for `*`."""
 
     __tablename__ = "token"
 
@@ -51,7 +51,7 @@ class Token(Base):
 
 
 class Agent(Base):
-    """A person of a town hall, or a service, that may get mails about a commune. Mails go to agents only."""
+    """A person of a town hall, or a service, who may receive mails about a commune. Mails go to agents only."""
 
     __tablename__ = "agent"
 

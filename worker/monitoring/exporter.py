@@ -1,4 +1,4 @@
-"""Answers Prometheus with figures of the database, the broker and the volume. Several exporters answer the same.
+"""Serves figures of the database, the broker and the volume to Prometheus. Several exporters return the same figures.
 
 A metric shows zero for its known labels from the start: a counter that appeared with its first event would hide that
 event from every rate.
@@ -45,12 +45,12 @@ from worker.work.models import FILES, About, Work, WorkKind, WorkState
 from worker.work.queue import has_open, is_open
 
 MARGIN = timedelta(minutes=10)
-"""The longest time between the instant that a row has and the commit of its transaction."""
+"""The longest time between the instant that a row records and the commit of its transaction."""
 
 _BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 
 Sums = dict[str, list[float]]
-"""By name, one figure or those of a histogram."""
+"""By name, one figure or the figures of a histogram."""
 
 Totals = dict[tuple[str, ...], Sums]
 
@@ -68,8 +68,8 @@ class CountedRows:
 class RunningTotals:
     """The totals of all rows.
 
-    Rows older than the margin are read once and added to totals in memory: a scrape costs as much with a million rows
-    as with few. What is removed from the tables later stays counted until the next start.
+    Rows older than the margin are read once and added to totals in memory, so that a scrape costs as much
+    with a million rows as with few. Rows that are deleted later stay counted until the process restarts.
     """
 
     def __init__(self, counted: CountedRows) -> None:
@@ -78,7 +78,7 @@ class RunningTotals:
         self._until = _BEGINNING
 
     def read(self, connection: Connection) -> Totals:
-        """The totals as the connection's transaction sees them."""
+        """Return the totals as the connection's transaction sees them."""
         moment = self._counted.moment
         closing = connection.execute(select(utc_now())).scalar_one() - MARGIN
         if closing >= self._until + MARGIN:
@@ -111,7 +111,7 @@ REQUEST_TYPES = {
     event_type: event_type.split(".")[-2] for event_type in (*topology.REQUEST_TYPES, topology.SCREEN_NOTE)
 }
 OTHER_TYPE = "other"
-"""The label of an event of any other type: labels must be few."""
+"""The label of any other event type: labels must be few."""
 
 SENT, REFUSED, SENT_PERHAPS_TWICE = "sent", "refused", "sent_perhaps_twice"
 
@@ -230,7 +230,7 @@ def _count_ready(samples: Samples, file: tuple[str, str, str, str], sums: Sums) 
 
 
 STATES = WAITING, DELAYED, RUNNING, ORPHANED = "waiting", "delayed", "running", "orphaned"
-"""Queued; queued until something is back; claimed; claimed by a worker whose lease has expired."""
+"""Queued; queued with a later due time; claimed; claimed by a worker whose lease has expired."""
 
 _BULK = {0: "no", 1: "yes"}
 
@@ -262,7 +262,7 @@ def _measure_pending(samples: Samples, connection: Connection) -> None:
 
 
 def _measure_unnotified(samples: Samples, connection: Connection) -> None:
-    """Set the number of requests that the notifier is late with. Chats and webhooks that do not answer are left out."""
+    """Set the number of requests whose notifications are late. Works of chats and webhooks are left out."""
     is_late = has_open(About.REQUEST, Request.id, [WorkKind.EVENT, WorkKind.RECIPIENTS, WorkKind.MAIL])
     age = seconds_between(func.min(Request.completed_at), utc_now())
     is_unnotified = Request.completed_at.is_not(None), Request.notified_at.is_(None)
@@ -272,7 +272,7 @@ def _measure_unnotified(samples: Samples, connection: Connection) -> None:
 
 
 STATEMENT_SECONDS = 60
-"""The longest time of one statement on PostgreSQL; a slower database counts as one that does not answer."""
+"""The longest time of one statement on PostgreSQL; a slower database counts as away."""
 
 Queues = Callable[[], Iterable[tuple[str, int, int, int]]]
 """Returns each queue with its numbers of messages, readers and dead letters; raises TransientError without a broker."""
@@ -332,7 +332,7 @@ class Exporter(Collector):
 
 
 def serve_metrics(exporter: Exporter, port: int) -> None:
-    """Answer `GET /metrics`, in a thread that ends with the process.
+    """Serve `GET /metrics` in a thread that ends with the process.
 
     Raises:
         ConfigurationError: the port cannot be opened.

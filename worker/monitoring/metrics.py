@@ -1,6 +1,6 @@
-"""The list of all metrics: name, kind, labels and meaning. docs/operations.md has the same.
+"""The list of all metrics: name, kind, labels and meaning. docs/operations.md prints the same list.
 
-No label has a commune or a person.
+No label names a commune or a person.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -12,7 +12,7 @@ from prometheus_client.metrics_core import Metric as Family
 
 
 class MetricKind(StrEnum):
-    """The kinds of Prometheus."""
+    """The metric types of Prometheus."""
 
     COUNTER = "counter"
     GAUGE = "gauge"
@@ -20,7 +20,7 @@ class MetricKind(StrEnum):
 
 
 class Metric(NamedTuple):
-    """One metric; `bounds` are the upper bounds of a histogram's buckets, in seconds, but for the last, infinite."""
+    """One metric; `bounds` are the upper bounds of a histogram's buckets in seconds, without the last one, infinite."""
 
     name: str
     kind: MetricKind
@@ -85,17 +85,17 @@ METRICS = (
 )
 
 Labels = tuple[str, ...]
-"""Values, in the order of the metric's names."""
+"""Label values, in the order of the metric's label names."""
 
 
 class Samples:
-    """The figures of one scrape, by metric and labels; of a histogram, its buckets, the total number and the sum."""
+    """The figures of one scrape, by metric and labels. A histogram has its buckets, the total number and the sum."""
 
     def __init__(self) -> None:
         self._figures: dict[Metric, dict[Labels, list[float]]] = {}
 
     def begin(self, metric: Metric, known: Iterable[Labels]) -> None:
-        """Set these labels to zero."""
+        """Set the figures of these labels to zero."""
         width = len(metric.bounds) + 2 if metric.kind is MetricKind.HISTOGRAM else 1
         self._figures[metric] = {labels: [0.0] * width for labels in known}
 
@@ -110,7 +110,7 @@ class Samples:
         self._figures.setdefault(metric, {})[labels] = [figure]
 
     def raise_to(self, metric: Metric, labels: Labels, figure: float) -> None:
-        """Replace the figure of these labels by a greater one."""
+        """Replace the figure of these labels if the new one is greater."""
         cells = self._figures[metric]
         cells[labels] = [max(figure, *cells.get(labels, [0.0]))]
 

@@ -1,1 +1,1 @@
-"""The table of due work: what is to be done, when, and which process does it; queue.py is where to begin."""
+"""The table of due work: what to do, when, and which process does it; begin with queue.py."""

@@ -1,4 +1,4 @@
-"""The table `work`: one row for each thing that is to be done, until it is done."""
+"""The table `work`: one row for each task that is to be done; a row that is done is deleted."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -13,7 +13,7 @@ IS_OPEN = text("state IN ('due', 'held')")
 
 
 class WorkState(StrEnum):
-    """Of a row; a row whose work is done is deleted."""
+    """The state of a row; there is no state for done, since the row is deleted."""
 
     DUE = "due"
     HELD = "held"
@@ -21,14 +21,14 @@ class WorkState(StrEnum):
 
 
 class WorkKind(StrEnum):
-    """What is to be done."""
+    """The kind of a task."""
 
     REPLY = "reply"
     """Publish the reply to an event."""
     EVENT = "event"
     """Publish one event: of a file (its part), of the end of a request, of a recalled file, of a deadline."""
     PROGRESS = "progress"
-    """Publish each second how far the files of a request are."""
+    """Publish the progress of the files of a request, each second."""
     RECIPIENTS = "recipients"
     """List the recipients of a message, and add one work for each of them."""
     MAIL = "mail"
@@ -37,7 +37,7 @@ class WorkKind(StrEnum):
     """Send a message to one chat or webhook."""
     LISTE = "liste"
     TABLEAU = "tableau"
-    """Make the file of an export; its request has the fair tag."""
+    """Make the file of an export; the fair tag is that of its request."""
     PREVIEW = "preview"
     """Read an export of the REU that has arrived, import it, or erase it."""
     DEFERRED = "deferred"
@@ -61,16 +61,16 @@ BROKERED: Mapping[str, str] = {
     WorkKind.PREVIEW: "preview",
     WorkKind.DEFERRED: "deferred_event",
 }
-"""The kinds that a worker does when it receives a message, with the tables of the rows that they are about."""
+"""The kinds whose works start when a worker receives a message, with the tables of their rows."""
 
 
 def subject_of(about: About | WorkKind, row_id: int) -> str:
-    """The subject of a work about a row: `request:12`; `about`: a table, or the kind of a work in BROKERED."""
+    """Return the subject of a work about a row: `request:12`; `about`: a table, or the kind of a work in BROKERED."""
     return f"{BROKERED.get(about, about)}:{row_id}"
 
 
 class Work(Base):
-    """Something to do about a subject, for one part of it: a file, a recipient, a deadline."""
+    """A task about a subject and one part of it: a file, a recipient, a deadline."""
 
     __tablename__ = "work"
     __table_args__ = (

@@ -1,4 +1,4 @@
-"""The verbs of the table of due work: add, claim, renew, finish, release. Each is one statement.
+"""The operations on the table of due work: add, claim, renew, finish, release. Each is one statement.
 
     from    by                                       to
     (none)  add                                      DUE
@@ -10,8 +10,8 @@
     DEAD    add with `again`, retry                  DUE
     DEAD    sweep, after 90 days                     (deleted)
 
-The clock is the database's. A lease never ends later than its length from now: when the clock jumped ahead and came
-back, a row whose lease ends later than that is free. Only the owner of a row may renew, finish, release or bury it.
+The clock is the database's. If the clock jumped ahead and was set back, a row may have a lease that ends later than a
+lease of full length from now: such a row is free. Only the owner of a row may renew, finish, release or bury it.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -53,17 +53,17 @@ _KEY = ("kind", "subject", "part")
 _LOCK = 0x776F726B  # « work »
 
 _LATE_SECONDS = 1.0
-"""How much later than this statement another one may have begun, which took the row meanwhile."""
+"""How much later than this statement a concurrent claim may have begun."""
 
 LONGEST_LEASE_SECONDS = 60.0
-"""A row whose lease ends later was held when the clock was ahead."""
+"""A row whose lease ends later than so long from now was claimed while the clock was ahead."""
 
 KEPT_DAYS = 90
-"""How long a work that was given up stays, to be retried."""
+"""How many days a dead work is kept, so that an operator can retry it."""
 
 
 class NewWork(NamedTuple):
-    """A work to add; of two in one lane, the one with the lower fair tag is claimed first."""
+    """A work to add. Of two works in one lane, the one with the lower fair tag is claimed first."""
 
     kind: WorkKind
     subject: str
@@ -101,13 +101,13 @@ class ClaimRule(NamedTuple):
     """Which works of a kind are not claimed together."""
 
     in_order: bool = False
-    """A work waits for those of its subject that were added before it."""
+    """A work waits for earlier works of its subject."""
     one_for_each_part: bool = False
-    """A work waits while another of its part is held, so that a recipient that hangs holds one loop."""
+    """A work waits while another work of its part is held, so that a recipient that hangs occupies one loop."""
     spares_failed: bool = False
     """Works of a part that has failed are left to other loops."""
     of_message: bool = False
-    """Only works of one lane whose message went to the broker, and that of the message which is handled."""
+    """Only works of one lane whose message was enqueued, or the work of the current message."""
 
 
 def _is(state: WorkState) -> ColumnElement[bool]:
@@ -115,12 +115,12 @@ def _is(state: WorkState) -> ColumnElement[bool]:
 
 
 def _state_of(row: Any, *states: WorkState) -> ColumnElement[bool]:  # noqa: ANN401 — the model or an alias of it
-    """With literal states, so that the partial indexes serve."""
+    """Compare with literal states, because the partial indexes need literals."""
     return row.state.in_([literal_column(f"'{state}'") for state in states])  # type: ignore[no-any-return]
 
 
 def is_open(row: Any = Work) -> ColumnElement[bool]:  # noqa: ANN401 — the model or an alias of it
-    """Whether the work is still to be done."""
+    """Whether the work is not done yet."""
     return _state_of(row, WorkState.DUE, WorkState.HELD)
 
 
@@ -133,10 +133,10 @@ def has_open(about: About, row_id: InstrumentedAttribute[int], kinds: Collection
 def add(
     connection: Connection, works: Iterable[NewWork], *, again: bool = False, seconds: float = 0, enqueued: bool = False
 ) -> None:
-    """Add works in the transaction of their cause, and wake the notifiers at its end; one that is there stays.
+    """Add works in the transaction of their cause and wake the notifiers; an existing work is unchanged.
 
-    With `again`, one that is dead or waits for its time is due at once, and counts as new. `seconds`: until it is due.
-    `enqueued`: the caller sends the message of each to the broker, once the transaction is committed.
+    With `again`, an existing work that is not held is due at once and counts as new. `seconds`: until it is due.
+    `enqueued`: the caller sends the message of each work to the broker, after the commit.
     """
     rows = [work._asdict() for work in works]
     if not rows:
@@ -166,11 +166,11 @@ def claim(
     at_work: Collection[int] = (),
     of_message: Mapping[str, Any] = {},
 ) -> list[Claim]:
-    """Take the first works of these kinds that are due and free, in the order of their lanes and fair tags.
+    """Claim the first works of these kinds that are due and free, in the order of their lanes and fair tags.
 
-    `at_work`: ids that loops of this process are handling. They stay there even if the database clock ends their lease.
+    `at_work`: ids that loops of this process hold. They are not claimed, even if the database clock ends their lease.
     """
-    if connection.dialect.name == "postgresql" and not rule.of_message:  # one at a time sees what the others hold
+    if connection.dialect.name == "postgresql" and not rule.of_message:  # a claim must see what the others hold
         connection.execute(select(func.pg_advisory_xact_lock(_LOCK, list(WorkKind).index(kinds[0]))))
     values = {"claimed_by": owner, "seconds": lease_seconds, "number": limit, "at_work": [*at_work], **of_message}
     rows = connection.execute(_claim_statement(tuple(kinds), rule), values).all()
@@ -181,9 +181,9 @@ def claim(
 def claim_enqueued(
     connection: Connection, kind: WorkKind, row_id: int, owner: str, *, lease_seconds: float, lane: int = 0
 ) -> Claim | None:
-    """Take a work for the message about a row: the first of its queue that is due and has a message, or its own.
+    """Claim one work for a message: the first due work of its queue that has a message, or the work of the message.
 
-    Each message lets one work be done, so that the fair tags give the order, whatever the order of the messages.
+    Each message claims one work, so that the fair tags give the order, whatever the order of the messages.
     """
     message = {"of_lane": lane, "of_subject": subject_of(kind, row_id)}
     rule = ClaimRule(of_message=True)
@@ -194,7 +194,7 @@ def claim_enqueued(
 def has_due(
     engine: Engine, kinds: Sequence[WorkKind], *, lease_seconds: float, rule: ClaimRule, at_work: Collection[int] = ()
 ) -> bool:
-    """Whether `claim` would find a work; asked by reading alone, so that an idle loop keeps no writer waiting."""
+    """Return whether `claim` would find a work. It only reads, so that an idle loop blocks no writer."""
     with engine.connect().execution_options(sqlite_begin="DEFERRED") as connection:
         values = {"seconds": lease_seconds, "number": 1, "at_work": [*at_work]}
         return connection.execute(_first_due(tuple(kinds), rule), values).first() is not None
@@ -252,27 +252,27 @@ def _is_free(row: Any, length: ColumnElement[float]) -> ColumnElement[bool]:  # 
 
 
 def renew(connection: Connection, claims: Collection[Claim], *, lease_seconds: float) -> int:
-    """Begin the leases of these works anew; how many were still ours."""
+    """Renew the leases of these works; return how many this process still held."""
     return _change(connection, claims, {Work.lease_until: utc_now(lease_seconds)})
 
 
 def hold(connection: Connection, claim: Claim) -> None:
-    """Lock a work until the end of the transaction, so that its lease is not lost meanwhile.
+    """Lock a work until the end of the transaction, so that no other worker claims it meanwhile.
 
     Raises:
-        LeaseLostError: another worker has it.
+        LeaseLostError: another worker holds it.
     """
     require_held(connection.scalar(select(Work.id).where(_are_owned([claim])).with_for_update()))
 
 
 def require_held(held: object) -> None:
-    """Raise LeaseLostError where a change of a work has found it in other hands."""
+    """Raise LeaseLostError if `held` is false: another worker holds the work."""
     if not held:
         raise LeaseLostError("the row has another owner")
 
 
 def finish(connection: Connection, claims: Collection[Claim], then: Iterable[NewWork] = ()) -> set[int]:
-    """Delete works that are done, and add the works that follow; the ids of those that were still ours."""
+    """Delete works that are done and add the works that follow; return the ids of those that were held."""
     done: set[int] = set()
     if claims:
         done = set(connection.scalars(delete(Work).where(_are_owned(claims)).returning(Work.id)))
@@ -283,9 +283,9 @@ def finish(connection: Connection, claims: Collection[Claim], then: Iterable[New
 def release(
     connection: Connection, claim: Claim, seconds: float, error: str = "", *, counts: bool = True, is_new: bool = False
 ) -> bool:
-    """Let a work be claimed again in so many seconds; without `counts` its start is given back. False: not ours.
+    """Make a work due in `seconds`; without `counts`, its start is not counted. Return False when it is not held.
 
-    `is_new`: another error than before, so that the waits are counted from here.
+    `is_new`: the error differs from the last one, so that the count of waits begins at one.
     """
     values: dict[Any, Any] = {Work.state: WorkState.DUE, Work.due_at: utc_now(seconds) if seconds else None}
     waits = 1 if is_new else Work.waits + 1
@@ -294,7 +294,7 @@ def release(
 
 
 def bury(connection: Connection, claim: Claim, error: str) -> bool:
-    """Give a work up; False: not ours. `error` says why, in French."""
+    """Set a work dead; return False when this process does not hold it. `error` is the reason, in French."""
     return bool(_change(connection, [claim], {Work.state: WorkState.DEAD, Work.error: error} | _NO_LEASE))
 
 
@@ -318,15 +318,15 @@ def withdraw(connection: Connection, kinds: Collection[WorkKind], row_ids: Itera
 
 
 def give_back(connection: Connection, condition: ColumnElement[bool]) -> None:
-    """Let held works begin again, without the start that is lost; their workers lose their leases."""
+    """Make held works due again without counting the interrupted start; their workers lose their leases."""
     again = {Work.state: WorkState.DUE, Work.starts: Work.starts - 1} | _NO_LEASE
     connection.execute(update(Work).where(condition, _is(WorkState.HELD)).values(again))
 
 
 def wake(connection: Connection, kinds: Collection[WorkKind], errors: Collection[str], limit: int) -> int:
-    """Let works that wait because of these errors be due now; how many they were.
+    """Make works that wait because of these errors due now; return how many.
 
-    A wait that is cut short does not count, so that no work is given up sooner for it.
+    The interrupted wait is not counted, so that no work is abandoned sooner.
     """
     waits = Work.kind.in_(kinds), _is(WorkState.DUE), Work.due_at > utc_now(), Work.error.in_(errors)
     oldest = select(Work.id).where(*waits).order_by(Work.id).limit(limit).with_for_update(skip_locked=True)
@@ -335,7 +335,7 @@ def wake(connection: Connection, kinds: Collection[WorkKind], errors: Collection
 
 
 def count_enqueued(connection: Connection, grace_seconds: float) -> dict[tuple[str, bool], int]:
-    """How many due works have a message, of each queue where one has waited for the grace."""
+    """Count the due works with a message, by queue, where one of them has waited for longer than the grace."""
     seconds = bindparam("seconds", type_=Float)
     query = (
         select(Work.kind, Work.lane, func.count())
@@ -350,9 +350,9 @@ def count_enqueued(connection: Connection, grace_seconds: float) -> dict[tuple[s
 def mark_enqueued(
     connection: Connection, lost: Mapping[tuple[str, bool], int], *, grace_seconds: float, limit: int
 ) -> list[Doorbell]:
-    """Mark due works without a message, and of each queue as many of those that wait longest as it has lost messages.
+    """Mark due works that have no message, and of each queue the oldest works, as many as the queue has lost messages.
 
-    At most `limit` of each. They are marked before the broker gets their messages, so that no other sweep takes them.
+    At most `limit` of each. They are marked before their messages are sent, so that no other sweep sends them too.
     """
     lacks_message, is_silent = Work.enqueued_at.is_(None), Work.enqueued_at <= utc_now(-grace_seconds)
     groups = [(and_(Work.kind.in_(BROKERED), lacks_message), limit)]
@@ -377,7 +377,7 @@ def mark_enqueued(
 
 
 def take_back_enqueued(engine: Engine, doorbells: Iterable[Doorbell]) -> None:
-    """Record that the broker did not take these messages: the next sweep sends them."""
+    """Record that the broker did not accept these messages: the next sweep sends them."""
     subjects = [subject_of(WorkKind(it.kind), it.row_id) for it in doorbells if it.kind in BROKERED]
     with engine.begin() as connection:
         of_messages = Work.kind.in_(BROKERED), Work.subject.in_(subjects)
@@ -385,13 +385,13 @@ def take_back_enqueued(engine: Engine, doorbells: Iterable[Doorbell]) -> None:
 
 
 def free_all(connection: Connection) -> None:
-    """Free the works of an earlier process; only where no other process can be at work (the embedded mode)."""
+    """Free the works of an earlier process; only where no other process can run (the embedded mode)."""
     connection.execute(update(Work).where(_is(WorkState.HELD)).values({Work.state: WorkState.DUE} | _NO_LEASE))
     connection.execute(update(Work).where(Work.kind.in_(BROKERED), is_open()).values(enqueued_at=None, due_at=None))
 
 
 def retry(connection: Connection, *, error: str, since: datetime, kind: str | None = None) -> int:
-    """Let dead works whose error contains these words, added since then, be due again; how many they were."""
+    """Make dead works due whose error contains these words and which were added since then; return how many."""
     conditions = [_is(WorkState.DEAD), Work.error.contains(error, autoescape=True), Work.created_at >= since]
     conditions += [Work.kind == kind] if kind else []
     new = {Work.state: WorkState.DUE, Work.due_at: None, Work.starts: 0, Work.waits: 0, Work.created_at: utc_now()}
@@ -401,13 +401,13 @@ def retry(connection: Connection, *, error: str, since: datetime, kind: str | No
 
 
 def sweep(connection: Connection, days: float = KEPT_DAYS) -> int:
-    """Delete works that were given up so many days ago; how many they were."""
+    """Delete dead works that were added so many days ago; return how many."""
     is_old = Work.created_at < utc_now(-days * 86_400)
     return connection.execute(delete(Work).where(_is(WorkState.DEAD), is_old)).rowcount
 
 
 class WorkTally(NamedTuple):
-    """Works of one kind, in one state, that met the same error."""
+    """The number of works of one kind and state with the same error."""
 
     kind: str
     state: str
@@ -417,7 +417,7 @@ class WorkTally(NamedTuple):
 
 
 def count_works(connection: Connection) -> list[WorkTally]:
-    """All works, by kind, state and error; the age of the oldest in seconds."""
+    """Count all works by kind, state and error, with the age of the oldest in seconds."""
     keys = Work.kind, Work.state, Work.error
     age = seconds_between(func.min(Work.created_at), utc_now())
     rows = connection.execute(select(*keys, func.count(), age).group_by(*keys).order_by(*keys))
@@ -425,9 +425,9 @@ def count_works(connection: Connection) -> list[WorkTally]:
 
 
 def find_faults(connection: Connection) -> list[str]:
-    """In French: works that were given up, of an unknown kind, or about a row that is gone.
+    """Return in French the numbers of works that are dead, of an unknown kind, or about a row that does not exist.
 
-    A message that was given up is the recipient's trouble: the page « Messages » shows it to the clerk.
+    A dead message is not counted: the page « Messages » shows it to the clerk.
     """
     is_ours = Work.kind.not_in([WorkKind.MAIL, WorkKind.MESSAGE])
     given_up, unknown = (
