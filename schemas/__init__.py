@@ -1,4 +1,4 @@
 """The contract between producers and workers, readable from any language.
 
-Pydantic and the standard library only: nothing of ours is imported here.
+It imports Pydantic and the standard library only, and no other package of this project.
 """

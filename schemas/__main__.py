@@ -1,7 +1,7 @@
-"""`python -m schemas`: `write` makes the generated files, `check` says whether they are fresh, `validate` reads events.
+"""`python -m schemas`: `write` generates files, `check` compares them with the models, `validate` checks events.
 
-`validate` says what a worker would refuse of an event's form and data, in the words of its refusal; it needs no
-broker, no database and no network.
+`validate` prints the faults that a worker would find in the form and data of an event. It needs no broker, database
+or network.
 """
 
 import sys
@@ -14,7 +14,7 @@ USAGE = "usage: python -m schemas write | check | validate FILE… (- : standard
 
 
 def main(arguments: list[str]) -> int:
-    """Run one of the commands; 0 done, fresh or valid, 1 stale or invalid, 2 wrong usage or no such file."""
+    """Run one command; return 0 done, up to date or valid, 1 stale or invalid, 2 wrong usage or missing file."""
     match arguments:
         case ["write"]:
             for path, text in generated_files():

@@ -1,8 +1,7 @@
-"""A message as a sender made it: what can be read of it, and all that is wrong with it, without broker or database.
+"""Reads a received message: its envelope and all its faults, without broker or database.
 
-CloudEvents has three ways on AMQP: structured, which is ours, binary (AMQP protocol binding, section 3.1) and batch
-(JSON event format, section 4). The other two, what is compressed and what begins with a mark of its encoding are told
-from an event that is merely wrong, so that whoever sent it learns the true reason.
+CloudEvents has three modes on AMQP: structured (the one in use), binary (AMQP protocol binding, section 3.1) and batch
+(JSON event format, section 4). Binary, batch, compressed and BOM-prefixed messages each have a fault of their own.
 """
 
 import json
@@ -34,7 +33,7 @@ _MODELS = {event_type_of(model): model for model in MODELS}
 
 
 class Envelope(NamedTuple):
-    """What a message says of itself; no fault when it is an event of ours."""
+    """The attributes of a message, and its faults; without faults, the message is an event of the contract."""
 
     fields: Mapping[str, Any]
     faults: Sequence[Fault]
@@ -43,7 +42,7 @@ class Envelope(NamedTuple):
 def read_envelope(
     body: bytes, *, headers: Mapping[str, Any] | None = None, content_type: str = "", content_encoding: str = ""
 ) -> Envelope:
-    """Read a message with the properties of AMQP that it came with; its data are not looked into."""
+    """Read the envelope of a message from its body and AMQP properties; its data are not validated."""
     if from_headers := _from_headers(headers or {}):
         return Envelope(from_headers, (_BINARY_MODE,))
     text, faults = _open(body, content_encoding)
@@ -52,7 +51,7 @@ def read_envelope(
 
 
 def find_faults(body: bytes, **properties: Any) -> Sequence[Fault]:  # noqa: ANN401 — those of read_envelope
-    """Everything that a message's form and data are refused for; what depends on the register is not known here."""
+    """Return every fault in the form and data of a message, except those that depend on the register."""
     envelope = read_envelope(body, **properties)
     if envelope.faults:
         return envelope.faults
@@ -71,10 +70,10 @@ def _from_headers(headers: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _open(body: bytes, content_encoding: str) -> tuple[bytes, Sequence[Fault]]:
-    """The event within, as UTF-8, and why it is not so by itself."""
+    """Return the body as UTF-8, decompressed and without mark, and the fault that this conversion hides."""
     if body.startswith(_GZIP) or content_encoding in {"gzip", "deflate"}:
         try:
-            # 32: gzip or zlib, by its header. No more is read than an event may have.
+            # 32: gzip or zlib, detected by the header. No more than the maximum size of an event is decompressed.
             return zlib.decompressobj(zlib.MAX_WBITS | 32).decompress(body, MAX_EVENT_BYTES), (_COMPRESSED,)
         except zlib.error:
             return b"", (_COMPRESSED,)
@@ -85,7 +84,7 @@ def _open(body: bytes, content_encoding: str) -> tuple[bytes, Sequence[Fault]]:
 
 
 def _read(text: bytes, content_type: str) -> tuple[Mapping[str, Any], Sequence[Fault]]:
-    """What the event says of itself, and what is wrong with it; of a batch, what its first event says."""
+    """Return the attributes of an event and its faults; of a batch, those of its first event."""
     try:
         fields = parse_json(text)
     except InvalidEventError as error:
@@ -101,7 +100,7 @@ def _read(text: bytes, content_type: str) -> tuple[Mapping[str, Any], Sequence[F
 
 
 def _read_names(text: bytes) -> Mapping[str, Any]:
-    """JSON that is none of ours (NaN, a name twice, another encoding), but still says what it is called."""
+    """Read the attributes of JSON that `parse_json` refuses (NaN, duplicate name, wrong encoding)."""
     try:
         fields = json.loads(text.decode("utf-8", "replace"))
     except (ValueError, RecursionError):

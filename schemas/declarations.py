@@ -1,4 +1,4 @@
-"""What a person did with files, or knows of the register: the `data` of the events that ask for no file."""
+"""What a person did with files, or knows about the register: the `data` of events that request no file."""
 
 from typing import Annotated, Any, ClassVar, Literal, Self, get_args
 
@@ -17,7 +17,7 @@ from schemas.vocabulary import (
 )
 
 MOST_MOTIFS = 1000
-"""Mouvements completed by one event."""
+"""Maximum number of mouvements that one event completes."""
 
 
 Remarque = Annotated[str, Field(max_length=1000), AfterValidator(check_text)]
@@ -83,7 +83,7 @@ class TableauPublished(Contract):
 
 
 FileNote = FileDownloaded | FileDeposited | VerdictReceived | TableauPublished
-"""What may be noted of files, distinguished by `kind`."""
+"""The notes about files, distinguished by `kind`."""
 
 
 _RowId = Annotated[StrictInt, Field(ge=1, le=LARGEST_ID)]
@@ -222,7 +222,7 @@ class DoubtDecided(Contract):
 
 
 RegisterNote = ReunionNoted | ScrutinNoted | MotifsCompleted | BureauDescribed | ElecteurProtected | DoubtDecided
-"""What may be noted of the register, distinguished by `kind`."""
+"""The notes about the register, distinguished by `kind`."""
 
 
 FILE_KINDS, REGISTER_KINDS = (

@@ -16,12 +16,12 @@ from schemas.topology import MAX_EVENT_BYTES
 
 JSON: Literal["application/json"] = "application/json"
 DEEPEST = 64
-"""Levels of nesting; an event of ours has three."""
+"""Maximum nesting of JSON; an event of the contract has three levels."""
 
 _LONGEST_PROPERTY = 255
 _EXTENSION_NAME = re.compile(r"[a-z0-9]+", re.ASCII)
 Attribute = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\u0000-\u001f\u007f-\u009f]+$")]
-"""Any Unicode but control characters (CloudEvents 1.0.2, « Type System », String)."""
+"""Any Unicode text without control characters (CloudEvents 1.0.2, « Type System », String)."""
 
 _TIME_IN_CAPITALS = r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?(Z|[+-][0-9]{2}:[0-9]{2})"
 _TIME = re.compile(_TIME_IN_CAPITALS, re.ASCII | re.IGNORECASE)
@@ -38,9 +38,9 @@ _MEDIA_TYPE = re.compile(r"(application|text)/([a-z0-9.!#$&^_-]+\+)?json", re.AS
 
 
 class InvalidEventError(ValueError):
-    """Bytes that are not an event of ours; the message says why to engineers, `faults` to whoever sent them.
+    """The bytes are not an event of the contract; the message is for engineers, `faults` for the sender.
 
-    Neither quotes them.
+    Neither quotes the bytes.
     """
 
     def __init__(self, message: str, *faults: Fault) -> None:
@@ -53,7 +53,7 @@ def _invalid(message: str, code: str, french: str) -> InvalidEventError:
 
 
 def _parse_time(value: Any) -> Any:  # noqa: ANN401 — decoded JSON
-    """RFC 3339, and nothing else that looks like it: pydantic alone would take a number, or minutes without seconds."""
+    """Accept RFC 3339 only: pydantic alone also accepts a number, and a time without seconds."""
     if isinstance(value, datetime):
         return value
     if not isinstance(value, str):
@@ -65,7 +65,7 @@ def _parse_time(value: Any) -> Any:  # noqa: ANN401 — decoded JSON
 
 
 def _parse_media_type(value: Any) -> Any:  # noqa: ANN401 — decoded JSON
-    """JSON under any of its names: parameters and case change nothing (RFC 2045, section 5.1)."""
+    """Accept any media type of JSON, whatever its parameters and case (RFC 2045, section 5.1)."""
     essence = value.partition(";")[0].strip().lower() if isinstance(value, str) else ""
     if not _MEDIA_TYPE.fullmatch(essence):
         raise PydanticCustomError("media_type", "application/json is expected")
@@ -73,19 +73,18 @@ def _parse_media_type(value: Any) -> Any:  # noqa: ANN401 — decoded JSON
 
 
 def _keep_trace(fields: dict[str, Any]) -> dict[str, Any]:
-    """Without a trace that cannot be followed: nobody refuses an event for it (W3C Trace Context, section 4.3)."""
+    """Remove an invalid `traceparent` or `tracestate`: neither is a fault (W3C Trace Context, section 4.3)."""
     forms = {"traceparent": _TRACEPARENT, "tracestate": _TRACESTATE}
     lost = {name for name, form in forms.items() if not re.fullmatch(form, str(fields.get(name, "")), re.ASCII)}
     return {it: value for it, value in fields.items() if it not in (forms if "traceparent" in lost else lost)}
 
 
 def trace_id_of(traceparent: str | None) -> str:
-    """The 32 hexadecimal digits that all lines about one trace bear; empty without a trace."""
+    """Return the trace id, 32 hexadecimal digits; empty without a trace."""
     return traceparent.split("-")[1] if traceparent else ""
 
 
 def _decode_data(encoded: Any) -> Any:  # noqa: ANN401 — decoded JSON
-    """The JSON that `data_base64` holds."""
     try:
         return parse_json(base64.b64decode(encoded, validate=True))
     except (ValueError, TypeError):
@@ -93,7 +92,7 @@ def _decode_data(encoded: Any) -> Any:  # noqa: ANN401 — decoded JSON
 
 
 class Data(Protocol):
-    """A model of the contract that knows its event type."""
+    """A model of the contract that has an event type."""
 
     EVENT_TYPE: ClassVar[str]
 
@@ -103,10 +102,10 @@ class Data(Protocol):
 
 
 class CloudEvent(BaseModel):
-    """One event. `source` and `id` together identify it: the same pair twice is the same event.
+    """One event, identified by `source` and `id` together: two events with the same pair are one event.
 
-    Source: CloudEvents 1.0.2, sections « Context Attributes » and « JSON Event Format ». Extension attributes other
-    than ours are accepted and dropped, as the specification asks.
+    Source: CloudEvents 1.0.2, sections « Context Attributes » and « JSON Event Format ». Unknown extension attributes
+    are accepted and dropped, as it requires.
     """
 
     model_config = ConfigDict(extra="ignore", frozen=True, hide_input_in_errors=True)
@@ -153,7 +152,7 @@ class CloudEvent(BaseModel):
 
     @classmethod
     def wrap(cls, data: Data, *, source: str, correlationid: str | None = None, causationid: str | None = None) -> Self:
-        """Put `data` in a new event, with a fresh id that also serves as correlation id when none is given."""
+        """Wrap `data` in a new event with a fresh id, which is also the default correlation id."""
         event_id = str(uuid4())
         return cls(
             id=event_id,
@@ -166,10 +165,10 @@ class CloudEvent(BaseModel):
         )
 
     def to_bytes(self) -> bytes:
-        """The event as UTF-8 JSON.
+        """Return the event as UTF-8 JSON.
 
         Raises:
-            InvalidEventError: it is larger than MAX_EVENT_BYTES.
+            InvalidEventError: the event is larger than MAX_EVENT_BYTES.
         """
         body = self.model_dump_json(exclude_none=True).encode()
         _check_size(body)
@@ -177,7 +176,7 @@ class CloudEvent(BaseModel):
 
     @classmethod
     def from_bytes(cls, body: bytes) -> Self:
-        """Read an event.
+        """Parse an event.
 
         Raises:
             InvalidEventError: too large, not UTF-8, not JSON, or not a CloudEvent.
@@ -190,10 +189,10 @@ class CloudEvent(BaseModel):
 
 
 def parse_json(body: bytes) -> Any:  # noqa: ANN401 — any JSON
-    """Read JSON as RFC 8259 means it: UTF-8, no NaN, no name twice, no depth or number that exhausts a reader.
+    """Parse strict JSON (RFC 8259): UTF-8, no NaN, no duplicate name, limited depth and size of numbers.
 
     Raises:
-        InvalidEventError: it is not that; the message never quotes it.
+        InvalidEventError: the body breaks one of these rules; the message does not quote it.
     """
     try:
         value = json.loads(body.decode("utf-8", "strict"), object_pairs_hook=_unique, parse_constant=_refuse)
@@ -235,9 +234,9 @@ def _check_size(body: bytes) -> None:
 
 
 Publish = Callable[[CloudEvent], None]
-"""Returns once the event is kept, by the broker or by the database; raises when it is not."""
+"""Returns once the broker or the database has stored the event; raises an error otherwise."""
 
 
 def shorten(text: str) -> str | None:
-    """A text as a property of AMQP, which has 255 bytes at most; none when it is longer."""
+    """Return a text that fits an AMQP property (255 bytes at most); None if it is longer."""
     return text if len(text.encode("utf-8", "replace")) <= _LONGEST_PROPERTY else None

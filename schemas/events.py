@@ -1,4 +1,4 @@
-"""What the worker says of its files: the `data` of each event it publishes. No elector's data, ever."""
+"""What the worker publishes about files: the `data` of each event. No event holds data of electors."""
 
 from collections.abc import Sequence
 from datetime import date
@@ -23,7 +23,7 @@ RequestId = Annotated[int, Field(description="Our number of the request, `reques
 
 
 class Published(BaseModel):
-    """Base of what we say: fields are added to it, so that whoever reads it leaves out those that he does not know."""
+    """Base of published data: later versions add fields, so readers must ignore unknown fields."""
 
     model_config = ConfigDict(extra="ignore", frozen=True, hide_input_in_errors=True)
 

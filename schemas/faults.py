@@ -1,4 +1,4 @@
-"""What is wrong with a message or a setting, and where. No value is ever quoted: safe to log and to send back."""
+"""The faults of a message or a setting, and their places. No value is quoted: faults are safe to log and to return."""
 
 import re
 from collections.abc import Iterable
@@ -9,7 +9,7 @@ from pydantic_core import ErrorDetails
 
 
 class Fault(NamedTuple):
-    """One thing that is wrong: where, from the root of the event (`data.formats.0`), a word for programs, French."""
+    """One fault: its path from the root of the event (`data.formats.0`), a code for programs, a French message."""
 
     field: str
     code: str
@@ -21,7 +21,7 @@ _PLAIN = re.compile(r"[A-Za-z0-9_.-]{1,60}", re.ASCII)
 _A_TIME = "2026-11-25T08:30:00+01:00"
 _VALUE_ERROR = "value_error"
 _QUOTED = {"discriminator", "expected_tags"}
-"""What pydantic puts between quotes."""
+"""Values that pydantic puts in quotes."""
 _FRENCH = {
     "missing": "champ manquant",
     "extra_forbidden": "champ inconnu",
@@ -63,18 +63,18 @@ _FRENCH = {
 
 
 def describe(error: ValidationError) -> str:
-    """The faults of an envelope, for engineers, in pydantic's words."""
+    """Return the faults of an envelope for engineers, in pydantic's English."""
     faults = ((_place(fault, "a field"), fault["msg"].removeprefix("Value error, ")) for fault in _faults(error))
     return _join(faults, ": ")
 
 
 def explain(error: ValidationError) -> str:
-    """The faults of a request, in French, for whoever sent it."""
+    """Return the faults of a request in French, for its sender."""
     return _join(((_place(fault, "un champ"), explain_fault(fault)) for fault in _faults(error)), " : ")
 
 
 def list_faults(error: ValidationError, within: str = "") -> tuple[Fault, ...]:
-    """The same, one by one; `within`: where what was validated stands in the event."""
+    """Return the faults one by one; `within` is the path of the validated object in the event."""
     return tuple(
         Fault(".".join(filter(None, (within, _place(fault, "")))), fault["type"], explain_fault(fault))
         for fault in _faults(error)
@@ -82,7 +82,7 @@ def list_faults(error: ValidationError, within: str = "") -> tuple[Fault, ...]:
 
 
 def explain_fault(fault: ErrorDetails) -> str:
-    """What is wrong with one value, in French."""
+    """Return what is wrong with one value, in French."""
     context = fault.get("ctx", {})
     context |= {name: str(context[name]).replace("'", "") for name in _QUOTED & context.keys()}
     if fault["type"] == _VALUE_ERROR:
@@ -101,9 +101,9 @@ def _join(faults: Iterable[tuple[str, str]], colon: str) -> str:
 
 
 def _place(fault: ErrorDetails, unnamed: str) -> str:
-    """Where a fault is; nowhere when the fields contradict each other.
+    """Return the path of a fault; empty when fields contradict each other.
 
-    The name of an unknown field is the sender's own text: only a plain one is repeated.
+    The name of an unknown field is text of the sender: only a plain name is quoted.
     """
     place = ".".join(str(step) for step in fault["loc"])
     return place if not place or _PLAIN.fullmatch(place) else unnamed

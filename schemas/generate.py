@@ -1,4 +1,4 @@
-"""The contract as files for other languages: JSON Schemas, examples and an AsyncAPI document, all from the models."""
+"""Generates files for other languages from the models: JSON Schemas, examples, AsyncAPI and OpenAPI documents."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -31,7 +31,7 @@ from schemas.requests import (
 ROOT = Path(__file__).parent
 SCHEMA_DIALECT = "https://json-schema.org/draft/2020-12/schema"
 BASE = "https://prefecture.openelec.fr/schemas/"
-"""Begins the `$id` of each schema: a name, after that of the types; nobody fetches anything there."""
+"""Prefix of the `$id` of each schema; it is a name, and no reader fetches it."""
 
 _EXAMPLE_ID = "7d0c9a52-5a4f-4a3a-9a53-0f2d1f6f1c11"
 _EVENT_ID = "0d6f3a0b-6c1e-5c55-8a43-5b8f6f7f2a90"
@@ -130,7 +130,7 @@ MODELS: dict[type[BaseModel], dict[str, Any]] = {
 
 
 def generated_files() -> Iterator[tuple[Path, str]]:
-    """Every generated file, path and text; the same models give the same bytes."""
+    """Yield the path and text of every generated file; the same models give the same bytes."""
     for model, example in MODELS.items():
         event_type = event_type_of(model)
         yield ROOT / "json" / f"{event_type}.json", _pretty(event_schema(model))
@@ -141,10 +141,10 @@ def generated_files() -> Iterator[tuple[Path, str]]:
 
 
 def event_schema(model: type[BaseModel]) -> dict[str, Any]:
-    """The JSON Schema of a whole event: the envelope, with `type` fixed and `data` spelled out.
+    """Return the JSON Schema of a whole event: the envelope, with `type` fixed and `data` in full.
 
-    Strict for what is sent to us: what passes it is understood, and what is optional may be `null`. Open for what we
-    say: its fields are those that are always there, and others may come.
+    The schema of a request is strict: an event that passes it is valid, and an optional field may be `null`. The schema
+    of a published event is open: it requires the fields that are always present and allows unknown ones.
     """
     event_type = event_type_of(model)
     is_said = event_type in topology.EVENT_TYPES
@@ -175,11 +175,11 @@ def event_schema(model: type[BaseModel]) -> dict[str, Any]:
 
 
 _MAY_BE_ABSENT = {"causationid", "traceparent", "tracestate"}
-"""In the envelope of an event of ours."""
+"""Optional attributes in the envelope of a published event."""
 
 
 def _tidy(schema: dict[str, Any], say_null: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
-    """Leave only the titles that name a type, and let `say_null` write each property that may be absent."""
+    """Remove titles of fields, and replace each optional property by the result of `say_null`."""
     schema.pop("title", None)
     required = set(schema.get("required", ()))
     for name, value in schema.get("properties", {}).items():
@@ -189,7 +189,7 @@ def _tidy(schema: dict[str, Any], say_null: Callable[[dict[str, Any]], dict[str,
 
 
 def _drop_discriminators(schema: Any) -> None:  # noqa: ANN401 — decoded JSON
-    """Pydantic's hint is OpenAPI's object, which AsyncAPI refuses; the constants of the kinds say the same."""
+    """Remove pydantic's discriminators, an OpenAPI object that AsyncAPI refuses; the constants of `kind` suffice."""
     if isinstance(schema, dict):
         if isinstance(schema.get("discriminator"), dict) and "mapping" in schema["discriminator"]:
             del schema["discriminator"]
@@ -213,7 +213,7 @@ def _without_null(schema: dict[str, Any]) -> dict[str, Any]:
 
 
 def asyncapi() -> dict[str, Any]:
-    """The exchange and its messages as AsyncAPI 3.1; a request is sent to us, an event is received from us."""
+    """Return the AsyncAPI 3.1 document; the application receives requests and sends events."""
     requests = {model.__name__: event_type_of(model) for model in MODELS if _is_request(model)}
     events = {model.__name__: event_type_of(model) for model in MODELS if not _is_request(model)}
     bulk = {f"{name}Bulk": f"{it}{topology.BULK_SUFFIX}" for name, it in requests.items() if it in topology.BULK_TYPES}
@@ -343,7 +343,7 @@ def _example(model: type[BaseModel], fields: dict[str, Any]) -> dict[str, Any]:
     said: dict[str, Any] = {}
     if not _is_request(model):
         said = {"id": _EVENT_ID, "source": topology.SOURCE, "causationid": _EXAMPLE_ID}
-    if model is EcheanceNear:  # nobody asked
+    if model is EcheanceNear:  # no request precedes a reminder
         said |= {"causationid": None, "correlationid": _EVENT_ID}
     attributes: dict[str, Any] = {
         "id": _EXAMPLE_ID,
@@ -357,7 +357,7 @@ def _example(model: type[BaseModel], fields: dict[str, Any]) -> dict[str, Any]:
 
 
 def event_type_of(model: type[BaseModel]) -> str:
-    """The type of the events whose data it is."""
+    """Return the event type of a model of `data`."""
     event_type: str = model.EVENT_TYPE  # type: ignore[attr-defined]  # each model of MODELS has one
     return event_type
 

@@ -1,4 +1,4 @@
-"""The door for machines that do not mount the exports volume: what it answers over HTTP, and its OpenAPI document."""
+"""The HTTP API for programs that do not mount the exports volume: its responses and its OpenAPI document."""
 
 import hashlib
 from datetime import date, datetime
@@ -19,7 +19,7 @@ PROBLEM_JSON = "application/problem+json"
 
 
 def digest_secret(secret: str) -> str:
-    """What is kept of the secret of a token: random enough that a slow digest would add nothing."""
+    """Return the stored digest of a token's secret: the secret is random enough to need no slow hash."""
     return hashlib.sha256(secret.encode()).hexdigest()
 
 
@@ -90,7 +90,7 @@ _RANGE_HEADERS = ("Range", "If-Range", "If-None-Match")
 
 
 def openapi() -> dict[str, Any]:
-    """The door as OpenAPI 3.1."""
+    """Return the OpenAPI 3.1 document of the API."""
     models: list[type[BaseModel]] = [ExportDocument, Problem]
     _, definitions = models_json_schema(
         [(model, "serialization") for model in models], ref_template="#/components/schemas/{model}"

@@ -1,4 +1,4 @@
-"""What a producer may ask for: the `data` of each request event."""
+"""The requests of producers: the `data` of each request event."""
 
 import re
 import unicodedata
@@ -40,7 +40,7 @@ from schemas.vocabulary import LISTE_NAMES, Format, Liste, PreviewAct, parse_jou
 
 _FIRST_YEAR, _LAST_YEAR = 1900, 2199
 LARGEST_ID = 2**53 - 1
-"""Beyond it, JSON readers do not agree on a number (RFC 8259, section 6)."""
+"""The largest integer that all JSON readers represent exactly (RFC 8259, section 6)."""
 
 _JOUR = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
 _REQUESTED_BY = r"[A-Za-zÀ-ÖØ-öø-ÿ0-9][A-Za-zÀ-ÖØ-öø-ÿ0-9 .@_+'’:/-]*"
@@ -51,7 +51,7 @@ def check_code_commune(code: str) -> str:
     """Accept an INSEE commune code: five characters, Corsica 2A/2B, overseas 97x and 98x.
 
     Raises:
-        ValueError: anything else, a path or a département code included.
+        ValueError: any other text, such as a path or a département code.
     """
     if not re.fullmatch(_CODE_COMMUNE, code, re.ASCII):
         raise ValueError("code INSEE de commune attendu : 5 caractères, par exemple 13055 ou 2A004")
@@ -65,7 +65,7 @@ def _parse_liste(value: Any) -> Any:  # noqa: ANN401 — whatever the sender wro
 
 
 def _parse_jour(value: Any) -> date:  # noqa: ANN401 — whatever the sender wrote
-    """Read a date: pydantic alone would take a number for seconds since 1970."""
+    """Read a date; pydantic alone also accepts a number as seconds since 1970."""
     if type(value) is date:
         day = value
     elif isinstance(value, str) and _JOUR.fullmatch(value):
@@ -87,10 +87,10 @@ _LINES = {"\n", "\t"}
 
 
 def check_text(text: str) -> str:
-    """Accept what a person writes on one or several lines.
+    """Accept text of one or several lines; return it trimmed, with line breaks as LF.
 
     Raises:
-        ValueError: it holds a control character.
+        ValueError: the text holds a control character.
     """
     text = text.replace("\r\n", "\n").strip()
     if any(unicodedata.category(letter) in {"Cc", "Cs"} and letter not in _LINES for letter in text):
@@ -155,9 +155,9 @@ AskedProgress = Annotated[
 
 
 class Contract(BaseModel):
-    """Base of what is sent to us: strict names, frozen, and errors that never quote the value at fault.
+    """Base of requests: strict field names, frozen, and errors that never quote a value.
 
-    A field that may be absent may be `null`, which says the same.
+    An optional field may be `null`, which means absent.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
@@ -184,17 +184,17 @@ class ListeExportRequested(Contract):
     requested_by: RequestedBy
 
     def parts(self) -> list[tuple[Liste, Format]]:
-        """The files asked for, in the order of the request."""
+        """Return the requested files, in the order of the request."""
         return [(liste, format_) for liste in self.listes for format_ in self.formats]
 
 
 _UNTIL_2018 = "^(19[0-9]{2}|200[0-9]|201[0-8])-"
-"""As `LAST_REPEALED_DAY` has it."""
+"""Years up to `LAST_REPEALED_DAY`."""
 _SINCE_2019 = "^(2019|20[2-9][0-9]|21[0-9]{2})-"
 
 
 def _say_dates(schema: dict[str, Any]) -> None:
-    """Which dates each type of tableau wants, and of when, as `find_missing_dates` and `find_wrong_dates` have it."""
+    """Add the dates that each tableau needs, as `find_missing_dates` and `find_wrong_dates` check them."""
     schema["allOf"] = [
         {
             "if": {"properties": {"types": {"contains": {"const": type_}}}},
@@ -278,7 +278,7 @@ class TableauxRenderRequested(Contract):
         return self
 
     def parts(self) -> list[TableauPart]:
-        """The files asked for, in the order of the request."""
+        """Return the requested files, in the order of the request."""
         return [
             TableauPart(type_, liste, presentation)
             for type_ in self.types
@@ -348,11 +348,11 @@ class RegistreImportRequested(Contract):
 
 
 UNDO_DAYS = 30
-"""How long an import can be undone: as long as a file of the exports volume is kept by default."""
+"""Days during which an import can be undone: the default retention of the exports volume."""
 
 
 def _say_day(schema: dict[str, Any]) -> None:
-    """A day is told where one is corrected."""
+    """Require `taken_on` for `redate`."""
     is_redated = {"properties": {"act": {"const": PreviewAct.REDATE}}}
     schema |= {
         "if": is_redated,
@@ -402,7 +402,7 @@ ExportIds = Annotated[
 
 
 class _AboutRequest(Contract):
-    """Base of what is asked about an earlier request, or some files of it."""
+    """Base of requests about an earlier request, or about some of its files."""
 
     request: RequestReference
     exports: ExportIds | None = None

@@ -1,4 +1,4 @@
-"""What the clerks' screen publishes for the audit trail; not part of the contract, and refused from other accounts."""
+"""Notes of the clerks' screen for the audit trail; not part of the contract, and refused from other accounts."""
 
 from typing import Annotated, ClassVar, Literal
 
@@ -12,14 +12,14 @@ _RowId = Annotated[StrictInt, Field(ge=1, le=LARGEST_ID)]
 
 
 class WishesChosen(Contract):
-    """What the agent wants to be mailed about the commune."""
+    """The e-mail notifications that an agent chooses for a commune."""
 
     kind: Literal["wishes"] = "wishes"
     wishes: Annotated[list[Wish], Field(max_length=10)]
 
 
 class ElecteursSeen(Contract):
-    """A page that names electors was shown, for the audit trail."""
+    """The screen showed a page that names electors."""
 
     kind: Literal["electeurs_seen"] = "electeurs_seen"
     page: SeenPage
@@ -28,7 +28,7 @@ class ElecteursSeen(Contract):
 
 
 class AnomaliesHandled(Contract):
-    """An agent has corrected in the REU what lines of a file's report of anomalies name, or has not."""
+    """An agent has corrected in the REU some lines of a file's report of anomalies, or withdraws that statement."""
 
     kind: Literal["anomalies_handled"] = "anomalies_handled"
     export: _RowId
@@ -40,7 +40,7 @@ class AnomaliesHandled(Contract):
 
 
 class DownloadBegun(Contract):
-    """A file is about to be sent: published before its first byte, so that an interrupted download is recorded."""
+    """A download starts: published before its first byte, so that an interrupted download is recorded."""
 
     kind: Literal["download_begun"] = "download_begun"
     export: _RowId
@@ -48,7 +48,7 @@ class DownloadBegun(Contract):
 
 
 class LoggedIn(Contract):
-    """A provider of identities has identified the agent. The first login binds the agent to the identity."""
+    """An OpenID Connect provider has authenticated the agent. The first login binds the agent to the identity."""
 
     kind: Literal["login"] = "login"
     identity: Annotated[
@@ -57,7 +57,7 @@ class LoggedIn(Contract):
 
 
 class SettingsReported(Contract):
-    """The settings of the screen, secrets masked; published at its start, recorded once per change."""
+    """The settings of the screen, secrets masked; published at each start, recorded once per change."""
 
     kind: Literal["settings"] = "settings"
     settings: Annotated[str, Field(min_length=1, max_length=8000)]
@@ -67,7 +67,7 @@ ScreenNote = WishesChosen | ElecteursSeen | AnomaliesHandled | DownloadBegun | L
 
 
 class ScreenNoted(Contract):
-    """What an agent has seen or done on the screen."""
+    """An agent has seen or done something on the screen."""
 
     EVENT_TYPE: ClassVar[str] = SCREEN_NOTE
 

@@ -1,4 +1,4 @@
-"""The words of the tableaux: which one, how it is laid out, for whom it is printed; labels beside."""
+"""Codes of the tableaux: type, layout and edition, with French labels."""
 
 from collections.abc import Callable, Container, Mapping, Sequence
 from datetime import date
@@ -23,12 +23,12 @@ class TypeTableau(Labelled):
 
     @property
     def is_repealed(self) -> bool:
-        """Whether the law knows this tableau no more: it is for dates until `LAST_REPEALED_DAY` only."""
+        """Whether the tableau is repealed: it is only for dates up to `LAST_REPEALED_DAY`."""
         return self in _INSTEAD
 
 
 LAST_REPEALED_DAY = date(2018, 12, 31)
-"""The répertoire électoral unique replaced the yearly revision on the next day. Loi n° 2016-1048 du 1er août 2016."""
+"""Last day before the répertoire électoral unique replaced the yearly revision. Loi n° 2016-1048 du 1er août 2016."""
 
 _YEARLY = "le tableau annuel des inscriptions et radiations (vingt_jours)"
 _INSTEAD = {
@@ -37,13 +37,13 @@ _INSTEAD = {
     TypeTableau.ADDITIONS: "le tableau des vingt jours (vingt_jours)",
     TypeTableau.CINQ_JOURS: "le tableau des cinq jours d'aujourd'hui (cinq_jours_reu)",
 }
-"""The repealed types, and what is asked for since 2019 instead."""
+"""The repealed types, with the French name of the tableau that replaces each since 2019."""
 
 _BEFORE = {
     TypeTableau.VINGT_JOURS: "le tableau des additions (additions) ou celui des cinq jours d'alors (cinq_jours)",
     TypeTableau.CINQ_JOURS_REU: "le tableau des cinq jours d'alors (cinq_jours)",
 }
-"""The types of today's law, and what was asked for until 2018 instead."""
+"""The types of the current law, with the French name of the tableau that preceded each until 2018."""
 
 
 class Presentation(Labelled):
@@ -62,7 +62,7 @@ class Edition(Labelled):
 
 
 class Repere(StrEnum):
-    """A date that mouvements are counted from or to: without it nobody knows which ones are meant."""
+    """A date from which, or up to which, mouvements are counted."""
 
     DATE_TABLEAU = "date_tableau"
     SCRUTIN = "scrutin"
@@ -77,24 +77,24 @@ REPERES = {
     TypeTableau.VINGT_JOURS: (Repere.REUNION,),
     TypeTableau.CINQ_JOURS_REU: (Repere.SCRUTIN, Repere.REUNION),
 }
-"""What each tableau is counted from; where the request does not say the meeting (`reunion`), the register may."""
+"""The dates that each tableau counts from; the register may supply the meeting (`reunion`) if the request does not."""
 
 
 class MissingDate(NamedTuple):
-    """A field that a request lacks for some types of tableau; any of `names` will do."""
+    """A field that a request lacks for some types of tableau; any field of `names` is sufficient."""
 
     names: tuple[str, ...]
     types: tuple[TypeTableau, ...]
 
     def explain(self, called: Callable[[str], str] = str) -> str:
-        """What is missing, in French; `called` gives the name under which the reader knows a field."""
+        """Return a French message; `called` maps a field to the name that the reader knows."""
         first, *others = map(called, self.names)
         instead = f" ({', '.join(f'ou {name}' for name in others)})" if others else ""
         return f"{first} manque, pour {', '.join(self.types)}{instead}"
 
 
 def find_missing_dates(types: Sequence[TypeTableau], given: Container[str]) -> list[MissingDate]:
-    """What must be said beside the fields that are `given`; the meeting is for the register to know."""
+    """Return the fields that are required and not `given`; the meeting is left to the register."""
     needed = [
         MissingDate((repere,), tuple(type_ for type_ in types if repere in REPERES[type_]))
         for repere in (Repere.DATE_TABLEAU, Repere.SCRUTIN)
@@ -105,20 +105,20 @@ def find_missing_dates(types: Sequence[TypeTableau], given: Container[str]) -> l
 
 
 _WITHOUT_A_POLL = "Tableau des inscriptions et radiations"
-"""What the tableau des vingt jours is called when no poll is twenty days away."""
+"""Name of the tableau des vingt jours when its day is not the twentieth before a poll."""
 
 
 def name_tableau(type_: TypeTableau, scrutin: object, publication_due: object = None) -> str:
-    """The short name of a tableau; without a poll, or on another day by decree, it is not « des vingt jours ».
+    """Return the short name of a tableau; « des vingt jours » only if it is due on the twentieth day before a poll.
 
-    `publication_due` is the day that a text fixes instead of the twentieth before the poll.
+    `publication_due` is the day that a decree or law fixes instead of the twentieth before the poll.
     """
     is_of_twenty_days = bool(scrutin) and not publication_due
     return _WITHOUT_A_POLL if type_ is TypeTableau.VINGT_JOURS and not is_of_twenty_days else type_.label
 
 
 class WrongDate(NamedTuple):
-    """A date of a request at which the law knew, or knows, no tableau of this type."""
+    """A date of a request on which the law did not provide this type of tableau."""
 
     name: str
     type: TypeTableau
@@ -126,7 +126,7 @@ class WrongDate(NamedTuple):
 
     @property
     def reason(self) -> str:
-        """Why, and which tableau to ask for, in French."""
+        """The reason, and the tableau to request instead, in French."""
         if self.type.is_repealed:
             exists, instead = (
                 "n'existe plus",
@@ -138,7 +138,7 @@ class WrongDate(NamedTuple):
 
 
 def find_wrong_dates(types: Sequence[TypeTableau], given: Mapping[str, Any]) -> list[WrongDate]:
-    """The dates among the fields `given` at which a type of tableau did not exist, or exists no more."""
+    """Return the dates among the `given` fields on which a type of tableau does not exist yet, or is repealed."""
     return [
         WrongDate(name, type_, day)
         for type_ in types
@@ -148,14 +148,14 @@ def find_wrong_dates(types: Sequence[TypeTableau], given: Mapping[str, Any]) -> 
 
 
 def dated_by(type_: TypeTableau) -> tuple[str, ...]:
-    """The fields of a request that say of when a tableau is."""
+    """Return the fields of a request that date a tableau."""
     if type_ is TypeTableau.VINGT_JOURS:
         return ("scrutin", "until", "publication")
     return (REPERES[type_][0].value,)
 
 
 class NeverPublished(NamedTuple):
-    """Why a tableau is never published: a code, what it is, and what to do with it, in French."""
+    """The reason why a tableau is never published: a code, what it is and what to do, in French."""
 
     code: str
     what: str
@@ -168,7 +168,7 @@ class NeverPublished(NamedTuple):
 
 
 def why_never_published(type_tableau: str, presentation: str, edition: str) -> NeverPublished | None:
-    """Why a tableau is never published, whatever it holds; None when it may be."""
+    """Return the reason why a tableau is never published, whatever its content; None if it may be."""
     if edition == Edition.COMMISSION:
         return NeverPublished(
             "exemplaire_commission",

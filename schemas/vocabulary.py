@@ -1,4 +1,4 @@
-"""The words of the contract: official codes as values, labels beside."""
+"""The vocabulary of the contract: official codes as values, with French labels."""
 
 import re
 from collections.abc import Iterable
@@ -8,13 +8,13 @@ from typing import NamedTuple, Self
 
 
 class Labelled(StrEnum):
-    """A code of the contract, with its label in French, as a clerk reads it."""
+    """A code of the contract with a French label for clerks."""
 
     _value_: str
     label: str
 
     def __new__(cls, value: str, label: str = "") -> Self:
-        """Make a member; a lookup names the value alone."""
+        """Create a member with a label; a lookup by value needs no label."""
         member = str.__new__(cls, value)
         member._value_ = value
         member.label = label
@@ -33,7 +33,7 @@ class Liste(Labelled):
 
     @property
     def short_label(self) -> str:
-        """The name without openElec's word beside it: `Liste principale`."""
+        """The label without openElec's term: `Liste principale`."""
         return self.label.partition(" (")[0]
 
 
@@ -53,14 +53,14 @@ class FileFormat(StrEnum):
 
 
 class FormatRecord(NamedTuple):
-    """What a clerk and a browser are told of a format. How its lists are written: `worker.writers.electeurs_file`."""
+    """What the screen shows about a format. `worker.writers.electeurs_file` writes the lists."""
 
     label: str
     media_type: str
     usage: str = ""
-    """When to choose it for a list, in French."""
+    """When to choose the format for a list, in French."""
     may_be_deposited: bool = True
-    """Whether e-listelec takes it."""
+    """Whether e-listelec accepts the format."""
 
 
 FORMATS: dict[str, FormatRecord] = {
@@ -72,11 +72,11 @@ FORMATS: dict[str, FormatRecord] = {
     FileFormat.XML: FormatRecord("XML", "application/xml", "Si votre préfecture le demande. Le contenu est le même."),
     FileFormat.PDF: FormatRecord("PDF", "application/pdf"),
 }
-"""By the extension of its files."""
+"""Keyed by the extension of the files."""
 
 
 class ExportKind(StrEnum):
-    """What a file is: the electoral list, or a tableau of its changes."""
+    """The kind of a file: an electoral list, or a tableau of its changes."""
 
     LISTE = "liste"
     TABLEAU = "tableau"
@@ -93,23 +93,23 @@ class ExportStatus(Labelled):
 
     @property
     def is_terminal(self) -> bool:
-        """Whether nothing more will happen to the file."""
+        """Whether the state is final."""
         return self not in UNFINISHED
 
 
 UNFINISHED = (ExportStatus.QUEUED, ExportStatus.RUNNING)
-"""The states of a file that is still to come."""
+"""The states of a file that is not finished."""
 
 
 class RequestOutcome(StrEnum):
-    """What became of a request when it was read."""
+    """The result of reading a request."""
 
     ACCEPTED = "accepted"
     REFUSED = "refused"
 
 
 class Severity(Labelled):
-    """How much an anomaly matters: the file is wrong, it lacks something that the law asks for, or only look at it."""
+    """Severity of an anomaly: the file is wrong, it lacks something that the law requires, or a check is advised."""
 
     BLOCKING = "bloquante", "bloquante"
     TO_COMPLETE = "a_completer", "à compléter"
@@ -127,19 +127,19 @@ class Piece(StrEnum):
 
 
 class PieceRecord(NamedTuple):
-    """What there is to know of a file that stands beside another one."""
+    """Properties of a file that accompanies an export."""
 
     suffix: str
-    """Of its name, with the extension."""
+    """End of the file name, with the extension."""
     media_type: str
     label: str
-    """As a clerk reads it."""
+    """Label for clerks."""
     is_offered: bool = True
-    """Whether the page of the file links it."""
+    """Whether the page of the export links to it."""
 
     @property
     def extension(self) -> str:
-        """Of its name."""
+        """Extension of the file name."""
         return self.suffix.rpartition(".")[2]
 
 
@@ -150,7 +150,7 @@ PIECES: dict[str, PieceRecord] = {
     ),
     Piece.CERTIFICAT: PieceRecord("certificat.pdf", "application/pdf", "Certificat de publication"),
 }
-"""The files that may stand beside another one, by their kind in the table `piece`."""
+"""The files that may accompany an export, by their kind in the table `piece`."""
 
 
 class PublicationMode(Labelled):
@@ -182,12 +182,12 @@ class PreviewStatus(Labelled):
 
     @property
     def is_terminal(self) -> bool:
-        """Whether nothing more will happen to the export: its file is erased."""
+        """Whether the state is final and the file of the export is deleted."""
         return self in {self.IMPORTED, self.REFUSED, self.DROPPED, self.EXPIRED}
 
     @property
     def is_at_work(self) -> bool:
-        """Whether a worker has to go on with it."""
+        """Whether a worker has to process the export."""
         return not self.is_terminal and self is not self.READY
 
 
@@ -219,7 +219,7 @@ class DoubtDecision(Labelled):
 
 
 class SeenPage(Labelled):
-    """A page of the screen that names electors, as the audit trail calls it."""
+    """A page of the screen that names electors, as the audit trail records it."""
 
     MOTIFS = "motifs", "dates et motifs"
     DOUBTS = "doutes", "doutes"
@@ -229,7 +229,7 @@ class SeenPage(Labelled):
 
 
 class Nature(StrEnum):
-    """What happens to the elector. A modification is a radiation from the old situation, an inscription in the new."""
+    """The nature of a mouvement. A modification is a radiation from the old situation and an inscription in the new."""
 
     INSCRIPTION = "inscription"
     RADIATION = "radiation"
@@ -249,7 +249,7 @@ class Categorie(Labelled):
     RADIATION_DECISION = "radiation_decision", "Décision"
     MODIFICATION_ETAT_CIVIL = "modification_etat_civil", "Modification de l’état civil"
     NON_PRECISEE = "", ""
-    """Nobody said it yet, as an export of the REU does not: the cell of the tableau stays empty."""
+    """Unknown so far, as in an export of the REU: the cell of the tableau stays empty."""
 
 
 CATEGORIES = {
@@ -266,11 +266,11 @@ CATEGORIES = {
     ),
     Nature.MODIFICATION: (Categorie.CHANGEMENT_BUREAU, Categorie.MODIFICATION_ETAT_CIVIL),
 }
-"""The categories that a mouvement of each nature may have; one that is not known goes with all of them."""
+"""The categories allowed for a mouvement of each nature; an empty category is always allowed."""
 
 
 class Channel(StrEnum):
-    """How a recipient is notified."""
+    """The channel by which a recipient is notified."""
 
     MAIL = "courriel"
     CHAT = "discussion"
@@ -278,7 +278,7 @@ class Channel(StrEnum):
 
 
 class Wish(Labelled):
-    """What a recipient may want to be notified of."""
+    """A subject about which a recipient may ask to be notified."""
 
     READY = "pret", "fichiers prêts"
     FAILED = "echec", "échecs, refus et annulations"
@@ -289,13 +289,13 @@ EVERY_WISH = tuple(Wish)
 
 
 def join_wishes(wishes: Iterable[str]) -> str:
-    """As the tables keep them: `pret,echec`, in the order of `Wish`; empty for a recipient that wants nothing."""
+    """Return the text that the tables store: `pret,echec`, in the order of `Wish`; empty without wishes."""
     wanted = set(wishes)
     return ",".join(wish for wish in Wish if wish in wanted)
 
 
 def split_wishes(text: str) -> frozenset[Wish]:
-    """What a table holds, without unknown words."""
+    """Parse the text that a table stores, without unknown words."""
     words = set(text.split(","))
     return frozenset(wish for wish in Wish if wish in words)
 
@@ -308,7 +308,7 @@ LISTE_NAMES = {
     "LCE": Liste.COMPLEMENTAIRE_EUROPEENNE,
     "LCM": Liste.COMPLEMENTAIRE_MUNICIPALE,
 }
-"""What an event may call a list: openElec's code, or the REU's name."""
+"""The names of a list in an event: openElec's code, or the REU's name."""
 
 
 _LISTE_ALIASES = LISTE_NAMES | {
@@ -325,10 +325,10 @@ _UNACCENT = str.maketrans("ÉÈÊ", "EEE")
 
 
 def parse_liste(text: str) -> Liste:
-    """Read a list under any of its names: openElec's, the REU's (LP, LCE, LCM) or the number (01, 02, 03).
+    """Parse any name of a list: openElec's, the REU's (LP, LCE, LCM) or the number (01, 02, 03).
 
     Raises:
-        ValueError: the text names no list.
+        ValueError: the text is no name of a list.
     """
     key = " ".join(text.upper().split()).translate(_UNACCENT)
     try:
@@ -342,10 +342,10 @@ _JOUR = re.compile(r"(?P<Y>\d{4})-(?P<M>\d{2})-(?P<D>\d{2})|(?P<d>\d{1,2})/(?P<m
 
 
 def parse_jour(text: str) -> date:
-    """Read a day as a program or as a clerk writes it: `2027-04-11`, `11/04/2027`.
+    """Parse a day in the form of programs or of clerks: `2027-04-11`, `11/04/2027`.
 
     Raises:
-        ValueError: neither, or no such day.
+        ValueError: the form is another, or the day does not exist.
     """
     if not (match := _JOUR.fullmatch(text)):
         raise ValueError("date attendue sous la forme AAAA-MM-JJ ou JJ/MM/AAAA")

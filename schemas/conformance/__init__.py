@@ -1,6 +1,6 @@
-"""Events that a producer may send, good and bad, each with the answer that is expected: one source for everybody.
+"""Valid and invalid events of producers, each with the expected reply.
 
-`cases.json` beside this file is for other teams, in any language; our own tests publish each of them to a worker.
+`cases.json` in this folder is for other teams, in any language; the tests publish each case to a worker.
 """
 
 import base64
@@ -38,7 +38,7 @@ _EVENT: dict[str, Any] = {
 }
 
 Make = Callable[[str], tuple[bytes, dict[str, Any]]]
-"""From the name of a case, which is its id too, to a body and the properties of AMQP that are not the usual ones."""
+"""Maps the name of a case, also its id, to a body and to the AMQP properties that differ from the usual ones."""
 
 
 def _with(*without: str, **changes: Any) -> Make:  # noqa: ANN401 — JSON
@@ -63,7 +63,7 @@ def _correction(**changes: Any) -> Make:  # noqa: ANN401 — JSON
 
 
 def _as(change: Callable[[bytes], bytes], **properties: Any) -> Make:  # noqa: ANN401 — AMQP
-    """The event, its bytes changed, with these properties."""
+    """Return the event with changed bytes and these AMQP properties."""
     return lambda name: (change(_with()(name)[0]), {"message_id": name} | properties)
 
 
@@ -78,7 +78,7 @@ def _batch(name: str) -> tuple[bytes, dict[str, Any]]:
 
 
 def _gzip(body: bytes) -> bytes:
-    """One stored block (RFC 1951, 3.2.4): the same bytes whatever the library and its version."""
+    """Compress into one stored block (RFC 1951, 3.2.4): the same bytes for every zlib version."""
     size = len(body)
     block = b"\x01" + struct.pack("<HH", size, size ^ 0xFFFF) + body
     return b"\x1f\x8b\x08" + bytes(6) + b"\xff" + block + struct.pack("<II", zlib.crc32(body), size)
@@ -87,7 +87,7 @@ def _gzip(body: bytes) -> bytes:
 _BASE64 = base64.b64encode(json.dumps(_DATA).encode()).decode()
 
 _CASES: dict[str, tuple[Make, str, str]] = {
-    # what CloudEvents 1.0 allows
+    # allowed by CloudEvents 1.0
     "no time": (_with("time"), ACCEPTED, ""),
     "time null": (_with(time=None), ACCEPTED, ""),
     "time with a fraction": (_with(time="2026-11-25T08:30:00.123456789Z"), ACCEPTED, ""),
@@ -104,13 +104,13 @@ _CASES: dict[str, tuple[Make, str, str]] = {
     "escaped Unicode": (_as(lambda body: json.dumps(json.loads(body)).encode()), ACCEPTED, ""),
     "the names of the REU": (_data(listes=["LCE"]), ACCEPTED, ""),
     "no specversion": (_with("specversion"), ACCEPTED, ""),
-    # what the contract allows
+    # allowed by the contract
     "as the contract has it": (_with(), ACCEPTED, ""),
     "null for what may be absent": (_data(listes=None, formats=None, bulk=None), ACCEPTED, ""),
     "a list twice": (_data(listes=["CE", "LCE"]), ACCEPTED, ""),
     "progress asked for": (_data(progress=True), ACCEPTED, ""),
     "tableaux": (_tableaux(reunion="2027-01-15"), ACCEPTED, ""),
-    # another way of sending
+    # other encodings and modes
     "binary mode": (_binary, "mode_binaire", ""),
     "batch mode": (_batch, "mode_lot", ""),
     "gzip": (_as(_gzip, content_encoding="gzip"), "compresse", ""),
@@ -169,7 +169,7 @@ _UNREADABLE, _INVALID = "evenement_illisible", "demande_invalide"
 
 
 def conformance_cases() -> dict[str, Any]:
-    """The kit as one JSON document; a body that is no text of UTF-8 stands there in base64."""
+    """Return all cases as one JSON document; a body that is not UTF-8 is in base64."""
     return {"exchange": EXCHANGE, "cases": [_case(name, *case) for name, case in _CASES.items()]}
 
 
@@ -193,7 +193,7 @@ def _case(name: str, make: Make, code: str, field: str) -> dict[str, Any]:
 
 
 def _key(body: bytes) -> str:
-    """The type in the body, where there is one that is known."""
+    """Return the event type of the body if it is known, else the type of a list export."""
     try:
         event = json.loads(body)
     except ValueError:
