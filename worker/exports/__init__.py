@@ -1,1 +1,1 @@
-"""The record of what was asked and made, and the files themselves."""
+"""The rows of requests and exports, and the files of the exports volume."""

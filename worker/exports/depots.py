@@ -1,4 +1,4 @@
-"""What is known of deposits and publications: written as they are declared, read when the next file is made."""
+"""Deposits and publications of files: written when they are declared, read when the next file is made."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ _LACKING = Depot.fingerprint.is_(None) & (Depot.fingerprint_reason == "")
 
 @dataclass(frozen=True)
 class Fingerprint:
-    """What a later file is compared with; where there is none, the reason why."""
+    """The digests with which a later file is compared; without them, the reason."""
 
     key: bytes | None = None
     records: bytes | None = None
@@ -27,7 +27,7 @@ class Fingerprint:
 
 
 class LastDepot(NamedTuple):
-    """The file that was deposited last, and when it was asked for: the day that it bears."""
+    """The file that was deposited last, and the instant of its request, which its name carries."""
 
     export: Export
     asked_at: datetime
@@ -36,7 +36,7 @@ class LastDepot(NamedTuple):
 
 
 def read_depots(connection: Connection, export_ids: Sequence[int]) -> Mapping[int, date]:
-    """The days of the deposits of these files, where one is declared."""
+    """Return the day of the declared deposit of each of these files."""
     rows = connection.execute(select(Depot.export_id, Depot.deposited_on).where(Depot.export_id.in_(export_ids)))
     return {row.export_id: row.deposited_on for row in rows}
 
@@ -44,9 +44,9 @@ def read_depots(connection: Connection, export_ids: Sequence[int]) -> Mapping[in
 def write_depot(
     connection: Connection, export_id: int, *, deposited_on: date, deposited_by: str, remarque: str, said_at: datetime
 ) -> bool:
-    """Record a deposit, or correct it; False when what was said later of this file is recorded already.
+    """Record or correct a deposit; return False when a later declaration about this file is recorded already.
 
-    A verdict from before the new day is of an earlier deposit: it is forgotten, with its answer.
+    A verdict from before the new day belongs to an earlier deposit: it is deleted, with the platform's reply.
     """
     values = {"deposited_on": deposited_on, "deposited_by": deposited_by, "remarque": remarque, "said_at": said_at}
     is_it = Depot.export_id == export_id
@@ -61,7 +61,7 @@ def write_depot(
 
 
 def _precedes(column: InstrumentedAttribute[datetime | None], said_at: datetime) -> ColumnElement[bool]:
-    """Whether what is recorded was said no later; of one instant, the last that is read counts."""
+    """Whether the recorded declaration is no later; of two at one instant, the last that is read counts."""
     return or_(column.is_(None), column <= said_at)
 
 
@@ -75,10 +75,10 @@ def write_verdict(
     answer: str,
     said_at: datetime,
 ) -> bool:
-    """Record what the platform answered; False when what was said later of this file is recorded already.
+    """Record the platform's verdict; return False when a later verdict on this file is recorded already.
 
-    Of a purged file the platform's words are not kept, since nothing would erase them. The fingerprints of
-    the deposits that an accepted one replaces have no use any more.
+    The platform's text about a purged file is not stored, since no later purge would delete it. An accepted deposit
+    replaces the earlier ones: their fingerprints are deleted.
     """
     purged_at = connection.scalar(select(Export.purged_at).where(Export.id == export.id).with_for_update())
     values = {
@@ -97,7 +97,7 @@ def write_verdict(
 
 
 def lacks_fingerprint(connection: Connection, export_id: int) -> bool:
-    """Whether this file was deposited and its fingerprint neither taken nor known to be impossible."""
+    """Return whether this file was deposited and has neither a fingerprint nor a reason for its absence."""
     return connection.scalar(select(Depot.export_id).where(Depot.export_id == export_id, _LACKING)) is not None
 
 
@@ -111,7 +111,7 @@ def write_fingerprint(connection: Connection, export_id: int, fingerprint: Finge
 
 
 def find_last_depot(session: Session, export: Export) -> LastDepot | None:
-    """The file of the same list that was deposited last and not rejected, if any; never `export` itself."""
+    """Return the file of the same list that was deposited last and not rejected, if any; never `export` itself."""
     mine = {"of_commune": export.code_commune, "of_liste": export.liste, "itself": export.id}
     row = session.execute(_last_depot(), mine).one_or_none()
     return row and LastDepot(*row[:3], Fingerprint(*row[3:]))
@@ -152,7 +152,7 @@ def _of_same_list(export: Export) -> ColumnElement[bool]:
 
 
 class PublicationDays(NamedTuple):
-    """How one tableau was made known."""
+    """How and when one tableau was published."""
 
     mode: PublicationMode
     published_on: date
@@ -160,15 +160,15 @@ class PublicationDays(NamedTuple):
     withdrawn_on: date | None = None
     certified_on: date | None = None
     reason: str = ""
-    """Why it was published incomplete."""
+    """Why the tableau was published incomplete."""
 
 
 def write_publication(
     connection: Connection, export_id: int, published: PublicationDays, *, published_by: str, said_at: datetime
 ) -> bool:
-    """Record a publication, or correct it; False when what was said later of this tableau is recorded already.
+    """Record or correct a publication; return False when a later declaration about this tableau is recorded already.
 
-    The certificate is drawn again when what it says has changed; a withdrawal changes no certificate that is signed.
+    The certificate is deleted when its contents changed, to be drawn again; a withdrawal changes no signed one.
     """
     values = {**published._asdict(), "mode": published.mode.value, "published_by": published_by, "said_at": said_at}
     _hold(connection, export_id)
@@ -186,9 +186,9 @@ def write_publication(
 
 
 def take_uncertified(connection: Connection, export_id: int) -> PublicationDays | None:
-    """A publication whose last day is known and whose certificate is not drawn, held until the end of the transaction.
+    """Return a publication with a last day and without a certificate, locked until the end of the transaction.
 
-    None also when another worker has just drawn it.
+    Return None also when another worker has just drawn the certificate.
     """
     _hold(connection, export_id)
     columns = (getattr(Publication, name) for name in PublicationDays._fields)
@@ -198,7 +198,7 @@ def take_uncertified(connection: Connection, export_id: int) -> PublicationDays 
 
 
 def _hold(connection: Connection, export_id: int) -> None:
-    """Lock the export, so that no certificate is drawn of a publication that changes meanwhile."""
+    """Lock the export, so that the publication does not change while its certificate is drawn."""
     connection.execute(select(Export.id).where(Export.id == export_id).with_for_update(key_share=True))
 
 

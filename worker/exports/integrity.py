@@ -1,4 +1,4 @@
-"""Each ready file is compared with its row, and files that no row accounts for are named; what is wrong is recorded."""
+"""Compares each ready file with its row and finds files without a row; the findings are recorded."""
 
 import os
 import stat
@@ -26,16 +26,16 @@ from worker.exports.storage import DIRECTORY_MODE, FILE_MODE, ForeignNameError, 
 
 _WHOLE = joinedload(Export.request), selectinload(Export.pieces)
 _PAGE = 50
-"""Exports that are read before what was found of them is recorded."""
+"""Exports that are read before their findings are recorded."""
 
 log = structlog.stdlib.get_logger(__name__)
 
 CountRead = Callable[[int], None]
-"""Is told how many bytes were just read."""
+"""Receives the number of bytes that were just read."""
 
 
 class FileFault(StrEnum):
-    """What is wrong with a file; all but the last mean that it must not be used."""
+    """The fault of a file; with each fault but the last the file must not be used."""
 
     MISSING = "missing"
     UNREADABLE = "unreadable"
@@ -45,7 +45,7 @@ class FileFault(StrEnum):
 
     @property
     def label(self) -> str:
-        """What an operator reads."""
+        """The French text for an operator."""
         return _LABELS[self]
 
 
@@ -66,14 +66,14 @@ class VerifyScope(NamedTuple):
 
 
 class FileFinding(NamedTuple):
-    """A file that is not as it was made."""
+    """A file that differs from its row, and how."""
 
     name: str
     fault: FileFault
 
 
 class Verified(NamedTuple):
-    """What was found of one export: of its file and of its pieces; `source` and `event_id` of its request."""
+    """The findings on one export: on its file and its pieces; `source` and `event_id` identify its request."""
 
     export_id: int
     code_commune: str
@@ -86,10 +86,10 @@ class Verified(NamedTuple):
 def verify_files(
     engine: Engine, storage: Storage, scope: VerifyScope, *, actor: str, read: CountRead = lambda _bytes: None
 ) -> Iterator[Verified]:
-    """Read every file that is ready and not purged; `read` is told of the bytes as they are read.
+    """Read every file that is ready and not purged; `read` receives the number of bytes as they are read.
 
     Raises:
-        TransientError: the volume is not there.
+        TransientError: the volume is absent.
     """
     after = 0
     while page := _read_page(engine, scope, after):
@@ -100,7 +100,7 @@ def verify_files(
 
 
 def count_bytes(engine: Engine, scope: VerifyScope) -> int:
-    """How much `verify_files` will have to read."""
+    """Return the number of bytes that `verify_files` reads."""
     with snapshot(engine) as connection:
         return int(connection.scalar(select(func.sum(FILES_SIZE)).where(_is_offered(scope))) or 0)
 
@@ -137,7 +137,7 @@ def _verify(export: Export, storage: Storage, read: CountRead) -> Verified:
 
 
 def _record(engine: Engine, page: Sequence[Export], found: Sequence[Verified], actor: str) -> list[Verified]:
-    """Write down what was found, except of files that were purged or made again meanwhile."""
+    """Record the findings, except on files that were purged or made again meanwhile."""
     ids = [export.id for export in page]
     with engine.begin() as connection:
         offered = select(Export.id, Export.finished_at).where(Export.id.in_(ids), _is_offered(VerifyScope()))
@@ -160,7 +160,7 @@ def _record(engine: Engine, page: Sequence[Export], found: Sequence[Verified], a
 
 
 def find_fault(path: Path, size: int, sha256: str, read: CountRead) -> FileFault | None:
-    """Compare a file with what its row says of it; None when it is the same, and readable by its group alone."""
+    """Compare a file with its row; return None when size, digest and permissions are right."""
     try:
         with open_regular(path) as file:
             state = os.fstat(file.fileno())
@@ -196,7 +196,7 @@ class _Row(NamedTuple):
 
 
 class Orphan(NamedTuple):
-    """A file, and the export whose row says that it was purged or came to nothing; None when no row knows it."""
+    """A file, and the export whose row says purged, failed or cancelled; None when no row has the file name."""
 
     path: Path
     export_id: int | None
@@ -206,7 +206,7 @@ class Orphan(NamedTuple):
 def find_orphans(
     engine: Engine, storage: Storage, code_commune: str | None = None, *, seconds: float = UNKNOWN_SECONDS
 ) -> Iterator[Orphan]:
-    """List the orphans of the volume, or of one commune's directory; hidden files are still being written: skipped."""
+    """Yield the orphans of the volume or of one commune. Hidden files are being written and are skipped."""
     paths = _list_files(storage, code_commune)
     while some := list(islice(paths, _SLICE)):
         yield from _find(engine, some, seconds)

@@ -1,4 +1,4 @@
-"""Whose turn it is, and who holds a row until when: by the database's clock, so that no two hosts compare theirs."""
+"""Fair turns of requests, and the lease on a row with its heartbeat. All times are the database's, not a host's."""
 
 import _thread
 import os
@@ -25,10 +25,10 @@ from worker.errors import LeaseLostError
 from worker.exports.models import Request
 
 PULSE_SECONDS = 1.0
-"""How often progress is written to the row."""
+"""Seconds between two records of the progress on the row."""
 
 STILL_SECONDS = 120.0
-"""How long a step may say nothing of its progress; a list of a million electors is counted in less."""
+"""How long a step may report no progress; the electors of a list of a million are counted in less."""
 
 START_SECONDS = 30.0
 """How long the thread of a heartbeat may take to start."""
@@ -37,19 +37,19 @@ log = structlog.get_logger()
 
 
 def new_owner() -> str:
-    """A name for one job that no other job has or will have."""
+    """Return a name for one job that no other job ever has."""
     return f"{socket.gethostname()}-{os.getpid()}-{uuid4().hex[:12]}"
 
 
 Renew = Callable[[int], bool]
-"""Renews a lease and writes down how many electors were written; False when the row is in other hands."""
+"""Renews a lease and records the number of electors written; returns False when another worker holds the row."""
 
 
 class Heartbeat:
-    """Renews the lease from a thread of its own while the block runs and moves, and carries the progress to the row.
+    """Renews the lease from its own thread while the block runs and progresses, and records the progress on the row.
 
-    A step that says nothing for longer than it may, STILL_SECONDS unless it was announced, is taken for frozen: the
-    lease is renewed no more, and `on_still` is called, once.
+    A step without progress for longer than STILL_SECONDS, or than `expect` allows, counts as frozen: the lease is
+    renewed no more, and `on_still` is called once.
     """
 
     def __init__(self, renew: Renew, lease_seconds: float, on_still: Callable[[], object] = lambda: None) -> None:
@@ -64,26 +64,26 @@ class Heartbeat:
         self._context = copy_context()  # the keys of its log lines
 
     def progress(self, written: int) -> None:
-        """Take note of the electors written.
+        """Store the number of electors written.
 
         Raises:
-            LeaseLostError: the row is in other hands; the writer must stop.
+            LeaseLostError: another worker holds the row; the writer must stop.
         """
         self._written = written
         self.expect(STILL_SECONDS)
 
     def expect(self, seconds: float) -> None:
-        """Announce a step that may say nothing for so long.
+        """Allow the next step to report no progress for so long.
 
         Raises:
-            LeaseLostError: the row is in other hands; the step must not begin.
+            LeaseLostError: another worker holds the row; the step must not begin.
         """
         self._silent_until = time.monotonic() + seconds
         if self._lost.is_set():
             raise LeaseLostError("the row has another owner")
 
     def __enter__(self) -> Self:
-        """Start to renew in a new thread, without `Thread.start()`, which waits for ever when memory is short.
+        """Start renewing in a new thread, without `Thread.start()`, which waits for ever when memory is short.
 
         Raises:
             ExhaustedError: the thread did not start.
@@ -100,7 +100,7 @@ class Heartbeat:
     def __exit__(
         self, _type: type[BaseException] | None, _value: BaseException | None, _traceback: TracebackType | None
     ) -> None:
-        """Stop to renew; the last renewal is over when this returns."""
+        """Stop renewing; no renewal runs after this returns."""
         self._stop.set()
         self._ended.wait()
 
@@ -130,14 +130,14 @@ class Heartbeat:
 
 
 GIVE_BACK_SECONDS = 0.5
-"""How often an absent database is asked whether it takes a row back."""
+"""Seconds between two attempts to release a row while the database is away."""
 
 
 def give_back(end: Callable[[], object], patience: float) -> None:
-    """End this start; where the database is away, as soon as it is back, so that nobody waits for a whole lease.
+    """Call `end`, which releases the row; while the database is away, retry in a thread so that no lease must expire.
 
     Raises:
-        LeaseLostError: the row is in other hands.
+        LeaseLostError: another worker holds the row.
     """
     try:
         end()
@@ -172,14 +172,14 @@ _WAITS = Request.completed_at.is_(None)
 
 
 class Turn(NamedTuple):
-    """The turn that the next request of a share gets, and about how many requests of the share wait before it."""
+    """The turn of the next request of a share, and about how many requests of the share wait before it."""
 
     turn: int
     waiting: int
 
 
 class Share(NamedTuple):
-    """Whose turn it may be, in which lane."""
+    """The tenant of fair queueing: an account in the batch lane, an account and a commune in the other one."""
 
     is_bulk: bool
     name: str
@@ -190,7 +190,7 @@ class Share(NamedTuple):
         return cls(is_bulk, sender if is_bulk else f"{sender}\n{commune}")
 
     def next_turn(self, connection: Connection) -> Turn:
-        """Read the turn that comes after the last one of this share, and not before the first of the lane."""
+        """Return the turn after the last one of this share, and not before the first one of the lane."""
         in_lane = select(func.min(Request.turn)).where(Request.is_bulk.is_(self.is_bulk), _WAITS)
         own = select(func.max(Request.turn)).where(Request.share == self.name, _WAITS)
         first, last = connection.execute(select(in_lane.scalar_subquery(), own.scalar_subquery())).one()

@@ -1,4 +1,4 @@
-"""The tables of requests, exports and deposits: the row is the truth, the message only a doorbell."""
+"""The tables of requests, exports and deposits. The row has the state; a message only tells a worker to read it."""
 
 from datetime import date, datetime
 from typing import Any
@@ -30,13 +30,13 @@ def _empty(doc: str) -> Mapped[str]:
 
 
 KEY_REUSED = "key_reused"
-"""The code of the refusal of a second event under a key that stands for another."""
+"""The code of the refusal of a second event under a key that belongs to another event."""
 
 UNREADABLE = "evenement_illisible"
-"""The code of the refusal of an event for its form: what it is called is not certain."""
+"""The code of the refusal of a malformed event, whose key is not certain."""
 
 WITHOUT_KEY = frozenset({KEY_REUSED, UNREADABLE})
-"""The codes of requests that do not take their key."""
+"""The codes of refused requests that do not occupy their key."""
 
 _IS_REFUSED = text("outcome = 'refused'")
 _IS_UNNOTIFIED = text("completed_at IS NOT NULL AND notified_at IS NULL")
@@ -49,7 +49,7 @@ _IS_FIRST = text(f"code NOT IN ('{KEY_REUSED}', '{UNREADABLE}')")
 
 
 class Request(Base):
-    """What somebody asked for by one event. (sender, source, event_id) identifies it: a copy finds this row."""
+    """The request of one event. (sender, source, event_id) identifies it: a copy of the event finds this row."""
 
     __tablename__ = "request"
     __table_args__ = (
@@ -199,12 +199,12 @@ class Export(Base):
 
     @property
     def nom_liste(self) -> Liste:
-        """The list, as a word of the vocabulary."""
+        """The list, as a member of the enum."""
         return Liste(self.liste)
 
 
 class ExportPiece(Base):
-    """A file that stands beside that of an export. The row stays when the file is purged."""
+    """A file that accompanies the file of an export. The row stays when the file is purged."""
 
     __tablename__ = "piece"
 
@@ -216,7 +216,7 @@ class ExportPiece(Base):
 
 
 class Recall(Base):
-    """Why files of a commune are to be made again: an import that they rest on was undone, or its day changed."""
+    """Why files of a commune must be made again: an import that they rest on was undone, or its day was corrected."""
 
     __tablename__ = "recall"
 
@@ -253,7 +253,7 @@ class Depot(Base):
 
 
 class Publication(Base):
-    """How a tableau was made known, as it was last declared."""
+    """How a tableau was published, as it was last declared."""
 
     __tablename__ = "publication"
     __table_args__ = (CheckConstraint("mode IN ('affichage', 'consultation')", name="mode"),)

@@ -1,6 +1,6 @@
-"""Names and labels of files, as openElec's users know them. Each carries the true time of its request.
+"""Names and labels of files, as openElec's users know them. Each carries the instant of its request.
 
-A counter follows the time in the name of every further file that a commune, kind and list has in the same second.
+The second and later files of a commune, kind and list in one second also have a counter after the time.
 """
 
 import re
@@ -22,7 +22,7 @@ _BESIDE = re.compile(rf"^(.+)-([^-]+)-(?:{'|'.join(re.escape(it.suffix) for it i
 
 
 class Naming(Protocol):
-    """How a kind of file of a commune is called, at an instant in the commune's civil time.
+    """The names of a kind of file of a commune, at an instant in the commune's civil time.
 
     `number` is 1 for the first file of its second, 2 for the next.
     """
@@ -32,10 +32,10 @@ class Naming(Protocol):
         """The commune of the file."""
 
     def name(self, moment: datetime, number: int = 1) -> str:
-        """The file name."""
+        """Return the file name."""
 
     def label(self, moment: datetime, number: int = 1) -> str:
-        """What a clerk reads in « Derniers exports »."""
+        """Return the label that a clerk reads in « Derniers exports »."""
 
 
 @dataclass(frozen=True)
@@ -50,11 +50,11 @@ class ListeNaming:
     format: Format
 
     def name(self, moment: datetime, number: int = 1) -> str:
-        """The file name."""
+        """Return the file name."""
         return f"liste-{self.liste}-{self.code_commune}-{_stamp(moment, number)}.{self.format}"
 
     def label(self, moment: datetime, number: int = 1) -> str:
-        """As openElec shows it."""
+        """Return the label, as openElec shows it."""
         return f"Liste {self.liste} du {_said(moment, number)} [{self.format}]"
 
 
@@ -63,23 +63,23 @@ class TableauNaming:
     """`tableau-vingt_jours-P-13900-par_bureau-20140212-122607.pdf`.
 
     Its label is `Tableau des vingt jours (par bureau), liste P, du 12/02/2014 12:26:07`. The copy of the commission,
-    which is not to be posted, says so in both.
+    which must not be posted, has the word commission in both.
     """
 
     code_commune: str
     part: TableauPart
     edition: Edition
     titre: str = ""
-    """The short name, when it is not that of the type: see `name_tableau`."""
+    """The short name, when it differs from that of the type: see `name_tableau`."""
 
     def name(self, moment: datetime, number: int = 1) -> str:
-        """The file name."""
+        """Return the file name."""
         kind = f"{self.part.presentation}-commission" if self._is_for_commission else self.part.presentation
         where = f"{self.part.type}-{self.part.liste}-{self.code_commune}"
         return f"tableau-{where}-{kind}-{_stamp(moment, number)}.pdf"
 
     def label(self, moment: datetime, number: int = 1) -> str:
-        """The type, the presentation, the list, the instant."""
+        """Return the label: the type, the presentation, the list, the instant."""
         how = self.part.presentation.label + (f", {self.edition.label}" if self._is_for_commission else "")
         titre = self.titre or self.part.type.label
         return f"{titre} ({how}), liste {self.part.liste}, du {_said(moment, number)}"
@@ -98,7 +98,7 @@ def _said(moment: datetime, number: int) -> str:
 
 
 def naming_of(export: Export) -> Naming:
-    """How the same file is called at another moment."""
+    """Return the naming of an export, for a file of the same kind at another instant."""
     if export.kind != ExportKind.TABLEAU:
         return ListeNaming(export.code_commune, export.nom_liste, Format(export.format))
     part = TableauPart(TypeTableau(export.type_tableau), export.nom_liste, Presentation(export.presentation))
@@ -106,16 +106,16 @@ def naming_of(export: Export) -> Naming:
 
 
 def titre_of(export: Export) -> str:
-    """The short name of a tableau that was asked for."""
+    """Return the short name of a requested tableau."""
     dates = export.parameters
     return name_tableau(TypeTableau(export.type_tableau), dates.get("scrutin"), dates.get("publication_due"))
 
 
 def allocate_names(session: Session, namings: Sequence[Naming], created_at: datetime) -> list[tuple[str, str]]:
-    """Return the file name and the label of each export that is asked for at `created_at`.
+    """Return the file name and the label of each export that is requested at `created_at`.
 
-    They carry that instant in the civil time of the commune. The hour that is repeated when summer time ends has the
-    same seconds twice: the counter tells its files apart.
+    They carry that instant in the civil time of the commune. The counter also distinguishes files of the hour that is
+    repeated at the end of summer time.
     """
     _lock_second(session, {naming.code_commune for naming in namings}, created_at)
     moments = [civil_time(created_at, naming.code_commune) for naming in namings]
@@ -131,7 +131,7 @@ def allocate_names(session: Session, namings: Sequence[Naming], created_at: date
 
 
 def _lock_second(session: Session, communes: set[str], created_at: datetime) -> None:
-    """Hold off other recorders of the same commune in the same second, until this transaction ends.
+    """Make other transactions that name files of these communes in the same second wait until this one ends.
 
     SQLite has one writer at a time, and needs no lock.
     """
@@ -142,18 +142,18 @@ def _lock_second(session: Session, communes: set[str], created_at: datetime) -> 
 
 
 def _names_of_second(session: Session, names: Sequence[str]) -> set[str]:
-    """Return the names that are taken among these, and among these with a counter."""
+    """Return the file names that exist among these, and among these with a counter."""
     stems = {name.rpartition(".")[0] for name in names}
     counted = (and_(Export.file_name > f"{stem}-", Export.file_name < f"{stem}.") for stem in sorted(stems))
     return set(session.scalars(select(Export.file_name).where(or_(Export.file_name.in_(names), *counted))))
 
 
 def piece_name(file_name: str, piece: str) -> str:
-    """The name of a file beside another one: the CSV and the XML of one second have each their own."""
+    """Return the name of a piece of a file; the CSV and the XML of one second have pieces of different names."""
     stem, _, extension = file_name.rpartition(".")
     return f"{stem}-{extension}-{PIECES[piece].suffix}"
 
 
 def main_name(name: str) -> str:
-    """The name of the file that a piece stands beside; any other name is its own."""
+    """Return the name of the file that a piece accompanies; any other name is returned as it is."""
     return _BESIDE.sub(r"\1.\2", name)

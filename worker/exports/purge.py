@@ -1,8 +1,8 @@
-"""Files older than the delay leave the volume; their rows stay, with their counts and their SHA-256.
+"""Purges files older than the retention from the volume. Their rows stay, with their counts and their SHA-256.
 
 A row is marked before its files are removed, so that the screen never offers a file that is gone. The mark is
-`purged_at`, with `is_being_purged` until the files are gone: a later purge finds by it what a killed one has left.
-Files are removed while the row is locked: once each, and never a file that was made again meanwhile.
+`purged_at`, with `is_being_purged` until the files are gone: by it, a later purge finds what a killed one left. Files
+are removed while the row is locked: each is removed once, and no file that was made again meanwhile.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -33,10 +33,10 @@ from worker.exports.storage import Storage
 
 _IS_BEING_PURGED = and_(Export.is_being_purged, ~IS_UNFINISHED)
 _MARKED, _REMOVED = 500, 20
-"""Rows of one transaction; of the second its locks are held while the disk works."""
+"""Rows of one transaction that marks, and of one that removes: the latter holds its locks while the disk works."""
 
 _LOOKED_AT_SECONDS = 48 * 3600
-"""After two days without a notifier, `verify` reports the file."""
+"""A purge checks ended rows for two days. If no notifier ran, `verify` reports the file."""
 
 _DAY_SECONDS, _CENTURY_DAYS = 24 * 3600, 36_525
 
@@ -44,33 +44,33 @@ log = structlog.stdlib.get_logger(__name__)
 
 
 class Purged(NamedTuple):
-    """What was done: exports whose files are gone, files and bytes removed, exports already without their file."""
+    """The result: exports whose files are gone, files and bytes removed, exports whose files were gone before."""
 
     exports: int = 0
     files: int = 0
     size: int = 0
     missing: int = 0
     failures: int = 0
-    """Exports whose files the system does not let go; the next purge tries again."""
+    """Exports with a file that the system refuses to remove; the next purge tries again."""
 
 
 class Due(NamedTuple):
-    """What a purge would do now: exports and their bytes, and older ones whose request is not told yet."""
+    """The work of a purge now: exports and their bytes, and older ones whose request is not notified yet."""
 
     exports: int
     size: int
     unnotified: int
     interrupted: int
-    """Exports that a purge has marked and whose files it has not removed."""
+    """Exports that an interrupted purge has marked and whose files remain."""
 
 
 def purge_files(engine: Engine, storage: Storage, *, days: float, actor: str) -> Iterator[Purged]:
-    """Remove the files of exports that ended more than `days` ago, a few at a time; first what a killed purge left.
+    """Remove the files of exports that ended more than `days` ago, a few at a time; first those of a killed purge.
 
-    Files whose request nobody was told of yet wait for that. Between two steps nothing is locked.
+    Files of a request that is not notified yet are kept. Between two steps no row is locked.
 
     Raises:
-        TransientError: the volume is not there; nothing was marked.
+        TransientError: the volume is absent; no row was marked.
     """
     with snapshot(engine) as connection:
         marked = connection.scalars(select(Export.id).where(_IS_BEING_PURGED).order_by(Export.id)).all()
@@ -83,13 +83,13 @@ def purge_files(engine: Engine, storage: Storage, *, days: float, actor: str) ->
 
 
 def remove_abandoned(engine: Engine, storage: Storage, *, actor: str) -> Iterator[Purged]:
-    """Remove files that bear the name of a row which failed or was cancelled an hour ago or more, a few at a time.
+    """Remove files whose row failed or was cancelled an hour ago or more, a few at a time.
 
-    One is there when its worker lost the database between the name and the record, and nobody made it again. Rows that
-    ended more than two days ago were looked at before.
+    Such a file remains when its worker lost the database between the rename and the record, and no retry made the file.
+    Rows that ended more than two days ago are skipped: an earlier call has checked them.
 
     Raises:
-        TransientError: the volume is not there.
+        TransientError: the volume is absent.
     """
     ended = Export.finished_at.between(utc_now(-_LOOKED_AT_SECONDS), utc_now(-ABANDONED_SECONDS))
     with snapshot(engine) as connection:
@@ -104,7 +104,7 @@ def remove_files(engine: Engine, storage: Storage, export_ids: Iterable[int], *,
     """Remove the files of these exports now, whatever their age.
 
     Raises:
-        OSError: the system does not let one of them go.
+        OSError: the system refuses to remove one of them.
     """
     done = []
     for ids in _slices(list(export_ids)):
@@ -118,12 +118,12 @@ def remove_files(engine: Engine, storage: Storage, export_ids: Iterable[int], *,
 
 
 def total(steps: Iterable[Purged]) -> Purged:
-    """All the steps as one."""
+    """Return the sum of all steps."""
     return Purged(*map(sum, zip(*steps, strict=True)))
 
 
 def find_due(engine: Engine, days: float) -> Due:
-    """What `purge_files` would do."""
+    """Return the work that `purge_files` would do."""
     told, ready = Request.notified_at.is_not(None), Export.status == ExportStatus.READY
     bytes_due = cast(func.coalesce(func.sum(FILES_SIZE).filter(told), 0), BigInteger)  # PostgreSQL's sum is a decimal
     counts = func.count().filter(told), bytes_due, func.count().filter(~told)
@@ -135,7 +135,7 @@ def find_due(engine: Engine, days: float) -> Due:
 
 
 def mark_again(engine: Engine, export_ids: Sequence[int]) -> None:
-    """Let the next purge remove the files of purged rows that came back, with a volume restored from a backup."""
+    """Mark purged rows whose files reappeared with a restored volume, so that the next purge removes them."""
     with engine.begin() as connection:
         begin_purge_again(connection, export_ids)
 
@@ -168,7 +168,7 @@ def _remove(
 
 def _remove_one(connection: Connection, storage: Storage, row: RowMapping, actor: str) -> Purged:
     try:
-        # A piece may be on the disk and have no row, after an attempt that failed.
+        # After a failed attempt, a piece may be on the disk without a row.
         names = [piece_name(row["file_name"], piece) for piece in PIECES]
         sizes = storage.remove(row["code_commune"], [row["file_name"], *names])
     except OSError as error:

@@ -1,4 +1,4 @@
-"""Files that rest on what was taken back, or print what is not so any more: to be made again, and they say why."""
+"""Recalls files that rest on withdrawn data or print outdated data: they must be made again. Their labels state it."""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -18,7 +18,7 @@ from worker.work.models import About, WorkKind, subject_of
 from worker.work.queue import NewWork, add
 
 _AT_ONCE = 500
-"""Lists, or files, named in one statement."""
+"""Lists or files in one statement."""
 
 _NAMED = 3
 _FILES = (
@@ -33,26 +33,26 @@ _FILES = (
 
 
 class Withdrawal(NamedTuple):
-    """What was done to an import, to the calendar or to mouvements, by whom, and why if he says so."""
+    """A change of an import, of the calendar or of mouvements: its actor, and the reason if the actor gives one."""
 
     import_id: int | None
     action: Action
     because: str
-    """In French, as files say it: « l'import 12 (reu.csv) a été annulé »."""
+    """The French text for files: « l'import 12 (reu.csv) a été annulé »."""
     actor: str
     reason: str = ""
     account: str = ""
-    """The account that proves who acts."""
+    """The account that proves the identity of the actor."""
     code_commune: str = ""
-    """Whose calendar or mouvements they are, when they are those of one commune."""
+    """The commune of the calendar or mouvements, when there is only one."""
     spares_listes: bool = False
-    """Whether list files stay what they are: the day of an export is not theirs."""
+    """Whether list files are not recalled: they do not depend on the day of an export."""
     says_why: bool = False
-    """Whether what was done is the reason, so that none is asked: nobody is to wait for it before she is protected."""
+    """Whether the change is its own reason, so that the agent is not asked: a protection must not wait for one."""
 
 
 class Resting(NamedTuple):
-    """A file that an act would let be made again; `is_used`: deposited, or taken to be posted."""
+    """A file that a change would recall; `is_used`: deposited, published, or downloaded to be posted."""
 
     export_id: int
     label: str
@@ -60,24 +60,24 @@ class Resting(NamedTuple):
 
 
 def find_resting(connection: Connection, withdrawal: Withdrawal, listes: Iterable[tuple[str, str]]) -> list[Resting]:
-    """The files that `recall_files` would mark; nothing changes."""
+    """Return the files that `recall_files` would mark; no row changes."""
     return [Resting(row.id, row.label, _is_used(row)) for row in _find(connection, withdrawal, listes)]
 
 
 def recall_files(connection: Connection, withdrawal: Withdrawal, listes: Iterable[tuple[str, str]]) -> list[str]:
-    """Mark the files of these lists that rest on the import; their labels as they were.
+    """Mark the files of these lists that rest on the import; return their labels from before.
 
-    Those that are being made begin again. Runs in the transaction that changes the register, last.
+    Running files restart. Call it last in the transaction that changes the register.
 
     Raises:
-        RefusedError: one of them was deposited, or taken to be posted, and nobody says why; nothing was changed.
+        RefusedError: one of them was deposited, published or downloaded to be posted, and no reason is given.
     """
     found = list(_find(connection, withdrawal, listes, lambda of_listes: restart(connection, of_listes)))
     return _recall(connection, withdrawal, found)
 
 
 def recall_tableaux(connection: Connection, withdrawal: Withdrawal, export_ids: Iterable[int]) -> list[str]:
-    """Mark these tableaux, which the act has changed; their labels as they were. The act is put on record.
+    """Mark these tableaux, which the change affects, and record it in the trail; return their labels from before.
 
     Raises:
         RefusedError: as of `recall_files`.
@@ -96,7 +96,7 @@ def _recall(connection: Connection, withdrawal: Withdrawal, found: Sequence[Row[
     for row in found:
         communes[row.code_commune].append(row)
     said: Detail = withdrawal.because
-    if withdrawal.reason or withdrawal.import_id is not None:  # a reason, or a file that people named
+    if withdrawal.reason or withdrawal.import_id is not None:  # both may contain text that a person typed
         why = f"{withdrawal.because} : {withdrawal.reason}" if withdrawal.reason else withdrawal.because
         said = [Pseudonymised(WordKind.TEXTE, why)]
     only = next(iter(communes)) if len(communes) == 1 else withdrawal.code_commune
@@ -124,7 +124,7 @@ def _find(
     listes: Iterable[tuple[str, str]],
     before: Callable[[ColumnElement[bool]], object] = lambda _: None,
 ) -> Iterator[Row[Any]]:
-    """The files that rest on the import, of these lists, once what is to be done before to some of them is."""
+    """Yield the files of these lists that rest on the import; `before` is called with the condition of each batch."""
     query = _FILES.where(
         Export.status == ExportStatus.READY, Export.recall_id.is_(None), Export.rests_on.is_not(None)
     ).order_by(Export.id)
@@ -140,9 +140,9 @@ def _find(
 
 
 def _is_used(row: Row[Any]) -> bool:
-    """Whether it was deposited and not rejected, or is a tableau that was published, or taken and could be posted.
+    """Whether the file was deposited and not rejected, or is a tableau that was published, or fit and downloaded.
 
-    Not everybody tells the module that a tableau hangs on the wall.
+    Not every agent declares that a tableau is posted.
     """
     if row.published_on or (row.deposited_on and row.verdict != Verdict.REJETE):
         return True

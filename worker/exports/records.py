@@ -1,21 +1,21 @@
-"""The record of a file: the states of its row, and every change from one to another, each by one function here.
+"""The record of a file: the states of its row, with one function of this module for each transition.
 
     from       by                                          to
     (nothing)  add_exports                                 QUEUED
     QUEUED     claim_file                                  RUNNING
     RUNNING    mark_ready                                  READY
     RUNNING    mark_failed                                 FAILED
-    RUNNING    release: something is away or full          QUEUED
+    RUNNING    release: a service is away or full          QUEUED
     RUNNING    give_up: it has killed its workers          FAILED
-    RUNNING    restart: what it reads was taken back       QUEUED
+    RUNNING    restart: its data were withdrawn            QUEUED
     both       cancel                                      CANCELLED
 
 A work of kind `liste` or `tableau` (worker/work) lets a worker make the file. The transaction that finishes the last
 file of a request also sets `completed_at` of the request, and adds the works of its events and messages.
 
-Only the worker that holds the work changes the row: a worker that was frozen finds the work in other hands, and
-publishes nothing. Each transaction locks the work first, then the row. What happens to the file afterwards (downloaded,
-verified, purged, recalled) is written on the row, and changes no state.
+Only the worker that holds the work changes the row. A worker that was frozen finds that another one holds the work, and
+publishes nothing. Each transaction locks the work first, then the row. What happens to the file afterwards (download,
+verification, purge, recall) is recorded on the row, and changes no state.
 """
 
 from collections.abc import Iterable, Sequence
@@ -60,7 +60,7 @@ from worker.work.models import FILES, About, Work, WorkKind, subject_of
 from worker.work.queue import Claim, NewWork, add
 
 FEW = 5_000
-"""A file of so many electors is made before anybody could see how far it is."""
+"""A file of so few electors is made before an agent could see its progress."""
 
 CANCELLED_CODE = "annule"
 GIVEN_UP_CODE = "arrets_repetes"
@@ -72,26 +72,26 @@ _RESTART_LOCK = 0x7265737461727401  # « restart »
 log = structlog.get_logger()
 
 
-# A row comes, and waits.
+# Creation.
 
 
 PROVISOIRE = "{}, provisoire"
-"""The label of a tableau whose date is to come."""
+"""The label of a tableau whose day is in the future."""
 
 
 @dataclass(frozen=True)
 class PlannedFile:
-    """One row to be: which file of the request, how it is called, its columns."""
+    """A row to insert: its part of the request, the naming of the file, its columns."""
 
     part: str
     naming: Naming
     columns: dict[str, Any] = field(default_factory=dict)
     final_on: date | None = None
-    """The civil day on which a tableau is final: asked for earlier, the file is provisional, and stays so."""
+    """The civil day on which a tableau is final: if requested earlier, the file is provisional for good."""
 
 
 def add_exports(session: Session, request: Request, files: Sequence[PlannedFile]) -> list[Export]:
-    """Add the rows of the files of a new request, each with a name that no other file has.
+    """Insert the rows of the files of a new request, each with a unique file name.
 
     Each has a work; the caller sends its message.
     """
@@ -120,11 +120,11 @@ def add_exports(session: Session, request: Request, files: Sequence[PlannedFile]
     return exports
 
 
-# A worker makes it.
+# Claim and progress.
 
 
 def claim_file(connection: Connection, message: Doorbell, owner: str, *, lease_seconds: float) -> Claim | None:
-    """Claim the first due file of the queue of a message, or that of the message; None when there is none."""
+    """Claim the first due file of the queue of a message, or that of the message; return None without any."""
     _wait_for_restart(connection)
     kind, lane = WorkKind(message.kind), int(message.is_bulk)
     claim = queue.claim_enqueued(connection, kind, message.row_id, owner, lease_seconds=lease_seconds, lane=lane)
@@ -139,13 +139,13 @@ def claim_file(connection: Connection, message: Doorbell, owner: str, *, lease_s
 
 
 def _wait_for_restart(connection: Connection) -> None:
-    """Begin and end no file while a transaction restarts files that read what it changes."""
+    """Wait for the end of a transaction that restarts files; a later one waits for this transaction."""
     if connection.dialect.name == "postgresql":
         connection.execute(select(func.pg_advisory_xact_lock_shared(_RESTART_LOCK)))
 
 
 def renew(engine: Engine, claim: Claim, lease_seconds: float, written: int) -> bool:
-    """Begin the lease anew and write down the progress; False when another worker has the work."""
+    """Renew the lease and record the progress; return False when another worker holds the work."""
     with engine.begin() as connection:
         if not queue.renew(connection, [claim], lease_seconds=lease_seconds):
             return False
@@ -154,10 +154,10 @@ def renew(engine: Engine, claim: Claim, lease_seconds: float, written: int) -> b
 
 
 def announce(engine: Engine, claim: Claim, *, electeurs: int) -> None:
-    """Write how many electors the file will hold, and let progress be published where it was asked for; not of few.
+    """Record the number of electors of a larger file, and publish its progress if the request asks for it.
 
     Raises:
-        LeaseLostError: another worker has the work.
+        LeaseLostError: another worker holds the work.
     """
     if electeurs <= FEW:
         return
@@ -170,14 +170,14 @@ def announce(engine: Engine, claim: Claim, *, electeurs: int) -> None:
             add(connection, [NewWork(WorkKind.PROGRESS, subject_of(About.REQUEST, wanting))])
 
 
-# How that ends: each by one transaction that only the owner can make.
+# The end of an attempt: one transaction, which only the owner of the work can make.
 
 
 def mark_ready(engine: Engine, claim: Claim, made: Made, files: Iterable[PendingFile]) -> None:
-    """Give the files their names and record them, together: the work is locked for its owner meanwhile.
+    """Rename the files to their final names and record them, in a transaction that locks the work.
 
     Raises:
-        LeaseLostError: another worker has the work; nothing was published.
+        LeaseLostError: another worker holds the work; no file was published.
     """
     export_id = claim.subject_id
     with engine.begin() as connection:
@@ -206,7 +206,7 @@ def mark_ready(engine: Engine, claim: Claim, made: Made, files: Iterable[Pending
 
 
 def add_piece(connection: Connection, export_id: int, piece: Piece, stored: StoredFile) -> None:
-    """Record a file that stands beside that of an export."""
+    """Record a file that accompanies the file of an export."""
     known = {"file_name": stored.name, "size": stored.size, "sha256": stored.sha256}
     connection.execute(insert(ExportPiece).values(export_id=export_id, kind=piece.value, **known))
 
@@ -215,14 +215,14 @@ def mark_failed(engine: Engine, claim: Claim, error: PrefectureError) -> None:
     """Set the status failed, with the reason that clerks read.
 
     Raises:
-        LeaseLostError: another worker has the work.
+        LeaseLostError: another worker holds the work.
     """
     with engine.begin() as connection:
         _fail(connection, claim, error_code=error.code, error_message=str(error))
 
 
 def give_up(connection: Connection, claim: Claim, starts: int) -> None:
-    """Set the status failed after so many starts of which none came to an end; a known reason stays."""
+    """Set the status failed after so many unfinished starts; an error that the row already has stays."""
     said = f"La production s'est arrêtée {starts} fois avant la fin : prévenez l'exploitant."
     code = case((Export.error_code != "", Export.error_code), else_=GIVEN_UP_CODE)
     message = case((Export.error_message != "", Export.error_message), else_=said)
@@ -237,10 +237,10 @@ def _fail(connection: Connection, claim: Claim, **values: Any) -> None:  # noqa:
 
 
 def release(engine: Engine, export: Export, claim: Claim, error: PrefectureError, *, counts: bool) -> None:
-    """Give the work back to wait for a better time; `counts`: this start is one of the few it has.
+    """Release the work: it is due again after a wait. With `counts`, this start counts towards the limit of starts.
 
     Raises:
-        LeaseLostError: another worker has the work.
+        LeaseLostError: another worker holds the work.
     """
     wait = wait_seconds(_tries_before(export, claim, error), error)
     is_new = export.error_code != error.code
@@ -251,21 +251,21 @@ def release(engine: Engine, export: Export, claim: Claim, error: PrefectureError
 
 
 def is_overdue(export: Export, claim: Claim, error: PrefectureError, retry_seconds: float) -> bool:
-    """Whether the file has waited long enough for what is away; its time in the queue does not count."""
+    """Whether the waits for this error have reached `retry_seconds`; the time in the queue does not count."""
     return sum(wait_seconds(tried, error) for tried in range(_tries_before(export, claim, error))) >= retry_seconds
 
 
 def _tries_before(export: Export, claim: Claim, error: PrefectureError) -> int:
-    """How many starts there were, or how many waits in a row for what is away; after another error, they begin anew."""
+    """Return the earlier starts, or for a TransientError the consecutive waits for the same error."""
     if not isinstance(error, TransientError):
         return claim.starts - 1
     return claim.waits if export.error_code == error.code else 0
 
 
 def wait_seconds(tries: int, error: PrefectureError) -> float:
-    """Until the next start, after so many that met this.
+    """Return the seconds until the next start, after so many tries that met this error.
 
-    A database that answers again is asked again at once, the first time.
+    After the first loss of the database the start is repeated at once.
     """
     if isinstance(error, DatabaseAwayError):
         tries -= 1
@@ -281,10 +281,10 @@ def _end(connection: Connection, claim: Claim, **values: Any) -> int:  # noqa: A
 
 
 def settle(connection: Connection, request_ids: Iterable[int]) -> int:
-    """Complete the requests whose files have all ended, and add the works of their end; how many they were.
+    """Complete the requests whose files have all ended, and add the works of their end; return how many.
 
-    To be called after the files' rows were written, in the same transaction: of two workers that end the last two files
-    at the same time, the second waits here for the first, and sees what it has written.
+    Call it after the rows of the files are written, in the same transaction: of two workers that end the last two files
+    at the same time, the second waits here for the first, and sees its rows.
     """
     lock, settled = _settle_statements()
     mine = {"mine": sorted(set(request_ids))}
@@ -295,7 +295,7 @@ def settle(connection: Connection, request_ids: Iterable[int]) -> int:
 
 
 def add_works_of_end(connection: Connection, completed: Sequence[Row[int, bool, int]]) -> None:
-    """Add the works of requests that are complete: the event of each file, that of the end, and the messages.
+    """Add the works of completed requests: the event of each file, the event of the end, and the messages.
 
     `completed`: id, is_bulk and turn of each request.
     """
@@ -323,12 +323,12 @@ def _settle_statements() -> tuple[Select[int], ReturningUpdate[int, bool, int]]:
 
 
 def cancelled_by(name: str) -> str:
-    """The reason of who cancels, as a clerk reads it."""
+    """Return the reason of a cancellation by this person, in French."""
     return f"Annulé par {name}."
 
 
 def cancel(connection: Connection, export_ids: Sequence[int], reason: str) -> int:
-    """Cancel those of the rows that wait or are worked on, with the reason that a clerk reads; how many they were.
+    """Cancel the unfinished rows among these, with the reason for clerks; return how many.
 
     A worker that makes one of them loses its lease.
     """
@@ -353,9 +353,9 @@ def cancel(connection: Connection, export_ids: Sequence[int], reason: str) -> in
 
 
 def restart(connection: Connection, condition: ColumnElement[bool]) -> int:
-    """Queue the files again that are being made, since what they read was taken back; how many they were.
+    """Queue running files again because the data that they read changed; return how many.
 
-    No worker begins or ends one before the transaction is over: it then reads the register that the transaction leaves.
+    No worker begins or ends one of them before the commit: it then reads the register that the transaction leaves.
     """
     if connection.dialect.name == "postgresql":
         connection.execute(select(func.pg_advisory_xact_lock(_RESTART_LOCK)))
@@ -366,55 +366,55 @@ def restart(connection: Connection, condition: ColumnElement[bool]) -> int:
 
 
 def count_unfinished(connection: Connection) -> int:
-    """Files that are being made or could be; those that wait for a better time do not count."""
+    """Return the number of files that are running or due; those that wait for a later time are not counted."""
     is_due = or_(Work.due_at.is_(None), Work.due_at <= utc_now())
     unfinished = select(func.count()).select_from(Work).where(Work.kind.in_(FILES), queue.is_open(), is_due)
     return connection.execute(unfinished).scalar_one()
 
 
-# What happens to the file afterwards.
+# After the end.
 
 
 def mark_downloaded(connection: Connection, export_id: int, *, at: datetime, by: str) -> None:
-    """Somebody has taken it; what is said late takes the place of no later download."""
+    """Record the download, unless a later one is recorded."""
     is_latest = or_(Export.downloaded_at.is_(None), Export.downloaded_at <= at)
     values = {"downloaded_at": at, "downloaded_by": by}
     connection.execute(update(Export).where(Export.id == export_id, is_latest).values(values))
 
 
 def mark_verified(connection: Connection, export_ids: Sequence[int]) -> None:
-    """Its files were found as they were made."""
+    """Record that the files were found intact."""
     connection.execute(update(Export).where(Export.id.in_(export_ids)).values(verified_at=utc_now()))
 
 
 RECALLED = ", à refaire"
-"""The end of the label of a file that rests on what was taken back."""
+"""The end of the label of a recalled file."""
 
 
 def mark_recalled(connection: Connection, export_ids: Sequence[int], recall_id: int) -> None:
-    """They rest on what was taken back, and are to be made again: for good, whatever is imported next."""
+    """Mark files as recalled; no later import removes the mark."""
     values = {"recall_id": recall_id, "label": Export.label + RECALLED}
     connection.execute(update(Export).where(Export.id.in_(export_ids)).values(values))
 
 
 _PIECES_SIZE = select(func.sum(ExportPiece.size)).where(ExportPiece.export_id == Export.id).scalar_subquery()
 FILES_SIZE = func.coalesce(Export.size, 0) + func.coalesce(_PIECES_SIZE, 0)
-"""Bytes of the file of an export and of what stands beside it."""
+"""Bytes of the file of an export and of its pieces."""
 
 IS_ABANDONED = and_(Export.status.in_((ExportStatus.FAILED, ExportStatus.CANCELLED)), Export.purged_at.is_(None))
-"""It came to nothing: a file that bears its name is what a start left which lost the database before the record."""
+"""Failed or cancelled, not purged. A file with its name is left by a start that lost the database before the record."""
 
 ABANDONED_SECONDS = 3600
-"""How long after its end such a file is left alone."""
+"""Seconds after the end of the row during which such a file is kept."""
 
 
 def is_old(seconds: float) -> ColumnElement[bool]:
-    """Whether the file ended more than so many seconds ago, and is still there."""
+    """Return the condition that the file ended more than so many seconds ago and is not purged."""
     return and_(Export.finished_at < utc_now(-seconds), ~IS_UNFINISHED, Export.purged_at.is_(None))
 
 
 def begin_purge(connection: Connection, seconds: float, limit: int) -> list[int]:
-    """Mark rows whose files are old and whose request was notified: these files are offered no more."""
+    """Mark rows whose files are old and whose request is notified: the screen no longer offers these files."""
     due = (
         select(Export.id)
         .join(Request, Request.id == Export.request_id)
@@ -429,18 +429,18 @@ def begin_purge(connection: Connection, seconds: float, limit: int) -> list[int]
 
 
 def begin_purge_now(connection: Connection, export_ids: Sequence[int]) -> None:
-    """Mark rows whatever their age and whoever was told, for what their files hold is to be forgotten."""
+    """Mark rows whatever their age and notifications, because the contents of their files must be forgotten."""
     ended = and_(Export.id.in_(export_ids), ~IS_UNFINISHED)
     values = {"purged_at": func.coalesce(Export.purged_at, utc_now()), "is_being_purged": True}
     connection.execute(update(Export).where(ended).values(values))
 
 
 def begin_purge_again(connection: Connection, export_ids: Sequence[int]) -> None:
-    """Mark purged rows whose files came back, with a volume restored from a backup."""
+    """Mark purged rows whose files reappeared with a restored volume."""
     came_back = and_(Export.id.in_(export_ids), Export.purged_at.is_not(None), ~IS_UNFINISHED)
     connection.execute(update(Export).where(came_back).values(is_being_purged=True))
 
 
 def mark_purged(connection: Connection, export_id: int) -> None:
-    """Its files are gone."""
+    """Record that the files of a row are removed."""
     connection.execute(update(Export).where(Export.id == export_id).values(is_being_purged=False))

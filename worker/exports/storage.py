@@ -1,7 +1,7 @@
-"""Files of the exports volume: written under a hidden name, shown whole or not at all.
+"""Files of the exports volume: written under a hidden name, then renamed, so that readers see whole files only.
 
-A file appears by one rename after its bytes are on the disk (fsync), so that no reader ever sees a part of it, even
-after a power cut. Directories are 2750 and files 0640: the group of the screen reads, others do not.
+The rename follows the fsync of all bytes, so that no reader ever sees a part of a file, even after a power cut.
+Directories are 2750 and files 0640: the group of the screen reads, other users do not.
 """
 
 import errno
@@ -41,11 +41,11 @@ _NAME = re.compile(rf"[^./\x00-\x1f\x7f][^/\x00-\x1f\x7f]*\.(?:{'|'.join(_EXTENS
 
 
 class ForeignNameError(OSError):
-    """A row has a file name that the worker never writes: it may lead to a foreign file."""
+    """A row has a file name that the worker never writes: the path may lead to a foreign file."""
 
 
 class Volume(Base):
-    """A volume of this installation: what the file in it must bear for it to be the right one."""
+    """A volume of this installation, and the token that the file at its root must contain."""
 
     __tablename__ = "volume"
 
@@ -56,7 +56,7 @@ class Volume(Base):
 
 @dataclass(frozen=True)
 class StoredFile:
-    """What was written: size in bytes and SHA-256, counted while writing."""
+    """A written file: size in bytes and SHA-256, computed while writing."""
 
     name: str
     size: int
@@ -65,11 +65,11 @@ class StoredFile:
 
 @dataclass(frozen=True)
 class Made:
-    """What is recorded of a file that was made."""
+    """The values to record of a file that was made."""
 
     file: StoredFile
     pieces: Mapping[Piece, StoredFile]
-    """What stands beside it."""
+    """The files that accompany it."""
     electeurs: int
     mineurs: int
     bloquantes: int
@@ -79,16 +79,16 @@ class Made:
     """Of a tableau: mouvements whose date or motif is missing."""
     pages: int | None = None
     differences: dict[str, Any] | None = None
-    """Of a list file, with the one deposited before it."""
+    """Of a list file, compared with the one deposited before it."""
     rests_on: Sequence[dict[str, Any]] = ()
     """The imports that it rests on."""
     reconciliation: dict[str, Any] | None = None
-    """Of a list file, of which register it is; of a tableau, how it agrees with the list of the day."""
+    """Of a list file, the version of the register; of a tableau, the comparison with the list of the day."""
 
 
 EXPORTS = "exports"
 SENTINEL = ".prefecture"
-"""The file at the root of a volume that says whose it is."""
+"""The file at the root of a volume that names its installation."""
 
 _ABSENT = "Volume des exports absent, ou un autre à sa place : prévenez l'exploitant."
 
@@ -100,15 +100,14 @@ _LAST_FILES = (
     .order_by(Export.id.desc())
     .limit(20)
 )
-"""Of an installation that was there before volumes bore a mark; a long past is not read through."""
+"""Of an installation older than the marks of volumes; only the last files are looked for."""
 
 
 class Sentinel:
-    """Tells a volume of this installation from another directory that stands where it should be.
+    """Distinguishes a volume of this installation from any other directory at its path.
 
-    A file in it bears the token of the table `volume`. A volume that the record never saw marked gets it with its first
-    file, if it has one of the last that the record knows, or the record knows none; from then on one without it is not
-    the volume.
+    A file in it has the token of the table `volume`. A volume that was never marked is marked with its first file, if
+    it has one of the last recorded files or no file is recorded. Afterwards a directory without the token is refused.
     """
 
     def __init__(self, engine: Engine, name: str) -> None:
@@ -117,7 +116,7 @@ class Sentinel:
         self._token: str | None = None
 
     def require(self, root: Path, *, may_mark: bool = True) -> None:
-        """Refuse another directory than the volume.
+        """Check that the directory is the volume.
 
         Raises:
             VolumeAbsentError: it is empty, or another installation's.
@@ -141,16 +140,16 @@ class Sentinel:
         self._token = row.token
 
     def require_same(self, root: Path) -> None:
-        """Refuse another directory than the one that `require` took, without asking the database.
+        """Check that the directory is the one that `require` accepted, without a query.
 
         Raises:
-            VolumeAbsentError: it was taken away meanwhile.
+            VolumeAbsentError: the volume was removed meanwhile.
         """
         if _read_token(root) != self._token:
             raise VolumeAbsentError(_ABSENT)
 
     def mark(self, root: Path) -> None:
-        """Make a directory the volume of this installation."""
+        """Mark a directory as the volume of this installation."""
         with self._engine.begin() as connection:
             marked = update(Volume).where(Volume.name == self._name).values(marked_at=utc_now())
             token = connection.scalars(marked.returning(Volume.token)).one()
@@ -182,9 +181,9 @@ def _write_token(root: Path, token: str) -> None:
 
 
 class PendingFile:
-    """A file being written under a hidden temporary name. Leaving the block without `publish` removes it.
+    """A file that is written under a hidden temporary name. Leaving the block without `publish` removes it.
 
-    `require_volume` raises where the volume is another one now.
+    `require_volume` raises when another volume is at the path now.
     """
 
     def __init__(
@@ -197,7 +196,7 @@ class PendingFile:
         self._size = 0
 
     def __enter__(self) -> Self:
-        """Create the temporary file, exclusively, and remove what a dead owner of the same row left."""
+        """Create the temporary file, exclusively, and remove the temporary files that dead owners of the row left."""
         first = f".{self.path.name}."
         with os.scandir(self.path.parent) as entries:
             left = [it.name for it in entries if it.name.startswith(first) and it.name.endswith(".part")]
@@ -214,14 +213,14 @@ class PendingFile:
         self._file.write(data)
 
     def finish(self) -> StoredFile:
-        """Put every byte on the disk; the file still has its hidden name."""
+        """Write every byte to the disk; the file still has its hidden name."""
         self._file.flush()
         os.fsync(self._file.fileno())
         self._file.close()
         return StoredFile(self.path.name, self._size, self._hash.hexdigest())
 
     def __exit__(self, *_exception: object) -> None:
-        """Leave nothing behind, even where closing fails because the last bytes have no room."""
+        """Remove the temporary file, even if closing fails because the disk is full."""
         try:
             self._file.close()
         finally:
@@ -229,10 +228,10 @@ class PendingFile:
 
 
 def publish(files: Iterable[PendingFile]) -> None:
-    """Give finished files their names, for good.
+    """Rename finished files to their final names, durably.
 
     Raises:
-        VolumeAbsentError: the volume was taken away meanwhile.
+        VolumeAbsentError: the volume was removed meanwhile.
     """
     directories = set()
     for file in files:
@@ -244,22 +243,22 @@ def publish(files: Iterable[PendingFile]) -> None:
 
 
 class Storage:
-    """The exports volume: one directory per commune. With a sentinel, another directory is not taken for it."""
+    """The exports volume: one directory per commune. A sentinel detects another directory at its path."""
 
     def __init__(self, root: Path, sentinel: Sentinel | None = None) -> None:
         self.root = root
         self._sentinel = sentinel
 
     def require_own(self, *, may_mark: bool = True) -> None:
-        """Refuse another directory than the volume of this installation, as Sentinel.require does."""
+        """Check that the directory is the volume of this installation, as Sentinel.require does."""
         if self._sentinel:
             self._sentinel.require(self.root, may_mark=may_mark)
 
     def path(self, code_commune: str, name: str) -> Path:
-        """Where a file of the record is; the name comes from a row, never from a message, and is checked all the same.
+        """Return the path of a recorded file. The name is checked, although it comes from a row and not from a message.
 
         Raises:
-            ForeignNameError: it leads elsewhere, is hidden, or has no extension that we write.
+            ForeignNameError: the name leads elsewhere, is hidden, or has an extension that we never write.
         """
         if not _NAME.fullmatch(name):
             raise ForeignNameError(errno.EINVAL, "not the name of a file of ours")
@@ -267,11 +266,11 @@ class Storage:
 
     @contextmanager
     def pending(self, code_commune: str, name: str, owner: str) -> Iterator[PendingFile]:
-        """Write a file of a commune.
+        """Yield a file of a commune to write.
 
         Raises:
-            VolumeAbsentError: another directory stands where the volume should be.
-            TransientError: no room, no right to write, no answer; nothing is left behind.
+            VolumeAbsentError: another directory is at the path of the volume.
+            TransientError: no room, no right to write, no answer; the temporary file is removed.
         """
         self.require_own()
         with translate_disk_errors():
@@ -284,7 +283,7 @@ class Storage:
             self._sentinel.require_same(self.root)
 
     def require_room(self, size: int) -> None:
-        """Refuse to begin a file that would not fit.
+        """Check that a file of this size fits.
 
         Raises:
             DiskFullError: fewer than `size` bytes are free.
@@ -298,9 +297,9 @@ class Storage:
             )
 
     def sweep_temporaries(self, older_than: float) -> int:
-        """Remove hidden files that no worker writes any more, `older_than` seconds after their last byte.
+        """Remove hidden files whose last byte is older than `older_than` seconds; return how many.
 
-        Of a mark too, where a process died while it marked the volume: that one stands beside the communes.
+        No worker writes them any more. A process that died while it marked the volume leaves one at the root.
         """
         limit = time.time() - older_than
         hidden = chain(self.root.glob("*/.*.part"), self.root.glob(f"{SENTINEL}.*.part"))
@@ -310,18 +309,18 @@ class Storage:
         return len(stale)
 
     def require_mounted(self) -> None:
-        """Refuse to take a volume that is not there for one whose files are gone.
+        """Check that the volume is present, because files on an absent volume would seem to be gone.
 
         Raises:
-            TransientError: no commune has a directory on it; they are made with the first file, and never removed; or
-                it is another installation's.
+            TransientError: it has no directory of a commune, which the first file creates for good; or it is another
+                installation's.
         """
         if not any(path.is_dir() for path in self.root.glob("[0-9]*")):
             raise TransientError(f"Volume des exports vide ou absent ({self.root}) : est-il monté ?")
         self.require_own(may_mark=False)
 
     def remove(self, code_commune: str, names: Iterable[str]) -> list[int]:
-        """Remove files of a commune, for good even after a power cut; the sizes of those that were there.
+        """Remove files of a commune, durably even after a power cut; return the sizes of those that existed.
 
         Raises:
             OSError: the system refuses.
@@ -343,7 +342,7 @@ class Storage:
 
 @contextmanager
 def translate_disk_errors() -> Iterator[None]:
-    """Turn what the volume answers into what is concluded from it (worker/error_policy.py); a bug stays as it is."""
+    """Translate an OSError of the volume as its policy says (worker/error_policy.py); a bug is raised as it is."""
     try:
         yield
     except OSError as error:

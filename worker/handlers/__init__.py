@@ -1,1 +1,1 @@
-"""Use cases, one a file: each reads like the sentence that describes it."""
+"""The use cases, one in each file. Each reads like the sentence that describes it."""

@@ -1,7 +1,7 @@
-"""Forgetting: erases a commune or an elector from the register, the texts and the files; masks the name of an agent.
+"""Erases a commune or an elector from the register, the texts and the files; masks the name of an agent.
 
-An elector must be on no list any more. The result names what the law keeps and what expires later. The trail has a line
-before and after, which name no elector. Running it again finishes what was interrupted.
+An elector must no longer be on any list. The result names the data that the law keeps and those that expire later. The
+trail has a line before and after, without the name of the elector. A second run completes an interrupted one.
 """
 
 import json
@@ -87,10 +87,10 @@ _BUSY = (
 
 @dataclass
 class Forgotten:
-    """The numbers of what was erased or masked, and what stays, in French."""
+    """The numbers of erased or masked rows and files, and the data that stay, in French."""
 
     electeurs: int = 0
-    """Of every version of the lists."""
+    """In every version of the lists."""
     mouvements: int = 0
     texts: int = 0
     files: int = 0
@@ -101,11 +101,11 @@ class Forgotten:
     """Finds the forgotten names in texts."""
 
     def is_about(self, said: str) -> bool:
-        """Whether a text outside of the database is to be erased too."""
+        """Whether a text outside the database must be erased too."""
         return self.named is not None and self.named.is_in(said)
 
     def describe(self) -> str:
-        """The numbers in French, for the trail and the operator."""
+        """Return the numbers in French, for the trail and the operator."""
         counts = {
             "lignes d'électeur": self.electeurs,
             "mouvements": self.mouvements,
@@ -124,7 +124,7 @@ class NameSearch:
         self._words = {words for name in names if (words := _words(name))}
 
     def is_in(self, said: str) -> bool:
-        """Whether a text has one of the names; it may be another person's, whose text is then masked too."""
+        """Return whether a text has one of the names. A homonym's text is masked too."""
         folded = f" {_words(said)} "
         return any(f" {words} " in folded for words in self._words)
 
@@ -321,7 +321,7 @@ def _is(row: Any, who: Protege) -> bool:  # noqa: ANN401 — a row of one of fou
 def _remove_rows(
     connection: Connection, table: type[Electeur | MouvementRegistre], condition: ColumnElement[bool]
 ) -> int:
-    """Delete in batches: SQLite has one writer at a time."""
+    """Delete in batches, because SQLite has one writer at a time."""
     removed = 0
     while True:
         some = select(table.id).where(condition).limit(BATCH)
@@ -333,7 +333,7 @@ def _remove_rows(
 
 
 _COUNTED = {"code_commune", "liste", "code_bureau"}
-"""Columns of an elector that are kept in former versions, because tableaux count from them."""
+"""Columns of an elector that former versions keep, because tableaux count from them."""
 
 
 def _mask_electeurs(connection: Connection, electeurs: Iterable[Any], number: int) -> None:
@@ -346,7 +346,7 @@ def _mask_electeurs(connection: Connection, electeurs: Iterable[Any], number: in
 
 
 def _mask(row: Any, number: int) -> dict[str, str]:  # noqa: ANN401 — of an elector or a mouvement
-    """Return the values in place of a name. All rows of one person get the same number: they stay one elector."""
+    """Return the values that replace a name. All rows of one person get one number, so that they stay one elector."""
     born = _year_of(row.date_naissance)
     return {"nom_naissance": FORGOTTEN, "prenoms": f"N° {number}", "date_naissance": born}
 
@@ -387,7 +387,7 @@ def _is_elsewhere(connection: Connection, scope: ForgetScope, who: Protege) -> b
 
 
 def _texts(code_commune: str) -> Iterator[tuple[Any, Sequence[Any], Sequence[Any], ColumnElement[bool]]]:
-    """Yield table, key, columns and condition for each place where people type texts."""
+    """Yield table, key, columns and condition of each text that people type."""
     exports = select(Export.id).where(Export.code_commune == code_commune)
     imports = select(ImportListe.import_id).where(ImportListe.code_commune == code_commune)
     yield Depot, [Depot.export_id], [Depot.remarque, Depot.answer], Depot.export_id.in_(exports)
@@ -467,7 +467,7 @@ def _forget_people(connection: Connection, scope: ForgetScope) -> int:
 
 
 def _drop_arrivals(connection: Connection, code_commune: str) -> None:
-    """Discard the exports that wait for a confirmation: they may name the elector, and can be deposited again."""
+    """Drop the exports that wait for a confirmation: they may name the elector, and can be deposited again."""
     waiting = select(Preview.request_id).where(Preview.code_commune == code_commune, ~IS_ENDED)
     for request_id in connection.scalars(waiting).all():
         drop(connection, request_id)
@@ -508,7 +508,7 @@ def _find_tableaux(
 ) -> set[int]:
     """Return the tableaux that may print the elector, because their pages cannot be searched.
 
-    They rest on an import that brought a mouvement of the elector, or during which the elector came of age.
+    They rest on an import with a mouvement of the elector, or on one during whose version the elector came of age.
     """
     imports = {it.import_id for it in mouvements}
     imports |= {it.version for it in electeurs if _came_of_age(it.date_naissance)}
@@ -534,7 +534,7 @@ def _came_of_age(date_naissance: str) -> bool:
 
 
 def _remove_naming(scope: ForgetScope, known: Iterable[Protege], tableaux: set[int]) -> int:
-    """Delete the files that name the elector, with the files beside them."""
+    """Delete the files that name the elector, with their pieces."""
     files = _list_files(scope)
     if not files:
         return 0
@@ -565,7 +565,7 @@ _Spelling = tuple[bytes, bytes, tuple[bytes, ...]]
 
 
 def _spellings(who: Protege) -> Iterator[_Spelling]:
-    """Yield the name, the first names and, if it is whole, the date of birth in the ways that files write them."""
+    """Yield the name, the first names and, if it is complete, the date of birth in each spelling of the files."""
     year, month, day = (*who.date_naissance.split("-"), "", "")[:3]
     born = (f"{day}/{month}/{year}", who.date_naissance) if {month, day}.isdisjoint({"", "00"}) else ()
     for spell in (str, str.upper, base_letters):
@@ -573,7 +573,7 @@ def _spellings(who: Protege) -> Iterator[_Spelling]:
 
 
 def _names(path: Path, spellings: Sequence[_Spelling]) -> bool:
-    """Whether a CSV, an XML or a JSON has all that is known of the elector in one place."""
+    """Return whether a CSV, an XML or a JSON has the names and the date of birth of the elector in one place."""
     if not path.stat().st_size:
         return False
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as whole:
@@ -612,7 +612,7 @@ _NOBODY: Mapping[type[Any], Mapping[str, Any]] = {
     Recipient: {"id": "", "code_commune": "", "channel": "", "address": ""},
     Work: {"kind": "", "subject": ""},
 }
-"""A row of each table that may be empty, to be analysed: PostgreSQL keeps the statistics of an empty table."""
+"""A row for each table that may be empty: PostgreSQL keeps the statistics of an empty table unless it has a row."""
 
 _SEARCHED: tuple[type[Any], ...] = (
     *(Electeur, MouvementRegistre, Homonym, Protection, Depot, Recall, Request, Preview, Import, ImportListe),
@@ -621,7 +621,7 @@ _SEARCHED: tuple[type[Any], ...] = (
 
 
 def _leave_no_copy(engine: Engine) -> None:
-    """Renew the statistics of PostgreSQL, which hold values, and the free pages and the journal of SQLite.
+    """Replace the statistics of PostgreSQL, which hold values; clear the free pages and the journal of SQLite.
 
     VACUUM removes PostgreSQL's dead rows; the operator runs it (docs/operations.md).
     """

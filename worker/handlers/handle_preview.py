@@ -51,10 +51,10 @@ from worker.work.queue import Claim, claim_enqueued, finish, hold
 from worker.work.queue import release as release_work
 
 LONGEST_STEP_SECONDS = 25 * 60.0
-"""The longest time without progress: two exports of a département are compared in some minutes."""
+"""The longest time without progress: the comparison of two exports of a département takes some minutes."""
 
 MOST_NAMED = 20
-"""Files that a correction names."""
+"""Files that the preview of a correction names."""
 
 _CHANGED = "Le registre ou ses fichiers ont changé depuis que cela vous a été montré ; regardez de nouveau"
 
@@ -62,10 +62,10 @@ log = structlog.get_logger()
 
 
 def handle_preview(preview_id: int, services: Services) -> None:
-    """Process the row of a preview; a copy of the message finds its work held or done, and does nothing.
+    """Process the row of a preview; for a copy of the message the work is held or done, and nothing happens.
 
     Raises:
-        Exception: the database is away, or this process lacks resources; the message must be delivered again.
+        Exception: the database is away, or this process lacks resources; the broker must deliver the message again.
     """
     with services.engine.begin() as connection:
         seconds = services.lease_seconds
@@ -200,7 +200,7 @@ def _intake(preview: Preview) -> Intake:
 
 
 def _describe(found: ImportPreview) -> dict[str, Any]:
-    """The findings that a clerk reads before confirming; no elector is named."""
+    """Return the findings that a clerk reads before confirming; no elector is named."""
     summary, comparison = found.summary, found.summary.comparison
     changes = ("listes", "inscriptions", "radiations", "changements", "others", "homonyms", "spellings", "doubts")
     counts = ("lines_read", "lines_kept", "lines_rejected", "values_cleaned", "bureaux", "bureaux_changed")
@@ -221,7 +221,7 @@ def _describe(found: ImportPreview) -> dict[str, Any]:
 
 
 def _erase_ended(claim: Claim, services: Services) -> None:
-    """Delete the file of an ended row, and finish the work. A file that cannot be deleted is tried again."""
+    """Delete the file of an ended row, and finish the work. If the deletion fails, it is retried later."""
     with services.engine.begin() as connection:
         preview = read_preview(connection, claim.subject_id)
         if preview is None or not PreviewStatus(preview.status).is_terminal:
@@ -245,7 +245,7 @@ _Change = UndoSummary | Redating
 
 
 class _ShownError(Exception):
-    """Rolls back the transaction of a preview and carries what it found."""
+    """Rolls back the transaction of a preview and carries its findings."""
 
     def __init__(self, found: dict[str, Any], register_state: str) -> None:
         super().__init__()
@@ -254,7 +254,7 @@ class _ShownError(Exception):
 
 
 def _correct(preview: Preview, claim: Claim, services: Services) -> None:
-    """Undo or redate the import in a transaction: roll it back for a preview, commit it after the confirmation."""
+    """Undo or redate the import in a transaction, which a preview rolls back and a confirmation commits."""
     is_wanted = preview.status == PreviewStatus.IMPORTING
     by = Actor(preview.terms["by"], preview.terms["account"]) if is_wanted else Actor(preview.requested_by)
     import_id = preview.import_id or 0
@@ -292,7 +292,7 @@ def _recall_shown(connection: Connection, withdrawal: Withdrawal, listes: Sequen
 
 
 def _describe_change(connection: Connection, change: _Change, resting: Sequence[Resting]) -> dict[str, Any]:
-    """The findings that a clerk reads before confirming; no elector is named."""
+    """Return the findings that a clerk reads before confirming; no elector is named."""
     used = [it.label for it in resting if it.is_used]
     others = [it.label for it in resting if not it.is_used]
     files = {
@@ -319,7 +319,7 @@ def _describe_change(connection: Connection, change: _Change, resting: Sequence[
 
 
 def _count_electeurs(connection: Connection, key: ListeKey, import_id: int) -> dict[str, Any]:
-    """The electors of a list after an import was undone, and those that the import had brought."""
+    """Count the electors of a list after the undo, and the electors of the import."""
     of_liste = Electeur.code_commune == key.code_commune, Electeur.liste == key.liste
     count = select(func.count(Electeur.id)).where(*of_liste)
     before = connection.scalar(count.where(Electeur.version == import_id))
@@ -345,19 +345,19 @@ def _has_moved(redating: Redating) -> bool:
 
 
 def _listes_of(change: _Change) -> Sequence[ListeKey]:
-    """The lists whose files may rest on the change."""
+    """Return the lists whose files may rest on the change."""
     return change.listes if isinstance(change, UndoSummary) or _has_moved(change) else ()
 
 
 class Undone(NamedTuple):
-    """What was undone, and the labels of the files that are to be made again."""
+    """An undone import, and the labels of the recalled files."""
 
     summary: UndoSummary
     recalled: list[str]
 
 
 class Redated(NamedTuple):
-    """What was redated, and the labels of the files that are to be made again."""
+    """A redated import, and the labels of the recalled files."""
 
     redating: Redating
     recalled: list[str]
@@ -368,7 +368,7 @@ def undo(engine: Engine, import_id: int | None = None, *, actor: str, reason: st
 
     Raises:
         ImportRefusedError: it cannot be undone.
-        RefusedError: a file was deposited or taken to be posted, and there is no `reason`. Nothing has changed.
+        RefusedError: a file was deposited or downloaded to be posted, and there is no `reason`. Nothing has changed.
     """
     recalled: list[str] = []
 
@@ -379,11 +379,11 @@ def undo(engine: Engine, import_id: int | None = None, *, actor: str, reason: st
 
 
 def redate(engine: Engine, import_id: int, day: date, *, actor: str, reason: str = "") -> Redated:
-    """Correct the day an export was taken, and recall the tableaux that rest on it when it was another one.
+    """Correct the day of the export of an import; if the day changes, recall the tableaux that rest on the import.
 
     Raises:
         ImportRefusedError: it is no import of the REU, or its neighbours do not allow that day.
-        RefusedError: a file was deposited or taken to be posted, and there is no `reason`. Nothing has changed.
+        RefusedError: a file was deposited or downloaded to be posted, and there is no `reason`. Nothing has changed.
     """
     recalled: list[str] = []
 

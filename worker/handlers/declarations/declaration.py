@@ -16,7 +16,7 @@ from worker.exports.models import Export
 
 @dataclass(frozen=True)
 class Declaration(ABC):
-    """A declaration of one commune, by `requested_by` through `account`; `said_at` is the sender's clock."""
+    """A declaration about one commune, by `requested_by` through `account`; `said_at` is the sender's clock."""
 
     commune: str
     requested_by: str
@@ -26,26 +26,26 @@ class Declaration(ABC):
 
     @abstractmethod
     def apply(self, connection: Connection, now: datetime) -> None:
-        """Write it, in the transaction of its request.
+        """Write the declaration, in the transaction of its request.
 
         Raises:
-            RefusedError: it cannot be written; the transaction must not be committed.
+            RefusedError: the declaration cannot be written; the transaction must not be committed.
         """
 
     def doorbells(self) -> Iterable[Doorbell]:
-        """The jobs that the declaration causes."""
+        """Return the messages for the jobs that the declaration causes."""
         return ()
 
     def makes_known(self) -> Iterable[str]:
-        """The keys that deferred events wait for and that the declaration provides."""
+        """Return the keys that deferred events wait for and that the declaration provides."""
         return ()
 
 
 def refuse_future(day: date, now: datetime, *, commune: str, field: str) -> None:
-    """Check that the day has come in the commune.
+    """Check that the day is not in the future in the commune.
 
     Raises:
-        RefusedError: it has not.
+        RefusedError: it is.
     """
     if day > civil_day(now, commune):
         raise RefusedError(

@@ -1,4 +1,4 @@
-"""The event `declaration` and the command `declare`: facts about the register that no export of the REU has.
+"""The event `declaration` and the command `declare`: facts about the register that are in no export of the REU.
 
 A meeting or a poll changes which days a tableau is counted from; a motif or a protection changes what it prints. The
 tableaux that change are recalled in the same transaction. The audit trail names no elector.
@@ -60,7 +60,7 @@ from worker.registre.scrutins import (
 from worker.services import Services
 
 _AT_ONCE = 500
-"""Mouvements named in one statement."""
+"""Mouvements in one statement."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class RegisterDeclaration(Declaration):
     note: RegisterNote = field(kw_only=True)
 
     def apply(self, connection: Connection, now: datetime) -> None:
-        """Write the note. An agent protects electors only with the right to do so."""
+        """Write the note. An agent needs the right to protect electors in order to protect one."""
         if isinstance(self.note, ReunionNoted) and not self.note.removed:
             refuse_future(self.note.jour, now, commune=self.commune, field="note.jour")
         try:
@@ -88,7 +88,7 @@ class RegisterDeclaration(Declaration):
 
 
 def read_declaration(event: CloudEvent, services: Services, authorization: Authorization) -> Declaration:
-    """Read the event."""
+    """Read the declaration of an event."""
     asked = read_data(event, DeclarationNoted)
     if isinstance(asked.note, FileNote):
         return read_file_note(asked, asked.note, event.time, services, authorization)

@@ -1,4 +1,4 @@
-"""The event `declaration`, a person downloaded, deposited or published files, or got the platform's verdict."""
+"""The event `declaration` about files: a download, a deposit, a publication, or a verdict of the platform."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -34,7 +34,7 @@ from worker.handlers.declarations.declaration import Declaration, refuse_future
 from worker.services import Services
 
 _LATE_SECONDS = 60
-"""The audit line of an event that is older has the time of the download."""
+"""The audit line of an older event also has the time of the download."""
 
 _ACTIONS = {
     "downloaded": Action.FILE_DOWNLOADED,
@@ -46,14 +46,14 @@ _ACTIONS = {
 
 @dataclass(frozen=True)
 class FileDeclaration(Declaration):
-    """One note about files. Of two about one file the later one counts, in whatever order the worker reads them."""
+    """One note about files. Of two notes about one file the later counts, whatever the order of reading."""
 
     note: FileNote = field(kw_only=True)
 
     def apply(self, connection: Connection, now: datetime) -> None:
-        """Write the note of each file that has no later one, and its audit line. It replaces an earlier note."""
+        """Write the note of each file that has no later one, and its audit line. The note replaces an earlier one."""
         self._check(connection, now)
-        said_at = min(self.said_at, now)  # a clock that is ahead would keep others from correcting
+        said_at = min(self.said_at, now)  # a clock that is ahead would block later corrections
         written = [file for file in self.files if self._write(connection, file, said_at)]
         if not written:
             raise self._refusal(
@@ -74,11 +74,11 @@ class FileDeclaration(Declaration):
             )
 
     def makes_known(self) -> Iterator[str]:
-        """The deposits: verdicts wait for them."""
+        """Return the keys of the deposits, for which verdicts wait."""
         return (depot_key(file.id) for file in self.files if self.note.kind == "deposited")
 
     def doorbells(self) -> Iterator[Doorbell]:
-        """A fingerprint of each deposited list, with the batches; a certificate of each tableau with a last day."""
+        """Yield a fingerprint job in the batches for each deposited list, and a certificate job for each last day."""
         for file in self.files:
             match self.note:
                 case FileDeposited() if file.kind == ExportKind.LISTE:
@@ -225,7 +225,7 @@ def _describe_piece(file: Export, piece: Piece) -> str:
 def read_file_note(
     asked: DeclarationNoted, note: FileNote, at: datetime, services: Services, authorization: Authorization
 ) -> FileDeclaration:
-    """Find the files of a note that was sent at an instant."""
+    """Find the files of a note that was sent at `at`, and check that the note is possible for each."""
     files = _find_files(asked.commune, asked.exports or (), services, authorization)
     for file in files:
         if refusal := _why_refused(file, note):
@@ -250,7 +250,7 @@ def _why_refused(file: Export, note: FileNote) -> tuple[str, str] | None:
 
 
 def _why_not_published(file: Export, reason: str) -> tuple[str, str] | None:
-    """`reason`: why an incomplete tableau is published all the same."""
+    """`reason`: why an incomplete tableau is published nevertheless."""
     if file.kind != ExportKind.TABLEAU:
         return "pas_un_tableau", f"Seul un tableau se publie ainsi : « {file.label} » est une liste."
     if refusal := why_never_published(file.type_tableau, file.presentation, file.edition):
@@ -269,7 +269,7 @@ def _find_files(
     """Return the files in the order of the event, purged files included.
 
     Raises:
-        RefusedError: the sender may not ask for the commune, or a file is not ready or not of the commune.
+        RefusedError: the sender may not ask for the commune, or a file is not ready or belongs to another commune.
     """
     authorization.require(commune)
     ids = list(export_ids)

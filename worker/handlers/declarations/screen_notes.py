@@ -36,7 +36,7 @@ class ScreenDeclaration(Declaration):
     note: ScreenNote = field(kw_only=True)
 
     def apply(self, connection: Connection, now: datetime) -> None:  # noqa: ARG002 — no note has a day
-        """Write the note in the audit trail; a login and wishes also in the table of agents."""
+        """Write the note in the audit trail; write a login and wishes to the table of agents too."""
         match self.note:
             case SettingsReported(settings=settings):
                 note_settings(connection, Actor(self.requested_by, self.account), settings)
@@ -50,7 +50,7 @@ class ScreenDeclaration(Declaration):
                 self._record(connection, Action.ELECTEURS_SEEN, said, export)
             case AnomaliesHandled(export=export, lines=lines, is_handled=is_handled):
                 self._name_of(connection, export)
-                numbers = ", ".join(map(str, sorted(set(lines))))  # producers.web.anomalies.page reads them there
+                numbers = ", ".join(map(str, sorted(set(lines))))  # producers.web.anomalies.page parses this text
                 said = f"{'traité' if is_handled else 'à traiter'}, lignes du rapport : {numbers}"
                 self._record(connection, Action.ANOMALIES_HANDLED, said, export)
             case DownloadBegun(export=export, piece=piece):
@@ -94,7 +94,7 @@ class ScreenDeclaration(Declaration):
 
 
 def read_screen_note(event: CloudEvent, services: Services, authorization: Authorization) -> ScreenDeclaration:  # noqa: ARG001
-    """Read the event.
+    """Read the note of an event.
 
     Raises:
         RefusedError: the sender is not the screen, or the note cannot be recorded.

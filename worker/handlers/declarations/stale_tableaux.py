@@ -1,4 +1,4 @@
-"""Which tableaux a change of the calendar or of a few mouvements makes stale: they are recalled with the change."""
+"""Finds the tableaux that a change of the calendar or of mouvements makes stale, and recalls them with the change."""
 
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping
@@ -36,10 +36,10 @@ from worker.registre.mouvements.queries import MouvementSource
 from worker.registre.scrutins import read_calendrier
 
 _MOST_BIRTHS = 500
-"""Dates of birth named in one statement."""
+"""Dates of birth in one statement."""
 
 _COUNTED_FROM = ("reunion", "until", "cloture", "publication_due", "effective_on", "age_avant", "age_apres")
-"""The fields of a Demande that the calendar gives and that decide the contents or the name of a tableau."""
+"""The fields of a Demande that come from the calendar and that decide the contents or the name of a tableau."""
 
 
 def change_calendar(
@@ -86,9 +86,9 @@ def change_lines(
     births: Collection[str],
     change: Callable[[], None],
 ) -> list[str]:
-    """Change the mouvements of a few people, born on these dates, and recall the tableaux that print other lines.
+    """Change the mouvements of a few people, born on these dates, and recall the tableaux whose lines change.
 
-    A tableau under way restarts. The register is locked before the files, as in an undo: the other order deadlocks.
+    Running tableaux restart. The register is locked before the files, as in an undo: the other order deadlocks.
     """
     code_commune = withdrawal.code_commune
     conditions = (MouvementRegistre.date_naissance.in_(births),) if len(births) <= _MOST_BIRTHS else ()
@@ -104,7 +104,7 @@ def change_lines(
 
 
 class _Said(NamedTuple):
-    """What a tableau prints of one mouvement: its share of the counts, and its line unless it is a récapitulatif."""
+    """The print of one mouvement: its share of the counts, and its line unless the tableau is a récapitulatif."""
 
     nature: Nature
     bureau: str
@@ -139,7 +139,7 @@ def _read_lines(
     conditions: tuple[ColumnElement[bool], ...],
     is_one: Callable[[Personne], bool],
 ) -> Iterator[tuple[int, Counter[_Said]]]:
-    """Yield the number of each ready tableau, with what it prints of these people."""
+    """Yield the id of each ready tableau, with its prints of these people."""
     ready = select(Export).where(
         Export.kind == ExportKind.TABLEAU,
         Export.status == ExportStatus.READY,
@@ -181,9 +181,9 @@ def _find_stale(
 
 
 def _count(demande: Demande, known: Calendrier, calendrier: Calendrier) -> list[date | None] | None:
-    """Return the days that a tableau is counted from by a calendar; None when it cannot be made.
+    """Return the days that a calendar gives a tableau; None when the tableau cannot be made.
 
-    A day that `known`, the calendar of its request, did not give is in the request, and stays.
+    A day that differs from the one in `known`, the calendar of the request, was given by the request, and stays.
     """
     dates = {name: getattr(demande, name) for name in ("scrutin", "date_tableau", "publication")}
     asked = TableauxRenderRequested.model_construct(commune="", requested_by="", types=[demande.type], **dates)

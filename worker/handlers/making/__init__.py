@@ -1,1 +1,1 @@
-"""What a row becomes: a claimed export is made, checked, recorded."""
+"""From a claimed export to its file: make it, check it, record it."""

@@ -1,7 +1,7 @@
-"""The certificate of publication of a tableau: one page to sign, drawn from what was declared, beside the tableau.
+"""The certificate of publication of a tableau: one page to sign, with the declared days, beside the tableau.
 
-Like the fingerprint of a deposit it is asked for by the tableau's own doorbell. Should that message be lost, declaring
-the publication again rings another.
+The message of a ready tableau triggers it, as that of a list triggers the fingerprint. If the message is lost,
+a second declaration of the publication sends another.
 """
 
 import structlog
@@ -39,7 +39,7 @@ log = structlog.get_logger()
 
 
 def keep_certificat(engine: Engine, registre: Engine, storage: Storage, file: Export) -> None:
-    """Draw and keep the certificate of a tableau that was published and lacks it; any other file is left alone."""
+    """Draw and record the certificate of a published tableau that has none; do nothing for any other file."""
     if file.kind != ExportKind.TABLEAU or file.purged_at:
         return
     if why_never_published(file.type_tableau, file.presentation, file.edition):
@@ -68,7 +68,7 @@ def keep_certificat(engine: Engine, registre: Engine, storage: Storage, file: Ex
 def compose_certificat(
     file: Export, published: PublicationDays, nom: str, departement: str
 ) -> tuple[Tableau, list[str]]:
-    """The top of the page with who signs it, and what it says; the same record, the same words."""
+    """Return the head of the page with its signatory, and the lines; equal records give equal words."""
     head = Tableau(
         type=file.type_tableau,
         presentation=Presentation.COMMUNE.value,

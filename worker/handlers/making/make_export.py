@@ -1,4 +1,4 @@
-"""A doorbell rings for a row: the row is taken, its file made, and how that ended is recorded."""
+"""Processes the message of an export: claims a file, makes it, and records the result."""
 
 from functools import partial
 
@@ -33,19 +33,19 @@ from worker.work.queue import Claim, wake
 log = structlog.get_logger()
 
 WOKEN_TOGETHER = 500
-"""Rows whose wait one file ends; the next file that is made ends that of as many."""
+"""Rows that one finished file makes due; the next file makes as many due."""
 
 _MAKERS = {ExportKind.LISTE: make_liste, ExportKind.TABLEAU: make_tableau}
 
 
 def make_export(export_id: int, services: Services) -> None:
-    """Make the file of one row, if the row is free; a copy of the doorbell finds it taken or done, and stops.
+    """Make one file of the queue of this message; for a copy of the message the file is claimed or done.
 
-    The doorbell of a file that is ready asks for the fingerprint of a list that was deposited since, or for the
-    certificate of a tableau that was published.
+    The message of a ready file asks for the fingerprint of a list that was deposited since, or for the certificate of a
+    tableau that was published.
 
     Raises:
-        Exception: the database is away, or this process lacks what it needs; the message is to be delivered again.
+        Exception: the database is away, or this process lacks resources; the broker must deliver the message again.
     """
     owner = new_owner()
     with services.engine.begin() as connection:
@@ -84,13 +84,13 @@ def _work(export: Export, claim: Claim, services: Services) -> None:
         reason = _judge(error, services)
         _give_back(export, claim, reason, services)
         if isinstance(reason, DatabaseAwayError | ExhaustedError):
-            raise  # the message comes again, to a process that can do it
+            raise  # the broker delivers the message again, to a capable process
     else:
         _wake(services)
 
 
 def _wake(services: Services) -> None:
-    """What rows were given back for is there again: those that wait for the same need not wait for their time."""
+    """Make rows due that wait because of the errors of `services.met`, since a file was just made without them."""
     if errors := frozenset(services.met):
         services.met.clear()
         try:
@@ -104,7 +104,7 @@ def _wake(services: Services) -> None:
 
 
 def _stand_still(export: Export, claim: Claim, services: Services) -> None:
-    """Let another process make the file, and this one be ended: nothing else stops a step that waits for ever."""
+    """Release the file for another process and let this process end, because a step that hangs cannot be stopped."""
     try:
         _give_back(export, claim, TransientError("La production n'avançait plus : prévenez l'exploitant."), services)
     except LeaseLostError:
@@ -114,10 +114,10 @@ def _stand_still(export: Export, claim: Claim, services: Services) -> None:
 
 
 def _judge(error: Exception, services: Services) -> PrefectureError:
-    """Choose the error to write on the row; a bug must neither stop the worker nor lose the row.
+    """Choose the error to record on the row; a bug must neither stop the worker nor lose the row.
 
-    In a process that lacks memory or descriptors no error is blamed on the file: libraries raise errors of their own
-    for what they cannot read, and a module whose import failed is half initialised.
+    In a process that lacks memory or descriptors no error counts against the file: libraries raise errors of their own
+    when they cannot read, and a module whose import failed is half initialised.
     """
     reason = conclude(error)
     if not isinstance(reason, TransientError) and (services.exhausted.is_set() or lacks_descriptors()):
@@ -148,7 +148,7 @@ def _end(export: Export, claim: Claim, reason: PrefectureError, services: Servic
 
 
 def _take(connection: Connection, enqueued: Export, owner: str, services: Services) -> tuple[Export, Claim] | None:
-    """The file that is made for this message, and its work; None when no file of its queue may be made."""
+    """Claim a file for this message; return it with its work, or None when no file of the queue is due."""
     message = Doorbell(enqueued.id, enqueued.kind, enqueued.is_bulk)
     claim = claim_file(connection, message, owner, lease_seconds=services.lease_seconds)
     if claim is None:
@@ -161,7 +161,7 @@ def _take(connection: Connection, enqueued: Export, owner: str, services: Servic
 
 
 def _bind_log(export: Export) -> None:
-    """Until the next message: Dramatiq's own lines about this one follow."""
+    """Bind the keys until the next message: Dramatiq's own lines about this one follow."""
     structlog.contextvars.bind_contextvars(
         export_id=export.id,
         commune=export.code_commune,

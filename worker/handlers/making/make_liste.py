@@ -1,9 +1,9 @@
 """From the register to a list file: one snapshot, every elector checked, as many lines as electors, all or nothing.
 
 The file is compared with the one that was deposited before it, by the fingerprint of that one (ADR 0012). A deposit is
-one row, whatever the size of its file. Its doorbell then stands among those of batches: the worker that takes it finds
-the file ready, deposited and without a fingerprint, and takes it. Should that message be lost, the next file of the
-list, which needs the fingerprint, takes it.
+one row, whatever the size of its file. Its message is queued with the batches: the worker that receives it finds the
+file ready, deposited and without a fingerprint, and takes the fingerprint. If that message is lost, the worker that
+makes the next file of the list does so.
 """
 
 from dataclasses import dataclass
@@ -40,16 +40,16 @@ from worker.writers.precheck import find_anomalies, take_census
 from worker.writers.report import write_report
 
 VALIDATED_BYTES_PER_SECOND = 1 << 20
-"""A file is validated at more than that, even by a processor that is shared."""
+"""A lower bound of the speed of validation, even on a shared processor."""
 
 
 def make_liste(export: Export, claim: Claim, heartbeat: Heartbeat, services: Services) -> None:
     """Make the file and its report of anomalies, publish them and record them.
 
     Raises:
-        ExportError: the file cannot be made; a line is missing, or the XML does not follow its schema.
-        DiskFullError: no room now.
-        LeaseLostError: the row is in other hands; nothing was published.
+        ExportError: the file cannot be made: a line is missing, or the XML does not follow its schema.
+        DiskFullError: the volume has no room now.
+        LeaseLostError: another worker holds the row; no file was published.
     """
     liste_format, storage = LISTE_FORMATS[Format(export.format)], services.storage
     with (
@@ -98,10 +98,10 @@ def make_liste(export: Export, claim: Claim, heartbeat: Heartbeat, services: Ser
 
 
 def read_spec(connection: Connection, export: Export, services: Services) -> ListeSpec:
-    """Which list the row asks for, at the version that the register shows now.
+    """Return the spec of the list of the row, at the version that the register shows now.
 
     Raises:
-        ExportError: the register does not hold the commune any more.
+        ExportError: the register no longer holds the commune.
     """
     commune = require_commune(connection, export.code_commune)
     liste = export.nom_liste
@@ -129,7 +129,7 @@ log = structlog.get_logger()
 
 
 def keep_fingerprint(engine: Engine, storage: Storage, file: Export) -> None:
-    """Take and keep the fingerprint of a deposited list file that lacks one; any other file is left alone."""
+    """Take and store the fingerprint of a deposited list file that has none; do nothing for any other file."""
     if file.kind != ExportKind.LISTE:
         return
     with snapshot(engine) as connection:
@@ -139,7 +139,7 @@ def keep_fingerprint(engine: Engine, storage: Storage, file: Export) -> None:
 
 
 def _take_and_keep(engine: Engine, storage: Storage, file: Export) -> Fingerprint:
-    """Read the file whole. A damaged one is not kept as such: a restored volume may bring it back."""
+    """Read the whole file. A damaged file is not recorded as such: a restored volume may bring it back."""
     taken = _take_fingerprint(storage, file)
     if taken.records is not None:
         with engine.begin() as connection:
@@ -166,7 +166,7 @@ def _take_fingerprint(storage: Storage, file: Export) -> Fingerprint:
 
 @dataclass
 class DepotComparison:
-    """Of the file of one row with the last one deposited: first the register is asked, then the file is read."""
+    """Compares the file of a row with the last deposited one: first the register is read, then the file."""
 
     export: Export
     last: LastDepot | None
@@ -176,7 +176,7 @@ class DepotComparison:
 
     @classmethod
     def begin(cls, engine: Engine, storage: Storage, export: Export) -> Self:
-        """Find the last deposited file of the list; take its fingerprint if it has none yet."""
+        """Find the last deposited file of the list, and take its fingerprint if it has none yet."""
         last = None
         if FORMATS[export.format].may_be_deposited:
             with snapshot(engine) as connection, Session(connection) as session:
@@ -188,7 +188,7 @@ class DepotComparison:
         return cls(export, last, FileDays(before, jour))
 
     def read_register(self, connection: Connection) -> None:
-        """Count the mouvements between the two files, in the snapshot that the new one is made of."""
+        """Count the mouvements between the two files, in the snapshot of the new file."""
         code, liste = self.export.code_commune, self.export.nom_liste
         if not self._digests:
             return
@@ -199,7 +199,7 @@ class DepotComparison:
             self.expected = expect(known, *self.days)
 
     def describe(self, file: Path) -> dict[str, Any] | None:
-        """For the row: how the finished file differs, or why it was not compared; None without a deposit."""
+        """Return for the row how the finished file differs, or why it was not compared; None without a deposit."""
         if self.last is None:
             return None
         about = {

@@ -73,13 +73,13 @@ from worker.writers.precheck import find_anomalies_of_electeurs
 from worker.writers.report import Tally, write_report
 
 BYTES_PER_MOUVEMENT = 1_400
-"""Room asked for before a file is begun: a printed line with its tags is 1,100 bytes, an anomaly of the report 200."""
+"""Required room for a line: it takes 1,100 bytes with its tags, and an anomaly of the report 200."""
 
 FEW = 1_000
-"""Mouvements that are held while their tableau is made: two megabytes, and a village waits for one reading of three."""
+"""Mouvements kept in memory while their tableau is made: two megabytes, and one reading instead of three."""
 
 LEAST_BYTES = 1 << 20
-"""Fonts, and the summary of a commune of many bureaux."""
+"""Required room for fonts, and for the summary of a commune of many bureaux."""
 
 _BUREAU, _NATIONALITE, _NOM, _SEXE = map(
     header_of, (Electeur.code_bureau, Electeur.nationalite, Electeur.nom_naissance, Electeur.sexe)
@@ -91,9 +91,9 @@ def make_tableau(export: Export, claim: Claim, heartbeat: Heartbeat, services: S
     """Draw the tableau and write its report of anomalies, publish them and record them.
 
     Raises:
-        ExportError: the register does not hold the commune any more.
-        DiskFullError: no room now.
-        LeaseLostError: the row is in other hands; nothing was published.
+        ExportError: the register no longer holds the commune.
+        DiskFullError: the volume has no room now.
+        LeaseLostError: another worker holds the row; no file was published.
     """
     from worker.pdf.render import render_tableau  # fonts and reportlab: list workers do without
 
@@ -136,7 +136,7 @@ def make_tableau(export: Export, claim: Claim, heartbeat: Heartbeat, services: S
 
 
 def _read_age_before(engine: Engine, export: Export, demande: Demande) -> date | None:
-    """The day on which the last tableau that ends where this one begins counted age; None: none was made."""
+    """Return the day on which the last tableau that ends where this one begins counted age, if there is one."""
     if demande.reunion is None:
         return None
     is_before = Export.code_commune == export.code_commune, Export.liste == export.liste, Export.id < export.id
@@ -150,7 +150,7 @@ def _read_age_before(engine: Engine, export: Export, demande: Demande) -> date |
 
 
 def marked(tableau: Tableau, tally: Tally) -> Tableau:
-    """As it is printed: a tableau that is wrong, or lacks something, says on every page that it is not to be posted."""
+    """Return the tableau to print: with blocking anomalies or gaps, each page states that it must not be posted."""
     mentions = [tableau.mention]
     if bloquantes := tally.total(Severity.BLOCKING):
         mentions.append(f"À corriger, ne pas afficher : {count_of(bloquantes, 'anomalie bloquante')}")
@@ -160,7 +160,7 @@ def marked(tableau: Tableau, tally: Tally) -> Tableau:
 
 
 def write_proof(reconciliation: Reconciliation, label: str, file: PendingFile) -> None:
-    """Name the electors who differ, in a file beside the tableau."""
+    """Write the electors who differ to a file beside the tableau."""
     document = reconciliation.to_record() | {
         "label": label,
         "differences": [difference.to_record() for difference in reconciliation.differences],
@@ -170,7 +170,7 @@ def write_proof(reconciliation: Reconciliation, label: str, file: PendingFile) -
 
 @dataclass(frozen=True)
 class TableauSubject:
-    """What a tableau is about, as the register is in a snapshot; composed again, the same whatever came later."""
+    """The register data of a tableau in one snapshot; a later composition from equal data gives an equal tableau."""
 
     demande: Demande
     liste: ListeDeCommune
@@ -187,10 +187,10 @@ class TableauSubject:
 
     @classmethod
     def read(cls, connection: Connection, export: Export, progress: Progress) -> "TableauSubject":
-        """Read it.
+        """Read the data of a tableau.
 
         Raises:
-            ExportError: the register does not hold the commune any more.
+            ExportError: the register no longer holds the commune.
         """
         commune = require_commune(connection, export.code_commune)
         liste = export.nom_liste
@@ -207,7 +207,7 @@ class TableauSubject:
         register = _at(now, chain, base)
         days = demande.age_avant, demande.jour
         as_of = base.import_id if base else None
-        if not chain.links:  # no export of this list: the bureaux are those of the commune on the day of the request
+        if not chain.links:  # no export of this list: bureaux of the day of the request
             as_of = find_import_by(connection, commune.code, demande.jour)
         bureaux = select_bureaux(connection, commune.code, liste, register.version, days, as_of=as_of)
         exports = [*window_of(demande, chain)]
@@ -235,15 +235,15 @@ class TableauSubject:
         )
 
     def compose(self) -> Tableau:
-        """What it prints, and its figures."""
+        """Return the tableau with its lines and figures."""
         return compose_tableau(self.demande, self.liste, self.source, self.chain)
 
     def anomalies(
         self, tableau: Tableau, spec: ListeSpec, ours: Severity, counted_on: date | None
     ) -> Iterator[Anomaly]:
-        """What contradicts the list, or is missing, or is wrong with those who come; `ours`: see `find_anomalies`.
+        """Yield what contradicts the list, is missing, or is wrong about arriving electors.
 
-        `counted_on`: see `check_before`.
+        `ours`: see `find_anomalies`. `counted_on`: see `check_before`.
         """
         register = self.register
         inscrits = identity_keys(register.connection, register.code_commune, register.liste, register.version)
@@ -264,7 +264,7 @@ class TableauSubject:
         yield from self._on_liste(replace(spec, age_on=self.demande.age_apres), ours)
 
     def reconcile(self, tableau: Tableau) -> Reconciliation | None:
-        """The tableau and the list of the day of its request; None under the yearly revision, which has no period."""
+        """Compare the tableau with the list of the day of its request; None under the yearly revision."""
         if self.source.period is None:
             return None
         it, demande = self.current, self.demande
@@ -280,7 +280,7 @@ class TableauSubject:
         )
 
     def _on_liste(self, spec: ListeSpec, ours: Severity) -> Iterator[Anomaly]:
-        """Blocking anomalies of the list file about electors whom the tableau shows as arriving.
+        """Yield blocking anomalies of the list file about electors whom the tableau shows as arriving.
 
         The tableau is read once more only when the list has such an anomaly.
         """
@@ -293,9 +293,9 @@ class TableauSubject:
                     yield anomaly
 
     def _arrivals(self) -> Mapping[Identite, bool]:
-        """The electors who come onto the list of a bureau; True where the address is masked on every line.
+        """Return the electors who arrive on the list of a bureau; True where the address is masked on every line.
 
-        Not whose inscription waits: who is on the list already is another one, or `deja_inscrit` blocks it.
+        Pending inscriptions are left out: a namesake on the list is another elector, or `deja_inscrit` blocks.
         """
         arrivals: dict[Identite, bool] = {}
         for mouvement in self.source.stream():
@@ -307,7 +307,7 @@ class TableauSubject:
         return arrivals
 
     def _is_wrong(self, anomaly: Anomaly, *, is_protegee: bool) -> bool:
-        """Whether the elector should not count, or a printed value is wrong."""
+        """Return whether the elector should not count, or a printed value is wrong."""
         if anomaly.code == TWICE.code or anomaly.column == _BUREAU:
             return True
         if anomaly.column == _NATIONALITE:
@@ -317,7 +317,7 @@ class TableauSubject:
         return anomaly.column != _SEXE and not (is_protegee and anomaly.column in _ADRESSE)
 
     def _check_first(self, tableau: Tableau) -> Iterator[Anomaly]:
-        """See `check_first`; not where a corrected date of birth makes an elector of a minor."""
+        """See `check_first`; skipped where a corrected date of birth changes who is of age."""
         link, it = first_export(self.demande, self.chain), self.register
         if link is None or any(one.born_before != one.born_after for one in self.corrections):
             return
@@ -350,7 +350,7 @@ def _key(nom: str, prenoms: str, naissance: str) -> Identite:
 
 
 def _describe_guess(guess: Row[Any]) -> Anomaly:
-    """A remark that names an elector who was matched among homonyms by a guess, and gives the assumption."""
+    """Return a remark about an elector who was matched among homonyms by assumption, with the assumption."""
     before, after = (
         f"bureau {bureau or SANS_BUREAU}, n° {numero or NUMERO_PROVISOIRE}"
         for bureau, numero in (
@@ -376,14 +376,14 @@ def _describe_guess(guess: Row[Any]) -> Anomaly:
 
 
 class _FewKept:
-    """The mouvements of a list: read once where they are few, else as often as they are asked for."""
+    """The mouvements of a list: kept after the first reading if they are few, else read each time."""
 
     def __init__(self, register: MouvementSource) -> None:
         self._register = register
         self._kept: dict[int, Mouvement] = {}
 
     def stream(self) -> Iterator[Mouvement]:
-        """Every one, in the order of ids."""
+        """Yield all mouvements, in the order of ids."""
         if self._kept:
             yield from self._kept.values()
             return
@@ -395,15 +395,15 @@ class _FewKept:
         self._kept = kept if len(kept) <= FEW else {}
 
     def young(self, born_after: str, born_until: str, version: int | None = None) -> Iterator[Mouvement]:
-        """Electors who are no mouvement yet."""
+        """Return the electors who have no mouvement yet, born in this period."""
         return self._register.young(born_after, born_until, version)
 
     def narrow(self, after: date, born_after: str, *, waiting: bool = False) -> Register:
-        """As the register reads fewer of them."""
+        """Return the register restricted to fewer mouvements."""
         return self._register.narrow(after, born_after, waiting=waiting)
 
     def fetch(self, ids: Sequence[int]) -> Iterator[Mouvement]:
-        """Those asked for, in the order asked; those who are no mouvement are read."""
+        """Return the mouvements of these ids in their order; the register reads electors without a mouvement."""
         if self._kept.keys() >= set(ids):
             self._register.on_fetch(len(ids))
             return map(self._kept.__getitem__, ids)
@@ -411,7 +411,7 @@ class _FewKept:
 
 
 class _Count:
-    """Tells how many mouvements were drawn, as they are read."""
+    """Reports how many mouvements were drawn, as they are read."""
 
     def __init__(self, progress: Progress) -> None:
         self._progress = progress

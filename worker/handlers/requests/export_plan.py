@@ -1,4 +1,4 @@
-"""Requests for files, for their retry and for their cancellation: what each asks for once it can be served."""
+"""Requests for files, for their retry and for their cancellation: reads each event and checks it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -40,7 +40,7 @@ Asked = TypeVar("Asked", bound=Contract)
 
 _DEMANDE = TypeAdapter(Demande)
 _COLUMNS = {"type", "presentation", "edition", "requested_at"}
-"""They have columns of their own."""
+"""Fields that are columns of the row."""
 
 _AGAIN = {ExportStatus.FAILED, ExportStatus.CANCELLED}
 _COPIED = ("kind", "liste", "format", "type_tableau", "presentation", "edition", "parameters", "is_bulk")
@@ -68,7 +68,7 @@ def plan_listes(
     """Read a request for list files: one row per list and per format.
 
     Raises:
-        RefusedError: it cannot be served, and why.
+        RefusedError: the request cannot be fulfilled.
     """
     asked = read_data(event, ListeExportRequested)
     authorization.require(asked.commune)
@@ -88,7 +88,7 @@ def plan_tableaux(event: CloudEvent, services: Services, authorization: Authoriz
     """Read a request for tableaux: one row per type, list and presentation, with the dates that each is counted from.
 
     Raises:
-        RefusedError: it cannot be served, and why.
+        RefusedError: the request cannot be fulfilled.
     """
     asked = read_data(event, TableauxRenderRequested)
     authorization.require(asked.commune)
@@ -130,13 +130,13 @@ def _plan_tableau(
 
 
 def _to_parameters(demande: Demande) -> dict[str, Any]:
-    """The dates of a tableau, for its row: a retry prints the same dates although the calendar has changed."""
+    """Return the dates of a tableau for its row: a retry prints the same dates although the calendar has changed."""
     parameters: dict[str, Any] = _DEMANDE.dump_python(demande, mode="json", exclude=_COLUMNS)
     return parameters
 
 
 def read_demande(export: Export) -> Demande:
-    """Read what a row asks for."""
+    """Read the request of a tableau from its row."""
     return _to_demande(export, export.request.created_at)
 
 
@@ -154,10 +154,10 @@ def _to_demande(export: Export, requested_at: datetime) -> Demande:
 def plan_retry(event: CloudEvent, services: Services, authorization: Authorization) -> ExportPlan:
     """Read a request to make files again: one new row for each file that failed or was cancelled.
 
-    Files that the request names are made again even if they are ready, because they were altered or purged.
+    Files that the request names are made again even if they are ready, because they may be altered or purged.
 
     Raises:
-        RefusedError: it cannot be served.
+        RefusedError: the request cannot be fulfilled.
     """
     asked = read_data(event, RetryRequested)
     known = find_request(asked, services, authorization)
@@ -211,7 +211,7 @@ def require_own_register(services: Services, code_commune: str) -> None:
 
 
 def require_register(facts: Facts, code: str, listes: Sequence[Liste]) -> CommuneRegistre:
-    """Return the commune, whose register has the lists.
+    """Return the commune, after checking that its register has the lists.
 
     Raises:
         RefusedError: the commune is unknown, or nothing was imported for it.
@@ -238,7 +238,7 @@ def require_register(facts: Facts, code: str, listes: Sequence[Liste]) -> Commun
 
 @dataclass(frozen=True)
 class KnownRequest:
-    """A recorded request, its commune, and the files that are meant."""
+    """A recorded request, its commune, and the files that are named, or all."""
 
     request_id: int
     commune: str
@@ -248,11 +248,11 @@ class KnownRequest:
 def find_request(
     asked: CancelRequested | RetryRequested, services: Services, authorization: Authorization
 ) -> KnownRequest:
-    """Find a request and its files. If several accounts used one id, the sender's own request is meant.
+    """Find a request and its files. If several accounts used one id, the sender's own request is returned.
 
     Raises:
-        NotKnownYetError: it is unknown, or of a commune that the sender may not ask for. The sender cannot tell these
-            cases apart, since both wait for as long before they are refused.
+        NotKnownYetError: it is unknown, or of a commune that the sender may not ask for. The sender cannot distinguish
+            these cases: in both, the event waits equally long before it is refused.
         RefusedError: one of the files is not of this request.
     """
     is_own = Request.sender == authorization.sender
@@ -301,7 +301,7 @@ class Dropped(NamedTuple):
 
 @dataclass(frozen=True)
 class Cancellation:
-    """Files and an export of the REU to be cancelled. What is ready or imported by then stays."""
+    """The cancellation of files and of an export of the REU. Ready files and imported exports stay."""
 
     commune: str
     requested_by: str
@@ -310,10 +310,10 @@ class Cancellation:
     account: str = ""
 
     def apply(self, connection: Connection) -> Dropped:
-        """Cancel them.
+        """Cancel the files and drop the previews.
 
         Raises:
-            RefusedError: nothing was left to cancel.
+            RefusedError: nothing is left to cancel.
         """
         number = cancel(connection, self.export_ids, cancelled_by(self.requested_by))
         previews = drop(connection, self.request_id)
@@ -337,7 +337,7 @@ class Cancellation:
 
 
 def read_cancellation(event: CloudEvent, services: Services, authorization: Authorization) -> Cancellation:
-    """Read the request."""
+    """Read a request for cancellation."""
     asked = read_data(event, CancelRequested)
     known = find_request(asked, services, authorization)
     return Cancellation(known.commune, asked.requested_by, known.request_id, [export.id for export in known.exports])

@@ -74,12 +74,12 @@ from worker.work.queue import NewWork, add, claim_enqueued, release, take_back_e
 log = structlog.get_logger()
 
 Read = ExportPlan | Cancellation | Declaration | PreviewOrder | CorrectionOrder | ImportOrder
-"""A request that can be served."""
+"""A request that can be fulfilled."""
 
 Result = TypeVar("Result")
 
 QUOTA = "quota"
-"""The code of the refusal of a request of which too many wait."""
+"""The code of the refusal of a request when too many requests wait."""
 
 _ATTEMPTS = 5
 _WHATEVER_IS_KNOWN = frozenset(
@@ -101,10 +101,10 @@ _READERS: dict[str, Callable[[CloudEvent, Services, Authorization], Read]] = {
 
 
 def ingest_request(event: CloudEvent, services: Services, *, sender: str = "", reply_to: str = "") -> None:
-    """Record a request and one row per file; a copy of the event finds them and does nothing.
+    """Record a request and one row per file; a copy of the event finds these rows and changes nothing.
 
-    A request that cannot be served is recorded as refused, with the reason. One that names something unknown is
-    deferred. `sender` is the account of the broker that published the event; empty when the broker does not say.
+    A request that cannot be fulfilled is recorded as refused, with the reason. One that names something unknown is
+    deferred. `sender` is the account of the broker that published the event; empty when the broker does not state it.
     `reply_to` is a queue that also gets the reply.
     """
     _ingest(Arrival(event, sender, reply_to=reply_to), services)
@@ -113,7 +113,7 @@ def ingest_request(event: CloudEvent, services: Services, *, sender: str = "", r
 def refuse_unreadable(
     names: Mapping[str, str], faults: Sequence[Fault], services: Services, *, sender: str = "", reply_to: str = ""
 ) -> None:
-    """Record the refusal of an event for its form: `names` are its readable attributes, `faults` the reasons.
+    """Record the refusal of a malformed event: `names` are its readable attributes, `faults` the reasons.
 
     Such an event does not occupy its id: the sender may correct it and send it under the same id.
     """
@@ -129,7 +129,7 @@ def _keys(event: CloudEvent) -> dict[str, str]:
 
 
 def check_deferred(deferred_id: int, services: Services) -> None:
-    """Check whether what a deferred event names is known now; the last time, refuse the event if it is not."""
+    """Check whether what a deferred event names is known now; at the last check, refuse the event if it is not."""
     with services.engine.begin() as connection:
         seconds = services.lease_seconds
         work = claim_enqueued(connection, WorkKind.DEFERRED, deferred_id, new_owner(), lease_seconds=seconds)
@@ -161,13 +161,13 @@ def _enqueue(doorbells: Sequence[Doorbell], services: Services) -> None:
         return
     try:
         services.enqueue(doorbells)
-    except Exception as error:  # noqa: BLE001 — whatever the broker's trouble, the sweep rings again
+    except Exception as error:  # noqa: BLE001 — whatever the broker's error, the sweep enqueues again
         log.warning("doorbells_not_enqueued", exports=len(doorbells), error=type(error).__name__)
         take_back_enqueued(services.engine, doorbells)
 
 
 class Served(NamedTuple):
-    """The keys of the events that may go on after one event, and the rows to enqueue."""
+    """The keys whose deferred events may continue after one event, and the rows to enqueue."""
 
     made_known: Sequence[str]
     doorbells: Sequence[Doorbell]
@@ -238,7 +238,7 @@ def _read(event: CloudEvent, services: Services, authorization: Authorization) -
 
 
 def _record(arrival: Arrival, services: Services, answer: Read | RefusedError) -> Sequence[Doorbell]:
-    """Write the rows and return those to enqueue; none when the event is a copy.
+    """Write the rows and return the messages to enqueue; none when the event is a copy.
 
     Raises:
         RefusedError: nothing is left to cancel, or a declaration is not possible. Nothing was written.
@@ -285,12 +285,12 @@ def _commit(services: Services, work: Callable[[Session], Result]) -> Result:
 
 
 def _is_copy(session: Session, arrival: Arrival, answer: Read | RefusedError) -> bool:
-    """Whether this event is recorded, by its account, source, id and contents; if so, reply to it again.
+    """Return whether this event is recorded, by its account, source, id and contents; if so, reply to it again.
 
     A row without a digest of the contents is of an old release: its key alone counts.
 
     Raises:
-        RefusedError: the key belongs to another event, which is recorded or waits; `answer` does not say so yet.
+        RefusedError: the key belongs to another event, recorded or deferred, and `answer` is not that refusal yet.
     """
     event, hashed = arrival.event, hash_payload(arrival.event)
     mine = Request.sender == arrival.sender, Request.source == event.source, Request.event_id == event.id
@@ -368,13 +368,13 @@ def _first_works(request: Request) -> Iterator[NewWork]:
 
 
 def _readable_commune(event: CloudEvent, authorization: Authorization) -> str:
-    """The commune of a refused request, whose agents are notified; none if the sender may not ask for it."""
+    """Return the commune of a refused request, whose agents are notified; empty if the sender may not ask for it."""
     commune = _readable(event, "commune", CodeCommune)
     return commune if commune and authorization.allows(commune) else ""
 
 
 def _readable(event: CloudEvent, field: str, kind: Any) -> str:  # noqa: ANN401 — an annotated type
-    """A valid field of data that are not valid as a whole, or an empty text."""
+    """Return one field of invalid data if the field itself is valid, else an empty text."""
     try:
         value: str = TypeAdapter(kind).validate_python(event.data.get(field))
     except ValidationError:
@@ -388,12 +388,12 @@ def _apply(session: Session, request: Request, answer: Read | RefusedError) -> S
             exports = add_exports(session, request, answer.files)
             return [Doorbell(export.id, export.kind, export.is_bulk) for export in exports]
         case Cancellation():
-            request.completed_at = request.notified_at = request.created_at  # the mail about the other request has it
+            request.completed_at = request.notified_at = request.created_at  # the other request's mail has it
             cancelled = answer.apply(session.connection())
             log.info("exports_cancelled", exports=cancelled.exports, commune=answer.commune)
             return [Doorbell(preview_id, WorkKind.PREVIEW) for preview_id in cancelled.previews]
         case Declaration():
-            request.completed_at = request.notified_at = request.created_at  # its sender knows it
+            request.completed_at = request.notified_at = request.created_at  # no notification: the sender knows it
             answer.apply(session.connection(), request.created_at)
             log.info("declaration_recorded", exports=len(answer.files), commune=answer.commune)
             return list(answer.doorbells())

@@ -44,10 +44,10 @@ class PreviewOrder(_Order[RegistrePreviewRequested]):
     """The preview of an export of the REU."""
 
     def apply(self, session: Session, request: Request) -> Doorbell:
-        """Add the row, in the transaction of its request.
+        """Insert the row, in the transaction of its request.
 
         Raises:
-            RefusedError: the day of the export has not come.
+            RefusedError: the day of the export is in the future.
         """
         asked = self.asked
         refuse_future(asked.taken_on, request.created_at, commune=asked.commune, field="taken_on")
@@ -82,15 +82,15 @@ def read_preview_order(event: CloudEvent, services: Services, authorization: Aut
 
 @dataclass(frozen=True, kw_only=True)
 class CorrectionOrder(_Order[RegistreCorrectionRequested]):
-    """The preview of an import that is undone, or takes another day."""
+    """The preview of an undo, or of another day, of an import."""
 
     link: KnownLink
 
     def apply(self, session: Session, request: Request) -> Doorbell:
-        """Add the row, in the transaction of its request.
+        """Insert the row, in the transaction of its request.
 
         Raises:
-            RefusedError: the new day has not come.
+            RefusedError: the new day is in the future.
         """
         asked, link = self.asked, self.link
         day = asked.taken_on if asked.act is PreviewAct.REDATE and asked.taken_on else link.taken_on
@@ -104,7 +104,7 @@ def read_correction_order(event: CloudEvent, services: Services, authorization: 
     """Read the request for the preview of a correction.
 
     Raises:
-        RefusedError: it cannot be served. The reason says nothing about imports of other communes.
+        RefusedError: it cannot be fulfilled. The reason reveals nothing about imports of other communes.
     """
     asked = read_data(event, RegistreCorrectionRequested)
     authorization.require(asked.commune)
@@ -143,7 +143,7 @@ class ImportOrder(_Order[RegistreImportRequested]):
         """Accept the preview, in the transaction of its request.
 
         Raises:
-            RefusedError: the preview was answered before.
+            RefusedError: the preview is no longer ready.
         """
         asked = self.asked
         terms: dict[str, Any] = asked.model_dump(
