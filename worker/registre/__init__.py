@@ -1,1 +1,1 @@
-"""The register: the commune's electoral data, how it is fed and how it is read."""
+"""The register: the electoral data of the communes, with its imports and queries."""

@@ -1,4 +1,4 @@
-"""The communes and their bureaux de vote: the reference of INSEE, what a file tells, and what the operator sets."""
+"""The communes and their bureaux de vote: INSEE reference data, values of files, and values of the operator."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -16,12 +16,12 @@ from worker.registre.reference import departement_of, is_code_commune, iter_comm
 from worker.registre.versions import stands
 
 NO_VERSION = -1
-"""A list that was never imported has no elector: its file is the header alone."""
+"""The version of a list that was never imported: it has no elector, and its file is the header alone."""
 
 
 @dataclass(frozen=True)
 class CommuneRegistre:
-    """A commune, with the version of each of its lists that has been imported."""
+    """A commune, with the version of each imported list."""
 
     code: str
     nom: str
@@ -30,7 +30,7 @@ class CommuneRegistre:
 
 
 def read_commune(connection: Connection, code: str) -> CommuneRegistre | None:
-    """Read a commune; None when neither the register nor the reference data know it."""
+    """Read a commune; None if it is neither in the register nor in the reference data."""
     columns = Commune.code, Commune.nom, Commune.code_departement
     row = connection.execute(select(*columns).where(Commune.code == code)).one_or_none()
     if row is None:
@@ -40,20 +40,20 @@ def read_commune(connection: Connection, code: str) -> CommuneRegistre | None:
 
 
 def check_commune(connection: Connection, code: str) -> None:
-    """Let a code pass that the register or the reference data know.
+    """Check that the register or the reference data contain this commune.
 
     Raises:
-        RefusedError: they do not.
+        RefusedError: neither contains it.
     """
     if connection.execute(select(Commune.code).where(Commune.code == code)).first() is None:
         raise RefusedError(f"commune inconnue : {code}. Cherchez son code avec « communes --search ».")
 
 
 def require_commune(connection: Connection, code: str) -> CommuneRegistre:
-    """Read a commune that a request was accepted for.
+    """Read the commune of an accepted request.
 
     Raises:
-        ExportError: its register is not there any more.
+        ExportError: the register of the commune has disappeared since.
     """
     commune = read_commune(connection, code)
     if commune is None or not commune.versions:
@@ -62,7 +62,7 @@ def require_commune(connection: Connection, code: str) -> CommuneRegistre:
 
 
 def load_reference(connection: Connection) -> int:
-    """Insert the communes of the reference that are missing; returns how many. What stands is left as it is."""
+    """Insert the missing communes of the reference data and return their number; existing rows stay unchanged."""
     known = read_codes(connection)
     missing = [
         {"code": commune.code, "nom": commune.nom, "code_departement": commune.departement}
@@ -75,12 +75,12 @@ def load_reference(connection: Connection) -> int:
 
 
 def read_codes(connection: Connection) -> frozenset[str]:
-    """The INSEE codes of all communes."""
+    """Return the INSEE codes of all communes."""
     return frozenset(connection.scalars(select(Commune.code)))
 
 
 def add_commune(connection: Connection, code: str, nom: str) -> None:
-    """Add a commune (a new one, or a fictitious one), or give a known one another name.
+    """Add a commune, new or fictitious, or rename a known one.
 
     Raises:
         RefusedError: the code is not an INSEE code of five characters, or the name is empty.
@@ -96,7 +96,7 @@ def add_commune(connection: Connection, code: str, nom: str) -> None:
 
 
 def search_communes(connection: Connection, text: str) -> list[tuple[str, str, str]]:
-    """Code, name and département of the communes of that code, or whose name holds the text, accents and case aside."""
+    """Find communes by code, or by part of the name without accents or case: code, name and département."""
     words = fold_title(text)
     query = select(Commune.code, Commune.nom, Commune.code_departement).order_by(Commune.code)
     return [
@@ -110,11 +110,11 @@ COMMUNES_AT_ONCE = 500
 DESCRIPTION = ("libelle", "code_canton", "libelle_canton", "code_circonscription", "libelle_circonscription")
 
 BureauChange = dict[str, Any]
-"""A bureau that an import wrote, as JSON: `code_commune`, `code`, `after`, `before` (None: it was not there)."""
+"""A bureau that an import wrote, as JSON: `code_commune`, `code`, `after`, `before` (None: the import added it)."""
 
 
 class DescribedBureau(NamedTuple):
-    """A bureau de vote; what is not known is empty. See the table `bureau`."""
+    """A bureau de vote; unknown values are empty. See the table `bureau`."""
 
     code_commune: str
     code: str
@@ -126,12 +126,12 @@ class DescribedBureau(NamedTuple):
 
     @property
     def key(self) -> tuple[str, str]:
-        """Its commune and its code."""
+        """The code of the commune and the code of the bureau."""
         return self.code_commune, self.code
 
     @property
     def description(self) -> dict[str, str]:
-        """All but its key."""
+        """All values but the key."""
         return dict(zip(DESCRIPTION, self[2:], strict=True))
 
 
@@ -140,7 +140,7 @@ _IS_IT = and_(Bureau.code_commune == bindparam("commune"), Bureau.code == bindpa
 
 
 def select_bureaux(connection: Connection, communes: Iterable[str]) -> Iterator[DescribedBureau]:
-    """The bureaux of these communes, in the order of their codes within a batch of communes."""
+    """Yield the bureaux of these communes, ordered by code within a batch of communes."""
     codes = iter(sorted(communes))
     while batch := list(islice(codes, COMMUNES_AT_ONCE)):
         query = select(*_COLUMNS).where(Bureau.code_commune.in_(batch)).order_by(*_COLUMNS[:2])
@@ -148,9 +148,9 @@ def select_bureaux(connection: Connection, communes: Iterable[str]) -> Iterator[
 
 
 def read_libelles(connection: Connection, code_commune: str, as_of: int | None = None) -> dict[str, str]:
-    """The names of the bureaux of a commune, by their codes.
+    """Return the names of the bureaux of a commune, by code.
 
-    `as_of`: the number of an import, after which they are read: without what later imports have changed.
+    `as_of`: the id of an import; the changes of later imports are left out.
     """
     query = select(Bureau.code, Bureau.libelle).where(Bureau.code_commune == code_commune)
     libelles = {row.code: row.libelle for row in connection.execute(query)}
@@ -162,7 +162,7 @@ def read_libelles(connection: Connection, code_commune: str, as_of: int | None =
     for change in chain.from_iterable(connection.scalars(later)):
         code, before, after = change["code"], change["before"], change["after"].get("libelle", "")
         if change["code_commune"] != code_commune or libelles.get(code) != after:
-            continue  # of another commune, or the operator has changed the name since
+            continue  # another commune, or the operator changed the name since
         if before is None:
             del libelles[code]
         else:
@@ -171,10 +171,10 @@ def read_libelles(connection: Connection, code_commune: str, as_of: int | None =
 
 
 def set_bureau(connection: Connection, code_commune: str, code: str, **description: str) -> DescribedBureau:
-    """Write what the operator knows of a bureau, and return it whole.
+    """Write the operator's values of a bureau, and return the whole bureau.
 
     Raises:
-        RefusedError: the commune has no such bureau; the message names those it has.
+        RefusedError: the commune has no such bureau; the message names its bureaux.
     """
     bureaux = {bureau.code: bureau for bureau in select_bureaux(connection, [code_commune])}
     if code not in bureaux:
@@ -187,13 +187,13 @@ def set_bureau(connection: Connection, code_commune: str, code: str, **descripti
 
 
 def lock_bureaux(connection: Connection) -> None:
-    """Keep other writers out of bureaux and lists until the transaction ends, as SQLite does by itself."""
+    """Block other writers of bureaux and lists until the transaction ends; SQLite does so without a lock."""
     if connection.dialect.name == "postgresql":
         connection.execute(text("LOCK TABLE bureau, liste IN SHARE ROW EXCLUSIVE MODE"))
 
 
 def merge_bureaux(connection: Connection, bureaux: Sequence[DescribedBureau]) -> list[BureauChange]:
-    """Write the bureaux of a file; a value that the file does not bring is left as it was. Returns what changed."""
+    """Write the bureaux of a file and return the changes; a value that the file lacks stays unchanged."""
     known = {bureau.key: bureau for bureau in select_bureaux(connection, {it.code_commune for it in bureaux})}
     changes = [change for bureau in bureaux if (change := _compare(known.get(bureau.key), bureau))]
     added = [bureau._asdict() for bureau in bureaux if bureau.key not in known]
@@ -204,7 +204,7 @@ def merge_bureaux(connection: Connection, bureaux: Sequence[DescribedBureau]) ->
 
 
 def restore_bureaux(connection: Connection, changes: Sequence[BureauChange]) -> None:
-    """Undo `merge_bureaux`, except where somebody has changed the bureau since."""
+    """Undo `merge_bureaux`, except for bureaux that were changed since."""
     now = {bureau.key: bureau for bureau in select_bureaux(connection, {it["code_commune"] for it in changes})}
     as_written = [
         change for change in changes if _is_as_written(now.get((change["code_commune"], change["code"])), change)

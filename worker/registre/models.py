@@ -1,7 +1,7 @@
 """The tables of the register. They are a contract: a service that already holds the electors writes to them.
 
-The lists and their electors, the imports that brought them; mouvements, the polls they wait for, the meetings they are
-counted from. docs/registre.md explains each column to such a service.
+Lists and their electors, imports, mouvements, doubts, polls, meetings of the commission, protections. docs/registre.md
+explains each column to such a service.
 """
 
 import datetime as dt
@@ -61,7 +61,7 @@ class Bureau(Base):
 
 
 class ListeCommunale(Base):
-    """One list of one commune that was imported, even empty; `version` says which electors are on it."""
+    """One list of one commune that was imported, even empty; `version` selects its electors."""
 
     __tablename__ = "liste"
 
@@ -75,7 +75,7 @@ _FLAGGED = text("facts > 0")
 
 
 class Electeur(Base):
-    """An elector on one list of one commune. Text is never NULL: what is not known is empty."""
+    """An elector on one list of one commune. Text is never NULL: an unknown value is empty."""
 
     __tablename__ = "electeur"
     __table_args__ = (Index("ix_electeur_facts", *_LISTE, postgresql_where=_FLAGGED, sqlite_where=_FLAGGED),)
@@ -124,10 +124,10 @@ ORDRE = (
     Electeur.date_naissance,
     Electeur.id,
 )
-"""The order of lines in a file. Numbers compare as numbers, text by its bytes; who has no number comes first.
+"""The order of lines in a file. Numbers sort as numbers, text by its bytes; electors without a number come first.
 
-The index `ix_electeur_ordre` gives its beginning (PostgreSQL then sorts small groups only), so a million lines leave
-without a sort on disk.
+The index `ix_electeur_ordre` gives its beginning (PostgreSQL then sorts small groups only), so a million lines need no
+sort on disk.
 """
 
 Index(
@@ -138,7 +138,7 @@ Index(
 
 
 class Import(Base):
-    """One import of a file into the register, kept for ever; it holds no elector's data."""
+    """One import of a file into the register, kept for ever; it holds no data of an elector."""
 
     __tablename__ = "import"
 
@@ -163,7 +163,7 @@ class Import(Base):
 
 
 class ImportListe(Base):
-    """One list that an import replaced: which version it holds now, which one it had."""
+    """One list that an import replaced: `import_id` is its new version, `version_before` its former one."""
 
     __tablename__ = "import_liste"
     __table_args__ = (Index("ix_import_liste_liste", "code_commune", "liste"),)
@@ -190,7 +190,7 @@ _MOUVEMENT_IDENTITE = ("code_commune", "liste", "nom_naissance", "prenoms", "dat
 
 
 class MouvementRegistre(Base):
-    """One mouvement of one list; see worker.domain.mouvement. Text is never NULL: what is not known is empty."""
+    """One mouvement of one list; see worker.domain.mouvement. Text is never NULL: an unknown value is empty."""
 
     __tablename__ = "mouvement"
     __table_args__ = (
@@ -239,7 +239,7 @@ class MouvementRegistre(Base):
 
 
 class Doubt(Base):
-    """A radiation and an inscription of one comparison: perhaps one person, until somebody decides. It names nobody."""
+    """A radiation and an inscription of one comparison, perhaps one person, until an agent decides; without names."""
 
     __tablename__ = "doubt"
 
@@ -258,9 +258,9 @@ class Doubt(Base):
 
 
 class Homonym(Base):
-    """An elector whom a comparison told from her homonyms by a guess: nothing but the order they are in.
+    """An elector whom a comparison matched among homonyms by a guess: by their order alone.
 
-    She may be another one of them, who left or came: whoever posts a tableau of that period is told.
+    The guess may be wrong: another homonym may have left or arrived. A tableau of that period reports it.
     """
 
     __tablename__ = "homonym"
@@ -279,7 +279,7 @@ class Homonym(Base):
 
 
 class Scrutin(Base):
-    """A poll, national or of one commune; two polls held on one day are one."""
+    """A poll, national or of one commune; two polls on one day are one row."""
 
     __tablename__ = "scrutin"
 

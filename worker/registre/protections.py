@@ -1,7 +1,7 @@
 """The protected electors of a commune, whose address no tableau prints. Code électoral, art. L. 37.
 
-An export of the REU does not say who is protected, and each import replaces the register: what the operator says is
-kept apart, by name and date of birth. Homonyms born on one day are protected together: masking too much harms nobody.
+An export of the REU does not state who is protected, and each import replaces the register: protections are stored
+separately, by name and date of birth. Homonyms born on one day are protected together: masking too much does no harm.
 """
 
 from collections.abc import Iterator
@@ -17,29 +17,29 @@ from worker.registre.versions import is_shown
 
 
 class Protege(NamedTuple):
-    """Who is protected; the date of birth is AAAA-MM-JJ, unknown parts are zeros."""
+    """A protected elector; the date of birth is AAAA-MM-JJ, unknown parts are zeros."""
 
     nom_naissance: str
     prenoms: str
     date_naissance: str
 
     def folded(self) -> "Protege":
-        """What she is recognised by: accents, case and hyphens do not count."""
+        """Return the folded identity: accents, case and hyphens do not count."""
         return Protege(base_letters(self.nom_naissance), base_letters(self.prenoms), self.date_naissance)
 
 
 def select_protections(connection: Connection, code_commune: str) -> list[Protege]:
-    """The protected electors of a commune, in the order of their names."""
+    """Return the protected electors of a commune, ordered by name."""
     query = select(*_columns(Protection)).where(Protection.code_commune == code_commune)
     found = [Protege(*row) for row in connection.execute(query)]
     return sorted(found, key=lambda it: (sort_key(it.nom_naissance), sort_key(it.prenoms), it.date_naissance))
 
 
 def find_electeur(connection: Connection, code_commune: str, electeur_id: int) -> Protege:
-    """Who is on a list of the commune now, by the number of her row; each import gives another.
+    """Return an elector who is on a list of the commune now, by the id of the row; each import assigns new ids.
 
     Raises:
-        RefusedError: nobody has that number any more.
+        RefusedError: no elector has that id any more.
     """
     query = select(*_columns(Electeur)).join(ListeCommunale, is_shown())
     row = connection.execute(query.where(Electeur.code_commune == code_commune, Electeur.id == electeur_id)).first()
@@ -54,10 +54,10 @@ def find_electeur(connection: Connection, code_commune: str, electeur_id: int) -
 
 
 def find_protection(connection: Connection, code_commune: str, protection_id: int) -> Protege:
-    """Who is protected by that row.
+    """Return the elector of a protection, by the id of the row.
 
     Raises:
-        RefusedError: there is none in the commune.
+        RefusedError: the commune has no such protection.
     """
     is_it = Protection.code_commune == code_commune, Protection.id == protection_id
     row = connection.execute(select(*_columns(Protection)).where(*is_it)).first()
@@ -71,10 +71,10 @@ def find_protection(connection: Connection, code_commune: str, protection_id: in
 
 
 def add_protection(connection: Connection, code_commune: str, protege: Protege) -> None:
-    """Protect an elector, under the name that the register knows her by; protecting her again does nothing.
+    """Protect an elector, under the name in the register; protecting an elector again does nothing.
 
     Raises:
-        RefusedError: neither the lists of the commune nor its mouvements know her: nobody would be protected.
+        RefusedError: neither the lists of the commune nor its mouvements contain the elector.
     """
     key = protege.folded()
     known = next((it for it in _namesakes(connection, code_commune, protege) if it.folded() == key), None)
@@ -88,10 +88,10 @@ def add_protection(connection: Connection, code_commune: str, protege: Protege) 
 
 
 def remove_protection(connection: Connection, code_commune: str, protege: Protege) -> None:
-    """Protect an elector no more.
+    """Remove the protection of an elector.
 
     Raises:
-        RefusedError: she was not protected.
+        RefusedError: the elector is not protected.
     """
     key = protege.folded()
     found = [it for it in select_protections(connection, code_commune) if it.folded() == key]

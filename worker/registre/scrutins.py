@@ -1,4 +1,4 @@
-"""The polls that a commune prepares, and the meetings of its commission de contrôle: what the operator says of them."""
+"""The polls of a commune, and the meetings of its commission de contrôle, as the operator declares them."""
 
 import datetime as dt
 from collections.abc import Iterable
@@ -15,13 +15,13 @@ from worker.registre.communes import check_commune
 from worker.registre.models import Commission, Scrutin
 
 NATIONAL = ""
-"""Instead of a commune's code: the poll is held in the whole country."""
+"""Replaces the code of a commune: the poll is held in the whole country."""
 ALL_LISTS = ""
-"""Instead of a list's code: the commission met about all of them."""
+"""Replaces the code of a list: the commission met about all of them."""
 
 
 class KnownScrutin(NamedTuple):
-    """A poll, as `common.calendrier.CalendarScrutin` has it; an empty `code_commune` means the whole country."""
+    """A poll, like `common.calendrier.CalendarScrutin`; an empty `code_commune` means the whole country."""
 
     code_commune: str
     date: dt.date
@@ -33,7 +33,7 @@ class KnownScrutin(NamedTuple):
 
     @property
     def days(self) -> CalendarScrutin:
-        """The poll, as the calendar reads it."""
+        """The poll, in the form of the calendar."""
         days = self.publication_due, self.has_commission, self.texte
         return CalendarScrutin(self.date, self.libelle, self.cloture, *days)
 
@@ -47,18 +47,18 @@ class Reunion(NamedTuple):
 
 
 def select_scrutins(connection: Connection, code_commune: str = NATIONAL) -> list[KnownScrutin]:
-    """The national polls and those of the commune, in the order of their dates."""
+    """Return the national polls and those of the commune, ordered by date."""
     columns = [getattr(Scrutin, name) for name in KnownScrutin._fields]
     query = select(*columns).where(Scrutin.code_commune.in_({NATIONAL, code_commune}))
     return [KnownScrutin(*row) for row in connection.execute(query.order_by(Scrutin.date, Scrutin.code_commune))]
 
 
 def set_scrutin(connection: Connection, scrutin: KnownScrutin) -> None:
-    """Add a poll, or replace what is known of it.
+    """Add a poll, or replace it.
 
     Raises:
         RefusedError: the commune is unknown, no poll can be on that day, the list closes or the tableau is published
-            after it, or unusual days come without the text that fixes them.
+            after it, or unusual days are given without the text that fixes them.
     """
     if scrutin.code_commune:
         check_commune(connection, scrutin.code_commune)
@@ -76,7 +76,7 @@ def set_scrutin(connection: Connection, scrutin: KnownScrutin) -> None:
 
 
 def remove_scrutin(connection: Connection, code_commune: str, day: dt.date) -> None:
-    """Forget a poll.
+    """Delete a poll.
 
     Raises:
         RefusedError: there is none on that day.
@@ -87,7 +87,7 @@ def remove_scrutin(connection: Connection, code_commune: str, day: dt.date) -> N
 
 
 def select_reunions(connection: Connection, code_commune: str, liste: Liste | None = None) -> list[Reunion]:
-    """The meetings of the commission in the order of their dates; with a list, those that were about it."""
+    """Return the meetings of the commission, ordered by date; with a list, only the meetings about it."""
     columns = [getattr(Commission, name) for name in Reunion._fields]
     query = select(*columns).where(Commission.code_commune == code_commune)
     if liste:
@@ -96,7 +96,7 @@ def select_reunions(connection: Connection, code_commune: str, liste: Liste | No
 
 
 def read_calendrier(connection: Connection, code_commune: str, liste: Liste) -> Calendrier:
-    """What the tableaux of a list are counted from."""
+    """Return the polls and meetings that the tableaux of a list are counted from."""
     scrutins = one_a_day(it.days for it in select_scrutins(connection, code_commune))
     days = tuple(scrutin.jour for scrutin in scrutins)
     reunions = select_reunions(connection, code_commune, liste)
@@ -111,7 +111,7 @@ def read_calendrier(connection: Connection, code_commune: str, liste: Liste) -> 
 
 
 def _stopped_on(reunion: Reunion, scrutins: Iterable[CalendarScrutin]) -> dt.date:
-    """The last day of the tableau that follows a meeting: without a deliberation before a poll, that of publication."""
+    """Return the last day of the tableau after a meeting: without a deliberation before a poll, that of publication."""
     if reunion.has_deliberated:
         return reunion.date
     polls = [it for it in scrutins if meeting_before(it.jour, [reunion.date])]
@@ -119,7 +119,7 @@ def _stopped_on(reunion: Reunion, scrutins: Iterable[CalendarScrutin]) -> dt.dat
 
 
 def add_reunion(connection: Connection, code_commune: str, reunion: Reunion) -> None:
-    """Note a meeting; noted again, whether it deliberated is replaced.
+    """Record a meeting; a second call replaces whether it deliberated.
 
     Raises:
         RefusedError: the commune is unknown.
@@ -131,7 +131,7 @@ def add_reunion(connection: Connection, code_commune: str, reunion: Reunion) -> 
 
 
 def remove_reunion(connection: Connection, code_commune: str, reunion: Reunion) -> None:
-    """Forget a meeting.
+    """Delete a meeting.
 
     Raises:
         RefusedError: there was none on that day.

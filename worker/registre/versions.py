@@ -1,7 +1,7 @@
 """Versions of the lists. A version is the id of the import that wrote it; a list shows the one it points to.
 
-Other versions are kept as long as imports can be undone, one after the other, and as long as a file that is still there
-rests on one: a tableau prints the number and the address of a day, and counts the electors of a day.
+Other versions are kept while an undo needs them, or while a stored file rests on one: a tableau prints the number and
+the address of a day, and counts the electors of a day.
 """
 
 from collections import deque
@@ -58,13 +58,13 @@ WHERE NOT EXISTS (SELECT 1 FROM liste l
     OR EXISTS (SELECT 1 FROM import_liste b
       WHERE (b.code_commune, b.liste, b.version_before) = (h.code_commune, h.liste, h.version)))
 """).bindparams(bindparam("since", type_=UtcDateTime))
-"""Versions that no list shows, no undoing needs and no file rests on.
+"""Versions that no list shows, no undo needs and no file rests on.
 
 `held` jumps along the index from one version to the next: it reads few electors.
 
-`is_left`: of an import that died or was refused, never shown. A version that no import wrote or replaced belongs to a
-service that feeds the tables by SQL, and is left alone. The view `kept_version` lists what files rest on. On PostgreSQL
-the function `purge_versions` has the same words, for the account that sees no elector:
+`is_left`: the version of an import that died or was refused, never shown. A version that no import wrote or replaced
+belongs to a service that writes the tables by SQL, and stays. The view `kept_version` lists the versions that files
+rest on. On PostgreSQL the function `purge_versions` contains the same words, for the account that cannot read electors:
 `tests/integration/test_versions.py` compares them.
 """
 
@@ -85,24 +85,24 @@ class ListeKey(NamedTuple):
 
 
 def can_be_undone() -> ColumnElement[bool]:
-    """Where an import is finished, recent enough, and not undone yet: what it replaced is kept."""
+    """Test that an import is finished, recent enough and not undone yet: the versions it replaced are kept."""
     return and_(Import.undone_at.is_(None), Import.finished_at >= utc_now(-UNDO_DAYS * 86_400))
 
 
 def stands() -> ColumnElement[bool]:
-    """Where an import is finished and was not undone."""
+    """Test that an import is finished and was not undone."""
     return and_(Import.finished_at.is_not(None), Import.undone_at.is_(None))
 
 
 OnImported = Callable[[Connection, int], object]
-"""Called within the transaction of an import, with its number: what it raises undoes all."""
+"""Called in the transaction of an import, with its id; an exception rolls everything back."""
 
 OnRemoved = Callable[[Connection, int], object]
-"""Called before electors of former versions are removed, with how many, in a transaction: to put it on record."""
+"""Called in a transaction before electors of former versions are removed, with their number, to record it."""
 
 
 class Obsolete(NamedTuple):
-    """A version that nobody needs."""
+    """A version that is not needed any more."""
 
     code_commune: str
     liste: str
@@ -111,15 +111,15 @@ class Obsolete(NamedTuple):
 
 
 def find_obsolete(connection: Connection) -> list[Obsolete]:
-    """The versions that nobody needs."""
+    """Return the versions that are not needed any more."""
     since = connection.scalar(select(utc_now(-UNDO_DAYS * 86_400)))
     return [Obsolete(*row) for row in connection.execute(OBSOLETE, {"since": since})]
 
 
 def remove_obsolete(connection: Connection, note: OnRemoved) -> int:
-    """Remove the electors that nobody needs, batch after batch; returns how many. The caller holds the import lock.
+    """Remove the electors of obsolete versions in batches; return their number. The caller holds the import lock.
 
-    They come from an import that died, was refused or undone, or were replaced by one that cannot be undone any more.
+    They come from an import that died, was refused or undone, or were replaced by one too old to be undone.
     """
     with connection.begin():
         waiting = deque(find_obsolete(connection))
@@ -136,7 +136,7 @@ def remove_obsolete(connection: Connection, note: OnRemoved) -> int:
 
 
 def remove_some(connection: Connection, waiting: deque[Obsolete]) -> int:
-    """Remove a batch of the electors of these versions; takes out those that have none left."""
+    """Remove a batch of the electors of these versions; remove versions without electors from `waiting`."""
     room = BATCH
     while waiting and room:
         count = connection.execute(_DELETE, {**waiting[0]._asdict(), "room": room}).rowcount
@@ -147,7 +147,7 @@ def remove_some(connection: Connection, waiting: deque[Obsolete]) -> int:
 
 
 def is_shown() -> ColumnElement[bool]:
-    """Where an elector is of the version that the list points to."""
+    """Test that an elector has the version that the list points to."""
     return and_(
         ListeCommunale.code_commune == Electeur.code_commune,
         ListeCommunale.liste == Electeur.liste,
@@ -156,13 +156,13 @@ def is_shown() -> ColumnElement[bool]:
 
 
 def current_versions(connection: Connection) -> dict[ListeKey, int]:
-    """The version that each list of the register points to."""
+    """Return the version that each list of the register points to."""
     columns = ListeCommunale.code_commune, ListeCommunale.liste, ListeCommunale.version
     return {ListeKey(commune, liste): version for commune, liste, version in connection.execute(select(*columns))}
 
 
 def point_to(connection: Connection, versions: Mapping[ListeKey, int | None]) -> None:
-    """Let each list show that version; None takes the list out of the register."""
+    """Point each list to that version; None removes the list from the register."""
     current = current_versions(connection)
     is_it = and_(ListeCommunale.code_commune == bindparam("of_commune"), ListeCommunale.liste == bindparam("of_liste"))
     kept = {liste: version for liste, version in versions.items() if version is not None}
@@ -186,11 +186,11 @@ def _key(liste: ListeKey) -> dict[str, str]:
 
 
 TEMPORARY = MetaData()
-"""Temporary tables, apart from those of the migrations."""
+"""Metadata of the temporary tables, apart from those of the migrations."""
 
 _RECORDED = MouvementRegistre.__table__
 FIELDS = tuple(column.name for column in _RECORDED.columns if column.name not in {"id", "import_id"})
-"""The columns that whoever makes a mouvement fills in."""
+"""The columns of a mouvement that its source fills in."""
 
 STAGED = Table(
     "staged_mouvement",
@@ -200,16 +200,16 @@ STAGED = Table(
     *(Column(name, _RECORDED.c[name].type, nullable=_RECORDED.c[name].nullable) for name in FIELDS),
     prefixes=["TEMPORARY"],
 )
-"""What will be recorded, in the order of `rank`: for a CSV file, its line number. `electeur`: whom it is about, of a
-comparison."""
+"""The mouvements to record, in the order of `rank`: for a CSV file, its line number. `electeur`: the elector of a
+mouvement that a comparison found."""
 
 _SERVER = "SELECT set_config('work_mem', '64MB', true), set_config('jit', 'off', true)"
-"""Whole lists are grouped and sorted: what PostgreSQL allows a small query would send them to the disk."""
+"""Whole lists are grouped and sorted: with the memory of a small query, PostgreSQL would sort them on disk."""
 
 
 @contextmanager
 def temporary_tables(connection: Connection, *tables: Table) -> Iterator[None]:
-    """Empty temporary tables, for the time of the block."""
+    """Create empty temporary tables, for the time of the block."""
     _drop(connection, tables)
     with reading_transaction(connection):
         for table in tables:
@@ -217,7 +217,7 @@ def temporary_tables(connection: Connection, *tables: Table) -> Iterator[None]:
     try:
         yield
     except BaseException:
-        with suppress(DBAPIError):  # what happened first is what must be told; the next import drops them too
+        with suppress(DBAPIError):  # keeps the first error; the next import drops the tables too
             _drop(connection, tables)
         raise
     _drop(connection, tables)
@@ -225,7 +225,7 @@ def temporary_tables(connection: Connection, *tables: Table) -> Iterator[None]:
 
 @contextmanager
 def reading_transaction(connection: Connection) -> Iterator[None]:
-    """A transaction that reads the register and writes temporary tables only, however long it lasts."""
+    """Open a transaction that reads the register and writes temporary tables only, however long it lasts."""
     connection.execution_options(sqlite_begin="DEFERRED")
     try:
         with connection.begin():
@@ -237,7 +237,7 @@ def reading_transaction(connection: Connection) -> Iterator[None]:
 
 
 def record_mouvements(connection: Connection, import_id: int) -> int:
-    """Write what was made ready, as brought by that import; returns how many."""
+    """Insert the staged mouvements, with the id of that import; return their number."""
     fields: list[Any] = [STAGED.c[name] for name in FIELDS]
     ready = select(*fields, literal(import_id)).order_by(STAGED.c.rank)
     return connection.execute(insert(MouvementRegistre).from_select([*FIELDS, "import_id"], ready)).rowcount

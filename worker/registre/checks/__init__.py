@@ -1,1 +1,1 @@
-"""What is wrong with electors: the rules, and where they are looked at."""
+"""The anomalies of electors: the rules, and the cached findings that limit which rows are checked."""

@@ -1,8 +1,8 @@
-"""What is wrong with electors is found once, when they are imported, and stands in their row: `electeur.facts`.
+"""Cached findings about electors: an import finds them once and stores them in `electeur.facts`.
 
-The rules are those of `rules.py`. Only whom they may speak of on any coming day is noted, never what they say: a file
-looks at those electors again, and at no others. Values are cleaned when they enter the register by an import; a service
-that writes by SQL may leave others. One cheap look at each row finds them.
+A finding only records that a rule of `rules.py` may apply on some later day, not its result. A file checks the electors
+with a finding again, and no others. An import cleans the values that it writes; a service that writes by SQL may leave
+unclean values. One cheap test on each row finds them.
 """
 
 from collections import Counter, defaultdict
@@ -75,44 +75,44 @@ TEXTS = (
     Electeur.ville,
     Electeur.pays,
 )
-"""The values that a file carries."""
+"""The columns whose values a file contains."""
 
 
 FACTS_VERSION = 2
-"""Of the rules: another one when what they say of an elector may change, so that registers are looked at once more.
+"""Version of the rules. Increase it when a change may alter their results, so that `look_again` checks old registers.
 
-`tests/contract/test_facts.py` holds them to it.
+`tests/contract/test_facts.py` enforces it.
 """
 
 
 class Fact(IntFlag):
-    """What is known of an elector before any file is made. An import finds it, once; 0 is nothing to say."""
+    """Cached findings about an elector, as bits. An import sets them once; 0 means no finding."""
 
     UNCHECKED = auto()
-    """Nobody has looked: a service wrote her, or changed a value since the import."""
+    """Not checked: a service wrote the row, or changed a value after the import."""
     SUSPECT = auto()
-    """A rule speaks of her, or may on a coming day; or a value cannot be carried as it is."""
+    """A rule applies to the elector, now or on a later day, or a value cannot be written unchanged."""
     DOUBLE = auto()
-    """Another elector of the list has her identity."""
+    """Another elector of the list has the same identity."""
     NUMERO = auto()
-    """Another elector of the bureau has her order number."""
+    """Another elector of the bureau has the same order number."""
 
 
 EVERY_FACT = Fact(sum(Fact))
 
 
 class Scope(Enum):
-    """Where one must look to tell all that is wrong with a list."""
+    """The rows that must be checked to find all anomalies of a list."""
 
     WHOLE = auto()
-    """At every elector: nobody has looked, or by other rules."""
+    """Every elector: the list was not checked, or another version of the rules checked it."""
     CHANGED = auto()
-    """At those with a fact; for doubles at all, since somebody changed one after the import."""
+    """Electors with a finding; every elector for shared identities and numbers: a row changed after the import."""
     FACTS = auto()
-    """At those with a fact."""
+    """Electors with a finding."""
 
     def of(self, fact: Fact) -> ColumnElement[bool]:
-        """Who may have the fact."""
+        """Select the electors who may have this finding."""
         if self is Scope.WHOLE or (self is Scope.CHANGED and fact is not Fact.SUSPECT):
             return true()
         has_it = Electeur.facts.bitwise_and(int(fact | Fact.UNCHECKED)) > 0
@@ -120,12 +120,12 @@ class Scope(Enum):
 
 
 def is_flagged() -> ColumnElement[bool]:
-    """An elector with a fact, as the partial index has them."""
+    """Select the electors with a finding, with the condition of the partial index."""
     return Electeur.facts > literal_column("0")
 
 
 class Look(NamedTuple):
-    """Where to look, and for what: facts that nobody on the list has need no look at all."""
+    """The rows to check, and the findings to check for; findings that no elector of the list has are left out."""
 
     scope: Scope = Scope.WHOLE
     facts: Fact = EVERY_FACT
@@ -135,7 +135,7 @@ AT_ALL = Look()
 
 
 def read_look(connection: Connection, code_commune: str, liste: str, version: int, jour: date) -> Look:
-    """How to look at a version of a list, for a file of that day."""
+    """Return how to check a version of a list, for a file of that day."""
     which = {"of_commune": code_commune, "of_liste": liste, "of_version": version, "on_day": jour}
     stamp = connection.execute(_select_stamp(), which).one_or_none()
     if stamp is None:
@@ -146,7 +146,7 @@ def read_look(connection: Connection, code_commune: str, liste: str, version: in
 
 @cache
 def _select_stamp() -> Select[Any]:
-    """Whether each fact is on the list; no row where the import has not looked, or by other rules."""
+    """Select whether the list has each finding; no row if the findings are missing, outdated or too recent."""
     commune: BindParameter[str] = bindparam("of_commune")
     liste: BindParameter[str] = bindparam("of_liste")
     version: BindParameter[int] = bindparam("of_version")
@@ -168,7 +168,7 @@ def _select_stamp() -> Select[Any]:
 
 
 def deserves_look(liste: OnListe, *, separators: bool) -> ColumnElement[bool]:
-    """Something is to be said of the elector; `separators`: also that a value holds what the CSV has no escape for."""
+    """Select the electors with an anomaly; `separators` includes values that the CSV has no escape for."""
     text = joined_texts()
     ruined = [is_it(text) for _, is_it in RUINED_TEXTS]
     closer = [needs_cleaning(text), *ruined, *([has_separator(text)] if separators else [])]
@@ -181,13 +181,13 @@ def deserves_look(liste: OnListe, *, separators: bool) -> ColumnElement[bool]:
 
 
 def is_unclean() -> ColumnElement[bool]:
-    """A value holds a control character, odd white space, or has a form other than NFC."""
+    """Test for a value with a control character, odd white space or a form other than NFC."""
     text = joined_texts()
     return and_(is_suspect(text), needs_cleaning(text))
 
 
 def joined_texts() -> ColumnElement[str]:
-    """All the values of a row in one text."""
+    """Join all values of a row into one text."""
     return _joined(TEXTS)
 
 
@@ -197,12 +197,12 @@ def _joined(columns: Sequence[InstrumentedAttribute[str]]) -> ColumnElement[str]
 
 
 def has_separator(text: ColumnElement[str]) -> ColumnElement[bool]:
-    """A character that the CSV has no escape for."""
+    """Test for a character that the CSV has no escape for."""
     return text.contains(";") | text.contains('"')
 
 
 def _is_too_long() -> ColumnElement[bool]:
-    """One of the values is over the limit; the sum of their sizes denies it for most rows."""
+    """Test for a value over the limit; the sum of the sizes excludes most rows first."""
     total = sum((size_of(column) for column in TEXTS), start=literal(0))
     return and_(total > LONGEST, or_(*(func.length(column) > LONGEST for column in TEXTS)))
 
@@ -213,23 +213,23 @@ _HAS_PLACE = and_(Electeur.code_bureau != "", Electeur.numero_ordre.is_not(None)
 
 
 def may_be_double(among: ColumnElement[bool]) -> ColumnElement[bool]:
-    """Electors among these who were born on the date of another one of their list, and whose names are as long.
+    """Select possible doubles: electors with the date of birth and the length of names of another elector of the list.
 
-    Two spellings of one identity are. Electors without a name, first names or a date of birth are no doubles.
+    Two spellings of one identity match. Electors without a name, first names or a date of birth are not doubles.
     """
     known = and_(*(column != "" for column in (Electeur.nom_naissance, Electeur.prenoms, Electeur.date_naissance)))
     return _is_shared((*_LISTE, *_spelling_keys()), and_(among, known))
 
 
 def select_possible_doubles(among: ColumnElement[bool], *columns: SQLColumnExpression[Any]) -> Select[Any]:
-    """The rows that `group_doubles` reads; `columns` are added to each."""
+    """Select the rows that `group_doubles` reads; `columns` are added to each."""
     keys: list[SQLColumnExpression[Any]] = [*_LISTE, *_spelling_keys()]
     same: list[Any] = [column.label(f"same_{place}") for place, column in enumerate((*keys, *identite_columns()))]
     return select(*same, *columns).where(may_be_double(among)).order_by(*keys, *ORDRE)
 
 
 def group_doubles(rows: Iterable[Row[Any]]) -> Iterator[list[Row[Any]]]:
-    """The electors of one list who are the same by `fold_identite`: accents, case and hyphens do not count."""
+    """Group the electors of one list who are equal by `fold_identite`, which ignores accents, case and hyphens."""
     size = len(_LISTE) + len(IDENTITE)
     for _, near in groupby(rows, key=lambda row: row[:size]):
         same: dict[tuple[str, ...], list[Row[Any]]] = defaultdict(list)
@@ -240,7 +240,7 @@ def group_doubles(rows: Iterable[Row[Any]]) -> Iterator[list[Row[Any]]]:
 
 
 def _spelling_keys() -> list[SQLColumnExpression[Any]]:
-    """What two spellings of one identity have in common, cheap to compare: the date of birth, and lengths."""
+    """Build cheap keys that all spellings of one identity share: the date of birth, and lengths."""
     nom, prenoms, born, lieu = identite_columns()
     for letter, letters in (("Œ", "OE"), ("œ", "oe"), ("ß", "ss")):
         nom = func.replace(nom, letter, letters)
@@ -248,20 +248,20 @@ def _spelling_keys() -> list[SQLColumnExpression[Any]]:
 
 
 def has_double_numero(among: ColumnElement[bool]) -> ColumnElement[bool]:
-    """An elector among these whose order number another one of her bureau has."""
+    """Select electors among these who share their order number with another elector of the bureau."""
     return _is_shared((*_LISTE, *_PLACE), and_(among, _HAS_PLACE))
 
 
 def select_double_numeros(among: ColumnElement[bool]) -> Select[str, int | None]:
-    """The order numbers that several of these electors of one list have, by bureau."""
+    """Select the order numbers that several of these electors have, by bureau."""
     return select(*_PLACE).where(among, _HAS_PLACE).group_by(*_PLACE).having(func.count() > 1).order_by(*_PLACE)
 
 
 def _is_shared(keys: Sequence[SQLColumnExpression[Any]], among: ColumnElement[bool]) -> ColumnElement[bool]:
-    """One pass that sorts and counts; those found are then taken by their ids.
+    """Sort and count in one pass, then select the electors by id.
 
-    Nothing is compared two by two, even before PostgreSQL knows how many there are: without statistics, as after an
-    import, it believes that one elector is counted, and would look through all that were found for each elector.
+    The query compares no pairs. Without statistics, as after an import, PostgreSQL expects one counted elector, and
+    would scan all counted electors for each elector.
     """
     same = func.count().over(partition_by=keys).label("same")
     counted = select(Electeur.id, same).where(among).correlate(None).subquery()
@@ -269,7 +269,7 @@ def _is_shared(keys: Sequence[SQLColumnExpression[Any]], among: ColumnElement[bo
 
 
 DAYS_BEFORE = 366
-"""A file may bear an earlier day than the import, when its request waited: facts hold for a year before it."""
+"""Days before the import for which findings are valid: a file may have an earlier day if its request waited."""
 
 _LAST_DAY = "9999-12-31"
 
@@ -280,19 +280,19 @@ _FOUND = Table(
     Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=False),
     prefixes=["TEMPORARY"],
 )
-"""Electors with a fact that is not in their row yet."""
+"""Findings that are not yet in the rows of the electors."""
 
 
 def facts_since(jour: date) -> date:
-    """The first day of a file that the facts found on a day hold for."""
+    """Return the first day of a file for which the findings of a day are valid."""
     return jour - timedelta(days=DAYS_BEFORE)
 
 
 def find_facts(connection: Connection, version: int, listes: Iterable[ListeKey], jour: date) -> None:
-    """Look at every elector of these lists in that version, whose facts are 0, and write what was found on that day.
+    """Check every elector of these lists in this version, and write the findings of that day to their rows.
 
-    Whoever lets the version be known as looked at (`FACTS_VERSION`, `facts_since`) does so afterwards: until then facts
-    count for nothing.
+    The rows must have no finding yet. The caller then records `FACTS_VERSION` and `facts_since`; until then no query
+    uses the findings.
     """
     with temporary_tables(connection, _FOUND):
         with reading_transaction(connection):
@@ -305,13 +305,13 @@ def find_facts(connection: Connection, version: int, listes: Iterable[ListeKey],
 
 
 def count_without_zeros(connection: Connection, version: int) -> int:
-    """Electors of an import with a code that lost its zero, once what is wrong with them was found."""
+    """Count the electors of an import with a code that lost its zero. Call `find_facts` first."""
     query = select(func.count()).where(Electeur.version == version, is_flagged(), HAS_LOST_ZEROS)
     return connection.execute(query).scalar_one()
 
 
 def count_mineurs(connection: Connection, version: int, jour: date) -> dict[ListeKey, int]:
-    """By list, who of an import was entered in advance and is no elector on that day: each has a fact by then."""
+    """Count by list the electors of an import who are minors on that day. Call `find_facts` first: it flags them."""
     key = Electeur.code_commune, Electeur.liste
     is_mineur = not_(is_of_age(last_birth(jour), last_birth(jour, YOUNGEST)))
     query = select(*key, func.count()).where(Electeur.version == version, is_flagged(), is_mineur).group_by(*key)
@@ -331,7 +331,7 @@ def _find(connection: Connection, version: int, communes: list[str], liste: List
 
 @cache
 def _find_statements(liste: Liste) -> Sequence[Insert]:
-    """What finds each fact but doubles; made once, since that takes longer than to look at a village."""
+    """Build the statements for each finding but doubles; cached, because building them is slow."""
     among = _among(liste)
     since: BindParameter[str] = bindparam("last_birth", type_=Text)
     return [
@@ -355,10 +355,10 @@ def _among(liste: Liste) -> ColumnElement[bool]:
 
 
 def _may_deserve_look(liste: Liste, since: str | BindParameter[str]) -> ColumnElement[bool]:
-    """Something may be said of her in a file of a day or later, or she is a minor in it.
+    """Select electors who may have an anomaly in a file of that day or later, and minors on that day.
 
-    A rule that moves speaks of a value until a day, or from a day on, or both: it speaks on the first or the last day.
-    For the first day `since` is taken, on which a minor of then was not yet born, so that minors have the fact too.
+    A rule that depends on the day applies until a day, from a day on, or both: it applies on the first or the last day.
+    `since` is used as the first day: minors are born after it, so they get the finding too.
     """
     first, last = Day(liste, since, since), Day(liste, _LAST_DAY, _LAST_DAY)
     moving = [late for rule in RULES if not (late := rule.condition(last)).compare(rule.condition(first))]
@@ -366,7 +366,7 @@ def _may_deserve_look(liste: Liste, since: str | BindParameter[str]) -> ColumnEl
 
 
 def _write(connection: Connection, fact: Fact) -> None:
-    """In short transactions: SQLite has one writer at a time."""
+    """Write the finding in short transactions, because SQLite has one writer at a time."""
     for first, last in _ranges(connection, fact):
         found = select(_FOUND.c.id).where(_FOUND.c.fact == int(fact), _FOUND.c.id.between(first, last))
         with connection.begin():
@@ -391,9 +391,9 @@ def _ranges(connection: Connection, fact: Fact) -> Iterator[tuple[int, int]]:
 
 
 def count_blocking(connection: Connection, version: int, listes: Iterable[ListeKey], jour: date) -> dict[str, int]:
-    """Electors of that version whom a list cannot be deposited with, by what a clerk is to do about each.
+    """Count the electors of a version who block the file of a list, by the message for the agent.
 
-    Only those are looked at in whom `find_facts` has found something.
+    It only checks electors with a finding of `find_facts`.
     """
     rules = [rule for rule in RULES if rule.severity is Severity.BLOCKING]
     kinds: list[Kind] = [*rules, *(kind for kind, _ in RUINED_TEXTS)]
@@ -413,10 +413,10 @@ def count_blocking(connection: Connection, version: int, listes: Iterable[ListeK
 
 
 def look_again(engine: Engine) -> int:
-    """Look at the lists that imports wrote and that other rules were looked at by; returns how many.
+    """Check the imported lists again whose findings come from other rules; return the number of lists.
 
-    The day in Paris is precise enough for every commune: facts hold for a year before it. A service may write
-    meanwhile: an elector whom it changes after the first step counts as not looked at, see migration 0015.
+    The day in Paris is precise enough for every commune: findings are valid for a year before it. If a service changes
+    an elector after the first step, the elector counts as not checked, see migration 0015.
     """
     jour = jour_a_paris(now())
     with engine.connect() as connection:
@@ -468,10 +468,10 @@ BirthDate = str | ColumnElement[str]
 
 
 def is_of_age(last_birth: BirthDate, youngest: BirthDate) -> ColumnElement[bool]:
-    """No minor; a date that cannot be read, or is later than `youngest`, does not make a minor but an anomaly.
+    """Test that the elector is no minor; a date that is unreadable or after `youngest` is an anomaly, not a minor.
 
-    `last_birth`: the latest date of birth of a person who is of age on the day that counts; `youngest`: that of a
-    person who may be on a list at all.
+    `last_birth`: the latest date of birth of a person who is of age on the day that counts; `youngest`: the latest date
+    of birth of a person who may be on a list.
     """
     born = Electeur.date_naissance
     as_written = _as_written()
@@ -480,7 +480,7 @@ def is_of_age(last_birth: BirthDate, youngest: BirthDate) -> ColumnElement[bool]
 
 
 def is_born_between(after: str, until: str) -> ColumnElement[bool]:
-    """Born later than `after`, and no later than `until`; the cheap look first, since few are."""
+    """Test for a date of birth after `after` and no later than `until`; the cheap test excludes most electors first."""
     born = Electeur.date_naissance
     as_written = _as_written()
     return and_(or_(born > after, born < "0"), is_readable(as_written), as_written > after, as_written <= until)

@@ -1,8 +1,8 @@
-"""What is wrong with an elector, and what deserves a look: one table of rules, as SQL conditions.
+"""The rules for anomalies of electors, blocking or to verify: one table of SQL conditions.
 
 Sources: arrêté du 12 novembre 2013 (NOR INTA1326795A), art. 2; FAQ of the préfecture de la Haute-Marne (21/08/2014) for
-what the platform checks. A rule is true where something is wrong; what denies it for most electors comes first. Its
-`source` says whose it is: of the platform, of the law, or ours.
+what the platform checks. A condition is true where a value is wrong; the test that excludes most electors comes first.
+`source` names the origin of the rule: the platform, the law, or this project.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -23,18 +23,18 @@ LONGEST = 255
 """No official limit is published; a longer value is reported, never cut."""
 
 OLDEST = "1905"
-"""No one born before this year is alive: Lucile Randon, born in 1904, was the last one, and died in January 2023.
+"""No person born before this year is alive: Lucile Randon, born in 1904, was the last one, and died in January 2023.
 
-So the first days that spreadsheets count from, 1 January 1900 and 1 January 1904, are surely ruined.
+The first days of spreadsheet calendars, 1 January 1900 and 1 January 1904, are therefore errors.
 """
 
 
 OLD_DAYS = 62
-"""An export of more than two months: the REU changes every day, and a poll's list closes six weeks before it."""
+"""Days after which an export is old: the REU changes every day, and a poll's list closes six weeks before it."""
 
 
 class OnListe(Protocol):
-    """Which list a rule looks at, and on which day."""
+    """The list and the day that a rule checks."""
 
     @property
     def liste(self) -> Liste: ...  # noqa: D102 — a field
@@ -48,7 +48,7 @@ class OnListe(Protocol):
 
 
 class Day:
-    """A list on a day, for rules that are looked at apart from any file."""
+    """A list on a day, to apply the rules without a file."""
 
     def __init__(self, liste: Liste, today: str | BindParameter[str], youngest: str | BindParameter[str]) -> None:
         self.liste = liste
@@ -71,7 +71,7 @@ OURS = "choix du module"
 
 @dataclass(frozen=True)
 class Kind:
-    """One thing that can be wrong: a stable code, the value at fault, what a clerk is to do, who says so."""
+    """One kind of anomaly: a stable code, the column, the message for the agent, and the source of the rule."""
 
     code: str
     severity: Severity
@@ -79,16 +79,16 @@ class Kind:
     message: str
     source: str = OURS
     is_ours: bool = False
-    """Blocking by our choice: the platform would take the file, and a list would be wrong on the day of the poll."""
+    """Blocking by this project's choice: the platform accepts the file, but the list is wrong at the poll."""
 
     def severity_by(self, ours: Severity) -> Severity:
-        """How much it matters, where what is blocking by our choice matters so much."""
+        """Return the severity; `ours` replaces it for a kind that blocks by this project's choice."""
         return ours if self.is_ours else self.severity
 
 
 @dataclass(frozen=True)
 class Rule(Kind):
-    """One thing that can be wrong with an elector, whatever the others are."""
+    """A kind of anomaly that depends on one elector only."""
 
     condition: Condition = lambda _liste: false()
 
@@ -109,7 +109,7 @@ def _complementary(condition: Condition) -> Condition:
 
 
 def is_readable(date_naissance: ColumnElement[str]) -> ColumnElement[bool]:
-    """Whether a date of birth has the register's form, whatever day it names."""
+    """Test whether a date of birth has the register's form, even if the day does not exist."""
     return date_naissance.regexp_match("^[0-9]{4}-[0-9]{2}-[0-9]{2}$")
 
 
@@ -150,7 +150,7 @@ _BEFORE_1968 = and_(
         and_(E.departement_naissance == "78", func.substr(_COMMUNE, 1, 2).in_(("91", "92", "93", "94", "95"))),
     ),
 )
-"""The Seine and the Seine-et-Oise, whose communes have codes of today's départements. Loi n° 64-707, art. 1er."""
+"""Communes of the former Seine and Seine-et-Oise have codes of today's départements. Loi n° 64-707, art. 1er."""
 
 _NAISSANCE_INCOHERENTE = or_(
     and_(E.departement_naissance == "99", func.upper(E.pays_naissance) == "FRANCE"),
@@ -179,10 +179,10 @@ _ZERO_CODE_POSTAL = and_(_lost_its_zero(_CP, 5), _EN_FRANCE)
 _ZERO_DEPARTEMENT = _lost_its_zero(E.departement_naissance, 2)
 _ZERO_COMMUNE = _lost_its_zero(_COMMUNE, 5)
 HAS_LOST_ZEROS = or_(_ZERO_CODE_POSTAL, _ZERO_DEPARTEMENT, _ZERO_COMMUNE)
-"""A spreadsheet took a number for a number."""
+"""A spreadsheet stored the code as a number and removed its leading zero."""
 
 _OF_THE_ARMIES = E.ville.ilike("%arm_es%")
-"""`00305 ARMEES`, `POSTE AUX ARMÉES`: their postal codes begin with 00."""
+"""Army addresses, `00305 ARMEES` or `POSTE AUX ARMÉES`: their postal codes begin with 00."""
 
 _CODE_POSTAL_INCONNU = and_(
     not_(
@@ -215,7 +215,7 @@ PLACEHOLDERS = (
     "xxx",
     "xxxx",
 )
-"""What a program or a test writes where a value lacks, as a whole value in these very letters.
+"""Whole values that a program or a test writes in place of a missing value, in exactly these letters.
 
 A few persons have the surname NULL or TEST. They are reported too: in an export of the REU the word is a placeholder
 far more often. `Null` and `NONE` are not in the list: one is a surname, the other an Italian town.
@@ -262,7 +262,7 @@ def _is_citizen(liste: OnListe) -> ColumnElement[bool]:
 
 @cache
 def _memberships() -> Mapping[tuple[str, str], Sequence[str]]:
-    """By the days a state became a member and left: every spelling of the nationalities."""
+    """Return every spelling of the nationalities, by the days on which the state joined and left."""
     spellings: dict[tuple[str, str], set[str]] = {}
     for it in nationalites():
         spellings.setdefault((it.since, it.until), set()).update(it.spellings)
@@ -333,7 +333,7 @@ _BLOCKING = (
         source=MINISTRY,
     ),
 )
-"""The platform would reject the file."""
+"""The platform rejects a file with one of these."""
 
 _RUINED = (
     _ruined(
@@ -430,7 +430,7 @@ _RUINED = (
         source=f"{MUNICIPAL_LAW} ; {EUROPEAN_LAW}",
     ),
 )
-"""The platform may take the file, but the value is surely ruined, or the elector not of this list: `Kind.is_ours`."""
+"""The platform may accept the file, but the value is an error, or the elector is on the wrong list: `Kind.is_ours`."""
 
 _REMARKS = (
     _remark(
@@ -504,7 +504,7 @@ _REMARKS = (
 )
 
 RULES = (*_BLOCKING, *_RUINED, *_REMARKS)
-"""What is looked at in each elector by itself, inside the database."""
+"""The rules that the database checks for each elector separately."""
 
 GARBLED_TEXT = Kind(
     "caracteres_abimes",
@@ -522,7 +522,7 @@ ALTERED_TEXT = Kind(
     is_ours=True,
 )
 RUINED_TEXTS = (ALTERED_TEXT, is_altered), (GARBLED_TEXT, is_garbled)
-"""How a value, or one of several joined, is surely ruined, and the test of each."""
+"""Kinds of damaged text, each with its test for one value or several joined values."""
 NETTOYE = Kind(
     "caracteres_nettoyes",
     Severity.REMARK,
@@ -544,7 +544,7 @@ TROP_LONG = Kind(
     f"Valeur de plus de {LONGEST} caractères, transmise entière : la raccourcir.",
 )
 OF_TEXTS = (GARBLED_TEXT, ALTERED_TEXT, NETTOYE, SEPARATEUR, TROP_LONG)
-"""What is looked at in each value of an elector or of a bureau."""
+"""Kinds that concern each value of an elector or of a bureau."""
 
 TWICE = Kind(
     "electeur_en_double",
@@ -562,7 +562,7 @@ HOMONYM = Kind(
     "ce sont deux personnes.",
 )
 OF_DOUBLES = (TWICE, HOMONYM)
-"""What is looked at in the electors of one list who share their identity."""
+"""Kinds that concern electors of one list who share their identity."""
 
 CANTON_ABSENT = Kind(
     "canton_absent",
@@ -602,7 +602,7 @@ OF_BUREAUX = (
     CIRCONSCRIPTION_ELSEWHERE,
     NUMERO_TWICE,
 )
-"""What is said once of each bureau."""
+"""Kinds that are reported once for each bureau."""
 
 ZEROS_LOST = Kind(
     "zeros_perdus",
@@ -646,7 +646,7 @@ LISTE_ABSENT = Kind(
     "Liste absente du dernier export, du {day} : vérifier si elle existe encore, la vider si personne n'y est plus.",
 )
 OF_FILE = (ZEROS_LOST, NUMERO_GENERAL_ABSENT, MINEURS, REGISTRE_CHANGED, EXPORT_OLD, LISTE_ABSENT)
-"""What is said once of the whole file."""
+"""Kinds that are reported once for the whole file."""
 
 KINDS: tuple[Kind, ...] = (*OF_FILE, *OF_BUREAUX, *OF_DOUBLES, *RULES, *OF_TEXTS)
-"""Everything that the report of a list file may say."""
+"""Every kind that the report of a list file may contain."""

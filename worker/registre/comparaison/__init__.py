@@ -1,1 +1,1 @@
-"""The comparison of two exports of the REU, which gives mouvements."""
+"""Compares two exports of the REU and derives mouvements."""

@@ -1,7 +1,7 @@
-"""What an import changes in the lists that were there before it: who came, who left, who votes in another bureau.
+"""Finds what an import changes in the existing lists: electors who arrive, leave or change bureau.
 
-Two versions of each list are compared inside the database, list after list; only differences leave the table of
-electors. What is found waits in temporary tables and is recorded with the import, or not at all.
+The database compares two versions of each list, list after list; only differences leave the table of electors. The
+results stay in temporary tables until they are recorded with the import, or discarded.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -78,19 +78,19 @@ _AS_THEY_ARE = (
 )
 
 RecordMouvements = Callable[[Connection, Mapping[ListeKey, int]], object]
-"""Writes the mouvements inside the transaction that switches the versions, which it is given as they were."""
+"""Writes the mouvements in the transaction that switches the versions; receives the versions before the switch."""
 
 Ask = Callable[[Sequence[Question]], None]
-"""Receives what a clerk has to confirm; raises ImportRefusedError where it is not confirmed."""
+"""Receives the questions that an agent must confirm; raises ImportRefusedError if they are not confirmed."""
 
 
 @contextmanager
 def comparing(
     connection: Connection, version: int, counts: Sequence[ListeCount], jour: date, *, report: Path | None, ask: Ask
 ) -> Iterator[tuple[Comparison, RecordMouvements]]:
-    """Compare the staged version of these lists with what they show now; the mouvements are of the day `jour`.
+    """Compare the staged version of these lists with the current one; the mouvements have the date `jour`.
 
-    A list that is not in the register yet is not compared: its first import makes no mouvement. `ask` gets the
+    A list that is not in the register yet is not compared: its first import makes no mouvement. `ask` receives the
     questions before anything is written.
 
     Raises:
@@ -155,14 +155,14 @@ def _count(connection: Connection, table: Table, condition: ColumnElement[bool])
 
 
 def make_mouvements(connection: Connection, jour: date) -> None:
-    """Put into STAGED one mouvement for each elector who came, left or changed bureau."""
+    """Insert into STAGED one mouvement for each elector who arrived, left or changed bureau."""
     is_mouvement = or_(PAIRS.c.before.is_(None), PAIRS.c.after.is_(None), BEFORE.code_bureau != SHOWN.code_bureau)
     names, values = zip(*_values(jour).items(), strict=True)
     connection.execute(insert(STAGED).from_select(list(names), paired(*values).where(is_mouvement)))
 
 
 def count_natures(connection: Connection) -> dict[str, int]:
-    """How many mouvements of each nature were made ready."""
+    """Count the staged mouvements by nature."""
     query = select(STAGED.c.nature, func.count().label("number")).group_by(STAGED.c.nature)
     return {row.nature: row.number for row in connection.execute(query)}
 

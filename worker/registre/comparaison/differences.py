@@ -1,4 +1,4 @@
-"""The differences between two versions of a list: only they leave the table of electors."""
+"""Finds the differences between two versions of a list; other electors never leave the table of electors."""
 
 from collections.abc import Sequence
 from functools import lru_cache, reduce
@@ -34,7 +34,7 @@ from worker.registre.models import Electeur
 from worker.registre.versions import TEMPORARY, ListeKey
 
 IDENTITE = ("nom_naissance", "prenoms", "date_naissance", "lieu_naissance")
-"""The identity key within a list: homonyms share it. The last one is `lieu_naissance`, below."""
+"""The identity key within a list: homonyms share it. The function `lieu_naissance` below gives the last column."""
 
 _DETAILS = (
     *("code_bureau", "sexe", "nom_usage", "code_commune_naissance", "departement_naissance", "pays_naissance"),
@@ -52,7 +52,7 @@ IDENTITIES = Table(
     *(Column(name, ID) for name in ("before", "after")),
     prefixes=["TEMPORARY"],
 )
-"""Electors of one identity whose lines are not the same in both versions, or who are several: homonyms."""
+"""Identities whose rows differ between the two versions, or that several electors share (homonyms)."""
 
 CANDIDATES = Table(
     "compare_candidate",
@@ -63,7 +63,7 @@ CANDIDATES = Table(
     Column("numero_ordre", Integer, nullable=False),
     prefixes=["TEMPORARY"],
 )
-"""Lines to be paired within their `group_key`."""
+"""Rows to pair within their `group_key`."""
 
 PAIRS = Table(
     "compare_pair",
@@ -73,21 +73,21 @@ PAIRS = Table(
     Column("group_key", Texte),
     prefixes=["TEMPORARY"],
 )
-"""Who is who: an elector before and after; no one before: she came; no one after: she left.
+"""Matched electors: ids before and after. No id before means an inscription, no id after a radiation.
 
-`look` says how homonyms were told apart, `group_key` which ones: NULL of an elector who has no homonym.
+`look`: the rule that matched homonyms; `group_key`: the group of homonyms, NULL for an elector without homonym.
 """
 
 TABLES = (IDENTITIES, CANDIDATES, PAIRS)
 HAS_HOMONYM = or_(IDENTITIES.c.n_before > 1, IDENTITIES.c.n_after > 1)
 
 _TABLES_AT_ONCE = 8
-"""Whose long expressions are kept: to make them takes longer than to read a village."""
+"""Number of tables whose long expressions are cached: building them takes longer than reading a village."""
 
 ElecteurTable = type[Electeur] | AliasedClass[Electeur]
 
 BEFORE, SHOWN = aliased(Electeur, name="before"), aliased(Electeur, name="shown")
-"""The elector of a pair before (none of an inscription), and as a tableau shows them: after, or before if they left."""
+"""The elector of a pair before (none for an inscription), and as a tableau shows them: after, else before."""
 
 
 def paired(*columns: Any) -> Select[Any]:  # noqa: ANN401 — expressions
@@ -100,26 +100,26 @@ def paired(*columns: Any) -> Select[Any]:  # noqa: ANN401 — expressions
 
 
 def lieu_naissance(electeur: ElecteurTable = Electeur) -> ColumnElement[str]:
-    """The commune of birth; the country when the commune is not known."""
+    """Return the commune of birth, or the country if the commune is unknown."""
     return func.coalesce(func.nullif(electeur.commune_naissance, ""), electeur.pays_naissance)
 
 
 def identite_columns(electeur: ElecteurTable = Electeur) -> list[ColumnElement[Any]]:
-    """The columns of the identity key, under their names."""
+    """Return the columns of the identity key, under their names."""
     named: list[ColumnElement[Any]] = [getattr(electeur, name).label(name) for name in IDENTITE[:-1]]
     return [*named, lieu_naissance(electeur).label(IDENTITE[-1])]
 
 
 @lru_cache(maxsize=_TABLES_AT_ONCE)
 def details(electeur: ElecteurTable = Electeur) -> ColumnElement[str]:
-    """All that may change in an elector who stays the same; not the order numbers, which are given anew at times."""
+    """Join the values that may change in one elector; not the order numbers, which the REU reassigns at times."""
     values = [getattr(electeur, name) for name in _DETAILS]
     return reduce(lambda joined, value: joined + literal(JOINT, Text) + value, values)
 
 
 @lru_cache(maxsize=_TABLES_AT_ONCE)
 def adresse(electeur: ElecteurTable = Electeur) -> ColumnElement[str]:
-    """The address on one line: `Bât A, 12 BIS Rue de la Sauge, 13900 LIBREVILLE, BELGIQUE`; France is not said."""
+    """Build the address on one line: `Bât A, 12 BIS Rue de la Sauge, 13900 LIBREVILLE, BELGIQUE`, without FRANCE."""
     has_number = func.lower(electeur.numero_voie).not_in(("0", "sans"))
     numero = case((has_number, electeur.numero_voie), else_="")
     pays = case((func.upper(electeur.pays) == "FRANCE", ""), else_=electeur.pays)
@@ -140,7 +140,7 @@ def _join(separator: str, *parts: ColumnElement[str] | InstrumentedAttribute[str
 
 
 def find_differences(connection: Connection, liste: ListeKey, before: int, after: int) -> None:
-    """Put into IDENTITIES what differs between two versions of a list."""
+    """Insert into IDENTITIES the differences between two versions of a list."""
     lines = _lines(liste, before, after).subquery()
     count, n_after = func.count(), func.sum(lines.c.is_after)
     is_unchanged = and_(count == 2, n_after == 1, func.min(lines.c.details) == func.max(lines.c.details))  # noqa: PLR2004
@@ -163,19 +163,19 @@ def find_differences(connection: Connection, liste: ListeKey, before: int, after
 
 
 def pair_singles(connection: Connection) -> None:
-    """Whoever has no homonym is one person, before and after."""
+    """Insert into PAIRS the identities without homonyms: each is one person."""
     singles = select(IDENTITIES.c.before, IDENTITIES.c.after).where(not_(HAS_HOMONYM))
     connection.execute(insert(PAIRS).from_select(["before", "after"], singles))
 
 
 def lists_with_homonyms(connection: Connection) -> Sequence[ListeKey]:
-    """The lists where one identity is several electors."""
+    """Return the lists where several electors share one identity."""
     query = select(IDENTITIES.c.code_commune, IDENTITIES.c.liste).where(HAS_HOMONYM).distinct()
     return [ListeKey(commune, liste) for commune, liste in connection.execute(query)]
 
 
 def find_homonyms(connection: Connection, liste: ListeKey, before: int, after: int) -> None:
-    """Put the homonyms of a list into CANDIDATES."""
+    """Insert the homonyms of a list into CANDIDATES."""
     lines = _lines(liste, before, after).add_columns(*place_columns()).subquery()
     is_theirs = and_(
         IDENTITIES.c.code_commune == liste.code_commune,
@@ -191,7 +191,7 @@ def find_homonyms(connection: Connection, liste: ListeKey, before: int, after: i
 
 
 def pair_rest(connection: Connection) -> None:
-    """Candidates that nobody matches came, or left."""
+    """Insert the candidates without a match into PAIRS, as inscriptions or radiations."""
     columns = CANDIDATES.c
     for is_after, pair in ((0, (columns.id, null())), (1, (null(), columns.id))):
         rest = select(*pair, columns.group_key).where(columns.is_after == is_after)
@@ -199,7 +199,7 @@ def pair_rest(connection: Connection) -> None:
 
 
 def place_columns() -> list[ColumnElement[Any]]:
-    """What homonyms are told apart by."""
+    """Return the columns that tell homonyms apart."""
     numero = func.coalesce(Electeur.numero_ordre, -1)
     return [adresse().label("adresse"), Electeur.code_bureau.label("code_bureau"), numero.label("numero_ordre")]
 

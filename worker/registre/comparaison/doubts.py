@@ -1,9 +1,9 @@
-"""A radiation and an inscription of one comparison that may be one person: found, kept, listed, decided.
+"""Doubts: a radiation and an inscription of one comparison that may be one person; found, stored, listed, decided.
 
-A corrected date of birth, a first name added, a birth name put right change the identity key: the comparison sees one
-elector leave and another one come. Nobody guesses which it is. The pair is kept with its mouvements, and a tableau that
-shows one of them is not finished while it is open (ADR 0020). Where nothing but the place of birth differs, there is
-nothing to guess: the pair is one person, and is kept as if somebody had said so.
+A corrected date of birth, an added first name or a corrected birth name changes the identity key: the comparison sees
+one elector leave and another one arrive. It makes no guess. It stores the pair with its mouvements, and a tableau that
+shows one of them is not ready while the doubt is open (ADR 0020). If only the place of birth differs, the pair is one
+person: it is stored as decided.
 """
 
 from collections import Counter
@@ -57,10 +57,10 @@ DOUBTS = Table(
     Column("is_sure", Integer, nullable=False, index=False),
     prefixes=["TEMPORARY"],
 )
-"""One who left and one who came, the fields in which they differ, and 1 when they are surely one."""
+"""An elector who left and one who arrived, the fields that differ, and 1 if they are surely one person."""
 
 COMPARISON = "comparaison"
-"""Who decides of those."""
+"""`decided_by` of the pairs that the comparison decides."""
 
 _KEYS = [f"key_{number}" for number in range(len(BLOCKS))]
 
@@ -73,13 +73,13 @@ PORTRAITS = Table(
     *(Column(name, BigInteger, index=False) for name in _KEYS),
     prefixes=["TEMPORARY"],
 )
-"""Who left and who came, of the lists where some did each.
+"""Electors who left or arrived, in the lists that have both.
 
-A key is a digest of the list and the fields of one block, NULL where one of these is not known.
+A key is a digest of the list and the fields of one block, NULL if one of these fields is unknown.
 """
 
 TOGETHER = 25
-"""Of more on each side that share the fields of a block, only these are looked at together: garbage, not people."""
+"""Size of the groups in which electors who share the fields of a block are compared: larger blocks are garbage."""
 
 LABELS = {
     "nom": "nom de naissance",
@@ -89,19 +89,19 @@ LABELS = {
     "adresse": "adresse",
     "code_bureau": "bureau",
 }
-"""What may differ, as a clerk reads it."""
+"""The agent's names of the fields that may differ."""
 
 CHANGEMENT = "Changement de bureau constaté dans l'export du REU"
-"""The motif of whoever changed bureau."""
+"""The motif of a change of bureau."""
 
 
 def describe_differing(differs: Iterable[str]) -> str:
-    """« date de naissance, adresse »."""
+    """Return the French names of the fields: « date de naissance, adresse »."""
     return ", ".join(LABELS[name] for name in differs)
 
 
 def find_doubts(connection: Connection) -> None:
-    """Put into DOUBTS who left and who came, where the two may be one person; PAIRS alone are read, not the lists."""
+    """Insert into DOUBTS the electors who left and arrived and may be one person; reads PAIRS, not the lists."""
     with connection.execute(_unmatched(), execution_options={"yield_per": BATCH}) as unmatched:
         _insert(connection, PORTRAITS, map(_draw, unmatched))
     with connection.execute(_alike(TOGETHER), execution_options={"yield_per": BATCH}) as pairs:
@@ -109,7 +109,7 @@ def find_doubts(connection: Connection) -> None:
 
 
 def pair_corrections(connection: Connection) -> None:
-    """Who is surely one has neither left nor come; who is so with several is asked about."""
+    """Pair two electors who are surely one person; keep the doubt open if one of them has several matches."""
     sure = connection.execute(select(DOUBTS.c.before, DOUBTS.c.after).where(DOUBTS.c.is_sure == 1)).all()
     several = {id_ for side in zip(*sure, strict=True) for id_, number in Counter(side).items() if number > 1}
     asked: list[dict[str, int]] = []
@@ -136,7 +136,7 @@ def _insert(connection: Connection, table: Table | type[Doubt], rows: Iterator[d
 
 
 def record_doubts(connection: Connection, import_id: int) -> None:
-    """Keep what was found, once the mouvements of STAGED are recorded in their order: a mouvement names no elector."""
+    """Store the doubts after the mouvements of STAGED, whose order links each mouvement to its elector."""
     both = union_all(select(DOUBTS.c.before), select(DOUBTS.c.after))
     ranked = select(STAGED.c.rank, STAGED.c.electeur).where(STAGED.c.electeur.in_(both))
     electeurs = {row.rank: row.electeur for row in connection.execute(ranked)}
@@ -165,14 +165,14 @@ def _to_doubt(import_id: int, row: Row[Any], mouvements: Mapping[int, int]) -> d
 
 
 def forget_doubts(connection: Connection, import_id: int) -> int:
-    """Take away those of an import that is undone, before its mouvements, and what it assumed of homonyms; how many."""
+    """Delete the doubts and guesses of an import to undo, before its mouvements; return the number of doubts."""
     number = connection.execute(delete(Doubt).where(Doubt.import_id == import_id)).rowcount
     connection.execute(delete(Homonym).where(Homonym.import_id == import_id))
     return number
 
 
 class DoubtSide(NamedTuple):
-    """One of the two mouvements, as a clerk compares it with the other one."""
+    """One of the two mouvements, with the values that an agent compares."""
 
     id: int
     nom_naissance: str
@@ -187,14 +187,14 @@ class DoubtSide(NamedTuple):
 
 
 class OpenDoubt(NamedTuple):
-    """A doubt that nobody has decided yet."""
+    """A doubt without a decision."""
 
     id: int
     import_id: int
     code_commune: str
     liste: str
     jour: date
-    """The day of its mouvements, that of the export which brought them."""
+    """The day of its mouvements: the day of the export that brought them."""
     differs: Sequence[str]
     """Fields of a Portrait."""
     radiation: DoubtSide
@@ -202,7 +202,7 @@ class OpenDoubt(NamedTuple):
 
 
 def list_doubts(connection: Connection, code_commune: str | None = None) -> list[OpenDoubt]:
-    """Those that are open, commune after commune, in the order they were found."""
+    """Return the open doubts, ordered by commune and by id."""
     radiation, inscription = aliased(MouvementRegistre), aliased(MouvementRegistre)
     left, came = _side(radiation, radiation.ancien_bureau), _side(inscription, inscription.nouveau_bureau)
     about = Doubt.id, Doubt.import_id, Doubt.code_commune, Doubt.liste, inscription.date_mouvement, Doubt.differs
@@ -236,9 +236,9 @@ def _side(mouvement: Any, bureau: Any) -> list[Any]:  # noqa: ANN401 — an alia
 
 
 def open_pairs(connection: Connection, code_commune: str, liste: Liste) -> list[tuple[int, int]]:
-    """The radiation and the inscription of each doubt of a list that is open.
+    """Return the ids of the radiation and the inscription of each open doubt of a list.
 
-    A register that another service keeps has none: nobody compares anything there.
+    A register that another service writes has no doubts, because it has no comparisons.
     """
     if not has_table(connection, Doubt):
         return []
@@ -253,7 +253,7 @@ def open_pairs(connection: Connection, code_commune: str, liste: Liste) -> list[
 
 
 def count_corrections(connection: Connection, code_commune: str, liste: Liste, after: date, until: date) -> int:
-    """How many electors somebody said to be one person, of exports taken later than `after`, no later than `until`."""
+    """Count the doubts decided as one person, of exports taken after `after` and no later than `until`."""
     if not has_table(connection, Doubt):
         return 0
     query = (
@@ -271,7 +271,7 @@ def count_corrections(connection: Connection, code_commune: str, liste: Liste, a
 
 
 class Correction(NamedTuple):
-    """An elector somebody said to be one person: her dates of birth before and after, which may be the same."""
+    """The dates of birth before and after of an elector who was decided to be one person; they may be equal."""
 
     born_before: str
     born_after: str
@@ -285,10 +285,10 @@ def list_corrections(
     *,
     as_of: int | None = None,
 ) -> list[Correction]:
-    """Those of exports taken later than a day.
+    """Return the corrections of exports taken after a day.
 
-    Until it is decided, a tableau that shows one of the two is not ready: a tableau that was made ready before knew of
-    it. `as_of`: the number of an import; those of later imports are left out.
+    A tableau that shows an open doubt is not ready, so a tableau that is ready includes the decisions. `as_of`: the id
+    of an import; corrections of later imports are left out.
     """
     if not has_table(connection, Doubt):
         return []
@@ -305,7 +305,7 @@ def list_corrections(
 
 
 def list_guesses(connection: Connection, code_commune: str, liste: Liste, after: date, until: date) -> list[Row[Any]]:
-    """The rows of `Homonym` of exports taken later than `after`, no later than `until`, with that day, `taken_on`."""
+    """Return the `Homonym` rows of exports taken after `after`, no later than `until`, with that day as `taken_on`."""
     if not has_table(connection, Homonym):
         return []
     query = (
@@ -319,26 +319,26 @@ def list_guesses(connection: Connection, code_commune: str, liste: Liste, after:
 
 
 class Decided(NamedTuple):
-    """What a decision closed: the doubt, and those that it answers at the same time."""
+    """The doubt that a decision closed, and the other doubts that it answers."""
 
     id: int
     code_commune: str
     liste: str
     differs: tuple[str, ...]
     others: Sequence[int] = ()
-    """Doubts about one of the two, who is now known to be nobody else: two persons."""
+    """Doubts about one of the two electors, closed as two persons because that elector is now matched."""
 
 
 def decide_doubt(
     connection: Connection, doubt_id: int, decision: DoubtDecision, *, by: str, code_commune: str | None = None
 ) -> Decided:
-    """Say once what a doubt is; `code_commune`: whose it has to be.
+    """Record the decision of a doubt; `code_commune`: the commune that the doubt must belong to.
 
-    One person: her two mouvements are no more, or are one change of bureau. Whoever was protected stays so under her
-    corrected name. Two persons: their mouvements stay.
+    One person: the two mouvements are deleted, or become one change of bureau, and a protection also covers the
+    corrected name. Two persons: the mouvements stay.
 
     Raises:
-        RefusedError: no such doubt, or it was decided before; nothing has changed.
+        RefusedError: the doubt does not exist, or was decided before; nothing changes.
     """
     found = connection.execute(select(Doubt.__table__).where(Doubt.id == doubt_id)).one_or_none()
     if found is None or (code_commune is not None and found.code_commune != code_commune):
@@ -373,7 +373,7 @@ def _close_others(connection: Connection, found: Row[Any], by: str) -> Sequence[
 
 
 def _merge(connection: Connection, found: Row[Any]) -> None:
-    """One person: what is left of her two mouvements is a change of bureau, or nothing."""
+    """Delete the two mouvements of one person, or replace them with a change of bureau."""
     known = MouvementRegistre
     both = connection.execute(
         select(known.__table__).where(known.id.in_([found.radiation_id, found.inscription_id]))
@@ -404,7 +404,7 @@ def _merge(connection: Connection, found: Row[Any]) -> None:
 
 
 def _keep_protection(connection: Connection, left: Row[Any], came: Row[Any]) -> bool:
-    """Whether she is protected (L. 37): then so she is under her corrected name, whatever becomes of the mouvements."""
+    """Return whether the elector is protected (L. 37); if so, protect the corrected name too."""
     former, corrected = (Protege(it.nom_naissance, it.prenoms, it.date_naissance) for it in (left, came))
     proteges = {it.folded() for it in select_protections(connection, left.code_commune)}
     is_protegee = bool(left.is_protegee or came.is_protegee or former.folded() in proteges)
@@ -450,14 +450,14 @@ def _draw(row: Row[Any]) -> dict[str, Any]:
 
 
 def _digest(liste: tuple[str, str], portrait: Portrait, block: Sequence[str]) -> int | None:
-    """Of another list or other values by chance once in 2^64: `is_perhaps_one` looks again."""
+    """Digests may collide by chance, once in 2^64: `is_perhaps_one` compares the fields again."""
     values = [getattr(portrait, name) for name in block]
     return hash((*liste, *values)) if all(values) else None
 
 
 @cache
 def _alike(together: int) -> Select[Any]:
-    """Portraits of the two sides that have the key of a block in common, each pair once."""
+    """Select the pairs of portraits of the two sides that share the key of a block, each pair once."""
     pairs: CompoundSelect[Any] = union(*(_of_block(PORTRAITS.c[name], together) for name in _KEYS))
     found = pairs.subquery()
     before, after = PORTRAITS.alias(), PORTRAITS.alias()

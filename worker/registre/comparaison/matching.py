@@ -1,4 +1,4 @@
-"""Who is who among electors whom their identity does not tell apart: by address, then order number; its report."""
+"""Matches electors who share an identity, by address, then by order number; writes the comparison report."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
@@ -38,7 +38,7 @@ from worker.registre.versions import BATCH
 
 
 class MatchingRule(NamedTuple):
-    """One look at those who are left: what must be the same, and what a clerk is told of the pair."""
+    """One matching rule: the values that must be equal, and the text of the report for the agent."""
 
     same: tuple[str, ...]
     finding: str
@@ -51,22 +51,22 @@ MATCHING_RULES = (
     MatchingRule(("code_bureau", "numero_ordre"), "autre adresse, même bureau, même numéro"),
     MatchingRule((), "autre adresse, autre numéro, à vérifier"),
 )
-"""The surest look first."""
+"""The most reliable rule first."""
 
 GUESS = len(MATCHING_RULES) - 1
-"""The look where homonyms have nothing in common but their identity: they are paired in their order.
+"""The rule for homonyms with nothing in common but their identity: they are paired in their order.
 
-Only where as many are left on each side. Where one has left or come, nobody knows which one: they are asked about.
+It applies only if as many are left on each side. Otherwise it is unknown who left or arrived: they become doubts.
 """
 
 SPELLING = 10
-"""Added to the `look` of those whose name is spelled in another way than before."""
+"""Added to the `look` of electors whose name is spelled differently than before."""
 
 _IS_UNMATCHED = or_(PAIRS.c.before.is_(None), PAIRS.c.after.is_(None))
 
 
 def pair_candidates(connection: Connection, first: int = 0) -> None:
-    """Pair the candidates of each `group_key`, and leave those who have no counterpart."""
+    """Pair the candidates of each `group_key`; candidates without a match stay."""
     for pairing, removal in _looks(first):
         if not connection.scalar(_HAS_CANDIDATES):
             return
@@ -79,7 +79,7 @@ _HAS_CANDIDATES = select(exists().select_from(CANDIDATES))
 
 @cache
 def _looks(first: int) -> Sequence[tuple[Insert, Delete]]:
-    """For each look, how it pairs candidates, and takes them away."""
+    """Build, for each rule, the statement that pairs candidates and the one that deletes them."""
     looks = []
     for number, look in enumerate(MATCHING_RULES, first):
         before, after, is_same = _two_sides("group_key", *look.same)
@@ -93,7 +93,7 @@ def _looks(first: int) -> Sequence[tuple[Insert, Delete]]:
 
 
 def pair_spellings(connection: Connection) -> None:
-    """An elector whose accents, hyphens or capitals were corrected has neither left nor come."""
+    """Pair electors of whom only accents, hyphens or capitals were corrected."""
     connection.execute(delete(CANDIDATES))
     with connection.execute(_unmatched(), execution_options={"yield_per": BATCH}) as unmatched:
         candidates = map(_fold, unmatched)
@@ -107,9 +107,9 @@ def pair_spellings(connection: Connection) -> None:
 
 
 def record_guesses(connection: Connection, import_id: int) -> None:
-    """Keep who was told from her homonyms by a guess: who the pair is, and what was assumed.
+    """Store the pairs of homonyms that were matched by a guess.
 
-    A corrected spelling is a guess where another one has the same letters. Read before the candidates are gone.
+    A corrected spelling is a guess if another elector has the same letters. Call it before the candidates are deleted.
     """
     before, after, other = aliased(Electeur), aliased(Electeur), PAIRS.alias()
     has_other = or_(
@@ -128,7 +128,7 @@ def record_guesses(connection: Connection, import_id: int) -> None:
         select(*values.values())
         .join_from(PAIRS, before, before.id == PAIRS.c.before)
         .join(after, after.id == PAIRS.c.after)
-        .where(PAIRS.c.look.in_((GUESS, SPELLING + GUESS)))  # first: a NULL would have the others looked for
+        .where(PAIRS.c.look.in_((GUESS, SPELLING + GUESS)))  # first, so that a NULL skips the subqueries
         .where(or_(PAIRS.c.look == GUESS, has_other))
         .order_by(after.id)
     )
@@ -136,7 +136,7 @@ def record_guesses(connection: Connection, import_id: int) -> None:
 
 
 def _two_sides(*same: str) -> tuple[CTE, CTE, Any]:
-    """Candidates of before and after, ranked among those who have the same values, and when two have the same rank."""
+    """Rank the candidates of each side among equal values; return the two sides and the condition that joins them."""
     within = [CANDIDATES.c[name] for name in same]
     order = [CANDIDATES.c[name] for name in ("numero_ordre", "code_bureau", "adresse", "id")]
     rank, number = func.row_number().over(partition_by=within, order_by=order), func.count().over(partition_by=within)
@@ -147,7 +147,7 @@ def _two_sides(*same: str) -> tuple[CTE, CTE, Any]:
 
 @cache
 def _unmatched() -> Select[Any]:
-    """Those who came or left, where somebody born on the same date did the contrary."""
+    """Select unmatched electors, if an elector with the same date of birth is unmatched on the other side."""
     lines = (
         select(Electeur.id, Electeur.code_commune, Electeur.liste, *identite_columns(), *place_columns())
         .add_columns(case((PAIRS.c.before.is_(None), 1), else_=0).label("is_after"))
@@ -186,12 +186,12 @@ COMPARISON = ReportKind(
 
 
 class Finding(NamedTuple):
-    """One line: an elector before and after, and what the comparison made of the two."""
+    """One line of the report: an elector before and after, and the result of the comparison."""
 
     code_commune: str
     liste: str
     group: str
-    """Lines of one group are about the same identity; the number holds within the report."""
+    """Lines of one group concern one identity; the number is unique within the report."""
     bureau_before: str
     numero_before: str
     bureau_after: str
@@ -200,12 +200,12 @@ class Finding(NamedTuple):
 
 
 def comparison_report(path: Path, rejects: Path | None) -> Path:
-    """Where the report goes: beside that of the rejected lines when one was named, else beside the file."""
+    """Return the path of the report: beside the report of rejects if one is given, else beside the file."""
     return (rejects or path).with_name(f"{path.stem}-comparaison.csv")
 
 
 def findings(connection: Connection) -> Iterator[Finding]:
-    """Every homonym and corrected spelling, group after group, then the doubts."""
+    """Yield every homonym and corrected spelling, group after group, then the doubts."""
     groups, last = 0, None
     with connection.execute(_homonyms(), execution_options=STREAM) as rows:
         for row in rows:
@@ -221,10 +221,10 @@ def findings(connection: Connection) -> Iterator[Finding]:
 
 
 def write_report(path: Path | None, lines: Iterable[Finding]) -> Path | None:
-    """Write the report and return its path; None, and no file, when there is nothing to say, or no path.
+    """Write the report and return its path; None, without a file, if there are no lines or no path.
 
     Raises:
-        ImportRefusedError: it cannot be written, or the path is that of another file.
+        ImportRefusedError: the report cannot be written, or the path is that of another file.
     """
     with ReportFile(path, COMPARISON) as report:
         for line in lines:

@@ -1,7 +1,7 @@
-"""What an import would change that a clerk has to confirm: questions, each with its figures and its likely cause.
+"""The questions that an agent must confirm before an import, each with its figures and its likely cause.
 
-The pairs of the comparison are judged, not totals: which known electors vanish, which bureaux lose all their electors,
-which field changes for many. Only electors who differ are read, and the end of a list from which some vanish.
+The questions concern the pairs of the comparison, not totals: known electors who vanish, bureaux that lose all their
+electors, fields that change for many. Only electors who differ are read, and the end of a list from which some vanish.
 """
 
 from collections import Counter
@@ -29,14 +29,14 @@ from worker.registre.reference import departement_of
 from worker.registre.versions import ListeKey
 
 MANY = 20
-"""Per cent of the known electors of a list: above, a change is not the ordinary life of a list."""
+"""Per cent of the known electors of a list: a larger change is not the ordinary life of a list."""
 
 LEAST = 5
-"""Electors: fewer may leave or change together by chance, as a family does; where others come, less is no question."""
+"""Electors: fewer may leave or change together by chance, like a family, and raise no question if others arrive."""
 
 
 class _Field(NamedTuple):
-    """A field that is judged: its French name, its values, the likely cause of a change for many."""
+    """A field to check: its French name, its values, and the likely cause if it changes for many electors."""
 
     name: str
     values: Callable[[ElecteurTable], Sequence[Any]]
@@ -54,14 +54,14 @@ _FIELDS = (
     _Field("l'adresse", lambda it: [adresse(it)], "Adresses réécrites par la commune, ou colonne décalée ?"),
     _Field("le nom d'usage", lambda it: [it.nom_usage], _SHIFTED),
 )
-"""The order number is not judged: it is given anew at times."""
+"""Order numbers are not checked, because the REU reassigns them at times."""
 
 _BUREAU = 1
-"""The place of the bureau in _FIELDS."""
+"""The index of the bureau in _FIELDS."""
 
 
 class Part(NamedTuple):
-    """What one export holds of a list: all of it, or an arrondissement."""
+    """The part of a list that one export holds: the whole list, or an arrondissement."""
 
     code_commune: str
     liste: str
@@ -69,7 +69,7 @@ class Part(NamedTuple):
 
     @property
     def key(self) -> ListeKey:
-        """The list that it is a part of."""
+        """The list that contains this part."""
         return ListeKey(self.code_commune, self.liste)
 
 
@@ -82,24 +82,24 @@ _VANISHED = and_(PAIRS.c.before.is_not(None), PAIRS.c.after.is_(None))
 
 
 class Changes(NamedTuple):
-    """What the comparison found in one list, in numbers of electors."""
+    """The changes that the comparison found in one list, as numbers of electors."""
 
     before: int
     vanished: int
     came: int
     others: int
-    """Those who stay in their bureau and differ by their address, their name of use and so on."""
+    """Electors who stay in their bureau with another address, name of use or other value."""
     fields: Sequence[int]
-    """Those who stay and whose field changes, in the order of _FIELDS."""
+    """Electors who stay and whose field changes, in the order of _FIELDS."""
 
     @property
     def stayed(self) -> int:
-        """The known electors who remain."""
+        """The number of known electors who stay."""
         return self.before - self.vanished
 
     @property
     def is_other_population(self) -> bool:
-        """Whether fewer than half of the known electors remain, and others take their places."""
+        """Whether fewer than half of the known electors stay, and more electors arrive than stay."""
         return self.vanished >= LEAST and self.stayed * 2 < self.before and self.came > self.stayed
 
     @property
@@ -116,10 +116,10 @@ def find_questions(
     counts: Sequence[ListeCount],
     changes: Mapping[Part, Changes],
 ) -> list[Question]:
-    """The questions about the lists of a file, once they are paired; `changes` as `read_changes` gives them.
+    """Return the questions about the lists of a file after the pairing; `changes`: the result of `read_changes`.
 
-    `compared`: the version that each list of the register shows; `version`: the staged one. `counts`: the electors of
-    each list of the file, before and now. A complementary list that is emptied on purpose is not asked about.
+    `compared`: the current version of each list of the register; `version`: the staged one. `counts`: the electors of
+    each list of the file, before and now. A complementary list that is emptied on purpose raises no question.
     """
     sizes = {ListeKey(it.code_commune, it.liste): it for it in counts}
     questions: list[Question] = []
@@ -142,7 +142,7 @@ def find_questions(
 def read_changes(
     connection: Connection, compared: Mapping[ListeKey, int], counts: Sequence[ListeCount]
 ) -> dict[Part, Changes]:
-    """What the pairs say of each list, in their order; one without any difference is left out."""
+    """Return the changes of each list, in the order of the lists; a list without differences is left out."""
     sizes = {ListeKey(it.code_commune, it.liste): it.before or 0 for it in counts}
     sides = (func.count().filter(_VANISHED), func.count().filter(PAIRS.c.before.is_(None)))
     described = ([*identite_columns(it), details(it)] for it in (BEFORE, SHOWN))
@@ -171,7 +171,7 @@ def _is_of(part: Part, version: int) -> Sequence[ColumnElement[bool]]:
 
 
 def _judge(connection: Connection, part: Part, version: int, changes: Changes) -> Iterator[Question]:
-    """The questions about what an export replaces; another population explains all the rest."""
+    """Yield the questions about one list; another population explains all other changes, so it is the only question."""
     liste, name = part.key, f"la {_name(part.liste)} de {part.arrondissement or part.code_commune}"
     before, vanished = format_number(changes.before), format_number(changes.vanished)
     if changes.is_other_population:
@@ -216,7 +216,7 @@ def _name(liste: str) -> str:
 
 
 def _count_tail(connection: Connection, part: Part, version: int) -> int:
-    """How many of those who vanish are behind the last one who stays, in the order of the former file or of bureaux."""
+    """Count the vanished electors after the last one who stays, in the order of the former file or of the bureaux."""
     mine = _is_of(part, version)
     vanished = Electeur.id.in_(select(PAIRS.c.before).where(_VANISHED))
     orders = ([Electeur.id], [Electeur.code_bureau, func.coalesce(Electeur.numero_ordre, -1)])
@@ -258,9 +258,9 @@ def _find_absorbed(
     *,
     is_new: bool,
 ) -> Iterator[Question]:
-    """The lists of other communes of the département most of whose electors come to this one.
+    """Yield a question for each list of the département most of whose electors arrive on this one.
 
-    A list larger than twice the number of those who come is not looked at, nor one that the file replaces.
+    Lists larger than twice the number of arrivals, and lists that the file replaces, are skipped.
     """
     shown = select(ListeCommunale, ImportListe.electeurs).join(
         ImportListe,

@@ -1,1 +1,1 @@
-"""What the imports of files share: bytes, lines, reports, and the record of what was imported."""
+"""Code that all imports of files share: bytes, lines, reports, and the record of imports."""

@@ -1,4 +1,4 @@
-"""The chain of the exports of one list, as tableaux ask for it; and the day of a link, told afterwards."""
+"""Reads the chain of exports of one list for tableaux, and changes the day of an export after its import."""
 
 from collections import Counter
 from collections.abc import Callable, Collection, Container, Iterable, Iterator, Sequence
@@ -45,9 +45,9 @@ REU = "reu"
 
 
 def read_chain(connection: Connection, code_commune: str, liste: Liste) -> Chain:
-    """The links of a list that were not undone, in their order, and what producers of mouvements vouch for.
+    """Return the exports of a list that were not undone, in order, and what producers of mouvements vouch for.
 
-    A register that another service keeps has no record of imports: nothing is known of what it was told.
+    A register that another service writes has no record of imports: its chain is empty.
     """
     if not has_table(connection, ImportListe):
         return Chain()
@@ -87,7 +87,7 @@ def read_chain(connection: Connection, code_commune: str, liste: Liste) -> Chain
 
 
 def _count_held(connection: Connection, code_commune: str, liste: Liste) -> Counter[int]:
-    """How many electors each version of a list has that the register still holds."""
+    """Count the electors that the register still holds, by version of the list."""
     query = select(Electeur.version, func.count().label("number")).group_by(Electeur.version)
     rows = connection.execute(query.where(Electeur.code_commune == code_commune, Electeur.liste == liste.value))
     return Counter({row.version: row.number for row in rows})
@@ -100,13 +100,13 @@ def _count_listed(connection: Connection, code_commune: str, liste: Liste, held:
 
 
 def _find_partial(connection: Connection, rows: Sequence[Any]) -> set[int]:
-    """The imports after which the arrondissements of a list were of several days: no day has such a list."""
+    """Return the imports after which the arrondissements of a list have different days: no day has such a list."""
     days = read_days(connection, {number for row in rows for number in (row.parts or {}).values()})
     return {row.id for row in rows if len({days[number] for number in (row.parts or {}).values()}) > 1}
 
 
 def _group_whole(rows: Iterable[Row[Any]], partial: Container[int]) -> Iterator[list[Row[Any]]]:
-    """Each import that leaves a whole list, behind the partial ones before it. Partial ones at the end are left out."""
+    """Group each import that leaves a whole list with the partial ones before it; drop partial ones at the end."""
     group: list[Row[Any]] = []
     for row in rows:
         group.append(row)
@@ -116,9 +116,9 @@ def _group_whole(rows: Iterable[Row[Any]], partial: Container[int]) -> Iterator[
 
 
 def find_import_by(connection: Connection, code_commune: str, day: date) -> int | None:
-    """The last import of any list of a commune whose export was taken by a day; 0 when there is none.
+    """Return the last import of any list of a commune whose export was taken by a day; 0 if there is none.
 
-    None: another service keeps the register, and has no record of imports.
+    None: another service writes the register, which has no record of imports.
     """
     if not has_table(connection, ImportListe):
         return None
@@ -127,7 +127,7 @@ def find_import_by(connection: Connection, code_commune: str, day: date) -> int 
 
 
 def _join_links(group: Sequence[Row[Any]], held: Counter[int]) -> Link:
-    """The link of a whole list, with the mouvements of all the imports that led to it."""
+    """Build the link of a whole list, with the mouvements of all the imports that led to it."""
     last = group[-1]
     return Link(
         last.taken_on,
@@ -142,13 +142,13 @@ def _join_links(group: Sequence[Row[Any]], held: Counter[int]) -> Link:
 
 
 class Interval(NamedTuple):
-    """What the comparison of two exports says of the day of a mouvement: later than `after`, no later than `until`."""
+    """The possible days of a mouvement between two exports: later than `after`, no later than `until`."""
 
     after: date
     until: date
 
     def has(self, day: date) -> bool:
-        """Whether the mouvement may have happened on that day; of two exports of one day, on that day only."""
+        """Return whether the mouvement may have happened on that day; of two exports of one day, on that day only."""
         return self.after < day <= self.until or self.after == day == self.until
 
     def __str__(self) -> str:
@@ -157,9 +157,9 @@ class Interval(NamedTuple):
 
 
 def read_intervals(connection: Connection, code_commune: str, liste: Liste) -> dict[int, Interval]:
-    """By import, the days between which the mouvements of the exports of a list happened.
+    """Return, by import, the days between which the mouvements of the exports of a list happened.
 
-    `after` is the day of the last whole list, `date.min` for the first export. A register that another service keeps
+    `after` is the day of the last whole list, `date.min` for the first export. A register that another service writes
     has no exports.
     """
     if not has_table(connection, ImportListe):
@@ -209,7 +209,7 @@ def _find_late(connection: Connection, code_commune: str, liste: Liste, vouched_
 
 
 def _find_waiting(connection: Connection, code_commune: str, liste: Liste) -> list[WaitingMouvements]:
-    """Not those of a revision that is closed, which were forgotten; nor any where a service keeps the list itself."""
+    """Exclude mouvements of closed revisions, which count no more, and lists that a service writes itself."""
     known = MouvementRegistre
     key = ListeCommunale.code_commune == code_commune, ListeCommunale.liste == liste.value
     exported = exists().where(ImportListe.code_commune == code_commune, ImportListe.liste == liste.value)
@@ -228,9 +228,9 @@ def _find_waiting(connection: Connection, code_commune: str, liste: Liste) -> li
 def read_births(
     connection: Connection, code_commune: str, liste: Liste, since: date, version: int | None = None
 ) -> Sequence[str]:
-    """The dates of birth of the electors of a list who were minors on that day.
+    """Return the dates of birth of the electors of a list who were minors on that day.
 
-    `version`: the import that wrote the list; None: the list as it is now.
+    `version`: the import that wrote the list; None: the current list.
     """
     of_version = Electeur.version == version if version is not None else exists().where(is_shown())
     query = (
@@ -242,7 +242,7 @@ def read_births(
 
 
 def find_contradictions(connection: Connection, import_id: int) -> Iterator[str]:
-    """Where exports contradict an import of mouvements: each in French, with its list."""
+    """Yield the contradictions between exports and an import of mouvements: each in French, with its list."""
     mine = select(MouvementRegistre.code_commune, MouvementRegistre.liste).distinct()
     touched = connection.execute(mine.where(MouvementRegistre.import_id == import_id).order_by(*mine.selected_columns))
     for code_commune, liste in touched.all():
@@ -251,9 +251,9 @@ def find_contradictions(connection: Connection, import_id: int) -> Iterator[str]
 
 
 def list_gaps(connection: Connection, imports: Collection[int]) -> list[Gap]:
-    """The gaps that these imports left, of which none was undone: where an export was not compared with the one before.
+    """Return the gaps of these imports, none of which is undone: exports not compared with the one before.
 
-    The first export of a list leaves none.
+    The first export of a list leaves no gap.
     """
     columns = ImportListe.import_id, ImportListe.code_commune, ImportListe.liste
     before = (
@@ -269,9 +269,9 @@ def list_gaps(connection: Connection, imports: Collection[int]) -> list[Gap]:
 
 
 def read_rests_on(connection: Connection, imports: Collection[int]) -> list[dict[str, Any]]:
-    """What is recorded of a file that rests on these imports: their numbers, and the day that each export was taken.
+    """Return the record of the imports that a file rests on: their ids, and the day that each export was taken.
 
-    Numbers of a register that another service keeps are nobody's.
+    Ids of a register that another service writes mean nothing: the list is empty.
     """
     if not imports or not has_table(connection, Import):
         return []
@@ -293,7 +293,7 @@ class KnownLink(NamedTuple):
 
 
 def find_link(connection: Connection, import_id: int) -> KnownLink | None:
-    """The export of an import, undone or not; None when there is none."""
+    """Return the export of an import, undone or not; None if there is none."""
     columns = [getattr(Import, name) for name in KnownLink._fields[:-1]]
     is_it = Import.id == import_id, Import.finished_at.is_not(None), Import.kind == REU
     row = connection.execute(select(*columns).where(*is_it)).one_or_none()
@@ -303,26 +303,26 @@ def find_link(connection: Connection, import_id: int) -> KnownLink | None:
 
 
 class Redating(NamedTuple):
-    """An export whose day was told afterwards."""
+    """A change of the day of an export after its import."""
 
     import_id: int
     before: date | None
     after: date
     listes: Sequence[ListeKey]
     mouvements: int
-    """How many follow it."""
+    """Number of mouvements whose date changes too."""
 
 
 OnRedated = Callable[[Connection, Redating], object]
-"""Called within the transaction: what it raises undoes all."""
+"""Called in the transaction; an exception rolls everything back."""
 
 
 def set_taken_on(engine: Engine, import_id: int, day: date, *, then: OnRedated = lambda *_: None) -> Redating:
-    """Say which day an export was taken, after its import: its mouvements that are not dated follow.
+    """Set the day an export was taken, after its import; its undated mouvements get the same day.
 
     Raises:
-        ImportRefusedError: no such import of the REU, the day has not come, does not stand between those of its
-            neighbours, or a mouvement that was dated would not lie between its two exports any more.
+        ImportRefusedError: no such import of the REU, the day has not come, is not between those of its neighbours, or
+            a mouvement that was dated would not lie between its two exports any more.
     """
     with engine.connect() as connection, import_lock(connection), connection.begin():
         found = connection.execute(
@@ -352,10 +352,10 @@ def set_taken_on(engine: Engine, import_id: int, day: date, *, then: OnRedated =
 
 
 def refuse_future(day: date, communes: Iterable[str]) -> None:
-    """Go on only if the day has come in each of these communes.
+    """Check that the day has come in each of these communes.
 
     Raises:
-        ImportRefusedError: it has not.
+        ImportRefusedError: the day is in the future in one of them.
     """
     instant = now()
     if any(day > civil_day(instant, code) for code in communes):
@@ -363,10 +363,10 @@ def refuse_future(day: date, communes: Iterable[str]) -> None:
 
 
 def _refuse_dated(connection: Connection, import_id: int, day: date) -> None:
-    """Go on only if the dates that were noted of mouvements are still possible with an export of that day.
+    """Check that the recorded dates of mouvements are still possible with an export of that day.
 
     Raises:
-        ImportRefusedError: a mouvement of this export was dated later than `day`, or one of the next export no later.
+        ImportRefusedError: a mouvement of this export is dated later than `day`, or one of the next export no later.
     """
     known = MouvementRegistre
     mine = select(ImportListe.code_commune, ImportListe.liste).where(ImportListe.import_id == import_id)
@@ -392,10 +392,10 @@ def _refuse_dated(connection: Connection, import_id: int, day: date) -> None:
 
 
 def refuse_out_of_order(connection: Connection, import_id: int, day: date) -> None:
-    """Go on only if an export of that day stands between its neighbours: those of the same lists, before and after.
+    """Check that the day is between the days of the exports of the same lists before and after this one.
 
     Raises:
-        ImportRefusedError: it does not; a link cannot be added late, since what came after it was compared without it.
+        ImportRefusedError: it is not; a link cannot be added late, because later exports were compared without it.
     """
     mine = select(ImportListe.code_commune, ImportListe.liste).where(ImportListe.import_id == import_id).subquery()
     neighbours = (

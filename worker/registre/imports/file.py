@@ -1,4 +1,4 @@
-"""A file to import: what it is, its fingerprint, its records. Memory does not depend on its size."""
+"""A file to import: its kind, its fingerprint, its records. Memory does not depend on its size."""
 
 import hashlib
 import os
@@ -14,10 +14,10 @@ from worker.errors import ImportRefusedError
 from worker.registre.imports.sources import Columns, Record, RecordSource, Wanted, open_sheet, open_text
 
 MOST_UNPACKED = 2 << 30
-"""Bytes of an archive's files once out of it: four times a whole département."""
+"""Bytes of an archive's files after extraction: four times a whole département."""
 
 MOST_ZIPPED_WORKBOOK = 32 << 20
-"""Bytes of a workbook that stands in a ZIP, while it is a ZIP itself."""
+"""Bytes of a workbook inside a ZIP; the workbook is a ZIP itself."""
 
 _ZIP = b"PK"
 _TABLES = frozenset({".csv", ".txt", ".xlsx", ".xlsm"})
@@ -27,12 +27,12 @@ _OFFICE = {
     "content.xml": "un document OpenDocument (.ods, .odt)",
     "word/document.xml": "un document de traitement de texte (.docx)",
 }
-"""Files that are ZIP too, by a part that they have, and what they are."""
+"""Other files in ZIP format: a part that identifies them, and their French name."""
 
 
 @dataclass(frozen=True)
 class ImportedFile:
-    """A file to import, known by its titles."""
+    """A file to import whose titles were recognised."""
 
     path: Path
     size: int
@@ -41,33 +41,33 @@ class ImportedFile:
     source: RecordSource
     columns: Columns
     named: str = ""
-    """What its owner calls it, where that is not the name of `path`."""
+    """The owner's name of the file, if it differs from the name of `path`."""
 
     @property
     def name(self) -> str:
-        """The file's name without its folder, for the record; a byte that is no letter is shown as a question mark."""
+        """The file's name without its folder, for the record; a byte that is no letter becomes a question mark."""
         return (self.named or self.path.name).encode(errors="replace").decode()
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What a clerk should know about the file, in French."""
+        """Notes about the file for the agent, in French."""
         return (*self.source.notes, *self.columns.notes)
 
     def has_changed(self) -> bool:
-        """Whether somebody has written to the file since it was opened: a download that was not over."""
+        """Return whether the file changed since it was opened, like a download that was not finished."""
         state = self.path.stat()
         return (state.st_size, state.st_mtime_ns) != (self.size, self.modified)
 
     def iter_records(self, stream: BinaryIO) -> Iterator[Record]:
-        """Read the lines after the titles, from a stream of the whole file; blank lines are passed over."""
+        """Yield the lines after the titles, from a stream of the whole file, without blank lines."""
         return self.source.iter_records(stream, self.columns)
 
 
 def open_file(path: Path, wanted: Wanted, *, named: str = "") -> ImportedFile:
-    """Read the titles, and the whole file once for its SHA-256; `named`: what its owner calls it.
+    """Read the titles, and the whole file once for its SHA-256; `named`: the owner's name of the file.
 
     Raises:
-        ImportRefusedError: it cannot be read, is empty, or is another file; the message says what it is.
+        ImportRefusedError: the file cannot be read, is empty, or is of another kind; the message names the kind.
     """
     try:
         with path.open("rb") as stream:
@@ -96,7 +96,7 @@ def _open_source(stream: BinaryIO, wanted: Wanted, *, is_zipped: bool = False) -
 
 
 def _open_zip(stream: BinaryIO, wanted: Wanted, *, is_zipped: bool) -> tuple[RecordSource, Columns]:
-    """A workbook, which is a ZIP, or the one file of an archive."""
+    """Open a workbook, which is a ZIP, or the only file of an archive."""
     try:
         with open_archive(stream, MOST_UNPACKED) as archive:
             names = [entry.filename for entry in list_files(archive)]
@@ -115,7 +115,7 @@ def _open_zip(stream: BinaryIO, wanted: Wanted, *, is_zipped: bool) -> tuple[Rec
 
 
 def _choose(names: Sequence[str]) -> str:
-    """The one file of an archive that may be it; what a Macintosh adds does not count, nor a note beside a table."""
+    """Return the only candidate in an archive; files that macOS adds, and notes beside a table, do not count."""
     seen = [name for name in names if not name.startswith("__MACOSX/") and not PurePosixPath(name).name.startswith(".")]
     tables = [name for name in seen if PurePosixPath(name).suffix.lower() in _TABLES] or seen
     if len(tables) == 1:
@@ -127,28 +127,28 @@ def _choose(names: Sequence[str]) -> str:
 
 @dataclass(frozen=True)
 class Zipped:
-    """What is in the one file of a ZIP."""
+    """The only file inside a ZIP."""
 
     member: str
     source: RecordSource
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What a clerk should know about the file, in French."""
+        """Notes about the file for the agent, in French."""
         return (f"fichier lu dans le ZIP : {PurePosixPath(self.member).name}", *self.source.notes)
 
     def iter_records(self, stream: BinaryIO, columns: Columns) -> Iterator[Record]:
-        """The records of the file, read out of the ZIP as they come."""
+        """Yield the records of the file while it is extracted from the ZIP."""
         with open_member(stream, self.member) as content:
             yield from self.source.iter_records(content, columns)
 
 
 @contextmanager
 def open_member(stream: BinaryIO, member: str) -> Iterator[BinaryIO]:
-    """One file of an archive, as a stream: a workbook is held in memory, since it is read in no order.
+    """Open one file of an archive as a stream; a workbook is loaded into memory, because it needs random access.
 
     Raises:
-        ImportRefusedError: the archive is damaged, or would be too large once extracted.
+        ImportRefusedError: the archive is damaged, or too large after extraction.
     """
     try:
         with open_archive(stream, MOST_UNPACKED) as archive, archive.open(member) as content:
@@ -165,7 +165,7 @@ def open_member(stream: BinaryIO, member: str) -> Iterator[BinaryIO]:
 
 
 def unreadable(path: Path, error: OSError) -> ImportRefusedError:
-    """What to tell a clerk whose file the system does not give."""
+    """Build the refusal, for the agent, of a file that the system cannot read."""
     match error:
         case FileNotFoundError():
             reason = "fichier introuvable"

@@ -1,4 +1,4 @@
-"""The record of imports: one at a time, the same file once, each taken back from the last one of its lists on."""
+"""The record of imports: one at a time, each file once, each undone from the last one of its lists backwards."""
 
 import hashlib
 import json
@@ -36,23 +36,23 @@ from worker.registre.versions import (
 )
 
 ADVISORY_KEY = 0x5245555F494D50
-"""`REU_IMP` in ASCII: the number that our imports agree on in a PostgreSQL database."""
+"""`REU_IMP` in ASCII: the key of the advisory lock of imports in a PostgreSQL database."""
 
 _STEP = 20_000
-"""Electors that the function of PostgreSQL removes in one transaction: a second of work, for which an import waits."""
+"""Electors that the PostgreSQL function removes in one transaction: about a second, while an import waits."""
 
 _PATIENCE = "2s"
 _TOO_LONG = "55P03"
-"""PostgreSQL's code: the lock was not there in that time."""
+"""PostgreSQL's code: the lock timeout expired."""
 
 _BUSY = "un autre import est en cours ; recommencez quand il sera fini"
 
 
 @contextmanager
 def import_lock(connection: Connection) -> Iterator[None]:
-    """Hold the lock on this connection; it is released when the process dies.
+    """Hold the import lock on this connection; it is released when the process dies.
 
-    On PostgreSQL it is waited for as long as `purge_versions` may have it.
+    On PostgreSQL, wait for it as long as a step of `purge_versions` may hold it.
 
     Raises:
         ImportBusyError: another import holds it.
@@ -83,7 +83,7 @@ def _advisory_lock(connection: Connection) -> Iterator[None]:
 
 @contextmanager
 def _file_lock(database: str | None) -> Iterator[None]:
-    """SQLite: a lock on a file beside the database, since a transaction so long would keep every worker waiting."""
+    """SQLite: lock a file beside the database, because so long a transaction would block every worker."""
     if not database or database == ":memory:":
         yield
         return
@@ -99,10 +99,10 @@ def _file_lock(database: str | None) -> Iterator[None]:
 
 
 def purge_versions(engine: Engine, note: OnRemoved) -> Iterator[int]:
-    """Remove the electors that no import can bring back, a step at a time, between which imports begin.
+    """Remove the electors that no undo can restore, step by step; imports can start between two steps.
 
-    Each step and what `note` says of it are one transaction. An import that is at work does the same when it ends: then
-    there is no step here. On PostgreSQL the account needs to see no elector.
+    Each step and its `note` are one transaction. An import removes the same electors when it ends, so a running import
+    leaves no step to do here. On PostgreSQL the account needs no right to read electors.
     """
     with engine.connect() as connection:
         step = _purge_by_function if connection.dialect.name == "postgresql" else _purge_by_statement
@@ -119,7 +119,7 @@ def _purge_by_function(connection: Connection, note: OnRemoved) -> int:
 
 
 def _purge_by_statement(connection: Connection, note: OnRemoved) -> int:
-    """SQLite: who writes is alone, so only what an import that is at work may have written wants the lock."""
+    """SQLite has one writer: only versions that a running import may have written need the lock."""
     with connection.begin():
         found = find_obsolete(connection)
         number = remove_some(connection, deque(it for it in found if not it.is_left))
@@ -132,9 +132,9 @@ def _purge_by_statement(connection: Connection, note: OnRemoved) -> int:
 
 
 def read_state(connection: Connection, code_commune: str) -> str:
-    """What the register of a commune is, as a fingerprint: each list, its version, electors and the day it is of.
+    """Return a fingerprint of the register of a commune: its lists, their versions, electors and days.
 
-    It changes with whatever an import would be compared with. The electors are counted, for a service may write them.
+    It changes with everything that an import is compared with. Electors are counted: a service may write them.
     """
     electeurs = select(func.count(Electeur.id)).where(is_shown()).correlate(ListeCommunale).scalar_subquery()
     query = (
@@ -148,9 +148,9 @@ def read_state(connection: Connection, code_commune: str) -> str:
 
 
 def find_same(connection: Connection, sha256: str) -> ImportSummary | None:
-    """The import of the same bytes whose lists are all still in the register.
+    """Return the import of the same bytes whose lists are all still in the register, or None.
 
-    One that rejected lines does not count: a commune that was unknown then may have been added.
+    An import that rejected lines does not count: an unknown commune may have been added since.
     """
     is_shown = exists().where(
         ListeCommunale.code_commune == ImportListe.code_commune,
@@ -182,7 +182,7 @@ def find_same(connection: Connection, sha256: str) -> ImportSummary | None:
 
 
 def find_days(connection: Connection, sha256: str) -> list[tuple[int, date]]:
-    """The imports of these bytes that were not undone, whatever replaced them since, each with the day it was of."""
+    """Return the imports of these bytes that were not undone, replaced since or not, each with its day."""
     query = select(Import.id, Import.taken_on).where(Import.sha256 == sha256, stands())
     return [(number, day) for number, day in connection.execute(query) if day]
 
@@ -192,15 +192,15 @@ class Basis(NamedTuple):
 
     imports: Collection[int]
     taken_on: date
-    """The day of the oldest of them."""
+    """The day of the oldest export."""
     electeurs: int
-    """Of the list, minors included, as the import counted them."""
+    """Electors of the list, including minors, as the import counted them."""
     absent_on: date | None
-    """The day of the last export of the commune, where it is a later one and does not hold the list."""
+    """The day of the last export of the commune, if it is later and does not contain the list."""
 
 
 def read_basis(connection: Connection, code_commune: str, liste: str, version: int) -> Basis | None:
-    """What this version of a list comes from; None where a service writes the lists itself."""
+    """Return the exports of this version of a list; None where a service writes the lists itself."""
     if not has_table(connection, ImportListe):
         return None
     key = ImportListe.import_id == version, ImportListe.code_commune == code_commune, ImportListe.liste == liste
@@ -215,34 +215,34 @@ def read_basis(connection: Connection, code_commune: str, liste: str, version: i
 
 
 def select_links(*columns: Any) -> Select[Any]:  # noqa: ANN401 — columns of Import and ImportListe
-    """The exports that stand and their lists, in their order."""
+    """Select the exports that were not undone and their lists, ordered by import."""
     return select(*columns).join_from(ImportListe, Import).where(stands()).order_by(Import.id)
 
 
 def read_days(connection: Connection, imports: Collection[int]) -> dict[int, date]:
-    """The day that each of these exports was taken."""
+    """Return the day that each of these exports was taken."""
     query = select(Import.id, Import.taken_on).where(Import.id.in_(imports))
     return {number: day for number, day in connection.execute(query) if day}
 
 
 class Counted(Protocol):
-    """A pass over a file, that counts its lines."""
+    """A pass over a file that counts its lines."""
 
     @property
     def lines_read(self) -> int:
-        """All of them but the header and blank ones."""
+        """All lines but the header and blank ones."""
 
     @property
     def lines_kept(self) -> int:
-        """Those that were not rejected."""
+        """Lines that were not rejected."""
 
     @property
     def values_cleaned(self) -> int:
-        """In the lines that are kept."""
+        """Values cleaned in the lines kept."""
 
 
 def count_columns(reading: Counted) -> dict[str, int]:
-    """The columns of an import that count its lines."""
+    """Return the columns of an import that count its lines."""
     return {
         "lines_read": reading.lines_read,
         "lines_kept": reading.lines_kept,
@@ -252,7 +252,7 @@ def count_columns(reading: Counted) -> dict[str, int]:
 
 
 def summarise(import_id: int, file: ImportedFile, reading: Counted, rejects: RejectReport) -> ImportSummary:
-    """What every import says of itself."""
+    """Build the part of the summary that all imports share."""
     return ImportSummary(
         import_id=import_id,
         file_name=file.name,
@@ -269,7 +269,7 @@ def summarise(import_id: int, file: ImportedFile, reading: Counted, rejects: Rej
 
 
 class KnownImport(NamedTuple):
-    """An import as the record has it; `finished_at` is None while it goes on, or since it was interrupted."""
+    """An import in the record; `finished_at` is None while it runs, or if it was interrupted."""
 
     id: int
     started_at: datetime
@@ -285,40 +285,40 @@ class KnownImport(NamedTuple):
 
 
 def list_imports(connection: Connection, most: int | None = None) -> Sequence[KnownImport]:
-    """The imports, the last one first; all of them, or the `most` last."""
+    """Return the imports, the last one first: all of them, or the last `most`."""
     columns = [getattr(Import, name) for name in KnownImport._fields]
     rows = connection.execute(select(*columns).order_by(Import.id.desc()).limit(most))
     return [KnownImport(*row) for row in rows]
 
 
 def count_imports(connection: Connection) -> int:
-    """How many imports there are."""
+    """Return the number of imports."""
     return connection.scalar(select(func.count()).select_from(Import)) or 0
 
 
 @dataclass(frozen=True)
 class UndoSummary:
-    """The import that was undone: its file, the lists put back, those it had brought, what was forgotten with them."""
+    """The import that was undone: its file, the lists restored and removed, and the rows deleted with them."""
 
     import_id: int
     file_name: str
     restored: tuple[ListeKey, ...]
     removed: tuple[ListeKey, ...]
     natures: Mapping[str, int]
-    """How many mouvements of each nature were forgotten."""
+    """Number of deleted mouvements of each nature."""
     doubts: int
-    """How many doubts with them, decided or not."""
+    """Number of deleted doubts, decided or open."""
     listes: tuple[ListeKey, ...]
-    """All that it had touched: those of its mouvements too."""
+    """All lists that the import had changed, including those of its mouvements."""
 
     @property
     def mouvements(self) -> int:
-        """How many were forgotten."""
+        """Number of deleted mouvements."""
         return sum(self.natures.values())
 
 
 OnUndone = Callable[[Connection, UndoSummary], object]
-"""Called within the transaction: what it raises undoes all."""
+"""Called in the transaction; an exception rolls everything back."""
 
 
 def undo_import(
@@ -328,10 +328,10 @@ def undo_import(
     then: OnUndone = lambda *_: None,
     note: OnRemoved = lambda *_: None,
 ) -> UndoSummary:
-    """Put back the lists that an import replaced, take out those it brought, and forget its mouvements.
+    """Restore the lists that an import replaced, remove the lists that it added, and delete its mouvements.
 
-    Without a number, of the last import. The imports of a list are undone one after the other, the last one first, for
-    `UNDO_DAYS` days. A bureau that the operator has changed since the import is left as it is.
+    Without an id, undo the last import. The imports of a list are undone one after the other, the last one first, for
+    `UNDO_DAYS` days. A bureau that the operator has changed since the import stays unchanged.
 
     Raises:
         ImportRefusedError: there is nothing to undo, it is too old, another import or a service has written the lists
@@ -417,7 +417,7 @@ def _find(connection: Connection, import_id: int | None) -> _Known:
 
 
 def _refuse_followed(connection: Connection, import_id: int) -> None:
-    """Go on only if no later import has replaced one of the lists: what it changed was compared with this one."""
+    """Check that no later import has replaced one of the lists: it was compared with this one."""
     mine = select(ImportListe.code_commune, ImportListe.liste).where(ImportListe.import_id == import_id).subquery()
     later = (
         select(Import.id, Import.file_name, ImportListe.code_commune, ImportListe.liste)
@@ -437,7 +437,7 @@ def _refuse_followed(connection: Connection, import_id: int) -> None:
 
 
 def _refuse_removed(connection: Connection, import_id: int, before: Mapping[ListeKey, int | None]) -> None:
-    """Go on only if what comes back is there: an earlier release kept what the last import had replaced, no more."""
+    """Check that the former electors are still stored: an earlier release kept only what the last import replaced."""
     counted = select(ImportListe.electeurs).where(
         ImportListe.import_id == bindparam("version"),
         ImportListe.code_commune == bindparam("code_commune"),

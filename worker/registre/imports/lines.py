@@ -1,6 +1,6 @@
-"""What the lines of imported files share: columns found by their titles, clean fields, values in the register's form.
+"""Code that the parsers of imported files share: columns found by title, clean fields, values in the register's form.
 
-Nothing is corrected: a line is kept as it is, or rejected with its reason.
+Nothing is corrected: a line is kept unchanged, or rejected with its reason.
 """
 
 import re
@@ -28,8 +28,8 @@ _OTHER_FILES = (
     ({"code ugle", "libelle type liste"}, ", mais un export du REU", " (import-reu)"),
     ({"ligne", "colonne", "motif"}, ", mais le rapport des lignes rejetées par un import", ""),
 )
-"""Files that are taken for the one that is wanted: some of their titles, folded, what they are, and which command
-reads them."""
+"""Files that agents confuse with the expected one: some of their titles, folded, their French name, and the command
+that reads them."""
 _NOT_A_WORD = re.compile(r"[^0-9a-z]+")
 _UNREADABLE = "octets illisibles dans l'encodage du fichier"
 _BAD_BYTES = re.compile("[\udc80-\udcff]")
@@ -40,7 +40,7 @@ Parsed = TypeVar("Parsed")
 
 
 class Rejection(NamedTuple):
-    """A line that cannot enter the register; the reason is French and quotes no elector's data."""
+    """A line that cannot enter the register; the reason is in French and quotes no data of an elector."""
 
     line: int
     column: str
@@ -48,7 +48,7 @@ class Rejection(NamedTuple):
 
 
 class LineError(Exception):
-    """A line cannot be read; the column at fault and the reason, in French."""
+    """A line cannot be read; holds the column at fault and the reason, in French."""
 
     def __init__(self, column: str, reason: str) -> None:
         super().__init__(reason)
@@ -57,7 +57,7 @@ class LineError(Exception):
 
 
 class LineReader(Generic[Parsed]):
-    """One pass over a file: parsed lines out, rejected lines aside, counts on the way."""
+    """One pass over a file: yields parsed lines, passes on rejected lines, and counts lines."""
 
     def __init__(
         self, file: ImportedFile, parse: Callable[[list[str] | Broken], Parsed], reject: Callable[[Rejection], None]
@@ -71,13 +71,13 @@ class LineReader(Generic[Parsed]):
 
     @property
     def share(self) -> float:
-        """How much of the file was read, 0 to 1."""
+        """The share of the file that was read, 0 to 1."""
         if self._stream is None:
             return 0
         return 1 if self._stream.closed else self._stream.tell() / self._file.size
 
     def __iter__(self) -> Iterator[tuple[int, Parsed]]:
-        """The lines that are kept, each with its number.
+        """Yield the lines that are kept, each with its number.
 
         Raises:
             ImportRefusedError: the file cannot be read to its end, or changes while it is read.
@@ -101,7 +101,7 @@ class LineReader(Generic[Parsed]):
 
 
 def fold_title(title: str) -> str:
-    """The name without accents, case, punctuation and little words: `code du l'ugle` and `Code de l’UGLE` are one."""
+    """Remove accents, case, punctuation and little words: `code du l'ugle` and `Code de l’UGLE` become equal."""
     decomposed = unicodedata.normalize("NFKD", title.casefold())
     letters = "".join(letter for letter in decomposed if not unicodedata.combining(letter))
     return " ".join(word for word in _NOT_A_WORD.split(letters) if word and word not in _LITTLE_WORDS)
@@ -114,13 +114,13 @@ def find_columns(
     missing_of: Callable[[Container[str]], Sequence[str]],
     refusal: str,
 ) -> Columns:
-    """Find the columns by their titles, whatever their order, accents and case.
+    """Find the columns by their titles, in any order, without accents or case.
 
-    `titles`: of each field, every spelling, the first of which is told; `missing_of`: of the fields that were found,
-    the titles that are missing; `refusal`: what the file is not, when some are.
+    `titles`: the spellings of each field, the first of which messages use; `missing_of`: returns the missing titles,
+    given the fields that were found; `refusal`: the message, in French, if some are missing.
 
     Raises:
-        ImportRefusedError: a column is missing, or stands twice; the message names them.
+        ImportRefusedError: a column is missing or repeated; the message names it.
     """
     known = {fold_title(title): field for field, spellings in titles.items() for title in spellings}
     fields = [known.get(fold_title(title)) for title in header]
@@ -138,7 +138,7 @@ def find_columns(
 
 
 def clean_line(columns: Columns, fields: list[str] | Broken) -> tuple[list[str], int]:
-    """The fields of a line, cleaned, with those behind them that the file lacks, and how many had to be cleaned.
+    """Clean the fields of a line, append the values that the file lacks, and count the values cleaned.
 
     The list may be changed.
 
@@ -158,12 +158,12 @@ def clean_line(columns: Columns, fields: list[str] | Broken) -> tuple[list[str],
 
 
 def parse_commune(text: str) -> str:
-    """The INSEE code of a commune: `13055` of `com13055` too, and of one of its arrondissements, `13201`."""
+    """Return the INSEE code of the commune: `13055` of `com13055`, and of its arrondissement `13201`."""
     return commune_of(_code_of(text))
 
 
 def parse_arrondissement(text: str) -> str:
-    """The INSEE code of an arrondissement municipal, `13201`; nothing of a whole commune."""
+    """Return the INSEE code of an arrondissement municipal, `13201`; empty for a whole commune."""
     return arrondissement_of(_code_of(text))
 
 
@@ -172,14 +172,14 @@ def _code_of(text: str) -> str:
 
 
 def unknown_commune(column: str, code: str) -> LineError:
-    """For a line whose commune is none of the register's; what is no code may be anybody's name, and is not told."""
+    """Build the error for an unknown commune; a text that is no code may be a person's name, and is not quoted."""
     if is_code_commune(f"0{code}"):
         return LineError(column, "code de commune qui a perdu son zéro : un tableur l'a retiré")
     return LineError(column, f"commune inconnue : {code}" if is_code_commune(code) else "commune inconnue")
 
 
 def clean_fields(fields: list[str]) -> tuple[list[str], int]:
-    """The fields as the register wants them, see common.texte, and how many had to be cleaned.
+    """Clean the fields for the register, see common.texte, and count the values cleaned.
 
     Raises:
         ValueError: bytes that are no letter in the file's encoding.
@@ -194,7 +194,7 @@ def clean_fields(fields: list[str]) -> tuple[list[str], int]:
 
 
 def _needs_no_cleaning(line: str) -> bool:
-    """A test for most lines, quicker than a regular expression: printable text has no control, no space but one."""
+    """Test most lines without a regular expression: printable text has no control character, and plain spaces."""
     return (
         line.isprintable()
         and not ("  " in line or "; " in line or " ;" in line or line[:1] == " " or line[-1:] == " ")
@@ -203,12 +203,12 @@ def _needs_no_cleaning(line: str) -> bool:
 
 
 def parse_date(text: str) -> str:
-    """`JJ/MM/AAAA` as `AAAA-MM-JJ`; what is unknown is zeros: `00/08/1955`, `/1961` and `1961` are real.
+    """Parse `JJ/MM/AAAA` as `AAAA-MM-JJ`; unknown parts become zeros: `00/08/1955`, `/1961` and `1961` occur.
 
-    A day that its month does not have (31/02) is kept as the REU has it; a date of zeros only is no date: empty.
+    A day that its month does not have (31/02) is kept, like in the REU; a date of zeros only becomes empty.
 
     Raises:
-        ValueError: no date can be read, or its month or its day is a number that no date has.
+        ValueError: no date can be read, or its month or its day is out of range.
     """
     if match := _DATE.fullmatch(text):
         day, month, year = match.groups("00")
@@ -226,17 +226,17 @@ def parse_date(text: str) -> str:
 
 
 def explain_date(text: str) -> str:
-    """Why `parse_date` cannot read it: a spreadsheet counts days since 1900, and may write their number."""
+    """Explain why `parse_date` fails: a spreadsheet counts days since 1900, and may write their number."""
     if text.isdigit() and len(text) == _SERIAL_DIGITS:
         return "date de naissance en nombre de jours, comme un tableur la compte"
     return "date de naissance illisible"
 
 
 def parse_numero(text: str) -> int | None:
-    """An order number; None when the elector has none.
+    """Parse an order number; None if the elector has none.
 
     Raises:
-        ValueError: it is not a whole number.
+        ValueError: the text is not a whole number, or is too large.
     """
     if not text:
         return None
@@ -246,7 +246,7 @@ def parse_numero(text: str) -> int | None:
 
 
 def parse_bureau(text: str) -> str:
-    """The code of a bureau: four digits since 2023 (`1` is `0001`); a code that is not a number is kept."""
+    """Return the code of a bureau: four digits since 2023 (`1` is `0001`); a code that is no number is unchanged."""
     if text.isascii() and text.isdigit():
         return text.lstrip("0").zfill(BUREAU_DIGITS)
     return text

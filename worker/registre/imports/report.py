@@ -1,4 +1,4 @@
-"""The reports of an import: CSV files that the clerk opens in a spreadsheet, beside the file that was imported."""
+"""The reports of an import: CSV files beside the imported file, which the agent opens in a spreadsheet."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -17,7 +17,7 @@ from worker.errors import ImportRefusedError
 from worker.registre.imports.lines import Rejection
 
 LISTED = 5
-"""How many of many similar things a message names."""
+"""Maximum number of similar items that a message names."""
 
 
 @dataclass(frozen=True)
@@ -29,30 +29,30 @@ class ListeCount:
     electeurs: int
     before: int | None
     mineurs: int = 0
-    """Of its electors, those entered in advance: the list file does not hold them yet."""
+    """Electors registered in advance who are still minors: the list file leaves them out."""
 
 
 class Question(NamedTuple):
-    """What a clerk has to confirm before an import: what would change, and the likely cause, both in French."""
+    """A question that an agent must confirm before an import: the change, and its likely cause, both in French."""
 
     kind: ImportQuestion
     code_commune: str
     liste: str
-    """Empty where the question is of the whole file."""
+    """Empty if the question concerns the whole file."""
     found: str
     cause: str
 
     @property
     def label(self) -> str:
-        """For the audit trail: `bureau disparu (liste P de 13055)`."""
+        """The label for the audit trail: `bureau disparu (liste P de 13055)`."""
         return f"{self.kind.label} (liste {self.liste} de {self.code_commune})" if self.liste else self.kind.label
 
 
 class Gap(NamedTuple):
-    """What changed in a list between two exports and is not known: the second one was not compared with the first."""
+    """Unknown changes of a list between two exports: the second one was not compared with the first."""
 
     import_id: int
-    """Of the second one."""
+    """The import of the second export."""
     code_commune: str
     liste: str
     since: date
@@ -61,31 +61,31 @@ class Gap(NamedTuple):
 
 @dataclass(frozen=True)
 class Comparison:
-    """What an import changed in the lists that it replaced, in numbers of electors."""
+    """The changes of an import in the lists that it replaced, as numbers of electors."""
 
     jour: date
-    """The day the export was taken, which its mouvements bear."""
+    """The day the export was taken: the date of its mouvements."""
     listes: int
-    """Lists compared; those that were not in the register before are not."""
+    """Number of lists compared; lists that were not in the register before are not compared."""
     inscriptions: int
     radiations: int
     changements: int
     """Electors who vote in another bureau."""
     others: int
-    """Electors who changed otherwise (address, name of use, spelling): no mouvement."""
+    """Electors with other changes (address, name of use, spelling), which make no mouvement."""
     homonyms: int
     """Identities that several electors of one list share."""
     spellings: int
-    """Electors whose name or place of birth is spelled in another way than before."""
+    """Electors whose name or place of birth is spelled differently than before."""
     doubts: int
     """Pairs of a radiation and an inscription that may be one person: a corrected civil status."""
     report: Path | None
-    """Where homonyms, spellings and doubts are told one by one."""
+    """The report that lists each homonym, spelling and doubt."""
 
 
 @dataclass(frozen=True)
 class ImportSummary:
-    """An import that succeeded. When `unchanged`, the register already held this very file and nothing was done."""
+    """An import that succeeded. If `unchanged`, the register already held this file and nothing was done."""
 
     import_id: int
     file_name: str
@@ -103,32 +103,32 @@ class ImportSummary:
     report: Path | None = None
     comparison: Comparison | None = None
     taken_on: date | None = None
-    """Of an export of the REU: the day it was taken."""
+    """The day an export of the REU was taken."""
     is_dated: bool = False
-    """Whether somebody said that day; else it is the day of the import."""
+    """Whether that day was given; else it is the day of the import."""
     kept: tuple[ListeCount, ...] = ()
-    """Lists of the same communes that the file does not hold: they stay as they are."""
+    """Lists of the same communes that the file does not contain: they stay unchanged."""
     gaps: tuple[Gap, ...] = ()
-    """Between the exports before it and this one, where it was not compared."""
+    """Gaps between the exports before it and this one, where it was not compared."""
     questions: tuple[Question, ...] = ()
-    """Those that were answered by yes; of a preview: those that have to be."""
+    """The confirmed questions; in a preview, the questions to confirm."""
 
 
 @dataclass(frozen=True)
 class ImportPreview:
-    """What an import would do, had it not been taken back: `summary.import_id` is of no import."""
+    """The result of an import that was rolled back: `summary.import_id` is the id of no import."""
 
     summary: ImportSummary
     state: str
-    """The register that it was compared with, see `read_state`."""
+    """The state of the register that the file was compared with, see `read_state`."""
     rejections: tuple[Rejection, ...] = ()
     """The first rejected lines."""
     blocking: Mapping[str, int] = field(default_factory=dict)
-    """Electors of the file that no list can be deposited with, by what the clerk is to do."""
+    """Electors of the file who block the file of a list, by the message for the agent."""
 
 
 def name_some(texts: Iterable[str]) -> str:
-    """The first of the texts, and how many are left."""
+    """Join the first texts, and state how many are left."""
     rest = iter(texts)
     named = " ; ".join(islice(rest, LISTED))
     left = sum(1 for _ in rest)
@@ -136,32 +136,32 @@ def name_some(texts: Iterable[str]) -> str:
 
 
 def describe_reasons(reasons: Mapping[str, int]) -> str:
-    """Reasons of rejection with their counts, the most frequent first."""
+    """Return the reasons of rejection with their counts, the most frequent first."""
     ordered = sorted(reasons.items(), key=lambda pair: -pair[1])
     return name_some(f"{reason} ({format_number(count)})" for reason, count in ordered)
 
 
 def ask_in_words(questions: Iterable[tuple[str, str]]) -> str:
-    """The first questions, each what was found and its likely cause, and how many are left."""
+    """Join the first questions, each with its likely cause, and state how many are left."""
     said = [f"{capitalized(found)}. {cause}" for found, cause in questions]
     left = len(said) - LISTED
     return " ".join([*said[:LISTED], *([f"Et {count_of(left, 'autre question')}."] if left > 0 else [])])
 
 
 def describe_answers(questions: Iterable[Question]) -> str:
-    """For the audit trail, after the number of an import: the questions that were answered by yes, or nothing."""
+    """Return the end of an audit entry that names the confirmed questions; empty if there are none."""
     labels = name_some(it.label for it in questions)
     return f" ; confirmé : {labels}" if labels else ""
 
 
 class ReportKind(NamedTuple):
-    """What tells reports of one kind from other files, and what is said when one cannot be written."""
+    """One kind of report: the header that identifies its files, and the texts of its refusals."""
 
     header: tuple[str, ...]
     name: str
     """« le rapport … »."""
     is_another_file: str
-    """« … existe et … ; … »: why the file that is there is not replaced."""
+    """« … existe et … ; … »: why an existing file is not replaced."""
     advice: str
 
 
@@ -174,14 +174,14 @@ REJECTS = ReportKind(
 
 
 def default_report(path: Path) -> Path:
-    """Where the report of an import of this file goes, unless told otherwise."""
+    """Return the default path of the report of rejects, beside the file."""
     return path.with_name(f"{path.stem}-rejets.csv")
 
 
 class ReportFile:
-    """Writes lines as they come. Without one, no file is left; one of an earlier attempt is replaced.
+    """Writes lines as they arrive. Without lines it leaves no file; it replaces the report of an earlier attempt.
 
-    Without a path nothing is written: whoever asked reads what happened elsewhere.
+    Without a path it writes nothing: the caller shows the results elsewhere.
     """
 
     def __init__(self, path: Path | None, kind: ReportKind) -> None:
@@ -208,11 +208,11 @@ class ReportFile:
 
     @property
     def written(self) -> Path | None:
-        """The report, when there is one."""
+        """The path of the report, if a line was written."""
         return self.path if self._writer else None
 
     def write(self, line: Iterable[object]) -> None:
-        """Write one line, in which no value can become a formula of the spreadsheet.
+        """Write one line; no value can become a formula of the spreadsheet.
 
         Raises:
             ImportRefusedError: the report cannot be written.
@@ -229,7 +229,7 @@ class ReportFile:
             raise self._not_written(error) from None
 
     def _remove_former(self, path: Path) -> None:
-        """Remove the report of an earlier attempt, and nothing else: the path may have been mistyped."""
+        """Remove the report of an earlier attempt; refuse any other file, because the path may be mistyped."""
         first_line = SEPARATOR.join(self._kind.header).encode(ENCODING)
         with path.open("rb") as file:
             is_ours = file.readline(len(first_line)) == first_line
@@ -244,11 +244,11 @@ class ReportFile:
 
 
 FIRST_REJECTIONS = 100
-"""Rejected lines that are told one by one where there is no file to write them to."""
+"""Maximum number of rejected lines that are kept for the screen, where there is no report file."""
 
 
 class RejectReport(ReportFile):
-    """Writes each rejected line, and counts them by reason."""
+    """Writes each rejected line, and counts the lines by reason."""
 
     def __init__(self, path: Path | None) -> None:
         super().__init__(path, REJECTS)
@@ -256,7 +256,7 @@ class RejectReport(ReportFile):
         self.first: list[Rejection] = []
 
     def add(self, rejection: Rejection) -> None:
-        """Write one line.
+        """Write and count one rejected line.
 
         Raises:
             ImportRefusedError: the report cannot be written.
@@ -267,7 +267,7 @@ class RejectReport(ReportFile):
         self.write(rejection)
 
     def refusal(self, lines_read: int, advice: str) -> ImportRefusedError:
-        """The refusal of a file whose rejected lines are not accepted; `advice`: what the clerk can do."""
+        """Build the refusal of a file whose rejected lines are not accepted; `advice`: what the agent can do."""
         rejected = (
             f"{count_of(self.reasons.total(), 'ligne rejetée')} sur {format_number(lines_read)} : "
             f"{describe_reasons(self.reasons)}"
@@ -279,4 +279,4 @@ class RejectReport(ReportFile):
 
 
 CORRECT_OR_ACCEPT = "Corrigez le fichier, ou acceptez de perdre ces lignes avec --accept-rejects."
-"""The usual advice."""
+"""The default advice of `RejectReport.refusal`."""

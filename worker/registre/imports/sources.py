@@ -1,7 +1,7 @@
-"""What is read of a file to import: a CSV file or a workbook, as records of fields, and where each field is.
+"""Reads a CSV file or a workbook as records of fields, and finds the position of each field.
 
-Memory does not depend on the size of a CSV file. Of a workbook it holds one row, the texts that are kept apart from the
-rows, and an empty element for each row read: MOST_BYTES bounds them (122 MB for 300,000 electors).
+Memory does not depend on the size of a CSV file. For a workbook it holds one row, the shared texts, and an empty
+element for each row read: MOST_BYTES limits them (122 MB for 300,000 electors).
 """
 
 import csv
@@ -26,11 +26,11 @@ if TYPE_CHECKING:
     from openpyxl import Workbook
 
 _LINES_ABOVE = 20
-"""Lines above the titles that are looked at, to say where the titles are."""
+"""Number of lines that are searched for the titles, to report where the titles are."""
 
 
 class Broken(StrEnum):
-    """Why a record has no fields: the reason that the report of rejects gives."""
+    """Why a record has no fields: the reason in the report of rejects."""
 
     QUOTES = "guillemets mal fermés"
     CUT = "dernière ligne coupée : le téléchargement n'est pas allé au bout"
@@ -39,57 +39,57 @@ class Broken(StrEnum):
 
 
 Record = tuple[int, list[str] | Broken]
-"""The number of a line, counted from 1, and its fields, or why it has none."""
+"""The number of a line, counted from 1, and its fields, or the reason why it has none."""
 
 
 @dataclass(frozen=True)
 class Columns:
-    """Where each field is. A field that the file lacks is at `width`, where the parser puts an empty value."""
+    """The position of each field. A field that the file lacks is at `width`, where the parser adds an empty value."""
 
     width: int
     positions: Mapping[str, int]
     notes: tuple[str, ...] = ()
     constants: Mapping[str, str] = field(default_factory=dict)
-    """Values that the file lacks and somebody has said of all its lines; the parser puts them behind the empty one."""
+    """Values given for all lines, because the file lacks them; the parser adds them behind the empty one."""
 
     def at(self, name: str) -> int:
-        """The place of the field of this name, counted from 0."""
+        """Return the position of this field, counted from 0."""
         if name in self.constants:
             return self.width + 1 + list(self.constants).index(name)
         return self.positions.get(name, self.width)
 
 
 class Wanted(NamedTuple):
-    """The file that an import wants."""
+    """The kind of file that an import expects."""
 
     match_columns: Callable[[Sequence[str]], Columns]
-    """Finds the columns by a line of titles; raises ImportRefusedError where it is another file's."""
+    """Finds the columns in a line of titles; raises ImportRefusedError for another kind of file."""
     advice: str
-    """What a clerk can do about a file that cannot be read, in French: « téléchargez-le … »."""
+    """What an agent can do about a file that cannot be read, in French: « téléchargez-le … »."""
     digits: Mapping[str, int]
-    """Codes that a spreadsheet takes for numbers, and shortens: how many digits they have."""
+    """Codes that a spreadsheet stores as numbers and shortens, with their number of digits."""
 
     def refuse(self, reason: str) -> ImportRefusedError:
-        """The refusal of a file, for this reason."""
+        """Build the refusal of a file, for this reason."""
         return ImportRefusedError(f"{reason} ; {self.advice}")
 
 
 class RecordSource(Protocol):
-    """How the records of a file are read."""
+    """Reads the records of a file."""
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What a clerk should know about the file, in French."""
+        """Notes about the file for the agent, in French."""
 
     def iter_records(self, stream: BinaryIO, columns: Columns) -> Iterator[Record]:
-        """The records behind the titles; blank lines are passed over."""
+        """Yield the records behind the titles, without blank lines."""
 
 
 def match_titles(lines: Iterable[Sequence[str]], wanted: Wanted) -> tuple[Sequence[str], Columns]:
-    """The titles, which are the first of the lines, and where the columns are.
+    """Return the titles, which are the first line, and the positions of the columns.
 
     Raises:
-        ImportRefusedError: another file's; or its titles are further down, and the message says where.
+        ImportRefusedError: the file is of another kind, or its titles are further down; the message gives their line.
     """
     rest = iter(lines)
     titles = next(rest, ())
@@ -115,37 +115,37 @@ def _are_titles(line: Sequence[str], wanted: Wanted) -> bool:
 CP1252 = "cp1252"
 UTF_8 = "utf-8-sig"
 MAX_LINE = 1 << 20
-"""Characters of one line that are read at once; a longer line is no line of an export."""
+"""Characters of one line that are read at once; no line of an export is longer."""
 
 _MAYBE_CUT = "la dernière ligne n'a pas de fin de ligne : si le téléchargement a été interrompu, recommencez-le"
 _DOS = re.compile(rb"[A-Za-z][\x82\x87\x88\x90]|[a-z]\x8a|[A-Za-z]\x93[A-Za-z]")
-"""é ç ê É, è, ô of CP850 and CP437, which Windows-1252 reads as marks that never stand behind such a letter."""
+"""é ç ê É, è, ô in CP850 and CP437, which Windows-1252 reads as marks that never follow such a letter."""
 _MAC = re.compile(rb"[A-Za-z][\x83\x8d\x8f]|[a-z]\x8e|[A-Za-z]\x99[A-Za-z]")
-"""É ç è, é, ô of Mac Roman, likewise."""
+"""É ç è, é, ô in Mac Roman, which Windows-1252 also reads as such marks."""
 
 
 @dataclass(frozen=True)
 class CsvText:
-    """The lines of a CSV file, known by its titles."""
+    """The lines of a CSV file whose titles were recognised."""
 
     encoding: str
     separator: str
     titles: Sequence[str]
     has_old_ends: bool
-    """Whether lines end as they did on a Macintosh before 2001: CR alone."""
+    """Whether lines end with CR alone, like on a Macintosh before 2001."""
     is_whole: bool
-    """Whether the last line has an end; without one, it may be cut in its last value."""
+    """Whether the last line has an end; without one, its last value may be cut."""
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What a clerk should know about the file, in French."""
+        """Notes about the file for the agent, in French."""
         converted = ("fichier en Windows-1252 (cp1252), converti en UTF-8",) if self.encoding == CP1252 else ()
         ends = ("fins de ligne d'un ancien Macintosh (CR seul), lues comme les autres",) if self.has_old_ends else ()
         cut = () if self.is_whole else (_MAYBE_CUT,)
         return (*converted, *ends, *cut)
 
     def iter_records(self, stream: BinaryIO, columns: Columns) -> Iterator[Record]:
-        """Read the lines after the titles. Bytes that mean nothing in the encoding become surrogates."""
+        """Yield the lines after the titles. Bytes that mean nothing in the encoding become surrogates."""
         with TextIOWrapper(stream, self.encoding, errors="surrogateescape", newline="") as text:
             lines: Iterable[str] = iter(partial(text.readline, MAX_LINE), "")
             if self.encoding == CP1252:
@@ -157,7 +157,7 @@ def open_text(stream: BinaryIO, wanted: Wanted) -> tuple[CsvText, Columns]:
     """Read the titles of a CSV file, from its beginning.
 
     Raises:
-        ImportRefusedError: another file's, or written in a way that is not read; the message says which.
+        ImportRefusedError: the file is of another kind, or its form is not supported; the message names it.
     """
     first_line = stream.readline(MAX_LINE)
     encoding = _detect_encoding(first_line, stream, wanted)
@@ -178,7 +178,7 @@ def open_text(stream: BinaryIO, wanted: Wanted) -> tuple[CsvText, Columns]:
 
 
 def _ends_its_last_line(stream: BinaryIO) -> bool:
-    """Whether an end of line is the last byte; a file out of a ZIP is whole, since its checksum is right."""
+    """Return whether the last byte is an end of line; a file from a ZIP is whole, because its checksum is right."""
     if not isinstance(stream, BufferedReader):
         return True
     stream.seek(-1, SEEK_END)
@@ -186,7 +186,7 @@ def _ends_its_last_line(stream: BinaryIO) -> bool:
 
 
 def _detect_encoding(first_line: bytes, rest: BinaryIO, wanted: Wanted) -> str:
-    """UTF-8 or cp1252: the accents of the titles tell, and when they have none, the first line that has one."""
+    """Detect UTF-8 or cp1252 by the accents of the titles or, without any, of the first line that has one."""
     line = first_line
     while line.isascii():
         line = rest.readline(MAX_LINE)
@@ -205,13 +205,13 @@ def _detect_encoding(first_line: bytes, rest: BinaryIO, wanted: Wanted) -> str:
 
 
 def _split_lines(first: str, rest: Iterable[str], separator: str) -> Iterator[list[str]]:
-    """Each line by itself: quotes that are never closed must not swallow the file."""
+    """Split each line separately, so that an unclosed quote does not swallow the file."""
     for line in chain([first], rest):
         yield next(csv.reader([line.rstrip("\r\n")], delimiter=separator), [])
 
 
 def _mark_utf_8(line: str) -> str:
-    """A line in UTF-8 among those in Windows-1252: its letters become bytes without a meaning, and it is rejected."""
+    """Turn the letters of a UTF-8 line in a Windows-1252 file into surrogates, so that the line is rejected."""
     if "Ã" not in line:
         return line
     content = line.encode(CP1252, "surrogateescape")
@@ -223,7 +223,7 @@ def _mark_utf_8(line: str) -> str:
 
 
 class _Lines:
-    """Lines of a text, those of the record at hand kept: a quote never closed must not swallow its neighbours."""
+    """Iterates over lines and keeps those of the current record, in case an unclosed quote swallows its neighbours."""
 
     def __init__(self, lines: Iterable[str]) -> None:
         self._source = iter(lines)
@@ -239,7 +239,7 @@ class _Lines:
         return line
 
     def give_back(self) -> None:
-        """All lines of the record but the first will be read again."""
+        """Queue all lines of the record but the first to be read again."""
         self._again.extendleft(reversed(self.held[1:]))
         del self.held[1:]
 
@@ -272,19 +272,19 @@ def _split_records(lines: _Lines, separator: str, titles: Sequence[str], width: 
 
 
 MOST_BYTES = 256 << 20
-"""Of all that a workbook holds, once out of its ZIP: some 300,000 electors. More are to be given as CSV."""
+"""Bytes of a workbook after extraction: some 300,000 electors. Larger lists must be imported as CSV."""
 
 _MOST_ROWS = 1 << 20
-"""Those of a sheet (ECMA-376, and every spreadsheet)."""
+"""Maximum number of rows of a sheet (ECMA-376, and every spreadsheet)."""
 _MOST_COLUMNS = 256
-"""Looked at in the row of titles."""
+"""Maximum number of columns read in the row of titles."""
 _ROWS_ABOVE = 30
 _ERRORS = frozenset({"#DIV/0!", "#N/A", "#NAME?", "#NULL!", "#NUM!", "#REF!", "#VALUE!"})
 
 
 @dataclass
 class Sheet:
-    """The sheet of a workbook that holds what is imported, known by its titles."""
+    """The sheet of a workbook that holds the data to import, recognised by its titles."""
 
     name: str
     titles: Sequence[str]
@@ -293,7 +293,7 @@ class Sheet:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What a clerk should know about the file, in French; once it is read, which codes have lost their zeros."""
+        """Notes about the file for the agent, in French; after the reading, with the codes that lost their zeros."""
         said = f"classeur lu par sa feuille « {self.name} » ; l'export CSV d'origine est plus sûr qu'un classeur"
         if not self._lost_zeros:
             return (said,)
@@ -302,7 +302,7 @@ class Sheet:
         return said, f"{many} perdu des zéros, le tableur les tient pour des nombres : {cells}"
 
     def iter_records(self, stream: BinaryIO, columns: Columns) -> Iterator[Record]:
-        """The rows below the titles, each with its number in the sheet."""
+        """Yield the rows below the titles, each with its number in the sheet."""
         places = columns.positions
         digits = {places[name]: most for name, most in self.wanted.digits.items() if name in places}
         width, repeated = columns.width, list(self.titles)
@@ -328,10 +328,10 @@ def _check(fields: list[str], width: int, titles: list[str]) -> list[str] | Brok
 
 
 def open_sheet(stream: BinaryIO, wanted: Wanted) -> tuple[Sheet, Columns]:
-    """Find the one visible sheet whose first row has the titles.
+    """Find the only visible sheet whose first row has the titles.
 
     Raises:
-        ImportRefusedError: none has them, or several have; the workbook is damaged, or too large.
+        ImportRefusedError: no sheet has them, or several have; the workbook is damaged, or too large.
     """
     found: list[tuple[Sheet, Columns]] = []
     refusals: list[ImportRefusedError] = []
@@ -354,7 +354,7 @@ def open_sheet(stream: BinaryIO, wanted: Wanted) -> tuple[Sheet, Columns]:
 
 
 class _Rows(Protocol):
-    """What openpyxl gives for a sheet that is only read."""
+    """A sheet of openpyxl in read-only mode."""
 
     title: str
     sheet_state: str
@@ -377,12 +377,12 @@ def _first_rows(sheet: _Rows) -> Iterator[Sequence[str]]:
 
 
 def _iter_rows(sheet: _Rows, width: int, most: int | None = None) -> Iterator[Sequence[object]]:
-    sheet.reset_dimensions()  # what the sheet says of its size may be wrong, and rows beyond it would not be read
+    sheet.reset_dimensions()  # the stored size may be wrong, and rows beyond it would not be read
     return sheet.iter_rows(max_col=width, max_row=most, values_only=True)
 
 
 def _text_of(cell: object) -> str:
-    """The value as an export writes it: whole numbers without decimals, dates `JJ/MM/AAAA`."""
+    """Return the value as an export writes it: whole numbers without decimals, dates `JJ/MM/AAAA`."""
     match cell:
         case None:
             return ""
@@ -397,7 +397,7 @@ def _text_of(cell: object) -> str:
 
 @contextmanager
 def _open_workbook(stream: BinaryIO, wanted: Wanted) -> Iterator["Workbook"]:
-    """The workbook, for as long as its rows are read; no formula is computed, no macro and no link looked at."""
+    """Open the workbook while its rows are read; formulas are not computed, macros and links are ignored."""
     from openpyxl import load_workbook
 
     try:
@@ -408,12 +408,12 @@ def _open_workbook(stream: BinaryIO, wanted: Wanted) -> Iterator["Workbook"]:
     stream.seek(0)
     workbook = None
     try:
-        with warnings.catch_warnings(action="ignore"):  # of styles and extensions, which do not matter here
+        with warnings.catch_warnings(action="ignore"):  # warnings about styles and extensions do not matter here
             workbook = load_workbook(stream, read_only=True, data_only=True, keep_links=False)
             yield workbook
     except (ImportRefusedError, OSError):
         raise
-    except Exception as error:  # noqa: BLE001 — whatever a damaged workbook makes of openpyxl
+    except Exception as error:  # noqa: BLE001 — openpyxl raises many types for a damaged workbook
         raise wanted.refuse(f"ce classeur est abîmé ({type(error).__name__})") from None
     finally:
         if workbook is not None:

@@ -1,1 +1,1 @@
-"""The mouvements of the register: imported, given a motif, read for the tableaux."""
+"""The mouvements of the register: their import, their motifs, and the queries of the tableaux."""

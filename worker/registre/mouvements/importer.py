@@ -1,7 +1,7 @@
 """The import of a CSV file of mouvements: all of its lines are added to the register, or none.
 
-The same bytes again change nothing. A mouvement that the register holds already is rejected: a corrected file is
-imported after the first one was undone.
+A second import of the same bytes changes nothing. A mouvement that the register already holds is rejected: a corrected
+file is imported after the first one was undone.
 """
 
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
@@ -75,7 +75,7 @@ OPTIONAL = {
     "is_protegee": "protégé",
 }
 TITLES = REQUIRED | OPTIONAL
-"""The title of each column, by the column of the table `mouvement` that it becomes."""
+"""The title of each column of the file, by column of the table `mouvement`."""
 
 _ADVICE = "enregistrez-le en « CSV UTF-8 », séparateur point-virgule"
 
@@ -84,16 +84,16 @@ def open_mouvements(path: Path) -> ImportedFile:
     """Read the titles, and the whole file once for its SHA-256.
 
     Raises:
-        ImportRefusedError: it cannot be read, is empty, or is not a file of mouvements.
+        ImportRefusedError: the file cannot be read, is empty, or is not a file of mouvements.
     """
     return open_file(path, Wanted(match_mouvement_columns, _ADVICE, {"code_commune": 5, "departement_naissance": 2}))
 
 
 def match_mouvement_columns(header: Sequence[str]) -> Columns:
-    """Find the columns by their titles, whatever their order, accents and case.
+    """Find the columns by their titles, in any order, without accents or case.
 
     Raises:
-        ImportRefusedError: a column is missing, or stands twice; the message names them.
+        ImportRefusedError: a column is missing or repeated; the message names it.
     """
     titles = {field: (title,) for field, title in TITLES.items()}
     return find_columns(header, titles, missing_of=_missing, refusal="ce n'est pas un fichier de mouvements")
@@ -107,15 +107,15 @@ _YES, _NO = ("oui", "o", "1", "x", "vrai"), ("", "non", "n", "0", "faux")
 
 
 class MouvementParser:
-    """Turns the fields of a line into a row of the table `mouvement`."""
+    """Converts the fields of a line to a row of the table `mouvement`."""
 
     def __init__(self, columns: Columns, communes: Container[str]) -> None:
-        """Lines of communes that are not in `communes` are rejected."""
+        """Reject lines of communes that are not in `communes`."""
         self._columns = columns
         self._communes = communes
 
     def parse(self, fields: list[str] | Broken) -> tuple[dict[str, Any], int]:
-        """The row, and how many of its values had to be cleaned.
+        """Return the row, and the number of values cleaned.
 
         Raises:
             LineError: the line must be rejected.
@@ -140,7 +140,7 @@ class MouvementParser:
 
 
 def parse_jour(text: str) -> date | None:
-    """`25/11/2026` or `2026-11-25`; None when there is none.
+    """Parse `25/11/2026` or `2026-11-25`; None if the text is empty.
 
     Raises:
         ValueError: no such day.
@@ -148,7 +148,7 @@ def parse_jour(text: str) -> date | None:
     return vocabulary.parse_jour(text) if text else None
 
 
-def _parse(field: str, text: str) -> Any:  # noqa: ANN401 — whatever the column holds
+def _parse(field: str, text: str) -> Any:  # noqa: ANN401 — the type depends on the column
     try:
         return _PARSERS.get(field, str)(text)
     except ValueError:
@@ -167,7 +167,7 @@ def _word_of(*words: tuple[str, StrEnum]) -> Callable[[str], str]:
 
 
 def parse_categorie(text: str) -> str:
-    """The code of a category, from it or from its label; empty when it is not said.
+    """Return the code of a category, from its code or its label; empty if the text is empty.
 
     Raises:
         ValueError: no such category.
@@ -201,7 +201,7 @@ _PARSERS: dict[str, Callable[[str], Any]] = {
     "date_naissance": parse_date,
     "is_protegee": _parse_yes,
 }
-"""How a column is read; the others are kept as they are."""
+"""The parser of each column; other columns are kept unchanged."""
 
 
 KIND = "mouvements"
@@ -210,7 +210,7 @@ _KNOWN_BY = (
     *("code_commune", "liste", "nom_naissance", "prenoms", "date_naissance", "commune_naissance", "pays_naissance"),
     *("nature", "effet", "date_tableau", "date_mouvement", "ancien_bureau", "nouveau_bureau"),
 )
-"""A mouvement that is the same in all of these is the same one."""
+"""Two mouvements with equal values in all these columns are one mouvement."""
 
 
 def import_mouvements(
@@ -223,10 +223,10 @@ def import_mouvements(
     complete_until: date | None = None,
     then: OnImported = lambda *_: None,
 ) -> ImportSummary:
-    """Read a CSV file of mouvements into the register; `then` is called within the transaction, with its number.
+    """Import a CSV file of mouvements into the register; `then` is called in the transaction, with the import id.
 
-    `complete_until`: the day until which its producer says that the register then holds all of them; it is noted of a
-    file that was imported before too. Rejected lines go to `report`, by default `<name>-rejets.csv` beside the file.
+    `complete_until`: the day until which the producer states that the register then holds all mouvements; it is also
+    recorded for a file imported before. Rejected lines go to `report`, by default `<name>-rejets.csv` beside the file.
 
     Raises:
         ImportRefusedError: not a file of mouvements, lines rejected and not accepted, a day to come, another import at
@@ -255,21 +255,21 @@ def import_mouvements(
 
 
 class MouvementReading:
-    """One pass over the file: mouvements out, rejected lines aside, counts on the way."""
+    """One pass over the file: stages mouvements, reports rejected lines, and counts."""
 
     def __init__(self, file: ImportedFile, communes: Container[str], rejects: RejectReport) -> None:
-        """Lines of communes that are not in `communes` are rejected."""
+        """Reject lines of communes that are not in `communes`."""
         self.values_cleaned = self.lines_kept = 0
         self._lines = LineReader(file, MouvementParser(file.columns, communes).parse, rejects.add)
         self._rejects = rejects
 
     @property
     def lines_read(self) -> int:
-        """The lines read so far."""
+        """The number of lines read so far."""
         return self._lines.lines_read
 
     def stage(self, connection: Connection) -> None:
-        """Put the lines that are kept into STAGED.
+        """Insert the lines that are kept into STAGED.
 
         Raises:
             ImportRefusedError: the file cannot be read to its end, or changes while it is read.

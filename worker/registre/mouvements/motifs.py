@@ -1,4 +1,4 @@
-"""When and why electors came or left: completes the mouvements that the comparison of two exports found."""
+"""Adds the dates, categories and motifs that a comparison of two exports does not give to mouvements."""
 
 from collections.abc import Mapping, Sequence
 from datetime import date
@@ -15,11 +15,11 @@ from worker.registre.models import MouvementRegistre
 
 _TABLE = MouvementRegistre.__table__.c
 _Intervals = Mapping[str, Mapping[int, Interval]]
-"""By list, then by import: see `read_intervals`."""
+"""Intervals by list, then by import: see `read_intervals`."""
 
 
 class _WrongValue(Exception):
-    """A value that cannot be noted of a mouvement: which field of `CompletedMotif`, a code, and why in French."""
+    """A value that a mouvement cannot have: the field of `CompletedMotif`, a code, and the reason in French."""
 
     def __init__(self, field: str, code: str, reason: str) -> None:
         super().__init__(reason)
@@ -67,10 +67,10 @@ def list_incomplete(connection: Connection, code_commune: str) -> list[Incomplet
 
 
 def note_motifs(connection: Connection, code_commune: str, completed: Sequence[CompletedMotif]) -> None:
-    """Note the dates, categories and motifs of mouvements known by their numbers.
+    """Record the dates, categories and motifs of mouvements that are given by id.
 
     Raises:
-        RefusedError: one of them cannot be noted, so none is: the transaction must not be committed.
+        RefusedError: one of them cannot be recorded; the caller must not commit the transaction.
     """
     intervals = _read_intervals(connection, code_commune)
     for place, it in enumerate(completed):
@@ -113,7 +113,7 @@ def _note(connection: Connection, known: Row[Any], completed: CompletedMotif, in
 
 
 def _date(known: Row[Any], jour: date | None, intervals: _Intervals) -> dict[str, object]:
-    """The columns of a mouvement that happened on that day, or on an unknown one between its two exports."""
+    """Return the columns of a mouvement of that day, or of an unknown day between its two exports."""
     interval = intervals[known.liste].get(known.import_id)
     if interval is None:
         raise _WrongValue("jour", "date_connue", "sa date vient d'un fichier ou d'un logiciel : corrigez-la là-bas")

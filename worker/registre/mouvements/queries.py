@@ -1,4 +1,4 @@
-"""Reading what a tableau is made of: mouvements, electors of each bureau, who is on the list."""
+"""Reads the data of a tableau: mouvements, electors of each bureau, identities on the list."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -59,7 +59,7 @@ Word = TypeVar("Word", bound=StrEnum)
 
 
 class DatedMouvement(NamedTuple):
-    """An inscription or a radiation, and what its elector is known by."""
+    """An inscription or a radiation, and the identity of its elector."""
 
     nature: Nature
     nom_naissance: str
@@ -71,28 +71,28 @@ class DatedMouvement(NamedTuple):
 
 @dataclass(frozen=True)
 class MouvementSource:
-    """The mouvements of one list as a tableau reads them: more than once, in one snapshot, without holding them all.
+    """The mouvements of one list for a tableau: read more than once, in one snapshot, without loading them all.
 
-    `on_fetch` hears how many are read of those that are printed.
+    `on_fetch` receives the number of printed mouvements that are read.
     """
 
     connection: Connection
     code_commune: str
     liste: Liste
     version: int
-    """Which electors are on the list."""
+    """The version of the list, which selects its electors."""
     on_fetch: Callable[[int], None]
     conditions: tuple[ColumnElement[bool], ...] = ()
-    """Of the mouvements that `stream` gives."""
+    """Conditions of the mouvements that `stream` yields."""
     export: "ListedExport | None" = None
-    """The export that the version is; None: the list shows every mouvement that is applied."""
+    """The export of that version; None: the list shows every applied mouvement."""
 
     def stream(self) -> Iterator[Mouvement]:
-        """Every mouvement of the list, in the order of ids."""
+        """Yield every mouvement of the list, ordered by id."""
         return select_mouvements(self.connection, self.code_commune, self.liste, *self.conditions, export=self.export)
 
     def narrow(self, after: date, born_after: str, *, waiting: bool = False) -> "MouvementSource":
-        """The same with fewer mouvements: later than a day, of the younger, and those that wait, at least."""
+        """Return a source with at least the mouvements after a day, of younger electors and, if asked, waiting."""
         known = MouvementRegistre
         born = known.date_naissance
         some = [known.date_mouvement > after, born > born_after, born < "0"]
@@ -102,9 +102,9 @@ class MouvementSource:
         return replace(self, conditions=(or_(*some),))
 
     def young(self, born_after: str, born_until: str, version: int | None = None) -> Iterator[Mouvement]:
-        """The electors on the list who were born in between, each as an inscription; its id is theirs, below zero.
+        """Yield the electors of the list born in between, each as an inscription with the elector's id, negated.
 
-        `version`: of another list than that of this source.
+        `version`: another version of the list than that of this source.
         """
         on_liste = _is_on_liste(self.code_commune, self.liste, self.version if version is None else version)
         born = is_born_between(born_after, born_until)
@@ -113,7 +113,7 @@ class MouvementSource:
             yield from _read_all(self.connection, self.code_commune, rows)
 
     def fetch(self, ids: Sequence[int]) -> Iterator[Mouvement]:
-        """Those mouvements, and those electors, a few hundred at most, in the order asked."""
+        """Yield mouvements and, by negative ids, electors: a few hundred at most, in the order asked."""
         self.on_fetch(len(ids))
         known = [id_ for id_ in ids if id_ > 0]
         found = {it.id: it for it in fetch_mouvements(self.connection, self.code_commune, self.liste, known)}
@@ -132,9 +132,9 @@ class ListedExport(NamedTuple):
     exports: frozenset[int]
 
     def has_seen(self, import_id: int | None, day: date) -> bool:
-        """Whether a mouvement happened before the export: one that an export brought, or one of that day.
+        """Return whether a mouvement is in the export: one of this or an earlier export, or one dated by its day.
 
-        A mouvement of the day of the export that came otherwise is taken to be in it.
+        A mouvement of the day of the export from another source counts as in it.
         """
         is_of_export = import_id is not None and import_id in self.exports
         return (import_id or 0) <= self.import_id if is_of_export else day <= self.taken_on
@@ -147,13 +147,13 @@ def select_mouvements(
     *conditions: ColumnElement[bool],
     export: ListedExport | None = None,
 ) -> Iterator[Mouvement]:
-    """The mouvements of a list, in the order of their ids; texts that a service wrote are cleaned on the way.
+    """Yield the mouvements of a list, ordered by id; texts that a service wrote are cleaned.
 
-    An elector is protected when the mouvement says so, or the protections of the commune. `export`: see
+    An elector is protected if the mouvement or the protections of the commune state it. `export`: see
     `MouvementSource`.
 
     Raises:
-        ExportError: a value that no mouvement has, where a service feeds the table.
+        ExportError: a value that no mouvement can have, where a service writes the table.
     """
     query = select(_TABLE).where(_of_liste(code_commune, liste), *conditions).order_by(_TABLE.c.id)
     intervals = read_intervals(connection, code_commune, liste)
@@ -164,7 +164,7 @@ def select_mouvements(
 def fetch_mouvements(
     connection: Connection, code_commune: str, liste: Liste, ids: Sequence[int]
 ) -> Iterator[Mouvement]:
-    """Some mouvements of a list, a few hundred at most, in the order of `ids`; read as `select_mouvements` does."""
+    """Yield some mouvements of a list, a few hundred at most, in the order of `ids`; see `select_mouvements`."""
     rows = connection.execute(select(_TABLE).where(_of_liste(code_commune, liste), _TABLE.c.id.in_(ids)))
     intervals = read_intervals(connection, code_commune, liste)
     found = {mouvement.id: mouvement for mouvement in _read_all(connection, code_commune, rows, intervals)}
@@ -180,10 +180,9 @@ def select_bureaux(
     *,
     as_of: int | None = None,
 ) -> list[BureauElecteurs]:
-    """The bureaux of the commune with their electors, in the order of their codes, those without electors included.
+    """Return the bureaux of the commune with their number of electors, ordered by code, including empty ones.
 
-    Minors are not counted: who is of age on the first of the days, as it is known on the second. `as_of`: see
-    `read_libelles`.
+    It counts electors who are of age on the first of the days, as known on the second. `as_of`: see `read_libelles`.
     """
     age, seen_on = counted_on
     of_age = is_of_age(last_birth(age), last_birth(seen_on, YOUNGEST))
@@ -197,7 +196,7 @@ def select_bureaux(
 
 
 def identity_keys(connection: Connection, code_commune: str, liste: Liste, version: int) -> set[Identite]:
-    """Which electors of mouvements that are not applied yet are on the list: `inscrits` of `check_tableau`."""
+    """Return the identities, on the list, of electors with mouvements to apply: `inscrits` of `check_tableau`."""
     known = MouvementRegistre
     is_waiting = and_(known.code_commune == code_commune, known.liste == liste.value, known.etat == Etat.ACTIF.value)
     waiting_keys = {_identite(row) for row in connection.execute(select(*_identity_columns(known)).where(is_waiting))}
@@ -212,16 +211,16 @@ def identity_keys(connection: Connection, code_commune: str, liste: Liste, versi
 
 
 def has_mouvements(connection: Connection, code_commune: str, liste: Liste) -> bool:
-    """Whether the register holds any mouvement of a list."""
+    """Return whether the register holds a mouvement of the list."""
     return bool(connection.scalar(select(exists().where(_of_liste(code_commune, liste)))))
 
 
 def select_between(
     connection: Connection, code_commune: str, liste: Liste, after: date, until: date
 ) -> Iterator[DatedMouvement]:
-    """The inscriptions and radiations of a list that are applied, dated later than `after` and no later than `until`.
+    """Yield the applied inscriptions and radiations of a list, dated later than `after` and no later than `until`.
 
-    One that is still actif has not touched the list.
+    A mouvement that is still actif has not changed the list.
     """
     known = MouvementRegistre
     return _select_dated(connection, code_commune, liste, known.date_mouvement > after, known.date_mouvement <= until)
@@ -247,7 +246,7 @@ def _is_on_liste(code_commune: str, liste: Liste, version: int) -> ColumnElement
 
 
 def was_protected(electeur: ElecteurTable) -> ColumnElement[bool]:
-    """Whoever was protected once stays so: her address is never printed because another file does not know."""
+    """Test whether a mouvement marks the elector as protected: a later file without the mark does not remove it."""
     known = MouvementRegistre
     return exists().where(
         and_(
@@ -263,7 +262,7 @@ def was_protected(electeur: ElecteurTable) -> ColumnElement[bool]:
 
 @cache
 def _select_entries() -> Select[Any]:
-    """Electors in the form of mouvements: what is known of those whom no mouvement tells."""
+    """Select electors in the form of mouvements, for electors without a mouvement."""
     e = Electeur
     never = literal(date.min, Date)
     columns: list[Any] = [
@@ -289,9 +288,9 @@ def _select_entries() -> Select[Any]:
 
 
 def select_imports(connection: Connection, code_commune: str, liste: Liste, demande: Demande) -> set[int]:
-    """The imports that brought mouvements of a tableau.
+    """Return the imports that brought the mouvements of a tableau.
 
-    Of the yearly revision, whose balance counts back over all of them, those of the whole list.
+    For the yearly revision, whose balance counts back over all mouvements: the imports of the whole list.
     """
     known = MouvementRegistre
     query = select(known.import_id).where(_of_liste(code_commune, liste), known.import_id.is_not(None)).distinct()
@@ -322,7 +321,7 @@ def _read_all(
 
 
 def _find_after(row: Row[Any], intervals: Mapping[int, Interval]) -> date | None:
-    """The day that a mouvement which is not dated happened after; None of one whose day is known."""
+    """Return the day after which an undated mouvement happened; None if its day is known."""
     if row.is_dated:
         return None
     after = intervals[row.import_id].after if row.import_id in intervals else date.min

@@ -1,7 +1,7 @@
-"""Closed lists: the communes and départements of France today, and whose nationality may be on which list, and when.
+"""Reference lists: the communes and départements of France today, and the nationalities of the European Union.
 
-Communes and départements are from the Code officiel géographique: their CSV files are made by `rebuild.py`, and
-`LICENCE.md` tells their source. Births name communes that are no longer there: a code that is absent is not an error.
+Communes and départements come from the Code officiel géographique: `rebuild.py` makes their CSV files, and `LICENCE.md`
+names their source. Births may name former communes: a code that is absent is not an error.
 """
 
 import re
@@ -15,18 +15,18 @@ COMMUNES_CSV = Path(__file__).with_name("communes.csv")
 DEPARTEMENTS_CSV = Path(__file__).with_name("departements.csv")
 
 NATIONALITES_CSV = Path(__file__).with_name("nationalites.csv")
-"""Nationalities of the member states of the European Union: ISO 3166-1 code, label, other spellings; since which day
-the state is a member, and from which day on it is one no more.
+"""Nationalities of the member states of the European Union: ISO 3166-1 code, label, other spellings, the day on which
+the state became a member, and the first day after its membership.
 
-`EL` and `UK` are what the European institutions write for `GR` and `GB`. Sources: treaties of accession; agreement on
+`EL` and `UK` are the codes of the European institutions for `GR` and `GB`. Sources: treaties of accession; agreement on
 the withdrawal of the United Kingdom (OJ L 29, 31/01/2020), in force since 1 February 2020.
 """
 
 DEPARTEMENTS_NAISSANCE_SEULE = frozenset({"20", "985", "99"})
-"""Codes that a birth may bear though no département of today does: Corse before 1976, Mayotte before 2011, abroad.
+"""Codes of births that are no département today: Corse before 1976, Mayotte before 2011, abroad.
 
 75 (Seine), 78 (Seine-et-Oise), both until 1968, and 91 to 94 (Algérie, until 3 July 1962) are old meanings of codes
-that exist today, hence not here.
+that exist today, so they are not here.
 """
 
 _ARRONDISSEMENTS = (("13055", "13201", "13216"), ("69123", "69381", "69389"), ("75056", "75101", "75120"))
@@ -57,11 +57,11 @@ class Nationalite(NamedTuple):
     autres: tuple[str, ...]
     since: str
     until: str
-    """The first day it is no member any more; empty while it is one."""
+    """The first day after its membership; empty while it is a member."""
 
     @property
     def spellings(self) -> frozenset[str]:
-        """As registers write it: the code, the labels of both genders, in any capitals, with and without accents."""
+        """The spellings of registers: the code, the labels of both genders, in any case, with and without accents."""
         labels = {self.libelle, *self.autres}
         plain = {_without_accents(label) for label in labels}
         words = {self.code, *labels, *plain}
@@ -69,12 +69,12 @@ class Nationalite(NamedTuple):
 
 
 def departement_of(code_commune: str) -> str:
-    """The département that an INSEE commune code belongs to: `2A` of `2A004`, `971` of `97105`, `99` of `99131`."""
+    """Return the département of an INSEE commune code: `2A` of `2A004`, `971` of `97105`, `99` of `99131`."""
     return code_commune[:3] if code_commune.startswith(("97", "98")) else code_commune[:2]
 
 
 def commune_of(code: str) -> str:
-    """The commune that a code stands for: that of an arrondissement municipal of Paris, Lyon or Marseille is theirs.
+    """Return the commune of a code; for an arrondissement municipal, Paris, Lyon or Marseille.
 
     An electoral list is the commune's. Source: Code électoral, art. L. 16; INSEE, Code officiel géographique.
     """
@@ -84,42 +84,42 @@ def commune_of(code: str) -> str:
 
 
 def arrondissement_of(code: str) -> str:
-    """The same code where it is that of an arrondissement municipal; else nothing."""
+    """Return the code if it is that of an arrondissement municipal; else an empty text."""
     return code if commune_of(code) != code else ""
 
 
 def arrondissements_of(code_commune: str) -> frozenset[str]:
-    """The codes of the arrondissements municipaux of a commune."""
+    """Return the codes of the arrondissements municipaux of a commune."""
     ranges = (range(int(first), int(last) + 1) for commune, first, last in _ARRONDISSEMENTS if commune == code_commune)
     return frozenset(str(code) for codes in ranges for code in codes)
 
 
 def is_code_commune(text: str) -> bool:
-    """Whether the text has the form of an INSEE commune code, whatever place had, has or will have it: `13055`."""
+    """Return whether the text has the form of an INSEE commune code, used or not: `13055`."""
     return _CODE_COMMUNE.fullmatch(text) is not None
 
 
 def iter_communes() -> Iterator[CommuneOfficielle]:
-    """Every commune of today in the order of its code, read line by line."""
+    """Yield every commune of today, ordered by code, read line by line."""
     for code, nom, departement in _read(COMMUNES_CSV):
         yield CommuneOfficielle(code, nom, departement)
 
 
 def iter_departements() -> Iterator[Departement]:
-    """Every département and overseas collectivity of today in the order of its code."""
+    """Yield every département and overseas collectivity of today, ordered by code."""
     for code, nom in _read(DEPARTEMENTS_CSV):
         yield Departement(code, nom)
 
 
 @cache
 def departements_naissance() -> frozenset[str]:
-    """Every code of département that a birth may bear."""
+    """Return every code of département that a birth may have."""
     return DEPARTEMENTS_NAISSANCE_SEULE | {departement.code for departement in iter_departements()}
 
 
 @cache
 def nationalites() -> tuple[Nationalite, ...]:
-    """Of every state that is or was a member of the European Union, in the order of its code."""
+    """Return the nationality of every state that is or was a member of the European Union, ordered by code."""
     return tuple(
         Nationalite(code, libelle, tuple(filter(None, autres.split(","))), since, until)
         for code, libelle, autres, since, until in _read(NATIONALITES_CSV)
@@ -131,7 +131,7 @@ def _without_accents(text: str) -> str:
 
 
 def name_departement(code: str) -> str:
-    """As the head of a paper names it: `Département : Bouches-du-Rhône`, `Polynésie française`; empty for none of them.
+    """Return the heading of a document: `Département : Bouches-du-Rhône`, `Polynésie française`; else an empty text.
 
     An overseas collectivity is no département. Constitution, art. 73 and 74.
     """

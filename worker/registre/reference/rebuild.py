@@ -1,4 +1,4 @@
-"""Write communes.csv and departements.csv again: `python -m worker.registre.reference.rebuild package`.
+"""Rebuild communes.csv and departements.csv: `python -m worker.registre.reference.rebuild package`.
 
 Source: npm package @etalab/decoupage-administratif (6.0.0 today), whose data are under Licence Ouverte 2.0 (see
 LICENCE.md): `npm pack @etalab/decoupage-administratif`, then unpack the archive. The same package gives the same bytes.
@@ -18,7 +18,7 @@ def rebuild(package: Path) -> None:
     """Reduce an unpacked package to the two files.
 
     Raises:
-        ValueError: the package is not what this script knows how to reduce; nothing is written.
+        ValueError: the package has an unknown form; nothing is written.
     """
     communes = [
         (row["code"], row["nom"], row["departement"])

@@ -1,1 +1,1 @@
-"""The export « Liste des électeurs actifs » of the REU into the register."""
+"""Imports the export « Liste des électeurs actifs » of the REU into the register."""

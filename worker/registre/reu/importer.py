@@ -1,7 +1,7 @@
 """The import of a REU export: each list of the file replaces that list of the register, all of them or none.
 
-The electors are staged under a new version, then one short transaction lets the lists point to it. Killed before,
-an import has changed nothing; what it staged is removed by the next one.
+The electors are staged under a new version, then one short transaction switches the lists to it. An import that is
+killed before has changed nothing, and the next import removes its staged electors.
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -59,19 +59,19 @@ from worker.registre.versions import (
 )
 
 ImportProgress = Callable[[int, float], None]
-"""Called now and then with the lines read so far and the share of the file, 0 to 1."""
+"""Called at intervals with the lines read so far and the share of the file, 0 to 1."""
 
 OnTaken = Callable[[Connection, int, Sequence[Question]], object]
-"""Called within the transaction of an import, with its number and the questions that were answered by yes.
+"""Called in the transaction of an import, with its id and the confirmed questions.
 
-What it raises undoes all.
+An exception rolls everything back.
 """
 
 _PREVIEW = "aperçu"
-"""Who imports, as the record says while a preview goes on."""
+"""`imported_by` of a preview."""
 
 LARGE = 10_000
-"""Electors from which PostgreSQL's statistics are worth renewing at once."""
+"""Number of electors from which PostgreSQL's statistics are renewed at once."""
 
 _NOTHING_KEPT = "Aucune ligne ne peut être gardée. Une commune nouvelle s'ajoute par « communes --add CODE NOM »."
 
@@ -80,7 +80,7 @@ _COPY = f"COPY electeur ({_COLUMNS}) FROM STDIN"
 _INSERT = f"INSERT INTO electeur ({_COLUMNS}) VALUES ({', '.join('?' * (len(FIELDS) + 2))})"  # noqa: S608 — our names
 
 
-def import_file(  # noqa: PLR0913 — what a command may say
+def import_file(  # noqa: PLR0913 — the options of a command
     engine: Engine,
     path: Path,
     *,
@@ -92,17 +92,17 @@ def import_file(  # noqa: PLR0913 — what a command may say
     intake: "Intake | None" = None,
     on_record: "OnRecord | None" = None,
 ) -> ImportSummary:
-    """Read a REU export into the register: a link of the chain of exports.
+    """Import a REU export into the register, as a link of the chain of exports.
 
-    Rejected lines go to `report`, by default `<name>-rejets.csv` beside the file. What the file changes in the lists
-    since the link before is recorded as mouvements of the day it was taken, see `worker.registre.comparaison`; a list
-    that it does not hold stays as it is. `intake` says otherwise. `on_record` puts it on record: what it raises undoes
-    all.
+    Rejected lines go to `report`, by default `<name>-rejets.csv` beside the file. The changes of the lists since the
+    link before are recorded as mouvements of the day it was taken, see `worker.registre.comparaison`; a list that the
+    file lacks stays unchanged. `intake` changes these defaults. `on_record` runs in the transaction: an exception rolls
+    everything back.
 
     Raises:
         ImportRefusedError: not a REU export, rejected lines or questions that are not accepted, a day to come or before
-            that of the link before, another file or register than `intake` means. The register is unchanged.
-        ImportBusyError: another import is at work.
+            that of the link before, another file or register than `intake` names. The register is unchanged.
+        ImportBusyError: another import is running.
     """
     then, note = on_record or OnRecord()
     wishes = _Wishes(imported_by, accept_changes, accept_rejects, report, progress, then, note)
@@ -110,7 +110,7 @@ def import_file(  # noqa: PLR0913 — what a command may say
 
 
 class OnRecord(NamedTuple):
-    """What puts an import on record, within its transaction, and what it removes of former versions, within theirs."""
+    """Callbacks: `then` in the transaction of the import, `note` in each one that removes former versions."""
 
     then: OnTaken = lambda *_: None
     note: OnRemoved = lambda *_: None
@@ -119,11 +119,11 @@ class OnRecord(NamedTuple):
 def preview_file(
     engine: Engine, path: Path, *, intake: "Intake", progress: ImportProgress, note: OnRemoved
 ) -> ImportPreview:
-    """Do all that `import_file` does, and take it back: what is to be accepted is told, instead of refused.
+    """Run the import and roll it back; return the questions and rejects instead of refusing them.
 
     Raises:
-        ImportRefusedError: what nobody could accept; the register is unchanged, as it is when nothing is raised.
-        ImportBusyError: another import is at work.
+        ImportRefusedError: an error that an agent cannot accept; the register is unchanged, with or without an error.
+        ImportBusyError: another import is running.
     """
     wishes = _Wishes(_PREVIEW, accept_changes=True, accept_rejects=True, progress=progress, then=None, note=note)
     return _take_up(engine, path, intake, wishes)
@@ -136,7 +136,7 @@ class _Wishes(NamedTuple):
     report: Path | None = None
     progress: ImportProgress | None = None
     then: OnTaken | None = lambda *_: None
-    """None: nothing of it is to stay."""
+    """None: the import is rolled back."""
     note: OnRemoved = lambda *_: None
 
 
@@ -208,32 +208,32 @@ def _take_up(engine: Engine, path: Path, intake: "Intake", wishes: _Wishes) -> I
 
 
 class Intake(NamedTuple):
-    """What is said of an export when it is taken up."""
+    """The options of the import of an export."""
 
     taken_on: date | None = None
-    """The day it was taken from the REU. None: it is not said, and the day of the import is recorded as such.
+    """The day it was taken from the REU. None: unknown, and the day of the import is recorded as such.
 
-    That is the civil day of the communes of the file; of Paris, where they are in several time zones.
+    That is the civil day of the communes of the file; of Paris, if they are in several time zones.
     """
     no_compare: str = ""
-    """Why it is not compared with the link before it: a gap, which tableaux say."""
+    """Why it is not compared with the link before it; tableaux report this gap."""
     empty: Sequence[Liste] = ()
-    """Lists that it does not hold, and on which nobody is any more."""
+    """Lists that the file lacks because they have no elector any more."""
     commune: str | None = None
-    """Whose these are, or all its electors, where the file does not tell."""
+    """The commune of these lists, or of all electors if the file does not state it."""
     liste: Liste | None = None
-    """On which list all its electors are, where the file does not tell."""
+    """The list of all electors, if the file does not state it."""
     named: str = ""
-    """What its owner calls a file that came by itself, under a name of ours and without a place for reports beside it.
+    """The owner's name of an uploaded file, which is stored under another name, without a place for reports beside it.
 
-    It is then of `commune` alone: what is of another is refused."""
+    Such a file must be of `commune` alone: electors of another commune are refused."""
     sha256: str = ""
-    """The file that is meant, when another may stand in its place."""
+    """SHA-256 of the expected file, because another one may replace it."""
     state: str = ""
-    """The register that is meant, see `read_state`, when it may have changed since."""
+    """The expected state of the register, see `read_state`, because it may change."""
 
     def says_more_than(self, same: ImportSummary) -> bool:
-        """Whether the same bytes tell something new: nothing had changed until a later day, or a list is empty."""
+        """Return whether the same bytes bring new facts: no change until a later day, or an empty list."""
         is_later = bool(self.taken_on and same.taken_on and self.taken_on > same.taken_on)
         return is_later or bool(self.empty)
 
@@ -252,7 +252,7 @@ def _is_of(connection: Connection, import_id: int, said: Mapping[str, str]) -> b
 
 
 def _describe_zeros(electeurs: int) -> Sequence[str]:
-    """Said once of the whole file: the codes that are ruined block the files of these lists, see `rules.ZEROS_LOST`."""
+    """Return a note about the whole file; the damaged codes block the files of the lists, see `rules.ZEROS_LOST`."""
     if not electeurs:
         return ()
     return (
@@ -266,7 +266,7 @@ def _describe_zeros(electeurs: int) -> Sequence[str]:
 
 
 class _Link(NamedTuple):
-    """What is recorded of the export as a link of the chain: its day, whether somebody said it, why not compared."""
+    """The record of the export as a link: its day, whether the day was given, why it is not compared."""
 
     taken_on: date
     is_dated: bool
@@ -274,14 +274,14 @@ class _Link(NamedTuple):
     read_on: date
     """The day of the import."""
     then: OnTaken | None
-    """What else its transaction does; None: it is rolled back."""
+    """Called in its transaction; None: the import is rolled back."""
     questions: list[Question]
-    """Those that are answered by yes."""
+    """The confirmed questions."""
     parts: Mapping[ListeKey, Parts] = MappingProxyType({})
-    """Of the lists that the export holds by arrondissement."""
+    """The lists that the export holds by arrondissement."""
 
     def why_not_compared(self, liste: ListeKey) -> str:
-        """In French; nothing where the list is compared."""
+        """Return the reason in French; empty if the list is compared."""
         part = self.parts.get(liste)
         return self.no_compare or (part.why_not_compared if part else "")
 
@@ -326,14 +326,14 @@ def _write_electeurs(
 
 
 def _renew_statistics(connection: Connection, staged: int) -> None:
-    """Let PostgreSQL know of the new version before it is looked at; SQLite needs no such thing."""
+    """Renew PostgreSQL's statistics before the new version is read; SQLite does not need them."""
     if connection.dialect.name == "postgresql" and staged >= LARGE:
         with connection.begin():
             connection.execute(text("ANALYZE electeur"))
 
 
 def _copy(connection: Connection, version: int, batch: Iterable[ElecteurRow]) -> None:
-    """PostgreSQL stores the rows while we read the next ones."""
+    """Copy the rows with COPY: PostgreSQL stores them while the next ones are read."""
     errors: Any = connection.dialect.loaded_dbapi
     try:
         with connection.begin():
@@ -343,12 +343,12 @@ def _copy(connection: Connection, version: int, batch: Iterable[ElecteurRow]) ->
                     copy.write_row((version, 0, *row))
     except errors.OperationalError as error:
         raise OperationalError(_COPY, None, error) from None
-    except errors.Error as error:  # its text quotes the line
+    except errors.Error as error:  # the error quotes the line
         raise ImportRefusedError(f"la base de données refuse des électeurs ({type(error).__name__})") from None
 
 
 def _insert(connection: Connection, version: int, batch: Iterable[ElecteurRow]) -> None:
-    """SQLite keeps other writers out from BEGIN on: the rows are read before."""
+    """Read the rows before BEGIN, because SQLite blocks other writers from BEGIN on."""
     values = [(version, 0, *row) for row in batch]
     with connection.begin():
         connection.exec_driver_sql(_INSERT, values)
@@ -393,9 +393,9 @@ def _refuse_unanswered(questions: Sequence[Question]) -> None:
 
 
 def _refuse_late(connection: Connection, listes: Collection[ListeKey], link: _Link) -> None:
-    """Refuse an export taken before the link that it would follow: what it changed cannot be told any more.
+    """Refuse an export taken before the link that it would follow: its changes cannot be found any more.
 
-    Of an arrondissement, the link is the former export of that arrondissement.
+    For an arrondissement, the link is the former export of that arrondissement.
     """
     jour = link.taken_on
     with connection.begin():
@@ -443,10 +443,10 @@ def _count_current(connection: Connection, communes: Iterable[str]) -> dict[List
 def _record(
     connection: Connection, version: int, reading: Reading, link: _Link, record_changes: RecordMouvements
 ) -> int:
-    """Let the lists of the file show their new version, in one transaction; returns how many bureaux changed.
+    """Switch the lists of the file to their new version, in one transaction; return the number of changed bureaux.
 
-    `record_changes` is called within the transaction, with the versions that the lists of the register showed until
-    then; not where the import is not to be compared.
+    `record_changes` is called in the transaction, with the former versions of the lists, unless the import is not
+    compared.
     """
     with connection.begin() as transaction:
         lock_bureaux(connection)

@@ -1,7 +1,7 @@
-"""A REU / ELIRE export: its columns, and its lines as electors of the register.
+"""A REU / ELIRE export: its columns, and the conversion of its lines to electors of the register.
 
 Source: export « Liste des électeurs actifs » of ELIRE, 27 columns, found by their names under any of the spellings that
-préfectures send; docs/registre.md lists them with their variants. A line is kept as it is, or rejected.
+préfectures send; docs/registre.md lists them with their variants. A line is kept unchanged, or rejected.
 """
 
 import re
@@ -57,7 +57,7 @@ REQUIRED = {
     "code_bureau": ("code du bureau de vote",),
     "numero_ordre": ("numéro d'ordre dans le bureau de vote",),
 }
-"""What makes an elector and her place in the list: without one of these the file is not a REU export."""
+"""The identity of electors and their place in the list: without one of these the file is not a REU export."""
 
 NATIONALITE = {
     "nationalite": ("libellé nationalité", "nationalité"),
@@ -77,36 +77,36 @@ OPTIONAL = {
     ),
     "libelle_circonscription": ("libellé circonscription métropolitaine du bureau de vote",),
 }
-"""What the reference data or the operator can tell instead; `code_canton` is not in the usual export."""
+"""Columns that the reference data or the operator can replace; `code_canton` is not in the usual export."""
 
 _TITLES: Mapping[str, tuple[str, ...]] = REQUIRED | NATIONALITE | OPTIONAL
 _ADVICE = "téléchargez-le de nouveau depuis ELIRE, et donnez-le sans l'ouvrir dans un tableur"
 _DIGITS = {"code_commune": 5, "code_commune_naissance": 5, "departement_naissance": 2, "code_postal": 5}
 _ASKED = {"code_commune": ("--commune", "CODE"), "liste": ("--liste", "LISTE")}
-"""Columns that somebody can say instead, by which option, and what stands for its value."""
+"""Columns that an option can replace: the option, and the placeholder of its value."""
 _CODE_IN_NAME = re.compile(r"(?<![0-9A-Za-z])(?:com)?((?:\d{2}|2[AB])\d{3})(?![0-9A-Za-z])", re.ASCII | re.IGNORECASE)
 _LISTE_WORDS = {
     **dict.fromkeys(("lp", "principale", "generale"), "P"),
     **dict.fromkeys(("lce", "europeenne"), "CE"),
     **dict.fromkeys(("lcm", "municipale"), "CM"),
 }
-"""What files' names call a list; P, CE and CM alone may be anything there."""
+"""Words for a list in file names; P, CE and CM alone may mean anything there."""
 _REFUSAL = "ce n'est pas un export « Liste des électeurs actifs » du REU"
 
 
 def title_of(field: str) -> str:
-    """The column's name in the REU's own spelling, for messages."""
+    """Return the REU's own spelling of the column's title, for messages."""
     return _TITLES[field][0]
 
 
 def open_reu(path: Path, *, commune: str = "", liste: str = "", named: str = "") -> ImportedFile:
     """Read the titles, and the whole file once for its SHA-256.
 
-    `commune` and `liste` stand for the columns that the file lacks; what its name says of them is asked back, and never
-    taken for granted. `named`: what its owner calls it, where that is not the name of `path`.
+    `commune` and `liste` replace columns that the file lacks; values in the file name are proposed to the agent, never
+    assumed. `named`: the owner's name of the file, if it differs from the name of `path`.
 
     Raises:
-        ImportRefusedError: it cannot be read, is empty, is not a REU export, or does not say whose the electors are.
+        ImportRefusedError: the file cannot be read, is empty, is not a REU export, or lacks the commune or the list.
     """
     said = {field: value for field, value in (("code_commune", commune), ("liste", liste)) if value}
 
@@ -119,12 +119,12 @@ def open_reu(path: Path, *, commune: str = "", liste: str = "", named: str = "")
 def match_columns(
     titles: Sequence[str], said: Mapping[str, str] | None = None, named: Mapping[str, str] | None = None
 ) -> Columns:
-    """Find the columns by their names, whatever their order.
+    """Find the columns by their names, in any order.
 
-    `said`: what somebody says of all lines, for columns that may lack; `named`: the same as the file's name has it.
+    `said`: values given for all lines, for columns that may lack; `named`: such values in the file's name.
 
     Raises:
-        ImportRefusedError: a column is missing, or stands twice; the message names them.
+        ImportRefusedError: a column is missing or repeated, or the values contradict each other.
     """
     said, named = said or {}, named or {}
     columns = find_columns(titles, _TITLES, missing_of=lambda found: _missing(found, said, named), refusal=_REFUSAL)
@@ -155,7 +155,7 @@ def _missing(found: Container[str], said: Container[str], named: Mapping[str, st
 
 
 def _ask_back(missing: Sequence[str], named: Mapping[str, str]) -> ImportRefusedError:
-    """Whose these electors are: what the file's name says is proposed, for somebody to confirm."""
+    """Build the refusal that asks for the commune or the list, and proposes the values in the file's name."""
     titles = ", ".join(map(title_of, missing))
     asked = ((field, *_ASKED[field]) for field in missing)
     options = " ".join(f"{option} {named.get(field, place)}" for field, option, place in asked)
@@ -168,7 +168,7 @@ def _ask_back(missing: Sequence[str], named: Mapping[str, str]) -> ImportRefused
 
 
 def read_name(name: str) -> dict[str, str]:
-    """The commune and the list that a file's name says, each where it says one only: `liste_13055_LP`."""
+    """Return the commune and the list in a file's name, each if the name has only one: `liste_13055_LP`."""
     communes = {parse_commune(code) for code in _CODE_IN_NAME.findall(name)}
     listes = {_LISTE_WORDS[word] for word in fold_title(name).split() if word in _LISTE_WORDS}
     found = {"code_commune": communes, "liste": listes}
@@ -204,7 +204,7 @@ FIELDS = (
     "nettoyages",
     *AS_THEY_ARE,
 )
-"""What each place of a `ElecteurRow` is, by the name of its column in the table `electeur`."""
+"""The column of the table `electeur` for each place of an `ElecteurRow`."""
 
 _KEY = slice(FIELDS.index("code_commune"), FIELDS.index("arrondissement") + 1)
 
@@ -225,7 +225,7 @@ _EXPLAIN: dict[str, Callable[[str], str]] = {
     "date_naissance": explain_date,
     "numero_ordre": lambda _: "numéro d'ordre illisible",
 }
-"""Why a value cannot be read, in French."""
+"""Builds the reason, in French, why a value cannot be read."""
 
 NATIONALITES = {it.code: it.libelle for it in nationalites()}
 """Labels of nationalities, as the REU writes them, by ISO 3166-1 code of two letters."""
@@ -234,10 +234,10 @@ Value = TypeVar("Value")
 
 
 class LineParser:
-    """Turns the fields of a line into a row of the table `electeur`, and remembers the bureaux that lines describe."""
+    """Converts the fields of a line to a row of the table `electeur`, and collects the bureaux of the lines."""
 
     def __init__(self, columns: Columns, communes: Container[str]) -> None:
-        """Lines of communes that are not in `communes` are rejected."""
+        """Reject lines of communes that are not in `communes`."""
         self.bureaux: dict[tuple[str, str], DescribedBureau] = {}
         self._communes = communes
         self._columns = columns
@@ -249,7 +249,7 @@ class LineParser:
         self._codes_of_bureaux: dict[tuple[str, ...], tuple[str, str, str]] = {}
 
     def parse(self, fields: list[str] | Broken) -> ElecteurRow:
-        """The row, in the order of FIELDS. The list may be changed.
+        """Return the row, in the order of FIELDS. The list may be changed.
 
         Raises:
             LineError: the line must be rejected.
@@ -289,7 +289,7 @@ class LineParser:
         return liste
 
     def _note_bureau(self, described: tuple[str, ...]) -> tuple[str, str, str]:
-        """Check the commune and note the bureau; when lines of one bureau disagree, the first value stands.
+        """Check the commune and record the bureau; if lines of one bureau disagree, the first value counts.
 
         Returns the commune, the arrondissement if any, and the bureau.
         """
@@ -322,10 +322,10 @@ def _read_bureau(code_commune: str, described: tuple[str, ...]) -> DescribedBure
 
 
 def parse_circonscription(text: str, departement: str) -> str:
-    """The number of a legislative constituency in its département: `16` of `13-16`, `1316` and `16`.
+    """Return the number of a legislative constituency in its département: `16` of `13-16`, `1316` and `16`.
 
-    No département has a hundred of them: what stands before the last two digits can only be the département.
-    The code of another département is kept as it is; a text that is no code gives nothing, it is a label.
+    No département has a hundred constituencies: digits before the last two can only be the département. The code of
+    another département is unchanged; a text that is no code is a label, and returns an empty text.
     """
     code = _compact(text)
     numero = code.removeprefix(departement) if len(code) > _NUMERO_DIGITS else code
@@ -335,7 +335,7 @@ def parse_circonscription(text: str, departement: str) -> str:
 
 
 def parse_canton(text: str, departement: str) -> str:
-    """The INSEE code of a canton, which begins with its département: `1301` of `13-01`, `1301` and `1`."""
+    """Return the INSEE code of a canton, which begins with its département: `1301` of `13-01`, `1301` and `1`."""
     code = _compact(text)
     return departement + code.zfill(_NUMERO_DIGITS) if code.isdigit() and len(code) <= _NUMERO_DIGITS else code
 
@@ -345,19 +345,19 @@ def _compact(code: str) -> str:
 
 
 def parse_nationalite(label: str, code: str) -> str:
-    """The label when there is one, else the label of the ISO code; a code that we do not know is kept."""
+    """Return the label if there is one, else the label of the ISO code; an unknown code is unchanged."""
     return NATIONALITES.get(label.upper(), label) or NATIONALITES.get(code.upper(), code)
 
 
 class Reading:
-    """One pass over the export: electors out, rejected lines aside, counts on the way."""
+    """One pass over the export: yields electors, reports rejected lines, and counts."""
 
     def __init__(
         self, reu: ImportedFile, communes: Container[str], reject: Callable[[Rejection], None], *, only: str = ""
     ) -> None:
-        """Lines of communes that are not in `communes` are rejected; each rejected line goes to `reject`.
+        """Reject lines of communes that are not in `communes`; each rejected line is passed to `reject`.
 
-        `only`: the one commune that the file may be of.
+        `only`: the only commune that the file may contain.
         """
         self._only = only
         self.lines_kept = 0
@@ -370,17 +370,17 @@ class Reading:
 
     @property
     def lines_read(self) -> int:
-        """The lines read so far."""
+        """The number of lines read so far."""
         return self._lines.lines_read
 
     @property
     def share(self) -> float:
-        """How much of the file was read, 0 to 1."""
+        """The share of the file that was read, 0 to 1."""
         return self._lines.share
 
     @property
     def listes(self) -> dict[ListeKey, int]:
-        """The electors of each list that is replaced, those of other arrondissements included."""
+        """The number of electors of each list to replace, including those of other arrondissements."""
         counts = self._added.copy()
         for (commune, liste, _), count in self._counts.items():
             counts[ListeKey(str(commune), str(liste))] += count
@@ -388,7 +388,7 @@ class Reading:
 
     @property
     def arrondissements(self) -> dict[ListeKey, set[str]]:
-        """Which arrondissements of a list the file holds; a list that it holds whole is left out."""
+        """The arrondissements that the file holds, by list; lists that it holds whole are left out."""
         found: dict[ListeKey, set[str]] = {}
         for commune, liste, arrondissement in self._counts:
             found.setdefault(ListeKey(str(commune), str(liste)), set()).add(str(arrondissement))
@@ -399,10 +399,10 @@ class Reading:
         self._added[liste] += electeurs
 
     def empty(self, commune: str | None, listes: Sequence[Liste]) -> None:
-        """Replace these lists too: by nobody, where the file holds none of their electors.
+        """Replace these lists too, with no elector if the file holds none of theirs.
 
         Raises:
-            ImportRefusedError: whose they are is not clear.
+            ImportRefusedError: the commune of these lists is not clear.
         """
         communes = {commune} if commune else {liste.code_commune for liste in self.listes}
         if listes and len(communes) != 1:
@@ -416,7 +416,7 @@ class Reading:
         return [bureau for bureau in self._parser.bureaux.values() if bureau.code_commune in communes]
 
     def rows(self) -> Iterator[ElecteurRow]:
-        """The electors, in the order of the file.
+        """Yield the electors, in the order of the file.
 
         Raises:
             ImportRefusedError: the file cannot be read to its end, changes while it is read, or is of another commune.

@@ -1,4 +1,4 @@
-"""Lists by arrondissement: an export of one of them replaces its electors only, and the rest of the list stays."""
+"""Lists by arrondissement: an export of one arrondissement replaces its electors only; the other electors stay."""
 
 from collections.abc import Collection, Mapping
 from typing import NamedTuple
@@ -19,20 +19,20 @@ class Parts(NamedTuple):
     """The arrondissements of a list that an export holds in part."""
 
     imports: Mapping[str, int]
-    """The import that wrote the electors of each, this one included."""
+    """The import that wrote the electors of each arrondissement, including this import."""
     followed: Collection[int] = ()
-    """The imports that wrote those of this export until now."""
+    """The imports that wrote the arrondissements of this export before it."""
     why_not_compared: str = ""
-    """In French, where the register does not hold one of them yet: that its electors came is not known."""
+    """In French, if the register does not hold one of them yet: its inscriptions are not known."""
     note: str = ""
-    """What the import says of it, in French."""
+    """The note of the import, in French."""
 
 
 def keep_parts(connection: Connection, version: int, reading: Reading) -> dict[ListeKey, Parts]:
-    """Copy into the staged version the electors of the arrondissements that the export does not hold.
+    """Copy into the staged version the electors of the arrondissements that the export lacks.
 
     Raises:
-        ImportRefusedError: the register does not know which electors are of the arrondissement.
+        ImportRefusedError: the register does not know the arrondissement of its electors.
     """
     held = reading.arrondissements
     with connection.begin():
@@ -87,7 +87,7 @@ def _refuse_unknown(liste: ListeKey, codes: Collection[str]) -> None:
 
 
 def _copy(connection: Connection, is_kept: list[ColumnElement[bool]], version: int) -> None:
-    """In their order, batch after batch: SQLite has one writer."""
+    """Copy in the order of ids, batch after batch, because SQLite has one writer."""
     last = 0
     while True:
         with connection.begin():
