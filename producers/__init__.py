@@ -1,1 +1,1 @@
-"""The producers: publish requests, read what became of them. They know the schemas only, never the worker."""
+"""The producers: they publish requests and read their state. They import the schemas, never the worker."""

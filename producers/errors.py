@@ -1,4 +1,4 @@
-"""What can go wrong for a producer. Messages are French, say what, where and what to do, and hold no secret."""
+"""Errors of producers. The French messages state the cause, the place and the remedy, and hold no secret."""
 
 from typing import ClassVar
 
@@ -6,14 +6,14 @@ from common.cli import ExitCode
 
 
 class ProducerError(Exception):
-    """Base of our errors; `code` is a stable word for programs, the text is for people."""
+    """Base of the errors; `code` is a stable word for programs, the message is for people."""
 
     code: ClassVar[str] = "erreur"
     exit_code: ClassVar[ExitCode] = ExitCode.AWAY
 
 
 class ProducerConfigurationError(ProducerError):
-    """A variable of the environment is unknown, missing or wrong."""
+    """An environment variable is unknown, missing or invalid."""
 
     code = "configuration"
     exit_code = ExitCode.USAGE
@@ -34,7 +34,7 @@ class EventTooLargeError(ProducerError):
 
 
 class PublishError(ProducerError):
-    """The broker does not hold the event, or did not say that it does."""
+    """The broker has not confirmed the event."""
 
     code = "publication"
     text: ClassVar[str]
@@ -44,21 +44,21 @@ class PublishError(ProducerError):
 
 
 class BrokerAwayError(PublishError):
-    """No connection, or it broke each time."""
+    """The connection failed, or broke at each attempt."""
 
     code = "broker_injoignable"
     text = "{place} est injoignable : {detail}. Vérifiez qu'il est démarré et que PREFECTURE_AMQP_URL est juste"
 
 
 class CredentialsRefusedError(PublishError):
-    """Wrong account or password."""
+    """The broker refuses the account or the password."""
 
     code = "acces_refuse"
     text = "{place} refuse le compte ou le mot de passe : corrigez PREFECTURE_AMQP_URL"
 
 
 class VhostRefusedError(PublishError):
-    """The virtual host does not exist, or is not this account's."""
+    """The virtual host does not exist, or this account may not use it."""
 
     code = "vhost_refuse"
     text = "{place} n'a pas de vhost « {detail} », ou le refuse à ce compte : corrigez PREFECTURE_AMQP_URL"
@@ -72,7 +72,7 @@ class NotPermittedError(PublishError):
 
 
 class ExchangeMissingError(PublishError):
-    """Nobody declared the exchange on this virtual host yet."""
+    """The exchange does not exist on this virtual host: no worker has declared it yet."""
 
     code = "echange_absent"
     text = "{place} : l'échange « {detail} » n'existe pas. Le worker a-t-il déjà démarré ?"
@@ -89,18 +89,18 @@ class UnroutableError(PublishError):
 
 
 class NotTakenError(PublishError):
-    """The broker refused the message: a full queue, most often."""
+    """The broker rejected the message, usually because a queue is full."""
 
     code = "non_pris"
     text = "{place} n'a pas pris la demande : {detail}. Réessayez plus tard"
 
 
 class QueueFullError(NotTakenError):
-    """As many wait in the queue as it may hold."""
+    """The queue holds its maximum number of messages."""
 
 
 class BrokerBlockedError(PublishError):
-    """The broker takes no message for now: memory or disk alarm."""
+    """The broker accepts no message for now: memory or disk alarm."""
 
     code = "broker_bloque"
     text = (
@@ -110,7 +110,7 @@ class BrokerBlockedError(PublishError):
 
 
 class UnconfirmedError(PublishError):
-    """The message was sent and the broker did not answer: it may hold it or not."""
+    """The message was sent and the broker did not confirm it: the broker may have stored it or not."""
 
     code = "sans_confirmation"
     text = (
@@ -120,6 +120,6 @@ class UnconfirmedError(PublishError):
 
 
 class StateAwayError(ProducerError):
-    """The database did not answer, or refuses the views to this account."""
+    """The database did not answer, or this account may not read its views."""
 
     code = "base_injoignable"

@@ -1,7 +1,7 @@
-"""Publishing on RabbitMQ: `publish` returns once the broker holds the events, or raises what went wrong.
+"""Publishing on RabbitMQ: `publish` returns once the broker has confirmed the events, or raises an error.
 
-pika's SelectConnection, driven step by step, rather than its BlockingConnection: that one has no deadline on a confirm,
-and waits for ever when a quorum queue has lost its majority.
+It drives pika's SelectConnection step by step. BlockingConnection has no timeout for a confirm, and waits without limit
+when a quorum queue has lost its majority.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from schemas.envelope import CloudEvent, InvalidEventError, shorten
 from schemas.topology import CONTENT_TYPE, EXCHANGE, request_key
 
 HEARTBEAT_SECONDS = 60
-"""Also how long an idle connection is trusted: after that, a firewall or the broker may have dropped it silently."""
+"""Also the maximum idle time of a reused connection: a firewall or the broker may have dropped an older one."""
 
 _CLOSE_SECONDS = 1.0
 _LONGEST_PAUSE = 1.0
@@ -38,13 +38,13 @@ class _Message(NamedTuple):
 
 
 class Publisher:
-    """A connection to the broker, made at the first event and again whenever it was lost; threads may share it.
+    """A connection to the broker, opened at the first event and again after each loss; thread-safe.
 
-    `attempts` connections are tried within about `patience` seconds; then the broker has `confirm_seconds` to say that
-    it holds the event. An event that was sent twice, because a confirm was lost, has the same id and counts once.
+    It tries `attempts` connections within about `patience` seconds, then waits `confirm_seconds` for the confirm. After
+    a lost confirm, an event is sent again with the same id, and counts once.
 
     Raises:
-        ProducerConfigurationError: `amqp_url` is not an AMQP address. Nothing is read or sent yet.
+        ProducerConfigurationError: `amqp_url` is not an AMQP address.
     """
 
     def __init__(
@@ -67,18 +67,18 @@ class Publisher:
         self.close()
 
     def close(self) -> None:
-        """End the connection, if there is one; the next event makes another."""
+        """Close the connection, if it is open; the next event opens another."""
         with self._lock:
             self._drop()
 
     def publish(self, event: CloudEvent, *others: CloudEvent) -> None:
-        """Send events to the exchange, routed by the account and their type, persistent, mandatory, confirmed.
+        """Publish events to the exchange, routed by account and type, persistent, mandatory and confirmed.
 
-        Several, a hundred or so, are sent at once and confirmed together: that is how a batch is quick.
+        Several events (about a hundred) are sent at once and confirmed together, which makes a batch fast.
 
         Raises:
-            EventTooLargeError: nothing was sent.
-            PublishError: one of its kinds, by what is to be done about it; of several, some may have been taken.
+            EventTooLargeError: an event is too large; nothing was sent.
+            PublishError: its subclass gives the remedy; some of several events may have been stored.
         """
         try:
             messages = [_Message(self._key(it), it.to_bytes(), self._properties(it)) for it in (event, *others)]
@@ -134,7 +134,7 @@ class Publisher:
 
 
 class _Link:
-    """One connection and its channel in confirm mode; every wait ends by an answer or by its deadline."""
+    """One connection and its channel in confirm mode; every wait ends with a result or a timeout."""
 
     def __init__(self, parameters: URLParameters, seconds: float) -> None:
         self._ioloop = IOLoop()
@@ -215,7 +215,7 @@ class _Link:
 
 
 class _SilenceError(exceptions.AMQPError):
-    """No confirm came in time."""
+    """The broker did not confirm in time."""
 
 
 def _parameters(amqp_url: str, patience: float) -> URLParameters:
@@ -236,7 +236,7 @@ def _parameters(amqp_url: str, patience: float) -> URLParameters:
 
 
 def _permanent(error: Exception, place: str, routing_key: str, vhost: str) -> errors.PublishError | None:
-    """The failure that trying again would not change, if it is one."""
+    """Return the error that a retry would not fix, or None for a transient error."""
     failure: errors.PublishError | None = None
     match error:
         case exceptions.ProbableAuthenticationError() | exceptions.AuthenticationError():
@@ -261,7 +261,7 @@ def _permanent(error: Exception, place: str, routing_key: str, vhost: str) -> er
 
 
 def _root(error: str | BaseException) -> Exception:
-    """What pika wrapped: the socket's error or the broker's refusal."""
+    """Return the error that pika wrapped: of the socket, or the broker's refusal."""
     while isinstance(error, BaseException):
         inner = getattr(error, "exception", None) or (getattr(error, "exceptions", None) or error.args or [None])[-1]
         if not isinstance(inner, BaseException):

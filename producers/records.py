@@ -1,4 +1,4 @@
-"""What a producer can know of its requests and of their files."""
+"""The state of requests and of their files, as a producer reads it."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,14 +13,14 @@ from schemas.vocabulary import ExportKind, ExportStatus, Piece, RequestOutcome, 
 
 
 class Toned(StrEnum):
-    """A state, with its label as a clerk reads it, and the look of its badge: a class of the style sheet."""
+    """A state with a French label for clerks and the tone of its badge, a class of the style sheet."""
 
     _value_: str
     label: str
     tone: str
 
     def __new__(cls, value: str, label: str = "", tone: str = "") -> Self:
-        """Make a member; a lookup names the value alone."""
+        """Create a member with a label and a tone; a lookup by value needs neither."""
         member = str.__new__(cls, value)
         member._value_ = value
         member.label, member.tone = label, tone
@@ -28,7 +28,7 @@ class Toned(StrEnum):
 
 
 class FileState(Toned):
-    """Where a file stands in a clerk's work: one state each, and what cannot be used is never called ready."""
+    """The state of a file in a clerk's work; a file that cannot be used is never READY."""
 
     QUEUED = "queued", "en attente", "queued"
     RUNNING = "running", "en préparation", "running"
@@ -49,7 +49,7 @@ class FileState(Toned):
 
 
 class StateRule(NamedTuple):
-    """A file that was made is in this state when this column of its record is `value`, or says anything at all."""
+    """A finished file is in `state` if `column` equals `value`; without `value`, if `column` is not empty."""
 
     state: FileState
     column: str
@@ -69,11 +69,11 @@ STATE_RULES = (
     StateRule(FileState.TO_COMPLETE, "a_completer"),
     StateRule(FileState.OUTDATED, "outdated_at"),
 )
-"""In this order: the first that holds is the state, and a file of which none holds is ready."""
+"""In order of priority: the first rule that matches gives the state; a file without match is ready."""
 
 
 class PieceFile(NamedTuple):
-    """A file of the volume, in the directory of its commune."""
+    """A file in the commune's directory of the exports volume."""
 
     file_name: str
     size: int
@@ -82,9 +82,9 @@ class PieceFile(NamedTuple):
 
 @dataclass(frozen=True)
 class ExportState:
-    """One file: what was asked, where it stands, and what was made. Sizes in bytes, instants in UTC.
+    """One file: its request, state and result. Sizes are in bytes, instants in UTC.
 
-    Of a tableau, `electeurs` and `lines_written` are mouvements. Of a list file, `type_tableau`, `presentation` and
+    For a tableau, `electeurs` and `lines_written` count mouvements. For a list file, `type_tableau`, `presentation` and
     `edition` are empty.
     """
 
@@ -118,53 +118,53 @@ class ExportState:
     pages: int | None
     purged_at: datetime | None = None
     provisoire_until: date | None = None
-    """Of a tableau that was asked for before its date: that date. It is to be made again then."""
+    """For a tableau that was requested before its date: that date, from which it must be made again."""
     rests_on: Sequence[Mapping[str, Any]] | None = None
-    """The imports that it was made from, `import_id` and `taken_on`; None of a file of an earlier release."""
+    """The imports that the file was made from, `import_id` and `taken_on`; None for a file of an earlier release."""
     recalled_at: datetime | None = None
-    """When one of them was undone or redated: it is to be made again."""
+    """When one of these imports was undone or redated: the file must be made again."""
     recalled_because: str = ""
     outdated_at: datetime | None = None
-    """When the register of its list was imported again after it was asked for."""
+    """When its list was imported again after the request."""
     deposited_on: date | None = None
     published_on: date | None = None
-    """Of a tableau: since when it is posted, or open to consultation."""
+    """For a tableau: the first day it is posted or open to consultation."""
     published_until: date | None = None
     certified_on: date | None = None
-    """When its certificate of publication was signed."""
+    """When the certificate of publication was signed."""
     a_completer: int = 0
-    """Of a tableau: mouvements whose date or motif is missing. It is not to be published."""
+    """For a tableau: mouvements whose date or motif is missing, which prevents publication."""
     verdict: str = ""
-    """What the platform answered; empty while it has not."""
+    """The platform's verdict; empty before its reply."""
     pieces: Mapping[str, PieceFile] = field(default_factory=dict)
-    """What stands beside it, by the kind."""
+    """The files that accompany it, by kind."""
     anomalies: Sequence[Mapping[str, Any]] = ()
-    """By nature: `code`, `severity`, `column`, `count`; `messages` of what is said of the file as a whole."""
+    """Anomalies by code: `code`, `severity`, `column`, `count`; `messages` for anomalies of the whole file."""
 
     @property
     def blocking_messages(self) -> list[str]:
-        """What is wrong with the file as a whole, and what to do: what is not known of a tableau's period."""
+        """The blocking anomalies of the whole file, such as an incomplete period of a tableau, with the remedy."""
         return [said for it in self.anomalies if it["severity"] == Severity.BLOCKING for said in it.get("messages", ())]
 
     @property
     def missing(self) -> str:
-        """What a tableau to be completed lacks: `12 dates, 4 motifs`."""
+        """The data missing from a tableau: `12 dates, 4 motifs`."""
         return describe_missing(self.anomalies) if self.a_completer else ""
 
     @property
     def is_incomplete(self) -> bool:
-        """Whether something is missing, and no agent decided to publish the tableau all the same."""
+        """Whether data are missing, and no agent has published the tableau anyway."""
         return bool(self.a_completer) and self.published_on is None
 
     @property
     def is_finished(self) -> bool:
-        """Whether it was made and can be used: nothing blocking or missing, not provisional, not to be made again."""
+        """Whether the file is ready and usable: not blocked, incomplete, provisional, rejected or recalled."""
         is_wrong = self.bloquantes or self.provisoire_until or self.recalled_at or self.verdict == Verdict.REJETE
         return self.status is ExportStatus.READY and not is_wrong and not self.is_incomplete
 
     @property
     def state(self) -> FileState:
-        """Where it stands: the one place that says so, whoever shows it."""
+        """The state of the file; all pages and commands use this property."""
         if self.status is not ExportStatus.READY:
             return FileState(self.status)
         return next((rule.state for rule in STATE_RULES if self._is(rule)), FileState.READY)
@@ -175,24 +175,24 @@ class ExportState:
 
     @property
     def is_available(self) -> bool:
-        """Whether its file was made, and was not purged since."""
+        """Whether the file is ready and not purged."""
         return self.status is ExportStatus.READY and self.purged_at is None
 
     @property
     def path(self) -> str:
-        """Where the file is, relative to the exports volume."""
+        """Path of the file, relative to the exports volume."""
         return f"{self.code_commune}/{self.file_name}"
 
     @property
     def report_path(self) -> str | None:
-        """Where its report of anomalies is, when it has one."""
+        """Path of the report of anomalies; None if there is none."""
         report = self.pieces.get(Piece.RAPPORT)
         return f"{self.code_commune}/{report.file_name}" if report else None
 
 
 @dataclass(frozen=True)
 class RequestState:
-    """What became of one request; `outcome` is None while no worker has read it."""
+    """The state of one request; `outcome` is None until a worker has read it."""
 
     outcome: RequestOutcome | None = None
     reason: str = ""
@@ -200,22 +200,22 @@ class RequestState:
 
     @property
     def is_terminal(self) -> bool:
-        """Whether nothing more will happen to it."""
+        """Whether the state of the request is final."""
         if self.outcome is RequestOutcome.REFUSED:
             return True
         return bool(self.exports) and all(export.status.is_terminal for export in self.exports)
 
 
 class KindWords(NamedTuple):
-    """How a kind of file is spoken of."""
+    """The French words for a kind of file."""
 
     counted: str
-    """What it is made of."""
+    """The content that is counted: électeurs or mouvements."""
     consequence: str
-    """What its blocking anomalies would cause."""
+    """The consequence of blocking anomalies."""
 
     def so_many(self, number: int) -> str:
-        """So many of them."""
+        """Return a number with its noun: `3 mouvements`."""
         return count_of(number, self.counted.removesuffix("s"), self.counted)
 
 
@@ -226,7 +226,7 @@ WORDS = {
 
 
 def exit_code_of(request: RequestState) -> ExitCode:
-    """The code of a command that waited for a request until now."""
+    """Return the exit code of a command that waited for a request."""
     if not request.is_terminal:
         return ExitCode.TIMEOUT
     if not request.exports or any(export.status is not ExportStatus.READY for export in request.exports):

@@ -1,6 +1,6 @@
-"""A producer's configuration, from the environment (prefix PREFECTURE_) and from files of secrets.
+"""The configuration of a producer: environment variables (prefix PREFECTURE_) and files of secrets.
 
-Read at the entry points only. common/settings.py lists every variable with its meaning.
+Only entry points read it. common/settings.py lists every variable with its meaning.
 """
 
 import getpass
@@ -22,21 +22,21 @@ _NOT_IN_A_HOST = re.compile(r"[^A-Za-z0-9.-]+")
 
 
 def default_requested_by() -> str:
-    """The operating system's user, in the letters that the contract accepts."""
+    """Return the operating system's user, reduced to the characters that the contract accepts."""
     try:
         name = getpass.getuser()
-    except (OSError, KeyError):  # a container whose user has no name; KeyError until Python 3.12
+    except (OSError, KeyError):  # a container whose user has no name; KeyError before Python 3.13
         name = ""
     return _NOT_IN_A_NAME.sub("-", name).lstrip(" .@_+'’:/-")[:100] or "inconnu"
 
 
 def default_source() -> str:
-    """This command on this host."""
+    """Return the default `source` of events, which names this command and host."""
     return f"/producers/cli/{_NOT_IN_A_HOST.sub('-', socket.gethostname())[:100] or 'localhost'}"
 
 
 class ProducerSettings(EnvironmentSettings):
-    """Every setting of a producer; publishing needs `amqp_url` only, reading needs `state_url` only."""
+    """The settings of a producer; publishing needs only `amqp_url`, reading needs only `state_url`."""
 
     amqp_url: SecretStr = SecretStr("amqp://guest:guest@127.0.0.1:5672/%2F")
     state_url: SecretStr | None = None
@@ -44,10 +44,10 @@ class ProducerSettings(EnvironmentSettings):
     source: Attribute = Field(default_factory=default_source)
 
     def require_state_url(self) -> str:
-        """The address of the database.
+        """Return the URL of the database.
 
         Raises:
-            ProducerConfigurationError: it is not set.
+            ProducerConfigurationError: PREFECTURE_STATE_URL is not set.
         """
         if self.state_url is None:
             raise ProducerConfigurationError(
@@ -64,7 +64,7 @@ def load(kind: type[_Settings], **overrides: Any) -> _Settings:  # noqa: ANN401 
     """Read the environment and the secrets.
 
     Raises:
-        ProducerConfigurationError: an unknown variable (with the right name suggested), a missing or a wrong value.
+        ProducerConfigurationError: an unknown variable (with the closest known name), a missing or an invalid value.
     """
     try:
         return read_settings(kind, explain_fault, overrides)

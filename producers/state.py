@@ -1,4 +1,4 @@
-"""What became of the requests, read from the views `derniers_exports` and `demandes` by an account that only reads."""
+"""Reads the state of requests from the views `derniers_exports` and `demandes`, with a read-only account."""
 
 import json
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -40,23 +40,23 @@ from schemas.vocabulary import RequestOutcome
 
 _TIMEOUT_SECONDS = 5
 _CONNECTIONS = 8
-"""At most, each opened when it is needed: `prefecture_lecture` has nine (`deploy/database/accounts.sql`)."""
+"""Maximum number of connections; `prefecture_lecture` may open nine (`deploy/database/accounts.sql`)."""
 _PLANS = "-c join_collapse_limit=4 -c from_collapse_limit=4"
-"""A view joins eight tables by their keys: thinking of all orders of these takes longer than to read the rows."""
+"""A view joins eight tables by their keys; planning every join order takes longer than reading the rows."""
 
 _Record = TypeVar("_Record")
 
 
 def view_of(name: str, kind: type, *more: str) -> TableClause:
-    """Return a view that has a column for each field of a dataclass, and `more` columns that queries name."""
+    """Return a view with a column for each field of a dataclass, and the `more` columns that queries name."""
     return table(name, *(column(field.name) for field in fields(kind)), *map(column, more))
 
 
 def to_record(kind: type[_Record], row: Row[Any], **given: Any) -> _Record:  # noqa: ANN401 — fields of the dataclass
-    """Build a dataclass from the columns of a row that bear the names of its fields, in the types of these fields.
+    """Build a dataclass from the columns of a row with the same names, converted to the types of the fields.
 
-    A field that cannot be None gets the empty value of its type where the column is NULL. `given` are fields that no
-    column holds as they are.
+    A field that cannot be None gets the empty value of its type where the column is NULL. `given` supplies fields that
+    no column holds directly.
     """
     known = row._mapping  # noqa: SLF001 — the public name, underscored so as not to hide a column
     read = {name: convert(known[name]) for name, convert in _converters(kind).items() if name in known}  # type: ignore[arg-type]
@@ -82,19 +82,19 @@ def _converter(hint: Any) -> Callable[[Any], Any]:  # noqa: ANN401 — a type, o
 
 
 def to_instant(value: datetime | str | None) -> datetime | None:
-    """PostgreSQL gives an aware datetime, SQLite the text `YYYY-MM-DD HH:MM:SS.mmm` in UTC."""
+    """Convert an instant of a view to UTC: PostgreSQL returns an aware datetime, SQLite a text in UTC."""
     if isinstance(value, str):
         return datetime.fromisoformat(value).replace(tzinfo=UTC)
     return value and value.astimezone(UTC)
 
 
 def to_day(value: date | str | None) -> date | None:
-    """PostgreSQL gives a date, SQLite the text `YYYY-MM-DD`."""
+    """Convert a day of a view: PostgreSQL returns a date, SQLite the text `YYYY-MM-DD`."""
     return date.fromisoformat(value) if isinstance(value, str) else value
 
 
 def to_document(value: Any) -> Any:  # noqa: ANN401 — JSON
-    """PostgreSQL gives what the JSON says, SQLite its text."""
+    """Decode a JSON column: PostgreSQL returns decoded JSON, SQLite its text."""
     return json.loads(value) if isinstance(value, str) else value
 
 
@@ -117,11 +117,10 @@ def newest_first(
     number: ColumnElement[int],
     commune: str,
 ) -> Select[Any]:
-    """The rows of a commune, in words that leave the index of its rows as the only good plan.
+    """Filter and order the rows of a commune so that the database uses the index on (code, number).
 
-    Of « the commune's, by number » PostgreSQL thinks that the newest rows of all may be read until enough are hers:
-    where those are of others, that is all of theirs. SQLite, which nobody tells how many rows there are, takes that
-    index for the plain words only.
+    Ordered by number after a plain filter, PostgreSQL may scan the newest rows of all communes until enough match.
+    SQLite has no statistics, and uses the index for the plain filter only.
     """
     if connection.dialect.name == "sqlite":
         return query.where(code == commune).order_by(number.desc())
@@ -132,30 +131,30 @@ def newest_first(
 
 
 class _Kept:
-    """The connection of a block, once something is asked in it."""
+    """The connection of a `one_connection` block, opened at the first query."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._connection: Connection | None = None
 
     def take(self) -> Connection:
-        """The same each time."""
+        """Return the connection of the block."""
         if self._connection is None:
             self._connection = self._engine.connect()
         return self._connection
 
     def give_back(self) -> None:
-        """What was asked is over; after a refusal, another connection answers what is asked next."""
+        """Close the connection; the next query opens another, for example after an error."""
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.close()
 
 
 class State:
-    """Reads the views; nothing is connected until the first question, and nothing can be written.
+    """Reads the views. It connects at the first query, and cannot write.
 
     Raises:
-        ProducerConfigurationError: `url` is not a database address of the form that SQLAlchemy reads.
+        ProducerConfigurationError: `url` is not a database URL that SQLAlchemy can parse.
     """
 
     def __init__(self, url: str) -> None:
@@ -176,13 +175,13 @@ class State:
         self.close()
 
     def close(self) -> None:
-        """End the connections; a later question opens new ones."""
+        """Close the connections; a later query opens new ones."""
         self._engine.dispose()
 
     def latest(self, commune: str | None = None, limit: int | None = 10, batch: str | None = None) -> list[ExportState]:
-        """The last files asked for, the newest request first and its files in the order it named them.
+        """Return the last requested files: newest request first, files in the order of their request.
 
-        `batch`: only those of the requests with this correlation id.
+        `batch` selects the requests with this correlation id.
 
         Raises:
             StateAwayError: the database did not answer.
@@ -198,7 +197,7 @@ class State:
         return sorted(exports, key=lambda export: (-export.requested_at.timestamp(), export.export_id))
 
     def count(self, commune: str | None = None, batch: str | None = None) -> int:
-        """How many files were ever asked for, of a commune or of a batch where one is named.
+        """Return how many files were ever requested; `commune` and `batch` restrict the count.
 
         Raises:
             StateAwayError: the database did not answer.
@@ -211,7 +210,7 @@ class State:
         return number
 
     def request_progress(self, source: str, event_id: str) -> RequestState:
-        """Where a request stands, by the two attributes that identify its event.
+        """Return the state of a request, identified by the source and id of its event.
 
         Raises:
             StateAwayError: the database did not answer.
@@ -221,7 +220,7 @@ class State:
             seen = connection.execute(
                 select(demande.outcome, demande.reason)
                 .where(demande.source == source, demande.event_id == event_id)
-                .order_by(demande.outcome)  # another's under the same id was refused
+                .order_by(demande.outcome)  # accepted first: another account's event with the same id was refused
             ).first()
             if seen is None:
                 return RequestState()
@@ -243,7 +242,7 @@ class State:
             return connection.execute(query).all()
 
     def read_page(self, query: Select[Any], page: int, size: int) -> tuple[Sequence[Row[Any]], int]:
-        """Return the rows of a page of an ordered query, and how many rows there are in all; the first page is 1.
+        """Return the rows of one page of an ordered query and the total number of rows; the first page is 1.
 
         Raises:
             StateAwayError: the database did not answer.
@@ -256,9 +255,9 @@ class State:
 
     @contextmanager
     def one_connection(self) -> Iterator[None]:
-        """Let all that is read inside share a connection.
+        """Share one connection among all reads of the block.
 
-        To take one, to ask whether it lives and to give it back costs as much as a question; a page asks ten.
+        Acquiring, checking and releasing a connection costs as much as a query, and a page runs ten queries.
         """
         kept = _Kept(self._engine)
         token = self._kept.set(kept)
@@ -270,7 +269,7 @@ class State:
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
-        """A connection that cannot write.
+        """Yield a read-only connection.
 
         Raises:
             StateAwayError: the database did not answer.
@@ -301,7 +300,7 @@ def _read_only_engine(url: URL) -> Engine:
         url,
         pool_pre_ping=True,
         pool_size=_CONNECTIONS,
-        max_overflow=0,  # what is opened for a moment costs more than the question
+        max_overflow=0,  # opening a temporary connection costs more than the query
         pool_timeout=_TIMEOUT_SECONDS,
         connect_args={"options": _PLANS, **CONNECT_OPTIONS, "application_name": "prefecture producer"},
     )
@@ -321,6 +320,6 @@ def _place(url: URL) -> str:
 
 
 def _reason(error: SQLAlchemyError) -> str:
-    """The driver's first line: no SQL, no parameter, no password in it."""
+    """Return the first line of the driver's message, which holds no SQL, parameter or password."""
     reason = str(getattr(error, "orig", None) or type(error).__name__).strip()
     return explain_database_tls(reason) or reason.splitlines()[0]

@@ -1,4 +1,4 @@
-"""The command line `python -m producers`: what it can do, what is shown without asking for anything, how it ends."""
+"""The command line `python -m producers`: its commands, its output and its exit codes."""
 
 import logging
 from collections.abc import Sequence
@@ -34,7 +34,7 @@ def _group() -> None:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run one command and give its exit code; errors go to standard error, in French."""
+    """Run one command and return its exit code; errors are printed on standard error, in French."""
     logging.getLogger("pika").setLevel(logging.CRITICAL)
 
     def explain(error: Exception) -> tuple[str, ExitCode] | None:

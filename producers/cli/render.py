@@ -1,6 +1,6 @@
-"""What the commands print: for people, and with `--json` for programs; while files are waited for, how far each is.
+"""The output of the commands: text for people, JSON documents with `--json`, and progress lines while waiting.
 
-In a document of `--json`, fields are added and never changed (docs/producers.md).
+Later versions add fields to the JSON documents and never change them (docs/producers.md).
 """
 
 import json
@@ -29,18 +29,18 @@ _UUID_WIDTH = 36
 
 
 def make_console(*, stderr: bool = False) -> Console:
-    """A console on standard output or error, of a fixed width where it is no terminal."""
+    """Return a console on standard output or error; its width is fixed unless the stream is a terminal."""
     stream = sys.stderr if stderr else sys.stdout
     return Console(stderr=stderr, markup=False, highlight=False, width=None if stream.isatty() else _WIDTH_IN_A_FILE)
 
 
 def print_sent(console: Console, event: CloudEvent) -> None:
-    """Say that the broker holds the request."""
+    """Print that the broker has confirmed the request."""
     _print(console, f"Demande {event.id} envoyée ; RabbitMQ l'a prise. Où elle en est : python -m producers exports")
 
 
 def print_exports(console: Console, exports: Sequence[ExportState], *, with_ids: bool = False) -> None:
-    """Print the files as a table, in the order given; with what `cancel` and `retry` name them by, if asked to."""
+    """Print the files as a table, in the order given; `with_ids` adds the ids that `cancel` and `retry` need."""
     if not exports:
         _print(console, "Aucun export.")
         return
@@ -60,7 +60,7 @@ def print_exports(console: Console, exports: Sequence[ExportState], *, with_ids:
         table.add_row(
             export.code_commune,
             *((str(export.export_id), Text(export.event_id)) if with_ids else ()),
-            Text(export.label),  # a console with markup would take its brackets for a style
+            Text(export.label),  # a console with markup would parse the brackets as a style
             export.state.label,
             format_number(export.electeurs),
             *(format_number(export.pages) for _ in pages),
@@ -72,20 +72,20 @@ def print_exports(console: Console, exports: Sequence[ExportState], *, with_ids:
 
 
 def print_others(console: Console, shown: int, total: int) -> None:
-    """Say how many older files were left out, and how to see them."""
+    """Print how many older files are not shown, and the option that shows them."""
     if (others := total - shown) > 0:
         _print(console, f"… et {count_of(others, 'autre', 'autres')} : --limit {total}")
 
 
 def print_files(console: Console, exports: Sequence[ExportState], exports_dir: Path | None = None) -> None:
-    """Print the SHA-256 and the place of each file made, as `sha256sum --check` reads them."""
+    """Print the SHA-256 and path of each available file, in the format of `sha256sum --check`."""
     for export in exports:
         if export.is_available:
             _print(console, f"{export.sha256}  {(exports_dir or Path()) / export.path}")
 
 
 def print_request(console: Console, event: CloudEvent, request: RequestState, exports_dir: Path | None = None) -> None:
-    """Print what became of a request: its files, and what there is to do about each that cannot be deposited."""
+    """Print the result of a request: its files, and advice about each file that cannot be deposited."""
     if request.exports:
         print_exports(console, request.exports)
         print_files(console, request.exports, exports_dir)
@@ -126,7 +126,7 @@ def _print(console: Console, line: str) -> None:
 def request_document(
     event: CloudEvent, request: RequestState | None, code: ExitCode, exports_dir: Path | None
 ) -> dict[str, Any]:
-    """A request that was sent and, when somebody waited for it, what became of it."""
+    """Return the JSON document of a request that was sent; with `--wait`, its result too."""
     request = request or RequestState()
     return {
         "request": {"source": event.source, "id": event.id, "type": event.type, "correlationid": event.correlationid},
@@ -138,17 +138,17 @@ def request_document(
 
 
 def exports_document(exports: Sequence[ExportState], exports_dir: Path | None) -> dict[str, Any]:
-    """Files: the columns of `derniers_exports`, instants as ISO 8601 in UTC, and where each file is."""
+    """Return the JSON documents of files: the columns of `derniers_exports`, and the path of each file."""
     return {"exports": [_export_document(export, exports_dir) for export in exports]}
 
 
 def error_document(error: ProducerError) -> dict[str, Any]:
-    """What went wrong before there was an outcome to print."""
+    """Return the JSON document of an error that happened before there was a result."""
     return {"error": {"code": error.code, "message": str(error)}, "exit_code": error.exit_code.value}
 
 
 def print_document(document: dict[str, Any]) -> None:
-    """Write the document on standard output, in ASCII: no locale can spoil it."""
+    """Write the document on standard output, in ASCII, which every locale can print."""
     json.dump(document, sys.stdout, indent=2, default=_instant)
     sys.stdout.write("\n")
 
@@ -168,26 +168,26 @@ FIRST_POLL_SECONDS = 0.2
 LAST_POLL_SECONDS = 1.0
 
 AWAY_SECONDS = 15.0
-"""How long a database that stopped answering is waited for: a restart is not the end of a request."""
+"""Seconds to wait for a database that has stopped answering, since it may be restarting."""
 
 UNREAD_SECONDS = 5.0
-"""After this long, a request that no worker has read is worth a hint."""
+"""Seconds after which a request that no worker has read is reported."""
 
 LINE_SECONDS = 5.0
-"""At most one line of progress per file in this time."""
+"""Minimum number of seconds between two lines of progress about a file."""
 
 
 class ProgressSource(Protocol):
-    """What `producers.state.State` is here."""
+    """The method of `producers.state.State` that `wait_for` uses."""
 
     def request_progress(self, source: str, event_id: str) -> RequestState: ...  # noqa: D102 — State's
 
 
 def wait_for(state: ProgressSource, event: CloudEvent, console: Console, timeout: float | None = None) -> RequestState:
-    """Show the progress of each file until all are made, refused or failed, or until `timeout` seconds have passed.
+    """Print the progress of each file until all are ready, refused or failed, or until `timeout` seconds have passed.
 
-    The result is then not terminal: the files may still come. None waits for ever. The pause between two questions
-    grows while nothing changes.
+    After a timeout the result is not terminal, and the worker still produces the files. None waits without limit. The
+    pause between two queries grows while nothing changes.
 
     Raises:
         StateAwayError: the database has not answered for AWAY_SECONDS.
@@ -215,7 +215,7 @@ def wait_for(state: ProgressSource, event: CloudEvent, console: Console, timeout
 
 
 class _Progress:
-    """Prints a line for each change of a file, and for each step of one that is being written."""
+    """Prints a line for each change of a file, and for the progress of a file that is being written."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
@@ -237,7 +237,7 @@ class _Progress:
 
 
 def _describe_progress(export: ExportState) -> str:
-    """The state of one file and, while it is written, how far it is; what cannot be used is not called ready."""
+    """Return the state of a file and its progress; a file that cannot be used is not called ready."""
     if export.status is ExportStatus.RUNNING and export.electeurs is not None:
         return f"{format_number(export.lines_written)} / {format_number(export.electeurs)} {WORDS[export.kind].counted}"
     return export.state.label

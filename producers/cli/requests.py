@@ -1,4 +1,4 @@
-"""The commands that send a request: `export-liste`, `render-tableaux`, and about an earlier one `cancel`, `retry`."""
+"""The commands that send a request: `export-liste`, `render-tableaux`, `cancel` and `retry`."""
 
 import re
 import sys
@@ -54,7 +54,7 @@ def _read_file(text: str) -> bytes:
 
 
 def _code(codes: type[Code]) -> Callable[[str], Code]:
-    """A word of the vocabulary, in capitals or not, with hyphens or not."""
+    """Return a parser of a code of the vocabulary, in any case, with hyphens or underscores."""
 
     def parse(text: str) -> Code:
         try:
@@ -96,7 +96,7 @@ Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 
 def together(*options: Decorator) -> Decorator:
-    """Several options as one decorator, in the order in which help shows them."""
+    """Return one decorator that applies several options, in the order in which the help shows them."""
 
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
         for option in reversed(options):
@@ -116,7 +116,7 @@ _listes = click.option(
 )
 
 subject_options = together(click.option("--commune", type=COMMUNE, required=True, help=_COMMUNE_HELP), _listes)
-"""Whose files a request is about."""
+"""The commune and lists of a request."""
 
 subjects_options = together(
     click.option("--commune", type=COMMUNE, help=_COMMUNE_HELP),
@@ -128,7 +128,7 @@ subjects_options = together(
     click.option("--batch", type=BATCH, metavar="LOT", help="Nom du lot ; redonné, le lot reprend où il en était."),
     _listes,
 )
-"""Whose files one or many requests are about."""
+"""The commune or communes, and lists, of one or many requests."""
 
 sending_options = together(
     click.option("--requested-by", metavar="NOM", help="Qui demande. Par défaut : le compte du système."),
@@ -146,7 +146,7 @@ sending_options = together(
     ),
     json_option,
 )
-"""How a request is sent, and what is shown of it."""
+"""How a request is sent, and how its result is shown."""
 
 
 if TYPE_CHECKING:
@@ -158,14 +158,14 @@ _formats = click.option(
     "--format", "formats", type=FORMAT, multiple=True, help="csv ou xml ; répétable. Par défaut : csv."
 )
 liste_options = together(subject_options, _formats)
-"""What may be asked for, of one commune."""
+"""The options of a request about one commune."""
 
 
 def _wrap(model: type[_AnyRequest], *, source: str, **fields: Any) -> CloudEvent:  # noqa: ANN401 — the model's
-    """The request as an event, with a fresh id; what is not given is left to the contract's defaults.
+    """Build the event of a request, with a fresh id; empty values get the defaults of the contract.
 
     Raises:
-        InvalidRequestError: a value breaks the contract; the message names it without quoting it.
+        InvalidRequestError: a value breaks the contract; the message names the field and quotes no value.
     """
     try:
         request = model.model_validate({name: value for name, value in fields.items() if value})
@@ -175,7 +175,7 @@ def _wrap(model: type[_AnyRequest], *, source: str, **fields: Any) -> CloudEvent
 
 
 build_liste_export = partial(_wrap, ListeExportRequested)
-"""Make the event of a request; the three lists and CSV where nothing is named."""
+"""Build the event of a request for lists; by default, the three lists as CSV."""
 
 
 @click.command("export-liste", short_help="Demande les fichiers de liste d'une commune, ou d'un lot de communes.")
@@ -254,14 +254,14 @@ _tableaux = together(
     ),
 )
 tableaux_options = together(subject_options, _tableaux)
-"""What may be asked for, of one commune; a date is AAAA-MM-JJ or JJ/MM/AAAA."""
+"""The options of a request about one commune; a date is AAAA-MM-JJ or JJ/MM/AAAA."""
 
 
 def build_tableaux_render(types: Sequence[TypeTableau], *, source: str, **fields: Any) -> CloudEvent:  # noqa: ANN401 — its fields
-    """The request as an event; the three lists and one table for the commune where nothing is named.
+    """Build the event of a request for tableaux; by default, the three lists and one table for the commune.
 
     Raises:
-        InvalidRequestError: a value breaks the contract, or a date is missing for one of the types.
+        InvalidRequestError: a value breaks the contract, or a type lacks one of its dates.
     """
     given = {name for name, value in fields.items() if value}
     if missing := [it.explain(_option) for it in find_missing_dates(types, given)]:
@@ -299,7 +299,7 @@ about_options = together(
         help="Un seul de ses fichiers ; répétable. Par défaut : tous. « exports --ids » donne les numéros.",
     ),
 )
-"""Which request; ID is what the command that sent it has printed."""
+"""Identify a request; ID is printed by the command that sent it."""
 
 
 def _build_about(
@@ -311,7 +311,7 @@ def _build_about(
     requested_by: str,
     source: str,
 ) -> CloudEvent:
-    """The event about an earlier request; of this program's own `source` where nothing else is said.
+    """Build the event about an earlier request; `of_source` is by default this program's `source`.
 
     Raises:
         InvalidRequestError: a value breaks the contract.
@@ -340,14 +340,14 @@ def cancel(**given: Any) -> ExitCode:  # noqa: ANN401 — click's
 
 
 class Cancelled:
-    """Where a cancellation stands: once it is accepted, it shows the files that it is about."""
+    """The progress of a cancellation: once accepted, it includes the files to cancel."""
 
     def __init__(self, state: "ProgressSource", event: CloudEvent) -> None:
         self._state = state
         self._about = CancelRequested.model_validate(event.data)
 
     def request_progress(self, source: str, event_id: str) -> RequestState:
-        """What became of it until now."""
+        """Return the state of the cancellation and of its files."""
         cancellation = self._state.request_progress(source, event_id)
         if cancellation.outcome is not RequestOutcome.ACCEPTED:
             return cancellation
@@ -358,7 +358,7 @@ class Cancelled:
 
 
 def judge_cancellation(request: RequestState) -> ExitCode:
-    """The code of a command that waited for a cancellation until now."""
+    """Return the exit code of a command that waited for a cancellation."""
     if not request.is_terminal:
         return ExitCode.TIMEOUT
     return ExitCode.FAILED if request.outcome is RequestOutcome.REFUSED else ExitCode.DONE

@@ -1,7 +1,7 @@
-"""A request from the command line: sent and, with `--wait`, followed to the end; or a batch of requests.
+"""Sends the requests of the command line: one, followed to its end with `--wait`, or a batch.
 
-A batch is the same request for each commune of a file, with ids derived from the name of the batch. The same command
-again sends the same events, and each counts once: that resumes a batch that was interrupted.
+A batch is the same request for each commune of a file, with ids derived from the name of the batch. Running the command
+again sends the same events, and the worker ignores duplicates: an interrupted batch can be resumed.
 """
 
 import json
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 NOT_SENT = "demande invalide, rien n'a été envoyé"
 
 TOGETHER = 100
-"""Requests that are sent before the broker's confirms are waited for."""
+"""Number of requests that are sent before waiting for the broker's confirms."""
 
 _SHOWN_FAULTS = 20
 _HEADERS = {"code", "insee", "commune", "communes", "codgeo", "com", "depcom"}
@@ -47,13 +47,13 @@ def ask(
     judge: Callable[[RequestState], ExitCode] = exit_code_of,
     **fields: Any,  # noqa: ANN401 — click's
 ) -> ExitCode:
-    """Send the request that `build` makes of what is wanted, wait for its files if asked to, and show the outcome.
+    """Send the request that `build` returns, wait for its files if `wait` is set, and print the result.
 
-    Its files are those of the request itself, unless `follow` says which; `judge` gives the exit code of a wait.
+    `follow` returns another source of progress than the request's own files; `judge` maps the result to an exit code.
 
     Raises:
-        UsageError: it is to be waited for what does not leave.
-        ProducerError: it was not sent, or the database went away while it was waited for.
+        UsageError: `--wait` is combined with `--dry-run`.
+        ProducerError: the request was not sent, or the database did not answer during the wait.
     """
     settings = load_settings()
     event = build(**fields, requested_by=requested_by or default_requested_by(), source=settings.source)
@@ -72,7 +72,7 @@ def ask(
 
 
 def show_unsent(events: Sequence[CloudEvent]) -> ExitCode:
-    """Write the events as they would leave, one a line, and send nothing."""
+    """Print the events, one per line, and send nothing."""
     for event in events:
         click.echo(event.to_bytes())
     keys = sorted({request_key("COMPTE", event.type, is_bulk=event.data.get("bulk") is True) for event in events})
@@ -107,7 +107,7 @@ def _send_and_wait(
     from producers.state import State
 
     with State(settings.require_state_url()) as state:
-        state.request_progress(event.source, event.id)  # a database that is away is said before anything is sent
+        state.request_progress(event.source, event.id)  # an absent database is reported before anything is sent
         _send([event], settings)
         try:
             followed = follow(state, event) if follow else state
@@ -144,8 +144,8 @@ def ask_one_or_many(
     """Send the request of one commune, or of each commune of a file.
 
     Raises:
-        UsageError: neither or both are named, or an option is about the other case.
-        ProducerError: as `ask`; of a batch, a part may have been sent.
+        UsageError: neither or both are given, or an option does not apply.
+        ProducerError: as for `ask`; a part of a batch may have been sent.
     """
     context = click.get_current_context()
     if (commune is None) == (communes_file is None):
@@ -187,7 +187,7 @@ def _ask_each(
 
 
 def put_in_batch(event: CloudEvent, batch: str) -> CloudEvent:
-    """Return the event with an id derived from the batch and from what is requested, and the batch as correlation id.
+    """Return the event with an id derived from the batch and its data, and the batch as correlation id.
 
     `requested_by` does not count: another agent may resume the batch.
     """
@@ -197,12 +197,12 @@ def put_in_batch(event: CloudEvent, batch: str) -> CloudEvent:
 
 
 def read_communes(content: bytes) -> list[str]:
-    """Read INSEE codes, one a line or in the first column; each once, in the order of the file.
+    """Read INSEE codes, one per line or in the first column, without duplicates, in the order of the file.
 
-    Blank lines, what follows `#`, and a line of titles at the top are skipped. Any encoding with ASCII codes will do.
+    Blank lines, text after `#` and a first line of titles are skipped. Any ASCII-compatible encoding is accepted.
 
     Raises:
-        InvalidRequestError: a line holds no code, or there is none; the message quotes nothing.
+        InvalidRequestError: a line holds no code, or the file has none; the message quotes no line.
     """
     communes: dict[str, None] = {}
     faults: list[str] = []
@@ -222,7 +222,7 @@ def read_communes(content: bytes) -> list[str]:
 
 
 def _iter_codes(content: bytes) -> Iterator[tuple[int, str]]:
-    """The first cell of each line that is not blank, with the number of the line."""
+    """Yield the first cell of each line that is not blank, with its line number."""
     is_first = True
     for number, line in enumerate(content.decode("utf-8-sig", "replace").splitlines(), 1):
         cells = [cell.strip().strip("\"'").strip() for cell in re.split("[;,\t]", line.partition("#")[0])]

@@ -1,4 +1,4 @@
-"""Ask for the list files of a commune, with pika alone: PREFECTURE_AMQP_URL=amqp://… python request_export.py 13900."""
+"""Request the list files of a commune with pika: PREFECTURE_AMQP_URL=amqp://… python request_export.py 13900."""
 
 import json
 import os
@@ -26,10 +26,10 @@ properties = pika.BasicProperties(
     content_type="application/cloudevents+json; charset=utf-8",
     delivery_mode=2,
     message_id=event_id,
-    user_id=account,  # checked by the broker: who asks
+    user_id=account,  # the broker checks that this is the account of the connection
 )
 with pika.BlockingConnection(pika.URLParameters(url)) as connection:
     channel = connection.channel()
-    channel.confirm_delivery()  # basic_publish now raises when the broker does not take the message, or cannot route it
+    channel.confirm_delivery()  # basic_publish then raises if the broker rejects the message or cannot route it
     channel.basic_publish("prefecture", f"{account}.{TYPE}", json.dumps(event).encode(), properties, mandatory=True)
 print(event_id)

@@ -1,8 +1,8 @@
-"""The clerk's screen « Module Préfecture »: publishes events, reads views, serves files; never writes to the database.
+"""The clerk's screen « Module Préfecture »: publishes events, reads views, sends files; never writes to the database.
 
-One request's way: `app` (what surrounds each page) → `routes` (which page, for whom) → the page of a slice (`listes`,
-`depot` …), which is given a `page_context` → the slice's query (SQL on the views), or `suivi.pending` (an event leaves)
-→ its template.
+Path of a request: `app` (middleware) → `routes` (the page and the agent) → the page of a slice (`listes`, `depot` …),
+which receives a `page_context` → the slice's query (SQL on the views), or `suivi.pending` (publishes an event) → its
+template.
 
-Every function that reads the database raises `StateAwayError` where it does not answer.
+Every function that reads the database raises `StateAwayError` if the database does not answer.
 """

@@ -1,4 +1,4 @@
-"""The screen as one ASGI application: what surrounds each page, and the pages."""
+"""The ASGI application of the screen: middleware and pages."""
 
 import secrets
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -43,10 +43,10 @@ def create_app(
     backups: Backups | None = None,
     mails_kept_at: str = "",
 ) -> Starlette:
-    """The screen; nothing is connected yet. `publish` keeps an event, or raises `ProducerError`.
+    """Create the screen without opening a connection. `publish` stores an event, or raises `ProducerError`.
 
-    Where nobody logs in, `key` is what a browser shows once to be this computer's user (`serve.opening_address`), who
-    may save and put back all that there is by `backups`. `mails_kept_at`: see WebServices.
+    Without authentication, a browser shows `key` once to act as this computer's user (`serve.opening_address`), who may
+    use `backups` to save and restore all data. `mails_kept_at`: see WebServices.
     """
     state = State(settings.require_state_url())
     secret = settings.web_secret.get_secret_value() if settings.web_secret else secrets.token_urlsafe(32)
@@ -77,10 +77,10 @@ def create_app(
 
 
 class _Screen(Starlette):
-    """Finds a route by its name at once: a page has seventy addresses, and each would ask route after route."""
+    """Finds routes by name in a dictionary: a page has seventy URLs, and Starlette would try every route for each."""
 
     def url_path_for(self, name: str, /, **path_params: Any) -> URLPath:  # noqa: ANN401 — as Starlette has it
-        """The path of a page. Raises `NoMatchFound`: there is none of that name, or it has other parameters."""
+        """Return the path of a page. Raises `NoMatchFound`: unknown name, or other parameters."""
         route = self._named.get(name)
         return route.url_path_for(name, **path_params) if route else super().url_path_for(name, **path_params)
 
@@ -100,8 +100,8 @@ def _identity(state: State, settings: WebSettings, key: str) -> Identity:
 
 
 def _middleware(settings: WebSettings, secret: str) -> list[Middleware]:
-    """From the outside: each sees what the ones before let through, and the answers of those after."""
-    prefix = "__Host-" if settings.is_https else ""  # the browser itself refuses it without https, or for another path
+    """Return the middleware, outermost first."""
+    prefix = "__Host-" if settings.is_https else ""  # the browser enforces https and the root path for this prefix
     return [
         Middleware(SecurityHeaders, is_https=settings.is_https),
         Middleware(RequestLog),
@@ -118,7 +118,7 @@ def _middleware(settings: WebSettings, secret: str) -> list[Middleware]:
 
 
 def note_settings(app: Starlette) -> None:
-    """Say what this screen runs with, about the first commune that has an agent: an event is about one."""
+    """Publish the settings of this screen, in the name of the first commune with an agent: an event needs a commune."""
     services: WebServices = app.state.services
     settings = services.settings
     try:

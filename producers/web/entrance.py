@@ -1,4 +1,4 @@
-"""Outside of any commune: the first page, the way in and out where a provider knows the agents, and the health."""
+"""Routes outside of any commune: start page, login and logout with a provider, health checks."""
 
 import os
 import re
@@ -40,8 +40,8 @@ _REFUSALS = MappingProxyType(
 _OTHER = "Le service d'identification a donné une réponse que le module n'admet pas."
 _THEN = "Recommencez\u202f; si cela se répète, prévenez votre administrateur."
 CLEARED = '"cache", "storage"'
-"""What a browser forgets of us at the logout. Not its cookies: it would forget those of the whole domain, where other
-services of the town hall are; ours is taken away by its name."""
+"""Data that a browser deletes at logout. "cookies" is absent, since it would delete those of the whole domain, with
+other services of the town hall; the session cookie is deleted by name."""
 
 _AWAY = frozenset({"away", "temporarily_unavailable", "server_error"})
 
@@ -49,7 +49,7 @@ _READY, _NOT_READY = 200, 503
 
 
 async def _start(request: Request) -> Response:
-    """Send the agent to her commune; to the choice of one when she has several."""
+    """Redirect the agent to their commune, or show the choice if they have several."""
     services: WebServices = request.app.state.services
     agent = await run_in_threadpool(require_agent, request, services.identity)
     if len(agent.communes) == 1:
@@ -58,7 +58,7 @@ async def _start(request: Request) -> Response:
 
 
 async def _open(request: Request) -> Response:
-    """The address that was printed when the screen of this computer's user began; the key leaves the address bar."""
+    """Open the session of this computer's user by the URL printed at start-up; redirect to remove the key."""
     services: WebServices = request.app.state.services
     if not isinstance(services.identity, SingleUser):
         raise HTTPException(NOT_FOUND)
@@ -75,7 +75,7 @@ def _require_oidc(request: Request) -> tuple[WebServices, OidcIdentity]:
 
 
 async def _go_in(request: Request) -> Response:
-    """To the provider; whoever is in already goes on."""
+    """Redirect to the provider; an agent who has a session continues to the requested page."""
     services, oidc = _require_oidc(request)
     path = services.returns.read(request.query_params.get(_RETURN, ""))
     services.rates.count("login", address=client_address(request.scope))
@@ -92,7 +92,7 @@ async def _go_in(request: Request) -> Response:
 
 
 async def _come_back(request: Request) -> Response:
-    """From the provider, with a code: a new session begins."""
+    """Receive the code from the provider and start a new session."""
     services, oidc = _require_oidc(request)
     services.rates.count("login", address=client_address(request.scope))
     path = str(request.session.get(_RETURN, "/"))
@@ -114,7 +114,7 @@ async def _come_back(request: Request) -> Response:
 
 
 async def _go_out(request: Request) -> Response:
-    """Out of here, then out of the provider."""
+    """Log out of the screen, then of the provider."""
     _, oidc = _require_oidc(request)
     request = limit_body(request, FORM_BYTES)
     require_csrf(request, await request.form(max_files=0, max_fields=10))
@@ -129,13 +129,13 @@ async def _go_out(request: Request) -> Response:
 
 
 async def _be_out(request: Request) -> Response:
-    """Where the provider sends back whoever left."""
+    """Show the page to which the provider redirects after logout."""
     _require_oidc(request)
     return show_access_page(request, "left")
 
 
 def _refuse(request: Request, code: str, cause: str = "") -> Response:
-    """The code is the provider's, or came by a link: only a plain word is logged, and none is shown."""
+    """Show why a login failed. The code is untrusted: only a plain word is logged, and none is shown."""
     _log.warning("login_refused", code=code if _PLAIN.fullmatch(code) else "other", cause=cause)
     words = (_REFUSALS.get(code, _OTHER), _THEN)
     return show_access_page(request, "failed", 503 if code in _AWAY else 403, words=words)
@@ -146,7 +146,7 @@ async def _be_alive(_request: Request) -> Response:
 
 
 async def _be_ready(request: Request) -> Response:
-    """Without the broker files are still given, so its absence is said and no more."""
+    """Report readiness. An absent broker does not make the screen unready: files can still be downloaded."""
     services: WebServices = request.app.state.services
     values = await run_in_threadpool(_look, services)
     return JSONResponse(values, _READY if values["base"] and values["exports"] else _NOT_READY)

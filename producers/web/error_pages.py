@@ -1,7 +1,7 @@
-"""When a page cannot be given: what happened and what to do, in French, without a word of the inside.
+"""Error pages in French: the cause and the remedy, without internal details.
 
-Who is not let in, or has left, reads why and whom to ask. The way to a provider's logout is a page that goes on by
-itself: a redirect after a form may not leave the site (CSP).
+Agents without access, or logged out, read why and whom to ask. The provider's logout is reached by a page that
+refreshes itself: the CSP forbids a redirect to another site after a form.
 """
 
 from collections.abc import Callable, Mapping
@@ -96,7 +96,7 @@ def show_access_page(
     onward: str = "",
     headers: Mapping[str, str] | None = None,
 ) -> Response:
-    """One of these pages; `who` is what she is known by, `words` say more, the browser goes `onward` by itself."""
+    """Render one of these pages; `who` is the refused name, `words` are added, the browser continues to `onward`."""
     services: WebServices = request.app.state.services
     settings = services.settings
     if case == "not_identified" and settings.web_auth == "proxy" and not settings.web_trusted_proxies:
@@ -137,7 +137,7 @@ def show_failure(request: Request, status: int, reason: str = "", headers: Mappi
 
 
 async def on_http(request: Request, error: Exception) -> Response:
-    """The page of an HTTP status; who is not identified yet is sent to log in. The log says why nobody is let in."""
+    """Show the page of an HTTP status, or redirect to the login; the log records why access is refused."""
     if isinstance(error, NotAnAgent | NotIdentified | Untrusted):
         request.state.refused = error.code
     match error:
@@ -153,7 +153,7 @@ async def on_http(request: Request, error: Exception) -> Response:
 
 
 async def on_producer(request: Request, error: Exception) -> Response:
-    """The page of what a part of the module did not do; its words are for engineers, so they go to the log."""
+    """Show the page of a failed component; its message is for engineers, so it goes to the log."""
     if isinstance(error, _FAULTY):
         return show_failure(request, 400, reason=str(error))
     _log.warning("part_failed", code=getattr(error, "code", ""), reason=str(error))
@@ -161,7 +161,7 @@ async def on_producer(request: Request, error: Exception) -> Response:
 
 
 def _send_to_login(request: Request) -> Response:
-    """A person who opens a page comes back to it; what a page asks by itself makes the page load again."""
+    """Redirect a page to the login, which returns to it; make a page reload after a refused script request."""
     services: WebServices = request.app.state.services
     is_by_script = is_partial(request)
     is_opened = request.method in {"GET", "HEAD"} and request.headers.get("sec-fetch-mode", "navigate") == "navigate"

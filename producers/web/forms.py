@@ -1,4 +1,4 @@
-"""What comes from forms and addresses, read; forms count once however often they are pressed; pages of long tables."""
+"""Parses forms and URLs; makes repeated submissions of a form count once; paginates tables."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -18,21 +18,21 @@ from schemas.requests import LARGEST_ID, Jour
 from schemas.vocabulary import parse_jour
 
 ONCE = "formulaire"
-"""The field that distinguishes one showing of a form from another."""
+"""The hidden field that identifies one display of a form."""
 
 IMPOSSIBLE_DAY = "ce jour n'est pas possible ; une date s'écrit JJ/MM/AAAA, l'année en entier"
-"""Of what is no day, and of 20/11/26, which a browser takes for the year 26."""
+"""For an invalid day, such as 20/11/26, which a browser reads as the year 26."""
 
 _JOUR = TypeAdapter[date](Jour)
 _MOST_DIGITS = len(str(LARGEST_ID))
 
 _MOST_DIGITS_OF_A_PAGE = 6
-"""Digits of a page's number."""
+"""Maximum number of digits of a page number."""
 
 
 @dataclass(frozen=True)
 class Faults:
-    """What is wrong: one sentence for each field at fault, in the order of the form."""
+    """The errors of a form: one sentence per field, in the order of the form."""
 
     by_field: Mapping[str, str] = field(default_factory=dict)
 
@@ -41,16 +41,16 @@ class Faults:
 
     @classmethod
     def ordered(cls, fields: Sequence[str], found: Mapping[str, str]) -> Self:
-        """As sentences, in the order of the fields."""
+        """Build from messages by field, as sentences in the order of the fields."""
         return cls({name: _sentence(found[name]) for name in fields if name in found})
 
     def of(self, name: str) -> str:
-        """What is wrong with that field; empty when nothing is."""
+        """Return the error of a field; empty if there is none."""
         return self.by_field.get(name, "")
 
 
 class WrongField(Exception):
-    """A field of a form cannot be taken as it is; the reason is for the clerk."""
+    """The value of a field is invalid; the message is for the clerk."""
 
     def __init__(self, name: str, reason: str) -> None:
         super().__init__(reason)
@@ -58,22 +58,22 @@ class WrongField(Exception):
 
     @property
     def by_field(self) -> dict[str, str]:
-        """The fault, by the name of its field."""
+        """The error, by name of field."""
         return {self.name: str(self)}
 
 
 def new_once() -> str:
-    """For a form that is shown for the first time."""
+    """Return a value for a form shown for the first time."""
     return str(uuid4())
 
 
 def once_for(*parts: object) -> str:
-    """For a form that is shown again and again: the same as long as the parts are."""
+    """Return a stable value for a form shown repeatedly, derived from `parts`."""
     return str(uuid5(NAMESPACE_URL, "/".join(map(str, parts))))
 
 
 def read_once(form: FormData) -> str:
-    """What the form that comes back bears; a new one when it bears nothing of ours."""
+    """Return the value of the submitted form; a new one if it is missing or invalid."""
     try:
         return str(UUID(str(form.get(ONCE, ""))))
     except ValueError:
@@ -81,37 +81,37 @@ def read_once(form: FormData) -> str:
 
 
 def wrap_once(data: Data, *, source: str, once: str) -> CloudEvent:
-    """The event of a form: the same id for the same form with the same content, so that it counts once."""
+    """Wrap the data of a form; the same form with the same content gives the same id, so that it counts once."""
     event = CloudEvent.wrap(data, source=source)
     event_id = str(uuid5(UUID(once), json.dumps(event.data, sort_keys=True)))
     return event.model_copy(update={"id": event_id, "correlationid": event_id})
 
 
 def texts(form: FormData, name: str) -> list[str]:
-    """The texts of a field that may come several times."""
+    """Return all texts of a repeated field."""
     return [value for value in form.getlist(name) if isinstance(value, str)]
 
 
 def text(form: FormData, name: str) -> str:
-    """The text of a field; empty when it does not come."""
+    """Return the text of a field, trimmed; empty if it is missing."""
     value = form.get(name, "")
     return value.strip() if isinstance(value, str) else ""
 
 
 def read_number(words: object) -> int | None:
-    """The number of a row; None when it is none, or larger than any."""
+    """Parse the number of a row; None if it is invalid or too large."""
     if not (isinstance(words, str) and words.isascii() and words.isdigit() and len(words) <= _MOST_DIGITS):
         return None
     return number if 0 < (number := int(words)) <= LARGEST_ID else None
 
 
 def read_numbers(values: Iterable[object]) -> list[int]:
-    """Those of a field that may come several times; what is none is left out."""
+    """Parse the numbers of a repeated field; invalid ones are skipped."""
     return [number for words in values if (number := read_number(words))]
 
 
 def read_day(words: str) -> date | None:
-    """A day that a request may name, as a browser or a person writes it; None when it is none (`IMPOSSIBLE_DAY`)."""
+    """Parse a day that a request may contain; None if it is invalid (see `IMPOSSIBLE_DAY`)."""
     try:
         return _JOUR.validate_python(parse_jour(words.strip()))
     except ValueError:
@@ -119,7 +119,7 @@ def read_day(words: str) -> date | None:
 
 
 def read_past_day(words: str, name: str, today: date) -> date:
-    """Read a day that is over, or today, of the field `name`. Raises `WrongField`: it is no day, or a later one."""
+    """Parse a day up to today, from the field `name`. Raises `WrongField` if it is invalid or later."""
     day = read_day(words)
     if day is None:
         raise WrongField(name, IMPOSSIBLE_DAY)
@@ -136,10 +136,10 @@ def find_faults(
     names: Mapping[str, str],
     better: Mapping[str, str],
 ) -> dict[str, str]:
-    """What the contract says against these values, by field of the form, in French.
+    """Return the contract's errors about these values, by field of the form, in French.
 
-    `names` are the contract's fields that the form calls otherwise; `better` says some faults in the form's own words.
-    What fields only have wrong together is left to the form.
+    `names` maps fields of the contract to those of the form; `better` replaces messages. Errors about several fields
+    are left to the form.
     """
     try:
         contract.model_validate(values)
@@ -159,30 +159,30 @@ def _sentence(words: str) -> str:
 
 
 def page_number(text: str) -> int:
-    """The page that the address asks for; the first when it is none."""
+    """Parse a page number; 1 if it is invalid."""
     return max(1, int(text)) if text.isascii() and text.isdigit() and len(text) <= _MOST_DIGITS_OF_A_PAGE else 1
 
 
 @dataclass(frozen=True)
 class Paging:
-    """Where a page stands among the others; `before` and `after` are addresses, empty at the ends."""
+    """The position of a page; `before` and `after` are URLs, empty at the ends."""
 
     page: int
     last: int
-    """0: nobody has counted them."""
+    """0: unknown, since the rows are not counted."""
     before: str
     after: str
 
     @classmethod
     def of(cls, path: str, query: Mapping[str, str], *, page: int, total: int, size: int) -> Self:
-        """The pages of `size` lines that `total` lines fill; the filters of `query` stay in the addresses."""
+        """Paginate `total` rows by `size`; the URLs keep the filters of `query`."""
         last = max(1, -(-total // size))
         before = _address(path, query, min(page - 1, last)) if page > 1 else ""
         return cls(page, last, before, _address(path, query, page + 1) if page < last else "")
 
     @classmethod
     def uncounted(cls, path: str, *, page: int, has_after: bool) -> Self:
-        """Of lines whose number takes long to tell."""
+        """Paginate rows that are too slow to count."""
         return cls(
             page, 0, _address(path, {}, page - 1) if page > 1 else "", _address(path, {}, page + 1) if has_after else ""
         )

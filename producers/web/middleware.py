@@ -1,4 +1,4 @@
-"""What surrounds every page, from the outside: headers, the log, who the client is, our own names and pages only."""
+"""Middleware of all pages: security headers, log, address of the client, allowed hosts and origins."""
 
 import re
 import time
@@ -25,7 +25,7 @@ _log = structlog.get_logger("producers.web")
 _PLAIN = re.compile(r"[0-9A-Za-z-]{1,40}")
 _UNLOGGED = ("/static/", "/sante")
 _LEFT = 499
-"""nginx's word for a browser that did not wait."""
+"""nginx's status for a client that closed the connection."""
 
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"})
 
@@ -43,18 +43,18 @@ HEADERS = MappingProxyType(
     }
 )
 HSTS = "max-age=31536000"
-"""For this host only: what else the town hall serves is not ours to decide."""
+"""For this host only: the module must not decide for other services of the town hall."""
 
 OPEN_TO_ANY_NAME = frozenset({"/sante", "/sante/vie"})
-"""Those who watch over a container ask by its address."""
+"""Health checks of a container use its address, not its name."""
 
 SAFE_METHODS = frozenset({"GET", "HEAD"})
 METHODS = SAFE_METHODS | {"POST"}
-"""No page answers to another one."""
+"""Other methods get 405."""
 
 
 class SecurityHeaders:
-    """Adds the headers; what is not a file of ours for everybody is kept by no cache."""
+    """Adds the headers; without a Cache-Control of their own, responses are not cached."""
 
     def __init__(self, app: ASGIApp, *, is_https: bool) -> None:
         self._app = app
@@ -77,7 +77,7 @@ class SecurityHeaders:
 
 
 class RequestLog:
-    """Logs the name of the route, never the address: that may be anything."""
+    """Logs requests by the name of the route, never by URL, which may contain anything."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -112,7 +112,7 @@ class RequestLog:
 
 
 def _loggable(scope: Scope) -> dict[str, Any]:
-    """What may be logged of a request: ours, or plain words only."""
+    """Return the loggable values of a request: known names and plain words only."""
     values: dict[str, Any] = {"method": scope["method"] if scope["method"] in _METHODS else "?"}
     if endpoint := scope.get("endpoint"):
         values["page"] = getattr(endpoint, "__name__", "?").strip("_")
@@ -124,9 +124,9 @@ def _loggable(scope: Scope) -> dict[str, Any]:
 
 
 class TrustedProxies:
-    """Marks what comes from a listed proxy, then believes it about the client's address and scheme.
+    """Marks requests from a listed proxy, and trusts its headers about the client's address and scheme.
 
-    uvicorn's own middleware does the reading; here is kept who the peer really was, before it is replaced.
+    uvicorn's middleware parses the headers; this class records the peer before uvicorn replaces it.
     """
 
     def __init__(self, app: ASGIApp, proxies: Sequence[ProxyNetwork]) -> None:
@@ -149,10 +149,10 @@ class TrustedProxies:
 
 
 class OwnHosts:
-    """The screen answers to its own names only: a foreign name that was made to lead here (DNS rebinding) gets 400.
+    """Accepts the screen's own host names only; another name (DNS rebinding) gets 400.
 
-    Starlette reads the header Host and compares; ours is what it lacks: the page in French, one header only, and those
-    who ask by address how the screen is.
+    Starlette compares the header Host. This class adds the French page, the rejection of a second Host header, and the
+    exception for health checks.
     """
 
     def __init__(self, app: ASGIApp, settings: WebSettings) -> None:
@@ -169,7 +169,7 @@ class OwnHosts:
         if len(headers.getlist("host")) > 1:
             raise HTTPException(400)
         if "content-length" in headers and "transfer-encoding" in headers:
-            # One of two servers may believe the other: RFC 9112, 6.3. The connection ends with the answer.
+            # Two servers may read the body differently (RFC 9112, 6.3): the response closes the connection.
             raise HTTPException(400, headers={"Connection": "close"})
 
         async def go_on(scope: Scope, receive: Receive, _refuse: Send) -> None:
@@ -183,7 +183,7 @@ async def _refuse(_message: Message) -> None:
 
 
 class SameOrigin:
-    """Refuses a POST that another site's page made, before anything of it is read; tokens are checked besides."""
+    """Refuses a POST from another site's page, before its body is read; CSRF tokens are checked too."""
 
     def __init__(self, app: ASGIApp, settings: WebSettings) -> None:
         self._app = app

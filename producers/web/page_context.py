@@ -1,4 +1,4 @@
-"""What a page is given: the parts of the application, who comes, for which commune, with which form."""
+"""The context of a page: services, agent, commune and form."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -31,12 +31,12 @@ SEE_OTHER, NOT_FOUND, CONFLICT, GONE, UNPROCESSABLE, BROKEN, AWAY = 303, 404, 40
 
 
 class BackupError(Exception):
-    """A backup cannot be made, or not be put back; the message is for the clerk."""
+    """A backup failed or cannot be restored; the message is for the clerk."""
 
 
 @dataclass(frozen=True)
 class Holding:
-    """What a computer keeps, or its backup; `lost` of its files are not what they were made."""
+    """The content of a computer or of a backup; `lost` counts missing or altered files."""
 
     communes: tuple[str, ...]
     electeurs: int
@@ -46,31 +46,31 @@ class Holding:
     agents: tuple[str, ...]
     lost: int = 0
     saved_at: datetime | None = None
-    """None: it is what there is now."""
+    """None: the current content of the computer."""
     unsaved: int = 0
-    """Acts on record of what there is now that the backup which was checked does not know."""
+    """Current records that the checked backup does not contain."""
 
 
 class Backups(Protocol):
-    """Saving and putting back all that this computer keeps. Each may raise `BackupError`."""
+    """Saves and restores all data of this computer. Each method may raise `BackupError`."""
 
     def describe(self) -> Holding:
-        """Return what the computer keeps now."""
+        """Return the current content of the computer."""
 
     def save(self, passphrase: str, *, agent: str) -> IO[bytes]:
-        """All of it in one file, encrypted; whoever closes it erases it."""
+        """Return all data as one encrypted file, which is deleted on close."""
 
     def check(self, file: IO[bytes], passphrase: str) -> None:
-        """Open a backup beside what there is, in place of the one that was checked before."""
+        """Open a backup beside the current data; it replaces the one checked before."""
 
     def checked(self) -> tuple[str, Holding] | None:
-        """The backup that may be put back, and a word for it; None when none was checked."""
+        """Return a token and the content of the checked backup; None if there is none."""
 
     def replace(self, word: str, *, agent: str) -> None:
-        """Put exactly that one in place of what there is, for this agent of it: the screen opens again by itself."""
+        """Replace the current data by that backup, for this agent of it; the screen restarts by itself."""
 
     def leave(self) -> None:
-        """Forget the backup that was checked."""
+        """Discard the checked backup."""
 
 
 @dataclass(frozen=True)
@@ -85,11 +85,11 @@ class WebServices:
     live: LiveUpdates
     spool: Spool
     reaches_broker: Callable[[], bool] | None = None
-    """Whether the broker answers; None where there is none."""
+    """Whether the broker is reachable; None if there is no broker."""
     backups: Backups | None = None
-    """None where an operator saves the database and the volume."""
+    """None if an operator saves the database and the volume."""
     mails_kept_at: str = ""
-    """The folder of this computer where mails stay, since no mail server is set; empty where they leave."""
+    """The local folder of mails if there is no mail server; empty if mails are sent."""
     clock: Callable[[], datetime] = now
     turns: Turns = field(default_factory=Turns)
 
@@ -111,7 +111,7 @@ class PageContext:
         return civil_day(self.services.clock(), self.commune.code)
 
     def number(self, name: str) -> int:
-        """A number of the path; 404 when it is that of no row."""
+        """Return a number of the path; raise 404 if it is invalid."""
         number = read_number(self.request.path_params[name])
         if number is None:
             raise HTTPException(NOT_FOUND)
@@ -122,35 +122,35 @@ class PageContext:
         return self.services.templates.TemplateResponse(self.request, template, known | values, status_code=status_code)
 
     def render_part(self, template: str, **values: Any) -> str:  # noqa: ANN401 — for the template
-        """A part of a page, as it is sent to one that is open."""
+        """Render a part of a page, to be sent to an open page."""
         known = self._known_to_templates() | {"request": self.request}
         return self.services.templates.get_template(template).render(known | values)
 
     def redirect(self, page: str, fragment: str = "", **path: Any) -> Response:  # noqa: ANN401 — parameters of the path
-        """Send the browser to another page of the commune, or to a place of it."""
+        """Redirect to another page of the commune, or to a fragment of it."""
         return RedirectResponse(f"{self.url(page, **path)}{fragment and '#'}{fragment}", SEE_OTHER)
 
     def url(self, page: str, **path: Any) -> str:  # noqa: ANN401 — parameters of the path
-        """The address of a page of this commune, without host: proxies may change that."""
+        """Return the path of a page of this commune; it has no host, which proxies may change."""
         return str(self.request.app.url_path_for(page, commune=self.commune.code, **path))
 
     def record_seen(self, page: SeenPage, electeurs: int, export: int | None = None) -> None:
-        """Say to the trail that a page which names electors is shown; what a page asks by itself counts once."""
+        """Record in the audit trail that a page names electors; requests by htmx are not counted again."""
         if electeurs and not is_partial(self.request):
             note = ElecteursSeen(page=page, electeurs=electeurs, export=export)
             data = ScreenNoted(commune=self.commune.code, note=note, requested_by=self.agent.name)
             self.services.spool.send(CloudEvent.wrap(data, source=self.services.settings.source))
 
     def publish(self, event: CloudEvent) -> None:
-        """Send what she asks or declares; the line of log of this request bears its correlation id.
+        """Publish a request or a note of the agent; the log line of this request gets its correlation id.
 
-        What a full queue or a broker in alarm refuses is kept, and so is what may have left or not: it is sent under
-        its id when there is room. What her commune says meanwhile waits behind it: no verdict leaves before its
-        deposit. A broker that is away, or an account that it refuses, is told to her instead: that is mended by an
-        operator, nobody knows when, and what leaves days later may not be what she wants any more.
+        An event is spooled if a queue is full, the broker is in alarm or a confirm is missing, and sent later under the
+        same id. Later events of the commune wait behind it, so that no verdict precedes its deposit. If the broker is
+        absent or refuses the account, the agent gets an error: the event may be obsolete when an operator has repaired
+        it.
 
         Raises:
-            ProducerError: it was not taken, nor kept; the message is for the clerk.
+            ProducerError: the event was neither published nor spooled; the message is for the clerk.
         """
         self.request.state.correlation_id = event.correlationid
         spool, commune = self.services.spool, self.commune.code
@@ -176,7 +176,7 @@ class PageContext:
 
 
 def attachment(name: str, size: int) -> dict[str, str]:
-    """Return the headers of a file that a browser saves."""
+    """Return the headers of a download."""
     return {
         "Content-Disposition": f'attachment; filename="{name}"',
         "Content-Length": str(size),
@@ -185,7 +185,7 @@ def attachment(name: str, size: int) -> dict[str, str]:
 
 
 def note_begun(services: WebServices, who: str, piece: Piece, *files: AskedFile) -> bool:
-    """Write down who takes files, before the first byte leaves; False when it could not be, and nothing is to leave."""
+    """Record who downloads files, before the first byte; on False, the caller must not send the files."""
     events = []
     for file in files:
         note = DownloadBegun(export=file.export_id, piece=piece)
@@ -195,7 +195,7 @@ def note_begun(services: WebServices, who: str, piece: Piece, *files: AskedFile)
 
 
 def note_downloaded(services: WebServices, who: str, piece: Piece, *files: AskedFile) -> None:
-    """Say who took files, once the last byte has left."""
+    """Publish who downloaded files, after the last byte."""
     for file in files:
         note, commune = FileDownloaded(piece=piece), file.code_commune
         data = DeclarationNoted(commune=commune, exports=[file.export_id], note=note, requested_by=who)

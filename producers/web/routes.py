@@ -1,4 +1,4 @@
-"""Every page of the screen, in one table, and what each page of a commune is asked through."""
+"""The table of all pages, and the checks before each page of a commune."""
 
 from collections.abc import Callable
 from contextlib import nullcontext
@@ -38,7 +38,7 @@ from producers.web.tableaux import publication
 from producers.web.verifier import page as verifier
 
 PageHandler = Callable[[PageContext], Response]
-"""A page: synchronous, run in a thread, since it reads the database or the disk."""
+"""A page; synchronous and run in a thread, since it reads the database or the disk."""
 
 NAVIGATION = (
     ("taches", "À faire"),
@@ -55,18 +55,18 @@ NAVIGATION = (
     ("envois", "Messages"),
     ("journal", "Journal"),
 )
-"""The tabs: the name of a route, and what the clerk reads."""
+"""The tabs: name of the route and French label."""
 
 DOWNLOADS = frozenset({"dossier_zip", "fichier", "piece"})
-"""Pages that give a file: their rate is their own."""
+"""Pages that send a file: they have a rate limit of their own."""
 
 
 def commune_page(
     path: str, name: str, *, get: PageHandler | None = None, post: PageHandler | None = None, most: int = FORM_BYTES
 ) -> Route:
-    """A route under `/communes/{commune}`; another commune than the agent's own is not found.
+    """Return a route under `/communes/{commune}`; 404 for a commune that is not the agent's.
 
-    Its forms hold `most` bytes: `FILE_BYTES` where a file is uploaded.
+    `most` is the maximum size of its forms: `FILE_BYTES` for uploads.
     """
 
     def admit(request: Request) -> PageContext:
@@ -80,7 +80,7 @@ def commune_page(
         return PageContext(request, services, agent, commune)
 
     def read(request: Request) -> tuple[PageContext, Response]:
-        """A page that is only read has one connection; what packs files keeps none while it does."""
+        """Share one connection for a page; a page that packs files must not hold one meanwhile."""
         state: State = request.app.state.services.state
         with nullcontext() if name in DOWNLOADS else state.one_connection():
             context = admit(request)
@@ -107,7 +107,7 @@ def commune_page(
             return response
         return CountedStream(response, request, context.services.rates, context.agent.name)
 
-    endpoint.__name__ = name  # what the log calls it
+    endpoint.__name__ = name  # the name in the log
     methods = [method for method, answer in (("GET", get), ("POST", post)) if answer]
     return Route(f"/communes/{{commune}}{path}", endpoint, methods=methods, name=name)
 
@@ -167,4 +167,4 @@ BACKUP_ROUTES = (
     commune_page("/sauvegarde/restaurer", "sauvegarde_restaurer", post=backup.replace),
     commune_page("/sauvegarde/laisser", "sauvegarde_laisser", post=backup.leave),
 )
-"""Of a computer that keeps everything itself."""
+"""Only for a computer that stores all its data itself."""

@@ -1,4 +1,4 @@
-"""The screen on a port, until it is asked to stop."""
+"""Runs the screen on a port until it is stopped."""
 
 import asyncio
 import errno
@@ -21,7 +21,7 @@ from producers.web.security import KEY_FIELD
 from producers.web.settings import WebSettings
 
 _GRACE_SECONDS = 2
-"""How long a page under way may take once the screen is asked to stop; event streams end at once."""
+"""Seconds for a running request to finish at shutdown; event streams end at once."""
 
 _REASONS = {
     errno.EADDRINUSE: "un autre programme occupe ce port",
@@ -31,7 +31,7 @@ _REASONS = {
 
 
 class PatientProtocol(H11Protocol):
-    """uvicorn's, which waits for the end of a request's headers no longer than `patience` seconds."""
+    """uvicorn's protocol, with at most `patience` seconds for the headers of a request."""
 
     patience = 20.0
     _deadline: asyncio.TimerHandle | None = None
@@ -76,21 +76,21 @@ class _Server(uvicorn.Server):
 
 
 def address(host: str, port: int) -> str:
-    """What is typed in a browser on this computer."""
+    """Return the URL for a browser on this computer."""
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 def opening_address(settings: WebSettings, key: str) -> str:
-    """What its user opens in a browser: with the key, where nobody logs in."""
+    """Return the URL of the user of this computer: with the key, if there is no login."""
     place = address(settings.web_host, settings.web_port)
     return f"{place}/ouvrir?{urlencode({KEY_FIELD: key})}" if settings.web_auth == "none" else place
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """Take the port.
+    """Bind the port.
 
     Raises:
-        ProducerConfigurationError: another program has it, or the address is not this computer's.
+        ProducerConfigurationError: the port is in use, or the address is not this computer's.
     """
     try:
         return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
@@ -109,7 +109,7 @@ def configure(app: ASGIApp) -> uvicorn.Config:
         log_config=None,  # the entry points configure the logs
         access_log=False,
         server_header=False,
-        proxy_headers=False,  # read by `middleware.TrustedProxies`, for listed proxies only
+        proxy_headers=False,  # `middleware.TrustedProxies` reads them, for listed proxies only
         timeout_graceful_shutdown=_GRACE_SECONDS,
     )
 
@@ -121,11 +121,11 @@ def serve(
     on_ready: Callable[[], None] = lambda: None,
     stop: threading.Event | None = None,
 ) -> None:
-    """Answer until SIGINT, SIGTERM or `stop`, then return."""
+    """Serve until SIGINT, SIGTERM or `stop`, then return."""
     config = configure(app)
     gc.collect()
-    gc.freeze()  # what is loaded stays as long as the process: to look at all of it again halts a page for 70 ms
-    # uvicorn raises the signal again once it has ended: nobody is to die of it.
+    gc.freeze()  # loaded objects live as long as the process; scanning them again delays a page by 70 ms
+    # uvicorn raises the signal again after its end, which must not kill the process.
     before = {which: signal.signal(which, lambda *_: None) for which in (signal.SIGINT, signal.SIGTERM)}
     try:
         _Server(config, on_ready, stop or threading.Event()).run(sockets=[listener])
@@ -142,7 +142,7 @@ _PORTS = {"amqp": 5672, "amqps": 5671}
 
 
 class Health(NamedTuple):
-    """What the screen said of itself, in French."""
+    """The screen's health, in French."""
 
     is_ready: bool
     text: str
@@ -161,7 +161,7 @@ def ask_health(host: str, port: int) -> Health:
 
 
 def answers(amqp_url: str) -> bool:
-    """Whether something listens where the broker should; no account is tried."""
+    """Whether the broker's port accepts connections; no login is tried."""
     try:
         parts = urlsplit(amqp_url)
         place = (parts.hostname or "localhost", parts.port or _PORTS.get(parts.scheme, 5672))

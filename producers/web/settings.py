@@ -1,4 +1,4 @@
-"""The screen's configuration, from the environment (prefix PREFECTURE_) and from files of secrets."""
+"""The configuration of the screen: environment variables (prefix PREFECTURE_) and files of secrets."""
 
 from functools import partial
 from ipaddress import IPv4Network, IPv6Network, ip_network
@@ -20,7 +20,7 @@ from producers.settings import ProducerSettings, load
 
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 SECRET_LENGTH = 32
-"""Characters of a secret at least."""
+"""Minimum number of characters of a secret."""
 
 ProxyNetwork = IPv4Network | IPv6Network
 
@@ -38,7 +38,7 @@ Networks = Annotated[tuple[Annotated[ProxyNetwork, BeforeValidator(_parse_networ
 
 
 class WebSettings(ProducerSettings):
-    """Every setting of the screen, beside those of a producer."""
+    """The settings of the screen, in addition to those of a producer."""
 
     exports_dir: Path = Field(default_factory=lambda given: given["home"] / EXPORTS)
     retention_days: Annotated[int, Field(ge=0)] = 30
@@ -63,7 +63,7 @@ class WebSettings(ProducerSettings):
 
     @property
     def spool_dir(self) -> Path:
-        """Where events wait for an absent broker."""
+        """Folder of events that wait for the broker."""
         return self.home / "spool"
 
     @property

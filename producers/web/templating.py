@@ -1,8 +1,7 @@
-"""How pages are drawn: templates, each beside its page, in French words; files of ours for everybody: style, scripts.
+"""Renders pages: Jinja templates, French filters, static files.
 
-Templates name those files by `static('screen.css')`. The address holds a hash of the content, so that a browser keeps
-it for a year and sees a new release at once. A plain `/static/screen.css` works too: the browser then asks each time
-whether it changed (ETag).
+Templates refer to a static file by `static('screen.css')`. Its URL has a hash of the content, so that browsers cache it
+for a year and load a new release at once. For a plain `/static/screen.css`, the browser revalidates each time (ETag).
 """
 
 import hashlib
@@ -66,7 +65,7 @@ _JOINED = {
     "numéro voie en date": "numéro de voie en date",
     "pays naissance": "pays de naissance",
 }
-"""The words of the pre-check's codes that a clerk reads otherwise."""
+"""Other French words for parts of the pre-check's codes."""
 _LABELS = {
     "bilan_impossible": "Nombre d'électeurs impossible",
     "couverture_attente": "Mouvements en attente",
@@ -84,11 +83,11 @@ _LABELS = {
     "registre_modifie": "Registre modifié hors import",
     "second_tour_inconnu": "Second tour non précisé",
 }
-"""The codes whose words say nothing to a clerk: what is not known of a tableau's period."""
+"""French labels of the other codes, about the completeness of a tableau's period."""
 
 
 class Assets(StaticFiles):
-    """The folder `static`, read once for its hashes."""
+    """The folder `static`, with a hash of each file."""
 
     def __init__(self) -> None:
         super().__init__(directory=FOLDER)
@@ -99,11 +98,11 @@ class Assets(StaticFiles):
         }
 
     def url(self, name: str) -> str:
-        """The address of a file, by its path in the folder; KeyError when there is none."""
+        """Return the URL of a file, by its path in the folder; KeyError if there is none."""
         return f"/static/{name}?v={self._hashes[name]}"
 
     async def get_response(self, path: str, scope: Scope) -> Response:
-        """The file, with how long it may be kept."""
+        """Send the file with its cache lifetime."""
         response = await super().get_response(path, scope)
         if response.status_code in _KEPT:
             version = parse_qs(scope["query_string"].decode("latin-1")).get("v")
@@ -111,13 +110,13 @@ class Assets(StaticFiles):
         return response
 
     def mount(self, environment: Environment) -> Mount:
-        """The route of the files; templates may name them."""
+        """Return the route of the static files; define `static` for templates."""
         environment.globals["static"] = self.url
         return Mount("/static", self, name="static")
 
 
 def build_environment() -> Environment:
-    """What draws the pages: the templates of every slice, with French words."""
+    """Create the Jinja environment of all slices' templates."""
     environment = Environment(
         loader=FileSystemLoader(_ROOT),
         autoescape=True,
@@ -136,34 +135,34 @@ def iso(instant: datetime) -> str:
 
 
 def duration(span: timedelta) -> str:
-    """`8 s`, `3 min 20 s`, `2 h 05 min`."""
+    """Format as `8 s`, `3 min 20 s`, `2 h 05 min`."""
     return format_elapsed(span.total_seconds())
 
 
 def counted(number: int, kind: ExportKind) -> str:
-    """So many of what a file of that kind is made of: `1 mouvement`, `1 200 électeurs`."""
+    """Format a number with the noun of the kind: `1 mouvement`, `1 200 électeurs`."""
     return WORDS[kind].so_many(number)
 
 
 class FrenchSpaces(Extension):
-    """The words of a template get the same spaces; its tags and expressions stay as they are."""
+    """Applies `typo` to the text of templates; tags and expressions stay unchanged."""
 
     def preprocess(self, source: str, name: str | None, filename: str | None = None) -> str:
-        """Called by Jinja when it reads a template."""
+        """Preprocess a template that Jinja loads."""
         del name, filename
         pieces = _NOT_WORDS.split(source)
         return "".join(piece if index % 2 else typo(piece) for index, piece in enumerate(pieces))
 
 
 def jour_of(instant: datetime, code_commune: str) -> str:
-    """`25/11/2026`, the civil day of a commune at an instant."""
+    """Format as `25/11/2026`: the civil day of a commune at an instant."""
     return short_date(civil_day(instant, code_commune))
 
 
 def in_commune(words: Callable[[datetime, str], str]) -> Callable[[Context, datetime], str]:
-    """A filter that writes an instant in the civil time of the commune that the page is about.
+    """Return a filter that formats an instant in the civil time of the page's commune.
 
-    A template that knows no `commune` fails: it must be imported "with context".
+    A template without `commune` fails: it must be imported "with context".
     """
 
     @pass_context
@@ -174,19 +173,19 @@ def in_commune(words: Callable[[datetime, str], str]) -> Callable[[Context, date
 
 
 def day_of(text: str) -> str:
-    """A day of a JSON document: `2027-04-11` gives `dimanche 11 avril 2027`."""
+    """Format a day of a JSON document: `2027-04-11` gives `dimanche 11 avril 2027`."""
     return weekday_date(date.fromisoformat(text))
 
 
 def kept_until(finished_at: datetime, days: int) -> datetime:
-    """When a file that was made then will be removed."""
+    """Return when a finished file will be deleted."""
     return finished_at + timedelta(days=days)
 
 
 def people_label(file: AskedFile, now: datetime) -> str:
-    """As people call it: `Liste principale — 25 novembre, 14 h 38`, with the year, unless it is that of `now`.
+    """Format as `Liste principale — 25 novembre, 14 h 38`; the year is added unless it is that of `now`.
 
-    Its own label, which openElec's users know, goes beside it. Neither a day nor an hour breaks across lines.
+    Pages show the label, known to users of openElec, beside it. Days and hours do not break across lines.
     """
     at = civil_time(file.requested_at, file.code_commune)
     day = long_date(at.date()).replace(" ", NBSP)
@@ -200,12 +199,12 @@ def people_label(file: AskedFile, now: datetime) -> str:
 
 
 def liste_words(code: str) -> str:
-    """A list in a sentence: `CE` gives `liste complémentaire européenne`."""
+    """Format a list within a sentence: `CE` gives `liste complémentaire européenne`."""
     return Liste(code).short_label.lower()
 
 
 def code_words(code: str) -> str:
-    """A code of a report of anomalies, as words: `prenoms_absents` gives `Prénoms absents`."""
+    """Format a code of a report of anomalies: `prenoms_absents` gives `Prénoms absents`."""
     if label := _LABELS.get(code):
         return label
     words = " ".join(_ACCENTS.get(word, word) for word in code.split("_"))

@@ -1,1 +1,1 @@
-"""The anomalies of one file, for the clerk who corrects them."""
+"""The page of a file's anomalies."""

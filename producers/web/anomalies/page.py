@@ -1,9 +1,8 @@
-"""The anomalies of a file, for the clerk who corrects them: blocking first, filtered, a page at a time.
+"""The page of a file's anomalies: blocking first, filtered, paginated.
 
-A name that is looked for never stands in an address, where proxies and browsers would keep it: it comes by a form.
-
-An agent says what she has dealt with (« Traité »): numbers of lines of the report, which the trail keeps and nothing
-else. A later file of the same list shows whether it was true.
+A searched name is sent in a form, never in a URL, which proxies and browsers keep. An agent marks anomalies as handled
+(« Traité »): the audit trail stores only line numbers of the report. A later file of the list shows whether the REU was
+corrected.
 """
 
 import re
@@ -41,13 +40,13 @@ from schemas.screen_notes import AnomaliesHandled
 from schemas.vocabulary import Piece, SeenPage, Severity
 
 NO_BUREAU = "-"
-"""In an address: what concerns no bureau, the whole file or an elector who has none."""
+"""Value of a URL for anomalies without bureau: of the whole file, or of an elector without bureau."""
 
 _LONGEST = 100
 _FILTERS = ("gravite", "bureau", "colonne", "code")
 _MOST_LINES = 200
 _MOST_FORMER = 10
-"""Earlier files that are looked at for what was said of them."""
+"""Maximum number of earlier files to search for handled lines."""
 _DETAIL = re.compile(r"(traité|à traiter), lignes du rapport : ([0-9, ]+)")
 
 _JOURNAL = table(
@@ -57,14 +56,14 @@ _JOURNAL = table(
 
 @dataclass(frozen=True)
 class Handled:
-    """Who said that a line was dealt with, and when."""
+    """The agent who marked a line as handled, and when."""
 
     by: str
     at: datetime
 
 
 def read_handled(state: State, commune: str) -> dict[int, dict[int, Handled]]:
-    """By file, the lines of its report that are said to be dealt with, as the trail has it."""
+    """Return the handled lines of each file's report, from the audit trail."""
     view, found = _JOURNAL.c, dict[int, dict[int, Handled]]()
     query = select(view.at, view.actor, view.export_id, view.detail)
     is_one = view.code_commune == commune, view.action == "anomalies_handled"
@@ -86,13 +85,13 @@ def show(context: PageContext) -> Response:
 
 
 def search(context: PageContext) -> Response:
-    """The page, for the filters of the form and a name."""
+    """Show the page filtered by the form, which may contain a name."""
     asked = {name: str(value) for name, value in context.form.items()}
     return _answer(context, asked, asked.get("nom", "").strip()[:_LONGEST])
 
 
 def handle(context: PageContext) -> Response:
-    """« Traité », « Pas encore » : for the lines of one elector; the page comes back as it was filtered."""
+    """« Traité », « Pas encore »: mark the lines of one elector; then show the page with the same filters."""
     export = context.number("export")
     file = read_file(context.services.state, context.commune.code, export)
     done = text(context.form, "traite")
@@ -104,7 +103,7 @@ def handle(context: PageContext) -> Response:
     failure = send_note(context, f"anomalies-{export}", act, words, lines)
     name = text(context.form, "nom")[:_LONGEST]
     asked = {it: text(context.form, it) for it in _FILTERS}
-    if failure or name:  # a name stands in no address
+    if failure or name:  # a name is never put into a URL
         return _answer(context, asked, name, failure)
     page = str(page_number(text(context.form, "page")))
     query = urlencode({it: value for it, value in (asked | {"page": page}).items() if value})
@@ -144,7 +143,7 @@ def _render(
     failure: SendingFailure | None,
 ) -> Response:
     criteria, filters = wanted
-    # In this order: what is written down meanwhile is either still on its way, or already said.
+    # The order matters: a note recorded between the two reads is still pending, or already handled.
     pending = read_declarations(context, f"anomalies-{file.export_id}")
     handled = read_handled(context.services.state, context.commune.code)
     summary = summarize(report, criteria)
@@ -174,7 +173,7 @@ def _render(
 
 @dataclass(frozen=True)
 class FormerNote:
-    """What was said of the same anomaly of the same elector in an earlier file; `is_refuted` by an export since."""
+    """An earlier note about an elector's anomaly; `is_refuted` if an export imported since still has it."""
 
     handled: Handled
     is_refuted: bool
@@ -183,7 +182,7 @@ class FormerNote:
 def _read_claims(
     context: PageContext, file: AskedFile, handled: Mapping[int, Mapping[int, Handled]], groups: Iterable[AnomalyGroup]
 ) -> dict[int, FormerNote]:
-    """By line, what was said of it in the last file of the same list where somebody said something."""
+    """By line, return the note about the same anomaly in the last earlier file of the list that has notes."""
     others = sorted((it for it in handled if it < file.export_id and handled[it]), reverse=True)
     state, commune = context.services.state, context.commune.code
     files = (read_file(state, commune, it) for it in others[:_MOST_FORMER])
@@ -207,12 +206,12 @@ def _read_claims(
 
 
 def _who_and_what(line: AnomalyLine) -> Sequence[str]:
-    """What stays the same from one file to the next: not her number, nor her bureau."""
+    """Identify an anomaly across files: the elector's number and bureau may change."""
     return (line.nom, line.prenoms, line.naissance, line.column, line.code, "" if line.nom else line.bureau)
 
 
 def _kinds(summary: Summary) -> list[tuple[AnomalyKind, int]]:
-    """Each kind once, with how many lines it has in all bureaux: the gravest first, then the most frequent."""
+    """Return each kind once with its lines in all bureaux: most severe first, then most frequent."""
     counts: Counter[tuple[str, str]] = Counter()
     first: dict[tuple[str, str], AnomalyKind] = {}
     for kind, number in summary.counts.items():
@@ -226,7 +225,7 @@ _GRAVEST_FIRST = [severity.label for severity in Severity]
 
 
 def _bureaux(summary: Summary) -> dict[str, str]:
-    """For the choice of a bureau: what the address says, and what the clerk reads."""
+    """Return the choices of bureau: value of the URL and French label."""
     counts: Counter[str] = Counter()
     for kind, number in summary.counts.items():
         counts[kind.bureau] += number

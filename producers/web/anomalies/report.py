@@ -1,6 +1,6 @@
-"""The report of anomalies beside a file, read as a page: filtered, counted, blocking first, memory flat.
+"""Reads the report of anomalies of a file: filtered, counted, blocking first, in constant memory.
 
-The report is a CSV of the worker's (UTF-8 with a byte order mark, `;`); its columns are named in `Line`, in its order.
+The worker writes the report as CSV (UTF-8 with a byte order mark, `;`); `AnomalyLine` names its columns in order.
 """
 
 import csv
@@ -19,7 +19,7 @@ from common.files import ENCODING, SEPARATOR, rearm
 from schemas.vocabulary import Severity
 
 PAGE = 25
-"""Electors on one page."""
+"""Electors per page."""
 
 _Row = Sequence[str]
 _Numbered = tuple[int, _Row]
@@ -29,14 +29,14 @@ _WORD = re.compile(r"\w+")
 
 
 class UnreadableReportError(Exception):
-    """The file is not a report that this version knows."""
+    """The file is not a report of a known version."""
 
 
 class AnomalyLine(NamedTuple):
-    """One anomaly: of an elector, of a bureau, or of the whole file (then without what would say whose)."""
+    """One anomaly of an elector, of a bureau, or of the whole file (then the identifying columns are empty)."""
 
     severity: str
-    """As `Severity.label` has it."""
+    """A `Severity.label`."""
     bureau: str
     numero: str
     nom: str
@@ -52,13 +52,13 @@ class AnomalyLine(NamedTuple):
 
 
 class AnomalyGroup(NamedTuple):
-    """What is wrong with one elector, one bureau or the whole file, blocking first; each by the number of its line."""
+    """The anomalies of one elector, one bureau or the whole file, blocking first, with their line numbers."""
 
     lines: tuple[tuple[int, AnomalyLine], ...]
 
     @property
     def first(self) -> AnomalyLine:
-        """The line that says whose they are."""
+        """The line that identifies the elector or the bureau."""
         return self.lines[0][1]
 
     @property
@@ -70,7 +70,7 @@ class AnomalyGroup(NamedTuple):
 
 
 class AnomalyKind(NamedTuple):
-    """What all lines of one kind in one bureau share; no elector."""
+    """The values shared by all lines of one kind in one bureau; no data of electors."""
 
     severity: str
     bureau: str
@@ -91,20 +91,20 @@ _kind_of: Callable[[_Row], tuple[str, ...]] = itemgetter(
 
 @dataclass(frozen=True)
 class Criteria:
-    """What is looked for; None and empty texts leave everything in. An empty `bureau` is that of no bureau."""
+    """Filters; None and empty texts match everything. An empty `bureau` matches lines without bureau."""
 
     severity: str = ""
     bureau: str | None = None
     column: str = ""
     code: str = ""
     text: str = ""
-    """Words of a name, which must not stand in an address."""
+    """Words of a name, never put into a URL."""
 
     def __bool__(self) -> bool:
         return bool(self.severity or self.bureau is not None or self.column or self.code or self.text)
 
     def accepts(self, kind: AnomalyKind) -> bool:
-        """Whether lines of a kind are looked for, as far as the kind says."""
+        """Whether lines of a kind may match; the name is not checked."""
         return (
             (not self.severity or kind.severity == self.severity)
             and (self.bureau is None or kind.bureau == self.bureau)
@@ -115,23 +115,23 @@ class Criteria:
 
 @dataclass(frozen=True)
 class Summary:
-    """What the whole report holds, counted by kind and bureau, and how many of its lines are looked for."""
+    """The counts of the whole report by kind and bureau, and the number of matching lines."""
 
     counts: Counter[AnomalyKind]
     matching: frozenset[AnomalyKind]
     found: int
-    """Lines that are looked for."""
+    """Matching lines."""
     groups: Counter[bool]
-    """Of whom, by whether one of them is blocking."""
+    """Matching groups, by whether they have a blocking anomaly."""
 
     @property
     def pages(self) -> int:
-        """How many pages they fill; one when there are none."""
+        """The number of pages, at least one."""
         return max(1, -(-self.groups.total() // PAGE))
 
 
 def summarize(report: IO[bytes], criteria: Criteria) -> Summary:
-    """Read the whole report, twice. Raises `UnreadableReportError`: it is not one."""
+    """Read the whole report twice. Raises `UnreadableReportError` if it is not a report."""
     with _rows(report) as rows:
         counts = Counter({AnomalyKind(*kind): number for kind, number in Counter(map(_kind_of, rows)).items()})
     matching = frozenset(kind for kind in counts if criteria.accepts(kind))
@@ -144,10 +144,10 @@ def summarize(report: IO[bytes], criteria: Criteria) -> Summary:
 
 
 def read_page(report: IO[bytes], summary: Summary, text: str, page: int) -> list[AnomalyGroup]:
-    """Those of one page (the first is 1): who has a blocking one in the order of the report, then the others.
+    """Return the groups of one page (the first is 1): those with a blocking anomaly first, in the report's order.
 
     Raises:
-        UnreadableReportError: it is not a report.
+        UnreadableReportError: the file is not a report.
     """
     first = (page - 1) * PAGE
     blocking = summary.groups[True]
@@ -169,17 +169,17 @@ def read_page(report: IO[bytes], summary: Summary, text: str, page: int) -> list
 
 
 def read_lines(report: IO[bytes], numbers: Collection[int]) -> Mapping[int, AnomalyLine]:
-    """The lines of these numbers; the first is 1. Raises `UnreadableReportError`: it is not a report."""
+    """Return the lines with these numbers; the first is 1. Raises `UnreadableReportError` if it is not a report."""
     with _rows(report) as rows:
         return {number: _to_line(row) for number, row in enumerate(rows, 1) if number in numbers}
 
 
 Person = tuple[str, str, str]
-"""Birth name, first names, date of birth: as the file and its report have them."""
+"""Birth name, first names and date of birth, as in the file and its report."""
 
 
 def find_about(report: IO[bytes], people: Collection[Person]) -> Mapping[Person, list[AnomalyLine]]:
-    """What the report says of these electors, in its order. Raises `UnreadableReportError`: it is not a report."""
+    """Return the report's lines about these electors, in order. Raises `UnreadableReportError`: it is no report."""
     found: dict[Person, list[AnomalyLine]] = {}
     with _rows(report) as rows:
         for row in rows:
@@ -190,7 +190,7 @@ def find_about(report: IO[bytes], people: Collection[Person]) -> Mapping[Person,
 
 
 def fold(text: str) -> str:
-    """A name as one looks for it: without accents, in small letters."""
+    """Normalise a name for search: lower case, without accents."""
     if text.isascii():
         return text.lower()
     return _COMBINING.sub("", unicodedata.normalize("NFKD", text).lower()).translate(_TWO_LETTERS)
@@ -201,7 +201,7 @@ def _to_line(row: _Row) -> AnomalyLine:
 
 
 def _group(rows: Iterable[_Numbered]) -> Iterator[list[_Numbered]]:
-    """What the report says of the same one after the other."""
+    """Group consecutive lines about the same elector or bureau."""
     for _, same in groupby(rows, key=lambda it: _whose(it[1])):
         yield list(same)
 
@@ -223,7 +223,7 @@ def _select(rows: Iterator[_Row], matching: frozenset[AnomalyKind], text: str) -
 
 @contextmanager
 def _rows(report: IO[bytes]) -> Iterator[Iterator[_Row]]:
-    """The lines under the titles, from the first one."""
+    """Yield the lines after the titles."""
     report.seek(0)
     text = io.TextIOWrapper(report, ENCODING, newline="")
     try:

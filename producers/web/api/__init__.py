@@ -1,7 +1,7 @@
-"""The door for machines that do not mount the exports volume: a file and its bytes, by a token for some communes.
+"""The HTTP API for programs that do not mount the exports volume: a file and its bytes, with a token for communes.
 
-Its contract is `schemas/http.py`, from which the OpenAPI document that it serves is made. Asking for files stays with
-the broker. What a token does not open is not found, whether it exists or not.
+`schemas/http.py` defines the contract and the OpenAPI document. Files are requested through the broker. A file outside
+the token's communes gives the same 404 as a file that does not exist.
 """
 
 import base64
@@ -69,7 +69,7 @@ _TITLES = {
 
 
 class ProblemError(Exception):
-    """There is no answer, and why; the detail is French."""
+    """The API refuses the request; the detail is French."""
 
     def __init__(self, status: int, code: str, detail: str, headers: Mapping[str, str] | None = None) -> None:
         super().__init__(detail)
@@ -77,7 +77,7 @@ class ProblemError(Exception):
 
 
 class Bearer(NamedTuple):
-    """Whoever shows a token that is in force, and the communes that it opens."""
+    """The holder of a valid token, and the communes that it gives access to."""
 
     name: str
     communes: frozenset[str]
@@ -87,7 +87,7 @@ class Bearer(NamedTuple):
 
 
 def create_api(services: WebServices) -> Mount:
-    """The door, with its own errors: a program reads no page in HTML."""
+    """Return the API, with its own error handlers: errors are JSON, not HTML."""
     api = Starlette(
         routes=[
             Route(OPENAPI_PATH, show_openapi, methods=["GET"]),
@@ -115,7 +115,7 @@ def show_export(request: Request) -> Response:
 
 
 def send_file(request: Request) -> Response:
-    """Its bytes, all or one range of them, as the record has them; or none."""
+    """Send the file or one range of it, after checking the bytes against the record."""
     services, bearer = _services(request), _require_bearer(request)
     asked = _find(request, bearer)
     if (recorded := record_of(asked)) is None:
@@ -187,11 +187,11 @@ def _services(request: Request) -> WebServices:
 
 
 def _require_bearer(request: Request) -> Bearer:
-    """Whoever shows a token.
+    """Authenticate the token.
 
     Raises:
-        ProblemError: 401, none or not one in force.
-        HTTPException: 429, too many of this address were none, or too much is asked by one.
+        ProblemError: 401, the token is missing or invalid.
+        HTTPException: 429, too many invalid tokens from this address, or too many requests with this token.
     """
     services, address = _services(request), client_address(request.scope)
     services.rates.require_left("token", address=address)
@@ -237,10 +237,10 @@ def _file_headers(recorded: Recorded) -> dict[str, str]:
 
 
 def _read_range(request: Request, size: int, etag: str) -> tuple[int, int]:
-    """The first byte that is wanted and the one after the last; all of them where several ranges are, or none.
+    """Return the first byte and the end (exclusive) of the range; the whole file without a single valid range.
 
     Raises:
-        ProblemError: 416, the file has no such bytes.
+        ProblemError: 416, the range is outside the file.
     """
     wanted = _RANGE.fullmatch(request.headers.get("range", "").replace(" ", ""))
     if wanted is None or wanted.groups() == ("", "") or request.headers.get("if-range", etag) != etag:

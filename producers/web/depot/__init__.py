@@ -1,4 +1,4 @@
-"""The deposit on e-listelec: what is to be deposited, what was, and what the platform answered."""
+"""The page of deposits on e-listelec: files to deposit, deposited files, and the platform's replies."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ from schemas.vocabulary import Verdict
 
 PAGE = 25
 RECENT = 100
-"""Deposits among which those without an answer are looked for."""
+"""Number of recent deposits searched for those without reply."""
 
 _MOST = 100
 _LONGEST = {"remarque": 1000, "reponse": 20_000}
@@ -43,11 +43,11 @@ _FIELDS = {
     "jour-reponse": "Date de la réponse",
     "texte": "Réponse reçue",
 }
-"""Of both forms: the id of each field, and its words."""
+"""Fields of both forms: id and French label."""
 
 
 def show(context: PageContext) -> Response:
-    """Show the page; `export`, in the address, names files that the form is to hold."""
+    """Show the page; the parameter `export` preselects files."""
     pending = read_declarations(context, DEPOT)
     response = _render(context, pending=pending, chosen=_few(context.request.query_params.getlist("export")))
     answer_poll(context.request, response, is_done=not pending.waiting)
@@ -60,7 +60,7 @@ def declare(context: PageContext) -> Response:
 
 
 def record_verdict(context: PageContext) -> Response:
-    """« Accepté » or « rejeté », and the platform's answer."""
+    """« Accepté » or « rejeté », with the platform's reply."""
     return _publish(context, _read_verdict, "concerne", "texte")
 
 
@@ -85,9 +85,9 @@ def _publish(
     files: str,
     words: str,
 ) -> Response:
-    """Send what a form says; where it cannot be, the form comes back as it was filled in, with the reason.
+    """Publish the note of a form; on failure, show the form again with its values and the reason.
 
-    `files` and `words` are the fields of its files and of its free words.
+    `files` and `words` name the fields of its files and of its free text.
     """
     chosen = _few(context.form.getlist("export"))
     exports = [file.export_id for file in read_made(context.services.state, context.commune.code, chosen)]
@@ -142,7 +142,7 @@ def _render(
 
 
 def _few(values: Sequence[object]) -> list[int]:
-    """As many numbers of files as a declaration takes."""
+    """Return the file numbers, limited to the maximum of a declaration."""
     return read_numbers(values)[:_MOST]
 
 
@@ -154,12 +154,12 @@ def _text(form: FormData, name: str, place: str) -> str:
 
 
 MOST_TO_ANSWER = 20
-"""Forms on one page: the last deposits; an older one is answered once these are."""
+"""Maximum number of forms per page: the last deposits; older ones appear once these have a reply."""
 
 
 @dataclass(frozen=True)
 class Deposit:
-    """Files of one request that were deposited together."""
+    """Files of one request that were deposited on the same day by the same agent."""
 
     files: Sequence[AskedFile]
 
@@ -173,29 +173,29 @@ class Deposit:
 
 
 def read_deposited(state: State, commune: str, limit: int, offset: int = 0) -> list[AskedFile]:
-    """What somebody said to have deposited, the last deposit first."""
+    """Return the files declared as deposited, the last deposit first."""
     view = DERNIERS_EXPORTS.c
     deposited = select_made(commune).with_only_columns(view.export_id).where(view.deposited_on.is_not(None))
     newest_first = deposited.order_by(view.deposited_on.desc(), view.export_id.desc()).limit(limit).offset(offset)
-    with state.reading() as connection:  # numbers first: SQLite sorts all of them, whole rows in twice the time
+    with state.reading() as connection:  # numbers first: SQLite takes twice the time to sort whole rows
         numbers = connection.scalars(newest_first).all()
     return sorted(read_made(state, commune, numbers), key=lambda file: numbers.index(file.export_id))
 
 
 def find_to_deposit(current: Iterable[AskedFile]) -> list[AskedFile]:
-    """Of the last files of each kind, those that can be deposited and were not; a list is deposited in one format."""
+    """Return the depositable files among the last ones of each kind; a list is deposited in one format only."""
     return [it for it in _not_deposited(current) if is_depositable(it)]
 
 
 def find_to_correct(current: Iterable[AskedFile]) -> list[AskedFile]:
-    """Of the last files of each kind, those that the platform would reject, and that nobody deposited."""
+    """Return the files that the platform would reject and that are not deposited, among the last ones of each kind."""
     return [it for it in _not_deposited(current) if it.state is FileState.TO_CORRECT and not it.is_never_deposited]
 
 
 def is_depositable(file: AskedFile) -> bool:
-    """Whether its deposit may be noted: kept, fit for use, and of a kind that e-listelec takes.
+    """Whether a deposit of the file may be recorded: kept, usable, and in a format that e-listelec accepts.
 
-    One that the register has outgrown meanwhile may have been deposited before it did; so may one that is published.
+    An outdated file may have been deposited before the new import; a published tableau may have been deposited too.
     """
     if file.state in {FileState.PUBLISHED, FileState.CERTIFIED}:
         return not (file.bloquantes or file.is_incomplete or file.provisoire_until or file.purged_at)
@@ -203,7 +203,7 @@ def is_depositable(file: AskedFile) -> bool:
 
 
 def find_to_answer(deposited: Iterable[AskedFile]) -> list[Deposit]:
-    """The deposits that the platform has not answered yet, as far as anybody said, the last one first."""
+    """Return the deposits without a recorded reply of the platform, the last one first."""
     groups: dict[tuple[object, ...], list[AskedFile]] = {}
     for file in deposited:
         if not file.verdict:
@@ -212,7 +212,7 @@ def find_to_answer(deposited: Iterable[AskedFile]) -> list[Deposit]:
 
 
 def find_to_redo(deposited: Iterable[AskedFile]) -> list[AskedFile]:
-    """What was rejected, or is to be made again, and was not deposited again since: each list or tableau once."""
+    """Return the rejected or recalled files without a later deposit: each list or tableau once."""
     last: dict[tuple[object, ...], AskedFile] = {}
     for file in deposited:
         last.setdefault(_what(file), file)
@@ -220,14 +220,14 @@ def find_to_redo(deposited: Iterable[AskedFile]) -> list[AskedFile]:
 
 
 def _not_deposited(current: Iterable[AskedFile]) -> list[AskedFile]:
-    """Those of which nothing as recent was deposited: a list whose CSV was is not to be deposited as XML."""
+    """Return the files without an equally recent deposit: a list deposited as CSV need not be deposited as XML."""
     files = list(current)
     deposited = {it.liste: it.request_id for it in files if it.deposited_on and not it.is_tableau}
     return [it for it in files if not it.deposited_on and (it.is_tableau or it.request_id > deposited.get(it.liste, 0))]
 
 
 def _what(file: AskedFile) -> tuple[object, ...]:
-    """What a later deposit replaces: a list whatever its format, a tableau of one kind."""
+    """Identify what a later deposit replaces: a list in any format, or a tableau of one kind."""
     if file.is_tableau:
         return file.liste, file.type_tableau, file.presentation, str(file.parameters.get("scrutin"))
     return (file.liste,)

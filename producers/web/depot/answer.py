@@ -1,6 +1,6 @@
-"""The platform's answer about a file, beside the electors of the file that it names and what the module found of them.
+"""The platform's reply about a file, with the electors of the file that it names and their anomalies.
 
-Nothing of it leaves the page: the answer and the file are read anew for whoever may see them, and kept nowhere.
+Reply and file are read again for each request of an authorised agent; the result is not stored.
 """
 
 import csv
@@ -24,18 +24,18 @@ from producers.web.page_context import NOT_FOUND, PageContext
 from schemas.vocabulary import Format, Piece
 
 MOST_FOUND = 200
-"""Electors on one page."""
+"""Maximum number of electors on the page."""
 
 _WORD = re.compile(r"\w+")
 _DATE = re.compile(r"\b\d{2}/\d{2}/\d{4}\b")
 _NUMBER = re.compile(r"\b(?:n\s?[°o]|numero(?: general)?|electeur)\s*:?\s*(\d{1,9})\b")
 _PLACES = 6, 8, 10, 11, 17
-"""Of an elector's general number, birth name, first names, date of birth and bureau among the columns of the arrêté of
-12 November 2013, in its order; from 0."""
+"""Columns of general number, birth name, first names, date of birth and bureau, from 0, in the order of the arrêté of
+12 November 2013."""
 
 
 class ListedElecteur(NamedTuple):
-    """An elector as the file has her."""
+    """An elector as written in the file."""
 
     numero: str
     nom: str
@@ -46,7 +46,7 @@ class ListedElecteur(NamedTuple):
 
 @dataclass(frozen=True)
 class AnswerLine:
-    """A line of the answer, and what in it may name somebody."""
+    """A line of the reply, with the words, dates and numbers that may identify an elector."""
 
     text: str
     words: frozenset[str]
@@ -55,15 +55,15 @@ class AnswerLine:
 
     @classmethod
     def read(cls, text: str, said_on: date) -> "AnswerLine":
-        """Its words without accents; its days that may be of birth; the numbers that are said to be an elector's."""
+        """Parse a line: words without accents, possible dates of birth, and numbers introduced as an elector's."""
         folded = fold(text)
         dates = {day for day in _DATE.findall(folded) if int(day[-4:]) <= said_on.year - MAJORITE}
         return cls(text, frozenset(_WORD.findall(folded)), frozenset(dates), frozenset(_NUMBER.findall(folded)))
 
     def names(self, electeur: ListedElecteur) -> bool:
-        """Whether it means her: her number; or her whole name with her date of birth, a first name where it has none.
+        """Whether the line names the elector: by number, by whole name and birth date, or first name without dates.
 
-        Of two homonyms the one who was born on another day is not meant.
+        A homonym with another date of birth does not match.
         """
         if electeur.numero and electeur.numero in self.numbers:
             return True
@@ -78,7 +78,7 @@ class AnswerLine:
 
 @dataclass(frozen=True)
 class Named:
-    """An elector whom the answer names: in which of its lines, and what the module had found of her."""
+    """An elector named by the reply, with the line that names them and their anomalies."""
 
     electeur: ListedElecteur
     said: str
@@ -86,7 +86,7 @@ class Named:
 
 
 def match(answer: str, said_on: date, electeurs: Iterable[ListedElecteur]) -> tuple[list[Named], list[str]]:
-    """Whom the answer names, in the order of the file, and its lines that name nobody of the file."""
+    """Return the electors named by the reply, in the order of the file, and the lines that name none."""
     lines = [AnswerLine.read(line.strip(), said_on) for line in answer.splitlines() if line.strip()]
     words = frozenset().union(*(line.words for line in lines))
     numbers = frozenset().union(*(line.numbers for line in lines))
@@ -107,7 +107,7 @@ def match(answer: str, said_on: date, electeurs: Iterable[ListedElecteur]) -> tu
 
 
 def read_electeurs(file: IO[bytes]) -> Iterator[ListedElecteur]:
-    """The electors of a list file in CSV, in its order: its values hold neither separator nor quote."""
+    """Yield the electors of a list file in CSV, in order; the format has no quotes, and no separator within values."""
     text = io.TextIOWrapper(file, "utf-8", newline="")
     try:
         rows = csv.reader(text, delimiter=SEPARATOR, quoting=csv.QUOTE_NONE)
@@ -119,7 +119,7 @@ def read_electeurs(file: IO[bytes]) -> Iterator[ListedElecteur]:
 
 
 def show(context: PageContext) -> Response:
-    """The page; there is none of a file that the platform has not answered about."""
+    """Show the page; 404 for a file without reply."""
     file = read_file(context.services.state, context.commune.code, context.number("export"))
     if file is None or not file.verdict:
         raise HTTPException(NOT_FOUND)
@@ -128,7 +128,7 @@ def show(context: PageContext) -> Response:
 
 
 def _look(context: PageContext, file: AskedFile) -> tuple[list[Named], list[str], str]:
-    """Whom the answer names, its other lines; or why nobody was looked for."""
+    """Return the named electors and the other lines; or the reason why no search was done."""
     if not file.answer:
         return [], [], ""
     if file.is_tableau or file.format != Format.CSV:

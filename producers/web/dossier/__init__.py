@@ -1,4 +1,4 @@
-"""« Dossier de dépôt »: choose lists and tableaux, take them as one ZIP."""
+"""« Dossier de dépôt »: choose lists and tableaux, download them as one ZIP."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
@@ -24,7 +24,7 @@ from producers.web.registre.query import read_registres
 from schemas.vocabulary import Liste, Piece
 
 _FIELDS = ("export", *(liste.value for liste in Liste))
-"""The fields of the form: a choice for each list, and any number of tableaux."""
+"""The fields of the form: one choice per list, and any number of tableaux."""
 _MOST = 100
 _ADVICE = "Le dossier n'a pas été préparé : prévenez votre administrateur, puis redemandez ce fichier."
 
@@ -36,7 +36,7 @@ _UNNOTED = (
 
 
 class _Impossible(Exception):
-    """No dossier can be made of this; the message is for the clerk."""
+    """The dossier cannot be made; the message is for the clerk."""
 
     def __init__(self, reason: str, status: int = UNPROCESSABLE) -> None:
         super().__init__(reason)
@@ -48,7 +48,7 @@ def show(context: PageContext) -> Response:
 
 
 def download(context: PageContext) -> Response:
-    """Give the ZIP; a page that says why not when a file is not what it was, before any byte leaves."""
+    """Send the ZIP; if a file is missing or altered, show the reason before any byte is sent."""
     try:
         dossier = _seal(context, _chosen(context))
     except _Impossible as impossible:
@@ -120,7 +120,7 @@ def _render(context: PageContext, *, error: str = "", status: int = 200) -> Resp
 
 
 def _say_lacking(context: PageContext, lists: Mapping[Liste, Sequence[AskedFile]], chosen: Iterable[str]) -> list[str]:
-    """Which lists of the commune are not among those chosen, each with the reason."""
+    """Return a sentence with the reason for each list of the commune that is not chosen."""
     registres = read_registres(context.services.state, context.commune.code)
     expected = (liste for liste in Liste if liste in registres or liste is Liste.PRINCIPALE)
     return [

@@ -1,7 +1,7 @@
-"""The dossier de dépôt: the files to deposit as one ZIP, with what explains and proves them.
+"""The dossier de dépôt: a ZIP of the files to deposit, with instructions and proofs.
 
-No elector is named beside the files, but those who are in a list or in a tableau only. The same files make the same
-bytes: every date comes from the record, and nothing says when or by whom it was taken.
+Only lists, tableaux and their reconciliation name electors. The same files give the same bytes: all dates are those of
+the record, and neither the time nor the author of the download is included.
 """
 
 import hashlib
@@ -27,10 +27,10 @@ from schemas.vocabulary import FORMATS, Liste, Piece
 
 TO_DEPOSIT, NOT_TO_DEPOSIT = "a-deposer", "ne-pas-deposer"
 MANIFEST_VERSION = 1
-"""Of `manifest.json` and of `reconciliation.json`."""
+"""Version of `manifest.json` and of `reconciliation.json`."""
 
 _WIDTH = 88
-"""Letters of a line: Notepad does not fold long ones."""
+"""Maximum line length in characters: Notepad does not wrap long lines."""
 
 _STEP_OF_TABLEAUX = "Déposez ensuite les tableaux (PDF) du même dossier."
 _STEPS = f"""\
@@ -59,27 +59,27 @@ _PRIVACY = (
 
 @dataclass(frozen=True)
 class DossierFile:
-    """A file of a dossier; of a tableau, who differs from the list of the day, as the worker named them."""
+    """A file of a dossier; for a tableau, also the electors who differ from the list of the day."""
 
     file: AskedFile
     differences: Sequence[Mapping[str, Any]] = ()
 
     @property
     def path(self) -> str:
-        """Where it stands in the archive: what is not to be deposited stands apart."""
+        """Path in the archive: files that must not be deposited are in a folder of their own."""
         it = self.file
         is_apart = it.is_never_deposited or it.provisoire_until or it.is_incomplete or it.recalled_at or it.is_rejected
         return f"{NOT_TO_DEPOSIT if is_apart else TO_DEPOSIT}/{it.file_name}"
 
     @property
     def moment(self) -> datetime:
-        """When it was made, in the civil time of its commune."""
+        """When the file was made, in the civil time of its commune."""
         return civil_time(self.file.finished_at or self.file.requested_at, self.file.code_commune)
 
 
 @dataclass(frozen=True)
 class Dossier:
-    """A dossier that is ready to leave, in a temporary file without a name."""
+    """A sealed dossier, in an unnamed temporary file."""
 
     files: Sequence[AskedFile]
     archive: Delivery
@@ -89,16 +89,16 @@ _TO_TAKE = frozenset({FileState.READY, FileState.DEPOSITED, FileState.ACCEPTED})
 
 
 def by_liste(files: Iterable[AskedFile]) -> dict[Liste, list[AskedFile]]:
-    """The list files that may be deposited, those that were asked for last first."""
+    """Return the list files that e-listelec accepts, by list, the newest request first."""
     listes = [it for it in files if not it.is_tableau and not it.is_never_deposited]
     newest_first = sorted(listes, key=lambda file: (-file.request_id, file.export_id))
     return {liste: [it for it in newest_first if it.liste == liste] for liste in Liste}
 
 
 def pick(files: Sequence[AskedFile]) -> AskedFile | None:
-    """Of the files of one list, the newest first: the one that a dossier should hold; None when the last one is unfit.
+    """Return the file of one list for a dossier, from its files newest first; None if the last one is unusable.
 
-    A file that the platform refused is never taken, nor the same list in the other format.
+    A file that the platform rejected is never chosen, nor the other format of that request.
     """
     if not files or any(it.is_rejected for it in files if it.request_id == files[0].request_id):
         return None
@@ -106,7 +106,7 @@ def pick(files: Sequence[AskedFile]) -> AskedFile | None:
 
 
 def why_lacking(files: Sequence[AskedFile]) -> str:
-    """Why no file of a list is in a dossier, the newest first."""
+    """Return why a dossier has no file of a list, from its files newest first."""
     if not files:
         return "aucun fichier n'est fait"
     last = next((it for it in files if it.is_rejected and it.request_id == files[0].request_id), files[0])
@@ -124,13 +124,13 @@ def why_lacking(files: Sequence[AskedFile]) -> str:
 
 
 def seal(root: Path, commune: str, nom: str, files: Sequence[AskedFile], lacking: Sequence[str] = ()) -> Dossier:
-    """Write the archive of these files, in this order, once every byte of each is found intact.
+    """Write the archive of these files, in this order, after verifying all their bytes.
 
-    `lacking` says, a sentence each, what the dossier should hold and does not. The caller closes the archive.
+    `lacking` holds one sentence for each missing list. The caller closes the archive.
 
     Raises:
-        FileGoneError: a file is not there any more.
-        FileAlteredError: a file is not what its record says.
+        FileGoneError: a file does not exist any more.
+        FileAlteredError: a file differs from its record.
         OSError: the disk has no room for the archive.
     """
     held = [DossierFile(file, _read_differences(root, file)) for file in files]
@@ -174,7 +174,7 @@ def _copy(root: Path, it: DossierFile, archive: ZipFile) -> None:
 
 
 def write_manifest(commune: str, nom: str, held: Sequence[DossierFile]) -> bytes:
-    """What the archive holds, for a program: documented in docs/producers.md."""
+    """Return the JSON description of the archive, documented in docs/producers.md."""
     document = {
         "version": MANIFEST_VERSION,
         "commune": {"code": commune, "nom": nom},
@@ -208,7 +208,7 @@ def _describe(held: DossierFile) -> dict[str, Any]:
 
 
 def _read_differences(root: Path, file: AskedFile) -> Sequence[dict[str, Any]]:
-    """The electors who differ, from the intact file beside a tableau; empty when it has none."""
+    """Read the differing electors from the reconciliation beside a tableau; empty if it has none."""
     if Piece.RECONCILIATION not in file.pieces:
         return ()
     with closing(open_asked(root, file, Piece.RECONCILIATION)) as delivery:
@@ -217,7 +217,7 @@ def _read_differences(root: Path, file: AskedFile) -> Sequence[dict[str, Any]]:
 
 
 def write_readme(commune: str, nom: str, files: Sequence[tuple[str, AskedFile]], lacking: Sequence[str] = ()) -> bytes:
-    """For a person, and for the oldest Notepad: with a byte order mark and CRLF."""
+    """Return the instructions as text for Notepad: byte order mark and CRLF."""
     lines = [f"Dossier de dépôt – {nom} ({commune})", "", "CE QUE CONTIENT CE DOSSIER", ""]
     for path, file in files:
         lines += [path, f"    {file.label}", f"    {_counts(file)}"]
@@ -236,7 +236,7 @@ def write_readme(commune: str, nom: str, files: Sequence[tuple[str, AskedFile]],
 
 
 def write_sums(files: Iterable[tuple[str, str]], texts: Mapping[str, bytes]) -> bytes:
-    """Paths and SHA-256, as `sha256sum` writes and reads them."""
+    """Return paths and SHA-256 in the format of `sha256sum`."""
     digests = [*files, *((path, hashlib.sha256(text).hexdigest()) for path, text in texts.items())]
     return "".join(f"{digest}  {path}\n" for path, digest in digests).encode("ascii")
 
@@ -274,7 +274,7 @@ JSON_NAME, TEXT_NAME = "reconciliation.json", "RAPPROCHEMENT.txt"
 
 
 class Reconciled(StrEnum):
-    """What is known of a tableau and of the list of its dossier."""
+    """The result of comparing a tableau with the list of its dossier."""
 
     AGREES = "agrees"
     EXPLAINED = "explained"
@@ -286,7 +286,7 @@ class Reconciled(StrEnum):
 
     @property
     def is_proved(self) -> bool:
-        """Whether the list file and the tableau agree to the elector."""
+        """Whether the list file and the tableau agree elector by elector."""
         return self in {Reconciled.AGREES, Reconciled.EXPLAINED}
 
 
@@ -310,7 +310,7 @@ _SAID = {
 
 
 def judge(tableau: AskedFile, liste: AskedFile | None) -> Reconciled:
-    """What the record of a tableau says, and that of the list beside it."""
+    """Compare the record of a tableau with that of the list in the dossier."""
     known, other = tableau.reconciliation, liste.reconciliation if liste else None
     if known is None or (liste is not None and other is None):
         return Reconciled.NOT_RECONCILED
@@ -328,7 +328,7 @@ def judge(tableau: AskedFile, liste: AskedFile | None) -> Reconciled:
 
 
 def write_reconciliation(commune: str, nom: str, files: Sequence[DossierFile]) -> tuple[bytes, bytes]:
-    """The document for a program, and the page for a person. Both name electors, as the files of the dossier do."""
+    """Return the JSON document and the text page. Both name electors, as the other files of the dossier do."""
     listes = {it.file.liste: it for it in files if not it.file.is_tableau}
     tableaux = [
         (it, judge(it.file, listes[it.file.liste].file if it.file.liste in listes else None))

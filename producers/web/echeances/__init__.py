@@ -1,4 +1,4 @@
-"""What a poll or a year calls for, in the order of the days: the closing of the list, the meeting, the tableaux."""
+"""The calendar of a poll or a year, in chronological order: closing of the list, meeting, tableaux."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -37,7 +37,7 @@ _MOST_TABLEAUX = 250
 
 
 def read_tableaux(state: State, commune: str) -> list[AskedFile]:
-    """The last tableaux that were made, the newest first; purged ones too."""
+    """Return the last finished tableaux, newest first, including purged ones."""
     return read_all(state, _newest_tableaux(select_made(commune)))
 
 
@@ -47,11 +47,11 @@ def _newest_tableaux(query: Select[Any]) -> Select[Any]:
 
 
 def _read_made_for(state: State, commune: str, echeances: Sequence[Echeance]) -> list[AskedFile]:
-    """Of the last tableaux, those that are for one of these, the newest first: few, so that few are read whole."""
+    """Return the last finished tableaux that match a due one, newest first; only the matching rows are read whole."""
     view = DERNIERS_EXPORTS.c
     said = view.type_tableau, view.presentation, view.edition
     asked = select_made(commune).with_only_columns(view.export_id, *said, view.parameters)
-    asked = asked.where(view.edition != Edition.COMMISSION)  # which are as many again
+    asked = asked.where(view.edition != Edition.COMMISSION)  # half of the rows are of this edition
     numbers = [
         number
         for number, type_tableau, presentation, edition, asked_for in state.read(_newest_tableaux(asked))
@@ -61,7 +61,7 @@ def _read_made_for(state: State, commune: str, echeances: Sequence[Echeance]) ->
 
 
 def read_scrutins(state: State, commune: str) -> list[CalendarScrutin]:
-    """The commune's polls and the national ones, each day once, in order; the commune's own words win."""
+    """Return the commune's polls and the national ones, one per day, in order; the commune's own data override."""
     view = _SCRUTINS.c
     query = select(_SCRUTINS).where(view.code_commune.in_((_NATIONAL, commune)))
     rows = state.read(query.order_by(view.jour, view.code_commune))
@@ -69,21 +69,21 @@ def read_scrutins(state: State, commune: str) -> list[CalendarScrutin]:
 
 
 def read_own_scrutins(state: State, commune: str) -> list[CalendarScrutin]:
-    """The polls that the commune noted, the last one first."""
+    """Return the polls that the commune noted, the last one first."""
     view = _SCRUTINS.c
     query = select(_SCRUTINS).where(view.code_commune == commune).order_by(view.jour.desc())
     return [to_record(CalendarScrutin, row) for row in state.read(query)]
 
 
 def read_reunions(state: State, commune: str) -> list[CalendarReunion]:
-    """The meetings, the last one first."""
+    """Return the meetings, the last one first."""
     view = _REUNIONS.c
     query = select(_REUNIONS).where(view.code_commune == commune).order_by(view.jour.desc(), view.liste)
     return [to_record(CalendarReunion, row) for row in state.read(query)]
 
 
 def read_register_since(state: State, commune: str) -> date | None:
-    """The day of the first export that the register holds; None when another software keeps the register."""
+    """Return the day of the first export of the register; None if other software writes the register."""
     view = _IMPORTS.c
     query = select(view.taken_on, view.imported_at).where(view.code_commune == commune, view.undone_at.is_(None))
     rows = state.read(query)
@@ -93,17 +93,17 @@ def read_register_since(state: State, commune: str) -> date | None:
 
 @dataclass(frozen=True)
 class DueTableau:
-    """A tableau that a poll calls for, and the last one of each list that was made for it, to be posted.
+    """A tableau that a poll requires, and the last publishable file of each list for it.
 
-    One that cannot be posted is not that: a provisional one, one that would be wrong.
+    A provisional, incomplete or wrong file is in `unfinished`.
     """
 
     echeance: Echeance
     made: Mapping[str, AskedFile]
     unfinished: Mapping[str, AskedFile]
-    """The last one of each list that has none which can be posted."""
+    """The last file of each list that has no publishable one."""
     missing: Sequence[str]
-    """The other lists of the commune; those of a complementary list may not vote at this poll."""
+    """The other lists of the commune; a complementary list may not take part in this poll."""
 
     @property
     def type(self) -> TypeTableau:
@@ -111,7 +111,7 @@ class DueTableau:
 
     @property
     def titre(self) -> str:
-        """Its short name; one on another day than the twentieth, by decree, is not « des vingt jours »."""
+        """Its short name; without « des vingt jours » if a decree fixes another day."""
         scrutin = self.echeance.scrutin
         return name_tableau(self.type, scrutin, scrutin and self.day > days_before(scrutin, 20))
 
@@ -121,21 +121,21 @@ class DueTableau:
 
     @property
     def asked(self) -> dict[str, str]:
-        """What the form of tableaux is filled with for it, beside the lists."""
+        """The values that prefill the form of tableaux, except the lists."""
         scrutin = self.echeance.scrutin
-        last_day = self.day - timedelta(days=1)  # that of the meeting
+        last_day = self.day - timedelta(days=1)  # the day of the meeting
         if scrutin is None:
             return {"type": self.echeance.type, "until": last_day.isoformat()}
         return {"type": self.echeance.type, "scrutin": scrutin.isoformat(), "publication": self.day.isoformat()}
 
     @property
     def is_made(self) -> bool:
-        """Whether the list that votes at every poll has it; any list, where the commune has not that one."""
+        """Whether the principal list has the tableau; any list, if the commune has no principal list."""
         return bool(self.made) and Liste.PRINCIPALE not in self.missing
 
     @property
     def is_published(self) -> bool:
-        """Whether somebody noted the publication of all those that were made, the principal list's among them."""
+        """Whether the publication of all made tableaux is noted, including that of the principal list."""
         return self.is_made and all(file.published_on for file in self.made.values())
 
     def is_late(self, today: date) -> bool:
@@ -144,7 +144,7 @@ class DueTableau:
 
 @dataclass(frozen=True)
 class Agenda:
-    """One meeting of the commission with its tableaux: those of a poll, or those of a year without a poll."""
+    """One meeting of the commission and its tableaux: of a poll, or of a year without a poll."""
 
     cycle: Cycle
     due: Sequence[DueTableau]
@@ -156,7 +156,7 @@ class Agenda:
 
     @property
     def commission(self) -> tuple[date, date] | None:
-        """The first and the last day of the meeting, when one is asked for."""
+        """The first and the last day of the meeting; None if no meeting is required."""
         return self.cycle.window
 
     @property
@@ -165,7 +165,7 @@ class Agenda:
 
     @property
     def title(self) -> str:
-        """« Élections municipales du 15/03/2026 », « Réunion annuelle de 2027 », « Réunion du 20/05/2027 »."""
+        """« Élections municipales du 15/03/2026 », « Réunion annuelle de 2027 » or « Réunion du 20/05/2027 »."""
         if self.scrutin:
             return f"{self.scrutin.libelle or 'Scrutin'} du {short_date(self.scrutin.jour)}"
         if self.commission:
@@ -174,12 +174,12 @@ class Agenda:
 
 
 def _in_order(files: Mapping[str, AskedFile]) -> dict[str, AskedFile]:
-    """The principal list first, whichever tableau was the last to be made."""
+    """Order files by list, the principal list first."""
     return {liste.value: files[liste.value] for liste in Liste if liste.value in files}
 
 
 def build_agenda(cycle: Cycle, tableaux: Sequence[AskedFile], listes: Sequence[str]) -> Agenda:
-    """What a meeting calls for; `tableaux` are those that were made, the newest first, `listes` the commune's."""
+    """Build the agenda of a meeting from the finished tableaux (newest first) and the commune's lists."""
     due = []
     for echeance in cycle.due:
         made: dict[str, AskedFile] = {}
@@ -198,7 +198,7 @@ def build_agenda(cycle: Cycle, tableaux: Sequence[AskedFile], listes: Sequence[s
 
 
 def _is_for(type_tableau: str, presentation: str, edition: str, asked: Mapping[str, Any], echeance: Echeance) -> bool:
-    """Whether a tableau is the one that is due: of that type and poll or meeting, and one that may be published."""
+    """Whether a tableau is the due one: same type, same poll or meeting, and publishable."""
     if type_tableau != echeance.type or why_never_published(type_tableau, presentation, edition):
         return False
     scrutin, until = asked.get("scrutin"), asked.get("until") or ""
@@ -215,10 +215,10 @@ def _is_for(type_tableau: str, presentation: str, edition: str, asked: Mapping[s
 
 @dataclass(frozen=True)
 class Calendar:
-    """What the polls to come and the year call for, the meetings (the last one first), the lists of the commune."""
+    """The agendas of the polls to come and of the year, the meetings (last one first) and the lists of the commune."""
 
     agendas: Sequence[Agenda]
-    """The nearest poll first; what no poll calls for comes before them."""
+    """Agendas without a poll first, then the nearest poll."""
     reunions: Sequence[CalendarReunion]
     registres: Mapping[str, Registre]
     register_since: date | None = None
@@ -230,7 +230,7 @@ class Calendar:
 
 
 def read_calendar(state: State, commune: str, today: date) -> Calendar:
-    """What the calendar asks of a commune from today on."""
+    """Return the calendar of a commune from `today` on."""
     reunions, registres = read_reunions(state, commune), read_registres(state, commune)
     scrutins, since = read_scrutins(state, commune), read_register_since(state, commune)
     cycles = find_cycles(today, scrutins, reunions, since)
@@ -255,5 +255,5 @@ def show(context: PageContext) -> Response:
 
 
 def _ask_for(context: PageContext, due: DueTableau) -> str:
-    """The address of the form that asks for this tableau, filled in."""
+    """Return the URL of the form, prefilled for this tableau."""
     return f"{context.url('tableaux')}?{urlencode(due.asked)}"

@@ -1,1 +1,1 @@
-"""« Tous les fichiers »: what was asked for and made, one file with all that is known of it, its bytes."""
+"""The pages of files: all files of a commune, one file, its bytes."""

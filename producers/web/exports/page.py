@@ -1,4 +1,4 @@
-"""All the files of a commune, one of them with everything known of it, what changed in it, and its bytes."""
+"""The pages of files: all files of a commune, one file, its differences, its bytes."""
 
 from datetime import date
 from urllib.parse import urlencode
@@ -29,7 +29,7 @@ KINDS = {ExportKind.LISTE.value: "Listes électorales", ExportKind.TABLEAU.value
 
 
 def show_all(context: PageContext) -> Response:
-    """The page; what the address does not say well is not looked for."""
+    """Show all files; invalid filters of the URL are ignored."""
     asked = {name: context.query.get(name, "").strip() for name in ("genre", "liste", "etat", "du", "au")}
     filters = ExportFilters(
         kind=ExportKind(asked["genre"]) if asked["genre"] in KINDS else None,
@@ -74,7 +74,7 @@ def show(context: PageContext) -> Response:
 
 
 def show_differences(context: PageContext) -> Response:
-    """The page; there is none for a tableau, nor for a file that was not made."""
+    """Show the differences; 404 for a tableau or an unfinished file."""
     file = read_file(context.services.state, context.commune.code, context.number("export"))
     if file is None or not file.is_ready or file.is_tableau:
         raise HTTPException(NOT_FOUND)
@@ -93,7 +93,7 @@ def download(context: PageContext) -> Response:
 
 
 def download_piece(context: PageContext) -> Response:
-    """A file that stands beside it; not found when there is none."""
+    """Send a file that accompanies the export; 404 if there is none."""
     asked, wanted = _asked(context), context.request.path_params["piece"]
     if wanted not in PIECES or (asked.is_ready and wanted not in asked.pieces):
         raise HTTPException(NOT_FOUND)
@@ -123,7 +123,7 @@ def _deliver(context: PageContext, asked: AskedFile, piece: Piece) -> Response:
 
 
 def _give(context: PageContext, asked: AskedFile, piece: Piece, delivery: Delivery) -> Response:
-    """The bytes, once it is written down who takes them."""
+    """Send the bytes, after recording who downloads them."""
     recorded = delivery.recorded
     headers = attachment(recorded.name, recorded.size) | {"ETag": f'"{recorded.sha256}"'}
     media_type = (PIECES.get(piece) or FORMATS[asked.format]).media_type

@@ -1,4 +1,4 @@
-"""Files that were asked for, whatever became of them: the view `derniers_exports`, read for one commune."""
+"""Files of a commune in any state, from the view `derniers_exports`."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ from schemas.tableaux import Edition, NeverPublished, Presentation, TypeTableau,
 from schemas.vocabulary import FORMATS, ExportKind, ExportStatus, FileFormat, Format, Liste, Piece, Verdict
 
 LATEST = 10
-"""As many as openElec's « Derniers exports »."""
+"""The number of rows in openElec's « Derniers exports »."""
 
 _LISTES = [*Liste]
 
@@ -36,12 +36,12 @@ PAGE = 25
 _PUBLISHABLE = frozenset(
     {FileState.READY, FileState.OUTDATED, FileState.DEPOSITED, FileState.ACCEPTED, FileState.TO_COMPLETE}
 )
-"""States of a tableau whose publication may begin; of one to be completed, with the reason why it is not."""
+"""States in which a tableau's publication may start; an incomplete one requires a reason."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class AskedFile(ExportState):
-    """One file, with what only the screen shows of it."""
+    """One file, with the columns that only the screen shows."""
 
     request_id: int
     correlation_id: str
@@ -58,28 +58,28 @@ class AskedFile(ExportState):
     downloaded_by: str
     publication_mode: str
     publication_reason: str
-    """Why it was published incomplete."""
+    """Why an incomplete tableau was published."""
     published_by: str
     withdrawn_on: date | None
 
     @property
     def is_ready(self) -> bool:
-        """Whether it was made; its bytes may be purged since."""
+        """Whether the file was made, even if it is purged since."""
         return self.status is ExportStatus.READY
 
     @property
     def files(self) -> list[PieceFile]:
-        """It and what stands beside it, once they are made."""
+        """The file and those that accompany it."""
         return [PieceFile(self.file_name, self.size or 0, self.sha256 or ""), *self.pieces.values()]
 
     @property
     def report(self) -> PieceFile | None:
-        """Its report of anomalies, while it is kept; None when there are none."""
+        """The report of anomalies; None if there is none or if it is purged."""
         return None if self.purged_at else self.pieces.get(Piece.RAPPORT)
 
     @property
     def certificat(self) -> PieceFile | None:
-        """The certificate of publication of a tableau, while it is kept; None until it is drawn."""
+        """The certificate of publication of a tableau; None until it is drawn, and once purged."""
         return None if self.purged_at else self.pieces.get(Piece.CERTIFICAT)
 
     @property
@@ -88,12 +88,12 @@ class AskedFile(ExportState):
 
     @property
     def is_for_commission(self) -> bool:
-        """Whether it bears the full motifs, which are not to be posted. Code électoral, art. R. 8."""
+        """Whether it contains the full motifs, which must not be posted. Source: Code électoral, art. R. 8."""
         return self.edition == Edition.COMMISSION
 
     @property
     def is_never_deposited(self) -> bool:
-        """Whether e-listelec does not take it: the copy of the commission, or a format of ours alone."""
+        """Whether e-listelec does not accept it: the copy of the commission, or a format that is not for deposits."""
         return self.is_for_commission or not FORMATS[self.format].may_be_deposited
 
     @property
@@ -104,12 +104,12 @@ class AskedFile(ExportState):
 
     @property
     def never_published(self) -> NeverPublished | None:
-        """Why it is never published, of a tableau; None when it may be, and of a list."""
+        """Why a tableau is never published; None if it may be, and for a list."""
         return why_never_published(self.type_tableau, self.presentation, self.edition) if self.is_tableau else None
 
     @property
     def may_be_published(self) -> bool:
-        """Whether it is a tableau that is published, or may be; a publication is corrected in any later state."""
+        """Whether it is a tableau that is, or may be, published; a publication can be corrected in any later state."""
         is_one = self.is_tableau and not self.never_published
         return is_one and (self.published_on is not None or self.state in _PUBLISHABLE)
 
@@ -119,7 +119,7 @@ class AskedFile(ExportState):
 
     @property
     def same_as(self) -> tuple[str, ...]:
-        """What it is, whenever it was made: a later file with the same answer takes its place."""
+        """Identify the content: a later file with the same value replaces this one."""
         return (self.kind, self.liste, self.format, self.type_tableau, self.presentation, self.edition)
 
 
@@ -127,7 +127,7 @@ DERNIERS_EXPORTS = view_of("derniers_exports", AskedFile)
 
 
 def select_latest(connection: Connection, commune: str, limit: int = LATEST) -> list[AskedFile]:
-    """The last files that were made, the newest first; purged ones too."""
+    """Return the last finished files, newest first, including purged ones."""
     view = DERNIERS_EXPORTS.c
     made = select(DERNIERS_EXPORTS).where(view.status == ExportStatus.READY)
     return read_files(
@@ -136,13 +136,13 @@ def select_latest(connection: Connection, commune: str, limit: int = LATEST) -> 
 
 
 def read_file(state: State, commune: str, export_id: int) -> AskedFile | None:
-    """Return that file, if it is this commune's; None otherwise."""
+    """Return the file if it belongs to this commune, else None."""
     found = find_file(state, export_id)
     return found if found and found.code_commune == commune else None
 
 
 def find_file(state: State, export_id: int) -> AskedFile | None:
-    """Return that file of any commune: the caller checks who asks."""
+    """Return the file of any commune; the caller checks the access."""
     return next(iter(read_all(state, select(DERNIERS_EXPORTS).where(DERNIERS_EXPORTS.c.export_id == export_id))), None)
 
 
@@ -167,19 +167,19 @@ _KINDS = (
     .columns(*(column(name, String) for name in _SAME_KIND))
     .cte("kinds")
 )
-"""All that there may be: the newest of each is found by an index, where all that a commune keeps were read before."""
+"""Every possible kind: the newest file of each is found by an index, without reading all files of the commune."""
 
 
 def read_made(state: State, commune: str, export_ids: Iterable[int]) -> list[AskedFile]:
-    """Return those files, if they are this commune's and were made; purged ones too, in the order of their numbers."""
+    """Return the finished files of this commune with these numbers, in their order, including purged ones."""
     number = DERNIERS_EXPORTS.c.export_id
     return read_all(state, select_made(commune).where(number.in_(set(export_ids))).order_by(number))
 
 
 def read_current(state: State, commune: str) -> list[AskedFile]:
-    """Return the last file of each list and format and of each tableau, if it is still kept; lists first."""
+    """Return the last file of each list, format and tableau, unless it is purged; lists first."""
     kept = DERNIERS_EXPORTS.alias("kept").c
-    is_ready = kept.status == literal(str(ExportStatus.READY), literal_execute=True)  # as the index has it
+    is_ready = kept.status == literal(str(ExportStatus.READY), literal_execute=True)  # as in the index
     newest = select(kept.export_id).where(kept.code_commune == commune, is_ready, kept.purged_at.is_(None))
     newest = newest.where(*(kept[name] == _KINDS.c[name] for name in _SAME_KIND))
     found = select(newest.order_by(kept.export_id.desc()).limit(1).scalar_subquery()).select_from(_KINDS)
@@ -190,18 +190,18 @@ def read_current(state: State, commune: str) -> list[AskedFile]:
 
 
 def select_made(commune: str) -> Select[Any]:
-    """Select every file of a commune that was made; purged ones too."""
+    """Select every finished file of a commune, including purged ones."""
     view = DERNIERS_EXPORTS.c
     return select(DERNIERS_EXPORTS).where(view.code_commune == commune, view.status == ExportStatus.READY)
 
 
 def read_all(state: State, query: Select[Any]) -> list[AskedFile]:
-    """Return the rows of a query on the view, on a connection of its own."""
+    """Return the files of a query."""
     return [to_file(row) for row in state.read(query)]
 
 
 def rank(file: AskedFile) -> tuple[bool, int, str, str, str]:
-    """Lists before tableaux; P, CE, CM."""
+    """Sort key: lists before tableaux; P, CE, CM."""
     return file.is_tableau, _LISTES.index(Liste(file.liste)), file.type_tableau, file.presentation, file.format
 
 
@@ -234,7 +234,7 @@ def _says(rule: StateRule) -> ColumnElement[bool]:
 
 
 def _in_state(state: FileState) -> ColumnElement[bool]:
-    """What `ExportState.state` says of a file that was made, asked of the database: the same rules, in their order."""
+    """Return the SQL condition equivalent to `ExportState.state` for a finished file: the same rules in order."""
     before = list(takewhile(lambda rule: rule.state is not state, STATE_RULES))
     own = [_says(rule) for rule in STATE_RULES if rule.state is state]
     return and_(DERNIERS_EXPORTS.c.status == ExportStatus.READY, *(not_(_says(rule)) for rule in before), *own)
@@ -244,12 +244,12 @@ ETATS: Mapping[str, tuple[str, ColumnElement[bool]]] = {
     **{name: (words, _in_state(state)) for name, (words, state) in _MADE.items()},
     **{name: (words, DERNIERS_EXPORTS.c.status.in_(statuses)) for name, (words, statuses) in _UNMADE.items()},
 }
-"""The states that one can look for: the name in the address, what the clerk reads, the condition."""
+"""The states of the filter: value of the URL, French label, SQL condition."""
 
 
 @dataclass(frozen=True)
 class ExportFilters:
-    """What is looked for; empty is everything. Days are civil days of the commune, both included."""
+    """Filters; empty matches everything. Days are civil days of the commune, both included."""
 
     kind: ExportKind | None = None
     liste: Liste | None = None
@@ -258,7 +258,7 @@ class ExportFilters:
     until: date | None = None
 
     def conditions(self, connection: Connection, commune: str) -> list[ColumnElement[bool]]:
-        """For the view, as the database of this connection writes instants."""
+        """Return the SQL conditions; the format of instants depends on the database of the connection."""
         found: list[ColumnElement[bool]] = []
         if self.kind:
             found.append(DERNIERS_EXPORTS.c.kind == self.kind)
@@ -277,7 +277,7 @@ class ExportFilters:
 
 @dataclass(frozen=True)
 class ExportPage:
-    """Some files, the newest first, and the cursors of the pages around; None where there is none."""
+    """Some files, newest first, and the cursors of the adjacent pages, or None."""
 
     files: tuple[AskedFile, ...]
     newer: int | None = None
@@ -287,7 +287,7 @@ class ExportPage:
 def read_page(
     state: State, commune: str, filters: ExportFilters, *, before: int | None = None, after: int | None = None
 ) -> ExportPage:
-    """Return the newest files that match, those older than the file `before`, or just newer than the file `after`."""
+    """Return the newest matching files, those older than `before`, or those just newer than `after`."""
     number = DERNIERS_EXPORTS.c.export_id
     with state.reading() as connection:
         query = select(DERNIERS_EXPORTS).where(*filters.conditions(connection, commune)).limit(PAGE + 1)
@@ -305,7 +305,7 @@ def read_page(
 
 
 def to_database(connection: Connection, instant: datetime) -> Any:  # noqa: ANN401 — a datetime, or SQLite's text
-    """An instant in UTC, as the views of this database hold it."""
+    """Convert an instant in UTC to the format of the views of this database."""
     if connection.dialect.name == "sqlite":
         return f"{instant:%Y-%m-%d %H:%M:%S}.{instant.microsecond // 1000:03}"
     return instant

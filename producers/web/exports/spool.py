@@ -1,7 +1,6 @@
-"""What is on its way to the broker, and what it does not take for now: on the disk until it holds it.
+"""A disk spool of events that the broker has not confirmed yet; it survives a restart.
 
-A restart changes nothing. One file per event, written whole or not at all; its id is kept, so that an event that was
-sent twice counts once.
+One file per event, written atomically. The event keeps its id, so that an event sent twice counts once.
 """
 
 import hashlib
@@ -19,14 +18,14 @@ from schemas.envelope import CloudEvent, InvalidEventError
 log = structlog.get_logger("producers.web")
 
 MOST = 10_000
-"""Events that may wait; beyond, the newest are sent at once or lost, and the log says so."""
+"""Maximum number of spooled events; newer ones are sent at once, or lost with a line in the log."""
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 2.0, 60.0
 _UNREADABLE, _UNREADABLE_SECONDS = ".illisible", 90 * 86_400
 
 
 class Spool:
-    """A directory of events and the thread that empties it."""
+    """A directory of events, and the thread that publishes them."""
 
     def __init__(
         self, directory: Path, publish: Callable[[CloudEvent], None], *, first_pause: float = _FIRST_PAUSE
@@ -39,9 +38,9 @@ class Spool:
         self._thread: threading.Thread | None = None
 
     def send(self, *events: CloudEvent) -> bool:
-        """Keep events, then publish them as soon as the broker takes them; returns at once, and never raises.
+        """Store events and publish them in the background; returns at once and never raises.
 
-        False: the disk does not keep one of them, nor does the broker take it.
+        Return False if an event could be neither stored nor published.
         """
         for event in events:
             if not self._keeps(event) and not self._publish_now(event):
@@ -50,20 +49,20 @@ class Spool:
         return True
 
     def keep(self, event: CloudEvent, commune: str) -> bool:
-        """Keep what the broker does not take for now; whether it is on the disk."""
+        """Store an event that the broker refuses for now; return whether it is on the disk."""
         is_kept = self._keeps(event, f"-{commune}")
         if is_kept:
             self._wake.set()
         return is_kept
 
     def keeps(self, commune: str) -> bool:
-        """Whether something of a commune was kept: what it says next is to wait behind it."""
+        """Whether an event of the commune is spooled: later events of the commune must wait behind it."""
         with suppress(OSError):
             return any(self._directory.glob(f"[0-9]*-{commune}.json"))
         return False
 
     def start(self) -> None:
-        """Begin to empty the directory, with what an earlier process left in it; not what nobody can read any more."""
+        """Start the thread, which also publishes events of an earlier process; delete old unreadable files."""
         with suppress(OSError):
             for path in self._directory.glob(f"*{_UNREADABLE}"):
                 if path.stat().st_mtime < time.time() - _UNREADABLE_SECONDS:
@@ -73,24 +72,24 @@ class Spool:
         self._thread.start()
 
     def stop(self) -> None:
-        """Let the event under way leave, and end; the others wait for the next start."""
+        """Finish the current event and stop; the other events wait for the next start."""
         self._stopping = True
         self._wake.set()
         if self._thread is not None:
             self._thread.join()
 
     def waiting(self) -> list[Path]:
-        """The events that the broker does not hold yet, the oldest first."""
+        """Return the files of the spooled events, the oldest first."""
         return sorted(self._directory.glob("[0-9]*.json"))
 
     def holds(self, event_id: str) -> bool:
-        """Whether this event is one of them: by the names of the files, of which a page asks for each of its lines."""
+        """Whether this event is spooled, by file name: a page calls this for each of its lines."""
         with suppress(OSError):
             return any(self._directory.glob(f"[0-9]*-{_digest(event_id)}*.json"))
         return False
 
     def drain(self) -> bool:
-        """Publish what waits; whether nothing waits any more. What the disk does not give now is tried again."""
+        """Publish the spooled events; return whether none is left. A disk error is retried later."""
         is_empty = True
         try:
             for path in self.waiting():
@@ -156,15 +155,15 @@ def _digest(event_id: str) -> str:
 
 
 def _read(path: Path) -> CloudEvent | None:
-    """The event of a file; what is no event is put aside, for an engineer to look at.
+    """Read the event of a file; rename an unreadable file, for an engineer to examine.
 
     Raises:
-        OSError: the disk does not give it now.
+        OSError: the disk cannot be read now.
     """
     try:
         return CloudEvent.from_bytes(path.read_bytes())
     except FileNotFoundError:
-        return None  # another process of the screen has sent it
+        return None  # another process of the screen has published it
     except InvalidEventError as error:
         log.error("declaration_unreadable", file=path.name, error=type(error).__name__)  # noqa: TRY400 — no body
         with suppress(FileNotFoundError):

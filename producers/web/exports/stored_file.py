@@ -1,4 +1,4 @@
-"""Files of the exports volume, opened for a download: never by a name of the address, never when they were altered."""
+"""Opens files of the exports volume for a download: by their record, never by a name of the URL, never if altered."""
 
 import os
 from collections.abc import Iterator
@@ -14,16 +14,16 @@ from schemas.vocabulary import Piece
 
 
 class FileGoneError(Exception):
-    """The volume does not have it, or does not give it."""
+    """The volume does not have the file, or refuses access."""
 
 
 class FileAlteredError(Exception):
-    """What is there is not what the record says: another size, other bytes, or no regular file."""
+    """The file differs from its record: another size or other bytes, or not a regular file."""
 
 
 @dataclass(frozen=True)
 class Recorded:
-    """A file as its record describes it: where, how large, which bytes."""
+    """A file according to its record: place, size and digest."""
 
     code_commune: str
     name: str
@@ -33,26 +33,26 @@ class Recorded:
 
 @dataclass
 class Delivery:
-    """A verified file on its way: an iterator over the bytes of one open file, which cannot be swapped."""
+    """A verified file to send: iterates over the bytes of one open file, which cannot be replaced."""
 
     recorded: Recorded
     file: BinaryIO
     start: int = 0
     stop: int = -1
-    """The byte after the last that is sent; -1: all of them."""
+    """End of the range (exclusive); -1: end of the file."""
     is_complete: bool = field(default=False, init=False)
-    """Whether the last byte was taken."""
+    """Whether the last byte was sent."""
 
     def __post_init__(self) -> None:
         if self.stop < 0:
             self.stop = self.recorded.size
 
     def only(self, start: int, stop: int) -> Self:
-        """The same, of these bytes."""
+        """Return a copy limited to this range."""
         return replace(self, start=start, stop=stop)
 
     def __iter__(self) -> Iterator[bytes]:
-        """The bytes, once; the file is closed at the end, however it comes."""
+        """Yield the bytes, once; close the file at the end or after an error."""
         left = self.stop - self.start
         try:
             self.file.seek(self.start)
@@ -64,12 +64,12 @@ class Delivery:
             self.close()
 
     def close(self) -> None:
-        """Let go of the file; a second time does nothing."""
+        """Close the file; idempotent."""
         self.file.close()
 
 
 def record_of(asked: AskedFile, piece: Piece = Piece.FICHIER) -> Recorded | None:
-    """What the record says of a file, or of one beside it; None while it is not made, or there is none."""
+    """Return the record of a file or of one that accompanies it; None if it is not made, or if there is none."""
     known = asked if piece is Piece.FICHIER else asked.pieces.get(piece)
     if not asked.is_ready or known is None or known.size is None or known.sha256 is None:
         return None
@@ -77,11 +77,11 @@ def record_of(asked: AskedFile, piece: Piece = Piece.FICHIER) -> Recorded | None
 
 
 def open_asked(root: Path, asked: AskedFile, piece: Piece = Piece.FICHIER) -> Delivery:
-    """Open and check a file that was asked for, or what is beside it, as `open_file` does.
+    """Open and check a requested file, or one that accompanies it, as `open_file` does.
 
     Raises:
-        FileGoneError: it was not made either.
-        FileAlteredError: it is not the file of the record.
+        FileGoneError: the file was not made, or does not exist.
+        FileAlteredError: the file differs from its record.
     """
     recorded = record_of(asked, piece)
     if recorded is None:
@@ -90,20 +90,20 @@ def open_asked(root: Path, asked: AskedFile, piece: Piece = Piece.FICHIER) -> De
 
 
 def open_file(root: Path, recorded: Recorded) -> Delivery:
-    """Open and check a file of the record: size, then every byte.
+    """Open a file and check its size and every byte against the record.
 
-    Symbolic links are not followed, and what is open stays open: a file that is replaced meanwhile changes nothing.
+    Symbolic links are not followed. The returned file stays open, so that a later replacement has no effect.
 
     Raises:
-        FileGoneError: there is no such file or volume, or not for this account.
-        FileAlteredError: it is not the file of the record.
+        FileGoneError: the file or the volume does not exist, or this account may not read it.
+        FileAlteredError: the file differs from its record.
     """
     steps = check_code_commune(recorded.code_commune), _check_name(recorded.name)
     try:
         file = BufferedReader(open_beneath(root, *steps))
     except (FileNotFoundError, NotADirectoryError, PermissionError):
         raise FileGoneError(recorded.name) from None
-    except OSError:  # a link (ELOOP), a socket (ENXIO), a folder
+    except OSError:  # a link (ELOOP), a socket (ENXIO), a directory
         raise FileAlteredError(recorded.name) from None
     try:
         is_intact = os.fstat(file.fileno()).st_size == recorded.size and hash_file(file)[1] == recorded.sha256

@@ -1,4 +1,4 @@
-"""« Journal » and « Messages »: who did what with the files, and what was sent to whom."""
+"""The pages « Journal » (audit trail) and « Messages » (notifications)."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -36,10 +36,10 @@ ACTIONS = {
     "backup_made": "Sauvegarde",
     "backup_restored": "Sauvegarde remise en place",
 }
-"""What the audit trail calls its lines, as a clerk reads them; a code that is not here is shown as it is."""
+"""French labels of the actions of the audit trail; an unknown code is shown as it is."""
 
 _BEGUN = "download_begun"
-"""Shown when it is asked for: of a download that came to its end there is another line."""
+"""Shown only if selected: a completed download has a line of its own."""
 
 FILTERS = {
     "canal": {"courriel": "Courriel", "discussion": "Discussion", "webhook": "Autre logiciel (webhook)"},
@@ -53,16 +53,16 @@ FILTERS = {
     },
     "etat": {"envoye": "Envoyé", "refuse": "Refusé", "attente": "En attente"},
 }
-"""What messages can be looked for by: the name in the address, the codes of the view and what a clerk reads."""
+"""Filters of messages: parameter of the URL, codes of the view, French labels."""
 
 PAGE = 25
-"""Lines of one page."""
+"""Lines per page."""
 _MOST_OF_A_FILE = 200
 
 
 @dataclass(frozen=True)
 class JournalEntry:
-    """One line of the audit trail; `action` is a code, `label` that of the file, when it is about one."""
+    """One line of the audit trail; `action` is a code, `label` the label of its file, if any."""
 
     line_id: int
     at: datetime | None
@@ -75,7 +75,7 @@ class JournalEntry:
 
 @dataclass(frozen=True)
 class Envoi:
-    """One message to one recipient; without `request_id` it is a reminder of a deadline."""
+    """One message to one recipient; without `request_id`, a reminder of a deadline."""
 
     notification_id: int
     request_id: int | None
@@ -90,14 +90,14 @@ class Envoi:
 
     @property
     def fate(self) -> str:
-        """What became of it, as a key of `FATES`."""
+        """The delivery state, a key of `FATES`."""
         if self.sent_at:
             return "envoye"
         return "refuse" if self.refusal else "attente"
 
 
 _JOURNAL = table("journal", *map(column, ("line_id", "at", "actor", "action", "code_commune", "export_id", "detail")))
-_NEWEST = _JOURNAL.c.at.desc(), _JOURNAL.c.line_id.desc()  # lines of one transaction share their instant
+_NEWEST = _JOURNAL.c.at.desc(), _JOURNAL.c.line_id.desc()  # lines of one transaction have the same instant
 _EXPORTS = table("derniers_exports", column("export_id"), column("label"))
 _ENVOIS = view_of("envois", Envoi, "code_commune")
 FATES = {
@@ -105,7 +105,7 @@ FATES = {
     "refuse": _ENVOIS.c.refusal != "",
     "attente": _ENVOIS.c.sent_at.is_(None) & (_ENVOIS.c.refusal == ""),
 }
-"""What became of a message: the name in the address, the condition."""
+"""Delivery states of a message: value of the URL, SQL condition."""
 
 
 def show(context: PageContext) -> Response:
@@ -149,14 +149,14 @@ def show_envois(context: PageContext) -> Response:
 
 
 def read_history(state: State, commune: str, export_id: int) -> list[JournalEntry]:
-    """Return the last lines about one file, the newest first."""
+    """Return the last lines about one file, newest first."""
     view = _JOURNAL.c
     query = select(_JOURNAL).where(view.code_commune == commune, view.export_id == export_id, view.action != _BEGUN)
     return _to_entries(state, state.read(query.order_by(*_NEWEST).limit(_MOST_OF_A_FILE)))
 
 
 def _to_entries(state: State, rows: Iterable[Row[Any]]) -> list[JournalEntry]:
-    """Labels are asked for apart: joined, SQLite would read every file of every commune."""
+    """Convert rows to entries. Labels need a query of their own: with a join, SQLite would read all files."""
     entries = [to_record(JournalEntry, row) for row in rows]
     numbers = {it.export_id for it in entries if it.export_id}
     query = select(_EXPORTS.c.export_id, _EXPORTS.c.label).where(_EXPORTS.c.export_id.in_(numbers))

@@ -1,4 +1,4 @@
-"""The first tab: the list files."""
+"""The tab of list files."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -22,7 +22,7 @@ _CHOICES = {
 
 @dataclass(frozen=True)
 class ListesForm:
-    """What is checked on the page."""
+    """The values of the form."""
 
     listes: Sequence[str] = tuple(Liste)
     format: str = Format.CSV
@@ -30,12 +30,12 @@ class ListesForm:
 
     @property
     def words(self) -> str:
-        """How what is asked for is called while no row does."""
+        """Return the name of the request, shown until a worker has read it."""
         return f"Listes {', '.join(self.listes)} [{self.format}]"
 
 
 def show(context: PageContext) -> Response:
-    """The page; `listes`, in the address, are those to check."""
+    """Show the form; the parameter `listes` preselects lists."""
     wanted = tuple(liste for liste in Liste if liste in context.request.query_params.getlist("listes"))
     return _page(context, ListesForm(wanted or tuple(Liste)))
 
@@ -52,7 +52,7 @@ def ask(context: PageContext) -> Response:
 
 
 def _values(context: PageContext, form: ListesForm) -> dict[str, object]:
-    """Of the contract, as they are: some may be wrong."""
+    """Return the fields of the contract, not validated."""
     return {
         "commune": context.commune.code,
         "listes": form.listes,

@@ -1,4 +1,4 @@
-"""What is noted of the commune as a whole: meetings of the commission, own polls, bureaux; and an agent's wishes."""
+"""Notes about the commune: meetings of the commission, own polls, bureaux; and the agent's notifications."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ from schemas.vocabulary import Liste, Wish
 
 REUNION_FIELDS = ("jour", "liste", "sans_deliberation", "reason")
 SCRUTIN_FIELDS = ("libelle", "scrutin", "cloture", "publication_due", "sans_commission", "texte", "scrutin_reason")
-"""Of the two forms, in the order of the page."""
+"""The fields of both forms, in the order of the page."""
 _DAYS = ("cloture", "publication_due")
 _NO_DAY = "indiquez le jour"
 _NO_TEXT = "écrivez le texte qui fixe ces jours : « décret n° … du … »"
@@ -37,7 +37,7 @@ _MOST_TO_REDO = 10
 
 @dataclass(frozen=True)
 class ShownBureau:
-    """A bureau, and what the export may not say of it."""
+    """A bureau, with fields that the export of the REU may lack."""
 
     bureau: str
     libelle: str
@@ -51,13 +51,13 @@ _BUREAUX = view_of("bureaux", ShownBureau, "code_commune")
 
 
 def read_bureaux(state: State, commune: str) -> list[ShownBureau]:
-    """The bureaux of the commune, in the order of their codes."""
+    """Return the bureaux of the commune, by code."""
     query = select(_BUREAUX).where(_BUREAUX.c.code_commune == commune).order_by(_BUREAUX.c.bureau)
     return [to_record(ShownBureau, row) for row in state.read(query)]
 
 
 def show_calendar(context: PageContext) -> Response:
-    """« Réunions et scrutins »; `reunion`, `liste` or `scrutin`, in the address, is what is to be corrected."""
+    """« Réunions et scrutins »; the parameters `reunion`, `liste` and `scrutin` select a note to correct."""
     query = context.query
     form = dict.fromkeys((*REUNION_FIELDS, *SCRUTIN_FIELDS, "replaces", "scrutin_replaces"), "")
     if reunion := read_day(query.get("reunion", "")):
@@ -77,7 +77,7 @@ def show_calendar(context: PageContext) -> Response:
 
 
 def change_calendar(context: PageContext) -> Response:
-    """A meeting or a poll is noted, corrected or taken away."""
+    """Add, correct or remove a meeting or a poll."""
     answers = {
         "reunion": _note_reunion,
         "reunion-removed": _remove_reunion,
@@ -204,7 +204,7 @@ def _calendar(
 
 
 def _rests_on(file: AskedFile, reunion: CalendarReunion) -> bool:
-    """Whether the days of a tableau are counted from or until a meeting."""
+    """Whether a meeting is the start or the end of a tableau's period."""
     day, asked = reunion.jour.isoformat(), file.parameters
     return reunion.liste in {"", file.liste} and day in {asked.get("reunion"), asked.get("until")}
 
@@ -255,7 +255,7 @@ def _bureaux(
 
 
 def show_wishes(context: PageContext) -> Response:
-    """« Vos messages »: what the agent is mailed about the commune."""
+    """« Vos messages »: the e-mails that the agent receives about the commune."""
     return _wishes(context, context.commune.wishes.split(","))
 
 
@@ -277,13 +277,13 @@ _LEFT = {
     "bureaux": table("bureaux"),
     "proteges": table("electeurs_proteges"),
 }
-"""By page, the view whose lines wait for a clerk, or are hers to keep."""
+"""By page, the view of its lines: lines to complete, or electors to protect."""
 _WAITS = {"bureaux": column("code_canton") == ""}
-"""Of a view that holds others too, those that wait."""
+"""Condition of the lines to complete, for a view that also has others."""
 
 
 def count_left(state: State, commune: str, pages: Iterable[str]) -> dict[str, int]:
-    """Return how many lines of a commune wait on each of these pages: `motifs`, `doutes`, `bureaux`, `proteges`."""
+    """Return the number of a commune's lines to complete on each page: `motifs`, `doutes`, `bureaux`, `proteges`."""
     with state.reading() as connection:
         return {page: connection.execute(_select_left(page, commune)).scalar_one() for page in pages}
 
@@ -294,6 +294,6 @@ def _select_left(page: str, commune: str) -> Select[int]:
 
 
 def show_left(context: PageContext) -> Response:
-    """« À compléter »: what is left, and where."""
+    """« À compléter »: the pages with data to complete, and their number of lines."""
     pages = [page for page in _LEFT if page != "proteges" or context.commune.may_protect]
     return context.render("notes/completer.html", left=count_left(context.services.state, context.commune.code, pages))

@@ -1,6 +1,6 @@
-"""What is noted of electors, on pages that name them: dates and motifs of mouvements, doubts, who is protected.
+"""Notes about electors: dates and motifs of mouvements, doubts, protected electors.
 
-A name never stands in an address, and no event has one: rows are told by numbers. Each page shown is in the trail.
+URLs and events hold numbers of rows, never names. The audit trail records each page shown.
 """
 
 import re
@@ -30,11 +30,11 @@ from schemas.declarations import (
 from schemas.vocabulary import CATEGORIES, Categorie, DoubtDecision, Nature, SeenPage
 
 PAGE = 50
-"""Protected electors of one page."""
+"""Protected electors per page."""
 MOUVEMENTS = 35
-"""Of one form: four fields each, and a form has two hundred at most; a page is light."""
+"""Mouvements per form: four fields each, and a form has two hundred at most."""
 DOUBTS = 15
-"""Of one page: each is a table, and a form."""
+"""Doubts per page: each has a table and a form."""
 _LONGEST = 200
 _MOST_FOUND = 30
 _BIRTH = re.compile(r"(?P<day>\d{2})/(?P<month>\d{2})/(?P<year>\d{4})|(?P<iso>\d{4}-\d{2}-\d{2})", re.ASCII)
@@ -48,7 +48,7 @@ _INCOMPLETE, _NOTES = (
     table(name, *(column(it) for it in _MOUVEMENT)) for name in ("mouvements_a_completer", "motifs_notes")
 )
 _OF_NOTED = "notes"
-"""Of the address: the motifs that were noted, to correct one."""
+"""Parameter of the URL: show noted motifs, to correct them."""
 _SIDE = (*_WHO, "commune_naissance", "pays_naissance", "adresse", "bureau", "numero")
 _DOUTES = table(
     "doutes_ouverts",
@@ -71,27 +71,27 @@ _SIDE_LABELS = {
     "code_bureau": ("Bureau", ("bureau",)),
     "numero": ("Numéro d'ordre", ("numero",)),
 }
-"""The lines of a comparison, by what may differ; what a doubt calls so."""
+"""The rows of a comparison: keys used by a doubt, label, columns."""
 
 
 def birth_words(born: str) -> str:
-    """`14/03/1962`; what is not known is zeros, as the register has it."""
+    """Format a date of birth as `14/03/1962`; unknown parts are zeros, as in the register."""
     return "/".join(reversed(born.split("-")))
 
 
 @dataclass(frozen=True)
 class MouvementLine:
-    """A mouvement, and what was said of when and why."""
+    """A mouvement with its noted date and motif."""
 
     mouvement: int
     liste: str
     nature: Nature
     day: date | None
-    """Its day, where it is known."""
+    """Its day, if known."""
     since: date | None
-    """The day of the export before the one that shows it; None: there is none."""
+    """The day of the export before the one that shows it; None if there is none."""
     until: date | None
-    """The day of the export that shows it; None: it comes from a file, which gave its day."""
+    """The day of the export that shows it; None if the mouvement comes from a file with its day."""
     nom_naissance: str
     nom_usage: str
     prenoms: str
@@ -110,13 +110,13 @@ class MouvementLine:
 
     @property
     def categories(self) -> Sequence[Categorie]:
-        """The categories that go with it, and the one that it has."""
+        """The categories allowed for its nature, and its current one."""
         known = CATEGORIES[self.nature]
         return known if self.categorie in {"", *known} else (*known, Categorie(self.categorie))
 
     @property
     def interval(self) -> str:
-        """Which days are possible: `entre le 10/09/2026 et le 19/03/2027`; empty of one that comes from a file."""
+        """The possible days: `entre le 10/09/2026 et le 19/03/2027`; empty if it comes from a file."""
         if self.until is None:
             return ""
         last = short_date(self.until)
@@ -129,13 +129,13 @@ class MouvementLine:
 
     @property
     def proposed(self) -> date | None:
-        """The 18th birthday between the two exports: an inscription d'office of that day, to be confirmed."""
+        """The 18th birthday, if between the two exports: a proposed inscription d'office, to be confirmed."""
         day = majorite_on(self.date_naissance) if self.nature is Nature.INSCRIPTION and not self.categorie else None
         return day if day and self.may_be_on(day) and self.day in {None, day} else None
 
 
 def read_incomplete(state: State, commune: str, page: int, size: int = MOUVEMENTS) -> tuple[list[MouvementLine], int]:
-    """The mouvements of a page that have no date or no category, list after list, and how many there are."""
+    """Return a page of the mouvements without date or category, by list, and their total number."""
     view = _INCOMPLETE.c
     order = view.liste.desc(), view.nature, view.jour, view.nom_naissance, view.mouvement
     query = select(_INCOMPLETE).where(view.code_commune == commune).order_by(*order)
@@ -144,7 +144,7 @@ def read_incomplete(state: State, commune: str, page: int, size: int = MOUVEMENT
 
 
 def read_with_motif(state: State, commune: str, page: int) -> tuple[list[MouvementLine], int]:
-    """Those that have a category, the last first, and how many there are."""
+    """Return a page of the mouvements with a category, newest first, and their total number."""
     view = _NOTES.c
     query = select(_NOTES).where(view.code_commune == commune).order_by(view.jour.desc(), view.mouvement.desc())
     rows, total = state.read_page(query, page, MOUVEMENTS)
@@ -152,7 +152,7 @@ def read_with_motif(state: State, commune: str, page: int) -> tuple[list[Mouveme
 
 
 def _read_numbered(state: State, commune: str, numbers: Collection[int]) -> list[MouvementLine]:
-    """Return those of these mouvements that can be completed or corrected."""
+    """Return the mouvements with these numbers that can be completed or corrected."""
     found = [select(view).where(view.c.code_commune == commune) for view in (_INCOMPLETE, _NOTES)]
     rows = [row for it in found for row in state.read(it.where(column("mouvement").in_(numbers)))]
     return list({row.mouvement: _to_line(row) for row in rows}.values())
@@ -168,7 +168,7 @@ def show_motifs(context: PageContext) -> Response:
 
 
 def complete_motifs(context: PageContext) -> Response:
-    """« Enregistrer »: the lines that were filled in or changed, all at once; « Appliquer à tous »: the others too."""
+    """« Enregistrer »: note all changed lines in one event; « Appliquer à tous » includes the lines of other pages."""
     form = {name: value.strip() for name, value in context.form.items() if isinstance(value, str)}
     filled = _Filled(form)
     lines = _read_numbered(context.services.state, context.commune.code, filled.numbers)
@@ -190,7 +190,7 @@ def complete_motifs(context: PageContext) -> Response:
 
 
 class _Filled:
-    """What a form says of mouvements, line by line and of all of them; what is wrong with it, by field."""
+    """The values of the form, per mouvement and for all of them; `found` holds the errors by field."""
 
     def __init__(self, form: Mapping[str, str]) -> None:
         fields = [name.partition("-") for name in form]
@@ -202,7 +202,7 @@ class _Filled:
         self._is_confirmed_of_all = self.is_for_all and "tous-propositions" in form
 
     def complete(self, line: MouvementLine) -> CompletedMotif | None:
-        """What is to be noted of a mouvement; None when nothing changes, or when something is wrong."""
+        """Return what to note about a mouvement; None if nothing changes or a value is invalid."""
         names = categorie, motif, jour = [f"{field}-{line.mouvement}" for field in ("categorie", "motif", "jour")]
         kept = {categorie: line.categorie, motif: line.motif, jour: line.day.isoformat() if line.day else ""}
         said = kept | {name: self._form[name] for name in names if name in self._form}
@@ -272,7 +272,7 @@ def _motifs(
 
 @dataclass(frozen=True)
 class DoubtLine:
-    """One line of a comparison: what it is about, both sides, and whether the two differ."""
+    """One row of a comparison: label, both values, and whether they differ."""
 
     label: str
     left: str
@@ -282,7 +282,7 @@ class DoubtLine:
 
 @dataclass(frozen=True)
 class ShownDoubt:
-    """A radiation and an inscription that may be one person, side by side."""
+    """A radiation and an inscription that may be one person, compared."""
 
     number: int
     liste: str
@@ -292,7 +292,7 @@ class ShownDoubt:
 
 
 def read_doubts(state: State, commune: str, page: int) -> tuple[list[ShownDoubt], int]:
-    """Those of a page that nobody has decided yet, in the order they were found, and how many there are."""
+    """Return a page of the undecided doubts, in the order of their detection, and their total number."""
     query = select(_DOUTES).where(_DOUTES.c.code_commune == commune).order_by(_DOUTES.c.doute)
     rows, total = state.read_page(query, page, DOUBTS)
     return [_to_doubt(row._mapping) for row in rows], total  # noqa: SLF001 — the public name
@@ -345,7 +345,7 @@ def _doubts(context: PageContext, failure: SendingFailure | None = None, faults:
 
 @dataclass(frozen=True)
 class ShownElecteur:
-    """An elector by the number of her row, and as a clerk knows her."""
+    """An elector, identified by number of row, with the data that a clerk knows."""
 
     number: int
     nom_naissance: str
@@ -358,7 +358,7 @@ class ShownElecteur:
 
 
 def read_protected(state: State, commune: str) -> list[ShownElecteur]:
-    """Who is protected, in the order of names."""
+    """Return the protected electors, by name."""
     view = _PROTEGES.c
     query = select(view.protection, view.nom_naissance, view.prenoms, view.date_naissance)
     rows = state.read(query.where(view.code_commune == commune))
@@ -366,7 +366,7 @@ def read_protected(state: State, commune: str) -> list[ShownElecteur]:
 
 
 def find_electeurs(state: State, commune: str, nom: str, born: str) -> list[ShownElecteur]:
-    """Who is on a list of the commune, was born on that day, and whose name begins so; each person once."""
+    """Return the electors of the commune born on that day whose name starts with `nom`; each person once."""
     view = _ELECTEURS.c
     query = select(view.electeur, view.nom_naissance, view.prenoms, view.date_naissance, view.nom_usage)
     query = query.where(view.code_commune == commune, view.date_naissance == born).order_by(view.electeur)
@@ -383,18 +383,18 @@ def _fold(words: str) -> str:
 
 
 def _read_birth(words: str) -> str:
-    """`14/03/1962` gives `1962-03-14`; empty when it is no date."""
+    """Convert `14/03/1962` to `1962-03-14`; empty if it is no date."""
     match = _BIRTH.fullmatch(words)
     return match["iso"] or f"{match['year']}-{match['month']}-{match['day']}" if match else ""
 
 
 def show_protected(context: PageContext) -> Response:
-    """« Électeurs protégés », for agents who may."""
+    """« Électeurs protégés », for agents with the right `may_protect`."""
     return _protected(context)
 
 
 def change_protected(context: PageContext) -> Response:
-    """An elector is looked for, protected, or not any more."""
+    """Search for an elector, add or remove a protection."""
     _require_right(context)
     number = read_number(text(context.form, "number"))
     match text(context.form, "act"):

@@ -1,1 +1,1 @@
-"""« Le registre »: what it holds and since when; an export of the REU is dropped, previewed, and taken up or not."""
+"""« Le registre »: its lists and dates; upload, preview and import of an export of the REU."""

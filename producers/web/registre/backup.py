@@ -1,4 +1,4 @@
-"""« Sauvegarder, restaurer »: all that this computer keeps in one encrypted file, and such a file in its place."""
+"""« Sauvegarder, restaurer »: save all data of this computer as one encrypted file, or restore such a file."""
 
 import os
 from collections.abc import Iterator
@@ -24,7 +24,7 @@ def show(context: PageContext) -> Response:
 
 
 def save(context: PageContext) -> Response:
-    """« Sauvegarder »: the file leaves, and nothing of it stays here."""
+    """« Sauvegarder »: send the file without keeping a copy."""
     passphrase, again = _passphrase(context, "phrase"), _passphrase(context, "confirmation")
     found: dict[str, str] = {}
     if len(passphrase) < _SHORTEST:
@@ -43,7 +43,7 @@ def save(context: PageContext) -> Response:
 
 
 def check(context: PageContext) -> Response:
-    """« Vérifier la sauvegarde »: what it holds is shown; nothing is replaced."""
+    """« Vérifier la sauvegarde »: show the content of a backup; nothing is replaced."""
     upload = context.form.get("fichier")
     passphrase = _passphrase(context, "ouverture")
     try:
@@ -66,7 +66,7 @@ def check(context: PageContext) -> Response:
 
 
 def replace(context: PageContext) -> Response:
-    """« Remplacer par cette sauvegarde »: exactly the one that was shown."""
+    """« Remplacer par cette sauvegarde »: restore exactly the backup that was shown."""
     checked = _backups(context).checked()
     if checked is None or text(context.form, "apercu") != checked[0]:
         raise HTTPException(NOT_FOUND)
@@ -78,7 +78,7 @@ def replace(context: PageContext) -> Response:
         _backups(context).replace(word, agent=agent)
     except BackupError as error:
         return _page(context, failure=str(error))
-    forget(context.request)  # what it remembers is of what there was
+    forget(context.request)  # the session refers to the replaced data
     return context.render("registre/sauvegarde.html", is_replaced=True)
 
 
@@ -109,7 +109,7 @@ def _backups(context: PageContext) -> Backups:
 
 
 def _passphrase(context: PageContext, name: str) -> str:
-    """As it was typed: a blank at its end belongs to it."""
+    """Return the passphrase as typed: leading and trailing spaces belong to it."""
     given = context.form.get(name, "")
     return given if isinstance(given, str) else ""
 

@@ -1,6 +1,6 @@
-"""« Le registre »: an export is dropped into the arrivals folder, its preview shown, then taken up, or left.
+"""« Le registre »: upload an export into the arrivals folder, show its preview, then import or discard it.
 
-One that the register holds is undone or redated likewise: what would change is shown, then done, or left.
+An import of the register is undone or redated in the same way: preview, then confirmation or not.
 """
 
 import hashlib
@@ -37,7 +37,7 @@ from schemas.vocabulary import Liste, PreviewAct, PreviewStatus
 FIELDS = ("fichier", "jour", "liste")
 _PAGE = "registre"
 _NUMBERED = {"jour": "Vrai jour de l'export", "raison": "Pourquoi", "question": "À vérifier"}
-"""The names of fields that stand once for each export or question."""
+"""Labels of the fields that exist once per export or question."""
 _LONGEST_NAME = 200
 _NO_NAME = re.compile(r"[\x00-\x1f\x7f-\x9f/\\]")
 
@@ -45,7 +45,7 @@ log = structlog.get_logger("producers.web")
 
 
 class Kept(NamedTuple):
-    """A file in the arrivals folder, under a name of ours."""
+    """A stored upload in the arrivals folder."""
 
     path: Path
     sha256: str
@@ -56,7 +56,7 @@ def show(context: PageContext) -> Response:
 
 
 def drop(context: PageContext) -> Response:
-    """« Voir ce qui changerait »: the file is kept, and its preview asked for."""
+    """« Voir ce qui changerait »: store the file and request its preview."""
     upload = context.form.get("fichier")
     given = upload if isinstance(upload, UploadFile) and upload.filename else None
     try:
@@ -107,7 +107,7 @@ def _drop(context: PageContext, upload: UploadFile | None) -> Response:
 
 
 def accept(context: PageContext) -> Response:
-    """« Reprendre dans le registre »: exactly what she has read, of exactly that file."""
+    """« Reprendre dans le registre »: confirm exactly the preview that the agent has read, for exactly that file."""
     apercu = _find(context, PreviewStatus.READY)
     if apercu.is_correction:
         return _confirm(context, apercu)
@@ -155,7 +155,7 @@ def _confirm(context: PageContext, apercu: Apercu) -> Response:
 
 
 def correct(context: PageContext) -> Response:
-    """« Voir ce que changerait … »: nothing changes yet."""
+    """« Voir ce que changerait … »: request a preview of a correction."""
     number = read_number(text(context.form, "import"))
     known = find_import(context.services.state, context.commune.code, number) if number else None
     acts = {PreviewAct.UNDO: known and known.may_be_undone(context.services.clock())}
@@ -178,7 +178,7 @@ def correct(context: PageContext) -> Response:
 
 
 def give_up(context: PageContext) -> Response:
-    """« Ne pas reprendre », « Ne rien changer »: the file, if any, is erased."""
+    """« Ne pas reprendre », « Ne rien changer »: cancel the preview; the worker deletes its file, if any."""
     apercu = _find(context, *(status for status in PreviewStatus if not status.is_terminal))
     request = RequestReference(source=apercu.source, id=apercu.event_id)
     data = CancelRequested(request=request, requested_by=context.agent.name)
@@ -191,7 +191,7 @@ def _send(context: PageContext, data: Data, words: str) -> Response:
 
 
 def _find(context: PageContext, *states: PreviewStatus) -> Apercu:
-    """The export that a form names; another commune's, or one that has ended, is not found."""
+    """Return the preview named by the form; 404 for another commune's, or in another state."""
     number = read_number(text(context.form, "apercu"))
     apercu = find_apercu(context.services.state, context.commune.code, number) if number else None
     if apercu is None or apercu.status not in states:
@@ -200,10 +200,10 @@ def _find(context: PageContext, *states: PreviewStatus) -> Apercu:
 
 
 def _read_day(context: PageContext) -> date:
-    """Read the day of an export, which is never guessed, since mouvements bear it.
+    """Read the day of an export; it has no default, since mouvements depend on it.
 
     Raises:
-        WrongField: it is missing, no day, or a later one than today.
+        WrongField: the day is missing, invalid or in the future.
     """
     if not (said := text(context.form, "jour")):
         raise WrongField("jour", "indiquez le jour où vous l'avez téléchargé du REU")
@@ -211,10 +211,10 @@ def _read_day(context: PageContext) -> date:
 
 
 def _keep(content: IO[bytes], folder: Path, form: str) -> Kept:
-    """Copy a file, whole or not at all, for workers alone; its name is the same when the same form is sent twice.
+    """Store a file atomically, readable by the workers' group only; the same form and content give the same name.
 
     Raises:
-        OSError: no room, no right to write; nothing is left.
+        OSError: no room or no permission; no partial file is left.
     """
     folder.mkdir(parents=True, exist_ok=True)
     part = folder / f".{uuid4().hex}.part"
@@ -237,7 +237,7 @@ def _keep(content: IO[bytes], folder: Path, form: str) -> Kept:
 
 
 def age_of(day: date, today: date) -> str:
-    """How old an export is, as a clerk says it."""
+    """Return the age of an export in French."""
     days = (today - day).days
     return {0: "d'aujourd'hui", 1: "d'hier"}.get(days, f"il date de {count_of(days, 'jour')}")
 

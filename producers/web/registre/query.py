@@ -1,4 +1,4 @@
-"""Exports of the REU that arrived for a commune, and those that its register holds: the views `apercus`, `imports`."""
+"""Uploaded exports of the REU and imports of a commune, from the views `apercus` and `imports`."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,10 +14,10 @@ from schemas.requests import UNDO_DAYS
 from schemas.vocabulary import PreviewAct, PreviewStatus
 
 SHOWN = 10
-"""Exports and imports that the page shows, the last ones."""
+"""Number of the last exports and imports on the page."""
 
 _SAID_FOR = timedelta(days=1)
-"""How long the end of an export is told."""
+"""How long a finished export stays on the page."""
 
 _OPEN = [status.value for status in PreviewStatus if not status.is_terminal]
 _IMPORTS = table(
@@ -46,7 +46,7 @@ _CORRECTION_LABELS = {
 
 @dataclass(frozen=True)
 class Apercu:
-    """An export that was dropped, or a correction of one; and what would change, once that is known."""
+    """An uploaded export or a correction, with its preview once computed."""
 
     preview_id: int
     source: str
@@ -71,7 +71,7 @@ class Apercu:
 
     @property
     def is_correction(self) -> bool:
-        """Whether it is of an export that the register holds, which has no file here."""
+        """Whether it corrects an import of the register; a correction has no file."""
         return self.act is not PreviewAct.IMPORT
 
     @property
@@ -83,12 +83,12 @@ class Apercu:
 
     @property
     def is_reason_wanted(self) -> bool:
-        """Whether a file that was deposited or posted would be to make again."""
+        """Whether the correction recalls a file that was deposited or posted."""
         return bool(self.found.get("files", {}).get("used"))
 
     @property
     def questions(self) -> Sequence[Mapping[str, str]]:
-        """What has to be confirmed before the import: `found` and `cause` of each."""
+        """The questions to confirm before the import, each with `found` and `cause`."""
         questions: Sequence[Mapping[str, str]] = self.found.get("questions", ())
         return questions
 
@@ -100,7 +100,7 @@ class Apercu:
 
 @dataclass(frozen=True)
 class FinishedImport:
-    """An import that is finished: of which lists of the commune, with how many electors each."""
+    """A finished import: the lists of the commune, with their numbers of electors."""
 
     import_id: int
     file_name: str
@@ -110,14 +110,14 @@ class FinishedImport:
     is_undone: bool
     listes: tuple[tuple[str, int], ...]
     gap_since: date | None = None
-    """The day of the export before it, where the two were not compared: what changed in between is not known."""
+    """The day of the export before it, if the two were not compared: changes between them are unknown."""
     followed_by: date | None = None
-    """The day of an export that took up one of its lists after it, and is to be undone first."""
+    """The day of a later export of one of its lists, which must be undone first."""
     is_shared: bool = False
-    """Whether it has lists of other communes, too."""
+    """Whether it also has lists of other communes."""
 
     def may_be_undone(self, now: datetime) -> bool:
-        """Whether it is the last link of its lists, and what it replaced is kept."""
+        """Whether it is the last import of its lists, and recent enough that the replaced data are kept."""
         is_recent = self.imported_at is not None and self.imported_at > now - timedelta(days=UNDO_DAYS)
         return self.may_be_redated and self.followed_by is None and is_recent
 
@@ -128,25 +128,25 @@ class FinishedImport:
 
 @dataclass(frozen=True)
 class Registre:
-    """A list as it was last imported; the other values are None when it was written by SQL."""
+    """A list as last imported; the other values are None if it was written by SQL."""
 
     liste: str
     electeurs: int | None
     imported_at: datetime | None
     imported_by: str | None = None
     taken_on: date | None = None
-    """The day the export was taken from the REU."""
+    """The day the export was downloaded from the REU."""
     is_dated: bool = False
-    """Whether somebody said that day; else it is that of the import."""
+    """Whether an agent entered that day; else it is the day of the import."""
     mineurs: int = 0
-    """Those of the electors who were entered in advance: the list file does not hold them yet."""
+    """Electors who are still minors: the list file does not include them yet."""
 
 
 _REGISTRES = view_of("registres", Registre, "code_commune")
 
 
 def read_registres(state: State, commune: str) -> dict[str, Registre]:
-    """Return the lists that the commune has, by code; none while nothing was imported."""
+    """Return the lists of the commune by code; empty before the first import."""
     rows = state.read(select(_REGISTRES).where(_REGISTRES.c.code_commune == commune))
     return {row.liste: to_record(Registre, row) for row in rows}
 
@@ -155,9 +155,9 @@ _APERCUS = view_of("apercus", Apercu, "code_commune")
 
 
 def read_apercus(state: State, commune: str, now: datetime) -> list[Apercu]:
-    """Return the exports that wait for something, and those that have ended in the last day; the last one first.
+    """Return the unfinished exports and those finished in the last day, newest first.
 
-    An export that came to nothing is left out once the same agent has asked again.
+    An export without result is left out once the same agent has made a new request.
     """
     view = _APERCUS.c
     query = select(_APERCUS).where(view.code_commune == commune).order_by(view.preview_id.desc()).limit(SHOWN)
@@ -176,14 +176,14 @@ def read_apercus(state: State, commune: str, now: datetime) -> list[Apercu]:
 
 
 def find_apercu(state: State, commune: str, preview_id: int) -> Apercu | None:
-    """Return an export of the commune that has not ended."""
+    """Return an unfinished export of the commune, or None."""
     view = _APERCUS.c
     is_it = view.code_commune == commune, view.preview_id == preview_id, or_(*(view.status == it for it in _OPEN))
     return next((to_record(Apercu, row) for row in state.read(select(_APERCUS).where(*is_it))), None)
 
 
 def read_imports(state: State, commune: str) -> list[FinishedImport]:
-    """Return the last imports of the commune's lists, the last one first."""
+    """Return the last imports of the commune's lists, newest first."""
     view = _IMPORTS.c
     last = select(view.import_id).where(view.code_commune == commune).distinct().order_by(view.import_id.desc())
     with state.reading() as connection:
@@ -218,7 +218,7 @@ def find_import(state: State, commune: str, import_id: int) -> FinishedImport | 
 
 
 def _find_followed(rows: Sequence[Row[Any]]) -> dict[int, date]:
-    """The imports of which a list was taken up again, each with the day of the last one that did."""
+    """Map each import with a later import of one of its lists to the day of the last one."""
     last = {row.liste: row for row in rows}
     return {row.import_id: _day_of(last[row.liste]) for row in rows if last[row.liste].import_id != row.import_id}
 
@@ -229,7 +229,7 @@ def _day_of(row: Row[Any]) -> date:
 
 
 def _find_gaps(rows: Iterable[Row[Any]]) -> dict[int, date]:
-    """The imports that were not compared with the one before of their list, each with the day of that one."""
+    """Map each import that was not compared with the previous one of its list to the day of that one."""
     last: dict[str, date] = {}
     gaps: dict[int, date] = {}
     for row in rows:

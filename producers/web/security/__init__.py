@@ -1,4 +1,4 @@
-"""Who comes: the agent behind a request, the communes that are hers, and the ways to know her but OpenID Connect."""
+"""Authentication of agents, their communes, and all identity sources except OpenID Connect."""
 
 import hashlib
 import secrets
@@ -27,13 +27,13 @@ def read_first_commune(state: State) -> str | None:
 
 
 FROM_PROXY = "prefecture.from_proxy"
-"""Marks, in the scope of a request, that its peer is one of the listed proxies."""
+"""Key of a request's scope: the peer is a listed proxy."""
 
 KEY_FIELD = "cle"
-"""The parameter of the address that opens the screen of this computer's user."""
+"""URL parameter that holds the key of this computer's user."""
 
 KEY_SHOWN = "key"
-"""Where a session holds the digest of the key that its browser showed."""
+"""Key of the session: digest of the key that the browser showed."""
 
 _OF_PROXIES = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip")
 
@@ -43,43 +43,43 @@ PROXY_HEADER = "X-Remote-User"
 
 @dataclass(frozen=True)
 class AgentCommune:
-    """A commune that an agent may see, and what is hers of it."""
+    """A commune of an agent, with the agent's rights and notifications."""
 
     code: str
     nom: str
     wishes: str = ""
-    """What she is mailed about, as the table of agents has it: `pret,echec,echeance`."""
+    """The agent's e-mail notifications, as in the table of agents: `pret,echec,echeance`."""
     may_protect: bool = False
-    """Whether she sees and changes who is protected. Code électoral, art. L. 37."""
+    """Whether the agent sees and changes protected electors. Source: Code électoral, art. L. 37."""
 
 
 @dataclass(frozen=True)
 class AuthorizedAgent:
-    """A person of the table of agents, by the name that `requested_by` bears."""
+    """A person of the table of agents; `name` is the `requested_by` of their events."""
 
     name: str
     communes: tuple[AgentCommune, ...] = ()
     identity: str = ""
-    """The provider's, which her first login bound her to; empty until then."""
+    """The provider's identity, bound at the agent's first login; empty until then."""
     sessions_ended: int = 0
 
     def commune(self, code: str) -> AgentCommune | None:
-        """That commune, if it is one of hers."""
+        """Return the agent's commune with this code, or None."""
         return next((commune for commune in self.communes if commune.code == code), None)
 
 
 class NotIdentified(HTTPException):
-    """Nobody is known to come: she is sent to log in, where one can."""
+    """The request is not authenticated; if a login exists, the browser is redirected to it."""
 
     code = "not_identified"
-    """The word of the log for it, as of the two below."""
+    """The word for the log."""
 
     def __init__(self) -> None:
         super().__init__(401)
 
 
 class NotAnAgent(HTTPException):
-    """Somebody is known to come, and is not in the table of agents, or is there under several names."""
+    """The authenticated person is not in the table of agents, or has several names there."""
 
     code = "not_an_agent"
 
@@ -89,7 +89,7 @@ class NotAnAgent(HTTPException):
 
 
 class Untrusted(HTTPException):
-    """What came is not to be believed: a proxy that nobody listed, a header that only a proxy may write."""
+    """The request is not trustworthy: an unlisted proxy, or a header reserved for proxies."""
 
     def __init__(self, code: str) -> None:
         super().__init__(403)
@@ -97,28 +97,28 @@ class Untrusted(HTTPException):
 
 
 class Identity(Protocol):
-    """One way to know who comes."""
+    """A source of the agent's identity."""
 
     @property
     def has_login(self) -> bool:
-        """Whether agents log in and out here, at `connexion` and `deconnexion`."""
+        """Whether agents log in and out on this screen, at `connexion` and `deconnexion`."""
 
     def identify(self, request: Request) -> AuthorizedAgent:
-        """The agent behind the request, with the communes that are hers at this moment.
+        """Return the agent of the request, with their current communes.
 
         Raises:
-            NotIdentified: nobody is known to come.
-            NotAnAgent: she is not in the table.
-            Untrusted: the request is not to be believed.
+            NotIdentified: the request is not authenticated.
+            NotAnAgent: the person is not in the table of agents.
+            Untrusted: the request is not trustworthy.
             StateAwayError: the database did not answer.
         """
 
 
 def read_agent(state: State, *, name: str = "", email: str = "") -> AuthorizedAgent | None:
-    """The agent of that name or that address, with her communes; without either, the only one there is.
+    """Return the agent with that name or address and their communes; without either, the only agent.
 
-    None when there is no such agent, or several names for one address. Of an address the case does not matter, but for
-    letters outside of ASCII: lowered, some become letters of somebody else's address.
+    None if there is no such agent, or if the address has several names. The case of an address is ignored for ASCII
+    only: in lower case, other letters may give another person's address.
     """
     query = select(_HABILITATIONS).order_by(_HABILITATIONS.c.nom_commune, _HABILITATIONS.c.code_commune)
     if name:
@@ -135,7 +135,7 @@ def read_agent(state: State, *, name: str = "", email: str = "") -> AuthorizedAg
 
 
 def find_agent(state: State, *, email: str = "", name: str = "") -> AuthorizedAgent:
-    """Read the agent that a provider of identities or a proxy names.
+    """Return the agent that an identity provider or a proxy names.
 
     Raises:
         NotAnAgent: the table of agents has no such address or name.
@@ -148,7 +148,7 @@ def find_agent(state: State, *, email: str = "", name: str = "") -> AuthorizedAg
 
 
 def can_read_agents(state: State) -> bool:
-    """Whether the database answers, and lets this account read who may come."""
+    """Whether the database answers and this account may read the table of agents."""
     try:
         state.read(select(_HABILITATIONS).where(false()))
     except StateAwayError:
@@ -157,10 +157,10 @@ def can_read_agents(state: State) -> bool:
 
 
 class SingleUser:
-    """The agent `name` of the table of agents; the only one there is when `name` is empty.
+    """The agent `name` of the table of agents; if `name` is empty, the only agent.
 
-    With a key, only in a browser that was opened at the address which holds it: whoever else has an account on this
-    computer reaches the port too.
+    With a key, only a browser opened at the URL with that key is accepted: other accounts of this computer reach the
+    port.
     """
 
     has_login = False
@@ -171,14 +171,14 @@ class SingleUser:
         self._key = hashlib.sha256(key.encode()).hexdigest() if key else ""
 
     def admit(self, request: Request, key: str) -> None:
-        """Remember in the session that its browser showed the key. Raises `NotIdentified`: it is another one."""
+        """Record in the session that the browser showed the key. Raises `NotIdentified` if it is another key."""
         shown = hashlib.sha256(key.encode()).hexdigest()
         if self._key and not secrets.compare_digest(shown, self._key):
             raise NotIdentified
         request.session[KEY_SHOWN] = shown
 
     def identify(self, request: Request) -> AuthorizedAgent:
-        """Always the same agent; a proxy would make everybody that agent, so what comes through one is refused."""
+        """Return that agent; a request through a proxy is refused, since all its users would become that agent."""
         if any(name in request.headers for name in _OF_PROXIES):
             raise Untrusted("through_a_proxy")
         if self._key and not secrets.compare_digest(str(request.session.get(KEY_SHOWN, "")), self._key):
@@ -190,9 +190,9 @@ class SingleUser:
 
 
 class ProxyIdentity:
-    """Believes PROXY_HEADER, from the peers of `web_trusted_proxies` only, with their secret.
+    """Trusts PROXY_HEADER from the peers of `web_trusted_proxies` only, with their secret.
 
-    The header holds the address of the agent, or the name in the table of agents when it has no « @ ».
+    The header holds the agent's address, or their name in the table of agents if it has no « @ ».
     """
 
     has_login = False
@@ -202,7 +202,7 @@ class ProxyIdentity:
         self._secret = settings.web_proxy_secret
 
     def identify(self, request: Request) -> AuthorizedAgent:
-        """The agent that the proxy names; the header from anybody else, or twice, is refused."""
+        """Return the agent that the proxy names; refuse the header from another peer, or twice."""
         named = request.headers.getlist(PROXY_HEADER)
         if request.scope.get(FROM_PROXY) is not True or not self._shows_secret(request):
             is_listed = request.scope.get(FROM_PROXY) is True

@@ -1,4 +1,4 @@
-"""How much and how often: bodies, rates, event streams; one agent does not take the screen from the others."""
+"""Limits of size and rate: bodies, requests, event streams. One agent cannot block the screen for the others."""
 
 import asyncio
 import math
@@ -20,19 +20,19 @@ from starlette.types import Message, Receive, Scope, Send
 
 FORM_BYTES = 1 << 20
 FILE_BYTES = 512 << 20
-"""Larger than any file that the worker makes; read in pieces, kept on the disk while the page looks at it."""
+"""Larger than any file of the worker; uploads are read in pieces, and stored on disk during the request."""
 
 BACKUP_BYTES = 8 << 30
-"""The register and every file that is kept, of one computer, given to itself."""
+"""The register and all files of one computer, restored from its own backup."""
 
 FORM_FIELDS, FILE_FIELDS, FIELD_BYTES = 200, 8, 64 << 10
-"""Fields of a form, of one that brings a file, and what one of them may hold: known before anything of it is kept."""
+"""Fields of a form, fields of an upload form, bytes per field; checked while the form is parsed."""
 
 SILENT_SECONDS, FORM_SECONDS, SLOWEST = 20, 60, 1 << 20
-"""How long a body may say nothing, how long a form may take to come, and bytes a second of a file beyond that."""
+"""Seconds without data, seconds for a whole form, and minimum bytes per second of a larger body."""
 
 TURNS, TURNS_WAITING = 3, 4
-"""Files that are read at the same time, of one agent at most one; how many more an agent may have waiting."""
+"""Uploads processed at once (at most one per agent), and uploads that an agent may have waiting."""
 
 Act = Literal["download", "login", "post", "token"]
 
@@ -44,13 +44,13 @@ RATES: MappingProxyType[Act, tuple[RateLimitItem, RateLimitItem]] = MappingProxy
         "token": (parse("30/minute"), parse("30/minute")),
     }
 )
-"""For one agent, and for one address: a town hall may have one address for all its agents."""
+"""Limits per agent and per address: all agents of a town hall may share one address."""
 
 STREAMS_OF_AN_AGENT, STREAMS_OF_AN_ADDRESS = 12, 200
-"""Open at the same time; a browser opens six to one site at most."""
+"""Open at once; a browser opens six connections to one site at most."""
 
 STREAM_SECONDS = 300
-"""An agent who lost her rights, or whose session is over, sees nothing new after that."""
+"""Maximum life of a stream: agents without rights or session receive nothing after it."""
 
 _EVENTS = "text/event-stream"
 
@@ -61,10 +61,10 @@ def client_address(scope: Scope) -> str:
 
 
 def limit_body(request: Request, most: int) -> Request:
-    """The same request, whose body ends by an error past `most` bytes, whether or not it announced its size.
+    """Return the request with a body that raises an error beyond `most` bytes, announced or not.
 
     Raises:
-        HTTPException: 413, it announces more; or while it is read, 408 when it comes too slowly.
+        HTTPException: 413, the announced size is larger; while reading, 413 for a larger body and 408 for a slow one.
     """
     announced = request.headers.get("content-length", "")
     if announced.isdecimal() and int(announced) > most:
@@ -90,14 +90,14 @@ def limit_body(request: Request, most: int) -> Request:
 
 
 class RateLimits:
-    """Remembers what was done in the last minute, and which event streams are open."""
+    """Counts recent acts and open event streams, in memory."""
 
     def __init__(self) -> None:
         self._limiter = MovingWindowRateLimiter(MemoryStorage())
         self._open: Counter[str] = Counter()
 
     def count(self, act: Act, *, agent: str = "", address: str) -> None:
-        """Note one more. Raises `HTTPException`: 429, with the seconds to wait: it was not counted."""
+        """Count one act. Raises `HTTPException` 429, with the seconds to wait, if it exceeds a limit."""
         of_agent, of_address = RATES[act]
         for item, key in ((of_agent, f"agent:{agent}" if agent else ""), (of_address, f"address:{address}")):
             if key and not self._limiter.hit(item, act, key):
@@ -105,7 +105,7 @@ class RateLimits:
                 raise _too_many(max(1, math.ceil(reset - time.time())))
 
     def require_left(self, act: Act, *, address: str) -> None:
-        """Go on only if one more would be let pass, without noting it.
+        """Check that one more act is allowed, without counting it.
 
         Raises:
             HTTPException: 429, with the seconds to wait.
@@ -118,7 +118,7 @@ class RateLimits:
 
     @contextmanager
     def stream(self, *, agent: str, address: str) -> Iterator[None]:
-        """Hold a place for an open stream. Raises `HTTPException`: 429, there are too many."""
+        """Hold a place for an open stream. Raises `HTTPException` 429 if there are too many."""
         places = ((f"agent:{agent}", STREAMS_OF_AN_AGENT), (f"address:{address}", STREAMS_OF_AN_ADDRESS))
         if any(self._open[key] >= most for key, most in places):
             raise _too_many(60)
@@ -134,7 +134,7 @@ class RateLimits:
 
 
 class Turns:
-    """Who may bring a file now: a few at a time, one of each agent, the agents one after the other."""
+    """Queue of uploads: a few at once, one per agent, agents in round-robin order."""
 
     def __init__(self) -> None:
         self._waiting: dict[str, deque[asyncio.Event]] = {}
@@ -142,10 +142,10 @@ class Turns:
 
     @asynccontextmanager
     async def turn(self, agent: str) -> AsyncIterator[None]:
-        """Wait for a turn, before anything of the body is read, and hold it.
+        """Wait for a turn, before the body is read, and hold it.
 
         Raises:
-            HTTPException: 429, she has too many files waiting.
+            HTTPException: 429, the agent has too many uploads waiting.
         """
         mine = self._waiting.setdefault(agent, deque())
         if len(mine) >= TURNS_WAITING:
@@ -164,7 +164,7 @@ class Turns:
             self._call()
 
     def _call(self) -> None:
-        """The first of each agent, in the order in which agents last had a turn."""
+        """Start the first upload of each idle agent, in order of their last turn."""
         for agent in list(self._waiting):
             if not self._waiting[agent]:
                 if agent not in self._busy:
@@ -172,7 +172,7 @@ class Turns:
             elif len(self._busy) < TURNS and agent not in self._busy:
                 self._busy.add(agent)
                 self._waiting[agent].popleft().set()
-                self._waiting[agent] = self._waiting.pop(agent)  # to the end
+                self._waiting[agent] = self._waiting.pop(agent)  # to the end of the round
 
 
 def _too_many(seconds: int) -> HTTPException:
@@ -184,7 +184,7 @@ def is_stream(response: Response) -> bool:
 
 
 class CountedStream(Response):
-    """A stream that holds one of its agent's places as long as it is open."""
+    """An event stream that holds one of the agent's places while it is open."""
 
     def __init__(self, stream: Response, request: Request, rates: RateLimits, agent: str) -> None:
         super().__init__()

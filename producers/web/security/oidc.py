@@ -1,10 +1,10 @@
-"""A provider of identities (OpenID Connect, such as ProConnect) knows who comes; agents log in and out.
+"""Authentication of agents by an OpenID Connect provider, such as ProConnect.
 
-Discovery, authorization code with PKCE, identity token, `/userinfo`, logout. Authlib does the protocol; here is what it
-leaves open. ProConnect wants states and a nonce of 32 characters, refuses parameters that it does not know, gives
-access tokens for a minute, and answers `/userinfo` with a signed JWT (OpenID Connect Core 1.0, 5.3.2).
+Discovery, authorization code with PKCE, identity token, `/userinfo`, logout. Authlib implements the protocol; this
+module does the rest. ProConnect requires a state and a nonce of 32 characters, refuses unknown parameters, issues
+access tokens for a minute, and returns `/userinfo` as a signed JWT (OpenID Connect Core 1.0, 5.3.2).
 
-Authlib is imported when a provider is composed: a screen behind a proxy has nothing of it.
+Authlib is imported only when a provider is used: a screen behind a proxy does not load it.
 """
 
 import hashlib
@@ -25,16 +25,16 @@ from producers.web.settings import WebSettings
 LoginRefusal = Literal["bound", "no_claim", "unverified", "other_siret"]
 
 ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA", "Ed25519")
-"""Signatures by a key that the provider alone has; neither `none` nor a shared secret."""
+"""Asymmetric signatures; neither `none` nor a shared secret."""
 
 _TIMEOUT_SECONDS = 10
 _LEEWAY_SECONDS = 60
 _POST = "client_secret_post"
-"""ProConnect's way, and taken by those that offer both; `client_secret_basic` for the others."""
+"""Required by ProConnect, and used if a provider offers both; else `client_secret_basic`."""
 
 
 class ClaimsRefused(Exception):
-    """The provider knows her, and she may not come."""
+    """The provider authenticated the person, but the claims are refused."""
 
     def __init__(self, reason: LoginRefusal) -> None:
         super().__init__(reason)
@@ -43,21 +43,21 @@ class ClaimsRefused(Exception):
 
 @dataclass(frozen=True)
 class ClaimRules:
-    """What is asked of the claims beside a verified address."""
+    """Requirements on the claims, apart from a verified address."""
 
     sirets: frozenset[str]
     takes_unverified: bool = False
-    """Whether the operator named this provider as one whose addresses count though it does not say `email_verified`."""
+    """Whether the operator accepts addresses of this provider without `email_verified`."""
 
     @classmethod
     def of(cls, settings: WebSettings) -> "ClaimRules":
         return cls(frozenset(settings.web_oidc_sirets), bool(settings.web_oidc_unverified))
 
     def read(self, token: Mapping[str, Any], info: Mapping[str, Any]) -> str:
-        """Read the address of the agent from the identity token and from what `/userinfo` adds.
+        """Return the agent's address from the identity token and `/userinfo`.
 
         Raises:
-            ClaimsRefused: the address is missing or not verified, or the employer is another one.
+            ClaimsRefused: the address is missing or not verified, or the employer is not allowed.
         """
         claims = {**token, **info}
         if self.sirets and str(claims.get("siret")) not in self.sirets:
@@ -65,16 +65,16 @@ class ClaimRules:
         who = claims.get("email")
         if not isinstance(who, str) or not who.strip():
             raise ClaimsRefused("no_claim")
-        said = info if "email" in info else token  # the word of one token about the address of another is none
+        said = info if "email" in info else token  # `email_verified` must be in the same token as the address
         if said.get("email_verified", self.takes_unverified) not in (True, "true"):
             raise ClaimsRefused("unverified")
         return who.strip()
 
 
 class ProviderFailed(Exception):
-    """The provider refused, did not answer, or said what cannot be believed; `code` is its word or ours.
+    """The provider refused, did not answer, or sent an invalid response; `code` is its error code or ours.
 
-    `cause` is the name of the error behind it: for engineers.
+    `cause` is the name of the underlying error, for engineers.
     """
 
     def __init__(self, code: str, cause: str = "") -> None:
@@ -84,7 +84,7 @@ class ProviderFailed(Exception):
 
 
 class Login(NamedTuple):
-    """Whom the provider vouches for."""
+    """The identity that the provider asserts."""
 
     id_token: str
     token_claims: Mapping[str, Any]
@@ -92,12 +92,12 @@ class Login(NamedTuple):
 
     @property
     def identity(self) -> str:
-        """Who that is for the provider, whatever address she has now: SHA-256 of issuer and subject."""
+        """Stable identifier at the provider, whatever the address: SHA-256 of issuer and subject."""
         return hashlib.sha256(f"{self.token_claims['iss']}\n{self.token_claims['sub']}".encode()).hexdigest()
 
 
 class Provider:
-    """One provider; nothing is asked of it until somebody logs in."""
+    """One provider; the first request to it is at the first login."""
 
     def __init__(self, settings: WebSettings) -> None:
         from authlib.integrations.starlette_client import OAuth  # type: ignore[import-untyped]
@@ -114,15 +114,15 @@ class Provider:
                 "scope": "openid email siret" if settings.web_oidc_sirets else "openid email",
                 "code_challenge_method": "S256",
                 "timeout": _TIMEOUT_SECONDS,
-                "leeway": 0,  # ProConnect's access tokens live a minute: Authlib would take them for expired
+                "leeway": 0,  # Authlib would treat ProConnect's one-minute tokens as expired
             },
         )
 
     async def send_to_login(self, request: Request, redirect_uri: str) -> Response:
-        """Send the browser to the provider; what its answer is checked against stays in the session.
+        """Redirect the browser to the provider; the session keeps the values that verify the response.
 
         Raises:
-            ProviderFailed: it did not answer, or is not the one that was named.
+            ProviderFailed: the provider did not answer, or has another issuer than configured.
         """
         with _failures():
             await self._load()
@@ -132,10 +132,10 @@ class Provider:
         return answer
 
     async def receive(self, request: Request) -> Login:
-        """Read the provider's answer, the identity token and the claims.
+        """Read the provider's response, the identity token and the claims.
 
         Raises:
-            ProviderFailed: it refused, did not answer, or said what cannot be believed.
+            ProviderFailed: the provider refused, did not answer, or sent an invalid response.
         """
         with _failures():
             metadata = await self._load()
@@ -155,10 +155,10 @@ class Provider:
         return Login(token["id_token"], claims, info)
 
     async def logout_url(self, id_token: str, back: str) -> str:
-        """Where to end the session at the provider too, with `back` as the way home; empty when it has no such page.
+        """Return the URL that ends the provider's session and returns to `back`; empty if it has none.
 
         Raises:
-            ProviderFailed: it did not answer.
+            ProviderFailed: the provider did not answer.
         """
         with _failures():
             if not (await self._load()).get("end_session_endpoint"):
@@ -191,7 +191,7 @@ class Provider:
             return claims
         try:
             return self._decode(answer.text, await self._app.fetch_jwk_set(), metadata)
-        except InvalidKeyIdError:  # the provider changed its keys
+        except InvalidKeyIdError:  # the provider has new keys
             return self._decode(answer.text, await self._app.fetch_jwk_set(force=True), metadata)
 
     def _decode(self, text: str, keys: Any, metadata: Mapping[str, Any]) -> Mapping[str, Any]:  # noqa: ANN401 — a JWKS
@@ -210,7 +210,7 @@ class Provider:
 
 @contextmanager
 def _failures() -> Iterator[None]:
-    """Whatever goes wrong with a provider is one kind of error, without what it said."""
+    """Convert every error of a provider to ProviderFailed, without the provider's text."""
     from authlib.common.errors import AuthlibBaseError  # type: ignore[import-untyped]
     from httpx2 import HTTPError
     from joserfc.errors import JoseError
@@ -223,13 +223,13 @@ def _failures() -> Iterator[None]:
         raise ProviderFailed("away", type(error).__name__) from None
     except JoseError as error:
         raise ProviderFailed("unbelievable", type(error).__name__) from None
-    except (AttributeError, KeyError, RuntimeError, TypeError, ValueError) as error:  # an answer of another form
+    except (AttributeError, KeyError, RuntimeError, TypeError, ValueError) as error:  # an unexpected response
         raise ProviderFailed("unreadable", type(error).__name__) from None
 
 
 @dataclass(frozen=True)
 class OidcIdentity:
-    """The session holds who logged in; whom that is, and what she may see, is read again for each page."""
+    """The session holds the logged-in address; the agent and their rights are read again for each page."""
 
     state: State
     settings: WebSettings
@@ -253,10 +253,10 @@ class OidcIdentity:
         return agent
 
     def begin(self, request: Request, who: str, arrival: Login) -> AuthorizedAgent | None:
-        """A session for whom the provider vouches for; the agent, None when nobody in the table is called so.
+        """Start a session for an authenticated person; return the agent, or None if the table has none.
 
         Raises:
-            ClaimsRefused: that agent is bound to another identity of the provider.
+            ClaimsRefused: the agent is bound to another identity of the provider.
         """
         try:
             agent = find_agent(self.state, email=who)
@@ -270,5 +270,5 @@ class OidcIdentity:
         return agent
 
     def back(self, path: str) -> str:
-        """The whole address of one of our pages, as the provider must know it: never taken from the request."""
+        """Return the whole URL of a page, as registered with the provider; never derived from the request."""
         return f"{self.settings.public_url}{path}"

@@ -1,4 +1,4 @@
-"""The session: a signed cookie that holds who comes and what the next page says; nothing of an elector."""
+"""The session: a signed cookie with the agent and messages for the next page; no data of electors."""
 
 import hashlib
 import os
@@ -22,9 +22,9 @@ from starlette.types import ASGIApp
 from producers.web.security import KEY_SHOWN, AuthorizedAgent, Identity
 
 SESSION_SECONDS = 8 * 3600
-"""A working day: then she is asked again who she is."""
+"""Maximum session, a working day; then the agent logs in again."""
 IDLE_SECONDS = 3600
-"""Without a page asked for: then too, so that a screen left open shows nothing to the next person."""
+"""Maximum time without a page request, so that an unattended screen is closed."""
 
 _ID, _SINCE, _SEEN, _WHO, _AGENT = "sid", "since", "seen", "who", "agent"
 _IDENTITY, _ENDED = "identity", "ended"
@@ -42,7 +42,7 @@ HOME = "/"
 
 
 class SignedSessions(SessionMiddleware):
-    """Starlette's, signed by HMAC-SHA-256 instead of SHA-1."""
+    """Starlette's sessions, signed by HMAC-SHA-256 instead of SHA-1."""
 
     def __init__(self, app: ASGIApp, secret_key: str, *, session_cookie: str, https_only: bool) -> None:
         super().__init__(app, secret_key, session_cookie, SESSION_SECONDS, same_site="lax", https_only=https_only)
@@ -50,24 +50,24 @@ class SignedSessions(SessionMiddleware):
 
 
 def is_partial(request: Request) -> bool:
-    """Whether htmx asks; a later answer may overtake this one."""
+    """Whether htmx sends the request; responses may arrive out of order."""
     return "hx-request" in request.headers
 
 
 def answer_poll(request: Request, response: Response, *, is_done: bool) -> None:
-    """Have a page that waits be loaded again once that is done, unless somebody writes on it: it keeps what is written.
+    """Reload a waiting page once the work is done, unless the agent has typed into it.
 
-    What `screen.js` says of that is the header `X-Written`; the page then leads to itself, where it says what is done.
+    `screen.js` announces typed text by the header `X-Written`; the page then shows a link to itself instead.
     """
     if is_done and is_partial(request) and "x-written" not in request.headers:
         response.headers["HX-Refresh"] = "true"
 
 
 class WebSessions:
-    """Which sessions ended before their time, and the identity token of each, too large for a cookie.
+    """The ended sessions, and the identity token of each session, which is too large for a cookie.
 
-    The first are kept in a file, so that a copy of a cookie is no better after a restart; the second by this process:
-    after a restart the provider is asked to log out without a token.
+    Ended sessions are stored in a file, so that a copied cookie stays invalid after a restart. Tokens are in memory
+    only: after a restart, the logout at the provider has none.
     """
 
     def __init__(self, ended_at: Path) -> None:
@@ -76,7 +76,7 @@ class WebSessions:
 
     @cached_property
     def _ended(self) -> OrderedDict[str, int]:
-        """The digests of sessions that ended, each with the second after which its cookie would be too old anyway."""
+        """Digests of ended sessions, each with the second at which its cookie expires anyway."""
         ended: OrderedDict[str, int] = OrderedDict()
         with suppress(OSError):
             for line in self._file.read_text("ascii").splitlines():
@@ -86,9 +86,9 @@ class WebSessions:
         return ended
 
     def begin(self, request: Request, who: str, token: str, *, identity: str = "", ended: int = 0) -> None:
-        """A new session for whoever logged in; nothing of the former one stays.
+        """Start a new session for the logged-in person; the former one is cleared.
 
-        `identity` is the provider's; `ended`, how often the operator had ended her sessions by then.
+        `identity` is the provider's; `ended` is the agent's `sessions_ended` at this time.
         """
         now, sid = int(time.time()), secrets.token_urlsafe(16)
         request.session.clear()
@@ -96,7 +96,7 @@ class WebSessions:
         _remember(self._tokens, sid, token)
 
     def end(self, request: Request) -> str:
-        """Nobody is known any more; the identity token of the session, empty when it was forgotten."""
+        """End the session; return its identity token, empty if it is not in memory."""
         sid = str(request.session.get(_ID, ""))
         request.session.clear()
         _remember(self._ended, _digest(sid), int(time.time()) + SESSION_SECONDS)
@@ -104,7 +104,7 @@ class WebSessions:
         return self._tokens.pop(sid, "")
 
     def _keep(self) -> None:
-        """Write down, whole or not at all, which sessions ended; a disk that is full keeps nobody from leaving."""
+        """Store the ended sessions atomically; a full disk does not prevent the logout."""
         now = time.time()
         lines = [f"{digest} {until}\n" for digest, until in self._ended.items() if until > now]
         temporary = self._file.with_name(f".{self._file.name}.part")
@@ -119,7 +119,7 @@ class WebSessions:
             log.error("logout_not_kept", error=error.strerror)  # noqa: TRY400 — no traceback
 
     def who(self, request: Request) -> str:
-        """Who logged in; empty when nobody did, or when the session is over."""
+        """Return the address of the logged-in person; empty without session, or if it has expired."""
         session, now = request.session, time.time()
         who, sid = session.get(_WHO), session.get(_ID)
         if not who or _digest(str(sid)) in self._ended:
@@ -131,18 +131,18 @@ class WebSessions:
         return str(who)
 
     def is_of(self, request: Request, agent: AuthorizedAgent) -> bool:
-        """Whether the session is this agent's: of the identity that she is bound to, and not ended by the operator."""
+        """Whether the session belongs to this agent: same bound identity, and not ended by the operator."""
         is_bound = agent.identity in {"", request.session.get(_IDENTITY)}
         return is_bound and request.session.get(_ENDED) == agent.sessions_ended
 
 
 def require_agent(request: Request, identity: Identity) -> AuthorizedAgent:
-    """The agent who comes; what the session kept for another one is forgotten.
+    """Return the agent of the request; a session of another agent is cleared.
 
     Raises:
-        NotIdentified: nobody knows her yet.
-        NotAnAgent: she is not in the table.
-        Untrusted: the request is not to be believed.
+        NotIdentified: the request is not authenticated.
+        NotAnAgent: the person is not in the table of agents.
+        Untrusted: the request is not trustworthy.
         StateAwayError: the database did not answer.
     """
     agent = identity.identify(request)
@@ -155,14 +155,14 @@ def require_agent(request: Request, identity: Identity) -> AuthorizedAgent:
 
 
 def forget(request: Request) -> None:
-    """Begin the session anew; the key that its browser showed is the computer's, whoever is its agent."""
+    """Clear the session, except the key that the browser showed: it belongs to the computer, not to an agent."""
     kept = {name: value for name, value in request.session.items() if name == KEY_SHOWN}
     request.session.clear()
     request.session.update(kept)
 
 
 def _is_by_itself(request: Request) -> bool:
-    """Whether a page that stays open asks, not a person."""
+    """Whether an open page sends the request, not a person."""
     return is_partial(request) or "text/event-stream" in request.headers.get("accept", "")
 
 
@@ -182,10 +182,10 @@ def csrf_token(request: Request) -> str:
 
 
 def require_csrf(request: Request, form: FormData) -> None:
-    """Go on only with a form that this session was given.
+    """Check that the form has this session's token.
 
     Raises:
-        HTTPException: 403, it is another site's or an old one.
+        HTTPException: 403, the token is another site's or an old one.
     """
     given, expected = form.get(CSRF_FIELD), request.session.get(_CSRF_KEY)
     if not (isinstance(given, str) and expected and secrets.compare_digest(given.encode(), expected.encode())):
@@ -193,18 +193,18 @@ def require_csrf(request: Request, form: FormData) -> None:
 
 
 class ReturnAddresses:
-    """Signs addresses of our pages, and reads them again."""
+    """Signs paths of pages, and verifies them."""
 
     def __init__(self, secret: str) -> None:
         signer = {"digest_method": hashlib.sha256}
         self._serializer = URLSafeTimedSerializer(secret, salt="producers.web.security.returns", signer_kwargs=signer)
 
     def sign(self, path: str) -> str:
-        """What may stand in a link; what follows the question mark is not kept, it may name an elector."""
+        """Return a signed path for a link; the query is dropped, since it may name an elector."""
         return self._serializer.dumps(path)
 
     def read(self, signed: str) -> str:
-        """The path; home when it is forged, expired, or leads out of here."""
+        """Return the path; the home page if it is forged, expired, or of another site."""
         try:
             path = self._serializer.loads(signed, max_age=RETURN_SECONDS)
         except BadSignature:
@@ -213,6 +213,6 @@ class ReturnAddresses:
 
 
 def _is_ours(path: str) -> bool:
-    r"""Browsers read `//host` and `/\host` as other sites, and forget control characters."""
+    r"""Whether a path stays on this site: browsers read `//host` and `/\host` as other sites."""
     is_plain = path.isascii() and path.isprintable() and "\\" not in path
     return is_plain and path.startswith("/") and not path.startswith("//")

@@ -1,1 +1,1 @@
-"""« Vos demandes »: what is asked for and where it stands, shown as it happens, under the first two tabs."""
+"""« Vos demandes »: the requests and their progress, updated live, on the first two tabs."""

@@ -1,4 +1,4 @@
-"""What « Vos demandes » shows: which requests, in which state, in which words, and what passes before them."""
+"""The cards of « Vos demandes »: which requests are shown, their state, their words, and the files ahead."""
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
@@ -20,10 +20,10 @@ from schemas.topology import (
 from schemas.vocabulary import ExportStatus
 
 SHOWN_ONCE_DONE = timedelta(minutes=15)
-"""How long a request that was cancelled stays in sight, and the end of a file is announced."""
+"""How long a cancelled request stays visible, and the end of a file is announced."""
 
 SHOWN_ONCE_FAILED = timedelta(days=7)
-"""How long a failure stays in sight, unless it was asked for again since."""
+"""How long a failure stays visible, unless the file is requested again."""
 
 SHOWN_ONCE_NOT_CANCELLED = timedelta(hours=1)
 
@@ -56,7 +56,7 @@ _OF_FILES = {
     FileState.TO_COMPLETE: "à compléter",
     FileState.OUTDATED: "ancienne",
 }
-"""What is said of a request for one of its files, the worst first."""
+"""The label of a request from the state of one of its files, worst first."""
 
 
 @dataclass(frozen=True)
@@ -64,21 +64,21 @@ class RequestCard:
     demande: DemandeState
     stage: Stage
     ahead: int | None = None
-    """Files of others that pass before its first waiting one; None when it does not wait, or is part of a batch."""
+    """Other requests' files before its first queued one; None if it is not queued, or in a batch."""
 
     @property
     def tone(self) -> str:
-        """How its state looks: a class of the style sheet."""
+        """The tone of its badge, a class of the style sheet."""
         return (self._worst or self.stage).tone
 
     @property
     def label(self) -> str:
-        """Its state in a word: a request of which a file cannot be used is not called ready."""
+        """The label of its state; a request with an unusable file is not called ready."""
         return _OF_FILES[self._worst] if self._worst else self.stage.label
 
     @property
     def _worst(self) -> FileState | None:
-        """Of a request that went well: what its files became meanwhile, the worst first; None when all is well."""
+        """The worst later state of a successful request's files; None if all are usable."""
         if self.stage is not Stage.READY:
             return None
         states = {file.state for file in self.demande.files}
@@ -90,12 +90,12 @@ class RequestCard:
 
     @property
     def asks_for_files(self) -> bool:
-        """Whether files were to be made; else something was to be written down."""
+        """Whether it produces files; else it records a note."""
         return self.demande.event_type in {REQUEST_LISTE_EXPORT, REQUEST_TABLEAUX_RENDER, REQUEST_RETRY}
 
     @property
     def may_hide(self) -> bool:
-        """Whether nothing more will happen to it by itself."""
+        """Whether its state is final and it can be hidden."""
         return self.stage in {Stage.REFUSED, Stage.FAILED, Stage.CANCELLED}
 
     @property
@@ -109,9 +109,9 @@ class RequestCard:
 
 
 def build_cards(recent: RecentActivity, now: datetime, hidden: Collection[int] = ()) -> tuple[RequestCard, ...]:
-    """The requests under way or not served, the newest first, without those that she hid.
+    """Return the unfinished or unsuccessful requests, newest first, except those that the agent hid.
 
-    What was made is among « Derniers exports », and nowhere else.
+    Finished files are in « Derniers exports » only.
     """
     latest_by_content: dict[tuple[str, ...], int] = {}
     for demande in recent.demandes:
@@ -125,7 +125,7 @@ def build_cards(recent: RecentActivity, now: datetime, hidden: Collection[int] =
 
 
 def make_card(demande: DemandeState, waiting: Sequence[int] = ()) -> RequestCard:
-    """One request, with what passes before it when `waiting` says so."""
+    """Return the card of one request, with the number of `waiting` files ahead."""
     return RequestCard(demande, stage_of(demande), _count_ahead(demande.files, waiting))
 
 
@@ -141,7 +141,7 @@ def stage_of(demande: DemandeState) -> Stage:
 
 
 def just_ended(demandes: Iterable[DemandeState], now: datetime) -> list[AskedFile]:
-    """The files to announce, made or failed, in the order they ended."""
+    """Return the files to announce, ready or failed, in the order of their end."""
     event = {ExportStatus.READY, ExportStatus.FAILED}
     ended = [it for demande in demandes for it in demande.files if it.status in event and it.finished_at]
     recent = [it for it in ended if it.finished_at and now - it.finished_at < SHOWN_ONCE_DONE]
@@ -175,7 +175,7 @@ def _count_ahead(files: Sequence[AskedFile], waiting: Sequence[int]) -> int | No
 
 
 def request_words(demande: DemandeState) -> str:
-    """What was asked for: `Liste électorale, 3 fichiers`, `Tableau des vingt jours, 1 fichier`."""
+    """Return the words of a request: `Liste électorale, 3 fichiers`, `Tableau des vingt jours, 1 fichier`."""
     if not demande.files:
         return _WITHOUT_FILES.get(demande.kind or demande.event_type, "Demande")
     first, number = demande.files[0], count_of(len(demande.files), "fichier", "fichiers")

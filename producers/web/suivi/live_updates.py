@@ -1,4 +1,4 @@
-"""What happens in a commune, shown as it happens: one question to the database a second, however many look on."""
+"""Live updates of a commune: one query per second to the database, whatever the number of open pages."""
 
 import asyncio
 from collections.abc import Callable, Iterator
@@ -19,7 +19,7 @@ log = structlog.get_logger("producers.web")
 POLL_SECONDS = 1.0
 _AWAY_SECONDS = 5.0
 _AT_ONCE = 2
-"""Of what all streams ask for: a hundred that a restart of the screen opened at once keep no page waiting."""
+"""Concurrent work of all streams: a hundred streams reopened after a restart must not delay pages."""
 
 _T = TypeVar("_T")
 
@@ -34,14 +34,14 @@ class _Channel:
 
 
 class Subscription:
-    """One connection's view of a channel: each version once, and only the newest."""
+    """One connection's view of a channel: each version at most once, and only the newest."""
 
     def __init__(self, channel: _Channel) -> None:
         self._channel = channel
         self._seen = 0
 
     async def wait(self, seconds: float) -> RecentActivity | None:
-        """What is new, the first time at once; None when nothing was within that time."""
+        """Return the new activity, at once the first time; None after a timeout."""
         channel = self._channel
         try:
             async with asyncio.timeout(seconds), channel.changed:
@@ -53,7 +53,7 @@ class Subscription:
 
 
 class LiveUpdates:
-    """The communes that somebody looks at; nothing is asked of the database for the others."""
+    """Polls the database for the communes with an open page, and for no other."""
 
     def __init__(self, state: State, *, seconds: float = POLL_SECONDS) -> None:
         self._state = state
@@ -66,12 +66,12 @@ class LiveUpdates:
         return frozenset(self._channels)
 
     async def take_turn(self, work: Callable[[], _T]) -> _T:
-        """What a stream draws, or asks of the database, in a thread; few at a time."""
+        """Render or query for a stream in a thread, with limited concurrency."""
         return await run_sync(work, limiter=self._turns)
 
     @contextmanager
     def subscribe(self, commune: str) -> Iterator[Subscription]:
-        """Look at a commune, inside the event loop."""
+        """Subscribe to a commune, inside the event loop."""
         channel = self._channels.setdefault(commune, _Channel())
         channel.listeners += 1
         if channel.task is None:
@@ -99,7 +99,7 @@ class LiveUpdates:
             except ProducerError as error:
                 log.warning("live_without_database", commune=commune, error=error.code)
                 pause = _AWAY_SECONDS
-            except Exception:  # else whoever looks on would wait for ever
+            except Exception:  # otherwise the subscribers would wait without limit
                 log.exception("live_failed", commune=commune)
                 pause = _AWAY_SECONDS
             await asyncio.sleep(pause)

@@ -1,4 +1,4 @@
-"""« Vos demandes », in a page and alone, with the files that were made; one request, and what is done about it."""
+"""« Vos demandes » within a page and as an event stream; the page of one request, and its actions."""
 
 import random
 import time
@@ -31,22 +31,22 @@ from producers.web.suivi.query import (
 from schemas.requests import CancelRequested, RetryRequested
 
 _HIDDEN = "masquees"
-"""Of the session: the requests that she hid, the last ones."""
+"""Session key: the last requests that the agent hid."""
 _MOST_HIDDEN = 30
 
 HEARTBEAT_SECONDS = 15
-"""Less than what proxies wait for; also how often the agent's rights are read again."""
+"""Shorter than the timeouts of proxies; also the interval for reading the agent's rights again."""
 
 
 def read_suivi(context: PageContext) -> dict[str, Any]:
-    """Return what the template of « Vos demandes » wants, for a whole page."""
+    """Return the template values of « Vos demandes », for a whole page."""
     recent = read_recent(context.services.state, context.commune.code)
     pending = prune_pending_requests(context.request, context.services, context.commune.code)
     return _values(context, recent) | {"pending": pending}
 
 
 def render_suivi(context: PageContext, recent: RecentActivity) -> str:
-    """Draw « Vos demandes » alone, as it is sent to a page that is open."""
+    """Render « Vos demandes » alone, to be sent to an open page."""
     pending = read_pending_requests(context.request, context.services, context.commune.code)
     return context.render_part("suivi/suivi.html", pending=pending, **_values(context, recent))
 
@@ -67,15 +67,15 @@ def _values(context: PageContext, recent: RecentActivity) -> dict[str, Any]:
 
 
 def follow(context: PageContext) -> Response:
-    """It as an event stream: whole, then at each change, as long as the agent may see them.
+    """Stream « Vos demandes »: whole, then at each change, while the agent has the right to see it.
 
-    What a page shows already is not drawn for it again: a restart of the screen has all pages ask at once.
+    A version that the page already shows is not rendered again: after a restart all pages reconnect at once.
     """
     return EventSourceResponse(_events(context), ping=HEARTBEAT_SECONDS, headers={"Cache-Control": "no-store"})
 
 
 async def _events(context: PageContext) -> AsyncIterator[ServerSentEvent]:
-    # Those that a restart of the screen opened at once do not ask the database at once ever after.
+    # A random offset spreads the queries of streams that a restart opened at once.
     checked_at = time.monotonic() - random.uniform(0, HEARTBEAT_SECONDS)  # noqa: S311 — it hides nothing
     live, shown = context.services.live, context.query.get("vu", "")
     with live.subscribe(context.commune.code) as subscription:
@@ -89,7 +89,7 @@ async def _events(context: PageContext) -> AsyncIterator[ServerSentEvent]:
                 try:
                     html = await live.take_turn(partial(render_suivi, context, recent))
                 except ProducerError:
-                    return  # the page connects again by itself
+                    return  # the page reconnects by itself
                 yield ServerSentEvent(data=html)
 
 
@@ -97,7 +97,7 @@ def _is_still_hers(context: PageContext) -> bool:
     try:
         agent = require_agent(context.request, context.services.identity)
     except ProducerError:
-        return True  # the database is away for a moment: her rights are as they were
+        return True  # the database is absent for a moment: the rights are assumed unchanged
     except HTTPException:
         return False
     return agent.name == context.agent.name and agent.commune(context.commune.code) is not None
@@ -108,17 +108,17 @@ def show_request(context: PageContext) -> Response:
 
 
 def cancel(context: PageContext) -> Response:
-    """« Annuler »: the files that are not made yet will not be."""
+    """« Annuler »: cancel the unfinished files."""
     return _ask_about(context, CancelRequested, "Annulation")
 
 
 def retry(context: PageContext) -> Response:
-    """« Recommencer »: new files, of today, in a request of its own."""
+    """« Recommencer »: request the files again, with the data of today."""
     return _ask_about(context, RetryRequested, "Nouvel essai")
 
 
 def hide(context: PageContext) -> Response:
-    """« Masquer aujourd'hui »: she has read how it ended; it is off her screen until her session is over."""
+    """« Masquer aujourd'hui »: hide a finished request from the agent's screen until the session ends."""
     demande = _read_demande(context)
     hidden = [it for it in context.request.session.get(_HIDDEN, []) if it != demande.request_id]
     context.request.session[_HIDDEN] = [*hidden, demande.request_id][-_MOST_HIDDEN:]
@@ -126,7 +126,7 @@ def hide(context: PageContext) -> Response:
 
 
 async def find(request: Request) -> Response:
-    """Send an agent to a request whose address does not name the commune; what is not hers is not found."""
+    """Redirect to a request whose URL has no commune; 404 if it is not of the agent's communes."""
     services: WebServices = request.app.state.services
     agent = await run_in_threadpool(require_agent, request, services.identity)
     number = read_number(request.path_params["demande"])

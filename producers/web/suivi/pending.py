@@ -1,6 +1,6 @@
-"""What an agent has just sent, kept in the session until a worker has read it: no row speaks of it before.
+"""Events that an agent has just sent, kept in the session until a worker has read them: until then, no view has a row.
 
-A session is a cookie, which browsers drop silently when it is too large: the oldest entries make room.
+The session is a cookie, and browsers drop a cookie that is too large: the oldest entries are removed first.
 """
 
 import json
@@ -22,27 +22,27 @@ from schemas.envelope import CloudEvent, Data
 from schemas.screen_notes import ScreenNote, ScreenNoted
 
 REQUESTS = "demandes"
-"""The page of « Vos demandes », which two tabs show."""
+"""The page of « Vos demandes », shown on two tabs."""
 
 DEPOT = "depot"
-"""The page of deposits; publications are noted with them."""
+"""The page of deposits; it also shows notes of publications."""
 
 _FORGOTTEN_AFTER = timedelta(hours=12)
 _LATE_AFTER = timedelta(minutes=1)
-"""After this long without a worker, the page says what may be wrong."""
+"""Time without a worker after which the page shows a possible cause."""
 
 _MOST_BYTES = 2400
-"""Of the entries; a cookie holds 4096 with the rest of the session (RFC 6265, section 6.1)."""
+"""Bytes of the entries; a cookie holds 4096 with the rest of the session (RFC 6265, section 6.1)."""
 
 _KEY = "envoyees"
 
 
 @dataclass(frozen=True)
 class Sent:
-    """A request or a declaration of the agent, sent from a page of a commune.
+    """An event that the agent sent from a page of a commune.
 
-    `about` are the files or rows that a declaration names. `demande` is set once a worker has read the event.
-    `is_kept`: the broker takes nothing for now, and the screen sends the event as soon as it does.
+    `about` holds the files or rows that a note names. `demande` is set once a worker has read the event. `is_kept`: the
+    screen has spooled the event, since the broker refuses messages for now.
     """
 
     event_id: str
@@ -56,30 +56,30 @@ class Sent:
 
     @property
     def refusal(self) -> str:
-        """Why a worker refused it; empty when none did."""
+        """The worker's reason for a refusal; empty without refusal."""
         return self.demande.reason if self.demande else ""
 
     def is_late(self, now: datetime) -> bool:
-        """Whether a worker should have read it by now."""
+        """Whether a worker should have read it already."""
         return now - self.sent_at > _LATE_AFTER
 
 
 @dataclass(frozen=True)
 class PendingDeclarations:
-    """What is not written down yet, the newest first; what was just written down, or refused: that is said once."""
+    """Notes of a page, newest first: unread by a worker, or just recorded or refused (shown once)."""
 
     waiting: tuple[Sent, ...] = ()
     recorded: tuple[Sent, ...] = ()
     refused: tuple[Sent, ...] = ()
 
     def words_about(self, number: int) -> str:
-        """What is being written down about a file or a row; empty when nothing is."""
+        """Return the words of a pending note about a file or a row; empty if there is none."""
         return next((it.words for it in self.waiting if number in it.about), "")
 
 
 @dataclass(frozen=True)
 class SendingFailure:
-    """Why nothing was sent, for the administrator; the page says what the agent can do."""
+    """The reason why nothing was sent, for the administrator; the page tells the agent what to do."""
 
     detail: str
 
@@ -87,9 +87,9 @@ class SendingFailure:
 def send_request(
     context: PageContext, data: Data, words: str, *, page: str = REQUESTS, about: Iterable[int] = ()
 ) -> SendingFailure | None:
-    """Publish the event of a form, once, and keep it in sight of a page until a row speaks of it.
+    """Publish the event of a form, once, and remember it for a page until a worker has read it.
 
-    Return why it was not sent, when the broker does not take it.
+    Return the failure if the event was not sent, else None.
     """
     event = wrap_once(data, source=context.services.settings.source, once=read_once(context.form))
     try:
@@ -103,9 +103,9 @@ def send_request(
 def send_note(
     context: PageContext, page: str, note: FileNote | RegisterNote | ScreenNote, words: str, about: Iterable[int] = ()
 ) -> SendingFailure | None:
-    """Publish the note of a form of that page, once; return why the broker did not take it.
+    """Publish the note of a form of that page, once; return the failure if it was not sent, else None.
 
-    `about` are the files that the note is of, or the rows that the page marks until the note is recorded.
+    `about` holds the files of the note, or the rows that the page marks until the note is recorded.
     """
     about = list(about)
     who = {"commune": context.commune.code, "requested_by": context.agent.name}
@@ -123,10 +123,10 @@ def note_page(
     faults: Faults | None = None,
     failure: SendingFailure | None = None,
 ) -> Response:
-    """Draw `notes/<page>.html`, with what is on its way, then what is `read`, and what is wrong.
+    """Render `notes/<page>.html` with pending notes, then the values of `read`, faults and failure.
 
-    In this order: what is written down while the page is drawn is either still on its way, and the page comes back to
-    it, or already among the lines.
+    The order matters: a note recorded meanwhile is still pending, and the page polls again, or it is already in the
+    values.
     """
     pending = read_declarations(context, page)
     status = UNPROCESSABLE if faults else AWAY if failure else 200
@@ -139,7 +139,7 @@ def note_page(
 def remember(
     request: Request, event: CloudEvent, words: str, *, commune: str, page: str, about: Iterable[int] = ()
 ) -> None:
-    """Keep what was sent from a page; the same event again changes nothing."""
+    """Store a sent event in the session; a duplicate replaces its entry."""
     others = [it for it in request.session.get(_KEY, []) if it[0] != event.id]
     entries = [*others, [event.id, commune, page, words, event.time.isoformat(), list(about)]]
     while len(entries) > 1 and len(json.dumps(entries)) > _MOST_BYTES:
@@ -148,29 +148,29 @@ def remember(
 
 
 def read_pending_requests(request: Request, services: WebServices, commune: str) -> tuple[Sent, ...]:
-    """Return the requests that no row of the commune speaks of yet, the newest first.
+    """Return the requests that no row of the commune shows yet, newest first.
 
-    A request that was refused without belonging to the commune is among them.
+    A request refused without belonging to the commune is included.
     """
     return tuple(it for it in _look(request, services, commune, REQUESTS) if not _is_shown(it.demande, commune))
 
 
 def prune_pending_requests(request: Request, services: WebServices, commune: str) -> tuple[Sent, ...]:
-    """Return the same, and remove the others from the session; for whole pages, which no other answer overtakes."""
+    """Return the pending requests and remove the others from the session; for whole pages only (see `is_partial`)."""
     kept = read_pending_requests(request, services, commune)
     _keep(request, commune, REQUESTS, kept)
     return kept
 
 
 def read_declarations(context: PageContext, page: str) -> PendingDeclarations:
-    """Return what was declared on that page and is not written down yet.
+    """Return the notes of that page that are not recorded yet.
 
-    What is written down, or was refused, is returned once, and removed from the session.
+    Recorded or refused notes are returned once, and removed from the session.
     """
     here = _look(context.request, context.services, context.commune.code, page)
     waiting = tuple(it for it in here if it.demande is None)
     read = [(it, it.demande.is_refused) for it in here if it.demande]
-    if not is_partial(context.request):  # whose answer may be overtaken by another: it changes no session
+    if not is_partial(context.request):  # responses may overtake each other, so they change no session
         _keep(context.request, context.commune.code, page, waiting)
     recorded = tuple(it for it, is_refused in read if not is_refused)
     return PendingDeclarations(waiting, recorded, tuple(it for it, is_refused in read if is_refused))
@@ -192,7 +192,7 @@ def _look(request: Request, services: WebServices, commune: str, page: str) -> l
 
 
 def _keep(request: Request, commune: str, page: str, sent: Collection[Sent]) -> None:
-    """Remove the other entries of the page; the session is written again only if there are any."""
+    """Remove the other entries of the page; write the session only if it changes."""
     kept = {it.event_id for it in sent}
     entries = request.session.get(_KEY, [])
     left = [it for it in entries if it[0] in kept or (it[1], it[2]) != (commune, page)]
@@ -201,5 +201,5 @@ def _keep(request: Request, commune: str, page: str, sent: Collection[Sent]) -> 
 
 
 def _is_shown(demande: DemandeState | None, commune: str) -> bool:
-    """Whether « Vos demandes » of the commune shows it, or shows that nothing is left to say."""
+    """Whether « Vos demandes » of the commune already shows the outcome of the request."""
     return demande is not None and not (demande.is_refused and demande.code_commune != commune)

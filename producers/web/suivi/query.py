@@ -1,4 +1,4 @@
-"""Requests of a commune and where they stand: the view `demandes`, with the files of `derniers_exports`."""
+"""Requests of a commune and their state: the view `demandes`, with the files of `derniers_exports`."""
 
 import hashlib
 from collections.abc import Collection, Iterable, Sequence
@@ -19,14 +19,14 @@ from schemas.topology import (
 from schemas.vocabulary import UNFINISHED, ExportStatus, RequestOutcome
 
 RECENT_FILES, RECENT_REQUESTS = 100, 200
-"""How far back one looks: a request makes some fifty files at most, and each download is a request too."""
+"""Number of rows read: a request has about fifty files at most, and each download is a request too."""
 
 _MOST_WAITING = 1000
 _WITH_REFUSALS = (
     *(REQUEST_LISTE_EXPORT, REQUEST_TABLEAUX_RENDER, REQUEST_RETRY, REQUEST_CANCEL),
     *("deposited", "verdict", "published", "doubt"),
 )
-"""The types of requests, and the kinds of notes, whose refusal a clerk reads."""
+"""Types of requests and kinds of notes whose refusal is shown to clerks."""
 
 _MARKER_COLUMNS = (
     "export_id",
@@ -42,7 +42,7 @@ _MARKER_COLUMNS = (
 
 @dataclass(frozen=True)
 class DemandeState:
-    """One request, and its files in the order it named them."""
+    """One request, with its files in the order of the request."""
 
     request_id: int
     source: str
@@ -67,21 +67,21 @@ _REQUESTS = select(_DEMANDES)
 
 @dataclass(frozen=True)
 class RecentActivity:
-    """What happened lately in a commune, as the database says it."""
+    """The recent activity in a commune, as read from the database."""
 
     demandes: tuple[DemandeState, ...] = ()
-    """The newest first: those that have files among the last ones, and those that were refused."""
+    """Newest first: requests with files among the last ones, and refused requests."""
     latest: tuple[AskedFile, ...] = ()
     """« Derniers exports »."""
     newest_request: int = 0
     waiting: tuple[int, ...] = ()
-    """Every file of every commune that waits or is worked on, batches apart."""
+    """Unfinished files of all communes, except those of batches."""
     marker: str = ""
-    """As `read_change_marker` says it."""
+    """See `read_change_marker`."""
 
 
 def read_change_marker(state: State, commune: str) -> str:
-    """What changes whenever something of « Vos demandes » does; cheaper to read than all of it."""
+    """Return a digest that changes with « Vos demandes »; cheaper than reading all of it."""
     marked = select(*(DERNIERS_EXPORTS.c[name] for name in _MARKER_COLUMNS))
     with state.reading() as connection:
         files = connection.execute(_recent(connection, marked, commune)).all()
@@ -96,7 +96,7 @@ def _mark(files: Iterable[Row[Any]], newest_request: int, waiting: Iterable[int]
 
 
 def read_recent(state: State, commune: str) -> RecentActivity:
-    """What « Vos demandes » shows, under way and made."""
+    """Return the content of « Vos demandes » and « Derniers exports »."""
     with state.reading() as connection:
         rows = connection.execute(_recent(connection, select(DERNIERS_EXPORTS), commune)).all()
         files = [to_file(row) for row in rows]
@@ -109,7 +109,7 @@ def read_recent(state: State, commune: str) -> RecentActivity:
             for row in requests
             if row.outcome == RequestOutcome.REFUSED
             and (what := row.kind or row.event_type) in _WITH_REFUSALS
-            and row.request_id > latest_taken.get(what, 0)  # else a later one was accepted
+            and row.request_id > latest_taken.get(what, 0)  # otherwise a later one was accepted
         ]
         asked = connection.execute(_REQUESTS.where(_DEMANDES.c.request_id.in_(ids))).all() if ids else ()
         waits = any(file.status is ExportStatus.QUEUED for file in files)
@@ -126,32 +126,32 @@ def read_recent(state: State, commune: str) -> RecentActivity:
 
 
 def read_request(state: State, commune: str, request_id: int) -> DemandeState | None:
-    """That request, if it is this commune's, with all its files."""
+    """Return the request with all its files, if it belongs to this commune."""
     query = _REQUESTS.where(_DEMANDES.c.code_commune == commune, _DEMANDES.c.request_id == request_id)
     with state.reading() as connection:
         found = read_files(connection, select(DERNIERS_EXPORTS).where(DERNIERS_EXPORTS.c.request_id == request_id))
-        files = [file for file in found if file.code_commune == commune]  # not asked above: SQLite would read them all
+        files = [file for file in found if file.code_commune == commune]  # not in SQL: SQLite would read them all
         return next(iter(_join(connection.execute(query).all(), files)), None)
 
 
 def read_newest_request(state: State, commune: str) -> int:
-    """The number of the last request of a commune; 0 when there is none."""
+    """Return the number of the commune's last request; 0 if there is none."""
     with state.reading() as connection:
         return _newest_request(connection, commune) or 0
 
 
 def find_commune(state: State, request_id: int) -> str:
-    """The commune of a request; empty when there is no such request."""
+    """Return the commune of a request; empty if there is none."""
     query = select(_DEMANDES.c.code_commune).where(_DEMANDES.c.request_id == request_id)
     return next((row.code_commune for row in state.read(query)), "")
 
 
 def find_requests(state: State, source: str, event_ids: Collection[str]) -> dict[str, DemandeState]:
-    """Those of these events that a worker has read, by id; without their files."""
+    """Return the requests of these events that a worker has read, by id, without files."""
     if not event_ids:
         return {}
     query = _REQUESTS.where(_DEMANDES.c.source == source, _DEMANDES.c.event_id.in_(event_ids))
-    query = query.order_by(_DEMANDES.c.outcome.desc())  # accepted last: another's under the same id was refused
+    query = query.order_by(_DEMANDES.c.outcome.desc())  # accepted last: another account's event was refused
     return {it.event_id: it for it in _join(state.read(query), ())}
 
 

@@ -1,4 +1,4 @@
-"""The second tab: the tableaux, those that the calendar calls for first, and the form that asks for them."""
+"""The tab of tableaux: those that are due, and the form that requests them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -32,7 +32,7 @@ from schemas.vocabulary import Liste
 
 DATES = ("scrutin", "date_tableau", "reunion", "until", "publication")
 FIELDS = ("type", "listes", "presentations", "edition", *DATES, "inclure_j5", "signature_maire")
-"""In the order of the page; the first bears what is wrong with the whole."""
+"""Fields in the order of the page; errors about several fields are shown at the first."""
 
 _CHOICES = {
     "type": "choisissez un tableau",
@@ -49,7 +49,7 @@ _MISSING_END = "indiquez le jour du scrutin ; à défaut, le dernier jour des mo
 
 
 class PreviousMeeting(NamedTuple):
-    """Where mouvements begin: at a meeting that was noted, else on the day of the register's first export."""
+    """Start of the mouvements: a noted meeting, or the day of the register's first export."""
 
     jour: date
     is_noted: bool
@@ -57,7 +57,7 @@ class PreviousMeeting(NamedTuple):
 
 @dataclass(frozen=True)
 class TableauxForm:
-    """What is written and checked on the page, as it is: dates may be anything."""
+    """The values of the form, not validated: dates are texts."""
 
     type: str = ""
     listes: Sequence[str] = tuple(Liste)
@@ -65,7 +65,7 @@ class TableauxForm:
     edition: str = Edition.AFFICHAGE
     dates: Mapping[str, str] = field(default_factory=dict)
     proposed: str = ""
-    """The previous meeting that the page proposed: left as it is, it is worked out again for the other dates."""
+    """The previous meeting that the page proposed; if unchanged, it is computed again for other dates."""
     inclure_j5: bool = False
     signature_maire: bool = False
     once: str = field(default_factory=new_once)
@@ -85,7 +85,7 @@ class TableauxForm:
         )
 
     def prefilled(self, values: Mapping[str, str], listes: Sequence[str] = ()) -> Self:
-        """With the type, the dates and the lists of an address, such as a link of the calendar."""
+        """Return the form with the type, dates and lists of a URL, such as a link of the calendar."""
         known = [type_.value for type_ in TypeTableau]
         type_ = values.get("type", "")
         dates = {name: day.isoformat() for name in DATES if (day := read_day(values.get(name, "")))}
@@ -102,17 +102,17 @@ class TableauxForm:
 
     @property
     def has_rare_dates(self) -> bool:
-        """Whether a date is written that one mostly leaves to the register."""
+        """Whether it has a date that is usually left to the register."""
         return any(self.dates.get(name) for name in ("until", "publication"))
 
     @property
     def words(self) -> str:
-        """How what is asked for is called while no row does."""
+        """Return the name of the request, shown until a worker has read it."""
         titre = name_tableau(TypeTableau(self.type), self.dates.get("scrutin"))
         return f"{titre}, listes {', '.join(self.listes)} [pdf]"
 
     def values(self, commune: str, requested_by: str) -> dict[str, object]:
-        """Of the contract, as they are; a day that cannot be read is left out, `faults` says so."""
+        """Return the fields of the contract, not validated; unreadable days are left out, see `faults`."""
         dates = {name: day for name in DATES if (day := read_day(self.dates.get(name, "")))}
         return {
             "commune": commune,
@@ -127,7 +127,7 @@ class TableauxForm:
         }
 
     def find_previous(self, calendar: Calendar) -> PreviousMeeting | None:
-        """The previous meeting, where the mouvements of the R. 13 tableau begin; None when the register knows none."""
+        """Return the meeting from which the R. 13 tableau counts; None if the register has none."""
         if self.type != TypeTableau.VINGT_JOURS:
             return None
         scrutin, end = (read_day(self.dates.get(name, "")) for name in ("scrutin", "until"))
@@ -141,7 +141,7 @@ class TableauxForm:
         return PreviousMeeting(since, is_noted=False) if since and since < (end or date.max) else None
 
     def with_previous(self, calendar: Calendar) -> Self:
-        """With the previous meeting that the register knows, unless another one is written."""
+        """Return the form with the register's previous meeting, unless the agent entered another."""
         if self.dates.get("reunion", "") not in {"", self.proposed}:
             return self
         previous = self.find_previous(calendar)
@@ -167,19 +167,19 @@ class TableauxForm:
 
 
 class Offer(NamedTuple):
-    """A tableau that is due and was not made for every list: the meeting or the poll that calls for it, and which."""
+    """A due tableau that some lists lack, with the title of its meeting or poll."""
 
     about: str
     due: DueTableau
 
     @property
     def query(self) -> str:
-        """The form filled in for it, after the question mark of an address."""
+        """The query of a URL that prefills the form for it."""
         return urlencode([*self.due.asked.items(), *(("listes", liste) for liste in self.due.missing)])
 
 
 def show(context: PageContext) -> Response:
-    """The page, filled in for what its address asks for, else for the first tableau that is due."""
+    """Show the form, prefilled from the URL, else for the first due tableau."""
     calendar = read_calendar(context.services.state, context.commune.code, context.today)
     offers = _offers(calendar)
     form = TableauxForm(type=TypeTableau.VINGT_JOURS)

@@ -1,4 +1,4 @@
-"""The publication of a tableau: noted by the clerk, then certified by the mayor on a page that a worker draws."""
+"""The publication of a tableau: the clerk notes it, the worker draws a certificate, the mayor signs it."""
 
 from datetime import date
 
@@ -23,14 +23,14 @@ FIELDS = {
     "signe": "Certificat signé le",
     "raison": "Pourquoi il est publié incomplet",
 }
-"""What the form is made of, and how each is called where something is wrong with it."""
+"""Fields of the form, with their French labels in errors."""
 
 _LONGEST_REASON = 500
 
 
 def show(context: PageContext) -> Response:
-    """Show the page; of a tableau that is never published, why."""
-    pending = read_declarations(context, DEPOT)  # before what it changes
+    """Show the page; for a tableau that is never published, show the reason."""
+    pending = read_declarations(context, DEPOT)  # before reading the file, which the note changes
     file = _read(context)
     if file.never_published:
         return _refuse(context, file)
@@ -108,7 +108,7 @@ def _read_reason(form: dict[str, str]) -> str:
 
 
 def _proposed(context: PageContext, file: AskedFile) -> dict[str, str]:
-    """What is recorded; else from today, for seven days. How it is published is for the clerk to say."""
+    """Return the recorded publication; else seven days from today, with no mode selected."""
     first, last = file.published_on or context.today, file.published_until
     if file.published_on is None:
         last = last_day_to_consult(first)

@@ -1,6 +1,6 @@
-"""What is left to do for a commune, in the order of the road: one true state and one button each.
+"""The tasks of a commune, in the order of the procedure: one state and one button each.
 
-From the export of the REU to the signed certificate. Nothing is guessed: what no record says is said to be unknown.
+From the export of the REU to the signed certificate. A fact that no record contains is shown as unknown.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -26,10 +26,10 @@ from producers.web.registre.query import Registre
 from schemas.vocabulary import Liste
 
 OLD_EXPORT = timedelta(days=30)
-"""Beyond this age an export of the REU is asked for again (our choice: no text says how old it may be)."""
+"""Age from which a new export of the REU is requested (our choice: no text gives a limit)."""
 
 NEAR = timedelta(days=30)
-"""A tableau that is due later than this is yet to come (our choice)."""
+"""A tableau due later than this is not yet a task (our choice)."""
 
 _WITHDRAW = "Retirer le tableau"
 _ONE_DAY = timedelta(days=1)
@@ -44,18 +44,18 @@ class TaskState(Toned):
 
 
 class Button(NamedTuple):
-    """The button of a task, and the page that it leads to; `after`: query and fragment of its address."""
+    """The button of a task and its page; `after`: query and fragment of the URL."""
 
     label: str
     page: str
     after: str = ""
     export: int | None = None
-    """The file that the page is about."""
+    """The file of that page."""
 
 
 @dataclass(frozen=True)
 class Task:
-    """One thing to do: why, where, until when."""
+    """One task: reason, button and deadline."""
 
     title: str
     state: TaskState
@@ -66,7 +66,7 @@ class Task:
 
 @dataclass(frozen=True)
 class Situation:
-    """What is on record of a commune today; None where the record does not say."""
+    """The records of a commune today; None where a record is missing."""
 
     today: date
     calendar: Calendar
@@ -95,7 +95,7 @@ def find_tasks(it: Situation) -> list[Task]:
 
 
 def in_order(tasks: Iterable[Task]) -> Mapping[str, list[Task]]:
-    """For the page: what is to be done, what is yet to come, what the record does not say, what is done."""
+    """Group the tasks of the page: to do, to come, unknown, done."""
     groups: dict[str, list[Task]] = {"to_do": [], "to_come": [], "unknown": [], "done": []}
     for task in tasks:
         groups["to_do" if task.state is TaskState.LATE else task.state.value].append(task)
@@ -137,7 +137,7 @@ def _count(number: int | None, title: str, left: tuple[str, str], unknown: str, 
 
 
 def _about_reunion(it: Situation) -> Iterator[Task]:
-    """The meetings that no poll calls for, then that of the next poll."""
+    """Yield the tasks of the yearly meetings, then that of the next poll's meeting."""
     asked = [agenda for agenda in it.calendar.agendas if agenda.commission]
     annual = [agenda for agenda in asked if agenda.scrutin is None]
     polls = [agenda for agenda in asked if agenda.scrutin]
@@ -179,7 +179,7 @@ def _held(reunion: CalendarReunion) -> str:
 
 
 def _about_listes(it: Situation) -> Iterator[Task]:
-    """Those to prepare, together; those to correct, one by one; those to deposit, together."""
+    """Yield one task for the lists to prepare, one per list to correct, one for the lists to deposit."""
     if not it.registres:
         return
     listes = {liste: files for liste, files in by_liste(it.current).items() if liste in it.registres}
@@ -209,7 +209,7 @@ def _about_listes(it: Situation) -> Iterator[Task]:
 
 
 def _is_to_correct(files: Sequence[AskedFile]) -> bool:
-    """Whether the last file of a list is wrong, and no later export may have put that right."""
+    """Whether the last file of a list is wrong, and no later import may have corrected it."""
     return bool(files) and files[0].state in {FileState.TO_CORRECT, FileState.REJECTED} and not files[0].outdated_at
 
 
@@ -252,7 +252,7 @@ def _about_tableaux(it: Situation) -> Iterator[Task]:
         for due in agenda.due:
             yield from _about_due(it, agenda, due)
             seen |= {file.export_id for file in due.made.values()}
-    for file in it.tableaux:  # of polls that are over, or that no poll called for
+    for file in it.tableaux:  # of past polls, or without a poll
         if file.published_on and file.may_be_published and file.export_id not in seen:
             yield from _about_publication(it, file, file.published_on)
 
@@ -262,7 +262,7 @@ def _about_due(it: Situation, agenda: Agenda, due: DueTableau) -> Iterator[Task]
     ask = Button("Demander ce tableau", "tableaux", f"?{urlencode(due.asked)}#demander")
     for liste in (liste for liste in due.missing if liste not in due.unfinished):
         if liste != Liste.PRINCIPALE and (due.made or due.unfinished or Liste.PRINCIPALE in due.missing):
-            continue  # a complementary list does not vote at every poll: « Échéances » says it
+            continue  # a complementary list does not vote at every poll: see « Échéances »
         why = f"{agenda.title}, {_named(liste)} : à publier le {weekday_date(due.day)}."
         state = _until(it, due.day)
         if it.today < due.day:
@@ -287,7 +287,7 @@ def _about_due(it: Situation, agenda: Agenda, due: DueTableau) -> Iterator[Task]
 
 
 def _about_publication(it: Situation, file: AskedFile, due: date) -> Iterator[Task]:
-    """To be published; then, once that is over, to be withdrawn and certified."""
+    """Yield the task to publish; after the publication, those to withdraw and certify."""
 
     def button(label: str) -> Button:
         return Button(label, "publication", export=file.export_id)
@@ -339,12 +339,12 @@ def _named(liste: str) -> str:
 
 
 def show_map(context: PageContext) -> Response:
-    """« Plan du site »: the other way to every page."""
+    """« Plan du site »: links to all pages."""
     return context.render("taches/plan.html")
 
 
 _RECENT = 200
-"""Deposits among which those without an answer are looked for."""
+"""Number of recent deposits searched for those without reply."""
 
 
 def show(context: PageContext) -> Response:
@@ -369,10 +369,10 @@ def show(context: PageContext) -> Response:
 
 
 def _count_left(state: State, commune: str) -> Mapping[str, int]:
-    """How many doubts and mouvements to complete wait, by page; nothing where this account may not read them."""
+    """Return the numbers of doubts and incomplete mouvements; empty if this account may not read them."""
     try:
         return count_left(state, commune, ("doutes", "motifs"))
-    except StateAwayError:  # the account of another producer does not see electors
+    except StateAwayError:  # another producer's account may not read electors
         return {}
 
 

@@ -1,1 +1,1 @@
-"""« Vérifier un fichier »: which export an uploaded file is, and whether it is still the one that was made."""
+"""« Vérifier un fichier »: which export an uploaded file is, and whether it is intact."""

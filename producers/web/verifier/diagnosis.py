@@ -1,7 +1,7 @@
-"""What happened to a file that is no longer the one that was made: compared by lines, said in sentences for a clerk.
+"""Diagnosis of an altered file: line by line comparison, reported in French sentences for clerks.
 
-Whatever reads an uploaded file does it in a process of its own, which has so much processor time and memory and no
-secret: `python -m producers.web.verifier.diagnosis`, called by `examine_apart` and its like.
+Uploaded files are read in a child process with limited processor time and memory, and without secrets: `python -m
+producers.web.verifier.diagnosis`, called by `examine_apart`, `examine_archive_apart` and `compare_apart`.
 """
 
 import codecs
@@ -29,10 +29,10 @@ from common.french import count_of, format_number, format_size
 from schemas.vocabulary import PIECES, FileFormat
 
 ARCHIVE_BYTES = 512 << 20
-"""Of all that an archive holds, once it is out of it: as much as may be uploaded."""
+"""Maximum extracted size of an archive: the limit of an upload."""
 
 COLUMNS = 29
-"""Of the CSV of a list. Arrêté du 12 novembre 2013, art. 2."""
+"""Columns of the CSV of a list. Source: arrêté du 12 novembre 2013, art. 2."""
 
 _PIECES = {stem: extension for stem, _, extension in (it.suffix.rpartition(".") for it in PIECES.values())}
 _NAME = re.compile(
@@ -45,30 +45,30 @@ _EXTENSION = re.compile(r"\.([A-Za-z0-9]{1,5})$", re.ASCII)
 
 @dataclass(frozen=True)
 class UploadedFile:
-    """What the bytes say by themselves; `lines` counts ends of lines, and a last line without one."""
+    """Properties of an uploaded file; `lines` counts line ends, and a last line without one."""
 
     name: str
     size: int
     sha256: str
     kind: FileKind
-    """By its first bytes."""
+    """The kind by its first bytes."""
     lines: int
     has_bom: bool
     has_crlf: bool
     is_utf8: bool
     separator: str
-    """Of the first line: the one of `;`, `,` and tab that it holds most of; empty when it holds none."""
+    """The most frequent of `;`, `,` and tab in the first line; empty without any."""
     has_quotes: bool
 
     @property
     def extension(self) -> str:
-        """The last part of its name, in small letters."""
+        """The extension of its name, in lower case."""
         match = _EXTENSION.search(self.name)
         return match[1].lower() if match else ""
 
     @property
     def is_zip(self) -> bool:
-        """Whether it is an archive; a workbook is one too."""
+        """Whether it is a ZIP archive, such as a workbook."""
         return self.kind is FileKind.ZIP
 
     @property
@@ -77,19 +77,19 @@ class UploadedFile:
 
     @property
     def likely_names(self) -> list[str]:
-        """The names that it may have had before a browser or a person changed its own."""
+        """The possible original names, before a browser or a person changed the name."""
         match = _NAME.search(self.name)
         if not match:
             return []
         if match["piece"]:
             return [f"{match[0]}.{_PIECES[match['piece'].rpartition('-')[2]]}"]
         extensions = [*([self.extension] if self.extension in set(FileFormat) else []), *FileFormat]
-        stems = dict.fromkeys((match[0], match["file"]))  # a browser may have added the number itself
+        stems = dict.fromkeys((match[0], match["file"]))  # a browser may have added the number
         return [f"{stem}.{extension}" for stem in stems for extension in dict.fromkeys(extensions)]
 
 
 def examine(file: IO[bytes], name: str) -> UploadedFile:
-    """Read a file from its beginning to its end, in pieces."""
+    """Read a whole file, in pieces."""
     digest, decoder = hashlib.sha256(), codecs.getincrementaldecoder("utf-8")()
     size, ends, is_utf8, has_crlf, has_quotes = 0, 0, True, False, False
     starts = last = b""
@@ -135,7 +135,7 @@ def _separator(line: bytes) -> str:
 
 
 def examine_archive(file: IO[bytes]) -> Iterator[UploadedFile]:
-    """What can be said of each file of an archive; the name is the whole path.
+    """Yield the properties of each file of an archive; the name is the whole path.
 
     Raises:
         UnreadableArchiveError: damaged, protected by a password, too many files or too large once extracted.
@@ -150,18 +150,18 @@ if TYPE_CHECKING:
     from producers.web.exports.query import AskedFile
 
 CPU_SECONDS, MEMORY_BYTES, PATIENCE_SECONDS = 30, 768 << 20, 120
-"""For one file: processor time, address space, and time altogether."""
+"""Limits per file: processor time in seconds, address space in bytes, total time in seconds."""
 
 _ROOT = Path(__file__).parents[3]
 
 _LONGEST = 1 << 16
-"""Letters of a line; a file without ends of lines is read in pieces too, which count as lines."""
+"""Maximum characters of a line; longer lines are read, and counted, as several lines."""
 
 _DATE = re.compile(r"\d{1,4}[/.-]\d{1,2}[/.-]\d{1,4}", re.ASCII)
 
 
 class ValueChange(StrEnum):
-    """What a spreadsheet, or a person, did to a value."""
+    """How a spreadsheet or a person changed a value."""
 
     ZEROS = "zeros"
     DATE = "date"
@@ -172,7 +172,7 @@ class ValueChange(StrEnum):
 
 @dataclass
 class CsvComparison:
-    """Lines of both files, and how many of them have a value changed in each way; the first one has the number 1."""
+    """The lines of both files, and how many have a value changed in each way; line numbers start at 1."""
 
     made: int = 0
     found: int = 0
@@ -183,7 +183,7 @@ class CsvComparison:
 
 
 def compare(made: IO[bytes], file: IO[bytes], uploaded: UploadedFile) -> CsvComparison:
-    """Read both files together, line by line, whatever the encoding and the separator have become."""
+    """Compare both files line by line, whatever the upload's encoding and separator."""
     result = CsvComparison()
     encoding = "utf-8-sig" if uploaded.is_utf8 else "cp1252"
     before = _records(made, "utf-8", ";", is_bare=True)
@@ -192,7 +192,7 @@ def compare(made: IO[bytes], file: IO[bytes], uploaded: UploadedFile) -> CsvComp
         result.made += old is not None
         result.found += new is not None
         if old is None:
-            break  # it is longer than ours: that is what is said, however much
+            break  # the upload is longer: the rest is not compared
         if new is None or old == new:
             continue
         result.changed += 1
@@ -239,16 +239,16 @@ _CHANGES = {
     ValueChange.SPACES: "des espaces en plus ou en moins",
     ValueChange.OTHER: "une valeur changée",
 }
-"""What a line has, as `a` or `ont` begins it."""
+"""French verb phrases for a changed line, after `a` or `ont`."""
 
 
 def explain(uploaded: UploadedFile, made: "AskedFile | None", comparison: CsvComparison | None) -> list[str]:
-    """What can be said of a file that nobody recognises; `made` is the one that it should have been, by its name."""
+    """Return French sentences about an unrecognised file; `made` is the original, found by name."""
     return [*_form(uploaded, made), *_size(uploaded, made), *(_content(comparison) if comparison else ())]
 
 
 def shows_spreadsheet(uploaded: UploadedFile, comparison: CsvComparison | None) -> bool:
-    """Whether a spreadsheet has most likely written it."""
+    """Whether a spreadsheet has probably written the file."""
     if is_workbook(uploaded):
         return True
     if uploaded.extension != "csv" or _is_of_another_kind(uploaded):
@@ -265,12 +265,12 @@ def shows_spreadsheet(uploaded: UploadedFile, comparison: CsvComparison | None) 
 
 
 def is_workbook(uploaded: UploadedFile) -> bool:
-    """Whether it is a spreadsheet's own format, by its name or its first bytes."""
+    """Whether the file is a workbook, by its name or its first bytes."""
     return uploaded.is_old_workbook or (uploaded.is_zip and uploaded.extension in {"xlsx", "xlsm", "ods"})
 
 
 def _is_of_another_kind(uploaded: UploadedFile) -> bool:
-    """Whether it is nothing that the module makes, or not what its name says."""
+    """Whether the module makes no file of this kind, or the name has another extension."""
     return uploaded.kind.value != uploaded.extension and uploaded.kind not in {FileKind.TEXT, FileKind.ZIP}
 
 
@@ -328,20 +328,20 @@ def _content(comparison: CsvComparison) -> Iterator[str]:
 
 
 class TooMuchWorkError(Exception):
-    """The file took more than what one file may take: no list or tableau does."""
+    """Reading the file exceeds the limits, which lists and tableaux never do."""
 
 
 def examine_apart(file: IO[bytes], name: str) -> UploadedFile:
-    """`examine`, in a process of its own. Raises `TooMuchWorkError`: it took too much."""
+    """Run `examine` in a child process. Raises `TooMuchWorkError` if it exceeds the limits."""
     return _read_examined(_run("examine", {"name": name}, file))
 
 
 def examine_archive_apart(file: IO[bytes]) -> list[UploadedFile]:
-    """`examine_archive`, in a process of its own.
+    """Run `examine_archive` in a child process.
 
     Raises:
-        UnreadableArchiveError: as there.
-        TooMuchWorkError: it took too much.
+        UnreadableArchiveError: as for `examine_archive`.
+        TooMuchWorkError: the file exceeds the limits.
     """
     answer = _run("archive", {}, file)
     if "unreadable" in answer:
@@ -350,7 +350,7 @@ def examine_archive_apart(file: IO[bytes]) -> list[UploadedFile]:
 
 
 def compare_apart(made: IO[bytes], file: IO[bytes], uploaded: UploadedFile) -> CsvComparison:
-    """`compare`, in a process of its own. Raises `TooMuchWorkError`: it took too much."""
+    """Run `compare` in a child process. Raises `TooMuchWorkError` if it exceeds the limits."""
     answer = _run("compare", asdict(uploaded), file, made)
     return CsvComparison(
         **answer | {"changes": Counter({ValueChange(it): number for it, number in answer["changes"].items()})}
@@ -365,7 +365,7 @@ _Task = Literal["archive", "compare", "examine"]
 
 
 def _run(task: _Task, about: dict[str, Any], *files: IO[bytes]) -> Any:  # noqa: ANN401 — JSON
-    """What the child answers: it has the open files, and nothing of our environment."""
+    """Return the output of the child, which inherits the open files but no environment variables."""
     for file in files:
         file.flush()
     descriptors = [file.fileno() for file in files]

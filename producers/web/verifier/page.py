@@ -1,4 +1,4 @@
-"""« Vérifier un fichier »: which export an uploaded file is, and whether it is still the one that was made."""
+"""« Vérifier un fichier »: which export an uploaded file is, and whether it is intact."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -47,19 +47,19 @@ class Recognition(StrEnum):
 
 @dataclass(frozen=True)
 class VerifiedUpload:
-    """An uploaded file, the record that it is or should have been, and what happened to it."""
+    """An uploaded file, its record or that of its original, and the diagnosis."""
 
     uploaded: UploadedFile
     recognition: Recognition
     file: AskedFile | None = None
     label: str = ""
-    """Of a file that stands beside another one: what it is."""
+    """For a file that accompanies another one: its label."""
     reasons: list[str] = field(default_factory=list)
     is_from_spreadsheet: bool = False
 
     @property
     def is_renamed(self) -> bool:
-        """Whether it is whole, under another name."""
+        """Whether it is intact under another name."""
         return self.recognition is Recognition.INTACT and bool(self.file) and _base(self.uploaded.name) != self._name
 
     @property
@@ -72,13 +72,13 @@ def show(context: PageContext) -> Response:
 
 
 def verify(context: PageContext) -> Response:
-    """What the uploaded file is; nothing of it is kept."""
+    """Show what the uploaded file is; nothing is stored."""
     upload = context.form.get("fichier")
     if not isinstance(upload, UploadFile) or not upload.filename:
         return _render(context, fault="choisissez un fichier")
     try:
         if isinstance(upload.file, SpooledTemporaryFile):
-            upload.file.rollover()  # the process that reads it is given a file of the disk
+            upload.file.rollover()  # the child process needs a file on disk
         return _verify(context, upload.file, upload.filename)
     except TooMuchWorkError:
         return _render(context, fault=_TOO_MUCH)
@@ -116,7 +116,7 @@ def _render(
 
 @dataclass(frozen=True)
 class _KnownFiles:
-    """The files of the commune that have one of the SHA-256, or one of the likely names, of what was uploaded."""
+    """The commune's files with the SHA-256, or a likely name, of an upload."""
 
     digests: Mapping[str, Sequence[AskedFile]]
     names: Mapping[str, AskedFile]
@@ -132,7 +132,7 @@ class _KnownFiles:
         return cls(digests, {it.file_name: file for file in found for it in reversed(file.files)})
 
     def by_sha256(self, uploaded: UploadedFile) -> AskedFile | None:
-        """Of several with the same bytes (a list asked for twice on one day), the one with that name, or the last."""
+        """Return the file with these bytes; of several (a list requested twice in one day), by name, else the last."""
         same = self.digests.get(uploaded.sha256, ())
         likely = uploaded.likely_names  # the most likely first
         named = (file for name in likely for file in same if any(it.file_name == name for it in file.files))
@@ -189,7 +189,7 @@ _PIECES = table("pieces", *(column(name) for name in ("export_id", "file_name", 
 
 
 def _find(state: State, commune: str, name: str, values: Iterable[str]) -> list[AskedFile]:
-    """The files that have one of these values in the column `name`, or beside which a file has; the last one last."""
+    """Return the files with one of these values in column `name`, or with a piece that has one; the last one last."""
     given, view = set(values), DERNIERS_EXPORTS.c
     if not given:
         return []
