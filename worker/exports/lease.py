@@ -1,4 +1,4 @@
-"""Fair turns of requests, and the lease on a row with its heartbeat. All times are the database's, not a host's."""
+"""Fair turns of requests, and the lease on a row with its heartbeat. The clock of a lease is the database's."""
 
 import _thread
 import os

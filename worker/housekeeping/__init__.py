@@ -1,1 +1,1 @@
-"""The sweep, the reminders and the purge, beside the notifier in its process; housekeeping.py is where to begin."""
+"""The sweep, the reminders and the purges, in the notifier's process; begin with housekeeping.py."""

@@ -1,7 +1,7 @@
-"""The housekeeping of the notifier's process: the sweep, the plan of reminders and the purge, each now and then.
+"""The housekeeping of the notifier's process: periodic tasks such as the sweep, the plan of reminders and the purges.
 
-It has a thread of its own: however long a purge takes, no notification is later for it. The thread does one step of
-each chore that is due, in turn, so that a purge of a thousand files does not keep the sweep waiting either.
+It has its own thread, so that a long purge delays no notification. The thread does one step of each task that is due,
+in turn, so that a purge of a thousand files does not delay the sweep either.
 """
 
 import math
@@ -35,21 +35,21 @@ from worker.work.queue import sweep as sweep_works
 HOUR_SECONDS = 3600
 
 RETRY_SECONDS = 60
-"""How long a chore that failed is left alone, unless it comes more often."""
+"""The pause of a task after a failure, unless its period is shorter."""
 
 GRACE_SECONDS = 30
-"""How long a message that was sent is trusted to arrive."""
+"""Seconds after which a message without effect may be counted as lost."""
 
 BATCH = 500
 
 REFUSED_ROWS, REFUSED_BYTES, REFUSED_DAYS = 5000, 5 * 2**20, 90
-"""What is kept of the refused requests of one account: whoever sends what nobody can serve fills no database."""
+"""Limits on stored refused requests per account, so that a faulty producer cannot fill the database."""
 
 ASK_SECONDS = 5.0
-"""How often the broker is asked how many messages it holds, where rows wait for long."""
+"""Seconds between two counts of the broker's messages, while rows wait for longer than the grace."""
 
 _REST, _LONGEST_REST_SECONDS = 19, 5.0
-"""How many times as long as it took a chore is left alone, and how long at most."""
+"""The pause after a task, as a multiple of its duration, and the longest such pause."""
 
 _LONGEST_PAUSE_SECONDS, _SHORTEST_PAUSE_SECONDS = 10.0, 0.05
 
@@ -57,10 +57,10 @@ log = structlog.stdlib.get_logger(__name__)
 
 
 class Chore:
-    """Something to do each so many seconds: `begin` starts it, and it does a step each time the next one is asked for.
+    """A periodic task: `begin` starts it, and each item that its iterator yields is one step.
 
-    One that takes long comes less often, so that others have the database, but after five seconds again. What goes
-    wrong is logged, and the chore begins again at its hour, or in a minute.
+    A task that takes long has a longer pause, so that others get the database, of five seconds at most. An error is
+    logged, and the task begins again after its period, or after a minute.
     """
 
     def __init__(self, name: str, begin: Callable[[], Iterable[object]], seconds: float) -> None:
@@ -73,11 +73,11 @@ class Chore:
 
     @property
     def pause(self) -> float:
-        """Seconds until there is something to do."""
+        """Seconds until the next step is due."""
         return 0 if self._steps else max(0.0, self._due_at - time.monotonic())
 
     def step(self) -> bool:
-        """Do one step, when it is time; True when one was done, and there may be more."""
+        """Do one step, if it is due; return True when one was done and more may follow."""
         if self.pause:
             return False
         began = time.monotonic()
@@ -91,7 +91,7 @@ class Chore:
             self._spent += time.monotonic() - began
             rest = min(_REST * self._spent, _LONGEST_REST_SECONDS)
             self._due_at = max(self._due_at, time.monotonic() + rest)
-        except Exception as error:  # noqa: BLE001 — whatever it is, the other chores go on, and this one begins again
+        except Exception as error:  # noqa: BLE001 — the other tasks continue, and this one begins again
             self._steps = None
             self._due_at = time.monotonic() + min(self._seconds, RETRY_SECONDS)
             self._throttle.failed(error)
@@ -103,7 +103,7 @@ class Chore:
 
 
 class Housekeeping(Supervised):
-    """The chores, in the order in which each takes a step."""
+    """The periodic tasks, in the order in which each does a step."""
 
     stuck = "le notificateur n'avance plus (ménage) : voir son journal"
 
@@ -112,7 +112,7 @@ class Housekeeping(Supervised):
         self._chores = chores
 
     def run(self, stop: Event) -> None:
-        """Work until `stop` is set."""
+        """Do steps until `stop` is set."""
         while not stop.is_set():
             self.last_sign = time.monotonic()
             if not self.step(stop):
@@ -121,13 +121,13 @@ class Housekeeping(Supervised):
         self.last_sign = math.inf
 
     def step(self, stop: Event) -> bool:
-        """One step of each chore that is due, none once `stop` is set; True when there may be more to do at once."""
+        """Do one step of each task that is due, none once `stop` is set; return True when more may be due at once."""
         steps = [chore.step() for chore in self._chores if not stop.is_set()]
         return any(steps)
 
 
 def sweep_chore(engine: Engine, enqueue: Enqueue, seconds: float, *, count: CountEnqueued | None = None) -> Chore:
-    """Enqueue the forgotten rows; those that are silent are counted each fifth time, or each ASK_SECONDS."""
+    """Enqueue rows without a message; each fifth time, or each ASK_SECONDS, also rows whose message is lost."""
     doorbell, counted_at = LogThrottle("doorbell"), -math.inf
 
     def sweep_now() -> Iterator[int]:
@@ -149,18 +149,16 @@ def sweep(
     limit: int = BATCH,
     counts: bool = True,
 ) -> int:
-    """Enqueue the rows that wait without a message, and those whose worker died; returns how many they were.
+    """Enqueue the rows that wait without a message, and those whose worker died; return how many.
 
-    A row may wait for long because its queue is long: its message is still there. So a row that was enqueued once is
-    enqueued again only where the broker holds fewer messages than rows wait for, and only as many rows as messages
-    lack, at most `limit` of a queue, those silent for longest first. A queue keeps its order and what is enqueued joins
-    its end, so that a row whose message was lost becomes the oldest: at the latest when all that stood in the queue has
-    been served.
+    The message of a row may be in a long queue. So a row that was enqueued once is enqueued again only if the broker
+    holds fewer messages than rows wait, and only as many rows as messages are missing: at most `limit` of a queue, the
+    longest waiting first. Queues keep their order: once all earlier messages are processed, a row whose message was
+    lost is the oldest.
 
-    A row is marked before it is enqueued, so that no other sweep takes it too. When the broker is away the mark is
-    taken back: the next sweep tries again, and `throttle` keeps count of it. Without `count`, every row that has been
-    silent for the grace is taken for forgotten. Unless it `counts`, only rows whose message never left are enqueued,
-    which is soon seen.
+    A row is marked before it is enqueued, so that no other sweep enqueues it too. If the broker is away, the mark is
+    removed, the next sweep tries again, and `throttle` counts the failure. Without `count`, every row that has waited
+    for longer than the grace is enqueued. Without `counts`, only rows whose message was never sent are enqueued.
     """
     throttle, waiting = throttle or LogThrottle("doorbell"), dict[tuple[str, bool], int]()
     if counts:
@@ -168,7 +166,7 @@ def sweep(
             waiting = count_enqueued(connection, grace_seconds)
     try:
         held = count() if count and waiting else {}
-    except Exception as error:  # noqa: BLE001 — whatever the broker's trouble, the next sweep asks again
+    except Exception as error:  # noqa: BLE001 — whatever the broker's error, the next sweep asks again
         throttle.failed(error)
         return 0
     if held:
@@ -181,7 +179,7 @@ def sweep(
         return 0
     try:
         enqueue(doorbells)
-    except Exception as error:  # noqa: BLE001 — whatever the broker's trouble, the next sweep enqueues again
+    except Exception as error:  # noqa: BLE001 — whatever the broker's error, the next sweep enqueues again
         throttle.failed(error)
         take_back_enqueued(engine, doorbells)
         return 0
@@ -191,7 +189,7 @@ def sweep(
 
 
 def arrivals_chore(engine: Engine, arrivals: Arrivals, seconds: float = HOUR_SECONDS) -> Chore:
-    """Remove what has been in the arrivals folder for a day, and no row waits for."""
+    """Remove files that have been in the arrivals folder for a day and that no row needs."""
 
     def erase() -> Iterator[str]:
         with snapshot(engine) as connection:
@@ -210,7 +208,7 @@ def reminder_chore(
     today: Today = today_in,
     seconds: float = HOUR_SECONDS,
 ) -> Chore:
-    """Plan the reminders of each commune's day; `registre` is the database of the register, when it is another one."""
+    """Plan the reminders of each commune's day; `registre` is the database of the register."""
     return Chore("reminders", lambda: [plan_reminders(engine, registre, today, days)], seconds)
 
 
@@ -227,7 +225,7 @@ def purge_chore(engine: Engine, storage: Storage, days: float, seconds: float = 
 
 
 def refused_chore(engine: Engine, seconds: float = RETRY_SECONDS) -> Chore:
-    """Remove refused requests that are too many of one account, or too large, or too old; a few at each step."""
+    """Remove refused requests beyond the limits of an account, a few at each step."""
 
     def remove() -> Iterator[int]:
         while number := purge_refused(engine):
@@ -240,10 +238,10 @@ def refused_chore(engine: Engine, seconds: float = RETRY_SECONDS) -> Chore:
 def purge_refused(
     engine: Engine, *, most: int = REFUSED_ROWS, most_bytes: int = REFUSED_BYTES, days: float = REFUSED_DAYS
 ) -> int:
-    """Remove the oldest refused requests beyond what is kept of each account, BATCH at most; how many there were.
+    """Remove the oldest refused requests beyond the limits of each account, BATCH at most; return how many.
 
-    Only requests that were answered and notified, with the records of their messages. Their keys are free again: the
-    same event is then judged anew.
+    Only requests with a reply and all notifications are removed, with the rows of their messages. Their keys are free
+    again: the same event is then processed anew.
     """
     said = (Request.event_id, Request.source, Request.correlation_id, Request.reason, Request.tracestate)
     size = sum((func.length(text_) for text_ in said), func.coalesce(func.length(cast(Request.faults, Text)), 0))
@@ -270,7 +268,7 @@ def purge_refused(
 
 
 def versions_chore(engine: Engine, seconds: float = HOUR_SECONDS) -> Chore:
-    """Remove the electors of former versions that no import can bring back any more, some at each step."""
+    """Remove the electors of former versions that no undo can restore any more, some at each step."""
 
     def remove() -> Iterator[int]:
         for number in purge_versions(engine, note_removed(Actor(NOTIFIER))):
@@ -291,7 +289,7 @@ def audit_log_chore(engine: Engine) -> Chore:
 
 
 def work_chore(engine: Engine, seconds: float = 24 * HOUR_SECONDS) -> Chore:
-    """Delete works that were given up long ago."""
+    """Delete old dead works."""
 
     def sweep_dead() -> Iterator[int]:
         with engine.begin() as connection:
@@ -302,9 +300,9 @@ def work_chore(engine: Engine, seconds: float = 24 * HOUR_SECONDS) -> Chore:
 
 
 def abandoned_chore(engine: Engine, storage: Storage, seconds: float = HOUR_SECONDS) -> Chore:
-    """Remove the files of rows that failed or were cancelled an hour ago or more, and what nobody goes on writing.
+    """Remove the files of rows that failed or were cancelled an hour ago or more, and temporary files without a writer.
 
-    Whoever makes a file removes what a dead worker of its row left; of a row that was cancelled, nobody does.
+    A worker that makes a file removes the temporary files of its row; of a cancelled row, no worker does.
     """
 
     def remove() -> Iterator[Purged]:

@@ -1,4 +1,4 @@
-"""Which communes are to be reminded of what: planned in the tables, notified by the road of everything else."""
+"""Plans which commune is reminded of which deadline: adds rows and works, which the notifier processes."""
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -28,28 +28,28 @@ from worker.work.queue import NewWork, add
 log = structlog.stdlib.get_logger(__name__)
 
 _LANE = 1
-"""Reminders come after what a person waits for."""
+"""Reminders are sent after messages that a person waits for."""
 
 _ONE_DAY, _WITHDRAWAL_WINDOW = timedelta(days=1), timedelta(days=7)
-"""A withdrawal is reminded of on the day after the last one; later, where the notifier was stopped, in these days."""
+"""A withdrawal is reminded of the day after the last one, or within seven days if the notifier was stopped."""
 
 
 class DueReminder(NamedTuple):
-    """A deadline, and which of its reminders this is."""
+    """A deadline, and which of its reminders is due."""
 
     deadline: Deadline
     days: int
 
     @property
     def key(self) -> tuple[str, date, int]:
-        """What makes it one that was already made."""
+        """The key by which an earlier plan of this reminder is found."""
         return self.deadline.echeance, self.deadline.due_on, self.days
 
 
 def plan_reminders(engine: Engine, registre: Engine, today: Today, days: Collection[int]) -> int:
-    """Record the reminders of the civil day of each commune that were not made before; return for how many communes.
+    """Record the reminders of the civil day of each commune that were not recorded before; return how many communes.
 
-    Several notifiers may do it at once: the keys of the tables let one of them.
+    Several notifiers may run it at once: the keys of the tables let one of them succeed.
     """
     today = cache(today)  # one day of a commune for the whole plan, even when midnight passes
     with snapshot(engine) as connection:
@@ -71,12 +71,12 @@ def plan_reminders(engine: Engine, registre: Engine, today: Today, days: Collect
 
 
 def _first_day(today: Today) -> date:
-    """No commune has an earlier day now: overseas it is that of Paris, the one before, or the one after."""
+    """Return the day before that of Paris: no commune has an earlier day now."""
     return today("") - timedelta(days=1)
 
 
 def _read_wishing(connection: Connection) -> set[str]:
-    """The communes where somebody wants to be reminded; `*` when somebody wants it for all of them."""
+    """Return the communes where a recipient wants reminders; `*` when a recipient wants them for all communes."""
     agents = connection.execute(select(Agent.code_commune, Agent.kinds).distinct())
     others = select(Recipient.code_commune, Recipient.kinds).where(Recipient.disabled_at.is_(None)).distinct()
     rows = [*agents, *connection.execute(others)]
@@ -92,7 +92,7 @@ def _read_made(connection: Connection, since: date) -> dict[str, set[tuple[str, 
 
 
 def _read_withdrawals(connection: Connection, wishing: set[str], today: Today) -> dict[str, list[DueReminder]]:
-    """The published tableaux to withdraw, by commune: those of one last day are one reminder, made once."""
+    """Return by commune the published tableaux to withdraw: those with one last day share one reminder."""
     columns = Export.code_commune, Publication.published_until, Export.type_tableau, Export.liste, Export.parameters
     first, last = _first_day(today) - _WITHDRAWAL_WINDOW, today("")  # the day of a commune may be tomorrow's
     rows = connection.execute(
@@ -121,7 +121,7 @@ def _name_one(type_tableau: str, liste: str, asked: Mapping[str, Any]) -> str:
 def _read_due(
     connection: Connection, wishing: set[str], today: Today, days: Collection[int]
 ) -> Iterator[tuple[str, list[DueReminder]]]:
-    """What each commune that has a register and wants it is to be reminded of on its civil day."""
+    """Yield the reminders that are due on the civil day of each commune with a register and a subscriber."""
     communes = connection.scalars(select(ListeCommunale.code_commune).distinct().order_by(ListeCommunale.code_commune))
     concerned = [commune for commune in communes if wishing & {commune, EVERY_COMMUNE}]
     scrutins: dict[str, list[CalendarScrutin]] = defaultdict(list)
@@ -167,9 +167,9 @@ def _plan(engine: Engine, commune: str, today: date, due: list[DueReminder]) -> 
 def find_deadlines(
     today: date, scrutins: Sequence[CalendarScrutin], reunions: Sequence[CalendarReunion]
 ) -> Iterator[Deadline]:
-    """What the meeting of the year and the polls to come ask for; polls of the same day have both names.
+    """Yield the deadlines of the meeting of the year and of the next polls; polls of one day have both names.
 
-    A meeting that was noted needs no reminder any more; the tableau that follows it is due the day after.
+    A recorded meeting needs no reminder; the tableau that follows it is due the day after.
     """
     for cycle in find_cycles(today, one_a_day(scrutins), reunions):
         day = cycle.scrutin.jour if cycle.scrutin else None
@@ -184,9 +184,9 @@ def find_deadlines(
 
 
 def stage(deadline: Deadline, today: date, days: Iterable[int]) -> int | None:
-    """Which of the reminders is to be made today; None when it is too early, or too late.
+    """Return which of the reminders is due today; None when it is too early or too late.
 
-    Of two that could be, the last one only: who learns of a poll three days before is not reminded twice.
+    Of several, the last one only: an agent who learns of a poll three days before is reminded once.
     """
     left = (deadline.due_on - today).days
     if today > deadline.until:

@@ -1,1 +1,1 @@
-"""RabbitMQ and Dramatiq, and nothing of the trade: how a message arrives safely, is answered, or is put aside."""
+"""RabbitMQ and Dramatiq, without business rules: receives messages safely, acknowledges or dead-letters each."""

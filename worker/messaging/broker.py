@@ -1,6 +1,6 @@
-"""The broker: Dramatiq's for RabbitMQ with confirms, our topology, dead letters that live long enough.
+"""The broker: Dramatiq's for RabbitMQ with confirms, our topology, and dead letters of 90 days.
 
-And whether it answers, and is who it should be.
+Also checks that RabbitMQ answers, and that its certificate is trusted.
 """
 
 import socket
@@ -27,11 +27,11 @@ BLOCKED_SECONDS = 30
 _PROBE_SECONDS = 5
 
 RECONNECT_SECONDS = 1.0
-"""How long a consumer leaves a broker alone that went away; upstream three."""
+"""The pause of a consumer before it reconnects; Dramatiq's default is three seconds."""
 
 _PERSISTENT = pika.BasicProperties(delivery_mode=2)
 DEAD_LETTER_DAYS = 90
-"""Fixed for ever: the arguments of a queue cannot change once it is declared."""
+"""Fixed: the arguments of a declared queue cannot change."""
 
 
 class PrefectureBroker(RabbitmqBroker):
@@ -40,23 +40,23 @@ class PrefectureBroker(RabbitmqBroker):
     def __init__(self, url: str, middleware: Sequence[Middleware]) -> None:
         super().__init__(url=url, confirm_delivery=True, middleware=list(middleware))
         self.list_accounts: Callable[[], Collection[str]] = tuple
-        """The accounts whose queues the consumers of requests read; where that is not known, those of before."""
+        """Returns the accounts whose queues the consumers read; without the database, the last known accounts."""
         self.may_publish = True
-        """Whether this process may: one that reads no requests has no right to, see `SafeRetries`."""
+        """Whether this process may publish: one that reads no requests may not, see `SafeRetries`."""
         self.parameters = [connection_parameters(url)]
 
     @property
     def consumer_class(self) -> type[GuardedConsumer]:
-        """Ours."""
+        """Our consumer."""
         return GuardedConsumer
 
     def publish_all(self, publications: Sequence["Outgoing"]) -> Sequence["Outgoing"]:
-        """Publish on the connection of the calling thread, then wait once until the broker holds all of them.
+        """Publish on the connection of the calling thread, then wait once for the confirms of all.
 
-        Those are returned that some queue did not take, unless they were mandatory.
+        Return the publications that some queue refused, unless they are mandatory.
 
         Raises:
-            NotAllPublishedError: the broker is away, or does not take a mandatory one. Any of them may have left.
+            NotAllPublishedError: the broker is away, or refuses a mandatory one. Any of them may have been published.
         """
         pipeline: _Pipeline | None = getattr(self.state, "pipeline", None)
         if pipeline is not None and pipeline.connection is not getattr(self.state, "connection", None):
@@ -71,7 +71,7 @@ class PrefectureBroker(RabbitmqBroker):
             raise NotAllPublishedError(pipeline.confirmed if pipeline else 0) from trouble
 
     def enqueue_all(self, messages: Sequence[Message[Any]]) -> None:
-        """The same for messages of ours; one after the other when that fails, so that each gets its tries."""
+        """Publish our messages with one wait; if that fails, publish one after the other, so that each is retried."""
         try:
             for queue_name in sorted({message.queue_name for message in messages}):
                 self.declare_queue(queue_name, ensure=True)
@@ -97,7 +97,7 @@ class PrefectureBroker(RabbitmqBroker):
 
 
 class Outgoing(NamedTuple):
-    """A message on its way; `is_mandatory`: it is an error when no queue takes it."""
+    """A message to publish; `is_mandatory`: it is an error when no queue accepts it."""
 
     exchange: str
     routing_key: str
@@ -107,7 +107,7 @@ class Outgoing(NamedTuple):
 
 
 class NotAllPublishedError(AMQPError):
-    """The first `confirmed` publications have left; why the others may not have is its cause."""
+    """The first `confirmed` publications are confirmed; the cause states why the others may not be."""
 
     def __init__(self, confirmed: int) -> None:
         super().__init__(f"confirmed: {confirmed}")
@@ -115,7 +115,7 @@ class NotAllPublishedError(AMQPError):
 
 
 class _Pipeline:
-    """A channel that confirms what is published on it; pika's own waits for each before it sends the next."""
+    """A channel with confirms that sends all messages before it waits; pika's own waits after each message."""
 
     def __init__(self, connection: pika.BlockingConnection) -> None:
         self.connection = connection
@@ -133,7 +133,7 @@ class _Pipeline:
 
     @property
     def confirmed(self) -> int:
-        """How many of the last publications are confirmed, from the first on."""
+        """The number of confirmed messages of the last publication, from the first on."""
         return min(self._waiting, default=self._published + 1) - self._first
 
     def publish(self, publications: Sequence[Outgoing]) -> Sequence[Outgoing]:
@@ -164,7 +164,7 @@ class _Pipeline:
 
 
 def connection_parameters(url: str) -> pika.URLParameters:
-    """How to reach RabbitMQ; what the URL does not say is set so that a dead peer is seen within minutes."""
+    """Return the connection parameters; defaults that the URL lacks detect a dead peer within minutes."""
     parameters = pika.URLParameters(url)
     if "heartbeat=" not in url:
         parameters.heartbeat = HEARTBEAT_SECONDS
@@ -175,7 +175,7 @@ def connection_parameters(url: str) -> pika.URLParameters:
 
 
 def build_broker(url: str, middleware: Sequence[Middleware] = ()) -> PrefectureBroker:
-    """A broker with our encoder; nothing is connected yet."""
+    """Return a broker with our encoder; it is not connected yet."""
     worker.CONSUMER_RESTART_DELAY_SECS = RECONNECT_SECONDS
     set_encoder(PrefectureEncoder())
     tolerate_any_properties()
@@ -183,10 +183,10 @@ def build_broker(url: str, middleware: Sequence[Middleware] = ()) -> PrefectureB
 
 
 def ping_broker(url: str) -> str:
-    """Connect and leave; gives « host:port/vhost », never the account's password.
+    """Connect and disconnect; return « host:port/vhost », never the account's password.
 
     Raises:
-        TransientError: nobody answers there, or the account is refused.
+        TransientError: no broker answers there, or the account is refused.
     """
     try:
         parameters = connection_parameters(url)
@@ -203,10 +203,10 @@ def ping_broker(url: str) -> str:
 
 
 def require_trusted(url: str) -> None:
-    """Refuse to start when the broker is not who it should be; one that is away is waited for.
+    """Check the broker's certificate before the start; a broker that is away passes.
 
     Raises:
-        ConfigurationError: its certificate is refused.
+        ConfigurationError: the certificate is refused.
     """
     parameters = connection_parameters(url)
     if (tls := parameters.ssl_options) is None:

@@ -1,14 +1,14 @@
-"""A consumer that no message can stop: poison is put aside with its reason, and nobody acknowledges for another.
+"""A consumer that no message can stop: it dead-letters poison with the reason, and acks only its own deliveries.
 
-Upstream acknowledges by delivery tag alone, so after a reconnection a late acknowledgment hits another message; and a
-message whose queue is not the one it came from ends a worker thread.
+Dramatiq acknowledges by delivery tag alone: after a reconnection, a late acknowledgment would hit another message. And
+a message that names another queue than its own ends a worker thread.
 
 pika loses its connection over a header that Python cannot hold: a date beyond the year 9999, tables nested a thousand
-times. The broker then delivers the same message again, and so on for ever: so they are read as far as they can be.
+times. The broker would deliver such a message again for ever. So properties are decoded as far as possible.
 
-Here also an event gets its sender: the account that published it, which RabbitMQ has checked (property `user_id`). Our
-own calls name theirs in an option, and come by the default exchange, where our accounts alone may publish; one that
-comes by another exchange is somebody else's invention.
+The consumer also sets the sender of an event: the account that published it, which RabbitMQ has checked (property
+`user_id`). Our own calls have the sender in an option. They arrive by the default exchange, on which only our accounts
+may publish; a call that arrives by another exchange is forged.
 
 A consumer of requests reads a queue for each account: docs/adr/0038-a-queue-for-each-account.md.
 """
@@ -45,34 +45,34 @@ from worker.messaging.encoder import (
 log = structlog.get_logger()
 
 REASON_HEADER, QUEUE_HEADER, SENDER_HEADER = "x-reason", "x-queue", "x-sender"
-"""Of a dead letter: why it is there, where it came from, and who sent it."""
+"""The headers of a dead letter: its reason, its queue, and the account that sent it."""
 
 _LONGEST_ID = 60
 """In characters: a property has 255 bytes at most."""
 
 _BURY_TRIES = 2
-"""A connection that was idle for long may be found dead: the second try is made on a fresh one."""
+"""A connection that was idle for long may be dead: the second try opens a new one."""
 
 _DIRECT_REPLY = "amq.rabbitmq.reply-to."
-"""RabbitMQ, « direct reply-to »: what follows is hard to guess, and leads to one channel."""
+"""The prefix of RabbitMQ's « direct reply-to »; the rest is hard to guess, and leads to one channel."""
 
 ACCOUNTS_SECONDS = 5.0
-"""How often a consumer of requests looks for accounts that were added."""
+"""Seconds between two reads of the accounts by a consumer of requests."""
 
 RawDelivery = tuple[Any, Any, bytes]
 _NOTHING: RawDelivery = (None, None, b"")
 
 _AGAIN_SECONDS, _LONGEST_AGAIN_SECONDS = 1.0, 15.0
-"""Before a message is delivered again by a broker that takes none: nobody goes round in circles. Doubled each time
-where this is the only way to try again."""
+"""Seconds before a message is returned to a broker that takes no publication; doubled if this process may not publish.
+"""
 
 MOST_MESSAGES, MOST_MESSAGES_BULK = 10_000, 50_000
 MOST_BYTES = 32 << 20
-"""What a queue holds at most. A policy of the broker may lower it; the arguments of a queue cannot change."""
+"""The limits of a queue. A policy of the broker may lower them; the arguments of a queue cannot change."""
 
 
 def declare_account(channel: Any, account: str, *, is_bulk: bool) -> str:  # noqa: ANN401 — pika's
-    """Declare and bind a queue of an account, once is enough; return its name. Its dead letters join ours."""
+    """Declare and bind a queue of an account, idempotently; return its name. Its dead letters join ours."""
     queue = account_queue(account, is_bulk=is_bulk)
     arguments = {
         "x-dead-letter-exchange": "",
@@ -104,12 +104,12 @@ class GuardedConsumer(_RabbitmqConsumer):
         self._again = _AGAIN_SECONDS
 
     def __next__(self) -> MessageProxy | None:
-        """The next message, marked as ours."""
+        """Return the next message, marked with this consumer."""
         message: MessageProxy | None = super().__next__()  # type: ignore[no-untyped-call]
         if message is not None:
             message.delivered_by = self  # type: ignore[attr-defined]
             if not self.broker.may_publish:
-                message.options.pop("eta", None)  # of a release that published its retries: served now
+                message.options.pop("eta", None)  # a former release published delayed retries: process it now
             if came_from_outside(message.options):
                 message.options[SENDER] = self._sender
                 message.options[REPLY_TO] = self._reply_to
@@ -117,22 +117,22 @@ class GuardedConsumer(_RabbitmqConsumer):
         return message
 
     def _take_for_this_queue(self, message: MessageProxy) -> None:
-        """An event does not say by which of the queues of requests it came; a worker answers to the message's queue."""
-        event: Message[Any] = message._message  # noqa: SLF001 — there is no other way to what the proxy stands for
+        """Set the queue and the actor of an event, since Dramatiq acknowledges by the queue of the message."""
+        event: Message[Any] = message._message  # noqa: SLF001 — no public access to the wrapped message
         actor = INGEST_ACTORS[self.queue_name]
         message._message = event.copy(queue_name=self.queue_name, actor_name=actor)  # noqa: SLF001
 
     def ack(self, message: MessageProxy) -> None:
-        """Acknowledge a message that this very consumer delivered; another's comes again, and finds its row done."""
+        """Acknowledge a message of this consumer; another one's is delivered again, and its row is done then."""
         if getattr(message, "delivered_by", None) is self:
             self._again = _AGAIN_SECONDS
-            with suppress(ConnectionClosed):  # the same; upstream would hold its thread for five seconds
+            with suppress(ConnectionClosed):  # delivered again too; Dramatiq would block its thread for 5 s
                 super().ack(message)  # type: ignore[no-untyped-call]
         else:
             log.warning("stale_ack", queue=self.queue_name)
 
     def nack(self, message: MessageProxy) -> None:
-        """Put a failed message aside with its reason, then acknowledge it; or have it delivered again."""
+        """Dead-letter a failed message with its reason, then acknowledge it; or return it to the queue."""
         if getattr(message, "delivered_by", None) is not self:
             log.warning("stale_nack", queue=self.queue_name)
             return
@@ -148,23 +148,23 @@ class GuardedConsumer(_RabbitmqConsumer):
             super().nack(message)  # type: ignore[no-untyped-call]
 
     def _give_back(self, message: Any) -> None:  # noqa: ANN401 — upstream's, with a tag
-        """Have the broker deliver it again, now and no sooner; it does so by itself where the connection is gone."""
+        """Return a message to its queue after a pause; if the connection is lost, the broker does so by itself."""
         if getattr(message, "was_held", False):
             self._again = _AGAIN_SECONDS
         elif self.channel.is_open:
             time.sleep(self._again)
             if not self.broker.may_publish:
                 self._again = min(2 * self._again, _LONGEST_AGAIN_SECONDS)
-        self.known_tags.discard(message._tag)  # noqa: SLF001 — there is no other way to it
+        self.known_tags.discard(message._tag)  # noqa: SLF001 — no public access
         with suppress(AMQPError):
             again = partial(self.channel.basic_nack, message._tag, requeue=True)  # noqa: SLF001
             self.connection.add_callback_threadsafe(again)
 
     def _from_accounts(self, timeout: float) -> Generator[RawDelivery, None, None]:
-        """Deliver in the order of arrival, from `prefetch` messages at most of each account.
+        """Deliver in the order of arrival, with at most `prefetch` unacknowledged messages of each account.
 
-        The broker sends the next message of an account when one of that account was answered: it comes last here. So
-        accounts are served in turn, whatever waits in their queues.
+        The broker sends the next message of an account when one of that account is acknowledged; it joins the end
+        here. So accounts are processed in turn, whatever the lengths of their queues.
         """
         arrived, consumed, look_at = deque[RawDelivery](), dict[str, str](), -math.inf
 
@@ -181,10 +181,10 @@ class GuardedConsumer(_RabbitmqConsumer):
             yield arrived.popleft() if arrived else _NOTHING
 
     def _consume_accounts(self, consumed: dict[str, str], add: Callable[..., None]) -> None:
-        """Declare and consume the queues of accounts that have none here: new ones, and those whose queue was lost.
+        """Declare and consume the queues of new accounts, and of accounts whose queue was lost.
 
         A queue that exists with other arguments (`default_queue_type` was changed) is read as it is. An account whose
-        queue cannot be reached is left out; it must not stop the others. The log names each reason once.
+        queue cannot be reached is skipped; it must not stop the others. The log names each reason once.
         """
         tags, is_bulk = set(self.channel.consumer_tags), self.queue_name == QUEUE_REQUESTS_BULK
         for account in sorted(self.broker.list_accounts()):
@@ -200,7 +200,7 @@ class GuardedConsumer(_RabbitmqConsumer):
                 consumed[account] = self.channel.basic_consume(queue, add)
 
     def _refusal(self, declare: Callable[[Any], object]) -> str:
-        """Declare a queue on a channel of its own; return why the broker refuses, or an empty text."""
+        """Declare a queue on a separate channel; return the broker's reason to refuse, or an empty text."""
         channel = self.connection.channel()
         try:
             declare(channel)
@@ -248,9 +248,9 @@ class GuardedConsumer(_RabbitmqConsumer):
         return None
 
     def _bury(self, body: bytes, reason: str, *, sender: str, message_id: str) -> bool:
-        """Publish a confirmed copy to the dead letters, with its reason; False when the broker would not take it.
+        """Publish a confirmed copy to the dead letters, with its reason; return False if the broker refuses it.
 
-        A process that may not publish leaves it to the broker, which puts it there without the reason.
+        A process that may not publish returns False: the broker then dead-letters the message without the reason.
         """
         if not self.broker.may_publish:
             return False
@@ -274,38 +274,38 @@ class GuardedConsumer(_RabbitmqConsumer):
 
 
 class TolerantProperties(spec.BasicProperties):
-    """Properties that are read as far as they can be."""
+    """Properties that are decoded as far as possible."""
 
     is_readable = True
 
     def decode(self, encoded: bytes, offset: int = 0) -> Self:
-        """Read them; when that fails, what follows the fault is absent."""
+        """Decode them; if that fails, the properties after the fault are absent."""
         try:
             super().decode(encoded, offset)
-        except Exception as error:  # noqa: BLE001 — whatever it holds, it must not reach the connection
+        except Exception as error:  # noqa: BLE001 — whatever the value, the error must not reach the connection
             log.warning("unreadable_properties", error=type(error).__name__)
             self.is_readable = False
         return self
 
 
 def is_readable(properties: Any) -> bool:  # noqa: ANN401 — pika's
-    """Whether all of them could be read."""
+    """Return whether all properties could be decoded."""
     return getattr(properties, "is_readable", True)
 
 
 def tolerate_any_properties() -> None:
-    """Let every connection of this process read properties so, from now on."""
+    """Let every connection of this process decode properties by TolerantProperties."""
     spec.props[spec.BasicProperties.INDEX] = TolerantProperties
 
 
 def direct_reply(value: object) -> str:
-    """Where an answer may be sent besides: to the channel that asks, by the name that RabbitMQ gave it; else nowhere.
+    """Return the direct reply-to channel of a sender, by RabbitMQ's name for it; else an empty text.
 
-    A queue's name would let a sender have us write into any queue: those of jobs, or somebody else's.
+    Any other queue name is ignored: a sender could make us write to the queues of jobs or of another account.
     """
     return value if isinstance(value, str) and value.startswith(_DIRECT_REPLY) and value.isprintable() else ""
 
 
 def printable(value: object) -> str:
-    """A text of the sender's that may be stored and shown; empty when it is none, or holds control characters."""
+    """Return a sender's text that may be stored and shown; empty when it is no text, or has control characters."""
     return value if isinstance(value, str) and value.isprintable() else ""

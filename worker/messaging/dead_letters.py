@@ -1,7 +1,7 @@
-"""Dead letters: what they are, where they came from, and how one goes back or goes away, each for good or not at all.
+"""Dead letters: their contents and origin; each is put back or removed durably, or not at all.
 
-RabbitMQ has no way to look at a message and leave it: letters are taken without being acknowledged, and whatever is
-not put back or dropped returns to its place when the connection ends, however it ends.
+RabbitMQ cannot show a message without a delivery: letters are fetched without acknowledgment. A letter that is not put
+back or removed returns to its place when the connection ends, however it ends.
 """
 
 import hashlib
@@ -31,39 +31,39 @@ from worker.messaging.encoder import (
 )
 
 QUEUES = tuple(sorted(set(ACTOR_QUEUES.values())))
-"""Those that have dead letters."""
+"""The queues that have dead letters."""
 
 _ACCESS_REFUSED, _NOT_FOUND = 403, 404
 
 _DEATHS = "x-death"
-"""The broker's own header, on what it put aside itself; nobody else can take it off."""
+"""The broker's header on messages that the broker itself dead-lettered; no client can remove it."""
 
 
 class NotPutBackError(PrefectureError):
-    """The letter stays where it is; the text says why."""
+    """The letter stays in its place; the text states why."""
 
     code = "non_remise"
 
 
 @dataclass(frozen=True)
 class DeadLetter:
-    """One message that was put aside."""
+    """One dead-lettered message."""
 
     queue: str
-    """Where it goes back to."""
+    """The queue to which it is put back."""
     body: bytes
     properties: pika.BasicProperties
 
     @property
     def name(self) -> str:
-        """Twelve hexadecimal digits: the same as long as the letter lies there, whoever looks."""
+        """Twelve hexadecimal digits, constant while the letter is there."""
         digest = hashlib.sha256(repr((self.queue, vars(self.properties))).encode())
         digest.update(self.body)
         return digest.hexdigest()[:12]
 
     @property
     def reason(self) -> str:
-        """Why it is there."""
+        """Why the message was dead-lettered."""
         deaths = self._headers.get(_DEATHS)
         if deaths is None:
             return printable(self._headers.get(REASON_HEADER)) or "unknown"
@@ -71,23 +71,23 @@ class DeadLetter:
 
     @property
     def came_from(self) -> str:
-        """The very queue that it was in, delayed (`.DQ`) or not."""
+        """The queue that it was in, delayed (`.DQ`) or not."""
         return printable(self._headers.get(QUEUE_HEADER)) or self.queue
 
     @property
     def sender(self) -> str:
-        """The account that sent it, in the broker's word; empty when it is not known, or when the message is ours."""
+        """The account that sent it, authenticated by the broker; empty when unknown, or when the message is ours."""
         ours = _DEATHS not in self._headers
         return printable(self._headers.get(SENDER_HEADER) if ours else self.properties.user_id)
 
     @property
     def message_id(self) -> str:
-        """As its sender called it, if he did so in letters that can be shown."""
+        """The sender's id of the message, if it is printable."""
         return printable(self.properties.message_id)
 
     @property
     def since(self) -> datetime | None:
-        """When it was put aside."""
+        """When the message was dead-lettered."""
         deaths = self._headers.get(_DEATHS)
         if deaths is not None:
             moment = _first(deaths).get("time")
@@ -99,7 +99,7 @@ class DeadLetter:
 
     @property
     def text(self) -> str:
-        """What can be read of it, letters that JSON escapes included: to be searched, never shown."""
+        """The text of the message for searches, with JSON escapes decoded; it must not be shown."""
         said = self.body.decode("utf-8", "replace")
         try:
             return json.dumps(json.loads(said), ensure_ascii=False)
@@ -107,18 +107,18 @@ class DeadLetter:
             return said
 
     def read(self) -> dict[str, Any]:
-        """The call that it holds, or that its event makes.
+        """Return the call that the letter holds, or that its event causes.
 
         Raises:
-            PoisonError: it is neither; the text says why.
+            PoisonError: it is neither; the text states why.
         """
         return dict(PrefectureEncoder().decode(self.body))
 
     def to_call(self) -> Message[Any]:
-        """The call that puts it back: with its sender, without the delays and the tries that it had.
+        """Return the call that puts the letter back: with its sender, without its delays and tries.
 
         Raises:
-            NotPutBackError: it would come back at once.
+            NotPutBackError: the call would be dead-lettered at once.
         """
         try:
             call = self.read()
@@ -140,7 +140,7 @@ class DeadLetter:
 
 
 class HeldLetter(NamedTuple):
-    """A letter that nobody else sees for now; unless it is removed, it returns to its place when the look ends."""
+    """A letter that no other client sees for now; unless it is removed, it returns to its place after `look`."""
 
     letter: DeadLetter
     remove: Callable[[], None]
@@ -155,7 +155,7 @@ class DeadLetterOffice:
         self._publishing.confirm_delivery()
 
     def count(self, queue: str) -> int:
-        """How many dead letters a queue has, but for those that somebody looks at right now."""
+        """Return the number of dead letters of a queue, without those that another client fetches right now."""
         channel = self._connection.channel()
         try:
             count: int = channel.queue_declare(xq_name(queue), passive=True).method.message_count
@@ -167,7 +167,7 @@ class DeadLetterOffice:
         return count
 
     def look(self, queue: str) -> Generator[HeldLetter, None, None]:
-        """Each letter of a queue, the oldest first; those that come meanwhile are for the next look."""
+        """Yield each letter of a queue, the oldest first, without letters that arrive meanwhile."""
         channel = self._connection.channel()
         try:
             for _ in range(self.count(queue)):
@@ -181,10 +181,10 @@ class DeadLetterOffice:
                 channel.close()
 
     def put_back(self, letter: DeadLetter) -> None:
-        """Return once the broker holds a copy where the letter goes; the letter itself is still there.
+        """Publish a copy of the letter to its queue, and wait for the confirm; the letter itself stays.
 
         Raises:
-            NotPutBackError: it would come back at once.
+            NotPutBackError: the call would be dead-lettered at once.
         """
         body = letter.to_call().encode()
         self._publishing.basic_publish("", letter.queue, body, pika.BasicProperties(delivery_mode=2), mandatory=True)
@@ -192,11 +192,11 @@ class DeadLetterOffice:
 
 @contextmanager
 def open_office(url: str) -> Iterator[DeadLetterOffice]:
-    """Connect.
+    """Connect to the broker.
 
     Raises:
-        TransientError: the broker is away, or goes away.
-        PrefectureError: it lets this account neither look at dead letters nor put them back.
+        TransientError: the broker is away, or the connection is lost.
+        PrefectureError: the account may neither read dead letters nor put them back.
     """
     tolerate_any_properties()
     try:

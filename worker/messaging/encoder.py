@@ -1,6 +1,6 @@
-"""What a message may look like: a CloudEvent from outside, or one of our own calls. Anything else is poison.
+"""The form of a message: a CloudEvent from outside, or one of our own calls. Anything else is poison.
 
-Strict, because Dramatiq trusts what it decodes: a wrong type in an option stops a worker thread for good.
+The checks are strict, because Dramatiq trusts decoded messages: a wrong type in an option ends a worker thread.
 """
 
 import hashlib
@@ -27,10 +27,10 @@ from schemas.topology import (
 )
 
 UNKNOWN = "inconnu"
-"""The source or the type of an event that does not say it."""
+"""The source or the type of an event that lacks it."""
 
 DIGEST, _DIGITS = "sha256:", 32
-"""Begins the id that we give to an event which says none; so many digits of its bytes' SHA-256 follow."""
+"""The prefix of the id of an event without one; so many digits of the SHA-256 of its bytes follow."""
 
 _KEY_OF_ANOTHER = Fault("", "cle_de_routage", "publié sous la clé d'un autre compte : la clé commence par le vôtre")
 _ANOTHER_TYPE = Fault(
@@ -41,7 +41,7 @@ _ATTRIBUTE: TypeAdapter[str] = TypeAdapter(Attribute)
 
 
 class UnreadableEvent(BaseModel):
-    """An event that has an id at least, and cannot be served."""
+    """An event with an id that is malformed or has a wrong key."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -53,7 +53,7 @@ class UnreadableEvent(BaseModel):
 
 
 def check_key(event_type: object, routing_key: str, account: str) -> tuple[Fault, ...]:
-    """Compare the routing key of an event with its type and with the account that sent it, where that is known."""
+    """Check that the routing key of an event matches its type, and the account that sent it, if that is known."""
     owner, _, named = routing_key.partition(".")
     if account and owner != account:
         return (_KEY_OF_ANOTHER,)
@@ -65,10 +65,10 @@ def read_unreadable(
     properties: Any,  # noqa: ANN401 — pika's
     routing_key: str,
 ) -> UnreadableEvent | None:
-    """An event that cannot be served for its form, or for its key; None when it has no name, or no known sender.
+    """Return an event with a malformed body or a wrong key; None when it has no id and no known sender.
 
-    One that does not say its id, of an account that the broker vouches for, is called by the digest of its bytes: its
-    sender can tell which it was. None, too, of what is no event: a call of our own that somebody invented.
+    An event without an id, of an account that the broker has authenticated, gets the digest of its bytes as id, so that
+    its sender can identify it. None also for a body with an actor name: a forged call.
     """
     fields, faults = read_envelope(
         body,
@@ -92,7 +92,7 @@ def read_unreadable(
 
 
 def _name(value: object) -> str:
-    """A text that may stand for an attribute; a number is what its sender forgot the quotes of. Empty when none can."""
+    """Return a valid attribute, or an empty text; a number is accepted as its digits without quotes."""
     try:
         return _ATTRIBUTE.validate_python(str(value) if type(value) is int else value)
     except (ValidationError, ValueError):
@@ -115,16 +115,16 @@ ACTOR_QUEUES = {
     HANDLE_PREVIEW: QUEUE_REGISTRE,
 }
 INGEST_ACTORS = {ACTOR_QUEUES[name]: name for name in (INGEST, INGEST_BULK)}
-"""Who reads the events of a queue: how a request is read does not depend on the queue that it came by."""
+"""The actor that reads the events of a queue; both read events alike."""
 
 UNREADABLE = "unreadable"
-"""In the place of an event, an UnreadableEvent: our own consumer calls `ingest` so."""
+"""The key of an UnreadableEvent in place of an event: our consumer calls `ingest` so."""
 
 SENDER = "sender"
-"""The option of a call of `ingest` that says which account sent the event; the broker's word, kept through retries."""
+"""The option of a call of `ingest` with the account that sent the event, authenticated by the broker."""
 
 REPLY_TO = "reply_to"
-"""The option that says where else its sender wants the answer: a name that the broker gave him, see `direct_reply`."""
+"""The option with the direct-reply channel of the sender, see `direct_reply`."""
 
 _FIELDS = {"queue_name", "actor_name", "args", "kwargs", "options", "message_id", "message_timestamp"}
 _OPTIONS = {
@@ -146,26 +146,26 @@ class PoisonError(ValueError):
 
 
 class EventArgument(dict[str, Any]):
-    """A CloudEvent as an actor's argument; Dramatiq logs arguments, so this one shows nothing of itself."""
+    """A CloudEvent as an actor's argument. Dramatiq logs arguments, so its `repr` shows no data."""
 
     def __repr__(self) -> str:
-        """Only that it is an event."""
+        """Return a constant."""
         return "<event>"
 
 
 class PrefectureEncoder(Encoder):
-    """JSON, both ways."""
+    """Encodes and decodes JSON."""
 
     def encode(self, data: MessageData) -> bytes:
-        """A message of ours, as Dramatiq lays it out; the traceback of a retry stays out (it may hold data)."""
+        """Encode a message of ours in Dramatiq's form, without the traceback of a retry (it may hold data)."""
         options = {name: value for name, value in data["options"].items() if name != "traceback"}
         return json.dumps({**data, "options": options}, separators=(",", ":")).encode()
 
     def decode(self, data: bytes) -> MessageData:
-        """Read either form.
+        """Decode either form.
 
         Raises:
-            PoisonError: it is neither; the text says why.
+            PoisonError: the message has neither form; the text states why.
         """
         if len(data) > MAX_EVENT_BYTES + _ROOM:
             raise PoisonError("too large")
@@ -181,7 +181,7 @@ class PrefectureEncoder(Encoder):
 
 
 def came_from_outside(options: dict[str, Any]) -> bool:
-    """Whether a decoded message was an event, not a call of ours: nobody has said yet who sent it."""
+    """Return whether a decoded message was an event, not a call of ours: its sender is not set yet."""
     return options.get(SENDER, "") is None
 
 
@@ -239,7 +239,7 @@ def _check_argument(actor: str, arguments: Any) -> Any:  # noqa: ANN401 — deco
 
 
 def call_for_unreadable(queue: str, unreadable: UnreadableEvent, sender: str, reply_to: str) -> bytes:
-    """The call of `ingest` for an event that cannot be read, and is to be answered."""
+    """Return the call of `ingest` for an unreadable event that gets a reply."""
     fields = unreadable.model_dump(mode="json")
     call = {
         "queue_name": queue,

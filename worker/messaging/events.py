@@ -1,7 +1,7 @@
-"""What we say on the exchange: confirmed, persistent, not mandatory, since nobody may be listening; and who listens.
+"""Publishes events on the exchange: confirmed, persistent, not mandatory, since no program may listen; adds listeners.
 
-A queue that is full, or cannot take a message, makes the broker refuse the whole publication although every other queue
-has it: such an event counts as published. Publishing it again would give all the others a copy, for each try.
+If a queue is full or cannot accept a message, the broker refuses the publication although every other queue has it:
+such an event counts as published. A second publication would give every other queue a copy.
 """
 
 import time
@@ -30,7 +30,7 @@ from worker.messaging.broker import NotAllPublishedError, Outgoing, PrefectureBr
 from worker.messaging.queues import count_messages, open_channel
 
 _TRIES = 2
-"""A connection that was idle for long may be found dead: the second try is made on a fresh one."""
+"""A connection that was idle for long may be dead: the second try opens a new one."""
 
 _LOOK_SECONDS = 60
 _SHOWN = 5
@@ -54,17 +54,17 @@ class EventPublisher:
         self._looked_at = -float(_LOOK_SECONDS)
 
     def publish(self, events: Sequence[tuple[CloudEvent, str]]) -> None:
-        """Return once the broker has given each event to each queue that takes it; beside it, whose event it answers.
+        """Publish events, each with the account of its request, and wait until the broker has put each in its queues.
 
-        They leave in the name of `source`, by which installations are told apart, and are waited for together.
+        Their source is `source`, which distinguishes installations. One wait covers all confirms.
 
         Raises:
-            EventsDelayedError: the broker is away; publish the same events again later, but for those that have left.
+            EventsDelayedError: the broker is away; publish the events again later, except the confirmed ones.
         """
         left, wait = 0, [self._outgoing(event, account) for event, account in events]
         for attempt in range(1, _TRIES + 1):
             try:
-                self._broker.declare_queue(QUEUE_REQUESTS, ensure=True)  # and the exchange, where no worker ran yet
+                self._broker.declare_queue(QUEUE_REQUESTS, ensure=True)  # also declares the exchange
                 refused = self._broker.publish_all(wait[left:])
             except (AMQPError, BrokerConnectionError) as error:
                 del self._broker.connection
@@ -81,7 +81,7 @@ class EventPublisher:
                 return
 
     def reply(self, event: CloudEvent, reply_to: str) -> None:
-        """Tell the channel that asked, which may be gone: nobody waits for that."""
+        """Send the reply to the direct-reply channel; if the channel is gone, the reply is lost."""
         try:
             body, properties = self._write(event)
             self._broker.channel.basic_publish("", reply_to, body, properties)
@@ -104,24 +104,24 @@ class EventPublisher:
         return event.model_copy(update={"source": self._source}).to_bytes(), properties
 
     def _find_fullest(self) -> dict[str, int]:
-        """Messages in the longest queues of listeners, once a minute: the broker does not say which one refused."""
+        """Return the lengths of the longest listeners' queues, once a minute: no reply names the queue that refused."""
         if time.monotonic() - self._looked_at < _LOOK_SECONDS:
             return {}
         self._looked_at = time.monotonic()
         try:
             queues = [LISTENER_PREFIX + name for name in self._list_listeners()]
             counted = {queue: count_messages(self._broker.connection, queue) for queue in queues}
-        except Exception:  # noqa: BLE001 — the event is published, whatever keeps us from looking
+        except Exception:  # noqa: BLE001 — the event is published, whatever the error here
             return {}
         return dict(sorted(counted.items(), key=lambda item: -item[1])[:_SHOWN])
 
 
 def routing_keys(event: CloudEvent, account: str) -> Sequence[str]:
-    """Where an event of ours goes; all but the first are hidden from those who have it (RabbitMQ's header BCC).
+    """Return the routing keys of an event; all but the first are hidden from receivers (RabbitMQ's header BCC).
 
-    To whoever listens to its commune, and to the account whose event it answers; by its type alone too, as always. One
-    that concerns no commune which that account may ask for goes to the account only: it may name it. So does progress,
-    which nobody else has asked for. A queue that several keys lead to has it once.
+    The keys are those of the commune, of the type alone, and of the account of the request. An event without a valid
+    commune has the account's key only, since it may name a commune. So has progress, which only the account has asked
+    for. A queue that is bound by several of the keys receives the event once.
     """
     own = [shorten(account_key(event.type, account)) or account_key(event.type, "")] if account else []
     is_progress = event.type == EVENT_EXPORT_STATUS and event.data["status"] == FileStage.RUNNING
@@ -131,7 +131,7 @@ def routing_keys(event: CloudEvent, account: str) -> Sequence[str]:
 
 
 def add_listener_queue(url: str, name: str, *keys: str) -> str:
-    """Declare the queue of a program that listens, and bind it by these keys; what it is called.
+    """Declare the queue of a listening program, and bind it by these keys; return the name of the queue.
 
     Raises:
         TransientError: the broker is away.
@@ -147,7 +147,7 @@ def add_listener_queue(url: str, name: str, *keys: str) -> str:
 
 
 def remove_listener_queue(url: str, name: str, *keys: str) -> None:
-    """Let the queue of a program hear these keys no more; without any, delete it with what waits in it.
+    """Unbind the queue of a program from these keys; without keys, delete the queue with its messages.
 
     Raises:
         TransientError: the broker is away.

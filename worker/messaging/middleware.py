@@ -1,4 +1,4 @@
-"""The middleware of every worker, in order, each for a reason. No Results, Groups, Pipelines: the row is the result."""
+"""The middleware of every worker, in order. Results, Groups and Pipelines are not used: the row is the result."""
 
 import logging
 import math
@@ -26,56 +26,56 @@ from worker.messaging.encoder import HANDLE_PREVIEW, INGEST_ACTORS, EventArgumen
 log = structlog.get_logger()
 
 TIME_LIMIT_MS = 9 * 60_000
-"""Under Dramatiq's shutdown timeout (10 min), itself under the broker's consumer timeout (30 min)."""
+"""Less than Dramatiq's shutdown timeout (10 min), which is less than the broker's consumer timeout (30 min)."""
 
 LONGEST_MESSAGE_SECONDS = TIME_LIMIT_MS / 1000 + 60
-"""Dramatiq interrupts no call that waits for something: past this the process is ended."""
+"""Dramatiq cannot interrupt a blocking call: after this time the process is ended."""
 IMPORT_LIMIT_MS = 30 * 60_000
-"""Of an import: a whole département takes a few minutes. Its queue has longer timeouts, in the same order."""
+"""For an import: a whole département takes a few minutes. Its queue has longer timeouts, in the same order."""
 
 FIRST_BACKOFF_MS, LONGEST_BACKOFF_MS = 500, 15_000
 
 HELD_SECONDS = 60.0
-"""How long a message is held at most while the database is away; the next one is held then."""
+"""The longest hold of a message while the database is away; then the next message is held."""
 
 _SHORTEST_PROBE_SECONDS, _LONGEST_PROBE_SECONDS = 0.5, 1.0
-"""Between two questions of a process to an absent database: no two processes ask in step."""
+"""Seconds between two probes of an absent database, at random, so that processes do not probe in step."""
 
 _SAID_OF_EACH_TRY = ("Consumer encountered a connection error", "Restarting consumer")
-"""How these lines of Dramatiq begin."""
+"""How the lines of Dramatiq about each reconnection begin."""
 
 _TRIES = 3
 
 THREAD_DEAD = os.EX_SOFTWARE
-"""The exit code of a process with a dead thread: Dramatiq would go on without it, and look healthy."""
+"""The exit code of a process with a dead thread: Dramatiq would continue without the thread, and look healthy."""
 
 _PERIOD_SECONDS = 1.0
 
 
 class FairPrefetch(Middleware):
-    """Each worker holds as many messages of a queue as it has threads, so that none waits behind a long job."""
+    """Each worker prefetches as many messages of a queue as it has threads, so that none waits behind a long job."""
 
     def before_worker_boot(self, broker: Broker, worker: Worker) -> None:  # noqa: ARG002 — Dramatiq's signature
-        """Set the number before the consumers start."""
+        """Set the prefetch count before the consumers start."""
         worker.queue_prefetch = worker.worker_threads
 
 
 class AtBoot(Middleware):
-    """Does something once, when the worker process starts; it works all the same when that fails."""
+    """Calls `action` once, when the worker process starts; if it fails, the process works nevertheless."""
 
     def __init__(self, action: Callable[[], object]) -> None:
         self._action = action
 
     def after_worker_boot(self, broker: Broker, worker: Worker) -> None:  # noqa: ARG002 — Dramatiq's signature
-        """Do it."""
+        """Call the action."""
         self._action()
 
 
 class LogContext(Middleware):
-    """Log keys bound by one message never show on the next; an event's correlation id shows on every line about it."""
+    """Clears the log keys of the last message; binds the correlation id of an event to all its lines."""
 
     def before_process_message(self, broker: Broker, message: MessageProxy) -> None:  # noqa: ARG002
-        """Forget the last message."""
+        """Clear the keys, and bind those of the event."""
         structlog.contextvars.clear_contextvars()
         if isinstance(event := message.args[0], EventArgument):
             keys = request_keys(event["correlationid"], trace_id_of(event.get("traceparent")))
@@ -83,15 +83,15 @@ class LogContext(Middleware):
 
 
 class QuietReconnection(Middleware):
-    """Lets a consumer whose broker is away say so at once, then once a minute: it tries again each second."""
+    """Limits the log lines of a consumer whose broker is away to one at once and one a minute."""
 
     def after_consumer_thread_boot(self, broker: Broker, thread: ConsumerThread) -> None:  # noqa: ARG002
-        """Each consumer has a logger of its own, by the name of its queue."""
+        """Add the filter to the logger of this consumer."""
         thread.logger.filters[:] = [_OnceAMinute()]
 
 
 class _OnceAMinute(logging.Filter):
-    """Drops what a consumer says of each new try, when it said it less than a minute ago."""
+    """Drops a line about a reconnection when the last one is less than a minute old."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -107,10 +107,10 @@ class _OnceAMinute(logging.Filter):
 
 
 class WaitForDatabase(Middleware):
-    """Holds a message that failed because the database is away, until it answers: then it is tried at once.
+    """Holds a message that failed because the database is away until the database answers; then it is retried at once.
 
-    One thread at a time asks, some time apart, for the whole process. Nothing else is begun meanwhile that would fail
-    as well, so that messages wait in their queues, as many as they are, and not for a time that was set.
+    In each process one thread at a time probes the database. No other message starts meanwhile, since it would fail
+    too: messages wait in their queues, and without a fixed delay.
     """
 
     def __init__(self, answers: Callable[[], bool]) -> None:
@@ -121,7 +121,7 @@ class WaitForDatabase(Middleware):
         self._stop = threading.Event()
 
     def before_worker_shutdown(self, broker: Broker, worker: Worker) -> None:  # noqa: ARG002 — Dramatiq's signature
-        """Hold nothing any more."""
+        """End all holds."""
         self._stop.set()
 
     def after_process_message(
@@ -132,7 +132,7 @@ class WaitForDatabase(Middleware):
         result: object = None,  # noqa: ARG002
         exception: BaseException | None = None,
     ) -> None:
-        """Hold it, where the database is away; one that answers was in the way for another reason."""
+        """Hold the message if the database is away; if the database answers, the error had another cause."""
         if exception is None or not isinstance(conclude(exception), DatabaseAwayError) or self._is_back():
             return
         deadline = time.monotonic() + HELD_SECONDS
@@ -153,17 +153,17 @@ class WaitForDatabase(Middleware):
 
 
 class SafeRetries(Retries):
-    """Tries again, and where the retry cannot be published either, leaves the message to the broker.
+    """Retries a message; if the retry cannot be published either, returns the message to the broker.
 
-    What the surroundings lacked something for is delivered again: database and broker may be away at once. Anything
-    else waits among the dead letters.
+    After an error of the surroundings the broker delivers the message again: database and broker may be away at once.
+    After any other error the message is dead-lettered.
 
-    A process that reads no requests publishes nothing at all: whoever may put a message into a queue may put one into
-    that of requests, in anybody's name. It leaves every message to the broker; the row is the truth.
+    A process that reads no requests publishes nothing: an account that may publish to a queue may also forge requests
+    of any sender. The process returns every message to the broker; the row has the state.
     """
 
     def before_worker_boot(self, broker: Broker, worker: Worker) -> None:
-        """Learn which of the two this process is, before the consumers start."""
+        """Set before the consumers start whether this process may publish."""
         if worker.consumer_whitelist and worker.consumer_whitelist.isdisjoint(INGEST_ACTORS):
             broker.may_publish = False  # type: ignore[attr-defined]
 
@@ -175,7 +175,7 @@ class SafeRetries(Retries):
         result: object = None,
         exception: BaseException | None = None,
     ) -> None:
-        """Publish the retry, or fail the message: upstream would acknowledge it and lose it (its issue 545)."""
+        """Publish the retry, or fail the message: Dramatiq would acknowledge and lose it (its issue 545)."""
         if not getattr(broker, "may_publish", True):
             if exception is not None:
                 _leave(message, exception)
@@ -184,22 +184,22 @@ class SafeRetries(Retries):
             super().after_process_message(  # type: ignore[no-untyped-call]
                 broker, message, result=result, exception=exception
             )
-        except Exception as error:  # noqa: BLE001 — whatever went wrong, the message must not be acknowledged
+        except Exception as error:  # noqa: BLE001 — whatever the error, the message must not be acknowledged
             log.warning("retry_not_published", error=type(error).__name__)
             _leave(message, exception)
 
 
 def _leave(message: MessageProxy, exception: BaseException | None) -> None:
-    """Let the broker deliver it again, where something is waited for, or put it aside."""
+    """Mark the message to be delivered again after an error of the surroundings, else to be dead-lettered."""
     message.is_given_back = exception is not None and is_waited_for(exception)  # type: ignore[attr-defined]
     message.fail()
 
 
 class ThreadWatchdog(Middleware):
-    """Leaves when the process cannot work any more, and tells what it lacks meanwhile.
+    """Ends a process that cannot work any more, and writes to the liveness file what the process lacks.
 
-    It looks once a second, from the boot until the stop begins: threads end then, as they should. Who lacks descriptors
-    or memory finishes what is under way and leaves; who stands still leaves at once. Another process takes its place.
+    It checks once a second, from the boot until the stop begins, when threads end normally. A process that lacks
+    descriptors or memory finishes its messages and ends; one that hangs ends at once. Another process replaces it.
     """
 
     def __init__(self, pulse: Pulse, stuck: threading.Event) -> None:
@@ -210,21 +210,21 @@ class ThreadWatchdog(Middleware):
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
         self._exhausted = 0
-        """How many looks in a row found that it lacks what every process needs."""
+        """Consecutive checks that found a lack of descriptors or memory."""
         self._starts = ThreadStarts()
 
     def after_worker_boot(self, broker: Broker, worker: Worker) -> None:  # noqa: ARG002 — Dramatiq's signature
-        """Begin."""
+        """Start the checks."""
         self._thread = threading.Thread(target=self._look, args=(worker,), name="thread-watchdog", daemon=True)
         self._thread.start()
 
     def before_process_message(self, broker: Broker, message: MessageProxy) -> None:  # noqa: ARG002
-        """Take note of when it began; an import may take longer by so much."""
+        """Record the start of a message; later by the additional time of an import."""
         more = (IMPORT_LIMIT_MS - TIME_LIMIT_MS) / 1000 if message.actor_name == HANDLE_PREVIEW else 0
         self._begun[threading.get_ident()] = time.monotonic() + more
 
     def after_skip_message(self, broker: Broker, message: MessageProxy) -> None:  # noqa: ARG002
-        """It is over."""
+        """Remove the record of the start."""
         self._begun.pop(threading.get_ident(), None)
 
     def after_process_message(
@@ -235,20 +235,20 @@ class ThreadWatchdog(Middleware):
         result: object = None,  # noqa: ARG002
         exception: BaseException | None = None,
     ) -> None:
-        """It is over; take note where it could not be served for lack of descriptors or memory."""
+        """Remove the record of the start; note an error from a lack of descriptors or memory."""
         self._begun.pop(threading.get_ident(), None)
         if exception is not None and isinstance(conclude(exception), ExhaustedError):
             self._exhausted = EXHAUSTED_LOOKS
 
     def before_worker_shutdown(self, broker: Broker, worker: Worker) -> None:  # noqa: ARG002 — Dramatiq's signature
-        """End."""
+        """Stop the checks."""
         self._stop.set()
         if self._thread:
             self._thread.join()
         self._pulse.stop()
 
     def after_worker_shutdown(self, broker: Broker, worker: Worker) -> None:  # noqa: ARG002 — Dramatiq's signature
-        """Let the supervisor see why, where it was not asked to stop."""
+        """Exit with the code EXHAUSTED if the process ends for that reason."""
         if self._exhausted >= EXHAUSTED_LOOKS:
             os._exit(EXHAUSTED)
 
@@ -269,7 +269,7 @@ class ThreadWatchdog(Middleware):
             self._pulse.beat(_lack(worker))
 
     def _is_stuck(self) -> bool:
-        """Whether a job stands still, a thread does not start, or a message takes longer than any may."""
+        """Return whether a job hangs, a thread does not start, or a message takes longer than allowed."""
         longest = time.monotonic() - min(list(self._begun.values()), default=math.inf)
         return self._stuck.is_set() or self._starts.are_stuck() or longest > LONGEST_MESSAGE_SECONDS
 
@@ -289,12 +289,12 @@ def _is_connected(thread: ConsumerThread) -> bool:
 
 
 def is_worth_retrying(retries: int, error: BaseException) -> bool:
-    """What the surroundings lack is waited for, as worker/error_policy.py says; anything else has a few tries."""
+    """Whether to retry: always after an error of the surroundings (worker/error_policy.py), else a few times."""
     return is_waited_for(error) or retries < _TRIES
 
 
 def build_middleware() -> Sequence[Middleware]:
-    """The whole list."""
+    """Return all middleware."""
     return (
         LogContext(),
         CurrentMessage(),

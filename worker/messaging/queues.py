@@ -1,4 +1,4 @@
-"""The broker's queues: where doorbells are put, and how full they are, asked without its management plugin."""
+"""The broker's queues: sends the messages of rows, and counts messages without the management plugin."""
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
@@ -40,7 +40,7 @@ DOORBELL_QUEUES = {what: ACTOR_QUEUES[actor] for what, actor in _ACTORS.items()}
 
 
 class DoorbellQueues:
-    """The queues of the doorbells: one per kind of file, those of batches apart, one for exports that arrive."""
+    """The queues of rows: one per kind of file, separate ones for batches, one for exports of the REU."""
 
     def __init__(self, broker: Broker) -> None:
         self._broker = broker
@@ -66,7 +66,7 @@ _ACCESS_REFUSED = 403
 
 
 class QueueState(NamedTuple):
-    """One of our queues: messages that wait, processes that read it, messages put aside from it."""
+    """One of our queues: waiting messages, processes that read it, dead letters."""
 
     queue: str
     messages: int
@@ -75,7 +75,7 @@ class QueueState(NamedTuple):
 
 
 def read_queues(url: str, accounts: Collection[str] = ()) -> list[QueueState]:
-    """Each queue; one that is not declared yet is empty and has no reader. Requests are those of all these accounts.
+    """Return the state of each queue, zero for one that is not declared. Requests include the queues of these accounts.
 
     Raises:
         TransientError: the broker is away.
@@ -96,7 +96,7 @@ def _connect(url: str) -> Iterator[pika.BlockingConnection]:
 
 
 def read_listeners(url: str, names: Iterable[str]) -> list[QueueState]:
-    """The queues of those that listen to our events.
+    """Return the state of the listeners' queues.
 
     Raises:
         TransientError: the broker is away.
@@ -107,7 +107,7 @@ def read_listeners(url: str, names: Iterable[str]) -> list[QueueState]:
 
 
 def count_doorbells(url: str) -> dict[tuple[str, bool], int]:
-    """How many messages wait, by kind of work, and whether of a batch.
+    """Return the number of waiting messages, by kind of work, and whether of a batch.
 
     Raises:
         TransientError: the broker is away.
@@ -127,12 +127,12 @@ def _read(connection: pika.BlockingConnection, accounts: Collection[str]) -> Ite
 
 
 def count_messages(connection: pika.BlockingConnection, queue: str) -> int:
-    """How many wait in a queue; none in one that is not there."""
+    """Return the number of messages in a queue; zero if it does not exist."""
     return _declare(connection, queue)[0]
 
 
 def _declare(connection: pika.BlockingConnection, queue: str) -> tuple[int, int]:
-    channel = connection.channel()  # one each: the broker closes that of a queue which is not there
+    channel = connection.channel()  # one each: the broker closes it if the queue is missing
     try:
         declared = channel.queue_declare(queue, passive=True).method
     except ChannelClosedByBroker:
@@ -143,7 +143,7 @@ def _declare(connection: pika.BlockingConnection, queue: str) -> tuple[int, int]
 
 @contextmanager
 def open_channel(url: str) -> Iterator[BlockingChannel]:
-    """Open a channel of one's own to change queues.
+    """Open a separate channel to change queues.
 
     Raises:
         TransientError: the broker is away.
@@ -163,7 +163,7 @@ def open_channel(url: str) -> Iterator[BlockingChannel]:
 
 
 def declare_exchange(url: str) -> None:
-    """Declare the exchange where it is missing; an account that may not declare it needs no right where it is there."""
+    """Declare the exchange if it is missing; if it exists, the account needs no right to declare it."""
     with _connect(url) as connection:
         try:
             connection.channel().exchange_declare(EXCHANGE, passive=True)
@@ -176,7 +176,7 @@ def add_account_queues(url: str, account: str) -> None:
 
     Raises:
         TransientError: the broker is away.
-        RefusedError: the account that asks for it may not declare them.
+        RefusedError: the account of this process may not declare them.
     """
     declare_exchange(url)
     with open_channel(url) as channel:
@@ -185,6 +185,6 @@ def add_account_queues(url: str, account: str) -> None:
 
 
 def remove_account_queues(channel: BlockingChannel, account: str) -> int:
-    """Delete the queues of an account; return how many messages waited there, which go with them."""
+    """Delete the queues of an account with their messages; return the number of messages."""
     queues = (account_queue(account, is_bulk=is_bulk) for is_bulk in (False, True))
     return sum(channel.queue_delete(queue).method.message_count or 0 for queue in queues)

@@ -1,1 +1,1 @@
-"""Notifies people and programs of what became of a request, once; notify.py is where to begin."""
+"""Notifies people and programs of the results of requests, once; begin with notify.py."""

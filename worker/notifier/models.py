@@ -1,4 +1,4 @@
-"""What recipients were notified of, and reminded of."""
+"""The tables of notifications and reminders."""
 
 from datetime import date, datetime
 
@@ -15,7 +15,7 @@ def _empty(doc: str) -> Mapped[str]:
 
 
 class Reminder(Base):
-    """What one commune is reminded of on one day."""
+    """The reminder of one commune on one day."""
 
     __tablename__ = "reminder"
     __table_args__ = (UniqueConstraint("code_commune", "day"),)
@@ -26,7 +26,7 @@ class Reminder(Base):
 
 
 class ReminderEcheance(Base):
-    """One deadline of a reminder. Its key lets nobody be reminded of it twice, so many days before."""
+    """One deadline of a reminder. Its key prevents a second reminder of the same deadline and number of days."""
 
     __tablename__ = "reminder_echeance"
 

@@ -1,4 +1,4 @@
-"""What is to be said about a request, a recall or a reminder: read in one transaction, and worded."""
+"""Reads a request, a recall or a reminder in one transaction, and composes its message."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -27,17 +27,17 @@ from worker.work.models import About
 _ANNOUNCED = (ExportStatus.READY, ExportStatus.FAILED, ExportStatus.CANCELLED)
 
 Today = Callable[[str], date]
-"""The civil day of a commune."""
+"""Returns the civil day of a commune."""
 
 
 def today_in(code_commune: str) -> date:
-    """The civil day of a commune now."""
+    """Return the civil day of a commune now."""
     return civil_day(now(), code_commune)
 
 
 @dataclass(frozen=True)
 class Notice:
-    """A message, the commune whose agents it is for, and what they must wish for to get it."""
+    """A message, the commune of its recipients, and the wishes of which a recipient needs one."""
 
     code_commune: str
     message: Message
@@ -47,13 +47,13 @@ class Notice:
 
 @dataclass(frozen=True)
 class Notices:
-    """Reads and words notices; `public_url` is the address of the screen, when there is one."""
+    """Reads and composes notices; `public_url` is the address of the screen, if any."""
 
     public_url: str
     today: Today = today_in
 
     def read(self, session: Session, about: About, ids: Collection[int]) -> dict[int, Notice]:
-        """The notices by the ids of their rows; none for a row that is gone, or whose deadlines have all passed."""
+        """Return the notices by row id; none for a row that does not exist, or whose deadlines have all passed."""
         match about:
             case About.REQUEST:
                 return {it.request.id: self._of_request(it) for it in read_reports(session, ids).values()}
@@ -105,13 +105,13 @@ class Notices:
 
 
 def keys_of(request: Request) -> dict[str, Any]:
-    """What log lines about a request bear."""
+    """Return the keys of log lines about a request."""
     keys: dict[str, Any] = request_keys(request.correlation_id, trace_id_of(request.traceparent))
     return keys | {"request_id": request.id, "commune": request.code_commune}
 
 
 def read_reports(session: Session, request_ids: Collection[int]) -> dict[int, RequestReport]:
-    """Requests with their files, the names of their communes and the previews that they are about."""
+    """Return requests with their files, the names of their communes and their previews."""
     whole = selectinload(Request.exports).selectinload(Export.pieces)
     query = select(Request).where(Request.id.in_(request_ids)).options(whole)
     requests = session.scalars(query).all()
@@ -125,7 +125,7 @@ def read_reports(session: Session, request_ids: Collection[int]) -> dict[int, Re
 
 
 def read_recalled(session: Session, recall_ids: Collection[int]) -> dict[int, list[Export]]:
-    """The files of recalls, with their requests."""
+    """Return the files of recalls, with their requests."""
     found: dict[int, list[Export]] = {}
     files = select(Export).where(Export.recall_id.in_(recall_ids)).options(joinedload(Export.request))
     for export in session.scalars(files.order_by(Export.id)):
@@ -134,7 +134,7 @@ def read_recalled(session: Session, recall_ids: Collection[int]) -> dict[int, li
 
 
 def read_coming(session: Session, reminder_id: int, today: date) -> Sequence[ReminderEcheance]:
-    """The deadlines of a reminder that have not passed."""
+    """Return the deadlines of a reminder that have not passed."""
     of_reminder = ReminderEcheance.reminder_id == reminder_id, ReminderEcheance.until >= today
     return session.scalars(
         select(ReminderEcheance).where(*of_reminder).order_by(ReminderEcheance.due_on, ReminderEcheance.echeance)
@@ -152,12 +152,12 @@ def _read_names(session: Session, codes: Iterable[str]) -> dict[str, str]:
 
 
 def _name(code_commune: str, names: Mapping[str, str]) -> str:
-    """The commune as a clerk reads it."""
+    """Return the commune as a clerk reads it."""
     return f"{names[code_commune]} ({code_commune})" if code_commune in names else code_commune
 
 
 def _events(report: RequestReport, public_url: str) -> list[CloudEvent]:
-    """What a webhook is sent about a request."""
+    """Return the events that a webhook receives about a request."""
     if report.is_refused:
         return [refusal_event(report.request)]
     if report.preview:

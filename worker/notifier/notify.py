@@ -1,12 +1,12 @@
-"""The notifier: publishes the events of requests, and notifies people of them; reminds communes of their deadlines.
+"""The notifier: publishes the events of requests, notifies people of results, and reminds communes of deadlines.
 
-What is due stands in the table `work` (worker/work). A few loops claim it, each in a thread of its own:
+The table `work` has the due tasks (worker/work). A few loops claim them, each in its own thread:
 
     replies and events    publishing.py, up to fifty with one confirm
     recipients            recipients.py adds one work for each recipient of a message
     mails, hooks          sending.py sends one message to one recipient
 
-The main thread wakes the loops when work is added, renews the leases of what is being handled, and gives signs of life.
+The main thread wakes the loops when work is added, renews the leases of claimed works, and gives heartbeats.
 """
 
 import math
@@ -46,38 +46,38 @@ WAKE_SECONDS = 0.02
 """The shortest time between two wakes of the loops."""
 
 RECORD_SECONDS = 300.0
-"""How long the result of a message waits for a database that is away."""
+"""How long the result of a message is kept in memory while the database is away."""
 
 LONGEST_STEP_SECONDS = LONGEST_DIALOGUE_SECONDS + 60
-"""How long a loop may take for one claim; beyond that its lease is not renewed, and the process gives no sign."""
+"""The longest time of a loop for one claim. After it, the lease is not renewed, and the process gives no heartbeat."""
 
 STOP_SECONDS = 45
-"""How long a stop waits for the loops, less than the grace that containers are given."""
+"""How long a stop waits for the loops: less than the grace period of containers."""
 
 FAILED = "erreur interne : voir le journal du notificateur"
 
 log = structlog.stdlib.get_logger(__name__)
 
 Handle = Callable[[Sequence[Claim]], None]
-"""Does the work of claims, and finishes or releases each; what it raises releases them."""
+"""Processes claims, and finishes or releases each; if it raises, the claims are released."""
 
 
 ANY = ClaimRule()
 
 
 class Background(Protocol):
-    """What the same process does besides notifying, in a thread of its own."""
+    """Tasks beside the notifications, in a thread of the same process."""
 
     def run(self, stop: threading.Event) -> None:
-        """Work until `stop` is set, whatever goes wrong."""
+        """Work until `stop` is set, whatever errors occur."""
 
     def step(self, stop: threading.Event) -> bool:
-        """One step of what is due; True when there is more to do at once."""
+        """Do one step of what is due; return True when more is due at once."""
 
 
 @dataclass(frozen=True)
 class Pool:
-    """Identical loops on works of some kinds. Of several loops, one leaves recipients that fail to the others."""
+    """Identical loops on works of some kinds. If there are several, one of them skips recipients that fail."""
 
     kinds: Sequence[WorkKind]
     handle: Handle
@@ -87,18 +87,18 @@ class Pool:
     woken: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
 
     def wake(self) -> None:
-        """Let one loop that waits look for work; a loop that finds some wakes the next."""
+        """Wake one waiting loop; a loop that finds work wakes the next."""
         self.woken.release()
 
     def wait(self) -> None:
-        """Return when the pool is woken, or when it is time to look anyway."""
+        """Return when the pool is woken, or after POLL_SECONDS."""
         self.woken.acquire(timeout=POLL_SECONDS)
         while self.woken.acquire(blocking=False):
             pass
 
 
 class Notifier:
-    """One notifier among any number of them; `beat` gives its signs of life."""
+    """One of any number of notifiers; `beat` is called at each heartbeat."""
 
     def __init__(
         self,
@@ -119,10 +119,10 @@ class Notifier:
         self._held: dict[str, tuple[float, Sequence[Claim]]] = {}
         self._stop = threading.Event()
         self.is_exhausted = False
-        """Whether this process lacks memory or descriptors: it gave its works back, and leaves."""
+        """Whether this process lacks memory or descriptors: it has released its works, and ends."""
 
     def run(self, stop: threading.Event) -> None:
-        """Work until `stop` is set, or this process lacks what others have; an absent database is waited out."""
+        """Work until `stop` is set, or this process lacks resources; while the database is away, wait."""
         self._stop = stop
         serving = [
             (pool, f"{self._owner}/{pool.kinds[0]}{number}", pool.threads > 1 and not number)
@@ -144,7 +144,7 @@ class Notifier:
                     self._beat("")
                 stop.wait(WAKE_SECONDS)
                 signal.wait(stop)
-            except Exception as error:  # noqa: BLE001 — whatever it is, the next time may do better
+            except Exception as error:  # noqa: BLE001 — whatever the error, the next attempt may succeed
                 throttle.failed(error)
                 self._beat(f"le notificateur n'avance plus ({type(error).__name__}) : voir son journal")
                 stop.wait(TROUBLE_SECONDS)
@@ -154,7 +154,7 @@ class Notifier:
             thread.join(max(deadline - time.monotonic(), 0))
 
     def work(self, stop: threading.Event) -> int:
-        """One step of the background, then handle all that is due, in this thread; how many works that were."""
+        """Do one step of the background, then process all due works in this thread; return how many."""
         if self._background:
             self._background.step(stop)
         handled = 0
@@ -164,9 +164,9 @@ class Notifier:
         return handled
 
     def commit(self, record: Callable[[Session], None]) -> None:
-        """Commit what became of a message; where the database is away, as soon as it is back.
+        """Commit the result of a message; while the database is away, retry for RECORD_SECONDS.
 
-        What is not recorded would be sent again.
+        A message without a recorded result would be sent again.
         """
         deadline = time.monotonic() + RECORD_SECONDS
         while True:
@@ -187,7 +187,7 @@ class Notifier:
             try:
                 handled = self._step(pool, owner, rule)
                 throttle.succeeded()
-            except Exception as error:  # noqa: BLE001 — whatever it is, the next time may do better
+            except Exception as error:  # noqa: BLE001 — whatever the error, the next attempt may succeed
                 throttle.failed(error)
                 self._leave_exhausted(error)
                 stop.wait(TROUBLE_SECONDS)
@@ -196,7 +196,7 @@ class Notifier:
                 pool.wait()
 
     def _step(self, pool: Pool, owner: str, rule: ClaimRule) -> int:
-        """Claim works and handle them; how many they were."""
+        """Claim works and process them; return how many."""
         self._held[owner] = time.monotonic(), ()
         try:
             seconds = self._lease_seconds
@@ -266,7 +266,7 @@ class Notifier:
 
 
 def _give_back(session: Session, claims: Sequence[Claim], error: Exception) -> None:
-    """Release works uncounted; another process may have at once what this one is too short of memory for."""
+    """Release works uncounted, and at once if this process lacks memory, since another one may have it."""
     is_exhausted = isinstance(conclude(error), ExhaustedError)
     for one in claims:
         seconds = 0 if is_exhausted else until_next_try(one.waits)
@@ -285,7 +285,7 @@ def build_pools(
     publish: PublishEvents | None,
     reply: ReplyEvent = lambda _event, _reply_to: None,
 ) -> Callable[[Notifier], Sequence[Pool]]:
-    """The loops of a notifier; `publish` is None where no program listens (the embedded mode)."""
+    """Return the loops of a notifier; `publish` is None where no program listens (the embedded mode)."""
 
     def build(notifier: Notifier) -> Sequence[Pool]:
         engine = notifier.engine

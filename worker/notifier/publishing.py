@@ -40,12 +40,12 @@ log = structlog.stdlib.get_logger(__name__)
 
 
 def part_of(row: ReminderEcheance) -> str:
-    """The part of the work of a deadline's event."""
+    """Return the part of the work for the event of a deadline."""
     return f"{row.echeance} {row.due_on} {row.days}"
 
 
 class EventPublishing:
-    """Handles works whose result is an event; `publish` is None where no program listens (the embedded mode)."""
+    """Processes works that publish an event; `publish` is None where no program listens (the embedded mode)."""
 
     def __init__(
         self,
@@ -90,7 +90,7 @@ class EventPublishing:
         return outgoing
 
     def _say(self, events: Sequence[AnsweredEvent]) -> int:
-        """Publish these events: how many have left, from the first on."""
+        """Publish these events; return how many the broker has confirmed, from the first on."""
         if not events or self._publish is None:
             return 0
         try:
@@ -109,7 +109,7 @@ class EventPublishing:
             log.info("event_published", type=event.type, export_id=event.data.get("export_id"), **keys)
 
     def _events(self, claim: Claim, read: "_Read") -> list[AnsweredEvent]:
-        """No event where the subject is gone, or the deadline has passed."""
+        """Return no event when the subject does not exist, or the deadline has passed."""
         match claim.about:
             case About.REQUEST:
                 report = read.reports.get(claim.subject_id)
@@ -140,7 +140,7 @@ class EventPublishing:
 
 @dataclass
 class _Outgoing:
-    """A work, the request that it is about, its events, and what became of them."""
+    """A work, its request, its events, and whether they were published."""
 
     claim: Claim
     request: Request | None
@@ -149,7 +149,7 @@ class _Outgoing:
 
 
 class _Read(NamedTuple):
-    """The rows that a batch of works is about."""
+    """The rows of a batch of works."""
 
     reports: Mapping[int, RequestReport]
     recalls: Mapping[int, Recall]
@@ -189,11 +189,11 @@ def _record(session: Session, outgoing: Sequence[_Outgoing]) -> None:
 
 
 _LANE_AGAIN = 1
-"""After what a person waits for."""
+"""Lane 1, after works for which a person waits."""
 
 
 def publish_events_again(connection: Connection, account: str, since: datetime) -> int:
-    """Add the works of the events about the requests of an account since then, but for purged files; how many."""
+    """Add works for the events of an account's requests since then, without those of purged files; return how many."""
     mine = Request.sender == account, Request.created_at >= since
     ended = Export.status.not_in(UNFINISHED), Export.purged_at.is_(None), Request.completed_at.is_not(None)
     requests = connection.execute(select(Request.id, Request.outcome, Request.completed_at).where(*mine)).all()

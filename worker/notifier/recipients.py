@@ -1,4 +1,4 @@
-"""The recipients of a message: the agents of a commune by mail, and the chats and webhooks that the operator added."""
+"""The recipients of a message: the agents of a commune by mail, and the chats and webhooks of the table `recipient`."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from uuid import uuid4
@@ -31,20 +31,20 @@ log = structlog.stdlib.get_logger(__name__)
 
 
 def column_of(about: About) -> InstrumentedAttribute[int | None]:
-    """The column of `notification` that names the row which a message is about."""
+    """Return the column of `notification` that names the subject of a message."""
     columns = {About.REQUEST: Notification.request_id, About.RECALL: Notification.recall_id}
     return columns.get(about, Notification.reminder_id)
 
 
 def finish_and_note(session: Session, claims: Sequence[Claim]) -> None:
-    """Finish works, and set `notified_at` on the requests that have no more of them, in the caller's transaction."""
+    """Finish works, and set `notified_at` on their requests without open work, in the caller's transaction."""
     ids = _lock_requests(session, claims)
     finish(session.connection(), claims)
     note_notified(session, ids)
 
 
 def _lock_requests(session: Session, claims: Sequence[Claim]) -> list[int]:
-    """Lock the requests of these works: of two loops that finish the last two of one, the second sees the first."""
+    """Lock the requests of these works: of two loops that finish the last two works of one, the second waits."""
     ids = sorted({it.subject_id for it in claims if it.about is About.REQUEST and it.kind in _NOTIFIES})
     if ids:
         session.execute(select(Request.id).where(Request.id.in_(ids)).order_by(Request.id).with_for_update())
@@ -52,7 +52,7 @@ def _lock_requests(session: Session, claims: Sequence[Claim]) -> list[int]:
 
 
 def note_notified(session: Session, request_ids: Collection[int]) -> None:
-    """Set `notified_at` on those of the requests that are complete and have no open work."""
+    """Set `notified_at` on those of the requests that are completed and have no open work."""
     if not request_ids:
         return
     is_over = Request.id.in_(request_ids), Request.completed_at.is_not(None), Request.notified_at.is_(None)
@@ -65,7 +65,7 @@ def note_notified(session: Session, request_ids: Collection[int]) -> None:
 
 
 def delay_or_bury(session: Session, claim: Claim, reason: str) -> None:
-    """Release a work whose start failed by a fault of ours; after three days, give it up. `reason` is in French."""
+    """Release a work that failed by an internal error; after three days, set it dead. `reason` is in French."""
     if claim.age <= GIVE_UP_SECONDS:
         release(session.connection(), claim, backoff(claim.starts - 1), reason)
         return
@@ -73,7 +73,7 @@ def delay_or_bury(session: Session, claim: Claim, reason: str) -> None:
 
 
 def bury_and_note(session: Session, claim: Claim, reason: str) -> None:
-    """Give a work up, and end the row of its message; its request counts as notified when nothing else is open."""
+    """Set a work dead and end the row of its message; set `notified_at` of the request if no other work is open."""
     ids = _lock_requests(session, [claim])
     if bury(session.connection(), claim, reason) and claim.kind in (WorkKind.MAIL, WorkKind.MESSAGE):
         is_it = column_of(claim.about) == claim.subject_id, Notification.recipient == claim.part
@@ -82,7 +82,7 @@ def bury_and_note(session: Session, claim: Claim, reason: str) -> None:
 
 
 class ListRecipients:
-    """Adds a row of `notification` and a work for each recipient of the messages about requests, recalls, reminders."""
+    """Adds a row of `notification` and a work for each recipient of messages about requests, recalls and reminders."""
 
     def __init__(self, engine: Engine, notices: Notices, senders: Mapping[Channel, ChannelSender]) -> None:
         self._engine = engine
@@ -90,7 +90,7 @@ class ListRecipients:
         self._senders = senders
 
     def handle(self, claims: Sequence[Claim]) -> None:
-        """List the recipients of all these messages in one transaction for each table that they are about."""
+        """List the recipients of all these messages, in one transaction for each table of subjects."""
         for about in About:
             of_table = [claim for claim in claims if claim.about is about]
             if of_table:
@@ -146,9 +146,9 @@ def _message_work(claim: Claim, recipient: str, channel: Channel) -> NewWork:
 
 
 def delay_recalls(session: Session, claims: Sequence[Claim]) -> list[Claim]:
-    """Release the works of recalls whose files are in requests with events still to publish; the other works.
+    """Release the works of recalls with a request whose events are not all published; return the other works.
 
-    Otherwise a program would hear last that such a file is ready. A mail is worded when it is sent, and says it then.
+    Otherwise a program would receive last that such a file is ready. A mail has the state at the time of sending.
     """
     ids = {claim.subject_id for claim in claims if claim.about is About.RECALL}
     if not ids:
@@ -164,7 +164,7 @@ def delay_recalls(session: Session, claims: Sequence[Claim]) -> list[Claim]:
 
 
 def read_addressees(session: Session, codes: Collection[str]) -> dict[str, dict[str, Addressee]]:
-    """The recipients of each commune, by their keys."""
+    """Return the recipients of each commune, by key."""
     found: dict[str, dict[str, Addressee]] = {code: {} for code in codes}
     for code, one in (*_agents(session, codes), *_others(session, codes)):
         found[code][one.key] = one
@@ -172,11 +172,11 @@ def read_addressees(session: Session, codes: Collection[str]) -> dict[str, dict[
 
 
 ERASED = "[effacé]"
-"""What stands in place of a name or an address that was erased."""
+"""Replaces an erased name or address."""
 
 
 def mask_addresses(connection: Connection, condition: ColumnElement[bool]) -> None:
-    """Erase the addresses of these messages, but not of those that are still to be sent."""
+    """Erase the addresses of these messages, except those that are not sent yet."""
     unique = literal(f"{ERASED} ").concat(cast(Notification.id, String))
     told = and_(condition, Notification.ended_at.is_not(None))
     addresses = select(Notification.recipient).where(told)
@@ -186,12 +186,12 @@ def mask_addresses(connection: Connection, condition: ColumnElement[bool]) -> No
 
 
 def mask_mail_addresses(connection: Connection, addresses: Iterable[str]) -> None:
-    """Erase these mail addresses from the messages that were sent to them."""
+    """Erase these mail addresses from messages that were sent to them."""
     mask_addresses(connection, Notification.recipient.in_([f"{Channel.MAIL}:{address}" for address in addresses]))
 
 
 def _agents(session: Session, codes: Collection[str]) -> Iterator[tuple[str, Addressee]]:
-    """One mail for each address of a commune, however many agents share it."""
+    """Yield one addressee for each mail address of a commune, however many agents share it."""
     agents = select(Agent.code_commune, Agent.email, Agent.kinds).where(Agent.code_commune.in_(codes))
     emails: dict[tuple[str, str], tuple[str, frozenset[Wish]]] = {}
     for code, email, kinds in sorted(session.execute(agents)):
@@ -209,18 +209,18 @@ def _others(session: Session, codes: Collection[str]) -> Iterator[tuple[str, Add
 
 
 def make_addressee(row: Recipient) -> Addressee:
-    """The chat or the webhook of a row."""
+    """Return the chat or the webhook of a row."""
     return Addressee(
         row.id, Channel(row.channel), row.address, shown_address(row.address), split_wishes(row.kinds), row.secret
     )
 
 
 def try_recipient(senders: Mapping[Channel, ChannelSender], addressee: Addressee, *, lieu: str) -> None:
-    """Send a test message now, once; a webhook gets an empty batch, signed.
+    """Send one test message now; a webhook receives an empty signed batch.
 
     Raises:
         DeliveryDelayedError: the recipient is away.
-        DeliveryRefusedError: it refused.
+        DeliveryRefusedError: the recipient refused.
     """
     title = "Message d'essai du Module Préfecture"
     content = Content(

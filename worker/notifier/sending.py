@@ -1,4 +1,4 @@
-"""Sends one message to one recipient, and records what became of it."""
+"""Sends one message to one recipient, and records the result."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -36,11 +36,11 @@ REMOVED = "destinataire retiré"
 log = structlog.stdlib.get_logger(__name__)
 
 Commit = Callable[[Callable[[Session], None]], None]
-"""Commits a transaction, as soon as the database is back where it is away."""
+"""Commits a transaction; while the database is away, retries."""
 
 
 class _Due(NamedTuple):
-    """A message to send; no notice: it is too late. No addressee: the recipient was removed."""
+    """A message to send. No notice: it is too late. No addressee: the recipient was removed."""
 
     row: Notification
     notice: Notice | None
@@ -48,7 +48,7 @@ class _Due(NamedTuple):
 
 
 class SendMessage:
-    """Handles a work of one recipient: reads and words the message, sends it, records the result."""
+    """Processes the work of one recipient: reads and composes the message, sends it, records the result."""
 
     def __init__(
         self, engine: Engine, notices: Notices, senders: Mapping[Channel, ChannelSender], commit: Commit

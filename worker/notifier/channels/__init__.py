@@ -1,1 +1,1 @@
-"""The ways that a message takes: a mail, a chat, a webhook."""
+"""The channels of messages: mail, chat, webhook."""

@@ -1,6 +1,6 @@
-"""Messages to a chat, by Apprise: Tchap and others of Matrix, Mattermost, Rocket.Chat, Nextcloud Talk, Slack.
+"""Messages to a chat through Apprise: Tchap and others of Matrix, Mattermost, Rocket.Chat, Nextcloud Talk, Slack.
 
-Only the services below: Apprise also knows addresses that run a program or write a file of this machine.
+Only the services below are allowed: other addresses of Apprise run a program or write a file on this host.
 """
 
 import logging
@@ -27,11 +27,11 @@ _SERVICES = {
     "discord": ("discord", "NotifyDiscord"),
     "workflows": ("workflows", "NotifyWorkflows"),
 }
-"""By scheme: the module of Apprise, and its class. No other module of it is ever loaded."""
+"""By scheme: the module of Apprise, and its class. No other module of Apprise is loaded."""
 
 SCHEMES = (
     *("matrixs", "mmosts", "rockets", "nctalks", "ntfys", "slack", "discord", "workflows"),
-    *("matrix", "mmost", "rocket", "nctalk", "ntfy"),  # without TLS: for a service on the same machine or network
+    *("matrix", "mmost", "rocket", "nctalk", "ntfy"),  # without TLS: for a service on the same host or network
 )
 
 _APPRISE = logging.getLogger("apprise")
@@ -43,16 +43,16 @@ _LATER = frozenset({408, 425, 429})
 
 @dataclass
 class ChatSender:
-    """Sends by Apprise, in this process, without its configuration files, its plugins or its storage."""
+    """Sends through Apprise, in this process, without its configuration files, its plugins or its storage."""
 
     _lock: threading.Lock = field(default_factory=threading.Lock, init=False)
 
     def identify(self, message: Message, addressee: Addressee) -> str:
-        """No chat reads it: it names the message in our own table."""
+        """Return an id for the table `notification`; the chat does not receive it."""
         return f"chat_{digest(message.about)}{digest(addressee.key)}"
 
     def send(self, message: Message, addressee: Addressee, message_id: str) -> None:
-        """Hand the message over, as `ChannelSender` says."""
+        """Send the message, as described in `ChannelSender`."""
         del message_id
         service = open_chat(addressee.address)
         with self._lock, _Hearing() as heard:
@@ -60,7 +60,7 @@ class ChatSender:
                 is_sent = service.notify(
                     title=message.content.subject, body=render_chat(message.content), body_format="text"
                 )
-            except Exception as error:  # noqa: BLE001 — what a service raises may quote its address
+            except Exception as error:  # noqa: BLE001 — the error of a service may quote its address
                 raise DeliveryDelayedError(type(error).__name__) from None
         if is_sent:
             return
@@ -71,10 +71,10 @@ class ChatSender:
 
 
 def open_chat(address: str) -> "NotifyBase":
-    """The service that an address leads to; nothing is sent.
+    """Return the service of an address; nothing is sent.
 
     Raises:
-        DeliveryRefusedError: Apprise does not understand it, or it is none of those that are let through.
+        DeliveryRefusedError: Apprise does not accept the address, or its service is not allowed.
     """
     scheme = _scheme(address)
     if scheme not in SCHEMES:
@@ -94,13 +94,13 @@ def _instantiate(module: str, name: str, address: str) -> Any:  # noqa: ANN401 �
         storage_mode="memory",
         http_redirects=False,
         secure_logging=True,
-        app_id="Module Prefecture",  # also a header, where an accent may be refused
-        image_url_mask="",  # no icon from elsewhere
+        app_id="Module Prefecture",  # also a header, in which an accent may be refused
+        image_url_mask="",  # no icon of another host
     )
     try:
         if parts := kind.parse_url(address):
             return kind(**parts | {"asset": asset})
-    except Exception:  # noqa: BLE001, S110 — whatever it dislikes, its words may quote the address
+    except Exception:  # noqa: BLE001, S110 — whatever the error, its text may quote the address
         pass
     raise DeliveryRefusedError("adresse que ce service n'admet pas ; voyez la documentation d'Apprise")
 
@@ -113,14 +113,14 @@ def _scheme(address: str) -> str:
 
 
 class _Hearing(logging.Handler):
-    """Hears what Apprise says while it sends: the status is said nowhere else."""
+    """Collects the log lines of Apprise while it sends: the HTTP status is nowhere else."""
 
     def __init__(self) -> None:
         super().__init__(logging.WARNING)
         self.status = 0
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Keep the last status."""
+        """Store the last status."""
         if found := _STATUS.search(record.getMessage()):
             self.status = int(found[1])
 

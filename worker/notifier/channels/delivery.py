@@ -1,4 +1,4 @@
-"""What the three ways of sending have in common: what is sent, to whom, what they wish, and two kinds of failure."""
+"""What the three channels have in common: the message, the addressee, the protocol, and two kinds of failure."""
 
 import hashlib
 import socket
@@ -17,20 +17,20 @@ FIRST_DELAY_SECONDS = 10
 LONGEST_DELAY_SECONDS = 600
 
 LONGEST_RETRY_AFTER_SECONDS = 86_400
-"""What a server may ask for at most: it must not keep us waiting for ever."""
+"""The longest delay that a server may ask for."""
 
 LONGEST_DIALOGUE_SECONDS = 1200.0
-"""How long a mail server may hold one mail, whatever it says meanwhile."""
+"""The longest time that a mail server may take for one mail, whatever it sends meanwhile."""
 
 GIVE_UP_SECONDS = 3 * 86_400
-"""How long a recipient that does not answer is tried."""
+"""How long a recipient that does not answer is retried."""
 
 
 class DeliveryDelayedError(TransientError):
-    """Not now. The text is safe to log; `retry_after` is what the server asked for, in seconds.
+    """The message cannot be sent now. The text is safe to log; the server asks for `retry_after` seconds.
 
-    `is_away`: nobody answers at all, so that to ask again soon is no burden. `is_uncertain`: it may have the message
-    all the same, since it had the whole and did not answer.
+    `is_away`: no server answers at all, so that an early retry is no burden. `is_uncertain`: the server received the
+    whole message and did not answer: it may have delivered the message.
     """
 
     def __init__(
@@ -43,19 +43,19 @@ class DeliveryDelayedError(TransientError):
 
 
 class DeliveryRefusedError(PrefectureError):
-    """Never. The text is kept in the table: the server's answer, which may quote an address, never a secret."""
+    """Never send it. The table stores the text: the server's answer, which may quote an address, never a secret."""
 
     code = "envoi_refuse"
 
     def __init__(self, reason: str, *, is_gone: bool = False) -> None:
         super().__init__(reason)
         self.is_gone = is_gone
-        """Whether the recipient is to be sent nothing any more."""
+        """Whether the recipient must not receive any other message."""
 
 
 @dataclass(frozen=True)
 class Addressee:
-    """Somebody, or something, to notify; `address` and `secret` never leave the process but to whom they lead."""
+    """A person or program to notify; `address` and `secret` are sent only to the recipient's own server."""
 
     key: str
     channel: Channel
@@ -65,40 +65,40 @@ class Addressee:
     secret: str = ""
 
     def __repr__(self) -> str:
-        """Without what is secret, whoever prints it."""
+        """Omit the secrets, whatever prints the value."""
         return f"Addressee({self.key!r}, {self.channel!r})"
 
 
 @dataclass(frozen=True)
 class Message:
-    """What there is to say: to people, and the same to programs."""
+    """A message: its text for people, its events for programs."""
 
     about: str
-    """What it is about, always the same for the same thing: ids are made of it."""
+    """The subject, equal for equal messages: ids are made of it."""
     content: Content
     events: Callable[[], Sequence[CloudEvent]]
-    """Made when a program is to be notified."""
+    """Called when a program is notified."""
 
 
 class ChannelSender(Protocol):
-    """One way of sending."""
+    """The sender of one channel."""
 
     def identify(self, message: Message, addressee: Addressee) -> str:
-        """The id of this message to this addressee, always the same one."""
+        """Return the id of this message to this addressee, equal at each call."""
 
     def send(self, message: Message, addressee: Addressee, message_id: str) -> None:
-        """Hand the message over for good.
+        """Deliver the message durably.
 
         Raises:
-            DeliveryDelayedError: it may be tried again later.
-            DeliveryRefusedError: this addressee will never get it.
+            DeliveryDelayedError: the message may be sent again later.
+            DeliveryRefusedError: the addressee will never get the message.
         """
 
 
 def backoff(attempts: int, *, is_away: bool = False) -> float:
-    """Seconds until the next try, after so many: 10, 20, 40 … 600; sooner where nobody answers at all."""
+    """Return the seconds until the next try, after so many: 10, 20, 40 … 600; less while no server answers at all."""
     if is_away:
-        from worker.error_policy import until_next_try  # a command line that only knows the wishes loads no database
+        from worker.error_policy import until_next_try  # commands that only need the wishes load no database
 
         return until_next_try(attempts)
     return float(min(FIRST_DELAY_SECONDS * 2 ** min(attempts, 10), LONGEST_DELAY_SECONDS))
@@ -106,7 +106,7 @@ def backoff(attempts: int, *, is_away: bool = False) -> float:
 
 @contextmanager
 def cut_after(seconds: float, sock: socket.socket) -> Iterator[None]:
-    """Shut a connection down when the block takes longer, whatever the other side says meanwhile."""
+    """Shut a connection down when the block takes longer, whatever the other side sends meanwhile."""
     timer = Timer(seconds, _cut, [sock])
     timer.daemon = True
     timer.start()
@@ -122,5 +122,5 @@ def _cut(sock: socket.socket) -> None:
 
 
 def digest(text: str) -> str:
-    """A short word that stands for a text, always the same, and does not tell it."""
+    """Return a short text that is equal for equal texts and does not reveal them."""
     return hashlib.sha256(text.encode()).hexdigest()[:24]

@@ -1,7 +1,7 @@
-"""Which hosts a webhook may lead to: those that the operator lists, and no machine of ours behind their names.
+"""Which hosts a webhook may lead to: those that the operator lists, and no internal host behind their names.
 
-A name on the list may be made to point at 127.0.0.1, or at a router (SSRF). So the addresses behind it are looked at
-too, and the connection is made to one of those that were looked at, not to what the name means a moment later.
+A listed name may resolve to 127.0.0.1 or to a router (SSRF). So its addresses are checked too, and the connection is
+made to a checked address, not to a later resolution of the name.
 """
 
 import socket
@@ -18,20 +18,19 @@ IpNetwork = IPv4Network | IPv6Network
 VARIABLE = "PREFECTURE_WEBHOOK_HOSTS"
 _NAT64 = ip_network("64:ff9b::/96")
 _CLOSED = ip_network("64:ff9b:1::/48"), ip_network("fec0::/10")
-"""NAT64 of one's own network (RFC 8215) and the site-local addresses of old (RFC 3879): some Pythons call them public.
-"""
+"""Local NAT64 (RFC 8215) and the former site-local addresses (RFC 3879): some Python versions call them public."""
 
 
 @dataclass(frozen=True)
 class Hosts:
-    """The list: names (`hooks.mairie.example`), and networks or addresses that are not of the internet."""
+    """The listed names (`hooks.mairie.example`), and the listed private networks or addresses."""
 
     names: frozenset[str] = frozenset()
     networks: tuple[IpNetwork, ...] = field(default=())
 
     @classmethod
     def parse(cls, items: Iterable[str]) -> "Hosts":
-        """Read the list; an address stands for the network of itself alone."""
+        """Parse the list; a single address is a network of one address."""
         names, networks = set(), []
         for item in items:
             try:
@@ -41,10 +40,10 @@ class Hosts:
         return cls(frozenset(names), tuple(networks))
 
     def check(self, url: str) -> SplitResult:
-        """The parts of a webhook's address.
+        """Return the parts of a webhook's address.
 
         Raises:
-            DeliveryRefusedError: it is not one, or its host is not on the list.
+            DeliveryRefusedError: it is no such address, or its host is not on the list.
         """
         parts = _split(url)
         host = parts.hostname or ""
@@ -55,10 +54,10 @@ class Hosts:
         return parts
 
     def resolve(self, parts: SplitResult) -> list[str]:
-        """The addresses to connect to.
+        """Return the addresses to connect to.
 
         Raises:
-            DeliveryDelayedError: the name is not known now.
+            DeliveryDelayedError: the name cannot be resolved now.
             DeliveryRefusedError: the name leads to a private address that is not on the list.
         """
         try:
@@ -104,7 +103,7 @@ def _is_loopback(host: str) -> bool:
 
 
 def _is_public(host: str) -> bool:
-    """Of the internet, in each of the ways that an IPv6 address may say an IPv4 one."""
+    """Return whether the address is public, and so is each IPv4 address that an IPv6 address embeds."""
     address = _address(host)
     return address is not None and all(
         one.is_global and not one.is_multicast and not any(one in network for network in _CLOSED)

@@ -1,6 +1,6 @@
-"""Mails: written with headers that no value from the database can break, sent by a mail server or into a folder.
+"""Mails: composed with headers that no value from the database can break, sent by a mail server or into a folder.
 
-The same facts go as text and as HTML. A failure is of one of two kinds, by what is to be done about it.
+Text and HTML have the same facts. A failure is either delayed or refused.
 """
 
 import re
@@ -53,36 +53,36 @@ class Mailer(Protocol):
     """Sends a mail to its only recipient."""
 
     def send(self, message: EmailMessage) -> None:
-        """Hand the mail over for good.
+        """Deliver the mail durably.
 
         Raises:
-            DeliveryDelayedError: it may be tried again later.
-            DeliveryRefusedError: this recipient will never get it.
+            DeliveryDelayedError: the mail may be sent again later.
+            DeliveryRefusedError: the recipient will never get the mail.
         """
 
 
 @dataclass(frozen=True)
 class MailSender:
-    """Sends by mail, to the address of an agent."""
+    """Sends a mail to the address of an agent."""
 
     mailer: Mailer
     mail_from: str
 
     def identify(self, message: Message, addressee: Addressee) -> str:
-        """The Message-ID (RFC 5322, section 3.6.4) of the mail about something to an address."""
+        """Return the Message-ID (RFC 5322, section 3.6.4), equal for equal subjects and addresses."""
         domain = parseaddr(self.mail_from)[1].rpartition("@")[2]
         return f"<{digest(message.about)}.{digest(addressee.address)}@{domain}>"
 
     def send(self, message: Message, addressee: Addressee, message_id: str) -> None:
-        """Hand the mail over, as `ChannelSender` says."""
+        """Send the message, as described in `ChannelSender`."""
         self.mailer.send(compose(message.content, addressee.address, mail_from=self.mail_from, message_id=message_id))
 
 
 def compose(content: Content, recipient: str, *, mail_from: str, message_id: str) -> EmailMessage:
-    """The mail to one recipient: multipart/alternative, in UTF-8.
+    """Return the mail to one recipient: multipart/alternative, in UTF-8.
 
     Raises:
-        DeliveryRefusedError: what stands in the table of agents is not one address.
+        DeliveryRefusedError: the value in the table of agents is not a single address.
     """
     name, address = parseaddr(mail_from)
     message = EmailMessage(policy=SMTP)
@@ -91,7 +91,7 @@ def compose(content: Content, recipient: str, *, mail_from: str, message_id: str
     message["Subject"] = content.subject
     message["Date"] = format_datetime(datetime.now(PARIS))
     message["Message-ID"] = message_id
-    message["Auto-Submitted"] = "auto-generated"  # RFC 3834: no holiday answers
+    message["Auto-Submitted"] = "auto-generated"  # RFC 3834: no automatic replies
     message["Content-Language"] = "fr"
     message["MIME-Version"] = "1.0"
     message["Content-Type"] = "multipart/alternative"
@@ -100,7 +100,7 @@ def compose(content: Content, recipient: str, *, mail_from: str, message_id: str
 
 
 def _part(kind: str, text: str) -> MIMEPart:
-    """As `set_content` makes it, in a tenth of its time: it encodes letter by letter."""
+    """Build the part in a tenth of the time of `set_content`, which encodes character by character."""
     part = MIMEPart(policy=SMTP)
     part["Content-Type"] = f'text/{kind}; charset="utf-8"'
     part["Content-Transfer-Encoding"] = "quoted-printable"
@@ -110,7 +110,7 @@ def _part(kind: str, text: str) -> MIMEPart:
 
 @dataclass
 class SmtpMailer:
-    """A mail server; its certificate is verified. Each mail has a connection of its own."""
+    """A mail server; its certificate is verified. Each mail has its own connection."""
 
     host: str
     port: int
@@ -121,7 +121,7 @@ class SmtpMailer:
     whole_seconds: float = LONGEST_DIALOGUE_SECONDS
 
     def send(self, message: EmailMessage) -> None:
-        """Hand the mail to the server, as `Mailer` says."""
+        """Send the mail to the server, as described in `Mailer`."""
         server = None
         try:
             server = self._connect()
@@ -166,17 +166,17 @@ class _Dialogue(smtplib.SMTP):
 
 
 class _TlsDialogue(_Dialogue, smtplib.SMTP_SSL):
-    """The same, under TLS from its first byte."""
+    """A dialogue under TLS from its first byte."""
 
 
 @dataclass(frozen=True)
 class FolderMailer:
-    """A folder that gets one .eml file per mail, named for its Message-ID: the same mail twice is one file."""
+    """A folder with one .eml file per mail, named after its Message-ID: a second copy of a mail replaces the first."""
 
     folder: Path
 
     def send(self, message: EmailMessage) -> None:
-        """Write the mail, whole or not at all, as `Mailer` says."""
+        """Write the mail, whole or not at all, as described in `Mailer`."""
         name = re.sub(r"[^A-Za-z0-9.@_-]", "_", message["Message-ID"].strip("<>")) + ".eml"
         try:
             self.folder.mkdir(parents=True, exist_ok=True)

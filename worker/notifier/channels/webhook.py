@@ -1,6 +1,6 @@
-"""Webhooks: the events of a request in one POST, signed as the Standard Webhooks specification says (1.0.0).
+"""Webhooks: the events of a request in one POST, signed as the Standard Webhooks specification requires (1.0.0).
 
-Our own connection rather than a client's: it goes to the address that was looked at, follows no redirect, takes no
+The connection is ours and not that of an HTTP client: it goes to the checked address, follows no redirect, uses no
 proxy, and ends in time whatever the other side does.
 """
 
@@ -38,7 +38,7 @@ TIMEOUT_SECONDS = 5
 """For a connection, and for each answer."""
 
 WHOLE_SECONDS = 15
-"""For everything: a server that sends a byte now and then is left."""
+"""For the whole exchange: a server that sends a byte now and then is cut."""
 
 CONTENT_TYPE = "application/cloudevents-batch+json; charset=utf-8"
 """CloudEvents 1.0, HTTP binding, batched mode."""
@@ -55,17 +55,17 @@ _DONE = range(200, 300)
 
 @dataclass
 class WebhookSender:
-    """Sends to the hosts of the list only, in the name of `source`."""
+    """Sends to the hosts of the list only; `source` is the source of the events."""
 
     hosts: Hosts
     source: str = SOURCE
 
     def identify(self, message: Message, addressee: Addressee) -> str:
-        """The `webhook-id`: by it a receiver knows a copy."""
+        """Return the `webhook-id`, by which a receiver recognises a copy."""
         return f"msg_{digest(message.about)}{digest(addressee.key)}"
 
     def send(self, message: Message, addressee: Addressee, message_id: str) -> None:
-        """Hand the events over, as `ChannelSender` says."""
+        """Send the events, as described in `ChannelSender`."""
         parts = self.hosts.check(addressee.address)
         events = message.events()
         body = encode(events, self.source)
@@ -80,28 +80,28 @@ class WebhookSender:
 
 
 def encode(events: Sequence[CloudEvent], source: str = SOURCE) -> str:
-    """The body: a JSON array of CloudEvents, said by `source`."""
+    """Return the body: a JSON array of CloudEvents with this `source`."""
     said = [event.model_dump(mode="json", exclude_none=True) | {"source": source} for event in events]
     return json.dumps(said, ensure_ascii=False, separators=(",", ":"))
 
 
 def _trace(events: Sequence[CloudEvent]) -> dict[str, str]:
-    """The trace that the events of one request share, as W3C Trace Context writes it in HTTP."""
+    """Return the trace of the events of one request, in the HTTP headers of W3C Trace Context."""
     first = events[0] if events else None
     found = {"traceparent": first.traceparent, "tracestate": first.tracestate} if first else {}
     return {name: value for name, value in found.items() if value}
 
 
 def make_secret() -> str:
-    """A new one, of 32 random bytes: the specification asks for 24 to 64."""
+    """Return a new secret of 32 random bytes: the specification asks for 24 to 64."""
     return SECRET_PREFIX + base64.b64encode(secrets.token_bytes(32)).decode()
 
 
 def check_secret(secret: str) -> str:
-    """The secret as it is.
+    """Return the secret, after checking it.
 
     Raises:
-        DeliveryRefusedError: it is none of the specification's.
+        DeliveryRefusedError: it does not follow the specification.
     """
     try:
         size = len(base64.b64decode(secret.removeprefix(SECRET_PREFIX), validate=True))
@@ -143,12 +143,12 @@ def _post(parts: SplitResult, addresses: list[str], body: str, headers: dict[str
 
 @contextmanager
 def _connected(parts: SplitResult, addresses: list[str]) -> Iterator[http.client.HTTPConnection]:
-    """A connection to one of the addresses, where the host proves its name; it is cut when its time is over."""
+    """Yield a connection to one of the addresses, with a verified certificate; it is cut after WHOLE_SECONDS."""
     host, is_tls = parts.hostname or "", parts.scheme == "https"
     connection = http.client.HTTPConnection(host, parts.port, timeout=TIMEOUT_SECONDS)
     connection.sock = _dial(addresses, parts.port or (443 if is_tls else 80))
     if is_tls:
-        # The handshake waits for the timer: it is the other side's to draw out.
+        # The handshake is inside the time limit, because the other side may delay it.
         context = ssl.create_default_context()
         connection.sock = context.wrap_socket(connection.sock, server_hostname=host, do_handshake_on_connect=False)
     try:
@@ -171,7 +171,7 @@ def _dial(addresses: list[str], port: int) -> socket.socket:
 
 
 def _seconds(retry_after: str) -> float:
-    """RFC 9110, section 10.2.3: seconds, or a date."""
+    """Parse seconds, or a date (RFC 9110, section 10.2.3)."""
     if retry_after.isascii() and retry_after.isdigit():
         return float(retry_after[:9])
     try:

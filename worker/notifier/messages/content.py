@@ -1,4 +1,4 @@
-"""What a message says, as facts: drawn as plain text and as HTML by two renderers that add no fact."""
+"""The content of a message, as facts: two renderers draw it as plain text and as HTML, and add no fact."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ LabelledValue = tuple[str, str]
 
 
 class Tone(StrEnum):
-    """How serious a state is."""
+    """The severity of a state."""
 
     GOOD = "good"
     WARNING = "warning"
@@ -18,7 +18,7 @@ class Tone(StrEnum):
 
 
 class Topic(StrEnum):
-    """What a message was about: the most serious thing that it said."""
+    """The subject of a message: its most serious result."""
 
     READY = "pret"
     FAILED = "echec"
@@ -30,7 +30,7 @@ class Topic(StrEnum):
 
 @dataclass(frozen=True)
 class Heading:
-    """What the blocks below are about."""
+    """The heading of the blocks below."""
 
     text: str
 
@@ -45,14 +45,14 @@ class Note:
 
 @dataclass(frozen=True)
 class Steps:
-    """What to do, in order."""
+    """Instructions, in order."""
 
     items: Sequence[str]
 
 
 @dataclass(frozen=True)
 class Duties:
-    """What is to be done of one thing."""
+    """The duties for one tableau."""
 
     title: str
     facts: Sequence[LabelledValue]
@@ -73,7 +73,7 @@ class Item:
 
 @dataclass(frozen=True)
 class PageLink:
-    """A page of the screen."""
+    """A link to a page of the screen."""
 
     intro: str
     label: str
@@ -82,20 +82,20 @@ class PageLink:
 
 @dataclass(frozen=True)
 class Content:
-    """One message."""
+    """The content of one message."""
 
     topic: Topic
     tone: Tone
     subject: str
     title: str
-    """The outcome, alone."""
+    """The outcome alone."""
     lieu: str
     summary: str
     circumstances: Sequence[LabelledValue]
     items: Sequence[Item]
     warnings: Sequence[Block]
-    """Before anything is done."""
+    """To be read before any step."""
     link: PageLink | None
     advice: Sequence[Block]
-    """What to do next."""
+    """The next steps."""
     reference: LabelledValue | None

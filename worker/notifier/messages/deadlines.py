@@ -1,4 +1,4 @@
-"""What a reminder says, in French: which tableau, meeting or withdrawal, on which day, by which article."""
+"""The contents of a reminder, in French: which tableau, meeting or withdrawal, on which day, by which article."""
 
 from collections.abc import Iterator, Sequence
 from datetime import date, timedelta
@@ -13,10 +13,10 @@ from worker.notifier.messages.content import Block, Content, Item, LabelledValue
 from worker.notifier.messages.wording import IN_TOWN_HALL
 
 COMMISSION = "commission"
-"""Beside the types of tableaux: the meeting of the commission de contrôle. Code électoral, art. L. 19, III."""
+"""The `echeance` of a meeting of the commission de contrôle. Code électoral, art. L. 19, III."""
 
 WITHDRAWAL = "retrait"
-"""Published tableaux whose last day is over, and that are to be withdrawn."""
+"""Published tableaux whose last day is over, and which must be withdrawn."""
 
 _NAMES = {COMMISSION: "Réunion de la commission de contrôle", WITHDRAWAL: "Retrait du tableau publié"}
 
@@ -29,18 +29,18 @@ _NOTE_THE_MEETING = Note(
 
 
 class Deadline(NamedTuple):
-    """Something to do by a day; a meeting may be held until another one, a withdrawal is reminded of until then."""
+    """A task with a due day. A meeting may be held until `until`; a withdrawal is reminded of until then."""
 
     echeance: str
     due_on: date
     until: date
     scrutin: date | None
-    """None: no poll calls for it."""
+    """None: no poll requires it."""
     libelle: str
 
 
 def describe_deadlines(deadlines: Sequence[Deadline], *, lieu: str, today: date, public_url: str) -> Content:
-    """The whole message of a day, for a commune; the nearest deadline first."""
+    """Return the whole message of a day, for a commune; the nearest deadline first."""
     nearest = sorted(deadlines, key=lambda one: (one.due_on, one.echeance))
     title = (
         f"{_name(nearest[0])} : {_when(nearest[0], today)}"

@@ -1,4 +1,4 @@
-"""The events that say what became of a request, each with an id that a second copy bears too."""
+"""The events about the progress and result of a request; equal events have equal ids."""
 
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -29,21 +29,21 @@ from worker.exports.models import WITHOUT_KEY, Export, Recall, Request
 from worker.notifier.messages.deadlines import Deadline
 
 AnsweredEvent = tuple[CloudEvent, str]
-"""An event, and the account whose request it answers; empty where it answers none."""
+"""An event, and the account whose request it answers; empty when it answers none."""
 
 PublishEvents = Callable[[Sequence[AnsweredEvent]], None]
-"""Puts events on the exchange, in their order, for the accounts that they answer too.
+"""Publishes events on the exchange, in their order, also for the accounts whose requests they answer.
 
 Raises:
-    EventsDelayedError: the broker is away; it says which have left.
+    EventsDelayedError: the broker is away; the error has the number of confirmed events.
 """
 
 ReplyEvent = Callable[[CloudEvent, str], None]
-"""Tells the channel that asked."""
+"""Sends a reply to the direct-reply channel of its requester."""
 
 
 def file_event(request: Request, export: Export, public_url: str = "") -> CloudEvent:
-    """The event of a file that is ready, failed or cancelled; `public_url`: of the screen, where it has one."""
+    """Return the event of a ready, failed or cancelled file; `public_url`: the address of the screen, if any."""
     about = _about(request, export)
     match export.status:
         case ExportStatus.READY:
@@ -69,7 +69,7 @@ def file_event(request: Request, export: Export, public_url: str = "") -> CloudE
 
 
 def progress_event(request: Request, export: Export, now: datetime) -> CloudEvent:
-    """The event of a file that is being made, as far as it was then."""
+    """Return the event of the progress of a running file at `now`."""
     written, electeurs = export.lines_written, export.electeurs or None
     data = FileStatus(**_about(request, export), status=FileStage.RUNNING, lines_written=written, electeurs=electeurs)
     return _answer(request, data, now, f"{export.part}\n{data.status}")
@@ -81,14 +81,14 @@ def _url(export: Export, public_url: str) -> str | None:
 
 
 def recall_event(recall: Recall, export: Export) -> CloudEvent:
-    """The event of a file that is to be made again."""
+    """Return the event of a recalled file."""
     about = _about(export.request, export)
     data = FileStatus(**about, status=FileStage.RECALLED, reason=recall.because)
     return _answer(export.request, data, recall.created_at, export.part)
 
 
 def answer_event(request: Request) -> CloudEvent:
-    """What the sender of an event is answered, once it was read."""
+    """Return the reply to the sender of an event, once it is read."""
     if request.outcome == RequestOutcome.REFUSED:
         return refusal_event(request)
     expected = [ExpectedFile(**_expected(export)) for export in request.exports]
@@ -97,7 +97,7 @@ def answer_event(request: Request) -> CloudEvent:
 
 
 def refusal_event(request: Request) -> CloudEvent:
-    """The event of a request that cannot be served."""
+    """Return the event of a refused request."""
     data = RequestStatus(
         request=_reference(request),
         status=RequestStage.REFUSED,
@@ -111,7 +111,7 @@ def refusal_event(request: Request) -> CloudEvent:
 
 
 def settled_event(request: Request) -> CloudEvent:
-    """The event that ends those of a request: nothing more will happen to its files."""
+    """Return the last event of a request: its files do not change any more."""
     number = Counter(export.status for export in request.exports)
     ended_at = max(export.finished_at or request.created_at for export in request.exports)
     data = RequestStatus(
@@ -125,7 +125,7 @@ def settled_event(request: Request) -> CloudEvent:
 
 
 def registre_event(request: Request, preview: Preview) -> CloudEvent:
-    """The event that ends what a request wants of an export of the REU: its preview, or that it is done."""
+    """Return the event of the result of a request about an export of the REU: its preview, or its import."""
     status = PreviewStatus(preview.status)
     about = _about_request(request) | {"preview_id": preview.id, "sha256": preview.sha256}
     about["act"] = PreviewAct(preview.act)
@@ -157,7 +157,7 @@ def _about_request(request: Request) -> dict[str, Any]:
 
 
 def deadline_event(code_commune: str, day: date, deadline: Deadline) -> CloudEvent:
-    """The event of a deadline that a commune is reminded of on a day."""
+    """Return the event of a deadline of which a commune is reminded on a day."""
     data = EcheanceNear(commune=code_commune, **deadline._asdict())
     name = f"{code_commune}\n{day}\n{deadline.echeance}\n{deadline.due_on}\n{data.EVENT_TYPE}"
     identity = str(uuid5(NAMESPACE_URL, name))

@@ -1,4 +1,4 @@
-"""What is said of an export of the REU that somebody wanted in the register, or corrected, in French; of no elector."""
+"""Messages about the import or the correction of an export of the REU, in French; no elector is named."""
 
 from collections.abc import Iterator
 
@@ -37,11 +37,11 @@ _SAID = {
     PreviewAct.UNDO: ("n'est plus dans le registre : sa reprise est annulée", "est resté dans le registre"),
     PreviewAct.REDATE: ("porte ce jour dans le registre", "n'a pas pris ce jour dans le registre"),
 }
-"""Once it is done; and otherwise."""
+"""Text after success; text otherwise."""
 
 
 def describe_import(request: Request, preview: Preview, *, lieu: str, public_url: str) -> Content:
-    """The whole message; `public_url` is the address of the screen, when there is one."""
+    """Return the whole message; `public_url` is the address of the screen, if any."""
     act, is_done = PreviewAct(preview.act), preview.status == PreviewStatus.IMPORTED
     title, topic, tone = _title(act, PreviewStatus(preview.status))
     day, said = short_date(preview.taken_on), _SAID[act][0 if is_done else 1]

@@ -1,6 +1,6 @@
-"""A message drawn as plain text, for mails and chats, and as HTML, for mails: neither adds a fact to its content.
+"""Renders a message as plain text, for mails and chats, and as HTML, for mails: neither adds a fact to its content.
 
-The HTML has its styles in the tags, no image, nothing fetched, nothing that tells who read it.
+The HTML has its styles in the tags, no image, no external resource, and no tracking of readers.
 """
 
 import re
@@ -18,7 +18,7 @@ _WIDTH = 92
 _FOOTER = "-- \nModule Préfecture. Message automatique, merci de ne pas y répondre."
 
 _SAFE_REFERENCE = re.compile(r"[A-Za-z0-9._:/-]{1,100}")
-"""It comes from whoever asked: it must not call everybody of a chat (`@here`), nor be a link."""
+"""The sender chose it: it must not mention all members of a chat (`@here`), nor be a link."""
 
 _TEMPLATES = Path(__file__).parent / "templates"
 _COLON = re.compile(r" (?=[:»])|(?<=«) ")
@@ -27,12 +27,12 @@ _APOSTROPHE = re.compile(r"(?<=\w)'(?=\w)")
 
 
 def render_text(content: Content) -> str:
-    """The whole text of a mail."""
+    """Return the whole text of a mail."""
     return "\n\n".join(_paragraphs(content)) + "\n"
 
 
 def render_chat(content: Content) -> str:
-    """A few lines, without the files: their page has them. The subject is the title, said apart."""
+    """Return a few lines, without the files, which their page lists. The subject is sent separately as the title."""
     lines = [content.summary] if not content.items else [f"{item.title} : {item.state}" for item in content.items[:6]]
     if len(content.items) > len(lines):
         lines.append(f"… et {len(content.items) - len(lines)} de plus")
@@ -60,7 +60,7 @@ def _paragraphs(content: Content) -> Iterator[str]:
 
 
 def _lines(facts: Iterable[LabelledValue], indent: str = "") -> list[str]:
-    """One line per fact, whatever its value holds."""
+    """Return one line per fact, whatever its value contains."""
     return [f"{indent}{name} : {clean(value)}" for name, value in facts]
 
 
@@ -87,18 +87,18 @@ def _wrap(text: str, first: str = "", others: str = "") -> str:
 
 
 def render_html(content: Content) -> str:
-    """The whole HTML part of a mail."""
+    """Return the whole HTML part of a mail."""
     return _template().render(content=content)
 
 
 def typeset(text: str) -> str:
-    """The text, clean, with the apostrophes and the spaces and hyphens that do not break of French typography."""
+    """Return the cleaned text with French typography: apostrophes, and spaces and hyphens that do not break."""
     text = _APOSTROPHE.sub("\u2019", clean(text)).replace("e-listelec", "e\u2011listelec")
     return _NARROW.sub("\u202f", _COLON.sub("\u00a0", text))
 
 
 def _finalize(value: object) -> object:
-    return typeset(value) if type(value) is str else value  # what a macro drew is a subclass, and stays as it is
+    return typeset(value) if type(value) is str else value  # the output of a macro is a subclass: it is kept unchanged
 
 
 @cache

@@ -1,4 +1,4 @@
-"""What is said of a request, in French, for a clerk: the outcome, each file, what to do. No elector's data."""
+"""Messages about a request, in French, for a clerk: the outcome, each file, the next steps. No elector's data."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -37,7 +37,7 @@ _RECALLED = ("à refaire", "à refaire")
 _FAILED = ("en échec", "en échec")
 _CANCELLED = ("annulé", "annulés")
 _STATES = (_READY, _PROVISOIRE, _PROVISOIRE_UNSOUND, _UNSOUND, _INCOMPLETE, _RECALLED, _FAILED, _CANCELLED)
-"""What is said of one file, and of several, in the order of a message: each file is in one of these states."""
+"""The French words for one file and for several, in the order of a message: each file is in one of these states."""
 
 _TONES = {ExportStatus.FAILED: Tone.BAD, ExportStatus.CANCELLED: Tone.QUIET}
 
@@ -50,7 +50,7 @@ _ASK_FOR_HELP = "transmettez ce message à votre administrateur, puis refaites l
 
 @dataclass(frozen=True)
 class RequestReport:
-    """A settled request with its files, the name of its commune, and the export of the REU that it is about, if any."""
+    """A completed request with its files, the name of its commune, and its preview of an export of the REU, if any."""
 
     request: Request
     nom_commune: str
@@ -58,18 +58,18 @@ class RequestReport:
 
     @property
     def is_refused(self) -> bool:
-        """Whether the request was refused when it was read: it has no files."""
+        """Whether the request was refused: it has no files."""
         return self.request.outcome == RequestOutcome.REFUSED
 
     @property
     def kind(self) -> ExportKind | None:
-        """What was asked for: a request is of one kind only. None for a refused one whose type nobody knows."""
+        """The kind of all files of the request; None for a refused request of an unknown type."""
         exports = self.request.exports
         return ExportKind(exports[0].kind) if exports else _KINDS.get(self.request.event_type)
 
     @property
     def topic(self) -> Topic:
-        """The most serious thing that became of it."""
+        """The most serious result."""
         if self.is_refused:
             return Topic.REFUSED
         if self.files(ExportStatus.FAILED):
@@ -78,7 +78,7 @@ class RequestReport:
 
     @property
     def wishes(self) -> frozenset[Wish]:
-        """Whoever has one of these wishes is notified; nobody of a preview, which is looked at on its page."""
+        """The wishes of which a recipient needs one; empty for a preview, which its page shows."""
         if self.preview:
             is_imported = self.preview.status == PreviewStatus.IMPORTED
             of_import = frozenset({Wish.READY if is_imported else Wish.FAILED})
@@ -89,9 +89,9 @@ class RequestReport:
 
     @property
     def bloquantes(self) -> int:
-        """Blocking anomalies to correct; those of a list, or of a type of tableau for a list, count once.
+        """The blocking anomalies to correct, counted once per list, or per list and type of tableau.
 
-        They are the same in each format, and in each presentation.
+        All formats and presentations have the same anomalies.
         """
         by_subject: dict[tuple[str, str], int] = {}
         for export in self.files(ExportStatus.READY):
@@ -105,12 +105,12 @@ class RequestReport:
         return f"{self.nom_commune} ({self.request.code_commune})" if self.nom_commune else self.request.code_commune
 
     def files(self, status: ExportStatus) -> list[Export]:
-        """The files in that state."""
+        """Return the files with this status."""
         return [export for export in self.request.exports if export.status == status]
 
 
 def describe_request(report: RequestReport, public_url: str) -> Content:
-    """The whole message; `public_url` is the address of the screen, when there is one."""
+    """Return the whole message; `public_url` is the address of the screen, if any."""
     request, words = report.request, _words(report)
     asked = f" {words.asked}" if words else ""
     return Content(
@@ -130,7 +130,7 @@ def describe_request(report: RequestReport, public_url: str) -> Content:
 
 
 def outcome(report: RequestReport) -> str:
-    """What came of it, in a few words: `4 fichiers prêts, 1 à corriger, 1 en échec, 3 anomalies bloquantes`."""
+    """Return the result in a few words: `4 fichiers prêts, 1 à corriger, 1 en échec, 3 anomalies bloquantes`."""
     if report.is_refused:
         return "demande refusée"
     parts: list[str] = []
@@ -147,13 +147,13 @@ def outcome(report: RequestReport) -> str:
 
 
 def _by_state(report: RequestReport) -> Iterator[tuple[list[Export], tuple[str, str]]]:
-    """The files and the words of each state."""
+    """Yield the files and the words of each state."""
     for words in _STATES:
         yield [export for export in report.request.exports if _state_of(export) is words], words
 
 
 def _state_of(export: Export) -> tuple[str, str] | None:
-    """Its words in `_STATES`: what cannot be used is never called ready. None: it is still to come."""
+    """Return the words of a file in `_STATES`; an unusable file is never called ready. None: it is unfinished."""
     match export.status:
         case ExportStatus.FAILED | ExportStatus.CANCELLED as ended:
             return _FAILED if ended == ExportStatus.FAILED else _CANCELLED
@@ -169,7 +169,7 @@ def _state_of(export: Export) -> tuple[str, str] | None:
 
 
 def _subject(report: RequestReport) -> str:
-    """One line: the outcome, the label when there is one file, the commune."""
+    """Return one line: the outcome, the label when there is one file, the commune."""
     exports = report.request.exports
     words = [capitalized(outcome(report)), *([exports[0].label] if len(exports) == 1 else []), report.lieu]
     return clean(" — ".join(word for word in words if word))
@@ -267,7 +267,7 @@ _STEPS = (
 
 
 def describe_recall(recall: Recall, exports: Sequence[Export], *, lieu: str, public_url: str) -> Content:
-    """The whole message; `public_url` is the address of the screen, when there is one."""
+    """Return the whole message; `public_url` is the address of the screen, if any."""
     many = len(exports) > 1
     title = f"{count_of(len(exports), 'fichier')} à refaire" if many else "fichier à refaire"
     subject = [capitalized(title), *([] if many else [_name(exports[0])]), lieu]
@@ -290,7 +290,7 @@ def describe_recall(recall: Recall, exports: Sequence[Export], *, lieu: str, pub
 
 
 def _name(export: Export) -> str:
-    """Its label, as it was told of: the state says the rest."""
+    """Return the label without its end, which the state repeats."""
     return export.label.removesuffix(RECALLED)
 
 

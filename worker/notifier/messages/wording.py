@@ -1,4 +1,4 @@
-"""How messages speak of lists and tableaux: what each is called, what is known of it, what is to be done with it."""
+"""The words about lists and tableaux: their names, their facts and the next steps."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -18,16 +18,16 @@ class Wording:
     one: str
     many: str
     asked: str
-    """What the request was of."""
+    """The kind of file in the request."""
     sound: str
-    """A file that is ready, with no blocking anomaly."""
+    """A ready file without blocking anomalies."""
     unsound: str
-    """A file that is ready, with blocking anomalies."""
+    """A ready file with blocking anomalies."""
     facts: Callable[[Export], Iterable[LabelledValue]]
-    """What there is to know of a file that is ready, besides what all files have."""
+    """The facts of a ready file besides those of all files."""
     correct_first: Note
     next_steps: Callable[[Sequence[Export]], Iterable[Block]]
-    """What to do with the files that are ready."""
+    """What to do with the ready files."""
 
 
 _CORRECT_LISTE_FIRST = Note(
@@ -92,7 +92,7 @@ IN_TOWN_HALL = {
     TypeTableau.VINGT_JOURS: "à tenir sept jours à la disposition des électeurs, puis à retirer",
     TypeTableau.CINQ_JOURS_REU: "à publier cinq jours avant le scrutin, puis à retirer",
 }
-"""What is done with the tableaux of today's law: those that are published."""
+"""The duties for the published tableaux of today's law."""
 
 
 def _tableau_facts(export: Export) -> Iterator[LabelledValue]:
