@@ -179,7 +179,7 @@ class Cycle:
 
     @property
     def end(self) -> date | None:
-        """Return the first day on which the meeting before the first tableau can no longer take place."""
+        """Return the day before which the previous meeting lies, from which the first tableau counts mouvements."""
         if self.reunion and (self.reunion.has_deliberated or not self.scrutin):
             return self.reunion.jour
         return self.window[0] if self.window else min((it.due_on for it in self.due), default=None)
@@ -219,25 +219,25 @@ def cloture_before(day: date) -> date:
 def additions_on(scrutin: date) -> date | None:
     """Return the day the tableau des additions is posted: 6 February for an election in April.
 
-    The tableau follows by five days the end of the commission's work, on the first day of the second month before the
-    poll
-    (before 2019, art. L. 17, al. 4, and R. 10, al. 3). None until March: see the yearly revision (art. L. 11-2, al. 1).
+    The commission ends its work on the first day of the second month before the poll; the tableau follows five days
+    later (before 2019, art. L. 17, al. 4, and R. 10, al. 3). None until March: the yearly revision covers electors who
+    come of age before a poll in March (art. L. 11-2, al. 1).
     """
     return date(scrutin.year, scrutin.month - 2, 6) if scrutin.month > _MARS else None
 
 
 def commission_between(scrutin: date) -> tuple[date, date]:
-    """Return the first and last day of the meeting before a poll. Source: Code électoral, art. L. 19, III."""
+    """Return the first and last possible day of the meeting before a poll. Source: Code électoral, art. L. 19, III."""
     return days_before(scrutin, 24), days_before(scrutin, 21)
 
 
 def annual_window(year: int) -> tuple[date, date]:
-    """Return the first and last day of the yearly meeting, for a year without a poll since 1 January.
+    """Return the first and last possible day of the yearly meeting, for a year without a poll since 1 January.
 
     « Entre le sixième vendredi précédant le 31 décembre et l'avant-dernier jour ouvré de l'année » (Code électoral,
     art. R. 10, al. 3). A jour ouvré is Monday to Friday (our reading; préfectures also gave 29 and 30 December for
-    2023,
-    where this returns the 28th). The last two are never before 28 December: no public holiday, even in Alsace-Moselle.
+    2023; this function returns the 28th, which suits both). The last two are never before 28 December, so no public
+    holiday is among them, even in Alsace and Moselle.
     """
     last_day = date(year, 12, 31)
     days = [last_day - timedelta(days=number) for number in range(5)]
@@ -393,8 +393,7 @@ def tableaux_of_scrutin(
     """Return the tableaux that a poll requires.
 
     Since 2019 the first is due the day after the meeting, else on `publication_due` or the twentieth day before the
-    poll.
-    The tableau des additions exists for élections générales held at their normal term (before 2019, art. L. 11-2).
+    poll. The tableau des additions is for élections générales held at their normal term (before 2019, art. L. 11-2).
     """
     if regime_on(scrutin) is Regime.REPERTOIRE_UNIQUE:
         publication = reunion + timedelta(days=1) if reunion else publication_due or days_before(scrutin, 20)

@@ -173,5 +173,5 @@ class _Sparing:
             raise UnreadableArchiveError(_TOO_LARGE)
         return piece
 
-    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 — whatever else a file does
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 — any attribute of a file
         return getattr(self._file, name)

@@ -23,7 +23,7 @@ LogFormat = Literal["json", "console"]
 LogLevel = Literal["debug", "info", "warning", "error"]
 
 
-def split_words(value: Any) -> Any:  # noqa: ANN401 — text from the environment, or what code gives
+def split_words(value: Any) -> Any:  # noqa: ANN401 — text from the environment, or a value of the code
     """Split a text at commas and spaces; return any other value unchanged."""
     return tuple(value.replace(",", " ").split()) if isinstance(value, str) else value
 

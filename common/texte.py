@@ -34,9 +34,9 @@ GARBLED = (
     "|\u00ef[\u00bb\u00bf]|\ufffd|[A-Za-z]\u201a"
     f"|[\u221a\u2248\u221e]|[{_LETTER}]\\?|\\?[{_LETTER}]"
 )
-"""Traces of a wrong encoding: `Ã©` and `Ã‰` (UTF-8 read as Windows-1252), U+FFFD (the reverse), `√©` (Mac Roman).
-
-U+201A after a letter (DOS); `?` beside a letter. Portuguese has `Ã` before a letter or at the end of a word.
+"""Traces of a wrong encoding: `Ã©` and `Ã‰` (UTF-8 read as Windows-1252), U+FFFD (the reverse), U+201A after a letter
+(a code page of DOS), `√©` (UTF-8 read as Mac Roman), `?` beside a letter (no such letter in the written encoding).
+Portuguese has `Ã` before a letter or at the end of a word.
 """
 
 _ERRORS = r"#(N/[AD]|REF!|VALEUR!|VALUE!|NOM\?|NAME\?|DIV/0!|NULL?!|NOMBRE!|NUM!|#+)"

@@ -70,7 +70,7 @@ def _from_headers(headers: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _open(body: bytes, content_encoding: str) -> tuple[bytes, Sequence[Fault]]:
-    """Return the body as UTF-8, decompressed and without mark, and the fault that this conversion hides."""
+    """Return the body as UTF-8, decompressed and without mark, and the fault of its original form."""
     if body.startswith(_GZIP) or content_encoding in {"gzip", "deflate"}:
         try:
             # 32: gzip or zlib, detected by the header. No more than the maximum size of an event is decompressed.

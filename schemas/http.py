@@ -13,8 +13,8 @@ from schemas.vocabulary import FORMATS, ExportStatus, FileFormat, Liste
 
 PREFIX = "/api/v1"
 OPENAPI_PATH, EXPORT_PATH, FILE_PATH = "/openapi.json", "/exports/{export_id}", "/exports/{export_id}/fichier"
-TOKEN_PREFIX = "prefecture_"  # noqa: S105 — the beginning of every token
-TOKEN_ACTOR = "jeton "  # noqa: S105 — begins the name under which the trail has whoever shows one
+TOKEN_PREFIX = "prefecture_"  # noqa: S105 — prefix of every token
+TOKEN_ACTOR = "jeton "  # noqa: S105 — prefix of the actor in the audit trail
 PROBLEM_JSON = "application/problem+json"
 
 

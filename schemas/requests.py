@@ -58,13 +58,13 @@ def check_code_commune(code: str) -> str:
     return code
 
 
-def _parse_liste(value: Any) -> Any:  # noqa: ANN401 — whatever the sender wrote
+def _parse_liste(value: Any) -> Any:  # noqa: ANN401 — decoded JSON
     if isinstance(value, str) and value not in LISTE_NAMES:
         raise PydanticCustomError("enum", "a list is expected", {"expected": ", ".join(LISTE_NAMES)})
     return LISTE_NAMES.get(value, value) if isinstance(value, str) else value
 
 
-def _parse_jour(value: Any) -> date:  # noqa: ANN401 — whatever the sender wrote
+def _parse_jour(value: Any) -> date:  # noqa: ANN401 — decoded JSON
     """Read a date; pydantic alone also accepts a number as seconds since 1970."""
     if type(value) is date:
         day = value

@@ -101,7 +101,7 @@ class RequestLog:
                 await (await on_http(Request(scope, receive), error))(scope, receive, send_noting_status)
         except ClientDisconnect:
             status = status or _LEFT
-        except Exception as error:  # noqa: BLE001 — the last net: nothing of it reaches the server's own log
+        except Exception as error:  # noqa: BLE001 — last handler: the server's own log must not get it
             _log.error("page_failed", **_loggable(scope), exception=describe_exception(error))
             if not status:
                 await show_failure(Request(scope, receive), 500)(scope, receive, send_noting_status)

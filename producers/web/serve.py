@@ -136,7 +136,7 @@ def serve(
 
 _SECONDS = 5
 _BROKER_SECONDS = 1
-_ANY = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104 — where a listener on all is asked
+_ANY = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104 — loopback address of a listener on all interfaces
 _READY = 200
 _PORTS = {"amqp": 5672, "amqps": 5671}
 

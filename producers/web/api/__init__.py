@@ -281,12 +281,12 @@ def _problem(status: int, code: str, detail: str, headers: Mapping[str, str] | N
 
 
 async def _show_problem(_request: Request, error: Exception) -> Response:
-    assert isinstance(error, ProblemError)  # noqa: S101 — what it is registered for
+    assert isinstance(error, ProblemError)  # noqa: S101 — the registered type
     return _problem(error.status, error.code, error.detail, error.headers)
 
 
 async def _show_http(_request: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)  # noqa: S101 — what it is registered for
+    assert isinstance(error, HTTPException)  # noqa: S101 — the registered type
     code, detail = _SAID.get(error.status_code, ("erreur", "La requête ne peut pas être servie."))
     return _problem(error.status_code, code, detail, error.headers)
 

@@ -51,7 +51,7 @@ def _read_made_for(state: State, commune: str, echeances: Sequence[Echeance]) ->
     view = DERNIERS_EXPORTS.c
     said = view.type_tableau, view.presentation, view.edition
     asked = select_made(commune).with_only_columns(view.export_id, *said, view.parameters)
-    asked = asked.where(view.edition != Edition.COMMISSION)  # half of the rows are of this edition
+    asked = asked.where(view.edition != Edition.COMMISSION)  # about half of the rows
     numbers = [
         number
         for number, type_tableau, presentation, edition, asked_for in state.read(_newest_tableaux(asked))

@@ -118,7 +118,7 @@ class Spool:
     def _publish_now(self, event: CloudEvent) -> bool:
         try:
             self._publish(event)
-        except Exception as error:  # noqa: BLE001 — the broker's trouble, or the database's in the embedded mode
+        except Exception as error:  # noqa: BLE001 — an error of the broker, or of the database in embedded mode
             log.warning("declaration_not_published", event_id=event.id, error=type(error).__name__)
             return False
         return True

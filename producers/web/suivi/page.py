@@ -76,7 +76,7 @@ def follow(context: PageContext) -> Response:
 
 async def _events(context: PageContext) -> AsyncIterator[ServerSentEvent]:
     # A random offset spreads the queries of streams that a restart opened at once.
-    checked_at = time.monotonic() - random.uniform(0, HEARTBEAT_SECONDS)  # noqa: S311 — it hides nothing
+    checked_at = time.monotonic() - random.uniform(0, HEARTBEAT_SECONDS)  # noqa: S311 — not a secret
     live, shown = context.services.live, context.query.get("vu", "")
     with live.subscribe(context.commune.code) as subscription:
         while True:

@@ -372,7 +372,7 @@ def _run(task: _Task, about: dict[str, Any], *files: IO[bytes]) -> Any:  # noqa:
     budget = str(CPU_SECONDS), str(MEMORY_BYTES)
     command = [sys.executable, "-m", "producers.web.verifier.diagnosis", *budget, task, json.dumps(about)]
     try:
-        done = subprocess.run(  # noqa: S603 — ourselves
+        done = subprocess.run(  # noqa: S603 — this module
             [*command, *map(str, descriptors)],
             cwd=_ROOT,
             env={"LC_ALL": "C.UTF-8"},
