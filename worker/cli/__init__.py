@@ -1,1 +1,1 @@
-"""The command line of the worker: `python -m worker COMMAND`. It speaks French, to the operator and the clerk."""
+"""The command line of the worker: `python -m worker COMMAND`. Its texts are French, for operators and clerks."""

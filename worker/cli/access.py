@@ -1,7 +1,7 @@
-"""`python -m worker agents` and `accounts`: the people and the programs that have to do with a commune's files.
+"""`python -m worker agents` and `accounts`: the people and the programs with rights on a commune's files.
 
-Addresses and secrets of recipients are asked for, or read from the standard input: an option would stay in the history
-of the shell and in the list of processes. The commands never show them again.
+The commands prompt for addresses and secrets of recipients, or read them from the standard input: an option would stay
+in the history of the shell and in the list of processes. The commands never show them again.
 """
 
 import re
@@ -93,11 +93,11 @@ class _Options(NamedTuple):
 
     @property
     def changes(self) -> Sequence[str | None]:
-        """The names and ids of what the command changes or removes."""
+        """The names and ids of the rows that the command changes or removes."""
         return self.remove, self.end_sessions, self.forget_identity, self.remove_channel
 
     def check(self) -> None:
-        """Refuse options that do not go together."""
+        """Check that the options fit together."""
         if self.add and not (self.commune and self.email):
             raise click.UsageError("--add demande aussi --commune et --email")
         if self.channel and not self.commune:
@@ -223,7 +223,7 @@ def _ask(what: str) -> str:
 
 
 class ProgramKind(StrEnum):
-    """What a program does with the service, as the command line names it."""
+    """The use of the service by a program, as an option of the command names it."""
 
     SENDER = "demande"
     LISTENER = "ecoute"
@@ -336,7 +336,7 @@ def _add_sender(engine: "Engine", name: str, codes: Sequence[str], *, speaks_for
 
 
 def _remove_sender(engine: "Engine", name: str, codes: Sequence[str]) -> None:
-    """Commit the removal, then delete the queues: a worker declares those of the accounts that it finds listed."""
+    """Commit the removal, then delete the queues: a worker declares the queues of all listed accounts."""
     from worker.access.management import list_senders, remove_sender
     from worker.messaging.queues import open_channel, remove_account_queues
 
@@ -405,7 +405,7 @@ def _show_listeners(engine: "Engine", keys: Sequence[str]) -> None:
 
 
 def _describe_key(key: str) -> str:
-    """What a routing key selects, in French."""
+    """Describe in French what a routing key selects."""
     *_, last = key.split(".account.", 1) if ".account." in key else key.rsplit(".", 1)
     if ".account." in key:
         return f"les réponses à {last}"

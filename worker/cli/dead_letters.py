@@ -1,4 +1,4 @@
-"""`python -m worker dead-letters` and `work`: messages and works that were given up are listed, retried or dropped.
+"""`python -m worker dead-letters` and `work`: lists, retries or deletes dead letters and dead works.
 
 The commands never show the contents of a message. A dead letter leaves its queue after its copy is in the other queue,
 or after the audit trail has its removal.
@@ -216,7 +216,7 @@ class _Treated(NamedTuple):
 
 
 def _treat(names: Sequence[str], queues: Sequence[str], action: "Action", treat: "Treat") -> _Treated:
-    """Treat the named letters, or all without names: record each, and only then remove it."""
+    """Process the named letters, or all without names: record each, and only then remove it."""
     from worker.messaging.dead_letters import NotPutBackError, open_office
     from worker.settings import load_settings
 
@@ -261,10 +261,10 @@ def _remove(engine: "Engine", held: "HeldLetter", action: "Action", why: str) ->
 
 
 def drop_about(engine: "Engine", is_about: "Callable[[str], bool]") -> int:
-    """Drop the letters whose contents are about forgotten people; return how many.
+    """Delete the letters whose contents are about forgotten people; return how many.
 
     Raises:
-        TransientError: the broker is away; letters may be left.
+        TransientError: the broker is away; some letters may remain.
     """
     from worker.audit import Action
     from worker.messaging.dead_letters import open_office

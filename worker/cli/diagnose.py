@@ -1,4 +1,4 @@
-"""`python -m worker diagnose`: the effective configuration, secrets masked, and whether each part answers."""
+"""`python -m worker diagnose`: the effective configuration, secrets masked, and a check of each part."""
 
 import os
 import shutil
@@ -29,7 +29,7 @@ from worker.work.queue import find_faults
 Check = tuple[str, Callable[[Settings], str]]
 
 _NEARLY_FULL = 0.1
-"""Of the volume, as the alert PrefectureVolumeNearlyFull has it."""
+"""The share of the volume at which the alert PrefectureVolumeNearlyFull fires."""
 _LARGE_LISTE = 110_000_000
 """Bytes of the CSV and the XML of 100,000 electors: a volume with room for them is not nearly full."""
 
@@ -77,7 +77,7 @@ def _check_registre(settings: Settings) -> str:
 
 def _check_exports(settings: Settings) -> str:
     directory: Path = settings.exports_dir
-    Storage(directory).require_room(0)  # makes it, as a worker would
+    Storage(directory).require_room(0)  # creates it, as a worker would
     if not os.access(directory, os.W_OK | os.X_OK):
         raise PrefectureError(f"{directory} : pas de droit d'écriture")
     try:

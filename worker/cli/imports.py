@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from worker.registre.imports.history import KnownImport
 
 MOST_LISTES = 12
-"""Lists that are shown one by one; of more, totals."""
+"""The most lists that are shown one by one; more are shown as totals."""
 SHOWN = 20
 LAST = "dernier"
 
@@ -61,7 +61,7 @@ def _import_options(function: Callable[..., Any]) -> Callable[..., Any]:
             "--report",
             type=click.Path(path_type=Path),
             metavar="FICHIER",
-            is_eager=True,  # before FICHIER, which wants to know
+            is_eager=True,  # before FICHIER, whose conversion reads it
             help="Où écrire les lignes rejetées ; sinon à côté du fichier.",
         ),
         click.option("--imported-by", metavar="NOM", help="Qui importe ; par défaut, l'utilisateur du système."),
@@ -107,7 +107,7 @@ def import_reu(
     as_json: bool,
     accept_changes: bool,
     accept_rejects: bool,
-    **said: Any,  # noqa: ANN401 — the rest of an Intake, by its names
+    **said: Any,  # noqa: ANN401 — the other fields of an Intake
 ) -> None:
     """Importer la liste électorale du REU.
 

@@ -28,7 +28,7 @@ COMMANDS = {
     "diagnose": "worker.cli.diagnose:diagnose",
     "healthy": "worker.cli.operations:healthy",
 }
-"""Where each command is; a module is imported only when its command is called or its help is shown."""
+"""The function of each command; its module is imported only when the command is called or its help is shown."""
 
 
 @click.group(
@@ -46,7 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def guard(run: Callable[[], object]) -> int:
-    """Run a command to its exit code: never a traceback, which could quote the values of a statement."""
+    """Run a command and return its exit code, without a traceback, which could quote the values of a statement."""
     return run_command(run, _explain)
 
 

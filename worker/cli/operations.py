@@ -97,7 +97,7 @@ def notifier(*, once: bool) -> None:
         watchdog.start()
         built.run(stop)
         if watchdog.is_exhausted or built.is_exhausted:
-            os._exit(EXHAUSTED)  # the supervisor is to see why
+            os._exit(EXHAUSTED)  # the supervisor sees the reason
     pulse.stop()
 
 

@@ -1,4 +1,4 @@
-"""Options of several commands, the account that runs a command, and the databases that it opens."""
+"""Options of several commands, the account that runs a command, and the databases of commands."""
 
 import os
 import pwd
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 def whole_number(least: int) -> ParsedType[int]:
-    """A whole number, `least` or more."""
+    """Return the type of a whole number of `least` or more."""
 
     def parse(text: str) -> int:
         if text.isascii() and text.isdigit() and int(text) >= least:
@@ -39,7 +39,7 @@ def whole_number(least: int) -> ParsedType[int]:
 
 
 def one_of(words: Iterable[str]) -> ParsedType[str]:
-    """One of a few words."""
+    """Return the type of a word among a few."""
     known = [str(word) for word in words]
 
     def parse(text: str) -> str:
@@ -62,7 +62,7 @@ class _FileOrInput(click.Path):
     def convert(
         self, value: str | os.PathLike[str], param: click.Parameter | None, ctx: click.Context | None
     ) -> str | bytes | os.PathLike[str]:
-        """The file to read."""
+        """Return the path to read."""
         if str(value) != "-" or ctx is None:
             return super().convert(value, param, ctx)
         if not isinstance(ctx.params.get("report"), Path):
@@ -74,14 +74,14 @@ class _FileOrInput(click.Path):
 
 
 STANDARD_INPUT = "entrée standard"
-"""The name under which such a file is recorded."""
+"""The name under which an import of the standard input is recorded."""
 FILE_OR_INPUT = _FileOrInput()
 CODE_COMMUNE = ParsedType("code", lambda text: check_code_commune(text.upper()))
 JOUR = ParsedType("date", parse_jour)
 """`2026-11-25` or `25/11/2026`."""
 
 LISTE = ParsedType("liste", parse_liste)
-"""Under any of its names: `CE`, `LCE`, `02`."""
+"""Any name of a list: `CE`, `LCE`, `02`."""
 
 NOTHING = "rien"
 
@@ -95,7 +95,7 @@ prevenir_option = click.option(
 
 
 def read_wishes(given: Iterable[str]) -> str | None:
-    """Return the subscription as the tables have it; None when the option is absent."""
+    """Return the subscription in the form of the tables; None when the option is absent."""
     words = set(given)
     if not words:
         return None
@@ -105,7 +105,7 @@ def read_wishes(given: Iterable[str]) -> str | None:
 
 
 def describe_wishes(kinds: str) -> str:
-    """Name the kinds of messages, in French."""
+    """Return the kinds of messages, in French."""
     wishes = split_wishes(kinds)
     if wishes == set(Wish):
         return "tout"
@@ -144,12 +144,12 @@ def progress_bar(title: str, total: float) -> "Iterator[Callable[..., None]]":
 
 
 def start_of(day: date) -> datetime:
-    """The first instant of a day in Paris."""
+    """Return the first instant of a day in Paris."""
     return datetime.combine(day, time(), PARIS)
 
 
 def print_recalled(labels: Sequence[str]) -> None:
-    """Print the files to be made again, if there are any."""
+    """Print the labels of the recalled files, if there are any."""
     from worker.registre.imports.report import name_some
 
     if labels:
@@ -157,7 +157,7 @@ def print_recalled(labels: Sequence[str]) -> None:
 
 
 def system_user() -> str:
-    """The system's account, whatever the environment says; `uid 10001` when it has no name."""
+    """Return the account of the system, not of an environment variable; `uid 10001` when it has no name."""
     try:
         return pwd.getpwuid(os.getuid()).pw_name
     except KeyError:  # as in some containers
@@ -165,7 +165,7 @@ def system_user() -> str:
 
 
 def operator() -> "Actor":
-    """The actor of a command in the audit trail."""
+    """Return the actor of a command for the audit trail."""
     from worker.audit import Actor
 
     return Actor(system_user())
@@ -173,7 +173,7 @@ def operator() -> "Actor":
 
 @contextmanager
 def worker_database(settings: "Settings | None" = None) -> "Iterator[Engine]":
-    """The worker's own database: requests, files, agents, and the register when it has no other."""
+    """Yield the engine of the worker's database: requests, files, agents, and the register unless it has its own."""
     from worker.db.engine import build_engine
     from worker.settings import load_settings
 
@@ -186,7 +186,7 @@ def worker_database(settings: "Settings | None" = None) -> "Iterator[Engine]":
 
 @contextmanager
 def register_database() -> "Iterator[Engine]":
-    """The database of the register, for writing.
+    """Yield the engine of the register's database, for writing.
 
     Raises:
         RefusedError: another software keeps the register.

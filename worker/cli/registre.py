@@ -1,6 +1,6 @@
 """The commands `declare`, `communes` and `forget`.
 
-They prompt for the names of electors: the shell keeps a command line, and all accounts of the machine see it.
+They prompt for the names of electors: the shell stores a command line, and all accounts of the host can see it.
 """
 
 import sys

@@ -1,4 +1,4 @@
-"""`python -m worker purge` and `verify`: files of the volume that are too old, files that are not right."""
+"""`python -m worker purge` and `verify`: removes old files of the volume, and finds damaged or unknown ones."""
 
 import json
 from collections.abc import Sequence

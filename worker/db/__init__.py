@@ -1,1 +1,1 @@
-"""The database: engine, sessions, types that mean the same on PostgreSQL and SQLite, migrations."""
+"""The database: engine, sessions, types with one meaning on PostgreSQL and SQLite, migrations."""

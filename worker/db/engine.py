@@ -31,17 +31,17 @@ POLL_SECONDS = {"postgresql": 1.0, "sqlite": 0.5}
 """The poll interval; on PostgreSQL a fallback, because a notification is lost with its connection."""
 
 _SLICE_SECONDS = 0.25
-"""How long a stop may go unseen."""
+"""The longest delay before a stop is noticed."""
 
 
 def build_engine(url: str, *, serves: bool = False) -> Engine:
-    """An engine for PostgreSQL (`postgresql+psycopg://`) or SQLite (`sqlite:///path`).
+    """Return an engine for PostgreSQL (`postgresql+psycopg://`) or SQLite (`sqlite:///path`).
 
     With `serves`, for workers and notifiers, PostgreSQL ends idle transactions and long waits for a lock; the commands
     of the operator have no such limits.
 
-    On SQLite the engine begins transactions: IMMEDIATE for those that write, DEFERRED for snapshots. Otherwise a reader
-    that turns writer fails at once with « database is locked ».
+    On SQLite the engine begins transactions: IMMEDIATE for writers, DEFERRED for snapshots. Otherwise a reader that
+    starts to write would fail at once with « database is locked ».
     """
     try:
         backend = make_url(url).get_backend_name()
@@ -76,17 +76,15 @@ _WHOLE_LIST = (
     "SELECT set_config('parallel_setup_cost', '0', true), set_config('parallel_tuple_cost', '0', true),"
     " set_config('jit', 'off', true)"
 )
-"""A list is always read whole, so PostgreSQL may use its parallel processes from the first row on. To compile its
-expressions first (JIT) takes longer than what it saves, even for a million electors.
-"""
+"""A list is read whole: PostgreSQL may use parallel processes from the first row. JIT takes longer than it saves."""
 
 STREAM = {"yield_per": 500}
-"""Execution options to read a large result: flat memory, a server-side cursor on PostgreSQL."""
+"""Execution options for a large result: constant memory, a server-side cursor on PostgreSQL."""
 
 
 @contextmanager
 def snapshot(engine: Engine) -> Iterator[Connection]:
-    """A read-only connection that sees the register as it was at one instant, however long it is read."""
+    """Yield a read-only connection that sees the register at one instant, however long it is read."""
     options = _SNAPSHOT_OPTIONS[engine.dialect.name]
     with engine.connect() as connection, connection.execution_options(**options).begin():
         if engine.dialect.name == "postgresql":
@@ -132,10 +130,10 @@ def is_writable(engine: Engine) -> bool:
 
 
 def require_current(engine: Engine) -> None:
-    """Check at the start that the database is migrated and has the right certificate; accept one that is away.
+    """Check at the start that the database is migrated and its certificate trusted; a database that is away passes.
 
     Raises:
-        ConfigurationError: it lacks tables or migrations, or its certificate is refused; the message says what to do.
+        ConfigurationError: it lacks tables or migrations, or its certificate is refused; the message has the remedy.
     """
     try:
         with engine.connect() as connection:
@@ -155,7 +153,7 @@ def require_current(engine: Engine) -> None:
 
 
 def is_usable(connection: Connection) -> bool:
-    """Whether the database has our revision, or a newer one that works with ours.
+    """Return whether the database has our revision, or a newer one that works with ours.
 
     Raises:
         DBAPIError: it has no tables, or is older than the column `works_with`.
@@ -166,7 +164,7 @@ def is_usable(connection: Connection) -> bool:
 
 
 def newest() -> str:
-    """The last revision, from the names of the migration files."""
+    """Return the last revision, from the names of the migration files."""
     return max(path.name[:4] for path in _VERSIONS.glob("[0-9]*.py"))
 
 
@@ -175,7 +173,7 @@ _TABLES: WeakKeyDictionary[Engine, set[str]] = WeakKeyDictionary()
 
 
 def has_table(connection: Connection, model: type[DeclarativeBase]) -> bool:
-    """Whether the database has a table of ours; the register of another software has only its own."""
+    """Return whether the database has a table of ours; the register of another software has only its own tables."""
     known = _TABLES.setdefault(connection.engine, set())
     if model.__tablename__ not in known and inspect(connection).has_table(model.__tablename__):
         known.add(model.__tablename__)
@@ -189,7 +187,7 @@ def notify_ready(connection: Connection) -> None:
 
 
 class ReadySignal:
-    """Waits for `notify_ready`, on a connection outside of the pool."""
+    """Waits for `notify_ready`, on a connection outside the pool."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -197,7 +195,7 @@ class ReadySignal:
         self._psycopg: Any = None
 
     def listen(self) -> None:
-        """Start to receive notifications; raises the driver's error when the database is away."""
+        """Start receiving notifications; raises the driver's error when the database is away."""
         if self._psycopg is None and self._engine.dialect.name == "postgresql":
             connection = self._engine.raw_connection()
             connection.detach()

@@ -1,6 +1,6 @@
 """The functions and triggers of the database, which `migrate` replaces after each change of the tables.
 
-PostgreSQL has functions for accounts that may not touch a table themselves: each runs with the rights of the owner.
+PostgreSQL has functions for accounts without rights on a table: each function runs with the rights of the owner.
 """
 
 from collections.abc import Iterator
@@ -40,8 +40,8 @@ CREATE OR REPLACE FUNCTION electeur_changed() RETURNS trigger LANGUAGE plpgsql A
 $$ BEGIN NEW.facts := 1; RETURN NEW; END $$
 """
 
-# By signature: result and body. `purge_versions` takes the lock of imports (worker/registre/imports/history.py): it
-# leaves alone what an import at work has written.
+# By signature: result and body. `purge_versions` acquires the lock of imports (worker/registre/imports/history.py), so
+# that it removes no rows of a running import.
 _FUNCTIONS = {
     "keep_audit()": (
         "trigger",
@@ -147,7 +147,7 @@ _FUNCTIONS = {
 
 
 def function_statements(dialect: str) -> Iterator[str]:
-    """The statements that replace all functions and triggers, in the SQL of `postgresql` or `sqlite`."""
+    """Yield the statements that replace all functions and triggers, in the SQL of `postgresql` or `sqlite`."""
     is_server = dialect == "postgresql"
     if is_server:
         yield _OF_ELECTEUR_CHANGED

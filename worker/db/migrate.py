@@ -1,4 +1,4 @@
-"""Create the schema of a database or bring it to the newest revision, and grant the accounts their rights.
+"""Creates the schema of a database or migrates it to the newest revision, and grants the accounts their rights.
 
 The only module of `worker.db` that knows the models of other packages.
 """
@@ -29,7 +29,7 @@ from worker.registre.models import Scrutin
 from worker.work.models import Work
 
 _MAINTAIN, _MAINTAIN_SINCE = "MAINTAIN", (17,)
-"""Renew the statistics of a table: a right of its own since this version of PostgreSQL, the owner's alone before."""
+"""Renew the statistics of a table: a separate right since this version of PostgreSQL, the owner's alone before."""
 
 _REGISTER = "bureau, commission, commune, electeur, liste, mouvement, protection, scrutin"
 
@@ -41,7 +41,7 @@ _TRAIL: _Grants = (
     ("EXECUTE", "FUNCTION last_settings(text)"),
     ("USAGE", "SEQUENCE audit_id_seq"),
 )
-"""Add a line to the audit trail and record the settings of a process."""
+"""Rights to add a line to the audit trail and record the settings of a process."""
 
 _ADDS_WORK: _Grants = (("SELECT, INSERT", "work"), ("USAGE", "SEQUENCE work_id_seq"))
 
@@ -66,7 +66,7 @@ _REQUESTS: _Grants = (
     *_DOES_WORK,
     *_TRAIL,
 )
-"""Record requests and declarations."""
+"""Rights to record requests and declarations."""
 
 _ANY_FILE: _Grants = (
     ("SELECT", "alembic_version, bureau, commune, doubt, electeur, export, import, import_liste, liste, mouvement"),
@@ -82,7 +82,7 @@ _ANY_FILE: _Grants = (
     *_DOES_WORK,
     *_TRAIL,
 )
-"""Claim a row, read the register, finish the row. The accounts that make files cannot insert requests."""
+"""Rights to claim a row, read the register and finish the row. Accounts that make files cannot insert requests."""
 
 _LISTES: _Grants = (
     ("SELECT (deposited_on, export_id, fingerprint, fingerprint_key, fingerprint_reason, verdict)", "depot"),
@@ -106,7 +106,7 @@ _GRANTS: Mapping[str, _Grants] = {
         ("SELECT, INSERT, UPDATE, DELETE", "import"),
         ("SELECT, INSERT", "doubt, homonym, import_liste, mouvement"),
         ("INSERT, UPDATE, DELETE", "bureau"),
-        # An import that is undone, or of another day: its mouvements, and the files to be made again.
+        # To undo or redate an import: its mouvements, and the files to recall.
         ("DELETE, UPDATE (date_mouvement, date_tableau)", "mouvement"),
         ("DELETE", "doubt, homonym"),
         ("SELECT (a_completer, bloquantes, code_commune, downloaded_at, edition, id, kind, label)", "export"),
@@ -126,7 +126,7 @@ _GRANTS: Mapping[str, _Grants] = {
         ("USAGE", "SEQUENCE doubt_id_seq, electeur_id_seq, homonym_id_seq, import_id_seq, mouvement_id_seq"),
         *_TRAIL,
     ),
-    # Of electors it sees nothing.
+    # This account reads no row of an elector.
     "prefecture_notifier": (
         ("SELECT", "agent, alembic_version, commission, commune, export, liste, listener, recall, recipient, request"),
         ("SELECT", "piece, scrutin, volume"),
@@ -160,7 +160,7 @@ GRANTS: Mapping[str, _Grants] = {
         ("SELECT", "jetons"),
     ),
 }
-"""By account, its rights. The screen has those of other producers too, and its own password."""
+"""By account, its rights. The account of the screen has its own password, and more rights than other producers."""
 
 _OURS = """
 SELECT string_agg(quote_ident(relname), ', ') FROM pg_class
@@ -170,7 +170,7 @@ AND relowner = (SELECT relowner FROM pg_class WHERE oid = to_regclass('request')
 
 
 def grant(connection: Connection) -> None:
-    """Give the accounts that exist these rights, and take all others away."""
+    """Grant the existing accounts these rights, and revoke all others."""
     existing = set(connection.scalars(text("SELECT rolname FROM pg_roles")))
     ours = connection.scalar(text(_OURS))
     for account in sorted(GRANTS.keys() & existing):
@@ -185,14 +185,14 @@ _LOCK = 0x70726566  # « pref »
 _MIGRATIONS = Path(__file__).parent / "migrations"
 
 _RELEASE_BEFORE = "0044"
-"""The revision of release 0.3.0, which the first migration takes."""
+"""The revision of release 0.3.0, from which the first migration starts."""
 
 
 def migrate(engine: Engine) -> None:
-    """Create the schema, or run the missing migrations, in one transaction. A second run does nothing.
+    """Create the schema, or run the missing migrations, in one transaction. A second run changes nothing.
 
     Raises:
-        ConfigurationError: the database is newer than this code, or older than what the first migration starts from.
+        ConfigurationError: the database is newer than this code, or older than the revision of the first migration.
     """
     with engine.begin() as connection:
         is_server = connection.dialect.name == "postgresql"
@@ -243,7 +243,7 @@ def _upgrade(connection: Connection, found: str | None) -> None:
 
 
 def current_revision(engine: Engine) -> tuple[str | None, str]:
-    """The database's revision and the newest one."""
+    """Return the database's revision and the newest one."""
     with engine.connect() as connection:
         return _revision(connection), newest()
 
@@ -253,7 +253,7 @@ def _revision(connection: Connection) -> str | None:
 
 
 def _oldest(directory: ScriptDirectory) -> str:
-    """The oldest revision whose code works on the newest schema: that of the last migration with `BREAKS_FORMER`."""
+    """Return the oldest revision that works on the newest schema: that of the last migration with `BREAKS_FORMER`."""
     return next(it.revision for it in directory.walk_revisions() if getattr(it.module, "BREAKS_FORMER", False))
 
 
@@ -265,10 +265,10 @@ def _config(connection: Connection) -> Config:
 
 
 ROOMS = (Preview, Audit, Export, Volume, Notification, Agent, DeferredEvent, Scrutin, Work)
-"""A model of each module that has tables: to import one declares all tables of its module."""
+"""A model of each module that has tables: its import declares all tables of the module."""
 
-# Décret n° 2025-848 of 27 August 2025 (JORF n° 0199 of the 28th), art. 1. A second round is held in some communes only:
-# each notes its own. What the operator has noted of that day stays.
+# Décret n° 2025-848 of 27 August 2025 (JORF n° 0199 of the 28th), art. 1. Only some communes have a second round: each
+# records its own. A poll that the operator has recorded for that day stays.
 _DECREED_SCRUTIN = """
 INSERT INTO scrutin (code_commune, date, libelle)
 SELECT '', '2026-03-15', 'Élections municipales et communautaires, 1er tour (décret n° 2025-848 du 27 août 2025)'
@@ -285,19 +285,19 @@ def create_tables(connection: Connection) -> None:
 
 
 def _put_last(connection: Connection, name: str) -> None:
-    """Create an index again, after the others: SQLite takes the last one of two that serve as well."""
+    """Create an index again, after the others: of two equally good indexes SQLite uses the last one."""
     (index,) = (index for index in Base.metadata.tables["export"].indexes if index.name == name)
     index.drop(connection)
     index.create(connection)
 
 
 def add_decreed_scrutin(connection: Connection) -> None:
-    """Add the national poll that a decree has fixed, unless the operator has noted a poll of that day."""
+    """Add the national poll of the decree, unless the operator has recorded a poll of that day."""
     connection.execute(text(_DECREED_SCRUTIN))
 
 
 def replace_views_and_functions(connection: Connection) -> None:
-    """Bring all views, functions and triggers to the text of this release; rights on the views remain."""
+    """Replace all views, functions and triggers by those of this release; rights on the views remain."""
     dialect = connection.dialect.name
     for name, query in view_queries(dialect).items():
         if dialect == "sqlite":

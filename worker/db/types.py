@@ -23,7 +23,7 @@ from sqlalchemy.types import TIMESTAMP, Float, TypeEngine
 from common import texte
 
 Texte = Text().with_variant(Text(collation="C"), "postgresql")
-"""Text compared by its bytes: the order of lines is the same on both databases."""
+"""Text compared by its bytes: the order of lines is equal on both databases."""
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -37,13 +37,13 @@ class UtcDateTime(TypeDecorator[datetime]):
         return dialect.type_descriptor(Text() if dialect.name == "sqlite" else TIMESTAMP(timezone=True))
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> Any:  # noqa: ANN401 — per dialect
-        """Send an aware datetime."""
+        """Return the value to send: an instant in UTC."""
         if value is None or dialect.name != "sqlite":
             return value
         return value.astimezone(UTC).replace(tzinfo=None).isoformat(" ", timespec="milliseconds")
 
     def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:  # noqa: ANN401 — per dialect
-        """Give an aware datetime back, in UTC."""
+        """Return an aware datetime in UTC."""
         if value is None:
             return None
         if dialect.name == "sqlite":
@@ -92,9 +92,9 @@ class _now(_OfDialect):  # noqa: N801 — as above
 
 
 def utc_now(offset: float | ColumnElement[float] = 0) -> ColumnElement[datetime]:
-    """The database's clock, `offset` seconds from now; leases never compare the clocks of two hosts.
+    """Return the database's clock, `offset` seconds from now; leases never compare the clocks of two hosts.
 
-    It stands still within a statement, so that an index can be asked for what is older or newer.
+    It is constant within a statement, so that a condition on it can use an index.
     """
     if isinstance(offset, ColumnElement):
         return _later(offset)
@@ -102,14 +102,14 @@ def utc_now(offset: float | ColumnElement[float] = 0) -> ColumnElement[datetime]
 
 
 class nulls_first(_OfDialect):  # noqa: N801 — as above
-    """A column of an index in which NULL precedes all values. SQLite has no other order, and no words for it."""
+    """A column of an index in which NULL precedes all values. SQLite has no other order, and no syntax for it."""
 
     on_postgresql = "{0} NULLS FIRST"
     on_sqlite = "{0}"
 
 
 class size_of(_OfDialect):  # noqa: N801 — as above
-    """At least the number of characters of a text, known without reading it where the database can."""
+    """At least the number of characters of a text, computed without reading the text if the database can."""
 
     type = Integer()
     on_postgresql = "octet_length({0})"
@@ -124,7 +124,7 @@ def _quote(pattern: str) -> str:
 
 
 class is_suspect(_OfDialect):  # noqa: N801 — as above
-    """A cheap first test: where it is false, the text is clean, whole and without separators."""
+    """A cheap first test: if it is false, the text is clean, whole and without separators."""
 
     type = Boolean()
     on_postgresql = f"(({{0}}) ~ {_quote(texte.SUSPECT)})"
@@ -132,7 +132,7 @@ class is_suspect(_OfDialect):  # noqa: N801 — as above
 
 
 class is_garbled(_OfDialect):  # noqa: N801 — as above
-    """Whether a letter was lost by an encoding."""
+    """Whether an encoding has lost a letter."""
 
     type = Boolean()
     on_postgresql = f"(({{0}}) ~ {_quote(texte.GARBLED)})"
@@ -140,7 +140,7 @@ class is_garbled(_OfDialect):  # noqa: N801 — as above
 
 
 class is_altered(_OfDialect):  # noqa: N801 — as above
-    """Whether a value is what a spreadsheet or a program wrote in its place."""
+    """Whether a spreadsheet or a program has replaced a value."""
 
     type = Boolean()
     on_postgresql = f"(({{0}}) ~ {_quote(texte.ALTERED)})"
@@ -176,7 +176,7 @@ _SPACED = f"regexp_replace({_ALLOWED}, {_quote(f'[ {texte.SPACES}]+')}, ' ', 'g'
 
 
 class cleaned(_OfDialect):  # noqa: N801 — as above
-    """The text as it may be written."""
+    """The text, cleaned as `common.texte.clean` cleans it."""
 
     type = Text()
     on_postgresql = f"(CASE WHEN {{0}} ~ {_quote(texte.SUSPECT)} THEN normalize(btrim({_SPACED}), NFC) ELSE {{0}} END)"

@@ -1,7 +1,7 @@
 """The views that producers and the screen read: a contract (docs/operations.md).
 
 `migrate` replaces all of them after each change of the tables. PostgreSQL replaces a view only if its former columns
-keep their order: new ones come at the end.
+keep their order: new columns are appended.
 """
 
 from collections.abc import Mapping
@@ -120,7 +120,7 @@ _JETONS = """
 SELECT t.id AS jeton, t.name, t.secret_hash, t.code_commune FROM token t WHERE t.revoked_at IS NULL
 """
 
-# Imports and purges keep these versions of a list: a file that is still there rests on each.
+# Imports and purges keep these versions of a list: an existing file rests on each.
 _KEPT_VERSION = """
 SELECT x.code_commune, x.liste, CAST(r.value ->> 'import_id' AS bigint) AS version
 FROM export x, {each}(x.rests_on) r
@@ -129,7 +129,7 @@ WHERE x.status = 'ready' AND x.purged_at IS NULL AND x.recall_id IS NULL
 
 
 def view_queries(dialect: str) -> Mapping[str, str]:
-    """The query of each view, by name, in the SQL of `postgresql` or `sqlite`."""
+    """Return the query of each view, by name, in the SQL of `postgresql` or `sqlite`."""
     is_server = dialect == "postgresql"
     each = "json_array_elements" if is_server else "json_each"
     by_kind, document = ("json_object_agg", "json_build_object") if is_server else ("json_group_object", "json_object")
@@ -157,7 +157,7 @@ def view_queries(dialect: str) -> Mapping[str, str]:
 
 
 def _mineurs(dialect: str) -> str:
-    """The number of minors on the commune's civil day, as `common.calendrier.is_mineur` counts them.
+    """Return the SQL of the number of minors on the commune's civil day, as `common.calendrier.is_mineur` counts them.
 
     Only electors with a finding are counted: an import gives one to each minor. A person under 16 is an anomaly. SQLite
     has no time zones: the computer of the embedded mode has that of its commune.

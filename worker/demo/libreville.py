@@ -1,11 +1,11 @@
-"""LIBREVILLE, the demonstration commune, and every nasty case of real files among its electors.
+"""LIBREVILLE, the demonstration commune, whose electors show the difficult cases of real files.
 
-No elector is real: surnames are common nouns, the code and the post code of the commune are given to no place. Two
-tables have the electors and the mouvements:
+No elector is real: surnames are common nouns, and no place has the code and the post code of the commune. Two tables
+have the electors and the mouvements:
 
-- `electeurs.csv`: a line of the first REU export each, the case that it carries (`cas`), and what becomes of it in the
-  second export (`ensuite`: `radié`, `inscrit`, or the fields that change);
-- `mouvements.csv`: the file of mouvements, so that each of the six tableaux has something to show.
+- `electeurs.csv`: a line of the first REU export each, the case that it shows (`cas`), and its change in the second
+  export (`ensuite`: `radié`, `inscrit`, or the fields that change);
+- `mouvements.csv`: the file of mouvements, so that each of the six tableaux has lines.
 
 Days in braces are relative to the day of the demonstration (`_relative`).
 """
@@ -111,10 +111,10 @@ SCRUTIN_2018 = date(2018, 4, 22)
 
 
 class DemoCalendrier(NamedTuple):
-    """The dates that the tableaux of today's law are counted from."""
+    """The dates from which the tableaux of today's law are counted."""
 
     scrutin: date
-    """The coming poll: a Sunday, more than a week away."""
+    """The next poll: a Sunday, more than a week away."""
     reunion: date
     """The commission's meeting before it, between the 24th and the 21st day (art. L. 19): mouvements until then are in
     the tableau des vingt jours, later ones in the tableau des cinq jours."""
@@ -122,7 +122,7 @@ class DemoCalendrier(NamedTuple):
 
 
 def demo_calendrier(today: date) -> DemoCalendrier:
-    """The dates around a day."""
+    """Return the dates around a day."""
     soon = today + timedelta(days=8)
     scrutin = soon + timedelta(days=(6 - soon.weekday()) % 7)
     reunion = days_before(scrutin, 23)
@@ -130,7 +130,7 @@ def demo_calendrier(today: date) -> DemoCalendrier:
 
 
 def years_before(day: date, years: int) -> date:
-    """The same day so many years earlier; 28 February for a 29th that did not exist."""
+    """Return the day so many years earlier; 28 February in place of a missing 29 February."""
     try:
         return day.replace(year=day.year - years)
     except ValueError:
@@ -159,7 +159,7 @@ def _read(name: str, today: date) -> Iterator[list[str]]:
 
 
 def first_rows(today: date) -> Iterator[ReuRow]:
-    """The electors of the first export."""
+    """Return the electors of the first export."""
     _, *lines = _read("electeurs.csv", today)
     return (ReuRow(*values) for _, then, *values in lines if then != "inscrit")
 
@@ -202,7 +202,7 @@ _SECOND = "libreville-reu-2.csv"
 
 
 def loaded_on(engine: Engine) -> date | None:
-    """The day LIBREVILLE was loaded, which its dates are counted from; None when it is yet to be."""
+    """Return the day LIBREVILLE was loaded, from which its dates are counted; None when it is not loaded."""
     query = select(Import.finished_at).where(
         Import.file_name == _SECOND, Import.imported_by == BY, Import.finished_at.is_not(None)
     )
@@ -212,9 +212,9 @@ def loaded_on(engine: Engine) -> date | None:
 
 
 def load_libreville(engine: Engine, folder: Path, today: date) -> Iterator[tuple[Path, ImportSummary]]:
-    """Import its files one after the other, each yielded once it is imported; the second export gives mouvements.
+    """Import the files one after the other, and yield each with its summary; the second export adds mouvements.
 
-    The file of mouvements is complete until the commission's meeting: the tableau des vingt jours rests on it.
+    The file of mouvements is complete until the commission's meeting, as the tableau des vingt jours requires.
     """
     with engine.begin() as connection:
         add_commune(connection, LIBREVILLE.code, LIBREVILLE.label)
@@ -230,7 +230,7 @@ def load_libreville(engine: Engine, folder: Path, today: date) -> Iterator[tuple
 
 
 def set_demo_calendrier(connection: Connection, today: date) -> None:
-    """Write the poll and the meetings to the register; a second time does nothing."""
+    """Write the poll and the meetings to the register, idempotently."""
     days = demo_calendrier(today)
     set_scrutin(connection, KnownScrutin(LIBREVILLE.code, days.scrutin, "Élection municipale partielle", None))
     for day in (days.reunion_precedente, days.reunion):

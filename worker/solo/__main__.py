@@ -1,6 +1,6 @@
 """`python -m worker.solo`: exit codes of `common.cli`; errors go to standard error, in French.
 
-Every setting that is not given points under PREFECTURE_HOME (`var`).
+Every setting without a value points under PREFECTURE_HOME (`var`).
 """
 
 import os
@@ -19,13 +19,13 @@ from worker.cli.main import guard
 from worker.errors import ConfigurationError
 
 _WEB = {"HOST": "127.0.0.1", "PORT": "8000"}
-"""Where `run` opens the screen, which mails link to."""
+"""The address of the screen of `run`, to which mails link."""
 
 REGISTER_COMMANDS = (
     *("import-reu", "import-mouvements", "imports", "declare", "communes"),
     *("forget", "agents", "purge", "verify", "audit"),
 )
-"""The worker's own, on the embedded database."""
+"""Commands of the worker, on the embedded database."""
 
 COMMANDS = {
     "demo": "worker.solo.commands:demo",
@@ -46,7 +46,7 @@ def cli() -> None:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run one command and give its exit code."""
+    """Run one command and return its exit code."""
     keep_files_private()
     return guard(lambda: _run(arguments))
 

@@ -1,7 +1,7 @@
 """Backs up all data of the embedded mode to one encrypted file, and restores it.
 
-The file is a tar of two: the data, encrypted for a key of this file alone, and that key, encrypted by a passphrase,
-both in the format of age (age-encryption.org/v1): `tar --extract`, then `age --decrypt --identity` read it without us.
+The file is a tar of two: the data, encrypted for a key of this file alone, and that key, encrypted by a passphrase.
+Both have the format of age (age-encryption.org/v1): `tar --extract`, then `age --decrypt --identity` decrypt them.
 """
 
 import errno
@@ -54,7 +54,7 @@ _SHORTEST = 12
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT}
 _UNCHANGED = "Rien n'a été remplacé."
 _READ_ACTIONS = frozenset({Action.FILE_DOWNLOADED, Action.DOWNLOAD_BEGUN, Action.ELECTEURS_SEEN, Action.BACKUP_MADE})
-"""Actions of the trail that change nothing."""
+"""Actions of the trail that change no data."""
 
 _passphrase = click.option(
     "--passphrase-file",
@@ -108,12 +108,12 @@ def restore(file: Path, passphrase_file: TextIO | None) -> None:
 
 
 class ScreenBackups:
-    """Backups by the screen, whose process has the database open; `asked` is set when it must be opened again."""
+    """Backups on the screen, whose process has the database open; `asked` is set when the database must be reopened."""
 
     def __init__(self, settings: Settings, engine: Engine) -> None:
         self.asked = threading.Event()
         self.agent = ""
-        """The agent who goes on after the restore."""
+        """The agent who continues after the restore."""
         self._settings = settings
         self._engine = engine
         self._lock = threading.Lock()
@@ -121,7 +121,7 @@ class ScreenBackups:
         self._checked: tuple[str, Holding] | None = None
 
     def describe(self) -> Holding:
-        """Describe the current data."""
+        """Return a description of the current data."""
         holding = _describe(self._engine)
         if self._folder is None:
             return holding
@@ -163,7 +163,7 @@ class ScreenBackups:
         return self._checked
 
     def replace(self, word: str, *, agent: str) -> None:
-        """Restore the checked backup: from here on, a killed process also ends with the backup in place."""
+        """Accept the checked backup for the restore: even if the process is killed now, the next start completes it."""
         with self._lock, _for_the_screen():
             if self._folder is None or self._checked is None or self._checked[0] != word:
                 raise RefusedError(f"Une autre sauvegarde a été vérifiée depuis. {_UNCHANGED}")
@@ -203,9 +203,9 @@ def _read_passphrase(given: TextIO | None, *, is_new: bool) -> str:
 
 @contextmanager
 def _made(settings: Settings, passphrase: str) -> Iterator[Path]:
-    """Make the two encrypted parts of a backup in a folder that lasts as long as the block.
+    """Make the two encrypted parts of a backup in a folder that exists during the block.
 
-    Data without encryption are in unnamed files, which the system deletes when this process ends.
+    Unencrypted data are in unnamed files, which the system deletes when this process ends.
     """
     with backup_folder(settings.home) as folder, TemporaryFile(dir=folder) as data:
         copy_database(database_of(settings), folder / _DATABASE)
@@ -330,14 +330,14 @@ def _count_unsaved(engine: Engine, backup: Engine) -> int:
 
 
 def _put_on_record(connection: Connection, action: Action, *, actor: str, detail: str = "") -> None:
-    """Record the action for each commune, since its electors are in the file."""
+    """Record the action for each commune, since the file has its electors."""
     communes = connection.scalars(select(ListeCommunale.code_commune).distinct()).all()
     for commune in communes or ("",):
         record_audit(connection, action, actor=actor, code_commune=commune, detail=detail)
 
 
 def _accept(settings: Settings, folder: Path, holding: Holding, *, actor: str) -> None:
-    """Decide, by one rename, that the folder replaces the current data (`finish_restore`).
+    """Replace the current data by the folder, by one rename; `finish_restore` does the rest.
 
     Raises:
         RefusedError: the files are on another disk than the database.

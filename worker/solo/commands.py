@@ -1,4 +1,4 @@
-"""The commands of the embedded mode alone, and the demonstration: LIBREVILLE from its REU exports to its mails.
+"""The commands of the embedded mode, and the demonstration: LIBREVILLE from its REU exports to its mails.
 
 A command first finishes the files that a killed process left unfinished.
 """
@@ -101,7 +101,7 @@ def cancel(**wanted: Any) -> ExitCode:  # noqa: ANN401 — click's
     with _exclusive_settings() as settings, State(settings.database_url.get_secret_value()) as state:
         solo = Solo(settings)
         prepare_database(solo.services.engine)
-        solo.publish(event)  # before anything starts: the file may be what ends each process
+        solo.publish(event)  # before the start: the file may kill each process
         with solo:
             request = Cancelled(state, event).request_progress(event.source, event.id)
         print_request(make_console(), event, request, settings.exports_dir)
@@ -137,7 +137,7 @@ INTRODUCTION = "Commune de démonstration LIBREVILLE (13900) : fictive, comme to
 _VINGT = TypeTableau.VINGT_JOURS
 
 _SHOWN = {ExitCode.DONE, ExitCode.ANOMALIES}
-"""Blocking anomalies are part of the show."""
+"""Blocking anomalies are part of the demonstration."""
 
 
 def run_demo(settings: Settings, console: Console) -> ExitCode:
@@ -188,7 +188,7 @@ def _show_mails(folder: Path, console: Console) -> None:
 
 
 def load_demo(engine: Engine, folder: Path, console: Console) -> date:
-    """Load it unless it is there; the day it was loaded, which its dates are counted from."""
+    """Load LIBREVILLE unless it is loaded; return the day of the loading, from which its dates are counted."""
     folder.mkdir(parents=True, exist_ok=True)
     with Session(engine) as session, session.begin():
         session.merge(Agent(name=AGENT, code_commune=LIBREVILLE.code, email="elections@libreville.example"))

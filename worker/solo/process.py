@@ -1,4 +1,4 @@
-"""Everything in one process: a request becomes a row, then a message, then a file, as with a broker."""
+"""Runs everything in one process: a request becomes a row, then a message, then a file, as with a broker."""
 
 import os
 import sqlite3
@@ -37,7 +37,7 @@ from worker.work.queue import free_all
 
 THREADS = 2
 STARTS_TIMES = 10
-"""How many times more starts a file has than with a broker, because closing a window or a computer counts as one."""
+"""The factor of the starts of a file, compared with a broker: each closed window or computer counts as a start."""
 
 _WORKER_TIMEOUT_MS = 100
 _POLL_SECONDS = 0.05
@@ -45,10 +45,10 @@ _POLL_SECONDS = 0.05
 
 @contextmanager
 def usable(home: Path) -> Iterator[None]:
-    """Make the directory.
+    """Create the directory, and translate errors of the system in the block.
 
     Raises:
-        ConfigurationError: it cannot be made or written, in this block.
+        ConfigurationError: the directory cannot be created or written.
     """
     try:
         home.mkdir(parents=True, exist_ok=True)
@@ -87,7 +87,7 @@ _SAVING = ".sauvegarde-"
 
 @contextmanager
 def backup_folder(home: Path) -> Iterator[Path]:
-    """Create a folder for one backup; the next backup or the next start deletes it when this process is killed."""
+    """Yield a folder for one backup; if this process is killed, the next backup or start deletes the folder."""
     with usable(home), _backup_lock(home, timeout=-1):
         _delete_folders(home, _SAVING)
         with TemporaryDirectory(prefix=_SAVING, dir=home) as made:
@@ -110,16 +110,16 @@ def _delete_folders(home: Path, prefix: str) -> None:
 
 
 def finish_restore(settings: Settings) -> Path | None:
-    """Replace the current data by what is in `RESTORING`, or go on where a killed process stopped.
+    """Replace the current data by the contents of `RESTORING`, or continue where a killed process stopped.
 
     Each step is one rename, so that any number of kills leads to the same result. The caller holds the directory
-    (`exclusive`), before anything opens the database.
+    (`exclusive`), and no process has the database open.
 
     Returns:
-        Where the former data are kept; None when there was nothing to restore.
+        The folder of the former data; None when there was nothing to restore.
 
     Raises:
-        ConfigurationError: the system refuses; the next start goes on.
+        ConfigurationError: the system refuses; the next start continues.
     """
     home, restoring = settings.home, settings.home / RESTORING
     _delete_folders(home, f"{RESTORING}-")
@@ -159,7 +159,7 @@ def write_back(database: Path) -> None:
 
 
 def database_of(settings: Settings) -> Path:
-    """The file of the embedded database."""
+    """Return the file of the embedded database."""
     return Path(make_url(settings.database_url.get_secret_value()).database or "")
 
 
@@ -178,7 +178,7 @@ def prepare_database(engine: Engine) -> None:
 
 
 def copy_database(database: Path, copy: Path) -> None:
-    """Copy a database as it is at one moment, while it may be written."""
+    """Copy a database at one instant, while other connections may write."""
     with closing(sqlite3.connect(database)) as connection:
         connection.execute("VACUUM INTO ?", (str(copy),))
 
@@ -186,7 +186,7 @@ def copy_database(database: Path, copy: Path) -> None:
 class Solo:
     """The running process.
 
-    The end of the block finishes all requested files and notifications; without `finish`, only the files under way.
+    At the end of the block all requested files and notifications are finished; without `finish`, only running files.
     """
 
     def __init__(self, settings: Settings, *, finish: bool = True) -> None:
@@ -233,7 +233,7 @@ class Solo:
         ingest_request(event, self.services)
 
     def _resume(self) -> None:
-        """Enqueue every row that an earlier process left."""
+        """Enqueue every row of an earlier process."""
         with self.services.engine.begin() as connection:
             free_all(connection)
         self.services.storage.sweep_temporaries(older_than=0)

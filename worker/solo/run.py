@@ -33,14 +33,14 @@ _MOST_SHOWN = 20
 
 
 def run_screen(settings: Settings, console: Console) -> ExitCode:
-    """Open the screen. At the end, the file under way is finished; the others wait for the next start.
+    """Open the screen. At the end, the running file is finished; the others wait for the next start.
 
     Raises:
         ConfigurationError: there is no agent, or several without a choice.
-        producers.errors.ConfigurationError: the port is taken.
+        producers.errors.ConfigurationError: the port is in use.
     """
     web, key = load_web_settings(), token_urlsafe(24)
-    if web.web_secret is None:  # sessions outlive a restore
+    if web.web_secret is None:  # sessions continue after a restore
         web = web.model_copy(update={"web_secret": SecretStr(token_urlsafe(32))})
     with listen(web.web_host, web.web_port) as listener:
         while True:
@@ -81,16 +81,16 @@ def _serve(
         console.print(f"\nL'écran est ouvert{who} : {opening_address(web, key)}", soft_wrap=True)
         console.print("Ctrl+C pour l'arrêter.")
 
-    is_alone = web.web_auth == "none"  # else each agent could take the lists of every commune
+    is_alone = web.web_auth == "none"  # else each agent could download the lists of every commune
     app = create_app(web, publish, key=key, backups=backups if is_alone else None, mails_kept_at=mails_kept_at)
-    # The port stays ours while the screen opens again: a browser waits for it.
+    # The port stays open while the screen restarts, so that a browser waits.
     serve(app, listener.dup(), on_ready=say, stop=backups.asked)
 
 
 def _sign_in(solo: Solo, settings: Settings, web: WebSettings, console: Console) -> str:
-    """Return the agent who uses this computer: that of the settings, the only one, or the answer to a question.
+    """Return the agent who uses this computer: that of the settings, the only one, or the answer to a prompt.
 
-    LIBREVILLE's agent is not a real one: after a trial the question comes again. Without a terminal that agent is used.
+    LIBREVILLE's agent is fictitious: after a trial the prompt appears again. Without a terminal that agent is used.
     """
     engine = solo.services.engine
     is_used = exists().where(Import.imported_by != BY) | exists().where(ListeCommunale.code_commune != LIBREVILLE.code)

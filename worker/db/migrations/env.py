@@ -1,4 +1,4 @@
-"""Alembic's environment: runs on the connection that `worker.db.migrate` hands over."""
+"""Alembic's environment: runs on the connection of `worker.db.migrate`."""
 
 from alembic import context
 

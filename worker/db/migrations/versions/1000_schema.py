@@ -1,6 +1,6 @@
 """From the tables of release 0.3.0 (revision 0044) to those of 1000.
 
-A new database does not run this: `worker.db.migrate` creates its tables.
+A new database does not run it: `worker.db.migrate` creates its tables.
 """
 
 from collections.abc import Iterator
@@ -18,9 +18,9 @@ branch_labels = None
 depends_on = None
 
 BREAKS_FORMER = True
-"""Former code knows neither these revisions nor mouvements without a day. Going back means restoring the backup."""
+"""Former code knows neither these revisions nor mouvements without a day. A downgrade needs the restored backup."""
 
-# The names that PostgreSQL gave to keys, where a model gives others.
+# PostgreSQL's names of keys, where a model has others.
 _AUTOMATIC_KEYS = (
     *("agent", "audit", "bureau", "commune", "doubt", "electeur", "export", "homonym", "import", "import_liste"),
     *("liste", "notification", "preview", "recall", "recipient", "reminder", "request", "sender"),
@@ -41,7 +41,7 @@ _DECLARATIONS = {
     "doubt_decide": ("declaration", "doubt"),
     "register_note": ("declaration", ""),
 }
-"""Former types of requests, with the type and the kind that they have now; that of a note was not recorded."""
+"""Former types of requests, with their present type and kind; the kind of a note was not recorded."""
 
 _CURRENT = ("code_commune", "kind", "liste", "format", "type_tableau", "presentation", "edition", "id")
 _IS_KEPT = sa.text("status = 'ready' AND purged_at IS NULL")
@@ -69,7 +69,7 @@ def upgrade() -> None:
         _follow_models()
 
 
-# A request that has ended, and does not say when: of a declaration, a refusal, or a worker of an older release.
+# Ended requests without the instant of their end: of a declaration, a refusal, or a worker of an older release.
 _COMPLETE = """
 UPDATE request SET settled_at = CASE WHEN told_at IS NOT NULL THEN told_at WHEN outcome = 'refused' THEN created_at
   ELSE (SELECT max(finished_at) FROM export e WHERE e.request_id = request.id) END
@@ -154,7 +154,7 @@ _FORMER_COLUMNS = {
 
 
 def _move_to_work() -> None:
-    """Copy all that was due into the table `work`, then drop the columns that said so."""
+    """Copy all due tasks into the table `work`, then drop the columns that marked them."""
     connection = op.get_bind()
     op.execute("DROP VIEW IF EXISTS demandes")
     Base.metadata.tables["work"].create(connection)
@@ -189,7 +189,7 @@ FROM former_token t JOIN token_commune c ON c.token_id = t.id
 
 
 def _give_tokens_rows() -> None:
-    """Give a token one row for each commune that it opens, in place of a table beside it."""
+    """Replace the table of communes of tokens by one row of `token` for each commune."""
     op.execute("DROP VIEW IF EXISTS jetons")
     op.rename_table("token", "former_token")
     Base.metadata.tables["token"].create(op.get_bind())
@@ -201,7 +201,7 @@ def _give_tokens_rows() -> None:
 def _add_columns() -> None:
     for table, column in _columns():
         op.add_column(table, column)
-    op.execute(_OF_COMPARISONS)  # they have the day of an export, which is not that of a decision
+    op.execute(_OF_COMPARISONS)  # their day is that of an export, not of a decision
 
 
 def _columns() -> Iterator[tuple[str, sa.Column[Any]]]:
@@ -228,7 +228,7 @@ def _add_indexes() -> None:
 
 
 def _unchain_audit() -> None:
-    """The trail is an append-only table, copied to the log, in place of a chain of digests."""
+    """Replace the chain of digests: the trail is an append-only table, copied to the log."""
     op.drop_table("audit_head")
     op.execute("ALTER TABLE audit DROP COLUMN chain")
     number = sa.BigInteger().with_variant(sa.Integer, "sqlite")
@@ -247,7 +247,7 @@ def _unchain_audit() -> None:
 
 
 def _change_types(connection: sa.Connection) -> None:
-    """Give recorded requests, and the events that wait for a deposit, the types that the contract has now."""
+    """Change recorded requests, and events that wait for a deposit, to the types of the present contract."""
     request = sa.table("request", sa.column("event_type"), sa.column("kind"))
     for former, (name, kind) in _DECLARATIONS.items():
         renamed = sa.update(request).where(request.c.event_type == _TYPE.format(former))
@@ -268,7 +268,7 @@ _MOVED = {
     "export": ("report_name", "report_size", "report_sha256"),
     "publication": ("certificat_name", "certificat_size", "certificat_sha256"),
 }
-"""Columns whose values go to the table `piece`."""
+"""Columns whose values move to the table `piece`."""
 
 _PIECES = """
 INSERT INTO piece (export_id, kind, file_name, size, sha256)
@@ -288,8 +288,8 @@ _WITHOUT_PROOF = {
 
 
 def _gather_pieces() -> None:
-    """Move what is known of the files beside another one to a table of its own."""
-    op.execute("DROP VIEW IF EXISTS derniers_exports")  # it has the columns that go
+    """Move the columns of the files beside another one to the table `piece`."""
+    op.execute("DROP VIEW IF EXISTS derniers_exports")  # it has the dropped columns
     op.create_table(
         "piece",
         sa.Column("export_id", sa.BigInteger().with_variant(sa.Integer, "sqlite"), nullable=False),
@@ -306,7 +306,7 @@ def _gather_pieces() -> None:
 
 
 def _follow_models() -> None:
-    """Give keys the names, and texts the order, that the models declare. SQLite names no key and has one order."""
+    """Rename keys, and set the collation of texts, as the models declare. SQLite names no key and has one collation."""
     keys = {(table, f"{table}_pkey"): f"pk_{table}" for table in _AUTOMATIC_KEYS}
     for (table, former), name in (keys | _REFERENCES).items():
         op.execute(f'ALTER TABLE "{table}" RENAME CONSTRAINT {former} TO {name}')
