@@ -53,7 +53,7 @@ def _parse_only(_context: click.Context, _parameter: click.Parameter, value: str
 def main(only: list[str], size: int, json_path: Path, earlier: Path | None) -> None:
     """Measure how fast files are made and pages shown, beside the targets; `bench/__init__.py` says what each means."""
     provide_for_command(POSTGRESQL, *([RABBITMQ] if {*CHECKS_QUEUE, "W2"} & set(only) else []))
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(_TERMINATED))  # hundreds of MB are removed on the way out
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(_TERMINATED))  # delete hundreds of MB before the exit
     _VAR.mkdir(exist_ok=True)
     checks: list[Check] = []
     with (

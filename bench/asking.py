@@ -1,4 +1,4 @@
-"""What is asked of the workers, as producers ask it."""
+"""Requests to the workers, as producers send them."""
 
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
@@ -16,11 +16,11 @@ Asked = ListeExportRequested | TableauxRenderRequested
 _SOURCE = "/bench"
 
 BENCH = "bench"
-"""Who asks."""
+"""The requester."""
 
 
 class Order(NamedTuple):
-    """Requests that are sent together, and how many files they ask for."""
+    """Requests that are sent together, and the number of their files."""
 
     batch: str
     events: Sequence[CloudEvent]
@@ -28,7 +28,7 @@ class Order(NamedTuple):
 
 
 def ask_many(asked: Iterable[Asked]) -> Order:
-    """A batch, under a name that no other has."""
+    """Return a batch with a unique name."""
     requests = list(asked)
     name = f"bench-{uuid4()}"
     events = [put_in_batch(CloudEvent.wrap(request, source=_SOURCE), name) for request in requests]
@@ -36,25 +36,25 @@ def ask_many(asked: Iterable[Asked]) -> Order:
 
 
 def ask_one(asked: Asked) -> Order:
-    """What a single clerk sends."""
+    """Return the request of a single clerk."""
     event = CloudEvent.wrap(asked, source=_SOURCE)
     return Order(event.correlationid, [event], len(asked.parts()))
 
 
 def every_liste(commune: str) -> Asked:
-    """The three lists as CSV, one commune of a batch."""
+    """Return a request for the three lists of a commune as CSV, in a batch."""
     return ListeExportRequested(commune=commune, formats=[Format.CSV], bulk=True, requested_by=BENCH)
 
 
 def liste_principale(commune: str, format_: Format, *, bulk: bool) -> Asked:
-    """The principal list."""
+    """Return a request for the principal list."""
     return ListeExportRequested(
         commune=commune, listes=[Liste.PRINCIPALE], formats=[format_], bulk=bulk, requested_by=BENCH
     )
 
 
 def tableau(commune: str, *, bulk: bool) -> Asked:
-    """The tableau that shows every mouvement of `bench.mouvements`."""
+    """Return a request for the tableau with every mouvement of `bench.mouvements`."""
     return TableauxRenderRequested(
         commune=commune,
         listes=[Liste.PRINCIPALE],

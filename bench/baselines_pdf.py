@@ -1,4 +1,4 @@
-"""What the PDF is compared with: openElec's engine (FPDF), and the way one draws a long table with ReportLab.
+"""The baselines of PDF files: openElec's engine (FPDF), and the usual way to draw a long table with ReportLab.
 
 Ours wraps every value, embeds a Unicode font, is tagged and a PDF/A-1b. FPDF with a core font and LongTable do none of
 that; FPDF with an embedded font wraps too, in cp1252 since it knows no Unicode. Rows are the same.
@@ -19,7 +19,7 @@ FPDF = (
     Part("PHP", "php-cli", ("php",)),
     Files("FPDF", "php-fpdf", ("fpdf.php", "makefont/makefont.php"), ("/usr/share/php/fpdf",)),
 )
-"""What `draw_fpdf` needs, as Debian has it."""
+"""The Debian packages of `draw_fpdf`."""
 
 Values = tuple[str, ...]
 
@@ -40,7 +40,7 @@ _RARE = 100
 
 
 def rows(count: int) -> Iterator[Values]:
-    """Made-up lines: some addresses and places wrap, one name in a hundred is outside Latin-1."""
+    """Yield invented lines: some addresses and places wrap, one name in a hundred is outside Latin-1."""
     r = random.Random(count)
     for number in range(1, count + 1):
         yield (
@@ -56,28 +56,28 @@ def rows(count: int) -> Iterator[Values]:
 
 
 def ours(task: Task) -> Measure:
-    """Our drawing, all lines in memory."""
+    """Measure our drawing, with all lines in memory."""
     return _measure(draw_ours, task)
 
 
 def long_table(task: Task) -> Measure:
-    """ReportLab's."""
+    """Measure ReportLab's drawing."""
     return _measure(draw_long_table, task)
 
 
 def fpdf(task: Task) -> Measure:
-    """PHP's, with a core font, nothing wrapped: the figures of its process, which begins in a hundredth of a second."""
+    """Measure PHP's drawing with a core font, nothing wrapped: its process, which starts in a hundredth of a second."""
     return _measure_child(draw_fpdf, task)
 
 
 def fpdf_wrapped(task: Task) -> Measure:
-    """PHP's, doing what ours does but for the tags and Unicode."""
+    """Measure PHP's drawing with the features of ours except tags and Unicode."""
     make_font(Path(task.folder))
     return _measure_child(draw_fpdf_wrapped, task)
 
 
 def draw_ours(lines: Iterable[Values], path: Path) -> Callable[[], None]:
-    """A tableau in one part; ready to be drawn. The faces are read already, as a worker's are and FPDF's font is."""
+    """Return the drawing of a tableau of one part. The faces are read before, as in a worker; so is FPDF's font."""
     from worker.domain.tableau.model import Bilan, Ligne, Partie, Section, Tableau
     from worker.pdf.font import load_face
     from worker.pdf.render import render_tableau
@@ -102,7 +102,7 @@ def draw_ours(lines: Iterable[Values], path: Path) -> Callable[[], None]:
 
 
 def draw_long_table(lines: Iterable[Values], path: Path) -> Callable[[], None]:
-    """LongTable with fixed heights, an embedded font, headings repeated, nothing wrapped; ready to be drawn."""
+    """Return the drawing of a LongTable: fixed heights, an embedded font, headings repeated, nothing wrapped."""
     from reportlab.lib.pagesizes import A4, landscape
     from reportlab.pdfbase.pdfmetrics import registerFont
     from reportlab.pdfbase.ttfonts import TTFont
@@ -123,17 +123,17 @@ def draw_long_table(lines: Iterable[Values], path: Path) -> Callable[[], None]:
 
 
 def draw_fpdf(lines: Iterable[Values], path: Path) -> None:
-    """FPDF as openElec uses it."""
+    """Draw with FPDF as openElec uses it."""
     _run_php(lines, _SCRIPT, path)
 
 
 def draw_fpdf_wrapped(lines: Iterable[Values], path: Path) -> None:
-    """FPDF with the font that `make_font` has put beside the file, each value wrapped in its column."""
+    """Draw with FPDF and the font of `make_font` beside the file, each value wrapped in its column."""
     _run_php(lines, _WRAPPED, path, path.parent)
 
 
 def make_font(folder: Path) -> None:
-    """Have FPDF make its form of our font, embedded as a subset."""
+    """Convert our font for FPDF, embedded as a subset."""
     script = FPDF[1].program("makefont/makefont.php")
     command = [str(FPDF[0].program("php")), str(script), str(_FONT), "cp1252", "true", "true"]
     subprocess.run(command, cwd=folder, check=True, capture_output=True)  # noqa: S603 — Debian's PHP and FPDF
@@ -172,7 +172,7 @@ def _path(task: Task) -> Path:
 
 
 def _take_away(path: Path) -> int:
-    """Remove a file; its size."""
+    """Remove a file and return its size."""
     size = path.stat().st_size
     path.unlink()
     return size

@@ -1,4 +1,4 @@
-"""A figure beside its target."""
+"""A figure with its target."""
 
 import math
 from collections.abc import Sequence
@@ -8,7 +8,7 @@ from statistics import median
 
 @dataclass(frozen=True)
 class Check:
-    """A figure, its lowest and highest sample, the target that bounds it, and what it was computed from."""
+    """A figure, its lowest and highest sample, its target, and the values from which it was computed."""
 
     name: str
     what: str
@@ -17,13 +17,13 @@ class Check:
     highest: float
     target: float
     unit: str
-    """Of `value`; empty for a ratio."""
+    """The unit of `value`; empty for a ratio."""
     left: float
     right: float | None
     absolute_unit: str
     samples: tuple[tuple[float, ...], ...]
     is_floor: bool = False
-    """Whether the target is the least, not the most, that the figure may be."""
+    """Whether the target is a minimum, not a maximum."""
 
     @property
     def is_met(self) -> bool:
@@ -41,7 +41,7 @@ def ratio(
     unit: str,
     is_floor: bool = False,
 ) -> Check:
-    """The ratio of two medians; its spread is that of the ratios of the pairs, taken one after the other."""
+    """Return the ratio of two medians; its spread is that of the ratios of consecutive pairs."""
     pairs = [one / other for one, other in zip(left, right, strict=True)]
     return Check(
         name=name,
@@ -60,17 +60,17 @@ def ratio(
 
 
 def ceiling(name: str, what: str, values: Sequence[float], *, target: float, unit: str) -> Check:
-    """The highest sample, which must stay below the target."""
+    """Return the highest sample, which must not exceed the target."""
     return _one(name, what, max(values), values, target=target, unit=unit)
 
 
 def floor(name: str, what: str, values: Sequence[float], *, target: float, unit: str) -> Check:
-    """The median, which must not be below the target."""
+    """Return the median, which must not be below the target."""
     return replace(_one(name, what, median(values), values, target=target, unit=unit), is_floor=True)
 
 
 def percentile_99(name: str, what: str, values: Sequence[float], *, target: float, unit: str) -> Check:
-    """The sample that one in a hundred exceeds, which must stay below the target; beside it, their median."""
+    """Return the sample that one in a hundred exceeds, with the median; it must not exceed the target."""
     value = sorted(values)[math.ceil(0.99 * len(values)) - 1]
     return _one(name, what, value, values, target=target, unit=unit, left=median(values))
 

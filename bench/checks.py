@@ -1,4 +1,4 @@
-"""The ratios to reach, each with its target."""
+"""The ratios of files and imports, each with its target."""
 
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -22,7 +22,7 @@ TIMES, TIMES_LONG = 5, 3
 PEAK_TARGET, PEAK_TARGET_PDF, PEAK_TARGET_PDF_LONG = 120, 150, 200
 """In MB; a cell of a tableau is an object of the file, so that its memory grows with its lines."""
 TABLEAU = 50
-"""One line of the long tableau for so many electors: 20,000."""
+"""The long tableau has one line for so many electors: 20,000 lines."""
 Task = Callable[[], Measure]
 DATABASES: tuple[Database, ...] = ("PostgreSQL", "SQLite")
 
@@ -85,7 +85,7 @@ def p5(stage: Stage) -> Iterator[Check]:
 
 
 def p6(stage: Stage) -> Iterator[Check]:
-    """Memory, of exports and of imports."""
+    """Memory of exports and of imports."""
     small = stage.size // 20
     for database in DATABASES:
         for name in ("csv job", "xml job"):
@@ -106,7 +106,7 @@ def p6(stage: Stage) -> Iterator[Check]:
 
 
 def p12(stage: Stage) -> Iterator[Check]:
-    r"""The first import and the next, compared with it, against `\copy` of the first file into a plain table."""
+    r"""The first import, and the next one compared with it, against `\copy` of the first file into a plain table."""
     size = stage.size
     task = stage.task("PostgreSQL", size)
     with reu_path(task).open(encoding="utf-8") as file:
@@ -131,7 +131,7 @@ class _Copies(NamedTuple):
 
 
 def _copies(stage: Stage) -> _Copies:
-    r"""`\copy` of the file's SELECT, with a snapshot's planner settings and without, and of the plain columns."""
+    r"""Return `\copy` of the file's SELECT, with and without a snapshot's settings, and of the plain columns."""
     url = stage.task("PostgreSQL", stage.size).url
     statements = read_statements(url)
     copy = partial(copy_to, stage.folder / "psql.csv", url)
@@ -140,7 +140,7 @@ def _copies(stage: Stage) -> _Copies:
         file_untuned=partial(copy, statements.file, {}),
         plain=partial(copy, statements.plain, statements.planner, null="~"),
     )
-    copies.file()  # the caches are warm from here on
+    copies.file()  # the caches are warm afterwards
     return copies
 
 

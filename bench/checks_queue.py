@@ -1,4 +1,4 @@
-"""The ratios of the whole road, each with its target: a request, RabbitMQ, worker processes, a file."""
+"""The ratios of the whole path, each with its target: a request, RabbitMQ, worker processes, a file."""
 
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -27,22 +27,22 @@ from worker.writers.csv_file import HEADER
 TIMES = 3
 UNTUNED = "server's settings"
 PLACES, SHARE = 16, 50
-"""P8: communes of one size, and what part of the largest list each of them is."""
+"""P8: communes of one size, and the divisor of the largest list that gives the electors of each."""
 
 VILLAGES, VILLAGE, REQUESTS = 60, 500, 300
-"""P9: villages that are asked for in turn, so that no name of a file waits for its second; their electors."""
+"""P9: villages that alternate, so that no file name waits for its second; their electors; requests."""
 
 COMMUNES, TOLD = 1000, 1000
-"""P11: communes of one elector, each asked for once; requests that wait to be told."""
+"""P11: communes of one elector with one request each; requests that wait for their notifications."""
 
 _WARM = 8
-"""Requests that are not measured, for each process to have made some files."""
+"""Requests before the measure, so that each process has made some files."""
 
 _MS = 1000
 
 
 def p7(stage: Stage) -> Iterator[Check]:
-    r"""All the lists of a département against `\copy`."""
+    r"""All lists of a département against `\copy`."""
     task = stage.departement()
     codes = _codes(task)
     statement = read_departement(task.url)
@@ -78,7 +78,7 @@ def p8(stage: Stage) -> Iterator[Check]:
 
 
 def p9(stage: Stage) -> Iterator[Check]:
-    """A village's file, from its request on."""
+    """The file of a village, from its request on."""
     task = stage.places(VILLAGES, VILLAGE, "mouvements")
     with RabbitNode() as node, Crew(node, task, processes=1) as crew:
         for kind in (_csv(VILLAGE), _xml(VILLAGE), _pdf(VILLAGE)):
@@ -92,7 +92,7 @@ def p9(stage: Stage) -> Iterator[Check]:
 
 
 def p10(stage: Stage) -> Iterator[Check]:
-    """A village's list, from its request until the clerk's mail is handed over."""
+    """The list of a village, from its request until the clerk's mail is delivered."""
     task = stage.places(VILLAGES, VILLAGE)
     engine = build_engine(task.url)
     with engine.begin() as connection:
@@ -111,7 +111,7 @@ def p10(stage: Stage) -> Iterator[Check]:
 
 
 def p11(stage: Stage) -> Iterator[Check]:
-    """How many requests are recorded in a second, by processes that read nothing else, and how many are told."""
+    """Requests recorded in a second by processes that read only requests, and requests notified in a second."""
     task = stage.places(COMMUNES, 1)
     with RabbitNode() as node, Crew(node, task, 2, queues=(QUEUE_REQUESTS, QUEUE_REQUESTS_BULK)) as crew:
         ask = _csv(1, bulk=True).ask
@@ -126,7 +126,7 @@ def p11(stage: Stage) -> Iterator[Check]:
 
 
 def p13(stage: Stage) -> Iterator[Check]:
-    """What each service takes while nothing is asked for."""
+    """The cost of each idle service."""
     task = stage.places(1, 1)
     with RabbitNode() as node:
         services = rest(node, task)
@@ -142,7 +142,7 @@ CHECKS_QUEUE["P13"] = p13
 
 
 class _Kind(NamedTuple):
-    """A kind of file, what asks for the one of a commune, and how many lines that has."""
+    """A kind of file, its request for a commune, and its number of lines."""
 
     name: str
     ask: Callable[[str], Asked]
@@ -162,7 +162,7 @@ def _pdf(mouvements: int, *, bulk: bool = False) -> _Kind:
 
 
 def require_lines(made: list[Measure], lines: int) -> None:
-    """Refuse a measure of less work than it was meant to be."""
+    """Check that the files have as many lines as planned."""
     if any(measure.lines != lines for measure in made):
         raise RuntimeError(f"not all of the {lines} lines are in the files, or left out as minors")
 

@@ -1,4 +1,4 @@
-"""How long a clerk waits for a page of the screen, each page with its target."""
+"""The time until a clerk sees a page of the screen, each page with its target."""
 
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -25,9 +25,9 @@ STREAM, PULSE = "first event of the stream", "pulse"
 
 _WARM = 3
 _MOST = 100
-"""Milliseconds of a page."""
+"""The longest time of a page, in milliseconds."""
 _MOST_OF = {PULSE: 50}
-"""Of what is asked of the database each second."""
+"""The longest time of the query of each second."""
 _DATABASES: tuple[Database, ...] = ("PostgreSQL", "SQLite")
 _MS = 1000
 
@@ -35,7 +35,7 @@ Timer = Callable[[], float]
 
 
 def w1(stage: Stage) -> Iterator[Check]:
-    """The pages, the event stream and its pulse, on the months of a commune that asks day and night."""
+    """The pages, the event stream and the change query, with months of requests of a busy commune."""
     for database in _DATABASES:
         task = stage.history(database)
         with Screen(task) as screen, State(task.url) as state:
@@ -51,7 +51,7 @@ def w1(stage: Stage) -> Iterator[Check]:
 
 
 def w2(stage: Stage) -> Iterator[Check]:
-    """The same pages by a hundred clerks at once, with their event streams, while some of them take a large list."""
+    """The same pages for a hundred clerks at once, with event streams, while ten of them download a large list."""
     task = stage.history("PostgreSQL")
     register = task._replace(size=stage.size * 3 // 10)  # some 60 MB of CSV
     for job in ("generate", "import"):
@@ -73,7 +73,7 @@ CHECKS_SCREEN: dict[str, Callable[[Stage], Iterator[Check]]] = {"W1": w1, "W2": 
 
 
 def pages(requests: int, now: datetime) -> dict[str, str]:
-    """The address of each page, below the commune's: the ones that show or look through most."""
+    """Return the address of each page, below the commune's: the addresses that show or search most."""
     first_day = jour_a_paris(now - APART * (requests - 1))
     old = FILES * (requests // 4) + 1
     return {
@@ -92,12 +92,12 @@ def pages(requests: int, now: datetime) -> dict[str, str]:
 
 
 def most_for(name: str) -> int:
-    """The target."""
+    """Return the target of a page, in milliseconds."""
     return _MOST_OF.get(name, _MOST)
 
 
 def take_turns(timers: Mapping[str, Timer], rounds: int) -> dict[str, list[float]]:
-    """Run A B C A B C …; the samples of each, once all are warm."""
+    """Run A B C A B C …; return the samples of each after a warm-up."""
     samples: dict[str, list[float]] = {name: [] for name in timers}
     for _ in range(_WARM + rounds):
         for name, timer in timers.items():

@@ -1,6 +1,6 @@
-"""One job in a process of its own, so that its memory is its own: `python -m bench.child JOB`.
+"""One job in its own process, so that its memory can be measured: `python -m bench.child JOB`.
 
-The task comes as JSON on standard input, the measure leaves as the last line of standard output.
+Standard input has the task as JSON; the last line of standard output is the measure.
 """
 
 import json
@@ -38,11 +38,11 @@ _JOBS = {
     "outbox": "bench.growth:claim_request",
     "sweep": "bench.growth:sweep_rows",
 }
-"""What is imported is in the peak: an import of the register needs less than a worker."""
+"""The imported modules count in the peak: an import of the register needs fewer than a worker."""
 
 
 def run(job: str, task: Task) -> Measure:
-    """Run a job in a new process, whatever settings our own environment holds.
+    """Run a job in a new process, without our own PREFECTURE_ settings.
 
     Raises:
         RuntimeError: it failed; its traceback is on standard error.
@@ -63,7 +63,7 @@ def run(job: str, task: Task) -> Measure:
 
 
 def main(job: str) -> None:
-    """Be the process of that job."""
+    """Run the job in this process."""
     from pkgutil import resolve_name
 
     from common.logs import configure_logs

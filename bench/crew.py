@@ -1,6 +1,6 @@
-"""Worker processes behind a RabbitMQ, and how long they take from the first request to the last file; notifiers too.
+"""Worker processes and notifiers behind a RabbitMQ, timed from the first request to the last file or mail.
 
-And what each service of docker-compose.yml takes while there is nothing to do.
+Also measures each idle service of docker-compose.yml.
 """
 
 import os
@@ -47,14 +47,14 @@ _STARTS = 3
 _SETTLE_SECONDS = 10
 _MEGA = 1e6
 _SHOWN = 2000
-"""Characters of the workers' log, when something went wrong."""
+"""Characters of the workers' log in an error."""
 
 
 class Crew:
-    """So many worker processes on one register and its volume, with a virtual host of their own.
+    """Worker processes on one register and its volume, with their own virtual host.
 
-    They run with the default settings, as docs/operations.md says, but serve every account, and read all queues or
-    those that are named. No notifier runs.
+    They run with the default settings, as in docs/operations.md, but accept every account, and read all queues or
+    the named ones. No notifier runs.
     """
 
     def __init__(self, node: RabbitNode, task: Task, processes: int, *, queues: Sequence[str] = ()) -> None:
@@ -81,10 +81,10 @@ class Crew:
         self._ends.close()
 
     def make(self, order: Order) -> Measure:
-        """From before the first request is sent until the last row is ready; its lines count minors, who are left out.
+        """Measure from before the first request is sent until the last row is ready; the lines include left-out minors.
 
         Raises:
-            RuntimeError: some file is not ready.
+            RuntimeError: a file is not ready.
         """
         begun = time.perf_counter()
         _send(order, self._publisher)
@@ -108,11 +108,11 @@ class Crew:
 
     @property
     def amqp_url(self) -> str:
-        """Of the virtual host."""
+        """The URL of the virtual host."""
         return self._amqp_url
 
     def record(self, order: Order) -> float:
-        """Seconds from before the first request is sent until every file has its row, made or not."""
+        """Return the seconds from before the first request is sent until every file has its row, made or not."""
         begun = time.perf_counter()
         _send(order, self._publisher)
         wait_until(lambda: self._ready.count(order.batch) >= order.files, message=f"{order.files} rows")
@@ -122,7 +122,7 @@ class Crew:
         """Remove every file.
 
         Raises:
-            RuntimeError: the volume does not hold what the rows said.
+            RuntimeError: the volume differs from the rows.
         """
         folders = [path for path in self._task.exports.iterdir() if path.is_dir()]  # the mark of the volume stays
         sizes = [path.stat().st_size for folder in folders for path in folder.rglob("*") if path.is_file()]
@@ -167,7 +167,7 @@ def _send(order: Order, publisher: Publisher) -> None:
 
 
 class Notifiers:
-    """So many notifiers on a register and a virtual host, and the mailbox that they write to; they never sweep."""
+    """Notifiers on a register and a virtual host, and the mailbox that they write to; they never sweep."""
 
     def __init__(self, task: Task, amqp_url: str, processes: int = 1) -> None:
         self._task, self._amqp_url, self._processes = task, amqp_url, processes
@@ -200,10 +200,10 @@ class Notifiers:
         self._ends.close()
 
     def time_mail(self, act: Callable[[], object]) -> float:
-        """Seconds from before something is done until a mail of it is handed over.
+        """Return the seconds from before `act` until its mail is delivered.
 
         Raises:
-            TimeoutError: none came.
+            TimeoutError: no mail was delivered.
         """
         is_here = Event()
         self.mailbox.on_mail = is_here.set
@@ -215,10 +215,10 @@ class Notifiers:
 
 
 def tell(node: RabbitNode, task: Task, processes: int) -> float:
-    """Requests told in a second by so many notifiers, each by a mail and by its events, from the first that is told on.
+    """Return the requests notified in a second, each by a mail and its events, from the first notification on.
 
     Raises:
-        RuntimeError: they were not all told.
+        RuntimeError: not all requests were notified.
     """
     engine, vhost = build_engine(task.url), node.create_vhost()
     told = select(Request.notified_at).where(Request.notified_at.is_not(None))
@@ -236,16 +236,16 @@ def tell(node: RabbitNode, task: Task, processes: int) -> float:
 
 
 class Rest(NamedTuple):
-    """A service that has nothing to do: its processes that work or serve, and MB of all it has started (PSS)."""
+    """An idle service: its processes that work or serve, and the memory of all its processes (PSS, MB)."""
 
     processes: int
     memory: float
     start: float
-    """Seconds of processor until it is at work, the least of several starts."""
+    """Seconds of processor until it is ready, the least of several starts."""
 
 
 def rest(node: RabbitNode, task: Task) -> dict[str, Rest]:
-    """The services of docker-compose.yml that are ours, by its commands; all at once, since they share pages there."""
+    """Measure our services of docker-compose.yml, by their commands; all at once, since they share pages there."""
     vhost = node.create_vhost()
     with ExitStack() as ends:
         folder = Path(ends.enter_context(TemporaryDirectory(prefix="rest-", dir=task.folder)))
@@ -264,7 +264,7 @@ def rest(node: RabbitNode, task: Task) -> dict[str, Rest]:
 
 
 def _commands() -> dict[str, list[str]]:
-    """Of the services that tell of their health by `python -m worker healthy`."""
+    """Return the commands of the services whose health check is `python -m worker healthy`."""
     services = yaml.safe_load((_ROOT / "docker-compose.yml").read_text("utf-8"))["services"]
     return {
         name: it["command"] for name, it in services.items() if "healthy" in it.get("healthcheck", {}).get("test", ())
@@ -274,7 +274,7 @@ def _commands() -> dict[str, list[str]]:
 def _start_service(
     command: Sequence[str], environment: dict[str, str], folder: Path, ends: ExitStack
 ) -> tuple[Process, int, float]:
-    """The last of several that were started one after the other, its processes, and the least that a start took."""
+    """Start a service several times; return the last process, its number of workers, and its least start time."""
     role = Role.WORKER if "worker.main" in command else Role.NOTIFIER
     count = int(command[command.index("--processes") + 1]) if "--processes" in command else 1
     seconds: list[float] = []

@@ -1,4 +1,4 @@
-"""A hundred clerks before the screen at once: pages, event streams, and files of 60 MB that some of them take."""
+"""A hundred clerks on the screen at once: pages, event streams, and downloads of files of 60 MB."""
 
 import asyncio
 import os
@@ -29,13 +29,13 @@ from worker.db.engine import build_engine
 from worker.demo.libreville import LIBREVILLE
 
 CLERKS, SECONDS, THINKING = 100, 60.0, 10.0
-"""How many, how long, and how long each looks at a page, on average."""
+"""The clerks, the duration, and the average time of a clerk on a page."""
 
 DOWNLOADS = 10
-"""Of the clerks, how many take the file meanwhile, one after the other."""
+"""The clerks who download the file meanwhile, one after the other."""
 
 LIVING = "/listes"
-"""A page that shows what happens as it happens."""
+"""A page with live updates."""
 
 _STREAM = re.compile(r'hx-sse:connect="([^"]+)"')
 _ROOT = Path(__file__).parents[1]
@@ -44,18 +44,18 @@ _PATIENCE = 30.0
 
 
 class Crowd(NamedTuple):
-    """What a hundred clerks met: milliseconds until the first byte of each page, streams that lived, MB taken."""
+    """The results of the clerks: milliseconds until the first byte of each page, uncut streams, downloaded bytes."""
 
     pages: list[float]
     streams: int
     downloads: list[int]
     memory: float
-    """The most that the screen held at once, MB."""
+    """The highest memory of the screen, MB."""
 
 
 @contextmanager
 def open_screen(task: Task, secret: str) -> Iterator[tuple[Process, str]]:
-    """The screen behind a proxy that says who asks, as `docs/operations.md` has it."""
+    """Yield the screen behind a proxy that authenticates agents, as in `docs/operations.md`."""
     port = free_port()
     with TemporaryDirectory(prefix="crowd-", dir=task.folder) as folder:
         url = f"http://{LOOPBACK}:{port}"
@@ -90,10 +90,10 @@ def _answers(url: str) -> bool:
 
 
 def gather(task: Task, paths: Sequence[str], export_id: int) -> Crowd:
-    """Let them in for a minute; each is an agent of LIBREVILLE, with an address of her own.
+    """Run the clerks for a minute; each is an agent of LIBREVILLE with their own address.
 
     Raises:
-        RuntimeError: a page was refused, or a file was not whole.
+        RuntimeError: a page was refused, or a file was incomplete.
     """
     names = [f"clerk-{number}" for number in range(CLERKS)]
     engine = build_engine(task.url)
@@ -137,7 +137,7 @@ class _Minute:
         return httpx2.AsyncClient(headers=headers, timeout=_PATIENCE, verify=self._tls)
 
     async def _look(self, name: str, number: int) -> None:
-        """Page after page; the first one lives, and its stream goes on beside the others."""
+        """Open page after page; the first one has live updates, and its stream stays open."""
         chance = random.Random(number)
         async with self._client(name, number) as client, asyncio.TaskGroup() as group:
             await asyncio.sleep(chance.uniform(0, THINKING))
@@ -157,7 +157,7 @@ class _Minute:
         return answer.text
 
     async def _listen(self, name: str, number: int, path: str) -> None:
-        """The event stream of a page, to the end; it lived when it said something and was not cut."""
+        """Read the event stream of a page to its end; a stream counts if it had an event and was not cut."""
         async with self._client(name, number) as client, client.stream("GET", self._origin + path) as answer:
             lines = answer.aiter_lines()
             while (left := self._ends_at - time.monotonic()) > 0:
@@ -171,7 +171,7 @@ class _Minute:
                 self._events[name] = self._events.get(name, 0) + line.startswith(("data:", ": ping"))
 
     async def _take(self, name: str, number: int) -> None:
-        """The file, once."""
+        """Download the file once."""
         await asyncio.sleep((number + 0.5) * SECONDS / DOWNLOADS * 0.8)
         async with self._client(name, number) as client, client.stream("GET", self._base + self._file) as answer:
             taken = [len(chunk) async for chunk in answer.aiter_raw()]

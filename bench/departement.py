@@ -1,4 +1,4 @@
-"""Jobs that make the register of many communes: a département as it is, and places of one size."""
+"""Jobs that make the register of many communes: a real département, or places of one size."""
 
 from collections.abc import Callable, Sequence
 from datetime import date
@@ -14,37 +14,37 @@ from worker.registre.reference import iter_communes
 from worker.registre.reu.importer import import_file
 
 DEPARTEMENT = "59"
-"""Nord, which has the most electors."""
+"""Nord, the département with the most electors."""
 
 _LINES_PER_COMMUNE = 2839
-"""Of the real export of that size: 1,840,917 lines, 648 communes (647 since 2026)."""
+"""In the real export of that size: 1,840,917 lines, 648 communes (647 since 2026)."""
 
 Communes = Sequence[tuple[str, str]]
-"""Code and name of each."""
+"""Code and name of each commune."""
 
 
 def total_of(size: int) -> int:
-    """The lines of a département beside whose lists one of `size` electors stands; 1.84 million for a million."""
+    """Return the lines of a département beside a list of `size` electors: 1.84 million for a million."""
     return round(size * 1.84)
 
 
 def communes_for(total: int) -> int:
-    """How many communes share so many lines; no more than there are."""
+    """Return how many communes share so many lines, at most all of them."""
     return min(max(2, total // _LINES_PER_COMMUNE), len(communes_of(None)))
 
 
 def communes_of(number: int | None) -> Communes:
-    """The first ones of the département, all of them for None."""
+    """Return the first communes of the département, all of them for None."""
     return [(commune.code, commune.nom) for commune in iter_communes() if commune.departement == DEPARTEMENT][:number]
 
 
 def import_departement(task: Task) -> Measure:
-    """The three lists of communes as unequal as real ones; only the import is timed."""
+    """Import the three lists of communes as unequal as real ones; only the import is timed."""
     return _import(task, lambda path: write_departement(path, communes_of(task.communes), task.size))
 
 
 def import_places(task: Task) -> Measure:
-    """The principal list alone of communes that share the electors evenly."""
+    """Import the principal list of communes that share the electors evenly."""
     electeurs = task.size // task.communes
     return _import(task, lambda path: _write_places(path, communes_of(task.communes), electeurs, jour_a_paris(now())))
 

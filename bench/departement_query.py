@@ -1,4 +1,4 @@
-"""All the lists of a département in one SELECT: each line as it is in the file of its list, in the same order."""
+"""All lists of a département in one SELECT: each line as in the file of its list, in the same order."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -17,7 +17,7 @@ from worker.writers.columns import COLUMNS, ListeSpec, of_age
 
 
 def read_departement(url: str) -> Statement:
-    """The statement with its values, for the files of today with the default settings."""
+    """Return the statement with its values, for the files of today with the default settings."""
     engine = build_engine(url)
     with snapshot(engine) as connection:
         statement = Statement(as_text(connection, select_departement(spec_of_all())), read_planner(connection))
@@ -26,7 +26,7 @@ def read_departement(url: str) -> Statement:
 
 
 def select_departement(spec: ListeSpec) -> Select[Any]:
-    """What differs from list to list is read from the register, the rest is `spec`'s."""
+    """Return the SELECT: values that differ between lists are read from the register, the others from `spec`."""
     own = _columns_of_each(spec)
     values = [own[column.name] if column.name in own else column.expression(spec) for column in COLUMNS]
     return (
@@ -62,7 +62,7 @@ def _columns_of_each(spec: ListeSpec) -> Mapping[str, ColumnElement[Any] | Instr
 
 
 def spec_of_all() -> ListeSpec:
-    """The day of the files, and what all lists share."""
+    """Return the spec of the values that all lists share, with the day of the files."""
     return ListeSpec(
         code_commune="",
         nom_commune="",

@@ -31,17 +31,17 @@ from worker.writers.csv_file import write_csv
 
 
 def csv_job(task: Task) -> Measure:
-    """The principal list as CSV."""
+    """Make the principal list as CSV."""
     return _run_job(task, _liste(Format.CSV))
 
 
 def xml_job(task: Task) -> Measure:
-    """The principal list as XML."""
+    """Make the principal list as XML."""
     return _run_job(task, _liste(Format.XML))
 
 
 def tableau_job(task: Task) -> Measure:
-    """The tableau that shows every mouvement of `bench.mouvements`."""
+    """Make the tableau with every mouvement of `bench.mouvements`."""
     asked = TableauxRenderRequested(
         commune=LIBREVILLE.code,
         listes=[Liste.PRINCIPALE],
@@ -53,7 +53,7 @@ def tableau_job(task: Task) -> Measure:
 
 
 def csv_file(task: Task) -> Measure:
-    """The file and its SHA-256, nothing else; like psql's, it is not forced to the disk."""
+    """Write the file and its SHA-256 only; like psql's file, it is not forced to the disk."""
     engine = build_engine(task.url)
     with Storage(Path(task.folder)).pending(LIBREVILLE.code, "alone.csv", "bench") as file:
         with Stopwatch() as watch, snapshot(engine) as connection:
@@ -63,7 +63,7 @@ def csv_file(task: Task) -> Measure:
 
 
 def naive_xml(task: Task) -> Measure:
-    """The same rows as `xml_job`, by the baseline."""
+    """Write the rows of `xml_job` by the baseline."""
     engine = build_engine(task.url)
     path = Path(task.folder) / "naive.xml"
     with Stopwatch() as watch, snapshot(engine) as connection:
@@ -80,7 +80,7 @@ def _liste(format_: Format) -> ListeExportRequested:
 
 
 def _run_job(task: Task, asked: ListeExportRequested | TableauxRenderRequested) -> Measure:
-    """The whole job of a queued row, as an actor runs it; the queueing is not timed."""
+    """Run the whole job of a queued row, as an actor runs it; the queueing is not timed."""
     settings = Settings(database_url=SecretStr(task.url), exports_dir=task.exports)
     rung: list[Doorbell] = []
     services = build_services(settings, rung.extend)
@@ -94,7 +94,7 @@ def _run_job(task: Task, asked: ListeExportRequested | TableauxRenderRequested) 
 
 
 def _take_away(export_id: int, services: Services) -> Export:
-    """Read what was recorded, and remove the files."""
+    """Read the recorded row, and remove the files."""
     with Session(services.engine) as session:
         row = session.scalars(select(Export).where(Export.id == export_id).options(selectinload(Export.pieces))).one()
     if row.status != ExportStatus.READY:

@@ -1,9 +1,9 @@
-"""`python -m bench.growth`: how work grows with what it is about, and what must not grow with the past.
+"""`python -m bench.growth`: how the time of a job grows with its data, and that it does not grow with the past.
 
-Each job is measured at four sizes, ×1, ×4, ×16 and ×64; the exponent is the slope of the line that fits the logarithms
-best: 1 for work that is linear, 0 for what does not grow. A list, a tableau, an import, the comparison of two exports
-take as long as they have lines; a row that is claimed, the outbox, the sweep and the first page do not care how many
-files a commune asked for before. Small sizes hold what a process pays once, so that an exponent may be under 1.
+Each job is measured at four sizes, ×1, ×4, ×16 and ×64; the exponent is the slope of the regression line of the
+logarithms: 1 for linear growth, 0 for none. A list, a tableau, an import, the comparison of two exports grow with
+their lines; the claim of a row, the outbox, the sweep and the first page do not depend on the commune's former files.
+Small sizes include the fixed cost of a process, so that an exponent may be under 1.
 """
 
 import math
@@ -39,7 +39,7 @@ _TIMES, _QUICK_TIMES = 3, 50
 
 
 class Growth(NamedTuple):
-    """What was measured: seconds at each size, and the exponent that may not be exceeded."""
+    """A measured job: seconds at each size, and the highest allowed exponent."""
 
     what: str
     sizes: Sequence[int]
@@ -55,12 +55,12 @@ class Growth(NamedTuple):
 
     @property
     def is_met(self) -> bool:
-        """Whether it grows no faster than it may."""
+        """Whether the growth is within the target."""
         return self.exponent <= self.target
 
 
 def claim_row(task: Task) -> Measure:
-    """Taking one of the rows that wait, which is given back."""
+    """Claim one of the waiting rows, and roll back."""
     engine = build_engine(task.url)
     with engine.connect() as connection:
         is_queued = Export.status == "queued"
@@ -76,7 +76,7 @@ def claim_row(task: Task) -> Measure:
 
 
 def claim_request(task: Task) -> Measure:
-    """Asking for a request that nobody was told of."""
+    """Claim a request that is not notified."""
     engine = build_engine(task.url)
 
     def claim_some() -> list[Claim]:
@@ -89,7 +89,7 @@ def claim_request(task: Task) -> Measure:
 
 
 def sweep_rows(task: Task) -> Measure:
-    """Looking for rows that wait without a message: there is none."""
+    """Sweep rows without a message, of which there is none."""
     engine = build_engine(task.url)
     sweep(engine, lambda _doorbells: None)
     return _median(lambda: sweep(engine, lambda _doorbells: None))
@@ -105,7 +105,7 @@ def _median(work: Callable[[], object]) -> Measure:
 
 
 def grow(stage: Stage, electeurs: int, requests: int) -> list[Growth]:
-    """Measure everything, beginning with so many electors and so many requests of the past."""
+    """Measure all jobs, from so many electors and so many former requests on."""
     lists = [electeurs * step for step in STEPS]
     pasts = [requests * step for step in STEPS]
     samples: dict[str, list[float]] = {}
@@ -135,7 +135,7 @@ def grow(stage: Stage, electeurs: int, requests: int) -> list[Growth]:
 
 
 def format_growth(found: Sequence[Growth]) -> str:
-    """A line for each: milliseconds at each size, the exponent, the target."""
+    """Return a line for each job: milliseconds at each size, the exponent, the target."""
     head = f"{'':18}" + "".join(f"{f'×{step}':>10}" for step in STEPS) + "   exponent   target"
     lines = [
         f"{it.what:18}"

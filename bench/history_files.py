@@ -1,4 +1,4 @@
-"""Rows of the files of a past: every row has the same columns, as a bulk INSERT wants them."""
+"""Rows of the files of a past: every row has the same columns, as a bulk INSERT requires."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -27,12 +27,12 @@ _DIFFERENCES = {"export_id": 1, "label": "Liste", "arrivees": 12, "departs": 7, 
 
 
 def files_of(asked: Asked) -> list[Row]:
-    """The files of a request; somebody took the first one."""
+    """Return the files of a request; the first one was downloaded."""
     return [_file(asked, position) for position in range(FILES)]
 
 
 def deposits_of(asked: Asked, files: Sequence[Row]) -> list[Row]:
-    """The deposit of its CSV files, if there was one."""
+    """Return the deposits of its CSV files, if any."""
     deposited = [file for file in files if asked.is_deposited and file["format"] == FileFormat.CSV]
     return [
         {
@@ -115,5 +115,5 @@ def _tableau(asked: Asked, position: int) -> Row:
 
 
 def _moment(asked: Asked) -> datetime:
-    """In UTC, which repeats no hour: no name comes twice."""
+    """Return the instant in UTC, which repeats no hour: file names are unique."""
     return asked.at.astimezone(UTC).replace(tzinfo=None)

@@ -1,4 +1,4 @@
-"""Jobs that give a database LIBREVILLE's past and its neighbour's, or requests to tell, by bulk INSERTs."""
+"""Jobs that insert LIBREVILLE's past and its neighbour's, or requests without notifications, by bulk INSERTs."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
@@ -33,13 +33,13 @@ NEIGHBOUR = "13901"
 _NEIGHBOURS_WAITING = 20
 _CHUNK = 500
 _ORDINARY = 51
-"""A request for lists whose files are all ready, and were not purged."""
+"""A request for lists whose files are all ready and not purged."""
 _SOURCE = "/bench"
 _T = TypeVar("_T")
 
 
 def add_history(task: Task) -> Measure:
-    """LIBREVILLE as the demonstration leaves it, and its past; then half as many requests of its neighbour.
+    """Insert LIBREVILLE as the demonstration leaves it, and its past; then half as many requests of its neighbour.
 
     The neighbour's files are the newest ones of the database, and some of them wait.
     """
@@ -68,7 +68,7 @@ def add_history(task: Task) -> Measure:
 
 
 def _go_on_after(engine: Engine) -> None:
-    """Let PostgreSQL number new rows after those that were written with their numbers."""
+    """Set PostgreSQL's sequences after the inserted ids."""
     if engine.dialect.name == "postgresql":
         with engine.begin() as connection:
             for table in (Request, Export):
@@ -77,7 +77,7 @@ def _go_on_after(engine: Engine) -> None:
 
 
 def add_untold(task: Task) -> Measure:
-    """Requests whose file is ready and that nobody was told of, one for each commune in turn, each with its agent."""
+    """Insert requests with a ready file and no notification, one for each commune in turn, each with its agent."""
     engine = build_engine(task.url)
     codes = [code for code, _nom in communes_of(task.communes)]
     today = jour_a_paris(now())

@@ -1,6 +1,6 @@
-"""Run a module of the product with other limits of worker/services.py: LIMIT_<name> in the environment.
+"""Runs a module of the product with other limits of worker/services.py: LIMIT_<name> in the environment.
 
-With ANY_ACCOUNT every account may ask for every commune: the harness publishes without the account of a program.
+With ANY_ACCOUNT every account may ask for every commune, because the harness publishes without a program's account.
 """
 
 import os
@@ -15,7 +15,7 @@ ANY_ACCOUNT = "ANY_ACCOUNT"
 
 
 def main() -> None:
-    """Set the limits, then run the module that the first argument names as `python -m` does."""
+    """Set the limits, then run the module of the first argument as `python -m` does."""
     for variable, value in os.environ.items():
         if variable.startswith(PREFIX):
             name = variable.removeprefix(PREFIX)

@@ -1,4 +1,4 @@
-"""What one run of a job took, and runs of several jobs in turn."""
+"""The measure of one run of a job, and runs of several jobs in turn."""
 
 import os
 import resource
@@ -25,26 +25,26 @@ class Measure:
 
 
 class Stopwatch:
-    """Times the block it is entered for, and nothing before it."""
+    """Times its block only."""
 
     def __enter__(self) -> Self:
-        """Start."""
+        """Start the watch."""
         self._wall, self._cpu = time.perf_counter(), time.process_time()
         return self
 
     def __exit__(
         self, _type: type[BaseException] | None, _value: BaseException | None, _traceback: TracebackType | None
     ) -> None:
-        """Stop."""
+        """Stop the watch."""
         self.wall, self.cpu = time.perf_counter() - self._wall, time.process_time() - self._cpu
 
     def measure(self, *, size: int = 0, lines: int = 0) -> Measure:
-        """What the block took, and the peak of the process so far."""
+        """Return the times of the block, and the peak of the process so far."""
         return Measure(self.wall, self.cpu, peak_of_this_process(), size, lines)
 
 
 def peak_of_this_process() -> float:
-    """In MB. On Linux `ru_maxrss` is not ours alone: a child begins with the peak of its parent, VmHWM does not."""
+    """Return the peak in MB. On Linux `ru_maxrss` includes the peak of the parent at the fork, VmHWM does not."""
     status = Path("/proc/self/status")
     if status.exists():
         lines = dict(line.split(":", 1) for line in status.read_text().splitlines())
@@ -54,7 +54,7 @@ def peak_of_this_process() -> float:
 
 
 def in_turn(tasks: Sequence[Callable[[], Measure]], times: int) -> list[list[Measure]]:
-    """Run A B A B …; the samples of each task. What earlier runs left to write is on the disk before each run."""
+    """Run A B A B …; return the samples of each task. Before each run, pending writes are flushed to the disk."""
     samples: list[list[Measure]] = [[] for _ in tasks]
     for _ in range(times):
         for task, measures in zip(tasks, samples, strict=True):

@@ -1,4 +1,4 @@
-"""Jobs that give a register mouvements: as many as its principal lists have electors, or a tenth."""
+"""Jobs that add mouvements to a register: as many as its principal lists have electors, or a tenth."""
 
 from datetime import date
 
@@ -13,10 +13,10 @@ from worker.registre.comparaison.differences import adresse
 from worker.registre.models import Electeur, ListeCommunale, MouvementRegistre
 
 DATE_TABLEAU = date(2018, 1, 10)
-"""Of the tableau that shows them all."""
+"""The day of the tableau with all of them."""
 
 ONE_IN = 10
-"""One elector in so many moves, where few do."""
+"""One elector in so many moves, when few move."""
 
 _OTHER_BUREAU = case((Electeur.code_bureau == "0001", "0002"), else_="0001")
 _SAME = (
@@ -26,17 +26,17 @@ _SAME = (
 
 
 def add_few_mouvements(task: Task) -> Measure:
-    """As in a year of elections: some electors move, the others are only looked through."""
+    """Add mouvements as in a year of elections: some electors move, the others are only read."""
     return _add(task, Electeur.numero_ordre % ONE_IN == 0)
 
 
 def add_mouvements(task: Task) -> Measure:
-    """Everybody moves, which asks the most of the job."""
+    """Add a mouvement for every elector, the heaviest case of the job."""
     return _add(task)
 
 
 def _add(task: Task, *which: ColumnElement[bool]) -> Measure:
-    """Of three electors one leaves, one changes bureau, and one who is not on the list yet comes beside the third.
+    """Of three electors one leaves, one changes bureau, and one new elector arrives beside the third.
 
     None is applied: the job looks for each of them on the list.
     """
@@ -57,7 +57,7 @@ def _add(task: Task, *which: ColumnElement[bool]) -> Measure:
 
 
 def _values() -> dict[str, ColumnElement[object]]:
-    """The columns of a mouvement, made of an elector."""
+    """Return the columns of a mouvement, from those of an elector."""
     return {
         **{name: getattr(Electeur, name) for name in _SAME},
         "nature": _by_nature(Nature.RADIATION.value, Nature.MODIFICATION.value, Nature.INSCRIPTION.value),

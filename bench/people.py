@@ -1,4 +1,4 @@
-"""Invented electors for REU exports of any size, at the rates of that of a whole département (2024, 1,840,917 lines).
+"""Invented electors for REU exports of any size, at the rates of a real département (2024, 1,840,917 lines).
 
 A commune and its bureaux; values to draw from; the electors of each list; files of a town or of a département.
 """
@@ -21,7 +21,7 @@ ELECTEURS_PER_BUREAU = 900
 
 
 class Ville(NamedTuple):
-    """A commune; `spellings` are the ways in which addresses write it, the common one many times."""
+    """A commune; `spellings` are its spellings in addresses, the common one many times."""
 
     code: str
     label: str
@@ -42,7 +42,7 @@ class ReuBureau(NamedTuple):
 
 
 def ville_of(code: str, nom: str) -> Ville:
-    """A commune from its INSEE code and its name; post code, canton and circonscription are made up."""
+    """Return a commune from its INSEE code and its name; post code, canton and circonscription are invented."""
     label = _capitals(nom)
     departement = departement_of(code)
     prefix = {"2A": "20", "2B": "20"}.get(departement, departement)
@@ -58,7 +58,7 @@ def ville_of(code: str, nom: str) -> Ville:
 
 
 def bureaux_of(ville: Ville, electeurs: int) -> Sequence[ReuBureau]:
-    """The bureaux that so many electors on the principal list need."""
+    """Return the bureaux for so many electors on the principal list."""
     number = int(ville.circonscription.partition("-")[2])
     return [
         ReuBureau(
@@ -84,7 +84,7 @@ T = TypeVar("T")
 
 
 class Address(NamedTuple):
-    """The part of an address that stands before the post code."""
+    """The part of an address before the post code."""
 
     numero: str
     voie: str
@@ -94,7 +94,7 @@ class Address(NamedTuple):
 
 
 class Pools(NamedTuple):
-    """Values to draw from; a value that is common is there many times."""
+    """Values to draw from; a common value is present many times."""
 
     noms: tuple[str, ...]
     prenoms_f: tuple[str, ...]
@@ -105,13 +105,13 @@ class Pools(NamedTuple):
 
 
 def pick(rng: random.Random, values: Sequence[T]) -> T:
-    """One of the values; unlike `choice`, the same one in every version of Python."""
+    """Return one of the values; unlike `choice`, the same one in every version of Python."""
     return values[int(rng.random() * len(values))]
 
 
 @cache
 def pools() -> Pools:
-    """The pools, the same in every run. One surname in a hundred does not fit in Latin-1."""
+    """Return the pools, equal in every run. One surname in a hundred does not fit in Latin-1."""
     rng = random.Random(0)
     days = range((LAST_BIRTH - FIRST_BIRTH).days + 1)
     return Pools(
@@ -173,7 +173,7 @@ ONLY_EUROPEAN_EVERY = 20  # one European elector in so many is not on the munici
 def iter_principale(
     ville: Ville, bureaux: Sequence[ReuBureau], count: int, today: date | None, per_bureau: int = ELECTEURS_PER_BUREAU
 ) -> Iterator[ReuRow]:
-    """Electors of the principal list, bureau after bureau. A longer list begins with the electors of a shorter one.
+    """Yield electors of the principal list, bureau after bureau. A longer list begins as a shorter one.
 
     Some are minors on the day `today`, some have a partial date of birth or no first name: none of these without a day.
     """
@@ -199,13 +199,13 @@ def iter_principale(
 
 
 def iter_municipale(ville: Ville, bureaux: Sequence[ReuBureau], count: int) -> Iterator[ReuRow]:
-    """Electors of the complementary municipal list."""
+    """Yield electors of the complementary municipal list."""
     for index in range(count):
         yield _european(ville, bureaux, MUNICIPALE, index, index)
 
 
 def iter_europeenne(ville: Ville, bureaux: Sequence[ReuBureau], count: int) -> Iterator[ReuRow]:
-    """Electors of the complementary European list: those of the municipal list, but one in twenty."""
+    """Yield electors of the complementary European list: those of the municipal list, but one in twenty."""
     for index in range(count):
         is_only_european = index % ONLY_EUROPEAN_EVERY == ONLY_EUROPEAN_EVERY - 1
         yield _european(ville, bureaux, EUROPEENNE, index, -index if is_only_european else index)
@@ -244,7 +244,7 @@ PRINCIPAL_LINES, MUNICIPAL_LINES, EUROPEAN_LINES = 1_819_378 / LINES, 11_175 / L
 
 
 class Sizes(NamedTuple):
-    """How many electors each list holds."""
+    """The number of electors of each list."""
 
     principale: int
     municipale: int
@@ -252,13 +252,13 @@ class Sizes(NamedTuple):
 
 
 def sizes_of(principale: int) -> Sizes:
-    """The complementary lists that go with a principal list of this size."""
+    """Return the sizes of the lists of a commune with a principal list of this size."""
     lines = principale / PRINCIPAL_LINES
     return Sizes(principale, round(lines * MUNICIPAL_LINES), round(lines * EUROPEAN_LINES))
 
 
 def iter_electeurs(ville: Ville, sizes: Sizes, today: date) -> Iterator[ReuRow]:
-    """The three lists of one commune, one elector at a time. Only the dates of birth of minors depend on `today`."""
+    """Yield the three lists of one commune. Only the dates of birth of minors depend on `today`."""
     bureaux = bureaux_of(ville, sizes.principale)
     yield from iter_principale(ville, bureaux, sizes.principale, today)
     yield from iter_municipale(ville, bureaux, sizes.municipale)

@@ -1,4 +1,4 @@
-r"""The measure of all things: `psql \copy (SELECT …) TO file`."""
+r"""The reference of all measures: `psql \copy (SELECT …) TO file`."""
 
 import os
 import subprocess
@@ -13,7 +13,7 @@ from tests.parts.packages import POSTGRESQL
 
 
 def copy_to(path: Path, url: str, query: str, planner: Mapping[str, str], *, null: str = "") -> Measure:
-    r"""Time one `\copy`, from the start of psql to its end; the file does not stay."""
+    r"""Time one `\copy`, from the start of psql to its end, and delete the file."""
     wall = _run(url, f"\\copy ({query}) to '{path}' with (format csv, delimiter ';', null '{null}')", planner)
     size = path.stat().st_size
     path.unlink()

@@ -19,7 +19,7 @@ _PLANNER = "SELECT name, setting FROM pg_settings WHERE source = 'session' AND c
 
 
 def read_spec(connection: Connection) -> ListeSpec:
-    """LIBREVILLE's principal list, as a file of today would have it."""
+    """Return the spec of LIBREVILLE's principal list, as for a file of today."""
     commune = read_commune(connection, LIBREVILLE.code)
     if commune is None:
         raise LookupError("the register was not imported")
@@ -36,14 +36,14 @@ def read_spec(connection: Connection) -> ListeSpec:
 
 
 class Statement(NamedTuple):
-    """One SELECT with its values, and what a snapshot tells PostgreSQL's planner."""
+    """One SELECT with its values, and the planner settings of a snapshot."""
 
     query: str
     planner: Mapping[str, str]
 
 
 class Statements(NamedTuple):
-    """The SELECT of the file, the same rows as plain columns, and what a snapshot tells PostgreSQL's planner."""
+    """The SELECT of the file, the same rows as plain columns, and the planner settings of a snapshot."""
 
     file: str
     plain: str
@@ -51,7 +51,7 @@ class Statements(NamedTuple):
 
 
 def read_statements(url: str) -> Statements:
-    """The statements with their values, as our driver sends the first to PostgreSQL."""
+    """Return the statements with their values, as our driver sends the first to PostgreSQL."""
     engine = build_engine(url)
     with snapshot(engine) as connection:
         spec = read_spec(connection)
@@ -69,12 +69,12 @@ def _plain(column: Column) -> Column:
 
 
 def read_planner(connection: Connection) -> Mapping[str, str]:
-    """What the snapshot that is open has told PostgreSQL's planner."""
+    """Return the planner settings of the open snapshot."""
     return {row.name: row.setting for row in connection.execute(text(_PLANNER))}
 
 
 def as_text(connection: Connection, query: Select[Any]) -> str:
-    """The statement with its values in it, on one line, as our driver writes them."""
+    """Return the statement on one line, with its values as our driver writes them."""
     compiled = query.compile(connection, compile_kwargs={"render_postcompile": True})
     driver = connection.connection.driver_connection
     if not isinstance(driver, psycopg.Connection):

@@ -1,4 +1,4 @@
-"""Knows when files are ready, without asking: PostgreSQL says it at each commit."""
+"""Waits until files are ready, without polling: PostgreSQL notifies at each commit."""
 
 from typing import NamedTuple, Self
 
@@ -12,11 +12,11 @@ from worker.exports.models import Export, Request
 from worker.exports.records import FILES_SIZE
 
 SILENCE_SECONDS = 60
-"""After so long without a file, none will come any more."""
+"""After so long without a file, the wait fails."""
 
 
 class Tally(NamedTuple):
-    """Files of a batch that are ready, lines in them, electors left out for their age, bytes; bytes of reports."""
+    """The ready files of a batch, their lines, the minors left out, their bytes; the bytes of reports."""
 
     files: int
     lines: int
@@ -26,7 +26,7 @@ class Tally(NamedTuple):
 
 
 class ReadyFiles:
-    """Hears of every row that is settled from now on; asks what they hold."""
+    """Receives a notification of every row that ends from now on, and reads the totals of a batch."""
 
     def __init__(self, url: str) -> None:
         address = make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
@@ -42,10 +42,10 @@ class ReadyFiles:
         self._engine.dispose()
 
     def wait(self, files: int) -> None:
-        """Return when so many more rows are settled.
+        """Return when so many more rows have ended.
 
         Raises:
-            TimeoutError: no row was, for long.
+            TimeoutError: no row ended for SILENCE_SECONDS.
         """
         while files > 0:
             heard = sum(1 for _ in self._listener.notifies(timeout=SILENCE_SECONDS, stop_after=1))
@@ -54,13 +54,13 @@ class ReadyFiles:
             files -= heard
 
     def count(self, batch: str) -> int:
-        """How many files a batch has rows for."""
+        """Return the number of rows of a batch."""
         of_batch = select(func.count()).select_from(Export).join(Request, Request.id == Export.request_id)
         with self._engine.connect() as connection:
             return connection.execute(of_batch.where(Request.correlation_id == batch)).scalar_one()
 
     def tally(self, batch: str) -> Tally:
-        """What the rows of a batch say."""
+        """Return the totals of the ready rows of a batch."""
         sums = (Export.lines_written, Export.mineurs, Export.size, FILES_SIZE - Export.size)
         query = (
             select(func.count(), *(func.coalesce(func.sum(column), 0) for column in sums))

@@ -17,7 +17,7 @@ _GONE_ONE_IN = 50
 
 
 class Task(NamedTuple):
-    """What a job is given: a database, a folder, how many electors (of a past: requests), of how many communes."""
+    """The input of a job: a database, a folder, the number of electors (of a past: requests) and of communes."""
 
     url: str
     folder: str
@@ -26,12 +26,12 @@ class Task(NamedTuple):
 
     @property
     def exports(self) -> Path:
-        """The volume of the database, which bears its mark: no other database may have it."""
+        """The volume of the database, which has its mark: no other database may use it."""
         return Path(self.folder) / f"exports-{sha256(self.url.encode()).hexdigest()[:12]}"
 
 
 def prepare(task: Task) -> Measure:
-    """An empty register that knows LIBREVILLE."""
+    """Create an empty register that knows LIBREVILLE."""
     from worker.db.migrate import migrate
 
     engine = build_engine(task.url)
@@ -44,7 +44,7 @@ def prepare(task: Task) -> Measure:
 
 
 def generate(task: Task) -> Measure:
-    """A REU export of the size, unless there is one."""
+    """Write a REU export of the size, unless there is one."""
     with Stopwatch() as watch:
         if not reu_path(task).exists():
             write_town(reu_path(task), task.size)
@@ -52,7 +52,7 @@ def generate(task: Task) -> Measure:
 
 
 def import_reu(task: Task) -> Measure:
-    """The import, as the command does it."""
+    """Import the export, as the command does."""
     engine = build_engine(task.url)
     with Stopwatch() as watch:
         summary = import_file(engine, reu_path(task), imported_by="bench")
@@ -62,7 +62,7 @@ def import_reu(task: Task) -> Measure:
 
 
 def import_again(task: Task) -> Measure:
-    """The import of the next export, from which one elector in fifty is gone, compared with the one before."""
+    """Import the next export, without one elector in fifty, compared with the one before."""
     lines = reu_path(task).read_bytes().splitlines(keepends=True)
     later = Path(task.folder) / f"reu-{task.size}-later.csv"
     later.write_bytes(b"".join(line for number, line in enumerate(lines) if number % _GONE_ONE_IN or not number))
@@ -73,7 +73,7 @@ def import_again(task: Task) -> Measure:
 
 
 def settle(engine: Engine) -> None:
-    """PostgreSQL would do this by itself, later, during the measures."""
+    """Vacuum and analyse now; PostgreSQL would do it later, during the measures."""
     if engine.dialect.name == "postgresql":
         with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
             connection.execute(text("VACUUM ANALYZE"))
@@ -81,5 +81,5 @@ def settle(engine: Engine) -> None:
 
 
 def reu_path(task: Task) -> Path:
-    """The REU export that a register of that size is made from."""
+    """Return the path of the REU export of a register of that size."""
     return Path(task.folder) / f"reu-{task.size}.csv"

@@ -1,4 +1,4 @@
-"""The table, and the samples as JSON with what the machine is; neither its name nor its paths."""
+"""The table, and the samples as JSON with the facts of the host, without its name or paths."""
 
 import json
 import os
@@ -16,16 +16,16 @@ from bench.stage import Database
 
 _LIBRARIES = ("sqlalchemy", "psycopg", "lxml", "reportlab", "pydantic", "dramatiq", "pika", "starlette", "jinja2")
 _WHOLE = ("MB", "ms")
-"""Units whose fractions tell nothing."""
+"""Units without significant fractions."""
 
 REGRESSION = 0.1
-"""What a figure may become worse by, before it is told from the machine's own ups and downs."""
+"""The change beyond which a figure is worse, not just noise of the host."""
 
 _HEADINGS = ("", "what", "measured", "spread", "target", "", "figures")
 
 
 def machine_facts(postgresql: str) -> dict[str, Any]:
-    """What explains the figures."""
+    """Return the facts that explain the figures."""
     return {
         "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
         "load_average": round(os.getloadavg()[0], 2),
@@ -38,7 +38,7 @@ def machine_facts(postgresql: str) -> dict[str, Any]:
 
 
 def format_table(checks: Sequence[Check]) -> str:
-    """One line per check, in aligned columns."""
+    """Return one line per check, in aligned columns."""
     return _align([_HEADINGS, *map(_cells, checks)])
 
 
@@ -72,34 +72,34 @@ def _figure(value: float, unit: str) -> str:
 
 
 class Change(NamedTuple):
-    """A figure beside that of an earlier run."""
+    """A figure with that of an earlier run."""
 
     check: Check
     before: float
 
     @property
     def worse(self) -> float:
-        """How much worse it became, as a part of what it was; negative: better."""
+        """The relative change for the worse; negative: better."""
         change = self.check.value / self.before - 1
         return -change if self.check.is_floor else change
 
     @property
     def is_regression(self) -> bool:
-        """Whether it became worse by more than a tenth, and even its best sample did."""
+        """Whether the figure is worse by more than a tenth, and even its best sample is worse."""
         best = self.check.highest if self.check.is_floor else self.check.lowest
         beyond = best < self.before if self.check.is_floor else best > self.before
         return self.worse > REGRESSION and beyond
 
 
 def compare(checks: Iterable[Check], earlier: Path) -> list[Change]:
-    """The figures that the earlier run has too, in our order."""
+    """Return the figures that the earlier run has too, in our order."""
     content = json.loads(earlier.read_text("utf-8"))
     before = {(it["name"], it["what"]): it["value"] for it in content["checks"]}
     return [Change(it, before[it.name, it.what]) for it in checks if (it.name, it.what) in before]
 
 
 def format_changes(changes: Sequence[Change]) -> str:
-    """One line per figure: what it was, what it is, the verdict."""
+    """Return one line per figure: before, now, the verdict."""
     rows = [
         (
             change.check.name,
@@ -122,7 +122,7 @@ def write_json(
     checks: Iterable[Check],
     imports: Mapping[tuple[Database, int], Measure],
 ) -> None:
-    """Everything that was measured."""
+    """Write all measures."""
     content = {
         "machine": facts,
         "size": size,

@@ -1,4 +1,4 @@
-"""The clerk's screen as a process of its own, asked over HTTP as a browser does."""
+"""The clerk's screen in its own process, accessed over HTTP as by a browser."""
 
 import os
 import re
@@ -22,7 +22,7 @@ from worker.demo.libreville import LIBREVILLE
 _ROOT = Path(__file__).parents[1]
 _START_SECONDS, _STOP_SECONDS, _PAGE_SECONDS = 60, 10, 30
 _SHOWN = 2000
-"""Characters of the screen's log, when something went wrong."""
+"""Characters of the screen's log in an error."""
 _OK, _MS = 200, 1000
 _OPENING = re.compile(r"(/ouvrir\?cle=\S+)")
 
@@ -30,7 +30,7 @@ _OPENING = re.compile(r"(/ouvrir\?cle=\S+)")
 class Screen:
     """`python -m producers web` on a database, with the default settings, for LIBREVILLE's agent alone.
 
-    No broker is there: nothing is asked of it before a form is sent.
+    There is no broker: the screen needs it only when a form is sent.
     """
 
     def __init__(self, task: Task) -> None:
@@ -67,18 +67,18 @@ class Screen:
         self._ends.close()
 
     def time_page(self, path: str) -> float:
-        """Milliseconds from before the page is asked for until its last byte is here.
+        """Return the milliseconds from before the request of a page until its last byte arrives.
 
         Raises:
-            RuntimeError: it is not the page.
+            RuntimeError: the answer is not the page.
         """
         return self._time(path, HTTPResponse.read)
 
     def time_stream(self) -> float:
-        """Milliseconds from before the event stream is asked for until its first event is whole.
+        """Return the milliseconds from before the request of the event stream until its first event is complete.
 
         Raises:
-            RuntimeError: it is not a stream.
+            RuntimeError: the answer is not a stream.
         """
         return self._time("/flux", read_event)
 
@@ -100,7 +100,7 @@ class Screen:
         return _OPENING.search(self._log.read_text(errors="replace")) is not None
 
     def _come_in(self) -> None:
-        """Open the address that the screen printed, and keep the session."""
+        """Open the address that the screen printed, and store the session cookie."""
         (address,) = _OPENING.findall(self._log.read_text(errors="replace"))
         connection = HTTPConnection(LOOPBACK, self._port, timeout=_PAGE_SECONDS)
         connection.request("GET", address)
@@ -113,7 +113,7 @@ class Screen:
 
 
 def read_event(answer: IO[bytes]) -> bytes:
-    """Of a stream, up to the blank line that ends it; nothing when the stream ends before."""
+    """Return the first event of a stream, up to its blank line; empty when the stream ends before."""
     event = b""
     while line := answer.readline():
         if line.startswith(b"data:"):

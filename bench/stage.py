@@ -1,4 +1,4 @@
-"""What the measures act upon: a private PostgreSQL, registers of several sizes, a folder on the disk."""
+"""The environment of the measures: a private PostgreSQL, registers of several sizes, a folder on the disk."""
 
 from collections.abc import Callable
 from functools import partial
@@ -18,7 +18,7 @@ Database = Literal["PostgreSQL", "SQLite"]
 
 
 class Stage:
-    """Registers are made when they are first asked for, and their imports measured."""
+    """Creates each register at its first use, and measures its import."""
 
     def __init__(self, server: PostgresServer, folder: Path, size: int, tell: Callable[[str], None]) -> None:
         self.size = size
@@ -31,7 +31,7 @@ class Stage:
 
     @property
     def postgresql_version(self) -> str:
-        """As the server says it."""
+        """The version of the server."""
         engine = build_engine(self._server.url("postgres"))
         with engine.connect() as connection:
             answer = connection.scalar(text("SHOW server_version"))
@@ -39,21 +39,21 @@ class Stage:
         return str(answer)
 
     def task(self, database: Database, size: int) -> Task:
-        """A register of that many electors on the principal list."""
+        """Return a register with so many electors on the principal list."""
         if (database, size) not in self._tasks:
             self._tasks[database, size] = self._make(database, size)
         return self._tasks[database, size]
 
     def job(self, name: str, database: Database, size: int) -> Callable[[], Measure]:
-        """A job on a register, to be run as often as one likes."""
+        """Return a job on a register, which can be run several times."""
         return partial(child.run, name, self.task(database, size))
 
     def drawing(self, name: str, size: int) -> Callable[[], Measure]:
-        """A job that draws so many lines, without a register."""
+        """Return a job that draws so many lines, without a register."""
         return partial(child.run, name, Task("", str(self.folder), size))
 
     def tableau(self, database: Database, size: int) -> Callable[[], Measure]:
-        """The job of a tableau of so many mouvements; its register has as many electors."""
+        """Return the job of a tableau of so many mouvements; its register has as many electors."""
         task = self.task(database, size)
         if task not in self._with_mouvements:
             child.run("mouvements", task)
@@ -61,14 +61,14 @@ class Stage:
         return partial(child.run, "tableau job", task)
 
     def departement(self) -> Task:
-        """A register of the three lists of a whole département, in the proportion of `size`."""
+        """Return a register of the three lists of a whole département, in proportion to `size`."""
         size = total_of(self.size)
         task = self._prepare(Task(self._server.create_database(), str(self.folder), size, communes_for(size)))
         self._keep("PostgreSQL", child.run("departement", task), size)
         return task
 
     def places(self, communes: int, electeurs: int, moved: str = "few mouvements") -> Task:
-        """A register of communes of so many electors each, on the principal list; `moved`: the job that moves them."""
+        """Return a register of communes of equal size, on the principal list; `moved`: the job that moves electors."""
         size = communes * electeurs
         task = self._prepare(Task(self._server.create_database(), str(self.folder), size, communes))
         for job in ("places", moved):
@@ -76,13 +76,13 @@ class Stage:
         return task
 
     def untold(self, requests: int, communes: int) -> Task:
-        """A database with requests that nobody was told of, of so many communes."""
+        """Return a database with requests without notifications, of so many communes."""
         task = self._prepare(Task(self._server.create_database(), str(self.folder), requests, communes))
         child.run("untold", task)
         return task
 
     def history(self, database: Database, requests: int | None = None) -> Task:
-        """A database with the past of a commune: by default, one request for a hundred electors of the largest list."""
+        """Return a database with the past of a commune: by default, one request per hundred electors of `size`."""
         path = self.folder / "history.sqlite3"
         url = self._server.create_database() if database == "PostgreSQL" else f"sqlite:///{path}"
         task = Task(url, str(self.folder), requests or self.size // 100)

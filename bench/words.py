@@ -1,6 +1,6 @@
-"""The words of the invented electors: invented people's names, apart by spaces, and places.
+"""The words of the invented electors: names of invented people, separated by spaces, and places.
 
-Surnames are common nouns, first names as they come; streets, polling stations, births in France and abroad.
+Surnames are common nouns, first names are real ones; streets, polling stations, births in France and abroad.
 """
 
 from typing import NamedTuple
