@@ -1,4 +1,4 @@
-"""What is wrong with an elector, a bureau or a whole file, as the report beside a list or a tableau says it."""
+"""The anomalies of an elector, a bureau or a whole file, for the report beside a list or a tableau."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ from schemas.vocabulary import Severity
 
 @dataclass(frozen=True)
 class Anomaly:
-    """One thing wrong with one elector, one bureau or the whole file; the words are a clerk's."""
+    """One anomaly of one elector, one bureau or the whole file; the message is for the agent."""
 
     code: str
     severity: Severity

@@ -1,12 +1,12 @@
-"""The fingerprint of a list file: what it takes to compare it with a later one, once it is purged; no elector is in it.
+"""The fingerprint of a list file: it allows a comparison with a later file after the purge, and holds no elector.
 
-One record of 16 bytes per elector: a keyed digest of who she is, then one of all that the file says of her. Records
-are in the order of their bytes, which tells nothing of the order of the lines. Two electors of a file of two million
-share their digests by chance once in ten million files.
+It has one record of 16 bytes per elector: a keyed digest of the identity, then one of all values of the file. Records
+are sorted by their bytes, which does not reveal the order of the lines. Two electors of a file of two million share
+their digests by chance once in ten million files.
 
-Two fingerprints tell what differs, and the mouvements of the register whether they say why. A change of bureau neither
-brings nor takes an elector. Young people who come of age between the two files appear in the second without a
-mouvement: they were inscribed before, as minors, whom a file leaves out.
+Two fingerprints give the differences, and the mouvements of the register show whether they explain them. A change of
+bureau neither adds nor removes an elector. Young people who come of age between the two files appear in the second
+without a mouvement: they were inscribed before, as minors, whom a file leaves out.
 """
 
 import secrets
@@ -25,17 +25,17 @@ from worker.domain.identite import fold_identite
 
 HALF = 8
 SIZE = 2 * HALF
-"""Of a record, in bytes."""
+"""Bytes of a record."""
 
 _JOINT = "\0"
-"""Between values: none holds it."""
+"""Separates values: no value contains it."""
 
 _KEY_BYTES = 32
 _PARTS = 256
 
 
 class Change(NamedTuple):
-    """What became of the electors of one identity, homonyms included: how many came, left, stayed and changed."""
+    """The changes of the electors of one identity, homonyms included: how many arrived, left and changed."""
 
     identity: bytes
     arrivees: int
@@ -44,24 +44,24 @@ class Change(NamedTuple):
 
 
 class Digests:
-    """The digests under one key: without it, nobody can tell whose they are."""
+    """Digests under one key: without the key, a digest cannot be linked to an elector."""
 
     def __init__(self, key: bytes) -> None:
         self.key = key
 
     @classmethod
     def new(cls) -> "Digests":
-        """Under a key that nobody has used."""
+        """Create digests under a new random key."""
         return cls(secrets.token_bytes(_KEY_BYTES))
 
     def identity(self, nom_naissance: str, prenoms: str, date_naissance: str, commune: str, pays: str) -> bytes:
-        """Who an elector is; accents, case and hyphens do not count, nor what the CSV has no escape for."""
+        """Digest the identity of an elector; accents, case, hyphens and the separators of the CSV do not count."""
         as_in_csv = without_separators(_JOINT.join((nom_naissance, prenoms, date_naissance, commune, pays)))
         nom_naissance, prenoms, date_naissance, commune, pays = as_in_csv.split(_JOINT)
         return self._digest(_JOINT.join(fold_identite(nom_naissance, prenoms, date_naissance, commune, pays)))
 
     def contents(self, values: Sequence[str]) -> bytes:
-        """All that is said of her."""
+        """Digest all values of an elector in the file."""
         return self._digest(without_separators(_JOINT.join(values)))
 
     def _digest(self, text: str) -> bytes:
@@ -69,17 +69,17 @@ class Digests:
 
 
 class Records:
-    """The records of a file as they come, in any order: sixteen bytes each are all the memory that they take."""
+    """Collects the records of a file, in any order; each takes sixteen bytes of memory."""
 
     def __init__(self) -> None:
         self._parts = [bytearray() for _ in range(_PARTS)]
 
     def add(self, identity: bytes, contents: bytes) -> None:
-        """One more elector."""
+        """Add one elector."""
         self._parts[identity[0]] += identity + contents
 
     def take(self) -> bytes:
-        """The fingerprint; the records are given up for it."""
+        """Return the fingerprint and release the records."""
         parts, self._parts = self._parts[::-1], []
         return b"".join(b"".join(sorted(_cut(parts.pop()))) for _ in range(_PARTS))
 
@@ -87,8 +87,8 @@ class Records:
 def find_changes(before: bytes, after: bytes) -> Iterator[Change]:
     """Compare two fingerprints under one key, a two hundred and fifty-sixth of them at a time.
 
-    As many electors of one identity as are in both have stayed; of those, the ones whose contents are in one only
-    have changed. Order is of no account.
+    Electors of one identity stay as far as both fingerprints hold them; of those, the ones whose contents are in one
+    only have changed. The order does not matter.
     """
     for old, new in zip(_split(before), _split(after), strict=True):
         if old == new:
@@ -108,7 +108,7 @@ def _count_identities(records: Counter[bytes]) -> Counter[bytes]:
 
 
 def _split(records: bytes) -> Iterator[bytes]:
-    """The records whose first byte is 0, then 1, and so on."""
+    """Yield the records whose first byte is 0, then 1, and so on."""
     number = len(records) // SIZE
     begin = 0
     for first in range(_PARTS):
@@ -122,7 +122,7 @@ def _cut(records: bytes | bytearray) -> list[bytes]:
 
 
 class KnownMouvement(NamedTuple):
-    """An inscription or a radiation of the register, and whose it is."""
+    """An inscription or a radiation of the register, with the identity of its elector."""
 
     nature: Nature
     identity: bytes
@@ -131,7 +131,7 @@ class KnownMouvement(NamedTuple):
 
 @dataclass(frozen=True)
 class Differences:
-    """Electors who came, left, stayed and changed; inscriptions and radiations, None where the register has none."""
+    """Counts of electors who arrived, left or changed, and of mouvements, None where the register has none."""
 
     arrivees: int
     departs: int
@@ -139,35 +139,35 @@ class Differences:
     inscriptions: int | None
     radiations: int | None
     majeurs: int
-    """Of those who came: young people of age since, whom no inscription brought."""
+    """Of the arrivals: electors who came of age since, without an inscription in between."""
 
     @property
     def is_coherent(self) -> bool | None:
-        """Whether the mouvements account for who came and left; None when there is nothing to compare with."""
+        """Whether the mouvements explain the arrivals and departures; None if the register has no mouvements."""
         if self.inscriptions is None or self.radiations is None:
             return None
         return (self.arrivees - self.majeurs, self.departs) == (self.inscriptions, self.radiations)
 
     def to_record(self) -> dict[str, Any]:
-        """For the row of the file."""
+        """Return the JSON for the row of the file."""
         return asdict(self) | {"is_coherent": self.is_coherent}
 
 
 @dataclass(frozen=True)
 class Expected:
-    """What the mouvements between two files should have changed in them."""
+    """The changes that the mouvements between two files should have caused."""
 
     inscriptions: int
     radiations: int
     of_age_since: int
-    """Of the inscriptions: young people who came of age between the two files."""
+    """Of the inscriptions: electors who came of age between the two files."""
 
 
 def expect(mouvements: Iterable[KnownMouvement], before: date, after: date) -> Expected:
-    """What the mouvements between the files of two days bring and take.
+    """Count the arrivals and departures that the mouvements between the files of two days cause.
 
-    An elector who was inscribed and radiated meanwhile, or the contrary, is in both files or in none: she does not
-    count. Nor do a minor's mouvements, as long as a file leaves her out.
+    An elector who was inscribed and radiated meanwhile, or the contrary, is in both files or in none, and does not
+    count. Nor do the mouvements of a minor, as long as a file leaves the minor out.
     """
     balance: Counter[bytes] = Counter()
     of_age_since: set[bytes] = set()
@@ -187,10 +187,10 @@ def expect(mouvements: Iterable[KnownMouvement], before: date, after: date) -> E
 def summarise(
     changes: Iterable[Change], of_age_since: Collection[bytes], expected: Expected | None, corrections: int = 0
 ) -> Differences:
-    """Count the changes; `of_age_since` are the identities of the new file who came of age since the former one.
+    """Count the changes; `of_age_since`: the identities of the new file who came of age since the former one.
 
-    `corrections`: electors whose civil status was corrected, as somebody said: each seems to leave and to come, and has
-    changed.
+    `corrections`: electors whose civil status was corrected by a decision: each appears as a departure and an arrival,
+    and counts as a modification.
     """
     arrivees = departs = modifications = young = 0
     for change in changes:

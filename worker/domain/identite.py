@@ -1,8 +1,8 @@
-"""Who an elector is, and where her name stands: names compared and sorted, what tells her from another one.
+"""The identity of electors and the order of names: how they are compared and sorted, and who may be one person.
 
-The order of names on a French list. First level: letters, without accents nor case; a space, a hyphen and an apostrophe
-come before every letter, as in the Unicode collation (CLDR), so that LE BRUN comes before LEBLANC. Then accents: COTE,
-COTÉ, CÔTE. Then the characters as they are, so that the order never depends on the order the electors came in.
+The order of names on a French list. First level: letters, without accents or case; a space, a hyphen and an apostrophe
+sort before every letter, as in the Unicode collation (CLDR), so that LE BRUN precedes LEBLANC. Then accents: COTE,
+COTÉ, CÔTE. Then the characters themselves, so that the order never depends on the order of the input.
 """
 
 import unicodedata
@@ -14,11 +14,11 @@ from typing import NamedTuple
 from worker.domain.mouvement import Personne
 
 FORGOTTEN = "EFFACÉ"
-"""The birth name of an elector who was forgotten."""
+"""The birth name of an elector whose data were erased."""
 
 
 class _Letters(dict[int, int | str | None]):
-    """What becomes of each character of a decomposed text: accents go, and what is asked for once is known."""
+    """Maps the characters of a decomposed text, without accents; each result is cached."""
 
     def __missing__(self, code: int) -> int | None:
         letter = None if unicodedata.combining(chr(code)) else code
@@ -30,7 +30,7 @@ _OTHER_LETTERS: dict[str, int | str | None] = {
     "Æ": "AE", "Œ": "OE", "Ø": "O", "Ł": "L", "Đ": "D", "Ð": "D", "Þ": "TH", "Ħ": "H", "Ŧ": "T", "Ŀ": "L", "ẞ": "SS",
     "\u0131": "I", "Ə": "E", "-": " ", "'": " ", "’": " ", "\u2010": " ", "\u2011": " ", ".": " ", "\u00a0": " ",
 }  # fmt: skip
-"""Letters that Unicode does not decompose, and what counts as a space."""
+"""Letters that Unicode does not decompose, and characters that count as a space."""
 
 _LETTERS = _Letters(str.maketrans(_OTHER_LETTERS))
 
@@ -39,39 +39,39 @@ SortKey = tuple[str, str, str]
 
 @lru_cache(maxsize=4_096)
 def base_letters(text: str) -> str:
-    """The first level: capital letters without accents, words separated by one space."""
+    """Return the first level: capital letters without accents, words separated by one space."""
     decomposed = text if text.isascii() else unicodedata.normalize("NFKD", text)
     letters = decomposed.upper().translate(_LETTERS)
     return " ".join(letters.split())
 
 
 def sort_key(text: str) -> SortKey:
-    """What a name is sorted by."""
+    """Return the sort key of a name."""
     return base_letters(text), unicodedata.normalize("NFD", text).casefold(), text
 
 
 Identite = bytes
 """The key of an elector: a digest of birth name, first names, date of birth, and commune or country of birth.
 
-Homonyms share it, they are real. Eight bytes, since those of a whole town are held at once.
+Real homonyms share it. It has eight bytes, because the keys of a whole town are in memory at once.
 """
 
 
 def fold_identite(
     nom_naissance: str, prenoms: str, date_naissance: str, commune: str, pays: str
 ) -> tuple[str, str, str, str]:
-    """What an elector is known by; accents, case and hyphens do not count."""
+    """Return the folded identity of an elector; accents, case and hyphens do not count."""
     return base_letters(nom_naissance), base_letters(prenoms), date_naissance, base_letters(commune or pays)
 
 
 def identite(nom_naissance: str, prenoms: str, date_naissance: str, commune: str, pays: str) -> Identite:
-    """The key of an elector."""
+    """Return the key of an elector."""
     words = fold_identite(nom_naissance, prenoms, date_naissance, commune, pays)
     return blake2b("\0".join(words).encode("utf-8", "surrogatepass"), digest_size=8).digest()
 
 
 def identite_of(personne: Personne) -> Identite:
-    """The key of the elector of a mouvement."""
+    """Return the key of the elector of a mouvement."""
     return identite(
         personne.nom_naissance,
         personne.prenoms,
@@ -82,43 +82,43 @@ def identite_of(personne: Personne) -> Identite:
 
 
 class Homonyms:
-    """Which mouvements are of one elector, or of several who cannot be told apart."""
+    """Finds mouvements that share an identity: those of one elector, or of several who cannot be told apart."""
 
     def __init__(self) -> None:
         self._first: dict[Identite, int] = {}
         self._all: dict[Identite, list[int]] = {}
 
     def add(self, key: Identite, id_: int) -> None:
-        """Count a mouvement."""
+        """Add the mouvement with this id."""
         first = self._first.setdefault(key, id_)
         if first != id_:
             self._all.setdefault(key, [first]).append(id_)
 
     def ids(self) -> list[int]:
-        """Those of electors who are there twice, elector by elector."""
+        """Return the ids of the mouvements that share an identity, identity by identity."""
         return [id_ for ids in self._all.values() for id_ in ids]
 
 
 class Portrait(NamedTuple):
-    """What tells whether one who left and one who came may be one person; texts are as `base_letters` gives them."""
+    """Values that show whether a departure and an arrival may be one person; texts have the form of `base_letters`."""
 
     nom: str
     prenoms: str
     date_naissance: str
     """AAAA-MM-JJ; unknown parts are zeros."""
     lieu_naissance: str
-    """The commune of birth, or the country when the commune is not known."""
+    """The commune of birth, or the country if the commune is unknown."""
     adresse: str
     code_bureau: str
     numero: int
-    """Order number in the bureau; 0 when there is none."""
+    """Order number in the bureau; 0 if there is none."""
 
 
 Likeness = Callable[[Portrait, Portrait], bool]
 
 
 def _is_same(*names: str) -> Likeness:
-    """Whether these fields are known and the same; nothing, and zero, are not known."""
+    """Build a test that these fields are known and equal; empty texts and zero are unknown."""
 
     def is_same(before: Portrait, after: Portrait) -> bool:
         values = [(getattr(before, name), getattr(after, name)) for name in names]
@@ -132,7 +132,7 @@ def _shares_prenom(before: Portrait, after: Portrait) -> bool:
 
 
 def _has_whole_date(before: Portrait, _after: Portrait) -> bool:
-    """Whether a date of birth is known to the day: a year alone is that of too many."""
+    """Test that the date of birth is known to the day: too many persons share a year."""
     return all(part.strip("0") for part in before.date_naissance.split("-"))
 
 
@@ -141,7 +141,7 @@ def _is_homonym(before: Portrait, after: Portrait) -> bool:
 
 
 def _has_date_corrected(before: Portrait, after: Portrait) -> bool:
-    """Whether one date may be the other one: completed, or with one of its three parts mistyped."""
+    """Test that the dates may be one date: completed, or with one of its three parts mistyped."""
     parts = zip(*((it.date_naissance or _UNKNOWN).split("-") for it in (before, after)), strict=True)
     known = [one == other for one, other in parts if one.strip("0") and other.strip("0")]
     return all(known) or (sum(known), len(known)) == (2, 3)
@@ -149,7 +149,7 @@ def _has_date_corrected(before: Portrait, after: Portrait) -> bool:
 
 _UNKNOWN = "0000-00-00"
 _PARTS = 4
-"""The fields of a portrait that are the civil status come first."""
+"""Number of the first fields of a portrait, which are the civil status."""
 _PLACE, _HOME, _BORN = _is_same("code_bureau", "numero"), _is_same("nom", "adresse"), _is_same("date_naissance")
 
 _PERHAPS_ONE: tuple[tuple[Likeness, ...], ...] = (
@@ -166,10 +166,10 @@ _PERHAPS_ONE: tuple[tuple[Likeness, ...], ...] = (
     (_is_same("nom", "date_naissance"), _has_whole_date, _shares_prenom),
     (_is_homonym,),
 )
-"""What two of one comparison share when they may be one person: one line of these is enough.
+"""What two electors of one comparison share if they may be one person: one of these lines is enough.
 
-The first five are of an elector who stays where she is; the others of one who moved at the same time, and of whose
-civil status one part was corrected, or one and the place of birth; the last one of homonyms of whom one left or came.
+The first five concern an elector who stays in place; the others one who moved at the same time, and of whose civil
+status one part was corrected, or one and the place of birth; the last one homonyms of whom one left or arrived.
 """
 
 BLOCKS = (
@@ -179,19 +179,19 @@ BLOCKS = (
     ("nom", "date_naissance"),
     ("nom", "prenoms"),
 )
-"""Two who may be one person are the same in all the fields of one of these at least: others need no second look."""
+"""Two electors who may be one person are equal in all fields of at least one block: other pairs are not compared."""
 
 
 def is_perhaps_one(before: Portrait, after: Portrait) -> bool:
-    """Whether one who left and one who came may be one person, whose civil status was corrected."""
+    """Return whether an elector who left and one who arrived may be one person with a corrected civil status."""
     return any(all(is_alike(before, after) for is_alike in likenesses) for likenesses in _PERHAPS_ONE)
 
 
 def is_surely_one(before: Portrait, after: Portrait) -> bool:
-    """Whether only the place of birth differs, of one who votes or lives where she did: that is nobody else."""
+    """Return whether only the place of birth differs, for an equal place on the list or an equal name and address."""
     return differing(before, after) == ["lieu_naissance"] and (_PLACE(before, after) or _HOME(before, after))
 
 
 def differing(before: Portrait, after: Portrait) -> list[str]:
-    """The fields of two portraits that are not the same; a number alone is given anew at times."""
+    """Return the fields that differ between two portraits, without the number, which is reassigned at times."""
     return [name for name in Portrait._fields if name != "numero" and getattr(before, name) != getattr(after, name)]

@@ -1,12 +1,12 @@
-"""Who comes of age: entered in advance, an elector from her eighteenth birthday or for a poll, and inscribed d'office.
+"""Electors who come of age: registered in advance, then inscribed d'office on their birthday or for a poll.
 
 Code électoral, art. L. 11, II, 1°: a person is inscribed who has reached the age on the day of the poll « ou, lorsque
 le mode de scrutin permet un second tour, à la date à laquelle ce second tour a vocation à être organisé ». Until then
-she is in no count and on no page. Which day her age is counted on: `Demande.age_avant` and `Demande.age_apres`.
+the person is in no count and on no page. The day on which age counts: `Demande.age_avant` and `Demande.age_apres`.
 
-An elector who is of age before the tableau has the mouvements that the register tells. One who is a minor even after it
-has none. An elector who comes of age in between does not count before: what happened until then does not show. If they
-are on the list then, they come once, on their birthday, whether the register told their entry or not. They have the
+An elector who is of age before the tableau has the mouvements of the register. One who is a minor even after it has
+none. An elector who comes of age in between does not count before: earlier mouvements are not shown. If they are on the
+list on their birthday, they arrive once, on that day, whether the register holds their entry or not. They have the
 number and the address of that day: those of the last export taken until then whose version of the list is kept.
 """
 
@@ -31,37 +31,37 @@ _ONE_DAY = timedelta(days=1)
 
 
 class Register(Protocol):
-    """What the register holds of one list: it stays the same while it is read, more than once."""
+    """The register of one list; it stays unchanged while it is read, more than once."""
 
     def stream(self) -> Iterator[Mouvement]:
-        """Every mouvement, in the order of ids, which are greater than zero."""
+        """Yield every mouvement, ordered by id; ids are greater than zero."""
 
     def young(self, born_after: str, born_until: str, version: int | None = None) -> Iterator[Mouvement]:
-        """The electors on the list who were born in between, each as an inscription; their ids are negative.
+        """Yield the electors of the list who were born in between, each as an inscription; their ids are negative.
 
         `version`: the import that wrote the list; None: the list that the tableau counts from.
         """
 
     def fetch(self, ids: Sequence[int]) -> Iterator[Mouvement]:
-        """Mouvements and electors of the list, in the order asked."""
+        """Yield mouvements and electors of the list, in the order asked."""
 
     def narrow(self, after: date, born_after: str, *, waiting: bool = False) -> "Register":
-        """The same with fewer mouvements: later than a day, of the younger, and those that wait, at least."""
+        """Return a register with at least the mouvements after a day, of younger electors and, if asked, waiting."""
 
 
 class Period(NamedTuple):
-    """What lies between two counts of electors: the days, the first excluded; on which days they are to be of age."""
+    """The period between two counts of electors: its days, the first excluded, and the days on which age counts."""
 
     after: date
     until: date
     age_avant: date
     age_apres: date
     seen_on: date
-    """A date of birth that is yet to come on that day makes no minor."""
+    """A date of birth after this day makes no minor."""
 
     @classmethod
     def of(cls, demande: Demande) -> "Period | None":
-        """That of a tableau; None under the yearly revision, which counts whoever was inscribed."""
+        """Return the period of a tableau; None under the yearly revision, which counts every inscribed person."""
         if demande.law.regime is Regime.REVISION_ANNUELLE:
             return None
         return cls(
@@ -69,12 +69,12 @@ class Period(NamedTuple):
         )
 
     def has(self, mouvement: Mouvement) -> bool:
-        """Whether it happened in between."""
+        """Return whether the mouvement happened in the period."""
         return self.after < mouvement.date_mouvement <= self.until
 
 
 class _Arrival(NamedTuple):
-    """An inscription that a birthday makes: with the name, number and address that the register has under `source`."""
+    """An inscription on a birthday, with the name, number and address that the register has under `source`."""
 
     source: int
     day: date
@@ -82,15 +82,15 @@ class _Arrival(NamedTuple):
     etat: Etat
     categorie: Categorie
     motif: str
-    """Of the entry; the birthday where no category is known."""
+    """The motif of the entry; the birthday if no category is known."""
     is_presumed: bool = False
-    """An entry is known, and no agent gave its category: the birthday proposes one."""
+    """An entry without a category is known: the birthday proposes one."""
     corrected: Personne | None = None
-    """With the civil status that she has now, where `source` has a former one."""
+    """The current civil status of the elector, if `source` has a former one."""
 
     @classmethod
     def on(cls, day: date, bureau: str, source: int, entry: Mouvement | None) -> "_Arrival":
-        """That of an elector whose entry the register tells, or not."""
+        """Build the arrival of an elector; `entry`: the entry in the register, if there is one."""
         etat = Etat.APPLIQUE if entry is None else entry.etat
         if entry is None or entry.categorie is Categorie.NON_PRECISEE:
             motif = f"Dix-huit ans le {short_date(day)} (art. L. 11, II, 1°)"
@@ -98,7 +98,7 @@ class _Arrival(NamedTuple):
         return cls(source, day, bureau, etat, entry.categorie, entry.motif)
 
     def of(self, known: Mouvement, id_: int) -> Mouvement:
-        """As the tableau shows it."""
+        """Return the mouvement that the tableau shows."""
         return replace(
             known,
             id=id_,
@@ -117,7 +117,7 @@ class _Arrival(NamedTuple):
 
 
 def _correct(former: Personne, now: Personne) -> Personne:
-    """Her address of then, under her civil status of now; masked if either is."""
+    """Combine the former address with the current civil status; masked if either is."""
     return replace(
         now,
         nom_usage=former.nom_usage,
@@ -135,11 +135,11 @@ class Replaced(NamedTuple):
 
 
 class OfAge:
-    """The mouvements of one list as a tableau counts them: a source for `compose_tableau`, over that of the register.
+    """The mouvements of one list as a tableau counts them: a source for `compose_tableau`, over the register.
 
-    Without a period they are as the register tells them. Arrivals on a birthday have ids below zero, the same each time
-    they are read. `exports`: those of the period, which tell the number and the address of each day, and that which
-    electors are counted from. `corrected`: the dates of birth, before and after, of whom a doubt said to be one person.
+    Without a period they are those of the register. Arrivals on a birthday have ids below zero, the same in each
+    reading. `exports`: those of the period, which give the number and the address of each day, and the one to count
+    from. `corrected`: the dates of birth, before and after, of the doubts that were decided as one person.
     """
 
     def __init__(
@@ -151,14 +151,14 @@ class OfAge:
     ) -> None:
         self.period = period
         self.replaced: Counter[Replaced] = Counter()
-        """Arrivals that `stream` gave with the number and address of another day than their own."""
+        """Arrivals that `stream` yielded with the number and address of another day than their own."""
         self._register = register
         self._exports = exports
         self._corrected = corrected
         self._arrivals: list[_Arrival] = []
 
     def stream(self) -> Iterator[Mouvement]:
-        """Those of electors of age, then those of the ones who come of age."""
+        """Yield the mouvements of electors of age, then those of electors who come of age."""
         self._arrivals = []
         self.replaced.clear()
         if self.period is None:
@@ -183,14 +183,14 @@ class OfAge:
             yield from self._come_of_age(rows[key], listed[key], seen.get(key, []), self.period)
 
     def fetch(self, ids: Sequence[int]) -> Iterator[Mouvement]:
-        """Those asked for, in the order asked."""
+        """Yield the mouvements with these ids, in the order asked."""
         arrivals = [self._arrivals[-id_ - 1] if id_ < 0 else None for id_ in ids]
         sources = [arrival.source if arrival else id_ for arrival, id_ in zip(arrivals, ids, strict=True)]
         for known, arrival, id_ in zip(self._register.fetch(sources), arrivals, ids, strict=True):
             yield arrival.of(known, id_) if arrival else known
 
     def _dated(self, mouvement: Mouvement, period: Period) -> Mouvement:
-        """Entered in the period of a poll before her birthday: inscribed on it."""
+        """Move an inscription in the period of a poll, before the birthday, to the birthday."""
         day = majorite_on(mouvement.personne.date_naissance)
         is_early = mouvement.nature is Nature.INSCRIPTION and day and day > mouvement.date_mouvement
         if is_early and day and period.has(mouvement):
@@ -198,7 +198,7 @@ class OfAge:
         return mouvement
 
     def _see(self, born_after: str, born_until: str, until: date) -> dict[Identite, list[Mouvement]]:
-        """The electors born in between, each as the last export that is kept had them on their day, else the next one.
+        """Return the electors born in between, as the last kept export had them on their day, else the next one.
 
         Each date of birth is read from one export only. The mouvements have the day of that export.
         """
@@ -216,7 +216,7 @@ class OfAge:
     def _join_corrected(
         self, seen: dict[Identite, list[Mouvement]], known: Mapping[Identite, Sequence[Mouvement]]
     ) -> None:
-        """Give what an export had under a former civil status to who bears another now, where it can be one only."""
+        """Give the values of a former civil status in an export to the current one, if only one elector matches."""
         former = _by_birth({key: them for key, them in seen.items() if key not in known})
         now = _by_birth({key: them for key, them in known.items() if key not in seen})
         for before, after in set(self._corrected):
@@ -226,7 +226,7 @@ class OfAge:
     def _come_of_age(
         self, rows: Sequence[Mouvement], electeurs: Sequence[Mouvement], seen: Sequence[Mouvement], period: Period
     ) -> Iterator[Mouvement]:
-        """Electors of one identity: they arrive where they were on the list; what happens later shows as it is.
+        """Yield the mouvements of one identity: arrivals in the bureaux of the list, then later mouvements unchanged.
 
         `seen`: see `_see`.
         """
@@ -257,7 +257,7 @@ class OfAge:
         yield from late
 
     def _as_of(self, day: date, electeur: Mouvement, entry: Mouvement | None, seen: Mouvement | None) -> Mouvement:
-        """Which of them has the values of a day: the later one of entry and export until then, else the export after.
+        """Return the values of a day: the later of entry and export until then, else the export after.
 
         The entry is no later than the day. Count the arrivals with older values than the last export of that day, or
         with later ones.
@@ -284,7 +284,7 @@ def _by_birth(people: Mapping[Identite, Sequence[Mouvement]]) -> dict[str, list[
 
 
 def _undo(row: Mouvement, listed: list[Mouvement]) -> None:
-    """Put back who left since, take away who came since."""
+    """Restore an elector who left since, remove one who arrived since."""
     if row.arrives_in is not None:
         _take(listed, row.arrives_in)
     if row.leaves is not None:
@@ -299,7 +299,7 @@ def _redo(row: Mouvement, listed: list[Mouvement]) -> None:
 
 
 def _take(listed: list[Mouvement], bureau: str) -> Mouvement | None:
-    """Remove one of them from the list and return it: of that bureau, if one is there."""
+    """Remove one elector from the list and return it: one of that bureau, if there is one."""
     if not listed:
         return None
     taken = next((it for it in listed if it.nouveau_bureau == bureau), listed[-1])
@@ -308,7 +308,7 @@ def _take(listed: list[Mouvement], bureau: str) -> Mouvement | None:
 
 
 def check_replaced(replaced: Mapping[Replaced, int]) -> Iterator[Anomaly]:
-    """Arrivals with the number and address of another day than their own, because an export is not kept: one remark."""
+    """Yield one remark if arrivals have the number and address of another day, because an export is not kept."""
     if not replaced:
         return
     number = sum(replaced.values())
@@ -325,10 +325,10 @@ def check_replaced(replaced: Mapping[Replaced, int]) -> Iterator[Anomaly]:
 
 
 def check_corrections(demande: Demande, births: Iterable[tuple[str, str]]) -> Iterator[Anomaly]:
-    """Whom a corrected date of birth made an elector before the tableau, or a minor: nobody came, and nobody left.
+    """Yield a remark if a corrected date of birth made an elector of a minor, or the contrary, before the tableau.
 
-    `births`: dates of birth before and after, of those who were said to be one person since the tableau before. Its
-    last number of electors is not the first one of this tableau then.
+    `births`: dates of birth before and after, of doubts decided as one person since the tableau before. The last number
+    of electors of that tableau then differs from the first one of this tableau, without a mouvement.
     """
     if demande.law.regime is Regime.REVISION_ANNUELLE:
         return
@@ -351,10 +351,10 @@ def check_corrections(demande: Demande, births: Iterable[tuple[str, str]]) -> It
 
 
 def check_before(demande: Demande, register: Register, counted_on: date | None) -> Iterator[Anomaly]:
-    """Those who are in neither tableau, or in both: the one before counted age on another day than this one starts at.
+    """Yield a remark about electors in neither tableau, or in both: the one before counted age on another day.
 
-    `counted_on`: that day; None: no tableau ends where this one begins. A poll was made known or withdrawn since, or
-    its second round: whoever comes of age between the two days is nobody's business otherwise.
+    `counted_on`: that day; None: no tableau ends where this one begins. A poll, or its second round, was declared or
+    withdrawn since: no other check covers the electors who come of age between the two days.
     """
     if demande.law.regime is Regime.REVISION_ANNUELLE or counted_on is None or counted_on == demande.age_avant:
         return
@@ -375,7 +375,7 @@ def check_before(demande: Demande, register: Register, counted_on: date | None) 
 
 
 def check_second_tour(demande: Demande, register: Register) -> Iterator[Anomaly]:
-    """Those who are electors if the poll may have a second round: whether it may is not known."""
+    """Yield a remark about electors who count only if the poll may have a second round, if that is unknown."""
     poll = demande.scrutin
     if demande.law.regime is Regime.REVISION_ANNUELLE or poll is None or poll in demande.last_rounds:
         return

@@ -1,4 +1,4 @@
-"""A mouvement: an elector comes onto a list, leaves it, or changes bureau. Code électoral, art. L. 16 to L. 20."""
+"""A mouvement: an elector joins a list, leaves it, or changes bureau. Code électoral, art. L. 16 to L. 20."""
 
 from dataclasses import dataclass
 from datetime import date
@@ -8,7 +8,7 @@ from schemas.vocabulary import Categorie, Nature
 
 
 class Effet(StrEnum):
-    """When a mouvement takes effect, as openElec names it."""
+    """The time at which a mouvement takes effect, under openElec's names."""
 
     PREMIER_MARS = "1erMars"
     IMMEDIAT = "Immediat"
@@ -24,7 +24,7 @@ class Etat(StrEnum):
 
 @dataclass(frozen=True)
 class Personne:
-    """The elector of a mouvement, as the tableau prints her; dates AAAA-MM-JJ with zeros where unknown."""
+    """The elector of a mouvement, with the values of the tableau; dates AAAA-MM-JJ with zeros where unknown."""
 
     nom_naissance: str
     nom_usage: str
@@ -36,7 +36,7 @@ class Personne:
     adresse: str
     nationalite: str
     is_protegee: bool = False
-    """Her address is masked. Code électoral, art. L. 37."""
+    """Whether the address is masked. Code électoral, art. L. 37."""
 
 
 @dataclass(frozen=True)
@@ -51,22 +51,22 @@ class Mouvement:
     motif: str
     date_tableau: date
     date_mouvement: date
-    """The day it was decided; what « since the last meeting » counts from. Not dated: the last day that is possible."""
+    """The day of the decision; « since the last meeting » counts from it. Undated: the last possible day."""
     scrutin: date | None
-    """The poll it was made or applied for (J-5, additions)."""
+    """The poll that the mouvement was made or applied for (J-5, additions)."""
     ancien_bureau: str
     nouveau_bureau: str
     numero: int
     personne: Personne
     after: date | None = None
-    """Of a mouvement that is not dated: it happened after this day, which is `date.min` when nothing says which day.
-    None: its day is known."""
+    """Set for an undated mouvement: it happened after this day, which is `date.min` if no day is known. None: the
+    mouvement is dated."""
     is_presumed: bool = False
-    """Whether its category is only presumed from the date of birth: the town hall may still say another one."""
+    """Whether the category is only presumed from the date of birth: the town hall may still give another one."""
     is_majorite: bool = False
-    """The elector's eighteenth birthday, who was on the list before. Code électoral, art. L. 11, II."""
+    """The eighteenth birthday of an elector who was on the list before. Code électoral, art. L. 11, II."""
     is_in_list: bool = True
-    """False: the list that a tableau counts from is that of an export taken before this mouvement."""
+    """False: the tableau counts from the list of an export taken before this mouvement."""
 
     @property
     def is_applied(self) -> bool:
@@ -75,20 +75,20 @@ class Mouvement:
 
     @property
     def is_changement_bureau(self) -> bool:
-        """Whether the elector stays in the commune and votes elsewhere in it."""
+        """Whether the elector stays in the commune and votes in another bureau."""
         return self.nature is Nature.MODIFICATION and self.ancien_bureau != self.nouveau_bureau
 
     @property
     def is_listed(self) -> bool:
-        """Whether a tableau shows it: a modification that changes no bureau is left out, as openElec does."""
+        """Whether a tableau shows it: a modification without a change of bureau is left out, as in openElec."""
         return self.nature is not Nature.MODIFICATION or self.is_changement_bureau
 
     @property
     def arrives_in(self) -> str | None:
-        """The bureau whose list the elector comes onto, in part I; None when nobody comes."""
+        """The bureau whose list the elector joins, in part I; None for a radiation."""
         return None if self.nature is Nature.RADIATION else self.nouveau_bureau
 
     @property
     def leaves(self) -> str | None:
-        """The bureau whose list the elector leaves, in part II by bureau; None when nobody leaves."""
+        """The bureau whose list the elector leaves, in part II by bureau; None for an inscription."""
         return None if self.nature is Nature.INSCRIPTION else self.ancien_bureau

@@ -1,8 +1,8 @@
-"""The list of a day and a tableau, elector by elector: who is in one and not in the other, and why.
+"""Compares the list of a day with a tableau, elector by elector, and gives the reason of each difference.
 
-A tableau ends on its last day, and counts age on a poll; a list file is of the day it was asked for. What lies between
-the two days is in the mouvements and in the dates of birth, so that each elector who differs is named with the reason.
-What they do not account for is a contradiction between the list and its mouvements.
+A tableau ends on its last day, and counts age on a poll; a list file has the day of its request. The mouvements and the
+dates of birth between the two days give the reason for each elector who differs. Differences without a reason are a
+contradiction between the list and its mouvements.
 """
 
 from collections import Counter
@@ -32,11 +32,11 @@ class Reason(StrEnum):
 
     @property
     def is_on_liste(self) -> bool:
-        """She is on the list of the day, and the tableau does not count her; else the contrary."""
+        """Whether the elector is on the list of the day and not counted by the tableau; else the contrary."""
         return self in {Reason.CAME_SINCE, Reason.OF_AGE_SINCE, Reason.STILL_TO_LEAVE}
 
     def describe(self, day: date) -> str:
-        """What a clerk reads."""
+        """Return the French text for the agent."""
         return _SAID[self].format(short_date(day))
 
 
@@ -52,7 +52,7 @@ _SAID = {
 
 @dataclass(frozen=True)
 class Difference:
-    """One elector who is in one of the two only. Personal data: for the clerk's own file, never for a log."""
+    """One elector who is in one of the two only. Personal data: for the agent's own file, never for a log."""
 
     reason: Reason
     day: date
@@ -63,12 +63,12 @@ class Difference:
 
     @classmethod
     def of(cls, reason: Reason, mouvement: Mouvement) -> "Difference":
-        """Of the elector of a mouvement."""
+        """Build the difference of the elector of a mouvement."""
         who, bureau = mouvement.personne, mouvement.nouveau_bureau or mouvement.ancien_bureau
         return cls(reason, mouvement.date_mouvement, who.nom_naissance, who.prenoms, who.date_naissance, bureau)
 
     def to_record(self) -> dict[str, str]:
-        """For the file of the clerk."""
+        """Return the JSON for the agent's file."""
         return asdict(self) | {
             "reason": self.reason.value,
             "day": self.day.isoformat(),
@@ -79,27 +79,27 @@ class Difference:
 
 @dataclass(frozen=True)
 class Reconciliation:
-    """A tableau since 2019 held against the list of the day it was asked for, in one snapshot of the register."""
+    """A tableau since 2019 compared with the list of the day of its request, in one snapshot of the register."""
 
     liste_on: date
     version: int
-    """Of the register: which electors were on the list."""
+    """The version of the register, which selects the electors of the list."""
     electeurs: int
-    """On the list of that day."""
+    """Number of electors on the list of that day."""
     tableau_on: date
     age_on: date
     apres: int
-    """Electors after the tableau."""
+    """Number of electors after the tableau."""
     differences: Sequence[Difference]
 
     @property
     def unexplained(self) -> int:
-        """Electors that the list has and that nothing accounts for; below zero, that it lacks."""
+        """Number of electors on the list without a reason; below zero, of electors that it lacks."""
         counted = sum(1 if it.reason.is_on_liste else -1 for it in self.differences)
         return self.electeurs - self.apres - counted
 
     def to_record(self) -> dict[str, Any]:
-        """For the row of the file: counts and reasons, nobody's name."""
+        """Return the JSON for the row of the file: counts and reasons, without names."""
         reasons = Counter(it.reason.value for it in self.differences)
         return {
             "liste_on": self.liste_on.isoformat(),
@@ -114,21 +114,21 @@ class Reconciliation:
 
 
 class CountedDays(NamedTuple):
-    """When a tableau ends, and on which day it counts age."""
+    """The last day of a tableau, and the day on which it counts age."""
 
     tableau_on: date
     age_on: date
 
 
 def read_days(record: Mapping[str, Any]) -> CountedDays:
-    """Those of a tableau that was made, from what its row keeps."""
+    """Read the days of an existing tableau from the record in its row."""
     return CountedDays(*(date.fromisoformat(record[name]) for name in CountedDays._fields))
 
 
 def find_differences(demande: Demande, register: Register) -> Iterator[Difference]:
-    """Who is on the list of the day of the request and not counted by the tableau, and the contrary.
+    """Yield the electors on the list of the day of the request that the tableau does not count, and the contrary.
 
-    Nothing under the yearly revision: its tableaux are counted from the list of now.
+    It yields nothing under the yearly revision, whose tableaux are counted from the current list.
     """
     period = Period.of(demande)
     if period is None:

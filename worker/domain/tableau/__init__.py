@@ -1,1 +1,1 @@
-"""The tableau of a list's mouvements: what was asked, what it rests on, which lines, which totals."""
+"""The tableau of the mouvements of a list: its request, its sources, its lines and its totals."""

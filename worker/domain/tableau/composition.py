@@ -1,7 +1,7 @@
-"""From a request and the mouvements of a list to the Tableau that is drawn: its figures, sections, lines, notes.
+"""Builds the Tableau to draw from a request and the mouvements of a list: figures, sections, lines, notes.
 
-The figures are who comes and who leaves, how many electors before and after, for each bureau and for the commune: one
-pass over the mouvements keeps the little that is needed of each elector whom the tableau shows.
+The figures are arrivals, departures, and electors before and after, for each bureau and for the commune: one pass over
+the mouvements keeps a few bytes for each elector whom the tableau shows.
 """
 
 from array import array
@@ -53,18 +53,18 @@ class ShownMouvement(NamedTuple):
 
     @property
     def is_changement_bureau(self) -> bool:
-        """Whether she stays in the commune and votes elsewhere in it."""
+        """Whether the elector stays in the commune and votes in another bureau."""
         return self.arrives_in is not None and self.leaves is not None
 
 
 class Survey:
-    """What is known once every mouvement has been seen: about 150 bytes for each that the tableau shows."""
+    """The result of one pass over all mouvements: about 150 bytes for each one that the tableau shows."""
 
     def __init__(self, demande: Demande) -> None:
         self.corrections: Counter[str] = Counter()
-        """By bureau: what leads from its electors in the list to those before the tableau."""
+        """By bureau: number to add to its electors in the list to get those before the tableau."""
         self.others: Counter[str] = Counter()
-        """By bureau: what the mouvements of the period that the tableau does not show add, or take away."""
+        """By bureau: balance of the mouvements of the period that the tableau does not show."""
         self.has_provisoire = self.has_protegee = self.has_majorite = False
         self._demande = demande
         self._has_others = demande.type is TypeTableau.CINQ_JOURS_REU
@@ -72,7 +72,7 @@ class Survey:
         self._kept: list[bytes] = []
 
     def add(self, mouvement: Mouvement) -> None:
-        """See one."""
+        """Process one mouvement."""
         if sign := correction(mouvement, self._demande):
             move_electeur(mouvement, self.corrections, sign)
         if is_in(mouvement, self._demande):
@@ -85,7 +85,7 @@ class Survey:
             move_electeur(mouvement, self.others, 1)
 
     def drain(self) -> Iterator[ShownMouvement]:
-        """Those that the tableau shows, in the order of its lines, homonyms by their id; once."""
+        """Yield the shown mouvements in the order of the lines, homonyms by id; can be called once."""
         kept, self._kept = self._kept, []
         kept.sort(reverse=True)
         codes = {number: code for code, number in self._codes.items()}
@@ -106,9 +106,9 @@ def move_electeur(mouvement: Mouvement, electeurs: Counter[str], sign: int) -> N
 
 
 class BureauElecteurs(NamedTuple):
-    """A polling station, and how many electors it has in the list that the tableau counts from.
+    """A polling station, and its number of electors in the list that the tableau counts from.
 
-    An empty code stands for the electors who have no bureau.
+    An empty code means the electors without a bureau.
     """
 
     code: str
@@ -118,21 +118,21 @@ class BureauElecteurs(NamedTuple):
 
 @dataclass
 class Side:
-    """Who comes onto a list, or who leaves it: mouvements by their ids, in the order of the lines."""
+    """The arrivals on a list, or the departures from it: ids of mouvements, in the order of the lines."""
 
     ids: "array[int]" = field(default_factory=lambda: array("q"))
     changements: int = 0
-    """How many of them are changes of bureau."""
+    """Number of changes of bureau among them."""
 
     def add(self, one: ShownMouvement) -> None:
-        """Add one."""
+        """Add one mouvement."""
         self.ids.append(one.id)
         self.changements += one.is_changement_bureau
 
 
 @dataclass
 class Sides:
-    """Both, of one list."""
+    """The arrivals and departures of one list."""
 
     additions: Side = field(default_factory=Side)
     retranchements: Side = field(default_factory=Side)
@@ -140,7 +140,7 @@ class Sides:
 
 @dataclass(frozen=True)
 class BureauFigures:
-    """A bureau in a tableau."""
+    """The figures of one bureau in a tableau."""
 
     bureau: BureauElecteurs
     sides: Sides
@@ -149,7 +149,7 @@ class BureauFigures:
 
 @dataclass(frozen=True)
 class Figures:
-    """The commune and its bureaux in a tableau."""
+    """The figures of the commune and of its bureaux in a tableau."""
 
     sides: Sides
     bilan: Bilan
@@ -157,12 +157,12 @@ class Figures:
 
     @property
     def mouvements(self) -> int:
-        """How many the tableau shows; a change of bureau counts once."""
+        """The number of mouvements shown; a change of bureau counts once."""
         return len(self.sides.additions.ids) + len(self.sides.retranchements.ids)
 
     @property
     def impossibles(self) -> tuple[str, ...]:
-        """Codes of the bureaux with fewer electors than none, before or after."""
+        """Codes of the bureaux with a negative number of electors, before or after."""
         return tuple(one.bureau.code for one in self.bureaux if min(one.bilan.avant, one.bilan.apres) < 0)
 
 
@@ -172,15 +172,15 @@ def count_figures(
     shown: Iterable[ShownMouvement],
     others: Mapping[str, int] | None = None,
 ) -> Figures:
-    """The figures of a tableau, its bureaux in the order of their numbers; a bureau that is not known is not lost.
+    """Count the figures of a tableau, with its bureaux in the order of their numbers, unknown bureaux included.
 
-    `corrections`: by bureau, what leads from its electors in the list to those before the tableau; `others`: what the
-    mouvements of the period that it does not show add.
+    `corrections`: by bureau, number to add to its electors in the list to get those before the tableau; `others`: by
+    bureau, balance of the mouvements of the period that the tableau does not show.
     """
     others = others or {}
     commune, by_bureau = Sides(), defaultdict[str, Sides](Sides)
     for one in shown:
-        # In the commune an elector who changes bureau leaves nothing: she is in part I only.
+        # In the commune a change of bureau is no departure: it is in part I only.
         (commune.retranchements if one.arrives_in is None else commune.additions).add(one)
         if one.arrives_in is not None:
             by_bureau[one.arrives_in].additions.add(one)
@@ -197,7 +197,7 @@ def count_figures(
 
 
 def _of_commune(avant: int, sides: Sides, others: int) -> Bilan:
-    """Changes of bureau are neutral, and counted apart."""
+    """Changes of bureau are neutral, and counted separately."""
     changements = sides.additions.changements
     return Bilan(
         avant=avant,
@@ -224,7 +224,7 @@ def _of_bureau(avant: int, sides: Sides, others: int) -> Bilan:
 
 
 def _order(bureau: BureauElecteurs) -> tuple[bool, bool, int, str]:
-    """Numbers as numbers, then other codes, then those who have no bureau."""
+    """Sort numbers as numbers, then other codes, then the electors without a bureau."""
     is_number = bureau.code.isdecimal()
     return not bureau.code, not is_number, int(bureau.code) if is_number else 0, bureau.code
 
@@ -233,33 +233,33 @@ MENTION_COMMISSION = "Exemplaire de la commission — ne pas afficher"
 
 
 class TableauSource(Protocol):
-    """The mouvements of one list, which stay the same while they are read, more than once."""
+    """The mouvements of one list; they stay unchanged while they are read, more than once."""
 
     def stream(self) -> Iterator[Mouvement]:
-        """Every one, in the order of ids."""
+        """Yield every mouvement, ordered by id."""
 
     def fetch(self, ids: Sequence[int]) -> Iterator[Mouvement]:
-        """Those asked for, in the order asked."""
+        """Yield the mouvements with these ids, in the order asked."""
 
 
 @dataclass(frozen=True)
 class ListeDeCommune:
-    """Which list of which commune, and its bureaux with their electors."""
+    """A list of a commune, and its bureaux with their number of electors."""
 
     code_commune: str
     nom_commune: str
     liste: Liste
     bureaux: Sequence[BureauElecteurs]
     departement: str = ""
-    """As it is printed."""
+    """The printed name."""
 
 
 def compose_tableau(
     demande: Demande, liste: ListeDeCommune, source: TableauSource, chain: Chain | None = None
 ) -> Tableau:
-    """The tableau asked for, after one pass over the mouvements; its lines are fetched while they are read.
+    """Build the tableau after one pass over the mouvements; its lines are fetched while they are read.
 
-    `chain`: what the register was told of the list: the tableau says on which exports it rests.
+    `chain`: the known exports and declarations of the list: the tableau cites the exports that it rests on.
     """
     survey = Survey(demande)
     for mouvement in source.stream():
@@ -327,19 +327,19 @@ def _signataire(demande: Demande) -> Signataire | None:
 
 
 SANS_BUREAU = "–"
-"""Code of the section of electors who have no bureau: an empty code is the commune's."""
+"""Code of the section of electors without a bureau: an empty code is the commune's."""
 
 
 @dataclass(frozen=True)
 class _SectionBuilder:
-    """Builds the sections of one tableau; `lignes_of`: the lines of mouvements, which are known by their ids."""
+    """Builds the sections of one tableau; `lignes_of`: returns the lines of mouvements, given by their ids."""
 
     modele: Modele
     nom_commune: str
     lignes_of: Callable[[Sequence[int]], Iterable[Ligne]]
 
     def build(self, presentation: Presentation, figures: Figures) -> tuple[Section, ...]:
-        """The sections of a presentation; the commune comes last."""
+        """Return the sections of a presentation; the commune is the last one."""
         has_bureaux = presentation is not Presentation.COMMUNE
         has_parties = presentation is not Presentation.RECAPITULATIF
         parties = self._parties(figures.sides, has_lignes=not has_bureaux) if has_parties else ()
@@ -377,7 +377,7 @@ def _titre(bureau: BureauElecteurs) -> str:
 
 
 _BLANK = "____________"
-"""To be filled in by hand."""
+"""A blank to fill in by hand."""
 
 
 def _for_citizens(demande: Demande, code_commune: str) -> Iterator[str]:
@@ -403,7 +403,7 @@ def _make_notes(
     has_majorite: bool,
     chain: Chain | None,
 ) -> Iterator[str]:
-    """Notes, in their order. `has_…`: whether a line has a provisional number, a masked address, or is a birthday's."""
+    """Yield the notes in order. `has_…`: whether a line has a provisional number, a masked address, or a birthday."""
     if demande.law.regime is Regime.REPERTOIRE_UNIQUE:
         start = demande.required(Repere.REUNION) + timedelta(days=1)
         which = " faites au titre de l’article L. 30" if demande.type is TypeTableau.CINQ_JOURS_REU else ""
@@ -432,7 +432,7 @@ def _make_notes(
 
 
 def _cite_source(demande: Demande, chain: Chain, exports: Sequence[Link]) -> str:
-    """What the tableau rests on: exports, each with its number of electors, or the register as it is."""
+    """Cite the sources of the tableau: exports, each with its number of electors, or the current register."""
     *others, last = [_count_export(link) for link in exports] or [""]
     if exports:
         said = f"{', '.join(others)} et {last}" if others else last

@@ -1,6 +1,6 @@
-"""What is wrong before a tableau is made, each anomaly with what a clerk is to do.
+"""The checks of a tableau before it is made; each anomaly states what the agent must do.
 
-Of the mouvements; and of the figures, where the register's list and its mouvements contradict each other.
+They concern the mouvements, and the figures if the register's list and its mouvements contradict each other.
 """
 
 from collections.abc import Collection, Iterator
@@ -58,11 +58,11 @@ _MESSAGES = {
 def check_tableau(
     demande: Demande, source: TableauSource, inscrits: Collection[Identite], bureaux: Collection[str]
 ) -> Iterator[Anomaly]:
-    """The anomalies of the mouvements of a tableau, and of those that should be in one and that none can hold.
+    """Yield the anomalies of the mouvements of a tableau, and of those that should be in one and that none can hold.
 
-    They come in the order of ids, and those of electors who are there twice at the end, side by side. `inscrits`: the
-    electors on the list now (those of the mouvements are enough). Only mouvements that are not applied yet are compared
-    with it: it shows the others already. `bureaux`: the codes of the commune.
+    They are in the order of ids; those of electors with several mouvements are at the end, side by side. `inscrits`:
+    the electors on the list now (those of the mouvements are enough). Only mouvements that are not applied yet are
+    compared with it: it already shows the others. `bureaux`: the codes of the commune.
     """
     homonyms = Homonyms()
     for mouvement in source.stream():
@@ -115,7 +115,7 @@ def _on_bureaux(mouvement: Mouvement, bureaux: Collection[str]) -> Iterator[Anom
 
 
 def _on_what_is_missing(mouvement: Mouvement, demande: Demande) -> Iterator[Anomaly]:
-    """What the line should print, and does not: the date and the motif of an inscription or a radiation.
+    """Report a date or a motif that the line of an inscription or a radiation should print and lacks.
 
     A récapitulatif prints no line.
     """
@@ -143,7 +143,7 @@ def _on_dates(mouvement: Mouvement) -> Iterator[Anomaly]:
 
 
 def check_bilan(tableau: Tableau) -> Iterator[Anomaly]:
-    """The bureaux that cannot have the electors that the tableau says, before it or after it."""
+    """Yield the bureaux with an impossible number of electors before or after the tableau."""
     for bureau in tableau.bureaux_impossibles:
         yield Anomaly(
             "bilan_impossible",

@@ -1,8 +1,8 @@
-"""What the register was told about a period: a tableau is finished only when all of it is known.
+"""What the register knows about a period: a tableau is ready only if the whole period is known.
 
-Each export of the REU that is taken up is a link of a chain. What happened between two links is known when they were
-compared, but for the day it happened. A producer of mouvements (a CSV file) vouches for a day instead.
-What is not known is said: « Néant » is printed of a known period only.
+Each imported export of the REU is a link of a chain. The mouvements between two links are known if the links were
+compared, but not their days. A producer of mouvements (a CSV file) vouches for a day instead. Unknown parts are
+reported: « Néant » is printed for a known period only.
 
 Electors are counted from the export that ends the period, as long as its version of the list is kept: later imports
 change nothing. The number of its electors must be the one that was recorded when it was imported.
@@ -26,40 +26,40 @@ from worker.domain.tableau.demande import Demande, is_in, is_in_period
 
 @dataclass(frozen=True)
 class Link:
-    """One export that was taken up, of one list."""
+    """One imported export, of one list."""
 
     taken_on: date
     """The day it was taken from the REU."""
     is_dated: bool
-    """Whether somebody said that day; else it is the day it was imported."""
+    """Whether that day was given; else it is the day of the import."""
     is_compared: bool
-    """Whether it was compared with the link before it: what changed since then is known."""
+    """Whether it was compared with the link before it: the changes since then are known."""
     undated: int = 0
-    """How many mouvements that it brought have no known day: each happened at some time since the link before."""
+    """Number of its mouvements without a known day: each happened at some time since the link before."""
     import_id: int = 0
-    """The import that took it up."""
+    """The id of its import."""
     electeurs: int | None = None
-    """Those of the export, minors included; None where they were not counted."""
+    """Electors of the export, including minors; None if they were not counted."""
     growth: int = 0
-    """How many more the mouvements that it brought make."""
+    """Number of electors that its mouvements add to the list."""
     held: int | None = None
-    """How many electors the register holds in the version of this import; None where they were not counted."""
+    """Number of electors that the register holds in the version of this import; None if they were not counted."""
 
     @property
     def is_kept(self) -> bool:
-        """Whether the version of the list that this import wrote is still there, whole."""
+        """Whether the register still holds the whole version of the list that this import wrote."""
         return self.held is None or self.held == self.electeurs
 
 
 class DayCount(NamedTuple):
-    """Mouvements of one day that are applied to the list and that no export brought."""
+    """Counts of the mouvements of one day that are applied to the list and come from no export."""
 
     inscriptions: int = 0
     radiations: int = 0
 
 
 class LateMouvements(NamedTuple):
-    """Mouvements of one day, brought by a file after another one was said to complete the register until then."""
+    """Mouvements of one day, from a file imported after another one was declared complete until then."""
 
     import_id: int
     day: date
@@ -67,14 +67,14 @@ class LateMouvements(NamedTuple):
 
 
 class WaitingMouvements(NamedTuple):
-    """Mouvements of one day that a file brought, and that are not applied to the list."""
+    """Mouvements of one day, from a file, that are not applied to the list."""
 
     day: date
     number: int
 
 
 class CompleteUntil(NamedTuple):
-    """What a producer of mouvements says: with this import, the register holds all of them until that day."""
+    """The declaration of a producer of mouvements: with this import, the register holds all of them until that day."""
 
     complete_until: date
     import_id: int = 0
@@ -82,33 +82,33 @@ class CompleteUntil(NamedTuple):
 
 @dataclass(frozen=True)
 class Chain:
-    """What the register was told of one list, in the order of the links."""
+    """The exports and declarations of one list, in the order of the links."""
 
     links: Sequence[Link] = ()
     words: Sequence[CompleteUntil] = ()
-    """In the order of the imports; the commune's, whatever the list."""
+    """In the order of the imports; those of the commune, for any list."""
     daily: Mapping[date, DayCount] = field(default_factory=dict)
-    """By day."""
+    """Counts by day."""
     late: Sequence[LateMouvements] = ()
-    """What came by files later than the first word."""
+    """Mouvements of files imported after the first declaration."""
     births: Sequence[str] = ()
     """Dates of birth of the electors on the list who were minors on the day of the first export."""
     waiting: Sequence[WaitingMouvements] = ()
-    """In the order of their days."""
+    """Ordered by day."""
     listed: int | None = None
-    """How many electors the list shows now, minors included; None where they were not counted."""
+    """Number of electors that the list shows now, including minors; None if they were not counted."""
 
     def word(self, day: date) -> CompleteUntil | None:
-        """The last import of which it was said that with it all mouvements until a day are there, or until later."""
+        """Return the last import declared complete until a day, or until later."""
         return next((word for word in reversed(self.words) if word.complete_until >= day), None)
 
     def expect(self, before: Link, link: Link) -> int | None:
-        """How many electors the second of two exports would have by the mouvements, where it has another number.
+        """Return the number of electors that the mouvements give for the second of two exports, if it contradicts them.
 
-        None: it may be what the mouvements make of the first one, or nothing says that they are all there: neither a
-        comparison of the two, nor the producer of a file of mouvements. A comparison alone gives the exact number.
-        Beside a file it is a range: a mouvement of the day of an export may be in the export or not, and electors
-        entered in advance are in the exports, perhaps in no file of mouvements.
+        None: the number is possible, or nothing states that all mouvements are there: neither a comparison of the two,
+        nor the producer of a file of mouvements. A comparison alone gives the exact number. With a file it is a range:
+        a mouvement of the day of an export may be in the export or not, and electors registered in advance are in the
+        exports, perhaps in no file of mouvements.
         """
         if before.electeurs is None or link.electeurs is None:
             return None
@@ -126,7 +126,7 @@ class Chain:
         return None if least <= link.electeurs <= most else expected
 
     def has_other_mouvements(self, before: Link, link: Link) -> bool:
-        """Whether mouvements of another file lie between two exports, those of their own days included."""
+        """Return whether mouvements of another file lie between two exports, their own days included."""
         return any(before.taken_on <= day <= link.taken_on for day in self.daily)
 
 
@@ -141,10 +141,10 @@ _CHAMP = "période"
 
 
 def check_couverture(demande: Demande, chain: Chain) -> Iterator[Anomaly]:
-    """What the register was not told about the period of the tableau: nothing when it knows all of it.
+    """Yield what the register does not know about the period of the tableau; nothing if it knows all of it.
 
-    Before 2019 a mouvement has its date de tableau, and no period tells whether all of them are there: only a producer
-    can say until when they are complete.
+    Before 2019 a mouvement has its date de tableau, and no period shows whether all of them are there: only a producer
+    can state until when they are complete.
     """
     word = chain.word(last_known_day(demande))
     yield from _check_rows(demande, chain)
@@ -165,7 +165,7 @@ def check_couverture(demande: Demande, chain: Chain) -> Iterator[Anomaly]:
 
 
 def check_doubts(demande: Demande, pairs: Iterable[tuple[Mouvement, Mouvement]]) -> Iterator[Anomaly]:
-    """The open doubts about a radiation or an inscription that the tableau shows, or counts between its totals."""
+    """Yield an anomaly for open doubts about mouvements that the tableau shows, or counts between its totals."""
     is_of_it = is_in_period if demande.law.regime is Regime.REPERTOIRE_UNIQUE else is_in
 
     def shows(mouvement: Mouvement) -> bool:
@@ -175,7 +175,7 @@ def check_doubts(demande: Demande, pairs: Iterable[tuple[Mouvement, Mouvement]])
         of_age = majorite_on(born) if is_mineur(born, demande.age_avant, demande.jour) else None
         if of_age is None:
             return True
-        since = min(of_age, demande.last_day)  # what happened before is no elector's: she is inscribed then, either way
+        since = min(of_age, demande.last_day)  # earlier mouvements are a minor's, inscribed then in any case
         day = mouvement.date_mouvement
         return day >= since if mouvement.nature is Nature.INSCRIPTION else day > since
 
@@ -193,10 +193,10 @@ def check_doubts(demande: Demande, pairs: Iterable[tuple[Mouvement, Mouvement]])
 
 
 def exports_used(demande: Demande, chain: Chain) -> Sequence[Link]:
-    """The exports that a tableau rests on, in their order; of several of one day, the last one.
+    """Return the exports that a tableau rests on, in order; of several of one day, the last one.
 
-    From the last one before its period to the one at its end, and the one that electors are counted from. Where a
-    producer vouches for the mouvements, or under the yearly revision, only the latter.
+    From the last one before its period to the one at its end, and the one that electors are counted from. If a producer
+    vouches for the mouvements, or under the yearly revision, only the latter.
     """
     if not chain.links:
         return ()
@@ -207,7 +207,7 @@ def exports_used(demande: Demande, chain: Chain) -> Sequence[Link]:
 
 
 def imports_used(demande: Demande, chain: Chain) -> set[int]:
-    """The imports that say what is known of the period: a tableau is to be made again when one is undone or redated."""
+    """Return the imports that a period rests on: if one is undone or redated, the tableau must be made again."""
     used = {word.import_id for word in chain.words}
     if base := base_of(demande, chain):
         used |= {base.import_id, *(link.import_id for link in window_of(demande, chain))}
@@ -215,10 +215,10 @@ def imports_used(demande: Demande, chain: Chain) -> set[int]:
 
 
 def base_of(demande: Demande, chain: Chain) -> Link | None:
-    """The export that the electors of a tableau are counted from: the first one kept from the end of its period on.
+    """Return the export that the electors are counted from: the first one kept from the end of the period on.
 
-    None: they are counted from the list as the register shows it now. Under the yearly revision the list says what was
-    applied to it; else no export tells who was on the list, or the list was changed by another way than an import.
+    None: they are counted from the current list. Under the yearly revision the list states what was applied to it; else
+    no export gives the electors of the list, or the list was changed without an import.
     """
     rank = _rank_of_base(demande, chain)
     return None if rank is None else chain.links[rank]
@@ -232,13 +232,13 @@ def _rank_of_base(demande: Demande, chain: Chain) -> int | None:
 
 
 def last_known_day(demande: Demande) -> date:
-    """The last day that can be known: of a provisional tableau, the day it was asked for."""
+    """Return the last day that can be known: for a provisional tableau, the day of its request."""
     last = demande.effective_on if demande.law.regime is Regime.REVISION_ANNUELLE else demande.last_day
     return min(last, demande.jour)
 
 
 def _counted(demande: Demande, chain: Chain) -> Iterator[tuple[Link, Link]]:
-    """Each export that electors are counted back across, after the one before it: from the period to the base.
+    """Return the pairs of exports that electors are counted back across: from the period to the base.
 
     A tableau of the yearly revision has no period.
     """
@@ -249,7 +249,7 @@ def _counted(demande: Demande, chain: Chain) -> Iterator[tuple[Link, Link]]:
 
 
 def window_of(demande: Demande, chain: Chain) -> Sequence[Link]:
-    """From the last link on or before the start of the period to the first one at its end or after it."""
+    """Return the links from the last one at the start of the period or before to the first one at its end or after."""
     if demande.law.regime is Regime.REVISION_ANNUELLE or not chain.links:
         return ()
     first, last = _bounds(demande, chain.links)
@@ -257,7 +257,7 @@ def window_of(demande: Demande, chain: Chain) -> Sequence[Link]:
 
 
 def _bounds(demande: Demande, links: Sequence[Link]) -> tuple[int, int]:
-    """The ranks of the links that a period rests on, the first and the last one; of the day of the end, the last."""
+    """Return the ranks of the first and the last link of a period; of several on its last day, the last one."""
     start, end = demande.required(Repere.REUNION), last_known_day(demande)
     first = max((rank for rank, link in enumerate(links) if link.taken_on <= start), default=0)
     last = next((rank for rank, link in enumerate(links) if link.taken_on >= end), len(links) - 1)
@@ -266,7 +266,7 @@ def _bounds(demande: Demande, links: Sequence[Link]) -> tuple[int, int]:
 
 
 def _check_rows(demande: Demande, chain: Chain) -> Iterator[Anomaly]:
-    """The list as the register shows it now must have as many electors as the export that brought it."""
+    """Check that the current list has as many electors as the export that brought it."""
     if base_of(demande, chain) or not chain.links or chain.listed in {None, chain.links[-1].electeurs}:
         return
     link = chain.links[-1]
@@ -308,7 +308,7 @@ def _check_links(demande: Demande, chain: Chain) -> Iterator[Anomaly]:
 
 
 def _check_word(demande: Demande, chain: Chain, word: CompleteUntil) -> Iterator[Anomaly]:
-    """Somebody vouches for the mouvements of a period: what came afterwards, and where nothing proves it."""
+    """Report mouvements imported after a declaration, and exports that nothing but the declaration covers."""
     start, end = demande.required(Repere.REUNION), last_known_day(demande)
     if late := [it for it in chain.late if it.import_id > word.import_id and start < it.day <= end]:
         yield _anomalie(_CONTRADICTION, _on_late(late, word))
@@ -322,10 +322,10 @@ def _check_word(demande: Demande, chain: Chain, word: CompleteUntil) -> Iterator
 
 
 def _check_waiting(demande: Demande, chain: Chain) -> Iterator[Anomaly]:
-    """What waits to be applied: since 2019 a mouvement takes effect at once, and the list does not show these.
+    """Report mouvements to apply: since 2019 a mouvement takes effect at once, and the list does not show these.
 
-    In the period, the tableau ends with electors with whom the next one does not begin. Before it, where no export has
-    told since then who is on the list, it does not begin with what the one before it ended with.
+    In the period, the tableau ends with other electors than the next one begins with. Before it, if no export since
+    then gives the electors of the list, it begins with other electors than the one before ended with.
     """
     start, end = demande.required(Repere.REUNION), last_known_day(demande)
     shown = [it for it in chain.waiting if start < it.day <= end]
@@ -337,7 +337,7 @@ def _check_waiting(demande: Demande, chain: Chain) -> Iterator[Anomaly]:
 
 
 def first_export(demande: Demande, chain: Chain) -> Link | None:
-    """The export that the period begins with, if its electors must be those that the tableau counts before.
+    """Return the export at the start of the period, if its electors must be those that the tableau counts before.
 
     None: its version is not kept, or other mouvements than those of the comparisons lead from it to the list.
     """
@@ -350,7 +350,7 @@ def first_export(demande: Demande, chain: Chain) -> Link | None:
 
 
 def check_first(link: Link, electeurs: Mapping[str, int], counted: Iterable[tuple[str, str, int]]) -> Iterator[Anomaly]:
-    """Whether the electors before the tableau are those of the first export: by bureau, as far as it prints them.
+    """Check that the electors before the tableau are those of the first export: by bureau, if it prints bureaux.
 
     `electeurs`: those of age in the export, by bureau, after the mouvements between the export and the period.
     `counted`: key, title and number of each count; the key of the commune is empty.
@@ -369,7 +369,7 @@ def check_first(link: Link, electeurs: Mapping[str, int], counted: Iterable[tupl
 
 
 def contradictions(chain: Chain) -> Iterator[str]:
-    """Where the exports of a list contradict the mouvements that came otherwise, in French, with dates."""
+    """Yield the contradictions between the exports of a list and other mouvements, in French, with dates."""
     for before, link in pairwise(chain.links):
         expected = chain.expect(before, link)
         if expected is not None:
@@ -377,7 +377,7 @@ def contradictions(chain: Chain) -> Iterator[str]:
 
 
 def span(first: date, last: date) -> str:
-    """« du 03/10/2026 », « du 03/10/2026 au 05/10/2026 »."""
+    """Return « du 03/10/2026 », or « du 03/10/2026 au 05/10/2026 »."""
     return f"du {short_date(first)}" if first == last else f"du {short_date(first)} au {short_date(last)}"
 
 
@@ -464,9 +464,9 @@ def _on_straddling(link: Link, before: Link, day: date) -> str:
 
 
 def _is_perhaps_before(window: Sequence[Link], end: date) -> bool:
-    """Whether the last export covers the period only if it was taken on the day of its import, which nobody said.
+    """Return whether the last export covers the period only if it was taken on the day of its import.
 
-    Where its mouvements lie on both sides of the end, that is said of them already.
+    If its mouvements lie on both sides of the end, another anomaly already reports them.
     """
     last = window[-1]
     if last.is_dated or last.taken_on < end:

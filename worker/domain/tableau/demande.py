@@ -1,19 +1,19 @@
-"""A request for one tableau: which, as of when, for whom, which mouvements it shows, what the list was before it.
+"""A request for one tableau: its type, dates and readers, the mouvements it shows, and the list before it.
 
-Its dates are completed by what the register knows.
+The register completes its dates.
 
 Before 2019 each mouvement has its place in one tableau only (circulaire INTA1317573C du 25 juillet 2013, §§ 115 to
-117): what a poll made take effect is not printed again in the tableau rectificatif. Since 2019 a tableau is a period,
-from one meeting of the commission de contrôle to the next date. Code électoral, art. L. 19, L. 20, R. 13 and R. 14.
+117): mouvements that took effect for a poll are not printed again in the tableau rectificatif. Since 2019 a tableau is
+a period, from one meeting of the commission de contrôle to the next date. Code électoral, art. L. 19, L. 20, R. 13 and
+R. 14.
 
-How many electors a list had before a tableau is counted back from a list that is known: that of the export which ends
-the period (`worker.domain.tableau.couverture`), else that of now. The list holds what is applied to it: what is in the
-tableau, or in a later one, was not there yet. What an earlier tableau of the yearly revision printed counts already:
-the second tableau rectificatif starts from the list as the first one left it, although both are applied on 1 March. So
-each tableau begins with what the one before it left. What waits since a revision that is closed was forgotten, or
-dropped: it does not count.
+The electors before a tableau are counted back from a known list: that of the export which ends the period
+(`worker.domain.tableau.couverture`), else the current one. The list holds what is applied to it: mouvements of the
+tableau, or of a later one, were not there yet. Mouvements that an earlier tableau of the yearly revision printed count
+already: the second tableau rectificatif starts from the list as the first one left it, although both are applied on 1
+March. So each tableau begins as the one before it ended. Mouvements that wait since a closed revision do not count.
 
-Nobody counts before she is of age, however early she was entered: `worker.domain.majorite`.
+Minors do not count, however early they were registered: `worker.domain.majorite`.
 """
 
 from collections.abc import Iterable, Mapping
@@ -43,7 +43,7 @@ from worker.domain.tableau.model import MODELES, Modele
 
 
 class DemandeInvalide(Exception):
-    """A date is missing, or is not one that the tableau can have; the message, in French, says which."""
+    """A date is missing, or is impossible for the tableau; the message, in French, names it."""
 
 
 _MISSING = {
@@ -70,7 +70,7 @@ _ONE_DAY = timedelta(days=1)
 
 @dataclass(frozen=True, kw_only=True)
 class Demande:
-    """What was asked for. Everything that depends on time comes from `requested_at`: the same request, the same bytes.
+    """A request for one tableau. Everything that depends on time comes from `requested_at`: same request, same bytes.
 
     Raises:
         DemandeInvalide: a date that this type of tableau needs is missing, is wrong, or is of another law.
@@ -79,29 +79,29 @@ class Demande:
     type: TypeTableau
     requested_at: datetime
     code_commune: str = ""
-    """The commune whose civil time counts; none is Paris."""
+    """The commune whose civil time counts; empty means Paris."""
     presentation: Presentation = Presentation.COMMUNE
     edition: Edition = Edition.AFFICHAGE
     date_tableau: date | None = None
     scrutin: date | None = None
     scrutins: tuple[date, ...] = ()
-    """The other polls that the commune knows of: a mouvement that waits for one is in its tableau des cinq jours."""
+    """The other known polls of the commune: a mouvement that waits for one is in its tableau des cinq jours."""
     last_rounds: Mapping[date, date] = field(default_factory=dict)
-    """By poll, the day of its last round that may be held, its own where there is one only; where it is known."""
+    """By poll, the day of its last possible round, its own day if there is only one; where it is known."""
     cloture: date | None = None
-    """A closing of the list on another day than the last of February (as for the second revision of 2015)."""
+    """Closing of the list, if it is not the last day of February (as for the second revision of 2015)."""
     publication_due: date | None = None
-    """The last day to publish that a text fixes for the poll, when it is not the twentieth day before it."""
+    """The last day to publish that a text fixes for the poll, if it is not the twentieth day before it."""
     reunion: date | None = None
-    """The meeting before, which mouvements are counted from, that day excluded; the day the last tableau stopped at,
-    where the commission did not meet."""
+    """The previous meeting, from which mouvements are counted, that day excluded; if the commission did not meet, the
+    last day of the previous tableau."""
     until: date | None = None
     """The last day of the mouvements, included: for the tableau des vingt jours, the meeting before the poll."""
     commission: date | None = None
-    """The meeting that somebody declared to the register, where that is the last day."""
+    """The meeting that was declared to the register, if it is the last day."""
     publication: date | None = None
     inclure_j5: bool = False
-    """The first tableau rectificatif also shows what was applied for a poll: openElec's cumulative figures."""
+    """Whether the first tableau rectificatif also shows mouvements applied for a poll, as openElec does."""
     is_signed_by_maire: bool = False
     """Whether the mayor signs a tableau that requires no signature."""
 
@@ -123,12 +123,12 @@ class Demande:
 
     @property
     def modele(self) -> Modele:
-        """How the type is drawn up."""
+        """The legal form of this type of tableau."""
         return MODELES[self.type]
 
     @property
     def name(self) -> str:
-        """The short name, as `name_tableau` gives it."""
+        """The short name, see `name_tableau`."""
         return name_tableau(self.type, self.scrutin, self.publication_due)
 
     @property
@@ -143,7 +143,7 @@ class Demande:
 
     @property
     def reperes(self) -> tuple[Repere, ...]:
-        """The dates that it is counted from."""
+        """The dates that this type of tableau is counted from."""
         return REPERES[self.type]
 
     @cached_property
@@ -153,16 +153,16 @@ class Demande:
 
     @property
     def polls(self) -> tuple[date, ...]:
-        """Every poll known, in order."""
+        """All known polls, in order."""
         return tuple(sorted({*self.scrutins, *([self.scrutin] if self.scrutin else [])}))
 
     def closing_before(self, scrutin: date) -> date:
-        """The closing of the list that a poll follows."""
+        """Return the closing of the list before a poll."""
         usual = cloture_before(scrutin)
         return max(self.cloture, usual) if self.cloture and self.cloture < scrutin else usual
 
     def required(self, repere: Repere) -> date:
-        """A date that the type of tableau cannot do without."""
+        """Return a date that the type of tableau requires; raise DemandeInvalide if it is missing."""
         day: date | None = getattr(self, repere)
         if day is None:
             raise DemandeInvalide(f"{self.name} : {_MISSING[repere]}")
@@ -170,7 +170,7 @@ class Demande:
 
     @property
     def last_day(self) -> date:
-        """The last day whose mouvements the tableau holds, included: since 2019, and for the cinq jours.
+        """The last day of the mouvements of the tableau, included: since 2019, and for the cinq jours.
 
         A tableau that is published on a day holds the mouvements up to the day before.
         """
@@ -186,11 +186,11 @@ class Demande:
 
     @cached_property
     def age_apres(self) -> date:
-        """The day that electors are to be of age on, to be counted once the tableau has taken effect.
+        """The day on which electors must be of age to count after the tableau has taken effect.
 
-        For a poll, its day, or that of its second round where one may be held; else the last day of the tableau. Code
-        électoral, art. L. 11, II, 1°. Before 2019 whoever the commission had inscribed was on the list, as the young
-        before the day that it inscribed them for (art. L. 11-1 and L. 11-2): all are of age on this day.
+        For a poll, its day, or that of its second round if one may be held; else the last day of the tableau. Code
+        électoral, art. L. 11, II, 1°. Before 2019 every person inscribed by the commission was on the list, and so were
+        young people before the day that they were inscribed for (art. L. 11-1 and L. 11-2): all are of age on this day.
         """
         if self.law.regime is Regime.REVISION_ANNUELLE:
             return date.max
@@ -198,13 +198,13 @@ class Demande:
 
     @cached_property
     def age_avant(self) -> date:
-        """The same, to be counted before the tableau: what the one before it counted with, hence nobody comes twice."""
+        """The day on which electors must be of age to count before the tableau; the previous tableau ends with it."""
         if self.law.regime is Regime.REVISION_ANNUELLE or self.type is TypeTableau.CINQ_JOURS_REU:
             return self.age_apres
         return min(self._age_on(self.required(Repere.REUNION)), self.age_apres)
 
     def _age_on(self, day: date) -> date:
-        """From the first day of the commission's meeting on, all is about the poll."""
+        """From the first day of the commission's meeting on, age counts on the day of the poll."""
         polls = {poll: self._last_round(poll) for poll in self.polls}
         return max((last for poll, last in polls.items() if commission_between(poll)[0] <= day <= last), default=day)
 
@@ -225,18 +225,18 @@ class Demande:
 
     @property
     def final_on(self) -> date:
-        """The first civil day, in the commune, on which the tableau is final; asked for earlier, it is provisional.
+        """The first civil day, in the commune, on which the tableau is final; before that day it is provisional.
 
-        A tableau of a period is final once the last day of its mouvements is over: that day may still bring some. Its
-        own date has to have come, but need not be over: the tableau des vingt jours is published on the day after its
-        last mouvements, and a yearly tableau is lodged on its date, when the commission has ended its work.
+        A tableau of a period is final when the last day of its mouvements is over: that day may still add some. Its own
+        date must have come, but need not be over: the tableau des vingt jours is published on the day after its last
+        mouvements, and a yearly tableau is lodged on its date, when the commission has ended its work.
         """
         is_period = self.law.regime is Regime.REPERTOIRE_UNIQUE or self.type is TypeTableau.CINQ_JOURS
         return max(self.effective_on, self.last_day + _ONE_DAY) if is_period else self.effective_on
 
     @property
     def is_provisoire(self) -> bool:
-        """Whether the tableau is asked for before the day on which it is final."""
+        """Whether the tableau is requested before the day on which it is final."""
         return self.jour < self.final_on
 
 
@@ -245,44 +245,44 @@ _RECTIFICATIFS = {TypeTableau.PREMIER_RECTIFICATIF: dix_janvier, TypeTableau.SEC
 
 @dataclass(frozen=True)
 class Calendrier:
-    """What the register knows of one list: its polls, their unusual closings, the meetings of the commission."""
+    """The dates that the register knows for one list: polls, unusual closings, meetings of the commission."""
 
     scrutins: tuple[date, ...] = ()
     clotures: Mapping[date, date] | None = None
     reunions: tuple[date, ...] = ()
-    """Where the tableaux stopped: at the meetings; of one that is deemed not to have deliberated before a poll, on the
-    last day to publish."""
+    """The last days of former tableaux: the meetings; the last day to publish, for a meeting that is deemed not to have
+    deliberated before a poll."""
     last_rounds: Mapping[date, date] = field(default_factory=dict)
-    """As in a Demande."""
+    """See `Demande.last_rounds`."""
     publications_due: Mapping[date, date] = field(default_factory=dict)
     """By poll, the last day to publish that a text fixes for it."""
     without_commission: frozenset[date] = frozenset()
-    """The polls before which the commission does not meet, by a text."""
+    """The polls before which, by a text, the commission does not meet."""
 
     def meeting_before(self, scrutin: date) -> date | None:
-        """The meeting that a poll's first tableau follows, where it is known."""
+        """Return the meeting before the first tableau of a poll, if it is known."""
         return None if scrutin in self.without_commission else meeting_before(scrutin, self.reunions)
 
     def publication_before(self, scrutin: date) -> date:
-        """The last day to publish a poll's first tableau."""
+        """Return the last day to publish the first tableau of a poll."""
         return self.publications_due.get(scrutin) or days_before(scrutin, 20)
 
     def end_before(self, scrutin: date) -> date:
-        """The first day that cannot be that of the meeting before a poll's first tableau."""
+        """Return the first day that is too late for the meeting before the first tableau of a poll."""
         is_without = scrutin in self.without_commission
         return self.publication_before(scrutin) if is_without else commission_between(scrutin)[0]
 
 
 def dates_of(asked: TableauxRenderRequested, type_: TypeTableau, calendrier: Calendrier) -> dict[str, Any]:
-    """The fields of a Demande for one type of tableau; whether they are enough, and right, is for the Demande to say.
+    """Return the fields of a Demande for one type of tableau; the Demande checks that they are complete and right.
 
     Raises:
-        DemandeInvalide: the meeting that was given as the one before is that of the poll.
+        DemandeInvalide: the meeting that was given as the previous one is that of the poll.
     """
     needed = REPERES[type_]
     scrutin = asked.scrutin if Repere.SCRUTIN in needed or type_ is TypeTableau.VINGT_JOURS else None
     until = _until(asked, scrutin, calendrier) if type_ is TypeTableau.VINGT_JOURS else None
-    # Where both are asked for, the publication is that of the first one.
+    # If both are requested, the publication is that of the tableau des vingt jours.
     is_after_another = type_ is TypeTableau.CINQ_JOURS_REU and TypeTableau.VINGT_JOURS in asked.types
     return {
         "code_commune": asked.commune,
@@ -302,7 +302,7 @@ def dates_of(asked: TableauxRenderRequested, type_: TypeTableau, calendrier: Cal
 
 
 def _date_tableau(asked: TableauxRenderRequested, type_: TypeTableau) -> date | None:
-    """The date asked for; of the other tableau rectificatif, when both are, that of the same year."""
+    """Return the requested date; if both tableaux rectificatifs are requested, the date of this one in that year."""
     day = asked.date_tableau
     if day is None or not _RECTIFICATIFS.keys() <= set(asked.types):
         return day
@@ -311,17 +311,17 @@ def _date_tableau(asked: TableauxRenderRequested, type_: TypeTableau) -> date | 
 
 
 def _until(asked: TableauxRenderRequested, scrutin: date | None, calendrier: Calendrier) -> date | None:
-    """The last day of the tableau des vingt jours: the meeting before the poll, where it is known."""
+    """Return the last day of the tableau des vingt jours: the meeting before the poll, if it is known."""
     return asked.until or (calendrier.meeting_before(scrutin) if scrutin else None)
 
 
 def _reunion(
     asked: TableauxRenderRequested, type_: TypeTableau, until: date | None, calendrier: Calendrier
 ) -> date | None:
-    """The day that mouvements are counted from: where the tableau before this one stopped, at the meeting before.
+    """Return the day that mouvements are counted from: the end of the previous tableau, at the previous meeting.
 
-    A tableau des cinq jours goes on from the tableau des vingt jours: from the meeting before the poll, or from the day
-    before the last day to publish when the commission did not meet, or is deemed not to have deliberated.
+    A tableau des cinq jours continues the tableau des vingt jours: from the meeting before the poll, or from the day
+    before the last day to publish if the commission did not meet, or is deemed not to have deliberated.
     """
     if type_ is TypeTableau.VINGT_JOURS:
         if asked.reunion and asked.scrutin and not until and meeting_before(asked.scrutin, [asked.reunion]):
@@ -334,7 +334,7 @@ def _reunion(
 
 
 def _end(asked: TableauxRenderRequested, until: date | None, calendrier: Calendrier) -> date | None:
-    """The first day that cannot be that of the meeting before the tableau des vingt jours."""
+    """Return the first day that is too late for the meeting before the tableau des vingt jours."""
     if until:
         return until
     if asked.scrutin:
@@ -351,7 +351,7 @@ _ORDER = {type_: rank for rank, type_ in enumerate(TypeTableau)}
 
 @dataclass(frozen=True)
 class Place:
-    """The one historical tableau of a mouvement: its type, and its date de tableau or its poll."""
+    """The only historical tableau of a mouvement: its type, and its date de tableau or its poll."""
 
     type: TypeTableau
     day: date
@@ -365,12 +365,12 @@ class Place:
 
     @property
     def order(self) -> tuple[date, int, date]:
-        """Which tableau comes first; of one day, as the law names them."""
+        """The order of the tableaux: by day, then as the law names them."""
         return self.held_on, _ORDER[self.type], self.day
 
 
 def is_in(mouvement: Mouvement, demande: Demande) -> bool:
-    """Whether the tableau asked for shows the mouvement, which is not that of a minor (`worker.domain.majorite`)."""
+    """Return whether the tableau shows the mouvement, which is not that of a minor (`worker.domain.majorite`)."""
     if demande.law.regime is Regime.REPERTOIRE_UNIQUE:
         return is_in_period(mouvement, demande) and _is_asked_for(mouvement, demande)
     if not mouvement.is_listed:
@@ -380,7 +380,7 @@ def is_in(mouvement: Mouvement, demande: Demande) -> bool:
 
 
 def is_in_period(mouvement: Mouvement, demande: Demande) -> bool:
-    """Since 2019: whether the mouvement changes the list between the two totals of the tableau, shown or not."""
+    """Return whether, since 2019, a mouvement changes the list between the totals of the tableau, shown or not."""
     start = demande.required(Repere.REUNION)
     is_between = mouvement.is_majorite or start < mouvement.date_mouvement <= demande.last_day
     return mouvement.is_listed and is_between
@@ -394,7 +394,7 @@ def _is_asked_for(mouvement: Mouvement, demande: Demande) -> bool:
 
 
 def is_perhaps_l30(mouvement: Mouvement, demande: Demande) -> bool:
-    """Whether a tableau des cinq jours may have to show an inscription without a category."""
+    """Return whether a tableau des cinq jours may have to show an inscription without a category."""
     if demande.type is not TypeTableau.CINQ_JOURS_REU or mouvement.nature is not Nature.INSCRIPTION:
         return False
     is_said = mouvement.categorie is not Categorie.NON_PRECISEE and not mouvement.is_presumed
@@ -402,26 +402,26 @@ def is_perhaps_l30(mouvement: Mouvement, demande: Demande) -> bool:
 
 
 def is_counted(mouvement: Mouvement, demande: Demande) -> bool:
-    """Whether its elector is of age in the counts before the tableau; if not, she is none of them."""
+    """Return whether the elector of the mouvement is of age in the counts before the tableau."""
     return not is_mineur(mouvement.personne.date_naissance, demande.age_avant, demande.jour)
 
 
 def is_misplaced(mouvement: Mouvement, demande: Demande) -> bool:
-    """Whether no tableau shows it although one should, under the yearly revision."""
+    """Return whether, under the yearly revision, no tableau shows the mouvement although one should."""
     is_yearly = demande.law.regime is Regime.REVISION_ANNUELLE
     return is_yearly and mouvement.is_listed and place_of(mouvement, demande) is None
 
 
 def own_place(demande: Demande) -> Place:
-    """The place of the mouvements of a historical tableau."""
+    """Return the place of the mouvements of a historical tableau."""
     return Place(demande.type, demande.required(demande.reperes[0]))
 
 
 def place_of(mouvement: Mouvement, demande: Demande) -> Place | None:
-    """The historical tableau of a mouvement, with the polls that the request knows of and on its day.
+    """Return the historical tableau of a mouvement, with the known polls and the day of the request.
 
     None: no tableau shows it (no change of bureau, or an `Election` mouvement that is no inscription or names no poll,
-    which the controls report).
+    which the checks report).
     """
     if not mouvement.is_listed:
         return None
@@ -437,10 +437,10 @@ def place_of(mouvement: Mouvement, demande: Demande) -> Place | None:
 
 
 def _poll_of(mouvement: Mouvement, demande: Demande) -> date | None:
-    """The poll that an immediate mouvement was applied for, or waits for: the next one to be held.
+    """Return the poll that an immediate mouvement was applied for, or waits for: the next one to be held.
 
-    It waits for a poll from the closing of the list before it, and up to five days before it (art. L. 33). Once the
-    poll is held without it, it goes to the next one, or to the tableau rectificatif of its date.
+    It waits for a poll from the closing of the list before it, and up to five days before it (art. L. 33). After a poll
+    held without it, it waits for the next one, or goes to the tableau rectificatif of its date.
     """
     if mouvement.scrutin:
         return mouvement.scrutin
@@ -467,7 +467,7 @@ def _is_cumulated(mouvement: Mouvement, place: Place | None, demande: Demande) -
 
 
 def correction(mouvement: Mouvement, demande: Demande) -> int:
-    """What leads from the list to that before the tableau: -1, undo the mouvement; 1, do it; 0, neither."""
+    """Return how the list becomes that before the tableau: -1, undo the mouvement; 1, apply it; 0, neither."""
     if not mouvement.is_listed or not is_counted(mouvement, demande):
         return 0
     if demande.law.regime is Regime.REPERTOIRE_UNIQUE:
@@ -485,7 +485,7 @@ def correction(mouvement: Mouvement, demande: Demande) -> int:
 
 
 def _correction_since_2019(mouvement: Mouvement, demande: Demande) -> int:
-    """Undo what the list shows and the period has not seen yet; do what happened before and the list does not show."""
+    """Undo listed mouvements that are not before the period; apply those before it that the list does not show."""
     is_before = not mouvement.is_majorite and mouvement.date_mouvement <= demande.required(Repere.REUNION)
     if mouvement.is_applied:
         return 0 if is_before else -1

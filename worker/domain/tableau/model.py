@@ -1,7 +1,6 @@
-"""A tableau: how the law has each of the six types drawn up, and what one prints, whoever draws it.
+"""A tableau: the legal form of each of the six types, and the printed content, independent of the renderer.
 
-What it prints is plain data, the same whether it is rendered or tested. The articles of each type, and what is known
-of them, are in `common.law`.
+The content is plain data, for rendering and for tests. The articles of each type are in `common.law`.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -18,7 +17,7 @@ from worker.errors import CountMismatchError
 
 
 class Signataire(StrEnum):
-    """Who signs."""
+    """The person or body that signs a tableau."""
 
     COMMISSION_ADMINISTRATIVE = "Les membres de la commission administrative"
     MAIRE = "Le maire"
@@ -30,7 +29,7 @@ MEMBRES_COMMISSION = 3
 
 @dataclass(frozen=True)
 class PartieModele:
-    """A part: its title, and what its total counts."""
+    """A part of a tableau: its title, and the label of its total."""
 
     titre: str
     total: str
@@ -38,7 +37,7 @@ class PartieModele:
 
 @dataclass(frozen=True)
 class Modele:
-    """How the law has one type of tableau drawn up."""
+    """The legal form of one type of tableau."""
 
     titre: str
     additions: PartieModele
@@ -47,7 +46,7 @@ class Modele:
     signataire: Signataire | None
     """None: no signature is required; the mayor may sign."""
     formule: str
-    """What precedes « à LIBREVILLE, le … » where it is signed."""
+    """The word before « à LIBREVILLE, le … » at the signature."""
     has_dates: bool = False
     """Whether each line gives the date of its mouvement. Code électoral, art. R. 13."""
 
@@ -131,7 +130,7 @@ class Partie:
     titre: str
     """`I. Additions (inscriptions)`."""
     lignes: Iterable[Ligne]
-    """Read as often as one likes; made while they are read, where there may be many."""
+    """Can be read several times; a long part builds its lines while they are read."""
     total: str
     """`Total des additions : douze (12) électeurs`; in words and figures."""
 
@@ -149,13 +148,13 @@ class Bilan:
     arrivees: int
     departs: int
     changements: int
-    """In the commune's totals: electors who changed bureau, counted apart."""
+    """In the commune's totals: electors who changed bureau, counted separately."""
     others: int = 0
-    """What the mouvements of the period that the tableau does not show add to the list, or take from it."""
+    """Balance of the mouvements of the period that the tableau does not show."""
 
     @property
     def apres(self) -> int:
-        """Electors after."""
+        """The number of electors after the tableau."""
         return self.avant + self.inscriptions + self.arrivees - self.radiations - self.departs + self.others
 
 
@@ -173,11 +172,11 @@ class Section:
 
 @dataclass(frozen=True)
 class Signatures:
-    """Who signs: `Les membres de la commission administrative`, or `Le maire`; where and when it is left to fill in."""
+    """The signatory: `Les membres de la commission administrative`, or `Le maire`, and the place and date."""
 
     titre: str
     places: int
-    """How many boxes to sign in."""
+    """Number of boxes to sign in."""
     has_seal: bool
     lieu: str
     """« Fait à LIBREVILLE, le … »."""
@@ -185,7 +184,7 @@ class Signatures:
 
 @dataclass(frozen=True)
 class Tableau:
-    """One document."""
+    """The content of one printed tableau."""
 
     type: str
     """Code: `premier_rectificatif`, `vingt_jours`…"""
@@ -204,7 +203,7 @@ class Tableau:
     edite_le: str
     """`Édité le 25/11/2026 à 09:30`."""
     is_provisoire: bool
-    """PROVISOIRE on every page: the tableau was asked for before the day from which it is final."""
+    """PROVISOIRE on every page: the tableau was requested before the day on which it is final."""
     sections: tuple[Section, ...]
     """In `commune`: one. In `par_bureau`: each bureau, then the commune with its totals. In `recapitulatif`: each
     bureau, then the commune, drawn as rows of one table of Bilan."""
@@ -218,32 +217,32 @@ class Tableau:
     mention: str = ""
     """On every page: `Exemplaire de la commission — ne pas afficher`."""
     mouvements: int = 0
-    """How many it shows; a change of bureau counts once."""
+    """Number of mouvements shown; a change of bureau counts once."""
     departement: str = ""
-    """`Département : Bouches-du-Rhône`; empty where it is not known."""
+    """`Département : Bouches-du-Rhône`; empty if it is unknown."""
     bureaux_impossibles: tuple[str, ...] = field(default=())
-    """Codes of the bureaux that would have had, or would have, fewer electors than none; empty for those without."""
+    """Codes of the bureaux with a negative number of electors before or after; empty for electors without a bureau."""
 
 
 ADRESSE_MASQUEE = "Adresse non communiquée"
-"""Of a protected person. Code électoral, art. L. 37."""
+"""Printed for a protected person. Code électoral, art. L. 37."""
 NUMERO_PROVISOIRE = "0"
 BATCH = 500
-"""Mouvements that are in memory at once while lines are read."""
+"""Maximum number of mouvements in memory while lines are read."""
 _ETRANGER = "99"
 _WHOLE_DATE = 10
 
 
 @dataclass(frozen=True)
 class LigneRules:
-    """What the edition, the list and the type of tableau change in a line."""
+    """The effects of the edition, the list and the type of tableau on a line."""
 
     edition: Edition
     has_nationalite: bool
     has_dates: bool
 
     def to_ligne(self, mouvement: Mouvement) -> Ligne:
-        """The line of a mouvement."""
+        """Return the line of a mouvement."""
         personne = mouvement.personne
         return Ligne(
             numero=format_numero(mouvement),
@@ -260,34 +259,34 @@ class LigneRules:
 
 
 def printed_motif(mouvement: Mouvement, edition: Edition) -> str:
-    """The category only where the tableau is posted; the commission reads the whole motif (R. 8)."""
+    """Return the category for a posted tableau; for the commission, the whole motif (R. 8)."""
     if edition is Edition.COMMISSION and mouvement.motif:
         return mouvement.motif
     return (Categorie.CHANGEMENT_BUREAU if mouvement.is_changement_bureau else mouvement.categorie).label
 
 
 Fetch = Callable[[Sequence[int]], Iterable[Mouvement]]
-"""Gives mouvements, in the order of the ids asked for."""
+"""Returns mouvements, in the order of the ids asked for."""
 
 
 @dataclass(frozen=True)
 class Lignes:
-    """The lines of these mouvements, made while they are read, as often as one likes."""
+    """The lines of mouvements, built while they are read; can be read several times."""
 
     ids: Sequence[int]
     fetch: Fetch
     rules: LigneRules
 
     def __iter__(self) -> Iterator[Ligne]:
-        """Make them, as `fetch_in_batches` gives their mouvements."""
+        """Yield the lines; raises what `fetch_in_batches` raises."""
         return map(self.rules.to_ligne, fetch_in_batches(self.fetch, self.ids))
 
 
 def fetch_in_batches(fetch: Fetch, ids: Sequence[int]) -> Iterator[Mouvement]:
-    """Any number of mouvements, a few at once.
+    """Yield any number of mouvements, with one batch in memory at a time.
 
     Raises:
-        CountMismatchError: a mouvement has gone; no elector is left out in silence.
+        CountMismatchError: a mouvement is missing; no elector is left out silently.
     """
     for start in range(0, len(ids), BATCH):
         batch = list(ids[start : start + BATCH])
@@ -300,21 +299,21 @@ def fetch_in_batches(fetch: Fetch, ids: Sequence[int]) -> Iterator[Mouvement]:
 
 
 def order_key(personne: Personne) -> bytes:
-    """What lines are sorted by: birth name, first names and date of birth, as a French reader looks for them.
+    """Return the sort key of a line: birth name, first names and date of birth, in the French order.
 
-    Bytes, which take a quarter of the memory of the same texts in tuples, and are in the same order.
+    Bytes take a quarter of the memory of the same texts in tuples, and have the same order.
     """
     texts = *sort_key(personne.nom_naissance), *sort_key(personne.prenoms), personne.date_naissance
     return "\0".join(texts).encode("utf-8", "surrogatepass")
 
 
 def format_numero(mouvement: Mouvement) -> str:
-    """`1012`; 0 until the mouvement is applied."""
+    """Return the number, `1012`; 0 until the mouvement is applied."""
     return NUMERO_PROVISOIRE if mouvement.etat is Etat.ACTIF else str(mouvement.numero)
 
 
 def format_date(mouvement: Mouvement) -> str:
-    """`20/09/2026`; of a mouvement that is not dated, the days that it lies between."""
+    """Return the date, `20/09/2026`; for an undated mouvement, the days between which it happened."""
     last = short_date(mouvement.date_mouvement)
     if mouvement.after is None:
         return last
@@ -324,7 +323,7 @@ def format_date(mouvement: Mouvement) -> str:
 
 
 def format_naissance(personne: Personne) -> str:
-    """`14/03/1962 à MARSEILLE (13)`, `00/08/1953 à ORAN (ALGÉRIE)`; what is not known is left out."""
+    """Return `14/03/1962 à MARSEILLE (13)` or `00/08/1953 à ORAN (ALGÉRIE)`, without unknown parts."""
     born = personne.date_naissance
     if len(born) == _WHOLE_DATE:
         born = f"{born[8:]}/{born[5:7]}/{born[:4]}"
@@ -337,7 +336,7 @@ def format_naissance(personne: Personne) -> str:
 
 
 def format_bureau(mouvement: Mouvement) -> str:
-    """`0001`, or `0001 → 0002` for a change of bureau; a dash where there is none."""
+    """Return the bureau, `0001`, or `0001 → 0002` for a change of bureau; a dash if there is none."""
     if mouvement.is_changement_bureau:
         return f"{mouvement.ancien_bureau or '–'} → {mouvement.nouveau_bureau or '–'}"
     return mouvement.nouveau_bureau or mouvement.ancien_bureau or "–"
