@@ -1,1 +1,1 @@
-"""Drawing a Tableau as PDF/A-1b and PDF/UA-1."""
+"""Draws a Tableau as PDF/A-1b and PDF/UA-1."""

@@ -1,12 +1,12 @@
-"""ReportLab's document and canvas, for a file that is written while it is drawn, and is what it says it is.
+"""ReportLab's document and canvas, for a PDF/A-1b and PDF/UA-1 file that is written while it is drawn.
 
-ReportLab keeps every page until the end, then joins them. Here a page, and what was added for it, is written when it
-is complete: only the places of objects are kept. What identifies a PDF/A-1b (ISO 19005-1) and a PDF/UA-1 (ISO 14289-1)
-besides fonts and tags is here too: colours that are defined, metadata as XMP, a language, a title.
+ReportLab keeps every page until the end, then joins them. Here a page and its objects are written when the page is
+complete: only the offsets of objects stay in memory. The module also writes what identifies a PDF/A-1b (ISO 19005-1)
+and a PDF/UA-1 (ISO 14289-1) besides fonts and tags: defined colours, metadata as XMP, a language, a title.
 
-The structure of a document, for who hears it: titles, paragraphs, tables, in the order they are read. ReportLab knows
-no tags. What is drawn is marked on the page, each mark with its number there; the elements of the tree are written
-with the page they are drawn on, since those of a long table are a hundred thousand, and each is an object that the
+The structure of a document, for screen readers: titles, paragraphs and tables, in the order of reading. ReportLab has
+no tags. The content of a page is marked, each mark with its number on the page; the elements of the tree are written
+with the page of their content, because those of a long table are a hundred thousand, and each is an object that the
 tree of parents names. ISO 32000-1, 14.7; PDF/UA-1 (ISO 14289-1), 7.1 and 7.5.
 """
 
@@ -70,14 +70,14 @@ xmlns:pdfaid="http://www.aiim.org/pdfa/ns/id/" xmlns:pdfuaid="http://www.aiim.or
 </rdf:RDF>
 </x:xmpmeta>
 <?xpacket end="r"?>"""
-"""The identification of PDF/UA-1 with its schema, which PDF/A-1 (6.7.8) wants in a description of its own."""
+"""The identification of PDF/UA-1 with its schema, which PDF/A-1 (6.7.8) requires in a separate description."""
 
 
 class PdfSink(Protocol):
     """A file being written."""
 
     def write(self, data: bytes, /) -> object:
-        """Add bytes."""
+        """Append `data` to the file."""
 
 
 class Document(pdfdoc.PDFDocument):
@@ -99,23 +99,23 @@ class Document(pdfdoc.PDFDocument):
         self._write(b"%PDF-1.4\n%\xe2\xe3\xcf\xd3\n")
 
     def begin_structure(self, root: int, write: Callable[[int], int]) -> None:
-        """Say where the tree is; `write`: given the object of a page, writes what is of it, and gives its key there."""
+        """Set the root of the structure tree; `write` writes the structure of a page and returns its parent key."""
         self.Catalog.StructTreeRoot = f"{root} 0 R"
         self.Catalog.MarkInfo = pdfdoc.PDFDictionary({"Marked": pdfdoc.PDFtrue})
         self._write_structure = write
 
     def reserve(self, count: int = 1) -> int:
-        """The number of an object to be added later; of the first, if there are several."""
+        """Reserve the numbers of objects that are added later, and return the first number."""
         first = self.objectcounter + 1
         self.objectcounter += count
         return first
 
     def add(self, body: bytes, number: int) -> None:
-        """Write an object."""
+        """Write an object with a reserved number."""
         self.add_all([b"%d 0 obj\n%b\nendobj\n" % (number, body)], number)
 
     def add_all(self, objects: Sequence[bytes], first: int) -> None:
-        """Write whole objects, numbered one after the other."""
+        """Write whole objects with consecutive numbers."""
         end = first + len(objects)
         if (missing := end - len(self._places)) > 0:
             self._places.frombytes(bytes(missing * self._places.itemsize))
@@ -123,7 +123,7 @@ class Document(pdfdoc.PDFDocument):
         self._write(b"".join(objects))
 
     def addPage(self, page: pdfdoc.PDFPage) -> None:  # noqa: N802 — ReportLab's
-        """Write a page, and let go of it."""
+        """Write a page and release its memory."""
         name = self.thisPageName()
         super().addPage(page)
         number = self.idToObjectNumberAndVersion[name][0]
@@ -135,12 +135,12 @@ class Document(pdfdoc.PDFDocument):
         self.Pages.pages[-1] = pdfdoc.PDFObjectReference(name)
 
     def addForm(self, name: str, form: pdfdoc.PDFFormXObject) -> None:  # noqa: N802 — ReportLab's
-        """Keep what many pages show."""
+        """Keep a form that many pages show."""
         super().addForm(name, form)
         self._forms.append(name)
 
     def format(self) -> bytes:
-        """Write what the pages share, and where everything is."""
+        """Write the objects that the pages share and the table of offsets, and return the trailer."""
         resources = pdfdoc.PDFResourceDictionary(XObject=self.xobjDict(self._forms))
         resources.basicFonts()
         self.add(resources.format(self), self._resources)
@@ -175,12 +175,12 @@ class Document(pdfdoc.PDFDocument):
         self._sink.write(data)
 
 
-def _reference(document: Document, thing: Any) -> Any:  # noqa: ANN401 — what ReportLab writes, and the reference to it
+def _reference(document: Document, thing: Any) -> Any:  # noqa: ANN401 — an object of ReportLab, and the reference to it
     return document.Reference(thing)  # type: ignore[no-untyped-call]
 
 
 class _Info(pdfdoc.PDFInfo):
-    """The older form of the metadata, which says the same (PDF/A-1, 6.7.3); no date, so that no clock is read."""
+    """The older form of the metadata, with the same values (PDF/A-1, 6.7.3); without a date, so no clock is read."""
 
     def format(self, document: pdfdoc.PDFDocument) -> bytes:
         values = {"Title": self.title, "Author": self.author, "Creator": _CREATOR, "Producer": _CREATOR}
@@ -193,11 +193,11 @@ class _Canvas(Canvas):
 
 
 def open_canvas(sink: PdfSink, title: str, author: str) -> tuple[Canvas, Document]:
-    """Begin a document: what is drawn on the canvas goes to the file page by page."""
+    """Create a document whose canvas writes to the file page by page."""
     file: Any = sink
     font: Any = load_face("regular").fontName
     canvas = _Canvas(file, pagesize=(PAGE_WIDTH, PAGE_HEIGHT), initialFontName=font, pageCompression=1)
-    canvas._doc = document = Document(sink)  # noqa: SLF001 — it makes its own otherwise
+    canvas._doc = document = Document(sink)  # noqa: SLF001 — the canvas creates its own document otherwise
     document.info = _Info()
     canvas.setTitle(clean(title))
     canvas.setAuthor(clean(author))
@@ -209,7 +209,7 @@ def open_canvas(sink: PdfSink, title: str, author: str) -> tuple[Canvas, Documen
 
 
 def _xmp(title: str, author: str) -> bytes:
-    """The metadata, readable by any program: not compressed (PDF/A-1, 6.7.2)."""
+    """Build the metadata, uncompressed so that any program can read them (PDF/A-1, 6.7.2)."""
     return _XMP.format(
         title=escape(clean(title)),
         author=escape(clean(author)),
@@ -219,7 +219,7 @@ def _xmp(title: str, author: str) -> bytes:
 
 
 def _output_intent(document: Document) -> pdfdoc.PDFDictionary:
-    """Which colours the greys and the reds are (PDF/A-1, 6.2.2)."""
+    """Define the colour space of the greys and the reds (PDF/A-1, 6.2.2)."""
     profile = pdfdoc.PDFStream(pdfdoc.PDFDictionary({"N": 3}), _profile(), [pdfdoc.PDFZCompress])
     condition = pdfdoc.PDFString(_CONDITION)
     return pdfdoc.PDFDictionary(
@@ -241,16 +241,16 @@ def _profile() -> bytes:
 _HEADER = "/Artifact<</Type/Pagination/Attached[/Top]/Subtype/Header>>BDC"
 _SCOPE = "TH/A<</O/Table/Scope/{}>>"
 TITLE, ROW_TITLE, VALUE = _SCOPE.format("Column"), _SCOPE.format("Row"), "TD"
-"""What a cell of a table is: the title of its column, that of its row, or a value."""
+"""The role of a table cell: the title of its column, the title of its row, or a value."""
 
 
 def as_header(operators: str) -> str:
-    """These operators as what each page says again: seen, but not read."""
+    """Mark these operators as the header that each page repeats: visible, but not read aloud."""
     return f"{_HEADER}\n{operators}\nEMC"
 
 
 class TableTag:
-    """A table of the tree; it may go on from page to page."""
+    """A table of the structure tree; it may continue from page to page."""
 
     def __init__(self, number: int) -> None:
         self.number = number
@@ -258,7 +258,7 @@ class TableTag:
 
 
 class _Rows(NamedTuple):
-    """Rows of one table on one page, one after the other: an object for each, and for each of its cells."""
+    """Consecutive rows of one table on one page: an object for each row, and for each of its cells."""
 
     table: TableTag
     cells: Sequence[bytes]
@@ -266,7 +266,7 @@ class _Rows(NamedTuple):
     first: int
 
     def write(self, document: Document, mark: int, page: int) -> bytes:
-        """Write their objects; the references to the cells, whose marks follow one another from this one."""
+        """Write the objects, with cell marks from `mark` on, and return the references to the cells."""
         objects: list[bytes] = []
         references: list[bytes] = []
         across = len(self.cells)
@@ -292,22 +292,22 @@ class Marks:
 
     @contextmanager
     def element(self, _role: str) -> Iterator[None]:
-        """What is drawn meanwhile is a title (`H1`, `H2`…) or a paragraph (`P`)."""
+        """Tag the content of the block as a title (`H1`, `H2`…) or a paragraph (`P`)."""
         yield
 
     @contextmanager
     def cell(self, _role: str, _index: int) -> Iterator[None]:
-        """What is drawn meanwhile is this cell of the row that is added next."""
+        """Tag the content of the block as this cell of the row that is added next."""
         yield
 
     @contextmanager
     def artifact(self) -> Iterator[None]:
-        """What is drawn meanwhile is not read: a line, a seal's place."""
+        """Mark the content of the block as not read aloud: a line, the place of a seal."""
         yield
 
 
 class Tags(Marks):
-    """Says it to who hears the document: marks on the pages, and the tree that names them."""
+    """Tags the content for screen readers: marks on the pages, and the structure tree that refers to them."""
 
     def __init__(self, canvas: Canvas, document: Document) -> None:
         self.mark = 0
@@ -321,7 +321,7 @@ class Tags(Marks):
 
     @contextmanager
     def element(self, role: str) -> Iterator[None]:
-        """Mark it, as a child of the document."""
+        """Tag the content of the block as a child of the document."""
         with self.cell(role, 0):
             yield
         number = self._document.reserve()
@@ -331,24 +331,24 @@ class Tags(Marks):
 
     @contextmanager
     def cell(self, role: str, index: int) -> Iterator[None]:
-        """Mark it."""
+        """Tag the content of the block with the mark of this cell."""
         with self._marked(f"/{role}<</MCID {self.mark + index}>>BDC"):
             yield
 
     @contextmanager
     def artifact(self) -> Iterator[None]:
-        """Mark it as such."""
+        """Mark the content of the block as an artifact."""
         with self._marked("/Artifact BMC"):
             yield
 
     def begin_table(self) -> TableTag:
-        """A table comes next."""
+        """Add a table to the document and return its tag."""
         number = self._document.reserve()
         self._kids.append(number)
         return TableTag(number)
 
     def add_rows(self, table: TableTag, cells: Sequence[str], count: int = 1) -> None:
-        """Rows whose cells have each its mark, in their order."""
+        """Add rows to a table; each cell has its mark, in order."""
         across = len(cells)
         first = self._document.reserve(count * (across + 1))
         table.rows.extend(range(first, first + count * (across + 1), across + 1))
@@ -356,11 +356,11 @@ class Tags(Marks):
         self.mark += count * across
 
     def end_table(self, table: TableTag) -> None:
-        """The table has no more rows."""
+        """Write the element of a table that is complete."""
         self._add_parent("Table", table.number, self._top, table.rows)
 
     def finish(self) -> None:
-        """Write the tree's root, once the last page is written."""
+        """Write the root of the tree, after the last page."""
         self._add_parent("Document", self._top, self._root, self._kids)
         pages = " ".join(f"{key} {number} 0 R" for key, number in enumerate(self._pages))
         parents = f"/ParentTree<</Nums[{pages}]>>/ParentTreeNextKey {len(self._pages)}"

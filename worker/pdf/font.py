@@ -1,8 +1,8 @@
-"""The two faces, vendored beside, as ReportLab's fonts; the first subset of each has the codes of cp1252.
+"""The two faces, stored in this package, as ReportLab's fonts; the first subset of each has the codes of cp1252.
 
-A PDF TrueType font has 256 codes. ReportLab gives a code to each character as it comes, which is slow, and a line more
-changes the bytes of all that follow. Here nearly all text has its codes from a fixed code page. ReportLab gives a code
-to any other character, in a later subset.
+A PDF TrueType font has 256 codes. ReportLab assigns a code to each character at its first use, which is slow, and one
+more line changes the bytes of all later lines. Here nearly all text has its codes from a fixed code page. ReportLab
+assigns a code to any other character, in a later subset.
 """
 
 import codecs
@@ -30,8 +30,8 @@ _REPLACEMENT = "\ufffd"
 """Drawn for a character that the face lacks; the character still extracts as itself."""
 _UNUSED = "\ufffe"
 _MOVED = {0x7F: "\\", 0x81: "→", 0x8D: "−", 0x8F: "\u202f", 0x90: "(", 0x9D: ")", 0xAD: "\u2011"}
-"""At codes where cp1252 has no printed character: what a string would have to escape, an arrow, a minus sign, a narrow
-no-break space and a no-break hyphen."""
+"""Characters at codes where cp1252 has no printed one: the characters that a string must escape, an arrow, a minus
+sign, a narrow no-break space and a no-break hyphen."""
 
 
 def _character_of(code: int) -> str:
@@ -41,13 +41,13 @@ def _character_of(code: int) -> str:
 
 
 _CHARACTERS = "\0" + "".join(map(_character_of, range(1, 256)))
-"""The character of each code; `charmap_build` is fast only where code 0 is U+0000."""
+"""The character of each code; `charmap_build` is fast only if code 0 is U+0000."""
 _ENCODING = codecs.charmap_build(_CHARACTERS)
 _SUBSET = [0 if it == _UNUSED else ord(it) for it in _CHARACTERS]
 _CENTRE = 0.66
-"""What the eye takes for the height of letters when it looks for the middle of a line: capitals have 0.73 em."""
+"""Apparent height of letters, in ems, used to centre a line: capitals have 0.73 em."""
 _AT_MOST = 100
-"""Characters in one bfchar block. Adobe Technical Note 5014."""
+"""Maximum number of characters in one bfchar block. Adobe Technical Note 5014."""
 _CMAP = """/CIDInit /ProcSet findresource begin
 12 dict begin
 begincmap
@@ -65,7 +65,7 @@ end"""
 
 
 def encode(text: str) -> bytes | None:
-    """The codes of the text in the first subset; None where a character has none there."""
+    """Return the codes of the text in the first subset; None if it lacks a character."""
     try:
         return codecs.charmap_encode(text, "strict", _ENCODING)[0]
     except UnicodeEncodeError:
@@ -73,7 +73,7 @@ def encode(text: str) -> bytes | None:
 
 
 class _Drawn(dict[int, Any]):
-    """A table of the face by code point, where a missing character is drawn as U+FFFD, never as nothing."""
+    """A table of the face by code point that gives U+FFFD for a missing character, never an empty glyph."""
 
     def __contains__(self, code_point: object) -> bool:
         return True
@@ -86,23 +86,23 @@ class _Drawn(dict[int, Any]):
 
 
 class Face(TTFont):
-    """A face, for all documents; ReportLab keeps what each document uses of it in `state`."""
+    """A face for all documents; ReportLab stores in `state` what each document uses of it."""
 
     def __init__(self, path: Path) -> None:
         super().__init__(path.stem, str(path), shapable=False)
         self._lock = Lock()
         self.face.charToGlyph = _Drawn(self.face.charToGlyph)
         self.face.charWidths = _Drawn(self.face.charWidths)
-        del self.face.table["name"]  # half of a small subset, and of no use inside a PDF file
+        del self.face.table["name"]  # half of a small subset, and unused inside a PDF file
         self.advances = bytes(map(self.advance, map(chr, _SUBSET)))
-        """In units, by code of the first subset."""
+        """Widths in units, by code of the first subset."""
 
     def advance(self, character: str) -> int:
-        """The width in units, rounded up."""
+        """Return the width of a character in units, rounded up."""
         return -int(-self.face.getCharWidth(ord(character)) // UNIT)  # type: ignore[no-untyped-call]
 
     def begin(self, document: PDFDocument) -> None:
-        """Give the characters of the code page their codes in this document."""
+        """Assign the codes of the code page to their characters in this document."""
         state: Any = TTFont.State(asciiReadable=False)
         state.assignments = {code_point: code for code, code_point in enumerate(_SUBSET) if code_point}
         state.subsets = [_SUBSET]
@@ -110,9 +110,9 @@ class Face(TTFont):
         self.state[document] = state
 
     def addObjects(self, doc: PDFDocument) -> None:  # noqa: N802 — ReportLab's
-        """ReportLab's subsets, with the characters of the codes as PDF/UA-1 (7.21.7) and astral characters want."""
+        """Add ReportLab's subsets, with maps to Unicode as PDF/UA-1 (7.21.7) and astral characters require."""
         subsets = list(self.state[doc].subsets)
-        with self._lock:  # the parser keeps a reading position, and two threads may end a document at once
+        with self._lock:  # the parser keeps a reading position, and two threads may finish a document at once
             super().addObjects(doc)
         objects: dict[str, Any] = doc.idToObject
         for name, stream in objects.items():
@@ -132,7 +132,7 @@ def _to_unicode(code_points: list[int]) -> str:
 
 
 def load_face(weight: Weight) -> Face:
-    """Read a face, once: ReportLab's canvas finds it by its name, so two threads must have the same."""
+    """Load a face once: ReportLab's canvas finds it by name, so two threads must use the same object."""
     with _LOADING:
         return _load_face(weight)
 
@@ -145,10 +145,10 @@ def _load_face(weight: Weight) -> Face:
 
 
 def break_lines(text: str, advances: Iterable[int], limit: int, bound: str = "") -> Iterator[slice]:
-    """The lines of a text, each at most `limit` wide: they end at a space, else after a hyphen, else inside a word.
+    """Yield the lines of a text, at most `limit` wide: they end at a space, else after a hyphen, else inside a word.
 
-    The space where a line ends stays with it, for screen readers, and is not counted. `bound`: the text without the
-    spaces where a line ends only if nothing else helps.
+    The space at the end of a line stays in the line, for screen readers, and is not counted. `bound`: the text without
+    the spaces where a line may end only as a last resort.
     """
     ends = list(accumulate(advances))
     start = before = 0
@@ -175,23 +175,23 @@ class Style:
 
     @property
     def ascent(self) -> float:
-        """From the top of a line to its baseline."""
+        """The distance from the top of a line to its baseline, in points."""
         return (self.leading + _CENTRE * self.size) / 2
 
     def set(self, subset: int = 0) -> str:
-        """The operator that sets the font."""
+        """Return the operator that sets the font."""
         return f"{self.face.getSubsetInternalName(subset, self.document)} {self.size:g} Tf"
 
     def units(self, points: float) -> int:
-        """A width in the units of the face."""
+        """Convert a width in points to the units of the face."""
         return int(points * 1000 / self.size / UNIT)
 
     def width(self, text: str) -> float:
-        """In points."""
+        """Return the width of a text in points."""
         return sum(self._advances(text)) * UNIT * self.size / 1000
 
     def break_text(self, text: str, width: float) -> list[str]:
-        """The lines of a text in this width."""
+        """Break a text into lines of this width in points."""
         return [text[line] for line in break_lines(text, self._advances(text), self.units(width))]
 
     def _advances(self, text: str) -> Iterable[int]:
@@ -199,7 +199,7 @@ class Style:
         return map(self.face.advance, text) if codes is None else codes.translate(self.face.advances)
 
     def show(self, text: str) -> str:
-        """The operators that show a text on one line when this font is set, and leave it set."""
+        """Return the operators that show a text on one line if this font is set; the font stays set."""
         codes = encode(text)
         if codes is not None:
             return f"({codes.decode('latin-1')})Tj"
@@ -209,7 +209,7 @@ class Style:
 
 @dataclass(frozen=True)
 class Styles:
-    """Those of one document: a wall asks for 9 points or more, its headings for 8."""
+    """The styles of one document: a posted sheet requires 9 points or more, its headings 8."""
 
     titre: Style
     section: Style
@@ -223,7 +223,7 @@ class Styles:
 
     @classmethod
     def create(cls, document: PDFDocument) -> Self:
-        """The styles of a document that nothing was written in yet."""
+        """Create the styles of a document that has no content yet."""
         regular, bold = load_face("regular"), load_face("bold")
         regular.begin(document)
         bold.begin(document)

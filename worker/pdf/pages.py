@@ -1,4 +1,4 @@
-"""The pages of a document: their top, where we are on them, and when the next one begins."""
+"""The pages of a document: their masthead, the current position, and the page breaks."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -13,29 +13,29 @@ from worker.pdf.document import PAGE_WIDTH, Marks, PdfSink, Tags, as_header, ope
 from worker.pdf.font import Style, Styles
 
 LEFT, TOP, BOTTOM = 30.0, 564.0, 31.0
-"""The part of the page that we draw on: office printers leave out 4 to 6 mm at each edge; we leave 10.5 or more."""
+"""The drawing area: office printers leave out 4 to 6 mm at each edge, the area leaves 10.5 or more."""
 RIGHT = PAGE_WIDTH - LEFT
 WIDTH = RIGHT - LEFT
 BLACK, GREY, RULE = 0.0, 0.33, 0.72
-"""Shades: text, what accompanies it, and hairlines."""
+"""Shades of grey: text, secondary text, and hairlines."""
 
 _MASTHEAD, _PAGE_COUNT = "Masthead", "Total"
-"""Forms: the top of each page but the first, and how many pages there are, which is known last."""
+"""Forms: the masthead of each page but the first, and the number of pages, which is known at the end."""
 _ASIDE = 600.0
-"""Where the right column of the masthead begins."""
+"""The left edge of the right column of the masthead."""
 _GUTTER = 24.0
 _CODE_WIDTH = 100.0
 _AFTER, _AFTER_MARK = 12.0, 3.0
 _DARK_RED = (0.7, 0.1, 0.1)
-"""On screen; bold: seen on a grey print too."""
+"""Visible on screen; bold type makes it visible in grey print too."""
 _SLACK = 0.01
-"""Sums of heights are not exact."""
+"""Tolerance for sums of heights, which are not exact."""
 
 
 def set_lines(  # noqa: PLR0917 — where, how, what
     canvas: Canvas, x: float, y: float, style: Style, lines: Sequence[str], shade: float = BLACK
 ) -> PDFTextObject:
-    """Set lines whose first has its top at `y`: what `Canvas.drawText` draws, once."""
+    """Set lines of text, the first with its top at `y`, for `Canvas.drawText`."""
     text = canvas.beginText(x, y - style.ascent)
     text.setFont(style.face.fontName, style.size, style.leading)
     text.setFillGray(shade)
@@ -47,7 +47,7 @@ def set_lines(  # noqa: PLR0917 — where, how, what
 def draw_lines(  # noqa: PLR0917 — likewise
     canvas: Canvas, x: float, y: float, style: Style, lines: Sequence[str], shade: float = BLACK
 ) -> float:
-    """Draw such lines; the bottom of the last."""
+    """Draw lines of text from `y` down, and return the bottom of the last one."""
     canvas.drawText(set_lines(canvas, x, y, style, lines, shade))
     return y - style.leading * len(lines)
 
@@ -68,7 +68,7 @@ class Pages:
         self.styles = Styles.create(document)
         self.tags = Tags(self.canvas, document)
         self.running_height = 0.0
-        """Of what is drawn again at the top of each page."""
+        """The height of the content that is repeated at the top of each page."""
         self._running = ""
         self._bookmarks = 0
         self._masthead = _Masthead(self, tableau)
@@ -78,7 +78,7 @@ class Pages:
 
     @property
     def room(self) -> float:
-        """What is left of the page."""
+        """The height left on the page."""
         return self.y - BOTTOM
 
     @property
@@ -88,15 +88,15 @@ class Pages:
 
     @property
     def full(self) -> float:
-        """The room of a page where nothing is drawn yet."""
+        """The height of a page without content."""
         return self.body_top - BOTTOM
 
     def run(self, height: float, *operators: str) -> None:
-        """From now on, each new page begins with what these draw, of this height: the titles of what goes on there."""
+        """Repeat these operators, of this height, at the top of each new page: titles of content that continues."""
         self.running_height, self._running = height, "\n".join(map(as_header, operators))
 
     def begin_next(self) -> None:
-        """Finish the page, and go on with the next one."""
+        """Finish the page and start the next one."""
         self.canvas.showPage()
         self.count += 1
         self._masthead.draw_again(self.count)
@@ -105,28 +105,28 @@ class Pages:
             self.canvas.addLiteral(self._running)
 
     def need(self, height: float) -> None:
-        """Turn the page unless there is room for this, or as much room as there can be."""
+        """Start the next page, unless this one has room for `height` or as much room as a page can have."""
         if self.lacks(height):
             self.begin_next()
 
     def lacks(self, height: float) -> bool:
-        """Whether the next page would have more room for this."""
+        """Return whether the next page would have more room for this height."""
         return self.room + _SLACK < min(height, self.full - self.running_height)
 
     def bookmark(self, title: str) -> None:
-        """Let a reader come here."""
+        """Add a bookmark to the current position."""
         key = f"section{self._bookmarks}"
         self._bookmarks += 1
         self.canvas.bookmarkHorizontal(key, 0, self.y)
         self.canvas.addOutlineEntry(title, key)
 
     def text(self, role: str, style: Style, lines: Sequence[str], shade: float = BLACK, *, x: float = LEFT) -> None:
-        """Set a title or a paragraph here; `y` is below it then."""
+        """Draw a title or a paragraph at `y`, and move `y` below it."""
         with self.tags.element(role):
             self.y = draw_lines(self.canvas, x, self.y, style, lines, shade)
 
     def finish(self) -> int:
-        """Write the last page and what the pages share; how many there are."""
+        """Write the last page and the content that the pages share; return the number of pages."""
         if self._bookmarks:
             self.canvas.showOutline()
         self.canvas.showPage()
@@ -140,21 +140,21 @@ class Pages:
 
 @contextmanager
 def form(canvas: Canvas, name: str, height: float) -> Iterator[None]:
-    """What is drawn meanwhile is what many pages show; it goes from its origin up to this height."""
+    """Record the content of the block as a form that many pages show, from its origin up to this height."""
     canvas.beginForm(name, 0, -2, PAGE_WIDTH, height)
     yield
     canvas.endForm()
 
 
 def show_form(name: str, x: float, y: float) -> str:
-    """What shows a form, its origin at this place."""
+    """Return the operators that show a form with its origin at this place."""
     return f"q 1 0 0 1 {x:.2f} {y:.2f} cm /{xObjectName(name)} Do Q"
 
 
 class _Masthead:
-    """The top of every page: whose tableau it is, what it is called, under which article, for which date; and the page.
+    """The top of every page: commune, title, legal reference, date and page number.
 
-    The first one is read; the next ones are drawn again as a form.
+    The top of the first page is tagged; the next pages repeat it as a form.
     """
 
     def __init__(self, pages: Pages, tableau: Tableau) -> None:
@@ -227,7 +227,7 @@ class _Masthead:
             return draw_lines(canvas, _ASIDE, y - 1, styles.body, lines, GREY)
 
     def _draw_marks(self, tags: Marks, width: float) -> float:
-        """PROVISOIRE, its letters apart, and for whom the print is; the room of one is left where there is none."""
+        """Draw PROVISOIRE, in spaced letters, and the mention; leave at least the height of one of them."""
         styles, tableau = self._styles, self._tableau
         y = TOP
         if tableau.is_provisoire:

@@ -1,4 +1,4 @@
-"""From a Tableau to the bytes of its file: the sections, their parts with totals, the balance, who signs."""
+"""Writes the file of a Tableau: the sections, their parts with totals, the balance, the signatures."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -14,9 +14,9 @@ from worker.pdf.table import GAP, Table, TableColumn
 
 _TERM = 118.0
 _AUTRES = "Autres mouvements, non portés à ce tableau"
-"""Takes the room of two terms."""
+"""Takes the width of two terms."""
 _BEFORE, _BETWEEN = 12.0, 2.0
-"""Above a balance, and inside it."""
+"""Space above a balance, and inside it."""
 _BEFORE_NOTES, _BEFORE_SIGNATURES, _AFTER_LIEU = 10.0, 18.0, 6.0
 _DATE_WIDTH = 120.0
 _ACROSS = 5
@@ -27,7 +27,7 @@ _SEAL = 100.0
 
 
 def height_of_bilan(styles: Styles, bilan: Bilan, *, is_commune: bool) -> float:
-    """Of the whole, in points."""
+    """Return the height of a balance, in points."""
     note = 2 * _BETWEEN + styles.body.leading if _has_note(bilan, is_commune=is_commune) else 0
     return _height_of_terms(styles) + note
 
@@ -35,7 +35,7 @@ def height_of_bilan(styles: Styles, bilan: Bilan, *, is_commune: bool) -> float:
 def draw_bilan(pages: Pages, bilan: Bilan, *, is_commune: bool, after: float) -> None:
     """Draw avant + inscriptions + arrivées − radiations − départs = après, each number under its name.
 
-    `after`: the height of what must not be torn off it.
+    `after`: the height of the content that must stay on the same page.
     """
     styles = pages.styles
     pages.need(height_of_bilan(styles, bilan, is_commune=is_commune) + after)
@@ -57,14 +57,14 @@ def draw_bilan(pages: Pages, bilan: Bilan, *, is_commune: bool, after: float) ->
 
 
 class Ending:
-    """Notes and signatures, on one page with what they end: no page has signatures alone."""
+    """Notes and signatures, on one page with the content before them: no page has signatures alone."""
 
     def __init__(self, styles: Styles, notes: tuple[str, ...], signatures: Signatures | None) -> None:
         self._styles = styles
         self._notes = [styles.body.break_text(note, WIDTH) for note in notes]
         self._signatures = signatures
         self.height = sum(map(len, self._notes)) * styles.body.leading + (_BEFORE_NOTES if notes else 0)
-        """In points."""
+        """The height in points."""
         if signatures is not None:
             self.height += _height_of_signatures(styles, signatures)
 
@@ -74,7 +74,7 @@ class Ending:
         return self._signatures is not None
 
     def draw(self, pages: Pages) -> None:
-        """Draw it below what it ends."""
+        """Draw the notes and signatures at the current position."""
         if self._notes:
             pages.y -= _BEFORE_NOTES
         for lines in self._notes:
@@ -183,7 +183,7 @@ _BEFORE_SECTION, _BEFORE_TITRE, _AFTER_TITRE = 26.0, 11.0, 3.0
 _TOTAL_PAD = 5.0
 _SUITE = " – suite"
 _TOGETHER = 2
-"""Lines that end a part together: none is alone above the signatures."""
+"""Number of last lines that stay together in a part: no line is alone above the signatures."""
 
 _Values = Callable[[Ligne], tuple[str, ...]]
 
@@ -198,7 +198,7 @@ _LIGNE = {
     "bureau": ("Bureau", (60, 56, 60, 56)),
     "date": ("Date du mouvement", (0, 64, 0, 64)),
 }
-"""Each with its width where there is neither nationality nor date, the date, the nationality, both; 0: no such column.
+"""Each title with four widths: with neither nationality nor date, the date, the nationality, both; 0: no column.
 
 Nationality: on the complementary lists (Code électoral, art. LO 227-3); date: on the tableau des vingt jours (R. 13).
 """
@@ -215,7 +215,7 @@ _NUMBER_WIDTH = 76.0
 
 
 def render_tableau(tableau: Tableau, sink: PdfSink) -> int:
-    """Write the file of a tableau, a PDF/A-1b and PDF/UA-1, page after page: each line is read once, and not kept.
+    """Write a tableau as PDF/A-1b and PDF/UA-1, page after page: each line is read once, and not kept.
 
     Returns:
         The number of pages.
@@ -230,7 +230,7 @@ def render_tableau(tableau: Tableau, sink: PdfSink) -> int:
 
 
 def render_letter(head: Tableau, paragraphs: Sequence[str], sink: PdfSink) -> int:
-    """Write a page that says something of a tableau: its top, paragraphs, notes and who signs; the number of pages."""
+    """Write a letter about a tableau: its top, paragraphs, notes and signatures; return the number of pages."""
     pages = Pages(sink, head)
     for paragraph in paragraphs:
         lines = pages.styles.partie.break_text(paragraph, WIDTH)
@@ -258,9 +258,9 @@ def _draw_recapitulatif(pages: Pages, sections: Sequence[Section], ending: Endin
 
 
 def _draw_sections(pages: Pages, tableau: Tableau, ending: Ending) -> None:
-    """Draw each section where there is room for the whole of it, else from the next page on.
+    """Draw each section where the whole of it fits, else from the next page on.
 
-    One that is signed has pages of its own: a bureau's commission signs what is of its bureau.
+    A signed section has pages of its own: a bureau's commission signs the pages of its bureau only.
     """
     drawer = _SectionDrawer(pages, tableau)
     signed = Ending(pages.styles, (), tableau.signatures)
@@ -276,7 +276,7 @@ class _Reading:
     partie: Partie
     lignes: Iterator[Ligne]
     read: list[Ligne]
-    """Read already, to know how high they are."""
+    """Lines already read to compute their height."""
 
 
 class _SectionDrawer:
@@ -287,7 +287,7 @@ class _SectionDrawer:
         self._table = Table(pages, columns)
 
     def draw(self, section: Section, ending: Ending, *, is_only: bool) -> None:
-        """Draw a section; the only one is that of the commune, whose name every page bears already."""
+        """Draw a section; the only section is that of the commune, whose name is already on every page."""
         pages, styles = self._pages, self._styles
         titre = "" if is_only else section.titre
         lines = styles.section.break_text(titre, WIDTH)
@@ -335,7 +335,7 @@ class _SectionDrawer:
         return _TOTAL_PAD + len(self._styles.strong.break_text(partie.total, WIDTH)) * self._styles.strong.leading
 
     def _draw_partie(self, reading: _Reading, titre: str, tail: float, *, has_neant: bool) -> None:
-        """Draw a part; `tail`: the height of what its last lines must be with, so that nothing is signed without."""
+        """Draw a part; `tail`: the height of the content that must stay with its last lines, such as signatures."""
         pages, styles, table, partie = self._pages, self._styles, self._table, reading.partie
         table.below = self._height_of_total(partie)
         rows = map(self._values, chain(reading.read, reading.lignes))
@@ -386,7 +386,7 @@ class _SectionDrawer:
 
 
 def _columns_of_ligne(*, has_nationalite: bool, has_dates: bool) -> tuple[list[TableColumn], _Values]:
-    """The columns, the last as wide as the page allows, and what takes their values from a line."""
+    """Return the columns, the last one as wide as the page allows, and the function that reads their values."""
     place = 2 * has_nationalite + has_dates
     names = [name for name, (_, widths) in _LIGNE.items() if widths[place]]
     columns = [
@@ -404,7 +404,7 @@ def _columns_of_ligne(*, has_nationalite: bool, has_dates: bool) -> tuple[list[T
 
 
 def _columns_of_bilan(*, has_others: bool) -> list[TableColumn]:
-    """The bureau, then its numbers; `has_others`: those of the mouvements that the tableau does not show, too."""
+    """Return the columns of a balance; `has_others` adds the mouvements that the tableau does not show."""
     *titres, last = _RECAPITULATIF
     titres = [*titres, *([_AUTRES] if has_others else []), last]
     numbers = [TableColumn(titre, _NUMBER_WIDTH, is_number=True) for titre in titres]
@@ -413,7 +413,7 @@ def _columns_of_bilan(*, has_others: bool) -> list[TableColumn]:
 
 
 def _numbers_of_bilan(bilan: Bilan, *, has_others: bool) -> tuple[int, ...]:
-    """In the order of the columns. In the commune's totals each change of bureau is an arrival and a departure."""
+    """Return the numbers in the order of the columns; in the commune a change of bureau counts on both sides."""
     return (
         bilan.avant,
         bilan.inscriptions,

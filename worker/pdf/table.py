@@ -1,6 +1,6 @@
-"""A table that goes on from page to page: headings repeated, a row never split unless it is taller than a page.
+"""A table that continues from page to page: it repeats headings, and splits a row only if it is taller than a page.
 
-The values of a row, each broken into lines that fit its column, are where most of the time of a long tableau goes.
+Breaking the values of a row into lines that fit their column takes most of the time of a long tableau.
 """
 
 import re
@@ -15,24 +15,24 @@ from worker.pdf.font import UNIT, Style, break_lines, encode
 from worker.pdf.pages import BOTTOM, GREY, LEFT, RIGHT, RULE, Pages, draw_lines, draw_rule, form, show_form
 
 GAP = 6.0
-"""Between columns."""
+"""Space between columns."""
 _PAD = 2.3
-"""Above and below the lines of a row."""
+"""Space above and below the lines of a row."""
 _FORM = "Heading"
 _TITRES = 60.0
-"""Room for titles: a row that leaves less of a page counts as taller than one."""
+"""Height reserved for titles: a row that leaves less of a page counts as taller than a page."""
 _LEAST = 3
-"""Lines of such a row that are worth beginning on a page."""
+"""Minimum number of lines of such a row at the bottom of a page."""
 
 _BOUND = re.compile(r" (?=\()|(?<=[0-9]{5}) |(?<= à) ")
 """Spaces where a line should not end: « MARSEILLE (13) », « 13001 MARSEILLE », « à MARSEILLE »."""
 _KNOWN = 4_000
-"""Values of a column that are remembered: names, streets and reasons come again; a megabyte or less."""
+"""Number of cached values of a column: names, streets and reasons repeat; a megabyte or less."""
 
 
 @dataclass(frozen=True)
 class TableColumn:
-    """A column, with its width in points; numbers are aligned to the right, what names the row is bold or heads it."""
+    """A column, with its width in points; numbers are aligned right, the row's name is bold or a row title."""
 
     titre: str
     width: float
@@ -42,17 +42,17 @@ class TableColumn:
 
 
 class TableRow(NamedTuple):
-    """What shows each value, beginning and ending on its first line; and how many lines the longest value takes."""
+    """The operators that show each value, from its first line back to it, and the line count of the longest value."""
 
     cells: Sequence[str]
     height: int
 
 
 class Table:
-    """The columns, and where rows are drawn: between `begin` and `end` as often as there are parts."""
+    """A table with its columns; rows are drawn between `begin` and `end`, which may be called for several parts."""
 
     below = 0.0
-    """Room kept at the bottom of each page for what must stay with the last row."""
+    """Height kept at the bottom of each page for content that must stay with the last row."""
 
     def __init__(self, pages: Pages, columns: Sequence[TableColumn]) -> None:
         styles = pages.styles
@@ -70,7 +70,7 @@ class Table:
             self._draw_titles(self.heading_height, Marks())
 
     def height(self, row: TableRow) -> float:
-        """Of a row, in points."""
+        """Return the height of a row, in points."""
         return row.height * self._regular.leading + 2 * _PAD
 
     def set(self, values: Sequence[str]) -> TableRow:
@@ -78,7 +78,7 @@ class Table:
         return self._setter.set(values)
 
     def begin(self) -> None:
-        """Draw the titles of the columns, and make ready for rows."""
+        """Draw the titles of the columns, and begin the rows."""
         pages = self._pages
         self._tag = pages.tags.begin_table()
         self._draw_titles(pages.y, pages.tags)
@@ -86,11 +86,11 @@ class Table:
         pages.y -= self.heading_height
 
     def show_heading(self, y: float) -> str:
-        """What shows the titles from `y` down, on a page where rows go on."""
+        """Return the operators that show the titles from `y` down, on a page where rows continue."""
         return show_form(_FORM, 0, y - self.heading_height)
 
     def add(self, values: Sequence[str]) -> None:
-        """Draw a row, on the next page if need be."""
+        """Draw a row, on the next page if it does not fit."""
         row = self._setter.set(values)
         pages = self._pages
         height = row.height * self._regular.leading + 2 * _PAD
@@ -103,7 +103,7 @@ class Table:
         self._draw(row, height)
 
     def add_last(self, rows: Sequence[Sequence[str]], after: float) -> None:
-        """Draw the last rows, on the page of what comes after them if one page has room for all."""
+        """Draw the last rows, on the page of the content after them if one page has room for all."""
         whole = sum(self.height(self.set(values)) for values in rows) + self.below + after
         if self._pages.room < whole <= self._pages.full - self._pages.running_height:
             self._begin_page()
@@ -111,7 +111,7 @@ class Table:
             self.add(values)
 
     def add_strong(self, values: Sequence[str], after: float) -> None:
-        """Draw the row of totals; `after`: the height of what must not be torn off it."""
+        """Draw the row of totals; `after`: the height of the content that must stay on the same page."""
         row = RowSetter(self._columns, self._strong, self._strong).set(values)
         height = self.height(row)
         if self._pages.lacks(height + after):
@@ -123,12 +123,12 @@ class Table:
         self._rows = regular
 
     def end(self) -> None:
-        """The rows of a part are all drawn."""
+        """Draw the pending rows and end the table."""
         self._flush()
         self._pages.tags.end_table(self._tag)
 
     def _add_tall(self, lines: list[list[str]]) -> TableRow:
-        """Fill pages with a row taller than one; what remains of it."""
+        """Fill pages with a row taller than one; return its remaining lines."""
         pages = self._pages
         while max(map(len, lines)) * self._regular.leading + 2 * _PAD > (room := pages.room - self.below):
             if (fitting := int((room - 2 * _PAD) // self._regular.leading)) >= _LEAST:
@@ -170,7 +170,7 @@ class Table:
 
 
 class _Rows:
-    """The rows of one page, as a block of operators that `Canvas.drawText` takes like a text object of its own."""
+    """The rows of one page, as a block of operators that `Canvas.drawText` accepts like its own text object."""
 
     def __init__(self, tags: Tags, columns: Sequence[TableColumn], regular: Style, strong: Style) -> None:
         self._tags = tags
@@ -186,7 +186,7 @@ class _Rows:
 
     @property
     def count(self) -> int:
-        """How many there are."""
+        """The number of rows."""
         return len(self._rules)
 
     def add(self, row: TableRow, baseline: float, bottom: float) -> None:
@@ -196,17 +196,17 @@ class _Rows:
         self._rules.append(bottom)
 
     def clear(self) -> None:
-        """Begin again, on the next page."""
+        """Remove the rows, before the next page."""
         self._parts, self._rules = [], []
 
     def getCode(self) -> str:  # noqa: N802 — ReportLab's
-        """The operators."""
+        """Return the operators."""
         rules = " ".join([f"{LEFT:g} {bottom:.1f} m {RIGHT:g} {bottom:.1f} l" for bottom in self._rules])
         return "\n".join([self._begin, *self._parts, f"/Artifact BMC 0.25 w {RULE:g} G {rules} S EMC Q"])
 
 
 class RowSetter:
-    """Sets rows of one table, where the style of each column is set."""
+    """Sets rows of one table; each column has its style."""
 
     def __init__(self, columns: Sequence[TableColumn], regular: Style, strong: Style) -> None:
         self._leading = regular.leading
@@ -214,7 +214,7 @@ class RowSetter:
         self._set = [lru_cache(_KNOWN)(partial(_set_cell, column, style)) for column, style in self._columns]
 
     def set(self, values: Sequence[str]) -> TableRow:
-        """Set a row, of as many values as there are columns."""
+        """Set a row, with as many values as there are columns."""
         cells, heights = zip(*[set_(value) for set_, value in zip(self._set, values, strict=True)], strict=True)
         return TableRow(cells, max(heights))
 
@@ -223,7 +223,7 @@ class RowSetter:
         return [_set_lines(*column, value) for column, value in zip(self._columns, values, strict=True)]
 
     def stack(self, lines: Sequence[Sequence[str]]) -> TableRow:
-        """Make a row of separate lines."""
+        """Build a row from separate lines."""
         return TableRow([_stack(self._leading, value) for value in lines], max(map(len, lines)))
 
 
