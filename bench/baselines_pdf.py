@@ -61,7 +61,7 @@ def ours(task: Task) -> Measure:
 
 
 def long_table(task: Task) -> Measure:
-    """Measure ReportLab's drawing."""
+    """Measure ReportLab's drawing of a LongTable."""
     return _measure(draw_long_table, task)
 
 

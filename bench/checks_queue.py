@@ -142,8 +142,6 @@ CHECKS_QUEUE["P13"] = p13
 
 
 class _Kind(NamedTuple):
-    """A kind of file, its request for a commune, and its number of lines."""
-
     name: str
     ask: Callable[[str], Asked]
     lines: int

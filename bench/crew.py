@@ -119,7 +119,7 @@ class Crew:
         return time.perf_counter() - begun
 
     def clear(self) -> None:
-        """Remove every file.
+        """Remove every file of the volume.
 
         Raises:
             RuntimeError: the volume differs from the rows.

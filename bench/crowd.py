@@ -171,7 +171,6 @@ class _Minute:
                 self._events[name] = self._events.get(name, 0) + line.startswith(("data:", ": ping"))
 
     async def _take(self, name: str, number: int) -> None:
-        """Download the file once."""
         await asyncio.sleep((number + 0.5) * SECONDS / DOWNLOADS * 0.8)
         async with self._client(name, number) as client, client.stream("GET", self._base + self._file) as answer:
             taken = [len(chunk) async for chunk in answer.aiter_raw()]

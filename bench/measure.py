@@ -28,14 +28,12 @@ class Stopwatch:
     """Times its block only."""
 
     def __enter__(self) -> Self:
-        """Start the watch."""
         self._wall, self._cpu = time.perf_counter(), time.process_time()
         return self
 
     def __exit__(
         self, _type: type[BaseException] | None, _value: BaseException | None, _traceback: TracebackType | None
     ) -> None:
-        """Stop the watch."""
         self.wall, self.cpu = time.perf_counter() - self._wall, time.process_time() - self._cpu
 
     def measure(self, *, size: int = 0, lines: int = 0) -> Measure:

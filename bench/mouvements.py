@@ -57,7 +57,6 @@ def _add(task: Task, *which: ColumnElement[bool]) -> Measure:
 
 
 def _values() -> dict[str, ColumnElement[object]]:
-    """Return the columns of a mouvement, from those of an elector."""
     return {
         **{name: getattr(Electeur, name) for name in _SAME},
         "nature": _by_nature(Nature.RADIATION.value, Nature.MODIFICATION.value, Nature.INSCRIPTION.value),

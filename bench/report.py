@@ -122,7 +122,7 @@ def write_json(
     checks: Iterable[Check],
     imports: Mapping[tuple[Database, int], Measure],
 ) -> None:
-    """Write all measures."""
+    """Write all measures, with the facts of the host, as JSON."""
     content = {
         "machine": facts,
         "size": size,

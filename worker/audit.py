@@ -445,7 +445,7 @@ def verify_audit(connection: Connection, logged: Mapping[int, str] | None) -> It
 
 
 def _check_words(connection: Connection) -> dict[str, bool]:
-    """By pseudonym: whether its words match it, or a line of the trail records that they were forgotten."""
+    """Return by pseudonym whether its words match it, or a line of the trail records that they were forgotten."""
     known = connection.execute(select(AuditWord.pseudonym, AuditWord.kind, AuditWord.salt, AuditWord.words))
     words = {row.pseudonym: row.pseudonym == _make_pseudonym(row.kind, row.salt, row.words) for row in known}
     forgotten = select(Audit.detail).where(Audit.action == Action.FORGOTTEN.value)

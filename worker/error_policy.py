@@ -62,7 +62,7 @@ class ErrorPolicy(NamedTuple):
     treatment: Treatment
     error: type[PrefectureError]
     said: str
-    """The French text for the clerk; `{}` stands for the code."""
+    """The French text for the clerk; `{}` is replaced by the code."""
 
 
 NO_ANSWER, OTHERS = "no answer", "others"

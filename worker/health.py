@@ -75,7 +75,7 @@ class Pulse:
         self._last = (now, lack)
 
     def stop(self) -> None:
-        """Delete the file."""
+        """Delete the liveness file."""
         if self._descriptor is not None:
             self._path.unlink(missing_ok=True)
             os.close(self._descriptor)

@@ -32,7 +32,7 @@ QUOTA, QUOTA_BULK = 500, 50_000
 
 @dataclass(frozen=True)
 class Services:
-    """What the use cases need. `registre` is `engine` unless the register has a database of its own."""
+    """The services of a process. `registre` is `engine` unless the register has a database of its own."""
 
     engine: Engine
     registre: Engine

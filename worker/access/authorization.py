@@ -32,7 +32,7 @@ class AccountList:
         self._accounts: Collection[str] = ()
 
     def __call__(self) -> Collection[str]:
-        """Return the accounts whose names a queue can have."""
+        """Return the accounts whose names are valid in the name of a queue."""
         with self._lock:
             try:
                 with self._engine.connect().execution_options(sqlite_begin="DEFERRED") as connection:

@@ -17,7 +17,7 @@ def _empty(doc: str) -> Mapped[str]:
 
 
 class Sender(Base):
-    """An account of the broker that may ask for a commune's files; `*` stands for every commune."""
+    """An account of the broker that may ask for a commune's files; `*` means every commune."""
 
     __tablename__ = "sender"
 

@@ -405,7 +405,6 @@ def _show_listeners(engine: "Engine", keys: Sequence[str]) -> None:
 
 
 def _describe_key(key: str) -> str:
-    """Describe in French what a routing key selects."""
     *_, last = key.split(".account.", 1) if ".account." in key else key.rsplit(".", 1)
     if ".account." in key:
         return f"les réponses à {last}"

@@ -37,7 +37,7 @@ class UtcDateTime(TypeDecorator[datetime]):
         return dialect.type_descriptor(Text() if dialect.name == "sqlite" else TIMESTAMP(timezone=True))
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> Any:  # noqa: ANN401 — per dialect
-        """Return the value to send: an instant in UTC."""
+        """Return the value to send; on SQLite, its text in UTC."""
         if value is None or dialect.name != "sqlite":
             return value
         return value.astimezone(UTC).replace(tzinfo=None).isoformat(" ", timespec="milliseconds")
@@ -52,7 +52,7 @@ class UtcDateTime(TypeDecorator[datetime]):
 
 
 class _OfDialect(FunctionElement[Any]):
-    """An expression with a text for each database, in which `{0}` and `{1}` stand for its arguments."""
+    """An expression with a text for each database, in which its arguments replace `{0}` and `{1}`."""
 
     on_postgresql: str
     on_sqlite: str

@@ -31,7 +31,7 @@ _FOLDER = Path(__file__).parent
 
 
 class DemoCommune(NamedTuple):
-    """The demonstration commune."""
+    """The INSEE code and the name of the demonstration commune."""
 
     code: str
     label: str

@@ -61,7 +61,7 @@ def write_depot(
 
 
 def _precedes(column: InstrumentedAttribute[datetime | None], said_at: datetime) -> ColumnElement[bool]:
-    """Whether the recorded declaration is no later; of two at one instant, the last that is read counts."""
+    """Return whether the recorded declaration is no later; of two at one instant, the last that is read counts."""
     return or_(column.is_(None), column <= said_at)
 
 

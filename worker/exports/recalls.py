@@ -1,4 +1,4 @@
-"""Recalls files that rest on withdrawn data or print outdated data: they must be made again. Their labels state it."""
+"""Recalls files that rest on withdrawn data or print outdated data; their labels state that they must be made again."""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence

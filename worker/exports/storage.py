@@ -116,7 +116,7 @@ class Sentinel:
         self._token: str | None = None
 
     def require(self, root: Path, *, may_mark: bool = True) -> None:
-        """Check that the directory is the volume.
+        """Check that the directory is the volume, and mark a new volume.
 
         Raises:
             VolumeAbsentError: it is empty, or another installation's.
@@ -207,7 +207,7 @@ class PendingFile:
         return self
 
     def write(self, data: bytes) -> None:
-        """Add bytes."""
+        """Append bytes to the temporary file."""
         self._hash.update(data)
         self._size += len(data)
         self._file.write(data)

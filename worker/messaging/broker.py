@@ -47,7 +47,7 @@ class PrefectureBroker(RabbitmqBroker):
 
     @property
     def consumer_class(self) -> type[GuardedConsumer]:
-        """Our consumer."""
+        """The class of the consumers of this broker."""
         return GuardedConsumer
 
     def publish_all(self, publications: Sequence["Outgoing"]) -> Sequence["Outgoing"]:

@@ -1,7 +1,7 @@
-"""Dead letters: their contents and origin; each is put back or removed durably, or not at all.
+"""Dead letters: their contents and origin; each is requeued or removed durably, or not at all.
 
-RabbitMQ cannot show a message without a delivery: letters are fetched without acknowledgment. A letter that is not put
-back or removed returns to its place when the connection ends, however it ends.
+RabbitMQ cannot show a message without a delivery: letters are fetched without acknowledgment. A letter that is not
+requeued or removed returns to its place when the connection ends, however it ends.
 """
 
 import hashlib
@@ -47,10 +47,10 @@ class NotPutBackError(PrefectureError):
 
 @dataclass(frozen=True)
 class DeadLetter:
-    """One dead-lettered message."""
+    """A dead-lettered message, and the queue that it belongs to."""
 
     queue: str
-    """The queue to which it is put back."""
+    """The queue to which the letter is requeued."""
     body: bytes
     properties: pika.BasicProperties
 
@@ -115,7 +115,7 @@ class DeadLetter:
         return dict(PrefectureEncoder().decode(self.body))
 
     def to_call(self) -> Message[Any]:
-        """Return the call that puts the letter back: with its sender, without its delays and tries.
+        """Return the call that requeues the letter: with its sender, without its delays and tries.
 
         Raises:
             NotPutBackError: the call would be dead-lettered at once.
@@ -196,7 +196,7 @@ def open_office(url: str) -> Iterator[DeadLetterOffice]:
 
     Raises:
         TransientError: the broker is away, or the connection is lost.
-        PrefectureError: the account may neither read dead letters nor put them back.
+        PrefectureError: the account may neither read dead letters nor requeue them.
     """
     tolerate_any_properties()
     try:

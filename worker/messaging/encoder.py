@@ -149,7 +149,7 @@ class EventArgument(dict[str, Any]):
     """A CloudEvent as an actor's argument. Dramatiq logs arguments, so its `repr` shows no data."""
 
     def __repr__(self) -> str:
-        """Return a constant."""
+        """Return a constant, so that logs show no data."""
         return "<event>"
 
 
@@ -162,7 +162,7 @@ class PrefectureEncoder(Encoder):
         return json.dumps({**data, "options": options}, separators=(",", ":")).encode()
 
     def decode(self, data: bytes) -> MessageData:
-        """Decode either form.
+        """Decode a CloudEvent or one of our own calls.
 
         Raises:
             PoisonError: the message has neither form; the text states why.

@@ -119,9 +119,9 @@ class EventPublisher:
 def routing_keys(event: CloudEvent, account: str) -> Sequence[str]:
     """Return the routing keys of an event; all but the first are hidden from receivers (RabbitMQ's header BCC).
 
-    The keys are those of the commune, of the type alone, and of the account of the request. An event without a valid
-    commune has the account's key only, since it may name a commune. So has progress, which only the account has asked
-    for. A queue that is bound by several of the keys receives the event once.
+    The keys are those of the commune, of the type alone, and of the account of the request. An event about no
+    commune that the account may ask for has the account's key only, since its text may name a commune. So has progress.
+    A queue that is bound by several of the keys receives the event once.
     """
     own = [shorten(account_key(event.type, account)) or account_key(event.type, "")] if account else []
     is_progress = event.type == EVENT_EXPORT_STATUS and event.data["status"] == FileStage.RUNNING

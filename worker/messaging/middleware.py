@@ -67,7 +67,7 @@ class AtBoot(Middleware):
         self._action = action
 
     def after_worker_boot(self, broker: Broker, worker: Worker) -> None:  # noqa: ARG002 — Dramatiq's signature
-        """Call the action."""
+        """Call the action in the started process."""
         self._action()
 
 
@@ -121,7 +121,7 @@ class WaitForDatabase(Middleware):
         self._stop = threading.Event()
 
     def before_worker_shutdown(self, broker: Broker, worker: Worker) -> None:  # noqa: ARG002 — Dramatiq's signature
-        """End all holds."""
+        """End all holds, so that the process can stop."""
         self._stop.set()
 
     def after_process_message(
@@ -214,7 +214,7 @@ class ThreadWatchdog(Middleware):
         self._starts = ThreadStarts()
 
     def after_worker_boot(self, broker: Broker, worker: Worker) -> None:  # noqa: ARG002 — Dramatiq's signature
-        """Start the checks."""
+        """Start the checks in a thread."""
         self._thread = threading.Thread(target=self._look, args=(worker,), name="thread-watchdog", daemon=True)
         self._thread.start()
 
@@ -241,7 +241,7 @@ class ThreadWatchdog(Middleware):
             self._exhausted = EXHAUSTED_LOOKS
 
     def before_worker_shutdown(self, broker: Broker, worker: Worker) -> None:  # noqa: ARG002 — Dramatiq's signature
-        """Stop the checks."""
+        """Stop the checks, and delete the liveness file."""
         self._stop.set()
         if self._thread:
             self._thread.join()
@@ -294,7 +294,7 @@ def is_worth_retrying(retries: int, error: BaseException) -> bool:
 
 
 def build_middleware() -> Sequence[Middleware]:
-    """Return all middleware."""
+    """Return the middleware of every worker, in order."""
     return (
         LogContext(),
         CurrentMessage(),

@@ -121,7 +121,7 @@ def _count(_rows: FromClause) -> Mapping[str, Sequence[ColumnElement[Any]]]:
 
 
 def _histogram(seconds: ColumnElement[Any], bounds: Sequence[float]) -> list[ColumnElement[Any]]:
-    """The number of rows within each bound, the number of all rows, and the sum."""
+    """Return the number of rows within each bound, the number of all rows, and the sum."""
     return [*(func.count().filter(seconds <= bound) for bound in bounds), func.count(), func.sum(seconds)]
 
 

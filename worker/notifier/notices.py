@@ -152,7 +152,6 @@ def _read_names(session: Session, codes: Iterable[str]) -> dict[str, str]:
 
 
 def _name(code_commune: str, names: Mapping[str, str]) -> str:
-    """Return the commune as a clerk reads it."""
     return f"{names[code_commune]} ({code_commune})" if code_commune in names else code_commune
 
 

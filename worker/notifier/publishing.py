@@ -149,8 +149,6 @@ class _Outgoing:
 
 
 class _Read(NamedTuple):
-    """The rows of a batch of works."""
-
     reports: Mapping[int, RequestReport]
     recalls: Mapping[int, Recall]
     exports: Mapping[int, Export]

@@ -337,7 +337,7 @@ def _put_on_record(connection: Connection, action: Action, *, actor: str, detail
 
 
 def _accept(settings: Settings, folder: Path, holding: Holding, *, actor: str) -> None:
-    """Replace the current data by the folder, by one rename; `finish_restore` does the rest.
+    """Decide by one rename that the folder will replace the current data (`finish_restore`).
 
     Raises:
         RefusedError: the files are on another disk than the database.

@@ -184,7 +184,7 @@ def copy_database(database: Path, copy: Path) -> None:
 
 
 class Solo:
-    """The running process.
+    """Runs the worker and the notifier of the embedded mode in this process, during a block.
 
     At the end of the block all requested files and notifications are finished; without `finish`, only running files.
     """

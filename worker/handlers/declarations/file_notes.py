@@ -169,7 +169,7 @@ class FileDeclaration(Declaration):
             )
 
     def _write(self, connection: Connection, file: Export, said_at: datetime) -> bool:
-        """Write the note of one file; return False when a later note is there."""
+        """Write the note of one file; return False when a later note exists."""
         match self.note:
             case FileDeposited(deposited_on=day, remarque=remarque):
                 return write_depot(

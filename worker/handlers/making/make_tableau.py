@@ -170,7 +170,7 @@ def write_proof(reconciliation: Reconciliation, label: str, file: PendingFile) -
 
 @dataclass(frozen=True)
 class TableauSubject:
-    """The register data of a tableau in one snapshot; a later composition from equal data gives an equal tableau."""
+    """The register data of a tableau, in one snapshot; later imports do not change a tableau that is made again."""
 
     demande: Demande
     liste: ListeDeCommune

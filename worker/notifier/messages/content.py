@@ -45,7 +45,7 @@ class Note:
 
 @dataclass(frozen=True)
 class Steps:
-    """Instructions, in order."""
+    """Instructions for the clerk, in order."""
 
     items: Sequence[str]
 

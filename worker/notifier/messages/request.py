@@ -147,7 +147,6 @@ def outcome(report: RequestReport) -> str:
 
 
 def _by_state(report: RequestReport) -> Iterator[tuple[list[Export], tuple[str, str]]]:
-    """Yield the files and the words of each state."""
     for words in _STATES:
         yield [export for export in report.request.exports if _state_of(export) is words], words
 
