@@ -168,12 +168,10 @@ class _Masthead:
         self._number_style = f"BT {style.set()} 0 g {_ASIDE:g} {self._number_top - style.ascent:.2f} Td"
 
     def draw_first(self) -> None:
-        """Draw the top of the first page."""
         self._draw(self._tags)
         self._canvas.addLiteral(as_header(self._show_number(1)))
 
     def draw_again(self, number: int) -> None:
-        """Draw the top of another page."""
         self._canvas.addLiteral(as_header(f"{show_form(_MASTHEAD, 0, 0)} {self._show_number(number)}"))
 
     def _show_number(self, number: int) -> str:

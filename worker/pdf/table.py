@@ -186,7 +186,6 @@ class _Rows:
 
     @property
     def count(self) -> int:
-        """The number of rows."""
         return len(self._rules)
 
     def add(self, row: TableRow, baseline: float, bottom: float) -> None:
@@ -200,7 +199,6 @@ class _Rows:
         self._parts, self._rules = [], []
 
     def getCode(self) -> str:  # noqa: N802 — ReportLab's
-        """Return the operators."""
         rules = " ".join([f"{LEFT:g} {bottom:.1f} m {RIGHT:g} {bottom:.1f} l" for bottom in self._rules])
         return "\n".join([self._begin, *self._parts, f"/Artifact BMC 0.25 w {RULE:g} G {rules} S EMC Q"])
 

@@ -138,7 +138,7 @@ Index(
 
 
 class Import(Base):
-    """One import of a file into the register, kept for ever; it holds no data of an elector."""
+    """One import of a file, never deleted once it is finished; it holds no data of an elector."""
 
     __tablename__ = "import"
 
@@ -258,7 +258,7 @@ class Doubt(Base):
 
 
 class Homonym(Base):
-    """An elector whom a comparison matched among homonyms by a guess: by their order alone.
+    """An elector matched among homonyms by a guess of the comparison: by their order alone.
 
     The guess may be wrong: another homonym may have left or arrived. A tableau of that period reports it.
     """

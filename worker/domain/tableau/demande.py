@@ -8,7 +8,7 @@ a period, from one meeting of the commission de contrôle to the next date. Code
 R. 14.
 
 The electors before a tableau are counted back from a known list: that of the export which ends the period
-(`worker.domain.tableau.couverture`), else the current one. The list holds what is applied to it: mouvements of the
+(`worker.domain.tableau.couverture`), else the current one. The list holds the applied mouvements: those of the
 tableau, or of a later one, were not there yet. Mouvements that an earlier tableau of the yearly revision printed count
 already: the second tableau rectificatif starts from the list as the first one left it, although both are applied on 1
 March. So each tableau begins as the one before it ended. Mouvements that wait since a closed revision do not count.

@@ -87,7 +87,6 @@ def read_chain(connection: Connection, code_commune: str, liste: Liste) -> Chain
 
 
 def _count_held(connection: Connection, code_commune: str, liste: Liste) -> Counter[int]:
-    """Count the electors that the register still holds, by version of the list."""
     query = select(Electeur.version, func.count().label("number")).group_by(Electeur.version)
     rows = connection.execute(query.where(Electeur.code_commune == code_commune, Electeur.liste == liste.value))
     return Counter({row.version: row.number for row in rows})
@@ -209,7 +208,7 @@ def _find_late(connection: Connection, code_commune: str, liste: Liste, vouched_
 
 
 def _find_waiting(connection: Connection, code_commune: str, liste: Liste) -> list[WaitingMouvements]:
-    """Exclude mouvements of closed revisions, which count no more, and lists that a service writes itself."""
+    """Exclude mouvements of closed revisions, which do not count, and lists that a service writes itself."""
     known = MouvementRegistre
     key = ListeCommunale.code_commune == code_commune, ListeCommunale.liste == liste.value
     exported = exists().where(ImportListe.code_commune == code_commune, ImportListe.liste == liste.value)

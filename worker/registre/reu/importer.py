@@ -224,7 +224,7 @@ class Intake(NamedTuple):
     liste: Liste | None = None
     """The list of all electors, if the file does not state it."""
     named: str = ""
-    """The owner's name of an uploaded file, which is stored under another name, without a place for reports beside it.
+    """The owner's name of an uploaded file, which is stored under another name; no report can be written beside it.
 
     Such a file must be of `commune` alone: electors of another commune are refused."""
     sha256: str = ""
