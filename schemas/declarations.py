@@ -33,7 +33,7 @@ Answer = Annotated[
 
 
 class FileDownloaded(Contract):
-    """A person has taken a piece of a file. Sent once the bytes have left, however late."""
+    """A person has downloaded a piece of a file. The event is sent after the last byte, possibly much later."""
 
     kind: Literal["downloaded"] = "downloaded"
     piece: Piece = Piece.FICHIER
@@ -152,7 +152,7 @@ class ScrutinNoted(Contract):
 
 
 class CompletedMotif(Contract):
-    """When and why one elector came or left; what is absent stays as it was."""
+    """The date, category and motif of one mouvement; an absent field keeps its value."""
 
     mouvement: Annotated[_RowId, Field(description="Its number.")]
     categorie: Annotated[
@@ -177,7 +177,7 @@ class MotifsCompleted(Contract):
 
 
 class BureauDescribed(Contract):
-    """What the REU's export did not say of a bureau; what is absent stays as it was."""
+    """Fields of a bureau that the export of the REU does not contain; an absent field keeps its value."""
 
     kind: Literal["bureau"] = "bureau"
     bureau: Annotated[str, Field(pattern=r"^[0-9A-Za-z-]{1,10}$", description="Its code: `0001`.")]
@@ -238,7 +238,7 @@ def _require_exports(schema: dict[str, Any]) -> None:
 
 
 class DeclarationNoted(Contract):
-    """What a person did with files, or what the town hall knows and no export of the REU says."""
+    """A note about files (what a person did with them) or about the register (what no export of the REU contains)."""
 
     EVENT_TYPE: ClassVar[str] = REQUEST_DECLARATION
 

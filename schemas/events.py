@@ -29,14 +29,14 @@ class Published(BaseModel):
 
 
 class AnsweredRequest(Published):
-    """The event that an event of ours is about, by the two attributes that identify it."""
+    """The request that an event is about, identified by the two attributes of its event."""
 
     source: Annotated[Attribute, Field(examples=["/mairie/13900"])]
     id: Attribute
 
 
 class TableauReference(Published):
-    """Which tableau a PDF is."""
+    """The tableau that a PDF contains."""
 
     type: TypeTableau
     presentation: Presentation
@@ -44,7 +44,7 @@ class TableauReference(Published):
 
 
 class ExpectedFile(Published):
-    """A file that will be made, and told of in an event of its own."""
+    """A file that the worker will produce; a later event announces its state."""
 
     export_id: int
     liste: Liste
@@ -54,7 +54,7 @@ class ExpectedFile(Published):
 
 
 class FileStage(StrEnum):
-    """Where a file stands."""
+    """The state of a file."""
 
     RUNNING = "running"
     READY = "ready"
@@ -64,7 +64,7 @@ class FileStage(StrEnum):
 
 
 class MadeFile(Published):
-    """A file that is in the exports volume, whole, and recorded."""
+    """A complete, recorded file of the exports volume."""
 
     path: Annotated[str, Field(description="Relative to the exports volume.")]
     size: Annotated[int, Field(ge=0, description="In bytes.")]
@@ -102,10 +102,10 @@ class MadeFile(Published):
 
 
 class FileStatus(ExpectedFile):
-    """A file is ready, failed or cancelled; or a ready file is to be made again (`recalled`).
+    """A file is ready, failed or cancelled; or a ready file must be made again (`recalled`).
 
-    `running` goes to the account of a request that asked to hear so (`progress`) only, once a second at most. It may be
-    missing, and the last one may come after the event that the file is ready.
+    `running` is sent only to the account of a request with `progress`, at most once a second. It may be missing, or
+    arrive after the event that the file is ready.
     """
 
     EVENT_TYPE: ClassVar[str] = EVENT_EXPORT_STATUS
@@ -139,7 +139,7 @@ class RefusalFault(Published):
 
 
 class RequestStage(StrEnum):
-    """Where a request stands."""
+    """The state of a request."""
 
     ACCEPTED = "accepted"
     REFUSED = "refused"
@@ -147,10 +147,10 @@ class RequestStage(StrEnum):
 
 
 class RequestStatus(Published):
-    """An event was read and is being served (`accepted`), or cannot be (`refused`); its files are all told (`settled`).
+    """A request is accepted or refused, or all its files are finished (`settled`).
 
-    A cancellation and a declaration expect no file. Asking again for what was refused gives the same answer. After
-    RFC 9457: `code` is the type of a refusal, `reason` its detail, `request` its instance, `errors` the extension.
+    A cancellation and a declaration expect no file. A refused request that is sent again gets the same reply. After RFC
+    9457: `code` is the type of a refusal, `reason` its detail, `request` its instance, `errors` the extension.
     """
 
     EVENT_TYPE: ClassVar[str] = EVENT_REQUEST_STATUS
@@ -179,7 +179,7 @@ class RequestStatus(Published):
 
 
 class PreviewedListe(Published):
-    """A list that an export would replace, or that its undoing would."""
+    """A list that an export, or the undoing of an export, would replace."""
 
     liste: Liste
     electeurs: Count
@@ -189,7 +189,7 @@ class PreviewedListe(Published):
 
 
 class PreviewedQuestion(Published):
-    """What people have to confirm before the import of an export."""
+    """A question that an agent must confirm before the import of an export."""
 
     kind: ImportQuestion
     liste: Annotated[Liste | None, Field(description="Absent where it is of the whole file.")] = None
@@ -198,7 +198,7 @@ class PreviewedQuestion(Published):
 
 
 class RegistreStatus(Published):
-    """What became of an export of the REU or of its correction; while it is `ready`, what it would change."""
+    """The state of an export of the REU or of its correction; while it is `ready`, what the import would change."""
 
     EVENT_TYPE: ClassVar[str] = EVENT_REGISTRE_STATUS
 
@@ -232,7 +232,7 @@ class RegistreStatus(Published):
 
 
 class EcheanceNear(Published):
-    """A day of the electoral calendar comes near in a commune, for recipients who subscribed to reminders."""
+    """A date of the electoral calendar is near in a commune, for recipients who subscribed to reminders."""
 
     EVENT_TYPE: ClassVar[str] = EVENT_ECHEANCE_NEAR
 

@@ -24,7 +24,7 @@ def digest_secret(secret: str) -> str:
 
 
 class Problem(Published):
-    """Why there is no answer. Source: RFC 9457."""
+    """The reason why a request has failed. Source: RFC 9457."""
 
     type: Annotated[str, Field(description="`about:blank`: `code` tells kinds apart.")] = "about:blank"
     title: Annotated[str, Field(description="Of the status, in French.")]
@@ -34,7 +34,7 @@ class Problem(Published):
 
 
 class ExportDocument(Published):
-    """One file: what was asked, where it stands, what was made. No elector's data."""
+    """One file: the request, the state and the result. No data of electors."""
 
     export_id: int
     request: AnsweredRequest

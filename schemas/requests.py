@@ -172,7 +172,7 @@ class Contract(BaseModel):
 
 
 class ListeExportRequested(Contract):
-    """Somebody asks for the list files of a commune: one file per list and per format."""
+    """Request the list files of a commune: one file per list and format."""
 
     EVENT_TYPE: ClassVar[str] = REQUEST_LISTE_EXPORT
 
@@ -219,9 +219,9 @@ class TableauPart(NamedTuple):
 
 
 class TableauxRenderRequested(Contract):
-    """Somebody asks for tableaux of a commune: one PDF per type, list and presentation.
+    """Request tableaux of a commune: one PDF per type, list and presentation.
 
-    A date is given once for all the tableaux that it concerns.
+    A date is given once for all the tableaux that use it.
     """
 
     EVENT_TYPE: ClassVar[str] = REQUEST_TABLEAUX_RENDER
@@ -292,9 +292,9 @@ Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$", description="Of the file
 
 
 class RegistrePreviewRequested(Contract):
-    """Somebody has put an export of the REU into the arrivals folder, and asks what its import would change.
+    """Request a preview of the import of an export of the REU, which is in the arrivals folder.
 
-    Nothing enters the register. The file is erased after a day, unless it was imported or given up before.
+    The register does not change. The file is deleted after a day, unless it was imported or discarded before.
     """
 
     EVENT_TYPE: ClassVar[str] = REQUEST_REGISTRE_PREVIEW
@@ -324,9 +324,9 @@ class RegistrePreviewRequested(Contract):
 
 
 class RegistreImportRequested(Contract):
-    """Somebody has read a preview, and wants exactly that file in exactly the register that it was compared with.
+    """Confirm a preview: import exactly that file into the register that it was compared with.
 
-    Of a correction: exactly what it showed is to be done.
+    For the preview of a correction: apply exactly that correction.
     """
 
     EVENT_TYPE: ClassVar[str] = REQUEST_REGISTRE_IMPORT
@@ -361,9 +361,9 @@ def _say_day(schema: dict[str, Any]) -> None:
 
 
 class RegistreCorrectionRequested(Contract):
-    """Somebody asks what would change if an export that the register holds were undone, or were of another day.
+    """Request a preview of undoing an import, or of changing its date.
 
-    Nothing changes yet: `registre_import` then wants what was shown, as of the preview of an export.
+    Nothing changes yet: `registre_import` confirms the preview, as for an export.
     """
 
     EVENT_TYPE: ClassVar[str] = REQUEST_REGISTRE_CORRECTION
@@ -388,7 +388,7 @@ class RegistreCorrectionRequested(Contract):
 
 
 class RequestReference(Contract):
-    """A request, by the two attributes that identify its event."""
+    """A request, identified by the two attributes of its event."""
 
     source: Annotated[Attribute, Field(examples=["/mairie/13900"])]
     id: Attribute
@@ -410,18 +410,18 @@ class _AboutRequest(Contract):
 
 
 class CancelRequested(_AboutRequest):
-    """Somebody does not want the files of a request any more: those that are not made yet will not be.
+    """Cancel the unfinished files of a request.
 
-    Of a preview of the register: the export is not to be imported, and is erased.
+    For a preview of the register: discard the export and delete its file.
     """
 
     EVENT_TYPE: ClassVar[str] = REQUEST_CANCEL
 
 
 class RetryRequested(_AboutRequest):
-    """Somebody asks again for the files of a request that failed or were cancelled: new files, of today.
+    """Request again the failed or cancelled files of a request: new files with the data of today.
 
-    Those named by `exports` are made again even when they are ready: altered since, or purged.
+    Files named by `exports` are made again even if they are ready, for example altered or purged.
     """
 
     EVENT_TYPE: ClassVar[str] = REQUEST_RETRY

@@ -9,7 +9,7 @@ from schemas.vocabulary import Labelled
 
 
 class TypeTableau(Labelled):
-    """Which tableau of changes. The last two exist since 2019, the others until then.
+    """The type of a tableau. The last two exist since 2019, the others until then.
 
     Source: Code électoral before 2019, art. L. 11-2, L. 33, R. 10 and R. 16; since 2019, art. R. 13 and R. 14.
     """
@@ -47,7 +47,7 @@ _BEFORE = {
 
 
 class Presentation(Labelled):
-    """One table for the commune, one for each bureau, or the figures only."""
+    """The layout: one table for the commune, one for each bureau, or the figures only."""
 
     COMMUNE = "commune", "commune"
     PAR_BUREAU = "par_bureau", "par bureau"
@@ -55,7 +55,7 @@ class Presentation(Labelled):
 
 
 class Edition(Labelled):
-    """Whom the print is for: posted in public, or read by the commission, which sees the full motif (R. 8)."""
+    """The readers of the print: the public, or the commission, which sees the full motif (R. 8)."""
 
     AFFICHAGE = "affichage", "pour le public"
     COMMISSION = "commission", "pour la commission"

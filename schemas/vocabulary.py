@@ -45,7 +45,7 @@ class Format(StrEnum):
 
 
 class FileFormat(StrEnum):
-    """A format of the files that we make: those of a list, and PDF for a tableau."""
+    """A format of the produced files: csv and xml for a list, pdf for a tableau."""
 
     CSV = "csv"
     XML = "xml"
@@ -83,7 +83,7 @@ class ExportKind(StrEnum):
 
 
 class ExportStatus(Labelled):
-    """Where one file of a request stands."""
+    """The state of one file of a request."""
 
     QUEUED = "queued", "en attente"
     RUNNING = "running", "en cours"
@@ -117,7 +117,7 @@ class Severity(Labelled):
 
 
 class Piece(StrEnum):
-    """What is taken of an export: its file, the file in a dossier de dépôt, or a file that stands beside it."""
+    """What is downloaded of an export: its file, the file within a dossier de dépôt, or a file that accompanies it."""
 
     FICHIER = "fichier"
     DOSSIER = "dossier"
@@ -154,21 +154,21 @@ PIECES: dict[str, PieceRecord] = {
 
 
 class PublicationMode(Labelled):
-    """How a tableau is made known: posted, or open to consultation at the town hall; both are a publication."""
+    """How a tableau is published: posted, or open to consultation at the town hall."""
 
     AFFICHAGE = "affichage", "affiché"
     CONSULTATION = "consultation", "consultable en mairie"
 
 
 class Verdict(Labelled):
-    """What e-listelec answered, the day after a deposit."""
+    """The reply of e-listelec, the day after a deposit."""
 
     ACCEPTE = "accepte", "accepté"
     REJETE = "rejete", "rejeté"
 
 
 class PreviewStatus(Labelled):
-    """Where an export of the REU stands that was put into the arrivals folder."""
+    """The state of an export of the REU that was put into the arrivals folder."""
 
     QUEUED = "queued", "lecture en attente"
     RUNNING = "running", "lecture en cours"
@@ -192,7 +192,7 @@ class PreviewStatus(Labelled):
 
 
 class PreviewAct(StrEnum):
-    """What a preview is of: an export that arrived, or what is to be done to one that the register holds."""
+    """The subject of a preview: an export that arrived, or a correction of an export of the register."""
 
     IMPORT = "import"
     UNDO = "undo"
@@ -200,7 +200,7 @@ class PreviewAct(StrEnum):
 
 
 class ImportQuestion(Labelled):
-    """What a clerk has to confirm before an export enters the register."""
+    """A question that a clerk must confirm before an export enters the register."""
 
     OTHER_POPULATION = "other_population", "autres électeurs"
     LOSSES = "losses", "électeurs en moins"
@@ -212,7 +212,7 @@ class ImportQuestion(Labelled):
 
 
 class DoubtDecision(Labelled):
-    """What somebody says of a radiation and an inscription that may be one person."""
+    """The decision about a radiation and an inscription that may be one person."""
 
     SAME_PERSON = "same_person", "même personne"
     TWO_PERSONS = "two_persons", "deux personnes"
@@ -237,7 +237,7 @@ class Nature(StrEnum):
 
 
 class Categorie(Labelled):
-    """The category of the motif: all that a posted tableau prints of it (R. 8: a full motif is not to be posted)."""
+    """The category of the motif, the only part that a posted tableau prints (R. 8: the full motif is not posted)."""
 
     INSCRIPTION_VOLONTAIRE = "inscription_volontaire", "Inscription volontaire"
     INSCRIPTION_OFFICE = "inscription_office", "Inscription d’office"
