@@ -65,7 +65,7 @@ VARIABLES = (
     _variable("SMTP_SERVER", "worker", "address of the mail server; without it, mails are files in `mails` below HOME"),
     _variable("MAIL_FROM", "worker", "sender of the mails"),
     _variable("WEBHOOK_HOSTS", "worker", "hosts that webhooks may lead to; none without it"),
-    _variable("REMINDER_DAYS", "worker", "how many days before a deadline somebody is reminded of it, `10,3`"),
+    _variable("REMINDER_DAYS", "worker", "how many days before a deadline its reminder is sent, `10,3`"),
     _variable("SOURCE", "producers", "`source` of the events, which identifies the sender"),
     _variable("METRICS_PORT", "worker", "port where the notifier shows Prometheus metrics, none by default"),
     _variable("WEB_HOST", "producers", "address where the screen listens"),

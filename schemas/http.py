@@ -50,7 +50,7 @@ class ExportDocument(Published):
     url: Annotated[str | None, Field(description="Of its bytes; absent while they are not there, and once purged.")] = (
         None
     )
-    name: Annotated[str | None, Field(description="Of the file, for whoever saves it.")] = None
+    name: Annotated[str | None, Field(description="File name to save it under.")] = None
     size: Annotated[int | None, Field(ge=0, description="In bytes.")] = None
     sha256: Annotated[str | None, Field(pattern="^[0-9a-f]{64}$")] = None
     electeurs: Annotated[int | None, Field(ge=0, description="Electors of a list, mouvements of a tableau.")] = None

@@ -340,7 +340,7 @@ class RegistreImportRequested(Contract):
     )
     empty: Annotated[
         list[ListeName],
-        Field(max_length=10, description="Lists that the file does not hold, and on which nobody is any more."),
+        Field(max_length=10, description="Lists that the file does not hold because they are empty now."),
         AfterValidator(_once),
     ] = []
     reason: SaidReason = ""

@@ -112,7 +112,7 @@ class Preview(Base):
     id: Mapped[int] = mapped_column(_Id, primary_key=True)
     request_id: Mapped[int] = mapped_column(ForeignKey("request.id"), index=True, doc="That of the preview.")
     import_request_id: Mapped[int | None] = mapped_column(
-        ForeignKey("request.id"), index=True, doc="That of the import, once somebody wants it."
+        ForeignKey("request.id"), index=True, doc="The request that confirms the import."
     )
     act: Mapped[str] = mapped_column(Texte, default=PreviewAct.IMPORT, server_default=PreviewAct.IMPORT)
     code_commune: Mapped[str] = mapped_column(Texte)

@@ -187,9 +187,9 @@ class Export(Base):
         JSON(none_as_null=True), doc="Of a list file, with the one deposited before; see worker.domain.fingerprint."
     )
     reconciliation: Mapped[dict[str, Any] | None] = mapped_column(
-        JSON(none_as_null=True), doc="With the list of the day; see worker.domain.reconciliation. Nobody's name."
+        JSON(none_as_null=True), doc="With the list of the day; see worker.domain.reconciliation. No names."
     )
-    downloaded_at: Mapped[datetime | None] = mapped_column(UtcDateTime, doc="When somebody last took it.")
+    downloaded_at: Mapped[datetime | None] = mapped_column(UtcDateTime, doc="Time of the last download.")
     downloaded_by: Mapped[str] = mapped_column(Texte, default="", server_default="")
 
     request: Mapped[Request] = relationship(back_populates="exports")
@@ -240,7 +240,7 @@ class Depot(Base):
     export_id: Mapped[int] = mapped_column(_Id, ForeignKey("export.id"), primary_key=True)
     deposited_on: Mapped[date] = mapped_column(Date)
     deposited_by: Mapped[str] = mapped_column(Texte, doc="The agent who said so.")
-    remarque: Mapped[str] = _empty("What she noted.")
+    remarque: Mapped[str] = _empty("The note of the agent.")
     said_at: Mapped[datetime | None] = mapped_column(UtcDateTime, doc="When what stands here was said, by its sender.")
     verdict: Mapped[str] = _empty("accepte or rejete; empty while the platform has not answered.")
     verdict_on: Mapped[date | None] = mapped_column(Date)

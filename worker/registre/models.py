@@ -112,7 +112,7 @@ class Electeur(Base):
         Integer,
         default=1,
         server_default="1",
-        doc="What the import found, see worker.registre.checks.facts; 1: nobody looked since she was written.",
+        doc="What the import found, see worker.registre.checks.facts; 1: not looked at since.",
     )
 
 
@@ -157,7 +157,7 @@ class Import(Base):
     bureaux_before: Mapped[list[dict[str, Any]]] = mapped_column(JSON, default=list, doc="What undoing puts back.")
     taken_on: Mapped[dt.date | None] = mapped_column(Date, doc="The day the export was taken from the REU.")
     is_dated: Mapped[bool] = mapped_column(
-        Boolean, default=False, server_default=false(), doc="Somebody said that day; else it is that of the import."
+        Boolean, default=False, server_default=false(), doc="Whether the day was declared; else the import's."
     )
     complete_until: Mapped[dt.date | None] = mapped_column(Date, doc="Mouvements are complete until then, it was said.")
 
@@ -176,7 +176,7 @@ class ImportListe(Base):
     is_compared: Mapped[bool] = mapped_column(
         Boolean, default=False, server_default=false(), doc="With the version before: its mouvements are known."
     )
-    not_compared_because: Mapped[str] = _texte("Why not, when somebody chose so.")
+    not_compared_because: Mapped[str] = _texte("The reason that was given for not comparing.")
     facts_version: Mapped[int] = mapped_column(
         Integer, default=0, server_default="0", doc="The rules that the facts of its electors were found by."
     )
@@ -208,7 +208,7 @@ class MouvementRegistre(Base):
     nature: Mapped[str] = mapped_column(Texte, doc="inscription, radiation or modification.")
     effet: Mapped[str] = mapped_column(Texte, doc="1erMars, Immediat or Election.")
     etat: Mapped[str] = mapped_column(Texte, doc="actif, then applique.")
-    categorie: Mapped[str] = _texte("Category of the motif, as Categorie; empty when nobody said it.")
+    categorie: Mapped[str] = _texte("Category of the motif, as Categorie; empty when it is not noted.")
     motif: Mapped[str] = _texte("The whole motif, for the commission only.")
     date_tableau: Mapped[dt.date] = mapped_column(Date, doc="The yearly tableau it belongs to.")
     date_mouvement: Mapped[dt.date] = mapped_column(
@@ -221,8 +221,8 @@ class MouvementRegistre(Base):
         doc="Whether its day is known. The comparison of two exports only knows that it lies between them.",
     )
     scrutin: Mapped[dt.date | None] = mapped_column(Date, doc="The poll it was made or applied for.")
-    ancien_bureau: Mapped[str] = _texte("Code of the bureau she leaves; empty for an inscription.")
-    nouveau_bureau: Mapped[str] = _texte("Code of the bureau she comes to; empty for a radiation.")
+    ancien_bureau: Mapped[str] = _texte("Code of the bureau that the elector leaves; empty for an inscription.")
+    nouveau_bureau: Mapped[str] = _texte("Code of the bureau that the elector joins; empty for a radiation.")
     numero: Mapped[int] = mapped_column(Integer, default=0, server_default="0", doc="0 is provisional.")
     nom_naissance: Mapped[str] = _texte("Birth name.")
     nom_usage: Mapped[str] = _texte("Name used, when it differs.")
@@ -234,7 +234,7 @@ class MouvementRegistre(Base):
     adresse: Mapped[str] = _texte("The address on one line.")
     nationalite: Mapped[str] = _texte("Label; only the complementary lists print it.")
     is_protegee: Mapped[bool] = mapped_column(
-        Boolean, default=False, server_default=false(), doc="Her address is masked. Code électoral, L. 37."
+        Boolean, default=False, server_default=false(), doc="Whether the address is masked. Code électoral, L. 37."
     )
 
 
@@ -253,8 +253,8 @@ class Doubt(Base):
     decision: Mapped[str] = _texte("same_person or two_persons; empty while it is open.")
     decided_by: Mapped[str] = _texte("Who decided.")
     decided_at: Mapped[dt.datetime | None] = mapped_column(UtcDateTime)
-    born_before: Mapped[str] = _texte("Date of birth of who left, once the two are known to be one person.")
-    born_after: Mapped[str] = _texte("That of who came: counts of electors may differ by her, who was a minor or not.")
+    born_before: Mapped[str] = _texte("Birth date of the radiation, once both are known to be one person.")
+    born_after: Mapped[str] = _texte("Birth date of the inscription: counts of minors may differ by it.")
 
 
 class Homonym(Base):
@@ -272,10 +272,10 @@ class Homonym(Base):
     nom_naissance: Mapped[str] = _texte("Birth name, as the second export has it.")
     prenoms: Mapped[str] = _texte("First names.")
     date_naissance: Mapped[str] = _texte("AAAA-MM-JJ; unknown parts are zeros.")
-    bureau_before: Mapped[str] = _texte("Code of her bureau in the export before.")
-    bureau_after: Mapped[str] = _texte("Code of her bureau in the second one, if she is who was taken for her.")
-    numero_before: Mapped[int | None] = mapped_column(Integer, doc="Her order number in the export before.")
-    numero_after: Mapped[int | None] = mapped_column(Integer, doc="Her order number in the second one.")
+    bureau_before: Mapped[str] = _texte("Code of the bureau in the export before.")
+    bureau_after: Mapped[str] = _texte("Code of the bureau in the later export, if both are one person.")
+    numero_before: Mapped[int | None] = mapped_column(Integer, doc="Order number in the export before.")
+    numero_after: Mapped[int | None] = mapped_column(Integer, doc="Order number in the later export.")
 
 
 class Scrutin(Base):
@@ -314,7 +314,7 @@ class Protection(Base):
     __table_args__ = (UniqueConstraint("code_commune", "nom_naissance", "prenoms", "date_naissance"),)
 
     id: Mapped[int] = mapped_column(
-        BigInteger().with_variant(Integer, "sqlite"), primary_key=True, doc="What events call her by."
+        BigInteger().with_variant(Integer, "sqlite"), primary_key=True, doc="The id that events use."
     )
     code_commune: Mapped[str] = mapped_column(Texte)
     nom_naissance: Mapped[str] = mapped_column(Texte)

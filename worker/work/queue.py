@@ -8,7 +8,7 @@
     HELD    claim, once the lease is over            HELD, of another owner
     HELD    bury                                     DEAD
     DEAD    add with `again`, retry                  DUE
-    DEAD    sweep, after 90 days                     (deleted)
+    DEAD    sweep, 90 days after it was added        (deleted)
 
 The clock is the database's. If the clock jumped ahead and was set back, a row may have a lease that ends later than a
 lease of full length from now: such a row is free. Only the owner of a row may renew, finish, release or bury it.
