@@ -132,7 +132,7 @@ def test_who_speaks_for_agents_is_the_operators_word(
     ]
     for arguments, speaks in given:
         assert main(["accounts", *arguments]) == 0
-        assert (", et parle pour les agents." in capsys.readouterr().out) == speaks
+        assert (", et parle pour les agents de " in capsys.readouterr().out) == speaks
     assert main(["accounts", "--speaks-for-agents"]) == 2
     main(["audit", "--json"])
     said = capsys.readouterr().out

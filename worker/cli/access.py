@@ -8,6 +8,7 @@ import re
 import sys
 from collections.abc import Iterable, Sequence
 from enum import StrEnum
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
@@ -328,10 +329,10 @@ def _add_sender(engine: "Engine", name: str, codes: Sequence[str], *, speaks_for
     from worker.messaging.queues import add_account_queues
 
     with engine.begin() as connection:
-        for code in codes:
-            is_believed = allow_sender(connection, name, code, actor=system_user(), speaks_for_agents=speaks_for_agents)
+        allow = partial(allow_sender, connection, name, actor=system_user(), speaks_for_agents=speaks_for_agents)
+        believed = [code for code in codes if allow(code)]
         add_account_queues(_amqp_url(), name)
-    agents = ", et parle pour les agents" if is_believed else ""
+    agents = f", et parle pour les agents de {_name_all(believed)}" if believed else ""
     click.echo(f"{name} peut demander les fichiers de {_name_all(codes)}{agents}.")
 
 
