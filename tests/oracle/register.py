@@ -204,7 +204,7 @@ class Register(Questions):
             is_told = step.taken_on is not None
             is_compared = step.is_compared and not (chain and self.brings_new_part(chain[-1], lines))
             parts = {self.part(it): chain[-1].parts[self.part(it)] for it in self.others(before or (), lines)}
-            whole = (*self.others(before or (), lines), *lines)
+            whole = (*lines, *self.others(before or (), lines))
             parts |= dict.fromkeys(self.held_parts(lines), day)
             chain.append(Link(len(self.imports) - 1, day, is_compared, before, whole, is_told, parts=parts))
             counts.update(change.nature for change in chain[-1].changes)
@@ -260,7 +260,7 @@ class Register(Questions):
             if link.number == number
         ]
         return (bool(days) and day not in days) or any(
-            self.asks_about(chain[-1].held, (*self.others(chain[-1].held, lines), *lines), self.part)
+            self.asks_about(chain[-1].held, (*lines, *self.others(chain[-1].held, lines)), self.part)
             for liste, lines in replaced.items()
             if (chain := self.chains.get(liste)) and not (step.is_compared and self.brings_new_part(chain[-1], lines))
         )

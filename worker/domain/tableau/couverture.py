@@ -471,7 +471,7 @@ def _is_perhaps_before(window: Sequence[Link], end: date) -> bool:
     last = window[-1]
     if last.is_dated or last.taken_on < end:
         return False
-    return not (last.undated and len(window) > 1 and window[-2].taken_on < end < last.taken_on)
+    return not (last.is_compared and last.undated and len(window) > 1 and window[-2].taken_on < end < last.taken_on)
 
 
 def _on_no_day(link: Link, end: date) -> str:
