@@ -330,6 +330,8 @@ class Oracle(Coverage):
             said |= {it.personne: it.categorie for it in link.changes if it.nature == "inscription"}
             for inscrit in self.known_now(chain, place):
                 who = inscrit.personne
+                if who in chain[-1].gone:  # the register has nobody left to show
+                    continue
                 since = self.begins_to_count(who, ages)
                 entry = next((it for it in entered if it[:2] == (who, inscrit.bureau)), None)
                 entered = [it for it in entered if it is not entry]  # somebody may be on a list twice
