@@ -325,17 +325,20 @@ class Oracle(Coverage):
         """
         found: list[Shown] = []
         said: dict[Personne, str] = {}
+        gone = {personne for link in chain for personne in link.gone}  # another service has deleted them
         for place, (link, following) in enumerate(zip_longest(chain, chain[1:])):
-            entered = [(it.personne, it.nouveau, day) for it, day in link.dated if it.nature == "inscription"]
+            entered = [(it.inscrit, day) for it, day in link.dated if it.nature == "inscription"]
             said |= {it.personne: it.categorie for it in link.changes if it.nature == "inscription"}
-            for inscrit in self.known_now(chain, place):
+            came = {it for it, _ in entered}
+            for inscrit in sorted(self.known_now(chain, place), key=lambda it: it not in came):  # homonyms after them
                 who = inscrit.personne
-                if who in chain[-1].gone:  # the register has nobody left to show
+                if who in gone:
                     continue
                 since = self.begins_to_count(who, ages)
-                entry = next((it for it in entered if it[:2] == (who, inscrit.bureau)), None)
-                entered = [it for it in entered if it is not entry]  # somebody may be on a list twice
-                on_list = entry[2] if entry else link.day
+                alike = (it for it in entered if (it[0].personne, it[0].bureau) == (who, inscrit.bureau))
+                entry = next(alike, None)
+                entered = [it for it in entered if it is not entry]  # one person may be on a list twice
+                on_list = entry[1] if entry else link.day
                 is_shown = on_list <= since and (following is None or since < following.day)
                 if is_shown and not (entry and since == on_list) and self.is_between(since, ages.start, ages.end):
                     has_entry, categorie = who in said, said.pop(who, "")  # of one of several homonyms
