@@ -313,9 +313,9 @@ class Oracle(Coverage):
         return majority if majority <= ages.end else ages.end if majority <= ages.last else date.max
 
     def counts(self, change: Change, day: date, ages: Ages) -> bool:
-        """Whether a mouvement is an elector's; that of a minor is nobody's business before she is of age."""
+        """Whether a mouvement is an elector's. A minor who came until their birthday becomes an elector on that day."""
         since = self.begins_to_count(change.personne, ages)
-        return since <= day if change.nature == "inscription" else since < day
+        return since < day
 
     def coming_of_age(self, chain: Sequence[Link], ages: Ages) -> list[Shown]:
         """Who was entered in advance, and becomes an elector in the period: inscribed d'office.
@@ -340,7 +340,7 @@ class Oracle(Coverage):
                 entered = [it for it in entered if it is not entry]  # one person may be on a list twice
                 on_list = entry[1] if entry else link.day
                 is_shown = on_list <= since and (following is None or since < following.day)
-                if is_shown and not (entry and since == on_list) and self.is_between(since, ages.start, ages.end):
+                if is_shown and self.is_between(since, ages.start, ages.end):
                     has_entry, categorie = who in said, said.pop(who, "")  # of one of several homonyms
                     change = Change("inscription", who, "", inscrit.bureau, inscrit, categorie or "inscription_office")
                     found.append(Shown(change, (self.majority(who),), is_presumed=has_entry and not categorie))
