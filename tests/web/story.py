@@ -315,7 +315,7 @@ class Story:
         self.hand.write("Premier jour", self.days.today)
         self.hand.write("Dernier jour", self.days.today + timedelta(days=7))
         self.hand.press("Enregistrer")
-        self.hand.sees("Le certificat est prêt")
+        self.hand.sees("faites-le signer")
         assert self.hand.download("Télécharger le certificat").read_bytes().startswith(b"%PDF-")
         self.hand.go("À faire")
         self.hand.sees("Voici ce qui")
