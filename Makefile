@@ -21,7 +21,7 @@ demo: .runtime ## make the files of a fictitious commune and show them: needs Py
 run: .runtime ## open the clerk's screen on 127.0.0.1:8000, with the files it makes: needs Python only
 	$(RUN) -m worker.solo run
 
-test: .dev ## install the services that the tests use, then run all tests but the slow ones: six to eight minutes on two cores
+test: .dev ## install the services that the tests use, then run all tests but the slow ones: five to eight minutes on two cores
 	$(RUN) -m tests.parts.install
 	$(RUN) -m pytest -n auto --maxprocesses 4 -m "not slow"
 
@@ -42,7 +42,7 @@ image: ## build the container image, under the name that docker-compose.yml runs
 boxes: .dev ## play docs/operations.md on a container engine of its own, an upgrade and the way back: needs root
 	$(RUN) -m pytest -n 0 -s -o faulthandler_timeout=1800 tests/boxes
 
-histories: .dev ## N random histories of a register (10,000), made by the product and computed from the law: an hour and a half
+histories: .dev ## N random histories of a register (10,000), made by the product and computed from the law: three quarters of an hour
 	$(RUN) -m tests.oracle histories --count $(or $(N),10000) --seed $(or $(SEED),1)
 
 nightly: .dev ## the slow tests, then faults, mutants, 1,000 histories and bench: two hours
