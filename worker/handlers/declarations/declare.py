@@ -31,8 +31,7 @@ from worker.audit import Action, Actor, record_audit
 from worker.domain.identite import identite_of
 from worker.errors import RefusedError
 from worker.exports.recalls import Withdrawal
-from worker.handlers.declarations.declaration import Declaration, refuse_future
-from worker.handlers.declarations.file_notes import read_file_note
+from worker.handlers.declarations.file_notes import Declaration, read_file_note, refuse_future
 from worker.handlers.declarations.stale_tableaux import change_calendar, change_lines
 from worker.handlers.requests.export_plan import read_data, require_own_register
 from worker.registre.communes import check_commune, set_bureau

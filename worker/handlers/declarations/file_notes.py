@@ -1,6 +1,7 @@
 """The event `declaration` about files: a download, a deposit, a publication, or a verdict of the platform."""
 
-from collections.abc import Iterable, Iterator
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 
@@ -30,8 +31,50 @@ from worker.exports.depots import PublicationDays, read_depots, write_depot, wri
 from worker.exports.models import Export
 from worker.exports.naming import piece_name
 from worker.exports.records import mark_downloaded
-from worker.handlers.declarations.declaration import Declaration, refuse_future
 from worker.services import Services
+
+
+@dataclass(frozen=True)
+class Declaration(ABC):
+    """A declaration about one commune, by `requested_by` through `account`; `said_at` is the sender's clock."""
+
+    commune: str
+    requested_by: str
+    said_at: datetime
+    files: Sequence[Export] = ()
+    account: str = field(default="", kw_only=True)
+
+    @abstractmethod
+    def apply(self, connection: Connection, now: datetime) -> None:
+        """Write the declaration, in the transaction of its request.
+
+        Raises:
+            RefusedError: the declaration cannot be written; the transaction must not be committed.
+        """
+
+    def doorbells(self) -> Iterable[Doorbell]:
+        """Return the messages for the jobs that the declaration causes."""
+        return ()
+
+    def makes_known(self) -> Iterable[str]:
+        """Return the keys that deferred events wait for and that the declaration provides."""
+        return ()
+
+
+def refuse_future(day: date, now: datetime, *, commune: str, field: str) -> None:
+    """Check that the day is not in the future in the commune.
+
+    Raises:
+        RefusedError: it is.
+    """
+    if day > civil_day(now, commune):
+        raise RefusedError(
+            f"Le {short_date(day)} n'est pas encore venu : vérifiez la date.",
+            commune=commune,
+            code="date_a_venir",
+            field=f"data.{field}",
+        )
+
 
 _LATE_SECONDS = 60
 """The audit line of an older event also has the time of the download."""

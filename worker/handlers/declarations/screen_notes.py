@@ -24,7 +24,7 @@ from worker.access.models import Agent
 from worker.audit import Action, Actor, note_settings, record_audit
 from worker.errors import RefusedError
 from worker.exports.models import Export
-from worker.handlers.declarations.declaration import Declaration
+from worker.handlers.declarations.file_notes import Declaration
 from worker.handlers.requests.export_plan import read_data
 from worker.services import Services
 

@@ -48,8 +48,8 @@ from worker.errors import NotKnownYetError, RefusedError
 from worker.exports.lease import Share, new_owner
 from worker.exports.models import KEY_REUSED, UNREADABLE, WITHOUT_KEY, Request
 from worker.exports.records import add_exports
-from worker.handlers.declarations.declaration import Declaration
 from worker.handlers.declarations.declare import read_declaration
+from worker.handlers.declarations.file_notes import Declaration
 from worker.handlers.declarations.screen_notes import read_screen_note
 from worker.handlers.requests.export_plan import (
     Cancellation,

@@ -16,7 +16,7 @@ from worker.db.engine import snapshot
 from worker.doorbell import Doorbell
 from worker.errors import RefusedError
 from worker.exports.models import Request
-from worker.handlers.declarations.declaration import refuse_future
+from worker.handlers.declarations.file_notes import refuse_future
 from worker.handlers.requests.export_plan import read_data, require_own_register
 from worker.registre.communes import read_commune
 from worker.registre.imports.chain import KnownLink, find_link
