@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 
 from tests.oracle.comparing import Comparison, compare
-from tests.oracle.history import Change, Inscrit, Lines
+from tests.oracle.history import Inscrit, Lines
 
 MANY = 0.2
 LEAST = 5
@@ -25,17 +25,13 @@ class Questions:
                 tuple(it for it in before if part(it) == of),
                 after,
                 Comparison(
-                    [it for it in found.changes if self.place(it, part) == of],
+                    [it for it in found.changes if part(it.inscrit._replace(bureau=it.ancien or it.nouveau)) == of],
                     0,
                     [pair for pair in found.pairs if part(pair[0]) == of],
                 ),
             )
             for of in sorted({part(it) for it in (*before, *after)})
         )
-
-    def place(self, change: Change, part: Callable[[Inscrit], str]) -> str:
-        """The arrondissement that a mouvement is of: the former one of an elector who moves."""
-        return part(change.inscrit._replace(bureau=change.ancien or change.nouveau))
 
     def asks_about_part(self, before: Lines, after: Lines, found: Comparison) -> bool:
         """Whether electors vanish, a bureau is lost, the population is another one, or a field changes for many."""

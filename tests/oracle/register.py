@@ -235,10 +235,7 @@ class Register(Questions):
         return max(days, default=link.day)
 
     def whole(self, liste: str) -> tuple[list[Link], list[Link]]:
-        """The exports after which all arrondissements of a list were of one day, each with the partial ones before.
-
-        Then the partial ones since the last of these.
-        """
+        """The exports after which all arrondissements of a list were of one day, then the partial ones since."""
         chain, partial = [], []
         for link in self.chains.get(liste, []):
             partial.append(link)

@@ -15,7 +15,6 @@ from worker.domain.tableau.demande import Demande, is_in
 
 JANVIER, FEVRIER = date(2014, 1, 10), date(2014, 2, 28)
 MUNICIPALES, EUROPEENNES = date(2014, 3, 23), date(2014, 5, 25)
-EUROPEENNES_2019 = date(2019, 5, 26)
 SPRING_2019 = date(2019, 3, 1), date(2019, 6, 30)
 NOON = datetime(2014, 2, 12, 11, 26, 7, tzinfo=UTC)
 
