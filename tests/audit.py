@@ -1,6 +1,6 @@
-"""`make audit`: what is known against the packages of the lock, and secrets that the history of the code holds.
+"""`make audit`: known vulnerabilities of the locked packages, and secrets in the git history.
 
-Insecure code is looked for by ruff (its rules S, bandit's) at each `make check`.
+Insecure code is found by ruff (its rules S, bandit's) at each `make check`.
 """
 
 import json
@@ -18,14 +18,14 @@ ALLOWED = ROOT / "tests" / "gitleaks.toml"
 
 
 class Audited(NamedTuple):
-    """What the service said of the packages of one lock file."""
+    """The service's answer about the packages of one lock file."""
 
     known: list[str]
-    """Vulnerabilities, one a line: package, version, identifier, the versions that mend it."""
+    """Vulnerabilities, one a line: package, version, identifier, fixed versions."""
     asked: int
-    """Packages that it answered about."""
+    """Packages that the answer covers."""
     unknown: int
-    """Packages that it did not answer about: nothing is known of them."""
+    """Packages that the answer does not cover."""
 
 
 def audit(report: str) -> Audited:

@@ -1,4 +1,4 @@
-"""Fixtures for all tests: servers are started when the first test asks for one, and never outlive the session."""
+"""Fixtures for all tests: a server starts when the first test needs it, and ends with the session."""
 
 import logging
 import os
@@ -17,28 +17,28 @@ from tests.parts.postgres import PostgresServer
 from tests.parts.rabbitmq import RabbitNode
 from tests.parts.scheduling import WholeFiles, seventh, slowest_first
 
-# How fast an example is made says how busy the machine is, not whether the rule holds.
+# The time to generate an example depends on the load of the machine, not on the rule under test.
 settings.register_profile("steady", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("steady")
 
 
 def pytest_xdist_auto_num_workers() -> int:
-    """One process of `pytest -n auto` more than cores: for a quarter of its time a test waits for others."""
+    """One process of `pytest -n auto` more than cores: a test waits for other processes a quarter of its time."""
     return (os.cpu_count() or 1) + 1
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> WholeFiles:
-    """How the processes of `pytest -n` share the tests."""
+    """Distribute the tests over the processes of `pytest -n`."""
     return WholeFiles(config, log)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """How `.ci/run` asks for a part of the slow tests."""
+    """Options by which `.ci/run` selects a part of the slow tests."""
     parser.addoption("--seventh", type=int, help="of the slow tests, those of this day of the week")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """What takes long begins first."""
+    """The slowest tests begin first."""
     day = config.getoption("seventh")
     chosen = items if day is None else seventh(items, day)
     config.hook.pytest_deselected(items=[it for it in items if it not in set(chosen)])
@@ -47,7 +47,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.fixture(autouse=True)
 def _logs_as_before() -> Iterator[None]:
-    """A command that a test runs in this process sends the logs where it likes: the next test finds them as ever."""
+    """A command that a test runs in this process may change the logging: restore it for the next test."""
     root = logging.getLogger()
     handlers, level, aloud = root.handlers[:], root.level, logging.raiseExceptions
     yield
@@ -59,7 +59,7 @@ def _logs_as_before() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def rabbit_node(pytestconfig: pytest.Config) -> Iterator[RabbitNode]:
-    """The session's RabbitMQ; a test may kill it, the next `amqp_url` starts it again."""
+    """The session's RabbitMQ; a test may kill it, and the next `amqp_url` starts it again."""
     _require_aloud(pytestconfig, RABBITMQ)
     with RabbitNode() as node:
         yield node
@@ -67,7 +67,7 @@ def rabbit_node(pytestconfig: pytest.Config) -> Iterator[RabbitNode]:
 
 @pytest.fixture(scope="session")
 def postgres_server(pytestconfig: pytest.Config) -> Iterator[PostgresServer]:
-    """The session's PostgreSQL; a test may kill it, the next `postgres_url` starts it again."""
+    """The session's PostgreSQL; a test may kill it, and the next `postgres_url` starts it again."""
     _require_aloud(pytestconfig, POSTGRESQL)
     with PostgresServer() as server:
         yield server
@@ -75,13 +75,12 @@ def postgres_server(pytestconfig: pytest.Config) -> Iterator[PostgresServer]:
 
 @pytest.fixture(scope="session")
 def sqlite_files(tmp_path_factory: pytest.TempPathFactory) -> SqliteFiles:
-    """The session's SQLite templates."""
     return SqliteFiles(tmp_path_factory.mktemp("sqlite-templates"))
 
 
 @pytest.fixture
 def amqp_url(rabbit_node: RabbitNode) -> Iterator[str]:
-    """The AMQP address of a virtual host that is this test's alone."""
+    """The AMQP address of a virtual host that only this test uses."""
     rabbit_node.start()
     vhost = rabbit_node.create_vhost()
     yield rabbit_node.url(vhost)
@@ -90,9 +89,9 @@ def amqp_url(rabbit_node: RabbitNode) -> Iterator[str]:
 
 @pytest.fixture
 def database_template(request: pytest.FixtureRequest) -> Template | None:
-    """What the databases of `postgres_url`, `sqlite_url` and `database_url` are copies of: `pytest.mark.database(…)`.
+    """The template of the databases of `postgres_url`, `sqlite_url` and `database_url`: `pytest.mark.database(…)`.
 
-    None: they are empty.
+    None: the databases are empty.
     """
     marker = request.node.get_closest_marker("database")
     template: Template | None = marker.args[0] if marker else None
@@ -101,7 +100,7 @@ def database_template(request: pytest.FixtureRequest) -> Template | None:
 
 @pytest.fixture
 def postgres_url(postgres_server: PostgresServer, database_template: Template | None) -> Iterator[str]:
-    """The address of a PostgreSQL database that is this test's alone."""
+    """The address of a PostgreSQL database that only this test uses."""
     postgres_server.start()
     url = postgres_server.create_database(database_template)
     yield url
@@ -110,7 +109,7 @@ def postgres_url(postgres_server: PostgresServer, database_template: Template | 
 
 @pytest.fixture
 def sqlite_url(tmp_path: Path, sqlite_files: SqliteFiles, database_template: Template | None) -> str:
-    """The address of an SQLite database that is this test's alone."""
+    """The address of an SQLite database that only this test uses."""
     return sqlite_files.create(tmp_path / "test.sqlite3", database_template)
 
 
@@ -123,7 +122,6 @@ def database_url(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def mailbox() -> Iterator[Mailbox]:
-    """A mail server, listening."""
     box = Mailbox()
     box.start()
     yield box
@@ -131,7 +129,7 @@ def mailbox() -> Iterator[Mailbox]:
 
 
 def _require_aloud(config: pytest.Config, part: Part) -> None:
-    """Let the person who waits for an installation read what is being installed."""
+    """Show the progress of an installation to the person who waits for it."""
     capture = config.pluginmanager.getplugin("capturemanager")
     with capture.global_and_fixture_disabled() if capture else nullcontext():
         require(part)

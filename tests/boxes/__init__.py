@@ -1,1 +1,1 @@
-"""The installation of docker-compose.yml, played on a real engine: `make boxes`."""
+"""The installation of docker-compose.yml on a real Docker engine: `make boxes`."""

@@ -1,4 +1,4 @@
-"""A Docker engine of our own, in network and mount namespaces of its own: nothing of it reaches the host."""
+"""A private Docker engine, in network and mount namespaces of its own: it changes nothing on the host."""
 
 import os
 import shutil
@@ -29,7 +29,7 @@ _START = 'ip link set lo up; mount --make-rprivate /; exec "$@"'
 
 
 def require_engine() -> None:
-    """Install what is missing, or skip the test, or on a CI fail it."""
+    """Install the missing parts; else skip the test, or fail it in CI."""
     if os.geteuid() != 0:
         pytest.skip("boxes: not tried: the engine wants root")
     if subprocess.run(["unshare", "--net", "--mount", "true"], capture_output=True, check=False).returncode:
@@ -39,7 +39,7 @@ def require_engine() -> None:
 
 
 class Engine:
-    """Runs from `with` to its end, and takes its containers with it."""
+    """A context manager: the engine and its containers run until the end of the block."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -70,12 +70,12 @@ class Engine:
 
     @property
     def pid(self) -> int:
-        """Whose network and mounts are the host's, for its containers."""
+        """The process whose network and mount namespaces are the host of the containers."""
         assert self._process
         return self._process.pid
 
     def join(self, other: "Engine", ours: str, theirs: str) -> None:
-        """Lay a cable to the host of another engine: `cable` on both ends, with these addresses."""
+        """Connect the host of another engine: `cable` is a pair of virtual interfaces with these two addresses."""
         self.run(f"ip link add cable type veth peer name cable netns {other.pid}")
         for engine, address in ((self, ours), (other, theirs)):
             engine.run(f"ip address add {address}/24 dev cable; ip link set cable up")
@@ -83,10 +83,10 @@ class Engine:
     def run(
         self, script: str, *, folder: Path | None = None, stdin: str = "", check: bool = True, seconds: float = 600
     ) -> subprocess.CompletedProcess[str]:
-        """Run a shell script where the engine's ports are, as an operator would at a terminal; -e, -u, pipefail.
+        """Run a shell script (bash -e, -u, pipefail) in the engine's namespaces, as an operator would at a terminal.
 
         Raises:
-            AssertionError: it failed, with what it said; not when `check` is false.
+            AssertionError: it failed; with its output. Not when `check` is false.
         """
         environment: Mapping[str, str] = {
             "PATH": os.environ["PATH"],

@@ -1,7 +1,7 @@
-"""Stand-ins for the official images, made of Debian's packages: no registry is asked.
+"""Substitutes for the official images, built from Debian's packages: no registry is asked.
 
-What differs from the official ones: Debian's builds of Python, RabbitMQ, PostgreSQL and Prometheus, in Debian's places,
-and entrypoints that do what the images' documentation promises of those that docker-compose.yml uses.
+Differences from the official images: Debian's builds of Python, RabbitMQ, PostgreSQL and Prometheus, in Debian's paths,
+and entrypoints that implement only the documented features which docker-compose.yml uses.
 """
 
 import shutil
@@ -25,9 +25,9 @@ _IMAGES = {
 
 
 def make_standins(engine: Engine, cache: Path, locks: Iterable[Path], folder: Path) -> None:
-    """Build them under the names that FROM and `image:` say, once their roots are in `cache`: two minutes, then none.
+    """Build them under the names that FROM and `image:` use. Two minutes, none once `cache` has the root file systems.
 
-    The wheels of the locks stand in the one for Python, whose pip looks nowhere else.
+    The Python image contains the wheels of the lock files, and its pip looks nowhere else.
     """
     cache.mkdir(parents=True, exist_ok=True)
     for name, packages in _ROOTS.items():

@@ -1,4 +1,4 @@
-"""docs/operations.md, block by block as it stands, on a real engine; then what an operator meets besides."""
+"""Each block of docs/operations.md, unchanged, on a real engine; then incidents that an operator meets."""
 
 import re
 import shutil
@@ -27,7 +27,7 @@ PAGE = (
     '--header "X-Prefecture-Secret: $(cat var/secrets/web_proxy_secret)" '
     "http://127.0.0.1:8000/communes/13055/listes"
 )
-"""A page, as a reverse proxy of this host asks for it in the name of the agent « mairie »."""
+"""Request a page as the agent « mairie », with the header of a reverse proxy on this host."""
 
 LETTERS = """
 import json, pika
@@ -42,7 +42,7 @@ event |= {"time": "2026-11-25T08:00:00Z", "datacontenttype": "application/json"}
 failed = pika.BasicProperties(**known, headers={"x-reason": "failed: OperationalError"})
 channel.basic_publish("", "requests.XQ", json.dumps(event).encode(), failed)
 """
-"""A program that puts into the queue what no worker can read, and aside what one could not do."""
+"""A program that publishes an unreadable message to the queue, and a failed message to the dead letters."""
 
 
 LOAD = """
@@ -66,14 +66,14 @@ for number in range(450):
             time.sleep(1)
     time.sleep(0.18)
 """
-"""A program that asks for a file 450 times, five times a second, and again until the broker has confirmed."""
+"""A program that requests a file 450 times, five times a second, and retries until the broker confirms."""
 
 MAIN, OTHER = "192.0.2.10", "192.0.2.11"
 SHARED = "/srv/prefecture/exports"
 
 
 class Installation:
-    """A checkout made under `umask 027`, as an operator has one, on an engine of its own."""
+    """A checkout made under `umask 027`, with a private engine."""
 
     def __init__(self, engine: Engine, folder: Path, other: "Installation | None" = None) -> None:
         self.engine, self.folder, self._other = engine, folder, other
@@ -81,12 +81,12 @@ class Installation:
 
     @property
     def other(self) -> "Installation":
-        """The host at the other end of the cable, which makes files only."""
+        """The host at the other end of the cable, which only makes files."""
         assert self._other
         return self._other
 
     def run(self, script: str, *, what: str = "", stdin: str = "", check: bool = True) -> str:
-        """Run as at a terminal; what it printed, errors too."""
+        """Run a command as at a terminal; return its output, stderr included."""
         since = time.monotonic()
         done = self.engine.run(script, folder=self.folder, stdin=stdin, check=check)
         if what:
@@ -94,12 +94,12 @@ class Installation:
         return done.stdout + done.stderr
 
     def wait_for(self, query: str, answer: str) -> None:
-        """Ask the database each second, two minutes at most, until it says so."""
+        """Query the database each second until the condition holds, for two minutes at most."""
         ask = f'docker compose exec -T database psql --username=postgres -At --command="{query}" prefecture'
         self.run(f"for try in $(seq 120); do [ \"$({ask})\" != '{answer}' ] || exit 0; sleep 1; done; {ask}; exit 1")
 
     def healthy(self) -> None:
-        """Wait for every service; `up --wait` fails for one that ended as it should (`migrate`)."""
+        """Wait for every service; `up --wait` fails for a service that has ended as intended (`migrate`)."""
         ask = "docker compose ps --format '{{.Service}} {{.Health}}' | grep --invert-match ' healthy$'"
         why = f"for service in broker $({ask} | cut -d ' ' -f 1); do docker compose logs --tail 25 $service; done"
         probes = (
@@ -111,7 +111,7 @@ class Installation:
 
 @pytest.fixture(scope="module")
 def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
-    """One of two hosts that a cable joins; nothing is installed yet."""
+    """One of two hosts that a cable connects; nothing is installed yet."""
     require_engine()
     folder = tmp_path_factory.mktemp("boxes")
     with Engine(folder / "engine") as engine, Engine(folder / "another") as another:
@@ -134,7 +134,7 @@ def installation(host: Installation) -> Installation:
 def test_from_the_last_release_to_this_one_under_load_nothing_is_lost_and_the_backup_goes_back(
     host: Installation,
 ) -> None:
-    """Installed as its own document says; files are asked for all the while, and a page five times a second."""
+    """The last release is installed by its own document; files and pages (five a second) are requested throughout."""
     releases = _find_releases()
     if not releases:
         pytest.skip("boxes: not tried: the history of this clone does not reach back to a release")
@@ -175,7 +175,7 @@ def test_from_the_last_release_to_this_one_under_load_nothing_is_lost_and_the_ba
 
 
 def _change_files(folder: Path, commit: str = "") -> None:
-    """Put the files of another release in place of those of this one; `var` and `.env` stay."""
+    """Replace the files of this release by those of another one; `var` and `.env` stay."""
     for name in folder.iterdir():
         if name.name not in ("var", ".env", "liste.csv", "load.py"):
             shutil.rmtree(name) if name.is_dir() else name.unlink()
@@ -183,7 +183,7 @@ def _change_files(folder: Path, commit: str = "") -> None:
 
 
 def _go_back(host: Installation, image: str, release: str) -> None:
-    """To a release that does not work on the new schema: the backup comes back, and files are made again."""
+    """Go back to a release that does not work on the new schema: restore the backup, and make the files again."""
     refused = host.run("sh deploy/rollback.sh", check=False)
     assert "rollback.sh --restore" in refused
     script = (host.folder / "deploy" / "rollback.sh").read_text()
@@ -216,12 +216,12 @@ def test_every_command_of_the_runbook_works(installation: Installation) -> None:
     commands = [it for it in re.findall(r"`(docker compose [^`]+)`", runbook) if not it.endswith(" exec")]
     assert len(commands) > 10
     for command in commands:
-        # A `grep` that finds nothing ends with 1, and that is good news.
+        # A `grep` that finds nothing exits with 1, which is the expected result.
         installation.run(f"{command} || [ $? = 1 ]" if "| grep" in command else command, stdin="o\n")
 
 
 def test_whoever_is_killed_loses_nothing(installation: Installation) -> None:
-    """Broker, database, workers and notifier, one after the other, while files are asked for."""
+    """Broker, database, workers and notifier are killed one after the other, while files are requested."""
     installation.run("docker compose up --detach --scale worker-listes=2", what="two workers for lists")
     installation.healthy()
     ask = "docker compose run --rm -T --entrypoint 'python -m producers' command export-liste --commune 13055"
@@ -235,7 +235,7 @@ def test_whoever_is_killed_loses_nothing(installation: Installation) -> None:
 
 
 def test_a_password_is_renewed_while_the_parts_talk_by_tls(installation: Installation) -> None:
-    """The block of before TLS once more, for an account of this host: its addresses with certificates are new, too."""
+    """The block that precedes TLS runs again for an account of this host: its addresses with certificates are new."""
     assert "deploy/tls.yml" in (installation.folder / ".env").read_text().rpartition("COMPOSE_FILE=")[2]
     renewal = "rm var/secrets/*_listes_*"
     (commands,) = [it["commands"] for it in BLOCK.finditer(DOCUMENT) if it["commands"].startswith(renewal)]
@@ -246,7 +246,7 @@ def test_a_password_is_renewed_while_the_parts_talk_by_tls(installation: Install
 
 
 def test_a_cable_that_is_cut_in_the_middle_of_a_file_loses_nothing(installation: Installation) -> None:
-    """The other host alone makes lists, until nobody hears of it; then this one takes over; then the cable is back."""
+    """The other host alone makes lists until the cable is cut; this host takes over; then the cable is reconnected."""
     write_reu(installation.folder / "liste.csv", [*electeurs(100_000)])
     installation.run(
         "docker compose run --rm -T command import-reu - --report /import/rejets.csv < liste.csv",
@@ -296,7 +296,7 @@ def test_another_user_of_the_group_works_and_figures_are_told(installation: Inst
     _say_memory(installation, "after a day of it all")
     installation.run("docker compose down; docker compose up --detach", what="all of it, started again")
     installation.healthy()
-    time.sleep(60)  # what starting takes, the broker most, is given back
+    time.sleep(60)  # the memory that the start needed, most of all the broker's, is released
     _say_memory(installation, "a minute after they started")
 
 
@@ -305,13 +305,13 @@ def _git(*arguments: str) -> str:
 
 
 def _find_releases() -> list[str]:
-    """The commits before this one that gave the project a version, the newest first, as far as the history reaches."""
+    """The earlier commits that set a version of the project, the newest first, as far as the git history reaches."""
     found = _git("log", "--format=%H", "-G^version = ", "--", "pyproject.toml").split()
     return [commit for commit in found if commit != _git("rev-parse", "HEAD").strip()]
 
 
 def _check_out(folder: Path, commit: str = "") -> None:
-    """The files of a commit, or of this working tree, as an operator with `umask 027` has them."""
+    """The files of a commit, or of this working tree, under `umask 027`."""
     folder.mkdir(parents=True, exist_ok=True)
     listed = f"git archive {commit}" if commit else "git ls-files -z | tar --create --null --files-from=-"
     unpack = f"umask 027; {listed} | tar --extract --no-same-owner --no-same-permissions --directory='{folder}'"
@@ -321,7 +321,7 @@ def _check_out(folder: Path, commit: str = "") -> None:
 def _say_memory(installation: Installation, when: str) -> None:
     services = {*installation.run("docker compose config --services").split()} - {"migrate", "command"}
     looks = []
-    for _ in range(3):  # a probe of health is a process of its container, for a second
+    for _ in range(3):  # a health probe is a process of its container, for a second
         looks.append({service: _memory(installation, service) for service in sorted(services)})
         time.sleep(7)
     memory = {service: min(look[service] for look in looks) for service in sorted(services)}
@@ -331,7 +331,7 @@ def _say_memory(installation: Installation, when: str) -> None:
 
 
 def _memory(installation: Installation, service: str) -> float:
-    """MiB of all processes of a service, what they share counted once (PSS)."""
+    """MiB of all processes of a service; shared pages are counted once (PSS)."""
     pids = installation.run(
         f"docker compose ps --quiet {service} | xargs -I ID docker top ID -o pid | grep -v PID"
     ).split()
@@ -339,7 +339,7 @@ def _memory(installation: Installation, service: str) -> float:
 
 
 def _kibibytes(pid: str) -> int:
-    """PSS of a process; 0 for one that has ended since it was listed, as a probe of health does."""
+    """PSS of a process; 0 when it has ended since it was listed, as a health probe does."""
     try:
         lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
     except (FileNotFoundError, ProcessLookupError):
@@ -348,7 +348,7 @@ def _kibibytes(pid: str) -> int:
 
 
 def _prepare(installation: Installation, mark: str, commands: str) -> str:
-    """What the document takes for granted before a block; the block."""
+    """Do what the document requires before a block; return the block."""
     match mark.split(": ", maxsplit=1)[0]:
         case "a dead letter":
             (installation.folder / "letters.py").write_text(LETTERS)
@@ -369,12 +369,12 @@ def _prepare(installation: Installation, mark: str, commands: str) -> str:
             )
             for taken in (".env", "var/image.tar", *(f"var/secrets/{secret}" for secret in secrets)):
                 shutil.copy(installation.folder / taken, there / taken)
-    # The directory that two hosts share is none of this machine's own.
+    # The directory that two hosts share does not belong to this machine.
     return commands.replace(SHARED, str(installation.folder.parent / "shared"))
 
 
 def _look(installation: Installation, first: str, said: str) -> None:
-    """What an operator sees after the block that begins so."""
+    """Check the visible effects of the block that begins with these words."""
     if first.startswith("sh deploy/secrets.sh"):
         installation.healthy()
         assert "critical" not in installation.run("docker compose logs").lower()

@@ -26,7 +26,7 @@ USER = "10001:10001"
 
 
 def read_compose(*files: str) -> dict[str, Any]:
-    """The files merged, their anchors and defaults resolved, with the services of every profile."""
+    """The merged files, with anchors and defaults resolved, and the services of every profile."""
     require(COMPOSE)
     named = [option for file in files for option in ("--file", file)]
     done = subprocess.run(
@@ -75,7 +75,7 @@ def _seconds(text: str) -> int:
 
 
 def _secrets(service: dict[str, Any]) -> dict[str, str]:
-    """Where each secret is in the container, and which it is."""
+    """The path of each secret in the container, with its name."""
     return {secret["target"]: secret["source"] for secret in service["secrets"]}
 
 
@@ -105,7 +105,7 @@ def test_the_commands_exist(ours: dict[str, Any]) -> None:
 
 
 def test_a_command_finds_what_an_earlier_one_asked_for(ours: dict[str, Any]) -> None:
-    """The source of its requests is made of the host's name, which is another one in each container by default."""
+    """The source of requests contains the host's name by default, which differs in each container."""
     assert ours["command"]["hostname"] == "command"
 
 
@@ -192,7 +192,7 @@ def test_in_a_container_the_screen_is_closed_until_somebody_says_who_may_come(ou
 
 
 def test_tls_between_the_parts_is_one_line(compose: dict[str, Any], ours: dict[str, Any]) -> None:
-    """Every address of a server is the one that checks its certificate, by an authority that the service is given."""
+    """Every server address checks the certificate, by a certification authority that the service is given."""
     with_tls = read_compose("docker-compose.yml", "deploy/tls.yml")
     assert with_tls["services"].keys() == compose["services"].keys()
     addresses = {name: Path(it["file"]).name for name, it in with_tls["secrets"].items() if name.endswith("_url")}

@@ -1,4 +1,4 @@
-"""The files of `deploy/`: they say what the code says, and hold no password."""
+"""The files of `deploy/` agree with the code, and contain no password."""
 
 import json
 import os
@@ -183,7 +183,7 @@ def _committed() -> Iterator[Path]:
 
 
 def test_no_password_is_committed() -> None:
-    """Neither one that `secrets.sh` could have made, nor one in an address, but for the words that documents use."""
+    """Neither one that `secrets.sh` could have made, nor one in an address, except the words that documents use."""
     words = {"…", "...", "%s", "guest", "secret", "password", "mot-de-passe", "motdepasse"}
     found = {}
     committed = list(_committed())

@@ -1,4 +1,4 @@
-"""What the documents say is what the code does: commands, exit codes, messages, variables, queues."""
+"""The documents agree with the code: commands, exit codes, messages, variables, queues."""
 
 import gettext
 import importlib
@@ -56,7 +56,7 @@ def _read(name: str) -> str:
 
 
 def _rows(text: str, column: str) -> Iterator[dict[str, str]]:
-    """The rows of the tables that have this column, by the titles of their columns."""
+    """The rows of the tables that have this column, as dicts by column title."""
     titles: list[str] = []
     for line in text.splitlines():
         cells = [cell.strip() for cell in re.split(r"(?<!\\)\|", line.strip("|"))] if line.startswith("|") else []
@@ -115,7 +115,7 @@ def test_a_command_ends_with_codes_of_its_family(command: str) -> None:
 
 
 def _click_words() -> dict[str, str]:
-    """What click says, in English and in French, as the catalogue is written; a plural has its number behind it."""
+    """Click's messages in English and in French, as the catalogue has them; a plural is followed by its number."""
     words: dict[str, str] = {}
     text = (CATALOGUE / "messages.po").read_text("utf-8")
     for key, plural, values in re.findall(
@@ -189,7 +189,7 @@ _KEPT_IN = {
     "request": "Demandes, publications, comptes",
     "work": "messages abandonnés",
 }
-"""By table that holds somebody: the row of docs/rgpd.md that says how long."""
+"""By table that holds personal data: the row of docs/rgpd.md that states how long it is kept."""
 
 _NOBODY = {
     *("audit_unlogged", "bureau", "commission", "commune", "dead_letters", "import_liste", "listener", "liste"),
@@ -242,7 +242,7 @@ def test_the_contract_page_has_every_type() -> None:
 def test_the_contract_page_has_every_attribute_of_the_envelope() -> None:
     rows = {row["Attribute"].strip("`"): row["Required"] for row in _rows(_section("Envelope"), "Attribute")}
     assert list(rows) == list(CloudEvent.model_fields)
-    filled = {"correlationid"}  # required of the model, but taken from `id` when the sender says nothing
+    filled = {"correlationid"}  # required by the model, but copied from `id` when the sender omits it
     required = {name for name, field in CloudEvent.model_fields.items() if field.is_required()}
     assert {name for name, value in rows.items() if value == "yes"} == required - filled
 
@@ -256,7 +256,7 @@ def test_the_contract_page_has_every_field(model: type[BaseModel]) -> None:
 
 
 def _documents() -> dict[str, str]:
-    """What people read of today, by its path: the changelog speaks of what was."""
+    """The documents about the present, by path; without the changelog."""
     paths = [REPOSITORY / "README.md", REPOSITORY / "Makefile", CONTRACT, *DOCS.rglob("*.md")]
     return {path.relative_to(REPOSITORY).as_posix(): path.read_text("utf-8") for path in paths}
 
@@ -273,6 +273,6 @@ def test_every_command_that_is_named_exists() -> None:
 
 
 def _runnable(module: str) -> str:
-    """What `python -m` would run."""
+    """The modules that `python -m` can run."""
     place = REPOSITORY / module.replace(".", "/")
     return f"{module}.__main__" if place.is_dir() else module

@@ -1,4 +1,4 @@
-"""Every setting is in the list of variables, with whoever reads it; nothing else is."""
+"""The list of variables holds every setting with the processes that read it, and nothing else."""
 
 import re
 from pathlib import Path

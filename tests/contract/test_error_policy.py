@@ -1,4 +1,4 @@
-"""The table of error policies in docs/operations.md is that of the code."""
+"""The table of error policies in docs/operations.md matches the code."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Facts of an elector are as old as the rules that found them: other rules have another `FACTS_VERSION`."""
+"""The cached findings about an elector depend on the rules: when the rules change, `FACTS_VERSION` must change."""
 
 import hashlib
 from datetime import date
@@ -15,7 +15,7 @@ FOUND_BY = (2, "6b5d3808bef3551b")
 
 
 def test_other_rules_have_another_version() -> None:
-    """When it fails: raise FACTS_VERSION by one if the rules of the last release change, then note both here."""
+    """When this fails: raise FACTS_VERSION by one if the rules of the last release change, then note both here."""
     among = Electeur.version == 1
     conditions = [_may_deserve_look(liste, last_birth(date(2026, 1, 1))) for liste in Liste]
     conditions += [may_be_double(among), has_double_numero(among)]

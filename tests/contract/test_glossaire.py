@@ -31,7 +31,7 @@ def _modules() -> Iterator[tuple[Path, ast.Module]]:
 
 
 def _names(path: Path, module: ast.Module) -> Iterator[str]:
-    """Those that a module gives: its own, of its folders, of classes, functions, arguments, attributes, constants."""
+    """The names that a module defines: its own, its folders', classes, functions, arguments, attributes, constants."""
     yield from path.with_suffix("").parts
     yield from _assigned(module.body)
     for node in ast.walk(module):
@@ -59,7 +59,7 @@ def _assigned(body: list[ast.stmt]) -> Iterator[str]:
 
 
 def _public_types(module: ast.Module) -> Iterator[str]:
-    """Classes, and aliases that are spelled like one."""
+    """Classes, and aliases that are spelled like classes."""
     for node in module.body:
         if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
             yield node.name

@@ -1,4 +1,4 @@
-"""The clerk's guide speaks of the screen as it is, and shows what `make pictures` makes."""
+"""The clerk's guide matches the screen, and shows the pictures that `make pictures` makes."""
 
 import re
 from pathlib import Path
@@ -26,5 +26,5 @@ def test_what_the_guide_quotes_is_said_by_the_screen() -> None:
 
 
 def _plain(text: str) -> str:
-    """Without what French typography adds, since the templates do not."""
+    """The text without the characters that French typography adds, which the templates lack."""
     return re.sub(r"\s+", " ", text.replace(r"\u202f", " ")).lower()

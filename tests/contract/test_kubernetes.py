@@ -19,7 +19,7 @@ FOLDER = REPOSITORY / "deploy" / "kubernetes"
 CRDS = Path(__file__).parent / "keda"
 Manifest = dict[str, Any]
 CONNECTIONS_OF_A_PROCESS = 2
-"""At most: one for its work, one for the lease of a long file; `tests/integration/test_health.py` counts them."""
+"""Maximum: one for the work, one for the lease of a long file; `tests/integration/test_health.py` counts them."""
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +36,7 @@ def _of_kind(manifests: list[Manifest], kind: str) -> dict[str, Manifest]:
 
 
 def _closed(schema: Any) -> Any:  # noqa: ANN401 — a piece of a schema
-    """The schema, in which an object has the properties that it declares and no other: a misspelt one is found."""
+    """The schema with no undeclared properties in its objects, so that a misspelt property is found."""
     if isinstance(schema, list):
         return [_closed(it) for it in schema]
     if not isinstance(schema, dict):

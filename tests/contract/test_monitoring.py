@@ -1,4 +1,4 @@
-"""The metrics, the dashboard, the alerts and their pages say the same; promtool reads what Prometheus will read."""
+"""The metrics, the dashboard, the alerts and their pages agree; promtool reads the files that Prometheus reads."""
 
 import json
 import os

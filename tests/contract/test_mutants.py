@@ -1,4 +1,4 @@
-"""What `make mutants` takes away is still there to be taken away, and each test that must notice exists."""
+"""Each line that `make mutants` changes exists, and so does each test that must fail then."""
 
 from collections.abc import Iterator
 

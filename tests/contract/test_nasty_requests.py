@@ -1,4 +1,4 @@
-"""What a sender may get wrong, or try: refused, with a reason that can be stored, logged and sent back."""
+"""Mistakes and attacks of a sender are refused, with a reason that can be stored, logged and sent back."""
 
 import json
 import re
@@ -43,7 +43,7 @@ def _event(**changes: object) -> bytes:
 
 
 def _reason(body: bytes) -> str:
-    """Why the body is refused, by the envelope or by the model of the request."""
+    """The reason why the envelope, or the model of the request, refuses the body."""
     try:
         event = CloudEvent.from_bytes(body)
     except InvalidEventError as error:
@@ -191,7 +191,7 @@ def test_the_encoder_refuses_poison_for_its_reason(body: bytes, reason: str) -> 
 
 
 def test_an_event_shows_nothing_of_itself() -> None:
-    """Dramatiq logs the arguments of what it calls."""
+    """Dramatiq logs the arguments of each call."""
     call = PrefectureEncoder().decode(_data(requested_by=SECRET))
     assert call["args"][0]["data"]["requested_by"] == SECRET
     assert SECRET not in repr(call["args"])

@@ -1,4 +1,4 @@
-"""The contract between producers and workers: models, generated files and queues say the same thing."""
+"""The contract between producers and workers: models, generated files and queues agree."""
 
 import base64
 import json
@@ -105,7 +105,7 @@ def test_a_schema_refuses_what_is_not_of_the_contract(event_type: str, change: d
 
 @pytest.mark.parametrize("event_type", TYPES)
 def test_what_is_sent_to_us_is_strict_and_what_we_say_is_open(event_type: str) -> None:
-    """Fields are added to our events: a validator that was made today must take those of tomorrow."""
+    """Later versions add fields to our events: a validator of today must accept them."""
     example = _load("examples", event_type)
     inner = {name: it | {"more": 1} for name, it in example["data"].items() if isinstance(it, dict)}
     is_said = event_type in topology.EVENT_TYPES
@@ -228,14 +228,14 @@ TRACE = {"traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01
 def test_a_trace_that_can_be_followed_is_kept_and_another_dropped(
     changes: dict[str, Any], kept: tuple[str, ...]
 ) -> None:
-    """Nobody's request is refused for its trace: W3C Trace Context, section 4.3."""
+    """No request is refused because of its trace: W3C Trace Context, section 4.3."""
     event = CloudEvent.from_bytes(json.dumps(_load("examples", topology.REQUEST_CANCEL) | TRACE | changes).encode())
     found = event.model_dump(include=set(TRACE), exclude_none=True)
     assert found == {name: TRACE[name] for name in kept}
 
 
 def test_no_schema_has_what_asyncapi_refuses() -> None:
-    """Its `discriminator` is a text, pydantic's an object."""
+    """AsyncAPI's `discriminator` is a text, pydantic's is an object."""
     for event_type in TYPES:
         assert not [
             it for it in _schemas_within(_load("json", event_type)) if isinstance(it.get("discriminator"), dict)
@@ -270,11 +270,11 @@ def test_the_kit_says_offline_what_a_worker_answers(name: str) -> None:
 
 
 NOT_OF_A_SCHEMA = {"a byte order mark", "UTF-16", "NaN", "a name twice"}
-"""How the bytes are written, which a reader of JSON may forgive."""
+"""Faults of the encoding that a reader of JSON may tolerate."""
 
 
 def test_what_passes_a_schema_is_served() -> None:
-    """The other way round a worker may be kinder: what CloudEvents 1.0 allows."""
+    """A worker may accept more than the schema: CloudEvents 1.0 allows it."""
     passed = 0
     for case in CASES.values():
         try:
@@ -325,7 +325,7 @@ def test_each_event_type_has_a_channel_a_direction_and_a_payload(event_type: str
 
 
 class _Channel:
-    """Notes what is bound."""
+    """Records the bindings."""
 
     def __init__(self) -> None:
         self.bound: list[tuple[str, str, str]] = []

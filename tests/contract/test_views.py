@@ -1,4 +1,4 @@
-"""The views that producers and the screen read are a contract: docs/operations.md tells them as they are."""
+"""The views that producers and the screen read are a contract: docs/operations.md describes them correctly."""
 
 import re
 from collections.abc import Iterator
@@ -17,10 +17,10 @@ FILES = "derniers_exports"
 OF_ELECTEURS = {"doutes_ouverts", "electeurs", "electeurs_proteges", "motifs_notes", "mouvements_a_completer"}
 
 OF_THE_SCREEN = "jetons"
-"""What nobody else is to read."""
+"""The view of the tokens, which only the screen reads."""
 
 OF_THE_MODULE = "kept_version"
-"""Read by imports and purges alone."""
+"""Only imports and purges read them."""
 
 
 @pytest.fixture(scope="module")

@@ -1,13 +1,13 @@
-"""Every crossing of one request, from its publication until it is told: where something goes over to somebody else.
+"""Every crossing of one request, from its publication to its notification: each call that leaves the process.
 
 Each SQL statement and commit, each file operation, each publication, each acknowledgment, each step of SMTP is a
-crossing; they are counted on a road that nothing happens on. Then the road is gone again as often as there are
-crossings, with one fault at the next of them each time: killed before it; cut off before the other side has it; cut
-off after, so that the answer is lost; silent, until others have done all that is left and it wakes up. Others take over
-each time, and what is there then is judged.
+crossing. A run without faults counts them. Then there is one run per crossing, with one fault at that crossing:
+killed before it; connection cut before the other side has the call; cut after, so that the answer is lost; frozen
+until other processes have done all the work, then resumed. Other processes take over each time, and the final state
+is judged.
 
-One process goes the road in the order of its steps, so that the n-th crossing is the same one each time: its broker,
-database, volume and mail server are real, its consumer is a plain one (Dramatiq's own is played by the other faults).
+One process runs all the steps in order, so that the n-th crossing is the same one each time. Its broker, database,
+volume and mail server are real; its consumer is a simple one (the other faults use Dramatiq's own).
 """
 
 import json
@@ -70,14 +70,14 @@ T = TypeVar("T")
 
 _PATIENCE = 60.0
 _LATER_SECONDS = 1400
-"""Longer than anything waits: a mail under way, a lease, a row."""
+"""Longer than any wait: a mail in progress, a lease, a row."""
 _LISTENER = "listener"
 _connect = pika.BlockingConnection
-"""As it is where nothing happens."""
+"""The original, before the tracer patches it."""
 
 
 class Mishap(StrEnum):
-    """What happens at a crossing."""
+    """The fault at a crossing."""
 
     KILL = "kill"
     RESET = "reset"
@@ -86,7 +86,7 @@ class Mishap(StrEnum):
 
 
 class Place(NamedTuple):
-    """Where an installation is."""
+    """The addresses and folders of an installation."""
 
     database_url: str
     amqp_url: str
@@ -95,11 +95,11 @@ class Place(NamedTuple):
 
     @property
     def queue(self) -> str:
-        """Where the requests of the account wait."""
+        """The account's queue of requests."""
         return account_queue(account_of(self.amqp_url))
 
     def settings(self) -> Settings:
-        """Its settings, the default ones but for the places."""
+        """The default settings, with these addresses and folders."""
         return Settings(
             database_url=SecretStr(self.database_url),
             amqp_url=SecretStr(self.amqp_url),
@@ -135,24 +135,22 @@ class Road:
         add_account_queues(self.place.amqp_url, account_of(self.place.amqp_url))
 
     def publish(self, event: CloudEvent) -> None:
-        """Somebody asks."""
         with Publisher(self.place.amqp_url) as publisher:
             publisher.publish(event)
 
     def serve_requests(self) -> None:
-        """A worker records what was asked for."""
+        """Record the request, as a worker does."""
         self._serve(self.place.queue, lambda body: ingest_request(CloudEvent.from_bytes(body), self.services))
 
     def serve_doorbells(self) -> None:
-        """A worker makes the files."""
+        """Make the files, as a worker does."""
         self._serve(QUEUE_LISTES, lambda body: make_export(json.loads(body)["args"][0], self.services))
 
     def tell(self) -> None:
-        """The notifier does what is due."""
+        """Do the notifier's due work."""
         self.notifier.work(self._stop)
 
     def close(self) -> None:
-        """Leave nothing connected."""
         self._broker.close()
         self.services.engine.dispose()
 
@@ -169,7 +167,7 @@ class Road:
 
 
 class Tracer:
-    """Counts the crossings of this process, and lets something happen at one of them."""
+    """Counts the crossings of this process, and injects a fault at one of them."""
 
     def __init__(self, at: int, mishap: Mishap, pipe: Pipe, root: Path) -> None:
         self._at, self._mishap, self._pipe, self._root = at, mishap, pipe, str(root)
@@ -177,7 +175,7 @@ class Tracer:
         self.names: list[str] = []
 
     def cross(self, name: str, act: Callable[[], T], cut: Callable[[], NoReturn]) -> T:
-        """Go over to the other side by `act`; `cut` is how it looks from here when the way breaks."""
+        """Make the call `act`; `cut` raises the error that this process sees when the connection breaks."""
         with self._lock:
             self.names.append(name)
             is_here = len(self.names) == self._at
@@ -195,7 +193,7 @@ class Tracer:
         return cut()
 
     def watch(self) -> None:
-        """Stand at every way out of this process, for good."""
+        """Patch every outgoing call of this process, for good."""
         self._watch_database()
         self._watch_volume()
         self._watch_broker()
@@ -287,7 +285,7 @@ def _command(said: bytes | str) -> str:
 
 
 def go(place: Place, event: CloudEvent, at: int, mishap: Mishap, pipe: Pipe) -> None:
-    """Go the road twice, whatever happens, in a process of its own; its crossings go through the pipe at the end."""
+    """Run the steps twice in a process of its own, even after errors; send the names of its crossings by the pipe."""
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     tracer = Tracer(at, mishap, pipe, place.exports)
     tracer.watch()
@@ -312,7 +310,7 @@ def go(place: Place, event: CloudEvent, at: int, mishap: Mishap, pipe: Pipe) -> 
 
 @dataclass(frozen=True)
 class Crossed:
-    """What became of a request that met with a mishap at a crossing."""
+    """The result of a request with a fault at a crossing."""
 
     at: int
     name: str
@@ -320,16 +318,16 @@ class Crossed:
     copies: int
     """Mails beyond the first, with the same Message-ID."""
     wrong: str
-    """What is not as it must be; empty when all is."""
+    """Why the result is wrong; empty when it is right."""
     seconds: float
     is_met: bool = True
-    """Whether the process came as far as that crossing."""
+    """Whether the process reached that crossing."""
     is_mailed: bool = False
-    """Whether the mail was on its way by then: whoever sends it again cannot know."""
+    """Whether the mail had been handed over by then, so that another process cannot know and sends it again."""
 
 
 class Crossings:
-    """An installation on which the road is gone again and again."""
+    """An installation on which the steps are run again and again."""
 
     def __init__(self, broker: RabbitNode, database: PostgresServer, folder: Path) -> None:
         self._broker, self._database = broker, database
@@ -352,13 +350,12 @@ class Crossings:
         self.names: list[str] = []
 
     def __enter__(self) -> Self:
-        """Count the crossings, on a road that nothing happens on."""
+        """Count the crossings, in a run without faults."""
         undisturbed = self.play(0, Mishap.KILL)
         assert not undisturbed.wrong, undisturbed.wrong
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Remove all."""
         self._others.close()
         self.engine.dispose()
         self._mailbox.stop()
@@ -366,7 +363,7 @@ class Crossings:
         self._broker.delete_vhost(self._vhost)
 
     def play(self, at: int, mishap: Mishap) -> Crossed:
-        """Go the road with a mishap at this crossing, let others take over, and judge; 0: nothing happens."""
+        """Run the steps with a fault at this crossing, let other processes take over, and judge; 0: no fault."""
         began = time.monotonic()
         asked = ListeExportRequested(
             commune=LIBREVILLE.code, listes=[Liste.PRINCIPALE], formats=[Format.CSV], requested_by=AGENT
@@ -382,7 +379,7 @@ class Crossings:
         return Crossed(at, name, mishap, copies, wrong, time.monotonic() - began, bool(before) or not at, is_mailed)
 
     def _go(self, event: CloudEvent, at: int, mishap: Mishap) -> tuple[list[str], list[str]]:
-        """What the process crossed, if it lived to say so, and until the mishap: not two roads are quite the same."""
+        """The crossings of the process, if it lived to report them, and those before the fault: two runs may differ."""
         ours, theirs = self._processes.Pipe()
         process = self._processes.Process(target=go, args=(self.place, event, at, mishap, theirs))
         process.start()
@@ -406,7 +403,7 @@ class Crossings:
         return names, before
 
     def _end_open_transactions(self) -> None:
-        """What the database does itself to who stands still in one, a minute later."""
+        """Do what the database does after a minute: end the sessions that are idle in a transaction."""
         with self.engine.begin() as connection:
             connection.execute(
                 text(
@@ -416,10 +413,10 @@ class Crossings:
             )
 
     def _take_over(self, event: CloudEvent) -> None:
-        """What others do: the sender asks again, since nobody told it; time passes; sweeps, workers, a notifier."""
+        """The sender publishes the event again; leases expire; other workers, a sweep and a notifier do the work."""
         self._others.publish(event)
         deadline = time.monotonic() + _PATIENCE
-        while time.monotonic() < deadline:  # a sweep that took long, on a busy machine, rests before the next one
+        while time.monotonic() < deadline:  # after a sweep that took long, on a busy machine, the next one is delayed
             self._others.serve_requests()
             self._let_time_pass()
             self._others.tell()
@@ -475,7 +472,7 @@ class Crossings:
             yield f"files {sorted(there)} and not {sorted(expected)}"
         if len(mails) != 1:
             yield f"{len(mails)} different mails"
-        if mails.total() > 2:  # who was cut off after the dot, and who takes over
+        if mails.total() > 2:  # the process that was cut off after the dot, and the one that takes over
             yield f"the same mail {mails.total()} times"
         if len(said) != 1:
             yield f"{len(said)} different events"
@@ -486,14 +483,13 @@ class Crossings:
 
 @contextmanager
 def crossings(folder: Path) -> Iterator[Crossings]:
-    """With servers of its own."""
     with ExitStack() as parts:
         broker, database = parts.enter_context(RabbitNode()), parts.enter_context(PostgresServer())
         yield parts.enter_context(Crossings(broker, database, folder))
 
 
 def describe(played: Sequence[Crossed], names: Sequence[str]) -> str:
-    """How many crossings there are, of which kinds, and what became of each."""
+    """The number of crossings, their kinds, and the result of each."""
     kinds = Counter(name.split(" ")[0] for name in names)
     counted = ", ".join(f"{count} {kind}" for kind, count in kinds.most_common())
     wrong = [f"\n  {it.at} {it.name}, {it.mishap}: {it.wrong}" for it in played if it.wrong]

@@ -1,4 +1,4 @@
-"""What is there when everything has ended: rows, files, mails, events, messages."""
+"""The final state: counts of rows, files, mails, events, messages."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -16,33 +16,32 @@ from worker.notifier.models import Notification
 
 @dataclass(frozen=True)
 class Facts:
-    """Counts, each of which must have one value."""
+    """Counts; each has one correct value."""
 
     asked: int
     rows: int
-    """Of files, whatever their state."""
+    """Rows of files, in any state."""
     ready: int
-    """Or cancelled, where somebody wanted that."""
+    """Ready files, or files that were cancelled on request."""
     files: int
-    """Of ready rows, with the recorded hash; the report beside them included."""
+    """Files of ready rows with the recorded hash, their reports included."""
     partial: int
-    """Contents seen under a visible name that are not the recorded ones."""
+    """Contents seen under a visible name that differ from the recorded ones."""
     hidden: int
-    """Temporary files left."""
     told: int
-    """Requests whose every agent has got the mail, or cannot get it."""
+    """Requests whose every agent has received the mail, or cannot receive it."""
     again: int
     """Mails beyond the first with the same Message-ID."""
     unknown: int
-    """Mails that nothing in the database tells of, or sent to a refused address."""
+    """Mails without a row in the database, or sent to a refused address."""
     events: int
-    """Files that an event has announced, with one id each."""
+    """Files that an event has announced; each event has one id."""
     left: int
     """Messages in the queues, dead letters included."""
 
 
 def gather(stage: Stage) -> Facts:
-    """Count, on a stage where nobody works any more."""
+    """Count, once every process of the stage has ended."""
     with Session(stage.town.engine) as session:
         exports = list(session.scalars(select(Export).options(selectinload(Export.pieces))))
         requests = list(session.scalars(select(Request)))

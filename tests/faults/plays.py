@@ -1,6 +1,6 @@
-"""What `make faults` breaks: one part at a time, in the middle of a file.
+"""The faults of `make faults`: one part at a time fails, while a file is being written.
 
-The nemesis and the crossings break the rest: the mail server, the volume, a process between two steps.
+The nemesis and the crossings cover the rest: the mail server, the volume, a process between two steps.
 """
 
 import os
@@ -35,37 +35,37 @@ _READY = "SELECT count(*) FROM export WHERE id = :id AND status = 'ready'"
 
 @dataclass(frozen=True)
 class Job:
-    """A row in the hands of a worker's process, which stands still."""
+    """A row claimed by a worker process that is frozen."""
 
     stage: Stage
     export_id: int
     owner: str
     pid: int
     path: Path
-    """Of the file to be."""
+    """The path of the file when it is ready."""
 
     @property
     def worker(self) -> Supervised:
-        """The one whose process it is."""
+        """The worker that owns the process."""
         return next(worker for worker in self.stage.workers if worker.process.pid == os.getpgid(self.pid))
 
     def resume(self) -> None:
-        """Let the process go on, if it still lives."""
+        """Let the process go on (SIGCONT), if it is still alive."""
         with suppress(ProcessLookupError):
             os.kill(self.pid, SIGCONT)
 
     def expect_again(self) -> None:
-        """Wait until somebody has taken the row again."""
+        """Wait until another worker has claimed the row."""
         count = partial(self.stage.count, _HELD, id=self.export_id, owner=self.owner)
         self.stage.expect(lambda: not count(), "another worker on the row")
 
     def expect_ready(self) -> None:
-        """Wait until the file is made, by whomever."""
+        """Wait until any worker has made the file."""
         self.stage.expect(lambda: self.stage.count(_READY, id=self.export_id), "the file")
 
 
 def catch_a_job(stage: Stage) -> Job:
-    """Freeze a worker's process (SIGSTOP) that has begun to write a file and is in no transaction on its row."""
+    """Freeze a worker's process (SIGSTOP) that has begun to write a file and holds no transaction on its row."""
     job: Job | None = None
 
     def is_caught() -> bool:
@@ -80,7 +80,7 @@ def catch_a_job(stage: Stage) -> Job:
 
 @contextmanager
 def caught_job(stage: Stage) -> Iterator[Job]:
-    """The job stands still inside the block, and goes on after it."""
+    """The job is frozen inside the block, and continues after it."""
     job = catch_a_job(stage)
     try:
         yield job
@@ -90,7 +90,7 @@ def caught_job(stage: Stage) -> Iterator[Job]:
 
 @contextmanager
 def jobs_held(stage: Stage) -> Iterator[None]:
-    """Jobs wait for the register inside the block; their processes live, renew their leases and hear the broker."""
+    """Jobs wait for a table lock inside the block; their processes live, renew their leases and answer the broker."""
     with stage.town.engine.begin() as connection:
         connection.exec_driver_sql("LOCK TABLE electeur IN ACCESS EXCLUSIVE MODE")
         stage.expect(lambda: stage.count(_BLOCKED), "a job that waits for the register")
@@ -111,13 +111,13 @@ def _caught(stage: Stage) -> Iterator[Job]:
 
 @fault("nothing breaks")
 def nothing(_stage: Stage) -> Iterator[None]:
-    """The measure of all others."""
+    """The reference without a fault."""
     yield
 
 
 @fault("a worker killed (SIGKILL)", short=True)
 def worker_killed(stage: Stage) -> Iterator[None]:
-    """Only the process that works, as the kernel does when memory is short: its master leaves too."""
+    """Kill the working process only, as the kernel does when memory is short: its master exits too."""
     yield
     job = catch_a_job(stage)
     worker = job.worker
@@ -128,7 +128,7 @@ def worker_killed(stage: Stage) -> Iterator[None]:
 
 @fault("a worker stopped (SIGTERM)", short=True)
 def worker_stopped(stage: Stage) -> Iterator[None]:
-    """It finishes its file, by itself and at the first attempt, and leaves with 0."""
+    """The worker finishes its file in the first attempt, and exits with 0."""
     yield
     with caught_job(stage) as job:
         worker = job.worker
@@ -140,7 +140,7 @@ def worker_stopped(stage: Stage) -> Iterator[None]:
 
 @fault("a worker frozen past its lease (SIGSTOP), then woken", short=True)
 def worker_frozen(stage: Stage) -> Iterator[None]:
-    """When it wakes up, the file is another's: it changes nothing."""
+    """When the worker resumes, another worker owns the file: it changes nothing."""
     yield
     with caught_job(stage) as job:
         job.expect_again()
@@ -157,7 +157,7 @@ def _identity(path: Path) -> tuple[int, int]:
 
 @fault("the broker killed (SIGKILL), then started", short=True)
 def broker_killed(stage: Stage) -> Iterator[None]:
-    """While files are made: their late acknowledgments must hit no other message."""
+    """Kill it while files are made: their late acknowledgments must apply to no other message."""
     yield
     with jobs_held(stage):
         stage.broker.kill()
@@ -168,7 +168,7 @@ def broker_killed(stage: Stage) -> Iterator[None]:
 
 @fault("the broker short of memory (alarm)")
 def broker_alarm(stage: Stage) -> Iterator[None]:
-    """It takes no message: doorbells and events of files that are made meanwhile cannot leave."""
+    """The broker accepts no message: doorbells and events of files that are made meanwhile cannot be published."""
     yield
     with jobs_held(stage):
         stage.broker.rabbitmqctl("set_vm_memory_high_watermark", "0")
@@ -181,7 +181,7 @@ def broker_alarm(stage: Stage) -> Iterator[None]:
 
 @fault("a job longer than the broker's consumer timeout")
 def consumer_timeout(stage: Stage) -> Iterator[None]:
-    """The broker closes the channel and delivers the message again, while its job goes on."""
+    """The broker closes the channel and delivers the message again, while its job continues."""
     path = f"/policies/{quote(stage.vhost, safe='')}/short"
     policy = {"pattern": ".*", "apply-to": "queues", "definition": {"consumer-timeout": _PATIENCE_MS}}
     with _interval(stage.broker, "channel_tick_interval", 500, usual=60_000):
@@ -196,7 +196,7 @@ def consumer_timeout(stage: Stage) -> Iterator[None]:
 
 @fault("queues of type quorum, and all workers killed")
 def quorum(stage: Stage) -> Iterator[None]:
-    """The server's default type may be quorum: they have rules of their own."""
+    """The server's default queue type may be quorum, which has rules of its own."""
     vhost = quote(stage.vhost, safe="")
     stage.broker.management.request("PUT", f"/vhosts/{vhost}", {"default_queue_type": "quorum"})
     with open_channel(stage.town.amqp_url) as channel:  # declared by the stage, before the type was changed
@@ -214,7 +214,7 @@ def quorum(stage: Stage) -> Iterator[None]:
 
 @contextmanager
 def _interval(broker: RabbitNode, name: str, milliseconds: int, *, usual: int) -> Iterator[None]:
-    """The broker does something more often than usual: look for late acknowledgments, count messages."""
+    """Shorten an interval of the broker: the check for late acknowledgments, or the count of messages."""
     for_now, back = (f"application:set_env(rabbit, {name}, {it})." for it in (milliseconds, usual))
     broker.rabbitmqctl("eval", for_now)
     try:
@@ -229,7 +229,7 @@ def _expect_readers_again(stage: Stage) -> None:
 
 @fault("the database away for a minute")
 def database_away(stage: Stage) -> Iterator[None]:
-    """Longer than any lease: everything waits, nothing is given up."""
+    """Longer than any lease: all work waits, none of it fails."""
     yield
     with caught_job(stage):
         stage.database.stop("fast")
@@ -239,4 +239,4 @@ def database_away(stage: Stage) -> Iterator[None]:
 
 
 FAULTS = {it.slug: it for it in list(globals().values()) if isinstance(it, Fault)}
-"""By the word that names each on the command line."""
+"""By name on the command line."""

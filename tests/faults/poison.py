@@ -1,4 +1,4 @@
-"""Messages that nobody should send, each with what becomes of it. Their secret is a marker that no log may show."""
+"""Invalid messages, each with its expected result. They contain a secret marker that must not be in any log."""
 
 import hashlib
 import json
@@ -22,7 +22,7 @@ from worker.messaging.encoder import EXPORT_LISTE, EXPORT_LISTE_BULK, INGEST
 
 SECRET = "LANTERNE Ursule"
 EMPTY_COMMUNE = "01001"
-"""Known, without a register: what is asked for it is refused at once, however well it is asked."""
+"""A known commune without a register: each request for it is refused at once, even a valid one."""
 
 EVENTS = {
     kind: json.loads((ROOT / "examples" / f"{kind}.json").read_text("utf-8"))
@@ -42,7 +42,7 @@ CALL: dict[str, Any] = {
 
 @dataclass(frozen=True)
 class Poison:
-    """A message and the way it takes; `table` is that of its headers, as bytes."""
+    """A message with its exchange and routing key; `table` is the encoded table of headers, as bytes."""
 
     body: bytes
     exchange: str = EXCHANGE
@@ -52,12 +52,12 @@ class Poison:
 
     @property
     def properties(self) -> pika.BasicProperties:
-        """As they are put on the wire."""
+        """The AMQP properties as they are sent."""
         return _RawProperties(self.table, self.message_id)
 
 
 class _RawProperties(pika.BasicProperties):
-    """Properties that are these very bytes, whether they mean something or not."""
+    """Properties that are encoded as exactly these bytes, valid or not."""
 
     def __init__(self, table: bytes, message_id: bytes) -> None:
         super().__init__()
@@ -73,20 +73,20 @@ class _RawProperties(pika.BasicProperties):
 
 
 def event(**changes: object) -> bytes:
-    """A request for list files of the empty commune, but for the changes of its attributes."""
+    """A request for list files of the commune without a register, with these attributes changed."""
     example = EVENTS[REQUEST_LISTE_EXPORT]
     data = {"commune": EMPTY_COMMUNE, "listes": ["CE"], "requested_by": SECRET}
     return _json(example | {"id": "poison", "data": data} | changes)
 
 
 def asked(**changes: object) -> bytes:
-    """Likewise, but for changes of its data, under an id of its own."""
+    """The same request with data changed, under an id of its own."""
     data = {"commune": EMPTY_COMMUNE, "listes": ["CE"], "requested_by": SECRET}
     return event(data=data | changes, id=f"poison {hashlib.sha256(_json(changes)).hexdigest()[:12]}")
 
 
 def call(queue: str, **changes: object) -> Poison:
-    """One of our own calls, but for the changes, straight to a queue."""
+    """A call of our own actors with changes, published straight to a queue."""
     return Poison(_json(CALL | changes), exchange="", routing_key=queue)
 
 
@@ -96,7 +96,7 @@ def header(kind: bytes, value: bytes) -> bytes:
 
 
 def nested(levels: int) -> bytes:
-    """A table in a table in a table, and so on."""
+    """A table nested this many times."""
     size = len(header(b"F", struct.pack(">I", 0)))
     return b"".join(header(b"F", struct.pack(">I", size * (levels - level))) for level in range(1, levels + 1))
 
@@ -161,4 +161,4 @@ HAND_MADE: dict[str, tuple[Poison, str]] = {
     "a batch's actor": (call(QUEUE_LISTES, actor_name=EXPORT_LISTE_BULK), "not the queue of its actor"),
     "a message id of bytes": (Poison(b"", message_id=b"\xff\x1b[31m"), "not JSON"),
 }
-"""By what it is: the message, and how the reason begins, of the dead letter or of the refused row."""
+"""By description: the message, and the beginning of the reason of the dead letter or of the refused row."""

@@ -1,4 +1,4 @@
-"""What became of bad messages: each lies among the dead letters with its reason, or is refused on its row."""
+"""The result of invalid messages: each is a dead letter with a reason, or a refused row."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -17,12 +17,12 @@ from worker.messaging.encoder import ACTOR_QUEUES, INGEST, PoisonError, Prefectu
 
 _REASONS = "SELECT source, event_id, outcome, reason FROM demandes"
 _PARKED = "SELECT source, event_id FROM deferred_event"
-"""What names what nobody has asked for waits a minute, then is refused: here, nobody sweeps."""
+"""An event that refers to an unknown request waits a minute and is then refused by the sweep: no sweep runs here."""
 
 
 @dataclass
 class Fates:
-    """Counts; `unknown` are the messages of which nobody knows more than how many they are."""
+    """Counts; `unknown` are the messages of which only the number is known."""
 
     dead: dict[bytes, list[str]] = field(default_factory=dict)
     """Body → the reason of each dead letter that has it."""
@@ -31,22 +31,22 @@ class Fates:
     unknown: list[Poison] = field(default_factory=list)
 
     def reason(self, poison: Poison) -> str:
-        """Why a message was put aside or refused."""
+        """Why a message was dead-lettered or refused."""
         reasons = self.dead.get(poison.body)
         return reasons[0] if reasons else self.rows[_key(poison) or ("", "")][1]
 
     def count(self, outcome: RequestOutcome) -> int:
-        """How many requests have this outcome on their row."""
+        """The number of requests with this outcome."""
         return sum(it == outcome for it, _ in self.rows.values())
 
     @property
     def reasons(self) -> Counter[str]:
-        """How often each reason was given, without what follows its first colon."""
+        """The number of times of each reason, up to its first colon."""
         return Counter(reason.partition(":")[0] for reasons in self.dead.values() for reason in reasons)
 
 
 def publish(amqp_url: str, poisons: Iterable[Poison]) -> None:
-    """Send them, one after the other, on one connection; RabbitMQ has them all when this returns."""
+    """Publish them one after the other on one connection; RabbitMQ has confirmed them all when this returns."""
     with pika.BlockingConnection(pika.URLParameters(amqp_url)) as connection:
         channel = connection.channel()
         channel.confirm_delivery()
@@ -56,7 +56,7 @@ def publish(amqp_url: str, poisons: Iterable[Poison]) -> None:
 
 
 def follow(town: Town, poisons: Sequence[Poison], timeout: float) -> Fates:
-    """Wait until it is known what became of each; what is not known after `timeout` seconds is in `unknown`."""
+    """Wait for the result of each; messages without a result after `timeout` seconds are in `unknown`."""
     fates = Fates()
 
     def is_over() -> bool:
@@ -80,7 +80,7 @@ def _unknown(poisons: Sequence[Poison], fates: Fates) -> Iterable[Poison]:
     left = Counter({body: len(reasons) for body, reasons in fates.dead.items()})
     for poison in poisons:
         if _is_a_doorbell(poison) or _key(poison) in fates.rows:
-            continue  # a row first: the same bytes without a message_id may lie among the dead letters
+            continue  # a row first: the same bytes without a message_id may be among the dead letters
         if left[poison.body]:
             left[poison.body] -= 1
         else:
@@ -88,7 +88,7 @@ def _unknown(poisons: Sequence[Poison], fates: Fates) -> Iterable[Poison]:
 
 
 def _key(poison: Poison) -> tuple[str, str] | None:
-    """What identifies the request that a message makes, if it makes one: one that is refused for its form, too."""
+    """Source and id of the request that a message makes, even one that is refused for its form; None: it makes none."""
     try:
         call = PrefectureEncoder().decode(poison.body)
     except PoisonError:
@@ -102,7 +102,7 @@ def _key(poison: Poison) -> tuple[str, str] | None:
 
 
 def _is_a_doorbell(poison: Poison) -> bool:
-    """Whether it is right after all, and rings for a row that there is not: nothing comes of it."""
+    """Whether it is a valid doorbell for a row that does not exist: it has no effect."""
     try:
         call = PrefectureEncoder().decode(poison.body)
     except PoisonError:

@@ -1,7 +1,7 @@
-"""`python -m tests.faults.poison_play`: bad messages by thousands against a running worker, good requests in between.
+"""`python -m tests.faults.poison_play`: thousands of invalid messages to a running worker, valid requests between.
 
-Exit code 0 when each was put aside with its reason or refused on its row, the worker is the same process as before and
-no larger, its log quotes none, and every good request was served.
+Exit code 0 when each is dead-lettered with its reason or refused on its row, the worker is the same process as before
+and no larger, its log quotes none of them, and every valid request was processed.
 """
 
 import random
@@ -28,12 +28,12 @@ from tests.parts.rabbitmq import RabbitNode
 from tests.parts.town import LIBREVILLE_TEMPLATE, QUEUES_OF_FILES, Town
 
 LARGER_BYTES = 48 << 20
-"""What a worker may grow by: its caches, and the largest message that it has held."""
+"""Allowed growth of a worker: its caches, and the largest message."""
 
 _ACCEPTED = """
     SELECT count(*) AS number FROM request WHERE outcome = :accepted AND event_type NOT IN (:note, :preview)
 """
-"""What is noted of a commune, and an export of hers, need no list: such a one that was drawn may be good."""
+"""Declarations about a commune and its exports of the REU need no list: a drawn one may be valid."""
 
 _PAGE_BYTES = 4096
 _BATCH = 250
@@ -41,19 +41,19 @@ _BATCH = 250
 
 @dataclass(frozen=True)
 class Played:
-    """What was seen of a worker that bad messages were sent to."""
+    """The observations about a worker that received invalid messages."""
 
     fates: Fates
     sent: int
     good: int
     grown: int
-    """Bytes of memory that the worker has taken meanwhile."""
+    """Growth of the worker's memory, in bytes."""
     trouble: list[str]
-    """What is not as it must be; empty when all is well."""
+    """The failed conditions; empty when all hold."""
 
 
 def play(town: Town, poisons: Sequence[Poison], *, timeout: float) -> Played:
-    """Send the messages to one worker, a good request after each batch, and look at what came of all."""
+    """Send the messages to one worker, a valid request after each batch, and observe the results."""
     worker = town.start_worker()
     family = worker.family
     good: list[CloudEvent] = []

@@ -1,4 +1,4 @@
-"""A source of bad messages without end: requests and calls of ours with anything in them, and anything at all."""
+"""An endless source of invalid messages: requests and actor calls with random contents, and random bytes."""
 
 import json
 import struct
@@ -15,7 +15,7 @@ from tests.unit.nasty import nasty_texts
 from worker.messaging.encoder import EXPORT_LISTE, INGEST, RENDER_TABLEAU
 
 _EVENTS, _ENVELOPES, _CALLS, _DAMAGED = 50, 65, 83, 94
-"""Each kind up to its share, in hundredths; the rest is anything."""
+"""Cumulative share of each kind in hundredths; the rest is random bytes."""
 
 _SERIAL = "serial-number"
 _ACTORS = {QUEUE_REQUESTS: INGEST, QUEUE_LISTES: EXPORT_LISTE, QUEUE_TABLEAUX: RENDER_TABLEAU}
@@ -49,7 +49,7 @@ _TABLES = st.one_of(
 
 @st.composite
 def _changed(draw: st.DrawFn, fields: dict[str, Any]) -> dict[str, Any]:
-    """The fields, some of which are gone, or hold anything; now and then a new one."""
+    """The fields with some removed or replaced by random values; sometimes a new one."""
     changed = dict(fields)
     for _ in range(draw(st.integers(1, 3))):
         is_new = draw(st.integers(0, 9)) == 0
@@ -63,7 +63,7 @@ def _changed(draw: st.DrawFn, fields: dict[str, Any]) -> dict[str, Any]:
 
 @st.composite
 def _events(draw: st.DrawFn) -> dict[str, Any]:
-    """A request whose data are wrong."""
+    """Requests with invalid data."""
     example = EVENTS[draw(st.sampled_from(REQUEST_TYPES))]
     data = example["data"] | {"requested_by": SECRET}
     data |= {"commune": EMPTY_COMMUNE} if "commune" in data else {}
@@ -83,7 +83,7 @@ def _calls(draw: st.DrawFn) -> dict[str, Any]:
 
 @st.composite
 def _damaged(draw: st.DrawFn, bodies: st.SearchStrategy[bytes]) -> bytes:
-    """Bytes that were cut, changed, doubled or written in another encoding."""
+    """Bytes that were cut, changed, doubled or encoded in another way."""
     body = draw(bodies)
     place = draw(st.integers(0, len(body)))
     damages: list[Callable[[], bytes]] = [
@@ -103,7 +103,7 @@ def _dump(value: Any) -> bytes:  # noqa: ANN401 — any JSON
 
 @st.composite
 def poisons(draw: st.DrawFn) -> Poison:
-    """Requests with wrong data first of all; wrong envelopes, calls of ours, damaged bytes, and anything at all."""
+    """Requests with invalid data in the majority; invalid envelopes, actor calls, damaged bytes, and random bytes."""
     kind = draw(st.integers(0, 99))
     if kind < _EVENTS:
         body = draw(_events().map(_dump))
@@ -123,7 +123,7 @@ def poisons(draw: st.DrawFn) -> Poison:
 
 
 def draw_poisons(count: int, start: int) -> list[Poison]:
-    """So many, always the same for one `start`, no two with the same id."""
+    """This many, the same for each `start`; no two have the same id."""
     drawn: list[Poison] = []
 
     @seed(start)

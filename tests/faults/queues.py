@@ -1,4 +1,4 @@
-"""The queues of one installation, seen from outside: who reads them, how many messages are left, what was said."""
+"""The queues of one installation, observed from outside: consumers, remaining messages, published events."""
 
 from contextlib import suppress
 from http.client import HTTPException
@@ -23,7 +23,7 @@ _LISTENER = "listener"
 
 
 class Queues:
-    """Those of one virtual host."""
+    """The queues of one virtual host."""
 
     def __init__(self, broker: RabbitNode, vhost: str) -> None:
         self._broker = broker
@@ -31,7 +31,7 @@ class Queues:
         self._url = broker.url(vhost)
 
     def are_read_by(self, consumers: int) -> bool:
-        """Whether each queue of work has so many consumers; False while the broker is away."""
+        """Whether each work queue has this many consumers; False while the broker is away."""
         with suppress(AMQPError, OSError), self._connect() as connection:
             if not set(_READ) <= self._totals().keys():
                 return False
@@ -48,13 +48,13 @@ class Queues:
             channel.queue_bind(_LISTENER, EXCHANGE, EVENT_EXPORT_STATUS)
 
     def take_events(self) -> list[CloudEvent]:
-        """What was said since `listen`; nothing where nobody listened."""
+        """The events since `listen`; none without `listen`."""
         if _LISTENER not in self._totals():
             return []
         return [CloudEvent.from_bytes(body) for _, body in queue_messages(self._url, _LISTENER)]
 
     def left(self) -> dict[str, int]:
-        """Queue → messages that wait, are being worked on or are dead; only queues that have some.
+        """Queue → messages that are ready, unacknowledged or dead; only queues that have some.
 
         Raises:
             OSError: the broker is away.

@@ -1,4 +1,4 @@
-"""The register that the faults are played on: a town large enough for a file to be interrupted, and its mouvements."""
+"""The register of the faults: a town large enough to interrupt a file in the middle, and its mouvements."""
 
 import tempfile
 from itertools import cycle, islice
@@ -35,7 +35,7 @@ FAULTS_TEMPLATE = Template("faults", _prepare)
 
 
 def make_requests(count: int) -> list[CloudEvent]:
-    """So many requests for one file each: lists as CSV and as XML, tableaux as PDF."""
+    """Requests for one file each: lists as CSV and as XML, tableaux as PDF."""
     wanted: tuple[ListeExportRequested | TableauxRenderRequested, ...] = (
         _liste(Format.CSV),
         _tableau(Presentation.PAR_BUREAU),

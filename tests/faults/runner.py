@@ -1,4 +1,4 @@
-"""How a fault is played: prepare, start, ask, harm, wait until nothing is left to do, judge."""
+"""How a fault is played: prepare, start, send, break, wait until no work is left, judge."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -17,28 +17,28 @@ Harm = Callable[[Stage], Iterator[None]]
 
 @dataclass(frozen=True)
 class Fault:
-    """Something that breaks while requests are served.
+    """A fault that happens while requests are processed.
 
-    `harm` begins before the parts run, and may prepare them. Where it yields, they start and every request is sent
-    twice; what follows happens in the middle of the work. It undoes its harm, and fails when nobody was harmed: a fault
-    that missed proves nothing.
+    `harm` is a generator. It prepares the parts before they start, and yields. Then the parts start and every request
+    is sent twice. The rest of `harm` runs while the workers process them: it breaks a part and repairs it. It raises
+    when no work was interrupted, since a fault that missed proves nothing.
     """
 
     name: str
     harm: Callable[[Stage], AbstractContextManager[None]]
     is_short: bool = False
-    """Played by the slow tests too."""
+    """Whether the slow tests play it too."""
     mails_again: int = 0
-    """How many mails may come twice, with the same Message-ID, because SMTP cannot do better."""
+    """Number of mails that may arrive twice, with the same Message-ID, because SMTP has no transactions."""
 
     @property
     def slug(self) -> str:
-        """A word for the command line and for folders."""
+        """The name for the command line and for folders."""
         return self.harm.__name__.replace("_", "-")
 
 
 def fault(name: str, *, short: bool = False) -> Callable[[Harm], Fault]:
-    """Make a fault of a generator function that yields once."""
+    """Decorate a generator function that yields once."""
     return lambda harm: Fault(name, contextmanager(harm), is_short=short)
 
 
@@ -49,16 +49,16 @@ class Verdict:
     fault: str
     facts: Facts
     seconds: float
-    """From the first request until nothing was left to do."""
+    """From the first request until no work was left."""
     mails_again: int = 0
-    """How many mails may come twice."""
+    """Number of mails that may arrive twice."""
     trouble: str = ""
     """Why the fault could not be played to its end."""
     note: str = ""
 
     @property
     def broken(self) -> list[str]:
-        """The names of the facts that are not as they must be; empty when all is well."""
+        """The names of the wrong facts; empty when all are right."""
         return [*_broken(self.facts, self.mails_again), *(["trouble"] if self.trouble else [])]
 
 
@@ -82,7 +82,7 @@ def play(
     *,
     requests: int,
 ) -> Verdict:
-    """Play a fault while so many `requests`, for one file each, are served; the stage's logs are left in `folder`."""
+    """Play a fault while this many `requests`, for one file each, are processed; the stage's logs stay in `folder`."""
     with Stage(servers, folder) as stage:
         began = time.monotonic()
         trouble = ""
@@ -102,7 +102,7 @@ def play(
 
 
 def _is_over(stage: Stage) -> bool:
-    """Whether every request is told, no message waits or is being worked on, and no file is being written."""
+    """Whether every request is notified, no message is left in the queues, and no file is being written."""
     if stage.count(_REQUESTS) < len(stage.asked) or stage.count(_UNTOLD):
         return False
     return not stage.queues.left() and not stage.hidden()

@@ -1,4 +1,4 @@
-"""What the faults break: broker, database, two workers and a notifier under a supervisor, a mailbox, a volume."""
+"""The parts that faults break: broker, database, two workers and a notifier under a supervisor, a mailbox, a volume."""
 
 import os
 import shutil
@@ -31,7 +31,7 @@ from worker.exports.naming import piece_name
 _WORKERS = 2
 _TRIES = 3
 _BLOCKED_SECONDS = 3
-"""How long a publisher waits for a broker that is short of memory; 30 s by default."""
+"""How long a publisher waits for a broker that is short of memory; the default is 30 s."""
 
 _WAITS = (
     "UPDATE work SET enqueued_at = enqueued_at - {0}, due_at = due_at - {0}",
@@ -43,24 +43,24 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Servers:
-    """Those that a fault may kill."""
+    """The servers that a fault may kill."""
 
     broker: RabbitNode
     database: PostgresServer
 
 
 class Stage:
-    """One installation, of its own virtual host, database, folder and processes.
+    """One installation, with a virtual host, a database, a folder and processes of its own.
 
     Args:
-        servers: shared by one stage after the other; each finds them alive.
+        servers: shared by consecutive stages; each finds them running.
         folder: empty; for the exports volume and the logs.
     """
 
     notifier: Supervised
 
     patience = 90.0
-    """Seconds that anything may take."""
+    """Timeout of every wait, in seconds."""
 
     def __init__(self, servers: Servers, folder: Path) -> None:
         self.broker, self.database, self.folder = servers.broker, servers.database, folder
@@ -87,7 +87,7 @@ class Stage:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """End everything and remove the data; the folder stays."""
+        """End all processes and remove the data; the folder stays."""
         self.end()
         self.mailbox.stop()
         self.town.engine.dispose()
@@ -95,7 +95,7 @@ class Stage:
         self.database.drop(self._database_url)
 
     def start(self) -> None:
-        """Start workers of one thread and the notifier; returns once the queues are read and events are kept."""
+        """Start workers of one thread and the notifier; return once the queues have consumers and events are kept."""
         for _ in range(_WORKERS):
             name = f"worker-{len(self.workers) + 1}"
             run = partial(self._run, name, "worker.main", "-p", "1", "-t", "1")
@@ -106,14 +106,14 @@ class Stage:
         self.queues.listen()
 
     def ask(self, count: int) -> Sequence[CloudEvent]:
-        """Send so many requests, each twice; those."""
+        """Send this many requests, each twice; return them."""
         asked = make_requests(count)
         self.asked += asked
         self._publish(asked)
         return asked
 
     def declare(self, data: Data) -> None:
-        """Say something, twice."""
+        """Send a declaration twice."""
         self.declared.append(CloudEvent.wrap(data, source=SOURCE))
         self._publish(self.declared[-1:])
 
@@ -125,7 +125,7 @@ class Stage:
                 publisher.publish(event)
 
     def end(self) -> None:
-        """Kill whoever still works: what is there now will not change any more, and the servers can be asked."""
+        """Kill the processes, so that the state no longer changes, and start the servers, so that it can be read."""
         for process in self._crew:
             process.close()
         self.watcher.close()
@@ -133,33 +133,33 @@ class Stage:
         self.database.start()
 
     def expect(self, condition: Callable[[], T], what: str) -> T:
-        """Wait for something; AssertionError when it does not come."""
+        """Wait for a condition; AssertionError after the timeout."""
         return wait_until(condition, timeout=self.patience, message=what)
 
     def count(self, query: str, **parameters: object) -> int:
-        """The number that the database gives."""
+        """The number that the query returns."""
         with self.town.engine.connect() as connection:
             return int(connection.scalar(text(query), parameters) or 0)
 
     def execute(self, statement: str) -> int:
-        """Change the database behind everybody's back; how many rows it changed."""
+        """Run a statement directly on the database; return the number of changed rows."""
         with self.town.engine.begin() as connection:
             return connection.exec_driver_sql(statement).rowcount
 
     def hidden(self) -> list[str]:
-        """The temporary files that are there; what is left of a row that was cancelled has an hour to go."""
+        """The temporary files, except those of cancelled rows, which are deleted an hour later."""
         with self.town.engine.connect() as connection:
             cancelled = connection.scalars(text("SELECT file_name FROM export WHERE status = 'cancelled'")).all()
         left = tuple(f".{name}." for it in cancelled for name in (it, *(piece_name(it, kind) for kind in PIECES)))
         return [name for name in hidden_files(self.town.exports) if not name.startswith(left)]
 
     def let_time_pass(self, seconds: int) -> None:
-        """Move back what rows wait for, which is the database's clock put forward."""
+        """Move the dates of waiting rows back, which has the effect of a later database clock."""
         for waits in _WAITS:
             self._insist(waits.format(f"interval '{seconds} s'"))
 
     def _insist(self, statement: str) -> None:
-        """Change many rows that others change at the same time, in another order: one of the two begins again."""
+        """Change many rows that others change at the same time in another order; try again after a deadlock."""
         while True:
             try:
                 self.execute(statement)
@@ -170,11 +170,11 @@ class Stage:
                 return
 
     def expect_log(self, *words: str) -> None:
-        """Wait until a worker or the notifier has logged one of these."""
+        """Wait until a worker or the notifier has logged one of these words."""
         self.expect(lambda: any(word in self.log() for word in words), f"« {' », « '.join(words)} » in a log")
 
     def log(self) -> str:
-        """What workers and notifier have printed."""
+        """The output of the workers and the notifier."""
         return "".join(path.read_text("utf-8", "replace") for path in sorted(self.folder.glob("*.log")))
 
     def _is_staffed(self) -> bool:
@@ -193,7 +193,7 @@ class Stage:
 
 
 def _without_overrides() -> list[str]:
-    """The beginning of a command that respects the modes of files even as root, as in docker-compose.yml."""
+    """The prefix of a command that respects file modes even as root, as in docker-compose.yml."""
     if os.geteuid() != 0:
         return []
     return [shutil.which("setpriv") or "setpriv", "--bounding-set=-dac_override", "--inh-caps=-dac_override", "--"]

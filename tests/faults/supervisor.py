@@ -1,4 +1,4 @@
-"""What `restart: unless-stopped` of docker-compose.yml does: a process that ends is started again."""
+"""The behaviour of `restart: unless-stopped` in docker-compose.yml: a process that ends is started again."""
 
 from collections.abc import Callable
 from threading import Event, Thread
@@ -9,7 +9,7 @@ _LOOK_SECONDS = 0.05
 
 
 class Supervised:
-    """A process, always a live one; `exits` are the exit codes of those that ended (negative: by a signal)."""
+    """A process that is always running; `exits` are the exit codes of the ended ones (negative: by a signal)."""
 
     def __init__(self, start: Callable[[], Process]) -> None:
         self._start = start
@@ -20,7 +20,7 @@ class Supervised:
         self._thread.start()
 
     def close(self) -> None:
-        """End the process, for good."""
+        """End the process for good."""
         self._closing.set()
         self._thread.join()
         self.process.kill()
@@ -28,6 +28,6 @@ class Supervised:
     def _look(self) -> None:
         while not self._closing.wait(_LOOK_SECONDS):
             if (code := self.process.exit_code) is not None:
-                self.process.kill()  # nothing of a container outlives its first process
+                self.process.kill()  # no process of a container outlives its first process
                 self.process = self._start()
                 self.exits.append(code)

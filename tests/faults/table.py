@@ -1,4 +1,4 @@
-"""The table of verdicts: for a terminal, and as JSON."""
+"""The table of verdicts, for a terminal and as JSON."""
 
 import json
 from collections.abc import Iterable, Sequence
@@ -15,18 +15,17 @@ _FAULT_WIDTH = 56
 
 
 def headings() -> str:
-    """The first line of the table."""
     return _line("fault", _COLUMNS, "")
 
 
 def row(verdict: Verdict) -> str:
-    """The line of one fault, and why it is red."""
+    """The line of one fault, with the reason when it failed."""
     counts = [str(getattr(verdict.facts, name)) for name in _FACTS]
     return _line(verdict.fault, [*counts, f"{verdict.seconds:.1f}"], _result(verdict))
 
 
 def write_json(path: Path, verdicts: Iterable[Verdict], **facts: Any) -> None:  # noqa: ANN401 — JSON
-    """Everything that was counted."""
+    """Write all counts."""
     rows = [{**asdict(verdict), "broken": verdict.broken} for verdict in verdicts]
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps({**facts, "faults": rows}, ensure_ascii=False, indent=2) + "\n", "utf-8")

@@ -1,4 +1,4 @@
-"""Every crossing of a request in the slow tests, else four of them: whatever happens there, it is served and told."""
+"""All crossings of a request in the slow tests, else four: whatever happens there, it is processed and notified."""
 
 from collections.abc import Iterator
 from itertools import cycle
@@ -39,7 +39,7 @@ def test_a_request_is_served_whatever_happens_at_any_crossing(
     with capsys.disabled():
         print(f"\n{mishap}: {said}")  # noqa: T201 — how many there were
     assert not [it for it in played if it.wrong], said
-    if mishap is Mishap.SILENCE:  # who wakes up goes on with the mail that others have sent
+    if mishap is Mishap.SILENCE:  # the resumed process goes on with the mail that others have sent
         return
     early = [it for it in played if it.copies and not it.is_mailed]
     assert not early, f"a mail came twice without need: {early}"

@@ -1,4 +1,4 @@
-"""A few faults, with fewer requests than `make faults`: it plays them all."""
+"""A few faults, with fewer requests than `make faults`, which plays them all."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Some dozens of bad messages against a running worker; `make faults` sends thousands."""
+"""Some dozens of invalid messages to a running worker; `make faults` sends thousands."""
 
 from collections.abc import Iterator
 from pathlib import Path

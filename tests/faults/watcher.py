@@ -1,4 +1,4 @@
-"""A reader of the exports volume: remembers every content that it has seen under a visible name."""
+"""A reader of the exports volume: records every content that it has seen under a visible name."""
 
 import hashlib
 import os
@@ -11,11 +11,11 @@ from threading import Event, Thread
 
 _REST_SECONDS = 0.002
 _REST_LOOKS = 100
-"""A rest lasts as long as so many looks at least, however many files there are: others want the processor."""
+"""A pause lasts as long as this many reads at least, so that other processes get the processor."""
 
 
 class Watcher:
-    """Looks at `root` every few milliseconds until it is closed, as the screen and its clerk might."""
+    """Reads `root` every few milliseconds until it is closed, as the screen does."""
 
     def __init__(self, root: Path) -> None:
         self._root = root
@@ -27,7 +27,7 @@ class Watcher:
         self._thread.start()
 
     def close(self) -> None:
-        """Look a last time, and stop."""
+        """Read a last time, and stop."""
         self._closing.set()
         self._thread.join()
         self._look()
@@ -50,7 +50,7 @@ class Watcher:
 
 
 def _visible(root: Path) -> Iterator[os.DirEntry[str]]:
-    with suppress(FileNotFoundError, NotADirectoryError):  # gone meanwhile
+    with suppress(FileNotFoundError, NotADirectoryError):  # removed meanwhile
         for folder in os.scandir(root):
             if folder.is_dir():
                 with suppress(FileNotFoundError):
@@ -58,10 +58,9 @@ def _visible(root: Path) -> Iterator[os.DirEntry[str]]:
 
 
 def hidden_files(root: Path) -> list[str]:
-    """The names of the temporary files that are there."""
+    """The names of the temporary files."""
     return sorted(path.name for path in root.glob("*/.*"))
 
 
 def digest(path: Path) -> str:
-    """The SHA-256 of a file."""
     return hashlib.sha256(path.read_bytes()).hexdigest()

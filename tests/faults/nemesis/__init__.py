@@ -1,1 +1,1 @@
-"""Overlapping faults, drawn by a seed: what a table of single faults cannot show."""
+"""Overlapping faults, drawn by a seed, which the table of single faults cannot show."""

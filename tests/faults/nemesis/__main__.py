@@ -23,7 +23,7 @@ from tests.parts.postgres import PostgresServer
 from tests.parts.rabbitmq import RabbitNode
 
 _LOGS = Path("var") / "nemesis"
-"""Of the seeds that broke something."""
+"""The logs of failing seeds only."""
 
 
 @click.command()
@@ -59,7 +59,7 @@ def main(seeds: int, first: int, requests: int, parallel: int, *, is_by_crossing
     with ExitStack() as parts, ThreadPoolExecutor(parallel) as players:
         for _ in range(parallel):
             broker, database = parts.enter_context(RabbitNode()), parts.enter_context(PostgresServer())
-            database.drop(database.create_database(FAULTS_TEMPLATE))  # migrations know one thread only
+            database.drop(database.create_database(FAULTS_TEMPLATE))  # migrations work in one thread only
             stages.put(Servers(broker, database))
         click.echo(table.headings())
         failed = sum(players.map(play_seed, range(first, first + seeds)))

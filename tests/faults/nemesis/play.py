@@ -1,4 +1,4 @@
-"""A seed is a sequence of rounds, in each of which two or three troubles overlap; a sequence is played and judged."""
+"""A seed gives a sequence of rounds, each with two or three overlapping troubles; the sequence is played and judged."""
 
 import time
 from collections import Counter
@@ -33,10 +33,10 @@ from worker.work.models import Work
 ROUNDS = 4
 _LONGEST_SECONDS = 3.0
 _LATER_SECONDS = 1400
-"""Longer than anything waits: a mail under way, a recipient, a row."""
+"""Longer than any wait: a mail in progress, a recipient, a row."""
 _HEALING, _SOON = 180, 1.5
 _PUT_OFF_SECONDS = 20
-"""How long a first failure is left alone, and more."""
+"""Longer than the delay after a first failure."""
 UNDER_WAY = {PreviewStatus.QUEUED, PreviewStatus.RUNNING, PreviewStatus.ACCEPTED, PreviewStatus.IMPORTING}
 _OPEN = """
 SELECT (SELECT count(*) FROM request WHERE notified_at IS NULL)
@@ -51,7 +51,7 @@ _UNFINISHED = "SELECT count(*) FROM export WHERE status IN ('queued', 'running')
 
 
 class Step(NamedTuple):
-    """One trouble of a round: when it begins and how long it lasts, in seconds of the round."""
+    """One trouble of a round: its start and its duration, in seconds of the round."""
 
     trouble: str
     begins: float
@@ -65,7 +65,7 @@ Rounds = list[list[Step]]
 
 
 def draw(seed: int) -> Rounds:
-    """The rounds of a seed, always the same ones."""
+    """The rounds of a seed, the same at each call."""
     chance = Random(seed)
     rounds = []
     for _ in range(ROUNDS):
@@ -76,12 +76,12 @@ def draw(seed: int) -> Rounds:
 
 
 def describe(rounds: Rounds) -> str:
-    """For whoever reads what failed: `broker-restarted 0.2+1.5 s | mail-slow 0.9+2.0 s; …`."""
+    """A summary of the rounds: `broker-restarted 0.2+1.5 s | mail-slow 0.9+2.0 s; …`."""
     return "; ".join(" | ".join(map(str, steps)) for steps in rounds)
 
 
 def play_rounds(rounds: Rounds, seed: int, servers: Servers, folder: Path, *, requests: int) -> Verdict:
-    """Let the rounds come over an installation that serves so many requests, and judge what is left."""
+    """Play the rounds on an installation that processes this many requests, and judge the final state."""
     folder.mkdir(parents=True)
     again = sum(BY_NAME[step.trouble].mails_again for steps in rounds for step in steps)
     each = requests // (len(rounds) + 1)
@@ -90,7 +90,7 @@ def play_rounds(rounds: Rounds, seed: int, servers: Servers, folder: Path, *, re
 
 
 def shrink(rounds: Rounds, seed: int, servers: Servers, folder: Path, *, requests: int) -> Rounds:
-    """Leave out what a failing sequence fails without: a round, then a trouble, as long as it goes on failing."""
+    """Remove rounds, then troubles, from a failing sequence as long as it still fails."""
     for number, candidate in enumerate(_smaller(rounds)):
         if play_rounds(candidate, seed, servers, folder / f"shrunk-{number}", requests=requests).broken:
             return shrink(candidate, seed, servers, folder / f"from-{number}", requests=requests)
@@ -112,7 +112,7 @@ def _harm(stage: Stage, rounds: Rounds, seed: int, requests: int) -> Iterator[No
     people = People(stage, chance)
     yield
     marked = stage.town.exports / SENTINEL
-    stage.expect(marked.exists, "the mark of the volume")  # else an empty place is the first that anybody sees
+    stage.expect(marked.exists, "the mark of the volume")  # else the first process that looks finds an empty directory
     for steps in rounds:
         people.act(requests)
         _play_round(stage, steps, chance)
@@ -132,7 +132,7 @@ def _harm(stage: Stage, rounds: Rounds, seed: int, requests: int) -> Iterator[No
 
 
 def _heal(stage: Stage) -> None:
-    """Wait until everything is made and notified, or for three minutes; move the dates of what was put off."""
+    """Wait until everything is made and notified, three minutes at most; make delayed work due."""
     ends_at = time.monotonic() + _HEALING
     while time.monotonic() < ends_at:
         with suppress(AssertionError):
@@ -146,7 +146,7 @@ def _is_recorded(stage: Stage) -> bool:
 
 
 class People:
-    """What comes in at each round: requests for files, a cancellation, a deposit, an export of the REU, each twice."""
+    """The input of each round: requests for files, a cancellation, a deposit, an export of the REU, each sent twice."""
 
     def __init__(self, stage: Stage, chance: Random) -> None:
         self._stage = stage
@@ -154,7 +154,7 @@ class People:
         self._exports = 0
 
     def act(self, requests: int) -> None:
-        """Ask, while all is well."""
+        """Send the input, while nothing is broken."""
         about: dict[str, Any] = {"requested_by": AGENT}
         asked = self._stage.ask(requests)
         unwanted = self._chance.choice(asked)
@@ -178,7 +178,7 @@ class People:
             self._stage.declare(RegistrePreviewRequested.model_validate(about | self._drop()))
 
     def _drop(self) -> dict[str, Any]:
-        """Another export each time, of some electors less."""
+        """Put an export of the REU into the arrivals folder, each time with one elector less."""
         self._exports += 1
         path = self._stage.town.arrivals / f"export-{self._exports}.csv"
         path.parent.mkdir(exist_ok=True)
@@ -186,7 +186,7 @@ class People:
         return {"arrival": path.name, "sha256": digest(path), "taken_on": jour_a_paris(now())}
 
     def check(self) -> None:
-        """Each was answered once; a deposit that was accepted is on record; no export of the REU waits for nobody."""
+        """Check one answer per event, a record of each accepted deposit, and no export of the REU without a result."""
         with Session(self._stage.town.engine) as session:
             requests = session.scalars(select(Request)).all()
             unanswered = set(session.scalars(select(Work.subject)))

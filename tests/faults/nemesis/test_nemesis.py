@@ -1,4 +1,4 @@
-"""The first round of a seed, and three whole ones at night (from SEED on); `make nemesis` plays as many as wanted."""
+"""The first round of a seed, and three whole seeds at night (from SEED on); `make nemesis` plays any number."""
 
 import os
 from pathlib import Path
@@ -13,7 +13,7 @@ from tests.parts.postgres import PostgresServer
 from tests.parts.rabbitmq import RabbitNode
 
 _SHORT = 35
-"""Its first round cuts the connections to the database while a worker is frozen and mail is slow."""
+"""Its first round cuts the database connections while a worker is frozen and mail is slow."""
 _FIRST = int(os.environ.get("SEED", "1"))
 
 

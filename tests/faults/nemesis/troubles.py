@@ -1,4 +1,4 @@
-"""What a nemesis can do to a stage: each begins, lasts for a while, and ends; whatever else goes on meanwhile."""
+"""The troubles of a stage: each begins, lasts for a while, and ends, in parallel with the others."""
 
 import os
 import resource
@@ -22,22 +22,22 @@ _LARGEST_FILE = 1 << 20
 
 
 class Trouble(NamedTuple):
-    """One thing that goes wrong, of a part of the installation; at a time there is one of each part at most."""
+    """A trouble of one part of the installation; each part has one trouble at a time at most."""
 
     part: str
     harm: Callable[[Stage, Random], AbstractContextManager[None]]
     mails_again: int = 0
-    """How many mails may come twice, with the same Message-ID, because SMTP cannot do better."""
+    """Number of mails that may arrive twice, with the same Message-ID, because SMTP has no transactions."""
 
     @property
     def name(self) -> str:
-        """A word for the history."""
+        """The name in the summary."""
         return self.harm.__name__.replace("_", "-")
 
 
 @contextmanager
 def worker_killed(stage: Stage, chance: Random) -> Iterator[None]:
-    """Its working process, as the kernel does when memory is short."""
+    """Kill its working process, as the kernel does when memory is short."""
     for pid in chance.choice(stage.workers).process.family[-1:]:
         with suppress(ProcessLookupError):
             os.kill(pid, SIGKILL)
@@ -46,7 +46,7 @@ def worker_killed(stage: Stage, chance: Random) -> Iterator[None]:
 
 @contextmanager
 def worker_frozen(stage: Stage, chance: Random) -> Iterator[None]:
-    """For longer than its lease, perhaps."""
+    """Freeze it, sometimes for longer than its lease."""
     family = chance.choice(stage.workers).process.family
     for pid in family:
         with suppress(ProcessLookupError):
@@ -59,7 +59,7 @@ def worker_frozen(stage: Stage, chance: Random) -> Iterator[None]:
 
 @contextmanager
 def descriptors_short(stage: Stage, chance: Random) -> Iterator[None]:
-    """One worker may open nothing more: it leaves, and another takes its place."""
+    """One worker cannot open any more files: it exits, and another worker starts."""
     for pid in chance.choice(stage.workers).process.family:
         with suppress(ProcessLookupError):
             _, hard = resource.prlimit(pid, resource.RLIMIT_NOFILE)
@@ -69,7 +69,7 @@ def descriptors_short(stage: Stage, chance: Random) -> Iterator[None]:
 
 @contextmanager
 def files_short(stage: Stage, _chance: Random) -> Iterator[None]:
-    """No file of the workers that run now may grow past a limit, as on a full disk."""
+    """The files of the running workers cannot grow past a limit, as on a full disk."""
     pids = [pid for worker in stage.workers for pid in worker.process.family]
     _limit(pids, _LARGEST_FILE)
     yield
@@ -86,14 +86,14 @@ def _limit(pids: list[int], size: int) -> None:
 
 @contextmanager
 def notifier_killed(stage: Stage, _chance: Random) -> Iterator[None]:
-    """Perhaps between a mail and its record."""
+    """Kill it, sometimes between a mail and its record."""
     stage.notifier.process.kill()
     yield
 
 
 @contextmanager
 def broker_restarted(stage: Stage, chance: Random) -> Iterator[None]:
-    """Killed, or stopped in order."""
+    """Kill it, or stop it cleanly."""
     if chance.random() < 0.5:
         stage.broker.kill()
     else:
@@ -104,7 +104,7 @@ def broker_restarted(stage: Stage, chance: Random) -> Iterator[None]:
 
 @contextmanager
 def database_restarted(stage: Stage, chance: Random) -> Iterator[None]:
-    """As after a crash, or in order."""
+    """Restart it after a crash, or cleanly."""
     stage.database.stop(chance.choice(["immediate", "fast"]))
     yield
     stage.database.start()
@@ -112,7 +112,7 @@ def database_restarted(stage: Stage, chance: Random) -> Iterator[None]:
 
 @contextmanager
 def connections_cut(stage: Stage, _chance: Random) -> Iterator[None]:
-    """All of them, at the beginning and at the end."""
+    """Cut all connections at the beginning and at the end."""
     stage.execute(_STORM)
     yield
     stage.execute(_STORM)
@@ -120,7 +120,7 @@ def connections_cut(stage: Stage, _chance: Random) -> Iterator[None]:
 
 @contextmanager
 def database_read_only(stage: Stage, _chance: Random) -> Iterator[None]:
-    """As a standby is after a failover."""
+    """Set it read-only, as a standby is after a failover."""
     name = stage.town.engine.url.database
     stage.execute(f"ALTER DATABASE {name} SET default_transaction_read_only = on")
     stage.execute(_STORM)
@@ -131,7 +131,7 @@ def database_read_only(stage: Stage, _chance: Random) -> Iterator[None]:
 
 @contextmanager
 def volume_read_only(stage: Stage, _chance: Random) -> Iterator[None]:
-    """Neither named nor removed: each directory of a commune that is there."""
+    """Make each existing directory of a commune read-only: no file can be renamed or removed."""
     directories = [path for path in stage.town.exports.iterdir() if path.is_dir()]
     for path in directories:
         path.chmod(_FORBIDDEN)
@@ -142,7 +142,7 @@ def volume_read_only(stage: Stage, _chance: Random) -> Iterator[None]:
 
 @contextmanager
 def volume_away(stage: Stage, _chance: Random) -> Iterator[None]:
-    """An empty directory stands in its place, as after an unmount; nothing may be written there."""
+    """Replace the volume by an empty directory, as after an unmount; nothing may be written there."""
     exports = stage.town.exports
     aside = exports.with_name("aside")
     exports.rename(aside)
@@ -156,7 +156,7 @@ def volume_away(stage: Stage, _chance: Random) -> Iterator[None]:
 
 @contextmanager
 def mail_away(stage: Stage, _chance: Random) -> Iterator[None]:
-    """Nobody answers."""
+    """No server listens."""
     stage.mailbox.stop()
     yield
     stage.mailbox.start()
@@ -164,7 +164,7 @@ def mail_away(stage: Stage, _chance: Random) -> Iterator[None]:
 
 @contextmanager
 def mail_slow(stage: Stage, _chance: Random) -> Iterator[None]:
-    """Each mail is answered once this is over."""
+    """Each mail is answered when the trouble ends."""
     over = threading.Event()
     stage.mailbox.before_answer = lambda: over.wait(stage.patience)
     yield
