@@ -8,13 +8,13 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
 
 import click
 import pytest
 from sqlalchemy import create_engine, text
 
 from common.cli import ExitCode
+from tests.integration.files_desk import Ran
 from tests.integration.import_desk import TWO_COMMUNES
 from tests.unit.reu_sample import DATE, NOM, electeurs, write_reu
 from worker.cli import imports
@@ -26,27 +26,7 @@ from worker.errors import ConfigurationError
 pytestmark = [pytest.mark.integration, pytest.mark.database(TWO_COMMUNES)]
 
 ROOT = Path(__file__).parents[2]
-
-
-class Ran(NamedTuple):
-    code: int
-    out: str
-    err: str
-
-
 Run = Callable[..., Ran]
-
-
-@pytest.fixture
-def run(database_url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    monkeypatch.setenv("PREFECTURE_DATABASE_URL", database_url)
-    monkeypatch.setenv("COLUMNS", "200")
-
-    def run(*arguments: str | Path) -> Ran:
-        code = main([str(argument) for argument in arguments])
-        return Ran(code, *capsys.readouterr())
-
-    return run
 
 
 @pytest.fixture
