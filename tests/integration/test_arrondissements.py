@@ -1,12 +1,15 @@
 """An export of an arrondissement replaces its electors only: the rest of the commune's list stays."""
 
 from datetime import date
+from pathlib import Path
 
 import pytest
 
+from schemas.tableaux import TypeTableau
 from schemas.vocabulary import ImportQuestion, Liste, Nature
 from tests.integration.import_desk import COMMUNE, TWO_COMMUNES
 from tests.integration.mouvements_desk import MouvementsDesk
+from tests.integration.tableau_desk import TableauDesk
 from tests.unit.reu_sample import BUREAU, DATE, NOM, electeurs
 from tests.unit.reu_sample import COMMUNE as CODE
 from worker.errors import ImportRefusedError
@@ -46,6 +49,18 @@ def test_the_next_export_of_one_arrondissement_leaves_the_other(desk: Mouvements
     ]
     undo_import(desk.engine)
     assert desk.counts() == {P: 60}
+
+
+@pytest.mark.slow
+def test_a_tableau_names_the_export_of_one_arrondissement_on_which_it_rests(
+    desk: MouvementsDesk, tmp_path: Path
+) -> None:
+    desk.load([*_of("13201"), *_of("13202")], intake=Intake(FIRST))
+    desk.load(_of("13201", 31), intake=Intake(SECOND))
+    asked = {"commune": COMMUNE, "reunion": FIRST.isoformat(), "until": THIRD.isoformat()}
+    made = TableauDesk(desk.engine, tmp_path).make(TypeTableau.VINGT_JOURS, **asked)
+    assert "du 10/09/2026 (60 électeurs) et du 10/10/2026 (61 électeurs)" in made.text
+    assert "couverture_fin" in {line[-1] for line in made.anomalies}
 
 
 @pytest.mark.slow

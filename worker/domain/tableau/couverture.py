@@ -97,6 +97,8 @@ class Chain:
     """Ordered by day."""
     listed: int | None = None
     """Number of electors that the list shows now, including minors; None if they were not counted."""
+    partial: Sequence[Link] = ()
+    """The exports of some arrondissements since the last link: on their days the list is not known as a whole."""
 
     def word(self, day: date) -> CompleteUntil | None:
         """Return the last import declared complete until a day, or until later."""
@@ -195,15 +197,18 @@ def check_doubts(demande: Demande, pairs: Iterable[tuple[Mouvement, Mouvement]])
 def exports_used(demande: Demande, chain: Chain) -> Sequence[Link]:
     """Return the exports that a tableau rests on, in order; of several of one day, the last one.
 
-    From the last one before its period to the one at its end, and the one that electors are counted from. If a producer
-    vouches for the mouvements, or under the yearly revision, only the latter.
+    From the last one before its period to the one at its end, the one that electors are counted from, and exports of
+    one arrondissement whose mouvements are shown. If a producer vouches for the mouvements, or under the yearly
+    revision, only the one that electors are counted from.
     """
     if not chain.links:
         return ()
     base = base_of(demande, chain) or chain.links[-1]
     if demande.law.regime is Regime.REVISION_ANNUELLE or chain.word(last_known_day(demande)):
         return [base]
-    return [*{link.taken_on: link for link in (*window_of(demande, chain), base)}.values()]
+    start, end = demande.required(Repere.REUNION), last_known_day(demande)
+    partial = [link for link in chain.partial if start < link.taken_on <= end]
+    return [*{link.taken_on: link for link in (*window_of(demande, chain), base, *partial)}.values()]
 
 
 def imports_used(demande: Demande, chain: Chain) -> set[int]:

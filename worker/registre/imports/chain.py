@@ -67,6 +67,7 @@ def read_chain(connection: Connection, code_commune: str, liste: Liste) -> Chain
     rows = connection.execute(query.add_columns(undated.label("undated"), grown.label("growth"))).all()
     partial = _find_partial(connection, rows)
     links = [_join_links(group, held) for group in _group_whole(rows, partial)]
+    last = max((row.id for row in rows if row.id not in partial), default=0)
     of_commune = select(MouvementRegistre.import_id).where(MouvementRegistre.code_commune == code_commune)
     vouched = (
         select(Import.complete_until, Import.id)
@@ -83,6 +84,7 @@ def read_chain(connection: Connection, code_commune: str, liste: Liste) -> Chain
         read_births(connection, code_commune, liste, links[0].taken_on) if links and (words or daily) else (),
         _find_waiting(connection, code_commune, liste),
         _count_listed(connection, code_commune, liste, held),
+        [_join_links([row], held) for row in rows if row.id > last],
     )
 
 
