@@ -306,7 +306,7 @@ _MINUTE = 60
 
 @click.group("work", cls=LazyGroup, commands_at=WORK_COMMANDS)
 def work() -> None:
-    """Voir ce qui reste à annoncer, le réessayer, ou publier de nouveau des événements."""
+    """Voir ce qui reste à faire, le réessayer, ou publier de nouveau des événements."""
 
 
 @click.command("list")

@@ -57,7 +57,7 @@ def demo() -> ExitCode:
 def run() -> ExitCode:
     """Ouvre l'écran des agents sur cet ordinateur, avec tout ce qu'il faut pour fabriquer les fichiers.
 
-    Sans commune ni agent, c'est LIBREVILLE, la commune de démonstration. PREFECTURE_WEB_PORT change le port.
+    Sans agent, propose LIBREVILLE, la commune de démonstration, ou la vôtre. PREFECTURE_WEB_PORT change le port.
     """
     from worker.solo.run import run_screen
 
