@@ -419,6 +419,11 @@ def last_birth(jour: date, age: int = MAJORITE) -> str:
     return f"{jour.year - age:04}-{jour.month:02}-{jour.day:02}"
 
 
+def last_birth_today(code_commune: str, age: int) -> str:
+    """Return `last_birth` on the civil day of a commune now; the views call it on SQLite, which has no time zones."""
+    return last_birth(civil_day(now(), code_commune), age)
+
+
 def is_mineur(date_naissance: str, jour: date, seen_on: date | None = None) -> bool:
     """Whether a person with this date of birth is not yet an elector on that day, and is left out of its file.
 

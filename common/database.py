@@ -4,7 +4,10 @@ The client detects an unresponsive server in seconds, not after TCP's two hours.
 """
 
 import re
+import sqlite3
 import ssl
+
+from common.calendrier import last_birth_today
 
 SILENT_SECONDS = 20
 """Seconds without a TCP acknowledgement, or without traffic on an idle connection, before it is considered lost."""
@@ -18,6 +21,12 @@ CONNECT_OPTIONS = {
     "keepalives_count": (SILENT_SECONDS - 5) // 5,
 }
 """Options of libpq, in seconds, except `tcp_user_timeout`, in milliseconds."""
+
+
+def add_view_functions(connection: sqlite3.Connection, _record: object = None) -> None:
+    """Add the Python function that the views call to a new SQLite connection."""
+    connection.create_function(last_birth_today.__name__, 2, last_birth_today)
+
 
 _MASK = "***"
 _PLAIN = re.compile(r"[\w.\[\]:/-]*", re.ASCII)

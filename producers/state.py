@@ -23,6 +23,7 @@ from sqlalchemy import (
     TableClause,
     column,
     create_engine,
+    event,
     func,
     literal,
     select,
@@ -32,7 +33,7 @@ from sqlalchemy import (
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 
-from common.database import CONNECT_OPTIONS, explain_database_tls
+from common.database import CONNECT_OPTIONS, add_view_functions, explain_database_tls
 from producers.errors import ProducerConfigurationError, StateAwayError
 from producers.records import ExportState, PieceFile, RequestState
 from schemas.requests import LARGEST_ID
@@ -295,7 +296,9 @@ def _read_only_engine(url: URL) -> Engine:
     if url.get_backend_name() == "sqlite":
         if url.database and not url.database.startswith("file:"):
             url = url.set(database=f"file:{quote(url.database)}").update_query_dict({"mode": "ro", "uri": "true"})
-        return create_engine(url, connect_args={"timeout": _TIMEOUT_SECONDS})
+        engine = create_engine(url, connect_args={"timeout": _TIMEOUT_SECONDS})
+        event.listen(engine, "connect", add_view_functions)
+        return engine
     engine = create_engine(
         url,
         pool_pre_ping=True,

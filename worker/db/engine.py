@@ -16,7 +16,7 @@ from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from common import texte
-from common.database import CONNECT_OPTIONS, explain_database_tls
+from common.database import CONNECT_OPTIONS, add_view_functions, explain_database_tls
 from worker.errors import ConfigurationError
 
 BUSY_SECONDS = 15
@@ -97,6 +97,7 @@ def _prepare_sqlite(connection: sqlite3.Connection, _record: ConnectionPoolEntry
     tests = texte.is_clean, texte.is_suspect, texte.is_garbled, texte.is_altered
     for function in (*tests, texte.clean, texte.without_case):
         connection.create_function(function.__name__, 1, function, deterministic=True)
+    add_view_functions(connection)
     for pragma in (
         "journal_mode=WAL",
         "synchronous=FULL",

@@ -6,7 +6,7 @@ keep their order: new columns are appended.
 
 from collections.abc import Mapping
 
-from common.calendrier import OVERSEAS
+from common.calendrier import MAJORITE, OVERSEAS, YOUNGEST
 
 _DERNIERS_EXPORTS = """
 SELECT e.id AS export_id, r.source, r.event_id, r.correlation_id, r.requested_by, r.created_at AS requested_at,
@@ -160,17 +160,17 @@ def _mineurs(dialect: str) -> str:
     """Return the SQL of the number of minors on the commune's civil day, as `common.calendrier.is_mineur` counts them.
 
     Only electors with a finding are counted: an import gives one to each minor. A person under 16 is an anomaly. SQLite
-    has no time zones: the computer of the embedded mode has that of its commune.
+    has no time zones: it calls `common.calendrier.last_birth_today`.
     """
     if dialect == "postgresql":
         longest_first = sorted(OVERSEAS.items(), key=lambda it: -len(it[0]))
         zones = (f"WHEN l.code_commune LIKE '{key}%' THEN '{zone.key}'" for key, zone in longest_first)
         now = f"now() AT TIME ZONE CASE {' '.join(zones)} ELSE 'Europe/Paris' END"
-        year, rest = f"to_char({now}, 'YYYY')", f"to_char({now}, '-MM-DD')"
+        last_birth = f"(CAST(to_char({now}, 'YYYY') AS integer) - {{}}) || to_char({now}, '-MM-DD')"
     else:
-        year, rest = (f"strftime('{form}', 'now', 'localtime')" for form in ("%Y", "-%m-%d"))
+        last_birth = "last_birth_today(l.code_commune, {})"
     return f"""
        (SELECT count(*) FROM electeur e WHERE e.code_commune = l.code_commune AND e.liste = l.liste
         AND e.version = l.version AND e.facts > 0 AND e.date_naissance LIKE '____-__-__'
-        AND e.date_naissance > (CAST({year} AS integer) - 18) || {rest}
-        AND e.date_naissance <= (CAST({year} AS integer) - 16) || {rest})"""  # noqa: S608 — our words
+        AND e.date_naissance > {last_birth.format(MAJORITE)}
+        AND e.date_naissance <= {last_birth.format(YOUNGEST)})"""  # noqa: S608 — our words
