@@ -93,6 +93,7 @@ def test_nothing_changes_while_the_broker_is_away(run: Run, database_url: str, m
         (["--add", "mairie", "--remove", "mairie"], ExitCode.USAGE, "--add ou --remove, pas les deux à la fois"),
         (["--account", "mairie"], ExitCode.USAGE, "--account demande aussi --kind ecoute"),
         (["--kind", "jeton", "--add", "a", "--commune", "*", "--speaks-for-itself"], ExitCode.USAGE, "d'un compte"),
+        (["--kind", "jeton", "--remove", "0a1b2c3d", "--commune", "13900"], ExitCode.USAGE, "--remove sans --commune"),
         (["--add", "mairie", "--commune", "99999"], ExitCode.FAILED, "commune inconnue : 99999"),
     ],
 )
@@ -108,8 +109,11 @@ def test_what_allows_nobody_is_refused(
 def test_the_list_of_a_commune_has_those_who_may_ask_for_all(run: Run) -> None:
     run("--add", "departement", "--commune", "*")
     run("--add", "mairie", "--commune", "13900")
-    assert "departement" in run("--commune", "13900").out
-    assert "mairie" not in run("--commune", "13055").out
+    run("--kind", "ecoute", "--add", "logiciel", "--commune", "13900")
+    for name in ("departement", "listener.logiciel"):
+        assert name in run("--commune", "13900").out
+    for name in ("mairie", "logiciel"):
+        assert name not in run("--commune", "13055").out
 
 
 def test_diagnose_says_when_nobody_may_ask(

@@ -268,20 +268,20 @@ def accounts(
     Un jeton se montre une fois, quand il est fait : la base n'en garde que l'empreinte.
     """
     chosen = ProgramKind(kind or ProgramKind.SENDER)
-    scopes = list(dict.fromkeys(code.upper() for code in communes))
-    _check_options(chosen, add, remove, scopes, account=account, speaks=speaks)
-    if chosen is ProgramKind.LISTENER:
-        scopes = [listener_key(account=account)] if account else [listener_key(commune=code) for code in scopes]
+    codes = list(dict.fromkeys(code.upper() for code in communes))
+    _check_options(chosen, add, remove, codes, account=account, speaks=speaks)
+    keys = [listener_key(account=account)] if account else [listener_key(commune=code) for code in codes]
+    scopes = dict.fromkeys(ProgramKind, codes) | {ProgramKind.LISTENER: keys}
     with worker_database() as engine:
         if add is not None and chosen is ProgramKind.SENDER:
-            _add_sender(engine, add, scopes, speaks_for_agents=speaks)
+            _add_sender(engine, add, codes, speaks_for_agents=speaks)
         elif add is not None:
-            _ADD[chosen](engine, add, scopes)
+            _ADD[chosen](engine, add, scopes[chosen])
         elif remove is not None:
-            _REMOVE[chosen](engine, remove, scopes)
+            _REMOVE[chosen](engine, remove, scopes[chosen])
         else:
-            for show in [_SHOW[chosen]] if kind else _SHOW.values():
-                show(engine, scopes)
+            for it in [chosen] if kind else _SHOW:
+                _SHOW[it](engine, scopes[it])
 
 
 def _check_options(
@@ -298,6 +298,8 @@ def _check_options(
         raise click.UsageError("--add ou --remove, pas les deux à la fois")
     if account and not is_listener:
         raise click.UsageError("--account demande aussi --kind ecoute")
+    if remove is not None and codes and kind is ProgramKind.TOKEN:
+        raise click.UsageError("un jeton se révoque pour toutes ses communes : --remove sans --commune")
     if speaks is not None and (add is None or kind is not ProgramKind.SENDER):
         raise click.UsageError("--speaks-for-agents et --speaks-for-itself demandent aussi --add, d'un compte")
     if add is None:
