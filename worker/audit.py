@@ -16,7 +16,7 @@ import secrets
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple
 
 import structlog
 from sqlalchemy import (
@@ -40,6 +40,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, mapped_column
 
 from common.french import count_of
+from schemas.vocabulary import Labelled
 from worker.db.types import Base, Texte, UtcDateTime, utc_now
 
 _Id = BigInteger().with_variant(Integer, "sqlite")
@@ -94,17 +95,8 @@ NOTIFIER = "notifier"
 """The actor of the notifier's own tasks."""
 
 
-class Action(StrEnum):
+class Action(Labelled):
     """The code of an action in the trail, with its French label."""
-
-    label: str
-
-    def __new__(cls, value: str, label: str) -> Self:
-        """Create a member with its label."""
-        member = str.__new__(cls, value)
-        member._value_ = value
-        member.label = label
-        return member
 
     FILE_DOWNLOADED = "file_downloaded", "fichier téléchargé"
     DEPOT_DECLARED = "depot_declared", "dépôt déclaré"
