@@ -200,7 +200,7 @@ class Oracle(Coverage):
             figures=figures,
             incomplete=self.incomplete(shown, step.type),
             totals=self.totals(printed, {*figures}),
-            exports=self.exports(step, chain, start, min(last, step.day)),
+            exports=self.exports(step, chain, partial, (start, min(last, step.day))),
         )
 
     def shown(self, liste: str, chain: Sequence[Link], partial: Sequence[Link], ages: Ages) -> list[Shown]:
@@ -386,14 +386,18 @@ class Oracle(Coverage):
                 found[section, part] = total + changes
         return found
 
-    def exports(self, step: AskTableau, chain: Sequence[Link], start: date, last: date) -> str:
+    def exports(
+        self, step: AskTableau, chain: Sequence[Link], partial: Sequence[Link], period: tuple[date, date]
+    ) -> str:
         """The note that says on what a tableau rests: from the export of the meeting to that of the last day.
 
         Where a file of mouvements is said to be complete, on the export alone from which electors are counted.
         """
+        start, last = period
         first = max((link.day for link in chain if link.day <= start), default=start)
         end = min((link.day for link in chain if link.day >= last), default=last)
-        named = list({link.day: link for link in chain if first <= link.day <= end}.values())
+        used = [it for it in chain if first <= it.day <= end] + [it for it in partial if start < it.day <= last]
+        named = list({link.day: link for link in used}.values())
         word = self.word(last)
         if word and chain:
             named = [chain[-1]]
