@@ -21,7 +21,7 @@ OpenDesk = Callable[[str, Path], AbstractContextManager[object]]
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Every test of this folder is one that needs real parts."""
+    """Mark every test of this folder as an integration test."""
     for it in items:
         if it.path.is_relative_to(HERE):
             it.add_marker("integration")
@@ -37,7 +37,7 @@ def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]
 
 @pytest.fixture
 def desk(request: pytest.FixtureRequest, database_url: str, tmp_path: Path) -> Iterator[object]:
-    """What `pytest.mark.desk(opened_by=…)` opens, on a database and in a folder that are the test's alone."""
+    """The desk that `pytest.mark.desk(opened_by=…)` opens, on a database and in a folder that only this test uses."""
     open_desk: OpenDesk = request.node.get_closest_marker("desk").kwargs["opened_by"]
     with open_desk(database_url, tmp_path) as desk:
         yield desk
@@ -52,7 +52,7 @@ def register(database_url: str, tmp_path: Path) -> Iterator[MouvementsDesk]:
 
 @pytest.fixture
 def tableaux(register: MouvementsDesk, tmp_path: Path) -> TableauDesk:
-    """Where the files of that register are made."""
+    """A desk that makes tableaux of that register."""
     return TableauDesk(register.engine, tmp_path / "exports")
 
 
@@ -67,7 +67,7 @@ def town(request: pytest.FixtureRequest, amqp_url: str, tmp_path: Path, mailbox:
 
 @pytest.fixture
 def run(database_url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., Ran]:
-    """Run `python -m worker` with arguments, on a database of the test's own."""
+    """Run `python -m worker` with arguments, on a database that only this test uses."""
     monkeypatch.setenv("PREFECTURE_DATABASE_URL", database_url)
     monkeypatch.setenv("COLUMNS", "200")
 
@@ -80,6 +80,6 @@ def run(database_url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captu
 
 @pytest.fixture
 def server() -> Iterator[WebServer]:
-    """An HTTP server that a webhook or a chat posts to."""
+    """An HTTP server that receives the posts of webhooks and chats."""
     with serving() as web:
         yield web

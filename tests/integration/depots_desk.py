@@ -1,4 +1,4 @@
-"""LIBREVILLE's files on both databases, and an agent who takes them, deposits them and notes the answers."""
+"""LIBREVILLE's files on both databases, with the declarations of an agent: downloads, deposits, verdicts."""
 
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -18,12 +18,12 @@ PERSON = ("INVENTEE", "Zélie", "1962-03-14", "LIBREVILLE")
 
 
 def today() -> date:
-    """In Paris."""
+    """Today in Paris."""
     return jour_a_paris(datetime.now(UTC))
 
 
 class DepotsDesk(Desk):
-    """What an agent declares goes through the handler that the broker's messages go through."""
+    """Declarations pass through the handler of the broker's messages."""
 
     sender = ""
     enqueued: list[Doorbell]
@@ -34,31 +34,31 @@ class DepotsDesk(Desk):
         self.configure(enqueue=self.enqueued.extend)
 
     def make(self, format_: Format = Format.CSV, *, days_ago: float = 0, liste: Liste = Liste.PRINCIPALE) -> RowMapping:
-        """A file that was asked for some days ago, and made now."""
+        """Request a file with a date in the past, and make it now; its row."""
         return self.ring(self.ask(liste, format_, datetime.now(UTC) - timedelta(days=days_ago)))
 
     def download(self, export_id: int, *, at: datetime | None = None, **fields: Any) -> RowMapping:  # noqa: ANN401
-        """Somebody has taken a file; the request as it was recorded."""
+        """Declare the download of a file; the row of the request."""
         return self.declare(note_file("downloaded", export_id, **fields), at)
 
     def deposit(self, *export_ids: int, **fields: Any) -> RowMapping:  # noqa: ANN401 — of the note
-        """Somebody has deposited files, today; a worker has answered the doorbells that rang for it."""
+        """Declare a deposit of today, and make the files that it enqueues; the row of the request."""
         request = self.deposit_only(*export_ids, **fields)
         while self.enqueued:
             make_export(self.enqueued.pop().row_id, self.services)
         return request
 
     def deposit_only(self, *export_ids: int, **fields: Any) -> RowMapping:  # noqa: ANN401 — of the note
-        """Somebody has deposited files, today; no worker has looked at them yet."""
+        """Declare a deposit of today, without the work of a worker; the row of the request."""
         return self.declare(note_file("deposited", *export_ids, **{"deposited_on": today()} | fields))
 
     def answer(self, *export_ids: int, verdict: str = "accepte", **fields: Any) -> RowMapping:  # noqa: ANN401
-        """The platform has answered, today."""
+        """Declare the platform's verdict of today; the row of the request."""
         said: dict[str, Any] = {"verdict": verdict, "verdict_on": today()}
         return self.declare(note_file("verdict", *export_ids, **said | fields))
 
     def publish(self, *export_ids: int, **fields: Any) -> RowMapping:  # noqa: ANN401 — of the note
-        """Somebody has posted tableaux, from today on; a worker has answered the doorbells that rang for it."""
+        """Declare the posting of tableaux from today on, and make the enqueued files; the row of the request."""
         said: dict[str, Any] = {"mode": "affichage", "published_on": today()}
         request = self.declare(note_file("published", *export_ids, **said | fields))
         while self.enqueued:
@@ -66,7 +66,7 @@ class DepotsDesk(Desk):
         return request
 
     def declare(self, data: Data, at: datetime | None = None) -> RowMapping:
-        """Send an event twice, as a broker may; the row of its request, once it is there."""
+        """Send an event twice, as a broker may; return the row of its request once it exists."""
         event = self.send(data, at)
         self.wait_in_vain()
         return self.request(event)
@@ -81,12 +81,11 @@ class DepotsDesk(Desk):
         return event
 
     def depot(self, export_id: int) -> RowMapping:
-        """The row of a deposit."""
         (row,) = self.rows("SELECT * FROM depot WHERE export_id = :id", id=export_id)
         return row
 
     def add_person(self, *, nom: str = PERSON[0], born: str = PERSON[2], **columns: str) -> None:
-        """An elector comes onto the principal list of the register."""
+        """Add an elector to the principal list of the register."""
         values = {"nom_naissance": nom, "prenoms": PERSON[1], "date_naissance": born, "commune_naissance": PERSON[3]}
         values |= {"sexe": "F", "departement_naissance": "13", "code_bureau": "0001", "libelle_voie": "SAUGE"} | columns
         names = ", ".join(values)
@@ -100,7 +99,7 @@ class DepotsDesk(Desk):
     def add_mouvement(
         self, nature: str, jour: date, *, nom: str = PERSON[0], born: str = PERSON[2], etat: str = "applique"
     ) -> None:
-        """A mouvement of the principal list, with the identity of `add_person`."""
+        """Add a mouvement of the principal list, with the identity of `add_person`."""
         self.run(
             """INSERT INTO mouvement (code_commune, liste, nature, effet, etat, date_tableau, date_mouvement,
                                       nom_naissance, prenoms, date_naissance, commune_naissance)

@@ -1,4 +1,4 @@
-"""A desk where the rows of exports are put and their doorbells rung, without any broker."""
+"""A desk that creates rows of exports and runs their handler, without a broker."""
 
 import json
 import os
@@ -74,19 +74,19 @@ class Desk:
         engine.dispose()
 
     def configure(self, **changes: Any) -> None:  # noqa: ANN401 — fields of Services
-        """Other settings from now on."""
+        """Replace settings from now on."""
         self.services = replace(self.services, **changes)
 
     def ask(
         self, liste: Liste = Liste.PRINCIPALE, format_: Format = Format.CSV, created_at: datetime = ASKED_AT
     ) -> int:
-        """One row that waits; its id."""
+        """Create one queued row; its id."""
         return self.ask_all([(liste, format_)], created_at)[0]
 
     def ask_all(
         self, parts: Sequence[tuple[Liste, Format]], created_at: datetime = ASKED_AT, commune: str = COMMUNE
     ) -> list[int]:
-        """The rows of one request for list files."""
+        """Create the rows of one request for list files; their ids."""
         files = [
             PlannedFile(f"{liste}.{format_}", ListeNaming(commune, liste, format_), {"liste": liste, "format": format_})
             for liste, format_ in parts
@@ -96,7 +96,7 @@ class Desk:
     def ask_files(
         self, files: Sequence[PlannedFile], created_at: datetime = ASKED_AT, commune: str = COMMUNE
     ) -> list[int]:
-        """The rows of one request."""
+        """Create the rows of one request; their ids."""
         with Session(self.engine) as session, session.begin():
             count = session.query(Request).count()
             request = Request(
@@ -112,12 +112,12 @@ class Desk:
             return [export.id for export in add_exports(session, request, files)]
 
     def ring(self, export_id: int) -> RowMapping:
-        """Ring the doorbell of a row, and return the row as it then is."""
+        """Handle the doorbell of a row, and return the row afterwards."""
         make_export(export_id, self.services)
         return self.row(export_id)
 
     def row(self, export_id: int) -> RowMapping:
-        """The row, by the view that producers read, some columns that they do not, and its pieces."""
+        """The row of the view that producers read, with some columns of other tables and its pieces."""
         query = """SELECT d.*, w.starts, w.waits, w.due_at, w.owner, w.lease_until, r.created_at AS asked_at,
                           s.file_name AS report_name, s.size AS report_size, s.sha256 AS report_sha256,
                           c.file_name AS certificat_name, p.file_name AS proof_name
@@ -131,36 +131,33 @@ class Desk:
         return row
 
     def rows(self, query: str, **parameters: object) -> Sequence[RowMapping]:
-        """Rows of the database."""
         with self.engine.connect() as connection:
             return connection.execute(text(query), parameters).mappings().all()
 
     def values(self, query: str, **parameters: object) -> list[Any]:
-        """The first column of these rows."""
+        """The first column of the rows."""
         with self.engine.connect() as connection:
             return list(connection.scalars(text(query), parameters))
 
     def request(self, event: CloudEvent) -> RowMapping:
-        """The row of a request."""
         (row,) = self.rows("SELECT * FROM demandes WHERE event_id = :id", id=event.id)
         return row
 
     def files_of(self, event: CloudEvent) -> Sequence[RowMapping]:
-        """The files of a request."""
         return self.rows("SELECT * FROM derniers_exports WHERE event_id = :id ORDER BY export_id", id=event.id)
 
     def audit(self) -> list[AuditLine]:
-        """The trail, the oldest line first."""
+        """The audit trail, the oldest line first."""
         with self.engine.connect() as connection:
             return read_audit(connection, limit=1000)[::-1]
 
     def run(self, statement: str, **parameters: object) -> None:
-        """Somebody writes to the database."""
+        """Run a statement on the database."""
         with self.engine.begin() as connection:
             connection.execute(text(statement), parameters)
 
     def wait_in_vain(self) -> None:
-        """Let a minute pass: deferred events are checked as often as the sweep lets them be, then refused."""
+        """Let a minute pass: check the deferred events as often as the sweep allows, until they are refused."""
         for _ in range(CHECKS):
             with self.engine.begin() as connection:
                 connection.execute(update(Work).where(Work.kind == WorkKind.DEFERRED).values(due_at=utc_now()))
@@ -169,21 +166,21 @@ class Desk:
                 check_deferred(deferred_id, self.services)
 
     def read(self, row: RowMapping) -> bytes:
-        """The file of a row."""
+        """The content of the row's file."""
         return self.root.joinpath(row["code_commune"], row["file_name"]).read_bytes()
 
     def files(self) -> list[str]:
-        """Everything in the exports volume, temporary files included."""
+        """The names of all files in the exports volume, temporary ones included."""
         return sorted(path.name for path in self.root.rglob("*") if not path.is_dir())
 
 
 def decoded(value: Any) -> Any:  # noqa: ANN401 — JSON, which SQLite gives as text
-    """A column of JSON."""
+    """The value of a JSON column."""
     return json.loads(value) if isinstance(value, str) else value
 
 
 def before_writing(monkeypatch: pytest.MonkeyPatch, action: Callable[[], object]) -> None:
-    """Let something happen once, between the count of the electors and the first line."""
+    """Run the action once, between the count of the electors and the first line."""
     done: list[bool] = []
 
     def write(real: WriteListe, *arguments: Any, **options: bool) -> int:  # noqa: ANN401 — passed on
@@ -197,12 +194,12 @@ def before_writing(monkeypatch: pytest.MonkeyPatch, action: Callable[[], object]
 
 
 def replace_writer(monkeypatch: pytest.MonkeyPatch, write: WriteListe, format_: Format = Format.CSV) -> None:
-    """Write lists of a format in another way."""
+    """Replace the writer of a list format."""
     monkeypatch.setitem(LISTE_FORMATS, format_, replace(LISTE_FORMATS[format_], write=write))
 
 
 def fail_once(monkeypatch: pytest.MonkeyPatch, name: str, code: int, *, on: str) -> None:
-    """Let the first call of `os.<name>` that concerns a file named like `on` fail."""
+    """Make the first call of `os.<name>` for a file whose path contains `on` fail."""
     real = getattr(os, name)
     done: list[str] = []
 

@@ -1,4 +1,4 @@
-"""A worker played by the tests: it writes the rows that a real one would, at the pace that the test wants."""
+"""A fake worker: it writes the rows that a real one would, when the test tells it to."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -40,7 +40,7 @@ class Records:
             session.add(row)
 
     def finish(self, **values: object) -> None:
-        """Change every row of a file."""
+        """Update every row of a file."""
         with self._sessions.begin() as session:
             for export in session.scalars(select(Export)):
                 for name, value in values.items():
@@ -89,7 +89,7 @@ def _tableaux(event: CloudEvent) -> Iterator[dict[str, object]]:
 
 @contextmanager
 def serving(queue: RequestsQueue, records: Records, **result: object) -> Iterator[list[CloudEvent]]:
-    """Serve one request in the background: running, then as `result` says; gives the events taken."""
+    """Process one request in the background: running, then as `result` says; yields the received events."""
     taken: list[CloudEvent] = []
 
     def serve() -> None:

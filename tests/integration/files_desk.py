@@ -1,4 +1,4 @@
-"""Ready exports of LIBREVILLE with real files in a volume, and the commands that look after them."""
+"""Ready exports of LIBREVILLE with real files in a volume, and the commands that check and purge them."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -25,7 +25,7 @@ DAY = 24 * 3600
 
 
 class Ran(NamedTuple):
-    """What a command said, and its exit code."""
+    """The output of a command and its exit code."""
 
     code: int
     out: str
@@ -33,7 +33,7 @@ class Ran(NamedTuple):
 
     @property
     def document(self) -> Any:  # noqa: ANN401 — JSON
-        """What it said with `--json`."""
+        """The JSON document of `--json`."""
         return json.loads(self.out)
 
 
@@ -41,7 +41,7 @@ Run = Callable[..., Ran]
 
 
 class FilesDesk(Desk):
-    """Files are written as a worker writes them."""
+    """Creates files as a worker does."""
 
     def __init__(self, url: str, root: Path) -> None:
         super().__init__(url)
@@ -51,7 +51,7 @@ class FilesDesk(Desk):
     @classmethod
     @contextmanager
     def open(cls, url: str, folder: Path) -> Iterator[Self]:
-        """A desk whose commands work on this database and on a volume in this folder."""
+        """A desk whose commands use this database and a volume in this folder."""
         desk = cls(url, folder / "exports")
         with pytest.MonkeyPatch.context() as environment:
             environment.setenv("PREFECTURE_DATABASE_URL", url)
@@ -70,7 +70,7 @@ class FilesDesk(Desk):
         has_report: bool = False,
         **columns: Any,  # noqa: ANN401 — of Export
     ) -> int:
-        """A request with one file, made `days` ago; the id of its export."""
+        """Create a request with one file, made `days` ago; the id of its export."""
         export = make_export(part, name, finished_at=utc_now(-days * DAY), **columns)
         file = self._write(export.file_name, f"Nom;Prénoms\n{name};invention\n".encode())
         export.size, export.sha256 = file.size, file.sha256
@@ -82,12 +82,12 @@ class FilesDesk(Desk):
             return session.scalars(select(Export.id).where(Export.file_name == export.file_name)).one()
 
     def path(self, export_id: int) -> Path:
-        """Where the file of an export is, or was."""
+        """The path of the file of an export, even after its removal."""
         row = self.export(export_id)
         return self.root / row.code_commune / row.file_name
 
     def export(self, export_id: int) -> Export:
-        """The row as it is now."""
+        """The current row."""
         with Session(self.engine) as session:
             return session.get_one(Export, export_id)
 
@@ -96,12 +96,12 @@ class FilesDesk(Desk):
         return sorted(path.name for path in self.root.rglob("*") if not path.is_dir())
 
     def audit(self) -> list[AuditLine]:
-        """The trail, the oldest line first."""
+        """The audit trail, the oldest line first."""
         with self.engine.connect() as connection:
             return read_audit(connection, limit=1000)[::-1]
 
     def run(self, *arguments: str) -> Ran:
-        """`python -m worker` with these arguments."""
+        """Run `python -m worker` with these arguments."""
         with redirect_stdout(StringIO()) as out, redirect_stderr(StringIO()) as err:
             code = main(list(arguments))
         return Ran(code, out.getvalue(), err.getvalue())

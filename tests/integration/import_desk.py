@@ -1,4 +1,4 @@
-"""A register that a test imports into, and what the test wants to know of it."""
+"""A register for the tests of imports, with the queries that they need."""
 
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
@@ -52,7 +52,7 @@ class Desk:
 
     @property
     def report(self) -> Path:
-        """Where the rejected lines go."""
+        """The path of the rejected lines."""
         return self.folder / "reu-rejets.csv"
 
     def write(self, rows: Iterable[Mapping[str, str]], **how: Any) -> Path:  # noqa: ANN401 — see write_reu
@@ -68,7 +68,6 @@ class Desk:
         return import_file(self.engine, path, imported_by="test", **options)
 
     def rows(self, query: str, **parameters: object) -> list[tuple[Any, ...]]:
-        """What the database says."""
         with self.engine.connect() as connection:
             return [tuple(row) for row in connection.execute(text(query), parameters)]
 
@@ -83,11 +82,11 @@ class Desk:
         return shown
 
     def counts(self) -> dict[tuple[str, str], int]:
-        """The electors that each list shows."""
+        """The number of electors that each list shows."""
         return {liste: len(electeurs) for liste, electeurs in self.shown().items()}
 
     def stored(self) -> int:
-        """All electors, those that no list shows included."""
+        """The number of all electors, including those that no list shows."""
         return int(self.rows("SELECT count(*) FROM electeur")[0][0])
 
     def bureaux(self) -> list[tuple[Any, ...]]:
@@ -95,22 +94,22 @@ class Desk:
         return self.rows("SELECT code, libelle, code_canton, code_circonscription FROM bureau ORDER BY code")
 
     def imports(self) -> list[tuple[Any, ...]]:
-        """Id, lines kept, finished and undone of each import."""
+        """Id, number of kept lines, finished and undone, for each import."""
         query = "SELECT id, lines_kept, finished_at IS NOT NULL, undone_at IS NOT NULL FROM import ORDER BY id"
         return [(*row[:2], bool(row[2]), bool(row[3])) for row in self.rows(query)]
 
     def age_imports(self, days: int) -> None:
-        """As if all of them had been made so many days before."""
+        """Set the date of all imports this many days back."""
         with self.engine.begin() as connection:
             connection.execute(update(Import).values(finished_at=utc_now(-days * 86_400)))
 
     def close(self) -> None:
-        """Leave no connection open, no file behind."""
+        """Close the connections and remove the files."""
         self.engine.dispose()
         shutil.rmtree(self.folder)
 
 
 def give_up_soon(connection: Connection) -> None:
-    """A write that waits for the end of what this very thread is doing fails, instead of hanging."""
+    """Set a lock timeout: a write that waits for this very thread fails instead of hanging."""
     if connection.dialect.name == "postgresql":
         connection.execute(text("SET LOCAL lock_timeout = '5s'"))

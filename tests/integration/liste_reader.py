@@ -1,6 +1,6 @@
-"""An independent reading of list files, and what they must hold by the rules of the arrêté: no column is named here.
+"""An independent reader of list files, and their expected lines by the rules of the arrêté; it names no column.
 
-Places are those of the table of 29 columns; the header itself is kept in a golden file.
+Positions are those of the table of 29 columns; the header itself is in a golden file.
 """
 
 import re
@@ -25,7 +25,7 @@ Fields = Mapping[str, Any]
 
 
 def read_csv(content: bytes) -> tuple[list[str], list[list[str]]]:
-    """Header and lines of a CSV file that quotes nothing."""
+    """Header and lines of a CSV file without quotes."""
     *lines, after_the_last = content.decode("utf-8", "strict").split("\n")
     assert after_the_last == ""
     header, *rows = (line.split(";") for line in lines)
@@ -33,7 +33,7 @@ def read_csv(content: bytes) -> tuple[list[str], list[list[str]]]:
 
 
 def read_xml(content: bytes) -> tuple[list[str], list[list[str]]]:
-    """The same from an XML file: the names of its elements without the container, and a line per elector."""
+    """Header and lines of an XML file: the element names without the container, and a line per elector."""
     root = ET.fromstring(content)  # noqa: S314 — our own file
     assert root.tag == "ListeElectorale"
     top = [element for element in root if element.tag != "Electeur"]
@@ -50,16 +50,16 @@ def _leaves(electeur: ET.Element) -> Iterator[ET.Element]:
 
 
 def is_of_age(fields: Fields) -> bool:
-    """Whether the elector is 18 on JOUR, the unknown parts of the date being as old as can be.
+    """Whether the elector is 18 on JOUR; unknown parts of the date count as the earliest possible.
 
-    A date that cannot be read makes no minor, nor does that of a person under 16.
+    An unreadable date counts as of age, and so does the date of a person under 16.
     """
     born = clean(fields["date_naissance"])
     return not _DATE.fullmatch(born) or born <= OF_AGE or born > YOUNGEST
 
 
 def rank(fields: Fields) -> tuple[bytes | int, ...]:
-    """Where the elector stands in the file."""
+    """The sort key of the elector in the file."""
     texts = (fields[name].encode() for name in ("nom_naissance", "prenoms", "date_naissance"))
     numero = fields["numero_ordre"]
     return (fields["code_bureau"].encode(), -1 if numero is None else numero, *texts, fields["id"])
@@ -88,5 +88,5 @@ def expected_line(fields: Fields, bureaux: Mapping[str, Fields]) -> list[str]:
 
 
 def for_csv(line: list[str]) -> list[str]:
-    """The same values where `;` and `"` cannot be written."""
+    """The values with `;` and `"` replaced, which the CSV cannot contain."""
     return [value.replace(";", ",").replace('"', "'") for value in line]

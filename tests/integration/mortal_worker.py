@@ -1,7 +1,7 @@
-"""The workers, but the first message kills the thread that MORTAL_THREAD names, a worker or a consumer.
+"""The workers; the first message kills the thread that MORTAL_THREAD names, a worker or a consumer.
 
 `still`: the thread of the first message waits for ever in a call that nothing interrupts.
-`never-starts`: it starts a thread that never runs, as when memory is short.
+`never-starts`: that thread starts a thread that never runs, as when memory is short.
 """
 
 import os

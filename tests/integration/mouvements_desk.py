@@ -1,4 +1,4 @@
-"""What a test of mouvements wants to know of the register, beside what `import_desk` tells."""
+"""The queries about mouvements that tests need, in addition to those of `import_desk`."""
 
 from collections import Counter
 from datetime import date
@@ -20,11 +20,11 @@ class MouvementsDesk(Desk):
     """One database and the folder of its files."""
 
     def load_file(self, path: Path, **options: Any) -> ImportSummary:  # noqa: ANN401 — see import_file
-        """Import a file that was taken on JOUR, unless `intake` says otherwise."""
+        """Import a file taken on JOUR, unless `intake` has another day."""
         return super().load_file(path, **{"intake": Intake(JOUR)} | options)
 
     def compare(self, rows: list[dict[str, str]], **options: Any) -> Comparison:  # noqa: ANN401 — see import_file
-        """Import an export of these electors, compared with the register."""
+        """Import an export of these electors, and compare it with the register."""
         found = self.load(rows, **options).comparison
         assert found is not None
         return found
@@ -34,12 +34,11 @@ class MouvementsDesk(Desk):
         return import_mouvements(self.engine, path, imported_by="test", **options)
 
     def mouvements(self, liste: Liste = Liste.PRINCIPALE, commune: str = COMMUNE) -> list[Mouvement]:
-        """The mouvements of a list."""
         with self.engine.connect() as connection:
             return list(queries.select_mouvements(connection, commune, liste))
 
     def natures(self, liste: Liste = Liste.PRINCIPALE, commune: str = COMMUNE) -> Counter[Nature]:
-        """How many mouvements of each nature."""
+        """The number of mouvements of each nature."""
         return Counter(mouvement.nature for mouvement in self.mouvements(liste, commune))
 
     @property

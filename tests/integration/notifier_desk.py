@@ -1,4 +1,4 @@
-"""A database with settled requests of LIBREVILLE, and notifiers at work on it, for the tests of the notifier."""
+"""A database with completed requests of LIBREVILLE, and notifiers that process them, for the tests of the notifier."""
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -59,11 +59,11 @@ TEMPLATE = Template("notifier", _prepare)
 
 
 class Killed(BaseException):
-    """The process ends here, as under SIGKILL: nothing of ours runs any more."""
+    """Ends the process as SIGKILL does: no code of ours runs after it."""
 
 
 class Desk:
-    """The database, and what the notifiers did to it."""
+    """The database, with the actions of the tests and the results of the notifiers."""
 
     def __init__(self, url: str) -> None:
         self.engine = build_engine(url)
@@ -77,7 +77,7 @@ class Desk:
         desk.engine.dispose()
 
     def ask(self, *files: str | Export, event_id: str = "demande", **fields: Any) -> int:  # noqa: ANN401 — columns
-        """Record a request with its files: `P.csv` is ready, `P.csv=failed` is what it says."""
+        """Record a request with its files: `P.csv` is ready, `P.csv=failed` has that status."""
         exports = [file if isinstance(file, Export) else make_export(file, event_id) for file in files]
         values = {
             "source": "/mairie/13900",
@@ -103,17 +103,17 @@ class Desk:
         return request.id
 
     def change_file(self, export: Export, **values: Any) -> None:  # noqa: ANN401 — columns
-        """Change the work of a file."""
+        """Update the work of a file."""
         with self.engine.begin() as connection:
             connection.execute(update(Work).where(Work.subject == f"export:{export.id}").values(**values))
 
     def add_agent(self, name: str, email: str, **fields: str) -> None:
-        """One more person to tell."""
+        """Add an agent who receives notifications."""
         with Session(self.engine) as session, session.begin():
             session.add(Agent(name=name, code_commune="13900", email=email, **fields))
 
     def add_recipient(self, channel: Channel, address: str, id_: str = "r1", **fields: Any) -> Recipient:  # noqa: ANN401
-        """A chat, or a webhook with a secret."""
+        """Add a chat, or a webhook with a secret."""
         values = {"code_commune": "13900", "secret": make_secret() if channel is Channel.WEBHOOK else ""}
         recipient = Recipient(id=id_, channel=channel, address=address, **values | fields)
         with Session(self.engine, expire_on_commit=False) as session, session.begin():
@@ -121,35 +121,35 @@ class Desk:
         return recipient
 
     def change(self, table: type[Base], **values: Any) -> None:  # noqa: ANN401 — columns
-        """Let something happen to every row."""
+        """Update every row."""
         with self.engine.begin() as connection:
             connection.execute(update(table).values(**values))
 
     def request(self, request_id: int) -> Request:
-        """The row as it is now."""
+        """The current row."""
         with Session(self.engine) as session:
             return session.get_one(Request, request_id)
 
     def notifications(self) -> dict[str, Notification]:
-        """What was told to each address."""
+        """The notifications, by address."""
         with Session(self.engine) as session:
             return {row.address: row for row in session.scalars(select(Notification))}
 
     def notification(self, channel: Channel) -> Notification:
-        """The one that was told by this channel."""
+        """The only notification of this channel."""
         with Session(self.engine) as session:
             return session.scalars(select(Notification).where(Notification.channel == channel)).one()
 
     def make_due(self) -> None:
-        """Let the time come to try again."""
+        """Make all work due."""
         self.change(Work, due_at=None)
 
     def expire(self) -> None:
-        """Let the leases run out, as after the death of the notifiers."""
+        """Let the leases expire, as after the death of the notifiers."""
         self.change(Work, lease_until=utc_now(-1))
 
     def works(self, **values: Any) -> list[Work]:  # noqa: ANN401 — columns
-        """The works that have these values."""
+        """The work rows that have these values."""
         with Session(self.engine) as session:
             return list(session.scalars(select(Work).filter_by(**values).order_by(Work.id)))
 
@@ -167,7 +167,7 @@ class Desk:
         today: Today = today_in,
         reminder_days: Sequence[int] = (),
     ) -> Notifier:
-        """A notifier that works on this database."""
+        """A notifier of this database."""
         senders: dict[Channel, ChannelSender] = {
             Channel.MAIL: MailSender(mailer, "prefecture@example.org"),
             Channel.CHAT: ChatSender(),
@@ -184,7 +184,7 @@ class Desk:
 
 
 def one_by_one(publish: Callable[[CloudEvent, str], object]) -> PublishEvents:
-    """What publishes events, by what publishes one, which may say that the broker is away."""
+    """Build a function that publishes events one by one with `publish`, which may raise that the broker is away."""
 
     def publish_all(to_publish: Sequence[AnsweredEvent]) -> None:
         for left, (event, account) in enumerate(to_publish):
@@ -197,7 +197,7 @@ def one_by_one(publish: Callable[[CloudEvent, str], object]) -> PublishEvents:
 
 
 def make_export(part: str, event_id: str = "demande", **fields: Any) -> Export:  # noqa: ANN401 — columns
-    """A file of LIBREVILLE, in the state that its part names."""
+    """A file of LIBREVILLE with the status that `part` names."""
     name, _, status = part.partition("=")
     liste, _, format_ = name.partition(".")
     values = {
@@ -217,7 +217,7 @@ def make_export(part: str, event_id: str = "demande", **fields: Any) -> Export: 
 
 
 def works_of(export: Export) -> list[NewWork]:
-    """The work of a file that is not made yet, which has no message."""
+    """The work row of a file that is not made yet, without a message."""
     if export.status not in UNFINISHED:
         return []
     kind = WorkKind(export.kind)
@@ -225,7 +225,7 @@ def works_of(export: Export) -> list[NewWork]:
 
 
 def make_tableau(part: str, event_id: str = "demande", **fields: Any) -> Export:  # noqa: ANN401 — columns
-    """A tableau of LIBREVILLE, in the state that its part names: `vingt_jours.P.commune=failed`."""
+    """A tableau of LIBREVILLE with the status that `part` names: `vingt_jours.P.commune=failed`."""
     type_, liste, presentation = part.partition("=")[0].split(".")
     values = {
         "kind": ExportKind.TABLEAU,
@@ -242,19 +242,19 @@ def make_tableau(part: str, event_id: str = "demande", **fields: Any) -> Export:
 
 
 def smtp(mailbox: Mailbox) -> SmtpMailer:
-    """A way to the mailbox."""
+    """A mailer to the mailbox."""
     return SmtpMailer(mailbox.host, mailbox.port)
 
 
 def work(notifier: Notifier) -> int:
-    """Let the notifier do what is due: how many requests, recalls and reminders it has finished with."""
+    """Let the notifier do the due work; the number of requests, recalls and reminders that it has finished."""
     before = _notified(notifier)
     notifier.work(threading.Event())
     return len(_notified(notifier) - before)
 
 
 def _notified(notifier: Notifier) -> set[str]:
-    """The requests that say so, and the recalls and reminders that have no work any more."""
+    """The notified requests, and the recalls and reminders without any work left."""
     with Session(notifier.engine) as session:
         requests = session.scalars(select(Request.id).where(Request.notified_at.is_not(None)))
         subjects = {subject_of(About.REQUEST, it) for it in requests}
@@ -265,7 +265,7 @@ def _notified(notifier: Notifier) -> set[str]:
 
 @contextmanager
 def running(notifier: Notifier) -> Iterator[None]:
-    """The notifier's loop runs in a thread; leaving the block stops it."""
+    """Run the notifier's loop in a thread until the end of the block."""
     stop = threading.Event()
     thread = threading.Thread(target=notifier.run, args=(stop,))
     thread.start()

@@ -1,4 +1,4 @@
-"""What `senders --add` declares before an account can send, and what has arrived there."""
+"""The queues that `senders --add` declares for an account, and the messages in them."""
 
 from contextlib import suppress
 from typing import Self
@@ -16,7 +16,7 @@ from tests.parts.wait import wait_until
 
 
 class RequestsQueue:
-    """The exchange and the queues of an account on one virtual host, without a worker behind them."""
+    """The exchange and the queues of an account on one virtual host, without a worker."""
 
     def __init__(self, amqp_url: str, *, max_length: int | None = None, account: str = "") -> None:
         self._connection = pika.BlockingConnection(pika.URLParameters(amqp_url))
@@ -34,18 +34,18 @@ class RequestsQueue:
         return self
 
     def __exit__(self, *_: object) -> None:
-        with suppress(AMQPError):  # a broker that was restarted meanwhile has ended it
+        with suppress(AMQPError):  # a broker that was restarted meanwhile has closed it
             self._connection.close()
 
     def poll(self, *, is_bulk: bool = False) -> tuple[str, BasicProperties, bytes] | None:
-        """Routing key, properties and body of the next message, if there is one; it is taken off the queue."""
+        """Routing key, properties and body of the next message, if there is one; it is removed from the queue."""
         method, properties, body = self.channel.basic_get(self.bulk if is_bulk else self.single, auto_ack=True)
         if method is None or properties is None or body is None:
             return None
         return str(method.routing_key), properties, body
 
     def fill(self) -> None:
-        """Let the queue of requests hold as much as it may, of an event that nobody reads."""
+        """Fill the queue of requests to its limit with an event that no worker reads."""
         channel = self._connection.channel()
         channel.confirm_delivery()
         with suppress(NackError):
@@ -53,11 +53,11 @@ class RequestsQueue:
                 channel.basic_publish("", self.single, b"")
 
     def clear(self) -> None:
-        """Make room."""
+        """Empty the queue."""
         self.channel.queue_purge(self.single)
 
     def take(self) -> tuple[str, BasicProperties, bytes]:
-        """The next message, once it is there."""
+        """Wait for the next message."""
         message = wait_until(self.poll, message="a message in the queue of requests")
         assert message is not None
         return message

@@ -1,4 +1,4 @@
-"""A desk where tableaux are asked for and made without any broker, and read back by poppler."""
+"""A desk that requests and makes tableaux without a broker, and reads them back by poppler."""
 
 import csv
 import io
@@ -26,29 +26,28 @@ ASKED_AT = datetime.fromisoformat("2027-03-20T09:30:00+01:00")
 
 @dataclass(frozen=True)
 class Made:
-    """A tableau that was made: its row, its file."""
+    """A finished tableau: its row and its file."""
 
     row: RowMapping
     path: Path
 
     @cached_property
     def content(self) -> bytes:
-        """The file's bytes."""
         return self.path.read_bytes()
 
     @cached_property
     def pages(self) -> list[str]:
-        """The text of each page, every run of white space one space."""
+        """The text of each page, with each run of white space as one space."""
         return [" ".join(page.split()) for page in read_text(self.path).split("\f")[:-1]]
 
     @property
     def text(self) -> str:
-        """Of all pages."""
+        """The text of all pages."""
         return " ".join(self.pages)
 
     @property
     def anomalies(self) -> list[list[str]]:
-        """The lines of the report beside the file, without their titles; none where there is no report."""
+        """The lines of the report beside the file, without their titles; empty when there is no report."""
         if not self.row["report_name"]:
             return []
         report = self.path.with_name(self.row["report_name"]).read_text("utf-8-sig")
@@ -56,26 +55,25 @@ class Made:
 
 
 class TableauDesk(Desk):
-    """A register, an exports volume, and the handlers that read requests and make tableaux."""
+    """A register, an exports volume, and the handlers that ingest requests and make tableaux."""
 
     def ask_tableaux(self, *types: TypeTableau, created_at: datetime = ASKED_AT, **fields: Any) -> list[int]:  # noqa: ANN401
-        """The rows of one request, by default for the principal list."""
+        """Create the rows of one request, by default for the principal list."""
         wanted = plan_tableaux(wrap(*types, **fields), self.services, Authorization("", self.services))
         return self.ask_files(wanted.files, created_at, wanted.commune)
 
     def make(self, *types: TypeTableau, **fields: Any) -> Made:  # noqa: ANN401 — see ask_tableaux
-        """Ask for one tableau, and make it."""
+        """Request one tableau, and make it."""
         (export_id,) = self.ask_tableaux(*types, **fields)
         return self.finish(export_id)
 
     def finish(self, export_id: int) -> Made:
-        """Make the tableau of a row."""
         row = self.ring(export_id)
         assert row["status"] == "ready", row["error_message"]
         return Made(row, self.root / row["code_commune"] / row["file_name"])
 
     def refusal(self, event: CloudEvent) -> str:
-        """What the sender of a request that makes no file reads."""
+        """The reason that the sender of a refused request reads."""
         ingest_request(event, self.services)
         row = self.request(event)
         assert row["outcome"] == "refused"
@@ -83,6 +81,6 @@ class TableauDesk(Desk):
 
 
 def wrap(*types: TypeTableau, **fields: Any) -> CloudEvent:  # noqa: ANN401 — fields of the request
-    """The event that asks for these tableaux of LIBREVILLE's principal list; `fields` say otherwise."""
+    """The event that requests these tableaux of LIBREVILLE's principal list; `fields` replace its values."""
     asked = {"commune": COMMUNE, "listes": ["P"], "types": types, "requested_by": "mairie"} | fields
     return CloudEvent.wrap(TableauxRenderRequested.model_validate(asked), source="/test")

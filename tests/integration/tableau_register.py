@@ -1,4 +1,4 @@
-"""A register of mouvements, written by SQL as a service does, with something for each of the six tableaux."""
+"""A register of mouvements, written by SQL as a service does, with mouvements for each of the six tableaux."""
 
 from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime
@@ -30,7 +30,7 @@ VINGT_JOURS: dict[str, Any] = {
     "reunion": REUNION_PRECEDENTE,
     "until": REUNION,
 }
-"""What a test asks for where nothing else matters."""
+"""The default request, where nothing else matters."""
 
 Row = dict[str, Any]
 
@@ -68,7 +68,7 @@ RADIATION: Row = INSCRIPTION | {
     "nouveau_bureau": "",
 }
 TARDIVE: Row = INSCRIPTION | {"categorie": "inscription_l30", "motif": "Mutation du 15 mars"}
-"""After the last day to register. Code électoral, art. L. 30."""
+"""After the last day for registration. Code électoral, art. L. 30."""
 CHANGEMENT: Row = INSCRIPTION | {
     "nature": "modification",
     "categorie": "changement_bureau",
@@ -79,7 +79,7 @@ CHANGEMENT: Row = INSCRIPTION | {
 
 
 def named(nom: str, prenoms: str = "Zoé", **changes: Any) -> Row:  # noqa: ANN401 — columns
-    """Columns of a mouvement of that elector."""
+    """Columns of a mouvement of an elector of this name."""
     return {"nom_naissance": nom, "prenoms": prenoms} | changes
 
 
@@ -155,7 +155,7 @@ _ELSEWHERE: list[Row] = [
     {"liste": "CE", "effet": "1erMars", "date_tableau": JANVIER},
     {"code_commune": "13055"},
 ]
-"""In none of the six: another date, another list, another commune. Who comes is as many as who leaves."""
+"""In none of the six: another date, another list, another commune. Arrivals and departures are equal in number."""
 
 MOUVEMENTS = [
     *(kind | dates | changes for dates, rows in _OF_TABLEAU.values() for kind, changes in rows),
@@ -163,7 +163,7 @@ MOUVEMENTS = [
 ]
 BUREAUX = {"10": "GYMNASE DU LAC", "1": "HÔTEL DE VILLE", "2": "ÉCOLE D’ŒUVRARD"}
 ELECTEURS = {"1": 40, "2": 25, "10": 6, "": 2}
-"""On the principal list now, by bureau."""
+"""The number of electors on the principal list now, by bureau."""
 
 
 _IDENTITE = ("nom_naissance", "prenoms", "date_naissance", "commune_naissance", "pays_naissance")
@@ -190,9 +190,9 @@ def write_register(
     inscrits: Iterable[Row] = (),
     liste: str = "P",
 ) -> None:
-    """Write a commune, its bureaux, a list and the mouvements, whose ids are their places from 1.
+    """Write a commune, its bureaux, a list and the mouvements, whose ids are their positions from 1.
 
-    On the list are so many others in each bureau, and the electors of the mouvements `inscrits`.
+    The list contains this many other electors in each bureau, and the electors of the mouvements `inscrits`.
     """
     of_commune = {"code_commune": commune[0]}
     on_liste = of_commune | {"liste": liste, "version": 1}
@@ -217,7 +217,7 @@ def write_register(
 
 
 def write_mouvements(engine: Engine, mouvements: Iterable[Row]) -> None:
-    """Write mouvements, whose ids are their places from 1; whoever writes them says that they are complete."""
+    """Write mouvements, whose ids are their positions from 1, with the service's statement that they are complete."""
     with engine.begin() as connection:
         if values := [{"id": number, "import_id": 1, **row} for number, row in enumerate(mouvements, 1)]:
             if connection.scalar(select(Import.id).where(Import.id == 1)) is None:
@@ -226,7 +226,7 @@ def write_mouvements(engine: Engine, mouvements: Iterable[Row]) -> None:
 
 
 def add_scrutin(engine: Engine, scrutin: date, *reunions: date, code_commune: str = COMMUNE) -> None:
-    """Let the register know a poll and meetings of the commission."""
+    """Add a poll and meetings of the commission to the register."""
     with engine.begin() as connection:
         connection.execute(insert(Scrutin).values(code_commune=code_commune, date=scrutin))
         for reunion in reunions:

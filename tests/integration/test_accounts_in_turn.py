@@ -1,4 +1,4 @@
-"""Each account that may ask has a bounded queue of its own: no account waits behind what another has sent."""
+"""Each account has a bounded queue of its own: no account waits behind the messages of another."""
 
 import time
 from collections.abc import Iterator, Sequence
@@ -56,7 +56,7 @@ class Accounts:
             add_account_queues(self.amqp_url, account)
 
     def send(self, account: str, *bodies: bytes, times: int = 1, key: str = "") -> None:
-        """Publish as the account, by default under its key for lists."""
+        """Publish as the account, by default with its routing key for lists."""
         properties = pika.BasicProperties(delivery_mode=2, user_id=account)
         key = key or request_key(account, REQUEST_LISTE_EXPORT)
         said = [Outgoing(EXCHANGE, key, body, properties, is_mandatory=True) for body in bodies or (b"junk",)]
@@ -96,7 +96,7 @@ def _events(account: str, number: int) -> list[bytes]:
 
 
 def _senders(town: Town) -> Sequence[str]:
-    """The account of each request, in the order in which they were recorded."""
+    """The account of each request, in the order of recording."""
     with town.engine.connect() as connection:
         return connection.scalars(select(Request.sender).order_by(Request.id)).all()
 
@@ -106,7 +106,7 @@ def _consume(broker: PrefectureBroker) -> Any:  # noqa: ANN401 — upstream's
 
 
 def _take(reader: Any, number: int) -> list[str]:  # noqa: ANN401
-    """The accounts of so many messages, each answered before the next is taken."""
+    """The accounts of the next messages; each is acknowledged before the next is taken."""
     taken: list[str] = []
 
     def is_enough() -> bool:
@@ -123,7 +123,7 @@ def test_accounts_are_read_in_turn(broker: PrefectureBroker, accounts: Accounts)
     accounts.send(HOG, times=MANY)
     accounts.send(CLERK, times=20)
     with _consume(broker) as reader:
-        _take(reader, 2)  # the broker has sent the first of each
+        _take(reader, 2)  # the broker has already sent the first message of each
         assert _take(reader, 30).count(CLERK) >= 12
 
 
@@ -161,7 +161,7 @@ def test_an_account_is_served_and_removed_without_a_restart(town: Town, accounts
 
 
 def _waits_for(town: Town, account: str, *, seconds: float) -> bool:
-    """Whether the account has a queue within some time."""
+    """Whether the account gets a queue within this time."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         with pika.BlockingConnection(pika.URLParameters(town.amqp_url)) as connection:

@@ -1,4 +1,4 @@
-"""Every event that is read is answered, to the account that sent it: accepted or refused, once, and again on a copy."""
+"""Every ingested event is answered to the account that sent it: accepted or refused, once, and again for a copy."""
 
 import hashlib
 from threading import Event
@@ -42,7 +42,7 @@ ACCOUNT = "mairie-13900"
 
 
 class Listener:
-    """A notifier that publishes replies only, and what it published to which account."""
+    """A notifier that only publishes replies, and the events that it has published to each account."""
 
     def __init__(self, desk: DepotsDesk) -> None:
         self.heard: list[tuple[CloudEvent, str]] = []
@@ -50,7 +50,7 @@ class Listener:
         self._notifier = Notifier(desk.engine, lambda it: pools(it)[:1], owner="listener", lease_seconds=60)
 
     def listen(self) -> list[CloudEvent]:
-        """What is said now that was not said before."""
+        """The events published since the last call."""
         before = len(self.heard)
         self._notifier.work(Event())
         return [event for event, _ in self.heard[before:]]
@@ -139,7 +139,7 @@ def test_a_copy_finds_its_answer_and_another_under_its_key_finds_its_own(desk: D
 
 @pytest.mark.slow
 def test_an_account_listens_to_its_own_answers(town: Town) -> None:
-    """By the key that an operator binds its queue by; who is bound both ways has each event once."""
+    """By the routing key of the operator's binding; an account that is bound both ways receives each event once."""
     town.start_worker()
     parameters = pika.URLParameters(town.amqp_url)
     account = urlsplit(town.amqp_url).username or ""
@@ -167,7 +167,7 @@ def _status(body: bytes) -> str:
 
 
 def _answers_by_reply(town: Town, *bodies: bytes, reply_to: str, expected: int) -> list[CloudEvent]:
-    """What the channel that asked is told, where each message says where it wants its answer."""
+    """The answers on the channel that published, where each message has a reply_to."""
     told: list[CloudEvent] = []
     account = urlsplit(town.amqp_url).username or ""
     with pika.BlockingConnection(pika.URLParameters(town.amqp_url)) as connection:
@@ -201,7 +201,7 @@ def _answers_by_reply(town: Town, *bodies: bytes, reply_to: str, expected: int) 
 
 @pytest.mark.slow
 def test_a_channel_that_asks_for_it_is_answered_too(town: Town) -> None:
-    """By RabbitMQ's direct reply-to, whether the event is served, refused, unreadable or without an id."""
+    """By RabbitMQ's direct reply-to, whether the event is accepted, refused, unreadable or without an id."""
     town.start_worker()
     town.start_notifier()
     good = CloudEvent.wrap(
@@ -222,7 +222,7 @@ def test_a_channel_that_asks_for_it_is_answered_too(town: Town) -> None:
 
 @pytest.mark.slow
 def test_nobody_has_us_write_into_a_queue(town: Town) -> None:
-    """A sender may not publish there himself: the property is no way around it."""
+    """A sender cannot publish there directly, and reply_to must not allow it."""
     town.start_worker()
     town.start_notifier()
     with pika.BlockingConnection(pika.URLParameters(town.amqp_url)) as connection:
@@ -267,7 +267,7 @@ def test_an_account_that_asks_hears_each_second_how_far_a_file_is(desk: DepotsDe
 
 
 def _hear_progress(desk: DepotsDesk, publish: PublishEvents) -> list[str]:
-    """Let a notifier publish what is due; the works of progress that are left."""
+    """Let a notifier publish the due progress; the progress work that is left."""
     pools = build_pools(Notices(""), {}, publish)
     Notifier(desk.engine, lambda it: pools(it)[2:3], owner="progress", lease_seconds=60).work(Event())
     with desk.engine.connect() as connection:
@@ -275,7 +275,7 @@ def _hear_progress(desk: DepotsDesk, publish: PublishEvents) -> list[str]:
 
 
 def _begin(desk: DepotsDesk, event_id: str, liste: str, **columns: Any) -> None:  # noqa: ANN401 — of the row
-    """As if a worker had claimed the file and counted its electors."""
+    """Simulate a worker that has claimed the file and counted its electors."""
     of_event = select(Request.id).where(Request.event_id == event_id).scalar_subquery()
     with desk.engine.begin() as connection:
         of_file = Export.request_id == of_event, Export.liste == liste

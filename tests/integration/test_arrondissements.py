@@ -1,4 +1,4 @@
-"""An export of an arrondissement replaces its electors only: the rest of the commune's list stays."""
+"""An export of an arrondissement replaces only its electors: the other electors of the commune's list stay."""
 
 from datetime import date
 from pathlib import Path

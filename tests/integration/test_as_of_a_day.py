@@ -1,4 +1,4 @@
-"""A tableau is composed from the register as of a day: later imports, purges and statements change nothing of it."""
+"""A tableau is composed from the register as of a day: later imports, purges and statements do not change it."""
 
 import re
 from datetime import UTC, date, datetime
@@ -33,7 +33,7 @@ pytestmark = [pytest.mark.database(TWO_COMMUNES), pytest.mark.slow]
 BEFORE, BETWEEN, MEETING = date(2026, 9, 10), date(2026, 12, 1), date(2027, 3, 19)
 APRIL, MAY = date(2027, 4, 20), date(2027, 5, 20)
 NOW = datetime(2027, 6, 1, 10, tzinfo=UTC)
-"""All these days have come."""
+"""All these days are in the past."""
 BY = note_removed(Actor("test"))
 
 
@@ -68,7 +68,7 @@ def _said(made: Made, code: str) -> list[str]:
 
 
 def _import_later(register: MouvementsDesk, no_compare: str = "") -> None:
-    """Two exports: electors leave, come and move, numbers change, a bureau is opened and another one named anew."""
+    """Two exports: electors leave, come and move, numbers change, a bureau is opened and another one is renamed."""
     anew = {LIBELLE_BUREAU: "ÉCOLE NEUVE"}
     others = [one | {NUMERO: str(200 + rank)} | anew for rank, one in enumerate([*STAY[2:], *COMES])]
     young = _young("7", "8 Rue de la Suite", **anew)

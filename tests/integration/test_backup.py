@@ -1,4 +1,4 @@
-"""Backups and restores, by the very commands of docs/operations.md, and what `verify` says of copies that differ."""
+"""Backups and restores by the exact commands of docs/operations.md, and `verify` on copies that differ."""
 
 import os
 import re
@@ -38,7 +38,7 @@ ON_SQLITE = "runs this on SQLite", "runs this on SQLite too"
 
 
 def _commands(mark: str) -> str:
-    """The block of the document under its mark."""
+    """The block of the document under this mark."""
     (block,) = re.findall(
         rf"<!-- (?:boxes: not run: )?tests/integration/test_backup\.py {mark} -->\n```sh\n(.+?)```\n",
         DOCUMENT,
@@ -57,7 +57,7 @@ def _run(commands: str, folder: Path, environment: dict[str, str]) -> str:
 
 @pytest.fixture(scope="module")
 def own_deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
-    """One whose database is dropped and made again."""
+    """An installation whose database is dropped and created again."""
     with Deployment(tmp_path_factory.mktemp("deployment")) as deployed:
         prepare_libreville(deployed.database_url("owner"))
         yield deployed
@@ -99,7 +99,7 @@ def test_a_restored_installation_goes_on_from_the_dump(
 
 
 def _leave_work_in_every_state(deployment: Deployment, town: Town, mailbox: Mailbox) -> list[CloudEvent]:
-    """One request told, one ready and untold, one that waits, one whose worker dies with the installation."""
+    """One request notified, one ready and not notified, one queued, one whose worker dies with the installation."""
     worker = town.start_worker("-Q", "requests", "listes", "tableaux", **_addresses(deployment, "worker"))
     notifier = town.start_notifier(**_addresses(deployment, "notifier"))
     told = town.ask(listes=["P"])
@@ -137,7 +137,7 @@ def _lose_everything(deployment: Deployment, town: Town) -> None:
 
 
 def _without_containers(commands: str) -> str:
-    """What runs in a container runs here; `tests/boxes` runs the block as it stands, on an engine."""
+    """Run here the commands of a container; `tests/boxes` runs the unchanged block on an engine."""
     for theirs, ours in (
         (r"docker compose (down|up --detach.*)", ":"),
         (r"docker compose exec -T database ", ""),
@@ -180,7 +180,7 @@ def _correlation(text: str) -> str:
 
 
 class Computer:
-    """A folder where the embedded mode works, and its commands."""
+    """A folder with the embedded mode and its commands."""
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.home = folder, folder / "var"
@@ -190,11 +190,10 @@ class Computer:
         self.environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)}
 
     def run(self, commands: str) -> str:
-        """What they printed."""
         return _run(commands, self.folder, self.environment)
 
     def solo(self, *arguments: str) -> tuple[int, str]:
-        """One command's exit code, and what it printed."""
+        """The exit code and the output of one command."""
         command = [sys.executable, "-m", "worker.solo", *arguments]
         done = subprocess.run(
             command, cwd=self.folder, env=self.environment, check=False, capture_output=True, text=True
@@ -202,7 +201,6 @@ class Computer:
         return done.returncode, done.stdout + done.stderr
 
     def query(self, query: str) -> list[tuple[object, ...]]:
-        """Rows of the database."""
         with closing(sqlite3.connect(self.home / "prefecture.db")) as connection:
             return connection.execute(query).fetchall()
 
@@ -233,7 +231,7 @@ def test_the_embedded_mode_is_copied_while_it_runs_and_goes_on_on_an_empty_compu
 
 @pytest.fixture
 def computer(tmp_path: Path, sqlite_files: SqliteFiles) -> Computer:
-    """One with a list of LIBREVILLE, and its backup."""
+    """A computer with a list of LIBREVILLE, and its backup."""
     computer = Computer(tmp_path / "mairie")
     sqlite_files.create(computer.home / "prefecture.db", LIBREVILLE_TEMPLATE)
     code, said = computer.solo("export-liste", "--commune", "13900", "--liste", "CE", "--format", "csv")
@@ -291,7 +289,7 @@ sys.exit(main(sys.argv[3:]))
 def test_a_killed_backup_leaves_no_copy_of_the_register(
     computer: Computer, step: tuple[str, str], left: list[str]
 ) -> None:
-    """The copy of the database has a name for a moment; a next start deletes it."""
+    """The copy of the database has a name for a moment; the next start deletes it."""
     killed = subprocess.run(
         [sys.executable, "-c", _SAVES, *step, "backup", "encore.sauvegarde", "--passphrase-file", "phrase.txt"],
         cwd=computer.folder,
@@ -384,7 +382,7 @@ def test_killed_at_any_change_a_restore_is_ended_by_the_next_start(tmp_path: Pat
 
 
 def _keep(home: Path, word: str) -> None:
-    """A database, and a file, that say a word."""
+    """Write a database and a file that contain a word."""
     (home / "exports" / "13900").mkdir(parents=True)
     (home / "exports" / "13900" / "liste.csv").write_text(word)
     with closing(sqlite3.connect(home / "prefecture.db")) as connection, connection:

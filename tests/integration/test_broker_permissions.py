@@ -1,4 +1,4 @@
-"""The accounts of `deploy/broker/` on a real RabbitMQ: what each has no use for is refused."""
+"""The accounts of `deploy/broker/` on a real RabbitMQ: each account is refused what it does not need."""
 
 import shlex
 from collections.abc import Callable
@@ -97,7 +97,7 @@ REFUSED: list[tuple[str, str, Attempt]] = [
 
 
 def _try(url: str, attempt: Attempt) -> int:
-    """The code with which the broker closed the channel; 0 when it let the attempt pass."""
+    """The code with which the broker closed the channel; 0 when it allowed the attempt."""
     with pika.BlockingConnection(pika.URLParameters(url)) as connection:
         channel = connection.channel()
         channel.confirm_delivery()
@@ -137,7 +137,7 @@ def test_there_is_no_other_account(deployment: Deployment) -> None:
 
 @pytest.fixture
 def letter(deployment: Deployment) -> CloudEvent:
-    """An event among the dead letters, alone."""
+    """One event as the only dead letter."""
     with pika.BlockingConnection(pika.URLParameters(deployment.broker.url(VHOST))) as connection:
         channel = connection.channel()
         channel.confirm_delivery()
@@ -248,7 +248,7 @@ def test_the_documented_commands_make_a_producer_for_one_commune(commands: Deplo
 
 @pytest.fixture
 def commands(deployment: Deployment, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Deployment:
-    """What the operator runs by his account of the broker, on a database of his own."""
+    """The operator's commands with the operator's broker account, on a database that only the test uses."""
     url = f"sqlite:///{tmp_path / 'prefecture.db'}"
     monkeypatch.setenv("PREFECTURE_DATABASE_URL", url)
     monkeypatch.setenv("PREFECTURE_AMQP_URL", deployment.amqp_url("exploitant"))

@@ -1,4 +1,4 @@
-"""What belongs to a batch has queues of its own, and does not stand before what a single clerk asks for."""
+"""Messages of a batch have queues of their own, and do not delay the requests of a single clerk."""
 
 import pytest
 
@@ -24,7 +24,7 @@ READ = (QUEUE_REQUESTS, QUEUE_REQUESTS_BULK)
 
 
 def ask(town: Town, routing_key: str, *, bulk: bool) -> CloudEvent:
-    """Publish a request for one list, by that routing key."""
+    """Publish a request for one list, with this routing key."""
     asked = ListeExportRequested(commune="13900", listes=["CE"], bulk=bulk, requested_by="mairie")  # type: ignore[list-item]  # parsed by pydantic
     event = CloudEvent.wrap(asked, source="/test")
     town.publish(event.to_bytes(), routing_key)
@@ -32,14 +32,14 @@ def ask(town: Town, routing_key: str, *, bulk: bool) -> CloudEvent:
 
 
 def waiting(town: Town) -> dict[str, int]:
-    """How many messages wait in each queue, dead letters among them; nothing of empty ones."""
+    """The number of messages in each queue, dead letters included; empty queues are left out."""
     states = read_queues(town.amqp_url, [town.account])
     lengths = {it.queue: it.messages for it in states} | {f"{it.queue}.XQ": it.dead_letters for it in states}
     return {queue: length for queue, length in lengths.items() if length}
 
 
 def start_reader(town: Town) -> Process:
-    """A worker that reads requests of both kinds, and makes nothing."""
+    """A worker that ingests requests of both kinds, and makes no files."""
     worker = town.start_worker("-Q", *READ)
     wait_until(lambda: all(it.consumers for it in read_queues(town.amqp_url) if it.queue in READ), message="consumers")
     return worker

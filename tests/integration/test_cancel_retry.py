@@ -1,4 +1,4 @@
-"""A request is cancelled, files are asked for again: on both databases, whatever state the files are in."""
+"""A request is cancelled or retried, on both databases, in each state of its files."""
 
 from functools import partial
 from typing import Any

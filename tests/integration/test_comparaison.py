@@ -1,4 +1,4 @@
-"""A second export compared with the first: who came, who left, who votes elsewhere, and homonyms told apart."""
+"""A second export compared with the first: arrivals, departures, changes of bureau, and homonyms told apart."""
 
 from collections import Counter
 from datetime import date

@@ -1,4 +1,4 @@
-"""An import is undone, or its day corrected, by events: first what would change is shown, then exactly that is done."""
+"""An import is undone, or its day corrected, by events: a preview of the changes first, then exactly these changes."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -40,7 +40,7 @@ CHANGED = "Le registre ou ses fichiers ont changé depuis que cela vous a été 
 
 
 class Desk(previews.Desk):
-    """Three exports of a list, and what is made of them."""
+    """Three exports of a list, and the files made from them."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -49,59 +49,59 @@ class Desk(previews.Desk):
             self.register.load(electeurs(size), intake=Intake(day))
 
     def ask(self, act: str, import_id: int = 3, **fields: Any) -> str:  # noqa: ANN401 — fields of the event
-        """Ask what would change; the id of the event."""
+        """Request the preview of a correction; the id of the event."""
         asked = {"commune": COMMUNE, "import_id": import_id, "act": act, "requested_by": AGENT}
         return self.send(RegistreCorrectionRequested.model_validate(asked | fields))
 
     def look(self, act: str, import_id: int = 3, **fields: Any) -> dict[str, Any]:  # noqa: ANN401 — as above
-        """The row, once what would change was read."""
+        """The row of the preview, once it was made."""
         self.ask(act, import_id, **fields)
         self.hear()
         return self.last()
 
     def do(self, shown: Mapping[str, Any], **fields: Any) -> dict[str, Any]:  # noqa: ANN401 — as above
-        """Want what was shown."""
+        """Apply the correction of a preview."""
         self.ask_import(shown, **fields)
         self.hear()
         return self.row(shown["id"])
 
     def liste(self, liste: Liste = Liste.PRINCIPALE) -> int:
-        """A list file; its number."""
+        """Make a list file; its id."""
         (number,) = self.plan(liste)
         assert self.made.ring(number)["status"] == "ready"
         return number
 
     def plan(self, liste: Liste = Liste.PRINCIPALE) -> list[int]:
-        """A list file that is asked for."""
+        """Request a list file; its ids."""
         return self.made.ask_all([(liste, Format.CSV)], commune=COMMUNE)
 
     def tableau(self, last: date = LAST, **fields: Any) -> int:  # noqa: ANN401 — see TableauDesk
-        """A tableau until that day; its number."""
+        """Make a tableau until that day; its id."""
         asked = {"commune": COMMUNE, "reunion": FIRST, "until": last} | fields
         return int(self.made.make(TypeTableau.VINGT_JOURS, **asked).row["export_id"])
 
     def file(self, export_id: int) -> dict[str, Any]:
-        """What the view says of a file."""
+        """The row of the file's view."""
         return dict(self.made.row(export_id))
 
     def deposit(self, number: int) -> None:
-        """Somebody has deposited a file."""
+        """Record the deposit of a file."""
         depot = "INSERT INTO depot (export_id, deposited_on, deposited_by, verdict) VALUES (:id, :day, 'mairie', '')"
         self.made.run(depot, id=number, day="2026-11-25")
 
     def recalled(self) -> list[int]:
-        """The files that are to be made again."""
+        """The files that must be made again."""
         query = "SELECT export_id FROM derniers_exports WHERE recalled_at IS NOT NULL ORDER BY export_id"
         return [number for (number,) in self.register.rows(query)]
 
     def state(self) -> tuple[Any, ...]:
-        """Whatever an act could change of the register and its files."""
+        """Everything that a correction could change in the register and its files."""
         mouvements = self.register.rows("SELECT id, import_id, date_mouvement FROM mouvement ORDER BY id")
         days = self.register.rows("SELECT id, taken_on, undone_at FROM import ORDER BY id")
         return self.register.shown(), self.register.bureaux(), mouvements, days, self.recalled(), self.audit()
 
     def audit(self) -> list[tuple[Any, ...]]:
-        """Who did what to which file."""
+        """Actor, action, commune, export and detail of each audit line."""
         lines = [it for it in self.made.audit() if it.action != Action.VERSIONS_PURGED]
         return [(it.actor, it.action, it.code_commune, it.export_id, it.detail) for it in lines]
 

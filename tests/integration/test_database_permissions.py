@@ -1,4 +1,4 @@
-"""The accounts of `deploy/database/` on a real PostgreSQL: what each has no use for is refused."""
+"""The accounts of `deploy/database/` on a real PostgreSQL: each account is refused what it does not need."""
 
 import hashlib
 from dataclasses import replace
@@ -343,7 +343,7 @@ def test_an_export_that_arrives_is_imported_with_the_rights_of_each(deployment: 
         assert connection.scalar(text("SELECT count(*) FROM electeur WHERE code_commune = '13055'")) == 3
     assert not (tmp_path / "a.csv").exists()
     with _connect(deployment, "registre") as connection:
-        connection.execute(text("ANALYZE electeur"))  # passed over where the server knows no right to it
+        connection.execute(text("ANALYZE electeur"))  # PostgreSQL skips it where the account has no right to it
     with _connect(deployment, "owner") as connection:
         number, request_id = connection.execute(text("SELECT import_id, request_id FROM preview")).one()
         rests_on = [{"import_id": number, "taken_on": None}]
@@ -390,7 +390,7 @@ def test_a_new_password_is_taken_by_the_same_script(deployment: Deployment) -> N
 
 
 def test_every_table_has_its_readers(deployment: Deployment) -> None:
-    """A new table is seen by nobody but the owner until somebody decides who needs it."""
+    """Only the owner reads a new table until a developer decides which accounts need it."""
     named = {word for rights in GRANTS.values() for _, things in rights for word in things.replace(",", " ").split()}
     query = text("SELECT table_name FROM information_schema.tables WHERE table_schema = 'public'")
     with _connect(deployment, "owner") as connection:

@@ -1,4 +1,4 @@
-"""`dead-letters`: what an operator sees of the messages put aside; sorting them loses none and does none twice."""
+"""`dead-letters`: an operator lists the dead letters; republishing and deleting lose none and repeat none."""
 
 import json
 import re
@@ -61,7 +61,7 @@ def run(run: Run, broker: PrefectureBroker, amqp_url: str, monkeypatch: pytest.M
 
 
 def _bury(broker: PrefectureBroker, body: bytes, queue: str = QUEUE_REQUESTS, *, event: bool = False) -> None:
-    """Let a consumer put a message aside: as poison, or as one whose actor failed."""
+    """Let a consumer reject a message: as poison, or because its actor failed."""
     account = getattr(broker.parameters[0].credentials, "username", "")
     properties = pika.BasicProperties(user_id=account, message_id="clic-1")
     broker.channel.basic_publish(*(_key(account, queue) if event else ("", queue)), body, properties)
@@ -244,7 +244,7 @@ def test_only_what_is_meant_is_sorted(run: Run, broker: PrefectureBroker) -> Non
 
 
 class _Killed(BaseException):
-    """The process ends here."""
+    """Ends the process as SIGKILL does."""
 
 
 def test_killed_between_the_copy_and_the_end_nothing_is_lost(

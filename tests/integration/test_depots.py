@@ -1,4 +1,4 @@
-"""Downloads, deposits and verdicts are written down once each, or refused with a reason; no mail is sent about them."""
+"""Downloads, deposits and verdicts are recorded once each, or refused with a reason; no mail is sent about them."""
 
 import json
 from datetime import UTC, datetime, timedelta
@@ -183,14 +183,14 @@ def test_no_log_has_what_a_person_pasted(desk: DepotsDesk, capsys: pytest.Captur
 
 
 DAYS_AGO = 20
-"""When the deposited file was asked for; the other is of today."""
+"""The request date of the deposited file; the other file is from today."""
 BETWEEN = today() - timedelta(days=3)
 PAIRS = [(before, after) for before in Format for after in Format]
 
 
 @pytest.fixture
 def desk(desk: DepotsDesk) -> DepotsDesk:
-    desk.run("DELETE FROM electeur WHERE date_naissance > '2000'")  # some come of age on a day of LIBREVILLE's own
+    desk.run("DELETE FROM electeur WHERE date_naissance > '2000'")  # some come of age on a particular day of LIBREVILLE
     return desk
 
 
@@ -244,7 +244,7 @@ def test_who_came_left_and_changed_is_counted_whatever_the_formats(
 
 
 def _ids(desk: DepotsDesk) -> list[int]:
-    """Electors of the principal list without homonyms."""
+    """Ids of electors of the principal list without homonyms."""
     query = """SELECT min(id) FROM electeur WHERE liste = 'P' AND date_naissance < '1990' AND version =
                (SELECT version FROM liste WHERE liste = 'P' AND code_commune = '13900')
                GROUP BY nom_naissance, prenoms, date_naissance HAVING count(*) = 1 ORDER BY 1"""

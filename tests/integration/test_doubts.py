@@ -1,4 +1,4 @@
-"""A corrected civil status is asked about: what the comparison finds, what a tableau says, what a decision changes."""
+"""A corrected civil status raises a doubt: the comparison finds it, a tableau reports it, a decision resolves it."""
 
 import json
 from datetime import date
@@ -46,7 +46,7 @@ OTHERS = [
 """Electors who stay."""
 SHE = ELECTEUR | {NOM: "MANDOLINE", PRENOMS: "Zoé Aglaé", DATE: "00/00/1961", VOIE: "Rue du Puits", NUMERO: "7"}
 MOVED = {VOIE: "Rue Neuve", BUREAU: "2", NUMERO: "99"}
-"""Whoever moves to another bureau."""
+"""A move to another bureau."""
 
 
 def _compare(desk: MouvementsDesk, before: list[Row], after: list[Row]) -> list[OpenDoubt]:
@@ -112,11 +112,15 @@ def test_a_corrected_place_of_birth_alone_is_nobody_else(desk: MouvementsDesk, s
 @pytest.mark.parametrize(
     "other",
     [
-        {NOM: "LUTRIN", PRENOMS: "Rose", DATE: "05/08/1990"},  # took her number
-        {NOM: "LUTRIN", PRENOMS: "Rose", DATE: "05/08/1990", NUMERO: "8"},  # took her flat
-        {PRENOMS: "Rose", DATE: "05/08/1990", NUMERO: "8"},  # of her family
-        {PRENOMS: "Rose Aglaé", DATE: "05/08/1990"} | MOVED,  # of her name
-        {DATE: "05/08/1990"} | MOVED,  # her namesake, of another age
+        {NOM: "LUTRIN", PRENOMS: "Rose", DATE: "05/08/1990"},  # with the number of the elector who left
+        {NOM: "LUTRIN", PRENOMS: "Rose", DATE: "05/08/1990", NUMERO: "8"},  # at the address of the elector who left
+        {
+            PRENOMS: "Rose",
+            DATE: "05/08/1990",
+            NUMERO: "8",
+        },  # of the same family, at the same address
+        {PRENOMS: "Rose Aglaé", DATE: "05/08/1990"} | MOVED,  # with the same family name, at another address
+        {DATE: "05/08/1990"} | MOVED,  # with the same names, born in another year
         {NOM: "LUTRIN", LIEU: "ARLES"} | MOVED,  # born on the same day elsewhere
         {NOM: "LUTRIN", PRENOMS: "Zoé", VOIE: "", NUMERO: ""},
     ],
@@ -312,7 +316,7 @@ def test_the_command_lists_and_decides(
 def test_a_doubt_that_a_tableau_counts_and_does_not_print_is_blocking(
     desk: MouvementsDesk, tableaux: TableauDesk
 ) -> None:
-    """A minor, or an elector who came: the second of them is in the totals of a tableau that prints no inscription."""
+    """A minor, or an arrival: the arrival is in the totals of a tableau that prints no inscription."""
     _compare(desk, [SHE | {DATE: "05/08/2009"}], [SHE | {DATE: "05/08/1981"}])
     made = tableaux.make(TypeTableau.CINQ_JOURS_REU, commune=COMMUNE, reunion="2026-09-10", scrutin="2026-10-11")
     assert len(_doubts_of(made)) == 1

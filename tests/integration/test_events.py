@@ -1,4 +1,4 @@
-"""Our own events, on a real exchange."""
+"""Our own events on a real exchange."""
 
 import json
 from collections.abc import Iterator
@@ -55,7 +55,7 @@ def test_a_broker_that_is_away_is_said(rabbit_node: RabbitNode, publisher: Event
 def test_a_full_queue_neither_repeats_an_event_to_the_others_nor_delays_it(
     amqp_url: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The broker refuses the whole publication, and does not say for which queue."""
+    """The broker refuses the whole publication, and does not name the full queue."""
     configure_logs("json", "INFO")
     ready = [CloudEvent.wrap(_settled(), source="/module-prefecture") for _ in range(5)]
     with closing(build_broker(amqp_url)) as broker, pika.BlockingConnection(pika.URLParameters(amqp_url)) as connection:
@@ -101,7 +101,7 @@ KEYS = {
     ],
 )
 def test_who_hears_an_event(amqp_url: str, publisher: EventPublisher, event_of: str, heard_by: set[str]) -> None:
-    """What concerns no commune that its account may ask for may name the account, and goes to it only."""
+    """An event about a commune that its account may not request goes to this account only: it may name the account."""
     publisher.publish([(_event(), "")])
     with pika.BlockingConnection(pika.URLParameters(amqp_url)) as connection:
         channel = connection.channel()

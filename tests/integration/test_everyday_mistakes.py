@@ -1,6 +1,6 @@
-"""What people send who have not read the contract, or have read CloudEvents': each event that is confirmed is answered.
+"""Mistakes of senders who misread the contract or know CloudEvents only: each confirmed event is answered.
 
-What CloudEvents 1.0 allows is served; what is wrong is refused with the true reason, to whoever can be told.
+Events that CloudEvents 1.0 allows are accepted; invalid ones are refused with the true reason, if a reply is possible.
 """
 
 import base64
@@ -33,16 +33,16 @@ CASES: dict[str, dict[str, Any]] = {case["name"]: case for case in conformance_c
 
 
 WAVE = 50
-"""Events that are sent at once; the next are when all of these are answered: so bounded is the load."""
+"""Events sent at once; the next ones follow when all of these are answered, which bounds the load."""
 
 
 class Listening:
-    """Sends events, each confirmed, and keeps their answers."""
+    """Publishes events with confirmation, and keeps the answers."""
 
     def __init__(self, connection: pika.BlockingConnection, account: str) -> None:
         self._account = account
         self.answers: dict[str, CloudEvent] = {}
-        """By what they call their request."""
+        """By the id of the request in the answer."""
         self._connection, self._channel = connection, connection.channel()
         self._channel.confirm_delivery()
         self._channel.queue_declare("listener")
@@ -50,7 +50,7 @@ class Listening:
         self._channel.basic_consume("listener", self._take, auto_ack=True)
 
     def send(self, key: str, body: bytes, properties: dict[str, Any]) -> bool:
-        """Whether the broker holds it; else it was returned."""
+        """Whether the broker has accepted the event; else it was returned."""
         key = key.replace("{account}", self._account)
         try:
             self._channel.basic_publish(EXCHANGE, key, body, pika.BasicProperties(**properties), mandatory=True)
@@ -60,7 +60,7 @@ class Listening:
         return True
 
     def wait_for(self, called: dict[str, set[str]]) -> set[str]:
-        """Wait for an answer to each, which calls it by one of these ids; those that have none after a minute."""
+        """Wait for an answer to each event, under one of these ids; return those without an answer after a minute."""
         silent, deadline = dict(called), time.monotonic() + PATIENCE_SECONDS
         while silent and time.monotonic() < deadline:
             self._connection.process_data_events(1)
@@ -123,7 +123,7 @@ TO_SPOIL = (
 )
 
 Fuzzed = tuple[str, bytes, dict[str, Any], set[str]]
-"""Routing key, body, properties of AMQP; by which ids its answer may call it."""
+"""Routing key, body, AMQP properties; the ids that its answer may have."""
 
 _LETTERS = "aZ9 é№⚑\x00\x7f\ud7ff\"'{}[];,/\\%\n"
 _VALUES: tuple[Any, ...] = (
@@ -133,7 +133,7 @@ _VALUES: tuple[Any, ...] = (
 
 
 def _fuzz(chance: random.Random, number: int) -> Fuzzed:
-    """A case of the conformance kit under a name of its own, in which a few things are wrong, or none."""
+    """A case of the conformance kit under a new name, with up to three random errors."""
     case = CASES[chance.choice(TO_SPOIL)]
     name = f"fuzz-{number}"
     fields, properties = json.loads(case["body"]), dict(case["properties"]) | {"message_id": name}
@@ -148,7 +148,7 @@ def _fuzz(chance: random.Random, number: int) -> Fuzzed:
         _spoil(place, chance)
     said = attributes.get(key)
     body = json.dumps(fields, ensure_ascii=chance.random() < 0.5).encode("utf-8", "surrogatepass")
-    if chance.random() < 0.3 and name.encode() in body:  # else its id may be what is damaged
+    if chance.random() < 0.3 and name.encode() in body:  # else its id may be damaged
         body = _damage(body, chance, body.find(name.encode()) + len(name) + 1)
     if chance.random() < 0.1:
         properties["content_type"] = chance.choice(["", "text/plain", "application/json", "é", ";", "application/xml"])
@@ -169,7 +169,7 @@ def _spoil(place: dict[str, Any], chance: random.Random) -> None:
 
 
 def _damage(body: bytes, chance: random.Random, first: int) -> bytes:
-    """Somewhere behind its id and the quote that ends it, by which the answer is known."""
+    """Damage the bytes after the id and its closing quote, since the id identifies the answer."""
     place = chance.randrange(first, len(body))
     match chance.randrange(4):
         case 0:
@@ -187,7 +187,7 @@ EVENTS = int(os.environ.get("EVENTS", "2000"))
 
 @pytest.mark.slow
 def test_whatever_is_confirmed_is_answered(town: Town) -> None:
-    """Events in which bytes, fields or values are wrong; each is returned at once or answered, none is silent."""
+    """Events with wrong bytes, fields or values: each is returned at once or answered."""
     seed = int(os.environ.get("SEED", "") or random.randrange(2**32))
     chance = random.Random(seed)
     town.start_worker()

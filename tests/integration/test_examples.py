@@ -1,4 +1,4 @@
-"""The examples in other languages, each really run against a real RabbitMQ."""
+"""The examples in other languages, each run against a real RabbitMQ."""
 
 import json
 import os
@@ -29,7 +29,7 @@ JARS = [Path("/usr/share/java") / name for name in ("amqp-client.jar", "slf4j-ap
 
 @dataclass(frozen=True)
 class Library(Part):
-    """A package that brings files to other programs, and no program of its own."""
+    """A package of files for other programs, without a program of its own."""
 
     files: tuple[str, ...] = ()
 
@@ -67,7 +67,7 @@ NODE_PACKAGES = ("amqplib@2", "cloudevents@10", "standardwebhooks@1", "ajv@8", "
 
 
 def command_of(language: str, program: Path, folder: Path) -> list[str]:
-    """How a program of that language is run, once all that it needs is installed; Node's packages go to a folder."""
+    """The command for a program of that language, once its packages are installed; Node's packages go to a folder."""
     for part in PARTS[language]:
         require(part)
     if language == "node":
@@ -127,12 +127,12 @@ def test_it_fails_when_the_exchange_is_missing(run: Run) -> None:
 
 
 def test_it_fails_when_the_broker_does_not_take_the_event(run: Run, amqp_url: str, language: str) -> None:
-    """Nobody waits for it, or the queue is full; `amqp-publish` asks for no confirmation."""
+    """The queue is full, or does not exist."""
     if language == "shell":
         pytest.skip("amqp-publish asks for no confirmation")
     with RequestsQueue(amqp_url, max_length=1) as queue:
         assert run().returncode == 0
-        # RabbitMQ looks at the length now and then: one message more may be taken.
+        # RabbitMQ checks the length at intervals: it may accept one message more.
         assert any(run().returncode not in {0, 2} for _ in range(5))
         queue.channel.queue_delete(queue.single)
         assert run().returncode not in {0, 2}

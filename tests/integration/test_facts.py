@@ -1,4 +1,4 @@
-"""What an import finds once is what a look at everybody finds; whoever changes an elector by SQL is looked at again."""
+"""An import's cached findings equal those of a full check; an elector changed by SQL is checked again."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -40,7 +40,7 @@ TODAY = jour_a_paris(now())
 
 @dataclass
 class Look:
-    """What was told of a list, and where one looked."""
+    """The report of a list, and the electors that were checked."""
 
     scope: Scope
     census: Census
@@ -48,31 +48,31 @@ class Look:
 
     @property
     def codes(self) -> list[str]:
-        """Of the anomalies."""
+        """The codes of the anomalies."""
         return [anomaly.code for anomaly in self.anomalies]
 
 
 class Register(Desk):
-    """LIBREVILLE as it was imported."""
+    """LIBREVILLE's register after its import."""
 
     def clean(self, number: int, liste: Liste = P) -> list[int]:
-        """Electors of whom nothing is known."""
+        """Electors without cached findings."""
         query = "SELECT id FROM electeur WHERE liste = :liste AND facts = 0 ORDER BY id LIMIT :number"
         return self.values(query, liste=liste, number=number)
 
     def facts(self, electeur: int) -> int:
-        """What is known of her."""
+        """The cached findings about an elector."""
         (facts,) = self.values("SELECT facts FROM electeur WHERE id = :id", id=electeur)
         return int(facts)
 
     def look(self, liste: Liste = P, jour: date = TODAY) -> Look:
-        """As a file does."""
+        """Check with the cached findings, as the writer of a file does."""
         with self.engine.connect() as connection:
             spec = _spec(connection, liste, jour)
             return _look(connection, replace(spec, look=read_look(connection, COMMUNE, liste, spec.version, jour)))
 
     def look_at_everybody(self, liste: Liste = P, jour: date = TODAY) -> Look:
-        """As if no import had looked."""
+        """Check all electors, without cached findings."""
         with self.engine.connect() as connection:
             return _look(connection, _spec(connection, liste, jour))
 
@@ -129,7 +129,7 @@ def test_a_file_of_an_earlier_day_looks_at_everybody(register: Register) -> None
 
 
 COLUMNS = [column.name for column in Electeur.__table__.columns if column.name not in {"arrondissement", "facts"}]
-"""No rule looks at the arrondissement."""
+"""No rule checks the arrondissement."""
 NUMBERS = {"id": "id + 100000", "version": "version", "nettoyages": "1"}
 
 
@@ -245,7 +245,7 @@ def test_an_undone_import_gives_the_facts_of_the_list_before_back(register: Regi
 
 @pytest.mark.slow
 def test_the_register_of_another_service_is_looked_at_whole(desk: Desk) -> None:
-    """Its tables or views have no facts, and nothing of ours is read of them."""
+    """Its tables or views have no cached findings, and columns of ours are not read."""
     desk.run("UPDATE electeur SET sexe = '', facts = 0 WHERE liste = 'CM'")
     desk.run("UPDATE electeur SET facts = 0")
     assert desk.ring(desk.ask(CM))["bloquantes"] == 0

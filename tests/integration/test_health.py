@@ -1,4 +1,4 @@
-"""`healthy` and the watch, on real processes: what a supervisor would do is what ought to be done."""
+"""`healthy` and the watchdog on real processes: a supervisor restarts exactly the processes that need it."""
 
 import os
 import resource
@@ -50,7 +50,7 @@ def test_a_worker_is_ready_once_it_reads_all_its_queues_and_leaves_nothing_behin
 def test_a_process_that_makes_files_takes_no_more_connections_than_its_account_has_for_each(
     town: Town, postgres_url: str
 ) -> None:
-    """Eight containers of two processes are within `deploy/database/accounts.sql`; one more would find no place."""
+    """`deploy/database/accounts.sql` allows eight containers of two processes; one more would get no connection."""
     town.start_worker("-Q", "requests")
     asked = [town.ask(listes=["P", "CE", "CM"], formats=["csv", "xml"]) for _ in range(5)]
     wait_until(lambda: len(town.rows("SELECT 1 FROM derniers_exports")) == 6 * len(asked), message="rows")

@@ -1,4 +1,4 @@
-"""The housekeeping beside the notifier: a long purge keeps nobody waiting for a mail, its trouble is said."""
+"""The housekeeping beside the notifier: a long purge delays no mail, its errors are logged."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -31,7 +31,7 @@ pytestmark = [pytest.mark.integration, pytest.mark.database(TEMPLATE), pytest.ma
 
 
 def _ignore(_rows: object) -> None:
-    """Nobody listens."""
+    """Enqueue nothing."""
 
 
 def _purge(desk: FilesDesk, seconds: float) -> Chore:

@@ -1,4 +1,4 @@
-"""An event is known by its account, source and id, and by what it says: a copy changes nothing, another is refused."""
+"""An event is identified by account, source and id: a copy changes nothing, a different event of that id is refused."""
 
 from collections.abc import Sequence
 from typing import Any

@@ -1,4 +1,4 @@
-"""What an import asks before it changes a list: who vanishes, which bureaux, which field, which bytes."""
+"""The questions of an import before it changes a list: lost electors, bureaux, fields, bytes."""
 
 from datetime import date
 
@@ -23,13 +23,13 @@ Rows = list[dict[str, str]]
 
 
 def _in_bureaux(count: int, *codes: str, changes: dict[str, str] | None = None) -> Rows:
-    """So many electors in each of these bureaux, numbered from 1 in each."""
+    """This many electors in each of these bureaux, numbered from 1 in each."""
     rows = electeurs(count * len(codes), changes)
     return [row | {BUREAU: codes[index // count], NUMERO: str(index % count + 1)} for index, row in enumerate(rows)]
 
 
 def _asked(desk: Desk, rows: Rows, **options: object) -> tuple[list[ImportQuestion], str]:
-    """The questions of an import that is refused, then done; and the words of the refusal."""
+    """The questions of an import that is refused, then accepted; and the text of the refusal."""
     before = desk.counts()
     with pytest.raises(ImportRefusedError) as refusal:
         desk.load(rows, **options)
@@ -61,7 +61,7 @@ def test_known_people_who_vanish_are_asked_about_though_others_come(desk: Desk) 
 @pytest.mark.slow
 @pytest.mark.parametrize("shuffled", [False, True])
 def test_a_file_that_is_cut_at_the_end_of_a_line_is_asked_about(desk: Desk, *, shuffled: bool) -> None:
-    """In the order of the former file, or in that of the bureaux where the former file had another one."""
+    """In the order of the former file, or in that of the bureaux when the former file had another order."""
     rows = _in_bureaux(50, "0001", "0002")
     desk.load(rows[::-1] if shuffled else rows)
     kinds, said = _asked(desk, [*rows[:85], *electeurs(1, OTHERS)])

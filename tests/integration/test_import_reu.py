@@ -1,4 +1,4 @@
-"""Importing a REU export: whole lists replaced, all of them or none, and taken back."""
+"""Importing a REU export: whole lists replaced, all of them or none, and undone."""
 
 import signal
 import subprocess

@@ -1,4 +1,4 @@
-"""A tableau made from two exports names the missing dates and motifs: it is « à compléter » until they are given."""
+"""A tableau made from two exports names the missing dates and motifs: « à compléter » until a clerk enters them."""
 
 from datetime import date
 from typing import Any
@@ -32,7 +32,7 @@ BETWEEN = "entre le 10/09/2024 et le 20/03/2025"
 
 @pytest.fixture
 def register(register: MouvementsDesk) -> MouvementsDesk:
-    """Two exports of the principal list: two electors left, one came, one votes elsewhere."""
+    """Two exports of the principal list: two electors left, one came, one changed bureau."""
     stay = electeurs(9)
     two = zip(("Partie", "Envolée"), electeurs(11)[9:], strict=True)
     gone = [it | {PRENOMS: prenom, DATE: "03/04/1950"} for prenom, it in two]
@@ -43,7 +43,7 @@ def register(register: MouvementsDesk) -> MouvementsDesk:
 
 
 def _complete(tableaux: TableauDesk, **said: Any) -> None:  # noqa: ANN401 — any field
-    """Say it of each inscription and radiation, with the category of its nature."""
+    """Enter date and motif of each inscription and radiation, with the category of its nature."""
     of = {"inscription": "inscription_volontaire", "radiation": "radiation_deces"}
     with tableaux.engine.begin() as connection:
         rows = connection.execute(text("SELECT id, nature FROM mouvement WHERE nature <> 'modification'")).all()
@@ -52,7 +52,7 @@ def _complete(tableaux: TableauDesk, **said: Any) -> None:  # noqa: ANN401 — a
 
 
 def _shown(tableaux: TableauDesk, made: Made) -> AskedFile:
-    """As the screen reads it."""
+    """The state that the screen shows."""
     with tableaux.engine.connect() as connection:
         return next(it for it in read_files(connection, select_made(COMMUNE)) if it.export_id == made.row["export_id"])
 

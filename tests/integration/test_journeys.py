@@ -1,4 +1,4 @@
-"""A request is followed through few files: `python -m tests.journeys` shows which."""
+"""A request passes through few files: `python -m tests.journeys` lists them."""
 
 from pathlib import Path
 

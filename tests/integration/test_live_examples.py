@@ -1,4 +1,4 @@
-"""The examples of our events in the contract are what the worker really says: of requests that were served here."""
+"""The examples of our events in the contract equal the events of a real worker, for the requests of this test."""
 
 import json
 import re
@@ -35,10 +35,10 @@ pytestmark = [pytest.mark.database(LIBREVILLE_TEMPLATE), pytest.mark.desk(opened
 
 NAMES = {"id", "time", "correlationid", "causationid", "export_id", "request_id"}
 FREE = NAMES | {"lines_written", "ready", "failed", "size", "sha256", "electeurs", "anomalies_bloquantes", "remarques"}
-"""What differs from one request to another."""
+"""The fields that differ between requests."""
 
 OF_ARRIVALS = {topology.EVENT_REGISTRE_STATUS}
-"""Those about exports of the REU that arrive want a whole import: tests of previews look at them."""
+"""Events about arriving exports of the REU need a whole import: the tests of previews check them."""
 
 _INSTANTS = re.compile(r"\d\d/\d\d/\d{4} \d\d:\d\d:\d\d|\d{8}-\d{6}")
 
@@ -49,7 +49,7 @@ def _example(event_type: str) -> dict[str, Any]:
 
 
 def _send(desk: DepotsDesk, event_id: str, **changes: Any) -> None:  # noqa: ANN401 — of the data
-    """The example of a request, sent under this id as it stands but for these fields."""
+    """Send the example of a request under this id, with these fields replaced."""
     example = _example(topology.REQUEST_LISTE_EXPORT)
     data = example["data"] | {"listes": ["P"], "formats": ["csv"]} | changes
     ingest_request(CloudEvent.from_bytes(json.dumps(example | {"id": event_id, "data": data}).encode()), desk.services)
@@ -62,7 +62,7 @@ def _request(desk: DepotsDesk, event_id: str) -> Request:
 
 
 def _shape(value: Any, name: str = "") -> Any:  # noqa: ANN401 — decoded JSON
-    """What is the same each time: names and kinds, and the values that depend on neither the hour nor the register."""
+    """The constant part: names and types, and the values that depend on neither the time nor the register."""
     if isinstance(value, dict):
         return {key: _shape(it, key) for key, it in sorted(value.items())}
     if isinstance(value, list):

@@ -1,4 +1,4 @@
-"""Minors entered in advance, from exports of the REU to the list file and the tableaux: inscribed once, d'office."""
+"""Minors registered in advance, from exports of the REU to the list file and the tableaux: inscribed once, d'office."""
 
 import re
 from datetime import date, datetime
@@ -23,7 +23,7 @@ _BILAN = re.compile(r"Électeurs avant (\d+) Inscriptions \+ (\d+) Radiations �
 
 
 def invented(nom: str, birth: str, bureau: str = "0001") -> dict[str, str]:
-    """Somebody who is like nobody else, so that nobody is asked whether they are one person."""
+    """An elector unlike all others, so that the import raises no doubt."""
     its_own = {PRENOMS: f"Zoé {nom}", VOIE: f"Rue {nom}", NUMERO: str(100 + len(nom) * 7 + ord(nom[1]) + ord(nom[-2]))}
     return electeurs(1, {NOM: nom, DATE: birth, BUREAU: bureau})[0] | its_own
 
@@ -35,7 +35,9 @@ ON_POLL = invented("GRIVE", "11/10/2008", "0002")
 BETWEEN_ROUNDS = invented("GRÈBE", "18/10/2008")
 NEVER = invented("GIBBON", "19/10/2008")
 LEAVES = invented("GAZELLE", "01/05/2008")
-COMES = invented("GENETTE", "29/02/2008")  # no birthday in 2026: of age on 1 March, before the export that brings her
+COMES = invented(
+    "GENETTE", "29/02/2008"
+)  # no birthday in 2026: of age on 1 March, before the first export with this name
 COMES_EARLY = invented("GLOUTON", "01/10/2008")
 FIRST = [*ADULTS, GROWN, IN_PERIOD, ON_POLL, BETWEEN_ROUNDS, NEVER, LEAVES]
 YOUNG = {"GERBOISE", "GERFAUT", "GRIVE", "GRÈBE", "GIBBON", "GAZELLE", "GENETTE", "GLOUTON"}
@@ -46,7 +48,7 @@ SECOND = [*ADULTS, GROWN, IN_PERIOD, ON_POLL, BETWEEN_ROUNDS, NEVER, COMES, COME
 def register(register: MouvementsDesk) -> MouvementsDesk:
     register.load(FIRST, intake=Intake(BEFORE))
     register.load(SECOND, intake=Intake(MEETING))
-    register.load([*SECOND[:-3], *SECOND[-2:]], intake=Intake(LATER))  # the one who was never of age is gone
+    register.load([*SECOND[:-3], *SECOND[-2:]], intake=Intake(LATER))  # the elector who was never of age is absent
     with register.engine.begin() as connection:
         for meeting in (BEFORE, MEETING):
             add_reunion(connection, COMMUNE, Reunion("", meeting))
@@ -67,7 +69,7 @@ def _shown(made: Made) -> set[str]:
 
 
 def _in_file_of(tableaux: TableauDesk, day: date) -> int:
-    """How many electors the list file of a day has."""
+    """The number of electors in the list file of a day."""
     created_at = datetime.fromisoformat(f"{day}T12:00:00+02:00")
     (export_id,) = tableaux.ask_all([(Liste.PRINCIPALE, Format.CSV)], created_at, COMMUNE)
     return int(tableaux.ring(export_id)["electeurs"])

@@ -1,4 +1,4 @@
-"""One row becomes one file, recorded as it is on the disk; what must not be published is not."""
+"""One row becomes one file, recorded as it is on the disk; a file with blocking anomalies is not published."""
 
 import csv
 import hashlib
@@ -190,7 +190,7 @@ def test_a_separator_in_a_value_becomes_what_looks_like_it(desk: Desk, written: 
 
 
 def test_a_separator_that_nobody_announced_stops_the_file(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A line with quotes would be read as one with other columns: none is written."""
+    """An unexpected separator or quote would shift the columns of a line: the file fails."""
     write: Any = LISTE_FORMATS[Format.CSV].write
     plain = {"cleaning": False, "separators": False}
     replace_writer(monkeypatch, lambda *arguments, **_flags: write(*arguments, **plain))
@@ -244,7 +244,7 @@ def test_a_register_that_vanished_since_the_request_is_told(desk: Desk, statemen
 
 
 def _said(row: RowMapping) -> dict[str, tuple[str, list[str]]]:
-    """What is said of the file as a whole, by its code: how grave, in which words."""
+    """The anomalies of the file as a whole, by code: severity and text."""
     return {it["code"]: (it["severity"], it["messages"]) for it in decoded(row["anomalies"]) if "messages" in it}
 
 
@@ -329,7 +329,7 @@ _NAME = re.compile(r"liste-(P|CE|CM)-\d{5}-(\d{8})-(\d{6})(?:-(\d+))?\.(csv|xml)
 
 
 def _label_of(name: str) -> str:
-    """The label that a file's name calls for."""
+    """The label of the file, from its name."""
     match = _NAME.fullmatch(name)
     assert match, name
     liste, day, hour, number, format_ = match.groups()
@@ -338,7 +338,7 @@ def _label_of(name: str) -> str:
 
 
 def _named(desk: Desk, *asked_at: str, code: str = COMMUNE) -> list[str]:
-    """The names given to the parts of a request at each of these instants, after their labels have been compared."""
+    """The names of the files of a request at each of these instants, once their labels are checked."""
     rows = [
         desk.row(export_id)
         for at in asked_at

@@ -1,4 +1,4 @@
-"""A job that meets a full disk, a bug or another owner: what is left on the disk, in the row and in the log."""
+"""A job meets a full disk, a bug or another owner: the test checks the disk, the row and the log."""
 
 import _thread
 import errno
@@ -43,7 +43,7 @@ SHORT = [errno.EMFILE, errno.ENFILE, errno.ENOMEM]
 
 @pytest.fixture
 def json_log(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], str]]:
-    """What the worker prints, in its own form."""
+    """The lines of the worker's JSON log."""
     handlers, level = logging.root.handlers[:], logging.root.level
     monkeypatch.setattr(sys, "stderr", stream := io.StringIO())
     configure_logs("json", "debug")
@@ -65,7 +65,7 @@ def _check_waits_for_room(desk: Desk, export_id: int) -> None:
 
 
 def put_off(desk: Desk, **values: object) -> None:
-    """Let those that wait for a better time wait for long."""
+    """Postpone the work rows that wait for a retry."""
     with desk.engine.begin() as connection:
         connection.execute(update(Work).where(Work.due_at.is_not(None)).values(due_at=utc_now(3600), **values))
 
@@ -193,7 +193,7 @@ def test_a_volume_that_does_not_answer_is_waited_for(desk: Desk, monkeypatch: py
 def test_a_worker_without_descriptors_fails_nobodys_file_and_says_that_it_cannot_go_on(
     desk: Desk, monkeypatch: pytest.MonkeyPatch, code: int
 ) -> None:
-    """It failed twelve files of a hundred: each of them met it three times."""
+    """Before, twelve files of a hundred failed: each met this error three times."""
     export_id = desk.ask()
     for _ in range(5):
         with monkeypatch.context() as patch:
@@ -208,7 +208,7 @@ def test_a_worker_without_descriptors_fails_nobodys_file_and_says_that_it_cannot
 
 
 def test_a_worker_without_descriptors_takes_no_file_for_wrong(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever a library says of what it could not open."""
+    """Whatever error a library raises for a file that it could not open."""
     export_id = desk.ask()
     with monkeypatch.context() as patch:
         before_writing(patch, lambda: _raise(SchemaMismatchError("Schéma XSD illisible")))
@@ -222,7 +222,7 @@ def test_a_worker_without_descriptors_takes_no_file_for_wrong(desk: Desk, monkey
 
 
 def test_memory_that_is_short_costs_no_start(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Five files of ten failed for good: the first import of a library failed, then all that was half imported."""
+    """Before, five files of ten failed for good: a library's import failed, then each use of the half-imported one."""
     export_id = desk.ask()
     for error in (ImportError("failed to map segment"), MemoryError(), AttributeError("half imported"), KeyError()):
         with monkeypatch.context() as patch:
@@ -236,7 +236,7 @@ def test_memory_that_is_short_costs_no_start(desk: Desk, monkeypatch: pytest.Mon
 def test_a_heartbeat_that_does_not_start_costs_no_start(
     desk: Desk, monkeypatch: pytest.MonkeyPatch, start: Callable[..., object]
 ) -> None:
-    """It was waited for until the limit of a message, ten minutes."""
+    """Before, the worker waited for it until the time limit of a message, ten minutes."""
     export_id = desk.ask()
     monkeypatch.setattr(lease, "START_SECONDS", 0.01)
     with monkeypatch.context() as patch:
@@ -255,7 +255,7 @@ def _is_given_back(desk: Desk, export_id: int, error: type[Exception]) -> None:
 
 
 def test_the_blips_of_a_database_cost_no_start_and_no_lease(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Three of them failed the file, each after a lease."""
+    """Before, three outages failed the file, each after a lease."""
     export_id = desk.ask()
     for _ in range(5):
         with monkeypatch.context() as patch:

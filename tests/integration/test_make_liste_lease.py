@@ -1,4 +1,4 @@
-"""Who works on a row: a dead owner's row is taken over, a worker that lost its lease touches nothing."""
+"""Leases of a row: another worker claims the row of a dead owner; a worker that lost its lease changes nothing."""
 
 import errno
 import os
@@ -106,7 +106,7 @@ def test_a_failure_after_the_lease_was_lost_is_nobodys_business(
 
 
 def test_a_job_that_stands_still_loses_its_lease_and_its_process(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It kept the row for ever, frozen in COPY: another takes it, and it costs no start."""
+    """It kept the row for ever, frozen in COPY: another worker claims it, and that costs no start."""
     real = LISTE_FORMATS[Format.CSV].write
 
     def stand_still(connection: Any, spec: Any, sink: Any, progress: Progress, **options: bool) -> int:  # noqa: ANN401
@@ -139,11 +139,11 @@ def test_a_step_that_was_announced_may_take_its_time(monkeypatch: pytest.MonkeyP
     heartbeat.expect(60)
     with heartbeat:
         wait_until(lambda: len(renewed) > 5, message="the lease to be renewed")
-    heartbeat.expect(0)  # raises where the row was given up
+    heartbeat.expect(0)  # raises where the lease was lost
 
 
 def test_the_validation_of_an_xml_file_is_announced(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is one call, and the longer the larger the file."""
+    """The validation is one call, whose duration grows with the file."""
     announced: list[float] = []
     monkeypatch.setattr(Heartbeat, "expect", lambda _heartbeat, seconds: announced.append(seconds))
     monkeypatch.setattr(make_liste, "VALIDATED_BYTES_PER_SECOND", 1)
@@ -155,7 +155,7 @@ def test_the_validation_of_an_xml_file_is_announced(desk: Desk, monkeypatch: pyt
 def test_a_worker_that_freezes_while_it_publishes_does_not_keep_the_row(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its transaction holds the row's lock: the database ends it, after a fifth of a second instead of its usual."""
+    """Its transaction holds the row's lock: the database ends it after a fifth of a second here."""
     timeout = re.compile("(idle_in_transaction_session_timeout = )'[^']+'")
 
     @event.listens_for(desk.engine, "before_cursor_execute", retval=True)

@@ -1,4 +1,4 @@
-"""The balance that is printed is that of the register: electors before and after a second export, by bureau."""
+"""The printed balance equals the register's: electors before and after a second export, by bureau."""
 
 import re
 from datetime import date
@@ -39,7 +39,7 @@ def _moved_to(bureau: str) -> list[dict[str, str]]:
 
 @pytest.mark.slow
 def test_nobody_is_printed_only_where_it_is_known(register: MouvementsDesk, tableaux: TableauDesk) -> None:
-    """Two exports, one of them taken after the meeting: « Néant » may be false, and is not ready."""
+    """Two exports, the second taken after the meeting: « Néant » may be false, so the tableau is not ready."""
     register.load([*AT_FIRST, *_moved_to("0001")], intake=Intake(FIRST))
     meeting = date(2026, 11, 20)
     assert _gaps(tableaux, meeting) == ["couverture_fin"]
@@ -69,7 +69,7 @@ def _homonym(bureau: str, numero: str, voie: str) -> dict[str, str]:
 
 @pytest.mark.slow
 def test_who_was_told_from_homonyms_by_a_guess_is_named(register: MouvementsDesk, tableaux: TableauDesk) -> None:
-    """Two of one name at two addresses, then at two others: nobody knows which one lives where."""
+    """Two homonyms at two addresses, then at two others: the register cannot tell which one lives where."""
     two = [_homonym("0001", "91", "Rue A"), _homonym("0002", "92", "Rue B")]
     there = [_homonym("0003", "93", "Rue C"), _homonym("0002", "94", "Rue D")]
     register.load([*STAY, *two], intake=Intake(FIRST))
@@ -96,7 +96,7 @@ def test_who_was_told_from_homonyms_by_a_guess_is_named(register: MouvementsDesk
 def test_which_of_two_homonyms_has_left_is_to_be_said_before_the_tableau_is_posted(
     register: MouvementsDesk, tableaux: TableauDesk
 ) -> None:
-    """Two of one name at two addresses, then one of them at a third: a bureau loses her, nobody knows which."""
+    """Two homonyms at two addresses, then one of them at a third: the register cannot tell which one has left."""
     two = [_homonym("0001", "91", "Rue A"), _homonym("0002", "92", "Rue B")]
     register.load([*STAY, *two], intake=Intake(FIRST))
     register.load([*STAY, _homonym("0003", "93", "Rue C")], intake=Intake(SECOND))

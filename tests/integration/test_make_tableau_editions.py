@@ -1,4 +1,4 @@
-"""What is printed for whom and when: what is posted hides more, what is not yet final says so, dates are the law's."""
+"""Editions and dates of tableaux: a posted one hides more, a provisional one is marked, dates follow the law."""
 
 import hashlib
 import re
@@ -140,20 +140,20 @@ def test_a_complementary_list_prints_nationalities(desk: TableauDesk, liste: str
 
 
 def _everything(made: Made) -> bytes:
-    """The bytes of the file, and those that its streams hold deflated."""
+    """The bytes of the file, and those of its inflated streams."""
     streams = re.findall(rb"/FlateDecode[^>]*>>\nstream\n(.*?)\nendstream", made.content, re.DOTALL)
     assert len(streams) > len(made.pages)
     return b"".join((made.content, *map(zlib.decompress, streams)))
 
 
 def _encoded(word: str) -> list[bytes]:
-    """The ways in which a file may hold a word."""
+    """The possible encodings of a word in the file."""
     wide = word.encode("utf-16-be")
     return [word.encode(), wide, wide.hex().upper().encode(), word.encode().hex().upper().encode()]
 
 
 def squeezed(words: str) -> str:
-    """Without white space: it does not matter where lines are broken."""
+    """Remove white space, so that line breaks do not matter."""
     return "".join(words.split())
 
 

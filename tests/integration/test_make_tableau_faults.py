@@ -1,4 +1,4 @@
-"""A tableau that meets a full disk, a bug or another owner: what is left on the disk, in the row and in the log."""
+"""A tableau meets a full disk, a bug or another owner: the test checks the disk, the row and the log."""
 
 import errno
 from collections.abc import Callable
@@ -42,7 +42,7 @@ def _ask(desk: TableauDesk) -> int:
 
 
 def _in_the_middle(monkeypatch: pytest.MonkeyPatch, action: Callable[[Progress], None]) -> None:
-    """Let something happen once, when the figures are known and no line is drawn yet."""
+    """Run the action once, after the figures are computed and before any line is drawn."""
     real = make_tableau.write_report  # type: ignore[attr-defined]
     read: list[Progress] = []
     done: list[bool] = []
@@ -86,7 +86,7 @@ def test_a_retry_gives_the_same_bytes(desk: TableauDesk, monkeypatch: pytest.Mon
 
 
 def _files(row: RowMapping) -> list[str]:
-    """The tableau, its report, and the file that names who differs from the list of the day."""
+    """The tableau, its report, and the file of the electors who differ from the list of the day."""
     return [row["file_name"], row["report_name"], piece_name(row["file_name"], Piece.RECONCILIATION)]
 
 

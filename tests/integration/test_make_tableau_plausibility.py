@@ -1,4 +1,4 @@
-"""What blocks the list file blocks the tableau that shows the elector as she comes, in the same words."""
+"""An anomaly that blocks the list file also blocks a tableau that shows the elector as an arrival, and says the same."""
 
 import csv
 import io
@@ -61,7 +61,7 @@ def _make(
 
 
 def _blocking(made: Made) -> list[tuple[str, str]]:
-    """Who is accused, by name, and of what."""
+    """The names of the electors with blocking anomalies, with the code of each."""
     return [(line[3], line[-1]) for line in made.anomalies if line[0] == "bloquante"]
 
 
@@ -91,7 +91,7 @@ def test_who_comes_is_accused_as_the_list_file_accuses_her(register: MouvementsD
 
 
 def test_nobody_is_accused_whom_it_does_not_show(register: MouvementsDesk, tableaux: TableauDesk) -> None:
-    """Who was there before, who leaves; and a value that no tableau prints."""
+    """Electors already on the list, electors who leave, and values that no tableau prints."""
     old, gone = _arrive("ANCIENNE", 30, date="31/02/1950"), _arrive("PARTIE", 31, date="31/02/1960")
     _load(register, [*STAY, old, gone], [*STAY, old, _arrive("SANS SEXE", 32, sexe="")])
     assert {line[3] for line in _said_by_the_list(tableaux, Liste.PRINCIPALE)} == {"ANCIENNE", "SANS SEXE"}
@@ -108,7 +108,7 @@ def test_an_address_that_is_masked_is_not_judged(register: MouvementsDesk, table
 
 
 def test_who_comes_of_age_by_its_last_day_is_judged(register: MouvementsDesk, tableaux: TableauDesk) -> None:
-    """Her name is printed on a page that is made before her birthday."""
+    """The tableau is made before the birthday, and prints the elector's name."""
     _load(register, STAY, [*STAY, _arrive("BERTHÃ‰T", 30, date="05/12/2008")])
     asked = datetime.fromisoformat("2026-11-26T09:30:00+01:00")
     assert _blocking(_make(tableaux, created_at=asked)) == [], "nobody yet"

@@ -1,4 +1,4 @@
-"""A request for tableaux becomes one row for each, with its dates, or is refused with a reason a clerk can act on."""
+"""A request for tableaux becomes one row for each, with its dates, or is refused with a reason that a clerk can use."""
 
 from datetime import date
 from typing import Any

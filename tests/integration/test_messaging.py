@@ -1,4 +1,4 @@
-"""What Dramatiq would lose on RabbitMQ, and we do not."""
+"""Messages that Dramatiq would lose on RabbitMQ, and our broker does not."""
 
 from collections.abc import Iterator
 from contextlib import closing
@@ -71,7 +71,7 @@ def test_a_retry_of_a_bug_that_cannot_be_published_waits_among_the_dead_letters(
 def test_what_database_and_broker_are_away_for_is_delivered_again_and_is_no_dead_letter(
     broker: PrefectureBroker, amqp_url: str, rabbit_node: RabbitNode, monkeypatch: pytest.MonkeyPatch, is_killed: bool
 ) -> None:
-    """Killed, or full: it gives messages then, and takes none."""
+    """Killed, or full: a full broker delivers messages, and accepts none."""
     tries = []
 
     def fail_once(export_id: int) -> None:
@@ -103,7 +103,7 @@ def test_what_database_and_broker_are_away_for_is_delivered_again_and_is_no_dead
 def test_a_consumer_tries_again_and_again_and_says_so_once(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A minute long; nobody listens there."""
+    """A minute long; no server listens there."""
     with closing(build_broker("amqp://127.0.0.1:1", build_middleware())) as broker:
         dramatiq.actor(broker=broker, actor_name=EXPORT_LISTE, queue_name=QUEUE_LISTES)(print)
         tries: list[str] = []

@@ -1,4 +1,4 @@
-"""What Prometheus is shown is what the rows and the queues say, on both databases, whoever counts and however often."""
+"""The metrics equal the rows and the queues, on both databases, for any process and number of scrapes."""
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -34,7 +34,7 @@ MADE: dict[str, Any] = {"created_at": ASKED, "started_at": STARTED, "finished_at
 
 
 def about(seconds: float) -> Any:  # noqa: ANN401 — pytest's
-    """So many seconds, or up to a minute more: time goes by until they are looked at."""
+    """This many seconds, or up to a minute more, since time passes until the check."""
     return pytest.approx(seconds + 29, abs=31)
 
 
@@ -128,7 +128,7 @@ def test_what_is_told_and_to_whom_is_counted(desk: Desk, mailbox: Mailbox) -> No
 
 
 def _told_by(desk: Desk, *senders: Callable[[EmailMessage], object]) -> dict[str, float]:
-    """What is counted once each of these notifiers has tried; the last one is to be done with it."""
+    """The counters once each of these notifiers has tried to send; the last one must finish the notification."""
     for number, send in enumerate(senders):
         desk.expire()
         desk.make_due()
@@ -192,7 +192,7 @@ def test_each_file_counts_once_however_late_it_is_seen(desk: Desk, monkeypatch: 
     settle(margin - 5, margin / 3, 1)
     assert _ready(scrape(exporter)) == _ready(look(desk)) == 7
 
-    monkeypatch.setattr("worker.monitoring.exporter.MARGIN", timedelta(0))  # as if it were over for all of them
+    monkeypatch.setattr("worker.monitoring.exporter.MARGIN", timedelta(0))  # as if the margin were over for all of them
     assert [_ready(scrape(exporter)) for _ in range(3)] == [7] * 3
     settle(-1)
     assert _ready(scrape(exporter)) == 8

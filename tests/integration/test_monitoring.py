@@ -1,4 +1,4 @@
-"""A whole installation under a real Prometheus: what it shows, and every question of the dashboard answered."""
+"""A whole installation under a real Prometheus: its metrics, and every query of the dashboard."""
 
 import json
 from collections.abc import Iterator
@@ -30,7 +30,7 @@ def port() -> int:
 def town(
     postgres_server: PostgresServer, rabbit_node: RabbitNode, tmp_path_factory: pytest.TempPathFactory, port: int
 ) -> Iterator[Town]:
-    """A town hall that has asked for six files and was told that they are ready: all look at the same one."""
+    """A town hall with six files and their notifications; all tests of the module share it."""
     postgres_server.start()
     rabbit_node.start()
     amqp_url = rabbit_node.url(rabbit_node.create_vhost())

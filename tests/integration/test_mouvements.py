@@ -1,4 +1,4 @@
-"""The tables of mouvements, polls and meetings: their migration, what a service may write, what a tableau reads."""
+"""The tables of mouvements, polls and meetings: their migration, the rights of a service, the queries of a tableau."""
 
 import hashlib
 from datetime import date
@@ -208,12 +208,12 @@ def test_an_elector_of_a_version_that_no_list_shows_is_unknown(desk: MouvementsD
 
 
 FIRST = date(2026, 9, 10)
-"""The day of the export before; the second one is of JOUR, 25/11/2026."""
+"""The day of the first export; the second one is of JOUR, 25/11/2026."""
 
 
 @pytest.fixture
 def compared(desk: MouvementsDesk) -> MouvementsDesk:
-    """A comparison that made a radiation, an inscription and a change of bureau."""
+    """A comparison that found a radiation, an inscription and a change of bureau."""
     first = electeurs(6)
     desk.load(first, intake=Intake(FIRST))
     newcomer = electeurs(1)[0] | {PRENOMS: "=Ursule"}
@@ -227,7 +227,6 @@ def _incomplete(desk: MouvementsDesk, commune: str = COMMUNE) -> dict[str, Incom
 
 
 def _note(desk: MouvementsDesk, nature: Nature, commune: str = COMMUNE, **fields: Any) -> None:  # noqa: ANN401
-    """Complete the mouvement of that nature."""
     (number,) = desk.rows(f"SELECT id FROM mouvement WHERE nature = '{nature}'")[0]  # noqa: S608 — ours
     with desk.engine.begin() as connection:
         note_motifs(connection, commune, [CompletedMotif.model_validate({"mouvement": number} | fields)])

@@ -1,4 +1,4 @@
-"""The commands of mouvements, polls, meetings and protections: what an operator reads and a script gets."""
+"""The commands of mouvements, polls, meetings and protections: their output for operators and scripts."""
 
 import io
 import json
@@ -114,15 +114,15 @@ def _add_communes(*codes: str) -> None:
 
 
 def _number_of(imported: Ran) -> str:
-    """The number of an import whose day was not said."""
+    """The number of an import without a declared day."""
     return imported.out.partition("imports --taken-on ")[2].split()[0]
 
 
 @pytest.mark.parametrize(
     ("code", "instant", "today", "tomorrow"),
     [
-        ("98735", "2026-11-26T04:00:00+00:00", "25/11/2026", "26/11/2026"),  # Papeete: Paris has the 26th
-        ("98818", "2026-11-26T21:00:00+00:00", "27/11/2026", "28/11/2026"),  # Nouméa: Paris has the 26th
+        ("98735", "2026-11-26T04:00:00+00:00", "25/11/2026", "26/11/2026"),  # Papeete; in Paris it is the 26th
+        ("98818", "2026-11-26T21:00:00+00:00", "27/11/2026", "28/11/2026"),  # Nouméa; in Paris it is the 26th
     ],
 )
 def test_the_day_of_an_import_is_that_of_its_commune(

@@ -1,4 +1,4 @@
-"""What the town hall knows and no export says, noted by events: in the register, in the trail, and in what changes."""
+"""Facts that no export contains, noted by events: the register, the audit trail, and the files that they change."""
 
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -167,7 +167,7 @@ _IN_PERIOD = (
 
 
 def _four_tableaux(desk: DepotsDesk) -> list[int]:
-    """One to be posted, one for the commission, one that names nobody, one of a period in which nothing happened."""
+    """One to be posted, one for the commission, one without names, one of a period without mouvements."""
     asked: tuple[dict[str, Any], ...] = ({}, {"edition": "commission"}, {"presentations": ["recapitulatif"]})
     made = [number for fields in asked for number in _tableau(desk, VINGT, **fields)]
     made += _tableau(desk, VINGT, reunion="2020-01-01", until="2020-02-01")

@@ -1,4 +1,4 @@
-"""Mails, on both databases and by a real mail server: each agent is told once, whatever breaks in between."""
+"""Mails, on both databases and by a real mail server: each agent is notified once, whatever fails in between."""
 
 import threading
 from collections.abc import Iterator, Sequence
@@ -107,7 +107,7 @@ def test_a_notifier_killed_before_recording_is_followed_by_the_same_message_id(d
     with pytest.raises(Killed):
         work(desk.notifier(DiesAfterSending(smtp(mailbox)), name="killed"))
     other = desk.notifier(smtp(mailbox), name="other")
-    assert work(other) == 0  # the lease of the dead one still runs
+    assert work(other) == 0  # the dead notifier's lease has not expired
     desk.expire()
 
     assert work(other) == 1
@@ -125,7 +125,7 @@ def test_a_full_mailbox_is_tried_again_and_the_others_are_told_once(desk: Desk, 
 
     assert work(notifier) == 0
     assert (desk.request(request_id).notified_at, desk.notifications()[ADJOINT].attempts) == (None, 1)
-    assert work(notifier) == 0  # not before its time
+    assert work(notifier) == 0  # not yet due
 
     mailbox.accept(ADJOINT)
     desk.make_due()
@@ -156,13 +156,12 @@ def test_a_server_without_tls_gets_nothing_in_the_clear(mailbox: Mailbox) -> Non
 
 @dataclass
 class Surprising:
-    """A way of sending that fails as nobody foresaw, for one address, until it is mended."""
+    """A mailer that raises an unexpected error for the address `bad`."""
 
     bad: str
     sent: list[str] = field(default_factory=list)
 
     def send(self, message: EmailMessage) -> None:
-        """As a mailer."""
         if message["To"] == self.bad:
             raise LookupError("an answer of no known form, INVENTEE Zélie")
         self.sent.append(message["To"])
@@ -199,7 +198,7 @@ SOON = 0.01
 
 @pytest.fixture
 def answered(mailbox: Mailbox) -> Iterator[threading.Event]:
-    """The server answers a mail once this is set."""
+    """The server answers a mail once this event is set."""
     event = threading.Event()
     mailbox.before_answer = lambda: event.wait(PATIENCE_SECONDS)
     yield event
@@ -217,7 +216,7 @@ def _mail(text: str) -> EmailMessage:
 def test_a_server_that_takes_its_time_gets_the_mail_once_and_keeps_no_other_waiting(
     desk: Desk, mailbox: Mailbox, answered: threading.Event
 ) -> None:
-    """Its lease is renewed meanwhile, so that no other notifier sends the mail; events and webhooks leave."""
+    """Its lease is renewed meanwhile, so that no other notifier sends the mail; events and webhooks are not delayed."""
     request_id = desk.ask("P.csv")
     events: list[CloudEvent] = []
     with serving() as server, running(desk.notifier(smtp(mailbox), events.append, lease_seconds=5)):

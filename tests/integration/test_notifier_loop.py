@@ -1,4 +1,4 @@
-"""Events, sweep and loop: programs are told once, forgotten rows ring once, the loop outlives trouble."""
+"""Events, sweep and loop: programs are notified once, lost messages enqueued again once, the loop survives errors."""
 
 from collections.abc import Iterator
 from threading import Thread
@@ -155,7 +155,7 @@ def postgres_desk(postgres_url: str) -> Iterator[Desk]:
 def test_a_finished_file_wakes_the_notifier_at_once(
     postgres_desk: Desk, mailbox: Mailbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(POLL_SECONDS, "postgresql", 3600)  # it would not look by itself
+    monkeypatch.setitem(POLL_SECONDS, "postgresql", 3600)  # the loop would not look by itself
     rounds = range(1, 6)
     for number in rounds:
         postgres_desk.ask("P.csv=running", event_id=f"demande-{number}")

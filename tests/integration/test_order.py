@@ -1,4 +1,4 @@
-"""What names a request or a deposit that is read later waits for it; of two declarations the last one said counts."""
+"""An event that refers to a later request or deposit waits for it; of two declarations the later one counts."""
 
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -133,7 +133,7 @@ def test_it_is_refused_once_it_was_looked_at_twice_in_vain(desk: DepotsDesk) -> 
 
 
 def test_what_arrives_before_the_last_look_is_served(desk: DepotsDesk, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The request was recorded, and its worker died before it looked for who waited."""
+    """The request was recorded, and its worker died before it released the deferred events."""
     asked = _ask()
     cancel = _about(CancelRequested, asked)
     ingest_request(cancel, desk.services)
@@ -170,7 +170,7 @@ def _die(*_: object) -> None:
 def test_a_request_recorded_while_its_cancel_is_deferred_is_seen(
     desk: DepotsDesk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Neither sees the other at first: the request looks for who waits before the cancel is stored."""
+    """Neither sees the other at first: the request looks for deferred events before the cancel is stored."""
     asked = _ask()
     cancel = _about(CancelRequested, asked)
 

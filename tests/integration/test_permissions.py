@@ -1,4 +1,4 @@
-"""The accounts of `deploy/`: with its own on the broker and on the database, each process does all its work."""
+"""The accounts of `deploy/`: with its own broker and database accounts, each process does all its work."""
 
 import json
 import re
@@ -63,10 +63,10 @@ SELECT (SELECT count(*) FROM depot WHERE fingerprint IS NOT NULL)
 
 @pytest.fixture
 def town(deployment: Deployment, tmp_path: Path, mailbox: Mailbox) -> Iterator[Town]:
-    """Seen by the test as owner and administrator."""
+    """The test connects as owner and administrator."""
     town = Town(deployment.database_url("owner"), deployment.broker.url(VHOST), tmp_path, mailbox.port)
     with town.engine.begin() as connection:
-        connection.exec_driver_sql("UPDATE volume SET marked_at = NULL")  # another test's is not this one's
+        connection.exec_driver_sql("UPDATE volume SET marked_at = NULL")  # not the account of another test
     town.allow("producteur")
     yield town
     town.close()
@@ -110,7 +110,7 @@ def test_each_process_does_its_work_with_its_own_accounts(deployment: Deployment
 
 
 def _declare_and_ring(deployment: Deployment, town: Town, files: Sequence[RowMapping], statement: str) -> None:
-    """As a declaration does of a file that is there: its queue has it looked at once more."""
+    """Insert the declarations of existing files by SQL, and enqueue these files once more."""
     with town.engine.begin() as connection:
         for file in files:
             connection.execute(text(statement), {"id": file["export_id"]})
@@ -139,7 +139,7 @@ def _told(town: Town) -> set[str]:
 
 @pytest.mark.slow
 def test_who_publishes_nothing_loses_nothing(deployment: Deployment, town: Town) -> None:
-    """Nor is there a try that the broker refuses: not of what a former release left, of poison, of a database away."""
+    """A worker without the right to publish does not even try: for old messages, poison, an absent database."""
     town.start_worker("-Q", "requests", **_addresses(deployment, "requests"))
     event = town.ask(listes=["P"])
     for _, call in town.collect("listes", len(town.wait_for(event, status="queued"))):

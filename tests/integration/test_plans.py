@@ -1,4 +1,4 @@
-"""What was asked for in the past costs nothing: no question of the road reads through 200,000 rows of history."""
+"""Old requests cost nothing: no query of a request's processing reads through 200,000 rows of history."""
 
 import json
 import re
@@ -32,7 +32,7 @@ from worker.handlers.requests.ingest_request import ingest_request
 from worker.settings import load_settings
 
 HISTORY, WAITING = 200_000, 5_000
-"""Requests of one file that were told of; and that wait for a worker, behind which nobody may have to look."""
+"""Requests of one file that were notified; and those that wait for a worker, which new requests must not wait for."""
 
 BIG = {"request", "export", "notification", "audit"}
 OTHERS = "13901"
@@ -40,18 +40,18 @@ _OF_FEW = (
     *("ix_request_refused", "ix_request_settled", "ix_request_share", "ix_request_turn", "ix_request_unanswered"),
     *("ix_export_purge", "ix_export_recall", "ix_export_turn", "ix_export_unfinished"),
 )
-"""Indexes that hold only what is still to be done."""
+"""Indexes that contain only unfinished work."""
 
 pytestmark = pytest.mark.database(LIBREVILLE_TEMPLATE)
 
 
 @contextmanager
 def open_desk(url: str, folder: Path) -> Iterator[DepotsDesk]:
-    """LIBREVILLE with a long past; one file in a thousand is its own."""
+    """LIBREVILLE with a long history; one file in a thousand belongs to it."""
     engine = build_engine(url)
     with engine.begin() as connection:
         _add_history(connection)
-    if engine.dialect.name == "postgresql":  # it does so itself; SQLite never
+    if engine.dialect.name == "postgresql":  # autovacuum does it in production; SQLite has none
         with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
             connection.execute(text("VACUUM ANALYZE"))
     yield DepotsDesk(engine, folder / "exports")
@@ -101,7 +101,7 @@ def _add_history(connection: Connection) -> None:
 
 
 class Plans:
-    """Every statement that the engines of the process execute in the block, and how the database would go about it."""
+    """Every statement that the process's engines execute in the block, with its query plan."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -109,7 +109,7 @@ class Plans:
 
     @contextmanager
     def watching(self) -> Iterator[None]:
-        """Take note of the statements, each once."""
+        """Record each distinct statement."""
         event.listen(Engine, "before_cursor_execute", self._note)
         try:
             yield
@@ -122,12 +122,12 @@ class Plans:
             statement.lstrip().split(None, 1)[0] in {"SELECT", "UPDATE", "DELETE", "INSERT", "WITH"}
             and parameters != []
         ):
-            is_list = many and isinstance(parameters, list)  # else the rows of one INSERT, as its values
+            is_list = many and isinstance(parameters, list)  # else the values of one multi-row INSERT
             values = parameters[0] if is_list else parameters
             self._statements.setdefault((statement, OTHERS in repr(values)), values)
 
     def whole(self) -> list[str]:
-        """The statements that read the whole of a big table or of an index on it, and what of their plan says so."""
+        """The statements that read a whole big table or a whole index on it, with that step of their plan."""
         explain = self._on_sqlite if self._engine.dialect.name == "sqlite" else self._on_postgresql
         with self._engine.connect() as connection:
             found = {one: explain(connection, one[0], values) for one, values in self._statements.items()}
@@ -138,7 +138,7 @@ class Plans:
         steps = [row[-1] for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", values)]
         names = BIG | set(_ALIASES.findall(statement))
         scans = [step for step in steps if step.startswith("SCAN") and step.split()[1].strip('"') in names]
-        if ExportStatus.READY in repr(values):  # all that was ever made
+        if ExportStatus.READY in repr(values):  # all files ever made
             scans += [step for step in steps if step.endswith("INDEX ix_export_status (status=?)")]
         return "; ".join(step for step in scans if not step.endswith(_OF_FEW))
 
@@ -190,7 +190,7 @@ def test_no_question_of_the_road_reads_through_the_past(desk: DepotsDesk, databa
         for doorbell in desk.enqueued:
             desk.ring(doorbell.row_id)
         notifier.work(Event())
-        for commune in (COMMUNE, OTHERS):  # of few files, and of nearly all: then the newest may still be others'
+        for commune in (COMMUNE, OTHERS):  # owns few files, or nearly all: then the newest ones may still be of others
             with state.reading() as reading:
                 select_latest(reading, commune)
             read_page(state, commune, ExportFilters())

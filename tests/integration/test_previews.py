@@ -1,4 +1,4 @@
-"""An export that arrives: previewed, then imported as it was previewed, or not at all; its file never stays."""
+"""An arriving export: previewed, then imported exactly as previewed, or not at all; its file is always deleted."""
 
 import hashlib
 import os
@@ -54,12 +54,12 @@ TAKEN_ON = date(2026, 11, 20)
 
 
 class Killed(BaseException):
-    """The process ends here, as under SIGKILL: nothing of ours runs any more."""
+    """Ends the process as SIGKILL does: no code of ours runs after it."""
 
 
 @dataclass
 class Desk:
-    """A register, the arrivals folder, and the doorbells that wait to be heard."""
+    """A register, the arrivals folder, and the doorbells that wait to be handled."""
 
     register: import_desk.Desk
     folder: Path
@@ -75,7 +75,7 @@ class Desk:
         self.rung += [it.row_id for it in doorbells if it.kind == WorkKind.PREVIEW]
 
     def drop(self, content: str | bytes | Iterable[Mapping[str, str]], name: str = "") -> tuple[str, str]:
-        """Put a file into the folder, as the screen does: its name there, and its SHA-256."""
+        """Write a file to the folder, as the screen does; its name there, and its SHA-256."""
         data = content if isinstance(content, bytes) else content if isinstance(content, str) else format_reu(content)
         written = data.encode() if isinstance(data, str) else data
         name = name or f"{uuid4().hex}.csv"
@@ -83,7 +83,7 @@ class Desk:
         return name, hashlib.sha256(written).hexdigest()
 
     def ask_preview(self, content: Any, sender: str = "", **fields: Any) -> str:  # noqa: ANN401 — see `drop`, the event
-        """Drop it and ask what it would change; the id of the event."""
+        """Upload an export and request its preview; the id of the event."""
         arrival, sha256 = self.drop(content)
         asked = {"commune": COMMUNE, "taken_on": TAKEN_ON, "file_name": "liste.csv", "requested_by": AGENT}
         return self.send(
@@ -91,74 +91,72 @@ class Desk:
         )
 
     def preview(self, content: Any, **fields: Any) -> dict[str, Any]:  # noqa: ANN401 — see `ask_preview`
-        """The row of its preview, once it was made."""
+        """The row of the finished preview."""
         self.ask_preview(content, **fields)
         self.hear()
         return self.last()
 
     def ask_import(self, preview: Mapping[str, Any], **fields: Any) -> str:  # noqa: ANN401 — fields of the event
-        """Say yes; the id of the event."""
+        """Accept a preview; the id of the event."""
         asked = {"commune": COMMUNE, "preview": preview["id"], "sha256": preview["sha256"], "requested_by": AGENT}
         return self.send(RegistreImportRequested.model_validate(asked | fields))
 
     def take_up(self, content: Any, **fields: Any) -> dict[str, Any]:  # noqa: ANN401 — see `drop`, the event
-        """The whole road."""
+        """Upload, preview, accept and import an export; the row of its preview."""
         preview = self.preview(content)
         self.ask_import(preview, **fields)
         self.hear()
         return self.row(preview["id"])
 
     def send(self, asked: Data, sender: str = "") -> str:
-        """An event arrives."""
+        """Ingest an event; its id."""
         event = CloudEvent.wrap(asked, source="/test")
         ingest_request(event, self.services, sender=sender)
         return event.id
 
     def hear(self) -> None:
-        """A worker does what the doorbells ask for."""
+        """Handle the enqueued doorbells, as a worker does."""
         while self.rung:
             handle_preview(self.rung.pop(0), self.services)
 
     def sweep(self) -> int:
-        """The notifier looks for what is forgotten."""
+        """Run the sweep, as the notifier does."""
         return sweep(self.register.engine, self.services.enqueue, grace_seconds=0)
 
     def refusal(self, event_id: str) -> str:
-        """Why an event was refused."""
+        """The reason of a refused event."""
         query = "SELECT reason FROM request WHERE event_id = :id AND outcome = 'refused'"
         return str(self.register.rows(query, id=event_id)[0][0])
 
     def last(self) -> dict[str, Any]:
-        """The last row."""
+        """The latest row."""
         return self.row(self.register.rows("SELECT max(id) FROM preview")[0][0])
 
     def row(self, preview_id: int) -> dict[str, Any]:
-        """A row."""
         with Session(self.register.engine) as session:
             preview = session.get_one(Preview, preview_id)
             return {column.name: getattr(preview, column.key) for column in Preview.__table__.columns}
 
     def change(self, **values: Any) -> None:  # noqa: ANN401 — columns
-        """Let something happen to every row."""
+        """Update every row."""
         with self.register.engine.begin() as connection:
             connection.execute(update(Preview).values(**values))
 
     def change_work(self, **values: Any) -> None:  # noqa: ANN401 — columns
-        """Change the work of every row."""
+        """Update the work of every row."""
         with self.register.engine.begin() as connection:
             connection.execute(update(Work).where(Work.kind == WorkKind.PREVIEW).values(**values))
 
     def starts(self) -> list[tuple[Any, ...]]:
-        """The starts of the open works, their owners, and whether they have a message."""
+        """Starts, owner and whether there is a message, for each open work."""
         query = "SELECT starts, owner, enqueued_at IS NOT NULL FROM work WHERE kind = 'preview'"
         return self.register.rows(query)
 
     def files(self) -> list[str]:
-        """What is in the folder."""
         return sorted(path.name for path in self.folder.iterdir())
 
     def trail(self) -> list[tuple[Any, ...]]:
-        """Who did what."""
+        """Actor, action and commune of each audit line."""
         return self.register.rows("SELECT actor, action, code_commune FROM audit ORDER BY id")
 
 
@@ -406,7 +404,7 @@ def test_a_bug_is_tried_again_then_said(desk: Desk, monkeypatch: pytest.MonkeyPa
 
 
 def test_an_import_is_given_back_as_soon_as_its_database_is_back(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It waited out its lease; a start that the database ended costs none."""
+    """The worker used to wait until the lease expired; a start that the database ended costs none."""
     refused: list[bool] = []
     real = handler.release  # type: ignore[attr-defined]
 

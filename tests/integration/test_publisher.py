@@ -1,4 +1,4 @@
-"""The publisher against a real RabbitMQ: what it promises, and what it says when it cannot."""
+"""The publisher against a real RabbitMQ: its guarantees and its error messages."""
 
 import pytest
 

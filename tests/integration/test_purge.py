@@ -1,4 +1,4 @@
-"""`python -m worker purge`: old files leave the volume, their rows stay, whatever happens on the way."""
+"""`python -m worker purge`: old files are deleted from the volume, their rows stay, whatever fails in between."""
 
 import getpass
 import os
@@ -78,7 +78,7 @@ def test_files_wait_until_somebody_was_told_of_them(desk: FilesDesk) -> None:
 
 
 def test_what_is_removed_is_gone_for_good(desk: FilesDesk, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Even after a power cut: the folder is put on the disk once its files have left it."""
+    """Even after a power cut: the purge syncs the folder after the removal of its files."""
     left: list[list[str]] = []
     sync = os.fsync
 
@@ -155,7 +155,7 @@ def test_a_file_that_the_system_keeps_stops_no_other_and_is_tried_again(desk: Fi
     stuck, other = desk.make("tenace", days=32), desk.make("autre", days=31)
     path = desk.path(stuck)
     path.unlink()
-    path.mkdir()  # which cannot be unlinked
+    path.mkdir()  # a directory, which cannot be unlinked
 
     failed = desk.run("purge")
     assert failed.code == ExitCode.FAILED
@@ -191,7 +191,7 @@ def test_a_dry_run_says_what_would_be_done_and_does_nothing(desk: FilesDesk) -> 
 
 
 def _interrupt(desk: FilesDesk, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let a purge mark what is old, and die."""
+    """Let a purge mark the old files, and die."""
     with monkeypatch.context() as patch:
         _kill_at("marked", patch)
         with pytest.raises(Killed):
@@ -199,7 +199,7 @@ def _interrupt(desk: FilesDesk, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def _kill_at(moment: str, patch: pytest.MonkeyPatch) -> None:
-    """Let the purge die before it removes anything, or after it has removed so many exports' files."""
+    """Make the purge die before it removes anything, or after it has removed the files of this many exports."""
     real, done = Storage.remove, list[str]()
 
     def remove(storage: Storage, code_commune: str, names: Sequence[str]) -> list[int]:

@@ -1,4 +1,4 @@
-"""How full the queues are, asked of a real broker."""
+"""The lengths of the queues of a real broker."""
 
 import pika
 import pytest

@@ -1,4 +1,4 @@
-"""The commands of README.md, typed as they stand there, in their order: each does what it says."""
+"""The commands of README.md, typed unchanged and in order: each has the documented result."""
 
 import os
 import re
@@ -22,11 +22,11 @@ from tests.unit.reu_sample import DATE, NOM, NUMERO, PRENOMS, electeurs, write_r
 pytestmark = pytest.mark.slow
 
 SERVERS = ("python -m worker.main", "python -m worker notifier", "python -m producers web")
-"""Each in a shell of its own, until it is stopped."""
+"""Each runs in a shell of its own, until it is stopped."""
 
 
 def _commands(title: str) -> list[str]:
-    """The lines of the block under a title; what goes on with a backslash is one."""
+    """The lines of the block under a title; a line continued by a backslash is one."""
     section = (ROOT / "README.md").read_text("utf-8").partition(f"## {title}\n")[2].partition("\n## ")[0]
     (block,) = re.findall(r"```sh\n(.+?)```", section, re.DOTALL)
     return str(block).replace("\\\n", " ").splitlines()
@@ -34,7 +34,7 @@ def _commands(title: str) -> list[str]:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Two exports of the REU, a month apart, under the names that README gives them."""
+    """Two exports of the REU, a month apart, under the names of README.md."""
     rows = electeurs(40)
     write_reu(tmp_path / "export-reu.csv", rows)
     newcomers = [
@@ -51,7 +51,7 @@ def _environment(**variables: str) -> dict[str, str]:
 
 
 def _run(command: str, folder: Path, environment: dict[str, str]) -> str:
-    """What it prints; « try again later », as before the workers have made the exchange, is done so."""
+    """The output of a command; « try again later » is retried, as before the workers have declared the exchange."""
 
     def run() -> subprocess.CompletedProcess[str] | None:
         done = subprocess.run(
@@ -72,14 +72,14 @@ def test_a_commune_in_one_process(folder: Path) -> None:
         printed = _run(command.replace(".venv/bin/python", sys.executable), folder, _environment())
     made = Counter(path.name.split("-")[0] for path in folder.glob("var/exports/13055/*[0-9].*"))
     assert made == {"liste": 6, "tableau": 3}
-    # The general list was made from the first export; the tableaux want the second.
+    # The general list was made from the first export; the tableaux need the second.
     assert (printed.count("prêt"), printed.count("ancien")) == (4, 2), printed
     assert len(list(folder.glob("var/mails/*.eml"))) >= 2
 
 
 @pytest.fixture
 def servers(folder: Path) -> Iterator[list[Process]]:
-    """What the test leaves running."""
+    """Processes that the test leaves running."""
     started: list[Process] = []
     yield started
     for server in started:

@@ -1,4 +1,4 @@
-"""Whoever was told that a file is ready is told that it is to be made again: once, and after that it was ready."""
+"""Agents who were notified of a ready file are notified that it must be made again: once, and in that order."""
 
 import pytest
 from sqlalchemy import update

@@ -1,4 +1,4 @@
-"""`agents`: who is told of what; addresses and secrets stay secret."""
+"""`agents`: the notifications of each recipient; addresses and secrets stay secret."""
 
 import io
 import re

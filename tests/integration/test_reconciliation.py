@@ -1,4 +1,4 @@
-"""What the worker stores of how a tableau and the list of the day agree: counts on the row, names beside the file."""
+"""The stored comparison of a tableau with the list of the day: counts on the row, names beside the file."""
 
 import json
 from datetime import date, datetime

@@ -1,4 +1,4 @@
-"""Reminders of deadlines, on both databases: each made once, whoever asks and however often, never too late."""
+"""Reminders of deadlines, on both databases: each is sent once, by any number of processes, and never too late."""
 
 import json
 from datetime import date, datetime, timedelta
@@ -33,7 +33,7 @@ MEETING, VINGT, CINQ = date(2027, 3, 18), date(2027, 3, 22), date(2027, 4, 6)
 def desk(desk: Desk) -> Desk:
     add(desk, ListeCommunale(code_commune="13900", liste=Liste.PRINCIPALE))
     add(desk, ListeCommunale(code_commune="13900", liste=Liste.COMPLEMENTAIRE_EUROPEENNE))
-    desk.change(Scrutin, date=SCRUTIN, libelle="Élection présidentielle, 1er tour")  # that of a decree, which is over
+    desk.change(Scrutin, date=SCRUTIN, libelle="Élection présidentielle, 1er tour")  # of the decree; it is over
     return desk
 
 
@@ -84,10 +84,10 @@ def test_each_deadline_is_told_ten_and_three_days_before_and_never_again(desk: D
     ("code", "instant", "is_told"),
     [
         ("13900", "2027-03-08T04:00Z", True),
-        ("98735", "2027-03-08T04:00Z", False),  # Papeete has the 7th, eleven days before
+        ("98735", "2027-03-08T04:00Z", False),  # in Papeete it is the 7th, eleven days before
         ("98735", "2027-03-08T10:00Z", True),
         ("13900", "2027-03-07T20:00Z", False),
-        ("98818", "2027-03-07T20:00Z", True),  # Nouméa has the 8th
+        ("98818", "2027-03-07T20:00Z", True),  # in Nouméa it is the 8th
     ],
 )
 def test_the_day_of_a_reminder_is_that_of_the_commune(
@@ -105,7 +105,7 @@ LAST_DAY = date(2027, 3, 29)
 
 
 def published(desk: Desk, *parts: str, until: date = LAST_DAY, withdrawn_on: date | None = None) -> None:
-    """Tableaux that are published until a day."""
+    """Tableaux published until a day."""
     desk.ask(*(make_tableau(part, "t") for part in parts), event_id="t")
     with Session(desk.engine) as session, session.begin():
         for export_id in session.scalars(select(Export.id)):

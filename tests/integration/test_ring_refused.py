@@ -1,4 +1,4 @@
-"""A doorbell that cannot ring, because the broker is away: nobody waits for the grace of a message that was sent."""
+"""Work that could not be enqueued because the broker was away is enqueued again without the grace period."""
 
 from collections.abc import Sequence
 

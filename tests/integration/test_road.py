@@ -1,4 +1,4 @@
-"""The road of a request through a real RabbitMQ, worker processes and a notifier."""
+"""A request's path through a real RabbitMQ, worker processes and a notifier."""
 
 import hashlib
 from functools import partial
@@ -92,7 +92,7 @@ def _ask(town: Town, correlation_id: str, **fields: object) -> None:
 
 
 def _words(town: Town, process: str, correlation_id: str) -> list[str]:
-    """What a process logged about one request, each word as often as it was said."""
+    """The log events about one request, with repetitions."""
     return sorted(line["event"] for line in town.json_log(process) if line.get("correlation_id") == correlation_id)
 
 
@@ -113,7 +113,7 @@ def test_one_id_leads_from_the_event_to_the_mail(town: Town, mailbox: Mailbox) -
     for click, listes in CLICKS.items():
         files = len(listes)
         assert _words(town, "worker", click) == sorted(["export_queued", "export_started", "export_ready"] * files)
-        published = ["event_published"] * (files + 2)  # accepted, each file, settled
+        published = ["event_published"] * (files + 2)  # accepted, each file, completed
         assert _words(town, "notifier", click) == sorted(["message_sent", *published, "request_notified"])
     assert _words(town, "worker", UNKNOWN) == ["request_refused"]
     assert _words(town, "notifier", UNKNOWN) == ["event_published", "no_recipient", "request_notified"]

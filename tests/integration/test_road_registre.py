@@ -1,4 +1,4 @@
-"""The road of an export of the REU through a real RabbitMQ, workers and a notifier: as another service does it."""
+"""An export of the REU on its path through a real RabbitMQ, workers and a notifier, sent by another service."""
 
 import hashlib
 from collections.abc import Mapping
@@ -26,7 +26,7 @@ def send(town: Town, data: Data) -> CloudEvent:
 
 
 def drop(town: Town, size: int) -> CloudEvent:
-    """Put an export of so many electors into the arrivals folder, and ask for its preview."""
+    """Write an export of this many electors to the arrivals folder, and request its preview."""
     town.arrivals.mkdir(exist_ok=True)
     path = town.arrivals / f"export-{size}.csv"
     write_town(path, size, today=TODAY)
@@ -34,7 +34,7 @@ def drop(town: Town, size: int) -> CloudEvent:
         commune="13900",
         arrival=path.name,
         sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
-        taken_on=jour_a_paris(now()),  # not before the register's own, which was imported just now
+        taken_on=jour_a_paris(now()),  # not before the register's own export, which was imported just now
         file_name="liste-13900.csv",
         requested_by=AGENT,
     )
@@ -49,7 +49,7 @@ def accept(town: Town, said: Mapping[str, Any]) -> CloudEvent:
 
 
 def shown(town: Town) -> int:
-    """The electors of the register."""
+    """The number of electors that the register shows."""
     return int(town.rows("SELECT count(*) AS n FROM electeur NATURAL JOIN liste WHERE code_commune = '13900'")[0]["n"])
 
 

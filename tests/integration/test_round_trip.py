@@ -1,4 +1,4 @@
-"""What a service wrote to the register by SQL, dirty or not, is what an independent reader finds in both files."""
+"""An independent reader finds in both files the values that a service wrote to the register by SQL, dirty or not."""
 
 from collections.abc import Iterator
 from datetime import date
@@ -80,7 +80,7 @@ class Files(NamedTuple):
 
 
 class _Memory:
-    """A file and its progress, kept in memory."""
+    """A file and its progress in memory."""
 
     def __init__(self) -> None:
         self.content = bytearray()

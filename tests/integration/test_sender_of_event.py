@@ -1,4 +1,4 @@
-"""Who sent an event is the broker's word: nothing that is written in a message can choose it, and retries keep it."""
+"""The broker alone determines the sender of an event: no content of a message can choose it, and retries keep it."""
 
 import json
 import struct
@@ -115,7 +115,7 @@ def test_a_retry_keeps_the_sender(broker: PrefectureBroker, amqp_url: str, accou
 
 
 class _Raw(pika.BasicProperties):
-    """Properties whose table of headers is these very bytes."""
+    """Properties whose table of headers is exactly these bytes."""
 
     def __init__(self, table: bytes) -> None:
         super().__init__()
@@ -153,7 +153,7 @@ def test_headers_that_python_cannot_hold_break_no_connection(
 
 
 def _put_aside(broker: PrefectureBroker, amqp_url: str, count: int = 1) -> None:
-    """Consume until so many messages are among the dead letters, and no other was delivered."""
+    """Consume until this many messages are dead letters; no other message was delivered."""
     with (
         closing(broker.consume(QUEUE_REQUESTS, timeout=100)) as consumer,
         pika.BlockingConnection(pika.URLParameters(amqp_url)) as connection,

@@ -1,4 +1,4 @@
-"""Who may ask for which commune, by the broker's word: what others ask for is refused on its row."""
+"""The broker's account determines the allowed communes: requests for others are refused on their row."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""`accounts`: who may ask for which commune is listed and changed, and each change is on record."""
+"""`accounts`: the communes of each account are listed and changed, and each change is recorded."""
 
 from functools import partial
 

@@ -1,4 +1,4 @@
-"""A server that says nothing, a process that stands still in its transaction: noticed in seconds by every process."""
+"""A server that does not answer, a process that is frozen in its transaction: every process notices within seconds."""
 
 import socket
 from typing import Any

@@ -58,7 +58,7 @@ def test_the_demo_makes_lists_tableaux_and_mails_twice(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_killed_in_the_middle_the_next_start_finishes_the_files(tmp_path: Path, sqlite_files: SqliteFiles) -> None:
-    """However many starts before were interrupted so: on a slow computer it may be the same file each time."""
+    """After any number of interrupted starts: on a slow computer each may interrupt the same file."""
     sqlite_files.create(tmp_path / "prefecture.db", CITY_TEMPLATE)
     interrupted = _start(tmp_path, "export-liste", "--commune", "13900", "--format", "xml", "--format", "csv")
     wait_until(lambda: list(tmp_path.rglob("13900/.*.part")), message="a file being written")

@@ -1,4 +1,4 @@
-"""`make run`: the whole in one process, opened, asked for files, stopped in the middle, killed, opened again."""
+"""`make run`: everything in one process, which is started, makes files, is stopped in the middle, killed, restarted."""
 
 import hashlib
 import http.client
@@ -32,7 +32,7 @@ READY = "SELECT file_name, sha256 FROM export WHERE status = 'ready' ORDER BY id
 
 
 class Desk:
-    """A folder of data, the process that is open on it, and a clerk's browser without scripts."""
+    """A folder of data, the running process, and a clerk's browser without scripts."""
 
     def __init__(self, home: Path) -> None:
         self.home = home
@@ -50,7 +50,7 @@ class Desk:
         return self.process
 
     def open(self, **settings: str) -> Process:
-        """Returns once the address is printed."""
+        """Start the process; return once the address is printed."""
         self.log.write_bytes(b"")
         process = self.start(**settings)
         opened = re.compile(rf"http://{LOOPBACK}:{self.port}(/ouvrir\?cle=\S+)")
@@ -64,7 +64,7 @@ class Desk:
         return self.log.read_text("utf-8")
 
     def refused(self, **settings: str) -> tuple[int | None, str]:
-        """Exit code and message of a start that cannot be."""
+        """Exit code and message of a refused start."""
         self.log.write_bytes(b"")
         process = self.start(**settings)
         wait_until(lambda: not process.alive, message="the end of the process")
@@ -83,7 +83,7 @@ class Desk:
             return answer.status, answer.read()
 
     def cookies(self) -> dict[str, str]:
-        """The header of who was here before."""
+        """The cookie header of an earlier visitor."""
         return {"Cookie": "; ".join(f"{name}={it.value}" for name, it in self._cookies.items())}
 
     def press_the_button(self, format_: str) -> None:
@@ -125,7 +125,7 @@ def test_it_opens_with_libreville_makes_a_file_and_gives_it(desk: Desk) -> None:
     assert (status, hashlib.sha256(content).hexdigest()) == (200, sha256)
     (mail,) = wait_until(lambda: list((desk.home / "mails").glob("*.eml")), message="the mail")
     assert f"http://{LOOPBACK}:{desk.port}/demandes/" in mail.read_text("utf-8").replace("=\n", "")
-    sent = "SELECT 1 FROM notification WHERE sent_at IS NOT NULL"  # noted once the mail is written
+    sent = "SELECT 1 FROM notification WHERE sent_at IS NOT NULL"  # recorded once the mail is written
     wait_until(lambda: desk.rows(sent), message="the mail to be noted")
     messages = unescape(desk.ask("GET", "/communes/13900/envois")[1].decode())
     assert "gardé ici" in messages
@@ -139,7 +139,7 @@ def test_it_opens_with_libreville_makes_a_file_and_gives_it(desk: Desk) -> None:
 
 
 def test_who_is_before_it_opens_her_own_commune(desk: Desk) -> None:
-    """Who has only tried LIBREVILLE too; « Saint-Victor » is the name of several; a wrong address is asked again."""
+    """Also after LIBREVILLE; « Saint-Victor » is the name of several communes; a wrong mail address is asked again."""
     desk.open()
     desk.end(SIGINT)
     desk.log.write_bytes(b"")
@@ -254,7 +254,7 @@ def test_who_uses_the_computer_is_asked(
 
 @pytest.mark.parametrize("door", ["proxy", "oidc"])
 def test_nobody_saves_or_replaces_everything_where_several_come(desk: Desk, door: str) -> None:
-    """The page is that of who has a computer for herself: else a clerk would leave with the lists of every commune."""
+    """The page is for a computer with one user: else a clerk would get the lists of every commune."""
     given = {"PUBLIC_URL": f"http://{LOOPBACK}:{desk.port}", "WEB_SECRET": "s" * 40, "WEB_AUTH": door}
     if door == "proxy":
         given |= {"WEB_TRUSTED_PROXIES": LOOPBACK, "WEB_PROXY_SECRET": "p" * 40}

@@ -1,4 +1,4 @@
-"""The whole loop in five languages, from the published files alone: check, ask, be answered, download, verify."""
+"""The whole loop in five languages, from the published files alone: check, request, receive, download, verify."""
 
 import os
 import subprocess
@@ -34,14 +34,14 @@ COMMUNE = "13900"
 
 @dataclass(frozen=True)
 class Installation:
-    """Of which a stranger is told an address of the broker, a queue, a token and a secret."""
+    """A stranger gets the address of the broker, a queue, a token and a secret."""
 
     environment: dict[str, str]
     web: WebServer
     amqp_url: str
 
     def listen(self, name: str) -> str:
-        """A queue of its own, as an operator declares it."""
+        """Declare a queue of its own, as an operator does."""
         with pika.BlockingConnection(pika.URLParameters(self.amqp_url)) as connection:
             channel = connection.channel()
             channel.queue_declare(LISTENER_PREFIX + name, durable=True)
@@ -51,7 +51,7 @@ class Installation:
     def run(
         self, command: list[str], *arguments: str, said: bytes = b"", **more: str
     ) -> "subprocess.CompletedProcess[bytes]":
-        """What it prints, and how it ends."""
+        """Run the program; its output and exit code."""
         environment = {**os.environ, **self.environment, **more}
         environment["PATH"] = f"{Path(sys.executable).parent}:{environment['PATH']}"
         return subprocess.run(

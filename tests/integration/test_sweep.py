@@ -1,4 +1,4 @@
-"""Which rows the sweep rings again: those whose message is lost, and not those that wait in a long queue."""
+"""The sweep enqueues rows again whose message is lost, and not those that wait in a long queue."""
 
 from collections import deque
 from collections.abc import Mapping, Sequence
@@ -24,11 +24,11 @@ pytestmark = [pytest.mark.integration, pytest.mark.database(TEMPLATE), pytest.ma
 
 LISTES, LISTES_BULK, TABLEAUX = (ExportKind.LISTE, False), (ExportKind.LISTE, True), (ExportKind.TABLEAU, False)
 ALWAYS = -1
-"""A grace that everybody has outlived."""
+"""A grace period that every row has exceeded."""
 
 
 class Queue:
-    """The broker's queue of list files: who rings joins its end; messages may be lost."""
+    """The broker's queue of list files; messages may be lost."""
 
     def __init__(self, *lost: int) -> None:
         self.messages: deque[int] = deque()
@@ -36,7 +36,7 @@ class Queue:
         self._lost = set(lost)
 
     def ring(self, doorbells: Sequence[Doorbell]) -> None:
-        """Keep each message, but the first of a row that is to be lost."""
+        """Append the messages, except the first one of each row that is to be lost."""
         for doorbell in doorbells:
             self.rung.append(doorbell.row_id)
             if doorbell.row_id in self._lost:
@@ -45,12 +45,12 @@ class Queue:
                 self.messages.append(doorbell.row_id)
 
     def count(self) -> Mapping[tuple[str, bool], int]:
-        """What the broker says."""
+        """The length of the queue."""
         return {LISTES: len(self.messages)}
 
 
 def wait_in_queue(desk: Desk, number: int, **fields: object) -> list[int]:
-    """Rows that have rung long ago, the oldest first."""
+    """Rows that were enqueued long ago, the oldest first."""
     rows = [make_export(f"{index}=queued", str(index), **fields) for index in range(number)]
     desk.ask(*rows)
     for index, row in enumerate(rows):
@@ -59,7 +59,7 @@ def wait_in_queue(desk: Desk, number: int, **fields: object) -> list[int]:
 
 
 def serve(desk: Desk, queue: Queue, number: int) -> None:
-    """Workers take so many messages; a copy finds its row done."""
+    """Take this many messages and make their rows ready; a copy finds its row ready."""
     taken = [queue.messages.popleft() for _ in range(min(number, len(queue.messages)))]
     with desk.engine.begin() as connection:
         connection.execute(update(Export).where(Export.id.in_(taken)).values(status=ExportStatus.READY))
@@ -67,7 +67,7 @@ def serve(desk: Desk, queue: Queue, number: int) -> None:
 
 
 def waiting(desk: Desk) -> set[int]:
-    """The rows that are not made yet."""
+    """The ids of queued rows."""
     with Session(desk.engine) as session:
         return set(session.scalars(select(Export.id).where(Export.status == ExportStatus.QUEUED)))
 
@@ -102,11 +102,11 @@ def test_lost_rows_of_a_queue_that_never_empties_are_made_within_one_pass_of_it(
     lost = rows[5], rows[20], rows[39]
     queue = Queue()
     queue.messages.extend(row for row in rows if row not in lost)
-    queue.messages.extend(rows[:3])  # copies stand for the lost ones, in number
+    queue.messages.extend(rows[:3])  # as many copies as lost messages, so that the length is right
     passes = 0
     while waiting(desk) & set(rows):
         passes += 1
-        assert passes <= 9  # 40 messages at 10 a time, then the lost ones join the end of a queue as long
+        assert passes <= 9  # 40 messages at 10 a time, then the lost ones are appended to a queue of the same length
         newcomers = [make_export(f"{passes}-{index}=queued", f"{passes}-{index}") for index in range(10)]
         desk.ask(*newcomers, event_id=str(passes))
         sweep(desk.engine, queue.ring, count=queue.count, grace_seconds=ALWAYS)

@@ -1,4 +1,4 @@
-"""TLS to the broker and to the database by the address alone, with a private authority."""
+"""TLS to the broker and to the database by the address alone, with a private certification authority."""
 
 import os
 import subprocess
@@ -33,7 +33,7 @@ class Servers(NamedTuple):
 
     node: RabbitNode
     port: int
-    """Where the broker speaks TLS."""
+    """The broker's TLS port."""
     server: PostgresServer
     database_url: str
     ours: Path
@@ -51,7 +51,7 @@ class Servers(NamedTuple):
 
 
 class Wrong(NamedTuple):
-    """Addresses that must not be trusted, and why, as the broker's and the database's clients say it."""
+    """Addresses that must not be trusted, and the reason in the words of the broker's and the database's clients."""
 
     environment: dict[str, str]
     broker: str
@@ -101,7 +101,7 @@ WRONG = {
 
 @pytest.fixture(params=list(WRONG.values()), ids=list(WRONG))
 def wrong(request: pytest.FixtureRequest, servers: Servers, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Wrong:
-    """An environment that names another host, or trusts another authority."""
+    """An environment with another host name, or another authority."""
     host, authority, broker, database = request.param
     environment = servers.environment(host, getattr(servers, authority))
     for name, value in (environment | {"PREFECTURE_EXPORTS_DIR": str(tmp_path)}).items():
@@ -154,7 +154,7 @@ def _run(environment: dict[str, str], *arguments: str) -> subprocess.CompletedPr
 
 @pytest.mark.slow
 def test_what_secrets_makes_is_what_the_parts_believe(tmp_path: Path) -> None:
-    """The files that `deploy/tls.yml` names: each server is believed, and none by another authority."""
+    """The files that `deploy/tls.yml` names: each server is trusted, and none by another authority."""
     secrets, other = make_secrets(tmp_path / "ours", HOST), make_secrets(tmp_path / "other", HOST)
     assert not list(secrets.glob("signing*")), "nobody can sign another certificate"
     port = free_port()

@@ -1,4 +1,4 @@
-"""No neighbour is felt: whoever asks for much is served in turn with whoever asks for little."""
+"""Fair scheduling: accounts with many requests and accounts with few take turns."""
 
 from collections.abc import Iterable
 
@@ -35,7 +35,7 @@ def _send(desk: DepotsDesk, sender: str, number: int = 1, *, bulk: bool = False)
 
 
 def _serve(desk: DepotsDesk, number: int) -> str:
-    """The doorbells that stand first are answered; who was served, in order, each by one letter."""
+    """Handle the first doorbells of the queue; the accounts of all ready files in order, by their first letters."""
     for doorbell in [desk.enqueued.pop(0) for _ in range(number)]:
         desk.ring(doorbell.row_id)
     with Session(desk.engine) as session:

@@ -1,4 +1,4 @@
-"""A database of a former release is brought to the schema of a new one, with all its rows; an older one is refused."""
+"""A database of a former release is migrated to the new schema with all its rows; an older one is refused."""
 
 from collections.abc import Iterator
 from datetime import date
@@ -34,14 +34,14 @@ INDEXES = (
     *("ix_electeur_ordre", "ix_export_commune", "ix_export_finished_at", "ix_export_status"),
     *("ix_request_commune", "ix_request_created_at", "ix_request_notified_at"),
 )
-"""That only migrations made once."""
+"""Indexes that only migrations created."""
 
 VERDICT: dict[str, Any] = {"verdict": "accepte", "verdict_on": "2026-11-20"}
 MOVED = {
     *("report_name", "report_size", "report_sha256", "reconciliation"),
     *("certificat_name", "certificat_size", "certificat_sha256"),
 }
-"""Columns whose values are elsewhere; see test_what_stands_beside_a_file_has_a_row."""
+"""Columns whose values were moved; see test_what_stands_beside_a_file_has_a_row."""
 
 Rows = dict[str, list[dict[str, object]]]
 
@@ -55,7 +55,7 @@ def engine(database_url: str) -> Iterator[Engine]:
 
 @pytest.fixture
 def new(database_url: str) -> Iterator[Engine]:
-    """A new SQLite database, for tests that compare; on PostgreSQL the test makes its own."""
+    """A new SQLite database to compare with; on PostgreSQL the test creates its own."""
     engine = build_engine(database_url)
     migrate(engine)
     yield engine

@@ -1,4 +1,4 @@
-"""`python -m worker verify`: a file that is no longer the one that was made is found and said."""
+"""`python -m worker verify`: a file that differs from the recorded one is found and reported."""
 
 import json
 import os
@@ -99,7 +99,7 @@ def test_a_damaged_file_is_found_and_said(
     assert (remade in said.out) is (fault is not FileFault.PERMISSIONS)
     assert said.out.endswith("1 export vérifié (1 fichier) : 1 fichier en défaut.\n")
     lines = map(json.loads, said.err.splitlines())
-    (line,) = (line for line in lines if line["event"] != "audit")  # the trail's copy
+    (line,) = (line for line in lines if line["event"] != "audit")  # the copy in the audit trail
     assert (line["level"], line["event"], line["export_id"]) == ("error", "file_found_wrong", export_id)
     assert NAME not in said.err
     assert desk.export(export_id).verified_at is None
@@ -221,7 +221,7 @@ def test_diagnose_does_not_call_a_full_volume_well(
 @pytest.mark.slow
 @pytest.mark.parametrize("status", ["failed", "cancelled"])
 def test_the_file_of_a_row_that_came_to_nothing_goes_after_an_hour(desk: FilesDesk, status: str) -> None:
-    """It stayed for thirty days: named at the end of a start whose record was lost."""
+    """It stayed for thirty days: its name was set at the end of a start whose record was lost."""
     left, kept = desk.make("gauche", has_report=True), desk.make("gardee")
     path = desk.path(left)
     _change(desk, left, status=status, finished_at=utc_now(-HOUR / 2))
@@ -245,7 +245,7 @@ def test_the_file_of_a_row_that_came_to_nothing_goes_after_an_hour(desk: FilesDe
 
 
 def test_what_a_dead_worker_left_of_a_cancelled_row_goes_after_an_hour(desk: FilesDesk) -> None:
-    """Until a worker was started again it stayed, with all its electors; and the mark that another one began, too."""
+    """It stayed, with all its electors, until a worker was restarted; and so did the mark of the next start."""
     kept = desk.path(desk.make("gardee"))
     stale, fresh = (kept.with_name(f".{name}.csv.mort.part") for name in ("annulee", "en-cours"))
     mark = desk.root / f"{SENTINEL}.mort.part"

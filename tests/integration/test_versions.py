@@ -1,4 +1,4 @@
-"""Versions of the register that no import can bring back: the notifier's process removes them, and sees no elector."""
+"""Versions of the register that no import can restore: the notifier's process deletes them, and reads no elector."""
 
 from pathlib import Path
 from threading import Thread

@@ -1,4 +1,4 @@
-"""The volume is the one it should be, or nothing is written."""
+"""A worker writes to the expected volume only."""
 
 import stat
 from collections.abc import Callable
@@ -18,7 +18,7 @@ def _guard(desk: Desk) -> None:
 
 
 def _take_away(root: Path) -> Callable[[], None]:
-    """Put an empty directory in its place, as an unmounted volume leaves; gives how to put it back."""
+    """Replace the volume by an empty directory, as an unmount does; return a function that puts it back."""
     aside = root.with_name("aside")
     root.rename(aside)
     root.mkdir()
@@ -42,11 +42,11 @@ def test_a_new_volume_is_marked_with_its_first_file(desk: Desk) -> None:
 
 
 def test_an_empty_directory_in_its_place_is_waited_for(desk: Desk) -> None:
-    """Five files that were said to be ready vanished when it was unmounted again."""
+    """Five files that were reported as ready vanished when the volume was unmounted again."""
     _guard(desk)
     desk.ring(desk.ask())
     put_back = _take_away(desk.root)
-    _guard(desk)  # another process, which never saw it
+    _guard(desk)  # another process, which has not seen the mark
     export_id = desk.ask()
     row = desk.ring(export_id)
     assert (row["status"], row["error_code"], row["starts"]) == ("queued", "volume_absent", 0)

@@ -1,4 +1,4 @@
-"""Webhooks by a real HTTP server, on both databases: signed, told once, tried again, refused where they may not go."""
+"""Webhooks by a real HTTP server, on both databases: signed, sent once, retried, refused for forbidden addresses."""
 
 import json
 import socket
@@ -191,7 +191,7 @@ def test_the_screen_is_shown_no_secret(desk: Desk, server: WebServer, mailbox: M
 
 @contextmanager
 def tried_again_after(desk: Desk, seconds: float, *, within: float = 0.01) -> Iterator[None]:
-    """What is tried in the block fails, and is due so many seconds after it was tried, by the database's clock."""
+    """The work tried in the block fails, and is due again this many seconds later, by the database's clock."""
     began = now_of(desk)
     yield
     (due,) = (one.due_at for one in desk.works())
@@ -219,7 +219,7 @@ def test_a_server_in_trouble_is_tried_again_and_delays_nobody(
     with tried_again_after(desk, 10):
         assert work(notifier) == 0
     assert len(mailbox.mails) == 1
-    assert work(notifier) == 0  # not before its time
+    assert work(notifier) == 0  # not yet due
     assert len(server.posts) == 1
     desk.make_due()
     with tried_again_after(desk, 20):

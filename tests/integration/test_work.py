@@ -1,4 +1,4 @@
-"""The table of due work, on both databases: one owner, leases that end in time, nothing lost between two works."""
+"""The table of due work, on both databases: one owner, leases that expire, no work lost between two others."""
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -44,7 +44,7 @@ pytestmark = [pytest.mark.integration, pytest.mark.database(TEMPLATE)]
 
 
 class Queue:
-    """The verbs, each in a transaction of its own."""
+    """The operations, each in a transaction of its own."""
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
@@ -134,7 +134,7 @@ def test_several_loops_claim_each_work_once(queue: Queue, database_url: str) -> 
 
 @pytest.mark.parametrize(("ends_in", "is_free"), [(-1, True), (1, False), (55, False), (3600, True)])
 def test_a_lease_never_ends_later_than_its_length_from_now(queue: Queue, ends_in: float, *, is_free: bool) -> None:
-    """Also where the database's clock was an hour ahead when the lease began."""
+    """Even when the database's clock was an hour ahead at the start of the lease."""
     queue.add(mail(1))
     queue.claim("first")
     queue.lease_ends_in(ends_in)
@@ -213,7 +213,7 @@ def test_one_loop_is_kept_for_recipients_that_do_not_fail(queue: Queue) -> None:
 
 
 def test_the_works_of_a_subject_are_done_in_order(queue: Queue) -> None:
-    """The event that ends a request leaves after those of its files."""
+    """The event that completes a request is published after those of its files."""
     queue.add(*(NewWork(WorkKind.EVENT, "request:1", part) for part in ("P.csv", "P.xml", "")))
     (first,) = queue.claim("first", WorkKind.EVENT, rule=ORDER)
     assert queue.claim("second", WorkKind.EVENT, limit=9, rule=ORDER) == []

@@ -1,4 +1,4 @@
-"""`python -m worker work`, and what loops of the notifier do about neighbours that hang and memory that is short."""
+"""`python -m worker work`, and the notifier's loops next to hanging neighbours and short memory."""
 
 import socket
 import threading

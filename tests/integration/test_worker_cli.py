@@ -1,4 +1,4 @@
-"""`python -m worker`: what an operator reads, and what a script gets as exit code."""
+"""`python -m worker`: its output for operators and its exit codes for scripts."""
 
 import json
 import os
@@ -73,7 +73,7 @@ def test_rejected_lines_are_explained_without_naming_anybody(run: Run, tmp_path:
 @pytest.mark.slow
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_a_file_comes_by_standard_input_too(run: Run, tmp_path: Path) -> None:
-    """`run` has set the address of the database; what was kept while it was read is gone."""
+    """`run` has set the address of the database; the temporary copy is deleted."""
     reu = write_reu(tmp_path / "reu.csv", [*electeurs(2), *electeurs(1, {DATE: "hier"})])
     report, kept = tmp_path / "rejets.csv", tmp_path / "tmp"
     kept.mkdir()
@@ -99,7 +99,7 @@ def test_a_file_comes_by_standard_input_too(run: Run, tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_a_command_keeps_what_it_writes_private(run: Run, tmp_path: Path) -> None:
-    """`run` has set the address of the database; whatever the umask of the shell, others read nothing."""
+    """`run` has set the address of the database; whatever the shell's umask, other users cannot read the files."""
     reu = write_reu(tmp_path / "reu.csv", [*electeurs(2), *electeurs(1, {DATE: "hier"})])
     command = [sys.executable, "-m", "worker", "import-reu", str(reu)]
     refused = subprocess.run(command, cwd=ROOT, umask=0, capture_output=True, text=True, check=False)
@@ -245,7 +245,7 @@ def test_the_help_starts_without_the_heavy_libraries() -> None:
 
 @pytest.mark.slow
 def test_former_code_goes_on_where_the_database_says_so(run: Run, database_url: str) -> None:
-    """A release was taken back: its `migrate` does nothing, and its commands work, or both say that they do not."""
+    """After a rollback to a former release, its `migrate` does nothing and its commands work, or both fail."""
     engine = create_engine(database_url)
 
     def say(version: str, works_with: str) -> None:

@@ -1,4 +1,4 @@
-"""Asks for a list, hears the answer, takes the file; verifies a webhook. Knows the published files and nothing else."""
+"""Request a list, receive the answer, read the file; verify a webhook. It knows only the published files."""
 
 import hashlib
 import json
@@ -18,7 +18,7 @@ from standardwebhooks import Webhook
 
 
 def ask(commune: str) -> None:
-    """Print what the events said of the file, and the SHA-256 of what came."""
+    """Print what the events tell about the file, and the SHA-256 of the content."""
     schema = jsonschema.Draft202012Validator(json.loads(Path(os.environ["SCHEMA"]).read_text("utf-8")))
     event: dict[str, Any] = {
         "specversion": "1.0",
@@ -58,7 +58,7 @@ def ask(commune: str) -> None:
 
 
 def verify(message_id: str, timestamp: str, signature: str) -> None:
-    """Print how many events there are; fails where the signature does not prove them."""
+    """Print the number of events; fail when the signature is wrong."""
     headers = {"webhook-id": message_id, "webhook-timestamp": timestamp, "webhook-signature": signature}
     print(len(Webhook(os.environ["SECRET"]).verify(sys.stdin.read(), headers)))
 
