@@ -55,7 +55,7 @@ def produce(case: Case, database_url: str, folder: Path) -> dict[str, bytes]:
         parts = [(liste, format_) for liste in case.listes for format_ in Format]
         exports = desk.ask_all(parts, case.created_at, case.commune)
         for export_id in exports:
-            desk.ring(export_id)
+            desk.process(export_id)
         return dict(_collect(desk.engine, desk.services.storage, exports))
 
 

@@ -35,7 +35,7 @@ class DepotsDesk(Desk):
 
     def make(self, format_: Format = Format.CSV, *, days_ago: float = 0, liste: Liste = Liste.PRINCIPALE) -> RowMapping:
         """Request a file with a date in the past, and make it now; its row."""
-        return self.ring(self.ask(liste, format_, datetime.now(UTC) - timedelta(days=days_ago)))
+        return self.process(self.ask(liste, format_, datetime.now(UTC) - timedelta(days=days_ago)))
 
     def download(self, export_id: int, *, at: datetime | None = None, **fields: Any) -> RowMapping:  # noqa: ANN401
         """Declare the download of a file; the row of the request."""

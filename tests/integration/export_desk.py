@@ -111,7 +111,7 @@ class Desk:
             session.add(request)
             return [export.id for export in add_exports(session, request, files)]
 
-    def ring(self, export_id: int) -> RowMapping:
+    def process(self, export_id: int) -> RowMapping:
         """Handle the doorbell of a row, and return the row afterwards."""
         make_export(export_id, self.services)
         return self.row(export_id)

@@ -68,7 +68,7 @@ class TableauDesk(Desk):
         return self.finish(export_id)
 
     def finish(self, export_id: int) -> Made:
-        row = self.ring(export_id)
+        row = self.process(export_id)
         assert row["status"] == "ready", row["error_message"]
         return Made(row, self.root / row["code_commune"] / row["file_name"])
 

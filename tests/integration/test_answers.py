@@ -45,18 +45,18 @@ class Listener:
     """A notifier that only publishes replies, and the events that it has published to each account."""
 
     def __init__(self, desk: DepotsDesk) -> None:
-        self.heard: list[tuple[CloudEvent, str]] = []
+        self.published: list[tuple[CloudEvent, str]] = []
         pools = build_pools(Notices(""), {}, one_by_one(self._publish))
         self._notifier = Notifier(desk.engine, lambda it: pools(it)[:1], owner="listener", lease_seconds=60)
 
     def listen(self) -> list[CloudEvent]:
         """The events published since the last call."""
-        before = len(self.heard)
+        before = len(self.published)
         self._notifier.work(Event())
-        return [event for event, _ in self.heard[before:]]
+        return [event for event, _ in self.published[before:]]
 
     def _publish(self, event: CloudEvent, account: str) -> None:
-        self.heard.append((event, account))
+        self.published.append((event, account))
 
 
 @pytest.fixture
@@ -80,7 +80,7 @@ def _ask(desk: DepotsDesk, **fields: Any) -> CloudEvent:  # noqa: ANN401 — of 
 def test_a_request_is_accepted_with_the_files_to_expect(desk: DepotsDesk, listener: Listener) -> None:
     asked = _ask(desk, listes=["P", "CE"])
     (accepted,) = listener.listen()
-    assert (accepted.type, accepted.causationid, listener.heard[-1][1]) == (EVENT_REQUEST_STATUS, asked.id, ACCOUNT)
+    assert (accepted.type, accepted.causationid, listener.published[-1][1]) == (EVENT_REQUEST_STATUS, asked.id, ACCOUNT)
     assert accepted.data["status"] == "accepted"
     assert accepted.data["request"] == {"source": "/test", "id": asked.id}
     assert [(it["liste"], it["format"]) for it in accepted.data["exports"]] == [("P", "csv"), ("CE", "csv")]
@@ -156,9 +156,9 @@ def test_an_account_listens_to_its_own_answers(town: Town) -> None:
         properties = pika.BasicProperties(user_id=account, delivery_mode=2)
         channel.basic_publish(EXCHANGE, f"{town.account}.{asked.type}", asked.to_bytes(), properties, mandatory=True)
     town.start_notifier()
-    heard = {name: sorted(_status(body) for _, body in town.collect(name, 3)) for name in ("all", "own", "both")}
+    received = {name: sorted(_status(body) for _, body in town.collect(name, 3)) for name in ("all", "own", "both")}
     expected = sorted(["accepted", "ready", "settled"])
-    assert heard == dict.fromkeys(heard, expected)
+    assert received == dict.fromkeys(received, expected)
     assert town.queue("others") == []
 
 
@@ -237,36 +237,36 @@ def test_nobody_has_us_write_into_a_queue(town: Town) -> None:
 
 
 def test_an_account_that_asks_hears_each_second_how_far_a_file_is(desk: DepotsDesk) -> None:
-    heard: list[tuple[CloudEvent, str]] = []
+    published: list[tuple[CloudEvent, str]] = []
     asked = _ask(desk, listes=["P", "CE"], progress=True)
     others = [_ask(desk, listes=["P"]), _ask(desk, listes=["P"], progress=True, bulk=True)]
-    assert _hear_progress(desk, heard.extend) == [], "no file is being made"
+    assert _publish_progress(desk, published.extend) == [], "no file is being made"
     _begin(desk, asked.id, "P", lines_written=41_000)
     for other in others:
         _begin(desk, other.id, "P")
-    _hear_progress(desk, heard.extend)
-    _hear_progress(desk, heard.extend)
-    ((event, account),) = heard
+    _publish_progress(desk, published.extend)
+    _publish_progress(desk, published.extend)
+    ((event, account),) = published
     assert (event.data["status"], event.causationid, account) == ("running", asked.id, ACCOUNT)
     assert (event.data["liste"], event.data["lines_written"], event.data["electeurs"]) == ("P", 41_000, 98_000)
     _pass_a_second(desk)
-    _hear_progress(desk, heard.extend)
-    assert len({said.id for said, _ in heard}) == 2
+    _publish_progress(desk, published.extend)
+    assert len({said.id for said, _ in published}) == 2
 
     _pass_a_second(desk)
-    _hear_progress(desk, one_by_one(_away))
-    _hear_progress(desk, heard.extend)
-    assert len(heard) == 2, "what could not leave at its second never does"
+    _publish_progress(desk, one_by_one(_away))
+    _publish_progress(desk, published.extend)
+    assert len(published) == 2, "what could not leave at its second never does"
     with desk.engine.begin() as connection:
         connection.execute(update(Request).values(completed_at=utc_now()))
     _pass_a_second(desk)
-    _hear_progress(desk, heard.extend)
-    assert len(heard) == 2
+    _publish_progress(desk, published.extend)
+    assert len(published) == 2
     with desk.engine.connect() as connection:
         assert connection.scalars(select(Work.id).where(Work.kind == WorkKind.PROGRESS)).all() == []
 
 
-def _hear_progress(desk: DepotsDesk, publish: PublishEvents) -> list[str]:
+def _publish_progress(desk: DepotsDesk, publish: PublishEvents) -> list[str]:
     """Let a notifier publish the due progress; the progress work that is left."""
     pools = build_pools(Notices(""), {}, publish)
     Notifier(desk.engine, lambda it: pools(it)[2:3], owner="progress", lease_seconds=60).work(Event())

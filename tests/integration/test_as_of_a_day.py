@@ -162,7 +162,7 @@ def test_an_import_that_is_undone_brings_back_no_name_that_was_forgotten(
     scope = ForgetScope(register.engine, tableaux.services.storage, Arrivals(tmp_path), COMMUNE, Actor("test"))
     forget_electeur(scope, Protege("PARTANTE", zoe(1), "1962-03-14"), None)
     undo_import(register.engine)
-    row = tableaux.ring(ask_liste(tableaux, COMMUNE, Liste.PRINCIPALE, ASKED_AT))
+    row = tableaux.process(ask_liste(tableaux, COMMUNE, Liste.PRINCIPALE, ASKED_AT))
     lines = tableaux.read(row).decode().splitlines()
     assert (len(lines), sum("EFFACÉ" in line for line in lines)) == (1 + 24, 1)
     assert row["bloquantes"], "the list is not to be deposited without this elector"

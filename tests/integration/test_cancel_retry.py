@@ -55,7 +55,7 @@ def _refusal(desk: Desk, event: CloudEvent) -> str:
 def test_what_is_not_made_yet_will_not_be(desk: Desk) -> None:
     asked = _ask(desk)
     ready, waiting = desk.files_of(asked)
-    desk.ring(ready["export_id"])
+    desk.process(ready["export_id"])
     cancelled = _cancel(desk, asked)
     ingest_request(cancelled, desk.services)
 
@@ -63,7 +63,7 @@ def test_what_is_not_made_yet_will_not_be(desk: Desk) -> None:
     row = desk.row(waiting["export_id"])
     assert (row["error_code"], row["error_message"]) == ("annule", "Annulé par Mme Lefèvre.")
     assert row["finished_at"] is not None
-    assert desk.ring(waiting["export_id"])["status"] == "cancelled"
+    assert desk.process(waiting["export_id"])["status"] == "cancelled"
     assert set(desk.files()) == {ready["file_name"], desk.row(ready["export_id"])["report_name"]}
     assert (desk.request(cancelled)["outcome"], desk.request(cancelled)["code_commune"]) == ("accepted", COMMUNE)
 
@@ -76,7 +76,7 @@ def test_the_worker_of_a_cancelled_file_publishes_nothing(
     asked = _ask(desk, listes=["P"], formats=[format_])
     before_writing(monkeypatch, partial(_cancel, desk, asked))
     (file,) = desk.files_of(asked)
-    assert desk.ring(file["export_id"])["status"] == "cancelled"
+    assert desk.process(file["export_id"])["status"] == "cancelled"
     assert desk.files() == []
 
 
@@ -90,7 +90,7 @@ def test_a_file_that_is_ready_just_before_stays(desk: Desk, monkeypatch: pytest.
 
     monkeypatch.setattr(make_liste, "mark_ready", record)
     (file,) = desk.files_of(asked)
-    assert desk.ring(file["export_id"])["status"] == "ready"
+    assert desk.process(file["export_id"])["status"] == "ready"
     assert _refusal(desk, cancellations[0]).startswith("Rien à annuler")
     assert desk.request(cancellations[0])["code_commune"] == COMMUNE
 
@@ -113,16 +113,16 @@ def test_a_refused_request_has_nothing_to_cancel_nor_to_ask_again(desk: Desk) ->
 
 @pytest.mark.slow
 def test_files_that_failed_or_were_cancelled_are_asked_again_as_of_today(desk: Desk) -> None:
-    rung: list[Doorbell] = []
-    desk.configure(enqueue=rung.extend)
+    enqueued: list[Doorbell] = []
+    desk.configure(enqueue=enqueued.extend)
     asked = _ask(desk, listes=["P", "CE", "CM"])
     failed, ready, cancelled = (row["export_id"] for row in desk.files_of(asked))
     desk.run("UPDATE export SET status = 'failed' WHERE id = :id", id=failed)
     desk.run("DELETE FROM work WHERE subject = :it", it=f"export:{failed}")
     desk.run("UPDATE request SET created_at = '2014-02-12 11:26:07.000'")
-    desk.ring(ready)
+    desk.process(ready)
     _cancel(desk, asked, exports=[cancelled])
-    rung.clear()
+    enqueued.clear()
 
     again = _retry(desk, asked)
     ingest_request(again, desk.services)
@@ -132,18 +132,18 @@ def test_files_that_failed_or_were_cancelled_are_asked_again_as_of_today(desk: D
         ("P", "csv", "queued"),
         ("CM", "csv", "queued"),
     ]
-    assert [doorbell.row_id for doorbell in rung] == [row["export_id"] for row in new]
+    assert [doorbell.row_id for doorbell in enqueued] == [row["export_id"] for row in new]
     assert [row["requested_by"] for row in new] == ["Mme Lefèvre"] * 2
     for row in new:
         assert "2014" not in row["label"] + row["file_name"]
-        assert desk.ring(row["export_id"])["status"] == "ready"
+        assert desk.process(row["export_id"])["status"] == "ready"
     assert _states(desk, asked) == ["failed", "ready", "cancelled"]
     assert _refusal(desk, _retry(desk, again)).startswith("Rien à redemander")
 
 
 def test_a_ready_file_is_made_again_only_when_it_is_named(desk: Desk) -> None:
     asked = _ask(desk, listes=["CE", "CM"])
-    altered, intact = (desk.ring(row["export_id"]) for row in desk.files_of(asked))
+    altered, intact = (desk.process(row["export_id"]) for row in desk.files_of(asked))
     assert _refusal(desk, _retry(desk, asked)).startswith("Rien à redemander")
     (new,) = desk.files_of(_retry(desk, asked, exports=[altered["export_id"]]))
     assert (new["liste"], new["status"]) == ("CE", "queued")

@@ -56,19 +56,19 @@ class Desk(previews.Desk):
     def look(self, act: str, import_id: int = 3, **fields: Any) -> dict[str, Any]:  # noqa: ANN401 — as above
         """The row of the preview, once it was made."""
         self.ask(act, import_id, **fields)
-        self.hear()
+        self.work()
         return self.last()
 
     def do(self, shown: Mapping[str, Any], **fields: Any) -> dict[str, Any]:  # noqa: ANN401 — as above
         """Apply the correction of a preview."""
         self.ask_import(shown, **fields)
-        self.hear()
+        self.work()
         return self.row(shown["id"])
 
     def liste(self, liste: Liste = Liste.PRINCIPALE) -> int:
         """Make a list file; its id."""
         (number,) = self.plan(liste)
-        assert self.made.ring(number)["status"] == "ready"
+        assert self.made.process(number)["status"] == "ready"
         return number
 
     def plan(self, liste: Liste = Liste.PRINCIPALE) -> list[int]:
@@ -215,7 +215,7 @@ def test_nothing_is_done_or_said_of_the_exports_of_others(desk: Desk) -> None:
 def test_an_import_at_work_is_waited_for(desk: Desk) -> None:
     desk.ask("undo")
     with desk.register.engine.connect() as connection, import_lock(connection):
-        desk.hear()
+        desk.work()
     assert (desk.last()["status"], desk.starts()) == ("queued", [(0, None, False)])
 
 
@@ -348,9 +348,9 @@ def _use(desk: Desk, used: str) -> int:
 def test_a_file_that_is_being_made_begins_again(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     before_writing(monkeypatch, lambda: undo(desk.register.engine, actor=ACTOR))
     (number,) = desk.plan()
-    row = desk.made.ring(number)
+    row = desk.made.process(number)
     assert (row["status"], row["owner"], row["starts"], desk.made.files()) == ("queued", None, 0, [])
-    row = desk.made.ring(number)
+    row = desk.made.process(number)
     assert (row["status"], row["electeurs"], row["recalled_at"]) == ("ready", 11, None)
     assert _numbers(dict(row)) == [2]
 

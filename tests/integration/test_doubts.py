@@ -44,7 +44,7 @@ OTHERS = [
     )
 ]
 """Electors who stay."""
-SHE = ELECTEUR | {NOM: "MANDOLINE", PRENOMS: "Zoé Aglaé", DATE: "00/00/1961", VOIE: "Rue du Puits", NUMERO: "7"}
+ELECTRICE = ELECTEUR | {NOM: "MANDOLINE", PRENOMS: "Zoé Aglaé", DATE: "00/00/1961", VOIE: "Rue du Puits", NUMERO: "7"}
 MOVED = {VOIE: "Rue Neuve", BUREAU: "2", NUMERO: "99"}
 """A move to another bureau."""
 
@@ -87,7 +87,7 @@ def _decide(desk: MouvementsDesk, number: int, decision: DoubtDecision, commune:
     ],
 )
 def test_a_corrected_civil_status_is_asked_about(desk: MouvementsDesk, correction: Row, differs: list[str]) -> None:
-    [found] = _compare(desk, [SHE], [SHE | correction])
+    [found] = _compare(desk, [ELECTRICE], [ELECTRICE | correction])
     assert found.differs == differs
     assert (found.code_commune, found.liste, found.import_id, found.jour) == (COMMUNE, "P", 2, AFTER)
     assert (found.radiation.nom_naissance, found.radiation.bureau, found.radiation.numero) == ("MANDOLINE", "0001", 7)
@@ -100,7 +100,9 @@ def test_a_corrected_civil_status_is_asked_about(desk: MouvementsDesk, correctio
 @pytest.mark.slow
 @pytest.mark.parametrize("stays", [{}, {NUMERO: "99"}, {VOIE: "", NUMERO: "7"}])
 def test_a_corrected_place_of_birth_alone_is_nobody_else(desk: MouvementsDesk, stays: Row) -> None:
-    assert _compare(desk, [SHE | ({VOIE: ""} if VOIE in stays else {})], [SHE | {LIEU: "ARLES"} | stays]) == []
+    assert (
+        _compare(desk, [ELECTRICE | ({VOIE: ""} if VOIE in stays else {})], [ELECTRICE | {LIEU: "ARLES"} | stays]) == []
+    )
     assert desk.mouvements() == []
     [line] = desk.comparison_report
     assert "même électeur, corrigé : lieu de naissance" in line
@@ -126,13 +128,13 @@ def test_a_corrected_place_of_birth_alone_is_nobody_else(desk: MouvementsDesk, s
     ],
 )
 def test_whoever_comes_when_she_leaves_is_nobody_else(desk: MouvementsDesk, other: Row) -> None:
-    assert _compare(desk, [SHE], [SHE | other]) == []
+    assert _compare(desk, [ELECTRICE], [ELECTRICE | other]) == []
     assert sorted(it.nature for it in desk.mouvements()) == [Nature.INSCRIPTION, Nature.RADIATION]
 
 
 @pytest.mark.slow
 def test_one_person_has_no_mouvement_any_more(desk: MouvementsDesk) -> None:
-    [found] = _compare(desk, [SHE], [SHE | {DATE: "05/08/1961"}])
+    [found] = _compare(desk, [ELECTRICE], [ELECTRICE | {DATE: "05/08/1961"}])
     _decide(desk, found.id, SAME)
     assert (_open(desk), desk.mouvements()) == ([], [])
     query = "SELECT radiation_id, inscription_id, differs, decision, decided_by, decided_at IS NOT NULL FROM doubt"
@@ -142,7 +144,7 @@ def test_one_person_has_no_mouvement_any_more(desk: MouvementsDesk) -> None:
 
 @pytest.mark.slow
 def test_one_person_in_another_bureau_has_changed_bureau(desk: MouvementsDesk) -> None:
-    [found] = _compare(desk, [SHE], [SHE | {NOM: "LUTRIN"} | MOVED])
+    [found] = _compare(desk, [ELECTRICE], [ELECTRICE | {NOM: "LUTRIN"} | MOVED])
     _decide(desk, found.id, SAME)
     [change] = desk.mouvements()
     assert (change.nature, change.ancien_bureau, change.nouveau_bureau) == (Nature.MODIFICATION, "0001", "0002")
@@ -152,8 +154,8 @@ def test_one_person_in_another_bureau_has_changed_bureau(desk: MouvementsDesk) -
 
 @pytest.mark.slow
 def test_what_is_said_of_one_doubt_answers_the_others_about_the_same_elector(desk: MouvementsDesk) -> None:
-    twins = [SHE | {DATE: "05/08/1961", PRENOMS: prenoms, NUMERO: "8"} for prenoms in ("Zoé Aglaé", "Zoé Rose")]
-    first, second = _compare(desk, [SHE], twins)
+    twins = [ELECTRICE | {DATE: "05/08/1961", PRENOMS: prenoms, NUMERO: "8"} for prenoms in ("Zoé Aglaé", "Zoé Rose")]
+    first, second = _compare(desk, [ELECTRICE], twins)
     _decide(desk, first.id, SAME)
     assert _open(desk) == []
     assert [it.personne.prenoms for it in desk.mouvements()] == [second.inscription.prenoms]
@@ -162,7 +164,7 @@ def test_what_is_said_of_one_doubt_answers_the_others_about_the_same_elector(des
 
 @pytest.mark.slow
 def test_what_was_decided_is_not_decided_again(desk: MouvementsDesk) -> None:
-    [found] = _compare(desk, [SHE], [SHE | {DATE: "05/08/1961"}])
+    [found] = _compare(desk, [ELECTRICE], [ELECTRICE | {DATE: "05/08/1961"}])
     _decide(desk, found.id, TWO)
     with pytest.raises(RefusedError, match=r"déjà été tranché : deux personnes, le .*, par mairie"):
         _decide(desk, found.id, SAME)
@@ -170,7 +172,7 @@ def test_what_was_decided_is_not_decided_again(desk: MouvementsDesk) -> None:
 
 
 def test_a_doubt_of_another_commune_is_not_known(desk: MouvementsDesk) -> None:
-    [found] = _compare(desk, [SHE], [SHE | {DATE: "05/08/1961"}])
+    [found] = _compare(desk, [ELECTRICE], [ELECTRICE | {DATE: "05/08/1961"}])
     with pytest.raises(RefusedError, match="inconnu"):
         _decide(desk, found.id, SAME, VOISINE)
     with pytest.raises(RefusedError, match="inconnu"):
@@ -180,8 +182,8 @@ def test_a_doubt_of_another_commune_is_not_known(desk: MouvementsDesk) -> None:
 
 @pytest.mark.slow
 def test_an_import_that_is_undone_takes_its_doubts_away(desk: MouvementsDesk) -> None:
-    first = _compare(desk, [SHE], [SHE | {DATE: "05/08/1961"}])
-    desk.compare([*OTHERS, SHE | {DATE: "05/09/1961"}], intake=Intake(AFTER))
+    first = _compare(desk, [ELECTRICE], [ELECTRICE | {DATE: "05/08/1961"}])
+    desk.compare([*OTHERS, ELECTRICE | {DATE: "05/09/1961"}], intake=Intake(AFTER))
     assert len(_open(desk)) == 2
     undo_import(desk.engine)
     assert _open(desk) == first
@@ -190,7 +192,7 @@ def test_an_import_that_is_undone_takes_its_doubts_away(desk: MouvementsDesk) ->
 
 @pytest.mark.slow
 def test_a_doubt_whose_mouvements_a_service_took_away_holds_nothing_up(desk: MouvementsDesk) -> None:
-    [found] = _compare(desk, [SHE], [SHE | {DATE: "05/08/1961"}])
+    [found] = _compare(desk, [ELECTRICE], [ELECTRICE | {DATE: "05/08/1961"}])
     with desk.engine.begin() as connection:
         connection.execute(text("DELETE FROM mouvement WHERE nature = 'radiation'"))
     assert _open(desk) == []
@@ -202,11 +204,11 @@ def test_a_doubt_whose_mouvements_a_service_took_away_holds_nothing_up(desk: Mou
 @pytest.mark.slow
 @pytest.mark.parametrize("by_list", [True, False])
 def test_who_was_protected_stays_so_under_her_corrected_name(desk: MouvementsDesk, *, by_list: bool) -> None:
-    desk.load([*OTHERS, SHE], intake=Intake(BEFORE))
+    desk.load([*OTHERS, ELECTRICE], intake=Intake(BEFORE))
     if by_list:
         with desk.engine.begin() as connection:
             add_protection(connection, COMMUNE, Protege("MANDOLINE", "Zoé Aglaé", "1961-00-00"))
-    desk.compare([*OTHERS, SHE | {NOM: "LUTRIN"} | MOVED], intake=Intake(AFTER))
+    desk.compare([*OTHERS, ELECTRICE | {NOM: "LUTRIN"} | MOVED], intake=Intake(AFTER))
     if not by_list:
         with desk.engine.begin() as connection:
             connection.execute(text("UPDATE mouvement SET is_protegee = true WHERE nature = 'radiation'"))
@@ -217,8 +219,8 @@ def test_who_was_protected_stays_so_under_her_corrected_name(desk: MouvementsDes
 
 
 def test_a_decision_is_in_the_trail_and_names_nobody(desk: MouvementsDesk) -> None:
-    twins = [SHE | {DATE: "05/08/1961", PRENOMS: prenoms, NUMERO: "8"} for prenoms in ("Zoé Aglaé", "Zoé Rose")]
-    first, second = _compare(desk, [SHE], twins)
+    twins = [ELECTRICE | {DATE: "05/08/1961", PRENOMS: prenoms, NUMERO: "8"} for prenoms in ("Zoé Aglaé", "Zoé Rose")]
+    first, second = _compare(desk, [ELECTRICE], twins)
     _decide(desk, first.id, SAME)
     with desk.engine.connect() as connection:
         lines = read_audit(connection, limit=9)[::-1]
@@ -252,13 +254,13 @@ def _doubts_of(made: Made) -> list[list[str]]:
 def test_a_doubt_about_minors_blocks_no_tableau_since_none_shows_them(
     desk: MouvementsDesk, tableaux: TableauDesk
 ) -> None:
-    _compare(desk, [SHE | {DATE: "12/08/2009"}], [SHE | {DATE: "05/08/2009"}])
+    _compare(desk, [ELECTRICE | {DATE: "12/08/2009"}], [ELECTRICE | {DATE: "05/08/2009"}])
     assert _anomalies(tableaux) == []
 
 
 @pytest.mark.slow
 def test_a_tableau_that_an_open_doubt_would_enter_is_blocking(desk: MouvementsDesk, tableaux: TableauDesk) -> None:
-    [found] = _compare(desk, [SHE], [SHE | {DATE: "05/08/1961"}])
+    [found] = _compare(desk, [ELECTRICE], [ELECTRICE | {DATE: "05/08/1961"}])
     [line] = _anomalies(tableaux)
     assert line[0] == "bloquante"
     assert line[-2].startswith("1 doute est ouvert : une radiation et une inscription")
@@ -278,7 +280,7 @@ def _answer(tableaux: TableauDesk, number: int, sender: str = "", **fields: Any)
 
 
 def test_an_event_of_an_account_that_may_not_decides_nothing(desk: MouvementsDesk, tableaux: TableauDesk) -> None:
-    [found] = _compare(desk, [SHE], [SHE | {DATE: "05/08/1961"}])
+    [found] = _compare(desk, [ELECTRICE], [ELECTRICE | {DATE: "05/08/1961"}])
     tableaux.configure(is_embedded=False)
     with desk.engine.begin() as connection:
         connection.execute(insert(Sender).values(name="voisine", code_commune=VOISINE))
@@ -291,8 +293,8 @@ def test_the_command_lists_and_decides(
     desk: MouvementsDesk, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     monkeypatch.setenv("PREFECTURE_DATABASE_URL", desk.url)
-    other = SHE | {NOM: "LUTRIN", PRENOMS: "Guy", DATE: "02/02/1980", VOIE: "Rue Basse", NUMERO: "11"}
-    first, second = _compare(desk, [SHE, other], [SHE | {DATE: "05/08/1961"}, other | {DATE: "02/02/1981"}])
+    other = ELECTRICE | {NOM: "LUTRIN", PRENOMS: "Guy", DATE: "02/02/1980", VOIE: "Rue Basse", NUMERO: "11"}
+    first, second = _compare(desk, [ELECTRICE, other], [ELECTRICE | {DATE: "05/08/1961"}, other | {DATE: "02/02/1981"}])
     assert main(["declare", "--show", "doubt"]) == ExitCode.DONE
     shown = " ".join(capsys.readouterr().out.split())
     assert f"{first.id} │ {COMMUNE} │ P │ 01/10/2026 │ date de naissance │" in shown
@@ -317,6 +319,6 @@ def test_a_doubt_that_a_tableau_counts_and_does_not_print_is_blocking(
     desk: MouvementsDesk, tableaux: TableauDesk
 ) -> None:
     """A minor, or an arrival: the arrival is in the totals of a tableau that prints no inscription."""
-    _compare(desk, [SHE | {DATE: "05/08/2009"}], [SHE | {DATE: "05/08/1981"}])
+    _compare(desk, [ELECTRICE | {DATE: "05/08/2009"}], [ELECTRICE | {DATE: "05/08/1981"}])
     made = tableaux.make(TypeTableau.CINQ_JOURS_REU, commune=COMMUNE, reunion="2026-09-10", scrutin="2026-10-11")
     assert len(_doubts_of(made)) == 1

@@ -248,8 +248,8 @@ def test_the_register_of_another_service_is_looked_at_whole(desk: Desk) -> None:
     """Its tables or views have no cached findings, and columns of ours are not read."""
     desk.run("UPDATE electeur SET sexe = '', facts = 0 WHERE liste = 'CM'")
     desk.run("UPDATE electeur SET facts = 0")
-    assert desk.ring(desk.ask(CM))["bloquantes"] == 0
+    assert desk.process(desk.ask(CM))["bloquantes"] == 0
     other = build_engine(desk.engine.url.render_as_string(hide_password=False))
     desk.configure(registre=other)
-    assert desk.ring(desk.ask(CM))["bloquantes"] > 0
+    assert desk.process(desk.ask(CM))["bloquantes"] > 0
     other.dispose()

@@ -141,9 +141,9 @@ def test_the_notifier_of_a_deployment_has_the_rights_to_purge_and_no_more(
         number = desk.ask("P.xml=running", event_id="followed")
         with desk.engine.begin() as connection:
             add(connection, [NewWork(WorkKind.PROGRESS, subject_of(About.REQUEST, number))])
-        heard: list[AnsweredEvent] = []
-        work(build_notifier(settings, account, enqueue=_ignore, publish=heard.extend))
-        assert [event.causationid for event, _ in heard] == ["followed"]
+        published: list[AnsweredEvent] = []
+        work(build_notifier(settings, account, enqueue=_ignore, publish=published.extend))
+        assert [event.causationid for event, _ in published] == ["followed"]
         with account.connect() as connection, pytest.raises(DBAPIError, match="permission denied"):
             connection.exec_driver_sql("DELETE FROM audit")
     finally:

@@ -72,7 +72,7 @@ def _in_file_of(tableaux: TableauDesk, day: date) -> int:
     """The number of electors in the list file of a day."""
     created_at = datetime.fromisoformat(f"{day}T12:00:00+02:00")
     (export_id,) = tableaux.ask_all([(Liste.PRINCIPALE, Format.CSV)], created_at, COMMUNE)
-    return int(tableaux.ring(export_id)["electeurs"])
+    return int(tableaux.process(export_id)["electeurs"])
 
 
 def _name_poll(tableaux: TableauDesk, libelle: str) -> None:

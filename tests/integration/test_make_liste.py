@@ -40,7 +40,7 @@ STRICT_SEXE = """<xs:element name="Sexe"><xs:simpleType><xs:restriction base="xs
 @pytest.mark.slow
 @pytest.mark.parametrize("format_", Format)
 def test_the_record_says_what_is_on_the_disk(desk: Desk, format_: Format) -> None:
-    row = desk.ring(desk.ask(format_=format_))
+    row = desk.process(desk.ask(format_=format_))
     content = desk.read(row)
     report = (desk.root / COMMUNE / row["report_name"]).read_bytes()
     assert (row["status"], row["error_code"], row["error_message"]) == ("ready", "", "")
@@ -75,7 +75,7 @@ def test_age_and_date_of_the_list_are_of_the_civil_day_of_the_commune(
     desk.run(f"UPDATE electeur SET {young} WHERE id = ({one})", born=born)  # noqa: S608 — our own words
     instant = datetime.fromisoformat(asked_at)
     (export_id,) = desk.ask_all([(Liste.PRINCIPALE, Format.CSV)], instant, code)
-    row = desk.ring(export_id)
+    row = desk.process(export_id)
     assert row["status"] == "ready", row["error_message"]
     lines = read_csv(desk.read(row))[1]
     day = civil_day(instant, code)
@@ -87,7 +87,7 @@ def test_age_and_date_of_the_list_are_of_the_civil_day_of_the_commune(
 def test_files_are_for_the_group_and_nobody_else(desk: Desk) -> None:
     before = os.umask(0)
     try:
-        row = desk.ring(desk.ask())
+        row = desk.process(desk.ask())
     finally:
         os.umask(before)
     folder = desk.root / COMMUNE
@@ -112,7 +112,7 @@ def test_every_byte_then_every_name_is_on_the_disk_before_the_row_is_ready(
 
     monkeypatch.setattr(os, "fsync", note_sync)
     monkeypatch.setattr(os, "rename", note_rename)
-    row = desk.ring(desk.ask())
+    row = desk.process(desk.ask())
     hidden = {name for action, name in done if action == "sync" and name.endswith(".part")}
     assert len(hidden) == 2
     assert done.index(("sync", desk.root.name)) < done.index(("rename", row["file_name"])), "the commune's own folder"
@@ -123,11 +123,11 @@ def test_every_byte_then_every_name_is_on_the_disk_before_the_row_is_ready(
 
 
 def test_an_elector_changed_meanwhile_is_written_as_she_was(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    before = desk.ring(desk.ask())
+    before = desk.process(desk.ask())
     before_writing(monkeypatch, lambda: desk.run("UPDATE electeur SET nom_naissance = 'AUTREMENT'"))
-    meanwhile = desk.ring(desk.ask())
+    meanwhile = desk.process(desk.ask())
     assert (meanwhile["status"], meanwhile["sha256"]) == ("ready", before["sha256"])
-    assert b"AUTREMENT" in desk.read(desk.ring(desk.ask()))
+    assert b"AUTREMENT" in desk.read(desk.process(desk.ask()))
 
 
 def test_no_cell_of_the_report_can_become_a_formula(desk: Desk) -> None:
@@ -138,7 +138,7 @@ def test_no_cell_of_the_report_can_become_a_formula(desk: Desk) -> None:
             nom=formula,
             numero=numero,
         )
-    row = desk.ring(desk.ask(Liste.COMPLEMENTAIRE_MUNICIPALE))
+    row = desk.process(desk.ask(Liste.COMPLEMENTAIRE_MUNICIPALE))
     report = (desk.root / COMMUNE / row["report_name"]).read_bytes().decode("utf-8-sig")
     cells = [cell for line in csv.reader(io.StringIO(report, newline=""), delimiter=";") for cell in line]
     assert {f"'{formula.strip()}" for formula in FORMULAS} <= set(cells)
@@ -146,19 +146,19 @@ def test_no_cell_of_the_report_can_become_a_formula(desk: Desk) -> None:
 
 
 def test_a_copy_of_the_doorbell_does_nothing(desk: Desk) -> None:
-    row = desk.ring(desk.ask())
+    row = desk.process(desk.ask())
     path = desk.root / COMMUNE / row["file_name"]
     before = path.stat()
-    assert desk.ring(row["export_id"]) == row
+    assert desk.process(row["export_id"]) == row
     assert (path.stat().st_ino, path.stat().st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
 
 
 def test_a_file_made_again_has_the_same_bytes(desk: Desk) -> None:
-    first = desk.ring(desk.ask(format_=Format.XML))
+    first = desk.process(desk.ask(format_=Format.XML))
     shutil.rmtree(desk.root)
     desk.run("UPDATE export SET status = 'queued'")
     desk.run("INSERT INTO work (kind, subject) VALUES ('liste', :it)", it=f"export:{first['export_id']}")
-    again = desk.ring(first["export_id"])
+    again = desk.process(first["export_id"])
     assert (again["sha256"], again["report_sha256"]) == (first["sha256"], first["report_sha256"])
     assert hashlib.sha256(desk.read(again)).hexdigest() == first["sha256"]
 
@@ -172,7 +172,7 @@ def test_a_missing_line_fails_the_export(desk: Desk, monkeypatch: pytest.MonkeyP
 
     take_census = make_liste.take_census  # type: ignore[attr-defined]
     monkeypatch.setattr(make_liste, "take_census", count_one_more)
-    row = desk.ring(desk.ask(format_=format_))
+    row = desk.process(desk.ask(format_=format_))
     assert (row["status"], row["error_code"]) == ("failed", "compte_faux")
     assert row["error_message"] == "327 lignes écrites pour 328 électeurs comptés."
     assert (row["sha256"], row["report_name"]) == (None, None)
@@ -183,7 +183,7 @@ def test_a_missing_line_fails_the_export(desk: Desk, monkeypatch: pytest.MonkeyP
 @pytest.mark.parametrize(("written", "read"), [("A ; B", "A , B"), ('A "B"', "A 'B'")])
 def test_a_separator_in_a_value_becomes_what_looks_like_it(desk: Desk, written: str, read: str) -> None:
     desk.run("UPDATE electeur SET complement1 = :written", written=written)
-    row = desk.ring(desk.ask())
+    row = desk.process(desk.ask())
     assert row["status"] == "ready"
     assert {line.count(";") for line in desk.read(row).decode().splitlines()} == {28}
     assert f";{read};".encode() in desk.read(row)
@@ -195,7 +195,7 @@ def test_a_separator_that_nobody_announced_stops_the_file(desk: Desk, monkeypatc
     plain = {"cleaning": False, "separators": False}
     replace_writer(monkeypatch, lambda *arguments, **_flags: write(*arguments, **plain))
     desk.run("UPDATE electeur SET complement1 = 'Bât \"B\" ; escalier 2'")
-    row = desk.ring(desk.ask())
+    row = desk.process(desk.ask())
     assert (row["status"], row["error_code"]) == ("failed", "export_impossible")
     assert row["error_message"] == (
         "Une valeur contient un séparateur : l'export s'arrête avant de décaler une colonne."
@@ -208,10 +208,10 @@ def test_an_xml_that_breaks_the_operators_schema_is_not_published(desk: Desk, tm
     ours = OUR_XSD.read_text("utf-8")
     xsd.write_text(ours.replace('<xs:element name="Sexe" type="xs:string"/>', STRICT_SEXE), "utf-8")
     assert xsd.read_text("utf-8") != ours
-    lines = read_csv(desk.read(desk.ring(desk.ask())))[1]
+    lines = read_csv(desk.read(desk.process(desk.ask())))[1]
     rank = next(number for number, line in enumerate(lines, 1) if not line[7])
     desk.configure(xsd=xsd)
-    row = desk.ring(desk.ask(format_=Format.XML))
+    row = desk.process(desk.ask(format_=Format.XML))
     assert (row["status"], row["error_code"]) == ("failed", "xsd")
     assert row["error_message"] == (
         f"Le fichier XML ne suit pas le schéma ministere.xsd : élément Sexe, électeur n° {rank} du fichier."
@@ -226,18 +226,18 @@ def test_an_unreadable_schema_is_told(desk: Desk, tmp_path: Path, content: bytes
     if content is not None:
         xsd.write_bytes(content)
     desk.configure(xsd=xsd)
-    row = desk.ring(desk.ask(format_=Format.XML))
+    row = desk.process(desk.ask(format_=Format.XML))
     assert (row["status"], row["error_code"]) == ("failed", "xsd")
     assert re.fullmatch(r"Schéma XSD illisible : .*ministere\.xsd \(\w+\)\.", row["error_message"])
     assert desk.files() == []
-    assert desk.ring(desk.ask())["status"] == "ready"
+    assert desk.process(desk.ask())["status"] == "ready"
 
 
 @pytest.mark.parametrize("statement", ["DELETE FROM liste", "DELETE FROM commune WHERE code = '13900'"])
 def test_a_register_that_vanished_since_the_request_is_told(desk: Desk, statement: str) -> None:
     export_id = desk.ask()
     desk.run(statement)
-    row = desk.ring(export_id)
+    row = desk.process(export_id)
     assert (row["status"], row["error_code"]) == ("failed", "export_impossible")
     assert row["error_message"] == "Le registre de 13900 a disparu depuis la demande : importez-le de nouveau."
     assert desk.files() == []
@@ -252,7 +252,7 @@ def _said(row: RowMapping) -> dict[str, tuple[str, list[str]]]:
 @pytest.mark.parametrize(("day", "is_old"), [("2026-09-24", False), ("2026-09-23", True), ("2025-04-20", True)])
 def test_a_list_from_an_old_export_says_so(desk: Desk, day: str, *, is_old: bool) -> None:
     desk.run("UPDATE import SET taken_on = :day", day=date.fromisoformat(day))
-    said = _said(desk.ring(desk.ask()))
+    said = _said(desk.process(desk.ask()))
     if not is_old:
         assert said == {}
         return
@@ -269,12 +269,12 @@ def test_a_list_that_the_last_export_did_not_hold_says_so(desk: Desk) -> None:
     path = write_reu(desk.root.parent / "reu.csv", electeurs(400, {CODE: COMMUNE}))
     intake = Intake(date(2026, 11, 20))
     import_file(desk.engine, path, imported_by="test", intake=intake, accept_changes=True)
-    assert _said(desk.ring(desk.ask())) == {}
-    severity, (message,) = _said(desk.ring(desk.ask(Liste.COMPLEMENTAIRE_EUROPEENNE)))["liste_absente"]
+    assert _said(desk.process(desk.ask())) == {}
+    severity, (message,) = _said(desk.process(desk.ask(Liste.COMPLEMENTAIRE_EUROPEENNE)))["liste_absente"]
     assert severity == "remarque"
     assert message.startswith("Liste absente du dernier export, du 20/11/2026")
     undo_import(desk.engine)
-    assert _said(desk.ring(desk.ask(Liste.COMPLEMENTAIRE_EUROPEENNE))) == {}
+    assert _said(desk.process(desk.ask(Liste.COMPLEMENTAIRE_EUROPEENNE))) == {}
 
 
 @pytest.mark.slow
@@ -293,7 +293,7 @@ def test_a_register_that_sql_has_changed_since_its_export_blocks_the_list(
     desk: Desk, statement: str, found: int
 ) -> None:
     desk.run(statement)
-    row = desk.ring(desk.ask())
+    row = desk.process(desk.ask())
     severity, (message,) = _said(row)["registre_modifie"]
     assert severity == "bloquante"
     assert re.match(
@@ -306,7 +306,7 @@ def test_a_register_that_sql_has_changed_since_its_export_blocks_the_list(
 def test_a_register_that_a_service_writes_rests_on_no_export(desk: Desk) -> None:
     desk.run("UPDATE electeur SET version = 900 WHERE liste = 'P'")
     desk.run("UPDATE liste SET version = 900 WHERE liste = 'P'")
-    row = desk.ring(desk.ask())
+    row = desk.process(desk.ask())
     assert (decoded(row["rests_on"]), _said(row)) == ([], {})
     assert decoded(row["reconciliation"])["liste_on"] == "2026-11-25"
 
@@ -375,7 +375,7 @@ def test_the_hour_that_comes_twice_in_october_gives_no_name_twice(desk: Desk) ->
         "13900-20261025-023000-2",
     }
     for export_id in desk.values("SELECT id FROM export ORDER BY id"):
-        desk.ring(export_id)
+        desk.process(export_id)
     assert set(desk.values("SELECT status FROM export")) == {"ready"}
     assert set(names) <= set(desk.files())
 
@@ -388,7 +388,7 @@ def test_a_path_in_a_commune_code_reaches_no_file(desk: Desk, code: str, tmp_pat
     desk.run("INSERT INTO commune (code, nom, code_departement) VALUES (:code, 'AILLEURS', '13')", code=code)
     desk.run("INSERT INTO liste (code_commune, liste, version) VALUES (:code, 'P', 1)", code=code)
     desk.run("UPDATE export SET code_commune = :code", code=code)
-    row = desk.ring(export_id)
+    row = desk.process(export_id)
     assert row["status"] == "queued"
     assert (row["error_code"], row["sha256"]) == ("erreur", None)
     assert [path for path in tmp_path.rglob("*") if path not in before and "sqlite" not in path.name] == []

@@ -54,14 +54,14 @@ def json_log(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], str]]:
 
 
 def _check_waits_for_room(desk: Desk, export_id: int) -> None:
-    row = desk.ring(export_id)
+    row = desk.process(export_id)
     assert (row["status"], row["error_code"]) == ("queued", "disque_plein")
     assert row["error_message"].startswith("Volume des exports plein ou sans droit d'écriture")
     assert (row["starts"], row["waits"], row["owner"], row["lease_until"]) == (0, 1, None, None)
     assert desk.files() == []
     put_off(desk)
     row = desk.row(export_id)
-    assert desk.ring(export_id) == row, "rung again before its time"
+    assert desk.process(export_id) == row, "rung again before its time"
 
 
 def put_off(desk: Desk, **values: object) -> None:
@@ -80,7 +80,7 @@ def test_a_volume_without_room_is_waited_for(desk: Desk, monkeypatch: pytest.Mon
     _check_waits_for_room(desk, export_id)
     assert _instant(desk.row(export_id)["due_at"]) > before
     desk.run("UPDATE work SET due_at = NULL")
-    row = desk.ring(export_id)
+    row = desk.process(export_id)
     assert (row["status"], row["error_code"], row["error_message"]) == ("ready", "", "")
 
 
@@ -91,15 +91,15 @@ def test_the_first_file_that_is_made_again_ends_the_wait_of_all_that_met_the_sam
     elsewhere, *waiting = [desk.ask() for _ in range(4)]
     for export_id in (elsewhere, *waiting):
         fail_once(monkeypatch, "open", errno.ENOSPC, on=".part")
-        desk.ring(export_id)
+        desk.process(export_id)
         put_off(desk, **({"error": "autre"} if export_id == elsewhere else {}))
     assert all(desk.row(export_id)["due_at"] for export_id in waiting)
-    assert desk.ring(desk.ask())["status"] == "ready"
+    assert desk.process(desk.ask())["status"] == "ready"
     for export_id in waiting:
         row = desk.row(export_id)
         assert (row["due_at"], row["waits"]) == (None, 0), "a wait that was cut short counts for none"
     assert desk.row(elsewhere)["due_at"]
-    assert [desk.ring(export_id)["status"] for export_id in waiting] == ["ready"] * 3
+    assert [desk.process(export_id)["status"] for export_id in waiting] == ["ready"] * 3
 
 
 def test_a_disk_that_fills_up_under_the_bytes_leaves_nothing(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -119,7 +119,7 @@ def test_a_disk_that_fills_up_under_the_bytes_leaves_nothing(desk: Desk, monkeyp
 def test_a_disk_that_is_too_small_is_told_before_the_work(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     usage = namedtuple("usage", "total used free")  # noqa: PYI024 — as shutil's
     monkeypatch.setattr(shutil, "disk_usage", lambda _path: usage(1 << 30, 1 << 30, 1000))
-    row = desk.ring(desk.ask())
+    row = desk.process(desk.ask())
     assert (row["status"], row["error_code"]) == ("queued", "disque_plein")
     assert row["error_message"].startswith("Espace disque insuffisant")
     assert desk.files() == []
@@ -128,7 +128,7 @@ def test_a_disk_that_is_too_small_is_told_before_the_work(desk: Desk, monkeypatc
 def test_a_volume_without_room_for_too_long_fails_the_row(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     desk.configure(retry_seconds=0)
     fail_once(monkeypatch, "fsync", errno.ENOSPC, on=".part")
-    row = desk.ring(desk.ask())
+    row = desk.process(desk.ask())
     assert (row["status"], row["error_code"]) == ("failed", "disque_plein")
     assert row["finished_at"] is not None
     assert desk.files() == []
@@ -157,11 +157,11 @@ def test_a_bug_is_tried_again_then_fails_the_row_and_names_nobody(
     replace_writer(monkeypatch, crash)
     export_id = desk.ask()
     for attempt in (1, 2, 3):
-        row = desk.ring(export_id)
+        row = desk.process(export_id)
         assert (row["status"], row["starts"]) == ("queued", attempt)
         assert row["due_at"] is not None
         desk.run("UPDATE work SET due_at = NULL")
-    row = desk.ring(export_id)
+    row = desk.process(export_id)
     assert (row["status"], row["error_code"]) == ("failed", "erreur")
     assert row["error_message"] == "Erreur interne : prévenez l'exploitant."
     assert desk.files() == []
@@ -178,14 +178,14 @@ def test_a_volume_that_does_not_answer_is_waited_for(desk: Desk, monkeypatch: py
     for tries in range(1, 6):
         with monkeypatch.context() as patch:
             fail_once(patch, "fsync", code, on=".part")
-            row = desk.ring(export_id)
+            row = desk.process(export_id)
         assert (row["status"], row["error_code"], row["starts"]) == ("queued", "indisponible", 0)
         assert (
             row["error_message"] == f"Volume des exports injoignable ({errno.errorcode[code]}) : prévenez l'exploitant."
         )
         assert row["waits"] == tries
         desk.run("UPDATE work SET due_at = NULL")
-    assert desk.ring(export_id)["status"] == "ready"
+    assert desk.process(export_id)["status"] == "ready"
 
 
 @pytest.mark.slow
@@ -199,12 +199,12 @@ def test_a_worker_without_descriptors_fails_nobodys_file_and_says_that_it_cannot
         with monkeypatch.context() as patch:
             fail_once(patch, "open", code, on=".part")
             with pytest.raises(ExhaustedError) as caught:
-                desk.ring(export_id)
+                desk.process(export_id)
         assert is_worth_retrying(1000, caught.value)
         row = desk.row(export_id)
         assert (row["status"], row["error_code"], row["starts"]) == ("queued", "indisponible", 0)
         desk.run("UPDATE work SET due_at = NULL")
-    assert desk.ring(export_id)["status"] == "ready"
+    assert desk.process(export_id)["status"] == "ready"
 
 
 def test_a_worker_without_descriptors_takes_no_file_for_wrong(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -214,11 +214,11 @@ def test_a_worker_without_descriptors_takes_no_file_for_wrong(desk: Desk, monkey
         before_writing(patch, lambda: _raise(SchemaMismatchError("Schéma XSD illisible")))
         patch.setattr(make_export_module, "lacks_descriptors", lambda: True)
         with pytest.raises(SchemaMismatchError):
-            desk.ring(export_id)
+            desk.process(export_id)
     row = desk.row(export_id)
     assert (row["status"], row["error_code"], row["starts"]) == ("queued", "indisponible", 0)
     desk.run("UPDATE work SET due_at = NULL")
-    assert desk.ring(export_id)["status"] == "ready"
+    assert desk.process(export_id)["status"] == "ready"
 
 
 def test_memory_that_is_short_costs_no_start(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -229,7 +229,7 @@ def test_memory_that_is_short_costs_no_start(desk: Desk, monkeypatch: pytest.Mon
             before_writing(patch, partial(_raise, error))
             _is_given_back(desk, export_id, type(error))
     desk.services.exhausted.clear()  # the next process
-    assert desk.ring(export_id)["status"] == "ready"
+    assert desk.process(export_id)["status"] == "ready"
 
 
 @pytest.mark.parametrize("start", [lambda *_: 0, lambda *_: _raise(RuntimeError("can't start new thread"))])
@@ -242,12 +242,12 @@ def test_a_heartbeat_that_does_not_start_costs_no_start(
     with monkeypatch.context() as patch:
         patch.setattr(_thread, "start_new_thread", start)
         _is_given_back(desk, export_id, ExhaustedError)
-    assert desk.ring(export_id)["status"] == "ready"
+    assert desk.process(export_id)["status"] == "ready"
 
 
 def _is_given_back(desk: Desk, export_id: int, error: type[Exception]) -> None:
     with pytest.raises(error):
-        desk.ring(export_id)
+        desk.process(export_id)
     row = desk.row(export_id)
     assert (row["status"], row["starts"]) == ("queued", 0)
     assert row["error_message"] == "Le serveur manque de ressources (ENOMEM) : prévenez l'exploitant."
@@ -261,22 +261,22 @@ def test_the_blips_of_a_database_cost_no_start_and_no_lease(desk: Desk, monkeypa
         with monkeypatch.context() as patch:
             before_writing(patch, lambda: _raise(_cut()))
             with pytest.raises(OperationalError):
-                desk.ring(export_id)
+                desk.process(export_id)
         row = desk.row(export_id)
         assert (row["status"], row["starts"], row["owner"], row["lease_until"]) == ("queued", 0, None, None)
         assert row["error_message"].startswith("Base de données indisponible")
         desk.run("UPDATE work SET due_at = NULL")
     assert desk.files() == []
-    assert desk.ring(export_id)["status"] == "ready"
+    assert desk.process(export_id)["status"] == "ready"
 
 
 def test_after_one_blip_the_row_may_be_taken_at_once(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     before_writing(monkeypatch, lambda: _raise(_cut()))
     export_id = desk.ask()
     with pytest.raises(OperationalError):
-        desk.ring(export_id)
+        desk.process(export_id)
     assert desk.row(export_id)["due_at"] is None
-    assert desk.ring(export_id)["status"] == "ready"
+    assert desk.process(export_id)["status"] == "ready"
 
 
 @pytest.mark.slow
@@ -295,7 +295,7 @@ def test_a_row_is_given_back_as_soon_as_its_database_is_back(desk: Desk, monkeyp
     before_writing(monkeypatch, lambda: _raise(_cut()))
     export_id = desk.ask()
     with pytest.raises(OperationalError):
-        desk.ring(export_id)
+        desk.process(export_id)
     row = wait_until(
         lambda: (row := desk.row(export_id))["status"] == "queued" and row, message="the row to be given back"
     )

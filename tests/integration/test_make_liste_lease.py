@@ -30,7 +30,7 @@ pytestmark = [pytest.mark.integration, pytest.mark.database(LIBREVILLE_TEMPLATE)
 def test_a_row_whose_workers_died_three_times_fails(desk: Desk) -> None:
     export_id = desk.ask()
     desk.run("UPDATE work SET state = 'held', owner = 'dead', starts = 3, lease_until = '2000-01-01 00:00:00.000'")
-    row = desk.ring(export_id)
+    row = desk.process(export_id)
     assert (row["status"], row["error_code"]) == ("failed", "arrets_repetes")
     assert row["error_message"] == "La production s'est arrêtée 3 fois avant la fin : prévenez l'exploitant."
     assert desk.files() == []
@@ -43,7 +43,7 @@ def test_a_row_at_work_elsewhere_is_left_alone(desk: Desk) -> None:
         held = {"state": WorkState.HELD, "owner": "other", "lease_until": utc_now(20)}
         connection.execute(update(Work).where(Work.subject == f"export:{export_id}").values(held))
     before = desk.row(export_id)
-    assert desk.ring(export_id) == before
+    assert desk.process(export_id) == before
     assert desk.files() == []
 
 
@@ -53,7 +53,7 @@ def test_a_worker_that_lost_its_lease_publishes_nothing(
     desk: Desk, monkeypatch: pytest.MonkeyPatch, format_: Format
 ) -> None:
     before_writing(monkeypatch, lambda: desk.run("UPDATE work SET owner = 'other', starts = 2"))
-    row = desk.ring(desk.ask(format_=format_))
+    row = desk.process(desk.ask(format_=format_))
     assert (row["status"], row["owner"], row["starts"]) == ("running", "other", 2)
     assert (row["sha256"], row["finished_at"], row["error_code"]) == (None, None, "")
     assert desk.files() == []
@@ -72,7 +72,7 @@ def test_a_lost_lease_is_noticed_while_writing(desk: Desk, monkeypatch: pytest.M
     noticed: list[bool] = []
     replace_writer(monkeypatch, write)
     desk.configure(lease_seconds=0.3)
-    assert desk.ring(desk.ask())["owner"] == "other"
+    assert desk.process(desk.ask())["owner"] == "other"
     assert noticed
     assert desk.files() == []
 
@@ -89,7 +89,7 @@ def test_a_worker_that_wakes_up_late_does_not_touch_the_file_of_its_successor(
 
     seen: dict[Path, int] = {}
     before_writing(monkeypatch, succeed)
-    row = desk.ring(export_id)
+    row = desk.process(export_id)
     assert row["status"] == "ready"
     assert len(seen) == 2
     assert {path: path.stat().st_ino for path in seen} == seen
@@ -102,7 +102,7 @@ def test_a_failure_after_the_lease_was_lost_is_nobodys_business(
 ) -> None:
     before_writing(monkeypatch, lambda: desk.run("UPDATE work SET owner = 'other'"))
     fail_once(monkeypatch, "fsync", code, on=".part")
-    assert desk.ring(desk.ask())["owner"] == "other"
+    assert desk.process(desk.ask())["owner"] == "other"
 
 
 def test_a_job_that_stands_still_loses_its_lease_and_its_process(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -119,7 +119,7 @@ def test_a_job_that_stands_still_loses_its_lease_and_its_process(desk: Desk, mon
     monkeypatch.setattr(lease, "STILL_SECONDS", 0.2)
     desk.configure(lease_seconds=0.3)
     export_id = desk.ask()
-    desk.ring(export_id)
+    desk.process(export_id)
     (row,) = seen
     assert (row["status"], row["owner"], row["starts"]) == ("queued", None, 0)
     assert row["error_message"] == "La production n'avançait plus : prévenez l'exploitant."
@@ -147,7 +147,7 @@ def test_the_validation_of_an_xml_file_is_announced(desk: Desk, monkeypatch: pyt
     announced: list[float] = []
     monkeypatch.setattr(Heartbeat, "expect", lambda _heartbeat, seconds: announced.append(seconds))
     monkeypatch.setattr(make_liste, "VALIDATED_BYTES_PER_SECOND", 1)
-    row = desk.ring(desk.ask(format_=Format.XML))
+    row = desk.process(desk.ask(format_=Format.XML))
     assert max(announced) == lease.STILL_SECONDS + row["size"]
 
 
@@ -170,11 +170,11 @@ def test_a_worker_that_freezes_while_it_publishes_does_not_keep_the_row(
     monkeypatch.setattr(os, "rename", freeze)
     export_id = desk.ask()
     with pytest.raises(DBAPIError):
-        desk.ring(export_id)
+        desk.process(export_id)
     assert desk.row(export_id)["status"] == "queued"
     assert ended
     monkeypatch.undo()
-    assert desk.ring(export_id)["status"] == "ready"
+    assert desk.process(export_id)["status"] == "ready"
 
 
 def _waits_inside_a_transaction(desk: Desk) -> bool:

@@ -64,7 +64,7 @@ def _in_the_middle(monkeypatch: pytest.MonkeyPatch, action: Callable[[Progress],
 
 def test_a_worker_that_lost_its_lease_publishes_nothing(desk: TableauDesk, monkeypatch: pytest.MonkeyPatch) -> None:
     _in_the_middle(monkeypatch, lambda _: desk.run("UPDATE work SET owner = 'other', starts = 2"))
-    row = desk.ring(_ask(desk))
+    row = desk.process(_ask(desk))
     assert (row["status"], row["owner"], row["starts"]) == ("running", "other", 2)
     assert (row["sha256"], row["pages"], row["finished_at"], row["error_code"]) == (None, None, None, "")
     assert desk.files() == []
@@ -75,7 +75,7 @@ def test_a_retry_gives_the_same_bytes(desk: TableauDesk, monkeypatch: pytest.Mon
     unharmed = desk.finish(_ask(desk))
     export_id = _ask(desk)
     fail_once(monkeypatch, "fsync", errno.ENOSPC, on=".part")
-    row = desk.ring(export_id)
+    row = desk.process(export_id)
     assert (row["status"], row["error_code"], row["starts"]) == ("queued", "disque_plein", 0)
     assert desk.files() == sorted(_files(unharmed.row))
     desk.run("UPDATE work SET due_at = NULL")
@@ -100,7 +100,7 @@ def _files(row: RowMapping) -> list[str]:
 def test_a_register_that_cannot_be_printed_fails_the_row(desk: TableauDesk, changes: str, message: str) -> None:
     export_id = _ask(desk)
     desk.run(changes)
-    row = desk.ring(export_id)
+    row = desk.process(export_id)
     assert (row["status"], row["error_code"]) == ("failed", "export_impossible")
     assert row["error_message"].startswith(message)
     assert desk.files() == []

@@ -1,4 +1,4 @@
-"""An anomaly that blocks the list file also blocks a tableau that shows the elector as an arrival, and says the same."""
+"""An anomaly that blocks the list file also blocks a tableau that shows the elector as an arrival, in equal terms."""
 
 import csv
 import io
@@ -66,7 +66,7 @@ def _blocking(made: Made) -> list[tuple[str, str]]:
 
 
 def _said_by_the_list(tableaux: TableauDesk, liste: Liste) -> list[list[str]]:
-    row = tableaux.ring(tableaux.ask_all([(liste, Format.CSV)], ASKED_AT, COMMUNE)[0])
+    row = tableaux.process(tableaux.ask_all([(liste, Format.CSV)], ASKED_AT, COMMUNE)[0])
     assert row["status"] == "ready"
     report = (tableaux.root / COMMUNE / row["report_name"]).read_text("utf-8-sig")
     return [line for line in csv.reader(io.StringIO(report), delimiter=";") if line[0] == "bloquante"]

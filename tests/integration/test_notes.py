@@ -85,7 +85,7 @@ def test_a_meeting_that_was_not_noted_or_has_not_come_is_refused(desk: DepotsDes
 @pytest.mark.slow
 def test_a_meeting_that_did_not_deliberate_makes_its_tableau_to_be_made_again(desk: DepotsDesk) -> None:
     (made,) = _tableau(desk, VINGT)
-    desk.ring(made)
+    desk.process(made)
     _accepted(_note(desk, "reunion", jour=DAYS.reunion.isoformat(), has_deliberated=False))
     assert Reunion("", DAYS.reunion, has_deliberated=False) in _reunions(desk)
     ((number, because),) = _recalled(desk)
@@ -98,20 +98,20 @@ def test_a_tableau_that_is_counted_from_another_day_now_is_to_be_made_again(desk
     (vingt,) = _tableau(desk, VINGT)
     (other,) = _tableau(desk, VINGT, reunion="2026-10-01", until="2026-11-02")
     for number in (vingt, other):
-        assert desk.ring(number)["status"] == "ready"
+        assert desk.process(number)["status"] == "ready"
     (cinq,) = _tableau(desk, CINQ)
     moved = DAYS.reunion + timedelta(days=1)
     _accepted(_note(desk, "reunion", jour=moved.isoformat(), replaces=DAYS.reunion.isoformat()))
     because = f"la commission de contrôle s'est réunie le {moved:%d/%m/%Y}, et non le {DAYS.reunion:%d/%m/%Y}"
     assert _recalled(desk) == [(vingt, because), (cinq, because)], "one made, one to be made; not the one with own days"
-    assert desk.ring(cinq)["recalled_because"] == because
+    assert desk.process(cinq)["recalled_because"] == because
     assert [it.export_id for it in desk.audit() if it.action == Action.FILE_RECALLED] == [vingt, cinq]
 
 
 @pytest.mark.slow
 def test_a_tableau_that_may_hang_on_the_wall_wants_a_reason(desk: DepotsDesk) -> None:
     (made,) = _tableau(desk, VINGT)
-    assert desk.ring(made)["bloquantes"] == 0
+    assert desk.process(made)["bloquantes"] == 0
     _accepted(desk.download(made))
     act: dict[str, Any] = {"kind": "reunion", "removed": True, "jour": DAYS.reunion.isoformat()}
     code, reason = _refusal(_note(desk, **act))
@@ -171,7 +171,7 @@ def _four_tableaux(desk: DepotsDesk) -> list[int]:
     asked: tuple[dict[str, Any], ...] = ({}, {"edition": "commission"}, {"presentations": ["recapitulatif"]})
     made = [number for fields in asked for number in _tableau(desk, VINGT, **fields)]
     made += _tableau(desk, VINGT, reunion="2020-01-01", until="2020-02-01")
-    assert [desk.ring(number)["status"] for number in made] == ["ready"] * 4
+    assert [desk.process(number)["status"] for number in made] == ["ready"] * 4
     return made
 
 
@@ -210,9 +210,9 @@ def test_a_tableau_that_prints_the_address_of_who_is_protected_is_to_be_made_aga
     _accepted(_note(desk, "protection", electeur=shown))
     because = "une adresse n'est plus à afficher (art. L. 37)"
     assert _recalled(desk) == [(posted, because), (commission, because)]
-    assert because in desk.ring(posted)["recalled_because"]
+    assert because in desk.process(posted)["recalled_because"]
     again = _tableau(desk, VINGT)[0]
-    assert desk.ring(again)["status"] == "ready"
+    assert desk.process(again)["status"] == "ready"
     _accepted(_note(desk, "protection", electeur=shown))
     _accepted(_note(desk, "protection", lifted=_one(desk, "SELECT max(id) FROM protection")))
     assert again not in dict(_recalled(desk)), "an address that is masked harms nobody"
@@ -234,9 +234,9 @@ def test_a_tableau_that_is_being_made_prints_no_address_of_who_is_protected_mean
     desk.add_person()
     monkeypatch.setattr(make_tableau, "write_report", write_report)
     (number,) = _tableau(desk, VINGT)
-    row = desk.ring(number)
+    row = desk.process(number)
     assert (row["status"], row["starts"]) == ("queued", 0)
-    assert desk.ring(number)["status"] == "ready"
+    assert desk.process(number)["status"] == "ready"
 
 
 def test_the_mouvement_of_another_commune_is_not_known(desk: DepotsDesk) -> None:

@@ -113,11 +113,11 @@ def test_the_sweep_rings_forgotten_and_orphaned_rows_once(desk: Desk) -> None:
     for file, values in zip(files, works, strict=True):
         desk.change_file(file, **{"state": WorkState.DUE} | values)
     forgotten = files[:4]
-    rung: list[Doorbell] = []
+    enqueued: list[Doorbell] = []
 
-    assert sweep(desk.engine, rung.extend) == 4
-    assert sorted(doorbell.row_id for doorbell in rung) == sorted(export.id for export in forgotten)
-    assert sweep(desk.engine, rung.extend) == 0
+    assert sweep(desk.engine, enqueued.extend) == 4
+    assert sorted(doorbell.row_id for doorbell in enqueued) == sorted(export.id for export in forgotten)
+    assert sweep(desk.engine, enqueued.extend) == 0
 
 
 @pytest.mark.slow

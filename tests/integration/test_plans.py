@@ -188,7 +188,7 @@ def test_no_question_of_the_road_reads_through_the_past(desk: DepotsDesk, databa
             by = {"request": {"source": one.source, "id": one.id}, "requested_by": AGENT}
             ingest_request(CloudEvent.wrap(CancelRequested.model_validate(by), source="/test"), desk.services)
         for doorbell in desk.enqueued:
-            desk.ring(doorbell.row_id)
+            desk.process(doorbell.row_id)
         notifier.work(Event())
         for commune in (COMMUNE, OTHERS):  # owns few files, or nearly all: then the newest ones may still be of others
             with state.reading() as reading:

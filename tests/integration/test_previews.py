@@ -64,7 +64,7 @@ class Desk:
     register: import_desk.Desk
     folder: Path
     services: Services = field(init=False)
-    rung: list[int] = field(default_factory=list)
+    enqueued: list[int] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.folder.mkdir()
@@ -72,7 +72,7 @@ class Desk:
         self.services = replace(services, arrivals=Arrivals(self.folder), enqueue=self._enqueue)
 
     def _enqueue(self, doorbells: Iterable[Doorbell]) -> None:
-        self.rung += [it.row_id for it in doorbells if it.kind == WorkKind.PREVIEW]
+        self.enqueued += [it.row_id for it in doorbells if it.kind == WorkKind.PREVIEW]
 
     def drop(self, content: str | bytes | Iterable[Mapping[str, str]], name: str = "") -> tuple[str, str]:
         """Write a file to the folder, as the screen does; its name there, and its SHA-256."""
@@ -93,7 +93,7 @@ class Desk:
     def preview(self, content: Any, **fields: Any) -> dict[str, Any]:  # noqa: ANN401 — see `ask_preview`
         """The row of the finished preview."""
         self.ask_preview(content, **fields)
-        self.hear()
+        self.work()
         return self.last()
 
     def ask_import(self, preview: Mapping[str, Any], **fields: Any) -> str:  # noqa: ANN401 — fields of the event
@@ -101,11 +101,11 @@ class Desk:
         asked = {"commune": COMMUNE, "preview": preview["id"], "sha256": preview["sha256"], "requested_by": AGENT}
         return self.send(RegistreImportRequested.model_validate(asked | fields))
 
-    def take_up(self, content: Any, **fields: Any) -> dict[str, Any]:  # noqa: ANN401 — see `drop`, the event
+    def import_export(self, content: Any, **fields: Any) -> dict[str, Any]:  # noqa: ANN401 — see `drop`, the event
         """Upload, preview, accept and import an export; the row of its preview."""
         preview = self.preview(content)
         self.ask_import(preview, **fields)
-        self.hear()
+        self.work()
         return self.row(preview["id"])
 
     def send(self, asked: Data, sender: str = "") -> str:
@@ -114,10 +114,10 @@ class Desk:
         ingest_request(event, self.services, sender=sender)
         return event.id
 
-    def hear(self) -> None:
+    def work(self) -> None:
         """Handle the enqueued doorbells, as a worker does."""
-        while self.rung:
-            handle_preview(self.rung.pop(0), self.services)
+        while self.enqueued:
+            handle_preview(self.enqueued.pop(0), self.services)
 
     def sweep(self) -> int:
         """Run the sweep, as the notifier does."""
@@ -175,7 +175,7 @@ pytestmark = [
 
 @pytest.mark.slow
 def test_a_preview_tells_what_would_change_and_changes_nothing(desk: Desk) -> None:
-    first = desk.take_up([*electeurs(30), ELECTEUR | EUROPEENNE])
+    first = desk.import_export([*electeurs(30), ELECTEUR | EUROPEENNE])
     assert (first["status"], first["found"]["comparison"]["listes"]) == ("imported", 0)
     before, imports = desk.register.shown(), desk.register.imports()
     rows = electeurs(30)
@@ -201,11 +201,11 @@ def test_a_preview_tells_what_would_change_and_changes_nothing(desk: Desk) -> No
 
 @pytest.mark.slow
 def test_what_was_previewed_enters_the_register_and_its_file_goes(desk: Desk) -> None:
-    desk.take_up(electeurs(30))
+    desk.import_export(electeurs(30))
     rows = [*electeurs(28), ELECTEUR | {PRENOMS: "Ursule", NUMERO: "99"}]
     preview = desk.preview(rows, taken_on=date(2026, 11, 24))
     desk.ask_import(preview, requested_by=COLLEAGUE)
-    desk.hear()
+    desk.work()
 
     row = desk.row(preview["id"])
     assert (row["status"], row["erased_at"] is not None) == ("imported", True)
@@ -250,7 +250,7 @@ def test_a_file_of_another_hash_is_refused_before_and_after_the_preview(desk: De
     preview = desk.preview(electeurs(3))
     desk.drop(electeurs(4), preview["arrival"])
     desk.ask_import(preview)
-    desk.hear()
+    desk.work()
     assert desk.last()["status"] == "refused"
     assert "n'est plus le fichier qui a été déposé" in desk.last()["reason"]
     assert (desk.register.counts(), desk.files()) == ({}, [])
@@ -271,7 +271,7 @@ def test_the_register_must_be_the_one_that_was_previewed(desk: Desk) -> None:
     mine, hers = desk.preview(electeurs(30)), desk.preview(electeurs(29))
     desk.ask_import(mine)
     desk.ask_import(hers, requested_by=COLLEAGUE)
-    desk.hear()
+    desk.work()
     assert desk.row(mine["id"])["status"] == "imported"
     assert desk.row(hers["id"])["reason"] == "Le registre a changé depuis l'aperçu ; déposez de nouveau le fichier."
     assert (desk.register.counts(), desk.files()) == ({(COMMUNE, "P"): 30}, [])
@@ -281,7 +281,7 @@ def test_the_register_must_be_the_one_that_was_previewed(desk: Desk) -> None:
 def test_the_same_preview_is_imported_once(desk: Desk) -> None:
     preview = desk.preview(electeurs(30))
     first, second = desk.ask_import(preview), desk.ask_import(preview, requested_by=COLLEAGUE)
-    desk.hear()
+    desk.work()
     assert desk.refusal(second) == "Cet export ne se reprend pas, ou plus : reprise en attente."
     assert "repris" in desk.refusal(desk.ask_import(preview, requested_by="tiers"))
     assert desk.register.rows("SELECT event_id FROM request WHERE outcome = 'accepted'")[-1] == (first,)
@@ -289,7 +289,7 @@ def test_the_same_preview_is_imported_once(desk: Desk) -> None:
 
 
 def test_the_same_file_again_has_nothing_to_change(desk: Desk) -> None:
-    desk.take_up(electeurs(30))
+    desk.import_export(electeurs(30))
     preview = desk.preview(electeurs(30))
     assert preview["reason"] == (
         "Ce fichier est déjà dans le registre (export du 20/11/2026) : il n'y a rien à reprendre."
@@ -299,7 +299,7 @@ def test_the_same_file_again_has_nothing_to_change(desk: Desk) -> None:
 
 @pytest.mark.slow
 def test_rejected_lines_and_losses_are_accepted_or_the_register_stays(desk: Desk) -> None:
-    desk.take_up(electeurs(30))
+    desk.import_export(electeurs(30))
     rows = [*electeurs(10), ELECTEUR | {PRENOMS: "Ode", DATE: "hier", NUMERO: "98"}]
     preview = desk.preview(rows, taken_on=date(2026, 11, 24))
     (question,) = preview["found"]["questions"]
@@ -309,7 +309,7 @@ def test_rejected_lines_and_losses_are_accepted_or_the_register_stays(desk: Desk
         desk.ask_import(preview, accept_rejects=True)
     )
     desk.ask_import(preview, accept_rejects=True, accept_changes=True)
-    desk.hear()
+    desk.work()
     assert desk.register.counts() == {(COMMUNE, "P"): 10}
     (detail,) = desk.register.rows("SELECT detail FROM audit WHERE action = 'registre_imported' ORDER BY id DESC")[0]
     assert " ; confirmé : fin de liste absente (liste P de 13055), " in detail
@@ -317,11 +317,11 @@ def test_rejected_lines_and_losses_are_accepted_or_the_register_stays(desk: Desk
 
 @pytest.mark.slow
 def test_a_list_that_is_absent_is_emptied_on_purpose(desk: Desk) -> None:
-    desk.take_up([*electeurs(30), ELECTEUR | EUROPEENNE])
+    desk.import_export([*electeurs(30), ELECTEUR | EUROPEENNE])
     preview = desk.preview(electeurs(30), taken_on=date(2026, 11, 24))
     assert "ne se vide pas" in desk.refusal(desk.ask_import(preview, empty=["CM"]))
     desk.ask_import(preview, empty=["CE"])
-    desk.hear()
+    desk.work()
     assert desk.register.counts() == {(COMMUNE, "P"): 30, (COMMUNE, "CE"): 0}
 
 
@@ -330,12 +330,12 @@ def test_an_import_at_work_is_waited_for(desk: Desk) -> None:
     preview = desk.preview(electeurs(30))
     desk.ask_import(preview)
     with desk.register.engine.connect() as connection, import_lock(connection):
-        desk.hear()
+        desk.work()
     row = desk.row(preview["id"])
     assert (row["status"], desk.starts()) == ("accepted", [(0, None, False)])
     desk.change_work(due_at=utc_now())
     assert desk.sweep() == 1
-    desk.hear()
+    desk.work()
     assert desk.row(preview["id"])["status"] == "imported"
 
 
@@ -355,19 +355,19 @@ def _die_after(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
 def test_a_worker_that_dies_leaves_the_old_register_or_the_new_one(
     desk: Desk, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
-    desk.take_up(electeurs(30))
+    desk.import_export(electeurs(30))
     preview = desk.preview([*electeurs(29)], taken_on=date(2026, 11, 24))
     desk.ask_import(preview)
     _die_after(monkeypatch, step)
     with suppress(Killed):
-        desk.hear()
+        desk.work()
     is_over = step == "_record"
     assert desk.register.counts() == {(COMMUNE, "P"): 29 if is_over else 30}
     assert desk.row(preview["id"])["status"] == ("imported" if is_over else "importing")
 
     desk.change_work(lease_until=utc_now(-1))
     assert desk.sweep() == 1
-    desk.hear()
+    desk.work()
     assert desk.register.counts() == {(COMMUNE, "P"): 29}
     assert [done for *_, done, _ in desk.register.imports()] == [True, True]
     assert desk.register.rows("SELECT count(*) FROM mouvement") == [(1,)]
@@ -383,10 +383,10 @@ def test_what_kills_its_workers_is_given_up(desk: Desk, monkeypatch: pytest.Monk
     monkeypatch.setattr(handler, "preview_file", die)
     for _ in range(4):
         with suppress(Killed):
-            desk.hear()
+            desk.work()
         desk.change_work(lease_until=utc_now(-1))
         desk.sweep()
-    desk.hear()
+    desk.work()
     assert desk.last()["reason"] == "La lecture s'est arrêtée 3 fois avant la fin : prévenez votre administrateur."
     assert desk.files() == []
 
@@ -396,7 +396,7 @@ def test_a_bug_is_tried_again_then_said(desk: Desk, monkeypatch: pytest.MonkeyPa
     desk.ask_preview(electeurs(3))
     monkeypatch.setattr(handler, "preview_file", lambda *_, **__: 1 / 0)
     for _ in range(3):
-        desk.hear()
+        desk.work()
         desk.change_work(due_at=None)
         desk.sweep()
     assert desk.last()["status"] == "refused"
@@ -423,7 +423,7 @@ def test_an_import_is_given_back_as_soon_as_its_database_is_back(desk: Desk, mon
         patch.setattr(handler, "preview_file", cut)
         patch.setattr(lease, "GIVE_BACK_SECONDS", 0.01)
         with pytest.raises(OperationalError):
-            desk.hear()
+            desk.work()
         wait_until(lambda: desk.last()["status"] == "queued", message="the row given back")
     assert (desk.starts(), len(refused)) == ([(0, None, False)], 3)
 
@@ -439,7 +439,7 @@ def test_a_worker_that_lost_its_row_imports_nothing(desk: Desk, monkeypatch: pyt
         real(*arguments)
 
     monkeypatch.setattr(importer, "find_facts", lose)
-    desk.hear()
+    desk.work()
     assert desk.register.counts() == {}
     assert desk.row(preview["id"])["status"] == "importing"
 
@@ -447,10 +447,10 @@ def test_a_worker_that_lost_its_row_imports_nothing(desk: Desk, monkeypatch: pyt
 @pytest.mark.slow
 def test_who_does_not_want_it_has_it_erased(desk: Desk) -> None:
     event_id = desk.ask_preview(electeurs(30))
-    desk.hear()
+    desk.work()
     cancel = CancelRequested.model_validate({"request": {"source": "/test", "id": event_id}, "requested_by": COLLEAGUE})
     desk.send(cancel)
-    desk.hear()
+    desk.work()
     assert (desk.last()["status"], desk.files()) == ("dropped", [])
     assert desk.trail()[-1] == (COLLEAGUE, "arrival_dropped", COMMUNE)
     assert "Rien à annuler" in desk.refusal(desk.send(cancel))
@@ -463,7 +463,7 @@ def test_after_a_day_an_export_that_nobody_wanted_is_erased(desk: Desk) -> None:
     assert (desk.sweep(), len(desk.files())) == (0, 1)
     desk.change(created_at=utc_now(-DAY_SECONDS))
     assert desk.sweep() == 1
-    desk.hear()
+    desk.work()
     assert (desk.last()["status"], desk.files()) == ("expired", [])
 
 
@@ -491,7 +491,7 @@ def test_an_account_imports_for_its_communes_only(desk: Desk) -> None:
     said = desk.refusal(desk.ask_preview(electeurs(3), sender="autre"))
     assert said.startswith("Le compte « autre » ne peut pas demander de fichiers")
     desk.ask_preview(electeurs(3), sender="logiciel")
-    desk.hear()
+    desk.work()
     assert desk.last()["status"] == "ready"
     assert "Le compte" in desk.refusal(desk.ask_preview(electeurs(3), sender="logiciel", commune=VOISINE))
 
@@ -519,13 +519,13 @@ def test_while_the_broker_is_away_the_sweep_rings_later(desk: Desk) -> None:
     def away(_doorbells: object) -> None:
         raise OSError
 
-    heard, desk.services = desk.services, replace(desk.services, enqueue=away)
+    services, desk.services = desk.services, replace(desk.services, enqueue=away)
     desk.ask_preview(electeurs(3))
     assert desk.starts() == [(0, None, False)]
     assert desk.sweep() == 0
-    desk.services = heard
+    desk.services = services
     assert desk.sweep() == 1
-    desk.hear()
+    desk.work()
     assert desk.last()["status"] == "ready"
     with desk.register.engine.connect() as connection:
         assert connection.scalar(text("SELECT count(*) FROM preview")) == 1

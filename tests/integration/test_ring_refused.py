@@ -18,9 +18,9 @@ pytestmark = [pytest.mark.integration, pytest.mark.database(LIBREVILLE_TEMPLATE)
 def test_a_request_read_while_the_broker_is_away_rings_at_the_next_sweep(desk: Desk) -> None:
     desk.configure(enqueue=_refuse)
     _ask(desk)
-    rung: list[Doorbell] = []
-    assert sweep(desk.engine, rung.extend) == 3
-    assert len(rung) == 3
+    enqueued: list[Doorbell] = []
+    assert sweep(desk.engine, enqueued.extend) == 3
+    assert len(enqueued) == 3
 
 
 def test_one_that_has_rung_does_not_ring_again_at_once(desk: Desk) -> None:

@@ -32,13 +32,13 @@ class Queue:
 
     def __init__(self, *lost: int) -> None:
         self.messages: deque[int] = deque()
-        self.rung: list[int] = []
+        self.enqueued: list[int] = []
         self._lost = set(lost)
 
-    def ring(self, doorbells: Sequence[Doorbell]) -> None:
+    def enqueue(self, doorbells: Sequence[Doorbell]) -> None:
         """Append the messages, except the first one of each row that is to be lost."""
         for doorbell in doorbells:
-            self.rung.append(doorbell.row_id)
+            self.enqueued.append(doorbell.row_id)
             if doorbell.row_id in self._lost:
                 self._lost.remove(doorbell.row_id)
             else:
@@ -77,24 +77,24 @@ def test_rows_of_a_long_queue_are_left_alone(desk: Desk) -> None:
     rows = wait_in_queue(desk, 600)
     queue = Queue()
     queue.messages.extend(rows)
-    assert sweep(desk.engine, queue.ring, count=queue.count) == 0
-    assert queue.rung == []
+    assert sweep(desk.engine, queue.enqueue, count=queue.count) == 0
+    assert queue.enqueued == []
 
 
 def test_as_many_rows_ring_as_messages_lack_the_oldest_first(desk: Desk) -> None:
     rows = wait_in_queue(desk, 50)
     queue = Queue()
     queue.messages.extend(rows[3:])
-    assert sweep(desk.engine, queue.ring, count=queue.count) == 3
-    assert queue.rung == rows[:3]
-    assert sweep(desk.engine, queue.ring, count=queue.count) == 0
+    assert sweep(desk.engine, queue.enqueue, count=queue.count) == 3
+    assert queue.enqueued == rows[:3]
+    assert sweep(desk.engine, queue.enqueue, count=queue.count) == 0
 
 
 def test_every_row_of_a_queue_that_was_purged_rings(desk: Desk) -> None:
     rows = wait_in_queue(desk, 50)
     queue = Queue()
-    assert sweep(desk.engine, queue.ring, count=queue.count) == 50
-    assert queue.rung == rows
+    assert sweep(desk.engine, queue.enqueue, count=queue.count) == 50
+    assert queue.enqueued == rows
 
 
 def test_lost_rows_of_a_queue_that_never_empties_are_made_within_one_pass_of_it(desk: Desk) -> None:
@@ -109,17 +109,17 @@ def test_lost_rows_of_a_queue_that_never_empties_are_made_within_one_pass_of_it(
         assert passes <= 9  # 40 messages at 10 a time, then the lost ones are appended to a queue of the same length
         newcomers = [make_export(f"{passes}-{index}=queued", f"{passes}-{index}") for index in range(10)]
         desk.ask(*newcomers, event_id=str(passes))
-        sweep(desk.engine, queue.ring, count=queue.count, grace_seconds=ALWAYS)
+        sweep(desk.engine, queue.enqueue, count=queue.count, grace_seconds=ALWAYS)
         serve(desk, queue, 10)
-    assert len(queue.rung) <= 10 * passes + 2 * len(lost)
+    assert len(queue.enqueued) <= 10 * passes + 2 * len(lost)
 
 
 def test_a_ring_that_is_lost_again_is_repeated(desk: Desk) -> None:
     (row,) = wait_in_queue(desk, 1)
     queue = Queue(row)
-    assert sweep(desk.engine, queue.ring, count=queue.count) == 1
-    assert sweep(desk.engine, queue.ring, count=queue.count) == 0, "within the grace"
-    assert sweep(desk.engine, queue.ring, count=queue.count, grace_seconds=ALWAYS) == 1
+    assert sweep(desk.engine, queue.enqueue, count=queue.count) == 1
+    assert sweep(desk.engine, queue.enqueue, count=queue.count) == 0, "within the grace"
+    assert sweep(desk.engine, queue.enqueue, count=queue.count, grace_seconds=ALWAYS) == 1
     assert queue.messages == deque([row])
 
 
@@ -130,9 +130,9 @@ def test_a_row_whose_worker_died_does_not_wait_for_the_queue_to_shrink(desk: Des
     desk.change_file(orphan, state=WorkState.HELD, lease_until=utc_now(-1))
     queue = Queue()
     queue.messages.extend(rows)
-    assert sweep(desk.engine, queue.ring, count=queue.count) == 1
-    assert queue.rung == [orphan.id]
-    assert sweep(desk.engine, queue.ring, count=queue.count, grace_seconds=ALWAYS) == 0
+    assert sweep(desk.engine, queue.enqueue, count=queue.count) == 1
+    assert queue.enqueued == [orphan.id]
+    assert sweep(desk.engine, queue.enqueue, count=queue.count, grace_seconds=ALWAYS) == 0
 
 
 @pytest.mark.slow
@@ -141,9 +141,9 @@ def test_each_queue_is_counted_by_itself(desk: Desk) -> None:
     single, tableau = make_export("P.csv=queued"), make_tableau("vingt_jours.P.commune=queued")
     desk.ask(single, tableau, event_id="alone")
     desk.change_file(single, enqueued_at=utc_now(-60))
-    rung: list[Doorbell] = []
-    assert sweep(desk.engine, rung.extend, count=lambda: {LISTES: 1, LISTES_BULK: 1, TABLEAUX: 5}) == 3
-    assert rung == [*(Doorbell(row, *LISTES_BULK) for row in bulk[:2]), Doorbell(tableau.id, *TABLEAUX)]
+    enqueued: list[Doorbell] = []
+    assert sweep(desk.engine, enqueued.extend, count=lambda: {LISTES: 1, LISTES_BULK: 1, TABLEAUX: 5}) == 3
+    assert enqueued == [*(Doorbell(row, *LISTES_BULK) for row in bulk[:2]), Doorbell(tableau.id, *TABLEAUX)]
 
 
 def test_between_two_counts_what_never_left_is_enqueued(desk: Desk) -> None:
@@ -151,8 +151,8 @@ def test_between_two_counts_what_never_left_is_enqueued(desk: Desk) -> None:
     fresh = make_export("9=queued", "fresh")
     desk.ask(fresh, event_id="alone")
     queue = Queue()
-    assert sweep(desk.engine, queue.ring, count=queue.count, counts=False) == 1
-    assert queue.rung == [fresh.id]
+    assert sweep(desk.engine, queue.enqueue, count=queue.count, counts=False) == 1
+    assert queue.enqueued == [fresh.id]
 
 
 def test_a_broker_that_cannot_be_asked_is_asked_again(desk: Desk) -> None:
@@ -162,8 +162,8 @@ def test_a_broker_that_cannot_be_asked_is_asked_again(desk: Desk) -> None:
     def fail() -> Mapping[tuple[str, bool], int]:
         raise TransientError("away")
 
-    assert sweep(desk.engine, queue.ring, count=fail) == 0
-    assert sweep(desk.engine, queue.ring, count=queue.count) == len(rows) == len(queue.rung)
+    assert sweep(desk.engine, queue.enqueue, count=fail) == 0
+    assert sweep(desk.engine, queue.enqueue, count=queue.count) == len(rows) == len(queue.enqueued)
 
 
 def test_the_broker_counts_the_doorbells_of_each_queue(amqp_url: str) -> None:

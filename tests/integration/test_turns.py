@@ -37,7 +37,7 @@ def _send(desk: DepotsDesk, sender: str, number: int = 1, *, bulk: bool = False)
 def _serve(desk: DepotsDesk, number: int) -> str:
     """Handle the first doorbells of the queue; the accounts of all ready files in order, by their first letters."""
     for doorbell in [desk.enqueued.pop(0) for _ in range(number)]:
-        desk.ring(doorbell.row_id)
+        desk.process(doorbell.row_id)
     with Session(desk.engine) as session:
         made = select(Request.sender).join(Export).where(Export.status == ExportStatus.READY)
         return "".join(sender[0] for sender in session.scalars(made.order_by(Export.finished_at)))

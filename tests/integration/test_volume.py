@@ -17,7 +17,7 @@ def _guard(desk: Desk) -> None:
     desk.configure(storage=Storage(desk.root, Sentinel(desk.engine, EXPORTS)))
 
 
-def _take_away(root: Path) -> Callable[[], None]:
+def _unmount(root: Path) -> Callable[[], None]:
     """Replace the volume by an empty directory, as an unmount does; return a function that puts it back."""
     aside = root.with_name("aside")
     root.rename(aside)
@@ -33,7 +33,7 @@ def _take_away(root: Path) -> Callable[[], None]:
 
 def test_a_new_volume_is_marked_with_its_first_file(desk: Desk) -> None:
     _guard(desk)
-    assert desk.ring(desk.ask())["status"] == "ready"
+    assert desk.process(desk.ask())["status"] == "ready"
     mark = desk.root / SENTINEL
     assert stat.S_IMODE(mark.stat().st_mode) == 0o640
     (token,) = mark.read_text().split()
@@ -44,35 +44,35 @@ def test_a_new_volume_is_marked_with_its_first_file(desk: Desk) -> None:
 def test_an_empty_directory_in_its_place_is_waited_for(desk: Desk) -> None:
     """Five files that were reported as ready vanished when the volume was unmounted again."""
     _guard(desk)
-    desk.ring(desk.ask())
-    put_back = _take_away(desk.root)
+    desk.process(desk.ask())
+    put_back = _unmount(desk.root)
     _guard(desk)  # another process, which has not seen the mark
     export_id = desk.ask()
-    row = desk.ring(export_id)
+    row = desk.process(export_id)
     assert (row["status"], row["error_code"], row["starts"]) == ("queued", "volume_absent", 0)
     assert row["error_message"] == "Volume des exports absent, ou un autre à sa place : prévenez l'exploitant."
     put_back()
     desk.run("UPDATE work SET due_at = NULL")
-    assert desk.ring(export_id)["status"] == "ready"
+    assert desk.process(export_id)["status"] == "ready"
 
 
 def test_a_volume_that_is_taken_away_under_a_file_gets_it_later(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     _guard(desk)
-    desk.ring(desk.ask())
-    before_writing(monkeypatch, lambda: returned.append(_take_away(desk.root)))
+    desk.process(desk.ask())
+    before_writing(monkeypatch, lambda: returned.append(_unmount(desk.root)))
     returned: list[Callable[[], None]] = []
     export_id = desk.ask()
-    assert desk.ring(export_id)["error_code"] == "volume_absent"
+    assert desk.process(export_id)["error_code"] == "volume_absent"
     returned[0]()
     desk.run("UPDATE work SET due_at = NULL")
-    assert desk.ring(export_id)["status"] == "ready"
+    assert desk.process(export_id)["status"] == "ready"
 
 
 def test_another_installations_volume_is_not_written_to(desk: Desk) -> None:
     _guard(desk)
     desk.root.mkdir()
     (desk.root / SENTINEL).write_text("une autre\n")
-    row = desk.ring(desk.ask())
+    row = desk.process(desk.ask())
     assert (row["status"], row["error_code"]) == ("queued", "volume_absent")
     assert desk.files() == [SENTINEL]
 
@@ -80,21 +80,21 @@ def test_another_installations_volume_is_not_written_to(desk: Desk) -> None:
 def test_an_empty_directory_is_not_marked_where_the_record_knows_files(desk: Desk) -> None:
     """An upgrade while the volume is not mounted."""
     before = desk.ask()
-    desk.ring(before)
-    put_back = _take_away(desk.root)
+    desk.process(before)
+    put_back = _unmount(desk.root)
     _guard(desk)
     export_id = desk.ask()
-    assert desk.ring(export_id)["error_code"] == "volume_absent"
+    assert desk.process(export_id)["error_code"] == "volume_absent"
     put_back()
     desk.run("UPDATE work SET due_at = NULL")
-    assert desk.ring(export_id)["status"] == "ready"
+    assert desk.process(export_id)["status"] == "ready"
     assert (desk.root / SENTINEL).is_file()
 
 
 def test_a_volume_of_before_is_taken_as_it_is(desk: Desk) -> None:
-    desk.ring(desk.ask())
+    desk.process(desk.ask())
     _guard(desk)
-    row = desk.ring(desk.ask())
+    row = desk.process(desk.ask())
     assert row["status"] == "ready"
     assert (desk.root / COMMUNE / row["file_name"]).is_file()
     assert (desk.root / SENTINEL).is_file()

@@ -184,7 +184,7 @@ def measure(engine: Engine, folder: Path, count: int, seed: int = 1) -> Alarms:
     desk, alarms = Desk(engine, folder / "exports"), Alarms()
     for code, _ in COMMUNES:
         for liste in Liste:
-            row = desk.ring(ask_liste(desk, code, liste, datetime.combine(_TODAY, time(9), PARIS)))
+            row = desk.process(ask_liste(desk, code, liste, datetime.combine(_TODAY, time(9), PARIS)))
             alarms.electors += row["electeurs"]
             if row["report_name"]:
                 found = count_accused(desk.root / code / row["report_name"], remarkable)

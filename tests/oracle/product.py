@@ -276,8 +276,8 @@ class Product:
         if is_interrupted:
             self._engine.dispose()
             self._desk = TableauDesk(self._engine, self._folder / "exports")
-            self._desk.ring(export)
-        row = self._desk.ring(export)
+            self._desk.process(export)
+        row = self._desk.process(export)
         assert row["status"] == ExportStatus.READY, row["error_message"]
         return row
 

@@ -109,7 +109,7 @@ class FilesScreen:
         ingest_request(event, self.desk.services)
         with self.desk.engine.connect() as connection:
             export: int = connection.execute(text("SELECT max(export_id) FROM derniers_exports")).scalar_one()
-        assert self.desk.ring(export)["status"] == "ready"
+        assert self.desk.process(export)["status"] == "ready"
         return export
 
     def at(self, path: str) -> Response:
@@ -148,7 +148,7 @@ class FilesScreen:
         """Ask by the page, and let a worker make the files."""
         made = self.ask(*listes, format_=format_)
         for number in made:
-            assert self.desk.ring(number)["status"] == "ready"
+            assert self.desk.process(number)["status"] == "ready"
         return made
 
     def numbers(self) -> list[int]:

@@ -146,16 +146,16 @@ class Story:
     def play(self) -> None:
         """All of it, in the order of « Ce que vous avez à faire »."""
         self.read_what_is_wrong_and_leave_it()
-        self.take_up(self.downloads.readable, self.days.former_meeting)
+        self.import_export(self.downloads.readable, self.days.former_meeting)
         self.ask_for_lists()
         self.work_through_anomalies()
-        self.take_up(self.downloads.corrected, self.days.meeting)
+        self.import_export(self.downloads.corrected, self.days.meeting)
         self.decide_doubts()
         self.ask_for_lists()
         self.take_the_dossier()
         self.deposit(*Liste)
         self.read_that_it_was_rejected()
-        self.take_up(self.downloads.last, self.days.today)
+        self.import_export(self.downloads.last, self.days.today)
         self.ask_for_lists(Liste.PRINCIPALE)
         self.deposit(Liste.PRINCIPALE)
         self.answer("accepté", "Votre liste a été intégrée.")
@@ -179,7 +179,7 @@ class Story:
         self._expect_no_arrival()
         assert not self._rows("SELECT 1 FROM registres WHERE code_commune = :here")
 
-    def take_up(self, path: Path, taken_on: date) -> None:
+    def import_export(self, path: Path, taken_on: date) -> None:
         """An export is dropped, read and taken up."""
         self.hand.go("Le registre")
         self._drop(path, taken_on)

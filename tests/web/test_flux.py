@@ -104,7 +104,7 @@ def test_the_whole_board_comes_first_then_each_change(screen: FilesScreen, serve
         assert first == stream.messages[0]
         (number,) = screen.ask("P")
         assert "en attente" in stream.wait("Liste électorale, 1 fichier")
-        screen.desk.ring(number)
+        screen.desk.process(number)
         last = stream.wait("À corriger\u202f: Liste P")
         assert f"/exports/{number}/fichier" in last
         assert 'aria-live="polite"' in last

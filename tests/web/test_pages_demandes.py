@@ -18,7 +18,7 @@ FAIL = (
 def fail(screen: FilesScreen, *numbers: int) -> None:
     """Let these files have failed."""
     for number in numbers:
-        screen.desk.ring(number)
+        screen.desk.process(number)
         screen.desk.run(FAIL, id=number)
 
 
@@ -31,7 +31,7 @@ def current(screen: FilesScreen) -> str:
 def test_a_failure_that_she_has_read_is_hidden(screen: FilesScreen) -> None:
     made, failed = screen.ask("P", "CM")
     fail(screen, failed)
-    screen.desk.ring(made)
+    screen.desk.process(made)
     assert "1 autre fichier de la demande est prêt" in current(screen)
     (request,) = screen.requests()
     answer = screen.send(f"/demandes/{request}/masquer", {})
@@ -65,7 +65,7 @@ def test_waiting_files_are_cancelled_once(screen: FilesScreen) -> None:
 def test_a_failure_gives_its_reason_until_it_is_asked_again(screen: FilesScreen) -> None:
     made, failed = screen.ask("P", "CM")
     fail(screen, failed)
-    screen.desk.ring(made)
+    screen.desk.process(made)
     said = current(screen)
     assert "Liste électorale, 2 fichiers en échec" in said
     assert "Le disque est plein : prévenez." in said

@@ -53,7 +53,7 @@ def test_the_ten_latest_come_newest_first_with_openelecs_label(screen: FilesScre
     record(screen, 12)
     latest = screen.read_at("/listes").partition("Derniers exports")[2]
     assert labels(latest) == [str(index) for index in range(12, 2, -1)]
-    screen.desk.ring(screen.numbers()[0])
+    screen.desk.process(screen.numbers()[0])
     screen.ask_and_make("CM", format_="xml")
     latest = screen.read_at("/listes").partition("Derniers exports")[2]
     assert re.search(r"Liste CM du \d\d/\d\d/\d{4} \d\d:\d\d:\d\d \[xml\], demandé par mairie-libreville", latest)
@@ -143,7 +143,7 @@ def test_the_page_of_a_tableau_tells_its_dates(screen: FilesScreen) -> None:
     screen.send("/tableaux", form | {"presentations": ["commune"], "edition": "commission"})
     screen.work()
     (number,) = screen.numbers()
-    screen.desk.ring(number)
+    screen.desk.process(number)
     said = screen.read_at(f"/exports/{number}")
     assert "dimanche 18 avril 2027" in said
     assert "ne pas publier" in said

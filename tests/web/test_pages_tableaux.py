@@ -56,7 +56,7 @@ def test_an_offer_goes_once_its_tableau_is_made(screen: FilesScreen) -> None:
     assert screen.send("/tableaux", everything).status_code == 303
     screen.work()
     for number in screen.numbers():
-        assert screen.desk.ring(number)["status"] == "ready"
+        assert screen.desk.process(number)["status"] == "ready"
     assert screen.at("/tableaux").text.count("Préparer la demande") == offers - 1
 
 
@@ -88,7 +88,7 @@ def test_a_year_without_a_poll_has_its_meeting_its_day_and_its_tableau(screen: F
     assert screen.send("/tableaux", form).status_code == 303
     assert f"{ANNUAL}, listes P [pdf] envoyée" in screen.read_at("/tableaux")
     screen.work()
-    made = screen.desk.ring(screen.numbers()[0])
+    made = screen.desk.process(screen.numbers()[0])
     assert made["label"].startswith(f"{ANNUAL} (commune), liste P, du ")
     assert "2026-05-15" in str(made["parameters"])
     assert "vingt jours" not in screen.read_at("/exports")
