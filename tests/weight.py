@@ -1,8 +1,8 @@
-"""The weight of the repository: `python -m tests.weight` prints each figure beside what was recorded and its ceiling.
+"""The size of the repository: `python -m tests.weight` prints each figure beside the recorded one and its ceiling.
 
 A figure above the recorded one fails: remove something, or raise it in tests/weight.json with a reason in the commit.
 `--record` lowers the recorded figures to today's. The ceilings are those of issues 27 and 28 at the end of the wave;
-below its ceiling a figure may move, above it never again.
+a figure below its ceiling may move, a figure above it must not grow.
 """
 
 import ast
@@ -41,7 +41,7 @@ class Figure(NamedTuple):
 
 
 def measure() -> dict[str, int]:
-    """Count what the repository holds; journeys are measured by tests/integration/test_journeys.py."""
+    """Measure the repository; tests/integration/test_journeys.py measures the journeys."""
     product = [_read(path) for path in _list_files(*_PRODUCT)]
     tests = [_read(path) for path in _list_files("tests/*.py")]
     test_lines = _count_lines(tests)

@@ -1,7 +1,7 @@
 """`python -m tests.golden write` makes the expected files of every case again; `… write NAME` those of one case.
 
-A human must then read the difference (`git diff tests/golden`) line by line against the arrêté's table of columns:
-these files are what e-listelec receives, and a program that writes its own expectations proves nothing.
+A person must then read the difference (`git diff tests/golden`) line by line against the arrêté's table of columns:
+e-listelec receives such files, and a program that writes its own expectations proves nothing.
 """
 
 import sys

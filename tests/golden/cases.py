@@ -1,8 +1,8 @@
-"""A golden case: a folder with a small register, what is asked of it, and the files that must come out, byte for byte.
+"""A golden case: a folder with a small register, the request, and the expected files, byte for byte.
 
-In the folder: `case.toml` (what it shows, the commune, the lists, the instant), `registre.csv` (an export of the REU),
-sometimes `complement.sql` (what a service writes to the register by SQL, which no import would leave there). All the
-rest is expected: `P.csv`, `P.xml`, the reports of anomalies, and `record.json`, what the database says of the files.
+The folder contains `case.toml` (purpose, commune, lists, instant), `registre.csv` (an export of the REU), sometimes
+`complement.sql` (values that a service writes by SQL, and no import does). All other files are expected results:
+`P.csv`, `P.xml`, the reports of anomalies, and `record.json`, the rows of the files.
 """
 
 import json
@@ -39,12 +39,11 @@ class Case:
     created_at: datetime
 
     def expected(self) -> dict[str, bytes]:
-        """The files that must come out, by name."""
+        """The expected files by name."""
         return {path.name: path.read_bytes() for path in self.folder.iterdir() if path.name not in INPUTS}
 
 
 def read_cases() -> list[Case]:
-    """Every case, by name."""
     return [_read_case(path.parent) for path in sorted(FOLDER.glob("*/case.toml"))]
 
 

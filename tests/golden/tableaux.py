@@ -1,6 +1,6 @@
-"""The six tableaux of a sample register in their three presentations: what their rows and their pages say.
+"""The six tableaux of a sample register in their three presentations: their rows and their pages.
 
-`tableaux/TYPE.PRESENTATION.txt` was compared with an independent reading of the same register before it was kept.
+`tableaux/TYPE.PRESENTATION.txt` was compared with an independent reading of the same register before its commit.
 """
 
 from collections.abc import Iterator
@@ -40,7 +40,7 @@ _SAID = ("label", "file_name", "electeurs", "pages", "bloquantes", "remarques", 
 
 
 def make_tableaux(url: str, folder: Path) -> Iterator[tuple[str, str]]:
-    """Make them of a migrated database; the name of each file of `tableaux/`, and what it should hold."""
+    """Make the tableaux of a migrated database; by name of the file of `tableaux/`: its content."""
     with TableauDesk.open(url, folder) as desk:
         write_register(desk.engine, MOUVEMENTS)
         add_scrutin(desk.engine, SCRUTIN, REUNION_PRECEDENTE, REUNION)

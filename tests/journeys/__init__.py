@@ -1,11 +1,11 @@
-"""The files of the product that three requests pass through, traced while they are really served.
+"""The product's files that three requests pass through, traced during real requests.
 
     python -m tests.journeys [--files] [liste] [ecran] [tableau]
 
-Each journey runs in a process of its own on the embedded default (SQLite, no broker), with LIBREVILLE's register. What
-is asked for counts, in every thread, from the command or the press of the button to the file and its notification. What
-the process does to start, and by its clock (sweep, purge, reminders), does not count.
+Each journey runs in a process of its own on the embedded default (SQLite, no broker), with LIBREVILLE's register. The
+trace covers every thread, from the command or the click on the button to the file and its notification. The start of
+the process and its periodic work (sweep, purge, reminders) do not count.
 
-A journey enters a `.py` file of schemas/, common/, producers/ or worker/ when a function of the file first runs. What
-an import runs (`<module>` and all that it calls) does not count.
+A journey enters a `.py` file of schemas/, common/, producers/ or worker/ when a function of the file first runs. Code
+that an import runs (`<module>` and all that it calls) does not count.
 """

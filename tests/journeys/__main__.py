@@ -1,4 +1,4 @@
-"""`python -m tests.journeys`: how many files each journey enters; with `--files`, which."""
+"""`python -m tests.journeys`: the number of files that each journey enters; `--files` lists them."""
 
 import tempfile
 from collections.abc import Sequence

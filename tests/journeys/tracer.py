@@ -1,4 +1,4 @@
-"""Which product files a piece of work passes through."""
+"""The product files that a piece of work passes through."""
 
 import sys
 import threading
@@ -15,9 +15,9 @@ PRODUCT = ("schemas", "common", "producers", "worker")
 
 _IMPORTED = "<module>"
 BACKGROUND = "background"
-"""The threads of the housekeeping, for which no request waits."""
+"""The threads of the housekeeping, which belong to no request."""
 CHORES = "worker/housekeeping/housekeeping.py"
-"""What a single process does between requests, by its clock."""
+"""The periodic work of a single process, between requests."""
 
 
 class Tracer:
@@ -36,7 +36,7 @@ class Tracer:
 
     @contextmanager
     def trace(self) -> Iterator[None]:
-        """Follow this thread, and those that start meanwhile."""
+        """Trace this thread, and those that start meanwhile."""
         threading.setprofile(self._notice)
         sys.setprofile(self._notice)
         try:
@@ -47,7 +47,7 @@ class Tracer:
 
     @contextmanager
     def pause(self) -> Iterator[None]:
-        """Count nothing meanwhile; threads that start are followed afterwards."""
+        """Count nothing inside the block; threads that start in it are traced afterwards."""
         was_paused, self._is_paused = self._is_paused, True
         try:
             yield

@@ -19,14 +19,14 @@ from tests.parts.wait import wait_until
 _COMMUNE = "13900"
 _TRACE = "trace.json"
 _ANOMALIES = 5
-"""The exit code of files that are made and have blocking anomalies, as LIBREVILLE's have."""
+"""The exit code of files with blocking anomalies, which LIBREVILLE's have."""
 
 
 def trace(name: str, folder: Path) -> list[str]:
-    """Walk one journey in a new process, its data in this empty folder; the files in order of first entry.
+    """Run one journey in a new process, with its data in this empty folder; the files in order of first entry.
 
     Raises:
-        RuntimeError: it did not come to its end; with what the process said.
+        RuntimeError: the journey failed; with the output of the process.
     """
     MOUVEMENTS_TEMPLATE.prepare(f"sqlite:///{folder / 'prefecture.db'}")
     environment = {"PATH": os.environ["PATH"], "PREFECTURE_HOME": str(folder), "PREFECTURE_WEB_AGENT": AGENT}
@@ -52,7 +52,7 @@ def _command(*arguments: str) -> Callable[[Tracer], None]:
 
 @contextmanager
 def _start_uncounted(tracer: Tracer) -> Iterator[None]:
-    """What a process does before it serves anybody (composing its parts, migrating) is nobody's request."""
+    """The start of a process (composing its parts, migrating) belongs to no request."""
     from worker.solo.process import Solo
 
     def init(solo: Solo, *arguments: Any, **options: Any) -> None:  # noqa: ANN401 — passed on
@@ -110,7 +110,7 @@ JOURNEYS: dict[str, Callable[[Tracer], None]] = {
     "ecran": _press_the_button,
     "tableau": _command("render-tableaux", "--type", "vingt_jours", "--scrutin", "11/04/2027"),
 }
-"""A list by the command line, the screen's button to the bytes that are downloaded, a tableau by the command line."""
+"""A list by the command line, the screen's button up to the downloaded bytes, a tableau by the command line."""
 
 
 def _main(name: str, folder: Path) -> None:

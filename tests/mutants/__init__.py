@@ -1,1 +1,1 @@
-"""Safeguards taken away one at a time: each has a test that turns red without it. `make mutants`; see `table`."""
+"""Safeguards removed one at a time: each has a test that then fails. `make mutants`; see `table`."""

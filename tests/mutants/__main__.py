@@ -1,7 +1,7 @@
 """`python -m tests.mutants`: exit code 0 when nearly every mutant is killed by its tests, 1 otherwise.
 
-Each is applied to a copy of the tree, never to the tree itself. Before that, all the tests named must be green there:
-what is red without a mutant proves nothing.
+Each mutant is applied to a copy of the tree, never to the tree itself. Before that, all the named tests must pass
+there: a test that fails without a mutant proves nothing.
 """
 
 import os
@@ -28,23 +28,23 @@ ENOUGH = 0.98
 
 _LEFT_OUT = shutil.ignore_patterns(".git", ".venv", "var", ".*_cache", ".hypothesis")
 _GREEN, _RED = 0, 1
-"""pytest's exit codes; any other says that the tests did not run."""
+"""pytest's exit codes for passed and failed tests; any other code says that the tests did not run."""
 
 _PATIENCE_SECONDS = 900
 
 _OPTIONS = ("-q", "--no-header", "--tb=short", "-p", "no:cacheprovider")
 _ENVIRONMENT = {"CI": "true", "PYTHONDONTWRITEBYTECODE": "1"}
-"""A missing service fails its tests, and nothing compiled from an altered line stays behind."""
+"""A missing service fails its tests, and no compiled module of an altered file remains."""
 
 
 class Fate(NamedTuple):
-    """What became of a mutant."""
+    """The result of a mutant."""
 
     mutant: Mutant
     word: str
     seconds: float
     output: str
-    """What pytest printed, where the mutant was not killed."""
+    """pytest's output, when the mutant was not killed."""
 
 
 @click.command()
@@ -74,7 +74,7 @@ def main(only: tuple[str, ...], parallel: int, *, trust: bool) -> None:
 
 @contextmanager
 def _copies(number: int) -> Iterator["queue.Queue[Path]"]:
-    """So many copies of the tree, with their compiled modules."""
+    """This many copies of the tree, with their compiled modules."""
     copies: queue.Queue[Path] = queue.Queue()
     with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
         for index in range(number):
@@ -102,7 +102,7 @@ def _try(mutant: Mutant, copies: "queue.Queue[Path]") -> Fate:
 
 
 def _test(copies: "queue.Queue[Path]", nodes: Sequence[str], mutant: Mutant | None = None) -> tuple[int, str]:
-    """Run tests in one of the copies, altered or not; pytest's exit code and what it printed."""
+    """Run tests in one of the copies, altered or not; pytest's exit code and output."""
     copy = copies.get()
     try:
         with _altered(mutant, copy):
@@ -123,7 +123,7 @@ def _test(copies: "queue.Queue[Path]", nodes: Sequence[str], mutant: Mutant | No
 
 
 def _one_database(nodes: Sequence[str]) -> list[str]:
-    """Tests that run on both databases run on SQLite, unless a mutant names the other."""
+    """Choose SQLite for tests that run on both databases, unless a mutant names the other."""
     return [] if any(map(_is_on_postgresql, nodes)) else ["-k", "not postgresql"]
 
 
@@ -143,7 +143,7 @@ def _altered(mutant: Mutant | None, copy: Path) -> Iterator[None]:
         yield
     finally:
         path.write_text(whole, "utf-8")
-        os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))  # its compiled module is right again
+        os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))  # so that the compiled module is valid again
 
 
 def _show(fate: Fate) -> None:

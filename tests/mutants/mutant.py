@@ -1,4 +1,4 @@
-"""What a mutant is: a line of the product with its safeguard taken away, and the tests that must turn red."""
+"""A mutant: a line of the product with its safeguard removed, and the tests that must fail then."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -14,11 +14,11 @@ _CONDITION = re.compile(r"(\s*(?:el)?if ).*:")
 
 
 class MisplacedError(Exception):
-    """The line or a test of a mutant is gone, or there are several."""
+    """The line or a test of a mutant does not exist, or exists several times."""
 
 
 class Mutant(NamedTuple):
-    """One safeguard less. `tests/mutants/table.py` explains the fields."""
+    """One removed safeguard. `tests/mutants/table.py` explains the fields."""
 
     place: str
     tests: tuple[str, ...]
@@ -32,7 +32,7 @@ class Mutant(NamedTuple):
         """Return the file that has the line, relative to `root`.
 
         Raises:
-            MisplacedError: none has it, or it is there more than once.
+            MisplacedError: no file has it, or it occurs more than once.
         """
         places = [(path, text.count(self.before)) for path, text in _read_product(root) if self.before in text]
         found = [(path, count) for path, count in places if path.as_posix().startswith(self.place)]
@@ -42,7 +42,7 @@ class Mutant(NamedTuple):
         return found[0][0]
 
     def nodes(self) -> list[str]:
-        """Return its tests as pytest calls them.
+        """Return the pytest node ids of its tests.
 
         Raises:
             MisplacedError: there is no such test, or there are several of this name.
@@ -51,7 +51,7 @@ class Mutant(NamedTuple):
 
 
 def read_mutants(table: str) -> list[Mutant]:
-    """Read the mutants of a table in the form that `tests/mutants/table.py` explains."""
+    """Read the mutants of a table in the format that `tests/mutants/table.py` explains."""
     mutants: list[Mutant] = []
     place, tests = "", tuple[str, ...]()
     for line in table.strip().splitlines():
@@ -69,7 +69,7 @@ def read_mutants(table: str) -> list[Mutant]:
 
 
 def _without(line: str) -> str:
-    """What stands in place of a line whose condition is never true, or whose statement is left out."""
+    """The replacement of a line: its condition is never true, or its statement is left out."""
     if condition := _CONDITION.fullmatch(line):
         return f"{condition[1]}False:"
     return line[: len(line) - len(line.lstrip())] + "pass"
@@ -98,7 +98,7 @@ def _walk_product(root: Path) -> Iterator[tuple[Path, str]]:
 
 @cache
 def _find_tests() -> dict[str, list[str]]:
-    """The files of the tests of a name."""
+    """The files that contain a test of this name."""
     found: dict[str, list[str]] = {}
     for path in sorted((ROOT / "tests").rglob("test_*.py")):
         for name in _DEFINITION.findall(path.read_text("utf-8")):

@@ -1,13 +1,13 @@
-"""The safeguards that `make mutants` takes away, by the folder or file of the product that holds them.
+"""The safeguards that `make mutants` removes, by the folder or file of the product that holds them.
 
-Under the place stand the test functions that must turn red, then the changes of which each must make them red:
-`-` is followed by words of one line, which stand once at that place, and `+` by what replaces them. Without `+`, an
+Below the place come the test functions that must fail, then the changes, each of which must make all of them fail:
+`-` is followed by words of one line, which occur once at that place, and `+` by their replacement. Without `+`, an
 `if` is never true and a statement is left out (`pass`).
 
 A test is named with `file.py::` before it where several files have a test of that name. A test that runs on both
-databases is tried on SQLite; `[postgresql]` after its name where PostgreSQL alone can notice.
+databases is tried on SQLite; `[postgresql]` after its name where only PostgreSQL can detect the change.
 
-`tests/contract/test_mutants.py` says which words no longer stand in the product and which tests are gone.
+`tests/contract/test_mutants.py` reports words that no longer exist in the product, and missing tests.
 """
 
 from tests.mutants.mutant import read_mutants

@@ -1,17 +1,17 @@
-"""The product computed a second time, from the specification alone.
+"""The product's results, computed a second time from the specification alone.
 
     python -m tests.oracle histories --count 10000 --seed 1 [--go-on] [--without ASPECT]
     python -m tests.oracle departement --electeurs 100000
 
-- `history.py`: what happens to a small commune's register, a step a day: exports imported, redated and undone,
-  meetings, polls, files asked for. Everybody in it is invented.
-- `generator.py`: such histories at random.
-- `computation.py`: what each file of a history must say; `register.py` what the register was told, `comparing.py` what
-  two exports differ by, `coverage.py` what is not known. They share no code with worker/ and were written without
-  reading the rules there; whoever changes a rule changes it twice, from the text of the law.
-- `questions.py`: what an import asks before it goes on.
-- `answers.py`: what a step is answered, by either.
-- `product.py`: the same history in the real product, and what its files say, read from their bytes.
-- `comparison.py`: where the two differ; a history that differs, made as short as it can be.
-- `departement.py`: a whole département where nothing is wrong, to count those who are accused all the same.
+- `history.py`: the history of a small commune's register, a step a day: exports imported, redated and undone,
+  meetings, polls, requested files. All people in it are invented.
+- `generator.py`: random histories.
+- `computation.py`: the expected content of each file of a history; `register.py` the inputs of the register,
+  `comparing.py` the differences of two exports, `coverage.py` the gaps. They share no code with worker/ and were
+  written without reading the rules there; a change of a rule is made twice, from the text of the law.
+- `questions.py`: the questions that an import asks before it goes on.
+- `answers.py`: the answer to a step, of the product and of the oracle.
+- `product.py`: the same history in the real product, and the content of its files, read from their bytes.
+- `comparison.py`: the differences of the two; a history with a difference, made as short as possible.
+- `departement.py`: a whole département without any error, to count false alarms.
 """

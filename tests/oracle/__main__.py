@@ -81,7 +81,7 @@ def departement(electeurs: int, seed: int) -> None:
 
 
 def _compare(seeds: Sequence[int]) -> tuple[Counter[str], list[int]]:
-    """What the product answered, and the seeds whose histories differ; in a process of its own."""
+    """Counts of the product's answers, and the seeds whose histories differ; runs in a process of its own."""
     main.callback()  # type: ignore[misc]
     figures: Counter[str] = Counter()
     found = []

@@ -1,4 +1,4 @@
-"""What a step of a history is answered: by the product, and by the oracle."""
+"""The answer to a step of a history: by the product, and by the oracle."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -19,22 +19,22 @@ class Figures(NamedTuple):
     departs: int = 0
     apres: int = 0
     others: int = 0
-    """Mouvements that the tableau counts and does not name."""
+    """Mouvements that the tableau counts but does not name."""
 
     @property
     def is_even(self) -> bool:
-        """Whether before and what came and left make after."""
+        """Whether before plus arrivals minus departures equals after."""
         came, left = self.inscriptions + self.arrivees, self.radiations + self.departs
         return self.avant + came - left + self.others == self.apres
 
 
 class Line(NamedTuple):
-    """One line of a tableau by bureau, as it is printed."""
+    """One printed line of a tableau by bureau."""
 
     part: str
     """`I` additions, `II` retranchements."""
     section: str
-    """Code of the bureau under whose title the line stands."""
+    """Code of the bureau whose section contains the line."""
     personne: Personne
     numero: str
     usage: str
@@ -47,19 +47,19 @@ class Line(NamedTuple):
 
     @property
     def who(self) -> tuple[str, str, Personne]:
-        """The elector, and where the line stands."""
+        """The elector, and the position of the line."""
         return self.part, self.section, self.personne
 
 
 @dataclass(frozen=True)
 class Done:
-    """An import that was accepted: what it changed. An undoing, a correction of a day: nothing more is known."""
+    """An accepted import, with its changes. For an undoing or a correction of a day the fields are empty."""
 
     inscriptions: int = 0
     radiations: int = 0
     changements: int = 0
     is_unchanged: bool = False
-    """The same bytes as the register shows: nothing was done."""
+    """The register shows the same bytes already: nothing was done."""
 
 
 @dataclass(frozen=True)
@@ -75,9 +75,9 @@ class Liste:
     """In the order of the file, without order numbers, which it lacks."""
     mineurs: int
     heads: frozenset[tuple[str, ...]]
-    """What all lines share: type of list, day, département, code and name of the commune."""
+    """The values that all lines share: type of list, day, département, code and name of the commune."""
     anomalies: Counter[str]
-    """How often the report says each code."""
+    """The number of times of each code in the report."""
 
 
 @dataclass(frozen=True)
@@ -85,26 +85,26 @@ class Tableau:
     """A tableau, by bureau."""
 
     first: date
-    """The first day that counts; `last` the last one."""
+    """The first day of the period; `last` is the last one."""
     last: date
     gaps: frozenset[str]
-    """Why it is not covered: the codes of docs/registre.md that are blocking; empty: nothing hinders it."""
+    """Why the period is not covered: the blocking codes of docs/registre.md; empty when it is covered."""
     is_provisional: bool
     lines: tuple[Line, ...]
     """In the order of the pages."""
     mouvements: int
     remarks: Counter[str]
-    """What is said beside: whatever begins with `couverture`, once each; homonyms and corrections, as often as said."""
+    """Other remarks: codes that begin with `couverture`, once each; homonyms and corrections, as often as reported."""
     figures: Mapping[str, Figures]
-    """By bureau; bureaux where there is nothing and nobody may be missing. `""` is the commune."""
+    """By bureau; a bureau without electors and mouvements may be absent. `""` is the commune."""
     incomplete: Counter[str]
-    """What is to be completed: how many mouvements lack a date, how many a category."""
+    """The missing values: how many mouvements lack a date, how many a category."""
     totals: Mapping[tuple[str, str], str]
     """The sentence that ends each part, by section and part."""
     exports: str
     """The note that names the exports."""
     digest: str = field(default="", compare=False)
-    """Of the file; the oracle knows none."""
+    """Of the file; the oracle has none."""
 
 
 Answer = Done | Refused | Liste | Tableau | None

@@ -1,6 +1,6 @@
-"""Two exports of a list, from the law alone: who came, who left, who votes elsewhere, who is perhaps one person.
+"""Two exports of a list, from the law alone: arrivals, departures, changes of bureau, possible corrections.
 
-Nothing here knows how worker/ does it.
+This module is independent of worker/.
 """
 
 from collections import Counter
@@ -14,13 +14,13 @@ _Key = Callable[[Inscrit], Hashable]
 
 
 class Comparison(NamedTuple):
-    """What differs between two exports."""
+    """The differences of two exports."""
 
     changes: list[Change]
     guesses: int
-    """Homonyms who were told apart by nothing but the order of their numbers."""
+    """Number of homonyms told apart only by the order of their numbers."""
     pairs: list[tuple[Inscrit, Inscrit]]
-    """Who is in both: the former line, and the new one."""
+    """The electors of both exports: the former line, and the new one."""
 
 
 class _Pair(NamedTuple):
@@ -30,9 +30,9 @@ class _Pair(NamedTuple):
 
 
 def compare(before: Lines, after: Lines) -> Comparison:
-    """Electors are known by their identity key.
+    """Match electors by their identity key.
 
-    A key that differs by accents, capitals, hyphens or apostrophes only is the same elector.
+    Keys that differ only by accents, capitals, hyphens or apostrophes are the same elector.
     """
     old, new = list(before), list(after)
     pairs = _pair(old, new, lambda it: it.personne) + _pair(old, new, lambda it: plain(it.personne))
@@ -47,9 +47,9 @@ def compare(before: Lines, after: Lines) -> Comparison:
 
 
 def _pair(old: list[Inscrit], new: list[Inscrit], key: "_Key") -> list[_Pair]:
-    """Take out of both who are in both; homonyms by address and place first, at last in the order of their numbers.
+    """Remove the electors of both exports from both lists; match homonyms by address and bureau first, by number last.
 
-    Where then more are left than came, or fewer, nobody knows which of them it is: none is taken out.
+    Homonyms that are still unmatched, in different numbers, are ambiguous: they stay in the lists.
     """
     pairs = []
     sharing = Counter(map(key, old)) | Counter(map(key, new))
@@ -72,7 +72,7 @@ def _pair(old: list[Inscrit], new: list[Inscrit], key: "_Key") -> list[_Pair]:
 
 
 def is_doubtful(left: Inscrit, came: Inscrit) -> bool:
-    """Whether somebody who left and somebody who came share enough to be asked about."""
+    """Whether a departure and an arrival share enough to raise a doubt."""
     old, new = plain(left.personne), plain(came.personne)
     has_first_name = bool({*old.prenoms.split()} & {*new.prenoms.split()})
     has_birthday = old.naissance == new.naissance
@@ -90,14 +90,14 @@ def is_doubtful(left: Inscrit, came: Inscrit) -> bool:
 
 
 def is_one_date(old: Personne, new: Personne) -> bool:
-    """Whether a date of birth is another one completed, or mistyped in one of day, month and year, the others known."""
+    """Whether a date of birth completes the other, or differs in one known part: day, month or year."""
     here, there = ([int(part) for part in it.naissance.split("-")] for it in (old, new))
     differing = sum(one != other for one, other in zip(here, there, strict=True) if one and other)
     return not differing or (differing == 1 and all(here) and all(there))
 
 
 def plain(personne: Personne) -> Personne:
-    """Without what two spellings of one name differ by: accents, capitals, hyphens, apostrophes."""
+    """The key without differences of spelling: accents, capitals, hyphens, apostrophes."""
     return Personne(*(_letters(value) for value in personne))
 
 

@@ -1,4 +1,4 @@
-"""Where the product and the oracle differ; and a history that shows it, as short as it can be."""
+"""The differences between the product and the oracle; and a history that shows one, made as short as possible."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -12,16 +12,16 @@ from tests.oracle.computation import Oracle
 from tests.oracle.history import LISTES, AskTableau, Bring, History, Import, Personne, Redate, Step, Undo
 
 _NOTHING_TO_COUNT_FROM = {"couverture_debut", "couverture_lacune"}
-"""Whether a minor was on the list before the first export, or meanwhile, is not known: nor is who comes of age."""
+"""Minors on the list before the first export, or between exports, are unknown: so is their coming of age."""
 _OF_LINES = frozenset({"electeur_en_double", "nationalite_hors_union"})
-"""What is wrong with an elector of a line."""
+"""Anomalies of an elector of a line."""
 _Aspect = tuple[Any, ...]
-"""Its name, what the product says of it, and what the oracle says."""
+"""The name of the aspect, the product's value, and the oracle's value."""
 _FIELDS = ("numero", "usage", "naissance", "adresse", "bureau", "nationalite", "date", "motif")
 
 
 class Difference(NamedTuple):
-    """What the two say of one step."""
+    """A difference between the product's and the oracle's answer to one step."""
 
     place: int
     aspect: str
@@ -33,7 +33,7 @@ class Difference(NamedTuple):
 
 
 def find_differences(history: History, answers: Sequence[Answer], oracle: Oracle) -> list[Difference]:
-    """What the product's answers and those of an oracle that has seen nothing yet do not have in common."""
+    """The differences between the product's answers and those of a new oracle."""
     found: list[Difference] = []
     first: dict[AskTableau, tuple[Tableau, Answer]] = {}
     for place, (step, said, computed) in enumerate(zip(history.steps, answers, oracle.answer(history), strict=True)):
@@ -47,7 +47,7 @@ def find_differences(history: History, answers: Sequence[Answer], oracle: Oracle
 
 
 def _differ(said: Answer, computed: Answer) -> Iterator[_Aspect]:
-    """The name of each aspect, and what both say of it."""
+    """The name of each aspect, with both values."""
     if type(said) is not type(computed):
         yield "answer", said, computed
     elif isinstance(said, Tableau) and isinstance(computed, Tableau):
@@ -78,7 +78,7 @@ def _tableaux(said: Tableau, computed: Tableau) -> Iterator[_Aspect]:
 
 
 def _lines(said: Tableau, computed: Tableau) -> Iterator[_Aspect]:
-    """In one spelling: the register prints the last one that it was told."""
+    """Compare lines with names in one spelling, since the register prints the latest spelling that it received."""
     both = [[(it.part, it.section, plain(it.personne)) for it in tableau.lines] for tableau in (said, computed)]
     yield "mouvements", said.mouvements, computed.mouvements
     yield "who", Counter(both[0]), Counter(both[1])
@@ -96,23 +96,23 @@ def _lines(said: Tableau, computed: Tableau) -> Iterator[_Aspect]:
 
 
 def _apart(said: object, computed: object) -> tuple[object, object]:
-    """Of two counts, what only one has."""
+    """The elements of two counters that only one of them has."""
     if isinstance(said, Counter) and isinstance(computed, Counter):
         return dict(said - computed), dict(computed - said)
     return said, computed
 
 
 def _hindering(tableau: Tableau) -> frozenset[str]:
-    """Why it is not covered; that its balance cannot be right is news only where nothing else says so.
+    """Why it is not covered; an impossible balance counts only when there is no other reason.
 
-    A bureau that no export has ever told of (an import that was undone) is the product's own remark.
+    A bureau without any export (its import was undone) is the product's own remark.
     """
     gaps = tableau.gaps - {"bureau_inconnu"}
     return gaps - {"bilan_impossible"} or gaps
 
 
 def shorten(history: History, fails: Callable[[History], bool]) -> History:
-    """A history that still fails, from which nothing can be taken: no step, nobody of the commune."""
+    """A minimal history that still fails: no step and no person can be removed."""
     while (shorter := next((it for it in _shorter(history) if fails(it)), None)) is not None:
         history = shorter
     return history
@@ -132,7 +132,7 @@ def _shorter(history: History) -> Iterator[History]:
 
 
 def _without_steps(history: History, places: set[int]) -> History:
-    """The same without some steps; what is said of an import that is left out goes with it."""
+    """The history without some steps; steps that refer to a removed import are removed too."""
     imports = [place for place, step in enumerate(history.steps) if isinstance(step, Import)]
     kept = [place for place in imports if place not in places]
     steps: list[Step] = []
@@ -147,7 +147,7 @@ def _without_steps(history: History, places: set[int]) -> History:
 
 
 def _without(history: History, left_out: set[tuple[str, Personne]]) -> History:
-    """The same without some people in all exports and files; a list where nobody is left is absent, and not emptied."""
+    """The history without some people in all exports and files; a list without people is absent, and not emptied."""
     steps: list[Step] = []
     for step in history.steps:
         if isinstance(step, Import):

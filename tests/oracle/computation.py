@@ -1,7 +1,7 @@
-"""What each file of a history must say, from the specification alone: no code of worker/, and nothing read from there.
+"""The expected content of each file of a history, from the specification alone: independent of worker/.
 
 Sources: Code électoral, art. L. 11, L. 19, L. 20, L. 30, L. 31, R. 13, R. 14; the register's and the tableaux'
-specifications. Days are those that the register was told; nothing here knows when an export was really taken.
+specifications. Days are the declared ones; the real days of the exports are unknown here.
 """
 
 from collections import Counter
@@ -43,7 +43,7 @@ MOTIFS = {
     "radiation_decision": "Décision",
     "changement_bureau": "Changement de bureau",
 }
-"""What a line prints of a category: the specification of the tableaux, « The page »."""
+"""The printed text of a category: the specification of the tableaux, « The page »."""
 TWO_MONTHS = timedelta(days=62)
 OUTSIDE_THE_UNION = ("Suisse", "Britannique")
 _TOTALS = {"I": "Total des inscriptions", "II": "Total des radiations"}
@@ -64,7 +64,7 @@ class Ages(NamedTuple):
 
 
 class Shown(NamedTuple):
-    """A mouvement of a tableau, and what is known of its day."""
+    """A mouvement of a tableau, and its day as far as it is known."""
 
     change: Change
     days: tuple[date, ...]
@@ -72,19 +72,19 @@ class Shown(NamedTuple):
     is_applied: bool = True
     """Whether the list shows it; else its number is provisional."""
     is_presumed: bool = False
-    """Whether its category follows from a birthday, and no clerk has said it."""
+    """Whether its category follows from a birthday, without a clerk's confirmation."""
 
 
 @dataclass
 class Oracle(Coverage):
-    """The files, computed."""
+    """The computed files."""
 
     meetings: list[date] = field(default_factory=list)
     rounds: dict[date, date] = field(default_factory=dict)
     """Polls, each with the day of its last round."""
 
     def answer(self, history: History) -> list[Answer]:
-        """What each step must be answered; None: nothing is to be compared."""
+        """The expected answer to each step; None: not compared."""
         self.commune = history.commune
         return [self._take(step) for step in history.steps]
 
@@ -117,7 +117,7 @@ class Oracle(Coverage):
         )
 
     def anomalies_of_export(self, step: AskListe) -> Counter[str]:
-        """What the report says of the export on which the file rests: too old, changed since, or without this list."""
+        """The report's anomalies of the export under the file: too old, changed since, or without this list."""
         if not (chain := self.chains.get(step.liste)):
             return Counter()
         last = max(link.number for it in self.chains.values() for link in it)
@@ -128,12 +128,12 @@ class Oracle(Coverage):
         )
 
     def filed(self, it: Inscrit, liste: str) -> Inscrit:
-        """What the file has of an elector: no order number, a nationality on the complementary lists only."""
+        """The line of an elector in the file: no order number, a nationality on the complementary lists only."""
         usage = "" if it.usage == it.personne.nom else it.usage
         return it._replace(numero=0, usage=usage, nationalite="" if liste == "P" else it.nationalite)
 
     def anomalies(self, liste: str, electeurs: Sequence[Inscrit]) -> Counter[str]:
-        """What the report says, by code: of the file, of its bureaux, of its electors."""
+        """The report's anomalies by code: of the file, of its bureaux, of its electors."""
         return +Counter(
             numero_general_absent=int(bool(electeurs)),
             canton_absent=len({it.bureau for it in electeurs}),
@@ -145,7 +145,7 @@ class Oracle(Coverage):
         )
 
     def anomalies_of_doubles(self, electeurs: Sequence[Inscrit]) -> Counter[str]:
-        """Electors of one name and birth, in whatever spelling: at one address, or at several."""
+        """Electors of the same name and birth in any spelling: at one address, or at several."""
         homes = Counter((plain(it.personne), it.voie) for it in electeurs)
         persons = Counter(plain(it.personne) for it in electeurs)
         return Counter(
@@ -204,7 +204,7 @@ class Oracle(Coverage):
         )
 
     def shown(self, liste: str, chain: Sequence[Link], partial: Sequence[Link], ages: Ages) -> list[Shown]:
-        """The mouvements of a period: of the exports, of files, and of electors who come of age.
+        """The mouvements of a period: from exports, from files, and from electors who come of age.
 
         `partial`: exports of some arrondissements since the last whole list; the tableau is not covered then.
         """
@@ -226,7 +226,7 @@ class Oracle(Coverage):
         return compared + told + of_parts + self.coming_of_age(chain, ages)
 
     def of_part(self, chain: Sequence[Link], change: Change, day: date, ages: Ages) -> Iterator[Shown]:
-        """A mouvement of an arrondissement; that of a minor, on the day they come of age."""
+        """A mouvement of an arrondissement; a minor's is on the day they come of age."""
         since = self.begins_to_count(change.personne, ages)
         if self.is_between(day, ages.start, ages.end) and self.counts(change, day, ages):
             yield Shown(change, self.days(chain[-1], day))
@@ -236,13 +236,13 @@ class Oracle(Coverage):
             )
 
     def ruined(self, liste: str, everybody: Sequence[Inscrit], printed: Sequence[Shown]) -> set[str]:
-        """What blocks the list's file, of the electors whom a tableau shows as they come."""
+        """The codes that block the list's file, for electors whom a tableau shows as arrivals."""
         came = {plain(it.change.personne)[:3] for it in printed if it.change.nature != "radiation"}
         found = self.anomalies(liste, [it for it in everybody if plain(it.personne)[:3] in came])
         return {*found} & {"electeur_en_double", "nationalite_hors_union"}
 
     def days(self, former: Link, day: date) -> tuple[date, ...]:
-        """Between which days a mouvement lies that an export of a day tells, after another one."""
+        """The days between which a mouvement lies: those of the export before it and of the export that shows it."""
         return (former.day, day) if former.day < day else (day,)
 
     def is_printed(self, change: Change, type_: str) -> bool:
@@ -253,7 +253,7 @@ class Oracle(Coverage):
         return type_ == "vingt_jours" or change.nature == "radiation" or change.categorie == "inscription_l30"
 
     def incomplete(self, shown: Sequence[Shown], type_: str) -> Counter[str]:
-        """What R. 13 and R. 14 ask for and the register does not know: days and categories."""
+        """The number of days and categories that R. 13 and R. 14 require and the register lacks."""
         named = [it for it in shown if it.change.nature != "modification"]
         without = [it for it in named if not it.change.categorie]
         if type_ == "cinq_jours_reu":  # a birthday makes an inscription d'office, or one under L. 30
@@ -264,7 +264,7 @@ class Oracle(Coverage):
     def age_day(self, day: date, rounds: Mapping[date, date]) -> date:
         """The day on which age counts for an elector of `day`: L. 11 II 1°.
 
-        From the first day on which the commission may meet about a poll until its last round, that round; else the day.
+        From the first day of the commission's meeting for a poll until its last round, that round; else the day itself.
         """
         lasting = [last for poll, last in rounds.items() if poll - timedelta(days=24) <= day <= last]
         return max(lasting, default=day)
@@ -284,28 +284,27 @@ class Oracle(Coverage):
         elif last := step.until or due:
             start = step.reunion or max((it for it in self.meetings if it < last), default=None)
         if start and step.scrutin and step.type == "vingt_jours" and start >= step.scrutin - timedelta(days=24):
-            # The meeting for the poll, where mouvements end, and not the one before it.
+            # The meeting for the poll, which ends the mouvements, and not the one before it.
             return None
         return (start, last) if start and last and start < last else None
 
     def meeting_of(self, scrutin: date) -> date | None:
-        """The meeting for a poll."""
         days = [it for it in self.meetings if scrutin - timedelta(days=24) <= it <= scrutin - timedelta(days=21)]
         return max(days, default=None)
 
     def is_to_come(self, step: AskTableau, last: date) -> bool:
-        """Whether the last day of a tableau is not over where its commune is."""
+        """Whether the last day of a tableau is not over in the commune's time zone."""
         return last >= step.day
 
     def is_between(self, day: date, start: date, last: date) -> bool:
-        """Whether a day counts: the meeting's own day belongs to the tableau before."""
+        """Whether a day is in the period: the meeting's own day belongs to the tableau before."""
         return start < day <= last
 
     def begins_to_count(self, personne: Personne, ages: Ages) -> date:
-        """From which day on somebody on the list is an elector, as the tableau of a period sees it.
+        """The day from which a person on the list is an elector, in the tableau of a period.
 
-        The birthday. Before the period, if the age of its first day is that of a poll which she has; at its end, if she
-        comes of age later, and for the poll of its last day.
+        The birthday. Before the period, if the age on its first day is that of a poll at which the person is of age; at
+        its end, if the person comes of age later but for the poll of its last day.
         """
         majority = self.majority(personne)
         if majority <= ages.first:
@@ -313,15 +312,15 @@ class Oracle(Coverage):
         return majority if majority <= ages.end else ages.end if majority <= ages.last else date.max
 
     def counts(self, change: Change, day: date, ages: Ages) -> bool:
-        """Whether a mouvement is an elector's. A minor who came until their birthday becomes an elector on that day."""
+        """Whether a mouvement is an elector's. An arrival until the birthday is a minor's, who counts from then on."""
         since = self.begins_to_count(change.personne, ages)
         return since < day
 
     def coming_of_age(self, chain: Sequence[Link], ages: Ages) -> list[Shown]:
-        """Who was entered in advance, and becomes an elector in the period: inscribed d'office.
+        """The people registered in advance who become electors in the period: inscribed d'office.
 
-        The line has the values of the last export taken until that day, and the category of the entry if a clerk said
-        one.
+        The line has the values of the last export taken until that day, and the category of the entry if a clerk
+        entered one.
         """
         found: list[Shown] = []
         said: dict[Personne, str] = {}
@@ -347,13 +346,13 @@ class Oracle(Coverage):
         return found
 
     def places_of(self, change: Change) -> list[tuple[str, str]]:
-        """Part and bureau of each line: an elector who changes bureau comes into one and leaves the other."""
+        """Part and bureau of each line: a change of bureau is an addition to one and a removal from the other."""
         came = [("I", change.nouveau)] if change.nouveau else []
         left = [("II", change.ancien)] if change.ancien else []
         return came + left
 
     def lines_of(self, shown: Shown, step: AskTableau) -> list[Line]:
-        """The lines of a mouvement, with all that they print."""
+        """The lines of a mouvement, with all printed values."""
         change, it = shown.change, shown.change.inscrit
         who = change.personne
         _, departement, pays = BIRTHPLACES[who.commune]
@@ -373,7 +372,7 @@ class Oracle(Coverage):
         return [Line(part, section, who, **values) for part, section in self.places_of(change)]
 
     def totals(self, printed: Sequence[Shown], sections: Collection[str]) -> dict[tuple[str, str], str]:
-        """The sentence that ends each part. In the commune's, a change of bureau is counted in part I only."""
+        """The sentence at the end of each part. In the commune's, a change of bureau is counted in part I only."""
         places = [(it.change, part, section) for it in printed for part, section in self.places_of(it.change)]
         places += [(it, part, "") for it, part, _ in places if part == "I" or it.nature != "modification"]
         found = {}
@@ -389,9 +388,9 @@ class Oracle(Coverage):
     def exports(
         self, step: AskTableau, chain: Sequence[Link], partial: Sequence[Link], period: tuple[date, date]
     ) -> str:
-        """The note that says on what a tableau rests: from the export of the meeting to that of the last day.
+        """The note with the exports under a tableau: from the export of the meeting to that of the last day.
 
-        Where a file of mouvements is said to be complete, on the export alone from which electors are counted.
+        If a file of mouvements is declared complete: only the export from which electors are counted.
         """
         start, last = period
         first = max((link.day for link in chain if link.day <= start), default=start)
@@ -417,14 +416,14 @@ class Oracle(Coverage):
         printed: Sequence[Change],
         ages: Ages,
     ) -> dict[str, Figures]:
-        """Electors before and after, from what the exports show; what came and left, from the mouvements.
+        """Electors before and after, from the exports; arrivals and departures, from the mouvements.
 
         `beside`: the mouvements that no comparison of whole lists found.
         """
         is_beside = self.brought or beside or any(link.said for link in chain)
         counted = self.count_back if is_beside else self.count
         before, after = counted(chain, beside, ages.start, ages.first), counted(chain, beside, ages.end, ages.last)
-        if not chain:  # what waits to be applied is counted by the tableau of its period, and by no other
+        if not chain:  # a mouvement that is not applied yet counts in the tableau of its period, and in no other
             before, after = Counter(), after - before
         natures = Counter((it.nature, part, of) for it in printed for part, of in self.sides(it))
         others = Counter((part, of) for it in shown for part, of in self.sides(it))
@@ -450,7 +449,7 @@ class Oracle(Coverage):
         return [(part, of) for part, of in (("I", change.nouveau), ("II", change.ancien)) if of]
 
     def count(self, chain: Sequence[Link], beside: Sequence[Told], day: date, age_day: date) -> Counter[str]:  # noqa: ARG002
-        """Electors of each bureau at the end of a day, as far as the exports until then tell."""
+        """Electors of each bureau at the end of a day, as far as the exports until then show."""
         known = [place for place, link in enumerate(chain) if link.day <= day]
         everybody = self.known_now(chain, known[-1]) if known else ()
         return Counter(it.bureau for it in everybody if self.is_of_age(it.personne, age_day))
@@ -458,7 +457,7 @@ class Oracle(Coverage):
     def count_back(self, chain: Sequence[Link], beside: Sequence[Told], day: date, age_day: date) -> Counter[str]:
         """The same where mouvements have days of their own: from the last of these exports, back or on to a day.
 
-        A list that no export has shows nobody: what is brought of it waits to be applied.
+        A list without any export shows no electors: its mouvements are not applied yet.
         """
         now = Counter(it.bureau for it in (chain[-1].held if chain else ()) if self.is_of_age(it.personne, age_day))
         shown_on = chain[-1].day if chain else date.min
@@ -471,14 +470,14 @@ class Oracle(Coverage):
                 now[change.ancien] -= sign * bool(change.ancien)
         return now
 
-    # What is assumed, asked about, corrected.
+    # Guesses, doubts, corrections.
 
     def guesses(self, link: Link) -> int:
-        """How many were told from their homonyms by nothing but their order."""
+        """The number of homonyms told apart only by their order."""
         return link.comparison.guesses
 
     def is_corrected(self, chain: Sequence[Link], ages: Ages) -> bool:
-        """Whether a date of birth was corrected across the majority: the tableau before ended with another number."""
+        """Whether a correction moved a birthday across the majority: the tableau before ended with another number."""
         return any(
             self.is_of_age(old, ages.first) != self.is_of_age(new, ages.first)
             for link in chain
@@ -487,13 +486,13 @@ class Oracle(Coverage):
         )
 
     def asked_about(self, link: Link, start: date, last: date, ages: Ages) -> bool:
-        """Whether one of the mouvements of the tableau is of a doubt that is open."""
+        """Whether one of the mouvements of the tableau has an open doubt."""
         of_period = [it for it, day in link.dated if self.is_between(day, start, last) and self.counts(it, day, ages)]
         return any({*pair} & {it.personne for it in of_period} for pair in link.open_doubts)
 
 
 def order(line: Line) -> tuple[str, ...]:
-    """By bureau, part, names and date of birth; accents count where nothing else tells two names apart."""
+    """Sort by bureau, part, names and date of birth; accents count only where two names are otherwise equal."""
     who, bare = line.personne, plain(line.personne)
     return line.section or "~", line.part, bare.nom, who.nom, bare.prenoms, who.prenoms, who.naissance
 
@@ -504,7 +503,7 @@ def count(noun: str, number: int) -> str:
 
 
 def in_words(number: int) -> str:
-    """A number below one hundred, as it is said in France."""
+    """A number below one hundred in French words, as in France."""
     units = _UNITS.split()
     ten = max((it for it in _TENS if it <= number), default=0)
     unit = number - ten

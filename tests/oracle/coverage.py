@@ -1,4 +1,4 @@
-"""What the register was not told about the period of a tableau: the chain of exports, and whoever vouches beside it."""
+"""The gaps in the register's knowledge of a tableau's period: in the chain of exports, and in declared mouvements."""
 
 from collections.abc import Iterator, Sequence
 from datetime import date
@@ -9,7 +9,7 @@ from tests.oracle.register import Brought, Link, Register
 
 
 class Window(NamedTuple):
-    """The period ]start, last] of a list, and its exports; of a provisional tableau, as far as it has come."""
+    """The period ]start, last] of a list, and its exports; for a provisional tableau, up to the day of the request."""
 
     liste: str
     chain: Sequence[Link]
@@ -18,7 +18,6 @@ class Window(NamedTuple):
     is_provisional: bool
 
     def has(self, day: date) -> bool:
-        """Whether a day is of the period."""
         return self.start < day <= self.last
 
 
@@ -30,10 +29,10 @@ class Gap(NamedTuple):
 
 
 class Coverage(Register):
-    """Why a period is not covered."""
+    """The reasons why a period is not covered."""
 
     def gaps(self, window: Window) -> Iterator[Gap]:
-        """Why it is not covered: by the exports, or by the word of whoever brought mouvements, until its last day."""
+        """The gaps: by the exports, or by a file of mouvements that is declared complete until the last day."""
         word = self.word(window.last)
         if word:
             yield from self.gaps_of_word(window, word)
@@ -47,7 +46,7 @@ class Coverage(Register):
             yield Gap("couverture_attente", not window.is_provisional or min(waiting) <= window.start)
 
     def gaps_of_chain(self, window: Window) -> Iterator[Gap]:
-        """What the exports do not tell."""
+        """The gaps of the exports."""
         chain, start, last = window.chain, window.start, window.last
         if not self.begins(chain, start):
             yield Gap("couverture_debut")
@@ -65,7 +64,7 @@ class Coverage(Register):
             yield Gap("couverture_date", not window.is_provisional)
 
     def gaps_of_word(self, window: Window, word: Brought) -> Iterator[Gap]:
-        """What somebody vouched for, and others contradict, or nobody compared."""
+        """The gaps when a file is declared complete: exports that contradict it, or exports without a comparison."""
         for former, link in self.since(window):
             if not self.bridges(link) and not self.contradicts(former, link, window):
                 yield Gap("couverture_lacune", is_blocking=not self.is_vouched_for(link.day))
@@ -79,12 +78,12 @@ class Coverage(Register):
     def base(self, chain: Sequence[Link], last: date) -> Link | None:
         """The export from which electors are counted: the one that ends the period, if the register still has it whole.
 
-        Else the next one; None: they are counted from what the register shows now.
+        Else the next one; None: they are counted from the current register.
         """
         return next((link for link in self.ending(chain, last) if link.is_intact), None)
 
     def until_base(self, chain: Sequence[Link], last: date) -> Sequence[Link]:
-        """The exports until the one from which electors are counted: what is imported later changes nothing.
+        """The exports until the one from which electors are counted: later imports change nothing.
 
         It is the one that ends the period, if the register still has it whole; else the next one, or the last one.
         """
@@ -92,19 +91,17 @@ class Coverage(Register):
         return chain[: chain.index(base) + 1] if base else chain
 
     def since(self, window: Window) -> Sequence[tuple[Link, Link]]:
-        """The exports of a period, each after the one before it; electors are counted from the last one."""
+        """The exports of a period, each with the one before it; electors are counted from the last one."""
         return [(former, link) for former, link in pairwise(window.chain) if link.day > window.start]
 
     def is_edited(self, window: Window) -> bool:
-        """Whether electors are counted from an export that another service has changed since."""
+        """Whether another service has changed the export from which electors are counted."""
         return bool(window.chain) and not window.chain[-1].is_intact
 
     def begins(self, chain: Sequence[Link], start: date) -> bool:
-        """Whether an export was taken on the day of the meeting or before."""
         return chain[0].day <= start
 
     def ends(self, chain: Sequence[Link], last: date) -> bool:
-        """Whether an export was taken on the last day or later."""
         return chain[-1].day >= last
 
     def is_told(self, chain: Sequence[Link], last: date) -> bool:
@@ -113,22 +110,22 @@ class Coverage(Register):
         return not ends or ends[0].is_told
 
     def bridges(self, link: Link) -> bool:
-        """Whether an export was compared with the one before it."""
+        """Whether the export was compared with the one before it."""
         return link.is_compared
 
-    # The word of whoever brings mouvements.
+    # Files of mouvements that are declared complete.
 
     def word(self, last: date) -> Brought | None:
-        """The last file of which somebody said that the register then held all mouvements until that day, or later."""
+        """The last file that declares all mouvements until that day, or later, to be in the register."""
         said = [file for file in self.brought if file.complete_until and file.complete_until >= last]
         return said[-1] if said else None
 
     def is_vouched_for(self, day: date) -> bool:
-        """Whether somebody says that all mouvements until a day are there."""
+        """Whether a file declares that all mouvements until a day are in the register."""
         return self.word(day) is not None
 
     def is_late(self, window: Window, word: Brought) -> bool:
-        """Whether mouvements of the period came by another file, after all were said to be there."""
+        """Whether another file brought mouvements of the period, after they were declared complete."""
         later = self.brought[self.brought.index(word) + 1 :]
         return any(
             window.start < told.day <= window.last
@@ -138,19 +135,19 @@ class Coverage(Register):
         )
 
     def waiting(self, window: Window) -> Sequence[date]:
-        """The days of the mouvements that the list does not show, unless an export taken since then tells who is on it.
+        """The days of the mouvements that the list does not show, unless a later export shows the list anew.
 
-        Since 2019 a mouvement takes effect at once: whether these did, nobody knows. Those of the period are printed.
+        Since 2019 a mouvement takes effect at once: whether these did is unknown. Those of the period are printed.
         """
         files = [it for it in self.brought if it.liste == window.liste and not it.is_applied]
         days = [told.day for file in files for told in file.lines if told.day <= window.last]
         return [day for day in days if window.has(day) or all(link.day < day for link in window.chain)]
 
     def contradicts(self, former: Link, link: Link, window: Window) -> bool:
-        """Whether two exports differ by another number than the mouvements between them, which somebody vouches for.
+        """Whether the numbers of two exports contradict the mouvements between them, which are declared complete.
 
-        What was compared is told by the comparison, so that what is brought besides is told twice. Mouvements of the
-        exports' own days may be in them or not; minors are in exports, and perhaps in no file.
+        The comparison already has the mouvements of compared exports, so that other ones are counted twice. Mouvements
+        of the exports' own days may be in them or not; minors are in exports, and perhaps in no file.
         """
         told = self.told(window.liste)
         growth = [it.nature for it in link.changes]
@@ -170,5 +167,5 @@ class Coverage(Register):
         return not least <= len(link.lines) <= most
 
     def minors(self, chain: Sequence[Link], day: date) -> int:
-        """Who is on the list now, and was no elector on a day."""
+        """The number of people on the list now who were no electors on a day."""
         return sum(not self.is_of_age(it.personne, day) for it in chain[-1].lines)

@@ -1,4 +1,4 @@
-"""A département where nobody is wrong: its electors have the oddities of real ones, and none of them is a mistake.
+"""A département without any error: its electors have the oddities of real ones, and none of them is a mistake.
 
 The electors are those of the bench, at the rates of a whole département's export. The oddities are those of the
 specification of the register, « Real data is like this », and of the list file, in larger shares than there, so that
@@ -91,16 +91,16 @@ _VALUES = {
     "complement_1": ("=B2 entrée gauche", "+33 rdc", "@ gauche", "ESC 4 - 2ÈME", "Chez M. {1}"),
     "ville": ("{0} CEDEX",),
 }
-"""By field: what it may be. `{0}` is its own value, `{1}` that of the birth name."""
+"""By field: the possible values. `{0}` is its own value, `{1}` that of the birth name."""
 
 _NO_BUREAU = dict.fromkeys(("bureau", "bureau_nom", "circonscription", "canton", "circonscription_nom"), "")
 _DIRT = ("\u00a0{0}", "{0}\u0000", "\ufeff{0}", "{0}e\u0301", "{0}  {0}")
-"""What the import cleans, and says: NBSP, NUL, a byte order mark, an accent apart from its letter, two spaces."""
+"""Characters that the import cleans and reports: NBSP, NUL, a byte order mark, a separate accent, two spaces."""
 _RARELY = 1 / 2000
 
 
 class Elector(NamedTuple):
-    """One line, and whether it deserves a remark: a partial date, no bureau, a number that is twice there."""
+    """One line, and whether it deserves a remark: a partial date, no bureau, a number that occurs twice."""
 
     row: ReuRow
     is_remarkable: bool
@@ -108,17 +108,17 @@ class Elector(NamedTuple):
 
 @dataclass
 class Alarms:
-    """Who is accused of what, in the reports of the files of a département."""
+    """The alarms about electors in the reports of the files of a département."""
 
     electors: int = 0
     wrongly: int = 0
-    """Electors with a blocking anomaly, or with a remark that nothing of theirs deserves."""
+    """Electors with a blocking anomaly, or with a remark that none of their values deserves."""
     codes: Counter[str] = field(default_factory=Counter)
-    """What they are accused of, `bloquante mojibake` for instance; an elector may be accused of several things."""
+    """The alarms, `bloquante mojibake` for instance; an elector may have several."""
 
     @property
     def in_a_thousand(self) -> float:
-        """How many of 1,000 electors are accused wrongly."""
+        """The number of electors in 1,000 with a false alarm."""
         return 1000 * self.wrongly / max(1, self.electors)
 
 
@@ -174,7 +174,7 @@ def _draw_oddity(random: Random, row: ReuRow) -> dict[str, Any]:
 
 
 def measure(engine: Engine, folder: Path, count: int, seed: int = 1) -> Alarms:
-    """Import such a département into a register that is migrated, make all its files, and read who is accused."""
+    """Import a département into a migrated register, make all its files, and count the alarms."""
     electors = list(iter_electors(count, seed))
     remarkable = {_key(row.nom, row.prenoms, row.date_naissance) for row, is_remarkable in electors if is_remarkable}
     write_lines(path := folder / "departement.csv", (row for row, _ in electors))
@@ -194,9 +194,9 @@ def measure(engine: Engine, folder: Path, count: int, seed: int = 1) -> Alarms:
 
 
 def count_accused(report: Path, remarkable: Collection[tuple[str, ...]]) -> Counter[str]:
-    """How often each anomaly of a report accuses an elector wrongly; `""`: how many electors.
+    """The number of false alarms of each anomaly of a report; `""`: the number of electors.
 
-    What is said of a bureau or of the whole file accuses nobody.
+    Anomalies of a bureau or of the whole file concern no elector.
     """
     accused, codes = set(), Counter[str]()
     with report.open(encoding="utf-8-sig", newline="") as lines:

@@ -1,4 +1,4 @@
-"""Histories at random: a commune of a few dozen electors, a year or so, a clerk who does not say all she knows."""
+"""Random histories: a commune of a few dozen electors, about a year, a clerk who leaves out some information."""
 
 import re
 from collections import Counter
@@ -53,12 +53,12 @@ _Value = TypeVar("_Value")
 
 
 def build_history(random: Random) -> History:
-    """One history; the same source of chance gives the same one."""
+    """One history; the same source of randomness gives the same one."""
     return _Clerk(_Chance(random)).live()
 
 
 class _Chance:
-    """Draws whose smallest value is the dullest one, so that Hypothesis shrinks towards it."""
+    """Draws whose smallest value is the simplest one, so that Hypothesis shrinks towards it."""
 
     def __init__(self, random: Random) -> None:
         self._random = random
@@ -75,7 +75,7 @@ class _Chance:
 
 @dataclass
 class _World:
-    """The commune as it really is; exports are pictures of it."""
+    """The real commune; exports are snapshots of it."""
 
     chance: _Chance
     listes: dict[str, list[Inscrit]] = field(default_factory=lambda: {liste: [] for liste in LISTES})
@@ -84,12 +84,12 @@ class _World:
     born: int = 0
     numero: int = 0
     closed: set[str] = field(default_factory=set)
-    """Lists that only another software has: no export ever tells of them."""
+    """Lists that only another software has: no export contains them."""
     is_steady: bool = False
-    """Nobody comes of age, and no birthday is corrected across the majority."""
+    """Whether no person comes of age, and no corrected birthday crosses the majority."""
 
     def arrive(self, liste: str, today: date) -> None:
-        """Somebody whom nobody knew."""
+        """Register a new person."""
         personne = self.somebody(today)
         nationalite = "Française" if liste == "P" else self.chance.pick(_NATIONALITES)
         self._inscribe(personne, liste, nationalite)
@@ -97,13 +97,13 @@ class _World:
             self._inscribe(personne, "CM", nationalite)
 
     def come_back(self, liste: str) -> None:
-        """Somebody who had left, the very same."""
+        """Register the same person again after their departure."""
         if self.gone[liste]:
             known = self.gone[liste].pop()
             self._inscribe(known.personne, liste, known.nationalite)
 
     def add_homonym(self, liste: str) -> None:
-        """Somebody of the same name, born on the same day in the same commune."""
+        """Register a person of the same name, born on the same day in the same commune."""
         if self.listes[liste]:
             known = self.chance.pick(self.listes[liste])
             personne = self._accent(known.personne) if self.chance.happens(0.2) else known.personne
@@ -112,30 +112,30 @@ class _World:
                 self.listes[liste][-1] = self.listes[liste][-1]._replace(voie=known.voie)
 
     def leave(self, liste: str) -> None:
-        """Somebody is struck off; the general list keeps one."""
+        """Remove a person; the general list keeps one."""
         if len(self.listes[liste]) > (liste == "P"):
             self.gone[liste].append(self.listes[liste].pop(self._place(liste)))
 
     def leave_all(self, liste: str) -> None:
-        """Nobody is on a complementary list any more."""
+        """Empty a complementary list."""
         if liste != "P":
             self.gone[liste] += self.listes[liste]
             self.listes[liste].clear()
 
     def change_bureau(self, liste: str) -> None:
-        """Somebody votes elsewhere, under a new number."""
+        """Move a person to another bureau, with a new number."""
         if self.listes[liste]:
             self.numero += 1
             self._alter(liste, bureau=self.chance.pick(_BUREAUX), numero=self.numero)
 
     def move(self, liste: str) -> None:
-        """Somebody lives elsewhere, in the same bureau."""
+        """Change a person's address in the same bureau."""
         if self.listes[liste]:
             self.numero += 1
             self._alter(liste, voie=self._voie("Chemin"))
 
     def spell(self, liste: str) -> None:
-        """A name gets the accent that it had not."""
+        """Add a missing accent to a name."""
         if self.listes[liste]:
             place = self._place(liste)
             known = self.listes[liste][place]
@@ -144,7 +144,7 @@ class _World:
                 self.listes[liste][place] = known._replace(personne=personne)
 
     def correct(self, liste: str) -> None:
-        """The civil status of somebody is put right: the register takes her for another one."""
+        """Correct a person's civil status: the register takes them for another person."""
         place = self._place(liste) if self.listes[liste] else -1
         known = self.listes[liste][place] if place >= 0 else None
         if known and [it.personne for it in self.listes[liste]].count(known.personne) == 1:
@@ -164,7 +164,7 @@ class _World:
                 self.corrected.append((liste, known.personne, personne))
 
     def scatter_homonyms(self, liste: str) -> None:
-        """All who have somebody's name live and vote elsewhere, under new numbers: nothing tells them apart."""
+        """Move all people of one name to other addresses and bureaux, with new numbers: nothing tells them apart."""
         counts = Counter(it.personne for it in self.listes[liste])
         if not (homonyms := sorted(it for it, count in counts.items() if count > 1)):
             self.add_homonym(liste)
@@ -177,20 +177,20 @@ class _World:
                 self.listes[liste][place] = known._replace(bureau=bureau, numero=self.numero, voie=self._voie("Place"))
 
     def renumber(self, liste: str) -> None:
-        """All get new numbers, in the order of their streets."""
+        """Renumber all, in the order of their streets."""
         self.listes[liste].sort(key=lambda it: (it.voie, it.numero))
         for place, known in enumerate(self.listes[liste]):
             self.numero += 1
             self.listes[liste][place] = known._replace(numero=self.numero)
 
     def close_bureau(self, liste: str) -> None:
-        """All of a bureau vote in another one."""
+        """Move all people of a bureau to another one."""
         closed, other = self.chance.pick(_BUREAUX), self.chance.pick(_BUREAUX)
         lines = self.listes[liste]
         self.listes[liste] = [it._replace(bureau=other) if it.bureau == closed else it for it in lines]
 
     def rewrite(self, liste: str) -> None:
-        """The commune writes its streets in another way."""
+        """Change the spelling of the commune's streets."""
         self.listes[liste] = [it._replace(voie=it.voie.replace("Rue", "R.")) for it in self.listes[liste]]
 
     def _alter(self, liste: str, **changes: str | int) -> None:
@@ -218,7 +218,7 @@ class _World:
         return personne.nom if self.chance.happens(0.1) else f"ZZ{self._word(2).upper()}-{personne.nom}"
 
     def somebody(self, today: date) -> Personne:
-        """Somebody whom nobody knew."""
+        """A new person."""
         self.born += 1
         birthplace = "BRUXELLES" if self.chance.happens(0.1) else "MARSEILLE"
         return Personne(f"ZZ{self._word(2).upper()}", self._word(3).capitalize(), self._birth(today), birthplace)
@@ -252,7 +252,7 @@ _CHANGES = ("arrive", *_OFTEN, *_OFTEN, *_SELDOM)
 
 
 def _only(listes: Mapping[str, Lines], part: str) -> dict[str, Lines]:
-    """What the export of an arrondissement holds of lists; all of it without one."""
+    """The part of the lists in the export of an arrondissement; all of it without one."""
     of = LYON.arrondissements
     kept = {liste: tuple(it for it in lines if part in ("", of[it.bureau])) for liste, lines in listes.items()}
     return {liste: lines for liste, lines in kept.items() if lines}
@@ -264,7 +264,7 @@ def _sunday(day: date) -> date:
 
 
 class _Clerk:
-    """Who takes exports, imports them, and asks for files."""
+    """A clerk who takes exports, imports them, and requests files."""
 
     def __init__(self, chance: _Chance) -> None:
         self.chance = chance
@@ -284,7 +284,7 @@ class _Clerk:
         self.scrutin: date | None = None
 
     def live(self) -> History:
-        """All that she does."""
+        """All the clerk's steps."""
         for _ in range(self.chance.number(3, 30)):
             self.world.arrive("P", self.today)
         for _ in range(self.chance.number(0, 4)):
@@ -317,7 +317,7 @@ class _Clerk:
         return History(tuple(self._by_arrondissement() if commune is LYON else self.steps), commune)
 
     def _by_arrondissement(self) -> Iterator[Step]:
-        """Some exports hold one arrondissement only. Nothing but the exports tells of a list."""
+        """Some exports contain one arrondissement only. Only exports change a list then."""
         parts = sorted({*LYON.arrondissements.values()})
         former, part = None, ""
         for step in self.steps:
@@ -358,7 +358,7 @@ class _Clerk:
             self._bring()
 
     def _bring(self) -> None:
-        """What changed between two exports as another software has it: all of it, less, or more."""
+        """The mouvements between two exports as another software has them: all of them, fewer, or more."""
         if self.brought and self.chance.happens(0.15):
             self._vouch_again()
             return
@@ -388,7 +388,7 @@ class _Clerk:
             self.steps.append(AskTableau(self.today, liste, "vingt_jours", *self._some_period(place)))
 
     def _some_period(self, place: int) -> tuple[date, date]:
-        """Between two exports, or nearly."""
+        """A period between two exports, or nearly."""
         first, last = sorted((self.links[place - 1], self.links[place]))
         return min(first, last - timedelta(days=1)), last - timedelta(
             days=self.chance.number(0, 2) // 2 * (last > first)
@@ -415,7 +415,7 @@ class _Clerk:
         return change._replace(categorie=self.chance.pick(_CATEGORIES[change.nature]))
 
     def _day_between(self, first: date, last: date) -> date:
-        """Mostly neither of the two."""
+        """A day between the two in most cases, else one of them."""
         days = (last - first).days
         edge = 0 if self.chance.happens(0.2) else 1
         return first + timedelta(days=self.chance.number(edge, days - edge) if days > edge else 0)
@@ -434,7 +434,7 @@ class _Clerk:
         self.steps.append(Redate(self.today, place, taken_on))
 
     def _undo(self) -> None:
-        """The last import, or the one before it when that one is undone; seldom another one."""
+        """Undo the last import, or the one before it when that one is undone; seldom another one."""
         place = self.chance.number(0, self.standing) if self.chance.happens(0.2) else self.standing
         if self.standing > 0:
             self.steps.append(Undo(self.today, place))
@@ -448,7 +448,7 @@ class _Clerk:
             self.steps.append(Decide(self.today, liste, left, came, self.chance.happens(0.75)))
 
     def _complete(self) -> None:
-        """Say when and why something happened between two exports, mostly the last ones."""
+        """Enter day and category of mouvements between two exports, mostly the last ones."""
         place = len(self.exports) - 1 if self.chance.happens(0.7) else self.chance.number(0, len(self.exports) - 1)
         liste = self.chance.pick(("P", "P", "P", "CE"))
         before, after = (self.exports[it].get(liste, ()) for it in (max(0, place - 1), place))
@@ -465,7 +465,7 @@ class _Clerk:
             self.steps.append(Edit(self.today, liste, self.chance.pick(lines).personne))
 
     def _ask_again(self) -> None:
-        """Import once more, then ask again for tableaux whose period was over."""
+        """Import once more, then request again tableaux whose period was over."""
         asked = [it for it in self.steps if isinstance(it, AskTableau) and (it.scrutin or it.until or it.day) < it.day]
         self._pass_time(1, 40)
         self._import()
@@ -495,7 +495,7 @@ class _Clerk:
         )
 
     def _some_day(self) -> date:
-        """A day that matters, or one beside it; seldom one to come."""
+        """A day that matters, or one beside it; seldom one in the future."""
         kind = self.chance.number(0, 9)
         if kind < 7:
             return self.chance.pick(self.links)

@@ -1,4 +1,4 @@
-"""What happens to the register of one commune: people, exports of the REU, and the steps of a history."""
+"""The history of the register of one commune: people, exports of the REU, and the steps of a history."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -20,9 +20,9 @@ class Commune(NamedTuple):
     """Postal code and town of every address."""
     zone: str
     hour: int
-    """Local. Overseas it is chosen so that the day in Paris is another one."""
+    """Local time. Overseas it is chosen so that the date in Paris is another one."""
     arrondissements: Mapping[str, str] = {}
-    """That of each bureau, where the REU exports the lists by arrondissement."""
+    """The arrondissement of each bureau, when the REU exports the lists by arrondissement."""
 
 
 LIBREVILLE = Commune("13900", "Libreville", "13", ("13001", "MARSEILLE"), "Europe/Paris", 9)
@@ -36,12 +36,12 @@ COMMUNES = (LIBREVILLE, PAPEETE, NOUMEA, LYON)
 
 
 class Personne(NamedTuple):
-    """Who somebody is, as the identity key of a list has it."""
+    """A person as the identity key of a list has them."""
 
     nom: str
     prenoms: str
     naissance: str
-    """`AAAA-MM-JJ`, zeros where it is not known."""
+    """`AAAA-MM-JJ`, with zeros for unknown parts."""
     commune: str = "MARSEILLE"
 
     @property
@@ -51,7 +51,7 @@ class Personne(NamedTuple):
 
 
 class Inscrit(NamedTuple):
-    """One line of an export: somebody on a list."""
+    """One line of an export: a person on a list."""
 
     personne: Personne
     bureau: str
@@ -67,24 +67,24 @@ Lines = tuple[Inscrit, ...]
 
 
 class Change(NamedTuple):
-    """A mouvement that a comparison finds, or that a file brings."""
+    """A mouvement that a comparison finds, or that a file contains."""
 
     nature: str
     personne: Personne
     ancien: str
     nouveau: str
     inscrit: Inscrit
-    """What a tableau prints: for a radiation, the line of the former export."""
+    """The values that a tableau prints: for a radiation, the line of the former export."""
     categorie: str = ""
 
     @property
     def key(self) -> tuple[str, ...]:
-        """What two mouvements of one day may not share."""
+        """The values that two mouvements of one day may not share."""
         return self.nature, *self.personne, self.ancien, self.nouveau
 
     @property
     def line(self) -> tuple[object, ...]:
-        """What tells it from that of a homonym."""
+        """The values that tell it from a homonym's."""
         return *self.key, self.inscrit
 
 
@@ -100,39 +100,39 @@ class Import:
     """An export of the REU enters the register."""
 
     day: date
-    """When: every step has its day, none is before that of the step before."""
+    """The day of the step: no step has an earlier day than the step before."""
     listes: Mapping[str, Lines]
     taken_on: date | None
-    """When it is said to have been taken; None: nobody said."""
+    """The declared day of the export; None: not declared."""
     is_compared: bool = True
     emptied: tuple[str, ...] = ()
-    """Lists that it lacks because nobody is on them any more."""
+    """Lists that are absent because no person is on them any more."""
     is_accepted: bool = True
-    """Whether the clerk has said yes to what the import may ask."""
+    """Whether the clerk accepts the changes that the import may ask about."""
 
 
 @dataclass(frozen=True)
 class Redate:
-    """Somebody says afterwards on which day an export was taken."""
+    """A clerk declares afterwards on which day an export was taken."""
 
     day: date
     link: int
-    """Which import of the history, counted from 0."""
+    """Index of the import in the history, from 0."""
     taken_on: date
 
 
 @dataclass(frozen=True)
 class Undo:
-    """An import is undone, if no later one has replaced a list of it."""
+    """An import is undone, if no later one has replaced one of its lists."""
 
     day: date
     link: int
-    """Which import of the history, counted from 0."""
+    """Index of the import in the history, from 0."""
 
 
 @dataclass(frozen=True)
 class Bring:
-    """Somebody brings mouvements of a list by a file, and may say that the register then holds all until a day."""
+    """A file brings mouvements of a list, and may declare that the register then holds all until a day."""
 
     day: date
     liste: str
@@ -144,7 +144,7 @@ class Bring:
 
 @dataclass(frozen=True)
 class Meeting:
-    """A meeting of the commission de contrôle becomes known."""
+    """A meeting of the commission de contrôle is added."""
 
     day: date
     held_on: date
@@ -152,7 +152,7 @@ class Meeting:
 
 @dataclass(frozen=True)
 class Poll:
-    """A poll becomes known, and what it is called: that says whether it may have a second round."""
+    """A poll is added, with its name, which determines whether it may have a second round."""
 
     day: date
     held_on: date
@@ -161,7 +161,7 @@ class Poll:
 
 @dataclass(frozen=True)
 class Decide:
-    """A clerk answers the doubt about two people of a list: they are one, whose civil status was corrected, or two."""
+    """A clerk resolves the doubt about two people of a list: one person with a corrected civil status, or two."""
 
     day: date
     liste: str
@@ -172,7 +172,7 @@ class Decide:
 
 @dataclass(frozen=True)
 class Complete:
-    """A clerk says when and why the last mouvement of a person happened, as far as it is known."""
+    """A clerk enters day and category of the last mouvement of a person, as far as they are known."""
 
     day: date
     liste: str
@@ -193,17 +193,17 @@ class Edit:
 
 @dataclass(frozen=True)
 class AskListe:
-    """Somebody asks for the file of a list."""
+    """A request for the file of a list."""
 
     day: date
     liste: str
     is_interrupted: bool = False
-    """The worker dies before it begins; another one takes the row up, twice."""
+    """The worker dies before it begins; another one claims the row, twice."""
 
 
 @dataclass(frozen=True)
 class AskTableau:
-    """Somebody asks for a tableau, by bureau; dates that are None are left to the register."""
+    """A request for a tableau by bureau; the register completes dates that are None."""
 
     day: date
     liste: str
@@ -213,7 +213,7 @@ class AskTableau:
     scrutin: date | None = None
     is_interrupted: bool = False
     again: date | None = None
-    """The day on which the same request is made again, as if it were `day`."""
+    """The day on which the same request is made again, with `day` as its date."""
 
 
 Step = Import | Redate | Undo | Bring | Meeting | Poll | Decide | Complete | Edit | AskListe | AskTableau

@@ -117,21 +117,21 @@ _PERIOD = re.compile(r"(?:du|depuis le) (\d\d/\d\d/\d{4}),? (?:au|jusqu’au) (\
 
 
 class Product:
-    """An installation with a commune that nobody has imported; each history finds it as if it were the first.
+    """An installation with a commune without any import; each history begins in that state.
 
-    One engine for all of them, since what it has compiled is most of what a small history costs.
+    All share one engine, since its compiled statements are most of the cost of a small history.
     """
 
     def __init__(self, url: str, folder: Path, restore: Callable[[], object]) -> None:
-        """On the database at `url`; `restore` makes it empty again, once nobody is connected."""
+        """Use the database at `url`; `restore` empties it, once all connections are closed."""
         self._folder, self._restore = folder, restore
         self._engine = build_engine(url)
-        if self._engine.dialect.name == "sqlite":  # nobody wants these rows after a power cut
+        if self._engine.dialect.name == "sqlite":  # these rows need not survive a power cut
             event.listen(self._engine, "connect", lambda connection, _: connection.execute("PRAGMA synchronous=OFF"))
         self._begin()
 
     def play(self, history: History) -> list[Answer]:
-        """What it answers to each step."""
+        """The product's answer to each step."""
         self._begin()
         self._commune = history.commune
         answers = []
@@ -142,7 +142,7 @@ class Product:
         return answers
 
     def close(self) -> None:
-        """Leave no connection open."""
+        """Close the connections."""
         self._engine.dispose()
 
     def _begin(self) -> None:
@@ -210,7 +210,7 @@ class Product:
         return Done()
 
     def _decide(self, step: Decide) -> Answer:
-        """One person only once: who is twice on a list leaves a doubt for each line, and she may be none of them."""
+        """Answer « one person » once only: a person who is on the list twice leaves a doubt for each line."""
         said = DoubtDecision.SAME_PERSON if step.is_same else DoubtDecision.TWO_PERSONS
         about = step.liste, step.left[:3], step.came[:3]
         with self._engine.begin() as connection:
@@ -222,7 +222,7 @@ class Product:
         return Done() if meant else Refused()
 
     def _complete(self, step: Complete) -> Answer:
-        """As a clerk answers on the page of dates and motifs."""
+        """Complete the mouvement as a clerk does on the page of dates and motifs."""
         query = """SELECT max(id) FROM mouvement WHERE liste = :liste AND nature = :nature AND nom_naissance = :nom
                    AND prenoms = :prenoms AND date_naissance = :naissance AND import_id IN (SELECT id FROM import
                    WHERE kind = 'reu')"""
@@ -272,7 +272,7 @@ class Product:
         return read_tableau(row, read_elements(self._desk.root / self._commune.code / row["file_name"]))
 
     def _make(self, export: int, *, is_interrupted: bool) -> RowMapping:
-        """Make a file; interrupted, another process finds its row, and its doorbell is rung twice."""
+        """Make a file; if interrupted, another process claims its row, and its doorbell is handled twice."""
         if is_interrupted:
             self._engine.dispose()
             self._desk = TableauDesk(self._engine, self._folder / "exports")
@@ -282,7 +282,7 @@ class Product:
         return row
 
     def _instant_of(self, step: AskTableau) -> datetime:
-        """That of the request; of one that is made again, that of the first one."""
+        """The instant of the request; of one that is made again, that of the first one."""
         first = replace(step, again=None)
         return self._instants.setdefault(first, self._instant(step.day))
 
@@ -296,10 +296,10 @@ class Product:
 
 
 def ask_liste(desk: Desk, commune: str, liste: CodeListe, created_at: datetime) -> int:
-    """The row of a list file that somebody asks for.
+    """The row of a requested list file.
 
     Raises:
-        RefusedError: the register has nothing to make it of.
+        RefusedError: the register has no such list.
     """
     asked = ListeExportRequested(commune=commune, listes=[liste], requested_by="mairie")
     plan = plan_listes(CloudEvent.wrap(asked, source="/oracle"), desk.services, Authorization("", desk.services))
@@ -309,7 +309,7 @@ def ask_liste(desk: Desk, commune: str, liste: CodeListe, created_at: datetime) 
 
 @dataclass
 class _Page:
-    """What the tags of a tableau say, in their order."""
+    """The tags of a tableau in reading order."""
 
     lines: list[Line] = field(default_factory=list)
     figures: dict[str, Figures] = field(default_factory=dict)
@@ -350,7 +350,7 @@ class _Page:
 
 
 def read_tableau(row: RowMapping, elements: Iterable[tuple[str, list[str]]]) -> Tableau:
-    """What a tableau by bureau says, and what its row does."""
+    """The content of a tableau by bureau, and of its row."""
     page = _Page()
     for tag, texts in elements:
         page.read(tag, texts)
@@ -376,7 +376,7 @@ def read_tableau(row: RowMapping, elements: Iterable[tuple[str, list[str]]]) -> 
 def _anomalies_of(row: RowMapping) -> list[dict[str, Any]]:
     found = row["anomalies"] or "[]"
     anomalies: list[dict[str, Any]] = json.loads(found) if isinstance(found, str) else found
-    return anomalies  # SQLite keeps JSON as text
+    return anomalies  # SQLite returns JSON as text
 
 
 @contextmanager
@@ -472,7 +472,7 @@ def _mouvement_of(step: Bring, commune: Commune) -> Callable[[Told], dict[str, s
 
 
 def _remarks_of(anomalies: Sequence[dict[str, Any]]) -> Counter[str]:
-    """What the oracle knows of: what is not covered, each once; corrections once; each pair of homonyms."""
+    """The remarks that the oracle knows: gaps once each; corrections once; each pair of homonyms."""
     found: Counter[str] = Counter()
     for it in anomalies:
         if it["severity"] == "remarque" and (it["code"].startswith("couverture") or it["code"] in _COUNTED):
@@ -481,7 +481,7 @@ def _remarks_of(anomalies: Sequence[dict[str, Any]]) -> Counter[str]:
 
 
 def _incomplete_of(anomalies: Sequence[dict[str, Any]]) -> Counter[str]:
-    """How many mouvements lack a date, and how many a category; one code may say both of a mouvement."""
+    """How many mouvements lack a date, and how many a category; one code may cover both for a mouvement."""
     found: Counter[str] = Counter()
     for it in anomalies:
         if it["severity"] == "a_completer":
@@ -491,6 +491,6 @@ def _incomplete_of(anomalies: Sequence[dict[str, Any]]) -> Counter[str]:
 
 
 def _inscrit(record: Sequence[str]) -> Inscrit:
-    """By the places of the arrêté's 29 columns, which are counted from 1 there."""
+    """By the positions of the arrêté's 29 columns, which are counted from 1 there."""
     personne = Personne(record[8], record[10], "-".join(reversed(record[11].split("/"))), record[12])
     return Inscrit(personne, record[17], 0, " ".join(filter(None, record[22:25])), record[9], record[15])

@@ -1,4 +1,4 @@
-"""What an import asks before it goes on: it judges identities, not totals.
+"""The questions of an import before it goes on: it compares identities, not totals.
 
 Source: the register's specification, « Corrections of November 2026 ».
 """
@@ -11,11 +11,11 @@ from tests.oracle.history import Inscrit, Lines
 
 MANY = 0.2
 LEAST = 5
-"""Electors: fewer leave or change together by chance."""
+"""Number of electors: fewer leave or change together by chance."""
 
 
 class Questions:
-    """When there is a question about a list that an export replaces."""
+    """The conditions for a question about a list that an export replaces."""
 
     def asks_about(self, before: Lines, after: Lines, part: Callable[[Inscrit], str]) -> bool:
         """Whether there is a question about a list, or about an arrondissement of it."""
@@ -51,7 +51,7 @@ class Questions:
         return left > MANY * known and (left >= LEAST or came < left)
 
     def is_cut(self, before: Lines, found: Comparison) -> bool:
-        """Whether the end of the list is gone, in the order of its file or of its numbers."""
+        """Whether the end of the list is missing, in the order of its file or of its numbers."""
         left = Counter(it.inscrit for it in found.changes if it.nature == "radiation")
         by_number = sorted(before, key=lambda it: (it.bureau, it.numero))
         runs = [_run(order, left) for order in (before, by_number)]
@@ -63,16 +63,16 @@ class Questions:
         return any(counts[bureau] >= LEAST for bureau in {*counts} - {it.bureau for it in after})
 
     def changes(self, found: Comparison, name: str) -> int:
-        """For how many of those who stay a field changes."""
+        """The number of remaining electors for whom a field changes."""
         return sum(getattr(here, name) != getattr(there, name) for here, there in found.pairs)
 
 
 _FIELDS = ("bureau", "voie", "usage", "nationalite")
-"""Those of an elector that an export may change without another identity."""
+"""Fields of an elector that an export may change without another identity."""
 
 
 def _run(order: Sequence[Inscrit], left: Counter[Inscrit]) -> int:
-    """How many at the end are among those who left."""
+    """How many at the end are among the departures."""
     rest, number = left.copy(), 0
     for it in reversed(order):
         if not rest[it]:

@@ -1,4 +1,4 @@
-"""What the register was told of each list: exports, each a link of a chain, and mouvements that somebody brought."""
+"""The inputs of the register for each list: exports, each a link of a chain, and files of mouvements."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -36,15 +36,15 @@ class Link:
     day: date
     is_compared: bool
     before: Lines | None
-    """What the register showed; None: no such list."""
+    """The list in the register before; None: no such list."""
     lines: Lines
-    """What the export has."""
+    """The list in the export."""
     is_told: bool = True
-    """Whether somebody said that day; else it is the day of the import."""
+    """Whether the day is declared; else it is the day of the import."""
     answers: dict[tuple[Personne, Personne], bool] = field(default_factory=dict)
-    """Doubts that were answered: whether who left and who came are one."""
+    """Resolved doubts: whether the departure and the arrival are one person."""
     gone: list[Personne] = field(default_factory=list)
-    """Who was deleted since by SQL."""
+    """People deleted since by SQL."""
     said: dict[tuple[object, ...], tuple[str, date | None]] = field(default_factory=dict)
     """Category and day of mouvements that a clerk completed, by their lines."""
     parts: dict[str, date] = field(default_factory=dict)
@@ -52,7 +52,7 @@ class Link:
 
     @property
     def held(self) -> Lines:
-        """What the register has of it."""
+        """The lines that are still in the register."""
         return tuple(it for it in self.lines if it.personne not in self.gone)
 
     @property
@@ -62,14 +62,14 @@ class Link:
 
     @cached_property
     def comparison(self) -> Comparison:
-        """What differs from what the register showed."""
+        """The differences from the list in the register before."""
         if not self.is_compared or self.before is None:
             return Comparison([], 0, [])
         return compare(self.before, self.lines)
 
     @cached_property
     def doubts(self) -> set[tuple[Inscrit, Inscrit]]:
-        """Who left and who came, and may be one person whose civil status was corrected."""
+        """Departures and arrivals that may be one person with a corrected civil status."""
         left = Counter(it.personne for it in self.comparison.changes if it.nature == "radiation")
         came = Counter(it.personne for it in self.comparison.changes if it.nature == "inscription")
         return {
@@ -82,14 +82,14 @@ class Link:
 
     @property
     def open_doubts(self) -> list[tuple[Personne, Personne]]:
-        """Those that nobody has answered."""
+        """The doubts that are not resolved."""
         pairs = {(old.personne, new.personne) for old, new in self.doubts}
         merged = {personne for pair, is_same in self.answers.items() if is_same for personne in pair}
         return [pair for pair in pairs if pair not in self.answers and not merged & {*pair}]
 
     @property
     def changes(self) -> list[Change]:
-        """The mouvements that it brought: none of who is one person, but a change of bureau."""
+        """The mouvements of the export: a person with a corrected civil status has none, except a change of bureau."""
         changes = list(self.comparison.changes)
         for (old, new), is_same in self.answers.items():
             if is_same:
@@ -103,29 +103,29 @@ class Link:
         return [it._replace(categorie=self.said.get(it.line, (it.categorie, None))[0]) for it in changes]
 
     def day_of(self, change: Change) -> date | None:
-        """The day of a mouvement, where a clerk has said it."""
+        """The day of a mouvement, if a clerk has entered it."""
         return self.said.get(change.line, ("", None))[1]
 
     @property
     def dated(self) -> list[tuple[Change, date]]:
-        """Each mouvement with the day by which tableaux take it: its own, else that of the export."""
+        """Each mouvement with the day that tableaux use: its own, else that of the export."""
         return [(change, self.day_of(change) or self.day) for change in self.changes]
 
     @property
     def corrections(self) -> dict[Personne, Personne]:
-        """Who was said to be one person: as she was known, and as she is."""
+        """People with a corrected civil status: as they were known, and as they are known now."""
         return {old: new for (old, new), is_same in self.answers.items() if is_same}
 
 
 @dataclass
 class Joined(Link):
-    """Exports of arrondissements until all of them were of one day: then the list was known whole again."""
+    """Exports of arrondissements until all of them were of one day: then the whole list is known again."""
 
     links: Sequence[Link] = ()
 
     @cached_property
     def comparison(self) -> Comparison:
-        """All that differs."""
+        """All differences."""
         found = [link.comparison for link in self.links]
         return Comparison([it for one in found for it in one.changes], sum(one.guesses for one in found), [])
 
@@ -162,7 +162,7 @@ def join(links: Sequence[Link]) -> Link:
 
 @dataclass
 class Brought:
-    """A file of mouvements, and until when somebody says that the register holds all of them."""
+    """A file of mouvements, and the day until which it is declared complete."""
 
     liste: str
     lines: tuple[Told, ...]
@@ -173,15 +173,15 @@ class Brought:
 
 @dataclass
 class Register(Questions):
-    """What is known of the commune so far."""
+    """The state of the commune so far."""
 
     commune: Commune = LIBREVILLE
     chains: dict[str, list[Link]] = field(default_factory=dict)
     imports: list[tuple[Import, bool] | None] = field(default_factory=list)
-    """Each import of the history and whether it stands; None: it was refused, or changed nothing."""
+    """Each import of the history and whether it still applies; None: it was refused, or changed nothing."""
     brought: list[Brought] = field(default_factory=list)
 
-    # Imports: each is a link of the chain of every list that it holds.
+    # Imports: each is a link of the chain of every list that it contains.
 
     def _import(self, step: Import) -> Answer:
         self.imports.append(None)
@@ -210,27 +210,26 @@ class Register(Questions):
             counts.update(change.nature for change in chain[-1].changes)
         return Done(counts["inscription"], counts["radiation"], counts["modification"])
 
-    # A list by arrondissement: an export replaces the electors of those that it holds.
+    # A list by arrondissement: an export replaces the electors of the arrondissements that it contains.
 
     def part(self, inscrit: Inscrit) -> str:
-        """The arrondissement of an elector."""
         return self.commune.arrondissements.get(inscrit.bureau, "")
 
     def held_parts(self, lines: Lines) -> set[str]:
-        """The arrondissements that an export holds."""
+        """The arrondissements in an export."""
         return {self.part(it) for it in lines} - {""}
 
     def others(self, before: Lines, lines: Lines) -> Lines:
-        """The electors who stay since the export does not hold their arrondissement."""
+        """The electors who stay because the export lacks their arrondissement."""
         held = self.held_parts(lines)
         return tuple(it for it in before if held and self.part(it) not in held)
 
     def brings_new_part(self, link: Link, lines: Lines) -> bool:
-        """Whether an arrondissement comes that the list had not: that its electors came is not known."""
+        """Whether the export has a new arrondissement: the arrival of its electors is not a mouvement."""
         return bool(link.held) and bool(self.held_parts(lines) - {*link.parts})
 
     def followed(self, link: Link, lines: Lines) -> date:
-        """The day that an export may not be older than: of an arrondissement, that of its own last export."""
+        """The earliest allowed day of an export: that of the last export, or of the arrondissement's last export."""
         days = [link.parts[it] for it in self.held_parts(lines) if it in link.parts]
         return max(days, default=link.day)
 
@@ -245,7 +244,7 @@ class Register(Questions):
         return chain, partial
 
     def asks(self, step: Import, day: date) -> bool:
-        """Whether the import has a question; a complementary list that is emptied on purpose is none."""
+        """Whether the import has a question; a complementary list that is emptied on purpose raises none."""
         replaced = {liste: lines for liste, lines in step.listes.items() if lines}
         replaced |= dict.fromkeys({*step.emptied} & {"P"}, ())
         days = [
@@ -265,7 +264,7 @@ class Register(Questions):
     def _is_the_same(self, step: Import) -> bool:
         """« Importing the same file twice changes nothing », while all its lists are those of that import.
 
-        Unless it is said to have been taken later: then nothing had changed until that day, and the chain is longer.
+        Unless its declared day is later: then nothing had changed until that day, and the chain gets a link.
         """
         for number, known in enumerate(self.imports):
             if known and known[1] and known[0].listes == step.listes and not step.emptied:
@@ -300,7 +299,7 @@ class Register(Questions):
         return Done()
 
     def move(self, link: Link, day: date) -> None:
-        """The mouvements of an export follow its day."""
+        """Change the day of an export, and of its mouvements."""
         link.day, link.is_told = day, True
 
     def _undo(self, step: Undo) -> Answer:
@@ -317,14 +316,14 @@ class Register(Questions):
         return Done()
 
     def is_lost(self, chain: Sequence[Link]) -> bool:
-        """Whether another service has deleted all electors of the list that would come back."""
+        """Whether another service has deleted all electors of the list that would be restored."""
         return any(former.lines and not former.held for former in chain[-2:-1])
 
     def take_back(self, chain: list[Link]) -> None:
-        """The list is again what it was."""
+        """Restore the list before the import."""
         chain.pop()
 
-    # Corrections are no departures.
+    # Corrections are not departures.
 
     def _decide(self, step: Decide) -> Answer:
         for link in self.chains.get(step.liste, []):
@@ -333,10 +332,10 @@ class Register(Questions):
                 return Done()
         return Refused()
 
-    # What a clerk or another service writes.
+    # Entries of a clerk or another service.
 
     def _complete(self, step: Complete) -> Answer:
-        """A day lies between the two exports that tell the mouvement: after the first, no later than the second."""
+        """A day must lie between the two exports that show the mouvement: after the first, no later than the second."""
         found = [
             (former, link, change)
             for former, link in pairwise(self.chains.get(step.liste, []))
@@ -361,7 +360,7 @@ class Register(Questions):
     # Mouvements that no comparison found.
 
     def _bring(self, step: Bring) -> Answer:
-        """All of them or none: what the register knows already is not told twice, but it can be vouched for."""
+        """All of them or none: known mouvements are not added twice, but may be declared complete."""
         for known in self.brought:
             if (known.liste, known.lines) == (step.liste, step.lines):
                 known.complete_until = step.complete_until or known.complete_until
@@ -374,19 +373,19 @@ class Register(Questions):
         return Done()
 
     def told(self, liste: str) -> list[Told]:
-        """What was brought of a list."""
+        """The mouvements of a list from files."""
         return [told for file in self.brought if file.liste == liste for told in file.lines]
 
-    # Who is known, and of age.
+    # Known people, and their majority.
 
     def knows(self, liste: str) -> bool:
-        """Whether a list can be asked for: a complementary one that no export has is an empty one."""
+        """Whether a list can be requested: a complementary one without any export is empty."""
         return liste in self.chains or (liste != "P" and bool(self.chains))
 
     def majority(self, personne: Personne) -> date:
-        """The day somebody is eighteen: L. 2, L. 11. Of a partial date, that of the oldest possible day.
+        """The day of the eighteenth birthday: L. 2, L. 11. Of a partial date, that of the earliest possible day.
 
-        Born on 29 February: the 28th has not made the years full, so it is 1 March (Code civil, art. 388 and 414).
+        Born on 29 February: on the 28th the years are not complete, so it is 1 March (Code civil, art. 388 and 414).
         """
         year, month, day = (int(part) or 1 for part in personne.naissance.split("-"))
         try:
@@ -395,11 +394,11 @@ class Register(Questions):
             return date(year + 18, 3, 1)
 
     def is_of_age(self, personne: Personne, day: date) -> bool:
-        """Whether somebody who is on the list is an elector on that day."""
+        """Whether a person on the list is an elector on that day."""
         return self.majority(personne) <= day
 
     def known_now(self, chain: Sequence[Link], place: int) -> Lines:
-        """Who was in an export, each under the civil status that was put right since."""
+        """The people of an export, each under their current civil status."""
         lines = chain[place].held
         for link in chain[place + 1 :]:
             lines = tuple(it._replace(personne=link.corrections.get(it.personne, it.personne)) for it in lines)
@@ -407,5 +406,5 @@ class Register(Questions):
 
 
 def _lies_between(day: date, former: date, latter: date) -> bool:
-    """Whether a mouvement that two exports tell may be of a day: after the first one, unless both are of that day."""
+    """Whether a mouvement between two exports may be of a day: after the first one, unless both are of that day."""
     return former < day <= latter or former == day == latter

@@ -1,4 +1,4 @@
-"""A département where nobody is wrong, and how many are accused all the same."""
+"""A département without any error, and the number of false alarms."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Two hundred histories: the product says what the oracle computes."""
+"""Two hundred histories: the product's answers equal the oracle's."""
 
 import tempfile
 from collections.abc import Iterator
@@ -21,7 +21,7 @@ from tests.parts.postgres import PostgresServer
 pytestmark = pytest.mark.integration
 
 _SEEDS = (*range(110), 131, 135, 184, 316, 390, 403, 450, 1007, 1831)
-"""The last ones have what is rare: a second round that matters, a meeting left out, a correction within a period,
+"""The last ones have rare cases: a second round that matters, a meeting left out, a correction within a period,
 a correction after the eighteenth birthday, a bureau that opens later.
 """
 _DRAWN, _ON_POSTGRESQL = 77, 4
@@ -76,7 +76,7 @@ def test_the_histories_have_what_they_are_for(played: Played) -> None:
 @given(st.randoms(use_true_random=False).map(build_history))
 @settings(
     max_examples=_DRAWN,
-    phases=[Phase.generate],  # to shrink a history takes longer than a test may
+    phases=[Phase.generate],  # shrinking a history takes longer than a test may
     suppress_health_check=list(HealthCheck),
 )
 def test_no_history_makes_them_differ(product: Product, history: History) -> None:

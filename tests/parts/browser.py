@@ -1,4 +1,4 @@
-"""Debian's Chromium, driven by playwright; each visit is watched for what a page must never do."""
+"""Debian's Chromium, driven by playwright; each visit checks that no page logs an error or requests another host."""
 
 import os
 from collections.abc import Iterator
@@ -22,7 +22,7 @@ from tests.parts.packages import CHROMIUM, require
 from tests.parts.wait import wait_until
 
 PROXY_SECRET = "p" * 40
-"""What a browser shows besides the agent's name, in place of the proxy that would."""
+"""The proxy's secret, which the browser sends with the agent's name in place of the proxy."""
 
 _QUIET = (
     *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
@@ -35,7 +35,7 @@ DESKTOP = {"width": 1280, "height": 800}
 
 @contextmanager
 def open_browser() -> Iterator[Browser]:
-    """The browser, without a window."""
+    """The browser, headless."""
     require(CHROMIUM)
     expect.set_options(timeout=PATIENCE_MS)
     with sync_playwright() as playwright:
@@ -49,10 +49,10 @@ def open_browser() -> Iterator[Browser]:
 
 
 def reload_until(seen: Locator, message: str) -> None:
-    """What a page without scripts does not show by itself: its reader reloads it."""
+    """Reload a page without scripts, as its reader does, until the condition holds."""
 
     def look_again() -> int:
-        # The page that a button was just pressed on may still be leaving, and has nothing to reload.
+        # The page whose button was just pressed may still be unloading, and cannot be reloaded.
         with suppress(Error):
             seen.page.reload()
         return seen.count()
@@ -61,11 +61,11 @@ def reload_until(seen: Locator, message: str) -> None:
 
 
 class Visitor:
-    """One person with a browser of her own: a French one, in Paris.
+    """One person with a browser in French and in the time zone of Paris.
 
     Args:
-        origin: the screen's address, the only one that her browser may ask anything of.
-        agent: what the proxy in front of the screen says of her, where there is one.
+        origin: the screen's address, the only one that the browser may request.
+        agent: the name in the proxy's header, where there is a proxy.
         options: playwright's, of a context.
     """
 
@@ -87,16 +87,16 @@ class Visitor:
         self.page: Page = self.context.new_page()
 
     def close(self) -> None:
-        """Leave.
+        """Close the browser context.
 
         Raises:
-            AssertionError: a page complained in the console (a CSP violation does), or asked something of another host.
+            AssertionError: a page logged an error (as a CSP violation does), or requested another host.
         """
         self.context.close()
         assert not self.troubles, "\n".join(self.troubles)
 
     def forgive(self, *provoked: str) -> None:
-        """Forget the complaints that a test provoked."""
+        """Forget the errors that a test provoked."""
         self.troubles = [it for it in self.troubles if not any(words in it for words in provoked)]
 
     def _watch_request(self, request: Request) -> None:

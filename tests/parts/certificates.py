@@ -24,7 +24,7 @@ class Authority:
         self.root = self._own.chain
 
     def sign(self, host: str) -> Certificate:
-        """A certificate for the server of that name."""
+        """Sign a certificate for the server of that name."""
         signed = ["-CA", str(self._own.chain), "-CAkey", str(self._own.key)]
         return self._make(f"{self.root.stem}-{host}", *signed, "-addext", f"subjectAltName=DNS:{host}")
 

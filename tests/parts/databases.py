@@ -1,4 +1,4 @@
-"""Databases that a test gets ready made: prepared once, then copied."""
+"""Databases that are prepared once, then copied for each test."""
 
 import sqlite3
 from collections.abc import Callable
@@ -9,7 +9,7 @@ from typing import NamedTuple
 import pytest
 
 ON_SQLITE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-"""For a test where the database has no part in what is shown, and others show that both give the same."""
+"""For a test where the database does not matter; other tests show that both databases give the same."""
 
 
 class Template(NamedTuple):

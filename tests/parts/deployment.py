@@ -20,12 +20,11 @@ VHOST = DATABASE = "prefecture"
 
 
 def read_conf(path: Path) -> dict[str, str]:
-    """The settings of a `rabbitmq.conf`."""
     return dict(re.findall(r"^([a-z_.]\S*) = (.+)$", path.read_text("utf-8"), re.MULTILINE))
 
 
 def make_secrets(checkout: Path, *names: str) -> Path:
-    """Run `secrets.sh` in a folder that stands for a checkout; the directory that it makes, or completes.
+    """Run `secrets.sh` in a folder that has the layout of a checkout; the directory that it creates or completes.
 
     Certificates are for these names too.
     """
@@ -61,7 +60,7 @@ class Deployment:
         self._open.close()
 
     def renew_password(self, account: str) -> None:
-        """As docs/operations.md tells, up to the restart of the broker."""
+        """Renew it as docs/operations.md describes, up to the restart of the broker."""
         for name in ("password", "url"):
             (self.secrets / f"{account}_{name}").unlink(missing_ok=True)
         make_secrets(self._folder)
@@ -69,7 +68,7 @@ class Deployment:
         self.write_definitions()
 
     def write_definitions(self) -> dict[str, Any]:
-        """Write what the node reads at its next start, with an administrator of ours besides; what was written."""
+        """Write the definitions for the node's next start, with an administrator for the tests; their content."""
         script = str(DEPLOY / "broker" / "definitions.sh")
         printed = subprocess.run(
             ["sh", script, str(TEMPLATE), str(self.secrets)], capture_output=True, check=True
@@ -99,7 +98,7 @@ class Deployment:
         assert done.returncode == 0, done.stderr
 
     def password(self, account: str) -> str:
-        """Of `broker_worker`, `database_owner` and so on."""
+        """The password of `broker_worker`, `database_owner` and so on."""
         return (self.secrets / f"{account}_password").read_text()
 
     def amqp_url(self, account: str) -> str:

@@ -1,4 +1,4 @@
-"""A small volume of its own, which a test may fill."""
+"""A small volume that a test may fill."""
 
 import os
 import subprocess
@@ -10,13 +10,13 @@ import pytest
 
 
 class SmallDisk:
-    """What is mounted on a folder."""
+    """The file system that is mounted on a folder."""
 
     def __init__(self, folder: Path) -> None:
         self._ballast = folder / "ballast"
 
     def fill(self) -> None:
-        """No byte more fits."""
+        """Fill it to the last byte."""
         with self._ballast.open("wb", buffering=0) as file:
             try:
                 while file.write(bytes(1 << 12)):
@@ -25,13 +25,13 @@ class SmallDisk:
                 return
 
     def free(self) -> None:
-        """There is room again."""
+        """Remove the filler."""
         self._ballast.unlink()
 
 
 @contextmanager
 def small_disk(folder: Path, size: str, owner: int = 0) -> Iterator[SmallDisk]:
-    """Mount one on a folder that is made for it; where nothing may be mounted, the test is skipped."""
+    """Mount one on a new folder; skip the test where it may not mount."""
     folder.mkdir(parents=True, exist_ok=True)
     mount = ["mount", "-t", "tmpfs", "-o", f"size={size},uid={owner},mode=0700", "tmpfs", str(folder)]
     if os.geteuid() != 0 or subprocess.run(mount, capture_output=True, check=False).returncode != 0:

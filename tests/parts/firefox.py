@@ -15,7 +15,7 @@ from tests.parts.process import Process
 from tests.parts.wait import PATIENCE_SECONDS, wait_until
 
 Element = Mapping[str, str]
-"""A reference to an element of the page, as WebDriver writes it."""
+"""The key of a reference to an element, in WebDriver's protocol."""
 
 _PREFERENCES: dict[str, str | int | bool] = {
     "browser.download.folderList": 2,
@@ -36,11 +36,11 @@ _PREFERENCES: dict[str, str | int | bool] = {
 
 
 class BrowserRefusedError(Exception):
-    """What Firefox says a command cannot be done for."""
+    """Firefox refuses a command, for this reason."""
 
 
 class Firefox:
-    """The browser, without a window, with a profile of its own; it downloads into `downloads`."""
+    """The browser, headless, with a profile of its own; it downloads into `downloads`."""
 
     def __init__(self, folder: Path, downloads: Path) -> None:
         require(FIREFOX)
@@ -65,7 +65,7 @@ class Firefox:
         assert connected
         self._socket = connected
         self._stream = self._socket.makefile("rb")
-        self._read()  # its greeting
+        self._read()  # Firefox's greeting
         timeouts = {"pageLoad": PATIENCE_SECONDS * 1000, "script": PATIENCE_SECONDS * 1000}
         self.command("NewSession", capabilities={"alwaysMatch": {"timeouts": timeouts}})
 
@@ -80,14 +80,14 @@ class Firefox:
         self._process.kill()
 
     def run(self, script: str, *arguments: object) -> Any:  # noqa: ANN401 — what the script returns
-        """What a function of the page returns, whose body is given."""
+        """Run the body of a JavaScript function in the page; its return value."""
         return self.command("ExecuteScript", script=script, args=list(arguments))
 
     def command(self, name: str, **parameters: object) -> Any:  # noqa: ANN401 — of the command
-        """What WebDriver's command gives.
+        """The result of a WebDriver command.
 
         Raises:
-            BrowserRefusedError: it could not be done.
+            BrowserRefusedError: Firefox refused it.
         """
         self._count += 1
         sent = json.dumps([0, self._count, f"WebDriver:{name}", parameters]).encode()

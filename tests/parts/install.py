@@ -1,4 +1,4 @@
-"""Install what the tests need from the system: `python -m tests.parts.install`."""
+"""Install the system packages that the tests need: `python -m tests.parts.install`."""
 
 import sys
 

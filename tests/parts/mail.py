@@ -1,4 +1,4 @@
-"""A mail server whose mails a test can read, and which refuses whom it is told to."""
+"""A mail server whose mails a test can read, and which refuses the recipients that a test names."""
 
 import asyncio
 from collections.abc import Callable
@@ -25,12 +25,12 @@ class Mail:
 
     @property
     def text(self) -> str:
-        """What a reader without HTML sees."""
+        """The plain text part."""
         return self._part("plain")
 
     @property
     def html(self) -> str:
-        """What most readers see."""
+        """The HTML part."""
         return self._part("html")
 
     def _part(self, kind: str) -> str:
@@ -54,14 +54,14 @@ class Mailbox:
         self._controller: Controller | None = None
 
     def start(self) -> None:
-        """Listen; nothing happens when it listens already."""
+        """Listen; no effect when it listens already."""
         if self._controller is None:
             controller = Controller(self, hostname=self.host, port=self.port)
             controller.start()
             self._controller = controller
 
     def stop(self) -> None:
-        """Refuse connections; the mails received stay."""
+        """Refuse connections; the received mails stay."""
         if self._controller is not None:
             self._controller.stop()
             self._controller = None
@@ -75,7 +75,7 @@ class Mailbox:
         self._refused.pop(recipient, None)
 
     def wait_for(self, count: int) -> list[Mail]:
-        """The mails, once there are `count` of them or more."""
+        """The mails, once there are `count` or more."""
         wait_until(lambda: len(self.mails) >= count, message=f"{count} mails in the mailbox")
         return list(self.mails)
 

@@ -10,14 +10,14 @@ from tests.parts.ports import LOOPBACK
 
 
 class Management:
-    """The API of one node, for its administrator; no proxy of the environment comes between."""
+    """The API of one node, for its administrator; proxies of the environment are ignored."""
 
     def __init__(self, port: int, user: str, password: str) -> None:
         self.port = port
         self._authorization = "Basic " + b64encode(f"{user}:{password}".encode()).decode()
 
     def request(self, method: str, path: str, body: object = None) -> Any:  # noqa: ANN401 — JSON
-        """The answer's JSON, or None where there is none; `path` begins after `/api`.
+        """The JSON of the response, or None without a body; `path` begins after `/api`.
 
         Raises:
             RuntimeError: the API refused; with its status and message.

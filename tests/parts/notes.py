@@ -1,4 +1,4 @@
-"""Events by which an agent notes something."""
+"""Declarations of an agent, as event data."""
 
 from typing import Any
 

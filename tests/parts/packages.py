@@ -1,4 +1,4 @@
-"""The programs the tests need from the system: found, or installed where we may."""
+"""The programs that the tests need from the system: found, or installed where this is allowed."""
 
 import os
 import re
@@ -19,12 +19,12 @@ _NO_SERVICE = "#!/bin/sh\n# Written by tests.parts.packages for the time of one 
 
 
 class MissingPartError(Exception):
-    """A part is not there and cannot be installed by us; the text says what to do."""
+    """A part is missing and cannot be installed; the text tells what to do."""
 
 
 @dataclass(frozen=True)
 class Part:
-    """A piece of software of the system, under its Debian name."""
+    """Software of the system, under its Debian name."""
 
     name: str
     package: str
@@ -32,7 +32,7 @@ class Part:
     places: tuple[str, ...] = ()
 
     def find(self, program: str) -> Path | None:
-        """The program in one of the part's own places (the highest version first), else on PATH."""
+        """The program in one of the part's own directories (the highest version first), else on PATH."""
         folders = [folder for place in self.places for folder in Path("/").glob(place.lstrip("/"))]
         for folder in sorted(folders, key=_version, reverse=True):
             if os.access(folder / program, os.X_OK):
@@ -41,14 +41,13 @@ class Part:
         return Path(found) if found else None
 
     def missing(self) -> list[str]:
-        """The programs that cannot be found."""
         return [program for program in self.programs if self.find(program) is None]
 
     def program(self, program: str) -> Path:
         """The program's path.
 
         Raises:
-            MissingPartError: it is not there.
+            MissingPartError: it does not exist.
         """
         if (found := self.find(program)) is None:
             raise MissingPartError(f"{self.name}: the program {program} is missing. {self.remedy}")
@@ -56,7 +55,7 @@ class Part:
 
     @property
     def remedy(self) -> str:
-        """What a person does when the part is missing."""
+        """Instructions for a person when the part is missing."""
         return f"As root: apt-get install --no-install-recommends {self.package}"
 
 
@@ -64,7 +63,7 @@ class Files(Part):
     """Software whose files are read, not run."""
 
     def find(self, program: str) -> Path | None:
-        """The file, in one of the part's own places."""
+        """The file, in one of the part's own directories."""
         for place in self.places:
             if os.access(found := Path(place) / program, os.R_OK):
                 return found
@@ -88,7 +87,7 @@ PARTS = (RABBITMQ, POSTGRESQL, COMPOSE, OPENSSL, PROMETHEUS, CHROMIUM, NGINX, CA
 
 
 def require(part: Part) -> None:
-    """Make sure that a test can use the part: install it, or skip the test, or on a CI fail it."""
+    """Make sure that a test can use the part: install it; else skip the test, or fail it in CI."""
     try:
         provide(part)
     except MissingPartError as error:
@@ -98,7 +97,7 @@ def require(part: Part) -> None:
 
 
 def provide_for_command(*parts: Part) -> None:
-    """Install the parts that are missing.
+    """Install the missing parts.
 
     Raises:
         ClickException: one cannot be installed.
@@ -111,7 +110,7 @@ def provide_for_command(*parts: Part) -> None:
 
 
 def provide(part: Part) -> None:
-    """Install the part if it is missing, and say so on stderr.
+    """Install the part if it is missing, with a message on stderr.
 
     Raises:
         MissingPartError: it cannot be installed.
@@ -133,7 +132,7 @@ def provide(part: Part) -> None:
 
 
 def _apt(*arguments: str) -> str | None:
-    """Run apt-get; None, or the end of what it said."""
+    """Run apt-get; None, or the end of its output after an error."""
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     done = subprocess.run([*_APT_GET, *arguments], env=environment, capture_output=True, text=True, check=False)
     return None if done.returncode == 0 else (done.stderr or done.stdout or "no message").strip()[-500:]
@@ -141,7 +140,7 @@ def _apt(*arguments: str) -> str | None:
 
 @contextmanager
 def _without_services() -> Iterator[None]:
-    """Keep Debian from starting what it installs: the tests run servers of their own."""
+    """Keep Debian from starting the installed services: the tests run servers of their own."""
     if _POLICY.exists():
         yield
         return

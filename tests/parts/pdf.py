@@ -1,4 +1,4 @@
-"""Other people's eyes on our PDF files: poppler reads and hears them, PDFBox checks PDF/A-1b, pdfua PDF/UA-1."""
+"""Independent readers of our PDF files: poppler extracts text and tags, PDFBox checks PDF/A-1b, pdfua PDF/UA-1."""
 
 import re
 import subprocess
@@ -19,7 +19,7 @@ _XHTML = "{http://www.w3.org/1999/xhtml}"
 _TEN_MM = 28.35
 _PAGE_WIDTH, _PAGE_HEIGHT = 841.89, 595.28
 _TOUCH = 0.6
-"""Boxes of words, in points: widths are those of the font, which letters may fill to the edge."""
+"""Tolerances between boxes of words, in points: a box has the font's width, which letters may fill."""
 
 
 POPPLER = Part("poppler", "poppler-utils", ("pdftotext", "pdffonts", "pdfinfo"))
@@ -50,7 +50,7 @@ class Word:
 
 
 def check_archive(*pdfs: Path) -> str:
-    """What PDFBox Preflight finds wrong in files that say they are PDF/A-1b; empty when they all are."""
+    """PDFBox Preflight's findings in files that claim to be PDF/A-1b; empty when they all are."""
     for part in (JAVA, *PREFLIGHT):
         require(part)
     jars = ":".join(str(part.program(jar)) for part in PREFLIGHT for jar in part.programs)
@@ -68,21 +68,21 @@ def check_archive(*pdfs: Path) -> str:
 
 
 def check_accessible(pdf: Path) -> list[str]:
-    """What the rules of PDF/UA-1 that pdfua knows, 16 of 106, find wrong in a file."""
+    """The findings of pdfua in a file; it knows 16 of the 106 rules of PDF/UA-1."""
     from pdfua import validate
 
     return [f"{finding.rule_id} {finding.message}" for finding in validate(str(pdf)).findings]
 
 
 def read_aloud(pdf: Path) -> str:
-    """The tags in their order, each with its text: what a screen reader has to say."""
+    """The tags in reading order, each with its text, as a screen reader gets them."""
     return _run("pdfinfo", "-struct-text", str(pdf))
 
 
 def read_elements(pdf: Path) -> Iterator[tuple[str, list[str]]]:
     """Each title, paragraph and row of a table, by its tag, with its text or the text of each cell.
 
-    What `read_aloud` says, in a thirtieth of its time: poppler draws the page again for each tag.
+    The content of `read_aloud` in a thirtieth of its time, since poppler draws the page again for each tag.
     """
     with pikepdf.open(pdf) as document:
         texts = {page.objgen: _texts_of_page(page) for page in document.pages}
@@ -106,7 +106,7 @@ def _text_of(element: pikepdf.Object, texts: Mapping[Any, Mapping[int, str]]) ->
 
 
 def _texts_of_page(page: pikepdf.Page) -> dict[int, str]:
-    """The text of each marked part: our fonts have a byte for a character."""
+    """The text of each marked part: our fonts have one byte per character."""
     fonts = {name: _characters(font) for name, font in page.Resources.Font.items()}
     texts: dict[int, str] = {}
     mark, font = -1, ""
@@ -128,18 +128,18 @@ def _texts_of_page(page: pikepdf.Page) -> dict[int, str]:
 
 
 def _characters(font: pikepdf.Object) -> dict[int, str]:
-    """What each code of a font means, by its `ToUnicode`."""
+    """The character of each code of a font, by its `ToUnicode`."""
     pairs = re.findall(rb"<(\w\w)> <((?:\w{4})+)>", font.ToUnicode.read_bytes())
     return {int(code, 16): bytes.fromhex(text.decode()).decode("utf-16-be") for code, text in pairs}
 
 
 def read_text(pdf: Path) -> str:
-    """The text as poppler extracts it, pages apart by form feeds."""
+    """The text as poppler extracts it, with form feeds between pages."""
     return _run("pdftotext", "-raw", str(pdf), "-")
 
 
 def read_words(pdf: Path) -> list[Word]:
-    """Each word with its place."""
+    """Each word with its position."""
     document = ET.fromstring(_run("pdftotext", "-bbox", str(pdf), "-"))  # noqa: S314 — poppler's
     return [
         Word(word.text or "", number, *(float(word.attrib[edge]) for edge in ("xMin", "yMin", "xMax", "yMax")))
@@ -149,13 +149,12 @@ def read_words(pdf: Path) -> list[Word]:
 
 
 def find_outside(words: list[Word]) -> list[Word]:
-    """Those that a town hall's printer may not print: within 10 mm of an edge of A4 landscape."""
+    """The words that a town hall's printer may not print: within 10 mm of an edge of A4 landscape."""
     right, bottom = _PAGE_WIDTH - _TEN_MM, _PAGE_HEIGHT - _TEN_MM
     return [word for word in words if min(word.left, word.top) < _TEN_MM or word.right > right or word.bottom > bottom]
 
 
 def find_overlaps(words: list[Word]) -> list[tuple[Word, Word]]:
-    """Words that are drawn one on another."""
     ordered = sorted(words, key=lambda word: (word.page, word.top))
     found = []
     for index, word in enumerate(ordered):
@@ -168,7 +167,7 @@ def find_overlaps(words: list[Word]) -> list[tuple[Word, Word]]:
 
 
 def read_fonts(pdf: Path) -> dict[str, tuple[bool, bool, bool]]:
-    """Each font: whether it is embedded, a subset, and says which characters its codes are."""
+    """Each font: whether it is embedded, whether it is a subset, and whether it maps its codes to characters."""
     lines = _run("pdffonts", str(pdf)).splitlines()[2:]
     found = (re.match(r"(\S+) .* (yes|no) +(yes|no) +(yes|no) +\d+ +\d+$", line) for line in lines)
     return {match[1]: (match[2] == "yes", match[3] == "yes", match[4] == "yes") for match in found if match}

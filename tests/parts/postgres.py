@@ -1,4 +1,4 @@
-"""A PostgreSQL server of our own, which a test may stop and kill."""
+"""A private PostgreSQL server, which a test may stop and kill."""
 
 import os
 import pwd
@@ -33,14 +33,14 @@ _STALE_SECONDS = 24 * 3600
 
 
 class PostgresServer(Server):
-    """A private server: own data, port and sockets; loopback only; gone with all its data after `close`.
+    """A private server: own data, port and sockets; loopback only; `close` removes it with all its data.
 
     As root it runs as another user, since PostgreSQL refuses root.
 
     Args:
-        fsync: write as in production, on the disk. Without it the data outlive the server but not the machine, and are
+        fsync: write to the disk, as in production. Without it the data survive the server but not the machine, and are
             held in memory where it is large: some disks take 10 times longer to create a database.
-        certificate: serve TLS too.
+        certificate: enable TLS too.
     """
 
     user = "postgres"
@@ -56,7 +56,7 @@ class PostgresServer(Server):
             "listen_addresses": LOOPBACK,
             "unix_socket_directories": str(self._folder),
             "timezone": "UTC",
-            "dynamic_shared_memory_type": "mmap",  # in the folder: a killed server leaves nothing elsewhere
+            "dynamic_shared_memory_type": "mmap",  # in the folder: a killed server leaves no files elsewhere
             **({} if fsync else _SPEED),
             **(self._keep(certificate) if certificate else {}),
         }
@@ -89,7 +89,7 @@ class PostgresServer(Server):
             self._server.end(_STOP_SIGNALS[mode], timeout=_STOP_SECONDS)
 
     def url(self, database: str, user: str | None = None, password: str | None = None) -> str:
-        """SQLAlchemy's address of a database, by default for the superuser."""
+        """The SQLAlchemy URL of a database, by default for the superuser."""
         return f"postgresql+psycopg://{user or self.user}:{password or self.password}@{LOOPBACK}:{self.port}/{database}"
 
     def create_database(self, template: Template | str | None = None) -> str:
@@ -101,13 +101,13 @@ class PostgresServer(Server):
         return self.url(name)
 
     def drop(self, url: str) -> None:
-        """Remove a database, even if somebody is connected; a server that is down keeps it."""
+        """Remove a database, even with open connections; no effect while the server is down."""
         if self.alive:
             database = sql.Identifier(url.rpartition("/")[2])
             self.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(database))
 
     def execute(self, statement: sql.Composed | sql.SQL) -> None:
-        """Run one statement as superuser, outside of a transaction."""
+        """Run one statement as superuser, outside a transaction."""
         with self._connect() as connection:
             connection.execute(statement)
 
@@ -138,7 +138,7 @@ class PostgresServer(Server):
         return self.alive
 
     def _keep(self, certificate: Certificate) -> dict[str, str]:
-        """The settings of a copy that PostgreSQL accepts: a key that is its own, closed to all others."""
+        """Copy the certificate and the key with the owner and mode that PostgreSQL requires."""
         copy = Certificate(self._folder / "server.pem", self._folder / "server.key")
         for source, target in zip(certificate, copy, strict=True):
             shutil.copyfile(source, target)
@@ -171,7 +171,7 @@ class PostgresServer(Server):
 
 
 def _memory() -> Path | None:
-    """The memory's file system, if there is room; cleared of what tests killed long ago have left there."""
+    """The file system in memory, if there is room; remove what killed tests have left there long ago."""
     if not os.access(_MEMORY, os.W_OK) or shutil.disk_usage(_MEMORY).free < _MEMORY_BYTES:
         return None
     for folder in _MEMORY.glob(f"{_PREFIX}*"):
@@ -182,7 +182,7 @@ def _memory() -> Path | None:
 
 
 def _unprivileged_user() -> str | None:
-    """Whom to run the server as: oneself, or when that is root, Debian's postgres or nobody."""
+    """The user of the server process: the current one, or for root, Debian's postgres or nobody."""
     if os.geteuid() != 0:
         return None
     return "postgres" if any(entry.pw_name == "postgres" for entry in pwd.getpwall()) else "nobody"

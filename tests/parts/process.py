@@ -14,8 +14,8 @@ from typing import NamedTuple
 
 from tests.parts.wait import wait_until
 
-# Linux tells a child that its parent died when the *thread* that started it ends: all are started by one thread that
-# lives as long as we do, so that a test may restart a server from a thread of its own.
+# Linux signals a child when the *thread* that started it ends: one thread starts all of them and lives as long as this
+# process, so that a test may restart a server from a thread of its own.
 _starter = ThreadPoolExecutor(max_workers=1, thread_name_prefix="parts")
 
 _running: set["Process"] = set()
@@ -23,10 +23,10 @@ _owner = os.getpid()
 
 
 class Process:
-    """A program in a session of its own, with whatever it starts.
+    """A program in a session of its own, with all processes that it starts.
 
-    It is ended by `end` or `kill`, at the exit of the interpreter, or by the kernel when the tests are killed
-    (`farewell` is the signal it gets then).
+    `end` or `kill` ends it, or the exit of the interpreter, or the kernel when the tests are killed (it then gets the
+    signal `farewell`).
     """
 
     def __init__(
@@ -60,7 +60,7 @@ class Process:
 
     @property
     def pid(self) -> int:
-        """Of the program itself."""
+        """The pid of the program itself."""
         return self._popen.pid
 
     @property
@@ -70,17 +70,17 @@ class Process:
 
     @property
     def exit_code(self) -> int | None:
-        """How the program itself ended, minus the signal if by one; None while it runs."""
+        """The exit code of the program itself, minus the signal if it was killed by one; None while it runs."""
         return self._popen.poll()
 
     @property
     def family(self) -> list[int]:
-        """The pids of the program and of all it has started, the eldest first."""
+        """The pids of the program and of all processes that it has started, the oldest first."""
         return _family(self.pid)
 
     @property
     def cpu_seconds(self) -> float:
-        """CPU that the program, all it has started and those of them that ended have used, user and system."""
+        """CPU time of the program, its processes and those of them that have ended, user and system."""
         ticks = 0
         for pid in self.family:
             with suppress(OSError):
@@ -90,12 +90,12 @@ class Process:
 
     @property
     def memory(self) -> int:
-        """Bytes of the program and of all it has started; what they share is counted once (PSS)."""
+        """Bytes of the program and its processes; shared pages are counted once (PSS)."""
         lines = [line for pid in self.family for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()]
         return sum(int(line.split()[1]) for line in lines if line.startswith("Pss:")) * 1024
 
     def end(self, signal: Signals, *, timeout: float = 60) -> None:
-        """Ask the program to leave, wait for it, and kill what has not left within `timeout` seconds."""
+        """Ask the program to exit, wait for it, and kill the processes that are left after `timeout` seconds."""
         if self.alive:
             self._popen.send_signal(signal)
             with suppress(subprocess.TimeoutExpired):
@@ -103,7 +103,7 @@ class Process:
         self.kill()
 
     def kill(self) -> None:
-        """SIGKILL to the program and to all it has started; returns when they are gone."""
+        """SIGKILL to the program and its processes; returns once they have ended."""
         family = self.family
         for pid in family:
             with suppress(ProcessLookupError):
@@ -120,7 +120,7 @@ class _Entry(NamedTuple):
 
 
 def _table() -> Iterator[_Entry]:
-    """Every live process of the machine (zombies are not)."""
+    """Every live process of the machine, without zombies."""
     for stat in Path("/proc").glob("[0-9]*/stat"):
         with suppress(OSError):
             state, parent, group = stat.read_text(errors="replace").rpartition(")")[2].split()[:3]
@@ -129,7 +129,7 @@ def _table() -> Iterator[_Entry]:
 
 
 def _family(pid: int) -> list[int]:
-    """The process, its group, and their descendants; the eldest first, so that none replaces a dead child."""
+    """The process, its group, and their descendants; the oldest first, so that none replaces a dead child."""
     table = list(_table())
     family = [entry.pid for entry in table if entry.pid == pid]
     family += [entry.pid for entry in table if entry.group == pid and entry.pid != pid]

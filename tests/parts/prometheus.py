@@ -1,4 +1,4 @@
-"""A scrape as a test reads it, and a Prometheus server of our own."""
+"""A scrape as a test reads it, and a private Prometheus server."""
 
 import json
 import re
@@ -23,14 +23,14 @@ _direct = build_opener(ProxyHandler({}))
 
 
 def fetch(url: str) -> str:
-    """What a server of ours answers; no proxy of the environment comes between."""
+    """The response of a local server; proxies of the environment are ignored."""
     with _direct.open(url, timeout=30) as answer:
         text: str = answer.read().decode()
         return text
 
 
 class Scrape:
-    """The figures of one scrape."""
+    """The samples of one scrape."""
 
     def __init__(self, text: str) -> None:
         self.text = text
@@ -42,14 +42,14 @@ class Scrape:
                 self.samples[sample.name, frozenset(sample.labels.items())] = sample.value
 
     def __getitem__(self, sample: str) -> float:
-        """`name`, or `name{label="value"}` with all of its labels that are not empty."""
+        """The value of `name`, or of `name{label="value"}` with all of its labels that are not empty."""
         name, _, inside = sample.partition("{")
         wanted = set(re.findall(r'(\w+)="([^"]*)"', inside))
         (value,) = (v for (n, labels), v in self.samples.items() if n == name and _full(labels) == wanted)
         return value
 
     def nonzero(self, name: str) -> dict[str, float]:
-        """The samples of a metric that are not nought, by the values of their labels: `csv liste P ready`."""
+        """The samples of a metric that are not zero, by the values of their labels: `csv liste P ready`."""
         return {
             " ".join(value for _, value in sorted(_full(labels))): figure
             for (sample, labels), figure in self.samples.items()
@@ -66,7 +66,7 @@ class Prometheus:
 
     Args:
         config: its `prometheus.yml`, beside its rules.
-        targets: by what to write instead of them: each `host:port` of the configuration, and each interval.
+        targets: replacements for each `host:port` of the configuration, and for each interval.
     """
 
     def __init__(self, config: Path, targets: Mapping[str, str], folder: Path) -> None:
@@ -121,7 +121,7 @@ class Prometheus:
 
 
 def scrape(collector: Collector) -> Scrape:
-    """What Prometheus would be shown of a collector."""
+    """The metrics of a collector, as Prometheus receives them."""
     registry = CollectorRegistry()
     registry.register(collector)
     return Scrape(generate_latest(registry).decode())

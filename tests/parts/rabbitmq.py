@@ -1,4 +1,4 @@
-"""A RabbitMQ node of our own, which a test may stop and kill."""
+"""A private RabbitMQ node, which a test may stop and kill."""
 
 import os
 import secrets
@@ -24,9 +24,9 @@ _STOP_SECONDS = 60
 
 
 class RabbitNode(Server):
-    """A private node: own home, cookie, ports, epmd and data; loopback only; gone with all its data after `close`.
+    """A private node: own home, cookie, ports, epmd and data; loopback only; `close` removes it with all its data.
 
-    It has the management API, which makes a virtual host in 10 ms.
+    It has the management API, which creates a virtual host in 10 ms.
 
     Args:
         config: further lines of rabbitmq.conf.
@@ -46,10 +46,10 @@ class RabbitNode(Server):
 
     @property
     def disk_bytes(self) -> int:
-        """What its data take on the disk."""
+        """The size of its data on the disk."""
         sizes = 0
         for path in (self._folder / "data").rglob("*"):
-            with suppress(FileNotFoundError):  # gone meanwhile
+            with suppress(FileNotFoundError):  # removed meanwhile
                 sizes += path.stat().st_blocks * 512
         return sizes
 
@@ -78,21 +78,21 @@ class RabbitNode(Server):
         return f"amqp://{who}:{secret}@{LOOPBACK}:{self.port}/{quote(vhost, safe='')}"
 
     def create_vhost(self, name: str | None = None) -> str:
-        """A new virtual host where the administrator may do everything; its name."""
+        """A new virtual host with all permissions for the administrator; its name."""
         name = name or f"tests-{secrets.token_hex(6)}"
         self.management.request("PUT", f"/vhosts/{quote(name, safe='')}", {})
         return name
 
     def delete_vhost(self, name: str) -> None:
-        """Remove a virtual host, its queues and its connections; a node that is down keeps it."""
+        """Remove a virtual host, its queues and its connections; no effect while the node is down."""
         if self.alive:
             self.management.request("DELETE", f"/vhosts/{quote(name, safe='')}")
 
     def rabbitmqctl(self, *arguments: str) -> str:
-        """What `rabbitmqctl --quiet` answers.
+        """The output of `rabbitmqctl --quiet`.
 
         Raises:
-            RuntimeError: it refused; with its message.
+            RuntimeError: it failed; with its message.
         """
         command = [str(RABBITMQ.program("rabbitmqctl")), "--quiet", *arguments]
         done = subprocess.run(

@@ -1,6 +1,6 @@
-"""Which tests run, and which side by side: each process of pytest-xdist takes whole files, the slowest kinds first.
+"""The order of the tests: each process of pytest-xdist takes whole files, the slowest kinds first.
 
-Every process has servers of its own, since a test may stop them; what is dearer than they are is made in one process.
+Every process has servers of its own, since a test may stop them; more expensive fixtures are made in one process only.
 """
 
 from collections.abc import Sequence
@@ -23,10 +23,10 @@ SHARED = {
 
 
 class WholeFiles(LoadScopeScheduling):  # type: ignore[misc]
-    """The tests of a file run one after the other, in one process; so do files that share a dear fixture."""
+    """The tests of a file run one after the other, in one process; so do files that share an expensive fixture."""
 
     def __init__(self, config: pytest.Config, log: object = None) -> None:
-        config.option.loadscopereorder = False  # ours is better: the slowest first, not the most numerous
+        config.option.loadscopereorder = False  # our order is better: the slowest first, not the most numerous
         super().__init__(config, log)
 
     def _split_scope(self, nodeid: str) -> str:
@@ -35,13 +35,13 @@ class WholeFiles(LoadScopeScheduling):  # type: ignore[misc]
 
 
 def seventh(items: Sequence[pytest.Item], day: int) -> list[pytest.Item]:
-    """Of the slow tests the files of a seventh, another one each day of the week; all others each day."""
+    """Of the slow tests the files of a seventh, another one each day of the week; all other tests each day."""
     shared = [it for it in items if it.get_closest_marker("slow") and it.path.parent.name not in _EACH_DAY]
     left_out = {path for at, path in enumerate(sorted({it.path for it in shared})) if at % 7 != day % 7}
     return [it for it in items if it not in shared or it.path not in left_out]
 
 
 def slowest_first(items: Sequence[pytest.Item]) -> list[pytest.Item]:
-    """The tests in the order of their kinds, else as they are: a long file that begins last is waited for alone."""
+    """Sort the tests by kind, stable otherwise: a long file that began last would delay the end."""
     root = Path(__file__).parents[1]
     return sorted(items, key=lambda item: _KINDS.index(item.path.relative_to(root).parts[0]))

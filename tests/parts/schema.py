@@ -1,4 +1,4 @@
-"""The schema of a database as a set of lines, so that two databases can be compared; databases of former releases."""
+"""The schema of a database as a set of lines, to compare two databases; databases of former releases."""
 
 from pathlib import Path
 
@@ -38,7 +38,7 @@ _OF_A_TABLE = (
 def describe_schema(engine: Engine) -> set[str]:
     """All columns, constraints, indexes, views, functions, triggers and rights; the order of columns does not count.
 
-    SQLite names no constraint: there they are compared by their columns.
+    SQLite does not name constraints: there they are compared by their columns.
     """
     with engine.connect() as connection:
         if engine.dialect.name == "postgresql":
@@ -73,7 +73,7 @@ def _sequences(connection: Connection) -> list[str]:
 
 
 def _statements(script: str) -> list[str]:
-    """The statements of a script; a function on PostgreSQL is not cut."""
+    """The statements of a script; a PostgreSQL function is one statement."""
     return ["".join(lines) for lines in _cut(script.splitlines(keepends=True))]
 
 

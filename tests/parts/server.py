@@ -1,4 +1,4 @@
-"""What the private servers of the tests have in common: a process that a test may stop, kill and start again."""
+"""The base class of the tests' private servers: a process that a test may stop, kill and start again."""
 
 import shutil
 from abc import ABC, abstractmethod
@@ -28,7 +28,7 @@ class Server(ABC):
 
     @abstractmethod
     def start(self) -> None:
-        """Start the server and wait until it serves; nothing happens when it runs already."""
+        """Start the server and wait until it answers; no effect when it runs already."""
 
     @abstractmethod
     def stop(self) -> None:
@@ -40,12 +40,12 @@ class Server(ABC):
         return self._server is not None and self._server.alive
 
     def kill(self) -> None:
-        """SIGKILL to the server and all its processes, and wait until they are gone."""
+        """SIGKILL to the server and all its processes; returns once they have ended."""
         if self._server is not None:
             self._server.kill()
 
     def restart(self) -> None:
-        """Stop, then start; also when the server was killed before."""
+        """Stop, then start; also after a kill."""
         self.stop()
         self.start()
 
@@ -55,5 +55,5 @@ class Server(ABC):
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def log(self) -> str:
-        """What the server has printed so far."""
+        """The output of the server so far."""
         return (self._folder / "log.txt").read_text(errors="replace")

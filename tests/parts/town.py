@@ -1,4 +1,4 @@
-"""LIBREVILLE's database, ready made, and a town hall's whole system around it: broker, workers, notifier, mailbox."""
+"""A prepared database of LIBREVILLE, and a town hall's whole system around it: broker, workers, notifier, mailbox."""
 
 import json
 import os
@@ -36,7 +36,7 @@ from worker.registre.reu.importer import import_file
 ROOT = Path(__file__).parents[2]
 TODAY = date(2026, 11, 25)
 QUEUES_OF_FILES = [f"{name}{suffix}" for suffix in ("", "-bulk") for name in ("requests", "listes", "tableaux")]
-"""Those that the account `worker` may read; `registre` has an account of its own."""
+"""The queues that the account `worker` may read; `registre` has an account of its own."""
 AGENT = "mairie-libreville"
 EMAIL = "elections@libreville.example"
 LEASE_SECONDS = 2
@@ -51,7 +51,7 @@ def prepare_migrated(url: str) -> None:
 
 
 def prepare_libreville(url: str, size: int | None = None) -> None:
-    """Migrate the database at `url` and import LIBREVILLE; with `size`, so many ordinary electors instead."""
+    """Migrate the database at `url` and import LIBREVILLE; with `size`, this many ordinary electors instead."""
     with _installation(url) as (engine, folder):
         with engine.begin() as connection:
             add_commune(connection, LIBREVILLE.code, LIBREVILLE.label)
@@ -61,7 +61,7 @@ def prepare_libreville(url: str, size: int | None = None) -> None:
 
 
 def count_of_age(day: date) -> int:
-    """LIBREVILLE's principal electors who are eighteen that day; of a partial date, the oldest that it may be."""
+    """LIBREVILLE's number of principal electors of age that day; a partial date counts as the earliest possible."""
     births = (
         [max(int(part), 1) for part in reversed(row.date_naissance.split("/"))]
         for row in first_rows(TODAY)
@@ -79,13 +79,13 @@ def prepare_mouvements(url: str, today: date = TODAY) -> None:
 
 @contextmanager
 def _installation(url: str) -> Iterator[tuple[Engine, Path]]:
-    """A migrated database with the communes of France and LIBREVILLE's agent, a folder for the time of imports."""
+    """A migrated database with the communes of France and LIBREVILLE's agent, and a temporary folder for imports."""
     engine = build_engine(url)
     migrate(engine)
     with engine.begin() as connection:
         load_reference(connection)
     with Session(engine) as session, session.begin():
-        # Reminders would come or not by the day on which the tests run.
+        # Else reminders would depend on the day on which the tests run.
         session.add(Agent(name=AGENT, code_commune=LIBREVILLE.code, email=EMAIL, kinds="pret,echec"))
     with tempfile.TemporaryDirectory() as folder:
         yield engine, Path(folder)
@@ -109,16 +109,16 @@ LIBREVILLE_TEMPLATE = Template("libreville", prepare_libreville)
 MOUVEMENTS_TEMPLATE = Template("libreville-mouvements", prepare_mouvements)
 CITY_SIZE = 60_000
 CITY_TEMPLATE = Template("city", lambda url: prepare_libreville(url, CITY_SIZE))
-"""Large enough for a file to be interrupted in the middle."""
+"""Large enough to interrupt a file in the middle."""
 
 
 def account_of(amqp_url: str) -> str:
-    """The account that an address is for."""
+    """The account of an AMQP address."""
     return unquote(urlsplit(amqp_url).username or "")
 
 
 class Town:
-    """The processes of one installation, and what a test wants to know of it."""
+    """The processes of one installation, with the queries that tests need."""
 
     def __init__(self, database_url: str, amqp_url: str, folder: Path, smtp_port: int | None = None) -> None:
         self.database_url, self.amqp_url, self.folder = database_url, amqp_url, folder
@@ -141,13 +141,13 @@ class Town:
             self.allow(self.account)
 
     def allow(self, account: str) -> None:
-        """List an account, which has queues then; it may ask for no commune but where anybody may."""
+        """Add an account and its queues; its communes are those that every account may request."""
         with Session(self.engine) as session, session.begin():
             session.merge(Sender(name=account, code_commune="00000"))
         add_account_queues(self.amqp_url, account)
 
     def start_worker(self, *arguments: str, **environment: str) -> Process:
-        """One worker process with one thread, which reads every queue but `registre`; once it consumes its first."""
+        """One worker process with one thread, for every queue but `registre`; returns once it consumes the first."""
         if "-Q" not in arguments:
             arguments = (*arguments, "-Q", *QUEUES_OF_FILES)
         worker = self._start(
@@ -159,11 +159,10 @@ class Town:
         return worker
 
     def start_notifier(self, **environment: str) -> Process:
-        """The notifier."""
         return self._start("notifier", "-m", "bench.limited", "worker", "notifier", **environment)
 
     def publish(self, body: bytes, routing_key: str, exchange: str = EXCHANGE) -> None:
-        """Put bytes into our account's queue by the exchange, or into a queue by the default one; confirmed."""
+        """Publish bytes, confirmed: to our account's queue by the exchange, or to a queue by the default one."""
         key = f"{self.account}.{routing_key}" if exchange else routing_key
         with pika.BlockingConnection(pika.URLParameters(self.amqp_url)) as connection:
             channel = connection.channel()
@@ -171,7 +170,7 @@ class Town:
             channel.basic_publish(exchange, key, body, pika.BasicProperties(delivery_mode=2), mandatory=True)
 
     def listen(self, queue: str, *keys: str) -> None:
-        """Declare a queue that hears the events of these keys."""
+        """Declare a queue that receives the events of these keys."""
         with pika.BlockingConnection(pika.URLParameters(self.amqp_url)) as connection:
             channel = connection.channel()
             channel.queue_declare(queue, durable=True)
@@ -193,7 +192,6 @@ class Town:
         return event
 
     def rows(self, query: str, **parameters: object) -> Sequence[RowMapping]:
-        """What the database says."""
         with self.engine.connect() as connection:
             return connection.execute(text(query), parameters).mappings().all()
 
@@ -202,7 +200,7 @@ class Town:
         return self.rows("SELECT * FROM derniers_exports WHERE event_id = :id ORDER BY export_id", id=event.id)
 
     def wait_for(self, event: CloudEvent, *, status: str = "ready", timeout: float = 60) -> Sequence[RowMapping]:
-        """The files of a request once all have `status`."""
+        """The files of a request, once all have `status`."""
 
         def settled() -> Sequence[RowMapping] | None:
             exports = self.exports_of(event)
@@ -221,7 +219,7 @@ class Town:
         return queue_messages(self.amqp_url, name)
 
     def collect(self, queue: str, count: int) -> list[tuple[dict[str, Any], bytes]]:
-        """Take messages of a queue as they come, until there are `count` of them."""
+        """Take messages of a queue until there are `count` of them."""
         taken: list[tuple[dict[str, Any], bytes]] = []
 
         def take() -> bool:
@@ -232,7 +230,7 @@ class Town:
         return taken
 
     def log(self, name: str) -> str:
-        """What a process printed."""
+        """The output of a process."""
         path = self.folder / f"{name}.log"
         return path.read_text() if path.exists() else ""
 
@@ -241,7 +239,7 @@ class Town:
         return [json.loads(line) for line in self.log(name).splitlines() if line.startswith("{")]
 
     def close(self) -> None:
-        """End everything."""
+        """End all processes."""
         for process in self._processes:
             process.kill()
         self.engine.dispose()

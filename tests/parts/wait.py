@@ -1,4 +1,4 @@
-"""Waiting for a condition, instead of sleeping and hoping."""
+"""Wait for a condition, instead of sleeping."""
 
 import os
 import time
@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 PATIENCE_SECONDS = float(os.environ.get("TESTS_PATIENCE", "60"))
-"""How long a condition is waited for; less where it is not expected to come true (`make mutants`)."""
+"""The default timeout; shorter where the condition is not expected to hold (`make mutants`)."""
 
 _POLL_SECONDS = 0.02
 _LONGEST_POLL_SECONDS = 0.1
@@ -15,12 +15,12 @@ T = TypeVar("T")
 
 
 def wait_until(condition: Callable[[], T], *, timeout: float = PATIENCE_SECONDS, message: str) -> T:
-    """Call `condition` until it gives something true, and return that.
+    """Call `condition` until it returns a true value, and return that.
 
     Args:
-        condition: asked every 20 ms, later every 100 ms; what it raises goes through at once.
-        timeout: seconds; a minute says that it does not come, not that the machine is busy.
-        message: what was awaited, for whoever reads the failure.
+        condition: called every 20 ms, later every 100 ms; its exceptions are not caught.
+        timeout: seconds; a minute means that the condition never holds, not that the machine is busy.
+        message: the awaited thing, for the failure message.
 
     Raises:
         AssertionError: it was still false after `timeout`.

@@ -1,4 +1,4 @@
-"""An HTTP server on the loopback interface that records what it is sent, and answers as it is told."""
+"""An HTTP server on the loopback interface that records requests, and answers as the test tells it."""
 
 import ssl
 import threading
@@ -14,7 +14,7 @@ from tests.parts.ports import LOOPBACK
 
 @dataclass(frozen=True)
 class Post:
-    """One request, whole."""
+    """One recorded request."""
 
     method: str
     path: str
@@ -24,7 +24,7 @@ class Post:
 
 @dataclass
 class WebServer:
-    """What was received, and what is answered: the status and headers, until told otherwise."""
+    """The received requests, and the status and headers of the answers."""
 
     port: int = 0
     status: int = 204
@@ -32,16 +32,16 @@ class WebServer:
     body: bytes = b""
     posts: list[Post] = field(default_factory=list)
     on_post: Callable[[], object] = lambda: None
-    """Called once a request is recorded, before it is answered."""
+    """Called after a request is recorded and before it is answered."""
 
     def url(self, path: str = "/hook", scheme: str = "http", host: str = LOOPBACK) -> str:
-        """Its address."""
+        """The server's URL."""
         return f"{scheme}://{host}:{self.port}{path}"
 
 
 @contextmanager
 def serving(certificate: Certificate | None = None) -> Iterator[WebServer]:
-    """The server, listening; with a certificate, by TLS."""
+    """The listening server; with a certificate, it uses TLS."""
     state = WebServer()
 
     class Handler(BaseHTTPRequestHandler):
@@ -80,4 +80,4 @@ class _Quiet(ThreadingHTTPServer):
     daemon_threads = True
 
     def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ANN401
-        """A client that leaves early is what some tests want."""
+        """Ignore clients that disconnect early, as some tests do."""

@@ -1,4 +1,4 @@
-"""The walk of docs/guide-agent.md: each step leaves a picture."""
+"""The steps of docs/guide-agent.md: each makes a picture."""
 
 import sqlite3
 from collections.abc import Sequence
@@ -25,7 +25,7 @@ _TWO_LEFT = (
 
 
 class Walk:
-    """LIBREVILLE's clerk at the screen, and what happens to the register meanwhile."""
+    """LIBREVILLE's clerk at the screen, and the changes of the register meanwhile."""
 
     def __init__(self, page: Page, home: Path, pictures: Path) -> None:
         self.page = page
@@ -34,7 +34,7 @@ class Walk:
         self._pictures = pictures
 
     def run(self) -> None:
-        """All of it, in the order of the guide."""
+        """All steps in the order of the guide."""
         self._go("listes")
         self._shoot("demander", self._region("Demander les fichiers"), self._region("Le registre de la commune"))
         self._ask_listes()
@@ -109,7 +109,7 @@ class Walk:
         return self.page.get_by_role("region", name=name)
 
     def _shoot(self, name: str, *parts: Locator, most: float = 960) -> None:
-        """The smallest picture that holds the parts, `most` pixels high at most."""
+        """Save the smallest picture that contains the parts, `most` pixels high at most."""
         self.page.mouse.move(0, 0)
         boxes = [box for part in parts if (box := part.bounding_box())]
         left, top = (min(box[edge] for box in boxes) - _MARGIN for edge in ("x", "y"))
@@ -120,7 +120,7 @@ class Walk:
         self._keep(name, self.page.screenshot(full_page=True, clip=clip))
 
     def _shoot_window(self, name: str) -> None:
-        """What she sees without scrolling."""
+        """Save the visible part of the page."""
         self._keep(name, self.page.screenshot())
 
     def _keep(self, name: str, picture: bytes) -> None:

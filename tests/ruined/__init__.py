@@ -1,4 +1,4 @@
-"""Ruined files: what clerks really give to an import, each by its name, and what must be said of it.
+"""Damaged files: real mistakes of clerks at an import, each with a name and the expected message.
 
 `catalogue.py` makes them from a small export of invented electors; `test_ruined.py` gives each to the command line.
 """

@@ -1,4 +1,4 @@
-"""Archives and workbooks of the catalogue: made whole, then spoiled where they are to be."""
+"""Archives and workbooks of the catalogue: made whole, then damaged in the right places."""
 
 import io
 import struct
@@ -11,7 +11,7 @@ from tests.unit.reu_sample import TITLES, electeurs
 
 _CENTRAL = b"PK\1\2"
 _FLAGS, _SIZE = 8, 24
-"""Places in an entry of the central directory (PKWARE APPNOTE 6.3.10, 4.3.12)."""
+"""Offsets in an entry of the central directory (PKWARE APPNOTE 6.3.10, 4.3.12)."""
 
 
 def pack(files: Mapping[str, bytes], method: int = zipfile.ZIP_DEFLATED) -> bytes:
@@ -36,13 +36,13 @@ def protect(archive: bytes) -> bytes:
 
 
 def rows_of(count: int, changes: Mapping[str, object] | None = None) -> list[Sequence[object]]:
-    """The titles and the electors of an export; `changes` are the same for all, of any type that a cell may have."""
+    """The titles and the electors of an export; `changes` apply to all, with values of any type of a cell."""
     people = [{**it, **(changes or {})} for it in electeurs(count)]
     return [TITLES, *([it[title] or None for title in TITLES] for it in people)]
 
 
 def workbook(rows: Iterable[Sequence[object]], *more: Iterable[Sequence[object]], hidden: Sequence[int] = ()) -> bytes:
-    """A workbook of one sheet, or of several; those of these numbers are hidden."""
+    """A workbook of one sheet, or of several; the sheets with these numbers are hidden."""
     book = Workbook()
     book.remove(book.worksheets[0])
     for number, lines in enumerate((rows, *more)):
@@ -57,7 +57,7 @@ def workbook(rows: Iterable[Sequence[object]], *more: Iterable[Sequence[object]]
 
 
 def rewrite(archive: bytes, part: str, old: str, new: str) -> bytes:
-    """The archive, in one of whose parts some text is another; it must be there."""
+    """The archive with a text replaced in one of its parts; the text must exist."""
     with zipfile.ZipFile(io.BytesIO(archive)) as whole:
         files = {name: whole.read(name) for name in whole.namelist()}
     assert old.encode() in files[part], files[part][:500]

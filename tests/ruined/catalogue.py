@@ -1,4 +1,4 @@
-"""The catalogue: a file's name, its bytes, what a clerk must read, and whether the register takes it."""
+"""The catalogue: a file's name, its bytes, the expected message to the clerk, and whether the register accepts it."""
 
 import codecs
 import csv
@@ -14,7 +14,7 @@ from tests.unit.reu_sample import COMMUNE, DATE, LISTE, NOM, NUMERO, POSTAL, TIT
 from worker.writers.csv_file import HEADER
 
 ELECTEURS = 4
-"""On the list P of each file that is an export."""
+"""Number of electors on the list P of each file that is an export."""
 
 AGAIN_FROM_ELIRE = "téléchargez-le de nouveau depuis ELIRE, et donnez-le sans l'ouvrir dans un tableur"
 NOT_ELIRE = "ce n'est pas un export « Liste des électeurs actifs » du REU"
@@ -22,7 +22,7 @@ VIDE = "le fichier est vide"
 
 
 class Ruined(NamedTuple):
-    """One file; `electeurs`: those of the list P once it is read, None when it is refused and nothing may change."""
+    """One file; `electeurs`: those of the list P after its import, None when it is refused and nothing may change."""
 
     name: str
     content: bytes
@@ -54,7 +54,7 @@ def _refused(name: str, content: bytes, *said: str) -> Ruined:
 
 
 def _named(name: str, content: bytes, what: str) -> Ruined:
-    """A file that is of another kind altogether."""
+    """A file of another kind."""
     return Ruined(name, content, (f"Erreur : {name} : c'est {what}, et non un fichier CSV ; {AGAIN_FROM_ELIRE}",))
 
 

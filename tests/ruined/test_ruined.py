@@ -1,4 +1,4 @@
-"""Each ruined file is named to the clerk who gives it, with what to do; what is refused has written nothing."""
+"""The clerk is told the fault of each damaged file and what to do; a refused file changes nothing."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -21,12 +21,12 @@ from worker.registre.communes import add_commune
 from worker.registre.reu.importer import import_file
 
 FEWEST = 50
-"""Files that the catalogue promises to name."""
+"""Files that the catalogue must contain."""
 _TABLES = ("electeur", "liste", "bureau", "mouvement", "import_liste")
 
 
 def _prepare(url: str) -> None:
-    """A register that holds a list already: what is refused must leave it as it is."""
+    """A register with a list: a refused file must not change it."""
     engine = build_engine(url)
     migrate(engine)
     with engine.begin() as connection:
@@ -100,7 +100,7 @@ def test_the_catalogue_has_as_many_files_as_it_promises() -> None:
 def _give(
     ruined: Ruined, url: str, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> tuple[int, str]:
-    """The exit code of the command, and all that it says."""
+    """The exit code and the output of the command."""
     monkeypatch.setenv("PREFECTURE_DATABASE_URL", url)
     monkeypatch.setenv("COLUMNS", "200")
     path = folder / ruined.name
@@ -110,7 +110,7 @@ def _give(
 
 
 def _read_register(engine: Engine) -> Mapping[str, list[tuple[Any, ...]]]:
-    """Every row of the register, and the imports that are over."""
+    """Every row of the register, and the finished imports."""
     queries = {table: f"SELECT * FROM {table}" for table in _TABLES}  # noqa: S608 — names of ours
     queries["import"] = "SELECT id, file_name FROM import WHERE finished_at IS NOT NULL"
     with engine.connect() as connection:
@@ -121,6 +121,6 @@ def _read_register(engine: Engine) -> Mapping[str, list[tuple[Any, ...]]]:
 
 
 def _count_shown(engine: Engine) -> int:
-    """The electors of all lists, in the versions that they show."""
+    """The number of electors of all lists, in the versions that they show."""
     with engine.connect() as connection:
         return int(connection.execute(text("SELECT count(*) FROM electeur NATURAL JOIN liste")).scalar_one())

@@ -1,1 +1,1 @@
-"""What an attacker wants, and does not get: each test is named by it."""
+"""Goals of an attacker that the product must prevent: each test is named after one."""

@@ -1,4 +1,4 @@
-"""Fixtures: the installation with the accounts of `deploy/`, a desk of the worker's, the screen in this process."""
+"""Fixtures: the installation with the accounts of `deploy/`, the worker's desk, the screen in this process."""
 
 from tests.integration.conftest import deployment, desk
 from tests.web.conftest import files, screen_database, web_client

@@ -1,7 +1,7 @@
 """`python -m tests.security.siege --minutes 20`: hostile traffic from all sides while agents work.
 
-On loopback only, as the reverse proxy would pass it on. Judged are the memory of the screen and its children, under
-what docker-compose.yml gives it, and the pages of agents who do nothing wrong: 99 of 100 within half a second.
+On loopback only, in the form in which the reverse proxy would forward it. Judged are the memory of the screen and its
+children, under the limit of docker-compose.yml, and the pages of honest agents: 99 of 100 within half a second.
 """
 
 import io
@@ -56,24 +56,24 @@ _PATIENCE = 30.0
 
 
 class Outcome(NamedTuple):
-    """What the siege came to."""
+    """The result of the siege."""
 
     pages: list[float]
-    """Seconds of each page of the agents who do nothing wrong."""
+    """Seconds of each page of the honest agents."""
     failures: Counter[str]
-    """Pages of theirs that were none: status, or what happened."""
+    """Failed pages of honest agents: status, or exception."""
     attacks: Counter[str]
     memory: int
-    """The most bytes that the screen and its children had at once, each shared page counted once."""
+    """The maximum memory of the screen and its children in bytes; shared pages are counted once."""
     is_alive: bool
 
     @property
     def slowest(self) -> float:
-        """What 99 of 100 pages were within."""
+        """The 99th percentile of the page times."""
         return sorted(self.pages)[int(len(self.pages) * SHARE) - 1] if self.pages else float("inf")
 
     def describe(self) -> str:
-        """For an engineer."""
+        """A summary for an engineer."""
         return (
             f"{len(self.pages)} pages, 99 of 100 within {self.slowest * 1000:.0f} ms, {dict(self.failures)} failures; "
             f"{self.memory / (1 << 20):.0f} MiB at most; {dict(sorted(self.attacks.items()))}"
@@ -81,7 +81,7 @@ class Outcome(NamedTuple):
 
 
 class Browser:
-    """Somebody whom the proxy names, with her cookie."""
+    """The browser of an agent whom the proxy names, with its cookie."""
 
     def __init__(self, port: int, agent: str, address: str) -> None:
         self._port, self._cookie = port, ""
@@ -91,7 +91,7 @@ class Browser:
     def ask(
         self, method: str, path: str, body: bytes | None = None, headers: Mapping[str, str] | None = None
     ) -> tuple[int, bytes]:
-        """The status and the body of the answer."""
+        """The status and the body of the response."""
         connection = HTTPConnection(LOOPBACK, self._port, timeout=_PATIENCE)
         try:
             connection.request(method, path, body, {**self._headers, "Cookie": self._cookie, **(headers or {})})
@@ -102,12 +102,12 @@ class Browser:
             connection.close()
 
     def token(self, commune: str) -> str:
-        """Of the forms of this session."""
+        """The token of this session's forms."""
         _, page = self.ask("GET", f"/communes/{commune}/listes")
         return page.decode().partition('name="jeton" value="')[2].partition('"')[0]
 
     def drop(self, content: bytes, name: str, fields: Mapping[str, str]) -> None:
-        """A file to be checked, with such fields beside it."""
+        """Upload a file to be checked, with these form fields."""
         parts = "".join(
             f'--{_BOUNDARY}\r\nContent-Disposition: form-data; name="{key}"\r\n\r\n{value}\r\n'
             for key, value in {"jeton": self.token(LIBREVILLE), **fields}.items()
@@ -118,7 +118,7 @@ class Browser:
         self.ask("POST", f"/communes/{LIBREVILLE}/verifier", body, kind)
 
     def begin(self, path: str) -> None:
-        """Ask, read some bytes and leave."""
+        """Request a page, read some bytes and disconnect."""
         connection = HTTPConnection(LOOPBACK, self._port, timeout=_PATIENCE)
         try:
             connection.request("GET", path, headers={**self._headers, "Cookie": self._cookie})
@@ -132,7 +132,7 @@ class Browser:
 
 
 class Siege:
-    """So many seconds of it, drawn by a seed."""
+    """Attacks for a number of seconds, drawn by a seed."""
 
     def __init__(self, screen: Process, port: int, seconds: float, seed: int) -> None:
         self._screen, self._port = screen, port
@@ -187,7 +187,7 @@ class Siege:
                     self._outcome.failures[failure] += 1
             time.sleep(rng.uniform(0.2, 0.6))
 
-    # What an agent sends who means no good.
+    # Attacks of an authenticated agent.
 
     def _drop_line_ends(self, browser: Browser, rng: random.Random) -> None:
         browser.drop(b"\n" * rng.choice([1 << 16, 1 << 20, 8 << 20]), FILE, {})
@@ -219,7 +219,7 @@ class Siege:
         for _ in range(15):
             browser.begin(f"/communes/{LIBREVILLE}/flux")
 
-    # What whoever reaches the port sends.
+    # Attacks of a client that reaches the port.
 
     def _guess(self, browser: Browser, rng: random.Random) -> None:
         path = rng.choice(["/", "/api/files/1", "/../../etc/passwd", "/communes/13901/listes", "/" + "a" * 8_000])
@@ -270,7 +270,7 @@ def _resident(pids: list[int]) -> int:
 
 
 def besiege(seconds: float, seed: int = 1) -> Outcome:
-    """Start a screen of its own, and besiege it."""
+    """Start a private screen and attack it."""
     with tempfile.TemporaryDirectory(prefix="siege-") as name:
         folder = Path(name)
         (folder / "templates").mkdir()

@@ -1,4 +1,4 @@
-"""Whoever got hold of one account of the database: what she may take of it, and what she may leave there."""
+"""An attacker with one account of the database: the readable data, and the possible changes."""
 
 import pytest
 from sqlalchemy import Connection, create_engine, text
@@ -65,7 +65,7 @@ def test_to_take_every_connection(deployment: Deployment) -> None:
 
 
 def test_every_account_has_its_bounds(deployment: Deployment) -> None:
-    """All of them together take no more than the server has (180, three of them the superuser's)."""
+    """All of them together stay below the server's limit (180, three of them the superuser's)."""
     limits = []
     for account in ACCOUNTS:
         with _connect(deployment, account) as connection:

@@ -1,4 +1,4 @@
-"""Whoever would come in: by an address that nobody verified, a copied cookie, a weak signature, many guesses."""
+"""Attacks on the login: an unverified address, a copied cookie, a weak signature, many guesses."""
 
 import hashlib
 import time
@@ -162,7 +162,7 @@ def _execute(url: str, statement: str) -> None:
 
 
 def _write_down(client: TestClient, url: str, folder: Path) -> None:
-    """A worker reads what this screen published; the screen's account is believed."""
+    """Ingest the events that this screen published, under the screen's trusted account."""
     desk = Desk(build_engine(url), folder / "exports")
     desk.configure(is_embedded=False)
     for event in sent_by(client):
@@ -182,7 +182,7 @@ ALLOW = "INSERT INTO sender (name, code_commune, speaks_for_agents) VALUES ('ecr
 
 
 def test_to_take_over_an_agent_by_her_address(provider: ProConnect, screen_database: str, tmp_path: Path) -> None:
-    """The provider gave her address to somebody else, whose subject is another."""
+    """The provider has given the agent's address to another person, with another subject."""
     _execute(screen_database, ALLOW)
     with open_client(_settings(provider, screen_database, tmp_path)) as client:
         assert _log_in(client).status_code == 303

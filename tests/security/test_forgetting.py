@@ -1,4 +1,4 @@
-"""Whoever reads the disk after a forgetting wants a name: 1,000 electors whose names nobody else has, none is found."""
+"""After a deletion, none of 1,000 unique names of electors is found on the disk."""
 
 import json
 import re
@@ -50,7 +50,7 @@ pytestmark = [
 HERE, ELSEWHERE = "13900", "13055"
 MANY = 1_000
 TOKEN = re.compile(rb"VERQUOBA[A-J]{3}", re.IGNORECASE)
-"""No other name of the tests has it."""
+"""No other name in the tests contains it."""
 
 
 def _nom(number: int) -> str:
@@ -67,7 +67,7 @@ WHO_STAYS = [_elector(0, **{NOM: "DEMEURANTE", VOIE: "Rue qui demeure"})]
 
 
 class Town:
-    """A commune whose every corner has names."""
+    """A commune with names in every possible place."""
 
     def __init__(self, desk: DepotsDesk, folder: Path) -> None:
         self.desk, self.folder = desk, folder
@@ -85,17 +85,17 @@ class Town:
             connection.execute(insert(Agent), mails)
 
     def load(self, rows: Iterable[dict[str, str]], **options: Any) -> None:  # noqa: ANN401 — of import_file
-        """Import an export; the file itself is the operator's."""
+        """Import an export; the file itself is deleted, since it belongs to the operator."""
         path = write_reu(self.folder / "reu.csv", [*rows, *OTHERS])
         import_file(self.desk.engine, path, imported_by="test", accept_changes=True, **options)
         path.unlink()
 
     def forget(self, *arguments: str, typed: str = "") -> Ran:
-        """The operator's command."""
+        """Run the operator's command."""
         return _run(["forget", "--commune", HERE, *arguments], typed)
 
     def names(self) -> set[bytes]:
-        """The names that are found, in whatever we keep."""
+        """The names found in all stored data."""
         found: set[bytes] = set()
         for name, content in self._contents():
             tokens = {it.upper() for it in TOKEN.findall(content)}
@@ -126,7 +126,7 @@ def _tables(engine: Engine) -> list[str]:
 
 
 def _read_server(engine: Engine) -> Iterator[tuple[str, bytes]]:
-    """Every byte of the database's own files, once nothing dead is in them: tables, indexes, statistics."""
+    """Every byte of the database's files, once dead rows are removed: tables, indexes, statistics."""
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.execute(text("VACUUM (FULL)"))
         connection.execute(text("CHECKPOINT"))
@@ -165,7 +165,7 @@ def _bury(amqp_url: str, body: bytes) -> None:
 
 
 def _write_everywhere(town: Town, numbers: Iterable[int]) -> None:
-    """What people and programs write beside the register, about each of these electors."""
+    """Write data about each of these electors wherever people and programs store some."""
     desk, said = town.desk, [f"Mme {_nom(number).title()}, adresse absente" for number in numbers]
     every = " ; ".join(said)
     made = desk.make(days_ago=1)
@@ -223,14 +223,14 @@ def _write_everywhere(town: Town, numbers: Iterable[int]) -> None:
         told |= {"kind": "pret", "channel": "courriel", "address": "elections@13900.example", "message_id": "m"}
         connection.execute(insert(Notification).values(told | {"ended_at": utc_now()}))
     with desk.engine.begin() as connection:
-        connection.execute(text("ANALYZE"))  # as autovacuum does: it notes names
+        connection.execute(text("ANALYZE"))  # as autovacuum does: the statistics contain names
     (town.arrivals / "arrivee.csv").write_text(every)
     (town.desk.root / HERE / f".{made['file_name']}.tué.part").write_text(every)
     (town.desk.root / HERE / "inconnu.csv").write_text(f"{every.upper()};Ursule Zélie;14/03/1962\n")
 
 
 def _post(town: Town, name: str, import_id: int) -> None:
-    """A tableau that rests on that import; nobody can search its pages."""
+    """Post a tableau that rests on that import; its pages cannot be searched."""
     with town.desk.engine.begin() as connection:
         columns: dict[str, Any] = {
             "code_commune": HERE,
@@ -263,7 +263,7 @@ def _event_about(commune: str, remarque: str) -> bytes:
 
 @pytest.mark.slow
 def test_to_find_one_of_a_thousand_names_of_a_commune_that_left(town: Town, amqp_url: str) -> None:
-    """Half of them were radiated before: they are mouvements, and electors of the version that can be undone."""
+    """Half of them were removed from the list before: mouvements have their names, and the version kept for an undo."""
     many = [_elector(number) for number in range(MANY)]
     town.load(many)
     town.load([*many[: MANY // 2], *WHO_STAYS])
@@ -293,7 +293,7 @@ def test_to_find_one_of_a_thousand_names_of_a_commune_that_left(town: Town, amqp
 
 @pytest.mark.slow
 def test_to_find_an_elector_who_was_forgotten(town: Town, amqp_url: str) -> None:
-    """Others of the commune stay, with their files; whoever is on the list is refused."""
+    """Others of the commune stay, with their files; an elector who is on the list cannot be deleted."""
     some = [_elector(number) for number in range(3)]
     town.load([*some, *WHO_STAYS])
     former = [town.desk.make(format_, days_ago=2) for format_ in (Format.CSV, Format.XML)]
@@ -361,7 +361,7 @@ def test_nobody_is_forgotten_by_a_slip_of_the_hand_or_while_files_are_made(town:
 
 
 def test_to_find_the_address_of_an_agent_who_left(town: Town) -> None:
-    """In what she was sent; whoever stays is still told apart there."""
+    """In the messages sent to that agent; the remaining agents are still told apart there."""
     with town.desk.engine.begin() as connection:
         for number, address in enumerate((f"Elections@{HERE}.example", f"elections@{ELSEWHERE}.example")):
             told = {"recipient": f"courriel:{address.casefold()}", "address": address, "code_commune": HERE}
@@ -376,7 +376,7 @@ def test_to_find_the_address_of_an_agent_who_left(town: Town) -> None:
 
 @pytest.mark.slow
 def test_to_find_an_agent_who_was_forgotten_in_what_she_did(town: Town) -> None:
-    """The trail goes on being whole: it has a sign in her place, and says that she was forgotten."""
+    """The trail stays complete: a pseudonym replaces the agent's name, and a line records the deletion."""
     agent = _nom(7)
     with town.desk.engine.begin() as connection:
         connection.execute(insert(Agent).values(name=agent, code_commune=HERE, email="a@13900.example"))

@@ -1,4 +1,4 @@
-"""Whoever holds an account of the broker, and would act under somebody else's name."""
+"""An attacker with an account of the broker, who would act under another name."""
 
 from collections.abc import Callable
 from typing import Any
@@ -97,7 +97,7 @@ def _declare(declare: Callable[..., object], export: int) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize(("commune", "is_believed"), [("13900", True), ("*", True), ("13901", False)])
 def test_who_took_a_file_by_a_token_stands_in_the_trail(desk: DepotsDesk, commune: str, *, is_believed: bool) -> None:
-    """The screen saw the token, and says its name; that of one that opens other communes is not believed."""
+    """The screen saw the token and gives its name; the name of a token for other communes is not believed."""
     export: int = desk.make()["export_id"]
     with desk.engine.begin() as connection:
         connection.execute(insert(Token).values(id="1", code_commune=commune, name="compta", secret_hash="x"))

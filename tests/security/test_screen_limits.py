@@ -1,4 +1,4 @@
-"""An agent, or whoever reaches the screen's port, who would take it from the others: memory, threads, connections."""
+"""An agent, or a client that reaches the screen's port, who would exhaust its memory, threads or connections."""
 
 import asyncio
 import io
@@ -52,7 +52,7 @@ CM = Liste.COMPLEMENTAIRE_MUNICIPALE
     ids=["190 fields", "a mebibyte", "a little more than a field holds"],
 )
 def test_to_fill_the_memory_by_fields_of_a_form(web_client: TestClient, fields: dict[str, str]) -> None:
-    """Whoever sends them has no token: it is not even looked for."""
+    """The sender has no token: the form is not parsed that far."""
     refused = web_client.post(VERIFIER, data=fields, files={"fichier": ("a.csv", b"x")})
     assert refused.status_code == 400
     token = token_of(web_client)
@@ -61,7 +61,7 @@ def test_to_fill_the_memory_by_fields_of_a_form(web_client: TestClient, fields: 
 
 @pytest.mark.slow
 def test_to_keep_a_thread_by_ends_of_lines(files: FilesScreen, monkeypatch: pytest.MonkeyPatch) -> None:
-    """64 MiB of them took two minutes; now less than the ten seconds of processor that the test gives."""
+    """64 MiB of them took two minutes; now less than the test's limit of ten seconds of CPU."""
     monkeypatch.setattr(diagnosis, "CPU_SECONDS", 10)
     made = files.make(CM)
     page = _drop(files, b"\n" * (64 << 20), made["file_name"])
@@ -79,7 +79,7 @@ def test_to_keep_a_processor_by_a_file(files: FilesScreen, monkeypatch: pytest.M
 
 
 def test_to_take_the_memory_by_a_file(tmp_path: Path) -> None:
-    """Nothing that reads one is known to want much: were there something, it would end alone."""
+    """No known file makes the reader exhaust its memory; if one did, only that reader's process would end."""
     greedy = (
         "from producers.web.verifier import diagnosis\n"
         "diagnosis.examine = lambda file, name: bytearray(1 << 30)\n"
@@ -181,7 +181,7 @@ def port(screen_database: str, tmp_path: Path) -> Iterator[int]:
 
 
 def _talk(port: int, *pieces: bytes) -> bytes:
-    """What is answered until the connection ends."""
+    """The bytes received until the connection ends."""
     with socket.create_connection((LOOPBACK, port), timeout=60) as connection:
         for piece in pieces:
             connection.sendall(piece)
@@ -223,7 +223,7 @@ def test_to_hold_a_turn_by_half_a_body(port: int, monkeypatch: pytest.MonkeyPatc
 
 
 def test_to_send_a_body_a_byte_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each piece in time, and the whole never."""
+    """Each piece is in time, the whole never is."""
     monkeypatch.setattr(limits, "FORM_SECONDS", 0)
     monkeypatch.setattr(limits, "SLOWEST", 1 << 40)
 
@@ -263,7 +263,7 @@ def test_to_smuggle_a_request_in_another(port: int, framing: bytes) -> None:
 
 @pytest.mark.slow
 def test_to_take_the_screen_from_everybody_by_all_of_it_at_once() -> None:
-    """Half a minute; `python -m tests.security.siege` does it for twenty, and judges how fast pages come."""
+    """Half a minute; `python -m tests.security.siege` lasts twenty, and judges the time of pages."""
     outcome = besiege(30)
     assert outcome.is_alive
     assert outcome.memory < MEMORY_BYTES, outcome.describe()

@@ -1,4 +1,4 @@
-"""The audit trail is append-only; a change by the owner of the database is found by the log."""
+"""The audit trail is append-only; the log reveals a change by the owner of the database."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -38,7 +38,7 @@ pytestmark = [pytest.mark.integration, pytest.mark.database(TEMPLATE), pytest.ma
 
 
 class Log:
-    """What a collector keeps of the log of the services."""
+    """The services' log as a collector keeps it."""
 
     def __init__(self, path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         self.path = path
@@ -46,7 +46,7 @@ class Log:
         path.touch()
 
     def collect(self, desk: FilesDesk) -> None:
-        """Have the notifier write the lines that wait, and keep them."""
+        """Let the notifier log the waiting lines, and keep them."""
         configure_logs("json", "info")
         log_lines(desk.engine)
         structlog.reset_defaults()
@@ -83,7 +83,7 @@ def _verify(desk: FilesDesk, *logs: Path) -> tuple[int, str]:
 
 
 def test_an_untouched_trail_is_found_so(desk: FilesDesk, log: Log) -> None:
-    """Lines before the log begins, lines of commands, and lines that the notifier has not logged yet are no fault."""
+    """Lines older than the log, lines of commands, and lines that the notifier has not logged yet are no fault."""
     _fill(desk, log, 2)
     log.path.write_text("")
     _fill(desk, log, 3)
@@ -214,7 +214,7 @@ def test_what_only_old_lines_said_leaves_with_them(desk: FilesDesk, log: Log) ->
 
 
 def test_to_run_otherwise_for_a_day_and_have_nobody_know(desk: FilesDesk, log: Log) -> None:
-    """What a process runs with is a line, once per change; no secret is in it."""
+    """A process records its configuration in a line, once per change; the line contains no secret."""
     url = desk.engine.url.render_as_string(hide_password=False)
 
     given: dict[str, Any] = {
@@ -272,7 +272,7 @@ def test_lines_that_are_written_at_once_are_all_there(database_url: str, desk: F
 
 
 def _age(desk: FilesDesk, days: int) -> None:
-    """As if the lines that are there had been written so long ago."""
+    """Set the date of the existing lines this far back."""
     with desk.engine.begin() as connection:
         _without_guards(connection)
         for line in read_audit(connection, limit=1000):

@@ -1,4 +1,4 @@
-"""An agent, or whoever has her session, who would take a file or look for a name and leave no line."""
+"""An agent, or an attacker with their session, who would take a file or search a name without an audit line."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -35,7 +35,7 @@ def _trail(files: FilesScreen) -> list[tuple[str, int | None, str]]:
 
 @pytest.mark.parametrize("name", ["fichier", "rapport"])
 def test_to_take_a_file_and_leave_no_line(files: FilesScreen, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
-    """Its end is never told: the connection was cut."""
+    """The end of the download is not declared, since the connection was cut."""
     made = files.make()
     monkeypatch.setattr("producers.web.exports.page._declare", lambda *given: given[-1].close())
     page = {"piece": name} if name == "rapport" else {}
@@ -72,7 +72,7 @@ def test_the_line_is_on_the_disk_before_the_first_byte(files: FilesScreen, monke
 
 
 def test_to_take_a_file_while_nothing_can_be_written_down(files: FilesScreen, tmp_path: Path) -> None:
-    """The disk is full and the broker away: better no file than one that nobody took."""
+    """The disk is full and the broker away: the screen refuses the file rather than send it without a line."""
     made = files.make(CM)
     files.broker.is_away = True
     services = files.client.app.state.services  # type: ignore[attr-defined]
@@ -108,7 +108,7 @@ def test_to_look_for_a_name_and_leave_no_line(files: FilesScreen) -> None:
 @pytest.mark.database(LIBREVILLE_TEMPLATE)
 @pytest.mark.desk(opened_by=DepotsDesk.open)
 def test_to_open_the_screen_to_others_for_a_day_and_leave_no_line(deployed: Deployed, desk: DepotsDesk) -> None:
-    """The screen says at its start what it runs with, by its spool; a worker records it once per change."""
+    """The screen declares its configuration at its start, through its spool; a worker records it once per change."""
     spool = Path(deployed.environment["PREFECTURE_HOME"]) / "spool"
     events = [CloudEvent.from_bytes(path.read_bytes()) for path in sorted(spool.glob("[0-9]*.json"))]
     (event,) = [it for it in events if it.data["note"]["kind"] == "settings"]

@@ -1,4 +1,4 @@
-"""Files that are not ours, secrets in what an operator pastes into a message, a purge by a slip of the hand."""
+"""Foreign files on the volume, secrets in messages that an operator copies, a purge by mistake."""
 
 from io import StringIO
 from pathlib import Path
@@ -30,7 +30,7 @@ def stranger(tmp_path: Path) -> Path:
 @pytest.mark.desk(opened_by=FilesDesk.open)
 @pytest.mark.parametrize("name", ["../../stranger.csv", "{absolute}", "../stranger.csv"])
 def test_to_have_a_strangers_file_purged_or_read(desk: FilesDesk, stranger: Path, name: str) -> None:
-    """A row was changed by whoever may write one: the file that it names now is neither removed nor opened."""
+    """A row was changed to name another file: that file is neither removed nor opened."""
     own = desk.make("ordinaire", days=31)
     forged = desk.make("changée", days=31)
     named = name.format(absolute=stranger)

@@ -1,4 +1,4 @@
-"""Files as the screen reads them, invented."""
+"""Invented files as the screen reads them."""
 
 from dataclasses import fields
 from datetime import UTC, date, datetime
@@ -15,7 +15,7 @@ _OF_PUBLICATION = ("published_on", "published_until", "withdrawn_on", "certified
 
 
 def ready_list(number: int, **facts: Any) -> AskedFile:  # noqa: ANN401 — of AskedFile
-    """A list that was made, of one request each."""
+    """A finished list, each of its own request."""
     values: dict[str, Any] = {field.name: "" for field in fields(AskedFile)}
     absent = ("pages", "purged_at", "differences", "reconciliation")
     values |= dict.fromkeys((*absent, "deposited_on", "verdict_on", "downloaded_at", *_LATER, *_OF_PUBLICATION))
@@ -51,7 +51,7 @@ def ready_list(number: int, **facts: Any) -> AskedFile:  # noqa: ANN401 — of A
 
 
 def ready_tableau(number: int, **facts: Any) -> AskedFile:  # noqa: ANN401 — of AskedFile
-    """A tableau des vingt jours that was made, to be posted."""
+    """A finished tableau des vingt jours, to be posted."""
     values = {
         "kind": ExportKind.TABLEAU,
         "format": "pdf",

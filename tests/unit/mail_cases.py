@@ -1,7 +1,7 @@
-"""The mails whose every word and tag is kept in `mails/`: `NAME.txt` and `NAME.html`.
+"""The mails whose exact texts are in `mails/`: `NAME.txt` and `NAME.html`.
 
 `python -m tests.unit.mail_cases` writes them again. Read the difference, and look at the pages in a browser, in
-light and in dark.
+light and in dark mode.
 """
 
 from datetime import date

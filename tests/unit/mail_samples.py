@@ -1,4 +1,4 @@
-"""Settled requests of LIBREVILLE, in memory, and the mail about them."""
+"""Completed requests of LIBREVILLE in memory, and the mail about them."""
 
 from datetime import UTC, datetime
 from email import message_from_bytes, policy
@@ -68,7 +68,7 @@ def tableau(
     edition: Edition = Edition.AFFICHAGE,
     **fields: object,
 ) -> Export:
-    """A tableau, called as the real ones are."""
+    """A tableau, named as real ones are."""
     type_, liste, presentation = part.split(".")
     named = TableauPart(TypeTableau(type_), Liste(liste), Presentation(presentation))
     naming, moment = TableauNaming("13900", named, edition), ASKED_AT.astimezone(PARIS)
@@ -91,7 +91,7 @@ def tableau(
 
 
 def report(*exports: Export, nom_commune: str = "LIBREVILLE", **fields: object) -> RequestReport:
-    """A request whose files are all settled."""
+    """A request whose files are all finished."""
     values: dict[str, object] = {
         "id": 42,
         "source": "/mairie/13900",
@@ -118,12 +118,12 @@ def refused(
     event_type: str = REQUEST_LISTE_EXPORT,
     code_commune: str = "13900",
 ) -> RequestReport:
-    """A request that could not be served."""
+    """A request that was refused."""
     return report(outcome=RequestOutcome.REFUSED, reason=reason, event_type=event_type, code_commune=code_commune)
 
 
 def mail_about(about: RequestReport, recipient: str = "mairie@libreville.example") -> EmailMessage:
-    """The mail as its reader gets it."""
+    """The mail as its reader receives it."""
     content = describe_request(about, "")
     message = compose(content, recipient, mail_from="prefecture@example.org", message_id="<a.b@example.org>")
     return message_from_bytes(message.as_bytes(), policy=policy.default)

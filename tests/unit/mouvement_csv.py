@@ -23,11 +23,11 @@ LIGNE = {
     "nouveau bureau": "1",
     "commune de naissance": "ARLES",
 }
-"""One line; the columns that it lacks are empty."""
+"""One line; missing columns are empty."""
 
 
 def lignes(count: int, **changes: str) -> list[dict[str, str]]:
-    """So many mouvements, of electors apart by their first names; `changes` are the same for all."""
+    """This many mouvements, of electors with different first names; `changes` apply to all."""
     return [LIGNE | {"prénoms": zoe(index)} | changes for index in range(count)]
 
 

@@ -1,4 +1,4 @@
-"""Mouvements for the tests of the tableaux: one with chosen values, or any."""
+"""Mouvements for the tests of the tableaux: one with chosen values, or random ones."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
@@ -82,12 +82,12 @@ class Mouvements:
         return (self._by_id[id_] for id_ in ids)
 
     def shown(self, demande: Demande) -> list[Mouvement]:
-        """Those of a tableau, in the order of ids."""
+        """The mouvements of a tableau, in the order of ids."""
         return [one for one in self.stream() if is_in(one, demande)]
 
 
 def mouvement(base: Mouvement = MOUVEMENT, **values: Any) -> Mouvement:  # noqa: ANN401 — any field
-    """A mouvement with these values; the fields of the elector may be named too."""
+    """A mouvement with these values; fields of the elector are allowed too."""
     of_personne = {name: values.pop(name) for name in [*values] if hasattr(base.personne, name)}
     return replace(base, personne=replace(base.personne, **of_personne), **values)
 
@@ -101,7 +101,7 @@ def demande(type_: TypeTableau = TypeTableau.PREMIER_RECTIFICATIF, **values: Any
 
 @st.composite
 def mouvements(draw: st.DrawFn, *, max_size: int = 12) -> list[Mouvement]:
-    """Any mouvements of 2013, 2014 and the spring of 2019, each of another elector, in bureaux that may be unknown."""
+    """Random mouvements of 2013, 2014 and the spring of 2019, each of another elector, in known or unknown bureaux."""
     one = st.builds(
         Mouvement,
         id=st.just(0),

@@ -1,4 +1,4 @@
-"""Texts that break readers, and a source of more: shared by the tests of cleaning, in Python and in the databases."""
+"""Difficult texts, fixed and random: shared by the tests of cleaning, in Python and in the databases."""
 
 from hypothesis import strategies as st
 
@@ -11,14 +11,14 @@ NASTY = (
     "\u212b", "\u212a", "\u037e", "\u0344", "\u0958", "\ufb1d", "\U0001d15e", "\U000110a5",
     "a;b", 'a"b', ";", '"', "a; ", "\u037e\u00a0",
 )  # fmt: skip
-"""Each deserves a closer look: it must be cleaned, or it holds a separator."""
+"""Each needs a closer look: it must be cleaned, or it contains a separator."""
 
 _OTHERS = "¦| ¦|¦ |\u0300|Ł|Œ|’|ő|Ș|Σ|Ж|é|🏛|\ue000|\u1e9b"
 _PIECES = (*NASTY, *_OTHERS.split("|"))
 
 
 def nasty_texts(*, surrogates: bool = False, nul: bool = True) -> st.SearchStrategy[str]:
-    """Short texts, dirty more often than not; characters that no version of Unicode has given yet are left out."""
+    """Short texts, dirty more often than not, without characters that Unicode has not assigned yet."""
     characters = st.characters(exclude_categories=["Cs", "Cn"], exclude_characters="" if nul else "\0")
     pieces = st.one_of(st.sampled_from(_PIECES), characters, st.characters(max_codepoint=0x7F, min_codepoint=0x01))
     if surrogates:

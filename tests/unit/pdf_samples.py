@@ -1,4 +1,4 @@
-"""Tableaux to draw, and what is drawn read back."""
+"""Tableaux to draw, and readers of the result."""
 
 import random
 from dataclasses import replace
@@ -47,7 +47,7 @@ COMMISSION = Signatures("Les membres de la commission administrative", 5, has_se
 
 
 def lignes(count: int, seed: int = 1) -> tuple[Ligne, ...]:
-    """Made-up lines, some of which wrap, some with letters outside cp1252."""
+    """Made-up lines; some wrap, some have letters outside cp1252."""
     r = random.Random(seed)
     return tuple(
         Ligne(
@@ -86,7 +86,7 @@ def bureau(number: int, additions: tuple[Ligne, ...], retranchements: tuple[Lign
 
 
 def tableau(*sections: Section, presentation: str = "commune", **changes: Any) -> Tableau:  # noqa: ANN401 — its fields
-    """A document; by default one section without lines."""
+    """A document; by default with one section without lines."""
     made = Tableau(
         type="vingt_jours",
         presentation=presentation,
@@ -118,7 +118,7 @@ def par_bureau(count: int, each: int, **changes: Any) -> Tableau:  # noqa: ANN40
 
 
 def draw(subject: Tableau) -> bytes:
-    """The file."""
+    """The bytes of the file."""
     sink = BytesIO()
     pages = render_tableau(subject, sink)
     assert pages == len(PdfReader(sink).pages)
@@ -126,17 +126,17 @@ def draw(subject: Tableau) -> bytes:
 
 
 def draw_to(folder: Path, subject: Tableau) -> Path:
-    """The file, on the disk."""
+    """The path of the written file."""
     path = folder / "tableau.pdf"
     path.write_bytes(draw(subject))
     return path
 
 
 def read_pages(pdf: bytes) -> list[str]:
-    """The text of each page as pypdf extracts it, every run of white space one space."""
+    """The text of each page as pypdf extracts it, with each run of white space as one space."""
     return [" ".join(page.extract_text().split()) for page in PdfReader(BytesIO(pdf)).pages]
 
 
 def squeezed(text: str) -> str:
-    """Without white space: a value is the same however it is wrapped."""
+    """Remove white space, so that a wrapped value equals an unwrapped one."""
     return "".join(text.split())

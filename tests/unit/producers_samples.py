@@ -1,4 +1,4 @@
-"""One event and its files, as a producer knows them."""
+"""One event and its files, as a producer receives them."""
 
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -62,12 +62,12 @@ _TABLEAU = replace(
 
 
 def export(**changes: object) -> ExportState:
-    """A finished file, but for the changes."""
+    """A finished file with changes."""
     return replace(_EXPORT, **changes)  # type: ignore[arg-type]  # the caller's own business
 
 
 def tableau(**changes: object) -> ExportState:
-    """A finished tableau, but for the changes."""
+    """A finished tableau with changes."""
     return replace(_TABLEAU, **changes)  # type: ignore[arg-type]  # the caller's own business
 
 
@@ -77,5 +77,5 @@ def request(*exports: ExportState) -> RequestState:
 
 
 def plain(text: str) -> str:
-    """With ordinary spaces."""
+    """Replace special spaces by ordinary ones."""
     return text.replace("\u00a0", " ").replace("\u202f", " ")

@@ -1,4 +1,4 @@
-"""Small REU exports, one elector a line, written as the platform writes them, or as a préfecture does."""
+"""Small REU exports, one elector a line, in the format of the platform or of a préfecture."""
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -42,7 +42,7 @@ PREFECTURE = {
     "libellé canton du bureau de vote": "canton du bureau de vote",
     "libellé circonscription métropolitaine du bureau de vote": "code canton du bureau de vote",
 }
-"""Titles of files that préfectures send, in the place of the platform's own."""
+"""Titles in files of préfectures, in place of the platform's own."""
 
 VALUES = (
     "13055",
@@ -86,7 +86,7 @@ MUNICIPALE = {LISTE: "Liste complémentaire municipale", NATIONALITE: "Belge"}
 
 
 def zoe(index: int) -> str:
-    """First names that are apart: names have no digits."""
+    """Distinct first names, without digits."""
     return "Zoé " + str(index).translate(_LETTERS)
 
 
@@ -94,7 +94,7 @@ _LETTERS = str.maketrans("0123456789", "ABCDEFGHIJ")
 
 
 def electeurs(count: int, changes: Mapping[str, str] | None = None) -> list[dict[str, str]]:
-    """So many electors of one list, apart by their names and their numbers; `changes` are the same for all."""
+    """This many electors of one list, with distinct names and numbers; `changes` apply to all."""
     same = dict(changes or {})
     return [ELECTEUR | {PRENOMS: zoe(index), NUMERO: str(index + 1)} | same for index in range(count)]
 

@@ -1,4 +1,4 @@
-"""What a poll calls for, and which of the tableaux that were made answer it."""
+"""The tableaux that a poll requires, and the finished tableaux that fulfil it."""
 
 from datetime import date
 

@@ -1,4 +1,4 @@
-"""Whom the platform's answer names, among the electors of the file: found where they can be, never guessed."""
+"""Electors named in the platform's answer are found in the file where this is certain, and never guessed."""
 
 import io
 from datetime import date

@@ -1,4 +1,4 @@
-"""The ZIP of a dossier: its entries bear their dates, and what changes while it is written does not leave."""
+"""The ZIP of a dossier: its entries have their dates, and a file that changes while it is written is refused."""
 
 import io
 from pathlib import Path
@@ -16,7 +16,7 @@ SHA256 = "2cb4b1431b84ec15d35ed83bb927e27e8967d75f4bcd9cc4b25c8d879ae23e18"
 
 
 def seal(monkeypatch: pytest.MonkeyPatch, found: bytes) -> assembly.Dossier:
-    """A dossier of one file, which holds these bytes when it is copied."""
+    """A dossier of one file, whose content is these bytes at the time of the copy."""
     asked = ready_list(1, size=len(CONTENT), sha256=SHA256)
 
     def open_asked(_root: Path, it: AskedFile) -> Delivery:

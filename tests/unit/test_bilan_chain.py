@@ -1,4 +1,4 @@
-"""What a tableau leaves is what the next one finds: for the commune and for each bureau, whatever the mouvements."""
+"""The final figures of a tableau are the first figures of the next: for the commune and each bureau."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -36,7 +36,7 @@ YEARLY = [
     demande(TypeTableau.CINQ_JOURS, scrutin=EUROPEENNES),
     demande(TypeTableau.PREMIER_RECTIFICATIF, date_tableau=date(2015, 1, 10)),
 ]
-"""Every tableau of the samples, the first day first."""
+"""Every tableau of the samples, the earliest first."""
 
 
 def figures(asked: Demande, moved: Sequence[Mouvement], moment: str) -> Mapping[str, int]:

@@ -1,4 +1,4 @@
-"""The years 2019 to 2026 again: what each poll, and each year without one, asked of a commune.
+"""The years 2019 to 2026 again: the duties of a commune for each poll, and in each year without one.
 
 Every day below was counted on a calendar by hand; none comes from the functions under test. Days of the polls: the
 decrees of convocation. 30 June 2024: décret n° 2024-527 du 9 juin 2024.
@@ -140,7 +140,7 @@ def test_the_tableau_of_a_year_without_a_poll_follows_its_meeting(year: int, hel
     ],
 )
 def test_the_meetings_that_are_asked_for_on_a_day(today: date, asked: list[date]) -> None:
-    """As a commune knew them: the polls of the two years to come."""
+    """For a commune that knows the polls of the two years to come."""
     known = [poll for poll in POLLS if poll.jour.year <= today.year + 2]
     windows = [cycle.window for cycle in find_cycles(today, known, [])]
     assert [window[0] for window in windows if window][: len(asked)] == asked

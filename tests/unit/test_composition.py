@@ -1,4 +1,4 @@
-"""What a tableau prints: parts, order, totals, balance, notes, signatures."""
+"""The printed parts of a tableau: sections, order, totals, balance, notes, signatures."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace

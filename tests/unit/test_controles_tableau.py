@@ -1,4 +1,4 @@
-"""What is wrong with mouvements, before a tableau is made."""
+"""Anomalies of mouvements, before a tableau is made."""
 
 from collections.abc import Collection
 from dataclasses import replace
@@ -70,7 +70,7 @@ def codes(*all_of_them: Mouvement, inscrits: Collection[Identite] = (), asked: D
             True,
             [("bureau_inconnu", "ancien bureau"), ("bureau_absent", "nouveau bureau")],
         ),
-        (mouvement(date_tableau=date(2010, 1, 10), motif=""), True, []),  # of another tableau
+        (mouvement(date_tableau=date(2010, 1, 10), motif=""), True, []),  # belongs to another tableau
         (mouvement(after=date(2025, 9, 20)), False, []),  # the date is not printed
     ],
 )

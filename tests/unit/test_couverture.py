@@ -1,4 +1,4 @@
-"""What the register was not told about the period of a tableau is said, with what to do; else nothing is."""
+"""Each gap in the register's knowledge of a tableau's period is reported, with what to do; else there is no report."""
 
 from dataclasses import replace
 from datetime import UTC, date, datetime
@@ -62,7 +62,7 @@ def test_what_came_after_the_end_is_no_matter_unless_it_may_be_of_the_period() -
 
 @pytest.mark.parametrize("day", [AT, AFTER])
 def test_an_export_of_which_nobody_said_the_day_ends_no_period(day: date) -> None:
-    """Nothing changed until it was taken: perhaps a fortnight before the meeting."""
+    """It may have been taken a fortnight before the meeting."""
     assert _found(FIRST, _link(day, is_dated=False)) == [("couverture_date", Severity.BLOCKING)]
     assert _found(FIRST, _link(AT, 3, is_dated=False), _link(AFTER)) == [("couverture_date", Severity.BLOCKING)]
     (said,) = check_couverture(DEMANDE, Chain([FIRST, _link(day, is_dated=False)]))
@@ -87,7 +87,7 @@ def test_a_gap_after_the_period_is_one_only_if_electors_are_counted_back_across_
 
 
 def test_an_export_of_the_day_of_the_meeting_begins_a_period() -> None:
-    """Nothing of that day is of the period, whatever came on it."""
+    """Mouvements of that day do not belong to the period."""
     chain = Chain([_link(date(2026, 9, 1)), _link(REUNION_PRECEDENTE, 5), _link(AT)])
     assert list(check_couverture(DEMANDE, chain)) == []
     assert _used(chain) == [REUNION_PRECEDENTE, AT]
@@ -156,7 +156,7 @@ def _word(link: Link, *, young: int = 0, **daily: DayCount) -> list[tuple[str, S
 
 
 def test_a_word_that_the_exports_contradict_covers_nothing() -> None:
-    """Ten electors gone between two exports, three mouvements in a file that is said to be whole."""
+    """Ten electors fewer between two exports, three mouvements in a file that is declared complete."""
     gone = replace(_link(AT, is_compared=False), electeurs=90)
     contradicted, alone = ("couverture_contredite", Severity.BLOCKING), ("couverture_lacune", Severity.REMARK)
     assert _word(gone, d1015=DayCount(0, 3)) == [contradicted]
@@ -184,7 +184,7 @@ def test_what_came_after_all_was_said_to_be_there_takes_the_word_back() -> None:
 
 
 def test_the_last_word_that_covers_a_period_is_the_one_that_counts() -> None:
-    """A file until the 25th, another one until the 20th: of the period until the 20th, the second one was believed."""
+    """One file until the 25th, another one until the 20th: for the period until the 20th, the second one counts."""
     late = [LateMouvements(7, date(2026, 10, 3), 2)]
     chain = replace(WORD, words=[CompleteUntil(AFTER, 4), CompleteUntil(AT, 7)], late=late)
     assert list(check_couverture(DEMANDE, chain)) == []
@@ -193,7 +193,7 @@ def test_the_last_word_that_covers_a_period_is_the_one_that_counts() -> None:
 
 
 def test_a_gap_after_what_somebody_vouched_for_is_one() -> None:
-    """Electors are counted back across it, and nobody says what happened in it."""
+    """Electors are counted back across it, and its mouvements are unknown."""
     later = replace(_link(AFTER, is_compared=False), electeurs=90)
     gone = replace(_link(AT), electeurs=100, held=0)
     alone = Chain([COUNTED, gone, later], _words(AT))
@@ -209,7 +209,7 @@ def test_a_gap_after_what_somebody_vouched_for_is_one() -> None:
 
 
 def test_mouvements_beside_a_comparison_are_told_twice() -> None:
-    """Of whoever comes and leaves between two exports, no comparison knows: only what changes the total is too much."""
+    """No comparison knows an elector who comes and leaves between two exports: only a different total is too much."""
     chain = Chain([COUNTED, replace(_link(AT, 2), electeurs=102, growth=2)], daily={date(2026, 10, 15): DayCount(2, 0)})
     (said,) = check_couverture(DEMANDE, chain)
     assert (said.code, said.severity) == ("couverture_contredite", Severity.BLOCKING)

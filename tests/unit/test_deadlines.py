@@ -1,4 +1,4 @@
-"""What a poll asks of a commune, and on which days somebody is reminded of it."""
+"""The duties of a commune for a poll, and the days of the reminders."""
 
 from datetime import date, timedelta
 

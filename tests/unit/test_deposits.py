@@ -1,4 +1,4 @@
-"""What is to be deposited, to be answered, to be done again."""
+"""Files to deposit, deposits without an answer, files to make again."""
 
 from producers.web.depot import find_to_answer, find_to_deposit, find_to_redo
 from tests.unit.asked_files import DAY, NOON, ready_list, ready_tableau

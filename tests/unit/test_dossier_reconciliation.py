@@ -1,4 +1,4 @@
-"""What the dossier says of its tableaux and of its list: the same electors, or who differs, or why nobody can tell."""
+"""The dossier compares its tableaux with its list: the same electors, the differing ones, or why this is unknown."""
 
 import json
 from typing import Any

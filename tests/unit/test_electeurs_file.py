@@ -1,4 +1,4 @@
-"""List files read back: the same electors from CSV and XML, nothing from a file that the worker did not make."""
+"""List files read back: the same electors from CSV and XML, none from a file that the worker did not make."""
 
 import hashlib
 import os
@@ -53,7 +53,7 @@ def test_csv_and_xml_have_the_same_fingerprint(path: Path) -> None:
 def test_a_changed_value_makes_a_change_another_elector_or_no_difference(
     tmp_path: Path, source: InstrumentedAttribute[Any], value: str, expected: list[tuple[int, int, int]]
 ) -> None:
-    """Came, left, changed: of the first elector of a file."""
+    """Added, removed, changed: for the first elector of a file."""
     header, first, *rest = ORDINARY.read_text("utf-8").splitlines()
     values, place = first.split(";"), header.split(";").index(header_of(source))
     assert values[place] != value

@@ -1,4 +1,4 @@
-"""What is concluded from each error, row by row, and what a file makes of ten thousand outages by these conclusions."""
+"""The conclusion from each error, row by row, and the fate of a file in ten thousand simulated outages."""
 
 import errno
 import itertools
@@ -43,7 +43,7 @@ from worker.work.queue import Claim
 
 RETRY_SECONDS, MAX_ATTEMPTS = 3600.0, 3
 SQLITE_NAMES = {"READONLY": "SQLITE_READONLY_DBMOVED", "IOERR": "SQLITE_IOERR_FSYNC", OTHERS: "SQLITE_CORRUPT"}
-"""By code, what the driver says where that is more than the code."""
+"""By code, SQLite's extended error name to use in the tests."""
 CLASSES = {
     "08": ("08000", "08006"),
     "28": ("28000", "28P01"),
@@ -54,7 +54,7 @@ CLASSES = {
     "58": ("58000", "58030"),
     OTHERS: ("22001", "22P02", "23505", "25001", "42601", "42P01", "54000", "XX001", "0A000"),
 }
-"""What stands for a class: a list of states, of which each is tried."""
+"""The SQLSTATEs that the tests use for a class."""
 
 
 def _of_postgresql(sqlstate: str) -> list[BaseException]:
@@ -82,7 +82,7 @@ _SILENT: dict[Source, list[BaseException]] = {
 
 
 def _errors(row: ErrorPolicy, code: str) -> list[BaseException]:
-    """The errors that a row is about."""
+    """The errors of a row of the table."""
     if code == NO_ANSWER:
         return _SILENT[row.source]
     match row.source:
@@ -171,7 +171,7 @@ AWAY = OperationalError("SELECT 1", None, Exception("away"))
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """An absent database is asked again at once."""
+    """Retry without delay while the database is absent."""
     monkeypatch.setattr(middleware, "_SHORTEST_PROBE_SECONDS", 0)
     monkeypatch.setattr(middleware, "_LONGEST_PROBE_SECONDS", 0)
 
@@ -224,7 +224,7 @@ def test_nothing_is_held_once_the_process_is_to_stop() -> None:
 
 
 def _made_at(error: Exception, ends: float, chance: random.Random) -> float:
-    """When a file is made, on a simulated clock: each start that the sweep makes before `ends` fails with `error`."""
+    """The time at which a file is made, on a simulated clock: each start before `ends` fails with `error`."""
     export, clock, starts, waits = Export(error_code=""), 0.0, 0, 0
     while True:
         clock += chance.uniform(0, services.SWEEP_SECONDS)
@@ -235,7 +235,7 @@ def _made_at(error: Exception, ends: float, chance: random.Random) -> float:
         reason = conclude(error)
         is_locked = find_policy(error).code in {"57014", "55P03", "40001", "40P01"}
         if isinstance(reason, DatabaseAwayError) and not is_locked:
-            clock = ends  # nothing can be written before
+            clock = ends  # the database cannot be written before
         assert not is_overdue(export, make_claim(starts, waits), reason, RETRY_SECONDS)
         tries = waits if export.error_code == reason.code else 0
         waits, export.error_code = tries + 1, reason.code
@@ -244,7 +244,7 @@ def _made_at(error: Exception, ends: float, chance: random.Random) -> float:
 
 
 def make_claim(starts: int = 1, waits: int = 0) -> Claim:
-    """A work that was claimed so many times."""
+    """A work claimed this many times."""
     return Claim(1, WorkKind.LISTE, "export:1", "", 0, 0, starts, waits, 0.0, "me")
 
 
@@ -254,7 +254,7 @@ def make_claim(starts: int = 1, waits: int = 0) -> Claim:
     ids=["short", "long"],
 )
 def test_after_an_outage_a_lone_file_is_begun_again_soon(shortest: float, longest: float, latest: float) -> None:
-    """After a short outage within five seconds, after a long one within two minutes, whatever it was."""
+    """After a short outage within five seconds, after a long one within two minutes, for any error."""
     chance = random.Random(7)
     for row in ERROR_POLICIES:
         if row.treatment.is_waited_for and row.source in {Source.SYSTEM, Source.POSTGRESQL, Source.SQLITE}:
@@ -265,7 +265,7 @@ def test_after_an_outage_a_lone_file_is_begun_again_soon(shortest: float, longes
 
 
 def test_another_trouble_is_waited_for_anew() -> None:
-    """However long the first was."""
+    """However long the first outage was."""
     export, claim = Export(error_code=DiskFullError.code), make_claim(waits=1000)
     assert is_overdue(export, claim, DiskFullError(), RETRY_SECONDS)
     assert not is_overdue(export, claim, DatabaseAwayError(), RETRY_SECONDS)

@@ -1,4 +1,4 @@
-"""What is wrong with a setting or a message: in French for people, in one line, without the value."""
+"""The faults of a setting or a message: in French for people, in one line, without the value."""
 
 import pytest
 from pydantic import BaseModel, Field, SecretStr, ValidationError

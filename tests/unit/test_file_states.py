@@ -1,4 +1,4 @@
-"""A file stands in one state, whoever shows it, and what cannot be used is never called ready."""
+"""A file has one state on every page, and an unusable file is never called ready."""
 
 from collections.abc import Mapping
 from datetime import date, datetime
@@ -31,7 +31,7 @@ FACTS: Mapping[str, tuple[Any, ...]] = {
     "outdated_at": (None, NOON),
     "a_completer": (0, 9),
 }
-"""What the record of a file may say of where it stands."""
+"""Possible values in the record of a file."""
 
 records = st.fixed_dictionaries({name: st.sampled_from(values) for name, values in FACTS.items()})
 
@@ -101,7 +101,7 @@ def test_only_what_nothing_speaks_against_is_ready(facts: dict[str, Any]) -> Non
 
 
 def test_a_filter_finds_the_files_of_its_state_and_no_other(tmp_path: Path) -> None:
-    """Of every record that there may be."""
+    """For every possible record."""
     states_of = {
         "pret": {FileState.READY},
         "a-corriger": {FileState.TO_CORRECT},

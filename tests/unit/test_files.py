@@ -1,4 +1,4 @@
-"""Files of the volume are opened as they are, without links; a sheet that a clerk opens holds no formula."""
+"""Files of the volume are opened without following links; a sheet that a clerk opens contains no formula."""
 
 import csv
 import io

@@ -1,4 +1,4 @@
-"""Fingerprints compared with the plainest reference: one elector after the other, crossed off on both sides."""
+"""Fingerprints compared with a simple reference: one elector after the other, removed from both sides."""
 
 from hypothesis import given
 from hypothesis import strategies as st

@@ -1,4 +1,4 @@
-"""Each format, piece and channel has its record; a format that e-listelec does not take is never offered."""
+"""Each format, piece and channel has its record; a format that e-listelec does not accept is never offered."""
 
 from pathlib import Path
 

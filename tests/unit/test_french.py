@@ -1,4 +1,4 @@
-"""French words and French order."""
+"""French words and French sort order."""
 
 from datetime import date
 

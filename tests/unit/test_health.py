@@ -1,4 +1,4 @@
-"""Signs of life: who is alive, who is stuck, who lacks something, and who is dead."""
+"""Heartbeats: processes that are alive, stuck, short of resources, or dead."""
 
 import os
 import subprocess
@@ -111,7 +111,7 @@ def test_a_loop_that_gives_no_sign_any_more_ends_its_process(pulse: Pulse, monke
 
     def leave(code: int) -> None:
         codes.put(code)
-        threading.Event().wait()  # as whoever has left
+        threading.Event().wait()  # as after an exit
 
     monkeypatch.setattr(os, "_exit", leave)
     Watchdog(pulse, 3, lambda: False, period_seconds=0.01).start()
@@ -119,14 +119,14 @@ def test_a_loop_that_gives_no_sign_any_more_ends_its_process(pulse: Pulse, monke
 
 
 class _NeverStarts(threading.Thread):
-    """As when the memory for its first statement is missing: `start()` waits for ever."""
+    """A thread that never runs, as when memory is short: `start()` waits for ever."""
 
     def _bootstrap(self) -> None:
         pass
 
 
 def test_a_process_with_a_thread_that_never_starts_ends(tmp_path: Path) -> None:
-    """A process was frozen for ten minutes by such a thread, and healthy."""
+    """A process was frozen for ten minutes by such a thread, and reported as healthy."""
     program = (
         "import sys; from pathlib import Path; from tests.unit.test_health import _NeverStarts;"
         "from worker.health import Pulse, Role, Watchdog; import threading;"

@@ -1,4 +1,4 @@
-"""Which addresses a webhook may have, and what may stand behind a name."""
+"""The allowed addresses of a webhook, and the addresses that a name may resolve to."""
 
 import socket
 from collections.abc import Callable
@@ -52,7 +52,7 @@ def test_without_a_list_nothing_is_taken() -> None:
 
 @pytest.fixture
 def resolve(monkeypatch: pytest.MonkeyPatch) -> Resolve:
-    """Let the name lead where the test says."""
+    """Resolve the name as the test says."""
 
     def lead_to(*addresses: str) -> list[str]:
         entries = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, 443)) for address in addresses]

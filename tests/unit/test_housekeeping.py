@@ -1,4 +1,4 @@
-"""Chores take turns, one that fails is tried again, and one that never ends is noticed from outside."""
+"""Chores take turns; a failed one is retried, and one that never ends is detected from outside."""
 
 import threading
 from collections.abc import Iterator
@@ -107,7 +107,7 @@ def test_a_chore_that_never_ends_is_seen_by_whoever_asks_for_the_health(
         last_sign = file.stat().st_mtime_ns
         for _ in range(3):
             beat("")
-        assert file.stat().st_mtime_ns == last_sign  # whoever restarts what gives no sign of life will
+        assert file.stat().st_mtime_ns == last_sign  # a supervisor restarts a process without a heartbeat
     finally:
         release.set()
         stop.set()

@@ -1,4 +1,4 @@
-"""The law as data: what we print is in the table of articles, and the documents say of each what is known of it."""
+"""The law as data: the printed articles are in the table, and the documents describe each."""
 
 import re
 from datetime import timedelta

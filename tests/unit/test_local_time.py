@@ -1,4 +1,4 @@
-"""The civil day and time of a commune, wherever it is."""
+"""The civil day and time of a commune in any time zone."""
 
 from datetime import UTC, date, datetime
 

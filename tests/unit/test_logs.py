@@ -1,4 +1,4 @@
-"""A failure is one line in either form, without a word of what it was about; an hour of it is few lines."""
+"""A failure is one line in either format, without any data of its subject; an hour of failures is few lines."""
 
 import json
 import logging

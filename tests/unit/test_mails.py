@@ -1,4 +1,4 @@
-"""The mails as clerks read them: every word and tag of each kind, what a subject says, what no value can add."""
+"""The mails as clerks read them: every word and tag of each kind, the subjects, and values that cannot inject."""
 
 import re
 from datetime import date

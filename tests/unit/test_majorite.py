@@ -1,4 +1,4 @@
-"""Who comes of age: in which tableau she is inscribed, and in no count before, whatever happened to her until then."""
+"""Electors who come of age: inscribed in the right tableau, and in no count before, whatever happened until then."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -38,7 +38,7 @@ LEAVING = mouvement(ENTRY, nature=Nature.RADIATION, ancien_bureau="0001", nouvea
 
 @dataclass(frozen=True)
 class Registre:
-    """A list of now, and its mouvements; an elector's number is her place from 1."""
+    """A current list and its mouvements; an elector's number is their position from 1."""
 
     electeurs: Sequence[Mouvement] = ()
     mouvements: Sequence[Mouvement] = ()
@@ -57,7 +57,7 @@ class Registre:
         return (known[id_] for id_ in ids)
 
     def narrow(self, after: date, born_after: str, *, waiting: bool = False) -> "Registre":
-        """Those that must be there, no other."""
+        """A register with only the mouvements that a source must return."""
         return replace(
             self,
             mouvements=[
@@ -73,7 +73,7 @@ class Registre:
         return [replace(one, id=-number) for number, one in enumerate(self.electeurs, 1)]
 
     def shown(self, demande: Demande) -> list[tuple[Nature, date, str]]:
-        """Nature, day and bureau of what a tableau shows; as its lines are read, too."""
+        """Nature, day and bureau of the lines of a tableau."""
         source = OfAge(Period.of(demande), self)
         tableau = self.compose(demande, source)
         ids = [one.id for one in source.stream()]
@@ -160,7 +160,7 @@ def test_the_last_round_that_may_be_held(libelle: str, others: tuple[date, ...],
 @pytest.mark.parametrize(
     ("born", "vingt", "cinq"),
     [
-        (BEFORE, False, False),  # of age on the day of the meeting: in the tableau that stopped there
+        (BEFORE, False, False),  # of age on the day of the meeting: in the tableau that ended there
         (BEFORE + timedelta(1), True, False),
         (MEETING, True, False),
         (POLL, True, False),
@@ -229,13 +229,13 @@ FIRST, SECOND, LAST = BEFORE, date(2026, 12, 15), MEETING
 
 
 def _kept(*imports: int) -> list[Link]:
-    """The exports of the period, of which these are kept."""
+    """The exports of the period; only these are kept."""
     links = [Link(day, True, True, import_id=number) for number, day in enumerate((FIRST, SECOND, LAST), 1)]  # noqa: FBT003
     return [replace(link, electeurs=1, held=int(link.import_id in imports)) for link in links]
 
 
 def test_a_corrected_name_has_the_address_of_the_day() -> None:
-    """Corrected after the birthday; a twin who is corrected too leaves nothing to choose by."""
+    """Corrected after the birthday; when a twin is corrected too, the two cannot be told apart."""
     born = date(2026, 12, 20)
     day = f"{born.replace(year=born.year - 18)}"
     then = _named(replace(_entry(born, BEFORE), numero=2), "AVANT", "1 RUE DE CE JOUR", is_protegee=True)
@@ -260,7 +260,7 @@ def _named(one: Mouvement, nom: str, adresse: str, *, is_protegee: bool = False)
     return replace(one, personne=personne)
 
 
-# Whatever the history: a second computation, day by day, of who is on the list and of age.
+# For any history: a second computation, day by day, of the electors on the list and of age.
 
 DAYS = st.dates(date(2026, 6, 1), date(2027, 5, 31))
 FAR = date(2026, 1, 1)
@@ -270,12 +270,12 @@ HISTORY = [
     VINGT,
     CINQ,
 ]
-"""From the first meeting on, each begins where the one before it stopped; the last one stops five days before."""
+"""From the first meeting on, each begins where the one before it ended; the last one ends five days before."""
 
 
 @dataclass(frozen=True)
 class Life:
-    """What happens to an elector: the bureau she is in from each day on, "" elsewhere."""
+    """The life of an elector: the bureau from each day on, "" elsewhere."""
 
     number: int
     born: str
@@ -349,7 +349,7 @@ def test_who_is_on_the_list_or_in_the_tableau_only_is_named(
     asked = replace(asked, requested_at=datetime(jour.year, jour.month, jour.day, 10, tzinfo=UTC))
     moved = [one for life in all_of_them for one in life.mouvements() if one.date_mouvement <= jour]
     registre = Registre([life.now(jour) for life in all_of_them if life.on(jour)], moved)
-    last_day = min(asked.last_day, jour)  # what is to come is not known yet
+    last_day = min(asked.last_day, jour)  # the future is not known yet
     counted = {it.number for it in all_of_them if it.on(last_day) and not is_mineur(it.born, asked.age_apres, jour)}
     listed = {it.number for it in all_of_them if it.on(jour) and not is_mineur(it.born, jour)}
     found = list(find_differences(asked, registre))

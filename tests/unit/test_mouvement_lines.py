@@ -1,4 +1,4 @@
-"""Lines of a CSV file of mouvements: read as they are, or rejected with a reason that names nobody."""
+"""Lines of a CSV file of mouvements: read, or rejected with a reason that names no elector."""
 
 from collections.abc import Mapping
 from datetime import date

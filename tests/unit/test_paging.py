@@ -1,4 +1,4 @@
-"""Long tables: the page that an address asks for, and the addresses around it."""
+"""Long tables: the page of an address, and the addresses of the pages around it."""
 
 import pytest
 

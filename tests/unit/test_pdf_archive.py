@@ -1,4 +1,4 @@
-"""The file: a PDF/A-1b, the same for the same tableau, whose fonts are all inside."""
+"""The file: a PDF/A-1b, identical for the same tableau, with all fonts embedded."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""Where things are: inside what a town hall's printer prints, and never one on another."""
+"""Positions: inside the printable area of a town hall's printer, and without overlaps."""
 
 import re
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""What is on the pages: everything, in order, under the right titles."""
+"""The content of the pages: complete, in order, under the right titles."""
 
 import re
 from dataclasses import astuple, replace
@@ -144,5 +144,5 @@ def test_a_row_taller_than_a_page_goes_on_and_loses_nothing(before: int) -> None
 
 
 def _rows(text: str) -> list[str]:
-    """The pages without their tops."""
+    """The pages without their headers."""
     return [page.split("Motif\n", 1)[1] for page in text.split("\f") if "Motif\n" in page]

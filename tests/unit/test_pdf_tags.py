@@ -1,4 +1,4 @@
-"""What who hears a tableau is told: everything once, in order, with the titles of columns and rows."""
+"""The tags of a tableau for a screen reader: complete, in order, with the titles of columns and rows."""
 
 import re
 from dataclasses import astuple

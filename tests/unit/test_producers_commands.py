@@ -1,4 +1,4 @@
-"""The commands of a producer without a broker: the events that they make, and what they refuse before."""
+"""The commands of a producer without a broker: their events, and the refusals before publishing."""
 
 import io
 import json
@@ -44,7 +44,7 @@ NO_DATE, NO_DAY = "date attendue sous la forme AAAA-MM-JJ ou JJ/MM/AAAA", "ce jo
 
 @pytest.fixture
 def sent(monkeypatch: pytest.MonkeyPatch) -> list[CloudEvent]:
-    """The events that a broker would have been given."""
+    """The events that would be published."""
     events: list[CloudEvent] = []
     monkeypatch.setattr(Publisher, "publish", lambda _, *given: events.extend(given))
     monkeypatch.setenv("PREFECTURE_SOURCE", "/mairie/13900")

@@ -1,4 +1,4 @@
-"""The producer's configuration: what is guessed, what is refused, what is kept secret."""
+"""The producer's configuration: defaults, refused values, secrets."""
 
 import getpass
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Waiting for a request: when it ends, what it shows, what it bears."""
+"""Waiting for a request: its end, its output, the errors that it survives."""
 
 import io
 from collections.abc import Iterator
@@ -23,7 +23,7 @@ RUNNING = export(status=ExportStatus.RUNNING, electeurs=3000, lines_written=1200
 
 
 class Script:
-    """A state that answers as told, the last answer for ever; an exception is raised."""
+    """A scripted state that repeats its last answer for ever; an exception is raised."""
 
     def __init__(self, *answers: RequestState | Exception) -> None:
         self._answers: Iterator[RequestState | Exception] = chain(answers, repeat(answers[-1]))

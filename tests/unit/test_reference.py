@@ -1,4 +1,4 @@
-"""The reference data of communes, and the script that redoes them."""
+"""The reference data of communes, and the script that makes them."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The dates of a request for tableaux, completed by the calendar that the register knows."""
+"""The dates of a request for tableaux, completed by the register's calendar."""
 
 from datetime import UTC, date, datetime
 from typing import Any

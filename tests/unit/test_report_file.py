@@ -1,4 +1,4 @@
-"""The report of anomalies read by pages, and names as one looks for them."""
+"""The report of anomalies read by pages, and the search for names."""
 
 import io
 from collections.abc import Iterable

@@ -1,4 +1,4 @@
-"""The header of a REU export: every spelling that is sent, and what is said of a file that is something else."""
+"""The header of a REU export: every known spelling, and the message about a file of another kind."""
 
 import pytest
 

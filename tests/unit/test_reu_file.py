@@ -1,4 +1,4 @@
-"""The bytes of a REU export: encodings, separators, and lines that are broken without breaking their neighbours."""
+"""The bytes of a REU export: encodings, separators, and broken lines that do not break their neighbours."""
 
 import csv
 import io

@@ -1,4 +1,4 @@
-"""Lines of a REU export as electors: kept as they are, or rejected with a reason that quotes nobody."""
+"""Lines of a REU export as electors: kept unchanged, or rejected with a reason that quotes no elector."""
 
 import pytest
 from hypothesis import given

@@ -1,4 +1,4 @@
-"""Values of a REU export: what is read, what is kept as it is, what cannot be read."""
+"""Values of a REU export: parsed, kept unchanged, or unreadable."""
 
 import re
 from datetime import date

@@ -1,4 +1,4 @@
-"""Each rule of the pre-check: an elector for whom it speaks, one like it for whom it does not."""
+"""Each rule of the pre-check: an elector for whom it reports an anomaly, and one like it for whom it does not."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -45,7 +45,7 @@ Changes = list[dict[str, Any]]
 
 
 def of(column: str, values: str, **others: str) -> Changes:
-    """An elector for each of these values of a column, which `|` separates; the other columns are the same for all."""
+    """An elector for each of these values of a column, separated by `|`; the other columns are the same for all."""
     return [{column: value} | others for value in values.split("|")]
 
 
@@ -71,7 +71,7 @@ def _check(
     jour: date = SPEC.jour,
     ours: Severity = Severity.BLOCKING,
 ) -> list[Anomaly]:
-    """The anomalies of an elector who is perfect but for the changes, and of a second one beside her."""
+    """The anomalies of an elector who is correct except for the changes, next to a second elector."""
     elector = PERFECT | {"liste": SPEC.liste} | changes
     spec = replace(SPEC, liste=elector["liste"], jour=jour)
     connection.execute(delete(Electeur))
@@ -84,7 +84,7 @@ def test_a_perfect_elector_has_no_anomaly(connection: Connection) -> None:
 
 
 def _try(connection: Connection, code: str, trips: Changes, fine: Changes) -> tuple[Severity, bool]:
-    """The rule speaks for the first electors and not for the others; its severity, and whether it is ours."""
+    """The rule reports the first electors and not the others; its severity, and whether it is our own."""
     for changes in trips:
         assert code in [anomaly.code for anomaly in _check(connection, changes)], changes
     for changes in fine:

@@ -1,4 +1,4 @@
-"""Which mouvements are in which tableau."""
+"""The mouvements of each tableau."""
 
 from collections.abc import Sequence
 from datetime import UTC, date, datetime

@@ -1,4 +1,4 @@
-"""What a commune has to do, in order: each task with one true state, and nothing that the record does not say."""
+"""The tasks of a commune in order: each with one true state, and none without a record."""
 
 from datetime import UTC, date, datetime, timedelta
 from typing import Any

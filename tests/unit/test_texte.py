@@ -1,4 +1,4 @@
-"""Cleaning: what a value becomes before it is written where nothing can be quoted."""
+"""Cleaning: a value before it is written where nothing can be quoted."""
 
 import unicodedata
 

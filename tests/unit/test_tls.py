@@ -1,4 +1,4 @@
-"""Why TLS was refused, as it is said in French."""
+"""The reasons of a TLS refusal, in French."""
 
 import ssl
 from pathlib import Path
@@ -22,7 +22,7 @@ def _refused(code: int, message: str) -> ssl.SSLCertVerificationError:
         (9, "le certificat n'est pas encore valable"),
         (18, "le certificat n'est pas signé par une autorité connue, voir SSL_CERT_FILE"),
         (62, "le certificat n'est pas celui de cet hôte"),
-        (24, "invalid CA certificate"),  # one of the rare ones, as OpenSSL says it
+        (24, "invalid CA certificate"),  # one of the rare ones, in OpenSSL's words
     ],
 )
 def test_a_refused_certificate(code: int, french: str) -> None:
@@ -30,7 +30,7 @@ def test_a_refused_certificate(code: int, french: str) -> None:
 
 
 def test_an_authority_that_does_not_say_what_it_is_for(tmp_path: Path) -> None:
-    """Python 3.13, the image's, wants `keyUsage` of an authority: 3.11 and 3.12 when they are told to be strict."""
+    """Python 3.13, the image's, requires `keyUsage` of an authority: 3.11 and 3.12 only in strict mode."""
     authority = Authority(tmp_path, "sans-keyusage")
     certificate = authority.sign("broker.example")
     server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

@@ -1,4 +1,4 @@
-"""A ZIP that somebody drops: whatever it is, the clerk is told, and this process keeps its memory."""
+"""An uploaded ZIP: the clerk gets a message in each case, and this process's memory stays small."""
 
 import io
 import tracemalloc
@@ -10,7 +10,7 @@ from common.file_kind import UnreadableArchiveError
 from producers.web.verifier.diagnosis import examine_archive
 
 _EMPTY_ENTRY = 46 + 1
-"""Bytes of a central directory's entry (PKWARE APPNOTE 6.3.10, 4.3.12) with a name of one letter."""
+"""Offsets in a central directory's entry (PKWARE APPNOTE 6.3.10, 4.3.12) with a name of one letter."""
 
 
 def archive(compression: int = zipfile.ZIP_STORED, name: str = "liste.csv", content: bytes = b"A;B\n" * 50) -> bytes:

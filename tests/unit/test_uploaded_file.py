@@ -1,4 +1,4 @@
-"""What the bytes of a uploaded file say, however they are cut into pieces, and how a value was changed."""
+"""The content of an uploaded file, in pieces of any size, and the kind of change of a value."""
 
 import io
 

@@ -1,4 +1,4 @@
-"""What « Vos demandes » shows, by the states of the files."""
+"""« Vos demandes » by the states of the files."""
 
 from collections.abc import Collection
 from dataclasses import replace
@@ -29,7 +29,7 @@ Q, RUN, OK, BAD, OFF = (
 
 
 def file(number: int, status: ExportStatus, *, minutes_ago: float = 1, **facts: Any) -> AskedFile:  # noqa: ANN401
-    """A file of the principal list, that ended so long ago if it ended."""
+    """A file of the principal list, finished this long ago if it is finished."""
     ended = NOW - timedelta(minutes=minutes_ago) if status.is_terminal else None
     values = {"source": "/s", "requested_at": NOW, "status": status, "started_at": None, "finished_at": ended}
     return ready_list(number, **values | facts)
@@ -58,7 +58,7 @@ def refused(number: int, **facts: Any) -> DemandeState:  # noqa: ANN401 — of D
 
 
 def shown(*demandes: DemandeState, now: datetime = NOW, hidden: Collection[int] = ()) -> list[int]:
-    """The requests of the board."""
+    """The requests on the page."""
     return [card.demande.request_id for card in build_cards(RecentActivity(demandes=demandes), now, hidden)]
 
 

@@ -1,4 +1,4 @@
-"""Files of the volume: opened by the record, checked before the first byte, told of after the last."""
+"""Files of the volume: opened by the record, checked before the first byte, declared after the last."""
 
 import hashlib
 from pathlib import Path
@@ -39,7 +39,7 @@ def test_who_leaves_in_the_middle_has_not_taken_the_file(tmp_path: Path, monkeyp
 
 
 def test_a_file_that_is_cut_meanwhile_was_not_taken(tmp_path: Path) -> None:
-    """Somebody wrote into the very file that is open."""
+    """Another process truncated the very file that is open."""
     whole = CONTENT * 1000
     delivery = open_file(tmp_path, put(tmp_path, content=whole))
     (tmp_path / "13900" / "liste.csv").write_bytes(b"")

@@ -1,4 +1,4 @@
-"""The watch over a commune goes on, whatever happens to one look at it."""
+"""The watch of a commune continues after any error of one query."""
 
 import asyncio
 from threading import Event, Semaphore
@@ -24,7 +24,7 @@ def test_streams_that_come_at_once_draw_few_at_a_time() -> None:
         streams = [asyncio.create_task(live.take_turn(draw)) for _ in range(20)]
         for _ in range(2):
             await asyncio.to_thread(came.acquire)
-        for _ in range(20):  # time for the others, had they a thread; pages have theirs meanwhile
+        for _ in range(20):  # time for the other watchers, if they had a thread; pages have theirs meanwhile
             await asyncio.to_thread(lambda: None)
         drawn = len(inside)
         may_end.set()

@@ -1,4 +1,4 @@
-"""What a session keeps of an agent and of what was just sent, what it forgets, and where it leads after a login."""
+"""A session stores the agent and the last sent forms, forgets old ones, and knows the page after a login."""
 
 import json
 import time
@@ -95,7 +95,7 @@ def test_a_link_is_good_for_some_minutes(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 COOKIE_BYTES = 4096
-"""RFC 6265, section 6.1: what browsers take at least; they drop a larger one without a word."""
+"""RFC 6265, section 6.1: the minimum size that browsers accept; they drop a larger cookie silently."""
 
 OTHERS = {"csrf": "x" * 43, "agent": "a" * 100, "sid": "x" * 22, "who": "prenom.nom@mairie.example", "since": 1}
 COMMUNE = "13900"
@@ -107,7 +107,7 @@ def request_() -> Request:
 
 
 def depot(files: int) -> CloudEvent:
-    """A deposit of so many files."""
+    """A deposit of this many files."""
     exports = list(range(1_000_000, 1_000_000 + files))
     data = note_file("deposited", *exports, commune=COMMUNE, requested_by="m", deposited_on=date(2026, 11, 25))
     return CloudEvent.wrap(data, source="/s")

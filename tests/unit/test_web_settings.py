@@ -1,4 +1,4 @@
-"""The screen's settings: what is missing, wrong or dangerous stops it before it listens, and says so in French."""
+"""The screen's settings: a missing, wrong or dangerous value stops it before it listens, with a message in French."""
 
 from ipaddress import ip_network
 
@@ -83,6 +83,6 @@ def test_what_is_wrong_is_said(monkeypatch: pytest.MonkeyPatch, variables: dict[
 
 
 def test_an_empty_secret_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
-    """`deploy/secrets.sh` makes empty files for what an installation may do without."""
+    """`deploy/secrets.sh` creates empty files for optional secrets."""
     settings = WebSettings.model_validate({"web_secret": "", "web_proxy_secret": ""})
     assert (settings.web_secret, settings.web_proxy_secret) == (None, None)

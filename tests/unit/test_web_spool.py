@@ -1,4 +1,4 @@
-"""Declarations that wait: kept whole, sent in their order, never lost, never in the way."""
+"""Spooled declarations: kept whole, sent in order, never lost, never blocking."""
 
 import errno
 import json
@@ -18,14 +18,13 @@ from tests.parts.wait import wait_until
 
 
 class Broker:
-    """Takes events while it is there; `trouble` is what it raises otherwise."""
+    """Accepts events while it is up; otherwise raises `trouble`."""
 
     def __init__(self) -> None:
         self.taken: list[str] = []
         self.trouble: Exception | None = None
 
     def publish(self, event: CloudEvent) -> None:
-        """As a publisher."""
         if self.trouble:
             raise self.trouble
         self.taken.append(event.id)

@@ -1,4 +1,4 @@
-"""How the screen writes: French typography, days of Paris, the pre-check's codes as words."""
+"""The screen's texts: French typography, Paris days, the pre-check's codes as words."""
 
 import ast
 import inspect
@@ -67,7 +67,7 @@ def test_days_are_those_of_the_commune() -> None:
 
 
 def _strings(source: str) -> Iterator[str]:
-    """The texts of a module, but for its docstrings."""
+    """The strings of a module, except its docstrings."""
     tree = ast.parse(source)
     silent = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
     for node in ast.walk(tree):
@@ -90,7 +90,7 @@ def test_nothing_that_a_page_may_say_holds_a_shell_command() -> None:
 
 
 def test_a_clerk_reads_what_to_do_and_no_command() -> None:
-    """Of whatever the rules of tableaux may say; « (page « Doutes ») » is no command."""
+    """For every message of the tableau rules; « (page « Doutes ») » is not a command."""
     environment = Environment(loader=DictLoader({"t": "{{ said | typo }}"}), autoescape=False)  # noqa: S701 — no page
     add_words(environment)
     modules = (incomplete, controles, couverture, majorite, importer)

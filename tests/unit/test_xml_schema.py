@@ -1,4 +1,4 @@
-"""Our XSD follows the table of columns, and a file that does not follow it is refused without quoting anybody."""
+"""Our XSD follows the table of columns; an invalid file is refused without quoting any elector."""
 
 import errno
 import resource
@@ -120,7 +120,7 @@ def test_a_schema_that_cannot_be_read_is_named(tmp_path: Path, content: bytes | 
 
 
 def test_who_may_open_nothing_more_takes_neither_schema_nor_file_for_wrong(tmp_path: Path) -> None:
-    """A worker without descriptors failed the XML files of others so."""
+    """Before, a worker without descriptors failed valid XML files."""
     path = _write(tmp_path, VALID)
     for is_schema_known in (False, True):
         load_schema.cache_clear()

@@ -1,4 +1,4 @@
-"""Fixtures of the tests of the screen in a real browser, on a whole installation that they share."""
+"""Fixtures for tests of the screen in a real browser, on a shared installation."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -44,14 +44,14 @@ def filled(site: Site) -> Filled:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """The browser; closed with the module, since nothing asynchronous can run in this process beside it."""
+    """The browser; closed with the module, since asynchronous code cannot run in this process beside it."""
     with open_browser() as browser:
         yield browser
 
 
 @pytest.fixture
 def visit(browser: Browser, site: Site) -> Iterator[Visit]:
-    """Makes visitors of the screen; at the end, no page of theirs has complained or asked anything of another host."""
+    """Makes visitors of the screen; at the end, checks that no page logged an error or requested another host."""
     visitors: list[Visitor] = []
 
     def make(agent: str = CLERK, **options: Any) -> Visitor:  # noqa: ANN401 — playwright's
@@ -65,7 +65,7 @@ def visit(browser: Browser, site: Site) -> Iterator[Visit]:
 
 @pytest.fixture
 def screen_database(tmp_path: Path, sqlite_files: SqliteFiles) -> str:
-    """The address of a small SQLite database, and its files in `tmp_path / "exports"`: no process runs."""
+    """The address of a small SQLite database, with its files in `tmp_path / "exports"`; no process runs."""
     write_files(tmp_path / "exports")
     return sqlite_files.create(tmp_path / "screen.sqlite3", SCREEN_TEMPLATE)
 
@@ -79,14 +79,14 @@ def web_client(screen_database: str, tmp_path: Path) -> Iterator[TestClient]:
 
 @pytest.fixture
 def files(tmp_path: Path, sqlite_files: SqliteFiles) -> Iterator[FilesScreen]:
-    """The screen in this process, on LIBREVILLE's files, without a browser."""
+    """The screen in this process with LIBREVILLE's files, without a browser."""
     with open_screen(sqlite_files.create(tmp_path / "files.sqlite3", MOUVEMENTS_TEMPLATE), tmp_path) as screen:
         yield screen
 
 
 @pytest.fixture(params=["postgresql", "sqlite"])
 def screen(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[FilesScreen]:
-    """The same, on PostgreSQL and on SQLite."""
+    """The screen in this process, on PostgreSQL and on SQLite."""
     if request.param == "sqlite":
         yield request.getfixturevalue("files")
         return

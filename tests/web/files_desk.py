@@ -1,4 +1,4 @@
-"""The screen in this process, with real files of LIBREVILLE, and the handlers that read what an agent declares."""
+"""The screen in this process, with real files of LIBREVILLE, and the handlers of an agent's declarations."""
 
 import re
 from collections.abc import Iterator
@@ -39,7 +39,7 @@ _SPACES = re.compile(r"\s+")
 
 @dataclass
 class Broker:
-    """Where events go; `is_away` for a while."""
+    """Collects the published events; raises while `is_away`."""
 
     events: list[CloudEvent] = field(default_factory=list)
     is_away: bool = False
@@ -47,7 +47,6 @@ class Broker:
     """A real broker, where a test has one."""
 
     def publish(self, event: CloudEvent) -> None:
-        """As a broker takes it, or does not."""
         if self.is_away:
             raise BrokerAwayError("127.0.0.1:5672", "connexion refusée")
         if self.real:
@@ -56,14 +55,14 @@ class Broker:
 
 
 class FilesScreen:
-    """A browser on the screen; what is published waits at the broker until `work`."""
+    """A client of the screen; published events wait at the broker until `work`."""
 
     def __init__(self, desk: DepotsDesk, client: TestClient, broker: Broker) -> None:
         self.desk, self.client, self.broker = desk, client, broker
         self.commune = COMMUNE
 
     def work(self) -> None:
-        """A worker reads what was published."""
+        """Ingest the published events, as a worker does."""
         while self.broker.events:
             ingest_request(self.broker.events.pop(0), self.desk.services)
 
@@ -72,11 +71,11 @@ class FilesScreen:
         return str(self.app.url_path_for(name, commune=self.commune, **path))
 
     def get(self, name: str, query: str = "", **path: object) -> Response:
-        """A page as it comes."""
+        """The response of a page."""
         return self.client.get(self.path(name, **path) + (f"?{query}" if query else ""))
 
     def read(self, name: str, query: str = "", **path: object) -> str:
-        """What a page says, every run of white space one space."""
+        """The text of a page, with each run of white space as one space."""
         response = self.get(name, query, **path)
         assert response.status_code == 200, response.text
         return words(response)
@@ -90,7 +89,7 @@ class FilesScreen:
         query: str = "",
         **path: object,
     ) -> Response:
-        """Send a form, with the token of the session."""
+        """Send a form with the token of the session."""
         token = _TOKEN.search(self.get("listes").text)
         assert token
         data = data | {"jeton": unescape(token[1])}
@@ -98,11 +97,11 @@ class FilesScreen:
         return self.client.post(address, data=data, files=files, follow_redirects=False)
 
     def make(self, liste: Liste = Liste.PRINCIPALE, format_: Format = Format.CSV) -> RowMapping:
-        """A file, made by the worker's handler."""
+        """Make a list file with the worker's handler; its row."""
         return self.desk.make(format_, liste=liste)
 
     def make_tableau(self, type_: TypeTableau, **fields: Any) -> int:  # noqa: ANN401 — of the request
-        """A tableau of the principal list for the coming poll, made by the worker's handlers; its number."""
+        """Make a tableau of the principal list for the coming poll with the worker's handlers; its id."""
         scrutin = demo_calendrier(TODAY).scrutin
         asked = {"commune": COMMUNE, "listes": ["P"], "types": [type_], "scrutin": scrutin, "requested_by": AGENT}
         event = CloudEvent.wrap(TableauxRenderRequested.model_validate(asked | fields), source="/test")
@@ -117,19 +116,19 @@ class FilesScreen:
         return self.client.get(f"/communes/{self.commune}{path}")
 
     def read_at(self, path: str) -> str:
-        """The text of a page by its address, a space in the place of each tag."""
+        """The text of a page by its address, with a space in place of each tag."""
         page = self.at(path)
         assert page.status_code == 200, page.text
         return spaced_words(page)
 
     def send(self, path: str, form: dict[str, Any]) -> Response:
-        """Send a form to an address, with the token of the session."""
+        """Send a form with the token of the session to an address."""
         token = dict(_FIELD.findall(self.at("/listes").text))["jeton"]
         address = f"/communes/{self.commune}{path}"
         return self.client.post(address, data=form | {"jeton": token}, follow_redirects=False)
 
     def press(self, path: str, *, on: str, times: int = 1) -> None:
-        """Press the button of a form that page `on` shows and that is sent to `path`, so many times."""
+        """Press, this many times, the button of the form on the page `on` whose target is `path`."""
         form = self.at(on).text.partition(f'action="/communes/{self.commune}{path}"')[2].partition("</form>")[0]
         assert form, f"no form for {path}"
         fields = dict(_FIELD.findall(form)) | dict(re.findall(r'name="(export)" value="([^"]+)"', form))
@@ -138,41 +137,41 @@ class FilesScreen:
             assert answer.status_code == 303, answer.text
 
     def ask(self, *listes: str, format_: str = "csv") -> list[int]:
-        """Ask for list files by the page, and let a worker read it; the numbers of the new files, which wait."""
+        """Request list files on the page, and ingest the request; the ids of the new, queued files."""
         before = self.numbers()
         assert self.send("/listes", {"listes": list(listes), "format": format_}).status_code == 303
         self.work()
         return [number for number in self.numbers() if number not in before]
 
     def ask_and_make(self, *listes: str, format_: str = "csv") -> list[int]:
-        """Ask by the page, and let a worker make the files."""
+        """Request files on the page, and make them."""
         made = self.ask(*listes, format_=format_)
         for number in made:
             assert self.desk.process(number)["status"] == "ready"
         return made
 
     def numbers(self) -> list[int]:
-        """Every file that was asked for, in order."""
+        """The ids of all requested files, in order."""
         return self._column("SELECT export_id FROM derniers_exports ORDER BY export_id")
 
     def requests(self) -> list[int]:
-        """Every request that was read, in order."""
+        """The ids of all recorded requests, in order."""
         return self._column("SELECT request_id FROM demandes ORDER BY request_id")
 
     @property
     def app(self) -> Starlette:
-        """The screen itself."""
+        """The screen's application."""
         app: Starlette = self.client.app  # type: ignore[assignment]
         return app
 
     @property
     def spool(self) -> Spool:
-        """Where the screen keeps what is not taken for now."""
+        """The folder of declarations that the broker has not accepted yet."""
         spool: Spool = self.app.state.services.spool
         return spool
 
     def set_clock(self, instant: datetime) -> None:
-        """The screen's own clock; the database keeps its own."""
+        """Set the screen's own clock; the database's stays."""
         self.app.state.services = replace(self.app.state.services, clock=lambda: instant)
 
     def _column(self, query: str) -> list[int]:
@@ -181,24 +180,24 @@ class FilesScreen:
 
 
 def words(response: Response) -> str:
-    """The text of a page, every run of white space one space."""
+    """The text of a page, with each run of white space as one space."""
     return _SPACES.sub(" ", unescape(_TAG.sub("", response.text.partition("<main")[2])))
 
 
 def spaced_words(response: Response) -> str:
-    """The same, with a space in the place of each tag."""
+    """The text of a page, with a space in place of each tag."""
     return " ".join(unescape(_TAG.sub(" ", response.text.partition("<main")[2].partition(">")[2])).split())
 
 
 def once_of(page: Response) -> str:
-    """What tells this showing of the page's first form from another."""
+    """The token that tells this rendering of the page's first form from another."""
     values: list[str] = [value for name, value in _FIELD.findall(page.text) if name == "formulaire"]
     return values[0]
 
 
 @contextmanager
 def open_screen(url: str, folder: Path, **given: Any) -> Iterator[FilesScreen]:  # noqa: ANN401 — of WebSettings
-    """The screen on this database, its volume and its spool in this folder."""
+    """The screen on this database, with its volume and its spool in this folder."""
     engine = build_engine(url)
     desk = DepotsDesk(engine, folder / "exports")
     places: dict[str, Any] = {"exports_dir": folder / "exports", "home": folder, "source": "/screen"}

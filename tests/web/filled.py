@@ -1,4 +1,4 @@
-"""LIBREVILLE with something to show on every page: files in every state, deposits with their answers."""
+"""LIBREVILLE with content for every page: files in every state, deposits with their answers."""
 
 from typing import Any
 
@@ -26,7 +26,7 @@ _PURGED = "UPDATE export SET purged_at = now() WHERE id = {}"
 
 
 class Filled:
-    """What LIBREVILLE has asked for; numbers of files by what became of them."""
+    """The files of LIBREVILLE: ids by state."""
 
     def __init__(self, site: Site) -> None:
         self._site = site
@@ -56,7 +56,7 @@ class Filled:
                 connection.exec_driver_sql(statement.format(export))
 
     def addresses(self, route: Route) -> list[str]:
-        """Of a page, for each file that it may be of."""
+        """The addresses of a page, one for each file that it can show."""
         if route.name == "reponse":
             return [route.url_path_for(route.name, commune=LIBREVILLE, export=self.rejected)]
         if route.name == "publication":
@@ -84,7 +84,7 @@ class Filled:
         return [route.url_path_for(route.name, commune=LIBREVILLE)]
 
     def _declare(self) -> None:
-        """Two deposits: one accepted, one rejected, whose answer came; each is recorded before the next is said."""
+        """Declare two deposits, one accepted, one rejected with an answer; wait for the record of each declaration."""
         said: dict[str, Any] = {"commune": LIBREVILLE, "requested_by": CLERK}
         for export, verdict, answer in (
             (self.deposited, Verdict.ACCEPTE, "327 électeurs intégrés."),
@@ -97,7 +97,7 @@ class Filled:
             self._send(answered, "verdict <> ''", export)
 
     def _publish(self) -> None:
-        """A tableau is posted today, for today: its certificate is there."""
+        """Declare a tableau posted today, until its certificate exists."""
         with self._site.town.engine.begin() as connection:
             connection.exec_driver_sql(_FIT.format(self.published))
         today = self._site.today

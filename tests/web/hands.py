@@ -1,4 +1,4 @@
-"""How a clerk acts on pages: by mouse, by keyboard, without scripts; each by what the pages call things."""
+"""A clerk's actions on pages: by mouse, by keyboard, without scripts; elements are found by their visible names."""
 
 import re
 from collections.abc import Mapping
@@ -23,7 +23,7 @@ _IS_SEEN = """() => {
 
 
 class Mouse:
-    """Clicks; what does not change by itself in a browser without scripts, she reloads."""
+    """Clicks; in a browser without scripts, reloads pages that do not change by themselves."""
 
     def __init__(self, page: Page, downloads: Path, *, is_live: bool = True) -> None:
         self.page, self._downloads, self._is_live = page, downloads, is_live
@@ -82,7 +82,7 @@ class Mouse:
         return self.page.get_by_role("main").get_by_role("button", name=name).first
 
     def _leave(self, target: Locator) -> None:
-        """To another page, and wait for it: what she does on the old one meanwhile is lost."""
+        """Go to another page, and wait for it: input on the old page would be lost meanwhile."""
         with self.page.expect_event("domcontentloaded", timeout=PATIENCE_MS):
             self._activate(target)
 
@@ -100,7 +100,7 @@ class Mouse:
 
 
 class Keys(Mouse):
-    """Tab, Space, Enter, arrows and letters; at each stop what has the focus is seen."""
+    """Tab, Space, Enter, arrows and letters; at each stop the focused element must be visible."""
 
     def open(self, path: str) -> None:
         super().open(path)
@@ -135,7 +135,7 @@ class Keys(Mouse):
         if isinstance(value, str):
             self.page.keyboard.type(value)
             return
-        for order in ("%d%m%Y", "%m%d%Y"):  # by the browser's own language
+        for order in ("%d%m%Y", "%m%d%Y"):  # in the browser's own language
             self.page.keyboard.type(value.strftime(order))
             if field.input_value() == value.isoformat():
                 return
@@ -153,7 +153,7 @@ class Keys(Mouse):
         self.page.keyboard.press(key)
 
     def _reach(self, target: Locator) -> None:
-        """Press Tab until it has the focus; each stop is visible."""
+        """Press Tab until it has the focus; each stop must be visible."""
         expect(target).to_be_attached()
         for _ in range(_MOST_STOPS):
             self.page.keyboard.press("Tab")
@@ -172,7 +172,7 @@ class Keys(Mouse):
         raise AssertionError(f"{group} is not reached by Tab")
 
     def _see(self) -> None:
-        """A part of the page that changes just now may hide it for a moment."""
+        """A part of the page that is being replaced may hide it for a moment."""
         try:
             self.page.wait_for_function(_IS_SEEN)
         except Error:
@@ -192,7 +192,7 @@ const isIt = {exact: it => it === plain(words), begins: it => it.startsWith(plai
 return places.flatMap(place => [...place.querySelectorAll(selector)]).filter(
   it => it.checkVisibility() && isIt(nameOf(it)));
 """
-"""Elements by what the page calls them, those that are seen."""
+"""Visible elements by their accessible names."""
 
 _LEAVE = "document.documentElement.dataset.isLeft = ''"
 _IS_LEFT = "return document.readyState === 'complete' && !('isLeft' in document.documentElement.dataset)"
@@ -201,7 +201,7 @@ _FIELDS = "main input:not([type=hidden]):not([type=checkbox]):not([type=radio]),
 
 
 class Fox:
-    """The same by mouse in Firefox."""
+    """The same actions by mouse in Firefox."""
 
     def __init__(self, browser: Firefox, origin: str) -> None:
         self._browser, self._origin = browser, origin
@@ -270,7 +270,7 @@ class Fox:
         return ""
 
     def _leave(self, selector: str, words: str, how: str = "holds") -> None:
-        """To another page, and wait for it."""
+        """Go to another page, and wait for it."""
         self._browser.run(_LEAVE)
         self._click(selector, words, how)
         wait_until(self._has_left, message=f"the page behind {words}")

@@ -1,4 +1,4 @@
-"""GRANDVILLE: LIBREVILLE's electors that lack nothing, many times over, each of another first name; agents of both.
+"""GRANDVILLE: LIBREVILLE's complete electors, many times over, with different first names; agents of both.
 
 Its files take seconds, and may be deposited.
 """
@@ -17,7 +17,7 @@ CLERK, STRANGER, BOTH = "mairie-libreville", "mairie-grandville", "agglomeration
 EMAIL = {STRANGER: "elections@grandville.example", BOTH: "agglomeration@grandville.example"}
 
 _COPIES = 900
-"""So that writing the principal list takes longer than progress takes to be told (`PULSE_SECONDS`), twice over."""
+"""Writing the principal list takes more than twice the interval of progress events (`PULSE_SECONDS`)."""
 _WHOLE = {
     "electeur": " AND sexe IN ('M', 'F') AND prenoms <> '' AND commune_naissance <> '' AND departement_naissance <> '' "
     "AND pays_naissance <> '' AND libelle_voie <> '' AND code_postal <> '' AND ville <> '' AND nationalite <> ''"
@@ -26,7 +26,7 @@ _AGENTS = ((STRANGER, GRANDVILLE), (BOTH, LIBREVILLE), (BOTH, GRANDVILLE))
 
 
 def add_neighbours(engine: Engine) -> None:
-    """Into a register that holds LIBREVILLE."""
+    """Add GRANDVILLE to a register that holds LIBREVILLE."""
     with engine.begin() as connection:
         copy_libreville(connection, GRANDVILLE, "GRANDVILLE", _COPIES)
     with Session(engine) as session, session.begin():
@@ -34,7 +34,7 @@ def add_neighbours(engine: Engine) -> None:
 
 
 def copy_libreville(connection: Connection, commune: str, nom: str, copies: int = 1) -> None:
-    """Another commune, with LIBREVILLE's electors that lack nothing, so many times."""
+    """Add another commune with LIBREVILLE's complete electors, this many times."""
     add_commune(connection, commune, nom)
     for model, times in ((ListeCommunale, 1), (Bureau, 1), (Electeur, copies)):
         connection.execute(_copying(model), {"here": LIBREVILLE, "there": commune, "times": times})
@@ -43,7 +43,7 @@ def copy_libreville(connection: Connection, commune: str, nom: str, copies: int 
 def _copying(model: type[Base]) -> TextClause:
     table = model.__tablename__
     columns = [column.name for column in model.__table__.columns if column.name not in {"id", "code_commune"}]
-    named = "prenoms || ' ' || translate(copy::text, '0123456789', 'ABCDEFGHIJ')"  # a digit in a name blocks
+    named = "prenoms || ' ' || translate(copy::text, '0123456789', 'ABCDEFGHIJ')"  # digits in names are blocking
     copied = ", ".join(named if column == "prenoms" else column for column in columns)
     return text(
         f"INSERT INTO {table} (code_commune, {', '.join(columns)}) SELECT :there, {copied} FROM {table} "  # noqa: S608

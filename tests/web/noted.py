@@ -1,4 +1,4 @@
-"""What a clerk has not looked at: a radiation and an inscription of one person; two exports that were compared."""
+"""Undecided findings: a radiation and an inscription of one person; two exports that were compared."""
 
 DOUBT = (
     """INSERT INTO import (id, file_name, sha256, imported_by, lines_read, lines_kept, lines_rejected, values_cleaned,

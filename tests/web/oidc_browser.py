@@ -1,4 +1,4 @@
-"""A browser between the screen, in this process, and a provider that listens on this computer."""
+"""A client between the screen, in this process, and a provider that listens on this computer."""
 
 import os
 import sys
@@ -21,7 +21,7 @@ CLIENT_ID = "module-prefecture"
 
 
 def with_provider(issuer: str, **given: Any) -> dict[str, Any]:  # noqa: ANN401 — fields of WebSettings
-    """Settings of a screen whose agents are known by this provider."""
+    """Settings of a screen whose agents log in at this provider."""
     common = {
         "web_auth": "oidc",
         "public_url": PUBLIC,
@@ -35,11 +35,11 @@ def with_provider(issuer: str, **given: Any) -> dict[str, Any]:  # noqa: ANN401 
 
 
 def provider_variables(issuer: str) -> dict[str, str]:
-    """The same as variables of a screen's process."""
+    """The same settings as environment variables of a screen's process."""
     return {
         "PREFECTURE_WEB_AUTH": "oidc",
         "PREFECTURE_WEB_OIDC_ISSUER": issuer,
-        "PREFECTURE_WEB_OIDC_UNVERIFIED": issuer,  # the mock says nothing of addresses
+        "PREFECTURE_WEB_OIDC_UNVERIFIED": issuer,  # the mock does not tell whether addresses are verified
         "PREFECTURE_WEB_OIDC_CLIENT_ID": CLIENT_ID,
         "PREFECTURE_WEB_OIDC_CLIENT_SECRET": "client-secret",
     }
@@ -47,9 +47,9 @@ def provider_variables(issuer: str) -> dict[str, str]:
 
 @contextmanager
 def open_mock(folder: Path) -> Iterator[str]:
-    """A provider where whatever name is typed becomes `sub` and `email`; its issuer.
+    """A provider where any typed name becomes `sub` and `email`; its issuer.
 
-    In a process of its own: it uses parts of Authlib that Authlib will drop, and is told so by warnings.
+    It runs in a process of its own: it uses deprecated parts of Authlib, which warn.
     """
     port = free_port()
     command = [sys.executable, "-m", "oidc_provider_mock", "--port", str(port), "--require-nonce", "true"]
@@ -70,7 +70,7 @@ def _answers(issuer: str) -> bool:
 
 
 def ask_in(client: TestClient, at: str = "/") -> str:
-    """Open a page as nobody; the provider's address that the browser is sent to."""
+    """Open a page without a login; the provider's address of the redirect."""
     to_door = client.get(at)
     assert to_door.status_code == 303, to_door.text
     to_provider = client.get(to_door.headers["location"])
@@ -79,12 +79,12 @@ def ask_in(client: TestClient, at: str = "/") -> str:
 
 
 def parameters(url: str) -> dict[str, str]:
-    """What stands after the question mark."""
+    """The parameters of the query string."""
     return {name: values[0] for name, values in parse_qs(urlsplit(url).query, keep_blank_values=True).items()}
 
 
 def answer_of_provider(url: str, form: Mapping[str, str]) -> str:
-    """Fill in the provider's page; our address that it sends the browser back to, without the host."""
+    """Fill in the provider's page; the redirect to our address, without the host."""
     back = httpx2.post(url, data=dict(form), follow_redirects=False)
     assert back.status_code in {302, 303}, back.text
     assert back.headers["location"].startswith(f"{PUBLIC}/connexion/retour?")
@@ -92,5 +92,5 @@ def answer_of_provider(url: str, form: Mapping[str, str]) -> str:
 
 
 def log_in(client: TestClient, form: Mapping[str, str], at: str = "/") -> httpx2.Response:
-    """The whole way; the screen's answer to the provider's."""
+    """The whole login; the screen's response to the provider's redirect."""
     return client.get(answer_of_provider(ask_in(client, at), form))

@@ -1,7 +1,7 @@
-"""A provider with ProConnect's ways, after its documentation for « fournisseurs de service ».
+"""A provider that behaves as ProConnect, by its documentation for « fournisseurs de service ».
 
-A state and a nonce of 32 characters, no parameter that it does not know, the secret in the form, an access token for a
-minute, `/userinfo` as a signed JWT. It can be bent to say what an attacker, or a fault, would make it say.
+It requires a state and a nonce of 32 characters, refuses unknown parameters, takes the secret in the form, gives an
+access token for a minute, and `/userinfo` as a signed JWT. A test can make it answer as an attacker or a fault would.
 """
 
 import json
@@ -34,7 +34,7 @@ _KNOWN = {
 
 @dataclass
 class Bent:
-    """What is not as it should be; nothing, by default."""
+    """The wrong answers of the provider; none by default."""
 
     token: dict[str, Any] = field(default_factory=dict)
     info: dict[str, Any] = field(default_factory=dict)
@@ -47,7 +47,7 @@ class Bent:
 
 
 class ProConnect:
-    """The provider; `asked` is what the browser brought to it last."""
+    """The provider; `asked` is the last query of the browser."""
 
     def __init__(self, email: str) -> None:
         self.email = email
@@ -59,15 +59,15 @@ class ProConnect:
 
     @property
     def issuer(self) -> str:
-        """Its address, with a path as ProConnect's."""
+        """Its address, with a path as ProConnect has."""
         return f"http://{LOOPBACK}:{self._server.server_port}{_PATH}"
 
     def renew_key(self) -> None:
-        """As a provider does now and then."""
+        """Replace the key, as a provider does now and then."""
         self._key = _new_key("2026-b")
 
     def answer(self, step: str, query: dict[str, str]) -> tuple[int, str, str]:
-        """Status, type and body of one of its pages; of `authorize`, the place to go to."""
+        """Status, type and body of one of its pages; for `authorize`, the redirect."""
         match step:
             case "/.well-known/openid-configuration":
                 return 200, "application/json", json.dumps(self._metadata() | self.bent.metadata)
@@ -134,7 +134,7 @@ class ProConnect:
 
     @contextmanager
     def running(self) -> Iterator[None]:
-        """Listen, meanwhile."""
+        """Listen until the end of the block."""
         thread = Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02})
         thread.start()
         try:
@@ -146,7 +146,7 @@ class ProConnect:
 
 
 def another_key() -> RSAKey:
-    """An attacker's, under the provider's name."""
+    """An attacker's key with the provider's key id."""
     return _new_key("2026-a", "somebody else")
 
 

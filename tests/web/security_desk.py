@@ -1,4 +1,4 @@
-"""The screen in this process, on a small database: LIBREVILLE has one file, that GRANDVILLE's agent may not see."""
+"""The screen in this process, on a small database: LIBREVILLE has one file, which GRANDVILLE's agent may not see."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -92,7 +92,7 @@ SCREEN_TEMPLATE = Template("screen", _prepare)
 
 
 def write_files(exports: Path) -> None:
-    """The file and its report, where the record says."""
+    """Write the file and its report to the recorded paths."""
     folder = exports / LIBREVILLE
     folder.mkdir(parents=True)
     for name in (FILE, REPORT):
@@ -100,7 +100,7 @@ def write_files(exports: Path) -> None:
 
 
 def make_settings(url: str, folder: Path, **given: Any) -> WebSettings:  # noqa: ANN401 — fields of WebSettings
-    """Those of a test; nothing of the environment is read but what it sets itself."""
+    """Settings for a test; of the environment, only the variables that the test sets."""
     places: dict[str, Any] = {
         "state_url": SecretStr(url),
         "exports_dir": folder / "exports",
@@ -110,16 +110,15 @@ def make_settings(url: str, folder: Path, **given: Any) -> WebSettings:  # noqa:
 
 
 def behind_proxy(**given: Any) -> dict[str, Any]:  # noqa: ANN401 — fields of WebSettings
-    """Settings of a screen whose proxy says who comes, by name."""
+    """Settings of a screen whose proxy names the agent."""
     common = {"web_auth": "proxy", "web_trusted_proxies": PROXY, "public_url": PUBLIC}
     return common | {"web_secret": SecretStr(SECRET), "web_proxy_secret": SecretStr(SECRET)} | given
 
 
 class Sent(list[CloudEvent]):
-    """What was published."""
+    """Collects the published events."""
 
     def publish(self, event: CloudEvent) -> None:
-        """Keep it."""
         self.append(event)
 
 
@@ -127,7 +126,7 @@ class Sent(list[CloudEvent]):
 def open_client(
     settings: WebSettings, *, peer: str = PROXY, agent: str = "", app: Starlette | None = None
 ) -> Iterator[TestClient]:
-    """A browser at the address of the screen, seen from `peer`; a proxy says that `agent` comes."""
+    """A client at the address of the screen, seen from `peer`; a proxy names `agent`."""
     base = settings.public_url if settings.web_auth != "none" and settings.public_url else "http://127.0.0.1:8000"
     app = app or create_app(settings, Sent().publish)
     headers = {"X-Prefecture-Secret": SECRET} | ({"X-Remote-User": agent} if agent else {})
@@ -137,7 +136,7 @@ def open_client(
 
 
 def sent_by(client: TestClient) -> list[CloudEvent]:
-    """What this screen published, once its spool is empty."""
+    """The events that this screen published, once its spool is empty."""
     services: WebServices = client.app.state.services  # type: ignore[attr-defined]
     wait_until(lambda: not services.spool.waiting(), message="the spool")
     sent: Sent = services.publish.__self__  # type: ignore[attr-defined]
@@ -145,14 +144,14 @@ def sent_by(client: TestClient) -> list[CloudEvent]:
 
 
 def token_of(client: TestClient, commune: str = LIBREVILLE) -> str:
-    """The token of this session's forms, as the first page gives it."""
+    """The token of this session's forms, from the first page."""
     page = client.get(f"/communes/{commune}/listes")
     assert page.status_code == 200, page.text
     return str(page.text.partition('name="jeton" value="')[2].partition('"')[0])
 
 
 def execute(url: str, statement: str, **parameters: object) -> None:
-    """Write to the database of a screen."""
+    """Run a statement on the database of a screen."""
     engine = build_engine(url)
     with engine.begin() as connection:
         connection.execute(text(statement), parameters)

@@ -31,7 +31,7 @@ class Site:
     """The running installation; `url` is the screen's address.
 
     Args:
-        is_empty: without LIBREVILLE and GRANDVILLE; nothing was ever imported.
+        is_empty: without LIBREVILLE and GRANDVILLE, and without any import.
     """
 
     def __init__(self, deployment: Deployment, folder: Path, mailbox: Mailbox, *, is_empty: bool = False) -> None:
@@ -57,7 +57,7 @@ class Site:
         self._screen = self._open_screen(deployment, folder, port)
 
     def peaks(self) -> dict[str, float]:
-        """MiB that the largest process of the screen, of the worker and of the one of exports has taken at most."""
+        """The maximum memory, in MiB, of the largest process of the screen, of the worker and of the one of exports."""
         processes = {"screen": self._screen, "worker": self.worker, "worker of exports": self._importer}
         return {name: max(map(_peak, process.family)) for name, process in processes.items()}
 
@@ -96,7 +96,7 @@ def screen_environment(folder: Path, sqlite_files: SqliteFiles, public_url: str)
 
 
 def start_screen(environment: dict[str, str], log: Path) -> Process:
-    """The process of a screen, once it listens."""
+    """A screen's process, once it listens."""
     screen = Process([sys.executable, "-m", "producers", "web"], env=environment, folder=ROOT, log=log)
     port = int(environment["PREFECTURE_WEB_PORT"])
     wait_until(lambda: not screen.alive or _listens(port), message="the screen")

@@ -1,8 +1,8 @@
-"""The whole story of a clerk who holds exports of the REU, from an empty register to a signed certificate.
+"""The whole work of a clerk with exports of the REU, from an empty register to a signed certificate.
 
-The clerk knows what is written on the pages, and nothing else; a hand acts on them. A made-up commune of 1,200
-electors on three lists: its first export has fifteen problems, the one of the commission's meeting has them put right
-and what a month brings, the last one has what the platform complained of put right.
+The clerk reads only the pages; a hand (`hands.py`) acts on them. A made-up commune of 1,200 electors on three lists:
+its first export has fifteen problems; the one of the commission's meeting corrects them and adds the changes of a
+month; the last one corrects the electors that the platform rejected.
 """
 
 from collections.abc import Callable, Sequence
@@ -34,7 +34,7 @@ REJECTED = (
     {"numero_ordre": "douze"},
     {"liste": "Liste des absents"},
 )
-"""What makes a line one that the import rejects."""
+"""Values that make the import reject a line."""
 
 BLOCKING = (
     ({"sexe": ""}, "Sexe absent ou différent de M et F"),
@@ -48,7 +48,7 @@ BLOCKING = (
     ({"date_naissance": "31/02/1960"}, "Ce jour n'existe pas dans le calendrier"),
     ({"departement_naissance": "99", "pays_naissance": ""}, "Né à l'étranger (99) sans pays de naissance"),
 )
-"""What the platform would reject on the principal list, and what the report says of it."""
+"""Values of the principal list that the platform would reject, and the report's text about them."""
 
 OF_EUROPEAN_LIST = {"nationalite": ""}, "Nationalité absente"
 
@@ -56,7 +56,7 @@ ANSWER = "Dépôt rejeté.\nLa commune de naissance de {nom} {prenoms}, né(e) l
 
 
 class Days(NamedTuple):
-    """When it happens."""
+    """The days of the story."""
 
     former_meeting: date
     meeting: date
@@ -65,7 +65,7 @@ class Days(NamedTuple):
 
     @classmethod
     def around(cls, today: date) -> "Days":
-        """A Sunday that the law lets the commission meet for in these days (art. L. 19: from the 24th to the 21st)."""
+        """A Sunday for which the law lets the commission meet on these days (art. L. 19: from the 24th to the 21st)."""
         last = today + timedelta(days=23)
         scrutin = last - timedelta(days=(last.weekday() - _SUNDAY) % 7)
         meeting = min(today - timedelta(days=1), scrutin - timedelta(days=21))
@@ -74,23 +74,23 @@ class Days(NamedTuple):
 
 @dataclass(frozen=True)
 class Downloads:
-    """Her downloads folder."""
+    """The clerk's downloads folder."""
 
     flawed: Path
     """The first export, with its fifteen problems."""
     readable: Path
-    """The same, once no line is rejected."""
+    """The first export once no line is rejected."""
     corrected: Path
-    """That of the meeting."""
+    """The export of the meeting."""
     last: Path
     blamed: ReuRow
-    """Whom the platform's answer names."""
+    """The electors whom the platform's answer names."""
     kept: int
     """Electors of the principal list at the end."""
 
 
 def write_downloads(folder: Path, code: str, nom: str) -> Downloads:
-    """Write the exports of a commune whose code is given to no real place."""
+    """Write the exports of a commune whose code no real commune has."""
     ville = ville_of(code, nom)
     bureaux = bureaux_of(ville, SIZES[0])
     principale = [row._replace(lieu_dit="") for row in iter_principale(ville, bureaux, SIZES[0] + NEWCOMERS, None)]
@@ -133,18 +133,18 @@ def write_downloads(folder: Path, code: str, nom: str) -> Downloads:
 
 @dataclass(frozen=True)
 class Story:
-    """The clerk of a commune, at her desk."""
+    """The clerk of a commune, at the screen."""
 
     hand: Mouse | Fox
     records: Callable[..., Sequence[RowMapping]]
-    """Rows of a query; the clerk does not look there."""
+    """Rows of a query, which the clerk does not see."""
     arrivals: Path
     commune: str
     days: Days
     downloads: Downloads
 
     def play(self) -> None:
-        """All of it, in the order of « Ce que vous avez à faire »."""
+        """All steps, in the order of « Ce que vous avez à faire »."""
         self.read_what_is_wrong_and_leave_it()
         self.import_export(self.downloads.readable, self.days.former_meeting)
         self.ask_for_lists()
@@ -165,7 +165,7 @@ class Story:
         self.post_and_certify()
 
     def read_what_is_wrong_and_leave_it(self) -> None:
-        """The first export is read, and nothing of it is kept."""
+        """Upload the first export, read its problems, and discard it."""
         self.hand.open("/")
         self.hand.sees("Aucun registre n'est importé")
         self.hand.follow("Déposer l'export")
@@ -180,7 +180,7 @@ class Story:
         assert not self._rows("SELECT 1 FROM registres WHERE code_commune = :here")
 
     def import_export(self, path: Path, taken_on: date) -> None:
-        """An export is dropped, read and taken up."""
+        """Upload an export, read its preview and import it."""
         self.hand.go("Le registre")
         self._drop(path, taken_on)
         self.hand.sees(f"Ce que changerait l'export du {short_date(taken_on)}")
@@ -198,7 +198,7 @@ class Story:
         wait_until(lambda: not list(self.arrivals.iterdir()), message="an empty arrivals folder")
 
     def ask_for_lists(self, *only: Liste) -> None:
-        """Each in a file."""
+        """Request each list in a file."""
         self.hand.go("Liste électorale")
         for liste in Liste:
             self.hand.tick(liste.label, ticked=not only or liste in only)
@@ -207,7 +207,7 @@ class Story:
         self._wait_for_files(len(only or Liste), before)
 
     def work_through_anomalies(self) -> None:
-        """Each is read, with what to do about it."""
+        """Read each anomaly, with what to do about it."""
         self.hand.go("À faire")
         self.hand.sees(f"{len(BLOCKING)} anomalies bloquantes")
         self.hand.follow("Voir les anomalies")
@@ -218,7 +218,7 @@ class Story:
         self.hand.sees("Il manque la liste complémentaire européenne")
 
     def decide_doubts(self) -> None:
-        """Whose civil status was corrected in between is one person."""
+        """Decide that the electors with a corrected civil status are one person."""
         self.hand.go("À faire")
         self.hand.follow("Voir les doutes")
         query = "SELECT id FROM doubt WHERE code_commune = :here AND decision = '' ORDER BY id"
@@ -233,7 +233,7 @@ class Story:
         self.hand.sees("Aucun doute à trancher.")
 
     def take_the_dossier(self) -> None:
-        """Three files, in a ZIP."""
+        """Download three files in a ZIP."""
         self.hand.go("À faire")
         self.hand.follow("Préparer le dossier")
         with ZipFile(self.hand.download("Télécharger le dossier")) as archive:
@@ -241,7 +241,7 @@ class Story:
         assert sum("a-deposer" in name for name in names) == len(Liste), names
 
     def deposit(self, *listes: Liste) -> None:
-        """She did it on e-listelec, and says so."""
+        """Declare the deposit on e-listelec."""
         self.hand.go("Dépôts")
         for liste in listes:
             self.hand.tick(liste.short_label, within="Marquer comme déposé")
@@ -249,7 +249,7 @@ class Story:
         self.hand.sees("En attente de la réponse de la plateforme")
 
     def read_that_it_was_rejected(self) -> None:
-        """The principal list is; the two others are accepted."""
+        """Read that the principal list is rejected and the two others are accepted."""
         blamed = self.downloads.blamed
         naissance = blamed.date_naissance
         said = ANSWER.format(nom=blamed.nom, prenoms=blamed.prenoms, naissance=naissance)
@@ -262,7 +262,7 @@ class Story:
         self.hand.sees(blamed.nom)
 
     def answer(self, verdict: str, words: str, *about: Liste) -> None:
-        """What the platform wrote; `about`: of which lists, where several wait for it."""
+        """Enter the platform's answer; `about`: the lists, where several wait for it."""
         for label in (*(liste.short_label for liste in about), f"{verdict} le dépôt"):
             self.hand.tick(label, within="En attente de la réponse de la plateforme")
         self.hand.write("Réponse reçue", words)
@@ -270,7 +270,7 @@ class Story:
         self.hand.sees(f"Enregistré : {verdict} le {short_date(self.days.today)}")
 
     def note_the_calendar(self) -> None:
-        """Two meetings and a poll."""
+        """Enter two meetings and a poll."""
         self.hand.go("Réunions et scrutins")
         for day in (self.days.former_meeting, self.days.meeting):
             self.hand.write("Jour de la réunion", day)
@@ -282,7 +282,7 @@ class Story:
         self.hand.sees(f"Enregistré : scrutin du {short_date(self.days.scrutin)}")
 
     def complete_motifs(self) -> None:
-        """When and why each came or left: one day for all that an export shows."""
+        """Enter day and category of each arrival and departure: one day for all mouvements of an export."""
         self.hand.go("À faire")
         self.hand.follow("Compléter")
         self.hand.sees("Remplissez ce que vous savez")
@@ -296,7 +296,7 @@ class Story:
         self.hand.sees("Tous les mouvements ont leur date et leur motif")
 
     def ask_for_the_tableau(self) -> None:
-        """That of twenty days, of the principal list: nothing speaks against it."""
+        """Request the tableau des vingt jours of the principal list: it has no blocking anomaly."""
         self.hand.go("À faire")
         self.hand.follow("Demander ce tableau")
         for liste in Liste:
@@ -308,7 +308,7 @@ class Story:
         assert tableau["provisoire_until"] is None
 
     def post_and_certify(self) -> None:
-        """Seven days at the disposal of the electors; the certificate waits for the mayor until they are over."""
+        """Post it for seven days; the certificate for the mayor exists after them."""
         self.hand.go("À faire")
         self.hand.follow("Noter la publication")
         self.hand.tick("Consultable en mairie")

@@ -1,4 +1,4 @@
-"""The anomalies of a file as a page: blocking first, filtered, by pages, and no name in an address."""
+"""The anomalies of a file as a page: blocking ones first, filtered, by pages, and no name in an address."""
 
 import csv
 import io
@@ -44,7 +44,7 @@ def test_every_column_of_the_rules_says_where_it_is_corrected() -> None:
 
 
 def _press(files: FilesScreen, made: RowMapping, name: str, **fields: str) -> str:
-    """The address that the first button of that name leads to."""
+    """The address of the first button of that name."""
     page = files.get("anomalies", export=made["export_id"]).text
     value = re.search(rf'name="{name}" value="([0-9,]+)"', page)
     assert value, page
@@ -192,7 +192,7 @@ def _report(files: FilesScreen, made: RowMapping) -> list[dict[str, str]]:
 def _replace_report(
     files: FilesScreen, made: RowMapping, lines: int, *, nom: str = "", content: bytes | None = None
 ) -> None:
-    """Another report than the one that was made, and its record."""
+    """Replace the report and its record."""
     text = io.StringIO(newline="")
     writer = csv.writer(text, delimiter=";", lineterminator="\r\n")
     writer.writerow(["titre"] * 9)

@@ -1,4 +1,4 @@
-"""The door for machines: a token opens the files of its communes, and says nothing of any other."""
+"""The API for programs: a token allows the files of its communes, and reveals nothing about others."""
 
 import base64
 import hashlib
@@ -43,7 +43,7 @@ MakeToken = Callable[..., str]
 
 @pytest.fixture
 def make_token(screen_database: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> MakeToken:
-    """As an operator does; the token that the command shows."""
+    """Create a token as an operator does; the token that the command prints."""
     monkeypatch.setenv("PREFECTURE_DATABASE_URL", screen_database)
 
     def make(*communes: str, name: str = "compta") -> str:
@@ -56,7 +56,7 @@ def make_token(screen_database: str, monkeypatch: pytest.MonkeyPatch, capsys: py
 
 @pytest.fixture
 def machine(screen_database: str, tmp_path: Path) -> Iterator[TestClient]:
-    """A program at the screen's public address, whom no proxy names."""
+    """A program at the screen's public address, without a header of the proxy."""
     with open_client(make_settings(screen_database, tmp_path, **behind_proxy())) as client:
         yield client
 
@@ -75,7 +75,7 @@ def _code(answer: Any) -> tuple[int, str]:  # noqa: ANN401 — httpx's
 
 
 def _taken(machine: TestClient) -> list[CloudEvent]:
-    """What was said of files whose last byte was taken."""
+    """The declared downloads of complete files."""
     return [event for event in sent_by(machine) if event.type == DeclarationNoted.EVENT_TYPE]
 
 
@@ -159,7 +159,7 @@ def test_only_a_token_in_force_opens(
 
 
 def test_guesses_are_bounded(machine: TestClient, make_token: MakeToken, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Past the rate not even a right token is looked at: nobody learns whether it was one."""
+    """Above the rate even a right token is not checked: the client does not learn whether it was right."""
     token = make_token(LIBREVILLE)
     rate = parse("3/minute")
     monkeypatch.setattr(limits, "RATES", dict(limits.RATES) | {"token": (rate, rate)})

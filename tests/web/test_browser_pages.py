@@ -1,6 +1,6 @@
-"""Every page, in light and in dark, wide, narrow and magnified: accessible, quiet, and never wider than the screen.
+"""Every page, in light and in dark mode, wide, narrow and magnified: accessible, without errors, never too wide.
 
-axe-core checks a part of the RGAA only: what it passes is not thereby « conforme ».
+axe-core checks a part of the RGAA only: a page that passes is not thereby « conforme ».
 """
 
 from collections.abc import Callable
@@ -19,11 +19,11 @@ pytestmark = [pytest.mark.web, pytest.mark.slow]
 
 AXE = (Path(__file__).parent / "vendor" / "axe.min.js").read_text("utf-8")
 NO_PAGES = {"fichier", "piece", "dossier_zip", "flux", "suivi"}
-"""Files to download, the stream of events and the part of a page that it sends."""
+"""Files to download, the stream of events and the page fragment that it sends."""
 
 
 def addresses(filled: Filled) -> list[str]:
-    """Of every page, with the parameters of files that exist; a file in each state where the page is that of a file."""
+    """The addresses of all pages, with parameters of existing files; pages of a file once for each state."""
     found = ["/", "/nulle-part"]
     for route in ROUTES:
         if "GET" in (route.methods or ()) and "commune" in route.param_convertors and route.name not in NO_PAGES:
@@ -32,7 +32,7 @@ def addresses(filled: Filled) -> list[str]:
 
 
 def wide(page: Page) -> list[str]:
-    """What goes beyond the right edge, when the page can be scrolled sideways."""
+    """The elements beyond the right edge, when the page can be scrolled sideways."""
     found: list[str] = page.evaluate(
         """() => document.documentElement.scrollWidth <= document.documentElement.clientWidth ? [] :
         [...document.querySelectorAll('body *')]
@@ -43,7 +43,7 @@ def wide(page: Page) -> list[str]:
 
 
 def violations(page: Page, *rules: str) -> list[str]:
-    """What axe-core finds, by all its rules or by these."""
+    """The violations that axe-core finds, by all its rules or by these."""
     page.evaluate(AXE)
     options = {"resultTypes": ["violations"]} | ({"runOnly": list(rules)} if rules else {})
     found = page.evaluate("options => axe.run(document, options).then(result => result.violations)", options)
@@ -51,7 +51,7 @@ def violations(page: Page, *rules: str) -> list[str]:
 
 
 def walk(visitor: Visitor, filled: Filled, check: Callable[[Page], list[str]]) -> dict[str, list[str]]:
-    """What is wrong with each page."""
+    """The faults of each page."""
     wrong = {}
     for address in addresses(filled):
         visitor.page.goto(address, wait_until="load")

@@ -1,4 +1,4 @@
-"""« Le registre » in a real browser, in front of the whole installation: from the file that she has to the lists."""
+"""« Le registre » in a real browser, on the whole installation: from the clerk's file to the lists."""
 
 import re
 import time
@@ -23,7 +23,7 @@ pytestmark = [pytest.mark.web, pytest.mark.slow]
 
 LONG = {TITLES[n]: ("Résidence des Essais, escalier " * 9)[:250] for n in (15, 16, 17)}
 GRANDE, LARGEST, MEBIBYTES = "13916", 500_000_000, 512
-"""A code given to no place; bytes of its export; what no process may take for it."""
+"""A code that no commune has; the size of its export; the memory limit of each process."""
 
 
 @pytest.mark.parametrize("is_live", [True, False], ids=["live", "without-javascript"])
@@ -104,7 +104,7 @@ def test_an_export_of_500_megabytes_is_taken_up_by_the_screen(
 
 
 def _write_large(path: Path) -> int:
-    """An export of a little less than 500 MB, whose addresses are as long as a column takes; how many electors."""
+    """Write an export of a little less than 500 MB, with addresses of maximum length; its number of electors."""
     text = format_reu([ELECTEUR | LONG | {COMMUNE: GRANDE, PRENOMS: "{0}", NUMERO: "{1}"}])
     head, line = text.splitlines(keepends=True)
     count = (LARGEST - len(head)) // (len(line) + 10)

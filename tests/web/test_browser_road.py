@@ -1,4 +1,4 @@
-"""What changes by itself on a page in a real browser, in front of a whole installation; and forms in error."""
+"""Pages that change by themselves in a real browser, on a whole installation; and forms with errors."""
 
 import hashlib
 import os
@@ -37,13 +37,13 @@ def ask(page: Page, site: Site, liste: Liste, format_: str) -> RowMapping:
 
 
 def row_of(site: Site, export: RowMapping) -> RowMapping:
-    """The row of a file as it is now."""
+    """The current row of a file."""
     query = "SELECT * FROM derniers_exports WHERE export_id = :export"
     return site.town.rows(query, export=export["export_id"])[0]
 
 
 def download(page: Page, site: Site, export: RowMapping) -> None:
-    """The bytes and the name are those of the record, and the download is recorded."""
+    """Check the bytes and the name against the record, and that the download is recorded."""
     link = page.get_by_role("link", name=f"Télécharger {export['label']}").first
     with page.expect_download() as waited:
         link.click()
@@ -56,7 +56,7 @@ def download(page: Page, site: Site, export: RowMapping) -> None:
 
 @contextmanager
 def frozen(site: Site) -> Iterator[None]:
-    """The worker stands still."""
+    """Freeze the worker inside the block."""
     family = site.worker.family
     for pid in family:
         os.kill(pid, SIGSTOP)
@@ -116,7 +116,7 @@ def test_the_same_when_the_event_stream_is_cut(visit: Visit, site: Site) -> None
 
 @pytest.mark.usefixtures("filled")
 def test_what_she_writes_meanwhile_is_not_lost(visit: Visit, site: Site) -> None:
-    """The page that says « se recharge d'elle-même » does not while she writes on it, nor after a fault."""
+    """The page that says « se recharge d'elle-même » does not reload while the clerk types, nor after an error."""
     day, visitor = site.today - timedelta(days=2), visit(CLERK)
     page = visitor.page
     notice = page.locator("#enregistrement")

@@ -1,4 +1,4 @@
-"""The whole story in a real browser, in front of a whole installation that is empty when it begins.
+"""The whole story in a real browser, on a whole installation that is empty when it begins.
 
 By mouse in `make test`; by keyboard, without scripts, in Firefox and in the embedded mode each night.
 """
@@ -42,7 +42,7 @@ COMMUNES = {
     "Firefox": ("13914", "ROSEVAL"),
     "one computer": ("13915", "SOLVAL"),
 }
-"""Of each way, codes that are given to no place."""
+"""For each variant, codes that no commune has."""
 HANDS: dict[str, Callable[[Page, Path], Mouse]] = {
     "mouse": Mouse,
     "keyboard": Keys,
@@ -77,7 +77,7 @@ http {{
 
 @pytest.fixture(scope="module")
 def empty_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    """An installation in which nothing was ever imported."""
+    """An installation without any import."""
     mailbox = Mailbox()
     mailbox.start()
     with Deployment(tmp_path_factory.mktemp("empty-deployment")) as deployment:
@@ -88,7 +88,7 @@ def empty_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 
 
 def _let_in(site: Site, commune: str, nom: str) -> str:
-    """Who works for a commune that is new here."""
+    """Add a new commune and its agent."""
     name = f"mairie-{nom.lower()}"
     with Session(site.town.engine) as session, session.begin():
         add_commune(session.connection(), commune, nom)
@@ -130,7 +130,7 @@ def test_the_same_in_firefox(empty_site: Site, tmp_path: Path) -> None:
 
 @contextmanager
 def _proxy(folder: Path, port: int, behind: str, agent: str) -> Iterator[None]:
-    """What says who she is, at another address than the public one: Firefox adds no header of its own."""
+    """A proxy that adds the agent's name, at another address than the public one: Firefox cannot add a header."""
     require(NGINX)
     conf = folder / "nginx.conf"
     said = {"folder": folder, "port": port, "behind": behind, "agent": agent, "secret": PROXY_SECRET}

@@ -1,4 +1,4 @@
-"""Deposits: declared, waited for, written down, answered, to be done again."""
+"""Deposits: declared, pending, recorded, answered, to be repeated."""
 
 import base64
 import re
@@ -281,7 +281,7 @@ def test_the_session_does_not_keep_the_answer(files: FilesScreen) -> None:
 
 
 def _mend(files: FilesScreen) -> None:
-    """LIBREVILLE's complementary municipal list without what the platform would reject."""
+    """Correct LIBREVILLE's complementary municipal list, so that the platform would accept it."""
     files.desk.run(
         """UPDATE electeur SET nationalite = 'Belge', ville = 'LIBREVILLE', code_postal = '13900', sexe = 'F',
                libelle_voie = 'SAUGE', nom_naissance = 'INVENTEE', prenoms = 'Zélie ' ||

@@ -1,4 +1,4 @@
-"""What changed in a list since its last deposit, and whether the register's mouvements say why."""
+"""The changes of a list since its last deposit, and whether the register's mouvements explain them."""
 
 import json
 
@@ -21,7 +21,7 @@ def test_before_the_first_deposit_there_is_nothing_to_compare_with(files: FilesS
 @pytest.mark.slow
 def test_arrivals_and_departures_that_the_mouvements_explain(screen: FilesScreen) -> None:
     screen.desk.run("DELETE FROM mouvement")
-    screen.desk.run("DELETE FROM electeur WHERE date_naissance LIKE '2008-%'")  # who comes of age these days
+    screen.desk.run("DELETE FROM electeur WHERE date_naissance LIKE '2008-%'")  # electors who come of age these days
     deposited = screen.desk.make(days_ago=2)
     screen.desk.deposit(deposited["export_id"])
     screen.desk.add_person()

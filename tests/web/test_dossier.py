@@ -1,4 +1,4 @@
-"""The dossier de dépôt: what is in the ZIP, that it is the same each time, and that nothing altered leaves."""
+"""The dossier de dépôt: the content of the ZIP, the same at each download, and no altered file."""
 
 import io
 import json
@@ -183,7 +183,7 @@ def _check_sums(folder: Path) -> subprocess.CompletedProcess[str]:
 
 
 def _tableaux(screen: FilesScreen) -> tuple[int, int]:
-    """A tableau to be posted, and the commission's own copy of it."""
+    """A tableau to be posted, and the commission's copy of it."""
     editions = (Edition.AFFICHAGE, Edition.COMMISSION)
     affichage, commission = (screen.make_tableau(TypeTableau.VINGT_JOURS, edition=edition) for edition in editions)
     return affichage, commission

@@ -1,4 +1,4 @@
-"""Downloads: the bytes of the record or none, and somebody is told of each, however long the broker is away."""
+"""Downloads: the recorded bytes or none, and a declaration of each, however long the broker is away."""
 
 import hashlib
 import json
@@ -24,12 +24,12 @@ from tests.web.files_desk import FilesScreen, open_screen, spaced_words
 
 
 def path_of(screen: FilesScreen, number: int, column: str = "file_name") -> Path:
-    """Where a file is on the volume."""
+    """The path of a file on the volume."""
     return screen.desk.root / "13900" / str(screen.desk.row(number)[column])
 
 
 def told(screen: FilesScreen) -> list[DeclarationNoted]:
-    """The downloads that were published, once nothing waits."""
+    """The published declarations of downloads, once the spool is empty."""
     wait_until(lambda: not screen.app.state.services.spool.waiting(), message="an empty spool")
     ended = DeclarationNoted.EVENT_TYPE
     return [DeclarationNoted.model_validate(event.data) for event in screen.broker.events if event.type == ended]

@@ -1,4 +1,4 @@
-"""The calendar of a commune: what each coming poll calls for, and what was made of it."""
+"""The calendar of a commune: the tableaux that each coming poll requires, and the state of each."""
 
 from datetime import UTC, datetime, timedelta
 

@@ -1,4 +1,4 @@
-"""The event stream, from a real server: whole first, then at each change, asked of the database once for everybody."""
+"""The event stream of a real server: everything first, then each change; one database query for all clients."""
 
 import itertools
 import re
@@ -31,7 +31,7 @@ def _short_heartbeats(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def server(screen: FilesScreen) -> Iterator[str]:
-    """The same screen on a port."""
+    """The screen on a port."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         config = uvicorn.Config(screen.app, log_config=None, lifespan="off", timeout_graceful_shutdown=2)
         running = uvicorn.Server(config)
@@ -44,7 +44,7 @@ def server(screen: FilesScreen) -> Iterator[str]:
 
 
 class Stream:
-    """One connection, read by a thread; `messages` are whole, `beats` counts what keeps it open."""
+    """One connection, read by a thread; `messages` are complete, `beats` counts keep-alive comments."""
 
     def __init__(self, address: str, path: str = FLUX) -> None:
         self.messages: list[str] = []
@@ -58,13 +58,13 @@ class Stream:
         self._thread.start()
 
     def wait(self, words: str) -> str:
-        """The first message that says it."""
+        """The first message that contains the text."""
         return wait_until(
             lambda: next((it for it in self.messages if words in it), ""), message=f"{words} in the stream"
         )
 
     def close(self) -> None:
-        """Go away."""
+        """Close the connection."""
         self._stop.set()
         self._thread.join()
         self._client.close()
@@ -88,7 +88,7 @@ class Stream:
 
 @contextmanager
 def streams(address: str, count: int = 1, path: str = FLUX) -> Iterator[list[Stream]]:
-    """So many connections at once."""
+    """This many connections at once."""
     opened = [Stream(address, path) for _ in range(count)]
     try:
         yield opened

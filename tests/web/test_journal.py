@@ -1,4 +1,4 @@
-"""Who did what with the files of a commune, and what was sent to whom."""
+"""The audit trail of a commune's files, and the sent notifications."""
 
 import re
 from datetime import UTC, datetime, timedelta
@@ -59,7 +59,7 @@ def test_a_long_journal_comes_by_pages(screen: FilesScreen) -> None:
     assert "Page 1 sur 3" in pages[0]
     assert sum(page.count("root Effacement") for page in pages) == 60
     shown = [number for page in pages for number in re.findall(r"\bn(\d{3})\.", page)]
-    assert shown == [f"{number:03}" for number in reversed(range(60))]  # of one transaction, so of one instant
+    assert shown == [f"{number:03}" for number in reversed(range(60))]  # all in one transaction, so of the same instant
     assert f"{screen.path('journal')}?action=file_purged&amp;page=2" in screen.get("journal", "action=file_purged").text
     assert screen.get("journal", "page=-1").status_code == 200
     assert screen.get("journal", "page=999999999999999999999").status_code == 200

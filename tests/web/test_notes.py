@@ -1,4 +1,4 @@
-"""What a clerk notes on the screen: meetings, polls, motifs, doubts, bureaux, protected electors, her own messages."""
+"""Notes of a clerk on the screen: meetings, polls, motifs, doubts, bureaux, protected electors, own notifications."""
 
 import re
 from collections import Counter
@@ -26,13 +26,13 @@ DAYS = demo_calendrier(TODAY)
 
 
 def plant_doubt(screen: FilesScreen) -> None:
-    """A corrected date of birth that nobody has looked at."""
+    """Add an undecided doubt about a corrected date of birth."""
     for statement in DOUBT:
         screen.desk.run(statement)
 
 
 def _send(screen: FilesScreen, page: str, **data: Any) -> Response:  # noqa: ANN401 — of the form
-    """Press, let a worker read it, and follow."""
+    """Press, let a worker ingest it, and follow the redirect."""
     answer = screen.post(page, data)
     if answer.status_code != 303:
         return answer
@@ -41,12 +41,12 @@ def _send(screen: FilesScreen, page: str, **data: Any) -> Response:  # noqa: ANN
 
 
 def _said(screen: FilesScreen) -> list[tuple[str, str]]:
-    """The trail, but for what tests of other pages look at."""
+    """The audit trail, without the lines that tests of other pages check."""
     return [(it.action, it.detail) for it in screen.desk.audit() if it.action != Action.FILE_RECALLED]
 
 
 def _faults(response: Response) -> list[tuple[str, str]]:
-    """The lines of the summary: the field that each leads to, and what it says."""
+    """The lines of the error summary: the field of the link, and the text."""
     assert response.status_code == 422
     assert "<title>Erreur – " in response.text
     summary = response.text.partition('id="fautes"')[2].partition("</div>")[0]

@@ -1,4 +1,4 @@
-"""What a page weighs with all that it loads, beside a long past: a clerk's line is thin, and nothing holds it up."""
+"""The size of a page with everything that it loads, beside a long history, for a clerk with a slow connection."""
 
 import re
 from collections.abc import Iterator
@@ -24,13 +24,13 @@ from worker.registre.models import Doubt, Import, MouvementRegistre, Protection
 pytestmark = pytest.mark.integration
 
 MOST_BYTES = 200_000
-"""Of a page and all that it loads, as they are, before a proxy compresses them."""
+"""Bytes of a page and everything that it loads, before a proxy compresses them."""
 REQUESTS, DOUBTS, PROTECTED = 600, 150, 1_000
 
 _WHO = {"code_commune": COMMUNE, "nom_naissance": "INVENTÉE", "date_naissance": "1961-08-05"}
 _LOADED = re.compile(r'<(?:link rel="(?:stylesheet|icon)" href|script src|img src)="([^"]+)"')
 _NO_PAGE = DOWNLOADS | {"flux", "suivi"}
-"""Files, and what is only a part of a page."""
+"""Files, and fragments of a page."""
 _SHOWN = [route for route in COMMUNE_PAGES if "GET" in (route.methods or ()) and route.name not in _NO_PAGE]
 
 
@@ -40,7 +40,7 @@ def _prepare(url: str) -> None:
 
 @pytest.fixture(scope="module")
 def screen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FilesScreen]:
-    """LIBREVILLE with a long past, and all that waits for a clerk at once."""
+    """LIBREVILLE with a long history, and every kind of pending work at once."""
     folder = tmp_path_factory.mktemp("weights")
     url = SqliteFiles(folder).create(folder / "screen.sqlite3", Template("past", _prepare))
     with open_screen(url, folder) as screen:
@@ -49,7 +49,7 @@ def screen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FilesScreen]:
 
 
 def _fill(screen: FilesScreen) -> None:
-    """Mouvements without a motif, doubts, protected electors, and a file in which everybody is accused."""
+    """Add mouvements without a motif, doubts, protected electors, and a file with anomalies of every elector."""
     run = screen.desk.run
     run("UPDATE agent SET may_protect = :yes", yes=True)
     run("UPDATE electeur SET sexe = '', code_postal = '1390'")
@@ -94,7 +94,7 @@ def test_what_waits_beyond_the_first_page_is_on_another_one(screen: FilesScreen)
 
 
 def test_nothing_of_ours_holds_a_page_up(screen: FilesScreen) -> None:
-    """Our script waits for the page; htmx must not (its stream would not open), and all stay in caches for a year."""
+    """Our script is deferred; htmx is not (its stream would not open), and all scripts are cached for a year."""
     head = screen.get("taches").text.partition("</head>")[0]
     scripts = re.findall(r'<script src="([^"]+)"( defer)?>', head)
     assert [name.split("/")[-1].partition("?")[0] for name, deferred in scripts if not deferred] == ["htmx.min.js"]

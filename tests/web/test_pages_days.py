@@ -1,4 +1,4 @@
-"""Days, as pages take them: those of the town hall, overseas too, and none that no calendar holds."""
+"""Days on pages: those of the town hall's time zone, overseas too; impossible dates are refused."""
 
 from datetime import UTC, datetime
 
@@ -9,17 +9,17 @@ from tests.web.files_desk import FilesScreen, words
 
 NOUMEA, PAPEETE = "98818", "98735"
 EVENING, MORNING = datetime(2026, 11, 26, 20, 0, tzinfo=UTC), datetime(2026, 11, 26, 4, 0, tzinfo=UTC)
-"""Paris has the 26th; Nouméa the 27th in the evening, Papeete the 25th in the morning."""
+"""In Paris it is the 26th; in Nouméa the evening of the 27th, in Papeete the morning of the 25th."""
 
 
 @pytest.fixture
 def noumea(files: FilesScreen) -> FilesScreen:
-    """LIBREVILLE's agent and one of its files are Nouméa's, in the evening of Paris."""
+    """LIBREVILLE's agent and one of its files belong to Nouméa, in the evening of Paris."""
     return _move(files, NOUMEA, EVENING)
 
 
 def _move(files: FilesScreen, code: str, instant: datetime) -> FilesScreen:
-    """The agent and a file of LIBREVILLE are of another commune, where the file was asked for and made just now."""
+    """Move the agent and a file of LIBREVILLE to another commune, requested and made just now."""
     files.make(Liste.COMPLEMENTAIRE_MUNICIPALE)
     for table in ("agent", "export", "request", "liste"):
         files.desk.run(f"UPDATE {table} SET code_commune = :code", code=code)  # noqa: S608 — our own names

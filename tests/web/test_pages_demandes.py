@@ -1,4 +1,4 @@
-"""« Vos demandes » and the page of one request: every state explained, what can be done about it done once."""
+"""« Vos demandes » and the page of one request: every state is explained, every action works once."""
 
 import re
 from datetime import UTC, datetime, timedelta
@@ -16,14 +16,14 @@ FAIL = (
 
 
 def fail(screen: FilesScreen, *numbers: int) -> None:
-    """Let these files have failed."""
+    """Set these files failed."""
     for number in numbers:
         screen.desk.process(number)
         screen.desk.run(FAIL, id=number)
 
 
 def current(screen: FilesScreen) -> str:
-    """What « Vos demandes » says."""
+    """The text of « Vos demandes »."""
     return screen.read_at("/listes").partition("Vos demandes")[2].partition("Derniers exports")[0]
 
 

@@ -1,4 +1,4 @@
-"""« Derniers exports », all the files, the page of one: every fact, and nothing called good that is not."""
+"""« Derniers exports », all the files, the page of one: every recorded value, and no false « ready »."""
 
 import re
 from datetime import UTC, datetime
@@ -18,7 +18,7 @@ GOOD = "UPDATE export SET bloquantes = 0, a_completer = 0 WHERE id = :id"
 
 
 def record(screen: FilesScreen, count: int, **columns: Any) -> list[int]:  # noqa: ANN401 — of Export
-    """So many more files of the last request, as if they had been made."""
+    """Record this many more finished files of the last request."""
     values = {
         "request_id": screen.requests()[-1],
         "code_commune": "13900",

@@ -1,4 +1,4 @@
-"""The first tab, on both databases: asked once however often it is pressed, never lost, always explained."""
+"""The first tab, on both databases: one request for any number of clicks, never lost, always explained."""
 
 import re
 from datetime import UTC, datetime, timedelta
@@ -45,7 +45,7 @@ def test_the_register_is_said_with_its_import(screen: FilesScreen) -> None:
 
 
 def test_who_is_no_elector_yet_is_said_beside_the_count(screen: FilesScreen) -> None:
-    """As the list file has it: entered in advance, of a date that can be read, and 16 at least."""
+    """By the rules of the list file: registered in advance, with a readable date, and 16 at least."""
     clear = "UPDATE electeur SET facts = 0, date_naissance = '1962-03-14' WHERE liste = 'P'"
     screen.desk.run(clear)
     assert "mineur" not in screen.read_at("/listes")

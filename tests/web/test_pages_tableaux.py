@@ -1,4 +1,4 @@
-"""The second tab: the calendar proposes, the clerk disposes; what is wrong is said beside its field."""
+"""The second tab: the calendar proposes dates, the clerk may change them; an error appears beside its field."""
 
 import re
 from datetime import UTC, date, datetime, timedelta
@@ -28,7 +28,7 @@ def _on_the_day_of_the_register(screen: FilesScreen) -> None:
 
 
 def checked(page: str, name: str) -> list[str]:
-    """What is checked of a field."""
+    """The checked boxes of a field."""
     return re.findall(rf'name="{name}" id="[^"]+" value="([^"]+)" checked', page)
 
 
@@ -64,7 +64,7 @@ ANNUAL = "Tableau des inscriptions et radiations"
 
 
 def _without_a_poll(screen: FilesScreen) -> None:
-    """The demonstration's meetings, of 15 May and 13 November 2026, and no poll; its first export is of 10 May."""
+    """Keep the demonstration's meetings, 15 May and 13 November 2026, without a poll; its first export is of 10 May."""
     screen.desk.run("DELETE FROM scrutin")
     screen.desk.run("UPDATE import SET taken_on = :day", day=date(2026, 5, 10))
 
@@ -145,7 +145,7 @@ def test_everything_that_is_chosen_is_asked(screen: FilesScreen) -> None:
 
 
 def test_a_commune_that_begins_is_asked_for_the_meeting_before(screen: FilesScreen) -> None:
-    """And never offered the one that the tableau follows, of which she heard once it was refused."""
+    """The form does not offer the meeting of the tableau itself, which the worker would refuse."""
     before, window = date(2026, 9, 10), date(2027, 3, 26)
     screen.desk.run("DELETE FROM commission")
     screen.desk.run("UPDATE import SET undone_at = finished_at")

@@ -1,4 +1,4 @@
-"""A tableau is posted, then its certificate is drawn, signed and noted: by the page, on both databases."""
+"""A tableau is posted, then its certificate is made, signed and noted: by the page, on both databases."""
 
 from datetime import date, timedelta
 from pathlib import Path
@@ -21,7 +21,7 @@ WEEK = timedelta(days=7)
 
 
 def _tableau(screen: FilesScreen) -> int:
-    """One that nothing speaks against."""
+    """A tableau without blocking anomalies."""
     number = screen.make_tableau(TypeTableau.CINQ_JOURS_REU)
     screen.desk.run(
         "UPDATE export SET bloquantes = 0, a_completer = 0, provisoire_until = NULL, finished_at = created_at"
@@ -30,7 +30,7 @@ def _tableau(screen: FilesScreen) -> int:
 
 
 def _made_long_ago(screen: FilesScreen) -> int:
-    """The same, made two weeks ago."""
+    """The same tableau, made two weeks ago."""
     number = _tableau(screen)
     ago = (
         "now() - interval '14 days'"
@@ -42,7 +42,7 @@ def _made_long_ago(screen: FilesScreen) -> int:
 
 
 def _form(**said: object) -> dict[str, str]:
-    """What the page sends; days as days."""
+    """The form data of the page, with ISO dates."""
     empty = dict.fromkeys(("mode", "du", "au", "retire", "signe"), "")
     return empty | {name: str(value) for name, value in said.items()}
 

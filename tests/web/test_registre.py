@@ -1,4 +1,4 @@
-"""« Le registre », on both databases: an export is dropped, read, and taken up or left; nothing of it stays."""
+"""« Le registre », on both databases: an export is uploaded, previewed, imported or discarded; its file is deleted."""
 
 import hashlib
 import json
@@ -29,18 +29,18 @@ pytestmark = [pytest.mark.integration, pytest.mark.database(MOUVEMENTS_TEMPLATE)
 
 PAGE = "/communes/13900/registre"
 QUESTIONS = [f"question-{number}" for number in range(1, 10)]
-"""The boxes of the questions about an export of other electors; a form without some of them leaves these out."""
+"""The checkboxes for the questions about an export of other electors; a form without some of them omits these."""
 
 
 class RegistreScreen:
-    """The page, and a worker that does what it asks when it is told to."""
+    """The page, and a worker that runs when the test calls it."""
 
     def __init__(self, screen: FilesScreen, arrivals: Path) -> None:
         self.screen, self.arrivals = screen, arrivals
         self.today = jour_a_paris(now())
 
     def drop(self, content: str | bytes | None, name: str = "liste.csv", **fields: str) -> Response:
-        """Send the form of the page."""
+        """Send the upload form of the page."""
         page = self.screen.client.get(PAGE).text
         hidden = dict(re.findall(r'name="(jeton|formulaire)" value="([^"]+)"', page))
         form = hidden | {"jour": self.today.isoformat(), "liste": ""} | fields
@@ -49,29 +49,27 @@ class RegistreScreen:
         return self.screen.client.post(PAGE, data=form, files=files, follow_redirects=False)
 
     def press(self, path: str, **fields: Any) -> Response:  # noqa: ANN401 — a value, or several
-        """Press the button of the form that is sent there."""
+        """Press the button of the form with this target."""
         page = self.screen.client.get(PAGE).text
         form = page.partition(f'action="{PAGE}/{path}"')[2].partition("</form>")[0]
         hidden = dict(re.findall(r'type="hidden" name="(\w+)" value="([^"]*)"', form))
         return self.screen.client.post(f"{PAGE}/{path}", data=hidden | fields, follow_redirects=False)
 
     def work(self) -> None:
-        """Workers read what was sent, then do what each export waits for."""
+        """Ingest the sent events, then do the waiting work of each export."""
         self.screen.work()
         for (preview_id,) in self.rows("SELECT id FROM preview WHERE erased_at IS NULL"):
             handle_preview(preview_id, self.screen.desk.services)
 
     def read(self) -> str:
-        """What the page says."""
         return spaced_words(self.screen.client.get(PAGE))
 
     def rows(self, query: str) -> list[tuple[Any, ...]]:
-        """What the database says."""
         with self.screen.desk.engine.connect() as connection:
             return [tuple(row) for row in connection.exec_driver_sql(query)]
 
     def files(self) -> list[Path]:
-        """What is in the arrivals folder."""
+        """The files in the arrivals folder."""
         return sorted(self.arrivals.iterdir()) if self.arrivals.exists() else []
 
 
@@ -245,7 +243,7 @@ def test_a_preview_of_another_commune_is_not_found(screen: RegistreScreen) -> No
 
 
 def _correct(screen: RegistreScreen, button: str, **fields: str) -> Response:
-    """Press the button of the last export that the register holds."""
+    """Press the button of the last export in the register."""
     page = screen.screen.client.get(PAGE).text
     forms = [form.partition("</form>")[0] for form in page.split(f'action="{PAGE}/corriger"')[1:]]
     form = next(it for it in forms if f'value="{button}"' in it)

@@ -24,7 +24,7 @@ PHRASE = "correcte, cheval, agrafe "
 
 @pytest.fixture
 def desks(tmp_path: Path, sqlite_files: SqliteFiles) -> Iterator[tuple[Desk, Desk]]:
-    """A town hall's computer, with a file of its list, and one where nothing ever was."""
+    """A town hall's computer with a list file, and an empty one."""
     desks = []
     for name in ("ancien", "nouveau"):
         (tmp_path / name).mkdir()
@@ -91,7 +91,7 @@ def test_a_computer_is_saved_and_goes_on_on_an_empty_one(
 
 
 def _save_all(browser: Browser, desk: Desk, folder: Path) -> Path:
-    """The backup, once two passphrases were refused."""
+    """The backup, after two refused passphrases."""
     visitor = _enter(browser, desk)
     page = visitor.page
     page.get_by_role("link", name="Sauvegarde").click()
@@ -154,7 +154,7 @@ def _give(page: Page, file: Path, phrase: str) -> None:
 
 
 def _look(browser: Browser, desk: Desk) -> None:
-    """The page with all that it may hold, in light, in dark, and narrow."""
+    """Check the page with everything that it can contain, in light and dark mode, and narrow."""
     for options in ({"color_scheme": "light"}, {"color_scheme": "dark"}, {"viewport": NARROW}):
         visitor = Visitor(browser, f"http://{LOOPBACK}:{desk.port}", **options)
         visitor.page.goto(desk.opening)

@@ -1,4 +1,4 @@
-"""Logging in and out in a real browser, with a provider on another site: what cookies and policy let through."""
+"""Logging in and out in a real browser, with a provider on another site: the effects of cookies and policy."""
 
 from collections.abc import Iterator
 
@@ -31,7 +31,7 @@ def screen(tmp_path_factory: pytest.TempPathFactory, sqlite_files: SqliteFiles) 
 
 @pytest.fixture
 def page(browser: Browser, screen: str) -> Iterator[Page]:
-    """A tab; no page of the screen has complained in the console, as a forbidden address does."""
+    """A tab; fails when a page of the screen logs an error, as a forbidden address does."""
     context = browser.new_context(base_url=screen, locale="fr-FR")
     context.set_default_timeout(15_000)
     complaints: list[str] = []
@@ -65,7 +65,7 @@ def test_an_agent_logs_in_and_out(page: Page, screen: str) -> None:
 
 
 def test_a_form_of_another_site_changes_nothing(page: Page, screen: str) -> None:
-    """The browser sends no cookie with it (SameSite), and says where it comes from."""
+    """The browser sends no cookie with it (SameSite), and sends its origin."""
     _log_in(page)
     foreign = page.context.new_page()
     foreign.set_content(f'<form method="post" action="{screen}{HOME}"><button>x</button></form>')

@@ -1,4 +1,4 @@
-"""Who comes, without a provider: nobody but this computer's agent, or whom a trusted proxy names."""
+"""Authentication without a provider: only this computer's agent, or the agent whom a trusted proxy names."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -88,7 +88,7 @@ def test_alone_a_form_of_another_program_of_this_computer_is_refused(alone: Test
 
 @pytest.mark.parametrize("name", ["", "inconnu"])
 def test_alone_and_not_one_of_the_agents(screen_database: str, tmp_path: Path, name: str) -> None:
-    """There are two: without a name nobody guesses which."""
+    """There are two agents: without a name the screen does not guess which."""
     with open_client(make_settings(screen_database, tmp_path, web_agent=name), peer="127.0.0.1") as client:
         answer = client.get("/")
     assert answer.status_code == 403

@@ -1,4 +1,4 @@
-"""Files in both directions: nothing but what the record says goes out, nothing too large comes in."""
+"""Files in both directions: only recorded files leave, no file that is too large enters."""
 
 from pathlib import Path
 
@@ -95,7 +95,7 @@ def test_a_form_that_is_none_is_refused(web_client: TestClient, kind: str, body:
 
 
 def test_a_file_of_another_commune_is_unknown(screen_database: str, tmp_path: Path) -> None:
-    """What GRANDVILLE's agent drops says nothing of LIBREVILLE, even the very bytes of its file."""
+    """A file that GRANDVILLE's agent uploads reveals nothing of LIBREVILLE, even with the bytes of its file."""
     with open_client(make_settings(screen_database, tmp_path, **behind_proxy()), agent=NEIGHBOUR) as client:
         page = f"/communes/{GRANDVILLE}/verifier"
         dropped = {"fichier": ("liste.csv", CONTENT, "text/csv")}

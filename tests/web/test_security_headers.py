@@ -1,4 +1,4 @@
-"""What browsers are told, and what they may keep."""
+"""The security headers of responses, and what browsers may cache."""
 
 import re
 from pathlib import Path

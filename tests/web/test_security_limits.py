@@ -1,4 +1,4 @@
-"""How often, how much, how long."""
+"""Limits: rates, sizes, times."""
 
 import asyncio
 import time
@@ -34,7 +34,7 @@ Tighten = Callable[[limits.Act, str, str], None]
 
 @pytest.fixture
 def tighten(monkeypatch: pytest.MonkeyPatch) -> Tighten:
-    """Replace a rate for the time of a test."""
+    """Replace a rate for the duration of a test."""
 
     def replace(act: limits.Act, of_agent: str, of_address: str) -> None:
         monkeypatch.setattr(limits, "RATES", dict(limits.RATES) | {act: (parse(of_agent), parse(of_address))})
@@ -165,7 +165,7 @@ def test_a_page_that_asks_by_itself_keeps_no_session_alive(
 
 
 def test_what_a_stranger_sends_is_not_read(screen_database: str, tmp_path: Path) -> None:
-    """Nor is she sent elsewhere after a form: the browser would not follow (form-action)."""
+    """A stranger is not redirected after a form either: the browser would not follow (form-action)."""
     with open_client(make_settings(screen_database, tmp_path, **with_provider("http://127.0.0.1:1"))) as client:
         answer = client.post(HOME, data={"x": "y"})
     assert answer.status_code == 401
@@ -191,5 +191,5 @@ _now = time.time
 
 
 def _move_clock(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
-    """For the screen's sessions and for the signature of its cookie."""
+    """Move the clock of the screen's sessions and of the signature of its cookie."""
     monkeypatch.setattr(time, "time", lambda: _now() + seconds)

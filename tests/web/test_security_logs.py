@@ -1,4 +1,4 @@
-"""What the screen says of itself: one line a request, and nothing of an elector, whatever fails."""
+"""The screen's logs: one line a request, and no personal data, whatever fails."""
 
 import io
 import json
@@ -24,16 +24,16 @@ ELECTOR = "Zéphyrine INVENTÉE-MARTINVAST"
 
 
 class Logs(io.StringIO):
-    """What the screen prints."""
+    """The screen's output."""
 
     def lines(self) -> list[dict[str, Any]]:
-        """Each in its own form."""
+        """The lines as JSON."""
         return [json.loads(line) for line in self.getvalue().splitlines()]
 
 
 @pytest.fixture
 def logs(monkeypatch: pytest.MonkeyPatch) -> Logs:
-    """The screen's own configuration of logs, for the time of a test."""
+    """The screen's own configuration of logs, for the duration of a test."""
     monkeypatch.setattr(sys, "stderr", stream := Logs())
     configure_logs("json", "info")
     return stream

@@ -1,4 +1,4 @@
-"""Agents who log in by a provider, a mock that speaks OpenID Connect over HTTP on this computer."""
+"""Agents who log in at a provider, a mock with OpenID Connect over HTTP on this computer."""
 
 from collections.abc import Iterator
 from http.cookies import SimpleCookie
@@ -34,20 +34,20 @@ CLERK_FORM = {"sub": CLERK_EMAIL}
 
 @pytest.fixture(scope="module")
 def issuer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Whatever name is typed there becomes `sub` and `email`."""
+    """Any typed name becomes `sub` and `email`."""
     with open_mock(tmp_path_factory.mktemp("provider")) as issuer:
         yield issuer
 
 
 @pytest.fixture
 def client(issuer: str, screen_database: str, tmp_path: Path) -> Iterator[TestClient]:
-    """A browser where nobody has logged in yet."""
+    """A client without a login."""
     with open_client(make_settings(screen_database, tmp_path, **with_provider(issuer))) as client:
         yield client
 
 
 def _claims(issuer: str, sub: str, **claims: object) -> dict[str, str]:
-    """Tell the provider who that is; what is typed in its form."""
+    """Set the claims of the provider's next login; the name to type in its form."""
     assert httpx2.put(f"{issuer}/users/{sub}", json=claims).status_code == 204
     return {"sub": sub}
 
@@ -144,7 +144,7 @@ def test_who_is_not_an_agent_is_told_whom_to_ask_and_may_leave(client: TestClien
 
 
 def test_a_letter_that_looks_like_another_is_another(issuer: str, client: TestClient, screen_database: str) -> None:
-    """The sign of the kelvin is a `k` once lowered, and somebody else may own that address."""
+    """The Kelvin sign becomes a `k` in lower case, and another person may own that address."""
     execute(screen_database, "UPDATE agent SET email = 'kiosque@libreville.example' WHERE code_commune = '13900'")
     for email, status in (("\u212aiosque@libreville.example", 403), ("Kiosque@libreville.example", 303)):
         log_in(client, _claims(issuer, "kelvin", email=email))

@@ -1,4 +1,4 @@
-"""ProConnect's ways, and a provider that says what it should not: nobody comes in."""
+"""ProConnect's protocol, and a provider with wrong answers: no login succeeds."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,7 +24,7 @@ def provider() -> Iterator[ProConnect]:
 
 @pytest.fixture
 def client(provider: ProConnect, screen_database: str, tmp_path: Path) -> Iterator[TestClient]:
-    """A browser before a screen that is set as docs/operations.md says for ProConnect."""
+    """A client of a screen with the settings of docs/operations.md for ProConnect."""
     given: dict[str, Any] = {"web_oidc_sirets": SIRET}
     with open_client(make_settings(screen_database, tmp_path, **with_provider(provider.issuer, **given))) as client:
         yield client

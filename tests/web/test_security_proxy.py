@@ -29,11 +29,11 @@ HOME = f"/communes/{LIBREVILLE}/listes"
 FLUX = f"/communes/{LIBREVILLE}/flux"
 TOO_LARGE = 600 << 20
 LOGINS = 60
-"""A minute, of one address."""
+"""Requests a minute, of one address."""
 
 
 class Deployed(NamedTuple):
-    """Where the proxy and the screen listen, and what the clients of the first need."""
+    """The addresses of the proxy and the screen, and the settings of the proxy's clients."""
 
     proxy_port: int
     screen_port: int
@@ -41,10 +41,10 @@ class Deployed(NamedTuple):
     environment: Mapping[str, str]
     log: Path
     agent: str = ""
-    """Who gives a password to the proxy, unless a test says another."""
+    """The user and password for the proxy, unless a test gives others."""
 
     def client(self, agent: str | None = None, **options: Any) -> httpx2.Client:  # noqa: ANN401 — of httpx2
-        """A browser at the public address, which leads to this computer."""
+        """A client at the public address, which resolves to this computer."""
         name = self.agent if agent is None else agent
         return httpx2.Client(
             base_url=f"https://localhost:{self.proxy_port}",
@@ -73,7 +73,7 @@ WriteConf = Callable[[Path, Deployed, Authority], list[str]]
 def _deploy(
     folder: Path, environment: dict[str, str], part: Part, write_conf: WriteConf, agent: str = ""
 ) -> Iterator[Deployed]:
-    """The screen, and a proxy before it; `write_conf` returns the arguments of the proxy's program."""
+    """Start the screen and a proxy before it; `write_conf` returns the arguments of the proxy's program."""
     require(part)
     authority = Authority(folder, "authority")
     deployed = Deployed(
@@ -104,7 +104,7 @@ def _answers(deployed: Deployed) -> bool:
 
 
 def _fill(name: str, places: Mapping[str, str]) -> str:
-    """A file of `deploy/proxy` with a test's places; each must be there to be replaced."""
+    """A file of `deploy/proxy` with a test's values; each placeholder must exist."""
     content = (ROOT / "deploy" / "proxy" / name).read_text("utf-8")
     for there, here in places.items():
         assert content.count(there) == 1, there
@@ -181,7 +181,7 @@ def _write_caddyfile(folder: Path, deployed: Deployed, authority: Authority) -> 
 
 @pytest.fixture
 def logged_in(caddy: Deployed) -> Iterator[httpx2.Client]:
-    """The clerk's browser behind Caddy, after the login."""
+    """The clerk's client behind Caddy, after the login."""
     with caddy.client() as client:
         assert log_in(client, {"sub": CLERK_EMAIL}).status_code == 303  # type: ignore[arg-type]  # a browser as well
         yield client
@@ -268,14 +268,14 @@ def test_a_file_that_is_too_large_is_refused_by_nginx_before_it_is_sent(deployed
 def test_a_file_that_is_too_large_is_refused_through_caddy(caddy: Deployed, logged_in: httpx2.Client) -> None:
     cookies = "; ".join(f"{name}={value}" for name, value in logged_in.cookies.items())
     with closing(caddy.announce_large_file(Cookie=cookies, Origin=PUBLIC)) as connection:
-        # Caddy hands the answer on between two pieces of the body: whoever sends one has more to send, and does.
+        # Caddy forwards the response between two pieces of the body, so the client must have another piece to send.
         connection.sock.settimeout(0.3)
         answer = wait_until(lambda: _send_a_piece(connection.sock), message="the answer")
     assert answer.startswith(b"HTTP/1.1 413 ")
 
 
 def _send_a_piece(sock: socket.socket) -> bytes:
-    """Send a piece of the body; the beginning of the answer, once it is there."""
+    """Send a piece of the body; the beginning of the response, if there is one."""
     sock.sendall(b"x" * 8_192)
     with suppress(TimeoutError):
         return sock.recv(4_096)
@@ -284,7 +284,7 @@ def _send_a_piece(sock: socket.socket) -> bytes:
 
 @pytest.mark.slow
 def test_guesses_through_caddy_are_counted_by_the_screen_whatever_address_they_claim(caddy: Deployed) -> None:
-    """Caddy of Debian counts nothing: there is no password to be guessed, and the screen lets 60 logins begin."""
+    """Debian's Caddy has no rate limit: there is no password to guess, and the screen allows 60 started logins."""
     with caddy.client() as client:
         codes = [
             client.get("/connexion", headers={"X-Forwarded-For": f"192.0.2.{number}"}).status_code

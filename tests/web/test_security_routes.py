@@ -1,4 +1,4 @@
-"""Every route of the table, so that a new one cannot escape: other communes, strangers, forged forms, odd methods."""
+"""Every route of the table, so that new ones are included: other communes, strangers, forged forms, wrong methods."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -27,12 +27,12 @@ from tests.web.security_desk import (
 )
 
 OPEN_TO_ALL = {"connexion", "deconnecte", "deconnexion", "ouvrir", "retour", "sante", "vie"}
-"""The doors and the health; the doors are tried in test_security_oidc.py and test_solo_run.py."""
+"""Login and health routes; test_security_oidc.py and test_solo_run.py test the login."""
 
 OF_A_FILE = [route for route in COMMUNE_PAGES if "{export}" in route.path or "{demande}" in route.path]
 POSTS = [route for route in COMMUNE_PAGES if "POST" in (route.methods or ())]
 BRING_FILES = {"registre", "verifier"}
-"""Whose forms hold a file: they have a bound of their own."""
+"""Routes with a file in the form, which have a limit of their own."""
 
 
 def _name(route: Route) -> str:
@@ -52,7 +52,7 @@ def neighbour(screen_database: str, tmp_path: Path) -> Iterator[TestClient]:
 
 @pytest.fixture
 def stranger(screen_database: str, tmp_path: Path) -> Iterator[TestClient]:
-    """Somebody whom the proxy does not name."""
+    """A person whom the proxy does not name."""
     with open_client(make_settings(screen_database, tmp_path, **behind_proxy())) as client:
         yield client
 
@@ -95,7 +95,7 @@ def test_what_is_no_number_is_not_found(web_client: TestClient, route: Route) ->
 def test_a_number_of_another_commune_in_a_form_or_after_a_question_mark_is_nobodys(
     neighbour: TestClient, route: Route
 ) -> None:
-    """Her own commune in the address, LIBREVILLE's file everywhere else."""
+    """The agent's commune in the address, LIBREVILLE's file everywhere else."""
     token, own = token_of(neighbour, GRANDVILLE), address(route, GRANDVILLE, number=2)
     fields = {"export": "1", "exports": "1", "commune": LIBREVILLE, "demande": "1", "jour": "2026-11-25"}
     for method in _methods(route) if route.name != "flux" else ():

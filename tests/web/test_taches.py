@@ -1,4 +1,4 @@
-"""The first page of a commune: one list of what is to be done, each with one true state and one button."""
+"""The first page of a commune: one list of tasks, each with one true state and one button."""
 
 import re
 from datetime import UTC, datetime, timedelta
@@ -16,7 +16,7 @@ _BUTTON = re.compile(r'<a class="button[^"]*" href="([^"]+)">')
 
 
 def _to_do(screen: FilesScreen) -> str:
-    """What is to be done, and not yet or already."""
+    """The section of the open tasks."""
     return screen.read("taches").partition(" Pas encore ")[0].partition("Ce que le module ne sait pas")[0]
 
 

@@ -1,4 +1,4 @@
-"""« Vérifier un fichier »: which export it is, whether it was altered, and what a spreadsheet did to it."""
+"""« Vérifier un fichier »: the matching export, whether it was altered, and the changes of a spreadsheet."""
 
 import io
 import re
@@ -20,7 +20,7 @@ _ZERO = re.compile(r"(?<=;)0(\d{4})(?=;)")
 
 
 def _names(sentence: str, file: RowMapping, page: str) -> bool:
-    """Whether a sentence names a file as people call it, with openElec's label after it."""
+    """Whether a sentence names a file by its French name, followed by openElec's label."""
     return re.search(rf"{re.escape(sentence)} Liste \w+[^.]* — [^.]*? {re.escape(file['label'])}", page) is not None
 
 
@@ -147,5 +147,5 @@ def _quoted(text: str) -> str:
 
 
 def _unaccented(text: str) -> str:
-    """Only letters that Windows-1252 has, and some that ASCII has not."""
+    """The text with `?` in place of each letter that Windows-1252 lacks."""
     return text.encode("cp1252", "replace").decode("cp1252")

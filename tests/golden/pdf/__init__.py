@@ -1,1 +1,1 @@
-"""Tableaux drawn, by case: `tableau.json`, and `texte.txt`, what a reader extracts from each page of the PDF."""
+"""Drawn tableaux, by case: `tableau.json`, and `texte.txt`, the text of each page as a reader extracts it."""

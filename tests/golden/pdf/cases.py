@@ -1,4 +1,4 @@
-"""A case is a folder: a tableau as the preview reads it, the text that must be on each page; of one, what is heard."""
+"""A case is a folder: a tableau in the preview's JSON, the expected text of each page; for one case, the tags too."""
 
 import tempfile
 from dataclasses import replace
@@ -19,7 +19,7 @@ _TABLEAUX = TypeAdapter(list[Tableau], config=ConfigDict(extra="forbid", strict=
 
 
 def read_tableau(folder: Path) -> Tableau:
-    """The tableau of a case; its lines may be read again, where pydantic makes them while they are read."""
+    """The tableau of a case; its lines are a list where pydantic validates them lazily, for one reading only."""
     (tableau,) = _TABLEAUX.validate_json(b"[" + (folder / "tableau.json").read_bytes() + b"]")
     sections = [
         replace(section, parties=tuple(replace(it, lignes=tuple(it.lignes)) for it in section.parties))
@@ -29,14 +29,14 @@ def read_tableau(folder: Path) -> Tableau:
 
 
 def draw(folder: Path, file: Path) -> Path:
-    """Draw a case there."""
+    """Draw a case to this path."""
     with file.open("wb") as sink:
         render_tableau(read_tableau(folder), sink)
     return file
 
 
 def hear(folder: Path) -> str:
-    """The tags of a case in their order, with their text."""
+    """The tags of a case in reading order, with their text."""
     with tempfile.TemporaryDirectory() as place:
         return read_aloud(draw(folder, Path(place) / "tableau.pdf"))
 

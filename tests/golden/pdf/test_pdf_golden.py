@@ -1,4 +1,4 @@
-"""The text of each case, page by page, and what others say of its file."""
+"""The text of each case, page by page, and the findings of other validators."""
 
 from pathlib import Path
 
