@@ -7,6 +7,7 @@ import fcntl
 import math
 import os
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -118,7 +119,9 @@ class ThreadStarts:
 
     def are_stuck(self) -> bool:
         """Whether a thread has not started in START_CHECKS consecutive checks, of which this call is one."""
-        waiting = [thread for thread in threading.enumerate() if not thread.is_alive()]
+        # Before Python 3.13, a thread that was created before a fork and started after it is never "alive".
+        running = sys._current_frames()  # noqa: SLF001 — documented by Python
+        waiting = [it for it in threading.enumerate() if not it.is_alive() and it.ident not in running]
         self._checks = {thread: self._checks.get(thread, 0) + 1 for thread in waiting}
         return max(self._checks.values(), default=0) >= START_CHECKS
 

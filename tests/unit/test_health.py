@@ -12,6 +12,7 @@ from queue import Queue
 import pytest
 from structlog.testing import capture_logs
 
+from tests.parts.town import ROOT
 from tests.parts.wait import PATIENCE_SECONDS
 from worker.errors import PrefectureError
 from worker.health import SILENCE_SECONDS, STUCK, Pulse, Role, Watchdog, require_healthy
@@ -136,3 +137,19 @@ def test_a_process_with_a_thread_that_never_starts_ends(tmp_path: Path) -> None:
     )
     done = subprocess.run([sys.executable, "-c", program, tmp_path], timeout=PATIENCE_SECONDS, check=False)
     assert done.returncode == STUCK
+
+
+def test_a_thread_that_was_created_before_a_fork_counts_as_started(tmp_path: Path) -> None:
+    """Dramatiq creates the thread of its time limits, then forks its processes; each of them ended after 20 s."""
+    program = tmp_path / "program.py"
+    program.write_text("""\
+import os, sys, threading
+from worker.health import START_CHECKS, ThreadStarts
+thread = threading.Thread(target=threading.Event().wait, daemon=True)
+if pid := os.fork():
+    sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+thread.start()
+starts = ThreadStarts()
+os._exit(any([starts.are_stuck() for _ in range(START_CHECKS)]))
+""")
+    assert subprocess.run([sys.executable, program], env={"PYTHONPATH": str(ROOT)}, check=False).returncode == 0
