@@ -3,28 +3,22 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from enum import StrEnum
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple
 
 from common.cli import ExitCode
 from common.french import count_of
 from common.incomplete import describe_missing
-from schemas.vocabulary import ExportKind, ExportStatus, Piece, RequestOutcome, Severity, Verdict
+from schemas.vocabulary import ExportKind, ExportStatus, Labelled, Piece, RequestOutcome, Severity, Verdict
 
 
-class Toned(StrEnum):
+class Toned(Labelled):
     """A state with a French label for clerks and the tone of its badge, a class of the style sheet."""
 
-    _value_: str
-    label: str
     tone: str
 
-    def __new__(cls, value: str, label: str = "", tone: str = "") -> Self:
-        """Create a member with a label and a tone; a lookup by value needs neither."""
-        member = str.__new__(cls, value)
-        member._value_ = value
-        member.label, member.tone = label, tone
-        return member
+    def __init__(self, _value: str, _label: str = "", tone: str = "") -> None:
+        """Create a member with its tone."""
+        self.tone = tone
 
 
 class FileState(Toned):

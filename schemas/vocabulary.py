@@ -13,7 +13,7 @@ class Labelled(StrEnum):
     _value_: str
     label: str
 
-    def __new__(cls, value: str, label: str = "") -> Self:
+    def __new__(cls, value: str, label: str = "", *_more: str) -> Self:
         """Create a member with a label; a lookup by value needs no label."""
         member = str.__new__(cls, value)
         member._value_ = value
