@@ -35,7 +35,7 @@ from producers.web.exports.stored_file import FileAlteredError, FileGoneError, o
 from producers.web.forms import Paging, page_number, read_numbers, read_once, text
 from producers.web.page_context import AWAY, BROKEN, GONE, NOT_FOUND, SEE_OTHER, PageContext
 from producers.web.registre.query import read_registres
-from producers.web.suivi.pending import SendingFailure, read_declarations, send_note
+from producers.web.suivi.pending import read_declarations, send_note
 from schemas.screen_notes import AnomaliesHandled
 from schemas.vocabulary import Piece, SeenPage, Severity
 
@@ -110,9 +110,7 @@ def handle(context: PageContext) -> Response:
     return RedirectResponse(f"{context.url('anomalies', export=export)}?{query}#lignes", SEE_OTHER)
 
 
-def _answer(
-    context: PageContext, asked: Mapping[str, str], text: str, failure: SendingFailure | None = None
-) -> Response:
+def _answer(context: PageContext, asked: Mapping[str, str], text: str, failure: str | None = None) -> Response:
     file = read_file(context.services.state, context.commune.code, context.number("export"))
     if file is None or not file.is_ready:
         raise HTTPException(NOT_FOUND)
@@ -140,7 +138,7 @@ def _render(
     file: AskedFile,
     report: IO[bytes],
     wanted: tuple[Criteria, Mapping[str, str]],
-    failure: SendingFailure | None,
+    failure: str | None,
 ) -> Response:
     criteria, filters = wanted
     # The order matters: a note recorded between the two reads is still pending, or already handled.

@@ -24,7 +24,7 @@ from producers.web.forms import (
 )
 from producers.web.page_context import AWAY, UNPROCESSABLE, PageContext
 from producers.web.security.session import answer_poll
-from producers.web.suivi.pending import DEPOT, PendingDeclarations, SendingFailure, read_declarations, send_note
+from producers.web.suivi.pending import DEPOT, PendingDeclarations, read_declarations, send_note
 from schemas.declarations import FileDeposited, VerdictReceived
 from schemas.vocabulary import Verdict
 
@@ -110,7 +110,7 @@ def _render(
     *,
     pending: PendingDeclarations | None = None,
     chosen: Sequence[int] = (),
-    failure: SendingFailure | None = None,
+    failure: str | None = None,
     faults: Mapping[str, str] | None = None,
 ) -> Response:
     state, commune = context.services.state, context.commune.code

@@ -9,7 +9,7 @@ from producers.web.forms import Faults, find_faults, new_once, read_once, text, 
 from producers.web.page_context import AWAY, UNPROCESSABLE, PageContext
 from producers.web.registre.query import read_registres
 from producers.web.suivi.page import read_suivi
-from producers.web.suivi.pending import SendingFailure, send_request
+from producers.web.suivi.pending import send_request
 from schemas.requests import ListeExportRequested
 from schemas.vocabulary import FORMATS, Format, Liste
 
@@ -67,7 +67,7 @@ def _page(
     status_code: int = 200,
     *,
     faults: Faults | None = None,
-    failure: SendingFailure | None = None,
+    failure: str | None = None,
 ) -> Response:
     registres = read_registres(context.services.state, context.commune.code)
     values = {"form": form, "faults": faults or Faults(), "failure": failure, "registres": registres}

@@ -15,7 +15,7 @@ from producers.web.echeances import read_own_scrutins, read_reunions, read_scrut
 from producers.web.exports.query import AskedFile
 from producers.web.forms import IMPOSSIBLE_DAY, Faults, find_faults, read_day, text, texts
 from producers.web.page_context import NOT_FOUND, PageContext
-from producers.web.suivi.pending import SendingFailure, note_page, send_note
+from producers.web.suivi.pending import note_page, send_note
 from schemas.declarations import (
     BureauDescribed,
     ReunionNoted,
@@ -174,7 +174,7 @@ def _reason(context: PageContext) -> str:
     return text(context.form, "reason")[:500]
 
 
-def _sent(context: PageContext, failure: SendingFailure | None, form: Mapping[str, str]) -> Response:
+def _sent(context: PageContext, failure: str | None, form: Mapping[str, str]) -> Response:
     return _calendar(context, form, failure=failure) if failure else context.redirect("reunions", "enregistrement")
 
 
@@ -182,7 +182,7 @@ def _calendar(
     context: PageContext,
     form: Mapping[str, str],
     faults: Faults | None = None,
-    failure: SendingFailure | None = None,
+    failure: str | None = None,
 ) -> Response:
     state, commune = context.services.state, context.commune.code
 
@@ -245,7 +245,7 @@ def _bureaux(
     opened: str = "",
     form: Mapping[str, str] | None = None,
     faults: Faults | None = None,
-    failure: SendingFailure | None = None,
+    failure: str | None = None,
 ) -> Response:
     def read() -> dict[str, object]:
         bureaux = read_bureaux(context.services.state, context.commune.code)
@@ -267,7 +267,7 @@ def choose_wishes(context: PageContext) -> Response:
     return context.redirect("prevenir", "enregistrement")
 
 
-def _wishes(context: PageContext, wishes: Sequence[str], failure: SendingFailure | None = None) -> Response:
+def _wishes(context: PageContext, wishes: Sequence[str], failure: str | None = None) -> Response:
     return note_page(context, "prevenir", lambda: {"wishes": wishes, "wish_choices": tuple(Wish)}, failure=failure)
 
 

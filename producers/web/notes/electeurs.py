@@ -19,7 +19,7 @@ from common.french import count_of, short_date
 from producers.state import State, to_day, to_record
 from producers.web.forms import IMPOSSIBLE_DAY, Faults, Paging, page_number, read_day, read_number, text
 from producers.web.page_context import NOT_FOUND, SEE_OTHER, PageContext
-from producers.web.suivi.pending import SendingFailure, note_page, send_note
+from producers.web.suivi.pending import note_page, send_note
 from schemas.declarations import (
     MOST_MOTIFS,
     CompletedMotif,
@@ -253,7 +253,7 @@ def _motifs(
     context: PageContext,
     form: Mapping[str, str],
     faults: Faults | None = None,
-    failure: SendingFailure | None = None,
+    failure: str | None = None,
 ) -> Response:
     def read() -> dict[str, object]:
         page, are_noted = page_number(context.query.get("page", "")), _are_noted(context)
@@ -332,7 +332,7 @@ def decide_doubt(context: PageContext) -> Response:
     return context.redirect("doutes", "enregistrement")
 
 
-def _doubts(context: PageContext, failure: SendingFailure | None = None, faults: Faults | None = None) -> Response:
+def _doubts(context: PageContext, failure: str | None = None, faults: Faults | None = None) -> Response:
     def read() -> dict[str, object]:
         page = page_number(context.query.get("page", ""))
         doubts, total = read_doubts(context.services.state, context.commune.code, page)
@@ -422,7 +422,7 @@ def _search(context: PageContext) -> Response:
     return _protected(context, form=form, found=found)
 
 
-def _sent(context: PageContext, failure: SendingFailure | None) -> Response:
+def _sent(context: PageContext, failure: str | None) -> Response:
     return _protected(context, failure=failure) if failure else context.redirect("proteges", "enregistrement")
 
 
@@ -437,7 +437,7 @@ def _protected(
     form: Mapping[str, str] | None = None,
     found: Sequence[ShownElecteur] | None = None,
     faults: Faults | None = None,
-    failure: SendingFailure | None = None,
+    failure: str | None = None,
 ) -> Response:
     _require_right(context)
 

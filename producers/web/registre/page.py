@@ -23,7 +23,7 @@ from producers.web.forms import Faults, WrongField, read_number, read_once, read
 from producers.web.page_context import AWAY, NOT_FOUND, UNPROCESSABLE, PageContext
 from producers.web.registre.query import Apercu, find_apercu, find_import, read_apercus, read_imports, read_registres
 from producers.web.security.session import answer_poll
-from producers.web.suivi.pending import SendingFailure, read_declarations, send_request
+from producers.web.suivi.pending import read_declarations, send_request
 from schemas.envelope import Data
 from schemas.requests import (
     CancelRequested,
@@ -90,7 +90,7 @@ def _drop(context: PageContext, upload: UploadFile | None) -> Response:
     except OSError as error:
         log.warning("arrival_not_kept", error=type(error).__name__)
         reason = f"le fichier n'a pas pu être gardé ({error.strerror})"
-        return _page(context, failure=SendingFailure(reason))
+        return _page(context, failure=reason)
     data = RegistrePreviewRequested(
         commune=context.commune.code,
         arrival=kept.path.name,
@@ -242,7 +242,7 @@ def age_of(day: date, today: date) -> str:
     return {0: "d'aujourd'hui", 1: "d'hier"}.get(days, f"il date de {count_of(days, 'jour')}")
 
 
-def _page(context: PageContext, *, faults: Faults | None = None, failure: SendingFailure | None = None) -> Response:
+def _page(context: PageContext, *, faults: Faults | None = None, failure: str | None = None) -> Response:
     state, commune = context.services.state, context.commune.code
     pending = read_declarations(context, _PAGE)
     apercus = read_apercus(state, commune, context.services.clock())

@@ -19,7 +19,7 @@ from producers.web.forms import read_number, texts
 from producers.web.page_context import AWAY, NOT_FOUND, SEE_OTHER, PageContext, WebServices
 from producers.web.security.session import require_agent
 from producers.web.suivi.cards import build_cards, just_ended, make_card
-from producers.web.suivi.pending import SendingFailure, prune_pending_requests, read_pending_requests, send_request
+from producers.web.suivi.pending import prune_pending_requests, read_pending_requests, send_request
 from producers.web.suivi.query import (
     DemandeState,
     RecentActivity,
@@ -169,7 +169,7 @@ def _ask_about(context: PageContext, contract: type[CancelRequested | RetryReque
 
 
 def _request_page(
-    context: PageContext, demande: DemandeState, status_code: int = 200, failure: SendingFailure | None = None
+    context: PageContext, demande: DemandeState, status_code: int = 200, failure: str | None = None
 ) -> Response:
     newest = read_newest_request(context.services.state, context.commune.code)
     values = {"card": make_card(demande), "failure": failure, "newest_request": newest}

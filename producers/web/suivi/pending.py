@@ -77,32 +77,25 @@ class PendingDeclarations:
         return next((it.words for it in self.waiting if number in it.about), "")
 
 
-@dataclass(frozen=True)
-class SendingFailure:
-    """The reason why nothing was sent, for the administrator; the page tells the agent what to do."""
-
-    detail: str
-
-
 def send_request(
     context: PageContext, data: Data, words: str, *, page: str = REQUESTS, about: Iterable[int] = ()
-) -> SendingFailure | None:
+) -> str | None:
     """Publish the event of a form, once, and remember it for a page until a worker has read it.
 
-    Return the failure if the event was not sent, else None.
+    Return the reason if the event was not sent, for the administrator; else None.
     """
     event = wrap_once(data, source=context.services.settings.source, once=read_once(context.form))
     try:
         context.publish(event)
     except ProducerError as error:
-        return SendingFailure(str(error))
+        return str(error)
     remember(context.request, event, words, commune=context.commune.code, page=page, about=about)
     return None
 
 
 def send_note(
     context: PageContext, page: str, note: FileNote | RegisterNote | ScreenNote, words: str, about: Iterable[int] = ()
-) -> SendingFailure | None:
+) -> str | None:
     """Publish the note of a form of that page, once; return the failure if it was not sent, else None.
 
     `about` holds the files of the note, or the rows that the page marks until the note is recorded.
@@ -121,7 +114,7 @@ def note_page(
     read: Callable[[], Mapping[str, Any]],
     *,
     faults: Faults | None = None,
-    failure: SendingFailure | None = None,
+    failure: str | None = None,
 ) -> Response:
     """Render `notes/<page>.html` with pending notes, then the values of `read`, faults and failure.
 

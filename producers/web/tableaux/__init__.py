@@ -25,7 +25,7 @@ from producers.web.forms import (
 )
 from producers.web.page_context import AWAY, UNPROCESSABLE, PageContext
 from producers.web.suivi.page import read_suivi
-from producers.web.suivi.pending import SendingFailure, send_request
+from producers.web.suivi.pending import send_request
 from schemas.requests import TableauxRenderRequested
 from schemas.tableaux import Edition, Presentation, TypeTableau, find_missing_dates, find_wrong_dates, name_tableau
 from schemas.vocabulary import Liste
@@ -209,7 +209,7 @@ def _page(
     *,
     calendar: Calendar | None = None,
     faults: Faults | None = None,
-    failure: SendingFailure | None = None,
+    failure: str | None = None,
 ) -> Response:
     calendar = calendar or read_calendar(context.services.state, context.commune.code, context.today)
     values = {

@@ -11,7 +11,7 @@ from producers.web.exports.query import AskedFile, read_file
 from producers.web.forms import IMPOSSIBLE_DAY, Faults, WrongField, read_day, read_once, text
 from producers.web.page_context import AWAY, CONFLICT, NOT_FOUND, UNPROCESSABLE, PageContext
 from producers.web.security.session import answer_poll
-from producers.web.suivi.pending import DEPOT, PendingDeclarations, SendingFailure, read_declarations, send_note
+from producers.web.suivi.pending import DEPOT, PendingDeclarations, read_declarations, send_note
 from schemas.declarations import TableauPublished
 from schemas.vocabulary import PublicationMode
 
@@ -130,7 +130,7 @@ def _render(
     *,
     pending: PendingDeclarations | None = None,
     faults: Faults | None = None,
-    failure: SendingFailure | None = None,
+    failure: str | None = None,
 ) -> Response:
     return context.render(
         "tableaux/publication.html",
