@@ -146,7 +146,7 @@ class Road:
         """Make the files, as a worker does."""
         self._serve(QUEUE_LISTES, lambda body: make_export(json.loads(body)["args"][0], self.services))
 
-    def tell(self) -> None:
+    def notify(self) -> None:
         """Do the notifier's due work."""
         self.notifier.work(self._stop)
 
@@ -299,7 +299,7 @@ def go(place: Place, event: CloudEvent, at: int, mishap: Mishap, pipe: Pipe) -> 
     road = Road(place, acknowledge)
     road.notifier._background = None  # noqa: SLF001 — the chores are no step of this road
     steps: Sequence[Callable[[], None]] = (
-        lambda: road.publish(event), road.serve_requests, road.serve_doorbells, road.tell
+        lambda: road.publish(event), road.serve_requests, road.serve_doorbells, road.notify
     )  # fmt: skip
     for step in steps:
         with suppress(Exception):
@@ -419,9 +419,9 @@ class Crossings:
         while time.monotonic() < deadline:  # after a sweep that took long, on a busy machine, the next one is delayed
             self._others.serve_requests()
             self._let_time_pass()
-            self._others.tell()
+            self._others.notify()
             self._others.serve_doorbells()
-            self._others.tell()
+            self._others.notify()
             with self.engine.connect() as connection:
                 if connection.scalar(select(func.count()).where(Request.notified_at.is_not(None))):
                     return

@@ -167,7 +167,7 @@ def _warm(town: Town, url: str) -> None:
         events = [_request(CLERKS_COMMUNE) for _ in range(8)]
         for event in events:
             publisher.publish(event)
-        wait_until(lambda: len(_told(town)) == len(events), message="the first requests told")
+        wait_until(lambda: len(_notified(town)) == len(events), message="the first requests told")
 
 
 def _ask(town: Town, url: str, number: int, look: Callable[[], None]) -> list[Waited]:
@@ -180,7 +180,7 @@ def _ask(town: Town, url: str, number: int, look: Callable[[], None]) -> list[Wa
             publisher.publish(event)
             look()
             time.sleep(_PAUSE_SECONDS)
-    wait_until(lambda: sent.keys() <= _told(town).keys(), timeout=600, message="every request of the clerk told")
+    wait_until(lambda: sent.keys() <= _notified(town).keys(), timeout=600, message="every request of the clerk told")
     rows = {row["event_id"]: row for row in town.rows(_FARED, clerk=CLERK, batch=BATCH)}
     return [
         Waited((row["notified_at"].timestamp() - moment) * _MS, row["id"] - newest - 1, row["told_before"])
@@ -203,7 +203,7 @@ def _newest(town: Town) -> int:
     return int(town.rows("SELECT max(id) AS newest FROM request")[0]["newest"])
 
 
-def _told(town: Town) -> dict[str, float]:
+def _notified(town: Town) -> dict[str, float]:
     rows = town.rows(
         "SELECT event_id, notified_at FROM request WHERE sender = :it AND notified_at IS NOT NULL", it=CLERK
     )
@@ -211,7 +211,7 @@ def _told(town: Town) -> dict[str, float]:
 
 
 def _read(town: Town) -> int:
-    return _newest(town) - len(_told(town))
+    return _newest(town) - len(_notified(town))
 
 
 def _request(commune: str, *, bulk: bool = False) -> CloudEvent:

@@ -168,13 +168,13 @@ def _status(body: bytes) -> str:
 
 def _answers_by_reply(town: Town, *bodies: bytes, reply_to: str, expected: int) -> list[CloudEvent]:
     """The answers on the channel that published, where each message has a reply_to."""
-    told: list[CloudEvent] = []
+    answers: list[CloudEvent] = []
     account = urlsplit(town.amqp_url).username or ""
     with pika.BlockingConnection(pika.URLParameters(town.amqp_url)) as connection:
         channel = connection.channel()
         channel.basic_consume(
             "amq.rabbitmq.reply-to",
-            lambda _channel, _method, _properties, body: told.append(CloudEvent.from_bytes(body)),
+            lambda _channel, _method, _properties, body: answers.append(CloudEvent.from_bytes(body)),
             auto_ack=True,
         )
         properties = pika.BasicProperties(user_id=account, delivery_mode=2, reply_to=reply_to)
@@ -182,11 +182,11 @@ def _answers_by_reply(town: Town, *bodies: bytes, reply_to: str, expected: int) 
             channel.basic_publish(EXCHANGE, f"{town.account}.{REQUEST_LISTE_EXPORT}", body, properties)
         if expected:
 
-            def is_told() -> bool:
+            def is_answered() -> bool:
                 connection.process_data_events(0.1)
-                return len(told) >= expected
+                return len(answers) >= expected
 
-            wait_until(is_told, message="the answers")
+            wait_until(is_answered, message="the answers")
         else:
             wait_until(
                 lambda: (
@@ -196,7 +196,7 @@ def _answers_by_reply(town: Town, *bodies: bytes, reply_to: str, expected: int) 
                 message="told",
             )
             connection.process_data_events(0.1)
-    return told
+    return answers
 
 
 @pytest.mark.slow
@@ -210,8 +210,8 @@ def test_a_channel_that_asks_for_it_is_answered_too(town: Town) -> None:
     refused = good.model_copy(update={"id": "refused", "data": good.data | {"commune": "13001"}})
     unreadable, nameless = b'{"id": "unreadable"}', b"commune=13900"
     bodies = good.to_bytes(), refused.to_bytes(), unreadable, nameless
-    told = _answers_by_reply(town, *bodies, reply_to="amq.rabbitmq.reply-to", expected=4)
-    by_id = {event.data["request"]["id"]: event for event in told}
+    answers = _answers_by_reply(town, *bodies, reply_to="amq.rabbitmq.reply-to", expected=4)
+    by_id = {event.data["request"]["id"]: event for event in answers}
     digest = f"sha256:{hashlib.sha256(nameless).hexdigest()[:32]}"
     assert by_id.keys() == {good.id, "refused", "unreadable", digest}
     assert by_id[good.id].data["status"] == "accepted"

@@ -75,7 +75,7 @@ def test_a_restored_installation_goes_on_from_the_dump(
     own_deployment: Deployment, town: Town, mailbox: Mailbox, tmp_path: Path
 ) -> None:
     environment = _of_containers(own_deployment, town)
-    told, untold, queued, running = _leave_work_in_every_state(own_deployment, town, mailbox)
+    notified, ready, queued, running = _leave_work_in_every_state(own_deployment, town, mailbox)
     saved, restored = (_without_containers(_commands(mark)) for mark in ON_POSTGRESQL)
     _run(saved, tmp_path, environment)
     assert {(tmp_path / name).stat().st_mode & 0o777 for name in ("prefecture.dump", "exports.tar")} == {0o600}
@@ -89,11 +89,11 @@ def test_a_restored_installation_goes_on_from_the_dump(
     town.start_worker("-Q", "requests", "listes", "tableaux", **_addresses(own_deployment, "worker"))
     for _ in range(2):
         town.start_notifier(**_addresses(own_deployment, "notifier"))
-    for event in (told, untold, queued, running):
+    for event in (notified, ready, queued, running):
         town.wait_for(event)
-    wait_until(lambda: None not in _told(town), message="every request told")
+    wait_until(lambda: None not in _notified(town), message="every request told")
     assert Counter(_correlation(mail.text) for mail in mailbox.mails) == {
-        event.correlationid: 1 for event in (told, untold, queued, running)
+        event.correlationid: 1 for event in (notified, ready, queued, running)
     }
     assert "InsufficientPrivilege" not in town.log("worker") + town.log("notifier")
 
@@ -102,13 +102,13 @@ def _leave_work_in_every_state(deployment: Deployment, town: Town, mailbox: Mail
     """One request notified, one ready and not notified, one queued, one whose worker dies with the installation."""
     worker = town.start_worker("-Q", "requests", "listes", "tableaux", **_addresses(deployment, "worker"))
     notifier = town.start_notifier(**_addresses(deployment, "notifier"))
-    told = town.ask(listes=["P"])
-    town.wait_for(told)
+    notified = town.ask(listes=["P"])
+    town.wait_for(notified)
     mailbox.wait_for(1)
-    wait_until(lambda: None not in _told(town), message="the first request told")
+    wait_until(lambda: None not in _notified(town), message="the first request told")
     notifier.kill()
-    untold = town.ask(listes=["CE"])
-    town.wait_for(untold)
+    ready = town.ask(listes=["CE"])
+    town.wait_for(ready)
     worker.kill()
     town.start_worker("-Q", "requests", **_addresses(deployment, "worker"))
     queued, running = town.ask(listes=["CM"]), town.ask(listes=["P"], formats=["xml"])
@@ -122,7 +122,7 @@ def _leave_work_in_every_state(deployment: Deployment, town: Town, mailbox: Mail
             "WHERE subject IN (SELECT 'export:' || id FROM export WHERE status = 'running')"
         )
     (town.exports / "13900" / ".half a file.lost.part").write_bytes(b"half")
-    return [told, untold, queued, running]
+    return [notified, ready, queued, running]
 
 
 def _lose_everything(deployment: Deployment, town: Town) -> None:
@@ -169,7 +169,7 @@ def _addresses(deployment: Deployment, account: str) -> dict[str, str]:
     }
 
 
-def _told(town: Town) -> list[object]:
+def _notified(town: Town) -> list[object]:
     return [row["notified_at"] for row in town.rows("SELECT notified_at FROM demandes")]
 
 

@@ -127,7 +127,7 @@ def test_what_is_told_and_to_whom_is_counted(desk: Desk, mailbox: Mailbox) -> No
     assert after.nonzero("prefecture_notifications_total") == {"courriel sent": 1, "courriel refused": 1}
 
 
-def _told_by(desk: Desk, *senders: Callable[[EmailMessage], object]) -> dict[str, float]:
+def _notified_by(desk: Desk, *senders: Callable[[EmailMessage], object]) -> dict[str, float]:
     """The counters once each of these notifiers has tried to send; the last one must finish the notification."""
     for number, send in enumerate(senders):
         desk.expire()
@@ -141,13 +141,13 @@ def test_a_mail_that_may_have_come_twice_is_counted(desk: Desk) -> None:
     def die(_: EmailMessage) -> None:
         raise Killed
 
-    def hear_nothing(_: EmailMessage) -> None:
+    def lose_answer(_: EmailMessage) -> None:
         raise DeliveryDelayedError("SMTPServerDisconnected", is_uncertain=True)
 
     desk.ask(make_export("P.csv", **MADE))
-    assert _told_by(desk, die, lambda _: None) == {"courriel sent_perhaps_twice": 1}
+    assert _notified_by(desk, die, lambda _: None) == {"courriel sent_perhaps_twice": 1}
     desk.ask(make_export("CE.csv", "autre", **MADE), event_id="autre")
-    assert _told_by(desk, hear_nothing, lambda _: None) == {"courriel sent_perhaps_twice": 2}
+    assert _notified_by(desk, lose_answer, lambda _: None) == {"courriel sent_perhaps_twice": 2}
 
 
 def test_files_under_way_are_told_by_where_they_stand(desk: Desk) -> None:

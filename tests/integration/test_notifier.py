@@ -77,18 +77,18 @@ def test_three_notifiers_tell_sixty_requests_once(database_url: str, desk: Desk,
     events: list[CloudEvent] = []
     start = Barrier(3)
 
-    def tell_all(number: int) -> int:
+    def notify_all(number: int) -> int:
         own = Desk(database_url)
         notifier = own.notifier(smtp(mailbox), events.append, name=f"notifier-{number}")
         start.wait()
-        told = work(notifier)
+        notified = work(notifier)
         own.engine.dispose()
-        return told
+        return notified
 
     with ThreadPoolExecutor(3) as pool:
-        told = list(pool.map(tell_all, range(3)))
+        notified = list(pool.map(notify_all, range(3)))
 
-    assert sum(told) >= 60
+    assert sum(notified) >= 60
     assert len(mailbox.mails) == len({mail.message["Message-ID"] for mail in mailbox.mails}) == 60
     assert len(events) == len({event.id for event in events}) == 2 * 60, "of the file, and of the end of its request"
 
@@ -141,10 +141,10 @@ def test_who_will_never_be_reached_is_recorded_and_the_others_are_told(desk: Des
 
     assert work(desk.notifier(smtp(mailbox))) == 1
 
-    told = desk.notifications()
-    assert told[ADJOINT].refusal.startswith("550 5.1.1")
-    assert told["a@example.org, b@example.org"].refusal == "adresse invalide"
-    assert [email for email, row in told.items() if row.sent_at] == [MAIRIE]
+    notifications = desk.notifications()
+    assert notifications[ADJOINT].refusal.startswith("550 5.1.1")
+    assert notifications["a@example.org, b@example.org"].refusal == "adresse invalide"
+    assert [email for email, row in notifications.items() if row.sent_at] == [MAIRIE]
     assert [mail.recipients for mail in mailbox.mails] == [(MAIRIE,)]
 
 

@@ -139,7 +139,7 @@ def _finish(desk: Desk, event_id: str) -> None:
         notify_ready(connection)
 
 
-def _is_heard(desk: Desk) -> bool:
+def _is_listening(desk: Desk) -> bool:
     with desk.engine.connect() as connection:
         listening = text("SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND query = :query")
         return connection.execute(listening, {"query": f"LISTEN {CHANNEL}"}).first() is not None
@@ -160,7 +160,7 @@ def test_a_finished_file_wakes_the_notifier_at_once(
     for number in rounds:
         postgres_desk.ask("P.csv=running", event_id=f"demande-{number}")
     with running(postgres_desk.notifier(smtp(mailbox))):
-        wait_until(lambda: _is_heard(postgres_desk), message="LISTEN")
+        wait_until(lambda: _is_listening(postgres_desk), message="LISTEN")
         for number in rounds:
             _finish(postgres_desk, f"demande-{number}")
             mailbox.wait_for(number)

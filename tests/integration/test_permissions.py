@@ -93,7 +93,7 @@ def test_each_process_does_its_work_with_its_own_accounts(deployment: Deployment
     town.wait_for(batch)
     mailbox.wait_for(3)
     ours = {event.id for event in (listes, tableaux, batch, refused)}
-    wait_until(lambda: _told(town) >= ours, message="every mail sent and every event published")
+    wait_until(lambda: _notified(town) >= ours, message="every mail sent and every event published")
     with urlopen(f"http://{LOOPBACK}:{port}/metrics", timeout=60) as answer:
         seen = re.findall(r'^prefecture_up{part="(\w+)"} (\S+)$', answer.read().decode(), re.MULTILINE)
     assert dict(seen) == {"database": "1.0", "broker": "1.0"}
@@ -133,7 +133,7 @@ def _addresses(deployment: Deployment, account: str) -> dict[str, str]:
     }
 
 
-def _told(town: Town) -> set[str]:
+def _notified(town: Town) -> set[str]:
     return {row["event_id"] for row in town.rows("SELECT event_id FROM demandes WHERE notified_at IS NOT NULL")}
 
 

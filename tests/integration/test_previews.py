@@ -74,7 +74,7 @@ class Desk:
     def _enqueue(self, doorbells: Iterable[Doorbell]) -> None:
         self.enqueued += [it.row_id for it in doorbells if it.kind == WorkKind.PREVIEW]
 
-    def drop(self, content: str | bytes | Iterable[Mapping[str, str]], name: str = "") -> tuple[str, str]:
+    def upload(self, content: str | bytes | Iterable[Mapping[str, str]], name: str = "") -> tuple[str, str]:
         """Write a file to the folder, as the screen does; its name there, and its SHA-256."""
         data = content if isinstance(content, bytes) else content if isinstance(content, str) else format_reu(content)
         written = data.encode() if isinstance(data, str) else data
@@ -82,9 +82,9 @@ class Desk:
         (self.folder / name).write_bytes(written)
         return name, hashlib.sha256(written).hexdigest()
 
-    def ask_preview(self, content: Any, sender: str = "", **fields: Any) -> str:  # noqa: ANN401 — see `drop`, the event
+    def ask_preview(self, content: Any, sender: str = "", **fields: Any) -> str:  # noqa: ANN401 — see `upload`, the event
         """Upload an export and request its preview; the id of the event."""
-        arrival, sha256 = self.drop(content)
+        arrival, sha256 = self.upload(content)
         asked = {"commune": COMMUNE, "taken_on": TAKEN_ON, "file_name": "liste.csv", "requested_by": AGENT}
         return self.send(
             RegistrePreviewRequested.model_validate(asked | {"arrival": arrival, "sha256": sha256} | fields), sender
@@ -101,7 +101,7 @@ class Desk:
         asked = {"commune": COMMUNE, "preview": preview["id"], "sha256": preview["sha256"], "requested_by": AGENT}
         return self.send(RegistreImportRequested.model_validate(asked | fields))
 
-    def import_export(self, content: Any, **fields: Any) -> dict[str, Any]:  # noqa: ANN401 — see `drop`, the event
+    def import_export(self, content: Any, **fields: Any) -> dict[str, Any]:  # noqa: ANN401 — see `upload`, the event
         """Upload, preview, accept and import an export; the row of its preview."""
         preview = self.preview(content)
         self.ask_import(preview, **fields)
@@ -248,7 +248,7 @@ def test_what_cannot_enter_is_refused_in_words_for_the_screen(desk: Desk, conten
 def test_a_file_of_another_hash_is_refused_before_and_after_the_preview(desk: Desk) -> None:
     assert "n'est plus le fichier" in desk.preview(electeurs(3), sha256="0" * 64)["reason"]
     preview = desk.preview(electeurs(3))
-    desk.drop(electeurs(4), preview["arrival"])
+    desk.upload(electeurs(4), preview["arrival"])
     desk.ask_import(preview)
     desk.work()
     assert desk.last()["status"] == "refused"
@@ -470,7 +470,7 @@ def test_after_a_day_an_export_that_nobody_wanted_is_erased(desk: Desk) -> None:
 @pytest.mark.slow
 def test_a_file_that_no_row_speaks_of_is_erased_after_a_day(desk: Desk) -> None:
     awaited = desk.preview(electeurs(3))["arrival"]
-    old, new = desk.drop("x", "old.csv")[0], desk.drop("y", "new.csv")[0]
+    old, new = desk.upload("x", "old.csv")[0], desk.upload("y", "new.csv")[0]
     yesterday = time.time() - DAY_SECONDS - 1
     for name in (awaited, old):
         os.utime(desk.folder / name, (yesterday, yesterday))

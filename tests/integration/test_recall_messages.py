@@ -29,7 +29,7 @@ def _recall(desk: Desk, *parts: str, reason: str = "") -> int:
         return recall.id
 
 
-def _is_told(desk: Desk) -> bool:
+def _is_notified(desk: Desk) -> bool:
     return not desk.works(subject="recall:1")
 
 
@@ -56,7 +56,7 @@ def test_it_is_told_once_to_people_and_to_programs(desk: Desk, mailbox: Mailbox)
     assert "Liste CE" not in mail.text
     recalled = [event for event in events if event.data.get("status") == FileStage.RECALLED]
     assert [(it.data["reason"], it.data["liste"]) for it in recalled] == [(BECAUSE, "P")]
-    assert _is_told(desk)
+    assert _is_notified(desk)
     assert {row.kind for row in desk.notifications().values()} <= {"pret", "a_refaire"}
 
 
@@ -67,7 +67,7 @@ def test_nobody_learns_last_that_it_is_ready(desk: Desk, mailbox: Mailbox) -> No
     events: list[CloudEvent] = []
     notifier = desk.notifier(smtp(mailbox), events.append)
     work(notifier)
-    assert (mailbox.mails, events, _is_told(desk)) == ([], [], False)
+    assert (mailbox.mails, events, _is_notified(desk)) == ([], [], False)
     desk.make_due()
     work(notifier)
     desk.make_due()

@@ -25,7 +25,7 @@ def send(town: Town, data: Data) -> CloudEvent:
     return event
 
 
-def drop(town: Town, size: int) -> CloudEvent:
+def upload(town: Town, size: int) -> CloudEvent:
     """Write an export of this many electors to the arrivals folder, and request its preview."""
     town.arrivals.mkdir(exist_ok=True)
     path = town.arrivals / f"export-{size}.csv"
@@ -63,7 +63,7 @@ def test_a_service_previews_an_export_and_imports_it_by_two_events(town: Town, m
     town.start_worker("-Q", "registre")
     town.listen("listener", EVENT_REGISTRE_STATUS)
     town.start_notifier()
-    asked = drop(town, 300)
+    asked = upload(town, 300)
     said = _next(town)
     assert (said.data["status"], said.causationid) == ("ready", asked.id)
     lines = sum(it["electeurs"] for it in said.data["listes"]) + said.data["lines_rejected"]
@@ -85,7 +85,7 @@ def test_a_worker_that_is_killed_in_the_middle_leaves_one_register_or_the_other(
     town.start_worker("-Q", "requests")
     worker = town.start_worker("-Q", "registre")
     town.start_notifier()
-    drop(town, 20_000)
+    upload(town, 20_000)
     query = "SELECT preview_id, sha256, status, found, lines_read FROM apercus"
     wait_until(lambda: [row for row in town.rows(query) if row["status"] == "running"], message="a preview under way")
     worker.end(SIGKILL)

@@ -235,9 +235,9 @@ def test_what_waited_is_told_once_and_keys_go_on(engine: Engine, database_url: s
     desk = Desk(database_url)
     for _ in range(2):
         work(desk.notifier(smtp(mailbox)))
-    told = [mail.message["Message-ID"] for mail in mailbox.mails]
-    assert told.count("<2@x.example>") == 1
-    assert "<1@x.example>" not in told
+    message_ids = [mail.message["Message-ID"] for mail in mailbox.mails]
+    assert message_ids.count("<2@x.example>") == 1
+    assert "<1@x.example>" not in message_ids
     assert desk.ask("P.csv", event_id="nouvelle") not in range(6)
     desk.engine.dispose()
 

@@ -131,12 +131,12 @@ class Joined(Link):
 
     @property
     def open_doubts(self) -> list[tuple[Personne, Personne]]:
-        """Those of each export."""
+        """The open doubts of each export."""
         return [pair for link in self.links for pair in link.open_doubts]
 
     @property
     def changes(self) -> list[Change]:
-        """Those of each export."""
+        """The mouvements of each export."""
         return [it for link in self.links for it in link.changes]
 
     @property
@@ -146,7 +146,7 @@ class Joined(Link):
 
     @property
     def corrections(self) -> dict[Personne, Personne]:
-        """Those of each export."""
+        """The corrections of each export."""
         return {old: new for link in self.links for old, new in link.corrections.items()}
 
 

@@ -106,7 +106,7 @@ class Browser:
         _, page = self.ask("GET", f"/communes/{commune}/listes")
         return page.decode().partition('name="jeton" value="')[2].partition('"')[0]
 
-    def drop(self, content: bytes, name: str, fields: Mapping[str, str]) -> None:
+    def upload(self, content: bytes, name: str, fields: Mapping[str, str]) -> None:
         """Upload a file to be checked, with these form fields."""
         parts = "".join(
             f'--{_BOUNDARY}\r\nContent-Disposition: form-data; name="{key}"\r\n\r\n{value}\r\n'
@@ -144,7 +144,14 @@ class Siege:
     def run(self) -> Outcome:
         """Attack from every side at once, while two agents work."""
         attacks = (
-            *(self._drop_line_ends, self._drop_bomb, self._drop_noise, self._fill_fields, self._search, self._cut_off),
+            *(
+                self._upload_line_ends,
+                self._upload_bomb,
+                self._upload_noise,
+                self._fill_fields,
+                self._search,
+                self._cut_off,
+            ),
             *(self._open_streams, self._guess, self._halve, self._garble, self._trickle),
         )
         sides = [threading.Thread(target=self._attack, args=(it, number)) for number, it in enumerate(attacks)]
@@ -189,22 +196,22 @@ class Siege:
 
     # Attacks of an authenticated agent.
 
-    def _drop_line_ends(self, browser: Browser, rng: random.Random) -> None:
-        browser.drop(b"\n" * rng.choice([1 << 16, 1 << 20, 8 << 20]), FILE, {})
+    def _upload_line_ends(self, browser: Browser, rng: random.Random) -> None:
+        browser.upload(b"\n" * rng.choice([1 << 16, 1 << 20, 8 << 20]), FILE, {})
 
-    def _drop_bomb(self, browser: Browser, rng: random.Random) -> None:
+    def _upload_bomb(self, browser: Browser, rng: random.Random) -> None:
         archive = io.BytesIO()
         with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as file:
             for number in range(rng.choice([1, 5])):
                 file.writestr(f"{number}.csv", b'"' * (20 << 20))
-        browser.drop(archive.getvalue(), rng.choice(["beaucoup.zip", "classeur.xlsx"]), {})
+        browser.upload(archive.getvalue(), rng.choice(["beaucoup.zip", "classeur.xlsx"]), {})
 
-    def _drop_noise(self, browser: Browser, rng: random.Random) -> None:
+    def _upload_noise(self, browser: Browser, rng: random.Random) -> None:
         content = rng.choice([b"PK\x03\x04", b"<?xml version='1.0'?>", b"%PDF-1.7", b"\xff\xfe", b""])
-        browser.drop(content + rng.randbytes(1 << 18), rng.choice(["a.csv", "a.xml", "a.xlsx", "a.zip"]), {})
+        browser.upload(content + rng.randbytes(1 << 18), rng.choice(["a.csv", "a.xml", "a.xlsx", "a.zip"]), {})
 
     def _fill_fields(self, browser: Browser, rng: random.Random) -> None:
-        browser.drop(b"x", "a.csv", {f"field-{number}": "x" * rng.choice([1, 65_000]) for number in range(190)})
+        browser.upload(b"x", "a.csv", {f"field-{number}": "x" * rng.choice([1, 65_000]) for number in range(190)})
 
     def _search(self, browser: Browser, rng: random.Random) -> None:
         word = rng.choice(["%", "a" * 2_000, "' OR 1=1 --", "\x00", "é" * 500])

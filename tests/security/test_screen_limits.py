@@ -64,7 +64,7 @@ def test_to_keep_a_thread_by_ends_of_lines(files: FilesScreen, monkeypatch: pyte
     """64 MiB of them took two minutes; now less than the test's limit of ten seconds of CPU."""
     monkeypatch.setattr(diagnosis, "CPU_SECONDS", 10)
     made = files.make(CM)
-    page = _drop(files, b"\n" * (64 << 20), made["file_name"])
+    page = _upload(files, b"\n" * (64 << 20), made["file_name"])
     assert "Il compte 67 108 864 lignes" in page.replace("\u202f", " ").replace("\u00a0", " ")
 
 
@@ -75,7 +75,7 @@ def test_to_keep_a_processor_by_a_file(files: FilesScreen, monkeypatch: pytest.M
     with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as file:
         for number in range(100):
             file.writestr(f"{number}.csv", b'"' * (5 << 20))
-    assert "trop long à lire" in _drop(files, archive.getvalue(), "beaucoup.zip")
+    assert "trop long à lire" in _upload(files, archive.getvalue(), "beaucoup.zip")
 
 
 def test_to_take_the_memory_by_a_file(tmp_path: Path) -> None:
@@ -102,12 +102,12 @@ def test_to_read_a_secret_by_whatever_reads_a_file(files: FilesScreen, monkeypat
         return run(*command, **options)
 
     monkeypatch.setattr(subprocess, "run", note)
-    _drop(files, b"x", "a.csv")
+    _upload(files, b"x", "a.csv")
     assert given
     assert all(set(it) == {"LC_ALL"} for it in given)
 
 
-def _drop(files: FilesScreen, content: bytes, name: str) -> str:
+def _upload(files: FilesScreen, content: bytes, name: str) -> str:
     return words(files.post("verifier", {}, files={"fichier": (name, content)}))
 
 

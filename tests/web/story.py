@@ -169,7 +169,7 @@ class Story:
         self.hand.open("/")
         self.hand.sees("Aucun registre n'est importé")
         self.hand.follow("Déposer l'export")
-        self._drop(self.downloads.flawed, self.days.former_meeting)
+        self._upload(self.downloads.flawed, self.days.former_meeting)
         self.hand.sees(f"{len(REJECTED)} lignes rejetées")
         self.hand.sees("À corriger dans le REU")
         for _, message in BLOCKING:
@@ -182,13 +182,13 @@ class Story:
     def import_export(self, path: Path, taken_on: date) -> None:
         """Upload an export, read its preview and import it."""
         self.hand.go("Le registre")
-        self._drop(path, taken_on)
+        self._upload(path, taken_on)
         self.hand.sees(f"Ce que changerait l'export du {short_date(taken_on)}")
         self.hand.press("Reprendre dans le registre")
         self.hand.sees("Repris dans le registre")
         self._expect_no_arrival()
 
-    def _drop(self, path: Path, taken_on: date) -> None:
+    def _upload(self, path: Path, taken_on: date) -> None:
         self.hand.attach("Fichier", path)
         self.hand.write("Jour du téléchargement", taken_on)
         self.hand.press("Voir ce qui changerait")

@@ -92,12 +92,12 @@ def test_a_file_is_followed_without_reloading_and_a_mail_leads_to_it(visit: Visi
     ]
     assert clicks[-1]["correlation_id"] == correlation
 
-    def told() -> str | None:
+    def read_mail() -> str | None:
         mine = (mail for mail in site.mailbox.mails if mail.recipients == (EMAIL[STRANGER],))
         texts = (str(part.get_content()) for mail in mine if (part := mail.message.get_body(("plain",))))
         return next((text for text in texts if correlation in text), None)
 
-    (link,) = re.findall(rf"{site.url}/\S+", wait_until(told, message="the mail") or "")
+    (link,) = re.findall(rf"{site.url}/\S+", wait_until(read_mail, message="the mail") or "")
     page.goto(link)
     expect(page).to_have_url(re.compile(f"/communes/{GRANDVILLE}/demandes/"))
     expect(page.get_by_role("main")).to_contain_text(export["label"])

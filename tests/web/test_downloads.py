@@ -28,7 +28,7 @@ def path_of(screen: FilesScreen, number: int, column: str = "file_name") -> Path
     return screen.desk.root / "13900" / str(screen.desk.row(number)[column])
 
 
-def told(screen: FilesScreen) -> list[DeclarationNoted]:
+def declared(screen: FilesScreen) -> list[DeclarationNoted]:
     """The published declarations of downloads, once the spool is empty."""
     wait_until(lambda: not screen.app.state.services.spool.waiting(), message="an empty spool")
     ended = DeclarationNoted.EVENT_TYPE
@@ -55,7 +55,7 @@ def test_the_bytes_and_the_name_are_those_of_the_record(screen: FilesScreen, for
 def test_the_download_is_told_once_the_bytes_have_left(screen: FilesScreen) -> None:
     (number,) = screen.ask_and_make("P")
     screen.at(f"/exports/{number}/fichier")
-    assert told(screen) == [note_file("downloaded", number)]
+    assert declared(screen) == [note_file("downloaded", number)]
     screen.work()
     row = screen.desk.row(number)
     assert row["downloaded_by"] == AGENT
@@ -68,7 +68,7 @@ def test_the_report_is_a_piece_of_its_own(screen: FilesScreen) -> None:
     answer = screen.at(f"/exports/{number}/pieces/rapport")
     assert answer.content == path_of(screen, number, "report_name").read_bytes()
     assert "-csv-anomalies.csv" in answer.headers["content-disposition"]
-    assert told(screen) == [note_file("downloaded", number, piece=Piece.RAPPORT)]
+    assert declared(screen) == [note_file("downloaded", number, piece=Piece.RAPPORT)]
 
 
 def test_asking_for_the_headers_is_no_download(screen: FilesScreen) -> None:
@@ -76,7 +76,7 @@ def test_asking_for_the_headers_is_no_download(screen: FilesScreen) -> None:
     answer = screen.client.head(f"/communes/13900/exports/{number}/fichier")
     assert (answer.status_code, answer.content) == (200, b"")
     assert answer.headers["content-length"] == str(screen.desk.row(number)["size"])
-    assert told(screen) == []
+    assert declared(screen) == []
 
 
 def test_a_file_that_waits_is_not_there_yet(screen: FilesScreen) -> None:
@@ -93,7 +93,7 @@ def test_a_purged_file_is_gone_even_while_its_bytes_are_there(screen: FilesScree
     answer = screen.at(f"/exports/{number}/fichier")
     assert answer.status_code == 410
     assert "Ce fichier a été effacé" in spaced_words(answer)
-    assert told(screen) == []
+    assert declared(screen) == []
 
 
 def _alter(path: Path) -> None:
@@ -117,7 +117,7 @@ def test_what_is_not_the_file_of_the_record_is_not_handed_out(
     assert answer.status_code == 500
     assert "Ce fichier a été altéré" in spaced_words(answer)
     assert "attachment" not in answer.headers.get("content-disposition", "")
-    assert told(screen) == []
+    assert declared(screen) == []
 
 
 @pytest.mark.slow
@@ -139,7 +139,7 @@ def test_while_the_broker_is_away_files_are_given_and_declarations_wait(screen: 
     wait_until(lambda: len(spool.waiting()) == 2, message="what was begun, and its end")
     assert {waiting.stat().st_mode & 0o777 for waiting in spool.waiting()} == {0o600}
     screen.broker.is_away = False
-    assert len(told(screen)) == 1
+    assert len(declared(screen)) == 1
 
 
 @pytest.mark.slow

@@ -70,9 +70,9 @@ AT = datetime(2026, 11, 25, 9, 30, tzinfo=UTC)
 
 def test_what_was_sent_refused_and_waits_is_told_apart(screen: FilesScreen) -> None:
     screen.make(Liste.COMPLEMENTAIRE_MUNICIPALE)
-    _tell(screen, "3 fichiers sont prêts", sent_at=AT, request_id=1)
-    _tell(screen, "Une demande a échoué", kind="echec", refusal="550 5.1.1 boîte inconnue", request_id=1)
-    _tell(screen, "Rappel", kind="echeance", channel="webhook", address="https://ged.example", attempts=3)
+    _notify(screen, "3 fichiers sont prêts", sent_at=AT, request_id=1)
+    _notify(screen, "Une demande a échoué", kind="echec", refusal="550 5.1.1 boîte inconnue", request_id=1)
+    _notify(screen, "Rappel", kind="echeance", channel="webhook", address="https://ged.example", attempts=3)
     page = screen.read("envois")
     assert "3 messages, le plus récent d'abord" in page
     assert "3 fichiers sont prêtsFichiers prêts elections@libreville.exampleCourriel 25/11/2026 à 10:30 envoyé" in page
@@ -83,9 +83,9 @@ def test_what_was_sent_refused_and_waits_is_told_apart(screen: FilesScreen) -> N
 
 
 def test_messages_are_found_by_subject_channel_and_fate(files: FilesScreen) -> None:
-    _tell(files, "Premier", sent_at=AT)
-    _tell(files, "Deuxième", kind="echec", channel="discussion", refusal="403")
-    _tell(files, "Troisième", kind="echeance")
+    _notify(files, "Premier", sent_at=AT)
+    _notify(files, "Deuxième", kind="echec", channel="discussion", refusal="403")
+    _notify(files, "Troisième", kind="echeance")
     for query, expected in (
         ("etat=envoye", "Premier"),
         ("etat=refuse", "Deuxième"),
@@ -102,7 +102,7 @@ def test_messages_are_found_by_subject_channel_and_fate(files: FilesScreen) -> N
 
 
 def test_before_the_first_message_the_page_says_so(files: FilesScreen) -> None:
-    _tell(files, "Ailleurs", code_commune="13055")
+    _notify(files, "Ailleurs", code_commune="13055")
     page = files.read("envois")
     assert "Aucun message encore" in page
     assert "Ailleurs" not in page
@@ -110,14 +110,14 @@ def test_before_the_first_message_the_page_says_so(files: FilesScreen) -> None:
 
 def test_many_messages_come_by_pages(files: FilesScreen) -> None:
     for number in range(30):
-        _tell(files, f"Message {number:02}.", created_at=AT - timedelta(minutes=number))
+        _notify(files, f"Message {number:02}.", created_at=AT - timedelta(minutes=number))
     pages = [files.read("envois", f"page={page}") for page in (1, 2)]
     assert [page.count("Message ") - page.count("Message À") for page in pages] == [25, 5]
     assert "Message 00." in pages[0]
     assert "Message 29." in pages[1]
 
 
-def _tell(files: FilesScreen, subject: str, **columns: object) -> None:
+def _notify(files: FilesScreen, subject: str, **columns: object) -> None:
     values = {
         "recipient": subject,
         "code_commune": "13900",

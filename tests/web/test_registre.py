@@ -39,7 +39,7 @@ class RegistreScreen:
         self.screen, self.arrivals = screen, arrivals
         self.today = jour_a_paris(now())
 
-    def drop(self, content: str | bytes | None, name: str = "liste.csv", **fields: str) -> Response:
+    def upload(self, content: str | bytes | None, name: str = "liste.csv", **fields: str) -> Response:
         """Send the upload form of the page."""
         page = self.screen.client.get(PAGE).text
         hidden = dict(re.findall(r'name="(jeton|formulaire)" value="([^"]+)"', page))
@@ -94,7 +94,7 @@ def test_the_page_says_what_the_register_holds_and_how_old_it_is(screen: Registr
 @pytest.mark.slow
 def test_an_export_that_was_not_compared_leaves_a_gap_that_the_page_shows(screen: RegistreScreen) -> None:
     assert "Lacune" not in screen.read(), "the first export of a list has none before it"
-    screen.drop(_export())
+    screen.upload(_export())
     screen.work()
     screen.press("reprendre", accepte=QUESTIONS)
     screen.work()
@@ -111,7 +111,7 @@ def test_an_export_that_was_not_compared_leaves_a_gap_that_the_page_shows(screen
 @pytest.mark.slow
 def test_an_export_is_dropped_read_and_taken_up(screen: RegistreScreen) -> None:
     content = _export()
-    answer = screen.drop(content)
+    answer = screen.upload(content)
     assert (answer.status_code, answer.headers["location"]) == (303, f"{PAGE}#apercus")
     (kept,) = screen.files()
     assert kept.read_text() == content
@@ -151,7 +151,7 @@ def test_the_same_form_twice_is_one_export(screen: RegistreScreen) -> None:
 
 @pytest.mark.slow
 def test_what_the_preview_warns_of_is_ticked_or_nothing_happens(screen: RegistreScreen) -> None:
-    screen.drop(_export(30, electeurs(1, {CODE: "13900", DATE: "hier", PRENOMS: "Ode", NUMERO: "900"})[0]))
+    screen.upload(_export(30, electeurs(1, {CODE: "13900", DATE: "hier", PRENOMS: "Ode", NUMERO: "900"})[0]))
     screen.work()
     said = screen.read()
     assert "1 ligne rejetée sur 31" in said
@@ -169,7 +169,7 @@ def test_what_the_preview_warns_of_is_ticked_or_nothing_happens(screen: Registre
 
 @pytest.mark.slow
 def test_who_does_not_want_it_leaves_it_and_it_is_erased(screen: RegistreScreen) -> None:
-    screen.drop(_export())
+    screen.upload(_export())
     screen.work()
     assert screen.press("laisser").status_code == 303
     screen.work()
@@ -179,13 +179,13 @@ def test_who_does_not_want_it_leaves_it_and_it_is_erased(screen: RegistreScreen)
 
 @pytest.mark.slow
 def test_what_is_refused_says_why_and_is_gone(screen: RegistreScreen) -> None:
-    screen.drop("<!DOCTYPE html><html><body>Votre session a expiré</body></html>", name="C:\\Exports\\liste.csv")
+    screen.upload("<!DOCTYPE html><html><body>Votre session a expiré</body></html>", name="C:\\Exports\\liste.csv")
     screen.work()
     said = screen.read()
     assert "Liste.csv : c'est une page" in said
     assert "Le registre n'a pas changé, et le fichier est effacé." in said
     assert screen.files() == []
-    screen.drop("<!DOCTYPE html><html><body>De nouveau</body></html>", name="deux.csv")
+    screen.upload("<!DOCTYPE html><html><body>De nouveau</body></html>", name="deux.csv")
     screen.work()
     said = screen.read()
     assert ("Deux.csv : c'est une page" in said, "Liste.csv" in said) == (True, False), "who tried again is past it"
@@ -194,13 +194,13 @@ def test_what_is_refused_says_why_and_is_gone(screen: RegistreScreen) -> None:
 def test_a_form_without_its_file_or_its_day_comes_back(screen: RegistreScreen) -> None:
     tomorrow = (screen.today + timedelta(days=3)).isoformat()
     for answer, said in (
-        (screen.drop(None), "choisissez le fichier"),
-        (screen.drop(b""), "choisissez le fichier|ce fichier est vide"),
-        (screen.drop(_export(), jour=""), "indiquez le jour où vous l'avez téléchargé"),
-        (screen.drop(_export(), jour="31/02/2026"), "ce jour n'est pas possible"),
-        (screen.drop(_export(), jour="0026-11-20"), "l'année en entier"),
-        (screen.drop(_export(), jour=tomorrow), "n'est pas encore venu"),
-        (screen.drop(_export(), liste="X"), "choisissez une liste"),
+        (screen.upload(None), "choisissez le fichier"),
+        (screen.upload(b""), "choisissez le fichier|ce fichier est vide"),
+        (screen.upload(_export(), jour=""), "indiquez le jour où vous l'avez téléchargé"),
+        (screen.upload(_export(), jour="31/02/2026"), "ce jour n'est pas possible"),
+        (screen.upload(_export(), jour="0026-11-20"), "l'année en entier"),
+        (screen.upload(_export(), jour=tomorrow), "n'est pas encore venu"),
+        (screen.upload(_export(), liste="X"), "choisissez une liste"),
     ):
         assert answer.status_code == 422
         assert re.search(said, spaced_words(answer), re.IGNORECASE), spaced_words(answer)
@@ -209,7 +209,7 @@ def test_a_form_without_its_file_or_its_day_comes_back(screen: RegistreScreen) -
 
 def test_while_the_broker_is_away_nothing_is_kept(screen: RegistreScreen) -> None:
     screen.screen.broker.is_away = True
-    answer = screen.drop(_export())
+    answer = screen.upload(_export())
     assert answer.status_code == 503
     assert "Rien n'est parti, et le registre n'a pas changé" in spaced_words(answer)
     assert screen.files() == []
@@ -219,17 +219,17 @@ def test_without_room_nothing_is_left(screen: RegistreScreen) -> None:
     with small_disk(screen.arrivals, "512k") as disk:
         disk.fill()
         ballast = screen.files()
-        answer = screen.drop(_export())
+        answer = screen.upload(_export())
         assert answer.status_code == 503
         assert "Rien n'est parti, et le registre n'a pas changé" in spaced_words(answer)
         assert (screen.files(), screen.screen.broker.events) == (ballast, [])
         disk.free()
-        assert screen.drop(_export()).status_code == 303
+        assert screen.upload(_export()).status_code == 303
 
 
 @pytest.mark.slow
 def test_a_preview_of_another_commune_is_not_found(screen: RegistreScreen) -> None:
-    screen.drop(_export())
+    screen.upload(_export())
     screen.work()
     with screen.screen.desk.engine.begin() as connection:
         connection.exec_driver_sql("UPDATE preview SET code_commune = '13055'")
@@ -252,7 +252,7 @@ def _correct(screen: RegistreScreen, button: str, **fields: str) -> Response:
 
 
 def _take_up(screen: RegistreScreen, count: int = 400) -> None:
-    screen.drop(_export(count))
+    screen.upload(_export(count))
     screen.work()
     screen.press("reprendre", accepte=["rejets", *QUESTIONS])
     screen.work()
@@ -358,7 +358,7 @@ def _umask() -> int:
 def test_a_full_queue_keeps_an_export_that_was_dropped(screen: RegistreScreen, amqp_url: str) -> None:
     with RequestsQueue(amqp_url, max_length=1) as queue, Publisher(amqp_url) as screen.screen.broker.real:
         queue.fill()
-        assert screen.drop(_export()).status_code == 303
+        assert screen.upload(_export()).status_code == 303
         assert "c'est gardé, et partira tout seul" in screen.read()
         assert len(screen.files()) == 1
         queue.clear()

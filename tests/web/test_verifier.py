@@ -27,11 +27,11 @@ def _names(sentence: str, file: RowMapping, page: str) -> bool:
 @pytest.mark.slow
 def test_a_file_is_recognised_by_its_bytes_whatever_its_name(screen: FilesScreen) -> None:
     made = screen.make(CM)
-    whole = words(_drop(screen, screen.desk.read(made), made["file_name"]))
+    whole = words(_upload(screen, screen.desk.read(made), made["file_name"]))
     assert _names("Ce fichier est intact : c'est exactement", made, whole)
     assert made["sha256"] in whole
     assert "renommé" not in whole
-    renamed = words(_drop(screen, screen.desk.read(made), "C:\\Mes documents\\liste finale.csv"))
+    renamed = words(_upload(screen, screen.desk.read(made), "C:\\Mes documents\\liste finale.csv"))
     assert "Ce fichier est intact" in renamed
     assert f"Redonnez-lui son nom avant de le déposer : {made['file_name']}" in renamed
 
@@ -41,7 +41,7 @@ def test_what_was_deposited_and_purged_is_still_recognised(files: FilesScreen) -
     content = files.desk.read(made)
     files.desk.deposit(made["export_id"])
     files.desk.run("UPDATE export SET purged_at = finished_at WHERE id = :id", id=made["export_id"])
-    page = words(_drop(files, content, made["file_name"]))
+    page = words(_upload(files, content, made["file_name"]))
     assert "Ce fichier est intact" in page
     assert "par mairie-libreville pas encore de réponse" in page
     assert "Effacé du module" in page
@@ -51,7 +51,7 @@ def test_what_was_deposited_and_purged_is_still_recognised(files: FilesScreen) -
 def test_a_report_is_not_to_be_deposited(files: FilesScreen) -> None:
     made = files.make()
     report = files.desk.root / made["code_commune"] / made["report_name"]
-    page = words(_drop(files, report.read_bytes(), report.name))
+    page = words(_upload(files, report.read_bytes(), report.name))
     assert _names("Rapport d'anomalies de", made, page)
     assert "Ce fichier ne se dépose pas" in page
 
@@ -78,7 +78,7 @@ def test_what_a_spreadsheet_did_is_told(files: FilesScreen) -> None:
         (text.encode()[: len(text) // 2], ["Il est plus court", "interrompu"]),
         (b"", ["Le fichier est vide"]),
     ):
-        page = words(_drop(files, content, made["file_name"]))
+        page = words(_upload(files, content, made["file_name"]))
         assert "Ce fichier n'est plus celui que le module a préparé" in page
         for words_expected in expected:
             assert words_expected in page
@@ -90,7 +90,7 @@ def test_a_value_that_was_changed_is_counted_and_never_shown(
     files.desk.add_person(nom="INVENTEE-AVANT")
     made = files.make()
     content = files.desk.read(made).replace(b"INVENTEE-AVANT", b"INVENTEE-APRES")
-    page = words(_drop(files, content, made["file_name"].replace(".csv", " (1).csv")))
+    page = words(_upload(files, content, made["file_name"].replace(".csv", " (1).csv")))
     assert "1 ligne a une valeur changée." in page
     assert "INVENTEE" not in page
     captured = capfd.readouterr()
@@ -100,7 +100,7 @@ def test_a_value_that_was_changed_is_counted_and_never_shown(
 def test_a_workbook_is_recognised_under_the_name_of_the_list(files: FilesScreen) -> None:
     made = files.make(CM)
     workbook = _zip({"[Content_Types].xml": b"<Types/>", "xl/workbook.xml": b"<workbook/>"})
-    page = words(_drop(files, workbook, made["file_name"].replace(".csv", ".xlsx")))
+    page = words(_upload(files, workbook, made["file_name"].replace(".csv", ".xlsx")))
     assert "classeur de tableur" in page
     assert _names("il devrait être", made, page)
 
@@ -109,13 +109,13 @@ def test_a_workbook_is_recognised_under_the_name_of_the_list(files: FilesScreen)
 def test_a_dossier_is_looked_at_file_by_file(files: FilesScreen) -> None:
     csv, tableau = files.make(CM), files.desk.row(files.make_tableau(TypeTableau.VINGT_JOURS))
     dossier = files.get("dossier_zip", f"CM={csv['export_id']}&export={tableau['export_id']}").content
-    whole = words(_drop(files, dossier, "dossier.zip"))
+    whole = words(_upload(files, dossier, "dossier.zip"))
     assert "Tous les fichiers de ce ZIP sont intacts." in whole
     assert whole.count("texte du dossier") == 5
     inside = zipfile.ZipFile(io.BytesIO(dossier))
     altered = {name: inside.read(name) for name in inside.namelist()} | {"photo.jpg": b"inventee"}
     altered[f"a-deposer/{csv['file_name']}"] += b"\n"
-    page = words(_drop(files, _zip(altered), "dossier.zip"))
+    page = words(_upload(files, _zip(altered), "dossier.zip"))
     assert "2 fichiers de ce ZIP ne sont pas ce que le module a préparé" in page
     assert "modifié" in page
     assert "inconnu" in page
@@ -124,13 +124,13 @@ def test_a_dossier_is_looked_at_file_by_file(files: FilesScreen) -> None:
 def test_nothing_of_what_was_dropped_is_kept(files: FilesScreen, tmp_path: Path) -> None:
     made = files.make(CM)
     before = files.desk.files()
-    _drop(files, b"INVENTEE;Z\n" * 200_000, made["file_name"])
+    _upload(files, b"INVENTEE;Z\n" * 200_000, made["file_name"])
     assert files.desk.files() == before
     assert files.broker.events == []
     assert not [path for path in tmp_path.rglob("*") if path.is_file() and b"INVENTEE" in path.read_bytes()]
 
 
-def _drop(files: FilesScreen, content: bytes, name: str) -> Response:
+def _upload(files: FilesScreen, content: bytes, name: str) -> Response:
     return files.post("verifier", {}, files={"fichier": (name, content)})
 
 

@@ -175,9 +175,9 @@ class People:
                 chosen = {"preview": it.id, "sha256": it.sha256, "accept_changes": True}
                 self._stage.declare(RegistreImportRequested.model_validate(about | chosen))
         if all(it.status not in UNDER_WAY for it in previews):
-            self._stage.declare(RegistrePreviewRequested.model_validate(about | self._drop()))
+            self._stage.declare(RegistrePreviewRequested.model_validate(about | self._write_export()))
 
-    def _drop(self) -> dict[str, Any]:
+    def _write_export(self) -> dict[str, Any]:
         """Put an export of the REU into the arrivals folder, each time with one elector less."""
         self._exports += 1
         path = self._stage.town.arrivals / f"export-{self._exports}.csv"

@@ -2,7 +2,7 @@
 
 import sys
 
-from tests.golden.pdf.cases import EXPECTED, FOLDERS, HEARD, extract, hear
+from tests.golden.pdf.cases import EXPECTED, FOLDERS, TAGS, extract, read_tags
 
 
 def main(arguments: list[str]) -> int:
@@ -12,8 +12,8 @@ def main(arguments: list[str]) -> int:
         return 2
     for folder in FOLDERS:
         (folder / EXPECTED).write_text(extract(folder), encoding="utf-8", newline="\n")
-        if (folder / HEARD).exists():
-            (folder / HEARD).write_text(hear(folder), encoding="utf-8", newline="\n")
+        if (folder / TAGS).exists():
+            (folder / TAGS).write_text(read_tags(folder), encoding="utf-8", newline="\n")
     return 0
 
 

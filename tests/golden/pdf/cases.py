@@ -14,7 +14,7 @@ from worker.pdf.render import render_tableau
 
 FOLDERS = sorted(path.parent for path in Path(__file__).parent.glob("*/tableau.json"))
 EXPECTED = "texte.txt"
-HEARD = "lecture.txt"
+TAGS = "lecture.txt"
 _TABLEAUX = TypeAdapter(list[Tableau], config=ConfigDict(extra="forbid", strict=True))
 
 
@@ -35,7 +35,7 @@ def draw(folder: Path, file: Path) -> Path:
     return file
 
 
-def hear(folder: Path) -> str:
+def read_tags(folder: Path) -> str:
     """The tags of a case in reading order, with their text."""
     with tempfile.TemporaryDirectory() as place:
         return read_aloud(draw(folder, Path(place) / "tableau.pdf"))

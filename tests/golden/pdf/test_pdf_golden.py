@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.golden.pdf.cases import EXPECTED, FOLDERS, HEARD, draw, extract, hear
+from tests.golden.pdf.cases import EXPECTED, FOLDERS, TAGS, draw, extract, read_tags
 from tests.parts.pdf import check_accessible, check_archive
 
 _CASES = pytest.mark.parametrize("folder", FOLDERS, ids=[folder.name for folder in FOLDERS])
@@ -16,8 +16,8 @@ def test_the_pages_say_this(folder: Path) -> None:
 
 
 def test_who_hears_a_tableau_is_told_this() -> None:
-    (heard,) = [folder for folder in FOLDERS if (folder / HEARD).exists()]
-    assert hear(heard).split("\n") == (heard / HEARD).read_text("utf-8").split("\n")
+    (heard,) = [folder for folder in FOLDERS if (folder / TAGS).exists()]
+    assert read_tags(heard).split("\n") == (heard / TAGS).read_text("utf-8").split("\n")
 
 
 def test_every_file_is_a_pdfa_1b(tmp_path: Path) -> None:
