@@ -390,12 +390,14 @@ class Oracle(Coverage):
     ) -> str:
         """The note with the exports under a tableau: from the export of the meeting to that of the last day.
 
-        If a file of mouvements is declared complete: only the export from which electors are counted.
+        Also the export from which electors are counted, the last of `chain`; it alone if a file of mouvements is
+        declared complete.
         """
         start, last = period
         first = max((link.day for link in chain if link.day <= start), default=start)
         end = min((link.day for link in chain if link.day >= last), default=last)
-        used = [it for it in chain if first <= it.day <= end] + [it for it in partial if start < it.day <= last]
+        of_period = [it for it in chain if first <= it.day <= end]
+        used = [*of_period, *chain[-1:], *(it for it in partial if start < it.day <= last)]
         named = list({link.day: link for link in used}.values())
         word = self.word(last)
         if word and chain:
