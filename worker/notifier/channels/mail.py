@@ -6,13 +6,12 @@ Text and HTML have the same facts. A failure is either delayed or refused.
 import re
 import smtplib
 import ssl
-from binascii import b2a_qp
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from email.errors import MessageError
 from email.headerregistry import Address
-from email.message import EmailMessage, MIMEPart
+from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import format_datetime, parseaddr
 from pathlib import Path
@@ -93,19 +92,9 @@ def compose(content: Content, recipient: str, *, mail_from: str, message_id: str
     message["Message-ID"] = message_id
     message["Auto-Submitted"] = "auto-generated"  # RFC 3834: no automatic replies
     message["Content-Language"] = "fr"
-    message["MIME-Version"] = "1.0"
-    message["Content-Type"] = "multipart/alternative"
-    message.set_payload([_part("plain", render_text(content)), _part("html", render_html(content))])
+    message.set_content(render_text(content), cte="quoted-printable")
+    message.add_alternative(render_html(content), subtype="html", cte="quoted-printable")
     return message
-
-
-def _part(kind: str, text: str) -> MIMEPart:
-    """Build the part in a tenth of the time of `set_content`, which encodes character by character."""
-    part = MIMEPart(policy=SMTP)
-    part["Content-Type"] = f'text/{kind}; charset="utf-8"'
-    part["Content-Transfer-Encoding"] = "quoted-printable"
-    part.set_payload(b2a_qp(text.encode(), istext=True).decode("ascii"))
-    return part
 
 
 @dataclass
