@@ -2,10 +2,11 @@
 
 import csv
 import io
+import time
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from tests.unit.reu_sample import NOM, TITLES, VALUES, VOIE, electeurs, write_reu
@@ -72,9 +73,19 @@ def test_a_quote_that_is_never_closed_costs_its_own_line_only(tmp_path: Path, qu
     ]
 
 
+def test_a_file_of_quotes_that_never_close_is_read_in_linear_time(tmp_path: Path) -> None:
+    """Each line was read to the end of the file: 1 MB stopped the imports of all communes for a quarter of an hour."""
+    number = 40_000
+    path = _write(tmp_path / "reu.csv", *['x";"'] * number)
+    begun = time.process_time()
+    assert [fields for _, fields in _records(path)] == [Broken.QUOTES] * (number - 1) + [Broken.CUT]
+    assert time.process_time() - begun < 30
+
+
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(st.lists(st.lists(st.text(st.characters(exclude_categories=["Cs"])), min_size=27, max_size=27), max_size=5))
 def test_whatever_is_well_written_is_read_back(tmp_path: Path, rows: list[list[str]]) -> None:
+    assume(all(len("".join(row).splitlines()) <= len(TITLES) for row in rows))
     text = io.StringIO(newline="")
     csv.writer(text, delimiter=";", lineterminator="\n", quoting=csv.QUOTE_ALL).writerows([TITLES, *rows])
     path = tmp_path / "reu.csv"

@@ -150,7 +150,7 @@ class CsvText:
             lines: Iterable[str] = iter(partial(text.readline, MAX_LINE), "")
             if self.encoding == CP1252:
                 lines = map(_mark_utf_8, lines)
-            yield from _split_records(_Lines(lines), self.separator, self.titles, columns.width)
+            yield from _split_records(_Lines(lines, columns.width), self.separator, self.titles, columns.width)
 
 
 def open_text(stream: BinaryIO, wanted: Wanted) -> tuple[CsvText, Columns]:
@@ -223,10 +223,14 @@ def _mark_utf_8(line: str) -> str:
 
 
 class _Lines:
-    """Iterates over lines and keeps those of the current record, in case an unclosed quote swallows its neighbours."""
+    """Iterates over lines and keeps those of the current record, in case an unclosed quote swallows its neighbours.
 
-    def __init__(self, lines: Iterable[str]) -> None:
+    A record ends after `most` lines: otherwise a file of unclosed quotes would be read to its end from each line.
+    """
+
+    def __init__(self, lines: Iterable[str], most: int) -> None:
         self._source = iter(lines)
+        self._most = most
         self._again: deque[str] = deque()
         self.held: list[str] = []
 
@@ -234,6 +238,8 @@ class _Lines:
         return self
 
     def __next__(self) -> str:
+        if len(self.held) == self._most:
+            raise StopIteration
         line = self._again.popleft() if self._again else next(self._source)
         self.held.append(line)
         return line
