@@ -1,8 +1,6 @@
-"""The law as data: each article that a PDF or the screen cites, its source, and the articles of each tableau.
+"""The law as data: the articles that each tableau cites. docs/loi.md says where and when each article was read.
 
-docs/loi.md has the same table. An article that was not read has no source here, and is « non vérifié » in that table.
-An article that was read has the text that quotes it, the address of that text and the day of reading. The code of a
-tableau is also its value in the contract.
+The code of a tableau is also its value in the contract.
 """
 
 from collections.abc import Mapping
@@ -32,168 +30,31 @@ _REVISION, _REPERTOIRE = Regime.REVISION_ANNUELLE, Regime.REPERTOIRE_UNIQUE
 _CODES = {_REVISION: "Code électoral (avant 2019)", _REPERTOIRE: "Code électoral"}
 
 
-class Article(NamedTuple):
-    """An article of the Code électoral that a PDF or the screen cites, in its version of one regime."""
-
-    number: str
-    regime: Regime
-    source: str = ""
-    """The text in which the article was read; empty: not read."""
-    address: str = ""
-    """The address of that text."""
-    version: date | None = None
-    """The day on which the version that was read entered into force; None: the source does not state it."""
-    read_on: date | None = None
-    """The day of reading; None: not read."""
-
-
-_READ_ON = date(2026, 11, 29)
-_AUBE = (
-    "préfecture de l'Aube, documents à établir à l'approche d'un scrutin",
-    (
-        "http://www.aube.gouv.fr/index.php/Politiques-publiques/Elections-Citoyennete-Droits-et-devoirs/"
-        "Les-elections/Elections-politiques/Listes-electorales-inscriptions-radiations/"
-        "Les-documents-a-etablir-a-l-approche-d-un-scrutin"
-    ),
-)
-_QUESTION_1001 = (
-    "réponse à la question écrite 1001 (11e législature), qui le cite",
-    "https://questions.assemblee-nationale.fr/q11/11-1001QE.htm",
-)
-_CIRCULAIRE_2013 = (
-    "circulaire INTA1317573C, §§ 115 à 117, qui le cite",
-    "http://www.paperblog.fr/6967442/la-commune-a-pour-obligation-d-afficher-les-modifications-des-listes-electorales/",
-)
-_CODE_BEFORE_2019 = (
-    "Code électoral, édition d'avant 2019",
-    (
-        "https://codes-et-lois.fr/code-electoral/"
-        "toc-election-deputes-conseillers-generaux-conseillers-municipau-234a69b-texte-integral"
-    ),
-)
-_INSTRUCTION = (
-    "instruction INTA1830120J du 21/11/2018, sommaire (titres II.E et III.C)",
-    "https://fr.scribd.com/document/899412954/cir-44101",
-)
-_QUESTION_8164 = (
-    "réponse à la question écrite 8164 (16e législature), qui le cite",
-    "https://questions.assemblee-nationale.fr/q16/16-8164QE.htm",
-)
-_CONSEIL_D_ETAT = (
-    "CE, 9 novembre 2022, n° 449863, qui le cite",
-    "https://master.juricaf.org/arret/FRANCE-CONSEILDETAT-20221109-449863",
-)
-_COMMENTARY = (
-    "commentaire de CE, 9 novembre 2022, n° 449863",
-    (
-        "https://blog.landot-avocats.net/2022/11/14/"
-        "sous-certaines-conditions-tout-electeur-a-droit-a-communication-de-la-liste-electorale-a-jour/"
-    ),
-)
-_CIRCULAIRE = (
-    "circulaire sur la commission de contrôle, qui le cite",
-    "https://fr.scribd.com/document/899412666/Circulaire-7",
-)
-_CONSEIL_CONSTITUTIONNEL = (
-    "Conseil constitutionnel, dossier sur l'inscription entre les deux tours, qui le cite",
-    (
-        "http://www.conseil-constitutionnel.fr/conseil-constitutionnel/francais/publications/dossiers-thematiques/"
-        "2002-Election-presidentielle/l-inscription-des-electeurs-entre-les-deux-tours.16553.html"
-    ),
-)
-_CODE_IN_FORCE = "Code électoral"
-_CHAPTER = "https://juriblio.fr/codes/code-electoral/partie-legislative/livre-i/titre-ier/chapitre-ii"
-_LOI_2016 = (
-    "loi n° 2016-1048, art. 1er",
-    "https://www.legifrance.gouv.fr/codes/section_lc/LEGITEXT000006070239/LEGISCTA000006148455/2019-01-01/",
-)
-
-ARTICLES = (
-    Article("L. 11-2", _REVISION, *_CIRCULAIRE_2013, read_on=_READ_ON),
-    Article("L. 17", _REVISION, *_CODE_BEFORE_2019, read_on=_READ_ON),
-    Article("L. 33", _REVISION),
-    Article(
-        "R. 5",
-        _REVISION,
-        "Code électoral, édition d'avant 2019",
-        "https://codes-et-lois.fr/code-electoral/toc-partie-reglementaire-texte-integral",
-        read_on=_READ_ON,
-    ),
-    Article("R. 10", _REVISION, *_QUESTION_1001, read_on=_READ_ON),
-    Article("R. 11", _REVISION),
-    Article("R. 16", _REVISION),
-    Article("R. 17", _REVISION, *_CIRCULAIRE_2013, read_on=_READ_ON),
-    Article("R. 18", _REVISION),
-    Article("L. 11", _REPERTOIRE, *_LOI_2016, REPERTOIRE_UNIQUE_DEPUIS, date(2026, 11, 25)),
-    Article("L. 17", _REPERTOIRE, *_CONSEIL_D_ETAT, date(2020, 1, 1), _READ_ON),
-    Article("L. 19", _REPERTOIRE, *_AUBE, read_on=_READ_ON),
-    Article("L. 19-1", _REPERTOIRE, *_COMMENTARY, read_on=_READ_ON),
-    Article("L. 20", _REPERTOIRE, *_INSTRUCTION, read_on=_READ_ON),
-    Article("L. 30", _REPERTOIRE, _CODE_IN_FORCE, f"{_CHAPTER}/section-3", read_on=_READ_ON),
-    Article("L. 31", _REPERTOIRE),
-    Article("L. 32", _REPERTOIRE, _CODE_IN_FORCE, f"{_CHAPTER}/section-3/article-l32", read_on=_READ_ON),
-    Article("L. 36", _REPERTOIRE, _CODE_IN_FORCE, f"{_CHAPTER}/section-4", read_on=_READ_ON),
-    Article(
-        "L. 37",
-        _REPERTOIRE,
-        f"{_CODE_IN_FORCE}, rédaction de la loi du 13 juin 2024",
-        f"{_CHAPTER}/section-4",
-        read_on=_READ_ON,
-    ),
-    Article("L. 57", _REPERTOIRE, *_CONSEIL_CONSTITUTIONNEL, read_on=_READ_ON),
-    Article("R. 10", _REPERTOIRE, *_CIRCULAIRE, read_on=_READ_ON),
-    Article("R. 13", _REPERTOIRE, *_QUESTION_8164, read_on=_READ_ON),
-    Article("R. 14", _REPERTOIRE),
-)
-"""The articles that the PDFs and the screen cite."""
-
-_KNOWN = {(article.number, article.regime) for article in ARTICLES}
-
-
-class Citation(NamedTuple):
-    """An article or a part of it: « L. 17 (alinéa 4) »."""
-
-    number: str
-    part: str = ""
-
-
-def cite(regime: Regime, *citations: Citation) -> str:
-    """Return « Code électoral, art. L. 20, L. 31 et R. 14 ».
-
-    Raises:
-        KeyError: an article is not in `ARTICLES`.
-    """
-    if unknown := {(number, regime) for number, _ in citations} - _KNOWN:
-        raise KeyError(*unknown)
-    *others, last = [f"{number}{part}" for number, part in citations]
-    articles = f"{', '.join(others)} et {last}" if others else last
-    return f"{_CODES[regime]}, art. {articles}"
+def cite(regime: Regime, *articles: str) -> str:
+    """Return « Code électoral, art. L. 20, L. 31 et R. 14 »."""
+    *others, last = articles
+    return f"{_CODES[regime]}, art. {', '.join(others)} et {last}" if others else f"{_CODES[regime]}, art. {last}"
 
 
 class Law(NamedTuple):
-    """The articles that a tableau cites, and their regime."""
+    """The articles that a tableau cites, such as « L. 17 (alinéa 4) », and their regime."""
 
     regime: Regime
-    citations: tuple[Citation, ...]
+    articles: tuple[str, ...]
 
     @property
     def reference_legale(self) -> str:
         """The articles as the tableau prints them."""
-        return cite(self.regime, *self.citations)
+        return cite(self.regime, *self.articles)
 
-
-_ALINEA = " (alinéa {})".format
 
 LAWS: Mapping[str, Law] = {
-    PREMIER_RECTIFICATIF: Law(_REVISION, (Citation("R. 5"), Citation("R. 10"), Citation("R. 11"))),
-    SECOND_RECTIFICATIF: Law(_REVISION, (Citation("R. 16"),)),
-    ADDITIONS: Law(
-        _REVISION,
-        (Citation("L. 11-2", _ALINEA(2)), Citation("L. 17", _ALINEA(4)), Citation("R. 10", _ALINEA(3))),
-    ),
-    CINQ_JOURS: Law(_REVISION, (Citation("L. 33", _ALINEA(2)), Citation("R. 17"), Citation("R. 18"))),
-    VINGT_JOURS: Law(_REPERTOIRE, (Citation("L. 19"), Citation("L. 20"), Citation("R. 13"))),
-    CINQ_JOURS_REU: Law(_REPERTOIRE, (Citation("L. 20", " (II)"), Citation("L. 30"), Citation("R. 14"))),
+    PREMIER_RECTIFICATIF: Law(_REVISION, ("R. 5", "R. 10", "R. 11")),
+    SECOND_RECTIFICATIF: Law(_REVISION, ("R. 16",)),
+    ADDITIONS: Law(_REVISION, ("L. 11-2 (alinéa 2)", "L. 17 (alinéa 4)", "R. 10 (alinéa 3)")),
+    CINQ_JOURS: Law(_REVISION, ("L. 33 (alinéa 2)", "R. 17", "R. 18")),
+    VINGT_JOURS: Law(_REPERTOIRE, ("L. 19", "L. 20", "R. 13")),
+    CINQ_JOURS_REU: Law(_REPERTOIRE, ("L. 20 (II)", "L. 30", "R. 14")),
 }
 
 _ELECTORS = (
@@ -230,13 +91,13 @@ def appeals_of(type_tableau: str, code_commune: str) -> tuple[str, ...]:
 CONSULTATION = "Ce tableau se consulte en mairie ; il n’en est pas remis de copie."
 """Printed on the tableau of article R. 13."""
 
-LAW_OF_PROTECTION = cite(_REPERTOIRE, Citation("L. 37"))
+LAW_OF_PROTECTION = cite(_REPERTOIRE, "L. 37")
 """The article that forbids to print the address of a protected person."""
-LAW_OF_MEETING = cite(_REPERTOIRE, Citation("L. 19", ", III"))
+LAW_OF_MEETING = cite(_REPERTOIRE, "L. 19, III")
 """The article that fixes the days of the commission's meeting before a poll."""
-LAW_OF_ANNUAL_MEETING = cite(_REPERTOIRE, Citation("L. 19", ", III"), Citation("R. 10", _ALINEA(3)))
+LAW_OF_ANNUAL_MEETING = cite(_REPERTOIRE, "L. 19, III", "R. 10 (alinéa 3)")
 """The articles that fix the days of the meeting in a year without a poll."""
-_ANNUAL = Law(_REPERTOIRE, (Citation("L. 19"), Citation("L. 19-1"), Citation("L. 20"), Citation("R. 13")))
+_ANNUAL = Law(_REPERTOIRE, ("L. 19", "L. 19-1", "L. 20", "R. 13"))
 
 
 def law_of(type_: str, scrutin: object) -> Law:

@@ -15,7 +15,7 @@ from typing import NamedTuple, Protocol
 
 from common.calendrier import last_day_to_consult
 from common.french import at_commune, count_in_words, count_of, format_moment, long_date, of_commune, short_date
-from common.law import CONSULTATION, LAW_OF_PROTECTION, Citation, Regime, appeals_of, cite
+from common.law import CONSULTATION, LAW_OF_PROTECTION, Regime, appeals_of, cite
 from schemas.tableaux import Edition, Presentation, Repere, TypeTableau
 from schemas.vocabulary import Categorie, Liste
 from worker.domain.mouvement import Mouvement
@@ -415,7 +415,7 @@ def _make_notes(
     if has_majorite:
         yield (
             f"Inscriptions d’office des électeurs qui ont dix-huit ans le {short_date(demande.age_apres)} au plus tard "
-            f"({cite(Regime.REPERTOIRE_UNIQUE, Citation('L. 11', ', II, 1°'))})."
+            f"({cite(Regime.REPERTOIRE_UNIQUE, 'L. 11, II, 1°')})."
         )
     exports = exports_used(demande, chain) if chain else ()
     if chain:
