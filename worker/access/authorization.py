@@ -11,7 +11,6 @@ from schemas.http import TOKEN_ACTOR
 from schemas.topology import is_account
 from worker.access.models import EVERY_COMMUNE, Agent, Sender, Token
 from worker.errors import RefusedError
-from worker.registre.communes import CommuneRegistre, read_commune
 from worker.services import Services
 
 UNKNOWN_ACCOUNT = "compte inconnu"
@@ -43,61 +42,6 @@ class AccountList:
             return self._accounts
 
 
-class Facts:
-    """The database's rows about the sender, the agents and the commune of one event; each row is read once."""
-
-    def __init__(self, services: Services) -> None:
-        self._services = services
-        self._read: set[tuple[str, str]] = set()
-        self._listed: dict[tuple[str, str], bool] = {}
-        self._agents: set[tuple[str, str]] = set()
-        self._communes: dict[str, CommuneRegistre | None] = {}
-
-    def is_sender(self, sender: str, commune: str) -> bool:
-        """Whether the account is on the list for this commune."""
-        return bool(self._of(sender, commune))
-
-    def speaks_for(self, sender: str, commune: str, agent: str) -> bool:
-        """Whether the account acts for agents of this commune, and `agent` is one of them, or a token that opens it."""
-        if not self.is_screen(sender, commune):
-            return False
-        return (agent, commune) in self._agents or (agent.startswith(TOKEN_ACTOR) and self._opens(agent, commune))
-
-    def is_screen(self, sender: str, commune: str) -> bool:
-        """Whether the account may act for the agents of this commune, as the screen does."""
-        return any(self._of(sender, commune))
-
-    def commune(self, code: str) -> CommuneRegistre | None:
-        """Return the commune from the register; None when it is unknown."""
-        if code not in self._communes:
-            with self._services.registre.connect().execution_options(sqlite_begin="DEFERRED") as connection:
-                self._communes[code] = read_commune(connection, code)
-        return self._communes[code]
-
-    def _opens(self, token: str, commune: str) -> bool:
-        is_it = literal(TOKEN_ACTOR).concat(Token.name) == token
-        opened = select(Token.id).where(is_it, Token.code_commune.in_([commune, EVERY_COMMUNE]))
-        with self._services.engine.connect().execution_options(sqlite_begin="DEFERRED") as connection:
-            return connection.scalar(opened.limit(1)) is not None
-
-    def _of(self, sender: str, commune: str) -> list[bool]:
-        if not sender:
-            return []
-        if (sender, commune) not in self._read:
-            self._read_sender(sender, commune)
-        keys = (sender, commune), (sender, EVERY_COMMUNE)
-        return [self._listed[key] for key in keys if key in self._listed]
-
-    def _read_sender(self, sender: str, commune: str) -> None:
-        listed = Sender.name == sender, Sender.code_commune.in_([commune, EVERY_COMMUNE])
-        listed_rows = select(Sender.name, Sender.code_commune, Sender.speaks_for_agents).where(*listed)
-        agents = select(Agent.name, Agent.code_commune).where(Agent.code_commune == commune)
-        with self._services.engine.connect().execution_options(sqlite_begin="DEFERRED") as connection:
-            self._listed |= {(name, code): speaks for name, code, speaks in connection.execute(listed_rows)}
-            self._agents |= {(name, code) for name, code in connection.execute(agents)}
-        self._read.add((sender, commune))
-
-
 class Authorization:
     """The rights of the account that published an event.
 
@@ -106,8 +50,8 @@ class Authorization:
 
     def __init__(self, sender: str, services: Services) -> None:
         self.sender = sender
-        self.facts = Facts(services)
         self._services = services
+        self._rights: dict[str, list[bool]] = {}
 
     @property
     def account(self) -> str:
@@ -118,11 +62,11 @@ class Authorization:
         """The actor: the agent or token `said`, if the account acts for agents of the commune; else the account."""
         if self._services.is_embedded and not self.sender:
             return said
-        return said if self.facts.speaks_for(self.sender, commune, said) else self.account
+        return said if self._speaks_for(commune, said) else self.account
 
     def allows(self, commune: str) -> bool:
         """Whether the sender may ask for this commune."""
-        return self._services.is_embedded or self.facts.is_sender(self.sender, commune)
+        return self._services.is_embedded or bool(self._read_rights(commune))
 
     def require(self, commune: str) -> None:
         """Check that the sender may ask for this commune.
@@ -152,10 +96,27 @@ class Authorization:
             RefusedError: the sender is another account.
         """
         self.require(commune)
-        if self.sender and not self.facts.is_screen(self.sender, commune):
+        if self.sender and not any(self._read_rights(commune)):
             raise RefusedError(
                 f"Le compte « {self.sender} » ne peut pas envoyer ce que note l'écran : seul un compte qui parle pour "
                 "les agents le peut (« accounts »).",
                 code="compte_non_autorise",
                 field="type",
             )
+
+    def _speaks_for(self, commune: str, said: str) -> bool:
+        if not any(self._read_rights(commune)):
+            return False
+        is_token = literal(TOKEN_ACTOR).concat(Token.name) == said
+        tokens = select(Token.name).where(is_token, Token.code_commune.in_([commune, EVERY_COMMUNE]))
+        agents = select(Agent.name).where(Agent.name == said, Agent.code_commune == commune)
+        with self._services.engine.connect().execution_options(sqlite_begin="DEFERRED") as connection:
+            return connection.scalar(agents.union_all(tokens).limit(1)) is not None
+
+    def _read_rights(self, commune: str) -> list[bool]:
+        """Return, for each right of the account to this commune, whether the account acts for agents."""
+        if self.sender and commune not in self._rights:
+            is_it = Sender.name == self.sender, Sender.code_commune.in_([commune, EVERY_COMMUNE])
+            with self._services.engine.connect().execution_options(sqlite_begin="DEFERRED") as connection:
+                self._rights[commune] = list(connection.scalars(select(Sender.speaks_for_agents).where(*is_it)))
+        return self._rights.get(commune, [])

@@ -22,7 +22,7 @@ from schemas.requests import (
     TableauxRenderRequested,
 )
 from schemas.vocabulary import ExportKind, ExportStatus, FileFormat, Liste, RequestOutcome
-from worker.access.authorization import Authorization, Facts
+from worker.access.authorization import Authorization
 from worker.arrivals import drop
 from worker.audit import Action, record_audit
 from worker.db.engine import snapshot
@@ -32,7 +32,7 @@ from worker.errors import NotKnownYetError, RefusedError
 from worker.exports.models import WITHOUT_KEY, Export, Request
 from worker.exports.naming import ListeNaming, TableauNaming, naming_of
 from worker.exports.records import PlannedFile, cancel, cancelled_by
-from worker.registre.communes import CommuneRegistre
+from worker.registre.communes import CommuneRegistre, read_commune
 from worker.registre.scrutins import read_calendrier
 from worker.services import Services
 
@@ -62,7 +62,7 @@ class ExportPlan:
 
 def plan_listes(
     event: CloudEvent,
-    services: Services,  # noqa: ARG001 — as the other readers
+    services: Services,
     authorization: Authorization,
 ) -> ExportPlan:
     """Read a request for list files: one row per list and per format.
@@ -72,7 +72,7 @@ def plan_listes(
     """
     asked = read_data(event, ListeExportRequested)
     authorization.require(asked.commune)
-    require_register(authorization.facts, asked.commune, asked.listes)
+    require_register(services, asked.commune, asked.listes)
     files = [
         PlannedFile(
             part=f"{liste}.{format_}",
@@ -98,7 +98,7 @@ def plan_tableaux(event: CloudEvent, services: Services, authorization: Authoriz
             code="date_impossible",
             field="data.scrutin",
         )
-    require_register(authorization.facts, asked.commune, asked.listes)
+    require_register(services, asked.commune, asked.listes)
     with services.registre.connect() as connection:
         calendriers = {liste: read_calendrier(connection, asked.commune, liste) for liste in asked.listes}
     files = [_plan_tableau(asked, part, calendriers[part.liste], event.time) for part in asked.parts()]
@@ -170,7 +170,7 @@ def plan_retry(event: CloudEvent, services: Services, authorization: Authorizati
             code="rien_a_redemander",
             field="data.request",
         )
-    require_register(authorization.facts, known.commune, [export.nom_liste for export in exports])
+    require_register(services, known.commune, [export.nom_liste for export in exports])
     return ExportPlan(known.commune, asked.requested_by, [_plan_copy(export, event.time) for export in exports])
 
 
@@ -210,13 +210,14 @@ def require_own_register(services: Services, code_commune: str) -> None:
         )
 
 
-def require_register(facts: Facts, code: str, listes: Sequence[Liste]) -> CommuneRegistre:
+def require_register(services: Services, code: str, listes: Sequence[Liste]) -> CommuneRegistre:
     """Return the commune, after checking that its register has the lists.
 
     Raises:
         RefusedError: the commune is unknown, or nothing was imported for it.
     """
-    commune = facts.commune(code)
+    with services.registre.connect().execution_options(sqlite_begin="DEFERRED") as connection:
+        commune = read_commune(connection, code)
     if commune is None:
         raise RefusedError(
             f"Commune inconnue : {code}. Vérifiez le code INSEE.", code="commune_inconnue", field="data.commune"
