@@ -6,7 +6,6 @@ One list holds the variables of all processes, so that each process can detect a
 import difflib
 import os
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -32,55 +31,43 @@ Words = Annotated[tuple[str, ...], BeforeValidator(split_words)]
 """A setting that is a list of words."""
 
 
-@dataclass(frozen=True)
-class Variable:
-    """An environment variable: its name without the prefix, the processes that read it, its meaning."""
-
-    name: str
-    readers: frozenset[str]
-    meaning: str
-
-
-def _variable(name: str, readers: str, meaning: str) -> Variable:
-    return Variable(name, frozenset(readers.split()), meaning)
-
-
 VARIABLES = (
-    _variable("AMQP_URL", "worker producers", "RabbitMQ, `amqp://` or `amqps://`"),
-    _variable("DATABASE_URL", "worker", "database of the worker (records and register), SQLAlchemy form"),
-    _variable("REGISTRE_URL", "worker", "database of the register when it is another one"),
-    _variable("STATE_URL", "producers", "the worker's database, by an account that may only read its views"),
-    _variable("HOME", "worker producers", "folder of `exports`, `arrivals`, `mails`, `spool` and `health`"),
-    _variable("EXPORTS_DIR", "worker producers", "the exports volume, where it is not `exports` below HOME"),
-    _variable("SECRETS_DIR", "worker producers", "directory of files named like the variables, one secret each"),
-    _variable("LOG_FORMAT", "worker producers", "`json` or `console`"),
-    _variable("LOG_LEVEL", "worker producers", "`debug`, `info`, `warning` or `error`"),
-    _variable("RETENTION_DAYS", "worker producers", "how long files are kept after they were made; 0: for ever"),
-    _variable("AUDIT_DAYS", "worker", "how long lines of the audit trail are kept, 30 at least; 0: for ever"),
-    _variable("TYPE_LISTE_CODES", "worker", "column TypeListe per list, `P=G,CE=E,CM=M`"),
-    _variable("INFO_LISTE", "worker", "column InfoListe"),
-    _variable("RUINED_VALUES", "worker", "what a ruined value makes of a file: `bloquante` or `remarque`"),
-    _variable("XSD_PATH", "worker", "the ministry's XSD, when you hold it"),
-    _variable("PUBLIC_URL", "worker producers", "address of the page that mails link to"),
-    _variable("SMTP_SERVER", "worker", "address of the mail server; without it, mails are files in `mails` below HOME"),
-    _variable("MAIL_FROM", "worker", "sender of the mails"),
-    _variable("WEBHOOK_HOSTS", "worker", "hosts that webhooks may lead to; none without it"),
-    _variable("REMINDER_DAYS", "worker", "how many days before a deadline its reminder is sent, `10,3`"),
-    _variable("SOURCE", "producers", "`source` of the events, which identifies the sender"),
-    _variable("METRICS_PORT", "worker", "port where the notifier shows Prometheus metrics, none by default"),
-    _variable("WEB_HOST", "producers", "address where the screen listens"),
-    _variable("WEB_PORT", "producers", "port where the screen listens"),
-    _variable("WEB_AUTH", "producers", "how agents are known: `none` (this computer only), `proxy` or `oidc`"),
-    _variable("WEB_AGENT", "producers", "the agent of a screen without authentication"),
-    _variable("WEB_SECRET", "producers", "what signs the sessions; without it they end with the process"),
-    _variable("WEB_TRUSTED_PROXIES", "producers", "addresses or networks of the proxies that are believed"),
-    _variable("WEB_PROXY_SECRET", "producers", "what a trusted proxy must show in X-Prefecture-Secret"),
-    _variable("WEB_OIDC_ISSUER", "producers", "the OpenID Connect provider"),
-    _variable("WEB_OIDC_CLIENT_ID", "producers", "what the provider calls the screen"),
-    _variable("WEB_OIDC_CLIENT_SECRET", "producers", "its secret there"),
-    _variable("WEB_OIDC_UNVERIFIED", "producers", "the provider whose addresses count without `email_verified`"),
-    _variable("WEB_OIDC_SIRETS", "producers", "the employers whose agents may come; all without it"),
+    "AMQP_URL",
+    "DATABASE_URL",
+    "REGISTRE_URL",
+    "STATE_URL",
+    "HOME",
+    "EXPORTS_DIR",
+    "SECRETS_DIR",
+    "LOG_FORMAT",
+    "LOG_LEVEL",
+    "RETENTION_DAYS",
+    "AUDIT_DAYS",
+    "TYPE_LISTE_CODES",
+    "INFO_LISTE",
+    "RUINED_VALUES",
+    "XSD_PATH",
+    "PUBLIC_URL",
+    "SMTP_SERVER",
+    "MAIL_FROM",
+    "WEBHOOK_HOSTS",
+    "REMINDER_DAYS",
+    "SOURCE",
+    "METRICS_PORT",
+    "WEB_HOST",
+    "WEB_PORT",
+    "WEB_AUTH",
+    "WEB_AGENT",
+    "WEB_SECRET",
+    "WEB_TRUSTED_PROXIES",
+    "WEB_PROXY_SECRET",
+    "WEB_OIDC_ISSUER",
+    "WEB_OIDC_CLIENT_ID",
+    "WEB_OIDC_CLIENT_SECRET",
+    "WEB_OIDC_UNVERIFIED",
+    "WEB_OIDC_SIRETS",
 )
+"""The variables of all processes, without the prefix; docs/operations.md says what each means."""
 
 
 class SettingsError(ValueError):
@@ -89,28 +76,12 @@ class SettingsError(ValueError):
 
 def unknown_variables(environment: Mapping[str, str] | Iterable[str]) -> dict[str, str | None]:
     """Return the PREFECTURE_ variables that no process reads, each with the closest known name or None."""
-    known = [variable.name for variable in VARIABLES]
     given = {name: name.upper().removeprefix(PREFIX) for name in environment if name.upper().startswith(PREFIX)}
     return {
-        name: next((PREFIX + meant for meant in difflib.get_close_matches(short, known, n=1, cutoff=0.5)), None)
+        name: next((PREFIX + meant for meant in difflib.get_close_matches(short, VARIABLES, n=1, cutoff=0.5)), None)
         for name, short in given.items()
-        if short not in known
+        if short not in VARIABLES
     }
-
-
-def check_names(environment: Mapping[str, str] | Iterable[str]) -> None:
-    """Raise an error for PREFECTURE_ variables that no process reads.
-
-    Raises:
-        SettingsError: names each variable and the closest known name.
-    """
-    if unknown := unknown_variables(environment):
-        raise SettingsError(
-            " ; ".join(
-                f"variable inconnue : {name}" + (f" (vouliez-vous dire {meant} ?)" if meant else "")
-                for name, meant in unknown.items()
-            )
-        )
 
 
 class EnvironmentSettings(BaseSettings):
@@ -145,7 +116,13 @@ def read_settings(kind: type[_Settings], explain: ExplainDetail, overrides: Mapp
     Raises:
         SettingsError: an unknown variable (with the closest known name), a missing or an invalid value.
     """
-    check_names(os.environ)
+    if unknown := unknown_variables(os.environ):
+        raise SettingsError(
+            " ; ".join(
+                f"variable inconnue : {name}" + (f" (vouliez-vous dire {meant} ?)" if meant else "")
+                for name, meant in unknown.items()
+            )
+        )
     try:
         return kind(_secrets_dir=os.environ.get(f"{PREFIX}SECRETS_DIR"), **overrides)
     except ValidationError as error:

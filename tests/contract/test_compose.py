@@ -217,7 +217,7 @@ def test_settings_are_known_and_no_secret_is_written_here(ours: dict[str, Any]) 
     assert unknown_variables(re.findall(rf"{PREFIX}[A-Z_]+", text)) == {}
     fields = Settings.model_fields | WebSettings.model_fields
     secret = {name for name, field in fields.items() if "SecretStr" in str(field.annotation)}
-    named = {variable.name for variable in VARIABLES if f"{PREFIX}{variable.name}" in text}
+    named = {name for name in VARIABLES if f"{PREFIX}{name}" in text}
     assert named & {name.upper() for name in secret} == set()
 
 

@@ -1,4 +1,4 @@
-"""The list of variables holds every setting with the processes that read it, and nothing else."""
+"""The list of variables holds every setting, and nothing else."""
 
 import re
 from pathlib import Path
@@ -12,22 +12,15 @@ from worker.settings import Settings
 
 REPOSITORY = Path(__file__).parents[2]
 READ_BEFORE_THE_SETTINGS = {"SECRETS_DIR"}
-SETTINGS: dict[str, type[BaseSettings]] = {"worker": Settings, "producers": WebSettings}
+SETTINGS: tuple[type[BaseSettings], ...] = (Settings, WebSettings)
 WORDS = re.compile(rf"{PREFIX}[A-Z][A-Z_]*[A-Z]")
 READ_BY_PEOPLE = ("*.md", "*.yml", "*.yaml", "*.xsd", "Makefile", "Dockerfile")
 
 
-@pytest.mark.parametrize("reader", SETTINGS)
-def test_the_list_of_variables_is_that_of_the_settings(reader: str) -> None:
-    fields = {name.upper() for name in SETTINGS[reader].model_fields}
-    listed = {variable.name for variable in VARIABLES if reader in variable.readers}
-    assert listed - READ_BEFORE_THE_SETTINGS == fields
-    assert SETTINGS[reader].model_config["env_prefix"] == PREFIX
-
-
-def test_a_variable_is_listed_once_with_its_readers_and_its_meaning() -> None:
-    assert len({variable.name for variable in VARIABLES}) == len(VARIABLES)
-    assert [v.name for v in VARIABLES if not v.meaning or not v.readers <= SETTINGS.keys() or not v.readers] == []
+def test_the_list_of_variables_is_that_of_the_settings() -> None:
+    fields = {name.upper() for settings in SETTINGS for name in settings.model_fields}
+    assert sorted(VARIABLES) == sorted(fields | READ_BEFORE_THE_SETTINGS)
+    assert {settings.model_config["env_prefix"] for settings in SETTINGS} == {PREFIX}
 
 
 def test_every_variable_named_in_the_repository_exists() -> None:
@@ -39,7 +32,7 @@ def test_every_variable_named_in_the_repository_exists() -> None:
     files += [
         path for folder in folders[1:] for path in folder.rglob("*") if path.suffix in {".md", ".py", ".sh", ".php"}
     ]
-    known = {PREFIX + variable.name for variable in VARIABLES}
+    known = {PREFIX + name for name in VARIABLES}
     unknown = {
         word: path.name for path in files for word in WORDS.findall(path.read_text("utf-8")) if word not in known
     }
