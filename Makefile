@@ -51,8 +51,9 @@ nightly: .dev ## the slow tests, then faults, mutants, 1,000 histories and bench
 	$(MAKE) faults mutants bench
 	$(MAKE) histories N=1000
 
-audit: .dev ## known vulnerabilities of what is locked, where a service answers, and secrets in the history
-	$(RUN) -m tests.audit
+audit: .dev ## secrets in the history, and known vulnerabilities of what is locked
+	gitleaks detect --no-banner --redact --verbose --config=tests/gitleaks.toml
+	$(RUN) -m pip_audit --requirement requirements.lock --disable-pip --require-hashes
 
 sbom: .dev ## var/sbom.json, what is locked for running as an inventory (CycloneDX)
 	@mkdir -p var

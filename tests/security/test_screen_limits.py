@@ -28,7 +28,6 @@ from schemas.vocabulary import Liste
 from tests.parts.ports import LOOPBACK
 from tests.parts.town import ROOT
 from tests.parts.wait import wait_until
-from tests.security.siege import MEMORY_BYTES, besiege
 from tests.web.files_desk import FilesScreen, words
 from tests.web.security_desk import (
     CLERK,
@@ -259,14 +258,3 @@ def test_to_smuggle_a_request_in_another(port: int, framing: bytes) -> None:
     assert answer.startswith((b"HTTP/1.1 400 ", b"HTTP/1.1 501 "))
     assert answer.count(b"HTTP/1.1 ") == 1
     assert b"vivant" not in answer
-
-
-@pytest.mark.slow
-def test_to_take_the_screen_from_everybody_by_all_of_it_at_once() -> None:
-    """Half a minute; `python -m tests.security.siege` lasts twenty, and judges the time of pages."""
-    outcome = besiege(30)
-    assert outcome.is_alive
-    assert outcome.memory < MEMORY_BYTES, outcome.describe()
-    assert not outcome.failures, outcome.describe()
-    assert len(outcome.pages) > 10, outcome.describe()
-    assert min(outcome.attacks.values()) > 0
