@@ -5,6 +5,8 @@ import re
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from schemas.envelope import CloudEvent, InvalidEventError
@@ -12,7 +14,8 @@ from schemas.faults import explain
 from schemas.generate import ROOT
 from schemas.requests import ListeExportRequested, TableauxRenderRequested
 from schemas.topology import MAX_EVENT_BYTES, REQUEST_LISTE_EXPORT, REQUEST_TABLEAUX_RENDER
-from tests.faults.poison import HAND_MADE
+from tests.faults.poison import CALL, HAND_MADE
+from tests.unit.nasty import nasty_texts
 from worker.messaging.encoder import PoisonError, PrefectureEncoder
 
 GOOD = (ROOT / "examples" / f"{REQUEST_LISTE_EXPORT}.json").read_text("utf-8")
@@ -173,6 +176,27 @@ def test_the_workers_encoder_never_raises_anything_else(body: bytes) -> None:
     except PoisonError as error:
         shown = str(error)
     assert SECRET not in shown
+    assert shown.isprintable()
+
+
+_VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | nasty_texts(surrogates=True),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(nasty_texts(), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+@given(st.data())
+def test_the_workers_encoder_raises_nothing_else_over_drawn_values_and_damaged_bytes(data: st.DataObject) -> None:
+    fields = dict(data.draw(st.sampled_from([EVENT, TABLEAUX, CALL])))
+    for name in data.draw(st.lists(st.sampled_from(sorted(fields)), max_size=3)):
+        fields[name] = data.draw(_VALUES)
+    body = json.dumps(fields).encode()
+    at = data.draw(st.integers(0, 2 * len(body)))
+    try:
+        shown = repr(PrefectureEncoder().decode(body[:at] + data.draw(st.binary(max_size=4)) + body[at:]))
+    except PoisonError as error:
+        shown = str(error)
     assert shown.isprintable()
 
 

@@ -21,9 +21,10 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, closing, contextmanager, suppress
-from dataclasses import dataclass, replace
+from contextlib import closing, suppress
+from dataclasses import replace
 from enum import StrEnum
+from hashlib import sha256
 from multiprocessing.connection import Connection as Pipe
 from pathlib import Path
 from signal import SIGKILL
@@ -44,7 +45,6 @@ from schemas.envelope import CloudEvent
 from schemas.requests import ListeExportRequested
 from schemas.topology import EVENT_EXPORT_STATUS, EXCHANGE, QUEUE_LISTES, QUEUE_REQUESTS, account_queue
 from schemas.vocabulary import ExportStatus, Format, Liste
-from tests.faults.watcher import digest
 from tests.parts.mail import Mailbox
 from tests.parts.postgres import PostgresServer
 from tests.parts.rabbitmq import RabbitNode
@@ -308,8 +308,7 @@ def go(place: Place, event: CloudEvent, at: int, mishap: Mishap, pipe: Pipe) -> 
     os._exit(0)
 
 
-@dataclass(frozen=True)
-class Crossed:
+class Crossed(NamedTuple):
     """The result of a request with a fault at a crossing."""
 
     at: int
@@ -319,9 +318,6 @@ class Crossed:
     """Mails beyond the first, with the same Message-ID."""
     wrong: str
     """Why the result is wrong; empty when it is right."""
-    seconds: float
-    is_met: bool = True
-    """Whether the process reached that crossing."""
     is_mailed: bool = False
     """Whether the mail had been handed over by then, so that another process cannot know and sends it again."""
 
@@ -364,7 +360,6 @@ class Crossings:
 
     def play(self, at: int, mishap: Mishap) -> Crossed:
         """Run the steps with a fault at this crossing, let other processes take over, and judge; 0: no fault."""
-        began = time.monotonic()
         asked = ListeExportRequested(
             commune=LIBREVILLE.code, listes=[Liste.PRINCIPALE], formats=[Format.CSV], requested_by=AGENT
         )
@@ -376,7 +371,7 @@ class Crossings:
         self._take_over(event)
         name, is_mailed = before[-1] if before else "", "SMTP message" in before
         copies, wrong = self._judge(event)
-        return Crossed(at, name, mishap, copies, wrong, time.monotonic() - began, bool(before) or not at, is_mailed)
+        return Crossed(at, name, mishap, copies, wrong, is_mailed)
 
     def _go(self, event: CloudEvent, at: int, mishap: Mishap) -> tuple[list[str], list[str]]:
         """The crossings of the process, if it lived to report them, and those before the fault: two runs may differ."""
@@ -467,7 +462,7 @@ class Crossings:
             yield f"status {[f'{it.status} {it.error_code}' for it in exports]}"
         expected = {it.file_name: it.sha256 for it in exports}
         expected |= {it.file_name: it.sha256 for export in exports for it in export.pieces.values()}
-        there = {path.name: digest(path) for path in self.place.exports.glob("*/*")}
+        there = {path.name: sha256(path.read_bytes()).hexdigest() for path in self.place.exports.glob("*/*")}
         if there != expected:
             yield f"files {sorted(there)} and not {sorted(expected)}"
         if len(mails) != 1:
@@ -479,23 +474,3 @@ class Crossings:
         for queue in (self.place.queue, QUEUE_LISTES, f"{QUEUE_REQUESTS}.XQ", f"{QUEUE_LISTES}.XQ"):
             if left := queue_messages(self.place.amqp_url, queue):
                 yield f"{len(left)} messages left in {queue}"
-
-
-@contextmanager
-def crossings(folder: Path) -> Iterator[Crossings]:
-    with ExitStack() as parts:
-        broker, database = parts.enter_context(RabbitNode()), parts.enter_context(PostgresServer())
-        yield parts.enter_context(Crossings(broker, database, folder))
-
-
-def describe(played: Sequence[Crossed], names: Sequence[str]) -> str:
-    """The number of crossings, their kinds, and the result of each."""
-    kinds = Counter(name.split(" ")[0] for name in names)
-    counted = ", ".join(f"{count} {kind}" for kind, count in kinds.most_common())
-    wrong = [f"\n  {it.at} {it.name}, {it.mishap}: {it.wrong}" for it in played if it.wrong]
-    copies = sum(it.copies for it in played)
-    longest = max((it.seconds for it in played), default=0)
-    return (
-        f"{len(names)} crossings ({counted}); {len(played)} roads, {len(wrong)} wrong, {copies} mails came twice, "
-        f"{sum(not it.is_met for it in played)} crossings not met; the longest road {longest:.1f} s{''.join(wrong)}"
-    )

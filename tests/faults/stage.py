@@ -1,34 +1,52 @@
-"""The parts that faults break: broker, database, two workers and a notifier under a supervisor, a mailbox, a volume."""
+"""One installation that faults break: two workers and a notifier that are always started again, and its judgement."""
 
 import os
 import shutil
 import sys
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from functools import partial
+from hashlib import sha256
+from itertools import cycle, islice
 from pathlib import Path
-from typing import Self, TypeVar
+from threading import Event, Thread
+from typing import Any, Self, TypeVar
+from urllib.parse import quote
 
+import pika
+from pika.exceptions import AMQPError
 from psycopg.errors import DeadlockDetected
-from sqlalchemy import text
+from sqlalchemy import select, text
 from sqlalchemy.exc import OperationalError
+from sqlalchemy.orm import Session, selectinload
 
 from producers.publisher import Publisher
 from schemas.envelope import CloudEvent, Data
-from schemas.vocabulary import PIECES
-from tests.faults.queues import Queues
-from tests.faults.register import FAULTS_TEMPLATE, SOURCE, make_requests
-from tests.faults.supervisor import Supervised
-from tests.faults.watcher import Watcher, hidden_files
+from schemas.requests import ListeExportRequested, TableauxRenderRequested
+from schemas.tableaux import Presentation, TypeTableau
+from schemas.topology import EVENT_EXPORT_STATUS, QUEUE_LISTES, QUEUE_REQUESTS, QUEUE_TABLEAUX
+from schemas.vocabulary import PIECES, ExportStatus, Format, Liste
+from tests.parts.databases import Template
 from tests.parts.mail import Mailbox
 from tests.parts.postgres import PostgresServer
 from tests.parts.process import Process
 from tests.parts.rabbitmq import RabbitNode
-from tests.parts.town import ROOT, Town
+from tests.parts.town import AGENT, ROOT, TODAY, Town, prepare_libreville
 from tests.parts.wait import wait_until
+from worker.db.engine import build_engine
+from worker.demo.libreville import LIBREVILLE, demo_calendrier, set_demo_calendrier, write_mouvements
+from worker.exports.models import Export, Request
 from worker.exports.naming import piece_name
+from worker.notifier.models import Notification
+from worker.registre.mouvements.importer import import_mouvements
 
+ELECTEURS = 10_000
+"""Large enough to interrupt a file in the middle."""
 _WORKERS = 2
+_QUEUES = (QUEUE_REQUESTS, QUEUE_LISTES, QUEUE_TABLEAUX)
+_LISTENER = "listener"
 _TRIES = 3
 _BLOCKED_SECONDS = 3
 """How long a publisher waits for a broker that is short of memory; the default is 30 s."""
@@ -41,19 +59,52 @@ _WAITS = (
 T = TypeVar("T")
 
 
-@dataclass(frozen=True)
-class Servers:
-    """The servers that a fault may kill."""
+def _prepare(url: str) -> None:
+    prepare_libreville(url, ELECTEURS)
+    engine = build_engine(url)
+    with engine.begin() as connection:
+        set_demo_calendrier(connection, TODAY)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "libreville-mouvements.csv"
+        write_mouvements(path, TODAY)
+        import_mouvements(engine, path, imported_by="test")
+    engine.dispose()
 
-    broker: RabbitNode
-    database: PostgresServer
+
+FAULTS_TEMPLATE = Template("faults", _prepare)
+
+
+class Supervised:
+    """A process that is started again when it ends, as `restart: unless-stopped` does in docker-compose.yml."""
+
+    def __init__(self, start: Callable[[], Process]) -> None:
+        self._start = start
+        self.process = start()
+        self.exits: list[int] = []
+        """The exit codes of the ended processes; negative: by a signal."""
+        self._closing = Event()
+        self._thread = Thread(target=self._look, daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """End the process for good."""
+        self._closing.set()
+        self._thread.join()
+        self.process.kill()
+
+    def _look(self) -> None:
+        while not self._closing.wait(0.05):
+            if (code := self.process.exit_code) is not None:
+                self.process.kill()  # no process of a container outlives its first process
+                self.process = self._start()
+                self.exits.append(code)
 
 
 class Stage:
     """One installation, with a virtual host, a database, a folder and processes of its own.
 
     Args:
-        servers: shared by consecutive stages; each finds them running.
+        broker, database: shared by consecutive stages; each finds them running.
         folder: empty; for the exports volume and the logs.
     """
 
@@ -62,8 +113,8 @@ class Stage:
     patience = 90.0
     """Timeout of every wait, in seconds."""
 
-    def __init__(self, servers: Servers, folder: Path) -> None:
-        self.broker, self.database, self.folder = servers.broker, servers.database, folder
+    def __init__(self, broker: RabbitNode, database: PostgresServer, folder: Path) -> None:
+        self.broker, self.database, self.folder = broker, database, folder
         self.broker.start()
         self.database.start()
         self.mailbox = Mailbox()
@@ -72,23 +123,20 @@ class Stage:
         self._database_url = self.database.create_database(FAULTS_TEMPLATE)
         self.town = Town(self._database_url, self.broker.url(self.vhost), folder, self.mailbox.port)
         self.town.exports.mkdir()
-        self.queues = Queues(self.broker, self.vhost)
         self.asked: list[CloudEvent] = []
         self.declared: list[CloudEvent] = []
-        """What was said besides: cancellations, deposits, exports of the REU."""
+        """Other events: cancellations, deposits, exports of the REU."""
         self.unwanted: set[str] = set()
-        """The ids of requests that somebody cancelled, in time or too late."""
+        """The ids of requests that an agent cancelled, in time or too late."""
         self.workers: list[Supervised] = []
         self._crew: list[Supervised] = []
-        self.note = ""
-        self.watcher = Watcher(self.town.exports)
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         """End all processes and remove the data; the folder stays."""
-        self.end()
+        self._end()
         self.mailbox.stop()
         self.town.engine.dispose()
         self.broker.delete_vhost(self.vhost)
@@ -96,45 +144,56 @@ class Stage:
 
     def start(self) -> None:
         """Start workers of one thread and the notifier; return once the queues have consumers and events are kept."""
-        for _ in range(_WORKERS):
-            name = f"worker-{len(self.workers) + 1}"
-            run = partial(self._run, name, "worker.main", "-p", "1", "-t", "1")
+        for number in range(1, _WORKERS + 1):
+            run = partial(self._run, f"worker-{number}", "worker.main", "-p", "1", "-t", "1")
             self.workers.append(Supervised(run))
         self.notifier = Supervised(partial(self._run, "notifier", "worker", "notifier"))
         self._crew = [*self.workers, self.notifier]
-        self.expect(self._is_staffed, "workers that read the queues")
-        self.queues.listen()
+        self.expect_readers()
+        self.town.listen(_LISTENER, EVENT_EXPORT_STATUS)
 
     def ask(self, count: int) -> Sequence[CloudEvent]:
-        """Send this many requests, each twice; return them."""
-        asked = make_requests(count)
+        """Send this many requests for one file each, every one twice: lists as CSV and XML, tableaux as PDF."""
+        common: dict[str, Any] = {"commune": LIBREVILLE.code, "listes": [Liste.PRINCIPALE], "requested_by": AGENT}
+        of_poll: dict[str, Any] = {"types": [TypeTableau.VINGT_JOURS], "scrutin": demo_calendrier(TODAY).scrutin}
+        wanted: tuple[ListeExportRequested | TableauxRenderRequested, ...] = (
+            ListeExportRequested(**common, formats=[Format.CSV]),
+            TableauxRenderRequested(**common, **of_poll, presentations=[Presentation.PAR_BUREAU]),
+            ListeExportRequested(**common, formats=[Format.XML]),
+            TableauxRenderRequested(**common, **of_poll, presentations=[Presentation.COMMUNE]),
+        )
+        asked = [CloudEvent.wrap(it, source="/test/faults") for it in islice(cycle(wanted), count)]
         self.asked += asked
         self._publish(asked)
         return asked
 
     def declare(self, data: Data) -> None:
         """Send a declaration twice."""
-        self.declared.append(CloudEvent.wrap(data, source=SOURCE))
+        self.declared.append(CloudEvent.wrap(data, source="/test/faults"))
         self._publish(self.declared[-1:])
 
-    def _publish(self, events: Sequence[CloudEvent]) -> None:
-        patience = self.patience
-        with Publisher(self.town.amqp_url, attempts=10, patience=patience, confirm_seconds=patience) as publisher:
-            for event in events:
-                publisher.publish(event)
-                publisher.publish(event)
+    def check(self, mails_again: int = 0) -> None:
+        """Wait for the end of all work, and judge it.
 
-    def end(self) -> None:
-        """Kill the processes, so that the state no longer changes, and start the servers, so that it can be read."""
-        for process in self._crew:
-            process.close()
-        self.watcher.close()
-        self.broker.start()
-        self.database.start()
+        Args:
+            mails_again: how many mails may arrive twice, since SMTP has no transactions.
+        """
+        self.expect(self._is_over, "the end of all work")
+        self._end()
+        wrong = list(self._find_wrong(mails_again))
+        assert not wrong, f"{wrong}; logs in {self.folder}"
 
     def expect(self, condition: Callable[[], T], what: str) -> T:
         """Wait for a condition; AssertionError after the timeout."""
         return wait_until(condition, timeout=self.patience, message=what)
+
+    def expect_readers(self) -> None:
+        """Wait until every worker reads the queues."""
+        self.expect(self._are_read, "workers that read the queues")
+
+    def expect_log(self, *words: str) -> None:
+        """Wait until a worker or the notifier has logged one of these words."""
+        self.expect(lambda: any(word in self.log() for word in words), f"« {' », « '.join(words)} » in a log")
 
     def count(self, query: str, **parameters: object) -> int:
         """The number that the query returns."""
@@ -146,17 +205,95 @@ class Stage:
         with self.town.engine.begin() as connection:
             return connection.exec_driver_sql(statement).rowcount
 
-    def hidden(self) -> list[str]:
-        """The temporary files, except those of cancelled rows, which are deleted an hour later."""
-        with self.town.engine.connect() as connection:
-            cancelled = connection.scalars(text("SELECT file_name FROM export WHERE status = 'cancelled'")).all()
-        left = tuple(f".{name}." for it in cancelled for name in (it, *(piece_name(it, kind) for kind in PIECES)))
-        return [name for name in hidden_files(self.town.exports) if not name.startswith(left)]
-
     def let_time_pass(self, seconds: int) -> None:
         """Move the dates of waiting rows back, which has the effect of a later database clock."""
         for waits in _WAITS:
             self._insist(waits.format(f"interval '{seconds} s'"))
+
+    def log(self) -> str:
+        """The output of the workers and the notifier."""
+        return "".join(path.read_text("utf-8", "replace") for path in sorted(self.folder.glob("*.log")))
+
+    def _publish(self, events: Sequence[CloudEvent]) -> None:
+        patience = self.patience
+        with Publisher(self.town.amqp_url, attempts=10, patience=patience, confirm_seconds=patience) as publisher:
+            for event in events:
+                publisher.publish(event)
+                publisher.publish(event)
+
+    def _end(self) -> None:
+        """Kill the processes, so that the state no longer changes, and start the servers, so that it can be read."""
+        for process in self._crew:
+            process.close()
+        self.broker.start()
+        self.database.start()
+
+    def _is_over(self) -> bool:
+        """Whether every request is notified, no message is left in the queues, and no file is being written."""
+        untold = "SELECT count(*) FROM request WHERE notified_at IS NULL"
+        if self.count("SELECT count(*) FROM request") < len(self.asked) or self.count(untold):
+            return False
+        return not self._left() and not self._hidden()
+
+    def _find_wrong(self, mails_again: int) -> Iterator[str]:
+        """What is lost, doubled or half-written, once all processes have ended."""
+        with Session(self.town.engine) as session:
+            exports = list(session.scalars(select(Export).options(selectinload(Export.pieces))))
+            requests = list(session.scalars(select(Request)))
+            notifications = list(session.scalars(select(Notification)))
+        cancelled = {it.id for it in requests if it.event_id in self.unwanted}
+        made = [it for it in exports if it.status != ExportStatus.CANCELLED or it.request_id not in cancelled]
+        mails = Counter(mail.message["Message-ID"] for mail in self.mailbox.mails)
+        untold = {it.request_id for it in notifications if not (it.refusal or mails[it.message_id])}
+        told = {it.request_id for it in notifications} - untold
+        events = {CloudEvent.from_bytes(body).id for _, body in self.town.queue(_LISTENER)}
+        for name, number in (
+            ("rows", len(exports)),
+            ("requests told", len({it.request_id for it in exports} & told)),
+            ("events", len(events)),
+        ):
+            if number != len(self.asked):
+                yield f"{number} {name}, {len(self.asked)} were asked for"
+        for name, left in (
+            ("not ready", [it.file_name for it in made if it.status != ExportStatus.READY]),
+            ("not whole", [it.file_name for it in made if not self._is_whole(it)]),
+            ("temporary files", self._hidden()),
+            ("mails of no row", mails.keys() - {it.message_id for it in notifications if it.sent_at}),
+            ("messages", self._left()),
+        ):
+            if left:
+                yield f"{name}: {left}"
+        if mails.total() - len(mails) > mails_again:
+            yield f"{mails.total() - len(mails)} mails came twice"
+
+    def _is_whole(self, export: Export) -> bool:
+        recorded = {export.file_name: export.sha256} | {it.file_name: it.sha256 for it in export.pieces.values()}
+        paths = [self.town.exports / export.code_commune / name for name in recorded]
+        return all(it.is_file() and sha256(it.read_bytes()).hexdigest() == recorded[it.name] for it in paths)
+
+    def _hidden(self) -> list[str]:
+        """The temporary files, except those of cancelled rows, which are deleted an hour later."""
+        with self.town.engine.connect() as connection:
+            cancelled = connection.scalars(text("SELECT file_name FROM export WHERE status = 'cancelled'")).all()
+        left = tuple(f".{name}." for it in cancelled for name in (it, *(piece_name(it, kind) for kind in PIECES)))
+        return sorted(it.name for it in self.town.exports.glob("*/.*") if not it.name.startswith(left))
+
+    def _left(self) -> dict[str, int]:
+        """Queue → messages that are ready, unacknowledged or dead; only queues that have some."""
+        path = f"/queues/{quote(self.vhost, safe='')}?disable_stats=true&enable_queue_totals=true"
+        queues = self.broker.management.request("GET", path)
+        return {it["name"]: it["messages"] for it in queues if it.get("messages") and it["name"] != _LISTENER}
+
+    def _are_read(self) -> bool:
+        """Whether each work queue has as many consumers as there are workers; False while the broker is away."""
+        if any(len(process.exits) >= _TRIES for process in self._crew):
+            raise AssertionError(f"a process does not start: {self.log()[-1000:]}")
+        with suppress(AMQPError, OSError):
+            with pika.BlockingConnection(pika.URLParameters(self.town.amqp_url)) as connection:
+                channel = connection.channel()
+                declared = [channel.queue_declare(queue, passive=True).method for queue in _QUEUES]
+            return [it.consumer_count for it in declared] == [_WORKERS] * len(_QUEUES)
+        return False
 
     def _insist(self, statement: str) -> None:
         """Change many rows that others change at the same time in another order; try again after a deadlock."""
@@ -168,19 +305,6 @@ class Stage:
                     raise
             else:
                 return
-
-    def expect_log(self, *words: str) -> None:
-        """Wait until a worker or the notifier has logged one of these words."""
-        self.expect(lambda: any(word in self.log() for word in words), f"« {' », « '.join(words)} » in a log")
-
-    def log(self) -> str:
-        """The output of the workers and the notifier."""
-        return "".join(path.read_text("utf-8", "replace") for path in sorted(self.folder.glob("*.log")))
-
-    def _is_staffed(self) -> bool:
-        if any(len(process.exits) >= _TRIES for process in self._crew):
-            raise AssertionError(f"a process does not start: {self.log()[-1000:]}")
-        return self.queues.are_read_by(_WORKERS)
 
     def _run(self, name: str, module: str, *arguments: str) -> Process:
         amqp = f"{self.town.amqp_url}?blocked_connection_timeout={_BLOCKED_SECONDS}"

@@ -1,10 +1,9 @@
 """A seed gives a sequence of rounds, each with two or three overlapping troubles; the sequence is played and judged."""
 
 import time
-from collections import Counter
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
-from pathlib import Path
+from collections.abc import Sequence
+from contextlib import ExitStack, suppress
+from hashlib import sha256
 from random import Random
 from typing import Any, NamedTuple
 
@@ -17,10 +16,7 @@ from schemas.declarations import DeclarationNoted
 from schemas.requests import CancelRequested, RegistreImportRequested, RegistrePreviewRequested
 from schemas.vocabulary import ExportKind, ExportStatus, PreviewStatus, RequestOutcome
 from tests.faults.nemesis.troubles import BY_NAME, TROUBLES
-from tests.faults.register import ELECTEURS
-from tests.faults.runner import Fault, Verdict, play
-from tests.faults.stage import Servers, Stage
-from tests.faults.watcher import digest
+from tests.faults.stage import ELECTEURS, Stage
 from tests.parts.town import AGENT, TODAY
 from tests.parts.wait import wait_until
 from worker.arrivals import Preview
@@ -80,55 +76,29 @@ def describe(rounds: Rounds) -> str:
     return "; ".join(" | ".join(map(str, steps)) for steps in rounds)
 
 
-def play_rounds(rounds: Rounds, seed: int, servers: Servers, folder: Path, *, requests: int) -> Verdict:
-    """Play the rounds on an installation that processes this many requests, and judge the final state."""
-    folder.mkdir(parents=True)
-    again = sum(BY_NAME[step.trouble].mails_again for steps in rounds for step in steps)
-    each = requests // (len(rounds) + 1)
-    fault = Fault(f"nemesis {seed}", lambda stage: _harm(stage, rounds, seed, each), mails_again=again)
-    return play(fault, servers, folder, requests=each)
-
-
-def shrink(rounds: Rounds, seed: int, servers: Servers, folder: Path, *, requests: int) -> Rounds:
-    """Remove rounds, then troubles, from a failing sequence as long as it still fails."""
-    for number, candidate in enumerate(_smaller(rounds)):
-        if play_rounds(candidate, seed, servers, folder / f"shrunk-{number}", requests=requests).broken:
-            return shrink(candidate, seed, servers, folder / f"from-{number}", requests=requests)
-    return rounds
-
-
-def _smaller(rounds: Rounds) -> Iterator[Rounds]:
-    if len(rounds) > 1:
-        yield from (rounds[:at] + rounds[at + 1 :] for at in range(len(rounds)))
-    for at, steps in enumerate(rounds):
-        if len(steps) > 1:
-            for which in range(len(steps)):
-                yield [*rounds[:at], steps[:which] + steps[which + 1 :], *rounds[at + 1 :]]
-
-
-@contextmanager
-def _harm(stage: Stage, rounds: Rounds, seed: int, requests: int) -> Iterator[None]:
+def play_rounds(stage: Stage, rounds: Rounds, seed: int, requests: int) -> None:
+    """Play the rounds on an installation, `requests` requests before each and as many at first, and judge it."""
     chance = Random(seed)
     people = People(stage, chance)
-    yield
+    stage.start()
+    stage.ask(requests)
     marked = stage.town.exports / SENTINEL
     stage.expect(marked.exists, "the mark of the volume")  # else the first process that looks finds an empty directory
     for steps in rounds:
         people.act(requests)
         _play_round(stage, steps, chance)
         _heal(stage)
-    besides = Counter(event.type.split(".")[-2] for event in stage.declared)
-    stage.note = ", ".join(f"{kind} {number}" for kind, number in besides.items())
-    stage.expect(lambda: stage.queues.are_read_by(len(stage.workers)), "workers that read the queues again")
-    stage.expect(lambda: _is_recorded(stage), "a row for everything that was said")
+    stage.expect_readers()
+    stage.expect(lambda: _is_recorded(stage), "a row for every event")
     stage.let_time_pass(_LATER_SECONDS)
     stage.expect(lambda: not stage.count(_UNFINISHED), "the end of every file")
     stage.let_time_pass(_LATER_SECONDS)
-    stage.expect(lambda: not stage.count(_UNANSWERED), "an answer to everything that was said")
+    stage.expect(lambda: not stage.count(_UNANSWERED), "an answer to every event")
     stage.let_time_pass(_LATER_SECONDS)
     people.check()
     if left := _without_row(stage):
         raise AssertionError(f"files that no row knows: {left}")
+    stage.check(sum(BY_NAME[step.trouble].mails_again for steps in rounds for step in steps))
 
 
 def _heal(stage: Stage) -> None:
@@ -183,7 +153,7 @@ class People:
         path = self._stage.town.arrivals / f"export-{self._exports}.csv"
         path.parent.mkdir(exist_ok=True)
         write_town(path, ELECTEURS - self._exports, today=TODAY)
-        return {"arrival": path.name, "sha256": digest(path), "taken_on": jour_a_paris(now())}
+        return {"arrival": path.name, "sha256": sha256(path.read_bytes()).hexdigest(), "taken_on": jour_a_paris(now())}
 
     def check(self) -> None:
         """Check one answer per event, a record of each accepted deposit, and no export of the REU without a result."""
