@@ -255,6 +255,15 @@ def test_a_corrected_name_has_the_address_of_the_day() -> None:
     assert shown((day, day), of=twins) == [later]
 
 
+def test_an_elector_in_two_bureaux_has_the_number_of_each() -> None:
+    """As in two arrondissements of Lyon: the entry in one bureau gave its number to both lines."""
+    born = date(2026, 12, 20)
+    before = replace(_entry(born, BEFORE), numero=30)
+    entry = replace(_entry(born, SECOND), nouveau_bureau="0003", numero=49)
+    shown = OfAge(Period.of(VINGT), Registre([before, entry], [entry])).stream()
+    assert sorted((it.nouveau_bureau, it.numero) for it in shown) == [("0001", 30), ("0003", 49)]
+
+
 def _named(one: Mouvement, nom: str, adresse: str, *, is_protegee: bool = False) -> Mouvement:
     personne = replace(one.personne, nom_naissance=nom, adresse=adresse, is_protegee=is_protegee)
     return replace(one, personne=personne)

@@ -246,9 +246,9 @@ class OfAge:
             if not row.is_applied and (row.etat is Etat.APPLIQUE or period.has(row)):
                 _redo(row, listed)
         entries = [row for row in early if row.nature is Nature.INSCRIPTION]
-        versions = [*seen]
-        for electeur in listed:
-            entry = entries.pop() if entries else None
+        versions, entered = [*seen], {row.nouveau_bureau for row in entries}
+        for electeur in sorted(listed, key=lambda it: it.nouveau_bureau not in entered):
+            entry = _take(entries, electeur.nouveau_bureau)
             known = self._as_of(until, electeur, entry, _take(versions, electeur.nouveau_bureau))
             arrival = _Arrival.on(day, electeur.nouveau_bureau, known.id, entry)
             if identite_of(known.personne) != identite_of(electeur.personne):
