@@ -79,7 +79,7 @@ def test_a_tableau_without_dates_and_motifs_is_to_be_completed(tableaux: Tableau
         export = _export(session, made)
         event = file_event(export.request, export)
         assert (event.data["file"]["a_completer"], event.data["file"]["anomalies_bloquantes"]) == (3, 0)
-        mail = describe_request(RequestReport(export.request, "LIBREVILLE"), "")
+        mail = describe_request(RequestReport(export.request, "LIBREVILLE (13900)"), "")
     assert mail.tone is Tone.WARNING
     assert mail.subject.startswith("Tableau à compléter — ")
     assert ("À compléter", "3 dates, 3 motifs") in mail.items[0].facts

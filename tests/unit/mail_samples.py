@@ -90,7 +90,7 @@ def tableau(
     return Export(**_READY | values | fields)
 
 
-def report(*exports: Export, nom_commune: str = "LIBREVILLE", **fields: object) -> RequestReport:
+def report(*exports: Export, lieu: str = "LIBREVILLE (13900)", **fields: object) -> RequestReport:
     """A request whose files are all finished."""
     values: dict[str, object] = {
         "id": 42,
@@ -105,7 +105,7 @@ def report(*exports: Export, nom_commune: str = "LIBREVILLE", **fields: object) 
         "reason": "",
         "exports": list(exports),
     }
-    return RequestReport(Request(**values | fields), nom_commune)
+    return RequestReport(Request(**values | fields), lieu)
 
 
 def tableaux_report(*exports: Export) -> RequestReport:

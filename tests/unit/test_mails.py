@@ -54,7 +54,7 @@ def test_nothing_is_fetched_and_nothing_runs(name: str) -> None:
     [
         report(export(label=INJECTION, file_name=INJECTION, pieces=report_beside(INJECTION))),
         report(export(status="failed", error_message=INJECTION)),
-        report(requested_by=INJECTION, correlation_id=INJECTION, nom_commune=INJECTION),
+        report(requested_by=INJECTION, correlation_id=INJECTION, lieu=INJECTION),
         refused(INJECTION, code_commune=INJECTION),
     ],
 )
@@ -72,7 +72,7 @@ def test_a_value_adds_no_tag_no_header_and_no_line(about: RequestReport) -> None
     ("about", "expected"),
     [
         (report(export()), "Fichier prêt — Liste P du 25/11/2026 09:30:00 [csv] — LIBREVILLE (13900)"),
-        (report(export(), nom_commune=""), "Fichier prêt — Liste P du 25/11/2026 09:30:00 [csv] — 13900"),
+        (report(export(), lieu="13900"), "Fichier prêt — Liste P du 25/11/2026 09:30:00 [csv] — 13900"),
         (
             report(export(bloquantes=1)),
             "Fichier à corriger, 1 anomalie bloquante — Liste P du 25/11/2026 09:30:00 [csv] — LIBREVILLE (13900)",
@@ -220,7 +220,7 @@ def test_headers_tell_programs_who_wrote_and_that_no_answer_is_expected() -> Non
 def test_message_id_is_stable_and_hides_the_address() -> None:
     def message_id(about: str, email: str, mail_from: str = "prefecture@example.org") -> str:
         sender = MailSender(FolderMailer(Path("unused")), mail_from)
-        message = Message(about, describe_request(report(), ""), tuple)
+        message = Message(about, lambda: describe_request(report(), ""), tuple)
         return sender.identify(message, Addressee("", Channel.MAIL, email, email, frozenset()))
 
     first = message_id("demande", "mairie@libreville.example", "Préfecture <prefecture@example.org>")

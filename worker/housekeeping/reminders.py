@@ -18,8 +18,7 @@ from worker.db.engine import snapshot
 from worker.exports.models import Export, Publication
 from worker.notifier.messages.deadlines import COMMISSION, WITHDRAWAL, Deadline
 from worker.notifier.models import Reminder, ReminderEcheance
-from worker.notifier.notices import Today
-from worker.notifier.publishing import part_of
+from worker.notifier.notices import Today, part_of
 from worker.registre.models import Commission, ListeCommunale, Scrutin
 from worker.registre.scrutins import NATIONAL, KnownScrutin
 from worker.work.models import About, WorkKind, subject_of

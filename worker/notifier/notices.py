@@ -1,8 +1,8 @@
-"""Reads a request, a recall or a reminder in one transaction, and composes its message."""
+"""Reads requests, recalls and reminders: the message of each for people, and its events for programs."""
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import date
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
 from functools import partial
 from typing import Any
 
@@ -17,12 +17,23 @@ from worker.arrivals import Preview
 from worker.exports.models import WITHOUT_KEY, Export, Recall, Request
 from worker.notifier.channels.delivery import Message
 from worker.notifier.messages.deadlines import Deadline, describe_deadlines
-from worker.notifier.messages.events import deadline_event, file_event, recall_event, refusal_event, registre_event
+from worker.notifier.messages.events import (
+    AnsweredEvent,
+    answer_event,
+    deadline_event,
+    file_event,
+    progress_event,
+    recall_event,
+    refusal_event,
+    registre_event,
+    settled_event,
+)
 from worker.notifier.messages.registre import describe_import
 from worker.notifier.messages.request import RequestReport, describe_recall, describe_request
 from worker.notifier.models import Reminder, ReminderEcheance
 from worker.registre.models import Commune
-from worker.work.models import About
+from worker.work.models import About, WorkKind
+from worker.work.queue import Claim
 
 _ANNOUNCED = (ExportStatus.READY, ExportStatus.FAILED, ExportStatus.CANCELLED)
 
@@ -36,18 +47,27 @@ def today_in(code_commune: str) -> date:
 
 
 @dataclass(frozen=True)
-class Notice:
-    """A message, the commune of its recipients, and the wishes of which a recipient needs one."""
+class Notice(Message):
+    """The message about a row, the wishes of which a recipient needs one, and the events of the works about the row."""
 
     code_commune: str
-    message: Message
     wishes: frozenset[Wish]
-    log_keys: Mapping[str, Any] = field(default_factory=dict)
+    events_of: Callable[[Claim], Sequence[AnsweredEvent]]
+    """Returns no event for a file or a deadline that does not exist, or a deadline that has passed."""
+    request: Request | None = None
+
+    @property
+    def log_keys(self) -> dict[str, Any]:
+        """The keys of log lines about the row."""
+        if not self.request:
+            return {"commune": self.code_commune}
+        keys: dict[str, Any] = request_keys(self.request.correlation_id, trace_id_of(self.request.traceparent))
+        return keys | {"request_id": self.request.id, "commune": self.code_commune}
 
 
 @dataclass(frozen=True)
 class Notices:
-    """Reads and composes notices; `public_url` is the address of the screen, if any."""
+    """Reads notices; `public_url` is the address of the screen, if any."""
 
     public_url: str
     today: Today = today_in
@@ -56,7 +76,7 @@ class Notices:
         """Return the notices by row id; none for a row that does not exist, or whose deadlines have all passed."""
         match about:
             case About.REQUEST:
-                return {it.request.id: self._of_request(it) for it in read_reports(session, ids).values()}
+                return {it.request.id: self._of_request(it) for it in _read_reports(session, ids)}
             case About.RECALL:
                 return self._of_recalls(session, ids)
             case About.REMINDER:
@@ -68,24 +88,56 @@ class Notices:
         if request.code in WITHOUT_KEY:
             about += f"\n{request.payload_hash}"
         if preview:
-            content = describe_import(request, preview, lieu=report.lieu, public_url=self.public_url)
+            compose = partial(describe_import, request, preview, lieu=report.lieu, public_url=self.public_url)
         else:
-            content = describe_request(report, self.public_url)
-        message = Message(about, content, partial(_events, report, self.public_url))
-        return Notice(request.code_commune, message, report.wishes, keys_of(request))
+            compose = partial(describe_request, report, self.public_url)
+        return Notice(
+            about,
+            compose,
+            partial(self._webhook_events, report),
+            request.code_commune,
+            report.wishes,
+            partial(self._events_of_request, report),
+            request,
+        )
+
+    def _webhook_events(self, report: RequestReport) -> list[CloudEvent]:
+        if report.is_refused:
+            return [refusal_event(report.request)]
+        if report.preview:
+            return [registre_event(report.request, report.preview)]
+        exports = (export for status in _ANNOUNCED for export in report.files(status))
+        return [file_event(report.request, export, self.public_url) for export in exports]
+
+    def _events_of_request(self, report: RequestReport, claim: Claim) -> list[AnsweredEvent]:
+        request = report.request
+        if claim.kind is WorkKind.REPLY:
+            events = [answer_event(request)]
+        elif claim.kind is WorkKind.PROGRESS:
+            running = report.files(ExportStatus.RUNNING) if request.completed_at is None else []
+            events = [progress_event(request, it, datetime.now(UTC)) for it in running]
+        elif claim.part:
+            events = [file_event(request, it, self.public_url) for it in request.exports if it.part == claim.part]
+        else:
+            events = [registre_event(request, report.preview) if report.preview else settled_event(request)]
+        return [(event, request.sender) for event in events]
 
     def _of_recalls(self, session: Session, ids: Collection[int]) -> dict[int, Notice]:
-        exports = read_recalled(session, ids)
         recalls = session.scalars(select(Recall).where(Recall.id.in_(ids))).all()
         names = _read_names(session, {it.code_commune for it in recalls})
         found = {}
         for recall in recalls:
-            files = exports.get(recall.id, [])
-            lieu = _name(recall.code_commune, names)
-            content = describe_recall(recall, files, lieu=lieu, public_url=self.public_url)
-            message = Message(f"recall\n{recall.id}", content, partial(_recall_events, recall, files))
-            wishes = frozenset({Wish.READY, Wish.FAILED})
-            found[recall.id] = Notice(recall.code_commune, message, wishes, {"commune": recall.code_commune})
+            of_recall = select(Export).where(Export.recall_id == recall.id).options(joinedload(Export.request))
+            exports = session.scalars(of_recall.order_by(Export.id)).all()
+            lieu = names.get(recall.code_commune, recall.code_commune)
+            found[recall.id] = Notice(
+                f"recall\n{recall.id}",
+                partial(describe_recall, recall, exports, lieu=lieu, public_url=self.public_url),
+                partial(_recall_events, recall, exports),
+                recall.code_commune,
+                frozenset({Wish.READY, Wish.FAILED}),
+                partial(_events_of_recall, recall, exports),
+            )
         return found
 
     def _of_reminders(self, session: Session, ids: Collection[int]) -> dict[int, Notice]:
@@ -94,46 +146,52 @@ class Notices:
         found = {}
         for reminder in reminders:
             code, today = reminder.code_commune, self.today(reminder.code_commune)
-            if not (coming := [deadline_of(row) for row in read_coming(session, reminder.id, today)]):
-                continue
-            lieu = _name(code, names)
-            content = describe_deadlines(coming, lieu=lieu, today=today, public_url=self.public_url)
-            events = partial(_deadline_events, code, reminder.day, coming)
-            message = Message(f"rappel\n{code}\n{reminder.day}", content, events)
-            found[reminder.id] = Notice(code, message, frozenset({Wish.DEADLINE}), {"commune": code})
+            coming = {part_of(row): _deadline_of(row) for row in _read_coming(session, reminder.id, today)}
+            events = {part: deadline_event(code, reminder.day, deadline) for part, deadline in coming.items()}
+            if coming:
+                deadlines, lieu = [*coming.values()], names.get(code, code)
+                found[reminder.id] = Notice(
+                    f"rappel\n{code}\n{reminder.day}",
+                    partial(describe_deadlines, deadlines, lieu=lieu, today=today, public_url=self.public_url),
+                    partial(list, events.values()),
+                    code,
+                    frozenset({Wish.DEADLINE}),
+                    partial(_events_of_reminder, events),
+                )
         return found
 
 
-def keys_of(request: Request) -> dict[str, Any]:
-    """Return the keys of log lines about a request."""
-    keys: dict[str, Any] = request_keys(request.correlation_id, trace_id_of(request.traceparent))
-    return keys | {"request_id": request.id, "commune": request.code_commune}
-
-
-def read_reports(session: Session, request_ids: Collection[int]) -> dict[int, RequestReport]:
+def _read_reports(session: Session, request_ids: Collection[int]) -> list[RequestReport]:
     """Return requests with their files, the names of their communes and their previews."""
     whole = selectinload(Request.exports).selectinload(Export.pieces)
-    query = select(Request).where(Request.id.in_(request_ids)).options(whole)
-    requests = session.scalars(query).all()
+    requests = session.scalars(select(Request).where(Request.id.in_(request_ids)).options(whole)).all()
     names = _read_names(session, {it.code_commune for it in requests})
     previews: dict[int | None, Preview] = {}
     if any(not it.exports for it in requests):
         of_them = or_(Preview.request_id.in_(request_ids), Preview.import_request_id.in_(request_ids))
         for preview in session.scalars(select(Preview).where(of_them)):
             previews |= {preview.request_id: preview, preview.import_request_id: preview}
-    return {it.id: RequestReport(it, names.get(it.code_commune, ""), previews.get(it.id)) for it in requests}
+    return [RequestReport(it, names.get(it.code_commune, it.code_commune), previews.get(it.id)) for it in requests]
 
 
-def read_recalled(session: Session, recall_ids: Collection[int]) -> dict[int, list[Export]]:
-    """Return the files of recalls, with their requests."""
-    found: dict[int, list[Export]] = {}
-    files = select(Export).where(Export.recall_id.in_(recall_ids)).options(joinedload(Export.request))
-    for export in session.scalars(files.order_by(Export.id)):
-        found.setdefault(export.recall_id or 0, []).append(export)
-    return found
+def _recall_events(recall: Recall, exports: Sequence[Export]) -> list[CloudEvent]:
+    return [recall_event(recall, export) for export in exports]
 
 
-def read_coming(session: Session, reminder_id: int, today: date) -> Sequence[ReminderEcheance]:
+def _events_of_recall(recall: Recall, exports: Sequence[Export], claim: Claim) -> list[AnsweredEvent]:
+    return [(recall_event(recall, it), it.request.sender) for it in exports if str(it.id) == claim.part]
+
+
+def part_of(row: ReminderEcheance) -> str:
+    """Return the part of the work for the event of a deadline."""
+    return f"{row.echeance} {row.due_on} {row.days}"
+
+
+def _events_of_reminder(events: dict[str, CloudEvent], claim: Claim) -> list[AnsweredEvent]:
+    return [(events[claim.part], "")] if claim.part in events else []
+
+
+def _read_coming(session: Session, reminder_id: int, today: date) -> Sequence[ReminderEcheance]:
     """Return the deadlines of a reminder that have not passed."""
     of_reminder = ReminderEcheance.reminder_id == reminder_id, ReminderEcheance.until >= today
     return session.scalars(
@@ -141,33 +199,11 @@ def read_coming(session: Session, reminder_id: int, today: date) -> Sequence[Rem
     ).all()
 
 
-def deadline_of(row: ReminderEcheance) -> Deadline:
-    """The deadline of a row."""
+def _deadline_of(row: ReminderEcheance) -> Deadline:
     return Deadline(row.echeance, row.due_on, row.until, row.scrutin, row.libelle)
 
 
 def _read_names(session: Session, codes: Iterable[str]) -> dict[str, str]:
+    """Return communes as a clerk reads them, by their codes: `LIBREVILLE (13900)`."""
     named = select(Commune.code, Commune.nom).where(Commune.code.in_(codes))
-    return {row.code: row.nom for row in session.execute(named)}
-
-
-def _name(code_commune: str, names: Mapping[str, str]) -> str:
-    return f"{names[code_commune]} ({code_commune})" if code_commune in names else code_commune
-
-
-def _events(report: RequestReport, public_url: str) -> list[CloudEvent]:
-    """Return the events that a webhook receives about a request."""
-    if report.is_refused:
-        return [refusal_event(report.request)]
-    if report.preview:
-        return [registre_event(report.request, report.preview)]
-    exports = (export for status in _ANNOUNCED for export in report.files(status))
-    return [file_event(report.request, export, public_url) for export in exports]
-
-
-def _recall_events(recall: Recall, exports: Sequence[Export]) -> list[CloudEvent]:
-    return [recall_event(recall, export) for export in exports]
-
-
-def _deadline_events(code_commune: str, day: date, deadlines: Sequence[Deadline]) -> list[CloudEvent]:
-    return [deadline_event(code_commune, day, deadline) for deadline in deadlines]
+    return {row.code: f"{row.nom} ({row.code})" for row in session.execute(named)}

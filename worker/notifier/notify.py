@@ -289,7 +289,7 @@ def build_pools(
 
     def build(notifier: Notifier) -> Sequence[Pool]:
         engine = notifier.engine
-        events = EventPublishing(engine, publish, public_url=notices.public_url, today=notices.today, reply=reply)
+        events = EventPublishing(engine, notices, publish, reply)
         message = SendMessage(engine, notices, senders, notifier.commit)
         one_each = ClaimRule(one_for_each_part=True)
         return (

@@ -1,34 +1,21 @@
 """Publishes events: the reply to each event, the end of each file and request, recalls, deadlines and progress."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from collections.abc import Sequence
+from datetime import datetime
+from itertools import accumulate
 from typing import NamedTuple
 
 import structlog
 from sqlalchemy import Connection, Engine, or_, select
 from sqlalchemy.orm import Session
 
-from schemas.vocabulary import UNFINISHED, ExportStatus, RequestOutcome
+from schemas.vocabulary import UNFINISHED, RequestOutcome
 from worker.arrivals import Preview
 from worker.error_policy import until_next_try
 from worker.errors import EventsDelayedError
-from worker.exports.models import Export, Recall, Request
-from worker.notifier.messages.events import (
-    AnsweredEvent,
-    PublishEvents,
-    ReplyEvent,
-    answer_event,
-    deadline_event,
-    file_event,
-    progress_event,
-    recall_event,
-    registre_event,
-    settled_event,
-)
-from worker.notifier.messages.request import RequestReport
-from worker.notifier.models import Reminder, ReminderEcheance
-from worker.notifier.notices import Today, deadline_of, keys_of, read_recalled, read_reports, today_in
+from worker.exports.models import Export, Request
+from worker.notifier.messages.events import AnsweredEvent, PublishEvents, ReplyEvent
+from worker.notifier.notices import Notice, Notices
 from worker.notifier.recipients import delay_recalls, finish_and_note
 from worker.work.models import About, WorkKind, subject_of
 from worker.work.queue import Claim, NewWork, add, release
@@ -39,9 +26,12 @@ AWAY = "courtier RabbitMQ injoignable"
 log = structlog.stdlib.get_logger(__name__)
 
 
-def part_of(row: ReminderEcheance) -> str:
-    """Return the part of the work for the event of a deadline."""
-    return f"{row.echeance} {row.due_on} {row.days}"
+class _Outgoing(NamedTuple):
+    """A work, the row that it is about, and the events to publish."""
+
+    claim: Claim
+    notice: Notice | None
+    events: Sequence[AnsweredEvent]
 
 
 class EventPublishing:
@@ -50,16 +40,13 @@ class EventPublishing:
     def __init__(
         self,
         engine: Engine,
+        notices: Notices,
         publish: PublishEvents | None,
-        *,
-        public_url: str = "",
-        today: Today = today_in,
         reply: ReplyEvent = lambda _event, _reply_to: None,
     ) -> None:
         self._engine = engine
+        self._notices = notices
         self._publish = publish
-        self._public_url = public_url
-        self._today = today
         self._reply = reply
 
     def handle(self, claims: Sequence[Claim]) -> None:
@@ -68,121 +55,54 @@ class EventPublishing:
             with Session(self._engine) as session, session.begin():
                 finish_and_note(session, claims)
             return
+        with Session(self._engine, expire_on_commit=False) as session, session.begin():
+            outgoing = self._read(session, delay_recalls(session, claims))
+        number = self._send(self._publish, outgoing)
+        for one in outgoing[:number]:
+            self._note_published(one)
         with Session(self._engine) as session, session.begin():
-            claims = delay_recalls(session, claims)
-        outgoing = self._word(claims)
-        left = self._say([event for one in outgoing for event in one.events])
-        for one in outgoing:
-            left -= len(one.events)
-            one.is_published = left >= 0
-            if one.is_published:
-                self._note_published(one)
-        with Session(self._engine) as session, session.begin():
-            _record(session, outgoing)
+            _record(session, outgoing, number)
 
-    def _word(self, claims: Sequence[Claim]) -> "list[_Outgoing]":
-        with Session(self._engine) as session:
-            read = _read(session, claims)
-            outgoing = []
-            for claim in claims:
-                report = read.reports.get(claim.subject_id) if claim.about is About.REQUEST else None
-                outgoing.append(_Outgoing(claim, report.request if report else None, self._events(claim, read)))
-        return outgoing
+    def _read(self, session: Session, claims: Sequence[Claim]) -> list[_Outgoing]:
+        notices: dict[tuple[About, int], Notice] = {}
+        for about in {claim.about for claim in claims}:
+            ids = {claim.subject_id for claim in claims if claim.about is about}
+            notices |= {(about, row_id): it for row_id, it in self._notices.read(session, about, ids).items()}
+        of_claims = [(claim, notices.get((claim.about, claim.subject_id))) for claim in claims]
+        return [_Outgoing(claim, notice, notice.events_of(claim) if notice else ()) for claim, notice in of_claims]
 
-    def _say(self, events: Sequence[AnsweredEvent]) -> int:
-        """Publish these events; return how many the broker has confirmed, from the first on."""
-        if not events or self._publish is None:
-            return 0
+    def _send(self, publish: PublishEvents, outgoing: Sequence[_Outgoing]) -> int:
+        """Publish these events; return the number of works, from the first on, whose events the broker confirmed."""
+        events = [event for one in outgoing for event in one.events]
+        confirmed = len(events)
         try:
-            self._publish(events)
+            if events:
+                publish(events)
         except EventsDelayedError as trouble:
             log.warning("event_delayed", exc_info=True)
-            return trouble.left
-        return len(events)
+            confirmed = trouble.left
+        return sum(total <= confirmed for total in accumulate(len(one.events) for one in outgoing))
 
-    def _note_published(self, one: "_Outgoing") -> None:
-        if one.claim.kind is WorkKind.REPLY and one.request and one.request.reply_to:
-            for event, _ in one.events:
-                self._reply(event, one.request.reply_to)
-        keys = keys_of(one.request) if one.request else {}
+    def _note_published(self, one: _Outgoing) -> None:
+        if not one.notice:
+            return
+        request = one.notice.request
         for event, _ in one.events:
-            log.info("event_published", type=event.type, export_id=event.data.get("export_id"), **keys)
+            if one.claim.kind is WorkKind.REPLY and request and request.reply_to:
+                self._reply(event, request.reply_to)
+            log.info("event_published", type=event.type, export_id=event.data.get("export_id"), **one.notice.log_keys)
 
-    def _events(self, claim: Claim, read: "_Read") -> list[AnsweredEvent]:
-        """Return no event when the subject does not exist, or the deadline has passed."""
-        match claim.about:
-            case About.REQUEST:
-                report = read.reports.get(claim.subject_id)
-                return self._of_request(claim, report) if report else []
-            case About.RECALL:
-                recall, export = read.recalls.get(claim.subject_id), read.exports.get(int(claim.part))
-                return [(recall_event(recall, export), export.request.sender)] if recall and export else []
-            case About.REMINDER:
-                reminder, row = read.reminders.get(claim.subject_id), read.deadlines.get((claim.subject_id, claim.part))
-                if not reminder or not row or row.until < self._today(reminder.code_commune):
-                    return []
-                return [(deadline_event(reminder.code_commune, reminder.day, deadline_of(row)), "")]
 
-    def _of_request(self, claim: Claim, report: RequestReport) -> list[AnsweredEvent]:
-        request = report.request
-        if claim.kind is WorkKind.REPLY:
-            events = [answer_event(request)]
-        elif claim.kind is WorkKind.PROGRESS:
-            now = datetime.now(UTC)
-            running = report.files(ExportStatus.RUNNING) if request.completed_at is None else []
-            events = [progress_event(request, it, now) for it in running]
-        elif claim.part:
-            events = [file_event(request, it, self._public_url) for it in request.exports if it.part == claim.part]
+def _record(session: Session, outgoing: Sequence[_Outgoing], published: int) -> None:
+    connection, done = session.connection(), []
+    for position, one in enumerate(outgoing):
+        request = one.notice.request if one.notice else None
+        if one.claim.kind is WorkKind.PROGRESS and request and request.completed_at is None:
+            release(connection, one.claim, PROGRESS_SECONDS, counts=False)
+        elif one.claim.kind is WorkKind.PROGRESS or position < published:
+            done.append(one.claim)
         else:
-            events = [registre_event(request, report.preview) if report.preview else settled_event(request)]
-        return [(event, request.sender) for event in events]
-
-
-@dataclass
-class _Outgoing:
-    """A work, its request, its events, and whether they were published."""
-
-    claim: Claim
-    request: Request | None
-    events: Sequence[AnsweredEvent]
-    is_published: bool = False
-
-
-class _Read(NamedTuple):
-    reports: Mapping[int, RequestReport]
-    recalls: Mapping[int, Recall]
-    exports: Mapping[int, Export]
-    reminders: Mapping[int, Reminder]
-    deadlines: Mapping[tuple[int, str], ReminderEcheance]
-
-
-def _read(session: Session, claims: Sequence[Claim]) -> _Read:
-    ids = {about: {claim.subject_id for claim in claims if claim.about is about} for about in About}
-    recalls, exports, reminders, deadlines = {}, {}, {}, {}
-    if of_recalls := ids[About.RECALL]:
-        recalls = {it.id: it for it in session.scalars(select(Recall).where(Recall.id.in_(of_recalls)))}
-        exports = {it.id: it for files in read_recalled(session, of_recalls).values() for it in files}
-    if of_reminders := ids[About.REMINDER]:
-        reminders = {it.id: it for it in session.scalars(select(Reminder).where(Reminder.id.in_(of_reminders)))}
-        rows = session.scalars(select(ReminderEcheance).where(ReminderEcheance.reminder_id.in_(of_reminders)))
-        deadlines = {(it.reminder_id, part_of(it)): it for it in rows}
-    reports = read_reports(session, ids[About.REQUEST]) if ids[About.REQUEST] else {}
-    return _Read(reports, recalls, exports, reminders, deadlines)
-
-
-def _record(session: Session, outgoing: Sequence[_Outgoing]) -> None:
-    done = []
-    for one in outgoing:
-        claim, connection = one.claim, session.connection()
-        if claim.kind is WorkKind.PROGRESS:
-            if one.request and one.request.completed_at is None:
-                release(connection, claim, PROGRESS_SECONDS, counts=False)
-            else:
-                done.append(claim)
-        elif one.is_published:
-            done.append(claim)
-        else:
-            release(connection, claim, until_next_try(claim.waits), AWAY, counts=False)
+            release(connection, one.claim, until_next_try(one.claim.waits), AWAY, counts=False)
     finish_and_note(session, done)
 
 

@@ -132,11 +132,11 @@ class ListRecipients:
             **{column.key: claim.subject_id},
             recipient=one.key,
             code_commune=notice.code_commune,
-            subject=notice.message.content.subject,
-            kind=notice.message.content.topic,
+            subject=notice.content.subject,
+            kind=notice.content.topic,
             channel=one.channel,
             address=one.shown,
-            message_id=self._senders[one.channel].identify(notice.message, one),
+            message_id=self._senders[one.channel].identify(notice, one),
         )
 
 
@@ -237,6 +237,6 @@ def try_recipient(senders: Mapping[Channel, ChannelSender], addressee: Addressee
         advice=(),
         reference=None,
     )
-    message = Message(f"essai\n{uuid4()}", content, tuple)
+    message = Message(f"essai\n{uuid4()}", lambda: content, tuple)
     sender = senders[addressee.channel]
     sender.send(message, addressee, sender.identify(message, addressee))

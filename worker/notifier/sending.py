@@ -11,6 +11,7 @@ from schemas.vocabulary import Channel
 from worker.access.models import Recipient
 from worker.audit import NOTIFIER, Action, record_audit
 from worker.db.types import utc_now
+from worker.error_policy import until_next_try
 from worker.notifier.channels.delivery import (
     GIVE_UP_SECONDS,
     Addressee,
@@ -90,7 +91,7 @@ class SendMessage:
             self._end(claim, due.row, is_removed=is_removed, attempts=claim.starts - 1, refusal=reason)
             return
         try:
-            self._senders[due.addressee.channel].send(due.notice.message, due.addressee, due.row.message_id)
+            self._senders[due.addressee.channel].send(due.notice, due.addressee, due.row.message_id)
         except DeliveryRefusedError as refusal:
             log.warning("message_refused")
             gone = due.addressee.key if refusal.is_gone else ""
@@ -134,8 +135,8 @@ class SendMessage:
                 bury_and_note(session, claim, reason)
                 return
             _write(session, row, **values)
-            tries = claim.waits if delay.is_away else claim.starts - 1
-            seconds = max(backoff(tries, is_away=delay.is_away), delay.retry_after)
+            pause = until_next_try(claim.waits) if delay.is_away else backoff(claim.starts - 1)
+            seconds = max(pause, delay.retry_after)
             release(session.connection(), claim, seconds, str(delay), counts=not delay.is_away)
 
         self._commit(record)

@@ -5,6 +5,7 @@ import socket
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import cached_property
 from threading import Timer
 from typing import Protocol
 
@@ -75,9 +76,14 @@ class Message:
 
     about: str
     """The subject, equal for equal messages: ids are made of it."""
-    content: Content
+    compose: Callable[[], Content]
     events: Callable[[], Sequence[CloudEvent]]
     """Called when a program is notified."""
+
+    @cached_property
+    def content(self) -> Content:
+        """The text, composed when it is first read."""
+        return self.compose()
 
 
 class ChannelSender(Protocol):
@@ -95,12 +101,8 @@ class ChannelSender(Protocol):
         """
 
 
-def backoff(attempts: int, *, is_away: bool = False) -> float:
-    """Return the seconds until the next try, after so many: 10, 20, 40 … 600; less while no server answers at all."""
-    if is_away:
-        from worker.error_policy import until_next_try  # commands that only need the wishes load no database
-
-        return until_next_try(attempts)
+def backoff(attempts: int) -> float:
+    """Return the seconds until the next try, after so many: 10, 20, 40 … 600."""
     return float(min(FIRST_DELAY_SECONDS * 2 ** min(attempts, 10), LONGEST_DELAY_SECONDS))
 
 

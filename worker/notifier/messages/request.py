@@ -50,10 +50,11 @@ _ASK_FOR_HELP = "transmettez ce message à votre administrateur, puis refaites l
 
 @dataclass(frozen=True)
 class RequestReport:
-    """A completed request with its files, the name of its commune, and its preview of an export of the REU, if any."""
+    """A completed request with its files and its preview of an export of the REU, if any."""
 
     request: Request
-    nom_commune: str
+    lieu: str
+    """The commune as a clerk reads it: `LIBREVILLE (13900)`."""
     preview: Preview | None = None
 
     @property
@@ -98,11 +99,6 @@ class RequestReport:
             subject = (export.type_tableau, export.liste)
             by_subject[subject] = max(export.bloquantes, by_subject.get(subject, 0))
         return sum(by_subject.values())
-
-    @property
-    def lieu(self) -> str:
-        """The commune as a clerk reads it: `LIBREVILLE (13900)`."""
-        return f"{self.nom_commune} ({self.request.code_commune})" if self.nom_commune else self.request.code_commune
 
     def files(self, status: ExportStatus) -> list[Export]:
         """Return the files with this status."""
