@@ -99,7 +99,6 @@ def build_housekeeping(
     """Build the sweeps, the reminders, and the purges that the settings ask for."""
     from worker.housekeeping.housekeeping import (
         Housekeeping,
-        abandoned_chore,
         arrivals_chore,
         audit_chore,
         audit_log_chore,
@@ -107,6 +106,7 @@ def build_housekeeping(
         refused_chore,
         reminder_chore,
         sweep_chore,
+        temporaries_chore,
         versions_chore,
         work_chore,
     )
@@ -121,7 +121,7 @@ def build_housekeeping(
         reminder_chore(engine, _build_registre(settings, engine), settings.reminder_days),
     ]
     storage = Storage(settings.exports_dir, Sentinel(engine, EXPORTS))
-    chores.append(abandoned_chore(engine, storage))
+    chores.append(temporaries_chore(storage))
     if settings.retention_days:
         chores.append(purge_chore(engine, storage, settings.retention_days))
     if settings.audit_days:

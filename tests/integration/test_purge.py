@@ -103,33 +103,31 @@ def test_a_file_that_is_already_missing_is_no_error(desk: FilesDesk) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("moment", ["marked", "first removed", "second removed"])
-def test_killed_at_any_point_nothing_gone_is_offered_and_the_next_purge_finishes(
-    desk: FilesDesk, monkeypatch: pytest.MonkeyPatch, moment: str
+@pytest.mark.parametrize("removed", [0, 1, 2])
+def test_killed_at_any_point_the_next_purge_finishes(
+    desk: FilesDesk, monkeypatch: pytest.MonkeyPatch, removed: int
 ) -> None:
     ids = [desk.make(f"demande-{number}", days=31, has_report=True) for number in range(3)]
     with monkeypatch.context() as patch:
-        _kill_at(moment, patch)
+        _kill_after(removed, patch)
         with pytest.raises(Killed):
             desk.run("purge")
-    for export_id in ids:
-        assert desk.path(export_id).exists() or desk.export(export_id).purged_at is not None
     assert desk.files() != []
-    assert desk.run("purge", "--dry-run").out.endswith("Une purge interrompue serait finie : 3 exports.\n")
+    assert [desk.export(export_id).purged_at for export_id in ids] == [None] * 3
 
     assert desk.run("purge").code == ExitCode.DONE
+    assert all(desk.export(export_id).purged_at for export_id in ids)
     assert desk.files() == []
     assert sorted(line.export_id or 0 for line in desk.audit()) == ids
 
 
 @pytest.mark.slow
-def test_a_file_that_is_made_again_meanwhile_is_not_removed(desk: FilesDesk, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_that_is_made_again_meanwhile_is_not_removed(desk: FilesDesk) -> None:
     ids = [desk.make(f"demande-{number}", days=31) for number in range(22)]
-    _interrupt(desk, monkeypatch)
     steps = purge_files(desk.engine, desk.storage, days=30, actor="test")
     assert next(steps).exports == 20
-    for export_id in ids:
-        _change(desk, export_id, status=ExportStatus.QUEUED)
+    _change(desk, ids[20], status=ExportStatus.QUEUED)
+    _change(desk, ids[21], finished_at=utc_now())
     assert next(steps).exports == 0
     assert [desk.path(export_id).exists() for export_id in ids[20:]] == [True, True]
 
@@ -162,7 +160,7 @@ def test_a_file_that_the_system_keeps_stops_no_other_and_is_tried_again(desk: Fi
     assert "Échec : le volume refuse d'effacer les fichiers de 1 export ; voyez le journal." in failed.err
     assert f'"export_id": {stuck}' in failed.err
     assert [line.export_id for line in desk.audit()] == [other]
-    assert desk.export(stuck).purged_at is not None
+    assert desk.export(stuck).purged_at is None
 
     path.rmdir()
     assert desk.run("purge").code == ExitCode.DONE
@@ -190,26 +188,15 @@ def test_a_dry_run_says_what_would_be_done_and_does_nothing(desk: FilesDesk) -> 
     assert desk.files() == [name for name in before if "ancienne" not in name or name.startswith(".")]
 
 
-def _interrupt(desk: FilesDesk, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let a purge mark the old files, and die."""
-    with monkeypatch.context() as patch:
-        _kill_at("marked", patch)
-        with pytest.raises(Killed):
-            desk.run("purge")
-
-
-def _kill_at(moment: str, patch: pytest.MonkeyPatch) -> None:
-    """Make the purge die before it removes anything, or after it has removed the files of this many exports."""
+def _kill_after(number: int, patch: pytest.MonkeyPatch) -> None:
+    """Make the purge die after it has removed the files of this many exports."""
     real, done = Storage.remove, list[str]()
 
     def remove(storage: Storage, code_commune: str, names: Sequence[str]) -> list[int]:
-        if moment == "marked":
+        if len(done) == number:
             raise Killed
-        removed = real(storage, code_commune, names)
         done.append(names[0])
-        if len(done) == ["first removed", "second removed"].index(moment) + 1:
-            raise Killed
-        return removed
+        return real(storage, code_commune, names)
 
     patch.setattr(Storage, "remove", remove)
 

@@ -21,9 +21,8 @@ from worker.cli.main import main
 from worker.db.types import utc_now
 from worker.exports.integrity import FileFault, VerifyScope, verify_files
 from worker.exports.models import Export
-from worker.exports.purge import remove_abandoned, total
 from worker.exports.storage import EXPORTS, SENTINEL, Sentinel
-from worker.housekeeping.housekeeping import abandoned_chore
+from worker.housekeeping.housekeeping import temporaries_chore
 
 pytestmark = [pytest.mark.database(TEMPLATE), pytest.mark.desk(opened_by=FilesDesk.open)]
 
@@ -218,32 +217,6 @@ def test_diagnose_does_not_call_a_full_volume_well(
         assert re.search(r"small est presque plein \(0.octets libres sur 1,0.Mo\)", _diagnose())
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("status", ["failed", "cancelled"])
-def test_the_file_of_a_row_that_came_to_nothing_goes_after_an_hour(desk: FilesDesk, status: str) -> None:
-    """It stayed for thirty days: its name was set at the end of a start whose record was lost."""
-    left, kept = desk.make("gauche", has_report=True), desk.make("gardee")
-    path = desk.path(left)
-    _change(desk, left, status=status, finished_at=utc_now(-HOUR / 2))
-    assert total(remove_abandoned(desk.engine, desk.storage, actor="test")) == (0, 0, 0, 0, 0)
-    assert desk.run("verify", "--json").document["abandoned"] == []
-
-    _change(desk, left, finished_at=utc_now(-HOUR - 60))
-    said = desk.run("verify")
-    assert said.code == 1
-    place = f"13900/{path.name} : reste d'un essai sans suite (export {left}) : « python -m worker purge » l'efface"
-    assert place in said.out.splitlines()
-    abandoned = [f"13900/{name}" for name in desk.files() if "gauche" in name]
-    assert len(abandoned) == 2
-    assert desk.run("verify", "--json").document["abandoned"] == abandoned
-    removed = total(remove_abandoned(desk.engine, desk.storage, actor="test"))
-    assert (removed.files, removed.failures) == (2, 0)
-    assert desk.files() == [desk.path(kept).name]
-    assert [(line.export_id, line.detail) for line in desk.audit()] == [(left, path.name)]
-    assert desk.export(left).purged_at is None
-    assert desk.run("verify").code == 0
-
-
 def test_what_a_dead_worker_left_of_a_cancelled_row_goes_after_an_hour(desk: FilesDesk) -> None:
     """It stayed, with all its electors, until a worker was restarted; and so did the mark of the next start."""
     kept = desk.path(desk.make("gardee"))
@@ -252,7 +225,7 @@ def test_what_a_dead_worker_left_of_a_cancelled_row_goes_after_an_hour(desk: Fil
     for path, age in ((stale, 2 * HOUR), (mark, 2 * HOUR), (fresh, HOUR / 2)):
         path.write_text("Nom;Prénoms\n")
         os.utime(path, (time.time() - age,) * 2)
-    chore = abandoned_chore(desk.engine, desk.storage)
+    chore = temporaries_chore(desk.storage)
     while chore.step():
         pass
     assert desk.files() == sorted([fresh.name, kept.name])

@@ -601,19 +601,14 @@ worker/exports/
   test_a_clerk_is_served_next_however_much_another_asked_for
     - return Turn((first or 0) + waiting, waiting)
     + return Turn(0, waiting)
-  test_the_file_of_a_row_that_came_to_nothing_goes_after_an_hour
-    - yield _remove(engine, storage, some, actor, IS_ABANDONED)
-    + yield Purged()
-    - ended = Export.finished_at.between(utc_now(-_LOOKED_AT_SECONDS), utc_now(-ABANDONED_SECONDS))
-    + ended = Export.finished_at.between(utc_now(-_LOOKED_AT_SECONDS), utc_now())
   test_old_files_and_their_reports_leave_and_their_rows_stay
     - _DAY_SECONDS, _CENTURY_DAYS = 24 * 3600, 36_525
     + _DAY_SECONDS, _CENTURY_DAYS = 24 * 3600 - 2400, 36_525
   test_a_purge_erases_the_answer_and_keeps_the_rest
     - connection.execute(update(Depot).where(Depot.export_id == row["id"]).values(answer=""))
   test_a_file_that_is_made_again_meanwhile_is_not_removed
-    - rows = select(*columns).where(Export.id.in_(ids), condition).with_for_update(skip_locked=True)
-    + rows = select(*columns).where(Export.id.in_(ids)).with_for_update(skip_locked=True)
+    - rows = select(*columns).where(Export.id.in_(some), condition).with_for_update(skip_locked=True)
+    + rows = select(*columns).where(Export.id.in_(some)).with_for_update(skip_locked=True)
   test_the_proof_is_verified_and_purged_with_its_tableau
     - names = [piece_name(row["file_name"], piece) for piece in PIECES]
     + names = []
@@ -643,8 +638,8 @@ worker/exports/
     - select(Request.id).where(mine).order_by(Request.id).with_for_update()
     + select(Request.id).where(mine).order_by(Request.id)
   test_files_wait_until_somebody_was_told_of_them
-    - .where(is_old(seconds), Request.notified_at.is_not(None))
-    + .where(is_old(seconds))
+    - .where(_is_old(days), Request.notified_at.is_not(None))
+    + .where(_is_old(days))
   test_a_request_is_not_told_before_its_last_file
     - files.exists(), ~files.where(IS_UNFINISHED).exists())
     + files.exists())
@@ -691,7 +686,7 @@ worker/handlers/
     - scope.record(connection, f"{what} : {done.describe()}")
   test_to_find_an_elector_who_was_forgotten
     - _mask_electeurs(connection, electeurs, number)
-    - remove_files(scope.engine, scope.storage, sorted(naming), actor=scope.by.name)
+    - _remove_files(scope, sorted(naming))
     - naming, unknown = set(tableaux), list[Path]()
     + naming, unknown = set[int](), list[Path]()
     - _refuse_listed(connection, code, who, liste)

@@ -33,7 +33,7 @@ def purge(context: click.Context, *, dry_run: bool, older_than: int | None, yes:
     """
     from common.logs import configure_logs
     from worker.exports.integrity import find_orphans
-    from worker.exports.purge import find_due, mark_again, purge_files, remove_abandoned, total
+    from worker.exports.purge import find_due, purge_files, remove_files, total
     from worker.exports.storage import EXPORTS, Sentinel, Storage
     from worker.settings import load_settings
 
@@ -49,18 +49,12 @@ def purge(context: click.Context, *, dry_run: bool, older_than: int | None, yes:
         if not (days or dry_run or yes):
             confirm(_ask_about_all(due))
         if not dry_run:
-            mark_again(engine, [orphan.export_id for orphan in orphans if orphan.export_id is not None])
-            actor = system_user()
-            done = total(
-                [*purge_files(engine, storage, days=days, actor=actor), *remove_abandoned(engine, storage, actor=actor)]
-            )
+            again, actor = {it.export_id for it in orphans if it.export_id is not None}, system_user()
+            steps = purge_files(engine, storage, days=days, actor=actor)
+            done = total([*steps, remove_files(engine, storage, again, actor=actor)])
             _remove_versions(engine, actor)
     unknown = [orphan.path.relative_to(storage.root) for orphan in orphans if orphan.export_id is None]
-    came_back = [
-        orphan.path.relative_to(storage.root)
-        for orphan in orphans
-        if orphan.export_id is not None and not orphan.is_abandoned
-    ]
+    came_back = [orphan.path.relative_to(storage.root) for orphan in orphans if orphan.export_id is not None]
     if as_json:
         _print_purge(days, due, done, unknown, came_back)
     elif done is None:
@@ -92,8 +86,6 @@ def _show_due(days: int, due: "Due", came_back: Sequence[Path]) -> None:
         f"Seraient purgés : {count_of(due.exports, 'export')} ({format_size(due.size)}) de plus de "
         f"{count_of(days, 'jour')}."
     )
-    if due.interrupted:
-        click.echo(f"Une purge interrompue serait finie : {count_of(due.interrupted, 'export')}.")
     for path in came_back:
         click.echo(f"Revenu après sa purge, serait effacé : {path}")
     _show_kept(due)
@@ -192,8 +184,6 @@ def _show_verified(
             click.echo(f"{it.code_commune}/{name} (export {it.export_id}) : {fault.label}")
     for orphan in orphans:
         reason = "inconnu de la base" if orphan.export_id is None else f"purgé (export {orphan.export_id}), et revenu"
-        if orphan.is_abandoned:
-            reason = f"reste d'un essai sans suite (export {orphan.export_id}) : « {program} purge » l'efface"
         click.echo(f"{orphan.path} : {reason}")
     if unusable := [it for it in wrong if {fault for _, fault in it.findings} - {FileFault.PERMISSIONS}]:
         click.echo("Ne déposez pas, n'affichez pas ces fichiers. Redemandez-les, ou faites-les refaire :")
@@ -202,7 +192,7 @@ def _show_verified(
         click.echo(f"    {retry} {request} --export {it.export_id}")
     if any(orphan.export_id is None for orphan in orphans):
         click.echo("Effacez à la main les fichiers inconnus, s'ils ne servent pas.")
-    if any(orphan.export_id is not None and not orphan.is_abandoned for orphan in orphans):
+    if any(orphan.export_id is not None for orphan in orphans):
         click.echo(f"« {program} purge » efface de nouveau les fichiers déjà purgés.")
     count = sum(len(it.findings) for it in wrong)
     state = count_of(count, "fichier en défaut", "fichiers en défaut") if count else "tous intacts"
@@ -227,7 +217,6 @@ def _print_verified(exports: int, files: int, wrong: "Sequence[Verified]", orpha
         "files": files,
         "wrong": faults,
         "unknown": [str(it.path) for it in orphans if it.export_id is None],
-        "came_back": [str(it.path) for it in orphans if it.export_id is not None and not it.is_abandoned],
-        "abandoned": [str(it.path) for it in orphans if it.is_abandoned],
+        "came_back": [str(it.path) for it in orphans if it.export_id is not None],
     }
     click.echo(json.dumps(document, ensure_ascii=False))

@@ -132,7 +132,7 @@ _GRANTS: Mapping[str, _Grants] = {
         ("SELECT", "piece, scrutin, volume"),
         ("SELECT (name)", "sender"),
         ("SELECT, UPDATE (finished_at, status)", "preview"),
-        ("UPDATE (is_being_purged, purged_at)", "export"),
+        ("UPDATE (purged_at)", "export"),
         ("UPDATE (notified_at)", "request"),
         ("SELECT, INSERT, UPDATE, DELETE", "work"),
         ("SELECT, INSERT, UPDATE", "notification"),

@@ -4,24 +4,22 @@ import os
 import stat
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from datetime import datetime
 from enum import StrEnum
 from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
 import structlog
-from sqlalchemy import ColumnElement, Engine, and_, func, select
+from sqlalchemy import ColumnElement, Engine, RowMapping, and_, func, select
 from sqlalchemy.orm import Session, joinedload, selectinload
 
 from common.files import NotRegularError, hash_file, open_regular
 from schemas.vocabulary import ExportStatus
 from worker.audit import Action, record_audit
 from worker.db.engine import snapshot
-from worker.db.types import utc_now
 from worker.exports.models import Export
 from worker.exports.naming import main_name
-from worker.exports.records import ABANDONED_SECONDS, FILES_SIZE, IS_ABANDONED, mark_verified
+from worker.exports.records import FILES_SIZE, mark_verified
 from worker.exports.storage import DIRECTORY_MODE, FILE_MODE, ForeignNameError, Storage
 
 _WHOLE = joinedload(Export.request), selectinload(Export.pieces)
@@ -188,19 +186,11 @@ UNKNOWN_SECONDS = 24 * 3600
 _SLICE = 500
 
 
-class _Row(NamedTuple):
-    id: int
-    purged_at: datetime | None
-    is_being_purged: bool
-    is_abandoned: bool
-
-
 class Orphan(NamedTuple):
-    """A file, and the export whose row says purged, failed or cancelled; None when no row has the file name."""
+    """A file, and the export whose row says purged; None when no row has the file name."""
 
     path: Path
     export_id: int | None
-    is_abandoned: bool = False
 
 
 def find_orphans(
@@ -224,24 +214,15 @@ def _find(engine: Engine, paths: Sequence[Path], seconds: float) -> Iterator[Orp
         if row is None:
             if _age(path) > seconds:
                 yield Orphan(path, None)
-        elif row.purged_at is not None and not row.is_being_purged and path.exists():
-            yield Orphan(path, row.id)
-        elif row.is_abandoned and path.exists():
-            yield Orphan(path, row.id, is_abandoned=True)
+        elif row["purged_at"] is not None and path.exists():
+            yield Orphan(path, row["id"])
 
 
-def _read_rows(engine: Engine, names: Iterable[str]) -> Mapping[tuple[str, str], _Row]:
-    abandoned = and_(IS_ABANDONED, Export.finished_at <= utc_now(-ABANDONED_SECONDS))
-    columns = (
-        *(Export.code_commune, Export.file_name, Export.id, Export.purged_at, Export.is_being_purged),
-        abandoned.label("is_abandoned"),
-    )
+def _read_rows(engine: Engine, names: Iterable[str]) -> Mapping[tuple[str, str], RowMapping]:
+    columns = Export.code_commune, Export.file_name, Export.id, Export.purged_at
     with snapshot(engine) as connection:
-        rows = connection.execute(select(*columns).where(Export.file_name.in_(names))).all()
-    return {
-        (row.code_commune, row.file_name): _Row(row.id, row.purged_at, row.is_being_purged, bool(row.is_abandoned))
-        for row in rows
-    }
+        rows = connection.execute(select(*columns).where(Export.file_name.in_(names))).mappings().all()
+    return {(row["code_commune"], row["file_name"]): row for row in rows}
 
 
 def _age(path: Path) -> float:

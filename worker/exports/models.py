@@ -41,7 +41,6 @@ WITHOUT_KEY = frozenset({KEY_REUSED, UNREADABLE})
 _IS_REFUSED = text("outcome = 'refused'")
 _IS_UNNOTIFIED = text("completed_at IS NOT NULL AND notified_at IS NULL")
 _WAITS = text("completed_at IS NULL")
-_IS_BEING_PURGED, _IS_BEING_PURGED_SQLITE = text("is_being_purged"), text("is_being_purged = 1")
 _IS_RECALLED = text("recall_id IS NOT NULL")
 _IS_UNFINISHED = text("status IN ('queued', 'running')")
 _IS_KEPT = text("status = 'ready' AND purged_at IS NULL")
@@ -123,9 +122,6 @@ class Export(Base):
             postgresql_where=_IS_KEPT,
             sqlite_where=_IS_KEPT,
         ),
-        Index(
-            "ix_export_purge", "id", postgresql_where=text("is_being_purged"), sqlite_where=text("is_being_purged = 1")
-        ),
         Index("ix_export_recall", "recall_id", postgresql_where=_IS_RECALLED, sqlite_where=_IS_RECALLED),
         Index("ix_export_unfinished", "id", postgresql_where=_IS_UNFINISHED, sqlite_where=_IS_UNFINISHED),
         Index("ix_export_commune", "code_commune", "id"),
@@ -177,9 +173,6 @@ class Export(Base):
     error_message: Mapped[str] = mapped_column(Texte, default="", server_default="", doc="In French, for a clerk.")
     is_bulk: Mapped[bool] = mapped_column(
         Boolean, default=False, server_default=false(), doc="Of a batch: after what single clerks ask for."
-    )
-    is_being_purged: Mapped[bool] = mapped_column(
-        Boolean, default=False, server_default=false(), doc="Whether its files are still to be removed; see purge.py."
     )
     purged_at: Mapped[datetime | None] = mapped_column(UtcDateTime, doc="When its files were removed; the row stays.")
     verified_at: Mapped[datetime | None] = mapped_column(UtcDateTime, doc="When its files were last found intact.")

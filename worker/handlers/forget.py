@@ -497,10 +497,16 @@ def _remove_whole_folder(scope: ForgetScope) -> int:
     is_left = or_(Export.purged_at.is_(None), Export.file_name.in_(there))
     with scope.engine.connect() as connection:
         ids = connection.scalars(select(Export.id).where(Export.code_commune == scope.code_commune, is_left)).all()
-    remove_files(scope.engine, scope.storage, ids, actor=scope.by.name)
+    _remove_files(scope, ids)
     for path in _list_files(scope):
         path.unlink(missing_ok=True)
     return len(files) - len(_list_files(scope))
+
+
+def _remove_files(scope: ForgetScope, export_ids: Sequence[int]) -> None:
+    removed = remove_files(scope.engine, scope.storage, export_ids, actor=scope.by.name)
+    if removed.failures:
+        raise OSError(f"{removed.failures} exports whose files stay")
 
 
 def _find_tableaux(
@@ -555,7 +561,7 @@ def _remove_naming(scope: ForgetScope, known: Iterable[Protege], tableaux: set[i
             unknown.append(path)
         else:
             naming.add(export_id)
-    remove_files(scope.engine, scope.storage, sorted(naming), actor=scope.by.name)
+    _remove_files(scope, sorted(naming))
     for path in unknown:
         path.unlink(missing_ok=True)
     return len(files) - len(_list_files(scope))

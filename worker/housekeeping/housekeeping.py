@@ -21,7 +21,7 @@ from worker.db.engine import snapshot
 from worker.db.types import utc_now
 from worker.doorbell import CountEnqueued, Enqueue
 from worker.exports.models import Request
-from worker.exports.purge import Purged, purge_files, remove_abandoned
+from worker.exports.purge import Purged, purge_files
 from worker.exports.storage import STALE_SECONDS, Storage
 from worker.health import Supervised
 from worker.housekeeping.reminders import plan_reminders
@@ -299,19 +299,16 @@ def work_chore(engine: Engine, seconds: float = 24 * HOUR_SECONDS) -> Chore:
     return Chore("work", sweep_dead, seconds)
 
 
-def abandoned_chore(engine: Engine, storage: Storage, seconds: float = HOUR_SECONDS) -> Chore:
-    """Remove the files of rows that failed or were cancelled an hour ago or more, and temporary files without a writer.
+def temporaries_chore(storage: Storage, seconds: float = HOUR_SECONDS) -> Chore:
+    """Remove temporary files that have had no writer for an hour.
 
     A worker that makes a file removes the temporary files of its row; of a cancelled row, no worker does.
     """
 
-    def remove() -> Iterator[Purged]:
+    def remove() -> Iterator[int]:
         storage.require_own(may_mark=False)
         if left := storage.sweep_temporaries(STALE_SECONDS):
             log.warning("temporaries_removed", files=left)
-        for step in remove_abandoned(engine, storage, actor=NOTIFIER):
-            if step.files or step.failures:
-                log.warning("abandoned_files_removed", files=step.files, failures=step.failures)
-            yield step
+        yield left
 
-    return Chore("abandoned", remove, seconds)
+    return Chore("temporaries", remove, seconds)

@@ -124,7 +124,7 @@ SELECT kind, 'export:' || id, CAST(is_bulk AS integer), turn, attempts, retries,
 FROM export WHERE status IN ('queued', 'running') ORDER BY id
 """,
     "UPDATE export SET status = 'queued' WHERE status = 'running'",
-    "UPDATE export SET is_being_purged = true WHERE owner = 'purge' AND purged_at IS NOT NULL AND status <> 'queued'",
+    "UPDATE export SET purged_at = NULL WHERE owner = 'purge' AND purged_at IS NOT NULL AND status <> 'queued'",
 )
 _UNSENT = """
 INSERT INTO work (kind, subject, part, lane, fair_tag, starts, due_at, created_at)
@@ -212,7 +212,6 @@ def _columns() -> Iterator[tuple[str, sa.Column[Any]]]:
     yield "scrutin", sa.Column("texte", Texte, nullable=False, server_default=sa.text("''"))
     yield "commission", sa.Column("has_deliberated", sa.Boolean, nullable=False, server_default=sa.true())
     yield "mouvement", sa.Column("is_dated", sa.Boolean, nullable=False, server_default=sa.true())
-    yield "export", sa.Column("is_being_purged", sa.Boolean, nullable=False, server_default=sa.false())
     yield "export", sa.Column("a_completer", sa.Integer, nullable=False, server_default="0")
     yield "publication", sa.Column("reason", Texte, nullable=False, server_default=sa.text("''"))
     yield "publication", sa.Column("withdrawn_on", sa.Date)
