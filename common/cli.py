@@ -2,7 +2,7 @@
 
 import gettext
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from enum import IntEnum
 from importlib import import_module
 from pathlib import Path
@@ -87,6 +87,18 @@ class ParsedType(click.ParamType[_Value]):
             return self._parse(str(value).strip())
         except ValueError as error:
             self.fail(str(error), param, ctx)
+
+
+def one_of(words: Iterable[str]) -> ParsedType[str]:
+    """Return the type of a word among a few."""
+    known = [str(word) for word in words]
+
+    def parse(text: str) -> str:
+        if text in known:
+            return text
+        raise ValueError(f"les valeurs possibles sont {', '.join(known)}")
+
+    return ParsedType("mot", parse)
 
 
 class LazyGroup(click.Group):

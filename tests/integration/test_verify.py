@@ -150,10 +150,8 @@ def test_strangers_in_the_volume_are_told(desk: FilesDesk) -> None:
     said = desk.run("verify")
     assert said.code == ExitCode.FAILED
     assert said.out.splitlines() == [
-        f"13900/{report.name} : purgé (export {gone}), et revenu",
-        "13900/vieux.csv : inconnu de la base",
-        "Effacez à la main les fichiers inconnus, s'ils ne servent pas.",
-        "« python -m worker purge » efface de nouveau les fichiers déjà purgés.",
+        f"13900/{report.name} : purgé, et revenu (export {gone}), « python -m worker purge » l'efface",
+        "13900/vieux.csv : inconnu de la base, à effacer à la main s'il ne sert pas",
         "1 export vérifié (1 fichier) : tous intacts.",
     ]
     document = desk.run("verify", "--json").document

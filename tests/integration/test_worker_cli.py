@@ -237,8 +237,8 @@ def test_a_missing_setting_is_a_wrong_command_line(
     assert "PREFECTURE_DATABASE_URL" in capsys.readouterr().err
 
 
-def test_the_help_starts_without_the_heavy_libraries() -> None:
-    script = "import sys, worker.cli.main as m; m.main(['import-reu', '--help']); print('sqlalchemy' in sys.modules)"
+def test_the_health_check_starts_without_the_heavy_libraries() -> None:
+    script = "import sys, worker.cli.main as m; m.main(['healthy', '--help']); print('sqlalchemy' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.endswith("False\n")
 
@@ -272,7 +272,7 @@ def test_no_table_cuts_what_it_shows(
     assert run("import-reu", write_reu(tmp_path / name, electeurs(5)), "--imported-by", "Mme Lefèvre").code == 0
     assert name in run("imports").out, "where it is no terminal, its lines are as long as need be"
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
-    print_table(("Fichier",), [(name,), ("[bold]",)])
+    print_table(("Fichier",), [(name,), ("[bold]",)], "")
     shown = click.unstyle(capsys.readouterr().out)
     assert max(map(len, shown.splitlines())) <= 40
     assert "".join(re.findall(r"^│ (.*?) *│$", shown, re.MULTILINE)) == f"{name}[bold]"

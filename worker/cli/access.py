@@ -9,26 +9,52 @@ import sys
 from collections.abc import Iterable, Sequence
 from enum import StrEnum
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import click
+from sqlalchemy import Connection, Engine
 
+from common.cli import one_of
 from common.french import count_of, short_date
 from schemas.topology import ANY, LISTENER_PREFIX, is_account, listener_key
 from schemas.vocabulary import Channel
+from worker.access import management as access
+from worker.access.management import (
+    add_agent,
+    add_listener,
+    add_recipient,
+    allow_sender,
+    check_heard_commune,
+    find_recipient,
+    list_agents,
+    list_listeners,
+    list_recipients,
+    list_senders,
+    list_tokens,
+    make_token,
+    name_communes,
+    remove_listener,
+    remove_sender,
+    revoke_token,
+    shown_address,
+)
 from worker.access.models import EVERY_COMMUNE
 from worker.cli.options import (
     describe_wishes,
-    one_of,
     prevenir_option,
     print_table,
     read_wishes,
     system_user,
     worker_database,
 )
-
-if TYPE_CHECKING:
-    from sqlalchemy import Connection, Engine
+from worker.compose import build_senders
+from worker.messaging.events import add_listener_queue, remove_listener_queue
+from worker.messaging.queues import add_account_queues, open_channel, read_listeners, remove_account_queues
+from worker.notifier.channels.chat import open_chat
+from worker.notifier.channels.hosts import Hosts
+from worker.notifier.channels.webhook import check_secret, make_secret
+from worker.notifier.recipients import make_addressee, mask_mail_addresses, try_recipient
+from worker.settings import load_settings
 
 EMAIL = re.compile(r"[^@\s<>,;]+@[^@\s<>,;]+\.[^@\s<>,;]+")
 """An agent's mail address."""
@@ -113,9 +139,7 @@ class _Options(NamedTuple):
             raise click.UsageError("l'adresse électronique n'en est pas une")
 
 
-def _add_agent(connection: "Connection", code: str, wishes: str | None, given: _Options) -> None:
-    from worker.access.management import add_agent
-
+def _add_agent(connection: Connection, code: str, wishes: str | None, given: _Options) -> None:
     name, email = given.add or "", given.email or ""
     by = system_user()
     if kinds := add_agent(connection, name, code, email, wishes, actor=by, may_protect=given.may_protect):
@@ -124,10 +148,7 @@ def _add_agent(connection: "Connection", code: str, wishes: str | None, given: _
         click.echo(f"{name} voit {code} à l'écran, et n'est prévenu de rien.")
 
 
-def _change(connection: "Connection", code: str, given: _Options) -> None:
-    from worker.access import management as access
-    from worker.notifier.recipients import mask_mail_addresses
-
+def _change(connection: Connection, code: str, given: _Options) -> None:
     by = system_user()
     if given.remove:
         left = access.remove_agent(connection, given.remove, code or None, actor=by)
@@ -144,21 +165,16 @@ def _change(connection: "Connection", code: str, given: _Options) -> None:
         click.echo(f"Destinataire {given.remove_channel} retiré.")
 
 
-def _show_agents(connection: "Connection", code: str) -> None:
-    from worker.access.management import list_agents
-
+def _show_agents(connection: Connection, code: str) -> None:
     rows = [
         (it.name, it.code_commune, it.email, describe_wishes(it.kinds), "oui" if it.may_protect else "non")
         for it in list_agents(connection, code or None)
     ]
     titles = "Agent", "Commune", "Adresse", "Prévenu de", "Électeurs protégés"
-    _print_table(titles, rows, "Aucun agent : ajoutez-en un avec --add.")
+    print_table(titles, rows, "Aucun agent : ajoutez-en un avec --add.")
 
 
-def _add_recipient(engine: "Engine", channel: Channel, code: str, kinds: str | None, *, own_secret: bool) -> None:
-    from worker.access.management import add_recipient, check_heard_commune, name_communes
-    from worker.notifier.channels.webhook import check_secret, make_secret
-
+def _add_recipient(engine: Engine, channel: Channel, code: str, kinds: str | None, *, own_secret: bool) -> None:
     with engine.connect() as connection:
         check_heard_commune(connection, code)
     address = _ask("Adresse")
@@ -174,10 +190,6 @@ def _add_recipient(engine: "Engine", channel: Channel, code: str, kinds: str | N
 
 
 def _check_address(channel: Channel, address: str) -> None:
-    from worker.notifier.channels.chat import open_chat
-    from worker.notifier.channels.hosts import Hosts
-    from worker.settings import load_settings
-
     if channel is Channel.CHAT:
         open_chat(address)
         return
@@ -185,22 +197,14 @@ def _check_address(channel: Channel, address: str) -> None:
     hosts.resolve(hosts.check(address))
 
 
-def _test_recipient(engine: "Engine", recipient_id: str) -> None:
-    from worker.access.management import find_recipient, name_communes
-    from worker.notifier.recipients import make_addressee, try_recipient
-    from worker.settings import load_settings
-
+def _test_recipient(engine: Engine, recipient_id: str) -> None:
     with engine.connect() as connection:
         row = find_recipient(connection, recipient_id)
-    from worker.compose import build_senders
-
     try_recipient(build_senders(load_settings()), make_addressee(row), lieu=name_communes(row.code_commune))
     click.echo(f"Message d'essai envoyé à {recipient_id}.")
 
 
-def _show_recipients(connection: "Connection", code: str) -> None:
-    from worker.access.management import list_recipients, name_communes, shown_address
-
+def _show_recipients(connection: Connection, code: str) -> None:
     rows = [
         (
             row.id,
@@ -213,7 +217,7 @@ def _show_recipients(connection: "Connection", code: str) -> None:
         for row in list_recipients(connection, code or None)
     ]
     titles = "Id", "Commune", "Canal", "Adresse", "Prévenu de", "État"
-    _print_table(titles, rows, "Aucune discussion, aucun webhook : ajoutez-en un avec --channel.")
+    print_table(titles, rows, "Aucune discussion, aucun webhook : ajoutez-en un avec --channel.")
 
 
 def _ask(what: str) -> str:
@@ -315,21 +319,14 @@ def _check_options(
 
 
 def _amqp_url() -> str:
-    from worker.settings import load_settings
-
     return load_settings().amqp_url.get_secret_value()
 
 
 def _name_all(codes: Iterable[str]) -> str:
-    from worker.access.management import name_communes
-
     return ", ".join(map(name_communes, codes))
 
 
-def _add_sender(engine: "Engine", name: str, codes: Sequence[str], *, speaks_for_agents: bool | None) -> None:
-    from worker.access.management import allow_sender
-    from worker.messaging.queues import add_account_queues
-
+def _add_sender(engine: Engine, name: str, codes: Sequence[str], *, speaks_for_agents: bool | None) -> None:
     with engine.begin() as connection:
         allow = partial(allow_sender, connection, name, actor=system_user(), speaks_for_agents=speaks_for_agents)
         believed = [code for code in codes if allow(code)]
@@ -338,11 +335,8 @@ def _add_sender(engine: "Engine", name: str, codes: Sequence[str], *, speaks_for
     click.echo(f"{name} peut demander les fichiers de {_name_all(codes)}{agents}.")
 
 
-def _remove_sender(engine: "Engine", name: str, codes: Sequence[str]) -> None:
+def _remove_sender(engine: Engine, name: str, codes: Sequence[str]) -> None:
     """Commit the removal, then delete the queues: a worker declares the queues of all listed accounts."""
-    from worker.access.management import list_senders, remove_sender
-    from worker.messaging.queues import open_channel, remove_account_queues
-
     with open_channel(_amqp_url()) as channel:
         with engine.begin() as connection:
             gone = remove_sender(connection, name, codes, actor=system_user())
@@ -354,22 +348,17 @@ def _remove_sender(engine: "Engine", name: str, codes: Sequence[str]) -> None:
         click.echo(f"Sa file est supprimée{lost}.")
 
 
-def _show_senders(engine: "Engine", codes: Sequence[str]) -> None:
-    from worker.access.management import list_senders, name_communes
-
+def _show_senders(engine: Engine, codes: Sequence[str]) -> None:
     with engine.connect() as connection:
         rows = [
             (it.name, name_communes(it.code_commune), "les agents" if it.speaks_for_agents else "lui-même")
             for it in list_senders(connection)
             if _concerns([it.code_commune], codes, EVERY_COMMUNE)
         ]
-    _print_table(("Compte", "Commune", "Parle pour"), rows, "Aucun compte autorisé : ajoutez-en un avec --add.")
+    print_table(("Compte", "Commune", "Parle pour"), rows, "Aucun compte autorisé : ajoutez-en un avec --add.")
 
 
-def _add_listener(engine: "Engine", name: str, keys: Sequence[str]) -> None:
-    from worker.access.management import add_listener
-    from worker.messaging.events import add_listener_queue
-
+def _add_listener(engine: Engine, name: str, keys: Sequence[str]) -> None:
     with engine.begin() as connection:
         for key in keys:
             add_listener(connection, name, key, actor=system_user())
@@ -379,10 +368,7 @@ def _add_listener(engine: "Engine", name: str, keys: Sequence[str]) -> None:
     click.echo(f"  rabbitmqctl set_permissions -p VHOST COMPTE '' '' '^{re.escape(queue)}$'")
 
 
-def _remove_listener(engine: "Engine", name: str, keys: Sequence[str]) -> None:
-    from worker.access.management import list_listeners, remove_listener
-    from worker.messaging.events import remove_listener_queue
-
+def _remove_listener(engine: Engine, name: str, keys: Sequence[str]) -> None:
     with engine.begin() as connection:
         gone = remove_listener(connection, name, keys, actor=system_user())
         is_kept = name in list_listeners(connection)
@@ -391,10 +377,7 @@ def _remove_listener(engine: "Engine", name: str, keys: Sequence[str]) -> None:
     click.echo(f"{name} n'entend plus {heard}{'' if is_kept else ' ; sa file est supprimée'}.")
 
 
-def _show_listeners(engine: "Engine", keys: Sequence[str]) -> None:
-    from worker.access.management import list_listeners
-    from worker.messaging.queues import read_listeners
-
+def _show_listeners(engine: Engine, keys: Sequence[str]) -> None:
     with engine.connect() as connection:
         every = listener_key(commune=EVERY_COMMUNE)
         found = {name: heard for name, heard in list_listeners(connection).items() if _concerns(heard, keys, every)}
@@ -404,7 +387,7 @@ def _show_listeners(engine: "Engine", keys: Sequence[str]) -> None:
         state = states[f"{LISTENER_PREFIX}{name}"]
         rows.append((state.queue, ", ".join(map(_describe_key, heard)), str(state.messages), str(state.consumers)))
     titles = "File", "Entend", "Messages", "Lecteurs"
-    _print_table(titles, rows, "Aucune écoute : ajoutez-en une avec --kind ecoute --add.")
+    print_table(titles, rows, "Aucune écoute : ajoutez-en une avec --kind ecoute --add.")
 
 
 def _describe_key(key: str) -> str:
@@ -414,26 +397,20 @@ def _describe_key(key: str) -> str:
     return "toutes les communes" if last == ANY else last
 
 
-def _make_token(engine: "Engine", name: str, codes: Sequence[str]) -> None:
-    from worker.access.management import make_token
-
+def _make_token(engine: Engine, name: str, codes: Sequence[str]) -> None:
     with engine.begin() as connection:
         token = make_token(connection, name, codes, actor=system_user())
     click.echo(f"Jeton fait pour {name}, qui ouvre les fichiers de {_name_all(codes)}.")
     click.echo(f"À donner à qui l'emploiera, montré cette fois seulement : {token}")
 
 
-def _revoke_token(engine: "Engine", token_id: str, _codes: Sequence[str]) -> None:
-    from worker.access.management import revoke_token
-
+def _revoke_token(engine: Engine, token_id: str, _codes: Sequence[str]) -> None:
     with engine.begin() as connection:
         name = revoke_token(connection, token_id, actor=system_user())
     click.echo(f"Jeton {token_id} ({name}) révoqué : il n'ouvre plus rien.")
 
 
-def _show_tokens(engine: "Engine", codes: Sequence[str]) -> None:
-    from worker.access.management import list_tokens
-
+def _show_tokens(engine: Engine, codes: Sequence[str]) -> None:
     with engine.connect() as connection:
         tokens = list_tokens(connection)
     rows = []
@@ -444,7 +421,7 @@ def _show_tokens(engine: "Engine", codes: Sequence[str]) -> None:
             state = f"révoqué le {short_date(first.revoked_at)}" if first.revoked_at else "en service"
             rows.append((first.id, first.name, _name_all(opened), short_date(first.created_at), state))
     titles = "ID", "Jeton", "Ouvre", "Fait le", "État"
-    _print_table(titles, rows, "Aucun jeton : faites-en un avec --kind jeton --add.")
+    print_table(titles, rows, "Aucun jeton : faites-en un avec --kind jeton --add.")
 
 
 _ADD = {ProgramKind.LISTENER: _add_listener, ProgramKind.TOKEN: _make_token}
@@ -458,10 +435,3 @@ _SHOW = {ProgramKind.SENDER: _show_senders, ProgramKind.TOKEN: _show_tokens, Pro
 
 def _concerns(scopes: Iterable[str], wanted: Sequence[str], every: str) -> bool:
     return not wanted or not {*wanted, every}.isdisjoint(scopes)
-
-
-def _print_table(titles: Sequence[str], rows: Sequence[Sequence[str]], empty: str) -> None:
-    if not rows:
-        click.echo(empty)
-        return
-    print_table(titles, rows)

@@ -5,20 +5,21 @@ or after the audit trail has its removal.
 """
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any
 
 import click
+from sqlalchemy import Engine
 
-from common.cli import ExitCode, LazyGroup, confirm
-from common.french import count_of
+from common.cli import ExitCode, LazyGroup, confirm, one_of
+from common.french import count_of, format_elapsed
+from worker.audit import Action, record_audit
 from worker.cli.options import (
     JOUR,
-    one_of,
     print_table,
     start_of,
     system_user,
@@ -26,19 +27,13 @@ from worker.cli.options import (
     worker_database,
 )
 from worker.errors import RefusedError
+from worker.messaging.dead_letters import QUEUES, DeadLetter, DeadLetterOffice, HeldLetter, NotPutBackError, open_office
+from worker.messaging.encoder import INGEST_ACTORS, PoisonError
+from worker.notifier.publishing import publish_events_again
+from worker.settings import load_settings
 from worker.work.models import WorkKind, WorkState
-
-if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator
-
-    from sqlalchemy import Engine
-
-    from worker.audit import Action
-    from worker.messaging.dead_letters import DeadLetter, DeadLetterOffice, HeldLetter
-
-    Treat = Callable[[DeadLetterOffice, DeadLetter], None]
-
-_UNITS = ((86_400, "j"), (3_600, "h"), (60, "min"))
+from worker.work.queue import count_works
+from worker.work.queue import retry as retry_dead
 
 COMMANDS = {
     "list": "worker.cli.dead_letters:list_letters",
@@ -62,9 +57,6 @@ def dead_letters() -> None:
 @click.option("--limit", type=whole_number(1), default=50, show_default=True, metavar="NOMBRE", help="Par file.")
 def list_letters(*, queue: str | None, limit: int) -> None:
     """Lister les lettres mortes, la plus ancienne d'abord."""
-    from worker.messaging.dead_letters import open_office
-    from worker.settings import load_settings
-
     rows: list[tuple[str, ...]] = []
     others = 0
     with open_office(load_settings().amqp_url.get_secret_value()) as office:
@@ -75,10 +67,8 @@ def list_letters(*, queue: str | None, limit: int) -> None:
                     size = str(len(letter.body))
                     told = letter.reason, _age(letter.since), size, letter.sender, letter.message_id
                     rows.append((letter.name, letter.came_from, *told))
-    if not rows:
-        click.echo("Aucune lettre morte.")
-        return
-    print_table(("Lettre", "File", "Raison", "Âge", "Octets", "Compte", "Message"), rows)
+    titles = "Lettre", "File", "Raison", "Âge", "Octets", "Compte", "Message"
+    print_table(titles, rows, "Aucune lettre morte.")
     if others:
         click.echo(f"… et {count_of(others, 'autre')} : --limit")
 
@@ -88,9 +78,6 @@ def list_letters(*, queue: str | None, limit: int) -> None:
 @click.option("--body", type=click.Path(path_type=Path), metavar="FICHIER", help="Y écrire le contenu, pour vous seul.")
 def show(*, name: str, body: Path | None) -> None:
     """Montrer ce qui entoure une lettre morte, jamais son contenu ; --body l'écrit dans un fichier neuf."""
-    from worker.messaging.dead_letters import open_office
-    from worker.settings import load_settings
-
     with (
         open_office(load_settings().amqp_url.get_secret_value()) as office,
         closing(_iter_letters(office, _choose_queues(None))) as letters,
@@ -106,8 +93,6 @@ def show(*, name: str, body: Path | None) -> None:
 
 
 def _choose_queues(queue: str | None) -> tuple[str, ...]:
-    from worker.messaging.dead_letters import QUEUES
-
     if queue is None:
         return QUEUES
     if queue not in QUEUES:
@@ -115,7 +100,7 @@ def _choose_queues(queue: str | None) -> tuple[str, ...]:
     return (queue,)
 
 
-def _describe(letter: "DeadLetter") -> "Iterator[tuple[str, str]]":
+def _describe(letter: DeadLetter) -> Iterator[tuple[str, str]]:
     yield "Lettre", letter.name
     yield "File", letter.came_from
     yield "Raison", letter.reason
@@ -126,9 +111,7 @@ def _describe(letter: "DeadLetter") -> "Iterator[tuple[str, str]]":
     yield from _contents(letter)
 
 
-def _contents(letter: "DeadLetter") -> "Iterator[tuple[str, str]]":
-    from worker.messaging.encoder import INGEST_ACTORS, PoisonError
-
+def _contents(letter: DeadLetter) -> Iterator[tuple[str, str]]:
     try:
         call = letter.read()
     except PoisonError as poison:
@@ -143,10 +126,7 @@ def _contents(letter: "DeadLetter") -> "Iterator[tuple[str, str]]":
 
 
 def _age(since: datetime | None) -> str:
-    if since is None:
-        return ""
-    seconds = max(timedelta(0), datetime.now(UTC) - since).total_seconds()
-    return next((f"{seconds // size:.0f} {unit}" for size, unit in _UNITS if seconds >= size), f"{seconds:.0f} s")
+    return "" if since is None else format_elapsed(max(0, (datetime.now(UTC) - since).total_seconds()))
 
 
 def _write(path: Path, contents: bytes) -> None:
@@ -177,12 +157,10 @@ def requeue(context: click.Context, *, names: Sequence[str], every: bool, queue:
 
     Une lettre que le worker ne saurait toujours pas lire reste où elle est.
     """
-    from worker.audit import Action
-
     queues = _check_choice(names, queue, every=every)
-    treated = _treat(names, queues, Action.DEAD_LETTER_REQUEUED, lambda office, letter: office.put_back(letter))
-    click.echo(f"{count_of(treated.number, 'lettre remise')} en file.")
-    if treated.has_failed:
+    number, faults = _treat(names, queues, Action.DEAD_LETTER_REQUEUED)
+    click.echo(f"{count_of(number, 'lettre remise')} en file.")
+    if faults:
         context.exit(ExitCode.FAILED)
 
 
@@ -192,15 +170,13 @@ def requeue(context: click.Context, *, names: Sequence[str], every: bool, queue:
 @click.pass_context
 def drop(context: click.Context, *, names: Sequence[str], every: bool, queue: str | None, yes: bool) -> None:
     """Supprimer des lettres mortes, pour toujours."""
-    from worker.audit import Action
-
     queues = _check_choice(names, queue, every=every)
     if not yes:
         which = count_of(len(set(names)), "lettre morte") if names else "toutes les lettres mortes"
         confirm(f"Supprimer {which}, pour toujours ?")
-    treated = _treat(names, queues, Action.DEAD_LETTER_DROPPED, lambda _office, _letter: None)
-    click.echo(f"{count_of(treated.number, 'lettre supprimée')}.")
-    if treated.has_failed:
+    number, faults = _treat(names, queues, Action.DEAD_LETTER_DROPPED)
+    click.echo(f"{count_of(number, 'lettre supprimée')}.")
+    if faults:
         context.exit(ExitCode.FAILED)
 
 
@@ -210,16 +186,11 @@ def _check_choice(names: Sequence[str], queue: str | None, *, every: bool) -> Se
     return _choose_queues(queue)
 
 
-class _Treated(NamedTuple):
-    number: int
-    has_failed: bool
+def _treat(names: Sequence[str], queues: Sequence[str], action: Action) -> tuple[int, list[str]]:
+    """Requeue or drop the named letters, or all without names; return how many, and the faults, which it prints.
 
-
-def _treat(names: Sequence[str], queues: Sequence[str], action: "Action", treat: "Treat") -> _Treated:
-    """Process the named letters, or all without names: record each, and only then remove it."""
-    from worker.messaging.dead_letters import NotPutBackError, open_office
-    from worker.settings import load_settings
-
+    A letter is removed once the trail has it.
+    """
     settings = load_settings()
     missing, number, faults = set(names), 0, list[str]()
     with (
@@ -233,7 +204,8 @@ def _treat(names: Sequence[str], queues: Sequence[str], action: "Action", treat:
                 continue
             missing.discard(name)
             try:
-                treat(office, held.letter)
+                if action is Action.DEAD_LETTER_REQUEUED:
+                    office.put_back(held.letter)
             except NotPutBackError as error:
                 faults.append(f"lettre {name} laissée où elle est : {error}")
                 continue
@@ -242,34 +214,28 @@ def _treat(names: Sequence[str], queues: Sequence[str], action: "Action", treat:
     faults += [f"aucune lettre morte de ce nom : {name}" for name in sorted(missing)]
     for fault in faults:
         click.echo(f"Erreur : {fault}", err=True)
-    return _Treated(number, bool(faults))
+    return number, faults
 
 
-def _iter_letters(office: "DeadLetterOffice", queues: Sequence[str]) -> "Generator[HeldLetter, None, None]":
+def _iter_letters(office: DeadLetterOffice, queues: Sequence[str]) -> Generator[HeldLetter, None, None]:
     for queue in queues:
         with closing(office.look(queue)) as letters:
             yield from letters
 
 
-def _remove(engine: "Engine", held: "HeldLetter", action: "Action", why: str) -> None:
-    from worker.audit import record_audit
-
+def _remove(engine: Engine, held: HeldLetter, action: Action, why: str) -> None:
     detail = f"lettre {held.letter.name} de {held.letter.came_from} ({why})"
     with engine.begin() as connection:
         record_audit(connection, action, actor=system_user(), detail=detail)
     held.remove()
 
 
-def drop_about(engine: "Engine", is_about: "Callable[[str], bool]") -> int:
+def drop_about(engine: Engine, is_about: Callable[[str], bool]) -> int:
     """Delete the letters whose contents are about forgotten people; return how many.
 
     Raises:
         TransientError: the broker is away; some letters may remain.
     """
-    from worker.audit import Action
-    from worker.messaging.dead_letters import open_office
-    from worker.settings import load_settings
-
     dropped = 0
     with (
         open_office(load_settings().amqp_url.get_secret_value()) as office,
@@ -301,7 +267,6 @@ _LABELS = {
     WorkKind.DEFERRED: "événement en attente",
 }
 _STATES = {WorkState.DUE: "à faire", WorkState.HELD: "en cours", WorkState.DEAD: "abandonné"}
-_MINUTE = 60
 
 
 @click.group("work", cls=LazyGroup, commands_at=WORK_COMMANDS)
@@ -312,24 +277,19 @@ def work() -> None:
 @click.command("list")
 def list_works() -> None:
     """Compter ce qui est à produire, à publier ou à envoyer, et ce qui a été abandonné."""
-    from worker.work.queue import count_works
-
     with worker_database() as engine, engine.connect() as connection:
         tallies = count_works(connection)
-    if not tallies:
-        click.echo("Rien n'est à faire.")
-        return
     rows = [
         (
             _LABELS.get(WorkKind(it.kind), it.kind) if it.kind in set(WorkKind) else f"{it.kind} (inconnu)",
             _STATES[WorkState(it.state)],
             str(it.number),
-            f"{it.age / _MINUTE:.0f} min",
+            format_elapsed(it.age),
             it.error,
         )
         for it in tallies
     ]
-    print_table(("Quoi", "État", "Nombre", "Depuis", "Erreur"), rows)
+    print_table(("Quoi", "État", "Nombre", "Depuis", "Erreur"), rows, "Rien n'est à faire.")
 
 
 @click.command
@@ -340,8 +300,6 @@ def list_works() -> None:
 )
 def retry(*, error: str, since: date, kind: str | None) -> None:
     """Réessayer les travaux abandonnés."""
-    from worker.work.queue import retry as retry_dead
-
     with worker_database() as engine, engine.begin() as connection:
         number = retry_dead(connection, error=error, since=start_of(since), kind=kind)
     click.echo(f"{count_of(number, 'travail repris', 'travaux repris')}.")
@@ -355,8 +313,6 @@ def publish_again(*, account: str, since: date) -> None:
 
     Les fichiers purgés n'en sont pas.
     """
-    from worker.notifier.publishing import publish_events_again
-
     with worker_database() as engine, engine.begin() as connection:
         number = publish_events_again(connection, account, start_of(since))
     click.echo(f"{count_of(number, 'événement sera publié', 'événements seront publiés')} de nouveau.")

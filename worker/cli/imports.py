@@ -7,12 +7,15 @@ from dataclasses import asdict
 from datetime import date
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
+from sqlalchemy import Connection
 
+from common.calendrier import PARIS
 from common.cli import ParsedType
 from common.french import count_of, format_number, short_date
+from worker.audit import Action, Detail, Pseudonymised, WordKind, note_removed, record_audit
 from worker.cli.options import (
     CODE_COMMUNE,
     FILE_OR_INPUT,
@@ -27,6 +30,9 @@ from worker.cli.options import (
     system_user,
     whole_number,
 )
+from worker.handlers.handle_preview import redate, undo
+from worker.registre.imports.chain import find_contradictions, list_gaps
+from worker.registre.imports.history import KnownImport, count_imports, list_imports
 from worker.registre.imports.report import (
     Comparison,
     Gap,
@@ -36,11 +42,8 @@ from worker.registre.imports.report import (
     describe_reasons,
     name_some,
 )
-
-if TYPE_CHECKING:
-    from sqlalchemy import Connection
-
-    from worker.registre.imports.history import KnownImport
+from worker.registre.mouvements import importer
+from worker.registre.reu.importer import Intake, OnRecord, import_file
 
 MOST_LISTES = 12
 """The most lists that are shown one by one; more are shown as totals."""
@@ -115,9 +118,6 @@ def import_reu(
     l'entrée standard. Chaque liste qui s'y trouve remplace celle du registre, et ce qui change depuis l'export
     précédent devient des mouvements ; les autres listes ne changent pas.
     """
-    from worker.audit import note_removed
-    from worker.registre.reu.importer import Intake, OnRecord, import_file
-
     with register_database() as engine, progress_bar("Lecture", total=1) as update:
         summary = import_file(
             engine,
@@ -130,7 +130,7 @@ def import_reu(
             accept_rejects=accept_rejects,
             on_record=OnRecord(partial(_note_imported, file.name), note_removed(operator())),
         )
-    _print_summary(summary, as_json=as_json, kept="gardée", rejected="rejetée")
+    print_summary(summary, as_json=as_json, kept="gardée", rejected="rejetée")
     if not as_json and not summary.unchanged:
         if summary.taken_on and not summary.is_dated:
             click.echo(
@@ -140,7 +140,7 @@ def import_reu(
         for question in summary.questions:
             click.echo(f"Accepté : {question.found}.")
         if summary.comparison:
-            _print_comparaison(summary.comparison)
+            print_comparaison(summary.comparison)
         _print_gaps(summary.gaps)
         for it in summary.kept:
             if it.electeurs:
@@ -173,9 +173,6 @@ def import_mouvements(
     FICHIER est un CSV (UTF-8, point-virgule) ou un classeur (.xlsx) d'inscriptions, de radiations et de changements de
     bureau, qui s'ajoutent à ceux du registre. Un fichier corrigé s'importe après « imports --undo ».
     """
-    from worker.registre.imports.chain import find_contradictions
-    from worker.registre.mouvements import importer
-
     with register_database() as engine:
         summary = importer.import_mouvements(
             engine,
@@ -188,7 +185,7 @@ def import_mouvements(
         )
         with engine.connect() as connection:
             contradicted = list(find_contradictions(connection, summary.import_id))
-    _print_summary(summary, as_json=as_json, kept="mouvement ajouté", rejected="rejeté")
+    print_summary(summary, as_json=as_json, kept="mouvement ajouté", rejected="rejeté")
     if as_json:
         return
     if complete_until:
@@ -233,17 +230,10 @@ def imports(*, show_all: bool, taken_on: tuple[int, date] | None, undo: int | No
 
 
 def _list_imports(*, show_all: bool) -> None:
-    from common.calendrier import PARIS
-    from worker.registre.imports.chain import list_gaps
-    from worker.registre.imports.history import count_imports, list_imports
-
     with register_database() as engine, engine.connect() as connection:
         found = list_imports(connection, None if show_all else SHOWN)
         others = count_imports(connection) - len(found)
         gaps = list_gaps(connection, [it.id for it in found])
-    if not found:
-        click.echo("Aucun import.")
-        return
     rows = []
     for it in found:
         state = _describe_state(it, [gap for gap in gaps if gap.import_id == it.id])
@@ -251,14 +241,13 @@ def _list_imports(*, show_all: bool) -> None:
         lines = format_number(it.lines_kept), format_number(it.lines_rejected)
         taken = "–" if it.taken_on is None else short_date(it.taken_on) + ("" if it.is_dated else " ?")
         rows.append((str(it.id), day, taken, it.file_name, *lines, it.imported_by, state))
-    print_table(("N°", "Importé le", "Export du", "Fichier", "Lignes", "Rejets", "Par", "État"), rows)
+    titles = "N°", "Importé le", "Export du", "Fichier", "Lignes", "Rejets", "Par", "État"
+    print_table(titles, rows, "Aucun import.")
     if others > 0:
         click.echo(f"… et {count_of(others, 'autre import', 'autres imports')} : --all")
 
 
 def _date_import(import_id: int, day: date, reason: str) -> None:
-    from worker.handlers.handle_preview import redate
-
     with register_database() as engine:
         redated = redate(engine, import_id, day, actor=system_user(), reason=reason)
     moved = count_of(redated.redating.mouvements, "mouvement daté")
@@ -267,8 +256,6 @@ def _date_import(import_id: int, day: date, reason: str) -> None:
 
 
 def _undo(import_id: int | None, reason: str) -> None:
-    from worker.handlers.handle_preview import undo
-
     with register_database() as engine:
         undone, recalled = undo(engine, import_id, actor=system_user(), reason=reason)
     mouvements = f", {count_of(undone.mouvements, 'mouvement effacé')}" if undone.mouvements else ""
@@ -279,16 +266,12 @@ def _undo(import_id: int | None, reason: str) -> None:
     print_recalled(recalled)
 
 
-def _note_imported(
-    file_name: str, connection: "Connection", import_id: int, questions: Sequence[Question] = ()
-) -> None:
-    from worker.audit import Action, Detail, Pseudonymised, WordKind, record_audit
-
+def _note_imported(file_name: str, connection: Connection, import_id: int, questions: Sequence[Question] = ()) -> None:
     detail: Detail = [Pseudonymised(WordKind.TEXTE, file_name), f", import {import_id}{describe_answers(questions)}"]
     record_audit(connection, Action.REGISTRE_IMPORTED, actor=system_user(), detail=detail)
 
 
-def _print_summary(summary: ImportSummary, *, as_json: bool, kept: str, rejected: str) -> None:
+def print_summary(summary: ImportSummary, *, kept: str, rejected: str, as_json: bool = False) -> None:
     """Print the result; `kept` and `rejected` are the French words for the lines of this import."""
     if as_json:
         click.echo(json.dumps(asdict(summary), ensure_ascii=False, default=str))
@@ -317,7 +300,8 @@ def _print_summary(summary: ImportSummary, *, as_json: bool, kept: str, rejected
         click.echo(f"Lignes rejetées : {describe_reasons(summary.reasons)}. Détail : {summary.report}")
 
 
-def _print_comparaison(found: Comparison) -> None:
+def print_comparaison(found: Comparison) -> None:
+    """Print what changed since the export before, and what to check."""
     if not found.listes:
         click.echo("Aucun mouvement : ces listes n'étaient pas encore dans le registre.")
         return
@@ -358,7 +342,7 @@ def _print_gaps(gaps: Sequence[Gap]) -> None:
         )
 
 
-def _describe_state(it: "KnownImport", gaps: Sequence[Gap]) -> str:
+def _describe_state(it: KnownImport, gaps: Sequence[Gap]) -> str:
     if it.undone_at:
         return "annulé"
     if not it.finished_at:
@@ -388,7 +372,7 @@ def _show_listes(summary: ImportSummary) -> None:
         for liste in sorted(now):
             figures = _with_mineurs(now[liste], mineurs[liste]), format_number(before_all[liste])
             rows.append((count_of(communes[liste], "commune"), liste, *figures))
-    print_table(("Commune", "Liste", "Électeurs", "Avant"), rows)
+    print_table(("Commune", "Liste", "Électeurs", "Avant"), rows, "Aucune liste.")
     if any(it.mineurs for it in summary.listes):
         click.echo("Un mineur inscrit d'avance ne figure dans le fichier de sa liste qu'à ses dix-huit ans.")
 

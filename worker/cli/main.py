@@ -26,7 +26,7 @@ COMMANDS = {
     "verify": "worker.cli.volume:verify",
     "audit": "worker.cli.operations:audit",
     "diagnose": "worker.cli.diagnose:diagnose",
-    "healthy": "worker.cli.operations:healthy",
+    "healthy": "worker.cli.healthy:healthy",
 }
 """The function of each command; its module is imported only when the command is called or its help is shown."""
 

@@ -1,4 +1,4 @@
-"""The commands that operate the service: `migrate`, `notifier`, `healthy`, `audit`."""
+"""The commands that operate the service: `migrate`, `notifier`, `audit`."""
 
 import json
 import os
@@ -7,19 +7,29 @@ from datetime import date
 from functools import partial
 from pathlib import Path
 from threading import Event
-from typing import TYPE_CHECKING
 
 import click
+from sqlalchemy import Engine
 
-from common.cli import ExitCode
+from common.calendrier import PARIS
+from common.cli import ExitCode, one_of
 from common.french import count_of
-from worker.cli.options import CODE_COMMUNE, JOUR, one_of, print_table, start_of, whole_number, worker_database
-from worker.health import Role, require_healthy
-
-if TYPE_CHECKING:
-    from sqlalchemy import Engine
-
-    from worker.audit import AuditLine
+from common.logs import configure_logs
+from worker.access.authorization import AccountList
+from worker.access.management import list_listeners
+from worker.audit import AuditLine, count_audit, read_audit, read_log, verify_audit
+from worker.cli.options import CODE_COMMUNE, JOUR, print_table, start_of, whole_number, worker_database
+from worker.compose import build_notifier, note_start, show_metrics
+from worker.db import migrate as migrations
+from worker.db.engine import build_engine, require_current
+from worker.error_policy import lacks_descriptors
+from worker.health import EXHAUSTED, SILENCE_SECONDS, Pulse, Role, Watchdog, stop_on_signals
+from worker.messaging.broker import build_broker, require_trusted
+from worker.messaging.events import EventPublisher
+from worker.messaging.queues import DoorbellQueues, count_doorbells, read_queues
+from worker.registre.checks.facts import look_again
+from worker.registre.communes import load_reference
+from worker.settings import load_settings
 
 
 @click.command
@@ -30,10 +40,6 @@ def migrate(*, check: bool) -> None:
     Les communes du Code officiel géographique qui manquent sont ajoutées ; les listes que d'autres règles avaient
     vérifiées le sont de nouveau.
     """
-    from worker.db import migrate as migrations
-    from worker.registre.checks.facts import look_again
-    from worker.registre.communes import load_reference
-
     with worker_database() as engine:
         before, newest = migrations.current_revision(engine)
         if check:
@@ -55,17 +61,6 @@ def migrate(*, check: bool) -> None:
 @click.option("--once", is_flag=True, help="Traiter ce qui attend, puis s'arrêter.")
 def notifier(*, once: bool) -> None:
     """Prévient les agents quand leurs fichiers sont prêts ou en échec, et relance les fichiers oubliés."""
-    from common.logs import configure_logs
-    from worker.access.authorization import AccountList
-    from worker.compose import build_notifier, note_start, show_metrics
-    from worker.db.engine import build_engine, require_current
-    from worker.error_policy import lacks_descriptors
-    from worker.health import EXHAUSTED, SILENCE_SECONDS, Pulse, Role, Watchdog, stop_on_signals
-    from worker.messaging.broker import build_broker, require_trusted
-    from worker.messaging.events import EventPublisher
-    from worker.messaging.queues import DoorbellQueues, count_doorbells, read_queues
-    from worker.settings import load_settings
-
     settings = load_settings()
     amqp_url = settings.amqp_url.get_secret_value()
     configure_logs(settings.log_format, settings.log_level)
@@ -101,22 +96,9 @@ def notifier(*, once: bool) -> None:
     pulse.stop()
 
 
-def _name_listeners(engine: "Engine") -> Collection[str]:
-    from worker.access.management import list_listeners
-
+def _name_listeners(engine: Engine) -> Collection[str]:
     with engine.connect() as connection:
         return list_listeners(connection)
-
-
-@click.command
-@click.argument("role", type=one_of(Role), metavar="worker|notifier")
-@click.option("--alive", is_flag=True, help="Seulement s'il vit, même si RabbitMQ ou la base ne répond pas.")
-def healthy(*, role: str, alive: bool) -> None:
-    """Dit si le processus de ce conteneur ou de cette machine vit et peut travailler."""
-    from worker.settings import load_settings
-
-    count = require_healthy(load_settings().health_dir, Role(role), alive=alive)
-    click.echo(f"{role} : {count} processus {'en vie' if alive else 'au travail'}")
 
 
 @click.command
@@ -153,8 +135,6 @@ def audit(
     if what:
         _verify_trail(context, logs)
         return
-    from worker.audit import count_audit, read_audit
-
     begin = start_of(since) if since else None
     with worker_database() as engine, engine.connect() as connection:
         lines = read_audit(connection, code_commune=commune, since=begin, limit=limit)
@@ -170,8 +150,6 @@ def audit(
 
 
 def _verify_trail(context: click.Context, logs: Sequence[Path]) -> None:
-    from worker.audit import read_log, verify_audit
-
     logged: dict[int, str] = {}
     for path in logs:
         with path.open(encoding="utf-8", errors="replace") as lines:
@@ -188,15 +166,11 @@ def _verify_trail(context: click.Context, logs: Sequence[Path]) -> None:
         context.exit(ExitCode.FAILED)
 
 
-def _show_audit(lines: "Sequence[AuditLine]") -> None:
-    from common.calendrier import PARIS
-
-    if not lines:
-        click.echo("Rien n'est noté.")
-        return
+def _show_audit(lines: Sequence[AuditLine]) -> None:
     rows = []
     for it in lines:
         number = "" if it.export_id is None else str(it.export_id)
         day = f"{it.at.astimezone(PARIS):%d/%m/%Y %H:%M:%S}"
         rows.append((day, it.actor, it.account, it.label, it.code_commune, number, it.detail))
-    print_table(("Date", "Par", "Compte", "Quoi", "Commune", "Export", "Détail"), rows)
+    titles = "Date", "Par", "Compte", "Quoi", "Commune", "Export", "Détail"
+    print_table(titles, rows, "Rien n'est noté.")

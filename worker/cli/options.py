@@ -10,21 +10,23 @@ from functools import partial
 from pathlib import Path
 from shutil import copyfileobj
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
 
 import click
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Column, Table
+from sqlalchemy import Engine
 
 from common.calendrier import PARIS
-from common.cli import ParsedType
+from common.cli import ParsedType, one_of
 from common.french import count_of
 from schemas.requests import check_code_commune
 from schemas.vocabulary import EVERY_WISH, Wish, join_wishes, parse_jour, parse_liste, split_wishes
-
-if TYPE_CHECKING:
-    from sqlalchemy import Engine
-
-    from worker.audit import Actor
-    from worker.settings import Settings
+from worker.audit import Actor
+from worker.db.engine import build_engine
+from worker.errors import RefusedError
+from worker.registre.imports.report import name_some
+from worker.settings import Settings, load_settings
 
 
 def whole_number(least: int) -> ParsedType[int]:
@@ -36,18 +38,6 @@ def whole_number(least: int) -> ParsedType[int]:
         raise ValueError(f"un nombre entier est attendu, {least} au moins")
 
     return ParsedType("nombre", parse)
-
-
-def one_of(words: Iterable[str]) -> ParsedType[str]:
-    """Return the type of a word among a few."""
-    known = [str(word) for word in words]
-
-    def parse(text: str) -> str:
-        if text in known:
-            return text
-        raise ValueError(f"les valeurs possibles sont {', '.join(known)}")
-
-    return ParsedType("mot", parse)
 
 
 class _FileOrInput(click.Path):
@@ -120,11 +110,14 @@ reason_option = click.option(
 _WIDEST = 10_000
 
 
-def print_table(titles: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """Print a table without cutting any value: a terminal folds long values, any other output has long lines."""
-    from rich.console import Console
-    from rich.table import Column, Table
+def print_table(titles: Sequence[str], rows: Sequence[Sequence[str]], empty: str) -> None:
+    """Print a table without cutting any value, or the text `empty` when there are no rows.
 
+    A terminal folds long values, any other output has long lines.
+    """
+    if not rows:
+        click.echo(empty)
+        return
     table = Table(*(Column(it, overflow="fold") for it in titles))
     for row in rows:
         table.add_row(*row)
@@ -132,11 +125,8 @@ def print_table(titles: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
 
 
 @contextmanager
-def progress_bar(title: str, total: float) -> "Iterator[Callable[..., None]]":
+def progress_bar(title: str, total: float) -> Iterator[Callable[..., None]]:
     """Show a bar on a terminal; yield a function that takes `completed` or `advance`, and `beside`, a text."""
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-
     console = Console(stderr=True)
     columns = TextColumn(title), BarColumn(), TextColumn("{task.fields[beside]}"), TimeRemainingColumn()
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
@@ -150,8 +140,6 @@ def start_of(day: date) -> datetime:
 
 def print_recalled(labels: Sequence[str]) -> None:
     """Print the labels of the recalled files, if there are any."""
-    from worker.registre.imports.report import name_some
-
     if labels:
         click.echo(f"À refaire : {count_of(len(labels), 'fichier')}, {name_some(labels)}.")
 
@@ -164,19 +152,14 @@ def system_user() -> str:
         return f"uid {os.getuid()}"
 
 
-def operator() -> "Actor":
+def operator() -> Actor:
     """Return the actor of a command for the audit trail."""
-    from worker.audit import Actor
-
     return Actor(system_user())
 
 
 @contextmanager
-def worker_database(settings: "Settings | None" = None) -> "Iterator[Engine]":
+def worker_database(settings: Settings | None = None) -> Iterator[Engine]:
     """Yield the engine of the worker's database: requests, files, agents, and the register unless it has its own."""
-    from worker.db.engine import build_engine
-    from worker.settings import load_settings
-
     engine = build_engine((settings or load_settings()).database_url.get_secret_value())
     try:
         yield engine
@@ -185,15 +168,12 @@ def worker_database(settings: "Settings | None" = None) -> "Iterator[Engine]":
 
 
 @contextmanager
-def register_database() -> "Iterator[Engine]":
+def register_database() -> Iterator[Engine]:
     """Yield the engine of the register's database, for writing.
 
     Raises:
         RefusedError: another software keeps the register.
     """
-    from worker.errors import RefusedError
-    from worker.settings import load_settings
-
     settings = load_settings()
     if settings.registre_url is not None and settings.registre_url != settings.database_url:
         raise RefusedError(

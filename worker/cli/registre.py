@@ -6,35 +6,42 @@ They prompt for the names of electors: the shell stores a command line, and all 
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import click
 from pydantic import Field, TypeAdapter, ValidationError
+from sqlalchemy import Connection
 
-from common.cli import confirm
+from common.cli import confirm, one_of
 from common.french import count_of, short_date
+from common.texte import clean
 from schemas.declarations import RegisterNote
 from schemas.envelope import InvalidEventError, parse_json
 from schemas.faults import explain
 from schemas.requests import CodeCommune, Contract
+from schemas.vocabulary import Liste
+from worker.arrivals import Arrivals
+from worker.cli.dead_letters import drop_about
 from worker.cli.options import (
     CODE_COMMUNE,
     LISTE,
-    one_of,
     operator,
     print_recalled,
     print_table,
     register_database,
     worker_database,
 )
-
-if TYPE_CHECKING:
-    from sqlalchemy import Connection
-
-    from schemas.vocabulary import Liste
-    from worker.registre.comparaison.doubts import DoubtSide
-    from worker.registre.mouvements.motifs import IncompleteMouvement
-    from worker.registre.protections import Protege
+from worker.exports.storage import EXPORTS, Sentinel, Storage
+from worker.handlers.declarations.declare import declare as write
+from worker.handlers.declarations.declare import lift_protection, protect
+from worker.handlers.forget import ForgetScope, forget_agent, forget_commune, forget_electeur
+from worker.registre.communes import add_commune, read_codes, search_communes, select_bureaux
+from worker.registre.comparaison.doubts import DoubtSide, describe_differing, list_doubts
+from worker.registre.imports.lines import parse_date
+from worker.registre.mouvements.motifs import IncompleteMouvement, list_incomplete
+from worker.registre.protections import Protege, select_protections
+from worker.registre.scrutins import select_reunions, select_scrutins
+from worker.settings import load_settings
 
 KINDS = ("reunion", "scrutin", "motifs", "bureau", "protection", "doubt")
 
@@ -83,8 +90,6 @@ def _read_file(file: Path) -> list[Declared]:
 
 
 def _declare(declared: Sequence[Declared]) -> None:
-    from worker.handlers.declarations.declare import declare as write
-
     with register_database() as engine, engine.begin() as connection:
         recalled = [label for it in declared for label in write(connection, it.commune or "", it.note, by=operator())]
     click.echo(f"{count_of(len(declared), 'déclaration notée')}.")
@@ -92,8 +97,6 @@ def _declare(declared: Sequence[Declared]) -> None:
 
 
 def _change_protection(commune: str, *, is_lifted: bool) -> None:
-    from worker.handlers.declarations.declare import lift_protection, protect
-
     who = _ask_elector()
     with register_database() as engine, engine.begin() as connection:
         if is_lifted:
@@ -107,27 +110,20 @@ def _show(kind: str, commune: str) -> None:
     titles, read = _TABLES[kind]
     with register_database() as engine, engine.connect() as connection:
         rows = read(connection, commune)
-    if rows:
-        print_table(titles, rows)
-    else:
-        click.echo("Rien à montrer.")
+    print_table(titles, rows, "Rien à montrer.")
 
 
 Rows = Sequence[Sequence[str]]
 
 
-def _read_reunions(connection: "Connection", commune: str) -> Rows:
-    from worker.registre.scrutins import select_reunions
-
+def _read_reunions(connection: Connection, commune: str) -> Rows:
     return [
         (short_date(it.date), it.liste or "toutes", "oui" if it.has_deliberated else "non")
         for it in select_reunions(connection, commune)
     ]
 
 
-def _read_scrutins(connection: "Connection", commune: str) -> Rows:
-    from worker.registre.scrutins import select_scrutins
-
+def _read_scrutins(connection: Connection, commune: str) -> Rows:
     rows = []
     for it in select_scrutins(connection, commune):
         days = [short_date(day) if day else "" for day in (it.date, it.cloture, it.publication_due)]
@@ -135,30 +131,22 @@ def _read_scrutins(connection: "Connection", commune: str) -> Rows:
     return rows
 
 
-def _read_motifs(connection: "Connection", commune: str) -> Rows:
-    from worker.registre.mouvements.motifs import list_incomplete
-
+def _read_motifs(connection: Connection, commune: str) -> Rows:
     return [
         (str(it.id), it.liste, it.nature, *_who(it), it.interval, (it.jour and short_date(it.jour)) or "", it.categorie)
         for it in list_incomplete(connection, commune)
     ]
 
 
-def _read_bureaux(connection: "Connection", commune: str) -> Rows:
-    from worker.registre.communes import select_bureaux
-
+def _read_bureaux(connection: Connection, commune: str) -> Rows:
     return [it[1:] for it in select_bureaux(connection, [commune])]
 
 
-def _read_protections(connection: "Connection", commune: str) -> Rows:
-    from worker.registre.protections import select_protections
-
+def _read_protections(connection: Connection, commune: str) -> Rows:
     return [_who(it) for it in select_protections(connection, commune)]
 
 
-def _read_doubts(connection: "Connection", commune: str) -> Rows:
-    from worker.registre.comparaison.doubts import describe_differing, list_doubts
-
+def _read_doubts(connection: Connection, commune: str) -> Rows:
     return [
         (
             *(str(it.id), it.code_commune, it.liste, short_date(it.jour), describe_differing(it.differs)),
@@ -168,7 +156,7 @@ def _read_doubts(connection: "Connection", commune: str) -> Rows:
     ]
 
 
-_TABLES: dict[str, tuple[Sequence[str], "Callable[[Connection, str], Rows]"]] = {
+_TABLES: dict[str, tuple[Sequence[str], Callable[[Connection, str], Rows]]] = {
     "reunion": (("Réunion", "Liste", "A délibéré"), _read_reunions),
     "scrutin": (
         ("Scrutin", "Clôture", "Publication", "Commune", "Libellé", "Commission", "Texte"),
@@ -190,7 +178,7 @@ _TABLES: dict[str, tuple[Sequence[str], "Callable[[Connection, str], Rows]"]] = 
 }
 
 
-def _who(it: "Protege | IncompleteMouvement") -> tuple[str, str, str]:
+def _who(it: Protege | IncompleteMouvement) -> tuple[str, str, str]:
     return it.nom_naissance, it.prenoms, _born(it.date_naissance)
 
 
@@ -198,18 +186,14 @@ def _born(date_naissance: str) -> str:
     return "/".join(reversed(date_naissance.split("-")))
 
 
-def _describe_side(side: "DoubtSide") -> str:
+def _describe_side(side: DoubtSide) -> str:
     nom = f"{side.nom_naissance}{f' ({side.nom_usage})' if side.nom_usage else ''} {side.prenoms}"
     lieu = side.commune_naissance or side.pays_naissance
     where = f"bureau {side.bureau or '?'} n° {side.numero}"
     return ", ".join(filter(None, (nom, _born(side.date_naissance), lieu, side.adresse, where)))
 
 
-def _ask_elector() -> "Protege":
-    from common.texte import clean
-    from worker.registre.imports.lines import parse_date
-    from worker.registre.protections import Protege
-
+def _ask_elector() -> Protege:
     questions = "Nom de naissance", "Tous les prénoms", "Date de naissance (JJ/MM/AAAA)"
     nom, prenoms, born = (
         clean(click.prompt(question, default="", show_default=False, prompt_suffix=" : ", err=True))
@@ -229,8 +213,6 @@ _SHOWN = 50
 @click.option("--search", metavar="TEXTE", help="Chercher par le nom, ou par le code entier.")
 def communes(*, add: tuple[str, str] | None, search: str | None) -> None:
     """Chercher ou ajouter une commune."""
-    from worker.registre.communes import add_commune, read_codes, search_communes
-
     with worker_database() as engine, engine.begin() as connection:
         if add:
             add_commune(connection, *add)
@@ -258,18 +240,13 @@ def _show_communes(found: list[tuple[str, str, str]]) -> None:
 @click.option("--yes", is_flag=True, help="Ne pas demander confirmation.")
 @click.pass_context
 def forget(
-    context: click.Context, *, commune: str | None, agent: str | None, electeur: bool, liste: "Liste | None", yes: bool
+    context: click.Context, *, commune: str | None, agent: str | None, electeur: bool, liste: Liste | None, yes: bool
 ) -> None:
     """Effacer ce qui est gardé d'une commune, d'un électeur qui n'est plus sur la liste, ou le nom d'un agent.
 
     Registre et ses versions, mouvements, textes, fichiers, exports déposés, lettres mortes. Ce que la loi garde est
     dit ; qui est encore inscrit est refusé. Recommencer finit ce qui a été interrompu.
     """
-    from worker.arrivals import Arrivals
-    from worker.exports.storage import EXPORTS, Sentinel, Storage
-    from worker.handlers.forget import ForgetScope, forget_commune, forget_electeur
-    from worker.settings import load_settings
-
     if liste and not electeur:
         raise click.UsageError("--liste demande aussi --electeur")
     if agent:
@@ -288,8 +265,6 @@ def forget(
         done = forget_electeur(scope, who, liste) if who else forget_commune(scope)
         click.echo(f"Effacé ou masqué : {done.describe()}.")
         if context.find_root().command_path == "python -m worker":
-            from worker.cli.dead_letters import drop_about
-
             letters = drop_about(engine, done.is_about)
             click.echo(f"{count_of(letters, 'lettre morte supprimée', 'lettres mortes supprimées')}.")
     for it in done.kept:
@@ -297,8 +272,6 @@ def forget(
 
 
 def _forget_agent(name: str, *, yes: bool) -> None:
-    from worker.handlers.forget import forget_agent
-
     if not yes:
         confirm(f"Effacer le nom de {name} de ce qui est gardé, pour toujours ?")
     with register_database() as engine:

@@ -1,22 +1,26 @@
 """`python -m worker purge` and `verify`: removes old files of the volume, and finds damaged or unknown ones."""
 
 import json
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Iterator, Mapping, Sequence
 from shlex import quote
-from typing import TYPE_CHECKING
+from typing import Any
 
 import click
+from sqlalchemy import Engine
 
 from common.cli import ExitCode, confirm
 from common.french import count_of, format_size
+from common.logs import configure_logs
+from worker.audit import Actor, note_removed
 from worker.cli.options import CODE_COMMUNE, progress_bar, system_user, whole_number, worker_database
+from worker.errors import RefusedError
+from worker.exports.integrity import FileFault, Orphan, Verified, VerifyScope, count_bytes, find_orphans, verify_files
+from worker.exports.purge import Due, Purged, find_due, purge_files, remove_files, total
+from worker.exports.storage import EXPORTS, Sentinel, Storage
+from worker.registre.imports.history import purge_versions
+from worker.settings import load_settings
 
-if TYPE_CHECKING:
-    from sqlalchemy import Engine
-
-    from worker.exports.integrity import Orphan, Verified
-    from worker.exports.purge import Due, Purged
+_UNKNOWN, _CAME_BACK = "unknown", "came_back"
 
 
 @click.command
@@ -31,12 +35,6 @@ def purge(context: click.Context, *, dry_run: bool, older_than: int | None, yes:
     Leur ligne reste dans la base, avec leurs comptes et leur empreinte. Les fichiers du volume que la base ne connaît
     pas sont nommés, jamais effacés. Les versions du registre qu'aucune annulation ne peut plus remettre partent aussi.
     """
-    from common.logs import configure_logs
-    from worker.exports.integrity import find_orphans
-    from worker.exports.purge import find_due, purge_files, remove_files, total
-    from worker.exports.storage import EXPORTS, Sentinel, Storage
-    from worker.settings import load_settings
-
     settings = load_settings()
     configure_logs(settings.log_format, settings.log_level)
     days = settings.retention_days if older_than is None else older_than
@@ -53,35 +51,32 @@ def purge(context: click.Context, *, dry_run: bool, older_than: int | None, yes:
             steps = purge_files(engine, storage, days=days, actor=actor)
             done = total([*steps, remove_files(engine, storage, again, actor=actor)])
             _remove_versions(engine, actor)
-    unknown = [orphan.path.relative_to(storage.root) for orphan in orphans if orphan.export_id is None]
-    came_back = [orphan.path.relative_to(storage.root) for orphan in orphans if orphan.export_id is not None]
+    found = _sort(storage, orphans)
     if as_json:
-        _print_purge(days, due, done, unknown, came_back)
+        _print_json({"days": days, "due": due._asdict(), "purged": done and done._asdict(), **found})
     elif done is None:
-        _show_due(days, due, came_back)
+        _show_due(days, due, found[_CAME_BACK])
     else:
         _show_done(days, due, done)
-    _show_unknown([] if as_json else unknown)
+    for path in [] if as_json else found[_UNKNOWN]:
+        click.echo(f"Inconnu de la base, à effacer à la main s'il ne sert pas : {path}")
     if done and done.failures:
         context.exit(ExitCode.FAILED)
 
 
-def _remove_versions(engine: "Engine", actor: str) -> None:
-    from worker.audit import Actor, note_removed
-    from worker.registre.imports.history import purge_versions
-
+def _remove_versions(engine: Engine, actor: str) -> None:
     for _ in purge_versions(engine, note_removed(Actor(actor))):
         pass
 
 
-def _ask_about_all(due: "Due") -> str:
+def _ask_about_all(due: Due) -> str:
     return (
         f"Tous les fichiers produits seront effacés, ceux d'aujourd'hui compris : {count_of(due.exports, 'export')} "
         f"({format_size(due.size)}). Continuer ?"
     )
 
 
-def _show_due(days: int, due: "Due", came_back: Sequence[Path]) -> None:
+def _show_due(days: int, due: Due, came_back: Sequence[str]) -> None:
     click.echo(
         f"Seraient purgés : {count_of(due.exports, 'export')} ({format_size(due.size)}) de plus de "
         f"{count_of(days, 'jour')}."
@@ -91,7 +86,7 @@ def _show_due(days: int, due: "Due", came_back: Sequence[Path]) -> None:
     _show_kept(due)
 
 
-def _show_done(days: int, due: "Due", done: "Purged") -> None:
+def _show_done(days: int, due: Due, done: Purged) -> None:
     click.echo(
         f"{count_of(done.exports, 'export purgé')} ({count_of(done.files, 'fichier effacé')}, "
         f"{format_size(done.size)}) : plus de {count_of(days, 'jour')}."
@@ -104,28 +99,22 @@ def _show_done(days: int, due: "Due", done: "Purged") -> None:
     _show_kept(due)
 
 
-def _show_kept(due: "Due") -> None:
+def _show_kept(due: Due) -> None:
     if due.unnotified:
         click.echo(
             f"Plus anciens, mais gardés tant que personne n'en est prévenu : {count_of(due.unnotified, 'export')}."
         )
 
 
-def _show_unknown(unknown: Sequence[Path]) -> None:
-    for path in unknown:
-        click.echo(f"Inconnu de la base, à effacer à la main s'il ne sert pas : {path}")
+def _sort(storage: Storage, orphans: Sequence[Orphan]) -> dict[str, list[str]]:
+    """Return the paths of these files below the volume, by what the database knows of them."""
+    found: dict[str, list[str]] = {_UNKNOWN: [], _CAME_BACK: []}
+    for it in orphans:
+        found[_UNKNOWN if it.export_id is None else _CAME_BACK].append(str(it.path.relative_to(storage.root)))
+    return found
 
 
-def _print_purge(
-    days: int, due: "Due", done: "Purged | None", unknown: Sequence[Path], came_back: Sequence[Path]
-) -> None:
-    document = {
-        "days": days,
-        "due": due._asdict(),
-        "purged": done._asdict() if done else None,
-        "unknown": [str(path) for path in unknown],
-        "came_back": [str(path) for path in came_back],
-    }
+def _print_json(document: Mapping[str, Any]) -> None:
     click.echo(json.dumps(document, ensure_ascii=False))
 
 
@@ -142,12 +131,6 @@ def verify(
 
     Chacun est relu en entier et comparé à son empreinte. Un fichier altéré ne se dépose pas, il se refait.
     """
-    from common.logs import configure_logs
-    from worker.errors import RefusedError
-    from worker.exports.integrity import VerifyScope, count_bytes, find_orphans, verify_files
-    from worker.exports.storage import EXPORTS, Sentinel, Storage
-    from worker.settings import load_settings
-
     settings = load_settings()
     configure_logs(settings.log_format, settings.log_level)
     scope = VerifyScope(commune, export_id)
@@ -164,59 +147,42 @@ def verify(
         orphans = [] if export_id else list(find_orphans(engine, storage, scope.code_commune))
     if export_id and not exports:
         raise RefusedError(f"l'export {export_id} n'a pas de fichier à vérifier : inconnu, pas encore prêt, ou purgé")
-    orphans = [it._replace(path=it.path.relative_to(storage.root)) for it in orphans]
+    found = _sort(storage, orphans)
     if as_json:
-        _print_verified(exports, files, wrong, orphans)
+        _print_json({"exports": exports, "files": files, "wrong": list(_list_faults(wrong)), **found})
     else:
+        orphans = [it._replace(path=it.path.relative_to(storage.root)) for it in orphans]
         _show_verified(exports, files, wrong, orphans, program=context.find_root().command_path)
     if wrong or orphans:
         context.exit(ExitCode.FAILED)
 
 
 def _show_verified(
-    exports: int, files: int, wrong: "Sequence[Verified]", orphans: "Sequence[Orphan]", *, program: str
+    exports: int, files: int, wrong: Sequence[Verified], orphans: Sequence[Orphan], *, program: str
 ) -> None:
-    from worker.exports.integrity import FileFault
-
     retry = "python -m producers retry" if program == "python -m worker" else f"{program} retry"
     for it in wrong:
         for name, fault in it.findings:
             click.echo(f"{it.code_commune}/{name} (export {it.export_id}) : {fault.label}")
     for orphan in orphans:
-        reason = "inconnu de la base" if orphan.export_id is None else f"purgé (export {orphan.export_id}), et revenu"
+        reason = "inconnu de la base, à effacer à la main s'il ne sert pas"
+        if orphan.export_id is not None:
+            reason = f"purgé, et revenu (export {orphan.export_id}), « {program} purge » l'efface"
         click.echo(f"{orphan.path} : {reason}")
     if unusable := [it for it in wrong if {fault for _, fault in it.findings} - {FileFault.PERMISSIONS}]:
         click.echo("Ne déposez pas, n'affichez pas ces fichiers. Redemandez-les, ou faites-les refaire :")
     for it in unusable:
         request = f"{quote(it.event_id)} --source {quote(it.source)}"
         click.echo(f"    {retry} {request} --export {it.export_id}")
-    if any(orphan.export_id is None for orphan in orphans):
-        click.echo("Effacez à la main les fichiers inconnus, s'ils ne servent pas.")
-    if any(orphan.export_id is not None for orphan in orphans):
-        click.echo(f"« {program} purge » efface de nouveau les fichiers déjà purgés.")
     count = sum(len(it.findings) for it in wrong)
     state = count_of(count, "fichier en défaut", "fichiers en défaut") if count else "tous intacts"
     checked = f"{count_of(exports, 'export vérifié')} ({count_of(files, 'fichier')})"
     click.echo(f"{checked} : {state}." if exports else "Aucun fichier à vérifier.")
 
 
-def _print_verified(exports: int, files: int, wrong: "Sequence[Verified]", orphans: "Sequence[Orphan]") -> None:
-    faults = [
-        {
-            "export_id": it.export_id,
-            "source": it.source,
-            "event_id": it.event_id,
-            "path": f"{it.code_commune}/{name}",
-            "fault": fault,
-        }
-        for it in wrong
-        for name, fault in it.findings
-    ]
-    document = {
-        "exports": exports,
-        "files": files,
-        "wrong": faults,
-        "unknown": [str(it.path) for it in orphans if it.export_id is None],
-        "came_back": [str(it.path) for it in orphans if it.export_id is not None],
-    }
-    click.echo(json.dumps(document, ensure_ascii=False))
+def _list_faults(wrong: Sequence[Verified]) -> Iterator[dict[str, Any]]:
+    for it in wrong:
+        for name, fault in it.findings:
+            path = f"{it.code_commune}/{name}"
+            about = {"export_id": it.export_id, "source": it.source, "event_id": it.event_id}
+            yield about | {"path": path, "fault": fault}

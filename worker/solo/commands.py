@@ -16,7 +16,6 @@ from sqlalchemy.orm import Session
 
 from common.calendrier import jour_a_paris
 from common.cli import ExitCode
-from common.french import count_of
 from common.logs import configure_logs
 from producers.cli.render import make_console, print_request, wait_for
 from producers.cli.requests import (
@@ -38,8 +37,8 @@ from schemas.requests import ListeExportRequested, TableauxRenderRequested
 from schemas.tableaux import Edition, Presentation, TypeTableau
 from schemas.vocabulary import Format, Liste
 from worker.access.models import Agent
+from worker.cli.imports import print_comparaison, print_summary
 from worker.demo.libreville import JANVIER, LIBREVILLE, SCRUTIN_2018, demo_calendrier, load_libreville, loaded_on
-from worker.registre.imports.report import ImportSummary
 from worker.settings import Settings, load_settings
 from worker.solo.process import Solo, exclusive, finish_restore, prepare_database
 
@@ -197,23 +196,8 @@ def load_demo(engine: Engine, folder: Path, console: Console) -> date:
         return day
     today = jour_a_paris(datetime.now(UTC))
     for path, summary in load_libreville(engine, folder, today):
-        console.print(f"{path}\n  {_describe(summary)}", soft_wrap=True)
+        console.print(str(path), soft_wrap=True)
+        print_summary(summary, kept="gardée", rejected="rejetée")
+        if summary.comparison:
+            print_comparaison(summary.comparison)
     return today
-
-
-def _describe(summary: ImportSummary) -> str:
-    counts = (
-        count_of(summary.lines_read, "ligne lue"),
-        count_of(summary.lines_kept, "gardée"),
-        count_of(summary.lines_rejected, "rejetée"),
-        count_of(summary.values_cleaned, "valeur nettoyée"),
-    )
-    facts = [", ".join(counts)]
-    if summary.report:
-        facts.append(f"Rejets : {summary.report}")
-    if found := summary.comparison:
-        facts.append(
-            f"Depuis le premier export : {count_of(found.inscriptions, 'inscription')}, "
-            f"{count_of(found.radiations, 'radiation')}, {count_of(found.changements, 'changement')} de bureau"
-        )
-    return "\n  ".join(facts)
