@@ -348,28 +348,14 @@ def read_audit(
     connection: Connection, *, code_commune: str | None = None, since: datetime | None = None, limit: int
 ) -> list[AuditLine]:
     """Return the last lines, the newest first, with the names and texts that are not forgotten."""
-    query = select(*_COLUMNS).where(*_about(code_commune, since)).order_by(Audit.at.desc(), Audit.id.desc())
-    lines = [AuditLine(*row) for row in connection.execute(query.limit(limit))]
-    pseudonyms = sorted({it for line in lines for it in line.pseudonyms})
-    words: dict[str, str] = {}
-    for at in range(0, len(pseudonyms), _AT_ONCE):
-        is_asked = AuditWord.pseudonym.in_(pseudonyms[at : at + _AT_ONCE])
-        found = connection.execute(select(AuditWord.pseudonym, AuditWord.words).where(is_asked))
-        words |= {row.pseudonym: row.words for row in found}
-    return [it.in_words(words) for it in lines]
-
-
-_AT_ONCE = 500
-
-
-def count_audit(connection: Connection, *, code_commune: str | None = None, since: datetime | None = None) -> int:
-    """Return how many lines `read_audit` would return without a limit."""
-    return connection.scalar(select(func.count()).select_from(Audit).where(*_about(code_commune, since))) or 0
-
-
-def _about(code_commune: str | None, since: datetime | None) -> list[ColumnElement[bool]]:
-    of_commune = [] if code_commune is None else [Audit.code_commune == code_commune]
-    return of_commune if since is None else [*of_commune, Audit.at >= since]
+    query = select(*_COLUMNS).order_by(Audit.at.desc(), Audit.id.desc()).limit(limit)
+    if code_commune is not None:
+        query = query.where(Audit.code_commune == code_commune)
+    if since is not None:
+        query = query.where(Audit.at >= since)
+    known = connection.execute(select(AuditWord.pseudonym, AuditWord.words))
+    words = {row.pseudonym: row.words for row in known}
+    return [AuditLine(*row).in_words(words) for row in connection.execute(query)]
 
 
 _COLUMNS = tuple(getattr(Audit, name) for name in AuditLine._fields)

@@ -16,7 +16,7 @@ from common.settings import describe_given
 from schemas.vocabulary import Channel
 from worker import services
 from worker.arrivals import Arrivals
-from worker.audit import Actor, note_settings
+from worker.audit import NOTIFIER, Actor, log_lines, note_settings, purge_audit
 from worker.db.engine import build_engine
 from worker.doorbell import CountEnqueued, Enqueue
 from worker.exports.storage import EXPORTS, Sentinel, Storage
@@ -97,36 +97,28 @@ def build_housekeeping(
     settings: Settings, engine: Engine, enqueue: Enqueue, count: CountEnqueued | None
 ) -> "Housekeeping":
     """Build the sweeps, the reminders, and the purges that the settings ask for."""
-    from worker.housekeeping.housekeeping import (
-        Housekeeping,
-        arrivals_chore,
-        audit_chore,
-        audit_log_chore,
-        purge_chore,
-        refused_chore,
-        reminder_chore,
-        sweep_chore,
-        temporaries_chore,
-        versions_chore,
-        work_chore,
-    )
+    from worker.housekeeping import housekeeping
+    from worker.housekeeping.housekeeping import DAY_SECONDS, HOUR_SECONDS, RETRY_SECONDS, Chore
+    from worker.housekeeping.reminders import plan_reminders
 
+    arrivals, storage = Arrivals(settings.arrivals_dir), Storage(settings.exports_dir, Sentinel(engine, EXPORTS))
+    registre, days = _build_registre(settings, engine), settings.reminder_days
     chores = [
-        sweep_chore(engine, enqueue, services.SWEEP_SECONDS, count=count),
-        arrivals_chore(engine, Arrivals(settings.arrivals_dir)),
-        refused_chore(engine),
-        audit_log_chore(engine),
-        versions_chore(engine),
-        work_chore(engine),
-        reminder_chore(engine, _build_registre(settings, engine), settings.reminder_days),
+        Chore("sweep", lambda: [housekeeping.sweep(engine, enqueue, counts=False)], services.SWEEP_SECONDS),
+        Chore("lost_messages", lambda: [housekeeping.sweep(engine, enqueue, count=count)], 5 * services.SWEEP_SECONDS),
+        Chore("audit_log", lambda: [log_lines(engine)], 1),
+        Chore("reminders", lambda: [plan_reminders(engine, registre, days)], HOUR_SECONDS),
+        Chore("refused", lambda: housekeeping.purge_all_refused(engine), RETRY_SECONDS),
+        Chore("arrivals", lambda: housekeeping.erase_arrivals(engine, arrivals), HOUR_SECONDS),
+        Chore("versions", lambda: housekeeping.remove_versions(engine), HOUR_SECONDS),
+        Chore("temporaries", lambda: housekeeping.remove_temporaries(storage), HOUR_SECONDS),
+        Chore("work", lambda: housekeeping.delete_dead_works(engine), DAY_SECONDS),
     ]
-    storage = Storage(settings.exports_dir, Sentinel(engine, EXPORTS))
-    chores.append(temporaries_chore(storage))
-    if settings.retention_days:
-        chores.append(purge_chore(engine, storage, settings.retention_days))
-    if settings.audit_days:
-        chores.append(audit_chore(engine, settings.audit_days))
-    return Housekeeping(chores)
+    if retention := settings.retention_days:
+        chores.append(Chore("purge", lambda: housekeeping.purge(engine, storage, retention), HOUR_SECONDS))
+    if kept := settings.audit_days:
+        chores.append(Chore("audit", lambda: [purge_audit(engine, kept, actor=NOTIFIER)], DAY_SECONDS))
+    return housekeeping.Housekeeping(chores)
 
 
 def build_senders(settings: Settings) -> "dict[Channel, ChannelSender]":

@@ -25,7 +25,8 @@ from worker.doorbell import Enqueue
 from worker.errors import EventsDelayedError, TransientError
 from worker.exports.models import Export, Recall, Request
 from worker.exports.records import settle
-from worker.housekeeping.housekeeping import Chore, Housekeeping, reminder_chore, sweep_chore
+from worker.housekeeping.housekeeping import Chore, Housekeeping, sweep
+from worker.housekeeping.reminders import plan_reminders
 from worker.notifier.channels.chat import ChatSender
 from worker.notifier.channels.delivery import ChannelSender
 from worker.notifier.channels.hosts import Hosts
@@ -174,9 +175,11 @@ class Desk:
             Channel.WEBHOOK: WebhookSender(Hosts.parse(hosts)),
         }
         publish_to = one_by_one(lambda event, _account: publish(event)) if publish else None
-        chores = [sweep_chore(self.engine, enqueue, 0.1)]
+        chores = [Chore("sweep", lambda: [sweep(self.engine, enqueue)], 0.1)]
         if reminder_days:
-            chores.append(reminder_chore(self.engine, self.engine, reminder_days, today, seconds=0))
+            chores.append(
+                Chore("reminders", lambda: [plan_reminders(self.engine, self.engine, reminder_days, today)], 0)
+            )
         if purge:
             chores.append(purge)
         pools = build_pools(Notices(public_url, today), senders, publish_to)

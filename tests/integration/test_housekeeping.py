@@ -20,7 +20,7 @@ from worker.compose import build_notifier
 from worker.db.engine import build_engine
 from worker.doorbell import Doorbell
 from worker.exports.models import Export, ExportPiece, Request
-from worker.housekeeping.housekeeping import Chore, purge_chore, purge_refused
+from worker.housekeeping.housekeeping import Chore, purge, purge_refused
 from worker.notifier.messages.events import AnsweredEvent
 from worker.notifier.models import Notification
 from worker.settings import load_settings
@@ -35,7 +35,7 @@ def _ignore(_rows: object) -> None:
 
 
 def _purge(desk: FilesDesk, seconds: float) -> Chore:
-    return purge_chore(desk.engine, desk.storage, 30, seconds)
+    return Chore("purge", lambda: purge(desk.engine, desk.storage, 30), seconds)
 
 
 @pytest.mark.slow

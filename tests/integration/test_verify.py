@@ -22,7 +22,7 @@ from worker.db.types import utc_now
 from worker.exports.integrity import FileFault, VerifyScope, verify_files
 from worker.exports.models import Export
 from worker.exports.storage import EXPORTS, SENTINEL, Sentinel
-from worker.housekeeping.housekeeping import temporaries_chore
+from worker.housekeeping.housekeeping import remove_temporaries
 
 pytestmark = [pytest.mark.database(TEMPLATE), pytest.mark.desk(opened_by=FilesDesk.open)]
 
@@ -223,9 +223,7 @@ def test_what_a_dead_worker_left_of_a_cancelled_row_goes_after_an_hour(desk: Fil
     for path, age in ((stale, 2 * HOUR), (mark, 2 * HOUR), (fresh, HOUR / 2)):
         path.write_text("Nom;Prénoms\n")
         os.utime(path, (time.time() - age,) * 2)
-    chore = temporaries_chore(desk.storage)
-    while chore.step():
-        pass
+    assert list(remove_temporaries(desk.storage)) == [2]
     assert desk.files() == sorted([fresh.name, kept.name])
     assert not mark.exists()
 

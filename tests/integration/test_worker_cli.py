@@ -282,12 +282,12 @@ def test_no_table_cuts_what_it_shows(
 def test_what_is_left_out_of_a_list_is_said(run: Run, reu: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("mairie-a", "mairie-b", "mairie-c"):
         assert run("agents", "--add", name, "--commune", "13900", "--email", "a@mairie.example").code == 0
-    assert run("audit", "--limit", "2").out.endswith("… et 1 autre ligne : --limit 3\n")
+    assert run("audit", "--limit", "2").out.endswith("… et d'autres lignes : --limit\n")
     assert "autre" not in run("audit", "--limit", "3").out
     assert "autre" not in run("audit", "--limit", "1", "--commune", "13055").out
     told = run("audit", "--limit", "1", "--json")
     assert len(json.loads(told.out)) == 1
-    assert told.err == "… et 2 autres lignes : --limit 3\n"
+    assert told.err == "… et d'autres lignes : --limit\n"
     for lines in (5, 6):
         assert run("import-reu", write_reu(reu, electeurs(lines))).code == ExitCode.DONE
     monkeypatch.setattr(imports, "SHOWN", 1)

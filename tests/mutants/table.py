@@ -337,7 +337,7 @@ worker/
   test_old_files_and_their_reports_leave_and_their_rows_stay
     - connection.execute(insert(Audit).inline().values(line._asdict()))
   test_the_notifier_of_a_deployment_removes_them
-    -         versions_chore(engine),
+    -         Chore("versions", lambda: housekeeping.remove_versions(engine), HOUR_SECONDS),
     +
   test_what_a_process_lacks_for_itself_ends_it
     - if isinstance(error, MemoryError | ImportError) or _cannot_start_thread(error):
@@ -829,8 +829,6 @@ worker/housekeeping/
   test_what_a_dead_worker_left_of_a_cancelled_row_goes_after_an_hour
     - if left := storage.sweep_temporaries(STALE_SECONDS):
     + if left := 0:
-  test_a_chore_that_takes_long_comes_less_often
-    - self._due_at = max(self._due_at, time.monotonic() + rest)
   test_as_many_rows_ring_as_messages_lack_the_oldest_first
     - lost = {queue: rows - held.get(queue, 0) for queue
     + lost = {queue: rows for queue

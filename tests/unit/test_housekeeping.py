@@ -4,7 +4,6 @@ import threading
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 from structlog.testing import capture_logs
@@ -12,7 +11,6 @@ from structlog.testing import capture_logs
 from tests.parts.wait import wait_until
 from worker.errors import PrefectureError
 from worker.health import Beat, Pulse, Role, require_healthy
-from worker.housekeeping import housekeeping
 from worker.housekeeping.housekeeping import Chore, Housekeeping
 
 HOUR = 3600
@@ -65,21 +63,6 @@ def test_what_fails_is_said_and_tried_again_and_the_others_go_on() -> None:
         keeping.step(stop)
     assert tries == ["failing", "other", "failing"]
     assert [(line["event"], line["what"]) for line in logs] == [("outage", "failing"), ("outage_over", "failing")]
-
-
-def test_a_chore_that_takes_long_comes_less_often(monkeypatch: pytest.MonkeyPatch) -> None:
-    clock = [1000.0]
-    monkeypatch.setattr(housekeeping, "time", SimpleNamespace(monotonic=lambda: clock[0]))
-
-    def take(seconds: float) -> Iterator[None]:
-        clock[0] += seconds
-        yield
-
-    for seconds, pause in ((0.01, 0.99), (0.1, 1.9), (2, 5)):
-        chore = Chore("sweep", partial(take, seconds), 1)
-        while chore.step():
-            pass
-        assert chore.pause == pytest.approx(pause)
 
 
 def test_a_chore_that_never_ends_is_seen_by_whoever_asks_for_the_health(

@@ -17,7 +17,7 @@ from common.french import count_of
 from common.logs import configure_logs
 from worker.access.authorization import AccountList
 from worker.access.management import list_listeners
-from worker.audit import AuditLine, count_audit, read_audit, read_log, verify_audit
+from worker.audit import AuditLine, read_audit, read_log, verify_audit
 from worker.cli.options import CODE_COMMUNE, JOUR, print_table, start_of, whole_number, worker_database
 from worker.compose import build_notifier, note_start, show_metrics
 from worker.db import migrate as migrations
@@ -137,16 +137,16 @@ def audit(
         return
     begin = start_of(since) if since else None
     with worker_database() as engine, engine.connect() as connection:
-        lines = read_audit(connection, code_commune=commune, since=begin, limit=limit)
-        total = len(lines) if len(lines) < limit else count_audit(connection, code_commune=commune, since=begin)
+        lines = read_audit(connection, code_commune=commune, since=begin, limit=limit + 1)
+    has_more = len(lines) > limit
+    lines = lines[:limit]
     if as_json:
         documents = [it._asdict() | {"at": it.at.isoformat(timespec="milliseconds")} for it in lines]
         click.echo(json.dumps(documents, ensure_ascii=False))
     else:
         _show_audit(lines)
-    if total > len(lines):
-        others = count_of(total - len(lines), "autre ligne", "autres lignes")
-        click.echo(f"… et {others} : --limit {total}", err=as_json)
+    if has_more:
+        click.echo("… et d'autres lignes : --limit", err=as_json)
 
 
 def _verify_trail(context: click.Context, logs: Sequence[Path]) -> None:

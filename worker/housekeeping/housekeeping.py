@@ -6,7 +6,7 @@ in turn, so that a purge of a thousand files does not delay the sweep either.
 
 import math
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from threading import Event
 
@@ -16,7 +16,7 @@ from sqlalchemy import Engine, Text, and_, cast, delete, func, literal_column, o
 from common.logs import LogThrottle
 from schemas.vocabulary import RequestOutcome
 from worker.arrivals import Arrivals, expire, list_awaited
-from worker.audit import NOTIFIER, Actor, log_lines, note_removed, purge_audit
+from worker.audit import NOTIFIER, Actor, note_removed
 from worker.db.engine import snapshot
 from worker.db.types import utc_now
 from worker.doorbell import CountEnqueued, Enqueue
@@ -24,15 +24,13 @@ from worker.exports.models import Request
 from worker.exports.purge import Purged, purge_files
 from worker.exports.storage import STALE_SECONDS, Storage
 from worker.health import Supervised
-from worker.housekeeping.reminders import plan_reminders
 from worker.notifier.models import Notification
-from worker.notifier.notices import Today, today_in
 from worker.registre.imports.history import purge_versions
 from worker.work.models import About, Work, WorkKind, subject_of
 from worker.work.queue import count_enqueued, has_open, mark_enqueued, take_back_enqueued
-from worker.work.queue import sweep as sweep_works
+from worker.work.queue import sweep as delete_old_works
 
-HOUR_SECONDS = 3600
+HOUR_SECONDS, DAY_SECONDS = 3600, 24 * 3600
 
 RETRY_SECONDS = 60
 """The pause of a task after a failure, unless its period is shorter."""
@@ -45,12 +43,6 @@ BATCH = 500
 REFUSED_ROWS, REFUSED_BYTES, REFUSED_DAYS = 5000, 5 * 2**20, 90
 """Limits on stored refused requests per account, so that a faulty producer cannot fill the database."""
 
-ASK_SECONDS = 5.0
-"""Seconds between two counts of the broker's messages, while rows wait for longer than the grace."""
-
-_REST, _LONGEST_REST_SECONDS = 19, 5.0
-"""The pause after a task, as a multiple of its duration, and the longest such pause."""
-
 _LONGEST_PAUSE_SECONDS, _SHORTEST_PAUSE_SECONDS = 10.0, 0.05
 
 log = structlog.stdlib.get_logger(__name__)
@@ -59,8 +51,7 @@ log = structlog.stdlib.get_logger(__name__)
 class Chore:
     """A periodic task: `begin` starts it, and each item that its iterator yields is one step.
 
-    A task that takes long has a longer pause, so that others get the database, of five seconds at most. An error is
-    logged, and the task begins again after its period, or after a minute.
+    An error is logged, and the task begins again after its period, or after a minute.
     """
 
     def __init__(self, name: str, begin: Callable[[], Iterable[object]], seconds: float) -> None:
@@ -68,7 +59,6 @@ class Chore:
         self._seconds = seconds
         self._steps: Iterator[object] | None = None
         self._due_at = 0.0
-        self._spent = 0.0
         self._throttle = LogThrottle(name)
 
     @property
@@ -80,24 +70,18 @@ class Chore:
         """Do one step, if it is due; return True when one was done and more may follow."""
         if self.pause:
             return False
-        began = time.monotonic()
         try:
             if self._steps is None:
-                self._due_at, self._spent = began + self._seconds, 0.0
+                self._due_at = time.monotonic() + self._seconds
                 self._steps = iter(self._begin())
             next(self._steps)
         except StopIteration:
             self._steps = None
-            self._spent += time.monotonic() - began
-            rest = min(_REST * self._spent, _LONGEST_REST_SECONDS)
-            self._due_at = max(self._due_at, time.monotonic() + rest)
         except Exception as error:  # noqa: BLE001 — the other tasks continue, and this one begins again
             self._steps = None
             self._due_at = time.monotonic() + min(self._seconds, RETRY_SECONDS)
             self._throttle.failed(error)
             return False
-        else:
-            self._spent += time.monotonic() - began
         self._throttle.succeeded()
         return self._steps is not None
 
@@ -124,19 +108,6 @@ class Housekeeping(Supervised):
         """Do one step of each task that is due, none once `stop` is set; return True when more may be due at once."""
         steps = [chore.step() for chore in self._chores if not stop.is_set()]
         return any(steps)
-
-
-def sweep_chore(engine: Engine, enqueue: Enqueue, seconds: float, *, count: CountEnqueued | None = None) -> Chore:
-    """Enqueue rows without a message; each fifth time, or each ASK_SECONDS, also rows whose message is lost."""
-    doorbell, counted_at = LogThrottle("doorbell"), -math.inf
-
-    def sweep_now() -> Iterator[int]:
-        nonlocal counted_at
-        counts = time.monotonic() >= counted_at + min(5 * seconds, ASK_SECONDS)
-        counted_at = time.monotonic() if counts else counted_at
-        yield sweep(engine, enqueue, doorbell, count=count, counts=counts)
-
-    return Chore("sweep", sweep_now, seconds)
 
 
 def sweep(
@@ -188,51 +159,28 @@ def sweep(
     return len(doorbells)
 
 
-def arrivals_chore(engine: Engine, arrivals: Arrivals, seconds: float = HOUR_SECONDS) -> Chore:
-    """Remove files that have been in the arrivals folder for a day and that no row needs."""
-
-    def erase() -> Iterator[str]:
-        with snapshot(engine) as connection:
-            kept = list_awaited(connection)
-        for name in arrivals.erase_forgotten(kept):
-            log.info("arrival_erased")
-            yield name
-
-    return Chore("arrivals", erase, seconds)
+def erase_arrivals(engine: Engine, arrivals: Arrivals) -> Iterator[str]:
+    """Delete exports that arrived and that no import awaits, one at each step."""
+    with snapshot(engine) as connection:
+        kept = list_awaited(connection)
+    for name in arrivals.erase_forgotten(kept):
+        log.info("arrival_erased")
+        yield name
 
 
-def reminder_chore(
-    engine: Engine,
-    registre: Engine,
-    days: Collection[int],
-    today: Today = today_in,
-    seconds: float = HOUR_SECONDS,
-) -> Chore:
-    """Plan the reminders of each commune's day; `registre` is the database of the register."""
-    return Chore("reminders", lambda: [plan_reminders(engine, registre, today, days)], seconds)
-
-
-def purge_chore(engine: Engine, storage: Storage, days: float, seconds: float = HOUR_SECONDS) -> Chore:
+def purge(engine: Engine, storage: Storage, days: float) -> Iterator[Purged]:
     """Remove the files of exports that ended more than so many days ago, a few at each step."""
-
-    def purge() -> Iterator[Purged]:
-        for step in purge_files(engine, storage, days=days, actor=NOTIFIER):
-            if any(step):
-                log.info("files_purged", **step._asdict())
-            yield step
-
-    return Chore("purge", purge, seconds)
+    for step in purge_files(engine, storage, days=days, actor=NOTIFIER):
+        if any(step):
+            log.info("files_purged", **step._asdict())
+        yield step
 
 
-def refused_chore(engine: Engine, seconds: float = RETRY_SECONDS) -> Chore:
+def purge_all_refused(engine: Engine) -> Iterator[int]:
     """Remove refused requests beyond the limits of an account, a few at each step."""
-
-    def remove() -> Iterator[int]:
-        while number := purge_refused(engine):
-            log.info("refused_removed", rows=number)
-            yield number
-
-    return Chore("refused", remove, seconds)
+    while number := purge_refused(engine):
+        log.info("refused_removed", rows=number)
+        yield number
 
 
 def purge_refused(
@@ -267,48 +215,25 @@ def purge_refused(
         return connection.execute(delete(Request).where(Request.id.in_(ids))).rowcount
 
 
-def versions_chore(engine: Engine, seconds: float = HOUR_SECONDS) -> Chore:
+def remove_versions(engine: Engine) -> Iterator[int]:
     """Remove the electors of former versions that no undo can restore any more, some at each step."""
-
-    def remove() -> Iterator[int]:
-        for number in purge_versions(engine, note_removed(Actor(NOTIFIER))):
-            log.info("versions_purged", rows=number)
-            yield number
-
-    return Chore("versions", remove, seconds)
-
-
-def audit_chore(engine: Engine, days: float, seconds: float = 24 * HOUR_SECONDS) -> Chore:
-    """Remove the lines of the audit trail that are older than so many days."""
-    return Chore("audit", lambda: [purge_audit(engine, days, actor=NOTIFIER)], seconds)
-
-
-def audit_log_chore(engine: Engine) -> Chore:
-    """Write new lines of the audit trail to the log."""
-    return Chore("audit_log", lambda: [log_lines(engine)], 1)
-
-
-def work_chore(engine: Engine, seconds: float = 24 * HOUR_SECONDS) -> Chore:
-    """Delete old dead works."""
-
-    def sweep_dead() -> Iterator[int]:
-        with engine.begin() as connection:
-            number = sweep_works(connection)
+    for number in purge_versions(engine, note_removed(Actor(NOTIFIER))):
+        log.info("versions_purged", rows=number)
         yield number
 
-    return Chore("work", sweep_dead, seconds)
+
+def delete_dead_works(engine: Engine) -> Iterator[int]:
+    """Delete old dead works."""
+    with engine.begin() as connection:
+        yield delete_old_works(connection)
 
 
-def temporaries_chore(storage: Storage, seconds: float = HOUR_SECONDS) -> Chore:
+def remove_temporaries(storage: Storage) -> Iterator[int]:
     """Remove temporary files that have had no writer for an hour.
 
     A worker that makes a file removes the temporary files of its row; of a cancelled row, no worker does.
     """
-
-    def remove() -> Iterator[int]:
-        storage.require_own(may_mark=False)
-        if left := storage.sweep_temporaries(STALE_SECONDS):
-            log.warning("temporaries_removed", files=left)
-        yield left
-
-    return Chore("temporaries", remove, seconds)
+    storage.require_own(may_mark=False)
+    if left := storage.sweep_temporaries(STALE_SECONDS):
+        log.warning("temporaries_removed", files=left)
+    yield left

@@ -18,7 +18,7 @@ from worker.db.engine import snapshot
 from worker.exports.models import Export, Publication
 from worker.notifier.messages.deadlines import COMMISSION, WITHDRAWAL, Deadline
 from worker.notifier.models import Reminder, ReminderEcheance
-from worker.notifier.notices import Today, part_of
+from worker.notifier.notices import Today, part_of, today_in
 from worker.registre.models import Commission, ListeCommunale, Scrutin
 from worker.registre.scrutins import NATIONAL, KnownScrutin
 from worker.work.models import About, WorkKind, subject_of
@@ -45,7 +45,7 @@ class DueReminder(NamedTuple):
         return self.deadline.echeance, self.deadline.due_on, self.days
 
 
-def plan_reminders(engine: Engine, registre: Engine, today: Today, days: Collection[int]) -> int:
+def plan_reminders(engine: Engine, registre: Engine, days: Collection[int], today: Today = today_in) -> int:
     """Record the reminders of the civil day of each commune that were not recorded before; return how many communes.
 
     Several notifiers may run it at once: the keys of the tables let one of them succeed.
