@@ -12,14 +12,8 @@ import traceback
 from collections.abc import Callable
 from typing import Any, Literal
 
-# If rich is installed, structlog imports it to draw tracebacks, which these logs never do: 4 MB and 50 ms.
-_modules: dict[str, Any] = sys.modules
-_modules.setdefault("rich", None)
-import structlog  # noqa: E402 — without it
-from structlog.typing import EventDict, Processor  # noqa: E402
-
-if _modules["rich"] is None:
-    del _modules["rich"]
+import structlog
+from structlog.typing import EventDict, Processor
 
 SILENCE_SECONDS = 60
 """Seconds between two lines of the throttle about one outage."""

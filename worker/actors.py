@@ -1,7 +1,5 @@
-"""The actors: each unwraps its message and calls the use case. A process imports only the use cases of its queues."""
+"""The actors: each unwraps its message and calls the use case."""
 
-from collections.abc import Collection
-from importlib import import_module
 from typing import Any
 
 import dramatiq
@@ -10,6 +8,9 @@ from dramatiq.broker import MessageProxy
 from dramatiq.middleware import CurrentMessage
 
 from schemas.envelope import CloudEvent
+from worker.handlers.handle_preview import handle_preview
+from worker.handlers.making.make_export import make_export
+from worker.handlers.requests.ingest_request import check_deferred, ingest_request, refuse_unreadable
 from worker.messaging.encoder import (
     ACTOR_QUEUES,
     CHECK_DEFERRED,
@@ -30,42 +31,14 @@ from worker.services import Services
 
 _NAMES = {"id", "source", "type", "correlationid"}
 
-_INGEST = ("worker.handlers.requests.ingest_request",)
-_LISTE = ("worker.handlers.making.make_export",)
-_TABLEAU = (*_LISTE, "worker.pdf.render")
-
-_MODULES = {
-    INGEST: _INGEST,
-    INGEST_BULK: _INGEST,
-    CHECK_DEFERRED: _INGEST,
-    EXPORT_LISTE: _LISTE,
-    EXPORT_LISTE_BULK: _LISTE,
-    RENDER_TABLEAU: _TABLEAU,
-    RENDER_TABLEAU_BULK: _TABLEAU,
-    HANDLE_PREVIEW: ("worker.handlers.handle_preview", "openpyxl"),
-}
-
 AT_ONCE, AFTER_THOSE = 0, 1
 """Priorities of the messages that a process holds: batches follow."""
-
-
-def load_use_cases(queues: Collection[str]) -> None:
-    """Import every module that the actors of these queues use (of all queues when none is named).
-
-    A process that is short of memory then fails at its start, and not with the file of an agent.
-    """
-    for name, modules in _MODULES.items():
-        if not queues or ACTOR_QUEUES[name] in queues:
-            for module in modules:
-                import_module(module)
 
 
 def declare_actors(broker: Broker, services: Services) -> None:
     """Declare the actors on the broker; each calls its use case with these services."""
 
     def ingest(event: dict[str, Any]) -> None:
-        from worker.handlers.requests.ingest_request import ingest_request, refuse_unreadable
-
         message = CurrentMessage.get_current_message()
         sender, reply_to = _option(message, SENDER), _option(message, REPLY_TO)
         if UNREADABLE in event:
@@ -76,18 +49,12 @@ def declare_actors(broker: Broker, services: Services) -> None:
             ingest_request(CloudEvent.model_validate(event), services, sender=sender, reply_to=reply_to)
 
     def check(deferred_id: int) -> None:
-        from worker.handlers.requests.ingest_request import check_deferred
-
         check_deferred(deferred_id, services)
 
     def make(export_id: int) -> None:
-        from worker.handlers.making.make_export import make_export
-
         make_export(export_id, services)
 
     def preview(preview_id: int) -> None:
-        from worker.handlers.handle_preview import handle_preview
-
         handle_preview(preview_id, services)
 
     for priority, name, function in (

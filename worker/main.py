@@ -16,7 +16,7 @@ from sqlalchemy.orm import configure_mappers
 from common.files import keep_files_private
 from common.logs import configure_logs
 from worker.access.authorization import AccountList
-from worker.actors import declare_actors, load_use_cases
+from worker.actors import declare_actors
 from worker.compose import build_services, note_start
 from worker.db.engine import is_writable, require_current
 from worker.errors import ConfigurationError
@@ -55,11 +55,10 @@ def compose() -> PrefectureBroker:
 def main() -> int:
     """Run a single process here; run several through Dramatiq's program, which supervises them.
 
-    All modules are loaded before Dramatiq forks, so that its processes share memory pages and start at once.
+    All modules are loaded before Dramatiq forks: its processes share memory pages, and start at once.
     """
     parser: ArgumentParser = make_argument_parser()  # type: ignore[no-untyped-call]
     arguments = parser.parse_args(["worker.main", *sys.argv[1:]])
-    load_use_cases(arguments.queues or ())
     import_module("worker.main")  # calls compose(), as Dramatiq would in each process
     configure_mappers()
     gc.freeze()  # without it, a collection would write to each shared page

@@ -98,15 +98,6 @@ def test_a_folder_that_cannot_be_written_stops_nobody_and_is_said_once(tmp_path:
     assert [line["event"] for line in lines] == ["health_not_written"]
 
 
-@pytest.mark.parametrize(("queue", "module"), [("tableaux", "worker.pdf.render"), ("registre", "openpyxl")])
-def test_a_worker_imports_all_that_it_needs_before_its_first_message(queue: str, module: str) -> None:
-    program = (
-        "import sys; from worker.actors import load_use_cases; load_use_cases([sys.argv[1]]);"
-        "sys.exit(sys.argv[2] not in sys.modules)"
-    )
-    assert subprocess.run([sys.executable, "-c", program, queue, module], check=False).returncode == 0
-
-
 def test_a_loop_that_gives_no_sign_any_more_ends_its_process(pulse: Pulse, monkeypatch: pytest.MonkeyPatch) -> None:
     codes: Queue[int] = Queue()
 
