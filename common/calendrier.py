@@ -388,7 +388,7 @@ def find_cycles(
 
 
 def tableaux_of_scrutin(
-    scrutin: date, reunion: date | None = None, *, is_generale: bool = True, publication_due: date | None = None
+    scrutin: date, reunion: date | None = None, *, publication_due: date | None = None
 ) -> tuple[Echeance, ...]:
     """Return the tableaux that a poll requires.
 
@@ -399,7 +399,7 @@ def tableaux_of_scrutin(
         publication = reunion + timedelta(days=1) if reunion else publication_due or days_before(scrutin, 20)
         dates = {VINGT_JOURS: publication, CINQ_JOURS_REU: days_before(scrutin, 5)}
     else:
-        posted = additions_on(scrutin) if is_generale else None
+        posted = additions_on(scrutin)
         dates = {ADDITIONS: posted} if posted else {}
         dates[CINQ_JOURS] = days_before(scrutin, 5)
     return tuple(_echeance(type_, day, scrutin) for type_, day in dates.items())

@@ -108,6 +108,7 @@ class LazyGroup(click.Group):
         """Map each command name to its function in `commands_at`, as `module:function`."""
         super().__init__(subcommand_metavar="COMMANDE [ARGUMENTS]...", **options)
         self._commands_at = commands_at
+        self.commands = {name: click.Command(name) for name in commands_at}  # for suggestions of similar names
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the names of the commands, in the order of the table."""
@@ -122,15 +123,6 @@ class LazyGroup(click.Group):
         module, _, function = self._commands_at[cmd_name].partition(":")
         command: click.Command = getattr(import_module(module), function)
         return command
-
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Return the command, or raise NoSuchCommand with the similar names of the table."""
-        try:
-            return super().resolve_command(ctx, args)
-        except click.exceptions.NoSuchCommand as error:
-            raise click.exceptions.NoSuchCommand(error.command_name, possibilities=self._commands_at, ctx=ctx) from None
 
 
 def confirm(question: str) -> None:

@@ -49,12 +49,7 @@ def build_services(settings: Settings, enqueue: Enqueue) -> services.Services:
         type_liste_codes=settings.type_liste_codes,
         info_liste=settings.info_liste,
         xsd=settings.xsd_path,
-        lease_seconds=services.LEASE_SECONDS,
-        max_attempts=services.MAX_ATTEMPTS,
-        retry_seconds=services.RETRY_SECONDS,
         ruined_values=settings.ruined_values,
-        quota=services.QUOTA,
-        quota_bulk=services.QUOTA_BULK,
     )
 
 

@@ -12,7 +12,7 @@ from worker.arrivals import Arrivals
 from worker.doorbell import Enqueue
 from worker.exports.storage import Storage
 
-# Durations and limits that no installation changes. worker/compose.py passes them on; tests set others.
+# Durations and limits that no installation changes; tests set others.
 
 LEASE_SECONDS = 30.0
 """How long a row stays claimed by a worker that renews nothing."""
@@ -42,9 +42,9 @@ class Services:
     type_liste_codes: Mapping[Liste, str]
     info_liste: str
     xsd: Path | None
-    lease_seconds: float
-    max_attempts: int
-    retry_seconds: float
+    lease_seconds: float = LEASE_SECONDS
+    max_attempts: int = MAX_ATTEMPTS
+    retry_seconds: float = RETRY_SECONDS
     is_embedded: bool = False
     """One process without a broker: requests come from this computer, without an account."""
     ruined_values: Severity = Severity.BLOCKING

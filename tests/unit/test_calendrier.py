@@ -59,10 +59,6 @@ def test_additions_do_not_exist_before_april(scrutin: date) -> None:
     assert [one.type for one in tableaux_of_scrutin(scrutin)] == [TypeTableau.CINQ_JOURS]
 
 
-def test_additions_do_not_exist_for_a_partial_election() -> None:
-    assert [one.type for one in tableaux_of_scrutin(date(2017, 9, 17), is_generale=False)] == [TypeTableau.CINQ_JOURS]
-
-
 @pytest.mark.parametrize(
     ("scrutin", "expected"),
     [

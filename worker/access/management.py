@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from sqlalchemy import Connection, Row, and_, delete, insert, select, true, update
-from sqlalchemy.orm import InstrumentedAttribute, Session
+from sqlalchemy.orm import InstrumentedAttribute
 
 from schemas.http import TOKEN_PREFIX, digest_secret
 from schemas.topology import listener_key
@@ -257,7 +257,7 @@ def check_heard_commune(connection: Connection, code: str) -> None:
 
 def add_recipient(
     connection: Connection, channel: Channel, code: str, address: str, *, kinds: str | None, secret: str, actor: str
-) -> Recipient:
+) -> Row[Any]:
     """Add a chat or a webhook; `kinds` None subscribes it to everything. The caller has checked the address."""
     values = {
         "id": secrets.token_hex(4),
@@ -284,28 +284,24 @@ def remove_recipient(connection: Connection, recipient_id: str, *, actor: str) -
     _record(connection, Action.RECIPIENT_REMOVED, row, actor=actor)
 
 
-def find_recipient(connection: Connection, recipient_id: str) -> Recipient:
+def find_recipient(connection: Connection, recipient_id: str) -> Row[Any]:
     """Return a chat or a webhook.
 
     Raises:
         RefusedError: no recipient has this id.
     """
-    with Session(connection) as session:
-        if (row := session.get(Recipient, recipient_id)) is None:
-            raise RefusedError(f"aucun destinataire de ce numéro : {recipient_id}")
-        session.expunge(row)
+    is_it = Recipient.id == recipient_id
+    if (row := connection.execute(select(Recipient.__table__).where(is_it)).one_or_none()) is None:
+        raise RefusedError(f"aucun destinataire de ce numéro : {recipient_id}")
     return row
 
 
-def list_recipients(connection: Connection, code: str | None) -> Sequence[Recipient]:
+def list_recipients(connection: Connection, code: str | None) -> Sequence[Row[Any]]:
     """Return every chat and webhook, or those that are notified about a commune."""
-    query = select(Recipient).order_by(Recipient.code_commune, Recipient.channel, Recipient.id)
+    query = select(Recipient.__table__).order_by(Recipient.code_commune, Recipient.channel, Recipient.id)
     if code:
         query = query.where(Recipient.code_commune.in_([code, EVERY_COMMUNE]))
-    with Session(connection) as session:
-        rows = session.scalars(query).all()
-        session.expunge_all()
-    return rows
+    return connection.execute(query).all()
 
 
 def shown_address(address: str) -> str:
@@ -319,7 +315,7 @@ def shown_address(address: str) -> str:
     return f"{parts.scheme}://{parts.hostname if has_host else '…'}"
 
 
-def _record(connection: Connection, action: Action, row: Recipient, *, actor: str) -> None:
+def _record(connection: Connection, action: Action, row: Row[Any], *, actor: str) -> None:
     code = "" if row.code_commune == EVERY_COMMUNE else row.code_commune
     detail = f"{row.channel} {row.id}, {shown_address(row.address)}"
     record_audit(connection, action, actor=actor, code_commune=code, detail=detail)

@@ -76,13 +76,7 @@ SIZE = _gauge("exports_volume_size_bytes", "the whole of it, likewise")
 UP = _gauge("up", "1 when the part answered, else 0 and its metrics are absent", "part")
 MEASURE = _gauge("measure_seconds", "how long it took to read all this")
 
-METRICS = (
-    *(REQUESTS, EXPORTS, FAILURES, ELECTEURS, MOUVEMENTS, BYTES, ANOMALIES, DURATION, TURNAROUND, NOTIFICATION_DELAY),
-    NOTIFICATIONS,
-    *(UNFINISHED, DELAYED, OLDEST, UNNOTIFIED, LAG),
-    *(MESSAGES, CONSUMERS, DEAD_LETTERS),
-    *(FREE, SIZE, UP, MEASURE),
-)
+METRICS = tuple(it for it in globals().values() if isinstance(it, Metric))
 
 Labels = tuple[str, ...]
 """Label values, in the order of the metric's label names."""

@@ -1,10 +1,25 @@
 """The recipients of a message: the agents of a commune by mail, and the chats and webhooks of the table `recipient`."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from typing import Any
 from uuid import uuid4
 
 import structlog
-from sqlalchemy import ColumnElement, Connection, Engine, String, and_, case, cast, delete, literal, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Engine,
+    Row,
+    String,
+    and_,
+    case,
+    cast,
+    delete,
+    literal,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from common.logs import request_keys
@@ -208,7 +223,7 @@ def _others(session: Session, codes: Collection[str]) -> Iterator[tuple[str, Add
             yield code, make_addressee(row)
 
 
-def make_addressee(row: Recipient) -> Addressee:
+def make_addressee(row: Recipient | Row[Any]) -> Addressee:
     """Return the chat or the webhook of a row."""
     return Addressee(
         row.id, Channel(row.channel), row.address, shown_address(row.address), split_wishes(row.kinds), row.secret
