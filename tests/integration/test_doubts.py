@@ -297,7 +297,7 @@ def test_the_command_lists_and_decides(
     first, second = _compare(desk, [ELECTRICE, other], [ELECTRICE | {DATE: "05/08/1961"}, other | {DATE: "02/02/1981"}])
     assert main(["declare", "--show", "doubt"]) == ExitCode.DONE
     shown = " ".join(capsys.readouterr().out.split())
-    assert f"{first.id} │ {COMMUNE} │ P │ 01/10/2026 │ date de naissance │" in shown
+    assert f"│ {COMMUNE} │ P │ 01/10/2026 │ date de naissance │" in shown
     assert "MANDOLINE Zoé Aglaé, 00/00/1961, MARSEILLE, 12 BIS Rue du Puits, 13001 MARSEILLE, bureau 0001 n° 7" in shown
     assert "MANDOLINE Zoé Aglaé, 05/08/1961" in shown
     decisions = [

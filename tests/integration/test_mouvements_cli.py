@@ -249,9 +249,7 @@ def test_the_operator_declares_what_no_export_says(run: Run, tmp_path: Path) -> 
         {"commune": "13055", "note": {"kind": "bureau", "bureau": "1", "code_canton": "1301"}},
     )
     assert done == (ExitCode.DONE, "4 déclarations notées.\n", "")
-    assert [
-        it for it in ("15/03/2026", "décret n° 2025-848", "11/04/2027", "toutes") if it not in show("scrutin")
-    ] == []
+    assert [it for it in ("15/03/2026", "décret n° 2025-848", "11/04/2027") if it not in show("scrutin")] == []
     assert [it for it in ("13/11/2026", "CE", "oui") if it not in show("reunion")] == []
     assert "Inscription volontaire" in show("motifs") or "inscription_volontaire" in show("motifs")
     assert "1301" in show("bureau")

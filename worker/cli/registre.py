@@ -3,10 +3,12 @@
 They prompt for the names of electors: the shell stores a command line, and all accounts of the host can see it.
 """
 
+import re
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from datetime import date
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import click
 from pydantic import Field, TypeAdapter, ValidationError
@@ -38,12 +40,13 @@ from worker.handlers.forget import ForgetScope, forget_agent, forget_commune, fo
 from worker.registre.communes import add_commune, read_codes, search_communes, select_bureaux
 from worker.registre.comparaison.doubts import DoubtSide, describe_differing, list_doubts
 from worker.registre.imports.lines import parse_date
-from worker.registre.mouvements.motifs import IncompleteMouvement, list_incomplete
+from worker.registre.mouvements.motifs import list_incomplete
 from worker.registre.protections import Protege, select_protections
 from worker.registre.scrutins import select_reunions, select_scrutins
 from worker.settings import load_settings
 
 KINDS = ("reunion", "scrutin", "motifs", "bureau", "protection", "doubt")
+_AAAA_MM_JJ = re.compile(r"(\d{4})-(\d{2})-(\d{2})")
 
 
 class Declared(Contract):
@@ -106,91 +109,57 @@ def _change_protection(commune: str, *, is_lifted: bool) -> None:
     click.echo("Protection levée." if is_lifted else "Électeur protégé.")
 
 
+_TABLES: dict[str, tuple[Callable[[Connection, str], Iterable[Iterable[Any]]], Sequence[str]]] = {
+    "reunion": (select_reunions, ("Liste", "Réunion", "A délibéré")),
+    "scrutin": (
+        select_scrutins,
+        ("Commune", "Scrutin", "Libellé", "Clôture", "Publication", "Commission", "Texte"),
+    ),
+    "motifs": (
+        list_incomplete,
+        ("N°", "Liste", "Nature", "Nom", "Prénoms", "Né le", "Catégorie", "Date", "Jours possibles"),
+    ),
+    "bureau": (
+        lambda connection, commune: select_bureaux(connection, [commune]),
+        ("Commune", "Bureau", "Nom", "Canton", "Nom du canton", "Circonscription", "Nom de la circonscription"),
+    ),
+    "protection": (select_protections, ("Nom", "Prénoms", "Né le")),
+    "doubt": (
+        lambda connection, commune: list_doubts(connection, commune or None),
+        ("N°", "Import", "Commune", "Liste", "Export du", "Diffère", "Radiation", "Inscription"),
+    ),
+}
+"""By kind, what is read and the titles of its fields. An empty list or commune means all of them."""
+
+
 def _show(kind: str, commune: str) -> None:
-    titles, read = _TABLES[kind]
+    read, titles = _TABLES[kind]
     with register_database() as engine, engine.connect() as connection:
-        rows = read(connection, commune)
+        rows = [[_describe(value) for value in it] for it in read(connection, commune)]
     print_table(titles, rows, "Rien à montrer.")
 
 
-Rows = Sequence[Sequence[str]]
-
-
-def _read_reunions(connection: Connection, commune: str) -> Rows:
-    return [
-        (short_date(it.date), it.liste or "toutes", "oui" if it.has_deliberated else "non")
-        for it in select_reunions(connection, commune)
-    ]
-
-
-def _read_scrutins(connection: Connection, commune: str) -> Rows:
-    rows = []
-    for it in select_scrutins(connection, commune):
-        days = [short_date(day) if day else "" for day in (it.date, it.cloture, it.publication_due)]
-        rows.append((*days, it.code_commune or "toutes", it.libelle, "oui" if it.has_commission else "non", it.texte))
-    return rows
-
-
-def _read_motifs(connection: Connection, commune: str) -> Rows:
-    return [
-        (str(it.id), it.liste, it.nature, *_who(it), it.interval, (it.jour and short_date(it.jour)) or "", it.categorie)
-        for it in list_incomplete(connection, commune)
-    ]
-
-
-def _read_bureaux(connection: Connection, commune: str) -> Rows:
-    return [it[1:] for it in select_bureaux(connection, [commune])]
-
-
-def _read_protections(connection: Connection, commune: str) -> Rows:
-    return [_who(it) for it in select_protections(connection, commune)]
-
-
-def _read_doubts(connection: Connection, commune: str) -> Rows:
-    return [
-        (
-            *(str(it.id), it.code_commune, it.liste, short_date(it.jour), describe_differing(it.differs)),
-            *(_describe_side(it.radiation), _describe_side(it.inscription)),
-        )
-        for it in list_doubts(connection, commune or None)
-    ]
-
-
-_TABLES: dict[str, tuple[Sequence[str], Callable[[Connection, str], Rows]]] = {
-    "reunion": (("Réunion", "Liste", "A délibéré"), _read_reunions),
-    "scrutin": (
-        ("Scrutin", "Clôture", "Publication", "Commune", "Libellé", "Commission", "Texte"),
-        _read_scrutins,
-    ),
-    "motifs": (
-        ("N°", "Liste", "Nature", "Nom", "Prénoms", "Né le", "Jours possibles", "Date", "Catégorie"),
-        _read_motifs,
-    ),
-    "bureau": (
-        ("Bureau", "Nom", "Canton", "Nom du canton", "Circonscription", "Nom de la circonscription"),
-        _read_bureaux,
-    ),
-    "protection": (("Nom", "Prénoms", "Né le"), _read_protections),
-    "doubt": (
-        ("N°", "Commune", "Liste", "Export du", "Diffère", "Radiation", "Inscription"),
-        _read_doubts,
-    ),
-}
-
-
-def _who(it: Protege | IncompleteMouvement) -> tuple[str, str, str]:
-    return it.nom_naissance, it.prenoms, _born(it.date_naissance)
-
-
-def _born(date_naissance: str) -> str:
-    return "/".join(reversed(date_naissance.split("-")))
+def _describe(value: object) -> str:
+    match value:
+        case None:
+            return ""
+        case bool():
+            return "oui" if value else "non"
+        case date():
+            return short_date(value)
+        case DoubtSide():
+            return _describe_side(value)
+        case list() | tuple():
+            return describe_differing(value)
+        case _:
+            return _AAAA_MM_JJ.sub(r"\3/\2/\1", str(value))
 
 
 def _describe_side(side: DoubtSide) -> str:
     nom = f"{side.nom_naissance}{f' ({side.nom_usage})' if side.nom_usage else ''} {side.prenoms}"
     lieu = side.commune_naissance or side.pays_naissance
     where = f"bureau {side.bureau or '?'} n° {side.numero}"
-    return ", ".join(filter(None, (nom, _born(side.date_naissance), lieu, side.adresse, where)))
+    return ", ".join(filter(None, (nom, _describe(side.date_naissance), lieu, side.adresse, where)))
 
 
 def _ask_elector() -> Protege:
