@@ -1,8 +1,5 @@
 """The product's results, computed a second time from the specification alone.
 
-    python -m tests.oracle histories --count 10000 --seed 1 [--go-on] [--without ASPECT]
-    python -m tests.oracle departement --electeurs 100000
-
 - `history.py`: the history of a small commune's register, a step a day: exports imported, redated and undone,
   meetings, polls, requested files. All people in it are invented.
 - `generator.py`: random histories.
@@ -12,6 +9,6 @@
 - `questions.py`: the questions that an import asks before it goes on.
 - `answers.py`: the answer to a step, of the product and of the oracle.
 - `product.py`: the same history in the real product, and the content of its files, read from their bytes.
-- `comparison.py`: the differences of the two; a history with a difference, made as short as possible.
+- `comparison.py`: the differences of the two.
 - `departement.py`: a whole département without any error, to count false alarms.
 """

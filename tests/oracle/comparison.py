@@ -1,15 +1,14 @@
-"""The differences between the product and the oracle; and a history that shows one, made as short as possible."""
+"""The differences between the product and the oracle."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from itertools import chain
 from typing import Any, NamedTuple
 
 from tests.oracle.answers import Answer, Figures, Liste, Tableau
 from tests.oracle.comparing import plain
 from tests.oracle.computation import Oracle
-from tests.oracle.history import LISTES, AskTableau, Bring, History, Import, Personne, Redate, Step, Undo
+from tests.oracle.history import AskTableau, History
 
 _NOTHING_TO_COUNT_FROM = {"couverture_debut", "couverture_lacune"}
 """Minors on the list before the first export, or between exports, are unknown: so is their coming of age."""
@@ -109,56 +108,3 @@ def _hindering(tableau: Tableau) -> frozenset[str]:
     """
     gaps = tableau.gaps - {"bureau_inconnu"}
     return gaps - {"bilan_impossible"} or gaps
-
-
-def shorten(history: History, fails: Callable[[History], bool]) -> History:
-    """A minimal history that still fails: no step and no person can be removed."""
-    while (shorter := next((it for it in _shorter(history) if fails(it)), None)) is not None:
-        history = shorter
-    return history
-
-
-def _shorter(history: History) -> Iterator[History]:
-    places = range(len(history.steps))
-    for size in (4, 1):
-        yield from (_without_steps(history, {*places[place : place + size]}) for place in places[::size])
-    known = {it.personne for step in history.steps if isinstance(step, Import) for it in chain(*step.listes.values())}
-    known |= {it.change.personne for step in history.steps if isinstance(step, Bring) for it in step.lines}
-    for liste in LISTES:
-        if any(isinstance(step, Import) and liste in step.listes for step in history.steps):
-            yield _without(history, {(liste, it) for it in known})
-    for personne in sorted(known):
-        yield _without(history, {(liste, personne) for liste in LISTES})
-
-
-def _without_steps(history: History, places: set[int]) -> History:
-    """The history without some steps; steps that refer to a removed import are removed too."""
-    imports = [place for place, step in enumerate(history.steps) if isinstance(step, Import)]
-    kept = [place for place in imports if place not in places]
-    steps: list[Step] = []
-    for place, step in enumerate(history.steps):
-        if place in places:
-            continue
-        if not isinstance(step, Redate | Undo):
-            steps.append(step)
-        elif imports[step.link] in kept:
-            steps.append(replace(step, link=kept.index(imports[step.link])))
-    return replace(history, steps=tuple(steps))
-
-
-def _without(history: History, left_out: set[tuple[str, Personne]]) -> History:
-    """The history without some people in all exports and files; a list without people is absent, and not emptied."""
-    steps: list[Step] = []
-    for step in history.steps:
-        if isinstance(step, Import):
-            listes = {
-                liste: kept
-                for liste, lines in step.listes.items()
-                if (kept := tuple(it for it in lines if (liste, it.personne) not in left_out))
-            }
-            step = replace(step, listes=listes)  # noqa: PLW2901 — the step, shorter
-        elif isinstance(step, Bring):
-            lines = tuple(it for it in step.lines if (step.liste, it.change.personne) not in left_out)
-            step = replace(step, lines=lines)  # noqa: PLW2901 — the same
-        steps.append(step)
-    return replace(history, steps=tuple(steps))

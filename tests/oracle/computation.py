@@ -162,7 +162,7 @@ class Oracle(Coverage):
         start, last = period
         whole, partial = self.whole(step.liste)
         chain = self.until_base(whole, min(last, step.day))
-        is_provisional = self.is_to_come(step, last)
+        is_provisional = last >= step.day
         rounds = self.rounds | ({step.scrutin: self.rounds.get(step.scrutin, step.scrutin)} if step.scrutin else {})
         of_poll = rounds[step.scrutin] if step.scrutin else None
         ages = Ages(
@@ -174,13 +174,13 @@ class Oracle(Coverage):
         shown = self.shown(step.liste, chain, partial, ages)
         printed = [it for it in shown if self.is_printed(it.change, step.type)]
         gaps = set(self.gaps(Window(step.liste, chain, start, min(last, step.day), is_provisional)))
-        if any(self.asked_about(link, start, last, ages) for link in (*chain, *partial)):
+        if any(self.asked_about(link, ages) for link in (*chain, *partial)):
             gaps.add(Gap("doutes_ouverts"))
         if chain:
             gaps |= {Gap(code) for code in self.ruined(step.liste, chain[-1].held, printed)}
         remarks = Counter(gap.code for gap in gaps if not gap.is_blocking)
         remarks["homonymes_supposes"] = sum(
-            self.guesses(link) for link in (*chain, *partial) if self.is_between(link.day, start, last)
+            link.comparison.guesses for link in (*chain, *partial) if start < link.day <= last
         )
         remarks["majorite_corrigee"] = int(self.is_corrected(chain, ages))
         beside = [*self.told(step.liste), *(Told(*it) for link in partial for it in link.dated)]
@@ -212,13 +212,13 @@ class Oracle(Coverage):
             Shown(change, (day,) if link.day_of(change) else self.days(former, day))
             for former, link in pairwise(chain)
             for change, day in link.dated
-            if self.is_between(day, ages.start, ages.end) and self.counts(change, day, ages)
+            if self.is_of_period(change, day, ages)
         ]
         told = [
             Shown(change, (day,), file.is_applied)
             for file in self.brought
             for change, day in file.lines
-            if file.liste == liste and self.is_between(day, ages.start, ages.end) and self.counts(change, day, ages)
+            if file.liste == liste and self.is_of_period(change, day, ages)
         ]
         of_parts = [
             it for link in partial for change, day in link.dated for it in self.of_part(chain, change, day, ages)
@@ -228,9 +228,9 @@ class Oracle(Coverage):
     def of_part(self, chain: Sequence[Link], change: Change, day: date, ages: Ages) -> Iterator[Shown]:
         """A mouvement of an arrondissement; a minor's is on the day they come of age."""
         since = self.begins_to_count(change.personne, ages)
-        if self.is_between(day, ages.start, ages.end) and self.counts(change, day, ages):
+        if self.is_of_period(change, day, ages):
             yield Shown(change, self.days(chain[-1], day))
-        elif change.nature == "inscription" and day < since and self.is_between(since, ages.start, ages.end):
+        elif change.nature == "inscription" and day < since and ages.start < since <= ages.end:
             yield Shown(
                 change._replace(categorie="inscription_office"), (self.majority(change.personne),), is_presumed=True
             )
@@ -292,13 +292,12 @@ class Oracle(Coverage):
         days = [it for it in self.meetings if scrutin - timedelta(days=24) <= it <= scrutin - timedelta(days=21)]
         return max(days, default=None)
 
-    def is_to_come(self, step: AskTableau, last: date) -> bool:
-        """Whether the last day of a tableau is not over in the commune's time zone."""
-        return last >= step.day
+    def is_of_period(self, change: Change, day: date, ages: Ages) -> bool:
+        """Whether a mouvement is an elector's, in the period: the meeting's own day belongs to the tableau before.
 
-    def is_between(self, day: date, start: date, last: date) -> bool:
-        """Whether a day is in the period: the meeting's own day belongs to the tableau before."""
-        return start < day <= last
+        An arrival until the birthday is a minor's, who counts from then on.
+        """
+        return ages.start < day <= ages.end and self.begins_to_count(change.personne, ages) < day
 
     def begins_to_count(self, personne: Personne, ages: Ages) -> date:
         """The day from which a person on the list is an elector, in the tableau of a period.
@@ -310,11 +309,6 @@ class Oracle(Coverage):
         if majority <= ages.first:
             return date.min
         return majority if majority <= ages.end else ages.end if majority <= ages.last else date.max
-
-    def counts(self, change: Change, day: date, ages: Ages) -> bool:
-        """Whether a mouvement is an elector's. An arrival until the birthday is a minor's, who counts from then on."""
-        since = self.begins_to_count(change.personne, ages)
-        return since < day
 
     def coming_of_age(self, chain: Sequence[Link], ages: Ages) -> list[Shown]:
         """The people registered in advance who become electors in the period: inscribed d'office.
@@ -339,7 +333,7 @@ class Oracle(Coverage):
                 entered = [it for it in entered if it is not entry]  # one person may be on a list twice
                 on_list = entry[1] if entry else link.day
                 is_shown = on_list <= since and (following is None or since < following.day)
-                if is_shown and self.is_between(since, ages.start, ages.end):
+                if is_shown and ages.start < since <= ages.end:
                     has_entry, categorie = who in said, said.pop(who, "")  # of one of several homonyms
                     change = Change("inscription", who, "", inscrit.bureau, inscrit, categorie or "inscription_office")
                     found.append(Shown(change, (self.majority(who),), is_presumed=has_entry and not categorie))
@@ -427,9 +421,9 @@ class Oracle(Coverage):
         before, after = counted(chain, beside, ages.start, ages.first), counted(chain, beside, ages.end, ages.last)
         if not chain:  # a mouvement that is not applied yet counts in the tableau of its period, and in no other
             before, after = Counter(), after - before
-        natures = Counter((it.nature, part, of) for it in printed for part, of in self.sides(it))
-        others = Counter((part, of) for it in shown for part, of in self.sides(it))
-        others.subtract((part, of) for it in printed for part, of in self.sides(it))
+        natures = Counter((it.nature, part, of) for it in printed for part, of in self.places_of(it))
+        others = Counter((part, of) for it in shown for part, of in self.places_of(it))
+        others.subtract((part, of) for it in printed for part, of in self.places_of(it))
         bureaux = {of for _, of in others} | set(before) | set(after)
         figures = {
             bureau: Figures(
@@ -445,10 +439,6 @@ class Oracle(Coverage):
         }
         totals = [sum(column) for column in zip(*figures.values(), strict=True)] or [0] * 7
         return figures | {"": Figures(*totals)}
-
-    def sides(self, change: Change) -> list[tuple[str, str]]:
-        """Part and bureau of a mouvement in the balance."""
-        return [(part, of) for part, of in (("I", change.nouveau), ("II", change.ancien)) if of]
 
     def count(self, chain: Sequence[Link], beside: Sequence[Told], day: date, age_day: date) -> Counter[str]:  # noqa: ARG002
         """Electors of each bureau at the end of a day, as far as the exports until then show."""
@@ -474,10 +464,6 @@ class Oracle(Coverage):
 
     # Guesses, doubts, corrections.
 
-    def guesses(self, link: Link) -> int:
-        """The number of homonyms told apart only by their order."""
-        return link.comparison.guesses
-
     def is_corrected(self, chain: Sequence[Link], ages: Ages) -> bool:
         """Whether a correction moved a birthday across the majority: the tableau before ended with another number."""
         return any(
@@ -487,9 +473,9 @@ class Oracle(Coverage):
             for old, new in link.corrections.items()
         )
 
-    def asked_about(self, link: Link, start: date, last: date, ages: Ages) -> bool:
+    def asked_about(self, link: Link, ages: Ages) -> bool:
         """Whether one of the mouvements of the tableau has an open doubt."""
-        of_period = [it for it, day in link.dated if self.is_between(day, start, last) and self.counts(it, day, ages)]
+        of_period = [it for it, day in link.dated if self.is_of_period(it, day, ages)]
         return any({*pair} & {it.personne for it in of_period} for pair in link.open_doubts)
 
 

@@ -5,7 +5,8 @@ from datetime import date
 from itertools import pairwise
 from typing import NamedTuple
 
-from tests.oracle.register import Brought, Link, Register
+from tests.oracle.history import Bring
+from tests.oracle.register import Link, Register
 
 
 class Window(NamedTuple):
@@ -40,7 +41,8 @@ class Coverage(Register):
             yield Gap("couverture_inconnue", is_blocking=False)
         else:
             yield from self.gaps_of_chain(window)
-        if any(self.contradicts(former, link, window) for former, link in self.since(window)) or self.is_edited(window):
+        is_edited = bool(window.chain) and not window.chain[-1].is_intact  # by another service
+        if is_edited or any(self.contradicts(former, link, window) for former, link in self.since(window)):
             yield Gap("couverture_contredite")
         if waiting := self.waiting(window):
             yield Gap("couverture_attente", not window.is_provisional or min(waiting) <= window.start)
@@ -48,11 +50,11 @@ class Coverage(Register):
     def gaps_of_chain(self, window: Window) -> Iterator[Gap]:
         """The gaps of the exports."""
         chain, start, last = window.chain, window.start, window.last
-        if not self.begins(chain, start):
+        if chain[0].day > start:
             yield Gap("couverture_debut")
-        if not self.ends(chain, last):
+        if chain[-1].day < last:
             yield Gap("couverture_fin", not window.is_provisional)
-        if not all(self.bridges(link) for _, link in self.since(window)):
+        if not all(link.is_compared for _, link in self.since(window)):
             yield Gap("couverture_lacune")
         for former, link in pairwise(chain):
             has_undated = link.is_compared and any(link.day_of(change) is None for change in link.changes)
@@ -63,11 +65,11 @@ class Coverage(Register):
         if not self.is_told(chain, last):
             yield Gap("couverture_date", not window.is_provisional)
 
-    def gaps_of_word(self, window: Window, word: Brought) -> Iterator[Gap]:
+    def gaps_of_word(self, window: Window, word: Bring) -> Iterator[Gap]:
         """The gaps when a file is declared complete: exports that contradict it, or exports without a comparison."""
         for former, link in self.since(window):
-            if not self.bridges(link) and not self.contradicts(former, link, window):
-                yield Gap("couverture_lacune", is_blocking=not self.is_vouched_for(link.day))
+            if not link.is_compared and not self.contradicts(former, link, window):
+                yield Gap("couverture_lacune", is_blocking=self.word(link.day) is None)
         if self.is_late(window, word):
             yield Gap("couverture_contredite")
 
@@ -75,56 +77,31 @@ class Coverage(Register):
         """The export that ends the period, then the later ones."""
         return [link for link in chain if link.day == last][-1:] + [link for link in chain if link.day > last]
 
-    def base(self, chain: Sequence[Link], last: date) -> Link | None:
-        """The export from which electors are counted: the one that ends the period, if the register still has it whole.
-
-        Else the next one; None: they are counted from the current register.
-        """
-        return next((link for link in self.ending(chain, last) if link.is_intact), None)
-
     def until_base(self, chain: Sequence[Link], last: date) -> Sequence[Link]:
         """The exports until the one from which electors are counted: later imports change nothing.
 
         It is the one that ends the period, if the register still has it whole; else the next one, or the last one.
         """
-        base = self.base(chain, last)
+        base = next((link for link in self.ending(chain, last) if link.is_intact), None)
         return chain[: chain.index(base) + 1] if base else chain
 
     def since(self, window: Window) -> Sequence[tuple[Link, Link]]:
         """The exports of a period, each with the one before it; electors are counted from the last one."""
         return [(former, link) for former, link in pairwise(window.chain) if link.day > window.start]
 
-    def is_edited(self, window: Window) -> bool:
-        """Whether another service has changed the export from which electors are counted."""
-        return bool(window.chain) and not window.chain[-1].is_intact
-
-    def begins(self, chain: Sequence[Link], start: date) -> bool:
-        return chain[0].day <= start
-
-    def ends(self, chain: Sequence[Link], last: date) -> bool:
-        return chain[-1].day >= last
-
     def is_told(self, chain: Sequence[Link], last: date) -> bool:
         """Whether the export that ends the period has a declared day. Of several exports of one day it is the last."""
         ends = self.ending(chain, last)
         return not ends or ends[0].is_told
 
-    def bridges(self, link: Link) -> bool:
-        """Whether the export was compared with the one before it."""
-        return link.is_compared
-
     # Files of mouvements that are declared complete.
 
-    def word(self, last: date) -> Brought | None:
+    def word(self, last: date) -> Bring | None:
         """The last file that declares all mouvements until that day, or later, to be in the register."""
         said = [file for file in self.brought if file.complete_until and file.complete_until >= last]
         return said[-1] if said else None
 
-    def is_vouched_for(self, day: date) -> bool:
-        """Whether a file declares that all mouvements until a day are in the register."""
-        return self.word(day) is not None
-
-    def is_late(self, window: Window, word: Brought) -> bool:
+    def is_late(self, window: Window, word: Bring) -> bool:
         """Whether another file brought mouvements of the period, after they were declared complete."""
         later = self.brought[self.brought.index(word) + 1 :]
         return any(
@@ -155,17 +132,13 @@ class Coverage(Register):
         if link.is_compared and not is_told_twice:
             expected = len(former.lines) + growth.count("inscription") - growth.count("radiation")
             return expected != len(link.lines)
-        if not is_told_twice and not self.is_vouched_for(link.day):
+        if not is_told_twice and self.word(link.day) is None:
             return False
         between = [it.change.nature for it in told if former.day < it.day < link.day]
         beside = [it.change.nature for it in told if it.day in (former.day, link.day)]
         natures = growth + between
         expected = len(former.lines) + natures.count("inscription") - natures.count("radiation")
-        minors = self.minors(window.chain, former.day)
+        minors = sum(not self.is_of_age(it.personne, former.day) for it in window.chain[-1].lines)
         least = expected - beside.count("radiation") - minors
         most = expected + beside.count("inscription") + minors
         return not least <= len(link.lines) <= most
-
-    def minors(self, chain: Sequence[Link], day: date) -> int:
-        """The number of people on the list now who were no electors on a day."""
-        return sum(not self.is_of_age(it.personne, day) for it in chain[-1].lines)

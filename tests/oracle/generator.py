@@ -58,8 +58,6 @@ def build_history(random: Random) -> History:
 
 
 class _Chance:
-    """Draws whose smallest value is the simplest one, so that Hypothesis shrinks towards it."""
-
     def __init__(self, random: Random) -> None:
         self._random = random
 

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import cached_property
 from itertools import pairwise
@@ -161,17 +161,6 @@ def join(links: Sequence[Link]) -> Link:
 
 
 @dataclass
-class Brought:
-    """A file of mouvements, and the day until which it is declared complete."""
-
-    liste: str
-    lines: tuple[Told, ...]
-    complete_until: date | None
-    is_applied: bool = True
-    """Whether the list shows them already."""
-
-
-@dataclass
 class Register(Questions):
     """The state of the commune so far."""
 
@@ -179,7 +168,7 @@ class Register(Questions):
     chains: dict[str, list[Link]] = field(default_factory=dict)
     imports: list[tuple[Import, bool] | None] = field(default_factory=list)
     """Each import of the history and whether it still applies; None: it was refused, or changed nothing."""
-    brought: list[Brought] = field(default_factory=list)
+    brought: list[Bring] = field(default_factory=list)
 
     # Imports: each is a link of the chain of every list that it contains.
 
@@ -295,33 +284,21 @@ class Register(Questions):
         ):
             return Refused()
         for link in (link for chain in chains for link in chain if link.number == step.link):
-            self.move(link, step.taken_on)
+            link.day, link.is_told = step.taken_on, True
         return Done()
-
-    def move(self, link: Link, day: date) -> None:
-        """Change the day of an export, and of its mouvements."""
-        link.day, link.is_told = day, True
 
     def _undo(self, step: Undo) -> Answer:
         known = self.imports[step.link]
         if known is None:
             return None
         chains = [chain for chain in self.chains.values() if any(link.number == step.link for link in chain)]
-        if not known[1] or any(chain[-1].number != step.link or self.is_lost(chain) for chain in chains):
+        if not known[1] or any(chain[-1].number != step.link or _is_lost(chain) for chain in chains):
             return Refused()
         self.imports[step.link] = (known[0], False)
         for chain in chains:
-            self.take_back(chain)
+            chain.pop()
         self.chains = {liste: chain for liste, chain in self.chains.items() if chain}
         return Done()
-
-    def is_lost(self, chain: Sequence[Link]) -> bool:
-        """Whether another service has deleted all electors of the list that would be restored."""
-        return any(former.lines and not former.held for former in chain[-2:-1])
-
-    def take_back(self, chain: list[Link]) -> None:
-        """Restore the list before the import."""
-        chain.pop()
 
     # Corrections are not departures.
 
@@ -361,15 +338,15 @@ class Register(Questions):
 
     def _bring(self, step: Bring) -> Answer:
         """All of them or none: known mouvements are not added twice, but may be declared complete."""
-        for known in self.brought:
+        for place, known in enumerate(self.brought):
             if (known.liste, known.lines) == (step.liste, step.lines):
-                known.complete_until = step.complete_until or known.complete_until
+                self.brought[place] = replace(known, complete_until=step.complete_until or known.complete_until)
                 return Done(is_unchanged=True)
         told = {(change.key, link.day) for link in self.chains.get(step.liste, []) for change in link.changes}
         told |= {(change.key, day) for change, day in self.told(step.liste)}
         if not step.lines or told & {(change.key, day) for change, day in step.lines}:
             return Refused()
-        self.brought.append(Brought(step.liste, step.lines, step.complete_until, step.is_applied))
+        self.brought.append(step)
         return Done()
 
     def told(self, liste: str) -> list[Told]:
@@ -403,6 +380,11 @@ class Register(Questions):
         for link in chain[place + 1 :]:
             lines = tuple(it._replace(personne=link.corrections.get(it.personne, it.personne)) for it in lines)
         return lines
+
+
+def _is_lost(chain: Sequence[Link]) -> bool:
+    """Whether another service has deleted all electors of the list that an undoing would restore."""
+    return any(former.lines and not former.held for former in chain[-2:-1])
 
 
 def _lies_between(day: date, former: date, latter: date) -> bool:
