@@ -38,9 +38,9 @@ class Case:
     listes: tuple[Liste, ...]
     created_at: datetime
 
-    def expected(self) -> dict[str, bytes]:
+    def expected(self) -> dict[str, Path]:
         """The expected files by name."""
-        return {path.name: path.read_bytes() for path in self.folder.iterdir() if path.name not in INPUTS}
+        return {path.name: path for path in self.folder.iterdir() if path.name not in INPUTS}
 
 
 def read_cases() -> list[Case]:

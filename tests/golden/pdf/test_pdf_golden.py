@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.golden.expected import check_files
 from tests.golden.pdf.cases import EXPECTED, FOLDERS, TAGS, draw, extract, read_tags
 from tests.parts.pdf import check_accessible, check_archive
 
@@ -12,12 +13,12 @@ _CASES = pytest.mark.parametrize("folder", FOLDERS, ids=[folder.name for folder 
 
 @_CASES
 def test_the_pages_say_this(folder: Path) -> None:
-    assert extract(folder).split("\n") == (folder / EXPECTED).read_text("utf-8").split("\n")
+    check_files({EXPECTED: extract(folder).encode()}, {EXPECTED: folder / EXPECTED}, folder)
 
 
 def test_who_hears_a_tableau_is_told_this() -> None:
     (heard,) = [folder for folder in FOLDERS if (folder / TAGS).exists()]
-    assert read_tags(heard).split("\n") == (heard / TAGS).read_text("utf-8").split("\n")
+    check_files({TAGS: read_tags(heard).encode()}, {TAGS: heard / TAGS}, heard)
 
 
 def test_every_file_is_a_pdfa_1b(tmp_path: Path) -> None:
