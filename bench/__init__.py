@@ -46,12 +46,12 @@ P13 The cost of idle services: each of our services of docker-compose.yml, by it
     ready, the least of three.
 W1  How long a clerk waits for a page of the screen, beside ten thousand requests of six files of the commune: wall from
     before the HTTP request until the last byte arrives; pages in turn, of 100 rounds the second slowest, and the
-    median; likewise the first event of the stream, and the query of each second for changes. On both databases. The
-    commune has a request every ten minutes, day and night; half of its files are purged, and another commune's 30,000
-    files are newer (`bench.history`). One screen process, one clerk, default settings, no other load; of each page the
-    address that shows or searches most.
-W2  The same pages for a hundred clerks at once, each with an event stream and a page each ten seconds, while ten of
-    them download a list of 60 MB: milliseconds until the first byte, uncut streams, memory of the screen (PSS).
+    median. On both databases. The commune has a request every ten minutes, day and night; half of its files are purged,
+    and another commune's 30,000 files are newer (`bench.history`). One screen process, one clerk, default settings, no
+    other load; of each page the address that shows or searches most.
+W2  The same pages for a hundred clerks at once, each with a page that updates itself and another each ten seconds,
+    while ten of them download a list of 60 MB: milliseconds until the first byte, pages that were updated, memory of
+    the screen (PSS).
 
 In P7 to P9 workers have the default settings and no query runs meanwhile: PostgreSQL's NOTIFY announces that a row is
 ready. Each file is then on the volume with the bytes of its row. No notifier runs: notifications are not measured.

@@ -1,6 +1,5 @@
 """The time until a clerk sees a page of the screen, each page with its target."""
 
-import time
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from functools import partial
@@ -15,43 +14,34 @@ from bench.screen import Screen
 from bench.stage import Database, Stage
 from common.calendrier import jour_a_paris
 from producers.state import State
-from producers.web.suivi.query import read_change_marker
 from schemas.vocabulary import Format
 from tests.parts.rabbitmq import RabbitNode
 from worker.demo.libreville import LIBREVILLE
 
 ROUNDS = 100
-STREAM, PULSE = "first event of the stream", "pulse"
-
 _WARM = 3
 _MOST = 100
 """The longest time of a page, in milliseconds."""
-_MOST_OF = {PULSE: 50}
-"""The longest time of the query of each second."""
 _DATABASES: tuple[Database, ...] = ("PostgreSQL", "SQLite")
-_MS = 1000
 
 Timer = Callable[[], float]
 
 
 def w1(stage: Stage) -> Iterator[Check]:
-    """The pages, the event stream and the change query, with months of requests of a busy commune."""
+    """The pages, with months of requests of a busy commune."""
     for database in _DATABASES:
         task = stage.history(database)
-        with Screen(task) as screen, State(task.url) as state:
-            timers: dict[str, Timer] = {
-                **{name: partial(screen.time_page, path) for name, path in pages(task.size, datetime.now(UTC)).items()},
-                STREAM: screen.time_stream,
-                PULSE: partial(_time_pulse, state),
-            }
+        with Screen(task) as screen:
+            shown = pages(task.size, datetime.now(UTC)).items()
+            timers: dict[str, Timer] = {name: partial(screen.time_page, path) for name, path in shown}
             samples = take_turns(timers, ROUNDS)
         for name, milliseconds in samples.items():
             what = f"{name}, {database}, {task.size:,} requests, p99 of {ROUNDS}"
-            yield percentile_99("W1", what, milliseconds, target=most_for(name), unit="ms")
+            yield percentile_99("W1", what, milliseconds, target=_MOST, unit="ms")
 
 
 def w2(stage: Stage) -> Iterator[Check]:
-    """The same pages for a hundred clerks at once, with event streams, while ten of them download a large list."""
+    """The same pages, and their updates, for a hundred clerks at once, while ten of them download a large list."""
     task = stage.history("PostgreSQL")
     register = task._replace(size=stage.size * 3 // 10)  # some 60 MB of CSV
     for job in ("generate", "import"):
@@ -65,7 +55,7 @@ def w2(stage: Stage) -> Iterator[Check]:
         raise RuntimeError("not every download was the whole file")
     what = f"{CLERKS} clerks at once, {task.size:,} requests"
     yield percentile_99("W2", f"{what}, first byte, p99 of {len(crowd.pages)}", crowd.pages, target=_MOST, unit="ms")
-    yield floor("W2", f"{what}, streams that lived", [float(crowd.streams)], target=CLERKS, unit="")
+    yield floor("W2", f"{what}, pages that were updated", [float(crowd.updated)], target=CLERKS, unit="")
     yield ceiling("W2", f"{what}, memory", [crowd.memory], target=200, unit="MB")
 
 
@@ -91,11 +81,6 @@ def pages(requests: int, now: datetime) -> dict[str, str]:
     }
 
 
-def most_for(name: str) -> int:
-    """Return the target of a page, in milliseconds."""
-    return _MOST_OF.get(name, _MOST)
-
-
 def take_turns(timers: Mapping[str, Timer], rounds: int) -> dict[str, list[float]]:
     """Run A B C A B C …; return the samples of each after a warm-up."""
     samples: dict[str, list[float]] = {name: [] for name in timers}
@@ -103,9 +88,3 @@ def take_turns(timers: Mapping[str, Timer], rounds: int) -> dict[str, list[float
         for name, timer in timers.items():
             samples[name].append(timer())
     return {name: values[_WARM:] for name, values in samples.items()}
-
-
-def _time_pulse(state: State) -> float:
-    begun = time.perf_counter()
-    read_change_marker(state, LIBREVILLE.code)
-    return (time.perf_counter() - begun) * _MS

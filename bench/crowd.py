@@ -1,4 +1,4 @@
-"""A hundred clerks on the screen at once: pages, event streams, and downloads of files of 60 MB."""
+"""A hundred clerks on the screen at once: pages, their updates, and downloads of files of 60 MB."""
 
 import asyncio
 import os
@@ -37,17 +37,18 @@ DOWNLOADS = 10
 LIVING = "/listes"
 """A page with live updates."""
 
-_STREAM = re.compile(r'hx-sse:connect="([^"]+)"')
+_UPDATE = re.compile(r'hx-get="([^"]+/suivi)" hx-trigger="every (\d+)s"')
 _ROOT = Path(__file__).parents[1]
 _MS, _MEGA = 1000, 1e6
 _PATIENCE = 30.0
 
 
 class Crowd(NamedTuple):
-    """The results of the clerks: milliseconds until the first byte of each page, uncut streams, downloaded bytes."""
+    """The results of the clerks: milliseconds until the first byte of each page, and downloaded bytes."""
 
     pages: list[float]
-    streams: int
+    updated: int
+    """The clerks whose page was updated."""
     downloads: list[int]
     memory: float
     """The highest memory of the screen, MB."""
@@ -113,7 +114,7 @@ class _Minute:
         self._file = f"/exports/{export_id}/fichier"
         self._pages: list[float] = []
         self._downloads: list[int] = []
-        self._events: dict[str, int] = {}
+        self._updated: set[str] = set()
         self._memory = 0.0
         self._tls = ssl.create_default_context()  # read once: two hundred clients would read for two seconds
 
@@ -125,7 +126,7 @@ class _Minute:
             group.create_task(self._weigh())
             for task in tasks:
                 group.create_task(task())
-        return Crowd(self._pages, sum(1 for count in self._events.values() if count), self._downloads, self._memory)
+        return Crowd(self._pages, len(self._updated), self._downloads, self._memory)
 
     def _client(self, name: str, number: int) -> httpx2.AsyncClient:
         headers = {
@@ -137,12 +138,12 @@ class _Minute:
         return httpx2.AsyncClient(headers=headers, timeout=_PATIENCE, verify=self._tls)
 
     async def _look(self, name: str, number: int) -> None:
-        """Open page after page; the first one has live updates, and its stream stays open."""
+        """Open page after page; the first one stays open and updates itself."""
         chance = random.Random(number)
         async with self._client(name, number) as client, asyncio.TaskGroup() as group:
             await asyncio.sleep(chance.uniform(0, THINKING))
-            (stream,) = _STREAM.findall(await self._open(client, LIVING))
-            group.create_task(self._listen(name, number, unescape(stream)))
+            ((path, seconds),) = _UPDATE.findall(await self._open(client, LIVING))
+            group.create_task(self._update(name, number, unescape(path), int(seconds)))
             while time.monotonic() < self._ends_at:
                 await asyncio.sleep(chance.uniform(THINKING / 2, THINKING * 3 / 2))
                 await self._open(client, chance.choice(self._paths))
@@ -156,19 +157,15 @@ class _Minute:
             raise RuntimeError(f"{answer.url.path} was answered with {answer.status_code}")
         return answer.text
 
-    async def _listen(self, name: str, number: int, path: str) -> None:
-        """Read the event stream of a page to its end; a stream counts if it had an event and was not cut."""
-        async with self._client(name, number) as client, client.stream("GET", self._origin + path) as answer:
-            lines = answer.aiter_lines()
-            while (left := self._ends_at - time.monotonic()) > 0:
-                try:
-                    line = await asyncio.wait_for(anext(lines), left)
-                except TimeoutError:
-                    return
-                except StopAsyncIteration:
-                    self._events[name] = 0
-                    return
-                self._events[name] = self._events.get(name, 0) + line.startswith(("data:", ": ping"))
+    async def _update(self, name: str, number: int, path: str, seconds: int) -> None:
+        """Ask for the updates of a page, as the page itself does."""
+        async with self._client(name, number) as client:
+            while time.monotonic() + seconds < self._ends_at:
+                await asyncio.sleep(seconds)
+                answer = await client.get(self._origin + path, headers={"HX-Request": "true"})
+                if answer.status_code != httpx2.codes.OK:
+                    raise RuntimeError(f"the update of a page was answered with {answer.status_code}")
+                self._updated.add(name)
 
     async def _take(self, name: str, number: int) -> None:
         await asyncio.sleep((number + 0.5) * SECONDS / DOWNLOADS * 0.8)

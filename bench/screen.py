@@ -4,13 +4,12 @@ import os
 import re
 import sys
 import time
-from collections.abc import Callable
 from contextlib import ExitStack
-from http.client import HTTPConnection, HTTPResponse
+from http.client import HTTPConnection
 from pathlib import Path
 from signal import SIGTERM
 from tempfile import TemporaryDirectory
-from typing import IO, Self
+from typing import Self
 
 from bench.registers import Task
 from tests.parts.ports import LOOPBACK, free_port
@@ -72,23 +71,12 @@ class Screen:
         Raises:
             RuntimeError: the answer is not the page.
         """
-        return self._time(path, HTTPResponse.read)
-
-    def time_stream(self) -> float:
-        """Return the milliseconds from before the request of the event stream until its first event is complete.
-
-        Raises:
-            RuntimeError: the answer is not a stream.
-        """
-        return self._time("/flux", read_event)
-
-    def _time(self, path: str, read: Callable[[HTTPResponse], bytes]) -> float:
         begun = time.perf_counter()
         connection = HTTPConnection(LOOPBACK, self._port, timeout=_PAGE_SECONDS)
         try:
             connection.request("GET", f"/communes/{LIBREVILLE.code}{path}", headers=self._cookie)
             answer = connection.getresponse()
-            content = read(answer)
+            content = answer.read()
             milliseconds = (time.perf_counter() - begun) * _MS
         finally:
             connection.close()
@@ -110,14 +98,3 @@ class Screen:
 
     def _failure(self, what: str) -> RuntimeError:
         return RuntimeError(f"{what}; the screen's last lines:\n{self._log.read_text(errors='replace')[-_SHOWN:]}")
-
-
-def read_event(answer: IO[bytes]) -> bytes:
-    """Return the first event of a stream, up to its blank line; empty when the stream ends before."""
-    event = b""
-    while line := answer.readline():
-        if line.startswith(b"data:"):
-            event += line
-        elif event and not line.strip():
-            return event
-    return b""

@@ -28,7 +28,6 @@ from producers.web.security.limits import RateLimits
 from producers.web.security.oidc import OidcIdentity
 from producers.web.security.session import ReturnAddresses, SignedSessions
 from producers.web.settings import WebSettings
-from producers.web.suivi.live_updates import LiveUpdates
 from producers.web.templating import Assets, build_environment
 from schemas.envelope import CloudEvent, Publish
 from schemas.screen_notes import ScreenNoted, SettingsReported
@@ -59,7 +58,6 @@ def create_app(
         Jinja2Templates(env=environment),
         ReturnAddresses(secret),
         RateLimits(),
-        LiveUpdates(state),
         Spool(settings.spool_dir, publish),
         reaches_broker,
         backups,

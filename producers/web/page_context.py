@@ -21,7 +21,6 @@ from producers.web.security import AgentCommune, AuthorizedAgent, Identity
 from producers.web.security.limits import RateLimits, Turns
 from producers.web.security.session import ReturnAddresses, csrf_token, is_partial
 from producers.web.settings import WebSettings
-from producers.web.suivi.live_updates import LiveUpdates
 from schemas.declarations import DeclarationNoted, FileDownloaded
 from schemas.envelope import CloudEvent, Data, Publish
 from schemas.screen_notes import DownloadBegun, ElecteursSeen, ScreenNoted
@@ -82,7 +81,6 @@ class WebServices:
     templates: Jinja2Templates
     returns: ReturnAddresses
     rates: RateLimits
-    live: LiveUpdates
     spool: Spool
     reaches_broker: Callable[[], bool] | None = None
     """Whether the broker is reachable; None if there is no broker."""
@@ -120,11 +118,6 @@ class PageContext:
     def render(self, template: str, status_code: int = 200, **values: Any) -> Response:  # noqa: ANN401 — for the template
         known = self._known_to_templates()
         return self.services.templates.TemplateResponse(self.request, template, known | values, status_code=status_code)
-
-    def render_part(self, template: str, **values: Any) -> str:  # noqa: ANN401 — for the template
-        """Render a part of a page, to be sent to an open page."""
-        known = self._known_to_templates() | {"request": self.request}
-        return self.services.templates.get_template(template).render(known | values)
 
     def redirect(self, page: str, fragment: str = "", **path: Any) -> Response:  # noqa: ANN401 — parameters of the path
         """Redirect to another page of the commune, or to a fragment of it."""

@@ -27,9 +27,7 @@ from producers.web.security.limits import (
     FILE_FIELDS,
     FORM_BYTES,
     FORM_FIELDS,
-    CountedStream,
     client_address,
-    is_stream,
     limit_body,
 )
 from producers.web.security.session import require_agent, require_csrf
@@ -79,12 +77,11 @@ def commune_page(
             services.rates.count("download", agent=agent.name, address=client_address(request.scope))
         return PageContext(request, services, agent, commune)
 
-    def read(request: Request) -> tuple[PageContext, Response]:
+    def read(request: Request) -> Response:
         """Share one connection for a page; a page that packs files must not hold one meanwhile."""
         state: State = request.app.state.services.state
         with nullcontext() if name in DOWNLOADS else state.one_connection():
-            context = admit(request)
-            return context, _known(get)(context)
+            return _known(get)(admit(request))
 
     async def send(request: Request) -> Response:
         context = await run_in_threadpool(admit, request)
@@ -102,10 +99,7 @@ def commune_page(
     async def endpoint(request: Request) -> Response:
         if request.method == "POST":
             return await send(request)
-        context, response = await run_in_threadpool(read, request)
-        if not is_stream(response):
-            return response
-        return CountedStream(response, request, context.services.rates, context.agent.name)
+        return await run_in_threadpool(read, request)
 
     endpoint.__name__ = name  # the name in the log
     methods = [method for method, answer in (("GET", get), ("POST", post)) if answer]
@@ -130,7 +124,6 @@ ROUTES = (
     commune_page("/listes", "listes", get=listes.show, post=listes.ask),
     commune_page("/tableaux", "tableaux", get=tableaux.show, post=tableaux.ask),
     commune_page("/suivi", "suivi", get=suivi.show),
-    commune_page("/flux", "flux", get=suivi.follow),
     commune_page("/demandes/{demande}", "demande", get=suivi.show_request),
     commune_page("/demandes/{demande}/annuler", "annuler", post=suivi.cancel),
     commune_page("/demandes/{demande}/recommencer", "recommencer", post=suivi.retry),

@@ -18,7 +18,7 @@ from sqlalchemy import (
 
 from producers.state import State
 from producers.web.exports.query import ExportFilters, read_current, read_page, select_latest
-from producers.web.suivi.query import read_change_marker, read_recent
+from producers.web.suivi.query import read_recent
 from schemas.envelope import CloudEvent
 from schemas.requests import CancelRequested, ListeExportRequested
 from schemas.topology import REQUEST_LISTE_EXPORT
@@ -195,7 +195,6 @@ def test_no_question_of_the_road_reads_through_the_past(desk: DepotsDesk, databa
                 select_latest(reading, commune)
             read_page(state, commune, ExportFilters())
             read_recent(state, commune)
-            read_change_marker(state, commune)
             read_current(state, commune)
             state.latest(commune)
         state.request_progress(asked.source, asked.id)

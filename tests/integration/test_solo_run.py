@@ -174,7 +174,7 @@ def test_another_account_of_this_computer_reads_nothing(desk: Desk, sqlite_files
     desk.open()
     former, stranger = desk.opening, Desk(desk.home)
     stranger.port = desk.port
-    for path in ("/", LISTES, "/communes/13900/flux", "/ouvrir", "/ouvrir?cle=devinee"):
+    for path in ("/", LISTES, "/communes/13900/suivi", "/ouvrir", "/ouvrir?cle=devinee"):
         status, page = stranger.ask("GET", path)
         assert (status, b"LIBREVILLE" in page) == (401, False), path
         assert "affiche à son démarrage" in page.decode(), path
@@ -189,14 +189,10 @@ def test_stopped_while_files_are_made_it_leaves_the_rest_for_the_next_start(
 ) -> None:
     sqlite_files.create(desk.home / "prefecture.db", CITY_TEMPLATE)
     desk.open(PREFECTURE_WEB_AGENT="mairie-libreville")
-    stream = http.client.HTTPConnection(LOOPBACK, desk.port, timeout=60)
-    stream.request("GET", "/communes/13900/flux", headers=desk.cookies())
-    assert stream.getresponse().status == 200
     for _ in range(4):
         desk.press_the_button("xml")
     wait_until(lambda: list(desk.home.rglob("13900/.*.part")), message="a file being written")
     assert desk.end(SIGINT) == 0
-    stream.close()
     assert "Traceback" not in desk.said()
     states = {status for (status,) in desk.rows("SELECT status FROM export")}
     assert states <= {"ready", "queued"}

@@ -152,8 +152,7 @@ def test_to_keep_a_place_by_leaving_the_queue() -> None:
         await asyncio.gather(*gone, return_exceptions=True)
         release.set()
         await asyncio.wait_for(bring("gone"), 60)
-        assert not turns._waiting  # noqa: SLF001 — nothing is kept of who is gone
-        assert not turns._busy  # noqa: SLF001
+        assert not turns._uploads  # noqa: SLF001 — nothing is kept of who is gone
 
     asyncio.run(asyncio.wait_for(play(), 90))
 

@@ -18,8 +18,8 @@ from tests.web.neighbours import BOTH, LIBREVILLE, STRANGER
 pytestmark = [pytest.mark.web, pytest.mark.slow]
 
 AXE = (Path(__file__).parent / "vendor" / "axe.min.js").read_text("utf-8")
-NO_PAGES = {"fichier", "piece", "dossier_zip", "flux", "suivi"}
-"""Files to download, the stream of events and the page fragment that it sends."""
+NO_PAGES = {"fichier", "piece", "dossier_zip", "suivi"}
+"""Files to download, and a fragment of a page."""
 
 
 def addresses(filled: Filled) -> list[str]:

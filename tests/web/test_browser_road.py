@@ -103,17 +103,6 @@ def test_a_file_is_followed_without_reloading_and_a_mail_leads_to_it(visit: Visi
     expect(page.get_by_role("main")).to_contain_text(export["label"])
 
 
-def test_the_same_when_the_event_stream_is_cut(visit: Visit, site: Site) -> None:
-    visitor = visit(STRANGER)
-    page = visitor.page
-    visitor.context.route("**/flux", lambda route: route.abort())
-    export = ask(page, site, Liste.COMPLEMENTAIRE_MUNICIPALE, "CSV")
-    page.evaluate("window.isTheSamePage = true")
-    expect(page.get_by_role("link", name=f"Télécharger {export['label']}").first).to_be_visible()
-    assert page.evaluate("window.isTheSamePage")
-    visitor.forgive("net::ERR_FAILED", "Failed to fetch")
-
-
 @pytest.mark.usefixtures("filled")
 def test_what_she_writes_meanwhile_is_not_lost(visit: Visit, site: Site) -> None:
     """The page that says « se recharge d'elle-même » does not reload while the clerk types, nor after an error."""

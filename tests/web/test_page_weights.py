@@ -29,7 +29,7 @@ REQUESTS, DOUBTS, PROTECTED = 600, 150, 1_000
 
 _WHO = {"code_commune": COMMUNE, "nom_naissance": "INVENTÉE", "date_naissance": "1961-08-05"}
 _LOADED = re.compile(r'<(?:link rel="(?:stylesheet|icon)" href|script src|img src)="([^"]+)"')
-_NO_PAGE = DOWNLOADS | {"flux", "suivi"}
+_NO_PAGE = DOWNLOADS | {"suivi"}
 """Files, and fragments of a page."""
 _SHOWN = [route for route in COMMUNE_PAGES if "GET" in (route.methods or ()) and route.name not in _NO_PAGE]
 
@@ -94,10 +94,9 @@ def test_what_waits_beyond_the_first_page_is_on_another_one(screen: FilesScreen)
 
 
 def test_nothing_of_ours_holds_a_page_up(screen: FilesScreen) -> None:
-    """Our script is deferred; htmx is not (its stream would not open), and all scripts are cached for a year."""
+    """Our script is deferred, and all scripts are cached for a year."""
     head = screen.get("taches").text.partition("</head>")[0]
     scripts = re.findall(r'<script src="([^"]+)"( defer)?>', head)
     assert [name.split("/")[-1].partition("?")[0] for name, deferred in scripts if not deferred] == ["htmx.min.js"]
-    assert "hx-sse.min.js" in screen.get("listes").text, "a page that lives opens a stream"
     for name in _LOADED.findall(head):
         assert "immutable" in screen.client.get(name).headers["cache-control"]

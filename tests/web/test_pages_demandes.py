@@ -27,6 +27,19 @@ def current(screen: FilesScreen) -> str:
     return screen.read_at("/listes").partition("Vos demandes")[2].partition("Derniers exports")[0]
 
 
+def test_a_page_is_updated_more_often_while_something_is_under_way(screen: FilesScreen) -> None:
+    def interval() -> str:
+        return screen.at("/suivi").text.partition('hx-trigger="every ')[2].partition('"')[0]
+
+    assert interval() == "15s"
+    screen.send("/listes", {"listes": ["CE"], "format": "csv"})
+    assert interval() == "3s", "no worker has read it yet"
+    screen.work()
+    assert interval() == "3s", "a file is queued"
+    screen.desk.process(screen.numbers()[-1])
+    assert interval() == "15s"
+
+
 @pytest.mark.slow
 def test_a_failure_that_she_has_read_is_hidden(screen: FilesScreen) -> None:
     made, failed = screen.ask("P", "CM")

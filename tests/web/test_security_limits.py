@@ -1,6 +1,5 @@
 """Limits: rates, sizes, times."""
 
-import asyncio
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -8,14 +7,11 @@ from pathlib import Path
 import pytest
 from limits import parse
 from starlette.applications import Starlette
-from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.testclient import TestClient
-from starlette.types import Receive, Scope, Send
 
 from producers.web.security import limits, session
-from producers.web.security.limits import STREAMS_OF_AN_ADDRESS, STREAMS_OF_AN_AGENT, CountedStream, RateLimits
 from tests.web.oidc_browser import with_provider
 from tests.web.security_desk import (
     CLERK_EMAIL,
@@ -71,57 +67,6 @@ def test_logins_have_one_by_address(screen_database: str, tmp_path: Path, tighte
     given = with_provider("http://127.0.0.1:1")
     with open_client(make_settings(screen_database, tmp_path, **given)) as client:
         assert [client.get("/connexion/retour?error=x").status_code for _ in range(3)] == [503, 503, 429]
-
-
-def test_a_place_is_held_by_each_open_stream() -> None:
-    places = RateLimits()
-    held = [places.stream(agent="a", address=str(number)) for number in range(STREAMS_OF_AN_AGENT)]
-    for place in held:
-        place.__enter__()
-    with pytest.raises(HTTPException) as refused, places.stream(agent="a", address="x"):
-        pass
-    assert refused.value.status_code == 429
-    held[0].__exit__(None, None, None)
-    with places.stream(agent="a", address="x"):
-        pass
-
-
-def test_an_address_has_its_places_too() -> None:
-    places = RateLimits()
-    held = [places.stream(agent=str(number), address="x") for number in range(STREAMS_OF_AN_ADDRESS)]
-    for place in held:
-        place.__enter__()
-    with pytest.raises(HTTPException), places.stream(agent="new", address="x"):
-        pass
-
-
-class _Endless(Response):
-    media_type = "text/event-stream"
-
-    async def __call__(self, _scope: Scope, _receive: Receive, send: Send) -> None:
-        await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
-        await send({"type": "http.response.body", "body": b"data: 1\n\n", "more_body": True})
-        await asyncio.Event().wait()
-
-
-def test_a_stream_ends_by_itself_and_gives_its_place_back(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(limits, "STREAM_SECONDS", 0.05)
-    scope: Scope = {"type": "http", "headers": [], "client": ("203.0.113.1", 1)}
-    places, sent = RateLimits(), []
-
-    async def send(message: object) -> None:
-        sent.append(message)
-
-    async def receive() -> dict[str, str]:
-        return {"type": "http.disconnect"}
-
-    stream = CountedStream(_Endless(), Request(scope), places, "a")
-    assert limits.is_stream(_Endless())
-    asyncio.run(asyncio.wait_for(stream(scope, receive, send), 60))
-    assert sent[-1] == {"type": "http.response.body", "body": b"", "more_body": False}
-    for _ in range(3 * STREAMS_OF_AN_AGENT):
-        with places.stream(agent="a", address="203.0.113.1"):
-            pass
 
 
 @pytest.mark.parametrize(("after", "status"), [(session.IDLE_SECONDS - 5, 200), (session.IDLE_SECONDS + 5, 303)])

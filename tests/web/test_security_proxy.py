@@ -26,7 +26,6 @@ from tests.web.site import screen_environment, start_screen
 
 PASSWORD = "invented"
 HOME = f"/communes/{LIBREVILLE}/listes"
-FLUX = f"/communes/{LIBREVILLE}/flux"
 TOO_LARGE = 600 << 20
 LOGINS = 60
 """Requests a minute, of one address."""
@@ -248,16 +247,6 @@ def test_a_form_goes_through(deployed: Deployed) -> None:
         foreign = client.post(HOME, data={"jeton": token}, headers={"Origin": "https://evil.example"})
     assert ours.status_code not in {400, 401, 403, 404, 405}
     assert foreign.status_code == 403
-
-
-@pytest.mark.slow
-def test_events_pass_at_once(deployed: Deployed, logged_in: httpx2.Client) -> None:
-    with deployed.client() as by_nginx:
-        for client in (by_nginx, logged_in):
-            with client.stream("GET", FLUX) as stream:
-                assert stream.status_code == 200
-                assert stream.headers["content-type"].startswith("text/event-stream")
-                assert next(line for line in stream.iter_lines() if line.startswith("data:"))
 
 
 def test_a_file_that_is_too_large_is_refused_by_nginx_before_it_is_sent(deployed: Deployed) -> None:

@@ -59,7 +59,7 @@ def stranger(screen_database: str, tmp_path: Path) -> Iterator[TestClient]:
 
 def test_the_table_is_what_we_think() -> None:
     assert len(COMMUNE_PAGES) > 5
-    assert {route.name for route in PAGES} >= OPEN_TO_ALL | {"listes", "fichier", "piece", "flux", "export"}
+    assert {route.name for route in PAGES} >= OPEN_TO_ALL | {"listes", "fichier", "piece", "export"}
     beside = {route.name for route in PAGES if route not in COMMUNE_PAGES}
     assert beside - OPEN_TO_ALL == {"start", "demande_sans_commune"}
 
@@ -98,7 +98,7 @@ def test_a_number_of_another_commune_in_a_form_or_after_a_question_mark_is_nobod
     """The agent's commune in the address, LIBREVILLE's file everywhere else."""
     token, own = token_of(neighbour, GRANDVILLE), address(route, GRANDVILLE, number=2)
     fields = {"export": "1", "exports": "1", "commune": LIBREVILLE, "demande": "1", "jour": "2026-11-25"}
-    for method in _methods(route) if route.name != "flux" else ():
+    for method in _methods(route):
         asked = {"data": {**fields, "jeton": token}} if method == "POST" else {"params": fields}
         answer = neighbour.request(method, own, **asked)  # type: ignore[arg-type]
         assert answer.status_code < 500, (method, answer.text)

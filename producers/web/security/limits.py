@@ -1,11 +1,11 @@
-"""Limits of size and rate: bodies, requests, event streams. One agent cannot block the screen for the others."""
+"""Limits of size and rate: bodies, requests, uploads. One agent cannot block the screen for the others."""
 
 import asyncio
 import math
 import time
-from collections import Counter, deque
-from collections.abc import AsyncIterator, Iterator
-from contextlib import ExitStack, asynccontextmanager, contextmanager
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from types import MappingProxyType
 from typing import Literal
 
@@ -15,8 +15,7 @@ from limits.storage import MemoryStorage
 from limits.strategies import MovingWindowRateLimiter
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import Response
-from starlette.types import Message, Receive, Scope, Send
+from starlette.types import Message, Scope
 
 FORM_BYTES = 1 << 20
 FILE_BYTES = 512 << 20
@@ -45,14 +44,6 @@ RATES: MappingProxyType[Act, tuple[RateLimitItem, RateLimitItem]] = MappingProxy
     }
 )
 """Limits per agent and per address: all agents of a town hall may share one address."""
-
-STREAMS_OF_AN_AGENT, STREAMS_OF_AN_ADDRESS = 12, 200
-"""Open at once; a browser opens six connections to one site at most."""
-
-STREAM_SECONDS = 300
-"""Maximum life of a stream: agents without rights or session receive nothing after it."""
-
-_EVENTS = "text/event-stream"
 
 
 def client_address(scope: Scope) -> str:
@@ -90,11 +81,10 @@ def limit_body(request: Request, most: int) -> Request:
 
 
 class RateLimits:
-    """Counts recent acts and open event streams, in memory."""
+    """Counts recent acts, in memory."""
 
     def __init__(self) -> None:
         self._limiter = MovingWindowRateLimiter(MemoryStorage())
-        self._open: Counter[str] = Counter()
 
     def count(self, act: Act, *, agent: str = "", address: str) -> None:
         """Count one act. Raises `HTTPException` 429, with the seconds to wait, if it exceeds a limit."""
@@ -116,29 +106,14 @@ class RateLimits:
             reset = self._limiter.get_window_stats(item, act, key).reset_time
             raise _too_many(max(1, math.ceil(reset - time.time())))
 
-    @contextmanager
-    def stream(self, *, agent: str, address: str) -> Iterator[None]:
-        """Hold a place for an open stream. Raises `HTTPException` 429 if there are too many."""
-        places = ((f"agent:{agent}", STREAMS_OF_AN_AGENT), (f"address:{address}", STREAMS_OF_AN_ADDRESS))
-        if any(self._open[key] >= most for key, most in places):
-            raise _too_many(60)
-        keys = [key for key, _ in places]
-        self._open.update(keys)
-        try:
-            yield
-        finally:
-            self._open.subtract(keys)
-            for key in keys:
-                if not self._open[key]:
-                    del self._open[key]
-
 
 class Turns:
-    """Queue of uploads: a few at once, one per agent, agents in round-robin order."""
+    """Queue of uploads: a few at once, one per agent; the next upload of an agent waits behind the other agents."""
 
     def __init__(self) -> None:
-        self._waiting: dict[str, deque[asyncio.Event]] = {}
-        self._busy: set[str] = set()
+        self._places = asyncio.Semaphore(TURNS)
+        self._own: dict[str, asyncio.Lock] = {}
+        self._uploads: Counter[str] = Counter()
 
     @asynccontextmanager
     async def turn(self, agent: str) -> AsyncIterator[None]:
@@ -147,61 +122,17 @@ class Turns:
         Raises:
             HTTPException: 429, the agent has too many uploads waiting.
         """
-        mine = self._waiting.setdefault(agent, deque())
-        if len(mine) >= TURNS_WAITING:
+        if self._uploads[agent] > TURNS_WAITING:
             raise _too_many(30)
-        called = asyncio.Event()
-        mine.append(called)
-        self._call()
+        self._uploads[agent] += 1
         try:
-            await called.wait()
-            yield
+            async with self._own.setdefault(agent, asyncio.Lock()), self._places:
+                yield
         finally:
-            if called.is_set():
-                self._busy.discard(agent)
-            else:
-                mine.remove(called)
-            self._call()
-
-    def _call(self) -> None:
-        """Start the first upload of each idle agent, in order of their last turn."""
-        for agent in list(self._waiting):
-            if not self._waiting[agent]:
-                if agent not in self._busy:
-                    del self._waiting[agent]
-            elif len(self._busy) < TURNS and agent not in self._busy:
-                self._busy.add(agent)
-                self._waiting[agent].popleft().set()
-                self._waiting[agent] = self._waiting.pop(agent)  # to the end of the round
+            self._uploads[agent] -= 1
+            if not self._uploads[agent]:
+                del self._uploads[agent], self._own[agent]
 
 
 def _too_many(seconds: int) -> HTTPException:
     return HTTPException(429, headers={"Retry-After": str(seconds)})
-
-
-def is_stream(response: Response) -> bool:
-    return (response.headers.get("content-type") or "").startswith(_EVENTS)
-
-
-class CountedStream(Response):
-    """An event stream that holds one of the agent's places while it is open."""
-
-    def __init__(self, stream: Response, request: Request, rates: RateLimits, agent: str) -> None:
-        super().__init__()
-        self._stream = stream
-        self._place = ExitStack()
-        self._place.enter_context(rates.stream(agent=agent, address=client_address(request.scope)))
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        has_started = has_ended = False
-
-        async def send_noting_end(message: Message) -> None:
-            nonlocal has_started, has_ended
-            has_started = True
-            has_ended = message["type"] == "http.response.body" and not message.get("more_body", False)
-            await send(message)
-
-        with self._place, anyio.move_on_after(STREAM_SECONDS):
-            await self._stream(scope, receive, send_noting_end)
-        if has_started and not has_ended:
-            await send({"type": "http.response.body", "body": b"", "more_body": False})

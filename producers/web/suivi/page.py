@@ -1,28 +1,22 @@
-"""« Vos demandes » within a page and as an event stream; the page of one request, and its actions."""
+"""« Vos demandes » within a page; the page of one request, and its actions."""
 
-import random
-import time
-from collections.abc import AsyncIterator
-from functools import partial
+from collections.abc import Sequence
 from typing import Any
 
-from sse_starlette import EventSourceResponse, ServerSentEvent
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from common.french import count_of
-from producers.errors import ProducerError
 from producers.web.forms import read_number, texts
 from producers.web.page_context import AWAY, NOT_FOUND, SEE_OTHER, PageContext, WebServices
 from producers.web.security.session import require_agent
 from producers.web.suivi.cards import build_cards, just_ended, make_card
-from producers.web.suivi.pending import prune_pending_requests, read_pending_requests, send_request
+from producers.web.suivi.pending import Sent, prune_pending_requests, read_pending_requests, send_request
 from producers.web.suivi.query import (
     DemandeState,
-    RecentActivity,
     find_commune,
     read_newest_request,
     read_recent,
@@ -34,73 +28,30 @@ _HIDDEN = "masquees"
 """Session key: the last requests that the agent hid."""
 _MOST_HIDDEN = 30
 
-HEARTBEAT_SECONDS = 15
-"""Shorter than the timeouts of proxies; also the interval for reading the agent's rights again."""
-
 
 def read_suivi(context: PageContext) -> dict[str, Any]:
     """Return the template values of « Vos demandes », for a whole page."""
-    recent = read_recent(context.services.state, context.commune.code)
-    pending = prune_pending_requests(context.request, context.services, context.commune.code)
-    return _values(context, recent) | {"pending": pending}
-
-
-def render_suivi(context: PageContext, recent: RecentActivity) -> str:
-    """Render « Vos demandes » alone, to be sent to an open page."""
-    pending = read_pending_requests(context.request, context.services, context.commune.code)
-    return context.render_part("suivi/suivi.html", pending=pending, **_values(context, recent))
+    return _values(context, prune_pending_requests(context.request, context.services, context.commune.code))
 
 
 def show(context: PageContext) -> Response:
-    return HTMLResponse(render_suivi(context, read_recent(context.services.state, context.commune.code)))
+    """Render « Vos demandes » alone, for an open page."""
+    pending = read_pending_requests(context.request, context.services, context.commune.code)
+    return context.render("suivi/suivi.html", **_values(context, pending))
 
 
-def _values(context: PageContext, recent: RecentActivity) -> dict[str, Any]:
-    now = context.services.clock()
+def _values(context: PageContext, pending: Sequence[Sent]) -> dict[str, Any]:
+    """`pending` is read before the requests: a request that a worker reads meanwhile is shown, if only twice."""
+    now, recent = context.services.clock(), read_recent(context.services.state, context.commune.code)
+    cards = build_cards(recent, now, context.request.session.get(_HIDDEN, ()))
     return {
-        "cards": build_cards(recent, now, context.request.session.get(_HIDDEN, ())),
+        "pending": pending,
+        "cards": cards,
+        "is_under_way": any(it.demande is None for it in pending) or any(card.may_cancel for card in cards),
         "latest": recent.latest,
         "announced": just_ended(recent.demandes, now),
         "newest_request": recent.newest_request,
-        "marker": recent.marker,
     }
-
-
-def follow(context: PageContext) -> Response:
-    """Stream « Vos demandes »: whole, then at each change, while the agent has the right to see it.
-
-    A version that the page already shows is not rendered again: after a restart all pages reconnect at once.
-    """
-    return EventSourceResponse(_events(context), ping=HEARTBEAT_SECONDS, headers={"Cache-Control": "no-store"})
-
-
-async def _events(context: PageContext) -> AsyncIterator[ServerSentEvent]:
-    # A random offset spreads the queries of streams that a restart opened at once.
-    checked_at = time.monotonic() - random.uniform(0, HEARTBEAT_SECONDS)  # noqa: S311 — not a secret
-    live, shown = context.services.live, context.query.get("vu", "")
-    with live.subscribe(context.commune.code) as subscription:
-        while True:
-            recent = await subscription.wait(HEARTBEAT_SECONDS)
-            if time.monotonic() - checked_at >= HEARTBEAT_SECONDS:
-                if not await live.take_turn(partial(_is_still_hers, context)):
-                    return
-                checked_at = time.monotonic()
-            if recent is not None and recent.marker != shown:
-                try:
-                    html = await live.take_turn(partial(render_suivi, context, recent))
-                except ProducerError:
-                    return  # the page reconnects by itself
-                yield ServerSentEvent(data=html)
-
-
-def _is_still_hers(context: PageContext) -> bool:
-    try:
-        agent = require_agent(context.request, context.services.identity)
-    except ProducerError:
-        return True  # the database is absent for a moment: the rights are assumed unchanged
-    except HTTPException:
-        return False
-    return agent.name == context.agent.name and agent.commune(context.commune.code) is not None
 
 
 def show_request(context: PageContext) -> Response:

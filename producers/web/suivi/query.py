@@ -1,6 +1,5 @@
 """Requests of a commune and their state: the view `demandes`, with the files of `derniers_exports`."""
 
-import hashlib
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
@@ -9,7 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, Select, column, false, select, table
 
 from producers.state import State, newest_first, to_record
-from producers.web.exports.query import DERNIERS_EXPORTS, LATEST, AskedFile, read_files, select_latest, to_file
+from producers.web.exports.query import DERNIERS_EXPORTS, LATEST, AskedFile, read_files, select_latest
 from schemas.topology import (
     REQUEST_CANCEL,
     REQUEST_LISTE_EXPORT,
@@ -27,17 +26,6 @@ _WITH_REFUSALS = (
     *("deposited", "verdict", "published", "doubt"),
 )
 """Types of requests and kinds of notes whose refusal is shown to clerks."""
-
-_MARKER_COLUMNS = (
-    "export_id",
-    "status",
-    "lines_written",
-    "purged_at",
-    "downloaded_at",
-    "deposited_on",
-    "verdict",
-    "published_on",
-)
 
 
 @dataclass(frozen=True)
@@ -76,30 +64,12 @@ class RecentActivity:
     newest_request: int = 0
     waiting: tuple[int, ...] = ()
     """Unfinished files of all communes, except those of batches."""
-    marker: str = ""
-    """See `read_change_marker`."""
-
-
-def read_change_marker(state: State, commune: str) -> str:
-    """Return a digest that changes with « Vos demandes »; cheaper than reading all of it."""
-    marked = select(*(DERNIERS_EXPORTS.c[name] for name in _MARKER_COLUMNS))
-    with state.reading() as connection:
-        files = connection.execute(_recent(connection, marked, commune)).all()
-        waits = any(row.status == ExportStatus.QUEUED for row in files)
-        newest = _newest_request(connection, commune) or 0
-        return _mark(files, newest, _read_waiting(connection) if waits else ())
-
-
-def _mark(files: Iterable[Row[Any]], newest_request: int, waiting: Iterable[int]) -> str:
-    known = [[getattr(row, name) for name in _MARKER_COLUMNS] for row in files]
-    return hashlib.sha256(repr((known, newest_request, tuple(waiting))).encode()).hexdigest()[:16]
 
 
 def read_recent(state: State, commune: str) -> RecentActivity:
     """Return the content of « Vos demandes » and « Derniers exports »."""
     with state.reading() as connection:
-        rows = connection.execute(_recent(connection, select(DERNIERS_EXPORTS), commune)).all()
-        files = [to_file(row) for row in rows]
+        files = read_files(connection, _recent(connection, select(DERNIERS_EXPORTS), commune))
         ids = {file.request_id for file in files}
         requests = connection.execute(_newest(connection, _REQUESTS, commune).limit(RECENT_REQUESTS)).all()
         taken = [row for row in requests if row.outcome != RequestOutcome.REFUSED]
@@ -121,7 +91,6 @@ def read_recent(state: State, commune: str) -> RecentActivity:
             latest=tuple(made if len(made) == LATEST else select_latest(connection, commune, LATEST)),
             newest_request=newest,
             waiting=waiting,
-            marker=_mark(rows, newest, waiting),
         )
 
 
