@@ -26,7 +26,7 @@ from producers.web.routes import BACKUP_ROUTES, ROUTES
 from producers.web.security import Identity, ProxyIdentity, SingleUser, read_first_commune
 from producers.web.security.limits import RateLimits
 from producers.web.security.oidc import OidcIdentity
-from producers.web.security.session import ReturnAddresses, SignedSessions
+from producers.web.security.session import SignedSessions
 from producers.web.settings import WebSettings
 from producers.web.templating import Assets, build_environment
 from schemas.envelope import CloudEvent, Publish
@@ -56,7 +56,6 @@ def create_app(
         publish,
         _identity(state, settings, key),
         Jinja2Templates(env=environment),
-        ReturnAddresses(secret),
         RateLimits(),
         Spool(settings.spool_dir, publish),
         reaches_broker,

@@ -17,12 +17,11 @@ from producers.web.page_context import NOT_FOUND, SEE_OTHER, WebServices
 from producers.web.security import KEY_FIELD, NotAnAgent, NotIdentified, SingleUser, can_read_agents
 from producers.web.security.limits import FORM_BYTES, client_address, limit_body
 from producers.web.security.oidc import ClaimsRefused, OidcIdentity, ProviderFailed
-from producers.web.security.session import require_agent, require_csrf
+from producers.web.security.session import RETURN, require_agent, require_csrf
 from schemas.envelope import CloudEvent
 from schemas.screen_notes import LoggedIn, ScreenNoted
 
 _log = structlog.get_logger("producers.web")
-_RETURN = "retour"
 _PLAIN = re.compile(r"[a-z_]{1,40}")
 _REFUSALS = MappingProxyType(
     {
@@ -77,25 +76,27 @@ def _require_oidc(request: Request) -> tuple[WebServices, OidcIdentity]:
 async def _go_in(request: Request) -> Response:
     """Redirect to the provider; an agent who has a session continues to the requested page."""
     services, oidc = _require_oidc(request)
-    path = services.returns.read(request.query_params.get(_RETURN, ""))
     services.rates.count("login", address=client_address(request.scope))
     try:
         await run_in_threadpool(oidc.identify, request)
+        return RedirectResponse(_page_after(request), SEE_OTHER)
     except (NotAnAgent, NotIdentified):
-        request.session[_RETURN] = path
-    else:
-        return RedirectResponse(path, SEE_OTHER)
+        pass
     try:
         return await oidc.provider.send_to_login(request, oidc.back(request.app.url_path_for("retour")))
     except ProviderFailed as error:
         return _refuse(request, error.code, error.cause)
 
 
+def _page_after(request: Request) -> str:
+    return str(request.session.get(RETURN, "/"))
+
+
 async def _come_back(request: Request) -> Response:
     """Receive the code from the provider and start a new session."""
     services, oidc = _require_oidc(request)
     services.rates.count("login", address=client_address(request.scope))
-    path = str(request.session.get(_RETURN, "/"))
+    path = _page_after(request)
     try:
         arrival = await oidc.provider.receive(request)
         who = oidc.rules.read(arrival.token_claims, arrival.info_claims)

@@ -15,9 +15,9 @@ from starlette.responses import RedirectResponse, Response
 
 from producers import errors
 from producers.errors import ProducerError
-from producers.web.page_context import WebServices
+from producers.web.page_context import SEE_OTHER, WebServices
 from producers.web.security import NotAnAgent, NotIdentified, Untrusted
-from producers.web.security.session import csrf_token, is_partial
+from producers.web.security.session import RETURN, csrf_token, is_partial
 
 ErrorKind = Literal["closed", "failed", "left", "not_an_agent", "not_identified", "untrusted"]
 
@@ -167,8 +167,8 @@ def _send_to_login(request: Request) -> Response:
     is_opened = request.method in {"GET", "HEAD"} and request.headers.get("sec-fetch-mode", "navigate") == "navigate"
     if not services.identity.has_login or is_by_script or not is_opened:
         return show_access_page(request, "not_identified", 401, headers={"HX-Refresh": "true"} if is_by_script else {})
-    login = request.app.url_path_for("connexion")
-    return RedirectResponse(f"{login}?retour={services.returns.sign(request.url.path)}", 303)
+    request.session[RETURN] = request.url.path
+    return RedirectResponse(request.app.url_path_for("connexion"), SEE_OTHER)
 
 
 HANDLERS: Mapping[Any, Callable[[Request, Exception], Any]] = MappingProxyType(

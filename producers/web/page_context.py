@@ -19,7 +19,7 @@ from producers.web.exports.spool import Spool
 from producers.web.forms import read_number
 from producers.web.security import AgentCommune, AuthorizedAgent, Identity
 from producers.web.security.limits import RateLimits, Turns
-from producers.web.security.session import ReturnAddresses, csrf_token, is_partial
+from producers.web.security.session import csrf_token, is_partial
 from producers.web.settings import WebSettings
 from schemas.declarations import DeclarationNoted, FileDownloaded
 from schemas.envelope import CloudEvent, Data, Publish
@@ -79,7 +79,6 @@ class WebServices:
     publish: Publish
     identity: Identity
     templates: Jinja2Templates
-    returns: ReturnAddresses
     rates: RateLimits
     spool: Spool
     reaches_broker: Callable[[], bool] | None = None

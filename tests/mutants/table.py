@@ -266,9 +266,6 @@ producers/web/security/
     + if now > session[_SEEN] + _SEEN_EVERY:
   test_the_next_person_at_this_browser_begins_anew
     - if request.session.get(_AGENT, agent.name) != agent.name:
-  test_what_is_signed_and_leads_elsewhere_leads_home
-    - return is_plain and path.startswith("/") and not path.startswith("//")
-    + return is_plain
 producers/web/tableaux/
   test_the_first_export_is_proposed_when_no_meeting_before_is_noted
     - if self.dates.get("reunion", "") not in {"", self.proposed}:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import structlog
-from itsdangerous import BadSignature, TimestampSigner, URLSafeTimedSerializer
+from itsdangerous import TimestampSigner
 from starlette.datastructures import FormData
 from starlette.exceptions import HTTPException
 from starlette.middleware.sessions import SessionMiddleware
@@ -37,8 +37,8 @@ log = structlog.get_logger("producers.web")
 CSRF_FIELD = "jeton"
 _CSRF_KEY = "csrf"
 
-RETURN_SECONDS = 600
-HOME = "/"
+RETURN = "retour"
+"""Key of the session: the page to show after the login. Only its path, since the query may name an elector."""
 
 
 class SignedSessions(SessionMiddleware):
@@ -190,29 +190,3 @@ def require_csrf(request: Request, form: FormData) -> None:
     given, expected = form.get(CSRF_FIELD), request.session.get(_CSRF_KEY)
     if not (isinstance(given, str) and expected and secrets.compare_digest(given.encode(), expected.encode())):
         raise HTTPException(403)
-
-
-class ReturnAddresses:
-    """Signs paths of pages, and verifies them."""
-
-    def __init__(self, secret: str) -> None:
-        signer = {"digest_method": hashlib.sha256}
-        self._serializer = URLSafeTimedSerializer(secret, salt="producers.web.security.returns", signer_kwargs=signer)
-
-    def sign(self, path: str) -> str:
-        """Return a signed path for a link; the query is dropped, since it may name an elector."""
-        return self._serializer.dumps(path)
-
-    def read(self, signed: str) -> str:
-        """Return the path; the home page if it is forged, expired, or of another site."""
-        try:
-            path = self._serializer.loads(signed, max_age=RETURN_SECONDS)
-        except BadSignature:
-            return HOME
-        return path if isinstance(path, str) and _is_ours(path) else HOME
-
-
-def _is_ours(path: str) -> bool:
-    r"""Whether a path stays on this site: browsers read `//host` and `/\host` as other sites."""
-    is_plain = path.isascii() and path.isprintable() and "\\" not in path
-    return is_plain and path.startswith("/") and not path.startswith("//")
