@@ -14,17 +14,15 @@ from starlette.templating import Jinja2Templates
 from common.calendrier import civil_day, now
 from producers.errors import BrokerBlockedError, QueueFullError, UnconfirmedError
 from producers.state import State
-from producers.web.exports.query import AskedFile
 from producers.web.exports.spool import Spool
 from producers.web.forms import read_number
 from producers.web.security import AgentCommune, AuthorizedAgent, Identity
 from producers.web.security.limits import RateLimits, Turns
 from producers.web.security.session import csrf_token, is_partial
 from producers.web.settings import WebSettings
-from schemas.declarations import DeclarationNoted, FileDownloaded
-from schemas.envelope import CloudEvent, Data, Publish
-from schemas.screen_notes import DownloadBegun, ElecteursSeen, ScreenNoted
-from schemas.vocabulary import Piece, SeenPage
+from schemas.envelope import CloudEvent, Publish
+from schemas.screen_notes import ElecteursSeen, ScreenNoted
+from schemas.vocabulary import SeenPage
 
 SEE_OTHER, NOT_FOUND, CONFLICT, GONE, UNPROCESSABLE, BROKEN, AWAY = 303, 404, 409, 410, 422, 500, 503
 
@@ -165,34 +163,3 @@ class PageContext:
             "settings": self.services.settings,
             "mails_kept_at": self.services.mails_kept_at,
         }
-
-
-def attachment(name: str, size: int) -> dict[str, str]:
-    """Return the headers of a download."""
-    return {
-        "Content-Disposition": f'attachment; filename="{name}"',
-        "Content-Length": str(size),
-        "Accept-Ranges": "none",
-    }
-
-
-def note_begun(services: WebServices, who: str, piece: Piece, *files: AskedFile) -> bool:
-    """Record who downloads files, before the first byte; on False, the caller must not send the files."""
-    events = []
-    for file in files:
-        note = DownloadBegun(export=file.export_id, piece=piece)
-        data = ScreenNoted(commune=file.code_commune, note=note, requested_by=who)
-        events.append(_about(services, file, data))
-    return services.spool.send(*events)
-
-
-def note_downloaded(services: WebServices, who: str, piece: Piece, *files: AskedFile) -> None:
-    """Publish who downloaded files, after the last byte."""
-    for file in files:
-        note, commune = FileDownloaded(piece=piece), file.code_commune
-        data = DeclarationNoted(commune=commune, exports=[file.export_id], note=note, requested_by=who)
-        services.spool.send(_about(services, file, data))
-
-
-def _about(services: WebServices, file: AskedFile, data: Data) -> CloudEvent:
-    return CloudEvent.wrap(data, source=services.settings.source, correlationid=file.correlation_id)

@@ -144,7 +144,7 @@ producers/web/
     +
   test_to_take_a_file_and_leave_no_line
   test_to_take_a_dossier_and_leave_no_line
-    - return services.spool.send(*events)
+    - return self.services.spool.send(*events)
     + return True
   test_a_broker_at_the_limit_of_its_disk_keeps_no_clerk_from_asking
     - except (BrokerBlockedError, QueueFullError, UnconfirmedError):

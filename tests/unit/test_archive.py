@@ -6,9 +6,10 @@ from zipfile import ZIP_STORED, ZipFile
 
 import pytest
 
+from producers.records import PieceFile
 from producers.web.dossier import assembly
 from producers.web.exports.query import AskedFile
-from producers.web.exports.stored_file import Delivery, FileAlteredError, Recorded
+from producers.web.exports.stored_file import Delivery, FileAlteredError
 from tests.unit.asked_files import ready_list
 
 CONTENT = b"bonjour"
@@ -20,7 +21,7 @@ def seal(monkeypatch: pytest.MonkeyPatch, found: bytes) -> assembly.Dossier:
     asked = ready_list(1, size=len(CONTENT), sha256=SHA256)
 
     def open_asked(_root: Path, it: AskedFile) -> Delivery:
-        return Delivery(Recorded(it.code_commune, it.file_name, len(CONTENT), SHA256), io.BytesIO(found))
+        return Delivery(PieceFile(it.file_name, len(CONTENT), SHA256), io.BytesIO(found))
 
     monkeypatch.setattr(assembly, "open_asked", open_asked)
     return assembly.seal(Path(), "13900", "LIBREVILLE", [asked])

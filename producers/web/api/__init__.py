@@ -12,17 +12,25 @@ from typing import NamedTuple
 
 from sqlalchemy import column, select, table
 from starlette.applications import Starlette
-from starlette.background import BackgroundTask
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route
 
 from producers.errors import StateAwayError
+from producers.records import PieceFile
 from producers.web.exports.query import AskedFile, find_file
-from producers.web.exports.stored_file import Delivery, FileAlteredError, FileGoneError, Recorded, open_file, record_of
+from producers.web.exports.stored_file import (
+    Delivery,
+    Download,
+    FileAlteredError,
+    FileGoneError,
+    attachment,
+    open_asked,
+    record_of,
+)
 from producers.web.forms import read_number
-from producers.web.page_context import BROKEN, CONFLICT, GONE, NOT_FOUND, WebServices, note_begun, note_downloaded
+from producers.web.page_context import BROKEN, CONFLICT, GONE, NOT_FOUND, WebServices
 from producers.web.security.limits import client_address
 from schemas.events import AnsweredRequest, TableauReference
 from schemas.http import (
@@ -123,25 +131,19 @@ def send_file(request: Request) -> Response:
     if asked.purged_at:
         raise ProblemError(GONE, "fichier_efface", "Ce fichier a été effacé après son délai ; le redemander.")
     etag = f'"{recorded.sha256}"'
-    headers = _file_headers(recorded)
     if etag in {it.strip().removeprefix("W/") for it in request.headers.get("if-none-match", "").split(",")}:
         return Response(status_code=NOT_MODIFIED, headers={"ETag": etag})
     start, stop = _read_range(request, recorded.size, etag)
     is_part = (start, stop) != (0, recorded.size)
+    headers = attachment(recorded.file_name, stop - start) | _file_headers(recorded)
     if is_part:
         headers["Content-Range"] = f"bytes {start}-{stop - 1}/{recorded.size}"
-    headers["Content-Length"] = str(stop - start)
     status, media_type = PARTIAL if is_part else 200, FORMATS[asked.format].media_type
-    delivery = _open(services, recorded, start, stop)
-    if request.method == "HEAD":
-        delivery.close()
-        return Response(status_code=status, headers=headers, media_type=media_type)
-    who = f"{TOKEN_ACTOR}{bearer.name}"
-    if not note_begun(services, who, Piece.FICHIER, asked):
-        delivery.close()
-        raise ProblemError(AWAY, "trace_impossible", "Qui prend un fichier ne peut pas être noté : revenir plus tard.")
-    after = BackgroundTask(_declare, services, asked, who, delivery)
-    return StreamingResponse(iter(delivery), status, headers, media_type, after)
+    delivery = _open(services, asked).only(start, stop)
+    download = Download(services, f"{TOKEN_ACTOR}{bearer.name}", Piece.FICHIER, [asked])
+    if sent := download.send(request, delivery, headers=headers, media_type=media_type, status=status):
+        return sent
+    raise ProblemError(AWAY, "trace_impossible", "Qui prend un fichier ne peut pas être noté : revenir plus tard.")
 
 
 def describe(asked: AskedFile, services: WebServices) -> ExportDocument:
@@ -167,7 +169,7 @@ def describe(asked: AskedFile, services: WebServices) -> ExportDocument:
         code=asked.error_code or None,
         reason=asked.error_message or None,
         url=f"{base}{PREFIX}{FILE_PATH.format(export_id=asked.export_id)}" if is_there else None,
-        name=recorded.name if recorded else None,
+        name=recorded.file_name if recorded else None,
         size=recorded.size if recorded else None,
         sha256=recorded.sha256 if recorded else None,
         electeurs=asked.electeurs,
@@ -225,10 +227,9 @@ def _find(request: Request, bearer: Bearer) -> AskedFile:
     return asked
 
 
-def _file_headers(recorded: Recorded) -> dict[str, str]:
+def _file_headers(recorded: PieceFile) -> dict[str, str]:
     digest = base64.b64encode(bytes.fromhex(recorded.sha256)).decode()
     return {
-        "Content-Disposition": f'attachment; filename="{recorded.name}"',
         "ETag": f'"{recorded.sha256}"',
         "Repr-Digest": f"sha-256=:{digest}:",
         "Digest": f"sha-256={digest}",
@@ -258,21 +259,15 @@ def _read_range(request: Request, size: int, etag: str) -> tuple[int, int]:
     return start, stop
 
 
-def _open(services: WebServices, recorded: Recorded, start: int, stop: int) -> Delivery:
+def _open(services: WebServices, asked: AskedFile) -> Delivery:
     try:
-        return open_file(services.settings.exports_dir, recorded).only(start, stop)
+        return open_asked(services.settings.exports_dir, asked)
     except FileGoneError:
         raise ProblemError(GONE, "fichier_absent", "Ses octets ne sont plus là ; le redemander.") from None
     except FileAlteredError:
         raise ProblemError(
             BROKEN, "fichier_altere", "Ses octets ne sont plus ceux qui ont été faits ; le redemander."
         ) from None
-
-
-def _declare(services: WebServices, asked: AskedFile, who: str, delivery: Delivery) -> None:
-    delivery.close()
-    if delivery.is_complete and delivery.stop == delivery.recorded.size:
-        note_downloaded(services, who, Piece.FICHIER, asked)
 
 
 def _problem(status: int, code: str, detail: str, headers: Mapping[str, str] | None = None) -> Response:

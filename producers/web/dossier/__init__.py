@@ -3,23 +3,13 @@
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
 
-from starlette.background import BackgroundTask
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 
 from producers.web.dossier.assembly import Dossier, by_liste, pick, seal, why_lacking
 from producers.web.exports.query import AskedFile, rank, read_current, read_made
-from producers.web.exports.stored_file import FileAlteredError, FileGoneError
+from producers.web.exports.stored_file import Download, FileAlteredError, FileGoneError, attachment
 from producers.web.forms import read_numbers
-from producers.web.page_context import (
-    AWAY,
-    BROKEN,
-    GONE,
-    UNPROCESSABLE,
-    PageContext,
-    attachment,
-    note_begun,
-    note_downloaded,
-)
+from producers.web.page_context import AWAY, BROKEN, GONE, UNPROCESSABLE, PageContext
 from producers.web.registre.query import read_registres
 from schemas.vocabulary import Liste, Piece
 
@@ -54,15 +44,10 @@ def download(context: PageContext) -> Response:
     except _Impossible as impossible:
         return _render(context, error=str(impossible), status=impossible.status)
     archive = dossier.archive
-    headers = attachment(archive.recorded.name, archive.recorded.size)
-    if context.request.method == "HEAD":
-        archive.close()
-        return Response(headers=headers, media_type="application/zip")
-    if not note_begun(context.services, context.agent.name, Piece.DOSSIER, *dossier.files):
-        archive.close()
-        return _render(context, error=_UNNOTED, status=AWAY)
-    after = BackgroundTask(_declare, context, dossier)
-    return StreamingResponse(iter(archive), headers=headers, media_type="application/zip", background=after)
+    download = Download(context.services, context.agent.name, Piece.DOSSIER, dossier.files)
+    headers = attachment(archive.recorded.file_name, archive.recorded.size)
+    sent = download.send(context.request, archive, headers=headers, media_type="application/zip")
+    return sent or _render(context, error=_UNNOTED, status=AWAY)
 
 
 def _seal(context: PageContext, files: Sequence[AskedFile]) -> Dossier:
@@ -79,12 +64,6 @@ def _seal(context: PageContext, files: Sequence[AskedFile]) -> Dossier:
         raise _Impossible(f"« {altered} » n'est plus le fichier que le module a préparé. {_ADVICE}", BROKEN) from None
     except OSError:
         raise _Impossible(_NOT_WRITTEN, AWAY) from None
-
-
-def _declare(context: PageContext, dossier: Dossier) -> None:
-    dossier.archive.close()
-    if dossier.archive.is_complete:
-        note_downloaded(context.services, context.agent.name, Piece.DOSSIER, *dossier.files)
 
 
 def _chosen(context: PageContext) -> Sequence[AskedFile]:

@@ -20,9 +20,9 @@ from zipfile import ZipFile, ZipInfo
 
 from common.calendrier import civil_time
 from common.french import count_of, format_moment, format_number, short_date, typo
-from producers.records import WORDS, FileState
+from producers.records import WORDS, FileState, PieceFile
 from producers.web.exports.query import AskedFile
-from producers.web.exports.stored_file import Delivery, FileAlteredError, Recorded, open_asked
+from producers.web.exports.stored_file import Delivery, FileAlteredError, open_asked
 from schemas.vocabulary import FORMATS, Liste, Piece
 
 TO_DEPOSIT, NOT_TO_DEPOSIT = "a-deposer", "ne-pas-deposer"
@@ -151,7 +151,7 @@ def seal(root: Path, commune: str, nom: str, files: Sequence[AskedFile], lacking
             archive.writestr(_entry("manifest.json", moment), manifest)
             archive.writestr(_entry(JSON_NAME, moment), proof)
         name = f"dossier-{commune}-{moment:%Y%m%d-%H%M%S}.zip"
-        delivery = Delivery(Recorded(commune, name, file.seek(0, os.SEEK_END), ""), file)
+        delivery = Delivery(PieceFile(name, file.seek(0, os.SEEK_END), ""), file)
         opened.pop_all()
     return Dossier(files, delivery)
 

@@ -3,26 +3,15 @@
 from datetime import date
 from urllib.parse import urlencode
 
-from starlette.background import BackgroundTask
 from starlette.exceptions import HTTPException
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 
 from producers.state import to_day
 from producers.web.exports.query import ETATS, AskedFile, ExportFilters, read_file, read_page
-from producers.web.exports.stored_file import Delivery, FileAlteredError, FileGoneError, open_file, record_of
+from producers.web.exports.stored_file import Download, FileAlteredError, FileGoneError, attachment, open_asked
 from producers.web.forms import new_once, read_day, read_number
 from producers.web.journal import ACTIONS, read_history
-from producers.web.page_context import (
-    AWAY,
-    BROKEN,
-    CONFLICT,
-    GONE,
-    NOT_FOUND,
-    PageContext,
-    attachment,
-    note_begun,
-    note_downloaded,
-)
+from producers.web.page_context import AWAY, BROKEN, CONFLICT, GONE, NOT_FOUND, PageContext
 from schemas.vocabulary import FORMATS, PIECES, ExportKind, Liste, Piece
 
 KINDS = {ExportKind.LISTE.value: "Listes électorales", ExportKind.TABLEAU.value: "Tableaux"}
@@ -108,39 +97,21 @@ def _asked(context: PageContext) -> AskedFile:
 
 
 def _deliver(context: PageContext, asked: AskedFile, piece: Piece) -> Response:
-    recorded = record_of(asked, piece)
-    if recorded is None:
+    if not asked.is_ready:
         return _refuse(context, asked, CONFLICT, "not_ready")
     if asked.purged_at:
         return _refuse(context, asked, GONE, "purged")
     try:
-        delivery = open_file(context.services.settings.exports_dir, recorded)
+        delivery = open_asked(context.services.settings.exports_dir, asked, piece)
     except FileGoneError:
         return _refuse(context, asked, GONE, "gone")
     except FileAlteredError:
         return _refuse(context, asked, BROKEN, "altered")
-    return _give(context, asked, piece, delivery)
-
-
-def _give(context: PageContext, asked: AskedFile, piece: Piece, delivery: Delivery) -> Response:
-    """Send the bytes, after recording who downloads them."""
-    recorded = delivery.recorded
-    headers = attachment(recorded.name, recorded.size) | {"ETag": f'"{recorded.sha256}"'}
-    media_type = (PIECES.get(piece) or FORMATS[asked.format]).media_type
-    if context.request.method == "HEAD":
-        delivery.close()
-        return Response(headers=headers, media_type=media_type)
-    if not note_begun(context.services, context.agent.name, piece, asked):
-        delivery.close()
-        return _refuse(context, asked, AWAY, "unnoted")
-    after = BackgroundTask(_declare, context, asked, piece, delivery)
-    return StreamingResponse(iter(delivery), headers=headers, media_type=media_type, background=after)
-
-
-def _declare(context: PageContext, asked: AskedFile, piece: Piece, delivery: Delivery) -> None:
-    delivery.close()
-    if delivery.is_complete:
-        note_downloaded(context.services, context.agent.name, piece, asked)
+    recorded, media_type = delivery.recorded, (PIECES.get(piece) or FORMATS[asked.format]).media_type
+    headers = attachment(recorded.file_name, recorded.size) | {"ETag": f'"{recorded.sha256}"'}
+    download = Download(context.services, context.agent.name, piece, [asked])
+    sent = download.send(context.request, delivery, headers=headers, media_type=media_type)
+    return sent or _refuse(context, asked, AWAY, "unnoted")
 
 
 def _refuse(context: PageContext, asked: AskedFile, status_code: int, why: str) -> Response:

@@ -10,8 +10,9 @@ from starlette.responses import Response, StreamingResponse
 
 from common.calendrier import civil_time, now
 from common.files import CHUNK
+from producers.web.exports.stored_file import attachment
 from producers.web.forms import Faults, text
-from producers.web.page_context import NOT_FOUND, UNPROCESSABLE, BackupError, Backups, PageContext, attachment
+from producers.web.page_context import NOT_FOUND, UNPROCESSABLE, BackupError, Backups, PageContext
 from producers.web.security.session import forget
 
 FIELDS = ("phrase", "confirmation", "fichier", "ouverture", "agent")
