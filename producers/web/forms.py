@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date
 from typing import Self
 from urllib.parse import urlencode
@@ -11,7 +11,7 @@ from uuid import NAMESPACE_URL, UUID, uuid4, uuid5
 from pydantic import BaseModel, TypeAdapter, ValidationError
 from starlette.datastructures import FormData
 
-from common.french import short_date
+from common.french import capitalized, short_date
 from schemas.envelope import CloudEvent, Data
 from schemas.faults import explain_fault
 from schemas.requests import LARGEST_ID, Jour
@@ -30,23 +30,8 @@ _MOST_DIGITS_OF_A_PAGE = 6
 """Maximum number of digits of a page number."""
 
 
-@dataclass(frozen=True)
-class Faults:
-    """The errors of a form: one sentence per field, in the order of the form."""
-
-    by_field: Mapping[str, str] = field(default_factory=dict)
-
-    def __bool__(self) -> bool:
-        return bool(self.by_field)
-
-    @classmethod
-    def ordered(cls, fields: Sequence[str], found: Mapping[str, str]) -> Self:
-        """Build from messages by field, as sentences in the order of the fields."""
-        return cls({name: _sentence(found[name]) for name in fields if name in found})
-
-    def of(self, name: str) -> str:
-        """Return the error of a field; empty if there is none."""
-        return self.by_field.get(name, "")
+Faults = Mapping[str, str]
+"""The errors of a form: one sentence per field, in the order of the form."""
 
 
 class WrongField(Exception):
@@ -154,8 +139,9 @@ def find_faults(
     return {}
 
 
-def _sentence(words: str) -> str:
-    return words[:1].upper() + words[1:].rstrip(".") + "."
+def order_faults(fields: Iterable[str], found: Mapping[str, str]) -> Faults:
+    """Return the messages as sentences, in the order of the fields."""
+    return {name: f"{capitalized(found[name].rstrip('.'))}." for name in fields if name in found}
 
 
 def page_number(text: str) -> int:

@@ -15,7 +15,7 @@ from common.calendrier import civil_day, now
 from producers.errors import BrokerBlockedError, QueueFullError, UnconfirmedError
 from producers.state import State
 from producers.web.exports.spool import Spool
-from producers.web.forms import read_number
+from producers.web.forms import Faults, read_number, read_once
 from producers.web.security import AgentCommune, AuthorizedAgent, Identity
 from producers.web.security.limits import RateLimits, Turns
 from producers.web.security.session import csrf_token, is_partial
@@ -112,9 +112,22 @@ class PageContext:
             raise HTTPException(NOT_FOUND)
         return number
 
-    def render(self, template: str, status_code: int = 200, **values: Any) -> Response:  # noqa: ANN401 — for the template
-        known = self._known_to_templates()
-        return self.services.templates.TemplateResponse(self.request, template, known | values, status_code=status_code)
+    def render(
+        self,
+        template: str,
+        status_code: int = 0,
+        *,
+        faults: Faults | None = None,
+        failure: str | None = None,
+        **values: Any,  # noqa: ANN401 — for the template
+    ) -> Response:
+        """Render a page; `faults` are the errors of its form, `failure` is why the form could not be sent.
+
+        They give the status, unless the caller does.
+        """
+        status = status_code or (UNPROCESSABLE if faults else AWAY if failure else 200)
+        known = self._known_to_templates() | {"faults": faults or {}, "failure": failure} | values
+        return self.services.templates.TemplateResponse(self.request, template, known, status_code=status)
 
     def redirect(self, page: str, fragment: str = "", **path: Any) -> Response:  # noqa: ANN401 — parameters of the path
         """Redirect to another page of the commune, or to a fragment of it."""
@@ -160,6 +173,8 @@ class PageContext:
             "logout": str(self.request.app.url_path_for("deconnexion")) if self.services.identity.has_login else "",
             "csrf_token": csrf_token(self.request),
             "now": self.services.clock(),
+            "today": self.today,
+            "once": read_once(self.form),
             "settings": self.services.settings,
             "mails_kept_at": self.services.mails_kept_at,
         }

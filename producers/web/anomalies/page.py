@@ -32,8 +32,8 @@ from producers.web.anomalies.report import (
 )
 from producers.web.exports.query import AskedFile, read_file
 from producers.web.exports.stored_file import FileAlteredError, FileGoneError, open_asked
-from producers.web.forms import Paging, page_number, read_numbers, read_once, text
-from producers.web.page_context import AWAY, BROKEN, GONE, NOT_FOUND, SEE_OTHER, PageContext
+from producers.web.forms import Paging, page_number, read_numbers, text
+from producers.web.page_context import BROKEN, GONE, NOT_FOUND, SEE_OTHER, PageContext
 from producers.web.registre.query import read_registres
 from producers.web.suivi.pending import read_declarations, send_note
 from schemas.screen_notes import AnomaliesHandled
@@ -151,12 +151,10 @@ def _render(
     context.record_seen(SeenPage.SEARCH if criteria.text else SeenPage.ANOMALIES, len(groups), file.export_id)
     return context.render(
         "anomalies/anomalies.html",
-        AWAY if failure else 200,
         failure=failure,
         pending=pending,
         handled=handled.get(file.export_id, {}),
         claims=_read_claims(context, file, handled, groups),
-        once=read_once(context.form),
         file=file,
         criteria=criteria,
         filters=filters,

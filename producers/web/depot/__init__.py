@@ -1,6 +1,6 @@
 """The page of deposits on e-listelec: files to deposit, deposited files, and the platform's replies."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -16,13 +16,13 @@ from producers.web.forms import (
     Faults,
     Paging,
     WrongField,
+    order_faults,
     page_number,
     read_numbers,
-    read_once,
     read_past_day,
     text,
 )
-from producers.web.page_context import AWAY, UNPROCESSABLE, PageContext
+from producers.web.page_context import PageContext
 from producers.web.security.session import answer_poll
 from producers.web.suivi.pending import DEPOT, PendingDeclarations, read_declarations, send_note
 from schemas.declarations import FileDeposited, VerdictReceived
@@ -111,7 +111,7 @@ def _render(
     pending: PendingDeclarations | None = None,
     chosen: Sequence[int] = (),
     failure: str | None = None,
-    faults: Mapping[str, str] | None = None,
+    faults: Faults | None = None,
 ) -> Response:
     state, commune = context.services.state, context.commune.code
     current = read_current(state, commune)
@@ -123,14 +123,11 @@ def _render(
     asked = [file for file in read_made(state, commune, set(chosen) - known) if not file.is_never_deposited]
     return context.render(
         "depot/depot.html",
-        UNPROCESSABLE if faults else AWAY if failure else 200,
         pending=pending or read_declarations(context, DEPOT),
-        today=context.today,
         failure=failure,
-        faults=Faults.ordered([*_FIELDS], faults or {}),
+        faults=order_faults(_FIELDS, faults or {}),
         fields=_FIELDS,
         chosen=set(chosen),
-        once=read_once(context.form),
         form={name: str(context.form.get(name, "")) for name in ("depot", "jour", "remarque", "verdict", "reponse")},
         to_deposit=[*asked, *to_deposit],
         to_correct=[file for file in find_to_correct(current) if file.export_id not in set(chosen)],

@@ -246,7 +246,6 @@ def show(context: PageContext) -> Response:
     calendar = read_calendar(context.services.state, context.commune.code, context.today)
     return context.render(
         "echeances/echeances.html",
-        today=context.today,
         agendas=calendar.agendas,
         has_scrutin=bool(calendar.scrutins),
         reunions=calendar.reunions[:_SHOWN_REUNIONS],

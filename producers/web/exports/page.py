@@ -9,7 +9,7 @@ from starlette.responses import Response
 from producers.state import to_day
 from producers.web.exports.query import ETATS, AskedFile, ExportFilters, read_file, read_page
 from producers.web.exports.stored_file import Download, FileAlteredError, FileGoneError, attachment, open_asked
-from producers.web.forms import new_once, read_day, read_number
+from producers.web.forms import read_day, read_number
 from producers.web.journal import ACTIONS, read_history
 from producers.web.page_context import AWAY, BROKEN, CONFLICT, GONE, NOT_FOUND, PageContext
 from schemas.vocabulary import FORMATS, PIECES, ExportKind, Liste, Piece
@@ -57,9 +57,7 @@ def show(context: PageContext) -> Response:
     if file is None:
         raise HTTPException(NOT_FOUND)
     history = read_history(context.services.state, context.commune.code, file.export_id)
-    return context.render(
-        "exports/export.html", file=file, PIECES=PIECES, history=history, actions=ACTIONS, once=new_once()
-    )
+    return context.render("exports/export.html", file=file, PIECES=PIECES, history=history, actions=ACTIONS)
 
 
 def show_differences(context: PageContext) -> Response:

@@ -1,12 +1,12 @@
 """The tab of list files."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from starlette.responses import Response
 
-from producers.web.forms import Faults, find_faults, new_once, read_once, text, texts
-from producers.web.page_context import AWAY, UNPROCESSABLE, PageContext
+from producers.web.forms import Faults, find_faults, order_faults, text, texts
+from producers.web.page_context import PageContext
 from producers.web.registre.query import read_registres
 from producers.web.suivi.page import read_suivi
 from producers.web.suivi.pending import send_request
@@ -26,7 +26,6 @@ class ListesForm:
 
     listes: Sequence[str] = tuple(Liste)
     format: str = Format.CSV
-    once: str = field(default_factory=new_once)
 
     @property
     def words(self) -> str:
@@ -41,13 +40,13 @@ def show(context: PageContext) -> Response:
 
 
 def ask(context: PageContext) -> Response:
-    form = ListesForm(texts(context.form, "listes"), text(context.form, "format"), read_once(context.form))
+    form = ListesForm(texts(context.form, "listes"), text(context.form, "format"))
     values = _values(context, form)
     if found := find_faults(ListeExportRequested, values, FIELDS, names={"formats": "format"}, better=_CHOICES):
-        return _page(context, form, UNPROCESSABLE, faults=Faults.ordered(FIELDS, found))
+        return _page(context, form, faults=order_faults(FIELDS, found))
     data = ListeExportRequested.model_validate(values)
     if failure := send_request(context, data, form.words):
-        return _page(context, form, AWAY, failure=failure)
+        return _page(context, form, failure=failure)
     return context.redirect("listes", "demandes")
 
 
@@ -64,11 +63,10 @@ def _values(context: PageContext, form: ListesForm) -> dict[str, object]:
 def _page(
     context: PageContext,
     form: ListesForm,
-    status_code: int = 200,
     *,
     faults: Faults | None = None,
     failure: str | None = None,
 ) -> Response:
     registres = read_registres(context.services.state, context.commune.code)
-    values = {"form": form, "faults": faults or Faults(), "failure": failure, "registres": registres}
-    return context.render("listes/listes.html", status_code, **values, **read_suivi(context))
+    given = {"form": form, "registres": registres, **read_suivi(context)}
+    return context.render("listes/listes.html", faults=faults, failure=failure, **given)

@@ -13,7 +13,7 @@ from common.french import short_date, weekday_date
 from producers.state import State, to_record, view_of
 from producers.web.echeances import read_own_scrutins, read_reunions, read_scrutins, read_tableaux
 from producers.web.exports.query import AskedFile
-from producers.web.forms import IMPOSSIBLE_DAY, Faults, find_faults, read_day, text, texts
+from producers.web.forms import IMPOSSIBLE_DAY, Faults, find_faults, order_faults, read_day, text, texts
 from producers.web.page_context import NOT_FOUND, PageContext
 from producers.web.suivi.pending import note_page, send_note
 from schemas.declarations import (
@@ -102,7 +102,7 @@ def _note_reunion(context: PageContext) -> Response:
     values |= {"reason": form["reason"], "has_deliberated": not form["sans_deliberation"]}
     found = find_faults(ReunionNoted, values, REUNION_FIELDS, names={}, better={}) | found
     if found:
-        return _calendar(context, form, Faults.ordered(REUNION_FIELDS, found))
+        return _calendar(context, form, order_faults(REUNION_FIELDS, found))
     note = ReunionNoted.model_validate(values)
     said = f"réunion du {short_date(note.jour)}" + (f", et non du {short_date(former)}" if former else "")
     return _sent(context, send_note(context, "reunions", note, said), form)
@@ -140,7 +140,7 @@ def _note_scrutin(context: PageContext) -> Response:
     names = {"jour": "scrutin", "reason": "scrutin_reason"}
     found = find_faults(ScrutinNoted, values, SCRUTIN_FIELDS, names=names, better={}) | found
     if found:
-        return _calendar(context, form, Faults.ordered(SCRUTIN_FIELDS, found))
+        return _calendar(context, form, order_faults(SCRUTIN_FIELDS, found))
     note = ScrutinNoted.model_validate(values)
     return _sent(context, send_note(context, "reunions", note, f"scrutin du {short_date(note.jour)}"), form)
 
@@ -233,7 +233,7 @@ def describe_bureau(context: PageContext) -> Response:
     if not found and not any(form.values()):
         found = {"code_canton": "remplissez au moins une case"}
     if found:
-        return _bureaux(context, code, form, Faults.ordered(_BUREAU, found))
+        return _bureaux(context, code, form, order_faults(_BUREAU, found))
     note = BureauDescribed.model_validate(values)
     if failure := send_note(context, "bureaux", note, f"bureau {code}"):
         return _bureaux(context, code, form, failure=failure)

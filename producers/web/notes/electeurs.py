@@ -17,7 +17,7 @@ from starlette.responses import RedirectResponse, Response
 from common.calendrier import majorite_on
 from common.french import count_of, short_date
 from producers.state import State, to_day, to_record
-from producers.web.forms import IMPOSSIBLE_DAY, Faults, Paging, page_number, read_day, read_number, text
+from producers.web.forms import IMPOSSIBLE_DAY, Faults, Paging, order_faults, page_number, read_day, read_number, text
 from producers.web.page_context import NOT_FOUND, SEE_OTHER, PageContext
 from producers.web.suivi.pending import note_page, send_note
 from schemas.declarations import (
@@ -181,7 +181,7 @@ def complete_motifs(context: PageContext) -> Response:
         first = f"categorie-{filled.numbers[0]}" if filled.numbers else "motifs"
         found = {first: f"{'changez' if _are_noted(context) else 'remplissez'} une ligne au moins"}
     if found:
-        return _motifs(context, form, Faults.ordered(list(found), found))
+        return _motifs(context, form, order_faults(list(found), found))
     act, said = MotifsCompleted(motifs=completed), count_of(len(completed), "mouvement complété")
     if failure := send_note(context, "motifs", act, said, (it.mouvement for it in completed)):
         return _motifs(context, form, failure=failure)
@@ -325,7 +325,7 @@ def decide_doubt(context: PageContext) -> Response:
     said = DoubtDecision(decision)
     if text(context.form, "verifie") != "oui":
         unsure = f"cochez que vous avez vérifié dans le REU : la réponse au doute n° {number} est définitive"
-        return _doubts(context, faults=Faults.ordered([f"verifie-{number}"], {f"verifie-{number}": unsure}))
+        return _doubts(context, faults=order_faults([f"verifie-{number}"], {f"verifie-{number}": unsure}))
     note = DoubtDecided(doubt=number, decision=said)
     if failure := send_note(context, "doutes", note, f"doute n° {number}, {said.label}", [number]):
         return _doubts(context, failure)
@@ -417,7 +417,7 @@ def _search(context: PageContext) -> Response:
     if not born:
         wrong["naissance"] = "écrivez la date de naissance, JJ/MM/AAAA"
     if wrong:
-        return _protected(context, form=form, faults=Faults.ordered(("nom", "naissance"), wrong))
+        return _protected(context, form=form, faults=order_faults(("nom", "naissance"), wrong))
     found = find_electeurs(context.services.state, context.commune.code, form["nom"], born)
     return _protected(context, form=form, found=found)
 

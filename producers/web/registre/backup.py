@@ -11,7 +11,7 @@ from starlette.responses import Response, StreamingResponse
 from common.calendrier import civil_time, now
 from common.files import CHUNK
 from producers.web.exports.stored_file import attachment
-from producers.web.forms import Faults, text
+from producers.web.forms import Faults, order_faults, text
 from producers.web.page_context import NOT_FOUND, UNPROCESSABLE, BackupError, Backups, PageContext
 from producers.web.security.session import forget
 
@@ -33,7 +33,7 @@ def save(context: PageContext) -> Response:
     elif passphrase != again:
         found["confirmation"] = "ce n'est pas la même phrase : donnez-la deux fois"
     if found:
-        return _page(context, faults=Faults.ordered(FIELDS, found))
+        return _page(context, faults=order_faults(FIELDS, found))
     try:
         file = _backups(context).save(passphrase, agent=context.agent.name)
     except BackupError as error:
@@ -56,7 +56,7 @@ def check(context: PageContext) -> Response:
             if isinstance(upload, UploadFile) and upload.filename:
                 found["fichier"] = "choisissez-le de nouveau : un navigateur ne le garde pas"
         if found or not isinstance(upload, UploadFile):
-            return _page(context, faults=Faults.ordered(FIELDS, found))
+            return _page(context, faults=order_faults(FIELDS, found))
         _backups(context).check(upload.file, passphrase)
     except BackupError as error:
         return _page(context, failure=str(error))
@@ -74,7 +74,7 @@ def replace(context: PageContext) -> Response:
     word, holding = checked
     agent = text(context.form, "agent") or (holding.agents[0] if len(holding.agents) == 1 else "")
     if agent not in holding.agents:
-        return _page(context, faults=Faults.ordered(FIELDS, {"agent": "dites quel agent vous êtes"}))
+        return _page(context, faults=order_faults(FIELDS, {"agent": "dites quel agent vous êtes"}))
     try:
         _backups(context).replace(word, agent=agent)
     except BackupError as error:
@@ -95,7 +95,7 @@ def _page(context: PageContext, *, faults: Faults | None = None, failure: str = 
         "registre/sauvegarde.html",
         UNPROCESSABLE if faults or failure else 200,
         is_replaced=False,
-        faults=faults or Faults(),
+        faults=faults,
         failure=failure,
         present=backups.describe(),
         word=checked[0] if checked else "",

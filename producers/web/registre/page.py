@@ -19,8 +19,8 @@ from starlette.responses import Response
 
 from common.files import CHUNK
 from common.french import count_of, short_date
-from producers.web.forms import Faults, WrongField, read_number, read_once, read_past_day, text, texts
-from producers.web.page_context import AWAY, NOT_FOUND, UNPROCESSABLE, PageContext
+from producers.web.forms import Faults, WrongField, order_faults, read_number, read_once, read_past_day, text, texts
+from producers.web.page_context import NOT_FOUND, PageContext
 from producers.web.registre.query import Apercu, find_apercu, find_import, read_apercus, read_imports, read_registres
 from producers.web.security.session import answer_poll
 from producers.web.suivi.pending import read_declarations, send_request
@@ -83,7 +83,7 @@ def _drop(context: PageContext, upload: UploadFile | None) -> Response:
     if found or upload is None or day is None:
         if upload is not None and "fichier" not in found:
             found["fichier"] = "choisissez-le de nouveau : un navigateur ne le garde pas"
-        return _page(context, faults=Faults.ordered(FIELDS, found))
+        return _page(context, faults=order_faults(FIELDS, found))
     try:
         form = f"{context.agent.name}/{context.commune.code}/{read_once(context.form)}"
         kept = _keep(upload.file, context.services.settings.arrivals_dir, form)
@@ -124,7 +124,7 @@ def accept(context: PageContext) -> Response:
     if text(context.form, "sha256") != apercu.sha256:
         raise HTTPException(NOT_FOUND)
     if found:
-        return _page(context, faults=Faults.ordered(("rejets", *fields), found))
+        return _page(context, faults=order_faults(("rejets", *fields), found))
     data = RegistreImportRequested(
         commune=context.commune.code,
         preview=apercu.preview_id,
@@ -143,7 +143,7 @@ def _confirm(context: PageContext, apercu: Apercu) -> Response:
         raise HTTPException(NOT_FOUND)
     if apercu.is_reason_wanted and not reason:
         found = {field: "dites pourquoi ces fichiers sont à refaire : le journal le garde"}
-        return _page(context, faults=Faults.ordered((field,), found))
+        return _page(context, faults=order_faults((field,), found))
     data = RegistreImportRequested(
         commune=context.commune.code,
         preview=apercu.preview_id,
@@ -169,7 +169,7 @@ def correct(context: PageContext) -> Response:
             day = _read_day(context)
         except WrongField as wrong:
             field = f"jour-{known.import_id}"
-            return _page(context, faults=Faults.ordered((field,), {field: str(wrong)}))
+            return _page(context, faults=order_faults((field,), {field: str(wrong)}))
     asked = {"commune": context.commune.code, "import_id": known.import_id, "act": act, "taken_on": day}
     data = RegistreCorrectionRequested.model_validate(asked | {"requested_by": context.agent.name})
     said = f"export du {short_date(known.taken_on)}" if known.taken_on else "export"
@@ -249,8 +249,7 @@ def _page(context: PageContext, *, faults: Faults | None = None, failure: str | 
     is_at_work = bool(pending.waiting) or any(it.status.is_at_work for it in apercus)
     response = context.render(
         "registre/registre.html",
-        UNPROCESSABLE if faults else AWAY if failure else 200,
-        faults=faults or Faults(),
+        faults=faults,
         failure=failure,
         pending=pending,
         apercus=apercus,
@@ -258,11 +257,9 @@ def _page(context: PageContext, *, faults: Faults | None = None, failure: str | 
         registres=read_registres(state, commune),
         imports=read_imports(state, commune),
         form={name: text(context.form, name) for name in ("jour", "liste")},
-        once=read_once(context.form),
-        today=context.today,
         age_of=lambda day: age_of(day, context.today),
         PreviewStatus=PreviewStatus,
-        more_names={name: _NUMBERED[name.partition("-")[0]] for name in (faults or Faults()).by_field if "-" in name},
+        more_names={name: _NUMBERED[name.partition("-")[0]] for name in faults or () if "-" in name},
     )
     answer_poll(context.request, response, is_done=not is_at_work)
     return response

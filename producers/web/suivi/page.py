@@ -11,7 +11,7 @@ from starlette.routing import Route
 
 from common.french import count_of
 from producers.web.forms import read_number, texts
-from producers.web.page_context import AWAY, NOT_FOUND, SEE_OTHER, PageContext, WebServices
+from producers.web.page_context import NOT_FOUND, SEE_OTHER, PageContext, WebServices
 from producers.web.security.session import require_agent
 from producers.web.suivi.cards import build_cards, just_ended, make_card
 from producers.web.suivi.pending import Sent, prune_pending_requests, read_pending_requests, send_request
@@ -115,13 +115,10 @@ def _ask_about(context: PageContext, contract: type[CancelRequested | RetryReque
     )
     what = chosen[0].label if len(chosen) == 1 else count_of(len(chosen or demande.files), "fichier", "fichiers")
     if failure := send_request(context, data, f"{words} : {what}"):
-        return _request_page(context, demande, AWAY, failure)
+        return _request_page(context, demande, failure)
     return context.redirect("tableaux" if make_card(demande).is_about_tableaux else "listes", "demandes")
 
 
-def _request_page(
-    context: PageContext, demande: DemandeState, status_code: int = 200, failure: str | None = None
-) -> Response:
+def _request_page(context: PageContext, demande: DemandeState, failure: str | None = None) -> Response:
     newest = read_newest_request(context.services.state, context.commune.code)
-    values = {"card": make_card(demande), "failure": failure, "newest_request": newest}
-    return context.render("suivi/demande.html", status_code, **values)
+    return context.render("suivi/demande.html", failure=failure, card=make_card(demande), newest_request=newest)

@@ -14,7 +14,7 @@ from starlette.responses import Response
 
 from producers.errors import ProducerError
 from producers.web.forms import Faults, read_once, wrap_once
-from producers.web.page_context import AWAY, UNPROCESSABLE, PageContext, WebServices
+from producers.web.page_context import PageContext, WebServices
 from producers.web.security.session import answer_poll, is_partial
 from producers.web.suivi.query import DemandeState, find_requests
 from schemas.declarations import DeclarationNoted, FileNote, RegisterNote
@@ -122,9 +122,8 @@ def note_page(
     values.
     """
     pending = read_declarations(context, page)
-    status = UNPROCESSABLE if faults else AWAY if failure else 200
-    given = {"faults": faults or Faults(), "failure": failure, "pending": pending, "today": context.today}
-    response = context.render(f"notes/{page}.html", status, **given, **read(), once=read_once(context.form), page=page)
+    given = {"pending": pending, "page": page, **read()}
+    response = context.render(f"notes/{page}.html", faults=faults, failure=failure, **given)
     answer_poll(context.request, response, is_done=not pending.waiting)
     return response
 

@@ -13,17 +13,8 @@ from common.calendrier import CalendarScrutin, cycle_of, is_poll_day
 from common.french import weekday_date
 from common.law import LAWS, Regime
 from producers.web.echeances import Calendar, DueTableau, read_calendar
-from producers.web.forms import (
-    IMPOSSIBLE_DAY,
-    Faults,
-    find_faults,
-    new_once,
-    read_day,
-    read_once,
-    text,
-    texts,
-)
-from producers.web.page_context import AWAY, UNPROCESSABLE, PageContext
+from producers.web.forms import IMPOSSIBLE_DAY, Faults, find_faults, order_faults, read_day, text, texts
+from producers.web.page_context import PageContext
 from producers.web.suivi.page import read_suivi
 from producers.web.suivi.pending import send_request
 from schemas.requests import TableauxRenderRequested
@@ -68,7 +59,6 @@ class TableauxForm:
     """The previous meeting that the page proposed; if unchanged, it is computed again for other dates."""
     inclure_j5: bool = False
     signature_maire: bool = False
-    once: str = field(default_factory=new_once)
 
     @classmethod
     def read(cls, form: FormData) -> Self:
@@ -81,7 +71,6 @@ class TableauxForm:
             proposed=text(form, "reunion_proposee"),
             inclure_j5=bool(text(form, "inclure_j5")),
             signature_maire=bool(text(form, "signature_maire")),
-            once=read_once(form),
         )
 
     def prefilled(self, values: Mapping[str, str], listes: Sequence[str] = ()) -> Self:
@@ -163,7 +152,7 @@ class TableauxForm:
             found["scrutin"] = f"on ne vote pas un {weekday_date(scrutin).split(' ', 1)[0]}, vérifiez cette date"
         if self.type == TypeTableau.VINGT_JOURS and not self.dates.get("reunion"):
             found.setdefault("reunion", _NO_MEETING)
-        return Faults.ordered(FIELDS, found)
+        return order_faults(FIELDS, found)
 
 
 class Offer(NamedTuple):
@@ -187,7 +176,7 @@ def show(context: PageContext) -> Response:
         form = form.prefilled(context.query, context.request.query_params.getlist("listes"))
     elif offers:
         form = form.prefilled(offers[0].due.asked, offers[0].due.missing)
-    return _page(context, form.with_previous(calendar), calendar=calendar)
+    return _page(context, form.with_previous(calendar), calendar)
 
 
 def ask(context: PageContext) -> Response:
@@ -195,34 +184,30 @@ def ask(context: PageContext) -> Response:
     calendar = read_calendar(context.services.state, commune, context.today)
     form = TableauxForm.read(context.form).with_previous(calendar)
     if faults := form.faults(commune, agent):
-        return _page(context, form, UNPROCESSABLE, calendar=calendar, faults=faults)
+        return _page(context, form, calendar, faults=faults)
     data = TableauxRenderRequested.model_validate(form.values(commune, agent))
     if failure := send_request(context, data, form.words):
-        return _page(context, form, AWAY, failure=failure)
+        return _page(context, form, calendar, failure=failure)
     return context.redirect("tableaux", "demandes")
 
 
 def _page(
     context: PageContext,
     form: TableauxForm,
-    status_code: int = 200,
+    calendar: Calendar,
     *,
-    calendar: Calendar | None = None,
     faults: Faults | None = None,
     failure: str | None = None,
 ) -> Response:
-    calendar = calendar or read_calendar(context.services.state, context.commune.code, context.today)
-    values = {
+    given = {
         "form": form,
-        "faults": faults or Faults(),
-        "failure": failure,
         "offers": _offers(calendar),
         "registres": calendar.registres,
         "scrutins": calendar.scrutins,
         "previous": form.find_previous(calendar),
-        "today": context.today,
+        **read_suivi(context),
     }
-    return context.render("tableaux/tableaux.html", status_code, **values, **read_suivi(context))
+    return context.render("tableaux/tableaux.html", faults=faults, failure=failure, **given)
 
 
 def _offers(calendar: Calendar) -> list[Offer]:

@@ -8,8 +8,8 @@ from starlette.responses import Response
 from common.calendrier import last_day_to_consult, why_too_short
 from common.french import short_date
 from producers.web.exports.query import AskedFile, read_file
-from producers.web.forms import IMPOSSIBLE_DAY, Faults, WrongField, read_day, read_once, text
-from producers.web.page_context import AWAY, CONFLICT, NOT_FOUND, UNPROCESSABLE, PageContext
+from producers.web.forms import IMPOSSIBLE_DAY, Faults, WrongField, order_faults, read_day, text
+from producers.web.page_context import CONFLICT, NOT_FOUND, PageContext
 from producers.web.security.session import answer_poll
 from producers.web.suivi.pending import DEPOT, PendingDeclarations, read_declarations, send_note
 from schemas.declarations import TableauPublished
@@ -47,10 +47,10 @@ def declare(context: PageContext) -> Response:
     try:
         published = _read_form(context, file, form)
     except WrongField as wrong:
-        return _render(context, file, form, UNPROCESSABLE, faults=Faults.ordered([*FIELDS], wrong.by_field))
+        return _render(context, file, form, faults=order_faults(FIELDS, wrong.by_field))
     words = f"{published.mode.label} depuis le {short_date(published.published_on)}"
     if failure := send_note(context, DEPOT, published, words, [file.export_id]):
-        return _render(context, file, form, AWAY, failure=failure)
+        return _render(context, file, form, failure=failure)
     return context.redirect("publication", export=file.export_id)
 
 
@@ -126,7 +126,6 @@ def _render(
     context: PageContext,
     file: AskedFile,
     form: dict[str, str],
-    status: int = 200,
     *,
     pending: PendingDeclarations | None = None,
     faults: Faults | None = None,
@@ -134,14 +133,11 @@ def _render(
 ) -> Response:
     return context.render(
         "tableaux/publication.html",
-        status,
         file=file,
         form=form,
-        faults=faults or Faults(),
+        faults=faults,
         failure=failure,
-        once=read_once(context.form),
         fields=FIELDS,
-        today=context.today,
         is_over=bool(file.published_until and file.published_until <= context.today),
         awaits_certificat=_awaits_certificat(file),
         pending=pending or PendingDeclarations(),

@@ -361,7 +361,6 @@ def show(context: PageContext) -> Response:
     )
     return context.render(
         "taches/taches.html",
-        today=context.today,
         has_scrutin=bool(situation.calendar.scrutins),
         tasks=in_order(find_tasks(situation)),
         address_of=lambda task: _address(context, task.button),

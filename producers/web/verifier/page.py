@@ -15,8 +15,8 @@ from common.file_kind import UnreadableArchiveError
 from producers.state import State
 from producers.web.exports.query import DERNIERS_EXPORTS, AskedFile, read_all, select_made
 from producers.web.exports.stored_file import FileAlteredError, FileGoneError, open_asked
-from producers.web.forms import Faults
-from producers.web.page_context import UNPROCESSABLE, PageContext
+from producers.web.forms import order_faults
+from producers.web.page_context import PageContext
 from producers.web.verifier.diagnosis import (
     CsvComparison,
     TooMuchWorkError,
@@ -109,8 +109,8 @@ def _render(
     *,
     fault: str = "",
 ) -> Response:
-    status = UNPROCESSABLE if fault and not verified else 200
-    faults = Faults.ordered(["fichier"], {"fichier": fault} if fault else {})
+    faults = order_faults(["fichier"], {"fichier": fault} if fault else {})
+    status = 200 if verified else 0  # an archive that is not read is still a file that was looked for
     return context.render("verifier/verifier.html", status, verified=verified, entries=entries, faults=faults)
 
 
