@@ -35,8 +35,8 @@ def tasks_of(
     cycles = find_cycles(today, scrutins, reunions, register_since)
     agendas = [build_agenda(it, tableaux, ["P"]) for it in cycles]
     deposited = sorted((it for it in files if it.deposited_on), key=lambda it: -it.export_id)
-    calendar = Calendar(agendas, reunions, registres, register_since)
-    return find_tasks(Situation(today, calendar, files, deposited, tableaux, **known))
+    calendar = Calendar(agendas, tableaux, reunions, registres, register_since)
+    return find_tasks(Situation(today, calendar, files, deposited, **known))
 
 
 def states(tasks: list[Task]) -> dict[str, TaskState]:
@@ -97,7 +97,7 @@ def test_a_meeting_that_did_not_deliberate_does_not_move_the_tableau() -> None:
 
 
 def test_a_commune_without_a_register_is_asked_for_the_export_first() -> None:
-    tasks = find_tasks(Situation(DAY, Calendar([], [], {}), [], [], []))
+    tasks = find_tasks(Situation(DAY, Calendar([], [], [], {}), [], []))
     assert (tasks[0].title, tasks[0].state) == ("Déposer l'export du REU", TO_DO)
     assert {task.state for task in tasks[1:]} == {TaskState.UNKNOWN}
 

@@ -3,10 +3,9 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
-from typing import Any
 from urllib.parse import urlencode
 
-from sqlalchemy import Date, Select, column, select, table
+from sqlalchemy import Date, column, select, table
 from starlette.responses import Response
 
 from common.calendrier import (
@@ -22,11 +21,11 @@ from common.calendrier import (
     one_a_day,
 )
 from common.french import short_date
-from producers.state import State, to_document, to_instant, to_record, view_of
-from producers.web.exports.query import DERNIERS_EXPORTS, AskedFile, read_all, read_made, select_made
+from producers.state import State, to_instant, to_record, view_of
+from producers.web.exports.query import DERNIERS_EXPORTS, AskedFile, read_all, select_made
 from producers.web.page_context import PageContext
 from producers.web.registre.query import Registre, read_registres
-from schemas.tableaux import Edition, TypeTableau, name_tableau, why_never_published
+from schemas.tableaux import TypeTableau, name_tableau
 from schemas.vocabulary import ExportKind, Liste
 
 _SCRUTINS = view_of("scrutins", CalendarScrutin, "code_commune")
@@ -38,26 +37,9 @@ _MOST_TABLEAUX = 250
 
 def read_tableaux(state: State, commune: str) -> list[AskedFile]:
     """Return the last finished tableaux, newest first, including purged ones."""
-    return read_all(state, _newest_tableaux(select_made(commune)))
-
-
-def _newest_tableaux(query: Select[Any]) -> Select[Any]:
     view = DERNIERS_EXPORTS.c
-    return query.where(view.kind == ExportKind.TABLEAU).order_by(view.export_id.desc()).limit(_MOST_TABLEAUX)
-
-
-def _read_made_for(state: State, commune: str, echeances: Sequence[Echeance]) -> list[AskedFile]:
-    """Return the last finished tableaux that match a due one, newest first; only the matching rows are read whole."""
-    view = DERNIERS_EXPORTS.c
-    said = view.type_tableau, view.presentation, view.edition
-    asked = select_made(commune).with_only_columns(view.export_id, *said, view.parameters)
-    asked = asked.where(view.edition != Edition.COMMISSION)  # about half of the rows
-    numbers = [
-        number
-        for number, type_tableau, presentation, edition, asked_for in state.read(_newest_tableaux(asked))
-        if any(_is_for(type_tableau, presentation, edition, to_document(asked_for), echeance) for echeance in echeances)
-    ]
-    return read_made(state, commune, numbers)[::-1]
+    query = select_made(commune).where(view.kind == ExportKind.TABLEAU)
+    return read_all(state, query.order_by(view.export_id.desc()).limit(_MOST_TABLEAUX))
 
 
 def read_scrutins(state: State, commune: str) -> list[CalendarScrutin]:
@@ -185,7 +167,7 @@ def build_agenda(cycle: Cycle, tableaux: Sequence[AskedFile], listes: Sequence[s
         made: dict[str, AskedFile] = {}
         unfinished: dict[str, AskedFile] = {}
         for file in tableaux:
-            if _is_for(file.type_tableau, file.presentation, file.edition, file.parameters, echeance):
+            if _is_for(file, echeance):
                 (made if file.is_finished else unfinished).setdefault(file.liste, file)
         others = {liste: file for liste, file in unfinished.items() if liste not in made}
         due.append(
@@ -197,10 +179,11 @@ def build_agenda(cycle: Cycle, tableaux: Sequence[AskedFile], listes: Sequence[s
     return Agenda(cycle, due, scrutin.cloture or last_day_to_register(scrutin.jour))
 
 
-def _is_for(type_tableau: str, presentation: str, edition: str, asked: Mapping[str, Any], echeance: Echeance) -> bool:
+def _is_for(file: AskedFile, echeance: Echeance) -> bool:
     """Whether a tableau is the due one: same type, same poll or meeting, and publishable."""
-    if type_tableau != echeance.type or why_never_published(type_tableau, presentation, edition):
+    if file.type_tableau != echeance.type or file.never_published:
         return False
+    asked = file.parameters
     scrutin, until = asked.get("scrutin"), asked.get("until") or ""
     if echeance.scrutin is None:
         is_of_meeting = until == (echeance.due_on - timedelta(days=1)).isoformat()
@@ -219,6 +202,8 @@ class Calendar:
 
     agendas: Sequence[Agenda]
     """Agendas without a poll first, then the nearest poll."""
+    tableaux: Sequence[AskedFile]
+    """See `read_tableaux`."""
     reunions: Sequence[CalendarReunion]
     registres: Mapping[str, Registre]
     register_since: date | None = None
@@ -235,8 +220,8 @@ def read_calendar(state: State, commune: str, today: date) -> Calendar:
     scrutins, since = read_scrutins(state, commune), read_register_since(state, commune)
     cycles = find_cycles(today, scrutins, reunions, since)
     listes = [liste.value for liste in Liste if liste in registres]
-    tableaux = _read_made_for(state, commune, [due for cycle in cycles for due in cycle.due])
-    return Calendar([build_agenda(it, tableaux, listes) for it in cycles], reunions, registres, since)
+    tableaux = read_tableaux(state, commune)
+    return Calendar([build_agenda(it, tableaux, listes) for it in cycles], tableaux, reunions, registres, since)
 
 
 _SHOWN_REUNIONS = 6

@@ -1,6 +1,5 @@
 """« Vos demandes » within a page; the page of one request, and its actions."""
 
-from collections.abc import Sequence
 from typing import Any
 
 from starlette.concurrency import run_in_threadpool
@@ -14,7 +13,7 @@ from producers.web.forms import read_number, texts
 from producers.web.page_context import NOT_FOUND, SEE_OTHER, PageContext, WebServices
 from producers.web.security.session import require_agent
 from producers.web.suivi.cards import build_cards, just_ended, make_card
-from producers.web.suivi.pending import Sent, prune_pending_requests, read_pending_requests, send_request
+from producers.web.suivi.pending import REQUESTS, read_declarations, send_request
 from producers.web.suivi.query import (
     DemandeState,
     find_commune,
@@ -29,25 +28,22 @@ _HIDDEN = "masquees"
 _MOST_HIDDEN = 30
 
 
-def read_suivi(context: PageContext) -> dict[str, Any]:
-    """Return the template values of « Vos demandes », for a whole page."""
-    return _values(context, prune_pending_requests(context.request, context.services, context.commune.code))
-
-
 def show(context: PageContext) -> Response:
     """Render « Vos demandes » alone, for an open page."""
-    pending = read_pending_requests(context.request, context.services, context.commune.code)
-    return context.render("suivi/suivi.html", **_values(context, pending))
+    return context.render("suivi/suivi.html", **read_suivi(context))
 
 
-def _values(context: PageContext, pending: Sequence[Sent]) -> dict[str, Any]:
-    """`pending` is read before the requests: a request that a worker reads meanwhile is shown, if only twice."""
+def read_suivi(context: PageContext) -> dict[str, Any]:
+    """Return the template values of « Vos demandes »."""
+    # The order matters: a request that a worker reads meanwhile is shown twice, instead of not at all.
+    sent = read_declarations(context, REQUESTS)
+    elsewhere = [it for it in sent.refused if it.demande and it.demande.code_commune != context.commune.code]
     now, recent = context.services.clock(), read_recent(context.services.state, context.commune.code)
     cards = build_cards(recent, now, context.request.session.get(_HIDDEN, ()))
     return {
-        "pending": pending,
+        "pending": [*sent.waiting, *elsewhere],
         "cards": cards,
-        "is_under_way": any(it.demande is None for it in pending) or any(card.may_cancel for card in cards),
+        "is_under_way": bool(sent.waiting) or any(card.may_cancel for card in cards),
         "latest": recent.latest,
         "announced": just_ended(recent.demandes, now),
         "newest_request": recent.newest_request,

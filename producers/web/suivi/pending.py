@@ -14,7 +14,7 @@ from starlette.responses import Response
 
 from producers.errors import ProducerError
 from producers.web.forms import Faults, read_once, wrap_once
-from producers.web.page_context import PageContext, WebServices
+from producers.web.page_context import PageContext
 from producers.web.security.session import answer_poll, is_partial
 from producers.web.suivi.query import DemandeState, find_requests
 from schemas.declarations import DeclarationNoted, FileNote, RegisterNote
@@ -66,7 +66,7 @@ class Sent:
 
 @dataclass(frozen=True)
 class PendingDeclarations:
-    """Notes of a page, newest first: unread by a worker, or just recorded or refused (shown once)."""
+    """Requests or notes of a page, newest first: unread by a worker, or just recorded or refused (shown once)."""
 
     waiting: tuple[Sent, ...] = ()
     recorded: tuple[Sent, ...] = ()
@@ -139,39 +139,25 @@ def remember(
     request.session[_KEY] = entries
 
 
-def read_pending_requests(request: Request, services: WebServices, commune: str) -> tuple[Sent, ...]:
-    """Return the requests that no row of the commune shows yet, newest first.
-
-    A request refused without belonging to the commune is included.
-    """
-    return tuple(it for it in _look(request, services, commune, REQUESTS) if not _is_shown(it.demande, commune))
-
-
-def prune_pending_requests(request: Request, services: WebServices, commune: str) -> tuple[Sent, ...]:
-    """Return the pending requests and remove the others from the session; for whole pages only (see `is_partial`)."""
-    kept = read_pending_requests(request, services, commune)
-    _keep(request, commune, REQUESTS, kept)
-    return kept
-
-
 def read_declarations(context: PageContext, page: str) -> PendingDeclarations:
-    """Return the notes of that page that are not recorded yet.
+    """Return what the agent has sent from a page.
 
-    Recorded or refused notes are returned once, and removed from the session.
+    Events that a worker has read, or refused, are removed from the session once a whole page has shown them.
     """
-    here = _look(context.request, context.services, context.commune.code, page)
+    here = _look(context, page)
     waiting = tuple(it for it in here if it.demande is None)
     read = [(it, it.demande.is_refused) for it in here if it.demande]
     if not is_partial(context.request):  # responses may overtake each other, so they change no session
-        _keep(context.request, context.commune.code, page, waiting)
+        _keep(context, page, waiting)
     recorded = tuple(it for it, is_refused in read if not is_refused)
     return PendingDeclarations(waiting, recorded, tuple(it for it, is_refused in read if is_refused))
 
 
-def _look(request: Request, services: WebServices, commune: str, page: str) -> list[Sent]:
+def _look(context: PageContext, page: str) -> list[Sent]:
+    services, commune = context.services, context.commune.code
     sent = [
         Sent(event_id, commune, page, words, datetime.fromisoformat(at), tuple(about))
-        for event_id, its_commune, its_page, words, at, about in reversed(request.session.get(_KEY, []))
+        for event_id, its_commune, its_page, words, at, about in reversed(context.request.session.get(_KEY, []))
         if (its_commune, its_page) == (commune, page)
     ]
     known = find_requests(services.state, services.settings.source, {it.event_id for it in sent})
@@ -183,15 +169,10 @@ def _look(request: Request, services: WebServices, commune: str, page: str) -> l
     ]
 
 
-def _keep(request: Request, commune: str, page: str, sent: Collection[Sent]) -> None:
+def _keep(context: PageContext, page: str, sent: Collection[Sent]) -> None:
     """Remove the other entries of the page; write the session only if it changes."""
-    kept = {it.event_id for it in sent}
-    entries = request.session.get(_KEY, [])
-    left = [it for it in entries if it[0] in kept or (it[1], it[2]) != (commune, page)]
+    kept, session = {it.event_id for it in sent}, context.request.session
+    entries = session.get(_KEY, [])
+    left = [it for it in entries if it[0] in kept or (it[1], it[2]) != (context.commune.code, page)]
     if len(left) != len(entries):
-        request.session[_KEY] = left
-
-
-def _is_shown(demande: DemandeState | None, commune: str) -> bool:
-    """Whether « Vos demandes » of the commune already shows the outcome of the request."""
-    return demande is not None and not (demande.is_refused and demande.code_commune != commune)
+        session[_KEY] = left

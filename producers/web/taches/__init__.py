@@ -18,7 +18,7 @@ from producers.records import FileState, Toned
 from producers.state import State
 from producers.web.depot import find_to_answer, find_to_redo, read_deposited
 from producers.web.dossier.assembly import by_liste, pick, why_lacking
-from producers.web.echeances import Agenda, Calendar, DueTableau, read_calendar, read_tableaux
+from producers.web.echeances import Agenda, Calendar, DueTableau, read_calendar
 from producers.web.exports.query import AskedFile, read_current
 from producers.web.notes import count_left
 from producers.web.page_context import PageContext
@@ -73,7 +73,6 @@ class Situation:
     current: Sequence[AskedFile]
     """The last file of each kind; see `read_current`."""
     deposited: Sequence[AskedFile]
-    tableaux: Sequence[AskedFile]
     doubts: int | None = None
     incomplete: int | None = None
     """Mouvements without date or motif."""
@@ -252,7 +251,7 @@ def _about_tableaux(it: Situation) -> Iterator[Task]:
         for due in agenda.due:
             yield from _about_due(it, agenda, due)
             seen |= {file.export_id for file in due.made.values()}
-    for file in it.tableaux:  # of past polls, or without a poll
+    for file in it.calendar.tableaux:  # of past polls, or without a poll
         if file.published_on and file.may_be_published and file.export_id not in seen:
             yield from _about_publication(it, file, file.published_on)
 
@@ -355,7 +354,6 @@ def show(context: PageContext) -> Response:
         calendar=read_calendar(state, commune, context.today),
         current=read_current(state, commune),
         deposited=read_deposited(state, commune, _RECENT),
-        tableaux=read_tableaux(state, commune),
         doubts=left.get("doutes"),
         incomplete=left.get("motifs"),
     )
