@@ -1,7 +1,7 @@
 """Diagnosis of an altered file: line by line comparison, reported in French sentences for clerks.
 
 Uploaded files are read in a child process with limited processor time and memory, and without secrets: `python -m
-producers.web.verifier.diagnosis`, called by `examine_apart`, `examine_archive_apart` and `compare_apart`.
+producers.web.verifier.diagnosis`, called by `examine_apart` and `compare_apart`.
 """
 
 import codecs
@@ -21,7 +21,7 @@ from enum import StrEnum
 from functools import partial
 from itertools import zip_longest
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, Literal
+from typing import IO, TYPE_CHECKING, Any, Literal, NamedTuple
 
 from common.file_kind import START, FileKind, UnreadableArchiveError, list_files, open_archive, recognise
 from common.files import CHUNK
@@ -72,8 +72,9 @@ class UploadedFile:
         return self.kind is FileKind.ZIP
 
     @property
-    def is_old_workbook(self) -> bool:
-        return self.kind is FileKind.OLD_OFFICE
+    def is_workbook(self) -> bool:
+        """Whether it is a workbook, by its name or its first bytes."""
+        return self.kind is FileKind.OLD_OFFICE or (self.is_zip and self.extension in {"xlsx", "xlsm", "ods"})
 
     @property
     def likely_names(self) -> list[str]:
@@ -86,6 +87,14 @@ class UploadedFile:
         extensions = [*([self.extension] if self.extension in set(FileFormat) else []), *FileFormat]
         stems = dict.fromkeys((match[0], match["file"]))  # a browser may have added the number
         return [f"{stem}.{extension}" for stem in stems for extension in dict.fromkeys(extensions)]
+
+
+class Examined(NamedTuple):
+    """An uploaded file, the files of an archive, and why they cannot be read."""
+
+    file: UploadedFile
+    entries: list[UploadedFile]
+    unreadable: str
 
 
 def examine(file: IO[bytes], name: str) -> UploadedFile:
@@ -247,35 +256,13 @@ def explain(uploaded: UploadedFile, made: "AskedFile | None", comparison: CsvCom
     return [*_form(uploaded, made), *_size(uploaded, made), *(_content(comparison) if comparison else ())]
 
 
-def shows_spreadsheet(uploaded: UploadedFile, comparison: CsvComparison | None) -> bool:
-    """Whether a spreadsheet has probably written the file."""
-    if is_workbook(uploaded):
-        return True
-    if uploaded.extension != "csv" or _is_of_another_kind(uploaded):
-        return False
-    changes = comparison.changes if comparison else {}
-    return (
-        uploaded.has_bom
-        or not uploaded.is_utf8
-        or uploaded.has_crlf
-        or uploaded.separator in (",", "\t")
-        or ValueChange.ZEROS in changes
-        or ValueChange.DATE in changes
-    )
-
-
-def is_workbook(uploaded: UploadedFile) -> bool:
-    """Whether the file is a workbook, by its name or its first bytes."""
-    return uploaded.is_old_workbook or (uploaded.is_zip and uploaded.extension in {"xlsx", "xlsm", "ods"})
-
-
 def _is_of_another_kind(uploaded: UploadedFile) -> bool:
     """Whether the module makes no file of this kind, or the name has another extension."""
     return uploaded.kind.value != uploaded.extension and uploaded.kind not in {FileKind.TEXT, FileKind.ZIP}
 
 
 def _form(uploaded: UploadedFile, made: "AskedFile | None") -> Iterator[str]:
-    if is_workbook(uploaded):
+    if uploaded.is_workbook:
         yield "C'est un classeur de tableur, plus un fichier CSV : la plateforme ne le lirait pas."
         return
     if uploaded.size == 0:
@@ -300,7 +287,7 @@ def _form(uploaded: UploadedFile, made: "AskedFile | None") -> Iterator[str]:
 
 
 def _size(uploaded: UploadedFile, made: "AskedFile | None") -> Iterator[str]:
-    if made is None or made.size is None or is_workbook(uploaded):
+    if made is None or made.size is None or uploaded.is_workbook:
         return
     if uploaded.size != made.size:
         found, expected = (f"{format_size(it)} ({format_number(it)} octets)" for it in (uploaded.size, made.size))
@@ -331,22 +318,15 @@ class TooMuchWorkError(Exception):
     """Reading the file exceeds the limits, which lists and tableaux never do."""
 
 
-def examine_apart(file: IO[bytes], name: str) -> UploadedFile:
-    """Run `examine` in a child process. Raises `TooMuchWorkError` if it exceeds the limits."""
-    return _read_examined(_run("examine", {"name": name}, file))
-
-
-def examine_archive_apart(file: IO[bytes]) -> list[UploadedFile]:
-    """Run `examine_archive` in a child process.
+def examine_apart(file: IO[bytes], name: str) -> Examined:
+    """Examine a file, and what an archive contains, in a child process.
 
     Raises:
-        UnreadableArchiveError: as for `examine_archive`.
         TooMuchWorkError: the file exceeds the limits.
     """
-    answer = _run("archive", {}, file)
-    if "unreadable" in answer:
-        raise UnreadableArchiveError(answer["unreadable"])
-    return [_read_examined(it) for it in answer["files"]]
+    answer = _run("examine", {"name": name}, file)
+    inside = [_read_examined(it) for it in answer.get("entries", ())]
+    return Examined(_read_examined(answer["file"]), inside, answer.get("unreadable", ""))
 
 
 def compare_apart(made: IO[bytes], file: IO[bytes], uploaded: UploadedFile) -> CsvComparison:
@@ -361,10 +341,7 @@ def _read_examined(fields: dict[str, Any]) -> UploadedFile:
     return UploadedFile(**fields | {"kind": FileKind(fields["kind"])})
 
 
-_Task = Literal["archive", "compare", "examine"]
-
-
-def _run(task: _Task, about: dict[str, Any], *files: IO[bytes]) -> Any:  # noqa: ANN401 — JSON
+def _run(task: Literal["compare", "examine"], about: dict[str, Any], *files: IO[bytes]) -> Any:  # noqa: ANN401 — JSON
     """Return the output of the child, which inherits the open files but no environment variables."""
     for file in files:
         file.flush()
@@ -394,19 +371,23 @@ def _be_the_child(cpu_seconds: str, memory_bytes: str, task: str, about: str, *d
     os.nice(10)
     fields = json.loads(about)
     files = [open(int(descriptor), "rb") for descriptor in descriptors]  # noqa: PTH123, SIM115 — until the end
-    answer: Any
-    match task:
-        case "examine":
-            answer = asdict(examine(files[0], fields["name"]))
-        case "archive":
-            try:
-                answer = {"files": [asdict(it) for it in examine_archive(files[0])]}
-            except UnreadableArchiveError as error:
-                answer = {"unreadable": str(error)}
-        case _:
-            found = compare(files[1], files[0], _read_examined(fields))
-            answer = vars(found) | {"changes": dict(found.changes)}
+    if task == "examine":
+        answer = _examine_all(files[0], fields["name"])
+    else:
+        found = compare(files[1], files[0], _read_examined(fields))
+        answer = vars(found) | {"changes": dict(found.changes)}
     sys.stdout.write(json.dumps(answer))
+
+
+def _examine_all(file: IO[bytes], name: str) -> dict[str, Any]:
+    uploaded = examine(file, name)
+    answer: dict[str, Any] = {"file": asdict(uploaded)}
+    if uploaded.is_zip and not uploaded.is_workbook:
+        try:
+            answer["entries"] = [asdict(it) for it in examine_archive(file)]
+        except UnreadableArchiveError as error:
+            answer["unreadable"] = str(error)
+    return answer
 
 
 if __name__ == "__main__":

@@ -11,7 +11,6 @@ from sqlalchemy import column, exists, or_, table
 from starlette.datastructures import UploadFile
 from starlette.responses import Response
 
-from common.file_kind import UnreadableArchiveError
 from producers.state import State
 from producers.web.exports.query import DERNIERS_EXPORTS, AskedFile, read_all, select_made
 from producers.web.exports.stored_file import FileAlteredError, FileGoneError, open_asked
@@ -23,10 +22,7 @@ from producers.web.verifier.diagnosis import (
     UploadedFile,
     compare_apart,
     examine_apart,
-    examine_archive_apart,
     explain,
-    is_workbook,
-    shows_spreadsheet,
 )
 from schemas.vocabulary import PIECES
 
@@ -55,16 +51,12 @@ class VerifiedUpload:
     label: str = ""
     """For a file that accompanies another one: its label."""
     reasons: list[str] = field(default_factory=list)
-    is_from_spreadsheet: bool = False
 
     @property
     def is_renamed(self) -> bool:
         """Whether it is intact under another name."""
-        return self.recognition is Recognition.INTACT and bool(self.file) and _base(self.uploaded.name) != self._name
-
-    @property
-    def _name(self) -> str:
-        return self.file.file_name if self.file else ""
+        is_intact = self.recognition is Recognition.INTACT
+        return is_intact and self.file is not None and self.uploaded.name != self.file.file_name
 
 
 def show(context: PageContext) -> Response:
@@ -87,19 +79,14 @@ def verify(context: PageContext) -> Response:
 
 
 def _verify(context: PageContext, content: IO[bytes], name: str) -> Response:
-    uploaded = examine_apart(content, name)
+    uploaded, inside, unreadable = examine_apart(content, name)
     known = _KnownFiles.look_up(context, [uploaded])
     made = known.by_name(uploaded)
     comparison = _compare(context, made, uploaded, content) if made and not known.by_sha256(uploaded) else None
     verified = _recognise(uploaded, known, comparison)
-    entries: list[VerifiedUpload] = []
-    fault = ""
-    if uploaded.is_zip and verified.recognition is Recognition.UNKNOWN and not is_workbook(uploaded):
-        try:
-            entries = _recognise_each(context, examine_archive_apart(content))
-        except UnreadableArchiveError as unreadable:
-            fault = str(unreadable)
-    return _render(context, verified, entries, fault=fault)
+    if verified.recognition is not Recognition.UNKNOWN:
+        return _render(context, verified)
+    return _render(context, verified, _recognise_each(context, inside), fault=unreadable)
 
 
 def _render(
@@ -166,7 +153,6 @@ def _recognise(uploaded: UploadedFile, known: _KnownFiles, comparison: CsvCompar
         Recognition.ALTERED if made else Recognition.UNKNOWN,
         made,
         reasons=explain(uploaded, made, comparison),
-        is_from_spreadsheet=shows_spreadsheet(uploaded, comparison),
     )
 
 
@@ -179,10 +165,6 @@ def _compare(context: PageContext, made: AskedFile, uploaded: UploadedFile, cont
     ):
         return compare_apart(kept, content, uploaded)
     return None
-
-
-def _base(name: str) -> str:
-    return name.rpartition("/")[2]
 
 
 _PIECES = table("pieces", *(column(name) for name in ("export_id", "file_name", "sha256")))
