@@ -37,10 +37,27 @@ from common.french import (
 )
 from producers.records import WORDS
 from producers.web.exports.query import AskedFile
-from producers.web.routes import NAVIGATION
-from producers.web.suivi.cards import add_request_words
+from producers.web.suivi.requests import add_request_words
 from schemas.tableaux import Edition, Presentation, TypeTableau
 from schemas.vocabulary import FORMATS, ExportKind, Format, Liste, Severity
+
+NAVIGATION = (
+    ("taches", "À faire"),
+    ("registre", "Le registre"),
+    ("listes", "Liste électorale"),
+    ("tableaux", "Tableaux"),
+    ("exports", "Tous les fichiers"),
+    ("dossier", "Dossier de dépôt"),
+    ("depot", "Dépôts"),
+    ("verifier", "Vérifier un fichier"),
+    ("echeances", "Échéances"),
+    ("reunions", "Réunions et scrutins"),
+    ("completer", "À compléter"),
+    ("envois", "Messages"),
+    ("journal", "Journal"),
+)
+"""The tabs: name of the route and French label."""
+
 
 _ROOT = Path(__file__).parent
 FOLDER = _ROOT / "static"

@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from producers.web.routes import NAVIGATION
+from producers.web.templating import NAVIGATION
 
 DOCS = Path(__file__).parents[2] / "docs"
 GUIDE = (DOCS / "guide-agent.md").read_text("utf-8")

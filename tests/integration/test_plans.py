@@ -18,7 +18,7 @@ from sqlalchemy import (
 
 from producers.state import State
 from producers.web.exports.query import ExportFilters, read_current, read_page, select_latest
-from producers.web.suivi.query import read_recent
+from producers.web.suivi.requests import read_recent
 from schemas.envelope import CloudEvent
 from schemas.requests import CancelRequested, ListeExportRequested
 from schemas.topology import REQUEST_LISTE_EXPORT

@@ -211,7 +211,7 @@ producers/web/notes/
     + if self.found:
   test_only_who_may_sees_who_is_protected
     - if not context.commune.may_protect:
-producers/web/routes.py
+producers/web/app.py
   test_another_communes_agent_finds_nothing
     - if commune is None:
 producers/web/security/

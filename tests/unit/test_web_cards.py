@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 
 from producers.web.exports.query import AskedFile
-from producers.web.suivi.cards import (
+from producers.web.suivi.requests import (
+    DemandeState,
+    RecentActivity,
     RequestCard,
     Stage,
     build_cards,
@@ -17,7 +19,6 @@ from producers.web.suivi.cards import (
     stage_of,
     wait_words,
 )
-from producers.web.suivi.query import DemandeState, RecentActivity
 from schemas.topology import REQUEST_CANCEL, REQUEST_LISTE_EXPORT
 from schemas.vocabulary import ExportStatus, RequestOutcome
 from tests.unit.asked_files import ready_list

@@ -14,9 +14,8 @@ from starlette.applications import Starlette
 from starlette.routing import Route
 from starlette.testclient import TestClient
 
-from producers.web.app import create_app
+from producers.web.app import ROUTES, create_app
 from producers.web.page_context import WebServices
-from producers.web.routes import ROUTES
 from producers.web.settings import WebSettings
 from schemas.envelope import CloudEvent
 from schemas.vocabulary import ExportStatus

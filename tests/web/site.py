@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from common.calendrier import jour_a_paris
-from producers.web.routes import ROUTES
+from producers.web.app import ROUTES
 from schemas.topology import QUEUE_REGISTRE
 from tests.parts.browser import PROXY_SECRET
 from tests.parts.databases import SqliteFiles

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from producers.web.routes import ROUTES
+from producers.web.app import ROUTES
 from tests.parts.browser import NARROW, Visitor
 from tests.web.conftest import Visit
 from tests.web.filled import Filled

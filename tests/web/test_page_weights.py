@@ -12,7 +12,7 @@ from starlette.routing import Route
 
 from bench.history_rows import add_history
 from bench.registers import Task
-from producers.web.routes import DOWNLOADS
+from producers.web.app import DOWNLOADS
 from schemas.vocabulary import Nature
 from tests.integration.export_desk import COMMUNE
 from tests.parts.databases import SqliteFiles, Template

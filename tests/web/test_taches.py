@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from producers.web.routes import NAVIGATION
+from producers.web.templating import NAVIGATION
 from schemas.tableaux import TypeTableau
 from schemas.vocabulary import Liste
 from tests.integration.depots_desk import today

@@ -12,11 +12,13 @@ from common.french import count_of
 from producers.web.forms import read_number, texts
 from producers.web.page_context import NOT_FOUND, SEE_OTHER, PageContext, WebServices
 from producers.web.security.session import require_agent
-from producers.web.suivi.cards import build_cards, just_ended, make_card
 from producers.web.suivi.pending import REQUESTS, read_declarations, send_request
-from producers.web.suivi.query import (
+from producers.web.suivi.requests import (
     DemandeState,
+    build_cards,
     find_commune,
+    just_ended,
+    make_card,
     read_newest_request,
     read_recent,
     read_request,
