@@ -47,11 +47,6 @@ class WrongField(Exception):
         return {self.name: str(self)}
 
 
-def new_once() -> str:
-    """Return a value for a form shown for the first time."""
-    return str(uuid4())
-
-
 def once_for(*parts: object) -> str:
     """Return a stable value for a form shown repeatedly, derived from `parts`."""
     return str(uuid5(NAMESPACE_URL, "/".join(map(str, parts))))
@@ -62,7 +57,7 @@ def read_once(form: FormData) -> str:
     try:
         return str(UUID(str(form.get(ONCE, ""))))
     except ValueError:
-        return new_once()
+        return str(uuid4())
 
 
 def wrap_once(data: Data, *, source: str, once: str) -> CloudEvent:

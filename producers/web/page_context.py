@@ -14,6 +14,7 @@ from starlette.templating import Jinja2Templates
 from common.calendrier import civil_day, now
 from producers.errors import BrokerBlockedError, QueueFullError, UnconfirmedError
 from producers.state import State
+from producers.web.exports.query import AskedFile, read_file
 from producers.web.exports.spool import Spool
 from producers.web.forms import Faults, read_number, read_once
 from producers.web.security import AgentCommune, AuthorizedAgent, Identity
@@ -111,6 +112,13 @@ class PageContext:
         if number is None:
             raise HTTPException(NOT_FOUND)
         return number
+
+    def file(self) -> AskedFile:
+        """Return the file of the path, in any state; raise 404 if the commune has none with this number."""
+        file = read_file(self.services.state, self.commune.code, self.number("export"))
+        if file is None:
+            raise HTTPException(NOT_FOUND)
+        return file
 
     def render(
         self,

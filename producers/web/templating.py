@@ -37,7 +37,8 @@ from common.french import (
 )
 from producers.records import WORDS
 from producers.web.exports.query import AskedFile
-from producers.web.suivi.requests import add_request_words
+from producers.web.forms import once_for
+from producers.web.suivi.requests import request_words
 from schemas.tableaux import Edition, Presentation, TypeTableau
 from schemas.vocabulary import FORMATS, ExportKind, Format, Liste, Severity
 
@@ -142,8 +143,7 @@ def build_environment() -> Environment:
         lstrip_blocks=True,
     )
     add_words(environment)
-    add_request_words(environment)
-    environment.globals["NAVIGATION"] = NAVIGATION
+    environment.globals.update(NAVIGATION=NAVIGATION, once_for=once_for)
     return environment
 
 
@@ -233,7 +233,7 @@ def code_words(code: str) -> str:
 def add_words(environment: Environment) -> None:
     environment.add_extension(FrenchSpaces)
     by_name = day_of, iso, duration, kept_until, capitalized, counted, code_words, people_label, liste_words
-    for word in by_name:
+    for word in (*by_name, request_words):
         environment.filters[word.__name__] = word
     environment.filters |= {
         "typo": lambda text: typo(without_commands(text)),

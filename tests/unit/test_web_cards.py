@@ -17,7 +17,6 @@ from producers.web.suivi.requests import (
     just_ended,
     make_card,
     stage_of,
-    wait_words,
 )
 from schemas.topology import REQUEST_CANCEL, REQUEST_LISTE_EXPORT
 from schemas.vocabulary import ExportStatus, RequestOutcome
@@ -116,16 +115,6 @@ def test_a_failure_goes_once_the_same_file_is_asked_again(later: ExportStatus, i
 def test_a_refused_cancellation_is_soon_old_news() -> None:
     assert shown(refused(1, event_type=REQUEST_CANCEL)) == [1]
     assert shown(refused(1, event_type=REQUEST_CANCEL), now=NOW + timedelta(hours=2)) == []
-
-
-def test_what_passes_before_is_counted_without_ones_own() -> None:
-    card = make_card(demande(1, file(5, Q), file(6, Q), file(4, RUN)), waiting=[2, 3, 4, 5, 6, 7])
-    assert card.ahead == 2
-    assert wait_words(card) == "2 fichiers d'autres demandes passent avant elle."
-    assert make_card(demande(1, file(5, RUN)), waiting=[2]).ahead is None
-    bulk = make_card(demande(1, file(5, Q, is_bulk=True)), waiting=[2])
-    assert bulk.ahead is None
-    assert wait_words(bulk).startswith("Elle fait partie d'un lot")
 
 
 def card(*files: AskedFile) -> RequestCard:

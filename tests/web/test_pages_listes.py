@@ -85,7 +85,7 @@ def test_the_button_asks_in_the_agents_name_and_shows_the_request(screen: FilesS
     said = screen.read_at("/listes")
     assert "envoyée" not in said
     assert "Liste électorale, 3 fichiers en attente" in said
-    assert "Elle est la prochaine" in said
+    assert "Un service la prendra" in said
 
 
 def test_pressed_twice_it_is_asked_once(screen: FilesScreen) -> None:

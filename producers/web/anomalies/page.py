@@ -92,27 +92,26 @@ def search(context: PageContext) -> Response:
 
 def handle(context: PageContext) -> Response:
     """« Traité », « Pas encore »: mark the lines of one elector; then show the page with the same filters."""
-    export = context.number("export")
-    file = read_file(context.services.state, context.commune.code, export)
+    file = context.file()
     done = text(context.form, "traite")
     lines = read_numbers((done or text(context.form, "a_traiter")).split(","))[:_MOST_LINES]
-    if file is None or not file.is_ready or not lines:
+    if not file.is_ready or not lines:
         raise HTTPException(NOT_FOUND)
-    act = AnomaliesHandled(export=export, lines=lines, is_handled=bool(done))
+    act = AnomaliesHandled(export=file.export_id, lines=lines, is_handled=bool(done))
     words = "anomalies traitées" if done else "anomalies encore à traiter"
-    failure = send_note(context, f"anomalies-{export}", act, words, lines)
+    failure = send_note(context, f"anomalies-{file.export_id}", act, words, lines)
     name = text(context.form, "nom")[:_LONGEST]
     asked = {it: text(context.form, it) for it in _FILTERS}
     if failure or name:  # a name is never put into a URL
         return _answer(context, asked, name, failure)
     page = str(page_number(text(context.form, "page")))
     query = urlencode({it: value for it, value in (asked | {"page": page}).items() if value})
-    return RedirectResponse(f"{context.url('anomalies', export=export)}?{query}#lignes", SEE_OTHER)
+    return RedirectResponse(f"{context.url('anomalies', export=file.export_id)}?{query}#lignes", SEE_OTHER)
 
 
 def _answer(context: PageContext, asked: Mapping[str, str], text: str, failure: str | None = None) -> Response:
-    file = read_file(context.services.state, context.commune.code, context.number("export"))
-    if file is None or not file.is_ready:
+    file = context.file()
+    if not file.is_ready:
         raise HTTPException(NOT_FOUND)
     if not file.report:
         return _without_report(context, file, GONE if Piece.RAPPORT in file.pieces else 200)

@@ -76,12 +76,12 @@ _TITLES = {
 }
 
 
-class ProblemError(Exception):
+class ProblemError(HTTPException):
     """The API refuses the request; the detail is French."""
 
     def __init__(self, status: int, code: str, detail: str, headers: Mapping[str, str] | None = None) -> None:
-        super().__init__(detail)
-        self.status, self.code, self.detail, self.headers = status, code, detail, dict(headers or {})
+        super().__init__(status, detail, headers)
+        self.code = code
 
 
 class Bearer(NamedTuple):
@@ -103,7 +103,6 @@ def create_api(services: WebServices) -> Mount:
             Route(FILE_PATH, send_file, methods=["GET"]),
         ],
         exception_handlers={
-            ProblemError: _show_problem,
             HTTPException: _show_http,
             StateAwayError: _show_away,
             Exception: _show_bug,
@@ -275,14 +274,11 @@ def _problem(status: int, code: str, detail: str, headers: Mapping[str, str] | N
     return Response(problem.model_dump_json(), status, headers, PROBLEM_JSON)
 
 
-async def _show_problem(_request: Request, error: Exception) -> Response:
-    assert isinstance(error, ProblemError)  # noqa: S101 — the registered type
-    return _problem(error.status, error.code, error.detail, error.headers)
-
-
 async def _show_http(_request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101 — the registered type
     code, detail = _SAID.get(error.status_code, ("erreur", "La requête ne peut pas être servie."))
+    if isinstance(error, ProblemError):
+        code, detail = error.code, error.detail
     return _problem(error.status_code, code, detail, error.headers)
 
 

@@ -18,7 +18,7 @@ from starlette.responses import Response
 from common.calendrier import MAJORITE
 from common.files import SEPARATOR
 from producers.web.anomalies.report import AnomalyLine, UnreadableReportError, find_about, fold
-from producers.web.exports.query import AskedFile, read_file
+from producers.web.exports.query import AskedFile
 from producers.web.exports.stored_file import FileAlteredError, FileGoneError, open_asked
 from producers.web.page_context import NOT_FOUND, PageContext
 from schemas.vocabulary import Format, Piece
@@ -120,8 +120,8 @@ def read_electeurs(file: IO[bytes]) -> Iterator[ListedElecteur]:
 
 def show(context: PageContext) -> Response:
     """Show the page; 404 for a file without reply."""
-    file = read_file(context.services.state, context.commune.code, context.number("export"))
-    if file is None or not file.verdict:
+    file = context.file()
+    if not file.verdict:
         raise HTTPException(NOT_FOUND)
     found, others, why_not = _look(context, file)
     return context.render("depot/answer.html", file=file, found=found, others=others, why_not=why_not, most=MOST_FOUND)

@@ -7,7 +7,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from producers.state import to_day
-from producers.web.exports.query import ETATS, AskedFile, ExportFilters, read_file, read_page
+from producers.web.exports.query import ETATS, AskedFile, ExportFilters, read_page
 from producers.web.exports.stored_file import Download, FileAlteredError, FileGoneError, attachment, open_asked
 from producers.web.forms import read_day, read_number
 from producers.web.journal import ACTIONS, read_history
@@ -53,17 +53,15 @@ def _iso(day: date | None) -> str:
 
 
 def show(context: PageContext) -> Response:
-    file = read_file(context.services.state, context.commune.code, context.number("export"))
-    if file is None:
-        raise HTTPException(NOT_FOUND)
+    file = context.file()
     history = read_history(context.services.state, context.commune.code, file.export_id)
     return context.render("exports/export.html", file=file, PIECES=PIECES, history=history, actions=ACTIONS)
 
 
 def show_differences(context: PageContext) -> Response:
     """Show the differences; 404 for a tableau or an unfinished file."""
-    file = read_file(context.services.state, context.commune.code, context.number("export"))
-    if file is None or not file.is_ready or file.is_tableau:
+    file = context.file()
+    if not file.is_ready or file.is_tableau:
         raise HTTPException(NOT_FOUND)
     found = file.differences
     return context.render(
@@ -75,23 +73,15 @@ def show_differences(context: PageContext) -> Response:
 
 
 def download(context: PageContext) -> Response:
-    asked = _asked(context)
-    return _deliver(context, asked, Piece.FICHIER)
+    return _deliver(context, context.file(), Piece.FICHIER)
 
 
 def download_piece(context: PageContext) -> Response:
     """Send a file that accompanies the export; 404 if there is none."""
-    asked, wanted = _asked(context), context.request.path_params["piece"]
+    asked, wanted = context.file(), context.request.path_params["piece"]
     if wanted not in PIECES or (asked.is_ready and wanted not in asked.pieces):
         raise HTTPException(NOT_FOUND)
     return _deliver(context, asked, Piece(wanted))
-
-
-def _asked(context: PageContext) -> AskedFile:
-    asked = read_file(context.services.state, context.commune.code, context.number("export"))
-    if asked is None:
-        raise HTTPException(NOT_FOUND)
-    return asked
 
 
 def _deliver(context: PageContext, asked: AskedFile, piece: Piece) -> Response:

@@ -7,9 +7,10 @@ import hashlib
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
+from uuid import uuid4
 
 import structlog
 
@@ -125,29 +126,34 @@ class Spool:
 
     def _keeps(self, event: CloudEvent, whose: str = "") -> bool:
         try:
-            self._keep(event, whose)
+            if len(self.waiting()) >= MOST:
+                log.error("spool_unavailable", event_id=event.id, error=f"{MOST} events wait already")
+                return False
+            self._directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+            path = self._directory / f"{time.time_ns():020}-{_digest(event.id)}{whose}.json"
+            write_whole(path, [event.to_bytes()])
         except OSError as error:
             log.error("spool_unavailable", event_id=event.id, error=error.strerror)  # noqa: TRY400 — no traceback
             return False
         return True
 
-    def _keep(self, event: CloudEvent, whose: str) -> None:
-        self._directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-        if sum(1 for _ in self._directory.glob("[0-9]*.json")) >= MOST:
-            raise OSError(0, f"{MOST} events wait already")
-        name = f"{time.time_ns():020}-{_digest(event.id)}{whose}.json"
-        temporary = self._directory / f".{name}.part"
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        try:
-            with open(descriptor, "wb") as file:  # noqa: PTH123 — a descriptor
-                file.write(event.to_bytes())
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.rename(self._directory / name)
-        except BaseException:
-            with suppress(OSError):
-                temporary.unlink()
-            raise
+
+def write_whole(path: Path, pieces: Iterable[bytes], mode: int = 0o600) -> None:
+    """Write a file that exists whole or not at all, also after a power cut.
+
+    Raises:
+        OSError: no room or no permission; no partial file is left.
+    """
+    part = path.with_name(f".{uuid4().hex}.part")
+    try:
+        with open(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:  # noqa: PTH123 — its mode
+            file.writelines(pieces)
+            file.flush()
+            os.fsync(file.fileno())
+        part.rename(path)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
 
 
 def _digest(event_id: str) -> str:

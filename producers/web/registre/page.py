@@ -4,21 +4,20 @@ An import of the register is undone or redated in the same way: preview, then co
 """
 
 import hashlib
-import os
 import re
-from contextlib import suppress
 from datetime import date
+from functools import partial
 from pathlib import Path
-from typing import IO, NamedTuple
-from uuid import uuid4
+from typing import BinaryIO, NamedTuple
 
 import structlog
 from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from common.files import CHUNK
+from common.files import CHUNK, hash_file
 from common.french import count_of, short_date
+from producers.web.exports.spool import write_whole
 from producers.web.forms import Faults, WrongField, order_faults, read_number, read_once, read_past_day, text, texts
 from producers.web.page_context import NOT_FOUND, PageContext
 from producers.web.registre.query import Apercu, find_apercu, find_import, read_apercus, read_imports, read_registres
@@ -210,30 +209,19 @@ def _read_day(context: PageContext) -> date:
     return read_past_day(said, "jour", context.today)
 
 
-def _keep(content: IO[bytes], folder: Path, form: str) -> Kept:
-    """Store a file atomically, readable by the workers' group only; the same form and content give the same name.
+def _keep(content: BinaryIO, folder: Path, form: str) -> Kept:
+    """Store an upload, readable by the workers' group only; the same form and content give the same name.
 
     Raises:
-        OSError: no room or no permission; no partial file is left.
+        OSError: no room or no permission.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    part = folder / f".{uuid4().hex}.part"
-    digest = hashlib.sha256()
     content.seek(0)
-    try:
-        with open(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o640), "wb") as file:  # noqa: PTH123 — its mode
-            while piece := content.read(CHUNK):
-                digest.update(piece)
-                file.write(piece)
-            file.flush()
-            os.fsync(file.fileno())
-        path = folder / f"{hashlib.sha256(f'{form}/{digest.hexdigest()}'.encode()).hexdigest()[:32]}.reu"
-        part.rename(path)
-    except OSError:
-        with suppress(OSError):
-            part.unlink(missing_ok=True)
-        raise
-    return Kept(path, digest.hexdigest())
+    _, sha256 = hash_file(content)
+    content.seek(0)
+    path = folder / f"{hashlib.sha256(f'{form}/{sha256}'.encode()).hexdigest()[:32]}.reu"
+    write_whole(path, iter(partial(content.read, CHUNK), b""), 0o640)
+    return Kept(path, sha256)
 
 
 def age_of(day: date, today: date) -> str:

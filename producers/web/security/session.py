@@ -1,7 +1,6 @@
 """The session: a signed cookie with the agent and messages for the next page; no data of electors."""
 
 import hashlib
-import os
 import secrets
 import time
 from collections import OrderedDict
@@ -19,6 +18,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp
 
+from producers.web.exports.spool import write_whole
 from producers.web.security import KEY_SHOWN, AuthorizedAgent, Identity
 
 SESSION_SECONDS = 8 * 3600
@@ -106,15 +106,10 @@ class WebSessions:
     def _keep(self) -> None:
         """Store the ended sessions atomically; a full disk does not prevent the logout."""
         now = time.time()
-        lines = [f"{digest} {until}\n" for digest, until in self._ended.items() if until > now]
-        temporary = self._file.with_name(f".{self._file.name}.part")
+        lines = (f"{digest} {until}\n".encode("ascii") for digest, until in self._ended.items() if until > now)
         try:
             self._file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            with temporary.open("w", encoding="ascii") as file:
-                file.writelines(lines)
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.rename(self._file)
+            write_whole(self._file, lines)
         except OSError as error:
             log.error("logout_not_kept", error=error.strerror)  # noqa: TRY400 — no traceback
 

@@ -1,33 +1,30 @@
 """« Vos demandes »: the requests of a commune, from the view `demandes`, and the card of each.
 
-A card has the state of its request, its words and the number of files ahead.
+A card has the state of its request and its words.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from typing import Any
 
-from jinja2 import Environment
-from sqlalchemy import Connection, Row, Select, column, false, select, table
+from sqlalchemy import Connection, Row, Select, column, select, table
 
 from common.french import count_of
 from producers.records import FileState, Toned
 from producers.state import State, newest_first, to_record
 from producers.web.exports.query import DERNIERS_EXPORTS, LATEST, AskedFile, read_files, select_latest
-from producers.web.forms import once_for
 from schemas.topology import (
     REQUEST_CANCEL,
     REQUEST_LISTE_EXPORT,
     REQUEST_RETRY,
     REQUEST_TABLEAUX_RENDER,
 )
-from schemas.vocabulary import UNFINISHED, ExportStatus, RequestOutcome
+from schemas.vocabulary import ExportStatus, RequestOutcome
 
 RECENT_FILES, RECENT_REQUESTS = 100, 200
 """Number of rows read: a request has about fifty files at most, and each download is a request too."""
 
-_MOST_WAITING = 1000
 _WITH_REFUSALS = (
     *(REQUEST_LISTE_EXPORT, REQUEST_TABLEAUX_RENDER, REQUEST_RETRY, REQUEST_CANCEL),
     *("deposited", "verdict", "published", "doubt"),
@@ -69,8 +66,6 @@ class RecentActivity:
     latest: tuple[AskedFile, ...] = ()
     """« Derniers exports »."""
     newest_request: int = 0
-    waiting: tuple[int, ...] = ()
-    """Unfinished files of all communes, except those of batches."""
 
 
 def read_recent(state: State, commune: str) -> RecentActivity:
@@ -89,15 +84,12 @@ def read_recent(state: State, commune: str) -> RecentActivity:
             and row.request_id > latest_taken.get(what, 0)  # otherwise a later one was accepted
         ]
         asked = connection.execute(_REQUESTS.where(_DEMANDES.c.request_id.in_(ids))).all() if ids else ()
-        waits = any(file.status is ExportStatus.QUEUED for file in files)
-        waiting = tuple(_read_waiting(connection)) if waits else ()
         made = [file for file in files if file.is_ready][:LATEST]
         newest = requests[0].request_id if requests else 0
         return RecentActivity(
             demandes=tuple(sorted(_join((*refused, *asked), files), key=lambda it: -it.request_id)),
             latest=tuple(made if len(made) == LATEST else select_latest(connection, commune, LATEST)),
             newest_request=newest,
-            waiting=waiting,
         )
 
 
@@ -142,13 +134,6 @@ def _newest(connection: Connection, query: Select[Any], commune: str) -> Select[
 
 def _newest_request(connection: Connection, commune: str) -> int | None:
     return connection.execute(_newest(connection, select(_DEMANDES.c.request_id), commune).limit(1)).scalar()
-
-
-def _read_waiting(connection: Connection) -> Sequence[int]:
-    query = select(DERNIERS_EXPORTS.c.export_id).where(
-        DERNIERS_EXPORTS.c.status.in_(UNFINISHED), DERNIERS_EXPORTS.c.is_bulk.is_(false())
-    )
-    return connection.execute(query.order_by(DERNIERS_EXPORTS.c.export_id).limit(_MOST_WAITING)).scalars().all()
 
 
 def _join(requests: Iterable[Row[Any]], files: Iterable[AskedFile]) -> list[DemandeState]:
@@ -203,8 +188,6 @@ _OF_FILES = {
 class RequestCard:
     demande: DemandeState
     stage: Stage
-    ahead: int | None = None
-    """Other requests' files before its first queued one; None if it is not queued, or in a batch."""
 
     @property
     def tone(self) -> str:
@@ -243,6 +226,10 @@ class RequestCard:
         return any(not file.status.is_terminal for file in self.demande.files)
 
     @property
+    def is_of_batch(self) -> bool:
+        return any(file.is_bulk for file in self.demande.files)
+
+    @property
     def to_retry(self) -> tuple[AskedFile, ...]:
         again = {ExportStatus.FAILED, ExportStatus.CANCELLED}
         return tuple(file for file in self.demande.files if file.status in again)
@@ -258,15 +245,12 @@ def build_cards(recent: RecentActivity, now: datetime, hidden: Collection[int] =
         for file in demande.files:
             if file.status is not ExportStatus.CANCELLED:
                 latest_by_content[file.same_as] = max(file.export_id, latest_by_content.get(file.same_as, 0))
-    cards = (
-        make_card(demande, recent.waiting) for demande in recent.demandes if _is_shown(demande, latest_by_content, now)
-    )
+    cards = (make_card(demande) for demande in recent.demandes if _is_shown(demande, latest_by_content, now))
     return tuple(card for card in cards if not (card.may_hide and card.demande.request_id in hidden))
 
 
-def make_card(demande: DemandeState, waiting: Sequence[int] = ()) -> RequestCard:
-    """Return the card of one request, with the number of `waiting` files ahead."""
-    return RequestCard(demande, stage_of(demande), _count_ahead(demande.files, waiting))
+def make_card(demande: DemandeState) -> RequestCard:
+    return RequestCard(demande, stage_of(demande))
 
 
 def stage_of(demande: DemandeState) -> Stage:
@@ -306,14 +290,6 @@ def _ended_at(demande: DemandeState) -> datetime:
     return max((file.finished_at for file in demande.files if file.finished_at), default=demande.requested_at)
 
 
-def _count_ahead(files: Sequence[AskedFile], waiting: Sequence[int]) -> int | None:
-    queued = [file.export_id for file in files if file.status is ExportStatus.QUEUED]
-    if not queued or any(file.is_bulk for file in files):
-        return None
-    own = {file.export_id for file in files}
-    return sum(1 for number in waiting if number < min(queued) and number not in own)
-
-
 def request_words(demande: DemandeState) -> str:
     """Return the words of a request: `Liste électorale, 3 fichiers`, `Tableau des vingt jours, 1 fichier`."""
     if not demande.files:
@@ -325,17 +301,3 @@ def request_words(demande: DemandeState) -> str:
         titres = {file.titre for file in demande.files}
         what = first.titre if len(titres) == 1 else "Tableaux"
     return f"{what}, {number}"
-
-
-def wait_words(card: RequestCard) -> str:
-    if any(file.is_bulk for file in card.demande.files):
-        return "Elle fait partie d'un lot, et passe après ce que les communes demandent une à une."
-    if card.ahead:
-        before = count_of(card.ahead, "fichier d'une autre demande passe", "fichiers d'autres demandes passent")
-        return f"{before} avant elle."
-    return "Elle est la prochaine : un service la prendra dès qu'il sera libre."
-
-
-def add_request_words(environment: Environment) -> None:
-    environment.filters.update(request_words=request_words, wait_words=wait_words)
-    environment.globals["once_for"] = once_for

@@ -7,7 +7,7 @@ from starlette.responses import Response
 
 from common.calendrier import last_day_to_consult, why_too_short
 from common.french import short_date
-from producers.web.exports.query import AskedFile, read_file
+from producers.web.exports.query import AskedFile
 from producers.web.forms import IMPOSSIBLE_DAY, Faults, WrongField, order_faults, read_day, text
 from producers.web.page_context import CONFLICT, NOT_FOUND, PageContext
 from producers.web.security.session import answer_poll
@@ -55,8 +55,8 @@ def declare(context: PageContext) -> Response:
 
 
 def _read(context: PageContext) -> AskedFile:
-    file = read_file(context.services.state, context.commune.code, context.number("export"))
-    if file is None or not (file.may_be_published or file.never_published):
+    file = context.file()
+    if not (file.may_be_published or file.never_published):
         raise HTTPException(NOT_FOUND)
     return file
 
