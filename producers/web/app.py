@@ -211,7 +211,6 @@ class _Screen(Starlette):
     """Finds routes by name in a dictionary: a page has seventy URLs, and Starlette would try every route for each."""
 
     def url_path_for(self, name: str, /, **path_params: Any) -> URLPath:  # noqa: ANN401 — as Starlette has it
-        """Return the path of a page. Raises `NoMatchFound`: unknown name, or other parameters."""
         route = self._named.get(name)
         return route.url_path_for(name, **path_params) if route else super().url_path_for(name, **path_params)
 

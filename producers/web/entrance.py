@@ -48,7 +48,6 @@ _READY, _NOT_READY = 200, 503
 
 
 async def _start(request: Request) -> Response:
-    """Redirect the agent to their commune, or show the choice if they have several."""
     services: WebServices = request.app.state.services
     agent = await run_in_threadpool(require_agent, request, services.identity)
     if len(agent.communes) == 1:
@@ -93,7 +92,6 @@ def _page_after(request: Request) -> str:
 
 
 async def _come_back(request: Request) -> Response:
-    """Receive the code from the provider and start a new session."""
     services, oidc = _require_oidc(request)
     services.rates.count("login", address=client_address(request.scope))
     path = _page_after(request)
@@ -115,7 +113,6 @@ async def _come_back(request: Request) -> Response:
 
 
 async def _go_out(request: Request) -> Response:
-    """Log out of the screen, then of the provider."""
     _, oidc = _require_oidc(request)
     request = limit_body(request, FORM_BYTES)
     require_csrf(request, await request.form(max_files=0, max_fields=10))
@@ -130,7 +127,6 @@ async def _go_out(request: Request) -> Response:
 
 
 async def _be_out(request: Request) -> Response:
-    """Show the page to which the provider redirects after logout."""
     _require_oidc(request)
     return show_access_page(request, "left")
 

@@ -153,7 +153,6 @@ async def on_http(request: Request, error: Exception) -> Response:
 
 
 async def on_producer(request: Request, error: Exception) -> Response:
-    """Show the page of a failed component; its message is for engineers, so it goes to the log."""
     if isinstance(error, _FAULTY):
         return show_failure(request, 400, reason=str(error))
     _log.warning("part_failed", code=getattr(error, "code", ""), reason=str(error))

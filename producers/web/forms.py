@@ -43,7 +43,6 @@ class WrongField(Exception):
 
     @property
     def by_field(self) -> dict[str, str]:
-        """The error, by name of field."""
         return {self.name: str(self)}
 
 
@@ -68,12 +67,10 @@ def wrap_once(data: Data, *, source: str, once: str) -> CloudEvent:
 
 
 def texts(form: FormData, name: str) -> list[str]:
-    """Return all texts of a repeated field."""
     return [value for value in form.getlist(name) if isinstance(value, str)]
 
 
 def text(form: FormData, name: str) -> str:
-    """Return the text of a field, trimmed; empty if it is missing."""
     value = form.get(name, "")
     return value.strip() if isinstance(value, str) else ""
 
@@ -86,7 +83,6 @@ def read_number(words: object) -> int | None:
 
 
 def read_numbers(values: Iterable[object]) -> list[int]:
-    """Parse the numbers of a repeated field; invalid ones are skipped."""
     return [number for words in values if (number := read_number(words))]
 
 
@@ -135,7 +131,6 @@ def find_faults(
 
 
 def order_faults(fields: Iterable[str], found: Mapping[str, str]) -> Faults:
-    """Return the messages as sentences, in the order of the fields."""
     return {name: f"{capitalized(found[name].rstrip('.'))}." for name in fields if name in found}
 
 

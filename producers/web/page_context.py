@@ -138,7 +138,6 @@ class PageContext:
         return self.services.templates.TemplateResponse(self.request, template, known, status_code=status)
 
     def redirect(self, page: str, fragment: str = "", **path: Any) -> Response:  # noqa: ANN401 — parameters of the path
-        """Redirect to another page of the commune, or to a fragment of it."""
         return RedirectResponse(f"{self.url(page, **path)}{fragment and '#'}{fragment}", SEE_OTHER)
 
     def url(self, page: str, **path: Any) -> str:  # noqa: ANN401 — parameters of the path

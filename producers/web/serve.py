@@ -76,7 +76,6 @@ class _Server(uvicorn.Server):
 
 
 def address(host: str, port: int) -> str:
-    """Return the URL for a browser on this computer."""
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 

@@ -38,8 +38,6 @@ Networks = Annotated[tuple[Annotated[ProxyNetwork, BeforeValidator(_parse_networ
 
 
 class WebSettings(ProducerSettings):
-    """The settings of the screen, in addition to those of a producer."""
-
     exports_dir: Path = Field(default_factory=lambda given: given["home"] / EXPORTS)
     retention_days: Annotated[int, Field(ge=0)] = 30
     public_url: str = ""
@@ -63,7 +61,6 @@ class WebSettings(ProducerSettings):
 
     @property
     def spool_dir(self) -> Path:
-        """Folder of events that wait for the broker."""
         return self.home / "spool"
 
     @property

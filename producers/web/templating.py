@@ -134,7 +134,6 @@ class Assets(StaticFiles):
 
 
 def build_environment() -> Environment:
-    """Create the Jinja environment of all slices' templates."""
     environment = Environment(
         loader=FileSystemLoader(_ROOT),
         autoescape=True,
@@ -172,7 +171,6 @@ class FrenchSpaces(Extension):
 
 
 def jour_of(instant: datetime, code_commune: str) -> str:
-    """Format as `25/11/2026`: the civil day of a commune at an instant."""
     return short_date(civil_day(instant, code_commune))
 
 
@@ -195,7 +193,6 @@ def day_of(text: str) -> str:
 
 
 def kept_until(finished_at: datetime, days: int) -> datetime:
-    """Return when a finished file will be deleted."""
     return finished_at + timedelta(days=days)
 
 

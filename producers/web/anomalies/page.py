@@ -206,7 +206,6 @@ def _who_and_what(line: AnomalyLine) -> Sequence[str]:
 
 
 def _kinds(summary: Summary) -> list[tuple[AnomalyKind, int]]:
-    """Return each kind once with its lines in all bureaux: most severe first, then most frequent."""
     counts: Counter[tuple[str, str]] = Counter()
     first: dict[tuple[str, str], AnomalyKind] = {}
     for kind, number in summary.counts.items():
@@ -220,7 +219,6 @@ _GRAVEST_FIRST = [severity.label for severity in Severity]
 
 
 def _bureaux(summary: Summary) -> dict[str, str]:
-    """Return the choices of bureau: value of the URL and French label."""
     counts: Counter[str] = Counter()
     for kind, number in summary.counts.items():
         counts[kind.bureau] += number

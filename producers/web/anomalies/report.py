@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import count, groupby
 from operator import itemgetter
 from typing import IO, NamedTuple
 
@@ -126,7 +126,6 @@ class Summary:
 
     @property
     def pages(self) -> int:
-        """The number of pages, at least one."""
         return max(1, -(-self.groups.total() // PAGE))
 
 
@@ -150,22 +149,17 @@ def read_page(report: IO[bytes], summary: Summary, text: str, page: int) -> list
         UnreadableReportError: the file is not a report.
     """
     first = (page - 1) * PAGE
-    blocking = summary.groups[True]
-    skipped = {True: min(first, blocking), False: max(0, first - blocking)}
-    room = max(0, min(PAGE, blocking - first))
-    matching = {True: room, False: max(0, min(PAGE - room, summary.groups[False] - skipped[False]))}
-    kept: dict[bool, list[AnomalyGroup]] = {True: [], False: []}
+    places = {True: count(), False: count(summary.groups[True])}
+    kept: dict[int, AnomalyGroup] = {}
     with _rows(report) as rows:
         for numbered in _group(_select(rows, summary.matching, text)):
-            is_blocking = _has_blocking(numbered)
-            if skipped[is_blocking]:
-                skipped[is_blocking] -= 1
-            elif len(kept[is_blocking]) < matching[is_blocking]:
+            place = next(places[_has_blocking(numbered)])
+            if first <= place < first + PAGE:
                 lines = ((number, _to_line(row)) for number, row in numbered)
-                kept[is_blocking].append(AnomalyGroup(tuple(sorted(lines, key=lambda it: not it[1].is_blocking))))
-            elif len(kept[not is_blocking]) == matching[not is_blocking]:
+                kept[place] = AnomalyGroup(tuple(sorted(lines, key=lambda it: not it[1].is_blocking)))
+            if len(kept) == PAGE:
                 break
-    return kept[True] + kept[False]
+    return [kept[place] for place in sorted(kept)]
 
 
 def read_lines(report: IO[bytes], numbers: Collection[int]) -> Mapping[int, AnomalyLine]:
@@ -201,7 +195,6 @@ def _to_line(row: _Row) -> AnomalyLine:
 
 
 def _group(rows: Iterable[_Numbered]) -> Iterator[list[_Numbered]]:
-    """Group consecutive lines about the same elector or bureau."""
     for _, same in groupby(rows, key=lambda it: _whose(it[1])):
         yield list(same)
 
@@ -223,7 +216,6 @@ def _select(rows: Iterator[_Row], matching: frozenset[AnomalyKind], text: str) -
 
 @contextmanager
 def _rows(report: IO[bytes]) -> Iterator[Iterator[_Row]]:
-    """Yield the lines after the titles."""
     report.seek(0)
     text = io.TextIOWrapper(report, ENCODING, newline="")
     try:

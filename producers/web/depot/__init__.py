@@ -139,7 +139,6 @@ def _render(
 
 
 def _few(values: Sequence[object]) -> list[int]:
-    """Return the file numbers, limited to the maximum of a declaration."""
     return read_numbers(values)[:_MOST]
 
 
@@ -170,7 +169,6 @@ class Deposit:
 
 
 def read_deposited(state: State, commune: str, limit: int, offset: int = 0) -> list[AskedFile]:
-    """Return the files declared as deposited, the last deposit first."""
     view = DERNIERS_EXPORTS.c
     deposited = select_made(commune).with_only_columns(view.export_id).where(view.deposited_on.is_not(None))
     newest_first = deposited.order_by(view.deposited_on.desc(), view.export_id.desc()).limit(limit).offset(offset)
@@ -200,7 +198,6 @@ def is_depositable(file: AskedFile) -> bool:
 
 
 def find_to_answer(deposited: Iterable[AskedFile]) -> list[Deposit]:
-    """Return the deposits without a recorded reply of the platform, the last one first."""
     groups: dict[tuple[object, ...], list[AskedFile]] = {}
     for file in deposited:
         if not file.verdict:

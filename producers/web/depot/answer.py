@@ -35,8 +35,6 @@ _PLACES = 6, 8, 10, 11, 17
 
 
 class ListedElecteur(NamedTuple):
-    """An elector as written in the file."""
-
     numero: str
     nom: str
     prenoms: str
@@ -119,7 +117,6 @@ def read_electeurs(file: IO[bytes]) -> Iterator[ListedElecteur]:
 
 
 def show(context: PageContext) -> Response:
-    """Show the page; 404 for a file without reply."""
     file = context.file()
     if not file.verdict:
         raise HTTPException(NOT_FOUND)

@@ -99,7 +99,6 @@ def _render(context: PageContext, *, error: str = "", status: int = 200) -> Resp
 
 
 def _say_lacking(context: PageContext, lists: Mapping[Liste, Sequence[AskedFile]], chosen: Iterable[str]) -> list[str]:
-    """Return a sentence with the reason for each list of the commune that is not chosen."""
     registres = read_registres(context.services.state, context.commune.code)
     expected = (liste for liste in Liste if liste in registres or liste is Liste.PRINCIPALE)
     return [

@@ -174,7 +174,6 @@ def _copy(root: Path, it: DossierFile, archive: ZipFile) -> None:
 
 
 def write_manifest(commune: str, nom: str, held: Sequence[DossierFile]) -> bytes:
-    """Return the JSON description of the archive, documented in docs/producers.md."""
     document = {
         "version": MANIFEST_VERSION,
         "commune": {"code": commune, "nom": nom},
@@ -208,7 +207,6 @@ def _describe(held: DossierFile) -> dict[str, Any]:
 
 
 def _read_differences(root: Path, file: AskedFile) -> Sequence[dict[str, Any]]:
-    """Read the differing electors from the reconciliation beside a tableau; empty if it has none."""
     if Piece.RECONCILIATION not in file.pieces:
         return ()
     with closing(open_asked(root, file, Piece.RECONCILIATION)) as delivery:

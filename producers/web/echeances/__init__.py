@@ -51,14 +51,12 @@ def read_scrutins(state: State, commune: str) -> list[CalendarScrutin]:
 
 
 def read_own_scrutins(state: State, commune: str) -> list[CalendarScrutin]:
-    """Return the polls that the commune noted, the last one first."""
     view = _SCRUTINS.c
     query = select(_SCRUTINS).where(view.code_commune == commune).order_by(view.jour.desc())
     return [to_record(CalendarScrutin, row) for row in state.read(query)]
 
 
 def read_reunions(state: State, commune: str) -> list[CalendarReunion]:
-    """Return the meetings, the last one first."""
     view = _REUNIONS.c
     query = select(_REUNIONS).where(view.code_commune == commune).order_by(view.jour.desc(), view.liste)
     return [to_record(CalendarReunion, row) for row in state.read(query)]
@@ -156,7 +154,6 @@ class Agenda:
 
 
 def _in_order(files: Mapping[str, AskedFile]) -> dict[str, AskedFile]:
-    """Order files by list, the principal list first."""
     return {liste.value: files[liste.value] for liste in Liste if liste.value in files}
 
 
@@ -215,7 +212,6 @@ class Calendar:
 
 
 def read_calendar(state: State, commune: str, today: date) -> Calendar:
-    """Return the calendar of a commune from `today` on."""
     reunions, registres = read_reunions(state, commune), read_registres(state, commune)
     scrutins, since = read_scrutins(state, commune), read_register_since(state, commune)
     cycles = find_cycles(today, scrutins, reunions, since)
@@ -239,5 +235,4 @@ def show(context: PageContext) -> Response:
 
 
 def _ask_for(context: PageContext, due: DueTableau) -> str:
-    """Return the URL of the form, prefilled for this tableau."""
     return f"{context.url('tableaux')}?{urlencode(due.asked)}"

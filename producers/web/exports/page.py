@@ -59,7 +59,6 @@ def show(context: PageContext) -> Response:
 
 
 def show_differences(context: PageContext) -> Response:
-    """Show the differences; 404 for a tableau or an unfinished file."""
     file = context.file()
     if not file.is_ready or file.is_tableau:
         raise HTTPException(NOT_FOUND)
@@ -77,7 +76,6 @@ def download(context: PageContext) -> Response:
 
 
 def download_piece(context: PageContext) -> Response:
-    """Send a file that accompanies the export; 404 if there is none."""
     asked, wanted = context.file(), context.request.path_params["piece"]
     if wanted not in PIECES or (asked.is_ready and wanted not in asked.pieces):
         raise HTTPException(NOT_FOUND)

@@ -64,22 +64,18 @@ class AskedFile(ExportState):
 
     @property
     def is_ready(self) -> bool:
-        """Whether the file was made, even if it is purged since."""
         return self.status is ExportStatus.READY
 
     @property
     def files(self) -> list[PieceFile]:
-        """The file and those that accompany it."""
         return [PieceFile(self.file_name, self.size or 0, self.sha256 or ""), *self.pieces.values()]
 
     @property
     def report(self) -> PieceFile | None:
-        """The report of anomalies; None if there is none or if it is purged."""
         return None if self.purged_at else self.pieces.get(Piece.RAPPORT)
 
     @property
     def certificat(self) -> PieceFile | None:
-        """The certificate of publication of a tableau; None until it is drawn, and once purged."""
         return None if self.purged_at else self.pieces.get(Piece.CERTIFICAT)
 
     @property
@@ -127,7 +123,6 @@ DERNIERS_EXPORTS = view_of("derniers_exports", AskedFile)
 
 
 def select_latest(connection: Connection, commune: str, limit: int = LATEST) -> list[AskedFile]:
-    """Return the last finished files, newest first, including purged ones."""
     view = DERNIERS_EXPORTS.c
     made = select(DERNIERS_EXPORTS).where(view.status == ExportStatus.READY)
     return read_files(
@@ -136,7 +131,6 @@ def select_latest(connection: Connection, commune: str, limit: int = LATEST) -> 
 
 
 def read_file(state: State, commune: str, export_id: int) -> AskedFile | None:
-    """Return the file if it belongs to this commune, else None."""
     found = find_file(state, export_id)
     return found if found and found.code_commune == commune else None
 
@@ -190,18 +184,15 @@ def read_current(state: State, commune: str) -> list[AskedFile]:
 
 
 def select_made(commune: str) -> Select[Any]:
-    """Select every finished file of a commune, including purged ones."""
     view = DERNIERS_EXPORTS.c
     return select(DERNIERS_EXPORTS).where(view.code_commune == commune, view.status == ExportStatus.READY)
 
 
 def read_all(state: State, query: Select[Any]) -> list[AskedFile]:
-    """Return the files of a query."""
     return [to_file(row) for row in state.read(query)]
 
 
 def rank(file: AskedFile) -> tuple[bool, int, str, str, str]:
-    """Sort key: lists before tableaux; P, CE, CM."""
     return file.is_tableau, _LISTES.index(Liste(file.liste)), file.type_tableau, file.presentation, file.format
 
 

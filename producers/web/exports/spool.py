@@ -80,7 +80,6 @@ class Spool:
             self._thread.join()
 
     def waiting(self) -> list[Path]:
-        """Return the files of the spooled events, the oldest first."""
         return sorted(self._directory.glob("[0-9]*.json"))
 
     def holds(self, event_id: str) -> bool:

@@ -47,7 +47,6 @@ class Delivery:
             self.stop = self.recorded.size
 
     def only(self, start: int, stop: int) -> Self:
-        """Return a copy limited to this range."""
         return replace(self, start=start, stop=stop)
 
     def __iter__(self) -> Iterator[bytes]:
@@ -63,7 +62,6 @@ class Delivery:
             self.close()
 
     def close(self) -> None:
-        """Close the file; idempotent."""
         self.file.close()
 
 

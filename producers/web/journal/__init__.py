@@ -90,7 +90,6 @@ class Envoi:
 
     @property
     def fate(self) -> str:
-        """The delivery state, a key of `FATES`."""
         if self.sent_at:
             return "envoye"
         return "refuse" if self.refusal else "attente"
@@ -149,7 +148,6 @@ def show_envois(context: PageContext) -> Response:
 
 
 def read_history(state: State, commune: str, export_id: int) -> list[JournalEntry]:
-    """Return the last lines about one file, newest first."""
     view = _JOURNAL.c
     query = select(_JOURNAL).where(view.code_commune == commune, view.export_id == export_id, view.action != _BEGUN)
     return _to_entries(state, state.read(query.order_by(*_NEWEST).limit(_MOST_OF_A_FILE)))

@@ -22,8 +22,6 @@ _CHOICES = {
 
 @dataclass(frozen=True)
 class ListesForm:
-    """The values of the form."""
-
     listes: Sequence[str] = tuple(Liste)
     format: str = Format.CSV
 
@@ -51,7 +49,6 @@ def ask(context: PageContext) -> Response:
 
 
 def _values(context: PageContext, form: ListesForm) -> dict[str, object]:
-    """Return the fields of the contract, not validated."""
     return {
         "commune": context.commune.code,
         "listes": form.listes,

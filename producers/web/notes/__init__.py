@@ -51,7 +51,6 @@ _BUREAUX = view_of("bureaux", ShownBureau, "code_commune")
 
 
 def read_bureaux(state: State, commune: str) -> list[ShownBureau]:
-    """Return the bureaux of the commune, by code."""
     query = select(_BUREAUX).where(_BUREAUX.c.code_commune == commune).order_by(_BUREAUX.c.bureau)
     return [to_record(ShownBureau, row) for row in state.read(query)]
 
@@ -77,7 +76,6 @@ def show_calendar(context: PageContext) -> Response:
 
 
 def change_calendar(context: PageContext) -> Response:
-    """Add, correct or remove a meeting or a poll."""
     answers = {
         "reunion": _note_reunion,
         "reunion-removed": _remove_reunion,
@@ -214,7 +212,6 @@ def _is_for(file: AskedFile, scrutin: date) -> bool:
 
 
 def show_bureaux(context: PageContext) -> Response:
-    """« Bureaux »: canton and circonscription of each."""
     return _bureaux(context)
 
 
@@ -294,6 +291,5 @@ def _select_left(page: str, commune: str) -> Select[int]:
 
 
 def show_left(context: PageContext) -> Response:
-    """« À compléter »: the pages with data to complete, and their number of lines."""
     pages = [page for page in _LEFT if page != "proteges" or context.commune.may_protect]
     return context.render("notes/completer.html", left=count_left(context.services.state, context.commune.code, pages))

@@ -81,8 +81,6 @@ def birth_words(born: str) -> str:
 
 @dataclass(frozen=True)
 class MouvementLine:
-    """A mouvement with its noted date and motif."""
-
     mouvement: int
     liste: str
     nature: Nature
@@ -272,8 +270,6 @@ def _motifs(
 
 @dataclass(frozen=True)
 class DoubtLine:
-    """One row of a comparison: label, both values, and whether they differ."""
-
     label: str
     left: str
     came: str
@@ -282,8 +278,6 @@ class DoubtLine:
 
 @dataclass(frozen=True)
 class ShownDoubt:
-    """A radiation and an inscription that may be one person, compared."""
-
     number: int
     liste: str
     jour: date | None
@@ -358,7 +352,6 @@ class ShownElecteur:
 
 
 def read_protected(state: State, commune: str) -> list[ShownElecteur]:
-    """Return the protected electors, by name."""
     view = _PROTEGES.c
     query = select(view.protection, view.nom_naissance, view.prenoms, view.date_naissance)
     rows = state.read(query.where(view.code_commune == commune))
@@ -383,7 +376,6 @@ def _fold(words: str) -> str:
 
 
 def _read_birth(words: str) -> str:
-    """Convert `14/03/1962` to `1962-03-14`; empty if it is no date."""
     match = _BIRTH.fullmatch(words)
     return match["iso"] or f"{match['year']}-{match['month']}-{match['day']}" if match else ""
 
@@ -394,7 +386,6 @@ def show_protected(context: PageContext) -> Response:
 
 
 def change_protected(context: PageContext) -> Response:
-    """Search for an elector, add or remove a protection."""
     _require_right(context)
     number = read_number(text(context.form, "number"))
     match text(context.form, "act"):

@@ -44,8 +44,6 @@ log = structlog.get_logger("producers.web")
 
 
 class Kept(NamedTuple):
-    """A stored upload in the arrivals folder."""
-
     path: Path
     sha256: str
 
@@ -225,7 +223,6 @@ def _keep(content: BinaryIO, folder: Path, form: str) -> Kept:
 
 
 def age_of(day: date, today: date) -> str:
-    """Return the age of an export in French."""
     days = (today - day).days
     return {0: "d'aujourd'hui", 1: "d'hier"}.get(days, f"il date de {count_of(days, 'jour')}")
 

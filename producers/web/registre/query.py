@@ -146,7 +146,6 @@ _REGISTRES = view_of("registres", Registre, "code_commune")
 
 
 def read_registres(state: State, commune: str) -> dict[str, Registre]:
-    """Return the lists of the commune by code; empty before the first import."""
     rows = state.read(select(_REGISTRES).where(_REGISTRES.c.code_commune == commune))
     return {row.liste: to_record(Registre, row) for row in rows}
 

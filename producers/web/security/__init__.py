@@ -43,8 +43,6 @@ PROXY_HEADER = "X-Remote-User"
 
 @dataclass(frozen=True)
 class AgentCommune:
-    """A commune of an agent, with the agent's rights and notifications."""
-
     code: str
     nom: str
     wishes: str = ""
@@ -64,7 +62,6 @@ class AuthorizedAgent:
     sessions_ended: int = 0
 
     def commune(self, code: str) -> AgentCommune | None:
-        """Return the agent's commune with this code, or None."""
         return next((commune for commune in self.communes if commune.code == code), None)
 
 

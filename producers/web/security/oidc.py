@@ -84,8 +84,6 @@ class ProviderFailed(Exception):
 
 
 class Login(NamedTuple):
-    """The identity that the provider asserts."""
-
     id_token: str
     token_claims: Mapping[str, Any]
     info_claims: Mapping[str, Any]

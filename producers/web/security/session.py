@@ -126,7 +126,6 @@ class WebSessions:
         return str(who)
 
     def is_of(self, request: Request, agent: AuthorizedAgent) -> bool:
-        """Whether the session belongs to this agent: same bound identity, and not ended by the operator."""
         is_bound = agent.identity in {"", request.session.get(_IDENTITY)}
         return is_bound and request.session.get(_ENDED) == agent.sessions_ended
 
@@ -157,7 +156,6 @@ def forget(request: Request) -> None:
 
 
 def _is_by_itself(request: Request) -> bool:
-    """Whether an open page sends the request, not a person."""
     return is_partial(request) or "text/event-stream" in request.headers.get("accept", "")
 
 

@@ -31,12 +31,10 @@ _MOST_HIDDEN = 30
 
 
 def show(context: PageContext) -> Response:
-    """Render « Vos demandes » alone, for an open page."""
     return context.render("suivi/suivi.html", **read_suivi(context))
 
 
 def read_suivi(context: PageContext) -> dict[str, Any]:
-    """Return the template values of « Vos demandes »."""
     # The order matters: a request that a worker reads meanwhile is shown twice, instead of not at all.
     sent = read_declarations(context, REQUESTS)
     elsewhere = [it for it in sent.refused if it.demande and it.demande.code_commune != context.commune.code]
@@ -57,7 +55,6 @@ def show_request(context: PageContext) -> Response:
 
 
 def cancel(context: PageContext) -> Response:
-    """« Annuler »: cancel the unfinished files."""
     return _ask_about(context, CancelRequested, "Annulation")
 
 

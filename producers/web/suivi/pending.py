@@ -56,11 +56,9 @@ class Sent:
 
     @property
     def refusal(self) -> str:
-        """The worker's reason for a refusal; empty without refusal."""
         return self.demande.reason if self.demande else ""
 
     def is_late(self, now: datetime) -> bool:
-        """Whether a worker should have read it already."""
         return now - self.sent_at > _LATE_AFTER
 
 

@@ -59,8 +59,6 @@ _REQUESTS = select(_DEMANDES)
 
 @dataclass(frozen=True)
 class RecentActivity:
-    """The recent activity in a commune, as read from the database."""
-
     demandes: tuple[DemandeState, ...] = ()
     """Newest first: requests with files among the last ones, and refused requests."""
     latest: tuple[AskedFile, ...] = ()
@@ -69,7 +67,6 @@ class RecentActivity:
 
 
 def read_recent(state: State, commune: str) -> RecentActivity:
-    """Return the content of « Vos demandes » and « Derniers exports »."""
     with state.reading() as connection:
         files = read_files(connection, _recent(connection, select(DERNIERS_EXPORTS), commune))
         ids = {file.request_id for file in files}
@@ -94,7 +91,6 @@ def read_recent(state: State, commune: str) -> RecentActivity:
 
 
 def read_request(state: State, commune: str, request_id: int) -> DemandeState | None:
-    """Return the request with all its files, if it belongs to this commune."""
     query = _REQUESTS.where(_DEMANDES.c.code_commune == commune, _DEMANDES.c.request_id == request_id)
     with state.reading() as connection:
         found = read_files(connection, select(DERNIERS_EXPORTS).where(DERNIERS_EXPORTS.c.request_id == request_id))
@@ -109,7 +105,6 @@ def read_newest_request(state: State, commune: str) -> int:
 
 
 def find_commune(state: State, request_id: int) -> str:
-    """Return the commune of a request; empty if there is none."""
     query = select(_DEMANDES.c.code_commune).where(_DEMANDES.c.request_id == request_id)
     return next((row.code_commune for row in state.read(query)), "")
 
@@ -191,7 +186,6 @@ class RequestCard:
 
     @property
     def tone(self) -> str:
-        """The tone of its badge, a class of the style sheet."""
         return (self._worst or self.stage).tone
 
     @property
@@ -201,7 +195,6 @@ class RequestCard:
 
     @property
     def _worst(self) -> FileState | None:
-        """The worst later state of a successful request's files; None if all are usable."""
         if self.stage is not Stage.READY:
             return None
         states = {file.state for file in self.demande.files}
@@ -213,12 +206,10 @@ class RequestCard:
 
     @property
     def asks_for_files(self) -> bool:
-        """Whether it produces files; else it records a note."""
         return self.demande.event_type in {REQUEST_LISTE_EXPORT, REQUEST_TABLEAUX_RENDER, REQUEST_RETRY}
 
     @property
     def may_hide(self) -> bool:
-        """Whether its state is final and it can be hidden."""
         return self.stage in {Stage.REFUSED, Stage.FAILED, Stage.CANCELLED}
 
     @property

@@ -91,7 +91,6 @@ class TableauxForm:
 
     @property
     def has_rare_dates(self) -> bool:
-        """Whether it has a date that is usually left to the register."""
         return any(self.dates.get(name) for name in ("until", "publication"))
 
     @property
@@ -163,7 +162,6 @@ class Offer(NamedTuple):
 
     @property
     def query(self) -> str:
-        """The query of a URL that prefills the form for it."""
         return urlencode([*self.due.asked.items(), *(("listes", liste) for liste in self.due.missing)])
 
 

@@ -108,7 +108,6 @@ def _read_reason(form: dict[str, str]) -> str:
 
 
 def _proposed(context: PageContext, file: AskedFile) -> dict[str, str]:
-    """Return the recorded publication; else seven days from today, with no mode selected."""
     first, last = file.published_on or context.today, file.published_until
     if file.published_on is None:
         last = last_day_to_consult(first)

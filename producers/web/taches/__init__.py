@@ -55,8 +55,6 @@ class Button(NamedTuple):
 
 @dataclass(frozen=True)
 class Task:
-    """One task: reason, button and deadline."""
-
     title: str
     state: TaskState
     why: str
@@ -94,7 +92,6 @@ def find_tasks(it: Situation) -> list[Task]:
 
 
 def in_order(tasks: Iterable[Task]) -> Mapping[str, list[Task]]:
-    """Group the tasks of the page: to do, to come, unknown, done."""
     groups: dict[str, list[Task]] = {"to_do": [], "to_come": [], "unknown": [], "done": []}
     for task in tasks:
         groups["to_do" if task.state is TaskState.LATE else task.state.value].append(task)
@@ -178,7 +175,6 @@ def _held(reunion: CalendarReunion) -> str:
 
 
 def _about_listes(it: Situation) -> Iterator[Task]:
-    """Yield one task for the lists to prepare, one per list to correct, one for the lists to deposit."""
     if not it.registres:
         return
     listes = {liste: files for liste, files in by_liste(it.current).items() if liste in it.registres}
@@ -338,7 +334,6 @@ def _named(liste: str) -> str:
 
 
 def show_map(context: PageContext) -> Response:
-    """« Plan du site »: links to all pages."""
     return context.render("taches/plan.html")
 
 

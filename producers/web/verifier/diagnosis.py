@@ -62,13 +62,11 @@ class UploadedFile:
 
     @property
     def extension(self) -> str:
-        """The extension of its name, in lower case."""
         match = _EXTENSION.search(self.name)
         return match[1].lower() if match else ""
 
     @property
     def is_zip(self) -> bool:
-        """Whether it is a ZIP archive, such as a workbook."""
         return self.kind is FileKind.ZIP
 
     @property
@@ -90,8 +88,6 @@ class UploadedFile:
 
 
 class Examined(NamedTuple):
-    """An uploaded file, the files of an archive, and why they cannot be read."""
-
     file: UploadedFile
     entries: list[UploadedFile]
     unreadable: str

@@ -43,8 +43,6 @@ class Recognition(StrEnum):
 
 @dataclass(frozen=True)
 class VerifiedUpload:
-    """An uploaded file, its record or that of its original, and the diagnosis."""
-
     uploaded: UploadedFile
     recognition: Recognition
     file: AskedFile | None = None
@@ -54,7 +52,6 @@ class VerifiedUpload:
 
     @property
     def is_renamed(self) -> bool:
-        """Whether it is intact under another name."""
         is_intact = self.recognition is Recognition.INTACT
         return is_intact and self.file is not None and self.uploaded.name != self.file.file_name
 
