@@ -96,9 +96,9 @@ def commune_page(
             limited = limit_body(request, most)
             fields = FILE_FIELDS if brings_file else FORM_FIELDS
             part = FIELD_BYTES if brings_file else most
-            form = await limited.form(max_files=1, max_fields=fields, max_part_size=part)
-            require_csrf(limited, form)
-            return await run_in_threadpool(_known(post), replace(context, request=limited, form=form))
+            async with limited.form(max_files=1, max_fields=fields, max_part_size=part) as form:
+                require_csrf(limited, form)
+                return await run_in_threadpool(_known(post), replace(context, request=limited, form=form))
 
     async def endpoint(request: Request) -> Response:
         if request.method == "POST":

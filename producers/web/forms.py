@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 from uuid import NAMESPACE_URL, UUID, uuid4, uuid5
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
-from starlette.datastructures import FormData
+from starlette.datastructures import FormData, UploadFile
 
 from common.french import capitalized, short_date
 from schemas.envelope import CloudEvent, Data
@@ -73,6 +73,12 @@ def texts(form: FormData, name: str) -> list[str]:
 def text(form: FormData, name: str) -> str:
     value = form.get(name, "")
     return value.strip() if isinstance(value, str) else ""
+
+
+def uploaded(form: FormData, name: str) -> UploadFile | None:
+    """Return the file of a field; None if none was chosen. The application closes it."""
+    value = form.get(name)
+    return value if isinstance(value, UploadFile) and value.filename else None
 
 
 def read_number(words: object) -> int | None:

@@ -115,7 +115,8 @@ def test_a_filter_finds_the_files_of_its_state_and_no_other(tmp_path: Path) -> N
         "certifie": {FileState.CERTIFIED},
         "a-refaire": {FileState.TO_REDO},
         "efface": {FileState.PURGED},
-        "en-cours": {FileState.QUEUED, FileState.RUNNING},
+        "en-attente": {FileState.QUEUED},
+        "en-preparation": {FileState.RUNNING},
         "en-echec": {FileState.FAILED},
         "annule": {FileState.CANCELLED},
     }

@@ -11,7 +11,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from datetime import date, datetime
-from enum import StrEnum
 from pathlib import Path
 from tempfile import TemporaryFile
 from textwrap import wrap
@@ -23,7 +22,7 @@ from common.french import count_of, format_moment, format_number, short_date, ty
 from producers.records import WORDS, FileState, PieceFile
 from producers.web.exports.query import AskedFile
 from producers.web.exports.stored_file import Delivery, FileAlteredError, open_asked
-from schemas.vocabulary import FORMATS, Liste, Piece
+from schemas.vocabulary import FORMATS, Labelled, Liste, Piece
 
 TO_DEPOSIT, NOT_TO_DEPOSIT = "a-deposer", "ne-pas-deposer"
 MANIFEST_VERSION = 1
@@ -271,40 +270,36 @@ def _warnings(file: AskedFile) -> list[str]:
 JSON_NAME, TEXT_NAME = "reconciliation.json", "RAPPROCHEMENT.txt"
 
 
-class Reconciled(StrEnum):
+class Reconciled(Labelled):
     """The result of comparing a tableau with the list of its dossier."""
 
-    AGREES = "agrees"
-    EXPLAINED = "explained"
-    CONTRADICTS = "contradicts"
-    OTHER_DAY = "other_day"
-    OTHER_REGISTER = "other_register"
-    NO_LISTE = "no_liste"
-    NOT_RECONCILED = "not_reconciled"
+    AGREES = "agrees", "La liste et le tableau comptent les mêmes électeurs."
+    EXPLAINED = (
+        "explained",
+        "La liste et le tableau s'accordent à l'électeur près : ceux qui diffèrent sont nommés ici.",
+    )
+    CONTRADICTS = (
+        "contradicts",
+        "ATTENTION : la liste et le tableau se contredisent. Vérifiez les mouvements, puis redemandez les deux.",
+    )
+    OTHER_DAY = (
+        "other_day",
+        "NON RAPPROCHÉ : la liste de ce dossier est d'un autre jour. Redemandez la liste et le tableau le même jour.",
+    )
+    OTHER_REGISTER = (
+        "other_register",
+        "NON RAPPROCHÉ : un import a eu lieu entre la liste et le tableau. Redemandez celui qui a été préparé d'abord.",
+    )
+    NO_LISTE = "no_liste", "Ce dossier n'a pas la liste : le tableau est rapproché du registre de son jour."
+    NOT_RECONCILED = (
+        "not_reconciled",
+        "NON RAPPROCHÉ : tableau de la révision annuelle, ou préparé avant que le module sache le faire.",
+    )
 
     @property
     def is_proved(self) -> bool:
         """Whether the list file and the tableau agree elector by elector."""
         return self in {Reconciled.AGREES, Reconciled.EXPLAINED}
-
-
-_SAID = {
-    Reconciled.AGREES: "La liste et le tableau comptent les mêmes électeurs.",
-    Reconciled.EXPLAINED: "La liste et le tableau s'accordent à l'électeur près : ceux qui diffèrent sont nommés ici.",
-    Reconciled.CONTRADICTS: (
-        "ATTENTION : la liste et le tableau se contredisent. Vérifiez les mouvements, puis redemandez les deux."
-    ),
-    Reconciled.OTHER_DAY: (
-        "NON RAPPROCHÉ : la liste de ce dossier est d'un autre jour. Redemandez la liste et le tableau le même jour."
-    ),
-    Reconciled.OTHER_REGISTER: (
-        "NON RAPPROCHÉ : un import a eu lieu entre la liste et le tableau. Redemandez celui qui a été préparé d'abord."
-    ),
-    Reconciled.NO_LISTE: "Ce dossier n'a pas la liste : le tableau est rapproché du registre de son jour.",
-    Reconciled.NOT_RECONCILED: (
-        "NON RAPPROCHÉ : tableau de la révision annuelle, ou préparé avant que le module sache le faire."
-    ),
-}
 
 
 def judge(tableau: AskedFile, liste: AskedFile | None) -> Reconciled:
@@ -376,7 +371,7 @@ def _describe_tableau(it: DossierFile, verdict: Reconciled) -> Iterator[str]:
             f"compté au {_day(known['age_on'])}) ; {count_of(known['electeurs'], 'électeur')} sur la liste du "
             f"{_day(known['liste_on'])}."
         )
-    yield from _indent(_SAID[verdict])
+    yield from _indent(verdict.label)
     for one in it.differences:
         sign = "+" if one["is_on"] == "liste" else "−"
         who = f"{one['nom_naissance']} {one['prenoms']}".strip()

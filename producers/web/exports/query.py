@@ -1,5 +1,6 @@
 """Files of a commune in any state, from the view `derniers_exports`."""
 
+import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
@@ -21,6 +22,7 @@ from sqlalchemy import (
 )
 
 from common.calendrier import zone_of
+from common.french import capitalized
 from producers.records import STATE_RULES, ExportState, FileState, PieceFile, StateRule
 from producers.state import State, newest_first, to_export, view_of
 from schemas.tableaux import Edition, NeverPublished, Presentation, TypeTableau, name_tableau, why_never_published
@@ -196,27 +198,6 @@ def rank(file: AskedFile) -> tuple[bool, int, str, str, str]:
     return file.is_tableau, _LISTES.index(Liste(file.liste)), file.type_tableau, file.presentation, file.format
 
 
-_UNMADE = {
-    "en-cours": ("En attente ou en préparation", (ExportStatus.QUEUED, ExportStatus.RUNNING)),
-    "en-echec": ("En échec", (ExportStatus.FAILED,)),
-    "annule": ("Annulé", (ExportStatus.CANCELLED,)),
-}
-_MADE = {
-    "pret": ("Prêt", FileState.READY),
-    "a-corriger": ("À corriger (anomalies bloquantes)", FileState.TO_CORRECT),
-    "provisoire": ("Provisoire (tableau dont la période n'est pas terminée)", FileState.PROVISOIRE),
-    "a-completer": ("À compléter (dates ou motifs manquants)", FileState.TO_COMPLETE),
-    "ancien": ("Ancien (registre importé de nouveau depuis)", FileState.OUTDATED),
-    "depose": ("Déposé, sans réponse", FileState.DEPOSITED),
-    "accepte": ("Accepté", FileState.ACCEPTED),
-    "rejete": ("Rejeté", FileState.REJECTED),
-    "publie": ("Publié (consultable en mairie, ou affiché)", FileState.PUBLISHED),
-    "certifie": ("Publié, certificat signé", FileState.CERTIFIED),
-    "a-refaire": ("À refaire (import annulé ou redaté)", FileState.TO_REDO),
-    "efface": ("Effacé", FileState.PURGED),
-}
-
-
 def _says(rule: StateRule) -> ColumnElement[bool]:
     known = DERNIERS_EXPORTS.c[rule.column]
     if rule.value is not None:
@@ -225,17 +206,24 @@ def _says(rule: StateRule) -> ColumnElement[bool]:
 
 
 def _in_state(state: FileState) -> ColumnElement[bool]:
-    """Return the SQL condition equivalent to `ExportState.state` for a finished file: the same rules in order."""
+    """Return the SQL condition equivalent to `ExportState.state`: for a finished file, the same rules in order."""
+    status = DERNIERS_EXPORTS.c.status
+    if state.value in set(ExportStatus) and state is not FileState.READY:
+        return status == state.value
     before = list(takewhile(lambda rule: rule.state is not state, STATE_RULES))
     own = [_says(rule) for rule in STATE_RULES if rule.state is state]
-    return and_(DERNIERS_EXPORTS.c.status == ExportStatus.READY, *(not_(_says(rule)) for rule in before), *own)
+    return and_(status == ExportStatus.READY, *(not_(_says(rule)) for rule in before), *own)
+
+
+def _slug(label: str) -> str:
+    letters = unicodedata.normalize("NFD", label)
+    return "".join(it for it in letters if it.isascii()).replace(" ", "-")
 
 
 ETATS: Mapping[str, tuple[str, ColumnElement[bool]]] = {
-    **{name: (words, _in_state(state)) for name, (words, state) in _MADE.items()},
-    **{name: (words, DERNIERS_EXPORTS.c.status.in_(statuses)) for name, (words, statuses) in _UNMADE.items()},
+    _slug(state.label): (capitalized(state.label), _in_state(state)) for state in FileState
 }
-"""The states of the filter: value of the URL, French label, SQL condition."""
+"""The states of the filter: value of the URL, which mails use too, French label, SQL condition."""
 
 
 @dataclass(frozen=True)

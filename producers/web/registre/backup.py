@@ -4,14 +4,13 @@ import os
 from collections.abc import Iterator
 from typing import IO
 
-from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 from starlette.responses import Response, StreamingResponse
 
 from common.calendrier import civil_time, now
 from common.files import CHUNK
 from producers.web.exports.stored_file import attachment
-from producers.web.forms import Faults, order_faults, text
+from producers.web.forms import Faults, order_faults, text, uploaded
 from producers.web.page_context import NOT_FOUND, UNPROCESSABLE, BackupError, Backups, PageContext
 from producers.web.security.session import forget
 
@@ -45,24 +44,20 @@ def save(context: PageContext) -> Response:
 
 def check(context: PageContext) -> Response:
     """« Vérifier la sauvegarde »: show the content of a backup; nothing is replaced."""
-    upload = context.form.get("fichier")
+    upload = uploaded(context.form, "fichier")
     passphrase = _passphrase(context, "ouverture")
+    found: dict[str, str] = {}
+    if upload is None:
+        found["fichier"] = "choisissez le fichier de la sauvegarde"
+    if not passphrase:
+        found["ouverture"] = "donnez la phrase de passe de cette sauvegarde"
+        found.setdefault("fichier", "choisissez-le de nouveau : un navigateur ne le garde pas")
+    if found or upload is None:
+        return _page(context, faults=order_faults(FIELDS, found))
     try:
-        found: dict[str, str] = {}
-        if not isinstance(upload, UploadFile) or not upload.filename:
-            found["fichier"] = "choisissez le fichier de la sauvegarde"
-        if not passphrase:
-            found["ouverture"] = "donnez la phrase de passe de cette sauvegarde"
-            if isinstance(upload, UploadFile) and upload.filename:
-                found["fichier"] = "choisissez-le de nouveau : un navigateur ne le garde pas"
-        if found or not isinstance(upload, UploadFile):
-            return _page(context, faults=order_faults(FIELDS, found))
         _backups(context).check(upload.file, passphrase)
     except BackupError as error:
         return _page(context, failure=str(error))
-    finally:
-        if isinstance(upload, UploadFile):
-            upload.file.close()
     return context.redirect(_PAGE, "contenu")
 
 

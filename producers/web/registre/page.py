@@ -11,14 +11,23 @@ from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 import structlog
-from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from common.files import CHUNK, hash_file
 from common.french import count_of, short_date
 from producers.web.exports.spool import write_whole
-from producers.web.forms import Faults, WrongField, order_faults, read_number, read_once, read_past_day, text, texts
+from producers.web.forms import (
+    Faults,
+    WrongField,
+    order_faults,
+    read_number,
+    read_once,
+    read_past_day,
+    text,
+    texts,
+    uploaded,
+)
 from producers.web.page_context import NOT_FOUND, PageContext
 from producers.web.registre.query import Apercu, find_apercu, find_import, read_apercus, read_imports, read_registres
 from producers.web.security.session import answer_poll
@@ -54,16 +63,7 @@ def show(context: PageContext) -> Response:
 
 def drop(context: PageContext) -> Response:
     """« Voir ce qui changerait »: store the file and request its preview."""
-    upload = context.form.get("fichier")
-    given = upload if isinstance(upload, UploadFile) and upload.filename else None
-    try:
-        return _drop(context, given)
-    finally:
-        if isinstance(upload, UploadFile):
-            upload.file.close()
-
-
-def _drop(context: PageContext, upload: UploadFile | None) -> Response:
+    upload = uploaded(context.form, "fichier")
     day: date | None = None
     found: dict[str, str] = {}
     try:

@@ -17,7 +17,6 @@ import sys
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
-from enum import StrEnum
 from functools import partial
 from itertools import zip_longest
 from pathlib import Path
@@ -26,7 +25,7 @@ from typing import IO, TYPE_CHECKING, Any, Literal, NamedTuple
 from common.file_kind import START, FileKind, UnreadableArchiveError, list_files, open_archive, recognise
 from common.files import CHUNK
 from common.french import count_of, format_number, format_size
-from schemas.vocabulary import PIECES, FileFormat
+from schemas.vocabulary import PIECES, FileFormat, Labelled
 
 ARCHIVE_BYTES = 512 << 20
 """Maximum extracted size of an archive: the limit of an upload."""
@@ -165,14 +164,14 @@ _LONGEST = 1 << 16
 _DATE = re.compile(r"\d{1,4}[/.-]\d{1,2}[/.-]\d{1,4}", re.ASCII)
 
 
-class ValueChange(StrEnum):
-    """How a spreadsheet or a person changed a value."""
+class ValueChange(Labelled):
+    """How a spreadsheet or a person changed a value; the label follows `a` or `ont`."""
 
-    ZEROS = "zeros"
-    DATE = "date"
-    LETTERS = "letters"
-    SPACES = "spaces"
-    OTHER = "other"
+    ZEROS = "zeros", "perdu ou gagné des zéros au début d'un nombre (code postal, bureau, département)"
+    DATE = "date", "une date écrite autrement"
+    LETTERS = "letters", "perdu des lettres accentuées"
+    SPACES = "spaces", "des espaces en plus ou en moins"
+    OTHER = "other", "une valeur changée"
 
 
 @dataclass
@@ -237,16 +236,6 @@ def _classify(old: str, new: str) -> ValueChange:
     return ValueChange.OTHER
 
 
-_CHANGES = {
-    ValueChange.ZEROS: "perdu ou gagné des zéros au début d'un nombre (code postal, bureau, département)",
-    ValueChange.DATE: "une date écrite autrement",
-    ValueChange.LETTERS: "perdu des lettres accentuées",
-    ValueChange.SPACES: "des espaces en plus ou en moins",
-    ValueChange.OTHER: "une valeur changée",
-}
-"""French verb phrases for a changed line, after `a` or `ont`."""
-
-
 def explain(uploaded: UploadedFile, made: "AskedFile | None", comparison: CsvComparison | None) -> list[str]:
     """Return French sentences about an unrecognised file; `made` is the original, found by name."""
     return [*_form(uploaded, made), *_size(uploaded, made), *(_content(comparison) if comparison else ())]
@@ -303,7 +292,7 @@ def _content(comparison: CsvComparison) -> Iterator[str]:
             yield f"La première ligne qui diffère est la ligne {format_number(comparison.first)}."
         return
     for change, number in comparison.changes.most_common():
-        yield f"{count_of(number, 'ligne a', 'lignes ont')} {_CHANGES[change]}."
+        yield f"{count_of(number, 'ligne a', 'lignes ont')} {change.label}."
     if comparison.changes and comparison.first:
         yield f"La première est la ligne {format_number(comparison.first)}."
     if not comparison.changed:

@@ -8,13 +8,12 @@ from tempfile import SpooledTemporaryFile
 from typing import IO, Self
 
 from sqlalchemy import column, exists, or_, table
-from starlette.datastructures import UploadFile
 from starlette.responses import Response
 
 from producers.state import State
 from producers.web.exports.query import DERNIERS_EXPORTS, AskedFile, read_all, select_made
 from producers.web.exports.stored_file import FileAlteredError, FileGoneError, open_asked
-from producers.web.forms import order_faults
+from producers.web.forms import order_faults, uploaded
 from producers.web.page_context import PageContext
 from producers.web.verifier.diagnosis import (
     CsvComparison,
@@ -62,17 +61,15 @@ def show(context: PageContext) -> Response:
 
 def verify(context: PageContext) -> Response:
     """Show what the uploaded file is; nothing is stored."""
-    upload = context.form.get("fichier")
-    if not isinstance(upload, UploadFile) or not upload.filename:
+    upload = uploaded(context.form, "fichier")
+    if upload is None:
         return _render(context, fault="choisissez un fichier")
     try:
         if isinstance(upload.file, SpooledTemporaryFile):
             upload.file.rollover()  # the child process needs a file on disk
-        return _verify(context, upload.file, upload.filename)
+        return _verify(context, upload.file, upload.filename or "")
     except TooMuchWorkError:
         return _render(context, fault=_TOO_MUCH)
-    finally:
-        upload.file.close()
 
 
 def _verify(context: PageContext, content: IO[bytes], name: str) -> Response:
