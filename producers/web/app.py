@@ -34,7 +34,15 @@ from producers.web.notes import electeurs
 from producers.web.page_context import NOT_FOUND, Backups, PageContext, WebServices
 from producers.web.registre import backup
 from producers.web.registre import page as registre
-from producers.web.security import Identity, ProxyIdentity, SingleUser, read_first_commune
+from producers.web.security import (
+    Identity,
+    ProxyIdentity,
+    SignedSessions,
+    SingleUser,
+    read_first_commune,
+    require_agent,
+    require_csrf,
+)
 from producers.web.security.limits import (
     BACKUP_BYTES,
     FIELD_BYTES,
@@ -47,7 +55,6 @@ from producers.web.security.limits import (
     limit_body,
 )
 from producers.web.security.oidc import OidcIdentity
-from producers.web.security.session import SignedSessions, require_agent, require_csrf
 from producers.web.settings import WebSettings
 from producers.web.suivi import page as suivi
 from producers.web.tableaux import publication

@@ -14,10 +14,18 @@ from starlette.routing import Route
 
 from producers.web.error_pages import show_access_page
 from producers.web.page_context import NOT_FOUND, SEE_OTHER, WebServices
-from producers.web.security import KEY_FIELD, NotAnAgent, NotIdentified, SingleUser, can_read_agents
+from producers.web.security import (
+    KEY_FIELD,
+    RETURN,
+    NotAnAgent,
+    NotIdentified,
+    SingleUser,
+    can_read_agents,
+    require_agent,
+    require_csrf,
+)
 from producers.web.security.limits import FORM_BYTES, client_address, limit_body
 from producers.web.security.oidc import ClaimsRefused, OidcIdentity, ProviderFailed
-from producers.web.security.session import RETURN, require_agent, require_csrf
 from schemas.envelope import CloudEvent
 from schemas.screen_notes import LoggedIn, ScreenNoted
 

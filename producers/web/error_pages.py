@@ -16,8 +16,7 @@ from starlette.responses import RedirectResponse, Response
 from producers import errors
 from producers.errors import ProducerError
 from producers.web.page_context import SEE_OTHER, WebServices
-from producers.web.security import NotAnAgent, NotIdentified, Untrusted
-from producers.web.security.session import RETURN, csrf_token, is_partial
+from producers.web.security import RETURN, NotAnAgent, NotIdentified, Untrusted, csrf_token, is_partial
 
 ErrorKind = Literal["closed", "failed", "left", "not_an_agent", "not_identified", "untrusted"]
 
@@ -106,7 +105,7 @@ def show_access_page(
         paragraphs = _NO_SINGLE_USER
     if case == "not_identified" and settings.web_auth == "none":
         paragraphs = _WITHOUT_KEY
-    has_login = services.identity.has_login
+    has_login = settings.has_login
     return services.templates.TemplateResponse(
         request,
         "templates/access.html",
@@ -164,7 +163,7 @@ def _send_to_login(request: Request) -> Response:
     services: WebServices = request.app.state.services
     is_by_script = is_partial(request)
     is_opened = request.method in {"GET", "HEAD"} and request.headers.get("sec-fetch-mode", "navigate") == "navigate"
-    if not services.identity.has_login or is_by_script or not is_opened:
+    if not services.settings.has_login or is_by_script or not is_opened:
         return show_access_page(request, "not_identified", 401, headers={"HX-Refresh": "true"} if is_by_script else {})
     request.session[RETURN] = request.url.path
     return RedirectResponse(request.app.url_path_for("connexion"), SEE_OTHER)

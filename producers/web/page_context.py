@@ -17,9 +17,8 @@ from producers.state import State
 from producers.web.exports.query import AskedFile, read_file
 from producers.web.exports.spool import Spool
 from producers.web.forms import Faults, read_number, read_once
-from producers.web.security import AgentCommune, AuthorizedAgent, Identity
+from producers.web.security import AgentCommune, AuthorizedAgent, Identity, csrf_token, is_partial
 from producers.web.security.limits import RateLimits, Turns
-from producers.web.security.session import csrf_token, is_partial
 from producers.web.settings import WebSettings
 from schemas.envelope import CloudEvent, Publish
 from schemas.screen_notes import ElecteursSeen, ScreenNoted
@@ -177,7 +176,7 @@ class PageContext:
             "agent": self.agent,
             "commune": self.commune,
             "backup": self.url("sauvegarde") if self.services.backups else "",
-            "logout": str(self.request.app.url_path_for("deconnexion")) if self.services.identity.has_login else "",
+            "logout": str(self.request.app.url_path_for("deconnexion")) if self.services.settings.has_login else "",
             "csrf_token": csrf_token(self.request),
             "now": self.services.clock(),
             "today": self.today,

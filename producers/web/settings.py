@@ -8,14 +8,7 @@ from urllib.parse import urlsplit
 
 from pydantic import BeforeValidator, Field, SecretStr, field_validator, model_validator
 
-from common.settings import (
-    EXPORTS,
-    PREFIX,
-    LogFormat,
-    LogLevel,
-    Words,
-    split_words,
-)
+from common.settings import EXPORTS, PREFIX, LogFormat, LogLevel, Words, split_words
 from producers.settings import ProducerSettings, load
 
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
@@ -62,6 +55,11 @@ class WebSettings(ProducerSettings):
     @property
     def spool_dir(self) -> Path:
         return self.home / "spool"
+
+    @property
+    def has_login(self) -> bool:
+        """Whether agents log in and out on the screen, at `connexion` and `deconnexion`."""
+        return self.web_auth == "oidc"
 
     @property
     def is_https(self) -> bool:

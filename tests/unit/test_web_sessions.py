@@ -12,7 +12,7 @@ import pytest
 from starlette.middleware.sessions import Session
 from starlette.requests import Request
 
-from producers.web.security.session import WebSessions
+from producers.web.security import WebSessions
 from producers.web.suivi import pending
 from schemas.envelope import CloudEvent
 from schemas.requests import ListeExportRequested

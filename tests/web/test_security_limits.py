@@ -11,7 +11,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.testclient import TestClient
 
-from producers.web.security import limits, session
+from producers.web import security
+from producers.web.security import limits
 from tests.web.oidc_browser import with_provider
 from tests.web.security_desk import (
     CLERK_EMAIL,
@@ -69,7 +70,7 @@ def test_logins_have_one_by_address(screen_database: str, tmp_path: Path, tighte
         assert [client.get("/connexion/retour?error=x").status_code for _ in range(3)] == [503, 503, 429]
 
 
-@pytest.mark.parametrize(("after", "status"), [(session.IDLE_SECONDS - 5, 200), (session.IDLE_SECONDS + 5, 303)])
+@pytest.mark.parametrize(("after", "status"), [(security.IDLE_SECONDS - 5, 200), (security.IDLE_SECONDS + 5, 303)])
 def test_a_session_that_nobody_uses_ends(
     screen_database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, after: int, status: int
 ) -> None:
@@ -86,12 +87,12 @@ def test_a_session_ends_with_the_working_day_even_if_it_is_used(
     app_settings = make_settings(screen_database, tmp_path, **with_provider("http://127.0.0.1:1"))
     with open_client(app_settings) as client:
         _begin(client)
-        half_hours = range(1790, session.SESSION_SECONDS + 3600, 1790)
+        half_hours = range(1790, security.SESSION_SECONDS + 3600, 1790)
         answers = []
         for after in half_hours:
             _move_clock(monkeypatch, after)
             answers.append(client.get(HOME).status_code)
-    assert answers.count(200) == session.SESSION_SECONDS // 1790
+    assert answers.count(200) == security.SESSION_SECONDS // 1790
     assert answers[-1] == 303
 
 
@@ -102,7 +103,7 @@ def test_a_page_that_asks_by_itself_keeps_no_session_alive(
     with open_client(app_settings) as client:
         _begin(client)
         answers = []
-        for after in range(590, session.IDLE_SECONDS + 600, 590):
+        for after in range(590, security.IDLE_SECONDS + 600, 590):
             _move_clock(monkeypatch, after)
             answers.append(client.get(HOME, headers={"HX-Request": "true"}))
     assert [answer.status_code for answer in answers] == [200] * 6 + [401]
@@ -124,7 +125,7 @@ def _begin(client: TestClient) -> None:
     assert client.get("/essai").status_code == 200
 
 
-def _log_in(sessions: session.WebSessions) -> Callable[[Request], Response]:
+def _log_in(sessions: security.WebSessions) -> Callable[[Request], Response]:
     def log_in(request: Request) -> Response:
         sessions.begin(request, CLERK_EMAIL, "token")
         return Response()

@@ -1,8 +1,8 @@
 """The page of deposits on e-listelec: files to deposit, deposited files, and the platform's replies."""
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from datetime import date
+from typing import NamedTuple
 
 from pydantic import ValidationError
 from starlette.datastructures import FormData
@@ -12,18 +12,9 @@ from common.french import short_date
 from producers.records import FileState
 from producers.state import State
 from producers.web.exports.query import DERNIERS_EXPORTS, AskedFile, read_current, read_made, select_made
-from producers.web.forms import (
-    Faults,
-    Paging,
-    WrongField,
-    order_faults,
-    page_number,
-    read_numbers,
-    read_past_day,
-    text,
-)
+from producers.web.forms import Faults, Paging, WrongField, order_faults, page_number, read_numbers, read_past_day, text
 from producers.web.page_context import PageContext
-from producers.web.security.session import answer_poll
+from producers.web.security import answer_poll
 from producers.web.suivi.pending import DEPOT, PendingDeclarations, read_declarations, send_note
 from schemas.declarations import FileDeposited, VerdictReceived
 from schemas.vocabulary import Verdict
@@ -153,19 +144,12 @@ MOST_TO_ANSWER = 20
 """Maximum number of forms per page: the last deposits; older ones appear once these have a reply."""
 
 
-@dataclass(frozen=True)
-class Deposit:
+class Deposit(NamedTuple):
     """Files of one request that were deposited on the same day by the same agent."""
 
     files: Sequence[AskedFile]
-
-    @property
-    def deposited_on(self) -> date | None:
-        return self.files[0].deposited_on
-
-    @property
-    def deposited_by(self) -> str:
-        return self.files[0].deposited_by
+    deposited_on: date | None
+    deposited_by: str
 
 
 def read_deposited(state: State, commune: str, limit: int, offset: int = 0) -> list[AskedFile]:
@@ -198,11 +182,11 @@ def is_depositable(file: AskedFile) -> bool:
 
 
 def find_to_answer(deposited: Iterable[AskedFile]) -> list[Deposit]:
-    groups: dict[tuple[object, ...], list[AskedFile]] = {}
+    groups: dict[tuple[int, date | None, str], list[AskedFile]] = {}
     for file in deposited:
         if not file.verdict:
             groups.setdefault((file.request_id, file.deposited_on, file.deposited_by), []).append(file)
-    return [Deposit(files) for files in groups.values()][:MOST_TO_ANSWER]
+    return [Deposit(files, on, by) for (_, on, by), files in groups.items()][:MOST_TO_ANSWER]
 
 
 def find_to_redo(deposited: Iterable[AskedFile]) -> list[AskedFile]:

@@ -7,19 +7,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from itertools import product, takewhile
 from typing import Any
 
-from sqlalchemy import (
-    ColumnElement,
-    Connection,
-    Row,
-    Select,
-    String,
-    and_,
-    column,
-    literal,
-    not_,
-    select,
-    text,
-)
+from sqlalchemy import ColumnElement, Connection, Row, Select, String, and_, column, literal, not_, select, text
 
 from common.calendrier import zone_of
 from common.french import capitalized
@@ -124,11 +112,11 @@ class AskedFile(ExportState):
 DERNIERS_EXPORTS = view_of("derniers_exports", AskedFile)
 
 
-def select_latest(connection: Connection, commune: str, limit: int = LATEST) -> list[AskedFile]:
+def select_latest(connection: Connection, commune: str) -> list[AskedFile]:
     view = DERNIERS_EXPORTS.c
     made = select(DERNIERS_EXPORTS).where(view.status == ExportStatus.READY)
     return read_files(
-        connection, newest_first(connection, made, view.code_commune, view.export_id, commune).limit(limit)
+        connection, newest_first(connection, made, view.code_commune, view.export_id, commune).limit(LATEST)
     )
 
 

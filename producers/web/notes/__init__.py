@@ -16,11 +16,7 @@ from producers.web.exports.query import AskedFile
 from producers.web.forms import IMPOSSIBLE_DAY, Faults, find_faults, order_faults, read_day, text, texts
 from producers.web.page_context import NOT_FOUND, PageContext
 from producers.web.suivi.pending import note_page, send_note
-from schemas.declarations import (
-    BureauDescribed,
-    ReunionNoted,
-    ScrutinNoted,
-)
+from schemas.declarations import BureauDescribed, ReunionNoted, ScrutinNoted
 from schemas.screen_notes import WishesChosen
 from schemas.vocabulary import Liste, Wish
 

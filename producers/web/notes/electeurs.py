@@ -20,13 +20,7 @@ from producers.state import State, to_day, to_record
 from producers.web.forms import IMPOSSIBLE_DAY, Faults, Paging, order_faults, page_number, read_day, read_number, text
 from producers.web.page_context import NOT_FOUND, SEE_OTHER, PageContext
 from producers.web.suivi.pending import note_page, send_note
-from schemas.declarations import (
-    MOST_MOTIFS,
-    CompletedMotif,
-    DoubtDecided,
-    ElecteurProtected,
-    MotifsCompleted,
-)
+from schemas.declarations import MOST_MOTIFS, CompletedMotif, DoubtDecided, ElecteurProtected, MotifsCompleted
 from schemas.vocabulary import CATEGORIES, Categorie, DoubtDecision, Nature, SeenPage
 
 PAGE = 50

@@ -12,7 +12,7 @@ from common.files import CHUNK
 from producers.web.exports.stored_file import attachment
 from producers.web.forms import Faults, order_faults, text, uploaded
 from producers.web.page_context import NOT_FOUND, UNPROCESSABLE, BackupError, Backups, PageContext
-from producers.web.security.session import forget
+from producers.web.security import forget
 
 FIELDS = ("phrase", "confirmation", "fichier", "ouverture", "agent")
 _PAGE = "sauvegarde"

@@ -30,7 +30,7 @@ from producers.web.forms import (
 )
 from producers.web.page_context import NOT_FOUND, PageContext
 from producers.web.registre.query import Apercu, find_apercu, find_import, read_apercus, read_imports, read_registres
-from producers.web.security.session import answer_poll
+from producers.web.security import answer_poll
 from producers.web.suivi.pending import read_declarations, send_request
 from schemas.envelope import Data
 from schemas.requests import (
@@ -106,6 +106,8 @@ def drop(context: PageContext) -> Response:
 def accept(context: PageContext) -> Response:
     """« Reprendre dans le registre »: confirm exactly the preview that the agent has read, for exactly that file."""
     apercu = _find(context, PreviewStatus.READY)
+    if text(context.form, "sha256") != apercu.sha256:
+        raise HTTPException(NOT_FOUND)
     if apercu.is_correction:
         return _confirm(context, apercu)
     kept = {it["liste"] for it in apercu.found["kept"]}
@@ -118,8 +120,6 @@ def accept(context: PageContext) -> Response:
     for field in fields:
         if field not in accepted:
             found[field] = "cochez après avoir vérifié, ou téléchargez de nouveau l'export"
-    if text(context.form, "sha256") != apercu.sha256:
-        raise HTTPException(NOT_FOUND)
     if found:
         return _page(context, faults=order_faults(("rejets", *fields), found))
     data = RegistreImportRequested(
@@ -136,8 +136,6 @@ def accept(context: PageContext) -> Response:
 
 def _confirm(context: PageContext, apercu: Apercu) -> Response:
     reason, field = text(context.form, "raison")[:500], f"raison-{apercu.preview_id}"
-    if text(context.form, "sha256") != apercu.sha256:
-        raise HTTPException(NOT_FOUND)
     if apercu.is_reason_wanted and not reason:
         found = {field: "dites pourquoi ces fichiers sont à refaire : le journal le garde"}
         return _page(context, faults=order_faults((field,), found))

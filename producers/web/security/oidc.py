@@ -18,8 +18,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from producers.state import State
-from producers.web.security import AuthorizedAgent, NotAnAgent, NotIdentified, find_agent
-from producers.web.security.session import WebSessions
+from producers.web.security import AuthorizedAgent, NotAnAgent, NotIdentified, WebSessions, find_agent
 from producers.web.settings import WebSettings
 
 LoginRefusal = Literal["bound", "no_claim", "unverified", "other_siret"]
@@ -234,7 +233,6 @@ class OidcIdentity:
     provider: Provider
     rules: ClaimRules
     sessions: WebSessions
-    has_login: bool = True
 
     @classmethod
     def of(cls, state: State, settings: WebSettings) -> "OidcIdentity":

@@ -11,7 +11,7 @@ from starlette.routing import Route
 from common.french import count_of
 from producers.web.forms import read_number, texts
 from producers.web.page_context import NOT_FOUND, SEE_OTHER, PageContext, WebServices
-from producers.web.security.session import require_agent
+from producers.web.security import require_agent
 from producers.web.suivi.pending import REQUESTS, read_declarations, send_request
 from producers.web.suivi.requests import (
     DemandeState,

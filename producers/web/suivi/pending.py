@@ -15,7 +15,7 @@ from starlette.responses import Response
 from producers.errors import ProducerError
 from producers.web.forms import Faults, read_once, wrap_once
 from producers.web.page_context import PageContext
-from producers.web.security.session import answer_poll, is_partial
+from producers.web.security import answer_poll, is_partial
 from producers.web.suivi.requests import DemandeState, find_requests
 from schemas.declarations import DeclarationNoted, FileNote, RegisterNote
 from schemas.envelope import CloudEvent, Data

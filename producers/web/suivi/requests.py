@@ -13,13 +13,8 @@ from sqlalchemy import Connection, Row, Select, column, select, table
 from common.french import count_of
 from producers.records import FileState, Toned
 from producers.state import State, newest_first, to_record
-from producers.web.exports.query import DERNIERS_EXPORTS, LATEST, AskedFile, read_files, select_latest
-from schemas.topology import (
-    REQUEST_CANCEL,
-    REQUEST_LISTE_EXPORT,
-    REQUEST_RETRY,
-    REQUEST_TABLEAUX_RENDER,
-)
+from producers.web.exports.query import DERNIERS_EXPORTS, AskedFile, read_files, select_latest
+from schemas.topology import REQUEST_CANCEL, REQUEST_LISTE_EXPORT, REQUEST_RETRY, REQUEST_TABLEAUX_RENDER
 from schemas.vocabulary import ExportStatus, RequestOutcome
 
 RECENT_FILES, RECENT_REQUESTS = 100, 200
@@ -81,11 +76,10 @@ def read_recent(state: State, commune: str) -> RecentActivity:
             and row.request_id > latest_taken.get(what, 0)  # otherwise a later one was accepted
         ]
         asked = connection.execute(_REQUESTS.where(_DEMANDES.c.request_id.in_(ids))).all() if ids else ()
-        made = [file for file in files if file.is_ready][:LATEST]
         newest = requests[0].request_id if requests else 0
         return RecentActivity(
             demandes=tuple(sorted(_join((*refused, *asked), files), key=lambda it: -it.request_id)),
-            latest=tuple(made if len(made) == LATEST else select_latest(connection, commune, LATEST)),
+            latest=tuple(select_latest(connection, commune)),
             newest_request=newest,
         )
 

@@ -10,7 +10,7 @@ from common.french import short_date
 from producers.web.exports.query import AskedFile
 from producers.web.forms import IMPOSSIBLE_DAY, Faults, WrongField, order_faults, read_day, text
 from producers.web.page_context import CONFLICT, NOT_FOUND, PageContext
-from producers.web.security.session import answer_poll
+from producers.web.security import answer_poll
 from producers.web.suivi.pending import DEPOT, PendingDeclarations, read_declarations, send_note
 from schemas.declarations import TableauPublished
 from schemas.vocabulary import PublicationMode
