@@ -1,10 +1,10 @@
 """Parses forms and URLs; makes repeated submissions of a form count once; paginates tables."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
-from typing import Self
+from typing import Self, TypeVar
 from urllib.parse import urlencode
 from uuid import NAMESPACE_URL, UUID, uuid4, uuid5
 
@@ -23,6 +23,7 @@ ONCE = "formulaire"
 IMPOSSIBLE_DAY = "ce jour n'est pas possible ; une date s'écrit JJ/MM/AAAA, l'année en entier"
 """For an invalid day, such as 20/11/26, which a browser reads as the year 26."""
 
+_Contract = TypeVar("_Contract", bound=BaseModel)
 _JOUR = TypeAdapter[date](Jour)
 _MOST_DIGITS = len(str(LARGEST_ID))
 
@@ -32,18 +33,6 @@ _MOST_DIGITS_OF_A_PAGE = 6
 
 Faults = Mapping[str, str]
 """The errors of a form: one sentence per field, in the order of the form."""
-
-
-class WrongField(Exception):
-    """The value of a field is invalid; the message is for the clerk."""
-
-    def __init__(self, name: str, reason: str) -> None:
-        super().__init__(reason)
-        self.name = name
-
-    @property
-    def by_field(self) -> dict[str, str]:
-        return {self.name: str(self)}
 
 
 def once_for(*parts: object) -> str:
@@ -72,7 +61,7 @@ def texts(form: FormData, name: str) -> list[str]:
 
 def text(form: FormData, name: str) -> str:
     value = form.get(name, "")
-    return value.strip() if isinstance(value, str) else ""
+    return value.replace("\r\n", "\n").strip() if isinstance(value, str) else ""
 
 
 def uploaded(form: FormData, name: str) -> UploadFile | None:
@@ -100,40 +89,48 @@ def read_day(words: str) -> date | None:
         return None
 
 
-def read_past_day(words: str, name: str, today: date) -> date:
-    """Parse a day up to today, from the field `name`. Raises `WrongField` if it is invalid or later."""
-    day = read_day(words)
-    if day is None:
-        raise WrongField(name, IMPOSSIBLE_DAY)
-    if day > today:
-        raise WrongField(name, f"le {short_date(day)} n'est pas encore venu : vérifiez la date")
-    return day
+def read_days(form: Mapping[str, str], found: dict[str, str], *, until: date | None = None) -> dict[str, date]:
+    """Parse the days that are filled in, by field; `found` gets those that are impossible, or later than `until`."""
+    days = {}
+    for name, words in form.items():
+        day = read_day(words) if words else None
+        if words and day is None:
+            found[name] = IMPOSSIBLE_DAY
+        elif day and until and day > until:
+            found[name] = f"le {short_date(day)} n'est pas encore venu : vérifiez la date"
+        elif day:
+            days[name] = day
+    return days
 
 
-def find_faults(
-    contract: type[BaseModel],
+def validate(
+    contract: type[_Contract],
     values: Mapping[str, object],
-    fields: Sequence[str],
+    fields: Iterable[str],
+    found: Mapping[str, str],
     *,
-    names: Mapping[str, str],
-    better: Mapping[str, str],
-) -> dict[str, str]:
-    """Return the contract's errors about these values, by field of the form, in French.
+    names: Mapping[str, str] | None = None,
+    better: Mapping[str, str] | None = None,
+) -> tuple[_Contract | None, Faults]:
+    """Return the object of the contract; else the errors by field of the form: those found, and the contract's.
 
-    `names` maps fields of the contract to those of the form; `better` replaces messages. Errors about several fields
-    are left to the form.
+    `names` maps fields of the contract to those of the form; `better` replaces messages of the contract.
     """
+    errors: dict[str, str] = {}
+    read = None
     try:
-        contract.model_validate(values)
+        read = contract.model_validate(values)
     except ValidationError as error:
-        found: dict[str, str] = {}
         for fault in error.errors(include_url=False, include_input=False):
             place = str(fault["loc"][0]) if fault["loc"] else ""
-            name = names.get(place, place)
-            if name in fields:
-                found.setdefault(name, better.get(name) or explain_fault(fault))
-        return found
-    return {}
+            name = (names or {}).get(place, place)
+            errors.setdefault(name, (better or {}).get(name) or explain_fault(fault))
+    faults = order_faults(fields, {**errors, **found})
+    if faults:
+        return None, faults
+    if read is None:
+        raise ValueError("the form does not check a rule of its contract about several fields")
+    return read, faults
 
 
 def order_faults(fields: Iterable[str], found: Mapping[str, str]) -> Faults:

@@ -192,7 +192,7 @@ def _link(page: str, rel: str) -> str:
         ("etat=a-corriger", ["3"]),
         ("etat=en-echec", ["5"]),
         ("etat=efface", ["2"]),
-        ("etat=en-attente", ["1"]),
+        ("etat=en-preparation", ["1"]),
         ("etat=annule", []),
         ("etat=depose", []),
         ("etat=pret&genre=liste", ["4"]),

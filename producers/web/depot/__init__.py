@@ -1,30 +1,34 @@
 """The page of deposits on e-listelec: files to deposit, deposited files, and the platform's replies."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import date
 from typing import NamedTuple
 
-from pydantic import ValidationError
-from starlette.datastructures import FormData
 from starlette.responses import Response
 
 from common.french import short_date
 from producers.records import FileState
 from producers.state import State
 from producers.web.exports.query import DERNIERS_EXPORTS, AskedFile, read_current, read_made, select_made
-from producers.web.forms import Faults, Paging, WrongField, order_faults, page_number, read_numbers, read_past_day, text
+from producers.web.forms import IMPOSSIBLE_DAY, Faults, Paging, page_number, read_days, read_numbers, text, validate
 from producers.web.page_context import PageContext
 from producers.web.security import answer_poll
 from producers.web.suivi.pending import DEPOT, PendingDeclarations, read_declarations, send_note
 from schemas.declarations import FileDeposited, VerdictReceived
-from schemas.vocabulary import Verdict
 
 PAGE = 25
 RECENT = 100
 """Number of recent deposits searched for those without reply."""
 
 _MOST = 100
-_LONGEST = {"remarque": 1000, "reponse": 20_000}
+_UNKEPT = "caractères que le module ne peut pas garder : collez-le comme du texte simple"
+_BETTER = {
+    "jour": IMPOSSIBLE_DAY,
+    "jour-reponse": IMPOSSIBLE_DAY,
+    "verdict": "dites si le dépôt est accepté ou rejeté",
+    "remarque": f"texte trop long (1 000 caractères au plus), ou {_UNKEPT}",
+    "texte": f"texte trop long (20 000 caractères au plus), ou {_UNKEPT}",
+}
 _FIELDS = {
     "export": "Fichiers",
     "jour": "Déposé le",
@@ -47,52 +51,37 @@ def show(context: PageContext) -> Response:
 
 def declare(context: PageContext) -> Response:
     """« Marquer comme déposé »."""
-    return _publish(context, _read_deposit, "export", "remarque")
+    found = _find_unchosen(context, "export")
+    day = read_days({"jour": text(context.form, "jour")}, found, until=context.today).get("jour")
+    values = {"deposited_on": day, "remarque": text(context.form, "remarque")}
+    note, faults = validate(FileDeposited, values, _FIELDS, found, names={"deposited_on": "jour"}, better=_BETTER)
+    return _send(context, note, faults, f"déposé le {short_date(day)}" if day else "")
 
 
 def record_verdict(context: PageContext) -> Response:
     """« Accepté » or « rejeté », with the platform's reply."""
-    return _publish(context, _read_verdict, "concerne", "texte")
+    found = _find_unchosen(context, "concerne")
+    day = read_days({"jour-reponse": text(context.form, "jour")}, found, until=context.today).get("jour-reponse")
+    values = {"verdict": text(context.form, "verdict"), "verdict_on": day, "answer": text(context.form, "reponse")}
+    names = {"verdict_on": "jour-reponse", "answer": "texte"}
+    note, faults = validate(VerdictReceived, values, _FIELDS, found, names=names, better=_BETTER)
+    return _send(context, note, faults, f"{note.verdict.label} le {short_date(note.verdict_on)}" if note else "")
 
 
-def _read_deposit(context: PageContext) -> tuple[FileDeposited, str]:
-    day = read_past_day(text(context.form, "jour"), "jour", context.today)
-    remarque = _text(context.form, "remarque", "remarque")
-    return FileDeposited(deposited_on=day, remarque=remarque), f"déposé le {short_date(day)}"
+def _find_unchosen(context: PageContext, field: str) -> dict[str, str]:
+    return {} if _read_chosen(context) else {field: "cochez au moins un fichier"}
 
 
-def _read_verdict(context: PageContext) -> tuple[VerdictReceived, str]:
-    verdict = str(context.form.get("verdict", ""))
-    if verdict not in set(Verdict):
-        raise WrongField("verdict", "dites si le dépôt est accepté ou rejeté")
-    day = read_past_day(text(context.form, "jour"), "jour-reponse", context.today)
-    note = VerdictReceived(verdict=Verdict(verdict), verdict_on=day, answer=_text(context.form, "reponse", "texte"))
-    return note, f"{note.verdict.label} le {short_date(day)}"
+def _read_chosen(context: PageContext) -> list[AskedFile]:
+    return read_made(context.services.state, context.commune.code, _few(context.form.getlist("export")))
 
 
-def _publish(
-    context: PageContext,
-    read: Callable[[PageContext], tuple[FileDeposited | VerdictReceived, str]],
-    files: str,
-    words: str,
-) -> Response:
-    """Publish the note of a form; on failure, show the form again with its values and the reason.
-
-    `files` and `words` name the fields of its files and of its free text.
-    """
-    chosen = _few(context.form.getlist("export"))
-    exports = [file.export_id for file in read_made(context.services.state, context.commune.code, chosen)]
-    if not exports:
-        return _render(context, faults={files: "cochez au moins un fichier"})
-    try:
-        note, said = read(context)
-    except WrongField as wrong:
-        return _render(context, chosen=chosen, faults=wrong.by_field)
-    except ValidationError:
-        reason = "ce texte contient des caractères que le module ne peut pas garder : collez-le comme du texte simple"
-        return _render(context, chosen=chosen, faults={words: reason})
-    if failure := send_note(context, DEPOT, note, said, exports):
-        return _render(context, chosen=chosen, failure=failure)
+def _send(context: PageContext, note: FileDeposited | VerdictReceived | None, faults: Faults, words: str) -> Response:
+    """Publish the note of a form; on failure, show the form again with its values and the reason."""
+    exports = [file.export_id for file in _read_chosen(context)]
+    failure = send_note(context, DEPOT, note, words, exports) if note else None
+    if note is None or failure:
+        return _render(context, chosen=exports, faults=faults, failure=failure)
     return context.redirect("depot")
 
 
@@ -116,7 +105,7 @@ def _render(
         "depot/depot.html",
         pending=pending or read_declarations(context, DEPOT),
         failure=failure,
-        faults=order_faults(_FIELDS, faults or {}),
+        faults=faults,
         fields=_FIELDS,
         chosen=set(chosen),
         form={name: str(context.form.get(name, "")) for name in ("depot", "jour", "remarque", "verdict", "reponse")},
@@ -131,13 +120,6 @@ def _render(
 
 def _few(values: Sequence[object]) -> list[int]:
     return read_numbers(values)[:_MOST]
-
-
-def _text(form: FormData, name: str, place: str) -> str:
-    text = str(form.get(name, "")).replace("\r\n", "\n").strip()
-    if len(text) > _LONGEST[name]:
-        raise WrongField(place, f"texte trop long : {len(text)} caractères, pour {_LONGEST[name]} au plus")
-    return text
 
 
 MOST_TO_ANSWER = 20

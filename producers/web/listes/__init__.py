@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from starlette.responses import Response
 
-from producers.web.forms import Faults, find_faults, order_faults, text, texts
+from producers.web.forms import Faults, text, texts, validate
 from producers.web.page_context import PageContext
 from producers.web.registre.query import read_registres
 from producers.web.suivi.page import read_suivi
@@ -40,9 +40,9 @@ def show(context: PageContext) -> Response:
 def ask(context: PageContext) -> Response:
     form = ListesForm(texts(context.form, "listes"), text(context.form, "format"))
     values = _values(context, form)
-    if found := find_faults(ListeExportRequested, values, FIELDS, names={"formats": "format"}, better=_CHOICES):
-        return _page(context, form, faults=order_faults(FIELDS, found))
-    data = ListeExportRequested.model_validate(values)
+    data, faults = validate(ListeExportRequested, values, FIELDS, {}, names={"formats": "format"}, better=_CHOICES)
+    if data is None:
+        return _page(context, form, faults=faults)
     if failure := send_request(context, data, form.words):
         return _page(context, form, failure=failure)
     return context.redirect("listes", "demandes")

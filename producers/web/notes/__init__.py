@@ -13,7 +13,7 @@ from common.french import short_date, weekday_date
 from producers.state import State, to_record, view_of
 from producers.web.echeances import read_own_scrutins, read_reunions, read_scrutins, read_tableaux
 from producers.web.exports.query import AskedFile
-from producers.web.forms import IMPOSSIBLE_DAY, Faults, find_faults, order_faults, read_day, text, texts
+from producers.web.forms import Faults, read_day, read_days, text, texts, validate
 from producers.web.page_context import NOT_FOUND, PageContext
 from producers.web.suivi.pending import note_page, send_note
 from schemas.declarations import BureauDescribed, ReunionNoted, ScrutinNoted
@@ -86,18 +86,13 @@ def change_calendar(context: PageContext) -> Response:
 
 def _note_reunion(context: PageContext) -> Response:
     form = _read(context, REUNION_FIELDS, "replaces")
-    found = _faults_of_days(form, ("jour",))
-    day, former = read_day(form["jour"]), read_day(form["replaces"])
-    if day and day > context.today:
-        found["jour"] = f"le {short_date(day)} n'est pas encore venu : notez la réunion une fois qu'elle a eu lieu"
-    if day is None and not form["jour"]:
-        found["jour"] = _NO_DAY
+    found: dict[str, str] = {}
+    day, former = read_days({"jour": form["jour"]}, found, until=context.today).get("jour"), read_day(form["replaces"])
     values: dict[str, object] = {"jour": day, "liste": form["liste"] or None, "replaces": former}
     values |= {"reason": form["reason"], "has_deliberated": not form["sans_deliberation"]}
-    found = find_faults(ReunionNoted, values, REUNION_FIELDS, names={}, better={}) | found
-    if found:
-        return _calendar(context, form, order_faults(REUNION_FIELDS, found))
-    note = ReunionNoted.model_validate(values)
+    note, faults = validate(ReunionNoted, values, REUNION_FIELDS, found, better={"jour": _NO_DAY})
+    if note is None:
+        return _calendar(context, form, faults)
     said = f"réunion du {short_date(note.jour)}" + (f", et non du {short_date(former)}" if former else "")
     return _sent(context, send_note(context, "reunions", note, said), form)
 
@@ -112,11 +107,10 @@ def _remove_reunion(context: PageContext) -> Response:
 
 def _note_scrutin(context: PageContext) -> Response:
     form = _read(context, SCRUTIN_FIELDS, "scrutin_replaces")
-    found = _faults_of_days(form, ("scrutin", *_DAYS))
-    day, cloture, publication = (read_day(form[name]) for name in ("scrutin", *_DAYS))
+    found: dict[str, str] = {}
+    days = read_days({name: form[name] for name in ("scrutin", *_DAYS)}, found)
+    day, cloture, publication = (days.get(name) for name in ("scrutin", *_DAYS))
     has_commission = not form["sans_commission"]
-    if day is None and not form["scrutin"]:
-        found["scrutin"] = _NO_DAY
     if day and not is_poll_day(day, context.commune.code):
         found["scrutin"] = f"on ne vote pas un {weekday_date(day).split(' ', 1)[0]}, vérifiez cette date"
     if day and cloture and cloture >= day:
@@ -132,10 +126,9 @@ def _note_scrutin(context: PageContext) -> Response:
     values |= {"publication_due": publication, "has_commission": has_commission, "texte": form["texte"]}
     values |= {"reason": form["scrutin_reason"]}
     names = {"jour": "scrutin", "reason": "scrutin_reason"}
-    found = find_faults(ScrutinNoted, values, SCRUTIN_FIELDS, names=names, better={}) | found
-    if found:
-        return _calendar(context, form, order_faults(SCRUTIN_FIELDS, found))
-    note = ScrutinNoted.model_validate(values)
+    note, faults = validate(ScrutinNoted, values, SCRUTIN_FIELDS, found, names=names, better={"scrutin": _NO_DAY})
+    if note is None:
+        return _calendar(context, form, faults)
     return _sent(context, send_note(context, "reunions", note, f"scrutin du {short_date(note.jour)}"), form)
 
 
@@ -151,10 +144,6 @@ def _read(context: PageContext, fields: tuple[str, ...], *others: str) -> dict[s
 
 def _empty() -> dict[str, str]:
     return dict.fromkeys((*REUNION_FIELDS, *SCRUTIN_FIELDS, "replaces", "scrutin_replaces"), "")
-
-
-def _faults_of_days(form: Mapping[str, str], names: tuple[str, ...]) -> dict[str, str]:
-    return {name: IMPOSSIBLE_DAY for name in names if form[name] and read_day(form[name]) is None}
 
 
 def _known_day(context: PageContext, name: str) -> date:
@@ -222,12 +211,10 @@ def describe_bureau(context: PageContext) -> Response:
         "code_canton": "le code du canton a 4 chiffres (5 outre-mer), par exemple 1302",
         "code_circonscription": "la circonscription a deux chiffres, par exemple 09",
     }
-    found = find_faults(BureauDescribed, values, _BUREAU, names={}, better=better)
-    if not found and not any(form.values()):
-        found = {"code_canton": "remplissez au moins une case"}
-    if found:
-        return _bureaux(context, code, form, order_faults(_BUREAU, found))
-    note = BureauDescribed.model_validate(values)
+    found = {} if any(form.values()) else {"code_canton": "remplissez au moins une case"}
+    note, faults = validate(BureauDescribed, values, _BUREAU, found, better=better)
+    if note is None:
+        return _bureaux(context, code, form, faults)
     if failure := send_note(context, "bureaux", note, f"bureau {code}"):
         return _bureaux(context, code, form, failure=failure)
     return context.redirect("bureaux", "enregistrement")

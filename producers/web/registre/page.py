@@ -17,17 +17,7 @@ from starlette.responses import Response
 from common.files import CHUNK, hash_file
 from common.french import count_of, short_date
 from producers.web.exports.spool import write_whole
-from producers.web.forms import (
-    Faults,
-    WrongField,
-    order_faults,
-    read_number,
-    read_once,
-    read_past_day,
-    text,
-    texts,
-    uploaded,
-)
+from producers.web.forms import Faults, order_faults, read_days, read_number, read_once, text, texts, uploaded
 from producers.web.page_context import NOT_FOUND, PageContext
 from producers.web.registre.query import Apercu, find_apercu, find_import, read_apercus, read_imports, read_registres
 from producers.web.security import answer_poll
@@ -64,12 +54,8 @@ def show(context: PageContext) -> Response:
 def drop(context: PageContext) -> Response:
     """« Voir ce qui changerait »: store the file and request its preview."""
     upload = uploaded(context.form, "fichier")
-    day: date | None = None
     found: dict[str, str] = {}
-    try:
-        day = _read_day(context)
-    except WrongField as wrong:
-        found |= wrong.by_field
+    day = _read_day(context, found, "jour")
     if upload is None:
         found["fichier"] = "choisissez le fichier que vous avez téléchargé du REU"
     elif not upload.size:
@@ -158,13 +144,10 @@ def correct(context: PageContext) -> Response:
     act = next((it for it, may in acts.items() if may and it == text(context.form, "act")), None)
     if known is None or act is None:
         raise HTTPException(NOT_FOUND)
-    day: date | None = None
-    if act is PreviewAct.REDATE:
-        try:
-            day = _read_day(context)
-        except WrongField as wrong:
-            field = f"jour-{known.import_id}"
-            return _page(context, faults=order_faults((field,), {field: str(wrong)}))
+    field, found = f"jour-{known.import_id}", dict[str, str]()
+    day = _read_day(context, found, field) if act is PreviewAct.REDATE else None
+    if found:
+        return _page(context, faults=order_faults((field,), found))
     asked = {"commune": context.commune.code, "import_id": known.import_id, "act": act, "taken_on": day}
     data = RegistreCorrectionRequested.model_validate(asked | {"requested_by": context.agent.name})
     said = f"export du {short_date(known.taken_on)}" if known.taken_on else "export"
@@ -194,15 +177,12 @@ def _find(context: PageContext, *states: PreviewStatus) -> Apercu:
     return apercu
 
 
-def _read_day(context: PageContext) -> date:
-    """Read the day of an export; it has no default, since mouvements depend on it.
-
-    Raises:
-        WrongField: the day is missing, invalid or in the future.
-    """
-    if not (said := text(context.form, "jour")):
-        raise WrongField("jour", "indiquez le jour où vous l'avez téléchargé du REU")
-    return read_past_day(said, "jour", context.today)
+def _read_day(context: PageContext, found: dict[str, str], field: str) -> date | None:
+    """Read the day of an export; it has no default, since mouvements depend on it."""
+    day = read_days({field: text(context.form, "jour")}, found, until=context.today).get(field)
+    if day is None:
+        found.setdefault(field, "indiquez le jour où vous l'avez téléchargé du REU")
+    return day
 
 
 def _keep(content: BinaryIO, folder: Path, form: str) -> Kept:

@@ -13,7 +13,7 @@ from common.calendrier import CalendarScrutin, cycle_of, is_poll_day
 from common.french import weekday_date
 from common.law import LAWS, Regime
 from producers.web.echeances import Calendar, DueTableau, read_calendar
-from producers.web.forms import IMPOSSIBLE_DAY, Faults, find_faults, order_faults, read_day, text, texts
+from producers.web.forms import Faults, read_day, read_days, text, texts, validate
 from producers.web.page_context import PageContext
 from producers.web.suivi.page import read_suivi
 from producers.web.suivi.pending import send_request
@@ -100,7 +100,7 @@ class TableauxForm:
         return f"{titre}, listes {', '.join(self.listes)} [pdf]"
 
     def values(self, commune: str, requested_by: str) -> dict[str, object]:
-        """Return the fields of the contract, not validated; unreadable days are left out, see `faults`."""
+        """Return the fields of the contract, not validated; unreadable days are left out, see `validate`."""
         dates = {name: day for name in DATES if (day := read_day(self.dates.get(name, "")))}
         return {
             "commune": commune,
@@ -136,12 +136,11 @@ class TableauxForm:
         day = previous.jour.isoformat() if previous else ""
         return replace(self, dates={**self.dates, "reunion": day}, proposed=day)
 
-    def faults(self, commune: str, requested_by: str) -> Faults:
-        values = self.values(commune, requested_by)
-        found = find_faults(TableauxRenderRequested, values, FIELDS, names={"types": "type"}, better=_CHOICES)
-        written = {name: day for name, day in self.dates.items() if day}
-        found |= {name: IMPOSSIBLE_DAY for name, day in written.items() if read_day(day) is None}
+    def validate(self, commune: str, requested_by: str) -> tuple[TableauxRenderRequested | None, Faults]:
+        values, found = self.values(commune, requested_by), dict[str, str]()
+        read_days(self.dates, found)
         if self.type in set(TypeTableau):
+            written = {name: day for name, day in self.dates.items() if day}
             for it in find_missing_dates([TypeTableau(self.type)], written):
                 found[it.names[0]] = _MISSING_END if len(it.names) > 1 else _MISSING[it.names[0]]
             for wrong in find_wrong_dates([TypeTableau(self.type)], values):
@@ -151,7 +150,7 @@ class TableauxForm:
             found["scrutin"] = f"on ne vote pas un {weekday_date(scrutin).split(' ', 1)[0]}, vérifiez cette date"
         if self.type == TypeTableau.VINGT_JOURS and not self.dates.get("reunion"):
             found.setdefault("reunion", _NO_MEETING)
-        return order_faults(FIELDS, found)
+        return validate(TableauxRenderRequested, values, FIELDS, found, names={"types": "type"}, better=_CHOICES)
 
 
 class Offer(NamedTuple):
@@ -181,9 +180,9 @@ def ask(context: PageContext) -> Response:
     commune, agent = context.commune.code, context.agent.name
     calendar = read_calendar(context.services.state, commune, context.today)
     form = TableauxForm.read(context.form).with_previous(calendar)
-    if faults := form.faults(commune, agent):
+    data, faults = form.validate(commune, agent)
+    if data is None:
         return _page(context, form, calendar, faults=faults)
-    data = TableauxRenderRequested.model_validate(form.values(commune, agent))
     if failure := send_request(context, data, form.words):
         return _page(context, form, calendar, failure=failure)
     return context.redirect("tableaux", "demandes")

@@ -1,6 +1,6 @@
 """The publication of a tableau: the clerk notes it, the worker draws a certificate, the mayor signs it."""
 
-from datetime import date
+from collections.abc import Mapping
 
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
@@ -8,12 +8,11 @@ from starlette.responses import Response
 from common.calendrier import last_day_to_consult, why_too_short
 from common.french import short_date
 from producers.web.exports.query import AskedFile
-from producers.web.forms import IMPOSSIBLE_DAY, Faults, WrongField, order_faults, read_day, text
+from producers.web.forms import Faults, read_days, text, validate
 from producers.web.page_context import CONFLICT, NOT_FOUND, PageContext
 from producers.web.security import answer_poll
 from producers.web.suivi.pending import DEPOT, PendingDeclarations, read_declarations, send_note
 from schemas.declarations import TableauPublished
-from schemas.vocabulary import PublicationMode
 
 FIELDS = {
     "mode": "Comment",
@@ -25,7 +24,7 @@ FIELDS = {
 }
 """Fields of the form, with their French labels in errors."""
 
-_LONGEST_REASON = 500
+_BETTER = {"mode": "dites s'il est consultable en mairie, ou affiché", "du": "donnez le premier jour"}
 
 
 def show(context: PageContext) -> Response:
@@ -44,10 +43,9 @@ def declare(context: PageContext) -> Response:
     if file.never_published:
         return _refuse(context, file)
     form = {name: text(context.form, name) for name in FIELDS}
-    try:
-        published = _read_form(context, file, form)
-    except WrongField as wrong:
-        return _render(context, file, form, faults=order_faults(FIELDS, wrong.by_field))
+    published, faults = _read_form(context, file, form)
+    if published is None:
+        return _render(context, file, form, faults=faults)
     words = f"{published.mode.label} depuis le {short_date(published.published_on)}"
     if failure := send_note(context, DEPOT, published, words, [file.export_id]):
         return _render(context, file, form, failure=failure)
@@ -65,46 +63,27 @@ def _refuse(context: PageContext, file: AskedFile) -> Response:
     return context.render("tableaux/jamais_publie.html", CONFLICT, file=file)
 
 
-def _read_form(context: PageContext, file: AskedFile, form: dict[str, str]) -> TableauPublished:
-    first, last, withdrawn, signed = (_read_day(form, name) for name in ("du", "au", "retire", "signe"))
-    if form["mode"] not in set(PublicationMode):
-        raise WrongField("mode", "dites s'il est consultable en mairie, ou affiché")
-    if first is None:
-        raise WrongField("du", "donnez le premier jour")
-    for name, day in (("du", first), ("retire", withdrawn), ("signe", signed)):
-        if day and day > context.today:
-            raise WrongField(name, f"le {short_date(day)} n'est pas encore venu")
-    if last and last < first:
-        raise WrongField("au", "le dernier jour précède le premier")
-    if last and (reason := why_too_short(file.type_tableau, first, last)):
-        raise WrongField("au", reason)
-    for name, day, what in (("retire", withdrawn, "tableau se retire"), ("signe", signed, "certificat se signe")):
-        if day and (last is None or day < last):
-            raise WrongField(name, f"le {what} une fois la publication terminée")
-    return TableauPublished(
-        mode=PublicationMode(form["mode"]),
-        published_on=first,
-        published_until=last,
-        withdrawn_on=withdrawn,
-        certified_on=signed,
-        reason=_read_reason(form) if file.a_completer else "",
-    )
-
-
-def _read_day(form: dict[str, str], name: str) -> date | None:
-    if not form[name]:
-        return None
-    if (day := read_day(form[name])) is None:
-        raise WrongField(name, IMPOSSIBLE_DAY)
-    return day
-
-
-def _read_reason(form: dict[str, str]) -> str:
-    if not form["raison"]:
-        raise WrongField("raison", "dites pourquoi il est publié ainsi")
-    if len(form["raison"]) > _LONGEST_REASON:
-        raise WrongField("raison", f"{_LONGEST_REASON} caractères au plus")
-    return form["raison"]
+def _read_form(
+    context: PageContext, file: AskedFile, form: Mapping[str, str]
+) -> tuple[TableauPublished | None, Faults]:
+    found: dict[str, str] = {}
+    past = {name: form[name] for name in ("du", "retire", "signe")}
+    days = read_days(past, found, until=context.today) | read_days({"au": form["au"]}, found)
+    first, last = days.get("du"), days.get("au")
+    if first and last and last < first:
+        found["au"] = "le dernier jour précède le premier"
+    elif first and last and (reason := why_too_short(file.type_tableau, first, last)):
+        found["au"] = reason
+    for name, what in (("retire", "tableau se retire"), ("signe", "certificat se signe")):
+        if name in days and (last is None or days[name] < last):
+            found[name] = f"le {what} une fois la publication terminée"
+    if file.a_completer and not form["raison"]:
+        found["raison"] = "dites pourquoi il est publié ainsi"
+    values = {"mode": form["mode"], "published_on": first, "published_until": last}
+    values |= {"withdrawn_on": days.get("retire"), "certified_on": days.get("signe")}
+    values |= {"reason": form["raison"] if file.a_completer else ""}
+    names = {"published_on": "du", "reason": "raison"}
+    return validate(TableauPublished, values, FIELDS, found, names=names, better=_BETTER)
 
 
 def _proposed(context: PageContext, file: AskedFile) -> dict[str, str]:
