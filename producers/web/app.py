@@ -262,7 +262,7 @@ def note_settings(app: Starlette) -> None:
         commune = read_first_commune(services.state)
     except StateAwayError:
         commune = None
-    if commune is None:
+    if not commune:
         structlog.get_logger("producers.web").warning("settings_not_recorded")
         return
     note = SettingsReported(settings=describe_given(settings)[:8000])
