@@ -18,22 +18,15 @@ _Value = TypeVar("_Value")
 
 
 class ExitCode(IntEnum):
-    """Exit codes of the commands, for scripts; docs/commands.md and docs/producers.md repeat them."""
+    """Exit codes of the commands, for scripts; docs/commands.md has their meanings."""
 
     DONE = 0
-    """The command did all its work; without `--wait`, the broker has confirmed the request."""
     FAILED = 1
-    """The request was refused or the work failed; the message gives the reason."""
     USAGE = 2
-    """The command line, the environment or the event is invalid: the command did nothing."""
     AWAY = 3
-    """A service did not reply, or did not accept the request; a retry may succeed."""
     TIMEOUT = 4
-    """The request was sent, but some files were not ready before the timeout; the worker still produces them."""
     ANOMALIES = 5
-    """Every file is ready, but at least one has blocking anomalies: rejected list, or wrong tableau."""
     INTERRUPTED = 130
-    """Interrupted from the keyboard; the worker still processes a request that was sent."""
 
 
 ExplainError = Callable[[Exception], tuple[str, ExitCode] | None]
@@ -45,14 +38,16 @@ def run_command(command: Callable[[], object], explain: ExplainError) -> int:
 
     If the command calls `context.exit(code)`, click returns that code.
     """
-    speak_french()
+    gettext.bindtextdomain("messages", _CATALOGUES)  # click's own messages, whatever the locale
+    os.environ["LANGUAGE"] = "fr"
     try:
         code = command()
     except click.exceptions.NoArgsIsHelpError as error:
         click.echo(error.message, err=True)
         return ExitCode.USAGE
     except click.UsageError as error:
-        return _say(explain_usage(error), ExitCode.USAGE)
+        help_at = f" (voir « {error.ctx.command_path} --help »)" if error.ctx else ""
+        return _say(error.format_message().removesuffix(".") + help_at, ExitCode.USAGE)
     except (click.Abort, KeyboardInterrupt):
         click.echo("Interrompu.", err=True)
         return ExitCode.INTERRUPTED
@@ -61,12 +56,6 @@ def run_command(command: Callable[[], object], explain: ExplainError) -> int:
             raise
         return _say(*explained)
     return code if isinstance(code, int) else ExitCode.DONE
-
-
-def speak_french() -> None:
-    """Make click print its own messages in French, whatever the locale: click uses the gettext domain `messages`."""
-    gettext.bindtextdomain("messages", _CATALOGUES)
-    os.environ["LANGUAGE"] = "fr"
 
 
 def _say(message: str, code: ExitCode) -> ExitCode:
@@ -134,9 +123,3 @@ def confirm(question: str) -> None:
     answer: str = click.prompt(f"{question} [o/N]", default="", show_default=False, prompt_suffix=" ")
     if answer.strip().casefold() not in _YES:
         raise click.Abort
-
-
-def explain_usage(error: click.UsageError) -> str:
-    """Return the usage error, followed by the help command."""
-    help_at = f" (voir « {error.ctx.command_path} --help »)" if error.ctx else ""
-    return error.format_message().removesuffix(".") + help_at

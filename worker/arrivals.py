@@ -97,7 +97,6 @@ BUSY_SECONDS, TROUBLE_SECONDS = 1.0, 5.0
 
 _Id = BigInteger().with_variant(Integer, "sqlite")
 _ENDED = tuple(status.value for status in PreviewStatus if status.is_terminal)
-_UNDER_WAY = (PreviewStatus.RUNNING, PreviewStatus.IMPORTING)
 
 
 class Preview(Base):

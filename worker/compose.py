@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from worker.housekeeping.housekeeping import Housekeeping
     from worker.monitoring.exporter import Queues
     from worker.notifier.channels.delivery import ChannelSender
-    from worker.notifier.channels.mail import Mailer
     from worker.notifier.messages.events import PublishEvents, ReplyEvent
     from worker.notifier.notify import Notifier
 
@@ -107,7 +106,7 @@ def build_housekeeping(
         Chore("arrivals", lambda: housekeeping.erase_arrivals(engine, arrivals), HOUR_SECONDS),
         Chore("versions", lambda: housekeeping.remove_versions(engine), HOUR_SECONDS),
         Chore("temporaries", lambda: housekeeping.remove_temporaries(storage), HOUR_SECONDS),
-        Chore("work", lambda: housekeeping.delete_dead_works(engine), DAY_SECONDS),
+        Chore("work", lambda: [housekeeping.delete_dead_works(engine)], DAY_SECONDS),
     ]
     if retention := settings.retention_days:
         chores.append(Chore("purge", lambda: housekeeping.purge(engine, storage, retention), HOUR_SECONDS))
@@ -120,11 +119,13 @@ def build_senders(settings: Settings) -> "dict[Channel, ChannelSender]":
     """Build one transport for each channel; nothing is connected yet."""
     from worker.notifier.channels.chat import ChatSender
     from worker.notifier.channels.hosts import Hosts
-    from worker.notifier.channels.mail import MailSender
+    from worker.notifier.channels.mail import FolderMailer, MailSender, SmtpMailer
     from worker.notifier.channels.webhook import WebhookSender
 
+    server = settings.mail_server
+    mailer = SmtpMailer(*server) if server else FolderMailer(settings.mail_dir)
     return {
-        Channel.MAIL: MailSender(build_mailer(settings), settings.mail_from),
+        Channel.MAIL: MailSender(mailer, settings.mail_from),
         Channel.CHAT: ChatSender(),
         Channel.WEBHOOK: WebhookSender(Hosts.parse(settings.webhook_hosts), settings.event_source),
     }
@@ -142,11 +143,3 @@ def show_metrics(settings: Settings, engine: Engine, queues: "Queues") -> None:
 
         exporter = Exporter(engine, queues, settings.exports_dir)
         serve_metrics(exporter, settings.metrics_port)
-
-
-def build_mailer(settings: Settings) -> "Mailer":
-    """Build the mailer: the mail server of the settings, or a folder."""
-    from worker.notifier.channels.mail import FolderMailer, SmtpMailer
-
-    server = settings.mail_server
-    return SmtpMailer(*server) if server else FolderMailer(settings.mail_dir)

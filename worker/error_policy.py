@@ -2,7 +2,7 @@
 
 Errors of the surroundings (a volume, the database, the broker, a mail server, this machine) end by themselves: the row
 waits, and the start is not counted. Any other error is a bug or a fault of the event, and the row has three starts.
-docs/operations.md prints the table for operators.
+docs/operations.md has the table for operators, with the meaning of each code.
 """
 
 import errno
@@ -58,7 +58,6 @@ class ErrorPolicy(NamedTuple):
 
     source: Source
     codes: Sequence[str]
-    meaning: str
     treatment: Treatment
     error: type[PrefectureError]
     said: str
@@ -69,11 +68,14 @@ NO_ANSWER, OTHERS = "no answer", "others"
 
 _FULL_CODES = ("ENOSPC", "EDQUOT", "EFBIG", "EROFS", "EACCES", "EPERM")
 _ABSENT_CODES = ("ENOENT", "ENOTDIR", "EEXIST")
-_AWAY_CODES = ("EIO", "ESTALE", "ETIMEDOUT", "ENOTCONN", "EBUSY", "ENODEV", "ENXIO", "EREMOTEIO", "EAGAIN", "EINTR")
+_DISK_CODES = ("EIO", "ESTALE", "ETIMEDOUT", "ENOTCONN", "EBUSY", "ENODEV", "ENXIO", "EREMOTEIO", "EAGAIN", "EINTR")
 _DAMAGED_CODES = ("EUCLEAN", "EBADMSG", "ENOKEY", "EKEYEXPIRED", "EKEYREVOKED", "EKEYREJECTED", "ENOTSUP")
 _NETWORK_CODES = ("ECONNREFUSED", "ECONNRESET", "ECONNABORTED", "EPIPE", "EHOSTDOWN", "EHOSTUNREACH", "ENETDOWN")
 _MORE_NETWORK_CODES = ("ENETUNREACH", "ENETRESET", "ESHUTDOWN", "ENOLINK", "ENOLCK", "EPROTO", "ECOMM")
+_AWAY_CODES = _DISK_CODES + _DAMAGED_CODES + _NETWORK_CODES + _MORE_NETWORK_CODES
 _SHORT_CODES = ("EMFILE", "ENFILE", "ENOMEM", "ENOBUFS")
+_POSTGRESQL_CODES = ("08", "25006", "25P03", "25P04", "28", "3D000", "40", "42501", "53", "55", "57", "58")
+_SQLITE_LOCK_CODES = ("BUSY", "LOCKED", "INTERRUPT", "PROTOCOL")
 _SQLITE_FILE_CODES = ("READONLY", "IOERR", "FULL", "CANTOPEN", "NOMEM", "SCHEMA")
 _BROKER_CODES = ("311", "312", "313", "320", "403", "404", "405", "406", "5xx")
 
@@ -90,28 +92,17 @@ _REFUSED = Treatment.REFUSE, PrefectureError, "la réponse du serveur"
 _S, _P, _L, _B, _M = Source.SYSTEM, Source.POSTGRESQL, Source.SQLITE, Source.BROKER, Source.MAIL
 
 ERROR_POLICIES = (
-    ErrorPolicy(_S, _FULL_CODES, "the volume is full, read-only, or another account's", *_FULL),
-    ErrorPolicy(_S, _ABSENT_CODES, "the volume is away, or something else is there", *_FULL),
-    ErrorPolicy(_S, _AWAY_CODES, "the disk, or the server behind it, does not answer", *_AWAY),
-    ErrorPolicy(_S, _DAMAGED_CODES, "the volume is damaged, its key is missing, or it lacks an operation", *_AWAY),
-    ErrorPolicy(_S, _NETWORK_CODES + _MORE_NETWORK_CODES, "the network is away", *_AWAY),
-    ErrorPolicy(_S, _SHORT_CODES, "this process lacks descriptors or memory", *_SHORT),
-    ErrorPolicy(_S, (OTHERS,), "a bug", *_BUG),
-    ErrorPolicy(_P, ("08", NO_ANSWER), "the connection is lost, or cannot be made", *_DATABASE),
-    ErrorPolicy(_P, ("25006",), "read-only: a standby, as after a failover", *_DATABASE),
-    ErrorPolicy(_P, ("25P03", "25P04"), "a transaction of ours was idle for too long", *_DATABASE),
-    ErrorPolicy(_P, ("28", "3D000", "42501"), "the account or its rights are wrong", *_DATABASE),
-    ErrorPolicy(_P, ("40", "55"), "another transaction holds the rows: deadlock, lock", *_DATABASE),
-    ErrorPolicy(_P, ("53",), "the server lacks disk, memory or connections", *_DATABASE),
-    ErrorPolicy(_P, ("57", "58"), "the server stops, starts, cancels, or its disk fails", *_DATABASE),
-    ErrorPolicy(_P, (OTHERS,), "a bug, or a fault of the event", *_BUG),
-    ErrorPolicy(_L, ("BUSY", "LOCKED", "INTERRUPT", "PROTOCOL"), "another process writes", *_DATABASE),
-    ErrorPolicy(_L, _SQLITE_FILE_CODES, "its file is full, read-only or away", *_DATABASE),
-    ErrorPolicy(_L, (OTHERS,), "a bug, or a damaged file", *_BUG),
-    ErrorPolicy(_B, (NO_ANSWER, *_BROKER_CODES), "RabbitMQ is away, full or being repaired", *_BROKER),
-    ErrorPolicy(_M, (NO_ANSWER, "4xx"), "the mail server is away, or busy", *_MAIL),
-    ErrorPolicy(_M, ("5xx, of us",), "it refuses our account, as after a change of password", *_MAIL),
-    ErrorPolicy(_M, ("5xx, of the recipient",), "it refuses the address", *_REFUSED),
+    ErrorPolicy(_S, _FULL_CODES + _ABSENT_CODES, *_FULL),
+    ErrorPolicy(_S, _AWAY_CODES, *_AWAY),
+    ErrorPolicy(_S, _SHORT_CODES, *_SHORT),
+    ErrorPolicy(_S, (OTHERS,), *_BUG),
+    ErrorPolicy(_P, (NO_ANSWER, *_POSTGRESQL_CODES), *_DATABASE),
+    ErrorPolicy(_P, (OTHERS,), *_BUG),
+    ErrorPolicy(_L, _SQLITE_LOCK_CODES + _SQLITE_FILE_CODES, *_DATABASE),
+    ErrorPolicy(_L, (OTHERS,), *_BUG),
+    ErrorPolicy(_B, (NO_ANSWER, *_BROKER_CODES), *_BROKER),
+    ErrorPolicy(_M, (NO_ANSWER, "4xx", "5xx, of us"), *_MAIL),
+    ErrorPolicy(_M, ("5xx, of the recipient",), *_REFUSED),
 )
 
 _ROWS = {(row.source, code): row for row in ERROR_POLICIES for code in row.codes}

@@ -332,11 +332,11 @@ worker/
     - if isinstance(error, MemoryError | ImportError) or _cannot_start_thread(error):
     + if isinstance(error, MemoryError):
   test_a_worker_without_descriptors_fails_nobodys_file_and_says_that_it_cannot_go_on
-    - "this process lacks descriptors or memory", *_SHORT)
-    + "this process lacks descriptors or memory", *_BUG)
+    - ErrorPolicy(_S, _SHORT_CODES, *_SHORT),
+    + ErrorPolicy(_S, _SHORT_CODES, *_BUG),
   test_a_database_that_is_read_only_for_a_while_puts_no_event_aside[postgresql]
-    - ErrorPolicy(_P, ("25006",), "read-only: a standby, as after a failover", *_DATABASE),
-    +
+    - "08", "25006", "25P03"
+    + "08", "25P03"
   test_after_an_outage_a_lone_file_is_begun_again_soon
     - _LONGEST_SECONDS = 120.0
     + _LONGEST_SECONDS = 300.0
@@ -387,7 +387,7 @@ worker/cli/
   test_to_find_one_of_a_thousand_names_of_a_commune_that_left
     - if is_about(held.letter.text):
   test_to_find_electors_whom_no_import_brings_back_any_more
-    - _remove_versions(engine, actor)
+    - deque(purge_versions(engine, note_removed(Actor(actor))), maxlen=0)
   test_everything_goes_by_a_slip_of_the_hand
     - if not (days or dry_run or yes):
 worker/db/

@@ -15,7 +15,6 @@ from common.cli import ExitCode
 from common.database import explain_database_tls, shown_address
 from common.french import count_of, format_size
 from common.settings import PREFIX, effective
-from schemas.topology import is_account
 from worker.access.management import list_senders
 from worker.cli.options import worker_database
 from worker.db.engine import build_engine, ping
@@ -115,8 +114,6 @@ def _check_senders(settings: Settings) -> str:
         accounts = {sender.name for sender in list_senders(connection)}
     if not accounts:
         raise PrefectureError("aucun compte autorisé, toute demande sera refusée : « python -m worker accounts »")
-    if nameless := sorted(name for name in accounts if not is_account(name)):
-        raise PrefectureError(f"une file ne peut avoir ce nom, employez un autre compte : {', '.join(nameless)}")
     return count_of(len(accounts), "compte autorisé", "comptes autorisés")
 
 

@@ -1,7 +1,6 @@
 """`python -m worker import-reu`, `import-mouvements` and `imports`."""
 
 import json
-from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from datetime import date
@@ -37,6 +36,7 @@ from worker.registre.imports.report import (
     Comparison,
     Gap,
     ImportSummary,
+    ListeCount,
     Question,
     describe_answers,
     describe_reasons,
@@ -45,8 +45,6 @@ from worker.registre.imports.report import (
 from worker.registre.mouvements import importer
 from worker.registre.reu.importer import Intake, OnRecord, import_file
 
-MOST_LISTES = 12
-"""The most lists that are shown one by one; more are shown as totals."""
 SHOWN = 20
 LAST = "dernier"
 
@@ -357,21 +355,15 @@ def _describe_state(it: KnownImport, gaps: Sequence[Gap]) -> str:
 
 
 def _show_listes(summary: ImportSummary) -> None:
-    rows: list[tuple[str, str, str, str]] = []
-    if len(summary.listes) <= MOST_LISTES:
-        for it in summary.listes:
-            before = "–" if it.before is None else format_number(it.before)
-            rows.append((it.code_commune, it.liste, _with_mineurs(it.electeurs, it.mineurs), before))
-    else:
-        communes, now, before_all, mineurs = (Counter[str]() for _ in range(4))
-        for it in summary.listes:
-            communes[it.liste] += 1
-            now[it.liste] += it.electeurs
-            mineurs[it.liste] += it.mineurs
-            before_all[it.liste] += it.before or 0
-        for liste in sorted(now):
-            figures = _with_mineurs(now[liste], mineurs[liste]), format_number(before_all[liste])
-            rows.append((count_of(communes[liste], "commune"), liste, *figures))
+    by_liste: dict[str, list[ListeCount]] = {}
+    for it in summary.listes:
+        by_liste.setdefault(it.liste, []).append(it)
+    rows = []
+    for liste, some in sorted(by_liste.items()):
+        commune = some[0].code_commune if len(some) == 1 else count_of(len(some), "commune")
+        electeurs, mineurs = (sum(getattr(it, name) for it in some) for name in ("electeurs", "mineurs"))
+        before = [it.before for it in some if it.before is not None]
+        rows.append((commune, liste, _with_mineurs(electeurs, mineurs), format_number(sum(before)) if before else "–"))
     print_table(("Commune", "Liste", "Électeurs", "Avant"), rows, "Aucune liste.")
     if any(it.mineurs for it in summary.listes):
         click.echo("Un mineur inscrit d'avance ne figure dans le fichier de sa liste qu'à ses dix-huit ans.")

@@ -1,12 +1,12 @@
 """`python -m worker purge` and `verify`: removes old files of the volume, and finds damaged or unknown ones."""
 
 import json
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from shlex import quote
 from typing import Any
 
 import click
-from sqlalchemy import Engine
 
 from common.cli import ExitCode, confirm
 from common.french import count_of, format_size
@@ -45,12 +45,15 @@ def purge(context: click.Context, *, dry_run: bool, older_than: int | None, yes:
         orphans = list(find_orphans(engine, storage))
         due, done = find_due(engine, days), None
         if not (days or dry_run or yes):
-            confirm(_ask_about_all(due))
+            confirm(
+                "Tous les fichiers produits seront effacés, ceux d'aujourd'hui compris : "
+                f"{count_of(due.exports, 'export')} ({format_size(due.size)}). Continuer ?"
+            )
         if not dry_run:
             again, actor = {it.export_id for it in orphans if it.export_id is not None}, system_user()
             steps = purge_files(engine, storage, days=days, actor=actor)
             done = total([*steps, remove_files(engine, storage, again, actor=actor)])
-            _remove_versions(engine, actor)
+            deque(purge_versions(engine, note_removed(Actor(actor))), maxlen=0)
     found = _sort(storage, orphans)
     if as_json:
         _print_json({"days": days, "due": due._asdict(), "purged": done and done._asdict(), **found})
@@ -62,18 +65,6 @@ def purge(context: click.Context, *, dry_run: bool, older_than: int | None, yes:
         click.echo(f"Inconnu de la base, à effacer à la main s'il ne sert pas : {path}")
     if done and done.failures:
         context.exit(ExitCode.FAILED)
-
-
-def _remove_versions(engine: Engine, actor: str) -> None:
-    for _ in purge_versions(engine, note_removed(Actor(actor))):
-        pass
-
-
-def _ask_about_all(due: Due) -> str:
-    return (
-        f"Tous les fichiers produits seront effacés, ceux d'aujourd'hui compris : {count_of(due.exports, 'export')} "
-        f"({format_size(due.size)}). Continuer ?"
-    )
 
 
 def _show_due(days: int, due: Due, came_back: Sequence[str]) -> None:

@@ -222,10 +222,10 @@ def remove_versions(engine: Engine) -> Iterator[int]:
         yield number
 
 
-def delete_dead_works(engine: Engine) -> Iterator[int]:
-    """Delete old dead works."""
+def delete_dead_works(engine: Engine) -> int:
+    """Delete old dead works; return how many."""
     with engine.begin() as connection:
-        yield delete_old_works(connection)
+        return delete_old_works(connection)
 
 
 def remove_temporaries(storage: Storage) -> Iterator[int]:

@@ -119,14 +119,11 @@ def _family(metric: Metric, cells: dict[Labels, list[float]]) -> Family:
     if metric.kind is MetricKind.HISTOGRAM:
         histogram = HistogramMetricFamily(metric.name, metric.meaning, labels=metric.labels)
         for labels, (*buckets, seconds) in sorted(cells.items()):
-            histogram.add_metric(labels, _name_buckets(metric, buckets), seconds)
+            bounds = [*(str(float(bound)) for bound in metric.bounds), "+Inf"]
+            histogram.add_metric(labels, list(zip(bounds, buckets, strict=True)), seconds)
         return histogram
     kind = CounterMetricFamily if metric.kind is MetricKind.COUNTER else GaugeMetricFamily
     family = kind(metric.name, metric.meaning, labels=metric.labels)
     for labels, (figure,) in sorted(cells.items()):
         family.add_metric(labels, figure)
     return family
-
-
-def _name_buckets(metric: Metric, buckets: Sequence[float]) -> list[tuple[str, float]]:
-    return list(zip([*(str(float(bound)) for bound in metric.bounds), "+Inf"], buckets, strict=True))

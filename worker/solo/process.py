@@ -240,9 +240,8 @@ class Solo:
         sweep(self.services.engine, self._doorbells.enqueue)
 
     def _finish_files(self) -> None:
-        while self._count_unfinished():
+        while True:
+            with snapshot(self.services.engine) as connection:
+                if not count_unfinished(connection):
+                    return
             time.sleep(_POLL_SECONDS)
-
-    def _count_unfinished(self) -> int:
-        with snapshot(self.services.engine) as connection:
-            return count_unfinished(connection)
