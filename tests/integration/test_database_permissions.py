@@ -124,6 +124,7 @@ ONLY = {
         "SELECT * FROM depot",
         "UPDATE mouvement SET nature = 'radiation'",
         "DELETE FROM import_liste",
+        "UPDATE import_liste SET electeurs = 0",
         "INSERT INTO export (request_id) VALUES (1)",
         "UPDATE export SET request_id = 1",
         "UPDATE export SET sha256 = ''",

@@ -138,7 +138,7 @@ def test_a_commune_that_takes_the_electors_of_another_is_asked_about(desk: Desk,
     kinds, said = _asked(desk, [*known, *electeurs(18)])
     assert kinds == [ImportQuestion.ABSORBED]
     assert "18 électeurs sur 20 de la liste principale de 13900 arriveraient sur celle de 13055." in said
-    assert "Cette commune en a peut-être absorbé une autre : retirez la liste de 13900." in said
+    assert "Cette commune en a peut-être absorbé une autre. Après votre oui, aucune liste de 13900 n'est prête" in said
 
 
 def test_the_command_asks_and_the_trail_keeps_the_answer(

@@ -277,6 +277,38 @@ def test_a_list_that_the_last_export_did_not_hold_says_so(desk: Desk) -> None:
     assert _said(desk.process(desk.ask(Liste.COMPLEMENTAIRE_EUROPEENNE))) == {}
 
 
+def test_the_lists_of_an_absorbed_commune_are_not_ready(desk: Desk) -> None:
+    """From the answered question of the import until a new export, an emptied list or an undo."""
+
+    def load(code: str, number: int, day: int, **options: Any) -> None:  # noqa: ANN401 — see Intake
+        path = write_reu(desk.root.parent / f"{day}.csv", electeurs(number, {CODE: code}))
+        intake = Intake(date(2026, 11, day), **options)
+        import_file(desk.engine, path, imported_by="test", intake=intake, accept_changes=True)
+
+    def is_absorbed(liste: Liste = Liste.PRINCIPALE) -> bool:
+        return "liste_absorbee" in _said(desk.process(desk.ask(liste)))
+
+    desk.run("UPDATE import SET taken_on = :day", day=date(2026, 11, 1))
+    load(COMMUNE, 40, 2)
+    assert not is_absorbed()
+    load("13002", 40, 3)
+    severity, (message,) = _said(desk.process(desk.ask()))["liste_absorbee"]
+    assert severity == "bloquante"
+    assert message.startswith(
+        "L'export du 03/11/2026 a mis sur une liste de 13002 la plupart des électeurs d'une liste de cette commune"
+    )
+    assert is_absorbed(Liste.COMPLEMENTAIRE_EUROPEENNE)
+    undo_import(desk.engine)
+    assert not is_absorbed()
+    load("13002", 40, 4)
+    assert is_absorbed()
+    load(COMMUNE, 41, 5)
+    assert not is_absorbed()
+    assert is_absorbed(Liste.COMPLEMENTAIRE_EUROPEENNE)
+    load("13002", 40, 4, commune=COMMUNE, empty=[Liste.COMPLEMENTAIRE_EUROPEENNE])
+    assert not is_absorbed(Liste.COMPLEMENTAIRE_EUROPEENNE)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("statement", "found"),

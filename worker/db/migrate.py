@@ -105,6 +105,7 @@ _GRANTS: Mapping[str, _Grants] = {
         ("SELECT", f"alembic_version, kept_version, {_REGISTER}"),
         ("SELECT, INSERT, UPDATE, DELETE", "import"),
         ("SELECT, INSERT", "doubt, homonym, import_liste, mouvement"),
+        ("UPDATE (absorbed_by, absorbed_into)", "import_liste"),
         ("INSERT, UPDATE, DELETE", "bureau"),
         # To undo or redate an import: its mouvements, and the files to recall.
         ("DELETE, UPDATE (date_mouvement, date_tableau)", "mouvement"),

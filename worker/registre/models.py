@@ -184,6 +184,10 @@ class ImportListe(Base):
     parts: Mapped[dict[str, int] | None] = mapped_column(
         JSON(none_as_null=True), doc="Of a list by arrondissement: the import that wrote the electors of each."
     )
+    absorbed_by: Mapped[int | None] = mapped_column(
+        BigInteger, doc="The later import that put most electors of a list of this commune on another commune's list."
+    )
+    absorbed_into: Mapped[str] = _texte("That other commune.")
 
 
 _MOUVEMENT_IDENTITE = ("code_commune", "liste", "nom_naissance", "prenoms", "date_naissance", "is_protegee")

@@ -184,6 +184,8 @@ class _Precheck:
             yield self._say(rules.REGISTRE_CHANGED, day=day, electeurs=electeurs, found=format_number(found))
         if (self.spec.jour - basis.taken_on).days > rules.OLD_DAYS:
             yield self._say(rules.EXPORT_OLD, day=day)
+        if basis.absorbed_on:
+            yield self._say(rules.LISTE_ABSORBED, day=short_date(basis.absorbed_on), commune=basis.absorbed_into)
         if basis.absent_on:
             yield self._say(rules.LISTE_ABSENT, day=short_date(basis.absent_on))
 

@@ -645,7 +645,15 @@ LISTE_ABSENT = Kind(
     None,
     "Liste absente du dernier export, du {day} : vérifier si elle existe encore, la vider si personne n'y est plus.",
 )
-OF_FILE = (ZEROS_LOST, NUMERO_GENERAL_ABSENT, MINEURS, REGISTRE_CHANGED, EXPORT_OLD, LISTE_ABSENT)
+LISTE_ABSORBED = Kind(
+    "liste_absorbee",
+    Severity.BLOCKING,
+    None,
+    "L'export du {day} a mis sur une liste de {commune} la plupart des électeurs d'une liste de cette commune. Si elle "
+    "est absorbée, vider cette liste (import-reu --empty) ; sinon, reprendre un nouvel export du REU.",
+    is_ours=True,
+)
+OF_FILE = (ZEROS_LOST, NUMERO_GENERAL_ABSENT, MINEURS, REGISTRE_CHANGED, EXPORT_OLD, LISTE_ABSENT, LISTE_ABSORBED)
 """Kinds that are reported once for the whole file."""
 
 KINDS: tuple[Kind, ...] = (*OF_FILE, *OF_BUREAUX, *OF_DOUBLES, *RULES, *OF_TEXTS)

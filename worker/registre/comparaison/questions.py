@@ -292,5 +292,7 @@ def _find_absorbed(
                 *liste,
                 f"{format_number(number)} électeurs sur {format_number(other.electeurs)} de la {_name(other.liste)} de "
                 f"{other.code_commune} arriveraient sur celle de {liste.code_commune}",
-                f"Cette commune en a peut-être absorbé une autre : retirez la liste de {other.code_commune}.",
+                "Cette commune en a peut-être absorbé une autre. Après votre oui, aucune liste de "
+                f"{other.code_commune} n'est prête tant qu'elle n'est ni vidée ni reprise d'un nouvel export.",
+                other.code_commune,
             )

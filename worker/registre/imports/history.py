@@ -10,7 +10,7 @@ from datetime import date, datetime
 from typing import Any, NamedTuple, Protocol
 
 from filelock import FileLock, Timeout
-from sqlalchemy import Connection, Engine, Select, bindparam, delete, exists, func, select, text, update
+from sqlalchemy import Connection, Engine, Select, and_, bindparam, delete, exists, func, select, text, update
 from sqlalchemy.exc import DBAPIError
 
 from schemas.requests import UNDO_DAYS
@@ -197,6 +197,10 @@ class Basis(NamedTuple):
     """Electors of the list, including minors, as the import counted them."""
     absent_on: date | None
     """The day of the last export of the commune, if it is later and does not contain the list."""
+    absorbed_into: str
+    """The commune that most electors of a list of this one have joined, by an export that is no older; else empty."""
+    absorbed_on: date | None
+    """The day of that export."""
 
 
 def read_basis(connection: Connection, code_commune: str, liste: str, version: int) -> Basis | None:
@@ -204,14 +208,35 @@ def read_basis(connection: Connection, code_commune: str, liste: str, version: i
     if not has_table(connection, ImportListe):
         return None
     key = ImportListe.import_id == version, ImportListe.code_commune == code_commune, ImportListe.liste == liste
-    mine = connection.execute(select(ImportListe.electeurs, ImportListe.parts).where(*key)).one_or_none()
+    query = select(ImportListe.electeurs, ImportListe.parts, ImportListe.absorbed_into, Import.taken_on)
+    absorbing = query.outerjoin(Import, and_(Import.id == ImportListe.absorbed_by, stands()))
+    mine = connection.execute(absorbing.where(*key)).one_or_none()
     if mine is None:
         return None
     imports = {version, *(mine.parts or {}).values()}
     days = read_days(connection, imports)
     of_commune = select_links(Import.taken_on).where(ImportListe.code_commune == code_commune)
     last_on = [days[version], *connection.scalars(of_commune)][-1]
-    return Basis(imports, min(days.values()), mine.electeurs, last_on if last_on > days[version] else None)
+    absent_on = last_on if last_on > days[version] else None
+    return Basis(imports, min(days.values()), mine.electeurs, absent_on, mine.absorbed_into, mine.taken_on)
+
+
+def mark_absorbed(connection: Connection, import_id: int, absorbed: Mapping[str, str]) -> None:
+    """Record on the shown lists of each commune that its electors have joined another one, by this import.
+
+    Lists that the import itself holds, or from an export of a later day, are not marked.
+    """
+    is_shown = exists().where(
+        ListeCommunale.code_commune == ImportListe.code_commune,
+        ListeCommunale.liste == ImportListe.liste,
+        ListeCommunale.version == ImportListe.import_id,
+    )
+    day = select(Import.taken_on).where(Import.id == import_id).scalar_subquery()
+    older = select(Import.id).where(Import.id != import_id, Import.taken_on <= day)
+    for code_commune, into in absorbed.items():
+        marked = update(ImportListe).where(ImportListe.code_commune == code_commune, is_shown)
+        marked = marked.where(ImportListe.import_id.in_(older))
+        connection.execute(marked.values(absorbed_by=import_id, absorbed_into=into))
 
 
 def select_links(*columns: Any) -> Select[Any]:  # noqa: ANN401 — columns of Import and ImportListe

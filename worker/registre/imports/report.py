@@ -41,6 +41,8 @@ class Question(NamedTuple):
     """Empty if the question concerns the whole file."""
     found: str
     cause: str
+    absorbed: str = ""
+    """The commune whose electors arrive on this list, for the kind ABSORBED."""
 
     @property
     def label(self) -> str:

@@ -33,7 +33,15 @@ from worker.registre.comparaison.compare import RecordMouvements, comparing
 from worker.registre.comparaison.matching import comparison_report
 from worker.registre.imports.chain import list_gaps, refuse_future
 from worker.registre.imports.file import ImportedFile
-from worker.registre.imports.history import count_columns, find_days, find_same, import_lock, read_state, summarise
+from worker.registre.imports.history import (
+    count_columns,
+    find_days,
+    find_same,
+    import_lock,
+    mark_absorbed,
+    read_state,
+    summarise,
+)
 from worker.registre.imports.report import (
     CORRECT_OR_ACCEPT,
     ImportPreview,
@@ -478,6 +486,7 @@ def _record(
             "is_dated": link.is_dated,
         }
         connection.execute(update(Import).where(Import.id == version).values(done))
+        mark_absorbed(connection, version, {it.absorbed: it.code_commune for it in link.questions if it.absorbed})
         if link.then:
             link.then(connection, version, link.questions)
         else:

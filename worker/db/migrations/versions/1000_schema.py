@@ -207,6 +207,8 @@ def _add_columns() -> None:
 def _columns() -> Iterator[tuple[str, sa.Column[Any]]]:
     yield "electeur", sa.Column("arrondissement", Texte, nullable=False, server_default=sa.text("''"))
     yield "import_liste", sa.Column("parts", sa.JSON)
+    yield "import_liste", sa.Column("absorbed_by", sa.BigInteger)
+    yield "import_liste", sa.Column("absorbed_into", Texte, nullable=False, server_default=sa.text("''"))
     yield "scrutin", sa.Column("publication_due", sa.Date)
     yield "scrutin", sa.Column("has_commission", sa.Boolean, nullable=False, server_default=sa.true())
     yield "scrutin", sa.Column("texte", Texte, nullable=False, server_default=sa.text("''"))
