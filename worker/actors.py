@@ -1,5 +1,6 @@
 """The actors: each unwraps its message and calls the use case."""
 
+from collections.abc import Callable
 from typing import Any
 
 import dramatiq
@@ -13,16 +14,14 @@ from worker.handlers.making.make_export import make_export
 from worker.handlers.requests.ingest_request import check_deferred, ingest_request, refuse_unreadable
 from worker.messaging.encoder import (
     ACTOR_QUEUES,
-    CHECK_DEFERRED,
-    EXPORT_LISTE,
-    EXPORT_LISTE_BULK,
-    HANDLE_PREVIEW,
+    BULK,
+    DEFERRED,
     INGEST,
-    INGEST_BULK,
-    RENDER_TABLEAU,
-    RENDER_TABLEAU_BULK,
+    LISTE,
+    PREVIEW,
     REPLY_TO,
     SENDER,
+    TABLEAU,
     UNREADABLE,
     UnreadableEvent,
 )
@@ -57,19 +56,18 @@ def declare_actors(broker: Broker, services: Services) -> None:
     def preview(preview_id: int) -> None:
         handle_preview(preview_id, services)
 
-    for priority, name, function in (
-        (AT_ONCE, INGEST, ingest),
-        (AT_ONCE, CHECK_DEFERRED, check),
-        (AT_ONCE, EXPORT_LISTE, make),
-        (AT_ONCE, RENDER_TABLEAU, make),
-        (AT_ONCE, HANDLE_PREVIEW, preview),
-        (AFTER_THOSE, INGEST_BULK, ingest),
-        (AFTER_THOSE, EXPORT_LISTE_BULK, make),
-        (AFTER_THOSE, RENDER_TABLEAU_BULK, make),
-    ):
-        limit = IMPORT_LIMIT_MS if name == HANDLE_PREVIEW else TIME_LIMIT_MS
-        queue = ACTOR_QUEUES[name]
-        dramatiq.actor(broker=broker, actor_name=name, queue_name=queue, priority=priority, time_limit=limit)(function)
+    functions: dict[str, Callable[[Any], None]] = {
+        INGEST: ingest,
+        DEFERRED: check,
+        LISTE: make,
+        TABLEAU: make,
+        PREVIEW: preview,
+    }
+    for name, queue in ACTOR_QUEUES.items():
+        priority = AFTER_THOSE if name.endswith(BULK) else AT_ONCE
+        limit = IMPORT_LIMIT_MS if name == PREVIEW else TIME_LIMIT_MS
+        declare = dramatiq.actor(broker=broker, actor_name=name, queue_name=queue, priority=priority, time_limit=limit)
+        declare(functions[name.removesuffix(BULK)])
 
 
 def _option(message: Message[Any] | MessageProxy | None, name: str) -> str:

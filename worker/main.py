@@ -3,7 +3,6 @@
 import gc
 import sys
 from argparse import ArgumentParser, Namespace
-from functools import partial
 from importlib import import_module
 from threading import Event
 
@@ -20,10 +19,9 @@ from worker.actors import declare_actors
 from worker.compose import build_services, note_start
 from worker.db.engine import is_writable, require_current
 from worker.errors import ConfigurationError
-from worker.exports.storage import STALE_SECONDS
 from worker.health import Pulse, Role, stop_on_signals
 from worker.messaging.broker import PrefectureBroker, build_broker, require_trusted
-from worker.messaging.middleware import AtBoot, ThreadWatchdog, WaitForDatabase, build_middleware
+from worker.messaging.middleware import ThreadWatchdog, build_middleware
 from worker.messaging.queues import DoorbellQueues
 from worker.settings import load_settings
 
@@ -39,14 +37,13 @@ def compose() -> PrefectureBroker:
     settings = load_settings()
     configure_logs(settings.log_format, settings.log_level)
     require_trusted(settings.amqp_url.get_secret_value())
-    broker = build_broker(settings.amqp_url.get_secret_value(), build_middleware())
+    middleware = build_middleware(lambda: is_writable(services.engine))
+    broker = build_broker(settings.amqp_url.get_secret_value(), middleware)
     services = build_services(settings, DoorbellQueues(broker).enqueue)
     require_current(services.engine)
     note_start(settings, services.engine, Role.WORKER)
     services.engine.dispose()  # processes that are forked later share no connection
     broker.list_accounts = AccountList(services.engine)
-    broker.add_middleware(AtBoot(lambda: services.storage.sweep_temporaries(STALE_SECONDS)))
-    broker.add_middleware(WaitForDatabase(partial(is_writable, services.engine)))
     broker.add_middleware(ThreadWatchdog(Pulse(settings.health_dir, Role.WORKER), services.stuck))
     declare_actors(broker, services)
     return broker

@@ -58,7 +58,6 @@ from worker.exports.models import Export, Request
 from worker.exports.storage import Volume
 from worker.handlers.making.make_export import make_export
 from worker.handlers.requests.ingest_request import ingest_request
-from worker.messaging import broker as messaging
 from worker.messaging.broker import build_broker
 from worker.messaging.events import EventPublisher
 from worker.messaging.queues import DoorbellQueues, add_account_queues
@@ -247,9 +246,12 @@ class Tracer:
             raise StreamLostError("Stream connection lost")
 
         self._wrap(link, "publish", lambda *_: "AMQP request", lose_link)
-        self._wrap(BlockingChannel, "basic_publish", lambda *_: "AMQP doorbell", lambda it: lose(it.connection))
-        pipeline: Any = messaging._Pipeline  # noqa: SLF001 — where events go over
-        self._wrap(pipeline, "_wait", lambda *_: "AMQP event", lambda it: lose(it.connection))
+        self._wrap(
+            BlockingChannel,
+            "basic_publish",
+            lambda *said: "AMQP event" if said and said[0] else "AMQP doorbell",
+            lambda it: lose(it.connection),
+        )
 
     def _watch_mail(self) -> None:
         def lose(server: Any) -> NoReturn:  # noqa: ANN401 — smtplib's

@@ -13,7 +13,7 @@ import pytest
 
 from tests.faults.stage import Stage, Supervised
 from tests.parts.rabbitmq import RabbitNode
-from worker.messaging.queues import add_account_queues, open_channel, remove_account_queues
+from worker.messaging.queues import add_account_queues, connect, remove_account_queues
 
 pytestmark = [pytest.mark.faults, pytest.mark.slow]
 
@@ -195,8 +195,8 @@ def test_queues_of_type_quorum(stage: Stage) -> None:
     """The server's default queue type may be quorum, which has rules of its own; all workers are killed."""
     vhost = quote(stage.vhost, safe="")
     stage.broker.management.request("PUT", f"/vhosts/{vhost}", {"default_queue_type": "quorum"})
-    with open_channel(stage.town.amqp_url) as channel:  # declared by the stage, before the type was changed
-        remove_account_queues(channel, stage.town.account)
+    with connect(stage.town.amqp_url) as broker:  # declared by the stage, before the type was changed
+        remove_account_queues(broker.channel(), stage.town.account)
     add_account_queues(stage.town.amqp_url, stage.town.account)
     with _interval(stage.broker, "quorum_tick_interval", 200, usual=5_000):
         stage.start()

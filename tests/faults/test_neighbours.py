@@ -27,7 +27,7 @@ from tests.parts.town import LIBREVILLE_TEMPLATE, Town
 from tests.parts.wait import wait_until
 from tests.web.neighbours import copy_libreville
 from worker.access.models import Agent, Sender
-from worker.messaging.broker import Outgoing, build_broker
+from worker.messaging.broker import build_broker
 from worker.messaging.queues import add_account_queues
 
 pytestmark = [pytest.mark.faults, pytest.mark.slow, pytest.mark.database(LIBREVILLE_TEMPLATE)]
@@ -125,10 +125,9 @@ def _junk() -> Iterator[tuple[str, bytes]]:
 
 def _flood(url: str, account: str, messages: Sequence[tuple[str, bytes]]) -> None:
     properties = pika.BasicProperties(delivery_mode=2, user_id=account)
-    said = [Outgoing(EXCHANGE, key, body, properties, is_mandatory=True) for key, body in messages]
     with closing(build_broker(url)) as broker:
-        for start in range(0, len(said), 500):
-            broker.publish_all(said[start : start + 500])
+        for key, body in messages:
+            broker.channel.basic_publish(EXCHANGE, key, body, properties, mandatory=True)
 
 
 def _newest(town: Town) -> int:

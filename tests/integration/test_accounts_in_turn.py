@@ -9,6 +9,7 @@ from urllib.parse import quote, unquote, urlsplit
 
 import pika
 import pytest
+from pika.exceptions import NackError
 from sqlalchemy import delete, insert, select
 
 from schemas.envelope import CloudEvent
@@ -28,10 +29,10 @@ from tests.parts.town import LIBREVILLE_TEMPLATE, Town
 from tests.parts.wait import wait_until
 from worker.access.models import Sender
 from worker.exports.models import Request
-from worker.messaging.broker import NotAllPublishedError, Outgoing, PrefectureBroker, build_broker
+from worker.messaging.broker import PrefectureBroker, build_broker
 from worker.messaging.consumer import MOST_MESSAGES
 from worker.messaging.encoder import SENDER
-from worker.messaging.queues import add_account_queues, open_channel, remove_account_queues
+from worker.messaging.queues import add_account_queues, connect, remove_account_queues
 
 pytestmark = [pytest.mark.database(LIBREVILLE_TEMPLATE), pytest.mark.slow]
 
@@ -59,9 +60,9 @@ class Accounts:
         """Publish as the account, by default with its routing key for lists."""
         properties = pika.BasicProperties(delivery_mode=2, user_id=account)
         key = key or request_key(account, REQUEST_LISTE_EXPORT)
-        said = [Outgoing(EXCHANGE, key, body, properties, is_mandatory=True) for body in bodies or (b"junk",)]
         with closing(build_broker(self._node.url(self._vhost, account, account))) as broker:
-            broker.publish_all(said * times)
+            for body in (bodies or (b"junk",)) * times:
+                broker.channel.basic_publish(EXCHANGE, key, body, properties, mandatory=True)
 
 
 @pytest.fixture
@@ -128,13 +129,14 @@ def test_accounts_are_read_in_turn(broker: PrefectureBroker, accounts: Accounts)
 
 
 def test_a_full_queue_refuses_its_owner_alone(accounts: Accounts) -> None:
-    with pytest.raises(NotAllPublishedError):
+    with pytest.raises(NackError):
         accounts.send(HOG, b"x", times=MOST_MESSAGES + 100)
     accounts.send(CLERK)
 
 
 def test_a_queue_that_cannot_be_declared_stops_no_other_account(broker: PrefectureBroker, accounts: Accounts) -> None:
-    with open_channel(accounts.amqp_url) as channel:
+    with connect(accounts.amqp_url) as connection:
+        channel = connection.channel()
         remove_account_queues(channel, HOG)
         channel.queue_declare(account_queue(HOG))  # with other arguments
         for key in account_bindings(HOG):
@@ -153,8 +155,8 @@ def test_an_account_is_served_and_removed_without_a_restart(town: Town, accounts
     wait_until(lambda: list(_senders(town)) == ["new"], message="the request of the new account")
     with town.engine.begin() as connection:
         connection.execute(delete(Sender).where(Sender.name == "new"))
-    with open_channel(town.amqp_url) as channel:
-        remove_account_queues(channel, "new")
+    with connect(town.amqp_url) as broker:
+        remove_account_queues(broker.channel(), "new")
     accounts.send(CLERK, *_events(CLERK, 1))
     wait_until(lambda: list(_senders(town)) == ["new", CLERK], message="a request after the removal")
     assert not _waits_for(town, "new", seconds=12), "the queue is declared again"

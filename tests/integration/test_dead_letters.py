@@ -34,7 +34,7 @@ from worker.db.engine import build_engine
 from worker.messaging.broker import PrefectureBroker, build_broker
 from worker.messaging.consumer import REASON_HEADER, SENDER_HEADER
 from worker.messaging.dead_letters import DeadLetterOffice
-from worker.messaging.encoder import EXPORT_LISTE, INGEST_ACTORS, SENDER
+from worker.messaging.encoder import INGEST_ACTORS, LISTE, SENDER
 from worker.messaging.queues import add_account_queues
 
 pytestmark = pytest.mark.database(MIGRATED_TEMPLATE)
@@ -82,9 +82,7 @@ def _key(account: str, queue: str) -> tuple[str, str]:
 
 
 def _doorbell(export_id: int = 41, **options: int) -> bytes:
-    return Message(
-        queue_name=QUEUE_LISTES, actor_name=EXPORT_LISTE, args=(export_id,), kwargs={}, options=options
-    ).encode()
+    return Message(queue_name=QUEUE_LISTES, actor_name=LISTE, args=(export_id,), kwargs={}, options=options).encode()
 
 
 def _names(run: Run) -> list[str]:
@@ -119,7 +117,7 @@ def test_showing_a_doorbell_gives_its_row(run: Run, broker: PrefectureBroker) ->
     _bury(broker, _doorbell(41), QUEUE_LISTES)
     (name,) = _names(run)
     shown = run("show", name).out
-    assert "export_liste, fichier n° 41" in shown
+    assert "liste, fichier n° 41" in shown
     assert "failed: KeyError" in shown
     assert SECRET not in shown
 
@@ -146,7 +144,7 @@ def test_showing_an_event_gives_its_envelope_and_its_body_to_a_file_only(
 def test_a_doorbell_goes_back_as_a_new_one(
     run: Run, broker: PrefectureBroker, amqp_url: str, database_url: str
 ) -> None:
-    _bury(broker, _doorbell(41, retries=9), QUEUE_LISTES)
+    _bury(broker, _doorbell(41), QUEUE_LISTES)
     (name,) = _names(run)
     assert run("requeue", name) == Ran(ExitCode.DONE, "1 lettre remise en file.\n", "")
     ((_, body),) = queue_messages(amqp_url, QUEUE_LISTES)
@@ -154,18 +152,6 @@ def test_a_doorbell_goes_back_as_a_new_one(
     assert (message.args, message.options) == ((41,), {})
     assert _names(run) == []
     assert _audit(database_url) == [("dead_letter_requeued", f"lettre {name} de listes (failed: KeyError)")]
-
-
-def test_a_delayed_call_goes_back_without_its_delay(run: Run, broker: PrefectureBroker, amqp_url: str) -> None:
-    _bury(broker, _doorbell(41), QUEUE_LISTES)
-    delayed = Message.decode(_doorbell(41)).copy(queue_name=f"{QUEUE_LISTES}.DQ", options={"eta": 1, "retries": 2})
-    headers = {REASON_HEADER: "failed", "x-queue": f"{QUEUE_LISTES}.DQ"}
-    broker.channel.basic_publish("", f"{QUEUE_LISTES}.XQ", delayed.encode(), pika.BasicProperties(headers=headers))
-    assert f"{QUEUE_LISTES}.DQ" in run("list").out
-    assert run("requeue", "--all").out == "2 lettres remises en file.\n"
-    for _, body in queue_messages(amqp_url, QUEUE_LISTES):
-        assert Message.decode(body).options == {}
-        assert Message.decode(body).queue_name == QUEUE_LISTES
 
 
 @pytest.mark.slow

@@ -59,7 +59,7 @@ def test_a_full_queue_neither_repeats_an_event_to_the_others_nor_delays_it(
     configure_logs("json", "INFO")
     ready = [CloudEvent.wrap(_settled(), source="/module-prefecture") for _ in range(5)]
     with closing(build_broker(amqp_url)) as broker, pika.BlockingConnection(pika.URLParameters(amqp_url)) as connection:
-        publisher = EventPublisher(broker, lambda: ["full", "other"], source="/ville")
+        publisher = EventPublisher(broker, source="/ville")
         publisher.publish([(_event(), "")])
         channel = connection.channel()
         limits = {"x-max-length": 1, "x-overflow": "reject-publish"}
@@ -76,8 +76,6 @@ def test_a_full_queue_neither_repeats_an_event_to_the_others_nor_delays_it(
     lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
     refused = [line for line in lines if line["event"] == "event_not_taken_by_all"]
     assert len(refused) >= 3
-    assert refused[0]["queues"].keys() == {"listener.full", "listener.other"}, "looked at once a minute"
-    assert [line["queues"] for line in refused[1:]] == [{}] * len(refused[1:])
 
 
 KEYS = {

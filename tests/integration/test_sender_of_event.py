@@ -82,7 +82,7 @@ def test_nothing_in_the_message_chooses_the_sender(broker: PrefectureBroker, amq
     assert _take(broker).options[SENDER] == ""
 
 
-@pytest.mark.parametrize("options", [{SENDER: FORGED}, {}, {"retries": 1}], ids=str)
+@pytest.mark.parametrize("options", [{SENDER: FORGED}, {}], ids=str)
 def test_one_of_our_calls_from_outside_is_put_aside(
     broker: PrefectureBroker, amqp_url: str, account: str, options: dict[str, object]
 ) -> None:
@@ -102,7 +102,7 @@ def test_a_retry_keeps_the_sender(broker: PrefectureBroker, amqp_url: str, accou
         if len(senders) == 1:
             raise OperationalError("SELECT 1", None, Exception("away"))
 
-    dramatiq.actor(broker=broker, actor_name=INGEST, queue_name=QUEUE_REQUESTS, min_backoff=1, max_backoff=2)(ingest)
+    dramatiq.actor(broker=broker, actor_name=INGEST, queue_name=QUEUE_REQUESTS)(ingest)
     worker = Worker(broker, worker_threads=1, worker_timeout=100)
     worker.start()
     try:

@@ -37,7 +37,7 @@ from worker.errors import DatabaseAwayError, DiskFullError, ExhaustedError, Expo
 from worker.exports.models import Export
 from worker.exports.records import is_overdue, wait_seconds
 from worker.messaging import middleware
-from worker.messaging.middleware import WaitForDatabase
+from worker.messaging.middleware import Redelivery
 from worker.work.models import WorkKind
 from worker.work.queue import Claim
 
@@ -160,10 +160,14 @@ def test_a_trouble_is_waited_for_half_as_long_again_and_a_second_at_most() -> No
     assert pause == 120
 
 
-def _fail(gate: WaitForDatabase, error: Exception, **options: object) -> MessageProxy:
-    message = MessageProxy(Message(queue_name="listes", actor_name="make", args=(7,), kwargs={}, options=options))
+def _fail(gate: Redelivery, error: Exception) -> MessageProxy:
+    message = MessageProxy(Message(queue_name="listes", actor_name="make", args=(7,), kwargs={}, options={}))
     gate.after_process_message(StubBroker(), message, exception=error)
     return message
+
+
+def _was_held(message: MessageProxy) -> bool:
+    return getattr(message, "was_held", False)
 
 
 AWAY = OperationalError("SELECT 1", None, Exception("away"))
@@ -172,15 +176,14 @@ AWAY = OperationalError("SELECT 1", None, Exception("away"))
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Retry without delay while the database is absent."""
-    monkeypatch.setattr(middleware, "_SHORTEST_PROBE_SECONDS", 0)
-    monkeypatch.setattr(middleware, "_LONGEST_PROBE_SECONDS", 0)
+    monkeypatch.setattr(middleware, "_PROBE_SECONDS", 0)
 
 
 @pytest.mark.usefixtures("impatient")
-def test_a_message_is_held_until_the_database_answers_and_is_tried_at_once() -> None:
+def test_a_message_is_held_until_the_database_answers() -> None:
     answers = [False, False, True]
-    message = _fail(WaitForDatabase(lambda: answers.pop(0)), AWAY, retries=7)
-    assert (answers, message.options["retries"]) == ([], 0)
+    message = _fail(Redelivery(lambda: answers.pop(0)), AWAY)
+    assert (answers, _was_held(message)) == ([], True)
 
 
 def test_a_message_is_not_held_for_what_is_no_absent_database() -> None:
@@ -190,10 +193,10 @@ def test_a_message_is_not_held_for_what_is_no_absent_database() -> None:
         asked.append(True)
         return True
 
-    gate = WaitForDatabase(answers)
-    assert _fail(gate, KeyError(), retries=7).options["retries"] == 7
+    gate = Redelivery(answers)
+    assert not _was_held(_fail(gate, KeyError()))
     assert asked == []
-    assert _fail(gate, AWAY, retries=7).options["retries"] == 7
+    assert not _was_held(_fail(gate, AWAY))
     assert asked == [True]
 
 
@@ -210,7 +213,7 @@ def test_threads_that_wait_for_a_database_ask_one_at_a_time() -> None:
         finally:
             asking.release()
 
-    gate = WaitForDatabase(answers)
+    gate = Redelivery(answers)
     with ThreadPoolExecutor(8) as pool:
         assert len(list(pool.map(lambda _: _fail(gate, AWAY), range(8)))) == 8
     assert at_once == []
@@ -218,9 +221,9 @@ def test_threads_that_wait_for_a_database_ask_one_at_a_time() -> None:
 
 def test_nothing_is_held_once_the_process_is_to_stop() -> None:
     broker = StubBroker()
-    gate = WaitForDatabase(lambda: False)
+    gate = Redelivery(lambda: False)
     gate.before_worker_shutdown(broker, Worker(broker))
-    assert _fail(gate, AWAY, retries=7).options["retries"] == 0
+    assert _was_held(_fail(gate, AWAY))
 
 
 def _made_at(error: Exception, ends: float, chance: random.Random) -> float:

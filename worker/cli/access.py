@@ -49,7 +49,7 @@ from worker.cli.options import (
 )
 from worker.compose import build_senders
 from worker.messaging.events import add_listener_queue, remove_listener_queue
-from worker.messaging.queues import add_account_queues, open_channel, read_listeners, remove_account_queues
+from worker.messaging.queues import add_account_queues, connect, read_listeners, remove_account_queues
 from worker.notifier.channels.chat import open_chat
 from worker.notifier.channels.hosts import Hosts
 from worker.notifier.channels.webhook import check_secret, make_secret
@@ -337,11 +337,11 @@ def _add_sender(engine: Engine, name: str, codes: Sequence[str], *, speaks_for_a
 
 def _remove_sender(engine: Engine, name: str, codes: Sequence[str]) -> None:
     """Commit the removal, then delete the queues: a worker declares the queues of all listed accounts."""
-    with open_channel(_amqp_url()) as channel:
+    with connect(_amqp_url()) as broker:
         with engine.begin() as connection:
             gone = remove_sender(connection, name, codes, actor=system_user())
             is_kept = any(it.name == name for it in list_senders(connection))
-        waiting = 0 if is_kept else remove_account_queues(channel, name)
+        waiting = 0 if is_kept else remove_account_queues(broker.channel(), name)
     click.echo(f"{name} ne peut plus demander les fichiers de {_name_all(gone)}.")
     if not is_kept:
         lost = f", et {count_of(waiting, 'demande')} avec elle : prévenez qui les a envoyées" if waiting else ""

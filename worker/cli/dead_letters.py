@@ -66,7 +66,7 @@ def list_letters(*, queue: str | None, limit: int) -> None:
                 for letter, _ in islice(held, limit):
                     size = str(len(letter.body))
                     told = letter.reason, _age(letter.since), size, letter.sender, letter.message_id
-                    rows.append((letter.name, letter.came_from, *told))
+                    rows.append((letter.name, letter.queue, *told))
     titles = "Lettre", "File", "Raison", "Âge", "Octets", "Compte", "Message"
     print_table(titles, rows, "Aucune lettre morte.")
     if others:
@@ -102,7 +102,7 @@ def _choose_queues(queue: str | None) -> tuple[str, ...]:
 
 def _describe(letter: DeadLetter) -> Iterator[tuple[str, str]]:
     yield "Lettre", letter.name
-    yield "File", letter.came_from
+    yield "File", letter.queue
     yield "Raison", letter.reason
     yield "Mise de côté", f"{letter.since:%d/%m/%Y %H:%M:%S} UTC" if letter.since else "on ne sait quand"
     yield "Taille", f"{len(letter.body)} octets"
@@ -224,7 +224,7 @@ def _iter_letters(office: DeadLetterOffice, queues: Sequence[str]) -> Generator[
 
 
 def _remove(engine: Engine, held: HeldLetter, action: Action, why: str) -> None:
-    detail = f"lettre {held.letter.name} de {held.letter.came_from} ({why})"
+    detail = f"lettre {held.letter.name} de {held.letter.queue} ({why})"
     with engine.begin() as connection:
         record_audit(connection, action, actor=system_user(), detail=detail)
     held.remove()

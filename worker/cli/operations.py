@@ -2,21 +2,19 @@
 
 import json
 import os
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from datetime import date
 from functools import partial
 from pathlib import Path
 from threading import Event
 
 import click
-from sqlalchemy import Engine
 
 from common.calendrier import PARIS
 from common.cli import ExitCode, one_of
 from common.french import count_of
 from common.logs import configure_logs
 from worker.access.authorization import AccountList
-from worker.access.management import list_listeners
 from worker.audit import AuditLine, read_audit, read_log, verify_audit
 from worker.cli.options import CODE_COMMUNE, JOUR, print_table, start_of, whole_number, worker_database
 from worker.compose import build_notifier, note_start, show_metrics
@@ -72,7 +70,7 @@ def notifier(*, once: bool) -> None:
     accounts = AccountList(engine)
     pulse = Pulse(settings.health_dir, Role.NOTIFIER)
     doorbells = DoorbellQueues(broker)
-    publisher = EventPublisher(broker, partial(_name_listeners, engine), source=settings.event_source)
+    publisher = EventPublisher(broker, source=settings.event_source)
     built = build_notifier(
         settings,
         engine,
@@ -94,11 +92,6 @@ def notifier(*, once: bool) -> None:
         if watchdog.is_exhausted or built.is_exhausted:
             os._exit(EXHAUSTED)  # the supervisor sees the reason
     pulse.stop()
-
-
-def _name_listeners(engine: Engine) -> Collection[str]:
-    with engine.connect() as connection:
-        return list_listeners(connection)
 
 
 @click.command

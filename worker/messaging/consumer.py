@@ -44,8 +44,8 @@ from worker.messaging.encoder import (
 
 log = structlog.get_logger()
 
-REASON_HEADER, QUEUE_HEADER, SENDER_HEADER = "x-reason", "x-queue", "x-sender"
-"""The headers of a dead letter: its reason, its queue, and the account that sent it."""
+REASON_HEADER, SENDER_HEADER = "x-reason", "x-sender"
+"""The headers of a dead letter: its reason, and the account that sent it."""
 
 _LONGEST_ID = 60
 """In characters: a property has 255 bytes at most."""
@@ -63,8 +63,7 @@ RawDelivery = tuple[Any, Any, bytes]
 _NOTHING: RawDelivery = (None, None, b"")
 
 _AGAIN_SECONDS, _LONGEST_AGAIN_SECONDS = 1.0, 15.0
-"""Seconds before a message is returned to a broker that takes no publication; doubled if this process may not publish.
-"""
+"""Seconds before a message is returned to the broker; doubled until a message of the queue is acknowledged."""
 
 MOST_MESSAGES, MOST_MESSAGES_BULK = 10_000, 50_000
 MOST_BYTES = 32 << 20
@@ -108,8 +107,6 @@ class GuardedConsumer(_RabbitmqConsumer):
         message: MessageProxy | None = super().__next__()  # type: ignore[no-untyped-call]
         if message is not None:
             message.delivered_by = self  # type: ignore[attr-defined]
-            if not self.broker.may_publish:
-                message.options.pop("eta", None)  # a former release published delayed retries: process it now
             if came_from_outside(message.options):
                 message.options[SENDER] = self._sender
                 message.options[REPLY_TO] = self._reply_to
@@ -153,8 +150,7 @@ class GuardedConsumer(_RabbitmqConsumer):
             self._again = _AGAIN_SECONDS
         elif self.channel.is_open:
             time.sleep(self._again)
-            if not self.broker.may_publish:
-                self._again = min(2 * self._again, _LONGEST_AGAIN_SECONDS)
+            self._again = min(2 * self._again, _LONGEST_AGAIN_SECONDS)
         self.known_tags.discard(message._tag)  # noqa: SLF001 — no public access
         with suppress(AMQPError):
             again = partial(self.channel.basic_nack, message._tag, requeue=True)  # noqa: SLF001
@@ -250,13 +246,11 @@ class GuardedConsumer(_RabbitmqConsumer):
     def _bury(self, body: bytes, reason: str, *, sender: str, message_id: str) -> bool:
         """Publish a confirmed copy to the dead letters, with its reason; return False if the broker refuses it.
 
-        A process that may not publish returns False: the broker then dead-letters the message without the reason.
+        It refuses the accounts that read no requests: an account that may publish to a queue may also forge requests.
         """
-        if not self.broker.may_publish:
-            return False
         properties = pika.BasicProperties(
             delivery_mode=2,
-            headers={REASON_HEADER: reason[:500], QUEUE_HEADER: self.queue_name, SENDER_HEADER: sender},
+            headers={REASON_HEADER: reason[:500], SENDER_HEADER: sender},
             message_id=message_id[:_LONGEST_ID],
             timestamp=int(time.time()),
         )

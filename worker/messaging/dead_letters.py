@@ -16,11 +16,9 @@ from typing import Any, NamedTuple
 import pika
 from dramatiq import Message
 from dramatiq.common import xq_name
-from pika.exceptions import AMQPError, ChannelClosedByBroker
 
-from worker.errors import PrefectureError, TransientError
-from worker.messaging.broker import connection_parameters
-from worker.messaging.consumer import QUEUE_HEADER, REASON_HEADER, SENDER_HEADER, printable, tolerate_any_properties
+from worker.errors import PrefectureError
+from worker.messaging.consumer import REASON_HEADER, SENDER_HEADER, printable, tolerate_any_properties
 from worker.messaging.encoder import (
     ACTOR_QUEUES,
     INGEST_ACTORS,
@@ -29,11 +27,10 @@ from worker.messaging.encoder import (
     PrefectureEncoder,
     came_from_outside,
 )
+from worker.messaging.queues import connect, count_messages
 
 QUEUES = tuple(sorted(set(ACTOR_QUEUES.values())))
 """The queues that have dead letters."""
-
-_ACCESS_REFUSED, _NOT_FOUND = 403, 404
 
 _DEATHS = "x-death"
 """The broker's header on messages that the broker itself dead-lettered; no client can remove it."""
@@ -68,11 +65,6 @@ class DeadLetter:
         if deaths is None:
             return printable(self._headers.get(REASON_HEADER)) or "unknown"
         return f"by the broker: {printable(_first(deaths).get('reason')) or 'unknown'}"
-
-    @property
-    def came_from(self) -> str:
-        """The queue that it was in, delayed (`.DQ`) or not."""
-        return printable(self._headers.get(QUEUE_HEADER)) or self.queue
 
     @property
     def sender(self) -> str:
@@ -115,7 +107,7 @@ class DeadLetter:
         return dict(PrefectureEncoder().decode(self.body))
 
     def to_call(self) -> Message[Any]:
-        """Return the call that requeues the letter: with its sender, without its delays and tries.
+        """Return the call that requeues the letter: with its sender.
 
         Raises:
             NotPutBackError: the call would be dead-lettered at once.
@@ -156,15 +148,7 @@ class DeadLetterOffice:
 
     def count(self, queue: str) -> int:
         """Return the number of dead letters of a queue, without those that another client fetches right now."""
-        channel = self._connection.channel()
-        try:
-            count: int = channel.queue_declare(xq_name(queue), passive=True).method.message_count
-        except ChannelClosedByBroker as error:
-            if error.reply_code == _NOT_FOUND:  # no worker has declared it yet
-                return 0
-            raise
-        channel.close()
-        return count
+        return count_messages(self._connection, xq_name(queue))
 
     def look(self, queue: str) -> Generator[HeldLetter, None, None]:
         """Yield each letter of a queue, the oldest first, without letters that arrive meanwhile."""
@@ -192,34 +176,10 @@ class DeadLetterOffice:
 
 @contextmanager
 def open_office(url: str) -> Iterator[DeadLetterOffice]:
-    """Connect to the broker.
-
-    Raises:
-        TransientError: the broker is away, or the connection is lost.
-        PrefectureError: the account may neither read dead letters nor requeue them.
-    """
+    """Connect to the broker, as `connect` does."""
     tolerate_any_properties()
-    try:
-        connection = pika.BlockingConnection(connection_parameters(url))
-    except (AMQPError, OSError) as error:
-        raise _away(error) from None
-    try:
+    with connect(url) as connection:
         yield DeadLetterOffice(connection)
-    except ChannelClosedByBroker as error:
-        if error.reply_code == _ACCESS_REFUSED:
-            raise PrefectureError(
-                "RabbitMQ refuse les lettres mortes à ce compte : employez celui de l'exploitant (PREFECTURE_AMQP_URL)"
-            ) from None
-        raise _away(error) from None
-    except AMQPError as error:
-        raise _away(error) from None
-    finally:
-        if connection.is_open:
-            connection.close()
-
-
-def _away(error: Exception) -> TransientError:
-    return TransientError(f"Courtier RabbitMQ injoignable ({type(error).__name__}).")
 
 
 def _first(deaths: Any) -> dict[str, Any]:  # noqa: ANN401 — a decoded header

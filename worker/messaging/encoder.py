@@ -99,22 +99,23 @@ def _name(value: object) -> str:
         return ""
 
 
-INGEST, EXPORT_LISTE, RENDER_TABLEAU = "ingest", "export_liste", "render_tableau"
-INGEST_BULK, EXPORT_LISTE_BULK, RENDER_TABLEAU_BULK = (
-    f"{name}_bulk" for name in (INGEST, EXPORT_LISTE, RENDER_TABLEAU)
-)
-CHECK_DEFERRED, HANDLE_PREVIEW = "check_deferred", "handle_preview"
+BULK = "_bulk"
+"""The end of the name of an actor for batches."""
+
+INGEST, DEFERRED, LISTE, TABLEAU, PREVIEW = "ingest", "deferred", "liste", "tableau", "preview"
+"""The actors; each but the first has the name of the kind of its work."""
+
 ACTOR_QUEUES = {
     INGEST: QUEUE_REQUESTS,
-    CHECK_DEFERRED: QUEUE_REQUESTS,
-    INGEST_BULK: QUEUE_REQUESTS_BULK,
-    EXPORT_LISTE: QUEUE_LISTES,
-    EXPORT_LISTE_BULK: QUEUE_LISTES_BULK,
-    RENDER_TABLEAU: QUEUE_TABLEAUX,
-    RENDER_TABLEAU_BULK: QUEUE_TABLEAUX_BULK,
-    HANDLE_PREVIEW: QUEUE_REGISTRE,
+    DEFERRED: QUEUE_REQUESTS,
+    INGEST + BULK: QUEUE_REQUESTS_BULK,
+    LISTE: QUEUE_LISTES,
+    LISTE + BULK: QUEUE_LISTES_BULK,
+    TABLEAU: QUEUE_TABLEAUX,
+    TABLEAU + BULK: QUEUE_TABLEAUX_BULK,
+    PREVIEW: QUEUE_REGISTRE,
 }
-INGEST_ACTORS = {ACTOR_QUEUES[name]: name for name in (INGEST, INGEST_BULK)}
+INGEST_ACTORS = {ACTOR_QUEUES[name]: name for name in (INGEST, INGEST + BULK)}
 """The actor that reads the events of a queue; both read events alike."""
 
 UNREADABLE = "unreadable"
@@ -127,17 +128,6 @@ REPLY_TO = "reply_to"
 """The option with the direct-reply channel of the sender, see `direct_reply`."""
 
 _FIELDS = {"queue_name", "actor_name", "args", "kwargs", "options", "message_id", "message_timestamp"}
-_OPTIONS = {
-    "retries": int,
-    "eta": int,
-    "requeue_timestamp": int,
-    "traceback": str,
-    "redeliveries": int,
-    SENDER: str,
-    REPLY_TO: str,
-}
-_DELAYED = ".DQ"
-_FARTHEST_ETA_MS = 3_600_000
 _ROOM = 4 * 1024
 
 
@@ -157,9 +147,8 @@ class PrefectureEncoder(Encoder):
     """Encodes and decodes JSON."""
 
     def encode(self, data: MessageData) -> bytes:
-        """Encode a message of ours in Dramatiq's form, without the traceback of a retry (it may hold data)."""
-        options = {name: value for name, value in data["options"].items() if name != "traceback"}
-        return json.dumps({**data, "options": options}, separators=(",", ":")).encode()
+        """Encode a message of ours in Dramatiq's form."""
+        return json.dumps(data, separators=(",", ":")).encode()
 
     def decode(self, data: bytes) -> MessageData:
         """Decode a CloudEvent or one of our own calls.
@@ -204,25 +193,22 @@ def _call_for_event(body: bytes) -> MessageData:
 def _check_call(fields: dict[str, Any]) -> MessageData:
     if fields.keys() != _FIELDS:
         raise PoisonError("unknown or missing field")
-    actor, queue = fields["actor_name"], fields["queue_name"]
+    actor = fields["actor_name"]
     if not isinstance(actor, str) or actor not in ACTOR_QUEUES:
         raise PoisonError("unknown actor")
-    if queue not in (ACTOR_QUEUES[actor], ACTOR_QUEUES[actor] + _DELAYED):
+    if fields["queue_name"] != ACTOR_QUEUES[actor]:
         raise PoisonError("not the queue of its actor")
     if not isinstance(fields["message_id"], str) or not _is_int(fields["message_timestamp"]) or fields["kwargs"] != {}:
         raise PoisonError("wrong type")
-    _check_options(fields["options"], delayed=queue.endswith(_DELAYED))
+    _check_options(fields["options"])
     return {**fields, "args": [_check_argument(actor, fields["args"])]}
 
 
-def _check_options(options: Any, *, delayed: bool) -> None:  # noqa: ANN401 — decoded JSON
-    if not isinstance(options, dict) or not options.keys() <= _OPTIONS.keys():
+def _check_options(options: Any) -> None:  # noqa: ANN401 — decoded JSON
+    if not isinstance(options, dict) or not options.keys() <= {SENDER, REPLY_TO}:
         raise PoisonError("unknown option")
-    for name, value in options.items():
-        if type(value) is not _OPTIONS[name] or (isinstance(value, int) and value < 0):
-            raise PoisonError("wrong type of option")
-    if delayed != ("eta" in options) or options.get("eta", 0) > time.time() * 1000 + _FARTHEST_ETA_MS:
-        raise PoisonError("wrong eta")
+    if not all(isinstance(value, str) for value in options.values()):
+        raise PoisonError("wrong type of option")
 
 
 def _check_argument(actor: str, arguments: Any) -> Any:  # noqa: ANN401 — decoded JSON

@@ -4,14 +4,13 @@ If a queue is full or cannot accept a message, the broker refuses the publicatio
 such an event counts as published. A second publication would give every other queue a copy.
 """
 
-import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import pika
 import structlog
 from dramatiq.errors import BrokerConnectionError
-from pika.exceptions import AMQPError
+from pika.exceptions import AMQPError, NackError
 
 from schemas.envelope import CloudEvent, shorten
 from schemas.events import FileStage
@@ -26,59 +25,36 @@ from schemas.topology import (
     event_key,
 )
 from worker.errors import EventsDelayedError
-from worker.messaging.broker import NotAllPublishedError, Outgoing, PrefectureBroker
-from worker.messaging.queues import count_messages, open_channel
+from worker.messaging.broker import PrefectureBroker
+from worker.messaging.queues import connect
 
 _TRIES = 2
 """A connection that was idle for long may be dead: the second try opens a new one."""
-
-_LOOK_SECONDS = 60
-_SHOWN = 5
 
 log = structlog.stdlib.get_logger(__name__)
 
 
 class EventPublisher:
-    """Publishes on the broker's connection of the calling thread; `list_listeners` names the listeners' queues."""
+    """Publishes on the broker's connection of the calling thread."""
 
-    def __init__(
-        self,
-        broker: PrefectureBroker,
-        list_listeners: Callable[[], Collection[str]] = tuple,
-        *,
-        source: str = SOURCE,
-    ) -> None:
+    def __init__(self, broker: PrefectureBroker, *, source: str = SOURCE) -> None:
         self._broker = broker
         self._source = source
-        self._list_listeners = list_listeners
-        self._looked_at = -float(_LOOK_SECONDS)
 
     def publish(self, events: Sequence[tuple[CloudEvent, str]]) -> None:
         """Publish events, each with the account of its request, and wait until the broker has put each in its queues.
 
-        Their source is `source`, which distinguishes installations. One wait covers all confirms.
+        Their source is `source`, which distinguishes installations.
 
         Raises:
             EventsDelayedError: the broker is away; publish the events again later, except the confirmed ones.
         """
-        left, wait = 0, [self._outgoing(event, account) for event, account in events]
-        for attempt in range(1, _TRIES + 1):
+        for number, (event, account) in enumerate(events):
             try:
-                self._broker.declare_queue(QUEUE_REQUESTS, ensure=True)  # also declares the exchange
-                refused = self._broker.publish_all(wait[left:])
+                self._publish(event, account)
             except (AMQPError, BrokerConnectionError) as error:
-                del self._broker.connection
-                trouble: BaseException = error
-                if isinstance(error, NotAllPublishedError):
-                    left, trouble = left + error.confirmed, error.__cause__ or error
-                if attempt == _TRIES:
-                    reason = f"Courtier RabbitMQ injoignable ({type(trouble).__name__})."
-                    raise EventsDelayedError(reason, left) from error
-            else:
-                for one in refused:
-                    event_id, queues = one.properties.message_id, self._find_fullest()
-                    log.warning("event_not_taken_by_all", key=one.routing_key, event_id=event_id, queues=queues)
-                return
+                reason = f"Courtier RabbitMQ injoignable ({type(error).__name__})."
+                raise EventsDelayedError(reason, number) from error
 
     def reply(self, event: CloudEvent, reply_to: str) -> None:
         """Send the reply to the direct-reply channel; if the channel is gone, the reply is lost."""
@@ -89,9 +65,21 @@ class EventPublisher:
             log.warning("reply_not_sent", error=type(error).__name__)
             del self._broker.connection
 
-    def _outgoing(self, event: CloudEvent, account: str) -> Outgoing:
+    def _publish(self, event: CloudEvent, account: str) -> None:
         key, *others = routing_keys(event, account)
-        return Outgoing(EXCHANGE, key, *self._write(event, {"BCC": others} if others else None))
+        body, properties = self._write(event, {"BCC": others} if others else None)
+        for attempt in range(1, _TRIES + 1):
+            try:
+                self._broker.declare_queue(QUEUE_REQUESTS, ensure=True)  # also declares the exchange
+                self._broker.channel.basic_publish(EXCHANGE, key, body, properties)
+            except NackError:
+                log.warning("event_not_taken_by_all", key=key, event_id=event.id)
+            except (AMQPError, BrokerConnectionError):
+                del self._broker.connection
+                if attempt == _TRIES:
+                    raise
+                continue
+            return
 
     def _write(self, event: CloudEvent, headers: dict[str, Any] | None = None) -> tuple[bytes, pika.BasicProperties]:
         properties = pika.BasicProperties(
@@ -102,18 +90,6 @@ class EventPublisher:
             headers=headers,
         )
         return event.model_copy(update={"source": self._source}).to_bytes(), properties
-
-    def _find_fullest(self) -> dict[str, int]:
-        """Return the lengths of the longest listeners' queues, once a minute: no reply names the queue that refused."""
-        if time.monotonic() - self._looked_at < _LOOK_SECONDS:
-            return {}
-        self._looked_at = time.monotonic()
-        try:
-            queues = [LISTENER_PREFIX + name for name in self._list_listeners()]
-            counted = {queue: count_messages(self._broker.connection, queue) for queue in queues}
-        except Exception:  # noqa: BLE001 — the event is published, whatever the error here
-            return {}
-        return dict(sorted(counted.items(), key=lambda item: -item[1])[:_SHOWN])
 
 
 def routing_keys(event: CloudEvent, account: str) -> Sequence[str]:
@@ -138,7 +114,8 @@ def add_listener_queue(url: str, name: str, *keys: str) -> str:
         RefusedError: the account may not declare it.
     """
     queue = LISTENER_PREFIX + name
-    with open_channel(url) as channel:
+    with connect(url) as connection:
+        channel = connection.channel()
         channel.exchange_declare(EXCHANGE, exchange_type="topic", passive=True)
         channel.queue_declare(queue, durable=True)
         for key in keys:
@@ -154,7 +131,8 @@ def remove_listener_queue(url: str, name: str, *keys: str) -> None:
         RefusedError: the account may not change it.
     """
     queue = LISTENER_PREFIX + name
-    with open_channel(url) as channel:
+    with connect(url) as connection:
+        channel = connection.channel()
         for key in keys:
             channel.queue_unbind(queue, EXCHANGE, key)
         if not keys:

@@ -3,7 +3,6 @@
 import logging
 import math
 import os
-import random
 import signal
 import threading
 import time
@@ -12,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 import structlog
 from dramatiq import Broker, Middleware, Worker
 from dramatiq.broker import MessageProxy
-from dramatiq.middleware import CurrentMessage, Retries, TimeLimit
+from dramatiq.middleware import CurrentMessage, TimeLimit
 from dramatiq.worker import ConsumerThread, WorkerThread
 
 from common.logs import SILENCE_SECONDS, request_keys
@@ -21,7 +20,7 @@ from worker.error_policy import conclude, is_waited_for, lacks_descriptors
 from worker.errors import DatabaseAwayError, ExhaustedError
 from worker.health import EXHAUSTED, EXHAUSTED_LOOKS, STUCK, Pulse, ThreadStarts
 from worker.messaging.consumer import GuardedConsumer
-from worker.messaging.encoder import HANDLE_PREVIEW, INGEST_ACTORS, EventArgument
+from worker.messaging.encoder import PREVIEW, EventArgument
 
 log = structlog.get_logger()
 
@@ -33,18 +32,14 @@ LONGEST_MESSAGE_SECONDS = TIME_LIMIT_MS / 1000 + 60
 IMPORT_LIMIT_MS = 30 * 60_000
 """For an import: a whole département takes a few minutes. Its queue has longer timeouts, in the same order."""
 
-FIRST_BACKOFF_MS, LONGEST_BACKOFF_MS = 500, 15_000
-
 HELD_SECONDS = 60.0
 """The longest hold of a message while the database is away; then the next message is held."""
 
-_SHORTEST_PROBE_SECONDS, _LONGEST_PROBE_SECONDS = 0.5, 1.0
-"""Seconds between two probes of an absent database, at random, so that processes do not probe in step."""
+_PROBE_SECONDS = 0.5
+"""Seconds between two probes of an absent database."""
 
 _SAID_OF_EACH_TRY = ("Consumer encountered a connection error", "Restarting consumer")
 """How the lines of Dramatiq about each reconnection begin."""
-
-_TRIES = 3
 
 THREAD_DEAD = os.EX_SOFTWARE
 """The exit code of a process with a dead thread: Dramatiq would continue without the thread, and look healthy."""
@@ -52,41 +47,27 @@ THREAD_DEAD = os.EX_SOFTWARE
 _PERIOD_SECONDS = 1.0
 
 
-class FairPrefetch(Middleware):
+class _FairPrefetch(Middleware):
     """Each worker prefetches as many messages of a queue as it has threads, so that none waits behind a long job."""
 
     def before_worker_boot(self, broker: Broker, worker: Worker) -> None:  # noqa: ARG002 — Dramatiq's signature
-        """Set the prefetch count before the consumers start."""
         worker.queue_prefetch = worker.worker_threads
 
 
-class AtBoot(Middleware):
-    """Calls `action` once, when the worker process starts; if it fails, the process works nevertheless."""
-
-    def __init__(self, action: Callable[[], object]) -> None:
-        self._action = action
-
-    def after_worker_boot(self, broker: Broker, worker: Worker) -> None:  # noqa: ARG002 — Dramatiq's signature
-        """Call the action in the started process."""
-        self._action()
-
-
-class LogContext(Middleware):
+class _LogContext(Middleware):
     """Clears the log keys of the last message; binds the correlation id of an event to all its lines."""
 
     def before_process_message(self, broker: Broker, message: MessageProxy) -> None:  # noqa: ARG002
-        """Clear the keys, and bind those of the event."""
         structlog.contextvars.clear_contextvars()
         if isinstance(event := message.args[0], EventArgument):
             keys = request_keys(event["correlationid"], trace_id_of(event.get("traceparent")))
             structlog.contextvars.bind_contextvars(**keys)
 
 
-class QuietReconnection(Middleware):
+class _QuietReconnection(Middleware):
     """Limits the log lines of a consumer whose broker is away to one at once and one a minute."""
 
     def after_consumer_thread_boot(self, broker: Broker, thread: ConsumerThread) -> None:  # noqa: ARG002
-        """Add the filter to the logger of this consumer."""
         thread.logger.filters[:] = [_OnceAMinute()]
 
 
@@ -106,11 +87,11 @@ class _OnceAMinute(logging.Filter):
         return is_new
 
 
-class WaitForDatabase(Middleware):
-    """Holds a message that failed because the database is away until the database answers; then it is retried at once.
+class Redelivery(Middleware):
+    """Returns a failed message to the broker after an error of the surroundings (worker/error_policy.py).
 
-    In each process one thread at a time probes the database. No other message starts meanwhile, since it would fail
-    too: messages wait in their queues, and without a fixed delay.
+    While the database is away, the message is held first. In each process one thread at a time probes the database. No
+    other message starts meanwhile, since it would fail too. After any other error the message is dead-lettered.
     """
 
     def __init__(self, answers: Callable[[], bool]) -> None:
@@ -132,67 +113,27 @@ class WaitForDatabase(Middleware):
         result: object = None,  # noqa: ARG002
         exception: BaseException | None = None,
     ) -> None:
-        """Hold the message if the database is away; if the database answers, the error had another cause."""
-        if exception is None or not isinstance(conclude(exception), DatabaseAwayError) or self._is_back():
+        """Mark a failed message; Dramatiq would acknowledge it."""
+        if exception is None:
             return
+        if isinstance(conclude(exception), DatabaseAwayError) and not self._is_back():
+            self._hold()
+            message.was_held = True  # type: ignore[attr-defined]
+        message.is_given_back = is_waited_for(exception)  # type: ignore[attr-defined]
+        message.fail()
+
+    def _hold(self) -> None:
         deadline = time.monotonic() + HELD_SECONDS
-        while time.monotonic() < deadline and not self._stop.wait(
-            random.uniform(_SHORTEST_PROBE_SECONDS, _LONGEST_PROBE_SECONDS)  # noqa: S311 — no secret
-        ):
+        while time.monotonic() < deadline and not self._stop.wait(_PROBE_SECONDS):
             if self._is_back():
-                break
-        message.options["retries"] = 0
-        message.was_held = True  # type: ignore[attr-defined]
+                return
 
     def _is_back(self) -> bool:
         with self._lock:
-            if time.monotonic() > self._asked_at + _SHORTEST_PROBE_SECONDS:
+            if time.monotonic() > self._asked_at + _PROBE_SECONDS:
                 self._is_there = self._answers()
                 self._asked_at = time.monotonic()
             return self._is_there
-
-
-class SafeRetries(Retries):
-    """Retries a message; if the retry cannot be published either, returns the message to the broker.
-
-    After an error of the surroundings the broker delivers the message again: database and broker may be away at once.
-    After any other error the message is dead-lettered.
-
-    A process that reads no requests publishes nothing: an account that may publish to a queue may also forge requests
-    of any sender. The process returns every message to the broker; the row has the state.
-    """
-
-    def before_worker_boot(self, broker: Broker, worker: Worker) -> None:
-        """Set before the consumers start whether this process may publish."""
-        if worker.consumer_whitelist and worker.consumer_whitelist.isdisjoint(INGEST_ACTORS):
-            broker.may_publish = False  # type: ignore[attr-defined]
-
-    def after_process_message(
-        self,
-        broker: Broker,
-        message: MessageProxy,
-        *,
-        result: object = None,
-        exception: BaseException | None = None,
-    ) -> None:
-        """Publish the retry, or fail the message: Dramatiq would acknowledge and lose it (its issue 545)."""
-        if not getattr(broker, "may_publish", True):
-            if exception is not None:
-                _leave(message, exception)
-            return
-        try:
-            super().after_process_message(  # type: ignore[no-untyped-call]
-                broker, message, result=result, exception=exception
-            )
-        except Exception as error:  # noqa: BLE001 — whatever the error, the message must not be acknowledged
-            log.warning("retry_not_published", error=type(error).__name__)
-            _leave(message, exception)
-
-
-def _leave(message: MessageProxy, exception: BaseException | None) -> None:
-    """Mark the message to be delivered again after an error of the surroundings, else to be dead-lettered."""
-    message.is_given_back = exception is not None and is_waited_for(exception)  # type: ignore[attr-defined]
-    message.fail()
 
 
 class ThreadWatchdog(Middleware):
@@ -220,7 +161,7 @@ class ThreadWatchdog(Middleware):
 
     def before_process_message(self, broker: Broker, message: MessageProxy) -> None:  # noqa: ARG002
         """Record the start of a message; later by the additional time of an import."""
-        more = (IMPORT_LIMIT_MS - TIME_LIMIT_MS) / 1000 if message.actor_name == HANDLE_PREVIEW else 0
+        more = (IMPORT_LIMIT_MS - TIME_LIMIT_MS) / 1000 if message.actor_name == PREVIEW else 0
         self._begun[threading.get_ident()] = time.monotonic() + more
 
     def after_skip_message(self, broker: Broker, message: MessageProxy) -> None:  # noqa: ARG002
@@ -288,18 +229,13 @@ def _is_connected(thread: ConsumerThread) -> bool:
     return isinstance(thread.consumer, GuardedConsumer) and bool(thread.consumer.channel.is_open)
 
 
-def is_worth_retrying(retries: int, error: BaseException) -> bool:
-    """Whether to retry: always after an error of the surroundings (worker/error_policy.py), else a few times."""
-    return is_waited_for(error) or retries < _TRIES
-
-
-def build_middleware() -> Sequence[Middleware]:
-    """Return the middleware of every worker, in order."""
+def build_middleware(answers: Callable[[], bool] = lambda: True) -> Sequence[Middleware]:
+    """Return the middleware of every worker, in order; `answers`: whether the database can be written."""
     return (
-        LogContext(),
+        _LogContext(),
         CurrentMessage(),
-        FairPrefetch(),
-        QuietReconnection(),
+        _FairPrefetch(),
+        _QuietReconnection(),
         TimeLimit(time_limit=TIME_LIMIT_MS),
-        SafeRetries(min_backoff=FIRST_BACKOFF_MS, max_backoff=LONGEST_BACKOFF_MS, retry_when=is_worth_retrying),
+        Redelivery(answers),
     )

@@ -11,31 +11,17 @@ from pika.adapters.blocking_connection import BlockingChannel
 from pika.exceptions import AMQPError, ChannelClosedByBroker
 
 from schemas.topology import EXCHANGE, LISTENER_PREFIX, QUEUE_REQUESTS_BULK, account_queue
-from schemas.vocabulary import ExportKind
 from worker.doorbell import Doorbell
 from worker.errors import RefusedError, TransientError
-from worker.messaging.broker import PrefectureBroker, connection_parameters
+from worker.messaging.broker import connection_parameters
 from worker.messaging.consumer import declare_account
-from worker.messaging.encoder import (
-    ACTOR_QUEUES,
-    CHECK_DEFERRED,
-    EXPORT_LISTE,
-    EXPORT_LISTE_BULK,
-    HANDLE_PREVIEW,
-    INGEST_ACTORS,
-    RENDER_TABLEAU,
-    RENDER_TABLEAU_BULK,
-)
+from worker.messaging.encoder import ACTOR_QUEUES, BULK, INGEST_ACTORS
 
-_ACTORS = {
-    (ExportKind.LISTE, False): EXPORT_LISTE,
-    (ExportKind.LISTE, True): EXPORT_LISTE_BULK,
-    (ExportKind.TABLEAU, False): RENDER_TABLEAU,
-    (ExportKind.TABLEAU, True): RENDER_TABLEAU_BULK,
-    ("preview", False): HANDLE_PREVIEW,
-    ("deferred", False): CHECK_DEFERRED,
+DOORBELL_QUEUES = {
+    (name.removesuffix(BULK), name.endswith(BULK)): queue
+    for name, queue in ACTOR_QUEUES.items()
+    if name not in INGEST_ACTORS.values()
 }
-DOORBELL_QUEUES = {what: ACTOR_QUEUES[actor] for what, actor in _ACTORS.items()}
 """The queue of the messages of a kind of work, by whether they are of a batch."""
 
 
@@ -49,15 +35,11 @@ class DoorbellQueues:
 
     def enqueue(self, doorbells: Sequence[Doorbell]) -> None:
         """Send one message per row; raises Dramatiq's BrokerConnectionError when the broker is away."""
-        calls = [(_ACTORS[it.kind, it.is_bulk], it.row_id) for it in doorbells]
-        messages: list[Message[Any]] = [
-            Message(queue_name=ACTOR_QUEUES[actor], actor_name=actor, args=(row_id,), kwargs={}, options={})
-            for actor, row_id in calls
-        ]
-        if isinstance(self._broker, PrefectureBroker) and len(messages) > 1:
-            self._broker.enqueue_all(messages)
-            return
-        for message in messages:
+        for it in doorbells:
+            queue, actor = DOORBELL_QUEUES[it.kind, it.is_bulk], it.kind + (BULK if it.is_bulk else "")
+            message: Message[Any] = Message(
+                queue_name=queue, actor_name=actor, args=(it.row_id,), kwargs={}, options={}
+            )
             self._broker.enqueue(message)
 
 
@@ -80,17 +62,29 @@ def read_queues(url: str, accounts: Collection[str] = ()) -> list[QueueState]:
     Raises:
         TransientError: the broker is away.
     """
-    with _connect(url) as connection:
+    with connect(url) as connection:
         return list(_read(connection, accounts))
 
 
 @contextmanager
-def _connect(url: str) -> Iterator[pika.BlockingConnection]:
+def connect(url: str) -> Iterator[pika.BlockingConnection]:
+    """Connect to the broker.
+
+    Raises:
+        TransientError: the broker is away, or the connection is lost.
+        RefusedError: the account of this process lacks a right.
+    """
     parameters = connection_parameters(url)
     parameters.socket_timeout = parameters.stack_timeout = parameters.blocked_connection_timeout = _TIMEOUT_SECONDS
     try:
         with closing(pika.BlockingConnection(parameters)) as connection:
             yield connection
+    except ChannelClosedByBroker as error:
+        if error.reply_code == _ACCESS_REFUSED:
+            raise RefusedError(
+                "RabbitMQ refuse cela à ce compte : employez celui de l'exploitant (PREFECTURE_AMQP_URL)"
+            ) from None
+        raise RefusedError(f"RabbitMQ refuse : {error.reply_text}") from None
     except (AMQPError, OSError) as error:
         raise TransientError(f"Courtier RabbitMQ injoignable ({type(error).__name__}).") from None
 
@@ -101,7 +95,7 @@ def read_listeners(url: str, names: Iterable[str]) -> list[QueueState]:
     Raises:
         TransientError: the broker is away.
     """
-    with _connect(url) as connection:
+    with connect(url) as connection:
         queues = [LISTENER_PREFIX + name for name in names]
         return [QueueState(queue, *_declare(connection, queue), 0) for queue in queues]
 
@@ -141,34 +135,12 @@ def _declare(connection: pika.BlockingConnection, queue: str) -> tuple[int, int]
     return declared.message_count, declared.consumer_count
 
 
-@contextmanager
-def open_channel(url: str) -> Iterator[BlockingChannel]:
-    """Open a separate channel to change queues.
-
-    Raises:
-        TransientError: the broker is away.
-        RefusedError: the account may not change them.
-    """
-    try:
-        with closing(pika.BlockingConnection(connection_parameters(url))) as connection:
-            yield connection.channel()
-    except ChannelClosedByBroker as error:
-        if error.reply_code == _ACCESS_REFUSED:
-            raise RefusedError(
-                "ce compte RabbitMQ ne peut pas changer les files : employez celui de l'exploitant"
-            ) from None
-        raise RefusedError(f"RabbitMQ refuse : {error.reply_text}") from None
-    except (AMQPError, OSError) as error:
-        raise TransientError(f"Courtier RabbitMQ injoignable ({type(error).__name__}).") from None
-
-
-def declare_exchange(url: str) -> None:
+def _declare_exchange(connection: pika.BlockingConnection) -> None:
     """Declare the exchange if it is missing; if it exists, the account needs no right to declare it."""
-    with _connect(url) as connection:
-        try:
-            connection.channel().exchange_declare(EXCHANGE, passive=True)
-        except ChannelClosedByBroker:
-            connection.channel().exchange_declare(EXCHANGE, exchange_type="topic", durable=True)
+    try:
+        connection.channel().exchange_declare(EXCHANGE, passive=True)
+    except ChannelClosedByBroker:
+        connection.channel().exchange_declare(EXCHANGE, exchange_type="topic", durable=True)
 
 
 def add_account_queues(url: str, account: str) -> None:
@@ -178,8 +150,9 @@ def add_account_queues(url: str, account: str) -> None:
         TransientError: the broker is away.
         RefusedError: the account of this process may not declare them.
     """
-    declare_exchange(url)
-    with open_channel(url) as channel:
+    with connect(url) as connection:
+        _declare_exchange(connection)
+        channel = connection.channel()
         for is_bulk in (False, True):
             declare_account(channel, account, is_bulk=is_bulk)
 

@@ -74,8 +74,9 @@ def make_export(export_id: int, services: Services) -> None:
 def _work(export: Export, claim: Claim, services: Services) -> None:
     try:
         keep = partial(renew, services.engine, claim, services.lease_seconds)
-        still = partial(_stand_still, export, claim, services)
-        with Heartbeat(keep, services.lease_seconds, still) as heartbeat:
+        still = TransientError("La production n'avançait plus : prévenez l'exploitant.")
+        leave = partial(_give_back, export, claim, still, services)
+        with Heartbeat(keep, services.lease_seconds, leave, services.stuck) as heartbeat:
             _MAKERS[ExportKind(export.kind)](export, claim, heartbeat, services)
         log.info("export_ready")
     except LeaseLostError:
@@ -84,7 +85,7 @@ def _work(export: Export, claim: Claim, services: Services) -> None:
         reason = _judge(error, services)
         _give_back(export, claim, reason, services)
         if isinstance(reason, DatabaseAwayError | ExhaustedError):
-            raise  # the broker delivers the message again, to a capable process
+            raise reason from error  # the broker delivers the message again, to a capable process
     else:
         _wake(services)
 
@@ -101,16 +102,6 @@ def _wake(services: Services) -> None:
             is_over = False
         if not is_over:
             services.met.update(errors)
-
-
-def _stand_still(export: Export, claim: Claim, services: Services) -> None:
-    """Release the file for another process and let this process end, because a step that hangs cannot be stopped."""
-    try:
-        _give_back(export, claim, TransientError("La production n'avançait plus : prévenez l'exploitant."), services)
-    except LeaseLostError:
-        log.warning("lease_lost")
-    finally:
-        services.stuck.set()
 
 
 def _judge(error: Exception, services: Services) -> PrefectureError:
@@ -135,7 +126,7 @@ def _judge(error: Exception, services: Services) -> PrefectureError:
 
 
 def _give_back(export: Export, claim: Claim, reason: PrefectureError, services: Services) -> None:
-    give_back(partial(_end, export, claim, reason, services), services.retry_seconds)
+    give_back(partial(_end, export, claim, reason, services))
 
 
 def _end(export: Export, claim: Claim, reason: PrefectureError, services: Services) -> None:
