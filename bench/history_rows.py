@@ -23,7 +23,7 @@ from worker.db.engine import build_engine
 from worker.db.types import Base
 from worker.demo.libreville import LIBREVILLE, demo_calendrier
 from worker.exports.models import Depot, Export, Request
-from worker.exports.storage import EXPORTS, Sentinel
+from worker.exports.storage import Storage
 from worker.notifier.models import Notification
 from worker.registre.communes import add_commune
 from worker.work.models import About, WorkKind, subject_of
@@ -63,7 +63,7 @@ def add_history(task: Task) -> Measure:
                 _insert(connection, chunk)
     _go_on_after(engine)
     settle(engine)
-    Sentinel(engine, EXPORTS).mark(task.exports)  # files of the past are rows only: a worker would miss them
+    Storage(task.exports, engine).mark()  # files of the past are rows only: a worker would miss them
     return watch.measure(lines=FILES * (libreville.requests + neighbour.requests))
 
 

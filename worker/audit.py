@@ -176,26 +176,25 @@ def record_audit(
     connection: Connection,
     action: Action,
     *,
-    actor: str,
-    account: str = "",
+    actor: Actor | str,
     code_commune: str = "",
     export_id: int | None = None,
     detail: Detail = "",
 ) -> None:
     """Add a line to the audit trail, inside the caller's transaction: both happen, or neither.
 
-    `actor` is the system's user of a command, `NOTIFIER`, or the agent for whom the account acts; without `account` the
-    actor is its own account. `detail` is French, and may name files and accounts, never an elector; names of agents and
-    texts that a person typed are given as `Pseudonymised`.
+    `actor` is the system's user of a command, `NOTIFIER`, or the agent for whom an account acts. `detail` is French. It
+    may name files and accounts, never an elector; names of agents and texts that a person typed are `Pseudonymised`.
     """
-    name = _name_of_actor(connection, actor)
+    who = actor if isinstance(actor, Actor) else Actor(actor)
+    name = _name_of_actor(connection, who.name)
     parts = [detail] if isinstance(detail, str) else detail
     words = (it if isinstance(it, str) else _pseudonym_of(connection, it, code_commune) for it in parts)
     at = connection.execute(select(utc_now())).scalar_one()
     line = AuditLine(
         id=_next_number(connection),
         at=at.replace(microsecond=at.microsecond // 1000 * 1000),
-        account=account if account not in {"", actor} else name,
+        account=who.account if who.account not in {"", who.name} else name,
         actor=name,
         action=action.value,
         code_commune=code_commune,
@@ -210,7 +209,7 @@ def note_settings(connection: Connection, who: Actor, settings: str) -> bool:
     """Record the settings of a process, secrets masked, unless the last record has the same; return whether it did."""
     if _last_settings(connection, _name_of_actor(connection, who.name), who.account or who.name) == settings:
         return False
-    record_audit(connection, Action.SETTINGS_CHANGED, actor=who.name, account=who.account, detail=settings)
+    record_audit(connection, Action.SETTINGS_CHANGED, actor=who, detail=settings)
     return True
 
 
@@ -228,7 +227,7 @@ def note_removed(by: Actor) -> Callable[[Connection, int], None]:
 
     def note(connection: Connection, electeurs: int) -> None:
         detail = count_of(electeurs, "ligne d'électeur", "lignes d'électeur")
-        record_audit(connection, Action.VERSIONS_PURGED, actor=by.name, account=by.account, detail=detail)
+        record_audit(connection, Action.VERSIONS_PURGED, actor=by, detail=detail)
 
     return note
 

@@ -19,7 +19,7 @@ from worker.arrivals import Arrivals
 from worker.audit import NOTIFIER, Actor, log_lines, note_settings, purge_audit
 from worker.db.engine import build_engine
 from worker.doorbell import CountEnqueued, Enqueue
-from worker.exports.storage import EXPORTS, Sentinel, Storage
+from worker.exports.storage import Storage
 from worker.health import Beat, ignore
 from worker.settings import Settings
 
@@ -42,7 +42,7 @@ def build_services(settings: Settings, enqueue: Enqueue) -> services.Services:
     return services.Services(
         engine=engine,
         registre=_build_registre(settings, engine),
-        storage=Storage(settings.exports_dir, Sentinel(engine, EXPORTS)),
+        storage=Storage(settings.exports_dir, engine),
         arrivals=Arrivals(settings.arrivals_dir),
         enqueue=enqueue,
         type_liste_codes=settings.type_liste_codes,
@@ -95,7 +95,7 @@ def build_housekeeping(
     from worker.housekeeping.housekeeping import DAY_SECONDS, HOUR_SECONDS, RETRY_SECONDS, Chore
     from worker.housekeeping.reminders import plan_reminders
 
-    arrivals, storage = Arrivals(settings.arrivals_dir), Storage(settings.exports_dir, Sentinel(engine, EXPORTS))
+    arrivals, storage = Arrivals(settings.arrivals_dir), Storage(settings.exports_dir, engine)
     registre, days = _build_registre(settings, engine), settings.reminder_days
     chores = [
         Chore("sweep", lambda: [housekeeping.sweep(engine, enqueue, counts=False)], services.SWEEP_SECONDS),

@@ -254,10 +254,10 @@ def test_a_file_says_which_imports_it_rests_on(desk: Desk) -> None:
 
 def test_what_rests_on_an_import_that_is_undone_is_to_be_made_again(desk: Desk) -> None:
     until_meeting, until_last, liste = desk.tableau(MEETING), desk.tableau(LAST), desk.liste()
-    undone = undo(desk.register.engine, actor=ACTOR)
+    _, recalled = undo(desk.register.engine, actor=ACTOR)
     assert desk.recalled() == [until_last, liste]
     row = desk.file(until_last)
-    assert undone.recalled == [
+    assert recalled == [
         row["label"].removesuffix(", à refaire"),
         desk.file(liste)["label"][: -len(", à refaire")],
     ]

@@ -89,11 +89,3 @@ def test_who_waits_keeps_the_key(desk: Desk) -> None:
     ingest_request(asked, desk.services)
     assert _codes(desk) == [KEY_REUSED, KEY_REUSED, "", ""]
     assert _status(desk) == ["cancelled"]
-
-
-def test_a_request_from_before_payloads_were_kept_has_copies_only(desk: Desk) -> None:
-    first = _ask()
-    ingest_request(first, desk.services)
-    desk.run("UPDATE request SET payload_hash = ''")
-    ingest_request(_under_the_key_of(first, _ask(listes=["P"])), desk.services)
-    assert _codes(desk) == [""]

@@ -3,19 +3,19 @@
 import errno
 import os
 import re
+import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import RowMapping, event, text, update
-from sqlalchemy.exc import DBAPIError
 
 from schemas.vocabulary import Format
 from tests.integration.export_desk import COMMUNE, Desk, before_writing, fail_once, replace_writer
 from tests.parts.town import LIBREVILLE_TEMPLATE
 from tests.parts.wait import PATIENCE_SECONDS, wait_until
 from worker.db.types import utc_now
-from worker.errors import LeaseLostError
+from worker.errors import DatabaseAwayError, LeaseLostError
 from worker.exports import lease
 from worker.exports.lease import Heartbeat
 from worker.handlers.making import make_liste
@@ -135,7 +135,7 @@ def test_a_step_that_was_announced_may_take_its_time(monkeypatch: pytest.MonkeyP
         renewed.append(written)
         return True
 
-    heartbeat = Heartbeat(keep, 0.03)
+    heartbeat = Heartbeat(keep, 0.03, lambda: None, threading.Event())
     heartbeat.expect(60)
     with heartbeat:
         wait_until(lambda: len(renewed) > 5, message="the lease to be renewed")
@@ -169,7 +169,7 @@ def test_a_worker_that_freezes_while_it_publishes_does_not_keep_the_row(
     ended: list[bool] = []
     monkeypatch.setattr(os, "rename", freeze)
     export_id = desk.ask()
-    with pytest.raises(DBAPIError):
+    with pytest.raises(DatabaseAwayError):
         desk.process(export_id)
     assert desk.row(export_id)["status"] == "queued"
     assert ended

@@ -21,7 +21,7 @@ from worker.cli.main import main
 from worker.db.types import utc_now
 from worker.exports.integrity import FileFault, VerifyScope, verify_files
 from worker.exports.models import Export
-from worker.exports.storage import EXPORTS, SENTINEL, Sentinel
+from worker.exports.storage import SENTINEL, Storage
 from worker.housekeeping.housekeeping import remove_temporaries
 
 pytestmark = [pytest.mark.database(TEMPLATE), pytest.mark.desk(opened_by=FilesDesk.open)]
@@ -189,7 +189,7 @@ def _change(desk: FilesDesk, export_id: int, **values: object) -> None:
 
 def test_a_new_volume_is_accepted_by_the_operator(desk: FilesDesk) -> None:
     desk.make()
-    Sentinel(desk.engine, EXPORTS).mark(desk.root)
+    Storage(desk.root, desk.engine).mark()
     assert desk.run("verify").code == 0
     (desk.root / SENTINEL).unlink()
     refused = desk.run("verify")
@@ -219,7 +219,7 @@ def test_what_a_dead_worker_left_of_a_cancelled_row_goes_after_an_hour(desk: Fil
     """It stayed, with all its electors, until a worker was restarted; and so did the mark of the next start."""
     kept = desk.path(desk.make("gardee"))
     stale, fresh = (kept.with_name(f".{name}.csv.mort.part") for name in ("annulee", "en-cours"))
-    mark = desk.root / f"{SENTINEL}.mort.part"
+    mark = desk.root / f".{SENTINEL}.mort.part"
     for path, age in ((stale, 2 * HOUR), (mark, 2 * HOUR), (fresh, HOUR / 2)):
         path.write_text("Nom;Prénoms\n")
         os.utime(path, (time.time() - age,) * 2)

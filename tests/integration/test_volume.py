@@ -8,13 +8,13 @@ import pytest
 
 from tests.integration.export_desk import COMMUNE, Desk, before_writing
 from tests.parts.town import LIBREVILLE_TEMPLATE
-from worker.exports.storage import EXPORTS, SENTINEL, Sentinel, Storage
+from worker.exports.storage import SENTINEL, Storage
 
 pytestmark = [pytest.mark.database(LIBREVILLE_TEMPLATE), pytest.mark.desk(opened_by=Desk.open)]
 
 
 def _guard(desk: Desk) -> None:
-    desk.configure(storage=Storage(desk.root, Sentinel(desk.engine, EXPORTS)))
+    desk.configure(storage=Storage(desk.root, desk.engine))
 
 
 def _unmount(root: Path) -> Callable[[], None]:
@@ -75,20 +75,6 @@ def test_another_installations_volume_is_not_written_to(desk: Desk) -> None:
     row = desk.process(desk.ask())
     assert (row["status"], row["error_code"]) == ("queued", "volume_absent")
     assert desk.files() == [SENTINEL]
-
-
-def test_an_empty_directory_is_not_marked_where_the_record_knows_files(desk: Desk) -> None:
-    """An upgrade while the volume is not mounted."""
-    before = desk.ask()
-    desk.process(before)
-    put_back = _unmount(desk.root)
-    _guard(desk)
-    export_id = desk.ask()
-    assert desk.process(export_id)["error_code"] == "volume_absent"
-    put_back()
-    desk.run("UPDATE work SET due_at = NULL")
-    assert desk.process(export_id)["status"] == "ready"
-    assert (desk.root / SENTINEL).is_file()
 
 
 def test_a_volume_of_before_is_taken_as_it_is(desk: Desk) -> None:

@@ -18,6 +18,7 @@ from tests.integration.notifier_desk import TEMPLATE
 from worker.access.models import Agent
 from worker.audit import (
     Action,
+    Actor,
     Audit,
     AuditUnlogged,
     AuditWord,
@@ -64,7 +65,7 @@ def _fill(desk: FilesDesk, log: Log, number: int) -> None:
     for index in range(number):
         about: dict[str, Any] = {"code_commune": "13900", "export_id": index, "detail": f"liste-P-{index}.csv"}
         with desk.engine.begin() as connection:
-            record_audit(connection, Action.FILE_DOWNLOADED, actor="mairie", account="ecran", **about)
+            record_audit(connection, Action.FILE_DOWNLOADED, actor=Actor("mairie", "ecran"), **about)
     log.collect(desk)
 
 
@@ -157,8 +158,8 @@ def _act(desk: FilesDesk, number: int = 1) -> None:
     for _ in range(number):
         with desk.engine.begin() as connection:
             why = ["import annulé : ", Pseudonymised(WordKind.TEXTE, "erreur de fichier")]
-            about: dict[str, Any] = {"account": "ecran", "code_commune": "13900", "detail": why}
-            record_audit(connection, Action.IMPORT_UNDONE, actor="Mme Une", **about)
+            about: dict[str, Any] = {"code_commune": "13900", "detail": why}
+            record_audit(connection, Action.IMPORT_UNDONE, actor=Actor("Mme Une", "ecran"), **about)
             record_audit(
                 connection, Action.FILE_PURGED, actor="root", detail=[Pseudonymised(WordKind.AGENT, "Mme Deux")]
             )

@@ -20,7 +20,7 @@ from worker.cli.options import worker_database
 from worker.db.engine import build_engine, ping
 from worker.db.migrate import current_revision
 from worker.errors import PrefectureError, VolumeAbsentError
-from worker.exports.storage import EXPORTS, Sentinel, Storage
+from worker.exports.storage import Storage
 from worker.messaging.broker import ping_broker
 from worker.settings import Settings, load_settings
 from worker.work.queue import find_faults
@@ -81,7 +81,7 @@ def _check_exports(settings: Settings) -> str:
         raise PrefectureError(f"{directory} : pas de droit d'écriture")
     try:
         with worker_database(settings) as engine:
-            Storage(directory, Sentinel(engine, EXPORTS)).require_own(may_mark=False)
+            Storage(directory, engine).require_own(may_mark=False)
     except DBAPIError as error:
         raise PrefectureError(
             f"{directory} : est-ce le bon ? la base ne le dit pas ({type(error.orig).__name__})"

@@ -247,10 +247,10 @@ def _list_imports(*, show_all: bool) -> None:
 
 def _date_import(import_id: int, day: date, reason: str) -> None:
     with register_database() as engine:
-        redated = redate(engine, import_id, day, actor=system_user(), reason=reason)
-    moved = count_of(redated.redating.mouvements, "mouvement daté")
+        redated, recalled = redate(engine, import_id, day, actor=system_user(), reason=reason)
+    moved = count_of(redated.mouvements, "mouvement daté")
     click.echo(f"Import {import_id} : export du {short_date(day)}, {moved} de ce jour.")
-    print_recalled(redated.recalled)
+    print_recalled(recalled)
 
 
 def _undo(import_id: int | None, reason: str) -> None:

@@ -33,7 +33,7 @@ from worker.cli.options import (
     register_database,
     worker_database,
 )
-from worker.exports.storage import EXPORTS, Sentinel, Storage
+from worker.exports.storage import Storage
 from worker.handlers.declarations.declare import declare as write
 from worker.handlers.declarations.declare import lift_protection, protect
 from worker.handlers.forget import ForgetScope, forget_agent, forget_commune, forget_electeur
@@ -229,7 +229,7 @@ def forget(
         confirm(f"Effacer {what}, pour toujours ?")
     settings = load_settings()
     with register_database() as engine:
-        storage = Storage(settings.exports_dir, Sentinel(engine, EXPORTS))
+        storage = Storage(settings.exports_dir, engine)
         scope = ForgetScope(engine, storage, Arrivals(settings.arrivals_dir), commune, operator())
         done = forget_electeur(scope, who, liste) if who else forget_commune(scope)
         click.echo(f"Effacé ou masqué : {done.describe()}.")

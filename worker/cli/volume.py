@@ -16,7 +16,7 @@ from worker.cli.options import CODE_COMMUNE, progress_bar, system_user, whole_nu
 from worker.errors import RefusedError
 from worker.exports.integrity import FileFault, Orphan, Verified, VerifyScope, count_bytes, find_orphans, verify_files
 from worker.exports.purge import Due, Purged, find_due, purge_files, remove_files, total
-from worker.exports.storage import EXPORTS, Sentinel, Storage
+from worker.exports.storage import Storage
 from worker.registre.imports.history import purge_versions
 from worker.settings import load_settings
 
@@ -41,7 +41,7 @@ def purge(context: click.Context, *, dry_run: bool, older_than: int | None, yes:
     if not days and older_than is None:
         raise click.UsageError("PREFECTURE_RETENTION_DAYS vaut 0, rien n'est purgé : donnez --older-than")
     with worker_database(settings) as engine:
-        storage = Storage(settings.exports_dir, Sentinel(engine, EXPORTS))
+        storage = Storage(settings.exports_dir, engine)
         orphans = list(find_orphans(engine, storage))
         due, done = find_due(engine, days), None
         if not (days or dry_run or yes):
@@ -127,10 +127,9 @@ def verify(
     scope = VerifyScope(commune, export_id)
     exports, files, wrong = 0, 0, []
     with worker_database(settings) as engine:
-        sentinel = Sentinel(engine, EXPORTS)
-        storage = Storage(settings.exports_dir, sentinel)
+        storage = Storage(settings.exports_dir, engine)
         if accept_volume:
-            sentinel.mark(storage.root)
+            storage.mark()
         with progress_bar("Vérification", total=count_bytes(engine, scope)) as update:
             for it in verify_files(engine, storage, scope, actor=system_user(), read=lambda size: update(advance=size)):
                 exports, files = exports + 1, files + it.files
@@ -154,7 +153,7 @@ def _show_verified(
     retry = "python -m producers retry" if program == "python -m worker" else f"{program} retry"
     for it in wrong:
         for name, fault in it.findings:
-            click.echo(f"{it.code_commune}/{name} (export {it.export_id}) : {fault.label}")
+            click.echo(f"{it.export.code_commune}/{name} (export {it.export.id}) : {fault.label}")
     for orphan in orphans:
         reason = "inconnu de la base, à effacer à la main s'il ne sert pas"
         if orphan.export_id is not None:
@@ -163,8 +162,8 @@ def _show_verified(
     if unusable := [it for it in wrong if {fault for _, fault in it.findings} - {FileFault.PERMISSIONS}]:
         click.echo("Ne déposez pas, n'affichez pas ces fichiers. Redemandez-les, ou faites-les refaire :")
     for it in unusable:
-        request = f"{quote(it.event_id)} --source {quote(it.source)}"
-        click.echo(f"    {retry} {request} --export {it.export_id}")
+        asked = it.export.request
+        click.echo(f"    {retry} {quote(asked.event_id)} --source {quote(asked.source)} --export {it.export.id}")
     count = sum(len(it.findings) for it in wrong)
     state = count_of(count, "fichier en défaut", "fichiers en défaut") if count else "tous intacts"
     checked = f"{count_of(exports, 'export vérifié')} ({count_of(files, 'fichier')})"
@@ -174,6 +173,6 @@ def _show_verified(
 def _list_faults(wrong: Sequence[Verified]) -> Iterator[dict[str, Any]]:
     for it in wrong:
         for name, fault in it.findings:
-            path = f"{it.code_commune}/{name}"
-            about = {"export_id": it.export_id, "source": it.source, "event_id": it.event_id}
-            yield about | {"path": path, "fault": fault}
+            export, asked = it.export, it.export.request
+            about = {"export_id": export.id, "source": asked.source, "event_id": asked.event_id}
+            yield about | {"path": f"{export.code_commune}/{name}", "fault": fault}

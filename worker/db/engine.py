@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from threading import Event
 from typing import Any
-from weakref import WeakKeyDictionary
 
 from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
 from sqlalchemy.engine import make_url
@@ -169,16 +168,9 @@ def newest() -> str:
     return max(path.name[:4] for path in _VERSIONS.glob("[0-9]*.py"))
 
 
-_TABLES: WeakKeyDictionary[Engine, set[str]] = WeakKeyDictionary()
-"""By database, the tables found so far; a migration may add others later."""
-
-
 def has_table(connection: Connection, model: type[DeclarativeBase]) -> bool:
     """Return whether the database has a table of ours; the register of another software has only its own tables."""
-    known = _TABLES.setdefault(connection.engine, set())
-    if model.__tablename__ not in known and inspect(connection).has_table(model.__tablename__):
-        known.add(model.__tablename__)
-    return model.__tablename__ in known
+    return inspect(connection).has_table(model.__tablename__)
 
 
 def notify_ready(connection: Connection) -> None:

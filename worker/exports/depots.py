@@ -3,13 +3,13 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from functools import cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, delete, exists, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, and_, delete, exists, insert, or_, select, update
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
-from schemas.vocabulary import ExportKind, Piece, PublicationMode, Verdict
+from schemas.declarations import TableauPublished
+from schemas.vocabulary import ExportKind, Piece, Verdict
 from worker.exports.models import Depot, Export, ExportPiece, Publication, Request
 
 REPLACED = "un dépôt plus récent de cette liste a été accepté"
@@ -112,24 +112,17 @@ def write_fingerprint(connection: Connection, export_id: int, fingerprint: Finge
 
 def find_last_depot(session: Session, export: Export) -> LastDepot | None:
     """Return the file of the same list that was deposited last and not rejected, if any; never `export` itself."""
-    mine = {"of_commune": export.code_commune, "of_liste": export.liste, "itself": export.id}
-    row = session.execute(_last_depot(), mine).one_or_none()
-    return row and LastDepot(*row[:3], Fingerprint(*row[3:]))
-
-
-@cache
-def _last_depot() -> Select[Export, datetime, date, bytes | None, bytes | None, str]:
     fingerprint = Depot.fingerprint_key, Depot.fingerprint, Depot.fingerprint_reason
-    same = Export.code_commune == bindparam("of_commune"), Export.liste == bindparam("of_liste")
-    return (
+    query = (
         select(Export, Request.created_at, Depot.deposited_on, *fingerprint)
         .join_from(Depot, Export, Export.id == Depot.export_id)
         .join(Request, Request.id == Export.request_id)
-        .where(*same, Export.kind == ExportKind.LISTE.value, Export.id != bindparam("itself"))
-        .where(Depot.verdict != Verdict.REJETE.value)
+        .where(_of_same_list(export), Export.id != export.id, Depot.verdict != Verdict.REJETE.value)
         .order_by(Depot.deposited_on.desc(), Depot.export_id.desc())
         .limit(1)
     )
+    row = session.execute(query).one_or_none()
+    return row and LastDepot(*row[:3], Fingerprint(*row[3:]))
 
 
 def _forget_replaced(connection: Connection, export: Export) -> None:
@@ -151,26 +144,19 @@ def _of_same_list(export: Export) -> ColumnElement[bool]:
     )
 
 
-class PublicationDays(NamedTuple):
-    """How and when one tableau was published."""
-
-    mode: PublicationMode
-    published_on: date
-    published_until: date | None
-    withdrawn_on: date | None = None
-    certified_on: date | None = None
-    reason: str = ""
-    """Why the tableau was published incomplete."""
+_PUBLISHED = ("mode", "published_on", "published_until", "withdrawn_on", "certified_on", "reason")
+"""The columns of a publication that are fields of its declaration."""
 
 
 def write_publication(
-    connection: Connection, export_id: int, published: PublicationDays, *, published_by: str, said_at: datetime
+    connection: Connection, export_id: int, published: TableauPublished, *, published_by: str, said_at: datetime
 ) -> bool:
     """Record or correct a publication; return False when a later declaration about this tableau is recorded already.
 
     The certificate is deleted when its contents changed, to be drawn again; a withdrawal changes no signed one.
     """
-    values = {**published._asdict(), "mode": published.mode.value, "published_by": published_by, "said_at": said_at}
+    values = {name: getattr(published, name) for name in _PUBLISHED}
+    values |= {"mode": published.mode.value, "published_by": published_by, "said_at": said_at}
     _hold(connection, export_id)
     row = connection.execute(select(Publication.__table__).where(Publication.export_id == export_id)).one_or_none()
     if row is None:
@@ -185,16 +171,15 @@ def write_publication(
     return True
 
 
-def take_uncertified(connection: Connection, export_id: int) -> PublicationDays | None:
+def take_uncertified(connection: Connection, export_id: int) -> Row[Any] | None:
     """Return a publication with a last day and without a certificate, locked until the end of the transaction.
 
     Return None also when another worker has just drawn the certificate.
     """
     _hold(connection, export_id)
-    columns = (getattr(Publication, name) for name in PublicationDays._fields)
-    query = select(*columns).where(Publication.export_id == export_id, Publication.published_until.is_not(None))
-    row = connection.execute(query.where(~exists().where(*_is_certificat(export_id)))).one_or_none()
-    return PublicationDays(PublicationMode(row.mode), *row[1:]) if row else None
+    is_due = Publication.export_id == export_id, Publication.published_until.is_not(None)
+    query = select(Publication.__table__).where(*is_due, ~exists().where(*_is_certificat(export_id)))
+    return connection.execute(query).one_or_none()
 
 
 def _hold(connection: Connection, export_id: int) -> None:

@@ -3,9 +3,8 @@
 import os
 import stat
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from enum import StrEnum
-from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
@@ -23,8 +22,6 @@ from worker.exports.records import FILES_SIZE, mark_verified
 from worker.exports.storage import DIRECTORY_MODE, FILE_MODE, ForeignNameError, Storage
 
 _WHOLE = joinedload(Export.request), selectinload(Export.pieces)
-_PAGE = 50
-"""Exports that are read before their findings are recorded."""
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -71,12 +68,9 @@ class FileFinding(NamedTuple):
 
 
 class Verified(NamedTuple):
-    """The findings on one export: on its file and its pieces; `source` and `event_id` identify its request."""
+    """The findings on one export: on its file and its pieces."""
 
-    export_id: int
-    code_commune: str
-    source: str
-    event_id: str
+    export: Export
     files: int
     findings: list[FileFinding]
 
@@ -89,12 +83,17 @@ def verify_files(
     Raises:
         TransientError: the volume is absent.
     """
-    after = 0
-    while page := _read_page(engine, scope, after):
+    with snapshot(engine) as connection:
+        ids = connection.scalars(select(Export.id).where(_is_offered(scope)).order_by(Export.id)).all()
+    for export_id in ids:
         storage.require_mounted()
-        after = page[-1].id
-        found = [_verify(export, storage, read) for export in page]
-        yield from _record(engine, page, found, actor)
+        with snapshot(engine) as connection, Session(connection) as session:
+            export = session.get(Export, export_id, options=_WHOLE)
+        if export is None:
+            continue
+        found = _verify(export, storage, read)
+        if _record(engine, found, actor):
+            yield found
 
 
 def count_bytes(engine: Engine, scope: VerifyScope) -> int:
@@ -112,12 +111,6 @@ def _is_offered(scope: VerifyScope) -> ColumnElement[bool]:
     return and_(Export.status == ExportStatus.READY, Export.purged_at.is_(None), *narrowed)
 
 
-def _read_page(engine: Engine, scope: VerifyScope, after: int) -> Sequence[Export]:
-    query = select(Export).options(*_WHOLE).where(_is_offered(scope), Export.id > after)
-    with snapshot(engine) as connection, Session(connection) as session:
-        return session.scalars(query.order_by(Export.id).limit(_PAGE)).all()
-
-
 def _verify(export: Export, storage: Storage, read: CountRead) -> Verified:
     files = [(export.file_name, export.size, export.sha256)]
     files += [(it.file_name, it.size, it.sha256) for it in export.pieces.values()]
@@ -130,31 +123,29 @@ def _verify(export: Export, storage: Storage, read: CountRead) -> Verified:
             continue
         if fault := find_fault(path, size or 0, sha256 or "", read):
             findings.append(FileFinding(name, fault))
-    request = export.request
-    return Verified(export.id, export.code_commune, request.source, request.event_id, len(files), findings)
+    return Verified(export, len(files), findings)
 
 
-def _record(engine: Engine, page: Sequence[Export], found: Sequence[Verified], actor: str) -> list[Verified]:
-    """Record the findings, except on files that were purged or made again meanwhile."""
-    ids = [export.id for export in page]
+def _record(engine: Engine, found: Verified, actor: str) -> bool:
+    """Record the findings; return False when the file was purged or made again meanwhile."""
+    export = found.export
+    unchanged = select(Export.id).where(Export.id == export.id, _is_offered(VerifyScope()))
     with engine.begin() as connection:
-        offered = select(Export.id, Export.finished_at).where(Export.id.in_(ids), _is_offered(VerifyScope()))
-        unchanged = {(row.id, row.finished_at) for row in connection.execute(offered)}
-        same = [it for it, export in zip(found, page, strict=True) if (export.id, export.finished_at) in unchanged]
-        intact = [it.export_id for it in same if not it.findings]
-        mark_verified(connection, intact)
-        for it in same:
-            for name, fault in it.findings:
-                log.error("file_found_wrong", export_id=it.export_id)
-                record_audit(
-                    connection,
-                    Action.FILE_FOUND_WRONG,
-                    actor=actor,
-                    code_commune=it.code_commune,
-                    export_id=it.export_id,
-                    detail=f"{name} : {fault.label}",
-                )
-    return same
+        if connection.scalar(unchanged.where(Export.finished_at == export.finished_at)) is None:
+            return False
+        if not found.findings:
+            mark_verified(connection, export.id)
+        for name, fault in found.findings:
+            log.error("file_found_wrong", export_id=export.id)
+            record_audit(
+                connection,
+                Action.FILE_FOUND_WRONG,
+                actor=actor,
+                code_commune=export.code_commune,
+                export_id=export.id,
+                detail=f"{name} : {fault.label}",
+            )
+    return True
 
 
 def find_fault(path: Path, size: int, sha256: str, read: CountRead) -> FileFault | None:
@@ -183,8 +174,6 @@ def _has_right_modes(path: Path, state: os.stat_result) -> bool:
 UNKNOWN_SECONDS = 24 * 3600
 """A file without a row is reported after a day only: an operator may be working on the volume."""
 
-_SLICE = 500
-
 
 class Orphan(NamedTuple):
     """A file, and the export whose row says purged; None when no row has the file name."""
@@ -197,32 +186,21 @@ def find_orphans(
     engine: Engine, storage: Storage, code_commune: str | None = None, *, seconds: float = UNKNOWN_SECONDS
 ) -> Iterator[Orphan]:
     """Yield the orphans of the volume or of one commune. Hidden files are being written and are skipped."""
-    paths = _list_files(storage, code_commune)
-    while some := list(islice(paths, _SLICE)):
-        yield from _find(engine, some, seconds)
-
-
-def _list_files(storage: Storage, code_commune: str | None) -> Iterator[Path]:
     for directory in sorted(storage.root.glob(code_commune or "[0-9]*")):
-        yield from (path for path in sorted(directory.glob("*")) if not path.name.startswith("."))
-
-
-def _find(engine: Engine, paths: Sequence[Path], seconds: float) -> Iterator[Orphan]:
-    rows = _read_rows(engine, {main_name(path.name) for path in paths})
-    for path in paths:
-        row = rows.get((path.parent.name, main_name(path.name)))
-        if row is None:
-            if _age(path) > seconds:
+        rows = _read_rows(engine, directory.name)
+        for path in sorted(directory.glob("[!.]*")):
+            row = rows.get(main_name(path.name))
+            if row is None and _age(path) > seconds:
                 yield Orphan(path, None)
-        elif row["purged_at"] is not None and path.exists():
-            yield Orphan(path, row["id"])
+            elif row and row["purged_at"] is not None and path.exists():
+                yield Orphan(path, row["id"])
 
 
-def _read_rows(engine: Engine, names: Iterable[str]) -> Mapping[tuple[str, str], RowMapping]:
-    columns = Export.code_commune, Export.file_name, Export.id, Export.purged_at
+def _read_rows(engine: Engine, code_commune: str) -> Mapping[str, RowMapping]:
+    columns = Export.file_name, Export.id, Export.purged_at
     with snapshot(engine) as connection:
-        rows = connection.execute(select(*columns).where(Export.file_name.in_(names))).mappings().all()
-    return {(row["code_commune"], row["file_name"]): row for row in rows}
+        rows = connection.execute(select(*columns).where(Export.code_commune == code_commune)).mappings().all()
+    return {row["file_name"]: row for row in rows}
 
 
 def _age(path: Path) -> float:

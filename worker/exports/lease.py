@@ -7,17 +7,12 @@ import threading
 import time
 from collections.abc import Callable
 from contextvars import copy_context
-from functools import partial
 from types import TracebackType
-from typing import NamedTuple, Self
+from typing import Self
 from uuid import uuid4
 
 import structlog
-from sqlalchemy import (
-    Connection,
-    func,
-    select,
-)
+from sqlalchemy import Connection, func, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from worker.error_policy import conclude, is_waited_for
@@ -49,13 +44,17 @@ class Heartbeat:
     """Renews the lease from its own thread while the block runs and progresses, and records the progress on the row.
 
     A step without progress for longer than STILL_SECONDS, or than `expect` allows, counts as frozen: the lease is
-    renewed no more, and `on_still` is called once.
+    renewed no more, `on_still` releases the row for another process, and `stuck` is set to end this process, because a
+    thread that hangs cannot be stopped.
     """
 
-    def __init__(self, renew: Renew, lease_seconds: float, on_still: Callable[[], object] = lambda: None) -> None:
+    def __init__(
+        self, renew: Renew, lease_seconds: float, on_still: Callable[[], object], stuck: threading.Event
+    ) -> None:
         self._renew = renew
         self._seconds = min(PULSE_SECONDS, lease_seconds / 3)
         self._on_still = on_still
+        self._stuck = stuck
         self._written = 0
         self._silent_until = time.monotonic() + STILL_SECONDS
         self._stop = threading.Event()
@@ -120,7 +119,12 @@ class Heartbeat:
     def _keep(self) -> bool:
         if time.monotonic() > self._silent_until:
             log.critical("job_stands_still", written=self._written)
-            self._on_still()
+            try:
+                self._on_still()
+            except LeaseLostError:
+                log.warning("lease_lost")
+            finally:
+                self._stuck.set()
             return False
         try:
             return self._renew(self._written)
@@ -129,70 +133,45 @@ class Heartbeat:
             return True
 
 
-GIVE_BACK_SECONDS = 0.5
-"""Seconds between two attempts to release a row while the database is away."""
+GIVE_BACK_SECONDS, GIVE_BACK_PATIENCE_SECONDS = 0.5, 60.0
+"""Seconds between two attempts to release a row while the database is away, and of all attempts."""
 
 
-def give_back(end: Callable[[], object], patience: float) -> None:
-    """Call `end`, which releases the row; while the database is away, retry in a thread so that no lease must expire.
+def give_back(end: Callable[[], object]) -> None:
+    """Call `end`, which releases the row; while the database is away, retry, so that no lease must expire.
 
     Raises:
         LeaseLostError: another worker holds the row.
+        Exception: the database is away for longer; the lease expires, and the start counts.
     """
-    try:
-        end()
-    except LeaseLostError:
-        raise
-    except Exception as error:
-        if not is_waited_for(error):
-            raise
-        log.warning("row_not_given_back", error=type(error).__name__)
-        work = partial(copy_context().run, _give_back_later, end, patience)
-        threading.Thread(target=work, name="give-back", daemon=True).start()
-
-
-def _give_back_later(end: Callable[[], object], patience: float) -> None:
-    deadline = time.monotonic() + patience
-    while time.monotonic() < deadline:
-        time.sleep(GIVE_BACK_SECONDS)
+    deadline = time.monotonic() + GIVE_BACK_PATIENCE_SECONDS
+    while True:
         try:
             end()
-        except LeaseLostError:
-            return
         except Exception as error:
-            if not is_waited_for(error):
-                log.exception("row_not_given_back")
-                return
+            if not is_waited_for(error) or time.monotonic() > deadline:
+                raise
+            log.warning("row_not_given_back", error=type(error).__name__)
+            time.sleep(GIVE_BACK_SECONDS)
         else:
-            log.info("row_given_back")
             return
 
 
 _WAITS = Request.completed_at.is_(None)
 
 
-class Turn(NamedTuple):
-    """The turn of the next request of a share, and about how many requests of the share wait before it."""
-
-    turn: int
-    waiting: int
+def share_of(sender: str, commune: str, *, is_bulk: bool) -> str:
+    """Return the tenant of fair queueing: an account in the batch lane, an account and a commune in the other one."""
+    return sender if is_bulk else f"{sender}\n{commune}"
 
 
-class Share(NamedTuple):
-    """The tenant of fair queueing: an account in the batch lane, an account and a commune in the other one."""
+def next_turn(connection: Connection, share: str, *, is_bulk: bool) -> tuple[int, int]:
+    """Return the turn after the last one of this share and not before the first one of the lane.
 
-    is_bulk: bool
-    name: str
-
-    @classmethod
-    def of(cls, sender: str, commune: str, *, is_bulk: bool) -> "Share":
-        """Return the share of a request."""
-        return cls(is_bulk, sender if is_bulk else f"{sender}\n{commune}")
-
-    def next_turn(self, connection: Connection) -> Turn:
-        """Return the turn after the last one of this share, and not before the first one of the lane."""
-        in_lane = select(func.min(Request.turn)).where(Request.is_bulk.is_(self.is_bulk), _WAITS)
-        own = select(func.max(Request.turn)).where(Request.share == self.name, _WAITS)
-        first, last = connection.execute(select(in_lane.scalar_subquery(), own.scalar_subquery())).one()
-        waiting = 0 if last is None else max(last + 1 - (first or 0), 0)
-        return Turn((first or 0) + waiting, waiting)
+    The second number is about how many requests of the share wait before it.
+    """
+    in_lane = select(func.min(Request.turn)).where(Request.is_bulk.is_(is_bulk), _WAITS)
+    own = select(func.max(Request.turn)).where(Request.share == share, _WAITS)
+    first, last = connection.execute(select(in_lane.scalar_subquery(), own.scalar_subquery())).one()
+    waiting = 0 if last is None else max(last + 1 - (first or 0), 0)
+    return (first or 0) + waiting, waiting

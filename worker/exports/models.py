@@ -29,6 +29,10 @@ def _empty(doc: str) -> Mapped[str]:
     return mapped_column(Texte, default="", server_default="", doc=doc)
 
 
+def _flag(doc: str) -> Mapped[bool]:
+    return mapped_column(Boolean, default=False, server_default=false(), doc=doc)
+
+
 KEY_REUSED = "key_reused"
 """The code of the refusal of a second event under a key that belongs to another event."""
 
@@ -86,9 +90,7 @@ class Request(Base):
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, doc="When it was read: the date of its files.")
     sender: Mapped[str] = mapped_column(Texte, default="", server_default="", doc="The account, by the broker.")
     payload_hash: Mapped[str] = _empty("Of the event's type and data; empty for what was read before it was kept.")
-    is_bulk: Mapped[bool] = mapped_column(
-        Boolean, default=False, server_default=false(), doc="Its files are of a batch."
-    )
+    is_bulk: Mapped[bool] = _flag("Its files are of a batch.")
     share: Mapped[str] = _empty("Who takes turns with others; see worker.exports.lease.")
     turn: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0", doc="The first come first.")
     outcome: Mapped[str] = mapped_column(Texte, default=RequestOutcome.ACCEPTED)
@@ -97,9 +99,7 @@ class Request(Base):
     faults: Mapped[list[dict[str, str]] | None] = mapped_column(
         JSON(none_as_null=True), doc="Of a refusal, one by one: field, code, message."
     )
-    is_progress_wanted: Mapped[bool] = mapped_column(
-        Boolean, default=False, server_default=false(), doc="Its account asked how far its files are."
-    )
+    is_progress_wanted: Mapped[bool] = _flag("Its account asked how far its files are.")
     completed_at: Mapped[datetime | None] = mapped_column(
         UtcDateTime, doc="When its last file ended, or it was refused or applied: nothing more will happen to it."
     )
@@ -171,9 +171,7 @@ class Export(Base):
     sha256: Mapped[str | None] = mapped_column(Texte)
     error_code: Mapped[str] = mapped_column(Texte, default="", server_default="")
     error_message: Mapped[str] = mapped_column(Texte, default="", server_default="", doc="In French, for a clerk.")
-    is_bulk: Mapped[bool] = mapped_column(
-        Boolean, default=False, server_default=false(), doc="Of a batch: after what single clerks ask for."
-    )
+    is_bulk: Mapped[bool] = _flag("Of a batch: after what single clerks ask for.")
     purged_at: Mapped[datetime | None] = mapped_column(UtcDateTime, doc="When its files were removed; the row stays.")
     verified_at: Mapped[datetime | None] = mapped_column(UtcDateTime, doc="When its files were last found intact.")
     differences: Mapped[dict[str, Any] | None] = mapped_column(
@@ -256,9 +254,7 @@ class Publication(Base):
     published_on: Mapped[date] = mapped_column(Date)
     published_until: Mapped[date | None] = mapped_column(Date, doc="Not known yet: no certificate.")
     published_by: Mapped[str] = mapped_column(Texte, doc="The agent who said so.")
-    reason: Mapped[str] = mapped_column(
-        Texte, default="", server_default="", doc="Why it was published incomplete; empty of a complete tableau."
-    )
+    reason: Mapped[str] = _empty("Why it was published incomplete; empty of a complete tableau.")
     said_at: Mapped[datetime] = mapped_column(UtcDateTime, doc="When what stands here was said, by its sender.")
     withdrawn_on: Mapped[date | None] = mapped_column(Date, doc="The day it was withdrawn, after the last one.")
     certified_on: Mapped[date | None] = mapped_column(Date, doc="The day the certificate was signed.")

@@ -7,9 +7,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
 
-from sqlalchemy import and_, func, or_, select
+from sqlalchemy import and_, or_, select
 from sqlalchemy.orm import Session
 
 from common.calendrier import civil_time
@@ -21,26 +20,9 @@ from worker.exports.models import Export
 _BESIDE = re.compile(rf"^(.+)-([^-]+)-(?:{'|'.join(re.escape(it.suffix) for it in PIECES.values())})$")
 
 
-class Naming(Protocol):
-    """The names of a kind of file of a commune, at an instant in the commune's civil time.
-
-    `number` is 1 for the first file of its second, 2 for the next.
-    """
-
-    @property
-    def code_commune(self) -> str:
-        """The commune of the file."""
-
-    def name(self, moment: datetime, number: int = 1) -> str:
-        """Return the file name."""
-
-    def label(self, moment: datetime, number: int = 1) -> str:
-        """Return the label that a clerk reads in « Derniers exports »."""
-
-
 @dataclass(frozen=True)
 class ListeNaming:
-    """`liste-P-13900-20140212-122607.xml`, `Liste P du 12/02/2014 12:26:07 [xml]`.
+    """`liste-P-13900-20140212-122607.xml`, `Liste P du 12/02/2014 12:26:07 [xml]`, in the commune's civil time.
 
     The second file of that second is `liste-P-13900-20140212-122607-2.xml`, `Liste P du 12/02/2014 12:26:07 (2) [xml]`.
     """
@@ -89,6 +71,10 @@ class TableauNaming:
         return self.edition is Edition.COMMISSION
 
 
+Naming = ListeNaming | TableauNaming
+"""The names of a file of a commune at an instant; `number` is 1 for the first file of its second, 2 for the next."""
+
+
 def _stamp(moment: datetime, number: int) -> str:
     return f"{moment:%Y%m%d-%H%M%S}" + (f"-{number}" if number > 1 else "")
 
@@ -115,9 +101,8 @@ def allocate_names(session: Session, namings: Sequence[Naming], created_at: date
     """Return the file name and the label of each export that is requested at `created_at`.
 
     They carry that instant in the civil time of the commune. The counter also distinguishes files of the hour that is
-    repeated at the end of summer time.
+    repeated at the end of summer time. Another transaction may take a name first: the caller repeats the whole.
     """
-    _lock_second(session, {naming.code_commune for naming in namings}, created_at)
     moments = [civil_time(created_at, naming.code_commune) for naming in namings]
     taken = _names_of_second(session, [naming.name(moment) for naming, moment in zip(namings, moments, strict=True)])
     names: list[tuple[str, str]] = []
@@ -128,17 +113,6 @@ def allocate_names(session: Session, namings: Sequence[Naming], created_at: date
         taken.add(naming.name(moment, number))
         names.append((naming.name(moment, number), naming.label(moment, number)))
     return names
-
-
-def _lock_second(session: Session, communes: set[str], created_at: datetime) -> None:
-    """Make other transactions that name files of these communes in the same second wait until this one ends.
-
-    SQLite has one writer at a time, and needs no lock.
-    """
-    if session.connection().dialect.name == "postgresql":
-        for commune in sorted(communes):
-            key = f"{commune} {int(created_at.timestamp())}"
-            session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(key, 0))))
 
 
 def _names_of_second(session: Session, names: Sequence[str]) -> set[str]:

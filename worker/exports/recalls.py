@@ -1,21 +1,23 @@
 """Recalls files that rest on withdrawn data or print outdated data; their labels state that they must be made again."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
-from sqlalchemy import ColumnElement, Connection, Row, insert, select, tuple_
+from sqlalchemy import Connection, Row, insert, select, tuple_
 
 from common.french import count_of
 from schemas.tableaux import Edition
 from schemas.vocabulary import ExportKind, ExportStatus, Verdict
-from worker.audit import Action, Detail, Pseudonymised, WordKind, record_audit
+from worker.audit import Action, Actor, Detail, Pseudonymised, WordKind, record_audit
 from worker.errors import RefusedError
 from worker.exports.models import Depot, Export, Publication, Recall
 from worker.exports.records import mark_recalled, restart
 from worker.work.models import About, WorkKind, subject_of
 from worker.work.queue import NewWork, add
+
+_Item = TypeVar("_Item")
 
 _AT_ONCE = 500
 """Lists or files in one statement."""
@@ -72,8 +74,10 @@ def recall_files(connection: Connection, withdrawal: Withdrawal, listes: Iterabl
     Raises:
         RefusedError: one of them was deposited, published or downloaded to be posted, and no reason is given.
     """
-    found = list(_find(connection, withdrawal, listes, lambda of_listes: restart(connection, of_listes)))
-    return _recall(connection, withdrawal, found)
+    keys = list(listes)
+    for batch in _batches(keys):
+        restart(connection, tuple_(Export.code_commune, Export.liste).in_(batch))
+    return _recall(connection, withdrawal, list(_find(connection, withdrawal, keys)))
 
 
 def recall_tableaux(connection: Connection, withdrawal: Withdrawal, export_ids: Iterable[int]) -> list[str]:
@@ -82,9 +86,8 @@ def recall_tableaux(connection: Connection, withdrawal: Withdrawal, export_ids: 
     Raises:
         RefusedError: as of `recall_files`.
     """
-    ids = iter(export_ids)
     found: list[Row[Any]] = []
-    while batch := list(islice(ids, _AT_ONCE)):
+    for batch in _batches(export_ids):
         found += connection.execute(_FILES.where(Export.id.in_(batch)).order_by(Export.id))
     return _recall(connection, withdrawal, found)
 
@@ -100,8 +103,8 @@ def _recall(connection: Connection, withdrawal: Withdrawal, found: Sequence[Row[
         why = f"{withdrawal.because} : {withdrawal.reason}" if withdrawal.reason else withdrawal.because
         said = [Pseudonymised(WordKind.TEXTE, why)]
     only = next(iter(communes)) if len(communes) == 1 else withdrawal.code_commune
-    who: dict[str, Any] = {"actor": withdrawal.actor, "account": withdrawal.account}
-    record_audit(connection, withdrawal.action, **who, code_commune=only, detail=said)
+    by = Actor(withdrawal.actor, withdrawal.account)
+    record_audit(connection, withdrawal.action, actor=by, code_commune=only, detail=said)
     for commune, rows in communes.items():
         values = {"because": withdrawal.because, "reason": withdrawal.reason, "recalled_by": withdrawal.actor}
         recall = insert(Recall).values(code_commune=commune, **values).returning(Recall.id)
@@ -109,32 +112,28 @@ def _recall(connection: Connection, withdrawal: Withdrawal, found: Sequence[Row[
         subject = subject_of(About.RECALL, recall_id)
         add(connection, [NewWork(WorkKind.EVENT, subject, str(row.id)) for row in rows])
         add(connection, [NewWork(WorkKind.RECIPIENTS, subject)])
-        ids = iter([row.id for row in rows])
-        while batch := list(islice(ids, _AT_ONCE)):
+        for batch in _batches(row.id for row in rows):
             mark_recalled(connection, batch, recall_id)
         for row in rows:
-            about: dict[str, Any] = who | {"code_commune": commune, "export_id": row.id}
-            record_audit(connection, Action.FILE_RECALLED, detail=said, **about)
+            about: dict[str, Any] = {"code_commune": commune, "export_id": row.id}
+            record_audit(connection, Action.FILE_RECALLED, actor=by, detail=said, **about)
     return [row.label for row in found]
 
 
-def _find(
-    connection: Connection,
-    withdrawal: Withdrawal,
-    listes: Iterable[tuple[str, str]],
-    before: Callable[[ColumnElement[bool]], object] = lambda _: None,
-) -> Iterator[Row[Any]]:
-    """Yield the files of these lists that rest on the import; `before` is called with the condition of each batch."""
+def _batches(items: Iterable[_Item]) -> Iterator[list[_Item]]:
+    rest = iter(items)
+    while batch := list(islice(rest, _AT_ONCE)):
+        yield batch
+
+
+def _find(connection: Connection, withdrawal: Withdrawal, listes: Iterable[tuple[str, str]]) -> Iterator[Row[Any]]:
     query = _FILES.where(
         Export.status == ExportStatus.READY, Export.recall_id.is_(None), Export.rests_on.is_not(None)
     ).order_by(Export.id)
     if withdrawal.spares_listes:
         query = query.where(Export.kind == ExportKind.TABLEAU)
-    rest = iter(listes)
-    while batch := list(islice(rest, _AT_ONCE)):
-        of_listes = tuple_(Export.code_commune, Export.liste).in_(batch)
-        before(of_listes)
-        for row in connection.execute(query.where(of_listes)):
+    for batch in _batches(listes):
+        for row in connection.execute(query.where(tuple_(Export.code_commune, Export.liste).in_(batch))):
             if any(it["import_id"] == withdrawal.import_id for it in row.rests_on):
                 yield row
 

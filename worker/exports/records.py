@@ -21,7 +21,6 @@ verification, purge, recall) is recorded on the row, and changes no state.
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from functools import cache
 from typing import Any
 
 import structlog
@@ -30,9 +29,7 @@ from sqlalchemy import (
     Connection,
     Engine,
     Row,
-    Select,
     and_,
-    bindparam,
     case,
     delete,
     func,
@@ -43,7 +40,6 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy.orm import Session
-from sqlalchemy.sql.dml import ReturningUpdate
 
 from common.calendrier import civil_day
 from schemas.vocabulary import UNFINISHED, ExportStatus, Piece
@@ -286,10 +282,13 @@ def settle(connection: Connection, request_ids: Iterable[int]) -> int:
     Call it after the rows of the files are written, in the same transaction: of two workers that end the last two files
     at the same time, the second waits here for the first, and sees its rows.
     """
-    lock, settled = _settle_statements()
-    mine = {"mine": sorted(set(request_ids))}
-    connection.execute(lock, mine)
-    completed = connection.execute(settled, mine).all()
+    mine = Request.id.in_(set(request_ids))
+    connection.execute(select(Request.id).where(mine).order_by(Request.id).with_for_update())
+    files = select(Export.id).where(Export.request_id == Request.id).correlate(Request)
+    has_ended = and_(Request.completed_at.is_(None), files.exists(), ~files.where(IS_UNFINISHED).exists())
+    last = files.with_only_columns(func.max(Export.finished_at)).scalar_subquery()
+    settled = update(Request).where(mine, has_ended).values(completed_at=func.coalesce(last, utc_now()))
+    completed = connection.execute(settled.returning(Request.id, Request.is_bulk, Request.turn)).all()
     add_works_of_end(connection, completed)
     return len(completed)
 
@@ -309,17 +308,6 @@ def add_works_of_end(connection: Connection, completed: Sequence[Row[int, bool, 
     for subject, *place in places.values():
         works += [NewWork(kind, subject, "", *place) for kind in (WorkKind.EVENT, WorkKind.RECIPIENTS)]
     add(connection, works)
-
-
-@cache
-def _settle_statements() -> tuple[Select[int], ReturningUpdate[int, bool, int]]:
-    mine = Request.id.in_(bindparam("mine", expanding=True))
-    files = select(Export.id).where(Export.request_id == Request.id).correlate(Request)
-    has_ended = and_(Request.completed_at.is_(None), files.exists(), ~files.where(IS_UNFINISHED).exists())
-    last = files.with_only_columns(func.max(Export.finished_at)).scalar_subquery()
-    settled = update(Request).where(mine, has_ended).values(completed_at=func.coalesce(last, utc_now()))
-    of_end = Request.id, Request.is_bulk, Request.turn
-    return select(Request.id).where(mine).order_by(Request.id).with_for_update(), settled.returning(*of_end)
 
 
 def cancelled_by(name: str) -> str:
@@ -382,9 +370,9 @@ def mark_downloaded(connection: Connection, export_id: int, *, at: datetime, by:
     connection.execute(update(Export).where(Export.id == export_id, is_latest).values(values))
 
 
-def mark_verified(connection: Connection, export_ids: Sequence[int]) -> None:
-    """Record that the files were found intact."""
-    connection.execute(update(Export).where(Export.id.in_(export_ids)).values(verified_at=utc_now()))
+def mark_verified(connection: Connection, export_id: int) -> None:
+    """Record that the file and its pieces were found intact."""
+    connection.execute(update(Export).where(Export.id == export_id).values(verified_at=utc_now()))
 
 
 RECALLED = ", à refaire"

@@ -19,17 +19,16 @@ from pathlib import Path
 from typing import Any, Self
 from uuid import uuid4
 
-from sqlalchemy import Engine, func, select, update
+from sqlalchemy import Engine, select, update
 from sqlalchemy.orm import Mapped, mapped_column
 
 from common.french import format_size
 from schemas.requests import check_code_commune
-from schemas.vocabulary import PIECES, ExportStatus, FileFormat, Piece
+from schemas.vocabulary import PIECES, FileFormat, Piece
 from worker.db.engine import snapshot
 from worker.db.types import Base, Texte, UtcDateTime, utc_now
 from worker.error_policy import conclude, is_waited_for
 from worker.errors import DiskFullError, TransientError, VolumeAbsentError
-from worker.exports.models import Export
 
 BUFFER = 1 << 18
 STALE_SECONDS = 3600
@@ -45,7 +44,7 @@ class ForeignNameError(OSError):
 
 
 class Volume(Base):
-    """A volume of this installation, and the token that the file at its root must contain."""
+    """The volume of this installation, and the token that the file at its root must contain."""
 
     __tablename__ = "volume"
 
@@ -86,76 +85,10 @@ class Made:
     """Of a list file, the version of the register; of a tableau, the comparison with the list of the day."""
 
 
-EXPORTS = "exports"
 SENTINEL = ".prefecture"
 """The file at the root of a volume that names its installation."""
 
 _ABSENT = "Volume des exports absent, ou un autre à sa place : prévenez l'exploitant."
-
-
-_LAST_FILES = (
-    select(Export.code_commune, Export.file_name)
-    .where(Export.id > select(func.max(Export.id) - 1000).scalar_subquery())
-    .where(Export.status == ExportStatus.READY.value, Export.purged_at.is_(None))
-    .order_by(Export.id.desc())
-    .limit(20)
-)
-"""Of an installation older than the marks of volumes; only the last files are looked for."""
-
-
-class Sentinel:
-    """Distinguishes a volume of this installation from any other directory at its path.
-
-    A file in it has the token of the table `volume`. A volume that was never marked is marked with its first file, if
-    it has one of the last recorded files or no file is recorded. Afterwards a directory without the token is refused.
-    """
-
-    def __init__(self, engine: Engine, name: str) -> None:
-        self._engine = engine
-        self._name = name
-        self._token: str | None = None
-
-    def require(self, root: Path, *, may_mark: bool = True) -> None:
-        """Check that the directory is the volume, and mark a new volume.
-
-        Raises:
-            VolumeAbsentError: it is empty, or another installation's.
-            TransientError: it does not answer.
-        """
-        found = _read_token(root)
-        if found is not None and found == self._token:
-            return
-        with snapshot(self._engine) as connection:
-            row = connection.execute(select(Volume.token, Volume.marked_at).where(Volume.name == self._name)).one()
-            is_new = found is None and row.marked_at is None
-            last = connection.execute(_LAST_FILES).all() if is_new else []
-        if is_new:
-            if not may_mark:
-                return
-            if last and not any((root / commune / name).is_file() for commune, name in last):
-                raise VolumeAbsentError(_ABSENT)
-            self.mark(root)
-        elif found != row.token:
-            raise VolumeAbsentError(_ABSENT)
-        self._token = row.token
-
-    def require_same(self, root: Path) -> None:
-        """Check that the directory is the one that `require` accepted, without a query.
-
-        Raises:
-            VolumeAbsentError: the volume was removed meanwhile.
-        """
-        if _read_token(root) != self._token:
-            raise VolumeAbsentError(_ABSENT)
-
-    def mark(self, root: Path) -> None:
-        """Mark a directory as the volume of this installation."""
-        with self._engine.begin() as connection:
-            marked = update(Volume).where(Volume.name == self._name).values(marked_at=utc_now())
-            token = connection.scalars(marked.returning(Volume.token)).one()
-            with translate_disk_errors():
-                root.mkdir(parents=True, exist_ok=True)
-                _write_token(root, token)
 
 
 def _read_token(root: Path) -> str | None:
@@ -164,20 +97,6 @@ def _read_token(root: Path) -> str | None:
             return (root / SENTINEL).read_text("ascii", errors="replace").strip()
         except (FileNotFoundError, NotADirectoryError):
             return None
-
-
-def _write_token(root: Path, token: str) -> None:
-    temporary = root / f"{SENTINEL}.{uuid4().hex}.part"
-    try:
-        with temporary.open("x", encoding="ascii") as file:
-            os.fchmod(file.fileno(), FILE_MODE)
-            file.write(f"{token}\n")
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.rename(root / SENTINEL)
-    finally:
-        temporary.unlink(missing_ok=True)
-    _sync_directory(root)
 
 
 class PendingFile:
@@ -243,16 +162,51 @@ def publish(files: Iterable[PendingFile]) -> None:
 
 
 class Storage:
-    """The exports volume: one directory per commune. A sentinel detects another directory at its path."""
+    """The exports volume: one directory per commune. With an engine, another directory at its path is refused.
 
-    def __init__(self, root: Path, sentinel: Sentinel | None = None) -> None:
+    A file at the root has the token of the table `volume`. A volume that was never marked is marked with its first
+    file. Afterwards a directory without the token is refused.
+    """
+
+    def __init__(self, root: Path, engine: Engine | None = None) -> None:
         self.root = root
-        self._sentinel = sentinel
+        self._engine = engine
+        self._token: str | None = None
 
     def require_own(self, *, may_mark: bool = True) -> None:
-        """Check that the directory is the volume of this installation, as Sentinel.require does."""
-        if self._sentinel:
-            self._sentinel.require(self.root, may_mark=may_mark)
+        """Check that the directory is the volume of this installation, and mark a new volume.
+
+        Raises:
+            VolumeAbsentError: it is empty, or another installation's.
+            TransientError: it does not answer.
+        """
+        if self._engine is None:
+            return
+        found = _read_token(self.root)
+        if found is not None and found == self._token:
+            return
+        with snapshot(self._engine) as connection:
+            row = connection.execute(select(Volume.token, Volume.marked_at)).one()
+        if found is None and row.marked_at is None:
+            if not may_mark:
+                return
+            self.mark()
+        elif found != row.token:
+            raise VolumeAbsentError(_ABSENT)
+        self._token = row.token
+
+    def mark(self) -> None:
+        """Mark the directory as the volume of this installation."""
+        if self._engine is None:
+            return
+        with self._engine.begin() as connection:
+            token = connection.scalars(update(Volume).values(marked_at=utc_now()).returning(Volume.token)).one()
+            with translate_disk_errors():
+                self.root.mkdir(parents=True, exist_ok=True)
+                with PendingFile(self.root, SENTINEL, uuid4().hex) as file:
+                    file.write(f"{token}\n".encode())
+                    file.finish()
+                    publish([file])
 
     def path(self, code_commune: str, name: str) -> Path:
         """Return the path of a recorded file. The name is checked, although it comes from a row and not from a message.
@@ -279,8 +233,8 @@ class Storage:
                 yield pending
 
     def _require_same(self) -> None:
-        if self._sentinel:
-            self._sentinel.require_same(self.root)
+        if self._token is not None and _read_token(self.root) != self._token:
+            raise VolumeAbsentError(_ABSENT)
 
     def require_room(self, size: int) -> None:
         """Check that a file of this size fits.
@@ -302,7 +256,7 @@ class Storage:
         No worker writes them any more. A process that died while it marked the volume leaves one at the root.
         """
         limit = time.time() - older_than
-        hidden = chain(self.root.glob("*/.*.part"), self.root.glob(f"{SENTINEL}.*.part"))
+        hidden = chain(self.root.glob("*/.*.part"), self.root.glob(f".{SENTINEL}.*.part"))
         stale = [path for path in hidden if _last_written(path) < limit]
         for path in stale:
             path.unlink(missing_ok=True)

@@ -7,7 +7,7 @@ trail has a line before and after, without the name of the elector. A second run
 import json
 import mmap
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
@@ -17,6 +17,7 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Engine,
+    Row,
     and_,
     delete,
     exists,
@@ -68,7 +69,6 @@ from worker.registre.models import (
     Protection,
 )
 from worker.registre.protections import Protege
-from worker.registre.versions import BATCH, is_shown
 from worker.work.models import Work
 from worker.writers.electeurs_file import LISTE_FORMATS
 
@@ -145,12 +145,7 @@ class ForgetScope:
 
     def record(self, connection: Connection, detail: str) -> None:
         """Record a step in the audit trail."""
-        _record(connection, self.by, detail, self.code_commune)
-
-
-def _record(connection: Connection, by: Actor, detail: str, code_commune: str = "") -> None:
-    about: dict[str, Any] = {"actor": by.name, "account": by.account, "code_commune": code_commune}
-    record_audit(connection, Action.FORGOTTEN, **about, detail=detail)
+        record_audit(connection, Action.FORGOTTEN, actor=self.by, code_commune=self.code_commune, detail=detail)
 
 
 def forget_commune(scope: ForgetScope) -> Forgotten:
@@ -163,22 +158,20 @@ def forget_commune(scope: ForgetScope) -> Forgotten:
         TransientError: the volume is away.
     """
     code, done = scope.code_commune, Forgotten(named=NameSearch([scope.code_commune]))
-    with scope.engine.connect() as connection, import_lock(connection):
-        with connection.begin():
-            _require_idle(connection, code)
-            scope.record(connection, "toute la commune : commencé")
-            connection.execute(delete(ListeCommunale).where(ListeCommunale.code_commune == code))
-            _drop_arrivals(connection, code)
-        done.electeurs = _remove_rows(connection, Electeur, Electeur.code_commune == code)
-        done.mouvements = _remove_rows(connection, MouvementRegistre, MouvementRegistre.code_commune == code)
-        with connection.begin():
-            for table in (Doubt, Homonym, Protection):
-                connection.execute(delete(table).where(table.code_commune == code))
-            done.texts = _mask_texts(connection, code, None) + _forget_said(scope, connection, None)
-            fingerprints = Depot.export_id.in_(select(Export.id).where(Export.code_commune == code))
-            values = {"fingerprint": None, "fingerprint_key": None, "fingerprint_reason": "empreinte effacée"}
-            connection.execute(update(Depot).where(fingerprints).values(values))
-            done.agents = _forget_people(connection, scope)
+    with scope.engine.connect() as connection, import_lock(connection), connection.begin():
+        _require_idle(connection, code)
+        scope.record(connection, "toute la commune : commencé")
+        _drop_arrivals(connection, code)
+        for table in (ListeCommunale, Doubt, Homonym, Protection):
+            connection.execute(delete(table).where(table.code_commune == code))
+        done.electeurs = connection.execute(delete(Electeur).where(Electeur.code_commune == code)).rowcount
+        of_commune = MouvementRegistre.code_commune == code
+        done.mouvements = connection.execute(delete(MouvementRegistre).where(of_commune)).rowcount
+        done.texts = _mask_texts(connection, code, None) + _forget_said(scope, connection, None)
+        fingerprints = Depot.export_id.in_(select(Export.id).where(Export.code_commune == code))
+        values = {"fingerprint": None, "fingerprint_key": None, "fingerprint_reason": "empreinte effacée"}
+        connection.execute(update(Depot).where(fingerprints).values(values))
+        done.agents = _forget_people(connection, scope)
     done.files = _remove_whole_folder(scope)
     done.arrivals = _erase_arrivals(scope)
     done.kept = [
@@ -199,9 +192,11 @@ def forget_electeur(scope: ForgetScope, who: Protege, liste: Liste | None) -> Fo
     label = f"un électeur, liste {liste}" if liste else "un électeur"
     with scope.engine.connect() as connection, import_lock(connection), connection.begin():
         _require_idle(connection, code)
-        _refuse_listed(connection, code, who, liste)
-        electeurs = _find(connection, Electeur, scope, who, liste)
-        mouvements = _find(connection, MouvementRegistre, scope, who, liste)
+        everywhere = _find(connection, Electeur, code, who)
+        listed = _find_listed(connection, code, everywhere)
+        _refuse_listed(listed & {liste.value} if liste else listed)
+        electeurs = [it for it in everywhere if liste in {None, it.liste}]
+        mouvements = [it for it in _find(connection, MouvementRegistre, code, who) if liste in {None, it.liste}]
         scope.record(connection, f"{label} : commencé")
         kept = [it for it in mouvements if it.etat == Etat.ACTIF or it.date_tableau >= civil_day(now(), code)]
         gone = [it for it in mouvements if it not in kept]
@@ -210,13 +205,15 @@ def forget_electeur(scope: ForgetScope, who: Protege, liste: Liste | None) -> Fo
         _mask_electeurs(connection, electeurs, number)
         _mask_mouvements(connection, gone, number)
         done.electeurs, done.mouvements = len(electeurs), len(gone)
-        _forget_namesakes(connection, scope, who, liste)
+        for table in (Homonym,) if listed else (Homonym, Protection):  # another list may still have the elector
+            ids = [row.id for row in _find(connection, table, code, who)]
+            connection.execute(delete(table).where(table.id.in_(ids)))
         names = {who.nom_naissance, *(it.nom_naissance for it in (*electeurs, *mouvements))}
         names |= {it.nom_usage for it in (*electeurs, *mouvements) if it.nom_usage}
         done.named = NameSearch(names)
         done.texts = _mask_texts(connection, code, done.named) + _forget_said(scope, connection, done.named)
         resting = _find_tableaux(connection, code, electeurs, gone)
-    known = {who, *(Protege(it.nom_naissance, it.prenoms, it.date_naissance) for it in (*electeurs, *mouvements))}
+    known = {who, *map(_who, (*electeurs, *mouvements))}
     done.files = _remove_naming(scope, known, resting)
     done.arrivals = _erase_arrivals(scope)
     if kept:
@@ -248,7 +245,8 @@ def forget_agent(engine: Engine, name: str, by: Actor) -> Sequence[str]:
         if not (pseudonym or named):
             raise RefusedError(f"rien de ce qui est gardé ne nomme {name}")
         forget_words(connection, AuditWord.pseudonym == pseudonym)
-        _record(connection, by, f"un agent : {pseudonym or 'sans pseudonyme au journal'}")
+        said = f"un agent : {pseudonym or 'sans pseudonyme au journal'}"
+        record_audit(connection, Action.FORGOTTEN, actor=by, detail=said)
     _leave_no_copy(engine)
     return ["les fichiers qui portent son nom, comme un certificat, 30 jours (PREFECTURE_RETENTION_DAYS)", _BACKUPS]
 
@@ -285,51 +283,36 @@ def _require_idle(connection: Connection, code_commune: str) -> None:
         raise RefusedError(_BUSY)
 
 
-def _refuse_listed(connection: Connection, code_commune: str, who: Protege, liste: Liste | None) -> None:
-    query = select(Electeur.liste, Electeur.nom_naissance, Electeur.prenoms).join(ListeCommunale, is_shown())
-    query = query.where(Electeur.code_commune == code_commune, Electeur.date_naissance == who.date_naissance)
-    if liste:
-        query = query.where(Electeur.liste == liste.value)
-    for row in connection.execute(query):
-        if Protege(row.nom_naissance, row.prenoms, who.date_naissance).folded() == who.folded():
-            raise RefusedError(
-                f"cette personne est inscrite sur la liste {row.liste} : la loi l'y garde tant qu'elle y est (RGPD, "
-                "art. 17, 3, b ; Code électoral, art. L. 16). Une rectification ou une radiation se fait dans le REU, "
-                "et l'export suivant l'apporte"
-            )
-
-
 def _find(
     connection: Connection,
-    table: type[Electeur | MouvementRegistre],
-    scope: ForgetScope,
+    table: type[Electeur | MouvementRegistre | Homonym | Protection],
+    code_commune: str,
     who: Protege,
-    liste: Liste | None,
-) -> list[Any]:
+) -> Sequence[Row[Any]]:
     query = select(table.__table__).where(
-        table.code_commune == scope.code_commune, table.date_naissance == who.date_naissance
+        table.code_commune == code_commune, table.date_naissance == who.date_naissance
     )
-    if liste:
-        query = query.where(table.liste == liste.value)
-    return [row for row in connection.execute(query) if _is(row, who)]
+    return [row for row in connection.execute(query) if _who(row).folded() == who.folded()]
 
 
-def _is(row: Any, who: Protege) -> bool:  # noqa: ANN401 — a row of one of four tables
-    return Protege(row.nom_naissance, row.prenoms, row.date_naissance).folded() == who.folded()
+def _who(row: Any) -> Protege:  # noqa: ANN401 — a row of one of four tables
+    return Protege(row.nom_naissance, row.prenoms, row.date_naissance)
 
 
-def _remove_rows(
-    connection: Connection, table: type[Electeur | MouvementRegistre], condition: ColumnElement[bool]
-) -> int:
-    """Delete in batches, because SQLite has one writer at a time."""
-    removed = 0
-    while True:
-        some = select(table.id).where(condition).limit(BATCH)
-        with connection.begin():
-            count = connection.execute(delete(table).where(table.id.in_(some))).rowcount
-        removed += count
-        if count < BATCH:
-            return removed
+def _find_listed(connection: Connection, code_commune: str, electeurs: Iterable[Row[Any]]) -> set[str]:
+    """Return the lists that have the elector now."""
+    query = select(ListeCommunale.liste, ListeCommunale.version).where(ListeCommunale.code_commune == code_commune)
+    shown = {tuple(row) for row in connection.execute(query)}
+    return {it.liste for it in electeurs if (it.liste, it.version) in shown}
+
+
+def _refuse_listed(listes: Collection[str]) -> None:
+    if listes:
+        raise RefusedError(
+            f"cette personne est inscrite sur la liste {min(listes)} : la loi l'y garde tant qu'elle y est (RGPD, "
+            "art. 17, 3, b ; Code électoral, art. L. 16). Une rectification ou une radiation se fait dans le REU, "
+            "et l'export suivant l'apporte"
+        )
 
 
 _COUNTED = {"code_commune", "liste", "code_bureau"}
@@ -365,25 +348,6 @@ def _mask_mouvements(connection: Connection, mouvements: Iterable[Any], number: 
 
 def _year_of(date_naissance: str) -> str:
     return f"{date_naissance[:4]}-00-00" if date_naissance else ""
-
-
-def _forget_namesakes(connection: Connection, scope: ForgetScope, who: Protege, liste: Liste | None) -> None:
-    """Delete the resolved homonyms of an elector, and the protection unless another list still has the elector."""
-    for table in (Homonym, Protection):
-        query = select(table.__table__).where(
-            table.code_commune == scope.code_commune, table.date_naissance == who.date_naissance
-        )
-        ids = [row.id for row in connection.execute(query) if _is(row, who)]
-        if table is Homonym or liste is None or not _is_elsewhere(connection, scope, who):
-            connection.execute(delete(table).where(table.id.in_(ids)))
-
-
-def _is_elsewhere(connection: Connection, scope: ForgetScope, who: Protege) -> bool:
-    try:
-        _refuse_listed(connection, scope.code_commune, who, None)
-    except RefusedError:
-        return True
-    return False
 
 
 def _texts(code_commune: str) -> Iterator[tuple[Any, Sequence[Any], Sequence[Any], ColumnElement[bool]]]:
@@ -454,9 +418,8 @@ def _forget_people(connection: Connection, scope: ForgetScope) -> int:
     code = scope.code_commune
     names = connection.scalars(select(Agent.name).where(Agent.code_commune == code)).all()
     for name in names:
-        who: dict[str, Any] = {"actor": scope.by.name, "account": scope.by.account}
         detail: Detail = [Pseudonymised(WordKind.AGENT, name)]
-        record_audit(connection, Action.AGENT_REMOVED, **who, code_commune=code, detail=detail)
+        record_audit(connection, Action.AGENT_REMOVED, actor=scope.by, code_commune=code, detail=detail)
     for table in (Agent, Recipient):
         connection.execute(delete(table).where(table.code_commune == code))
     mask_addresses(connection, Notification.code_commune == code)
@@ -620,11 +583,6 @@ _NOBODY: Mapping[type[Any], Mapping[str, Any]] = {
 }
 """A row for each table that may be empty: PostgreSQL keeps the statistics of an empty table unless it has a row."""
 
-_SEARCHED: tuple[type[Any], ...] = (
-    *(Electeur, MouvementRegistre, Homonym, Protection, Depot, Recall, Request, Preview, Import, ImportListe),
-    *(DeferredEvent, Agent, Recipient, Notification, AuditWord, Export, Publication, Doubt, Work),
-)
-
 
 def _leave_no_copy(engine: Engine) -> None:
     """Replace the statistics of PostgreSQL, which hold values; clear the free pages and the journal of SQLite.
@@ -639,13 +597,12 @@ def _leave_no_copy(engine: Engine) -> None:
         finally:
             raw.close()
         return
-    for table in _SEARCHED:
+    with engine.begin() as connection:
+        connection.execute(text("ANALYZE"))
+    for table, nobody in _NOBODY.items():
         with engine.begin() as connection:
-            is_empty = connection.scalar(select(literal(1)).select_from(table).limit(1)) is None
-            nobody = _NOBODY.get(table) if is_empty else None
-            if nobody:
+            if connection.scalar(select(literal(1)).select_from(table).limit(1)) is None:
                 connection.execute(insert(table).values(nobody))
-            connection.execute(text(f'ANALYZE "{table.__tablename__}"'))
-            if nobody:
+                connection.execute(text(f'ANALYZE "{table.__tablename__}"'))
                 name = {AuditWord: "pseudonym", Work: "kind"}.get(table, "code_commune")
                 connection.execute(delete(table).where(getattr(table, name) == ""))

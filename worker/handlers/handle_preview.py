@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import date
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import structlog
 from sqlalchemy import Connection, Engine, func, select
@@ -94,9 +94,9 @@ def _work(preview: Preview, claim: Claim, services: Services) -> None:
     log.info("preview_started", step=preview.status, attempt=claim.starts)
     work = _import if preview.status == PreviewStatus.IMPORTING else _preview
     keep = partial(renew, services.engine, claim, services.lease_seconds)
-    still = partial(_stand_still, claim, services)
+    leave = partial(release, services.engine, claim, seconds=BUSY_SECONDS, counts=True)
     try:
-        with Heartbeat(keep, services.lease_seconds, still) as heartbeat:
+        with Heartbeat(keep, services.lease_seconds, leave, services.stuck) as heartbeat:
 
             def progress(lines: int, _share: float) -> None:
                 heartbeat.progress(lines)
@@ -122,8 +122,7 @@ def _work(preview: Preview, claim: Claim, services: Services) -> None:
 def _give_back(claim: Claim, error: Exception, services: Services) -> None:
     reason = conclude(error)
     if isinstance(reason, DatabaseAwayError | ExhaustedError):
-        end = partial(release, services.engine, claim, seconds=BUSY_SECONDS, counts=False)
-        give_back(end, services.retry_seconds)
+        give_back(partial(release, services.engine, claim, seconds=BUSY_SECONDS, counts=False))
         raise error  # the broker delivers the message again
     if is_waited_for(error):
         log.warning("preview_delayed", error=type(error).__name__)
@@ -134,16 +133,6 @@ def _give_back(claim: Claim, error: Exception, services: Services) -> None:
         release(services.engine, claim, seconds=BUSY_SECONDS, counts=True)
     else:
         mark_refused(services.engine, claim, GIVEN_UP.format(claim.starts))
-
-
-def _stand_still(claim: Claim, services: Services) -> None:
-    """Release the work for another process and let this process end, because a thread that hangs cannot be stopped."""
-    try:
-        release(services.engine, claim, seconds=BUSY_SECONDS, counts=True)
-    except LeaseLostError:
-        log.warning("lease_lost")
-    finally:
-        services.stuck.set()
 
 
 def _preview(preview: Preview, claim: Claim, path: Path, progress: ImportProgress, services: Services) -> None:
@@ -157,34 +146,26 @@ def _preview(preview: Preview, claim: Claim, path: Path, progress: ImportProgres
 
 
 def _import(preview: Preview, claim: Claim, path: Path, progress: ImportProgress, services: Services) -> None:
-    by = preview.terms["by"]
+    by = Actor(preview.terms["by"], preview.terms["account"])
 
     def then(connection: Connection, import_id: int, questions: Sequence[Question]) -> None:
         mark_imported(connection, claim, import_id)
         named = Pseudonymised(WordKind.TEXTE, preview.file_name)
         said = f"export du {short_date(preview.taken_on)}, import {import_id}{describe_answers(questions)}, "
         detail: Detail = [said, named]
-        commune = preview.code_commune
-        record_audit(
-            connection,
-            Action.REGISTRE_IMPORTED,
-            actor=by,
-            account=preview.terms["account"],
-            code_commune=commune,
-            detail=detail,
-        )
+        record_audit(connection, Action.REGISTRE_IMPORTED, actor=by, code_commune=preview.code_commune, detail=detail)
 
     summary = import_file(
         services.registre,
         path,
-        imported_by=by,
+        imported_by=by.name,
         accept_changes=preview.terms["accept_changes"],
         accept_rejects=preview.terms["accept_rejects"],
         progress=progress,
         intake=_intake(preview)._replace(
             state=preview.register_state, empty=[Liste(liste) for liste in preview.terms["empty"]]
         ),
-        on_record=OnRecord(then, note_removed(Actor(by, preview.terms["account"]))),
+        on_record=OnRecord(then, note_removed(by)),
     )
     log.info("registre_imported", import_id=summary.import_id, lines=summary.lines_read)
 
@@ -349,22 +330,10 @@ def _listes_of(change: _Change) -> Sequence[ListeKey]:
     return change.listes if isinstance(change, UndoSummary) or _has_moved(change) else ()
 
 
-class Undone(NamedTuple):
-    """An undone import, and the labels of the recalled files."""
-
-    summary: UndoSummary
-    recalled: list[str]
-
-
-class Redated(NamedTuple):
-    """A redated import, and the labels of the recalled files."""
-
-    redating: Redating
-    recalled: list[str]
-
-
-def undo(engine: Engine, import_id: int | None = None, *, actor: str, reason: str = "") -> Undone:
-    """Undo an import, by default the last one, and recall the files that rest on it.
+def undo(
+    engine: Engine, import_id: int | None = None, *, actor: str, reason: str = ""
+) -> tuple[UndoSummary, list[str]]:
+    """Undo an import, by default the last one, and recall the files that rest on it; return their labels.
 
     Raises:
         ImportRefusedError: it cannot be undone.
@@ -375,11 +344,11 @@ def undo(engine: Engine, import_id: int | None = None, *, actor: str, reason: st
     def then(connection: Connection, summary: UndoSummary) -> None:
         recalled.extend(recall_files(connection, _withdrawal(summary, Actor(actor), reason), summary.listes))
 
-    return Undone(undo_import(engine, import_id, then=then, note=note_removed(Actor(actor))), recalled)
+    return undo_import(engine, import_id, then=then, note=note_removed(Actor(actor))), recalled
 
 
-def redate(engine: Engine, import_id: int, day: date, *, actor: str, reason: str = "") -> Redated:
-    """Correct the day of the export of an import; if the day changes, recall the tableaux that rest on the import.
+def redate(engine: Engine, import_id: int, day: date, *, actor: str, reason: str = "") -> tuple[Redating, list[str]]:
+    """Correct the day of the export of an import; if it changes, recall the tableaux that rest on the import.
 
     Raises:
         ImportRefusedError: it is no import of the REU, or its neighbours do not allow that day.
@@ -391,4 +360,4 @@ def redate(engine: Engine, import_id: int, day: date, *, actor: str, reason: str
         if _has_moved(redating):
             recalled.extend(recall_files(connection, _withdrawal(redating, Actor(actor), reason), redating.listes))
 
-    return Redated(set_taken_on(engine, import_id, day, then=then), recalled)
+    return set_taken_on(engine, import_id, day, then=then), recalled

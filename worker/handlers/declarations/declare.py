@@ -80,7 +80,6 @@ class RegisterDeclaration(Declaration):
         except RefusedError as refusal:
             raise RefusedError(
                 f"{capitalized(str(refusal)).rstrip('.')}.",
-                commune=self.commune,
                 code=refusal.code,
                 field=refusal.faults[0].field or "data.note",
             ) from None
@@ -92,7 +91,7 @@ def read_declaration(event: CloudEvent, services: Services, authorization: Autho
     if isinstance(asked.note, FileNote):
         return read_file_note(asked, asked.note, event.time, services, authorization)
     authorization.require(asked.commune)
-    require_own_register(services, asked.commune)
+    require_own_register(services)
     return RegisterDeclaration(asked.commune, asked.requested_by, event.time, note=asked.note)
 
 
@@ -239,7 +238,7 @@ def _print_change(action: Action, because: str, code_commune: str, by: Actor) ->
 
 
 def _record(connection: Connection, action: Action, code_commune: str, by: Actor, detail: str) -> None:
-    record_audit(connection, action, actor=by.name, account=by.account, code_commune=code_commune, detail=detail)
+    record_audit(connection, action, actor=by, code_commune=code_commune, detail=detail)
 
 
 def _require_may_protect(connection: Connection, code_commune: str, agent: str) -> None:

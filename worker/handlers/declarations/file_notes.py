@@ -22,12 +22,12 @@ from schemas.declarations import (
 from schemas.tableaux import Edition, why_never_published
 from schemas.vocabulary import FORMATS, PIECES, ExportKind, ExportStatus, Piece
 from worker.access.authorization import Authorization
-from worker.audit import Action, record_audit
+from worker.audit import Action, Actor, record_audit
 from worker.db.engine import snapshot
 from worker.deferred import depot_key
 from worker.doorbell import Doorbell
 from worker.errors import NotKnownYetError, RefusedError
-from worker.exports.depots import PublicationDays, read_depots, write_depot, write_publication, write_verdict
+from worker.exports.depots import read_depots, write_depot, write_publication, write_verdict
 from worker.exports.models import Export
 from worker.exports.naming import piece_name
 from worker.exports.records import mark_downloaded
@@ -70,7 +70,6 @@ def refuse_future(day: date, now: datetime, *, commune: str, field: str) -> None
     if day > civil_day(now, commune):
         raise RefusedError(
             f"Le {short_date(day)} n'est pas encore venu : vérifiez la date.",
-            commune=commune,
             code="date_a_venir",
             field=f"data.{field}",
         )
@@ -105,16 +104,10 @@ class FileDeclaration(Declaration):
                 "declaration_depassee",
                 "time",
             )
+        by = Actor(self.requested_by, self.account)
         for file in written:
-            record_audit(
-                connection,
-                _ACTIONS[self.note.kind],
-                actor=self.requested_by,
-                account=self.account,
-                code_commune=self.commune,
-                export_id=file.id,
-                detail=self._detail(file, said_at, now),
-            )
+            action, detail = _ACTIONS[self.note.kind], self._detail(file, said_at, now)
+            record_audit(connection, action, actor=by, code_commune=self.commune, export_id=file.id, detail=detail)
 
     def makes_known(self) -> Iterator[str]:
         """Return the keys of the deposits, for which verdicts wait."""
@@ -130,26 +123,23 @@ class FileDeclaration(Declaration):
                     yield Doorbell(file.id, ExportKind.TABLEAU)
 
     def _refusal(self, reason: str, code: str, field: str) -> RefusedError:
-        return RefusedError(reason, commune=self.commune, code=code, field=field)
+        return RefusedError(reason, code=code, field=field)
 
     def _check(self, connection: Connection, now: datetime) -> None:
         match self.note:
             case FileDeposited(deposited_on=day):
-                self._refuse_future(day, now, "deposited_on")
+                refuse_future(day, now, commune=self.commune, field="note.deposited_on")
                 self._refuse_before_file(day, "Le dépôt", "du fichier", "depot_avant_fichier", "deposited_on")
             case VerdictReceived(verdict_on=day):
-                self._refuse_future(day, now, "verdict_on")
+                refuse_future(day, now, commune=self.commune, field="note.verdict_on")
                 self._refuse_before_depot(connection, day)
             case TableauPublished() as published:
-                self._refuse_future(published.published_on, now, "published_on")
+                refuse_future(published.published_on, now, commune=self.commune, field="note.published_on")
                 self._refuse_impossible_end(published, now)
                 self._refuse_too_short(published)
                 self._refuse_before_file(
                     published.published_on, "La publication", "du tableau", "publication_avant_fichier", "published_on"
                 )
-
-    def _refuse_future(self, day: date, now: datetime, field: str) -> None:
-        refuse_future(day, now, commune=self.commune, field=f"note.{field}")
 
     def _refuse_before_file(self, day: date, what: str, of_what: str, code: str, field: str) -> None:
         for file in self.files:
@@ -169,7 +159,6 @@ class FileDeclaration(Declaration):
                     waits_for=depot_key(file.id),
                     code="depot_absent",
                     field="data.exports",
-                    commune=self.commune,
                 )
             if day < depots[file.id]:
                 raise self._refusal(
@@ -192,7 +181,7 @@ class FileDeclaration(Declaration):
         ):
             if day is None:
                 continue
-            self._refuse_future(day, now, name)
+            refuse_future(day, now, commune=self.commune, field=f"note.{name}")
             if last is None or day < last:
                 raise self._refusal(
                     f"{what} une fois la publication terminée : donnez son dernier jour, et un jour qui ne le précède "
@@ -227,8 +216,8 @@ class FileDeclaration(Declaration):
                 said = self.note.model_dump(exclude={"kind"})
                 return write_verdict(connection, file, **said, verdict_by=self.requested_by, said_at=said_at)
             case TableauPublished():
-                days = _days_of(self.note)
-                return write_publication(connection, file.id, days, published_by=self.requested_by, said_at=said_at)
+                by = self.requested_by
+                return write_publication(connection, file.id, self.note, published_by=by, said_at=said_at)
             case FileDownloaded():
                 mark_downloaded(connection, file.id, at=said_at, by=self.requested_by)
         return True
@@ -245,10 +234,6 @@ class FileDeclaration(Declaration):
                 is_late = (now - said_at).total_seconds() > _LATE_SECONDS
                 late = f", le {format_second(said_at, self.commune)}" if is_late else ""
                 return f"{_describe_piece(file, piece)}{late}"
-
-
-def _days_of(published: TableauPublished) -> PublicationDays:
-    return PublicationDays(**published.model_dump(include=set(PublicationDays._fields)))
 
 
 def _describe_publication(file: Export, it: TableauPublished) -> str:
@@ -273,7 +258,7 @@ def read_file_note(
     for file in files:
         if refusal := _why_refused(file, note):
             code, said = refusal
-            raise RefusedError(said, commune=asked.commune, code=code, field="data.exports")
+            raise RefusedError(said, code=code, field="data.exports")
     return FileDeclaration(asked.commune, asked.requested_by, at, files, note=note)
 
 
@@ -327,9 +312,6 @@ def _find_files(
         )
     if missing := [file.label for file in found.values() if file.status != ExportStatus.READY]:
         raise RefusedError(
-            f"Ce fichier n'est pas prêt : « {missing[0]} ».",
-            commune=commune,
-            code="fichier_pas_pret",
-            field="data.exports",
+            f"Ce fichier n'est pas prêt : « {missing[0]} ».", code="fichier_pas_pret", field="data.exports"
         )
     return [found[number] for number in ids]

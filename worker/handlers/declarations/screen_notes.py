@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy import Connection, select, update
 
@@ -75,22 +74,21 @@ class ScreenDeclaration(Declaration):
 
     def _unknown_agent(self) -> RefusedError:
         reason = "Cet agent n'est pas inscrit pour la commune."
-        return RefusedError(reason, commune=self.commune, code="agent_inconnu", field="data.requested_by")
+        return RefusedError(reason, code="agent_inconnu", field="data.requested_by")
 
     def _name_of(self, connection: Connection, export_id: int) -> str:
         is_it = Export.id == export_id, Export.code_commune == self.commune
         if (name := connection.scalar(select(Export.file_name).where(*is_it))) is None:
             raise RefusedError(
                 f"Fichier inconnu : un des numéros n'est pas celui d'un fichier de {self.commune}.",
-                commune=self.commune,
                 code="fichier_inconnu",
                 field="data.note.export",
             )
         return name
 
     def _record(self, connection: Connection, action: Action, detail: str, export_id: int | None = None) -> None:
-        who: dict[str, Any] = {"actor": self.requested_by, "account": self.account, "code_commune": self.commune}
-        record_audit(connection, action, **who, export_id=export_id, detail=detail)
+        by = Actor(self.requested_by, self.account)
+        record_audit(connection, action, actor=by, code_commune=self.commune, export_id=export_id, detail=detail)
 
 
 def read_screen_note(event: CloudEvent, services: Services, authorization: Authorization) -> ScreenDeclaration:  # noqa: ARG001

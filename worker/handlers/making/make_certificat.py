@@ -4,8 +4,10 @@ The message of a ready tableau triggers it, as that of a list triggers the finge
 a second declaration of the publication sends another.
 """
 
+from typing import Any
+
 import structlog
-from sqlalchemy import Engine
+from sqlalchemy import Engine, Row
 
 from common.french import at_commune, format_moment, of_commune, weekday_date
 from common.law import law_of
@@ -15,7 +17,7 @@ from schemas.vocabulary import ExportKind, Piece, PublicationMode
 from worker.db.engine import snapshot
 from worker.domain.tableau.model import Signataire, Signatures, Tableau
 from worker.errors import DiskFullError
-from worker.exports.depots import PublicationDays, take_uncertified
+from worker.exports.depots import take_uncertified
 from worker.exports.lease import new_owner
 from worker.exports.models import Export
 from worker.exports.naming import piece_name, titre_of
@@ -65,9 +67,7 @@ def keep_certificat(engine: Engine, registre: Engine, storage: Storage, file: Ex
     log.info("certificat_drawn", export_id=file.id)
 
 
-def compose_certificat(
-    file: Export, published: PublicationDays, nom: str, departement: str
-) -> tuple[Tableau, list[str]]:
+def compose_certificat(file: Export, published: Row[Any], nom: str, departement: str) -> tuple[Tableau, list[str]]:
     """Return the head of the page with its signatory, and the lines; equal records give equal words."""
     head = Tableau(
         type=file.type_tableau,

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 from sqlalchemy import Connection, not_, or_, select
@@ -24,7 +24,7 @@ from schemas.requests import (
 from schemas.vocabulary import ExportKind, ExportStatus, FileFormat, Liste, RequestOutcome
 from worker.access.authorization import Authorization
 from worker.arrivals import drop
-from worker.audit import Action, record_audit
+from worker.audit import Action, Actor, record_audit
 from worker.db.engine import snapshot
 from worker.deferred import request_key
 from worker.domain.tableau.demande import Calendrier, Demande, DemandeInvalide, dates_of
@@ -160,18 +160,18 @@ def plan_retry(event: CloudEvent, services: Services, authorization: Authorizati
         RefusedError: the request cannot be fulfilled.
     """
     asked = read_data(event, RetryRequested)
-    known = find_request(asked, services, authorization)
+    known, named = find_request(asked, services, authorization)
     states = _AGAIN | {ExportStatus.READY} if asked.exports else _AGAIN
-    exports = [export for export in known.exports if export.status in states]
+    exports = [export for export in named if export.status in states]
     if not exports:
         raise RefusedError(
             "Rien à redemander : aucun de ces fichiers n'est en échec ni annulé.",
-            commune=known.commune,
+            commune=known.code_commune,
             code="rien_a_redemander",
             field="data.request",
         )
-    require_register(services, known.commune, [export.nom_liste for export in exports])
-    return ExportPlan(known.commune, asked.requested_by, [_plan_copy(export, event.time) for export in exports])
+    require_register(services, known.code_commune, [export.nom_liste for export in exports])
+    return ExportPlan(known.code_commune, asked.requested_by, [_plan_copy(export, event.time) for export in exports])
 
 
 def _plan_copy(export: Export, now: datetime) -> PlannedFile:
@@ -195,7 +195,7 @@ def read_data(event: CloudEvent, model: type[Asked]) -> Asked:
         ) from None
 
 
-def require_own_register(services: Services, code_commune: str) -> None:
+def require_own_register(services: Services) -> None:
     """Check that this service keeps the register.
 
     Raises:
@@ -204,7 +204,6 @@ def require_own_register(services: Services, code_commune: str) -> None:
     if services.registre is not services.engine:
         raise RefusedError(
             "Le registre est tenu par un autre logiciel (PREFECTURE_REGISTRE_URL) : c'est là qu'il faut le noter.",
-            commune=code_commune,
             code="registre_ailleurs",
             field="data.commune",
         )
@@ -237,19 +236,10 @@ def require_register(services: Services, code: str, listes: Sequence[Liste]) -> 
     return commune
 
 
-@dataclass(frozen=True)
-class KnownRequest:
-    """A recorded request, its commune, and the files that are named, or all."""
-
-    request_id: int
-    commune: str
-    exports: list[Export]
-
-
 def find_request(
     asked: CancelRequested | RetryRequested, services: Services, authorization: Authorization
-) -> KnownRequest:
-    """Find a request and its files. If several accounts used one id, the sender's own request is returned.
+) -> tuple[Request, list[Export]]:
+    """Find a request and the files that are named, or all. If several accounts used one id, it is the sender's own.
 
     Raises:
         NotKnownYetError: it is unknown, or of a commune that the sender may not ask for. The sender cannot distinguish
@@ -286,18 +276,11 @@ def find_request(
             code="fichier_inconnu",
             field="data.exports",
         )
-    return KnownRequest(request.id, request.code_commune, [exports[number] for number in meant])
+    return request, [exports[number] for number in meant]
 
 
 def _communes(request: Request) -> set[str]:
     return {request.code_commune, *(export.code_commune for export in request.exports)} - {""}
-
-
-class Dropped(NamedTuple):
-    """The number of cancelled files, and the previews whose files are to be erased."""
-
-    exports: int
-    previews: Sequence[int]
 
 
 @dataclass(frozen=True)
@@ -310,8 +293,8 @@ class Cancellation:
     export_ids: Sequence[int]
     account: str = ""
 
-    def apply(self, connection: Connection) -> Dropped:
-        """Cancel the files and drop the previews.
+    def apply(self, connection: Connection) -> tuple[int, Sequence[int]]:
+        """Cancel the files and drop the previews; return the number of files, and the previews to erase.
 
         Raises:
             RefusedError: nothing is left to cancel.
@@ -319,14 +302,8 @@ class Cancellation:
         number = cancel(connection, self.export_ids, cancelled_by(self.requested_by))
         previews = drop(connection, self.request_id)
         for preview_id in previews:
-            record_audit(
-                connection,
-                Action.ARRIVAL_DROPPED,
-                actor=self.requested_by,
-                account=self.account,
-                code_commune=self.commune,
-                detail=f"aperçu {preview_id}",
-            )
+            by, said = Actor(self.requested_by, self.account), f"aperçu {preview_id}"
+            record_audit(connection, Action.ARRIVAL_DROPPED, actor=by, code_commune=self.commune, detail=said)
         if not number and not previews:
             raise RefusedError(
                 "Rien à annuler : ces fichiers sont déjà prêts, en échec ou annulés.",
@@ -334,11 +311,11 @@ class Cancellation:
                 code="rien_a_annuler",
                 field="data.request",
             )
-        return Dropped(number, previews)
+        return number, previews
 
 
 def read_cancellation(event: CloudEvent, services: Services, authorization: Authorization) -> Cancellation:
     """Read a request for cancellation."""
     asked = read_data(event, CancelRequested)
-    known = find_request(asked, services, authorization)
-    return Cancellation(known.commune, asked.requested_by, known.request_id, [export.id for export in known.exports])
+    known, exports = find_request(asked, services, authorization)
+    return Cancellation(known.code_commune, asked.requested_by, known.id, [export.id for export in exports])

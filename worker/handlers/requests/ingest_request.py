@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 import structlog
 from pydantic import TypeAdapter, ValidationError
@@ -45,7 +45,7 @@ from worker.deferred import (
 )
 from worker.doorbell import Doorbell
 from worker.errors import NotKnownYetError, RefusedError
-from worker.exports.lease import Share, new_owner
+from worker.exports.lease import new_owner, next_turn, share_of
 from worker.exports.models import KEY_REUSED, UNREADABLE, WITHOUT_KEY, Request
 from worker.exports.records import add_exports
 from worker.handlers.declarations.declare import read_declaration
@@ -81,7 +81,8 @@ Result = TypeVar("Result")
 QUOTA = "quota"
 """The code of the refusal of a request when too many requests wait."""
 
-_ATTEMPTS = 5
+_ATTEMPTS = 20
+"""Tries of a transaction: each time one of the processes that insert the same keys or file names succeeds."""
 _WHATEVER_IS_KNOWN = frozenset(
     {UNREADABLE, "demande_invalide", "type_inconnu", "expediteur_inconnu", "compte_non_autorise"}
 )
@@ -166,15 +167,8 @@ def _enqueue(doorbells: Sequence[Doorbell], services: Services) -> None:
         take_back_enqueued(services.engine, doorbells)
 
 
-class Served(NamedTuple):
-    """The keys whose deferred events may continue after one event, and the rows to enqueue."""
-
-    made_known: Sequence[str]
-    doorbells: Sequence[Doorbell]
-
-
-def _serve(arrival: Arrival, services: Services) -> Served:
-    """Record or defer one event.
+def _serve(arrival: Arrival, services: Services) -> tuple[Sequence[str], Sequence[Doorbell]]:
+    """Record or defer one event; return the keys whose deferred events may continue, and the rows to enqueue.
 
     A duplicate also releases the events that wait for it, in case the first handler died before doing so.
     """
@@ -190,31 +184,31 @@ def _serve(arrival: Arrival, services: Services) -> Served:
                 if arrival.is_last:
                     raise
                 if not _defer(arrival, services, unknown):
-                    return Served((), ())
+                    return (), ()
                 # The missing row may have been committed just before the deferred event was: read again.
     except RefusedError as refusal:
-        return Served(made_known, _refuse(arrival, services, refusal))
+        return made_known, _refuse(arrival, services, refusal)
     if isinstance(answer, ExportPlan):
         for doorbell in doorbells:
             log.info("export_queued", export_id=doorbell.row_id, commune=answer.commune)
     if isinstance(answer, Declaration):
         made_known += answer.makes_known()
-    return Served(made_known, doorbells)
+    return made_known, doorbells
 
 
 def _take_turn(connection: Connection, request: Request, plan: ExportPlan, services: Services) -> None:
-    share = Share.of(request.sender, plan.commune, is_bulk=plan.is_bulk)
-    next_turn = share.next_turn(connection)
-    limit = services.quota_bulk if share.is_bulk else services.quota
-    if next_turn.waiting >= limit:
-        whose = "des lots de ce compte" if share.is_bulk else "de ce compte pour cette commune"
+    request.is_bulk = plan.is_bulk
+    request.share = share_of(request.sender, plan.commune, is_bulk=plan.is_bulk)
+    request.turn, waiting = next_turn(connection, request.share, is_bulk=plan.is_bulk)
+    limit = services.quota_bulk if plan.is_bulk else services.quota
+    if waiting >= limit:
+        whose = "des lots de ce compte" if plan.is_bulk else "de ce compte pour cette commune"
         raise RefusedError(
             f"Trop de demandes {whose} attendent déjà ({limit} au plus) : renvoyez celle-ci dans dix minutes, "
             "avec un « id » nouveau.",
             code=QUOTA,
             commune=plan.commune,
         )
-    request.is_bulk, request.share, request.turn = share.is_bulk, share.name, next_turn.turn
 
 
 def _refuse(arrival: Arrival, services: Services, refusal: RefusedError) -> Sequence[Doorbell]:
@@ -276,7 +270,7 @@ def _defer(arrival: Arrival, services: Services, unknown: NotKnownYetError) -> b
 
 
 def _commit(services: Services, work: Callable[[Session], Result]) -> Result:
-    """Run the work in one transaction; repeat it when another worker inserted the same keys at the same time."""
+    """Run the work in one transaction; repeat it when another worker inserted the same keys or names meanwhile."""
     for _ in range(_ATTEMPTS - 1):
         with suppress(IntegrityError), Session(services.engine) as session, session.begin():
             return work(session)
@@ -287,8 +281,6 @@ def _commit(services: Services, work: Callable[[Session], Result]) -> Result:
 def _is_copy(session: Session, arrival: Arrival, answer: Read | RefusedError) -> bool:
     """Return whether this event is recorded, by its account, source, id and contents; if so, reply to it again.
 
-    A row without a digest of the contents is of an old release: its key alone counts.
-
     Raises:
         RefusedError: the key belongs to another event, recorded or deferred, and `answer` is not that refusal yet.
     """
@@ -297,9 +289,8 @@ def _is_copy(session: Session, arrival: Arrival, answer: Read | RefusedError) ->
     known = {
         row.payload_hash: row.code for row in session.execute(select(Request.payload_hash, Request.code).where(*mine))
     }
-    if hashed in known or "" in known:
-        is_copied = Request.payload_hash.in_(("", hashed))
-        copied = update(Request).where(*mine, is_copied).values(reply_to=arrival.reply_to)
+    if hashed in known:
+        copied = update(Request).where(*mine, Request.payload_hash == hashed).values(reply_to=arrival.reply_to)
         rows = session.execute(copied.returning(Request.id, Request.is_bulk, Request.turn)).all()
         for row in rows:
             reply = NewWork(WorkKind.REPLY, subject_of(About.REQUEST, row.id), "", int(row.is_bulk), row.turn)
@@ -389,9 +380,9 @@ def _apply(session: Session, request: Request, answer: Read | RefusedError) -> S
             return [Doorbell(export.id, export.kind, export.is_bulk) for export in exports]
         case Cancellation():
             request.completed_at = request.notified_at = request.created_at  # the other request's mail has it
-            cancelled = answer.apply(session.connection())
-            log.info("exports_cancelled", exports=cancelled.exports, commune=answer.commune)
-            return [Doorbell(preview_id, WorkKind.PREVIEW) for preview_id in cancelled.previews]
+            cancelled, previews = answer.apply(session.connection())
+            log.info("exports_cancelled", exports=cancelled, commune=answer.commune)
+            return [Doorbell(preview_id, WorkKind.PREVIEW) for preview_id in previews]
         case Declaration():
             request.completed_at = request.notified_at = request.created_at  # no notification: the sender knows it
             answer.apply(session.connection(), request.created_at)

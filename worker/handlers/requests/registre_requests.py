@@ -11,7 +11,7 @@ from schemas.requests import RegistreCorrectionRequested, RegistreImportRequeste
 from schemas.vocabulary import PreviewAct, PreviewStatus
 from worker.access.authorization import Authorization
 from worker.arrivals import Preview, accept, add_preview, read_preview
-from worker.audit import Action, Pseudonymised, WordKind, record_audit
+from worker.audit import Action, Actor, Pseudonymised, WordKind, record_audit
 from worker.db.engine import snapshot
 from worker.doorbell import Doorbell
 from worker.errors import RefusedError
@@ -57,8 +57,7 @@ class PreviewOrder(_Order[RegistrePreviewRequested]):
         record_audit(
             session.connection(),
             Action.ARRIVAL_RECEIVED,
-            actor=self.requested_by,
-            account=self.account,
+            actor=Actor(self.requested_by, self.account),
             code_commune=asked.commune,
             detail=[Pseudonymised(WordKind.TEXTE, columns["file_name"]), f", export du {short_date(asked.taken_on)}"],
         )
@@ -69,7 +68,7 @@ def read_preview_order(event: CloudEvent, services: Services, authorization: Aut
     """Read the request for a preview."""
     asked = read_data(event, RegistrePreviewRequested)
     authorization.require(asked.commune)
-    require_own_register(services, asked.commune)
+    require_own_register(services)
     with services.registre.connect() as connection:
         if read_commune(connection, asked.commune) is None:
             raise RefusedError(
@@ -108,27 +107,24 @@ def read_correction_order(event: CloudEvent, services: Services, authorization: 
     """
     asked = read_data(event, RegistreCorrectionRequested)
     authorization.require(asked.commune)
-    require_own_register(services, asked.commune)
+    require_own_register(services)
     with snapshot(services.registre) as connection:
         link = find_link(connection, asked.import_id)
     if link is None or asked.commune not in link.communes:
         raise RefusedError(
             f"Export inconnu : aucun export repris de {asked.commune} n'a ce numéro.",
-            commune=asked.commune,
             code="import_inconnu",
             field="data.import_id",
         )
     if link.communes != {asked.commune}:
         raise RefusedError(
             "Cet export a des listes d'autres communes aussi : seule la personne qui administre le service le corrige.",
-            commune=asked.commune,
             code="import_partage",
             field="data.import_id",
         )
     if asked.act is PreviewAct.REDATE and link.is_dated and asked.taken_on == link.taken_on:
         raise RefusedError(
             f"Cet export est déjà du {short_date(link.taken_on)} : il n'y a rien à corriger.",
-            commune=asked.commune,
             code="jour_inchange",
             field="data.taken_on",
         )
@@ -151,7 +147,7 @@ class ImportOrder(_Order[RegistreImportRequested]):
         )
         terms |= {"by": self.requested_by, "account": self.account}
         if not accept(session.connection(), asked.preview, request.id, terms):
-            raise _closed(asked.commune, "on vient de répondre à cet aperçu")
+            raise _closed("on vient de répondre à cet aperçu")
         return Doorbell(asked.preview, WorkKind.PREVIEW)
 
 
@@ -164,30 +160,23 @@ def read_import_order(event: CloudEvent, services: Services, authorization: Auth
     if preview is None or preview.code_commune != asked.commune:
         raise RefusedError(
             f"Aperçu inconnu : aucun aperçu de {asked.commune} n'a ce numéro.",
-            commune=asked.commune,
             code="apercu_inconnu",
             field="data.preview",
         )
     if preview.sha256 != asked.sha256:
         raise RefusedError(
             "L'aperçu est celui d'un autre fichier : regardez-le de nouveau avant de le reprendre.",
-            commune=asked.commune,
             code="apercu_autre_fichier",
             field="data.sha256",
         )
     if preview.status != PreviewStatus.READY:
-        raise _closed(asked.commune, PreviewStatus(preview.status).label)
+        raise _closed(PreviewStatus(preview.status).label)
     _require_accepted(asked, preview)
     return ImportOrder(asked, asked.requested_by)
 
 
-def _closed(commune: str, state: str) -> RefusedError:
-    return RefusedError(
-        f"Cet export ne se reprend pas, ou plus : {state}.",
-        commune=commune,
-        code="apercu_clos",
-        field="data.preview",
-    )
+def _closed(state: str) -> RefusedError:
+    return RefusedError(f"Cet export ne se reprend pas, ou plus : {state}.", code="apercu_clos", field="data.preview")
 
 
 def _require_accepted(asked: RegistreImportRequested, preview: Preview) -> None:
@@ -196,29 +185,23 @@ def _require_accepted(asked: RegistreImportRequested, preview: Preview) -> None:
     if found.get("files", {}).get("used") and not asked.reason:
         raise RefusedError(
             "Des fichiers déposés, publiés, ou téléchargés pour l'affichage, seraient à refaire : dites pourquoi.",
-            commune=asked.commune,
             code="raison_manquante",
             field="data.reason",
         )
     if (rejected := found.get("lines_rejected", 0)) and not asked.accept_rejects:
         raise RefusedError(
             f"L'export a {count_of(rejected, 'ligne rejetée', 'lignes rejetées')} : il faut accepter de s'en passer.",
-            commune=asked.commune,
             code="rejets_non_acceptes",
             field="data.accept_rejects",
         )
     if (questions := found.get("questions", ())) and not asked.accept_changes:
         said = ask_in_words((it["found"], it["cause"]) for it in questions)
         raise RefusedError(
-            f"{said} Il faut confirmer ces changements.",
-            commune=asked.commune,
-            code="changements_non_confirmes",
-            field="data.accept_changes",
+            f"{said} Il faut confirmer ces changements.", code="changements_non_confirmes", field="data.accept_changes"
         )
     if unknown := sorted(set(asked.empty) - {it["liste"] for it in found.get("kept", ())}):
         raise RefusedError(
             f"La liste {', '.join(unknown)} ne se vide pas : elle est dans l'export, ou n'est pas dans le registre.",
-            commune=asked.commune,
             code="liste_a_vider",
             field="data.empty",
         )
