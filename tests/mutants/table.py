@@ -425,7 +425,7 @@ worker/db/
   test_an_older_database_is_refused_and_left_as_it_is
     - if is_former and found != _RELEASE_BEFORE:
   test_migrating_gives_back_the_rights_that_are_missing_and_takes_others_away
-    - connection.execute(text(f"REVOKE ALL ON {ours} FROM {account}"))
+    - connection.execute(text(f"REVOKE ALL ON {tables} FROM {account}"))
   test_a_worker_refuses_a_database_that_is_not_migrated
     - if not fits:
   test_former_code_goes_on_where_the_database_says_so
@@ -587,9 +587,6 @@ worker/exports/
     + if True:
   test_a_lost_lease_is_noticed_while_writing
     - self._lost.set()
-  test_a_clerk_is_served_next_however_much_another_asked_for
-    - return (first or 0) + waiting, waiting
-    + return 0, waiting
   test_old_files_and_their_reports_leave_and_their_rows_stay
     - _DAY_SECONDS, _CENTURY_DAYS = 24 * 3600, 36_525
     + _DAY_SECONDS, _CENTURY_DAYS = 24 * 3600 - 2400, 36_525
@@ -794,6 +791,9 @@ worker/handlers/requests/
     - take_back_enqueued(services.engine, doorbells)
   test_beyond_the_quota_one_is_refused_and_no_other
     - if waiting >= limit:
+  test_a_clerk_is_served_next_however_much_another_asked_for
+    - request.turn = (first or 0) + waiting
+    + request.turn = 0
   test_what_was_deposited_asks_for_a_reason_which_the_trail_alone_keeps
     - if found.get("files", {}).get("used") and not asked.reason:
   test_nothing_is_done_or_said_of_the_exports_of_others

@@ -39,13 +39,10 @@ _TRAIL: _Grants = (
     ("INSERT", "audit, audit_unlogged"),
     ("SELECT, INSERT", "audit_word"),
     ("EXECUTE", "FUNCTION last_settings(text)"),
-    ("USAGE", "SEQUENCE audit_id_seq"),
 )
 """Rights to add a line to the audit trail and record the settings of a process."""
 
-_ADDS_WORK: _Grants = (("SELECT, INSERT", "work"), ("USAGE", "SEQUENCE work_id_seq"))
-
-_DOES_WORK: _Grants = (("UPDATE, DELETE", "work"), *_ADDS_WORK)
+_WORK = ("SELECT, INSERT, UPDATE, DELETE", "work")
 
 _REQUESTS: _Grants = (
     ("SELECT", f"agent, alembic_version, doubt, import, import_liste, sender, {_REGISTER}"),
@@ -61,9 +58,7 @@ _REQUESTS: _Grants = (
     ("SELECT, DELETE", "piece"),
     ("SELECT, INSERT, UPDATE", "depot, export, preview, publication, request"),
     ("SELECT, INSERT, UPDATE, DELETE", "deferred_event"),
-    ("USAGE", "SEQUENCE export_id_seq, deferred_event_id_seq, preview_id_seq, request_id_seq"),
-    ("USAGE", "SEQUENCE protection_id_seq, recall_id_seq"),
-    *_DOES_WORK,
+    _WORK,
     *_TRAIL,
 )
 """Rights to record requests and declarations."""
@@ -79,7 +74,7 @@ _ANY_FILE: _Grants = (
     ("UPDATE (purged_at, rests_on, sha256, size, verified_at)", "export"),
     ("SELECT, INSERT, DELETE", "piece"),
     ("UPDATE (completed_at)", "request"),
-    *_DOES_WORK,
+    _WORK,
     *_TRAIL,
 )
 """Rights to claim a row, read the register and finish the row. Accounts that make files cannot insert requests."""
@@ -93,7 +88,12 @@ _TABLEAUX: _Grants = (
     ("SELECT", "publication"),
 )
 
-_GRANTS: Mapping[str, _Grants] = {
+_LECTURE: _Grants = (
+    ("SELECT", "apercus, bureaux, demandes, derniers_exports, envois, habilitations, imports, journal, registres"),
+    ("SELECT", "pieces, reunions, scrutins"),
+)
+
+GRANTS: Mapping[str, _Grants] = {
     "prefecture_requests": _REQUESTS,
     "prefecture_listes": (*_ANY_FILE, *_LISTES),
     "prefecture_tableaux": (*_ANY_FILE, *_TABLEAUX),
@@ -116,15 +116,13 @@ _GRANTS: Mapping[str, _Grants] = {
         ("SELECT (deposited_on, export_id, verdict)", "depot"),
         ("SELECT (export_id, published_on)", "publication"),
         ("SELECT (id), INSERT", "recall"),
-        ("USAGE", "SEQUENCE recall_id_seq"),
         ("INSERT, UPDATE, DELETE", "electeur, liste"),
         (_MAINTAIN, "electeur"),
         ("SELECT, UPDATE", "preview"),
         ("SELECT (completed_at, id, is_bulk, turn), UPDATE (completed_at)", "request"),
         ("SELECT (id, part, request_id)", "export"),
-        *_DOES_WORK,
+        _WORK,
         ("SELECT (name)", "agent"),
-        ("USAGE", "SEQUENCE doubt_id_seq, electeur_id_seq, homonym_id_seq, import_id_seq, mouvement_id_seq"),
         *_TRAIL,
     ),
     # This account reads no row of an elector.
@@ -135,7 +133,7 @@ _GRANTS: Mapping[str, _Grants] = {
         ("SELECT, UPDATE (finished_at, status)", "preview"),
         ("UPDATE (purged_at)", "export"),
         ("UPDATE (notified_at)", "request"),
-        ("SELECT, INSERT, UPDATE, DELETE", "work"),
+        _WORK,
         ("SELECT, INSERT, UPDATE", "notification"),
         ("SELECT, INSERT", "reminder, reminder_echeance"),
         ("UPDATE (disabled_at)", "recipient"),
@@ -144,18 +142,11 @@ _GRANTS: Mapping[str, _Grants] = {
         ("SELECT (id, at)", "audit"),
         ("SELECT, DELETE", "audit_unlogged"),
         ("EXECUTE", "FUNCTION purge_audit(timestamptz), purge_refused(bigint[]), purge_versions(bigint)"),
-        ("USAGE", "SEQUENCE notification_id_seq, reminder_id_seq, work_id_seq"),
         *_TRAIL,
     ),
-    "prefecture_lecture": (
-        ("SELECT", "apercus, bureaux, demandes, derniers_exports, envois, habilitations, imports, journal, registres"),
-        ("SELECT", "pieces, reunions, scrutins"),
-    ),
-}
-GRANTS: Mapping[str, _Grants] = {
-    **_GRANTS,
+    "prefecture_lecture": _LECTURE,
     "prefecture_ecran": (
-        *_GRANTS["prefecture_lecture"],
+        *_LECTURE,
         # These views name electors.
         ("SELECT", "doutes_ouverts, electeurs, electeurs_proteges, motifs_notes, mouvements_a_completer"),
         ("SELECT", "jetons"),
@@ -165,21 +156,24 @@ GRANTS: Mapping[str, _Grants] = {
 
 _OURS = """
 SELECT string_agg(quote_ident(relname), ', ') FROM pg_class
-WHERE relkind IN ('r', 'v') AND relnamespace = (SELECT relnamespace FROM pg_class WHERE oid = to_regclass('request'))
+WHERE CAST(relkind AS text) = ANY(:kinds)
+AND relnamespace = (SELECT relnamespace FROM pg_class WHERE oid = to_regclass('request'))
 AND relowner = (SELECT relowner FROM pg_class WHERE oid = to_regclass('request'))
 """
 
 
 def grant(connection: Connection) -> None:
-    """Grant the existing accounts these rights, and revoke all others."""
+    """Grant the existing accounts these rights, and revoke all others; an account that inserts rows numbers them."""
     existing = set(connection.scalars(text("SELECT rolname FROM pg_roles")))
-    ours = connection.scalar(text(_OURS))
+    tables, sequences = (connection.scalar(text(_OURS), {"kinds": kinds}) for kinds in (["r", "v"], ["S"]))
     for account in sorted(GRANTS.keys() & existing):
-        connection.execute(text(f"REVOKE ALL ON {ours} FROM {account}"))
+        connection.execute(text(f"REVOKE ALL ON {tables} FROM {account}"))
         for rights, things in GRANTS[account]:
             if rights == _MAINTAIN and (connection.dialect.server_version_info or ()) < _MAINTAIN_SINCE:
                 continue
             connection.execute(text(f"GRANT {rights} ON {things} TO {account}"))
+        if any("INSERT" in rights for rights, _ in GRANTS[account]):
+            connection.execute(text(f"GRANT USAGE ON SEQUENCE {sequences} TO {account}"))
 
 
 _LOCK = 0x70726566  # « pref »

@@ -9,16 +9,17 @@ from pathlib import Path
 from typing import NamedTuple
 
 import structlog
-from sqlalchemy import ColumnElement, Engine, RowMapping, and_, func, select
+from sqlalchemy import ColumnElement, Engine, RowMapping, and_, func, select, update
 from sqlalchemy.orm import Session, joinedload, selectinload
 
 from common.files import NotRegularError, hash_file, open_regular
 from schemas.vocabulary import ExportStatus
 from worker.audit import Action, record_audit
 from worker.db.engine import snapshot
+from worker.db.types import utc_now
 from worker.exports.models import Export
 from worker.exports.naming import main_name
-from worker.exports.records import FILES_SIZE, mark_verified
+from worker.exports.records import FILES_SIZE
 from worker.exports.storage import DIRECTORY_MODE, FILE_MODE, ForeignNameError, Storage
 
 _WHOLE = joinedload(Export.request), selectinload(Export.pieces)
@@ -134,7 +135,7 @@ def _record(engine: Engine, found: Verified, actor: str) -> bool:
         if connection.scalar(unchanged.where(Export.finished_at == export.finished_at)) is None:
             return False
         if not found.findings:
-            mark_verified(connection, export.id)
+            connection.execute(update(Export).where(Export.id == export.id).values(verified_at=utc_now()))
         for name, fault in found.findings:
             log.error("file_found_wrong", export_id=export.id)
             record_audit(

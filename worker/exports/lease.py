@@ -1,4 +1,4 @@
-"""Fair turns of requests, and the lease on a row with its heartbeat. The clock of a lease is the database's."""
+"""The lease on a row with its heartbeat. The clock of a lease is the database's."""
 
 import _thread
 import os
@@ -12,12 +12,10 @@ from typing import Self
 from uuid import uuid4
 
 import structlog
-from sqlalchemy import Connection, func, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from worker.error_policy import conclude, is_waited_for
 from worker.errors import LeaseLostError
-from worker.exports.models import Request
 
 PULSE_SECONDS = 1.0
 """Seconds between two records of the progress on the row."""
@@ -155,23 +153,3 @@ def give_back(end: Callable[[], object]) -> None:
             time.sleep(GIVE_BACK_SECONDS)
         else:
             return
-
-
-_WAITS = Request.completed_at.is_(None)
-
-
-def share_of(sender: str, commune: str, *, is_bulk: bool) -> str:
-    """Return the tenant of fair queueing: an account in the batch lane, an account and a commune in the other one."""
-    return sender if is_bulk else f"{sender}\n{commune}"
-
-
-def next_turn(connection: Connection, share: str, *, is_bulk: bool) -> tuple[int, int]:
-    """Return the turn after the last one of this share and not before the first one of the lane.
-
-    The second number is about how many requests of the share wait before it.
-    """
-    in_lane = select(func.min(Request.turn)).where(Request.is_bulk.is_(is_bulk), _WAITS)
-    own = select(func.max(Request.turn)).where(Request.share == share, _WAITS)
-    first, last = connection.execute(select(in_lane.scalar_subquery(), own.scalar_subquery())).one()
-    waiting = 0 if last is None else max(last + 1 - (first or 0), 0)
-    return (first or 0) + waiting, waiting

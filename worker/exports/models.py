@@ -91,7 +91,7 @@ class Request(Base):
     sender: Mapped[str] = mapped_column(Texte, default="", server_default="", doc="The account, by the broker.")
     payload_hash: Mapped[str] = _empty("Of the event's type and data; empty for what was read before it was kept.")
     is_bulk: Mapped[bool] = _flag("Its files are of a batch.")
-    share: Mapped[str] = _empty("Who takes turns with others; see worker.exports.lease.")
+    share: Mapped[str] = _empty("The tenant of fair queueing: an account, or an account and a commune.")
     turn: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0", doc="The first come first.")
     outcome: Mapped[str] = mapped_column(Texte, default=RequestOutcome.ACCEPTED)
     code: Mapped[str] = _empty("Why it was refused, as a word for programs.")

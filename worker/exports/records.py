@@ -370,11 +370,6 @@ def mark_downloaded(connection: Connection, export_id: int, *, at: datetime, by:
     connection.execute(update(Export).where(Export.id == export_id, is_latest).values(values))
 
 
-def mark_verified(connection: Connection, export_id: int) -> None:
-    """Record that the file and its pieces were found intact."""
-    connection.execute(update(Export).where(Export.id == export_id).values(verified_at=utc_now()))
-
-
 RECALLED = ", à refaire"
 """The end of the label of a recalled file."""
 

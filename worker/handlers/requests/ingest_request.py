@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import structlog
 from pydantic import TypeAdapter, ValidationError
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, func, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -45,7 +45,7 @@ from worker.deferred import (
 )
 from worker.doorbell import Doorbell
 from worker.errors import NotKnownYetError, RefusedError
-from worker.exports.lease import new_owner, next_turn, share_of
+from worker.exports.lease import new_owner
 from worker.exports.models import KEY_REUSED, UNREADABLE, WITHOUT_KEY, Request
 from worker.exports.records import add_exports
 from worker.handlers.declarations.declare import read_declaration
@@ -197,9 +197,17 @@ def _serve(arrival: Arrival, services: Services) -> tuple[Sequence[str], Sequenc
 
 
 def _take_turn(connection: Connection, request: Request, plan: ExportPlan, services: Services) -> None:
-    request.is_bulk = plan.is_bulk
-    request.share = share_of(request.sender, plan.commune, is_bulk=plan.is_bulk)
-    request.turn, waiting = next_turn(connection, request.share, is_bulk=plan.is_bulk)
+    """Give the request its turn: after the last one of its share, and not before the first one of its lane.
+
+    The share is the tenant of fair queueing: an account in the batch lane, an account and a commune in the other one.
+    """
+    request.is_bulk, waits = plan.is_bulk, Request.completed_at.is_(None)
+    request.share = request.sender if plan.is_bulk else f"{request.sender}\n{plan.commune}"
+    in_lane = select(func.min(Request.turn)).where(Request.is_bulk.is_(plan.is_bulk), waits)
+    own = select(func.max(Request.turn)).where(Request.share == request.share, waits)
+    first, last = connection.execute(select(in_lane.scalar_subquery(), own.scalar_subquery())).one()
+    waiting = 0 if last is None else max(last + 1 - (first or 0), 0)
+    request.turn = (first or 0) + waiting
     limit = services.quota_bulk if plan.is_bulk else services.quota
     if waiting >= limit:
         whose = "des lots de ce compte" if plan.is_bulk else "de ce compte pour cette commune"
