@@ -255,9 +255,15 @@ class TableauxRenderRequested(Contract):
     ] = None
     until: Annotated[
         Jour | None,
-        Field(description="Tableau des vingt jours: its last day, included. When absent, the meeting before the poll."),
+        Field(
+            description="Its last day, included. When absent, for the tableau des vingt jours, the meeting before the "
+            "poll; for that of the cinq jours, the fifth day before the poll."
+        ),
     ] = None
-    publication: Annotated[Jour | None, Field(description="Day the tableau is posted, when it is known.")] = None
+    publication: Annotated[
+        Jour | None,
+        Field(description="Day the tableau is to be published: mouvements end on the day before. It is not printed."),
+    ] = None
     inclure_j5: Annotated[
         StrictBool,
         Field(description="First tableau rectificatif: also what was applied for a poll, as openElec's totals."),

@@ -231,10 +231,11 @@ _tableaux = together(
     ),
     _date_option(
         "until",
-        "Pour vingt_jours : dernier jour des mouvements, compris ; cinq_jours_reu, demandé avec lui, commence le "
-        "lendemain. Par défaut : la réunion d'avant le scrutin, quand le registre la connaît.",
+        "Dernier jour des mouvements, compris ; cinq_jours_reu, demandé avec vingt_jours, commence le lendemain. Par "
+        "défaut : la réunion d'avant le scrutin, quand le registre la connaît ; pour cinq_jours_reu, le cinquième jour "
+        "avant le scrutin.",
     ),
-    _date_option("publication", "Pour tous les types : jour de la publication, s'il est connu."),
+    _date_option("publication", "Jour prévu de la publication : les mouvements s'arrêtent la veille. Jamais imprimé."),
     click.option(
         "--edition",
         type=EDITION,

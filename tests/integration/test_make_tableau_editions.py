@@ -6,6 +6,7 @@ import zlib
 from collections import Counter
 from datetime import date, datetime
 from itertools import pairwise
+from typing import Any
 
 import pytest
 from sqlalchemy.orm import Session
@@ -119,12 +120,19 @@ def test_five_days_before_a_saturday_are_a_monday(desk: TableauDesk) -> None:
 
 
 @pytest.mark.slow
-def test_a_posted_tableau_says_until_when_it_can_be_consulted(desk: TableauDesk) -> None:
+@pytest.mark.parametrize(
+    "dates",
+    [VINGT_JOURS, {"types": [VINGT], "reunion": REUNION_PRECEDENTE}],
+    ids=["of a poll", "without a poll"],
+)
+def test_the_days_of_the_publication_are_left_to_be_written_by_hand(desk: TableauDesk, dates: dict[str, Any]) -> None:
+    """The request gives the planned day: the tableau may be published on another, which the certificate states."""
     write_register(desk.engine, [INSCRIPTION])
-    note = "Publié le 20/03/2027. Consultable jusqu’au 27/03/2027."
-    made = desk.make(**VINGT_JOURS, publication=date(2027, 3, 20), presentations=["par_bureau"])
+    made = desk.make(**dates, publication=date(2027, 3, 22), presentations=["par_bureau"], signature_maire=True)
+    note = "Publié le ____________. Consultable jusqu’au ____________."
     assert [page.count(note) for page in made.pages] == [*[0] * (len(made.pages) - 1), 1]
-    assert "Publié le ____________. Consultable jusqu’au ____________." in desk.make(**VINGT_JOURS).text
+    assert "Publié à LIBREVILLE, le Le maire" in made.text
+    assert not re.search("22(/03/| mars )2027", made.text)
 
 
 @pytest.mark.slow

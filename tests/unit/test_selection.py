@@ -141,9 +141,11 @@ def test_since_2019_a_tableau_goes_from_meeting_to_meeting(day: date, *, vingt: 
         (VINGT_JOURS, {}, date(2026, 2, 22)),  # the eve of the twentieth day
         (VINGT_JOURS, {"publication": date(2026, 2, 21)}, date(2026, 2, 20)),
         (CINQ_JOURS_REU, {"publication": date(2026, 3, 9)}, date(2026, 3, 8)),
+        (CINQ_JOURS_REU, {"until": date(2026, 3, 9)}, date(2026, 3, 9)),
+        (CINQ_JOURS_REU, {"until": date(2026, 3, 12)}, date(2026, 3, 10)),  # five days before the poll
     ],
 )
-def test_without_a_meeting_a_tableau_stops_on_the_eve_of_its_publication(
+def test_without_a_meeting_a_tableau_stops_when_it_is_asked(
     type_: TypeTableau, values: dict[str, Any], last_day: date
 ) -> None:
     assert demande(type_, scrutin=date(2026, 3, 15), reunion=date(2026, 1, 12), **values).last_day == last_day

@@ -121,7 +121,7 @@ def test_everything_that_is_chosen_is_asked(screen: FilesScreen) -> None:
         "presentations": ["commune", "par_bureau"],
         "edition": "commission",
         "reunion": "26/03/2027",
-        "publication": "2027-04-13",
+        "until": "2027-04-12",
         "signature_maire": "1",
         "inclure_j5": "1",
     }
@@ -136,7 +136,7 @@ def test_everything_that_is_chosen_is_asked(screen: FilesScreen) -> None:
         edition=Edition.COMMISSION,
         scrutin=SCRUTIN,
         reunion=date(2027, 3, 26),
-        publication=date(2027, 4, 13),
+        until=date(2027, 4, 12),
         signature_maire=True,
         inclure_j5=True,
         requested_by=AGENT,
@@ -196,8 +196,8 @@ def test_what_is_wrong_is_said_beside_its_field_and_nothing_is_asked(
 @pytest.mark.slow
 def test_the_tableau_des_vingt_jours_takes_another_day_for_the_poll(screen: FilesScreen) -> None:
     page = screen.send("/tableaux", FORM | {"scrutin": ""})
-    assert "le dernier jour des mouvements ou le jour de la publication" in spaced_words(page)
-    assert screen.send("/tableaux", FORM | {"scrutin": "", "publication": "2027-03-29"}).status_code == 303
+    assert "à défaut, le dernier jour des mouvements" in spaced_words(page)
+    assert screen.send("/tableaux", FORM | {"scrutin": "", "until": "2027-03-28"}).status_code == 303
 
 
 def test_a_fault_keeps_what_was_written_and_opens_what_is_folded(screen: FilesScreen) -> None:

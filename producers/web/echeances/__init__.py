@@ -102,11 +102,12 @@ class DueTableau:
     @property
     def asked(self) -> dict[str, str]:
         """The values that prefill the form of tableaux, except the lists."""
-        scrutin = self.echeance.scrutin
-        last_day = self.day - timedelta(days=1)  # the day of the meeting
-        if scrutin is None:
-            return {"type": self.echeance.type, "until": last_day.isoformat()}
-        return {"type": self.echeance.type, "scrutin": scrutin.isoformat(), "publication": self.day.isoformat()}
+        asked = {"type": self.echeance.type}
+        if self.echeance.scrutin:
+            asked["scrutin"] = self.echeance.scrutin.isoformat()
+        if not (self.echeance.scrutin and self.type is TypeTableau.VINGT_JOURS):  # the register has its meeting
+            asked["until"] = (self.day - timedelta(days=1)).isoformat()
+        return asked
 
     @property
     def is_made(self) -> bool:

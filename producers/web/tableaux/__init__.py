@@ -21,7 +21,7 @@ from schemas.requests import TableauxRenderRequested
 from schemas.tableaux import Edition, Presentation, TypeTableau, find_missing_dates, find_wrong_dates, name_tableau
 from schemas.vocabulary import Liste
 
-DATES = ("scrutin", "date_tableau", "reunion", "until", "publication")
+DATES = ("scrutin", "date_tableau", "reunion", "until")
 FIELDS = ("type", "listes", "presentations", "edition", *DATES, "inclure_j5", "signature_maire")
 """Fields in the order of the page; errors about several fields are shown at the first."""
 
@@ -36,7 +36,7 @@ _MISSING = {
     "scrutin": "indiquez le jour du scrutin",
 }
 _NO_MEETING = "aucune réunion d'avant n'est notée : indiquez la précédente, d'où les mouvements sont comptés"
-_MISSING_END = "indiquez le jour du scrutin ; à défaut, le dernier jour des mouvements ou le jour de la publication"
+_MISSING_END = "indiquez le jour du scrutin ; à défaut, le dernier jour des mouvements"
 
 
 class PreviousMeeting(NamedTuple):
@@ -91,7 +91,7 @@ class TableauxForm:
 
     @property
     def has_rare_dates(self) -> bool:
-        return any(self.dates.get(name) for name in ("until", "publication"))
+        return bool(self.dates.get("until"))
 
     @property
     def words(self) -> str:

@@ -13,7 +13,6 @@ from functools import partial
 from struct import Struct
 from typing import NamedTuple, Protocol
 
-from common.calendrier import last_day_to_consult
 from common.french import at_commune, count_in_words, count_of, format_moment, long_date, of_commune, short_date
 from common.law import CONSULTATION, LAW_OF_PROTECTION, Regime, appeals_of, cite
 from schemas.tableaux import Edition, Presentation, Repere, TypeTableau
@@ -307,9 +306,7 @@ def _objet(demande: Demande) -> str:
         return f"Scrutin du {long_date(demande.scrutin)}"
     if demande.commission:
         return f"Commission de contrôle du {long_date(demande.commission)}"
-    if demande.until:
-        return f"Mouvements jusqu’au {long_date(demande.until)}"
-    return f"Publication du {long_date(demande.effective_on)}"
+    return f"Mouvements jusqu’au {long_date(demande.last_day)}"
 
 
 def _signatures(demande: Demande, nom_commune: str) -> Signatures | None:
@@ -317,8 +314,7 @@ def _signatures(demande: Demande, nom_commune: str) -> Signatures | None:
     if signataire is None:
         return None
     places = MEMBRES_COMMISSION if signataire is Signataire.COMMISSION_ADMINISTRATIVE else 1
-    jour = "…" if demande.publication is None or signataire is not Signataire.MAIRE else short_date(demande.publication)
-    lieu = f"{demande.modele.formule} {at_commune(nom_commune)}, le {jour}"
+    lieu = f"{demande.modele.formule} {at_commune(nom_commune)}, le …"
     return Signatures(signataire.value, places, has_seal=True, lieu=lieu)
 
 
@@ -377,7 +373,7 @@ def _titre(bureau: BureauElecteurs) -> str:
 
 
 _BLANK = "____________"
-"""A blank to fill in by hand."""
+"""A blank to fill in by hand: the days of the publication are known after the tableau is made."""
 
 
 def _for_citizens(demande: Demande, code_commune: str) -> Iterator[str]:
@@ -385,10 +381,7 @@ def _for_citizens(demande: Demande, code_commune: str) -> Iterator[str]:
     appeals = appeals_of(demande.type, code_commune)
     if not is_read or not appeals:
         return
-    first = last = _BLANK
-    if demande.publication:
-        first, last = short_date(demande.publication), short_date(last_day_to_consult(demande.publication))
-    yield f"Publié le {first}. Consultable jusqu’au {last}. Retiré le {_BLANK}."
+    yield f"Publié le {_BLANK}. Consultable jusqu’au {_BLANK}. Retiré le {_BLANK}."
     if demande.type is TypeTableau.VINGT_JOURS:
         yield CONSULTATION
     yield from appeals

@@ -96,10 +96,13 @@ class Demande:
     """The previous meeting, from which mouvements are counted, that day excluded; if the commission did not meet, the
     last day of the previous tableau."""
     until: date | None = None
-    """The last day of the mouvements, included: for the tableau des vingt jours, the meeting before the poll."""
+    """The last day of the mouvements, included: for the tableau des vingt jours, the meeting before the poll.
+
+    The tableau des cinq jours ends five days before the poll at the latest."""
     commission: date | None = None
     """The meeting that was declared to the register, if it is the last day."""
     publication: date | None = None
+    """The planned day, which is not printed: the mouvements end on the day before."""
     inclure_j5: bool = False
     """Whether the first tableau rectificatif also shows mouvements applied for a poll, as openElec does."""
     is_signed_by_maire: bool = False
@@ -174,15 +177,15 @@ class Demande:
 
         A tableau that is published on a day holds the mouvements up to the day before.
         """
-        if self.until:
-            return self.until
         if self.type is TypeTableau.VINGT_JOURS:
+            if self.until:
+                return self.until
             due = self.publication or self.publication_due or days_before(self.required(Repere.SCRUTIN), 20)
             return due - _ONE_DAY
         fifth = days_before(self.required(Repere.SCRUTIN), 5)
-        if self.publication and self.type is TypeTableau.CINQ_JOURS_REU:
-            return min(fifth, self.publication - _ONE_DAY)
-        return fifth
+        if self.type is not TypeTableau.CINQ_JOURS_REU:
+            return fifth
+        return min(fifth, self.until or fifth, self.publication - _ONE_DAY if self.publication else fifth)
 
     @cached_property
     def age_apres(self) -> date:
@@ -281,9 +284,13 @@ def dates_of(asked: TableauxRenderRequested, type_: TypeTableau, calendrier: Cal
     """
     needed = REPERES[type_]
     scrutin = asked.scrutin if Repere.SCRUTIN in needed or type_ is TypeTableau.VINGT_JOURS else None
-    until = _until(asked, scrutin, calendrier) if type_ is TypeTableau.VINGT_JOURS else None
-    # If both are requested, the publication is that of the tableau des vingt jours.
+    # If both are requested, the last day and the publication are those of the tableau des vingt jours.
     is_after_another = type_ is TypeTableau.CINQ_JOURS_REU and TypeTableau.VINGT_JOURS in asked.types
+    until = None
+    if type_ is TypeTableau.VINGT_JOURS:
+        until = _until(asked, scrutin, calendrier)
+    elif type_ is TypeTableau.CINQ_JOURS_REU and not is_after_another:
+        until = asked.until
     return {
         "code_commune": asked.commune,
         "date_tableau": _date_tableau(asked, type_) if Repere.DATE_TABLEAU in needed else None,
