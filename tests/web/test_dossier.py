@@ -5,6 +5,7 @@ import json
 import re
 import subprocess
 import zipfile
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -45,6 +46,19 @@ def test_the_dossier_holds_the_files_and_what_explains_and_proves_them(screen: F
     checked = _check_sums(tmp_path / "extracted")
     assert checked.returncode == 0, checked.stderr
     assert checked.stdout.count(": OK") == 8
+
+
+def test_a_repealed_tableau_is_an_archive_and_is_not_deposited(files: FilesScreen) -> None:
+    """The dossier and the screen agree with the mail: keep it as an archive or a duplicate."""
+    day = date(2018, 1, 10)
+    old = files.make_tableau(TypeTableau.PREMIER_RECTIFICATIF, scrutin=None, date_tableau=day)
+    archive = zipfile.ZipFile(io.BytesIO(files.get("dossier_zip", f"export={old}").content))
+    assert f"ne-pas-deposer/{files.desk.row(old)['file_name']}" in archive.namelist()
+    readme = " ".join(archive.read("LISEZ-MOI.txt").decode().replace("\u202f", " ").split())
+    assert "NE PAS DÉPOSER NI AFFICHER : tableau abrogé depuis 2019, archive ou duplicata." in readme
+    assert "Déposez ensuite les tableaux" not in readme
+    assert "Abrogé depuis 2019 : à part dans le ZIP, dans « ne-pas-deposer »" in files.read("dossier")
+    assert "Marquer comme déposé" not in files.read("export", export=old)
 
 
 def test_the_same_files_make_the_same_bytes_and_every_unzip_reads_them(files: FilesScreen, tmp_path: Path) -> None:

@@ -224,7 +224,8 @@ def write_readme(commune: str, nom: str, files: Sequence[tuple[str, AskedFile]],
         lines += ["CE QUI MANQUE À CE DOSSIER", ""]
         lines += [line for said in lacking for line in wrap(typo(said), _WIDTH, subsequent_indent="   ")] + [""]
     lines += ["CE QU'IL FAUT FAIRE", ""]
-    steps = [step for step in _STEPS.splitlines() if step != _STEP_OF_TABLEAUX or any(it.is_tableau for _, it in files)]
+    has_tableau = any(it.is_tableau and not it.is_repealed for _, it in files)
+    steps = [step for step in _STEPS.splitlines() if step != _STEP_OF_TABLEAUX or has_tableau]
     for number, step in enumerate(steps, 1):
         lines += [*wrap(f"{number}. {typo(step)}", _WIDTH, subsequent_indent="   "), ""]
     for paragraph in (_REJECTED, _VERIFY, _PRIVACY):
@@ -262,6 +263,8 @@ def _warnings(file: AskedFile) -> list[str]:
         found.append(f"NE PAS DÉPOSER NI AFFICHER : à compléter, {file.missing}.")
     if not FORMATS[file.format].may_be_deposited:
         found.append("NE PAS DÉPOSER : la plateforme ne prend pas ce format.")
+    if file.is_repealed:
+        found.append("NE PAS DÉPOSER NI AFFICHER : tableau abrogé depuis 2019, archive ou duplicata.")
     if file.is_for_commission:
         found.append("NE PAS DÉPOSER NI AFFICHER : exemplaire de la commission, avec les motifs complets.")
     return found

@@ -78,9 +78,14 @@ class AskedFile(ExportState):
         return self.edition == Edition.COMMISSION
 
     @property
+    def is_repealed(self) -> bool:
+        """Whether it is a tableau of the yearly revision, now an archive or a duplicate."""
+        return self.is_tableau and TypeTableau(self.type_tableau).is_repealed
+
+    @property
     def is_never_deposited(self) -> bool:
-        """Whether e-listelec does not accept it: the copy of the commission, or a format that is not for deposits."""
-        return self.is_for_commission or not FORMATS[self.format].may_be_deposited
+        """Whether it is not for e-listelec: the copy of the commission, a repealed tableau, or a format of its own."""
+        return self.is_for_commission or self.is_repealed or not FORMATS[self.format].may_be_deposited
 
     @property
     def titre(self) -> str:
