@@ -3,23 +3,15 @@
 PostgreSQL has functions for accounts without rights on a table: each function runs with the rights of the owner.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
-# Every column but `facts`: an import that writes `facts` alone does not fire the trigger.
-_OF_ELECTEUR = (
-    *("id", "code_commune", "liste", "version", "code_bureau", "numero_ordre", "numero_general", "sexe"),
-    *("nom_naissance", "nom_usage", "prenoms", "date_naissance", "code_commune_naissance", "commune_naissance"),
-    *("departement_naissance", "pays_naissance", "nationalite", "complement1", "complement2", "numero_voie"),
-    *("type_voie", "libelle_voie", "lieu_dit", "code_postal", "ville", "pays", "nettoyages"),
-)
-_CHANGES = f"UPDATE OF {', '.join(_OF_ELECTEUR)} ON electeur"
 _RESET = "WHEN NEW.facts <> 1 BEGIN UPDATE electeur SET facts = 1 WHERE id = NEW.id; END"
 _ABORT = "BEGIN SELECT RAISE(ABORT, 'the audit trail is only added to'); END"
 
 # By table and name. The first resets the findings of an elector when any statement changes the row. The
 # others refuse a change of the trail, except the removal of old lines that a line of the trail declares.
 _SQLITE_TRIGGERS = {
-    ("electeur", "electeur_changed"): f"AFTER {_CHANGES} FOR EACH ROW {_RESET}",
+    ("electeur", "electeur_changed"): f"AFTER {{changes}} FOR EACH ROW {_RESET}",
     ("audit", "keep_audit"): f"BEFORE UPDATE ON audit {_ABORT}",
     ("audit", "keep_audit_whole"): f"""BEFORE DELETE ON audit WHEN NOT EXISTS (
       SELECT 1 FROM audit p WHERE p.action = 'audit_purged' AND substr(p.detail, 1, 23) > OLD.at
@@ -30,7 +22,7 @@ _SQLITE_TRIGGERS = {
     ),
 }
 _POSTGRESQL_TRIGGERS = {
-    ("electeur", "electeur_changed"): f"BEFORE {_CHANGES} FOR EACH ROW EXECUTE FUNCTION electeur_changed()",
+    ("electeur", "electeur_changed"): "BEFORE {changes} FOR EACH ROW EXECUTE FUNCTION electeur_changed()",
     ("audit", "keep_audit"): "BEFORE UPDATE OR DELETE ON audit FOR EACH ROW EXECUTE FUNCTION keep_audit()",
     ("audit", "keep_audit_whole"): "BEFORE TRUNCATE ON audit FOR EACH STATEMENT EXECUTE FUNCTION keep_audit()",
 }
@@ -146,8 +138,12 @@ _FUNCTIONS = {
 }
 
 
-def function_statements(dialect: str) -> Iterator[str]:
-    """Yield the statements that replace all functions and triggers, in the SQL of `postgresql` or `sqlite`."""
+def function_statements(dialect: str, electeur: Iterable[str]) -> Iterator[str]:
+    """Yield the statements that replace all functions and triggers, in the SQL of `postgresql` or `sqlite`.
+
+    `electeur`: the columns of that table. An import that writes `facts` alone does not fire the trigger.
+    """
+    changes = f"UPDATE OF {', '.join(name for name in electeur if name != 'facts')} ON electeur"
     is_server = dialect == "postgresql"
     if is_server:
         yield _OF_ELECTEUR_CHANGED
@@ -159,4 +155,4 @@ def function_statements(dialect: str) -> Iterator[str]:
         yield f"REVOKE ALL ON FUNCTION {signature} FROM PUBLIC"
     for (table, name), event in (_POSTGRESQL_TRIGGERS if is_server else _SQLITE_TRIGGERS).items():
         yield f"DROP TRIGGER IF EXISTS {name}{f' ON {table}' if is_server else ''}"
-        yield f"CREATE TRIGGER {name} {event}"
+        yield f"CREATE TRIGGER {name} {event.format(changes=changes)}"

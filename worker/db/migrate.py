@@ -299,5 +299,5 @@ def replace_views_and_functions(connection: Connection) -> None:
             connection.execute(text(f"DROP VIEW IF EXISTS {name}"))
         replace = "OR REPLACE " if dialect == "postgresql" else ""
         connection.execute(text(f"CREATE {replace}VIEW {name} AS {query}"))
-    for statement in function_statements(dialect):
+    for statement in function_statements(dialect, Base.metadata.tables["electeur"].columns.keys()):
         connection.execute(text(statement))

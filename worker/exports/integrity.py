@@ -130,9 +130,9 @@ def _verify(export: Export, storage: Storage, read: CountRead) -> Verified:
 def _record(engine: Engine, found: Verified, actor: str) -> bool:
     """Record the findings; return False when the file was purged or made again meanwhile."""
     export = found.export
-    unchanged = select(Export.id).where(Export.id == export.id, _is_offered(VerifyScope()))
+    finished_at = select(Export.finished_at).where(_is_offered(VerifyScope(export_id=export.id)))
     with engine.begin() as connection:
-        if connection.scalar(unchanged.where(Export.finished_at == export.finished_at)) is None:
+        if connection.scalar(finished_at) != export.finished_at:
             return False
         if not found.findings:
             connection.execute(update(Export).where(Export.id == export.id).values(verified_at=utc_now()))

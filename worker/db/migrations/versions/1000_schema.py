@@ -3,14 +3,13 @@
 A new database does not run it: `worker.db.migrate` creates its tables.
 """
 
-from collections.abc import Iterator
 from typing import Any
 
 import sqlalchemy as sa
 from alembic import op
 
 from worker.db.migrate import add_decreed_scrutin
-from worker.db.types import Base, Texte
+from worker.db.types import Base
 
 revision = "1000"
 down_revision = None
@@ -43,15 +42,12 @@ _DECLARATIONS = {
 }
 """Former types of requests, with their present type and kind; the kind of a note was not recorded."""
 
-_CURRENT = ("code_commune", "kind", "liste", "format", "type_tableau", "presentation", "edition", "id")
-_IS_KEPT = sa.text("status = 'ready' AND purged_at IS NULL")
 _OF_COMPARISONS = "UPDATE mouvement SET is_dated = false WHERE import_id IN (SELECT import_id FROM import_liste)"
 
 
 def upgrade() -> None:
     op.execute("DROP VIEW IF EXISTS mouvements_sans_motif")
     _add_columns()
-    _add_indexes()
     _gather_pieces()
     with op.batch_alter_table("reminder_echeance") as batch:
         batch.alter_column("scrutin", existing_type=sa.Date(), nullable=True)
@@ -161,7 +157,6 @@ def _move_to_work() -> None:
     Base.metadata.tables["deferred_event"].create(connection)
     for statement in (_COMPLETE, _OPEN, _UNSENT, *_DEFERRED, *_FILES):
         op.execute(sa.text(statement.replace(":", "\\:")))
-    op.add_column("request", sa.Column("is_progress_wanted", sa.Boolean, nullable=False, server_default=sa.false()))
     op.execute(
         sa.text("UPDATE request SET is_progress_wanted = :wants WHERE progress_at IS NOT NULL").bindparams(wants=True)
     )
@@ -176,7 +171,7 @@ def _move_to_work() -> None:
     for table, columns_of in _FORMER_COLUMNS.items():
         for column in columns_of:
             op.execute(f"ALTER TABLE {table} DROP COLUMN {column}")
-    for table in ("request", "notification", "export"):
+    for table in ("request", "notification", "export", "depot"):
         for index in Base.metadata.tables[table].indexes:
             index.create(connection, checkfirst=True)
 
@@ -198,53 +193,37 @@ def _give_tokens_rows() -> None:
     op.drop_table("former_token")
 
 
+_NEW_COLUMNS = {
+    "electeur": ("arrondissement",),
+    "import_liste": ("parts", "absorbed_by", "absorbed_into"),
+    "scrutin": ("publication_due", "has_commission", "texte"),
+    "commission": ("has_deliberated",),
+    "mouvement": ("is_dated",),
+    "export": ("a_completer",),
+    "publication": ("reason", "withdrawn_on"),
+    "request": ("kind", "is_progress_wanted"),
+}
+
+
 def _add_columns() -> None:
-    for table, column in _columns():
-        op.add_column(table, column)
+    for table, names in _NEW_COLUMNS.items():
+        for name in names:
+            it = Base.metadata.tables[table].c[name]
+            default: Any = it.server_default.arg if isinstance(it.server_default, sa.DefaultClause) else None
+            op.add_column(table, sa.Column(name, it.type, nullable=it.nullable, server_default=default))
     op.execute(_OF_COMPARISONS)  # their day is that of an export, not of a decision
-
-
-def _columns() -> Iterator[tuple[str, sa.Column[Any]]]:
-    yield "electeur", sa.Column("arrondissement", Texte, nullable=False, server_default=sa.text("''"))
-    yield "import_liste", sa.Column("parts", sa.JSON)
-    yield "import_liste", sa.Column("absorbed_by", sa.BigInteger)
-    yield "import_liste", sa.Column("absorbed_into", Texte, nullable=False, server_default=sa.text("''"))
-    yield "scrutin", sa.Column("publication_due", sa.Date)
-    yield "scrutin", sa.Column("has_commission", sa.Boolean, nullable=False, server_default=sa.true())
-    yield "scrutin", sa.Column("texte", Texte, nullable=False, server_default=sa.text("''"))
-    yield "commission", sa.Column("has_deliberated", sa.Boolean, nullable=False, server_default=sa.true())
-    yield "mouvement", sa.Column("is_dated", sa.Boolean, nullable=False, server_default=sa.true())
-    yield "export", sa.Column("a_completer", sa.Integer, nullable=False, server_default="0")
-    yield "publication", sa.Column("reason", Texte, nullable=False, server_default=sa.text("''"))
-    yield "publication", sa.Column("withdrawn_on", sa.Date)
-    yield "request", sa.Column("kind", Texte, nullable=False, server_default=sa.text("''"))
-
-
-def _add_indexes() -> None:
-    for name, table, columns, where in (
-        ("ix_export_current", "export", _CURRENT, _IS_KEPT),
-        ("ix_depot_deposited_on", "depot", ("deposited_on", "export_id"), None),
-    ):
-        op.create_index(name, table, [*columns], postgresql_where=where, sqlite_where=where)
 
 
 def _unchain_audit() -> None:
     """Replace the chain of digests: the trail is an append-only table, copied to the log."""
     op.drop_table("audit_head")
     op.execute("ALTER TABLE audit DROP COLUMN chain")
-    number = sa.BigInteger().with_variant(sa.Integer, "sqlite")
-    op.create_table(
-        "audit_unlogged",
-        sa.Column("id", number, autoincrement=False, nullable=False),
-        sa.Column("line", sa.JSON, nullable=False),
-        sa.PrimaryKeyConstraint("id", name="pk_audit_unlogged"),
-    )
+    Base.metadata.tables["audit_unlogged"].create(op.get_bind())
     op.drop_index("uq_audit_word_agent", "audit_word")
     for former, name in (("sign", "pseudonym"), ("said", "words")):
         op.execute(f"ALTER TABLE audit_word RENAME COLUMN {former} TO {name}")
-    of_agent = sa.text("kind = 'agent'")
-    name, columns = "uq_audit_word_agent", ["words"]
-    op.create_index(name, "audit_word", columns, unique=True, postgresql_where=of_agent, sqlite_where=of_agent)
+    for index in Base.metadata.tables["audit_word"].indexes:
+        index.create(op.get_bind(), checkfirst=True)
 
 
 def _change_types(connection: sa.Connection) -> None:
@@ -291,14 +270,7 @@ _WITHOUT_PROOF = {
 def _gather_pieces() -> None:
     """Move the columns of the files beside another one to the table `piece`."""
     op.execute("DROP VIEW IF EXISTS derniers_exports")  # it has the dropped columns
-    op.create_table(
-        "piece",
-        sa.Column("export_id", sa.BigInteger().with_variant(sa.Integer, "sqlite"), nullable=False),
-        *(sa.Column(name, Texte, nullable=False) for name in ("kind", "file_name", "sha256")),
-        sa.Column("size", sa.BigInteger, nullable=False),
-        sa.PrimaryKeyConstraint("export_id", "kind", name="pk_piece"),
-        sa.ForeignKeyConstraint(["export_id"], ["export.id"], name="fk_piece_export_id"),
-    )
+    Base.metadata.tables["piece"].create(op.get_bind())
     op.execute(_PIECES)
     op.execute(f"{_WITHOUT_PROOF[op.get_bind().dialect.name]} WHERE reconciliation IS NOT NULL")
     for table, columns in _MOVED.items():
