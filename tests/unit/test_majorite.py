@@ -107,6 +107,15 @@ def _entry(born: date, entered: date, **values: object) -> Mouvement:
     return mouvement(ENTRY, date_naissance=_born(born), date_mouvement=entered, **values)
 
 
+def test_a_birth_of_less_than_sixteen_years_gives_no_date_in_the_future() -> None:
+    """The date of birth is a mistake, which blocks: the line has the day of its entry, and no category is guessed."""
+    entry = replace(_entry(date(2042, 1, 1), MEETING), is_presumed=False)
+    registre = Registre([entry], [entry])
+    assert registre.shown(VINGT) == [(Nature.INSCRIPTION, MEETING, entry.nouveau_bureau)]
+    (line,) = OfAge(Period.of(VINGT), registre).stream()
+    assert (line.categorie, line.is_majorite) == (Categorie.NON_PRECISEE, False)
+
+
 @pytest.mark.parametrize(
     ("born", "expected"),
     [

@@ -190,10 +190,13 @@ class OfAge:
             yield arrival.of(known, id_) if arrival else known
 
     def _dated(self, mouvement: Mouvement, period: Period) -> Mouvement:
-        """Move an inscription in the period of a poll, before the birthday, to the birthday."""
+        """Move an inscription in the period of a poll, before the birthday, to the birthday.
+
+        An elector whose birthday is later is under 16: the date is a mistake, which blocks, and gives no other date.
+        """
         day = majorite_on(mouvement.personne.date_naissance)
-        is_early = mouvement.nature is Nature.INSCRIPTION and day and day > mouvement.date_mouvement
-        if is_early and day and period.has(mouvement):
+        is_early = day and mouvement.date_mouvement < day <= period.age_avant
+        if is_early and day and mouvement.nature is Nature.INSCRIPTION and period.has(mouvement):
             return self._arrive(_Arrival.on(day, mouvement.nouveau_bureau, mouvement.id, mouvement), mouvement)
         return mouvement
 
