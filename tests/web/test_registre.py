@@ -89,6 +89,7 @@ def test_the_page_says_what_the_register_holds_and_how_old_it_is(screen: Registr
     assert re.search(r"Liste principale \(générale\) \d+ électeurs export du \d\d/\d\d/\d{4}", said)
     assert "Derniers exports repris" in said
     assert "Voir ce qui changerait" in said
+    assert "Un électeur arrivé ou parti depuis l'export précédent l'a fait entre ces deux jours." in said
 
 
 @pytest.mark.slow

@@ -84,7 +84,7 @@ def _import_options(function: Callable[..., Any]) -> Callable[..., Any]:
     "--taken-on",
     type=JOUR,
     metavar="AAAA-MM-JJ",
-    help="Jour où l'export a été téléchargé du REU, celui de ses mouvements ; sinon aujourd'hui.",
+    help="Jour où l'export a été téléchargé du REU ; sinon aujourd'hui. Ses mouvements datent d'avant.",
 )
 @click.option(
     "--no-compare",
