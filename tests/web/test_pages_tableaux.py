@@ -114,6 +114,12 @@ def test_the_first_export_is_proposed_when_no_meeting_before_is_noted(screen: Fi
     assert screen.broker.events[2].data["reunion"] == "2026-05-12", "what the clerk writes wins"
 
 
+def test_the_form_states_what_each_tableau_holds_and_why(screen: FilesScreen) -> None:
+    page = screen.read_at("/tableaux")
+    assert "Inscriptions de l'article L. 30 et radiations faites depuis, jusqu'à cinq jours avant le scrutin" in page
+    assert "Les motifs n'y sont donnés que par catégorie. C'est un choix du module, pour la vie privée." in page
+
+
 def test_everything_that_is_chosen_is_asked(screen: FilesScreen) -> None:
     form = FORM | {
         "type": "cinq_jours_reu",

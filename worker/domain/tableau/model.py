@@ -95,7 +95,7 @@ MODELES = {
         has_dates=True,
     ),
     TypeTableau.CINQ_JOURS_REU: Modele(
-        "Tableau des cinq jours (inscriptions et radiations)",
+        "Tableau des cinq jours (inscriptions de l’article L. 30 et radiations)",
         _INSCRIPTIONS_L30,
         _RADIATIONS,
         None,
