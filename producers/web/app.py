@@ -229,7 +229,7 @@ class _Screen(Starlette):
 def _identity(state: State, settings: WebSettings, key: str) -> Identity:
     match settings.web_auth:
         case "oidc":
-            return OidcIdentity.of(state, settings)
+            return OidcIdentity(state, settings)
         case "proxy":
             return ProxyIdentity(state, settings)
         case "none":

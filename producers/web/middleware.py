@@ -3,7 +3,6 @@
 import re
 import time
 from collections.abc import Sequence
-from ipaddress import ip_address
 from types import MappingProxyType
 from typing import Any
 from urllib.parse import urlsplit
@@ -130,22 +129,12 @@ class TrustedProxies:
     """
 
     def __init__(self, app: ASGIApp, proxies: Sequence[ProxyNetwork]) -> None:
-        self._app = app
-        self._proxies = tuple(proxies)
-        trusted = [str(network) for network in proxies]
-        self._believing = ProxyHeadersMiddleware(app, trusted_hosts=trusted) if trusted else app  # type: ignore[arg-type]
+        self._believing = ProxyHeadersMiddleware(app, trusted_hosts=[str(it) for it in proxies])  # type: ignore[arg-type]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         client = scope.get("client")
-        scope[FROM_PROXY] = client is not None and self._is_listed(client[0])
+        scope[FROM_PROXY] = client is not None and client[0] in self._believing.trusted_hosts
         await self._believing(scope, receive, send)  # type: ignore[arg-type]
-
-    def _is_listed(self, host: str) -> bool:
-        try:
-            address = ip_address(host)
-        except ValueError:
-            return False
-        return any(address in network for network in self._proxies)
 
 
 class OwnHosts:

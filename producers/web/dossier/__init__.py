@@ -33,21 +33,17 @@ class _Impossible(Exception):
         self.status = status
 
 
-def show(context: PageContext) -> Response:
-    return _render(context)
-
-
 def download(context: PageContext) -> Response:
     """Send the ZIP; if a file is missing or altered, show the reason before any byte is sent."""
     try:
         dossier = _seal(context, _chosen(context))
     except _Impossible as impossible:
-        return _render(context, error=str(impossible), status=impossible.status)
+        return show(context, error=str(impossible), status=impossible.status)
     archive = dossier.archive
     download = Download(context.services, context.agent.name, Piece.DOSSIER, dossier.files)
     headers = attachment(archive.recorded.file_name, archive.recorded.size)
     sent = download.send(context.request, archive, headers=headers, media_type="application/zip")
-    return sent or _render(context, error=_UNNOTED, status=AWAY)
+    return sent or show(context, error=_UNNOTED, status=AWAY)
 
 
 def _seal(context: PageContext, files: Sequence[AskedFile]) -> Dossier:
@@ -83,7 +79,7 @@ def _chosen(context: PageContext) -> Sequence[AskedFile]:
     return files
 
 
-def _render(context: PageContext, *, error: str = "", status: int = 200) -> Response:
+def show(context: PageContext, *, error: str = "", status: int = 200) -> Response:
     files = read_current(context.services.state, context.commune.code)
     lists = by_liste(files)
     return context.render(

@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from itertools import product, takewhile
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, String, and_, column, literal, not_, select, text
+from sqlalchemy import ColumnElement, Connection, Select, String, and_, column, literal, not_, select, text
 
 from common.calendrier import zone_of
 from common.french import capitalized
@@ -136,11 +136,7 @@ def find_file(state: State, export_id: int) -> AskedFile | None:
 
 
 def read_files(connection: Connection, query: Select[Any]) -> list[AskedFile]:
-    return [to_file(row) for row in connection.execute(query)]
-
-
-def to_file(row: Row[Any]) -> AskedFile:
-    return to_export(AskedFile, row)
+    return [to_export(AskedFile, row) for row in connection.execute(query)]
 
 
 _SAME_KIND = ("kind", "liste", "format", "type_tableau", "presentation", "edition")
@@ -184,7 +180,8 @@ def select_made(commune: str) -> Select[Any]:
 
 
 def read_all(state: State, query: Select[Any]) -> list[AskedFile]:
-    return [to_file(row) for row in state.read(query)]
+    with state.reading() as connection:
+        return read_files(connection, query)
 
 
 def rank(file: AskedFile) -> tuple[bool, int, str, str, str]:

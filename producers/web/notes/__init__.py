@@ -196,10 +196,6 @@ def _is_for(file: AskedFile, scrutin: date) -> bool:
     return file.parameters.get("scrutin") == scrutin.isoformat()
 
 
-def show_bureaux(context: PageContext) -> Response:
-    return _bureaux(context)
-
-
 def describe_bureau(context: PageContext) -> Response:
     code = text(context.form, "bureau")
     known = {it.bureau for it in read_bureaux(context.services.state, context.commune.code)}
@@ -214,13 +210,13 @@ def describe_bureau(context: PageContext) -> Response:
     found = {} if any(form.values()) else {"code_canton": "remplissez au moins une case"}
     note, faults = validate(BureauDescribed, values, _BUREAU, found, better=better)
     if note is None:
-        return _bureaux(context, code, form, faults)
+        return show_bureaux(context, code, form, faults)
     if failure := send_note(context, "bureaux", note, f"bureau {code}"):
-        return _bureaux(context, code, form, failure=failure)
+        return show_bureaux(context, code, form, failure=failure)
     return context.redirect("bureaux", "enregistrement")
 
 
-def _bureaux(
+def show_bureaux(
     context: PageContext,
     opened: str = "",
     form: Mapping[str, str] | None = None,

@@ -8,6 +8,7 @@ import unicodedata
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from types import MappingProxyType
 from typing import Any
 
 from sqlalchemy import Row, column, select, table
@@ -41,6 +42,7 @@ _MOUVEMENT = (
 _INCOMPLETE, _NOTES = (
     table(name, *(column(it) for it in _MOUVEMENT)) for name in ("mouvements_a_completer", "motifs_notes")
 )
+NO_VALUES: Mapping[str, str] = MappingProxyType({})
 _OF_NOTED = "notes"
 """Parameter of the URL: show noted motifs, to correct them."""
 _SIDE = (*_WHO, "commune_naissance", "pays_naissance", "adresse", "bureau", "numero")
@@ -155,10 +157,6 @@ def _to_line(row: Row[Any]) -> MouvementLine:
     return to_record(MouvementLine, row, day=day, bureau=row.nouveau_bureau or row.ancien_bureau)
 
 
-def show_motifs(context: PageContext) -> Response:
-    return _motifs(context, {})
-
-
 def complete_motifs(context: PageContext) -> Response:
     """« Enregistrer »: note all changed lines in one event; « Appliquer à tous » includes the lines of other pages."""
     form = {name: value.strip() for name, value in context.form.items() if isinstance(value, str)}
@@ -173,10 +171,10 @@ def complete_motifs(context: PageContext) -> Response:
         first = f"categorie-{filled.numbers[0]}" if filled.numbers else "motifs"
         found = {first: f"{'changez' if _are_noted(context) else 'remplissez'} une ligne au moins"}
     if found:
-        return _motifs(context, form, order_faults(list(found), found))
+        return show_motifs(context, form, order_faults(list(found), found))
     act, said = MotifsCompleted(motifs=completed), count_of(len(completed), "mouvement complété")
     if failure := send_note(context, "motifs", act, said, (it.mouvement for it in completed)):
-        return _motifs(context, form, failure=failure)
+        return show_motifs(context, form, failure=failure)
     back = f"?{_OF_NOTED}=1" if _are_noted(context) else ""
     return RedirectResponse(f"{context.url('motifs')}{back}#enregistrement", SEE_OTHER)
 
@@ -241,9 +239,9 @@ def _are_noted(context: PageContext) -> bool:
     return bool(context.query.get(_OF_NOTED))
 
 
-def _motifs(
+def show_motifs(
     context: PageContext,
-    form: Mapping[str, str],
+    form: Mapping[str, str] = NO_VALUES,
     faults: Faults | None = None,
     failure: str | None = None,
 ) -> Response:
@@ -302,10 +300,6 @@ def _to_doubt(row: Mapping[Any, Any]) -> ShownDoubt:
     return ShownDoubt(row["doute"], row["liste"], to_day(row["jour"]), lines, who)
 
 
-def show_doubts(context: PageContext) -> Response:
-    return _doubts(context)
-
-
 def decide_doubt(context: PageContext) -> Response:
     decision, number = text(context.form, "decision"), read_number(text(context.form, "doubt"))
     if decision not in set(DoubtDecision) or number is None:
@@ -313,14 +307,14 @@ def decide_doubt(context: PageContext) -> Response:
     said = DoubtDecision(decision)
     if text(context.form, "verifie") != "oui":
         unsure = f"cochez que vous avez vérifié dans le REU : la réponse au doute n° {number} est définitive"
-        return _doubts(context, faults=order_faults([f"verifie-{number}"], {f"verifie-{number}": unsure}))
+        return show_doubts(context, faults=order_faults([f"verifie-{number}"], {f"verifie-{number}": unsure}))
     note = DoubtDecided(doubt=number, decision=said)
     if failure := send_note(context, "doutes", note, f"doute n° {number}, {said.label}", [number]):
-        return _doubts(context, failure)
+        return show_doubts(context, failure)
     return context.redirect("doutes", "enregistrement")
 
 
-def _doubts(context: PageContext, failure: str | None = None, faults: Faults | None = None) -> Response:
+def show_doubts(context: PageContext, failure: str | None = None, faults: Faults | None = None) -> Response:
     def read() -> dict[str, object]:
         page = page_number(context.query.get("page", ""))
         doubts, total = read_doubts(context.services.state, context.commune.code, page)
@@ -374,11 +368,6 @@ def _read_birth(words: str) -> str:
     return match["iso"] or f"{match['year']}-{match['month']}-{match['day']}" if match else ""
 
 
-def show_protected(context: PageContext) -> Response:
-    """« Électeurs protégés », for agents with the right `may_protect`."""
-    return _protected(context)
-
-
 def change_protected(context: PageContext) -> Response:
     _require_right(context)
     number = read_number(text(context.form, "number"))
@@ -402,13 +391,13 @@ def _search(context: PageContext) -> Response:
     if not born:
         wrong["naissance"] = "écrivez la date de naissance, JJ/MM/AAAA"
     if wrong:
-        return _protected(context, form=form, faults=order_faults(("nom", "naissance"), wrong))
+        return show_protected(context, form=form, faults=order_faults(("nom", "naissance"), wrong))
     found = find_electeurs(context.services.state, context.commune.code, form["nom"], born)
-    return _protected(context, form=form, found=found)
+    return show_protected(context, form=form, found=found)
 
 
 def _sent(context: PageContext, failure: str | None) -> Response:
-    return _protected(context, failure=failure) if failure else context.redirect("proteges", "enregistrement")
+    return show_protected(context, failure=failure) if failure else context.redirect("proteges", "enregistrement")
 
 
 def _require_right(context: PageContext) -> None:
@@ -416,7 +405,7 @@ def _require_right(context: PageContext) -> None:
         raise HTTPException(NOT_FOUND)
 
 
-def _protected(
+def show_protected(
     context: PageContext,
     *,
     form: Mapping[str, str] | None = None,
@@ -424,6 +413,7 @@ def _protected(
     faults: Faults | None = None,
     failure: str | None = None,
 ) -> Response:
+    """« Électeurs protégés », for agents with the right `may_protect`."""
     _require_right(context)
 
     def read() -> dict[str, object]:

@@ -19,10 +19,6 @@ _PAGE = "sauvegarde"
 _SHORTEST = 12
 
 
-def show(context: PageContext) -> Response:
-    return _page(context)
-
-
 def save(context: PageContext) -> Response:
     """« Sauvegarder »: send the file without keeping a copy."""
     passphrase, again = _passphrase(context, "phrase"), _passphrase(context, "confirmation")
@@ -32,11 +28,11 @@ def save(context: PageContext) -> Response:
     elif passphrase != again:
         found["confirmation"] = "ce n'est pas la même phrase : donnez-la deux fois"
     if found:
-        return _page(context, faults=order_faults(FIELDS, found))
+        return show(context, faults=order_faults(FIELDS, found))
     try:
         file = _backups(context).save(passphrase, agent=context.agent.name)
     except BackupError as error:
-        return _page(context, failure=str(error))
+        return show(context, failure=str(error))
     made_at = civil_time(now(), context.commune.code)
     headers = attachment(f"prefecture-{made_at:%Y%m%d-%H%M%S}.sauvegarde", os.fstat(file.fileno()).st_size)
     return StreamingResponse(_pieces(file), headers=headers, media_type="application/octet-stream")
@@ -53,11 +49,11 @@ def check(context: PageContext) -> Response:
         found["ouverture"] = "donnez la phrase de passe de cette sauvegarde"
         found.setdefault("fichier", "choisissez-le de nouveau : un navigateur ne le garde pas")
     if found or upload is None:
-        return _page(context, faults=order_faults(FIELDS, found))
+        return show(context, faults=order_faults(FIELDS, found))
     try:
         _backups(context).check(upload.file, passphrase)
     except BackupError as error:
-        return _page(context, failure=str(error))
+        return show(context, failure=str(error))
     return context.redirect(_PAGE, "contenu")
 
 
@@ -69,11 +65,11 @@ def replace(context: PageContext) -> Response:
     word, holding = checked
     agent = text(context.form, "agent") or (holding.agents[0] if len(holding.agents) == 1 else "")
     if agent not in holding.agents:
-        return _page(context, faults=order_faults(FIELDS, {"agent": "dites quel agent vous êtes"}))
+        return show(context, faults=order_faults(FIELDS, {"agent": "dites quel agent vous êtes"}))
     try:
         _backups(context).replace(word, agent=agent)
     except BackupError as error:
-        return _page(context, failure=str(error))
+        return show(context, failure=str(error))
     forget(context.request)  # the session refers to the replaced data
     return context.render("registre/sauvegarde.html", is_replaced=True)
 
@@ -83,7 +79,7 @@ def leave(context: PageContext) -> Response:
     return context.redirect(_PAGE)
 
 
-def _page(context: PageContext, *, faults: Faults | None = None, failure: str = "") -> Response:
+def show(context: PageContext, *, faults: Faults | None = None, failure: str = "") -> Response:
     backups = _backups(context)
     checked = backups.checked()
     return context.render(

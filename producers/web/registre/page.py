@@ -47,10 +47,6 @@ class Kept(NamedTuple):
     sha256: str
 
 
-def show(context: PageContext) -> Response:
-    return _page(context)
-
-
 def drop(context: PageContext) -> Response:
     """« Voir ce qui changerait »: store the file and request its preview."""
     upload = uploaded(context.form, "fichier")
@@ -66,14 +62,14 @@ def drop(context: PageContext) -> Response:
     if found or upload is None or day is None:
         if upload is not None and "fichier" not in found:
             found["fichier"] = "choisissez-le de nouveau : un navigateur ne le garde pas"
-        return _page(context, faults=order_faults(FIELDS, found))
+        return show(context, faults=order_faults(FIELDS, found))
     try:
         form = f"{context.agent.name}/{context.commune.code}/{read_once(context.form)}"
         kept = _keep(upload.file, context.services.settings.arrivals_dir, form)
     except OSError as error:
         log.warning("arrival_not_kept", error=type(error).__name__)
         reason = f"le fichier n'a pas pu être gardé ({error.strerror})"
-        return _page(context, failure=reason)
+        return show(context, failure=reason)
     data = RegistrePreviewRequested(
         commune=context.commune.code,
         arrival=kept.path.name,
@@ -85,7 +81,7 @@ def drop(context: PageContext) -> Response:
     )
     if failure := send_request(context, data, f"export du {short_date(day)} déposé", page=_PAGE):
         kept.path.unlink(missing_ok=True)
-        return _page(context, failure=failure)
+        return show(context, failure=failure)
     return context.redirect(_PAGE, "apercus")
 
 
@@ -107,7 +103,7 @@ def accept(context: PageContext) -> Response:
         if field not in accepted:
             found[field] = "cochez après avoir vérifié, ou téléchargez de nouveau l'export"
     if found:
-        return _page(context, faults=order_faults(("rejets", *fields), found))
+        return show(context, faults=order_faults(("rejets", *fields), found))
     data = RegistreImportRequested(
         commune=context.commune.code,
         preview=apercu.preview_id,
@@ -124,7 +120,7 @@ def _confirm(context: PageContext, apercu: Apercu) -> Response:
     reason, field = text(context.form, "raison")[:500], f"raison-{apercu.preview_id}"
     if apercu.is_reason_wanted and not reason:
         found = {field: "dites pourquoi ces fichiers sont à refaire : le journal le garde"}
-        return _page(context, faults=order_faults((field,), found))
+        return show(context, faults=order_faults((field,), found))
     data = RegistreImportRequested(
         commune=context.commune.code,
         preview=apercu.preview_id,
@@ -147,7 +143,7 @@ def correct(context: PageContext) -> Response:
     field, found = f"jour-{known.import_id}", dict[str, str]()
     day = _read_day(context, found, field) if act is PreviewAct.REDATE else None
     if found:
-        return _page(context, faults=order_faults((field,), found))
+        return show(context, faults=order_faults((field,), found))
     asked = {"commune": context.commune.code, "import_id": known.import_id, "act": act, "taken_on": day}
     data = RegistreCorrectionRequested.model_validate(asked | {"requested_by": context.agent.name})
     said = f"export du {short_date(known.taken_on)}" if known.taken_on else "export"
@@ -165,7 +161,7 @@ def give_up(context: PageContext) -> Response:
 
 def _send(context: PageContext, data: Data, words: str) -> Response:
     failure = send_request(context, data, words, page=_PAGE)
-    return _page(context, failure=failure) if failure else context.redirect(_PAGE, "apercus")
+    return show(context, failure=failure) if failure else context.redirect(_PAGE, "apercus")
 
 
 def _find(context: PageContext, *states: PreviewStatus) -> Apercu:
@@ -205,7 +201,7 @@ def age_of(day: date, today: date) -> str:
     return {0: "d'aujourd'hui", 1: "d'hier"}.get(days, f"il date de {count_of(days, 'jour')}")
 
 
-def _page(context: PageContext, *, faults: Faults | None = None, failure: str | None = None) -> Response:
+def show(context: PageContext, *, faults: Faults | None = None, failure: str | None = None) -> Response:
     state, commune = context.services.state, context.commune.code
     pending = read_declarations(context, _PAGE)
     apercus = read_apercus(state, commune, context.services.clock())

@@ -48,10 +48,6 @@ class ClaimRules:
     takes_unverified: bool = False
     """Whether the operator accepts addresses of this provider without `email_verified`."""
 
-    @classmethod
-    def of(cls, settings: WebSettings) -> "ClaimRules":
-        return cls(frozenset(settings.web_oidc_sirets), bool(settings.web_oidc_unverified))
-
     def read(self, token: Mapping[str, Any], info: Mapping[str, Any]) -> str:
         """Return the agent's address from the identity token and `/userinfo`.
 
@@ -224,20 +220,14 @@ def _failures() -> Iterator[None]:
         raise ProviderFailed("unreadable", type(error).__name__) from None
 
 
-@dataclass(frozen=True)
 class OidcIdentity:
     """The session holds the logged-in address; the agent and their rights are read again for each page."""
 
-    state: State
-    settings: WebSettings
-    provider: Provider
-    rules: ClaimRules
-    sessions: WebSessions
-
-    @classmethod
-    def of(cls, state: State, settings: WebSettings) -> "OidcIdentity":
-        sessions = WebSessions(settings.spool_dir / "sessions-ended")
-        return cls(state, settings, Provider(settings), ClaimRules.of(settings), sessions)
+    def __init__(self, state: State, settings: WebSettings) -> None:
+        self.state, self.settings = state, settings
+        self.provider = Provider(settings)
+        self.rules = ClaimRules(frozenset(settings.web_oidc_sirets), bool(settings.web_oidc_unverified))
+        self.sessions = WebSessions(settings.spool_dir / "sessions-ended")
 
     def identify(self, request: Request) -> AuthorizedAgent:
         who = self.sessions.who(request)

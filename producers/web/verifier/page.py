@@ -55,21 +55,17 @@ class VerifiedUpload:
         return is_intact and self.file is not None and self.uploaded.name != self.file.file_name
 
 
-def show(context: PageContext) -> Response:
-    return _render(context)
-
-
 def verify(context: PageContext) -> Response:
     """Show what the uploaded file is; nothing is stored."""
     upload = uploaded(context.form, "fichier")
     if upload is None:
-        return _render(context, fault="choisissez un fichier")
+        return show(context, fault="choisissez un fichier")
     try:
         if isinstance(upload.file, SpooledTemporaryFile):
             upload.file.rollover()  # the child process needs a file on disk
         return _verify(context, upload.file, upload.filename or "")
     except TooMuchWorkError:
-        return _render(context, fault=_TOO_MUCH)
+        return show(context, fault=_TOO_MUCH)
 
 
 def _verify(context: PageContext, content: IO[bytes], name: str) -> Response:
@@ -79,11 +75,11 @@ def _verify(context: PageContext, content: IO[bytes], name: str) -> Response:
     comparison = _compare(context, made, uploaded, content) if made and not known.by_sha256(uploaded) else None
     verified = _recognise(uploaded, known, comparison)
     if verified.recognition is not Recognition.UNKNOWN:
-        return _render(context, verified)
-    return _render(context, verified, _recognise_each(context, inside), fault=unreadable)
+        return show(context, verified)
+    return show(context, verified, _recognise_each(context, inside), fault=unreadable)
 
 
-def _render(
+def show(
     context: PageContext,
     verified: VerifiedUpload | None = None,
     entries: Sequence[VerifiedUpload] = (),
