@@ -151,15 +151,11 @@ class PageContext:
             self.services.spool.send(CloudEvent.wrap(data, source=self.services.settings.source))
 
     def publish(self, event: CloudEvent) -> None:
-        """Publish a request or a note of the agent; the log line of this request gets its correlation id.
+        """Publish a request or a note of the agent, or raise `ProducerError` with a message for the clerk.
 
         An event is spooled if a queue is full, the broker is in alarm or a confirm is missing, and sent later under the
         same id. Later events of the commune wait behind it, so that no verdict precedes its deposit. If the broker is
-        absent or refuses the account, the agent gets an error: the event may be obsolete when an operator has repaired
-        it.
-
-        Raises:
-            ProducerError: the event was neither published nor spooled; the message is for the clerk.
+        absent or refuses the account, the agent gets the error: the event may be obsolete once that is repaired.
         """
         self.request.state.correlation_id = event.correlationid
         spool, commune = self.services.spool, self.commune.code

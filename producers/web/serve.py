@@ -86,11 +86,7 @@ def opening_address(settings: WebSettings, key: str) -> str:
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """Bind the port.
-
-    Raises:
-        ProducerConfigurationError: the port is in use, or the address is not this computer's.
-    """
+    """Bind the port. Raises `ProducerConfigurationError` if it is in use, or the address is not this computer's."""
     try:
         return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
     except OSError as error:

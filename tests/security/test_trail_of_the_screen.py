@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from producers.web.exports.stored_file import Delivery
+from producers.web.exports.stored_file import Delivery, Download
 from schemas.envelope import CloudEvent
 from schemas.topology import SCREEN_NOTE
 from schemas.vocabulary import Liste
@@ -37,7 +37,7 @@ def _trail(files: FilesScreen) -> list[tuple[str, int | None, str]]:
 def test_to_take_a_file_and_leave_no_line(files: FilesScreen, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     """The end of the download is not declared, since the connection was cut."""
     made = files.make()
-    monkeypatch.setattr("producers.web.exports.page._declare", lambda *given: given[-1].close())
+    monkeypatch.setattr(Download, "_note_end", lambda _download, delivery: delivery.close())
     page = {"piece": name} if name == "rapport" else {}
     assert files.get("piece" if page else name, export=made["export_id"], **page).status_code == 200
     piece = made["file_name"] if name == "fichier" else f"{made['file_name']} (rapport)"
@@ -48,7 +48,7 @@ def test_to_take_a_file_and_leave_no_line(files: FilesScreen, monkeypatch: pytes
 
 def test_to_take_a_dossier_and_leave_no_line(files: FilesScreen, monkeypatch: pytest.MonkeyPatch) -> None:
     made = files.make(CM)
-    monkeypatch.setattr("producers.web.dossier._declare", lambda *given: given[-1].archive.close())
+    monkeypatch.setattr(Download, "_note_end", lambda _download, delivery: delivery.close())
     assert files.get("dossier_zip", f"CM={made['export_id']}").status_code == 200
     assert _trail(files) == [("download_begun", made["export_id"], f"{made['file_name']} (dossier)")]
 

@@ -143,11 +143,7 @@ def summarize(report: IO[bytes], criteria: Criteria) -> Summary:
 
 
 def read_page(report: IO[bytes], summary: Summary, text: str, page: int) -> list[AnomalyGroup]:
-    """Return the groups of one page (the first is 1): those with a blocking anomaly first, in the report's order.
-
-    Raises:
-        UnreadableReportError: the file is not a report.
-    """
+    """Return the groups of one page, from 1: those with a blocking anomaly first, in the report's order."""
     first = (page - 1) * PAGE
     places = {True: count(), False: count(summary.groups[True])}
     kept: dict[int, AnomalyGroup] = {}

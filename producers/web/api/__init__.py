@@ -237,11 +237,7 @@ def _file_headers(recorded: PieceFile) -> dict[str, str]:
 
 
 def _read_range(request: Request, size: int, etag: str) -> tuple[int, int]:
-    """Return the first byte and the end (exclusive) of the range; the whole file without a single valid range.
-
-    Raises:
-        ProblemError: 416, the range is outside the file.
-    """
+    """Return start and end (exclusive) of a valid range, else of the file. Raises `ProblemError` 416: outside of it."""
     wanted = _RANGE.fullmatch(request.headers.get("range", "").replace(" ", ""))
     if wanted is None or wanted.groups() == ("", "") or request.headers.get("if-range", etag) != etag:
         return 0, size

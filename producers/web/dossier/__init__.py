@@ -5,9 +5,9 @@ from itertools import chain
 
 from starlette.responses import Response
 
-from producers.web.dossier.assembly import Dossier, by_liste, pick, seal, why_lacking
+from producers.web.dossier.assembly import by_liste, pick, seal, why_lacking
 from producers.web.exports.query import AskedFile, rank, read_current, read_made
-from producers.web.exports.stored_file import Download, FileAlteredError, FileGoneError, attachment
+from producers.web.exports.stored_file import Delivery, Download, FileAlteredError, FileGoneError, attachment
 from producers.web.forms import read_numbers
 from producers.web.page_context import AWAY, BROKEN, GONE, UNPROCESSABLE, PageContext
 from producers.web.registre.query import read_registres
@@ -36,17 +36,17 @@ class _Impossible(Exception):
 def download(context: PageContext) -> Response:
     """Send the ZIP; if a file is missing or altered, show the reason before any byte is sent."""
     try:
-        dossier = _seal(context, _chosen(context))
+        files = _chosen(context)
+        archive = _seal(context, files)
     except _Impossible as impossible:
         return show(context, error=str(impossible), status=impossible.status)
-    archive = dossier.archive
-    download = Download(context.services, context.agent.name, Piece.DOSSIER, dossier.files)
+    download = Download(context.services, context.agent.name, Piece.DOSSIER, files)
     headers = attachment(archive.recorded.file_name, archive.recorded.size)
     sent = download.send(context.request, archive, headers=headers, media_type="application/zip")
     return sent or show(context, error=_UNNOTED, status=AWAY)
 
 
-def _seal(context: PageContext, files: Sequence[AskedFile]) -> Dossier:
+def _seal(context: PageContext, files: Sequence[AskedFile]) -> Delivery:
     try:
         current = by_liste(read_current(context.services.state, context.commune.code))
         listes = chain.from_iterable(by_liste(files).values())

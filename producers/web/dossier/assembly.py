@@ -76,14 +76,6 @@ class DossierFile:
         return civil_time(self.file.finished_at or self.file.requested_at, self.file.code_commune)
 
 
-@dataclass(frozen=True)
-class Dossier:
-    """A sealed dossier, in an unnamed temporary file."""
-
-    files: Sequence[AskedFile]
-    archive: Delivery
-
-
 _TO_TAKE = frozenset({FileState.READY, FileState.DEPOSITED, FileState.ACCEPTED})
 
 
@@ -122,8 +114,8 @@ def why_lacking(files: Sequence[AskedFile]) -> str:
     return "elle n'a pas été choisie"
 
 
-def seal(root: Path, commune: str, nom: str, files: Sequence[AskedFile], lacking: Sequence[str] = ()) -> Dossier:
-    """Write the archive of these files, in this order, after verifying all their bytes.
+def seal(root: Path, commune: str, nom: str, files: Sequence[AskedFile], lacking: Sequence[str] = ()) -> Delivery:
+    """Write the archive of these files to an unnamed temporary file, in this order, after verifying all their bytes.
 
     `lacking` holds one sentence for each missing list. The caller closes the archive.
 
@@ -152,7 +144,7 @@ def seal(root: Path, commune: str, nom: str, files: Sequence[AskedFile], lacking
         name = f"dossier-{commune}-{moment:%Y%m%d-%H%M%S}.zip"
         delivery = Delivery(PieceFile(name, file.seek(0, os.SEEK_END), ""), file)
         opened.pop_all()
-    return Dossier(files, delivery)
+    return delivery
 
 
 def _entry(path: str, moment: datetime) -> ZipInfo:

@@ -138,11 +138,7 @@ class Spool:
 
 
 def write_whole(path: Path, pieces: Iterable[bytes], mode: int = 0o600) -> None:
-    """Write a file that exists whole or not at all, also after a power cut.
-
-    Raises:
-        OSError: no room or no permission; no partial file is left.
-    """
+    """Write a file whole or not at all, also after a power cut. Raises `OSError`: no room or no permission."""
     part = path.with_name(f".{uuid4().hex}.part")
     try:
         with open(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:  # noqa: PTH123 — its mode
@@ -160,11 +156,7 @@ def _digest(event_id: str) -> str:
 
 
 def _read(path: Path) -> CloudEvent | None:
-    """Read the event of a file; rename an unreadable file, for an engineer to examine.
-
-    Raises:
-        OSError: the disk cannot be read now.
-    """
+    """Read the event of a file; rename an unreadable file, for an engineer to examine."""
     try:
         return CloudEvent.from_bytes(path.read_bytes())
     except FileNotFoundError:

@@ -8,7 +8,7 @@ import re
 from datetime import date
 from functools import partial
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import BinaryIO
 
 import structlog
 from starlette.exceptions import HTTPException
@@ -42,11 +42,6 @@ _NO_NAME = re.compile(r"[\x00-\x1f\x7f-\x9f/\\]")
 log = structlog.get_logger("producers.web")
 
 
-class Kept(NamedTuple):
-    path: Path
-    sha256: str
-
-
 def drop(context: PageContext) -> Response:
     """« Voir ce qui changerait »: store the file and request its preview."""
     upload = uploaded(context.form, "fichier")
@@ -65,22 +60,22 @@ def drop(context: PageContext) -> Response:
         return show(context, faults=order_faults(FIELDS, found))
     try:
         form = f"{context.agent.name}/{context.commune.code}/{read_once(context.form)}"
-        kept = _keep(upload.file, context.services.settings.arrivals_dir, form)
+        path, sha256 = _keep(upload.file, context.services.settings.arrivals_dir, form)
     except OSError as error:
         log.warning("arrival_not_kept", error=type(error).__name__)
         reason = f"le fichier n'a pas pu être gardé ({error.strerror})"
         return show(context, failure=reason)
     data = RegistrePreviewRequested(
         commune=context.commune.code,
-        arrival=kept.path.name,
-        sha256=kept.sha256,
+        arrival=path.name,
+        sha256=sha256,
         taken_on=day,
         file_name=_NO_NAME.sub(" ", (upload.filename or "").replace("\\", "/").rpartition("/")[2])[:_LONGEST_NAME],
         liste=Liste(liste) if liste else None,
         requested_by=context.agent.name,
     )
     if failure := send_request(context, data, f"export du {short_date(day)} déposé", page=_PAGE):
-        kept.path.unlink(missing_ok=True)
+        path.unlink(missing_ok=True)
         return show(context, failure=failure)
     return context.redirect(_PAGE, "apercus")
 
@@ -181,19 +176,15 @@ def _read_day(context: PageContext, found: dict[str, str], field: str) -> date |
     return day
 
 
-def _keep(content: BinaryIO, folder: Path, form: str) -> Kept:
-    """Store an upload, readable by the workers' group only; the same form and content give the same name.
-
-    Raises:
-        OSError: no room or no permission.
-    """
+def _keep(content: BinaryIO, folder: Path, form: str) -> tuple[Path, str]:
+    """Store an upload, readable by the workers' group only; the same form and content give the same name."""
     folder.mkdir(parents=True, exist_ok=True)
     content.seek(0)
     _, sha256 = hash_file(content)
     content.seek(0)
     path = folder / f"{hashlib.sha256(f'{form}/{sha256}'.encode()).hexdigest()[:32]}.reu"
     write_whole(path, iter(partial(content.read, CHUNK), b""), 0o640)
-    return Kept(path, sha256)
+    return path, sha256
 
 
 def age_of(day: date, today: date) -> str:

@@ -95,11 +95,7 @@ class RateLimits:
                 raise _too_many(max(1, math.ceil(reset - time.time())))
 
     def require_left(self, act: Act, *, address: str) -> None:
-        """Check that one more act is allowed, without counting it.
-
-        Raises:
-            HTTPException: 429, with the seconds to wait.
-        """
+        """Check that one more act is allowed, without counting it. Raises as `count` does."""
         _, item = RATES[act]
         key = f"address:{address}"
         if not self._limiter.test(item, act, key):
@@ -117,11 +113,7 @@ class Turns:
 
     @asynccontextmanager
     async def turn(self, agent: str) -> AsyncIterator[None]:
-        """Wait for a turn, before the body is read, and hold it.
-
-        Raises:
-            HTTPException: 429, the agent has too many uploads waiting.
-        """
+        """Wait for a turn before the body is read, and hold it. Raises `HTTPException` 429: too many uploads wait."""
         if self._uploads[agent] > TURNS_WAITING:
             raise _too_many(30)
         self._uploads[agent] += 1

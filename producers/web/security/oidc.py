@@ -49,11 +49,7 @@ class ClaimRules:
     """Whether the operator accepts addresses of this provider without `email_verified`."""
 
     def read(self, token: Mapping[str, Any], info: Mapping[str, Any]) -> str:
-        """Return the agent's address from the identity token and `/userinfo`.
-
-        Raises:
-            ClaimsRefused: the address is missing or not verified, or the employer is not allowed.
-        """
+        """Return the agent's address from the identity token and `/userinfo`, or raise `ClaimsRefused`."""
         claims = {**token, **info}
         if self.sirets and str(claims.get("siret")) not in self.sirets:
             raise ClaimsRefused("other_siret")
@@ -90,7 +86,7 @@ class Login(NamedTuple):
 
 
 class Provider:
-    """One provider; the first request to it is at the first login."""
+    """One provider, first reached at the first login. Each method may raise `ProviderFailed`."""
 
     def __init__(self, settings: WebSettings) -> None:
         from authlib.integrations.starlette_client import OAuth  # type: ignore[import-untyped]
@@ -112,11 +108,7 @@ class Provider:
         )
 
     async def send_to_login(self, request: Request, redirect_uri: str) -> Response:
-        """Redirect the browser to the provider; the session keeps the values that verify the response.
-
-        Raises:
-            ProviderFailed: the provider did not answer, or has another issuer than configured.
-        """
+        """Redirect the browser to the provider; the session keeps the values that verify the response."""
         with _failures():
             await self._load()
             answer: Response = await self._app.authorize_redirect(
@@ -125,11 +117,7 @@ class Provider:
         return answer
 
     async def receive(self, request: Request) -> Login:
-        """Read the provider's response, the identity token and the claims.
-
-        Raises:
-            ProviderFailed: the provider refused, did not answer, or sent an invalid response.
-        """
+        """Read the provider's response, the identity token and the claims."""
         with _failures():
             metadata = await self._load()
             if request.query_params.get("iss", metadata["issuer"]) != metadata["issuer"]:  # RFC 9207
@@ -148,11 +136,7 @@ class Provider:
         return Login(token["id_token"], claims, info)
 
     async def logout_url(self, id_token: str, back: str) -> str:
-        """Return the URL that ends the provider's session and returns to `back`; empty if it has none.
-
-        Raises:
-            ProviderFailed: the provider did not answer.
-        """
+        """Return the URL that ends the provider's session and returns to `back`; empty if it has none."""
         with _failures():
             if not (await self._load()).get("end_session_endpoint"):
                 return ""
@@ -239,11 +223,7 @@ class OidcIdentity:
         return agent
 
     def begin(self, request: Request, who: str, arrival: Login) -> AuthorizedAgent | None:
-        """Start a session for an authenticated person; return the agent, or None if the table has none.
-
-        Raises:
-            ClaimsRefused: the agent is bound to another identity of the provider.
-        """
+        """Start a session; return the agent, if any. Raises `ClaimsRefused` if bound to another identity."""
         try:
             agent = find_agent(self.state, email=who)
         except NotAnAgent:

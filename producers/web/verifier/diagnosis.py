@@ -304,11 +304,7 @@ class TooMuchWorkError(Exception):
 
 
 def examine_apart(file: IO[bytes], name: str) -> Examined:
-    """Examine a file, and what an archive contains, in a child process.
-
-    Raises:
-        TooMuchWorkError: the file exceeds the limits.
-    """
+    """Examine a file, and what an archive contains, in a child process. Raises `TooMuchWorkError`."""
     answer = _run("examine", {"name": name}, file)
     inside = [_read_examined(it) for it in answer.get("entries", ())]
     return Examined(_read_examined(answer["file"]), inside, answer.get("unreadable", ""))
