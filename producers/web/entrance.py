@@ -2,7 +2,6 @@
 
 import os
 import re
-from pathlib import Path
 from types import MappingProxyType
 
 import structlog
@@ -55,9 +54,9 @@ _AWAY = frozenset({"away", "temporarily_unavailable", "server_error"})
 _READY, _NOT_READY = 200, 503
 
 
-async def _start(request: Request) -> Response:
+def _start(request: Request) -> Response:
     services: WebServices = request.app.state.services
-    agent = await run_in_threadpool(require_agent, request, services.identity)
+    agent = require_agent(request, services.identity)
     if len(agent.communes) == 1:
         return RedirectResponse(request.app.url_path_for("taches", commune=agent.communes[0].code), SEE_OTHER)
     return services.templates.TemplateResponse(request, "templates/communes.html", {"agent": agent})
@@ -150,26 +149,15 @@ async def _be_alive(_request: Request) -> Response:
     return JSONResponse({"vivant": True})
 
 
-async def _be_ready(request: Request) -> Response:
+def _be_ready(request: Request) -> Response:
     """Report readiness. An absent broker does not make the screen unready: files can still be downloaded."""
     services: WebServices = request.app.state.services
-    values = await run_in_threadpool(_look, services)
-    return JSONResponse(values, _READY if values["base"] and values["exports"] else _NOT_READY)
-
-
-def _look(services: WebServices) -> dict[str, bool]:
-    values = {
-        "vivant": True,
-        "base": can_read_agents(services.state),
-        "exports": _is_readable(services.settings.exports_dir),
-    }
+    folder = services.settings.exports_dir
+    has_exports = folder.is_dir() and os.access(folder, os.R_OK | os.X_OK)
+    values = {"vivant": True, "base": can_read_agents(services.state), "exports": has_exports}
     if services.reaches_broker is not None:
         values["broker"] = services.reaches_broker()
-    return values
-
-
-def _is_readable(folder: Path) -> bool:
-    return folder.is_dir() and os.access(folder, os.R_OK | os.X_OK)
+    return JSONResponse(values, _READY if values["base"] and values["exports"] else _NOT_READY)
 
 
 ROUTES = (

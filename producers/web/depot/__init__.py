@@ -12,8 +12,7 @@ from producers.state import State
 from producers.web.exports.query import DERNIERS_EXPORTS, AskedFile, read_current, read_made, select_made
 from producers.web.forms import IMPOSSIBLE_DAY, Faults, Paging, page_number, read_days, read_numbers, text, validate
 from producers.web.page_context import PageContext
-from producers.web.security import answer_poll
-from producers.web.suivi.pending import DEPOT, PendingDeclarations, read_declarations, send_note
+from producers.web.suivi.pending import DEPOT, note_page, send_note
 from schemas.declarations import FileDeposited, VerdictReceived
 
 PAGE = 25
@@ -43,10 +42,7 @@ _FIELDS = {
 
 def show(context: PageContext) -> Response:
     """Show the page; the parameter `export` preselects files."""
-    pending = read_declarations(context, DEPOT)
-    response = _render(context, pending=pending, chosen=_few(context.request.query_params.getlist("export")))
-    answer_poll(context.request, response, is_done=not pending.waiting)
-    return response
+    return _render(context, chosen=_few(context.request.query_params.getlist("export")))
 
 
 def declare(context: PageContext) -> Response:
@@ -88,11 +84,17 @@ def _send(context: PageContext, note: FileDeposited | VerdictReceived | None, fa
 def _render(
     context: PageContext,
     *,
-    pending: PendingDeclarations | None = None,
-    chosen: Sequence[int] = (),
+    chosen: Sequence[int],
     failure: str | None = None,
     faults: Faults | None = None,
 ) -> Response:
+    def read() -> dict[str, object]:
+        return _read_page(context, chosen)
+
+    return note_page(context, DEPOT, read, template="depot/depot.html", faults=faults, failure=failure)
+
+
+def _read_page(context: PageContext, chosen: Sequence[int]) -> dict[str, object]:
     state, commune = context.services.state, context.commune.code
     current = read_current(state, commune)
     recent = read_deposited(state, commune, RECENT)
@@ -101,21 +103,17 @@ def _render(
     to_deposit = find_to_deposit(current)
     known = {file.export_id for file in to_deposit}
     asked = [file for file in read_made(state, commune, set(chosen) - known) if not file.is_never_deposited]
-    return context.render(
-        "depot/depot.html",
-        pending=pending or read_declarations(context, DEPOT),
-        failure=failure,
-        faults=faults,
-        fields=_FIELDS,
-        chosen=set(chosen),
-        form={name: str(context.form.get(name, "")) for name in ("depot", "jour", "remarque", "verdict", "reponse")},
-        to_deposit=[*asked, *to_deposit],
-        to_correct=[file for file in find_to_correct(current) if file.export_id not in set(chosen)],
-        to_answer=find_to_answer(recent),
-        to_redo=find_to_redo(recent),
-        deposited=shown[:PAGE],
-        paging=Paging.uncounted(context.url("depot"), page=page, has_after=len(shown) > PAGE),
-    )
+    return {
+        "fields": _FIELDS,
+        "chosen": set(chosen),
+        "form": {it: str(context.form.get(it, "")) for it in ("depot", "jour", "remarque", "verdict", "reponse")},
+        "to_deposit": [*asked, *to_deposit],
+        "to_correct": [file for file in find_to_correct(current) if file.export_id not in set(chosen)],
+        "to_answer": find_to_answer(recent),
+        "to_redo": find_to_redo(recent),
+        "deposited": shown[:PAGE],
+        "paging": Paging.uncounted(context.url("depot"), page=page, has_after=len(shown) > PAGE),
+    }
 
 
 def _few(values: Sequence[object]) -> list[int]:

@@ -136,22 +136,13 @@ class Agenda:
         return self.cycle.scrutin
 
     @property
-    def commission(self) -> tuple[date, date] | None:
-        """The first and the last day of the meeting; None if no meeting is required."""
-        return self.cycle.window
-
-    @property
-    def reunion(self) -> CalendarReunion | None:
-        return self.cycle.reunion
-
-    @property
     def title(self) -> str:
         """« Élections municipales du 15/03/2026 », « Réunion annuelle de 2027 » or « Réunion du 20/05/2027 »."""
         if self.scrutin:
             return f"{self.scrutin.libelle or 'Scrutin'} du {short_date(self.scrutin.jour)}"
-        if self.commission:
-            return f"Réunion annuelle de {self.commission[0].year}"
-        return f"Réunion du {short_date(self.reunion.jour)}" if self.reunion else ""
+        if self.cycle.window:
+            return f"Réunion annuelle de {self.cycle.window[0].year}"
+        return f"Réunion du {short_date(self.cycle.reunion.jour)}" if self.cycle.reunion else ""
 
 
 def _in_order(files: Mapping[str, AskedFile]) -> dict[str, AskedFile]:

@@ -39,22 +39,14 @@ def show(context: PageContext) -> Response:
 
 def ask(context: PageContext) -> Response:
     form = ListesForm(texts(context.form, "listes"), text(context.form, "format"))
-    values = _values(context, form)
+    values: dict[str, object] = {"commune": context.commune.code, "requested_by": context.agent.name}
+    values |= {"listes": form.listes, "formats": [form.format]}
     data, faults = validate(ListeExportRequested, values, FIELDS, {}, names={"formats": "format"}, better=_CHOICES)
     if data is None:
         return _page(context, form, faults=faults)
     if failure := send_request(context, data, form.words):
         return _page(context, form, failure=failure)
     return context.redirect("listes", "demandes")
-
-
-def _values(context: PageContext, form: ListesForm) -> dict[str, object]:
-    return {
-        "commune": context.commune.code,
-        "listes": form.listes,
-        "formats": [form.format],
-        "requested_by": context.agent.name,
-    }
 
 
 def _page(

@@ -20,8 +20,7 @@ from producers.web.exports.spool import write_whole
 from producers.web.forms import Faults, order_faults, read_days, read_number, read_once, text, texts, uploaded
 from producers.web.page_context import NOT_FOUND, PageContext
 from producers.web.registre.query import Apercu, find_apercu, find_import, read_apercus, read_imports, read_registres
-from producers.web.security import answer_poll
-from producers.web.suivi.pending import read_declarations, send_request
+from producers.web.suivi.pending import note_page, send_request
 from schemas.envelope import Data
 from schemas.requests import (
     CancelRequested,
@@ -194,22 +193,18 @@ def age_of(day: date, today: date) -> str:
 
 def show(context: PageContext, *, faults: Faults | None = None, failure: str | None = None) -> Response:
     state, commune = context.services.state, context.commune.code
-    pending = read_declarations(context, _PAGE)
-    apercus = read_apercus(state, commune, context.services.clock())
-    is_at_work = bool(pending.waiting) or any(it.status.is_at_work for it in apercus)
-    response = context.render(
-        "registre/registre.html",
-        faults=faults,
-        failure=failure,
-        pending=pending,
-        apercus=apercus,
-        is_at_work=is_at_work,
-        registres=read_registres(state, commune),
-        imports=read_imports(state, commune),
-        form={name: text(context.form, name) for name in ("jour", "liste")},
-        age_of=lambda day: age_of(day, context.today),
-        PreviewStatus=PreviewStatus,
-        more_names={name: _NUMBERED[name.partition("-")[0]] for name in faults or () if "-" in name},
-    )
-    answer_poll(context.request, response, is_done=not is_at_work)
-    return response
+
+    def read() -> dict[str, object]:
+        apercus = read_apercus(state, commune, context.services.clock())
+        return {
+            "apercus": apercus,
+            "is_waiting": any(it.status.is_at_work for it in apercus),
+            "registres": read_registres(state, commune),
+            "imports": read_imports(state, commune),
+            "form": {name: text(context.form, name) for name in ("jour", "liste")},
+            "age_of": lambda day: age_of(day, context.today),
+            "PreviewStatus": PreviewStatus,
+            "more_names": {name: _NUMBERED[name.partition("-")[0]] for name in faults or () if "-" in name},
+        }
+
+    return note_page(context, _PAGE, read, template="registre/registre.html", faults=faults, failure=failure)

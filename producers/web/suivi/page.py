@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
@@ -71,14 +70,14 @@ def hide(context: PageContext) -> Response:
     return context.redirect("tableaux" if make_card(demande).is_about_tableaux else "listes", "demandes")
 
 
-async def find(request: Request) -> Response:
+def find(request: Request) -> Response:
     """Redirect to a request whose URL has no commune; 404 if it is not of the agent's communes."""
     services: WebServices = request.app.state.services
-    agent = await run_in_threadpool(require_agent, request, services.identity)
+    agent = require_agent(request, services.identity)
     number = read_number(request.path_params["demande"])
     if number is None:
         raise HTTPException(NOT_FOUND)
-    code = await run_in_threadpool(find_commune, services.state, number)
+    code = find_commune(services.state, number)
     if agent.commune(code) is None:
         raise HTTPException(NOT_FOUND)
     return RedirectResponse(request.app.url_path_for("demande", commune=code, demande=number), SEE_OTHER)

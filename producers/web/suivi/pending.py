@@ -111,18 +111,19 @@ def note_page(
     page: str,
     read: Callable[[], Mapping[str, Any]],
     *,
+    template: str = "",
     faults: Faults | None = None,
     failure: str | None = None,
 ) -> Response:
-    """Render `notes/<page>.html` with pending notes, then the values of `read`, faults and failure.
+    """Render `notes/<page>.html`, or `template`, with what the agent has sent from it, then the values of `read`.
 
     The order matters: a note recorded meanwhile is still pending, and the page polls again, or it is already in the
-    values.
+    values. The page also polls while the value `is_waiting` is true.
     """
     pending = read_declarations(context, page)
-    given = {"pending": pending, "page": page, **read()}
-    response = context.render(f"notes/{page}.html", faults=faults, failure=failure, **given)
-    answer_poll(context.request, response, is_done=not pending.waiting)
+    given = {"pending": pending, "page": page, "is_waiting": False, **read()}
+    response = context.render(template or f"notes/{page}.html", faults=faults, failure=failure, **given)
+    answer_poll(context.request, response, is_done=not (pending.waiting or given["is_waiting"]))
     return response
 
 

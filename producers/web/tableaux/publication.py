@@ -10,8 +10,7 @@ from common.french import short_date
 from producers.web.exports.query import AskedFile
 from producers.web.forms import Faults, read_days, text, validate
 from producers.web.page_context import CONFLICT, NOT_FOUND, PageContext
-from producers.web.security import answer_poll
-from producers.web.suivi.pending import DEPOT, PendingDeclarations, read_declarations, send_note
+from producers.web.suivi.pending import DEPOT, note_page, send_note
 from schemas.declarations import TableauPublished
 
 FIELDS = {
@@ -29,13 +28,8 @@ _BETTER = {"mode": "dites s'il est consultable en mairie, ou affiché", "du": "d
 
 def show(context: PageContext) -> Response:
     """Show the page; for a tableau that is never published, show the reason."""
-    pending = read_declarations(context, DEPOT)  # before reading the file, which the note changes
     file = _read(context)
-    if file.never_published:
-        return _refuse(context, file)
-    response = _render(context, file, _proposed(context, file), pending=pending)
-    answer_poll(context.request, response, is_done=not pending.waiting and not _awaits_certificat(file))
-    return response
+    return _refuse(context, file) if file.never_published else _render(context)
 
 
 def declare(context: PageContext) -> Response:
@@ -45,10 +39,10 @@ def declare(context: PageContext) -> Response:
     form = {name: text(context.form, name) for name in FIELDS}
     published, faults = _read_form(context, file, form)
     if published is None:
-        return _render(context, file, form, faults=faults)
+        return _render(context, form, faults=faults)
     words = f"{published.mode.label} depuis le {short_date(published.published_on)}"
     if failure := send_note(context, DEPOT, published, words, [file.export_id]):
-        return _render(context, file, form, failure=failure)
+        return _render(context, form, failure=failure)
     return context.redirect("publication", export=file.export_id)
 
 
@@ -96,27 +90,21 @@ def _proposed(context: PageContext, file: AskedFile) -> dict[str, str]:
     }
 
 
-def _awaits_certificat(file: AskedFile) -> bool:
-    return bool(file.published_until and not file.certificat and not file.purged_at)
-
-
 def _render(
     context: PageContext,
-    file: AskedFile,
-    form: dict[str, str],
+    form: Mapping[str, str] | None = None,
     *,
-    pending: PendingDeclarations | None = None,
     faults: Faults | None = None,
     failure: str | None = None,
 ) -> Response:
-    return context.render(
-        "tableaux/publication.html",
-        file=file,
-        form=form,
-        faults=faults,
-        failure=failure,
-        fields=FIELDS,
-        is_over=bool(file.published_until and file.published_until <= context.today),
-        awaits_certificat=_awaits_certificat(file),
-        pending=pending or PendingDeclarations(),
-    )
+    def read() -> dict[str, object]:
+        file = _read(context)
+        return {
+            "file": file,
+            "form": form or _proposed(context, file),
+            "fields": FIELDS,
+            "is_over": bool(file.published_until and file.published_until <= context.today),
+            "is_waiting": bool(file.published_until and not file.certificat and not file.purged_at),
+        }
+
+    return note_page(context, DEPOT, read, template="tableaux/publication.html", faults=faults, failure=failure)

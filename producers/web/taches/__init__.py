@@ -134,7 +134,7 @@ def _count(number: int | None, title: str, left: tuple[str, str], unknown: str, 
 
 def _about_reunion(it: Situation) -> Iterator[Task]:
     """Yield the tasks of the yearly meetings, then that of the next poll's meeting."""
-    asked = [agenda for agenda in it.calendar.agendas if agenda.commission]
+    asked = [agenda for agenda in it.calendar.agendas if agenda.cycle.window]
     annual = [agenda for agenda in asked if agenda.scrutin is None]
     polls = [agenda for agenda in asked if agenda.scrutin]
     is_met = any(reunion.jour.year == it.today.year for reunion in it.calendar.reunions)
@@ -149,17 +149,17 @@ _NOTE_THE_MEETING = "Noter la réunion de la commission de contrôle"
 
 
 def _first_day(agenda: Agenda) -> date:
-    return agenda.commission[0] if agenda.commission else date.max
+    return agenda.cycle.window[0] if agenda.cycle.window else date.max
 
 
 def _meet(it: Situation, agenda: Agenda) -> Task:
-    first, last = agenda.commission or (date.min, date.max)
+    first, last = agenda.cycle.window or (date.min, date.max)
     is_annual = agenda.scrutin is None
     title, button = _NOTE_THE_MEETING, Button("Noter la réunion", "reunions")
     if is_annual:
         title = f"Réunir la commission de contrôle ({first.year})"
-    if agenda.reunion:
-        return Task(title, TaskState.DONE, f"{agenda.title} : {_held(agenda.reunion)}.", button)
+    if agenda.cycle.reunion:
+        return Task(title, TaskState.DONE, f"{agenda.title} : {_held(agenda.cycle.reunion)}.", button)
     law = "art. L. 19, III, et R. 10" if is_annual else "art. L. 19, III"
     why = f"{agenda.title} : elle se réunit du {short_date(first)} au {short_date(last)} ({law})."
     if is_annual:
