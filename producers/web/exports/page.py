@@ -1,6 +1,5 @@
 """The pages of files: all files of a commune, one file, its differences, its bytes."""
 
-from datetime import date
 from urllib.parse import urlencode
 
 from starlette.exceptions import HTTPException
@@ -39,17 +38,13 @@ def show_all(context: PageContext) -> Response:
         files=page.files,
         newer=address("apres", page.newer),
         older=address("avant", page.older),
-        asked=asked | {"du": _iso(filters.since), "au": _iso(filters.until)},
+        asked=asked | {"du": filters.since or "", "au": filters.until or ""},
         is_filtered=bool(kept),
         kinds=KINDS,
         listes={liste.value: liste.label for liste in Liste},
         etats={name: words for name, (words, _condition) in ETATS.items()},
         unread=[name for name in ("du", "au") if asked[name] and read_day(asked[name]) is None],
     )
-
-
-def _iso(day: date | None) -> str:
-    return day.isoformat() if day else ""
 
 
 def show(context: PageContext) -> Response:
