@@ -7,7 +7,7 @@ import pytest
 from common.cli import ExitCode
 from schemas.vocabulary import ImportQuestion
 from tests.integration.import_desk import COMMUNE, TWO_COMMUNES, VOISINE, Desk
-from tests.unit.reu_sample import BUREAU, DATE, NOM, NUMERO, TITLES, VOIE, electeurs
+from tests.unit.reu_sample import BUREAU, DATE, EUROPEENNE, NOM, NUMERO, TITLES, VOIE, electeurs
 from tests.unit.reu_sample import COMMUNE as CODE
 from worker.cli.main import main
 from worker.errors import ImportRefusedError
@@ -70,6 +70,18 @@ def test_a_file_that_is_cut_at_the_end_of_a_line_is_asked_about(desk: Desk, *, s
     assert "Le téléchargement a peut-être été coupé." in said
 
 
+def test_a_cut_file_in_the_order_of_names_is_asked_about(desk: Desk) -> None:
+    """The former file has another order; the new one sorts É as E."""
+    ranks = [index * 37 % 100 for index in range(100)]
+    names = [f"{'É' if rank in {40, 41} else 'ABCDEFGHIJ'[rank // 10]}{'ABCDEFGHIJ'[rank % 10]}" for rank in ranks]
+    rows = [row | {NOM: name} for row, name in zip(_in_bureaux(50, "0001", "0002"), names, strict=True)]
+    desk.load(rows)
+    by_name = [row for _, row in sorted(zip(ranks, rows, strict=True), key=lambda pair: pair[0])]
+    kinds, said = _asked(desk, by_name[:85])
+    assert kinds == [ImportQuestion.CUT_END]
+    assert "perdrait 15 électeurs connus sur 100, dont ses 15 derniers" in said
+
+
 @pytest.mark.slow
 def test_departures_here_and_there_are_not_asked_about(desk: Desk) -> None:
     rows = _in_bureaux(50, "0001", "0002")
@@ -89,6 +101,16 @@ def test_a_bureau_that_loses_all_its_electors_is_asked_about(desk: Desk) -> None
     assert "Regroupement de bureaux, ou fichier incomplet ?" in said
 
 
+def test_a_small_bureau_that_disappears_from_the_principal_list_is_asked_about(desk: Desk) -> None:
+    """A few citizens of the Union may leave a bureau that still has electors of the principal list."""
+    rows = [*_in_bureaux(20, "0001", "0002"), *_in_bureaux(4, "0003", changes={NOM: "TILLEUL"})]
+    european = [row | EUROPEENNE for row in rows]
+    desk.load([*rows, *european])
+    kinds, said = _asked(desk, [*rows[:-4], *european[:-4]])
+    assert kinds == [ImportQuestion.LOST_BUREAU]
+    assert "Le bureau 0003 (4 électeurs) n'aurait plus d'électeur sur la liste principale de 13055." in said
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("field", "value", "words"),
@@ -97,6 +119,7 @@ def test_a_bureau_that_loses_all_its_electors_is_asked_about(desk: Desk) -> None
         (BUREAU, "0002", "Le bureau changerait pour 10 électeurs connus sur 40"),
         ("libellé nationalité", "Rue Neuve", "La nationalité changerait pour 10"),
         (LIEU, "13001", "Le lieu de naissance changerait pour 10"),
+        ("code commune de naissance", "75056", "Le lieu de naissance changerait pour 10"),
         (VOIE, "Autre rue", "L'adresse changerait pour 10"),
         (USAGE, "FEMME", "Le nom d'usage changerait pour 10"),
     ],

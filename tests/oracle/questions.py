@@ -17,13 +17,13 @@ LEAST = 5
 class Questions:
     """The conditions for a question about a list that an export replaces."""
 
-    def asks_about(self, before: Lines, after: Lines, part: Callable[[Inscrit], str]) -> bool:
+    def asks_about(self, liste: str, before: Lines, after: Lines, part: Callable[[Inscrit], str]) -> bool:
         """Whether there is a question about a list, or about an arrondissement of it."""
         found = compare(before, after)
-        return any(
+        return self.loses_bureau(liste, before, after) or any(
             self.asks_about_part(
                 tuple(it for it in before if part(it) == of),
-                after,
+                tuple(it for it in after if part(it) == of),
                 Comparison(
                     [it for it in found.changes if part(it.inscrit._replace(bureau=it.ancien or it.nouveau)) == of],
                     0,
@@ -34,15 +34,14 @@ class Questions:
         )
 
     def asks_about_part(self, before: Lines, after: Lines, found: Comparison) -> bool:
-        """Whether electors vanish, a bureau is lost, the population is another one, or a field changes for many."""
+        """Whether electors vanish, the population is another one, or a field changes for many."""
         natures = Counter(it.nature for it in found.changes)
         left, came = natures["radiation"], natures["inscription"]
         stayed = len(before) - left
         return (
             self.is_loss(len(before), left, came)
             or (left >= LEAST and 2 * stayed < len(before) and came > stayed)
-            or self.is_cut(before, found)
-            or self.loses_bureau(before, after)
+            or self.is_cut(before, after, found)
             or any(self.changes(found, name) > max(LEAST - 1, MANY * stayed) for name in _FIELDS)
         )
 
@@ -50,17 +49,18 @@ class Questions:
         """Whether more than a fifth of the known electors vanish: five or more, or the list shrinks."""
         return left > MANY * known and (left >= LEAST or came < left)
 
-    def is_cut(self, before: Lines, found: Comparison) -> bool:
-        """Whether the end of the list is missing, in the order of its file or of its numbers."""
+    def is_cut(self, before: Lines, after: Lines, found: Comparison) -> bool:
+        """Whether the end of the list is missing, in the order of its file, of its numbers, or of names in `after`."""
         left = Counter(it.inscrit for it in found.changes if it.nature == "radiation")
         by_number = sorted(before, key=lambda it: (it.bureau, it.numero))
         runs = [_run(order, left) for order in (before, by_number)]
+        runs += [_count_behind(before, after[-1:], left, key) for key in (_name, lambda it: (it.bureau, *_name(it)))]
         return max(runs) >= max(LEAST, left.total() / 2)
 
-    def loses_bureau(self, before: Lines, after: Lines) -> bool:
-        """Whether a bureau of five electors or more has none left."""
-        counts = Counter(it.bureau for it in before)
-        return any(counts[bureau] >= LEAST for bureau in {*counts} - {it.bureau for it in after})
+    def loses_bureau(self, liste: str, before: Lines, after: Lines) -> bool:
+        """Whether a bureau of the principal list, or of five electors or more of another list, has none left."""
+        counts, least = Counter(it.bureau for it in before), 1 if liste == "P" else LEAST
+        return any(counts[bureau] >= least for bureau in {*counts} - {it.bureau for it in after})
 
     def changes(self, found: Comparison, name: str) -> int:
         """The number of remaining electors for whom a field changes."""
@@ -80,3 +80,14 @@ def _run(order: Sequence[Inscrit], left: Counter[Inscrit]) -> int:
         rest[it] -= 1
         number += 1
     return number
+
+
+def _name(it: Inscrit) -> tuple[str, ...]:
+    return it.personne.nom, it.personne.prenoms
+
+
+def _count_behind(before: Lines, last: Lines, left: Counter[Inscrit], key: Callable[[Inscrit], tuple[str, ...]]) -> int:
+    """How many departures are after the last line, unless half as many others are after it too."""
+    behind = Counter(it for it in before for line in last if key(it) > key(line))
+    gone = (behind & left).total()
+    return gone if gone > 2 * (behind.total() - gone) else 0

@@ -245,7 +245,7 @@ class Register(Questions):
             if link.number == number
         ]
         return (bool(days) and day not in days) or any(
-            self.asks_about(chain[-1].held, (*lines, *self.others(chain[-1].held, lines)), self.part)
+            self.asks_about(liste, chain[-1].held, (*lines, *self.others(chain[-1].held, lines)), self.part)
             for liste, lines in replaced.items()
             if (chain := self.chains.get(liste)) and not (step.is_compared and self.brings_new_part(chain[-1], lines))
         )

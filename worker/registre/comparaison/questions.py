@@ -49,7 +49,14 @@ _FIELDS = (
     _Field("le bureau", lambda it: [it.code_bureau], "Changement de découpage, ou colonne décalée ?"),
     _Field("la nationalité", lambda it: [it.nationalite], _SHIFTED),
     _Field(
-        "le lieu de naissance", lambda it: [it.commune_naissance, it.departement_naissance, it.pays_naissance], _SHIFTED
+        "le lieu de naissance",
+        lambda it: [
+            it.code_commune_naissance,
+            it.commune_naissance,
+            it.departement_naissance,
+            it.pays_naissance,
+        ],
+        _SHIFTED,
     ),
     _Field("l'adresse", lambda it: [adresse(it)], "Adresses réécrites par la commune, ou colonne décalée ?"),
     _Field("le nom d'usage", lambda it: [it.nom_usage], _SHIFTED),
@@ -128,8 +135,8 @@ def find_questions(
     for part, found in changes.items():
         came[part.key] += found.came
         if sizes[part.key].electeurs or part.liste == Liste.PRINCIPALE:
-            questions += _judge(connection, part, compared[part.key], found)
-            if not found.is_other_population and found.vanished + found.fields[_BUREAU] >= LEAST:
+            questions += _judge(connection, part, compared[part.key], version, found)
+            if not found.is_other_population and found.vanished + found.fields[_BUREAU] >= _least_bureau(part.liste):
                 left.add(part.key)
     for key in sorted(left):
         questions += _find_lost_bureaux(connection, key, compared[key], version)
@@ -170,7 +177,7 @@ def _is_of(part: Part, version: int) -> Sequence[ColumnElement[bool]]:
     return [*(getattr(Electeur, name) == value for name, value in part._asdict().items()), Electeur.version == version]
 
 
-def _judge(connection: Connection, part: Part, version: int, changes: Changes) -> Iterator[Question]:
+def _judge(connection: Connection, part: Part, former: int, version: int, changes: Changes) -> Iterator[Question]:
     """Yield the questions about one list; another population explains all other changes, so it is the only question."""
     liste, name = part.key, f"la {_name(part.liste)} de {part.arrondissement or part.code_commune}"
     before, vanished = format_number(changes.before), format_number(changes.vanished)
@@ -183,7 +190,7 @@ def _judge(connection: Connection, part: Part, version: int, changes: Changes) -
             "Ce fichier est peut-être celui d'une autre commune ou d'une autre liste.",
         )
         return
-    tail = _count_tail(connection, part, version) if changes.vanished >= LEAST and changes.stayed else 0
+    tail = _count_tail(connection, part, former, version) if changes.vanished >= LEAST and changes.stayed else 0
     if tail >= LEAST and tail * 2 >= changes.vanished:
         yield Question(
             ImportQuestion.CUT_END,
@@ -215,9 +222,13 @@ def _name(liste: str) -> str:
     return Liste(liste).short_label.lower()
 
 
-def _count_tail(connection: Connection, part: Part, version: int) -> int:
-    """Count the vanished electors after the last one who stays, in the order of the former file or of the bureaux."""
-    mine = _is_of(part, version)
+def _count_tail(connection: Connection, part: Part, former: int, version: int) -> int:
+    """Count the vanished electors after the last one who stays, in the order of the former file or of the bureaux.
+
+    Or, for a new file in the order of names, after its last line. A few who stay may be after it too: a file may sort É
+    as E.
+    """
+    mine = _is_of(part, former)
     vanished = Electeur.id.in_(select(PAIRS.c.before).where(_VANISHED))
     orders = ([Electeur.id], [Electeur.code_bureau, func.coalesce(Electeur.numero_ordre, -1)])
     tails = []
@@ -226,7 +237,19 @@ def _count_tail(connection: Connection, part: Part, version: int) -> int:
         last = tuple(connection.execute(staying).one())
         behind = select(func.count()).where(*mine, vanished, tuple_(*order) > last)
         tails.append(connection.scalar(behind) or 0)
+    names = [Electeur.nom_naissance, Electeur.prenoms]
+    for by_name in (names, [Electeur.code_bureau, *names]):
+        last_line = select(*by_name).where(*_is_of(part, version)).order_by(Electeur.id.desc()).limit(1)
+        is_behind = tuple_(*by_name) > tuple(connection.execute(last_line).one())
+        numbers = select(func.count().filter(vanished), func.count().filter(~vanished)).where(*mine, is_behind)
+        gone, staying_behind = connection.execute(numbers).one()
+        tails.append(gone if gone > 2 * staying_behind else 0)
     return max(tails)
+
+
+def _least_bureau(liste: str) -> int:
+    """Return the smallest bureau that may be lost: any of the principal list, where no bureau is empty."""
+    return 1 if liste == Liste.PRINCIPALE else LEAST
 
 
 def _find_lost_bureaux(connection: Connection, liste: ListeKey, before: int, version: int) -> Iterator[Question]:
@@ -236,7 +259,7 @@ def _find_lost_bureaux(connection: Connection, liste: ListeKey, before: int, ver
     of_liste = (Electeur.code_commune == liste.code_commune, Electeur.liste == liste.liste, Electeur.version == before)
     filled = select(Electeur.code_commune, Electeur.liste, Electeur.code_bureau, func.count().label("number"))
     filled = filled.where(*of_liste, Electeur.code_bureau != "").group_by(*filled.selected_columns[:3])
-    lost = filled.having(func.count() >= LEAST, ~still).order_by(Electeur.code_bureau)
+    lost = filled.having(func.count() >= _least_bureau(liste.liste), ~still).order_by(Electeur.code_bureau)
     found = [(code, number) for _, _, code, number in connection.execute(lost)]
     if found:
         named = name_some(f"{code} ({count_of(number, 'électeur')})" for code, number in found)
