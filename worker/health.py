@@ -14,7 +14,6 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from enum import StrEnum
 from pathlib import Path
-from typing import NamedTuple
 from uuid import uuid4
 
 import structlog
@@ -25,8 +24,6 @@ log = structlog.get_logger()
 
 Beat = Callable[[str], None]
 """A heartbeat; the text names in French what the process lacks, and is empty when the process is ready."""
-
-_RATE_SECONDS = 0.5
 
 
 class Role(StrEnum):
@@ -57,23 +54,20 @@ class Pulse:
         self._folder, self._role = folder, role
         self._path = folder
         self._descriptor: int | None = None
-        self._last = (0.0, "")
         self._is_lost = False
         self.signs = 0
         """The number of heartbeats."""
 
     def beat(self, lack: str = "") -> None:
-        """Renew the file, at most once in half a second unless `lack` has changed."""
-        now = time.monotonic()
+        """Renew the file."""
         self.signs += 1
-        if self._is_lost or (now < self._last[0] + _RATE_SECONDS and lack == self._last[1]):
+        if self._is_lost:
             return
         try:
             self._write(lack)
         except OSError as error:
             self._is_lost = True
             log.warning("health_not_written", error=type(error).__name__)
-        self._last = (now, lack)
 
     def stop(self) -> None:
         """Delete the liveness file."""
@@ -194,13 +188,6 @@ def ignore(_lack: str) -> None:
     """A heartbeat without a file."""
 
 
-class Sign(NamedTuple):
-    """The liveness of one process: seconds since its last heartbeat, and what it lacks."""
-
-    age: float
-    lack: str
-
-
 def require_healthy(folder: Path, role: Role, *, alive: bool = False) -> int:
     """Return how many processes of a role are ready on this host, or with `alive` how many live.
 
@@ -210,19 +197,20 @@ def require_healthy(folder: Path, role: Role, *, alive: bool = False) -> int:
     signs = list(_read_signs(folder, role))
     if not signs:
         raise PrefectureError(f"aucun processus « {role} » ne tourne ici")
-    if (silence := max(sign.age for sign in signs)) > SILENCE_SECONDS[role]:
+    if (silence := max(age for age, _ in signs)) > SILENCE_SECONDS[role]:
         raise PrefectureError(f"un processus « {role} » ne donne plus signe de vie depuis {silence:.0f} s")
-    if not alive and (lacks := sorted({sign.lack for sign in signs if sign.lack})):
+    if not alive and (lacks := sorted({lack for _, lack in signs if lack})):
         raise PrefectureError(" ; ".join(lacks))
     return len(signs)
 
 
-def _read_signs(folder: Path, role: Role) -> Iterator[Sign]:
+def _read_signs(folder: Path, role: Role) -> Iterator[tuple[float, str]]:
+    """Yield for each living process the seconds since its last heartbeat, and what it lacks."""
     for path in folder.glob(f"{role}-*"):
         with suppress(FileNotFoundError), path.open("rb") as file:
             if _is_held(file.fileno()):
                 age = time.time() - os.fstat(file.fileno()).st_mtime
-                yield Sign(age, file.read().decode(errors="replace"))
+                yield age, file.read().decode(errors="replace")
             else:
                 path.unlink(missing_ok=True)
 

@@ -25,9 +25,6 @@ from worker.messaging.middleware import ThreadWatchdog, build_middleware
 from worker.messaging.queues import DoorbellQueues
 from worker.settings import load_settings
 
-_OURS = {"processes", "threads", "queues", "worker_shutdown_timeout"}
-"""The options of Dramatiq that also apply to a single process."""
-
 _POLL_SECONDS = 1.0
 """How often the main thread checks for a signal that another thread received."""
 
@@ -59,8 +56,7 @@ def main() -> int:
     import_module("worker.main")  # calls compose(), as Dramatiq would in each process
     configure_mappers()
     gc.freeze()  # without it, a collection would write to each shared page
-    usual = vars(parser.parse_args(["worker.main"]))
-    if arguments.processes == 1 and all(value == usual[it] for it, value in vars(arguments).items() if it not in _OURS):
+    if arguments.processes == 1:
         return serve(arguments)
     return int(run_dramatiq(arguments))  # type: ignore[no-untyped-call]
 

@@ -116,13 +116,13 @@ def import_reu(
     l'entrée standard. Chaque liste qui s'y trouve remplace celle du registre, et ce qui change depuis l'export
     précédent devient des mouvements ; les autres listes ne changent pas.
     """
-    with register_database() as engine, progress_bar("Lecture", total=1) as update:
+    with register_database() as engine, progress_bar("Lecture", total=100) as bar:
         summary = import_file(
             engine,
             file,
             imported_by=imported_by or system_user(),
             report=report,
-            progress=lambda lines, share: update(completed=share, beside=f"{format_number(lines)} lignes"),
+            progress=lambda _lines, share: bar.update(round(100 * share) - bar.pos),
             intake=Intake(taken_on, **said),
             accept_changes=accept_changes,
             accept_rejects=accept_rejects,

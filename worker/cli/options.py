@@ -3,17 +3,16 @@
 import os
 import pwd
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from datetime import date, datetime, time
-from functools import partial
 from pathlib import Path
 from shutil import copyfileobj
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import click
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Column, Table
 from sqlalchemy import Engine
 
@@ -124,13 +123,9 @@ def print_table(titles: Sequence[str], rows: Sequence[Sequence[str]], empty: str
     Console(markup=False, emoji=False, width=None if sys.stdout.isatty() else _WIDEST).print(table)
 
 
-@contextmanager
-def progress_bar(title: str, total: float) -> Iterator[Callable[..., None]]:
-    """Show a bar on a terminal; yield a function that takes `completed` or `advance`, and `beside`, a text."""
-    console = Console(stderr=True)
-    columns = TextColumn(title), BarColumn(), TextColumn("{task.fields[beside]}"), TimeRemainingColumn()
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
-        yield partial(bar.update, bar.add_task("", total=total, beside=""))
+def progress_bar(title: str, total: int) -> AbstractContextManager[Any]:
+    """Return a bar of click, which a terminal shows: `update` takes the number of steps done."""
+    return click.progressbar(length=total, label=title, file=sys.stderr, hidden=not sys.stderr.isatty())
 
 
 def start_of(day: date) -> datetime:

@@ -130,8 +130,8 @@ def verify(
         storage = Storage(settings.exports_dir, engine)
         if accept_volume:
             storage.mark()
-        with progress_bar("Vérification", total=count_bytes(engine, scope)) as update:
-            for it in verify_files(engine, storage, scope, actor=system_user(), read=lambda size: update(advance=size)):
+        with progress_bar("Vérification", total=count_bytes(engine, scope)) as bar:
+            for it in verify_files(engine, storage, scope, actor=system_user(), read=bar.update):
                 exports, files = exports + 1, files + it.files
                 wrong += [it] if it.findings else []
         orphans = [] if export_id else list(find_orphans(engine, storage, scope.code_commune))

@@ -16,7 +16,17 @@ from common.settings import PREFIX
 from producers.errors import ProducerError
 from worker.cli import main as worker_commands
 from worker.cli.main import guard
+from worker.db.engine import build_engine
 from worker.errors import ConfigurationError
+from worker.settings import load_settings
+from worker.solo.process import (
+    RESTORING,
+    delete_killed_backups,
+    exclusive,
+    finish_restore,
+    prepare_database,
+    usable,
+)
 
 _WEB = {"HOST": "127.0.0.1", "PORT": "8000"}
 """The address of the screen of `run`, to which mails link."""
@@ -29,7 +39,7 @@ REGISTER_COMMANDS = (
 
 COMMANDS = {
     "demo": "worker.solo.commands:demo",
-    "run": "worker.solo.commands:run",
+    "run": "worker.solo.run:run",
     "export-liste": "worker.solo.commands:export_liste",
     "render-tableaux": "worker.solo.commands:render_tableaux",
     "cancel": "worker.solo.commands:cancel",
@@ -92,17 +102,6 @@ def set_defaults() -> None:
 
 
 def _prepare() -> None:
-    from worker.db.engine import build_engine
-    from worker.settings import load_settings
-    from worker.solo.process import (
-        RESTORING,
-        delete_killed_backups,
-        exclusive,
-        finish_restore,
-        prepare_database,
-        usable,
-    )
-
     settings = load_settings()
     if (settings.home / RESTORING).exists():
         with exclusive(settings.home):

@@ -6,11 +6,10 @@ Both have the format of age (age-encryption.org/v1): `tar --extract`, then `age 
 
 import errno
 import os
-import sqlite3
 import tarfile
 import threading
 from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -251,8 +250,6 @@ def _unpack(file: IO[bytes], passphrase: str, folder: Path, named: str) -> Holdi
     """
     with _explaining(named):
         saved_at = _open(file, passphrase, folder)
-    if not _is_whole(folder / _DATABASE):
-        raise RefusedError(f"La base de {named} est abîmée. {_UNCHANGED}")
     engine = build_engine(f"sqlite:///{folder / _DATABASE}")
     try:
         prepare_database(engine)
@@ -261,12 +258,6 @@ def _unpack(file: IO[bytes], passphrase: str, folder: Path, named: str) -> Holdi
         return replace(_describe(engine), lost=lost, saved_at=saved_at)
     finally:
         engine.dispose()
-
-
-def _is_whole(database: Path) -> bool:
-    with closing(sqlite3.connect(database)) as connection, suppress(sqlite3.DatabaseError):
-        return connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
-    return False
 
 
 @contextmanager

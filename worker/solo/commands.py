@@ -45,25 +45,6 @@ from worker.solo.process import Solo, exclusive, finish_restore, prepare_databas
 _requested_by = click.option("--requested-by", default=default_requested_by, metavar="NOM", help="Qui demande.")
 
 
-@click.command()
-def demo() -> ExitCode:
-    """Fabrique les fichiers et les tableaux de LIBREVILLE, commune fictive."""
-    with _exclusive_settings() as settings:
-        return run_demo(settings, make_console())
-
-
-@click.command(short_help="Ouvre l'écran des agents, sur cet ordinateur seulement.")
-def run() -> ExitCode:
-    """Ouvre l'écran des agents sur cet ordinateur, avec tout ce qu'il faut pour fabriquer les fichiers.
-
-    Sans agent, propose LIBREVILLE, la commune de démonstration, ou la vôtre. PREFECTURE_WEB_PORT change le port.
-    """
-    from worker.solo.run import run_screen
-
-    with _exclusive_settings() as settings:
-        return run_screen(settings, make_console())
-
-
 @click.command("export-liste", short_help="Fabrique les fichiers de liste d'une commune.")
 @liste_options
 @_requested_by
@@ -97,7 +78,7 @@ def retry(**wanted: Any) -> ExitCode:  # noqa: ANN401 — click's
 def cancel(**wanted: Any) -> ExitCode:  # noqa: ANN401 — click's
     """Annule les fichiers de la demande ID qu'un arrêt a laissés, ou qui attendent de la place ; les autres se font."""
     event = build_cancel(**wanted, source="/solo")
-    with _exclusive_settings() as settings, State(settings.database_url.get_secret_value()) as state:
+    with exclusive_settings() as settings, State(settings.database_url.get_secret_value()) as state:
         solo = Solo(settings)
         prepare_database(solo.services.engine)
         solo.publish(event)  # before the start: the file may kill each process
@@ -111,7 +92,7 @@ def _make(build: Callable[..., CloudEvent], wanted: dict[str, Any]) -> ExitCode:
     event = build(**wanted, source="/solo")
     console = make_console()
     with (
-        _exclusive_settings() as settings,
+        exclusive_settings() as settings,
         Solo(settings) as solo,
         State(settings.database_url.get_secret_value()) as state,
     ):
@@ -122,7 +103,8 @@ def _make(build: Callable[..., CloudEvent], wanted: dict[str, Any]) -> ExitCode:
 
 
 @contextmanager
-def _exclusive_settings() -> Iterator[Settings]:
+def exclusive_settings() -> Iterator[Settings]:
+    """Lock the data, finish a restore that was interrupted, and yield the settings."""
     settings = load_settings()
     configure_logs(settings.log_format, settings.log_level)
     with exclusive(settings.home):
@@ -139,11 +121,16 @@ _SHOWN = {ExitCode.DONE, ExitCode.ANOMALIES}
 """Blocking anomalies are part of the demonstration."""
 
 
-def run_demo(settings: Settings, console: Console) -> ExitCode:
-    """Load LIBREVILLE, request its lists in both formats and its six types of tableau, and print the files."""
+@click.command()
+def demo() -> ExitCode:
+    """Fabrique les fichiers et les tableaux de LIBREVILLE, commune fictive."""
+    console, codes = make_console(), []
     console.print(INTRODUCTION)
-    codes = []
-    with Solo(settings) as solo, State(settings.database_url.get_secret_value()) as state:
+    with (
+        exclusive_settings() as settings,
+        Solo(settings) as solo,
+        State(settings.database_url.get_secret_value()) as state,
+    ):
         today = load_demo(solo.services.engine, settings.home / "demo", console)
         for title, asked in _requests(today):
             event = CloudEvent.wrap(asked, source="/demo")

@@ -11,6 +11,7 @@ from sqlalchemy import Engine, exists, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from common.cli import ExitCode
+from producers.cli.render import make_console
 from producers.errors import StateAwayError
 from producers.web.app import create_app
 from producers.web.serve import listen, opening_address, serve
@@ -26,19 +27,23 @@ from worker.registre.communes import search_communes
 from worker.registre.models import Import, ListeCommunale
 from worker.settings import Settings
 from worker.solo.backup import ScreenBackups
-from worker.solo.commands import AGENT, INTRODUCTION, load_demo
+from worker.solo.commands import AGENT, INTRODUCTION, exclusive_settings, load_demo
 from worker.solo.process import Solo, finish_restore
 
 _MOST_SHOWN = 20
 
 
-def run_screen(settings: Settings, console: Console) -> ExitCode:
-    """Open the screen. At the end, the running file is finished; the others wait for the next start.
+@click.command(short_help="Ouvre l'écran des agents, sur cet ordinateur seulement.")
+def run() -> ExitCode:
+    """Ouvre l'écran des agents sur cet ordinateur, avec tout ce qu'il faut pour fabriquer les fichiers.
 
-    Raises:
-        ConfigurationError: there is no agent, or several without a choice.
-        producers.errors.ConfigurationError: the port is in use.
+    Sans agent, propose LIBREVILLE, la commune de démonstration, ou la vôtre. PREFECTURE_WEB_PORT change le port.
     """
+    with exclusive_settings() as settings:
+        return _run(settings, make_console())
+
+
+def _run(settings: Settings, console: Console) -> ExitCode:
     web, key = load_web_settings(), token_urlsafe(24)
     if web.web_secret is None:  # sessions continue after a restore
         web = web.model_copy(update={"web_secret": SecretStr(token_urlsafe(32))})
