@@ -90,12 +90,16 @@ def one_of(words: Iterable[str]) -> ParsedType[str]:
     return ParsedType("mot", parse)
 
 
+SUBCOMMAND = "COMMANDE [ARGUMENTS]..."
+"""How the help of a group writes its command."""
+
+
 class LazyGroup(click.Group):
     """A click group that imports a command only when it is used."""
 
     def __init__(self, *, commands_at: Mapping[str, str], **options: Any) -> None:  # noqa: ANN401 — click's
         """Map each command name to its function in `commands_at`, as `module:function`."""
-        super().__init__(subcommand_metavar="COMMANDE [ARGUMENTS]...", **options)
+        super().__init__(subcommand_metavar=SUBCOMMAND, **options)
         self._commands_at = commands_at
         self.commands = {name: click.Command(name) for name in commands_at}  # for suggestions of similar names
 

@@ -23,8 +23,7 @@ from schemas.requests import UNDO_DAYS
 from schemas.topology import EVENT_TYPES, EXCHANGE, REQUEST_TYPES
 from worker import errors as worker_errors
 from worker.arrivals import DAY_SECONDS
-from worker.cli.dead_letters import COMMANDS as DEAD_LETTER_COMMANDS
-from worker.cli.dead_letters import WORK_COMMANDS
+from worker.cli.dead_letters import dead_letters, work
 from worker.cli.main import COMMANDS as WORKER_COMMANDS
 from worker.db.types import Base
 from worker.messaging.broker import DEAD_LETTER_DAYS
@@ -38,12 +37,16 @@ REPOSITORY = Path(__file__).parents[2]
 DOCS = REPOSITORY / "docs"
 CONTRACT = REPOSITORY / "schemas" / "README.md"
 CATALOGUE = REPOSITORY / "common" / "locale" / "fr" / "LC_MESSAGES"
-GROUPS = {"python -m worker dead-letters": DEAD_LETTER_COMMANDS, "python -m worker work": WORK_COMMANDS}
+GROUPS = {"python -m worker dead-letters": dead_letters, "python -m worker work": work}
 PLACES = {
     **{f"python -m worker {name}": place for name, place in WORKER_COMMANDS.items()},
     **{f"python -m worker.solo {name}": place for name, place in SOLO_COMMANDS.items()},
     **{f"python -m producers {name}": place for name, place in PRODUCER_COMMANDS.items()},
-    **{f"{group} {name}": place for group, commands in GROUPS.items() for name, place in commands.items()},
+    **{
+        f"{group} {name}": f"worker.cli.dead_letters:{getattr(command.callback, '__name__', '')}"
+        for group, commands in GROUPS.items()
+        for name, command in commands.commands.items()
+    },
 }
 for group in GROUPS:
     del PLACES[group]

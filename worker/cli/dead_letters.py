@@ -15,7 +15,7 @@ from typing import Any
 import click
 from sqlalchemy import Engine
 
-from common.cli import ExitCode, LazyGroup, confirm, one_of
+from common.cli import SUBCOMMAND, ExitCode, confirm, one_of
 from common.french import count_of, format_elapsed
 from worker.audit import Action, record_audit
 from worker.cli.options import (
@@ -35,15 +35,8 @@ from worker.work.models import WorkKind, WorkState
 from worker.work.queue import count_works
 from worker.work.queue import retry as retry_dead
 
-COMMANDS = {
-    "list": "worker.cli.dead_letters:list_letters",
-    "show": "worker.cli.dead_letters:show",
-    "requeue": "worker.cli.dead_letters:requeue",
-    "drop": "worker.cli.dead_letters:drop",
-}
 
-
-@click.group("dead-letters", cls=LazyGroup, commands_at=COMMANDS)
+@click.group("dead-letters", subcommand_metavar=SUBCOMMAND)
 def dead_letters() -> None:
     """Voir, remettre en file ou supprimer les messages mis de côté.
 
@@ -52,7 +45,7 @@ def dead_letters() -> None:
     """
 
 
-@click.command("list")
+@dead_letters.command("list")
 @click.option("--queue", metavar="FILE", help="D'une file seulement, par exemple requests.")
 @click.option("--limit", type=whole_number(1), default=50, show_default=True, metavar="NOMBRE", help="Par file.")
 def list_letters(*, queue: str | None, limit: int) -> None:
@@ -73,7 +66,7 @@ def list_letters(*, queue: str | None, limit: int) -> None:
         click.echo(f"… et {count_of(others, 'autre')} : --limit")
 
 
-@click.command
+@dead_letters.command
 @click.argument("name", metavar="LETTRE")
 @click.option("--body", type=click.Path(path_type=Path), metavar="FICHIER", help="Y écrire le contenu, pour vous seul.")
 def show(*, name: str, body: Path | None) -> None:
@@ -149,7 +142,7 @@ def _which_letters(function: Callable[..., Any]) -> Callable[..., Any]:
     return function
 
 
-@click.command
+@dead_letters.command
 @_which_letters
 @click.pass_context
 def requeue(context: click.Context, *, names: Sequence[str], every: bool, queue: str | None) -> None:
@@ -164,7 +157,7 @@ def requeue(context: click.Context, *, names: Sequence[str], every: bool, queue:
         context.exit(ExitCode.FAILED)
 
 
-@click.command
+@dead_letters.command
 @_which_letters
 @click.option("--yes", is_flag=True, help="Ne pas demander confirmation.")
 @click.pass_context
@@ -248,12 +241,6 @@ def drop_about(engine: Engine, is_about: Callable[[str], bool]) -> int:
     return dropped
 
 
-WORK_COMMANDS = {
-    "list": "worker.cli.dead_letters:list_works",
-    "retry": "worker.cli.dead_letters:retry",
-    "publish-again": "worker.cli.dead_letters:publish_again",
-}
-
 _LABELS = {
     WorkKind.REPLY: "réponse à une demande",
     WorkKind.EVENT: "événement",
@@ -269,12 +256,12 @@ _LABELS = {
 _STATES = {WorkState.DUE: "à faire", WorkState.HELD: "en cours", WorkState.DEAD: "abandonné"}
 
 
-@click.group("work", cls=LazyGroup, commands_at=WORK_COMMANDS)
+@click.group("work", subcommand_metavar=SUBCOMMAND)
 def work() -> None:
     """Voir ce qui reste à faire, le réessayer, ou publier de nouveau des événements."""
 
 
-@click.command("list")
+@work.command("list")
 def list_works() -> None:
     """Compter ce qui est à produire, à publier ou à envoyer, et ce qui a été abandonné."""
     with worker_database() as engine, engine.connect() as connection:
@@ -292,7 +279,7 @@ def list_works() -> None:
     print_table(("Quoi", "État", "Nombre", "Depuis", "Erreur"), rows, "Rien n'est à faire.")
 
 
-@click.command
+@work.command
 @click.option("--error", required=True, metavar="TEXTE", help="Seulement les travaux dont l'erreur contient ce texte.")
 @click.option("--since", required=True, type=JOUR, metavar="DATE", help="Ajoutés depuis ce jour.")
 @click.option(
@@ -305,7 +292,7 @@ def retry(*, error: str, since: date, kind: str | None) -> None:
     click.echo(f"{count_of(number, 'travail repris', 'travaux repris')}.")
 
 
-@click.command("publish-again")
+@work.command("publish-again")
 @click.option("--account", required=True, metavar="COMPTE", help="Le compte dont le programme a perdu sa file.")
 @click.option("--since", required=True, type=JOUR, metavar="DATE", help="Pour ses demandes depuis ce jour.")
 def publish_again(*, account: str, since: date) -> None:
