@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from io import FileIO
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import BinaryIO, TextIO
 
 CHUNK = 1 << 18
 """Bytes per read."""
@@ -86,17 +86,10 @@ _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\u
 _MARK = "'"
 
 
-class Text(Protocol):
-    """A file opened for writing text."""
-
-    def write(self, text: str, /) -> object:
-        """Write a piece of a line."""
-
-
 class SheetWriter:
     """Writes lines of CSV; texts are protected by `disarm`, numbers stay numbers."""
 
-    def __init__(self, text: Text) -> None:
+    def __init__(self, text: TextIO) -> None:
         self._writer = csv.writer(text, delimiter=SEPARATOR, lineterminator=END_OF_LINE)
 
     def write(self, values: Iterable[object]) -> None:

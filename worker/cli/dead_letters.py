@@ -45,15 +45,20 @@ def dead_letters() -> None:
     """
 
 
+queue_option = click.option(
+    "--queue", type=one_of(QUEUES), metavar="FILE", help="D'une file seulement, par exemple requests."
+)
+
+
 @dead_letters.command("list")
-@click.option("--queue", metavar="FILE", help="D'une file seulement, par exemple requests.")
+@queue_option
 @click.option("--limit", type=whole_number(1), default=50, show_default=True, metavar="NOMBRE", help="Par file.")
 def list_letters(*, queue: str | None, limit: int) -> None:
     """Lister les lettres mortes, la plus ancienne d'abord."""
     rows: list[tuple[str, ...]] = []
     others = 0
     with open_office(load_settings().amqp_url.get_secret_value()) as office:
-        for name in _choose_queues(queue):
+        for name in [queue] if queue else QUEUES:
             others += max(0, office.count(name) - limit)
             with closing(office.look(name)) as held:
                 for letter, _ in islice(held, limit):
@@ -73,7 +78,7 @@ def show(*, name: str, body: Path | None) -> None:
     """Montrer ce qui entoure une lettre morte, jamais son contenu ; --body l'écrit dans un fichier neuf."""
     with (
         open_office(load_settings().amqp_url.get_secret_value()) as office,
-        closing(_iter_letters(office, _choose_queues(None))) as letters,
+        closing(_iter_letters(office)) as letters,
     ):
         letter = next((it.letter for it in letters if it.letter.name == name), None)
     if letter is None:
@@ -83,14 +88,6 @@ def show(*, name: str, body: Path | None) -> None:
     if body:
         _write(body, letter.body)
         click.echo(f"{'Contenu':15} écrit dans {body}, lisible par vous seul")
-
-
-def _choose_queues(queue: str | None) -> tuple[str, ...]:
-    if queue is None:
-        return QUEUES
-    if queue not in QUEUES:
-        raise click.UsageError(f"les files sont {', '.join(QUEUES)}")
-    return (queue,)
 
 
 def _describe(letter: DeadLetter) -> Iterator[tuple[str, str]]:
@@ -134,7 +131,7 @@ def _write(path: Path, contents: bytes) -> None:
 
 def _which_letters(function: Callable[..., Any]) -> Callable[..., Any]:
     for option in (
-        click.option("--queue", metavar="FILE", help="D'une file seulement, par exemple requests."),
+        queue_option,
         click.option("--all", "every", is_flag=True, help="Toutes, au lieu de les nommer."),
         click.argument("names", nargs=-1, metavar="[LETTRE]..."),
     ):
@@ -150,8 +147,8 @@ def requeue(context: click.Context, *, names: Sequence[str], every: bool, queue:
 
     Une lettre que le worker ne saurait toujours pas lire reste où elle est.
     """
-    queues = _check_choice(names, queue, every=every)
-    number, faults = _treat(names, queues, Action.DEAD_LETTER_REQUEUED)
+    _check_choice(names, every=every)
+    number, faults = _treat(names, queue, Action.DEAD_LETTER_REQUEUED)
     click.echo(f"{count_of(number, 'lettre remise')} en file.")
     if faults:
         context.exit(ExitCode.FAILED)
@@ -163,23 +160,22 @@ def requeue(context: click.Context, *, names: Sequence[str], every: bool, queue:
 @click.pass_context
 def drop(context: click.Context, *, names: Sequence[str], every: bool, queue: str | None, yes: bool) -> None:
     """Supprimer des lettres mortes, pour toujours."""
-    queues = _check_choice(names, queue, every=every)
+    _check_choice(names, every=every)
     if not yes:
         which = count_of(len(set(names)), "lettre morte") if names else "toutes les lettres mortes"
         confirm(f"Supprimer {which}, pour toujours ?")
-    number, faults = _treat(names, queues, Action.DEAD_LETTER_DROPPED)
+    number, faults = _treat(names, queue, Action.DEAD_LETTER_DROPPED)
     click.echo(f"{count_of(number, 'lettre supprimée')}.")
     if faults:
         context.exit(ExitCode.FAILED)
 
 
-def _check_choice(names: Sequence[str], queue: str | None, *, every: bool) -> Sequence[str]:
+def _check_choice(names: Sequence[str], *, every: bool) -> None:
     if bool(names) == every:
         raise click.UsageError("nommez des lettres, ou dites --all")
-    return _choose_queues(queue)
 
 
-def _treat(names: Sequence[str], queues: Sequence[str], action: Action) -> tuple[int, list[str]]:
+def _treat(names: Sequence[str], queue: str | None, action: Action) -> tuple[int, list[str]]:
     """Requeue or drop the named letters, or all without names; return how many, and the faults, which it prints.
 
     A letter is removed once the trail has it.
@@ -189,7 +185,7 @@ def _treat(names: Sequence[str], queues: Sequence[str], action: Action) -> tuple
     with (
         worker_database(settings) as engine,
         open_office(settings.amqp_url.get_secret_value()) as office,
-        closing(_iter_letters(office, queues)) as letters,
+        closing(_iter_letters(office, queue)) as letters,
     ):
         for held in letters:
             name = held.letter.name
@@ -210,9 +206,9 @@ def _treat(names: Sequence[str], queues: Sequence[str], action: Action) -> tuple
     return number, faults
 
 
-def _iter_letters(office: DeadLetterOffice, queues: Sequence[str]) -> Generator[HeldLetter, None, None]:
-    for queue in queues:
-        with closing(office.look(queue)) as letters:
+def _iter_letters(office: DeadLetterOffice, queue: str | None = None) -> Generator[HeldLetter, None, None]:
+    for name in [queue] if queue else QUEUES:
+        with closing(office.look(name)) as letters:
             yield from letters
 
 
@@ -232,7 +228,7 @@ def drop_about(engine: Engine, is_about: Callable[[str], bool]) -> int:
     dropped = 0
     with (
         open_office(load_settings().amqp_url.get_secret_value()) as office,
-        closing(_iter_letters(office, _choose_queues(None))) as letters,
+        closing(_iter_letters(office)) as letters,
     ):
         for held in letters:
             if is_about(held.letter.text):
