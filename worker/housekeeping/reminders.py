@@ -19,8 +19,8 @@ from worker.exports.models import Export, Publication
 from worker.notifier.messages.deadlines import COMMISSION, WITHDRAWAL, Deadline
 from worker.notifier.models import Reminder, ReminderEcheance
 from worker.notifier.notices import Today, part_of, today_in
-from worker.registre.models import Commission, ListeCommunale, Scrutin
-from worker.registre.scrutins import NATIONAL, KnownScrutin
+from worker.registre.models import ListeCommunale
+from worker.registre.scrutins import select_reunions, select_scrutins
 from worker.work.models import About, WorkKind, subject_of
 from worker.work.queue import NewWork, add
 
@@ -123,18 +123,12 @@ def _read_due(
     """Yield the reminders that are due on the civil day of each commune with a register and a subscriber."""
     communes = connection.scalars(select(ListeCommunale.code_commune).distinct().order_by(ListeCommunale.code_commune))
     concerned = [commune for commune in communes if wishing & {commune, EVERY_COMMUNE}]
-    scrutins: dict[str, list[CalendarScrutin]] = defaultdict(list)
-    columns = [getattr(Scrutin, name) for name in KnownScrutin._fields]
-    for row in connection.execute(select(*columns).order_by(Scrutin.date, Scrutin.code_commune)):
-        scrutin = KnownScrutin(*row)
-        scrutins[scrutin.code_commune].append(scrutin.days)
-    reunions: dict[str, list[CalendarReunion]] = defaultdict(list)
-    held = select(Commission.code_commune, Commission.date, Commission.liste, Commission.has_deliberated)
-    for commune, day, liste, has_deliberated in connection.execute(held):
-        reunions[commune].append(CalendarReunion(day, liste, has_deliberated))
     for commune in concerned:
         this_day = today(commune)
-        deadlines = find_deadlines(this_day, [*scrutins[NATIONAL], *scrutins[commune]], reunions[commune])
+        scrutins = [it.days for it in select_scrutins(connection, commune)]
+        held = select_reunions(connection, commune)
+        reunions = [CalendarReunion(it.date, it.liste, it.has_deliberated) for it in held]
+        deadlines = find_deadlines(this_day, scrutins, reunions)
         if due := [DueReminder(it, number) for it in deadlines if (number := stage(it, this_day, days)) is not None]:
             yield commune, due
 
