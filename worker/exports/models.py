@@ -29,6 +29,10 @@ def _empty(doc: str) -> Mapped[str]:
     return mapped_column(Texte, default="", server_default="", doc=doc)
 
 
+def _document(doc: str) -> Mapped[Any]:
+    return mapped_column(JSON(none_as_null=True), doc=doc)
+
+
 def _flag(doc: str) -> Mapped[bool]:
     return mapped_column(Boolean, default=False, server_default=false(), doc=doc)
 
@@ -83,9 +87,7 @@ class Request(Base):
         Texte, default="", doc="Empty when the request does not name a valid one."
     )
     requested_by: Mapped[str] = mapped_column(
-        Texte,
-        default="",
-        doc="The agent whom the account may speak for, else the account; before 0021, as it was said.",
+        Texte, default="", doc="The agent whom the account may speak for, else the account."
     )
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, doc="When it was read: the date of its files.")
     sender: Mapped[str] = mapped_column(Texte, default="", server_default="", doc="The account, by the broker.")
@@ -96,9 +98,7 @@ class Request(Base):
     outcome: Mapped[str] = mapped_column(Texte, default=RequestOutcome.ACCEPTED)
     code: Mapped[str] = _empty("Why it was refused, as a word for programs.")
     reason: Mapped[str] = mapped_column(Texte, default="", doc="Why it was refused, in French.")
-    faults: Mapped[list[dict[str, str]] | None] = mapped_column(
-        JSON(none_as_null=True), doc="Of a refusal, one by one: field, code, message."
-    )
+    faults: Mapped[list[dict[str, str]] | None] = _document("Of a refusal, one by one: field, code, message.")
     is_progress_wanted: Mapped[bool] = _flag("Its account asked how far its files are.")
     completed_at: Mapped[datetime | None] = mapped_column(
         UtcDateTime, doc="When its last file ended, or it was refused or applied: nothing more will happen to it."
@@ -142,8 +142,8 @@ class Export(Base):
     parameters: Mapped[dict[str, Any]] = mapped_column(
         JSON, default=dict, server_default="{}", doc="Dates that a tableau is counted from."
     )
-    rests_on: Mapped[list[dict[str, Any]] | None] = mapped_column(
-        JSON(none_as_null=True), doc="The imports that it rests on, and the days of their exports; see Recall."
+    rests_on: Mapped[list[dict[str, Any]] | None] = _document(
+        "The imports that it rests on, and the days of their exports; see Recall."
     )
     recall_id: Mapped[int | None] = mapped_column(_Id, doc="Why it is to be made again; see Recall.")
     provisoire_until: Mapped[date | None] = mapped_column(
@@ -174,11 +174,11 @@ class Export(Base):
     is_bulk: Mapped[bool] = _flag("Of a batch: after what single clerks ask for.")
     purged_at: Mapped[datetime | None] = mapped_column(UtcDateTime, doc="When its files were removed; the row stays.")
     verified_at: Mapped[datetime | None] = mapped_column(UtcDateTime, doc="When its files were last found intact.")
-    differences: Mapped[dict[str, Any] | None] = mapped_column(
-        JSON(none_as_null=True), doc="Of a list file, with the one deposited before; see worker.domain.fingerprint."
+    differences: Mapped[dict[str, Any] | None] = _document(
+        "Of a list file, with the one deposited before; see worker.domain.fingerprint."
     )
-    reconciliation: Mapped[dict[str, Any] | None] = mapped_column(
-        JSON(none_as_null=True), doc="With the list of the day; see worker.domain.reconciliation. No names."
+    reconciliation: Mapped[dict[str, Any] | None] = _document(
+        "With the list of the day; see worker.domain.reconciliation. No names."
     )
     downloaded_at: Mapped[datetime | None] = mapped_column(UtcDateTime, doc="Time of the last download.")
     downloaded_by: Mapped[str] = mapped_column(Texte, default="", server_default="")

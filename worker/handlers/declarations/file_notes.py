@@ -98,11 +98,11 @@ class FileDeclaration(Declaration):
         said_at = min(self.said_at, now)  # a clock that is ahead would block later corrections
         written = [file for file in self.files if self._write(connection, file, said_at)]
         if not written:
-            raise self._refusal(
+            raise RefusedError(
                 f"Une déclaration faite après celle-ci est déjà notée pour « {self.files[0].label} » : celle-ci n'y "
                 "change rien.",
-                "declaration_depassee",
-                "time",
+                code="declaration_depassee",
+                field="time",
             )
         by = Actor(self.requested_by, self.account)
         for file in written:
@@ -121,9 +121,6 @@ class FileDeclaration(Declaration):
                     yield Doorbell(file.id, ExportKind.LISTE, is_bulk=True)
                 case TableauPublished(published_until=date()):
                     yield Doorbell(file.id, ExportKind.TABLEAU)
-
-    def _refusal(self, reason: str, code: str, field: str) -> RefusedError:
-        return RefusedError(reason, code=code, field=field)
 
     def _check(self, connection: Connection, now: datetime) -> None:
         match self.note:
@@ -144,10 +141,10 @@ class FileDeclaration(Declaration):
     def _refuse_before_file(self, day: date, what: str, of_what: str, code: str, field: str) -> None:
         for file in self.files:
             if file.finished_at and day < civil_day(file.finished_at, self.commune):
-                raise self._refusal(
+                raise RefusedError(
                     f"{what} du {short_date(day)} précède la production {of_what} « {file.label} » : vérifiez la date.",
-                    code,
-                    f"data.note.{field}",
+                    code=code,
+                    field=f"data.note.{field}",
                 )
 
     def _refuse_before_depot(self, connection: Connection, day: date) -> None:
@@ -161,19 +158,19 @@ class FileDeclaration(Declaration):
                     field="data.exports",
                 )
             if day < depots[file.id]:
-                raise self._refusal(
+                raise RefusedError(
                     f"La réponse du {short_date(day)} précède le dépôt de « {file.label} » : vérifiez la date.",
-                    "reponse_avant_depot",
-                    "data.note.verdict_on",
+                    code="reponse_avant_depot",
+                    field="data.note.verdict_on",
                 )
 
     def _refuse_impossible_end(self, published: TableauPublished, now: datetime) -> None:
         last = published.published_until
         if last and last < published.published_on:
-            raise self._refusal(
+            raise RefusedError(
                 f"Le dernier jour, le {short_date(last)}, précède le premier : vérifiez les dates.",
-                "fin_avant_debut",
-                "data.note.published_until",
+                code="fin_avant_debut",
+                field="data.note.published_until",
             )
         for day, name, code, what in (
             (published.withdrawn_on, "withdrawn_on", "retrait_avant_fin", "Le tableau se retire"),
@@ -183,21 +180,21 @@ class FileDeclaration(Declaration):
                 continue
             refuse_future(day, now, commune=self.commune, field=f"note.{name}")
             if last is None or day < last:
-                raise self._refusal(
+                raise RefusedError(
                     f"{what} une fois la publication terminée : donnez son dernier jour, et un jour qui ne le précède "
                     "pas.",
-                    code,
-                    f"data.note.{name}",
+                    code=code,
+                    field=f"data.note.{name}",
                 )
 
     def _refuse_too_short(self, published: TableauPublished) -> None:
         first, last = published.published_on, published.published_until
         reasons = (last and why_too_short(file.type_tableau, first, last) for file in self.files)
         if reason := next(filter(None, reasons), ""):
-            raise self._refusal(
+            raise RefusedError(
                 f"La publication du {short_date(first)} est trop courte : {reason}.",
-                "publication_trop_courte",
-                "data.note.published_until",
+                code="publication_trop_courte",
+                field="data.note.published_until",
             )
 
     def _write(self, connection: Connection, file: Export, said_at: datetime) -> bool:
