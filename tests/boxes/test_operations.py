@@ -14,7 +14,7 @@ from tests.boxes.engine import Engine, require_engine
 from tests.boxes.standins import make_standins
 from tests.unit.reu_sample import electeurs, write_reu
 
-pytestmark = [pytest.mark.slow, pytest.mark.boxes]
+pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[2]
 DOCUMENT = (ROOT / "docs" / "operations.md").read_text("utf-8")

@@ -10,8 +10,6 @@ from tests.faults.crossings import Crossings, Mishap
 from tests.parts.postgres import PostgresServer
 from tests.parts.rabbitmq import RabbitNode
 
-pytestmark = pytest.mark.faults
-
 SOME = 38
 
 

@@ -15,7 +15,7 @@ from tests.faults.stage import Stage, Supervised
 from tests.parts.rabbitmq import RabbitNode
 from worker.messaging.queues import add_account_queues, connect, remove_account_queues
 
-pytestmark = [pytest.mark.faults, pytest.mark.slow]
+pytestmark = pytest.mark.slow
 
 REQUESTS = 8
 _A_MINUTE = 60

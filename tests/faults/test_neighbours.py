@@ -30,7 +30,7 @@ from worker.access.models import Agent, Sender
 from worker.messaging.broker import build_broker
 from worker.messaging.queues import add_account_queues
 
-pytestmark = [pytest.mark.faults, pytest.mark.slow, pytest.mark.database(LIBREVILLE_TEMPLATE)]
+pytestmark = [pytest.mark.slow, pytest.mark.database(LIBREVILLE_TEMPLATE)]
 
 BATCH, JUNK, CLERK = "lots", "bruit", "mairie"
 OF_BATCH, OF_JUNK, OF_CLERK = 35_000, 9_000, 100

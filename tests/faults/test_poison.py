@@ -13,7 +13,7 @@ from tests.parts.wait import wait_until
 from worker.messaging.consumer import REASON_HEADER
 from worker.messaging.encoder import PoisonError, PrefectureEncoder, read_unreadable
 
-pytestmark = [pytest.mark.faults, pytest.mark.database(LIBREVILLE_TEMPLATE)]
+pytestmark = pytest.mark.database(LIBREVILLE_TEMPLATE)
 
 _TIMES = 100
 """Enough to see a worker that keeps what it refuses."""

@@ -15,16 +15,7 @@ from tests.parts.town import Town, prepare_libreville
 from tests.parts.web import WebServer, serving
 from worker.cli.main import main
 
-HERE = Path(__file__).parent
 OpenDesk = Callable[[str, Path], AbstractContextManager[object]]
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark every test of this folder as an integration test."""
-    for it in items:
-        if it.path.is_relative_to(HERE):
-            it.add_marker("integration")
 
 
 @pytest.fixture(scope="package")

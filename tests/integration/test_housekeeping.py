@@ -27,7 +27,7 @@ from worker.settings import load_settings
 from worker.work.models import About, Work, WorkKind, subject_of
 from worker.work.queue import NewWork, add
 
-pytestmark = [pytest.mark.integration, pytest.mark.database(TEMPLATE), pytest.mark.desk(opened_by=FilesDesk.open)]
+pytestmark = [pytest.mark.database(TEMPLATE), pytest.mark.desk(opened_by=FilesDesk.open)]
 
 
 def _ignore(_rows: object) -> None:

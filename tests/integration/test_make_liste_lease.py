@@ -24,7 +24,7 @@ from worker.work.models import Work, WorkState
 from worker.writers import Progress
 from worker.writers.electeurs_file import LISTE_FORMATS
 
-pytestmark = [pytest.mark.integration, pytest.mark.database(LIBREVILLE_TEMPLATE), pytest.mark.desk(opened_by=Desk.open)]
+pytestmark = [pytest.mark.database(LIBREVILLE_TEMPLATE), pytest.mark.desk(opened_by=Desk.open)]
 
 
 def test_a_row_whose_workers_died_three_times_fails(desk: Desk) -> None:

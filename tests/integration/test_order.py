@@ -25,11 +25,7 @@ from worker.handlers.requests.ingest_request import check_deferred, ingest_reque
 from worker.housekeeping.housekeeping import sweep
 from worker.work.models import Work, WorkKind
 
-pytestmark = [
-    pytest.mark.integration,
-    pytest.mark.database(LIBREVILLE_TEMPLATE),
-    pytest.mark.desk(opened_by=DepotsDesk.open),
-]
+pytestmark = [pytest.mark.database(LIBREVILLE_TEMPLATE), pytest.mark.desk(opened_by=DepotsDesk.open)]
 
 BY = {"requested_by": AGENT}
 NAMED = "INVENTEE Zélie, date de naissance fausse"

@@ -166,11 +166,7 @@ def open_desk(url: str, folder: Path) -> Iterator[Desk]:
         yield Desk(register, folder / "arrivals")
 
 
-pytestmark = [
-    pytest.mark.integration,
-    pytest.mark.database(TWO_COMMUNES),
-    pytest.mark.desk(opened_by=open_desk),
-]
+pytestmark = [pytest.mark.database(TWO_COMMUNES), pytest.mark.desk(opened_by=open_desk)]
 
 
 @pytest.mark.slow

@@ -12,7 +12,7 @@ from worker.doorbell import Doorbell
 from worker.handlers.requests.ingest_request import ingest_request
 from worker.housekeeping.housekeeping import sweep
 
-pytestmark = [pytest.mark.integration, pytest.mark.database(LIBREVILLE_TEMPLATE), pytest.mark.desk(opened_by=Desk.open)]
+pytestmark = [pytest.mark.database(LIBREVILLE_TEMPLATE), pytest.mark.desk(opened_by=Desk.open)]
 
 
 def test_a_request_read_while_the_broker_is_away_rings_at_the_next_sweep(desk: Desk) -> None:

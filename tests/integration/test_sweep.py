@@ -20,7 +20,7 @@ from worker.messaging.queues import DoorbellQueues, count_doorbells
 from worker.work.models import FILES, WorkState
 from worker.work.queue import withdraw
 
-pytestmark = [pytest.mark.integration, pytest.mark.database(TEMPLATE), pytest.mark.desk(opened_by=Desk.open)]
+pytestmark = [pytest.mark.database(TEMPLATE), pytest.mark.desk(opened_by=Desk.open)]
 
 LISTES, LISTES_BULK, TABLEAUX = (ExportKind.LISTE, False), (ExportKind.LISTE, True), (ExportKind.TABLEAU, False)
 ALWAYS = -1

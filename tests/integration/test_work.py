@@ -40,7 +40,7 @@ def _prepare(url: str) -> None:
 
 TEMPLATE = Template("work", _prepare)
 
-pytestmark = [pytest.mark.integration, pytest.mark.database(TEMPLATE)]
+pytestmark = pytest.mark.database(TEMPLATE)
 
 
 class Queue:

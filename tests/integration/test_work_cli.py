@@ -24,7 +24,7 @@ from worker.notifier.recipients import ListRecipients
 from worker.work.models import Work, WorkKind
 from worker.work.queue import Claim
 
-pytestmark = [pytest.mark.integration, pytest.mark.database(TEMPLATE), pytest.mark.desk(opened_by=Desk.open)]
+pytestmark = [pytest.mark.database(TEMPLATE), pytest.mark.desk(opened_by=Desk.open)]
 
 HANGING = 3
 

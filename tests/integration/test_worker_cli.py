@@ -23,7 +23,7 @@ from worker.cli.options import print_table
 from worker.db.engine import newest, require_current
 from worker.errors import ConfigurationError
 
-pytestmark = [pytest.mark.integration, pytest.mark.database(TWO_COMMUNES)]
+pytestmark = pytest.mark.database(TWO_COMMUNES)
 
 ROOT = Path(__file__).parents[2]
 Run = Callable[..., Ran]

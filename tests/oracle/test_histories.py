@@ -17,8 +17,6 @@ from tests.oracle.history import History
 from tests.oracle.product import EMPTY_COMMUNE, Product, open_on_sqlite
 from tests.parts.postgres import PostgresServer
 
-pytestmark = pytest.mark.integration
-
 _SEEDS = (*range(110), 131, 135, 184, 316, 390, 403, 450, 1007, 1831)
 """The last ones have rare cases: a second round that matters, a meeting left out, a correction within a period,
 a correction after the eighteenth birthday, a bureau that opens later.

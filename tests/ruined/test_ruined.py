@@ -37,7 +37,7 @@ def _prepare(url: str) -> None:
     engine.dispose()
 
 
-pytestmark = [pytest.mark.integration, pytest.mark.database(Template("ruined", _prepare))]
+pytestmark = pytest.mark.database(Template("ruined", _prepare))
 
 
 @ON_SQLITE

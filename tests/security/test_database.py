@@ -7,8 +7,6 @@ from sqlalchemy.pool import NullPool
 
 from tests.parts.deployment import Deployment
 
-pytestmark = pytest.mark.integration
-
 MAKERS = ("listes", "tableaux", "bulk")
 ACCOUNTS = ("owner", "requests", *MAKERS, "worker", "registre", "notifier", "ecran", "lecture")
 READERS = ("ecran", "lecture")

@@ -41,11 +41,7 @@ from worker.registre.communes import add_commune
 from worker.registre.models import Homonym, Import, ImportListe, MouvementRegistre, Protection
 from worker.registre.reu.importer import import_file
 
-pytestmark = [
-    pytest.mark.integration,
-    pytest.mark.database(MIGRATED_TEMPLATE),
-    pytest.mark.desk(opened_by=DepotsDesk.open),
-]
+pytestmark = [pytest.mark.database(MIGRATED_TEMPLATE), pytest.mark.desk(opened_by=DepotsDesk.open)]
 
 HERE, ELSEWHERE = "13900", "13055"
 MANY = 1_000

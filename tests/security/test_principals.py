@@ -20,11 +20,7 @@ from worker.db.engine import build_engine
 from worker.exports.models import Request
 from worker.handlers.requests.ingest_request import ingest_request
 
-pytestmark = [
-    pytest.mark.integration,
-    pytest.mark.database(LIBREVILLE_TEMPLATE),
-    pytest.mark.desk(opened_by=DepotsDesk.open),
-]
+pytestmark = [pytest.mark.database(LIBREVILLE_TEMPLATE), pytest.mark.desk(opened_by=DepotsDesk.open)]
 
 MAYOR = "M. le Maire"
 SCREEN, PROGRAM, NEIGHBOUR = "ecran", "mairie-13900", "voisine"

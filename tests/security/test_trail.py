@@ -35,7 +35,7 @@ from worker.compose import note_start
 from worker.db.engine import build_engine
 from worker.settings import Settings
 
-pytestmark = [pytest.mark.integration, pytest.mark.database(TEMPLATE), pytest.mark.desk(opened_by=FilesDesk.open)]
+pytestmark = [pytest.mark.database(TEMPLATE), pytest.mark.desk(opened_by=FilesDesk.open)]
 
 
 class Log:

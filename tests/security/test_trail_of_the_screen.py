@@ -104,7 +104,6 @@ def test_to_look_for_a_name_and_leave_no_line(files: FilesScreen) -> None:
     assert "RECHERCHE" not in str(trail)
 
 
-@pytest.mark.integration
 @pytest.mark.database(LIBREVILLE_TEMPLATE)
 @pytest.mark.desk(opened_by=DepotsDesk.open)
 def test_to_open_the_screen_to_others_for_a_day_and_leave_no_line(deployed: Deployed, desk: DepotsDesk) -> None:

@@ -25,7 +25,6 @@ def stranger(tmp_path: Path) -> Path:
 
 
 @pytest.mark.slow
-@pytest.mark.integration
 @pytest.mark.database(TEMPLATE)
 @pytest.mark.desk(opened_by=FilesDesk.open)
 @pytest.mark.parametrize("name", ["../../stranger.csv", "{absolute}", "../stranger.csv"])
@@ -103,7 +102,6 @@ def test_what_is_no_secret_is_still_read() -> None:
     assert shown_address("amqps://worker:x@broker.example/prefecture") == "amqps://worker:***@broker.example/prefecture"
 
 
-@pytest.mark.integration
 @pytest.mark.database(TEMPLATE)
 @pytest.mark.desk(opened_by=FilesDesk.open)
 def test_everything_goes_by_a_slip_of_the_hand(desk: FilesDesk, monkeypatch: pytest.MonkeyPatch) -> None:

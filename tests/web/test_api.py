@@ -33,9 +33,6 @@ from tests.web.security_desk import (
 from worker.cli.main import main
 from worker.db.engine import build_engine
 
-pytestmark = pytest.mark.integration
-
-
 DIGEST = hashlib.sha256(CONTENT).digest()
 EXPORT, BYTES = "/api/v1/exports/1", "/api/v1/exports/1/fichier"
 MakeToken = Callable[..., str]

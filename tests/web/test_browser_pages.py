@@ -15,7 +15,7 @@ from tests.web.conftest import Visit
 from tests.web.filled import Filled
 from tests.web.neighbours import BOTH, LIBREVILLE, STRANGER
 
-pytestmark = [pytest.mark.web, pytest.mark.slow]
+pytestmark = pytest.mark.slow
 
 AXE = (Path(__file__).parent / "vendor" / "axe.min.js").read_text("utf-8")
 NO_PAGES = {"fichier", "piece", "dossier_zip", "suivi"}

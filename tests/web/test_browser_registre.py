@@ -18,7 +18,7 @@ from tests.web.test_browser_pages import violations
 from worker.access.models import Agent
 from worker.registre.communes import add_commune
 
-pytestmark = [pytest.mark.web, pytest.mark.slow]
+pytestmark = pytest.mark.slow
 
 
 LONG = {TITLES[n]: ("Résidence des Essais, escalier " * 9)[:250] for n in (15, 16, 17)}

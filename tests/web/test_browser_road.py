@@ -19,7 +19,7 @@ from tests.web.neighbours import CLERK, EMAIL, GRANDVILLE, STRANGER
 from tests.web.site import Site, path_of
 from tests.web.test_browser_pages import violations
 
-pytestmark = [pytest.mark.web, pytest.mark.slow]
+pytestmark = pytest.mark.slow
 
 
 def ask(page: Page, site: Site, liste: Liste, format_: str) -> RowMapping:

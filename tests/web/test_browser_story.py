@@ -33,8 +33,6 @@ from worker.access.models import Agent
 from worker.db.engine import build_engine
 from worker.registre.communes import add_commune
 
-pytestmark = pytest.mark.web
-
 COMMUNES = {
     "mouse": ("13911", "CLAIRVAL"),
     "keyboard": ("13912", "BELVAL"),

@@ -21,8 +21,6 @@ from tests.web.files_desk import FilesScreen, open_screen
 from tests.web.security_desk import COMMUNE_PAGES
 from worker.registre.models import Doubt, Import, MouvementRegistre, Protection
 
-pytestmark = pytest.mark.integration
-
 MOST_BYTES = 200_000
 """Bytes of a page and everything that it loads, before a proxy compresses them."""
 REQUESTS, DOUBTS, PROTECTED = 600, 150, 1_000

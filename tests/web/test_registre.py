@@ -25,7 +25,7 @@ from tests.unit.reu_sample import DATE, NUMERO, PRENOMS, electeurs, format_reu
 from tests.web.files_desk import FilesScreen, open_screen, spaced_words
 from worker.handlers.handle_preview import handle_preview
 
-pytestmark = [pytest.mark.integration, pytest.mark.database(MOUVEMENTS_TEMPLATE)]
+pytestmark = pytest.mark.database(MOUVEMENTS_TEMPLATE)
 
 PAGE = "/communes/13900/registre"
 QUESTIONS = [f"question-{number}" for number in range(1, 10)]

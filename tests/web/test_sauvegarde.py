@@ -16,7 +16,7 @@ from tests.parts.town import LIBREVILLE_TEMPLATE
 from tests.parts.wait import wait_until
 from tests.web.test_browser_pages import violations, wide
 
-pytestmark = [pytest.mark.web, pytest.mark.slow]
+pytestmark = pytest.mark.slow
 
 PAGE = "/communes/13900/sauvegarde"
 PHRASE = "correcte, cheval, agrafe "

@@ -10,7 +10,7 @@ from tests.web.oidc_browser import open_mock, provider_variables
 from tests.web.security_desk import CLERK, CLERK_EMAIL, LIBREVILLE
 from tests.web.site import screen_environment, start_screen
 
-pytestmark = [pytest.mark.web, pytest.mark.slow]
+pytestmark = pytest.mark.slow
 
 HOME = f"/communes/{LIBREVILLE}/listes"
 

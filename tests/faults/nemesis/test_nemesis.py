@@ -13,7 +13,6 @@ _FIRST, _COUNT = int(os.environ.get("SEED", "1")), int(os.environ.get("SEEDS", "
 _WHOLE = [pytest.param(seed, ROUNDS, marks=pytest.mark.slow) for seed in range(_FIRST, _FIRST + _COUNT)]
 
 
-@pytest.mark.faults
 @pytest.mark.parametrize(("seed", "count"), [(_SHORT, 1), *_WHOLE])
 def test_whatever_comes_together_nothing_is_lost_doubled_or_failed(stage: Stage, seed: int, count: int) -> None:
     rounds = draw(seed)[:count]
