@@ -86,9 +86,9 @@ def test_a_restored_installation_goes_on_from_the_dump(
     assert "2 exports vérifiés (4 fichiers) : tous intacts." in said
     assert {path.stat().st_mode & 0o7777 for path in town.exports.glob("13900/*")} == {0o640}
 
-    town.start_worker("-Q", "requests", "listes", "tableaux", **_addresses(own_deployment, "worker"))
+    town.start_worker("-Q", "requests", "listes", "tableaux", **own_deployment.addresses("worker"))
     for _ in range(2):
-        town.start_notifier(**_addresses(own_deployment, "notifier"))
+        town.start_notifier(**own_deployment.addresses("notifier"))
     for event in (notified, ready, queued, running):
         town.wait_for(event)
     wait_until(lambda: None not in _notified(town), message="every request told")
@@ -100,8 +100,8 @@ def test_a_restored_installation_goes_on_from_the_dump(
 
 def _leave_work_in_every_state(deployment: Deployment, town: Town, mailbox: Mailbox) -> list[CloudEvent]:
     """One request notified, one ready and not notified, one queued, one whose worker dies with the installation."""
-    worker = town.start_worker("-Q", "requests", "listes", "tableaux", **_addresses(deployment, "worker"))
-    notifier = town.start_notifier(**_addresses(deployment, "notifier"))
+    worker = town.start_worker("-Q", "requests", "listes", "tableaux", **deployment.addresses("worker"))
+    notifier = town.start_notifier(**deployment.addresses("notifier"))
     notified = town.ask(listes=["P"])
     town.wait_for(notified)
     mailbox.wait_for(1)
@@ -110,7 +110,7 @@ def _leave_work_in_every_state(deployment: Deployment, town: Town, mailbox: Mail
     ready = town.ask(listes=["CE"])
     town.wait_for(ready)
     worker.kill()
-    town.start_worker("-Q", "requests", **_addresses(deployment, "worker"))
+    town.start_worker("-Q", "requests", **deployment.addresses("worker"))
     queued, running = town.ask(listes=["CM"]), town.ask(listes=["P"], formats=["xml"])
     for event in (queued, running):
         town.wait_for(event, status="queued")
@@ -159,13 +159,6 @@ def _of_containers(deployment: Deployment, town: Town) -> dict[str, str]:
         "PGPORT": str(deployment.server.port),
         "PGPASSWORD": deployment.server.password,
         "SECRETS_DIR": str(deployment.secrets),
-    }
-
-
-def _addresses(deployment: Deployment, account: str) -> dict[str, str]:
-    return {
-        "PREFECTURE_AMQP_URL": deployment.amqp_url(account),
-        "PREFECTURE_DATABASE_URL": deployment.database_url(account),
     }
 
 

@@ -6,7 +6,6 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -18,7 +17,7 @@ from schemas.generate import ROOT
 from schemas.requests import ListeExportRequested
 from schemas.topology import CONTENT_TYPE, REQUEST_LISTE_EXPORT, request_key
 from tests.integration.requests_queue import RequestsQueue
-from tests.parts.packages import Part, require
+from tests.parts.packages import Files, Part, require
 
 pytestmark = pytest.mark.slow
 
@@ -27,25 +26,15 @@ SCHEMA = json.loads((ROOT / "json" / f"{REQUEST_LISTE_EXPORT}.json").read_text("
 JARS = [Path("/usr/share/java") / name for name in ("amqp-client.jar", "slf4j-api.jar", "slf4j-nop.jar")]
 
 
-@dataclass(frozen=True)
-class Library(Part):
-    """A package of files for other programs, without a program of its own."""
-
-    files: tuple[str, ...] = ()
-
-    def missing(self) -> list[str]:
-        return [file for file in self.files if not Path(file).exists()]
-
-
 AMQP_TOOLS = Part("amqp-tools", "amqp-tools", ("amqp-publish",))
 PHP = Part("PHP", "php-cli", ("php",))
-PHP_AMQPLIB = Library("php-amqplib", "php-amqplib", (), files=("/usr/share/php/PhpAmqpLib/autoload.php",))
+PHP_AMQPLIB = Files("php-amqplib", "php-amqplib", ("autoload.php",), ("/usr/share/php/PhpAmqpLib",))
 NODE = Part("Node.js", "nodejs", ("node",))
 NPM = Part("npm", "npm", ("npm",))
 CURL, JQ, OPENSSL = (Part(name, name, (name,)) for name in ("curl", "jq", "openssl"))
 JAVA = Part("Java", "default-jdk-headless", ("java", "javac"))
-JAVA_CLIENT = Library("Java client", "librabbitmq-client-java", (), files=(str(JARS[0]),))
-SLF4J = Library("slf4j", "libslf4j-java", (), files=(str(JARS[1]), str(JARS[2])))
+JAVA_CLIENT = Files("Java client", "librabbitmq-client-java", ("amqp-client.jar",), ("/usr/share/java",))
+SLF4J = Files("slf4j", "libslf4j-java", ("slf4j-api.jar", "slf4j-nop.jar"), ("/usr/share/java",))
 
 
 PARTS = {

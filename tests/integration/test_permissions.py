@@ -72,9 +72,9 @@ def town(deployment: Deployment, tmp_path: Path, mailbox: Mailbox) -> Iterator[T
 
 def test_each_process_does_its_work_with_its_own_accounts(deployment: Deployment, town: Town, mailbox: Mailbox) -> None:
     for account, queues in WORKERS.items():
-        town.start_worker("-Q", *queues, **_addresses(deployment, account))
+        town.start_worker("-Q", *queues, **deployment.addresses(account))
     port = free_port()
-    town.start_notifier(PREFECTURE_METRICS_PORT=str(port), **_addresses(deployment, "notifier"))
+    town.start_notifier(PREFECTURE_METRICS_PORT=str(port), **deployment.addresses("notifier"))
     listes, tableaux, batch, refused = (
         CloudEvent.wrap(asked, source="/test")
         for asked in (LISTES, TABLEAUX, BATCH, LISTES.model_copy(update={"commune": "01001"}))
@@ -124,13 +124,6 @@ def _forget_declared(town: Town) -> None:
             connection.execute(text(f"DELETE FROM {table}"))  # noqa: S608 — our own words
 
 
-def _addresses(deployment: Deployment, account: str) -> dict[str, str]:
-    return {
-        "PREFECTURE_AMQP_URL": deployment.amqp_url(account),
-        "PREFECTURE_DATABASE_URL": deployment.database_url(account),
-    }
-
-
 def _notified(town: Town) -> set[str]:
     return {row["event_id"] for row in town.rows("SELECT event_id FROM demandes WHERE notified_at IS NOT NULL")}
 
@@ -138,10 +131,10 @@ def _notified(town: Town) -> set[str]:
 @pytest.mark.slow
 def test_who_publishes_nothing_loses_nothing(deployment: Deployment, town: Town) -> None:
     """A worker without the right to publish: its poison has no reason, and an absent database is waited for."""
-    town.start_worker("-Q", "requests", **_addresses(deployment, "requests"))
+    town.start_worker("-Q", "requests", **deployment.addresses("requests"))
     event = town.ask(listes=["P"])
     town.publish(b"poison", "listes", exchange="")
-    town.start_worker("-Q", "listes", **_addresses(deployment, "listes"))
+    town.start_worker("-Q", "listes", **deployment.addresses("listes"))
     town.wait_for(event)
     ((headers, body),) = town.collect("listes.XQ", 1)
     assert (body, "x-death" in headers) == (b"poison", True)
@@ -159,8 +152,8 @@ def test_who_publishes_nothing_loses_nothing(deployment: Deployment, town: Town)
 
 @pytest.mark.slow
 def test_what_each_process_runs_with_is_on_record_under_its_own_account(deployment: Deployment, town: Town) -> None:
-    town.start_worker(**_addresses(deployment, "worker"))
-    town.start_notifier(**_addresses(deployment, "notifier"))
+    town.start_worker(**deployment.addresses("worker"))
+    town.start_notifier(**deployment.addresses("notifier"))
     query = "SELECT actor, account FROM audit WHERE action = 'settings_changed' AND detail LIKE :ours"
 
     def accounts() -> dict[str, str]:

@@ -22,6 +22,7 @@ from schemas.envelope import CloudEvent, Data
 from schemas.requests import CancelRequested, RegistreImportRequested, RegistrePreviewRequested
 from tests.integration import export_desk, import_desk
 from tests.integration.import_desk import COMMUNE, TWO_COMMUNES, VOISINE
+from tests.integration.notifier_desk import Killed
 from tests.parts.wait import wait_until
 from tests.unit.reu_sample import (
     BUREAU,
@@ -51,10 +52,6 @@ from worker.work.models import Work, WorkKind
 
 AGENT, COLLEAGUE = "mairie-marseille", "collegue"
 TAKEN_ON = date(2026, 11, 20)
-
-
-class Killed(BaseException):
-    """Ends the process as SIGKILL does: no code of ours runs after it."""
 
 
 @dataclass

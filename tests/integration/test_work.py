@@ -8,9 +8,8 @@ from threading import Barrier
 import pytest
 from sqlalchemy import Engine, func, select, update
 
-from tests.parts.databases import Template
+from tests.parts.town import MIGRATED_TEMPLATE
 from worker.db.engine import build_engine
-from worker.db.migrate import migrate
 from worker.db.types import utc_now
 from worker.work.models import Work, WorkKind, WorkState
 from worker.work.queue import (
@@ -32,15 +31,7 @@ LONG_AGO = datetime(2026, 1, 1, tzinfo=UTC)
 FREE, ORDER, ONE_EACH = ClaimRule(), ClaimRule(in_order=True), ClaimRule(one_for_each_part=True)
 
 
-def _prepare(url: str) -> None:
-    engine = build_engine(url)
-    migrate(engine)
-    engine.dispose()
-
-
-TEMPLATE = Template("work", _prepare)
-
-pytestmark = pytest.mark.database(TEMPLATE)
+pytestmark = pytest.mark.database(MIGRATED_TEMPLATE)
 
 
 class Queue:

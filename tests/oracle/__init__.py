@@ -6,9 +6,8 @@
 - `computation.py`: the expected content of each file of a history; `register.py` the inputs of the register,
   `comparing.py` the differences of two exports, `coverage.py` the gaps. They share no code with worker/ and were
   written without reading the rules there; a change of a rule is made twice, from the text of the law.
-- `questions.py`: the questions that an import asks before it goes on.
 - `answers.py`: the answer to a step, of the product and of the oracle.
 - `product.py`: the same history in the real product, and the content of its files, read from their bytes.
 - `comparison.py`: the differences of the two.
-- `departement.py`: a whole département without any error, to count false alarms.
+- `test_departement.py`: a whole département without any error, to count false alarms.
 """

@@ -344,10 +344,9 @@ class _Clerk:
         absent = sorted(self.known - set(listes))
         emptied = tuple(liste for liste in absent if self.chance.happens(0.6))
         is_compared = not self.chance.happens(0.4 if self.is_bringing else 0.08)
-        for is_accepted in (True,) if self.chance.happens(0.6) else (False, True):
-            self.steps.append(Import(self.today, listes, said, is_compared, emptied, is_accepted))
-            self.links.append(said or self.today)
-            self.exports.append(listes)
+        self.steps.append(Import(self.today, listes, said, is_compared, emptied))
+        self.links.append(said or self.today)
+        self.exports.append(listes)
         self.known |= set(listes)
         self.standing = len(self.links) - 1
         if self.world.corrected and self.chance.happens(0.5):
@@ -471,12 +470,11 @@ class _Clerk:
 
     def _ask_liste(self) -> None:
         liste = self.chance.pick(("P", "P", "CE", "CM"))
-        self.steps.append(AskListe(self.today, liste, self.chance.happens(0.2)))
+        self.steps.append(AskListe(self.today, liste))
 
     def _ask_tableau(self) -> None:
         liste = self.chance.pick(("P", "P", "P", *LISTES, *sorted(self.known)))
         type_ = self.chance.pick(_TYPES)
-        is_interrupted = self.chance.happens(0.1)
         until, reunion = self._some_day(), self._some_day()
         if reunion > until:
             until, reunion = reunion, until
@@ -488,9 +486,7 @@ class _Clerk:
         elif type_ == "cinq_jours_reu" or (not self.scrutin and self.chance.happens(0.1)):
             scrutin = _sunday(until + timedelta(days=5 if type_ == "cinq_jours_reu" else 20))
         before = None if self.meetings and self.chance.happens(0.3) else reunion
-        self.steps.append(
-            AskTableau(self.today, liste, type_, before, None if scrutin else until, scrutin, is_interrupted)
-        )
+        self.steps.append(AskTableau(self.today, liste, type_, before, None if scrutin else until, scrutin))
 
     def _some_day(self) -> date:
         """A day that matters, or one beside it; seldom one in the future."""

@@ -107,8 +107,6 @@ class Import:
     is_compared: bool = True
     emptied: tuple[str, ...] = ()
     """Lists that are absent because no person is on them any more."""
-    is_accepted: bool = True
-    """Whether the clerk accepts the changes that the import may ask about."""
 
 
 @dataclass(frozen=True)
@@ -197,8 +195,6 @@ class AskListe:
 
     day: date
     liste: str
-    is_interrupted: bool = False
-    """The worker dies before it begins; another one claims the row, twice."""
 
 
 @dataclass(frozen=True)
@@ -211,7 +207,6 @@ class AskTableau:
     reunion: date | None = None
     until: date | None = None
     scrutin: date | None = None
-    is_interrupted: bool = False
     again: date | None = None
     """The day on which the same request is made again, with `day` as its date."""
 

@@ -25,7 +25,6 @@ from tests.oracle.history import (
     Told,
     Undo,
 )
-from tests.oracle.questions import Questions
 
 
 @dataclass
@@ -161,7 +160,7 @@ def join(links: Sequence[Link]) -> Link:
 
 
 @dataclass
-class Register(Questions):
+class Register:
     """The state of the commune so far."""
 
     commune: Commune = LIBREVILLE
@@ -182,8 +181,6 @@ class Register(Questions):
         if self._is_the_same(step):
             return Done(is_unchanged=True)
         if any(self.followed(link, new[liste]) > day for liste, link in known.items()):
-            return Refused()
-        if not step.is_accepted and self.asks(step, day):
             return Refused()
         self.imports[-1] = (step, True)
         counts: Counter[str] = Counter()
@@ -231,24 +228,6 @@ class Register(Questions):
                 chain.append(join(partial))
                 partial = []
         return chain, partial
-
-    def asks(self, step: Import, day: date) -> bool:
-        """Whether the import has a question; a complementary list that is emptied on purpose raises none."""
-        replaced = {liste: lines for liste, lines in step.listes.items() if lines}
-        replaced |= dict.fromkeys({*step.emptied} & {"P"}, ())
-        days = [
-            link.day
-            for number, known in enumerate(self.imports)
-            if known and known[1] and known[0].listes == step.listes
-            for chain in self.chains.values()
-            for link in chain
-            if link.number == number
-        ]
-        return (bool(days) and day not in days) or any(
-            self.asks_about(liste, chain[-1].held, (*lines, *self.others(chain[-1].held, lines)), self.part)
-            for liste, lines in replaced.items()
-            if (chain := self.chains.get(liste)) and not (step.is_compared and self.brings_new_part(chain[-1], lines))
-        )
 
     def _is_the_same(self, step: Import) -> bool:
         """« Importing the same file twice changes nothing », while all its lists are those of that import.

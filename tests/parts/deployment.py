@@ -109,3 +109,10 @@ class Deployment:
         """The address of the database for `owner`, `worker`, `notifier`, `ecran`, `lecture`."""
         user = "prefecture" if account == "owner" else f"prefecture_{account}"
         return self.server.url(DATABASE, user, self.password(f"database_{account}"))
+
+    def addresses(self, account: str) -> dict[str, str]:
+        """The variables with both addresses."""
+        return {
+            "PREFECTURE_AMQP_URL": self.amqp_url(account),
+            "PREFECTURE_DATABASE_URL": self.database_url(account),
+        }

@@ -49,10 +49,10 @@ class Site:
         self.url = f"http://{LOOPBACK}:{port}"
         queues = sorted(set(ACTOR_QUEUES.values()) - {QUEUE_REGISTRE}, reverse=True)
         patience = {"LIMIT_LEASE_SECONDS": "30"}
-        self.worker = self.town.start_worker("-Q", *queues, **patience, **_addresses(deployment, "worker"))
-        self._importer = self.town.start_worker("-Q", QUEUE_REGISTRE, **patience, **_addresses(deployment, "registre"))
+        self.worker = self.town.start_worker("-Q", *queues, **patience, **deployment.addresses("worker"))
+        self._importer = self.town.start_worker("-Q", QUEUE_REGISTRE, **patience, **deployment.addresses("registre"))
         self.town.start_notifier(
-            PREFECTURE_PUBLIC_URL=self.url, LIMIT_SWEEP_SECONDS="2", **_addresses(deployment, "notifier")
+            PREFECTURE_PUBLIC_URL=self.url, LIMIT_SWEEP_SECONDS="2", **deployment.addresses("notifier")
         )
         self._screen = self._open_screen(deployment, folder, port)
 
@@ -113,13 +113,6 @@ def _listens(port: int) -> bool:
 def _peak(pid: int) -> float:
     status = Path(f"/proc/{pid}/status").read_text().splitlines()
     return next(int(line.split()[1]) for line in status if line.startswith("VmHWM:")) / 1024
-
-
-def _addresses(deployment: Deployment, account: str) -> dict[str, str]:
-    return {
-        "PREFECTURE_AMQP_URL": deployment.amqp_url(account),
-        "PREFECTURE_DATABASE_URL": deployment.database_url(account),
-    }
 
 
 def path_of(name: str, **path: object) -> str:

@@ -1,13 +1,12 @@
 """The whole story in a real browser, on a whole installation that is empty when it begins.
 
-By mouse in `make test`; by keyboard, without scripts, in Firefox and in the embedded mode each night.
+By mouse in `make test`; by keyboard, without scripts, and in Firefox on one computer each night.
 """
 
 import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -18,13 +17,11 @@ from sqlalchemy.orm import Session
 
 from common.calendrier import jour_a_paris, now
 from tests.integration.test_solo_run import Desk
-from tests.parts.browser import PROXY_SECRET, Visitor
+from tests.parts.browser import Visitor
 from tests.parts.deployment import Deployment
 from tests.parts.firefox import Firefox
 from tests.parts.mail import Mailbox
-from tests.parts.packages import NGINX, require
-from tests.parts.ports import LOOPBACK, free_port
-from tests.parts.process import Process
+from tests.parts.ports import LOOPBACK
 from tests.parts.town import ROOT
 from tests.web.hands import Fox, Keys, Mouse
 from tests.web.site import Site
@@ -38,7 +35,6 @@ COMMUNES = {
     "keyboard": ("13912", "BELVAL"),
     "no-scripts": ("13913", "HAUTVAL"),
     "Firefox": ("13914", "ROSEVAL"),
-    "one computer": ("13915", "SOLVAL"),
 }
 """For each variant, codes that no commune has."""
 HANDS: dict[str, Callable[[Page, Path], Mouse]] = {
@@ -46,31 +42,6 @@ HANDS: dict[str, Callable[[Page, Path], Mouse]] = {
     "keyboard": Keys,
     "no-scripts": partial(Mouse, is_live=False),
 }
-
-_NGINX = """
-{user}
-daemon off;
-error_log stderr;
-pid {folder}/nginx.pid;
-events {{}}
-http {{
-    access_log off;
-    client_body_temp_path {folder}/body;
-    proxy_temp_path {folder}/proxied;
-    server {{
-        listen 127.0.0.1:{port};
-        client_max_body_size 513m;
-        location / {{
-            proxy_pass {behind};
-            proxy_buffering off;
-            proxy_set_header Host $http_host;
-            proxy_set_header Origin {behind};
-            proxy_set_header X-Remote-User {agent};
-            proxy_set_header X-Prefecture-Secret {secret};
-        }}
-    }}
-}}
-"""
 
 
 @pytest.fixture(scope="module")
@@ -115,39 +86,12 @@ def test_from_the_export_that_she_holds_to_the_certificate_to_sign(
 
 
 @pytest.mark.slow
-def test_the_same_in_firefox(empty_site: Site, tmp_path: Path) -> None:
-    commune, nom = COMMUNES["Firefox"]
-    agent, town, port = _let_in(empty_site, commune, nom), empty_site.town, free_port()
-    downloads, days = write_downloads(tmp_path, commune, nom), Days.around(empty_site.today)
-    taken = tmp_path / "taken"
-    taken.mkdir()
-    with _proxy(tmp_path, port, empty_site.url, agent), Firefox(tmp_path / "firefox", taken) as browser:
-        hand = Fox(browser, f"http://{LOOPBACK}:{port}")
-        Story(hand, town.rows, town.arrivals, commune, days, downloads).play()
-
-
-@contextmanager
-def _proxy(folder: Path, port: int, behind: str, agent: str) -> Iterator[None]:
-    """A proxy that adds the agent's name, at another address than the public one: Firefox cannot add a header."""
-    require(NGINX)
-    conf = folder / "nginx.conf"
-    said = {"folder": folder, "port": port, "behind": behind, "agent": agent, "secret": PROXY_SECRET}
-    conf.write_text(_NGINX.format(user="user root;" if os.geteuid() == 0 else "", **said), "utf-8")
-    environment = {"PATH": os.environ["PATH"]}
-    command: list[str | Path] = [NGINX.program("nginx"), "-c", conf]
-    nginx = Process(command, env=environment, folder=folder, log=folder / "nginx.log")
-    try:
-        yield
-    finally:
-        nginx.kill()
-
-
-@pytest.mark.slow
-def test_the_same_on_one_computer(browser: Browser, tmp_path: Path) -> None:
+def test_the_same_in_firefox_on_one_computer(tmp_path: Path) -> None:
     """`make run` in an empty folder: one process, SQLite, no broker."""
-    commune, nom = COMMUNES["one computer"]
-    home = tmp_path / "home"
+    commune, nom = COMMUNES["Firefox"]
+    home, taken = tmp_path / "home", tmp_path / "taken"
     home.mkdir()
+    taken.mkdir()
     agent = f"mairie-{nom.lower()}"
     for command in (
         ("communes", "--add", commune, nom),
@@ -158,16 +102,16 @@ def test_the_same_on_one_computer(browser: Browser, tmp_path: Path) -> None:
     desk, engine = Desk(home), build_engine(f"sqlite:///{home / 'prefecture.db'}")
     process = desk.open()
     try:
-        visitor = Visitor(browser, f"http://{LOOPBACK}:{desk.port}")
-        visitor.page.goto(desk.opening)
 
         def rows(query: str, **parameters: object) -> Sequence[RowMapping]:
             with engine.connect() as connection:
                 return connection.execute(text(query), parameters).mappings().all()
 
         days, downloads = Days.around(jour_a_paris(now())), write_downloads(tmp_path, commune, nom)
-        Story(Mouse(visitor.page, tmp_path), rows, home / "arrivals", commune, days, downloads).play()
-        visitor.close()
+        with Firefox(tmp_path / "firefox", taken) as browser:
+            hand = Fox(browser, f"http://{LOOPBACK}:{desk.port}")
+            hand.open(desk.opening)
+            Story(hand, rows, home / "arrivals", commune, days, downloads).play()
     finally:
         process.kill()
         engine.dispose()
