@@ -18,6 +18,7 @@ from producers.publisher import Publisher
 from schemas.envelope import CloudEvent
 from schemas.requests import ListeExportRequested
 from schemas.topology import EXCHANGE, QUEUE_REQUESTS, REQUEST_LISTE_EXPORT, request_key
+from tests.faults.poison import Poison, header, nested
 from tests.parts.town import account_of, queue_messages
 from tests.parts.wait import wait_until
 from worker.messaging.broker import PrefectureBroker, build_broker
@@ -114,28 +115,10 @@ def test_a_retry_keeps_the_sender(broker: PrefectureBroker, amqp_url: str, accou
     assert senders == [account, account]
 
 
-class _Raw(pika.BasicProperties):
-    """Properties whose table of headers is exactly these bytes."""
-
-    def __init__(self, table: bytes) -> None:
-        super().__init__()
-        self._table = table
-
-    def encode(self) -> list[bytes]:
-        return [struct.pack(">HI", self.FLAG_HEADERS, len(self._table)), self._table]
-
-
-def _nested(levels: int) -> bytes:
-    table = b""
-    for _ in range(levels):
-        table = b"\x01kF" + struct.pack(">I", len(table)) + table
-    return table
-
-
 UNREADABLE = {
-    "a date in the year 36,558,901,084": b"\x01kT" + struct.pack(">Q", 1 << 60),
-    "the latest date of all": b"\x01kT" + struct.pack(">Q", (1 << 64) - 1),
-    "tables in tables": _nested(5_000),
+    "a date in the year 36,558,901,084": header(b"T", struct.pack(">Q", 1 << 60)),
+    "the latest date of all": header(b"T", struct.pack(">Q", (1 << 64) - 1)),
+    "tables in tables": nested(5_000),
 }
 
 
@@ -144,7 +127,7 @@ UNREADABLE = {
 def test_headers_that_python_cannot_hold_break_no_connection(
     broker: PrefectureBroker, amqp_url: str, table: bytes
 ) -> None:
-    _publish(amqp_url, EVENT.to_bytes(), _Raw(table))
+    _publish(amqp_url, EVENT.to_bytes(), Poison(b"", table=table).properties)
     _publish(amqp_url, EVENT.to_bytes(), pika.BasicProperties())
     assert _take(broker).message_id == EVENT.id, "the message behind it"
     ((headers, body),) = queue_messages(amqp_url, DEAD)

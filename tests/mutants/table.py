@@ -542,7 +542,7 @@ worker/domain/tableau/
     + chain.listed != -1:
   test_a_statement_that_moves_electors_contradicts_the_first_export
     - if number != found.get(key, 0):
-  test_before_and_after_are_those_on_the_list_and_of_age
+  test_of_age_for_the_poll_or_its_second_round
     - if not mouvement.is_listed or not is_counted(mouvement, demande):
     + if not mouvement.is_listed:
   test_who_is_on_the_list_is_inscribed_on_her_birthday

@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from random import Random
@@ -14,7 +14,6 @@ from tests.oracle.history import (
     COMMUNES,
     LIBREVILLE,
     LISTES,
-    LYON,
     AskListe,
     AskTableau,
     Bring,
@@ -249,13 +248,6 @@ _SELDOM = ("move", "spell", "come_back", "add_homonym", "renumber", "leave_all",
 _CHANGES = ("arrive", *_OFTEN, *_OFTEN, *_SELDOM)
 
 
-def _only(listes: Mapping[str, Lines], part: str) -> dict[str, Lines]:
-    """The part of the lists in the export of an arrondissement; all of it without one."""
-    of = LYON.arrondissements
-    kept = {liste: tuple(it for it in lines if part in ("", of[it.bureau])) for liste, lines in listes.items()}
-    return {liste: lines for liste, lines in kept.items() if lines}
-
-
 def _sunday(day: date) -> date:
     """The first Sunday on or after a day: the French vote on Sundays (L. 55)."""
     return day + timedelta(days=6 - day.weekday())
@@ -312,19 +304,7 @@ class _Clerk:
         if self.chance.happens(0.3):
             self._ask_again()
         commune = self.chance.pick(COMMUNES) if self.chance.happens(0.3) else LIBREVILLE
-        return History(tuple(self._by_arrondissement() if commune is LYON else self.steps), commune)
-
-    def _by_arrondissement(self) -> Iterator[Step]:
-        """Some exports contain one arrondissement only. Only exports change a list then."""
-        parts = sorted({*LYON.arrondissements.values()})
-        former, part = None, ""
-        for step in self.steps:
-            if isinstance(step, Import):
-                if step.listes != former:
-                    former, part = step.listes, self.chance.pick(parts) if self.chance.happens(0.5) else ""
-                yield replace(step, listes=_only(step.listes, part), emptied=())
-            elif not isinstance(step, (Bring, Complete, Edit, Redate)):
-                yield step
+        return History(tuple(self.steps), commune)
 
     def _pass_time(self, least: int, most: int) -> None:
         self.today += timedelta(days=self.chance.number(least, most))

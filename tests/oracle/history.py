@@ -21,18 +21,12 @@ class Commune(NamedTuple):
     zone: str
     hour: int
     """Local time. Overseas it is chosen so that the date in Paris is another one."""
-    arrondissements: Mapping[str, str] = {}
-    """The arrondissement of each bureau, when the REU exports the lists by arrondissement."""
 
 
 LIBREVILLE = Commune("13900", "Libreville", "13", ("13001", "MARSEILLE"), "Europe/Paris", 9)
 PAPEETE = Commune("98735", "Papeete", "987", ("98714", "PAPEETE"), "Pacific/Tahiti", 20)
 NOUMEA = Commune("98818", "Noumea", "988", ("98800", "NOUMEA"), "Pacific/Noumea", 6)
-LYON = Commune(
-    *("69123", "Lyon", "69", ("69001", "LYON"), "Europe/Paris", 9),
-    {"0001": "69381", "0002": "69382", "0003": "69382"},
-)
-COMMUNES = (LIBREVILLE, PAPEETE, NOUMEA, LYON)
+COMMUNES = (LIBREVILLE, PAPEETE, NOUMEA)
 
 
 class Personne(NamedTuple):

@@ -404,7 +404,7 @@ def _rows(step: Import, commune: Commune) -> Iterator[dict[str, str]]:
                 ELECTEUR
                 | _birthplace(it.personne)
                 | {
-                    "code du l'ugle": commune.arrondissements.get(it.bureau, commune.code),
+                    "code du l'ugle": commune.code,
                     "libellé de l'ugle": commune.nom.upper(),
                     "libellé du type de liste": _LABELS[liste],
                     "nom de naissance": it.personne.nom,

@@ -335,30 +335,6 @@ def lives(draw: st.DrawFn) -> list[Life]:
     return [Life(number, born, {FAR: first, **stays}) for number, (born, first, stays) in enumerate(drawn)]
 
 
-def _electeurs(all_of_them: Sequence[Life], day: date, age: date) -> Counter[str]:
-    counted = (life.on(day) for life in all_of_them if not is_mineur(life.born, age, NOON.date()))
-    return Counter(bureau for bureau in counted if bureau)
-
-
-@pytest.mark.slow
-@given(lives())
-def test_before_and_after_are_those_on_the_list_and_of_age(all_of_them: list[Life]) -> None:
-    registre = Registre(
-        [life.now() for life in all_of_them if life.now().nouveau_bureau],
-        sorted((one for life in all_of_them for one in life.mouvements()), key=lambda one: one.date_mouvement),
-    )
-    left: Counter[str] | None = None
-    for asked in (replace(one, presentation=Presentation.RECAPITULATIF) for one in HISTORY):
-        *bureaux, _commune = registre.compose(asked).sections
-        before = Counter({it.code: it.bilan.avant for it in bureaux if it.bilan.avant})
-        after = Counter({it.code: it.bilan.apres for it in bureaux if it.bilan.apres})
-        assert asked.reunion
-        assert before == _electeurs(all_of_them, asked.reunion, asked.age_avant)
-        assert after == _electeurs(all_of_them, asked.last_day, asked.age_apres)
-        assert left is None or left == before, "what a tableau leaves is what the next one finds"
-        left = after
-
-
 @pytest.mark.slow
 @given(lives(), st.sampled_from(HISTORY), st.dates(date(2026, 9, 19), date(2027, 6, 1)))
 def test_who_is_on_the_list_or_in_the_tableau_only_is_named(
