@@ -276,6 +276,5 @@ def test_every_command_that_is_named_exists() -> None:
 
 
 def _runnable(module: str) -> str:
-    """The modules that `python -m` can run."""
     place = REPOSITORY / module.replace(".", "/")
     return f"{module}.__main__" if place.is_dir() else module

@@ -94,7 +94,6 @@ class Place(NamedTuple):
 
     @property
     def queue(self) -> str:
-        """The account's queue of requests."""
         return account_queue(account_of(self.amqp_url))
 
     def settings(self) -> Settings:

@@ -43,7 +43,6 @@ class Job:
 
     @property
     def worker(self) -> Supervised:
-        """The worker that owns the process."""
         return next(worker for worker in self.stage.workers if worker.process.pid == os.getpgid(self.pid))
 
     def expect_again(self) -> None:

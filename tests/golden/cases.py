@@ -39,7 +39,6 @@ class Case:
     created_at: datetime
 
     def expected(self) -> dict[str, Path]:
-        """The expected files by name."""
         return {path.name: path for path in self.folder.iterdir() if path.name not in INPUTS}
 
 

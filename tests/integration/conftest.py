@@ -43,7 +43,6 @@ def register(database_url: str, tmp_path: Path) -> Iterator[MouvementsDesk]:
 
 @pytest.fixture
 def tableaux(register: MouvementsDesk, tmp_path: Path) -> TableauDesk:
-    """A desk that makes tableaux of that register."""
     return TableauDesk(register.engine, tmp_path / "exports")
 
 

@@ -152,7 +152,6 @@ class Desk:
             return read_audit(connection, limit=1000)[::-1]
 
     def run(self, statement: str, **parameters: object) -> None:
-        """Run a statement on the database."""
         with self.engine.begin() as connection:
             connection.execute(text(statement), parameters)
 
@@ -166,7 +165,6 @@ class Desk:
                 check_deferred(deferred_id, self.services)
 
     def read(self, row: RowMapping) -> bytes:
-        """The content of the row's file."""
         return self.root.joinpath(row["code_commune"], row["file_name"]).read_bytes()
 
     def files(self) -> list[str]:
@@ -194,7 +192,6 @@ def before_writing(monkeypatch: pytest.MonkeyPatch, action: Callable[[], object]
 
 
 def replace_writer(monkeypatch: pytest.MonkeyPatch, write: WriteListe, format_: Format = Format.CSV) -> None:
-    """Replace the writer of a list format."""
     monkeypatch.setitem(LISTE_FORMATS, format_, replace(LISTE_FORMATS[format_], write=write))
 
 

@@ -33,7 +33,6 @@ class Ran(NamedTuple):
 
     @property
     def document(self) -> Any:  # noqa: ANN401 — JSON
-        """The JSON document of `--json`."""
         return json.loads(self.out)
 
 
@@ -87,12 +86,10 @@ class FilesDesk(Desk):
         return self.root / row.code_commune / row.file_name
 
     def export(self, export_id: int) -> Export:
-        """The current row."""
         with Session(self.engine) as session:
             return session.get_one(Export, export_id)
 
     def files(self) -> list[str]:
-        """The names in the volume."""
         return sorted(path.name for path in self.root.rglob("*") if not path.is_dir())
 
     def audit(self) -> list[AuditLine]:

@@ -52,19 +52,15 @@ class Desk:
 
     @property
     def report(self) -> Path:
-        """The path of the rejected lines."""
         return self.folder / "reu-rejets.csv"
 
     def write(self, rows: Iterable[Mapping[str, str]], **how: Any) -> Path:  # noqa: ANN401 — see write_reu
-        """Write an export of these electors."""
         return write_reu(self.folder / "reu.csv", rows, **how)
 
     def load(self, rows: Iterable[Mapping[str, str]], **options: Any) -> ImportSummary:  # noqa: ANN401 — see import_file
-        """Import an export of these electors."""
         return self.load_file(self.write(rows), **options)
 
     def load_file(self, path: Path, **options: Any) -> ImportSummary:  # noqa: ANN401 — see import_file
-        """Import a file."""
         return import_file(self.engine, path, imported_by="test", **options)
 
     def rows(self, query: str, **parameters: object) -> list[tuple[Any, ...]]:

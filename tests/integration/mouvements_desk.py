@@ -30,7 +30,6 @@ class MouvementsDesk(Desk):
         return found
 
     def load_mouvements(self, path: Path, **options: Any) -> ImportSummary:  # noqa: ANN401 — see import_mouvements
-        """Import a CSV file of mouvements."""
         return import_mouvements(self.engine, path, imported_by="test", **options)
 
     def mouvements(self, liste: Liste = Liste.PRINCIPALE, commune: str = COMMUNE) -> list[Mouvement]:
@@ -38,7 +37,6 @@ class MouvementsDesk(Desk):
             return list(queries.select_mouvements(connection, commune, liste))
 
     def natures(self, liste: Liste = Liste.PRINCIPALE, commune: str = COMMUNE) -> Counter[Nature]:
-        """The number of mouvements of each nature."""
         return Counter(mouvement.nature for mouvement in self.mouvements(liste, commune))
 
     @property

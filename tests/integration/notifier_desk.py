@@ -72,7 +72,6 @@ class Desk:
     @classmethod
     @contextmanager
     def open(cls, url: str, _folder: Path) -> Iterator[Self]:
-        """A desk on this database."""
         desk = cls(url)
         yield desk
         desk.engine.dispose()
@@ -104,7 +103,6 @@ class Desk:
         return request.id
 
     def change_file(self, export: Export, **values: Any) -> None:  # noqa: ANN401 — columns
-        """Update the work of a file."""
         with self.engine.begin() as connection:
             connection.execute(update(Work).where(Work.subject == f"export:{export.id}").values(**values))
 
@@ -132,17 +130,14 @@ class Desk:
             return session.get_one(Request, request_id)
 
     def notifications(self) -> dict[str, Notification]:
-        """The notifications, by address."""
         with Session(self.engine) as session:
             return {row.address: row for row in session.scalars(select(Notification))}
 
     def notification(self, channel: Channel) -> Notification:
-        """The only notification of this channel."""
         with Session(self.engine) as session:
             return session.scalars(select(Notification).where(Notification.channel == channel)).one()
 
     def make_due(self) -> None:
-        """Make all work due."""
         self.change(Work, due_at=None)
 
     def expire(self) -> None:
@@ -168,7 +163,6 @@ class Desk:
         today: Today = today_in,
         reminder_days: Sequence[int] = (),
     ) -> Notifier:
-        """A notifier of this database."""
         senders: dict[Channel, ChannelSender] = {
             Channel.MAIL: MailSender(mailer, "prefecture@example.org"),
             Channel.CHAT: ChatSender(),
@@ -245,7 +239,6 @@ def make_tableau(part: str, event_id: str = "demande", **fields: Any) -> Export:
 
 
 def smtp(mailbox: Mailbox) -> SmtpMailer:
-    """A mailer to the mailbox."""
     return SmtpMailer(mailbox.host, mailbox.port)
 
 

@@ -53,7 +53,6 @@ class RequestsQueue:
                 channel.basic_publish("", self.single, b"")
 
     def clear(self) -> None:
-        """Empty the queue."""
         self.channel.queue_purge(self.single)
 
     def take(self) -> tuple[str, BasicProperties, bytes]:
@@ -63,5 +62,4 @@ class RequestsQueue:
         return message
 
     def take_event(self) -> CloudEvent:
-        """The event of the next message."""
         return CloudEvent.from_bytes(self.take()[2])

@@ -63,7 +63,6 @@ class TableauDesk(Desk):
         return self.ask_files(wanted.files, created_at, wanted.commune)
 
     def make(self, *types: TypeTableau, **fields: Any) -> Made:  # noqa: ANN401 — see ask_tableaux
-        """Request one tableau, and make it."""
         (export_id,) = self.ask_tableaux(*types, **fields)
         return self.finish(export_id)
 

@@ -85,7 +85,6 @@ class Desk(previews.Desk):
         return dict(self.made.row(export_id))
 
     def deposit(self, number: int) -> None:
-        """Record the deposit of a file."""
         depot = "INSERT INTO depot (export_id, deposited_on, deposited_by, verdict) VALUES (:id, :day, 'mairie', '')"
         self.made.run(depot, id=number, day="2026-11-25")
 

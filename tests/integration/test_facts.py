@@ -48,7 +48,6 @@ class Look:
 
     @property
     def codes(self) -> list[str]:
-        """The codes of the anomalies."""
         return [anomaly.code for anomaly in self.anomalies]
 
 

@@ -52,7 +52,6 @@ def _complete(tableaux: TableauDesk, **said: Any) -> None:  # noqa: ANN401 — a
 
 
 def _shown(tableaux: TableauDesk, made: Made) -> AskedFile:
-    """The state that the screen shows."""
     with tableaux.engine.connect() as connection:
         return next(it for it in read_files(connection, select_made(COMMUNE)) if it.export_id == made.row["export_id"])
 

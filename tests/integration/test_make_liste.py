@@ -361,7 +361,6 @@ _NAME = re.compile(r"liste-(P|CE|CM)-\d{5}-(\d{8})-(\d{6})(?:-(\d+))?\.(csv|xml)
 
 
 def _label_of(name: str) -> str:
-    """The label of the file, from its name."""
     match = _NAME.fullmatch(name)
     assert match, name
     liste, day, hour, number, format_ = match.groups()

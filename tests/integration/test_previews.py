@@ -88,7 +88,6 @@ class Desk:
         )
 
     def preview(self, content: Any, **fields: Any) -> dict[str, Any]:  # noqa: ANN401 — see `ask_preview`
-        """The row of the finished preview."""
         self.ask_preview(content, **fields)
         self.work()
         return self.last()
@@ -121,12 +120,10 @@ class Desk:
         return sweep(self.register.engine, self.services.enqueue, grace_seconds=0)
 
     def refusal(self, event_id: str) -> str:
-        """The reason of a refused event."""
         query = "SELECT reason FROM request WHERE event_id = :id AND outcome = 'refused'"
         return str(self.register.rows(query, id=event_id)[0][0])
 
     def last(self) -> dict[str, Any]:
-        """The latest row."""
         return self.row(self.register.rows("SELECT max(id) FROM preview")[0][0])
 
     def row(self, preview_id: int) -> dict[str, Any]:
@@ -140,7 +137,6 @@ class Desk:
             connection.execute(update(Preview).values(**values))
 
     def change_work(self, **values: Any) -> None:  # noqa: ANN401 — columns
-        """Update the work of every row."""
         with self.register.engine.begin() as connection:
             connection.execute(update(Work).where(Work.kind == WorkKind.PREVIEW).values(**values))
 

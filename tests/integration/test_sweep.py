@@ -45,7 +45,6 @@ class Queue:
                 self.messages.append(doorbell.row_id)
 
     def count(self) -> Mapping[tuple[str, bool], int]:
-        """The length of the queue."""
         return {LISTES: len(self.messages)}
 
 

@@ -48,7 +48,6 @@ class Coverage(Register):
             yield Gap("couverture_attente", not window.is_provisional or min(waiting) <= window.start)
 
     def gaps_of_chain(self, window: Window) -> Iterator[Gap]:
-        """The gaps of the exports."""
         chain, start, last = window.chain, window.start, window.last
         if chain[0].day > start:
             yield Gap("couverture_debut")

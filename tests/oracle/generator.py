@@ -215,7 +215,6 @@ class _World:
         return personne.nom if self.chance.happens(0.1) else f"ZZ{self._word(2).upper()}-{personne.nom}"
 
     def somebody(self, today: date) -> Personne:
-        """A new person."""
         self.born += 1
         birthplace = "BRUXELLES" if self.chance.happens(0.1) else "MARSEILLE"
         return Personne(f"ZZ{self._word(2).upper()}", self._word(3).capitalize(), self._birth(today), birthplace)

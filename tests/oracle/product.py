@@ -131,7 +131,6 @@ class Product:
         self._begin()
 
     def play(self, history: History) -> list[Answer]:
-        """The product's answer to each step."""
         self._begin()
         self._commune = history.commune
         answers = []
@@ -142,7 +141,6 @@ class Product:
         return answers
 
     def close(self) -> None:
-        """Close the connections."""
         self._engine.dispose()
 
     def _begin(self) -> None:

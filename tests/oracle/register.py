@@ -79,7 +79,6 @@ class Link:
 
     @property
     def open_doubts(self) -> list[tuple[Personne, Personne]]:
-        """The doubts that are not resolved."""
         pairs = {(old.personne, new.personne) for old, new in self.doubts}
         merged = {personne for pair, is_same in self.answers.items() if is_same for personne in pair}
         return [pair for pair in pairs if pair not in self.answers and not merged & {*pair}]
@@ -247,7 +246,6 @@ class Register:
         return Done()
 
     def told(self, liste: str) -> list[Told]:
-        """The mouvements of a list from files."""
         return [told for file in self.brought if file.liste == liste for told in file.lines]
 
     # Known people, and their majority.

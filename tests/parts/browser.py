@@ -35,7 +35,6 @@ DESKTOP = {"width": 1280, "height": 800}
 
 @contextmanager
 def open_browser() -> Iterator[Browser]:
-    """The browser, headless."""
     require(CHROMIUM)
     expect.set_options(timeout=PATIENCE_MS)
     with sync_playwright() as playwright:

@@ -111,7 +111,6 @@ class Deployment:
         return self.server.url(DATABASE, user, self.password(f"database_{account}"))
 
     def addresses(self, account: str) -> dict[str, str]:
-        """The variables with both addresses."""
         return {
             "PREFECTURE_AMQP_URL": self.amqp_url(account),
             "PREFECTURE_DATABASE_URL": self.database_url(account),

@@ -25,12 +25,10 @@ class Mail:
 
     @property
     def text(self) -> str:
-        """The plain text part."""
         return self._part("plain")
 
     @property
     def html(self) -> str:
-        """The HTML part."""
         return self._part("html")
 
     def _part(self, kind: str) -> str:

@@ -139,7 +139,6 @@ def read_text(pdf: Path) -> str:
 
 
 def read_words(pdf: Path) -> list[Word]:
-    """Each word with its position."""
     document = ET.fromstring(_run("pdftotext", "-bbox", str(pdf), "-"))  # noqa: S314 — poppler's
     return [
         Word(word.text or "", number, *(float(word.attrib[edge]) for edge in ("xMin", "yMin", "xMax", "yMax")))

@@ -44,7 +44,6 @@ _BY_AGENT = {"commune": LIBREVILLE.code, "requested_by": AGENT}
 
 
 def prepare_migrated(url: str) -> None:
-    """Migrate the database at `url`."""
     engine = build_engine(url)
     migrate(engine)
     engine.dispose()
@@ -113,7 +112,6 @@ CITY_TEMPLATE = Template("city", lambda url: prepare_libreville(url, CITY_SIZE))
 
 
 def account_of(amqp_url: str) -> str:
-    """The account of an AMQP address."""
     return unquote(urlsplit(amqp_url).username or "")
 
 
@@ -196,7 +194,6 @@ class Town:
             return connection.execute(text(query), parameters).mappings().all()
 
     def exports_of(self, event: CloudEvent) -> Sequence[RowMapping]:
-        """The files of a request."""
         return self.rows("SELECT * FROM derniers_exports WHERE event_id = :id ORDER BY export_id", id=event.id)
 
     def wait_for(self, event: CloudEvent, *, status: str = "ready", timeout: float = 60) -> Sequence[RowMapping]:
@@ -230,7 +227,6 @@ class Town:
         return taken
 
     def log(self, name: str) -> str:
-        """The output of a process."""
         path = self.folder / f"{name}.log"
         return path.read_text() if path.exists() else ""
 
@@ -239,7 +235,6 @@ class Town:
         return [json.loads(line) for line in self.log(name).splitlines() if line.startswith("{")]
 
     def close(self) -> None:
-        """End all processes."""
         for process in self._processes:
             process.kill()
         self.engine.dispose()

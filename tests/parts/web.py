@@ -35,7 +35,6 @@ class WebServer:
     """Called after a request is recorded and before it is answered."""
 
     def url(self, path: str = "/hook", scheme: str = "http", host: str = LOOPBACK) -> str:
-        """The server's URL."""
         return f"{scheme}://{host}:{self.port}{path}"
 
 

@@ -15,7 +15,6 @@ _FLAGS, _SIZE = 8, 24
 
 
 def pack(files: Mapping[str, bytes], method: int = zipfile.ZIP_DEFLATED) -> bytes:
-    """A ZIP of these files."""
     into = io.BytesIO()
     with zipfile.ZipFile(into, "w", method) as archive:
         for name, content in files.items():

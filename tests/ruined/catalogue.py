@@ -197,7 +197,6 @@ CONTENT = [
 
 
 def _without(*titles: str) -> bytes:
-    """The export without these columns."""
     places = [place for place, title in enumerate(TITLES) if title not in titles]
     rows = [[fields[place] for place in places] for fields in csv.reader(_LINES, delimiter=";")]
     return "".join(";".join(fields) + "\n" for fields in rows).encode()

@@ -109,7 +109,6 @@ def report(*exports: Export, lieu: str = "LIBREVILLE (13900)", **fields: object)
 
 
 def tableaux_report(*exports: Export) -> RequestReport:
-    """A request for tableaux."""
     return report(*exports, event_type=REQUEST_TABLEAUX_RENDER)
 
 
@@ -118,7 +117,6 @@ def refused(
     event_type: str = REQUEST_LISTE_EXPORT,
     code_commune: str = "13900",
 ) -> RequestReport:
-    """A request that was refused."""
     return report(outcome=RequestOutcome.REFUSED, reason=reason, event_type=event_type, code_commune=code_commune)
 
 

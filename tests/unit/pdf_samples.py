@@ -78,7 +78,6 @@ def parties(additions: tuple[Ligne, ...], retranchements: tuple[Ligne, ...] = ()
 
 
 def bureau(number: int, additions: tuple[Ligne, ...], retranchements: tuple[Ligne, ...] = ()) -> Section:
-    """The section of one bureau."""
     bilan = Bilan(1000 + number, len(additions), len(retranchements), arrivees=2, departs=1, changements=0)
     return Section(
         f"{number:04d}", f"Bureau {number:04d} — ÉCOLE N° {number}", parties(additions, retranchements), bilan
@@ -106,7 +105,6 @@ def tableau(*sections: Section, presentation: str = "commune", **changes: Any) -
 
 
 def commune(additions: tuple[Ligne, ...], retranchements: tuple[Ligne, ...] = ()) -> Section:
-    """The section of the commune."""
     bilan = Bilan(12_345, len(additions), len(retranchements), arrivees=0, departs=0, changements=7)
     return Section("", "Commune de LIBREVILLE", parties(additions, retranchements), bilan)
 
@@ -126,7 +124,6 @@ def draw(subject: Tableau) -> bytes:
 
 
 def draw_to(folder: Path, subject: Tableau) -> Path:
-    """The path of the written file."""
     path = folder / "tableau.pdf"
     path.write_bytes(draw(subject))
     return path

@@ -82,7 +82,6 @@ _SILENT: dict[Source, list[BaseException]] = {
 
 
 def _errors(row: ErrorPolicy, code: str) -> list[BaseException]:
-    """The errors of a row of the table."""
     if code == NO_ANSWER:
         return _SILENT[row.source]
     match row.source:

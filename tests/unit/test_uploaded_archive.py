@@ -14,7 +14,6 @@ _EMPTY_ENTRY = 46 + 1
 
 
 def archive(compression: int = zipfile.ZIP_STORED, name: str = "liste.csv", content: bytes = b"A;B\n" * 50) -> bytes:
-    """An archive of one file."""
     into = io.BytesIO()
     with zipfile.ZipFile(into, "w", compression) as file:
         file.writestr(name, content)

@@ -58,7 +58,6 @@ def refused(number: int, **facts: Any) -> DemandeState:  # noqa: ANN401 — of D
 
 
 def shown(*demandes: DemandeState, now: datetime = NOW, hidden: Collection[int] = ()) -> list[int]:
-    """The requests on the page."""
     return [card.demande.request_id for card in build_cards(RecentActivity(demandes=demandes), now, hidden)]
 
 

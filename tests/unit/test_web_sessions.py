@@ -55,7 +55,6 @@ def request_() -> Request:
 
 
 def depot(files: int) -> CloudEvent:
-    """A deposit of this many files."""
     exports = list(range(1_000_000, 1_000_000 + files))
     data = note_file("deposited", *exports, commune=COMMUNE, requested_by="m", deposited_on=date(2026, 11, 25))
     return CloudEvent.wrap(data, source="/s")

@@ -67,7 +67,6 @@ class FilesScreen:
             ingest_request(self.broker.events.pop(0), self.desk.services)
 
     def path(self, name: str, **path: object) -> str:
-        """The address of a page."""
         return str(self.app.url_path_for(name, commune=self.commune, **path))
 
     def get(self, name: str, query: str = "", **path: object) -> Response:
@@ -160,7 +159,6 @@ class FilesScreen:
 
     @property
     def app(self) -> Starlette:
-        """The screen's application."""
         app: Starlette = self.client.app  # type: ignore[assignment]
         return app
 

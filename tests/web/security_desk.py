@@ -162,5 +162,4 @@ COMMUNE_PAGES = tuple(route for route in PAGES if route.path.startswith("/commun
 
 
 def address(route: Route, commune: str, number: int = 1) -> str:
-    """A route's address in a commune."""
     return route.path.replace("{commune}", commune).replace("{export}", str(number)).replace("{demande}", str(number))

@@ -62,7 +62,6 @@ class Site:
         return {name: max(map(_peak, process.family)) for name, process in processes.items()}
 
     def close(self) -> None:
-        """End every process."""
         self._screen.kill()
         self.town.close()
 

@@ -198,7 +198,6 @@ class Story:
         wait_until(lambda: not list(self.arrivals.iterdir()), message="an empty arrivals folder")
 
     def ask_for_lists(self, *only: Liste) -> None:
-        """Request each list in a file."""
         self.hand.go("Liste électorale")
         for liste in Liste:
             self.hand.tick(liste.label, ticked=not only or liste in only)
@@ -241,7 +240,6 @@ class Story:
         assert sum("a-deposer" in name for name in names) == len(Liste), names
 
     def deposit(self, *listes: Liste) -> None:
-        """Declare the deposit on e-listelec."""
         self.hand.go("Dépôts")
         for liste in listes:
             self.hand.tick(liste.short_label, within="Marquer comme déposé")

@@ -192,7 +192,6 @@ def _report(files: FilesScreen, made: RowMapping) -> list[dict[str, str]]:
 def _replace_report(
     files: FilesScreen, made: RowMapping, lines: int, *, nom: str = "", content: bytes | None = None
 ) -> None:
-    """Replace the report and its record."""
     text = io.StringIO(newline="")
     writer = csv.writer(text, delimiter=";", lineterminator="\r\n")
     writer.writerow(["titre"] * 9)

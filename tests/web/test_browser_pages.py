@@ -51,7 +51,6 @@ def violations(page: Page, *rules: str) -> list[str]:
 
 
 def walk(visitor: Visitor, filled: Filled, check: Callable[[Page], list[str]]) -> dict[str, list[str]]:
-    """The faults of each page."""
     wrong = {}
     for address in addresses(filled):
         visitor.page.goto(address, wait_until="load")

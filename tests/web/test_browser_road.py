@@ -37,7 +37,6 @@ def ask(page: Page, site: Site, liste: Liste, format_: str) -> RowMapping:
 
 
 def row_of(site: Site, export: RowMapping) -> RowMapping:
-    """The current row of a file."""
     query = "SELECT * FROM derniers_exports WHERE export_id = :export"
     return site.town.rows(query, export=export["export_id"])[0]
 

@@ -24,7 +24,6 @@ from tests.web.files_desk import FilesScreen, open_screen, spaced_words
 
 
 def path_of(screen: FilesScreen, number: int, column: str = "file_name") -> Path:
-    """The path of a file on the volume."""
     return screen.desk.root / "13900" / str(screen.desk.row(number)[column])
 
 

@@ -28,7 +28,6 @@ def _on_the_day_of_the_register(screen: FilesScreen) -> None:
 
 
 def checked(page: str, name: str) -> list[str]:
-    """The checked boxes of a field."""
     return re.findall(rf'name="{name}" id="[^"]+" value="([^"]+)" checked', page)
 
 

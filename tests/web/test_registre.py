@@ -69,7 +69,6 @@ class RegistreScreen:
             return [tuple(row) for row in connection.exec_driver_sql(query)]
 
     def files(self) -> list[Path]:
-        """The files in the arrivals folder."""
         return sorted(self.arrivals.iterdir()) if self.arrivals.exists() else []
 
 

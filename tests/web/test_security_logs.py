@@ -27,7 +27,6 @@ class Logs(io.StringIO):
     """The screen's output."""
 
     def lines(self) -> list[dict[str, Any]]:
-        """The lines as JSON."""
         return [json.loads(line) for line in self.getvalue().splitlines()]
 
 

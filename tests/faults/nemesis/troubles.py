@@ -31,7 +31,6 @@ class Trouble(NamedTuple):
 
     @property
     def name(self) -> str:
-        """The name in the summary."""
         return self.harm.__name__.replace("_", "-")
 
 

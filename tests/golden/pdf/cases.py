@@ -29,7 +29,6 @@ def read_tableau(folder: Path) -> Tableau:
 
 
 def draw(folder: Path, file: Path) -> Path:
-    """Draw a case to this path."""
     with file.open("wb") as sink:
         render_tableau(read_tableau(folder), sink)
     return file
