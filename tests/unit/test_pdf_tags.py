@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.parts.pdf import check_accessible, read_aloud, read_elements
-from tests.unit.pdf_samples import COMMISSION, LONG, commune, draw_to, lignes, par_bureau, tableau
+from tests.parts.pdf import check_accessible, read_aloud
+from tests.unit.pdf_samples import LONG, commune, draw_to, lignes, tableau
 from tests.unit.test_pdf_archive import CASES
 
 
@@ -30,9 +30,3 @@ def test_every_value_is_heard_whole_in_order_and_no_title_twice(tmp_path: Path) 
     assert said.count("Tableau des vingt jours") == 1
     assert not [text for text in said if "suite" in text or text.startswith("page ")]
     assert heard.count("/Scope /Row") == len(lines)
-
-
-def test_the_fast_reader_of_the_oracle_reads_what_poppler_reads(tmp_path: Path) -> None:
-    file = draw_to(tmp_path, par_bureau(2, 3, signatures=COMMISSION))
-    said = "".join(re.findall(r'^ +"(.*)"$', read_aloud(file), re.MULTILINE))
-    assert "".join(text for _, texts in read_elements(file) for text in texts) == said
