@@ -54,7 +54,7 @@ def test_nobody_is_printed_only_where_it_is_known(register: MouvementsDesk, tabl
         "D’après les exports du répertoire électoral unique du 01/11/2026 (27 électeurs) et du 20/11/2026 "
         "(29 électeurs)." in text
     )
-    assert "À compléter, ne pas publier" in text
+    assert "À compléter, à ne publier que par décision motivée" in text
     undo_import(register.engine)
     register.load(
         [*THEN, *_moved_to("0001")], intake=Intake(meeting, no_compare="reprise d'une sauvegarde"), accept_changes=True

@@ -135,6 +135,18 @@ def test_the_certificate_says_what_was_published_and_is_to_be_signed(files: File
 
 
 @pytest.mark.slow
+def test_the_certificate_of_an_incomplete_tableau_says_what_it_lacks_and_why(files: FilesScreen) -> None:
+    number = _made_long_ago(files)
+    lacks = '[{"code": "motif_absent", "severity": "a_completer", "column": "motif", "count": 4}]'
+    files.desk.run(f"UPDATE export SET a_completer = 4, anomalies = '{lacks}'")  # noqa: S608 — ours
+    for reason in ("le scrutin est proche", "la préfecture le demande"):
+        files.desk.publish(number, published_on=today() - WEEK, published_until=today(), reason=reason)
+        path = files.desk.services.storage.path(COMMUNE, _row(files, number)["certificat_name"])
+        said = " ".join(read_text(path).split())
+        assert f"Tableau publié incomplet. Il y manque : 4 motifs. Raison notée : {reason}" in said
+
+
+@pytest.mark.slow
 def test_what_is_not_to_be_posted_cannot_be_noted_as_posted(screen: FilesScreen) -> None:
     liste = screen.make()["export_id"]
     number = _tableau(screen)

@@ -164,7 +164,9 @@ def write_publication(
         return True
     if row.said_at > said_at:
         return False
-    said = ["mode", "published_on", "published_until", *(["withdrawn_on"] if published.certified_on is None else [])]
+    said = ["mode", "published_on", "published_until", "reason"]
+    if published.certified_on is None:
+        said.append("withdrawn_on")
     if any(getattr(row, name) != values[name] for name in said):
         connection.execute(delete(ExportPiece).where(*_is_certificat(export_id)))
     connection.execute(update(Publication).where(Publication.export_id == export_id).values(values))

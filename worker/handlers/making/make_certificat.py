@@ -10,6 +10,7 @@ import structlog
 from sqlalchemy import Engine, Row
 
 from common.french import at_commune, format_moment, of_commune, weekday_date
+from common.incomplete import describe_missing
 from common.law import law_of
 from common.texte import clean
 from schemas.tableaux import Presentation, why_never_published
@@ -89,8 +90,10 @@ def compose_certificat(file: Export, published: Row[Any], nom: str, departement:
     days = f"le {weekday_date(first)}" if first == last else f"du {weekday_date(first)} au {weekday_date(last)} inclus"
     withdrawn = f", puis retiré le {weekday_date(published.withdrawn_on)}" if published.withdrawn_on else ""
     said = f"{_SAID[published.mode]} {days}{withdrawn}"
+    missing = describe_missing(file.anomalies) if file.a_completer else ""
     return head, [
         f"Le maire {of_commune(nom)} certifie que le tableau désigné ci-dessous {said}.",
+        *([f"Tableau publié incomplet. Il y manque : {missing}. Raison notée : {published.reason}"] if missing else []),
         f"Tableau : {file.label}",
         f"Fichier : {file.file_name}",
         f"Empreinte SHA-256 : {file.sha256}",

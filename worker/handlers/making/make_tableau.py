@@ -150,12 +150,12 @@ def _read_age_before(engine: Engine, export: Export, demande: Demande) -> date |
 
 
 def marked(tableau: Tableau, tally: Tally) -> Tableau:
-    """Return the tableau to print: with blocking anomalies or gaps, each page states that it must not be posted."""
+    """Return the tableau to print: each page states its blocking anomalies, and what it lacks to be published."""
     mentions = [tableau.mention]
     if bloquantes := tally.total(Severity.BLOCKING):
         mentions.append(f"À corriger, ne pas afficher : {count_of(bloquantes, 'anomalie bloquante')}")
     if missing := describe_missing(tally.to_record()):
-        mentions.append(f"À compléter, ne pas publier : {missing}")
+        mentions.append(f"À compléter, à ne publier que par décision motivée : {missing}")
     return replace(tableau, mention=" — ".join(filter(None, mentions)))
 
 
