@@ -11,7 +11,7 @@ from schemas.vocabulary import Liste
 from worker.registre.checks.facts import FACTS_VERSION, _may_deserve_look, has_double_numero, may_be_double
 from worker.registre.models import Electeur
 
-FOUND_BY = (2, "6b5d3808bef3551b")
+FOUND_BY = (2, "c1d6f145b7fdb816")
 
 
 def test_other_rules_have_another_version() -> None:

@@ -133,8 +133,8 @@ def test_a_rule_of_the_platform_speaks_when_it_must(
     [
         (
             "nom_abime",
-            of("nom_naissance", "-|123|. .|' '|DUP0NT|O'BRIEN-2|D ? BRIS|@DUPONT|+DUPONT|NULL|TEST"),
-            of("nom_naissance", "|O|É|Ő|D'AUBIGNÉ|Ω|NULLE|NONE|Null|TESTE|XX"),
+            of("nom_naissance", "-|123|. .|' '|DUP0NT|O'BRIEN-2|D ? BRIS|@DUPONT|+DUPONT|NULL|TEST|TRUE|FALSE|VRAI"),
+            of("nom_naissance", "|O|É|Ő|D'AUBIGNÉ|Ω|NULLE|NONE|Null|TESTE|XX|FAUX"),
         ),
         (
             "nom_usage_abime",
@@ -143,21 +143,31 @@ def test_a_rule_of_the_platform_speaks_when_it_must(
         ),
         (
             "prenoms_abimes",
-            of("prenoms", "-|0|Ursule 2|Ursule ?|test|null"),
+            of("prenoms", "-|0|Ursule 2|Ursule ?|test|null|FAUX"),
             of("prenoms", "|É.|Zélie|Nan|Xénia"),
         ),
         (
             "commune_naissance_abimee",
             of("commune_naissance", "13004|-|...|NULL"),
-            of("commune_naissance", "|Y|NONE|Nulle|PARIS 12|Łódź"),
+            of("commune_naissance", "|Y|NONE|Nulle|PARIS 12|Łódź|FAUX"),
+        ),
+        (
+            "pays_naissance_abime",
+            [BORN_IN_LIEGE | {"pays_naissance": "NULL"}, {"pays_naissance": "FALSE"}],
+            [BORN_IN_LIEGE | {"pays_naissance": "BELGIQUE"}, {"pays_naissance": ""}, {"pays_naissance": "MALI"}],
         ),
         (
             "numero_voie_en_date",
             of("numero_voie", "12-mars|mars-12|1-mai|12-août|15-Déc|12-févr.|12-mars-26|janv.-03")
-            + of("numero_voie", "12/03/2026|12-03-26|2026-03-12|2026-03-12 00:00:00"),
-            of("numero_voie", "|12|12 BIS|12-14|12/14|1250 TER|Sans|B12-14|12 mars"),
+            + of("numero_voie", "12/03/2026|12-03-26|2026-03-12|2026-03-12 00:00:00|44635"),
+            of("numero_voie", "|12|12 BIS|12-14|12/14|1250 TER|Sans|B12-14|12 mars|14635|4463|44635 B"),
         ),
         ("voie_abimee", of("libelle_voie", "NULL|test"), of("libelle_voie", "Rue du Test|8|Impasse Nulle|Rue 12")),
+        (
+            "code_postal_abime",
+            of("code_postal", "BP 12|bp12|B.P. 7|CS 10010|TSA 40001"),
+            of("code_postal", "|13900|SW1A 1AA") + of("code_postal", "BP 12", pays="MALI"),
+        ),
         (
             "ville_abimee",
             [*of("ville", "13900|.|N/A"), {"ville": "13900", "code_postal": "LIBREVILLE"}],

@@ -184,6 +184,8 @@ HAS_LOST_ZEROS = or_(_ZERO_CODE_POSTAL, _ZERO_DEPARTEMENT, _ZERO_COMMUNE)
 _OF_THE_ARMIES = E.ville.ilike("%arm_es%")
 """Army addresses, `00305 ARMEES` or `POSTE AUX ARMÉES`: their postal codes begin with 00."""
 
+_BOITE_POSTALE = and_(_CP >= "A", func.upper(_CP).regexp_match("^(BP|B[.]P[.]|CS|TSA) ?[0-9]"), _EN_FRANCE)
+
 _CODE_POSTAL_INCONNU = and_(
     not_(
         and_(
@@ -195,6 +197,7 @@ _CODE_POSTAL_INCONNU = and_(
     _CP != "",
     _EN_FRANCE,
     not_(_ZERO_CODE_POSTAL),
+    not_(_BOITE_POSTALE),
 )
 
 _NO_LETTER = "0123456789 !\"#$%&'()*+,-./:;<=>?@[]^_`{|}~°²’–—…"
@@ -214,11 +217,15 @@ PLACEHOLDERS = (
     "XXXX",
     "xxx",
     "xxxx",
+    "TRUE",
+    "FALSE",
+    "VRAI",
 )
 """Whole values that a program or a test writes in place of a missing value, in exactly these letters.
 
 A few persons have the surname NULL or TEST. They are reported too: in an export of the REU the word is a placeholder
-far more often. `Null` and `NONE` are not in the list: one is a surname, the other an Italian town.
+far more often. `Null` and `NONE` are not in the list: one is a surname, the other an Italian town. `FAUX`, what a
+French spreadsheet makes of FALSE, is a frequent surname and the name of communes: it is wrong as a first name only.
 """
 
 
@@ -227,7 +234,7 @@ _NO_NAME = f"sans lettre, avec un chiffre ou un signe, {_OR_PLACEHOLDER}"
 
 
 def _is_placeholder(column: InstrumentedAttribute[str]) -> ColumnElement[bool]:
-    return and_(size_of(column).between(3, 4), column.in_(PLACEHOLDERS))
+    return and_(size_of(column).between(3, 5), column.in_(PLACEHOLDERS))
 
 
 def _is_no_word(column: InstrumentedAttribute[str]) -> ColumnElement[bool]:
@@ -244,9 +251,9 @@ _NUMERO = func.lower(E.numero_voie)
 _MONTHS = "janv|févr|fevr|mars|avr|mai|juin|juil|août|aout|sept|oct|nov|déc|dec"
 _DAY = "[0-9]{1,4}"
 _NUMERO_EN_DATE = and_(
-    func.length(E.numero_voie) > 4,  # noqa: PLR2004 — `1-mai`
+    func.length(E.numero_voie) > 4,  # noqa: PLR2004 — `1-mai`; a spreadsheet counts 12 March 2022 as day 44632
     _NUMERO.regexp_match(
-        f"^({_DAY}-)?({_MONTHS})[.]?(-{_DAY})?$|^[0-9]{{1,2}}[/-][0-9]{{1,2}}[/-]{_DAY}$|^[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}"
+        f"^4[0-9]{{4}}$|^({_DAY}-)?({_MONTHS})[.]?(-{_DAY})?$|^[0-9]{{1,2}}[/-][0-9]{{1,2}}[/-]{_DAY}$|^[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}"
     ),
 )
 
@@ -352,13 +359,19 @@ _RUINED = (
         "prenoms_abimes",
         E.prenoms,
         f"Prénoms {_NO_NAME} : écrire ceux de l'état civil.",
-        _always(_is_no_name(E.prenoms)),
+        _always(or_(_is_no_name(E.prenoms), E.prenoms == "FAUX")),
     ),
     _ruined(
         "commune_naissance_abimee",
         E.commune_naissance,
         f"Commune de naissance sans lettre, {_OR_PLACEHOLDER} : écrire son nom.",
         _always(_is_no_word(E.commune_naissance)),
+    ),
+    _ruined(
+        "pays_naissance_abime",
+        E.pays_naissance,
+        "Mot d'essai (« NULL », « TEST »…) à la place du pays de naissance : écrire son nom.",
+        _always(_is_placeholder(E.pays_naissance)),
     ),
     _ruined(
         "numero_voie_en_date",
@@ -371,6 +384,12 @@ _RUINED = (
         E.libelle_voie,
         "Mot d'essai (« NULL », « TEST »…) à la place de la voie : écrire son nom.",
         _always(_is_placeholder(E.libelle_voie)),
+    ),
+    _ruined(
+        "code_postal_abime",
+        _CP,
+        "Boîte postale (« BP 12 ») à la place du code postal : écrire chacun à sa place.",
+        _always(_BOITE_POSTALE),
     ),
     _ruined(
         "ville_abimee",
