@@ -69,7 +69,7 @@ _KEPT = frozenset({200, 206, 304})
 _NOT_WORDS = re.compile(r"(\{\{.*?\}\}|\{%.*?%\}|\{#.*?#\}|<[^>]*>)", re.DOTALL)
 
 _ACCENTED = """
-    abîmé abîmée abîmés caractères catégorie déjà département électeur exportés française général incohérent
+    absorbée abîmé abîmée abîmés caractères catégorie déjà département électeur exportés française général incohérent
     incohérente nationalité nettoyés numéro obsolète prénoms récente remplacé répété séparateur zéro zéros
 """
 _ACCENTS = {unicodedata.normalize("NFD", word).encode("ascii", "ignore").decode(): word for word in _ACCENTED.split()}
