@@ -20,6 +20,9 @@ from worker.exports.naming import piece_name
 from worker.exports.records import FILES_SIZE, IS_UNFINISHED
 from worker.exports.storage import Storage
 
+_FOUND = 500
+"""Rows of one search: with a limit, the index of the ends of files serves it."""
+
 _AT_ONCE = 20
 """Rows of one transaction, which holds its locks while the disk works."""
 
@@ -55,12 +58,11 @@ def purge_files(engine: Engine, storage: Storage, *, days: float, actor: str) ->
     Raises:
         TransientError: the volume is absent; no row was marked.
     """
-    due = select(Export.id).join(Request).where(_is_old(days), Request.notified_at.is_not(None))
-    with snapshot(engine) as connection:
-        ids = connection.scalars(due.order_by(Export.finished_at)).all()
-    if ids:
+    tried = set[int]()
+    while ids := [it for it in _find_old(engine, days) if it not in tried]:
         storage.require_mounted()
-    yield from _remove(engine, storage, ids, _is_old(days), actor)
+        tried.update(ids)
+        yield from _remove(engine, storage, ids, _is_old(days), actor)
 
 
 def remove_files(engine: Engine, storage: Storage, export_ids: Iterable[int], *, actor: str) -> Purged:
@@ -81,6 +83,12 @@ def find_due(engine: Engine, days: float) -> Due:
     old = select(*counts).select_from(Export).join(Request, Request.id == Export.request_id)
     with snapshot(engine) as connection:
         return Due(*connection.execute(old.where(_is_old(days), ready)).one())
+
+
+def _find_old(engine: Engine, days: float) -> Sequence[int]:
+    due = select(Export.id).join(Request).where(_is_old(days), Request.notified_at.is_not(None))
+    with snapshot(engine) as connection:
+        return connection.scalars(due.order_by(Export.finished_at).limit(_FOUND)).all()
 
 
 def _is_old(days: float) -> ColumnElement[bool]:
