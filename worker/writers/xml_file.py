@@ -4,14 +4,13 @@ The format is this project's own (« non officiel »): schemas/liste_electorale.
 before it is published, against our XSD or the ministry's.
 """
 
-import copy
 import re
 from collections.abc import Iterator
 from functools import cache, lru_cache
 from itertools import islice
 from pathlib import Path
 from threading import Lock
-from typing import IO, Any, BinaryIO
+from typing import IO, Any
 
 from lxml import etree
 from sqlalchemy import Connection, Select, select
@@ -33,6 +32,7 @@ from worker.writers.columns import (
 )
 
 _BLOCK = 200
+_END = b"</ListeElectorale>\n"
 
 
 def write_xml(
@@ -59,7 +59,7 @@ def write_xml(
         sink.write(block.to_bytes(values))
         written += len(values)
         progress(written)
-    sink.write(b"</ListeElectorale>\n")
+    sink.write(_END)
     return written
 
 
@@ -152,6 +152,7 @@ def _free(electeur: etree._Element) -> None:
 
 OUR_XSD = Path(__file__).parents[2] / "schemas" / "liste_electorale.xsd"
 _ELEMENT = re.compile(r"Element '([A-Za-z0-9]+)'")
+_ENTETE = {column.name for column in ENTETE}
 
 
 class _Nothing:
@@ -212,31 +213,19 @@ def _where(path: Path, schema: etree.XMLSchema, message: str) -> str:
     found = _ELEMENT.search(message)
     if not found:
         return ""
-    with path.open("rb") as stream:
-        rank = _find_electeur(stream, schema, found[1])
+    rank = None if found[1] in _ENTETE else _find_electeur(path, schema)
     return f" : élément {found[1]}" + (f", électeur n° {rank} du fichier" if rank else "")
 
 
-def _find_electeur(stream: BinaryIO, schema: etree.XMLSchema, element: str) -> int | None:
-    """Return the rank of the first elector who is invalid alone; None if the error is outside the electors."""
-    header: list[etree._Element] = []
-    rank = 0
+def _find_electeur(path: Path, schema: etree.XMLSchema) -> int | None:
+    """Return the rank of the first elector who is invalid alone, after the header; each is one line of the file."""
+    parser = etree.XMLParser(resolve_entities=False, no_network=True)
     try:
-        for _, node in etree.iterparse(stream, resolve_entities=False, no_network=True, huge_tree=True):
-            parent = node.getparent()
-            if parent is None or parent.getparent() is not None:
-                continue
-            if node.tag != "Electeur":
-                header.append(node)
-                continue
-            rank += 1
-            if element in {parent.tag, *(part.tag for part in header)}:
-                return None
-            alone = etree.Element(parent.tag)
-            alone.extend([copy.deepcopy(part) for part in (*header, node)])
-            if not schema.validate(alone):
-                return rank
-            parent.remove(node)
-    except etree.XMLSyntaxError:
+        with path.open("rb") as stream:
+            header = b"".join(islice(stream, 2 + len(ENTETE)))
+            for rank, electeur in enumerate(stream, 1):
+                if not schema.validate(etree.fromstring(header + electeur + _END, parser)):
+                    return rank
+    except etree.XMLSyntaxError:  # the file has no elector that is one line
         return None
     return None
