@@ -5,11 +5,10 @@ from datetime import date
 from pathlib import Path
 
 from bench.measure import Measure, Stopwatch
-from bench.people import Sizes, iter_electeurs, ville_of, write_departement
+from bench.people import Sizes, iter_electeurs, ville_of, write_departement, write_lines
 from bench.registers import Task, settle
 from common.calendrier import jour_a_paris, now
 from worker.db.engine import build_engine
-from worker.demo.libreville import write_lines
 from worker.registre.reference import iter_communes
 from worker.registre.reu.importer import import_file
 

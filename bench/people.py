@@ -8,16 +8,100 @@ import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, timedelta
 from functools import cache
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 from bench import words
 from bench.words import BUREAU_NAMES, NATIONS, Birth
 from common.calendrier import jour_a_paris, now
-from worker.demo.libreville import ReuRow, write_lines, years_before
+from worker.demo.libreville import years_before
 from worker.registre.reference import departement_of
 
 ELECTEURS_PER_BUREAU = 900
+_BATCH = 2000
+
+COLUMNS = (
+    "code du l'ugle",
+    "libellé de l'ugle",
+    "libellé du type de liste",
+    "nom de naissance",
+    "nom d'usage",
+    "prénoms",
+    "sexe",
+    "date de naissance",
+    "code commune de naissance",
+    "libellé commune de naissance",
+    "code département de naissance",
+    "pays de naissance",
+    "libellé nationalité",
+    "numéro de voie",
+    "libellé de voie",
+    "complément 1",
+    "complément 2",
+    "lieu-dit",
+    "code postal",
+    "commune",
+    "pays",
+    "code du bureau de vote",
+    "libellé du bureau de vote",
+    "code circonscription législative du bureau de vote",
+    "libellé canton du bureau de vote",
+    "libellé circonscription métropolitaine du bureau de vote",
+    "numéro d'ordre dans le bureau de vote",
+)
+"""The 27 headers in the order of the export; « du l'ugle » is the platform's own spelling."""
+
+
+class ReuRow(NamedTuple):
+    """One elector on one list: the 27 values of a line, in the order of COLUMNS."""
+
+    ugle_code: str
+    ugle: str
+    liste: str
+    nom: str
+    nom_usage: str
+    prenoms: str
+    sexe: str
+    date_naissance: str
+    code_naissance: str
+    commune_naissance: str
+    departement_naissance: str
+    pays_naissance: str
+    nationalite: str
+    numero_voie: str
+    voie: str
+    complement_1: str
+    complement_2: str
+    lieu_dit: str
+    code_postal: str
+    ville: str
+    pays: str
+    bureau: str
+    bureau_nom: str
+    circonscription: str
+    canton: str
+    circonscription_nom: str
+    numero_ordre: str
+
+
+def _format_line(values: tuple[str, ...]) -> str:
+    """Quote every value but the last; write nothing for an empty value."""
+    *quoted, last = values
+    text = '";"'.join(quoted)
+    if text.count('"') == 2 * len(quoted) - 2:
+        return f'"{text}";{last}\n'.replace('""', "")
+    fields = ['"' + value.replace('"', '""') + '"' if value else "" for value in quoted]
+    return f"{';'.join(fields)};{last}\n"
+
+
+def write_lines(path: Path, electeurs: Iterable[ReuRow]) -> None:
+    """Write header and electors as UTF-8 without BOM, a batch at a time: memory does not grow with their number."""
+    rest = iter(electeurs)
+    with path.open("w", encoding="utf-8", newline="") as file:
+        file.write(_format_line(COLUMNS))
+        while batch := [_format_line(electeur) for electeur in islice(rest, _BATCH)]:
+            file.writelines(batch)
 
 
 class Ville(NamedTuple):

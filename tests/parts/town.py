@@ -27,7 +27,7 @@ from tests.parts.wait import wait_until
 from worker.access.models import Agent, Sender
 from worker.db.engine import build_engine
 from worker.db.migrate import migrate
-from worker.demo.libreville import LIBREVILLE, first_rows, load_libreville, write_lines
+from worker.demo.libreville import LIBREVILLE, load_libreville, read_electeurs, write_electeurs
 from worker.errors import RefusedError, TransientError
 from worker.messaging.queues import add_account_queues
 from worker.registre.communes import add_commune, load_reference
@@ -55,16 +55,16 @@ def prepare_libreville(url: str, size: int | None = None) -> None:
         with engine.begin() as connection:
             add_commune(connection, LIBREVILLE.code, LIBREVILLE.label)
         reu = folder / "libreville-reu.csv"
-        write_town(reu, size, today=TODAY) if size else write_lines(reu, first_rows(TODAY))
+        write_town(reu, size, today=TODAY) if size else write_electeurs(reu, read_electeurs(TODAY))
         import_file(engine, reu, imported_by="test")
 
 
 def count_of_age(day: date) -> int:
     """LIBREVILLE's number of principal electors of age that day; a partial date counts as the earliest possible."""
     births = (
-        [max(int(part), 1) for part in reversed(row.date_naissance.split("/"))]
-        for row in first_rows(TODAY)
-        if row.liste.casefold() == "liste principale"
+        [max(int(part), 1) for part in reversed(row["date de naissance"].split("/"))]
+        for row in read_electeurs(TODAY)
+        if row["libellé du type de liste"].casefold() == "liste principale"
     )
     return sum((year + 18, *(rest or (1, 1))) <= (day.year, day.month, day.day) for year, *rest in births)
 

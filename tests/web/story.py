@@ -15,12 +15,19 @@ from zipfile import ZipFile
 
 from sqlalchemy import RowMapping
 
-from bench.people import bureaux_of, iter_europeenne, iter_municipale, iter_principale, ville_of
+from bench.people import (
+    ReuRow,
+    bureaux_of,
+    iter_europeenne,
+    iter_municipale,
+    iter_principale,
+    ville_of,
+    write_lines,
+)
 from common.french import short_date
 from schemas.vocabulary import Liste
 from tests.parts.wait import wait_until
 from tests.web.hands import Fox, Mouse
-from worker.demo.libreville import ReuRow, write_lines
 
 SIZES = (1150, 30, 20)
 """Electors of the principal, the municipal and the European list."""

@@ -13,7 +13,6 @@ Days in braces are relative to the day of the demonstration (`_relative`).
 import csv
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import date, timedelta
-from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
@@ -38,71 +37,6 @@ class DemoCommune(NamedTuple):
 
 
 LIBREVILLE = DemoCommune("13900", "LIBREVILLE")
-_BATCH = 2000
-
-COLUMNS = (
-    "code du l'ugle",
-    "libellé de l'ugle",
-    "libellé du type de liste",
-    "nom de naissance",
-    "nom d'usage",
-    "prénoms",
-    "sexe",
-    "date de naissance",
-    "code commune de naissance",
-    "libellé commune de naissance",
-    "code département de naissance",
-    "pays de naissance",
-    "libellé nationalité",
-    "numéro de voie",
-    "libellé de voie",
-    "complément 1",
-    "complément 2",
-    "lieu-dit",
-    "code postal",
-    "commune",
-    "pays",
-    "code du bureau de vote",
-    "libellé du bureau de vote",
-    "code circonscription législative du bureau de vote",
-    "libellé canton du bureau de vote",
-    "libellé circonscription métropolitaine du bureau de vote",
-    "numéro d'ordre dans le bureau de vote",
-)
-"""The 27 headers in the order of the export; « du l'ugle » is the platform's own spelling."""
-
-
-class ReuRow(NamedTuple):
-    """One elector on one list: the 27 values of a line, in the order of COLUMNS."""
-
-    ugle_code: str
-    ugle: str
-    liste: str
-    nom: str
-    nom_usage: str
-    prenoms: str
-    sexe: str
-    date_naissance: str
-    code_naissance: str
-    commune_naissance: str
-    departement_naissance: str
-    pays_naissance: str
-    nationalite: str
-    numero_voie: str
-    voie: str
-    complement_1: str
-    complement_2: str
-    lieu_dit: str
-    code_postal: str
-    ville: str
-    pays: str
-    bureau: str
-    bureau_nom: str
-    circonscription: str
-    canton: str
-    circonscription_nom: str
-    numero_ordre: str
-
 
 JANVIER, FEVRIER = dix_janvier(2018), cloture(2018)
 """The dates of the last tableaux rectificatifs."""
@@ -158,43 +92,28 @@ def _read(name: str, today: date) -> Iterator[list[str]]:
             yield [value.format_map(relative) if "{" in value else value for value in values]
 
 
-def first_rows(today: date) -> Iterator[ReuRow]:
-    """Return the electors of the first export."""
-    _, *lines = _read("electeurs.csv", today)
-    return (ReuRow(*values) for _, then, *values in lines if then != "inscrit")
-
-
-def _second_rows(today: date) -> Iterator[ReuRow]:
-    _, *lines = _read("electeurs.csv", today)
+def read_electeurs(today: date, *, is_second: bool = False) -> Iterator[dict[str, str]]:
+    """Yield the electors of the first or of the second export, their values by title."""
+    (_, _, *titles), *lines = _read("electeurs.csv", today)
     for _, then, *values in lines:
-        changes = dict(change.split("=") for change in then.split("; ") if "=" in change)
-        if then != "radié":
-            yield ReuRow(*values)._replace(**changes)
+        changes = dict(change.split("=") for change in then.split("; ") if "=" in change) if is_second else {}
+        if then != ("radié" if is_second else "inscrit"):
+            yield dict(zip(titles, values, strict=True)) | changes
+
+
+def write_electeurs(path: Path, electeurs: Iterable[Mapping[str, str]]) -> None:
+    """Write an export of the REU."""
+    rows = [*electeurs]
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, [*rows[0]], delimiter=";", lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
 
 
 def write_mouvements(path: Path, today: date) -> None:
     """Write the file of mouvements; the second export changes no elector in it."""
     with path.open("w", encoding="utf-8", newline="") as file:
         csv.writer(file, delimiter=";", lineterminator="\n").writerows(_read("mouvements.csv", today))
-
-
-def _format_line(values: tuple[str, ...]) -> str:
-    """Quote every value but the last; write nothing for an empty value."""
-    *quoted, last = values
-    text = '";"'.join(quoted)
-    if text.count('"') == 2 * len(quoted) - 2:
-        return f'"{text}";{last}\n'.replace('""', "")
-    fields = ['"' + value.replace('"', '""') + '"' if value else "" for value in quoted]
-    return f"{';'.join(fields)};{last}\n"
-
-
-def write_lines(path: Path, electeurs: Iterable[ReuRow]) -> None:
-    """Write header and electors as UTF-8 without BOM, a batch at a time: memory does not grow with their number."""
-    rest = iter(electeurs)
-    with path.open("w", encoding="utf-8", newline="") as file:
-        file.write(_format_line(COLUMNS))
-        while batch := [_format_line(electeur) for electeur in islice(rest, _BATCH)]:
-            file.writelines(batch)
 
 
 BY = "démonstration"
@@ -220,12 +139,12 @@ def load_libreville(engine: Engine, folder: Path, today: date) -> Iterator[tuple
         add_commune(connection, LIBREVILLE.code, LIBREVILLE.label)
         set_demo_calendrier(connection, today)
     first, mouvements, second = folder / "libreville-reu.csv", folder / "libreville-mouvements.csv", folder / _SECOND
-    write_lines(first, first_rows(today))
+    write_electeurs(first, read_electeurs(today))
     reunion = demo_calendrier(today).reunion
     yield first, import_file(engine, first, imported_by=BY, accept_rejects=True, intake=Intake(reunion))
     write_mouvements(mouvements, today)
     yield mouvements, import_mouvements(engine, mouvements, imported_by=BY, complete_until=reunion)
-    write_lines(second, _second_rows(today))
+    write_electeurs(second, read_electeurs(today, is_second=True))
     yield second, import_file(engine, second, imported_by=BY, accept_rejects=True, intake=Intake(today))
 
 
