@@ -43,7 +43,7 @@ LONG = Ligne(
 )
 LONGEST_COMMUNE = "SAINT-REMY-EN-BOUZEMONT-SAINT-GENEST-ET-ISSON"
 LONGEST_BUREAU = "GROUPE SCOLAIRE DES TROIS-MOULINS, SALLE POLYVALENTE DU REZ-DE-CHAUSSÉE, ENTRÉE PAR LA COUR DU NORD"
-COMMISSION = Signatures("Les membres de la commission administrative", 5, has_seal=True, lieu="Fait à LIBREVILLE, le …")
+COMMISSION = Signatures("Les membres de la commission administrative", 5, "Fait à LIBREVILLE, le …")
 
 
 def lignes(count: int, seed: int = 1) -> tuple[Ligne, ...]:

@@ -41,7 +41,7 @@ _EVERYTHING_LONG: dict[str, Any] = {
     "has_nationalite": True,
     "has_dates": True,
     "notes": (f"Une note. {_LONG_TITRE}{_LONG_TITRE}",) * 3,
-    "signatures": replace(COMMISSION, places=12, lieu=f"Fait à {LONGEST_COMMUNE}, le …"),
+    "signatures": replace(COMMISSION, lieu=f"Fait à {LONGEST_COMMUNE}, le …"),
 }
 CASES: dict[str, Tableau] = {
     "empty": tableau(),

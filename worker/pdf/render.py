@@ -19,9 +19,8 @@ _BEFORE, _BETWEEN = 12.0, 2.0
 """Space above a balance, and inside it."""
 _BEFORE_NOTES, _BEFORE_SIGNATURES, _AFTER_LIEU = 10.0, 18.0, 6.0
 _DATE_WIDTH = 120.0
-_ACROSS = 5
-_PLACE_WIDTH, _PLACE_HEIGHT, _GUTTER = 150.0, 58.0, 14.0
-"""2 cm high: a signature, its line and the words below it."""
+_PLACE_WIDTH, _PLACE_HEIGHT, _GUTTER = 119.0, 58.0, 14.0
+"""2 cm high: a signature, its line and the words below it; five are as wide as the page beside the seal."""
 _SEAL = 100.0
 """35 mm, the diameter of a town hall's seal."""
 
@@ -111,8 +110,7 @@ def _terms(bilan: Bilan, *, is_commune: bool) -> list[tuple[str, str]]:
 def _height_of_signatures(styles: Styles, signatures: Signatures) -> float:
     lieu, titre = _break(styles.body, signatures.lieu), _break(styles.strong, signatures.titre)
     head = len(lieu) * styles.body.leading + _AFTER_LIEU + len(titre) * styles.strong.leading
-    whole = head + _rows(signatures) * _PLACE_HEIGHT
-    return _BEFORE_SIGNATURES + (max(whole, _SEAL) if signatures.has_seal else whole)
+    return _BEFORE_SIGNATURES + max(head + _PLACE_HEIGHT, _SEAL)
 
 
 def _draw_signatures(pages: Pages, signatures: Signatures) -> None:
@@ -123,16 +121,10 @@ def _draw_signatures(pages: Pages, signatures: Signatures) -> None:
     _draw_lieu(pages, styles.body, signatures.lieu)
     pages.y -= _AFTER_LIEU
     pages.text("P", styles.strong, _break(styles.strong, signatures.titre))
-    if signatures.has_seal:
-        _draw_seal(pages, top)
-    for row in range(_rows(signatures)):
-        pages.need(_PLACE_HEIGHT)
-        pages.y -= _PLACE_HEIGHT
-        _draw_places(pages, signatures, row)
-
-
-def _rows(signatures: Signatures) -> int:
-    return -(-signatures.places // _ACROSS)
+    _draw_seal(pages, top)
+    pages.y -= _PLACE_HEIGHT
+    for place in range(signatures.places):
+        _draw_place(pages, LEFT + place * (_PLACE_WIDTH + _GUTTER))
 
 
 def _break(style: Style, text: str) -> Sequence[str]:
@@ -149,18 +141,13 @@ def _draw_lieu(pages: Pages, style: Style, lieu: str) -> None:
             draw_rule(pages.canvas, end, end + _DATE_WIDTH, pages.y + 1, shade=GREY)
 
 
-def _draw_places(pages: Pages, signatures: Signatures, row: int) -> None:
+def _draw_place(pages: Pages, left: float) -> None:
     style = pages.styles.heading
-    rest = WIDTH - (_SEAL + 2 * _GUTTER if signatures.has_seal else 0)
-    width = min(_PLACE_WIDTH, (rest + _GUTTER) / _ACROSS - _GUTTER)
-    across = -(-signatures.places // _rows(signatures))
     top = pages.y + style.leading + 2
-    for place in range(min(across, signatures.places - row * across)):
-        left = LEFT + place * (width + _GUTTER)
-        with pages.tags.artifact():
-            draw_rule(pages.canvas, left, left + width, top + 2, shade=GREY)
-        with pages.tags.element("P"):
-            draw_lines(pages.canvas, left, top, style, ["Nom et signature"], GREY)
+    with pages.tags.artifact():
+        draw_rule(pages.canvas, left, left + _PLACE_WIDTH, top + 2, shade=GREY)
+    with pages.tags.element("P"):
+        draw_lines(pages.canvas, left, top, style, ["Nom et signature"], GREY)
 
 
 def _draw_seal(pages: Pages, top: float) -> None:
@@ -320,7 +307,7 @@ class _SectionDrawer:
                 if not reading.read:
                     room -= self._table.heading_height
                 reading.read.append(ligne)
-                room -= self._table.height(self._table.set(self._values(ligne)))
+                room -= self._table.height(self._values(ligne))
                 if room < 0:
                     return False
             if not reading.read and has_neant:
@@ -347,7 +334,7 @@ class _SectionDrawer:
                 pages.text("P", styles.body, ["Néant"])
         else:
             is_short = len(last) <= _TOGETHER
-            first = sum(table.height(table.set(values)) for values in (last if is_short else last[:1]))
+            first = sum(map(table.height, last if is_short else last[:1]))
             after = table.heading_height + first + table.below + (tail if is_short else 0)
             self._draw_titre(role, partie.titre, after)
             self._run(titre, partie.titre, has_heading=True)

@@ -41,11 +41,14 @@ class TableColumn:
     is_row_title: bool = False
 
 
-class TableRow(NamedTuple):
-    """The operators that show each value, from its first line back to it, and the line count of the longest value."""
+class Cell(NamedTuple):
+    """The operators that show each line of a value, and those that show all of them and go back to the first line."""
 
-    cells: Sequence[str]
-    height: int
+    lines: Sequence[str]
+    shown: str
+
+
+Row = Sequence[Cell]
 
 
 class Table:
@@ -59,7 +62,7 @@ class Table:
         self._pages = pages
         self._columns = columns
         self._heading, self._regular, self._strong = styles.heading, styles.body, styles.strong
-        self._setter = RowSetter(columns, self._regular, self._strong)
+        self._set = [lru_cache(_KNOWN)(partial(_set, column, self._style_of(column))) for column in columns]
         self._titles = [self._heading.break_text(column.titre, column.width) for column in columns]
         self._first_baseline = _PAD + self._regular.ascent
         self._cells = [ROW_TITLE if column.is_row_title else VALUE for column in columns]
@@ -69,13 +72,9 @@ class Table:
         with form(pages.canvas, _FORM, self.heading_height):
             self._draw_titles(self.heading_height, Marks())
 
-    def height(self, row: TableRow) -> float:
-        """Return the height of a row, in points."""
-        return row.height * self._regular.leading + 2 * _PAD
-
-    def set(self, values: Sequence[str]) -> TableRow:
-        """Set a row, to know its height before it is drawn."""
-        return self._setter.set(values)
+    def height(self, values: Sequence[str]) -> float:
+        """Return the height of a row before it is drawn, in points."""
+        return self._height(self._set_row(values))
 
     def begin(self) -> None:
         """Draw the titles of the columns, and begin the rows."""
@@ -91,20 +90,19 @@ class Table:
 
     def add(self, values: Sequence[str]) -> None:
         """Draw a row, on the next page if it does not fit."""
-        row = self._setter.set(values)
-        pages = self._pages
-        height = row.height * self._regular.leading + 2 * _PAD
+        row = self._set_row(values)
+        pages, height = self._pages, self._height(row)
         if height > pages.y - BOTTOM - self.below:
             if height > pages.full - pages.running_height - self.below - _TITRES:
-                row = self._add_tall(self._setter.set_lines(values))
-                height = self.height(row)
+                row = self._add_tall(row)
+                height = self._height(row)
             else:
                 self._begin_page()
         self._draw(row, height)
 
     def add_last(self, rows: Sequence[Sequence[str]], after: float) -> None:
         """Draw the last rows, on the page of the content after them if one page has room for all."""
-        whole = sum(self.height(self.set(values)) for values in rows) + self.below + after
+        whole = sum(map(self.height, rows)) + self.below + after
         if self._pages.room < whole <= self._pages.full - self._pages.running_height:
             self._begin_page()
         for values in rows:
@@ -112,8 +110,8 @@ class Table:
 
     def add_strong(self, values: Sequence[str], after: float) -> None:
         """Draw the row of totals; `after`: the height of the content that must stay on the same page."""
-        row = RowSetter(self._columns, self._strong, self._strong).set(values)
-        height = self.height(row)
+        row = [_set(column, self._strong, value) for column, value in zip(self._columns, values, strict=True)]
+        height = self._height(row)
         if self._pages.lacks(height + after):
             self._begin_page()
         self._flush()
@@ -127,22 +125,31 @@ class Table:
         self._flush()
         self._pages.tags.end_table(self._tag)
 
-    def _add_tall(self, lines: list[list[str]]) -> TableRow:
+    def _add_tall(self, row: Row) -> Row:
         """Fill pages with a row taller than one; return its remaining lines."""
         pages = self._pages
-        while max(map(len, lines)) * self._regular.leading + 2 * _PAD > (room := pages.room - self.below):
+        while self._height(row) > (room := pages.room - self.below):
             if (fitting := int((room - 2 * _PAD) // self._regular.leading)) >= _LEAST:
-                row = self._setter.stack([value[:fitting] for value in lines])
-                self._draw(row, self.height(row))
-                lines = [value[fitting:] or [""] for value in lines]
+                drawn = [_stack(self._regular, cell.lines[:fitting]) for cell in row]
+                self._draw(drawn, self._height(drawn))
+                row = [_stack(self._regular, cell.lines[fitting:] or [""]) for cell in row]
             self._begin_page()
-        return self._setter.stack(lines)
+        return row
 
-    def _draw(self, row: TableRow, height: float) -> None:
+    def _style_of(self, column: TableColumn) -> Style:
+        return self._strong if column.is_strong else self._regular
+
+    def _set_row(self, values: Sequence[str]) -> Row:
+        return [set_(value) for set_, value in zip(self._set, values, strict=True)]
+
+    def _height(self, row: Row) -> float:
+        return max([len(cell.lines) for cell in row]) * self._regular.leading + 2 * _PAD
+
+    def _draw(self, row: Row, height: float) -> None:
         pages = self._pages
-        top = pages.y
-        pages.y = bottom = top - height
-        self._rows.add(row, top - self._first_baseline, bottom)
+        baseline = pages.y - self._first_baseline
+        pages.y -= height
+        self._rows.add(row, baseline, pages.y)
 
     def _begin_page(self) -> None:
         self._flush()
@@ -188,10 +195,10 @@ class _Rows:
     def count(self) -> int:
         return len(self._rules)
 
-    def add(self, row: TableRow, baseline: float, bottom: float) -> None:
+    def add(self, row: Row, baseline: float, bottom: float) -> None:
         """Add a row: the baseline of its first line, and the rule below it."""
         mark = self._tags.mark + len(self._rules) * self._across
-        self._parts.append(self._row % (baseline, *chain.from_iterable(enumerate(row.cells, mark))))
+        self._parts.append(self._row % (baseline, *chain.from_iterable(enumerate([cell.shown for cell in row], mark))))
         self._rules.append(bottom)
 
     def clear(self) -> None:
@@ -203,46 +210,18 @@ class _Rows:
         return "\n".join([self._begin, *self._parts, f"/Artifact BMC 0.25 w {RULE:g} G {rules} S EMC Q"])
 
 
-class RowSetter:
-    """Sets rows of one table; each column has its style."""
-
-    def __init__(self, columns: Sequence[TableColumn], regular: Style, strong: Style) -> None:
-        self._leading = regular.leading
-        self._columns = [(column, strong if column.is_strong else regular) for column in columns]
-        self._set = [lru_cache(_KNOWN)(partial(_set_cell, column, style)) for column, style in self._columns]
-
-    def set(self, values: Sequence[str]) -> TableRow:
-        """Set a row, with as many values as there are columns."""
-        cells, heights = zip(*[set_(value) for set_, value in zip(self._set, values, strict=True)], strict=True)
-        return TableRow(cells, max(heights))
-
-    def set_lines(self, values: Sequence[str]) -> list[list[str]]:
-        """Set a row, each value as separate lines."""
-        return [_set_lines(*column, value) for column, value in zip(self._columns, values, strict=True)]
-
-    def stack(self, lines: Sequence[Sequence[str]]) -> TableRow:
-        """Build a row from separate lines."""
-        return TableRow([_stack(self._leading, value) for value in lines], max(map(len, lines)))
+def _stack(style: Style, lines: Sequence[str]) -> Cell:
+    back = f" 0 {style.leading * (len(lines) - 1):g} Td" if len(lines) > 1 else ""
+    return Cell(lines, " T*".join(lines) + back)
 
 
-def _stack(leading: float, lines: Sequence[str]) -> str:
-    if len(lines) == 1:
-        return lines[0]
-    return " T*".join(lines) + f" 0 {leading * (len(lines) - 1):g} Td"
-
-
-def _set_cell(column: TableColumn, style: Style, value: str) -> tuple[str, int]:
-    lines = _set_lines(column, style, value)
-    return _stack(style.leading, lines), len(lines)
-
-
-def _set_lines(column: TableColumn, style: Style, value: str) -> list[str]:
+def _set(column: TableColumn, style: Style, value: str) -> Cell:
     codes = encode(value)
     if codes is None:
-        return [style.show(line) for line in style.break_text(value, column.width)]
+        return _stack(style, [style.show(line) for line in style.break_text(value, column.width)])
     width, advances, text = style.units(column.width), codes.translate(style.face.advances), codes.decode("latin-1")
     gap = width - sum(advances)
     if gap < 0:
-        bound = _BOUND.sub("\u00a0", value)
-        return [f"({text[line]})Tj" for line in break_lines(value, advances, width, bound)]
-    return [f"[{-gap * UNIT}({text})]TJ" if column.is_number else f"({text})Tj"]
+        lines = break_lines(value, advances, width, _BOUND.sub("\u00a0", value))
+        return _stack(style, [f"({text[line]})Tj" for line in lines])
+    return _stack(style, [f"[{-gap * UNIT}({text})]TJ" if column.is_number else f"({text})Tj"])

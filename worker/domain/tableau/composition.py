@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
-from struct import Struct
 from typing import NamedTuple, Protocol
 
 from common.french import at_commune, count_in_words, count_of, format_moment, long_date, of_commune, short_date
@@ -39,9 +38,6 @@ from worker.domain.tableau.model import (
     order_key,
 )
 
-_TAIL = Struct(">qii")
-_NOWHERE = -1
-
 
 class ShownMouvement(NamedTuple):
     """A mouvement that the tableau shows, and the bureaux whose lists it changes."""
@@ -57,7 +53,7 @@ class ShownMouvement(NamedTuple):
 
 
 class Survey:
-    """The result of one pass over all mouvements: about 150 bytes for each one that the tableau shows."""
+    """The result of one pass over all mouvements: about 250 bytes for each one that the tableau shows."""
 
     def __init__(self, demande: Demande) -> None:
         self.corrections: Counter[str] = Counter()
@@ -67,8 +63,7 @@ class Survey:
         self.has_provisoire = self.has_protegee = self.has_majorite = False
         self._demande = demande
         self._has_others = demande.type is TypeTableau.CINQ_JOURS_REU
-        self._codes: dict[str | None, int] = {None: _NOWHERE}
-        self._kept: list[bytes] = []
+        self._kept: list[tuple[bytes, ShownMouvement]] = []
 
     def add(self, mouvement: Mouvement) -> None:
         """Process one mouvement."""
@@ -78,22 +73,16 @@ class Survey:
             self.has_provisoire |= format_numero(mouvement) == NUMERO_PROVISOIRE
             self.has_protegee |= mouvement.personne.is_protegee
             self.has_majorite |= mouvement.is_majorite and mouvement.categorie is Categorie.INSCRIPTION_OFFICE
-            came, left = self._number(mouvement.arrives_in), self._number(mouvement.leaves)
-            self._kept.append(order_key(mouvement.personne) + b"\0" + _TAIL.pack(mouvement.id, came, left))
+            shown = ShownMouvement(mouvement.id, mouvement.arrives_in, mouvement.leaves)
+            self._kept.append((order_key(mouvement.personne), shown))
         elif self._has_others and is_in_period(mouvement, self._demande):
             move_electeur(mouvement, self.others, 1)
 
     def drain(self) -> Iterator[ShownMouvement]:
         """Yield the shown mouvements in the order of the lines, homonyms by id; can be called once."""
-        kept, self._kept = self._kept, []
-        kept.sort(reverse=True)
-        codes = {number: code for code, number in self._codes.items()}
-        while kept:
-            id_, came, left = _TAIL.unpack(kept.pop()[-_TAIL.size :])
-            yield ShownMouvement(id_, codes[came], codes[left])
-
-    def _number(self, bureau: str | None) -> int:
-        return self._codes.setdefault(bureau, len(self._codes))
+        self._kept.sort(reverse=True)
+        while self._kept:
+            yield self._kept.pop()[1]
 
 
 def move_electeur(mouvement: Mouvement, electeurs: Counter[str], sign: int) -> None:
@@ -190,34 +179,21 @@ def count_figures(
     figures = []
     for bureau in sorted([*known.values(), *unknown], key=_order):
         avant, sides = bureau.electeurs + corrections.get(bureau.code, 0), by_bureau[bureau.code]
-        figures.append(BureauFigures(bureau, sides, _of_bureau(avant, sides, others.get(bureau.code, 0))))
+        figures.append(BureauFigures(bureau, sides, _bilan(avant, sides, others.get(bureau.code, 0))))
     avant = sum(one.bilan.avant for one in figures)
-    return Figures(commune, _of_commune(avant, commune, sum(others.values())), figures)
+    return Figures(commune, _bilan(avant, commune, sum(others.values()), is_commune=True), figures)
 
 
-def _of_commune(avant: int, sides: Sides, others: int) -> Bilan:
-    """Changes of bureau are neutral, and counted separately."""
-    changements = sides.additions.changements
-    return Bilan(
-        avant=avant,
-        inscriptions=len(sides.additions.ids) - changements,
-        radiations=len(sides.retranchements.ids),
-        arrivees=0,
-        departs=0,
-        changements=changements,
-        others=others,
-    )
-
-
-def _of_bureau(avant: int, sides: Sides, others: int) -> Bilan:
+def _bilan(avant: int, sides: Sides, others: int, *, is_commune: bool = False) -> Bilan:
+    """Build a balance; in the commune, changes of bureau are neutral and counted separately."""
     arrivees, departs = sides.additions.changements, sides.retranchements.changements
     return Bilan(
         avant=avant,
         inscriptions=len(sides.additions.ids) - arrivees,
         radiations=len(sides.retranchements.ids) - departs,
-        arrivees=arrivees,
+        arrivees=0 if is_commune else arrivees,
         departs=departs,
-        changements=0,
+        changements=arrivees if is_commune else 0,
         others=others,
     )
 
@@ -281,16 +257,7 @@ def compose_tableau(
         is_provisoire=demande.is_provisoire,
         sections=_SectionBuilder(demande.modele, liste.nom_commune, lignes_of).build(demande.presentation, figures),
         signatures=_signatures(demande, liste.nom_commune),
-        notes=tuple(
-            _make_notes(
-                demande,
-                liste.code_commune,
-                has_provisoire=survey.has_provisoire,
-                has_protegee=survey.has_protegee,
-                has_majorite=survey.has_majorite,
-                chain=chain,
-            )
-        ),
+        notes=tuple(_make_notes(demande, liste.code_commune, survey, chain)),
         has_nationalite=has_nationalite,
         has_dates=has_dates,
         mention=MENTION_COMMISSION if demande.edition is Edition.COMMISSION else "",
@@ -315,7 +282,7 @@ def _signatures(demande: Demande, nom_commune: str) -> Signatures | None:
         return None
     places = MEMBRES_COMMISSION if signataire is Signataire.COMMISSION_ADMINISTRATIVE else 1
     lieu = f"{demande.modele.formule} {at_commune(nom_commune)}, le …"
-    return Signatures(signataire.value, places, has_seal=True, lieu=lieu)
+    return Signatures(signataire.value, places, lieu)
 
 
 def _signataire(demande: Demande) -> Signataire | None:
@@ -387,16 +354,7 @@ def _for_citizens(demande: Demande, code_commune: str) -> Iterator[str]:
     yield from appeals
 
 
-def _make_notes(
-    demande: Demande,
-    code_commune: str,
-    *,
-    has_provisoire: bool,
-    has_protegee: bool,
-    has_majorite: bool,
-    chain: Chain | None,
-) -> Iterator[str]:
-    """Yield the notes in order. `has_…`: whether a line has a provisional number, a masked address, or a birthday."""
+def _make_notes(demande: Demande, code_commune: str, survey: Survey, chain: Chain | None) -> Iterator[str]:
     if demande.law.regime is Regime.REPERTOIRE_UNIQUE:
         start = demande.required(Repere.REUNION) + timedelta(days=1)
         which = " faites au titre de l’article L. 30" if demande.type is TypeTableau.CINQ_JOURS_REU else ""
@@ -405,7 +363,7 @@ def _make_notes(
             f"jusqu’au {short_date(demande.last_day)}."
         )
     yield from _for_citizens(demande, code_commune)
-    if has_majorite:
+    if survey.has_majorite:
         yield (
             f"Inscriptions d’office des électeurs qui ont dix-huit ans le {short_date(demande.age_apres)} au plus tard "
             f"({cite(Regime.REPERTOIRE_UNIQUE, 'L. 11, II, 1°')})."
@@ -416,9 +374,9 @@ def _make_notes(
     if demande.inclure_j5 and demande.type is TypeTableau.PREMIER_RECTIFICATIF:
         yield "Y compris les mouvements appliqués pour un scrutin de l’année, déjà portés au tableau des cinq jours."
     if demande.presentation is not Presentation.RECAPITULATIF:
-        if has_provisoire:
+        if survey.has_provisoire:
             yield "N° 0 : numéro provisoire ; le numéro d’ordre est attribué quand le mouvement est appliqué."
-        if has_protegee:
+        if survey.has_protegee:
             yield f"{ADRESSE_MASQUEE} : {LAW_OF_PROTECTION}."
         if demande.edition is Edition.COMMISSION:
             yield "Les motifs sont complets."

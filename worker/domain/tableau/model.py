@@ -176,8 +176,7 @@ class Signatures:
 
     titre: str
     places: int
-    """Number of boxes to sign in."""
-    has_seal: bool
+    """Number of boxes to sign in, five at most."""
     lieu: str
     """« Fait à LIBREVILLE, le … »."""
 

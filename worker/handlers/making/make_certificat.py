@@ -83,7 +83,7 @@ def compose_certificat(file: Export, published: Row[Any], nom: str, departement:
         edite_le=f"Tableau édité le {format_moment(file.request.created_at, file.code_commune)}",
         is_provisoire=False,
         sections=(),
-        signatures=Signatures(Signataire.MAIRE.value, 1, has_seal=True, lieu=f"Fait {at_commune(nom)}, le …"),
+        signatures=Signatures(Signataire.MAIRE.value, 1, f"Fait {at_commune(nom)}, le …"),
         notes=(_PROOF,),
     )
     first, last = published.published_on, published.published_until or published.published_on
