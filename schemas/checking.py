@@ -5,7 +5,6 @@ CloudEvents has three modes on AMQP: structured (the one in use), binary (AMQP p
 """
 
 import json
-import zlib
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -14,7 +13,6 @@ from pydantic import ValidationError
 from schemas.envelope import CloudEvent, InvalidEventError, parse_json
 from schemas.faults import Fault, list_faults
 from schemas.generate import MODELS, event_type_of
-from schemas.topology import MAX_EVENT_BYTES
 
 _GZIP = b"\x1f\x8b"
 _MARKS = {b"\xef\xbb\xbf": "utf-8-sig", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
@@ -70,13 +68,9 @@ def _from_headers(headers: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _open(body: bytes, content_encoding: str) -> tuple[bytes, Sequence[Fault]]:
-    """Return the body as UTF-8, decompressed and without mark, and the fault of its original form."""
+    """Return the body as UTF-8 without mark, and the fault of its original form; empty for a compressed body."""
     if body.startswith(_GZIP) or content_encoding in {"gzip", "deflate"}:
-        try:
-            # 32: gzip or zlib, detected by the header. No more than the maximum size of an event is decompressed.
-            return zlib.decompressobj(zlib.MAX_WBITS | 32).decompress(body, MAX_EVENT_BYTES), (_COMPRESSED,)
-        except zlib.error:
-            return b"", (_COMPRESSED,)
+        return b"", (_COMPRESSED,)
     for mark, encoding in _MARKS.items():
         if body.startswith(mark):
             return body.decode(encoding, "replace").encode("utf-8", "replace"), (_MARKED,)

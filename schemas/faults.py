@@ -52,12 +52,7 @@ _FRENCH = {
     "data_base64": "data_base64 ne contient pas du JSON en base64",
     "data_twice": "data et data_base64 s'excluent",
     "time_type": f"un texte est attendu, pas un nombre : {_A_TIME}",
-    "time_format": f"date et heure de la RFC 3339 attendues : {_A_TIME}",
-    "time_zone_name": f"le nom du fuseau entre crochets n'est pas admis : {_A_TIME}",
-    "time_separator": f"un T est attendu entre la date et l'heure, puis le décalage à la fin : {_A_TIME}",
-    "time_seconds": f"il manque les secondes : {_A_TIME}",
-    "time_offset": f"il manque le décalage, Z ou +01:00 : {_A_TIME}",
-    "time_offset_colon": f"le décalage s'écrit avec deux-points : {_A_TIME}",
+    "time_format": f"date, T, heure avec les secondes et décalage attendus (RFC 3339) : {_A_TIME}",
     "less_than_equal": "un nombre d'au plus {le} est attendu",
 }
 

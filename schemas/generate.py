@@ -8,7 +8,6 @@ from typing import Any
 from pydantic import BaseModel
 
 from schemas import topology
-from schemas.conformance import conformance_cases
 from schemas.declarations import DeclarationNoted
 from schemas.envelope import CloudEvent
 from schemas.events import (
@@ -137,7 +136,6 @@ def generated_files() -> Iterator[tuple[Path, str]]:
         yield ROOT / "examples" / f"{event_type}.json", _pretty(_example(model, example))
     yield ROOT / "asyncapi.json", _pretty(asyncapi())
     yield ROOT / "openapi.json", _pretty(openapi())
-    yield ROOT / "conformance" / "cases.json", _pretty(conformance_cases())
 
 
 def event_schema(model: type[BaseModel]) -> dict[str, Any]:
