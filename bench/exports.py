@@ -58,7 +58,7 @@ def csv_file(task: Task) -> Measure:
     with Storage(Path(task.folder)).pending(LIBREVILLE.code, "alone.csv", "bench") as file:
         with Stopwatch() as watch, snapshot(engine) as connection:
             spec = read_spec(connection)
-            lines = write_csv(connection, spec, file, lambda _written: None, cleaning=False, separators=False)
+            lines = write_csv(connection, spec, file, lambda _written: None, cleaning=False)
         return watch.measure(lines=lines, size=file.finish().size)
 
 

@@ -192,8 +192,7 @@ def test_a_separator_in_a_value_becomes_what_looks_like_it(desk: Desk, written: 
 def test_a_separator_that_nobody_announced_stops_the_file(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     """An unexpected separator or quote would shift the columns of a line: the file fails."""
     write: Any = LISTE_FORMATS[Format.CSV].write
-    plain = {"cleaning": False, "separators": False}
-    replace_writer(monkeypatch, lambda *arguments, **_flags: write(*arguments, **plain))
+    replace_writer(monkeypatch, lambda *arguments, **_flags: write(*arguments, cleaning=False))
     desk.run("UPDATE electeur SET complement1 = 'Bât \"B\" ; escalier 2'")
     row = desk.process(desk.ask())
     assert (row["status"], row["error_code"]) == ("failed", "export_impossible")

@@ -125,8 +125,7 @@ def _export(engine: Engine, electeurs: list[dict[str, Any]], bureaux: dict[str, 
             sink = _Memory()
             if format_ is Format.CSV:
                 cleaned = sum(anomaly.code == "caracteres_nettoyes" and not anomaly.column for anomaly in anomalies)
-                flags = {"cleaning": census.needs_cleaning, "separators": census.has_separators}
-                written = write_csv(connection, SPEC, sink, sink.note, **flags)
+                written = write_csv(connection, SPEC, sink, sink.note, cleaning=census.needs_cleaning)
             else:
                 written = write_xml(connection, SPEC, sink, sink.note, cleaning=census.needs_cleaning)
             assert written == census.electeurs == sink.written

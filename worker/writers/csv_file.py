@@ -22,22 +22,16 @@ _BLOCK = 500
 _SHIFTED = "Une valeur contient un séparateur : l'export s'arrête avant de décaler une colonne."
 
 
-def write_csv(
-    connection: Connection, spec: ListeSpec, sink: Sink, progress: Progress, *, cleaning: bool, separators: bool
-) -> int:
-    """Write the header and one line per elector of age.
+def write_csv(connection: Connection, spec: ListeSpec, sink: Sink, progress: Progress, *, cleaning: bool) -> int:
+    """Write the header and one line per elector of age, and return the number of electors; see `WriteListe`.
 
-    `cleaning`: some values must be cleaned in the query, which can produce a `;` (from the Greek question mark).
-    `separators`: some values hold `;` or `"`. The caller detects both first, so a clean register costs neither.
-
-    Returns:
-        The number of data lines.
+    Cleaning can produce a `;` (from the Greek question mark), so a separator is replaced after it.
 
     Raises:
         ExportError: a value cannot be written without a quote.
     """
     sink.write(HEADER)
-    query = _select(spec.liste, cleaning=cleaning, replace_separators=separators or cleaning)
+    query = _select(spec.liste, cleaning=cleaning)
     if connection.dialect.name == "postgresql":
         return _copy(connection, query, spec, sink, progress)
     rows = connection.execute(query, spec.parameters, execution_options=STREAM)
@@ -45,8 +39,8 @@ def write_csv(
 
 
 @cache
-def _select(liste: Liste, *, cleaning: bool, replace_separators: bool) -> Select[Any]:
-    return select_electeurs(AnyListe(liste), COLUMNS, cleaning=cleaning, replace_separators=replace_separators)
+def _select(liste: Liste, *, cleaning: bool) -> Select[Any]:
+    return select_electeurs(AnyListe(liste), COLUMNS, cleaning=cleaning, replace_separators=cleaning)
 
 
 def _copy(connection: Connection, query: Select[Any], spec: ListeSpec, sink: Sink, progress: Progress) -> int:

@@ -26,21 +26,10 @@ from worker.writers.xml_file import read_xml, validate_xml, write_xml
 
 
 class WriteListe(Protocol):
-    """Writes a list to a file and returns the number of electors.
-
-    `cleaning`: some values must be cleaned in the query; `separators`: some values hold `;` or `"`.
-    """
+    """Writes a list to a file and returns the number of electors; `cleaning`: see `Census.needs_cleaning`."""
 
     def __call__(
-        self,
-        connection: Connection,
-        spec: ListeSpec,
-        sink: Sink,
-        progress: Progress,
-        /,
-        *,
-        cleaning: bool,
-        separators: bool,
+        self, connection: Connection, spec: ListeSpec, sink: Sink, progress: Progress, /, *, cleaning: bool
     ) -> int:
         """Write the list."""
 

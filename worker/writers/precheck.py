@@ -68,9 +68,10 @@ class Census:
     """Count of electors with a code that lost its leading zero."""
     bureaux: list[str] = field(default_factory=list)
     needs_cleaning: bool = False
-    """Whether a value must be cleaned while it is written; set by `find_anomalies`."""
-    has_separators: bool = False
-    """Whether a value holds `;` or `"`; set by `find_anomalies`."""
+    """Whether a value must be cleaned, or holds `;` or `"`: a clean register is written by a faster query.
+
+    `find_anomalies` sets it.
+    """
 
 
 def take_census(connection: Connection, spec: ListeSpec) -> Census:
@@ -218,8 +219,7 @@ class _Precheck:
         for source in (Bureau.libelle, Bureau.code_canton, Bureau.code_circonscription):
             text = getattr(bureau, source.key)
             is_dirty, is_separated = not is_clean(text), without_separators(text) != text
-            self.census.needs_cleaning |= is_dirty
-            self.census.has_separators |= is_separated
+            self.census.needs_cleaning |= is_dirty or is_separated
             if ruin := _ruin_of(text):
                 yield self._say(ruin, bureau.code, value=source)
             for kind, is_wrong in (
@@ -248,8 +248,7 @@ class _Precheck:
         query = _suspect_query(self.spec.liste, self.spec.look.scope, separators=self.separators)
         rows = self.connection.execute(query, self.spec.parameters, execution_options=STREAM)
         for row in rows:
-            self.census.needs_cleaning |= row.needs_cleaning
-            self.census.has_separators |= row.has_separator
+            self.census.needs_cleaning |= row.needs_cleaning or row.has_separator
             yield from self._of_electeur(row)
 
     def _of_electeur(self, row: Row[Any]) -> Iterator[Anomaly]:

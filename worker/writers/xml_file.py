@@ -35,20 +35,8 @@ _BLOCK = 200
 _END = b"</ListeElectorale>\n"
 
 
-def write_xml(
-    connection: Connection,
-    spec: ListeSpec,
-    sink: Sink,
-    progress: Progress,
-    *,
-    cleaning: bool,
-    separators: bool = False,  # noqa: ARG001 — XML needs no separators
-) -> int:
-    """Write the whole document; `cleaning`: some values must be cleaned in the query.
-
-    Returns:
-        The number of `Electeur` elements.
-    """
+def write_xml(connection: Connection, spec: ListeSpec, sink: Sink, progress: Progress, *, cleaning: bool) -> int:
+    """Write the whole document and return the number of `Electeur` elements; see `WriteListe`."""
     sink.write(b'<?xml version="1.0" encoding="UTF-8"?>\n<ListeElectorale>\n')
     sink.write(b"".join(_header_elements(connection, spec)))
     query = _select_electeurs(spec.liste, cleaning=cleaning)

@@ -67,14 +67,7 @@ def make_liste(export: Export, claim: Claim, heartbeat: Heartbeat, services: Ser
             storage.require_room(census.electeurs * liste_format.bytes_per_electeur)
             anomalies = find_anomalies(connection, spec, census, Format(export.format), ours=services.ruined_values)
             tally = write_report(anomalies, report)
-            written = liste_format.write(
-                connection,
-                spec,
-                file,
-                heartbeat.progress,
-                cleaning=census.needs_cleaning,
-                separators=census.has_separators,
-            )
+            written = liste_format.write(connection, spec, file, heartbeat.progress, cleaning=census.needs_cleaning)
         if written != census.electeurs:
             raise CountMismatchError(f"{written} lignes écrites pour {census.electeurs} électeurs comptés.")
         stored = file.finish()
