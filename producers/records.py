@@ -125,13 +125,11 @@ class ExportState:
     """For a tableau: the first day it is posted or open to consultation."""
     published_until: date | None = None
     certified_on: date | None = None
-    """When the certificate of publication was signed."""
     a_completer: int = 0
     """For a tableau: mouvements whose date or motif is missing, which prevents publication."""
     verdict: str = ""
     """The platform's verdict; empty before its reply."""
     pieces: Mapping[str, PieceFile] = field(default_factory=dict)
-    """The files that accompany it, by kind."""
     anomalies: Sequence[Mapping[str, Any]] = ()
     """Anomalies by code: `code`, `severity`, `column`, `count`; `messages` for anomalies of the whole file."""
 
@@ -204,9 +202,7 @@ class KindWords(NamedTuple):
     """The French words for a kind of file."""
 
     counted: str
-    """The content that is counted: électeurs or mouvements."""
     consequence: str
-    """The consequence of blocking anomalies."""
 
     def so_many(self, number: int) -> str:
         """Return a number with its noun: `3 mouvements`."""

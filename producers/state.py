@@ -131,35 +131,16 @@ def newest_first(
     return query.where(here >= first, here <= last).order_by(code.desc(), number.desc())
 
 
-class _Kept:
-    """The connection of a `one_connection` block, opened at the first query."""
-
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
-        self._connection: Connection | None = None
-
-    def take(self) -> Connection:
-        """Return the connection of the block."""
-        if self._connection is None:
-            self._connection = self._engine.connect()
-        return self._connection
-
-    def give_back(self) -> None:
-        """Close the connection; the next query opens another, for example after an error."""
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            connection.close()
-
-
 class State:
     """Reads the views. It connects at the first query, and cannot write.
 
     Raises:
         ProducerConfigurationError: `url` is not a database URL that SQLAlchemy can parse.
+        StateAwayError: in each read, the database did not answer.
     """
 
     def __init__(self, url: str) -> None:
-        self._kept: ContextVar[_Kept | None] = ContextVar("kept", default=None)
+        self._kept: ContextVar[list[Connection] | None] = ContextVar("kept", default=None)
         try:
             self._url = make_url(url)
             self._engine = _read_only_engine(self._url)
@@ -183,9 +164,6 @@ class State:
         """Return the last requested files: newest request first, files in the order of their request.
 
         `batch` selects the requests with this correlation id.
-
-        Raises:
-            StateAwayError: the database did not answer.
         """
         view = _DERNIERS_EXPORTS.c
         query = _of_batch(select(_DERNIERS_EXPORTS).limit(limit), batch)
@@ -198,11 +176,7 @@ class State:
         return sorted(exports, key=lambda export: (-export.requested_at.timestamp(), export.export_id))
 
     def count(self, commune: str | None = None, batch: str | None = None) -> int:
-        """Return how many files were ever requested; `commune` and `batch` restrict the count.
-
-        Raises:
-            StateAwayError: the database did not answer.
-        """
+        """Return how many files were ever requested; `commune` and `batch` restrict the count."""
         query = _of_batch(select(func.count()).select_from(_DERNIERS_EXPORTS), batch)
         if commune is not None:
             query = query.where(_DERNIERS_EXPORTS.c.code_commune == commune)
@@ -211,11 +185,7 @@ class State:
         return number
 
     def request_progress(self, source: str, event_id: str) -> RequestState:
-        """Return the state of a request, identified by the source and id of its event.
-
-        Raises:
-            StateAwayError: the database did not answer.
-        """
+        """Return the state of a request, identified by the source and id of its event."""
         demande, export = _DEMANDES.c, _DERNIERS_EXPORTS.c
         with self.reading() as connection:
             seen = connection.execute(
@@ -234,20 +204,12 @@ class State:
         return RequestState(RequestOutcome(seen.outcome), seen.reason, tuple(exports))
 
     def read(self, query: Select[Any]) -> Sequence[Row[*tuple[Any, ...]]]:
-        """Return the rows of a query.
-
-        Raises:
-            StateAwayError: the database did not answer.
-        """
+        """Return the rows of a query."""
         with self.reading() as connection:
             return connection.execute(query).all()
 
     def read_page(self, query: Select[Any], page: int, size: int) -> tuple[Sequence[Row[Any]], int]:
-        """Return the rows of one page of an ordered query and the total number of rows; the first page is 1.
-
-        Raises:
-            StateAwayError: the database did not answer.
-        """
+        """Return the rows of one page of an ordered query and the total number of rows; the first page is 1."""
         counted = select(func.count()).select_from(query.order_by(None).subquery())
         with self.reading() as connection:
             rows = connection.execute(query.limit(size).offset((page - 1) * size)).all()
@@ -260,31 +222,28 @@ class State:
 
         Acquiring, checking and releasing a connection costs as much as a query, and a page runs ten queries.
         """
-        kept = _Kept(self._engine)
+        kept: list[Connection] = []
         token = self._kept.set(kept)
         try:
             yield
         finally:
             self._kept.reset(token)
-            kept.give_back()
+            _close(kept)
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
-        """Yield a read-only connection.
-
-        Raises:
-            StateAwayError: the database did not answer.
-        """
+        """Yield a read-only connection."""
         kept = self._kept.get()
         try:
             if kept is None:
                 with self._engine.connect() as connection:
                     yield connection
                 return
-            yield kept.take()
+            if not kept:
+                kept.append(self._engine.connect())
+            yield kept[0]
         except SQLAlchemyError as error:
-            if kept is not None:
-                kept.give_back()
+            _close(kept or [])
             raise StateAwayError(
                 f"la base ne répond pas ({_place(self._url)}) : {_reason(error)}. Attendez-la si elle est "
                 "arrêtée ; sinon, vérifiez PREFECTURE_STATE_URL, que la base est migrée et que ce compte peut lire ses "
@@ -308,6 +267,11 @@ def _read_only_engine(url: URL) -> Engine:
         connect_args={"options": _PLANS, **CONNECT_OPTIONS, "application_name": "prefecture producer"},
     )
     return engine.execution_options(postgresql_readonly=True)
+
+
+def _close(connections: list[Connection]) -> None:
+    while connections:
+        connections.pop().close()
 
 
 def _of_batch(query: Select[Any], batch: str | None) -> Select[Any]:

@@ -83,7 +83,6 @@ class TableauPublished(Contract):
 
 
 FileNote = FileDownloaded | FileDeposited | VerdictReceived | TableauPublished
-"""The notes about files, distinguished by `kind`."""
 
 
 _RowId = Annotated[StrictInt, Field(ge=1, le=LARGEST_ID)]
@@ -222,7 +221,6 @@ class DoubtDecided(Contract):
 
 
 RegisterNote = ReunionNoted | ScrutinNoted | MotifsCompleted | BureauDescribed | ElecteurProtected | DoubtDecided
-"""The notes about the register, distinguished by `kind`."""
 
 
 FILE_KINDS, REGISTER_KINDS = (

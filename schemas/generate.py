@@ -125,7 +125,6 @@ MODELS: dict[type[BaseModel], dict[str, Any]] = {
         "libelle": "Élections municipales, 1er tour",
     },
 }
-"""Each model of `data`, with the fields of its example."""
 
 
 def generated_files() -> Iterator[tuple[Path, str]]:

@@ -358,7 +358,6 @@ UNDO_DAYS = 30
 
 
 def _say_day(schema: dict[str, Any]) -> None:
-    """Require `taken_on` for `redate`."""
     is_redated = {"properties": {"act": {"const": PreviewAct.REDATE}}}
     schema |= {
         "if": is_redated,

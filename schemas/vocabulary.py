@@ -72,7 +72,6 @@ FORMATS: dict[str, FormatRecord] = {
     FileFormat.XML: FormatRecord("XML", "application/xml", "Si votre préfecture le demande. Le contenu est le même."),
     FileFormat.PDF: FormatRecord("PDF", "application/pdf"),
 }
-"""Keyed by the extension of the files."""
 
 
 class ExportKind(StrEnum):
@@ -98,7 +97,6 @@ class ExportStatus(Labelled):
 
 
 UNFINISHED = (ExportStatus.QUEUED, ExportStatus.RUNNING)
-"""The states of a file that is not finished."""
 
 
 class RequestOutcome(StrEnum):
@@ -130,10 +128,8 @@ class PieceRecord(NamedTuple):
     """Properties of a file that accompanies an export."""
 
     suffix: str
-    """End of the file name, with the extension."""
     media_type: str
     label: str
-    """Label for clerks."""
     is_offered: bool = True
     """Whether the page of the export links to it."""
 

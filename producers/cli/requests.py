@@ -116,7 +116,6 @@ _listes = click.option(
 )
 
 subject_options = together(click.option("--commune", type=COMMUNE, required=True, help=_COMMUNE_HELP), _listes)
-"""The commune and lists of a request."""
 
 subjects_options = together(
     click.option("--commune", type=COMMUNE, help=_COMMUNE_HELP),
@@ -128,7 +127,6 @@ subjects_options = together(
     click.option("--batch", type=BATCH, metavar="LOT", help="Nom du lot ; redonné, le lot reprend où il en était."),
     _listes,
 )
-"""The commune or communes, and lists, of one or many requests."""
 
 sending_options = together(
     click.option("--requested-by", metavar="NOM", help="Qui demande. Par défaut : le compte du système."),
@@ -146,7 +144,6 @@ sending_options = together(
     ),
     json_option,
 )
-"""How a request is sent, and how its result is shown."""
 
 
 if TYPE_CHECKING:
@@ -158,7 +155,6 @@ _formats = click.option(
     "--format", "formats", type=FORMAT, multiple=True, help="csv ou xml ; répétable. Par défaut : csv."
 )
 liste_options = together(subject_options, _formats)
-"""The options of a request about one commune."""
 
 
 def _wrap(model: type[_AnyRequest], *, source: str, **fields: Any) -> CloudEvent:  # noqa: ANN401 — the model's
@@ -175,7 +171,6 @@ def _wrap(model: type[_AnyRequest], *, source: str, **fields: Any) -> CloudEvent
 
 
 build_liste_export = partial(_wrap, ListeExportRequested)
-"""Build the event of a request for lists; by default, the three lists as CSV."""
 
 
 @click.command("export-liste", short_help="Demande les fichiers de liste d'une commune, ou d'un lot de communes.")
@@ -255,7 +250,6 @@ _tableaux = together(
     ),
 )
 tableaux_options = together(subject_options, _tableaux)
-"""The options of a request about one commune; a date is AAAA-MM-JJ or JJ/MM/AAAA."""
 
 
 def build_tableaux_render(types: Sequence[TypeTableau], *, source: str, **fields: Any) -> CloudEvent:  # noqa: ANN401 — its fields
@@ -300,7 +294,6 @@ about_options = together(
         help="Un seul de ses fichiers ; répétable. Par défaut : tous. « exports --ids » donne les numéros.",
     ),
 )
-"""Identify a request; ID is printed by the command that sent it."""
 
 
 def _build_about(

@@ -114,7 +114,7 @@ producers/
     - return query.where(here >= first, here <= last).order_by(code.desc(), number.desc())
     + return query.where(code == commune).order_by(number.desc())
   test_what_is_read_together_shares_a_connection_that_is_given_back[postgresql]
-    - if kept is not None:
+    - _close(kept or [])
   test_a_session_can_only_read
     - return engine.execution_options(postgresql_readonly=True)
     + return engine

@@ -25,7 +25,6 @@ from worker.domain.identite import fold_identite
 
 HALF = 8
 SIZE = 2 * HALF
-"""Bytes of a record."""
 
 _JOINT = "\0"
 """Separates values: no value contains it."""

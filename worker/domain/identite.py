@@ -81,24 +81,6 @@ def identite_of(personne: Personne) -> Identite:
     )
 
 
-class Homonyms:
-    """Finds mouvements that share an identity: those of one elector, or of several who cannot be told apart."""
-
-    def __init__(self) -> None:
-        self._first: dict[Identite, int] = {}
-        self._all: dict[Identite, list[int]] = {}
-
-    def add(self, key: Identite, id_: int) -> None:
-        """Add the mouvement with this id."""
-        first = self._first.setdefault(key, id_)
-        if first != id_:
-            self._all.setdefault(key, [first]).append(id_)
-
-    def ids(self) -> list[int]:
-        """Return the ids of the mouvements that share an identity, identity by identity."""
-        return [id_ for ids in self._all.values() for id_ in ids]
-
-
 class Portrait(NamedTuple):
     """Values that show whether a departure and an arrival may be one person; texts have the form of `base_letters`."""
 

@@ -98,7 +98,6 @@ class _Arrival(NamedTuple):
         return cls(source, day, bureau, etat, entry.categorie, entry.motif)
 
     def of(self, known: Mouvement, id_: int) -> Mouvement:
-        """Return the mouvement that the tableau shows."""
         return replace(
             known,
             id=id_,

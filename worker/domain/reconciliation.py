@@ -85,11 +85,9 @@ class Reconciliation:
     version: int
     """The version of the register, which selects the electors of the list."""
     electeurs: int
-    """Number of electors on the list of that day."""
     tableau_on: date
     age_on: date
     apres: int
-    """Number of electors after the tableau."""
     differences: Sequence[Difference]
 
     @property

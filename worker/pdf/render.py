@@ -16,7 +16,6 @@ _TERM = 118.0
 _AUTRES = "Autres mouvements, non portés à ce tableau"
 """Takes the width of two terms."""
 _BEFORE, _BETWEEN = 12.0, 2.0
-"""Space above a balance, and inside it."""
 _BEFORE_NOTES, _BEFORE_SIGNATURES, _AFTER_LIEU = 10.0, 18.0, 6.0
 _DATE_WIDTH = 120.0
 _PLACE_WIDTH, _PLACE_HEIGHT, _GUTTER = 119.0, 58.0, 14.0
@@ -63,7 +62,6 @@ class Ending:
         self._notes = [styles.body.break_text(note, WIDTH) for note in notes]
         self._signatures = signatures
         self.height = sum(map(len, self._notes)) * styles.body.leading + (_BEFORE_NOTES if notes else 0)
-        """The height in points."""
         if signatures is not None:
             self.height += _height_of_signatures(styles, signatures)
 
@@ -391,7 +389,6 @@ def _columns_of_ligne(*, has_nationalite: bool, has_dates: bool) -> tuple[list[T
 
 
 def _columns_of_bilan(*, has_others: bool) -> list[TableColumn]:
-    """Return the columns of a balance; `has_others` adds the mouvements that the tableau does not show."""
     *titres, last = _RECAPITULATIF
     titres = [*titres, *([_AUTRES] if has_others else []), last]
     numbers = [TableColumn(titre, _NUMBER_WIDTH, is_number=True) for titre in titres]

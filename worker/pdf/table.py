@@ -15,9 +15,7 @@ from worker.pdf.font import UNIT, Style, break_lines, encode
 from worker.pdf.pages import BOTTOM, GREY, LEFT, RIGHT, RULE, Pages, draw_lines, draw_rule, form, show_form
 
 GAP = 6.0
-"""Space between columns."""
 _PAD = 2.3
-"""Space above and below the lines of a row."""
 _FORM = "Heading"
 _TITRES = 60.0
 """Height reserved for titles: a row that leaves less of a page counts as taller than a page."""
@@ -202,7 +200,6 @@ class _Rows:
         self._rules.append(bottom)
 
     def clear(self) -> None:
-        """Remove the rows, before the next page."""
         self._parts, self._rules = [], []
 
     def getCode(self) -> str:  # noqa: N802 — ReportLab's

@@ -190,7 +190,6 @@ IDENTITE = (
     _text_or_null("CodeCanton", Bureau.code_canton),
     _text_or_null("CodeCirconscription", Bureau.code_circonscription),
 )
-"""Columns 7–20."""
 
 ADRESSE = (
     _text_or_null("ComplementDeLocalisation1", Electeur.complement1),
@@ -203,7 +202,6 @@ ADRESSE = (
     _text_or_null("VilleLocalite", Electeur.ville),
     Column("Pays", _pays, Electeur.pays),
 )
-"""Columns 21–29: the address."""
 
 COLUMNS = ENTETE + IDENTITE + ADRESSE
 

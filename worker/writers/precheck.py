@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from functools import cache
 from itertools import groupby
-from typing import Any, NamedTuple
+from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
@@ -75,54 +75,30 @@ class Census:
 
 
 def take_census(connection: Connection, spec: ListeSpec) -> Census:
-    """Count the electors of age, and the minors that the file leaves out.
-
-    After an import with cached findings, only electors with a finding can be minors, have a general number or a lost
-    zero.
-    """
+    """Count the electors of age, and the minors that the file leaves out."""
     census = Census()
-    of_all, of_some = _census_queries(spec.liste, spec.look.scope)
-    is_any = Fact.SUSPECT in spec.look.facts
-    known = {row.code_bureau: row for row in connection.execute(of_some, spec.parameters)} if is_any else {}
-    everybody = connection.execute(of_all, spec.parameters) if of_all is not None else known.values()
-    for row in everybody:
-        some = known.get(row.code_bureau, _NOBODY)
-        electeurs = row.electeurs - some.mineurs
+    for row in connection.execute(_census_query(spec.liste), spec.parameters):
+        electeurs = row.electeurs - row.mineurs
         census.electeurs += electeurs
-        census.mineurs += some.mineurs
-        census.without_numero += electeurs - some.with_numero
-        census.without_zeros += some.without_zeros
+        census.mineurs += row.mineurs
+        census.without_numero += electeurs - row.with_numero
+        census.without_zeros += row.without_zeros
         if electeurs and row.code_bureau:
             census.bureaux.append(row.code_bureau)
     return census
 
 
-class _Some(NamedTuple):
-    mineurs: int = 0
-    with_numero: int = 0
-    without_zeros: int = 0
-
-
-_NOBODY = _Some()
-
-
 @cache
-def _census_queries(liste: Liste, scope: Scope) -> tuple[Select[str, int] | None, Select[Any]]:
-    """Build the count of all electors per bureau (None if the second query has it) and the counts of special cases."""
+def _census_query(liste: Liste) -> Select[Any]:
     spec = AnyListe(liste)
     adult = of_age(spec)
-    everybody = (
-        select(Electeur.code_bureau, func.count().label("electeurs"))
-        .where(on_liste(spec))
-        .group_by(Electeur.code_bureau)
-        .order_by(Electeur.code_bureau)
-    )
-    some: Select[Any] = everybody.add_columns(
+    query: Select[Any] = select(Electeur.code_bureau).add_columns(
+        func.count().label("electeurs"),
         func.count().filter(not_(adult)).label("mineurs"),
         func.count().filter(and_(adult, Electeur.numero_general.is_not(None))).label("with_numero"),
         func.count().filter(and_(adult, rules.HAS_LOST_ZEROS)).label("without_zeros"),
     )
-    return (None, some) if scope is Scope.WHOLE else (everybody, some.where(scope.of(Fact.SUSPECT)))
+    return query.where(on_liste(spec)).group_by(Electeur.code_bureau).order_by(Electeur.code_bureau)
 
 
 def find_anomalies(

@@ -78,7 +78,6 @@ class _Block:
         self._fields = [self._add_electeur() for _ in range(_BLOCK)]
 
     def to_bytes(self, rows: list[Any]) -> bytes:
-        """Serialise the electors of `rows`, one line each."""
         for fields, row in zip(self._fields, rows, strict=False):
             for field, value in zip(fields, row, strict=True):
                 field.text = value if value is None or value.__class__ is str else str(value)
@@ -100,26 +99,15 @@ def read_xml(stream: IO[bytes]) -> Iterator[Values]:
     """Yield the values of each elector, in the order of the file.
 
     Raises:
-        NotOurFileError: an element differs from what `write_xml` writes, or the file has a DOCTYPE.
+        NotOurFileError: an element differs from what `write_xml` writes.
     """
-    events = etree.iterparse(
-        stream, events=("start", "end"), tag=("ListeElectorale", "Electeur"), resolve_entities=False, no_network=True,
-        huge_tree=True,
-    )  # fmt: skip
+    electeurs = etree.iterparse(stream, tag="Electeur", resolve_entities=False, no_network=True, huge_tree=True)
     try:
-        for event, element in events:
-            if event == "start":
-                _refuse_doctype(element)
-            elif element.tag == "Electeur":
-                yield _values_of(element)
-                _free(element)
+        for _, electeur in electeurs:
+            yield _values_of(electeur)
+            _free(electeur)
     except etree.XMLSyntaxError:
         raise NotOurFileError("not well-formed") from None
-
-
-def _refuse_doctype(element: etree._Element) -> None:
-    if element.getroottree().docinfo.internalDTD is not None:
-        raise NotOurFileError("it has a DOCTYPE")
 
 
 def _values_of(electeur: etree._Element) -> Values:
@@ -150,7 +138,7 @@ class _Nothing:
         raise SchemaMismatchError("Le fichier XML contient un DOCTYPE : il n'est ni lu ni publié.")
 
     def close(self) -> None:
-        """End of document."""
+        pass
 
 
 def validate_xml(path: Path, xsd: Path | None = None) -> None:

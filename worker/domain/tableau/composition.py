@@ -110,7 +110,6 @@ class Side:
 
     ids: "array[int]" = field(default_factory=lambda: array("q"))
     changements: int = 0
-    """Number of changes of bureau among them."""
 
     def add(self, one: ShownMouvement) -> None:
         """Add one mouvement."""
@@ -226,7 +225,6 @@ class ListeDeCommune:
     liste: Liste
     bureaux: Sequence[BureauElecteurs]
     departement: str = ""
-    """The printed name."""
 
 
 def compose_tableau(
@@ -277,16 +275,12 @@ def _objet(demande: Demande) -> str:
 
 
 def _signatures(demande: Demande, nom_commune: str) -> Signatures | None:
-    signataire = _signataire(demande)
+    signataire = demande.modele.signataire or (Signataire.MAIRE if demande.is_signed_by_maire else None)
     if signataire is None:
         return None
-    places = MEMBRES_COMMISSION if signataire is Signataire.COMMISSION_ADMINISTRATIVE else 1
-    lieu = f"{demande.modele.formule} {at_commune(nom_commune)}, le …"
-    return Signatures(signataire.value, places, lieu)
-
-
-def _signataire(demande: Demande) -> Signataire | None:
-    return demande.modele.signataire or (Signataire.MAIRE if demande.is_signed_by_maire else None)
+    is_commission = signataire is Signataire.COMMISSION_ADMINISTRATIVE
+    places, formule = (MEMBRES_COMMISSION, "Fait") if is_commission else (1, "Publié")
+    return Signatures(signataire.value, places, f"{formule} {at_commune(nom_commune)}, le …")
 
 
 SANS_BUREAU = "–"
@@ -302,7 +296,6 @@ class _SectionBuilder:
     lignes_of: Callable[[Sequence[int]], Iterable[Ligne]]
 
     def build(self, presentation: Presentation, figures: Figures) -> tuple[Section, ...]:
-        """Return the sections of a presentation; the commune is the last one."""
         has_bureaux = presentation is not Presentation.COMMUNE
         has_parties = presentation is not Presentation.RECAPITULATIF
         parties = self._parties(figures.sides, has_lignes=not has_bureaux) if has_parties else ()

@@ -3,6 +3,7 @@
 They concern the mouvements, and the figures if the register's list and its mouvements contradict each other.
 """
 
+from collections import defaultdict
 from collections.abc import Collection, Iterator
 
 from common.calendrier import cloture, dix_janvier
@@ -11,7 +12,7 @@ from common.law import Regime
 from schemas.tableaux import Presentation
 from schemas.vocabulary import CATEGORIES, Categorie, Nature, Severity
 from worker.domain.anomaly import Anomaly
-from worker.domain.identite import Homonyms, Identite, identite_of
+from worker.domain.identite import Identite, identite_of
 from worker.domain.mouvement import Effet, Etat, Mouvement
 from worker.domain.tableau.composition import SANS_BUREAU, TableauSource
 from worker.domain.tableau.demande import Demande, is_in, is_misplaced, is_perhaps_l30
@@ -64,11 +65,11 @@ def check_tableau(
     the electors on the list now (those of the mouvements are enough). Only mouvements that are not applied yet are
     compared with it: it already shows the others. `bureaux`: the codes of the commune.
     """
-    homonyms = Homonyms()
+    ids = defaultdict[Identite, list[int]](list)
     for mouvement in source.stream():
         if is_in(mouvement, demande) or is_misplaced(mouvement, demande):
             key = identite_of(mouvement.personne)
-            homonyms.add(key, mouvement.id)
+            ids[key].append(mouvement.id)
             if mouvement.etat is Etat.ACTIF:
                 yield from _on_identity(mouvement, is_on_list=key in inscrits)
             yield from _on_bureaux(mouvement, bureaux)
@@ -79,7 +80,8 @@ def check_tableau(
                 yield from _on_dates(mouvement)
         if is_perhaps_l30(mouvement, demande):
             yield _anomalie(LACKS_CATEGORIE, "catégorie", mouvement)
-    for mouvement in fetch_in_batches(source.fetch, homonyms.ids()):
+    homonyms = [id_ for same in ids.values() if len(same) > 1 for id_ in same]
+    for mouvement in fetch_in_batches(source.fetch, homonyms):
         yield _anomalie("electeur_en_double", _NOM, mouvement)
 
 

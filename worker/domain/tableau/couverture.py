@@ -88,7 +88,6 @@ class Chain:
     words: Sequence[CompleteUntil] = ()
     """In the order of the imports; those of the commune, for any list."""
     daily: Mapping[date, DayCount] = field(default_factory=dict)
-    """Counts by day."""
     late: Sequence[LateMouvements] = ()
     """Mouvements of files imported after the first declaration."""
     births: Sequence[str] = ()

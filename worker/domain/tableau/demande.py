@@ -256,7 +256,6 @@ class Calendrier:
     """The last days of former tableaux: the meetings; the last day to publish, for a meeting that is deemed not to have
     deliberated before a poll."""
     last_rounds: Mapping[date, date] = field(default_factory=dict)
-    """See `Demande.last_rounds`."""
     publications_due: Mapping[date, date] = field(default_factory=dict)
     """By poll, the last day to publish that a text fixes for it."""
     without_commission: frozenset[date] = frozenset()
@@ -318,7 +317,6 @@ def _date_tableau(asked: TableauxRenderRequested, type_: TypeTableau) -> date | 
 
 
 def _until(asked: TableauxRenderRequested, scrutin: date | None, calendrier: Calendrier) -> date | None:
-    """Return the last day of the tableau des vingt jours: the meeting before the poll, if it is known."""
     return asked.until or (calendrier.meeting_before(scrutin) if scrutin else None)
 
 
@@ -341,7 +339,6 @@ def _reunion(
 
 
 def _end(asked: TableauxRenderRequested, until: date | None, calendrier: Calendrier) -> date | None:
-    """Return the first day that is too late for the meeting before the tableau des vingt jours."""
     if until:
         return until
     if asked.scrutin:

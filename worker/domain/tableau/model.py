@@ -41,12 +41,10 @@ class Modele:
 
     titre: str
     additions: PartieModele
-    retranchements: PartieModele | None
+    retranchements: PartieModele | None = None
     """None: the tableau has one part only."""
-    signataire: Signataire | None
+    signataire: Signataire | None = None
     """None: no signature is required; the mayor may sign."""
-    formule: str
-    """The word before « à LIBREVILLE, le … » at the signature."""
     has_dates: bool = False
     """Whether each line gives the date of its mouvement. Code électoral, art. R. 13."""
 
@@ -63,43 +61,25 @@ MODELES = {
         _ADDITIONS,
         _RETRANCHEMENTS,
         Signataire.COMMISSION_ADMINISTRATIVE,
-        "Fait",
     ),
     TypeTableau.SECOND_RECTIFICATIF: Modele(
         "Second tableau rectificatif (tableau définitif)",
         _ADDITIONS,
         _RETRANCHEMENTS,
         Signataire.COMMISSION_ADMINISTRATIVE,
-        "Fait",
     ),
-    TypeTableau.ADDITIONS: Modele(
-        "Tableau des additions",
-        _ADDITIONS,
-        None,
-        Signataire.COMMISSION_ADMINISTRATIVE,
-        "Fait",
-    ),
+    TypeTableau.ADDITIONS: Modele("Tableau des additions", _ADDITIONS, signataire=Signataire.COMMISSION_ADMINISTRATIVE),
     TypeTableau.CINQ_JOURS: Modele(
         "Tableau des cinq jours (rectifications depuis la clôture de la liste ou le dernier scrutin)",
         _ADDITIONS,
         _RETRANCHEMENTS,
         Signataire.MAIRE,
-        "Publié",
     ),
     TypeTableau.VINGT_JOURS: Modele(
-        "Tableau des vingt jours (inscriptions et radiations)",
-        _INSCRIPTIONS,
-        _RADIATIONS,
-        None,
-        "Publié",
-        has_dates=True,
+        "Tableau des vingt jours (inscriptions et radiations)", _INSCRIPTIONS, _RADIATIONS, has_dates=True
     ),
     TypeTableau.CINQ_JOURS_REU: Modele(
-        "Tableau des cinq jours (inscriptions de l’article L. 30 et radiations)",
-        _INSCRIPTIONS_L30,
-        _RADIATIONS,
-        None,
-        "Publié",
+        "Tableau des cinq jours (inscriptions de l’article L. 30 et radiations)", _INSCRIPTIONS_L30, _RADIATIONS
     ),
 }
 
@@ -113,14 +93,11 @@ class Ligne:
     nom_usage: str
     prenoms: str
     naissance: str
-    """`14/03/1962 à MARSEILLE (13)`."""
     adresse: str
     bureau: str
-    """`0001`, or `0001 → 0002` for a change of bureau."""
     nationalite: str
     motif: str
     date: str = ""
-    """`20/09/2026`, or `entre le 10/09/2026 et le 19/03/2027`; empty where the tableau prints none."""
 
 
 @dataclass(frozen=True)
@@ -128,11 +105,9 @@ class Partie:
     """Part I (additions) or part II (retranchements); an empty one prints « Néant »."""
 
     titre: str
-    """`I. Additions (inscriptions)`."""
     lignes: Iterable[Ligne]
     """Can be read several times; a long part builds its lines while they are read."""
     total: str
-    """`Total des additions : douze (12) électeurs`; in words and figures."""
 
 
 @dataclass(frozen=True)
@@ -165,7 +140,6 @@ class Section:
     code: str
     """Bureau code, empty for the commune."""
     titre: str
-    """`Bureau 0001 — HOTEL DE VILLE`, or `Commune de LIBREVILLE`."""
     parties: tuple[Partie, ...]
     bilan: Bilan
 
@@ -178,7 +152,6 @@ class Signatures:
     places: int
     """Number of boxes to sign in, five at most."""
     lieu: str
-    """« Fait à LIBREVILLE, le … »."""
 
 
 @dataclass(frozen=True)
@@ -186,21 +159,14 @@ class Tableau:
     """The content of one printed tableau."""
 
     type: str
-    """Code: `premier_rectificatif`, `vingt_jours`…"""
     presentation: str
-    """`commune`, `par_bureau` or `recapitulatif`."""
     titre: str
-    """Official title."""
     reference_legale: str
-    """`Code électoral, art. R. 13, L. 19 et L. 20`."""
     nom_commune: str
     code_commune: str
     liste: str
-    """Label and code: `Liste principale (générale) — P`."""
     objet: str
-    """`Date de tableau : 10 janvier 2026`, or `Scrutin du 11 avril 2027`."""
     edite_le: str
-    """`Édité le 25/11/2026 à 09:30`."""
     is_provisoire: bool
     """PROVISOIRE on every page: the tableau was requested before the day on which it is final."""
     sections: tuple[Section, ...]
@@ -212,7 +178,6 @@ class Tableau:
     has_nationalite: bool = False
     """Complementary lists print the nationality column (LO 227-3)."""
     has_dates: bool = False
-    """The tableau des vingt jours prints the date of each mouvement (R. 13)."""
     mention: str = ""
     """On every page: `Exemplaire de la commission — ne pas afficher`."""
     mouvements: int = 0
