@@ -1,7 +1,9 @@
 """The HTTP API for programs that do not mount the exports volume: its responses and its OpenAPI document."""
 
 import hashlib
+import json
 from datetime import date, datetime
+from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import BaseModel, Field
@@ -9,7 +11,7 @@ from pydantic.json_schema import models_json_schema
 
 from schemas.events import AnsweredRequest, Count, Published, TableauReference
 from schemas.requests import CodeCommune
-from schemas.vocabulary import FORMATS, ExportStatus, FileFormat, Liste
+from schemas.vocabulary import ExportStatus, FileFormat, Liste
 
 PREFIX = "/api/v1"
 OPENAPI_PATH, EXPORT_PATH, FILE_PATH = "/openapi.json", "/exports/{export_id}", "/exports/{export_id}/fichier"
@@ -72,100 +74,12 @@ class ExportDocument(Published):
     purged_at: Annotated[datetime | None, Field(description="When its bytes were removed.")] = None
 
 
-_ERRORS = {
-    "401": "No token, or one that is unknown or revoked.",
-    "404": "No such file of a commune of the token.",
-    "405": "Only GET and HEAD.",
-    "429": "Too often: `Retry-After` says for how many seconds.",
-    "503": "The database does not answer.",
-}
-_ERRORS_OF_FILE = _ERRORS | {
-    "409": "The file is not made: it waits, failed or was cancelled.",
-    "410": "Its bytes were purged, or are not there any more.",
-    "416": "No such range of bytes.",
-    "500": "The bytes are not those of the record: nothing is given.",
-}
-_ID = {"name": "export_id", "in": "path", "required": True, "schema": {"type": "integer", "minimum": 1}}
-_RANGE_HEADERS = ("Range", "If-Range", "If-None-Match")
-
-
 def openapi() -> dict[str, Any]:
-    """Return the OpenAPI 3.1 document of the API."""
+    """Return the OpenAPI 3.1 document of the API: that of the file, with the schemas of today's models."""
+    document: dict[str, Any] = json.loads(Path(__file__).with_name("openapi.json").read_bytes())
     models: list[type[BaseModel]] = [ExportDocument, Problem]
     _, definitions = models_json_schema(
         [(model, "serialization") for model in models], ref_template="#/components/schemas/{model}"
     )
-    return {
-        "openapi": "3.1.0",
-        "info": {
-            "title": "Module Préfecture",
-            "version": "1.0.0",
-            "description": "Files for programs that do not mount the exports volume. They are asked for by an event "
-            "(asyncapi.json). Fields are added.",
-        },
-        "servers": [{"url": "https://{host}" + PREFIX, "variables": {"host": {"default": "prefecture.example"}}}],
-        "security": [{"token": []}],
-        "paths": {
-            EXPORT_PATH: {
-                "get": {
-                    "operationId": "getExport",
-                    "summary": "What is known of a file",
-                    "parameters": [_ID],
-                    "responses": {
-                        "200": _answer(
-                            "The file.", "application/json", {"$ref": "#/components/schemas/ExportDocument"}
-                        ),
-                        **_problems(_ERRORS),
-                    },
-                }
-            },
-            FILE_PATH: {
-                "get": {
-                    "operationId": "getFile",
-                    "summary": "Its bytes, as the record has them, or none",
-                    "parameters": [
-                        _ID,
-                        *({"name": name, "in": "header", "schema": {"type": "string"}} for name in _RANGE_HEADERS),
-                    ],
-                    "responses": {
-                        "200": _file("All of them."),
-                        "206": _file("One range of them (RFC 9110, section 14); several at once are not served."),
-                        "304": {"description": "What `If-None-Match` names is what it still is."},
-                        **_problems(_ERRORS_OF_FILE),
-                    },
-                }
-            },
-        },
-        "components": {
-            "schemas": definitions["$defs"],
-            "securitySchemes": {
-                "token": {
-                    "type": "http",
-                    "scheme": "bearer",
-                    "description": "From the operator (`python -m worker accounts`), for some communes.",
-                }
-            },
-        },
-    }
-
-
-def _answer(description: str, media_type: str, schema: dict[str, Any]) -> dict[str, Any]:
-    return {"description": description, "content": {media_type: {"schema": schema}}}
-
-
-def _file(description: str) -> dict[str, Any]:
-    headers = {
-        "ETag": "The SHA-256 of the whole file, in hexadecimal.",
-        "Repr-Digest": "The same, as RFC 9530 has it.",
-        "Digest": "The same, as RFC 3230 has it.",
-    }
-    return {
-        "description": description,
-        "headers": {name: {"description": what, "schema": {"type": "string"}} for name, what in headers.items()},
-        "content": {record.media_type: {} for record in FORMATS.values()},
-    }
-
-
-def _problems(errors: dict[str, str]) -> dict[str, Any]:
-    problem = {"$ref": "#/components/schemas/Problem"}
-    return {status: _answer(what, PROBLEM_JSON, problem) for status, what in errors.items()}
+    document["components"]["schemas"] = definitions["$defs"]
+    return document

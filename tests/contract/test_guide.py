@@ -16,7 +16,7 @@ def test_every_tab_is_told() -> None:
 def test_what_the_guide_quotes_is_said_by_the_screen() -> None:
     said = " ".join(
         _plain(path.read_text("utf-8"))
-        for folder in ("producers/web", "schemas")
+        for folder in ("producers/web", "schemas", "worker/handlers/requests")
         for path in (DOCS.parent / folder).rglob("*.*")
         if path.suffix in {".html", ".py"}
     )

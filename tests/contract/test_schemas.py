@@ -17,6 +17,8 @@ from schemas.__main__ import main
 from schemas.checking import find_faults
 from schemas.envelope import CloudEvent
 from schemas.generate import MODELS, ROOT, generated_files
+from schemas.http import EXPORT_PATH, FILE_PATH, openapi
+from schemas.vocabulary import FORMATS
 from worker.messaging.consumer import declare_account
 from worker.writers.columns import COLUMNS, ENTETE
 
@@ -61,7 +63,7 @@ def test_a_stale_or_forgotten_file_is_named(tmp_path: Path, monkeypatch: pytest.
     assert main(["check"]) == 1
     (folder / "json" / "forgotten.json").unlink()
     assert main(["check"]) == 0
-    (folder / "asyncapi.json").write_text("{}\n")
+    (folder / "openapi.json").write_text("{}\n")
     assert main(["check"]) == 1
 
 
@@ -321,6 +323,14 @@ def test_each_event_type_has_a_channel_a_direction_and_a_payload(event_type: str
     assert (ROOT / message["payload"]["$ref"]).read_text("utf-8") == (ROOT / "json" / f"{event_type}.json").read_text(
         "utf-8"
     )
+
+
+def test_the_openapi_document_has_the_paths_and_the_formats_of_the_files() -> None:
+    paths = openapi()["paths"]
+    assert paths.keys() == {EXPORT_PATH, FILE_PATH}
+    for status in ("200", "206"):
+        content = paths[FILE_PATH]["get"]["responses"][status]["content"]
+        assert content.keys() == {record.media_type for record in FORMATS.values()}
 
 
 class _Channel:

@@ -488,7 +488,7 @@ worker/domain/tableau/
     - (commune.retranchements if one.arrives_in is None else commune.additions).add(one)
     + (commune.additions if one.leaves is None else commune.retranchements).add(one)
   test_an_elector_twice_is_reported_each_time_and_never_merged
-    - homonyms.add(key, mouvement.id)
+    - ids[key].append(mouvement.id)
   test_an_export_that_was_not_compared_is_a_gap
     - _counted(demande, chain) if not link.is_compared)
     + _counted(demande, chain) if False)
