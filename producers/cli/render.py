@@ -164,8 +164,7 @@ def _instant(value: date) -> str:
     return value.isoformat(timespec="milliseconds") if isinstance(value, datetime) else value.isoformat()
 
 
-FIRST_POLL_SECONDS = 0.2
-LAST_POLL_SECONDS = 1.0
+POLL_SECONDS = 0.5
 
 AWAY_SECONDS = 15.0
 """Seconds to wait for a database that has stopped answering, since it may be restarting."""
@@ -186,15 +185,14 @@ class ProgressSource(Protocol):
 def wait_for(state: ProgressSource, event: CloudEvent, console: Console, timeout: float | None = None) -> RequestState:
     """Print the progress of each file until all are ready, refused or failed, or until `timeout` seconds have passed.
 
-    After a timeout the result is not terminal, and the worker still produces the files. None waits without limit. The
-    pause between two queries grows while nothing changes.
+    After a timeout the result is not terminal, and the worker still produces the files. None waits without limit.
 
     Raises:
         StateAwayError: the database has not answered for AWAY_SECONDS.
     """
     answered_at = time.monotonic()
     deadline = answered_at + (float("inf") if timeout is None else timeout)
-    pause, last = FIRST_POLL_SECONDS, RequestState()
+    now = RequestState()
     _print(console, f"Demande {event.id} envoyée ; attente des fichiers.")
     show = _Progress(console)
     while True:
@@ -204,14 +202,11 @@ def wait_for(state: ProgressSource, event: CloudEvent, console: Console, timeout
         except StateAwayError:
             if time.monotonic() - answered_at > AWAY_SECONDS:
                 raise
-            now = last
         show(now)
         left = deadline - time.monotonic()
         if now.is_terminal or left <= 0:
             return now
-        pause = FIRST_POLL_SECONDS if now != last else min(pause * 1.2, LAST_POLL_SECONDS)
-        last = now
-        time.sleep(min(pause, left))
+        time.sleep(min(POLL_SECONDS, left))
 
 
 class _Progress:

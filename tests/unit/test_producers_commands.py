@@ -333,7 +333,7 @@ DROPPED = export(export_id=2, status=ExportStatus.CANCELLED, error_message="Annu
 def test_waiting_for_a_cancellation_shows_the_files_it_is_about(
     monkeypatch: pytest.MonkeyPatch, exports: list[int], earlier: RequestState, followed: RequestState
 ) -> None:
-    monkeypatch.setattr(render, "FIRST_POLL_SECONDS", 0.001)
+    monkeypatch.setattr(render, "POLL_SECONDS", 0.001)
     event = build_cancel(ID, exports=exports, requested_by="mairie", source="/tests")
     answers = iter([RequestState(), RequestState()])
 

@@ -38,8 +38,7 @@ class Script:
 
 @pytest.fixture(autouse=True)
 def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(render, "FIRST_POLL_SECONDS", 0.001)
-    monkeypatch.setattr(render, "LAST_POLL_SECONDS", 0.001)
+    monkeypatch.setattr(render, "POLL_SECONDS", 0.001)
 
 
 def console() -> Console:

@@ -1,8 +1,7 @@
 """Writes the file of a Tableau: the sections, their parts with totals, the balance, the signatures."""
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from itertools import chain, islice
+from collections.abc import Callable, Sequence
+from itertools import islice
 from operator import attrgetter
 
 from common.french import format_number
@@ -200,7 +199,7 @@ _NUMBER_WIDTH = 76.0
 
 
 def render_tableau(tableau: Tableau, sink: PdfSink) -> int:
-    """Write a tableau as PDF/A-1b and PDF/UA-1, page after page: each line is read once, and not kept.
+    """Write a tableau as PDF/A-1b and PDF/UA-1, page after page: no line is kept.
 
     Returns:
         The number of pages.
@@ -256,14 +255,6 @@ def _draw_sections(pages: Pages, tableau: Tableau, ending: Ending) -> None:
         ending.draw(pages)
 
 
-@dataclass
-class _Reading:
-    partie: Partie
-    lignes: Iterator[Ligne]
-    read: list[Ligne]
-    """Lines already read to compute their height."""
-
-
 class _SectionDrawer:
     def __init__(self, pages: Pages, tableau: Tableau) -> None:
         columns, self._values = _columns_of_ligne(has_nationalite=tableau.has_nationalite, has_dates=tableau.has_dates)
@@ -279,36 +270,36 @@ class _SectionDrawer:
         is_commune = not section.code
         has_neant = not is_commune or is_only
         tail = height_of_bilan(styles, section.bilan, is_commune=is_commune) + ending.height
-        readings = [_Reading(partie, iter(partie.lignes), []) for partie in section.parties]
         pages.run(0)
         if not pages.is_fresh:
             room = pages.room - _BEFORE_SECTION - tail - len(lines) * styles.section.leading
-            if ending.is_signed or not self._fits(readings, room, has_neant=has_neant):
+            if ending.is_signed or not self._fits(section.parties, room, has_neant=has_neant):
                 pages.begin_next()
             else:
                 pages.y -= _BEFORE_SECTION
         pages.bookmark(section.titre)
         if titre:
             pages.text("H2", styles.section, lines)
-        last = len(readings) - 1
-        for index, reading in enumerate(readings):
+        last = len(section.parties) - 1
+        for index, partie in enumerate(section.parties):
             self._run(titre)
-            self._draw_partie(reading, titre, tail if index == last else 0, has_neant=has_neant)
+            self._draw_partie(partie, titre, tail if index == last else 0, has_neant=has_neant)
         self._run(titre)
         draw_bilan(pages, section.bilan, is_commune=is_commune, after=ending.height)
         ending.draw(pages)
 
-    def _fits(self, readings: Sequence[_Reading], room: float, *, has_neant: bool) -> bool:
-        for reading in readings:
-            room -= self._height_around(reading.partie)
-            for ligne in reading.lignes:
-                if not reading.read:
+    def _fits(self, parties: Sequence[Partie], room: float, *, has_neant: bool) -> bool:
+        for partie in parties:
+            room -= self._height_around(partie)
+            is_empty = True
+            for ligne in partie.lignes:
+                if is_empty:
                     room -= self._table.heading_height
-                reading.read.append(ligne)
+                is_empty = False
                 room -= self._table.height(self._values(ligne))
                 if room < 0:
                     return False
-            if not reading.read and has_neant:
+            if is_empty and has_neant:
                 room -= self._styles.body.leading
         return room >= 0
 
@@ -319,11 +310,11 @@ class _SectionDrawer:
     def _height_of_total(self, partie: Partie) -> float:
         return _TOTAL_PAD + len(self._styles.strong.break_text(partie.total, WIDTH)) * self._styles.strong.leading
 
-    def _draw_partie(self, reading: _Reading, titre: str, tail: float, *, has_neant: bool) -> None:
+    def _draw_partie(self, partie: Partie, titre: str, tail: float, *, has_neant: bool) -> None:
         """Draw a part; `tail`: the height of the content that must stay with its last lines, such as signatures."""
-        pages, styles, table, partie = self._pages, self._styles, self._table, reading.partie
+        pages, styles, table = self._pages, self._styles, self._table
         table.below = self._height_of_total(partie)
-        rows = map(self._values, chain(reading.read, reading.lignes))
+        rows = map(self._values, partie.lignes)
         last = list(islice(rows, _TOGETHER + 1))
         role = "H3" if titre else "H2"
         if not last:

@@ -130,8 +130,8 @@ class Column:
     is_text: bool = True
 
 
-def _constant(read: Callable[[Spec], str | BindParameter[str]]) -> Expression:
-    return lambda spec: type_coerce(read(spec), String)
+def _constant(field: str) -> Expression:
+    return lambda spec: type_coerce(getattr(spec, field), String)
 
 
 def _text_or_null(name: str, source: InstrumentedAttribute[str]) -> Column:
@@ -164,15 +164,17 @@ def _pays(_spec: Spec) -> ColumnElement[Any]:
     return func.coalesce(func.nullif(Electeur.pays, ""), "FRANCE")
 
 
-ENTETE = (
-    Column("TypeListe", _constant(lambda spec: spec.type_liste)),
-    Column("InfoListe", _constant(lambda spec: spec.info_liste)),
-    Column("DateCreationListe", _constant(lambda spec: spec.date_creation)),
-    Column("CodeDepartement", _constant(lambda spec: spec.code_departement)),
-    Column("CodeCommune", _constant(lambda spec: spec.code_commune)),
-    Column("NomCommune", _constant(lambda spec: spec.nom_affiche)),
-)
-"""Columns 1–6: equal on each line."""
+ENTETE_FIELDS = {
+    "TypeListe": "type_liste",
+    "InfoListe": "info_liste",
+    "DateCreationListe": "date_creation",
+    "CodeDepartement": "code_departement",
+    "CodeCommune": "code_commune",
+    "NomCommune": "nom_affiche",
+}
+"""Columns 1–6, equal on each line, with their fields of the ListeSpec."""
+
+ENTETE = tuple(Column(name, _constant(field)) for name, field in ENTETE_FIELDS.items())
 
 IDENTITE = (
     Column("NoElecteurGeneral", _numero_general, Electeur.numero_general, is_text=False),

@@ -13,7 +13,7 @@ from threading import Lock
 from typing import IO, Any
 
 from lxml import etree
-from sqlalchemy import Connection, Select, select
+from sqlalchemy import Connection, Select
 
 from schemas.vocabulary import Liste
 from worker.db.engine import STREAM
@@ -21,7 +21,7 @@ from worker.errors import SchemaMismatchError
 from worker.writers import Progress, Sink
 from worker.writers.columns import (
     ADRESSE,
-    ENTETE,
+    ENTETE_FIELDS,
     IDENTITE,
     READ_COLUMNS,
     AnyListe,
@@ -38,7 +38,7 @@ _END = b"</ListeElectorale>\n"
 def write_xml(connection: Connection, spec: ListeSpec, sink: Sink, progress: Progress, *, cleaning: bool) -> int:
     """Write the whole document and return the number of `Electeur` elements; see `WriteListe`."""
     sink.write(b'<?xml version="1.0" encoding="UTF-8"?>\n<ListeElectorale>\n')
-    sink.write(b"".join(_header_elements(connection, spec)))
+    sink.write(b"".join(_header_elements(spec)))
     query = _select_electeurs(spec.liste, cleaning=cleaning)
     rows = iter(connection.execute(query, spec.parameters, execution_options=STREAM))
     block = _Block()
@@ -56,16 +56,10 @@ def _select_electeurs(liste: Liste, *, cleaning: bool) -> Select[Any]:
     return select_electeurs(AnyListe(liste), IDENTITE + ADRESSE, cleaning=cleaning)
 
 
-@cache
-def _select_header(liste: Liste) -> Select[Any]:
-    return select(*(column.expression(AnyListe(liste)) for column in ENTETE))
-
-
-def _header_elements(connection: Connection, spec: ListeSpec) -> Iterator[bytes]:
-    values = connection.execute(_select_header(spec.liste), spec.parameters).one()
-    for column, value in zip(ENTETE, values, strict=True):
-        element = etree.Element(column.name)
-        element.text = value
+def _header_elements(spec: ListeSpec) -> Iterator[bytes]:
+    for name, field in ENTETE_FIELDS.items():
+        element = etree.Element(name)
+        element.text = getattr(spec, field)
         element.tail = "\n"
         yield etree.tostring(element, encoding="UTF-8", xml_declaration=False, with_tail=True)
 
@@ -128,7 +122,6 @@ def _free(electeur: etree._Element) -> None:
 
 OUR_XSD = Path(__file__).parents[2] / "schemas" / "liste_electorale.xsd"
 _ELEMENT = re.compile(r"Element '([A-Za-z0-9]+)'")
-_ENTETE = {column.name for column in ENTETE}
 
 
 class _Nothing:
@@ -189,7 +182,7 @@ def _where(path: Path, schema: etree.XMLSchema, message: str) -> str:
     found = _ELEMENT.search(message)
     if not found:
         return ""
-    rank = None if found[1] in _ENTETE else _find_electeur(path, schema)
+    rank = None if found[1] in ENTETE_FIELDS else _find_electeur(path, schema)
     return f" : élément {found[1]}" + (f", électeur n° {rank} du fichier" if rank else "")
 
 
@@ -198,7 +191,7 @@ def _find_electeur(path: Path, schema: etree.XMLSchema) -> int | None:
     parser = etree.XMLParser(resolve_entities=False, no_network=True)
     try:
         with path.open("rb") as stream:
-            header = b"".join(islice(stream, 2 + len(ENTETE)))
+            header = b"".join(islice(stream, 2 + len(ENTETE_FIELDS)))
             for rank, electeur in enumerate(stream, 1):
                 if not schema.validate(etree.fromstring(header + electeur + _END, parser)):
                     return rank

@@ -229,9 +229,7 @@ def base_of(demande: Demande, chain: Chain) -> Link | None:
 
 
 def _rank_of_base(demande: Demande, chain: Chain) -> int | None:
-    if demande.law.regime is Regime.REVISION_ANNUELLE or not chain.links:
-        return None
-    last = _bounds(demande, chain.links)[1]
+    last = _bounds(demande, chain.links)[1] if _has_period(demande, chain) else len(chain.links)
     return next((rank for rank, link in enumerate(chain.links) if rank >= last and link.is_kept), None)
 
 
@@ -242,11 +240,8 @@ def last_known_day(demande: Demande) -> date:
 
 
 def _counted(demande: Demande, chain: Chain) -> Iterator[tuple[Link, Link]]:
-    """Return the pairs of exports that electors are counted back across: from the period to the base.
-
-    A tableau of the yearly revision has no period.
-    """
-    if demande.law.regime is Regime.REVISION_ANNUELLE or not chain.links:
+    """Return the pairs of exports that electors are counted back across: from the period to the base."""
+    if not _has_period(demande, chain):
         return pairwise(())
     base = _rank_of_base(demande, chain)
     return pairwise(chain.links[_bounds(demande, chain.links)[0] : None if base is None else base + 1])
@@ -254,10 +249,14 @@ def _counted(demande: Demande, chain: Chain) -> Iterator[tuple[Link, Link]]:
 
 def window_of(demande: Demande, chain: Chain) -> Sequence[Link]:
     """Return the links from the last one at the start of the period or before to the first one at its end or after."""
-    if demande.law.regime is Regime.REVISION_ANNUELLE or not chain.links:
+    if not _has_period(demande, chain):
         return ()
     first, last = _bounds(demande, chain.links)
     return chain.links[first : last + 1]
+
+
+def _has_period(demande: Demande, chain: Chain) -> bool:
+    return demande.law.regime is Regime.REPERTOIRE_UNIQUE and bool(chain.links)
 
 
 def _bounds(demande: Demande, links: Sequence[Link]) -> tuple[int, int]:
