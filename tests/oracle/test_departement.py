@@ -17,13 +17,12 @@ from unicodedata import normalize
 
 import pytest
 
-from bench.people import ELECTEURS_PER_BUREAU, iter_electeurs, sizes_of, ville_of
+from bench.people import ELECTEURS_PER_BUREAU, ReuRow, iter_electeurs, sizes_of, ville_of, write_lines
 from common.calendrier import PARIS
 from schemas.vocabulary import Liste, Severity
 from tests.integration.export_desk import Desk
 from tests.oracle.product import ask_liste
 from tests.parts.town import MIGRATED_TEMPLATE
-from worker.demo.libreville import ReuRow, write_lines
 from worker.registre.communes import load_reference
 from worker.registre.reu.importer import import_file
 
