@@ -79,13 +79,17 @@ def test_who_comes_is_accused_as_the_list_file_accuses_her(register: MouvementsD
         _arrive("DEUX FOIS", 32),
         _arrive("DEUX FOIS", 33),
         _arrive("SANS ZERO", 34, postal="1300"),
+        _arrive("TROP JEUNE", 35, date="01/01/2024"),
     ]
     _load(register, STAY, [*STAY, *ruined, _arrive("COMME IL FAUT", 40)])
     made = _make(tableaux)
     found = [line for line in made.anomalies if line[0] == "bloquante"]
     assert sorted(line[-1] for line in found) == [
-        *("caracteres_abimes", "code_postal_sans_zero", "date_impossible", "electeur_en_double", "electeur_en_double"),
+        *("caracteres_abimes", "code_postal_sans_zero", "date_impossible", "date_trop_recente", "electeur_en_double"),
+        "electeur_en_double",
     ]
+    assert "TROP JEUNE" in made.text
+    assert "/2042" not in made.text, "the day of the export, never a day that is to come"
     assert found == [line for line in _said_by_the_list(tableaux, Liste.PRINCIPALE) if line[3]]
     assert made.row["bloquantes"] == len(found)
 
