@@ -21,6 +21,7 @@ from schemas.envelope import CloudEvent
 from schemas.generate import MODELS
 from schemas.requests import UNDO_DAYS
 from schemas.topology import EVENT_TYPES, EXCHANGE, REQUEST_TYPES
+from tests.parts.rules import KINDS
 from worker import errors as worker_errors
 from worker.arrivals import DAY_SECONDS
 from worker.cli.dead_letters import dead_letters, work
@@ -28,7 +29,7 @@ from worker.cli.main import COMMANDS as WORKER_COMMANDS
 from worker.db.types import Base
 from worker.messaging.broker import DEAD_LETTER_DAYS
 from worker.notifier.models import Notification
-from worker.registre.checks.rules import KINDS, OURS
+from worker.registre.checks.rules import OURS
 from worker.settings import Settings
 from worker.solo.__main__ import COMMANDS as SOLO_COMMANDS
 from worker.writers.columns import header_of

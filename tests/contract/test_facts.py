@@ -11,7 +11,7 @@ from schemas.vocabulary import Liste
 from worker.registre.checks.facts import FACTS_VERSION, _may_deserve_look, has_double_numero, may_be_double
 from worker.registre.models import Electeur
 
-FOUND_BY = (2, "c1d6f145b7fdb816")
+FOUND_BY = (2, "5763b15207736775")
 
 
 def test_other_rules_have_another_version() -> None:

@@ -14,6 +14,7 @@ from worker.db.engine import build_engine
 from worker.db.migrate import migrate
 from worker.db.types import utc_now
 from worker.registre.communes import add_commune
+from worker.registre.imports.history import purge_versions
 from worker.registre.imports.report import ImportSummary
 from worker.registre.models import Import
 from worker.registre.reu.importer import import_file
@@ -80,6 +81,11 @@ class Desk:
     def counts(self) -> dict[tuple[str, str], int]:
         """The number of electors that each list shows."""
         return {liste: len(electeurs) for liste, electeurs in self.shown().items()}
+
+    def purge(self) -> None:
+        """Remove the electors of obsolete versions, as the notifier does each hour."""
+        for _ in purge_versions(self.engine, lambda *_: None):
+            pass
 
     def stored(self) -> int:
         """The number of all electors, including those that no list shows."""

@@ -30,7 +30,7 @@ from worker.exports.models import Request
 from worker.handlers.handle_preview import undo
 from worker.notifier.messages.events import registre_event
 from worker.notifier.messages.registre import describe_import
-from worker.registre.imports.history import import_lock
+from worker.registre.imports.history import importing
 from worker.registre.mouvements.importer import import_mouvements
 from worker.registre.reu.importer import Intake
 
@@ -213,7 +213,7 @@ def test_nothing_is_done_or_said_of_the_exports_of_others(desk: Desk) -> None:
 
 def test_an_import_at_work_is_waited_for(desk: Desk) -> None:
     desk.ask("undo")
-    with desk.register.engine.connect() as connection, import_lock(connection):
+    with importing(desk.register.engine):
         desk.work()
     assert (desk.last()["status"], desk.starts()) == ("queued", [(0, None, False)])
 

@@ -1,12 +1,13 @@
 """A corrected civil status raises a doubt: the comparison finds it, a tableau reports it, a decision resolves it."""
 
 import json
+from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import RowMapping, insert, text
+from sqlalchemy import Row, RowMapping, insert, text
 
 from common.cli import ExitCode
 from schemas.declarations import DoubtDecided
@@ -24,7 +25,7 @@ from worker.cli.main import main
 from worker.errors import RefusedError
 from worker.handlers.declarations.declare import declare
 from worker.handlers.requests.ingest_request import ingest_request
-from worker.registre.comparaison.doubts import OpenDoubt, list_doubts
+from worker.registre.comparaison.doubts import list_doubts
 from worker.registre.imports.history import undo_import
 from worker.registre.protections import Protege, add_protection, select_protections
 from worker.registre.reu.importer import Intake
@@ -34,7 +35,7 @@ pytestmark = [pytest.mark.database(TWO_COMMUNES), pytest.mark.desk(opened_by=Mou
 SAME, TWO = DoubtDecision.SAME_PERSON, DoubtDecision.TWO_PERSONS
 LIEU = TITLES[9]
 BEFORE, AFTER = date(2026, 9, 1), date(2026, 10, 1)
-Row = dict[str, str]
+Line = dict[str, str]
 
 OTHERS = [
     ELECTEUR | {NOM: nom, PRENOMS: prenoms, DATE: born, VOIE: f"Rue {number}", NUMERO: str(number), LIEU: "ARLES"}
@@ -49,7 +50,7 @@ MOVED = {VOIE: "Rue Neuve", BUREAU: "2", NUMERO: "99"}
 """A move to another bureau."""
 
 
-def _compare(desk: MouvementsDesk, before: list[Row], after: list[Row]) -> list[OpenDoubt]:
+def _compare(desk: MouvementsDesk, before: list[Line], after: list[Line]) -> Sequence[Row[Any]]:
     desk.load([*OTHERS, *before], intake=Intake(BEFORE))
     found = desk.compare([*OTHERS, *after], intake=Intake(AFTER), accept_changes=True)
     listed = _open(desk)
@@ -57,7 +58,7 @@ def _compare(desk: MouvementsDesk, before: list[Row], after: list[Row]) -> list[
     return listed
 
 
-def _open(desk: MouvementsDesk, commune: str | None = None) -> list[OpenDoubt]:
+def _open(desk: MouvementsDesk, commune: str = "") -> Sequence[Row[Any]]:
     with desk.engine.connect() as connection:
         return list_doubts(connection, commune)
 
@@ -86,12 +87,13 @@ def _decide(desk: MouvementsDesk, number: int, decision: DoubtDecision, commune:
         ({NOM: "Mandolïne", PRENOMS: "ZOE-AGLAE", DATE: "05/08/1961", VOIE: "RUE DU PUITS"}, ["date_naissance"]),
     ],
 )
-def test_a_corrected_civil_status_is_asked_about(desk: MouvementsDesk, correction: Row, differs: list[str]) -> None:
+def test_a_corrected_civil_status_is_asked_about(desk: MouvementsDesk, correction: Line, differs: list[str]) -> None:
     [found] = _compare(desk, [ELECTRICE], [ELECTRICE | correction])
-    assert found.differs == differs
-    assert (found.code_commune, found.liste, found.import_id, found.jour) == (COMMUNE, "P", 2, AFTER)
-    assert (found.radiation.nom_naissance, found.radiation.bureau, found.radiation.numero) == ("MANDOLINE", "0001", 7)
-    assert found.inscription.bureau == ("0002" if BUREAU in correction else "0001")
+    assert found.differs.split() == differs
+    assert (found.code_commune, found.liste, found.jour) == (COMMUNE, "P", AFTER)
+    radiation = found.radiation_nom_naissance, found.radiation_bureau, found.radiation_numero
+    assert radiation == ("MANDOLINE", "0001", 7)
+    assert found.inscription_bureau == ("0002" if BUREAU in correction else "0001")
     [line] = desk.comparison_report
     assert "doute, à trancher par « doutes » : même électeur ? Diffère : " in line
     assert "MANDOLINE" not in line.upper()
@@ -99,7 +101,7 @@ def test_a_corrected_civil_status_is_asked_about(desk: MouvementsDesk, correctio
 
 @pytest.mark.slow
 @pytest.mark.parametrize("stays", [{}, {NUMERO: "99"}, {VOIE: "", NUMERO: "7"}])
-def test_a_corrected_place_of_birth_alone_is_nobody_else(desk: MouvementsDesk, stays: Row) -> None:
+def test_a_corrected_place_of_birth_alone_is_nobody_else(desk: MouvementsDesk, stays: Line) -> None:
     assert (
         _compare(desk, [ELECTRICE | ({VOIE: ""} if VOIE in stays else {})], [ELECTRICE | {LIEU: "ARLES"} | stays]) == []
     )
@@ -127,7 +129,7 @@ def test_a_corrected_place_of_birth_alone_is_nobody_else(desk: MouvementsDesk, s
         {NOM: "LUTRIN", PRENOMS: "Zoé", VOIE: "", NUMERO: ""},
     ],
 )
-def test_whoever_comes_when_she_leaves_is_nobody_else(desk: MouvementsDesk, other: Row) -> None:
+def test_whoever_comes_when_she_leaves_is_nobody_else(desk: MouvementsDesk, other: Line) -> None:
     assert _compare(desk, [ELECTRICE], [ELECTRICE | other]) == []
     assert sorted(it.nature for it in desk.mouvements()) == [Nature.INSCRIPTION, Nature.RADIATION]
 
@@ -135,7 +137,7 @@ def test_whoever_comes_when_she_leaves_is_nobody_else(desk: MouvementsDesk, othe
 @pytest.mark.slow
 def test_one_person_has_no_mouvement_any_more(desk: MouvementsDesk) -> None:
     [found] = _compare(desk, [ELECTRICE], [ELECTRICE | {DATE: "05/08/1961"}])
-    _decide(desk, found.id, SAME)
+    _decide(desk, found.doute, SAME)
     assert (_open(desk), desk.mouvements()) == ([], [])
     query = "SELECT radiation_id, inscription_id, differs, decision, decided_by, decided_at IS NOT NULL FROM doubt"
     [kept] = desk.rows(query)
@@ -145,7 +147,7 @@ def test_one_person_has_no_mouvement_any_more(desk: MouvementsDesk) -> None:
 @pytest.mark.slow
 def test_one_person_in_another_bureau_has_changed_bureau(desk: MouvementsDesk) -> None:
     [found] = _compare(desk, [ELECTRICE], [ELECTRICE | {NOM: "LUTRIN"} | MOVED])
-    _decide(desk, found.id, SAME)
+    _decide(desk, found.doute, SAME)
     [change] = desk.mouvements()
     assert (change.nature, change.ancien_bureau, change.nouveau_bureau) == (Nature.MODIFICATION, "0001", "0002")
     assert (change.categorie, change.is_changement_bureau) == (Categorie.CHANGEMENT_BUREAU, True)
@@ -156,27 +158,27 @@ def test_one_person_in_another_bureau_has_changed_bureau(desk: MouvementsDesk) -
 def test_what_is_said_of_one_doubt_answers_the_others_about_the_same_elector(desk: MouvementsDesk) -> None:
     twins = [ELECTRICE | {DATE: "05/08/1961", PRENOMS: prenoms, NUMERO: "8"} for prenoms in ("Zoé Aglaé", "Zoé Rose")]
     first, second = _compare(desk, [ELECTRICE], twins)
-    _decide(desk, first.id, SAME)
+    _decide(desk, first.doute, SAME)
     assert _open(desk) == []
-    assert [it.personne.prenoms for it in desk.mouvements()] == [second.inscription.prenoms]
+    assert [it.personne.prenoms for it in desk.mouvements()] == [second.inscription_prenoms]
     assert desk.rows("SELECT decision FROM doubt ORDER BY id") == [("same_person",), ("two_persons",)]
 
 
 @pytest.mark.slow
 def test_what_was_decided_is_not_decided_again(desk: MouvementsDesk) -> None:
     [found] = _compare(desk, [ELECTRICE], [ELECTRICE | {DATE: "05/08/1961"}])
-    _decide(desk, found.id, TWO)
+    _decide(desk, found.doute, TWO)
     with pytest.raises(RefusedError, match=r"déjà été tranché : deux personnes, le .*, par mairie"):
-        _decide(desk, found.id, SAME)
+        _decide(desk, found.doute, SAME)
     assert len(desk.mouvements()) == 2
 
 
 def test_a_doubt_of_another_commune_is_not_known(desk: MouvementsDesk) -> None:
     [found] = _compare(desk, [ELECTRICE], [ELECTRICE | {DATE: "05/08/1961"}])
     with pytest.raises(RefusedError, match="inconnu"):
-        _decide(desk, found.id, SAME, VOISINE)
+        _decide(desk, found.doute, SAME, VOISINE)
     with pytest.raises(RefusedError, match="inconnu"):
-        _decide(desk, found.id + 1, SAME)
+        _decide(desk, found.doute + 1, SAME)
     assert (_open(desk, VOISINE), len(_open(desk, COMMUNE))) == ([], 1)
 
 
@@ -197,7 +199,7 @@ def test_a_doubt_whose_mouvements_a_service_took_away_holds_nothing_up(desk: Mou
         connection.execute(text("DELETE FROM mouvement WHERE nature = 'radiation'"))
     assert _open(desk) == []
     with pytest.raises(RefusedError, match="ne sont plus dans le registre"):
-        _decide(desk, found.id, SAME)
+        _decide(desk, found.doute, SAME)
     assert len(desk.mouvements()) == 1
 
 
@@ -212,7 +214,7 @@ def test_who_was_protected_stays_so_under_her_corrected_name(desk: MouvementsDes
     if not by_list:
         with desk.engine.begin() as connection:
             connection.execute(text("UPDATE mouvement SET is_protegee = true WHERE nature = 'radiation'"))
-    _decide(desk, _open(desk)[0].id, SAME)
+    _decide(desk, _open(desk)[0].doute, SAME)
     with desk.engine.connect() as connection:
         assert Protege("LUTRIN", "Zoé Aglaé", "1961-00-00") in select_protections(connection, COMMUNE)
     assert [it.personne.is_protegee for it in desk.mouvements()] == [True]
@@ -221,15 +223,15 @@ def test_who_was_protected_stays_so_under_her_corrected_name(desk: MouvementsDes
 def test_a_decision_is_in_the_trail_and_names_nobody(desk: MouvementsDesk) -> None:
     twins = [ELECTRICE | {DATE: "05/08/1961", PRENOMS: prenoms, NUMERO: "8"} for prenoms in ("Zoé Aglaé", "Zoé Rose")]
     first, second = _compare(desk, [ELECTRICE], twins)
-    _decide(desk, first.id, SAME)
+    _decide(desk, first.doute, SAME)
     with desk.engine.connect() as connection:
         lines = read_audit(connection, limit=9)[::-1]
     assert [(it.action, it.actor, it.code_commune, it.label) for it in lines] == [
         (Action.DOUBT_DECIDED, "mairie", COMMUNE, "doute tranché")
     ] * 2
     assert [it.detail for it in lines] == [
-        f"doute n° {first.id}, liste P : même personne (date de naissance)",
-        f"doute n° {second.id}, liste P : deux personnes, d'après le n° {first.id}",
+        f"doute n° {first.doute}, liste P : même personne (date de naissance)",
+        f"doute n° {second.doute}, liste P : deux personnes, d'après le n° {first.doute}",
     ]
 
 
@@ -267,7 +269,7 @@ def test_a_tableau_that_an_open_doubt_would_enter_is_blocking(desk: MouvementsDe
     assert "Le dire (page « Doutes »)" in line[-2]
     assert _anomalies(tableaux, reunion="2026-10-01", until="2026-10-20") == [], "another period"
     assert _anomalies(tableaux, listes=[Liste.COMPLEMENTAIRE_EUROPEENNE]) == [], "another list"
-    _decide(desk, found.id, TWO)
+    _decide(desk, found.doute, TWO)
     assert _anomalies(tableaux) == []
 
 
@@ -284,7 +286,7 @@ def test_an_event_of_an_account_that_may_not_decides_nothing(desk: MouvementsDes
     tableaux.configure(is_embedded=False)
     with desk.engine.begin() as connection:
         connection.execute(insert(Sender).values(name="voisine", code_commune=VOISINE))
-    assert _answer(tableaux, found.id, sender="voisine")["outcome"] == "refused"
+    assert _answer(tableaux, found.doute, sender="voisine")["outcome"] == "refused"
     assert len(_open(desk)) == 1
 
 
@@ -301,8 +303,8 @@ def test_the_command_lists_and_decides(
     assert "MANDOLINE Zoé Aglaé, 00/00/1961, MARSEILLE, 12 BIS Rue du Puits, 13001 MARSEILLE, bureau 0001 n° 7" in shown
     assert "MANDOLINE Zoé Aglaé, 05/08/1961" in shown
     decisions = [
-        {"commune": COMMUNE, "note": {"kind": "doubt", "doubt": first.id, "decision": "same_person"}},
-        {"commune": COMMUNE, "note": {"kind": "doubt", "doubt": second.id, "decision": "two_persons"}},
+        {"commune": COMMUNE, "note": {"kind": "doubt", "doubt": first.doute, "decision": "same_person"}},
+        {"commune": COMMUNE, "note": {"kind": "doubt", "doubt": second.doute, "decision": "two_persons"}},
     ]
     path = tmp_path / "doutes.json"
     path.write_text(json.dumps(decisions))

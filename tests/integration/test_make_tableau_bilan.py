@@ -108,7 +108,7 @@ def test_which_of_two_homonyms_has_left_is_to_be_said_before_the_tableau_is_post
     assert line[-2].startswith("2 doutes sont ouverts : une radiation et une inscription sont peut-être celles d'une ")
     with register.engine.begin() as connection:
         one, _ = list_doubts(connection, COMMUNE)
-        decide_doubt(connection, one.id, DoubtDecision.SAME_PERSON, by="mairie")
+        decide_doubt(connection, one.doute, DoubtDecision.SAME_PERSON, by="mairie")
     told = tableaux.make(TypeTableau.VINGT_JOURS, **asked)
     assert told.row["bloquantes"] == 0
     assert register.natures() == {"modification": 1, "radiation": 1}
@@ -125,7 +125,7 @@ def test_a_birth_corrected_across_the_majority_says_why_the_count_is_another(
     register.load([*STAY, young | {DATE: "01/06/2000"}], intake=Intake(SECOND))
     with register.engine.begin() as connection:
         (doubt,) = list_doubts(connection, COMMUNE)
-        decide_doubt(connection, doubt.id, DoubtDecision.SAME_PERSON, by="mairie")
+        decide_doubt(connection, doubt.doute, DoubtDecision.SAME_PERSON, by="mairie")
     made = tableaux.make(TypeTableau.VINGT_JOURS, commune=COMMUNE, reunion=FIRST, until=SECOND)
     (line,) = [line for line in made.anomalies if line[-1] == "majorite_corrigee"]
     assert line[0] == "remarque"
@@ -139,7 +139,7 @@ def test_a_birth_corrected_across_the_majority_says_why_the_count_is_another(
     register.load([*STAY, young | {DATE: "02/06/2000"}], intake=Intake(THIRD))
     with register.engine.begin() as connection:
         (doubt,) = list_doubts(connection, COMMUNE)
-        decide_doubt(connection, doubt.id, DoubtDecision.SAME_PERSON, by="mairie")
+        decide_doubt(connection, doubt.doute, DoubtDecision.SAME_PERSON, by="mairie")
     later = tableaux.make(TypeTableau.VINGT_JOURS, commune=COMMUNE, reunion=SECOND, until=THIRD)
     assert "majorite_corrigee" not in [line[-1] for line in later.anomalies], "of age by both dates"
 

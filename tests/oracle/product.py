@@ -15,7 +15,7 @@ from typing import Any
 from unittest.mock import patch
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import RowMapping, event, text
+from sqlalchemy import Row, RowMapping, event, text
 
 from schemas.declarations import CompletedMotif, DoubtDecided
 from schemas.envelope import CloudEvent
@@ -60,7 +60,7 @@ from worker.errors import PrefectureError
 from worker.handlers.declarations.declare import declare
 from worker.handlers.requests.export_plan import plan_listes
 from worker.registre.communes import add_commune
-from worker.registre.comparaison.doubts import DoubtSide, list_doubts
+from worker.registre.comparaison.doubts import list_doubts
 from worker.registre.imports.chain import set_taken_on
 from worker.registre.imports.history import undo_import
 from worker.registre.mouvements.importer import import_mouvements
@@ -213,9 +213,9 @@ class Product:
         about = step.liste, step.left[:3], step.came[:3]
         with self._engine.begin() as connection:
             open_doubts = list_doubts(connection, self._commune.code)
-            meant = [it for it in open_doubts if (it.liste, _who(it.radiation), _who(it.inscription)) == about]
+            meant = [it for it in open_doubts if (it.liste, *_who(it)) == about]
             for doubt in meant[:1] if step.is_same else meant:
-                note = DoubtDecided(doubt=doubt.id, decision=said)
+                note = DoubtDecided(doubt=doubt.doute, decision=said)
                 declare(connection, self._commune.code, note, by=Actor("oracle"))
         return Done() if meant else Refused()
 
@@ -391,8 +391,9 @@ def _clock_at(instant: datetime) -> type[datetime]:
     return Clock
 
 
-def _who(side: DoubtSide) -> tuple[str, ...]:
-    return side.nom_naissance, side.prenoms, side.date_naissance
+def _who(doubt: Row[Any]) -> Iterator[tuple[str, ...]]:
+    for side in ("radiation", "inscription"):
+        yield tuple(getattr(doubt, f"{side}_{name}") for name in ("nom_naissance", "prenoms", "date_naissance"))
 
 
 def _rows(step: Import, commune: Commune) -> Iterator[dict[str, str]]:

@@ -188,7 +188,7 @@ class Register:
         if known is None:
             return None
         chains = [chain for chain in self.chains.values() if any(link.number == step.link for link in chain)]
-        if not known[1] or any(chain[-1].number != step.link or _is_lost(chain) for chain in chains):
+        if not known[1] or any(chain[-1].number != step.link for chain in chains):
             return Refused()
         self.imports[step.link] = (known[0], False)
         for chain in chains:
@@ -275,11 +275,6 @@ class Register:
         for link in chain[place + 1 :]:
             lines = tuple(it._replace(personne=link.corrections.get(it.personne, it.personne)) for it in lines)
         return lines
-
-
-def _is_lost(chain: Sequence[Link]) -> bool:
-    """Whether another service has deleted all electors of the list that an undoing would restore."""
-    return any(former.lines and not former.held for former in chain[-2:-1])
 
 
 def _lies_between(day: date, former: date, latter: date) -> bool:

@@ -126,7 +126,7 @@ ENCODINGS = [
 FORM = [
     _read("virgules.csv", format_reu(electeurs(ELECTEURS), separator=",").encode(), f"{ELECTEURS} gardées"),
     _refused("tabulations.csv", TEXT.replace(";", "\t").encode(), "séparées par des tabulations", AGAIN_FROM_ELIRE),
-    _read("cr-seul.csv", TEXT.replace("\n", "\r").encode(), "À savoir : fins de ligne d'un ancien Macintosh"),
+    _read("cr-seul.csv", TEXT.replace("\n", "\r").encode(), f"{ELECTEURS} gardées"),
     _refused(
         "tout-entre-guillemets.csv",
         "".join('"' + line.strip().replace('"', '""') + '"\n' for line in _LINES).encode(),
@@ -283,7 +283,7 @@ WORKBOOKS = [
     _read(
         "classeur-de-nombres.xlsx",
         workbook(rows_of(ELECTEURS, _OF_NUMBERS)),
-        f"{ELECTEURS} codes ont perdu des zéros, le tableur les tient pour des nombres : code postal ({ELECTEURS}).",
+        f"de naissance) de {ELECTEURS} électeurs : les fichiers de ces listes ne seront pas à déposer.",
     ),
     _refused(
         "classeur-zeros-perdus.xlsx",

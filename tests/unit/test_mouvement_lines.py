@@ -14,18 +14,18 @@ from tests.unit.mouvement_csv import LIGNE
 from tests.unit.nasty import nasty_texts
 from worker.domain.mouvement import Effet, Etat
 from worker.errors import ImportRefusedError
-from worker.registre.imports.lines import LineError
-from worker.registre.imports.sources import Broken
+from worker.registre.imports.lines import LineError, clean_line
 from worker.registre.mouvements.importer import TITLES, MouvementParser, match_mouvement_columns
 
 HEADER = list(TITLES.values())
-PARSER = MouvementParser(match_mouvement_columns(HEADER), {"13055"})
+COLUMNS = match_mouvement_columns(HEADER)
+PARSER = MouvementParser(COLUMNS, {"13055"})
 DAYS = st.dates(date(1900, 1, 1), date(2100, 12, 31))
 
 
 def _parse(changes: Mapping[str, str] | None = None) -> dict[str, Any]:
     line = LIGNE | dict(changes or {})
-    return PARSER.parse([line.get(title, "") for title in HEADER])[0]
+    return PARSER.parse(*clean_line(COLUMNS, [line.get(title, "") for title in HEADER]))
 
 
 def _rejection(**changes: str) -> LineError:
@@ -115,19 +115,6 @@ def test_a_line_is_rejected_with_its_column_and_its_reason(changes: dict[str, st
 
 def test_without_a_date_de_tableau_the_day_of_the_mouvement_stands() -> None:
     assert _parse({"effet": "Immediat", "date de tableau": ""})["date_tableau"] == date(2026, 10, 2)
-
-
-@pytest.mark.parametrize(
-    ("fields", "reason"),
-    [
-        (Broken.QUOTES, "guillemets mal fermés"),
-        (["x"], f"1 colonnes au lieu de {len(HEADER)}"),
-        (["\udce9"] * len(HEADER), "octets illisibles dans l'encodage du fichier"),
-    ],
-)
-def test_a_line_that_is_no_line_is_rejected(fields: list[str] | Broken, reason: str) -> None:
-    with pytest.raises(LineError, match=reason):
-        PARSER.parse(fields)
 
 
 @given(

@@ -22,19 +22,20 @@ from tests.unit.reu_sample import (
     VOIE,
 )
 from worker.registre.communes import DescribedBureau
-from worker.registre.imports.lines import LineError, clean_fields
+from worker.registre.imports.lines import LineError, clean_fields, clean_line
 from worker.registre.imports.sources import Broken
 from worker.registre.reu.lines import FIELDS, LineParser, match_columns
 
 COMMUNES = frozenset({"13055", "2A004"})
+COLUMNS = match_columns(TITLES)
 
 
 def _parser() -> LineParser:
-    return LineParser(match_columns(TITLES), COMMUNES)
+    return LineParser(COLUMNS, COMMUNES)
 
 
 def _parse(changes: dict[str, str], parser: LineParser | None = None) -> dict[str, object]:
-    row = (parser or _parser()).parse(list((ELECTEUR | changes).values()))
+    row = (parser or _parser()).parse(*clean_line(COLUMNS, list((ELECTEUR | changes).values())))
     return dict(zip(FIELDS, row, strict=True))
 
 
@@ -140,9 +141,9 @@ def test_a_line_that_cannot_be_read_is_rejected(changes: dict[str, str], column:
 def test_short_and_long_lines_are_rejected() -> None:
     for fields in (VALUES[:-1], (*VALUES, "")):
         with pytest.raises(LineError, match=f"{len(fields)} colonnes au lieu de 27"):
-            _parser().parse(list(fields))
+            clean_line(COLUMNS, list(fields))
     with pytest.raises(LineError, match="guillemets"):
-        _parser().parse(Broken.QUOTES)
+        clean_line(COLUMNS, Broken.QUOTES)
 
 
 def test_bureaux_are_remembered_once_and_the_first_value_stands() -> None:
@@ -158,13 +159,14 @@ def test_bureaux_are_remembered_once_and_the_first_value_stands() -> None:
 
 def test_a_prefecture_tells_other_things_of_a_bureau() -> None:
     titles = [PREFECTURE.get(title, title) for title in TITLES]
-    parser = LineParser(match_columns(titles), COMMUNES)
+    columns = match_columns(titles)
+    parser = LineParser(columns, COMMUNES)
     values = dict(zip(titles, VALUES, strict=True)) | {
         "identifiant nationalité": "BE",
         "circonscription législative du bureau de vote": "16e circonscription",
         "code canton du bureau de vote": "13-01",
     }
-    row = dict(zip(FIELDS, parser.parse(list(values.values())), strict=True))
+    row = dict(zip(FIELDS, parser.parse(*clean_line(columns, list(values.values()))), strict=True))
     assert row["nationalite"] == "Belge"
     assert list(parser.bureaux.values()) == [
         DescribedBureau("13055", "0001", "HOTEL DE VILLE", "1301", "MARSEILLE-1", "", "16e circonscription"),

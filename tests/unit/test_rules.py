@@ -10,10 +10,11 @@ from sqlalchemy import Connection, delete, insert, update
 from sqlalchemy.orm import InstrumentedAttribute
 
 from schemas.vocabulary import Format, Liste, Severity
+from tests.parts.rules import KINDS
 from worker.db.engine import build_engine
 from worker.db.types import Base
 from worker.domain.anomaly import Anomaly
-from worker.registre.checks.rules import KINDS, RULES
+from worker.registre.checks.rules import RULES
 from worker.registre.models import Bureau, Electeur
 from worker.writers.columns import COLUMNS, ListeSpec, header_of
 from worker.writers.precheck import find_anomalies, take_census

@@ -16,12 +16,12 @@ from common import incomplete
 from common.french import format_moment, typo, weekday_date
 from producers.web.security import AgentCommune
 from producers.web.templating import add_words, code_words, day_of, duration, jour_of, kept_until, people_label
+from tests.parts.rules import KINDS
 from tests.unit.asked_files import ready_list
 from tests.unit.producers_samples import plain
 from worker.domain import majorite
 from worker.domain.tableau import controles, couverture
 from worker.handlers.making import make_tableau
-from worker.registre.checks.rules import KINDS
 from worker.registre.reu import importer
 
 ROOT = Path(__file__).parents[2]

@@ -11,10 +11,10 @@ import pytest
 from sqlalchemy import RowMapping
 
 from producers.web.anomalies.report import PAGE
+from tests.parts.rules import KINDS
 from tests.parts.town import AGENT, ROOT
 from tests.web.files_desk import FilesScreen, words
 from worker.registre.checks.facts import TEXTS
-from worker.registre.checks.rules import KINDS
 from worker.registre.models import Bureau
 from worker.writers.columns import header_of
 

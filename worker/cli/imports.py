@@ -9,18 +9,17 @@ from pathlib import Path
 from typing import Any
 
 import click
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Row
 
 from common.calendrier import PARIS
 from common.cli import ParsedType
 from common.french import count_of, format_number, short_date
-from worker.audit import Action, Detail, Pseudonymised, WordKind, note_removed, record_audit
+from worker.audit import Action, Detail, Pseudonymised, WordKind, record_audit
 from worker.cli.options import (
     CODE_COMMUNE,
     FILE_OR_INPUT,
     JOUR,
     LISTE,
-    operator,
     print_recalled,
     print_table,
     progress_bar,
@@ -31,7 +30,7 @@ from worker.cli.options import (
 )
 from worker.handlers.handle_preview import redate, undo
 from worker.registre.imports.chain import find_contradictions, list_gaps
-from worker.registre.imports.history import KnownImport, count_imports, list_imports
+from worker.registre.imports.history import count_imports, list_imports
 from worker.registre.imports.report import (
     Comparison,
     Gap,
@@ -43,7 +42,7 @@ from worker.registre.imports.report import (
     name_some,
 )
 from worker.registre.mouvements import importer
-from worker.registre.reu.importer import Intake, OnRecord, import_file
+from worker.registre.reu.importer import Intake, import_file
 
 SHOWN = 20
 LAST = "dernier"
@@ -126,7 +125,7 @@ def import_reu(
             intake=Intake(taken_on, **said),
             accept_changes=accept_changes,
             accept_rejects=accept_rejects,
-            on_record=OnRecord(partial(_note_imported, file.name), note_removed(operator())),
+            then=partial(_note_imported, file.name),
         )
     print_summary(summary, as_json=as_json, kept="gardée", rejected="rejetée")
     if not as_json and not summary.unchanged:
@@ -340,7 +339,7 @@ def _print_gaps(gaps: Sequence[Gap]) -> None:
         )
 
 
-def _describe_state(it: KnownImport, gaps: Sequence[Gap]) -> str:
+def _describe_state(it: Row[Any], gaps: Sequence[Gap]) -> str:
     if it.undone_at:
         return "annulé"
     if not it.finished_at:

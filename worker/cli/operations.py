@@ -25,7 +25,6 @@ from worker.health import EXHAUSTED, SILENCE_SECONDS, Pulse, Role, Watchdog, sto
 from worker.messaging.broker import build_broker, require_trusted
 from worker.messaging.events import EventPublisher
 from worker.messaging.queues import DoorbellQueues, count_doorbells, read_queues
-from worker.registre.checks.facts import look_again
 from worker.registre.communes import load_reference
 from worker.settings import load_settings
 
@@ -35,8 +34,7 @@ from worker.settings import load_settings
 def migrate(*, check: bool) -> None:
     """Préparer ou mettre à jour la base.
 
-    Les communes du Code officiel géographique qui manquent sont ajoutées ; les listes que d'autres règles avaient
-    vérifiées le sont de nouveau.
+    Les communes du Code officiel géographique qui manquent sont ajoutées.
     """
     with worker_database() as engine:
         before, newest = migrations.current_revision(engine)
@@ -48,11 +46,8 @@ def migrate(*, check: bool) -> None:
         migrations.migrate(engine)
         with engine.begin() as connection:
             added = load_reference(connection)
-        looked_at = look_again(engine)
     done = "déjà à jour" if before == newest else f"mise à jour ({before or 'vide'} → {newest})"
     click.echo(f"Base de données {done} ; {count_of(added, 'commune ajoutée')}.")
-    if looked_at:
-        click.echo(f"{count_of(looked_at, 'liste vérifiée')} selon les règles de cette version.")
 
 
 @click.command

@@ -5,14 +5,14 @@ They prompt for the names of electors: the shell stores a command line, and all 
 
 import re
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Any
 
 import click
 from pydantic import Field, TypeAdapter, ValidationError
-from sqlalchemy import Connection
+from sqlalchemy import Connection, RowMapping
 
 from common.cli import confirm, one_of
 from common.french import count_of, short_date
@@ -38,7 +38,8 @@ from worker.handlers.declarations.declare import declare as write
 from worker.handlers.declarations.declare import lift_protection, protect
 from worker.handlers.forget import ForgetScope, forget_agent, forget_commune, forget_electeur
 from worker.registre.communes import add_commune, read_codes, search_communes, select_bureaux
-from worker.registre.comparaison.doubts import DoubtSide, describe_differing, list_doubts
+from worker.registre.comparaison.doubts import describe_differing, list_doubts
+from worker.registre.imports.chain import Interval
 from worker.registre.imports.lines import parse_date
 from worker.registre.mouvements.motifs import list_incomplete
 from worker.registre.protections import Protege, select_protections
@@ -109,6 +110,19 @@ def _change_protection(commune: str, *, is_lifted: bool) -> None:
     click.echo("Protection levée." if is_lifted else "Électeur protégé.")
 
 
+def _read_motifs(connection: Connection, commune: str) -> Iterator[Iterable[Any]]:
+    for it in list_incomplete(connection, commune):
+        who = it.nom_naissance, it.prenoms, it.date_naissance
+        interval = str(Interval(it.since or date.min, it.until)) if it.until else ""
+        yield it.mouvement, it.liste, it.nature, *who, it.categorie, it.jour if it.is_dated else None, interval
+
+
+def _read_doubts(connection: Connection, commune: str) -> Iterator[Iterable[Any]]:
+    for it in list_doubts(connection, commune):
+        sides = (_describe_side(it._mapping, name) for name in ("radiation", "inscription"))  # noqa: SLF001 — public
+        yield it.doute, it.code_commune, it.liste, it.jour, describe_differing(it.differs.split()), *sides
+
+
 _TABLES: dict[str, tuple[Callable[[Connection, str], Iterable[Iterable[Any]]], Sequence[str]]] = {
     "reunion": (select_reunions, ("Liste", "Réunion", "A délibéré")),
     "scrutin": (
@@ -116,7 +130,7 @@ _TABLES: dict[str, tuple[Callable[[Connection, str], Iterable[Iterable[Any]]], S
         ("Commune", "Scrutin", "Libellé", "Clôture", "Publication", "Commission", "Texte"),
     ),
     "motifs": (
-        list_incomplete,
+        _read_motifs,
         ("N°", "Liste", "Nature", "Nom", "Prénoms", "Né le", "Catégorie", "Date", "Jours possibles"),
     ),
     "bureau": (
@@ -125,8 +139,8 @@ _TABLES: dict[str, tuple[Callable[[Connection, str], Iterable[Iterable[Any]]], S
     ),
     "protection": (select_protections, ("Nom", "Prénoms", "Né le")),
     "doubt": (
-        lambda connection, commune: list_doubts(connection, commune or None),
-        ("N°", "Import", "Commune", "Liste", "Export du", "Diffère", "Radiation", "Inscription"),
+        _read_doubts,
+        ("N°", "Commune", "Liste", "Export du", "Diffère", "Radiation", "Inscription"),
     ),
 }
 """By kind, what is read and the titles of its fields. An empty list or commune means all of them."""
@@ -147,19 +161,17 @@ def _describe(value: object) -> str:
             return "oui" if value else "non"
         case date():
             return short_date(value)
-        case DoubtSide():
-            return _describe_side(value)
-        case list() | tuple():
-            return describe_differing(value)
         case _:
             return _AAAA_MM_JJ.sub(r"\3/\2/\1", str(value))
 
 
-def _describe_side(side: DoubtSide) -> str:
-    nom = f"{side.nom_naissance}{f' ({side.nom_usage})' if side.nom_usage else ''} {side.prenoms}"
-    lieu = side.commune_naissance or side.pays_naissance
-    where = f"bureau {side.bureau or '?'} n° {side.numero}"
-    return ", ".join(filter(None, (nom, _describe(side.date_naissance), lieu, side.adresse, where)))
+def _describe_side(doubt: RowMapping, name: str) -> str:
+    side = {key.removeprefix(f"{name}_"): value for key, value in doubt.items()}
+    usage = f" ({side['nom_usage']})" if side["nom_usage"] else ""
+    nom = f"{side['nom_naissance']}{usage} {side['prenoms']}"
+    lieu = side["commune_naissance"] or side["pays_naissance"]
+    where = f"bureau {side['bureau'] or '?'} n° {side['numero']}"
+    return ", ".join(filter(None, (nom, _describe(side["date_naissance"]), lieu, side["adresse"], where)))
 
 
 def _ask_elector() -> Protege:

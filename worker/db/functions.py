@@ -111,8 +111,7 @@ _FUNCTIONS = {
             WHERE (n.code_commune, n.liste, n.version) > (h.code_commune, h.liste, h.version)
             ORDER BY n.code_commune, n.liste, n.version LIMIT 1)
         )
-        SELECT code_commune, liste, version,
-          EXISTS (SELECT 1 FROM import i WHERE i.id = h.version AND i.finished_at IS NULL) AS is_left FROM held h
+        SELECT code_commune, liste, version FROM held h
         WHERE NOT EXISTS (SELECT 1 FROM liste l
             WHERE (l.code_commune, l.liste, l.version) = (h.code_commune, h.liste, h.version))
           AND NOT EXISTS (SELECT 1 FROM import_liste b JOIN import i ON i.id = b.import_id

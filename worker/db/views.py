@@ -120,7 +120,7 @@ _JETONS = """
 SELECT t.id AS jeton, t.name, t.secret_hash, t.code_commune FROM token t WHERE t.revoked_at IS NULL
 """
 
-# Imports and purges keep these versions of a list: an existing file rests on each.
+# The purge keeps these versions of a list: an existing file rests on each.
 _KEPT_VERSION = """
 SELECT x.code_commune, x.liste, CAST(r.value ->> 'import_id' AS bigint) AS version
 FROM export x, {each}(x.rests_on) r

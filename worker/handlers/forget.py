@@ -57,7 +57,7 @@ from worker.exports.records import cancelled_by
 from worker.exports.storage import Storage
 from worker.notifier.models import Notification
 from worker.notifier.recipients import ERASED, mask_addresses
-from worker.registre.imports.history import import_lock
+from worker.registre.imports.history import importing
 from worker.registre.models import (
     Doubt,
     Electeur,
@@ -158,7 +158,7 @@ def forget_commune(scope: ForgetScope) -> Forgotten:
         TransientError: the volume is away.
     """
     code, done = scope.code_commune, Forgotten(named=NameSearch([scope.code_commune]))
-    with scope.engine.connect() as connection, import_lock(connection), connection.begin():
+    with importing(scope.engine) as connection, connection.begin():
         _require_idle(connection, code)
         scope.record(connection, "toute la commune : commencé")
         _drop_arrivals(connection, code)
@@ -190,7 +190,7 @@ def forget_electeur(scope: ForgetScope, who: Protege, liste: Liste | None) -> Fo
     """
     code, done = scope.code_commune, Forgotten()
     label = f"un électeur, liste {liste}" if liste else "un électeur"
-    with scope.engine.connect() as connection, import_lock(connection), connection.begin():
+    with importing(scope.engine) as connection, connection.begin():
         _require_idle(connection, code)
         everywhere = _find(connection, Electeur, code, who)
         listed = _find_listed(connection, code, everywhere)

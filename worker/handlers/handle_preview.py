@@ -27,7 +27,7 @@ from worker.arrivals import (
     release,
     renew,
 )
-from worker.audit import Action, Actor, Detail, Pseudonymised, WordKind, note_removed, record_audit
+from worker.audit import Action, Actor, Detail, Pseudonymised, WordKind, record_audit
 from worker.error_policy import conclude, is_waited_for, until_next_try
 from worker.errors import (
     DatabaseAwayError,
@@ -43,7 +43,7 @@ from worker.registre.imports.chain import Redating, set_taken_on
 from worker.registre.imports.history import UndoSummary, read_state, undo_import
 from worker.registre.imports.report import ImportPreview, Question, describe_answers
 from worker.registre.models import Electeur, ListeCommunale
-from worker.registre.reu.importer import ImportProgress, Intake, OnRecord, import_file, preview_file
+from worker.registre.reu.importer import ImportProgress, Intake, import_file, preview_file
 from worker.registre.versions import ListeKey, is_shown
 from worker.services import Services
 from worker.work.models import WorkKind
@@ -136,8 +136,7 @@ def _give_back(claim: Claim, error: Exception, services: Services) -> None:
 
 
 def _preview(preview: Preview, claim: Claim, path: Path, progress: ImportProgress, services: Services) -> None:
-    note = note_removed(Actor(preview.requested_by))
-    found = preview_file(services.registre, path, intake=_intake(preview), progress=progress, note=note)
+    found = preview_file(services.registre, path, intake=_intake(preview), progress=progress)
     if found.summary.unchanged:
         day = f" (export du {short_date(found.summary.taken_on)})" if found.summary.taken_on else ""
         raise ImportRefusedError(f"Ce fichier est déjà dans le registre{day} : il n'y a rien à reprendre")
@@ -165,7 +164,7 @@ def _import(preview: Preview, claim: Claim, path: Path, progress: ImportProgress
         intake=_intake(preview)._replace(
             state=preview.register_state, empty=[Liste(liste) for liste in preview.terms["empty"]]
         ),
-        on_record=OnRecord(then, note_removed(by)),
+        then=then,
     )
     log.info("registre_imported", import_id=summary.import_id, lines=summary.lines_read)
 
@@ -257,7 +256,7 @@ def _correct(preview: Preview, claim: Claim, services: Services) -> None:
 
     try:
         if preview.act == PreviewAct.UNDO:
-            undo_import(services.registre, import_id, then=then, note=note_removed(by))
+            undo_import(services.registre, import_id, then=then)
         else:
             set_taken_on(services.registre, import_id, preview.taken_on, then=then)
     except _ShownError as shown:
@@ -344,7 +343,7 @@ def undo(
     def then(connection: Connection, summary: UndoSummary) -> None:
         recalled.extend(recall_files(connection, _withdrawal(summary, Actor(actor), reason), summary.listes))
 
-    return undo_import(engine, import_id, then=then, note=note_removed(Actor(actor))), recalled
+    return undo_import(engine, import_id, then=then), recalled
 
 
 def redate(engine: Engine, import_id: int, day: date, *, actor: str, reason: str = "") -> tuple[Redating, list[str]]:

@@ -27,6 +27,8 @@ from schemas.vocabulary import Nature
 from worker.db.types import Base, Texte, UtcDateTime, nulls_first, utc_now
 from worker.domain.mouvement import Effet, Etat
 
+_ID = BigInteger().with_variant(Integer, "sqlite")
+
 
 def _texte(doc: str) -> Mapped[str]:
     return mapped_column(Texte, default="", server_default=text("''"), doc=doc)
@@ -80,7 +82,7 @@ class Electeur(Base):
     __tablename__ = "electeur"
     __table_args__ = (Index("ix_electeur_facts", *_LISTE, postgresql_where=_FLAGGED, sqlite_where=_FLAGGED),)
 
-    id: Mapped[int] = mapped_column(BigInteger().with_variant(Integer, "sqlite"), primary_key=True)
+    id: Mapped[int] = mapped_column(_ID, primary_key=True)
     code_commune: Mapped[str] = mapped_column(Texte)
     liste: Mapped[str] = mapped_column(Texte, doc="P, CE or CM.")
     version: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
@@ -142,7 +144,7 @@ class Import(Base):
 
     __tablename__ = "import"
 
-    id: Mapped[int] = mapped_column(BigInteger().with_variant(Integer, "sqlite"), primary_key=True)
+    id: Mapped[int] = mapped_column(_ID, primary_key=True)
     kind: Mapped[str] = mapped_column(Texte, default="reu", server_default=text("'reu'"), doc="reu or mouvements.")
     file_name: Mapped[str] = mapped_column(Texte)
     sha256: Mapped[str] = mapped_column(Texte)
@@ -205,7 +207,7 @@ class MouvementRegistre(Base):
         Index("ix_mouvement_import", "import_id"),
     )
 
-    id: Mapped[int] = mapped_column(BigInteger().with_variant(Integer, "sqlite"), primary_key=True)
+    id: Mapped[int] = mapped_column(_ID, primary_key=True)
     code_commune: Mapped[str] = mapped_column(Texte)
     liste: Mapped[str] = mapped_column(Texte, doc="P, CE or CM.")
     import_id: Mapped[int | None] = mapped_column(ForeignKey("import.id"), doc="NULL: written by a service.")
@@ -247,7 +249,7 @@ class Doubt(Base):
 
     __tablename__ = "doubt"
 
-    id: Mapped[int] = mapped_column(BigInteger().with_variant(Integer, "sqlite"), primary_key=True)
+    id: Mapped[int] = mapped_column(_ID, primary_key=True)
     import_id: Mapped[int] = mapped_column(ForeignKey("import.id"), index=True)
     code_commune: Mapped[str] = mapped_column(Texte)
     liste: Mapped[str] = mapped_column(Texte, doc="P, CE or CM.")
@@ -269,7 +271,7 @@ class Homonym(Base):
 
     __tablename__ = "homonym"
 
-    id: Mapped[int] = mapped_column(BigInteger().with_variant(Integer, "sqlite"), primary_key=True)
+    id: Mapped[int] = mapped_column(_ID, primary_key=True)
     import_id: Mapped[int] = mapped_column(ForeignKey("import.id"), index=True)
     code_commune: Mapped[str] = mapped_column(Texte, server_default=text("''"))
     liste: Mapped[str] = mapped_column(Texte, server_default=text("''"), doc="P, CE or CM.")
@@ -317,9 +319,7 @@ class Protection(Base):
     __tablename__ = "protection"
     __table_args__ = (UniqueConstraint("code_commune", "nom_naissance", "prenoms", "date_naissance"),)
 
-    id: Mapped[int] = mapped_column(
-        BigInteger().with_variant(Integer, "sqlite"), primary_key=True, doc="The id that events use."
-    )
+    id: Mapped[int] = mapped_column(_ID, primary_key=True, doc="The id that events use.")
     code_commune: Mapped[str] = mapped_column(Texte)
     nom_naissance: Mapped[str] = mapped_column(Texte)
     prenoms: Mapped[str] = mapped_column(Texte)

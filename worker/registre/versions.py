@@ -4,9 +4,9 @@ Other versions are kept while an undo needs them, or while a stored file rests o
 the address of a day, and counts the electors of a day.
 """
 
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from itertools import islice
 from typing import Any, NamedTuple
 
 from sqlalchemy import (
@@ -24,10 +24,8 @@ from sqlalchemy import (
     literal,
     select,
     text,
-    update,
 )
-from sqlalchemy.exc import DBAPIError
-from sqlalchemy.schema import CreateTable
+from sqlalchemy.orm import DeclarativeBase
 
 from schemas.requests import UNDO_DAYS
 from worker.db.types import UtcDateTime, utc_now
@@ -45,8 +43,7 @@ WITH RECURSIVE held AS (
     SELECT n.id FROM electeur n WHERE (n.code_commune, n.liste, n.version) > (h.code_commune, h.liste, h.version)
     ORDER BY n.code_commune, n.liste, n.version LIMIT 1)
 )
-SELECT code_commune, liste, version,
-  EXISTS (SELECT 1 FROM import i WHERE i.id = h.version AND i.finished_at IS NULL) AS is_left FROM held h
+SELECT code_commune, liste, version FROM held h
 WHERE NOT EXISTS (SELECT 1 FROM liste l
     WHERE (l.code_commune, l.liste, l.version) = (h.code_commune, h.liste, h.version))
   AND NOT EXISTS (SELECT 1 FROM import_liste b JOIN import i ON i.id = b.import_id
@@ -62,15 +59,11 @@ WHERE NOT EXISTS (SELECT 1 FROM liste l
 
 `held` jumps along the index from one version to the next: it reads few electors.
 
-`is_left`: the version of an import that died or was refused, never shown. A version that no import wrote or replaced
-belongs to a service that writes the tables by SQL, and stays. The view `kept_version` lists the versions that files
-rest on. On PostgreSQL the function `purge_versions` contains the same words, for the account that cannot read electors:
-`tests/integration/test_versions.py` compares them.
+A version that no import wrote or replaced belongs to a service that writes the tables by SQL, and stays. The view
+`kept_version` lists the versions that files rest on. On PostgreSQL the function `purge_versions` contains the same
+words, for the account that cannot read electors.
 """
 
-_COUNT = text("""
-SELECT count(*) FROM electeur WHERE code_commune = :code_commune AND liste = :liste AND version = :version
-""")
 _DELETE = text("""
 DELETE FROM electeur WHERE id IN (
   SELECT id FROM electeur WHERE code_commune = :code_commune AND liste = :liste AND version = :version LIMIT :room)
@@ -84,66 +77,37 @@ class ListeKey(NamedTuple):
     liste: str
 
 
-def can_be_undone() -> ColumnElement[bool]:
-    """Test that an import is finished, recent enough and not undone yet: the versions it replaced are kept."""
-    return and_(Import.undone_at.is_(None), Import.finished_at >= utc_now(-UNDO_DAYS * 86_400))
-
-
 def stands() -> ColumnElement[bool]:
     """Test that an import is finished and was not undone."""
     return and_(Import.finished_at.is_not(None), Import.undone_at.is_(None))
 
 
-OnImported = Callable[[Connection, int], object]
-"""Called in the transaction of an import, with its id; an exception rolls everything back."""
+def remove_obsolete(connection: Connection) -> int:
+    """Remove the electors of obsolete versions, at most BATCH, in the caller's transaction; return their number.
 
-OnRemoved = Callable[[Connection, int], object]
-"""Called in a transaction before electors of former versions are removed, with their number, to record it."""
-
-
-class Obsolete(NamedTuple):
-    """A version that is not needed any more."""
-
-    code_commune: str
-    liste: str
-    version: int
-    is_left: bool
-
-
-def find_obsolete(connection: Connection) -> list[Obsolete]:
-    """Return the versions that are not needed any more."""
-    since = connection.scalar(select(utc_now(-UNDO_DAYS * 86_400)))
-    return [Obsolete(*row) for row in connection.execute(OBSOLETE, {"since": since})]
-
-
-def remove_obsolete(connection: Connection, note: OnRemoved) -> int:
-    """Remove the electors of obsolete versions in batches; return their number. The caller holds the import lock.
-
-    They come from an import that died, was refused or undone, or were replaced by one too old to be undone.
+    They come from an import that died or was undone, or were replaced by one too old to be undone. The caller holds the
+    import lock.
     """
-    with connection.begin():
-        waiting = deque(find_obsolete(connection))
-        former = sum(connection.execute(_COUNT, it._asdict()).scalar_one() for it in waiting if not it.is_left)
-        if former:
-            note(connection, former)
     removed = 0
-    while waiting:
-        with connection.begin():
-            removed += remove_some(connection, waiting)
-    with connection.begin():
-        connection.execute(delete(Import).where(Import.finished_at.is_(None)))
+    since = connection.scalar(select(utc_now(-UNDO_DAYS * 86_400)))
+    for version in connection.execute(OBSOLETE, {"since": since}).mappings().all():
+        removed += connection.execute(_DELETE, {**version, "room": BATCH - removed}).rowcount
+        if removed == BATCH:
+            return removed
+    connection.execute(delete(Import).where(Import.finished_at.is_(None)))
     return removed
 
 
-def remove_some(connection: Connection, waiting: deque[Obsolete]) -> int:
-    """Remove a batch of the electors of these versions; remove versions without electors from `waiting`."""
-    room = BATCH
-    while waiting and room:
-        count = connection.execute(_DELETE, {**waiting[0]._asdict(), "room": room}).rowcount
-        if count < room:
-            waiting.popleft()
-        room -= count
-    return BATCH - room
+def discard_version(connection: Connection, version: int, listes: Iterable[ListeKey]) -> None:
+    """Remove the staged electors of an import that was refused or previewed, in batches, then the import itself."""
+    for liste in listes:
+        key = {**liste._asdict(), "version": version, "room": BATCH}
+        removed = BATCH
+        while removed == BATCH:
+            with connection.begin():
+                removed = connection.execute(_DELETE, key).rowcount
+    with connection.begin():
+        connection.execute(delete(Import).where(Import.id == version))
 
 
 def is_shown() -> ColumnElement[bool]:
@@ -155,6 +119,11 @@ def is_shown() -> ColumnElement[bool]:
     )
 
 
+def is_on_liste(code_commune: str, liste: str, version: int) -> ColumnElement[bool]:
+    """Select the electors of one version of a list."""
+    return and_(Electeur.code_commune == code_commune, Electeur.liste == liste, Electeur.version == version)
+
+
 def current_versions(connection: Connection) -> dict[ListeKey, int]:
     """Return the version that each list of the register points to."""
     columns = ListeCommunale.code_commune, ListeCommunale.liste, ListeCommunale.version
@@ -163,26 +132,13 @@ def current_versions(connection: Connection) -> dict[ListeKey, int]:
 
 def point_to(connection: Connection, versions: Mapping[ListeKey, int | None]) -> None:
     """Point each list to that version; None removes the list from the register."""
-    current = current_versions(connection)
     is_it = and_(ListeCommunale.code_commune == bindparam("of_commune"), ListeCommunale.liste == bindparam("of_liste"))
-    kept = {liste: version for liste, version in versions.items() if version is not None}
-    for statement, rows in (
-        (
-            insert(ListeCommunale),
-            [{**liste._asdict(), "version": kept[liste]} for liste in kept if liste not in current],
-        ),
-        (
-            update(ListeCommunale).where(is_it),
-            [{**_key(liste), "version": kept[liste]} for liste in kept if liste in current],
-        ),
-        (delete(ListeCommunale).where(is_it), [_key(liste) for liste in versions if liste not in kept]),
-    ):
-        if rows:
-            connection.execute(statement, rows)
-
-
-def _key(liste: ListeKey) -> dict[str, str]:
-    return {"of_commune": liste.code_commune, "of_liste": liste.liste}
+    former = [{"of_commune": liste.code_commune, "of_liste": liste.liste} for liste in versions]
+    if former:
+        connection.execute(delete(ListeCommunale).where(is_it), former)
+    shown = [{**liste._asdict(), "version": version} for liste, version in versions.items() if version is not None]
+    if shown:
+        connection.execute(insert(ListeCommunale), shown)
 
 
 TEMPORARY = MetaData()
@@ -207,20 +163,17 @@ _SERVER = "SELECT set_config('work_mem', '64MB', true), set_config('jit', 'off',
 """Whole lists are grouped and sorted: with the memory of a small query, PostgreSQL would sort them on disk."""
 
 
-@contextmanager
-def temporary_tables(connection: Connection, *tables: Table) -> Iterator[None]:
-    """Create empty temporary tables, for the time of the block."""
-    _drop(connection, tables)
+def create_temporary(connection: Connection, *tables: Table) -> None:
+    """Create empty temporary tables, which end with the connection: see `importing`."""
     with reading_transaction(connection):
-        for table in tables:
-            connection.execute(CreateTable(table))
-    try:
-        yield
-    except BaseException:
-        with suppress(DBAPIError):  # keeps the first error; the next import drops the tables too
-            _drop(connection, tables)
-        raise
-    _drop(connection, tables)
+        TEMPORARY.create_all(connection, tables=tables, checkfirst=False)
+
+
+def insert_all(connection: Connection, table: Table | type[DeclarativeBase], rows: Iterable[dict[str, Any]]) -> None:
+    """Insert the rows while they are read, in batches."""
+    rest = iter(rows)
+    while batch := list(islice(rest, BATCH)):
+        connection.execute(insert(table), batch)
 
 
 @contextmanager
@@ -241,11 +194,3 @@ def record_mouvements(connection: Connection, import_id: int) -> int:
     fields: list[Any] = [STAGED.c[name] for name in FIELDS]
     ready = select(*fields, literal(import_id)).order_by(STAGED.c.rank)
     return connection.execute(insert(MouvementRegistre).from_select([*FIELDS, "import_id"], ready)).rowcount
-
-
-def _drop(connection: Connection, tables: Iterable[Table]) -> None:
-    if not connection.invalidated:
-        connection.rollback()
-        with reading_transaction(connection):
-            for table in tables:
-                connection.execute(text(f"DROP TABLE IF EXISTS {table.name}"))

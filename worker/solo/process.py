@@ -30,7 +30,6 @@ from worker.housekeeping.housekeeping import sweep
 from worker.messaging.encoder import PrefectureEncoder
 from worker.messaging.middleware import build_middleware
 from worker.messaging.queues import DoorbellQueues
-from worker.registre.checks.facts import look_again
 from worker.registre.communes import load_reference
 from worker.settings import Settings
 from worker.work.queue import free_all
@@ -174,7 +173,6 @@ def prepare_database(engine: Engine) -> None:
     migrate(engine)
     with engine.begin() as connection:
         load_reference(connection)
-    look_again(engine)
 
 
 def copy_database(database: Path, copy: Path) -> None:

@@ -33,7 +33,8 @@ from common.calendrier import YOUNGEST, last_birth
 from common.french import short_date
 from schemas.vocabulary import Liste
 from worker.db.types import cleaned
-from worker.registre.checks.facts import AT_ALL, Look, is_of_age
+from worker.registre.checks.facts import is_of_age
+from worker.registre.checks.rules import OnListe
 from worker.registre.imports.history import Basis
 from worker.registre.models import ORDRE, Bureau, Electeur
 
@@ -50,8 +51,8 @@ class ListeSpec:
     type_liste: str
     info_liste: str
     jour: date
-    look: Look = AT_ALL
-    """The queries and cached findings that detect the anomalies of the list."""
+    has_facts: bool = False
+    """Whether only electors with a finding are checked for anomalies, else all of them."""
     age_on: date | None = None
     """The day on which the electors must be of age, if it differs from the day of the file."""
     basis: Basis | None = None
@@ -88,14 +89,14 @@ class ListeSpec:
         return {name: getattr(self, name) for name in _PARAMETERS}
 
 
-class AnyListe:
+class AnyListe(OnListe):
     """Replaces the ListeSpec in a statement that is built once per list: each value is a bind parameter.
 
     Building the statements of a file takes longer than writing the file of a village.
     """
 
     def __init__(self, liste: Liste) -> None:
-        self.liste = liste
+        super().__init__(liste, _text("today"), _text("youngest"))
         self.version: BindParameter[int] = bindparam("version", type_=BigInteger, required=False)
         self.code_commune = _text("code_commune")
         self.nom_affiche = _text("nom_affiche")
@@ -104,8 +105,6 @@ class AnyListe:
         self.info_liste = _text("info_liste")
         self.date_creation = _text("date_creation")
         self.last_birth = _text("last_birth")
-        self.today = _text("today")
-        self.youngest = _text("youngest")
 
 
 def _text(name: str) -> BindParameter[str]:

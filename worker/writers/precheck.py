@@ -21,6 +21,7 @@ from sqlalchemy import (
     func,
     not_,
     select,
+    true,
     type_coerce,
 )
 from sqlalchemy.orm import InstrumentedAttribute
@@ -34,11 +35,10 @@ from worker.domain.identite import base_letters
 from worker.registre.checks import rules
 from worker.registre.checks.facts import (
     TEXTS,
-    Fact,
-    Scope,
     deserves_look,
     group_doubles,
     has_separator,
+    is_flagged,
     is_unclean,
     joined_texts,
     select_double_numeros,
@@ -183,9 +183,9 @@ class _Precheck:
                 yield self._say(rules.CIRCONSCRIPTION_ELSEWHERE, code)
             if bureau:
                 yield from self._bureau_texts(bureau)
-        if Fact.NUMERO not in self.spec.look.facts:
-            return
-        places = self.connection.execute(_numeros_query(self.spec.liste, self.spec.look.scope), self.spec.parameters)
+        places = self.connection.execute(
+            _numeros_query(self.spec.liste, has_facts=self.spec.has_facts), self.spec.parameters
+        )
         for code, numeros in groupby(places, key=lambda row: row.code_bureau):
             first = [str(row.numero_ordre) for row in numeros]
             more = f" et {len(first) - NAMED} autres" if len(first) > NAMED else ""
@@ -207,10 +207,10 @@ class _Precheck:
                     yield self._say(kind, bureau.code, value=source)
 
     def _of_doubles(self) -> Iterator[Anomaly]:
-        if Fact.DOUBLE not in self.spec.look.facts:
-            return
         rows = self.connection.execute(
-            _doubles_query(self.spec.liste, self.spec.look.scope), self.spec.parameters, execution_options=STREAM
+            _doubles_query(self.spec.liste, has_facts=self.spec.has_facts),
+            self.spec.parameters,
+            execution_options=STREAM,
         )
         for members in group_doubles(rows):
             homes = [base_letters(row.adresse) for row in members]
@@ -219,9 +219,7 @@ class _Precheck:
                 yield self._of(row, rules.TWICE if number[home] > 1 else rules.HOMONYM)
 
     def _of_electeurs(self) -> Iterator[Anomaly]:
-        if Fact.SUSPECT not in self.spec.look.facts:
-            return
-        query = _suspect_query(self.spec.liste, self.spec.look.scope, separators=self.separators)
+        query = _suspect_query(self.spec.liste, has_facts=self.spec.has_facts, separators=self.separators)
         rows = self.connection.execute(query, self.spec.parameters, execution_options=STREAM)
         for row in rows:
             self.census.needs_cleaning |= row.needs_cleaning or row.has_separator
@@ -270,18 +268,18 @@ def _ruin_of(text: str) -> Kind | None:
 
 
 @cache
-def _numeros_query(liste: Liste, scope: Scope) -> Select[str, int | None]:
-    return select_double_numeros(_among(AnyListe(liste), scope, Fact.NUMERO))
+def _numeros_query(liste: Liste, *, has_facts: bool) -> Select[str, int | None]:
+    return select_double_numeros(_among(AnyListe(liste), has_facts=has_facts))
 
 
 @cache
-def _doubles_query(liste: Liste, scope: Scope) -> Select[Any]:
-    among = _among(AnyListe(liste), scope, Fact.DOUBLE)
+def _doubles_query(liste: Liste, *, has_facts: bool) -> Select[Any]:
+    among = _among(AnyListe(liste), has_facts=has_facts)
     return select_possible_doubles(among, adresse().label("adresse"), *_who())
 
 
-def _among(spec: AnyListe, scope: Scope, fact: Fact) -> ColumnElement[bool]:
-    return and_(on_liste(spec), scope.of(fact), of_age(spec))
+def _among(spec: AnyListe, *, has_facts: bool) -> ColumnElement[bool]:
+    return and_(on_liste(spec), is_flagged() if has_facts else true(), of_age(spec))
 
 
 def _who() -> Iterator[SQLColumnExpression[Any]]:
@@ -291,7 +289,7 @@ def _who() -> Iterator[SQLColumnExpression[Any]]:
 
 
 @cache
-def _suspect_query(liste: Liste, scope: Scope, *, separators: bool) -> Select[Any]:
+def _suspect_query(liste: Liste, *, has_facts: bool, separators: bool) -> Select[Any]:
     spec = AnyListe(liste)
     return (
         select(
@@ -304,6 +302,6 @@ def _suspect_query(liste: Liste, scope: Scope, *, separators: bool) -> Select[An
             has_separator(joined_texts()).label("has_separator"),
             *(over_clean_values(rule.condition(spec)).label(f"is_{rule.code}") for rule in RULES),
         )
-        .where(_among(spec, scope, Fact.SUSPECT), deserves_look(spec, separators=separators))
+        .where(_among(spec, has_facts=has_facts), deserves_look(spec, separators=separators))
         .order_by(*ORDRE)
     )

@@ -26,9 +26,9 @@ from worker.exports.models import Export
 from worker.exports.naming import piece_name
 from worker.exports.records import announce, mark_ready
 from worker.exports.storage import Made, Storage
-from worker.registre.checks.facts import AT_ALL, read_look
+from worker.registre.checks.facts import has_facts
 from worker.registre.communes import NO_VERSION, require_commune
-from worker.registre.comparaison.doubts import count_corrections
+from worker.registre.comparaison.doubts import list_corrections
 from worker.registre.imports.chain import read_rests_on
 from worker.registre.imports.history import read_basis
 from worker.registre.mouvements.queries import has_mouvements, select_between
@@ -110,7 +110,7 @@ def read_spec(connection: Connection, export: Export, services: Services) -> Lis
         type_liste=services.type_liste_codes[liste],
         info_liste=services.info_liste,
         jour=jour,
-        look=read_look(connection, commune.code, liste, version, jour) if is_ours else AT_ALL,
+        has_facts=is_ours and has_facts(connection, commune.code, liste, version, jour),
         basis=read_basis(connection, commune.code, liste.value, version),
     )
 
@@ -185,7 +185,7 @@ class DepotComparison:
         code, liste = self.export.code_commune, self.export.nom_liste
         if not self._digests:
             return
-        self.corrections = count_corrections(connection, code, liste, *self.days)
+        self.corrections = len(list_corrections(connection, code, liste, *self.days))
         if has_mouvements(connection, code, liste):
             found = select_between(connection, code, liste, *self.days)
             known = (KnownMouvement(it.nature, self._digests.identity(*it[1:]), it.date_naissance) for it in found)

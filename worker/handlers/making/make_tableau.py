@@ -51,10 +51,10 @@ from worker.exports.records import announce, mark_ready
 from worker.exports.storage import Made, PendingFile
 from worker.handlers.making.make_liste import read_spec
 from worker.handlers.requests.export_plan import read_demande
-from worker.registre.checks.facts import read_look
+from worker.registre.checks.facts import has_facts
 from worker.registre.checks.rules import TWICE
 from worker.registre.communes import NO_VERSION, require_commune
-from worker.registre.comparaison.doubts import Correction, list_corrections, list_guesses, open_pairs
+from worker.registre.comparaison.doubts import list_corrections, list_guesses, open_pairs
 from worker.registre.imports.chain import find_import_by, read_births, read_chain, read_rests_on
 from worker.registre.models import Electeur
 from worker.registre.mouvements.queries import (
@@ -181,7 +181,7 @@ class TableauSubject:
     source: OfAge
     chain: Chain
     doubts: Sequence[tuple[int, int]]
-    corrections: Sequence[Correction]
+    corrections: Sequence[tuple[str, str]]
     guesses: Sequence[Row[Any]]
     rests_on: Sequence[dict[str, Any]]
 
@@ -260,7 +260,7 @@ class TableauSubject:
         yield from check_tableau(self.demande, self.source, inscrits, bureaux)
         if spec.version != register.version:
             where = register.connection, register.code_commune, register.liste, register.version
-            spec = replace(spec, version=register.version, look=read_look(*where, spec.jour))
+            spec = replace(spec, version=register.version, has_facts=has_facts(*where, spec.jour))
         yield from self._on_liste(replace(spec, age_on=self.demande.age_apres), ours)
 
     def reconcile(self, tableau: Tableau) -> Reconciliation | None:
@@ -319,7 +319,7 @@ class TableauSubject:
     def _check_first(self, tableau: Tableau) -> Iterator[Anomaly]:
         """See `check_first`; skipped where a corrected date of birth changes who is of age."""
         link, it = first_export(self.demande, self.chain), self.register
-        if link is None or any(one.born_before != one.born_after for one in self.corrections):
+        if link is None or any(before != after for before, after in self.corrections):
             return
         days = self.demande.age_avant, self.demande.jour
         listed = select_bureaux(it.connection, it.code_commune, it.liste, link.import_id, days)

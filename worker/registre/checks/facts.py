@@ -7,11 +7,10 @@ unclean values. One cheap test on each row finds them.
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import date, timedelta
-from enum import Enum, IntFlag, auto
+from datetime import date
 from functools import cache, reduce
 from itertools import groupby, islice
-from typing import Any, NamedTuple
+from typing import Any
 
 from sqlalchemy import (
     BigInteger,
@@ -19,9 +18,7 @@ from sqlalchemy import (
     Column,
     ColumnElement,
     Connection,
-    Engine,
     Insert,
-    Integer,
     Row,
     Select,
     SQLColumnExpression,
@@ -29,6 +26,7 @@ from sqlalchemy import (
     Text,
     and_,
     bindparam,
+    exists,
     func,
     insert,
     literal,
@@ -36,23 +34,30 @@ from sqlalchemy import (
     not_,
     or_,
     select,
-    true,
     type_coerce,
+    union_all,
     update,
 )
-from sqlalchemy.orm import InstrumentedAttribute
 
-from common.calendrier import YOUNGEST, jour_a_paris, last_birth, now
+from common.calendrier import YOUNGEST, last_birth
 from common.texte import JOINT
 from schemas.vocabulary import Liste, Severity
 from worker.db.engine import STREAM
 from worker.db.types import cleaned, is_suspect, needs_cleaning, size_of
 from worker.domain.identite import fold_identite
-from worker.registre.checks.rules import HAS_LOST_ZEROS, LONGEST, RUINED_TEXTS, RULES, Day, Kind, OnListe, is_readable
+from worker.registre.checks.rules import HAS_LOST_ZEROS, LONGEST, RUINED_TEXTS, RULES, Kind, OnListe, is_readable
 from worker.registre.communes import COMMUNES_AT_ONCE
-from worker.registre.comparaison.differences import IDENTITE, identite_columns
-from worker.registre.models import ORDRE, Electeur, ImportListe, ListeCommunale
-from worker.registre.versions import BATCH, TEMPORARY, ListeKey, reading_transaction, temporary_tables
+from worker.registre.comparaison.differences import ID, IDENTITE, identite_columns
+from worker.registre.models import ORDRE, Electeur, ImportListe
+from worker.registre.versions import (
+    BATCH,
+    TEMPORARY,
+    ListeKey,
+    create_temporary,
+    insert_all,
+    is_on_liste,
+    reading_transaction,
+)
 
 TEXTS = (
     Electeur.code_bureau,
@@ -79,44 +84,15 @@ TEXTS = (
 
 
 FACTS_VERSION = 2
-"""Version of the rules. Increase it when a change may alter their results, so that `look_again` checks old registers.
-
-`tests/contract/test_facts.py` enforces it.
-"""
+"""Version of the rules. Increase it when a change may alter their results: files then check every elector of a list,
+until its next import. `tests/contract/test_facts.py` enforces it."""
 
 
-class Fact(IntFlag):
-    """Cached findings about an elector, as bits. An import sets them once; 0 means no finding."""
-
-    UNCHECKED = auto()
-    """Not checked: a service wrote the row, or changed a value after the import."""
-    SUSPECT = auto()
-    """A rule applies to the elector, now or on a later day, or a value cannot be written unchanged."""
-    DOUBLE = auto()
-    """Another elector of the list has the same identity."""
-    NUMERO = auto()
-    """Another elector of the bureau has the same order number."""
-
-
-EVERY_FACT = Fact(sum(Fact))
-
-
-class Scope(Enum):
-    """The rows that must be checked to find all anomalies of a list."""
-
-    WHOLE = auto()
-    """Every elector: the list was not checked, or another version of the rules checked it."""
-    CHANGED = auto()
-    """Electors with a finding; every elector for shared identities and numbers: a row changed after the import."""
-    FACTS = auto()
-    """Electors with a finding."""
-
-    def of(self, fact: Fact) -> ColumnElement[bool]:
-        """Select the electors who may have this finding."""
-        if self is Scope.WHOLE or (self is Scope.CHANGED and fact is not Fact.SUSPECT):
-            return true()
-        has_it = Electeur.facts.bitwise_and(int(fact | Fact.UNCHECKED)) > 0
-        return and_(is_flagged(), has_it)
+UNCHECKED = 1
+"""`facts` of an elector who is not checked: a service wrote the row, or changed a value after the import."""
+FOUND = 2
+"""`facts` of an elector to check: a rule applies, now or on a later day, a value cannot be written unchanged, or
+another elector has the same identity or order number. Without a finding `facts` is 0."""
 
 
 def is_flagged() -> ColumnElement[bool]:
@@ -124,46 +100,29 @@ def is_flagged() -> ColumnElement[bool]:
     return Electeur.facts > literal_column("0")
 
 
-class Look(NamedTuple):
-    """The rows to check, and the findings to check for; findings that no elector of the list has are left out."""
+def has_facts(connection: Connection, code_commune: str, liste: str, version: int, jour: date) -> bool:
+    """Return whether the findings of a version of a list are complete for a file of that day.
 
-    scope: Scope = Scope.WHOLE
-    facts: Fact = EVERY_FACT
-
-
-AT_ALL = Look()
-
-
-def read_look(connection: Connection, code_commune: str, liste: str, version: int, jour: date) -> Look:
-    """Return how to check a version of a list, for a file of that day."""
+    They are not if another version of the rules found them, or if a service has written an elector since.
+    """
     which = {"of_commune": code_commune, "of_liste": liste, "of_version": version, "on_day": jour}
-    stamp = connection.execute(_select_stamp(), which).one_or_none()
-    if stamp is None:
-        return AT_ALL
-    facts = Fact(sum(stamp))
-    return Look(Scope.CHANGED) if Fact.UNCHECKED in facts else Look(Scope.FACTS, facts)
+    return connection.execute(_select_stamp(), which).one_or_none() is not None
 
 
 @cache
 def _select_stamp() -> Select[Any]:
-    """Select whether the list has each finding; no row if the findings are missing, outdated or too recent."""
     commune: BindParameter[str] = bindparam("of_commune")
     liste: BindParameter[str] = bindparam("of_liste")
     version: BindParameter[int] = bindparam("of_version")
     of_version = Electeur.code_commune == commune, Electeur.liste == liste, Electeur.version == version
-    has_each = [func.coalesce(func.max(Electeur.facts.bitwise_and(int(fact))), 0) for fact in Fact]
-    has = select(*(it.label(f"fact_{fact.value}") for fact, it in zip(Fact, has_each, strict=True)))
-    found = has.where(*of_version, is_flagged()).subquery()
-    return (
-        select(found)
-        .join_from(ImportListe, found, true())
-        .where(
-            ImportListe.import_id == version,
-            ImportListe.code_commune == commune,
-            ImportListe.liste == liste,
-            ImportListe.facts_version == FACTS_VERSION,
-            ImportListe.facts_since <= bindparam("on_day"),
-        )
+    unchecked = exists().where(*of_version, is_flagged(), Electeur.facts.bitwise_and(UNCHECKED) > 0)
+    return select(ImportListe.import_id).where(
+        ImportListe.import_id == version,
+        ImportListe.code_commune == commune,
+        ImportListe.liste == liste,
+        ImportListe.facts_version == FACTS_VERSION,
+        ImportListe.facts_since <= bindparam("on_day"),
+        ~unchecked,
     )
 
 
@@ -188,12 +147,8 @@ def is_unclean() -> ColumnElement[bool]:
 
 def joined_texts() -> ColumnElement[str]:
     """Join all values of a row into one text."""
-    return _joined(TEXTS)
-
-
-def _joined(columns: Sequence[InstrumentedAttribute[str]]) -> ColumnElement[str]:
-    first: ColumnElement[str] = type_coerce(columns[0], Text)
-    return reduce(lambda text, column: text + JOINT + column, columns[1:], first)
+    first: ColumnElement[str] = type_coerce(TEXTS[0], Text)
+    return reduce(lambda text, column: text + JOINT + column, TEXTS[1:], first)
 
 
 def has_separator(text: ColumnElement[str]) -> ColumnElement[bool]:
@@ -268,40 +223,25 @@ def _is_shared(keys: Sequence[SQLColumnExpression[Any]], among: ColumnElement[bo
     return Electeur.id.in_(select(counted.c.id).where(counted.c.same > 1))
 
 
-DAYS_BEFORE = 366
-"""Days before the import for which findings are valid: a file may have an earlier day if its request waited."""
-
 _LAST_DAY = "9999-12-31"
 
-_FOUND = Table(
-    "found_fact",
-    TEMPORARY,
-    Column("fact", Integer, primary_key=True, autoincrement=False),
-    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=False),
-    prefixes=["TEMPORARY"],
-)
-"""Findings that are not yet in the rows of the electors."""
-
-
-def facts_since(jour: date) -> date:
-    """Return the first day of a file for which the findings of a day are valid."""
-    return jour - timedelta(days=DAYS_BEFORE)
+_FOUND = Table("found_fact", TEMPORARY, Column("id", ID, index=True), prefixes=["TEMPORARY"])
+"""Electors with a finding that is not yet in their rows; an elector may come twice."""
 
 
 def find_facts(connection: Connection, version: int, listes: Iterable[ListeKey], jour: date) -> None:
     """Check every elector of these lists in this version, and write the findings of that day to their rows.
 
-    The rows must have no finding yet. The caller then records `FACTS_VERSION` and `facts_since`; until then no query
-    uses the findings.
+    The rows must have no finding yet. The caller then records `FACTS_VERSION` and the day, from which on the findings
+    are valid; until then no query uses them.
     """
-    with temporary_tables(connection, _FOUND):
-        with reading_transaction(connection):
-            for liste, of_liste in groupby(sorted(listes, key=lambda it: it.liste), key=lambda it: it.liste):
-                rest = (it.code_commune for it in of_liste)
-                while communes := list(islice(rest, COMMUNES_AT_ONCE)):
-                    _find(connection, version, communes, Liste(liste), facts_since(jour))
-        for fact in (Fact.SUSPECT, Fact.DOUBLE, Fact.NUMERO):
-            _write(connection, fact)
+    create_temporary(connection, _FOUND)
+    with reading_transaction(connection):
+        for liste, of_liste in groupby(sorted(listes, key=lambda it: it.liste), key=lambda it: it.liste):
+            rest = (it.code_commune for it in of_liste)
+            while communes := list(islice(rest, COMMUNES_AT_ONCE)):
+                _find(connection, version, communes, Liste(liste), jour)
+    _write(connection)
 
 
 def count_without_zeros(connection: Connection, version: int) -> int:
@@ -320,27 +260,19 @@ def count_mineurs(connection: Connection, version: int, jour: date) -> dict[List
 
 def _find(connection: Connection, version: int, communes: list[str], liste: Liste, since: date) -> None:
     among = {"communes": communes, "version": version}
-    for statement in _find_statements(liste):
-        connection.execute(statement, among | {"last_birth": last_birth(since)})
+    connection.execute(_insert_found(liste), among | {"last_birth": last_birth(since)})
     with connection.execute(_doubles_query(liste), among, execution_options=STREAM) as rows:
-        doubles = [row.id for same in group_doubles(rows) for row in same]
-    for batch in range(0, len(doubles), BATCH):
-        found = [{"fact": int(Fact.DOUBLE), "id": id_} for id_ in doubles[batch : batch + BATCH]]
-        connection.execute(insert(_FOUND), found)
+        insert_all(connection, _FOUND, ({"id": row.id} for same in group_doubles(rows) for row in same))
 
 
 @cache
-def _find_statements(liste: Liste) -> Sequence[Insert]:
-    """Build the statements for each finding but doubles; cached, because building them is slow."""
+def _insert_found(liste: Liste) -> Insert:
+    """Build the statement for all findings but doubles; cached, because building it is slow."""
     among = _among(liste)
     since: BindParameter[str] = bindparam("last_birth", type_=Text)
-    return [
-        insert(_FOUND).from_select(["fact", "id"], select(literal(int(fact)), Electeur.id).where(has_it))
-        for fact, has_it in (
-            (Fact.SUSPECT, and_(among, _may_deserve_look(liste, since))),
-            (Fact.NUMERO, has_double_numero(among)),
-        )
-    ]
+    suspects = select(Electeur.id).where(among, _may_deserve_look(liste, since))
+    sharing = select(Electeur.id).where(has_double_numero(among))
+    return insert(_FOUND).from_select(["id"], union_all(suspects, sharing))
 
 
 @cache
@@ -360,34 +292,23 @@ def _may_deserve_look(liste: Liste, since: str | BindParameter[str]) -> ColumnEl
     A rule that depends on the day applies until a day, from a day on, or both: it applies on the first or the last day.
     `since` is used as the first day: minors are born after it, so they get the finding too.
     """
-    first, last = Day(liste, since, since), Day(liste, _LAST_DAY, _LAST_DAY)
+    first, last = OnListe(liste, since, since), OnListe(liste, _LAST_DAY, _LAST_DAY)
     moving = [late for rule in RULES if not (late := rule.condition(last)).compare(rule.condition(first))]
     return or_(deserves_look(first, separators=True), *moving, Electeur.numero_general.is_not(None))
 
 
-def _write(connection: Connection, fact: Fact) -> None:
-    """Write the finding in short transactions, because SQLite has one writer at a time."""
-    for first, last in _ranges(connection, fact):
-        found = select(_FOUND.c.id).where(_FOUND.c.fact == int(fact), _FOUND.c.id.between(first, last))
-        with connection.begin():
-            connection.execute(
-                update(Electeur)
-                .where(Electeur.id.in_(found))
-                .values(facts=Electeur.facts.bitwise_or(int(fact)))
-                .execution_options(synchronize_session=False)
-            )
-
-
-def _ranges(connection: Connection, fact: Fact) -> Iterator[tuple[int, int]]:
-    query = select(_FOUND.c.id).where(_FOUND.c.fact == int(fact)).order_by(_FOUND.c.id).limit(BATCH)
+def _write(connection: Connection) -> None:
+    """Write the findings in short transactions, because SQLite has one writer at a time."""
+    query = select(_FOUND.c.id).distinct().order_by(_FOUND.c.id).limit(BATCH)
     last = -1
     while True:
         with connection.begin():
             ids = connection.scalars(query.where(_FOUND.c.id > last)).all()
-        if not ids:
-            return
-        last = ids[-1]
-        yield ids[0], last
+            if not ids:
+                return
+            last = ids[-1]
+            found = select(_FOUND.c.id).where(_FOUND.c.id.between(ids[0], last))
+            connection.execute(update(Electeur).where(Electeur.id.in_(found)).values(facts=FOUND))
 
 
 def count_blocking(connection: Connection, version: int, listes: Iterable[ListeKey], jour: date) -> dict[str, int]:
@@ -400,68 +321,16 @@ def count_blocking(connection: Connection, version: int, listes: Iterable[ListeK
     found: Counter[str] = Counter()
     with connection.begin():
         for code_commune, liste in listes:
-            day = Day(Liste(liste), jour.isoformat(), last_birth(jour, YOUNGEST))
+            day = OnListe(Liste(liste), jour.isoformat(), last_birth(jour, YOUNGEST))
             conditions = [
                 *(rule.condition(day) for rule in rules),
                 *(is_it(joined_texts()) for _, is_it in RUINED_TEXTS),
             ]
             counts = [func.count().filter(it) for it in conditions]
-            is_it = (Electeur.code_commune == code_commune, Electeur.liste == liste, Electeur.version == version)
-            row = connection.execute(select(*counts).where(*is_it, is_flagged())).one()
+            is_it = is_on_liste(code_commune, liste, version)
+            row = connection.execute(select(*counts).where(is_it, is_flagged())).one()
             found.update({kind.message: count for kind, count in zip(kinds, row, strict=True) if count})
     return dict(found)
-
-
-def look_again(engine: Engine) -> int:
-    """Check the imported lists again whose findings come from other rules; return the number of lists.
-
-    The day in Paris is precise enough for every commune: findings are valid for a year before it. If a service changes
-    an elector after the first step, the elector counts as not checked, see migration 0015.
-    """
-    jour = jour_a_paris(now())
-    with engine.connect() as connection:
-        with connection.begin():
-            outdated = connection.execute(_select_outdated()).all()
-        for version, rows in groupby(outdated, key=lambda row: row.version):
-            listes = [ListeKey(row.code_commune, row.liste) for row in rows]
-            _forget(connection, version, listes)
-            find_facts(connection, version, listes, jour)
-            _mark(connection, version, listes, facts_version=FACTS_VERSION, facts_since=facts_since(jour))
-    return len(outdated)
-
-
-def _select_outdated() -> Select[int, str, str]:
-    is_it = and_(
-        ImportListe.import_id == ListeCommunale.version,
-        ImportListe.code_commune == ListeCommunale.code_commune,
-        ImportListe.liste == ListeCommunale.liste,
-    )
-    key = ListeCommunale.version, ListeCommunale.code_commune, ListeCommunale.liste
-    return select(*key).join(ImportListe, is_it).where(ImportListe.facts_version != FACTS_VERSION).order_by(*key)
-
-
-def _forget(connection: Connection, version: int, listes: Sequence[ListeKey]) -> None:
-    _mark(connection, version, listes, facts_version=0)
-    for code_commune, liste in listes:
-        with connection.begin():
-            connection.execute(
-                update(Electeur)
-                .where(Electeur.code_commune == code_commune, Electeur.liste == liste, Electeur.version == version)
-                .where(is_flagged())
-                .values(facts=0)
-                .execution_options(synchronize_session=False)
-            )
-
-
-def _mark(connection: Connection, version: int, listes: Iterable[ListeKey], **values: object) -> None:
-    with connection.begin():
-        for code_commune, liste in listes:
-            connection.execute(
-                update(ImportListe)
-                .where(ImportListe.import_id == version)
-                .where(ImportListe.code_commune == code_commune, ImportListe.liste == liste)
-                .values(**values)
-            )
 
 
 BirthDate = str | ColumnElement[str]

@@ -8,7 +8,7 @@ what the platform checks. A condition is true where a value is wrong; the test t
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, Protocol
+from typing import Any
 
 from sqlalchemy import BindParameter, ColumnElement, Text, and_, false, func, literal, not_, or_, type_coerce
 from sqlalchemy.orm import InstrumentedAttribute
@@ -33,28 +33,15 @@ OLD_DAYS = 62
 """Days after which an export is old: the REU changes every day, and a poll's list closes six weeks before it."""
 
 
-class OnListe(Protocol):
-    """The list and the day that a rule checks."""
+@dataclass
+class OnListe:
+    """The list and the day that a rule checks: values, or parameters of a statement that is built once."""
 
-    @property
-    def liste(self) -> Liste: ...  # noqa: D102 — a field
-
-    @property
-    def today(self) -> str | BindParameter[str]: ...  # noqa: D102 — AAAA-MM-JJ
-
-    @property
-    def youngest(self) -> str | BindParameter[str]:
-        """The latest date of birth that an elector may have on that day."""
-
-
-class Day:
-    """A list on a day, to apply the rules without a file."""
-
-    def __init__(self, liste: Liste, today: str | BindParameter[str], youngest: str | BindParameter[str]) -> None:
-        self.liste = liste
-        self.today, self.youngest = (
-            it if isinstance(it, BindParameter) else literal(it, Text) for it in (today, youngest)
-        )
+    liste: Liste
+    today: str | BindParameter[str]
+    """AAAA-MM-JJ."""
+    youngest: str | BindParameter[str]
+    """The latest date of birth that an elector may have on that day."""
 
 
 RuleColumn = InstrumentedAttribute[Any]
@@ -562,9 +549,6 @@ TROP_LONG = Kind(
     None,
     f"Valeur de plus de {LONGEST} caractères, transmise entière : la raccourcir.",
 )
-OF_TEXTS = (GARBLED_TEXT, ALTERED_TEXT, NETTOYE, SEPARATEUR, TROP_LONG)
-"""Kinds that concern each value of an elector or of a bureau."""
-
 TWICE = Kind(
     "electeur_en_double",
     Severity.BLOCKING,
@@ -580,9 +564,6 @@ HOMONYM = Kind(
     "Deux électeurs de mêmes nom, prénoms et naissance (accents et tirets mis à part), à deux adresses : vérifier que "
     "ce sont deux personnes.",
 )
-OF_DOUBLES = (TWICE, HOMONYM)
-"""Kinds that concern electors of one list who share their identity."""
-
 CANTON_ABSENT = Kind(
     "canton_absent",
     Severity.REMARK,
@@ -614,15 +595,6 @@ NUMERO_TWICE = Kind(
     E.numero_general,
     "Numéros d'ordre portés par plusieurs électeurs du bureau : {numeros}. Vérifier dans le REU.",
 )
-OF_BUREAUX = (
-    CANTON_ABSENT,
-    CANTON_ELSEWHERE,
-    CIRCONSCRIPTION_ABSENT,
-    CIRCONSCRIPTION_ELSEWHERE,
-    NUMERO_TWICE,
-)
-"""Kinds that are reported once for each bureau."""
-
 ZEROS_LOST = Kind(
     "zeros_perdus",
     Severity.BLOCKING,
@@ -672,8 +644,3 @@ LISTE_ABSORBED = Kind(
     "est absorbée, vider cette liste (import-reu --empty) ; sinon, reprendre un nouvel export du REU.",
     is_ours=True,
 )
-OF_FILE = (ZEROS_LOST, NUMERO_GENERAL_ABSENT, MINEURS, REGISTRE_CHANGED, EXPORT_OLD, LISTE_ABSENT, LISTE_ABSORBED)
-"""Kinds that are reported once for the whole file."""
-
-KINDS: tuple[Kind, ...] = (*OF_FILE, *OF_BUREAUX, *OF_DOUBLES, *RULES, *OF_TEXTS)
-"""Every kind that the report of a list file may contain."""

@@ -1,21 +1,26 @@
 """Finds what an import changes in the existing lists: electors who arrive, leave or change bureau.
 
 The database compares two versions of each list, list after list; only differences leave the table of electors. The
-results stay in temporary tables until they are recorded with the import, or discarded.
+results stay in temporary tables until they are recorded with the import.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import (
+    CTE,
     ColumnElement,
     Connection,
     Date,
+    Row,
+    Select,
     Table,
+    and_,
     case,
+    delete,
+    exists,
     false,
     func,
     insert,
@@ -23,15 +28,23 @@ from sqlalchemy import (
     null,
     or_,
     select,
+    union_all,
 )
+from sqlalchemy.orm import aliased
 
+from common.texte import JOINT
 from schemas.vocabulary import Categorie, Nature
+from worker.db.engine import STREAM
+from worker.domain.identite import fold_identite
 from worker.domain.mouvement import Effet, Etat
 from worker.errors import ImportRefusedError
 from worker.registre.comparaison.differences import (
     BEFORE,
+    CANDIDATES,
     HAS_HOMONYM,
+    IDENTITE,
     IDENTITIES,
+    IS_UNMATCHED,
     PAIRS,
     SHOWN,
     TABLES,
@@ -42,34 +55,31 @@ from worker.registre.comparaison.differences import (
     pair_rest,
     pair_singles,
     paired,
+    unmatched,
 )
 from worker.registre.comparaison.doubts import (
     CHANGEMENT,
     DOUBTS,
     PORTRAITS,
+    describe_differing,
     find_doubts,
     pair_corrections,
     record_doubts,
 )
-from worker.registre.comparaison.matching import (
-    SPELLING,
-    findings,
-    pair_candidates,
-    pair_spellings,
-    record_guesses,
-    write_report,
-)
 from worker.registre.comparaison.questions import find_questions, read_changes
-from worker.registre.imports.report import Comparison, ListeCount, Question
+from worker.registre.imports.report import Comparison, ListeCount, Question, ReportFile
+from worker.registre.models import Electeur, Homonym
 from worker.registre.mouvements.queries import was_protected
 from worker.registre.versions import (
+    BATCH,
     FIELDS,
     STAGED,
     ListeKey,
+    create_temporary,
     current_versions,
+    insert_all,
     reading_transaction,
     record_mouvements,
-    temporary_tables,
 )
 
 _AS_THEY_ARE = (
@@ -84,10 +94,9 @@ Ask = Callable[[Sequence[Question]], None]
 """Receives the questions that an agent must confirm; raises ImportRefusedError if they are not confirmed."""
 
 
-@contextmanager
-def comparing(
+def compare(
     connection: Connection, version: int, counts: Sequence[ListeCount], jour: date, *, report: Path | None, ask: Ask
-) -> Iterator[tuple[Comparison, RecordMouvements]]:
+) -> tuple[Comparison, RecordMouvements]:
     """Compare the staged version of these lists with the current one; the mouvements have the date `jour`.
 
     A list that is not in the register yet is not compared: its first import makes no mouvement. `ask` receives the
@@ -97,27 +106,29 @@ def comparing(
         ImportRefusedError: `ask` raised it, or the report cannot be written; when recording, another service has
             changed a list since.
     """
-    with temporary_tables(connection, STAGED, *TABLES, PORTRAITS, DOUBTS):
-        with reading_transaction(connection):
-            current = current_versions(connection)
-            listes = sorted(ListeKey(it.code_commune, it.liste) for it in counts)
-            compared = {liste: current[liste] for liste in listes if liste in current}
-            _pair(connection, compared, version)
-            changes = read_changes(connection, compared, counts)
-            ask(find_questions(connection, compared, version, counts, changes))
-            make_mouvements(connection, jour)
-            written = write_report(report, findings(connection)) if report else None
-            others = sum(it.others for it in changes.values())
-            comparison = _summarise(connection, jour, len(compared), others, written)
+    create_temporary(connection, STAGED, *TABLES, PORTRAITS, DOUBTS)
+    with reading_transaction(connection):
+        current = current_versions(connection)
+        listes = sorted(ListeKey(it.code_commune, it.liste) for it in counts)
+        compared = {liste: current[liste] for liste in listes if liste in current}
+        _pair(connection, compared, version)
+        changes = read_changes(connection, compared, counts)
+        ask(find_questions(connection, compared, version, counts, changes))
+        make_mouvements(connection, jour)
+        with ReportFile(report, _TITLES, "un rapport de comparaison") as file:
+            for line in _findings(connection) if report else ():
+                file.write(line)
+        others = sum(it.others for it in changes.values())
+        comparison = _summarise(connection, jour, len(compared), others, file.written)
 
-        def record(connection: Connection, before: Mapping[ListeKey, int]) -> None:
-            if any(before.get(liste) != known for liste, known in compared.items()):
-                raise ImportRefusedError("les listes ont été modifiées pendant leur comparaison ; recommencez l'import")
-            record_mouvements(connection, version)
-            record_doubts(connection, version)
-            record_guesses(connection, version)
+    def record(connection: Connection, before: Mapping[ListeKey, int]) -> None:
+        if any(before.get(liste) != known for liste, known in compared.items()):
+            raise ImportRefusedError("les listes ont été modifiées pendant leur comparaison ; recommencez l'import")
+        record_mouvements(connection, version)
+        record_doubts(connection, version)
+        record_guesses(connection, version)
 
-        yield comparison, record
+    return comparison, record
 
 
 def _pair(connection: Connection, compared: Mapping[ListeKey, int], version: int) -> None:
@@ -134,7 +145,8 @@ def _pair(connection: Connection, compared: Mapping[ListeKey, int], version: int
 
 
 def _summarise(connection: Connection, jour: date, compared: int, others: int, report: Path | None) -> Comparison:
-    natures = count_natures(connection)
+    by_nature = select(STAGED.c.nature, func.count().label("number")).group_by(STAGED.c.nature)
+    natures = {row.nature: row.number for row in connection.execute(by_nature)}
     is_spelling = PAIRS.c.look >= SPELLING
     return Comparison(
         jour=jour,
@@ -159,12 +171,6 @@ def make_mouvements(connection: Connection, jour: date) -> None:
     is_mouvement = or_(PAIRS.c.before.is_(None), PAIRS.c.after.is_(None), BEFORE.code_bureau != SHOWN.code_bureau)
     names, values = zip(*_values(jour).items(), strict=True)
     connection.execute(insert(STAGED).from_select(list(names), paired(*values).where(is_mouvement)))
-
-
-def count_natures(connection: Connection) -> dict[str, int]:
-    """Count the staged mouvements by nature."""
-    query = select(STAGED.c.nature, func.count().label("number")).group_by(STAGED.c.nature)
-    return {row.nature: row.number for row in connection.execute(query)}
 
 
 def _values(jour: date) -> dict[str, Any]:
@@ -194,3 +200,175 @@ def _values(jour: date) -> dict[str, Any]:
         "is_protegee": was_protected(e),
     }
     return {"electeur": e.id} | {name: values[name] for name in ("rank", *FIELDS)}
+
+
+class MatchingRule(NamedTuple):
+    """One matching rule: the values that must be equal, and the text of the report for the agent."""
+
+    same: tuple[str, ...]
+    finding: str
+
+
+MATCHING_RULES = (
+    MatchingRule(("adresse", "code_bureau", "numero_ordre"), "même adresse, même bureau, même numéro"),
+    MatchingRule(("adresse", "code_bureau"), "même adresse, même bureau, autre numéro"),
+    MatchingRule(("adresse",), "même adresse, autre bureau"),
+    MatchingRule(("code_bureau", "numero_ordre"), "autre adresse, même bureau, même numéro"),
+    MatchingRule((), "autre adresse, autre numéro, à vérifier"),
+)
+"""The most reliable rule first."""
+
+GUESS = len(MATCHING_RULES) - 1
+"""The rule for homonyms with nothing in common but their identity: they are paired in their order.
+
+It applies only if as many are left on each side. Otherwise it is unknown who left or arrived: they become doubts.
+"""
+
+SPELLING = 10
+"""Added to the `look` of electors whose name is spelled differently than before."""
+
+
+def pair_candidates(connection: Connection, first: int = 0) -> None:
+    """Pair the candidates of each `group_key` rule after rule; candidates without a match stay."""
+    for number, rule in enumerate(MATCHING_RULES, first):
+        before, after, is_same = _two_sides("group_key", *rule.same)
+        if not rule.same:
+            is_same = and_(is_same, before.c.number == after.c.number)
+        pairs = select(before.c.id, after.c.id, literal(number), before.c.group_key).join_from(before, after, is_same)
+        connection.execute(insert(PAIRS).from_select(["before", "after", "look", "group_key"], pairs))
+        done = [select(side).where(PAIRS.c.look == number) for side in (PAIRS.c.before, PAIRS.c.after)]
+        connection.execute(delete(CANDIDATES).where(CANDIDATES.c.id.in_(union_all(*done))))
+
+
+def pair_spellings(connection: Connection) -> None:
+    """Pair electors of whom only accents, hyphens or capitals were corrected."""
+    connection.execute(delete(CANDIDATES))
+    with connection.execute(unmatched("date_naissance"), execution_options={"yield_per": BATCH}) as rows:
+        insert_all(connection, CANDIDATES, map(_fold, rows))
+    pair_candidates(connection, SPELLING)
+    found = PAIRS.alias()
+    for side in ("before", "after"):
+        again = select(found.c[side]).where(found.c.look >= SPELLING)
+        connection.execute(delete(PAIRS).where(PAIRS.c[side].in_(again), IS_UNMATCHED))
+
+
+def record_guesses(connection: Connection, import_id: int) -> None:
+    """Store the pairs of homonyms that were matched by a guess.
+
+    A corrected spelling is a guess if another elector has the same letters. Call it before the candidates are deleted.
+    """
+    before, after, other = aliased(Electeur), aliased(Electeur), PAIRS.alias()
+    has_other = or_(
+        exists().where(other.c.group_key == PAIRS.c.group_key, other.c.after != PAIRS.c.after),
+        exists().where(CANDIDATES.c.group_key == PAIRS.c.group_key),
+    )
+    values: dict[str, Any] = {
+        "import_id": literal(import_id),
+        **{name: getattr(after, name) for name in ("code_commune", "liste", *IDENTITE[:-1])},
+        "bureau_before": before.code_bureau,
+        "bureau_after": after.code_bureau,
+        "numero_before": before.numero_ordre,
+        "numero_after": after.numero_ordre,
+    }
+    guessed = (
+        select(*values.values())
+        .join_from(PAIRS, before, before.id == PAIRS.c.before)
+        .join(after, after.id == PAIRS.c.after)
+        .where(PAIRS.c.look.in_((GUESS, SPELLING + GUESS)))  # first, so that a NULL skips the subqueries
+        .where(or_(PAIRS.c.look == GUESS, has_other))
+        .order_by(after.id)
+    )
+    connection.execute(insert(Homonym).from_select(list(values), guessed))
+
+
+def _two_sides(*same: str) -> tuple[CTE, CTE, Any]:
+    """Rank the candidates of each side among equal values; return the two sides and the condition that joins them."""
+    within = [CANDIDATES.c[name] for name in same]
+    order = [CANDIDATES.c[name] for name in ("numero_ordre", "code_bureau", "adresse", "id")]
+    rank, number = func.row_number().over(partition_by=within, order_by=order), func.count().over(partition_by=within)
+    ranked = select(CANDIDATES, rank.label("rank"), number.label("number"))
+    before, after = (ranked.where(CANDIDATES.c.is_after == side).cte(f"side_{side}") for side in (0, 1))
+    return before, after, and_(*(before.c[name] == after.c[name] for name in (*same, "rank")))
+
+
+def _fold(row: Row[Any]) -> dict[str, Any]:
+    nom, prenoms, born, lieu = (getattr(row, name) for name in IDENTITE)
+    group_key = row.code_commune, row.liste, *fold_identite(nom, prenoms, born, lieu, "")
+    return {
+        "id": row.id,
+        "is_after": row.is_after,
+        "group_key": JOINT.join(group_key),
+        "adresse": row.adresse,
+        "code_bureau": row.code_bureau,
+        "numero_ordre": row.numero_ordre,
+    }
+
+
+_TITLES = (
+    *("Commune", "Liste", "Groupe"),
+    *("Bureau avant", "Numéro avant", "Bureau après", "Numéro après", "Constat"),
+)
+
+
+def comparison_report(path: Path, rejects: Path | None) -> Path:
+    """Return the path of the report: beside the report of rejects if one is given, else beside the file."""
+    return (rejects or path).with_name(f"{path.stem}-comparaison.csv")
+
+
+def _findings(connection: Connection) -> Iterator[Sequence[str]]:
+    """Yield a line for every homonym and corrected spelling, group after group, then for the doubts.
+
+    Lines of one group concern one identity; its number is unique within the report.
+    """
+    groups, last = 0, None
+    homonyms = _places(PAIRS).add_columns(PAIRS.c.before, PAIRS.c.after, PAIRS.c.group_key, PAIRS.c.look)
+    with connection.execute(homonyms.where(PAIRS.c.group_key.is_not(None)), execution_options=STREAM) as rows:
+        for row in rows:
+            groups += row.group_key != last
+            last = row.group_key
+            yield _finding(row, groups, _describe_pair(row))
+    doubts = _places(DOUBTS).add_columns(DOUBTS.c.differs, DOUBTS.c.is_sure)
+    with connection.execute(doubts, execution_options=STREAM) as rows:
+        for number, row in enumerate(rows, groups + 1):
+            differs = describe_differing(row.differs.split())
+            asked = f"doute, à trancher par « doutes » : même électeur ? Diffère : {differs}"
+            yield _finding(row, number, f"même électeur, corrigé : {differs}" if row.is_sure else asked)
+
+
+def _places(pairs: Table) -> Select[Any]:
+    before, after = aliased(Electeur), aliased(Electeur)
+    columns: list[Any] = [
+        func.coalesce(after.code_commune, before.code_commune).label("code_commune"),
+        func.coalesce(after.liste, before.liste).label("liste"),
+        before.code_bureau,
+        before.numero_ordre,
+        after.code_bureau,
+        after.numero_ordre,
+    ]
+    order: list[Any] = (
+        [pairs.c.group_key, func.coalesce(pairs.c.look, len(MATCHING_RULES))] if "group_key" in pairs.c else []
+    )
+    for side in (before, after):
+        order += [func.coalesce(side.code_bureau, ""), func.coalesce(side.numero_ordre, -1), func.coalesce(side.id, -1)]
+    places: Select[Any] = (
+        select(*columns)
+        .join_from(pairs, before, before.id == pairs.c.before, isouter=True)
+        .join(after, after.id == pairs.c.after, isouter=True)
+        .order_by(columns[0], columns[1], *order)
+    )
+    return places
+
+
+def _describe_pair(row: Row[Any]) -> str:
+    if row.before is None:
+        return "homonyme : sans correspondant avant, compté en inscription"
+    if row.after is None:
+        return "homonyme : sans correspondant après, compté en radiation"
+    if row.look >= SPELLING:
+        return f"orthographe changée, même électeur : {MATCHING_RULES[row.look - SPELLING].finding}"
+    return f"homonyme : {MATCHING_RULES[row.look].finding}"
+
+
+def _finding(row: Row[Any], group: int, text: str) -> Sequence[str]:
+    places: tuple[Any, ...] = tuple(row[2:6])
+    return [row.code_commune, row.liste, str(group), *("" if it is None else str(it) for it in places), text]

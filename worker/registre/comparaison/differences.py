@@ -1,7 +1,7 @@
 """Finds the differences between two versions of a list; other electors never leave the table of electors."""
 
 from collections.abc import Sequence
-from functools import lru_cache, reduce
+from functools import cache, lru_cache, reduce
 from operator import add
 from typing import Any
 
@@ -196,6 +196,25 @@ def pair_rest(connection: Connection) -> None:
     for is_after, pair in ((0, (columns.id, null())), (1, (null(), columns.id))):
         rest = select(*pair, columns.group_key).where(columns.is_after == is_after)
         connection.execute(insert(PAIRS).from_select(["before", "after", "group_key"], rest))
+
+
+IS_UNMATCHED = or_(PAIRS.c.before.is_(None), PAIRS.c.after.is_(None))
+
+
+@cache
+def unmatched(*same: str) -> Select[Any]:
+    """Select the unmatched electors who have, on the other side of their list, another one with these equal values."""
+    lines = (
+        select(Electeur.id, Electeur.code_commune, Electeur.liste, *identite_columns(), *place_columns())
+        .add_columns(case((PAIRS.c.before.is_(None), 1), else_=0).label("is_after"))
+        .join_from(PAIRS, Electeur, Electeur.id == func.coalesce(PAIRS.c.before, PAIRS.c.after))
+        .where(IS_UNMATCHED)
+        .subquery()
+    )
+    within = [lines.c[name] for name in ("code_commune", "liste", *same)]
+    lowest, highest = (of(lines.c.is_after).over(partition_by=within) for of in (func.min, func.max))
+    both = select(lines, lowest.label("lowest"), highest.label("highest")).subquery()
+    return select(both).where(both.c.lowest < both.c.highest)
 
 
 def place_columns() -> list[ColumnElement[Any]]:

@@ -10,7 +10,6 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from functools import cache
-from itertools import islice
 from typing import Any, NamedTuple
 
 from sqlalchemy import (
@@ -19,18 +18,19 @@ from sqlalchemy import (
     Column,
     CompoundSelect,
     Connection,
+    Date,
     Integer,
     Row,
     Select,
     Table,
     and_,
     bindparam,
-    case,
     delete,
     func,
     insert,
     or_,
     select,
+    text,
     union,
     union_all,
     update,
@@ -44,10 +44,10 @@ from worker.db.engine import has_table
 from worker.db.types import Texte, utc_now
 from worker.domain.identite import BLOCKS, Portrait, base_letters, differing, is_perhaps_one, is_surely_one
 from worker.errors import RefusedError
-from worker.registre.comparaison.differences import ID, IDENTITE, PAIRS, adresse, identite_columns
+from worker.registre.comparaison.differences import ID, IDENTITE, IS_UNMATCHED, PAIRS, unmatched
 from worker.registre.models import Doubt, Electeur, Homonym, Import, MouvementRegistre
 from worker.registre.protections import Protege, add_protection, select_protections
-from worker.registre.versions import BATCH, STAGED, TEMPORARY
+from worker.registre.versions import BATCH, STAGED, TEMPORARY, insert_all
 
 DOUBTS = Table(
     "compare_doubt",
@@ -102,10 +102,10 @@ def describe_differing(differs: Iterable[str]) -> str:
 
 def find_doubts(connection: Connection) -> None:
     """Insert into DOUBTS the electors who left and arrived and may be one person; reads PAIRS, not the lists."""
-    with connection.execute(_unmatched(), execution_options={"yield_per": BATCH}) as unmatched:
-        _insert(connection, PORTRAITS, map(_draw, unmatched))
+    with connection.execute(unmatched(), execution_options={"yield_per": BATCH}) as rows:
+        insert_all(connection, PORTRAITS, map(_draw, rows))
     with connection.execute(_alike(TOGETHER), execution_options={"yield_per": BATCH}) as pairs:
-        _insert(connection, DOUBTS, _select_doubts(pairs))
+        insert_all(connection, DOUBTS, _select_doubts(pairs))
 
 
 def pair_corrections(connection: Connection) -> None:
@@ -123,16 +123,10 @@ def pair_corrections(connection: Connection) -> None:
         statement = update(DOUBTS).where(is_it, DOUBTS.c.after == came).values(is_sure=0)
         connection.execute(statement, asked)
     if pairs:
-        is_half = or_(PAIRS.c.before.is_(None), PAIRS.c.after.is_(None))
-        connection.execute(delete(PAIRS).where(or_(PAIRS.c.before == left, PAIRS.c.after == came), is_half), pairs)
+        connection.execute(delete(PAIRS).where(or_(PAIRS.c.before == left, PAIRS.c.after == came), IS_UNMATCHED), pairs)
         connection.execute(insert(PAIRS), [{"before": it["left"], "after": it["came"]} for it in pairs])
         others = delete(DOUBTS).where(or_(is_it, DOUBTS.c.after == came), DOUBTS.c.is_sure == 0)
         connection.execute(others, pairs)
-
-
-def _insert(connection: Connection, table: Table | type[Doubt], rows: Iterator[dict[str, Any]]) -> None:
-    while batch := list(islice(rows, BATCH)):
-        connection.execute(insert(table), batch)
 
 
 def record_doubts(connection: Connection, import_id: int) -> None:
@@ -146,13 +140,11 @@ def record_doubts(connection: Connection, import_id: int) -> None:
     about = Electeur.code_commune, Electeur.liste, Electeur.date_naissance
     found = select(DOUBTS, *about).join(Electeur, Electeur.id == DOUBTS.c.after)
     rows = connection.execute(found.order_by(DOUBTS.c.before, DOUBTS.c.after))
-    _insert(connection, Doubt, (_to_doubt(import_id, row, mouvements) for row in rows))
+    insert_all(connection, Doubt, (_to_doubt(import_id, row, mouvements) for row in rows))
 
 
 def _to_doubt(import_id: int, row: Row[Any], mouvements: Mapping[int, int]) -> dict[str, Any]:
-    decided = {"decision": DoubtDecision.SAME_PERSON.value, "decided_by": COMPARISON, "decided_at": now()}
-    born = {"born_before": row.date_naissance, "born_after": row.date_naissance}
-    open_ = dict.fromkeys(("decision", "decided_by", "born_before", "born_after"), "") | {"decided_at": None}
+    born = row.date_naissance if row.is_sure else ""
     return {
         "import_id": import_id,
         "code_commune": row.code_commune,
@@ -160,7 +152,11 @@ def _to_doubt(import_id: int, row: Row[Any], mouvements: Mapping[int, int]) -> d
         "radiation_id": None if row.is_sure else mouvements[row.before],
         "inscription_id": None if row.is_sure else mouvements[row.after],
         "differs": row.differs,
-        **(decided | born if row.is_sure else open_),
+        "decision": DoubtDecision.SAME_PERSON.value if row.is_sure else "",
+        "decided_by": COMPARISON if row.is_sure else "",
+        "decided_at": now() if row.is_sure else None,
+        "born_before": born,
+        "born_after": born,
     }
 
 
@@ -171,68 +167,10 @@ def forget_doubts(connection: Connection, import_id: int) -> int:
     return number
 
 
-class DoubtSide(NamedTuple):
-    """One of the two mouvements, with the values that an agent compares."""
-
-    id: int
-    nom_naissance: str
-    nom_usage: str
-    prenoms: str
-    date_naissance: str
-    commune_naissance: str
-    pays_naissance: str
-    adresse: str
-    bureau: str
-    numero: int
-
-
-class OpenDoubt(NamedTuple):
-    """A doubt without a decision."""
-
-    id: int
-    import_id: int
-    code_commune: str
-    liste: str
-    jour: date
-    """The day of its mouvements: the day of the export that brought them."""
-    differs: Sequence[str]
-    """Fields of a Portrait."""
-    radiation: DoubtSide
-    inscription: DoubtSide
-
-
-def list_doubts(connection: Connection, code_commune: str | None = None) -> list[OpenDoubt]:
-    """Return the open doubts, ordered by commune and by id."""
-    radiation, inscription = aliased(MouvementRegistre), aliased(MouvementRegistre)
-    left, came = _side(radiation, radiation.ancien_bureau), _side(inscription, inscription.nouveau_bureau)
-    about = Doubt.id, Doubt.import_id, Doubt.code_commune, Doubt.liste, inscription.date_mouvement, Doubt.differs
-    query = (
-        select(*about, *left, *came)
-        .join(radiation, radiation.id == Doubt.radiation_id)
-        .join(inscription, inscription.id == Doubt.inscription_id)
-        .where(Doubt.decision == "")
-        .order_by(Doubt.code_commune, Doubt.id)
-    )
-    if code_commune is not None:
-        query = query.where(Doubt.code_commune == code_commune)
-    rows: Iterable[tuple[Any, ...]] = (tuple(row) for row in connection.execute(query))
-    return [
-        OpenDoubt(
-            id_,
-            import_id,
-            code,
-            liste,
-            jour,
-            differs.split(),
-            DoubtSide(*sides[: len(left)]),
-            DoubtSide(*sides[len(left) :]),
-        )
-        for id_, import_id, code, liste, jour, differs, *sides in rows
-    ]
-
-
-def _side(mouvement: Any, bureau: Any) -> list[Any]:  # noqa: ANN401 — an alias of the table, and one of its columns
-    return [bureau if name == "bureau" else getattr(mouvement, name) for name in DoubtSide._fields]
+def list_doubts(connection: Connection, code_commune: str = "") -> Sequence[Row[Any]]:
+    """Return the rows of the view `doutes_ouverts`, of one commune or of all, by commune and by number."""
+    query = text("SELECT * FROM doutes_ouverts WHERE :commune IN ('', code_commune) ORDER BY code_commune, doute")
+    return connection.execute(query.columns(jour=Date), {"commune": code_commune}).all()
 
 
 def open_pairs(connection: Connection, code_commune: str, liste: Liste) -> list[tuple[int, int]]:
@@ -252,41 +190,18 @@ def open_pairs(connection: Connection, code_commune: str, liste: Liste) -> list[
     return [(left, came) for left, came in connection.execute(query)]
 
 
-def count_corrections(connection: Connection, code_commune: str, liste: Liste, after: date, until: date) -> int:
-    """Count the doubts decided as one person, of exports taken after `after` and no later than `until`."""
-    if not has_table(connection, Doubt):
-        return 0
-    query = (
-        select(func.count())
-        .join_from(Doubt, Import, Import.id == Doubt.import_id)
-        .where(
-            Doubt.code_commune == code_commune,
-            Doubt.liste == liste.value,
-            Doubt.decision == DoubtDecision.SAME_PERSON.value,
-            Import.taken_on > after,
-            Import.taken_on <= until,
-        )
-    )
-    return connection.execute(query).scalar_one()
-
-
-class Correction(NamedTuple):
-    """The dates of birth before and after of an elector who was decided to be one person; they may be equal."""
-
-    born_before: str
-    born_after: str
-
-
 def list_corrections(
     connection: Connection,
     code_commune: str,
     liste: Liste,
-    day: date,
+    after: date,
+    until: date | None = None,
     *,
     as_of: int | None = None,
-) -> list[Correction]:
-    """Return the corrections of exports taken after a day.
+) -> list[tuple[str, str]]:
+    """Return the corrections of exports taken after `after`, and no later than `until`.
 
+    A correction is the dates of birth, before and after, of an elector who was decided to be one person.
     A tableau that shows an open doubt is not ready, so a tableau that is ready includes the decisions. `as_of`: the id
     of an import; corrections of later imports are left out.
     """
@@ -295,13 +210,15 @@ def list_corrections(
     query = (
         select(Doubt.born_before, Doubt.born_after)
         .join(Import, Import.id == Doubt.import_id)
-        .where(Doubt.code_commune == code_commune, Doubt.liste == liste.value, Doubt.born_before != "")
-        .where(Import.taken_on > day)
+        .where(Doubt.code_commune == code_commune, Doubt.liste == liste.value)
+        .where(Doubt.decision == DoubtDecision.SAME_PERSON.value, Import.taken_on > after)
         .order_by(Doubt.id)
     )
+    if until is not None:
+        query = query.where(Import.taken_on <= until)
     if as_of is not None:
         query = query.where(Doubt.import_id <= as_of)
-    return [Correction(*row) for row in connection.execute(query)]
+    return [(before, after) for before, after in connection.execute(query)]
 
 
 def list_guesses(connection: Connection, code_commune: str, liste: Liste, after: date, until: date) -> list[Row[Any]]:
@@ -413,22 +330,6 @@ def _keep_protection(connection: Connection, left: Row[Any], came: Row[Any]) -> 
     return is_protegee
 
 
-@cache
-def _unmatched() -> Select[Any]:
-    lines = (
-        select(Electeur.id, Electeur.code_commune, Electeur.liste, *identite_columns(), Electeur.code_bureau)
-        .add_columns(adresse().label("adresse"), func.coalesce(Electeur.numero_ordre, 0).label("numero"))
-        .add_columns(case((PAIRS.c.before.is_(None), 1), else_=0).label("is_after"))
-        .join_from(PAIRS, Electeur, Electeur.id == func.coalesce(PAIRS.c.before, PAIRS.c.after))
-        .where(or_(PAIRS.c.before.is_(None), PAIRS.c.after.is_(None)))
-        .subquery()
-    )
-    whole = [lines.c.code_commune, lines.c.liste]
-    lowest, highest = (of(lines.c.is_after).over(partition_by=whole) for of in (func.min, func.max))
-    both = select(lines, lowest.label("lowest"), highest.label("highest")).subquery()
-    return select(both).where(both.c.lowest < both.c.highest)
-
-
 def _draw(row: Row[Any]) -> dict[str, Any]:
     nom, prenoms, born, lieu = (getattr(row, name) for name in IDENTITE)
     portrait = Portrait(
@@ -438,7 +339,7 @@ def _draw(row: Row[Any]) -> dict[str, Any]:
         lieu_naissance=base_letters(lieu),
         adresse=base_letters(row.adresse),
         code_bureau=row.code_bureau,
-        numero=row.numero,
+        numero=max(row.numero_ordre, 0),
     )
     liste = row.code_commune, row.liste
     return {

@@ -26,7 +26,7 @@ from worker.registre.comparaison.differences import (
 from worker.registre.imports.report import ListeCount, Question, name_some
 from worker.registre.models import Electeur, ImportListe, ListeCommunale
 from worker.registre.reference import departement_of
-from worker.registre.versions import ListeKey
+from worker.registre.versions import ListeKey, is_on_liste
 
 MANY = 20
 """Per cent of the known electors of a list: a larger change is not the ordinary life of a list."""
@@ -253,14 +253,13 @@ def _least_bureau(liste: str) -> int:
 
 
 def _find_lost_bureaux(connection: Connection, liste: ListeKey, before: int, version: int) -> Iterator[Question]:
-    later = aliased(Electeur)
-    names = ("code_commune", "liste", "code_bureau")
-    still = exists().where(later.version == version, *(getattr(later, it) == getattr(Electeur, it) for it in names))
-    of_liste = (Electeur.code_commune == liste.code_commune, Electeur.liste == liste.liste, Electeur.version == before)
-    filled = select(Electeur.code_commune, Electeur.liste, Electeur.code_bureau, func.count().label("number"))
-    filled = filled.where(*of_liste, Electeur.code_bureau != "").group_by(*filled.selected_columns[:3])
-    lost = filled.having(func.count() >= _least_bureau(liste.liste), ~still).order_by(Electeur.code_bureau)
-    found = [(code, number) for _, _, code, number in connection.execute(lost)]
+    one, later = Electeur, aliased(Electeur)
+    of_later = later.version == version, later.code_commune == liste.code_commune, later.liste == liste.liste
+    still = exists().where(*of_later, later.code_bureau == one.code_bureau)
+    of_liste = is_on_liste(*liste, before)
+    filled = select(one.code_bureau, func.count()).where(of_liste, one.code_bureau != "").group_by(one.code_bureau)
+    lost = filled.having(func.count() >= _least_bureau(liste.liste), ~still).order_by(one.code_bureau)
+    found = connection.execute(lost).all()
     if found:
         named = name_some(f"{code} ({count_of(number, 'électeur')})" for code, number in found)
         some = f"le bureau {named} n'aurait" if len(found) == 1 else f"les bureaux {named} n'auraient"

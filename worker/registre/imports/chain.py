@@ -36,7 +36,7 @@ from worker.domain.tableau.couverture import (
     contradictions,
 )
 from worker.errors import ImportRefusedError
-from worker.registre.imports.history import import_lock, read_days, select_links
+from worker.registre.imports.history import importing, read_days, select_links, select_neighbours
 from worker.registre.imports.report import Gap
 from worker.registre.models import Electeur, Import, ImportListe, ListeCommunale, MouvementRegistre
 from worker.registre.versions import ListeKey, is_shown, stands
@@ -177,7 +177,8 @@ def read_intervals(connection: Connection, code_commune: str, liste: Liste) -> d
     return intervals
 
 
-def _of_liste(code_commune: str, liste: Liste) -> ColumnElement[bool]:
+def of_liste(code_commune: str, liste: Liste) -> ColumnElement[bool]:
+    """Select the mouvements of a list."""
     return and_(MouvementRegistre.code_commune == code_commune, MouvementRegistre.liste == liste.value)
 
 
@@ -190,7 +191,7 @@ def _count_daily(connection: Connection, code_commune: str, liste: Liste) -> dic
     ]
     query = (
         select(known.date_mouvement, *numbers)
-        .where(_of_liste(code_commune, liste), known.etat == Etat.APPLIQUE)
+        .where(of_liste(code_commune, liste), known.etat == Etat.APPLIQUE)
         .where(or_(known.import_id.is_(None), known.import_id.not_in(exports)))
         .group_by(known.date_mouvement)
     )
@@ -202,7 +203,7 @@ def _find_late(connection: Connection, code_commune: str, liste: Liste, vouched_
     query = (
         select(known.import_id, known.date_mouvement, func.count())
         .join(Import, Import.id == known.import_id)
-        .where(_of_liste(code_commune, liste), Import.kind != REU, known.import_id > vouched_by)
+        .where(of_liste(code_commune, liste), Import.kind != REU, known.import_id > vouched_by)
         .group_by(known.import_id, known.date_mouvement)
         .order_by(known.import_id, known.date_mouvement)
     )
@@ -217,7 +218,7 @@ def _find_waiting(connection: Connection, code_commune: str, liste: Liste) -> li
     by_service = and_(exists().where(*key), ~exported)
     query = (
         select(known.date_mouvement, func.count())
-        .where(_of_liste(code_commune, liste), known.etat == Etat.ACTIF, known.import_id.is_not(None))
+        .where(of_liste(code_commune, liste), known.etat == Etat.ACTIF, known.import_id.is_not(None))
         .where(known.date_mouvement >= REPERTOIRE_UNIQUE_DEPUIS, ~by_service)
         .where(or_(known.nature != Nature.MODIFICATION, known.ancien_bureau != known.nouveau_bureau))
         .group_by(known.date_mouvement)
@@ -325,7 +326,7 @@ def set_taken_on(engine: Engine, import_id: int, day: date, *, then: OnRedated =
         ImportRefusedError: no such import of the REU, the day has not come, is not between those of its neighbours, or
             a mouvement that was dated would not lie between its two exports any more.
     """
-    with engine.connect() as connection, import_lock(connection), connection.begin():
+    with importing(engine) as connection, connection.begin():
         found = connection.execute(
             select(Import.kind, Import.undone_at, Import.taken_on).where(
                 Import.id == import_id, Import.finished_at.is_not(None)
@@ -353,31 +354,18 @@ def set_taken_on(engine: Engine, import_id: int, day: date, *, then: OnRedated =
 
 
 def refuse_future(day: date, communes: Iterable[str]) -> None:
-    """Check that the day has come in each of these communes.
-
-    Raises:
-        ImportRefusedError: the day is in the future in one of them.
-    """
+    """Check that the day has come in each of these communes."""
     instant = now()
     if any(day > civil_day(instant, code) for code in communes):
         raise ImportRefusedError(f"le {short_date(day)} n'est pas encore venu : vérifiez la date")
 
 
 def _refuse_dated(connection: Connection, import_id: int, day: date) -> None:
-    """Check that the recorded dates of mouvements are still possible with an export of that day.
-
-    Raises:
-        ImportRefusedError: a mouvement of this export is dated later than `day`, or one of the next export no later.
-    """
+    """Check that the recorded dates of mouvements are still possible with an export of that day."""
     known = MouvementRegistre
     mine = select(ImportListe.code_commune, ImportListe.liste).where(ImportListe.import_id == import_id)
-    followers = (
-        select(func.min(ImportListe.import_id))
-        .join(Import, Import.id == ImportListe.import_id)
-        .where(tuple_(ImportListe.code_commune, ImportListe.liste).in_(mine), ImportListe.import_id > import_id)
-        .where(stands())
-        .group_by(ImportListe.code_commune, ImportListe.liste)
-    )
+    later = select_neighbours(import_id, func.min(Import.id)).where(Import.id > import_id).order_by(None)
+    followers = later.group_by(ImportListe.code_commune, ImportListe.liste)
     is_too_late = and_(known.import_id == import_id, known.date_mouvement > day)
     is_too_early = and_(
         known.import_id.in_(followers), tuple_(known.code_commune, known.liste).in_(mine), known.date_mouvement <= day
@@ -395,18 +383,9 @@ def _refuse_dated(connection: Connection, import_id: int, day: date) -> None:
 def refuse_out_of_order(connection: Connection, import_id: int, day: date) -> None:
     """Check that the day is between the days of the exports of the same lists before and after this one.
 
-    Raises:
-        ImportRefusedError: it is not; a link cannot be added late, because later exports were compared without it.
+    A link cannot be added late, because later exports were compared without it.
     """
-    mine = select(ImportListe.code_commune, ImportListe.liste).where(ImportListe.import_id == import_id).subquery()
-    neighbours = (
-        select(Import.id, Import.taken_on)
-        .join(ImportListe, ImportListe.import_id == Import.id)
-        .join(mine, (mine.c.code_commune == ImportListe.code_commune) & (mine.c.liste == ImportListe.liste))
-        .where(stands(), Import.id != import_id)
-        .distinct()
-    )
-    for id_, taken_on in connection.execute(neighbours):
+    for id_, taken_on in connection.execute(select_neighbours(import_id, Import.id, Import.taken_on)):
         if taken_on and (taken_on > day if id_ < import_id else taken_on < day):
             order = "avant" if id_ < import_id else "après"
             raise ImportRefusedError(

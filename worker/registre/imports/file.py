@@ -3,7 +3,7 @@
 import hashlib
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path, PurePosixPath
@@ -11,7 +11,7 @@ from typing import BinaryIO, cast
 
 from common.file_kind import START, FileKind, UnreadableArchiveError, list_files, open_archive, recognise
 from worker.errors import ImportRefusedError
-from worker.registre.imports.sources import Columns, Record, RecordSource, Wanted, open_sheet, open_text
+from worker.registre.imports.sources import Columns, CsvText, Record, Sheet, Wanted, open_sheet, open_text
 
 MOST_UNPACKED = 2 << 30
 """Bytes of an archive's files after extraction: four times a whole département."""
@@ -38,8 +38,10 @@ class ImportedFile:
     size: int
     modified: int
     sha256: str
-    source: RecordSource
+    source: CsvText | Sheet
     columns: Columns
+    member: str = ""
+    """The only file inside a ZIP."""
     named: str = ""
     """The owner's name of the file, if it differs from the name of `path`."""
 
@@ -51,7 +53,8 @@ class ImportedFile:
     @property
     def notes(self) -> tuple[str, ...]:
         """Notes about the file for the agent, in French."""
-        return (*self.source.notes, *self.columns.notes)
+        zipped = (f"fichier lu dans le ZIP : {PurePosixPath(self.member).name}",) if self.member else ()
+        return (*zipped, *self.source.notes, *self.columns.notes)
 
     def has_changed(self) -> bool:
         """Return whether the file changed since it was opened, like a download that was not finished."""
@@ -60,7 +63,8 @@ class ImportedFile:
 
     def iter_records(self, stream: BinaryIO) -> Iterator[Record]:
         """Yield the lines after the titles, from a stream of the whole file, without blank lines."""
-        return self.source.iter_records(stream, self.columns)
+        with open_member(stream, self.member) if self.member else nullcontext(stream) as content:
+            yield from self.source.iter_records(content, self.columns)
 
 
 def open_file(path: Path, wanted: Wanted, *, named: str = "") -> ImportedFile:
@@ -74,44 +78,47 @@ def open_file(path: Path, wanted: Wanted, *, named: str = "") -> ImportedFile:
             sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
             state = os.fstat(stream.fileno())
             stream.seek(0)
-            source, columns = _open_source(stream, wanted)
+            member, source, columns = _open_source(stream, wanted)
     except OSError as error:
         raise unreadable(path, error) from None
     except ImportRefusedError as refusal:
         name = named or path.name
         raise ImportRefusedError(f"{name} : {refusal}", on_screen=f"{name} : {refusal.on_screen}") from None
-    return ImportedFile(path, state.st_size, state.st_mtime_ns, sha256, source, columns, named)
+    return ImportedFile(path, state.st_size, state.st_mtime_ns, sha256, source, columns, member, named)
 
 
-def _open_source(stream: BinaryIO, wanted: Wanted, *, is_zipped: bool = False) -> tuple[RecordSource, Columns]:
+_Opened = tuple[str, CsvText | Sheet, Columns]
+"""The member of a ZIP, or an empty text; the source and the columns."""
+
+
+def _open_source(stream: BinaryIO, wanted: Wanted, *, member: str = "") -> _Opened:
     kind = recognise(stream.read(START))
     stream.seek(0)
     if kind is FileKind.TEXT:
-        return open_text(stream, wanted)
+        return member, *open_text(stream, wanted)
     if kind is FileKind.EMPTY:
         raise ImportRefusedError("le fichier est vide")
     if kind is FileKind.ZIP:
-        return _open_zip(stream, wanted, is_zipped=is_zipped)
+        return _open_zip(stream, wanted, member)
     raise wanted.refuse(f"c'est {kind.label}, et non un fichier CSV")
 
 
-def _open_zip(stream: BinaryIO, wanted: Wanted, *, is_zipped: bool) -> tuple[RecordSource, Columns]:
-    """Open a workbook, which is a ZIP, or the only file of an archive."""
+def _open_zip(stream: BinaryIO, wanted: Wanted, inside: str) -> _Opened:
+    """Open a workbook, which is a ZIP, or the only file of an archive; `inside`: the archive holds this one."""
     try:
         with open_archive(stream, MOST_UNPACKED) as archive:
             names = [entry.filename for entry in list_files(archive)]
         if _WORKBOOK in names:
-            return open_sheet(stream, wanted)
+            return inside, *open_sheet(stream, wanted)
         if other := next((label for part, label in _OFFICE.items() if part in names), ""):
             raise wanted.refuse(f"c'est {other}")
-        if is_zipped:
+        if inside:
             raise ImportRefusedError("ce ZIP contient un autre ZIP ; décompressez-les")
         member = _choose(names)
         with open_member(stream, member) as content:
-            source, columns = _open_source(content, wanted, is_zipped=True)
+            return _open_source(content, wanted, member=member)
     except UnreadableArchiveError as error:
         raise ImportRefusedError(str(error)) from None
-    return Zipped(member, source), columns
 
 
 def _choose(names: Sequence[str]) -> str:
@@ -125,31 +132,9 @@ def _choose(names: Sequence[str]) -> str:
     raise ImportRefusedError(f"ce ZIP contient {len(tables)} fichiers ; décompressez-le, et donnez-les un par un")
 
 
-@dataclass(frozen=True)
-class Zipped:
-    """The only file inside a ZIP."""
-
-    member: str
-    source: RecordSource
-
-    @property
-    def notes(self) -> tuple[str, ...]:
-        """Notes about the file for the agent, in French."""
-        return (f"fichier lu dans le ZIP : {PurePosixPath(self.member).name}", *self.source.notes)
-
-    def iter_records(self, stream: BinaryIO, columns: Columns) -> Iterator[Record]:
-        """Yield the records of the file while it is extracted from the ZIP."""
-        with open_member(stream, self.member) as content:
-            yield from self.source.iter_records(content, columns)
-
-
 @contextmanager
 def open_member(stream: BinaryIO, member: str) -> Iterator[BinaryIO]:
-    """Open one file of an archive as a stream; a workbook is loaded into memory, because it needs random access.
-
-    Raises:
-        ImportRefusedError: the archive is damaged, or too large after extraction.
-    """
+    """Open one file of an archive as a stream; a workbook is loaded into memory, because it needs random access."""
     try:
         with open_archive(stream, MOST_UNPACKED) as archive, archive.open(member) as content:
             is_workbook = content.read(len(_ZIP)) == _ZIP

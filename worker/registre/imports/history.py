@@ -2,15 +2,31 @@
 
 import hashlib
 import json
-from collections import deque
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import date, datetime
-from typing import Any, NamedTuple, Protocol
+from datetime import date
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from filelock import FileLock, Timeout
-from sqlalchemy import Connection, Engine, Select, and_, bindparam, delete, exists, func, select, text, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Engine,
+    Row,
+    Select,
+    and_,
+    delete,
+    exists,
+    false,
+    func,
+    or_,
+    select,
+    text,
+    tuple_,
+    update,
+)
 from sqlalchemy.exc import DBAPIError
 
 from schemas.requests import UNDO_DAYS
@@ -19,21 +35,19 @@ from worker.db.types import utc_now
 from worker.errors import ImportBusyError, ImportRefusedError
 from worker.registre.communes import lock_bureaux, restore_bureaux
 from worker.registre.comparaison.doubts import forget_doubts
-from worker.registre.imports.file import ImportedFile
-from worker.registre.imports.report import ImportSummary, RejectReport
+from worker.registre.imports.report import ImportSummary
 from worker.registre.models import Electeur, Import, ImportListe, ListeCommunale, MouvementRegistre
 from worker.registre.versions import (
     ListeKey,
-    OnRemoved,
-    can_be_undone,
     current_versions,
-    find_obsolete,
     is_shown,
     point_to,
     remove_obsolete,
-    remove_some,
     stands,
 )
+
+OnRemoved = Callable[[Connection, int], object]
+"""Called in the transaction that removes electors of former versions, with their number, to record it."""
 
 ADVISORY_KEY = 0x5245555F494D50
 """`REU_IMP` in ASCII: the key of the advisory lock of imports in a PostgreSQL database."""
@@ -41,7 +55,7 @@ ADVISORY_KEY = 0x5245555F494D50
 _STEP = 20_000
 """Electors that the PostgreSQL function removes in one transaction: about a second, while an import waits."""
 
-_PATIENCE = "2s"
+_PATIENCE_SECONDS = 2
 _TOO_LONG = "55P03"
 """PostgreSQL's code: the lock timeout expired."""
 
@@ -49,45 +63,40 @@ _BUSY = "un autre import est en cours ; recommencez quand il sera fini"
 
 
 @contextmanager
-def import_lock(connection: Connection) -> Iterator[None]:
-    """Hold the import lock on this connection; it is released when the process dies.
+def importing(engine: Engine) -> Iterator[Connection]:
+    """Hold the import lock on a connection outside the pool; its end releases the lock and drops temporary tables.
 
-    On PostgreSQL, wait for it as long as a step of `purge_versions` may hold it.
+    It waits for the lock as long as a step of `purge_versions` may hold it.
 
     Raises:
-        ImportBusyError: another import holds it.
+        ImportBusyError: another import holds the lock.
     """
-    on_postgresql = connection.dialect.name == "postgresql"
-    with _advisory_lock(connection) if on_postgresql else _file_lock(connection.engine.url.database):
-        yield
+    with engine.connect() as connection, _file_lock(engine, _PATIENCE_SECONDS):
+        connection.detach()
+        if engine.dialect.name == "postgresql":
+            _lock_database(connection)
+        yield connection
 
 
-@contextmanager
-def _advisory_lock(connection: Connection) -> Iterator[None]:
+def _lock_database(connection: Connection) -> None:
+    patience = {"patience": f"{_PATIENCE_SECONDS}s"}
     try:
         with connection.begin():
-            connection.execute(text("SELECT set_config('lock_timeout', :patience, true)"), {"patience": _PATIENCE})
+            connection.execute(text("SELECT set_config('lock_timeout', :patience, true)"), patience)
             connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": ADVISORY_KEY})
     except DBAPIError as error:
         if getattr(error.orig, "sqlstate", None) != _TOO_LONG:
             raise
         raise ImportBusyError(_BUSY) from None
-    try:
-        yield
-    finally:
-        if not connection.invalidated:
-            connection.rollback()
-            connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": ADVISORY_KEY})
-            connection.commit()
 
 
 @contextmanager
-def _file_lock(database: str | None) -> Iterator[None]:
+def _file_lock(engine: Engine, patience: float) -> Iterator[None]:
     """SQLite: lock a file beside the database, because so long a transaction would block every worker."""
-    if not database or database == ":memory:":
+    if engine.dialect.name == "postgresql":
         yield
         return
-    lock = FileLock(f"{database}.import-lock", timeout=0, fallback_to_soft=False)
+    lock = FileLock(f"{engine.url.database}.import-lock", timeout=patience, fallback_to_soft=False)
     try:
         lock.acquire()
     except Timeout:
@@ -101,34 +110,28 @@ def _file_lock(database: str | None) -> Iterator[None]:
 def purge_versions(engine: Engine, note: OnRemoved) -> Iterator[int]:
     """Remove the electors that no undo can restore, step by step; imports can start between two steps.
 
-    Each step and its `note` are one transaction. An import removes the same electors when it ends, so a running import
-    leaves no step to do here. On PostgreSQL the account needs no right to read electors.
+    Each step and its `note` are one transaction; while an import runs, nothing is removed. On PostgreSQL the account
+    needs no right to read electors.
     """
-    with engine.connect() as connection:
-        step = _purge_by_function if connection.dialect.name == "postgresql" else _purge_by_statement
-        while number := step(connection, note):
-            yield number
+    while number := _purge_some(engine, note):
+        yield number
 
 
-def _purge_by_function(connection: Connection, note: OnRemoved) -> int:
-    with connection.begin():
-        number = int(connection.execute(text("SELECT purge_versions(:room)"), {"room": _STEP}).scalar_one())
-        if number:
-            note(connection, number)
+def _purge_some(engine: Engine, note: OnRemoved) -> int:
+    try:
+        with _file_lock(engine, 0), engine.begin() as connection:
+            number = _remove_some(connection)
+            if number:
+                note(connection, number)
+    except ImportBusyError:
+        return 0
     return number
 
 
-def _purge_by_statement(connection: Connection, note: OnRemoved) -> int:
-    """SQLite has one writer: only versions that a running import may have written need the lock."""
-    with connection.begin():
-        found = find_obsolete(connection)
-        number = remove_some(connection, deque(it for it in found if not it.is_left))
-        if number:
-            note(connection, number)
-    if not number and found:
-        with suppress(ImportBusyError), import_lock(connection):
-            remove_obsolete(connection, note)
-    return number
+def _remove_some(connection: Connection) -> int:
+    if connection.dialect.name == "sqlite":
+        return remove_obsolete(connection)
+    return int(connection.execute(text("SELECT purge_versions(:room)"), {"room": _STEP}).scalar_one())
 
 
 def read_state(connection: Connection, code_commune: str) -> str:
@@ -147,24 +150,24 @@ def read_state(connection: Connection, code_commune: str) -> str:
     return hashlib.sha256(said.encode()).hexdigest()
 
 
-def find_same(connection: Connection, sha256: str) -> ImportSummary | None:
+_IS_SHOWN = exists().where(
+    ListeCommunale.code_commune == ImportListe.code_commune,
+    ListeCommunale.liste == ImportListe.liste,
+    ListeCommunale.version == ImportListe.import_id,
+)
+"""Whether the register shows the list that an import wrote."""
+
+
+def find_same(
+    connection: Connection, sha256: str, said: Mapping[str, str] = MappingProxyType({})
+) -> ImportSummary | None:
     """Return the import of the same bytes whose lists are all still in the register, or None.
 
-    An import that rejected lines does not count: an unknown commune may have been added since.
+    `said`: the commune and the list that were given for all lines. An import that rejected lines does not count: an
+    unknown commune may have been added since.
     """
-    is_shown = exists().where(
-        ListeCommunale.code_commune == ImportListe.code_commune,
-        ListeCommunale.liste == ImportListe.liste,
-        ListeCommunale.version == ImportListe.import_id,
-    )
-    is_replaced = exists().where(ImportListe.import_id == Import.id, ~is_shown)
-    columns = Import.id, Import.file_name, Import.lines_read, Import.lines_kept, Import.values_cleaned, Import.taken_on
-    query = select(*columns).where(
-        Import.sha256 == sha256,
-        stands(),
-        Import.lines_rejected == 0,
-        ~is_replaced,
-    )
+    is_replaced = exists().where(ImportListe.import_id == Import.id, ~_IS_SHOWN)
+    query = select(Import.__table__).where(_is_same(sha256, said), Import.lines_rejected == 0, ~is_replaced)
     row = connection.execute(query.order_by(Import.id.desc()).limit(1)).one_or_none()
     if row is None:
         return None
@@ -181,10 +184,16 @@ def find_same(connection: Connection, sha256: str) -> ImportSummary | None:
     )
 
 
-def find_days(connection: Connection, sha256: str) -> list[tuple[int, date]]:
-    """Return the imports of these bytes that were not undone, replaced since or not, each with its day."""
-    query = select(Import.id, Import.taken_on).where(Import.sha256 == sha256, stands())
-    return [(number, day) for number, day in connection.execute(query) if day]
+def find_days(connection: Connection, sha256: str, said: Mapping[str, str]) -> list[date]:
+    """Return the days of the imports of the same bytes that were not undone, replaced since or not."""
+    days = connection.scalars(select(Import.taken_on).where(_is_same(sha256, said)))
+    return [day for day in days if day]
+
+
+def _is_same(sha256: str, said: Mapping[str, str]) -> ColumnElement[bool]:
+    others = [getattr(ImportListe, name) != value for name, value in said.items()]
+    is_other = exists().where(ImportListe.import_id == Import.id, or_(false(), *others))
+    return and_(Import.sha256 == sha256, stands(), ~is_other)
 
 
 class Basis(NamedTuple):
@@ -226,15 +235,10 @@ def mark_absorbed(connection: Connection, import_id: int, absorbed: Mapping[str,
 
     Lists that the import itself holds, or from an export of a later day, are not marked.
     """
-    is_shown = exists().where(
-        ListeCommunale.code_commune == ImportListe.code_commune,
-        ListeCommunale.liste == ImportListe.liste,
-        ListeCommunale.version == ImportListe.import_id,
-    )
     day = select(Import.taken_on).where(Import.id == import_id).scalar_subquery()
     older = select(Import.id).where(Import.id != import_id, Import.taken_on <= day)
     for code_commune, into in absorbed.items():
-        marked = update(ImportListe).where(ImportListe.code_commune == code_commune, is_shown)
+        marked = update(ImportListe).where(ImportListe.code_commune == code_commune, _IS_SHOWN)
         marked = marked.where(ImportListe.import_id.in_(older))
         connection.execute(marked.values(absorbed_by=import_id, absorbed_into=into))
 
@@ -244,76 +248,22 @@ def select_links(*columns: Any) -> Select[Any]:  # noqa: ANN401 — columns of I
     return select(*columns).join_from(ImportListe, Import).where(stands()).order_by(Import.id)
 
 
+def select_neighbours(import_id: int, *columns: Any) -> Select[Any]:  # noqa: ANN401 — as select_links
+    """Select the other exports that were not undone of the lists of an import, ordered by import."""
+    mine = select(ImportListe.code_commune, ImportListe.liste).where(ImportListe.import_id == import_id)
+    of_mine = tuple_(ImportListe.code_commune, ImportListe.liste).in_(mine)
+    return select_links(*columns).where(of_mine, Import.id != import_id)
+
+
 def read_days(connection: Connection, imports: Collection[int]) -> dict[int, date]:
     """Return the day that each of these exports was taken."""
     query = select(Import.id, Import.taken_on).where(Import.id.in_(imports))
     return {number: day for number, day in connection.execute(query) if day}
 
 
-class Counted(Protocol):
-    """A pass over a file that counts its lines."""
-
-    @property
-    def lines_read(self) -> int:
-        """All lines but the header and blank ones."""
-
-    @property
-    def lines_kept(self) -> int:
-        """Lines that were not rejected."""
-
-    @property
-    def values_cleaned(self) -> int:
-        """Values cleaned in the lines kept."""
-
-
-def count_columns(reading: Counted) -> dict[str, int]:
-    """Return the columns of an import that count its lines."""
-    return {
-        "lines_read": reading.lines_read,
-        "lines_kept": reading.lines_kept,
-        "lines_rejected": reading.lines_read - reading.lines_kept,
-        "values_cleaned": reading.values_cleaned,
-    }
-
-
-def summarise(import_id: int, file: ImportedFile, reading: Counted, rejects: RejectReport) -> ImportSummary:
-    """Build the part of the summary that all imports share."""
-    return ImportSummary(
-        import_id=import_id,
-        file_name=file.name,
-        sha256=file.sha256,
-        unchanged=False,
-        lines_read=reading.lines_read,
-        lines_kept=reading.lines_kept,
-        lines_rejected=rejects.reasons.total(),
-        values_cleaned=reading.values_cleaned,
-        notes=file.notes,
-        reasons=rejects.reasons,
-        report=rejects.written,
-    )
-
-
-class KnownImport(NamedTuple):
-    """An import in the record; `finished_at` is None while it runs, or if it was interrupted."""
-
-    id: int
-    started_at: datetime
-    file_name: str
-    lines_kept: int
-    lines_rejected: int
-    imported_by: str
-    finished_at: datetime | None
-    undone_at: datetime | None
-    taken_on: date | None
-    is_dated: bool
-    complete_until: date | None
-
-
-def list_imports(connection: Connection, most: int | None = None) -> Sequence[KnownImport]:
-    """Return the imports, the last one first: all of them, or the last `most`."""
-    columns = [getattr(Import, name) for name in KnownImport._fields]
-    rows = connection.execute(select(*columns).order_by(Import.id.desc()).limit(most))
-    return [KnownImport(*row) for row in rows]
+def list_imports(connection: Connection, most: int | None = None) -> Sequence[Row[Any]]:
+    """Return the rows of the imports, the last one first: all of them, or the last `most`."""
+    return connection.execute(select(Import.__table__).order_by(Import.id.desc()).limit(most)).all()
 
 
 def count_imports(connection: Connection) -> int:
@@ -346,13 +296,7 @@ OnUndone = Callable[[Connection, UndoSummary], object]
 """Called in the transaction; an exception rolls everything back."""
 
 
-def undo_import(
-    engine: Engine,
-    import_id: int | None = None,
-    *,
-    then: OnUndone = lambda *_: None,
-    note: OnRemoved = lambda *_: None,
-) -> UndoSummary:
+def undo_import(engine: Engine, import_id: int | None = None, *, then: OnUndone = lambda *_: None) -> UndoSummary:
     """Restore the lists that an import replaced, remove the lists that it added, and delete its mouvements.
 
     Without an id, undo the last import. The imports of a list are undone one after the other, the last one first, for
@@ -362,21 +306,11 @@ def undo_import(
         ImportRefusedError: there is nothing to undo, it is too old, another import or a service has written the lists
             since. Nothing has changed.
     """
-    with engine.connect() as connection, import_lock(connection):
-        with connection.begin():
-            lock_bureaux(connection)
-            summary = _undo(connection, import_id)
-            then(connection, summary)
-        remove_obsolete(connection, note)
+    with importing(engine) as connection, connection.begin():
+        lock_bureaux(connection)
+        summary = _undo(connection, import_id)
+        then(connection, summary)
     return summary
-
-
-class _Known(NamedTuple):
-    id: int
-    file_name: str
-    bureaux_before: list[dict[str, Any]]
-    is_undone: bool
-    can_be_undone: bool
 
 
 def _undo(connection: Connection, import_id: int | None) -> UndoSummary:
@@ -391,7 +325,6 @@ def _undo(connection: Connection, import_id: int | None) -> UndoSummary:
             f"les listes ont été modifiées depuis l'import {known.id}, il ne peut plus être annulé",
             on_screen="les listes ont été modifiées depuis par un autre logiciel : cet export ne s'annule plus",
         )
-    _refuse_removed(connection, known.id, before)
     point_to(connection, before)
     restore_bureaux(connection, known.bureaux_before)
     doubts = forget_doubts(connection, known.id)
@@ -414,9 +347,14 @@ def _undo(connection: Connection, import_id: int | None) -> UndoSummary:
     )
 
 
-def _find(connection: Connection, import_id: int | None) -> _Known:
-    columns = Import.id, Import.file_name, Import.bureaux_before, Import.undone_at.is_not(None), can_be_undone()
-    asked = select(*columns).where(Import.finished_at.is_not(None)).order_by(Import.id.desc()).limit(1)
+def _find(connection: Connection, import_id: int | None) -> Row[Any]:
+    columns = Import.id, Import.file_name, Import.bureaux_before, Import.undone_at
+    asked = (
+        select(*columns, (Import.finished_at >= utc_now(-UNDO_DAYS * 86_400)).label("can_be_undone"))
+        .where(Import.finished_at.is_not(None))
+        .order_by(Import.id.desc())
+        .limit(1)
+    )
     if import_id is not None:
         asked = asked.where(Import.id == import_id)
     row = connection.execute(asked).one_or_none()
@@ -427,8 +365,8 @@ def _find(connection: Connection, import_id: int | None) -> _Known:
             f"aucun import terminé n'a le numéro {import_id} ; « imports » les montre",
             on_screen="cet export n'est plus dans le registre",
         )
-    known = _Known(*row)
-    if known.is_undone:
+    known: Row[Any] = row
+    if known.undone_at:
         raise ImportRefusedError(
             f"l'import {known.id} est déjà annulé ; « imports » montre ceux d'avant, qui s'annulent par leur numéro",
             on_screen="Cet export est déjà annulé",
@@ -443,42 +381,12 @@ def _find(connection: Connection, import_id: int | None) -> _Known:
 
 def _refuse_followed(connection: Connection, import_id: int) -> None:
     """Check that no later import has replaced one of the lists: it was compared with this one."""
-    mine = select(ImportListe.code_commune, ImportListe.liste).where(ImportListe.import_id == import_id).subquery()
-    later = (
-        select(Import.id, Import.file_name, ImportListe.code_commune, ImportListe.liste)
-        .join(ImportListe, ImportListe.import_id == Import.id)
-        .join(mine, (mine.c.code_commune == ImportListe.code_commune) & (mine.c.liste == ImportListe.liste))
-        .where(Import.id > import_id, stands())
-        .order_by(Import.id.desc(), ImportListe.code_commune, ImportListe.liste)
-        .limit(1)
-    )
-    if found := connection.execute(later).one_or_none():
+    columns = Import.id, Import.file_name, ImportListe.code_commune, ImportListe.liste
+    later = select_neighbours(import_id, *columns).where(Import.id > import_id).order_by(None)
+    if found := connection.execute(later.order_by(Import.id.desc(), *columns[2:]).limit(1)).one_or_none():
         raise ImportRefusedError(
             f"l'import {found.id} ({found.file_name}) a remplacé ensuite la liste {found.liste} de "
             f"{found.code_commune} : annulez-le d'abord (imports --undo {found.id})",
             on_screen=f"un autre export ({found.file_name}) a repris ensuite la liste {found.liste} : "
             "annulez-le d'abord",
         )
-
-
-def _refuse_removed(connection: Connection, import_id: int, before: Mapping[ListeKey, int | None]) -> None:
-    """Check that the former electors are still stored: an earlier release kept only what the last import replaced."""
-    counted = select(ImportListe.electeurs).where(
-        ImportListe.import_id == bindparam("version"),
-        ImportListe.code_commune == bindparam("code_commune"),
-        ImportListe.liste == bindparam("liste"),
-    )
-    of_version = (
-        Electeur.code_commune == bindparam("code_commune"),
-        Electeur.liste == bindparam("liste"),
-        Electeur.version == bindparam("version"),
-    )
-    for liste, version in before.items():
-        key = {**liste._asdict(), "version": version}
-        if version is None or connection.scalar(counted, key) == 0:
-            continue
-        if not connection.scalar(select(exists().where(*of_version)), key):
-            raise ImportRefusedError(
-                f"les électeurs que l'import {import_id} a remplacés ne sont plus gardés, il ne peut plus être annulé",
-                on_screen="les électeurs que cet export a remplacés ne sont plus gardés : il ne s'annule plus",
-            )

@@ -6,11 +6,13 @@ Nothing is corrected: a line is kept unchanged, or rejected with its reason.
 import re
 import unicodedata
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
-from typing import BinaryIO, Generic, NamedTuple, TypeVar
+from typing import BinaryIO, Generic, TypeVar
 
+from common.french import count_of, format_number
 from common.texte import clean
 from worker.errors import ImportRefusedError
 from worker.registre.imports.file import ImportedFile, unreadable
+from worker.registre.imports.report import ImportSummary, Rejection, RejectReport, describe_reasons
 from worker.registre.imports.sources import Broken, Columns
 from worker.registre.reference import arrondissement_of, commune_of, is_code_commune
 
@@ -36,15 +38,10 @@ _BAD_BYTES = re.compile("[\udc80-\udcff]")
 _DATE = re.compile(r"(?:(?:(\d{1,2})? ?/ ?)?(\d{1,2})? ?/ ?)?(\d{4})", re.ASCII)
 _ISO_DATE = re.compile(r"(\d{4})-(\d{2})-(\d{2})", re.ASCII)
 
+_CORRECT_OR_ACCEPT = "Corrigez le fichier, ou acceptez de perdre ces lignes avec --accept-rejects."
+_NOTHING_KEPT = "Aucune ligne ne peut être gardée. Une commune nouvelle s'ajoute par « communes --add CODE NOM »."
+
 Parsed = TypeVar("Parsed")
-
-
-class Rejection(NamedTuple):
-    """A line that cannot enter the register; the reason is in French and quotes no data of an elector."""
-
-    line: int
-    column: str
-    reason: str
 
 
 class LineError(Exception):
@@ -57,16 +54,14 @@ class LineError(Exception):
 
 
 class LineReader(Generic[Parsed]):
-    """One pass over a file: yields parsed lines, passes on rejected lines, and counts lines."""
+    """One pass over a file: yields parsed lines, reports rejected lines, and counts lines and cleaned values."""
 
-    def __init__(
-        self, file: ImportedFile, parse: Callable[[list[str] | Broken], Parsed], reject: Callable[[Rejection], None]
-    ) -> None:
-        """`parse` raises LineError where a line must be rejected; each rejected line goes to `reject`."""
-        self.lines_read = 0
+    def __init__(self, file: ImportedFile, parse: Callable[[list[str], int], Parsed], rejects: RejectReport) -> None:
+        """`parse` receives the cleaned fields and the number of values cleaned; it raises LineError to reject."""
+        self.lines_read = self.lines_kept = self.values_cleaned = 0
         self._file = file
         self._parse = parse
-        self._reject = reject
+        self._rejects = rejects
         self._stream: BinaryIO | None = None
 
     @property
@@ -88,16 +83,58 @@ class LineReader(Generic[Parsed]):
                 for line, fields in self._file.iter_records(self._stream):
                     self.lines_read += 1
                     try:
-                        parsed = self._parse(fields)
+                        cleaned, count = clean_line(self._file.columns, fields)
+                        parsed = self._parse(cleaned, count)
                     except LineError as error:
-                        self._reject(Rejection(line, error.column, error.reason))
+                        self._rejects.add(Rejection(line, error.column, error.reason))
                     else:
+                        self.lines_kept += 1
+                        self.values_cleaned += count
                         yield line, parsed
             has_changed = self._file.has_changed()
         except OSError as error:
             raise unreadable(path, error) from None
         if has_changed:
             raise ImportRefusedError(f"{self._file.name} a changé pendant sa lecture ; recommencez l'import")
+
+    def refuse_rejects(self, *, accept: bool) -> None:
+        """Check that no line was rejected, or that the rejected lines are accepted and some are kept."""
+        if not self._rejects.reasons or (accept and self.lines_kept):
+            return
+        rejected = (
+            f"{count_of(self._rejects.reasons.total(), 'ligne rejetée')} sur {format_number(self.lines_read)} : "
+            f"{describe_reasons(self._rejects.reasons)}"
+        )
+        advice = _CORRECT_OR_ACCEPT if self.lines_kept else _NOTHING_KEPT
+        raise ImportRefusedError(
+            f"{rejected}. Le détail est dans {self._rejects.path}. {advice}",
+            on_screen=f"{rejected}. Corrigez-les dans le REU, ou téléchargez de nouveau l'export",
+        )
+
+    def counts(self) -> dict[str, int]:
+        """Return the columns of the table `import` that count lines."""
+        return {
+            "lines_read": self.lines_read,
+            "lines_kept": self.lines_kept,
+            "lines_rejected": self.lines_read - self.lines_kept,
+            "values_cleaned": self.values_cleaned,
+        }
+
+    def summarise(self, import_id: int) -> ImportSummary:
+        """Build the part of the summary that all imports share."""
+        return ImportSummary(
+            import_id=import_id,
+            file_name=self._file.name,
+            sha256=self._file.sha256,
+            unchanged=False,
+            lines_read=self.lines_read,
+            lines_kept=self.lines_kept,
+            lines_rejected=self.lines_read - self.lines_kept,
+            values_cleaned=self.values_cleaned,
+            notes=self._file.notes,
+            reasons=self._rejects.reasons,
+            report=self._rejects.written,
+        )
 
 
 def fold_title(title: str) -> str:
@@ -141,9 +178,6 @@ def clean_line(columns: Columns, fields: list[str] | Broken) -> tuple[list[str],
     """Clean the fields of a line, append the values that the file lacks, and count the values cleaned.
 
     The list may be changed.
-
-    Raises:
-        LineError: the line must be rejected.
     """
     if isinstance(fields, Broken):
         raise LineError("", fields.value)
@@ -179,11 +213,7 @@ def unknown_commune(column: str, code: str) -> LineError:
 
 
 def clean_fields(fields: list[str]) -> tuple[list[str], int]:
-    """Clean the fields for the register, see common.texte, and count the values cleaned.
-
-    Raises:
-        ValueError: bytes that are no letter in the file's encoding.
-    """
+    """Clean the fields for the register, see common.texte, and count the values cleaned."""
     line = ";".join(fields)
     if _needs_no_cleaning(line):
         return fields, 0
@@ -206,9 +236,6 @@ def parse_date(text: str) -> str:
     """Parse `JJ/MM/AAAA` as `AAAA-MM-JJ`; unknown parts become zeros: `00/08/1955`, `/1961` and `1961` occur.
 
     A day that its month does not have (31/02) is kept, like in the REU; a date of zeros only becomes empty.
-
-    Raises:
-        ValueError: no date can be read, or its month or its day is out of range.
     """
     if match := _DATE.fullmatch(text):
         day, month, year = match.groups("00")
@@ -233,11 +260,7 @@ def explain_date(text: str) -> str:
 
 
 def parse_numero(text: str) -> int | None:
-    """Parse an order number; None if the elector has none.
-
-    Raises:
-        ValueError: the text is not a whole number, or is too large.
-    """
+    """Parse an order number; None if the elector has none. Raises ValueError if it is no number or too large."""
     if not text:
         return None
     if not (text.isascii() and text.isdigit()) or (numero := int(text)) > MAX_NUMERO:

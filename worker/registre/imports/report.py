@@ -1,20 +1,18 @@
 """The reports of an import: CSV files beside the imported file, which the agent opens in a spreadsheet."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from contextlib import ExitStack
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import date
 from itertools import islice
 from pathlib import Path
-from types import TracebackType
 from typing import NamedTuple, Self
 
 from common.files import ENCODING, SEPARATOR, SheetWriter
 from common.french import capitalized, count_of, format_number
 from schemas.vocabulary import ImportQuestion
 from worker.errors import ImportRefusedError
-from worker.registre.imports.lines import Rejection
 
 LISTED = 5
 """Maximum number of similar items that a message names."""
@@ -30,6 +28,14 @@ class ListeCount:
     before: int | None
     mineurs: int = 0
     """Electors registered in advance who are still minors: the list file leaves them out."""
+
+
+class Rejection(NamedTuple):
+    """A line that cannot enter the register; the reason is in French and quotes no data of an elector."""
+
+    line: int
+    column: str
+    reason: str
 
 
 class Question(NamedTuple):
@@ -156,25 +162,6 @@ def describe_answers(questions: Iterable[Question]) -> str:
     return f" ; confirmé : {labels}" if labels else ""
 
 
-class ReportKind(NamedTuple):
-    """One kind of report: the header that identifies its files, and the texts of its refusals."""
-
-    header: tuple[str, ...]
-    name: str
-    """« le rapport … »."""
-    is_another_file: str
-    """« … existe et … ; … »: why an existing file is not replaced."""
-    advice: str
-
-
-REJECTS = ReportKind(
-    ("Ligne", "Colonne", "Motif"),
-    "le rapport des rejets",
-    "n'est pas un rapport de rejets ; donnez un autre --report",
-    "choisissez un autre endroit avec --report",
-)
-
-
 def default_report(path: Path) -> Path:
     """Return the default path of the report of rejects, beside the file."""
     return path.with_name(f"{path.stem}-rejets.csv")
@@ -186,27 +173,23 @@ class ReportFile:
     Without a path it writes nothing: the caller shows the results elsewhere.
     """
 
-    def __init__(self, path: Path | None, kind: ReportKind) -> None:
+    def __init__(self, path: Path | None, header: Sequence[str], name: str) -> None:
+        """The header identifies the reports of one kind; `name`: their French name, « un rapport de … »."""
         self.path = path
-        self._kind = kind
+        self._header = header
+        self._name = name
         self._writer: SheetWriter | None = None
         self._files = ExitStack()
 
     def __enter__(self) -> Self:
-        try:
+        with self._refusing():
             if self.path and self.path.exists():
                 self._remove_former(self.path)
-        except OSError as error:
-            raise self._not_written(error) from None
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        try:
+    def __exit__(self, *_error: object) -> None:
+        with self._refusing():
             self._files.close()
-        except OSError as fault:
-            raise self._not_written(fault) from None
 
     @property
     def written(self) -> Path | None:
@@ -214,35 +197,33 @@ class ReportFile:
         return self.path if self._writer else None
 
     def write(self, line: Iterable[object]) -> None:
-        """Write one line; no value can become a formula of the spreadsheet.
-
-        Raises:
-            ImportRefusedError: the report cannot be written.
-        """
+        """Write one line; no value can become a formula of the spreadsheet."""
         if self.path is None:
             return
-        try:
+        with self._refusing():
             if self._writer is None:
                 file = self._files.enter_context(self.path.open("w", encoding=ENCODING, newline=""))
                 self._writer = SheetWriter(file)
-                self._writer.write(self._kind.header)
+                self._writer.write(self._header)
             self._writer.write(line)
-        except OSError as error:
-            raise self._not_written(error) from None
 
     def _remove_former(self, path: Path) -> None:
         """Remove the report of an earlier attempt; refuse any other file, because the path may be mistyped."""
-        first_line = SEPARATOR.join(self._kind.header).encode(ENCODING)
+        first_line = SEPARATOR.join(self._header).encode(ENCODING)
         with path.open("rb") as file:
             is_ours = file.readline(len(first_line)) == first_line
         if not is_ours:
-            raise ImportRefusedError(f"{path} existe et {self._kind.is_another_file}")
+            raise ImportRefusedError(f"{path} existe et n'est pas {self._name} ; donnez un autre --report")
         path.unlink()
 
-    def _not_written(self, error: OSError) -> ImportRefusedError:
-        return ImportRefusedError(
-            f"{self._kind.name} {self.path} ne peut pas être écrit ({error.strerror}) ; {self._kind.advice}"
-        )
+    @contextmanager
+    def _refusing(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise ImportRefusedError(
+                f"{self.path} ne peut pas être écrit ({error.strerror}) ; choisissez un autre endroit avec --report"
+            ) from None
 
 
 FIRST_REJECTIONS = 100
@@ -253,32 +234,13 @@ class RejectReport(ReportFile):
     """Writes each rejected line, and counts the lines by reason."""
 
     def __init__(self, path: Path | None) -> None:
-        super().__init__(path, REJECTS)
+        super().__init__(path, ("Ligne", "Colonne", "Motif"), "un rapport de rejets")
         self.reasons: Counter[str] = Counter()
         self.first: list[Rejection] = []
 
     def add(self, rejection: Rejection) -> None:
-        """Write and count one rejected line.
-
-        Raises:
-            ImportRefusedError: the report cannot be written.
-        """
+        """Write and count one rejected line."""
         self.reasons[rejection.reason] += 1
         if len(self.first) < FIRST_REJECTIONS:
             self.first.append(rejection)
         self.write(rejection)
-
-    def refusal(self, lines_read: int, advice: str) -> ImportRefusedError:
-        """Build the refusal of a file whose rejected lines are not accepted; `advice`: what the agent can do."""
-        rejected = (
-            f"{count_of(self.reasons.total(), 'ligne rejetée')} sur {format_number(lines_read)} : "
-            f"{describe_reasons(self.reasons)}"
-        )
-        return ImportRefusedError(
-            f"{rejected}. Le détail est dans {self.path}. {advice}",
-            on_screen=f"{rejected}. Corrigez-les dans le REU, ou téléchargez de nouveau l'export",
-        )
-
-
-CORRECT_OR_ACCEPT = "Corrigez le fichier, ou acceptez de perdre ces lignes avec --accept-rejects."
-"""The default advice of `RejectReport.refusal`."""

@@ -7,7 +7,7 @@ element for each row read: MOST_BYTES limits them (122 MB for 300,000 electors).
 import csv
 import re
 import warnings
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -16,10 +16,9 @@ from enum import StrEnum
 from functools import partial
 from io import SEEK_END, BufferedReader, TextIOWrapper
 from itertools import chain, islice
-from typing import TYPE_CHECKING, BinaryIO, NamedTuple, Protocol, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 from common.file_kind import UnreadableArchiveError, open_archive
-from common.french import count_of
 from worker.errors import ImportRefusedError
 
 if TYPE_CHECKING:
@@ -66,31 +65,14 @@ class Wanted(NamedTuple):
     """Finds the columns in a line of titles; raises ImportRefusedError for another kind of file."""
     advice: str
     """What an agent can do about a file that cannot be read, in French: « téléchargez-le … »."""
-    digits: Mapping[str, int]
-    """Codes that a spreadsheet stores as numbers and shortens, with their number of digits."""
 
     def refuse(self, reason: str) -> ImportRefusedError:
         """Build the refusal of a file, for this reason."""
         return ImportRefusedError(f"{reason} ; {self.advice}")
 
 
-class RecordSource(Protocol):
-    """Reads the records of a file."""
-
-    @property
-    def notes(self) -> tuple[str, ...]:
-        """Notes about the file for the agent, in French."""
-
-    def iter_records(self, stream: BinaryIO, columns: Columns) -> Iterator[Record]:
-        """Yield the records behind the titles, without blank lines."""
-
-
 def match_titles(lines: Iterable[Sequence[str]], wanted: Wanted) -> tuple[Sequence[str], Columns]:
-    """Return the titles, which are the first line, and the positions of the columns.
-
-    Raises:
-        ImportRefusedError: the file is of another kind, or its titles are further down; the message gives their line.
-    """
+    """Return the titles, which are the first line, and the positions of the columns."""
     rest = iter(lines)
     titles = next(rest, ())
     try:
@@ -131,8 +113,6 @@ class CsvText:
     encoding: str
     separator: str
     titles: Sequence[str]
-    has_old_ends: bool
-    """Whether lines end with CR alone, like on a Macintosh before 2001."""
     is_whole: bool
     """Whether the last line has an end; without one, its last value may be cut."""
 
@@ -140,9 +120,8 @@ class CsvText:
     def notes(self) -> tuple[str, ...]:
         """Notes about the file for the agent, in French."""
         converted = ("fichier en Windows-1252 (cp1252), converti en UTF-8",) if self.encoding == CP1252 else ()
-        ends = ("fins de ligne d'un ancien Macintosh (CR seul), lues comme les autres",) if self.has_old_ends else ()
         cut = () if self.is_whole else (_MAYBE_CUT,)
-        return (*converted, *ends, *cut)
+        return (*converted, *cut)
 
     def iter_records(self, stream: BinaryIO, columns: Columns) -> Iterator[Record]:
         """Yield the lines after the titles. Bytes that mean nothing in the encoding become surrogates."""
@@ -154,15 +133,10 @@ class CsvText:
 
 
 def open_text(stream: BinaryIO, wanted: Wanted) -> tuple[CsvText, Columns]:
-    """Read the titles of a CSV file, from its beginning.
-
-    Raises:
-        ImportRefusedError: the file is of another kind, or its form is not supported; the message names it.
-    """
+    """Read the titles of a CSV file, from its beginning."""
     first_line = stream.readline(MAX_LINE)
     encoding = _detect_encoding(first_line, stream, wanted)
     is_whole = _ends_its_last_line(stream)
-    has_old_ends = b"\r" in first_line.rstrip(b"\r\n")
     stream.seek(0)
     with TextIOWrapper(stream, encoding, errors="replace", newline="") as text:
         lines = iter(partial(text.readline, MAX_LINE), "")
@@ -174,7 +148,7 @@ def open_text(stream: BinaryIO, wanted: Wanted) -> tuple[CsvText, Columns]:
             titles, columns = match_titles(_split_lines(title_line, lines, separator), wanted)
         except csv.Error:
             raise ImportRefusedError("la première ligne n'est pas celle d'un fichier CSV") from None
-    return CsvText(encoding, separator, tuple(titles), has_old_ends, is_whole), columns
+    return CsvText(encoding, separator, tuple(titles), is_whole), columns
 
 
 def _ends_its_last_line(stream: BinaryIO) -> bool:
@@ -288,29 +262,21 @@ _ROWS_ABOVE = 30
 _ERRORS = frozenset({"#DIV/0!", "#N/A", "#NAME?", "#NULL!", "#NUM!", "#REF!", "#VALUE!"})
 
 
-@dataclass
+@dataclass(frozen=True)
 class Sheet:
     """The sheet of a workbook that holds the data to import, recognised by its titles."""
 
     name: str
     titles: Sequence[str]
     wanted: Wanted
-    _lost_zeros: Counter[str] = field(default_factory=Counter)
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """Notes about the file for the agent, in French; after the reading, with the codes that lost their zeros."""
-        said = f"classeur lu par sa feuille « {self.name} » ; l'export CSV d'origine est plus sûr qu'un classeur"
-        if not self._lost_zeros:
-            return (said,)
-        cells = ", ".join(f"{title} ({count})" for title, count in self._lost_zeros.items())
-        many = count_of(self._lost_zeros.total(), "code a", "codes ont")
-        return said, f"{many} perdu des zéros, le tableur les tient pour des nombres : {cells}"
+        """Notes about the file for the agent, in French."""
+        return (f"classeur lu par sa feuille « {self.name} » ; l'export CSV d'origine est plus sûr qu'un classeur",)
 
     def iter_records(self, stream: BinaryIO, columns: Columns) -> Iterator[Record]:
         """Yield the rows below the titles, each with its number in the sheet."""
-        places = columns.positions
-        digits = {places[name]: most for name, most in self.wanted.digits.items() if name in places}
         width, repeated = columns.width, list(self.titles)
         with _open_workbook(stream, self.wanted) as workbook:
             for number, cells in enumerate(_iter_rows(_sheets_of(workbook)[self.name], width + 1), 1):
@@ -319,9 +285,6 @@ class Sheet:
                 fields = [_text_of(cell) for cell in cells]
                 if number == 1 or not any(fields):
                     continue
-                for place, most in digits.items():
-                    if isinstance(cells[place], int | float) and len(fields[place]) < most:
-                        self._lost_zeros[self.titles[place]] += 1
                 yield number, _check(fields, width, repeated)
 
 
@@ -334,11 +297,7 @@ def _check(fields: list[str], width: int, titles: list[str]) -> list[str] | Brok
 
 
 def open_sheet(stream: BinaryIO, wanted: Wanted) -> tuple[Sheet, Columns]:
-    """Find the only visible sheet whose first row has the titles.
-
-    Raises:
-        ImportRefusedError: no sheet has them, or several have; the workbook is damaged, or too large.
-    """
+    """Find the only visible sheet whose first row has the titles."""
     found: list[tuple[Sheet, Columns]] = []
     refusals: list[ImportRefusedError] = []
     with _open_workbook(stream, wanted) as workbook:
@@ -359,22 +318,11 @@ def open_sheet(stream: BinaryIO, wanted: Wanted) -> tuple[Sheet, Columns]:
     return found[0]
 
 
-class _Rows(Protocol):
-    """A sheet of openpyxl in read-only mode."""
-
-    title: str
-    sheet_state: str
-
-    def reset_dimensions(self) -> None: ...
-
-    def iter_rows(self, *, max_col: int, max_row: int | None, values_only: bool) -> Iterator[Sequence[object]]: ...
+def _sheets_of(workbook: "Workbook") -> dict[str, Any]:
+    return {sheet.title: sheet for sheet in workbook.worksheets}
 
 
-def _sheets_of(workbook: "Workbook") -> dict[str, _Rows]:
-    return {sheet.title: sheet for sheet in cast("list[_Rows]", workbook.worksheets)}
-
-
-def _first_rows(sheet: _Rows) -> Iterator[Sequence[str]]:
+def _first_rows(sheet: Any) -> Iterator[Sequence[str]]:  # noqa: ANN401 — a sheet of openpyxl, read row by row
     for cells in _iter_rows(sheet, _MOST_COLUMNS, _ROWS_ABOVE):
         fields = [_text_of(cell) for cell in cells]
         while fields and not fields[-1]:
@@ -382,9 +330,10 @@ def _first_rows(sheet: _Rows) -> Iterator[Sequence[str]]:
         yield fields
 
 
-def _iter_rows(sheet: _Rows, width: int, most: int | None = None) -> Iterator[Sequence[object]]:
+def _iter_rows(sheet: Any, width: int, most: int | None = None) -> Iterator[Sequence[object]]:  # noqa: ANN401
     sheet.reset_dimensions()  # the stored size may be wrong, and rows beyond it would not be read
-    return sheet.iter_rows(max_col=width, max_row=most, values_only=True)
+    rows: Iterator[Sequence[object]] = sheet.iter_rows(max_col=width, max_row=most, values_only=True)
+    return rows
 
 
 def _text_of(cell: object) -> str:

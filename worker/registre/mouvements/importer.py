@@ -4,10 +4,9 @@ A second import of the same bytes changes nothing. A mouvement that the register
 file is imported after the first one was undone.
 """
 
-from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from datetime import date
 from enum import StrEnum
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +20,10 @@ from worker.errors import ImportRefusedError
 from worker.registre.communes import read_codes
 from worker.registre.imports.chain import refuse_future
 from worker.registre.imports.file import ImportedFile, open_file
-from worker.registre.imports.history import count_columns, find_same, import_lock, summarise
+from worker.registre.imports.history import find_same, importing
 from worker.registre.imports.lines import (
     LineError,
     LineReader,
-    Rejection,
-    clean_line,
     find_columns,
     fold_title,
     parse_bureau,
@@ -35,16 +32,15 @@ from worker.registre.imports.lines import (
     parse_numero,
     unknown_commune,
 )
-from worker.registre.imports.report import CORRECT_OR_ACCEPT, ImportSummary, RejectReport, default_report
-from worker.registre.imports.sources import Broken, Columns, Wanted
+from worker.registre.imports.report import ImportSummary, Rejection, RejectReport, default_report
+from worker.registre.imports.sources import Columns, Wanted
 from worker.registre.models import Import, MouvementRegistre
 from worker.registre.versions import (
-    BATCH,
     STAGED,
-    OnImported,
+    create_temporary,
+    insert_all,
     reading_transaction,
     record_mouvements,
-    temporary_tables,
 )
 
 REQUIRED = {
@@ -80,27 +76,14 @@ TITLES = REQUIRED | OPTIONAL
 _ADVICE = "enregistrez-le en « CSV UTF-8 », séparateur point-virgule"
 
 
-def open_mouvements(path: Path) -> ImportedFile:
-    """Read the titles, and the whole file once for its SHA-256.
-
-    Raises:
-        ImportRefusedError: the file cannot be read, is empty, or is not a file of mouvements.
-    """
-    return open_file(path, Wanted(match_mouvement_columns, _ADVICE, {"code_commune": 5, "departement_naissance": 2}))
-
-
 def match_mouvement_columns(header: Sequence[str]) -> Columns:
-    """Find the columns by their titles, in any order, without accents or case.
-
-    Raises:
-        ImportRefusedError: a column is missing or repeated; the message names it.
-    """
-    titles = {field: (title,) for field, title in TITLES.items()}
-    return find_columns(header, titles, missing_of=_missing, refusal="ce n'est pas un fichier de mouvements")
-
-
-def _missing(found: Container[str]) -> list[str]:
-    return [title for field, title in REQUIRED.items() if field not in found]
+    """Find the columns by their titles, in any order; raises ImportRefusedError if one is missing or repeated."""
+    return find_columns(
+        header,
+        {field: (title,) for field, title in TITLES.items()},
+        missing_of=lambda found: [title for field, title in REQUIRED.items() if field not in found],
+        refusal="ce n'est pas un fichier de mouvements",
+    )
 
 
 _YES, _NO = ("oui", "o", "1", "x", "vrai"), ("", "non", "n", "0", "faux")
@@ -114,16 +97,11 @@ class MouvementParser:
         self._columns = columns
         self._communes = communes
 
-    def parse(self, fields: list[str] | Broken) -> tuple[dict[str, Any], int]:
-        """Return the row, and the number of values cleaned.
-
-        Raises:
-            LineError: the line must be rejected.
-        """
-        texts, count = clean_line(self._columns, fields)
-        row = {field: _parse(field, texts[self._columns.at(field)]) for field in TITLES}
+    def parse(self, fields: list[str], _cleaned: int = 0) -> dict[str, Any]:
+        """Return the row, from the cleaned fields of a line."""
+        row = {field: _parse(field, fields[self._columns.at(field)]) for field in TITLES}
         self._check(row)
-        return row | {"date_tableau": row["date_tableau"] or row["date_mouvement"], "is_dated": True}, count
+        return row | {"date_tableau": row["date_tableau"] or row["date_mouvement"], "is_dated": True}
 
     def _check(self, row: Mapping[str, Any]) -> None:
         if row["code_commune"] not in self._communes:
@@ -137,15 +115,6 @@ class MouvementParser:
             raise LineError(TITLES["ancien_bureau"], "une inscription n'a pas d'ancien bureau")
         if row["nature"] == Nature.RADIATION and row["nouveau_bureau"]:
             raise LineError(TITLES["nouveau_bureau"], "une radiation n'a pas de nouveau bureau")
-
-
-def parse_jour(text: str) -> date | None:
-    """Parse `25/11/2026` or `2026-11-25`; None if the text is empty.
-
-    Raises:
-        ValueError: no such day.
-    """
-    return vocabulary.parse_jour(text) if text else None
 
 
 def _parse(field: str, text: str) -> Any:  # noqa: ANN401 — the type depends on the column
@@ -166,13 +135,8 @@ def _word_of(*words: tuple[str, StrEnum]) -> Callable[[str], str]:
     return parse
 
 
-def parse_categorie(text: str) -> str:
-    """Return the code of a category, from its code or its label; empty if the text is empty.
-
-    Raises:
-        ValueError: no such category.
-    """
-    return _categorie(text) if text else ""
+def _parse_jour(text: str) -> date | None:
+    return vocabulary.parse_jour(text) if text else None
 
 
 def _parse_yes(text: str) -> bool:
@@ -183,7 +147,7 @@ def _parse_yes(text: str) -> bool:
 
 
 _SAID = [word for word in Categorie if word is not Categorie.NON_PRECISEE]
-_categorie = _word_of(*((word.value, word) for word in _SAID), *((word.label, word) for word in _SAID))
+_parse_categorie = _word_of(*((name, word) for word in _SAID for name in (word.value, word.label)))
 
 _PARSERS: dict[str, Callable[[str], Any]] = {
     "code_commune": parse_commune,
@@ -191,10 +155,10 @@ _PARSERS: dict[str, Callable[[str], Any]] = {
     "nature": _word_of(*((word.value, word) for word in Nature)),
     "effet": _word_of(*((word.value, word) for word in Effet)),
     "etat": _word_of(*((word.value, word) for word in Etat)),
-    "categorie": parse_categorie,
-    "date_tableau": parse_jour,
-    "date_mouvement": parse_jour,
-    "scrutin": parse_jour,
+    "categorie": lambda text: _parse_categorie(text) if text else "",
+    "date_tableau": _parse_jour,
+    "date_mouvement": _parse_jour,
+    "scrutin": _parse_jour,
     "ancien_bureau": parse_bureau,
     "nouveau_bureau": parse_bureau,
     "numero": lambda text: parse_numero(text) or 0,
@@ -213,6 +177,9 @@ _KNOWN_BY = (
 """Two mouvements with equal values in all these columns are one mouvement."""
 
 
+_Then = Callable[[Connection, int], object]
+
+
 def import_mouvements(
     engine: Engine,
     path: Path,
@@ -221,7 +188,7 @@ def import_mouvements(
     accept_rejects: bool = False,
     report: Path | None = None,
     complete_until: date | None = None,
-    then: OnImported = lambda *_: None,
+    then: _Then = lambda *_: None,
 ) -> ImportSummary:
     """Import a CSV file of mouvements into the register; `then` is called in the transaction, with the import id.
 
@@ -232,8 +199,8 @@ def import_mouvements(
         ImportRefusedError: not a file of mouvements, lines rejected and not accepted, a day to come, another import at
             work. The register is unchanged.
     """
-    file = open_mouvements(path)
-    with engine.connect() as connection, import_lock(connection):
+    file = open_file(path, Wanted(match_mouvement_columns, _ADVICE))
+    with importing(engine) as connection:
         with connection.begin():
             same = find_same(connection, file.sha256)
             communes = read_codes(connection)
@@ -244,49 +211,28 @@ def import_mouvements(
         if same:
             return same
         rejects = RejectReport(report or default_report(path))
-        reading = MouvementReading(file, communes, rejects)
-        with temporary_tables(connection, STAGED):
-            with reading_transaction(connection), rejects:
-                reading.stage(connection)
-            _refuse_rejects(reading, rejects, accept=accept_rejects)
-            said = {"imported_by": imported_by, "complete_until": complete_until}
-            import_id = _record(connection, file, reading, said, then)
-    return summarise(import_id, file, reading, rejects)
+        reading = LineReader(file, MouvementParser(file.columns, communes).parse, rejects)
+        create_temporary(connection, STAGED)
+        with reading_transaction(connection), rejects:
+            _stage(connection, reading, rejects)
+        reading.refuse_rejects(accept=accept_rejects)
+        if not reading.lines_kept:
+            raise ImportRefusedError("le fichier ne contient aucun mouvement")
+        said = {"imported_by": imported_by, "complete_until": complete_until}
+        import_id = _record(connection, file, reading, said, then)
+    return reading.summarise(import_id)
 
 
-class MouvementReading:
-    """One pass over the file: stages mouvements, reports rejected lines, and counts."""
+_Reading = LineReader[dict[str, Any]]
 
-    def __init__(self, file: ImportedFile, communes: Container[str], rejects: RejectReport) -> None:
-        """Reject lines of communes that are not in `communes`."""
-        self.values_cleaned = self.lines_kept = 0
-        self._lines = LineReader(file, MouvementParser(file.columns, communes).parse, rejects.add)
-        self._rejects = rejects
 
-    @property
-    def lines_read(self) -> int:
-        """The number of lines read so far."""
-        return self._lines.lines_read
-
-    def stage(self, connection: Connection) -> None:
-        """Insert the lines that are kept into STAGED.
-
-        Raises:
-            ImportRefusedError: the file cannot be read to its end, or changes while it is read.
-        """
-        rows = self._rows()
-        while batch := list(islice(rows, BATCH)):
-            connection.execute(insert(STAGED), batch)
-            self.lines_kept += len(batch)
-        known = connection.scalars(select(STAGED.c.rank).where(_is_known()).order_by(STAGED.c.rank))
-        for line in known:
-            self._rejects.add(Rejection(line, "", "mouvement déjà dans le registre"))
-        self.lines_kept -= connection.execute(delete(STAGED).where(_is_known())).rowcount
-
-    def _rows(self) -> Iterator[dict[str, Any]]:
-        for line, (row, cleaned) in self._lines:
-            self.values_cleaned += cleaned
-            yield row | {"rank": line}
+def _stage(connection: Connection, reading: _Reading, rejects: RejectReport) -> None:
+    """Insert the lines that are kept into STAGED; reject mouvements that the register already holds."""
+    insert_all(connection, STAGED, (row | {"rank": line} for line, row in reading))
+    known = connection.scalars(select(STAGED.c.rank).where(_is_known()).order_by(STAGED.c.rank))
+    for line in known:
+        rejects.add(Rejection(line, "", "mouvement déjà dans le registre"))
+    reading.lines_kept -= connection.execute(delete(STAGED).where(_is_known())).rowcount
 
 
 def _is_known() -> ColumnElement[bool]:
@@ -294,26 +240,19 @@ def _is_known() -> ColumnElement[bool]:
     return exists().where(and_(*(known[name] == STAGED.c[name] for name in _KNOWN_BY)))
 
 
-def _refuse_rejects(reading: MouvementReading, rejects: RejectReport, *, accept: bool) -> None:
-    if rejects.reasons and not (accept and reading.lines_kept):
-        raise rejects.refusal(reading.lines_read, CORRECT_OR_ACCEPT)
-    if not reading.lines_kept:
-        raise ImportRefusedError("le fichier ne contient aucun mouvement")
-
-
 def _record(
     connection: Connection,
     file: ImportedFile,
-    reading: MouvementReading,
+    reading: _Reading,
     said: Mapping[str, Any],
-    then: OnImported,
+    then: _Then,
 ) -> int:
     values: dict[str, Any] = {
         "kind": KIND,
         "file_name": file.name,
         "sha256": file.sha256,
         "finished_at": utc_now(),
-        **count_columns(reading),
+        **reading.counts(),
         "bureaux_before": [],
         **said,
     }

@@ -37,9 +37,10 @@ from worker.errors import ExportError
 from worker.registre.checks.facts import is_born_between, is_of_age
 from worker.registre.communes import read_libelles
 from worker.registre.comparaison.differences import ElecteurTable, adresse
-from worker.registre.imports.chain import Interval, read_intervals
+from worker.registre.imports.chain import Interval, of_liste, read_intervals
 from worker.registre.models import Electeur, MouvementRegistre
 from worker.registre.protections import Protege, select_protections
+from worker.registre.versions import is_on_liste
 
 _PERSONNE = (
     *("nom_naissance", "nom_usage", "prenoms", "date_naissance", "commune_naissance", "departement_naissance"),
@@ -106,7 +107,7 @@ class MouvementSource:
 
         `version`: another version of the list than that of this source.
         """
-        on_liste = _is_on_liste(self.code_commune, self.liste, self.version if version is None else version)
+        on_liste = is_on_liste(self.code_commune, self.liste.value, self.version if version is None else version)
         born = is_born_between(born_after, born_until)
         query = _select_entries().where(on_liste, born).order_by(Electeur.id)
         with self.connection.execute(query, execution_options=STREAM) as rows:
@@ -115,8 +116,8 @@ class MouvementSource:
     def fetch(self, ids: Sequence[int]) -> Iterator[Mouvement]:
         """Yield mouvements and, by negative ids, electors: a few hundred at most, in the order asked."""
         self.on_fetch(len(ids))
-        known = [id_ for id_ in ids if id_ > 0]
-        found = {it.id: it for it in fetch_mouvements(self.connection, self.code_commune, self.liste, known)}
+        is_asked = _TABLE.c.id.in_([id_ for id_ in ids if id_ > 0])
+        found = {it.id: it for it in select_mouvements(self.connection, self.code_commune, self.liste, is_asked)}
         if electeurs := [-id_ for id_ in ids if id_ < 0]:
             of_liste = Electeur.code_commune == self.code_commune, Electeur.liste == self.liste.value
             rows = self.connection.execute(_select_entries().where(*of_liste, Electeur.id.in_(electeurs)))
@@ -155,20 +156,10 @@ def select_mouvements(
     Raises:
         ExportError: a value that no mouvement can have, where a service writes the table.
     """
-    query = select(_TABLE).where(_of_liste(code_commune, liste), *conditions).order_by(_TABLE.c.id)
+    query = select(_TABLE).where(of_liste(code_commune, liste), *conditions).order_by(_TABLE.c.id)
     intervals = read_intervals(connection, code_commune, liste)
     with connection.execute(query, execution_options=STREAM) as rows:
         yield from _read_all(connection, code_commune, rows, intervals, export)
-
-
-def fetch_mouvements(
-    connection: Connection, code_commune: str, liste: Liste, ids: Sequence[int]
-) -> Iterator[Mouvement]:
-    """Yield some mouvements of a list, a few hundred at most, in the order of `ids`; see `select_mouvements`."""
-    rows = connection.execute(select(_TABLE).where(_of_liste(code_commune, liste), _TABLE.c.id.in_(ids)))
-    intervals = read_intervals(connection, code_commune, liste)
-    found = {mouvement.id: mouvement for mouvement in _read_all(connection, code_commune, rows, intervals)}
-    return (found[id_] for id_ in ids)
 
 
 def select_bureaux(
@@ -186,7 +177,7 @@ def select_bureaux(
     """
     age, seen_on = counted_on
     of_age = is_of_age(last_birth(age), last_birth(seen_on, YOUNGEST))
-    on_liste = _is_on_liste(code_commune, liste, version)
+    on_liste = is_on_liste(code_commune, liste.value, version)
     counted = select(Electeur.code_bureau, func.count().label("number")).where(on_liste, of_age)
     rows = connection.execute(counted.group_by(Electeur.code_bureau))
     electeurs = {row.code_bureau: row.number for row in rows}
@@ -202,7 +193,7 @@ def identity_keys(connection: Connection, code_commune: str, liste: Liste, versi
     waiting_keys = {_identite(row) for row in connection.execute(select(*_identity_columns(known)).where(is_waiting))}
     if not waiting_keys:
         return set()
-    on_liste = _is_on_liste(code_commune, liste, version)
+    on_liste = is_on_liste(code_commune, liste.value, version)
     born = Electeur.date_naissance.in_(select(known.date_naissance).where(is_waiting))
     query = select(*_identity_columns(Electeur)).where(on_liste, born)
     return {
@@ -212,7 +203,7 @@ def identity_keys(connection: Connection, code_commune: str, liste: Liste, versi
 
 def has_mouvements(connection: Connection, code_commune: str, liste: Liste) -> bool:
     """Return whether the register holds a mouvement of the list."""
-    return bool(connection.scalar(select(exists().where(_of_liste(code_commune, liste)))))
+    return bool(connection.scalar(select(exists().where(of_liste(code_commune, liste)))))
 
 
 def select_between(
@@ -223,26 +214,16 @@ def select_between(
     A mouvement that is still actif has not changed the list.
     """
     known = MouvementRegistre
-    return _select_dated(connection, code_commune, liste, known.date_mouvement > after, known.date_mouvement <= until)
-
-
-def _select_dated(
-    connection: Connection, code_commune: str, liste: Liste, *when: ColumnElement[bool]
-) -> Iterator[DatedMouvement]:
-    known = MouvementRegistre
     query = select(known.nature, *(getattr(known, name) for name in _WHO)).where(
-        _of_liste(code_commune, liste),
+        of_liste(code_commune, liste),
         known.nature.in_(_COMING_OR_GOING),
         known.etat == Etat.APPLIQUE.value,
-        *when,
+        known.date_mouvement > after,
+        known.date_mouvement <= until,
     )
     with connection.execute(query, execution_options=STREAM) as rows:
         for nature, *who in rows:
             yield DatedMouvement(_COMING_OR_GOING[nature], *map(clean, who))
-
-
-def _is_on_liste(code_commune: str, liste: Liste, version: int) -> ColumnElement[bool]:
-    return and_(Electeur.code_commune == code_commune, Electeur.liste == liste.value, Electeur.version == version)
 
 
 def was_protected(electeur: ElecteurTable) -> ColumnElement[bool]:
@@ -293,15 +274,11 @@ def select_imports(connection: Connection, code_commune: str, liste: Liste, dema
     For the yearly revision, whose balance counts back over all mouvements: the imports of the whole list.
     """
     known = MouvementRegistre
-    query = select(known.import_id).where(_of_liste(code_commune, liste), known.import_id.is_not(None)).distinct()
+    query = select(known.import_id).where(of_liste(code_commune, liste), known.import_id.is_not(None)).distinct()
     if demande.law.regime is Regime.REPERTOIRE_UNIQUE:
         after = demande.required(Repere.REUNION)
         query = query.where(known.date_mouvement > after, known.date_mouvement <= demande.last_day)
     return {number for number in connection.scalars(query) if number is not None}
-
-
-def _of_liste(code_commune: str, liste: Liste) -> ColumnElement[bool]:
-    return and_(MouvementRegistre.code_commune == code_commune, MouvementRegistre.liste == liste.value)
 
 
 def _read_all(
@@ -314,10 +291,13 @@ def _read_all(
     proteges = {it.folded() for it in select_protections(connection, code_commune)}
     for row in rows:
         mouvement = _to_mouvement(row, intervals)
+        personne = mouvement.personne
         if export and not export.has_seen(row.import_id, mouvement.date_mouvement):
             mouvement = replace(mouvement, is_in_list=False)
-        is_protegee = proteges and not row.is_protegee and _protege(mouvement.personne) in proteges
-        yield _protect(mouvement) if is_protegee else mouvement
+        who = Protege(personne.nom_naissance, personne.prenoms, personne.date_naissance)
+        if proteges and who.folded() in proteges:
+            mouvement = replace(mouvement, personne=replace(personne, is_protegee=True))
+        yield mouvement
 
 
 def _find_after(row: Row[Any], intervals: Mapping[int, Interval]) -> date | None:
@@ -345,14 +325,6 @@ def _to_mouvement(row: Row[Any], intervals: Mapping[int, Interval]) -> Mouvement
         numero=row.numero,
         personne=Personne(**{name: clean(getattr(row, name)) for name in _PERSONNE}, is_protegee=row.is_protegee),
     )
-
-
-def _protege(personne: Personne) -> Protege:
-    return Protege(personne.nom_naissance, personne.prenoms, personne.date_naissance).folded()
-
-
-def _protect(mouvement: Mouvement) -> Mouvement:
-    return replace(mouvement, personne=replace(mouvement.personne, is_protegee=True))
 
 
 def _read(row: Row[Any], column: str, words: type[Word]) -> Word:

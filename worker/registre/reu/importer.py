@@ -25,25 +25,14 @@ from worker.registre.checks.facts import (
     count_blocking,
     count_mineurs,
     count_without_zeros,
-    facts_since,
     find_facts,
 )
 from worker.registre.communes import COMMUNES_AT_ONCE, lock_bureaux, merge_bureaux, read_codes
-from worker.registre.comparaison.compare import RecordMouvements, comparing
-from worker.registre.comparaison.matching import comparison_report
+from worker.registre.comparaison.compare import RecordMouvements, compare, comparison_report
 from worker.registre.imports.chain import list_gaps, refuse_future
 from worker.registre.imports.file import ImportedFile
-from worker.registre.imports.history import (
-    count_columns,
-    find_days,
-    find_same,
-    import_lock,
-    mark_absorbed,
-    read_state,
-    summarise,
-)
+from worker.registre.imports.history import find_days, find_same, importing, mark_absorbed, read_state
 from worker.registre.imports.report import (
-    CORRECT_OR_ACCEPT,
     ImportPreview,
     ImportSummary,
     ListeCount,
@@ -58,11 +47,10 @@ from worker.registre.reu.parts import Parts, keep_parts
 from worker.registre.versions import (
     BATCH,
     ListeKey,
-    OnRemoved,
     current_versions,
+    discard_version,
     is_shown,
     point_to,
-    remove_obsolete,
     stands,
 )
 
@@ -81,7 +69,11 @@ _PREVIEW = "aperçu"
 LARGE = 10_000
 """Number of electors from which PostgreSQL's statistics are renewed at once."""
 
-_NOTHING_KEPT = "Aucune ligne ne peut être gardée. Une commune nouvelle s'ajoute par « communes --add CODE NOM »."
+_ZEROS_LOST = (
+    "un tableur a retiré les zéros en tête des codes (code postal, département ou commune de naissance) de {} : les "
+    "fichiers de ces listes ne seront pas à déposer. Reprenez l'export d'ELIRE sans l'ouvrir dans un tableur ; si cet "
+    "import est fait, annulez-le d'abord (imports --undo)"
+)
 
 _COLUMNS = ", ".join(("version", "facts", *FIELDS))
 _COPY = f"COPY electeur ({_COLUMNS}) FROM STDIN"
@@ -98,42 +90,31 @@ def import_file(  # noqa: PLR0913 — the options of a command
     report: Path | None = None,
     progress: ImportProgress | None = None,
     intake: "Intake | None" = None,
-    on_record: "OnRecord | None" = None,
+    then: "OnTaken" = lambda *_: None,
 ) -> ImportSummary:
     """Import a REU export into the register, as a link of the chain of exports.
 
     Rejected lines go to `report`, by default `<name>-rejets.csv` beside the file. The changes of the lists since the
     link before are recorded as mouvements of the day it was taken, see `worker.registre.comparaison`; a list that the
-    file lacks stays unchanged. `intake` changes these defaults. `on_record` runs in the transaction: an exception rolls
-    everything back.
+    file lacks stays unchanged. `intake` changes these defaults.
 
     Raises:
         ImportRefusedError: not a REU export, rejected lines or questions that are not accepted, a day to come or before
             that of the link before, another file or register than `intake` names. The register is unchanged.
         ImportBusyError: another import is running.
     """
-    then, note = on_record or OnRecord()
-    wishes = _Wishes(imported_by, accept_changes, accept_rejects, report, progress, then, note)
+    wishes = _Wishes(imported_by, accept_changes, accept_rejects, report, progress, then)
     return _take_up(engine, path, intake or Intake(), wishes).summary
 
 
-class OnRecord(NamedTuple):
-    """Callbacks: `then` in the transaction of the import, `note` in each one that removes former versions."""
-
-    then: OnTaken = lambda *_: None
-    note: OnRemoved = lambda *_: None
-
-
-def preview_file(
-    engine: Engine, path: Path, *, intake: "Intake", progress: ImportProgress, note: OnRemoved
-) -> ImportPreview:
+def preview_file(engine: Engine, path: Path, *, intake: "Intake", progress: ImportProgress) -> ImportPreview:
     """Run the import and roll it back; return the questions and rejects instead of refusing them.
 
     Raises:
         ImportRefusedError: an error that an agent cannot accept; the register is unchanged, with or without an error.
         ImportBusyError: another import is running.
     """
-    wishes = _Wishes(_PREVIEW, accept_changes=True, accept_rejects=True, progress=progress, then=None, note=note)
+    wishes = _Wishes(_PREVIEW, accept_changes=True, accept_rejects=True, progress=progress)
     return _take_up(engine, path, intake, wishes)
 
 
@@ -143,21 +124,18 @@ class _Wishes(NamedTuple):
     accept_rejects: bool
     report: Path | None = None
     progress: ImportProgress | None = None
-    then: OnTaken | None = lambda *_: None
+    then: OnTaken | None = None
     """None: the import is rolled back."""
-    note: OnRemoved = lambda *_: None
 
 
 def _take_up(engine: Engine, path: Path, intake: "Intake", wishes: _Wishes) -> ImportPreview:
     reu = open_reu(path, commune=intake.commune or "", liste=intake.liste or "", named=intake.named)
-    _refuse_other_file(reu, intake)
-    with engine.connect() as connection, import_lock(connection):
-        remove_obsolete(connection, wishes.note)
+    if intake.sha256 not in {"", reu.sha256}:
+        raise ImportRefusedError(f"{reu.name} n'est plus le fichier qui a été déposé ; déposez-le de nouveau")
+    with importing(engine) as connection:
         with connection.begin():
             state = read_state(connection, intake.commune or "")
-            same = find_same(connection, reu.sha256)
-            if same and not _is_of(connection, same.import_id, reu.columns.constants):
-                same = None
+            same = find_same(connection, reu.sha256, reu.columns.constants)
             questions = _ask_same_bytes(connection, reu, intake)
         if intake.state not in {"", state}:
             raise ImportRefusedError("Le registre a changé depuis l'aperçu ; déposez de nouveau le fichier")
@@ -165,10 +143,13 @@ def _take_up(engine: Engine, path: Path, intake: "Intake", wishes: _Wishes) -> I
             return ImportPreview(same, state)
         beside = wishes.report or (None if intake.named else default_report(path))
         rejects = RejectReport(beside)
+        version, reading = _begin(connection, reu, rejects, intake, wishes)
         try:
-            version, reading = _stage(connection, reu, rejects, intake, wishes)
+            with rejects:
+                _write_electeurs(connection, version, reading, wishes.progress)
             reading.empty(intake.commune, intake.empty)
-            _refuse_rejects(reading, rejects, accept=wishes.accept_rejects)
+            reading.refuse_rejects(accept=wishes.accept_rejects)
+            _refuse_empty(reading)
             link = _link_of({it.code_commune for it in reading.listes}, intake, wishes.then, questions)
             link = link._replace(parts=keep_parts(connection, version, reading))
             listes, kept = _count(connection, reading)
@@ -185,20 +166,19 @@ def _take_up(engine: Engine, path: Path, intake: "Intake", wishes: _Wishes) -> I
             told = None if intake.no_compare or beside is None else comparison_report(path, wishes.report)
             known = [it for it in listes if not link.why_not_compared(ListeKey(it.code_commune, it.liste))]
             judged = listes if intake.no_compare else known
-            with comparing(connection, version, judged, link.taken_on, report=told, ask=ask) as (
-                comparison,
-                record_changes,
-            ):
-                changed = _record(connection, version, reading, link, record_changes)
+            comparison, record_changes = compare(connection, version, judged, link.taken_on, report=told, ask=ask)
+            changed = _record(connection, version, reading, link, record_changes)
             with connection.begin():
                 gaps = list_gaps(connection, [version]) if intake.no_compare else []
-                zeros = _describe_zeros(count_without_zeros(connection, version))
+                without_zeros = count_without_zeros(connection, version)
                 mineurs = count_mineurs(connection, version, link.read_on)
         except ImportRefusedError:
-            remove_obsolete(connection, wishes.note)
+            discard_version(connection, version, reading.listes)
             raise
-        remove_obsolete(connection, wishes.note)
-    summary = summarise(version, reu, reading, rejects)
+        if not wishes.then:
+            discard_version(connection, version, reading.listes)
+    summary = reading.summarise(version)
+    zeros = [_ZEROS_LOST.format(count_of(without_zeros, "électeur"))] if without_zeros else []
     summary = replace(
         summary,
         notes=(*summary.notes, *zeros, *(it.note for it in link.parts.values() if it.note)),
@@ -246,33 +226,6 @@ class Intake(NamedTuple):
         return is_later or bool(self.empty)
 
 
-def _refuse_other_file(reu: ImportedFile, intake: Intake) -> None:
-    if intake.sha256 not in {"", reu.sha256}:
-        raise ImportRefusedError(f"{reu.name} n'est plus le fichier qui a été déposé ; déposez-le de nouveau")
-
-
-def _is_of(connection: Connection, import_id: int, said: Mapping[str, str]) -> bool:
-    columns = [getattr(ImportListe, name) for name in said]
-    if not columns:
-        return True
-    rows = connection.execute(select(*columns).where(ImportListe.import_id == import_id))
-    return all(tuple(row) == tuple(said.values()) for row in rows)
-
-
-def _describe_zeros(electeurs: int) -> Sequence[str]:
-    """Return a note about the whole file; the damaged codes block the files of the lists, see `rules.ZEROS_LOST`."""
-    if not electeurs:
-        return ()
-    return (
-        (
-            "un tableur a retiré les zéros en tête des codes (code postal, département ou commune de naissance) de "
-            f"{count_of(electeurs, 'électeur')} : les fichiers de ces listes ne seront pas à déposer. Reprenez "
-            "l'export d'ELIRE sans l'ouvrir dans un tableur ; si cet import est fait, annulez-le d'abord "
-            "(imports --undo)"
-        ),
-    )
-
-
 class _Link(NamedTuple):
     """The record of the export as a link: its day, whether the day was given, why it is not compared."""
 
@@ -294,43 +247,31 @@ class _Link(NamedTuple):
         return self.no_compare or (part.why_not_compared if part else "")
 
 
-def _link_of(communes: Collection[str], intake: "Intake", then: OnTaken | None, questions: list[Question]) -> _Link:
+def _link_of(communes: Collection[str], intake: Intake, then: OnTaken | None, questions: list[Question]) -> _Link:
     if intake.taken_on:
         refuse_future(intake.taken_on, communes)
     today = shared_day(now(), communes)
     return _Link(intake.taken_on or today, intake.taken_on is not None, intake.no_compare, today, then, questions)
 
 
-def _stage(
+def _begin(
     connection: Connection, reu: ImportedFile, rejects: RejectReport, intake: Intake, wishes: _Wishes
 ) -> tuple[int, Reading]:
     with connection.begin():
-        communes = read_codes(connection)
         values = {"file_name": reu.name, "sha256": reu.sha256, "imported_by": wishes.imported_by}
         version = connection.execute(insert(Import).values(values).returning(Import.id)).scalar_one()
-    if not communes:
-        raise ImportRefusedError(
-            "les communes de référence manquent : la base n'est pas prête (« migrate »)",
-            on_screen="les communes de référence manquent ; prévenez votre administrateur",
-        )
-    with rejects:
-        only = (intake.commune or "") if intake.named else ""
-        reading = Reading(reu, communes, rejects.add, only=only)
-        report_progress = wishes.progress or (lambda _lines, _share: None)
-        _write_electeurs(
-            connection, version, reading.rows(), lambda: report_progress(reading.lines_read, reading.share)
-        )
-    return version, reading
+        communes = read_codes(connection)
+    only = (intake.commune or "") if intake.named else ""
+    return version, Reading(reu, communes, rejects, only=only)
 
 
-def _write_electeurs(
-    connection: Connection, version: int, rows: Iterable[ElecteurRow], progress: Callable[[], None]
-) -> None:
+def _write_electeurs(connection: Connection, version: int, reading: Reading, progress: ImportProgress | None) -> None:
     write = _copy if connection.dialect.name == "postgresql" else _insert
-    rest = iter(rows)
+    rest = reading.rows()
     for first in rest:
         write(connection, version, chain([first], islice(rest, BATCH - 1)))
-        progress()
+        if progress:
+            progress(reading.lines_read, reading.share)
 
 
 def _renew_statistics(connection: Connection, staged: int) -> None:
@@ -345,7 +286,7 @@ def _copy(connection: Connection, version: int, batch: Iterable[ElecteurRow]) ->
     errors: Any = connection.dialect.loaded_dbapi
     try:
         with connection.begin():
-            driver: Any = connection.connection.driver_connection
+            driver: Any = connection.connection.dbapi_connection
             with driver.cursor() as cursor, cursor.copy(_COPY) as copy:
                 for row in batch:
                     copy.write_row((version, 0, *row))
@@ -362,9 +303,7 @@ def _insert(connection: Connection, version: int, batch: Iterable[ElecteurRow]) 
         connection.exec_driver_sql(_INSERT, values)
 
 
-def _refuse_rejects(reading: Reading, rejects: RejectReport, *, accept: bool) -> None:
-    if rejects.reasons and not (accept and reading.lines_kept):
-        raise rejects.refusal(reading.lines_read, CORRECT_OR_ACCEPT if reading.lines_kept else _NOTHING_KEPT)
+def _refuse_empty(reading: Reading) -> None:
     if not reading.listes:
         raise ImportRefusedError(
             "le fichier ne contient aucun électeur. Si une liste s'est vidée, indiquez laquelle avec --empty",
@@ -374,9 +313,7 @@ def _refuse_rejects(reading: Reading, rejects: RejectReport, *, accept: bool) ->
 
 def _ask_same_bytes(connection: Connection, reu: ImportedFile, intake: "Intake") -> list[Question]:
     jour = intake.taken_on or shared_day(now(), [intake.commune] if intake.commune else [])
-    days = {
-        day for number, day in find_days(connection, reu.sha256) if _is_of(connection, number, reu.columns.constants)
-    }
+    days = find_days(connection, reu.sha256, reu.columns.constants)
     if not days or jour in days:
         return []
     before = short_date(max(days))
@@ -473,14 +410,14 @@ def _record(
                 "not_compared_because": link.why_not_compared(liste) if liste in before else "",
                 "parts": link.parts[liste].imports if liste in link.parts else None,
                 "facts_version": FACTS_VERSION,
-                "facts_since": facts_since(link.read_on),
+                "facts_since": link.read_on,
             }
             for liste, count in reading.listes.items()
         ]
         connection.execute(insert(ImportListe), replaced)
         done = {
             "finished_at": utc_now(),
-            **count_columns(reading),
+            **reading.counts(),
             "bureaux_before": changes,
             "taken_on": link.taken_on,
             "is_dated": link.is_dated,

@@ -14,13 +14,11 @@ from typing import TypeVar
 
 from schemas.vocabulary import Liste, parse_liste
 from worker.errors import ImportRefusedError
-from worker.registre.communes import DescribedBureau
+from worker.registre.communes import DESCRIPTION, DescribedBureau
 from worker.registre.imports.file import ImportedFile, open_file
 from worker.registre.imports.lines import (
     LineError,
     LineReader,
-    Rejection,
-    clean_line,
     explain_date,
     find_columns,
     fold_title,
@@ -31,7 +29,8 @@ from worker.registre.imports.lines import (
     parse_numero,
     unknown_commune,
 )
-from worker.registre.imports.sources import Broken, Columns, Wanted
+from worker.registre.imports.report import RejectReport
+from worker.registre.imports.sources import Columns, Wanted
 from worker.registre.reference import departement_of, nationalites
 from worker.registre.versions import ListeKey
 
@@ -81,7 +80,6 @@ OPTIONAL = {
 
 _TITLES: Mapping[str, tuple[str, ...]] = REQUIRED | NATIONALITE | OPTIONAL
 _ADVICE = "téléchargez-le de nouveau depuis ELIRE, et donnez-le sans l'ouvrir dans un tableur"
-_DIGITS = {"code_commune": 5, "code_commune_naissance": 5, "departement_naissance": 2, "code_postal": 5}
 _ASKED = {"code_commune": ("--commune", "CODE"), "liste": ("--liste", "LISTE")}
 """Columns that an option can replace: the option, and the placeholder of its value."""
 _CODE_IN_NAME = re.compile(r"(?<![0-9A-Za-z])(?:com)?((?:\d{2}|2[AB])\d{3})(?![0-9A-Za-z])", re.ASCII | re.IGNORECASE)
@@ -113,7 +111,7 @@ def open_reu(path: Path, *, commune: str = "", liste: str = "", named: str = "")
     def match_with_name(titles: Sequence[str]) -> Columns:
         return match_columns(titles, said, read_name(Path(named or path.name).stem))
 
-    return open_file(path, Wanted(match_with_name, _ADVICE, _DIGITS), named=named)
+    return open_file(path, Wanted(match_with_name, _ADVICE), named=named)
 
 
 def match_columns(
@@ -122,9 +120,6 @@ def match_columns(
     """Find the columns by their names, in any order.
 
     `said`: values given for all lines, for columns that may lack; `named`: such values in the file's name.
-
-    Raises:
-        ImportRefusedError: a column is missing or repeated, or the values contradict each other.
     """
     said, named = said or {}, named or {}
     columns = find_columns(titles, _TITLES, missing_of=lambda found: _missing(found, said, named), refusal=_REFUSAL)
@@ -210,15 +205,7 @@ _KEY = slice(FIELDS.index("code_commune"), FIELDS.index("arrondissement") + 1)
 
 ElecteurRow = tuple[str | int | None, ...]
 
-_OF_A_BUREAU = (
-    "code_commune",
-    "code_bureau",
-    "libelle",
-    "code_canton",
-    "libelle_canton",
-    "code_circonscription",
-    "libelle_circonscription",
-)
+_OF_A_BUREAU = ("code_commune", "code_bureau", *DESCRIPTION)
 _CODE = re.compile(r"[0-9AB]+")
 _NUMERO_DIGITS = 2
 _EXPLAIN: dict[str, Callable[[str], str]] = {
@@ -240,7 +227,6 @@ class LineParser:
         """Reject lines of communes that are not in `communes`."""
         self.bureaux: dict[tuple[str, str], DescribedBureau] = {}
         self._communes = communes
-        self._columns = columns
         self._as_they_are = itemgetter(*map(columns.at, AS_THEY_ARE))
         self._of_a_bureau = itemgetter(*map(columns.at, _OF_A_BUREAU))
         self._nationalite = itemgetter(columns.at("nationalite"), columns.at("code_nationalite"))
@@ -248,13 +234,8 @@ class LineParser:
         self._listes: dict[str, str] = {}
         self._codes_of_bureaux: dict[tuple[str, ...], tuple[str, str, str]] = {}
 
-    def parse(self, fields: list[str] | Broken) -> ElecteurRow:
-        """Return the row, in the order of FIELDS. The list may be changed.
-
-        Raises:
-            LineError: the line must be rejected.
-        """
-        fields, nettoyages = clean_line(self._columns, fields)
+    def parse(self, fields: list[str], nettoyages: int) -> ElecteurRow:
+        """Return the row, in the order of FIELDS, from the cleaned fields of a line."""
         described = self._of_a_bureau(fields)
         code_commune, arrondissement, code_bureau = self._codes_of_bureaux.get(described) or self._note_bureau(
             described
@@ -349,34 +330,17 @@ def parse_nationalite(label: str, code: str) -> str:
     return NATIONALITES.get(label.upper(), label) or NATIONALITES.get(code.upper(), code)
 
 
-class Reading:
-    """One pass over the export: yields electors, reports rejected lines, and counts."""
+class Reading(LineReader[ElecteurRow]):
+    """One pass over the export: yields electors, and counts them by list and by arrondissement."""
 
-    def __init__(
-        self, reu: ImportedFile, communes: Container[str], reject: Callable[[Rejection], None], *, only: str = ""
-    ) -> None:
-        """Reject lines of communes that are not in `communes`; each rejected line is passed to `reject`.
-
-        `only`: the only commune that the file may contain.
-        """
+    def __init__(self, reu: ImportedFile, communes: Container[str], rejects: RejectReport, *, only: str = "") -> None:
+        """Reject lines of communes that are not in `communes`; `only`: the only commune that the file may contain."""
         self._only = only
-        self.lines_kept = 0
-        self.values_cleaned = 0
         self._parser = LineParser(reu.columns, communes)
-        self._lines = LineReader(reu, self._parser.parse, reject)
         self._counts: Counter[ElecteurRow] = Counter()
         self._emptied: Collection[ListeKey] = ()
         self._added: Counter[ListeKey] = Counter()
-
-    @property
-    def lines_read(self) -> int:
-        """The number of lines read so far."""
-        return self._lines.lines_read
-
-    @property
-    def share(self) -> float:
-        """The share of the file that was read, 0 to 1."""
-        return self._lines.share
+        super().__init__(reu, self._parser.parse, rejects)
 
     @property
     def listes(self) -> dict[ListeKey, int]:
@@ -399,11 +363,7 @@ class Reading:
         self._added[liste] += electeurs
 
     def empty(self, commune: str | None, listes: Sequence[Liste]) -> None:
-        """Replace these lists too, with no elector if the file holds none of theirs.
-
-        Raises:
-            ImportRefusedError: the commune of these lists is not clear.
-        """
+        """Replace these lists too, with no elector if the file holds none of theirs."""
         communes = {commune} if commune else {liste.code_commune for liste in self.listes}
         if listes and len(communes) != 1:
             raise ImportRefusedError("indiquez avec --commune de quelle commune la liste est à vider")
@@ -416,19 +376,12 @@ class Reading:
         return [bureau for bureau in self._parser.bureaux.values() if bureau.code_commune in communes]
 
     def rows(self) -> Iterator[ElecteurRow]:
-        """Yield the electors, in the order of the file.
-
-        Raises:
-            ImportRefusedError: the file cannot be read to its end, changes while it is read, or is of another commune.
-        """
-        cleaned = FIELDS.index("nettoyages")
-        for _, row in self._lines:
+        """Yield the electors, in the order of the file."""
+        for _, row in self:
             if self._only and row[_KEY.start] != self._only:
-                also = f", et non seulement de {self._only}" if self.lines_kept else f" et non de {self._only}"
+                also = f", et non seulement de {self._only}" if self.lines_kept > 1 else f" et non de {self._only}"
                 raise ImportRefusedError(
                     f"Ce fichier a des électeurs de {row[_KEY.start]}{also} : déposez celui de votre commune"
                 )
-            self.lines_kept += 1
             self._counts[row[_KEY]] += 1
-            self.values_cleaned += int(row[cleaned] or 0)
             yield row

@@ -3,14 +3,14 @@
 from collections.abc import Collection, Mapping
 from typing import NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, func, insert, literal, select
+from sqlalchemy import ColumnElement, Connection, and_, func, insert, literal, select
 
 from common.french import count_of
 from worker.errors import ImportRefusedError
 from worker.registre.models import Electeur, ImportListe
 from worker.registre.reference import arrondissements_of
 from worker.registre.reu.lines import Reading
-from worker.registre.versions import BATCH, ListeKey, current_versions
+from worker.registre.versions import BATCH, ListeKey, current_versions, is_on_liste
 
 _COPIED = [column.key for column in Electeur.__table__.columns if column.key not in {"id", "version", "facts"}]
 
@@ -29,11 +29,7 @@ class Parts(NamedTuple):
 
 
 def keep_parts(connection: Connection, version: int, reading: Reading) -> dict[ListeKey, Parts]:
-    """Copy into the staged version the electors of the arrondissements that the export lacks.
-
-    Raises:
-        ImportRefusedError: the register does not know the arrondissement of its electors.
-    """
+    """Copy into the staged version the electors of the arrondissements that the export lacks."""
     held = reading.arrondissements
     with connection.begin():
         current = current_versions(connection) if held else {}
@@ -49,7 +45,8 @@ def keep_parts(connection: Connection, version: int, reading: Reading) -> dict[L
             _refuse_unknown(liste, codes)
             continue
         others = sorted(shown.keys() - codes)
-        _copy(connection, _is_of(liste, current[liste], others), version)
+        is_kept = and_(is_on_liste(*liste, current[liste]), Electeur.arrondissement.in_(others))
+        _copy(connection, is_kept, version)
         kept = sum(shown[code] for code in others)
         reading.add(liste, kept)
         new = ", ".join(sorted(codes - written.keys())) if shown else ""
@@ -65,16 +62,11 @@ def keep_parts(connection: Connection, version: int, reading: Reading) -> dict[L
 
 
 def _read_parts(connection: Connection, liste: ListeKey, version: int) -> tuple[dict[str, int], dict[str, int]]:
-    counts = select(Electeur.arrondissement, func.count()).where(*_is_of(liste, version))
+    counts = select(Electeur.arrondissement, func.count()).where(is_on_liste(*liste, version))
     shown = {str(code): int(number) for code, number in connection.execute(counts.group_by(Electeur.arrondissement))}
     of_liste = ImportListe.code_commune == liste.code_commune, ImportListe.liste == liste.liste
     written = connection.scalar(select(ImportListe.parts).where(ImportListe.import_id == version, *of_liste))
     return shown, written or {}
-
-
-def _is_of(liste: ListeKey, version: int, codes: Collection[str] | None = None) -> list[ColumnElement[bool]]:
-    is_it = [Electeur.code_commune == liste.code_commune, Electeur.liste == liste.liste, Electeur.version == version]
-    return is_it if codes is None else [*is_it, Electeur.arrondissement.in_(codes)]
 
 
 def _refuse_unknown(liste: ListeKey, codes: Collection[str]) -> None:
@@ -86,16 +78,16 @@ def _refuse_unknown(liste: ListeKey, codes: Collection[str]) -> None:
         )
 
 
-def _copy(connection: Connection, is_kept: list[ColumnElement[bool]], version: int) -> None:
+def _copy(connection: Connection, is_kept: ColumnElement[bool], version: int) -> None:
     """Copy in the order of ids, batch after batch, because SQLite has one writer."""
     last = 0
     while True:
         with connection.begin():
-            batch = select(Electeur.id).where(*is_kept, Electeur.id > last).order_by(Electeur.id).limit(BATCH)
+            batch = select(Electeur.id).where(is_kept, Electeur.id > last).order_by(Electeur.id).limit(BATCH)
             ids = connection.scalars(batch).all()
             if not ids:
                 return
             last = ids[-1]
             columns = literal(version), literal(0), *(getattr(Electeur, name) for name in _COPIED)
-            copied = select(*columns).where(*is_kept, Electeur.id.between(ids[0], last)).order_by(Electeur.id)
+            copied = select(*columns).where(is_kept, Electeur.id.between(ids[0], last)).order_by(Electeur.id)
             connection.execute(insert(Electeur).from_select(["version", "facts", *_COPIED], copied))
