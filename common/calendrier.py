@@ -151,6 +151,27 @@ class CalendarScrutin:
     """False: the commission does not meet before this poll."""
     texte: str = ""
     """« décret n° 2024-527 du 9 juin 2024 »; empty: the usual dates apply."""
+    reunion_first: date | None = None
+    """The first possible day of the meeting, if it is not the twenty-fourth day before the poll."""
+    reunion_last: date | None = None
+    """The last possible day of the meeting, if it is not the twenty-first day before the poll."""
+    cinq_jours_due: date | None = None
+    """The day of the second tableau, if it is not the fifth day before the poll."""
+
+    @property
+    def window(self) -> tuple[date, date]:
+        """The first and the last possible day of the meeting, if the commission meets."""
+        first, last = commission_between(self.jour)
+        return self.reunion_first or first, self.reunion_last or last
+
+    @property
+    def window_fault(self) -> str:
+        """Why these days of the meeting cannot be, in French; empty if they can."""
+        first, last = self.window
+        if last < first:
+            return "le dernier jour de la réunion vient avant le premier"
+        is_late = self.reunion_last and last >= (self.publication_due or days_before(self.jour, 20))
+        return "le tableau se publie après la réunion : indiquez aussi son dernier jour" if is_late else ""
 
 
 @dataclass(frozen=True)
@@ -245,9 +266,9 @@ def annual_window(year: int) -> tuple[date, date]:
     return sixth_friday_before(last_day), last_but_one
 
 
-def meeting_before(scrutin: date, reunions: Iterable[date]) -> date | None:
-    """Return the last of `reunions` within the days that the law gives before a poll; None if there is none."""
-    first, last = commission_between(scrutin)
+def meeting_before(scrutin: date, reunions: Iterable[date], window: tuple[date, date] | None = None) -> date | None:
+    """Return the last of `reunions` within the days before a poll, those of the law or `window`; None if none is."""
+    first, last = window or commission_between(scrutin)
     return max((day for day in reunions if first <= day <= last), default=None)
 
 
@@ -329,10 +350,11 @@ def cycle_of(
         return Cycle(scrutin, None, None, (), "")
     if not is_today_law:
         return Cycle(scrutin, None, None, tableaux_of_scrutin(scrutin.jour), "")
-    window = commission_between(scrutin.jour) if scrutin.has_commission else None
+    window = scrutin.window if scrutin.has_commission else None
     held = [it for it in reunions if window and window[0] <= it.jour <= window[1]]
     deliberated = max((it.jour for it in held if it.has_deliberated), default=None)
-    due = tableaux_of_scrutin(scrutin.jour, deliberated, publication_due=scrutin.publication_due)
+    days = scrutin.publication_due, scrutin.cinq_jours_due
+    due = tableaux_of_scrutin(scrutin.jour, deliberated, publication_due=days[0], cinq_jours_due=days[1])
     last = max(held, key=lambda it: (it.has_deliberated, it.jour), default=None)
     return Cycle(scrutin, window, last, due, LAW_OF_MEETING)
 
@@ -388,7 +410,11 @@ def find_cycles(
 
 
 def tableaux_of_scrutin(
-    scrutin: date, reunion: date | None = None, *, publication_due: date | None = None
+    scrutin: date,
+    reunion: date | None = None,
+    *,
+    publication_due: date | None = None,
+    cinq_jours_due: date | None = None,
 ) -> tuple[Echeance, ...]:
     """Return the tableaux that a poll requires.
 
@@ -397,7 +423,7 @@ def tableaux_of_scrutin(
     """
     if regime_on(scrutin) is Regime.REPERTOIRE_UNIQUE:
         publication = reunion + timedelta(days=1) if reunion else publication_due or days_before(scrutin, 20)
-        dates = {VINGT_JOURS: publication, CINQ_JOURS_REU: days_before(scrutin, 5)}
+        dates = {VINGT_JOURS: publication, CINQ_JOURS_REU: cinq_jours_due or days_before(scrutin, 5)}
     else:
         posted = additions_on(scrutin)
         dates = {ADDITIONS: posted} if posted else {}

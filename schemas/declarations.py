@@ -137,8 +137,18 @@ class ScrutinNoted(Contract):
         StrictBool, Field(description="False: the commission de contrôle does not meet before it.")
     ] = True
     texte: Annotated[
-        _Line, Field(description="The text that fixes these two, required then: « décret n° 2024-527 du 9 juin 2024 ».")
+        _Line,
+        Field(description="The text that fixes these days, required then: « décret n° 2024-527 du 9 juin 2024 »."),
     ] = ""
+    reunion_first: Annotated[
+        Jour | None, Field(description="First day of the meeting, when it is not the twenty-fourth before the poll.")
+    ] = None
+    reunion_last: Annotated[
+        Jour | None, Field(description="Last day of the meeting, when it is not the twenty-first before the poll.")
+    ] = None
+    cinq_jours_due: Annotated[
+        Jour | None, Field(description="Day of the second tableau, when it is not the fifth before the poll.")
+    ] = None
     removed: _Removed = False
     replaces: _Replaces = None
     reason: SaidReason = ""

@@ -9,13 +9,17 @@ import pytest
 from sqlalchemy import Connection, Engine, Row, func, select, text
 from sqlalchemy.exc import IntegrityError
 
+from common.calendrier import now
 from schemas.declarations import CompletedMotif
+from schemas.requests import TableauxRenderRequested
+from schemas.tableaux import TypeTableau
 from schemas.vocabulary import Categorie, Liste, Nature
 from tests.integration.import_desk import COMMUNE, TWO_COMMUNES, VOISINE
 from tests.integration.mouvements_desk import JOUR, MouvementsDesk
 from tests.unit.mouvement_csv import lignes, write_mouvements
 from tests.unit.reu_sample import BUREAU, DATE, EUROPEENNE, PRENOMS, electeurs
 from tests.unit.reu_sample import COMMUNE as CODE
+from worker.domain.tableau.demande import Demande, dates_of
 from worker.errors import ImportRefusedError, RefusedError
 from worker.registre import models, scrutins
 from worker.registre.imports.chain import set_taken_on
@@ -109,6 +113,26 @@ def test_the_calendar_of_a_list_knows_the_days_of_a_decree_and_vain_meetings(eng
     assert (known.meeting_before(poll), known.publication_before(poll)) == (None, date(2027, 3, 22))
     assert (known.meeting_before(decreed), known.publication_before(decreed)) == (None, date(2027, 5, 29))
     assert known.without_commission == {decreed}
+
+
+def test_the_tableaux_of_a_poll_are_counted_from_the_days_of_its_text(engine: Engine) -> None:
+    poll, held, fifth = date(2027, 4, 11), date(2027, 3, 28), date(2027, 4, 8)
+    of_decree = KnownScrutin(COMMUNE, poll, "Municipale partielle", None, date(2027, 3, 30), texte="décret n° 1")
+    days: dict[str, Any] = {"reunion_first": date(2027, 3, 26), "reunion_last": held, "cinq_jours_due": fifth}
+    with engine.begin() as connection:
+        for wrong in ({"texte": ""}, {"cinq_jours_due": poll}, {"publication_due": held}):
+            with pytest.raises(RefusedError):
+                scrutins.set_scrutin(connection, of_decree._replace(**(days | wrong)))
+        scrutins.set_scrutin(connection, of_decree._replace(**days))
+        scrutins.add_reunion(connection, COMMUNE, Reunion("", held))
+        known = scrutins.read_calendrier(connection, COMMUNE, Liste.PRINCIPALE)
+    both = [TypeTableau.VINGT_JOURS, TypeTableau.CINQ_JOURS_REU]
+    asked = TableauxRenderRequested.model_construct(commune=COMMUNE, requested_by="test", scrutin=poll, types=both)
+    twentieth = dates_of(asked, TypeTableau.VINGT_JOURS, known)
+    assert (twentieth["until"], twentieth["meetings_from"]) == (held, {poll: date(2027, 3, 26)})
+    second = dates_of(asked, TypeTableau.CINQ_JOURS_REU, known)
+    demande = Demande(type=TypeTableau.CINQ_JOURS_REU, requested_at=now(), **second)
+    assert (demande.reunion, demande.last_day) == (held, fifth)
 
 
 def _write(desk: MouvementsDesk, rows: list[dict[str, str]], name: str = "mouvements.csv") -> Path:

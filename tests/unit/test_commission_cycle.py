@@ -4,6 +4,7 @@ Every day below was counted on a calendar by hand; none comes from the functions
 decrees of convocation. 30 June 2024: décret n° 2024-527 du 9 juin 2024.
 """
 
+from dataclasses import replace
 from datetime import date
 
 import pytest
@@ -105,6 +106,20 @@ def test_the_poll_of_30_june_2024_had_no_meeting_and_its_tableau_on_the_fifteent
         (CINQ_JOURS_REU, date(2024, 6, 25)),
     ]
     assert [one.titre for one in build_agenda(cycle, [], ["P"]).due] == [OF_MEETING, OF_FIVE_DAYS]
+
+
+def test_a_decree_may_fix_every_day_of_a_poll() -> None:
+    meeting = replace(LEGISLATIVES_2024, reunion_first=date(2024, 6, 12), reunion_last=date(2024, 6, 14))
+    poll = replace(meeting, has_commission=True, cinq_jours_due=date(2024, 6, 27))
+    held = CalendarReunion(date(2024, 6, 13))
+    assert cycle_of(poll, [], POLLS).window == (date(2024, 6, 12), date(2024, 6, 14))
+    for reunions, published in (([], date(2024, 6, 15)), ([held], date(2024, 6, 14))):
+        cycle = cycle_of(poll, reunions, POLLS)
+        expected = [(VINGT_JOURS, published), (CINQ_JOURS_REU, date(2024, 6, 27))]
+        assert [(one.type, one.due_on) for one in cycle.due] == expected
+    assert cycle.reunion == held
+    assert "vient avant le premier" in replace(poll, reunion_last=date(2024, 6, 11)).window_fault
+    assert "indiquez aussi son dernier jour" in replace(poll, publication_due=None).window_fault
 
 
 @pytest.mark.parametrize("year", YEARS)

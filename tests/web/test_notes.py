@@ -100,6 +100,14 @@ def test_a_poll_of_a_decree_and_a_vain_meeting_are_noted(screen: FilesScreen) ->
     due = screen.read("echeances").partition("Élections législatives")[2]
     assert "samedi 24 avril 2027 Tableau des inscriptions et radiations" in due
 
+    noted |= {"scrutin": "2027-06-13", "sans_commission": "", "publication_due": "2027-05-29", "texte": "décret n° 2"}
+    noted |= {"reunion_first": "2027-05-26", "reunion_last": "2027-05-29", "cinq_jours_due": "2027-06-10"}
+    wrong = screen.post("reunions", {"act": "scrutin", **noted})
+    assert [name for name, _ in _faults(wrong)] == ["reunion_last"]
+    page = words(_send(screen, "reunions", act="scrutin", **noted | {"reunion_last": "2027-05-28"}))
+    assert "décret n° 2 : réunion à partir du 26/05/2027, réunion au plus tard le 28/05/2027" in page
+    assert "tableau publié au plus tard le 29/05/2027, tableau des cinq jours le 10/06/2027" in page
+
     day = today() - timedelta(days=3)
     page = words(_send(screen, "reunions", act="reunion", jour=day.isoformat(), sans_deliberation="1"))
     assert "toutes les listes" in page

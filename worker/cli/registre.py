@@ -127,7 +127,18 @@ _TABLES: dict[str, tuple[Callable[[Connection, str], Iterable[Iterable[Any]]], S
     "reunion": (select_reunions, ("Liste", "Réunion", "A délibéré")),
     "scrutin": (
         select_scrutins,
-        ("Commune", "Scrutin", "Libellé", "Clôture", "Publication", "Commission", "Texte"),
+        (
+            "Commune",
+            "Scrutin",
+            "Libellé",
+            "Clôture",
+            "Publication",
+            "Commission",
+            "Texte",
+            "Réunion du",
+            "Au",
+            "Cinq jours",
+        ),
     ),
     "motifs": (
         _read_motifs,

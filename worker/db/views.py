@@ -51,7 +51,8 @@ FROM liste l LEFT JOIN commune c ON c.code = l.code_commune
      LEFT JOIN import i ON i.id = il.import_id
 """
 _SCRUTINS = """
-SELECT s.code_commune, s.date AS jour, s.libelle, s.cloture, s.publication_due, s.has_commission, s.texte FROM scrutin s
+SELECT s.code_commune, s.date AS jour, s.libelle, s.cloture, s.publication_due, s.has_commission, s.texte,
+       s.reunion_first, s.reunion_last, s.cinq_jours_due FROM scrutin s
 """
 _REUNIONS = "SELECT m.code_commune, m.liste, m.date AS jour, m.has_deliberated FROM commission m"
 _JOURNAL = """

@@ -297,7 +297,10 @@ class Scrutin(Base):
     has_commission: Mapped[bool] = mapped_column(
         Boolean, default=True, server_default=true(), doc="False: the commission does not meet before it."
     )
-    texte: Mapped[str] = _texte("The text that fixes these two, when they are not the usual ones.")
+    texte: Mapped[str] = _texte("The text that fixes these days, when they are not the usual ones.")
+    reunion_first: Mapped[dt.date | None] = mapped_column(Date, doc="First day of the meeting, when it is not J-24.")
+    reunion_last: Mapped[dt.date | None] = mapped_column(Date, doc="Last day of the meeting, when it is not J-21.")
+    cinq_jours_due: Mapped[dt.date | None] = mapped_column(Date, doc="Day of the second tableau, when it is not J-5.")
 
 
 class Commission(Base):

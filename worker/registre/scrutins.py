@@ -30,12 +30,14 @@ class KnownScrutin(NamedTuple):
     publication_due: dt.date | None = None
     has_commission: bool = True
     texte: str = ""
+    reunion_first: dt.date | None = None
+    reunion_last: dt.date | None = None
+    cinq_jours_due: dt.date | None = None
 
     @property
     def days(self) -> CalendarScrutin:
         """The poll, in the form of the calendar."""
-        days = self.publication_due, self.has_commission, self.texte
-        return CalendarScrutin(self.date, self.libelle, self.cloture, *days)
+        return CalendarScrutin(*self[1:])
 
 
 class Reunion(NamedTuple):
@@ -57,8 +59,8 @@ def set_scrutin(connection: Connection, scrutin: KnownScrutin) -> None:
     """Add a poll, or replace it.
 
     Raises:
-        RefusedError: the commune is unknown, no poll can be on that day, the list closes or the tableau is published
-            after it, or unusual days are given without the text that fixes them.
+        RefusedError: the commune is unknown, no poll can be on that day, another day is not before it, the days of
+            the meeting cannot be, or unusual days are given without the text that fixes them.
     """
     if scrutin.code_commune:
         check_commune(connection, scrutin.code_commune)
@@ -68,7 +70,12 @@ def set_scrutin(connection: Connection, scrutin: KnownScrutin) -> None:
         raise RefusedError("la clôture de la liste précède le scrutin")
     if scrutin.publication_due and scrutin.publication_due >= scrutin.date:
         raise RefusedError("la publication du tableau précède le scrutin")
-    if not scrutin.texte and (scrutin.publication_due or not scrutin.has_commission):
+    unusual = scrutin.reunion_first, scrutin.reunion_last, scrutin.cinq_jours_due
+    if any(day and day >= scrutin.date for day in unusual):
+        raise RefusedError("la réunion et le tableau des cinq jours précèdent le scrutin")
+    if scrutin.days.window_fault:
+        raise RefusedError(scrutin.days.window_fault)
+    if not scrutin.texte and (any(unusual) or scrutin.publication_due or not scrutin.has_commission):
         raise RefusedError("des jours inhabituels demandent le texte qui les fixe : « décret n° … du … »")
     is_it = (Scrutin.code_commune == scrutin.code_commune) & (Scrutin.date == scrutin.date)
     connection.execute(delete(Scrutin).where(is_it))
@@ -107,6 +114,8 @@ def read_calendrier(connection: Connection, code_commune: str, liste: Liste) -> 
         reunions=tuple(sorted({_stopped_on(reunion, scrutins) for reunion in reunions})),
         publications_due={it.jour: it.publication_due for it in scrutins if it.publication_due},
         without_commission=frozenset(it.jour for it in scrutins if not it.has_commission),
+        windows={it.jour: it.window for it in scrutins},
+        cinq_jours_due={it.jour: it.cinq_jours_due for it in scrutins if it.cinq_jours_due},
     )
 
 
@@ -114,7 +123,7 @@ def _stopped_on(reunion: Reunion, scrutins: Iterable[CalendarScrutin]) -> dt.dat
     """Return the last day of the tableau after a meeting: without a deliberation before a poll, that of publication."""
     if reunion.has_deliberated:
         return reunion.date
-    polls = [it for it in scrutins if meeting_before(it.jour, [reunion.date])]
+    polls = [it for it in scrutins if meeting_before(it.jour, [reunion.date], it.window)]
     return max((it.publication_due or days_before(it.jour, 20) for it in polls), default=reunion.date)
 
 

@@ -156,7 +156,7 @@ def build_agenda(cycle: Cycle, tableaux: Sequence[AskedFile], listes: Sequence[s
         made: dict[str, AskedFile] = {}
         unfinished: dict[str, AskedFile] = {}
         for file in tableaux:
-            if _is_for(file, echeance):
+            if _is_for(file, echeance, cycle.window):
                 (made if file.is_finished else unfinished).setdefault(file.liste, file)
         others = {liste: file for liste, file in unfinished.items() if liste not in made}
         due.append(
@@ -168,7 +168,7 @@ def build_agenda(cycle: Cycle, tableaux: Sequence[AskedFile], listes: Sequence[s
     return Agenda(cycle, due, scrutin.cloture or last_day_to_register(scrutin.jour))
 
 
-def _is_for(file: AskedFile, echeance: Echeance) -> bool:
+def _is_for(file: AskedFile, echeance: Echeance, window: tuple[date, date] | None) -> bool:
     """Whether a tableau is the due one: same type, same poll or meeting, and publishable."""
     if file.type_tableau != echeance.type or file.never_published:
         return False
@@ -181,7 +181,7 @@ def _is_for(file: AskedFile, echeance: Echeance) -> bool:
         return True
     if echeance.type != TypeTableau.VINGT_JOURS:
         return False
-    first, last = commission_between(echeance.scrutin)
+    first, last = window or commission_between(echeance.scrutin)
     return asked.get("publication") == echeance.due_on.isoformat() or first.isoformat() <= until <= last.isoformat()
 
 

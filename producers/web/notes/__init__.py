@@ -8,7 +8,7 @@ from sqlalchemy import Select, column, func, select, table
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from common.calendrier import CalendarReunion, is_poll_day
+from common.calendrier import CalendarReunion, CalendarScrutin, is_poll_day
 from common.french import short_date, weekday_date
 from producers.state import State, to_record, view_of
 from producers.web.echeances import read_own_scrutins, read_reunions, read_scrutins, read_tableaux
@@ -21,9 +21,12 @@ from schemas.screen_notes import WishesChosen
 from schemas.vocabulary import Liste, Wish
 
 REUNION_FIELDS = ("jour", "liste", "sans_deliberation", "reason")
-SCRUTIN_FIELDS = ("libelle", "scrutin", "cloture", "publication_due", "sans_commission", "texte", "scrutin_reason")
+SCRUTIN_FIELDS = (
+    *("libelle", "scrutin", "cloture", "reunion_first", "reunion_last", "publication_due", "cinq_jours_due"),
+    *("sans_commission", "texte", "scrutin_reason"),
+)
 """The fields of both forms, in the order of the page."""
-_DAYS = ("cloture", "publication_due")
+_DAYS = ("cloture", "reunion_first", "reunion_last", "publication_due", "cinq_jours_due")
 _NO_DAY = "indiquez le jour"
 _NO_TEXT = "écrivez le texte qui fixe ces jours : « décret n° … du … »"
 
@@ -109,21 +112,23 @@ def _note_scrutin(context: PageContext) -> Response:
     form = _read(context, SCRUTIN_FIELDS, "scrutin_replaces")
     found: dict[str, str] = {}
     days = read_days({name: form[name] for name in ("scrutin", *_DAYS)}, found)
-    day, cloture, publication = (days.get(name) for name in ("scrutin", *_DAYS))
+    day, others = days.get("scrutin"), {name: days.get(name) for name in _DAYS}
     has_commission = not form["sans_commission"]
     if day and not is_poll_day(day, context.commune.code):
         found["scrutin"] = f"on ne vote pas un {weekday_date(day).split(' ', 1)[0]}, vérifiez cette date"
-    if day and cloture and cloture >= day:
-        found["cloture"] = "la clôture des inscriptions précède le scrutin"
-    if day and publication and publication >= day:
-        found["publication_due"] = "la publication du tableau précède le scrutin"
+    found |= {name: "ce jour précède le scrutin" for name, it in others.items() if day and it and it >= day}
+    if day:
+        first, last = others["reunion_first"], others["reunion_last"]
+        poll = CalendarScrutin(day, publication_due=others["publication_due"], reunion_first=first, reunion_last=last)
+        if poll.window_fault:
+            found.setdefault("reunion_last", poll.window_fault)
     if not form["libelle"]:
         found["libelle"] = "écrivez ce qu'on élit, et quel tour"
-    if (publication or not has_commission) and not form["texte"]:
+    if (any(others[name] for name in _DAYS[1:]) or not has_commission) and not form["texte"]:
         found["texte"] = _NO_TEXT
     former = read_day(form["scrutin_replaces"])
-    values: dict[str, object] = {"jour": day, "libelle": form["libelle"], "cloture": cloture, "replaces": former}
-    values |= {"publication_due": publication, "has_commission": has_commission, "texte": form["texte"]}
+    values: dict[str, object] = {"jour": day, "libelle": form["libelle"], "replaces": former, **others}
+    values |= {"has_commission": has_commission, "texte": form["texte"]}
     values |= {"reason": form["scrutin_reason"]}
     names = {"jour": "scrutin", "reason": "scrutin_reason"}
     note, faults = validate(ScrutinNoted, values, SCRUTIN_FIELDS, found, names=names, better={"scrutin": _NO_DAY})

@@ -92,6 +92,10 @@ class Demande:
     """Closing of the list, if it is not the last day of February (as for the second revision of 2015)."""
     publication_due: date | None = None
     """The last day to publish that a text fixes for the poll, if it is not the twentieth day before it."""
+    cinq_jours_due: date | None = None
+    """The day of the second tableau that a text fixes for the poll, if it is not the fifth day before it."""
+    meetings_from: Mapping[date, date] = field(default_factory=dict)
+    """By poll, the first possible day of the meeting before it, if it is not the twenty-fourth day before it."""
     reunion: date | None = None
     """The previous meeting, from which mouvements are counted, that day excluded; if the commission did not meet, the
     last day of the previous tableau."""
@@ -182,7 +186,7 @@ class Demande:
                 return self.until
             due = self.publication or self.publication_due or days_before(self.required(Repere.SCRUTIN), 20)
             return due - _ONE_DAY
-        fifth = days_before(self.required(Repere.SCRUTIN), 5)
+        fifth = self.cinq_jours_due or days_before(self.required(Repere.SCRUTIN), 5)
         if self.type is not TypeTableau.CINQ_JOURS_REU:
             return fifth
         return min(fifth, self.until or fifth, self.publication - _ONE_DAY if self.publication else fifth)
@@ -209,7 +213,8 @@ class Demande:
     def _age_on(self, day: date) -> date:
         """From the first day of the commission's meeting on, age counts on the day of the poll."""
         polls = {poll: self._last_round(poll) for poll in self.polls}
-        return max((last for poll, last in polls.items() if commission_between(poll)[0] <= day <= last), default=day)
+        firsts = {poll: self.meetings_from.get(poll, commission_between(poll)[0]) for poll in polls}
+        return max((last for poll, last in polls.items() if firsts[poll] <= day <= last), default=day)
 
     def _last_round(self, scrutin: date) -> date:
         return self.last_rounds.get(scrutin, scrutin)
@@ -260,10 +265,16 @@ class Calendrier:
     """By poll, the last day to publish that a text fixes for it."""
     without_commission: frozenset[date] = frozenset()
     """The polls before which, by a text, the commission does not meet."""
+    windows: Mapping[date, tuple[date, date]] = field(default_factory=dict)
+    """By poll, the first and the last possible day of the meeting before it."""
+    cinq_jours_due: Mapping[date, date] = field(default_factory=dict)
+    """By poll, the day that a text fixes for the second tableau."""
 
     def meeting_before(self, scrutin: date) -> date | None:
         """Return the meeting before the first tableau of a poll, if it is known."""
-        return None if scrutin in self.without_commission else meeting_before(scrutin, self.reunions)
+        if scrutin in self.without_commission:
+            return None
+        return meeting_before(scrutin, self.reunions, self.windows.get(scrutin))
 
     def publication_before(self, scrutin: date) -> date:
         """Return the last day to publish the first tableau of a poll."""
@@ -272,7 +283,9 @@ class Calendrier:
     def end_before(self, scrutin: date) -> date:
         """Return the first day that is too late for the meeting before the first tableau of a poll."""
         is_without = scrutin in self.without_commission
-        return self.publication_before(scrutin) if is_without else commission_between(scrutin)[0]
+        if is_without:
+            return self.publication_before(scrutin)
+        return self.windows.get(scrutin, commission_between(scrutin))[0]
 
 
 def dates_of(asked: TableauxRenderRequested, type_: TypeTableau, calendrier: Calendrier) -> dict[str, Any]:
@@ -298,6 +311,10 @@ def dates_of(asked: TableauxRenderRequested, type_: TypeTableau, calendrier: Cal
         "last_rounds": calendrier.last_rounds,
         "cloture": (calendrier.clotures or {}).get(scrutin) if scrutin else None,
         "publication_due": calendrier.publications_due.get(scrutin) if scrutin else None,
+        "cinq_jours_due": calendrier.cinq_jours_due.get(scrutin) if scrutin else None,
+        "meetings_from": {
+            poll: first for poll, (first, _) in calendrier.windows.items() if first != commission_between(poll)[0]
+        },
         "reunion": _reunion(asked, type_, until, calendrier) if Repere.REUNION in needed else None,
         "until": until,
         "commission": until if until in calendrier.reunions else None,
@@ -329,13 +346,17 @@ def _reunion(
     before the last day to publish if the commission did not meet, or is deemed not to have deliberated.
     """
     if type_ is TypeTableau.VINGT_JOURS:
-        if asked.reunion and asked.scrutin and not until and meeting_before(asked.scrutin, [asked.reunion]):
+        if asked.reunion and asked.scrutin and not until and _is_of_poll(asked.reunion, asked.scrutin, calendrier):
             raise DemandeInvalide(f"{type_.label} : {_OF_THE_POLL.format(short_date(asked.reunion))}")
         return asked.reunion or _last_before(_end(asked, until, calendrier), calendrier.reunions)
     given = asked.until if TypeTableau.VINGT_JOURS in asked.types else asked.reunion
     if given or asked.scrutin is None:
         return given
     return calendrier.meeting_before(asked.scrutin) or calendrier.publication_before(asked.scrutin) - _ONE_DAY
+
+
+def _is_of_poll(reunion: date, scrutin: date, calendrier: Calendrier) -> bool:
+    return meeting_before(scrutin, [reunion], calendrier.windows.get(scrutin)) is not None
 
 
 def _end(asked: TableauxRenderRequested, until: date | None, calendrier: Calendrier) -> date | None:

@@ -38,7 +38,9 @@ from worker.registre.scrutins import read_calendrier
 _MOST_BIRTHS = 500
 """Dates of birth in one statement."""
 
-_COUNTED_FROM = ("reunion", "until", "cloture", "publication_due", "effective_on", "age_avant", "age_apres")
+_COUNTED_FROM = (
+    *("reunion", "until", "cloture", "publication_due", "cinq_jours_due", "effective_on", "age_avant", "age_apres"),
+)
 """The fields of a Demande that come from the calendar and that decide the contents or the name of a tableau."""
 
 

@@ -196,7 +196,7 @@ def _give_tokens_rows() -> None:
 _NEW_COLUMNS = {
     "electeur": ("arrondissement",),
     "import_liste": ("parts", "absorbed_by", "absorbed_into"),
-    "scrutin": ("publication_due", "has_commission", "texte"),
+    "scrutin": ("publication_due", "has_commission", "texte", "reunion_first", "reunion_last", "cinq_jours_due"),
     "commission": ("has_deliberated",),
     "mouvement": ("is_dated",),
     "export": ("a_completer",),
