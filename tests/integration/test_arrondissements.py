@@ -59,7 +59,7 @@ def test_a_tableau_names_the_export_of_one_arrondissement_on_which_it_rests(
     desk.load(_of("13201", 31), intake=Intake(SECOND))
     asked = {"commune": COMMUNE, "reunion": FIRST.isoformat(), "until": THIRD.isoformat()}
     made = TableauDesk(desk.engine, tmp_path).make(TypeTableau.VINGT_JOURS, **asked)
-    assert "du 10/09/2026 (60 électeurs) et du 10/10/2026 (61 électeurs)" in made.text
+    assert "du 10/09/2026 (60 personnes) et du 10/10/2026 (61 personnes), mineurs compris" in made.text
     assert "couverture_fin" in {line[-1] for line in made.anomalies}
 
 

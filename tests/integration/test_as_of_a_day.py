@@ -85,8 +85,8 @@ def _purge(register: MouvementsDesk) -> int:
 def test_asked_again_after_later_imports_it_has_the_same_bytes(register: MouvementsDesk, tableaux: TableauDesk) -> None:
     first = _make(tableaux)
     assert (
-        "D’après les exports du répertoire électoral unique du 10/09/2026 (24 électeurs), du 01/12/2026 (24 électeurs) "
-        "et du 19/03/2027 (25 électeurs)." in first.text
+        "D’après les exports du répertoire électoral unique du 10/09/2026 (24 personnes), du 01/12/2026 (24 personnes) "
+        "et du 19/03/2027 (25 personnes), mineurs compris." in first.text
     )
     assert "couverture_contredite" not in _codes(first)
     _import_later(register, no_compare="essai")
@@ -121,7 +121,7 @@ def test_a_version_is_kept_until_the_file_that_rests_on_it_is_purged(
         "L'export du 01/12/2026 n'est plus gardé : 1 électeur a ici le numéro et l'adresse du 20/05/2027. Les vérifier "
         "dans le REU."
     )
-    assert "du 19/03/2027 (25 électeurs) et du 20/05/2027 (23 électeurs)." in later.text
+    assert "du 19/03/2027 (25 personnes) et du 20/05/2027 (23 personnes), mineurs compris." in later.text
     assert "7 GERBOISE" in later.text
     assert "8 Rue de la Suite" in later.text
     assert _bilans(later)[-1] == _bilans(first)[-1], "counted back over April and May"

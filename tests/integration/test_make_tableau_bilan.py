@@ -51,8 +51,8 @@ def test_nobody_is_printed_only_where_it_is_known(register: MouvementsDesk, tabl
     text = _make(tableaux, FIRST, meeting, Presentation.COMMUNE)
     assert "Néant" not in text
     assert (
-        "D’après les exports du répertoire électoral unique du 01/11/2026 (27 électeurs) et du 20/11/2026 "
-        "(29 électeurs)." in text
+        "D’après les exports du répertoire électoral unique du 01/11/2026 (27 personnes) et du 20/11/2026 "
+        "(29 personnes), mineurs compris." in text
     )
     assert "À compléter, à ne publier que par décision motivée" in text
     undo_import(register.engine)

@@ -375,11 +375,11 @@ class Oracle(Coverage):
         word = self.word(last)
         if word and chain:
             named = [chain[-1]]
-        said = [f"du {it.day:%d/%m/%Y} ({len(it.lines)} électeur{'s' * (len(it.lines) > 1)})" for it in named]
+        said = [f"du {it.day:%d/%m/%Y} ({len(it.lines)} personne{'s' * (len(it.lines) > 1)})" for it in named]
         listed = ", ".join(said[:-1]) + " et " * (len(said) > 1) + "".join(said[-1:])
         source = f"le registre, lu pour la demande du {step.day:%d/%m/%Y} à {self.commune.hour:02}:00"
         if said:
-            source = f"{'l’export' if len(said) == 1 else 'les exports'} du répertoire électoral unique {listed}"
+            source = f"{'l’export' if len(said) == 1 else 'les exports'} du répertoire électoral unique {listed}, mineurs compris"
         until = f", et les mouvements dits complets jusqu’au {word.complete_until:%d/%m/%Y}" if word else ""
         return f"D’après {source}{until}."
 

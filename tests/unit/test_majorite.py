@@ -374,6 +374,13 @@ def test_what_is_not_applied_is_a_reason() -> None:
     ]
 
 
+def test_a_reason_without_a_day_names_the_two_days_around_it() -> None:
+    asked = replace(VINGT, requested_at=datetime(2027, 3, 25, 10, tzinfo=UTC))
+    since = replace(ENTRY, date_mouvement=date(2027, 3, 25), after=MEETING + timedelta(1))
+    (found,) = find_differences(asked, Registre([since], [since]))
+    assert found.to_record()["message"] == "inscription entre le 20/03/2027 et le 25/03/2027, après le tableau"
+
+
 def test_the_yearly_revision_is_as_the_register_tells_it() -> None:
     yearly = Demande(type=TypeTableau.PREMIER_RECTIFICATIF, requested_at=NOON, date_tableau=date(2014, 1, 10))
     young = mouvement(MOUVEMENT, date_naissance="1996-02-20")

@@ -13,11 +13,11 @@ from enum import StrEnum
 from typing import Any, NamedTuple
 
 from common.calendrier import is_mineur, last_birth
-from common.french import short_date
 from schemas.vocabulary import Nature
 from worker.domain.majorite import OfAge, Period, Register
 from worker.domain.mouvement import Mouvement
 from worker.domain.tableau.demande import Demande, is_in_period
+from worker.domain.tableau.model import format_date
 
 
 class Reason(StrEnum):
@@ -35,18 +35,14 @@ class Reason(StrEnum):
         """Whether the elector is on the list of the day and not counted by the tableau; else the contrary."""
         return self in {Reason.CAME_SINCE, Reason.OF_AGE_SINCE, Reason.STILL_TO_LEAVE}
 
-    def describe(self, day: date) -> str:
-        """Return the French text for the agent."""
-        return _SAID[self].format(short_date(day))
-
 
 _SAID = {
-    Reason.CAME_SINCE: "inscription du {}, après le tableau",
-    Reason.LEFT_SINCE: "radiation du {}, après le tableau",
-    Reason.OF_AGE_SINCE: "dix-huit ans le {}, après le tableau",
-    Reason.OF_AGE_LATER: "dix-huit ans le {} : compte pour le tableau, pas encore sur la liste",
-    Reason.STILL_TO_COME: "inscription du {}, qui n'est pas encore appliquée à la liste",
-    Reason.STILL_TO_LEAVE: "radiation du {}, qui n'est pas encore appliquée à la liste",
+    Reason.CAME_SINCE: "inscription {}, après le tableau",
+    Reason.LEFT_SINCE: "radiation {}, après le tableau",
+    Reason.OF_AGE_SINCE: "dix-huit ans {}, après le tableau",
+    Reason.OF_AGE_LATER: "dix-huit ans {} : compte pour le tableau, pas encore sur la liste",
+    Reason.STILL_TO_COME: "inscription {}, qui n'est pas encore appliquée à la liste",
+    Reason.STILL_TO_LEAVE: "radiation {}, qui n'est pas encore appliquée à la liste",
 }
 
 
@@ -55,7 +51,8 @@ class Difference:
     """One elector who is in one of the two only. Personal data: for the agent's own file, never for a log."""
 
     reason: Reason
-    day: date
+    day: str
+    """`du 25/10/2026`; for an undated mouvement, the days between which it happened."""
     nom_naissance: str
     prenoms: str
     date_naissance: str
@@ -65,15 +62,17 @@ class Difference:
     def of(cls, reason: Reason, mouvement: Mouvement) -> "Difference":
         """Build the difference of the elector of a mouvement."""
         who, bureau = mouvement.personne, mouvement.nouveau_bureau or mouvement.ancien_bureau
-        return cls(reason, mouvement.date_mouvement, who.nom_naissance, who.prenoms, who.date_naissance, bureau)
+        day = format_date(mouvement)
+        if mouvement.after is None:
+            day = f"le {day}" if reason in {Reason.OF_AGE_SINCE, Reason.OF_AGE_LATER} else f"du {day}"
+        return cls(reason, day, who.nom_naissance, who.prenoms, who.date_naissance, bureau)
 
     def to_record(self) -> dict[str, str]:
         """Return the JSON for the agent's file."""
         return asdict(self) | {
             "reason": self.reason.value,
-            "day": self.day.isoformat(),
             "is_on": "liste" if self.reason.is_on_liste else "tableau",
-            "message": self.reason.describe(self.day),
+            "message": _SAID[self.reason].format(self.day),
         }
 
 

@@ -376,11 +376,12 @@ def _make_notes(demande: Demande, code_commune: str, survey: Survey, chain: Chai
 
 
 def _cite_source(demande: Demande, chain: Chain, exports: Sequence[Link]) -> str:
-    """Cite the sources of the tableau: exports, each with its number of electors, or the current register."""
+    """Cite the sources of the tableau: exports, each with its number of people, or the current register."""
     *others, last = [_count_export(link) for link in exports] or [""]
     if exports:
         said = f"{', '.join(others)} et {last}" if others else last
-        source = f"{'les exports' if others else 'l’export'} du répertoire électoral unique {said}"
+        minors = ", mineurs compris" if any(link.electeurs is not None for link in exports) else ""
+        source = f"{'les exports' if others else 'l’export'} du répertoire électoral unique {said}{minors}"
     else:
         source = f"le registre, lu pour la demande du {format_moment(demande.requested_at, demande.code_commune)}"
     word = chain.word(last_known_day(demande))
@@ -389,5 +390,5 @@ def _cite_source(demande: Demande, chain: Chain, exports: Sequence[Link]) -> str
 
 
 def _count_export(link: Link) -> str:
-    counted = "" if link.electeurs is None else f" ({count_of(link.electeurs, 'électeur')})"
+    counted = "" if link.electeurs is None else f" ({count_of(link.electeurs, 'personne')})"
     return f"du {short_date(link.taken_on)}{counted}"
