@@ -173,6 +173,8 @@ class Oracle(Coverage):
         shown = self.shown(step.liste, chain, ages)
         printed = [it for it in shown if self.is_printed(it.change, step.type)]
         gaps = set(self.gaps(Window(step.liste, chain, start, min(last, step.day), is_provisional)))
+        if not printed and (unknown := Gap("couverture_inconnue", is_blocking=False)) in gaps:
+            gaps = gaps - {unknown} | {Gap("couverture_inconnue")}
         if any(self.asked_about(link, ages) for link in chain):
             gaps.add(Gap("doutes_ouverts"))
         if chain:
@@ -379,7 +381,8 @@ class Oracle(Coverage):
         listed = ", ".join(said[:-1]) + " et " * (len(said) > 1) + "".join(said[-1:])
         source = f"le registre, lu pour la demande du {step.day:%d/%m/%Y} à {self.commune.hour:02}:00"
         if said:
-            source = f"{'l’export' if len(said) == 1 else 'les exports'} du répertoire électoral unique {listed}, mineurs compris"
+            exports = "l’export" if len(said) == 1 else "les exports"
+            source = f"{exports} du répertoire électoral unique {listed}, mineurs compris"
         until = f", et les mouvements dits complets jusqu’au {word.complete_until:%d/%m/%Y}" if word else ""
         return f"D’après {source}{until}."
 

@@ -30,6 +30,9 @@ DEMANDE = Demande(
     scrutin=SCRUTIN,
 )
 FIRST = Link(REUNION_PRECEDENTE, is_dated=True, is_compared=False)
+YEARLY = Demande(
+    type=TypeTableau.PREMIER_RECTIFICATIF, requested_at=DEMANDE.requested_at, date_tableau=date(2014, 1, 10)
+)
 
 
 def _link(day: date, undated: int = 0, *, is_dated: bool = True, is_compared: bool = True) -> Link:
@@ -103,10 +106,7 @@ def test_a_list_that_was_changed_by_another_way_than_an_import_is_said() -> None
         "Le registre a été modifié hors import : l'export du 20/11/2026 donnait 120 électeurs, le registre en a 117. "
         "Annuler cet import (imports --undo), le reprendre (import-reu), puis redemander le tableau."
     )
-    yearly = Demande(
-        type=TypeTableau.PREMIER_RECTIFICATIF, requested_at=DEMANDE.requested_at, date_tableau=date(2014, 1, 10)
-    )
-    assert "couverture_contredite" in [it.code for it in check_couverture(yearly, chain)]
+    assert "couverture_contredite" in [it.code for it in check_couverture(YEARLY, chain)]
     assert list(check_couverture(DEMANDE, replace(chain, links=[chain.links[0], replace(last, held=120)]))) == []
 
 
@@ -143,6 +143,13 @@ def test_a_producer_may_vouch_for_the_period() -> None:
     assert _found(FIRST, uncompared, complete_until=AFTER) == [("couverture_lacune", Severity.REMARK)], "only a word"
     assert _found(complete_until=date(2026, 11, 19)) == [("couverture_inconnue", Severity.REMARK)]
     assert _found() == [("couverture_inconnue", Severity.REMARK)]
+
+
+@pytest.mark.parametrize("asked", [DEMANDE, YEARLY])
+def test_neant_is_not_stated_of_what_nobody_told(asked: Demande) -> None:
+    (said,) = check_couverture(asked, Chain(), is_neant=True)
+    assert (said.code, said.severity) == ("couverture_inconnue", Severity.BLOCKING)
+    assert said.message.endswith("Sans cela, « Néant » serait inventé.")
 
 
 COUNTED = replace(FIRST, electeurs=100)
@@ -254,9 +261,6 @@ def test_what_waits_to_be_applied_leaves_no_totals_that_follow_each_other() -> N
 
 @pytest.mark.parametrize("complete_until", [None, date(2014, 1, 9), date(2014, 1, 10)])
 def test_before_2019_only_a_producer_can_tell(complete_until: date | None) -> None:
-    yearly = Demande(
-        type=TypeTableau.PREMIER_RECTIFICATIF, requested_at=DEMANDE.requested_at, date_tableau=date(2014, 1, 10)
-    )
     is_known = complete_until == date(2014, 1, 10)
     expected = [] if is_known else [("couverture_inconnue", Severity.REMARK)]
-    assert _found(FIRST, _link(AT), complete_until=complete_until, demande=yearly) == expected
+    assert _found(FIRST, _link(AT), complete_until=complete_until, demande=YEARLY) == expected

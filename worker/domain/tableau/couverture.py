@@ -141,23 +141,24 @@ _WAITING = "couverture_attente"
 _CHAMP = "période"
 
 
-def check_couverture(demande: Demande, chain: Chain) -> Iterator[Anomaly]:
+def check_couverture(demande: Demande, chain: Chain, *, is_neant: bool = False) -> Iterator[Anomaly]:
     """Yield what the register does not know about the period of the tableau; nothing if it knows all of it.
 
     Before 2019 a mouvement has its date de tableau, and no period shows whether all of them are there: only a producer
-    can state until when they are complete.
+    can state until when they are complete. `is_neant`: the tableau shows no mouvement, which it must not state unless
+    the register was told so.
     """
     word = chain.word(last_known_day(demande))
     yield from _check_rows(demande, chain)
     if demande.law.regime is Regime.REVISION_ANNUELLE:
-        yield from () if word else [_unsaid(demande, chain)]
+        yield from () if word else [_unsaid(demande, chain, is_neant=is_neant)]
         return
     if word:
         yield from _check_word(demande, chain, word)
     elif chain.links:
         yield from _check_links(demande, chain)
     else:
-        yield _unsaid(demande, chain)
+        yield _unsaid(demande, chain, is_neant=is_neant)
     for before, link in _counted(demande, chain):
         expected = chain.expect(before, link)
         if expected is not None:
@@ -484,7 +485,7 @@ def _on_no_day(link: Link, end: date) -> str:
     )
 
 
-def _unsaid(demande: Demande, chain: Chain) -> Anomaly:
+def _unsaid(demande: Demande, chain: Chain, *, is_neant: bool) -> Anomaly:
     if chain.words:
         until = max(word.complete_until for word in chain.words)
         said = f"Les mouvements ne sont dits complets que jusqu'au {short_date(until)}"
@@ -493,8 +494,8 @@ def _unsaid(demande: Demande, chain: Chain) -> Anomaly:
     return _anomalie(
         _UNSAID,
         f"{said} : vérifier qu'il n'en manque pas jusqu'au {short_date(last_known_day(demande))}, et l'indiquer "
-        "(import-mouvements --complete-until).",
-        Severity.REMARK,
+        f"(import-mouvements --complete-until).{' Sans cela, « Néant » serait inventé.' if is_neant else ''}",
+        Severity.BLOCKING if is_neant else Severity.REMARK,
     )
 
 

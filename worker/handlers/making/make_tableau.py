@@ -248,7 +248,7 @@ class TableauSubject:
         register = self.register
         inscrits = identity_keys(register.connection, register.code_commune, register.liste, register.version)
         bureaux = {bureau.code for bureau in self.liste.bureaux}
-        yield from check_couverture(self.demande, self.chain)
+        yield from check_couverture(self.demande, self.chain, is_neant=not tableau.mouvements)
         yield from self._check_first(tableau)
         yield from check_doubts(self.demande, self._open_doubts())
         yield from check_second_tour(self.demande, register)
