@@ -60,7 +60,22 @@ def test_a_tableau_names_the_export_of_one_arrondissement_on_which_it_rests(
     asked = {"commune": COMMUNE, "reunion": FIRST.isoformat(), "until": THIRD.isoformat()}
     made = TableauDesk(desk.engine, tmp_path).make(TypeTableau.VINGT_JOURS, **asked)
     assert "du 10/09/2026 (60 personnes) et du 10/10/2026 (61 personnes), mineurs compris" in made.text
-    assert "couverture_fin" in {line[-1] for line in made.anomalies}
+    (said,) = [line[-2] for line in made.anomalies if line[-1] == "couverture_fin"]
+    assert "Les derniers exports des arrondissements sont de jours différents" in said
+
+
+@pytest.mark.slow
+def test_a_tableau_says_that_an_arrondissement_came_into_the_list(desk: MouvementsDesk, tmp_path: Path) -> None:
+    desk.load(_of("13201"), intake=Intake(FIRST))
+    desk.load(_of("13202"), intake=Intake(date(2026, 9, 11)))
+    for arrondissement in _NAMES:
+        desk.load(_of(arrondissement), intake=Intake(SECOND), accept_changes=True)
+    asked = {"commune": COMMUNE, "reunion": "2026-09-16", "until": SECOND.isoformat()}
+    made = TableauDesk(desk.engine, tmp_path).make(TypeTableau.VINGT_JOURS, **asked)
+    (said,) = [line[-2] for line in made.anomalies if line[-1] == "couverture_lacune"]
+    assert said.startswith(
+        "Un arrondissement est entré dans la liste après l'export du 10/09/2026, et celui du 10/10/2026 est le premier "
+    )
 
 
 @pytest.mark.slow

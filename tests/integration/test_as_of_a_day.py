@@ -183,13 +183,14 @@ def test_electors_whom_a_statement_removed_are_missed(register: MouvementsDesk, 
     )
 
 
+@pytest.mark.parametrize("presentation", ["par_bureau", "commune"])
 def test_a_statement_that_moves_electors_contradicts_the_first_export(
-    register: MouvementsDesk, tableaux: TableauDesk
+    register: MouvementsDesk, tableaux: TableauDesk, presentation: str
 ) -> None:
     with register.engine.begin() as connection:
         moved = "UPDATE electeur SET code_bureau = '0009' WHERE numero_ordre IN (11, 12) AND version = 3"
         connection.execute(text(moved))
-    (said,) = _said(_make(tableaux), "couverture_contredite")
+    (said,) = _said(_make(tableaux, presentations=[presentation]), "couverture_contredite")
     assert said.startswith(
         "Le registre a été modifié hors import : d'après les mouvements, il y avait 21 électeurs avant ce tableau "
         "(Bureau 0001 — ÉCOLE), et 23 d'après l'export du 10/09/2026. "

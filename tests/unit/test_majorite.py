@@ -228,7 +228,7 @@ def test_the_birthday_is_the_motif_unless_somebody_said_another() -> None:
     assert (derived.categorie, derived.motif) == (Categorie.INSCRIPTION_OFFICE, birthday)
     notes = Registre([one]).compose(replace(VINGT, edition=Edition.COMMISSION)).notes
     assert (
-        "Inscriptions d’office des électeurs qui ont dix-huit ans le 18/04/2027 au plus tard "
+        "S’y ajoutent les inscriptions d’office des électeurs qui ont dix-huit ans le 18/04/2027 au plus tard "
         "(Code électoral, art. L. 11, II, 1°)." in notes
     )
 

@@ -261,6 +261,10 @@ def compose_tableau(
         mention=MENTION_COMMISSION if demande.edition is Edition.COMMISSION else "",
         mouvements=figures.mouvements,
         bureaux_impossibles=figures.impossibles,
+        avant=(
+            *((one.bureau.code or SANS_BUREAU, _titre(one.bureau), one.bilan.avant) for one in figures.bureaux),
+            ("", f"Commune {of_commune(liste.nom_commune)}", figures.bilan.avant),
+        ),
     )
 
 
@@ -355,12 +359,12 @@ def _make_notes(demande: Demande, code_commune: str, survey: Survey, chain: Chai
             f"Ce tableau indique les inscriptions{which} et les radiations intervenues depuis le {short_date(start)}, "
             f"jusqu’au {short_date(demande.last_day)}."
         )
-    yield from _for_citizens(demande, code_commune)
     if survey.has_majorite:
         yield (
-            f"Inscriptions d’office des électeurs qui ont dix-huit ans le {short_date(demande.age_apres)} au plus tard "
-            f"({cite(Regime.REPERTOIRE_UNIQUE, 'L. 11, II, 1°')})."
+            "S’y ajoutent les inscriptions d’office des électeurs qui ont dix-huit ans le "
+            f"{short_date(demande.age_apres)} au plus tard ({cite(Regime.REPERTOIRE_UNIQUE, 'L. 11, II, 1°')})."
         )
+    yield from _for_citizens(demande, code_commune)
     exports = exports_used(demande, chain) if chain else ()
     if chain:
         yield _cite_source(demande, chain, exports)

@@ -44,6 +44,8 @@ class Link:
     """Number of electors that its mouvements add to the list."""
     held: int | None = None
     """Number of electors that the register holds in the version of this import; None if they were not counted."""
+    has_new_part: bool = False
+    """Whether an arrondissement came into the list since the link before: its arrival is not compared."""
 
     @property
     def is_kept(self) -> bool:
@@ -302,13 +304,21 @@ def _check_links(demande: Demande, chain: Chain) -> Iterator[Anomaly]:
     if _is_perhaps_before(window, end):
         yield _anomalie(_DAY, _on_no_day(window[-1], end), severity)
     if window[-1].taken_on < end:
-        yield _anomalie(
-            _END,
-            f"Le dernier export du REU repris est du {short_date(window[-1].taken_on)} : ce qui a changé jusqu'au "
-            f"{short_date(end)} n'est pas connu. Reprendre un export pris le {short_date(end)} ou après ; si la liste "
-            "n'y est plus, dire qu'elle est vide (import-reu --empty).",
-            severity,
+        yield _anomalie(_END, _on_end(window[-1], end, is_in_parts=bool(chain.partial)), severity)
+
+
+def _on_end(link: Link, end: date, *, is_in_parts: bool) -> str:
+    if is_in_parts:
+        return (
+            "Les derniers exports des arrondissements sont de jours différents : la liste entière n'est connue que "
+            f"jusqu'au {short_date(link.taken_on)}. Reprendre un export de chaque arrondissement, tous pris le même "
+            f"jour, le {short_date(end)} ou après."
         )
+    return (
+        f"Le dernier export du REU repris est du {short_date(link.taken_on)} : ce qui a changé jusqu'au "
+        f"{short_date(end)} n'est pas connu. Reprendre un export pris le {short_date(end)} ou après ; si la liste "
+        "n'y est plus, dire qu'elle est vide (import-reu --empty)."
+    )
 
 
 def _check_word(demande: Demande, chain: Chain, word: CompleteUntil) -> Iterator[Anomaly]:
@@ -354,7 +364,7 @@ def first_export(demande: Demande, chain: Chain) -> Link | None:
 
 
 def check_first(link: Link, electeurs: Mapping[str, int], counted: Iterable[tuple[str, str, int]]) -> Iterator[Anomaly]:
-    """Check that the electors before the tableau are those of the first export: by bureau, if it prints bureaux.
+    """Check that the electors before the tableau are those of the first export, by bureau.
 
     `electeurs`: those of age in the export, by bureau, after the mouvements between the export and the period.
     `counted`: key, title and number of each count; the key of the commune is empty.
@@ -446,6 +456,13 @@ def _on_word_only(before: Link, link: Link) -> str:
 
 
 def _gap(link: Link, before: Link) -> Anomaly:
+    if link.has_new_part:
+        return _anomalie(
+            _GAP,
+            f"Un arrondissement est entré dans la liste après l'export du {short_date(before.taken_on)}, et celui du "
+            f"{short_date(link.taken_on)} est le premier de la liste entière : ce qui a changé entre les deux n'est "
+            "pas connu. Importer les mouvements qui manquent (import-mouvements --complete-until).",
+        )
     return _anomalie(
         _GAP,
         f"{_on_gap(link, before)} : ce qui a changé entre les deux n'est pas connu. Annuler cet import "

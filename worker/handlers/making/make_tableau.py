@@ -329,8 +329,7 @@ class TableauSubject:
             if is_between and mouvement.is_applied and not is_mineur(mouvement.personne.date_naissance, *days):
                 move_electeur(mouvement, by_code, 1)
         electeurs = {code or SANS_BUREAU: number for code, number in by_code.items()}
-        counted = [(section.code, section.titre, section.bilan.avant) for section in tableau.sections]
-        yield from check_first(link, electeurs, counted)
+        yield from check_first(link, electeurs, tableau.avant)
 
     def _open_doubts(self) -> Iterator[tuple[Mouvement, Mouvement]]:
         ids = [id_ for pair in self.doubts for id_ in pair]

@@ -1,7 +1,7 @@
 """Reads the chain of exports of one list for tableaux, and changes the day of an export after its import."""
 
 from collections import Counter
-from collections.abc import Callable, Collection, Container, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Container, Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from typing import Any, NamedTuple
 
@@ -66,7 +66,12 @@ def read_chain(connection: Connection, code_commune: str, liste: Liste) -> Chain
     ).where(ImportListe.code_commune == code_commune, ImportListe.liste == liste.value)
     rows = connection.execute(query.add_columns(undated.label("undated"), grown.label("growth"))).all()
     partial = _find_partial(connection, rows)
-    links = [_join_links(group, held) for group in _group_whole(rows, partial)]
+    links: list[Link] = []
+    parts: Mapping[str, int] = {}
+    for group in _group_whole(rows, partial):
+        has_new_part = bool(links) and not (group[-1].parts or {}).keys() <= parts.keys()
+        links.append(_join_links(group, held, has_new_part=has_new_part))
+        parts = group[-1].parts or {}
     last = max((row.id for row in rows if row.id not in partial), default=0)
     of_commune = select(MouvementRegistre.import_id).where(MouvementRegistre.code_commune == code_commune)
     vouched = (
@@ -127,7 +132,7 @@ def find_import_by(connection: Connection, code_commune: str, day: date) -> int 
     return max(connection.scalars(query), default=0)
 
 
-def _join_links(group: Sequence[Row[Any]], held: Counter[int]) -> Link:
+def _join_links(group: Sequence[Row[Any]], held: Counter[int], *, has_new_part: bool = False) -> Link:
     """Build the link of a whole list, with the mouvements of all the imports that led to it."""
     last = group[-1]
     return Link(
@@ -139,6 +144,7 @@ def _join_links(group: Sequence[Row[Any]], held: Counter[int]) -> Link:
         last.electeurs,
         sum(int(row.growth) for row in group),
         held[last.id],
+        has_new_part,
     )
 
 
