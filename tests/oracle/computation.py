@@ -5,7 +5,7 @@ specifications. Days are the declared ones; the real days of the exports are unk
 """
 
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from itertools import pairwise, zip_longest
@@ -122,7 +122,7 @@ class Oracle(Coverage):
             return Counter()
         last = max(link.number for it in self.chains.values() for link in it)
         return +Counter(
-            export_ancien=int(step.day - chain[-1].day > TWO_MONTHS),
+            export_ancien=int(step.day - min(chain[-1].parts.values(), default=chain[-1].day) > TWO_MONTHS),
             registre_modifie=int(not chain[-1].is_intact),
             liste_absente=int(chain[-1].number < last),
         )
@@ -160,7 +160,8 @@ class Oracle(Coverage):
         if not self.knows(step.liste) or not period:
             return Refused()
         start, last = period
-        chain = self.until_base(self.chains.get(step.liste, []), min(last, step.day))
+        whole, partial = self.whole(step.liste)
+        chain = self.until_base(whole, min(last, step.day))
         is_provisional = last >= step.day
         rounds = self.rounds | ({step.scrutin: self.rounds.get(step.scrutin, step.scrutin)} if step.scrutin else {})
         of_poll = rounds[step.scrutin] if step.scrutin else None
@@ -170,21 +171,22 @@ class Oracle(Coverage):
             (of_poll if step.type == "cinq_jours_reu" else None) or self.age_day(start, rounds),
             of_poll or self.age_day(last, rounds),
         )
-        shown = self.shown(step.liste, chain, ages)
+        shown = self.shown(step.liste, chain, partial, ages)
         printed = [it for it in shown if self.is_printed(it.change, step.type)]
         gaps = set(self.gaps(Window(step.liste, chain, start, min(last, step.day), is_provisional)))
         if not printed and (unknown := Gap("couverture_inconnue", is_blocking=False)) in gaps:
             gaps = gaps - {unknown} | {Gap("couverture_inconnue")}
-        if any(self.asked_about(link, ages) for link in chain):
+        if any(self.asked_about(link, ages) for link in (*chain, *partial)):
             gaps.add(Gap("doutes_ouverts"))
         if chain:
             gaps |= {Gap(code) for code in self.ruined(step.liste, chain[-1].held, printed)}
         remarks = Counter(gap.code for gap in gaps if not gap.is_blocking)
-        remarks["homonymes_supposes"] = sum(link.comparison.guesses for link in chain if start < link.day <= last)
-        remarks["majorite_corrigee"] = int(self.is_corrected(chain, ages))
-        figures = self.figures(
-            chain, self.told(step.liste), [it.change for it in shown], [it.change for it in printed], ages
+        remarks["homonymes_supposes"] = sum(
+            link.comparison.guesses for link in (*chain, *partial) if start < link.day <= last
         )
+        remarks["majorite_corrigee"] = int(self.is_corrected(chain, ages))
+        beside = [*self.told(step.liste), *(Told(*it) for link in partial for it in link.dated)]
+        figures = self.figures(chain, beside, [it.change for it in shown], [it.change for it in printed], ages)
         is_on_no_list = not chain and any(it.is_applied for it in shown)
         if is_on_no_list or any(it.avant < 0 or it.apres < 0 for it in figures.values()):
             gaps.add(Gap("bilan_impossible"))
@@ -200,11 +202,14 @@ class Oracle(Coverage):
             figures=figures,
             incomplete=self.incomplete(shown, step.type),
             totals=self.totals(printed, {*figures}),
-            exports=self.exports(step, chain, (start, min(last, step.day))),
+            exports=self.exports(step, chain, partial, (start, min(last, step.day))),
         )
 
-    def shown(self, liste: str, chain: Sequence[Link], ages: Ages) -> list[Shown]:
-        """The mouvements of a period: from exports, from files, and from electors who come of age."""
+    def shown(self, liste: str, chain: Sequence[Link], partial: Sequence[Link], ages: Ages) -> list[Shown]:
+        """The mouvements of a period: from exports, from files, and from electors who come of age.
+
+        `partial`: exports of some arrondissements since the last whole list; the tableau is not covered then.
+        """
         compared = [
             Shown(change, (day,) if link.day_of(change) else self.days(former, day))
             for former, link in pairwise(chain)
@@ -217,7 +222,20 @@ class Oracle(Coverage):
             for change, day in file.lines
             if file.liste == liste and self.is_of_period(change, day, ages)
         ]
-        return compared + told + self.coming_of_age(chain, ages)
+        of_parts = [
+            it for link in partial for change, day in link.dated for it in self.of_part(chain, change, day, ages)
+        ]
+        return compared + told + of_parts + self.coming_of_age(chain, ages)
+
+    def of_part(self, chain: Sequence[Link], change: Change, day: date, ages: Ages) -> Iterator[Shown]:
+        """A mouvement of an arrondissement; a minor's is on the day they come of age."""
+        since = self.begins_to_count(change.personne, ages)
+        if self.is_of_period(change, day, ages):
+            yield Shown(change, self.days(chain[-1], day))
+        elif change.nature == "inscription" and day < since and ages.start < since <= ages.end:
+            yield Shown(
+                change._replace(categorie="inscription_office"), (self.majority(change.personne),), is_presumed=True
+            )
 
     def ruined(self, liste: str, everybody: Sequence[Inscrit], printed: Sequence[Shown]) -> set[str]:
         """The codes that block the list's file, for electors whom a tableau shows as arrivals."""
@@ -363,7 +381,9 @@ class Oracle(Coverage):
                 found[section, part] = total + changes
         return found
 
-    def exports(self, step: AskTableau, chain: Sequence[Link], period: tuple[date, date]) -> str:
+    def exports(
+        self, step: AskTableau, chain: Sequence[Link], partial: Sequence[Link], period: tuple[date, date]
+    ) -> str:
         """The note with the exports under a tableau: from the export of the meeting to that of the last day.
 
         Also the export from which electors are counted, the last of `chain`; it alone if a file of mouvements is
@@ -373,7 +393,8 @@ class Oracle(Coverage):
         first = max((link.day for link in chain if link.day <= start), default=start)
         end = min((link.day for link in chain if link.day >= last), default=last)
         of_period = [it for it in chain if first <= it.day <= end]
-        named = list({link.day: link for link in (*of_period, *chain[-1:])}.values())
+        used = [*of_period, *chain[-1:], *(it for it in partial if start < it.day <= last)]
+        named = list({link.day: link for link in used}.values())
         word = self.word(last)
         if word and chain:
             named = [chain[-1]]

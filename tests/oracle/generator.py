@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from random import Random
@@ -14,6 +14,7 @@ from tests.oracle.history import (
     COMMUNES,
     LIBREVILLE,
     LISTES,
+    LYON,
     AskListe,
     AskTableau,
     Bring,
@@ -247,6 +248,13 @@ _SELDOM = ("move", "spell", "come_back", "add_homonym", "renumber", "leave_all",
 _CHANGES = ("arrive", *_OFTEN, *_OFTEN, *_SELDOM)
 
 
+def _only(listes: Mapping[str, Lines], part: str) -> dict[str, Lines]:
+    """The part of the lists in the export of an arrondissement; all of it without one."""
+    of = LYON.arrondissements
+    kept = {liste: tuple(it for it in lines if part in ("", of[it.bureau])) for liste, lines in listes.items()}
+    return {liste: lines for liste, lines in kept.items() if lines}
+
+
 def _sunday(day: date) -> date:
     """The first Sunday on or after a day: the French vote on Sundays (L. 55)."""
     return day + timedelta(days=6 - day.weekday())
@@ -303,7 +311,19 @@ class _Clerk:
         if self.chance.happens(0.3):
             self._ask_again()
         commune = self.chance.pick(COMMUNES) if self.chance.happens(0.3) else LIBREVILLE
-        return History(tuple(self.steps), commune)
+        return History(tuple(self._by_arrondissement() if commune is LYON else self.steps), commune)
+
+    def _by_arrondissement(self) -> Iterator[Step]:
+        """Some exports contain one arrondissement only. Only exports change a list then."""
+        parts = sorted({*LYON.arrondissements.values()})
+        former, part = None, ""
+        for step in self.steps:
+            if isinstance(step, Import):
+                if step.listes != former:
+                    former, part = step.listes, self.chance.pick(parts) if self.chance.happens(0.5) else ""
+                yield replace(step, listes=_only(step.listes, part), emptied=())
+            elif not isinstance(step, (Bring, Complete, Edit, Redate)):
+                yield step
 
     def _pass_time(self, least: int, most: int) -> None:
         self.today += timedelta(days=self.chance.number(least, most))
@@ -323,9 +343,10 @@ class _Clerk:
         absent = sorted(self.known - set(listes))
         emptied = tuple(liste for liste in absent if self.chance.happens(0.6))
         is_compared = not self.chance.happens(0.4 if self.is_bringing else 0.08)
-        self.steps.append(Import(self.today, listes, said, is_compared, emptied))
-        self.links.append(said or self.today)
-        self.exports.append(listes)
+        for is_accepted in (True,) if self.chance.happens(0.6) else (False, True):
+            self.steps.append(Import(self.today, listes, said, is_compared, emptied, is_accepted))
+            self.links.append(said or self.today)
+            self.exports.append(listes)
         self.known |= set(listes)
         self.standing = len(self.links) - 1
         if self.world.corrected and self.chance.happens(0.5):
@@ -449,11 +470,12 @@ class _Clerk:
 
     def _ask_liste(self) -> None:
         liste = self.chance.pick(("P", "P", "CE", "CM"))
-        self.steps.append(AskListe(self.today, liste))
+        self.steps.append(AskListe(self.today, liste, self.chance.happens(0.2)))
 
     def _ask_tableau(self) -> None:
         liste = self.chance.pick(("P", "P", "P", *LISTES, *sorted(self.known)))
         type_ = self.chance.pick(_TYPES)
+        is_interrupted = self.chance.happens(0.1)
         until, reunion = self._some_day(), self._some_day()
         if reunion > until:
             until, reunion = reunion, until
@@ -465,7 +487,9 @@ class _Clerk:
         elif type_ == "cinq_jours_reu" or (not self.scrutin and self.chance.happens(0.1)):
             scrutin = _sunday(until + timedelta(days=5 if type_ == "cinq_jours_reu" else 20))
         before = None if self.meetings and self.chance.happens(0.3) else reunion
-        self.steps.append(AskTableau(self.today, liste, type_, before, None if scrutin else until, scrutin))
+        self.steps.append(
+            AskTableau(self.today, liste, type_, before, None if scrutin else until, scrutin, is_interrupted)
+        )
 
     def _some_day(self) -> date:
         """A day that matters, or one beside it; seldom one in the future."""

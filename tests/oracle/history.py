@@ -21,12 +21,18 @@ class Commune(NamedTuple):
     zone: str
     hour: int
     """Local time. Overseas it is chosen so that the date in Paris is another one."""
+    arrondissements: Mapping[str, str] = {}
+    """The arrondissement of each bureau, when the REU exports the lists by arrondissement."""
 
 
 LIBREVILLE = Commune("13900", "Libreville", "13", ("13001", "MARSEILLE"), "Europe/Paris", 9)
 PAPEETE = Commune("98735", "Papeete", "987", ("98714", "PAPEETE"), "Pacific/Tahiti", 20)
 NOUMEA = Commune("98818", "Noumea", "988", ("98800", "NOUMEA"), "Pacific/Noumea", 6)
-COMMUNES = (LIBREVILLE, PAPEETE, NOUMEA)
+LYON = Commune(
+    *("69123", "Lyon", "69", ("69001", "LYON"), "Europe/Paris", 9),
+    {"0001": "69381", "0002": "69382", "0003": "69382"},
+)
+COMMUNES = (LIBREVILLE, PAPEETE, NOUMEA, LYON)
 
 
 class Personne(NamedTuple):
@@ -101,6 +107,8 @@ class Import:
     is_compared: bool = True
     emptied: tuple[str, ...] = ()
     """Lists that are absent because no person is on them any more."""
+    is_accepted: bool = True
+    """Whether the clerk accepts the changes that the import may ask about."""
 
 
 @dataclass(frozen=True)
@@ -189,6 +197,8 @@ class AskListe:
 
     day: date
     liste: str
+    is_interrupted: bool = False
+    """The worker dies before it begins; another one claims the row, twice."""
 
 
 @dataclass(frozen=True)
@@ -201,6 +211,7 @@ class AskTableau:
     reunion: date | None = None
     until: date | None = None
     scrutin: date | None = None
+    is_interrupted: bool = False
     again: date | None = None
     """The day on which the same request is made again, with `day` as its date."""
 

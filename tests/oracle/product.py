@@ -174,7 +174,7 @@ class Product:
             self._engine,
             path,
             imported_by="oracle",
-            accept_changes=True,
+            accept_changes=step.is_accepted,
             intake=Intake(
                 step.taken_on,
                 "" if step.is_compared else "essai",
@@ -247,7 +247,7 @@ class Product:
 
     def _askliste(self, step: AskListe) -> Answer:
         export = ask_liste(self._desk, self._commune.code, CodeListe(step.liste), self._instant(step.day))
-        row = self._make(export)
+        row = self._make(export, is_interrupted=step.is_interrupted)
         _, *records = csv.reader(io.StringIO(self._desk.read(row).decode()), delimiter=";")
         return Liste(
             electeurs=tuple(map(_inscrit, records)),
@@ -266,10 +266,15 @@ class Product:
             presentations=["par_bureau"],
             **{name: day for name, day in dates.items() if day},
         )
-        row = self._make(export)
+        row = self._make(export, is_interrupted=step.is_interrupted)
         return read_tableau(row, read_elements(self._desk.root / self._commune.code / row["file_name"]))
 
-    def _make(self, export: int) -> RowMapping:
+    def _make(self, export: int, *, is_interrupted: bool) -> RowMapping:
+        """Make a file; if interrupted, another process claims its row, and its doorbell is handled twice."""
+        if is_interrupted:
+            self._engine.dispose()
+            self._desk = TableauDesk(self._engine, self._folder / "exports")
+            self._desk.process(export)
         row = self._desk.process(export)
         assert row["status"] == ExportStatus.READY, row["error_message"]
         return row
@@ -403,7 +408,7 @@ def _rows(step: Import, commune: Commune) -> Iterator[dict[str, str]]:
                 ELECTEUR
                 | _birthplace(it.personne)
                 | {
-                    "code du l'ugle": commune.code,
+                    "code du l'ugle": commune.arrondissements.get(it.bureau, commune.code),
                     "libellé de l'ugle": commune.nom.upper(),
                     "libellé du type de liste": _LABELS[liste],
                     "nom de naissance": it.personne.nom,

@@ -25,6 +25,7 @@ from tests.oracle.history import (
     Told,
     Undo,
 )
+from tests.oracle.questions import Questions
 
 
 @dataclass
@@ -46,6 +47,8 @@ class Link:
     """People deleted since by SQL."""
     said: dict[tuple[object, ...], tuple[str, date | None]] = field(default_factory=dict)
     """Category and day of mouvements that a clerk completed, by their lines."""
+    parts: dict[str, date] = field(default_factory=dict)
+    """The day of the export that holds the electors of each arrondissement."""
 
     @property
     def held(self) -> Lines:
@@ -114,7 +117,50 @@ class Link:
 
 
 @dataclass
-class Register:
+class Joined(Link):
+    """Exports of arrondissements until all of them were of one day: then the whole list is known again."""
+
+    links: Sequence[Link] = ()
+
+    @cached_property
+    def comparison(self) -> Comparison:
+        """All differences."""
+        found = [link.comparison for link in self.links]
+        return Comparison([it for one in found for it in one.changes], sum(one.guesses for one in found), [])
+
+    @property
+    def open_doubts(self) -> list[tuple[Personne, Personne]]:
+        """The open doubts of each export."""
+        return [pair for link in self.links for pair in link.open_doubts]
+
+    @property
+    def changes(self) -> list[Change]:
+        """The mouvements of each export."""
+        return [it for link in self.links for it in link.changes]
+
+    @property
+    def dated(self) -> list[tuple[Change, date]]:
+        """Each mouvement has the day of its own export."""
+        return [it for link in self.links for it in link.dated]
+
+    @property
+    def corrections(self) -> dict[Personne, Personne]:
+        """The corrections of each export."""
+        return {old: new for link in self.links for old, new in link.corrections.items()}
+
+
+def join(links: Sequence[Link]) -> Link:
+    """The link of a whole list."""
+    if len(links) == 1:
+        return links[0]
+    first, last = links[0], links[-1]
+    is_compared = all(link.is_compared for link in links)
+    whole = last.number, last.day, is_compared, first.before, last.lines, last.is_told
+    return Joined(*whole, gone=last.gone, links=links)
+
+
+@dataclass
+class Register(Questions):
     """The state of the commune so far."""
 
     commune: Commune = LIBREVILLE
@@ -129,12 +175,14 @@ class Register:
         self.imports.append(None)
         day = step.taken_on or step.day
         new = dict(step.listes) | dict.fromkeys(step.emptied, ())
-        known = [chain[-1] for liste in new if (chain := self.chains.get(liste))]
+        known = {liste: chain[-1] for liste in new if (chain := self.chains.get(liste))}
         if not any(new.values()) and not step.emptied:
             return Refused()
         if self._is_the_same(step):
             return Done(is_unchanged=True)
-        if any(link.day > day for link in known):
+        if any(self.followed(link, new[liste]) > day for liste, link in known.items()):
+            return Refused()
+        if not step.is_accepted and self.asks(step, day):
             return Refused()
         self.imports[-1] = (step, True)
         counts: Counter[str] = Counter()
@@ -142,9 +190,64 @@ class Register:
             chain = self.chains.setdefault(liste, [])
             before = chain[-1].held if chain else None
             is_told = step.taken_on is not None
-            chain.append(Link(len(self.imports) - 1, day, step.is_compared, before, lines, is_told))
+            is_compared = step.is_compared and not (chain and self.brings_new_part(chain[-1], lines))
+            parts = {self.part(it): chain[-1].parts[self.part(it)] for it in self.others(before or (), lines)}
+            whole = (*lines, *self.others(before or (), lines))
+            parts |= dict.fromkeys(self.held_parts(lines), day)
+            chain.append(Link(len(self.imports) - 1, day, is_compared, before, whole, is_told, parts=parts))
             counts.update(change.nature for change in chain[-1].changes)
         return Done(counts["inscription"], counts["radiation"], counts["modification"])
+
+    # A list by arrondissement: an export replaces the electors of the arrondissements that it contains.
+
+    def part(self, inscrit: Inscrit) -> str:
+        return self.commune.arrondissements.get(inscrit.bureau, "")
+
+    def held_parts(self, lines: Lines) -> set[str]:
+        """The arrondissements in an export."""
+        return {self.part(it) for it in lines} - {""}
+
+    def others(self, before: Lines, lines: Lines) -> Lines:
+        """The electors who stay because the export lacks their arrondissement."""
+        held = self.held_parts(lines)
+        return tuple(it for it in before if held and self.part(it) not in held)
+
+    def brings_new_part(self, link: Link, lines: Lines) -> bool:
+        """Whether the export has a new arrondissement: the arrival of its electors is not a mouvement."""
+        return bool(link.held) and bool(self.held_parts(lines) - {*link.parts})
+
+    def followed(self, link: Link, lines: Lines) -> date:
+        """The earliest allowed day of an export: that of the last export, or of the arrondissement's last export."""
+        days = [link.parts[it] for it in self.held_parts(lines) if it in link.parts]
+        return max(days, default=link.day)
+
+    def whole(self, liste: str) -> tuple[list[Link], list[Link]]:
+        """The exports after which all arrondissements of a list were of one day, then the partial ones since."""
+        chain, partial = [], []
+        for link in self.chains.get(liste, []):
+            partial.append(link)
+            if len({*link.parts.values()}) < 2:
+                chain.append(join(partial))
+                partial = []
+        return chain, partial
+
+    def asks(self, step: Import, day: date) -> bool:
+        """Whether the import has a question; a complementary list that is emptied on purpose raises none."""
+        replaced = {liste: lines for liste, lines in step.listes.items() if lines}
+        replaced |= dict.fromkeys({*step.emptied} & {"P"}, ())
+        days = [
+            link.day
+            for number, known in enumerate(self.imports)
+            if known and known[1] and known[0].listes == step.listes
+            for chain in self.chains.values()
+            for link in chain
+            if link.number == number
+        ]
+        return (bool(days) and day not in days) or any(
+            self.asks_about(liste, chain[-1].held, (*lines, *self.others(chain[-1].held, lines)), self.part)
+            for liste, lines in replaced.items()
+            if (chain := self.chains.get(liste)) and not (step.is_compared and self.brings_new_part(chain[-1], lines))
+        )
 
     def _is_the_same(self, step: Import) -> bool:
         """« Importing the same file twice changes nothing », while all its lists are those of that import.
