@@ -171,7 +171,7 @@ def test_no_cell_of_the_report_can_become_a_formula(desk: MouvementsDesk) -> Non
     desk.load(pair)
     with desk.engine.begin() as connection:
         connection.exec_driver_sql("UPDATE electeur SET code_bureau = '=1+1'")
-    desk.compare([*pair, _row(voie="Ailleurs", numero="3")])
+    desk.compare([*pair, _row(voie="Ailleurs", numero="3")], accept_changes=True)
     cells = [cell for line in desk.comparison_report for cell in line.split(";")]
     assert "'=1+1" in cells
     assert not [cell for cell in cells if cell.startswith(("=", "+", "-", "@"))]

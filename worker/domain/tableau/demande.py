@@ -117,8 +117,8 @@ class Demande:
         if self.type is TypeTableau.VINGT_JOURS and not (self.scrutin or self.publication or self.until):
             missing.append(_NO_END)
         if self.date_tableau and Repere.DATE_TABLEAU in self.reperes:
-            is_second, year = self.type is TypeTableau.SECOND_RECTIFICATIF, self.date_tableau.year
-            if self.date_tableau != (cloture(year) if is_second else dix_janvier(year)):
+            is_second = self.type is TypeTableau.SECOND_RECTIFICATIF
+            if is_second != (self.date_tableau == cloture(self.date_tableau.year)):
                 missing.append(_WRONG_DATE[is_second])
         if not missing and Repere.REUNION in self.reperes and self.required(Repere.REUNION) >= self.last_day:
             missing.append(_NO_DAY.format(short_date(self.last_day)))
