@@ -2,7 +2,7 @@
 
 The table `work` has the due tasks (worker/work). A few loops claim them, each in its own thread:
 
-    replies and events    publishing.py, up to fifty with one confirm
+    replies and events    publishing.py, up to fifty at a time
     recipients            recipients.py adds one work for each recipient of a message
     mails, hooks          sending.py sends one message to one recipient
 

@@ -50,7 +50,7 @@ class EventPublishing:
         self._reply = reply
 
     def handle(self, claims: Sequence[Claim]) -> None:
-        """Publish the events of these works together, in their order, with one confirm."""
+        """Publish the events of these works, in their order; what the broker does not confirm is tried again."""
         if self._publish is None:
             with Session(self._engine) as session, session.begin():
                 finish_and_note(session, claims)
