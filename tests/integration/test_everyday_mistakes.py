@@ -70,7 +70,8 @@ class Listening:
 
     def _take(self, _channel: object, _method: object, _properties: object, body: bytes) -> None:
         answer = CloudEvent.from_bytes(body)
-        self.answers.setdefault(answer.data["request"]["id"], answer)
+        if answer.data["status"] != "settled":  # the end of a request may be published before its reply
+            self.answers.setdefault(answer.data["request"]["id"], answer)
 
 
 def test_every_mistake_is_answered_with_the_true_reason(town: Town) -> None:
