@@ -1,11 +1,14 @@
 """Invalid messages to a running worker: each is a dead letter or a refused request, with its reason."""
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pika
 import pytest
 from dramatiq.common import xq_name
+from pika.adapters.blocking_connection import BlockingChannel
+from pika.exceptions import NackError
 
 from tests.faults.poison import HAND_MADE, SECRET, Poison
 from tests.parts.town import LIBREVILLE_TEMPLATE, QUEUES_OF_FILES, Town
@@ -34,7 +37,15 @@ def _publish(town: Town) -> None:
         channel.confirm_delivery()
         for poison, _ in HAND_MADE.values():
             key = f"{town.account}.{poison.routing_key}" if poison.exchange else poison.routing_key
-            channel.basic_publish(poison.exchange, key, poison.body, poison.properties, mandatory=True)
+            wait_until(partial(_is_taken, channel, poison, key), message="room in the queue of the account")
+
+
+def _is_taken(channel: BlockingChannel, poison: Poison, key: str) -> bool:
+    try:
+        channel.basic_publish(poison.exchange, key, poison.body, poison.properties, mandatory=True)
+    except NackError:
+        return False
+    return True
 
 
 def _request_of(poison: Poison) -> tuple[str, str]:
