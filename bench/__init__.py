@@ -42,7 +42,7 @@ P11 How many requests are recorded in a second: a thousand, sent at once as a ba
     each has its rows and messages; two processes that read requests only. How many requests are notified in a second,
     each by a mail and two events, by one, then by two notifiers.
 P13 The cost of idle services: each of our services of docker-compose.yml, by its command, all at once: memory (PSS:
-    shared pages are counted once), divided by the processes that work; seconds of processor from its start until it is
+    shared pages are counted once) of all; seconds of processor from its start until it is
     ready, the least of three.
 W1  How long a clerk waits for a page of the screen, beside ten thousand requests of six files of the commune: wall from
     before the HTTP request until the last byte arrives; pages in turn, of 100 rounds the second slowest, and the
