@@ -57,8 +57,8 @@ def test_who_differs_is_named_beside_the_tableau_and_nowhere_else(
     assert path.name == f"{made.path.stem}-pdf-reconciliation.json"
     named = json.loads(path.read_bytes())["differences"]
     assert [(it["nom_naissance"], it["is_on"], it["message"]) for it in named] == [
-        ("FAISAN", "tableau", "radiation du 25/10/2026, après le tableau"),
-        ("FURET", "liste", "inscription du 25/10/2026, après le tableau"),
+        ("FAISAN", "tableau", "radiation entre le 18/09/2026 et le 25/10/2026, après le tableau"),
+        ("FURET", "liste", "inscription entre le 18/09/2026 et le 25/10/2026, après le tableau"),
     ]
     captured = capsys.readouterr()
     assert not any(nom in captured.out + captured.err + str(record) for nom in ("FAISAN", "FURET"))

@@ -174,7 +174,7 @@ class Oracle(Coverage):
         shown = self.shown(step.liste, chain, partial, ages)
         printed = [it for it in shown if self.is_printed(it.change, step.type)]
         gaps = set(self.gaps(Window(step.liste, chain, start, min(last, step.day), is_provisional)))
-        if not printed and (unknown := Gap("couverture_inconnue", is_blocking=False)) in gaps:
+        if not printed and not is_provisional and (unknown := Gap("couverture_inconnue", is_blocking=False)) in gaps:
             gaps = gaps - {unknown} | {Gap("couverture_inconnue")}
         if any(self.asked_about(link, ages) for link in (*chain, *partial)):
             gaps.add(Gap("doutes_ouverts"))

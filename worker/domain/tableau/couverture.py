@@ -148,7 +148,7 @@ def check_couverture(demande: Demande, chain: Chain, *, is_neant: bool = False) 
 
     Before 2019 a mouvement has its date de tableau, and no period shows whether all of them are there: only a producer
     can state until when they are complete. `is_neant`: the tableau shows no mouvement, which it must not state unless
-    the register was told so.
+    the register was told so; while it is provisional, that is a remark.
     """
     word = chain.word(last_known_day(demande))
     yield from _check_rows(demande, chain)
@@ -512,7 +512,7 @@ def _unsaid(demande: Demande, chain: Chain, *, is_neant: bool) -> Anomaly:
         _UNSAID,
         f"{said} : vérifier qu'il n'en manque pas jusqu'au {short_date(last_known_day(demande))}, et l'indiquer "
         f"(import-mouvements --complete-until).{' Sans cela, « Néant » serait inventé.' if is_neant else ''}",
-        Severity.BLOCKING if is_neant else Severity.REMARK,
+        Severity.BLOCKING if is_neant and not demande.is_provisoire else Severity.REMARK,
     )
 
 
