@@ -213,7 +213,7 @@ def test_how_long_each_table_is_kept_is_said_and_is_so() -> None:
     assert "12 mois (`PREFECTURE_AUDIT_DAYS`)" in said
     assert f"la version d'avant un import, {UNDO_DAYS} jours au moins" in said
     assert f"{DAY_SECONDS // 3600} heures au plus" in said
-    assert "le module, dans l'heure ; l'import suivant" in said
+    assert "le module, dans l'heure ; `purge` le fait aussi" in said
     assert f"{DEAD_LETTER_DAYS} jours au plus" in said
 
 
