@@ -61,7 +61,7 @@ def _check_waits_for_room(desk: Desk, export_id: int) -> None:
     assert desk.files() == []
     put_off(desk)
     row = desk.row(export_id)
-    assert desk.process(export_id) == row, "rung again before its time"
+    assert desk.process(export_id) == row, "its message came again before it was due"
 
 
 def put_off(desk: Desk, **values: object) -> None:

@@ -182,7 +182,7 @@ def _memory() -> Path | None:
 
 
 def _unprivileged_user() -> str | None:
-    """The user of the server process: the current one, or for root, Debian's postgres or nobody."""
+    """The user of the server process: the current user; for root, the user `postgres` of Debian, else `nobody`."""
     if os.geteuid() != 0:
         return None
     return "postgres" if any(entry.pw_name == "postgres" for entry in pwd.getpwall()) else "nobody"

@@ -563,7 +563,7 @@ def _is_near(whole: mmap.mmap, end: bytes, nom: bytes, prenoms: bytes, born: Seq
 # The copies that the database keeps.
 
 _WHO = {"code_commune": "", "nom_naissance": "", "prenoms": "", "date_naissance": ""}
-_NOBODY: Mapping[type[Any], Mapping[str, Any]] = {
+_EMPTY_ROWS: Mapping[type[Any], Mapping[str, Any]] = {
     Electeur: {**_WHO, "liste": "P"},
     Protection: _WHO,
     Homonym: {**_WHO, "import_id": select(func.max(Import.id)).scalar_subquery()},
@@ -599,10 +599,10 @@ def _leave_no_copy(engine: Engine) -> None:
         return
     with engine.begin() as connection:
         connection.execute(text("ANALYZE"))
-    for table, nobody in _NOBODY.items():
+    for table, row in _EMPTY_ROWS.items():
         with engine.begin() as connection:
             if connection.scalar(select(literal(1)).select_from(table).limit(1)) is None:
-                connection.execute(insert(table).values(nobody))
+                connection.execute(insert(table).values(row))
                 connection.execute(text(f'ANALYZE "{table.__tablename__}"'))
                 name = {AuditWord: "pseudonym", Work: "kind"}.get(table, "code_commune")
                 connection.execute(delete(table).where(getattr(table, name) == ""))
