@@ -25,7 +25,7 @@ test: .dev ## install the services that the tests use, then run all tests but th
 	$(RUN) -m tests.parts.install
 	$(RUN) -m pytest -n auto --maxprocesses 4 -m "not slow"
 
-faults: .dev ## break each part in turn while files are made, send bad messages, let a clerk ask beside 44,000 of others: ten minutes
+faults: .dev ## break each part in turn while files are made, send bad messages, let a clerk ask beside 55,000 of others: ten minutes
 	$(RUN) -m pytest -n 0 -m slow tests/faults/test_faults.py tests/faults/test_poison.py tests/faults/test_neighbours.py
 
 nemesis: .dev ## overlap two or three troubles at a time, drawn by SEEDS seeds (20), and judge what is left: a minute each
