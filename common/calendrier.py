@@ -157,6 +157,8 @@ class CalendarScrutin:
     """The last possible day of the meeting, if it is not the twenty-first day before the poll."""
     cinq_jours_due: date | None = None
     """The day of the second tableau, if it is not the fifth day before the poll."""
+    code_commune: str = ""
+    """Empty: the poll is held in the whole country."""
 
     @property
     def window(self) -> tuple[date, date]:

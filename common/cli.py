@@ -78,6 +78,17 @@ class ParsedType(click.ParamType[_Value]):
             self.fail(str(error), param, ctx)
 
 
+def whole_number(least: int) -> ParsedType[int]:
+    """Return the type of a whole number of `least` or more."""
+
+    def parse(text: str) -> int:
+        if text.isascii() and text.isdigit() and int(text) >= least:
+            return int(text)
+        raise ValueError(f"un nombre entier est attendu, {least} au moins")
+
+    return ParsedType("nombre", parse)
+
+
 def one_of(words: Iterable[str]) -> ParsedType[str]:
     """Return the type of a word among a few."""
     known = [str(word) for word in words]
@@ -88,6 +99,20 @@ def one_of(words: Iterable[str]) -> ParsedType[str]:
         raise ValueError(f"les valeurs possibles sont {', '.join(known)}")
 
     return ParsedType("mot", parse)
+
+
+Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
+
+
+def together(*options: Decorator) -> Decorator:
+    """Return one decorator that applies several options, in the order in which the help shows them."""
+
+    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
+        for option in reversed(options):
+            function = option(function)
+        return function
+
+    return decorate
 
 
 SUBCOMMAND = "COMMANDE [ARGUMENTS]..."

@@ -7,7 +7,7 @@ import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from enum import StrEnum
-from typing import IO, Any, Self, cast
+from typing import IO, Self
 
 START = 1 << 12
 """Number of bytes that `recognise` examines."""
@@ -115,9 +115,6 @@ def _recognise_text(start: bytes) -> FileKind:
 
 MOST_ENTRIES = 200
 
-_MOST_AT_ONCE = 1 << 20
-"""Bytes per read: the directory of an acceptable archive is smaller, and zipfile reads a directory at once."""
-
 _METHODS = frozenset({zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED})
 """Compression methods that zipfile decompresses in pieces, whatever the ratio."""
 
@@ -137,7 +134,7 @@ def open_archive(file: IO[bytes], most_bytes: int) -> Iterator[zipfile.ZipFile]:
             within the block, when the content is damaged.
     """
     try:
-        with zipfile.ZipFile(cast("IO[bytes]", _Sparing(file))) as archive:
+        with zipfile.ZipFile(file) as archive:
             entries = list_files(archive)
             if len(entries) > MOST_ENTRIES or sum(entry.file_size for entry in entries) > most_bytes:
                 raise UnreadableArchiveError(_TOO_LARGE)
@@ -158,20 +155,3 @@ def _check_entry(entry: zipfile.ZipInfo) -> None:
         raise UnreadableArchiveError("ce ZIP est protégé par un mot de passe : le module ne peut pas le lire")
     if entry.compress_type not in _METHODS:
         raise UnreadableArchiveError("ce ZIP est compressé d'une façon que le module ne lit pas : refaites-le")
-
-
-class _Sparing:
-    """A file whose reads are bounded to _MOST_AT_ONCE bytes."""
-
-    def __init__(self, file: IO[bytes]) -> None:
-        self._file = file
-
-    def read(self, size: int = -1) -> bytes:
-        """Read at most _MOST_AT_ONCE bytes; more raise UnreadableArchiveError."""
-        piece = self._file.read(min(size, _MOST_AT_ONCE + 1) if size >= 0 else _MOST_AT_ONCE + 1)
-        if len(piece) > _MOST_AT_ONCE:
-            raise UnreadableArchiveError(_TOO_LARGE)
-        return piece
-
-    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 — any attribute of a file
-        return getattr(self._file, name)

@@ -9,14 +9,21 @@ import errno
 import hashlib
 import os
 import stat
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from contextlib import suppress
 from io import FileIO
 from pathlib import Path
-from typing import BinaryIO, TextIO
+from typing import BinaryIO, Protocol, TextIO
 
 CHUNK = 1 << 18
 """Bytes per read."""
+
+
+class Sink(Protocol):
+    """A file being written."""
+
+    def write(self, data: bytes, /) -> object:
+        """Append `data` to the file."""
 
 
 class NotRegularError(OSError):
@@ -67,13 +74,12 @@ def open_beneath(root: Path, *steps: str) -> FileIO:
             os.close(directory)
 
 
-def hash_file(file: BinaryIO, read: Callable[[int], object] = int) -> tuple[int, str]:
-    """Return the size and SHA-256 of the rest of a file; `read` receives the number of bytes of each piece."""
+def hash_file(file: BinaryIO) -> tuple[int, str]:
+    """Return the size and SHA-256 of the rest of a file."""
     digest, size = hashlib.sha256(), 0
     while piece := file.read(CHUNK):
         digest.update(piece)
         size += len(piece)
-        read(len(piece))
     return size, digest.hexdigest()
 
 

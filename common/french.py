@@ -1,7 +1,9 @@
-"""French formats: numbers, sizes, durations, dates, spaces, and the prepositions before the name of a commune."""
+"""French formats: numbers, sizes, durations, dates, spaces, communes with their preposition, what a tableau lacks."""
 
 import re
+from collections.abc import Iterable, Mapping
 from datetime import date, datetime
+from typing import Any
 
 from common.calendrier import PARIS, civil_time, zone_of
 
@@ -182,3 +184,23 @@ def without_commands(text: str) -> str:
 def typo(text: str) -> str:
     """Put no-break spaces where French requires them: before ; ! ? : and », after «."""
     return _IN_QUOTES.sub(NBSP, _BEFORE_MARK.sub(NARROW, text))
+
+
+LACKS_DATE = "date_du_mouvement_absente"
+LACKS_MOTIF = "motif_absent"
+LACKS_BOTH = "date_et_motif_absents"
+LACKS_CATEGORIE = "categorie_absente"
+"""An inscription without category. It may be one of article L. 30, which belongs on the tableau des cinq jours."""
+
+_LACKS = (
+    ({LACKS_DATE, LACKS_BOTH}, ("date", "dates")),
+    ({LACKS_MOTIF, LACKS_BOTH}, ("motif", "motifs")),
+    ({LACKS_CATEGORIE}, ("inscription sans catégorie", "inscriptions sans catégorie")),
+)
+
+
+def describe_missing(anomalies: Iterable[Mapping[str, Any]]) -> str:
+    """Return `12 dates, 4 motifs`, or an empty text. `anomalies`: the records of a file (`code`, `count`)."""
+    counts = [(str(it["code"]), int(it["count"])) for it in anomalies]
+    found = [(sum(number for code, number in counts if code in codes), words) for codes, words in _LACKS]
+    return ", ".join(count_of(number, *words) for number, words in found if number)

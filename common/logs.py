@@ -10,6 +10,8 @@ import sys
 import time
 import traceback
 from collections.abc import Callable
+from logging.handlers import RotatingFileHandler
+from pathlib import Path
 from typing import Any, Literal
 
 import structlog
@@ -19,6 +21,7 @@ SILENCE_SECONDS = 60
 """Seconds between two lines of the throttle about one outage."""
 
 _FRAMES = 8
+_FILE_BYTES, _FORMER_FILES = 16 << 20, 7
 
 _IDENTIFIER = re.compile(r"[!-~]+")
 """ASCII without spaces, such as UUIDs, addresses and numbers."""
@@ -58,6 +61,18 @@ def configure_logs(style: Literal["json", "console"], level: str) -> None:
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=False,
     )
+
+
+def keep_lines(logger: str, file: Path) -> None:
+    """Also write the lines of a logger to a file, as JSON, whatever the level of the others; the oldest are deleted.
+
+    Several processes may write to the file. Raises OSError if it cannot be written.
+    """
+    handler = RotatingFileHandler(file, maxBytes=_FILE_BYTES, backupCount=_FORMER_FILES, encoding="utf-8")
+    formats = [structlog.stdlib.ProcessorFormatter.remove_processors_meta, *_render("json")]
+    handler.setFormatter(structlog.stdlib.ProcessorFormatter(processors=formats))
+    logging.getLogger(logger).addHandler(handler)
+    logging.getLogger(logger).setLevel(logging.INFO)
 
 
 def request_keys(correlation_id: str, trace_id: str) -> dict[str, str]:

@@ -15,7 +15,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 PREFIX = "PREFECTURE_"
 
-EXPORTS, ARRIVALS = "exports", "arrivals"
+EXPORTS, ARRIVALS, PROFILES = "exports", "arrivals", "profiles"
 """Folders below HOME that worker and screen share."""
 
 LogFormat = Literal["json", "console"]
@@ -43,10 +43,7 @@ VARIABLES = (
     "LOG_LEVEL",
     "RETENTION_DAYS",
     "AUDIT_DAYS",
-    "TYPE_LISTE_CODES",
-    "INFO_LISTE",
     "RUINED_VALUES",
-    "XSD_PATH",
     "PUBLIC_URL",
     "SMTP_SERVER",
     "MAIL_FROM",
@@ -103,6 +100,11 @@ class EnvironmentSettings(BaseSettings):
         """The folder of uploaded REU exports that the worker imports."""
         return self.home / ARRIVALS
 
+    @property
+    def profiles_dir(self) -> Path:
+        """The folder of the profiles that the operator adds; it need not exist."""
+        return self.home / PROFILES
+
 
 ExplainDetail = Callable[[ErrorDetails], str]
 """Returns the French description of one invalid value."""
@@ -144,17 +146,9 @@ def effective(settings: EnvironmentSettings) -> list[tuple[str, str]]:
     return [(name, _shown(name, getattr(settings, name))) for name in type(settings).model_fields]
 
 
-def describe_given(settings: EnvironmentSettings) -> str:
-    """Return on one line the settings that are set explicitly, secrets masked; the others have their defaults."""
-    given = settings.model_fields_set
-    return " ; ".join(f"{name.upper()}={value}" for name, value in effective(settings) if name in given)
-
-
 def _shown(name: str, value: object) -> str:
     from common.database import shown_address
 
-    if isinstance(value, dict):
-        return ",".join(f"{key}={code}" for key, code in value.items())
     if isinstance(value, tuple):
         return ",".join(map(str, value))
     if not isinstance(value, SecretStr):

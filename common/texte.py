@@ -87,6 +87,14 @@ def clean(value: str) -> str:
     return unicodedata.normalize("NFC", _SPACE_RUN.sub(" ", normal).strip(" "))
 
 
+_CONTROLS = re.compile("[\\x00-\\x08\\x0b-\\x1f\\x7f-\\x9f\u202a-\u202e\u2066-\u2069]")
+
+
+def without_controls(shown: str) -> str:
+    """Return a text without what moves a terminal's cursor or turns the direction of writing; lines and tabs stay."""
+    return shown if shown.isprintable() else _CONTROLS.sub("", shown)
+
+
 def is_clean(value: str) -> bool:
     """Whether `clean` leaves the value, or each of several values joined by JOINT, unchanged."""
     return not _UNCLEAN.search(value) and unicodedata.is_normalized("NFC", value)
@@ -112,6 +120,10 @@ def without_case(value: str) -> str:
     return value.translate(_CAPITALS)
 
 
-def without_separators(value: str) -> str:
-    """Replace `;` by a comma and `"` by an apostrophe: the CSV file has no escape for them."""
-    return value.replace(";", ",").replace('"', "'")
+INSTEAD = {";": ",", ",": ";", "\t": " ", "|": ","}
+"""What replaces the separator of a CSV within a value."""
+
+
+def without_separators(value: str, separator: str = ";") -> str:
+    """Replace the separator and `"`, for which the CSV has no escape."""
+    return value.replace(separator, INSTEAD[separator]).replace('"', "'")

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
+from schemas.declarations import DeclarationNoted
 from schemas.envelope import CloudEvent, InvalidEventError, parse_json
 from schemas.faults import Fault, list_faults
 from schemas.generate import MODELS, event_type_of
@@ -61,6 +62,16 @@ def find_faults(body: bytes, **properties: Any) -> Sequence[Fault]:  # noqa: ANN
     except ValidationError as error:
         return list_faults(error, "data")
     return ()
+
+
+def drop_defaults(event: CloudEvent) -> Mapping[str, Any]:
+    """Return the data of an event without the fields that have their default value; invalid data as they are."""
+    try:
+        data = _MODELS[event.type].model_validate(event.data)
+    except (KeyError, ValidationError):
+        return event.data
+    said = data.model_dump(mode="json", exclude_defaults=True)
+    return said | ({"kind": data.note.kind} if isinstance(data, DeclarationNoted) else {})
 
 
 def _from_headers(headers: Mapping[str, Any]) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self, get_args
 
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, StrictBool, StrictInt, model_validator
 
+from schemas.faults import FieldError
 from schemas.requests import LARGEST_ID, CodeCommune, Contract, ExportIds, Jour, RequestedBy, SaidReason, check_text
 from schemas.topology import REQUEST_DECLARATION
 from schemas.vocabulary import (
@@ -16,6 +17,7 @@ from schemas.vocabulary import (
     parse_liste,
 )
 
+MOST_BUREAUX = 40
 MOST_MOTIFS = 1000
 """Maximum number of mouvements that one event completes."""
 
@@ -156,7 +158,7 @@ class ScrutinNoted(Contract):
     @model_validator(mode="after")
     def _check_libelle(self) -> Self:
         if not self.removed and not self.libelle:
-            raise ValueError("libelle est attendu : ce qu'on élit, et quel tour")
+            raise FieldError("libelle_missing", "libelle est attendu : ce qu'on élit, et quel tour")
         return self
 
 
@@ -185,10 +187,9 @@ class MotifsCompleted(Contract):
     motifs: Annotated[list[CompletedMotif], Field(min_length=1, max_length=MOST_MOTIFS)]
 
 
-class BureauDescribed(Contract):
+class DescribedBureau(Contract):
     """Fields of a bureau that the export of the REU does not contain; an absent field keeps its value."""
 
-    kind: Literal["bureau"] = "bureau"
     bureau: Annotated[str, Field(pattern=r"^[0-9A-Za-z-]{1,10}$", description="Its code: `0001`.")]
     code_canton: Annotated[
         str | None, Field(pattern=r"^(2[AB]|[0-9]{2})[0-9]{2,3}$", description="INSEE: 4 characters, 5 overseas.")
@@ -196,6 +197,13 @@ class BureauDescribed(Contract):
     libelle_canton: _Line | None = None
     code_circonscription: Annotated[str | None, Field(pattern=r"^[0-9]{2}$", description="Two digits.")] = None
     libelle_circonscription: _Line | None = None
+
+
+class BureauxDescribed(Contract):
+    """Fields of bureaux: all are noted, or none."""
+
+    kind: Literal["bureaux"] = "bureaux"
+    bureaux: Annotated[list[DescribedBureau], Field(min_length=1, max_length=MOST_BUREAUX)]
 
 
 def _require_one(schema: dict[str, Any]) -> None:
@@ -218,19 +226,20 @@ class ElecteurProtected(Contract):
     @model_validator(mode="after")
     def _check_one(self) -> Self:
         if (self.electeur is None) == (self.lifted is None):
-            raise ValueError("electeur ou lifted est attendu, pas les deux")
+            raise FieldError("one_of_two", "electeur ou lifted est attendu, pas les deux")
         return self
 
 
 class DoubtDecided(Contract):
-    """Whether a radiation and an inscription are one person. A decision is final."""
+    """Whether a radiation and an inscription are one person. A later decision replaces it."""
 
     kind: Literal["doubt"] = "doubt"
     doubt: Annotated[_RowId, Field(description="Its number, as `declare --show doubt` lists it.")]
     decision: DoubtDecision
+    reason: SaidReason = ""
 
 
-RegisterNote = ReunionNoted | ScrutinNoted | MotifsCompleted | BureauDescribed | ElecteurProtected | DoubtDecided
+RegisterNote = ReunionNoted | ScrutinNoted | MotifsCompleted | BureauxDescribed | ElecteurProtected | DoubtDecided
 
 
 FILE_KINDS, REGISTER_KINDS = (
@@ -263,5 +272,6 @@ class DeclarationNoted(Contract):
     @model_validator(mode="after")
     def _check_exports(self) -> Self:
         if (self.exports is None) == (self.note.kind in FILE_KINDS):
-            raise ValueError("exports est attendu pour ce qui est noté de fichiers, et pour rien d'autre")
+            why = "exports est attendu pour ce qui est noté de fichiers, et pour rien d'autre"
+            raise FieldError("exports_of_files", why)
         return self

@@ -3,7 +3,6 @@
 import base64
 import json
 import re
-from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Annotated, Any, ClassVar, Literal, Protocol, Self
 from uuid import uuid4
@@ -12,7 +11,7 @@ from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Fiel
 from pydantic_core import PydanticCustomError
 
 from schemas.faults import Fault, describe, list_faults
-from schemas.topology import MAX_EVENT_BYTES
+from schemas.topology import MAX_EVENT_BYTES, MAX_SHORT_BYTES, SHORT_TYPES
 
 JSON: Literal["application/json"] = "application/json"
 DEEPEST = 64
@@ -133,6 +132,8 @@ class CloudEvent(BaseModel):
     def _check_attributes(cls, fields: Any) -> Any:  # noqa: ANN401 — decoded JSON
         if not isinstance(fields, dict):
             raise PydanticCustomError("not_an_object", "a JSON object is expected")
+        if fields.keys().isdisjoint({"specversion", "id", "source", "type", "data"}):
+            raise PydanticCustomError("no_envelope", "the attributes of a CloudEvent are missing")
         if not all(_EXTENSION_NAME.fullmatch(name) for name in fields if name != "data_base64"):
             raise PydanticCustomError("attribute_name", "attribute names are lower-case letters and digits")
         present = {name: value for name, value in fields.items() if value is not None}  # JSON event format, section 2.2
@@ -160,10 +161,10 @@ class CloudEvent(BaseModel):
         """Return the event as UTF-8 JSON.
 
         Raises:
-            InvalidEventError: the event is larger than MAX_EVENT_BYTES.
+            InvalidEventError: the event is too large for its type.
         """
         body = self.model_dump_json(exclude_none=True).encode()
-        _check_size(body)
+        _check_size(body, self.type)
         return body
 
     @classmethod
@@ -175,9 +176,11 @@ class CloudEvent(BaseModel):
         """
         _check_size(body)
         try:
-            return cls.model_validate(parse_json(body))
+            event = cls.model_validate(parse_json(body))
         except ValidationError as error:
             raise InvalidEventError("not a CloudEvent 1.0: " + describe(error), *list_faults(error)) from None
+        _check_size(body, event.type)
+        return event
 
 
 def parse_json(body: bytes) -> Any:  # noqa: ANN401 — any JSON
@@ -189,10 +192,14 @@ def parse_json(body: bytes) -> Any:  # noqa: ANN401 — any JSON
     try:
         value = json.loads(body.decode("utf-8", "strict"), object_pairs_hook=_unique, parse_constant=_refuse)
         _check_depth(value, DEEPEST)
-    except UnicodeDecodeError:
-        raise _invalid("not UTF-8", "utf8", "l'événement n'est pas en UTF-8") from None
+    except UnicodeDecodeError as error:
+        where = f"l'événement n'est pas en UTF-8, à l'octet {error.start + 1}"
+        raise _invalid("not UTF-8", "utf8", where) from None
     except InvalidEventError:
         raise
+    except json.JSONDecodeError as error:
+        where = f"l'événement n'est pas du JSON, à la ligne {error.lineno}, colonne {error.colno}"
+        raise _invalid("not JSON", "json", where) from None
     except (ValueError, RecursionError):
         raise _invalid("not JSON", "json", "l'événement n'est pas du JSON") from None
     return value
@@ -220,13 +227,19 @@ def _refuse(_constant: str) -> None:
     raise _invalid("not JSON: NaN and Infinity are not numbers", "json_number", "NaN et Infinity ne sont pas du JSON")
 
 
-def _check_size(body: bytes) -> None:
-    if len(body) > MAX_EVENT_BYTES:
-        raise _invalid(f"{len(body)} bytes, {MAX_EVENT_BYTES} at most", "size", f"plus de {MAX_EVENT_BYTES} octets")
+def _check_size(body: bytes, event_type: str = "") -> None:
+    most = MAX_SHORT_BYTES if event_type in SHORT_TYPES else MAX_EVENT_BYTES
+    if len(body) > most:
+        raise _invalid(f"{len(body)} bytes, {most} at most", "size", f"plus de {most} octets")
 
 
-Publish = Callable[[CloudEvent], None]
-"""Returns once the broker or the database has stored the event; raises an error otherwise."""
+class Publish(Protocol):
+    """Returns once the broker or the database has stored the event; raises an error otherwise.
+
+    `token`: the sender of an event that a program sent to the screen over HTTP; else the screen itself is.
+    """
+
+    def __call__(self, event: CloudEvent, /, *, token: str = "") -> None: ...  # noqa: D102
 
 
 def shorten(text: str) -> str | None:

@@ -1,9 +1,10 @@
 """What the worker publishes about files: the `data` of each event. No event holds data of electors."""
 
 from collections.abc import Sequence
-from datetime import date
+from datetime import date, datetime
 from enum import StrEnum
-from typing import Annotated, ClassVar
+from typing import Annotated, Any, ClassVar
+from uuid import NAMESPACE_URL, uuid5
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -16,7 +17,7 @@ from schemas.topology import (
     EVENT_REGISTRE_STATUS,
     EVENT_REQUEST_STATUS,
 )
-from schemas.vocabulary import FileFormat, ImportQuestion, Liste, PreviewAct, PreviewStatus
+from schemas.vocabulary import ExportKind, ExportStatus, FileFormat, ImportQuestion, Liste, PreviewAct, PreviewStatus
 
 Count = Annotated[int, Field(ge=0)]
 RequestId = Annotated[int, Field(description="Our number of the request, `request_id` in the views.")]
@@ -56,6 +57,7 @@ class ExpectedFile(Published):
 class FileStage(StrEnum):
     """The state of a file."""
 
+    WAITING = "waiting"
     RUNNING = "running"
     READY = "ready"
     FAILED = "failed"
@@ -104,8 +106,8 @@ class MadeFile(Published):
 class FileStatus(ExpectedFile):
     """A file is ready, failed or cancelled; or a ready file must be made again (`recalled`).
 
-    `running` is sent only to the account of a request with `progress`, at most once a second. It may be missing, or
-    arrive after the event that the file is ready.
+    `waiting` and `running` are sent only to the account of a request with `progress`, at most once a second. They may
+    be missing, or arrive after the event that the file is ready.
     """
 
     EVENT_TYPE: ClassVar[str] = EVENT_EXPORT_STATUS
@@ -120,12 +122,49 @@ class FileStatus(ExpectedFile):
     reason: Annotated[
         str | None, Field(description="Why it failed, was cancelled or recalled, for people, in French.")
     ] = None
+    before: Annotated[
+        int | None, Field(ge=0, description="Of a file that waits: how many others come first, for now; 1000: or more.")
+    ] = None
     lines_written: Annotated[
         int | None, Field(ge=0, description="Of a file that is running: electors or mouvements in it; 0: it has begun.")
     ] = None
     electeurs: Annotated[
         int | None, Field(ge=0, description="Of how many; absent until they are counted, and where they are few.")
     ] = None
+
+
+def expected_fields(row: Any, export_id: int) -> dict[str, Any]:  # noqa: ANN401 — of `export` or `derniers_exports`
+    """Return the fields of an ExpectedFile."""
+    is_tableau = row.kind == ExportKind.TABLEAU
+    named = {"type": row.type_tableau, "presentation": row.presentation, "edition": row.edition}
+    about = {"export_id": export_id, "liste": row.liste, "format": row.format, "label": row.label}
+    return about | {"tableau": named if is_tableau else None}
+
+
+def ended_fields(row: Any, url: str | None) -> dict[str, Any]:  # noqa: ANN401 — as above
+    """Return the fields of the FileStatus of a ready, failed or cancelled file that say how it ended."""
+    if row.status == ExportStatus.CANCELLED:
+        return {"status": FileStage.CANCELLED, "reason": row.error_message}
+    if row.status != ExportStatus.READY:
+        return {"status": FileStage.FAILED, "code": row.error_code, "reason": row.error_message}
+    file = MadeFile(
+        path=f"{row.code_commune}/{row.file_name}",
+        size=row.size or 0,
+        sha256=row.sha256 or "",
+        url=url,
+        electeurs=row.electeurs or 0,
+        pages=row.pages,
+        anomalies_bloquantes=row.bloquantes,
+        a_completer=row.a_completer,
+        remarques=row.remarques,
+        provisoire_until=row.provisoire_until,
+    )
+    return {"status": FileStage.READY, "file": file}
+
+
+def name_event(source: str, event_id: str, part: object, event_type: str, time: datetime) -> str:
+    """Return the id of an event about a request: the same for the same part and instant."""
+    return str(uuid5(NAMESPACE_URL, f"{source}\n{event_id}\n{part}\n{event_type}\n{time.isoformat()}"))
 
 
 class RefusalFault(Published):

@@ -16,6 +16,14 @@ class Fault(NamedTuple):
     message: str
 
 
+class FieldError(ValueError):
+    """A value of the contract is wrong: a code for programs, a French message."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
 _SHOWN = 10
 _PLAIN = re.compile(r"[A-Za-z0-9_.-]{1,60}", re.ASCII)
 _A_TIME = "2026-11-25T08:30:00+01:00"
@@ -47,6 +55,7 @@ _FRENCH = {
     "greater_than_equal": "un nombre d'au moins {ge:g} est attendu",
     "dict_type": "un objet JSON est attendu",
     "not_an_object": "un objet JSON est attendu : un seul événement par message",
+    "no_envelope": "l'enveloppe CloudEvents manque : specversion, id, source, type et, dans data, la demande",
     "attribute_name": "un nom d'attribut n'a que des minuscules sans accent et des chiffres",
     "media_type": "application/json est attendu",
     "data_base64": "data_base64 ne contient pas du JSON en base64",
@@ -71,9 +80,14 @@ def explain(error: ValidationError) -> str:
 def list_faults(error: ValidationError, within: str = "") -> tuple[Fault, ...]:
     """Return the faults one by one; `within` is the path of the validated object in the event."""
     return tuple(
-        Fault(".".join(filter(None, (within, _place(fault, "")))), fault["type"], explain_fault(fault))
+        Fault(".".join(filter(None, (within, _place(fault, "")))), _code_of(fault), explain_fault(fault))
         for fault in _faults(error)
     )
+
+
+def _code_of(fault: ErrorDetails) -> str:
+    error = fault.get("ctx", {}).get("error")
+    return error.code if isinstance(error, FieldError) else fault["type"]
 
 
 def explain_fault(fault: ErrorDetails) -> str:

@@ -1,4 +1,4 @@
-"""Generates files for other languages from the models: JSON Schemas, and those of the OpenAPI document."""
+"""Generates files for other languages from the models: JSON Schemas."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -16,7 +16,6 @@ from schemas.events import (
     RegistreStatus,
     RequestStatus,
 )
-from schemas.http import openapi
 from schemas.requests import (
     CancelRequested,
     ListeExportRequested,
@@ -53,7 +52,6 @@ def generated_files() -> Iterator[tuple[Path, str]]:
     """Yield the path and text of every generated file; the same models give the same bytes."""
     for model in MODELS:
         yield ROOT / "json" / f"{event_type_of(model)}.json", _pretty(event_schema(model))
-    yield ROOT / "openapi.json", _pretty(openapi())
 
 
 def event_schema(model: type[BaseModel]) -> dict[str, Any]:

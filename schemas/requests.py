@@ -2,7 +2,7 @@
 
 import re
 import unicodedata
-from datetime import date
+from datetime import date, timedelta
 from typing import Annotated, Any, ClassVar, Literal, NamedTuple, Self
 
 from pydantic import (
@@ -19,6 +19,8 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from schemas.envelope import Attribute
+from schemas.faults import FieldError
+from schemas.profiles.source import SourceMapping
 from schemas.tableaux import (
     Edition,
     Presentation,
@@ -43,7 +45,8 @@ LARGEST_ID = 2**53 - 1
 """The largest integer that all JSON readers represent exactly (RFC 8259, section 6)."""
 
 _JOUR = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
-_REQUESTED_BY = r"[A-Za-zÀ-ÖØ-öø-ÿ0-9][A-Za-zÀ-ÖØ-öø-ÿ0-9 .@_+'’:/-]*"
+NAME_CHARACTERS = r"A-Za-zÀ-ÖØ-öø-ž0-9 .@_+'’:/(),°&-"
+_REQUESTED_BY = rf"[A-Za-zÀ-ÖØ-öø-ž0-9][{NAME_CHARACTERS}]*"
 _CODE_COMMUNE = r"((0[1-9]|[1-8][0-9]|9[0-5]|2[AB])[0-9]{3}|9[78][0-9]{3})"
 
 
@@ -54,7 +57,7 @@ def check_code_commune(code: str) -> str:
         ValueError: any other text, such as a path or a département code.
     """
     if not re.fullmatch(_CODE_COMMUNE, code, re.ASCII):
-        raise ValueError("code INSEE de commune attendu : 5 caractères, par exemple 13055 ou 2A004")
+        raise FieldError("commune_code", "code INSEE de commune attendu : 5 caractères, par exemple 13055 ou 2A004")
     return code
 
 
@@ -71,15 +74,22 @@ def _parse_jour(value: Any) -> date:  # noqa: ANN401 — decoded JSON
     elif isinstance(value, str) and _JOUR.fullmatch(value):
         day = parse_jour(value)
     else:
-        raise ValueError("date attendue sous la forme AAAA-MM-JJ")
+        raise FieldError("date_format", "date attendue sous la forme AAAA-MM-JJ")
     if not _FIRST_YEAR <= day.year <= _LAST_YEAR:
-        raise ValueError(f"année attendue entre {_FIRST_YEAR} et {_LAST_YEAR}")
+        raise FieldError("date_range", f"année attendue entre {_FIRST_YEAR} et {_LAST_YEAR}")
+    return day
+
+
+def _check_date_tableau(day: date) -> date:
+    if (day.month, day.day) != (1, 10) and day + timedelta(days=1) != date(day.year, 3, 1):
+        raise FieldError("date_range", "la date de tableau est le 10 janvier ou le dernier jour de février")
     return day
 
 
 def _check_requested_by(name: str) -> str:
     if not re.fullmatch(_REQUESTED_BY, name):
-        raise ValueError("des lettres, des chiffres, des espaces et . @ _ + ' ’ : / - sont attendus")
+        allowed = "des lettres, des chiffres, des espaces et . @ _ + ' ’ : / ( ) , ° & - sont attendus"
+        raise FieldError("name_characters", allowed)
     return name
 
 
@@ -94,7 +104,7 @@ def check_text(text: str) -> str:
     """
     text = text.replace("\r\n", "\n").strip()
     if any(unicodedata.category(letter) in {"Cc", "Cs"} and letter not in _LINES for letter in text):
-        raise ValueError("caractère de contrôle refusé")
+        raise FieldError("control_character", "caractère de contrôle refusé")
     return text
 
 
@@ -238,7 +248,12 @@ class TableauxRenderRequested(Contract):
         Edition.AFFICHAGE
     )
     date_tableau: Annotated[
-        Jour | None,
+        Annotated[
+            Jour,
+            AfterValidator(_check_date_tableau),
+            Field(json_schema_extra={"pattern": "^(19|2[01])[0-9]{2}-(01-10|02-2[89])$"}),
+        ]
+        | None,
         Field(
             description="10 January or the last day of February, for the tableaux rectificatifs; where both are asked "
             "for, either date: the other is that of the same year."
@@ -278,9 +293,9 @@ class TableauxRenderRequested(Contract):
     @model_validator(mode="after")
     def _check_dates(self) -> Self:
         if missing := find_missing_dates(self.types, self.model_dump(exclude_none=True)):
-            raise ValueError(" ; ".join(it.explain() for it in missing))
+            raise FieldError("date_missing", " ; ".join(it.explain() for it in missing))
         if wrong := find_wrong_dates(self.types, dict(self)):
-            raise ValueError(" ; ".join(it.reason for it in wrong))
+            raise FieldError("date_of_other_law", " ; ".join(it.reason for it in wrong))
         return self
 
     def parts(self) -> list[TableauPart]:
@@ -350,6 +365,10 @@ class RegistreImportRequested(Contract):
         AfterValidator(_once),
     ] = []
     reason: SaidReason = ""
+    mapping: Annotated[
+        SourceMapping | None,
+        Field(description="Of a preview in the state `to_match`: what the columns and values of the file mean."),
+    ] = None
     requested_by: RequestedBy
 
 
@@ -388,7 +407,7 @@ class RegistreCorrectionRequested(Contract):
     @model_validator(mode="after")
     def _check_day(self) -> Self:
         if self.act is PreviewAct.REDATE and self.taken_on is None:
-            raise ValueError("taken_on est attendu : le jour où l'export a été téléchargé du REU")
+            raise FieldError("date_missing", "taken_on est attendu : le jour où l'export a été téléchargé du REU")
         return self
 
 

@@ -27,18 +27,6 @@ class ElecteursSeen(Contract):
     export: Annotated[_RowId | None, Field(description="The file that it was about.")] = None
 
 
-class AnomaliesHandled(Contract):
-    """An agent has corrected in the REU some lines of a file's report of anomalies, or withdraws that statement."""
-
-    kind: Literal["anomalies_handled"] = "anomalies_handled"
-    export: _RowId
-    lines: Annotated[
-        list[_RowId],
-        Field(min_length=1, max_length=200, description="Lines of the report, the first after the titles is 1."),
-    ]
-    is_handled: Annotated[bool, Field(description="False: it is to be done after all.")] = True
-
-
 class DownloadBegun(Contract):
     """A download starts: published before its first byte, so that an interrupted download is recorded."""
 
@@ -56,14 +44,7 @@ class LoggedIn(Contract):
     ]
 
 
-class SettingsReported(Contract):
-    """The settings of the screen, secrets masked; published at each start, recorded once per change."""
-
-    kind: Literal["settings"] = "settings"
-    settings: Annotated[str, Field(min_length=1, max_length=8000)]
-
-
-ScreenNote = WishesChosen | ElecteursSeen | AnomaliesHandled | DownloadBegun | LoggedIn | SettingsReported
+ScreenNote = WishesChosen | ElecteursSeen | DownloadBegun | LoggedIn
 
 
 class ScreenNoted(Contract):

@@ -39,6 +39,9 @@ REQUEST_TYPES = (
 )
 """The queue of an account has a binding per type, so that the broker returns an unknown type as unroutable."""
 
+SHORT_TYPES = {*REQUEST_TYPES, SCREEN_NOTE} - {REQUEST_DECLARATION}
+"""The types whose events have MAX_SHORT_BYTES at most."""
+
 BULK_TYPES = (REQUEST_LISTE_EXPORT, REQUEST_TABLEAUX_RENDER)
 """The request types that a batch may contain."""
 
@@ -96,6 +99,9 @@ def listener_key(*, commune: str = "", account: str = "") -> str:
     return account_key(every, account) if account else event_key(every, commune)
 
 
+SCREEN_ACCOUNT = "ecran"
+"""The account of the screen in `deploy/`: it acts for its agents unless an operator changes that."""
+
 QUEUE_REQUESTS, QUEUE_REQUESTS_BULK = "requests", "requests-bulk"
 """Requests that the workers enqueue for themselves: retries, deferred events. Also the names by which a process
 consumes the queues of all accounts, those of batches apart."""
@@ -106,8 +112,11 @@ QUEUE_TABLEAUX, QUEUE_TABLEAUX_BULK = "tableaux", "tableaux-bulk"
 QUEUE_REGISTRE = "registre"
 """Previews and imports of REU exports: consumed only by workers that may write to the register."""
 
-MAX_EVENT_BYTES = 256 * 1024
-"""A larger event is refused before publishing: above `max_message_size`, the broker closes the channel and loses it."""
+MAX_EVENT_BYTES, MAX_SHORT_BYTES = 256 * 1024, 16 * 1024
+"""Of a declaration, which may contain an answer of the platform or a thousand motifs; of any other request.
+
+A larger event is refused before publishing: above `max_message_size`, the broker closes the channel and loses it.
+"""
 
 CONTENT_TYPE = "application/cloudevents+json; charset=utf-8"
 """Structured mode of CloudEvents 1.0 (JSON event format, section 3)."""

@@ -6,6 +6,8 @@ from datetime import date
 from enum import StrEnum
 from typing import NamedTuple, Self
 
+from schemas.faults import FieldError
+
 
 class Labelled(StrEnum):
     """A code of the contract with a French label for clerks."""
@@ -57,21 +59,31 @@ class FormatRecord(NamedTuple):
 
     label: str
     media_type: str
+    content: str
+    """What `common.file_kind` recognises in such a file."""
     usage: str = ""
     """When to choose the format for a list, in French."""
-    may_be_deposited: bool = True
-    """Whether e-listelec accepts the format."""
 
 
 FORMATS: dict[str, FormatRecord] = {
     FileFormat.CSV: FormatRecord(
         "CSV",
         "text/csv; charset=utf-8",
+        "text",
         "Le plus courant : choisissez-le si personne ne vous a demandé autre chose.",
     ),
-    FileFormat.XML: FormatRecord("XML", "application/xml", "Si votre préfecture le demande. Le contenu est le même."),
-    FileFormat.PDF: FormatRecord("PDF", "application/pdf"),
+    FileFormat.XML: FormatRecord(
+        "XML",
+        "application/xml",
+        "xml",
+        "Si votre préfecture le demande. Le contenu est le même.",
+    ),
+    FileFormat.PDF: FormatRecord("PDF", "application/pdf", "pdf"),
 }
+
+
+SEPARATORS = {";": "le point-virgule", ",": "la virgule", "\t": "la tabulation", "|": "la barre verticale"}
+"""The characters that may separate the values of a CSV, in French."""
 
 
 class ExportKind(StrEnum):
@@ -168,6 +180,7 @@ class PreviewStatus(Labelled):
 
     QUEUED = "queued", "lecture en attente"
     RUNNING = "running", "lecture en cours"
+    TO_MATCH = "to_match", "colonnes à faire correspondre"
     READY = "ready", "à lire, puis à reprendre"
     ACCEPTED = "accepted", "reprise en attente"
     IMPORTING = "importing", "reprise en cours"
@@ -184,7 +197,12 @@ class PreviewStatus(Labelled):
     @property
     def is_at_work(self) -> bool:
         """Whether a worker has to process the export."""
-        return not self.is_terminal and self is not self.READY
+        return not self.is_terminal and not self.is_asked
+
+    @property
+    def is_asked(self) -> bool:
+        """Whether an agent has to answer."""
+        return self in {self.TO_MATCH, self.READY}
 
 
 class PreviewAct(StrEnum):
@@ -265,12 +283,12 @@ CATEGORIES = {
 """The categories allowed for a mouvement of each nature; an empty category is always allowed."""
 
 
-class Channel(StrEnum):
+class Channel(Labelled):
     """The channel by which a recipient is notified."""
 
-    MAIL = "courriel"
-    CHAT = "discussion"
-    WEBHOOK = "webhook"
+    MAIL = "courriel", "Courriel"
+    CHAT = "discussion", "Discussion"
+    WEBHOOK = "webhook", "Autre logiciel (webhook)"
 
 
 class Wish(Labelled):
@@ -344,8 +362,57 @@ def parse_jour(text: str) -> date:
         ValueError: the form is another, or the day does not exist.
     """
     if not (match := _JOUR.fullmatch(text)):
-        raise ValueError("date attendue sous la forme AAAA-MM-JJ ou JJ/MM/AAAA")
+        raise FieldError("date_format", "date attendue sous la forme AAAA-MM-JJ ou JJ/MM/AAAA")
     try:
         return date(*(int(match[long] or match[short]) for long, short in ("Yy", "Mm", "Dd")))
     except ValueError:
-        raise ValueError("ce jour n'existe pas") from None
+        raise FieldError("date_range", "ce jour n'existe pas") from None
+
+
+class Action(Labelled):
+    """The code of an action in the audit trail, with its French label."""
+
+    FILE_DOWNLOADED = "file_downloaded", "téléchargement"
+    DEPOT_DECLARED = "depot_declared", "dépôt déclaré"
+    DEPOT_VERDICT = "depot_verdict", "réponse de la plateforme"
+    PUBLICATION_DECLARED = "publication_declared", "publication notée"
+    FILE_PURGED = "file_purged", "effacement"
+    FILE_FOUND_WRONG = "file_found_wrong", "fichier trouvé en défaut"
+    FILE_RECALLED = "file_recalled", "fichier à refaire"
+    FILE_MATCHED = "file_matched", "colonnes d'un fichier décrites"
+    IMPORT_UNDONE = "import_undone", "import annulé"
+    IMPORT_REDATED = "import_redated", "jour d'un export corrigé"
+    SENDER_ALLOWED = "sender_allowed", "compte autorisé à demander"
+    SENDER_REMOVED = "sender_removed", "compte retiré"
+    LISTENER_ADDED = "listener_added", "écoute ajoutée"
+    LISTENER_REMOVED = "listener_removed", "écoute retirée"
+    TOKEN_MADE = "token_made", "jeton fait"
+    TOKEN_REVOKED = "token_revoked", "jeton révoqué"
+    RECIPIENT_ADDED = "recipient_added", "destinataire ajouté"
+    RECIPIENT_CHANGED = "recipient_changed", "secrets du webhook changés"
+    RECIPIENT_REMOVED = "recipient_removed", "destinataire retiré"
+    RECIPIENT_DISABLED = "recipient_disabled", "destinataire arrêté, sur sa demande"
+    DEAD_LETTER_REQUEUED = "dead_letter_requeued", "lettre morte remise en file"
+    DEAD_LETTER_DROPPED = "dead_letter_dropped", "lettre morte supprimée"
+    DOUBT_DECIDED = "doubt_decided", "doute tranché"
+    REUNION_CHANGED = "reunion_changed", "réunion de la commission"
+    SCRUTIN_CHANGED = "scrutin_changed", "scrutin"
+    MOTIFS_COMPLETED = "motifs_completed", "motifs complétés"
+    BUREAU_DESCRIBED = "bureau_described", "bureau complété"
+    PROTECTION_CHANGED = "protection_changed", "protection (art. L. 37)"
+    WISHES_CHANGED = "wishes_changed", "messages souhaités"
+    ELECTEURS_SEEN = "electeurs_seen", "électeurs consultés"
+    DOWNLOAD_BEGUN = "download_begun", "téléchargement commencé"
+    LOGGED_IN = "logged_in", "identification à l'écran"
+    LOGIN_REFUSED = "login_refused", "identification par un autre compte"
+    SESSIONS_ENDED = "sessions_ended", "sessions d'un agent terminées"
+    IDENTITY_FORGOTTEN = "identity_forgotten", "compte d'identification oublié"
+    AGENT_CHANGED = "agent_changed", "agent ajouté ou changé"
+    AGENT_REMOVED = "agent_removed", "agent retiré"
+    ARRIVAL_RECEIVED = "arrival_received", "export du REU déposé"
+    ARRIVAL_DROPPED = "arrival_dropped", "export du REU non repris"
+    REGISTRE_IMPORTED = "registre_imported", "export du REU ou mouvements repris dans le registre"
+    AUDIT_PURGED = "audit_purged", "lignes anciennes du journal effacées"
+    FORGOTTEN = "forgotten", "données effacées à la demande"
+    VERSIONS_PURGED = "versions_purged", "anciennes versions du registre effacées"
+    BACKUP_RESTORED = "backup_restored", "sauvegarde remise en place"
