@@ -4,11 +4,8 @@ from collections.abc import Callable
 from typing import Any
 
 import dramatiq
-from dramatiq import Broker, Message
-from dramatiq.broker import MessageProxy
-from dramatiq.middleware import CurrentMessage
+from dramatiq import Broker
 
-from schemas.envelope import CloudEvent
 from worker.handlers.handle_preview import handle_preview
 from worker.handlers.making.make_export import make_export
 from worker.handlers.requests.ingest_request import check_deferred, ingest_request, refuse_unreadable
@@ -19,10 +16,8 @@ from worker.messaging.encoder import (
     INGEST,
     LISTE,
     PREVIEW,
-    REPLY_TO,
-    SENDER,
     TABLEAU,
-    UNREADABLE,
+    IncomingEvent,
     UnreadableEvent,
 )
 from worker.messaging.middleware import IMPORT_LIMIT_MS, TIME_LIMIT_MS
@@ -37,15 +32,12 @@ AT_ONCE, AFTER_THOSE = 0, 1
 def declare_actors(broker: Broker, services: Services) -> None:
     """Declare the actors on the broker; each calls its use case with these services."""
 
-    def ingest(event: dict[str, Any]) -> None:
-        message = CurrentMessage.get_current_message()
-        sender, reply_to = _option(message, SENDER), _option(message, REPLY_TO)
-        if UNREADABLE in event:
-            unreadable = UnreadableEvent.model_validate(event[UNREADABLE])
-            names = unreadable.model_dump(include=_NAMES)
-            refuse_unreadable(names, unreadable.faults, services, sender=sender, reply_to=reply_to)
+    def ingest(incoming: IncomingEvent) -> None:
+        event, sender = incoming.event, incoming.sender
+        if isinstance(event, UnreadableEvent):
+            refuse_unreadable(event.model_dump(include=_NAMES), event.faults, services, sender=sender)
         else:
-            ingest_request(CloudEvent.model_validate(event), services, sender=sender, reply_to=reply_to)
+            ingest_request(event, services, sender=sender)
 
     def check(deferred_id: int) -> None:
         check_deferred(deferred_id, services)
@@ -68,7 +60,3 @@ def declare_actors(broker: Broker, services: Services) -> None:
         limit = IMPORT_LIMIT_MS if name == PREVIEW else TIME_LIMIT_MS
         declare = dramatiq.actor(broker=broker, actor_name=name, queue_name=queue, priority=priority, time_limit=limit)
         declare(functions[name.removesuffix(BULK)])
-
-
-def _option(message: Message[Any] | MessageProxy | None, name: str) -> str:
-    return str(message.options.get(name) or "") if message else ""

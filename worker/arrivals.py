@@ -5,18 +5,20 @@ The correction of an import that is in the register has such a row too, without 
     from       by                                                to
     (nothing)  add_preview                                       QUEUED
     QUEUED     begin                                             RUNNING
-    RUNNING    mark_ready                                        READY
+    RUNNING    mark_asked                                        READY, TO_MATCH
     READY      accept: an agent asks for the import              ACCEPTED
+    TO_MATCH   accept: an agent has matched the columns          QUEUED
     ACCEPTED   begin                                             IMPORTING
     IMPORTING  mark_imported, in the transaction of the import   IMPORTED
     both       release: another import is running                QUEUED, ACCEPTED
     both       mark_refused                                      REFUSED
     any        drop                                              DROPPED
-    READY      expire, after a day                               EXPIRED
+    both       expire, after a day                               EXPIRED
 
 A work of kind `preview` (worker/work) lets a worker read, import or erase the file; only the worker that holds the work
-changes the row. In the last four states the work erases the file.
-READY completes the request of the preview. A final state completes every request that waits. Notifications follow.
+changes the row: for another one, `mark_…` and `release` raise LeaseLostError. In the last four states the work erases
+the file.
+READY, TO_MATCH and the final states complete the requests that wait. Notifications follow.
 """
 
 import stat
@@ -29,7 +31,6 @@ from typing import Any
 
 from sqlalchemy import (
     JSON,
-    BigInteger,
     Connection,
     Date,
     Engine,
@@ -46,13 +47,12 @@ from sqlalchemy import (
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from schemas.vocabulary import PreviewAct, PreviewStatus
-from worker.db.types import Base, Texte, UtcDateTime, utc_now
+from worker.db.types import Base, Id, Texte, UtcDateTime, empty, utc_now
 from worker.errors import ImportRefusedError
 from worker.exports.models import Request
 from worker.exports.records import add_works_of_end
 from worker.work import queue
-from worker.work.models import WorkKind, subject_of
-from worker.work.queue import Claim, NewWork, add
+from worker.work.queue import Claim, NewWork, WorkKind, add, subject_of
 
 DAY_SECONDS = 24 * 3600
 
@@ -95,7 +95,6 @@ GIVEN_UP = "La lecture s'est arrêtée {} fois avant la fin : prévenez votre ad
 BUSY_SECONDS, TROUBLE_SECONDS = 1.0, 5.0
 """Seconds until a row is retried: while another import runs; while a service is away or full."""
 
-_Id = BigInteger().with_variant(Integer, "sqlite")
 _ENDED = tuple(status.value for status in PreviewStatus if status.is_terminal)
 
 
@@ -108,7 +107,7 @@ class Preview(Base):
     __tablename__ = "preview"
     __table_args__ = (Index("ix_preview_code_commune", "code_commune"),)
 
-    id: Mapped[int] = mapped_column(_Id, primary_key=True)
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
     request_id: Mapped[int] = mapped_column(ForeignKey("request.id"), index=True, doc="That of the preview.")
     import_request_id: Mapped[int | None] = mapped_column(
         ForeignKey("request.id"), index=True, doc="The request that confirms the import."
@@ -119,7 +118,7 @@ class Preview(Base):
     sha256: Mapped[str] = mapped_column(Texte)
     file_name: Mapped[str] = mapped_column(Texte, doc="What its owner calls it.")
     taken_on: Mapped[date] = mapped_column(Date, doc="The day it was downloaded from the REU, or is said to be.")
-    liste: Mapped[str] = mapped_column(Texte, default="", server_default="", doc="Of all its electors, when said.")
+    liste: Mapped[str] = empty("Of all its electors, when said.")
     requested_by: Mapped[str] = mapped_column(Texte)
     status: Mapped[str] = mapped_column(Texte, default=PreviewStatus.QUEUED)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, server_default=utc_now())
@@ -127,32 +126,32 @@ class Preview(Base):
     lines_read: Mapped[int] = mapped_column(Integer, default=0, server_default=text("0"), doc="Progress of this step.")
 
     found: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True), doc="What would change; no name.")
-    register_state: Mapped[str] = mapped_column(
-        Texte, default="", server_default="", doc="The register that it was compared with, or that would be left."
-    )
+    register_state: Mapped[str] = empty("The register that it was compared with, or that would be left.")
     terms: Mapped[dict[str, Any]] = mapped_column(
         JSON, default=dict, server_default="{}", doc="Who wants it and why, what was accepted, what is emptied."
     )
-    import_id: Mapped[int | None] = mapped_column(_Id, doc="Of the register, or to be corrected there.")
-    reason: Mapped[str] = mapped_column(Texte, default="", server_default="", doc="Why it was refused, in French.")
+    import_id: Mapped[int | None] = mapped_column(Id, doc="Of the register, or to be corrected there.")
+    reason: Mapped[str] = empty("Why it was refused, in French.")
     finished_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     erased_at: Mapped[datetime | None] = mapped_column(UtcDateTime, doc="When its file was removed.")
 
 
 IS_ENDED = Preview.status.in_(_ENDED)
+IS_ASKED = Preview.status.in_([status.value for status in PreviewStatus if status.is_asked])
 
 
-def add_preview(session: Session, request_id: int, columns: dict[str, Any]) -> int:
+def add_preview(session: Session, request: Request, columns: dict[str, Any]) -> int:
     """Insert the row of an export, and the work to read it; the caller sends the message of the work."""
-    preview = Preview(request_id=request_id, **columns)
+    preview = Preview(request_id=request.id, **columns)
     session.add(preview)
     session.flush()
-    _add_work(session.connection(), [preview.id], enqueued=True)
+    _add_work(session.connection(), [preview.id], enqueued=True, fair_tag=request.turn)
     return preview.id
 
 
-def _add_work(connection: Connection, preview_ids: Iterable[int], *, enqueued: bool) -> None:
-    works = [NewWork(WorkKind.PREVIEW, subject_of(WorkKind.PREVIEW, it)) for it in preview_ids]
+def _add_work(connection: Connection, preview_ids: Iterable[int], *, enqueued: bool, fair_tag: int = 0) -> None:
+    rows = connection.execute(select(Preview.id, Preview.code_commune).where(Preview.id.in_([*preview_ids])))
+    works = [NewWork(WorkKind.PREVIEW, subject_of(WorkKind.PREVIEW, it), commune, 0, fair_tag) for it, commune in rows]
     add(connection, works, enqueued=enqueued)
 
 
@@ -185,44 +184,30 @@ def renew(engine: Engine, claim: Claim, lease_seconds: float, lines_read: int) -
         return True
 
 
-def mark_ready(engine: Engine, claim: Claim, *, found: dict[str, Any], register_state: str) -> None:
-    """Record what the import would change, set READY, complete the request and finish the work.
-
-    Raises:
-        LeaseLostError: another worker holds the work.
-    """
-    ready = {Preview.status: PreviewStatus.READY, Preview.found: found, Preview.register_state: register_state}
+def mark_asked(
+    engine: Engine, claim: Claim, status: PreviewStatus, *, found: dict[str, Any], register_state: str = ""
+) -> None:
+    """Record what the import would change, or what is asked about the file; complete the request, finish the work."""
+    asked = {Preview.status: status, Preview.found: found, Preview.register_state: register_state}
     with engine.begin() as connection:
         queue.require_held(queue.finish(connection, [claim]))
-        _change(connection, claim, ready)
+        _change(connection, claim, asked)
         _settle(connection, [claim.subject_id])
 
 
 def mark_imported(connection: Connection, claim: Claim, import_id: int) -> None:
-    """Record that the register holds the export, or was corrected, in the transaction that changes the register.
-
-    Raises:
-        LeaseLostError: another worker holds the work: this one must not import.
-    """
+    """Record that the register holds the export, or was corrected, in the transaction that changes the register."""
     _end(connection, claim, {Preview.status: PreviewStatus.IMPORTED, Preview.import_id: import_id})
 
 
 def mark_refused(engine: Engine, claim: Claim, reason: str) -> None:
-    """Record why the register does not accept the export.
-
-    Raises:
-        LeaseLostError: another worker holds the work.
-    """
+    """Record why the register does not accept the export."""
     with engine.begin() as connection:
         _end(connection, claim, {Preview.status: PreviewStatus.REFUSED, Preview.reason: reason})
 
 
 def release(engine: Engine, claim: Claim, *, seconds: float, counts: bool) -> None:
-    """Release the work: it is due again in `seconds`. With `counts`, this start counts towards the limit of starts.
-
-    Raises:
-        LeaseLostError: another worker holds the work.
-    """
+    """Release the work: it is due again in `seconds`. With `counts`, this start counts towards the limit of starts."""
     is_read = Preview.status == PreviewStatus.RUNNING
     back = case(
         (is_read, PreviewStatus.QUEUED.value),
@@ -237,12 +222,18 @@ def release(engine: Engine, claim: Claim, *, seconds: float, counts: bool) -> No
 # Decisions of agents.
 
 
-def accept(connection: Connection, preview_id: int, request_id: int, terms: dict[str, Any]) -> bool:
-    """Accept the import; return False when the row is no longer READY. The caller sends the message of the work."""
-    wanted = {Preview.status: PreviewStatus.ACCEPTED, Preview.import_request_id: request_id, Preview.terms: terms}
-    is_it = and_(Preview.id == preview_id, Preview.status == PreviewStatus.READY)
+def accept(
+    connection: Connection, preview_id: int, request: Request, terms: dict[str, Any], was: PreviewStatus
+) -> bool:
+    """Record the answer; return False when the row is no longer in the state `was`.
+
+    The caller sends the message of the work.
+    """
+    then = PreviewStatus.QUEUED if was is PreviewStatus.TO_MATCH else PreviewStatus.ACCEPTED
+    wanted = {Preview.status: then, Preview.import_request_id: request.id, Preview.terms: terms}
+    is_it = and_(Preview.id == preview_id, Preview.status == was)
     is_accepted = bool(connection.execute(update(Preview).where(is_it).values(wanted)).rowcount)
-    _add_work(connection, [preview_id] if is_accepted else [], enqueued=True)
+    _add_work(connection, [preview_id] if is_accepted else [], enqueued=True, fair_tag=request.turn)
     return is_accepted
 
 
@@ -264,18 +255,22 @@ def drop(connection: Connection, request_id: int) -> Sequence[int]:
 
 def expire(connection: Connection) -> None:
     """Expire the previews that no agent accepted within a day, and add works to erase their files."""
-    is_old = and_(Preview.status == PreviewStatus.READY, Preview.created_at <= utc_now(-DAY_SECONDS))
+    is_old = and_(IS_ASKED, Preview.created_at <= utc_now(-DAY_SECONDS))
     ended = {Preview.status: PreviewStatus.EXPIRED, Preview.finished_at: utc_now()}
     expired = connection.scalars(update(Preview).where(is_old).values(ended).returning(Preview.id))
-    _add_work(connection, expired, enqueued=False)  # the request was completed at READY
+    _add_work(connection, expired, enqueued=False)  # the request is completed
 
 
 def mark_erased(connection: Connection, preview_id: int) -> None:
-    """Record that the file is erased; delete the reason that the agent typed, which the audit trail keeps."""
+    """Record that the file is erased; delete the examples of its values, and what the agent typed.
+
+    The audit trail keeps the reason.
+    """
     is_it = Preview.id == preview_id, IS_ENDED
-    terms = connection.scalar(select(Preview.terms).where(*is_it)) or {}
-    terms = {name: said for name, said in terms.items() if name != "reason"}
-    connection.execute(update(Preview).where(*is_it).values(erased_at=utc_now(), terms=terms))
+    for terms, found in connection.execute(select(Preview.terms, Preview.found).where(*is_it)).all():
+        kept = {name: said for name, said in terms.items() if name not in {"reason", "mapping"}}
+        values = {"erased_at": utc_now(), "terms": kept, "found": None if "matching" in (found or {}) else found}
+        connection.execute(update(Preview).where(*is_it).values(values))
 
 
 def list_awaited(connection: Connection) -> Sequence[str]:

@@ -1,9 +1,11 @@
 """The audit trail: who did what, when. No line holds an elector's data.
 
 The table `audit` is append-only: the accounts of the services may only insert, and triggers refuse updates and deletes,
-except the deletion of old lines that a line of the trail announces. Each line also goes to the log of the notifier,
-with its number and a digest of its contents; `python -m worker audit verify --log FILE` compares both, so that a change
-by the owner of the database is found (ADR 0035).
+except the deletion of old lines that a line of the trail announces. The notifier copies each line to the log of acts,
+with its number, a digest of its contents and the database's account that wrote it. A service also writes the number and
+the digest to that log itself, before the commit. `python -m worker audit verify --log FOLDER` compares: a change by the
+owner of the database is found, and so is a line that was added with a service's account, but not by a service (ADR
+0035).
 
 A line names agents, and texts that people typed, by a pseudonym. The table `audit_word` has the words until they are
 forgotten (ADR 0039). A pseudonym is a digest of a random salt and of the words, so that a change of words is found.
@@ -11,22 +13,23 @@ forgotten (ADR 0039). A pseudonym is a digest of a random salt and of the words,
 
 import hashlib
 import json
+import logging
+import os
 import re
 import secrets
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import structlog
 from sqlalchemy import (
     JSON,
-    BigInteger,
     ColumnElement,
     Connection,
     Engine,
     Index,
-    Integer,
     column,
     delete,
     func,
@@ -40,15 +43,12 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, mapped_column
 
 from common.french import count_of
-from schemas.vocabulary import Labelled
-from worker.db.types import Base, Texte, UtcDateTime, utc_now
+from common.logs import keep_lines
+from schemas.vocabulary import Action
+from worker.db.types import Base, Id, Texte, UtcDateTime, empty, session_user, utc_now
+from worker.errors import ConfigurationError
 
-_Id = BigInteger().with_variant(Integer, "sqlite")
 _IS_OF_AGENT = text("kind = 'agent'")
-
-
-def _empty(doc: str) -> Mapped[str]:
-    return mapped_column(Texte, default="", server_default="", doc=doc)
 
 
 class Audit(Base):
@@ -57,14 +57,14 @@ class Audit(Base):
     __tablename__ = "audit"
     __table_args__ = (Index("ix_audit_at", "at"), Index("ix_audit_commune", "code_commune", "at"))
 
-    id: Mapped[int] = mapped_column(_Id, primary_key=True)
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
     at: Mapped[datetime] = mapped_column(UtcDateTime, server_default=utc_now())
-    account: Mapped[str] = _empty("By the broker's or the system's word; empty before it was kept.")
+    account: Mapped[str] = empty("By the broker's or the system's word; empty before it was kept.")
     actor: Mapped[str] = mapped_column(Texte, doc="The agent whom the account may speak for, else the account.")
     action: Mapped[str] = mapped_column(Texte)
-    code_commune: Mapped[str] = mapped_column(Texte, default="", server_default="")
-    export_id: Mapped[int | None] = mapped_column(_Id)
-    detail: Mapped[str] = mapped_column(Texte, default="", server_default="")
+    code_commune: Mapped[str] = empty()
+    export_id: Mapped[int | None] = mapped_column(Id)
+    detail: Mapped[str] = empty()
 
 
 class AuditUnlogged(Base):
@@ -72,8 +72,13 @@ class AuditUnlogged(Base):
 
     __tablename__ = "audit_unlogged"
 
-    id: Mapped[int] = mapped_column(_Id, primary_key=True, autoincrement=False, doc="Of the line.")
+    id: Mapped[int] = mapped_column(Id, primary_key=True, autoincrement=False, doc="Of the line.")
     line: Mapped[dict[str, Any]] = mapped_column(JSON)
+    writer: Mapped[str] = mapped_column(
+        Texte,
+        server_default=session_user(),
+        doc="The account that wrote it; no account may choose it.",
+    )
 
 
 class AuditWord(Base):
@@ -88,61 +93,11 @@ class AuditWord(Base):
     salt: Mapped[str] = mapped_column(Texte, doc="Random, and deleted with the words, which cannot be guessed then.")
     kind: Mapped[str] = mapped_column(Texte, doc="agent or texte.")
     words: Mapped[str] = mapped_column(Texte)
-    code_commune: Mapped[str] = _empty("Of the line of a text.")
+    code_commune: Mapped[str] = empty("Of the line of a text.")
 
 
 NOTIFIER = "notifier"
 """The actor of the notifier's own tasks."""
-
-
-class Action(Labelled):
-    """The code of an action in the trail, with its French label."""
-
-    FILE_DOWNLOADED = "file_downloaded", "fichier téléchargé"
-    DEPOT_DECLARED = "depot_declared", "dépôt déclaré"
-    DEPOT_VERDICT = "depot_verdict", "réponse de la plateforme notée"
-    PUBLICATION_DECLARED = "publication_declared", "publication notée"
-    FILE_PURGED = "file_purged", "fichier purgé"
-    FILE_FOUND_WRONG = "file_found_wrong", "fichier trouvé en défaut"
-    FILE_RECALLED = "file_recalled", "fichier à refaire"
-    IMPORT_UNDONE = "import_undone", "import annulé"
-    IMPORT_REDATED = "import_redated", "jour d'un export corrigé"
-    SENDER_ALLOWED = "sender_allowed", "compte autorisé à demander"
-    SENDER_REMOVED = "sender_removed", "compte retiré"
-    LISTENER_ADDED = "listener_added", "écoute ajoutée"
-    LISTENER_REMOVED = "listener_removed", "écoute retirée"
-    TOKEN_MADE = "token_made", "jeton fait"
-    TOKEN_REVOKED = "token_revoked", "jeton révoqué"
-    RECIPIENT_ADDED = "recipient_added", "destinataire ajouté"
-    RECIPIENT_REMOVED = "recipient_removed", "destinataire retiré"
-    RECIPIENT_DISABLED = "recipient_disabled", "destinataire arrêté, sur sa demande"
-    DEAD_LETTER_REQUEUED = "dead_letter_requeued", "lettre morte remise en file"
-    DEAD_LETTER_DROPPED = "dead_letter_dropped", "lettre morte supprimée"
-    DOUBT_DECIDED = "doubt_decided", "doute tranché"
-    REUNION_CHANGED = "reunion_changed", "réunion de la commission"
-    SCRUTIN_CHANGED = "scrutin_changed", "scrutin"
-    MOTIFS_COMPLETED = "motifs_completed", "motifs complétés"
-    BUREAU_DESCRIBED = "bureau_described", "bureau complété"
-    PROTECTION_CHANGED = "protection_changed", "protection d'un électeur (art. L. 37)"
-    WISHES_CHANGED = "wishes_changed", "messages souhaités"
-    ELECTEURS_SEEN = "electeurs_seen", "électeurs consultés à l'écran"
-    DOWNLOAD_BEGUN = "download_begun", "téléchargement commencé"
-    LOGGED_IN = "logged_in", "identification à l'écran"
-    LOGIN_REFUSED = "login_refused", "identification par un autre compte"
-    SESSIONS_ENDED = "sessions_ended", "sessions d'un agent terminées"
-    IDENTITY_FORGOTTEN = "identity_forgotten", "compte d'identification oublié"
-    AGENT_CHANGED = "agent_changed", "agent ajouté ou changé"
-    AGENT_REMOVED = "agent_removed", "agent retiré"
-    ARRIVAL_RECEIVED = "arrival_received", "export du REU déposé"
-    ARRIVAL_DROPPED = "arrival_dropped", "export du REU non repris"
-    REGISTRE_IMPORTED = "registre_imported", "export du REU ou mouvements repris dans le registre"
-    AUDIT_PURGED = "audit_purged", "lignes anciennes du journal effacées"
-    FORGOTTEN = "forgotten", "données effacées à la demande"
-    VERSIONS_PURGED = "versions_purged", "anciennes versions du registre effacées"
-    SETTINGS_CHANGED = "settings_changed", "configuration d'un service"
-    ANOMALIES_HANDLED = "anomalies_handled", "anomalies traitées"
-    BACKUP_MADE = "backup_made", "sauvegarde"
-    BACKUP_RESTORED = "backup_restored", "sauvegarde remise en place"
 
 
 _LABELS: Mapping[str, str] = {it.value: it.label for it in Action}
@@ -201,25 +156,28 @@ def record_audit(
         export_id=export_id,
         detail="".join(words),
     )
+    logged = line.for_log()
     connection.execute(insert(Audit).inline().values(line._asdict()))
-    connection.execute(insert(AuditUnlogged).inline().values(id=line.id, line=line.for_log()))
+    connection.execute(insert(AuditUnlogged).inline().values(id=line.id, line=logged))
+    if logging.getLogger(_LOGGER).handlers:  # of a service, see keep_acts
+        structlog.get_logger(_LOGGER).info(_WRITTEN, id=line.id, digest=logged["digest"])
 
 
-def note_settings(connection: Connection, who: Actor, settings: str) -> bool:
-    """Record the settings of a process, secrets masked, unless the last record has the same; return whether it did."""
-    if _last_settings(connection, _name_of_actor(connection, who.name), who.account or who.name) == settings:
-        return False
-    record_audit(connection, Action.SETTINGS_CHANGED, actor=who, detail=settings)
-    return True
+_LOGGER, _COPIED, _WRITTEN = "audit", "audit", "audit_written"
+_FILE = "audit.log"
 
 
-def _last_settings(connection: Connection, actor: str, account: str) -> str | None:
-    if connection.dialect.name == "postgresql":  # a service may not read the trail
-        query, process = text("SELECT last_settings(:process)"), f"{actor} {account}"
-        found: str | None = connection.scalar(query, {"process": process})
-        return found
-    is_it = Audit.action == Action.SETTINGS_CHANGED.value, Audit.actor == actor, Audit.account == account
-    return connection.scalar(select(Audit.detail).where(*is_it).order_by(Audit.id.desc()).limit(1))
+def keep_acts(folder: Path) -> None:
+    """Keep the log of acts of this service in the folder.
+
+    Raises:
+        ConfigurationError: the folder cannot be written.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        keep_lines(_LOGGER, folder / _FILE)
+    except OSError as error:
+        raise ConfigurationError(f"Dossier {folder} inutilisable ({os.strerror(error.errno or 0)}).") from None
 
 
 def note_removed(by: Actor) -> Callable[[Connection, int], None]:
@@ -331,16 +289,16 @@ class AuditLine(NamedTuple):
         return {name: value for name, value in values.items() if name != "detail"} | {"digest": digest}
 
 
-def log_lines(engine: Engine) -> int:
-    """Write the lines of `audit_unlogged` to the log and delete their rows; return how many."""
-    log = structlog.get_logger("audit")
+def log_lines(engine: Engine) -> None:
+    """Write the lines of `audit_unlogged` to the log and delete their rows."""
+    log = structlog.get_logger(_LOGGER)
     with engine.begin() as connection:
-        rows = connection.execute(select(AuditUnlogged.id, AuditUnlogged.line).order_by(AuditUnlogged.id)).all()
+        columns = AuditUnlogged.id, AuditUnlogged.line, AuditUnlogged.writer
+        rows = connection.execute(select(*columns).order_by(AuditUnlogged.id)).all()
         for row in rows:
-            log.info("audit", **row.line)
+            log.info(_COPIED, **row.line, writer=row.writer)
         if rows:
             connection.execute(delete(AuditUnlogged).where(AuditUnlogged.id.in_([row.id for row in rows])))
-    return len(rows)
 
 
 def read_audit(
@@ -398,15 +356,25 @@ class TrailFault(NamedTuple):
     reason: str
 
 
-def verify_audit(connection: Connection, logged: Mapping[int, str] | None) -> Iterator[TrailFault]:
-    """Yield the lines that differ from their digest in the log, and those whose pseudonyms have lost their words.
+class LoggedActs(NamedTuple):
+    """The log of acts: of each line its digest and the database's account that wrote it; what services have written."""
+
+    digests: dict[int, str]
+    writers: dict[int, str]
+    written: set[tuple[int, str]]
+
+
+def verify_audit(connection: Connection, logged: LoggedActs) -> Iterator[TrailFault]:
+    """Yield the lines that differ from the log or that no service has written, and those with lost or changed words.
 
     The log may begin after the trail: older lines are not compared.
     """
     words = _check_words(connection)
-    waiting = connection.execute(select(AuditUnlogged.id, AuditUnlogged.line))
-    digests = {row.id: str(row.line["digest"]) for row in waiting} | dict(logged or {})
-    begin, seen = min(logged or (), default=None), set[int]()
+    waiting = connection.execute(select(AuditUnlogged.id, AuditUnlogged.line, AuditUnlogged.writer)).all()
+    digests = {row.id: str(row.line["digest"]) for row in waiting} | logged.digests
+    writers = {row.id: row.writer for row in waiting} | logged.writers
+    begin, seen = min(logged.digests, default=None), set[int]()
+    first, spared = min((number for number, _ in logged.written), default=begin), {"", _find_owner(connection)}
     for row in connection.execute(select(*_COLUMNS).order_by(Audit.id).execution_options(yield_per=500)):
         line = AuditLine(*row)
         seen.add(line.id)
@@ -414,6 +382,13 @@ def verify_audit(connection: Connection, logged: Mapping[int, str] | None) -> It
             yield TrailFault(line.id, f"absente du journal du service, ajoutée à la base ({line.actor}, {line.label})")
         elif line.id in digests and digests[line.id] != line.for_log()["digest"]:
             yield TrailFault(line.id, "changée : autre que dans le journal du service")
+        elif (
+            first is not None
+            and line.id >= first
+            and (writer := writers.get(line.id, "")) not in spared
+            and (line.id, digests[line.id]) not in logged.written
+        ):
+            yield TrailFault(line.id, f"ajoutée avec le compte {writer}, mais par aucun service")
         elif not all(words.get(it) for it in line.pseudonyms):
             yield TrailFault(line.id, "un nom ou un texte a changé, ou a disparu sans qu'un effacement soit noté")
     for number in sorted(digests.keys() - seen):
@@ -429,16 +404,28 @@ def _check_words(connection: Connection) -> dict[str, bool]:
     return words | {it: True for detail in connection.scalars(forgotten) for it in _PSEUDONYM.findall(detail)}
 
 
-def read_log(lines: Iterable[str]) -> dict[int, str]:
-    """Return the digests of the trail's lines in a log, by number; a prefix that a log collector added is skipped."""
-    digests: dict[int, str] = {}
+def _find_owner(connection: Connection) -> str:
+    if connection.dialect.name != "postgresql":
+        return ""
+    return str(connection.scalar(text("SELECT tableowner FROM pg_tables WHERE tablename = 'audit'")))
+
+
+def read_log(lines: Iterable[str]) -> LoggedActs:
+    """Return the acts in a log; a prefix that a log collector added is skipped."""
+    acts = LoggedActs({}, {}, set())
     for line in lines:
-        if '"audit"' not in line or "{" not in line:
+        if '"audit' not in line or "{" not in line:
             continue
         try:
             entry: Any = json.loads(line[line.index("{") :])
         except ValueError:
             continue
-        if isinstance(entry, dict) and entry.get("event") == "audit" and isinstance(entry.get("digest"), str):
-            digests[int(entry["id"])] = entry["digest"]
-    return digests
+        if not isinstance(entry, dict) or not isinstance(entry.get("digest"), str):
+            continue
+        number, digest = int(entry["id"]), entry["digest"]
+        if entry.get("event") == _WRITTEN:
+            acts.written.add((number, digest))
+        elif entry.get("event") == _COPIED:
+            acts.digests[number] = digest
+            acts.writers[number] = str(entry.get("writer", ""))
+    return acts

@@ -5,30 +5,37 @@ The parts of the notifier are imported inside the functions that build them: a w
 
 import os
 import socket
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
 from uuid import uuid4
 
 import structlog
 from sqlalchemy import Engine
-from sqlalchemy.exc import SQLAlchemyError
 
-from common.settings import describe_given
+from schemas.profiles import ProfileError
+from schemas.profiles.platform import load_profiles
+from schemas.profiles.source import load_sources
 from schemas.vocabulary import Channel
 from worker import services
 from worker.arrivals import Arrivals
-from worker.audit import NOTIFIER, Actor, log_lines, note_settings, purge_audit
+from worker.audit import NOTIFIER, Actor, log_lines, note_removed, purge_audit
 from worker.db.engine import build_engine
 from worker.doorbell import CountEnqueued, Enqueue
+from worker.errors import ConfigurationError
 from worker.exports.storage import Storage
 from worker.health import Beat, ignore
 from worker.settings import Settings
 
 if TYPE_CHECKING:
-    from worker.housekeeping.housekeeping import Housekeeping
+    from worker.housekeeping.housekeeping import Chore
     from worker.monitoring.exporter import Queues
     from worker.notifier.channels.delivery import ChannelSender
-    from worker.notifier.messages.events import PublishEvents, ReplyEvent
+    from worker.notifier.messages.events import PublishEvents
     from worker.notifier.notify import Notifier
+
+_Profiles = TypeVar("_Profiles")
 
 log = structlog.get_logger()
 
@@ -37,7 +44,11 @@ NOTIFIER_LEASES = 2
 
 
 def build_services(settings: Settings, enqueue: Enqueue) -> services.Services:
-    """Build the services of the use cases; nothing is connected yet."""
+    """Build the services of the use cases; nothing is connected yet.
+
+    Raises:
+        ConfigurationError: a profile cannot be used.
+    """
     engine: Engine = build_engine(settings.database_url.get_secret_value(), serves=True)
     return services.Services(
         engine=engine,
@@ -45,21 +56,17 @@ def build_services(settings: Settings, enqueue: Enqueue) -> services.Services:
         storage=Storage(settings.exports_dir, engine),
         arrivals=Arrivals(settings.arrivals_dir),
         enqueue=enqueue,
-        type_liste_codes=settings.type_liste_codes,
-        info_liste=settings.info_liste,
-        xsd=settings.xsd_path,
+        profiles=_load(load_profiles, settings),
+        source=_load(load_sources, settings),
         ruined_values=settings.ruined_values,
     )
 
 
-def note_start(settings: Settings, engine: Engine, name: str) -> None:
-    """Record the settings of this process in the trail; while the database is away, log a warning only."""
-    account = engine.url.username or ""
+def _load(load: Callable[[Path], _Profiles], settings: Settings) -> _Profiles:
     try:
-        with engine.begin() as connection:
-            note_settings(connection, Actor(name, account), describe_given(settings))
-    except SQLAlchemyError as error:
-        log.warning("settings_not_recorded", error=type(error).__name__)
+        return load(settings.profiles_dir)
+    except ProfileError as error:
+        raise ConfigurationError(str(error)) from None
 
 
 def build_notifier(
@@ -69,42 +76,41 @@ def build_notifier(
     enqueue: Enqueue,
     count: CountEnqueued | None = None,
     publish: "PublishEvents | None",
-    reply: "ReplyEvent" = lambda _event, _reply_to: None,
     beat: Beat = ignore,
 ) -> "Notifier":
     """Build a notifier with a name of its own and the housekeeping; without `publish` it notifies people only."""
+    from worker.housekeeping.housekeeping import do_steps
     from worker.notifier.notices import Notices
     from worker.notifier.notify import Notifier, build_pools
 
-    housekeeping = build_housekeeping(settings, engine, enqueue, count)
+    has_screen = bool(settings.public_url) and publish is not None  # a command of the embedded mode ends before
+    notices = Notices(settings.public_url, spares_asker=has_screen)
     return Notifier(
         engine,
-        build_pools(Notices(settings.public_url), build_senders(settings), publish, reply),
-        housekeeping,
+        build_pools(engine, notices, build_senders(settings), publish),
+        partial(do_steps, build_chores(settings, engine, enqueue, count)),
         owner=f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:8]}",
         lease_seconds=NOTIFIER_LEASES * services.LEASE_SECONDS,
-        beat=housekeeping.supervise(beat),
+        beat=beat,
     )
 
 
-def build_housekeeping(
-    settings: Settings, engine: Engine, enqueue: Enqueue, count: CountEnqueued | None
-) -> "Housekeeping":
+def build_chores(settings: Settings, engine: Engine, enqueue: Enqueue, count: CountEnqueued | None) -> "list[Chore]":
     """Build the sweeps, the reminders, and the purges that the settings ask for."""
     from worker.housekeeping import housekeeping
-    from worker.housekeeping.housekeeping import DAY_SECONDS, HOUR_SECONDS, RETRY_SECONDS, Chore
-    from worker.housekeeping.reminders import plan_reminders
+    from worker.housekeeping.housekeeping import DAY_SECONDS, HOUR_SECONDS, RETRY_SECONDS, Chore, plan_reminders
+    from worker.registre.imports.history import purge_versions
 
     arrivals, storage = Arrivals(settings.arrivals_dir), Storage(settings.exports_dir, engine)
     registre, days = _build_registre(settings, engine), settings.reminder_days
     chores = [
         Chore("sweep", lambda: [housekeeping.sweep(engine, enqueue, counts=False)], services.SWEEP_SECONDS),
         Chore("lost_messages", lambda: [housekeeping.sweep(engine, enqueue, count=count)], 5 * services.SWEEP_SECONDS),
-        Chore("audit_log", lambda: [log_lines(engine)], 1),
+        Chore("audit_log", lambda: map(log_lines, [engine]), 1),
         Chore("reminders", lambda: [plan_reminders(engine, registre, days)], HOUR_SECONDS),
-        Chore("refused", lambda: housekeeping.purge_all_refused(engine), RETRY_SECONDS),
+        Chore("refused", lambda: iter(partial(housekeeping.purge_refused, engine), 0), RETRY_SECONDS),
         Chore("arrivals", lambda: housekeeping.erase_arrivals(engine, arrivals), HOUR_SECONDS),
-        Chore("versions", lambda: housekeeping.remove_versions(engine), HOUR_SECONDS),
+        Chore("versions", lambda: purge_versions(engine, note_removed(Actor(NOTIFIER))), HOUR_SECONDS),
         Chore("temporaries", lambda: housekeeping.remove_temporaries(storage), HOUR_SECONDS),
         Chore("work", lambda: [housekeeping.delete_dead_works(engine)], DAY_SECONDS),
     ]
@@ -112,7 +118,7 @@ def build_housekeeping(
         chores.append(Chore("purge", lambda: housekeeping.purge(engine, storage, retention), HOUR_SECONDS))
     if kept := settings.audit_days:
         chores.append(Chore("audit", lambda: [purge_audit(engine, kept, actor=NOTIFIER)], DAY_SECONDS))
-    return housekeeping.Housekeeping(chores)
+    return chores
 
 
 def build_senders(settings: Settings) -> "dict[Channel, ChannelSender]":
@@ -123,9 +129,9 @@ def build_senders(settings: Settings) -> "dict[Channel, ChannelSender]":
     from worker.notifier.channels.webhook import WebhookSender
 
     server = settings.mail_server
-    mailer = SmtpMailer(*server) if server else FolderMailer(settings.mail_dir)
+    mailer: SmtpMailer | FolderMailer = SmtpMailer(*server) if server else FolderMailer(settings.mail_dir)
     return {
-        Channel.MAIL: MailSender(mailer, settings.mail_from),
+        Channel.MAIL: MailSender(mailer.send, settings.mail_from),
         Channel.CHAT: ChatSender(),
         Channel.WEBHOOK: WebhookSender(Hosts.parse(settings.webhook_hosts), settings.event_source),
     }
@@ -136,10 +142,10 @@ def _build_registre(settings: Settings, engine: Engine) -> Engine:
     return build_engine(url.get_secret_value(), serves=True) if url else engine
 
 
-def show_metrics(settings: Settings, engine: Engine, queues: "Queues") -> None:
+def show_metrics(settings: Settings, engine: Engine, queues: "Queues", is_blocked: Callable[[], bool]) -> None:
     """Serve metrics to Prometheus, if the settings have a port."""
     if settings.metrics_port:
         from worker.monitoring.exporter import Exporter, serve_metrics
 
-        exporter = Exporter(engine, queues, settings.exports_dir)
+        exporter = Exporter(engine, queues, is_blocked, settings.exports_dir)
         serve_metrics(exporter, settings.metrics_port)

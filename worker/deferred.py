@@ -1,5 +1,8 @@
 """Events that name a request or deposit that is not recorded yet: stored until it is, or refused after a minute.
 
+The cancellation of a whole request is not refused: the request may still wait in a queue. After the minute the event is
+recorded as accepted, and its row here stays for KEPT_SECONDS; the request then ends cancelled when it arrives.
+
 Messages overtake each other: several processes read one queue, and a retried message arrives later. So a worker may
 read a `cancel` before its request, or a verdict before its deposit. The worker stores that event here, with a work of
 kind `deferred` (worker/work). The event is then handled
@@ -19,27 +22,28 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import (
     JSON,
-    BigInteger,
     ColumnElement,
     Connection,
     Engine,
-    Integer,
     UniqueConstraint,
     and_,
     delete,
+    func,
     insert,
     select,
     update,
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
+from schemas.checking import drop_defaults
 from schemas.envelope import CloudEvent
-from worker.db.types import Base, Texte
-from worker.work.models import WorkKind, subject_of
-from worker.work.queue import NewWork, add, withdraw
+from worker.db.types import Base, Id, Texte
+from worker.work.queue import NewWork, WorkKind, add, subject_of, withdraw
 
 CHECK_SECONDS, CHECKS = 30.0, 2
 """Their product is the 60 s that an event may wait for what it names, on the database's clock."""
+KEPT_SECONDS = 7 * 86400.0
+"""How long an accepted cancellation waits for its request."""
 
 
 class DeferredEvent(Base):
@@ -48,30 +52,28 @@ class DeferredEvent(Base):
     __tablename__ = "deferred_event"
     __table_args__ = (UniqueConstraint("sender", "source", "event_id"),)
 
-    id: Mapped[int] = mapped_column(BigInteger().with_variant(Integer, "sqlite"), primary_key=True)
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
     sender: Mapped[str] = mapped_column(Texte, doc="The account, by the broker.")
     source: Mapped[str] = mapped_column(Texte)
     event_id: Mapped[str] = mapped_column(Texte)
     event: Mapped[dict[str, Any]] = mapped_column(JSON, doc="The whole of it; gone with the row.")
-    reply_to: Mapped[str] = mapped_column(Texte, default="", server_default="", doc="As of a request.")
     waits_for: Mapped[str] = mapped_column(Texte, index=True, doc="The key of what it names.")
 
 
 class Arrival(NamedTuple):
     """A received event, and the account that sent it.
 
-    `is_last`: the event is refused if what it names is still unknown. `reply_to`: a second address for the reply.
+    `is_last`: the event is refused if what it names is still unknown.
     """
 
     event: CloudEvent
     sender: str
     is_last: bool = False
-    reply_to: str = ""
 
 
 def hash_payload(event: CloudEvent) -> str:
-    """Return the SHA-256, in hexadecimal, of the type and the data of an event, whatever the order of their fields."""
-    said = json.dumps([event.type, event.data], sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    """Return the SHA-256, in hexadecimal, of the type and the data of an event, without order and default values."""
+    said = json.dumps([event.type, drop_defaults(event)], sort_keys=True, ensure_ascii=False, separators=(",", ":"))
     return hashlib.sha256(said.encode("utf-8", "surrogatepass")).hexdigest()
 
 
@@ -91,24 +93,31 @@ def defer(connection: Connection, arrival: Arrival, waits_for: str) -> bool:
     Raises:
         IntegrityError: another worker stored a copy of the event at the same time.
     """
-    event, mine = arrival.event, _is(arrival)
+    mine = _is(arrival)
     known = connection.scalar(select(DeferredEvent.waits_for).where(mine).with_for_update())
     if known == waits_for:
         return False
     if known is not None:
         connection.execute(update(DeferredEvent).where(mine).values(waits_for=waits_for))
         return True
-    row: dict[str, Any] = {
-        "sender": arrival.sender,
-        "source": event.source,
-        "event_id": event.id,
-        "reply_to": arrival.reply_to,
-    }
-    row |= {"event": event.model_dump(mode="json"), "waits_for": waits_for}
-    row_id = connection.execute(insert(DeferredEvent).values(row).returning(DeferredEvent.id)).scalar_one()
-    check = NewWork(WorkKind.DEFERRED, subject_of(WorkKind.DEFERRED, row_id))
-    add(connection, [check], seconds=CHECK_SECONDS)
+    _store(connection, arrival, waits_for, seconds=CHECK_SECONDS)
     return True
+
+
+def _store(connection: Connection, arrival: Arrival, waits_for: str, *, seconds: float) -> None:
+    event = arrival.event
+    row: dict[str, Any] = {"source": event.source, "event_id": event.id, "event": event.model_dump(mode="json")}
+    row |= {"sender": arrival.sender, "waits_for": waits_for}
+    row_id = connection.execute(insert(DeferredEvent).values(row).returning(DeferredEvent.id)).scalar_one()
+    add(connection, [NewWork(WorkKind.DEFERRED, subject_of(WorkKind.DEFERRED, row_id))], seconds=seconds)
+
+
+def put_back(connection: Connection, arrival: Arrival) -> bool:
+    """Store the event of a dead letter, so that the next sweep has it handled; return False if its key is taken."""
+    if connection.scalar(select(DeferredEvent.id).where(_is(arrival))) is None:
+        _store(connection, arrival, "", seconds=0)
+        return True
+    return not stands_for_another(connection, arrival)
 
 
 def stands_for_another(connection: Connection, arrival: Arrival) -> bool:
@@ -117,11 +126,19 @@ def stands_for_another(connection: Connection, arrival: Arrival) -> bool:
     return row is not None and hash_payload(CloudEvent.model_validate(row.event)) != hash_payload(arrival.event)
 
 
-def discard(connection: Connection, condition: Arrival | ColumnElement[bool]) -> None:
-    """Delete the row of an event, or the rows of a condition, with their works, in the caller's transaction."""
+def discard(connection: Connection, condition: Arrival | ColumnElement[bool]) -> int:
+    """Delete the row of an event, or the rows of a condition, with their works; return the number of rows."""
     is_it = _is(condition) if isinstance(condition, Arrival) else condition
-    deleted = connection.scalars(delete(DeferredEvent).where(is_it).returning(DeferredEvent.id))
-    withdraw(connection, [WorkKind.DEFERRED], deleted.all())
+    deleted = connection.scalars(delete(DeferredEvent).where(is_it).returning(DeferredEvent.id)).all()
+    withdraw(connection, [WorkKind.DEFERRED], deleted)
+    return len(deleted)
+
+
+def count_waiting(engine: Engine, sender: str) -> int:
+    """Return the number of deferred events of an account."""
+    with engine.connect() as connection:
+        query = select(func.count()).select_from(DeferredEvent).where(DeferredEvent.sender == sender)
+        return connection.scalar(query) or 0
 
 
 def find_waiting(engine: Engine, keys: Collection[str]) -> list[Arrival]:
@@ -136,9 +153,9 @@ def read_deferred(connection: Connection, deferred_id: int, *, is_last: bool) ->
 
 
 def _read(connection: Connection, condition: ColumnElement[bool]) -> list[Arrival]:
-    columns = DeferredEvent.event, DeferredEvent.sender, DeferredEvent.reply_to
+    columns = DeferredEvent.event, DeferredEvent.sender
     rows = connection.execute(select(*columns).where(condition).order_by(DeferredEvent.id.desc()))
-    return [Arrival(CloudEvent.model_validate(it.event), it.sender, reply_to=it.reply_to) for it in rows]
+    return [Arrival(CloudEvent.model_validate(it.event), it.sender) for it in rows]
 
 
 def _is(arrival: Arrival) -> ColumnElement[bool]:

@@ -3,6 +3,9 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
+BULK_TURN = 5
+"""Of so many messages or claims, one is of a batch, if one waits."""
+
 
 class Doorbell(NamedTuple):
     """The id of a row, the kind of its work, and whether it is of a batch; the last two choose the queue."""

@@ -6,15 +6,13 @@ from schemas.faults import Fault
 
 
 class PrefectureError(Exception):
-    """Base of our errors; `code` is a stable word for programs, the text is for people."""
+    """Base of our errors; `code` is the word for programs of what is recorded, the text is for people."""
 
     code = "erreur"
 
 
 class ConfigurationError(PrefectureError):
     """The environment is wrong: the process does not start."""
-
-    code = "configuration"
 
 
 class RefusedError(PrefectureError):
@@ -41,8 +39,8 @@ class NotKnownYetError(RefusedError):
     `waits_for`: a key of worker.deferred.
     """
 
-    def __init__(self, message: str, *, waits_for: str, code: str, field: str, commune: str = "") -> None:
-        super().__init__(message, commune=commune, code=code, field=field)
+    def __init__(self, message: str, *, waits_for: str, code: str, field: str) -> None:
+        super().__init__(message, code=code, field=field)
         self.waits_for = waits_for
 
 
@@ -51,8 +49,6 @@ class ImportRefusedError(PrefectureError):
 
     `on_screen`: the message for clerks, when `message` names an option or a path on the server.
     """
-
-    code = "import_refuse"
 
     def __init__(self, message: str, *, on_screen: str = "") -> None:
         super().__init__(message)
@@ -117,5 +113,3 @@ class DatabaseAwayError(TransientError):
 
 class LeaseLostError(PrefectureError):
     """Another worker holds the row; this one must publish nothing."""
-
-    code = "bail_perdu"

@@ -4,7 +4,6 @@ A process locks its file while it lives, so that the file of a dead process is i
 """
 
 import fcntl
-import math
 import os
 import signal
 import sys
@@ -155,33 +154,6 @@ class Watchdog:
                 log.critical("process_exhausted")
                 self.is_exhausted = True
                 os.kill(os.getpid(), signal.SIGTERM)
-
-
-class Supervised:
-    """A loop in a thread; while it hangs, its process gives no heartbeat."""
-
-    stuck = ""
-    """The French text for the liveness file while the loop hangs."""
-    longest_step_seconds = 600.0
-
-    def __init__(self) -> None:
-        self.last_sign = math.inf
-        """The time of its last progress; infinite while it does not run."""
-        self._is_reported = False
-
-    def supervise(self, beat: Beat) -> Beat:
-        """Wrap a heartbeat: when the loop hangs, report that once, then suppress the heartbeat."""
-
-        def supervised(lack: str) -> None:
-            is_stuck = time.monotonic() > self.last_sign + self.longest_step_seconds
-            if is_stuck and not self._is_reported:
-                log.critical("background_stuck", what=type(self).__name__)
-                beat(self.stuck)
-            elif not is_stuck:
-                beat(lack)
-            self._is_reported = is_stuck
-
-        return supervised
 
 
 def ignore(_lack: str) -> None:

@@ -16,7 +16,8 @@ from common.files import keep_files_private
 from common.logs import configure_logs
 from worker.access.authorization import AccountList
 from worker.actors import declare_actors
-from worker.compose import build_services, note_start
+from worker.audit import keep_acts
+from worker.compose import build_services
 from worker.db.engine import is_writable, require_current
 from worker.errors import ConfigurationError
 from worker.health import Pulse, Role, stop_on_signals
@@ -33,12 +34,12 @@ def compose() -> PrefectureBroker:
     """Build the broker with its actors from the environment."""
     settings = load_settings()
     configure_logs(settings.log_format, settings.log_level)
+    keep_acts(settings.acts_dir)
     require_trusted(settings.amqp_url.get_secret_value())
     middleware = build_middleware(lambda: is_writable(services.engine))
     broker = build_broker(settings.amqp_url.get_secret_value(), middleware)
     services = build_services(settings, DoorbellQueues(broker).enqueue)
     require_current(services.engine)
-    note_start(settings, services.engine, Role.WORKER)
     services.engine.dispose()  # processes that are forked later share no connection
     broker.list_accounts = AccountList(services.engine)
     broker.add_middleware(ThreadWatchdog(Pulse(settings.health_dir, Role.WORKER), services.stuck))

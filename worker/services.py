@@ -1,13 +1,13 @@
 """The services of the use cases: connections, the volume, limits. Built once, at the entry point."""
 
 import threading
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from sqlalchemy import Engine
 
-from schemas.vocabulary import Liste, Severity
+from schemas.profiles.platform import PlatformProfiles
+from schemas.profiles.source import SourceProfile
+from schemas.vocabulary import Severity
 from worker.arrivals import Arrivals
 from worker.doorbell import Enqueue
 from worker.exports.storage import Storage
@@ -39,19 +39,16 @@ class Services:
     storage: Storage
     arrivals: Arrivals
     enqueue: Enqueue
-    type_liste_codes: Mapping[Liste, str]
-    info_liste: str
-    xsd: Path | None
+    profiles: PlatformProfiles
+    source: SourceProfile
+    ruined_values: Severity
     lease_seconds: float = LEASE_SECONDS
     max_attempts: int = MAX_ATTEMPTS
     retry_seconds: float = RETRY_SECONDS
     is_embedded: bool = False
     """One process without a broker: requests come from this computer, without an account."""
-    ruined_values: Severity = Severity.BLOCKING
     quota: int = QUOTA
     quota_bulk: int = QUOTA_BULK
-    met: set[str] = field(default_factory=set)
-    """The errors for which this process released files since it last finished a file."""
     exhausted: threading.Event = field(default_factory=threading.Event)
     """Set when this process lacks memory or descriptors: from then on no error counts against a file."""
     stuck: threading.Event = field(default_factory=threading.Event)

@@ -21,22 +21,8 @@ from common.settings import (
 )
 from schemas.faults import explain_fault
 from schemas.topology import SOURCE
-from schemas.vocabulary import Liste, Severity
+from schemas.vocabulary import Severity
 from worker.errors import ConfigurationError
-
-
-def _parse_codes(value: Any) -> Any:  # noqa: ANN401 — text from the environment, or a mapping from code
-    if isinstance(value, str):
-        return dict(pair.split("=", 1) for pair in value.split(",") if "=" in pair)
-    return value
-
-
-TypeListeCodes = Annotated[dict[Liste, str], BeforeValidator(_parse_codes)]
-_CODES = {
-    Liste.PRINCIPALE: "G",
-    Liste.COMPLEMENTAIRE_EUROPEENNE: "E",
-    Liste.COMPLEMENTAIRE_MUNICIPALE: "M",
-}
 
 _SMTP: dict[str, tuple[Literal["none", "starttls", "tls"], int]] = {
     "smtp": ("none", 25),
@@ -89,10 +75,7 @@ class Settings(EnvironmentSettings):
     retention_days: Annotated[int, Field(ge=0)] = 30
     audit_days: Annotated[int, Field(ge=0)] = 366
 
-    type_liste_codes: TypeListeCodes = _CODES
-    info_liste: str = "L"
     ruined_values: Literal[Severity.BLOCKING, Severity.REMARK] = Severity.BLOCKING
-    xsd_path: Path | None = None
 
     public_url: str = ""
     smtp_server: SecretStr = SecretStr("")
@@ -104,6 +87,11 @@ class Settings(EnvironmentSettings):
     def health_dir(self) -> Path:
         """The folder of the liveness files."""
         return self.home / "health"
+
+    @property
+    def acts_dir(self) -> Path:
+        """The folder of the log of acts, which all services share and which outlives them."""
+        return self.home / "acts"
 
     @property
     def mail_dir(self) -> Path:
@@ -127,13 +115,6 @@ class Settings(EnvironmentSettings):
         if address.get_secret_value():
             MailServer.parse(address.get_secret_value())
         return address
-
-    @field_validator("type_liste_codes")
-    @classmethod
-    def _name_every_liste(cls, codes: dict[Liste, str]) -> dict[Liste, str]:
-        if missing := [liste.value for liste in Liste if not codes.get(liste)]:
-            raise ValueError(f"il manque un code pour {', '.join(missing)}")
-        return codes
 
 
 def load_settings(**overrides: Any) -> Settings:  # noqa: ANN401 — fields of Settings

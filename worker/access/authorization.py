@@ -1,15 +1,17 @@
-"""Which account may ask for which commune, and for which agents the account may act."""
+"""Which account may do which act for which commune, and for which agents the account may act."""
 
 import threading
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 import structlog
-from sqlalchemy import Engine, literal, select
+from sqlalchemy import Engine, Row, literal, select
 from sqlalchemy.exc import SQLAlchemyError
 
+from schemas.declarations import NOTE_KINDS
+from schemas.envelope import CloudEvent
 from schemas.http import TOKEN_ACTOR
-from schemas.topology import is_account
-from worker.access.models import EVERY_COMMUNE, Agent, Sender, Token
+from schemas.topology import REQUEST_DECLARATION, is_account
+from worker.access.models import EVERY_ACT, EVERY_COMMUNE, Agent, Sender, Token, name_act
 from worker.errors import RefusedError
 from worker.services import Services
 
@@ -17,6 +19,7 @@ UNKNOWN_ACCOUNT = "compte inconnu"
 """The actor in the trail of a refused event without an account."""
 
 _HERE = "poste local"
+_RIGHTS = select(Sender.speaks_for_agents, Sender.acts)
 
 log = structlog.get_logger()
 
@@ -42,16 +45,29 @@ class AccountList:
             return self._accounts
 
 
+def kind_of(event: CloudEvent) -> str:
+    """Return the kind of a declaration; empty for another event, or when the kind is unknown."""
+    note = event.data.get("note")
+    kind = note.get("kind") if isinstance(note, dict) and event.type == REQUEST_DECLARATION else None
+    return kind if isinstance(kind, str) and kind in NOTE_KINDS else ""
+
+
 class Authorization:
     """The rights of the account that published an event.
 
     `sender` is the account that the broker has authenticated; empty when the event has none.
     """
 
-    def __init__(self, sender: str, services: Services) -> None:
+    def __init__(self, sender: str, services: Services, event: CloudEvent) -> None:
         self.sender = sender
         self._services = services
-        self._rights: dict[str, list[bool]] = {}
+        self._acts = {name_act(event.type), kind_of(event)}
+        self._rights: dict[str, Sequence[Row[bool, str]]] = {}
+
+    @property
+    def _is_here(self) -> bool:
+        """Whether the event comes from this computer in the embedded mode, where only tokens have limits."""
+        return self._services.is_embedded and not self.sender.startswith(TOKEN_ACTOR)
 
     @property
     def account(self) -> str:
@@ -66,15 +82,28 @@ class Authorization:
 
     def allows(self, commune: str) -> bool:
         """Whether the sender may ask for this commune."""
-        return self._services.is_embedded or bool(self._read_rights(commune))
+        return self._is_here or bool(self._read_rights(commune))
 
-    def require(self, commune: str) -> None:
-        """Check that the sender may ask for this commune.
+    def require(self, commune: str, act: str = "") -> None:
+        """Check that the sender may do the act of the event, or `act`, for this commune.
 
         Raises:
             RefusedError: it may not. The reason reveals nothing about the commune.
         """
-        if self.allows(commune):
+        self._check(self._read_rights(commune), {act} if act else self._acts, commune)
+
+    def require_somewhere(self) -> None:
+        """Check that the sender may do the act of the event for one commune at least.
+
+        Raises:
+            RefusedError: it may not.
+        """
+        with self._services.engine.connect().execution_options(sqlite_begin="DEFERRED") as connection:
+            rights = connection.execute(_RIGHTS.where(Sender.name == self.sender)).all()
+        self._check(rights, self._acts, "")
+
+    def _check(self, rights: Sequence[Row[bool, str]], acts: Collection[str], commune: str) -> None:
+        if not rights and self.allows(commune):
             return
         if not self.sender:
             raise RefusedError(
@@ -82,12 +111,20 @@ class Authorization:
                 "qui le publie.",
                 code="expediteur_inconnu",
             )
-        raise RefusedError(
-            f"Le compte « {self.sender} » ne peut pas demander de fichiers de {commune} : la personne qui "
-            "administre le service l'y autorise (« accounts »).",
-            code="compte_non_autorise",
-            field="data.commune",
-        )
+        if not rights:
+            raise RefusedError(
+                f"Le compte « {self.sender} » ne peut pas demander de fichiers{commune and f' de {commune}'} : la "
+                "personne qui administre le service l'y autorise (« accounts »).",
+                code="compte_non_autorise",
+                field="data.commune" if commune else "",
+            )
+        if {EVERY_ACT, *acts}.isdisjoint(act for right in rights for act in right.acts.split()):
+            raise RefusedError(
+                f"Le compte « {self.sender} » ne peut pas faire cette sorte de demande : la personne qui administre le "
+                "service l'y autorise (« accounts --act »).",
+                code="acte_non_autorise",
+                field="type",
+            )
 
     def require_screen(self, commune: str) -> None:
         """Check that the sender is the screen, or that everything runs in one process.
@@ -96,7 +133,7 @@ class Authorization:
             RefusedError: the sender is another account.
         """
         self.require(commune)
-        if self.sender and not any(self._read_rights(commune)):
+        if self.sender and not self._speaks(commune):
             raise RefusedError(
                 f"Le compte « {self.sender} » ne peut pas envoyer ce que note l'écran : seul un compte qui parle pour "
                 "les agents le peut (« accounts »).",
@@ -104,8 +141,15 @@ class Authorization:
                 field="type",
             )
 
+    def communes_of(self, agent: str) -> list[str]:
+        """Return the communes of an agent for which the account acts for agents."""
+        with self._services.engine.connect().execution_options(sqlite_begin="DEFERRED") as connection:
+            codes = connection.scalars(select(Agent.code_commune).where(Agent.name == agent)).all()
+        is_here = self._services.is_embedded and not self.sender
+        return [code for code in codes if is_here or self._speaks(code)]
+
     def _speaks_for(self, commune: str, said: str) -> bool:
-        if not any(self._read_rights(commune)):
+        if not self._speaks(commune):
             return False
         is_token = literal(TOKEN_ACTOR).concat(Token.name) == said
         tokens = select(Token.name).where(is_token, Token.code_commune.in_([commune, EVERY_COMMUNE]))
@@ -113,10 +157,13 @@ class Authorization:
         with self._services.engine.connect().execution_options(sqlite_begin="DEFERRED") as connection:
             return connection.scalar(agents.union_all(tokens).limit(1)) is not None
 
-    def _read_rights(self, commune: str) -> list[bool]:
-        """Return, for each right of the account to this commune, whether the account acts for agents."""
+    def _speaks(self, commune: str) -> bool:
+        return any(right.speaks_for_agents for right in self._read_rights(commune))
+
+    def _read_rights(self, commune: str) -> Sequence[Row[bool, str]]:
+        """Return the rights of the account for this commune."""
         if self.sender and commune not in self._rights:
             is_it = Sender.name == self.sender, Sender.code_commune.in_([commune, EVERY_COMMUNE])
             with self._services.engine.connect().execution_options(sqlite_begin="DEFERRED") as connection:
-                self._rights[commune] = list(connection.scalars(select(Sender.speaks_for_agents).where(*is_it)))
+                self._rights[commune] = connection.execute(_RIGHTS.where(*is_it)).all()
         return self._rights.get(commune, [])

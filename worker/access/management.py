@@ -10,11 +10,11 @@ from urllib.parse import urlsplit
 from sqlalchemy import Connection, Row, and_, delete, insert, select, true, update
 from sqlalchemy.orm import InstrumentedAttribute
 
-from schemas.http import TOKEN_PREFIX, digest_secret
-from schemas.topology import listener_key
-from schemas.vocabulary import EVERY_WISH, Channel, join_wishes
-from worker.access.models import EVERY_COMMUNE, Agent, Listener, Recipient, Sender, Token
-from worker.audit import Action, Detail, Pseudonymised, WordKind, record_audit
+from schemas.http import TOKEN_ACTOR, TOKEN_PREFIX, digest_secret
+from schemas.topology import SCREEN_ACCOUNT, listener_key
+from schemas.vocabulary import EVERY_WISH, Action, Channel, join_wishes
+from worker.access.models import EVERY_ACT, EVERY_COMMUNE, Agent, Listener, Recipient, Sender, Token
+from worker.audit import Detail, Pseudonymised, WordKind, record_audit
 from worker.db.types import utc_now
 from worker.errors import RefusedError
 from worker.registre.communes import check_commune
@@ -59,8 +59,9 @@ def add_agent(
 
 def _known_of(connection: Connection, name: str) -> dict[str, Any]:
     """Return the columns that are equal in all rows of an agent; the row of a new commune copies them."""
-    row = connection.execute(select(Agent.identity, Agent.sessions_ended).where(Agent.name == name)).first()
-    return dict(row._mapping) if row else {}  # noqa: SLF001 — SQLAlchemy's public name for it
+    rows = connection.execute(select(Agent.identity, Agent.sessions_ended).where(Agent.name == name)).all()
+    columns = {"identity": {it.identity for it in rows}, "sessions_ended": {it.sessions_ended for it in rows}}
+    return {column: values.pop() for column, values in columns.items() if len(values) == 1}
 
 
 def end_sessions(connection: Connection, name: str, *, actor: str) -> None:
@@ -110,34 +111,38 @@ def list_agents(connection: Connection, code: str | None) -> Sequence[Row[Any]]:
     return connection.execute(query.where(Agent.code_commune == code) if code else query).all()
 
 
-SCREEN_ACCOUNT = "ecran"
-"""The account of the screen in `deploy/`: it acts for its agents unless an operator changes that."""
-
-
 def allow_sender(
-    connection: Connection, name: str, code: str, *, actor: str, speaks_for_agents: bool | None = None
+    connection: Connection,
+    name: str,
+    code: str,
+    *,
+    actor: str,
+    speaks_for_agents: bool | None = None,
+    acts: Sequence[str] = (),
 ) -> bool:
-    """Allow an account to ask for the files of a commune, or of all; return whether the account may act for agents.
+    """Allow an account to do these acts for a commune, or for all; return whether the account may act for agents.
 
-    `speaks_for_agents` None keeps the value of the row; a new account acts for agents only if it is the screen's.
+    `speaks_for_agents` None and empty `acts` keep the values of the row. A new account may do every act, and acts for
+    agents only if it is the screen's.
 
     Raises:
         RefusedError: the commune is unknown.
     """
-    if code != EVERY_COMMUNE:
-        check_commune(connection, code)
+    check_heard_commune(connection, code)
     is_it = (Sender.name == name) & (Sender.code_commune == code)
-    before = connection.scalar(select(Sender.speaks_for_agents).where(is_it))
-    speaks = speaks_for_agents
-    if speaks is None:
-        speaks = name == SCREEN_ACCOUNT if before is None else before
-    if before is None:
-        connection.execute(insert(Sender).values(name=name, code_commune=code, speaks_for_agents=speaks))
-    elif before is not speaks:
-        connection.execute(update(Sender).where(is_it).values(speaks_for_agents=speaks))
-    if before is not speaks:
-        how = ", parle pour les agents" if speaks else ", parle pour lui-même" if before else ""
-        detail = f"{name} pour {name_communes(code)}{how}"
+    row = connection.execute(select(Sender.speaks_for_agents, Sender.acts).where(is_it)).one_or_none()
+    speaks, allowed = row or (name == SCREEN_ACCOUNT, EVERY_ACT)
+    speaks = speaks if speaks_for_agents is None else speaks_for_agents
+    allowed = " ".join(acts) or allowed
+    values = {"speaks_for_agents": speaks, "acts": allowed}
+    if row is None:
+        connection.execute(insert(Sender).values(name=name, code_commune=code, **values))
+    elif row != (speaks, allowed):
+        connection.execute(update(Sender).where(is_it).values(values))
+    if row != (speaks, allowed):
+        how = ", parle pour les agents" if speaks else ", parle pour lui-même" if row and row[0] else ""
+        limited = f", actes : {allowed}" if acts else ""
+        detail = f"{name} pour {name_communes(code)}{how}{limited}"
         record_audit(connection, Action.SENDER_ALLOWED, actor=actor, detail=detail)
     return speaks
 
@@ -207,8 +212,10 @@ def list_listeners(connection: Connection) -> Mapping[str, Sequence[str]]:
     return heard
 
 
-def make_token(connection: Connection, name: str, codes: Sequence[str], *, actor: str) -> str:
+def make_token(connection: Connection, name: str, codes: Sequence[str], acts: Sequence[str], *, actor: str) -> str:
     """Create a token that opens the files of these communes and return it; the database keeps only its digest.
+
+    The token may send events of these acts: it is a sender, named with TOKEN_ACTOR.
 
     Raises:
         RefusedError: a commune is unknown, or another token has this name.
@@ -220,6 +227,8 @@ def make_token(connection: Connection, name: str, codes: Sequence[str], *, actor
     token_id, secret = secrets.token_hex(4), secrets.token_urlsafe(32)
     values = {"id": token_id, "name": name, "secret_hash": digest_secret(secret)}
     connection.execute(insert(Token), [values | {"code_commune": code} for code in codes])
+    for code in codes if acts else ():
+        allow_sender(connection, f"{TOKEN_ACTOR}{name}", code, acts=acts, actor=actor)
     opened = ", ".join(map(name_communes, codes))
     record_audit(connection, Action.TOKEN_MADE, actor=actor, detail=f"{token_id}, {name} : {opened}")
     return f"{TOKEN_PREFIX}{token_id}_{secret}"
@@ -235,6 +244,7 @@ def revoke_token(connection: Connection, token_id: str, *, actor: str) -> str:
     names = connection.scalars(update(Token).where(is_it).values(revoked_at=utc_now()).returning(Token.name)).all()
     if not names:
         raise RefusedError(f"aucun jeton en service de ce numéro : {token_id}")
+    connection.execute(delete(Sender).where(Sender.name == f"{TOKEN_ACTOR}{names[0]}"))
     record_audit(connection, Action.TOKEN_REVOKED, actor=actor, detail=f"{token_id}, {names[0]}")
     return names[0]
 
@@ -282,6 +292,20 @@ def remove_recipient(connection: Connection, recipient_id: str, *, actor: str) -
     row = find_recipient(connection, recipient_id)
     connection.execute(delete(Recipient).where(Recipient.id == recipient_id))
     _record(connection, Action.RECIPIENT_REMOVED, row, actor=actor)
+
+
+def change_secret(connection: Connection, recipient_id: str, secret: str, *, actor: str) -> None:
+    """Sign a webhook with this secret and the present one; without a secret, with the newer of the two only.
+
+    Raises:
+        RefusedError: no webhook has this id.
+    """
+    row = find_recipient(connection, recipient_id)
+    if row.channel != Channel.WEBHOOK:
+        raise RefusedError(f"aucun webhook de ce numéro : {recipient_id}")
+    keys = " ".join(filter(None, [secret, row.secret.split()[0]]))
+    connection.execute(update(Recipient).where(Recipient.id == recipient_id).values(secret=keys))
+    _record(connection, Action.RECIPIENT_CHANGED, row, actor=actor)
 
 
 def find_recipient(connection: Connection, recipient_id: str) -> Row[Any]:

@@ -2,29 +2,36 @@
 
 from datetime import datetime
 
-from sqlalchemy import Boolean, Integer, false
 from sqlalchemy.orm import Mapped, mapped_column
 
+from schemas.declarations import NOTE_KINDS
+from schemas.topology import REQUEST_TYPES
 from schemas.vocabulary import EVERY_WISH, join_wishes
-from worker.db.types import Base, Texte, UtcDateTime, utc_now
+from worker.db.types import Base, Texte, UtcDateTime, empty, flag, utc_now, zero
 
-EVERY_COMMUNE = "*"
+EVERY_COMMUNE, EVERY_ACT = "*", "*"
 _ALL = join_wishes(EVERY_WISH)
 
 
-def _empty(doc: str) -> Mapped[str]:
-    return mapped_column(Texte, default="", server_default="", doc=doc)
+def name_act(event_type: str) -> str:
+    """Return the act of an event type, such as `liste_export`."""
+    return event_type.split(".")[-2:][0]
+
+
+ACTS = (*map(name_act, REQUEST_TYPES), *sorted(NOTE_KINDS))
+"""The acts that an account may be limited to: types of requests, and kinds of declarations."""
 
 
 class Sender(Base):
-    """An account of the broker that may ask for a commune's files; `*` means every commune."""
+    """An account of the broker and what it may do for a commune; `*` means every commune."""
 
     __tablename__ = "sender"
 
     name: Mapped[str] = mapped_column(Texte, primary_key=True)
     code_commune: Mapped[str] = mapped_column(Texte, primary_key=True)
-    speaks_for_agents: Mapped[bool] = mapped_column(
-        Boolean, default=False, server_default=false(), doc="Whether the agent that its events name is recorded."
+    speaks_for_agents: Mapped[bool] = flag("Whether the agent that its events name is recorded.")
+    acts: Mapped[str] = mapped_column(
+        Texte, default=EVERY_ACT, server_default=EVERY_ACT, doc="Words of ACTS, separated by spaces; `*`: every act."
     )
 
 
@@ -59,13 +66,9 @@ class Agent(Base):
     code_commune: Mapped[str] = mapped_column(Texte, primary_key=True)
     email: Mapped[str] = mapped_column(Texte)
     kinds: Mapped[str] = mapped_column(Texte, default=_ALL, server_default=_ALL, doc="Wishes; empty: no mail at all.")
-    may_protect: Mapped[bool] = mapped_column(
-        Boolean, default=False, server_default=false(), doc="Sees and changes who is protected (L. 37)."
-    )
-    identity: Mapped[str] = _empty("The provider's, bound at the first login: SHA-256 of issuer and subject.")
-    sessions_ended: Mapped[int] = mapped_column(
-        Integer, default=0, server_default="0", doc="How often; a session of the screen from before the last is over."
-    )
+    may_protect: Mapped[bool] = flag("Sees and changes who is protected (L. 37).")
+    identity: Mapped[str] = empty("The provider's, bound at the first login: SHA-256 of issuer and subject.")
+    sessions_ended: Mapped[int] = zero("How often; a session of the screen from before the last is over.")
 
 
 class Recipient(Base):
@@ -78,6 +81,6 @@ class Recipient(Base):
     channel: Mapped[str] = mapped_column(Texte, doc="discussion or webhook.")
     address: Mapped[str] = mapped_column(Texte, doc="A secret: its path, its account, or both give the right to write.")
     kinds: Mapped[str] = mapped_column(Texte, default=_ALL, server_default=_ALL)
-    secret: Mapped[str] = _empty("The key that signs a webhook.")
+    secret: Mapped[str] = empty("The key that signs a webhook; during a rotation, a space and the former key.")
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, server_default=utc_now())
     disabled_at: Mapped[datetime | None] = mapped_column(UtcDateTime, doc="When the address answered 410 (gone).")

@@ -38,7 +38,7 @@ from worker.access.management import (
     revoke_token,
     shown_address,
 )
-from worker.access.models import EVERY_COMMUNE
+from worker.access.models import ACTS, EVERY_ACT, EVERY_COMMUNE
 from worker.cli.options import (
     describe_wishes,
     prevenir_option,
@@ -50,10 +50,8 @@ from worker.cli.options import (
 from worker.compose import build_senders
 from worker.messaging.events import add_listener_queue, remove_listener_queue
 from worker.messaging.queues import add_account_queues, connect, read_listeners, remove_account_queues
-from worker.notifier.channels.chat import open_chat
-from worker.notifier.channels.hosts import Hosts
 from worker.notifier.channels.webhook import check_secret, make_secret
-from worker.notifier.recipients import make_addressee, mask_mail_addresses, try_recipient
+from worker.notifier.sending import make_addressee, mask_mail_addresses, try_recipient
 from worker.settings import load_settings
 
 EMAIL = re.compile(r"[^@\s<>,;]+@[^@\s<>,;]+\.[^@\s<>,;]+")
@@ -62,7 +60,9 @@ EMAIL = re.compile(r"[^@\s<>,;]+@[^@\s<>,;]+\.[^@\s<>,;]+")
 
 @click.command
 @click.option("--add", metavar="NOM", help="Ajouter un agent, ou changer son adresse ; avec --commune et --email.")
-@click.option("--commune", default="", metavar="CODE", help="Code INSEE de la commune.")
+@click.option(
+    "--commune", "communes", multiple=True, metavar="CODE", help="Code INSEE ; répétable avec --add, --remove."
+)
 @click.option("--email", metavar="ADRESSE", help="Adresse où le prévenir.")
 @prevenir_option
 @click.option(
@@ -73,11 +73,13 @@ EMAIL = re.compile(r"[^@\s<>,;]+@[^@\s<>,;]+\.[^@\s<>,;]+")
 @click.option("--forget-identity", metavar="NOM", help="Laisser un agent s'identifier par un autre compte.")
 @click.option(
     "--channel",
-    type=one_of([Channel.CHAT, Channel.WEBHOOK]),
+    type=one_of([it for it in Channel if it is not Channel.MAIL]),
     metavar="CANAL",
     help="Ajouter une discussion ou un webhook, avec --commune ; son adresse est demandée.",
 )
 @click.option("--own-secret", is_flag=True, help="Demander le secret du webhook, au lieu d'en fabriquer un.")
+@click.option("--new-secret", metavar="ID", help="Signer un webhook avec un secret nouveau, en plus de l'ancien.")
+@click.option("--end-secret", metavar="ID", help="Ne plus signer un webhook avec son ancien secret.")
 @click.option("--remove-channel", metavar="ID", help="Retirer une discussion ou un webhook.")
 @click.option("--test", metavar="ID", help="Lui envoyer un message d'essai.")
 def agents(**options: Any) -> None:  # noqa: ANN401 — those of _Options
@@ -89,17 +91,20 @@ def agents(**options: Any) -> None:  # noqa: ANN401 — those of _Options
     """
     given = _Options(**options)
     given.check()
-    code, wishes = given.commune.upper(), read_wishes(given.prevenir)
+    wishes, codes = read_wishes(given.prevenir), list(dict.fromkeys(code.upper() for code in given.communes)) or [""]
+    code = codes[0]
     with worker_database() as engine:
         if given.channel:
             _add_recipient(engine, Channel(given.channel), code, wishes, own_secret=given.own_secret)
+        if given.new_secret:
+            _add_secret(engine, given.new_secret, own_secret=given.own_secret)
         if given.test:
             _test_recipient(engine, given.test)
         with engine.begin() as connection:
-            if given.add:
-                _add_agent(connection, code, wishes, given)
-            _change(connection, code, given)
-            if not any((given.channel, given.test, given.add, *given.changes)):
+            for it in codes if given.add else ():
+                _add_agent(connection, it, wishes, given)
+            _change(connection, codes, given)
+            if not any((given.channel, given.new_secret, given.test, given.add, *given.changes)):
                 _show_agents(connection, code)
                 _show_recipients(connection, code)
 
@@ -113,27 +118,31 @@ class _Options(NamedTuple):
     forget_identity: str | None
     channel: str | None
     own_secret: bool
+    new_secret: str | None
+    end_secret: str | None
     remove_channel: str | None
     test: str | None
-    commune: str
+    communes: Sequence[str]
     prevenir: Sequence[str]
 
     @property
     def changes(self) -> Sequence[str | None]:
         """The names and ids of the rows that the command changes or removes."""
-        return self.remove, self.end_sessions, self.forget_identity, self.remove_channel
+        return self.remove, self.end_sessions, self.forget_identity, self.remove_channel, self.end_secret
 
     def check(self) -> None:
         """Check that the options fit together."""
-        if self.add and not (self.commune and self.email):
+        if len(self.communes) > 1 and not (self.add or self.remove):
+            raise click.UsageError("plusieurs --commune demandent --add ou --remove")
+        if self.add and not (self.communes and self.email):
             raise click.UsageError("--add demande aussi --commune et --email")
-        if self.channel and not self.commune:
+        if self.channel and not self.communes:
             raise click.UsageError("--channel demande aussi --commune")
         if self.prevenir and not (self.add or self.channel):
             raise click.UsageError("--prevenir demande aussi --add ou --channel")
         if self.may_protect is not None and not self.add:
             raise click.UsageError("--may-protect demande aussi --add")
-        if self.own_secret and self.channel != Channel.WEBHOOK:
+        if self.own_secret and self.channel != Channel.WEBHOOK and not self.new_secret:
             raise click.UsageError("--own-secret est pour un webhook : une discussion a son secret dans son adresse")
         if self.email and not EMAIL.fullmatch(self.email):
             raise click.UsageError("l'adresse électronique n'en est pas une")
@@ -148,11 +157,12 @@ def _add_agent(connection: Connection, code: str, wishes: str | None, given: _Op
         click.echo(f"{name} voit {code} à l'écran, et n'est prévenu de rien.")
 
 
-def _change(connection: Connection, code: str, given: _Options) -> None:
+def _change(connection: Connection, codes: Sequence[str], given: _Options) -> None:
     by = system_user()
     if given.remove:
-        left = access.remove_agent(connection, given.remove, code or None, actor=by)
-        mask_mail_addresses(connection, left)
+        for code in codes:
+            left = access.remove_agent(connection, given.remove, code or None, actor=by)
+            mask_mail_addresses(connection, left)
         click.echo(f"{given.remove} ne sera plus prévenu.")
     if given.end_sessions:
         access.end_sessions(connection, given.end_sessions, actor=by)
@@ -160,6 +170,9 @@ def _change(connection: Connection, code: str, given: _Options) -> None:
     if given.forget_identity:
         access.forget_identity(connection, given.forget_identity, actor=by)
         click.echo(f"{given.forget_identity} sera lié au compte de sa prochaine identification.")
+    if given.end_secret:
+        access.change_secret(connection, given.end_secret, "", actor=by)
+        click.echo(f"{given.end_secret} n'a plus que son secret le plus récent.")
     if given.remove_channel:
         access.remove_recipient(connection, given.remove_channel, actor=by)
         click.echo(f"Destinataire {given.remove_channel} retiré.")
@@ -178,23 +191,30 @@ def _add_recipient(engine: Engine, channel: Channel, code: str, kinds: str | Non
     with engine.connect() as connection:
         check_heard_commune(connection, code)
     address = _ask("Adresse")
-    _check_address(channel, address)
-    secret = ""
-    if channel is Channel.WEBHOOK:
-        secret = check_secret(_ask("Secret")) if own_secret else make_secret()
+    build_senders(load_settings())[channel].check(address)
+    secret = _read_secret(own_secret=own_secret) if channel is Channel.WEBHOOK else ""
     with engine.begin() as connection:
         row = add_recipient(connection, channel, code, address, kinds=kinds, secret=secret, actor=system_user())
     click.echo(f"Destinataire {row.id} ajouté : {describe_wishes(row.kinds)}, pour {name_communes(code)}.")
     if secret and not own_secret:
-        click.echo(f"Secret à donner à qui le recevra, montré cette fois seulement : {secret}")
+        _show_secret(secret)
 
 
-def _check_address(channel: Channel, address: str) -> None:
-    if channel is Channel.CHAT:
-        open_chat(address)
-        return
-    hosts = Hosts.parse(load_settings().webhook_hosts)
-    hosts.resolve(hosts.check(address))
+def _add_secret(engine: Engine, recipient_id: str, *, own_secret: bool) -> None:
+    secret = _read_secret(own_secret=own_secret)
+    with engine.begin() as connection:
+        access.change_secret(connection, recipient_id, secret, actor=system_user())
+    click.echo(f"{recipient_id} est signé avec deux secrets, jusqu'à --end-secret.")
+    if not own_secret:
+        _show_secret(secret)
+
+
+def _read_secret(*, own_secret: bool) -> str:
+    return check_secret(_ask("Secret")) if own_secret else make_secret()
+
+
+def _show_secret(secret: str) -> None:
+    click.echo(f"Secret à donner à qui le recevra, montré cette fois seulement : {secret}")
 
 
 def _test_recipient(engine: Engine, recipient_id: str) -> None:
@@ -245,12 +265,27 @@ class ProgramKind(StrEnum):
 )
 @click.option("--add", metavar="NOM", help="Autoriser un compte, déclarer une file ou faire un jeton ; avec --commune.")
 @click.option("--commune", "communes", multiple=True, metavar="CODE", help="Code INSEE, répétable, ou '*' pour toutes.")
-@click.option("--account", metavar="COMPTE", help="Avec ecoute, au lieu de --commune : les réponses à ce compte.")
+@click.option(
+    "--account",
+    "answered",
+    multiple=True,
+    metavar="COMPTE",
+    help="Avec ecoute, au lieu de --commune, répétable : les réponses à ce compte.",
+)
 @click.option(
     "--speaks-for-agents/--speaks-for-itself",
     "speaks",
     default=None,
     help="Avec --add : croire, ou non, l'agent que le compte nomme. Par défaut, « ecran » seulement est cru.",
+)
+@click.option(
+    "--act",
+    "acts",
+    multiple=True,
+    type=one_of([*ACTS, EVERY_ACT]),
+    metavar="ACTE",
+    help="Avec --add, répétable : une sorte de demande ou de déclaration, la seule permise ; '*' pour toutes. Sans "
+    "elle, un compte les a toutes, un jeton aucune.",
 )
 @click.option("--remove", metavar="NOM", help="Retirer, partout ou pour --commune seulement ; un jeton par son ID.")
 def accounts(
@@ -258,8 +293,9 @@ def accounts(
     kind: str | None,
     add: str | None,
     communes: Sequence[str],
-    account: str | None,
+    answered: Sequence[str],
     speaks: bool | None,
+    acts: Sequence[str],
     remove: str | None,
 ) -> None:
     """Lister, ajouter, retirer les programmes qui demandent, qui écoutent ou qui prennent des fichiers.
@@ -273,14 +309,16 @@ def accounts(
     """
     chosen = ProgramKind(kind or ProgramKind.SENDER)
     codes = list(dict.fromkeys(code.upper() for code in communes))
-    _check_options(chosen, add, remove, codes, account=account, speaks=speaks)
-    keys = [listener_key(account=account)] if account else [listener_key(commune=code) for code in codes]
+    _check_options(chosen, add, remove, codes, answered=answered, speaks=speaks, acts=acts)
+    keys = [listener_key(account=it) for it in answered] or [listener_key(commune=code) for code in codes]
     scopes = dict.fromkeys(ProgramKind, codes) | {ProgramKind.LISTENER: keys}
     with worker_database() as engine:
         if add is not None and chosen is ProgramKind.SENDER:
-            _add_sender(engine, add, codes, speaks_for_agents=speaks)
+            _add_sender(engine, add, codes, speaks_for_agents=speaks, acts=list(dict.fromkeys(acts)))
+        elif add is not None and chosen is ProgramKind.TOKEN:
+            _make_token(engine, add, codes, list(dict.fromkeys(acts)))
         elif add is not None:
-            _ADD[chosen](engine, add, scopes[chosen])
+            _add_listener(engine, add, keys)
         elif remove is not None:
             _REMOVE[chosen](engine, remove, scopes[chosen])
         else:
@@ -294,21 +332,24 @@ def _check_options(
     remove: str | None,
     codes: Sequence[str],
     *,
-    account: str | None,
+    answered: Sequence[str],
     speaks: bool | None,
+    acts: Sequence[str],
 ) -> None:
     is_listener = kind is ProgramKind.LISTENER
     if add is not None and remove is not None:
         raise click.UsageError("--add ou --remove, pas les deux à la fois")
-    if account and not is_listener:
+    if answered and not is_listener:
         raise click.UsageError("--account demande aussi --kind ecoute")
     if remove is not None and codes and kind is ProgramKind.TOKEN:
         raise click.UsageError("un jeton se révoque pour toutes ses communes : --remove sans --commune")
     if speaks is not None and (add is None or kind is not ProgramKind.SENDER):
         raise click.UsageError("--speaks-for-agents et --speaks-for-itself demandent aussi --add, d'un compte")
+    if acts and (add is None or is_listener):
+        raise click.UsageError("--act demande aussi --add, d'un compte ou d'un jeton")
     if add is None:
         return
-    if is_listener and bool(codes) == bool(account):
+    if is_listener and bool(codes) == bool(answered):
         raise click.UsageError("--add demande --commune ou --account, un seul des deux")
     if not is_listener and not codes:
         raise click.UsageError("--add demande aussi --commune")
@@ -326,9 +367,12 @@ def _name_all(codes: Iterable[str]) -> str:
     return ", ".join(map(name_communes, codes))
 
 
-def _add_sender(engine: Engine, name: str, codes: Sequence[str], *, speaks_for_agents: bool | None) -> None:
+def _add_sender(
+    engine: Engine, name: str, codes: Sequence[str], *, speaks_for_agents: bool | None, acts: Sequence[str]
+) -> None:
+    by = system_user()
     with engine.begin() as connection:
-        allow = partial(allow_sender, connection, name, actor=system_user(), speaks_for_agents=speaks_for_agents)
+        allow = partial(allow_sender, connection, name, actor=by, speaks_for_agents=speaks_for_agents, acts=acts)
         believed = [code for code in codes if allow(code)]
         add_account_queues(_amqp_url(), name)
     agents = f", et parle pour les agents de {_name_all(believed)}" if believed else ""
@@ -351,11 +395,11 @@ def _remove_sender(engine: Engine, name: str, codes: Sequence[str]) -> None:
 def _show_senders(engine: Engine, codes: Sequence[str]) -> None:
     with engine.connect() as connection:
         rows = [
-            (it.name, name_communes(it.code_commune), "les agents" if it.speaks_for_agents else "lui-même")
+            (it.name, name_communes(it.code_commune), "les agents" if it.speaks_for_agents else "lui-même", it.acts)
             for it in list_senders(connection)
             if _concerns([it.code_commune], codes, EVERY_COMMUNE)
         ]
-    print_table(("Compte", "Commune", "Parle pour"), rows, "Aucun compte autorisé : ajoutez-en un avec --add.")
+    print_table(("Compte", "Commune", "Parle pour", "Actes"), rows, "Aucun compte autorisé : ajoutez-en un avec --add.")
 
 
 def _add_listener(engine: Engine, name: str, keys: Sequence[str]) -> None:
@@ -397,10 +441,11 @@ def _describe_key(key: str) -> str:
     return "toutes les communes" if last == ANY else last
 
 
-def _make_token(engine: Engine, name: str, codes: Sequence[str]) -> None:
+def _make_token(engine: Engine, name: str, codes: Sequence[str], acts: Sequence[str]) -> None:
     with engine.begin() as connection:
-        token = make_token(connection, name, codes, actor=system_user())
-    click.echo(f"Jeton fait pour {name}, qui ouvre les fichiers de {_name_all(codes)}.")
+        token = make_token(connection, name, codes, acts, actor=system_user())
+    asks = f", et demande : {', '.join(acts)}" if acts else ""
+    click.echo(f"Jeton fait pour {name}, qui ouvre les fichiers de {_name_all(codes)}{asks}.")
     click.echo(f"À donner à qui l'emploiera, montré cette fois seulement : {token}")
 
 
@@ -424,7 +469,6 @@ def _show_tokens(engine: Engine, codes: Sequence[str]) -> None:
     print_table(titles, rows, "Aucun jeton : faites-en un avec --kind jeton --add.")
 
 
-_ADD = {ProgramKind.LISTENER: _add_listener, ProgramKind.TOKEN: _make_token}
 _REMOVE = {
     ProgramKind.SENDER: _remove_sender,
     ProgramKind.LISTENER: _remove_listener,

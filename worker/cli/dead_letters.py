@@ -4,35 +4,31 @@ The commands never show the contents of a message. A dead letter leaves its queu
 or after the audit trail has its removal.
 """
 
-import os
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from datetime import UTC, date, datetime
 from itertools import islice
-from pathlib import Path
-from typing import Any
 
 import click
 from sqlalchemy import Engine
 
-from common.cli import SUBCOMMAND, ExitCode, confirm, one_of
+from common.cli import SUBCOMMAND, ExitCode, confirm, one_of, together, whole_number
 from common.french import count_of, format_elapsed
-from worker.audit import Action, record_audit
+from schemas.envelope import CloudEvent
+from schemas.vocabulary import Action
+from worker.audit import record_audit
 from worker.cli.options import (
     JOUR,
     print_table,
     start_of,
     system_user,
-    whole_number,
     worker_database,
 )
-from worker.errors import RefusedError
+from worker.deferred import Arrival, put_back
 from worker.messaging.dead_letters import QUEUES, DeadLetter, DeadLetterOffice, HeldLetter, NotPutBackError, open_office
-from worker.messaging.encoder import INGEST_ACTORS, PoisonError
-from worker.notifier.publishing import publish_events_again
+from worker.notifier.sending import publish_events_again
 from worker.settings import load_settings
-from worker.work.models import WorkKind, WorkState
-from worker.work.queue import count_works
+from worker.work.queue import WorkKind, WorkState, count_works
 from worker.work.queue import retry as retry_dead
 
 
@@ -71,72 +67,15 @@ def list_letters(*, queue: str | None, limit: int) -> None:
         click.echo(f"… et {count_of(others, 'autre')} : --limit")
 
 
-@dead_letters.command
-@click.argument("name", metavar="LETTRE")
-@click.option("--body", type=click.Path(path_type=Path), metavar="FICHIER", help="Y écrire le contenu, pour vous seul.")
-def show(*, name: str, body: Path | None) -> None:
-    """Montrer ce qui entoure une lettre morte, jamais son contenu ; --body l'écrit dans un fichier neuf."""
-    with (
-        open_office(load_settings().amqp_url.get_secret_value()) as office,
-        closing(_iter_letters(office)) as letters,
-    ):
-        letter = next((it.letter for it in letters if it.letter.name == name), None)
-    if letter is None:
-        raise RefusedError(f"aucune lettre morte de ce nom : {name}")
-    for title, value in _describe(letter):
-        click.echo(f"{title:15} {value}")
-    if body:
-        _write(body, letter.body)
-        click.echo(f"{'Contenu':15} écrit dans {body}, lisible par vous seul")
-
-
-def _describe(letter: DeadLetter) -> Iterator[tuple[str, str]]:
-    yield "Lettre", letter.name
-    yield "File", letter.queue
-    yield "Raison", letter.reason
-    yield "Mise de côté", f"{letter.since:%d/%m/%Y %H:%M:%S} UTC" if letter.since else "on ne sait quand"
-    yield "Taille", f"{len(letter.body)} octets"
-    yield "Compte", letter.sender or "inconnu"
-    yield "Message", letter.message_id or "sans identifiant"
-    yield from _contents(letter)
-
-
-def _contents(letter: DeadLetter) -> Iterator[tuple[str, str]]:
-    try:
-        call = letter.read()
-    except PoisonError as poison:
-        yield "Contenu", f"illisible ({poison})"
-        return
-    (argument,) = call["args"]
-    if call["actor_name"] not in INGEST_ACTORS.values():
-        yield "Appel", f"{call['actor_name']}, fichier n° {argument}"
-        return
-    for attribute in ("id", "source", "type", "time", "correlationid"):
-        yield f"  {attribute}", str(argument[attribute])
-
-
 def _age(since: datetime | None) -> str:
     return "" if since is None else format_elapsed(max(0, (datetime.now(UTC) - since).total_seconds()))
 
 
-def _write(path: Path, contents: bytes) -> None:
-    try:
-        with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:  # noqa: PTH123 — its mode
-            file.write(contents)
-    except FileExistsError:
-        raise RefusedError(f"{path} existe déjà ; donnez un autre nom") from None
-    except OSError as error:
-        raise RefusedError(f"{path} ne peut pas être écrit ({os.strerror(error.errno or 0)})") from None
-
-
-def _which_letters(function: Callable[..., Any]) -> Callable[..., Any]:
-    for option in (
-        queue_option,
-        click.option("--all", "every", is_flag=True, help="Toutes, au lieu de les nommer."),
-        click.argument("names", nargs=-1, metavar="[LETTRE]..."),
-    ):
-        function = option(function)
-    return function
+_which_letters = together(
+    click.argument("names", nargs=-1, metavar="[LETTRE]..."),
+    click.option("--all", "every", is_flag=True, help="Toutes, au lieu de les nommer."),
+    queue_option,
+)
 
 
 @dead_letters.command
@@ -194,7 +133,7 @@ def _treat(names: Sequence[str], queue: str | None, action: Action) -> tuple[int
             missing.discard(name)
             try:
                 if action is Action.DEAD_LETTER_REQUEUED:
-                    office.put_back(held.letter)
+                    _put_back(engine, office, held.letter)
             except NotPutBackError as error:
                 faults.append(f"lettre {name} laissée où elle est : {error}")
                 continue
@@ -204,6 +143,17 @@ def _treat(names: Sequence[str], queue: str | None, action: Action) -> tuple[int
     for fault in faults:
         click.echo(f"Erreur : {fault}", err=True)
     return number, faults
+
+
+def _put_back(engine: Engine, office: DeadLetterOffice, letter: DeadLetter) -> None:
+    """Send a call to its queue; store an event among the deferred ones, with the account that the broker knows."""
+    read = letter.read()
+    if not isinstance(read, CloudEvent):
+        office.put_back(read)
+        return
+    with engine.begin() as connection:
+        if not put_back(connection, Arrival(read, letter.sender)):
+            raise NotPutBackError("un autre événement de même identifiant attend déjà")
 
 
 def _iter_letters(office: DeadLetterOffice, queue: str | None = None) -> Generator[HeldLetter, None, None]:
@@ -237,21 +187,6 @@ def drop_about(engine: Engine, is_about: Callable[[str], bool]) -> int:
     return dropped
 
 
-_LABELS = {
-    WorkKind.REPLY: "réponse à une demande",
-    WorkKind.EVENT: "événement",
-    WorkKind.PROGRESS: "avancement",
-    WorkKind.RECIPIENTS: "liste des destinataires",
-    WorkKind.MAIL: "courriel",
-    WorkKind.MESSAGE: "discussion ou webhook",
-    WorkKind.LISTE: "fichier de liste",
-    WorkKind.TABLEAU: "tableau",
-    WorkKind.PREVIEW: "export du REU",
-    WorkKind.DEFERRED: "événement en attente",
-}
-_STATES = {WorkState.DUE: "à faire", WorkState.HELD: "en cours", WorkState.DEAD: "abandonné"}
-
-
 @click.group("work", subcommand_metavar=SUBCOMMAND)
 def work() -> None:
     """Voir ce qui reste à faire, le réessayer, ou publier de nouveau des événements."""
@@ -261,16 +196,16 @@ def work() -> None:
 def list_works() -> None:
     """Compter ce qui est à produire, à publier ou à envoyer, et ce qui a été abandonné."""
     with worker_database() as engine, engine.connect() as connection:
-        tallies = count_works(connection)
+        works = count_works(connection)
     rows = [
         (
-            _LABELS.get(WorkKind(it.kind), it.kind) if it.kind in set(WorkKind) else f"{it.kind} (inconnu)",
-            _STATES[WorkState(it.state)],
-            str(it.number),
-            format_elapsed(it.age),
-            it.error,
+            WorkKind(kind).label if kind in set(WorkKind) else f"{kind} (inconnu)",
+            WorkState(state).label,
+            str(number),
+            format_elapsed(age),
+            error,
         )
-        for it in tallies
+        for kind, state, error, number, age in works
     ]
     print_table(("Quoi", "État", "Nombre", "Depuis", "Erreur"), rows, "Rien n'est à faire.")
 

@@ -21,9 +21,9 @@ from worker.db.engine import build_engine, ping
 from worker.db.migrate import current_revision
 from worker.errors import PrefectureError, VolumeAbsentError
 from worker.exports.storage import Storage
-from worker.messaging.broker import ping_broker
+from worker.messaging.queues import ping_broker
 from worker.settings import Settings, load_settings
-from worker.work.queue import find_faults
+from worker.work.queue import count_dead
 
 Check = tuple[str, Callable[[Settings], str]]
 
@@ -119,9 +119,9 @@ def _check_senders(settings: Settings) -> str:
 
 def _check_work(settings: Settings) -> str:
     with _reading(settings) as connection:
-        faults = find_faults(connection)
-    if faults:
-        raise PrefectureError(f"{', '.join(faults)} : « python -m worker work list »")
+        dead = count_dead(connection)
+    if dead:
+        raise PrefectureError(f"{count_of(dead, 'abandonné')} : « python -m worker work list »")
     return "aucun n'est abandonné"
 
 

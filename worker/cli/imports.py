@@ -1,7 +1,7 @@
 """`python -m worker import-reu`, `import-mouvements` and `imports`."""
 
-import json
-from collections.abc import Callable, Sequence
+import sys
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import date
 from functools import partial
@@ -9,26 +9,38 @@ from pathlib import Path
 from typing import Any
 
 import click
-from sqlalchemy import Connection, Row
+from sqlalchemy import Connection, Engine, Row
 
-from common.calendrier import PARIS
-from common.cli import ParsedType
+from common.calendrier import PARIS, jour_a_paris, now
+from common.cli import ParsedType, one_of, together, whole_number
 from common.french import count_of, format_number, short_date
-from worker.audit import Action, Detail, Pseudonymised, WordKind, record_audit
+from schemas.profiles import ProfileError, is_source, write_profile
+from schemas.profiles.platform import read_platform
+from schemas.profiles.source import (
+    SourceMapping,
+    SourceProfile,
+    describe_mapping,
+    load_sources,
+    profile_of,
+    read_source,
+)
+from schemas.vocabulary import Action
+from worker.audit import Detail, Pseudonymised, WordKind, record_audit
 from worker.cli.options import (
     CODE_COMMUNE,
     FILE_OR_INPUT,
     JOUR,
     LISTE,
+    print_json,
     print_recalled,
     print_table,
-    progress_bar,
     reason_option,
     register_database,
     system_user,
-    whole_number,
 )
+from worker.errors import ConfigurationError
 from worker.handlers.handle_preview import redate, undo
+from worker.registre.communes import read_mapping, set_mapping
 from worker.registre.imports.chain import find_contradictions, list_gaps
 from worker.registre.imports.history import count_imports, list_imports
 from worker.registre.imports.report import (
@@ -43,8 +55,12 @@ from worker.registre.imports.report import (
 )
 from worker.registre.mouvements import importer
 from worker.registre.reu.importer import Intake, import_file
+from worker.settings import load_settings
 
 SHOWN = 20
+
+
+PROFILE = ParsedType("profil", lambda text: read_source(Path(text)))
 LAST = "dernier"
 
 
@@ -54,22 +70,19 @@ def _require_reason(_context: click.Context, _option: click.Parameter, reason: s
     return reason or ""
 
 
-def _import_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    for option in (
-        click.option("--json", "as_json", is_flag=True, help="Écrire le résultat en JSON, pour un programme."),
-        click.option(
-            "--report",
-            type=click.Path(path_type=Path),
-            metavar="FICHIER",
-            is_eager=True,  # before FICHIER, whose conversion reads it
-            help="Où écrire les lignes rejetées ; sinon à côté du fichier.",
-        ),
-        click.option("--imported-by", metavar="NOM", help="Qui importe ; par défaut, l'utilisateur du système."),
-        click.option("--accept-rejects", is_flag=True, help="Garder les lignes lisibles quand d'autres sont rejetées."),
-        click.argument("file", metavar="FICHIER", type=FILE_OR_INPUT),
-    ):
-        function = option(function)
-    return function
+_import_options = together(
+    click.argument("file", metavar="FICHIER", type=FILE_OR_INPUT),
+    click.option("--accept-rejects", is_flag=True, help="Garder les lignes lisibles quand d'autres sont rejetées."),
+    click.option("--imported-by", metavar="NOM", help="Qui importe ; par défaut, l'utilisateur du système."),
+    click.option(
+        "--report",
+        type=click.Path(path_type=Path),
+        metavar="FICHIER",
+        is_eager=True,  # before FICHIER, whose conversion reads it
+        help="Où écrire les lignes rejetées ; sinon à côté du fichier.",
+    ),
+    click.option("--json", "as_json", is_flag=True, help="Écrire le résultat en JSON, pour un programme."),
+)
 
 
 @click.command("import-reu")
@@ -98,6 +111,7 @@ def _import_options(function: Callable[..., Any]) -> Callable[..., Any]:
     "--commune", type=CODE_COMMUNE, help="Commune des électeurs ou des listes à vider, si le fichier ne la dit pas."
 )
 @click.option("--liste", type=LISTE, help="Liste des électeurs, si le fichier ne la dit pas.")
+@click.option("--profile", type=PROFILE, metavar="FICHIER", help="Profil de ce fichier, ajouté à celui du REU.")
 def import_reu(
     file: Path,
     *,
@@ -107,6 +121,7 @@ def import_reu(
     as_json: bool,
     accept_changes: bool,
     accept_rejects: bool,
+    profile: SourceProfile | None,
     **said: Any,  # noqa: ANN401 — the other fields of an Intake
 ) -> None:
     """Importer la liste électorale du REU.
@@ -115,14 +130,16 @@ def import_reu(
     l'entrée standard. Chaque liste qui s'y trouve remplace celle du registre, et ce qui change depuis l'export
     précédent devient des mouvements ; les autres listes ne changent pas.
     """
-    with register_database() as engine, progress_bar("Lecture", total=100) as bar:
+    bar_of = click.progressbar(length=100, label="Lecture", file=sys.stderr, hidden=not sys.stderr.isatty())
+    with register_database() as engine, bar_of as bar:
+        known = _known_profile(engine, said["commune"])
         summary = import_file(
             engine,
             file,
             imported_by=imported_by or system_user(),
             report=report,
             progress=lambda _lines, share: bar.update(round(100 * share) - bar.pos),
-            intake=Intake(taken_on, **said),
+            intake=Intake(taken_on, profile=known.joined(profile) if profile else known, **said),
             accept_changes=accept_changes,
             accept_rejects=accept_rejects,
             then=partial(_note_imported, file.name),
@@ -148,6 +165,45 @@ def import_reu(
         _show_listes(summary)
 
 
+def _known_profile(engine: Engine, commune: str | None) -> SourceProfile:
+    """Return the profile of the installation, with what a commune has said of its files."""
+    try:
+        known = load_sources(load_settings().profiles_dir)
+    except ProfileError as error:
+        raise ConfigurationError(str(error)) from None
+    with engine.connect() as connection:
+        return known.joined(read_mapping(connection, commune)) if commune else known
+
+
+def _describe_profile(name: str) -> str:
+    path = Path(name)
+    return describe_mapping(read_source(path)) if is_source(path) else read_platform(path).form.first_line
+
+
+@click.command
+@click.argument("act", metavar="check|show|forget", type=one_of(["check", "show", "forget"]))
+@click.argument("what", metavar="FICHIER|CODE")
+def profiles(act: str, what: str) -> None:
+    """Vérifier un profil, ou voir ou oublier ce qu'une commune a dit de ses fichiers.
+
+    « check FICHIER » lit un profil. « show CODE » l'écrit pour une commune, « forget CODE » l'efface.
+    """
+    if act == "check":
+        said = ParsedType("profil", _describe_profile).convert(what, None, click.get_current_context())
+        click.echo(f"{Path(what).name} : valide. {said}")
+        return
+    code = CODE_COMMUNE.convert(what, None, click.get_current_context())
+    with register_database() as engine, engine.begin() as connection:
+        mapping = read_mapping(connection, code)
+        if not mapping:
+            click.echo(f"{code} n'a rien dit de ses fichiers : ils ont la forme du REU.")
+        elif act == "show":
+            click.echo(write_profile(profile_of(mapping, code, code, jour_a_paris(now()))), nl=False)
+        else:
+            set_mapping(connection, code, SourceMapping())
+            click.echo(f"Oublié pour {code} : {describe_mapping(mapping)}")
+
+
 @click.command("import-mouvements")
 @_import_options
 @click.option(
@@ -156,6 +212,7 @@ def import_reu(
     metavar="AAAA-MM-JJ",
     help="Jour jusqu'auquel le registre connaît alors tous les mouvements.",
 )
+@click.option("--profile", type=PROFILE, metavar="FICHIER", help="Profil de ce fichier, s'il a une autre forme.")
 def import_mouvements(
     file: Path,
     *,
@@ -164,6 +221,7 @@ def import_mouvements(
     imported_by: str | None,
     report: Path | None,
     as_json: bool,
+    profile: SourceProfile | None,
 ) -> None:
     """Importer des mouvements.
 
@@ -178,6 +236,7 @@ def import_mouvements(
             accept_rejects=accept_rejects,
             report=report,
             complete_until=complete_until,
+            profile=profile,
             then=partial(_note_imported, file.name),
         )
         with engine.connect() as connection:
@@ -271,7 +330,7 @@ def _note_imported(file_name: str, connection: Connection, import_id: int, quest
 def print_summary(summary: ImportSummary, *, kept: str, rejected: str, as_json: bool = False) -> None:
     """Print the result; `kept` and `rejected` are the French words for the lines of this import."""
     if as_json:
-        click.echo(json.dumps(asdict(summary), ensure_ascii=False, default=str))
+        print_json(asdict(summary))
         return
     if summary.unchanged:
         click.echo(f"Ce fichier est déjà dans le registre (import {summary.import_id}) : rien n'a changé.")
@@ -311,13 +370,6 @@ def print_comparaison(found: Comparison) -> None:
     if found.others:
         others = count_of(found.others, "électeur a changé", "électeurs ont changé")
         click.echo(f"{others} autrement (adresse, nom d'usage, orthographe) : aucun tableau ne le montre.")
-    if found.report:
-        to_check = (
-            count_of(found.homonyms, "cas d'homonymie", "cas d'homonymie"),
-            count_of(found.spellings, "orthographe changée"),
-            count_of(found.doubts, "doute"),
-        )
-        click.echo(f"À vérifier : {', '.join(to_check)}. Détail : {found.report}")
     if found.doubts:
         click.echo(
             f"{count_of(found.doubts, 'doute bloque', 'doutes bloquent')} les tableaux tant que personne n'a dit s'il "
@@ -362,11 +414,8 @@ def _show_listes(summary: ImportSummary) -> None:
         commune = some[0].code_commune if len(some) == 1 else count_of(len(some), "commune")
         electeurs, mineurs = (sum(getattr(it, name) for it in some) for name in ("electeurs", "mineurs"))
         before = [it.before for it in some if it.before is not None]
-        rows.append((commune, liste, _with_mineurs(electeurs, mineurs), format_number(sum(before)) if before else "–"))
+        said = format_number(electeurs) + (f", dont {count_of(mineurs, 'mineur')}" if mineurs else "")
+        rows.append((commune, liste, said, format_number(sum(before)) if before else "–"))
     print_table(("Commune", "Liste", "Électeurs", "Avant"), rows, "Aucune liste.")
     if any(it.mineurs for it in summary.listes):
         click.echo("Un mineur inscrit d'avance ne figure dans le fichier de sa liste qu'à ses dix-huit ans.")
-
-
-def _with_mineurs(electeurs: int, mineurs: int) -> str:
-    return format_number(electeurs) + (f", dont {count_of(mineurs, 'mineur')}" if mineurs else "")

@@ -14,6 +14,7 @@ COMMANDS = {
     "import-reu": "worker.cli.imports:import_reu",
     "import-mouvements": "worker.cli.imports:import_mouvements",
     "imports": "worker.cli.imports:imports",
+    "profiles": "worker.cli.imports:profiles",
     "declare": "worker.cli.registre:declare",
     "forget": "worker.cli.registre:forget",
     "communes": "worker.cli.registre:communes",

@@ -1,32 +1,36 @@
 """The commands that operate the service: `migrate`, `notifier`, `audit`."""
 
-import json
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import date
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from threading import Event
 
 import click
 
 from common.calendrier import PARIS
-from common.cli import ExitCode, one_of
+from common.cli import ExitCode, one_of, whole_number
 from common.french import count_of
 from common.logs import configure_logs
+from common.texte import without_controls
 from worker.access.authorization import AccountList
-from worker.audit import AuditLine, read_audit, read_log, verify_audit
-from worker.cli.options import CODE_COMMUNE, JOUR, print_table, start_of, whole_number, worker_database
-from worker.compose import build_notifier, note_start, show_metrics
+from worker.audit import AuditLine, keep_acts, read_audit, read_log, verify_audit
+from worker.cli.options import CODE_COMMUNE, JOUR, print_json, print_table, start_of, worker_database
+from worker.compose import build_notifier, show_metrics
 from worker.db import migrate as migrations
 from worker.db.engine import build_engine, require_current
 from worker.error_policy import lacks_descriptors
 from worker.health import EXHAUSTED, SILENCE_SECONDS, Pulse, Role, Watchdog, stop_on_signals
 from worker.messaging.broker import build_broker, require_trusted
 from worker.messaging.events import EventPublisher
-from worker.messaging.queues import DoorbellQueues, count_doorbells, read_queues
+from worker.messaging.queues import DoorbellQueues, count_doorbells, is_blocked, read_queues
 from worker.registre.communes import load_reference
 from worker.settings import load_settings
+
+CONNECTIONS = 5
+"""Connections of a notifier, besides the one that wakes it: its loops hold one at a time, for a short transaction."""
 
 
 @click.command
@@ -57,10 +61,10 @@ def notifier(*, once: bool) -> None:
     settings = load_settings()
     amqp_url = settings.amqp_url.get_secret_value()
     configure_logs(settings.log_format, settings.log_level)
-    engine = build_engine(settings.database_url.get_secret_value(), serves=True)
+    keep_acts(settings.acts_dir)
+    engine = build_engine(settings.database_url.get_secret_value(), serves=True, connections=CONNECTIONS)
     require_current(engine)
     require_trusted(amqp_url)
-    note_start(settings, engine, Role.NOTIFIER)
     broker = build_broker(amqp_url)
     accounts = AccountList(engine)
     pulse = Pulse(settings.health_dir, Role.NOTIFIER)
@@ -72,7 +76,6 @@ def notifier(*, once: bool) -> None:
         enqueue=doorbells.enqueue,
         count=partial(count_doorbells, amqp_url),
         publish=publisher.publish,
-        reply=publisher.reply,
         beat=pulse.beat,
     )
     stop = Event()
@@ -80,7 +83,7 @@ def notifier(*, once: bool) -> None:
         built.work(stop)
     else:
         stop_on_signals(stop)
-        show_metrics(settings, engine, lambda: read_queues(amqp_url, accounts()))
+        show_metrics(settings, engine, lambda: read_queues(amqp_url, accounts()), partial(is_blocked, amqp_url))
         watchdog = Watchdog(pulse, SILENCE_SECONDS[Role.NOTIFIER], lacks_descriptors)
         watchdog.start()
         built.run(stop)
@@ -97,10 +100,10 @@ def notifier(*, once: bool) -> None:
 @click.option(
     "--log",
     "logs",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    type=click.Path(exists=True, path_type=Path),
     multiple=True,
-    metavar="FICHIER",
-    help="Avec verify : un journal des services, où chaque ligne est recopiée ; plusieurs fois.",
+    metavar="DOSSIER",
+    help="Avec verify : le journal des services (acts), ou un fichier, où chaque ligne est recopiée ; plusieurs fois.",
 )
 @click.argument("what", required=False, type=one_of(["verify"]), metavar="[verify]")
 @click.pass_context
@@ -130,24 +133,27 @@ def audit(
     lines = lines[:limit]
     if as_json:
         documents = [it._asdict() | {"at": it.at.isoformat(timespec="milliseconds")} for it in lines]
-        click.echo(json.dumps(documents, ensure_ascii=False))
+        print_json(documents)
     else:
         _show_audit(lines)
     if has_more:
         click.echo("… et d'autres lignes : --limit", err=as_json)
 
 
+def _read_lines(path: Path) -> Iterator[str]:
+    for file in sorted(path.iterdir()) if path.is_dir() else [path]:
+        with file.open(encoding="utf-8", errors="replace") as lines:
+            yield from lines
+
+
 def _verify_trail(context: click.Context, logs: Sequence[Path]) -> None:
-    logged: dict[int, str] = {}
-    for path in logs:
-        with path.open(encoding="utf-8", errors="replace") as lines:
-            logged |= read_log(lines)
+    logged = read_log(chain.from_iterable(_read_lines(path) for path in logs))
     with worker_database() as engine, engine.connect() as connection:
         faults = list(verify_audit(connection, logged))
     for fault in faults:
-        click.echo(f"n° {fault.number} : {fault.reason}")
-    against = f"comparé à {count_of(len(logged), 'ligne')} du journal des services"
-    if not logged:
+        click.echo(without_controls(f"n° {fault.number} : {fault.reason}"))
+    against = f"comparé à {count_of(len(logged.digests), 'ligne')} du journal des services"
+    if not logged.digests:
         against = "sans journal des services, seuls les noms et les textes sont vérifiés : donnez-le par --log"
     click.echo(f"{count_of(len(faults), 'ligne')} à expliquer ; {against}.")
     if faults:

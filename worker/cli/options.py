@@ -1,15 +1,15 @@
 """Options of several commands, the account that runs a command, and the databases of commands."""
 
+import json
 import os
 import pwd
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from datetime import date, datetime, time
 from pathlib import Path
 from shutil import copyfileobj
 from tempfile import TemporaryDirectory
-from typing import Any
 
 import click
 from rich.console import Console
@@ -19,6 +19,7 @@ from sqlalchemy import Engine
 from common.calendrier import PARIS
 from common.cli import ParsedType, one_of
 from common.french import count_of
+from common.texte import without_controls
 from schemas.requests import check_code_commune
 from schemas.vocabulary import EVERY_WISH, Wish, join_wishes, parse_jour, parse_liste, split_wishes
 from worker.audit import Actor
@@ -26,17 +27,6 @@ from worker.db.engine import build_engine
 from worker.errors import RefusedError
 from worker.registre.imports.report import name_some
 from worker.settings import Settings, load_settings
-
-
-def whole_number(least: int) -> ParsedType[int]:
-    """Return the type of a whole number of `least` or more."""
-
-    def parse(text: str) -> int:
-        if text.isascii() and text.isdigit() and int(text) >= least:
-            return int(text)
-        raise ValueError(f"un nombre entier est attendu, {least} au moins")
-
-    return ParsedType("nombre", parse)
 
 
 class _FileOrInput(click.Path):
@@ -119,13 +109,13 @@ def print_table(titles: Sequence[str], rows: Sequence[Sequence[str]], empty: str
         return
     table = Table(*(Column(it, overflow="fold") for it in titles))
     for row in rows:
-        table.add_row(*row)
+        table.add_row(*map(without_controls, row))
     Console(markup=False, emoji=False, width=None if sys.stdout.isatty() else _WIDEST).print(table)
 
 
-def progress_bar(title: str, total: int) -> AbstractContextManager[Any]:
-    """Return a bar of click, which a terminal shows: `update` takes the number of steps done."""
-    return click.progressbar(length=total, label=title, file=sys.stderr, hidden=not sys.stderr.isatty())
+def print_json(document: object) -> None:
+    """Print a document for a program, in one line."""
+    click.echo(json.dumps(document, ensure_ascii=False, default=str))
 
 
 def start_of(day: date) -> datetime:

@@ -4,11 +4,10 @@ They prompt for the names of electors: the shell stores a command line, and all 
 """
 
 import re
-import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import astuple
 from datetime import date
-from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, BinaryIO
 
 import click
 from pydantic import Field, TypeAdapter, ValidationError
@@ -37,11 +36,11 @@ from worker.exports.storage import Storage
 from worker.handlers.declarations.declare import declare as write
 from worker.handlers.declarations.declare import lift_protection, protect
 from worker.handlers.forget import ForgetScope, forget_agent, forget_commune, forget_electeur
-from worker.registre.communes import add_commune, read_codes, search_communes, select_bureaux
+from worker.registre.communes import add_commune, read_names, search_communes, select_bureaux
 from worker.registre.comparaison.doubts import describe_differing, list_doubts
 from worker.registre.imports.chain import Interval
 from worker.registre.imports.lines import parse_date
-from worker.registre.mouvements.motifs import list_incomplete
+from worker.registre.mouvements.queries import list_incomplete
 from worker.registre.protections import Protege, select_protections
 from worker.registre.scrutins import select_reunions, select_scrutins
 from worker.settings import load_settings
@@ -58,12 +57,12 @@ class Declared(Contract):
 
 
 @click.command
-@click.argument("file", metavar="[FICHIER]", type=click.Path(path_type=Path, allow_dash=True), required=False)
+@click.argument("file", metavar="[FICHIER]", type=click.File("rb"), required=False)
 @click.option("--show", "kind", type=one_of(KINDS), metavar="SORTE", help=f"Montrer : {', '.join(KINDS)}.")
 @click.option("--commune", default="", metavar="CODE", help="Code INSEE, avec --show, --protect ou --lift.")
 @click.option("--protect", is_flag=True, help="Protéger un électeur : son nom est demandé ensuite.")
 @click.option("--lift", is_flag=True, help="Ne plus protéger un électeur : son nom est demandé ensuite.")
-def declare(*, file: Path | None, kind: str | None, commune: str, protect: bool, lift: bool) -> None:
+def declare(*, file: BinaryIO | None, kind: str | None, commune: str, protect: bool, lift: bool) -> None:
     """Noter ce que la mairie sait, ou le montrer.
 
     FICHIER (« - » : l'entrée standard) est une déclaration en JSON, ou une liste de déclarations. Toutes sont notées,
@@ -81,16 +80,14 @@ def declare(*, file: Path | None, kind: str | None, commune: str, protect: bool,
         _change_protection(commune.upper(), is_lifted=lift)
 
 
-def _read_file(file: Path) -> list[Declared]:
+def _read_file(file: BinaryIO) -> list[Declared]:
     try:
-        document = parse_json(sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes())
+        document = parse_json(file.read())
         return TypeAdapter(list[Declared]).validate_python(document if isinstance(document, list) else [document])
-    except OSError as error:
-        raise click.UsageError(f"{file} ne se lit pas ({error.strerror})") from None
     except InvalidEventError:
-        raise click.UsageError(f"{file} n'est pas du JSON") from None
+        raise click.UsageError(f"{file.name} n'est pas du JSON") from None
     except ValidationError as error:
-        raise click.UsageError(f"{file} : {explain(error)}") from None
+        raise click.UsageError(f"{file.name} : {explain(error)}") from None
 
 
 def _declare(declared: Sequence[Declared]) -> None:
@@ -124,20 +121,12 @@ def _read_doubts(connection: Connection, commune: str) -> Iterator[Iterable[Any]
 
 
 _TABLES: dict[str, tuple[Callable[[Connection, str], Iterable[Iterable[Any]]], Sequence[str]]] = {
-    "reunion": (select_reunions, ("Liste", "Réunion", "A délibéré")),
+    "reunion": (lambda *where: map(astuple, select_reunions(*where)), ("Réunion", "Liste", "A délibéré")),
     "scrutin": (
-        select_scrutins,
+        lambda *where: map(astuple, select_scrutins(*where)),
         (
+            *("Scrutin", "Libellé", "Clôture", "Publication", "Commission", "Texte", "Réunion du", "Au", "Cinq jours"),
             "Commune",
-            "Scrutin",
-            "Libellé",
-            "Clôture",
-            "Publication",
-            "Commission",
-            "Texte",
-            "Réunion du",
-            "Au",
-            "Cinq jours",
         ),
     ),
     "motifs": (
@@ -212,7 +201,7 @@ def communes(*, add: tuple[str, str] | None, search: str | None) -> None:
         if search:
             _show_communes(search_communes(connection, search))
         if not add and not search:
-            click.echo(f"{count_of(len(read_codes(connection)), 'commune connue')} ; cherchez avec --search.")
+            click.echo(f"{count_of(len(read_names(connection)), 'commune connue')} ; cherchez avec --search.")
 
 
 def _show_communes(found: list[tuple[str, str, str]]) -> None:

@@ -1,20 +1,19 @@
 """`python -m worker purge` and `verify`: removes old files of the volume, and finds damaged or unknown ones."""
 
-import json
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from shlex import quote
 from typing import Any
 
 import click
 
-from common.cli import ExitCode, confirm
+from common.cli import ExitCode, confirm, whole_number
 from common.french import count_of, format_size
 from common.logs import configure_logs
 from worker.audit import Actor, note_removed
-from worker.cli.options import CODE_COMMUNE, progress_bar, system_user, whole_number, worker_database
+from worker.cli.options import CODE_COMMUNE, print_json, system_user, worker_database
 from worker.errors import RefusedError
-from worker.exports.integrity import FileFault, Orphan, Verified, VerifyScope, count_bytes, find_orphans, verify_files
+from worker.exports.integrity import FileFault, Orphan, Verified, VerifyScope, find_orphans, verify_files
 from worker.exports.purge import Due, Purged, find_due, purge_files, remove_files, total
 from worker.exports.storage import Storage
 from worker.registre.imports.history import purge_versions
@@ -56,7 +55,7 @@ def purge(context: click.Context, *, dry_run: bool, older_than: int | None, yes:
             deque(purge_versions(engine, note_removed(Actor(actor))), maxlen=0)
     found = _sort(storage, orphans)
     if as_json:
-        _print_json({"days": days, "due": due._asdict(), "purged": done and done._asdict(), **found})
+        print_json({"days": days, "due": due._asdict(), "purged": done and done._asdict(), **found})
     elif done is None:
         _show_due(days, due, found[_CAME_BACK])
     else:
@@ -105,10 +104,6 @@ def _sort(storage: Storage, orphans: Sequence[Orphan]) -> dict[str, list[str]]:
     return found
 
 
-def _print_json(document: Mapping[str, Any]) -> None:
-    click.echo(json.dumps(document, ensure_ascii=False))
-
-
 @click.command
 @click.option("--commune", type=CODE_COMMUNE, metavar="CODE", help="Seulement les fichiers de cette commune.")
 @click.option("--export", "export_id", type=whole_number(1), metavar="N°", help="Seulement cet export.")
@@ -130,16 +125,15 @@ def verify(
         storage = Storage(settings.exports_dir, engine)
         if accept_volume:
             storage.mark()
-        with progress_bar("Vérification", total=count_bytes(engine, scope)) as bar:
-            for it in verify_files(engine, storage, scope, actor=system_user(), read=bar.update):
-                exports, files = exports + 1, files + it.files
-                wrong += [it] if it.findings else []
+        for it in verify_files(engine, storage, scope, actor=system_user()):
+            exports, files = exports + 1, files + it.files
+            wrong += [it] if it.findings else []
         orphans = [] if export_id else list(find_orphans(engine, storage, scope.code_commune))
     if export_id and not exports:
         raise RefusedError(f"l'export {export_id} n'a pas de fichier à vérifier : inconnu, pas encore prêt, ou purgé")
     found = _sort(storage, orphans)
     if as_json:
-        _print_json({"exports": exports, "files": files, "wrong": list(_list_faults(wrong)), **found})
+        print_json({"exports": exports, "files": files, "wrong": list(_list_faults(wrong)), **found})
     else:
         orphans = [it._replace(path=it.path.relative_to(storage.root)) for it in orphans]
         _show_verified(exports, files, wrong, orphans, program=context.find_root().command_path)

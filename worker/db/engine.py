@@ -33,11 +33,11 @@ _SLICE_SECONDS = 0.25
 """The longest delay before a stop is noticed."""
 
 
-def build_engine(url: str, *, serves: bool = False) -> Engine:
+def build_engine(url: str, *, serves: bool = False, connections: int | None = None) -> Engine:
     """Return an engine for PostgreSQL (`postgresql+psycopg://`) or SQLite (`sqlite:///path`).
 
     With `serves`, for workers and notifiers, PostgreSQL ends idle transactions and long waits for a lock; the commands
-    of the operator have no such limits.
+    of the operator have no such limits. `connections`: how many at most, if a process has more threads than that.
 
     On SQLite the engine begins transactions: IMMEDIATE for writers, DEFERRED for snapshots. Otherwise a reader that
     starts to write would fail at once with « database is locked ».
@@ -61,7 +61,8 @@ def build_engine(url: str, *, serves: bool = False) -> Engine:
     options = {**CONNECT_OPTIONS, "application_name": "prefecture"}
     if serves:
         options["options"] = _PATIENCE
-    return create_engine(url, hide_parameters=True, pool_pre_ping=True, connect_args=options)
+    limits = {"pool_size": connections, "max_overflow": 0} if connections else {}
+    return create_engine(url, hide_parameters=True, pool_pre_ping=True, connect_args=options, **limits)
 
 
 _SNAPSHOT_OPTIONS: dict[str, dict[str, Any]] = {
@@ -137,7 +138,7 @@ def require_current(engine: Engine) -> None:
     """
     try:
         with engine.connect() as connection:
-            fits = is_usable(connection)
+            fits = connection.scalar(text("SELECT version_num FROM alembic_version")) == newest()
     except OperationalError as error:
         if reason := explain_database_tls(str(error.orig)):
             raise ConfigurationError(
@@ -150,17 +151,6 @@ def require_current(engine: Engine) -> None:
         fits = False
     if not fits:
         raise ConfigurationError("la base de données n'est pas prête : lancez « python -m worker migrate »")
-
-
-def is_usable(connection: Connection) -> bool:
-    """Return whether the database has our revision, or a newer one that works with ours.
-
-    Raises:
-        DBAPIError: it has no tables, or is older than the column `works_with`.
-    """
-    query = text("SELECT version_num, works_with FROM alembic_version")
-    rows, ours = connection.execute(query), newest()
-    return any(found == ours or (works_with or found) <= ours < found for found, works_with in rows)
 
 
 def newest() -> str:

@@ -16,17 +16,16 @@ from sqlalchemy import Connection, Engine, insert, text
 from worker.access.models import Agent
 from worker.arrivals import Preview
 from worker.audit import Audit
-from worker.db.engine import is_usable, newest
-from worker.db.functions import function_statements
+from worker.db.engine import newest
+from worker.db.functions import function_statements, view_queries
 from worker.db.types import Base
-from worker.db.views import view_queries
 from worker.deferred import DeferredEvent
 from worker.errors import ConfigurationError
 from worker.exports.models import Export
 from worker.exports.storage import Volume
 from worker.notifier.models import Notification
 from worker.registre.models import Scrutin
-from worker.work.models import Work
+from worker.work.queue import Work
 
 _MAINTAIN, _MAINTAIN_SINCE = "MAINTAIN", (17,)
 """Renew the statistics of a table: a separate right since this version of PostgreSQL, the owner's alone before."""
@@ -36,9 +35,9 @@ _REGISTER = "bureau, commission, commune, electeur, liste, mouvement, protection
 _Grants = Sequence[tuple[str, str]]
 
 _TRAIL: _Grants = (
-    ("INSERT", "audit, audit_unlogged"),
+    ("INSERT", "audit"),
+    ("INSERT (id, line)", "audit_unlogged"),
     ("SELECT, INSERT", "audit_word"),
-    ("EXECUTE", "FUNCTION last_settings(text)"),
 )
 """Rights to add a line to the audit trail and record the settings of a process."""
 
@@ -48,9 +47,11 @@ _REQUESTS: _Grants = (
     ("SELECT", f"agent, alembic_version, doubt, import, import_liste, sender, {_REGISTER}"),
     ("SELECT (code_commune, id, name)", "token"),
     # The columns and tables that declarations about the register change (ADR 0029).
-    ("UPDATE (born_after, born_before, decision, decided_at, decided_by, inscription_id, radiation_id)", "doubt"),
-    ("DELETE, UPDATE (ancien_bureau, categorie, is_protegee, motif, nature)", "mouvement"),
-    ("UPDATE (date_mouvement, date_tableau, is_dated)", "mouvement"),
+    ("UPDATE (born_after, born_before, decision, decided_at, decided_by, modification_id)", "doubt"),
+    (
+        "INSERT, DELETE, UPDATE (categorie, date_mouvement, date_tableau, doubt_id, is_dated, is_protegee, motif)",
+        "mouvement",
+    ),
     ("INSERT, DELETE", "commission, protection, scrutin"),
     ("UPDATE (code_canton, code_circonscription, libelle_canton, libelle_circonscription)", "bureau"),
     ("UPDATE (identity, kinds)", "agent"),
@@ -71,7 +72,7 @@ _ANY_FILE: _Grants = (
     ("UPDATE (error_code, error_message, finished_at, lines_written, started_at, status)", "export"),
     ("UPDATE (a_completer, anomalies, bloquantes, differences, electeurs, mineurs, pages)", "export"),
     ("UPDATE (reconciliation, remarques)", "export"),
-    ("UPDATE (purged_at, rests_on, sha256, size, verified_at)", "export"),
+    ("UPDATE (profile, purged_at, rests_on, sha256, size, verified_at)", "export"),
     ("SELECT, INSERT, DELETE", "piece"),
     ("UPDATE (completed_at)", "request"),
     _WORK,
@@ -148,7 +149,7 @@ GRANTS: Mapping[str, _Grants] = {
     "prefecture_ecran": (
         *_LECTURE,
         # These views name electors.
-        ("SELECT", "doutes_ouverts, electeurs, electeurs_proteges, motifs_notes, mouvements_a_completer"),
+        ("SELECT", "doutes, electeurs, electeurs_proteges, motifs_notes, mouvements_a_completer"),
         ("SELECT", "jetons"),
     ),
 }
@@ -194,8 +195,6 @@ def migrate(engine: Engine) -> None:
         if is_server:
             connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_LOCK})")
         found = require_migratable(connection)
-        if found is not None and found > newest():
-            return
         if found != newest():
             _upgrade(connection, found)
         if is_server:
@@ -209,7 +208,7 @@ def require_migratable(connection: Connection) -> str | None:
         ConfigurationError: as `migrate`.
     """
     found = _revision(connection)
-    if found is not None and found > newest() and not is_usable(connection):
+    if found is not None and found > newest():
         raise ConfigurationError(
             "la base a été mise à jour par une version plus récente de ce logiciel : employez celle-là"
         )
@@ -228,13 +227,11 @@ def _upgrade(connection: Connection, found: str | None) -> None:
     if found is None:
         create_tables(connection)
         command.stamp(config, "head")
-        connection.execute(text("ALTER TABLE alembic_version ADD COLUMN works_with VARCHAR(4)"))
     else:
         if found < directory.get_bases()[0]:
             command.stamp(config, "base", purge=True)
         command.upgrade(config, "head")
     replace_views_and_functions(connection)
-    connection.execute(text("UPDATE alembic_version SET works_with = :oldest"), {"oldest": _oldest(directory)})
 
 
 def current_revision(engine: Engine) -> tuple[str | None, str]:
@@ -245,11 +242,6 @@ def current_revision(engine: Engine) -> tuple[str | None, str]:
 
 def _revision(connection: Connection) -> str | None:
     return MigrationContext.configure(connection).get_current_revision()
-
-
-def _oldest(directory: ScriptDirectory) -> str:
-    """Return the oldest revision that works on the newest schema: that of the last migration with `BREAKS_FORMER`."""
-    return next(it.revision for it in directory.walk_revisions() if getattr(it.module, "BREAKS_FORMER", False))
 
 
 def _config(connection: Connection) -> Config:

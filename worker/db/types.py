@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import (
+    BigInteger,
     Boolean,
     ColumnElement,
     Dialect,
@@ -12,10 +13,12 @@ from sqlalchemy import (
     MetaData,
     Text,
     TypeDecorator,
+    false,
     literal,
+    true,
 )
 from sqlalchemy.ext.compiler import compiles
-from sqlalchemy.orm import DeclarativeBase
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import TIMESTAMP, Float, TypeEngine
@@ -24,6 +27,24 @@ from common import texte
 
 Texte = Text().with_variant(Text(collation="C"), "postgresql")
 """Text compared by its bytes: the order of lines is equal on both databases."""
+
+Id = BigInteger().with_variant(Integer, "sqlite")
+"""The id of a row; SQLite numbers the rows of an INTEGER key only."""
+
+
+def empty(doc: str | None = None) -> Mapped[str]:
+    """Return a column of text that is empty by default."""
+    return mapped_column(Texte, default="", server_default="", doc=doc)
+
+
+def zero(doc: str | None = None) -> Mapped[int]:
+    """Return a column of a number that is 0 by default."""
+    return mapped_column(Integer, default=0, server_default="0", doc=doc)
+
+
+def flag(doc: str | None = None, *, default: bool = False) -> Mapped[bool]:
+    """Return a column of a truth value."""
+    return mapped_column(Boolean, default=default, server_default=true() if default else false(), doc=doc)
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -89,6 +110,12 @@ class _now(_OfDialect):  # noqa: N801 — as above
     type = UtcDateTime()
     on_postgresql = "(statement_timestamp())"
     on_sqlite = "strftime('%Y-%m-%d %H:%M:%f', 'now')"
+
+
+class session_user(_OfDialect):  # noqa: N801 — reads like an SQL function
+    """The account of the connection; empty in SQLite, which has none."""
+
+    on_postgresql, on_sqlite = "session_user", "''"
 
 
 def utc_now(offset: float | ColumnElement[float] = 0) -> ColumnElement[datetime]:

@@ -18,13 +18,13 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection, Engine, select
 
-from common.calendrier import cloture, days_before, dix_janvier, jour_a_paris
+from common.calendrier import CalendarReunion, CalendarScrutin, cloture, days_before, dix_janvier, jour_a_paris
 from worker.registre.communes import add_commune
 from worker.registre.imports.report import ImportSummary
 from worker.registre.models import Import
 from worker.registre.mouvements.importer import import_mouvements
 from worker.registre.reu.importer import Intake, import_file
-from worker.registre.scrutins import ALL_LISTS, KnownScrutin, Reunion, add_reunion, set_scrutin
+from worker.registre.scrutins import add_reunion, set_scrutin
 
 _FOLDER = Path(__file__).parent
 
@@ -151,6 +151,7 @@ def load_libreville(engine: Engine, folder: Path, today: date) -> Iterator[tuple
 def set_demo_calendrier(connection: Connection, today: date) -> None:
     """Write the poll and the meetings to the register, idempotently."""
     days = demo_calendrier(today)
-    set_scrutin(connection, KnownScrutin(LIBREVILLE.code, days.scrutin, "Élection municipale partielle", None))
+    poll = CalendarScrutin(days.scrutin, "Élection municipale partielle", code_commune=LIBREVILLE.code)
+    set_scrutin(connection, poll)
     for day in (days.reunion_precedente, days.reunion):
-        add_reunion(connection, LIBREVILLE.code, Reunion(ALL_LISTS, day))
+        add_reunion(connection, LIBREVILLE.code, CalendarReunion(day))

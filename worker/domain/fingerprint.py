@@ -54,17 +54,22 @@ class Digests:
         return cls(secrets.token_bytes(_KEY_BYTES))
 
     def identity(self, nom_naissance: str, prenoms: str, date_naissance: str, commune: str, pays: str) -> bytes:
-        """Digest the identity of an elector; accents, case, hyphens and the separators of the CSV do not count."""
-        as_in_csv = without_separators(_JOINT.join((nom_naissance, prenoms, date_naissance, commune, pays)))
+        """Digest the identity of an elector; accents, case, hyphens and the separators of a CSV do not count."""
+        as_in_csv = _without_separators(_JOINT.join((nom_naissance, prenoms, date_naissance, commune, pays)))
         nom_naissance, prenoms, date_naissance, commune, pays = as_in_csv.split(_JOINT)
         return self._digest(_JOINT.join(fold_identite(nom_naissance, prenoms, date_naissance, commune, pays)))
 
     def contents(self, values: Sequence[str]) -> bytes:
         """Digest all values of an elector in the file."""
-        return self._digest(without_separators(_JOINT.join(values)))
+        return self._digest(_without_separators(_JOINT.join(values)))
 
     def _digest(self, text: str) -> bytes:
         return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=HALF, key=self.key).digest()
+
+
+def _without_separators(text: str) -> str:
+    """Make a value equal in the files of all platforms, whatever separator was replaced within it."""
+    return without_separators(text.replace("|", ","))
 
 
 class Records:

@@ -22,8 +22,7 @@ from common.law import Regime
 from schemas.tableaux import Repere
 from schemas.vocabulary import Categorie, Nature, Severity
 from worker.domain.anomaly import Anomaly
-from worker.domain.identite import Identite, identite_of
-from worker.domain.mouvement import Etat, Mouvement, Personne
+from worker.domain.identite import Etat, Identite, Mouvement, Personne, identite_of
 from worker.domain.tableau.couverture import Link, span
 from worker.domain.tableau.demande import Demande
 

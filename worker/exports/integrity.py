@@ -2,56 +2,38 @@
 
 import os
 import stat
-import time
-from collections.abc import Callable, Iterator, Mapping
-from enum import StrEnum
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
 import structlog
-from sqlalchemy import ColumnElement, Engine, RowMapping, and_, func, select, update
+from sqlalchemy import ColumnElement, Engine, RowMapping, and_, select, update
 from sqlalchemy.orm import Session, joinedload, selectinload
 
 from common.files import NotRegularError, hash_file, open_regular
-from schemas.vocabulary import ExportStatus
-from worker.audit import Action, record_audit
+from schemas.vocabulary import Action, ExportStatus, Labelled
+from worker.audit import record_audit
 from worker.db.engine import snapshot
 from worker.db.types import utc_now
-from worker.exports.models import Export
-from worker.exports.naming import main_name
-from worker.exports.records import FILES_SIZE
-from worker.exports.storage import DIRECTORY_MODE, FILE_MODE, ForeignNameError, Storage
+from worker.exports.models import Export, main_name
+from worker.exports.storage import DIRECTORY_MODE, FILE_MODE, ForeignNameError, Storage, age_of
 
 _WHOLE = joinedload(Export.request), selectinload(Export.pieces)
 
 log = structlog.stdlib.get_logger(__name__)
 
-CountRead = Callable[[int], None]
-"""Receives the number of bytes that were just read."""
 
+class FileFault(Labelled):
+    """The fault of a file, with its French label; with each fault but the last the file must not be used."""
 
-class FileFault(StrEnum):
-    """The fault of a file; with each fault but the last the file must not be used."""
-
-    MISSING = "missing"
-    UNREADABLE = "unreadable"
-    TRUNCATED = "truncated"
-    ALTERED = "altered"
-    PERMISSIONS = "permissions"
-
-    @property
-    def label(self) -> str:
-        """The French text for an operator."""
-        return _LABELS[self]
-
-
-_LABELS = {
-    FileFault.MISSING: "absent du volume",
-    FileFault.UNREADABLE: "illisible",
-    FileFault.TRUNCATED: "tronqué",
-    FileFault.ALTERED: "altéré : son empreinte n'est plus la bonne",
-    FileFault.PERMISSIONS: f"droits à rétablir : {FILE_MODE:o} pour le fichier, {DIRECTORY_MODE:o} pour son dossier",
-}
+    MISSING = "missing", "absent du volume"
+    UNREADABLE = "unreadable", "illisible"
+    TRUNCATED = "truncated", "tronqué"
+    ALTERED = "altered", "altéré : son empreinte n'est plus la bonne"
+    PERMISSIONS = (
+        "permissions",
+        f"droits à rétablir : fichier {FILE_MODE:o}, dossier {DIRECTORY_MODE:o}",
+    )
 
 
 class VerifyScope(NamedTuple):
@@ -76,10 +58,8 @@ class Verified(NamedTuple):
     findings: list[FileFinding]
 
 
-def verify_files(
-    engine: Engine, storage: Storage, scope: VerifyScope, *, actor: str, read: CountRead = lambda _bytes: None
-) -> Iterator[Verified]:
-    """Read every file that is ready and not purged; `read` receives the number of bytes as they are read.
+def verify_files(engine: Engine, storage: Storage, scope: VerifyScope, *, actor: str) -> Iterator[Verified]:
+    """Read every file that is ready and not purged.
 
     Raises:
         TransientError: the volume is absent.
@@ -92,15 +72,9 @@ def verify_files(
             export = session.get(Export, export_id, options=_WHOLE)
         if export is None:
             continue
-        found = _verify(export, storage, read)
+        found = _verify(export, storage)
         if _record(engine, found, actor):
             yield found
-
-
-def count_bytes(engine: Engine, scope: VerifyScope) -> int:
-    """Return the number of bytes that `verify_files` reads."""
-    with snapshot(engine) as connection:
-        return int(connection.scalar(select(func.sum(FILES_SIZE)).where(_is_offered(scope))) or 0)
 
 
 def _is_offered(scope: VerifyScope) -> ColumnElement[bool]:
@@ -112,7 +86,7 @@ def _is_offered(scope: VerifyScope) -> ColumnElement[bool]:
     return and_(Export.status == ExportStatus.READY, Export.purged_at.is_(None), *narrowed)
 
 
-def _verify(export: Export, storage: Storage, read: CountRead) -> Verified:
+def _verify(export: Export, storage: Storage) -> Verified:
     files = [(export.file_name, export.size, export.sha256)]
     files += [(it.file_name, it.size, it.sha256) for it in export.pieces.values()]
     findings = []
@@ -122,7 +96,7 @@ def _verify(export: Export, storage: Storage, read: CountRead) -> Verified:
         except ForeignNameError:
             findings.append(FileFinding(name, FileFault.ALTERED))
             continue
-        if fault := find_fault(path, size or 0, sha256 or "", read):
+        if fault := find_fault(path, size or 0, sha256 or ""):
             findings.append(FileFinding(name, fault))
     return Verified(export, len(files), findings)
 
@@ -149,12 +123,12 @@ def _record(engine: Engine, found: Verified, actor: str) -> bool:
     return True
 
 
-def find_fault(path: Path, size: int, sha256: str, read: CountRead) -> FileFault | None:
+def find_fault(path: Path, size: int, sha256: str) -> FileFault | None:
     """Compare a file with its row; return None when size, digest and permissions are right."""
     try:
         with open_regular(path) as file:
             state = os.fstat(file.fileno())
-            found, digest = hash_file(file, read)
+            found, digest = hash_file(file)
     except NotRegularError:
         return FileFault.ALTERED
     except (FileNotFoundError, NotADirectoryError):
@@ -191,7 +165,7 @@ def find_orphans(
         rows = _read_rows(engine, directory.name)
         for path in sorted(directory.glob("[!.]*")):
             row = rows.get(main_name(path.name))
-            if row is None and _age(path) > seconds:
+            if row is None and age_of(path) > seconds:
                 yield Orphan(path, None)
             elif row and row["purged_at"] is not None and path.exists():
                 yield Orphan(path, row["id"])
@@ -202,10 +176,3 @@ def _read_rows(engine: Engine, code_commune: str) -> Mapping[str, RowMapping]:
     with snapshot(engine) as connection:
         rows = connection.execute(select(*columns).where(Export.code_commune == code_commune)).mappings().all()
     return {row["file_name"]: row for row in rows}
-
-
-def _age(path: Path) -> float:
-    try:
-        return time.time() - path.lstat().st_mtime
-    except FileNotFoundError:
-        return 0

@@ -104,15 +104,12 @@ class Heartbeat:
     def _run(self) -> None:
         self._started.set()
         try:
-            self._beat()
+            while not self._stop.wait(self._seconds):
+                if not self._keep():
+                    self._lost.set()
+                    return
         finally:
             self._ended.set()
-
-    def _beat(self) -> None:
-        while not self._stop.wait(self._seconds):
-            if not self._keep():
-                self._lost.set()
-                return
 
     def _keep(self) -> bool:
         if time.monotonic() > self._silent_until:

@@ -1,12 +1,18 @@
-"""The tables of requests, exports and deposits. The row has the state; a message only tells a worker to read it."""
+"""The tables of requests, exports and deposits. The row has the state; a message only tells a worker to read it.
 
+Names and labels of files are those that openElec's users know, with the instant of the request. The second and later
+files of a commune, kind and list in one second also have a counter after the time.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
 from sqlalchemy import (
     JSON,
     BigInteger,
-    Boolean,
     CheckConstraint,
     Date,
     ForeignKey,
@@ -14,27 +20,22 @@ from sqlalchemy import (
     Integer,
     LargeBinary,
     UniqueConstraint,
-    false,
+    and_,
+    or_,
+    select,
     text,
 )
-from sqlalchemy.orm import Mapped, attribute_keyed_dict, mapped_column, relationship
+from sqlalchemy.orm import Mapped, Session, attribute_keyed_dict, mapped_column, relationship
 
-from schemas.vocabulary import ExportKind, ExportStatus, Liste, RequestOutcome
-from worker.db.types import Base, Texte, UtcDateTime, utc_now
-
-_Id = BigInteger().with_variant(Integer, "sqlite")
-
-
-def _empty(doc: str) -> Mapped[str]:
-    return mapped_column(Texte, default="", server_default="", doc=doc)
+from common.calendrier import civil_time
+from schemas.requests import TableauPart
+from schemas.tableaux import Edition, Presentation, TypeTableau, name_tableau
+from schemas.vocabulary import PIECES, ExportKind, ExportStatus, Format, Liste, RequestOutcome
+from worker.db.types import Base, Id, Texte, UtcDateTime, empty, flag, utc_now, zero
 
 
 def _document(doc: str) -> Mapped[Any]:
     return mapped_column(JSON(none_as_null=True), doc=doc)
-
-
-def _flag(doc: str) -> Mapped[bool]:
-    return mapped_column(Boolean, default=False, server_default=false(), doc=doc)
 
 
 KEY_REUSED = "key_reused"
@@ -74,15 +75,14 @@ class Request(Base):
         Index("ix_request_notified_at", "notified_at"),
     )  # fmt: skip
 
-    id: Mapped[int] = mapped_column(_Id, primary_key=True)
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
     source: Mapped[str] = mapped_column(Texte)
     event_id: Mapped[str] = mapped_column(Texte)
     event_type: Mapped[str] = mapped_column(Texte)
-    kind: Mapped[str] = _empty("Of the note of a declaration; else empty.")
+    kind: Mapped[str] = empty("Of the note of a declaration; else empty.")
     correlation_id: Mapped[str] = mapped_column(Texte)
-    traceparent: Mapped[str] = _empty("Of the event, as W3C Trace Context has it.")
-    tracestate: Mapped[str] = _empty("With it.")
-    reply_to: Mapped[str] = _empty("Where else its sender wants the answer: a channel, by the broker's name for it.")
+    traceparent: Mapped[str] = empty("Of the event, as W3C Trace Context has it.")
+    tracestate: Mapped[str] = empty("With it.")
     code_commune: Mapped[str] = mapped_column(
         Texte, default="", doc="Empty when the request does not name a valid one."
     )
@@ -90,16 +90,16 @@ class Request(Base):
         Texte, default="", doc="The agent whom the account may speak for, else the account."
     )
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, doc="When it was read: the date of its files.")
-    sender: Mapped[str] = mapped_column(Texte, default="", server_default="", doc="The account, by the broker.")
-    payload_hash: Mapped[str] = _empty("Of the event's type and data; empty for what was read before it was kept.")
-    is_bulk: Mapped[bool] = _flag("Its files are of a batch.")
-    share: Mapped[str] = _empty("The tenant of fair queueing: an account, or an account and a commune.")
+    sender: Mapped[str] = empty("The account, by the broker.")
+    payload_hash: Mapped[str] = empty("Of the event's type and data; empty for what was read before it was kept.")
+    is_bulk: Mapped[bool] = flag("Its files are of a batch.")
+    share: Mapped[str] = empty("The tenant of fair queueing: an account, a commune, or both.")
     turn: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0", doc="The first come first.")
     outcome: Mapped[str] = mapped_column(Texte, default=RequestOutcome.ACCEPTED)
-    code: Mapped[str] = _empty("Why it was refused, as a word for programs.")
+    code: Mapped[str] = empty("Why it was refused, as a word for programs.")
     reason: Mapped[str] = mapped_column(Texte, default="", doc="Why it was refused, in French.")
     faults: Mapped[list[dict[str, str]] | None] = _document("Of a refusal, one by one: field, code, message.")
-    is_progress_wanted: Mapped[bool] = _flag("Its account asked how far its files are.")
+    is_progress_wanted: Mapped[bool] = flag("Its account asked how far its files are.")
     completed_at: Mapped[datetime | None] = mapped_column(
         UtcDateTime, doc="When its last file ended, or it was refused or applied: nothing more will happen to it."
     )
@@ -129,23 +129,23 @@ class Export(Base):
         Index("ix_export_status", "status"),
     )
 
-    id: Mapped[int] = mapped_column(_Id, primary_key=True)
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
     request_id: Mapped[int] = mapped_column(ForeignKey("request.id"))
     part: Mapped[str] = mapped_column(Texte, doc="Which file: `P.csv`, `vingt_jours.P.par_bureau`.")
     kind: Mapped[str] = mapped_column(Texte, default=ExportKind.LISTE, server_default=ExportKind.LISTE)
     code_commune: Mapped[str] = mapped_column(Texte)
     liste: Mapped[str] = mapped_column(Texte)
     format: Mapped[str] = mapped_column(Texte)
-    type_tableau: Mapped[str] = mapped_column(Texte, default="", server_default="", doc="Empty for a list file.")
-    presentation: Mapped[str] = mapped_column(Texte, default="", server_default="")
-    edition: Mapped[str] = mapped_column(Texte, default="", server_default="")
+    type_tableau: Mapped[str] = empty("Empty for a list file.")
+    presentation: Mapped[str] = empty()
+    edition: Mapped[str] = empty()
     parameters: Mapped[dict[str, Any]] = mapped_column(
         JSON, default=dict, server_default="{}", doc="Dates that a tableau is counted from."
     )
     rests_on: Mapped[list[dict[str, Any]] | None] = _document(
         "The imports that it rests on, and the days of their exports; see Recall."
     )
-    recall_id: Mapped[int | None] = mapped_column(_Id, doc="Why it is to be made again; see Recall.")
+    recall_id: Mapped[int | None] = mapped_column(Id, doc="Why it is to be made again; see Recall.")
     provisoire_until: Mapped[date | None] = mapped_column(
         Date, doc="Of a tableau asked for too early: the civil day of its commune from which one is final."
     )
@@ -159,29 +159,30 @@ class Export(Base):
 
     electeurs: Mapped[int | None] = mapped_column(Integer, doc="Electors of the snapshot, minors left out; mouvements.")
     pages: Mapped[int | None] = mapped_column(Integer, doc="Of a PDF.")
-    lines_written: Mapped[int] = mapped_column(Integer, default=0, server_default="0", doc="Progress, then the total.")
-    mineurs: Mapped[int] = mapped_column(Integer, default=0, server_default="0", doc="Left out: not yet 18.")
-    bloquantes: Mapped[int] = mapped_column(Integer, default=0, server_default="0")
-    a_completer: Mapped[int] = mapped_column(
-        Integer, default=0, server_default="0", doc="Of a tableau: mouvements whose date or motif is missing."
-    )
-    remarques: Mapped[int] = mapped_column(Integer, default=0, server_default="0")
+    lines_written: Mapped[int] = zero("Progress, then the total.")
+    mineurs: Mapped[int] = zero("Left out: not yet 18.")
+    bloquantes: Mapped[int] = zero()
+    a_completer: Mapped[int] = zero("Of a tableau: mouvements whose date or motif is missing.")
+    remarques: Mapped[int] = zero()
     anomalies: Mapped[list[dict[str, Any]]] = mapped_column(JSON, default=list, doc="Code, severity, column, count.")
     size: Mapped[int | None] = mapped_column(BigInteger)
     sha256: Mapped[str | None] = mapped_column(Texte)
-    error_code: Mapped[str] = mapped_column(Texte, default="", server_default="")
-    error_message: Mapped[str] = mapped_column(Texte, default="", server_default="", doc="In French, for a clerk.")
-    is_bulk: Mapped[bool] = _flag("Of a batch: after what single clerks ask for.")
+    error_code: Mapped[str] = empty()
+    error_message: Mapped[str] = empty("In French, for a clerk.")
+    is_bulk: Mapped[bool] = flag("Of a batch: after what single clerks ask for.")
     purged_at: Mapped[datetime | None] = mapped_column(UtcDateTime, doc="When its files were removed; the row stays.")
     verified_at: Mapped[datetime | None] = mapped_column(UtcDateTime, doc="When its files were last found intact.")
     differences: Mapped[dict[str, Any] | None] = _document(
         "Of a list file, with the one deposited before; see worker.domain.fingerprint."
     )
     reconciliation: Mapped[dict[str, Any] | None] = _document(
-        "With the list of the day; see worker.domain.reconciliation. No names."
+        "With the list of the day; see worker.domain.tableau.controles. No names."
+    )
+    profile: Mapped[dict[str, Any] | None] = _document(
+        "Of a finished file: the platform's profile under which it was made; see schemas.profiles.platform."
     )
     downloaded_at: Mapped[datetime | None] = mapped_column(UtcDateTime, doc="Time of the last download.")
-    downloaded_by: Mapped[str] = mapped_column(Texte, default="", server_default="")
+    downloaded_by: Mapped[str] = empty()
 
     request: Mapped[Request] = relationship(back_populates="exports")
     pieces: Mapped[dict[str, "ExportPiece"]] = relationship(
@@ -199,7 +200,7 @@ class ExportPiece(Base):
 
     __tablename__ = "piece"
 
-    export_id: Mapped[int] = mapped_column(_Id, ForeignKey("export.id"), primary_key=True)
+    export_id: Mapped[int] = mapped_column(Id, ForeignKey("export.id"), primary_key=True)
     kind: Mapped[str] = mapped_column(Texte, primary_key=True, doc="Of schemas.vocabulary.PIECES.")
     file_name: Mapped[str] = mapped_column(Texte)
     size: Mapped[int] = mapped_column(BigInteger)
@@ -211,10 +212,10 @@ class Recall(Base):
 
     __tablename__ = "recall"
 
-    id: Mapped[int] = mapped_column(_Id, primary_key=True)
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
     code_commune: Mapped[str] = mapped_column(Texte)
     because: Mapped[str] = mapped_column(Texte, doc="What was done to the import, in French.")
-    reason: Mapped[str] = _empty("Why, when one of the files had been posted or deposited.")
+    reason: Mapped[str] = empty("Why, when one of the files had been posted or deposited.")
     recalled_by: Mapped[str] = mapped_column(Texte)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, server_default=utc_now())
 
@@ -228,17 +229,17 @@ class Depot(Base):
         Index("ix_depot_deposited_on", "deposited_on", "export_id"),
     )
 
-    export_id: Mapped[int] = mapped_column(_Id, ForeignKey("export.id"), primary_key=True)
+    export_id: Mapped[int] = mapped_column(Id, ForeignKey("export.id"), primary_key=True)
     deposited_on: Mapped[date] = mapped_column(Date)
     deposited_by: Mapped[str] = mapped_column(Texte, doc="The agent who said so.")
-    remarque: Mapped[str] = _empty("The note of the agent.")
+    remarque: Mapped[str] = empty("The note of the agent.")
     said_at: Mapped[datetime | None] = mapped_column(UtcDateTime, doc="When what stands here was said, by its sender.")
-    verdict: Mapped[str] = _empty("accepte or rejete; empty while the platform has not answered.")
+    verdict: Mapped[str] = empty("accepte or rejete; empty while the platform has not answered.")
     verdict_on: Mapped[date | None] = mapped_column(Date)
-    verdict_by: Mapped[str] = _empty("The agent who said so.")
+    verdict_by: Mapped[str] = empty("The agent who said so.")
     verdict_said_at: Mapped[datetime | None] = mapped_column(UtcDateTime, doc="When, by its sender.")
-    answer: Mapped[str] = _empty("Pasted by a person: it may name electors, and is erased when the file is purged.")
-    fingerprint_reason: Mapped[str] = _empty("Why there is no fingerprint, in French; empty when there is one.")
+    answer: Mapped[str] = empty("Pasted by a person: it may name electors, and is erased when the file is purged.")
+    fingerprint_reason: Mapped[str] = empty("Why there is no fingerprint, in French; empty when there is one.")
     fingerprint_key: Mapped[bytes | None] = mapped_column(LargeBinary)
     fingerprint: Mapped[bytes | None] = mapped_column(LargeBinary, doc="See worker.domain.fingerprint.")
 
@@ -249,12 +250,131 @@ class Publication(Base):
     __tablename__ = "publication"
     __table_args__ = (CheckConstraint("mode IN ('affichage', 'consultation')", name="mode"),)
 
-    export_id: Mapped[int] = mapped_column(_Id, ForeignKey("export.id"), primary_key=True)
+    export_id: Mapped[int] = mapped_column(Id, ForeignKey("export.id"), primary_key=True)
     mode: Mapped[str] = mapped_column(Texte)
     published_on: Mapped[date] = mapped_column(Date)
     published_until: Mapped[date | None] = mapped_column(Date, doc="Not known yet: no certificate.")
     published_by: Mapped[str] = mapped_column(Texte, doc="The agent who said so.")
-    reason: Mapped[str] = _empty("Why it was published incomplete; empty of a complete tableau.")
+    reason: Mapped[str] = empty("Why it was published incomplete; empty of a complete tableau.")
     said_at: Mapped[datetime] = mapped_column(UtcDateTime, doc="When what stands here was said, by its sender.")
     withdrawn_on: Mapped[date | None] = mapped_column(Date, doc="The day it was withdrawn, after the last one.")
     certified_on: Mapped[date | None] = mapped_column(Date, doc="The day the certificate was signed.")
+
+
+_BESIDE = re.compile(rf"^(.+)-([^-]+)-(?:{'|'.join(re.escape(it.suffix) for it in PIECES.values())})$")
+
+
+@dataclass(frozen=True)
+class ListeNaming:
+    """`liste-P-13900-20140212-122607.xml`, `Liste P du 12/02/2014 12:26:07 [xml]`, in the commune's civil time.
+
+    The second file of that second is `liste-P-13900-20140212-122607-2.xml`, `Liste P du 12/02/2014 12:26:07 (2) [xml]`.
+    """
+
+    code_commune: str
+    liste: Liste
+    format: Format
+    pattern: str
+    """The file name of the profile of the platform."""
+
+    def name(self, moment: datetime, number: int = 1) -> str:
+        """Return the file name."""
+        known = {"liste": self.liste, "commune": self.code_commune, "moment": _stamp(moment, number)}
+        return f"{self.pattern.format(**known)}.{self.format}"
+
+    def label(self, moment: datetime, number: int = 1) -> str:
+        """Return the label, as openElec shows it."""
+        return f"Liste {self.liste} du {_said(moment, number)} [{self.format}]"
+
+
+@dataclass(frozen=True)
+class TableauNaming:
+    """`tableau-vingt_jours-P-13900-par_bureau-20140212-122607.pdf`.
+
+    Its label is `Tableau des vingt jours (par bureau), liste P, du 12/02/2014 12:26:07`. The copy of the commission,
+    which must not be posted, has the word commission in both.
+    """
+
+    code_commune: str
+    part: TableauPart
+    edition: Edition
+    titre: str = ""
+    """The short name, when it differs from that of the type: see `name_tableau`."""
+
+    def name(self, moment: datetime, number: int = 1) -> str:
+        """Return the file name."""
+        kind = f"{self.part.presentation}-commission" if self._is_for_commission else self.part.presentation
+        where = f"{self.part.type}-{self.part.liste}-{self.code_commune}"
+        return f"tableau-{where}-{kind}-{_stamp(moment, number)}.pdf"
+
+    def label(self, moment: datetime, number: int = 1) -> str:
+        """Return the label: the type, the presentation, the list, the instant."""
+        how = self.part.presentation.label + (f", {self.edition.label}" if self._is_for_commission else "")
+        titre = self.titre or self.part.type.label
+        return f"{titre} ({how}), liste {self.part.liste}, du {_said(moment, number)}"
+
+    @property
+    def _is_for_commission(self) -> bool:
+        return self.edition is Edition.COMMISSION
+
+
+Naming = ListeNaming | TableauNaming
+"""The names of a file of a commune at an instant; `number` is 1 for the first file of its second, 2 for the next."""
+
+
+def _stamp(moment: datetime, number: int) -> str:
+    return f"{moment:%Y%m%d-%H%M%S}" + (f"-{number}" if number > 1 else "")
+
+
+def _said(moment: datetime, number: int) -> str:
+    return f"{moment:%d/%m/%Y %H:%M:%S}" + (f" ({number})" if number > 1 else "")
+
+
+def naming_of(export: Export, pattern: str) -> Naming:
+    """Return the naming of an export, for a file of the same kind at another instant; `pattern`: of a list file."""
+    if export.kind != ExportKind.TABLEAU:
+        return ListeNaming(export.code_commune, export.nom_liste, Format(export.format), pattern)
+    part = TableauPart(TypeTableau(export.type_tableau), export.nom_liste, Presentation(export.presentation))
+    return TableauNaming(export.code_commune, part, Edition(export.edition), titre_of(export))
+
+
+def titre_of(export: Export) -> str:
+    """Return the short name of a requested tableau."""
+    dates = export.parameters
+    return name_tableau(TypeTableau(export.type_tableau), dates.get("scrutin"), dates.get("publication_due"))
+
+
+def allocate_names(session: Session, namings: Sequence[Naming], created_at: datetime) -> list[tuple[str, str]]:
+    """Return the file name and the label of each export that is requested at `created_at`.
+
+    They carry that instant in the civil time of the commune. The counter also distinguishes files of the hour that is
+    repeated at the end of summer time. Another transaction may take a name first: the caller repeats the whole.
+    """
+    moments = [civil_time(created_at, naming.code_commune) for naming in namings]
+    taken = _names_of_second(session, [naming.name(moment) for naming, moment in zip(namings, moments, strict=True)])
+    names: list[tuple[str, str]] = []
+    for naming, moment in zip(namings, moments, strict=True):
+        number = 1
+        while naming.name(moment, number) in taken:
+            number += 1
+        taken.add(naming.name(moment, number))
+        names.append((naming.name(moment, number), naming.label(moment, number)))
+    return names
+
+
+def _names_of_second(session: Session, names: Sequence[str]) -> set[str]:
+    """Return the file names that exist among these, and among these with a counter."""
+    stems = {name.rpartition(".")[0] for name in names}
+    counted = (and_(Export.file_name > f"{stem}-", Export.file_name < f"{stem}.") for stem in sorted(stems))
+    return set(session.scalars(select(Export.file_name).where(or_(Export.file_name.in_(names), *counted))))
+
+
+def piece_name(file_name: str, piece: str) -> str:
+    """Return the name of a piece of a file; the CSV and the XML of one second have pieces of different names."""
+    stem, _, extension = file_name.rpartition(".")
+    return f"{stem}-{extension}-{PIECES[piece].suffix}"
+
+
+def main_name(name: str) -> str:
+    """Return the name of the file that a piece accompanies; any other name is returned as it is."""
+    return _BESIDE.sub(r"\1.\2", name)

@@ -11,12 +11,11 @@ from typing import NamedTuple
 import structlog
 from sqlalchemy import BigInteger, ColumnElement, Connection, Engine, RowMapping, and_, cast, func, select, update
 
-from schemas.vocabulary import PIECES, ExportStatus
-from worker.audit import Action, record_audit
+from schemas.vocabulary import PIECES, Action, ExportStatus
+from worker.audit import record_audit
 from worker.db.engine import snapshot
 from worker.db.types import utc_now
-from worker.exports.models import Depot, Export, Request
-from worker.exports.naming import piece_name
+from worker.exports.models import Depot, Export, Request, piece_name
 from worker.exports.records import FILES_SIZE, IS_UNFINISHED
 from worker.exports.storage import Storage
 

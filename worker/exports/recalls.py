@@ -1,26 +1,19 @@
 """Recalls files that rest on withdrawn data or print outdated data; their labels state that they must be made again."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
-from typing import Any, NamedTuple, TypeVar
+from collections.abc import Collection, Sequence
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Row, insert, select, tuple_
 
 from common.french import count_of
 from schemas.tableaux import Edition
-from schemas.vocabulary import ExportKind, ExportStatus, Verdict
-from worker.audit import Action, Actor, Detail, Pseudonymised, WordKind, record_audit
+from schemas.vocabulary import Action, ExportKind, ExportStatus, Verdict
+from worker.audit import Actor, Detail, Pseudonymised, WordKind, record_audit
 from worker.errors import RefusedError
 from worker.exports.models import Depot, Export, Publication, Recall
 from worker.exports.records import mark_recalled, restart
-from worker.work.models import About, WorkKind, subject_of
-from worker.work.queue import NewWork, add
-
-_Item = TypeVar("_Item")
-
-_AT_ONCE = 500
-"""Lists or files in one statement."""
+from worker.work.queue import About, NewWork, WorkKind, add, subject_of
 
 _NAMED = 3
 _FILES = (
@@ -61,12 +54,12 @@ class Resting(NamedTuple):
     is_used: bool
 
 
-def find_resting(connection: Connection, withdrawal: Withdrawal, listes: Iterable[tuple[str, str]]) -> list[Resting]:
+def find_resting(connection: Connection, withdrawal: Withdrawal, listes: Collection[tuple[str, str]]) -> list[Resting]:
     """Return the files that `recall_files` would mark; no row changes."""
     return [Resting(row.id, row.label, _is_used(row)) for row in _find(connection, withdrawal, listes)]
 
 
-def recall_files(connection: Connection, withdrawal: Withdrawal, listes: Iterable[tuple[str, str]]) -> list[str]:
+def recall_files(connection: Connection, withdrawal: Withdrawal, listes: Collection[tuple[str, str]]) -> list[str]:
     """Mark the files of these lists that rest on the import; return their labels from before.
 
     Running files restart. Call it last in the transaction that changes the register.
@@ -74,22 +67,18 @@ def recall_files(connection: Connection, withdrawal: Withdrawal, listes: Iterabl
     Raises:
         RefusedError: one of them was deposited, published or downloaded to be posted, and no reason is given.
     """
-    keys = list(listes)
-    for batch in _batches(keys):
-        restart(connection, tuple_(Export.code_commune, Export.liste).in_(batch))
-    return _recall(connection, withdrawal, list(_find(connection, withdrawal, keys)))
+    restart(connection, tuple_(Export.code_commune, Export.liste).in_(listes))
+    return _recall(connection, withdrawal, _find(connection, withdrawal, listes))
 
 
-def recall_tableaux(connection: Connection, withdrawal: Withdrawal, export_ids: Iterable[int]) -> list[str]:
+def recall_tableaux(connection: Connection, withdrawal: Withdrawal, export_ids: Collection[int]) -> list[str]:
     """Mark these tableaux, which the change affects, and record it in the trail; return their labels from before.
 
     Raises:
         RefusedError: as of `recall_files`.
     """
-    found: list[Row[Any]] = []
-    for batch in _batches(export_ids):
-        found += connection.execute(_FILES.where(Export.id.in_(batch)).order_by(Export.id))
-    return _recall(connection, withdrawal, found)
+    found = connection.execute(_FILES.where(Export.id.in_(export_ids)).order_by(Export.id))
+    return _recall(connection, withdrawal, found.all())
 
 
 def _recall(connection: Connection, withdrawal: Withdrawal, found: Sequence[Row[Any]]) -> list[str]:
@@ -99,7 +88,8 @@ def _recall(connection: Connection, withdrawal: Withdrawal, found: Sequence[Row[
     for row in found:
         communes[row.code_commune].append(row)
     said: Detail = withdrawal.because
-    if withdrawal.reason or withdrawal.import_id is not None:  # both may contain text that a person typed
+    is_of_scrutin = withdrawal.action is Action.SCRUTIN_CHANGED
+    if withdrawal.reason or withdrawal.import_id is not None or is_of_scrutin:  # may contain text that a person typed
         why = f"{withdrawal.because} : {withdrawal.reason}" if withdrawal.reason else withdrawal.because
         said = [Pseudonymised(WordKind.TEXTE, why)]
     only = next(iter(communes)) if len(communes) == 1 else withdrawal.code_commune
@@ -112,30 +102,21 @@ def _recall(connection: Connection, withdrawal: Withdrawal, found: Sequence[Row[
         subject = subject_of(About.RECALL, recall_id)
         add(connection, [NewWork(WorkKind.EVENT, subject, str(row.id)) for row in rows])
         add(connection, [NewWork(WorkKind.RECIPIENTS, subject)])
-        for batch in _batches(row.id for row in rows):
-            mark_recalled(connection, batch, recall_id)
+        mark_recalled(connection, [row.id for row in rows], recall_id)
         for row in rows:
             about: dict[str, Any] = {"code_commune": commune, "export_id": row.id}
             record_audit(connection, Action.FILE_RECALLED, actor=by, detail=said, **about)
     return [row.label for row in found]
 
 
-def _batches(items: Iterable[_Item]) -> Iterator[list[_Item]]:
-    rest = iter(items)
-    while batch := list(islice(rest, _AT_ONCE)):
-        yield batch
-
-
-def _find(connection: Connection, withdrawal: Withdrawal, listes: Iterable[tuple[str, str]]) -> Iterator[Row[Any]]:
+def _find(connection: Connection, withdrawal: Withdrawal, listes: Collection[tuple[str, str]]) -> Sequence[Row[Any]]:
     query = _FILES.where(
         Export.status == ExportStatus.READY, Export.recall_id.is_(None), Export.rests_on.is_not(None)
     ).order_by(Export.id)
     if withdrawal.spares_listes:
         query = query.where(Export.kind == ExportKind.TABLEAU)
-    for batch in _batches(listes):
-        for row in connection.execute(query.where(tuple_(Export.code_commune, Export.liste).in_(batch))):
-            if any(it["import_id"] == withdrawal.import_id for it in row.rests_on):
-                yield row
+    rows = connection.execute(query.where(tuple_(Export.code_commune, Export.liste).in_(listes)))
+    return [row for row in rows if any(it["import_id"] == withdrawal.import_id for it in row.rests_on)]
 
 
 def _is_used(row: Row[Any]) -> bool:

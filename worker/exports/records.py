@@ -14,8 +14,9 @@ A work of kind `liste` or `tableau` (worker/work) lets a worker make the file. T
 file of a request also sets `completed_at` of the request, and adds the works of its events and messages.
 
 Only the worker that holds the work changes the row. A worker that was frozen finds that another one holds the work, and
-publishes nothing. Each transaction locks the work first, then the row. What happens to the file afterwards (download,
-verification, purge, recall) is recorded on the row, and changes no state.
+publishes nothing: the functions that end an attempt raise LeaseLostError. Each transaction locks the work first, then
+the row. What happens to the file afterwards (download, verification, purge, recall) is recorded on the row, and changes
+no state.
 """
 
 from collections.abc import Iterable, Sequence
@@ -48,12 +49,10 @@ from worker.db.types import utc_now
 from worker.doorbell import Doorbell
 from worker.error_policy import until_next_try
 from worker.errors import DatabaseAwayError, PrefectureError, TransientError
-from worker.exports.models import Export, ExportPiece, Request
-from worker.exports.naming import Naming, allocate_names
+from worker.exports.models import Export, ExportPiece, Naming, Request, allocate_names
 from worker.exports.storage import Made, PendingFile, StoredFile, publish
 from worker.work import queue
-from worker.work.models import FILES, About, Work, WorkKind, subject_of
-from worker.work.queue import Claim, NewWork, add
+from worker.work.queue import FILES, About, Claim, NewWork, Work, WorkKind, add, subject_of
 
 FEW = 5_000
 """A file of so few electors is made before an agent could see its progress."""
@@ -150,11 +149,7 @@ def renew(engine: Engine, claim: Claim, lease_seconds: float, written: int) -> b
 
 
 def announce(engine: Engine, claim: Claim, *, electeurs: int) -> None:
-    """Record the number of electors of a larger file, and publish its progress if the request asks for it.
-
-    Raises:
-        LeaseLostError: another worker holds the work.
-    """
+    """Record the number of electors of a larger file, and publish its progress if the request asks for it."""
     if electeurs <= FEW:
         return
     with engine.begin() as connection:
@@ -163,7 +158,7 @@ def announce(engine: Engine, claim: Claim, *, electeurs: int) -> None:
         request_id = connection.scalar(mine.returning(Export.request_id))
         wanted = select(Request.id).where(Request.id == request_id, Request.is_progress_wanted)
         for wanting in connection.scalars(wanted):
-            add(connection, [NewWork(WorkKind.PROGRESS, subject_of(About.REQUEST, wanting))])
+            add(connection, [NewWork(WorkKind.PROGRESS, subject_of(About.REQUEST, wanting))], again=True)
 
 
 # The end of an attempt: one transaction, which only the owner of the work can make.
@@ -208,11 +203,7 @@ def add_piece(connection: Connection, export_id: int, piece: Piece, stored: Stor
 
 
 def mark_failed(engine: Engine, claim: Claim, error: PrefectureError) -> None:
-    """Set the status failed, with the reason that clerks read.
-
-    Raises:
-        LeaseLostError: another worker holds the work.
-    """
+    """Set the status failed, with the reason that clerks read."""
     with engine.begin() as connection:
         _fail(connection, claim, error_code=error.code, error_message=str(error))
 
@@ -233,11 +224,7 @@ def _fail(connection: Connection, claim: Claim, **values: Any) -> None:  # noqa:
 
 
 def release(engine: Engine, export: Export, claim: Claim, error: PrefectureError, *, counts: bool) -> None:
-    """Release the work: it is due again after a wait. With `counts`, this start counts towards the limit of starts.
-
-    Raises:
-        LeaseLostError: another worker holds the work.
-    """
+    """Release the work: it is due again after a wait. With `counts`, this start counts towards the limit of starts."""
     wait = wait_seconds(_tries_before(export, claim, error), error)
     is_new = export.error_code != error.code
     waits = {"status": ExportStatus.QUEUED, "error_code": error.code, "error_message": str(error)}

@@ -83,6 +83,8 @@ class Made:
     """The imports that it rests on."""
     reconciliation: dict[str, Any] | None = None
     """Of a list file, the version of the register; of a tableau, the comparison with the list of the day."""
+    profile: dict[str, Any] | None = None
+    """What readers must know of the platform's profile; see `PlatformProfile.record`."""
 
 
 SENTINEL = ".prefecture"
@@ -255,9 +257,8 @@ class Storage:
 
         No worker writes them any more. A process that died while it marked the volume leaves one at the root.
         """
-        limit = time.time() - older_than
         hidden = chain(self.root.glob("*/.*.part"), self.root.glob(f".{SENTINEL}.*.part"))
-        stale = [path for path in hidden if _last_written(path) < limit]
+        stale = [path for path in hidden if age_of(path) > older_than]
         for path in stale:
             path.unlink(missing_ok=True)
         return len(stale)
@@ -314,11 +315,12 @@ def _unlink(path: Path) -> int | None:
     return size
 
 
-def _last_written(path: Path) -> float:
+def age_of(path: Path) -> float:
+    """Return the seconds since the last byte of a file was written; 0 when it is gone."""
     try:
-        return path.stat().st_mtime
+        return time.time() - path.lstat().st_mtime
     except FileNotFoundError:
-        return time.time()
+        return 0
 
 
 def _sync_directory(directory: Path) -> None:

@@ -7,9 +7,10 @@ trail has a line before and after, without the name of the elector. A second run
 import json
 import mmap
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -32,33 +33,25 @@ from sqlalchemy import (
 
 from common.calendrier import civil_day, jour_a_paris, now
 from common.french import short_date
-from schemas.vocabulary import UNFINISHED, ExportKind, Liste, Nature, PreviewStatus
+from schemas.profiles.platform import ENCODINGS
+from schemas.profiles.source import SourceMapping
+from schemas.vocabulary import UNFINISHED, Action, ExportKind, Liste, Nature
 from worker.access.models import Agent, Recipient
-from worker.arrivals import IS_ENDED, Arrivals, Preview, drop, mark_erased
-from worker.audit import (
-    Action,
-    Actor,
-    AuditWord,
-    Detail,
-    Pseudonymised,
-    WordKind,
-    find_pseudonym,
-    forget_words,
-    record_audit,
-)
+from worker.arrivals import IS_ASKED, IS_ENDED, Arrivals, Preview, drop, mark_erased
+from worker.audit import Actor, AuditWord, Detail, Pseudonymised, WordKind, find_pseudonym, forget_words, record_audit
 from worker.deferred import DeferredEvent, discard
-from worker.domain.identite import FORGOTTEN, base_letters
-from worker.domain.mouvement import Effet, Etat
+from worker.domain.identite import FORGOTTEN, Effet, Etat, base_letters
 from worker.errors import RefusedError
-from worker.exports.models import Depot, Export, Publication, Recall, Request
-from worker.exports.naming import main_name
+from worker.exports.models import Depot, Export, Publication, Recall, Request, main_name
 from worker.exports.purge import remove_files
 from worker.exports.records import cancelled_by
 from worker.exports.storage import Storage
 from worker.notifier.models import Notification
-from worker.notifier.recipients import ERASED, mask_addresses
+from worker.notifier.sending import ERASED, mask_addresses
+from worker.registre.communes import set_mapping
 from worker.registre.imports.history import importing
 from worker.registre.models import (
+    Bureau,
     Doubt,
     Electeur,
     Homonym,
@@ -67,10 +60,11 @@ from worker.registre.models import (
     ListeCommunale,
     MouvementRegistre,
     Protection,
+    Scrutin,
 )
 from worker.registre.protections import Protege
-from worker.work.models import Work
-from worker.writers.electeurs_file import LISTE_FORMATS
+from worker.work.queue import Work
+from worker.writers.electeurs_file import LISTE_FORMATS, encode
 
 _WINDOW = 4_000
 """Bytes on both sides of a name that may belong to the same elector, unless the elector's data end before."""
@@ -171,6 +165,7 @@ def forget_commune(scope: ForgetScope) -> Forgotten:
         fingerprints = Depot.export_id.in_(select(Export.id).where(Export.code_commune == code))
         values = {"fingerprint": None, "fingerprint_key": None, "fingerprint_reason": "empreinte effacée"}
         connection.execute(update(Depot).where(fingerprints).values(values))
+        set_mapping(connection, code, SourceMapping())
         done.agents = _forget_people(connection, scope)
     done.files = _remove_whole_folder(scope)
     done.arrivals = _erase_arrivals(scope)
@@ -268,6 +263,7 @@ def _conclude(scope: ForgetScope, what: str, done: Forgotten) -> Forgotten:
     _leave_no_copy(scope.engine)
     done.kept += [
         "le journal, qui nomme des comptes et des fichiers, 12 mois (PREFECTURE_AUDIT_DAYS)",
+        "ce qu'un agent a tapé à l'écran sans l'envoyer, trois jours",
         _BACKUPS,
     ]
     return done
@@ -276,9 +272,7 @@ def _conclude(scope: ForgetScope, what: str, done: Forgotten) -> Forgotten:
 def _require_idle(connection: Connection, code_commune: str) -> None:
     """Check that no job is under way that could write the elector's name later."""
     working = exists().where(Export.code_commune == code_commune, Export.status.in_(UNFINISHED))
-    importing = exists().where(
-        Preview.code_commune == code_commune, ~IS_ENDED, Preview.status != PreviewStatus.READY.value
-    )
+    importing = exists().where(Preview.code_commune == code_commune, ~IS_ENDED, ~IS_ASKED)
     if connection.scalar(select(or_(working, importing))):
         raise RefusedError(_BUSY)
 
@@ -300,7 +294,6 @@ def _who(row: Any) -> Protege:  # noqa: ANN401 — a row of one of four tables
 
 
 def _find_listed(connection: Connection, code_commune: str, electeurs: Iterable[Row[Any]]) -> set[str]:
-    """Return the lists that have the elector now."""
     query = select(ListeCommunale.liste, ListeCommunale.version).where(ListeCommunale.code_commune == code_commune)
     shown = {tuple(row) for row in connection.execute(query)}
     return {it.liste for it in electeurs if (it.liste, it.version) in shown}
@@ -350,7 +343,9 @@ def _year_of(date_naissance: str) -> str:
     return f"{date_naissance[:4]}-00-00" if date_naissance else ""
 
 
-def _texts(code_commune: str) -> Iterator[tuple[Any, Sequence[Any], Sequence[Any], ColumnElement[bool]]]:
+def _texts(
+    code_commune: str, *, is_whole: bool
+) -> Iterator[tuple[Any, Sequence[Any], Sequence[Any], ColumnElement[bool]]]:
     """Yield table, key, columns and condition of each text that people type."""
     exports = select(Export.id).where(Export.code_commune == code_commune)
     imports = select(ImportListe.import_id).where(ImportListe.code_commune == code_commune)
@@ -362,12 +357,17 @@ def _texts(code_commune: str) -> Iterator[tuple[Any, Sequence[Any], Sequence[Any
     yield Import, [Import.id], [Import.file_name], Import.id.in_(imports)
     key = [ImportListe.import_id, ImportListe.code_commune, ImportListe.liste]
     yield ImportListe, key, [ImportListe.not_compared_because], ImportListe.import_id.in_(imports)
+    if is_whole:  # the label of a canton may contain the name of an elector
+        key = [Scrutin.code_commune, Scrutin.date]
+        yield Scrutin, key, [Scrutin.libelle, Scrutin.texte], Scrutin.code_commune == code_commune
+        labels = [Bureau.libelle_canton, Bureau.libelle_circonscription]
+        yield Bureau, [Bureau.code_commune, Bureau.code], labels, Bureau.code_commune == code_commune
 
 
 def _mask_texts(connection: Connection, code_commune: str, named: NameSearch | None) -> int:
     """Mask the texts of a commune, or those with these names, and delete deferred events; return how many."""
     masked = 0
-    for table, key, columns, is_of_commune in _texts(code_commune):
+    for table, key, columns, is_of_commune in _texts(code_commune, is_whole=named is None):
         written = or_(*(and_(column != "", column != ERASED) for column in columns))
         for row in connection.execute(select(*key, *columns).where(is_of_commune, written)).mappings().all():
             found = {
@@ -508,7 +508,7 @@ def _remove_naming(scope: ForgetScope, known: Iterable[Protege], tableaux: set[i
     if not files:
         return 0
     scope.storage.require_mounted()
-    spellings = [it for who in known for it in _spellings(who)]
+    spellings = list(dict.fromkeys(it for who in known for it in _spellings(who)))
     with scope.engine.connect() as connection:
         query = select(Export.file_name, Export.id).where(Export.code_commune == scope.code_commune)
         ids = {row.file_name: row.id for row in connection.execute(query)}
@@ -537,8 +537,10 @@ def _spellings(who: Protege) -> Iterator[_Spelling]:
     """Yield the name, the first names and, if it is complete, the date of birth in each spelling of the files."""
     year, month, day = (*who.date_naissance.split("-"), "", "")[:3]
     born = (f"{day}/{month}/{year}", who.date_naissance) if {month, day}.isdisjoint({"", "00"}) else ()
-    for spell in (str, str.upper, base_letters):
-        yield spell(who.nom_naissance).encode(), spell(who.prenoms).encode(), tuple(it.encode() for it in born)
+    spells: Sequence[Callable[[str], str]] = (str, str.upper, base_letters)
+    for spell, encoding in product(spells, ENCODINGS):
+        nom, prenoms = (encode(spell(it), encoding) for it in (who.nom_naissance, who.prenoms))
+        yield nom, prenoms, tuple(it.encode() for it in born)
 
 
 def _names(path: Path, spellings: Sequence[_Spelling]) -> bool:

@@ -12,22 +12,23 @@ import structlog
 from sqlalchemy import Connection, Engine, func, select
 
 from common.french import capitalized, short_date
-from schemas.vocabulary import Liste, Nature, PreviewAct, PreviewStatus
+from schemas.profiles.source import SourceMapping, describe_mapping
+from schemas.vocabulary import Action, Liste, Nature, PreviewAct, PreviewStatus
 from worker.arrivals import (
     BUSY_SECONDS,
     GIVEN_UP,
     TROUBLE_SECONDS,
     Preview,
     begin,
+    mark_asked,
     mark_erased,
     mark_imported,
-    mark_ready,
     mark_refused,
     read_preview,
     release,
     renew,
 )
-from worker.audit import Action, Actor, Detail, Pseudonymised, WordKind, record_audit
+from worker.audit import Actor, Detail, Pseudonymised, WordKind, record_audit
 from worker.error_policy import conclude, is_waited_for, until_next_try
 from worker.errors import (
     DatabaseAwayError,
@@ -39,15 +40,17 @@ from worker.errors import (
 )
 from worker.exports.lease import Heartbeat, give_back, new_owner
 from worker.exports.recalls import Resting, Withdrawal, find_resting, recall_files
+from worker.registre.communes import read_mapping, set_mapping
 from worker.registre.imports.chain import Redating, set_taken_on
 from worker.registre.imports.history import UndoSummary, read_state, undo_import
+from worker.registre.imports.lines import is_of_spreadsheet
 from worker.registre.imports.report import ImportPreview, Question, describe_answers
 from worker.registre.models import Electeur, ListeCommunale
+from worker.registre.reu.guess import MatchNeededError
 from worker.registre.reu.importer import ImportProgress, Intake, import_file, preview_file
 from worker.registre.versions import ListeKey, is_shown
 from worker.services import Services
-from worker.work.models import WorkKind
-from worker.work.queue import Claim, claim_enqueued, finish, hold
+from worker.work.queue import Claim, WorkKind, claim_enqueued, finish, hold
 from worker.work.queue import release as release_work
 
 LONGEST_STEP_SECONDS = 25 * 60.0
@@ -112,7 +115,7 @@ def _work(preview: Preview, claim: Claim, services: Services) -> None:
         release(services.engine, claim, seconds=BUSY_SECONDS, counts=False)
     except ImportRefusedError as refusal:
         log.warning("preview_refused", step=preview.status)
-        mark_refused(services.engine, claim, _sentence(refusal.on_screen))
+        mark_refused(services.engine, claim, _sentence(refusal.on_screen, preview.file_name))
     except LeaseLostError:
         raise
     except Exception as error:  # noqa: BLE001 — a bug must neither stop the worker nor lose the row
@@ -136,16 +139,25 @@ def _give_back(claim: Claim, error: Exception, services: Services) -> None:
 
 
 def _preview(preview: Preview, claim: Claim, path: Path, progress: ImportProgress, services: Services) -> None:
-    found = preview_file(services.registre, path, intake=_intake(preview), progress=progress)
+    mapping = _mapping(preview, services)
+    intake = _intake(preview, mapping, services)
+    try:
+        found = preview_file(services.registre, path, intake=intake, progress=progress)
+    except MatchNeededError as needed:
+        asked = {"matching": needed.matching.model_dump(mode="json")}
+        mark_asked(services.engine, claim, PreviewStatus.TO_MATCH, found=asked)
+        log.info("preview_to_match", columns=len(needed.matching.columns))
+        return
     if found.summary.unchanged:
         day = f" (export du {short_date(found.summary.taken_on)})" if found.summary.taken_on else ""
         raise ImportRefusedError(f"Ce fichier est déjà dans le registre{day} : il n'y a rien à reprendre")
-    mark_ready(services.engine, claim, found=_describe(found), register_state=found.state)
+    ready = PreviewStatus.READY
+    mark_asked(services.engine, claim, ready, found=_describe(found, mapping), register_state=found.state)
     log.info("preview_ready", lines=found.summary.lines_read)
 
 
 def _import(preview: Preview, claim: Claim, path: Path, progress: ImportProgress, services: Services) -> None:
-    by = Actor(preview.terms["by"], preview.terms["account"])
+    by, mapping = Actor(preview.terms["by"], preview.terms["account"]), _mapping(preview, services)
 
     def then(connection: Connection, import_id: int, questions: Sequence[Question]) -> None:
         mark_imported(connection, claim, import_id)
@@ -153,6 +165,10 @@ def _import(preview: Preview, claim: Claim, path: Path, progress: ImportProgress
         said = f"export du {short_date(preview.taken_on)}, import {import_id}{describe_answers(questions)}, "
         detail: Detail = [said, named]
         record_audit(connection, Action.REGISTRE_IMPORTED, actor=by, code_commune=preview.code_commune, detail=detail)
+        if preview.terms.get("mapping"):
+            set_mapping(connection, preview.code_commune, mapping)
+            said = describe_mapping(mapping)
+            record_audit(connection, Action.FILE_MATCHED, actor=by, code_commune=preview.code_commune, detail=[said])
 
     summary = import_file(
         services.registre,
@@ -161,7 +177,7 @@ def _import(preview: Preview, claim: Claim, path: Path, progress: ImportProgress
         accept_changes=preview.terms["accept_changes"],
         accept_rejects=preview.terms["accept_rejects"],
         progress=progress,
-        intake=_intake(preview)._replace(
+        intake=_intake(preview, mapping, services)._replace(
             state=preview.register_state, empty=[Liste(liste) for liste in preview.terms["empty"]]
         ),
         then=then,
@@ -169,8 +185,16 @@ def _import(preview: Preview, claim: Claim, path: Path, progress: ImportProgress
     log.info("registre_imported", import_id=summary.import_id, lines=summary.lines_read)
 
 
-def _intake(preview: Preview) -> Intake:
+def _mapping(preview: Preview, services: Services) -> SourceMapping:
+    """Return what the agents of the commune have said about the columns of their files, of this one last."""
+    with services.registre.connect() as connection:
+        known = read_mapping(connection, preview.code_commune)
+    return known.joined(SourceMapping.model_validate(preview.terms.get("mapping") or {}))
+
+
+def _intake(preview: Preview, mapping: SourceMapping, services: Services) -> Intake:
     return Intake(
+        profile=services.source.joined(mapping),
         taken_on=preview.taken_on,
         commune=preview.code_commune,
         liste=Liste(preview.liste) if preview.liste else None,
@@ -179,10 +203,10 @@ def _intake(preview: Preview) -> Intake:
     )
 
 
-def _describe(found: ImportPreview) -> dict[str, Any]:
+def _describe(found: ImportPreview, mapping: SourceMapping) -> dict[str, Any]:
     """Return the findings that a clerk reads before confirming; no elector is named."""
     summary, comparison = found.summary, found.summary.comparison
-    changes = ("listes", "inscriptions", "radiations", "changements", "others", "homonyms", "spellings", "doubts")
+    changes = ("listes", "inscriptions", "radiations", "changements", "others", "doubts")
     counts = ("lines_read", "lines_kept", "lines_rejected", "values_cleaned", "bureaux", "bureaux_changed")
     return {
         **{name: getattr(summary, name) for name in counts},
@@ -194,8 +218,10 @@ def _describe(found: ImportPreview) -> dict[str, Any]:
         ],
         "notes": list(summary.notes),
         "reasons": dict(summary.reasons),
+        "mapping": mapping.model_dump(mode="json", exclude_defaults=True) if mapping else None,
         "rejections": [list(it) for it in found.rejections],
         "blocking": dict(found.blocking),
+        "is_of_spreadsheet": is_of_spreadsheet([*summary.reasons, *found.blocking]),
         "comparison": comparison and {name: getattr(comparison, name) for name in changes},
     }
 
@@ -217,8 +243,10 @@ def _erase_ended(claim: Claim, services: Services) -> None:
         finish(connection, [claim])
 
 
-def _sentence(text: str) -> str:
-    return f"{capitalized(text).rstrip('.')}."
+def _sentence(text: str, named: str) -> str:
+    """Write a refusal as a sentence; a file keeps the name that the clerk knows."""
+    begun = text if named and text.startswith(named) else capitalized(text)
+    return f"{begun.rstrip('.')}."
 
 
 _Change = UndoSummary | Redating
@@ -256,11 +284,12 @@ def _correct(preview: Preview, claim: Claim, services: Services) -> None:
 
     try:
         if preview.act == PreviewAct.UNDO:
-            undo_import(services.registre, import_id, then=then)
+            undo_import(services.registre, import_id, only=preview.code_commune, then=then)
         else:
-            set_taken_on(services.registre, import_id, preview.taken_on, then=then)
+            set_taken_on(services.registre, import_id, preview.taken_on, only=preview.code_commune, then=then)
     except _ShownError as shown:
-        mark_ready(services.engine, claim, found=shown.found, register_state=shown.register_state)
+        ready = PreviewStatus.READY
+        mark_asked(services.engine, claim, ready, found=shown.found, register_state=shown.register_state)
     log.info("registre_corrected" if is_wanted else "preview_ready", import_id=import_id, act=preview.act)
 
 

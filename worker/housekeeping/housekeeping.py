@@ -4,30 +4,62 @@ It has its own thread, so that a long purge delays no notification. The thread d
 in turn, so that a purge of a thousand files does not delay the sweep either.
 """
 
-import math
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import partial
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from datetime import date, timedelta
+from functools import cache, partial
 from threading import Event
+from typing import Any, NamedTuple
 
 import structlog
-from sqlalchemy import Engine, Text, and_, cast, delete, func, literal_column, or_, over, select, text
+from sqlalchemy import (
+    Connection,
+    Engine,
+    Text,
+    and_,
+    cast,
+    delete,
+    func,
+    insert,
+    literal_column,
+    or_,
+    over,
+    select,
+    text,
+)
+from sqlalchemy.exc import IntegrityError
 
+from common.calendrier import CalendarReunion, CalendarScrutin, find_cycles, one_a_day
 from common.logs import LogThrottle
-from schemas.vocabulary import RequestOutcome
+from schemas.tableaux import TypeTableau, name_tableau
+from schemas.vocabulary import RequestOutcome, Wish, split_wishes
+from worker.access.models import EVERY_COMMUNE, Agent, Recipient
 from worker.arrivals import Arrivals, expire, list_awaited
-from worker.audit import NOTIFIER, Actor, note_removed
+from worker.audit import NOTIFIER
 from worker.db.engine import snapshot
 from worker.db.types import utc_now
 from worker.doorbell import CountEnqueued, Enqueue
-from worker.exports.models import Request
-from worker.exports.purge import Purged, purge_files
+from worker.exports.models import Export, Publication, Request
+from worker.exports.purge import purge_files
 from worker.exports.storage import STALE_SECONDS, Storage
-from worker.health import Supervised
-from worker.notifier.models import Notification
-from worker.registre.imports.history import purge_versions
-from worker.work.models import About, Work, WorkKind, subject_of
-from worker.work.queue import count_enqueued, has_open, mark_enqueued, take_back_enqueued
+from worker.notifier.messages.deadlines import COMMISSION, WITHDRAWAL, Deadline
+from worker.notifier.models import Notification, Reminder, ReminderEcheance
+from worker.notifier.notices import Today, part_of, today_in
+from worker.registre.models import ListeCommunale
+from worker.registre.scrutins import select_reunions, select_scrutins
+from worker.work.queue import (
+    About,
+    NewWork,
+    Work,
+    WorkKind,
+    add,
+    count_enqueued,
+    has_open,
+    mark_enqueued,
+    subject_of,
+    take_back_enqueued,
+)
 from worker.work.queue import sweep as delete_old_works
 
 HOUR_SECONDS, DAY_SECONDS = 3600, 24 * 3600
@@ -43,38 +75,33 @@ BATCH = 500
 REFUSED_ROWS, REFUSED_BYTES, REFUSED_DAYS = 5000, 5 * 2**20, 90
 """Limits on stored refused requests per account, so that a faulty producer cannot fill the database."""
 
-_LONGEST_PAUSE_SECONDS, _SHORTEST_PAUSE_SECONDS = 10.0, 0.05
-
 log = structlog.stdlib.get_logger(__name__)
 
 
 class Chore:
-    """A periodic task: `begin` starts it, and each item that its iterator yields is one step.
+    """A periodic task: `begin` starts it, and each item of its iterator is one step. A number other than 0 is logged.
 
     An error is logged, and the task begins again after its period, or after a minute.
     """
 
-    def __init__(self, name: str, begin: Callable[[], Iterable[object]], seconds: float) -> None:
+    def __init__(self, name: str, begin: Callable[[], Iterable[int | None]], seconds: float) -> None:
         self._begin = begin
         self._seconds = seconds
-        self._steps: Iterator[object] | None = None
+        self._steps: Iterator[int | None] | None = None
         self._due_at = 0.0
+        self._name = name
         self._throttle = LogThrottle(name)
-
-    @property
-    def pause(self) -> float:
-        """Seconds until the next step is due."""
-        return 0 if self._steps else max(0.0, self._due_at - time.monotonic())
 
     def step(self) -> bool:
         """Do one step, if it is due; return True when one was done and more may follow."""
-        if self.pause:
+        if self._steps is None and time.monotonic() < self._due_at:
             return False
         try:
             if self._steps is None:
                 self._due_at = time.monotonic() + self._seconds
                 self._steps = iter(self._begin())
-            next(self._steps)
+            if number := next(self._steps):
+                log.info("chore_step", chore=self._name, number=number)
         except StopIteration:
             self._steps = None
         except Exception as error:  # noqa: BLE001 — the other tasks continue, and this one begins again
@@ -86,101 +113,59 @@ class Chore:
         return self._steps is not None
 
 
-class Housekeeping(Supervised):
-    """The periodic tasks, in the order in which each does a step."""
-
-    stuck = "le notificateur n'avance plus (ménage) : voir son journal"
-
-    def __init__(self, chores: Sequence[Chore]) -> None:
-        super().__init__()
-        self._chores = chores
-
-    def run(self, stop: Event) -> None:
-        """Do steps until `stop` is set."""
-        while not stop.is_set():
-            self.last_sign = time.monotonic()
-            if not self.step(stop):
-                pause = min((chore.pause for chore in self._chores), default=_LONGEST_PAUSE_SECONDS)
-                stop.wait(min(max(pause, _SHORTEST_PAUSE_SECONDS), _LONGEST_PAUSE_SECONDS))
-        self.last_sign = math.inf
-
-    def step(self, stop: Event) -> bool:
-        """Do one step of each task that is due, none once `stop` is set; return True when more may be due at once."""
-        steps = [chore.step() for chore in self._chores if not stop.is_set()]
-        return any(steps)
+def do_steps(chores: Sequence[Chore], stop: Event) -> bool:
+    """Do one step of each task that is due, none once `stop` is set; return True when more may be due at once."""
+    steps = [chore.step() for chore in chores if not stop.is_set()]
+    return any(steps)
 
 
 def sweep(
     engine: Engine,
     enqueue: Enqueue,
-    throttle: LogThrottle | None = None,
     *,
     count: CountEnqueued | None = None,
     grace_seconds: float = GRACE_SECONDS,
-    limit: int = BATCH,
     counts: bool = True,
 ) -> int:
     """Enqueue the rows that wait without a message, and those whose worker died; return how many.
 
     The message of a row may be in a long queue. So a row that was enqueued once is enqueued again only if the broker
-    holds fewer messages than rows wait, and only as many rows as messages are missing: at most `limit` of a queue, the
+    holds fewer messages than rows wait, and only as many rows as messages are missing: at most BATCH of a queue, the
     longest waiting first. Queues keep their order: once all earlier messages are processed, a row whose message was
     lost is the oldest.
 
     A row is marked before it is enqueued, so that no other sweep enqueues it too. If the broker is away, the mark is
-    removed, the next sweep tries again, and `throttle` counts the failure. Without `count`, every row that has waited
-    for longer than the grace is enqueued. Without `counts`, only rows whose message was never sent are enqueued.
+    removed and the error is raised. Without `count`, every row that has waited for longer than the grace is enqueued.
+    Without `counts`, only rows whose message was never sent are enqueued.
     """
-    throttle, waiting = throttle or LogThrottle("doorbell"), dict[tuple[str, bool], int]()
+    waiting: dict[tuple[str, bool], int] = {}
     if counts:
         with snapshot(engine) as connection:
             waiting = count_enqueued(connection, grace_seconds)
-    try:
-        held = count() if count and waiting else {}
-    except Exception as error:  # noqa: BLE001 — whatever the broker's error, the next sweep asks again
-        throttle.failed(error)
-        return 0
-    if held:
-        throttle.succeeded()
+    held = count() if count and waiting else {}
     lost = {queue: rows - held.get(queue, 0) for queue, rows in waiting.items() if rows > held.get(queue, 0)}
     with engine.begin() as connection:
         expire(connection)
-        doorbells = mark_enqueued(connection, lost, grace_seconds=grace_seconds, limit=limit)
-    if not doorbells:
-        return 0
-    try:
-        enqueue(doorbells)
-    except Exception as error:  # noqa: BLE001 — whatever the broker's error, the next sweep enqueues again
-        throttle.failed(error)
-        take_back_enqueued(engine, doorbells)
-        return 0
-    throttle.succeeded()
-    log.info("doorbell_rung_again", rows=len(doorbells))
+        doorbells = mark_enqueued(connection, lost, grace_seconds=grace_seconds, limit=BATCH)
+    if doorbells:
+        try:
+            enqueue(doorbells)
+        except Exception:
+            take_back_enqueued(engine, doorbells)
+            raise
     return len(doorbells)
 
 
-def erase_arrivals(engine: Engine, arrivals: Arrivals) -> Iterator[str]:
+def erase_arrivals(engine: Engine, arrivals: Arrivals) -> Iterator[int]:
     """Delete exports that arrived and that no import awaits, one at each step."""
     with snapshot(engine) as connection:
         kept = list_awaited(connection)
-    for name in arrivals.erase_forgotten(kept):
-        log.info("arrival_erased")
-        yield name
+    return (1 for _ in arrivals.erase_forgotten(kept))
 
 
-def purge(engine: Engine, storage: Storage, days: float) -> Iterator[Purged]:
+def purge(engine: Engine, storage: Storage, days: float) -> Iterator[int]:
     """Remove the files of exports that ended more than so many days ago, a few at each step."""
-    for step in purge_files(engine, storage, days=days, actor=NOTIFIER):
-        if any(step):
-            log.info("files_purged", **step._asdict())
-        yield step
-
-
-def purge_all_refused(engine: Engine) -> Iterator[int]:
-    """Remove refused requests beyond the limits of an account, a few at each step."""
-    while number := purge_refused(engine):
-        log.info("refused_removed", rows=number)
-        yield number
+    return (step.files for step in purge_files(engine, storage, days=days, actor=NOTIFIER))
 
 
 def purge_refused(
@@ -215,13 +200,6 @@ def purge_refused(
         return connection.execute(delete(Request).where(Request.id.in_(ids))).rowcount
 
 
-def remove_versions(engine: Engine) -> Iterator[int]:
-    """Remove the electors of former versions that no undo can restore any more, some at each step."""
-    for number in purge_versions(engine, note_removed(Actor(NOTIFIER))):
-        log.info("versions_purged", rows=number)
-        yield number
-
-
 def delete_dead_works(engine: Engine) -> int:
     """Delete old dead works; return how many."""
     with engine.begin() as connection:
@@ -234,6 +212,160 @@ def remove_temporaries(storage: Storage) -> Iterator[int]:
     A worker that makes a file removes the temporary files of its row; of a cancelled row, no worker does.
     """
     storage.require_own(may_mark=False)
-    if left := storage.sweep_temporaries(STALE_SECONDS):
-        log.warning("temporaries_removed", files=left)
-    yield left
+    yield storage.sweep_temporaries(STALE_SECONDS)
+
+
+_LANE = 1
+"""Reminders are sent after messages that a person waits for."""
+
+_ONE_DAY, _WITHDRAWAL_WINDOW = timedelta(days=1), timedelta(days=7)
+"""A withdrawal is reminded of the day after the last one, or within seven days if the notifier was stopped."""
+
+
+class DueReminder(NamedTuple):
+    """A deadline, and which of its reminders is due."""
+
+    deadline: Deadline
+    days: int
+
+    @property
+    def key(self) -> tuple[str, date, int]:
+        """The key by which an earlier plan of this reminder is found."""
+        return self.deadline.echeance, self.deadline.due_on, self.days
+
+
+def plan_reminders(engine: Engine, registre: Engine, days: Collection[int], today: Today = today_in) -> int:
+    """Record the reminders of the civil day of each commune that were not recorded before; return how many communes.
+
+    Several notifiers may run it at once: the keys of the tables let one of them succeed.
+    """
+    today = cache(today)  # one day of a commune for the whole plan, even when midnight passes
+    with snapshot(engine) as connection:
+        wishing = _read_wishing(connection)
+        made = _read_made(connection, _first_day(today))
+        due = _read_withdrawals(connection, wishing, today)
+    if not wishing:
+        return 0
+    with snapshot(registre) as connection:
+        for commune, of_calendar in _read_due(connection, wishing, today, days):
+            due[commune] += of_calendar
+    return sum(
+        _plan(engine, commune, today(commune), [one for one in of_commune if one.key not in made[commune]])
+        for commune, of_commune in sorted(due.items())
+    )
+
+
+def _first_day(today: Today) -> date:
+    """Return the day before that of Paris: no commune has an earlier day now."""
+    return today("") - timedelta(days=1)
+
+
+def _read_wishing(connection: Connection) -> set[str]:
+    """Return the communes where a recipient wants reminders; `*` when a recipient wants them for all communes."""
+    agents = connection.execute(select(Agent.code_commune, Agent.kinds).distinct())
+    others = select(Recipient.code_commune, Recipient.kinds).where(Recipient.disabled_at.is_(None)).distinct()
+    rows = [*agents, *connection.execute(others)]
+    return {commune for commune, kinds in rows if Wish.DEADLINE in split_wishes(kinds)}
+
+
+def _read_made(connection: Connection, since: date) -> dict[str, set[tuple[str, date, int]]]:
+    made: dict[str, set[tuple[str, date, int]]] = defaultdict(set)
+    columns = ReminderEcheance.code_commune, ReminderEcheance.echeance, ReminderEcheance.due_on, ReminderEcheance.days
+    for commune, *key in connection.execute(select(*columns).where(ReminderEcheance.until >= since)):
+        made[commune].add(tuple(key))  # type: ignore[arg-type]  # three columns
+    return made
+
+
+def _read_withdrawals(connection: Connection, wishing: set[str], today: Today) -> dict[str, list[DueReminder]]:
+    """Return by commune the published tableaux to withdraw: those with one last day share one reminder."""
+    columns = Export.code_commune, Publication.published_until, Export.type_tableau, Export.liste, Export.parameters
+    first, last = _first_day(today) - _WITHDRAWAL_WINDOW, today("")  # the day of a commune may be tomorrow's
+    rows = connection.execute(
+        select(*columns)
+        .join(Publication, Publication.export_id == Export.id)
+        .where(Publication.published_until.between(first, last), Publication.withdrawn_on.is_(None))
+        .order_by(Publication.export_id)
+    )
+    tableaux: dict[tuple[str, date], list[str]] = defaultdict(list)
+    for commune, until, *named in rows:
+        is_over = until and _ONE_DAY <= today(commune) - until <= _WITHDRAWAL_WINDOW
+        if is_over and wishing & {commune, EVERY_COMMUNE}:
+            tableaux[commune, until].append(_name_one(*named))
+    found: dict[str, list[DueReminder]] = defaultdict(list)
+    for (commune, until), names in tableaux.items():
+        deadline = Deadline(WITHDRAWAL, until + _ONE_DAY, until + _WITHDRAWAL_WINDOW, None, _join(names))
+        found[commune].append(DueReminder(deadline, 0))
+    return found
+
+
+def _name_one(type_tableau: str, liste: str, asked: Mapping[str, Any]) -> str:
+    titre = name_tableau(TypeTableau(type_tableau), asked.get("scrutin"), asked.get("publication_due"))
+    return f"{titre}, liste {liste}"
+
+
+def _read_due(
+    connection: Connection, wishing: set[str], today: Today, days: Collection[int]
+) -> Iterator[tuple[str, list[DueReminder]]]:
+    """Yield the reminders that are due on the civil day of each commune with a register and a subscriber."""
+    communes = connection.scalars(select(ListeCommunale.code_commune).distinct().order_by(ListeCommunale.code_commune))
+    concerned = [commune for commune in communes if wishing & {commune, EVERY_COMMUNE}]
+    for commune in concerned:
+        this_day = today(commune)
+        known = select_scrutins(connection, commune), select_reunions(connection, commune)
+        deadlines = find_deadlines(this_day, *known)
+        if due := [DueReminder(it, number) for it in deadlines if (number := stage(it, this_day, days)) is not None]:
+            yield commune, due
+
+
+def _join(names: Iterable[str]) -> str:
+    return " ; ".join(dict.fromkeys(name for name in names if name))
+
+
+def _plan(engine: Engine, commune: str, today: date, due: list[DueReminder]) -> bool:
+    if not due:
+        return False
+    try:
+        with engine.begin() as connection:
+            statement = insert(Reminder).values(code_commune=commune, day=today).returning(Reminder.id)
+            reminder_id = connection.execute(statement).scalar_one()
+            rows = [
+                {"code_commune": commune, "days": one.days, "reminder_id": reminder_id, **one.deadline._asdict()}
+                for one in due
+            ]
+            connection.execute(insert(ReminderEcheance), rows)
+            subject = subject_of(About.REMINDER, reminder_id)
+            works = [NewWork(WorkKind.EVENT, subject, part_of(ReminderEcheance(**row)), _LANE) for row in rows]
+            add(connection, [*works, NewWork(WorkKind.RECIPIENTS, subject, "", _LANE)])
+    except IntegrityError:  # another notifier was faster, or the commune was already reminded today
+        return False
+    return True
+
+
+def find_deadlines(
+    today: date, scrutins: Sequence[CalendarScrutin], reunions: Sequence[CalendarReunion]
+) -> Iterator[Deadline]:
+    """Yield the deadlines of the meeting of the year and of the next polls; polls of one day have both names.
+
+    A recorded meeting needs no reminder; the tableau that follows it is due the day after.
+    """
+    for cycle in find_cycles(today, one_a_day(scrutins), reunions):
+        day = cycle.scrutin.jour if cycle.scrutin else None
+        libelle = _join(it.libelle for it in scrutins if it.jour == day)
+        if cycle.window and not cycle.reunion:
+            first, last = cycle.window
+            yield Deadline(COMMISSION, first, last, day, libelle)
+            if day is None:  # six weeks long: its end is reminded of too
+                yield Deadline(COMMISSION, last, last, day, libelle)
+        for one in cycle.due:
+            yield Deadline(one.type, one.due_on, one.due_on, day, libelle)
+
+
+def stage(deadline: Deadline, today: date, days: Iterable[int]) -> int | None:
+    """Return which of the reminders is due today; None when it is too early or too late.
+
+    Of several, the last one only: an agent who learns of a poll three days before is reminded once.
+    """
+    left = (deadline.due_on - today).days
+    if today > deadline.until:
+        return None
+    return min((number for number in days if left <= number), default=None)

@@ -1,6 +1,6 @@
 """The broker: Dramatiq's for RabbitMQ with confirms, our topology, and dead letters of 90 days.
 
-Also checks that RabbitMQ answers, and that its certificate is trusted.
+Also checks that its certificate is trusted.
 """
 
 import socket
@@ -12,11 +12,10 @@ import pika
 from dramatiq import Middleware, set_encoder, worker
 from dramatiq.brokers.rabbitmq import RabbitmqBroker
 from dramatiq.common import xq_name
-from pika.exceptions import AMQPError
 
 from common.database import explain_tls
 from schemas.topology import EXCHANGE
-from worker.errors import ConfigurationError, TransientError
+from worker.errors import ConfigurationError
 from worker.messaging.consumer import GuardedConsumer, tolerate_any_properties
 from worker.messaging.encoder import INGEST_ACTORS, PrefectureEncoder
 
@@ -73,26 +72,6 @@ def build_broker(url: str, middleware: Sequence[Middleware] = ()) -> PrefectureB
     set_encoder(PrefectureEncoder())
     tolerate_any_properties()
     return PrefectureBroker(url, middleware)
-
-
-def ping_broker(url: str) -> str:
-    """Connect and disconnect; return « host:port/vhost », never the account's password.
-
-    Raises:
-        TransientError: no broker answers there, or the account is refused.
-    """
-    try:
-        parameters = connection_parameters(url)
-    except (ValueError, TypeError):
-        raise TransientError("l'adresse n'a pas la forme amqp://compte:mot-de-passe@hôte:5672/vhost") from None
-    place = f"{parameters.host}:{parameters.port}/{parameters.virtual_host}"
-    parameters.socket_timeout = parameters.stack_timeout = _PROBE_SECONDS
-    try:
-        pika.BlockingConnection(parameters).close()
-    except (AMQPError, OSError) as error:
-        reason = f"TLS impossible : {explain_tls(error)}" if isinstance(error, ssl.SSLError) else type(error).__name__
-        raise TransientError(f"{place} ({reason})") from None
-    return place
 
 
 def require_trusted(url: str) -> None:

@@ -6,9 +6,9 @@ a message that names another queue than its own ends a worker thread.
 pika loses its connection over a header that Python cannot hold: a date beyond the year 9999, tables nested a thousand
 times. The broker would deliver such a message again for ever. So properties are decoded as far as possible.
 
-The consumer also sets the sender of an event: the account that published it, which RabbitMQ has checked (property
-`user_id`). Our own calls have the sender in an option. They arrive by the default exchange, on which only our accounts
-may publish; a call that arrives by another exchange is forged.
+What comes by the exchange is an event. Its sender is the account that published it, which RabbitMQ has checked
+(property `user_id`). Any other message is one of our own calls, which has a row id only: an account that may publish
+straight to a queue chooses neither an event nor a sender.
 
 A consumer of requests reads a queue for each account: docs/adr/0038-a-queue-for-each-account.md.
 """
@@ -16,54 +16,54 @@ A consumer of requests reads a queue for each account: docs/adr/0038-a-queue-for
 import math
 import time
 from collections import deque
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator
 from contextlib import suppress
 from functools import partial
 from typing import Any, Self
 
-import pika
 import structlog
 from dramatiq import Message, MessageProxy
-from dramatiq.brokers.rabbitmq import _RabbitmqConsumer
+from dramatiq.brokers.rabbitmq import _RabbitmqConsumer, _RabbitmqMessage
 from dramatiq.common import q_name, xq_name
-from dramatiq.errors import ConnectionClosed, DecodeError
+from dramatiq.errors import ConnectionClosed
 from pika import spec
 from pika.exceptions import AMQPError, ChannelClosedByBroker
 
-from schemas.topology import EXCHANGE, QUEUE_REQUESTS, QUEUE_REQUESTS_BULK, account_bindings, account_queue
+from schemas.envelope import CloudEvent
+from schemas.http import TOKEN_ACTOR
+from schemas.topology import (
+    EXCHANGE,
+    QUEUE_REQUESTS,
+    QUEUE_REQUESTS_BULK,
+    SCREEN_ACCOUNT,
+    account_bindings,
+    account_queue,
+)
 from worker.messaging.encoder import (
     INGEST_ACTORS,
-    REPLY_TO,
-    SENDER,
+    IncomingEvent,
     PoisonError,
-    call_for_unreadable,
-    came_from_outside,
+    UnreadableEvent,
     check_key,
+    read_message,
     read_unreadable,
 )
 
 log = structlog.get_logger()
 
-REASON_HEADER, SENDER_HEADER = "x-reason", "x-sender"
-"""The headers of a dead letter: its reason, and the account that sent it."""
-
-_LONGEST_ID = 60
-"""In characters: a property has 255 bytes at most."""
-
-_BURY_TRIES = 2
-"""A connection that was idle for long may be dead: the second try opens a new one."""
-
-_DIRECT_REPLY = "amq.rabbitmq.reply-to."
-"""The prefix of RabbitMQ's « direct reply-to »; the rest is hard to guess, and leads to one channel."""
-
 ACCOUNTS_SECONDS = 5.0
 """Seconds between two reads of the accounts by a consumer of requests."""
 
-RawDelivery = tuple[Any, Any, bytes]
-_NOTHING: RawDelivery = (None, None, b"")
+_OF_SCREEN = 8
+"""How many messages of the screen are read for one of another account: the agents of all communes share its queue."""
+
+RawDelivery = tuple[Any, Any, bytes | None]
+_NOTHING: RawDelivery = (None, None, None)
 
 _AGAIN_SECONDS, _LONGEST_AGAIN_SECONDS = 1.0, 15.0
 """Seconds before a message is returned to the broker; doubled until a message of the queue is acknowledged."""
+
+_NOT_FOUND = 404
 
 MOST_MESSAGES, MOST_MESSAGES_BULK = 10_000, 50_000
 MOST_BYTES = 32 << 20
@@ -95,29 +95,34 @@ class GuardedConsumer(_RabbitmqConsumer):
 
     def __init__(self, broker: Any, queue_name: str, prefetch: int, timeout: int) -> None:  # noqa: ANN401 — upstream
         super().__init__(broker, queue_name, prefetch, timeout)  # type: ignore[no-untyped-call]
+        self._prefetch = prefetch
         if queue_name in INGEST_ACTORS:
             self.iterator = self._from_accounts(timeout / 1000)
             self._refusals: dict[str, str] = {}
-        self.iterator = self._without_poison(self.iterator)
-        self._sender = self._reply_to = ""
         self._again = _AGAIN_SECONDS
 
     def __next__(self) -> MessageProxy | None:
-        """Return the next message, marked with this consumer."""
-        message: MessageProxy | None = super().__next__()  # type: ignore[no-untyped-call]
-        if message is not None:
-            message.delivered_by = self  # type: ignore[attr-defined]
-            if came_from_outside(message.options):
-                message.options[SENDER] = self._sender
-                message.options[REPLY_TO] = self._reply_to
-                self._take_for_this_queue(message)
-        return message
+        """Return the next message, marked with this consumer; None when none arrived, or it was dead-lettered."""
+        try:
+            return self._read(*next(self.iterator))
+        except (AssertionError, AMQPError) as error:
+            if getattr(error, "reply_code", None) == _NOT_FOUND:
+                self.broker.queues_pending.add(q_name(self.queue_name))  # declared again at the next start
+            raise ConnectionClosed(error) from None  # type: ignore[no-untyped-call]
 
-    def _take_for_this_queue(self, message: MessageProxy) -> None:
-        """Set the queue and the actor of an event, since Dramatiq acknowledges by the queue of the message."""
-        event: Message[Any] = message._message  # noqa: SLF001 — no public access to the wrapped message
-        actor = INGEST_ACTORS[self.queue_name]
-        message._message = event.copy(queue_name=self.queue_name, actor_name=actor)  # noqa: SLF001
+    def _read(self, method: Any, properties: Any, body: bytes | None) -> MessageProxy | None:  # noqa: ANN401 — pika's
+        if body is None:
+            return None
+        try:
+            read = read_delivery(self.queue_name, method.exchange, method.routing_key, properties, body)
+        except PoisonError as poison:
+            log.warning("poison", queue=self.queue_name, reason=str(poison), size=len(body))
+            self.channel.basic_nack(method.delivery_tag, requeue=False)
+            return None
+        message: Any = _RabbitmqMessage(method.redelivered, method.delivery_tag, read)  # type: ignore[no-untyped-call]
+        message.delivered_by = self
+        self.known_tags.add(method.delivery_tag)
+        return message  # type: ignore[no-any-return]
 
     def ack(self, message: MessageProxy) -> None:
         """Acknowledge a message of this consumer; another one's is delivered again, and its row is done then."""
@@ -129,20 +134,14 @@ class GuardedConsumer(_RabbitmqConsumer):
             log.warning("stale_ack", queue=self.queue_name)
 
     def nack(self, message: MessageProxy) -> None:
-        """Dead-letter a failed message with its reason, then acknowledge it; or return it to the queue."""
+        """Have the broker dead-letter a failed message, with its sender; or return the message to the queue."""
         if getattr(message, "delivered_by", None) is not self:
             log.warning("stale_nack", queue=self.queue_name)
             return
         if getattr(message, "is_given_back", False):
             self._give_back(message)
             return
-        error = getattr(message, "_exception", None)
-        reason = f"failed: {type(error).__name__}" if error is not None else "failed"
-        sender = message.options.get(SENDER, "")
-        if self._bury(message.encode(), reason, sender=sender, message_id=printable(message.message_id)):
-            super().ack(message)  # type: ignore[no-untyped-call]
-        else:
-            super().nack(message)  # type: ignore[no-untyped-call]
+        super().nack(message)  # type: ignore[no-untyped-call]
 
     def _give_back(self, message: Any) -> None:  # noqa: ANN401 — upstream's, with a tag
         """Return a message to its queue after a pause; if the connection is lost, the broker does so by itself."""
@@ -158,6 +157,8 @@ class GuardedConsumer(_RabbitmqConsumer):
 
     def _from_accounts(self, timeout: float) -> Generator[RawDelivery, None, None]:
         """Deliver in the order of arrival, with at most `prefetch` unacknowledged messages of each account.
+
+        The screen's account has more: `_OF_SCREEN`.
 
         The broker sends the next message of an account when one of that account is acknowledged; it joins the end
         here. So accounts are processed in turn, whatever the lengths of their queues.
@@ -193,6 +194,8 @@ class GuardedConsumer(_RabbitmqConsumer):
                 log.warning("account_queue_refused", account=account, reason=reason)
             self._refusals[account] = reason
             if not reason or not self._refusal(partial(_find_queue, queue=queue)):
+                shares = _OF_SCREEN if account == SCREEN_ACCOUNT else 1
+                self.channel.basic_qos(prefetch_count=shares * self._prefetch)  # of the next consumer
                 consumed[account] = self.channel.basic_consume(queue, add)
 
     def _refusal(self, declare: Callable[[Any], object]) -> str:
@@ -205,66 +208,43 @@ class GuardedConsumer(_RabbitmqConsumer):
         channel.close()
         return ""
 
-    def _without_poison(self, deliveries: Iterator[RawDelivery]) -> Generator[RawDelivery, None, None]:
-        for method, properties, body in deliveries:
-            if method is None:
-                yield method, properties, body
-                continue
-            self._sender, self._reply_to = printable(properties.user_id), direct_reply(properties.reply_to)
-            if (reason := self._fault(method, properties, body)) is None:
-                yield method, properties, body
-                continue
-            unreadable = method.exchange and read_unreadable(body, properties, method.routing_key)
-            if unreadable and is_readable(properties):
-                log.warning("unreadable_event", queue=self.queue_name, reason=reason, size=len(body))
-                yield method, properties, call_for_unreadable(self.queue_name, unreadable, self._sender, self._reply_to)
-                continue
-            log.warning("poison", queue=self.queue_name, reason=reason, size=len(body))
-            if self._bury(body, reason, sender=self._sender, message_id=printable(properties.message_id)):
-                self.channel.basic_ack(method.delivery_tag)
-            else:
-                self.channel.basic_nack(method.delivery_tag, requeue=False)
-            yield _NOTHING
 
-    def _fault(self, method: Any, properties: Any, body: bytes) -> str | None:  # noqa: ANN401 — pika's frames
-        if not is_readable(properties):
-            return "unreadable properties"
-        try:
-            message: Message[Any] = Message.decode(body)
-        except DecodeError as error:
-            cause = error.__cause__
-            return str(cause) if isinstance(cause, PoisonError) else "unreadable"
-        is_event = came_from_outside(message.options)
-        if self.queue_name not in (INGEST_ACTORS if is_event else (message.queue_name,)):
-            return "not for this queue"
-        if method.exchange and not is_event:
-            return "a call of ours, from outside"
-        if method.exchange and check_key(message.args[0]["type"], method.routing_key, printable(properties.user_id)):
-            return "not its routing key"
-        return None
+def read_delivery(queue: str, exchange: str, routing_key: str, properties: Any, body: bytes) -> Message[Any]:  # noqa: ANN401 — pika's
+    """Return the call of an actor for a message of a queue.
 
-    def _bury(self, body: bytes, reason: str, *, sender: str, message_id: str) -> bool:
-        """Publish a confirmed copy to the dead letters, with its reason; return False if the broker refuses it.
+    Raises:
+        PoisonError: the message is to be dead-lettered; the text states why.
+    """
+    if not is_readable(properties):
+        raise PoisonError("unreadable properties")
+    if exchange == EXCHANGE and queue in INGEST_ACTORS:
+        event = _read_event(routing_key, properties, body)
+        incoming = IncomingEvent(event, sender_of(properties))
+        return Message(queue, INGEST_ACTORS[queue], args=(incoming,), kwargs={}, options={}, message_id=event.id)
+    read = read_message(body)
+    if isinstance(read, CloudEvent):
+        raise PoisonError("an event that did not come by the exchange")
+    if read.queue_name != queue:
+        raise PoisonError("not for this queue")
+    return read
 
-        It refuses the accounts that read no requests: an account that may publish to a queue may also forge requests.
-        """
-        properties = pika.BasicProperties(
-            delivery_mode=2,
-            headers={REASON_HEADER: reason[:500], SENDER_HEADER: sender},
-            message_id=message_id[:_LONGEST_ID],
-            timestamp=int(time.time()),
-        )
-        for _ in range(_BURY_TRIES):
-            try:
-                self.broker.channel.basic_publish(
-                    "", xq_name(q_name(self.queue_name)), body, properties, mandatory=True
-                )
-            except AMQPError as error:
-                log.warning("dead_letter_not_published", error=type(error).__name__)
-                del self.broker.connection
-            else:
-                return True
-        return False
+
+def _read_event(routing_key: str, properties: Any, body: bytes) -> CloudEvent | UnreadableEvent:  # noqa: ANN401
+    try:
+        return _require_event(read_message(body), routing_key, printable(properties.user_id))
+    except PoisonError as poison:
+        if (unreadable := read_unreadable(body, properties, routing_key)) is None:
+            raise
+        log.warning("unreadable_event", reason=str(poison), size=len(body))
+        return unreadable
+
+
+def _require_event(read: CloudEvent | Message[Any], routing_key: str, account: str) -> CloudEvent:
+    if isinstance(read, Message):
+        raise PoisonError("a call of ours, from outside")
+    if check_key(read.type, routing_key, account):
+        raise PoisonError("not its routing key")
+    return read
 
 
 class TolerantProperties(spec.BasicProperties):
@@ -292,12 +272,13 @@ def tolerate_any_properties() -> None:
     spec.props[spec.BasicProperties.INDEX] = TolerantProperties
 
 
-def direct_reply(value: object) -> str:
-    """Return the direct reply-to channel of a sender, by RabbitMQ's name for it; else an empty text.
+def sender_of(properties: Any) -> str:  # noqa: ANN401 — pika's
+    """Return the account that published a message, or the token for which the screen published it.
 
-    Any other queue name is ignored: a sender could make us write to the queues of jobs or of another account.
+    The screen names the token in `app_id`, which the broker does not check: that of another account is ignored.
     """
-    return value if isinstance(value, str) and value.startswith(_DIRECT_REPLY) and value.isprintable() else ""
+    account, token = printable(properties.user_id), printable(properties.app_id)
+    return token if account == SCREEN_ACCOUNT and token.startswith(TOKEN_ACTOR) else account
 
 
 def printable(value: object) -> str:

@@ -9,7 +9,7 @@ import json
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -17,16 +17,10 @@ import pika
 from dramatiq import Message
 from dramatiq.common import xq_name
 
+from schemas.envelope import CloudEvent
 from worker.errors import PrefectureError
-from worker.messaging.consumer import REASON_HEADER, SENDER_HEADER, printable, tolerate_any_properties
-from worker.messaging.encoder import (
-    ACTOR_QUEUES,
-    INGEST_ACTORS,
-    SENDER,
-    PoisonError,
-    PrefectureEncoder,
-    came_from_outside,
-)
+from worker.messaging.consumer import is_readable, printable, read_delivery, sender_of, tolerate_any_properties
+from worker.messaging.encoder import ACTOR_QUEUES, INGEST_ACTORS, PoisonError, read_message
 from worker.messaging.queues import connect, count_messages
 
 QUEUES = tuple(sorted(set(ACTOR_QUEUES.values())))
@@ -36,10 +30,11 @@ _DEATHS = "x-death"
 """The broker's header on messages that the broker itself dead-lettered; no client can remove it."""
 
 
+_UNKNOWN = {True: "unknown", False: "unreadable properties"}
+
+
 class NotPutBackError(PrefectureError):
     """The letter stays in its place; the text states why."""
-
-    code = "non_remise"
 
 
 @dataclass(frozen=True)
@@ -60,17 +55,21 @@ class DeadLetter:
 
     @property
     def reason(self) -> str:
-        """Why the message was dead-lettered."""
-        deaths = self._headers.get(_DEATHS)
-        if deaths is None:
-            return printable(self._headers.get(REASON_HEADER)) or "unknown"
-        return f"by the broker: {printable(_first(deaths).get('reason')) or 'unknown'}"
+        """Why the message was dead-lettered: by the broker, as poison, or because its actor failed (see the log)."""
+        if (cause := printable(self._death.get("reason"))) != "rejected":
+            return f"by the broker: {cause}" if cause else _UNKNOWN[is_readable(self.properties)]
+        exchange, keys = str(self._death.get("exchange", "")), self._death.get("routing-keys")
+        key = str(keys[0]) if isinstance(keys, list) and keys else ""
+        try:
+            read_delivery(self.queue, exchange, key, self.properties, self.body)
+        except PoisonError as poison:
+            return str(poison)
+        return "failed"
 
     @property
     def sender(self) -> str:
         """The account that sent it, authenticated by the broker; empty when unknown, or when the message is ours."""
-        ours = _DEATHS not in self._headers
-        return printable(self._headers.get(SENDER_HEADER) if ours else self.properties.user_id)
+        return sender_of(self.properties)
 
     @property
     def message_id(self) -> str:
@@ -80,14 +79,8 @@ class DeadLetter:
     @property
     def since(self) -> datetime | None:
         """When the message was dead-lettered."""
-        deaths = self._headers.get(_DEATHS)
-        if deaths is not None:
-            moment = _first(deaths).get("time")
-            return moment if isinstance(moment, datetime) else None
-        try:
-            return datetime.fromtimestamp(self.properties.timestamp or 0, UTC) if self.properties.timestamp else None
-        except (ValueError, OverflowError, OSError):
-            return None
+        moment = self._death.get("time")
+        return moment if isinstance(moment, datetime) else None
 
     @property
     def text(self) -> str:
@@ -98,37 +91,24 @@ class DeadLetter:
         except ValueError:
             return said
 
-    def read(self) -> dict[str, Any]:
-        """Return the call that the letter holds, or that its event causes.
+    def read(self) -> CloudEvent | Message[Any]:
+        """Return the event or the call that the letter holds.
 
         Raises:
-            PoisonError: it is neither; the text states why.
-        """
-        return dict(PrefectureEncoder().decode(self.body))
-
-    def to_call(self) -> Message[Any]:
-        """Return the call that requeues the letter: with its sender.
-
-        Raises:
-            NotPutBackError: the call would be dead-lettered at once.
+            NotPutBackError: it holds neither, or belongs to another queue; the text states why.
         """
         try:
-            call = self.read()
+            read = read_message(self.body)
         except PoisonError as poison:
             raise NotPutBackError(f"toujours illisible ({poison})") from None
-        is_event = came_from_outside(call["options"])
-        actor = INGEST_ACTORS.get(self.queue, "") if is_event else call["actor_name"]
-        if ACTOR_QUEUES.get(actor) != self.queue:
+        if self.queue not in (INGEST_ACTORS if isinstance(read, CloudEvent) else [read.queue_name]):
             raise NotPutBackError("pas à sa place dans cette file")
-        options: dict[str, Any] = {}
-        if actor in INGEST_ACTORS.values():
-            options[SENDER] = self.sender if is_event else call["options"].get(SENDER, "")
-        fields = {"queue_name": self.queue, "actor_name": actor, "args": tuple(call["args"]), "options": options}
-        return Message(**call | fields)
+        return read
 
     @property
-    def _headers(self) -> dict[str, Any]:
-        return dict(self.properties.headers or {})
+    def _death(self) -> dict[str, Any]:
+        deaths = (self.properties.headers or {}).get(_DEATHS)
+        return deaths[0] if isinstance(deaths, list) and deaths and isinstance(deaths[0], dict) else {}
 
 
 class HeldLetter(NamedTuple):
@@ -164,14 +144,10 @@ class DeadLetterOffice:
             if channel.is_open:
                 channel.close()
 
-    def put_back(self, letter: DeadLetter) -> None:
-        """Publish a copy of the letter to its queue, and wait for the confirm; the letter itself stays.
-
-        Raises:
-            NotPutBackError: the call would be dead-lettered at once.
-        """
-        body = letter.to_call().encode()
-        self._publishing.basic_publish("", letter.queue, body, pika.BasicProperties(delivery_mode=2), mandatory=True)
+    def put_back(self, call: Message[Any]) -> None:
+        """Publish a copy of a call to its queue, and wait for the confirm; the letter itself stays."""
+        body, is_kept = call.encode(), pika.BasicProperties(delivery_mode=2)
+        self._publishing.basic_publish("", call.queue_name, body, is_kept, mandatory=True)
 
 
 @contextmanager
@@ -180,7 +156,3 @@ def open_office(url: str) -> Iterator[DeadLetterOffice]:
     tolerate_any_properties()
     with connect(url) as connection:
         yield DeadLetterOffice(connection)
-
-
-def _first(deaths: Any) -> dict[str, Any]:  # noqa: ANN401 — a decoded header
-    return deaths[0] if isinstance(deaths, list) and deaths and isinstance(deaths[0], dict) else {}

@@ -1,13 +1,14 @@
-"""The form of a message: a CloudEvent from outside, or one of our own calls. Anything else is poison.
+"""The form of a message: a CloudEvent from outside, or one of our own calls: a row id. Anything else is poison.
 
 The checks are strict, because Dramatiq trusts decoded messages: a wrong type in an option ends a worker thread.
 """
 
 import hashlib
 import json
-import time
+from dataclasses import dataclass
 from typing import Any
 
+from dramatiq import Message
 from dramatiq.encoder import Encoder, MessageData
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
@@ -118,28 +119,23 @@ ACTOR_QUEUES = {
 INGEST_ACTORS = {ACTOR_QUEUES[name]: name for name in (INGEST, INGEST + BULK)}
 """The actor that reads the events of a queue; both read events alike."""
 
-UNREADABLE = "unreadable"
-"""The key of an UnreadableEvent in place of an event: our consumer calls `ingest` so."""
-
-SENDER = "sender"
-"""The option of a call of `ingest` with the account that sent the event, authenticated by the broker."""
-
-REPLY_TO = "reply_to"
-"""The option with the direct-reply channel of the sender, see `direct_reply`."""
-
 _FIELDS = {"queue_name", "actor_name", "args", "kwargs", "options", "message_id", "message_timestamp"}
-_ROOM = 4 * 1024
 
 
 class PoisonError(ValueError):
     """A message that must not reach an actor; the reason never quotes it."""
 
 
-class EventArgument(dict[str, Any]):
-    """A CloudEvent as an actor's argument. Dramatiq logs arguments, so its `repr` shows no data."""
+@dataclass(frozen=True, repr=False)
+class IncomingEvent:
+    """The argument of `ingest`. The consumer makes it in memory; no message of the broker can contain it."""
+
+    event: CloudEvent | UnreadableEvent
+    sender: str
+    """The account that published the event, authenticated by the broker; empty when the event does not state it."""
 
     def __repr__(self) -> str:
-        """Return a constant, so that logs show no data."""
+        """Return a constant, because Dramatiq logs arguments."""
         return "<event>"
 
 
@@ -151,107 +147,59 @@ class PrefectureEncoder(Encoder):
         return json.dumps(data, separators=(",", ":")).encode()
 
     def decode(self, data: bytes) -> MessageData:
-        """Decode a CloudEvent or one of our own calls.
+        """Decode one of our own calls.
 
         Raises:
-            PoisonError: the message has neither form; the text states why.
+            PoisonError: the message is no call; the text states why.
         """
-        if len(data) > MAX_EVENT_BYTES + _ROOM:
-            raise PoisonError("too large")
-        try:
-            fields = parse_json(data)
-        except InvalidEventError as error:
-            raise PoisonError(str(error)) from None
-        if not isinstance(fields, dict):
-            raise PoisonError("not a JSON object")
-        if "actor_name" in fields:
-            return _check_call(fields)
-        return _call_for_event(data)
+        return _check_call(_parse(data))
 
 
-def came_from_outside(options: dict[str, Any]) -> bool:
-    """Return whether a decoded message was an event, not a call of ours: its sender is not set yet."""
-    return options.get(SENDER, "") is None
+def read_message(body: bytes) -> CloudEvent | Message[Any]:
+    """Return the event or the call of ours in the body of a message.
 
-
-def _call_for_event(body: bytes) -> MessageData:
+    Raises:
+        PoisonError: it is neither; the text states why.
+    """
+    fields = _parse(body)
+    if "actor_name" in fields:
+        return Message(**_check_call(fields))
     try:
-        event = CloudEvent.from_bytes(body)
+        return CloudEvent.from_bytes(body)
     except InvalidEventError as error:
         raise PoisonError(str(error)) from None
-    return {
-        "queue_name": QUEUE_REQUESTS,
-        "actor_name": INGEST,
-        "args": [EventArgument(event.model_dump(mode="json"))],
-        "kwargs": {},
-        "options": {SENDER: None},
-        "message_id": event.id,
-        "message_timestamp": int(time.time() * 1000),
-    }
+
+
+def _parse(body: bytes) -> dict[str, Any]:
+    if len(body) > MAX_EVENT_BYTES:
+        raise PoisonError("too large")
+    try:
+        fields = parse_json(body)
+    except InvalidEventError as error:
+        raise PoisonError(str(error)) from None
+    if not isinstance(fields, dict):
+        raise PoisonError("not a JSON object")
+    return fields
 
 
 def _check_call(fields: dict[str, Any]) -> MessageData:
     if fields.keys() != _FIELDS:
         raise PoisonError("unknown or missing field")
     actor = fields["actor_name"]
-    if not isinstance(actor, str) or actor not in ACTOR_QUEUES:
+    if not isinstance(actor, str) or actor not in ACTOR_QUEUES or actor in INGEST_ACTORS.values():
         raise PoisonError("unknown actor")
     if fields["queue_name"] != ACTOR_QUEUES[actor]:
         raise PoisonError("not the queue of its actor")
     if not isinstance(fields["message_id"], str) or not _is_int(fields["message_timestamp"]) or fields["kwargs"] != {}:
         raise PoisonError("wrong type")
-    _check_options(fields["options"])
-    return {**fields, "args": [_check_argument(actor, fields["args"])]}
-
-
-def _check_options(options: Any) -> None:  # noqa: ANN401 — decoded JSON
-    if not isinstance(options, dict) or not options.keys() <= {SENDER, REPLY_TO}:
+    if fields["options"] != {}:
         raise PoisonError("unknown option")
-    if not all(isinstance(value, str) for value in options.values()):
-        raise PoisonError("wrong type of option")
-
-
-def _check_argument(actor: str, arguments: Any) -> Any:  # noqa: ANN401 — decoded JSON
+    arguments = fields["args"]
     if not isinstance(arguments, list) or len(arguments) != 1:
         raise PoisonError("one argument is expected")
-    argument = arguments[0]
-    if actor in INGEST_ACTORS.values():
-        if isinstance(argument, dict) and UNREADABLE in argument:
-            return EventArgument(_check_unreadable(argument))
-        return EventArgument(_call_for_event(_dump(argument))["args"][0])
-    if not _is_int(argument) or not 0 < argument < 1 << 63:
+    if not _is_int(arguments[0]) or not 0 < arguments[0] < 1 << 63:
         raise PoisonError("a row id is expected")
-    return argument
-
-
-def call_for_unreadable(queue: str, unreadable: UnreadableEvent, sender: str, reply_to: str) -> bytes:
-    """Return the call of `ingest` for an unreadable event that gets a reply."""
-    fields = unreadable.model_dump(mode="json")
-    call = {
-        "queue_name": queue,
-        "actor_name": INGEST_ACTORS[queue],
-        "args": [{UNREADABLE: fields, "correlationid": unreadable.correlationid}],
-        "kwargs": {},
-        "options": {SENDER: sender, REPLY_TO: reply_to},
-        "message_id": unreadable.id,
-        "message_timestamp": int(time.time() * 1000),
-    }
-    return json.dumps(call).encode()
-
-
-def _check_unreadable(argument: dict[str, Any]) -> dict[str, Any]:
-    try:
-        unreadable = UnreadableEvent.model_validate(argument[UNREADABLE])
-    except ValidationError:
-        raise PoisonError("wrong type") from None
-    return {UNREADABLE: unreadable.model_dump(mode="json"), "correlationid": unreadable.correlationid}
-
-
-def _dump(argument: Any) -> bytes:  # noqa: ANN401 — decoded JSON
-    try:
-        return json.dumps(argument).encode()
-    except (ValueError, RecursionError):
-        raise PoisonError("not JSON") from None
+    return {**fields}
 
 
 def _is_int(value: Any) -> bool:  # noqa: ANN401 — decoded JSON

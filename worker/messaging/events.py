@@ -2,10 +2,10 @@
 
 If a queue is full or cannot accept a message, the broker refuses the publication although every other queue has it:
 such an event counts as published. A second publication would give every other queue a copy.
+Adding and removing raise the errors of `connect`.
 """
 
 from collections.abc import Sequence
-from typing import Any
 
 import pika
 import structlog
@@ -56,18 +56,9 @@ class EventPublisher:
                 reason = f"Courtier RabbitMQ injoignable ({type(error).__name__})."
                 raise EventsDelayedError(reason, number) from error
 
-    def reply(self, event: CloudEvent, reply_to: str) -> None:
-        """Send the reply to the direct-reply channel; if the channel is gone, the reply is lost."""
-        try:
-            body, properties = self._write(event)
-            self._broker.channel.basic_publish("", reply_to, body, properties)
-        except (AMQPError, BrokerConnectionError) as error:
-            log.warning("reply_not_sent", error=type(error).__name__)
-            del self._broker.connection
-
     def _publish(self, event: CloudEvent, account: str) -> None:
         key, *others = routing_keys(event, account)
-        body, properties = self._write(event, {"BCC": others} if others else None)
+        body, properties = self._write(event, others)
         for attempt in range(1, _TRIES + 1):
             try:
                 self._broker.declare_queue(QUEUE_REQUESTS, ensure=True)  # also declares the exchange
@@ -81,13 +72,13 @@ class EventPublisher:
                 continue
             return
 
-    def _write(self, event: CloudEvent, headers: dict[str, Any] | None = None) -> tuple[bytes, pika.BasicProperties]:
+    def _write(self, event: CloudEvent, hidden: Sequence[str]) -> tuple[bytes, pika.BasicProperties]:
         properties = pika.BasicProperties(
             content_type=CONTENT_TYPE,
             delivery_mode=2,
             message_id=event.id,
             correlation_id=shorten(event.correlationid),
-            headers=headers,
+            headers={"BCC": [*hidden]} if hidden else None,
         )
         return event.model_copy(update={"source": self._source}).to_bytes(), properties
 
@@ -100,19 +91,14 @@ def routing_keys(event: CloudEvent, account: str) -> Sequence[str]:
     A queue that is bound by several of the keys receives the event once.
     """
     own = [shorten(account_key(event.type, account)) or account_key(event.type, "")] if account else []
-    is_progress = event.type == EVENT_EXPORT_STATUS and event.data["status"] == FileStage.RUNNING
+    is_progress = event.type == EVENT_EXPORT_STATUS and event.data["status"] in {FileStage.RUNNING, FileStage.WAITING}
     if not is_progress and (commune := event.data.get("commune")):
         return [event_key(event.type, commune), event.type, *own]
     return own or [event.type]
 
 
 def add_listener_queue(url: str, name: str, *keys: str) -> str:
-    """Declare the queue of a listening program, and bind it by these keys; return the name of the queue.
-
-    Raises:
-        TransientError: the broker is away.
-        RefusedError: the account may not declare it.
-    """
+    """Declare the queue of a listening program, and bind it by these keys; return the name of the queue."""
     queue = LISTENER_PREFIX + name
     with connect(url) as connection:
         channel = connection.channel()
@@ -124,12 +110,7 @@ def add_listener_queue(url: str, name: str, *keys: str) -> str:
 
 
 def remove_listener_queue(url: str, name: str, *keys: str) -> None:
-    """Unbind the queue of a program from these keys; without keys, delete the queue with its messages.
-
-    Raises:
-        TransientError: the broker is away.
-        RefusedError: the account may not change it.
-    """
+    """Unbind the queue of a program from these keys; without keys, delete the queue with its messages."""
     queue = LISTENER_PREFIX + name
     with connect(url) as connection:
         channel = connection.channel()

@@ -6,21 +6,25 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Sequence
+from queue import PriorityQueue
+from typing import Any
 
 import structlog
 from dramatiq import Broker, Middleware, Worker
 from dramatiq.broker import MessageProxy
-from dramatiq.middleware import CurrentMessage, TimeLimit
-from dramatiq.worker import ConsumerThread, WorkerThread
+from dramatiq.middleware import TimeLimit
+from dramatiq.worker import ConsumerThread
 
 from common.logs import SILENCE_SECONDS, request_keys
 from schemas.envelope import trace_id_of
+from worker.doorbell import BULK_TURN
 from worker.error_policy import conclude, is_waited_for, lacks_descriptors
 from worker.errors import DatabaseAwayError, ExhaustedError
 from worker.health import EXHAUSTED, EXHAUSTED_LOOKS, STUCK, Pulse, ThreadStarts
 from worker.messaging.consumer import GuardedConsumer
-from worker.messaging.encoder import PREVIEW, EventArgument
+from worker.messaging.encoder import PREVIEW, IncomingEvent
 
 log = structlog.get_logger()
 
@@ -47,11 +51,34 @@ THREAD_DEAD = os.EX_SOFTWARE
 _PERIOD_SECONDS = 1.0
 
 
-class _FairPrefetch(Middleware):
+class _LaneQueue(PriorityQueue[Any]):
+    """The messages that a process holds: the first of the lowest priority, but each fifth time of the highest.
+
+    So batches get a fifth of the work however many single requests come.
+    """
+
+    def _init(self, maxsize: int) -> None:  # noqa: ARG002 — the library's signature
+        self._lanes: dict[int, deque[Any]] = {}
+        self._taken = 0
+
+    def _qsize(self) -> int:
+        return sum(map(len, self._lanes.values()))
+
+    def _put(self, item: Any) -> None:  # noqa: ANN401 — Dramatiq's, with a priority
+        self._lanes.setdefault(item.priority, deque()).append(item)
+
+    def _get(self) -> Any:  # noqa: ANN401
+        self._taken += 1
+        waiting = [priority for priority, lane in self._lanes.items() if lane]
+        return self._lanes[min(waiting) if self._taken % BULK_TURN else max(waiting)].popleft()
+
+
+class _Fairness(Middleware):
     """Each worker prefetches as many messages of a queue as it has threads, so that none waits behind a long job."""
 
     def before_worker_boot(self, broker: Broker, worker: Worker) -> None:  # noqa: ARG002 — Dramatiq's signature
         worker.queue_prefetch = worker.worker_threads
+        worker.work_queue = _LaneQueue()
 
 
 class _LogContext(Middleware):
@@ -59,9 +86,9 @@ class _LogContext(Middleware):
 
     def before_process_message(self, broker: Broker, message: MessageProxy) -> None:  # noqa: ARG002
         structlog.contextvars.clear_contextvars()
-        if isinstance(event := message.args[0], EventArgument):
-            keys = request_keys(event["correlationid"], trace_id_of(event.get("traceparent")))
-            structlog.contextvars.bind_contextvars(**keys)
+        if isinstance(incoming := message.args[0], IncomingEvent):
+            trace = trace_id_of(getattr(incoming.event, "traceparent", None))
+            structlog.contextvars.bind_contextvars(**request_keys(incoming.event.correlationid, trace))
 
 
 class _QuietReconnection(Middleware):
@@ -195,7 +222,8 @@ class ThreadWatchdog(Middleware):
 
     def _look(self, worker: Worker) -> None:
         while not self._stop.wait(_PERIOD_SECONDS):
-            if dead := [thread.name for thread in _threads(worker) if thread.ident and not thread.is_alive()]:
+            threads = *worker.workers, *list(worker.consumers.values())
+            if dead := [thread.name for thread in threads if thread.ident and not thread.is_alive()]:
                 log.critical("thread_dead", threads=dead)
                 os._exit(THREAD_DEAD)
             if self._is_stuck():
@@ -215,11 +243,6 @@ class ThreadWatchdog(Middleware):
         return self._stuck.is_set() or self._starts.are_stuck() or longest > LONGEST_MESSAGE_SECONDS
 
 
-def _threads(worker: Worker) -> Iterator[ConsumerThread | WorkerThread]:
-    yield from worker.workers
-    yield from list(worker.consumers.values())
-
-
 def _lack(worker: Worker) -> str:
     apart = sorted(name for name, thread in list(worker.consumers.items()) if not _is_connected(thread))
     return f"RabbitMQ ne donne rien de : {', '.join(apart)}" if apart else ""
@@ -233,8 +256,7 @@ def build_middleware(answers: Callable[[], bool] = lambda: True) -> Sequence[Mid
     """Return the middleware of every worker, in order; `answers`: whether the database can be written."""
     return (
         _LogContext(),
-        CurrentMessage(),
-        _FairPrefetch(),
+        _Fairness(),
         _QuietReconnection(),
         TimeLimit(time_limit=TIME_LIMIT_MS),
         Redelivery(answers),

@@ -1,15 +1,20 @@
-"""The broker's queues: sends the messages of rows, and counts messages without the management plugin."""
+"""The broker's queues: sends the messages of rows, and counts messages without the management plugin.
 
+Each function with the address of the broker raises the errors of `connect`.
+"""
+
+import ssl
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from typing import Any, NamedTuple
 
 import pika
 from dramatiq import Broker, Message
 from dramatiq.common import xq_name
 from pika.adapters.blocking_connection import BlockingChannel
-from pika.exceptions import AMQPError, ChannelClosedByBroker
+from pika.exceptions import AMQPError, ChannelClosedByBroker, ConnectionBlockedTimeout
 
+from common.database import explain_tls
 from schemas.topology import EXCHANGE, LISTENER_PREFIX, QUEUE_REQUESTS_BULK, account_queue
 from worker.doorbell import Doorbell
 from worker.errors import RefusedError, TransientError
@@ -45,6 +50,18 @@ class DoorbellQueues:
 
 _TIMEOUT_SECONDS = 5
 _ACCESS_REFUSED = 403
+_NO_QUEUE = "prefecture.ping"
+"""A routing key of the default exchange that no queue has."""
+
+
+class BrokerBlockedError(TransientError):
+    """The broker accepts no message while its disk or its memory is short."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "RabbitMQ n'accepte plus aucun message : son disque ou sa mémoire manque (« docker compose exec broker "
+            "rabbitmq-diagnostics check_local_alarms » dit lequel)"
+        )
 
 
 class QueueState(NamedTuple):
@@ -57,11 +74,7 @@ class QueueState(NamedTuple):
 
 
 def read_queues(url: str, accounts: Collection[str] = ()) -> list[QueueState]:
-    """Return the state of each queue, zero for one that is not declared. Requests include the queues of these accounts.
-
-    Raises:
-        TransientError: the broker is away.
-    """
+    """Return the state of each queue, zero for one not declared; requests include the queues of these accounts."""
     with connect(url) as connection:
         return list(_read(connection, accounts))
 
@@ -71,10 +84,14 @@ def connect(url: str) -> Iterator[pika.BlockingConnection]:
     """Connect to the broker.
 
     Raises:
+        BrokerBlockedError: the broker does not accept what the block publishes.
         TransientError: the broker is away, or the connection is lost.
         RefusedError: the account of this process lacks a right.
     """
-    parameters = connection_parameters(url)
+    try:
+        parameters = connection_parameters(url)
+    except (ValueError, TypeError):
+        raise TransientError("l'adresse n'a pas la forme amqp://compte:mot-de-passe@hôte:5672/vhost") from None
     parameters.socket_timeout = parameters.stack_timeout = parameters.blocked_connection_timeout = _TIMEOUT_SECONDS
     try:
         with closing(pika.BlockingConnection(parameters)) as connection:
@@ -85,27 +102,48 @@ def connect(url: str) -> Iterator[pika.BlockingConnection]:
                 "RabbitMQ refuse cela à ce compte : employez celui de l'exploitant (PREFECTURE_AMQP_URL)"
             ) from None
         raise RefusedError(f"RabbitMQ refuse : {error.reply_text}") from None
+    except ConnectionBlockedTimeout:
+        raise BrokerBlockedError from None
     except (AMQPError, OSError) as error:
-        raise TransientError(f"Courtier RabbitMQ injoignable ({type(error).__name__}).") from None
+        reason = f"TLS impossible : {explain_tls(error)}" if isinstance(error, ssl.SSLError) else type(error).__name__
+        raise TransientError(
+            f"Courtier RabbitMQ injoignable ({parameters.host}:{parameters.port}, {reason})."
+        ) from None
+
+
+def ping_broker(url: str) -> str:
+    """Publish a message to no queue; return « host:port/vhost », never the account's password.
+
+    RabbitMQ tells of an alarm only to a connection that publishes. An account without the right to publish so is only
+    connected.
+    """
+    with connect(url) as connection:
+        with suppress(ChannelClosedByBroker):
+            channel = connection.channel()
+            channel.confirm_delivery()
+            channel.basic_publish("", _NO_QUEUE, b"")
+        parameters = connection_parameters(url)
+        return f"{parameters.host}:{parameters.port}/{parameters.virtual_host}"
+
+
+def is_blocked(url: str) -> bool:
+    """Return whether the broker accepts no message, because its disk or its memory is short."""
+    try:
+        ping_broker(url)
+    except BrokerBlockedError:
+        return True
+    return False
 
 
 def read_listeners(url: str, names: Iterable[str]) -> list[QueueState]:
-    """Return the state of the listeners' queues.
-
-    Raises:
-        TransientError: the broker is away.
-    """
+    """Return the state of the listeners' queues."""
     with connect(url) as connection:
         queues = [LISTENER_PREFIX + name for name in names]
         return [QueueState(queue, *_declare(connection, queue), 0) for queue in queues]
 
 
 def count_doorbells(url: str) -> dict[tuple[str, bool], int]:
-    """Return the number of waiting messages, by kind of work, and whether of a batch.
-
-    Raises:
-        TransientError: the broker is away.
-    """
+    """Return the number of waiting messages, by kind of work, and whether of a batch."""
     messages = {state.queue: state.messages for state in read_queues(url)}
     return {what: messages[queue] for what, queue in DOORBELL_QUEUES.items()}
 
@@ -144,12 +182,7 @@ def _declare_exchange(connection: pika.BlockingConnection) -> None:
 
 
 def add_account_queues(url: str, account: str) -> None:
-    """Declare the queues of an account that may ask; its messages wait there until a worker reads them.
-
-    Raises:
-        TransientError: the broker is away.
-        RefusedError: the account of this process may not declare them.
-    """
+    """Declare the queues of an account that may ask; its messages wait there until a worker reads them."""
     with connect(url) as connection:
         _declare_exchange(connection)
         channel = connection.channel()

@@ -2,16 +2,10 @@
 
 from datetime import date, datetime
 
-from sqlalchemy import BigInteger, Boolean, Date, ForeignKey, Index, Integer, UniqueConstraint, false
+from sqlalchemy import Date, ForeignKey, Index, Integer, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from worker.db.types import Base, Texte, UtcDateTime, utc_now
-
-_Id = BigInteger().with_variant(Integer, "sqlite")
-
-
-def _empty(doc: str) -> Mapped[str]:
-    return mapped_column(Texte, default="", server_default="", doc=doc)
+from worker.db.types import Base, Id, Texte, UtcDateTime, empty, utc_now, zero
 
 
 class Reminder(Base):
@@ -20,7 +14,7 @@ class Reminder(Base):
     __tablename__ = "reminder"
     __table_args__ = (UniqueConstraint("code_commune", "day"),)
 
-    id: Mapped[int] = mapped_column(_Id, primary_key=True)
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
     code_commune: Mapped[str] = mapped_column(Texte)
     day: Mapped[date] = mapped_column(Date, doc="In France.")
 
@@ -36,7 +30,7 @@ class ReminderEcheance(Base):
     days: Mapped[int] = mapped_column(Integer, primary_key=True, doc="Of PREFECTURE_REMINDER_DAYS.")
     until: Mapped[date] = mapped_column(Date, doc="The last day that it is reminded of.")
     scrutin: Mapped[date | None] = mapped_column(Date, doc="None: a withdrawal, or no poll calls for it.")
-    libelle: Mapped[str] = _empty("What the poll is called; of a withdrawal, the tableaux.")
+    libelle: Mapped[str] = empty("What the poll is called; of a withdrawal, the tableaux.")
     reminder_id: Mapped[int] = mapped_column(ForeignKey("reminder.id"), index=True)
 
 
@@ -52,22 +46,18 @@ class Notification(Base):
         Index("ix_notification_commune", "code_commune", "created_at"),
     )
 
-    id: Mapped[int] = mapped_column(_Id, primary_key=True)
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
     request_id: Mapped[int | None] = mapped_column(ForeignKey("request.id"))
     reminder_id: Mapped[int | None] = mapped_column(ForeignKey("reminder.id"))
-    recall_id: Mapped[int | None] = mapped_column(_Id)
+    recall_id: Mapped[int | None] = mapped_column(Id)
     recipient: Mapped[str] = mapped_column(Texte, doc="`courriel:` and the address in small letters, or an id.")
     code_commune: Mapped[str] = mapped_column(Texte)
-    subject: Mapped[str] = _empty("What was said, in a line.")
+    subject: Mapped[str] = empty("What was said, in a line.")
     kind: Mapped[str] = mapped_column(Texte, doc="A Topic.")
     channel: Mapped[str] = mapped_column(Texte)
     address: Mapped[str] = mapped_column(Texte, doc="As the screen may show it: of chats and webhooks, the host only.")
-    message_id: Mapped[str] = mapped_column(Texte, doc="Stable: a copy sent twice is recognised by who reads it.")
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, server_default=utc_now())
-    attempts: Mapped[int] = mapped_column(Integer, default=0, server_default="0")
+    attempts: Mapped[int] = zero()
     ended_at: Mapped[datetime | None] = mapped_column(UtcDateTime, doc="When it was sent, refused or given up.")
     sent_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
-    refusal: Mapped[str] = _empty("Why it will never be sent.")
-    may_be_copy: Mapped[bool] = mapped_column(
-        Boolean, default=False, server_default=false(), doc="A server may have had it before: one that was not heard."
-    )
+    refusal: Mapped[str] = empty("Why it will never be sent.")

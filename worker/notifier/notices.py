@@ -1,6 +1,6 @@
 """Reads requests, recalls and reminders: the message of each for people, and its events for programs."""
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from functools import partial
@@ -28,12 +28,10 @@ from worker.notifier.messages.events import (
     registre_event,
     settled_event,
 )
-from worker.notifier.messages.registre import describe_import
-from worker.notifier.messages.request import RequestReport, describe_recall, describe_request
+from worker.notifier.messages.request import RequestReport, describe_import, describe_recall, describe_request
 from worker.notifier.models import Reminder, ReminderEcheance
 from worker.registre.models import Commune
-from worker.work.models import About, WorkKind
-from worker.work.queue import Claim
+from worker.work.queue import About, Claim, WorkKind, count_before
 
 _ANNOUNCED = (ExportStatus.READY, ExportStatus.FAILED, ExportStatus.CANCELLED)
 
@@ -55,6 +53,14 @@ class Notice(Message):
     events_of: Callable[[Claim], Sequence[AnsweredEvent]]
     """Returns no event for a file or a deadline that does not exist, or a deadline that has passed."""
     request: Request | None = None
+    asker: str = ""
+    """The agent who asked, if every file is ready and the agent may download them before the mail is sent."""
+
+    @property
+    def is_opened(self) -> bool:
+        """Whether the agent who asked has downloaded every file of the request."""
+        files = self.request.exports if self.request else []
+        return bool(self.asker) and all(it.downloaded_by == self.asker for it in files)
 
     @property
     def log_keys(self) -> dict[str, Any]:
@@ -67,38 +73,43 @@ class Notice(Message):
 
 @dataclass(frozen=True)
 class Notices:
-    """Reads notices; `public_url` is the address of the screen, if any."""
+    """Reads notices; `public_url` is the address of the screen, if any.
+
+    `spares_asker`: the agent who asked may download the files on the screen before the mail is sent.
+    """
 
     public_url: str
     today: Today = today_in
+    spares_asker: bool = False
 
     def read(self, session: Session, about: About, ids: Collection[int]) -> dict[int, Notice]:
         """Return the notices by row id; none for a row that does not exist, or whose deadlines have all passed."""
         match about:
             case About.REQUEST:
-                return {it.request.id: self._of_request(it) for it in _read_reports(session, ids)}
+                return {it.request.id: self._of_request(session, it) for it in _read_reports(session, ids)}
             case About.RECALL:
                 return self._of_recalls(session, ids)
             case About.REMINDER:
                 return self._of_reminders(session, ids)
 
-    def _of_request(self, report: RequestReport) -> Notice:
+    def _of_request(self, session: Session, report: RequestReport) -> Notice:
         request, preview = report.request, report.preview
         about = f"{request.source}\n{request.event_id}"
         if request.code in WITHOUT_KEY:
             about += f"\n{request.payload_hash}"
         if preview:
-            compose = partial(describe_import, request, preview, lieu=report.lieu, public_url=self.public_url)
+            text = partial(describe_import, request, preview, lieu=report.lieu, public_url=self.public_url)
         else:
-            compose = partial(describe_request, report, self.public_url)
+            text = partial(describe_request, report, self.public_url)
         return Notice(
             about,
-            compose,
+            text,
             partial(self._webhook_events, report),
             request.code_commune,
             report.wishes,
-            partial(self._events_of_request, report),
+            partial(self._events_of_request, report, session),
             request,
+            request.requested_by if self.spares_asker and report.is_all_ready else "",
         )
 
     def _webhook_events(self, report: RequestReport) -> list[CloudEvent]:
@@ -109,13 +120,12 @@ class Notices:
         exports = (export for status in _ANNOUNCED for export in report.files(status))
         return [file_event(report.request, export, self.public_url) for export in exports]
 
-    def _events_of_request(self, report: RequestReport, claim: Claim) -> list[AnsweredEvent]:
+    def _events_of_request(self, report: RequestReport, session: Session, claim: Claim) -> list[AnsweredEvent]:
         request = report.request
         if claim.kind is WorkKind.REPLY:
             events = [answer_event(request)]
         elif claim.kind is WorkKind.PROGRESS:
-            running = report.files(ExportStatus.RUNNING) if request.completed_at is None else []
-            events = [progress_event(request, it, datetime.now(UTC)) for it in running]
+            events = list(_describe_progress(report, session)) if request.completed_at is None else []
         elif claim.part:
             events = [file_event(request, it, self.public_url) for it in request.exports if it.part == claim.part]
         else:
@@ -130,13 +140,14 @@ class Notices:
             of_recall = select(Export).where(Export.recall_id == recall.id).options(joinedload(Export.request))
             exports = session.scalars(of_recall.order_by(Export.id)).all()
             lieu = names.get(recall.code_commune, recall.code_commune)
+            events = {str(it.id): (recall_event(recall, it), it.request.sender) for it in exports}
             found[recall.id] = Notice(
                 f"recall\n{recall.id}",
                 partial(describe_recall, recall, exports, lieu=lieu, public_url=self.public_url),
-                partial(_recall_events, recall, exports),
+                partial(_every_event, events),
                 recall.code_commune,
                 frozenset({Wish.READY, Wish.FAILED}),
-                partial(_events_of_recall, recall, exports),
+                partial(_event_of_part, events),
             )
         return found
 
@@ -146,25 +157,37 @@ class Notices:
         found = {}
         for reminder in reminders:
             code, today = reminder.code_commune, self.today(reminder.code_commune)
-            coming = {part_of(row): _deadline_of(row) for row in _read_coming(session, reminder.id, today)}
-            events = {part: deadline_event(code, reminder.day, deadline) for part, deadline in coming.items()}
+            coming = {
+                part_of(it): Deadline(it.echeance, it.due_on, it.until, it.scrutin, it.libelle)
+                for it in _read_coming(session, reminder.id, today)
+            }
+            events = {part: (deadline_event(code, reminder.day, it), "") for part, it in coming.items()}
             if coming:
                 deadlines, lieu = [*coming.values()], names.get(code, code)
                 found[reminder.id] = Notice(
                     f"rappel\n{code}\n{reminder.day}",
                     partial(describe_deadlines, deadlines, lieu=lieu, today=today, public_url=self.public_url),
-                    partial(list, events.values()),
+                    partial(_every_event, events),
                     code,
                     frozenset({Wish.DEADLINE}),
-                    partial(_events_of_reminder, events),
+                    partial(_event_of_part, events),
                 )
         return found
 
 
+def _describe_progress(report: RequestReport, session: Session) -> Iterator[CloudEvent]:
+    now = datetime.now(UTC)
+    for running in report.files(ExportStatus.RUNNING):
+        yield progress_event(report.request, running, now)
+    for queued in report.files(ExportStatus.QUEUED):
+        before = count_before(session.connection(), WorkKind(queued.kind), queued.id)
+        yield progress_event(report.request, queued, now, before)
+
+
 def _read_reports(session: Session, request_ids: Collection[int]) -> list[RequestReport]:
     """Return requests with their files, the names of their communes and their previews."""
-    whole = selectinload(Request.exports).selectinload(Export.pieces)
-    requests = session.scalars(select(Request).where(Request.id.in_(request_ids)).options(whole)).all()
+    with_files = select(Request).options(selectinload(Request.exports))
+    requests = session.scalars(with_files.where(Request.id.in_(request_ids))).all()
     names = _read_names(session, {it.code_commune for it in requests})
     previews: dict[int | None, Preview] = {}
     if any(not it.exports for it in requests):
@@ -174,21 +197,17 @@ def _read_reports(session: Session, request_ids: Collection[int]) -> list[Reques
     return [RequestReport(it, names.get(it.code_commune, it.code_commune), previews.get(it.id)) for it in requests]
 
 
-def _recall_events(recall: Recall, exports: Sequence[Export]) -> list[CloudEvent]:
-    return [recall_event(recall, export) for export in exports]
+def _every_event(events: Mapping[str, AnsweredEvent]) -> list[CloudEvent]:
+    return [event for event, _ in events.values()]
 
 
-def _events_of_recall(recall: Recall, exports: Sequence[Export], claim: Claim) -> list[AnsweredEvent]:
-    return [(recall_event(recall, it), it.request.sender) for it in exports if str(it.id) == claim.part]
+def _event_of_part(events: Mapping[str, AnsweredEvent], claim: Claim) -> list[AnsweredEvent]:
+    return [events[claim.part]] if claim.part in events else []
 
 
 def part_of(row: ReminderEcheance) -> str:
     """Return the part of the work for the event of a deadline."""
     return f"{row.echeance} {row.due_on} {row.days}"
-
-
-def _events_of_reminder(events: dict[str, CloudEvent], claim: Claim) -> list[AnsweredEvent]:
-    return [(events[claim.part], "")] if claim.part in events else []
 
 
 def _read_coming(session: Session, reminder_id: int, today: date) -> Sequence[ReminderEcheance]:
@@ -197,10 +216,6 @@ def _read_coming(session: Session, reminder_id: int, today: date) -> Sequence[Re
     return session.scalars(
         select(ReminderEcheance).where(*of_reminder).order_by(ReminderEcheance.due_on, ReminderEcheance.echeance)
     ).all()
-
-
-def _deadline_of(row: ReminderEcheance) -> Deadline:
-    return Deadline(row.echeance, row.due_on, row.until, row.scrutin, row.libelle)
 
 
 def _read_names(session: Session, codes: Iterable[str]) -> dict[str, str]:

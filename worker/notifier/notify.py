@@ -2,11 +2,12 @@
 
 The table `work` has the due tasks (worker/work). A few loops claim them, each in its own thread:
 
-    replies and events    publishing.py, up to fifty at a time
-    recipients            recipients.py adds one work for each recipient of a message
-    mails, hooks          sending.py sends one message to one recipient
+    replies and events     up to fifty at a time
+    recipients             one work is added for each recipient of a message
+    mails, other messages  one message to one recipient
 
-The main thread wakes the loops when work is added, renews the leases of claimed works, and gives heartbeats.
+One more thread does the periodic tasks (worker/housekeeping). The main thread wakes the loops when work is added,
+renews the leases of claimed works, and gives heartbeats.
 """
 
 import math
@@ -15,7 +16,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Protocol
+from itertools import count
 
 import structlog
 from sqlalchemy import Engine
@@ -24,20 +25,22 @@ from sqlalchemy.orm import Session
 from common.logs import LogThrottle
 from schemas.vocabulary import Channel
 from worker.db.engine import ReadySignal
+from worker.doorbell import BULK_TURN
 from worker.error_policy import conclude, is_waited_for, until_next_try
 from worker.errors import ExhaustedError
 from worker.health import Beat, ignore
-from worker.notifier.channels.delivery import LONGEST_DIALOGUE_SECONDS, ChannelSender
-from worker.notifier.messages.events import PublishEvents, ReplyEvent
+from worker.notifier.channels.delivery import LONGEST_DIALOGUE_SECONDS, ChannelSender, backoff
+from worker.notifier.messages.events import PublishEvents
 from worker.notifier.notices import Notices
-from worker.notifier.publishing import EventPublishing
-from worker.notifier.recipients import ListRecipients, delay_or_bury
-from worker.notifier.sending import SendMessage
-from worker.work.models import WorkKind
-from worker.work.queue import Claim, ClaimRule, claim, has_due, release, renew
-
-TROUBLE_SECONDS = 1
-"""The pause of a loop when the database is away."""
+from worker.notifier.sending import (
+    TROUBLE_SECONDS,
+    EventPublishing,
+    ListRecipients,
+    SendMessage,
+    commit,
+    delay_or_bury,
+)
+from worker.work.queue import Claim, ClaimRule, WorkKind, claim, has_due, release, renew
 
 POLL_SECONDS = 1.0
 """The pause of a loop that found nothing, unless it is woken."""
@@ -45,14 +48,16 @@ POLL_SECONDS = 1.0
 WAKE_SECONDS = 0.02
 """The shortest time between two wakes of the loops."""
 
-RECORD_SECONDS = 300.0
-"""How long the result of a message is kept in memory while the database is away."""
-
 LONGEST_STEP_SECONDS = LONGEST_DIALOGUE_SECONDS + 60
-"""The longest time of a loop for one claim. After it, the lease is not renewed, and the process gives no heartbeat."""
+"""The longest time of a loop for one claim, or for one step of the periodic tasks.
+
+After it, the lease is not renewed, and the process gives no heartbeat.
+"""
 
 STOP_SECONDS = 45
 """How long a stop waits for the loops: less than the grace period of containers."""
+
+_HOUSE = "housekeeping"
 
 FAILED = "erreur interne : voir le journal du notificateur"
 
@@ -65,14 +70,8 @@ Handle = Callable[[Sequence[Claim]], None]
 ANY = ClaimRule()
 
 
-class Background(Protocol):
-    """Tasks beside the notifications, in a thread of the same process."""
-
-    def run(self, stop: threading.Event) -> None:
-        """Work until `stop` is set, whatever errors occur."""
-
-    def step(self, stop: threading.Event) -> bool:
-        """Do one step of what is due; return True when more is due at once."""
+KeepHouse = Callable[[threading.Event], bool]
+"""Does one step of each periodic task that is due; returns True when more is due at once."""
 
 
 @dataclass(frozen=True)
@@ -103,16 +102,16 @@ class Notifier:
     def __init__(
         self,
         engine: Engine,
-        pools: Callable[["Notifier"], Sequence[Pool]],
-        background: Background | None = None,
+        pools: Sequence[Pool],
+        keep_house: KeepHouse = lambda _stop: False,
         *,
         owner: str,
         lease_seconds: float,
         beat: Beat = ignore,
     ) -> None:
         self.engine = engine
-        self._pools = pools(self)
-        self._background = background
+        self._pools = pools
+        self._keep_house = keep_house
         self._owner = owner
         self._lease_seconds = lease_seconds
         self._beat = beat
@@ -130,7 +129,7 @@ class Notifier:
             for number in range(pool.threads)
         ]
         threads = [_start(self._serve, *arguments, stop) for arguments in serving]
-        threads += [_start(self._background.run, stop)] if self._background else []
+        threads.append(_start(self._serve_house, stop))
         signal, throttle, renewed_at = ReadySignal(self.engine), LogThrottle("notifier"), -math.inf
         while not stop.is_set():
             try:
@@ -154,38 +153,22 @@ class Notifier:
             thread.join(max(deadline - time.monotonic(), 0))
 
     def work(self, stop: threading.Event) -> int:
-        """Do one step of the background, then process all due works in this thread; return how many."""
-        if self._background:
-            self._background.step(stop)
+        """Do one step of the periodic tasks, then process all due works in this thread; return how many."""
+        self._keep_house(stop)
         handled = 0
         for pool in self._pools:
             while not stop.is_set() and (number := self._step(pool, f"{self._owner}/{pool.kinds[0]}", pool.rule)):
                 handled += number
         return handled
 
-    def commit(self, record: Callable[[Session], None]) -> None:
-        """Commit the result of a message; while the database is away, retry for RECORD_SECONDS.
-
-        A message without a recorded result would be sent again.
-        """
-        deadline = time.monotonic() + RECORD_SECONDS
-        while True:
-            try:
-                with Session(self.engine) as session, session.begin():
-                    record(session)
-            except Exception as error:
-                if not is_waited_for(error) or time.monotonic() > deadline:
-                    raise
-                log.warning("message_not_recorded", error=type(error).__name__)
-                time.sleep(TROUBLE_SECONDS)
-            else:
-                return
-
     def _serve(self, pool: Pool, owner: str, spares_failed: bool, stop: threading.Event) -> None:  # noqa: FBT001
         rule, throttle = pool.rule._replace(spares_failed=spares_failed), LogThrottle(owner.rpartition("/")[2])
-        while not stop.is_set():
+        for turn in count(1):
+            if stop.is_set():
+                return
             try:
-                handled = self._step(pool, owner, rule)
+                handled = turn % BULK_TURN == 0 and self._step(pool, owner, rule._replace(of_batches=True))
+                handled = handled or self._step(pool, owner, rule)
                 throttle.succeeded()
             except Exception as error:  # noqa: BLE001 — whatever the error, the next attempt may succeed
                 throttle.failed(error)
@@ -195,13 +178,19 @@ class Notifier:
             if not handled:
                 pool.wait()
 
+    def _serve_house(self, stop: threading.Event) -> None:
+        while not stop.is_set():
+            self._held[_HOUSE] = time.monotonic(), ()
+            is_more_due = self._keep_house(stop)
+            del self._held[_HOUSE]
+            if not is_more_due:
+                stop.wait(POLL_SECONDS)
+
     def _step(self, pool: Pool, owner: str, rule: ClaimRule) -> int:
-        """Claim works and process them; return how many."""
         self._held[owner] = time.monotonic(), ()
         try:
             seconds = self._lease_seconds
-            at_work = [one.id for _, held in [*self._held.values()] for one in held]
-            if not has_due(self.engine, pool.kinds, lease_seconds=seconds, rule=rule, at_work=at_work):
+            if not has_due(self.engine, pool.kinds, lease_seconds=seconds, rule=rule, at_work=self._list_held()):
                 return 0
             with self.engine.begin() as connection:
                 claims = claim(
@@ -211,11 +200,11 @@ class Notifier:
                     lease_seconds=seconds,
                     limit=pool.batch,
                     rule=rule,
-                    at_work=at_work,
+                    at_work=self._list_held,
                 )
+                self._held[owner] = time.monotonic(), claims
             if claims:
                 pool.wake()
-                self._held[owner] = time.monotonic(), claims
                 self._handle(pool.handle, claims)
                 if WorkKind.RECIPIENTS in pool.kinds:  # on SQLite no NOTIFY wakes the loops
                     self._wake_all()
@@ -223,13 +212,16 @@ class Notifier:
             del self._held[owner]
         return len(claims)
 
+    def _list_held(self) -> list[int]:
+        return [one.id for _, held in [*self._held.values()] for one in held]
+
     def _handle(self, handle: Handle, claims: Sequence[Claim]) -> None:
         try:
             handle(claims)
         except Exception as error:
             if is_waited_for(error):
                 log.warning("work_postponed", error=type(error).__name__)
-                self.commit(partial(_give_back, claims=claims, error=error))
+                commit(self.engine, partial(_give_back, claims=claims, error=error))
                 if isinstance(conclude(error), ExhaustedError):
                     raise
             elif len(claims) > 1:  # one that always fails must not stop the others
@@ -238,7 +230,8 @@ class Notifier:
                     self._handle(handle, [one])
             else:
                 log.exception("work_failed", kind=claims[0].kind, subject=claims[0].subject)
-                self.commit(lambda session: delay_or_bury(session, claims[0], FAILED))
+                seconds = backoff(claims[0].starts - 1)
+                commit(self.engine, partial(delay_or_bury, claim=claims[0], reason=FAILED, seconds=seconds))
 
     def _leave_exhausted(self, error: Exception) -> None:
         if isinstance(conclude(error), ExhaustedError) and not self.is_exhausted:
@@ -280,24 +273,16 @@ def _start(run: Callable[..., None], *arguments: object) -> threading.Thread:
 
 
 def build_pools(
-    notices: Notices,
-    senders: Mapping[Channel, ChannelSender],
-    publish: PublishEvents | None,
-    reply: ReplyEvent = lambda _event, _reply_to: None,
-) -> Callable[[Notifier], Sequence[Pool]]:
+    engine: Engine, notices: Notices, senders: Mapping[Channel, ChannelSender], publish: PublishEvents | None
+) -> Sequence[Pool]:
     """Return the loops of a notifier; `publish` is None where no program listens (the embedded mode)."""
-
-    def build(notifier: Notifier) -> Sequence[Pool]:
-        engine = notifier.engine
-        events = EventPublishing(engine, notices, publish, reply)
-        message = SendMessage(engine, notices, senders, notifier.commit)
-        one_each = ClaimRule(one_for_each_part=True)
-        return (
-            Pool((WorkKind.REPLY,), events.handle, batch=50),
-            Pool((WorkKind.RECIPIENTS,), ListRecipients(engine, notices, senders).handle, batch=50),
-            Pool((WorkKind.EVENT, WorkKind.PROGRESS), events.handle, batch=50, rule=ClaimRule(in_order=True)),
-            Pool((WorkKind.MAIL,), message.handle, threads=4, rule=one_each),
-            Pool((WorkKind.MESSAGE,), message.handle, threads=4, rule=one_each),
-        )
-
-    return build
+    events = EventPublishing(engine, notices, publish)
+    message = SendMessage(engine, notices, senders)
+    one_each = ClaimRule(one_for_each_part=True)
+    return (
+        Pool((WorkKind.REPLY,), events.handle, batch=50),
+        Pool((WorkKind.RECIPIENTS,), ListRecipients(engine, notices).handle, batch=50),
+        Pool((WorkKind.EVENT, WorkKind.PROGRESS), events.handle, batch=50, rule=ClaimRule(in_order=True)),
+        Pool((WorkKind.MAIL,), message.handle, threads=4, rule=one_each),
+        Pool((WorkKind.MESSAGE,), message.handle, threads=4, rule=one_each),
+    )

@@ -1,43 +1,314 @@
-"""Sends one message to one recipient, and records the result."""
+"""Sends messages to recipients, records the results, and publishes events.
 
-from collections.abc import Callable, Mapping, Sequence
+The recipients are the agents of a commune by mail, and the chats and webhooks of the table `recipient`. The events:
+the reply to each event, the end of each file and request, recalls, deadlines and progress.
+"""
+
+import time
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
+from functools import partial
+from itertools import accumulate
 from typing import Any, NamedTuple
+from uuid import uuid4
 
 import structlog
-from sqlalchemy import Engine, select, update
-from sqlalchemy.orm import Session
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Engine,
+    Row,
+    String,
+    and_,
+    case,
+    cast,
+    delete,
+    literal,
+    or_,
+    select,
+    update,
+)
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
-from schemas.vocabulary import Channel
-from worker.access.models import Recipient
-from worker.audit import NOTIFIER, Action, record_audit
+from common.logs import request_keys
+from schemas.envelope import trace_id_of
+from schemas.topology import REQUEST_DECLARATION, SCREEN_NOTE
+from schemas.vocabulary import UNFINISHED, Action, Channel, RequestOutcome, Wish, split_wishes
+from worker.access.management import shown_address
+from worker.access.models import EVERY_COMMUNE, Agent, Recipient
+from worker.audit import NOTIFIER, record_audit
 from worker.db.types import utc_now
-from worker.error_policy import until_next_try
+from worker.error_policy import is_waited_for, until_next_try
+from worker.errors import EventsDelayedError
+from worker.exports.models import Export, Request
 from worker.notifier.channels.delivery import (
     GIVE_UP_SECONDS,
     Addressee,
     ChannelSender,
     DeliveryDelayedError,
     DeliveryRefusedError,
+    Message,
     backoff,
 )
+from worker.notifier.messages.events import AnsweredEvent, PublishEvents
+from worker.notifier.messages.text import Text, Topic, write
 from worker.notifier.models import Notification
 from worker.notifier.notices import Notice, Notices
-from worker.notifier.recipients import (
-    TOO_LATE,
-    bury_and_note,
-    column_of,
-    finish_and_note,
-    mask_addresses,
-    read_addressees,
+from worker.work.queue import (
+    About,
+    Claim,
+    NewWork,
+    Work,
+    WorkKind,
+    WorkState,
+    add,
+    bury,
+    finish,
+    has_open,
+    release,
+    subject_of,
 )
-from worker.work.queue import Claim, release
+
+TROUBLE_SECONDS = 1
+"""The pause after an error of the database."""
+
+RECORD_SECONDS = 300.0
+"""How long the result of a message is kept in memory while the database is away."""
 
 REMOVED = "destinataire retiré"
+TOO_LATE = "échéance passée avant l'envoi"
 
 log = structlog.stdlib.get_logger(__name__)
 
-Commit = Callable[[Callable[[Session], None]], None]
-"""Commits a transaction; while the database is away, retries."""
+_NOTIFIES = (WorkKind.EVENT, WorkKind.RECIPIENTS, WorkKind.MAIL, WorkKind.MESSAGE)
+"""The kinds of work that notify of the end of a request."""
+
+
+def column_of(about: About) -> InstrumentedAttribute[int | None]:
+    """Return the column of `notification` that names the subject of a message."""
+    columns = {About.REQUEST: Notification.request_id, About.RECALL: Notification.recall_id}
+    return columns.get(about, Notification.reminder_id)
+
+
+def finish_and_note(session: Session, claims: Sequence[Claim]) -> None:
+    """Finish works, and set `notified_at` on their requests without open work, in the caller's transaction."""
+    ids = _lock_requests(session, claims)
+    finish(session.connection(), claims)
+    note_notified(session, ids)
+
+
+def _lock_requests(session: Session, claims: Sequence[Claim]) -> list[int]:
+    """Lock the requests of these works: of two loops that finish the last two works of one, the second waits."""
+    ids = sorted({it.subject_id for it in claims if it.about is About.REQUEST and it.kind in _NOTIFIES})
+    if ids:
+        session.execute(select(Request.id).where(Request.id.in_(ids)).order_by(Request.id).with_for_update())
+    return ids
+
+
+def note_notified(session: Session, request_ids: Collection[int]) -> None:
+    """Set `notified_at` on those of the requests that are completed and have no open work."""
+    if not request_ids:
+        return
+    is_over = Request.id.in_(request_ids), Request.completed_at.is_not(None), Request.notified_at.is_(None)
+    is_silent = ~has_open(About.REQUEST, Request.id, _NOTIFIES)
+    columns = Request.id, Request.correlation_id, Request.traceparent
+    notified = update(Request).where(*is_over, is_silent).values(notified_at=utc_now()).returning(*columns)
+    for row in session.execute(notified.execution_options(synchronize_session=False)):
+        keys = request_keys(row.correlation_id, trace_id_of(row.traceparent))
+        log.info("request_notified", request_id=row.id, **keys)
+
+
+def delay_or_bury(session: Session, claim: Claim, reason: str, seconds: float, *, counts: bool = True) -> None:
+    """Release a work that failed, until it is due in `seconds`; after three days, set it dead. `reason` is in French.
+
+    The row of a message of a dead work is ended, and `notified_at` is set on the request if no other work is open.
+    """
+    if claim.age <= GIVE_UP_SECONDS:
+        release(session.connection(), claim, seconds, reason, counts=counts)
+        return
+    ids = _lock_requests(session, [claim])
+    reason = f"abandonné après {round(GIVE_UP_SECONDS / 86_400)} jours : {reason}"
+    if bury(session.connection(), claim, reason) and claim.kind in (WorkKind.MAIL, WorkKind.MESSAGE):
+        is_it = column_of(claim.about) == claim.subject_id, Notification.recipient == claim.part
+        session.execute(update(Notification).where(*is_it).values(ended_at=utc_now(), refusal=reason))
+    note_notified(session, ids)
+
+
+def commit(engine: Engine, record: Callable[[Session], None]) -> None:
+    """Commit the result of a message; while the database is away, retry for RECORD_SECONDS.
+
+    A message without a recorded result would be sent again.
+    """
+    deadline = time.monotonic() + RECORD_SECONDS
+    while True:
+        try:
+            with Session(engine) as session, session.begin():
+                record(session)
+        except Exception as error:
+            if not is_waited_for(error) or time.monotonic() > deadline:
+                raise
+            log.warning("message_not_recorded", error=type(error).__name__)
+            time.sleep(TROUBLE_SECONDS)
+        else:
+            return
+
+
+QUIET_SECONDS = 600
+"""The agent who asked for files gets no mail if that agent downloads all of them within this time."""
+
+
+class ListRecipients:
+    """Adds a row of `notification` and a work for each recipient of messages about requests, recalls and reminders.
+
+    The mail to the agent who asked is due later, and has no row until then: it may be needless.
+    """
+
+    def __init__(self, engine: Engine, notices: Notices) -> None:
+        self._engine = engine
+        self._notices = notices
+
+    def handle(self, claims: Sequence[Claim]) -> None:
+        """List the recipients of all these messages, in one transaction for each table of subjects."""
+        for about in About:
+            of_table = [claim for claim in claims if claim.about is about]
+            if of_table:
+                with Session(self._engine) as session, session.begin():
+                    self._list(session, about, of_table)
+
+    def _list(self, session: Session, about: About, claims: Sequence[Claim]) -> None:
+        claims = delay_recalls(session, claims)
+        if about is About.REQUEST:
+            _lock_requests(session, claims)
+        mine = finish(session.connection(), claims)
+        claims = [claim for claim in claims if claim.id in mine]
+        ids = [claim.subject_id for claim in claims]
+        notices = self._notices.read(session, about, ids)
+        addressees = read_addressees(session, {it.code_commune for it in notices.values()})
+        column = column_of(about)
+        listed = set(session.execute(select(column, Notification.recipient).where(column.in_(ids))))
+        for claim in claims:
+            if notice := notices.get(claim.subject_id):
+                of_commune = addressees[notice.code_commune].values()
+                wishing = [one for one in of_commune if one.wishes & notice.wishes]
+                if notice.wishes and not wishing:
+                    log.warning("no_recipient", **notice.log_keys)
+                self._add(session, claim, notice, [it for it in wishing if (claim.subject_id, it.key) not in listed])
+            elif about is About.REMINDER:
+                log.warning("reminder_too_late", reminder_id=claim.subject_id)
+        if about is About.REQUEST:
+            note_notified(session, ids)
+
+    def _add(self, session: Session, claim: Claim, notice: Notice, addressees: Sequence[Addressee]) -> None:
+        waiting = [one for one in addressees if notice.asker and one.agent == notice.asker]
+        at_once = [one for one in addressees if one not in waiting]
+        text = notice.text() if at_once else None
+        if text:
+            session.add_all(make_row(claim, notice, text, one) for one in at_once)
+            session.flush()
+        add(session.connection(), [_message_work(claim, one) for one in at_once])
+        add(session.connection(), [_message_work(claim, one) for one in waiting], seconds=QUIET_SECONDS)
+
+
+def make_row(claim: Claim, notice: Notice, text: Text, addressee: Addressee) -> Notification:
+    """Return a new row for the message about the subject of a work to one addressee."""
+    return Notification(
+        **{column_of(claim.about).key: claim.subject_id},
+        recipient=addressee.key,
+        code_commune=notice.code_commune,
+        subject=text.subject,
+        kind=text.topic,
+        channel=addressee.channel,
+        address=addressee.shown,
+    )
+
+
+def _message_work(claim: Claim, addressee: Addressee) -> NewWork:
+    kind = WorkKind.MAIL if addressee.channel is Channel.MAIL else WorkKind.MESSAGE
+    return NewWork(kind, claim.subject, addressee.key, claim.lane, claim.fair_tag)
+
+
+def delay_recalls(session: Session, claims: Sequence[Claim]) -> list[Claim]:
+    """Release the works of recalls with a request whose events are not all published; return the other works.
+
+    Otherwise a program would receive last that such a file is ready. A mail has the state at the time of sending.
+    """
+    ids = {claim.subject_id for claim in claims if claim.about is About.RECALL}
+    if not ids:
+        return [*claims]
+    files = select(Export.recall_id).join(Request, Request.id == Export.request_id).distinct()
+    is_open = has_open(About.REQUEST, Request.id, (WorkKind.EVENT, WorkKind.RECIPIENTS))
+    is_unsaid = or_(Request.completed_at.is_(None), is_open)
+    early = set(session.scalars(files.where(Export.recall_id.in_(ids), is_unsaid)))
+    waiting = [it for it in claims if it.about is About.RECALL and it.subject_id in early]
+    for claim in waiting:
+        release(session.connection(), claim, until_next_try(claim.waits), counts=False)
+    return [claim for claim in claims if claim not in waiting]
+
+
+def read_addressees(session: Session, codes: Collection[str]) -> dict[str, dict[str, Addressee]]:
+    """Return the recipients of each commune, by key."""
+    found: dict[str, dict[str, Addressee]] = {code: {} for code in codes}
+    for code, one in (*_agents(session, codes), *_others(session, codes)):
+        found[code][one.key] = one
+    return found
+
+
+ERASED = "[effacé]"
+"""Replaces an erased name or address."""
+
+
+def mask_addresses(connection: Connection, condition: ColumnElement[bool]) -> None:
+    """Erase the addresses of these messages, except those that are not sent yet."""
+    unique = literal(f"{ERASED} ").concat(cast(Notification.id, String))
+    told = and_(condition, Notification.ended_at.is_not(None))
+    addresses = select(Notification.recipient).where(told)
+    connection.execute(delete(Work).where(Work.part.in_(addresses), Work.state == WorkState.DEAD))
+    values = {"address": ERASED, "recipient": unique, "refusal": case((Notification.refusal != "", ERASED), else_="")}
+    connection.execute(update(Notification).where(told).values(values))
+
+
+def mask_mail_addresses(connection: Connection, addresses: Iterable[str]) -> None:
+    """Erase these mail addresses from messages that were sent to them."""
+    mask_addresses(connection, Notification.recipient.in_([f"{Channel.MAIL}:{address}" for address in addresses]))
+
+
+def _agents(session: Session, codes: Collection[str]) -> Iterator[tuple[str, Addressee]]:
+    """Yield one addressee for each mail address of a commune, however many agents share it."""
+    agents = select(Agent.code_commune, Agent.email, Agent.kinds, Agent.name).where(Agent.code_commune.in_(codes))
+    sharing: dict[tuple[str, str], list[Row[str, str, str, str]]] = {}
+    for row in sorted(session.execute(agents)):
+        sharing.setdefault((row.code_commune, row.email.casefold()), []).append(row)
+    for (code, key), rows in sharing.items():
+        email, wishes = rows[0].email, frozenset[Wish]().union(*(split_wishes(it.kinds) for it in rows))
+        agent = rows[0].name if len(rows) == 1 else ""
+        yield code, Addressee(f"{Channel.MAIL}:{key}", Channel.MAIL, email, email, wishes, agent=agent)
+
+
+def _others(session: Session, codes: Collection[str]) -> Iterator[tuple[str, Addressee]]:
+    concerned = Recipient.code_commune.in_([*codes, EVERY_COMMUNE]), Recipient.disabled_at.is_(None)
+    for row in session.scalars(select(Recipient).where(*concerned).order_by(Recipient.channel, Recipient.id)):
+        for code in codes if row.code_commune == EVERY_COMMUNE else [row.code_commune]:
+            yield code, make_addressee(row)
+
+
+def make_addressee(row: Recipient | Row[Any]) -> Addressee:
+    """Return the chat or the webhook of a row."""
+    return Addressee(
+        row.id, Channel(row.channel), row.address, shown_address(row.address), split_wishes(row.kinds), row.secret
+    )
+
+
+def try_recipient(senders: Mapping[Channel, ChannelSender], addressee: Addressee, *, lieu: str) -> None:
+    """Send one test message now; a webhook receives an empty signed batch.
+
+    Raises:
+        DeliveryDelayedError: the recipient is away.
+        DeliveryRefusedError: the recipient refused.
+    """
+    subject = f"Message d'essai du Module Préfecture — {lieu}"
+    summary = "Rien à faire : les prochains messages diront ce que deviennent les demandes."
+    message = Message(f"essai\n{uuid4()}", partial(write, "mail.txt", Topic.READY, subject, summary=summary), tuple)
+    senders[addressee.channel].send(message, addressee)
 
 
 class _Due(NamedTuple):
@@ -51,95 +322,77 @@ class _Due(NamedTuple):
 class SendMessage:
     """Processes the work of one recipient: reads and composes the message, sends it, records the result."""
 
-    def __init__(
-        self, engine: Engine, notices: Notices, senders: Mapping[Channel, ChannelSender], commit: Commit
-    ) -> None:
+    def __init__(self, engine: Engine, notices: Notices, senders: Mapping[Channel, ChannelSender]) -> None:
         self._engine = engine
         self._notices = notices
         self._senders = senders
-        self._commit = commit
 
     def handle(self, claims: Sequence[Claim]) -> None:
         """Send the message of each work."""
         for claim in claims:
             due = self._read(claim)
             if due is None:
-                log.warning("message_without_row", subject=claim.subject)
-                self._commit(lambda session, claim=claim: finish_and_note(session, [claim]))  # type: ignore[misc]
+                commit(self._engine, partial(finish_and_note, claims=[claim]))
                 continue
             keys = due.notice.log_keys if due.notice else {}
             with structlog.contextvars.bound_contextvars(channel=due.row.channel, **keys):
-                self._send(claim, due)
+                failure = self._send(due)
+                commit(self._engine, partial(_record_result, claim=claim, row=due.row, failure=failure))
 
     def _read(self, claim: Claim) -> _Due | None:
+        """Return the message; None when it has no row yet and is needless."""
         with Session(self._engine, expire_on_commit=False) as session, session.begin():
             is_it = column_of(claim.about) == claim.subject_id, Notification.recipient == claim.part
             row = session.scalars(select(Notification).where(*is_it)).one_or_none()
-            if row is None:
-                return None
-            if row.channel == Channel.MAIL and claim.starts - 1 > row.attempts:  # a start that recorded nothing
-                log.warning("message_perhaps_sent", channel=row.channel)
-                row.may_be_copy = True
             notice = self._notices.read(session, claim.about, [claim.subject_id]).get(claim.subject_id)
-            code = row.code_commune
-            return _Due(row, notice, read_addressees(session, {code})[code].get(claim.part))
+            code = row.code_commune if row else notice.code_commune if notice else ""
+            addressee = read_addressees(session, {code})[code].get(claim.part)
+            if row is None:
+                if notice is None or addressee is None or notice.is_opened:
+                    return None
+                row = make_row(claim, notice, notice.text(), addressee)
+                session.add(row)
+            return _Due(row, notice, addressee)
 
-    def _send(self, claim: Claim, due: _Due) -> None:
-        if due.notice is None or due.addressee is None:
-            is_removed = due.addressee is None
-            reason = REMOVED if is_removed else TOO_LATE
-            self._end(claim, due.row, is_removed=is_removed, attempts=claim.starts - 1, refusal=reason)
-            return
+    def _send(self, due: _Due) -> DeliveryDelayedError | DeliveryRefusedError | None:
+        """Send the message; return None when it is sent."""
+        if due.addressee is None:
+            return DeliveryRefusedError(REMOVED)
+        if due.notice is None:
+            return DeliveryRefusedError(TOO_LATE)
         try:
-            self._senders[due.addressee.channel].send(due.notice, due.addressee, due.row.message_id)
+            self._senders[due.addressee.channel].send(due.notice, due.addressee)
         except DeliveryRefusedError as refusal:
             log.warning("message_refused")
-            gone = due.addressee.key if refusal.is_gone else ""
-            self._end(claim, due.row, gone=gone, attempts=claim.starts, refusal=str(refusal))
+            return refusal
         except DeliveryDelayedError as delay:
-            self._delay(claim, due.row, delay)
-        else:
-            log.info("message_sent")
-            self._end(claim, due.row, attempts=claim.starts, sent_at=utc_now(), refusal="")
+            log.warning("message_delayed", reason=str(delay), may_be_sent=delay.is_uncertain)
+            return delay
+        log.info("message_sent")
+        return None
 
-    def _end(
-        self,
-        claim: Claim,
-        row: Notification,
-        *,
-        gone: str = "",
-        is_removed: bool = False,
-        **values: Any,  # noqa: ANN401 — columns
-    ) -> None:
-        def record(session: Session) -> None:
-            _write(session, row, ended_at=utc_now(), **values)
-            if gone:
-                _disable(session, gone)
-            finish_and_note(session, [claim])
-            if is_removed and row.channel == Channel.MAIL:  # the agent's other messages were masked at the removal
-                mask_addresses(session.connection(), Notification.id == row.id)
-                _write(session, row, refusal=REMOVED)
 
-        self._commit(record)
-
-    def _delay(self, claim: Claim, row: Notification, delay: DeliveryDelayedError) -> None:
-        log.warning("message_delayed", reason=str(delay), may_be_sent=delay.is_uncertain)
-        attempts = claim.starts - int(delay.is_away)
-        values = {"attempts": attempts} | ({"may_be_copy": True} if delay.is_uncertain else {})
-        is_over = claim.age > GIVE_UP_SECONDS
-        reason = f"abandonné après {round(GIVE_UP_SECONDS / 86_400)} jours : {delay}"
-
-        def record(session: Session) -> None:
-            if is_over:
-                _write(session, row, **values)
-                bury_and_note(session, claim, reason)
-                return
-            _write(session, row, **values)
-            pause = until_next_try(claim.waits) if delay.is_away else backoff(claim.starts - 1)
-            seconds = max(pause, delay.retry_after)
-            release(session.connection(), claim, seconds, str(delay), counts=not delay.is_away)
-
-        self._commit(record)
+def _record_result(
+    session: Session, claim: Claim, row: Notification, failure: DeliveryDelayedError | DeliveryRefusedError | None
+) -> None:
+    if isinstance(failure, DeliveryDelayedError):
+        is_away, least = failure.is_away, failure.retry_after
+        _write(session, row, attempts=claim.starts - int(is_away))
+        pause = until_next_try(claim.waits) if is_away else backoff(claim.starts - 1)
+        seconds = max(backoff(0), least) if least else pause
+        delay_or_bury(session, claim, str(failure), seconds, counts=not is_away)
+        return
+    reason = str(failure or "")
+    is_tried = reason not in (REMOVED, TOO_LATE)
+    values: dict[str, Any] = {"attempts": claim.starts - int(not is_tried), "ended_at": utc_now(), "refusal": reason}
+    if failure is None:
+        values["sent_at"] = utc_now()
+    elif failure.is_gone:
+        _disable(session, row.recipient)
+    elif reason == REMOVED and row.channel == Channel.MAIL:  # the agent's other messages were masked at the removal
+        values |= {"address": ERASED, "recipient": f"{ERASED} {row.id}"}
+    _write(session, row, **values)
+    finish_and_note(session, [claim])
 
 
 def _write(session: Session, row: Notification, **values: Any) -> None:  # noqa: ANN401 — columns
@@ -152,3 +405,102 @@ def _disable(session: Session, recipient_id: str) -> None:
     if session.scalars(disabled).all():
         record_audit(session.connection(), Action.RECIPIENT_DISABLED, actor=NOTIFIER, detail=f"webhook {recipient_id}")
         log.warning("recipient_disabled", recipient=recipient_id)
+
+
+PROGRESS_SECONDS, MOST_SECONDS = 1.0, 60.0
+AWAY = "courtier RabbitMQ injoignable"
+
+
+class _Outgoing(NamedTuple):
+    """A work, the row that it is about, and the events to publish."""
+
+    claim: Claim
+    notice: Notice | None
+    events: Sequence[AnsweredEvent]
+
+
+class EventPublishing:
+    """Processes works that publish an event; `publish` is None where no program listens (the embedded mode)."""
+
+    def __init__(self, engine: Engine, notices: Notices, publish: PublishEvents | None) -> None:
+        self._engine = engine
+        self._notices = notices
+        self._publish = publish
+
+    def handle(self, claims: Sequence[Claim]) -> None:
+        """Publish the events of these works, in their order; what the broker does not confirm is tried again."""
+        if self._publish is None:
+            with Session(self._engine) as session, session.begin():
+                finish_and_note(session, claims)
+            return
+        with Session(self._engine, expire_on_commit=False) as session, session.begin():
+            outgoing = self._read(session, delay_recalls(session, claims))
+        number = self._send(self._publish, outgoing)
+        for one in outgoing[:number]:
+            keys = one.notice.log_keys if one.notice else {}
+            for event, _ in one.events:
+                log.info("event_published", type=event.type, export_id=event.data.get("export_id"), **keys)
+        with Session(self._engine) as session, session.begin():
+            _record(session, outgoing, number)
+
+    def _read(self, session: Session, claims: Sequence[Claim]) -> list[_Outgoing]:
+        notices: dict[tuple[About, int], Notice] = {}
+        for about in {claim.about for claim in claims}:
+            ids = {claim.subject_id for claim in claims if claim.about is about}
+            notices |= {(about, row_id): it for row_id, it in self._notices.read(session, about, ids).items()}
+        of_claims = [(claim, notices.get((claim.about, claim.subject_id))) for claim in claims]
+        return [_Outgoing(claim, notice, notice.events_of(claim) if notice else ()) for claim, notice in of_claims]
+
+    def _send(self, publish: PublishEvents, outgoing: Sequence[_Outgoing]) -> int:
+        """Publish these events; return the number of works, from the first on, whose events the broker confirmed."""
+        events = [event for one in outgoing for event in one.events]
+        confirmed = len(events)
+        try:
+            if events:
+                publish(events)
+        except EventsDelayedError as trouble:
+            log.warning("event_delayed", exc_info=True)
+            confirmed = trouble.left
+        return sum(total <= confirmed for total in accumulate(len(one.events) for one in outgoing))
+
+
+def _record(session: Session, outgoing: Sequence[_Outgoing], published: int) -> None:
+    connection, done = session.connection(), []
+    for position, one in enumerate(outgoing):
+        request = one.notice.request if one.notice else None
+        if one.claim.kind is WorkKind.PROGRESS and request and request.completed_at is None:
+            release(connection, one.claim, _progress_seconds(one.events), counts=False)
+        elif one.claim.kind is WorkKind.PROGRESS or position < published:
+            done.append(one.claim)
+        else:
+            release(connection, one.claim, until_next_try(one.claim.waits), AWAY, counts=False)
+    finish_and_note(session, done)
+
+
+def _progress_seconds(events: Sequence[AnsweredEvent]) -> float:
+    """Return when to publish the progress of a request again: the more works come first, the later."""
+    before = min((event.data.get("before", 0) for event, _ in events), default=0)
+    return min(max(PROGRESS_SECONDS, before), MOST_SECONDS)
+
+
+_LANE_AGAIN = 1
+"""Lane 1, after works for which a person waits."""
+
+
+def publish_events_again(connection: Connection, account: str, since: datetime) -> int:
+    """Add works for the events of an account's requests since then, without those of purged files; return how many."""
+    mine = Request.sender == account, Request.created_at >= since
+    ended = Export.status.not_in(UNFINISHED), Export.purged_at.is_(None), Request.completed_at.is_not(None)
+    has_end = and_(Request.completed_at.is_not(None), Request.outcome != RequestOutcome.REFUSED)
+    has_end &= Request.event_type.not_in([REQUEST_DECLARATION, SCREEN_NOTE])
+    requests = connection.execute(select(Request.id, has_end.label("has_end")).where(*mine)).all()
+    files = select(Export.request_id, Export.id, Export.part, Export.recall_id).join(Request).where(*mine, *ended)
+    works = [NewWork(WorkKind.REPLY, subject_of(About.REQUEST, it.id), "", _LANE_AGAIN) for it in requests]
+    for file in connection.execute(files.order_by(Export.id)):
+        works.append(NewWork(WorkKind.EVENT, subject_of(About.REQUEST, file.request_id), file.part, _LANE_AGAIN))
+        if file.recall_id is not None:
+            works.append(NewWork(WorkKind.EVENT, subject_of(About.RECALL, file.recall_id), str(file.id), _LANE_AGAIN))
+    ends = [subject_of(About.REQUEST, it.id) for it in requests if it.has_end]
+    works += [NewWork(WorkKind.EVENT, subject, "", _LANE_AGAIN) for subject in ends]
+    add(connection, works, again=True)
+    return len(works)

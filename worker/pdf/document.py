@@ -17,12 +17,13 @@ from contextlib import contextmanager
 from functools import cache
 from itertools import accumulate
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 from xml.sax.saxutils import escape
 
 from reportlab.pdfbase import pdfdoc
 from reportlab.pdfgen.canvas import Canvas
 
+from common.files import Sink
 from common.texte import clean
 from worker.pdf.font import load_face
 
@@ -73,20 +74,13 @@ xmlns:pdfaid="http://www.aiim.org/pdfa/ns/id/" xmlns:pdfuaid="http://www.aiim.or
 """The identification of PDF/UA-1 with its schema, which PDF/A-1 (6.7.8) requires in a separate description."""
 
 
-class PdfSink(Protocol):
-    """A file being written."""
-
-    def write(self, data: bytes, /) -> object:
-        """Append `data` to the file."""
-
-
 class Document(pdfdoc.PDFDocument):
     """A PDF 1.4 file whose pages are written as soon as they are complete."""
 
     Catalog: Any
     Pages: Any
 
-    def __init__(self, sink: PdfSink) -> None:
+    def __init__(self, sink: Sink) -> None:
         super().__init__(compression=1, invariant=1, pdfVersion=(1, 4), lang=_LANGUAGE)
         self._sink = sink
         self._length = 0
@@ -192,7 +186,7 @@ class _Canvas(Canvas):
     _doc: pdfdoc.PDFDocument
 
 
-def open_canvas(sink: PdfSink, title: str, author: str) -> tuple[Canvas, Document]:
+def open_canvas(sink: Sink, title: str, author: str) -> tuple[Canvas, Document]:
     """Create a document whose canvas writes to the file page by page."""
     file: Any = sink
     font: Any = load_face("regular").fontName

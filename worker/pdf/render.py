@@ -4,12 +4,24 @@ from collections.abc import Callable, Sequence
 from itertools import islice
 from operator import attrgetter
 
+from common.files import Sink
 from common.french import format_number
 from worker.domain.tableau.model import Bilan, Ligne, Partie, Section, Signatures, Tableau
-from worker.pdf.document import PdfSink
 from worker.pdf.font import Style, Styles
-from worker.pdf.pages import GREY, LEFT, RIGHT, RULE, WIDTH, Pages, draw_lines, draw_rule, set_lines
-from worker.pdf.table import GAP, Table, TableColumn
+from worker.pdf.pages import (
+    GAP,
+    GREY,
+    LEFT,
+    RIGHT,
+    RULE,
+    WIDTH,
+    Pages,
+    Table,
+    TableColumn,
+    draw_lines,
+    draw_rule,
+    set_lines,
+)
 
 _TERM = 118.0
 _AUTRES = "Autres mouvements, non portés à ce tableau"
@@ -172,15 +184,15 @@ _TOGETHER = 2
 _Values = Callable[[Ligne], tuple[str, ...]]
 
 _LIGNE = {
-    "numero": ("N° d’ordre", (33, 32, 33, 32)),
-    "nom_naissance": ("Nom de naissance", (110, 103, 100, 96)),
-    "nom_usage": ("Nom d’usage", (86, 70, 76, 64)),
-    "prenoms": ("Prénoms", (98, 88, 84, 74)),
-    "naissance": ("Date et lieu de naissance", (128, 124, 112, 106)),
-    "adresse": ("Adresse", (154, 128, 132, 112)),
-    "nationalite": ("Nationalité", (0, 0, 60, 56)),
-    "bureau": ("Bureau", (60, 56, 60, 56)),
-    "date": ("Date du mouvement", (0, 64, 0, 64)),
+    "numero": ("N° d’ordre", (33, 33, 33, 33)),
+    "nom_naissance": ("Nom de naissance", (104, 92, 94, 84)),
+    "nom_usage": ("Nom d’usage", (70, 54, 60, 54)),
+    "prenoms": ("Prénoms", (90, 78, 80, 70)),
+    "naissance": ("Date et lieu de naissance", (170, 168, 158, 144)),
+    "adresse": ("Adresse", (134, 122, 116, 104)),
+    "nationalite": ("Nationalité", (0, 0, 58, 54)),
+    "bureau": ("Bureau", (36, 34, 34, 34)),
+    "date": ("Date du mouvement", (0, 50, 0, 50)),
 }
 """Each title with four widths: with neither nationality nor date, the date, the nationality, both; 0: no column.
 
@@ -198,7 +210,7 @@ _RECAPITULATIF = (
 _NUMBER_WIDTH = 76.0
 
 
-def render_tableau(tableau: Tableau, sink: PdfSink) -> int:
+def render_tableau(tableau: Tableau, sink: Sink) -> int:
     """Write a tableau as PDF/A-1b and PDF/UA-1, page after page: no line is kept.
 
     Returns:
@@ -213,7 +225,7 @@ def render_tableau(tableau: Tableau, sink: PdfSink) -> int:
     return pages.finish()
 
 
-def render_letter(head: Tableau, paragraphs: Sequence[str], sink: PdfSink) -> int:
+def render_letter(head: Tableau, paragraphs: Sequence[str], sink: Sink) -> int:
     """Write a letter about a tableau: its top, paragraphs, notes and signatures; return the number of pages."""
     pages = Pages(sink, head)
     for paragraph in paragraphs:
@@ -244,12 +256,17 @@ def _draw_recapitulatif(pages: Pages, sections: Sequence[Section], ending: Endin
 def _draw_sections(pages: Pages, tableau: Tableau, ending: Ending) -> None:
     """Draw each section where the whole of it fits, else from the next page on.
 
-    A signed section has pages of its own: a bureau's commission signs the pages of its bureau only.
+    A signed section has pages of its own: a bureau's commission signs the pages of its bureau only. A bureau without
+    mouvement is one line, unless a commission signs it.
     """
     drawer = _SectionDrawer(pages, tableau)
     signed = Ending(pages.styles, (), tableau.signatures)
     last = len(tableau.sections) - 1
+    are_signed = tableau.signatures is not None and tableau.signatures.places > 1
     for index, section in enumerate(tableau.sections):
+        if section.code and section.bilan.is_still and not are_signed:
+            drawer.draw_empty(section)
+            continue
         drawer.draw(section, signed if index < last else ending, is_only=tableau.presentation == "commune")
     if not tableau.sections:
         ending.draw(pages)
@@ -287,6 +304,17 @@ class _SectionDrawer:
         self._run(titre)
         draw_bilan(pages, section.bilan, is_commune=is_commune, after=ending.height)
         ending.draw(pages)
+
+    def draw_empty(self, section: Section) -> None:
+        """Draw the line of a bureau without mouvement."""
+        pages, style = self._pages, self._styles.partie
+        number = format_number(section.bilan.avant)
+        lines = style.break_text(f"{section.titre} : néant. Électeurs avant et après : {number}.", WIDTH)
+        pages.run(0)
+        pages.need(_BEFORE_TITRE + len(lines) * style.leading)
+        pages.y -= 0 if pages.is_fresh else _BEFORE_TITRE
+        pages.bookmark(section.titre)
+        pages.text("H2", style, lines)
 
     def _fits(self, parties: Sequence[Partie], room: float, *, has_neant: bool) -> bool:
         for partie in parties:

@@ -2,21 +2,33 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain, islice
+from itertools import chain
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, and_, bindparam, delete, insert, select, text, update
 
 from common.texte import clean
+from schemas.profiles.source import SourceMapping, fold
 from schemas.vocabulary import Liste
 from worker.errors import ExportError, RefusedError
-from worker.registre.imports.lines import fold_title
 from worker.registre.models import Bureau, Commune, Import, ImportListe, ListeCommunale
 from worker.registre.reference import departement_of, is_code_commune, iter_communes
 from worker.registre.versions import stands
 
 NO_VERSION = -1
 """The version of a list that was never imported: it has no elector, and its file is the header alone."""
+
+
+def read_mapping(connection: Connection, code_commune: str) -> SourceMapping:
+    """Return what the agents of a commune have said of the columns of its files."""
+    said = connection.scalar(select(Commune.mapping).where(Commune.code == code_commune))
+    return SourceMapping.model_validate(said or {})
+
+
+def set_mapping(connection: Connection, code_commune: str, mapping: SourceMapping) -> None:
+    """Record what the agents of a commune say of its files, for the next file too."""
+    said = mapping.lasting().model_dump(mode="json", exclude_defaults=True) if mapping else None
+    connection.execute(update(Commune).where(Commune.code == code_commune).values(mapping=said))
 
 
 @dataclass(frozen=True)
@@ -63,7 +75,7 @@ def require_commune(connection: Connection, code: str) -> CommuneRegistre:
 
 def load_reference(connection: Connection) -> int:
     """Insert the missing communes of the reference data and return their number; existing rows stay unchanged."""
-    known = read_codes(connection)
+    known = read_names(connection)
     missing = [
         {"code": commune.code, "nom": commune.nom, "code_departement": commune.departement}
         for commune in iter_communes()
@@ -74,9 +86,9 @@ def load_reference(connection: Connection) -> int:
     return len(missing)
 
 
-def read_codes(connection: Connection) -> frozenset[str]:
-    """Return the INSEE codes of all communes."""
-    return frozenset(connection.scalars(select(Commune.code)))
+def read_names(connection: Connection) -> dict[str, str]:
+    """Return the names of all communes, by INSEE code."""
+    return {row.code: row.nom for row in connection.execute(select(Commune.code, Commune.nom))}
 
 
 def add_commune(connection: Connection, code: str, nom: str) -> None:
@@ -97,16 +109,15 @@ def add_commune(connection: Connection, code: str, nom: str) -> None:
 
 def search_communes(connection: Connection, text: str) -> list[tuple[str, str, str]]:
     """Find communes by code, or by part of the name without accents or case: code, name and département."""
-    words = fold_title(text)
+    words = fold(text)
     query = select(Commune.code, Commune.nom, Commune.code_departement).order_by(Commune.code)
     return [
         (code, nom, departement)
         for code, nom, departement in connection.execute(query)
-        if code == text.upper() or (words and words in fold_title(nom))
+        if code == text.upper() or (words and words in fold(nom))
     ]
 
 
-COMMUNES_AT_ONCE = 500
 DESCRIPTION = ("libelle", "code_canton", "libelle_canton", "code_circonscription", "libelle_circonscription")
 
 BureauChange = dict[str, Any]
@@ -140,11 +151,9 @@ _IS_IT = and_(Bureau.code_commune == bindparam("commune"), Bureau.code == bindpa
 
 
 def select_bureaux(connection: Connection, communes: Iterable[str]) -> Iterator[DescribedBureau]:
-    """Yield the bureaux of these communes, ordered by code within a batch of communes."""
-    codes = iter(sorted(communes))
-    while batch := list(islice(codes, COMMUNES_AT_ONCE)):
-        query = select(*_COLUMNS).where(Bureau.code_commune.in_(batch)).order_by(*_COLUMNS[:2])
-        yield from (DescribedBureau(*row) for row in connection.execute(query))
+    """Yield the bureaux of these communes, ordered by code."""
+    query = select(*_COLUMNS).where(Bureau.code_commune.in_(communes)).order_by(*_COLUMNS[:2])
+    return (DescribedBureau(*row) for row in connection.execute(query))
 
 
 def read_libelles(connection: Connection, code_commune: str, as_of: int | None = None) -> dict[str, str]:

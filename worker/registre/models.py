@@ -10,28 +10,19 @@ from typing import Any
 from sqlalchemy import (
     JSON,
     BigInteger,
-    Boolean,
     CheckConstraint,
     Date,
     ForeignKey,
     Index,
     Integer,
     UniqueConstraint,
-    false,
     text,
-    true,
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
 from schemas.vocabulary import Nature
-from worker.db.types import Base, Texte, UtcDateTime, nulls_first, utc_now
-from worker.domain.mouvement import Effet, Etat
-
-_ID = BigInteger().with_variant(Integer, "sqlite")
-
-
-def _texte(doc: str) -> Mapped[str]:
-    return mapped_column(Texte, default="", server_default=text("''"), doc=doc)
+from worker.db.types import Base, Id, Texte, UtcDateTime, empty, flag, nulls_first, utc_now, zero
+from worker.domain.identite import Effet, Etat
 
 
 def _one_of(column: str, values: type[Nature] | type[Effet] | type[Etat]) -> CheckConstraint:
@@ -46,6 +37,9 @@ class Commune(Base):
     code: Mapped[str] = mapped_column(Texte, primary_key=True, doc="INSEE code, five characters.")
     nom: Mapped[str] = mapped_column(Texte)
     code_departement: Mapped[str] = mapped_column(Texte, doc="01–95, 2A, 2B, 971–989.")
+    mapping: Mapped[dict[str, Any] | None] = mapped_column(
+        JSON(none_as_null=True), doc="What its agents have said of the columns of its files, see schemas.profiles."
+    )
 
 
 class Bureau(Base):
@@ -55,11 +49,11 @@ class Bureau(Base):
 
     code_commune: Mapped[str] = mapped_column(Texte, primary_key=True)
     code: Mapped[str] = mapped_column(Texte, primary_key=True, doc="Four digits since 2023, `0001`.")
-    libelle: Mapped[str] = _texte("Name of the polling station.")
-    code_canton: Mapped[str] = _texte("INSEE canton: 4 characters, 5 overseas.")
-    libelle_canton: Mapped[str] = _texte("Name of the canton, as the REU writes it.")
-    code_circonscription: Mapped[str] = _texte("Legislative constituency, two digits.")
-    libelle_circonscription: Mapped[str] = _texte("Its name.")
+    libelle: Mapped[str] = empty("Name of the polling station.")
+    code_canton: Mapped[str] = empty("INSEE canton: 4 characters, 5 overseas.")
+    libelle_canton: Mapped[str] = empty("Name of the canton, as the REU writes it.")
+    code_circonscription: Mapped[str] = empty("Legislative constituency, two digits.")
+    libelle_circonscription: Mapped[str] = empty("Its name.")
 
 
 class ListeCommunale(Base):
@@ -82,34 +76,35 @@ class Electeur(Base):
     __tablename__ = "electeur"
     __table_args__ = (Index("ix_electeur_facts", *_LISTE, postgresql_where=_FLAGGED, sqlite_where=_FLAGGED),)
 
-    id: Mapped[int] = mapped_column(_ID, primary_key=True)
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
     code_commune: Mapped[str] = mapped_column(Texte)
     liste: Mapped[str] = mapped_column(Texte, doc="P, CE or CM.")
     version: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
-    arrondissement: Mapped[str] = _texte("INSEE code of the arrondissement whose export holds the elector, `13201`.")
-    code_bureau: Mapped[str] = _texte("Code of the bureau, empty when the elector has none.")
+    arrondissement: Mapped[str] = empty("INSEE code of the arrondissement whose export holds the elector, `13201`.")
+    ine: Mapped[str] = empty("National number of the elector (INE), where an export has it.")
+    code_bureau: Mapped[str] = empty("Code of the bureau, empty when the elector has none.")
     numero_ordre: Mapped[int | None] = mapped_column(Integer, doc="Order number in the bureau.")
     numero_general: Mapped[int | None] = mapped_column(Integer, doc="Order number on the list; 0 is provisional.")
-    sexe: Mapped[str] = _texte("M or F.")
-    nom_naissance: Mapped[str] = _texte("Birth name.")
-    nom_usage: Mapped[str] = _texte("Name used, when it differs.")
-    prenoms: Mapped[str] = _texte("All first names, separated by a space.")
-    date_naissance: Mapped[str] = _texte("AAAA-MM-JJ; unknown parts are zeros: 1953-08-00, 1961-00-00.")
-    code_commune_naissance: Mapped[str] = _texte("INSEE code of the commune of birth.")
-    commune_naissance: Mapped[str] = _texte("Label of the commune of birth; abroad, the city.")
-    departement_naissance: Mapped[str] = _texte("Code; 99 abroad.")
-    pays_naissance: Mapped[str] = _texte("Label of the country of birth.")
-    nationalite: Mapped[str] = _texte("Label; only the complementary lists print it.")
-    complement1: Mapped[str] = _texte("Apartment, stair, floor.")
-    complement2: Mapped[str] = _texte("Tower, building.")
-    numero_voie: Mapped[str] = _texte("Number and bis/ter.")
-    type_voie: Mapped[str] = _texte("Type of the street, when it is known apart.")
-    libelle_voie: Mapped[str] = _texte("Street.")
-    lieu_dit: Mapped[str] = _texte("Hamlet.")
-    code_postal: Mapped[str] = _texte("Postal code, as text.")
-    ville: Mapped[str] = _texte("Locality of the address.")
-    pays: Mapped[str] = _texte("Country of the address; empty means FRANCE.")
-    nettoyages: Mapped[int] = mapped_column(Integer, default=0, server_default="0", doc="Values cleaned on entry.")
+    sexe: Mapped[str] = empty("M or F.")
+    nom_naissance: Mapped[str] = empty("Birth name.")
+    nom_usage: Mapped[str] = empty("Name used, when it differs.")
+    prenoms: Mapped[str] = empty("All first names, separated by a space.")
+    date_naissance: Mapped[str] = empty("AAAA-MM-JJ; unknown parts are zeros: 1953-08-00, 1961-00-00.")
+    code_commune_naissance: Mapped[str] = empty("INSEE code of the commune of birth.")
+    commune_naissance: Mapped[str] = empty("Label of the commune of birth; abroad, the city.")
+    departement_naissance: Mapped[str] = empty("Code; 99 abroad.")
+    pays_naissance: Mapped[str] = empty("Label of the country of birth.")
+    nationalite: Mapped[str] = empty("Label; only the complementary lists print it.")
+    complement1: Mapped[str] = empty("Apartment, stair, floor.")
+    complement2: Mapped[str] = empty("Tower, building.")
+    numero_voie: Mapped[str] = empty("Number and bis/ter.")
+    type_voie: Mapped[str] = empty("Type of the street, when it is known apart.")
+    libelle_voie: Mapped[str] = empty("Street.")
+    lieu_dit: Mapped[str] = empty("Hamlet.")
+    code_postal: Mapped[str] = empty("Postal code, as text.")
+    ville: Mapped[str] = empty("Locality of the address.")
+    pays: Mapped[str] = empty("Country of the address; empty means FRANCE.")
+    nettoyages: Mapped[int] = zero("Values cleaned on entry.")
     facts: Mapped[int] = mapped_column(
         Integer,
         default=1,
@@ -144,7 +139,7 @@ class Import(Base):
 
     __tablename__ = "import"
 
-    id: Mapped[int] = mapped_column(_ID, primary_key=True)
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
     kind: Mapped[str] = mapped_column(Texte, default="reu", server_default=text("'reu'"), doc="reu or mouvements.")
     file_name: Mapped[str] = mapped_column(Texte)
     sha256: Mapped[str] = mapped_column(Texte)
@@ -152,15 +147,13 @@ class Import(Base):
     started_at: Mapped[dt.datetime] = mapped_column(UtcDateTime, server_default=utc_now())
     finished_at: Mapped[dt.datetime | None] = mapped_column(UtcDateTime)
     undone_at: Mapped[dt.datetime | None] = mapped_column(UtcDateTime)
-    lines_read: Mapped[int] = mapped_column(Integer, default=0, server_default="0")
-    lines_kept: Mapped[int] = mapped_column(Integer, default=0, server_default="0")
-    lines_rejected: Mapped[int] = mapped_column(Integer, default=0, server_default="0")
-    values_cleaned: Mapped[int] = mapped_column(Integer, default=0, server_default="0")
+    lines_read: Mapped[int] = zero()
+    lines_kept: Mapped[int] = zero()
+    lines_rejected: Mapped[int] = zero()
+    values_cleaned: Mapped[int] = zero()
     bureaux_before: Mapped[list[dict[str, Any]]] = mapped_column(JSON, default=list, doc="What undoing puts back.")
     taken_on: Mapped[dt.date | None] = mapped_column(Date, doc="The day the export was taken from the REU.")
-    is_dated: Mapped[bool] = mapped_column(
-        Boolean, default=False, server_default=false(), doc="Whether the day was declared; else the import's."
-    )
+    is_dated: Mapped[bool] = flag("Whether the day was declared; else the import's.")
     complete_until: Mapped[dt.date | None] = mapped_column(Date, doc="Mouvements are complete until then, it was said.")
 
 
@@ -175,13 +168,9 @@ class ImportListe(Base):
     liste: Mapped[str] = mapped_column(Texte, primary_key=True)
     electeurs: Mapped[int] = mapped_column(Integer)
     version_before: Mapped[int | None] = mapped_column(BigInteger, doc="None: the list was not in the register.")
-    is_compared: Mapped[bool] = mapped_column(
-        Boolean, default=False, server_default=false(), doc="With the version before: its mouvements are known."
-    )
-    not_compared_because: Mapped[str] = _texte("The reason that was given for not comparing.")
-    facts_version: Mapped[int] = mapped_column(
-        Integer, default=0, server_default="0", doc="The rules that the facts of its electors were found by."
-    )
+    is_compared: Mapped[bool] = flag("With the version before: its mouvements are known.")
+    not_compared_because: Mapped[str] = empty("The reason that was given for not comparing.")
+    facts_version: Mapped[int] = zero("The rules that the facts of its electors were found by.")
     facts_since: Mapped[dt.date | None] = mapped_column(Date, doc="They hold for files of that day and later.")
     parts: Mapped[dict[str, int] | None] = mapped_column(
         JSON(none_as_null=True), doc="Of a list by arrondissement: the import that wrote the electors of each."
@@ -189,14 +178,14 @@ class ImportListe(Base):
     absorbed_by: Mapped[int | None] = mapped_column(
         BigInteger, doc="The later import that put most electors of a list of this commune on another commune's list."
     )
-    absorbed_into: Mapped[str] = _texte("That other commune.")
+    absorbed_into: Mapped[str] = empty("That other commune.")
 
 
 _MOUVEMENT_IDENTITE = ("code_commune", "liste", "nom_naissance", "prenoms", "date_naissance", "is_protegee")
 
 
 class MouvementRegistre(Base):
-    """One mouvement of one list; see worker.domain.mouvement. Text is never NULL: an unknown value is empty."""
+    """One mouvement of one list; see worker.domain.identite. Text is never NULL: an unknown value is empty."""
 
     __tablename__ = "mouvement"
     __table_args__ = (
@@ -207,40 +196,38 @@ class MouvementRegistre(Base):
         Index("ix_mouvement_import", "import_id"),
     )
 
-    id: Mapped[int] = mapped_column(_ID, primary_key=True)
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
     code_commune: Mapped[str] = mapped_column(Texte)
     liste: Mapped[str] = mapped_column(Texte, doc="P, CE or CM.")
     import_id: Mapped[int | None] = mapped_column(ForeignKey("import.id"), doc="NULL: written by a service.")
     nature: Mapped[str] = mapped_column(Texte, doc="inscription, radiation or modification.")
     effet: Mapped[str] = mapped_column(Texte, doc="1erMars, Immediat or Election.")
     etat: Mapped[str] = mapped_column(Texte, doc="actif, then applique.")
-    categorie: Mapped[str] = _texte("Category of the motif, as Categorie; empty when it is not noted.")
-    motif: Mapped[str] = _texte("The whole motif, for the commission only.")
+    categorie: Mapped[str] = empty("Category of the motif, as Categorie; empty when it is not noted.")
+    motif: Mapped[str] = empty("The whole motif, for the commission only.")
     date_tableau: Mapped[dt.date] = mapped_column(Date, doc="The yearly tableau it belongs to.")
     date_mouvement: Mapped[dt.date] = mapped_column(
         Date, doc="The day it was decided; of a mouvement that is not dated, the last day that is possible."
     )
-    is_dated: Mapped[bool] = mapped_column(
-        Boolean,
-        default=True,
-        server_default=true(),
-        doc="Whether its day is known. The comparison of two exports only knows that it lies between them.",
+    is_dated: Mapped[bool] = flag(
+        "Whether its day is known. The comparison of two exports only knows that it lies between them.", default=True
     )
     scrutin: Mapped[dt.date | None] = mapped_column(Date, doc="The poll it was made or applied for.")
-    ancien_bureau: Mapped[str] = _texte("Code of the bureau that the elector leaves; empty for an inscription.")
-    nouveau_bureau: Mapped[str] = _texte("Code of the bureau that the elector joins; empty for a radiation.")
-    numero: Mapped[int] = mapped_column(Integer, default=0, server_default="0", doc="0 is provisional.")
-    nom_naissance: Mapped[str] = _texte("Birth name.")
-    nom_usage: Mapped[str] = _texte("Name used, when it differs.")
-    prenoms: Mapped[str] = _texte("All first names, separated by a space.")
-    date_naissance: Mapped[str] = _texte("AAAA-MM-JJ; unknown parts are zeros.")
-    commune_naissance: Mapped[str] = _texte("Label of the commune of birth; abroad, the city.")
-    departement_naissance: Mapped[str] = _texte("Code; 99 abroad.")
-    pays_naissance: Mapped[str] = _texte("Label of the country of birth.")
-    adresse: Mapped[str] = _texte("The address on one line.")
-    nationalite: Mapped[str] = _texte("Label; only the complementary lists print it.")
-    is_protegee: Mapped[bool] = mapped_column(
-        Boolean, default=False, server_default=false(), doc="Whether the address is masked. Code électoral, L. 37."
+    ancien_bureau: Mapped[str] = empty("Code of the bureau that the elector leaves; empty for an inscription.")
+    nouveau_bureau: Mapped[str] = empty("Code of the bureau that the elector joins; empty for a radiation.")
+    numero: Mapped[int] = zero("0 is provisional.")
+    nom_naissance: Mapped[str] = empty("Birth name.")
+    nom_usage: Mapped[str] = empty("Name used, when it differs.")
+    prenoms: Mapped[str] = empty("All first names, separated by a space.")
+    date_naissance: Mapped[str] = empty("AAAA-MM-JJ; unknown parts are zeros.")
+    commune_naissance: Mapped[str] = empty("Label of the commune of birth; abroad, the city.")
+    departement_naissance: Mapped[str] = empty("Code; 99 abroad.")
+    pays_naissance: Mapped[str] = empty("Label of the country of birth.")
+    adresse: Mapped[str] = empty("The address on one line.")
+    nationalite: Mapped[str] = empty("Label; only the complementary lists print it.")
+    is_protegee: Mapped[bool] = flag("Whether the address is masked. Code électoral, L. 37.")
+    doubt_id: Mapped[int | None] = mapped_column(
+        BigInteger, doc="The doubt that is decided as one person: the mouvement is kept, and counts for nothing."
     )
 
 
@@ -249,18 +236,21 @@ class Doubt(Base):
 
     __tablename__ = "doubt"
 
-    id: Mapped[int] = mapped_column(_ID, primary_key=True)
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
     import_id: Mapped[int] = mapped_column(ForeignKey("import.id"), index=True)
     code_commune: Mapped[str] = mapped_column(Texte)
     liste: Mapped[str] = mapped_column(Texte, doc="P, CE or CM.")
     radiation_id: Mapped[int | None] = mapped_column(BigInteger, doc="The mouvement; NULL when it is no more.")
     inscription_id: Mapped[int | None] = mapped_column(BigInteger, doc="The mouvement; NULL when it is no more.")
-    differs: Mapped[str] = _texte("Which fields are not the same, separated by a space.")
-    decision: Mapped[str] = _texte("same_person or two_persons; empty while it is open.")
-    decided_by: Mapped[str] = _texte("Who decided.")
+    modification_id: Mapped[int | None] = mapped_column(
+        BigInteger, doc="The change of bureau that replaces both, if one person moved."
+    )
+    differs: Mapped[str] = empty("Which fields are not the same, separated by a space.")
+    decision: Mapped[str] = empty("same_person or two_persons; empty while it is open.")
+    decided_by: Mapped[str] = empty("Who decided.")
     decided_at: Mapped[dt.datetime | None] = mapped_column(UtcDateTime)
-    born_before: Mapped[str] = _texte("Birth date of the radiation, once both are known to be one person.")
-    born_after: Mapped[str] = _texte("Birth date of the inscription: counts of minors may differ by it.")
+    born_before: Mapped[str] = empty("Birth date of the radiation, once both are known to be one person.")
+    born_after: Mapped[str] = empty("Birth date of the inscription: counts of minors may differ by it.")
 
 
 class Homonym(Base):
@@ -271,15 +261,15 @@ class Homonym(Base):
 
     __tablename__ = "homonym"
 
-    id: Mapped[int] = mapped_column(_ID, primary_key=True)
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
     import_id: Mapped[int] = mapped_column(ForeignKey("import.id"), index=True)
     code_commune: Mapped[str] = mapped_column(Texte, server_default=text("''"))
     liste: Mapped[str] = mapped_column(Texte, server_default=text("''"), doc="P, CE or CM.")
-    nom_naissance: Mapped[str] = _texte("Birth name, as the second export has it.")
-    prenoms: Mapped[str] = _texte("First names.")
-    date_naissance: Mapped[str] = _texte("AAAA-MM-JJ; unknown parts are zeros.")
-    bureau_before: Mapped[str] = _texte("Code of the bureau in the export before.")
-    bureau_after: Mapped[str] = _texte("Code of the bureau in the later export, if both are one person.")
+    nom_naissance: Mapped[str] = empty("Birth name, as the second export has it.")
+    prenoms: Mapped[str] = empty("First names.")
+    date_naissance: Mapped[str] = empty("AAAA-MM-JJ; unknown parts are zeros.")
+    bureau_before: Mapped[str] = empty("Code of the bureau in the export before.")
+    bureau_after: Mapped[str] = empty("Code of the bureau in the later export, if both are one person.")
     numero_before: Mapped[int | None] = mapped_column(Integer, doc="Order number in the export before.")
     numero_after: Mapped[int | None] = mapped_column(Integer, doc="Order number in the later export.")
 
@@ -291,13 +281,11 @@ class Scrutin(Base):
 
     code_commune: Mapped[str] = mapped_column(Texte, primary_key=True, doc="Empty: the whole country.")
     date: Mapped[dt.date] = mapped_column(Date, primary_key=True)
-    libelle: Mapped[str] = _texte("What is voted on.")
+    libelle: Mapped[str] = empty("What is voted on.")
     cloture: Mapped[dt.date | None] = mapped_column(Date, doc="Last day to register, when it is not the usual one.")
     publication_due: Mapped[dt.date | None] = mapped_column(Date, doc="Last day to publish, when it is not J-20.")
-    has_commission: Mapped[bool] = mapped_column(
-        Boolean, default=True, server_default=true(), doc="False: the commission does not meet before it."
-    )
-    texte: Mapped[str] = _texte("The text that fixes these days, when they are not the usual ones.")
+    has_commission: Mapped[bool] = flag("False: the commission does not meet before it.", default=True)
+    texte: Mapped[str] = empty("The text that fixes these days, when they are not the usual ones.")
     reunion_first: Mapped[dt.date | None] = mapped_column(Date, doc="First day of the meeting, when it is not J-24.")
     reunion_last: Mapped[dt.date | None] = mapped_column(Date, doc="Last day of the meeting, when it is not J-21.")
     cinq_jours_due: Mapped[dt.date | None] = mapped_column(Date, doc="Day of the second tableau, when it is not J-5.")
@@ -311,9 +299,7 @@ class Commission(Base):
     code_commune: Mapped[str] = mapped_column(Texte, primary_key=True)
     liste: Mapped[str] = mapped_column(Texte, primary_key=True, default="", server_default=text("''"))
     date: Mapped[dt.date] = mapped_column(Date, primary_key=True)
-    has_deliberated: Mapped[bool] = mapped_column(
-        Boolean, default=True, server_default=true(), doc="False: no quorum, or as many votes on each side."
-    )
+    has_deliberated: Mapped[bool] = flag("False: no quorum, or as many votes on each side.", default=True)
 
 
 class Protection(Base):
@@ -322,7 +308,7 @@ class Protection(Base):
     __tablename__ = "protection"
     __table_args__ = (UniqueConstraint("code_commune", "nom_naissance", "prenoms", "date_naissance"),)
 
-    id: Mapped[int] = mapped_column(_ID, primary_key=True, doc="The id that events use.")
+    id: Mapped[int] = mapped_column(Id, primary_key=True, doc="The id that events use.")
     code_commune: Mapped[str] = mapped_column(Texte)
     nom_naissance: Mapped[str] = mapped_column(Texte)
     prenoms: Mapped[str] = mapped_column(Texte)

@@ -83,8 +83,20 @@ def add_protection(connection: Connection, code_commune: str, protege: Protege) 
             "personne de ce nom, de ces prénoms et de cette date de naissance, ni sur les listes de la commune ni dans "
             "ses mouvements : écrivez-les comme sur la liste, avec tous les prénoms"
         )
-    if key not in {it.folded() for it in select_protections(connection, code_commune)}:
-        connection.execute(insert(Protection).values(code_commune=code_commune, **known._asdict()))
+    _protect(connection, code_commune, known)
+
+
+def extend_protection(connection: Connection, code_commune: str, former: Protege, corrected: Protege) -> bool:
+    """Protect the corrected name of an elector whose former name is protected; return whether it is."""
+    is_protegee = former.folded() in {it.folded() for it in select_protections(connection, code_commune)}
+    if is_protegee:
+        _protect(connection, code_commune, corrected)
+    return is_protegee
+
+
+def _protect(connection: Connection, code_commune: str, protege: Protege) -> None:
+    if protege.folded() not in {it.folded() for it in select_protections(connection, code_commune)}:
+        connection.execute(insert(Protection).values(code_commune=code_commune, **protege._asdict()))
 
 
 def remove_protection(connection: Connection, code_commune: str, protege: Protege) -> None:

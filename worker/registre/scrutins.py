@@ -2,11 +2,20 @@
 
 import datetime as dt
 from collections.abc import Iterable
-from typing import NamedTuple
+from dataclasses import asdict, fields
+from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, and_, delete, insert, select
 
-from common.calendrier import CalendarScrutin, days_before, is_poll_day, last_round, meeting_before, one_a_day
+from common.calendrier import (
+    CalendarReunion,
+    CalendarScrutin,
+    days_before,
+    is_poll_day,
+    last_round,
+    meeting_before,
+    one_a_day,
+)
 from common.french import short_date
 from schemas.vocabulary import Liste
 from worker.domain.tableau.demande import Calendrier
@@ -20,42 +29,21 @@ ALL_LISTS = ""
 """Replaces the code of a list: the commission met about all of them."""
 
 
-class KnownScrutin(NamedTuple):
-    """A poll, like `common.calendrier.CalendarScrutin`; an empty `code_commune` means the whole country."""
-
-    code_commune: str
-    date: dt.date
-    libelle: str
-    cloture: dt.date | None
-    publication_due: dt.date | None = None
-    has_commission: bool = True
-    texte: str = ""
-    reunion_first: dt.date | None = None
-    reunion_last: dt.date | None = None
-    cinq_jours_due: dt.date | None = None
-
-    @property
-    def days(self) -> CalendarScrutin:
-        """The poll, in the form of the calendar."""
-        return CalendarScrutin(*self[1:])
+def _columns(model: type[Scrutin | Commission], kind: type[CalendarScrutin | CalendarReunion]) -> list[Any]:
+    return [getattr(model, "date" if it.name == "jour" else it.name) for it in fields(kind)]
 
 
-class Reunion(NamedTuple):
-    """A meeting of the commission de contrôle. Code électoral, art. L. 19."""
-
-    liste: str
-    date: dt.date
-    has_deliberated: bool = True
+def _values(noted: CalendarScrutin | CalendarReunion) -> dict[str, Any]:
+    return {"date" if name == "jour" else name: value for name, value in asdict(noted).items()}
 
 
-def select_scrutins(connection: Connection, code_commune: str = NATIONAL) -> list[KnownScrutin]:
+def select_scrutins(connection: Connection, code_commune: str = NATIONAL) -> list[CalendarScrutin]:
     """Return the national polls and those of the commune, ordered by date."""
-    columns = [getattr(Scrutin, name) for name in KnownScrutin._fields]
-    query = select(*columns).where(Scrutin.code_commune.in_({NATIONAL, code_commune}))
-    return [KnownScrutin(*row) for row in connection.execute(query.order_by(Scrutin.date, Scrutin.code_commune))]
+    query = select(*_columns(Scrutin, CalendarScrutin)).where(Scrutin.code_commune.in_({NATIONAL, code_commune}))
+    return [CalendarScrutin(*row) for row in connection.execute(query.order_by(Scrutin.date, Scrutin.code_commune))]
 
 
-def set_scrutin(connection: Connection, scrutin: KnownScrutin) -> None:
+def set_scrutin(connection: Connection, scrutin: CalendarScrutin) -> None:
     """Add a poll, or replace it.
 
     Raises:
@@ -64,22 +52,23 @@ def set_scrutin(connection: Connection, scrutin: KnownScrutin) -> None:
     """
     if scrutin.code_commune:
         check_commune(connection, scrutin.code_commune)
-    if not is_poll_day(scrutin.date, scrutin.code_commune):
-        raise RefusedError(f"on ne vote pas le {short_date(scrutin.date)} : ce n'est pas un dimanche")
-    if scrutin.cloture and scrutin.cloture >= scrutin.date:
+    if not is_poll_day(scrutin.jour, scrutin.code_commune):
+        raise RefusedError(f"on ne vote pas le {short_date(scrutin.jour)} : ce n'est pas un dimanche")
+    if scrutin.cloture and scrutin.cloture >= scrutin.jour:
         raise RefusedError("la clôture de la liste précède le scrutin")
-    if scrutin.publication_due and scrutin.publication_due >= scrutin.date:
+    if scrutin.publication_due and scrutin.publication_due >= scrutin.jour:
         raise RefusedError("la publication du tableau précède le scrutin")
     unusual = scrutin.reunion_first, scrutin.reunion_last, scrutin.cinq_jours_due
-    if any(day and day >= scrutin.date for day in unusual):
+    if any(day and day >= scrutin.jour for day in unusual):
         raise RefusedError("la réunion et le tableau des cinq jours précèdent le scrutin")
-    if scrutin.days.window_fault:
-        raise RefusedError(scrutin.days.window_fault)
-    if not scrutin.texte and (any(unusual) or scrutin.publication_due or not scrutin.has_commission):
+    if scrutin.window_fault:
+        raise RefusedError(scrutin.window_fault)
+    fixed = *unusual, scrutin.cloture, scrutin.publication_due
+    if not scrutin.texte and (any(fixed) or not scrutin.has_commission):
         raise RefusedError("des jours inhabituels demandent le texte qui les fixe : « décret n° … du … »")
-    is_it = (Scrutin.code_commune == scrutin.code_commune) & (Scrutin.date == scrutin.date)
+    is_it = (Scrutin.code_commune == scrutin.code_commune) & (Scrutin.date == scrutin.jour)
     connection.execute(delete(Scrutin).where(is_it))
-    connection.execute(insert(Scrutin).values(scrutin._asdict()))
+    connection.execute(insert(Scrutin).values(_values(scrutin)))
 
 
 def remove_scrutin(connection: Connection, code_commune: str, day: dt.date) -> None:
@@ -93,18 +82,17 @@ def remove_scrutin(connection: Connection, code_commune: str, day: dt.date) -> N
         raise RefusedError(f"aucun scrutin le {short_date(day)}")
 
 
-def select_reunions(connection: Connection, code_commune: str, liste: Liste | None = None) -> list[Reunion]:
+def select_reunions(connection: Connection, code_commune: str, liste: Liste | None = None) -> list[CalendarReunion]:
     """Return the meetings of the commission, ordered by date; with a list, only the meetings about it."""
-    columns = [getattr(Commission, name) for name in Reunion._fields]
-    query = select(*columns).where(Commission.code_commune == code_commune)
+    query = select(*_columns(Commission, CalendarReunion)).where(Commission.code_commune == code_commune)
     if liste:
         query = query.where(Commission.liste.in_([ALL_LISTS, liste.value]))
-    return [Reunion(*row) for row in connection.execute(query.order_by(Commission.date, Commission.liste))]
+    return [CalendarReunion(*row) for row in connection.execute(query.order_by(Commission.date, Commission.liste))]
 
 
 def read_calendrier(connection: Connection, code_commune: str, liste: Liste) -> Calendrier:
     """Return the polls and meetings that the tableaux of a list are counted from."""
-    scrutins = one_a_day(it.days for it in select_scrutins(connection, code_commune))
+    scrutins = one_a_day(select_scrutins(connection, code_commune))
     days = tuple(scrutin.jour for scrutin in scrutins)
     reunions = select_reunions(connection, code_commune, liste)
     return Calendrier(
@@ -119,15 +107,15 @@ def read_calendrier(connection: Connection, code_commune: str, liste: Liste) -> 
     )
 
 
-def _stopped_on(reunion: Reunion, scrutins: Iterable[CalendarScrutin]) -> dt.date:
+def _stopped_on(reunion: CalendarReunion, scrutins: Iterable[CalendarScrutin]) -> dt.date:
     """Return the last day of the tableau after a meeting: without a deliberation before a poll, that of publication."""
     if reunion.has_deliberated:
-        return reunion.date
-    polls = [it for it in scrutins if meeting_before(it.jour, [reunion.date], it.window)]
-    return max((it.publication_due or days_before(it.jour, 20) for it in polls), default=reunion.date)
+        return reunion.jour
+    polls = [it for it in scrutins if meeting_before(it.jour, [reunion.jour], it.window)]
+    return max((it.publication_due or days_before(it.jour, 20) for it in polls), default=reunion.jour)
 
 
-def add_reunion(connection: Connection, code_commune: str, reunion: Reunion) -> None:
+def add_reunion(connection: Connection, code_commune: str, reunion: CalendarReunion) -> None:
     """Record a meeting; a second call replaces whether it deliberated.
 
     Raises:
@@ -136,19 +124,19 @@ def add_reunion(connection: Connection, code_commune: str, reunion: Reunion) -> 
     check_commune(connection, code_commune)
     if reunion not in select_reunions(connection, code_commune):
         connection.execute(delete(Commission).where(_is_reunion(code_commune, reunion)))
-        connection.execute(insert(Commission).values(code_commune=code_commune, **reunion._asdict()))
+        connection.execute(insert(Commission).values(code_commune=code_commune, **_values(reunion)))
 
 
-def remove_reunion(connection: Connection, code_commune: str, reunion: Reunion) -> None:
+def remove_reunion(connection: Connection, code_commune: str, reunion: CalendarReunion) -> None:
     """Delete a meeting.
 
     Raises:
         RefusedError: there was none on that day.
     """
     if not connection.execute(delete(Commission).where(_is_reunion(code_commune, reunion))).rowcount:
-        raise RefusedError(f"aucune réunion le {short_date(reunion.date)}")
+        raise RefusedError(f"aucune réunion le {short_date(reunion.jour)}")
 
 
-def _is_reunion(code_commune: str, reunion: Reunion) -> ColumnElement[bool]:
+def _is_reunion(code_commune: str, reunion: CalendarReunion) -> ColumnElement[bool]:
     known = Commission
-    return and_(known.code_commune == code_commune, known.date == reunion.date, known.liste == reunion.liste)
+    return and_(known.code_commune == code_commune, known.date == reunion.jour, known.liste == reunion.liste)

@@ -28,41 +28,14 @@ from sqlalchemy import (
 from sqlalchemy.orm import DeclarativeBase
 
 from schemas.requests import UNDO_DAYS
+from worker.db.functions import OBSOLETE_VERSIONS
 from worker.db.types import UtcDateTime, utc_now
 from worker.registre.models import Electeur, Import, ListeCommunale, MouvementRegistre
 
 BATCH = 5000
 """Electors written or removed in one transaction: SQLite has one writer at a time, workers must not wait for long."""
 
-OBSOLETE = text("""
-WITH RECURSIVE held AS (
-  SELECT id, code_commune, liste, version FROM electeur
-  WHERE id = (SELECT id FROM electeur ORDER BY code_commune, liste, version LIMIT 1)
-  UNION ALL
-  SELECT e.id, e.code_commune, e.liste, e.version FROM held h JOIN electeur e ON e.id = (
-    SELECT n.id FROM electeur n WHERE (n.code_commune, n.liste, n.version) > (h.code_commune, h.liste, h.version)
-    ORDER BY n.code_commune, n.liste, n.version LIMIT 1)
-)
-SELECT code_commune, liste, version FROM held h
-WHERE NOT EXISTS (SELECT 1 FROM liste l
-    WHERE (l.code_commune, l.liste, l.version) = (h.code_commune, h.liste, h.version))
-  AND NOT EXISTS (SELECT 1 FROM import_liste b JOIN import i ON i.id = b.import_id
-    WHERE (b.code_commune, b.liste, b.version_before) = (h.code_commune, h.liste, h.version)
-      AND i.undone_at IS NULL AND i.finished_at >= :since)
-  AND NOT EXISTS (SELECT 1 FROM kept_version k
-    WHERE (k.code_commune, k.liste, k.version) = (h.code_commune, h.liste, h.version))
-  AND (h.version IN (SELECT id FROM import)
-    OR EXISTS (SELECT 1 FROM import_liste b
-      WHERE (b.code_commune, b.liste, b.version_before) = (h.code_commune, h.liste, h.version)))
-""").bindparams(bindparam("since", type_=UtcDateTime))
-"""Versions that no list shows, no undo needs and no file rests on.
-
-`held` jumps along the index from one version to the next: it reads few electors.
-
-A version that no import wrote or replaced belongs to a service that writes the tables by SQL, and stays. The view
-`kept_version` lists the versions that files rest on. On PostgreSQL the function `purge_versions` contains the same
-words, for the account that cannot read electors.
-"""
+_OBSOLETE = text(OBSOLETE_VERSIONS.format(since=":since")).bindparams(bindparam("since", type_=UtcDateTime))
 
 _DELETE = text("""
 DELETE FROM electeur WHERE id IN (
@@ -90,7 +63,7 @@ def remove_obsolete(connection: Connection) -> int:
     """
     removed = 0
     since = connection.scalar(select(utc_now(-UNDO_DAYS * 86_400)))
-    for version in connection.execute(OBSOLETE, {"since": since}).mappings().all():
+    for version in connection.execute(_OBSOLETE, {"since": since}).mappings().all():
         removed += connection.execute(_DELETE, {**version, "room": BATCH - removed}).rowcount
         if removed == BATCH:
             return removed
@@ -145,7 +118,7 @@ TEMPORARY = MetaData()
 """Metadata of the temporary tables, apart from those of the migrations."""
 
 _RECORDED = MouvementRegistre.__table__
-FIELDS = tuple(column.name for column in _RECORDED.columns if column.name not in {"id", "import_id"})
+FIELDS = tuple(column.name for column in _RECORDED.columns if column.name not in {"id", "import_id", "doubt_id"})
 """The columns of a mouvement that its source fills in."""
 
 STAGED = Table(

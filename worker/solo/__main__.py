@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from secrets import token_hex
 
 import click
 
@@ -28,12 +29,13 @@ from worker.solo.process import (
     usable,
 )
 
-_WEB = {"HOST": "127.0.0.1", "PORT": "8000"}
-"""The address of the screen of `run`, to which mails link."""
+_PORT = "8000"
+_NAME = "nom-ecran"
+"""The file below HOME with the host name of the screen of `run`, to which mails link."""
 
 REGISTER_COMMANDS = (
-    *("import-reu", "import-mouvements", "imports", "declare", "communes"),
-    *("forget", "agents", "purge", "verify", "audit"),
+    *("import-reu", "import-mouvements", "imports", "profiles", "declare", "communes"),
+    *("forget", "agents", "accounts", "purge", "verify", "audit"),
 )
 """Commands of the worker, on the embedded database."""
 
@@ -62,7 +64,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _run(arguments: Sequence[str]) -> int:
-    set_defaults()
+    set_defaults(is_run=list(arguments) == ["run"])
     if arguments and arguments[0] in ("exports", *REGISTER_COMMANDS) and "--help" not in arguments:
         _prepare()
     try:
@@ -73,8 +75,10 @@ def _run(arguments: Sequence[str]) -> int:
     return code or 0
 
 
-def set_defaults() -> None:
+def set_defaults(*, is_run: bool = False) -> None:
     """Complete the environment, so that every command of the worker and of the producers works on the same data.
+
+    `is_run`: the screen is opened, so that it gets its name.
 
     Raises:
         ConfigurationError: the environment is that of an installation with a broker.
@@ -87,7 +91,7 @@ def set_defaults() -> None:
         )
     home = Path(os.environ.get(f"{PREFIX}HOME") or "var")
     database = f"sqlite:///{home / 'prefecture.db'}"
-    host, port = (os.environ.get(f"{PREFIX}WEB_{name}") or given for name, given in _WEB.items())
+    name, port = _name_of_screen(home, is_run=is_run), os.environ.get(f"{PREFIX}WEB_PORT") or _PORT
     defaults = {
         "DATABASE_URL": database,
         "STATE_URL": database,
@@ -95,10 +99,22 @@ def set_defaults() -> None:
         "LOG_FORMAT": "console",
         "LOG_LEVEL": "warning",
         "SOURCE": "/solo",
-        "PUBLIC_URL": f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}",
+        "PUBLIC_URL": f"http://{name}:{port}",
     }
     for name, value in defaults.items():
         os.environ.setdefault(PREFIX + name, value)
+
+
+def _name_of_screen(home: Path, *, is_run: bool) -> str:
+    """Return a name that other accounts of this computer do not know.
+
+    A browser sends the cookie of 127.0.0.1 to any port of it, where another account may listen.
+    """
+    file = home / _NAME
+    if is_run and not file.exists():
+        with usable(home):
+            file.write_text(f"prefecture-{token_hex(5)}.localhost", "ascii")
+    return file.read_text("ascii") if file.exists() else "127.0.0.1"
 
 
 def _prepare() -> None:

@@ -6,34 +6,28 @@ Both have the format of age (age-encryption.org/v1): `tar --extract`, then `age 
 
 import errno
 import os
+import sqlite3
 import tarfile
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from shutil import rmtree
-from tempfile import TemporaryDirectory, TemporaryFile, mkdtemp
+from tempfile import TemporaryDirectory, TemporaryFile
 from typing import IO, TextIO
-from uuid import uuid4
 
 import click
 import pyrage  # type: ignore[import-untyped]
-from sqlalchemy import Connection, Engine, and_, func, select
+from sqlalchemy import select
 
 from common.french import count_of, format_size, long_date
-from producers.web.page_context import BackupError, Holding
-from schemas.vocabulary import ExportStatus
-from worker.access.models import Agent
-from worker.audit import Action, Audit, record_audit
+from schemas.vocabulary import Action
+from worker.audit import record_audit
 from worker.cli.options import system_user
 from worker.db.engine import build_engine
-from worker.errors import PrefectureError, RefusedError
+from worker.errors import RefusedError
 from worker.exports.integrity import FileFault, VerifyScope, verify_files
-from worker.exports.models import Export
 from worker.exports.storage import DIRECTORY_MODE, Storage
-from worker.registre.models import Commune, Electeur, Import, ListeCommunale
+from worker.registre.models import ListeCommunale
 from worker.settings import Settings, load_settings
 from worker.solo.process import (
     RESTORING,
@@ -52,8 +46,6 @@ _DATABASE, _EXPORTS = "prefecture.db", "exports"
 _SHORTEST = 12
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT}
 _UNCHANGED = "Rien n'a été remplacé."
-_READ_ACTIONS = frozenset({Action.FILE_DOWNLOADED, Action.DOWNLOAD_BEGUN, Action.ELECTEURS_SEEN, Action.BACKUP_MADE})
-"""Actions of the trail that change no data."""
 
 _passphrase = click.option(
     "--passphrase-file",
@@ -74,8 +66,12 @@ def backup(file: Path, passphrase_file: TextIO | None) -> None:
     settings = load_settings()
     if not database_of(settings).exists():
         raise RefusedError(f"Il n'y a encore rien à sauvegarder dans {settings.home}.")
-    with _made(settings, passphrase) as folder:
-        _write(file, folder)
+    try:
+        with _made(settings, passphrase) as folder:
+            _write(file, folder)
+    except (OSError, sqlite3.OperationalError):
+        reason = f"La sauvegarde se prépare dans {settings.home} : il n'y a pas assez de place, ou rien ne s'y écrit."
+        raise RefusedError(reason) from None
     click.echo(f"Sauvegarde faite : {file} ({format_size(file.stat().st_size)}).")
     click.echo("Gardez-la ailleurs que sur cet ordinateur. Sans la phrase de passe, personne ne pourra la relire.")
 
@@ -93,101 +89,17 @@ def restore(file: Path, passphrase_file: TextIO | None) -> None:
             folder = Path(made) / "contenu"
             folder.mkdir()
             with file.open("rb") as opened:
-                holding = _unpack(opened, passphrase, folder, str(file))
-            _accept(settings, folder, holding, actor=system_user())
+                saved_at, lost = _unpack(opened, passphrase, folder, str(file))
+            _accept(settings, folder, saved_at)
         former = finish_restore(settings)
     click.echo("Sauvegarde remise en place.")
-    if holding.lost:
+    if lost:
         click.echo(
-            f"{count_of(holding.lost, 'fichier')} n'y étai{'t' if holding.lost == 1 else 'ent'} déjà plus, ou plus "
+            f"{count_of(lost, 'fichier')} n'y étai{'t' if lost == 1 else 'ent'} déjà plus, ou plus "
             "tels qu'ils avaient été faits : « verify » dit lesquels, « retry » les refait."
         )
     if former:
         click.echo(f"Ce qu'il y avait avant est dans {former} : effacez-le quand vous n'en aurez plus besoin.")
-
-
-class ScreenBackups:
-    """Backups on the screen, whose process has the database open; `asked` is set when the database must be reopened."""
-
-    def __init__(self, settings: Settings, engine: Engine) -> None:
-        self.asked = threading.Event()
-        self.agent = ""
-        """The agent who continues after the restore."""
-        self._settings = settings
-        self._engine = engine
-        self._lock = threading.Lock()
-        self._folder: Path | None = None
-        self._checked: tuple[str, Holding] | None = None
-
-    def describe(self) -> Holding:
-        """Return a description of the current data."""
-        holding = _describe(self._engine)
-        if self._folder is None:
-            return holding
-        backup = build_engine(f"sqlite:///{self._folder / _DATABASE}")
-        try:
-            return replace(holding, unsaved=_count_unsaved(self._engine, backup))
-        finally:
-            backup.dispose()
-
-    def save(self, passphrase: str, *, agent: str) -> IO[bytes]:
-        """Return an unnamed file with the backup."""
-        with _for_the_screen(), _made(self._settings, passphrase) as folder:
-            whole = folder / "prefecture.sauvegarde"
-            _write(whole, folder)
-            file = whole.open("rb")
-            with self._engine.begin() as connection:
-                _put_on_record(connection, Action.BACKUP_MADE, actor=agent)
-            return file
-
-    def check(self, file: IO[bytes], passphrase: str) -> None:
-        """Unpack a backup beside the current data."""
-        with self._lock, _for_the_screen(), usable(self._settings.home):
-            self._forget()
-            self._folder = Path(mkdtemp(prefix=f"{RESTORING}-", dir=self._settings.home))
-            try:
-                holding = _unpack(file, passphrase, self._folder, "Ce fichier")
-                if not holding.agents:
-                    raise RefusedError(
-                        "Cette sauvegarde ne connaît aucun agent : demandez à la personne qui a installé le module de "
-                        f"la remettre. {_UNCHANGED}"
-                    )
-            except PrefectureError:
-                self._forget()
-                raise
-            self._checked = uuid4().hex, holding
-
-    def checked(self) -> tuple[str, Holding] | None:
-        """Return the backup that can be restored."""
-        return self._checked
-
-    def replace(self, word: str, *, agent: str) -> None:
-        """Accept the checked backup for the restore: even if the process is killed now, the next start completes it."""
-        with self._lock, _for_the_screen():
-            if self._folder is None or self._checked is None or self._checked[0] != word:
-                raise RefusedError(f"Une autre sauvegarde a été vérifiée depuis. {_UNCHANGED}")
-            self.agent = agent
-            _accept(self._settings, self._folder, self._checked[1], actor=agent)
-            self._folder = self._checked = None
-            self.asked.set()
-
-    def leave(self) -> None:
-        """Delete the unpacked backup."""
-        with self._lock:
-            self._forget()
-
-    def _forget(self) -> None:
-        if self._folder is not None:
-            rmtree(self._folder, ignore_errors=True)
-        self._folder = self._checked = None
-
-
-@contextmanager
-def _for_the_screen() -> Iterator[None]:
-    try:
-        yield
-    except PrefectureError as error:
-        raise BackupError(str(error)) from None
 
 
 def _read_passphrase(given: TextIO | None, *, is_new: bool) -> str:
@@ -241,8 +153,8 @@ def _write(file: Path, folder: Path) -> None:
         part.unlink(missing_ok=True)
 
 
-def _unpack(file: IO[bytes], passphrase: str, folder: Path, named: str) -> Holding:
-    """Unpack a backup into an empty folder, migrate its database and describe it.
+def _unpack(file: IO[bytes], passphrase: str, folder: Path, named: str) -> tuple[datetime, int]:
+    """Unpack a backup into an empty folder and migrate its database; return when it was made, and how many files lack.
 
     Raises:
         RefusedError: it is no backup, the passphrase is wrong, it is damaged, or the disk is full.
@@ -254,8 +166,7 @@ def _unpack(file: IO[bytes], passphrase: str, folder: Path, named: str) -> Holdi
     try:
         prepare_database(engine)
         found = verify_files(engine, Storage(folder / _EXPORTS), VerifyScope(), actor="restore")
-        lost = sum(it.fault is not FileFault.PERMISSIONS for export in found for it in export.findings)
-        return replace(_describe(engine), lost=lost, saved_at=saved_at)
+        return saved_at, sum(it.fault is not FileFault.PERMISSIONS for export in found for it in export.findings)
     finally:
         engine.dispose()
 
@@ -295,40 +206,10 @@ def _open(file: IO[bytes], passphrase: str, folder: Path) -> datetime:
     return saved_at
 
 
-def _describe(engine: Engine) -> Holding:
-    liste, files = ListeCommunale, select(func.count()).select_from(Export)
-    is_current = and_(
-        *(getattr(Electeur, name) == getattr(liste, name) for name in ("code_commune", "liste", "version"))
-    )
-    communes = select(Commune.nom, Commune.code).where(Commune.code.in_(select(liste.code_commune)))
-    with engine.connect() as connection:
-        return Holding(
-            communes=tuple(f"{nom} ({code})" for nom, code in connection.execute(communes.order_by(Commune.nom))),
-            electeurs=connection.scalar(select(func.count()).select_from(Electeur).join(liste, is_current)) or 0,
-            taken_on=connection.scalar(
-                select(func.max(Import.taken_on)).where(Import.undone_at.is_(None), Import.finished_at.is_not(None))
-            ),
-            files=connection.scalar(files.where(Export.status == ExportStatus.READY, Export.purged_at.is_(None))) or 0,
-            agents=tuple(connection.scalars(select(Agent.name).distinct().order_by(Agent.name))),
-        )
-
-
-def _count_unsaved(engine: Engine, backup: Engine) -> int:
-    """Count the lines of the trail about changes that a backup lacks."""
-    done = select(Audit.id, Audit.at).where(Audit.code_commune != "", Audit.action.not_in(_READ_ACTIONS))
-    with engine.connect() as here, backup.connect() as there:
-        return len(set(here.execute(done)).difference(there.execute(select(Audit.id, Audit.at))))
-
-
-def _put_on_record(connection: Connection, action: Action, *, actor: str, detail: str = "") -> None:
-    """Record the action for each commune, since the file has its electors."""
-    communes = connection.scalars(select(ListeCommunale.code_commune).distinct()).all()
-    for commune in communes or ("",):
-        record_audit(connection, action, actor=actor, code_commune=commune, detail=detail)
-
-
-def _accept(settings: Settings, folder: Path, holding: Holding, *, actor: str) -> None:
+def _accept(settings: Settings, folder: Path, saved_at: datetime) -> None:
     """Decide by one rename that the folder will replace the current data (`finish_restore`).
+
+    The trail records the restore for each commune, since the file has its electors.
 
     Raises:
         RefusedError: the files are on another disk than the database.
@@ -339,8 +220,10 @@ def _accept(settings: Settings, folder: Path, holding: Holding, *, actor: str) -
             raise RefusedError(f"{settings.exports_dir} est sur un autre disque que {settings.home}. {_UNCHANGED}")
         engine = build_engine(f"sqlite:///{folder / _DATABASE}")
         with engine.begin() as connection:
-            said = f"du {long_date(holding.saved_at.date())}" if holding.saved_at else ""
-            _put_on_record(connection, Action.BACKUP_RESTORED, actor=actor, detail=said)
+            said = f"du {long_date(saved_at.date())}"
+            communes = connection.scalars(select(ListeCommunale.code_commune).distinct()).all()
+            for commune in communes or ("",):
+                record_audit(connection, Action.BACKUP_RESTORED, actor=system_user(), code_commune=commune, detail=said)
         engine.dispose()
         write_back(folder / _DATABASE)
         for path in (*folder.rglob("*"), folder):

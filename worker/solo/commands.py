@@ -19,13 +19,11 @@ from common.cli import ExitCode
 from common.logs import configure_logs
 from producers.cli.render import make_console, print_request, wait_for
 from producers.cli.requests import (
-    Cancelled,
     about_options,
     build_cancel,
     build_liste_export,
     build_retry,
     build_tableaux_render,
-    judge_cancellation,
     liste_options,
     tableaux_options,
 )
@@ -35,7 +33,7 @@ from producers.state import State
 from schemas.envelope import CloudEvent, Data
 from schemas.requests import ListeExportRequested, TableauxRenderRequested
 from schemas.tableaux import Edition, Presentation, TypeTableau
-from schemas.vocabulary import Format, Liste
+from schemas.vocabulary import Format, Liste, RequestOutcome
 from worker.access.models import Agent
 from worker.cli.imports import print_comparaison, print_summary
 from worker.demo.libreville import JANVIER, LIBREVILLE, SCRUTIN_2018, demo_calendrier, load_libreville, loaded_on
@@ -83,9 +81,12 @@ def cancel(**wanted: Any) -> ExitCode:  # noqa: ANN401 — click's
         prepare_database(solo.services.engine)
         solo.publish(event)  # before the start: the file may kill each process
         with solo:
-            request = Cancelled(state, event).request_progress(event.source, event.id)
+            request = state.request_progress(event.source, event.id)
+        is_refused = request.outcome is RequestOutcome.REFUSED
+        if not is_refused:
+            request = state.request_progress(event.data["request"]["source"], event.data["request"]["id"])
         print_request(make_console(), event, request, settings.exports_dir)
-    return judge_cancellation(request)
+    return ExitCode.FAILED if is_refused else ExitCode.DONE
 
 
 def _make(build: Callable[..., CloudEvent], wanted: dict[str, Any]) -> ExitCode:
@@ -146,7 +147,7 @@ def demo() -> ExitCode:
 def _requests(today: date) -> Iterator[tuple[str, Data]]:
     scrutin = demo_calendrier(today).scrutin
     yield (
-        "Listes électorales, pour e-listelec",
+        "Listes électorales, pour la préfecture",
         ListeExportRequested(commune=LIBREVILLE.code, formats=list(Format), requested_by=AGENT),
     )
     both = Presentation.COMMUNE, Presentation.RECAPITULATIF

@@ -20,7 +20,7 @@ from sqlalchemy import Engine, make_url
 from common.calendrier import now
 from schemas.envelope import CloudEvent
 from worker.actors import declare_actors
-from worker.compose import build_notifier, build_services, note_start
+from worker.compose import build_notifier, build_services
 from worker.db.engine import snapshot
 from worker.db.migrate import current_revision, migrate
 from worker.errors import ConfigurationError, RefusedError
@@ -209,7 +209,6 @@ class Solo:
 
     def __enter__(self) -> Self:
         prepare_database(self.services.engine)
-        note_start(self._settings, self.services.engine, "solo")
         self._worker.start()
         self._resume()
         self._notifying.start()
@@ -226,9 +225,9 @@ class Solo:
             self._notifier.work(threading.Event())
         self.services.engine.dispose()
 
-    def publish(self, event: CloudEvent) -> None:
+    def publish(self, event: CloudEvent, *, token: str = "") -> None:
         """Record a request at once."""
-        ingest_request(event, self.services)
+        ingest_request(event, self.services, sender=token)
 
     def _resume(self) -> None:
         """Enqueue every row of an earlier process."""

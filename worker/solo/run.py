@@ -1,83 +1,69 @@
 """The embedded mode with the clerk's screen: register, workers, notifier and screen in one process."""
 
+import hashlib
 import socket
 import sys
+import webbrowser
+from contextlib import suppress
+from pathlib import Path
 from secrets import token_urlsafe
 
 import click
 from pydantic import SecretStr
 from rich.console import Console
-from sqlalchemy import Engine, exists, select
+from sqlalchemy import exists, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from common.cli import ExitCode
 from producers.cli.render import make_console
 from producers.errors import StateAwayError
 from producers.web.app import create_app
-from producers.web.serve import listen, opening_address, serve
+from producers.web.serve import listen_here, opening_address, serve
 from producers.web.settings import WebSettings, load_web_settings
 from schemas.envelope import CloudEvent
-from worker.access.management import add_agent
 from worker.access.models import Agent
-from worker.cli.access import EMAIL
-from worker.cli.options import system_user
 from worker.demo.libreville import BY, LIBREVILLE
 from worker.errors import ConfigurationError
-from worker.registre.communes import search_communes
 from worker.registre.models import Import, ListeCommunale
 from worker.settings import Settings
-from worker.solo.backup import ScreenBackups
 from worker.solo.commands import AGENT, INTRODUCTION, exclusive_settings, load_demo
-from worker.solo.process import Solo, finish_restore
+from worker.solo.process import Solo
 
-_MOST_SHOWN = 20
+_ADD_AGENT = "python -m worker.solo agents --add NOM --commune CODE --email ADRESSE"
 
 
 @click.command(short_help="Ouvre l'écran des agents, sur cet ordinateur seulement.")
 def run() -> ExitCode:
     """Ouvre l'écran des agents sur cet ordinateur, avec tout ce qu'il faut pour fabriquer les fichiers.
 
-    Sans agent, propose LIBREVILLE, la commune de démonstration, ou la vôtre. PREFECTURE_WEB_PORT change le port.
+    Sans agent, ouvre LIBREVILLE, la commune de démonstration. PREFECTURE_WEB_PORT change le port.
     """
     with exclusive_settings() as settings:
         return _run(settings, make_console())
 
 
 def _run(settings: Settings, console: Console) -> ExitCode:
-    web, key = load_web_settings(), token_urlsafe(24)
-    if web.web_secret is None:  # sessions continue after a restore
-        web = web.model_copy(update={"web_secret": SecretStr(token_urlsafe(32))})
-    with listen(web.web_host, web.web_port) as listener:
-        while True:
-            with Solo(settings, finish=False) as solo:
-                if web.web_auth == "none":
-                    web = web.model_copy(update={"web_agent": _sign_in(solo, settings, web, console)})
-                backups = ScreenBackups(settings, solo.services.engine)
-                kept = "" if settings.mail_server else str(settings.mail_dir)
-                _serve(solo, web, listener, console, backups=backups, key=key, mails_kept_at=kept)
-                backups.leave()
-                if not backups.asked.is_set():
-                    console.print("Arrêt : le fichier en cours s'achève, les autres se feront au prochain démarrage.")
-            if not backups.asked.is_set():
-                return ExitCode.DONE
-            former = finish_restore(settings)
-            console.print(f"\nSauvegarde remise en place ; ce qu'il y avait avant est dans {former}.", soft_wrap=True)
-            web = web.model_copy(update={"web_agent": backups.agent})
+    web = load_web_settings()
+    with listen_here(web) as listeners, Solo(settings, finish=False) as solo:
+        if web.web_auth == "none":
+            web = web.model_copy(update={"web_agent": _sign_in(solo, settings, web, console)})
+        kept = "" if settings.mail_server else str(settings.mail_dir)
+        key = read_key(settings.home)
+        if web.web_secret is None:  # sessions outlive a restart
+            web = web.model_copy(
+                update={"web_secret": SecretStr(hashlib.sha256(f"sessions {key}".encode()).hexdigest())}
+            )
+        _serve(solo, web, listeners, console, key=key, mails_kept_at=kept)
+        console.print("Arrêt : le fichier en cours s'achève, les autres se feront au prochain démarrage.")
+    return ExitCode.DONE
 
 
 def _serve(
-    solo: Solo,
-    web: WebSettings,
-    listener: socket.socket,
-    console: Console,
-    *,
-    backups: ScreenBackups,
-    key: str,
-    mails_kept_at: str,
+    solo: Solo, web: WebSettings, listeners: list[socket.socket], console: Console, *, key: str, mails_kept_at: str
 ) -> None:
-    def publish(event: CloudEvent) -> None:
+    def publish(event: CloudEvent, *, token: str = "") -> None:
         try:
-            solo.publish(event)
+            solo.publish(event, token=token)
         except SQLAlchemyError:
             raise StateAwayError("la base de données ne répond pas, rien n'a été noté") from None
 
@@ -85,17 +71,29 @@ def _serve(
         who = f", vous y êtes {web.web_agent}" if web.web_agent else ""
         console.print(f"\nL'écran est ouvert{who} : {opening_address(web, key)}", soft_wrap=True)
         console.print("Ctrl+C pour l'arrêter.")
+        if sys.stdout.isatty():
+            webbrowser.open(opening_address(web, key))
 
-    is_alone = web.web_auth == "none"  # else each agent could download the lists of every commune
-    app = create_app(web, publish, key=key, backups=backups if is_alone else None, mails_kept_at=mails_kept_at)
-    # The port stays open while the screen restarts, so that a browser waits.
-    serve(app, listener.dup(), on_ready=say, stop=backups.asked)
+    serve(create_app(web, publish, key=key, mails_kept_at=mails_kept_at), listeners, on_ready=say)
+
+
+def read_key(home: Path) -> str:
+    """Return the key of this computer's user, from a file that no other account can read; make it the first time."""
+    path = home / "screen-key"
+    with suppress(OSError):
+        if not path.stat().st_mode & 0o077 and (known := path.read_text("ascii")):
+            return known
+    path.unlink(missing_ok=True)
+    key = token_urlsafe(24)
+    path.touch(0o600, exist_ok=False)
+    path.write_text(key, "ascii")
+    return key
 
 
 def _sign_in(solo: Solo, settings: Settings, web: WebSettings, console: Console) -> str:
-    """Return the agent who uses this computer: that of the settings, the only one, or the answer to a prompt.
+    """Return the agent who uses this computer: that of the settings, or the only one.
 
-    LIBREVILLE's agent is fictitious: after a trial the prompt appears again. Without a terminal that agent is used.
+    Without any, it is LIBREVILLE's, who is fictitious: the first other agent takes its place.
     """
     engine = solo.services.engine
     is_used = exists().where(Import.imported_by != BY) | exists().where(ListeCommunale.code_commune != LIBREVILLE.code)
@@ -105,12 +103,9 @@ def _sign_in(solo: Solo, settings: Settings, web: WebSettings, console: Console)
     own = [name for name in names if name != AGENT] or names
     wanted = web.web_agent or (own[0] if len(own) == 1 else "")
     if set(names) <= {AGENT} and not is_real and wanted in {"", AGENT}:
-        wanted = AGENT if web.web_agent or not sys.stdin.isatty() else _ask_agent(engine)
+        wanted = AGENT
     elif not names:
-        raise ConfigurationError(
-            "personne ne peut entrer : ajoutez l'agent de votre commune par « python -m worker.solo agents --add NOM "
-            "--commune CODE --email ADRESSE »"
-        )
+        raise ConfigurationError(f"personne ne peut entrer : ajoutez l'agent de votre commune par « {_ADD_AGENT} »")
     elif wanted not in names:
         raise ConfigurationError(
             f"choisissez l'agent qui utilise cet ordinateur par PREFECTURE_WEB_AGENT : {', '.join(own)}"
@@ -118,37 +113,5 @@ def _sign_in(solo: Solo, settings: Settings, web: WebSettings, console: Console)
     if wanted == AGENT and not is_real:
         console.print(INTRODUCTION)
         load_demo(engine, settings.home / "demo", console)
+        console.print(f"Pour ouvrir votre commune, lancez « {_ADD_AGENT} », puis cette commande.", soft_wrap=True)
     return wanted
-
-
-def _ask_agent(engine: Engine) -> str:
-    click.echo("1. LIBREVILLE (démonstration) : une commune fictive, pour essayer.")
-    click.echo("2. Ma commune : vous déposerez l'export du répertoire électoral unique à l'écran.")
-    if click.prompt("Que voulez-vous ouvrir", type=click.Choice(["1", "2"]), default="1", show_choices=False) == "1":
-        return AGENT
-    code = _ask_commune(engine)
-    name = str(click.prompt("Votre nom, à l'écran et au journal", default=f"mairie-{code.lower()}"))
-    email = ""
-    while not EMAIL.fullmatch(email):
-        if email:
-            click.echo("Ce n'est pas une adresse électronique : elle s'écrit nom@domaine.fr.")
-        email = str(click.prompt("Votre adresse électronique")).strip()
-    with engine.begin() as connection:
-        add_agent(connection, name, code, email, None, actor=system_user())
-    return name
-
-
-def _ask_commune(engine: Engine) -> str:
-    while True:
-        said = str(click.prompt("Nom ou code INSEE de votre commune")).strip()
-        with engine.connect() as connection:
-            found = search_communes(connection, said)
-        exact = [it for it in found if said.casefold() in {it[0].casefold(), it[1].casefold()}]
-        chosen = exact if len(exact) == 1 else found
-        if len(chosen) == 1:
-            code, nom, _ = chosen[0]
-            click.echo(f"{nom} ({code}).")
-            return code
-        click.echo("Aucune commune de ce nom." if not found else "Plusieurs communes : donnez le code de la vôtre.")
-        for code, nom, departement in found[:_MOST_SHOWN]:
-            click.echo(f"  {code} {nom} ({departement})")

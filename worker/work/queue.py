@@ -1,4 +1,4 @@
-"""The operations on the table of due work: add, claim, renew, finish, release. Each is one statement.
+"""The table `work` of due work, and its operations: add, claim, renew, finish, release. Each is one statement.
 
     from    by                                       to
     (none)  add                                      DUE
@@ -14,43 +14,137 @@ The clock is the database's. If the clock jumped ahead and was set back, a row m
 lease of full length from now: such a row is free. Only the owner of a row may renew, finish, release or bury it.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
+from enum import StrEnum
 from functools import cache
 from typing import Any, NamedTuple
 
 from sqlalchemy import (
+    BigInteger,
     ColumnElement,
     Connection,
     Engine,
     Executable,
     Float,
+    Index,
     Integer,
+    Row,
     Select,
+    UniqueConstraint,
     and_,
     bindparam,
-    column,
     delete,
     exists,
     func,
     literal_column,
     or_,
     select,
-    table,
+    text,
+    tuple_,
     update,
 )
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.orm import InstrumentedAttribute, aliased
+from sqlalchemy.orm import InstrumentedAttribute, Mapped, aliased, mapped_column
 
+from schemas.vocabulary import Labelled
 from worker.db.engine import notify_ready
-from worker.db.types import seconds_between, utc_now
+from worker.db.types import Base, Id, Texte, UtcDateTime, empty, seconds_between, utc_now, zero
 from worker.doorbell import Doorbell
 from worker.errors import LeaseLostError
-from worker.work.models import BROKERED, About, Work, WorkKind, WorkState, subject_of
+
+IS_OPEN = text("state IN ('due', 'held')")
+
+
+class WorkState(Labelled):
+    """The state of a row; there is no state for done, since the row is deleted."""
+
+    DUE = "due", "à faire"
+    HELD = "held", "en cours"
+    DEAD = "dead", "abandonné"
+
+
+class WorkKind(Labelled):
+    """The kind of a task."""
+
+    REPLY = "reply", "réponse à une demande"
+    EVENT = "event", "événement"
+    """Publish one event: of a file (its part), of the end of a request, of a recalled file, of a deadline."""
+    PROGRESS = "progress", "avancement"
+    """Publish the progress of the files of a request, each second."""
+    RECIPIENTS = "recipients", "liste des destinataires"
+    """List the recipients of a message, and add one work for each of them."""
+    MAIL = "mail", "courriel"
+    MESSAGE = "message", "discussion ou webhook"
+    LISTE = "liste", "fichier de liste"
+    TABLEAU = "tableau", "tableau"
+    """Make the file of an export; the fair tag is that of its request."""
+    PREVIEW = "preview", "export du REU"
+    """Read an export of the REU that has arrived, import it, or erase it."""
+    DEFERRED = "deferred", "événement en attente"
+    """Check again whether what an event names is known."""
+
+
+FILES = (WorkKind.LISTE, WorkKind.TABLEAU)
+"""The kinds whose works make files."""
+
+
+class About(StrEnum):
+    """The table of the row that a work is about."""
+
+    REQUEST = "request"
+    RECALL = "recall"
+    REMINDER = "reminder"
+
+
+BROKERED: Mapping[str, str] = {
+    **dict.fromkeys(FILES, "export"),
+    WorkKind.PREVIEW: "preview",
+    WorkKind.DEFERRED: "deferred_event",
+}
+"""The kinds whose works start when a worker receives a message, with the tables of their rows."""
+
+
+def subject_of(about: About | WorkKind, row_id: int) -> str:
+    """Return the subject of a work about a row: `request:12`; `about`: a table, or the kind of a work in BROKERED."""
+    return f"{BROKERED.get(about, about)}:{row_id}"
+
+
+class Work(Base):
+    """A task about a subject and one part of it: a file, a recipient, a deadline."""
+
+    __tablename__ = "work"
+    __table_args__ = (
+        UniqueConstraint("kind", "subject", "part"),
+        Index("ix_work_open", "kind", "lane", "fair_tag", "id", postgresql_where=IS_OPEN, sqlite_where=IS_OPEN),
+        Index("ix_work_part", "part", "kind", postgresql_where=IS_OPEN, sqlite_where=IS_OPEN),
+    )
+
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    kind: Mapped[str] = mapped_column(Texte)
+    subject: Mapped[str] = mapped_column(Texte, doc="A table and the id of a row: `request:12`.")
+    part: Mapped[str] = empty()
+    lane: Mapped[int] = zero("0: a person waits. 1: of a batch.")
+    fair_tag: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0", doc="The turn of its account.")
+    state: Mapped[str] = mapped_column(Texte, default=WorkState.DUE, server_default=WorkState.DUE)
+    due_at: Mapped[datetime | None] = mapped_column(UtcDateTime, doc="When to try again; empty: now.")
+    owner: Mapped[str | None] = mapped_column(Texte, doc="The loop that holds the lease.")
+    lease_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    enqueued_at: Mapped[datetime | None] = mapped_column(
+        UtcDateTime, doc="When its message went to the broker; empty: not since its last start."
+    )
+    starts: Mapped[int] = zero()
+    waits: Mapped[int] = zero("For what was away, in a row.")
+    error: Mapped[str] = empty("Of the last start, in French.")
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, server_default=utc_now())
+
 
 _INSERTS: Mapping[str, Any] = {"postgresql": postgresql.insert, "sqlite": sqlite.insert}
 _KEY = ("kind", "subject", "part")
 _LOCK = 0x776F726B  # « work »
+
+_LENGTH = bindparam("seconds", type_=Float)
+"""The length of a lease."""
 
 _LATE_SECONDS = 1.0
 """How much later than this statement a concurrent claim may have begun."""
@@ -108,6 +202,8 @@ class ClaimRule(NamedTuple):
     """Works of a part that has failed are left to other loops."""
     of_message: bool = False
     """Only works of one lane whose message was enqueued, or the work of the current message."""
+    of_batches: bool = False
+    """Only works of batches."""
 
 
 def _is(state: WorkState) -> ColumnElement[bool]:
@@ -128,6 +224,20 @@ def has_open(about: About, row_id: InstrumentedAttribute[int], kinds: Collection
     """Whether a row of that table has open work of these kinds."""
     subject = literal_column(f"'{about}:'").concat(row_id)
     return exists().where(Work.kind.in_(kinds), Work.subject == subject, is_open())
+
+
+MOST_BEFORE = 1000
+"""So many works before another are counted at most."""
+
+
+def count_before(connection: Connection, kind: WorkKind, row_id: int) -> int:
+    """Return how many open works of its kind and lane are claimed before a work; MOST_BEFORE: or more."""
+    own = aliased(Work)
+    is_own = own.kind == kind, own.subject == subject_of(kind, row_id)
+    is_before = tuple_(Work.fair_tag, Work.id) < tuple_(own.fair_tag, own.id)
+    before = select(Work.id).join(own, and_(Work.kind == own.kind, Work.lane == own.lane, is_before))
+    counted = before.where(*is_own, is_open()).limit(MOST_BEFORE).subquery()
+    return connection.scalar(select(func.count()).select_from(counted)) or 0
 
 
 def add(
@@ -163,16 +273,17 @@ def claim(
     lease_seconds: float,
     limit: int,
     rule: ClaimRule,
-    at_work: Collection[int] = (),
+    at_work: Callable[[], Collection[int]] = tuple,
     of_message: Mapping[str, Any] = {},
 ) -> list[Claim]:
     """Claim the first works of these kinds that are due and free, in the order of their lanes and fair tags.
 
-    `at_work`: ids that loops of this process hold. They are not claimed, even if the database clock ends their lease.
+    `at_work` returns the ids that loops of this process hold. They are not claimed, even if the database clock ends
+    their lease. It is called once no other claim runs: each loop adds its claims before it commits them.
     """
     if connection.dialect.name == "postgresql" and not rule.of_message:  # a claim must see what the others hold
         connection.execute(select(func.pg_advisory_xact_lock(_LOCK, list(WorkKind).index(kinds[0]))))
-    values = {"claimed_by": owner, "seconds": lease_seconds, "number": limit, "at_work": [*at_work], **of_message}
+    values = {"claimed_by": owner, "seconds": lease_seconds, "number": limit, "at_work": [*at_work()], **of_message}
     rows = connection.execute(_claim_statement(tuple(kinds), rule), values).all()
     claims = [Claim._make([*row, owner])._replace(kind=WorkKind(row[1])) for row in rows]
     return sorted(claims, key=lambda it: (it.lane, it.fair_tag, it.id))
@@ -183,16 +294,21 @@ def claim_enqueued(
 ) -> Claim | None:
     """Claim one work for a message: the first due work of its queue that has a message, or the work of the message.
 
-    Each message claims one work, so that the fair tags give the order, whatever the order of the messages.
+    Each message claims one work, so that the fair tags give the order, whatever the order of the messages. Previews of
+    one part are claimed one at a time: where only those wait, a sweep sends their messages again.
     """
     message = {"of_lane": lane, "of_subject": subject_of(kind, row_id)}
-    rule = ClaimRule(of_message=True)
+    rule = ClaimRule(of_message=True, one_for_each_part=kind is WorkKind.PREVIEW)
     claims = claim(connection, [kind], owner, lease_seconds=lease_seconds, limit=1, rule=rule, of_message=message)
+    if not claims and rule.one_for_each_part:
+        is_blocked = Work.kind == kind, _is(WorkState.DUE), Work.enqueued_at.is_not(None), _is_part_held(Work)
+        blocked = update(Work).where(*is_blocked).values(enqueued_at=None)
+        connection.execute(blocked, {"seconds": lease_seconds})
     return claims[0] if claims else None
 
 
 def has_due(
-    engine: Engine, kinds: Sequence[WorkKind], *, lease_seconds: float, rule: ClaimRule, at_work: Collection[int] = ()
+    engine: Engine, kinds: Sequence[WorkKind], *, lease_seconds: float, rule: ClaimRule, at_work: Collection[int]
 ) -> bool:
     """Return whether `claim` would find a work. It only reads, so that an idle loop blocks no writer."""
     with engine.connect().execution_options(sqlite_begin="DEFERRED") as connection:
@@ -202,28 +318,33 @@ def has_due(
 
 @cache
 def _first_due(kinds: tuple[WorkKind, ...], rule: ClaimRule, *, locks: bool = False) -> Select[int]:
-    length = bindparam("seconds", type_=Float)
     one = aliased(Work)
-    conditions = [one.kind.in_([literal_column(f"'{kind}'") for kind in kinds]), is_open(one), _is_free(one, length)]
+    conditions = [one.kind.in_([literal_column(f"'{kind}'") for kind in kinds]), is_open(one), _is_free(one)]
     conditions.append(one.id.not_in(bindparam("at_work", expanding=True)))
     if rule.in_order:
         before = aliased(Work)
         is_before = before.kind == one.kind, before.subject == one.subject, before.id < one.id, is_open(before)
-        conditions.append(~select(before.id).where(*is_before, ~_is_free(before, length)).exists())
+        conditions.append(~select(before.id).where(*is_before, ~_is_free(before)).exists())
     if rule.one_for_each_part:
-        other = aliased(Work)
-        is_held = other.kind == one.kind, other.part == one.part, _state_of(other, WorkState.HELD)
-        conditions.append(~select(other.id).where(*is_held, is_open(other), ~_is_free(other, length)).exists())
+        conditions.append(~_is_part_held(one))
     if rule.spares_failed:
         failed = aliased(Work)
         has_failed = failed.kind == one.kind, failed.part == one.part, failed.starts + failed.waits > 0
         conditions.append(~select(failed.id).where(*has_failed, is_open(failed)).exists())
+    if rule.of_batches:
+        conditions.append(one.lane > 0)
     if rule.of_message:
         is_own = one.subject == bindparam("of_subject")
         conditions += [one.lane == bindparam("of_lane"), or_(one.enqueued_at.is_not(None), is_own)]
     first = select(one.id).where(*conditions).order_by(one.lane, one.fair_tag, one.id)
     first = first.limit(bindparam("number", type_=Integer))
     return first.with_for_update(of=one, skip_locked=True) if locks else first
+
+
+def _is_part_held(row: Any) -> ColumnElement[bool]:  # noqa: ANN401 — the model or an alias
+    other = aliased(Work)
+    is_held = other.kind == row.kind, other.part == row.part, _state_of(other, WorkState.HELD)
+    return select(other.id).where(*is_held, is_open(other), ~_is_free(other)).exists()
 
 
 @cache
@@ -245,9 +366,9 @@ def _claim_statement(kinds: tuple[WorkKind, ...], rule: ClaimRule) -> Executable
     )
 
 
-def _is_free(row: Any, length: ColumnElement[float]) -> ColumnElement[bool]:  # noqa: ANN401 — the model or an alias
+def _is_free(row: Any) -> ColumnElement[bool]:  # noqa: ANN401 — the model or an alias
     is_due = and_(_state_of(row, WorkState.DUE), or_(row.due_at.is_(None), row.due_at <= utc_now()))
-    is_over = or_(row.lease_until <= utc_now(), row.lease_until > utc_now(length + _LATE_SECONDS))
+    is_over = or_(row.lease_until <= utc_now(), row.lease_until > utc_now(_LENGTH + _LATE_SECONDS))
     return or_(is_due, and_(_state_of(row, WorkState.HELD), is_over))
 
 
@@ -271,13 +392,11 @@ def require_held(held: object) -> None:
         raise LeaseLostError("the row has another owner")
 
 
-def finish(connection: Connection, claims: Collection[Claim], then: Iterable[NewWork] = ()) -> set[int]:
-    """Delete works that are done and add the works that follow; return the ids of those that were held."""
-    done: set[int] = set()
-    if claims:
-        done = set(connection.scalars(delete(Work).where(_are_owned(claims)).returning(Work.id)))
-    add(connection, then)
-    return done
+def finish(connection: Connection, claims: Collection[Claim]) -> set[int]:
+    """Delete works that are done; return the ids of those that were held."""
+    if not claims:
+        return set()
+    return set(connection.scalars(delete(Work).where(_are_owned(claims)).returning(Work.id)))
 
 
 def release(
@@ -323,23 +442,11 @@ def give_back(connection: Connection, condition: ColumnElement[bool]) -> None:
     connection.execute(update(Work).where(condition, _is(WorkState.HELD)).values(again))
 
 
-def wake(connection: Connection, kinds: Collection[WorkKind], errors: Collection[str], limit: int) -> int:
-    """Make works that wait because of these errors due now; return how many.
-
-    The interrupted wait is not counted, so that no work is abandoned sooner.
-    """
-    waits = Work.kind.in_(kinds), _is(WorkState.DUE), Work.due_at > utc_now(), Work.error.in_(errors)
-    oldest = select(Work.id).where(*waits).order_by(Work.id).limit(limit).with_for_update(skip_locked=True)
-    now = {Work.due_at: None, Work.waits: Work.waits - 1, Work.enqueued_at: None}
-    return connection.execute(update(Work).where(Work.id.in_(oldest.cte("oldest").select())).values(now)).rowcount
-
-
 def count_enqueued(connection: Connection, grace_seconds: float) -> dict[tuple[str, bool], int]:
     """Count the due works with a message, by queue, where one of them has waited for longer than the grace."""
-    seconds = bindparam("seconds", type_=Float)
     query = (
         select(Work.kind, Work.lane, func.count())
-        .where(Work.kind.in_(BROKERED), is_open(), _is_free(Work, seconds), Work.enqueued_at.is_not(None))
+        .where(Work.kind.in_(BROKERED), is_open(), _is_free(Work), Work.enqueued_at.is_not(None))
         .group_by(Work.kind, Work.lane)
         .having(func.min(Work.enqueued_at) <= utc_now(-grace_seconds))
     )
@@ -352,17 +459,20 @@ def mark_enqueued(
 ) -> list[Doorbell]:
     """Mark due works that have no message, and of each queue the oldest works, as many as the queue has lost messages.
 
+    Previews of a part whose work is held are left out.
+
     At most `limit` of each. They are marked before their messages are sent, so that no other sweep sends them too.
     """
     lacks_message, is_silent = Work.enqueued_at.is_(None), Work.enqueued_at <= utc_now(-grace_seconds)
-    groups = [(and_(Work.kind.in_(BROKERED), lacks_message), limit)]
+    has_turn = or_(Work.kind != WorkKind.PREVIEW, ~_is_part_held(Work))
+    groups = [(and_(Work.kind.in_(BROKERED), lacks_message, has_turn), limit)]
     for (kind, is_bulk), number in lost.items():
         groups.append((and_(Work.kind == kind, Work.lane == int(is_bulk), is_silent), min(number, limit)))
     doorbells = set[Doorbell]()
     for condition, number in groups:
         first = (
             select(Work.id)
-            .where(condition, is_open(), _is_free(Work, bindparam("seconds", type_=Float)))
+            .where(condition, is_open(), _is_free(Work))
             .order_by(Work.enqueued_at.nulls_first(), Work.lane, Work.fair_tag, Work.id)
             .limit(number)
             .with_for_update(skip_locked=True)
@@ -406,40 +516,14 @@ def sweep(connection: Connection, days: float = KEPT_DAYS) -> int:
     return connection.execute(delete(Work).where(_is(WorkState.DEAD), is_old)).rowcount
 
 
-class WorkTally(NamedTuple):
-    """The number of works of one kind and state with the same error."""
-
-    kind: str
-    state: str
-    error: str
-    number: int
-    age: float
-
-
-def count_works(connection: Connection) -> list[WorkTally]:
-    """Count all works by kind, state and error, with the age of the oldest in seconds."""
+def count_works(connection: Connection) -> Sequence[Row[str, str, str, int, float]]:
+    """Return kind, state, error, number and age of the oldest in seconds, of all works alike."""
     keys = Work.kind, Work.state, Work.error
     age = seconds_between(func.min(Work.created_at), utc_now())
-    rows = connection.execute(select(*keys, func.count(), age).group_by(*keys).order_by(*keys))
-    return [WorkTally(*row) for row in rows]
+    return connection.execute(select(*keys, func.count(), age).group_by(*keys).order_by(*keys)).all()
 
 
-def find_faults(connection: Connection) -> list[str]:
-    """Return in French the numbers of works that are dead, of an unknown kind, or about a row that does not exist.
-
-    A dead message is not counted: the page « Messages » shows it to the clerk.
-    """
+def count_dead(connection: Connection) -> int:
+    """Count the dead works. A dead message is not counted: the page « Messages » shows it to the clerk."""
     is_ours = Work.kind.not_in([WorkKind.MAIL, WorkKind.MESSAGE])
-    given_up, unknown = (
-        connection.scalar(select(func.count()).select_from(Work).where(condition)) or 0
-        for condition in (_is(WorkState.DEAD) & is_ours, Work.kind.not_in(list(WorkKind)))
-    )
-    known = [Work.subject.startswith(f"{name}:") & _has_subject(name) for name in {*About, *BROKERED.values()}]
-    gone = connection.scalar(select(func.count()).select_from(Work).where(~or_(*known), is_open())) or 0
-    found = ((given_up, "abandonnés"), (unknown, "de nature inconnue"), (gone, "dont l'objet a disparu"))
-    return [f"{number} {words}" for number, words in found if number]
-
-
-def _has_subject(name: str) -> ColumnElement[bool]:
-    row = table(name, column("id"))
-    return exists().where(literal_column(f"'{name}:'").concat(row.c.id) == Work.subject)
+    return connection.scalar(select(func.count()).select_from(Work).where(_is(WorkState.DEAD), is_ours)) or 0

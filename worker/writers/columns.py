@@ -1,11 +1,10 @@
-"""The list file: the list to write, the header values and the 29 columns. No other module names these columns.
+"""The list file: the list to write, and the expression of each value that a profile may give a column to.
 
-Each column has its header and the source of its value.
 Source: arrêté du 12 novembre 2013 (NOR INTA1326795A), art. 2 and its table.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
@@ -31,6 +30,8 @@ from sqlalchemy.sql.visitors import replacement_traverse
 
 from common.calendrier import YOUNGEST, last_birth
 from common.french import short_date
+from common.texte import INSTEAD
+from schemas.profiles.platform import COLUMN_VALUES, FileForm, read_shipped
 from schemas.vocabulary import Liste
 from worker.db.types import cleaned
 from worker.registre.checks.facts import is_of_age
@@ -57,6 +58,7 @@ class ListeSpec:
     """The day on which the electors must be of age, if it differs from the day of the file."""
     basis: Basis | None = None
     """The REU export that the list comes from; None where a service writes the register."""
+    form: FileForm = field(default_factory=lambda: read_shipped().form)
 
     @property
     def nom_affiche(self) -> str:
@@ -121,9 +123,9 @@ Expression = Callable[[Spec], ColumnElement[Any]]
 
 @dataclass(frozen=True)
 class Column:
-    """One column: the ministry's exact name, the expression of its value (NULL if empty), and the register's column."""
+    """A value of a line: its expression (NULL if empty), and the register's column."""
 
-    name: str
+    value: str
     expression: Expression
     source: InstrumentedAttribute[Any] | None = None
     is_text: bool = True
@@ -133,81 +135,67 @@ def _constant(field: str) -> Expression:
     return lambda spec: type_coerce(getattr(spec, field), String)
 
 
-def _text_or_null(name: str, source: InstrumentedAttribute[str]) -> Column:
-    return Column(name, lambda _spec: func.nullif(source, ""), source)
-
-
 def _date_naissance(_spec: Spec) -> ColumnElement[Any]:
     text = Electeur.date_naissance
     slashed = func.substr(text, 9, 2) + "/" + func.substr(text, 6, 2) + "/" + func.substr(text, 1, 4)
     return case((text.like("____-__-__"), slashed), else_=func.nullif(text, ""))
 
 
-def _numero_general(_spec: Spec) -> ColumnElement[Any]:
-    return type_coerce(Electeur.numero_general, Integer)
-
-
 def _nationalite(spec: Spec) -> ColumnElement[Any]:
     return null() if spec.liste is Liste.PRINCIPALE else func.nullif(Electeur.nationalite, "")
-
-
-def _nom_usage(_spec: Spec) -> ColumnElement[Any]:
-    return func.nullif(func.nullif(Electeur.nom_usage, Electeur.nom_naissance), "")
 
 
 def _numero_voie(_spec: Spec) -> ColumnElement[Any]:
     return case((func.lower(Electeur.numero_voie).not_in(("0", "sans", "")), Electeur.numero_voie))
 
 
-def _pays(_spec: Spec) -> ColumnElement[Any]:
-    return func.coalesce(func.nullif(Electeur.pays, ""), "FRANCE")
+ENTETE_FIELDS = {it: it for it in COLUMN_VALUES[:6]} | {"nom_commune": "nom_affiche"}
+"""The values that are equal on each line, with their fields of the ListeSpec."""
 
-
-ENTETE_FIELDS = {
-    "TypeListe": "type_liste",
-    "InfoListe": "info_liste",
-    "DateCreationListe": "date_creation",
-    "CodeDepartement": "code_departement",
-    "CodeCommune": "code_commune",
-    "NomCommune": "nom_affiche",
+_OTHERWISE: Mapping[InstrumentedAttribute[Any], Expression] = {
+    Electeur.numero_general: lambda _spec: type_coerce(Electeur.numero_general, Integer),
+    Electeur.nom_usage: lambda _spec: func.nullif(func.nullif(Electeur.nom_usage, Electeur.nom_naissance), ""),
+    Electeur.date_naissance: _date_naissance,
+    Electeur.nationalite: _nationalite,
+    Electeur.numero_voie: _numero_voie,
+    Electeur.pays: lambda _spec: func.coalesce(func.nullif(Electeur.pays, ""), "FRANCE"),
 }
-"""Columns 1–6, equal on each line, with their fields of the ListeSpec."""
 
-ENTETE = tuple(Column(name, _constant(field)) for name, field in ENTETE_FIELDS.items())
+
+def _column(source: InstrumentedAttribute[Any]) -> Column:
+    value = "libelle_bureau" if source is Bureau.libelle else source.key
+    expression = _OTHERWISE.get(source, lambda _spec: func.nullif(source, ""))
+    return Column(value, expression, source, is_text=source is not Electeur.numero_general)
+
+
+ENTETE = tuple(Column(value, _constant(field)) for value, field in ENTETE_FIELDS.items())
 
 IDENTITE = (
-    Column("NoElecteurGeneral", _numero_general, Electeur.numero_general, is_text=False),
-    _text_or_null("Sexe", Electeur.sexe),
-    _text_or_null("NomdeNaissance", Electeur.nom_naissance),
-    Column("NomDusage", _nom_usage, Electeur.nom_usage),
-    _text_or_null("Prenoms", Electeur.prenoms),
-    Column("DateDeNaissance", _date_naissance, Electeur.date_naissance),
-    _text_or_null("NomComNaissance", Electeur.commune_naissance),
-    _text_or_null("DeptNaissance", Electeur.departement_naissance),
-    _text_or_null("PaysNaissance", Electeur.pays_naissance),
-    Column("Nationalite", _nationalite, Electeur.nationalite),
-    _text_or_null("NomBureauDeVote", Bureau.libelle),
-    _text_or_null("NoBureauDeVote", Electeur.code_bureau),
-    _text_or_null("CodeCanton", Bureau.code_canton),
-    _text_or_null("CodeCirconscription", Bureau.code_circonscription),
+    *map(_column, (Electeur.numero_general, Electeur.sexe, Electeur.nom_naissance, Electeur.nom_usage)),
+    *map(_column, (Electeur.prenoms, Electeur.date_naissance, Electeur.commune_naissance)),
+    *map(_column, (Electeur.departement_naissance, Electeur.pays_naissance, Electeur.nationalite)),
+    *map(_column, (Bureau.libelle, Electeur.code_bureau, Bureau.code_canton, Bureau.code_circonscription)),
 )
 
 ADRESSE = (
-    _text_or_null("ComplementDeLocalisation1", Electeur.complement1),
-    _text_or_null("ComplementDeLocalisation2", Electeur.complement2),
-    Column("NumeroVoie", _numero_voie, Electeur.numero_voie),
-    _text_or_null("TypeVoie", Electeur.type_voie),
-    _text_or_null("LibelleVoie", Electeur.libelle_voie),
-    _text_or_null("LieuDit", Electeur.lieu_dit),
-    _text_or_null("CodePostal", Electeur.code_postal),
-    _text_or_null("VilleLocalite", Electeur.ville),
-    Column("Pays", _pays, Electeur.pays),
+    *map(_column, (Electeur.complement1, Electeur.complement2, Electeur.numero_voie, Electeur.type_voie)),
+    *map(_column, (Electeur.libelle_voie, Electeur.lieu_dit, Electeur.code_postal, Electeur.ville, Electeur.pays)),
 )
 
 COLUMNS = ENTETE + IDENTITE + ADRESSE
 
 READ_COLUMNS = IDENTITE + ADRESSE
 """The columns that differ between electors; the readers return their values."""
+READ_VALUES = [column.value for column in READ_COLUMNS]
+
+_BY_VALUE = {column.value: column for column in COLUMNS}
+
+
+def among(values: Iterable[str], columns: Iterable[Column] = COLUMNS) -> tuple[Column, ...]:
+    """Return the columns of these values, in the order of the values."""
+    wanted = {column.value for column in columns}
+    return tuple(_BY_VALUE[value] for value in values if value in wanted)
+
 
 Values = Sequence[str]
 """The values of one elector, in the order of READ_COLUMNS; an absent value is an empty text."""
@@ -218,28 +206,32 @@ class NotOurFileError(Exception):
 
 
 _TABLES = (Electeur.__tablename__, Bureau.__tablename__)
-_NAMES = {column.source: column.name for column in COLUMNS if column.source is not None}
+_VALUES = {column.source: column.value for column in COLUMNS if column.source is not None}
 
 
-def header_of(source: InstrumentedAttribute[Any]) -> str:
-    """Return the ministry's name of the column that this value of the register is written to."""
-    return _NAMES[source]
+def header_of(source: InstrumentedAttribute[Any], form: FileForm | None = None) -> str:
+    """Return the title of the column that this value of the register is written to; without a form, the ministry's."""
+    return (form or read_shipped().form).title(_VALUES[source])
+
+
+def is_written(source: InstrumentedAttribute[Any], form: FileForm) -> bool:
+    """Whether a file of this form has a column for this value of the register."""
+    return _VALUES[source] in form.values
 
 
 def select_electeurs(
-    spec: Spec, columns: tuple[Column, ...], *, cleaning: bool = False, replace_separators: bool = False
+    spec: Spec, columns: tuple[Column, ...], *, cleaning: bool = False, separator: str = ""
 ) -> Select[Any]:
     """Build the SELECT of the file: the electors of age on the list, in the order of its lines.
 
-    `cleaning` cleans the values in the query; `replace_separators` replaces `;` and `"` with `,` and `'`, because the
-    CSV has no escape for them.
+    `cleaning` cleans the values in the query. The CSV has no escape: its `separator`, and `"`, are replaced.
     """
     values = []
     for column in columns:
         value = over_clean_values(column.expression(spec)) if cleaning else column.expression(spec)
-        if replace_separators and column.is_text:
-            value = func.replace(func.replace(value, ";", ","), '"', "'")
-        values.append(value.label(column.name))
+        if separator and column.is_text:
+            value = func.replace(func.replace(value, separator, INSTEAD[separator]), '"', "'")
+        values.append(value.label(column.value))
     return (
         select(*values)
         .select_from(Electeur)

@@ -3,26 +3,150 @@
 The file is hashed, then read elector by elector in constant memory.
 """
 
+import csv
 import io
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import date
+from functools import cache
+from itertools import islice
 from pathlib import Path
-from typing import IO, NamedTuple, Protocol
+from typing import IO, Any, NamedTuple, Protocol
 
-from sqlalchemy import Connection
+import psycopg
+from sqlalchemy import Connection, Select
+from sqlalchemy.exc import OperationalError
 
 from common.calendrier import is_mineur
-from common.files import hash_file, open_regular
-from schemas.vocabulary import Format
+from common.files import Sink, hash_file, open_regular
+from schemas.profiles.platform import FileForm, picker
+from schemas.vocabulary import Format, Liste
+from worker.db.engine import STREAM
 from worker.domain.fingerprint import Digests, Records
+from worker.domain.identite import base_letters
+from worker.errors import ExportError
 from worker.exports.storage import BUFFER
 from worker.registre.models import Bureau, Electeur
-from worker.writers import Progress, Sink
-from worker.writers.columns import READ_COLUMNS, ListeSpec, NotOurFileError, Values
-from worker.writers.csv_file import read_csv, write_csv
+from worker.writers import Progress
+from worker.writers.columns import (
+    READ_COLUMNS,
+    READ_VALUES,
+    AnyListe,
+    ListeSpec,
+    NotOurFileError,
+    Values,
+    among,
+    select_electeurs,
+)
 from worker.writers.xml_file import read_xml, validate_xml, write_xml
+
+_BLOCK = 500
+_SHIFTED = "Une valeur contient un séparateur : l'export s'arrête avant de décaler une colonne."
+
+
+def write_csv(connection: Connection, spec: ListeSpec, sink: Sink, progress: Progress, *, cleaning: bool) -> int:
+    """Write the header and one line per elector of age, and return the number of electors; see `WriteListe`.
+
+    Cleaning can produce a `;` (from the Greek question mark), so a separator is replaced after it. See
+    `encode` for a letter that the encoding lacks: the pre-check has reported it.
+
+    Raises:
+        ExportError: a value cannot be written without a quote.
+    """
+    form = spec.form
+    sink.write(form.header)
+    query = _select(spec.liste, form.values, form.separator if cleaning else "")
+    if connection.dialect.name == "postgresql":
+        return _copy(connection, query, spec, sink, progress)
+    rows = connection.execute(query, spec.parameters, execution_options=STREAM)
+    return _write_rows(rows, form, sink, progress)
+
+
+@cache
+def _select(liste: Liste, values: tuple[str, ...], replaced: str) -> Select[Any]:
+    return select_electeurs(AnyListe(liste), among(values), cleaning=bool(replaced), separator=replaced)
+
+
+def _copy(connection: Connection, query: Select[Any], spec: ListeSpec, sink: Sink, progress: Progress) -> int:
+    driver = connection.connection.driver_connection
+    assert isinstance(driver, psycopg.Connection)  # noqa: S101 — the dialect guarantees it; for mypy
+    compiled = query.compile(dialect=connection.dialect, compile_kwargs={"render_postcompile": True})
+    form = spec.form
+    statement = f"COPY ({compiled}) TO STDOUT WITH (FORMAT csv, DELIMITER '{form.separator}')"
+    parameters = {**compiled.params, **spec.parameters}
+    is_other = (form.encoding, form.line_end) != ("utf-8", "LF")
+    written = 0
+    try:
+        with driver.cursor() as cursor, cursor.copy(statement, parameters) as copy:
+            rows = iter(copy.read, b"")
+            while block := b"".join(islice(rows, _BLOCK)):
+                if b'"' in block:
+                    raise ExportError(_SHIFTED)
+                written += block.count(b"\n")
+                sink.write(_encode(block.decode(), form) if is_other else block)
+                progress(written)
+    except psycopg.OperationalError as error:
+        raise OperationalError("COPY", None, error) from error
+    return written
+
+
+def _encode(lines: str, form: FileForm) -> bytes:
+    return encode(lines.replace("\n", form.end), form.encoding)
+
+
+def encode(text: str, encoding: str) -> bytes:
+    """Encode a text; a letter that the encoding lacks loses its accent, or becomes `?`."""
+    try:
+        return text.encode(encoding)
+    except UnicodeEncodeError:
+        return b"".join(_encode_letter(letter, encoding) for letter in text)
+
+
+@cache
+def _encode_letter(letter: str, encoding: str) -> bytes:
+    with suppress(UnicodeEncodeError):
+        return letter.encode(encoding)
+    base = base_letters(letter)
+    return (base.lower() if letter.islower() else base).encode(encoding, "replace") or b"?"
+
+
+def _write_rows(rows: Iterable[Any], form: FileForm, sink: Sink, progress: Progress) -> int:
+    written = 0
+    iterator = iter(rows)
+    while block := list(islice(iterator, _BLOCK)):
+        text = io.StringIO(newline="")
+        try:
+            writer = csv.writer(
+                text, delimiter=form.separator, quoting=csv.QUOTE_NONE, quotechar=None, lineterminator="\n"
+            )
+            writer.writerows(block)
+        except csv.Error:
+            raise ExportError(_SHIFTED) from None
+        written += len(block)
+        sink.write(_encode(text.getvalue(), form))
+        progress(written)
+    return written
+
+
+def read_csv(stream: IO[bytes], form: FileForm) -> Iterator[Values]:
+    """Yield the values of each elector, in the order of the file.
+
+    Raises:
+        NotOurFileError: a line differs from what `write_csv` writes.
+    """
+    if stream.readline() != form.header:
+        raise NotOurFileError("the first line is not ours")
+    pick = picker(form.values, READ_VALUES)
+    for line in stream:
+        try:
+            values = form.split(line)
+        except UnicodeDecodeError:
+            raise NotOurFileError(f"not {form.encoding}") from None
+        if len(values) != len(form.columns):
+            raise NotOurFileError("a line has not all values")
+        yield pick(values)
 
 
 class WriteListe(Protocol):
@@ -41,14 +165,13 @@ class ListeFormat:
     write: WriteListe
     bytes_per_electeur: int
     """Estimated size, to check the free space before a file is started."""
-    read: Callable[[IO[bytes]], Iterator[Values]] | None = None
-    """None for a format that agents never submit: the worker does not compare its files."""
-    validate: Callable[[Path, Path | None], None] | None = None
-    """Validates a finished file against the given XSD, or against ours by default."""
+    read: Callable[[IO[bytes], FileForm], Iterator[Values]]
+    validate: Callable[[Path, Path], None] | None = None
+    """Validates a finished file against the XSD of its profile."""
     electeur_end: bytes = b"\n"
     """The bytes that end each elector."""
     replaces_separators: bool = False
-    """Whether the writer replaces `;` and `"` in a value, which is an anomaly."""
+    """Whether the writer replaces the separator and `"` in a value, which is an anomaly."""
 
 
 LISTE_FORMATS: dict[Format, ListeFormat] = {
@@ -85,21 +208,21 @@ class TakenFingerprint:
     of_age_since: set[bytes] = field(default_factory=set)
 
 
-def take_fingerprint(path: Path, format_: Format, digests: Digests, days: FileDays | None = None) -> TakenFingerprint:
-    """Read a list file and return its fingerprint.
+def take_fingerprint(
+    path: Path, format_: Format, form: FileForm, digests: Digests, days: FileDays | None = None
+) -> TakenFingerprint:
+    """Read a list file and return its fingerprint; `form` is the one in which the file was made.
 
     Raises:
-        NotOurFileError: the worker did not make the file, or the format has no reader.
+        NotOurFileError: the worker did not make the file.
         OSError: the file is missing or cannot be read.
     """
-    if (read := LISTE_FORMATS[format_].read) is None:
-        raise NotOurFileError("this format is not read back")
     records = Records()
     of_age_since = set()
     with open_regular(path) as file, io.BufferedReader(file, BUFFER) as stream:
         _, sha256 = hash_file(stream)
         stream.seek(0)
-        for values in read(stream):
+        for values in LISTE_FORMATS[format_].read(stream, form):
             born = _SLASHED.sub(r"\3-\2-\1", values[DATE])  # in the register's form
             identity = digests.identity(values[NOM], values[PRENOMS], born, values[COMMUNE], values[PAYS])
             records.add(identity, digests.contents([values[place] for place in _CONTENTS]))

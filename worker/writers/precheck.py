@@ -1,12 +1,16 @@
 """Checks all electors before a file is made and yields every anomaly, blocking or not.
 
 The rules and their messages are in `worker.registre.checks.rules`.
+
+The report is a CSV that an agent opens in a spreadsheet, not the official file: values are quoted, it starts with a
+byte order mark, and no value can become a formula.
 """
 
+import io
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
-from functools import cache
+from functools import cache, cached_property
 from itertools import groupby
 from typing import Any
 
@@ -18,17 +22,21 @@ from sqlalchemy import (
     SQLColumnExpression,
     Text,
     and_,
+    false,
     func,
     not_,
+    or_,
     select,
     true,
     type_coerce,
 )
 from sqlalchemy.orm import InstrumentedAttribute
 
-from common.french import count_of, format_number, short_date
-from common.texte import is_altered, is_clean, is_garbled, without_separators
-from schemas.vocabulary import Format, Liste, Severity
+from common.files import SheetWriter, Sink
+from common.french import capitalized, count_of, format_number, format_size, short_date
+from common.texte import INSTEAD, is_altered, is_clean, is_garbled, without_separators
+from schemas.profiles.platform import Encoding, can_encode
+from schemas.vocabulary import SEPARATORS, Format, Liste, Severity
 from worker.db.engine import STREAM
 from worker.domain.anomaly import Anomaly
 from worker.domain.identite import base_letters
@@ -48,7 +56,7 @@ from worker.registre.checks.rules import LONGEST, RULES, Kind
 from worker.registre.comparaison.differences import adresse
 from worker.registre.imports.history import Basis
 from worker.registre.models import ORDRE, Bureau, Electeur
-from worker.writers.columns import AnyListe, ListeSpec, header_of, of_age, on_liste, over_clean_values
+from worker.writers.columns import AnyListe, ListeSpec, header_of, is_written, of_age, on_liste, over_clean_values
 from worker.writers.electeurs_file import LISTE_FORMATS
 
 NAMED = 5
@@ -123,14 +131,27 @@ def find_anomalies_of_electeurs(
     return _Precheck(connection, spec, Census(), separators=False, ours=ours).of_each()
 
 
+def describe_too_large(size: int, most: int) -> Anomaly:
+    """Return the anomaly of a finished file that is larger than the platform takes; both in bytes."""
+    kind = rules.TOO_LARGE
+    message = kind.message.format(size=format_size(size), most=format_size(most))
+    return Anomaly(kind.code, kind.severity, "", message, is_of_file=True)
+
+
 @dataclass(frozen=True)
 class _Precheck:
     connection: Connection
     spec: ListeSpec
     census: Census
     separators: bool
-    """Whether a separator in a value is an anomaly."""
+    """Whether a separator in a value, or a letter that the encoding lacks, is an anomaly."""
     ours: Severity
+
+    @cached_property
+    def signs(self) -> "_Signs":
+        """What a value must not hold."""
+        form = self.spec.form
+        return _Signs(form.separator, form.encoding) if self.separators else _Signs()
 
     def run(self) -> Iterator[Anomaly]:
         yield from self._of_file()
@@ -150,6 +171,9 @@ class _Precheck:
             yield self._say(rules.NUMERO_GENERAL_ABSENT, electeurs=count_of(census.without_numero, "électeur"))
         if census.mineurs:
             yield self._say(rules.MINEURS, mineurs=census.mineurs)
+        census.needs_cleaning |= self._is_separated(self.spec.nom_affiche)
+        if not self.signs.has(self.spec.nom_affiche):
+            yield replace(self._say(rules.INEXPRESSIBLE), column=self.spec.form.title("nom_commune"))
         if self.spec.basis:
             for said in self._of_basis(self.spec.basis):
                 yield replace(said, is_of_file=True)
@@ -194,17 +218,11 @@ class _Precheck:
     def _bureau_texts(self, bureau: Row[Any]) -> Iterator[Anomaly]:
         for source in (Bureau.libelle, Bureau.code_canton, Bureau.code_circonscription):
             text = getattr(bureau, source.key)
-            is_dirty, is_separated = not is_clean(text), without_separators(text) != text
-            self.census.needs_cleaning |= is_dirty or is_separated
-            if ruin := _ruin_of(text):
-                yield self._say(ruin, bureau.code, value=source)
-            for kind, is_wrong in (
-                (rules.NETTOYE, is_dirty),
-                (rules.SEPARATEUR, is_separated and self.separators),
-                (rules.TROP_LONG, len(text) > LONGEST),
-            ):
-                if is_wrong:
-                    yield self._say(kind, bureau.code, value=source)
+            self.census.needs_cleaning |= not is_clean(text) or self._is_separated(text)
+            if not is_clean(text):
+                yield self._say(rules.NETTOYE, bureau.code, value=source)
+            for kind in self._of_text(text, source):
+                yield self._say(kind, bureau.code, value=source)
 
     def _of_doubles(self) -> Iterator[Anomaly]:
         rows = self.connection.execute(
@@ -219,7 +237,8 @@ class _Precheck:
                 yield self._of(row, rules.TWICE if number[home] > 1 else rules.HOMONYM)
 
     def _of_electeurs(self) -> Iterator[Anomaly]:
-        query = _suspect_query(self.spec.liste, has_facts=self.spec.has_facts, separators=self.separators)
+        has_facts = self.spec.has_facts and self.signs == _Signs()
+        query = _suspect_query(self.spec.liste, self.signs, has_facts=has_facts, separators=self.separators)
         rows = self.connection.execute(query, self.spec.parameters, execution_options=STREAM)
         for row in rows:
             self.census.needs_cleaning |= row.needs_cleaning or row.has_separator
@@ -227,7 +246,7 @@ class _Precheck:
 
     def _of_electeur(self, row: Row[Any]) -> Iterator[Anomaly]:
         values = row._mapping  # noqa: SLF001 — SQLAlchemy's public name for the row as a mapping
-        ruined = {column: ruin for column in TEXTS if (ruin := _ruin_of(values[column.key]))}
+        ruined = {column for column in TEXTS if _ruin_of(values[column.key])}
         for rule in RULES:
             is_said_better = rule.value in ruined and (rule.is_ours or rule.severity is Severity.REMARK)
             if values[f"is_{rule.code}"] and not is_said_better:
@@ -235,20 +254,29 @@ class _Precheck:
         if row.needs_cleaning or row.nettoyages:
             yield self._of(row, rules.NETTOYE)
         for column in TEXTS:
-            text = values[column.key]
-            if column in ruined:
-                yield self._of(row, ruined[column], column)
-            if self.separators and without_separators(text) != text:
-                yield self._of(row, rules.SEPARATEUR, column)
-            if len(text) > LONGEST:
-                yield self._of(row, rules.TROP_LONG, column)
+            for kind in self._of_text(values[column.key], column):
+                yield self._of(row, kind, column)
+
+    def _of_text(self, text: str, source: InstrumentedAttribute[Any]) -> Iterator[Kind]:
+        if ruin := _ruin_of(text):
+            yield ruin
+        if self.separators and self._is_separated(text):
+            yield rules.SEPARATEUR
+        if not self.signs.has(text) and is_written(source, self.spec.form):
+            yield rules.INEXPRESSIBLE
+        if len(text) > LONGEST:
+            yield rules.TROP_LONG
+
+    def _is_separated(self, text: str) -> bool:
+        return without_separators(text, self.signs.separator) != text
 
     def _say(
         self, kind: Kind, bureau: str = "", *, value: InstrumentedAttribute[Any] | None = None, **words: object
     ) -> Anomaly:
         source = value or kind.value
-        column = header_of(source) if source else ""
-        return Anomaly(kind.code, kind.severity_by(self.ours), column, kind.message.format(**words), bureau=bureau)
+        column = header_of(source, self.spec.form) if source else ""
+        message = kind.message.format(**words, **self.signs.words)
+        return Anomaly(kind.code, kind.severity_by(self.ours), column, message, bureau=bureau)
 
     def _of(self, row: Row[Any], kind: Kind, value: InstrumentedAttribute[Any] | None = None) -> Anomaly:
         numero = row.numero_ordre if row.numero_general is None else row.numero_general
@@ -259,6 +287,33 @@ class _Precheck:
             prenoms=row.prenoms,
             naissance=row.date_naissance,
         )
+
+
+@dataclass(frozen=True)
+class _Signs:
+    """The separator and the encoding of a CSV; by default those that the findings of an import cover."""
+
+    separator: str = ";"
+    encoding: Encoding = "utf-8"
+
+    def has(self, text: str) -> bool:
+        """Whether the encoding has all letters of the text."""
+        return self.encoding == "utf-8" or can_encode(text, self.encoding)
+
+    @cached_property
+    def words(self) -> dict[str, str]:
+        """The words of a message: the separator, what replaces it, and the encoding."""
+        instead = SEPARATORS.get(INSTEAD[self.separator], "l'espace").removeprefix("le ").removeprefix("la ")
+        return {"separator": capitalized(SEPARATORS[self.separator]), "instead": instead, "encoding": self.encoding}
+
+    def is_separated(self, text: ColumnElement[str]) -> ColumnElement[bool]:
+        """Test for a character that the CSV has no escape for."""
+        return has_separator(text) if self.separator == ";" else has_separator(text) | text.contains(self.separator)
+
+    def condition(self, text: ColumnElement[str]) -> ColumnElement[bool]:
+        """Select the values that may hold a separator, or a letter that the encoding lacks."""
+        may_lack = false() if self.encoding == "utf-8" else text.regexp_match(r"[^\x01-\x7f]")
+        return or_(self.is_separated(text), may_lack)
 
 
 def _ruin_of(text: str) -> Kind | None:
@@ -289,8 +344,11 @@ def _who() -> Iterator[SQLColumnExpression[Any]]:
 
 
 @cache
-def _suspect_query(liste: Liste, *, has_facts: bool, separators: bool) -> Select[Any]:
-    spec = AnyListe(liste)
+def _suspect_query(liste: Liste, signs: _Signs, *, has_facts: bool, separators: bool) -> Select[Any]:
+    spec, text = AnyListe(liste), joined_texts()
+    is_suspect = deserves_look(spec, separators=separators)
+    if signs != _Signs():
+        is_suspect = or_(is_suspect, signs.condition(over_clean_values(text)))
     return (
         select(
             Electeur.id,
@@ -299,9 +357,94 @@ def _suspect_query(liste: Liste, *, has_facts: bool, separators: bool) -> Select
             Electeur.nettoyages,
             *(over_clean_values(type_coerce(column, Text)).label(column.key) for column in TEXTS),
             is_unclean().label("needs_cleaning"),
-            has_separator(joined_texts()).label("has_separator"),
+            signs.is_separated(text).label("has_separator"),
             *(over_clean_values(rule.condition(spec)).label(f"is_{rule.code}") for rule in RULES),
         )
-        .where(_among(spec, has_facts=has_facts), deserves_look(spec, separators=separators))
+        .where(_among(spec, has_facts=has_facts), is_suspect)
         .order_by(*ORDRE)
     )
+
+
+HEADER = (
+    "Gravité",
+    "Bureau",
+    "Numéro",
+    "Nom de naissance",
+    "Prénoms",
+    "Date de naissance",
+    "Colonne",
+    "Anomalie",
+    "Code",
+)
+_BLOCK = 500
+
+
+@dataclass
+class Tally:
+    """Counts of anomalies by kind, without data of electors."""
+
+    counts: Counter[tuple[str, Severity, str]] = field(default_factory=Counter)
+    messages: dict[tuple[str, Severity, str], list[str]] = field(default_factory=dict)
+    """The messages about the file as a whole."""
+
+    def add(self, anomaly: Anomaly) -> None:
+        """Count one anomaly."""
+        kind = anomaly.code, anomaly.severity, anomaly.column
+        self.counts[kind] += 1
+        if anomaly.is_of_file:
+            self.messages.setdefault(kind, []).append(anomaly.message)
+
+    def total(self, severity: Severity) -> int:
+        """Return the number of anomalies of one severity."""
+        return sum(number for (_, kind, _), number in self.counts.items() if kind is severity)
+
+    def to_record(self) -> list[dict[str, Any]]:
+        """Return the JSON for the database: code, severity, column, count, and the messages about the whole file."""
+        return [
+            {"code": kind[0], "severity": kind[1].value, "column": kind[2], "count": number}
+            | ({"messages": self.messages[kind]} if kind in self.messages else {})
+            for kind, number in self.counts.items()
+        ]
+
+
+def write_report(anomalies: Iterable[Anomaly], sink: Sink, tally: Tally | None = None) -> Tally:
+    """Write each anomaly as one line, in the given order, and return the counts; `tally`: of the lines before."""
+    text = io.StringIO(newline="")
+    writer = SheetWriter(text)
+    if tally is None:
+        tally = Tally()
+        sink.write("\ufeff".encode())
+        writer.write(HEADER)
+    for number, anomaly in enumerate(anomalies, 1):
+        tally.add(anomaly)
+        writer.write(_line(anomaly))
+        if number % _BLOCK == 0:
+            _flush(text, sink)
+    _flush(text, sink)
+    return tally
+
+
+def _line(anomaly: Anomaly) -> tuple[str, ...]:
+    return (
+        anomaly.severity.label,
+        anomaly.bureau,
+        anomaly.numero,
+        anomaly.nom,
+        anomaly.prenoms,
+        _jour(anomaly.naissance),
+        anomaly.column,
+        anomaly.message,
+        anomaly.code,
+    )
+
+
+def _jour(naissance: str) -> str:
+    year, _, rest = naissance.partition("-")
+    month, _, day = rest.partition("-")
+    return f"{day}/{month}/{year}" if day else naissance
+
+
+def _flush(text: io.StringIO, sink: Sink) -> None:
+    sink.write(text.getvalue().encode())
+    text.seek(0)
+    text.truncate()

@@ -1,7 +1,7 @@
 """Writes the list as XML in constant memory: it reuses a block of `Electeur` elements, which lxml serialises.
 
 The format is this project's own (« non officiel »): schemas/liste_electorale.xsd. Each finished file is validated
-before it is published, against our XSD or the ministry's.
+before it is published, against the XSD of its profile.
 """
 
 import re
@@ -15,19 +15,24 @@ from typing import IO, Any
 from lxml import etree
 from sqlalchemy import Connection, Select
 
+from common.files import Sink
+from schemas.profiles.platform import FileForm, picker
 from schemas.vocabulary import Liste
 from worker.db.engine import STREAM
-from worker.errors import SchemaMismatchError
-from worker.writers import Progress, Sink
+from worker.errors import ExportError, SchemaMismatchError
+from worker.writers import Progress
 from worker.writers.columns import (
     ADRESSE,
+    ENTETE,
     ENTETE_FIELDS,
     IDENTITE,
-    READ_COLUMNS,
+    READ_VALUES,
     AnyListe,
+    Column,
     ListeSpec,
     NotOurFileError,
     Values,
+    among,
     select_electeurs,
 )
 
@@ -36,12 +41,18 @@ _END = b"</ListeElectorale>\n"
 
 
 def write_xml(connection: Connection, spec: ListeSpec, sink: Sink, progress: Progress, *, cleaning: bool) -> int:
-    """Write the whole document and return the number of `Electeur` elements; see `WriteListe`."""
+    """Write the whole document and return the number of `Electeur` elements; see `WriteListe`.
+
+    Raises:
+        ExportError: a title of the profile cannot name an element.
+    """
+    if title := spec.form.not_an_element:
+        raise ExportError(f"« {title} » ne peut pas nommer un élément du XML : demandez cette liste en CSV.")
     sink.write(b'<?xml version="1.0" encoding="UTF-8"?>\n<ListeElectorale>\n')
     sink.write(b"".join(_header_elements(spec)))
-    query = _select_electeurs(spec.liste, cleaning=cleaning)
+    query = _select_electeurs(spec.liste, spec.form.values, cleaning=cleaning)
     rows = iter(connection.execute(query, spec.parameters, execution_options=STREAM))
-    block = _Block()
+    block = _Block(spec.form)
     written = 0
     while values := list(islice(rows, _BLOCK)):
         sink.write(block.to_bytes(values))
@@ -52,14 +63,15 @@ def write_xml(connection: Connection, spec: ListeSpec, sink: Sink, progress: Pro
 
 
 @cache
-def _select_electeurs(liste: Liste, *, cleaning: bool) -> Select[Any]:
-    return select_electeurs(AnyListe(liste), IDENTITE + ADRESSE, cleaning=cleaning)
+def _select_electeurs(liste: Liste, values: tuple[str, ...], *, cleaning: bool) -> Select[Any]:
+    columns = among(values, IDENTITE) + among(values, ADRESSE)
+    return select_electeurs(AnyListe(liste), columns, cleaning=cleaning)
 
 
 def _header_elements(spec: ListeSpec) -> Iterator[bytes]:
-    for name, field in ENTETE_FIELDS.items():
-        element = etree.Element(name)
-        element.text = getattr(spec, field)
+    for column in among(spec.form.values, ENTETE):
+        element = etree.Element(spec.form.title(column.value))
+        element.text = getattr(spec, ENTETE_FIELDS[column.value])
         element.tail = "\n"
         yield etree.tostring(element, encoding="UTF-8", xml_declaration=False, with_tail=True)
 
@@ -67,7 +79,8 @@ def _header_elements(spec: ListeSpec) -> Iterator[bytes]:
 class _Block:
     """Up to _BLOCK `Electeur` elements, created once and filled again for each block of rows."""
 
-    def __init__(self) -> None:
+    def __init__(self, form: FileForm) -> None:
+        self._form = form
         self._root = etree.Element("block")
         self._fields = [self._add_electeur() for _ in range(_BLOCK)]
 
@@ -84,32 +97,38 @@ class _Block:
     def _add_electeur(self) -> list[Any]:
         electeur = etree.SubElement(self._root, "Electeur")
         electeur.tail = "\n"
-        fields = [etree.SubElement(electeur, column.name) for column in IDENTITE]
+        fields = self._add_fields(electeur, IDENTITE)
         adresse = etree.SubElement(electeur, "AdresseElecteur")
-        return fields + [etree.SubElement(adresse, column.name) for column in ADRESSE]
+        return fields + self._add_fields(adresse, ADRESSE)
+
+    def _add_fields(self, parent: Any, columns: tuple[Column, ...]) -> list[Any]:  # noqa: ANN401 — lxml's element
+        form = self._form
+        return [etree.SubElement(parent, form.title(column.value)) for column in among(form.values, columns)]
 
 
-def read_xml(stream: IO[bytes]) -> Iterator[Values]:
+def read_xml(stream: IO[bytes], form: FileForm) -> Iterator[Values]:
     """Yield the values of each elector, in the order of the file.
 
     Raises:
         NotOurFileError: an element differs from what `write_xml` writes.
     """
+    columns = among(form.values, IDENTITE) + among(form.values, ADRESSE)
+    pick = picker([column.value for column in columns], READ_VALUES)
     electeurs = etree.iterparse(stream, tag="Electeur", resolve_entities=False, no_network=True, huge_tree=True)
     try:
         for _, electeur in electeurs:
-            yield _values_of(electeur)
+            yield pick(_texts_of(electeur, len(columns)))
             _free(electeur)
     except etree.XMLSyntaxError:
         raise NotOurFileError("not well-formed") from None
 
 
-def _values_of(electeur: etree._Element) -> Values:
+def _texts_of(electeur: etree._Element, expected: int) -> list[str]:
     *identite, adresse = electeur
-    values = [field.text or "" for field in (*identite, *adresse)]
-    if len(values) != len(READ_COLUMNS):
+    texts = [field.text or "" for field in (*identite, *adresse)]
+    if len(texts) != expected:
         raise NotOurFileError("an elector has not all values")
-    return values
+    return texts
 
 
 def _free(electeur: etree._Element) -> None:
@@ -120,8 +139,7 @@ def _free(electeur: etree._Element) -> None:
         del parent[0]
 
 
-OUR_XSD = Path(__file__).parents[2] / "schemas" / "liste_electorale.xsd"
-_ELEMENT = re.compile(r"Element '([A-Za-z0-9]+)'")
+_ELEMENT = re.compile(r"Element '([\w.-]+)'")
 
 
 class _Nothing:
@@ -134,13 +152,13 @@ class _Nothing:
         pass
 
 
-def validate_xml(path: Path, xsd: Path | None = None) -> None:
+def validate_xml(path: Path, xsd: Path) -> None:
     """Validate a finished file in constant memory, without entities or network.
 
     Raises:
-        SchemaMismatchError: names the element and the elector's rank in the file; never a value.
+        SchemaMismatchError: names the element, never a value.
     """
-    schema = load_schema(xsd or OUR_XSD)
+    schema = load_schema(xsd)
     target: Any = _Nothing()
     parser = etree.XMLParser(schema=schema, target=target, resolve_entities=False, no_network=True, huge_tree=True)
     try:
@@ -150,10 +168,9 @@ def validate_xml(path: Path, xsd: Path | None = None) -> None:
     except etree.XMLSyntaxError as error:
         faults = [error.msg or ""]
     if faults:
-        message = faults[0]
-        raise SchemaMismatchError(
-            f"Le fichier XML ne suit pas le schéma {(xsd or OUR_XSD).name}{_where(path, schema, message)}."
-        )
+        found = _ELEMENT.search(faults[0])
+        element = f" : élément {found[1]}" if found else ""
+        raise SchemaMismatchError(f"Le fichier XML ne suit pas le schéma {xsd.name}{element}.")
 
 
 _NOT_THERE = (FileNotFoundError, IsADirectoryError, NotADirectoryError, PermissionError)
@@ -175,26 +192,3 @@ def load_schema(xsd: Path) -> etree.XMLSchema:
             return etree.XMLSchema(etree.parse(stream, parser, base_url=str(xsd)))
     except (*_NOT_THERE, etree.XMLSyntaxError, etree.XMLSchemaParseError) as error:
         raise SchemaMismatchError(f"Schéma XSD illisible : {xsd} ({type(error).__name__}).") from None
-
-
-def _where(path: Path, schema: etree.XMLSchema, message: str) -> str:
-    """Return the text that names the invalid element and its elector's rank; slow, used for failures only."""
-    found = _ELEMENT.search(message)
-    if not found:
-        return ""
-    rank = None if found[1] in ENTETE_FIELDS else _find_electeur(path, schema)
-    return f" : élément {found[1]}" + (f", électeur n° {rank} du fichier" if rank else "")
-
-
-def _find_electeur(path: Path, schema: etree.XMLSchema) -> int | None:
-    """Return the rank of the first elector who is invalid alone, after the header; each is one line of the file."""
-    parser = etree.XMLParser(resolve_entities=False, no_network=True)
-    try:
-        with path.open("rb") as stream:
-            header = b"".join(islice(stream, 2 + len(ENTETE_FIELDS)))
-            for rank, electeur in enumerate(stream, 1):
-                if not schema.validate(etree.fromstring(header + electeur + _END, parser)):
-                    return rank
-    except etree.XMLSyntaxError:  # the file has no elector that is one line
-        return None
-    return None

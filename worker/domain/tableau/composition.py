@@ -16,7 +16,7 @@ from common.french import at_commune, count_in_words, count_of, format_moment, l
 from common.law import CONSULTATION, LAW_OF_PROTECTION, Regime, appeals_of, cite
 from schemas.tableaux import Edition, Presentation, Repere, TypeTableau
 from schemas.vocabulary import Categorie, Liste
-from worker.domain.mouvement import Mouvement
+from worker.domain.identite import Mouvement
 from worker.domain.tableau.couverture import Chain, Link, exports_used, last_known_day
 from worker.domain.tableau.demande import Demande, correction, is_in, is_in_period
 from worker.domain.tableau.model import (
@@ -60,7 +60,7 @@ class Survey:
         """By bureau: number to add to its electors in the list to get those before the tableau."""
         self.others: Counter[str] = Counter()
         """By bureau: balance of the mouvements of the period that the tableau does not show."""
-        self.has_provisoire = self.has_protegee = self.has_majorite = False
+        self.has_lines = self.has_provisoire = self.has_protegee = self.has_majorite = False
         self._demande = demande
         self._has_others = demande.type is TypeTableau.CINQ_JOURS_REU
         self._kept: list[tuple[bytes, ShownMouvement]] = []
@@ -70,6 +70,7 @@ class Survey:
         if sign := correction(mouvement, self._demande):
             move_electeur(mouvement, self.corrections, sign)
         if is_in(mouvement, self._demande):
+            self.has_lines = True
             self.has_provisoire |= format_numero(mouvement) == NUMERO_PROVISOIRE
             self.has_protegee |= mouvement.personne.is_protegee
             self.has_majorite |= mouvement.is_majorite and mouvement.categorie is Categorie.INSCRIPTION_OFFICE
@@ -225,6 +226,7 @@ class ListeDeCommune:
     liste: Liste
     bureaux: Sequence[BureauElecteurs]
     departement: str = ""
+    has_arrondissements: bool = False
 
 
 def compose_tableau(
@@ -240,7 +242,9 @@ def compose_tableau(
     figures = count_figures(liste.bureaux, survey.corrections, survey.drain(), survey.others)
     has_nationalite = liste.liste is not Liste.PRINCIPALE
     has_dates = demande.modele.has_dates
-    lignes_of = partial(Lignes, fetch=source.fetch, rules=LigneRules(demande.edition, has_nationalite, has_dates))
+    left_out = "" if liste.has_arrondissements else liste.nom_commune
+    rules = LigneRules(demande.edition, has_nationalite, has_dates, left_out)
+    lignes_of = partial(Lignes, fetch=source.fetch, rules=rules)
     return Tableau(
         type=demande.type.value,
         presentation=demande.presentation.value,
@@ -255,7 +259,7 @@ def compose_tableau(
         is_provisoire=demande.is_provisoire,
         sections=_SectionBuilder(demande.modele, liste.nom_commune, lignes_of).build(demande.presentation, figures),
         signatures=_signatures(demande, liste.nom_commune),
-        notes=tuple(_make_notes(demande, liste.code_commune, survey, chain)),
+        notes=tuple(_make_notes(demande, liste, survey, chain)),
         has_nationalite=has_nationalite,
         has_dates=has_dates,
         mention=MENTION_COMMISSION if demande.edition is Edition.COMMISSION else "",
@@ -351,7 +355,7 @@ def _for_citizens(demande: Demande, code_commune: str) -> Iterator[str]:
     yield from appeals
 
 
-def _make_notes(demande: Demande, code_commune: str, survey: Survey, chain: Chain | None) -> Iterator[str]:
+def _make_notes(demande: Demande, liste: ListeDeCommune, survey: Survey, chain: Chain | None) -> Iterator[str]:
     if demande.law.regime is Regime.REPERTOIRE_UNIQUE:
         start = demande.required(Repere.REUNION) + timedelta(days=1)
         which = " faites au titre de l’article L. 30" if demande.type is TypeTableau.CINQ_JOURS_REU else ""
@@ -364,7 +368,7 @@ def _make_notes(demande: Demande, code_commune: str, survey: Survey, chain: Chai
             "S’y ajoutent les inscriptions d’office des électeurs qui ont dix-huit ans le "
             f"{short_date(demande.age_apres)} au plus tard ({cite(Regime.REPERTOIRE_UNIQUE, 'L. 11, II, 1°')})."
         )
-    yield from _for_citizens(demande, code_commune)
+    yield from _for_citizens(demande, liste.code_commune)
     exports = exports_used(demande, chain) if chain else ()
     if chain:
         yield _cite_source(demande, chain, exports)
@@ -373,6 +377,8 @@ def _make_notes(demande: Demande, code_commune: str, survey: Survey, chain: Chai
     if demande.presentation is not Presentation.RECAPITULATIF:
         if survey.has_provisoire:
             yield "N° 0 : numéro provisoire ; le numéro d’ordre est attribué quand le mouvement est appliqué."
+        if survey.has_lines and not liste.has_arrondissements:
+            yield f"Une adresse sans commune est {at_commune(liste.nom_commune)}."
         if survey.has_protegee:
             yield f"{ADRESSE_MASQUEE} : {LAW_OF_PROTECTION}."
         if demande.edition is Edition.COMMISSION:

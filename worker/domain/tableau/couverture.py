@@ -20,7 +20,7 @@ from common.law import Regime
 from schemas.tableaux import Repere
 from schemas.vocabulary import Nature, Severity
 from worker.domain.anomaly import Anomaly
-from worker.domain.mouvement import Mouvement
+from worker.domain.identite import Mouvement
 from worker.domain.tableau.demande import Demande, is_in, is_in_period
 
 

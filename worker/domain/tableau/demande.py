@@ -38,7 +38,7 @@ from common.law import Law, Regime, law_of
 from schemas.requests import TableauxRenderRequested
 from schemas.tableaux import REPERES, Edition, Presentation, Repere, TypeTableau, find_wrong_dates, name_tableau
 from schemas.vocabulary import Categorie, Nature
-from worker.domain.mouvement import Effet, Etat, Mouvement
+from worker.domain.identite import Effet, Etat, Mouvement
 from worker.domain.tableau.model import MODELES, Modele
 
 

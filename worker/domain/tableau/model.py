@@ -11,8 +11,7 @@ from enum import StrEnum
 from common.french import short_date
 from schemas.tableaux import Edition, TypeTableau
 from schemas.vocabulary import Categorie
-from worker.domain.identite import sort_key
-from worker.domain.mouvement import Etat, Mouvement, Personne
+from worker.domain.identite import Etat, Mouvement, Personne, base_letters, sort_key
 from worker.errors import CountMismatchError
 
 
@@ -128,6 +127,11 @@ class Bilan:
     """Balance of the mouvements of the period that the tableau does not show."""
 
     @property
+    def is_still(self) -> bool:
+        """Whether no mouvement of the period concerns these electors."""
+        return not any((self.inscriptions, self.radiations, self.arrivees, self.departs, self.changements, self.others))
+
+    @property
     def apres(self) -> int:
         """The number of electors after the tableau."""
         return self.avant + self.inscriptions + self.arrivees - self.radiations - self.departs + self.others
@@ -206,6 +210,8 @@ class LigneRules:
     edition: Edition
     has_nationalite: bool
     has_dates: bool
+    commune: str = ""
+    """The name of the commune, which the addresses in it leave out with its postal code; empty: they are whole."""
 
     def to_ligne(self, mouvement: Mouvement) -> Ligne:
         """Return the line of a mouvement."""
@@ -216,12 +222,19 @@ class LigneRules:
             nom_usage="" if personne.nom_usage == personne.nom_naissance else personne.nom_usage,
             prenoms=personne.prenoms,
             naissance=format_naissance(personne),
-            adresse=ADRESSE_MASQUEE if personne.is_protegee else personne.adresse,
+            adresse=ADRESSE_MASQUEE if personne.is_protegee else self._shorten(personne.adresse),
             bureau=format_bureau(mouvement),
             nationalite=personne.nationalite if self.has_nationalite else "",
             date=format_date(mouvement) if self.has_dates else "",
             motif=printed_motif(mouvement, self.edition),
         )
+
+    def _shorten(self, adresse: str) -> str:
+        """Return `3 Rue du Puits` of `3 Rue du Puits, 13900 LIBREVILLE`."""
+        street, _, place = adresse.rpartition(", ")
+        code, _, ville = place.partition(" ")
+        is_here = street and code.isdigit() and ville and base_letters(ville) == base_letters(self.commune)
+        return street if is_here else adresse
 
 
 def printed_motif(mouvement: Mouvement, edition: Edition) -> str:

@@ -1,20 +1,26 @@
 """The event `declaration` and the command `declare`: facts about the register that are in no export of the REU.
 
 A meeting or a poll changes which days a tableau is counted from; a motif or a protection changes what it prints. The
-tableaux that change are recalled in the same transaction. The audit trail names no elector.
+tableaux that become stale are recalled in the same transaction. The audit trail names no elector.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+from datetime import date, datetime
+from typing import NamedTuple
 
-from sqlalchemy import Connection, select
+from sqlalchemy import ColumnElement, Connection, Select, and_, select
+from sqlalchemy.orm import Session, joinedload
 
+from common.calendrier import CalendarReunion, CalendarScrutin
 from common.french import capitalized, count_of, short_date
+from common.law import Regime
 from schemas.declarations import (
-    BureauDescribed,
+    BureauxDescribed,
     CompletedMotif,
     DeclarationNoted,
+    DescribedBureau,
     DoubtDecided,
     ElecteurProtected,
     FileNote,
@@ -24,22 +30,36 @@ from schemas.declarations import (
     ScrutinNoted,
 )
 from schemas.envelope import CloudEvent
-from schemas.vocabulary import DoubtDecision, Liste
+from schemas.requests import TableauxRenderRequested
+from schemas.tableaux import Presentation
+from schemas.vocabulary import UNFINISHED, Action, DoubtDecision, ExportKind, ExportStatus, Liste, Nature
 from worker.access.authorization import Authorization
 from worker.access.models import Agent
-from worker.audit import Action, Actor, record_audit
-from worker.domain.identite import identite_of
+from worker.audit import Actor, Detail, Pseudonymised, WordKind, record_audit
+from worker.domain.identite import Mouvement, Personne, identite_of
+from worker.domain.majorite import OfAge, Period
+from worker.domain.tableau.demande import (
+    Calendrier,
+    Demande,
+    DemandeInvalide,
+    correction,
+    dates_of,
+    is_in,
+    is_in_period,
+    is_perhaps_l30,
+)
+from worker.domain.tableau.model import Ligne, LigneRules, format_bureau
 from worker.errors import RefusedError
-from worker.exports.recalls import Withdrawal
+from worker.exports.models import Export
+from worker.exports.recalls import Withdrawal, recall_tableaux
+from worker.exports.records import restart
 from worker.handlers.declarations.file_notes import Declaration, read_file_note, refuse_future
-from worker.handlers.declarations.stale_tableaux import change_calendar, change_lines
-from worker.handlers.requests.export_plan import read_data, require_own_register
-from worker.registre.communes import check_commune, set_bureau
-from worker.registre.comparaison.doubts import decide_doubt, describe_differing
+from worker.handlers.requests.export_plan import read_data, read_demande, require_own_register
+from worker.registre.communes import NO_VERSION, check_commune, require_commune, set_bureau
+from worker.registre.comparaison.doubts import decide_doubt, describe_differing, find_people
 from worker.registre.imports.lines import parse_bureau
 from worker.registre.models import MouvementRegistre
-from worker.registre.mouvements.motifs import note_motifs
-from worker.registre.mouvements.queries import select_mouvements
+from worker.registre.mouvements.queries import MouvementSource, note_motifs, select_mouvements
 from worker.registre.protections import (
     Protege,
     add_protection,
@@ -49,17 +69,13 @@ from worker.registre.protections import (
 )
 from worker.registre.scrutins import (
     ALL_LISTS,
-    KnownScrutin,
-    Reunion,
     add_reunion,
+    read_calendrier,
     remove_reunion,
     remove_scrutin,
     set_scrutin,
 )
 from worker.services import Services
-
-_AT_ONCE = 500
-"""Mouvements in one statement."""
 
 
 @dataclass(frozen=True)
@@ -116,20 +132,21 @@ def declare(connection: Connection, code_commune: str, note: RegisterNote, *, by
             recalled = protect(connection, code_commune, find_electeur(connection, code_commune, number), by=by)
         case ElecteurProtected(lifted=int(number)):
             lift_protection(connection, code_commune, find_protection(connection, code_commune, number), by=by)
-        case BureauDescribed():
-            _describe_bureau(connection, code_commune, note, by)
+        case BureauxDescribed(bureaux=bureaux):
+            for bureau in bureaux:
+                _describe_bureau(connection, code_commune, bureau, by)
         case DoubtDecided():
-            _decide_doubt(connection, code_commune, note, by)
+            recalled = _decide_doubt(connection, code_commune, note, by)
     return recalled
 
 
 def _declare_reunion(connection: Connection, code_commune: str, note: ReunionNoted, by: Actor) -> list[str]:
-    reunion = Reunion(note.liste.value if note.liste else ALL_LISTS, note.jour, note.has_deliberated)
+    reunion = CalendarReunion(note.jour, note.liste.value if note.liste else ALL_LISTS, note.has_deliberated)
     about = f" (liste {note.liste})" if note.liste else ""
 
     def change() -> None:
         if former := note.jour if note.removed else note.replaces:
-            remove_reunion(connection, code_commune, reunion._replace(date=former))
+            remove_reunion(connection, code_commune, replace(reunion, jour=former))
         if not note.removed:
             add_reunion(connection, code_commune, reunion)
 
@@ -153,8 +170,8 @@ def _declare_scrutin(connection: Connection, code_commune: str, note: ScrutinNot
         if gone:
             remove_scrutin(connection, code_commune, gone)
         if not note.removed:
-            values = note.model_dump(include=set(KnownScrutin._fields))
-            set_scrutin(connection, KnownScrutin(code_commune, note.jour, **values))
+            values = note.model_dump(include={field.name for field in fields(CalendarScrutin)})
+            set_scrutin(connection, CalendarScrutin(code_commune=code_commune, **values))
 
     said = f"{note.libelle or 'sans libellé'}{f', {note.texte}' if note.texte else ''}"
     because = f"le scrutin du {short_date(note.jour)} est noté ({said})"
@@ -173,11 +190,8 @@ def _complete_motifs(
     numbers = [it.mouvement for it in completed]
     people = {
         identite_of(it.personne): it.personne.date_naissance
-        for at in range(0, len(numbers), _AT_ONCE)
         for liste in Liste
-        for it in select_mouvements(
-            connection, code_commune, liste, MouvementRegistre.id.in_(numbers[at : at + _AT_ONCE])
-        )
+        for it in select_mouvements(connection, code_commune, liste, MouvementRegistre.id.in_(numbers))
     }
     return change_lines(
         connection,
@@ -188,13 +202,13 @@ def _complete_motifs(
     )
 
 
-def _describe_bureau(connection: Connection, code_commune: str, note: BureauDescribed, by: Actor) -> None:
+def _describe_bureau(connection: Connection, code_commune: str, note: DescribedBureau, by: Actor) -> None:
     code = parse_bureau(note.bureau)
-    description = note.model_dump(exclude={"kind", "bureau"}, exclude_none=True)
+    description = note.model_dump(exclude={"bureau"}, exclude_none=True)
     described = set_bureau(connection, code_commune, code, **description)
     said = f"bureau {code} : canton {described.code_canton or '?'} {described.libelle_canton}".rstrip()
     said += f", circonscription {described.code_circonscription or '?'} {described.libelle_circonscription}".rstrip()
-    _record(connection, Action.BUREAU_DESCRIBED, code_commune, by, said)
+    _record(connection, Action.BUREAU_DESCRIBED, code_commune, by, [Pseudonymised(WordKind.TEXTE, said)])
 
 
 def protect(connection: Connection, code_commune: str, protege: Protege, *, by: Actor) -> list[str]:
@@ -223,7 +237,23 @@ def lift_protection(connection: Connection, code_commune: str, protege: Protege,
     _record(connection, Action.PROTECTION_CHANGED, code_commune, by, "protection levée")
 
 
-def _decide_doubt(connection: Connection, code_commune: str, note: DoubtDecided, by: Actor) -> None:
+def _decide_doubt(connection: Connection, code_commune: str, note: DoubtDecided, by: Actor) -> list[str]:
+    """Return the labels of the tableaux to make again; an open doubt changes none, because it blocks them."""
+    people = find_people(connection, note.doubt)
+    if not people:
+        _record_decision(connection, code_commune, note, by)
+        return []
+    because = f"la réponse au doute n° {note.doubt} a changé"
+    return change_lines(
+        connection,
+        Withdrawal(None, Action.DOUBT_DECIDED, because, by.name, note.reason, by.account, code_commune),
+        lambda it: identite_of(it) in people,
+        {*people.values()},
+        lambda: _record_decision(connection, code_commune, note, by),
+    )
+
+
+def _record_decision(connection: Connection, code_commune: str, note: DoubtDecided, by: Actor) -> None:
     decided = decide_doubt(connection, note.doubt, note.decision, by=by.name, code_commune=code_commune)
     about = f"liste {decided.liste}"
     said = f"doute n° {note.doubt}, {about} : {note.decision.label} ({describe_differing(decided.differs)})"
@@ -237,7 +267,7 @@ def _print_change(action: Action, because: str, code_commune: str, by: Actor) ->
     return Withdrawal(None, action, because, by.name, account=by.account, code_commune=code_commune, says_why=True)
 
 
-def _record(connection: Connection, action: Action, code_commune: str, by: Actor, detail: str) -> None:
+def _record(connection: Connection, action: Action, code_commune: str, by: Actor, detail: Detail) -> None:
     record_audit(connection, action, actor=by, code_commune=code_commune, detail=detail)
 
 
@@ -250,3 +280,165 @@ def _require_may_protect(connection: Connection, code_commune: str, agent: str) 
             code="agent_sans_droit",
             field="data.requested_by",
         )
+
+
+_COUNTED_FROM = (
+    *("reunion", "until", "cloture", "publication_due", "cinq_jours_due", "effective_on", "age_avant", "age_apres"),
+)
+"""The fields of a Demande that come from the calendar and that decide the contents or the name of a tableau."""
+
+
+def change_calendar(
+    connection: Connection,
+    withdrawal: Withdrawal,
+    change: Callable[[], None],
+    *,
+    gone: date | None = None,
+) -> list[str]:
+    """Change the calendar, and recall the tableaux whose days change. Return their labels.
+
+    Without a commune in the withdrawal, the tableaux of all communes are compared. `gone`: a poll that the change
+    removes; tableaux for it are recalled.
+    """
+    code_commune = withdrawal.code_commune
+    tableaux = select(Export).where(
+        Export.kind == ExportKind.TABLEAU,
+        Export.status.in_([ExportStatus.READY, *UNFINISHED]),
+        Export.recall_id.is_(None),
+    )
+    if code_commune:
+        tableaux = tableaux.where(Export.code_commune == code_commune)
+    before = _read_calendriers(connection, tableaux)
+    change()
+    after = {key: read_calendrier(connection, *key) for key in before}
+    return recall_tableaux(connection, withdrawal, list(_find_stale(connection, tableaux, before, after, gone)))
+
+
+@dataclass(frozen=True)
+class _Some(MouvementSource):
+    is_one: Callable[[Personne], bool] = field(kw_only=True)
+
+    def stream(self) -> Iterator[Mouvement]:
+        return (it for it in super().stream() if self.is_one(it.personne))
+
+    def young(self, born_after: str, born_until: str, version: int | None = None) -> Iterator[Mouvement]:
+        return (it for it in super().young(born_after, born_until, version) if self.is_one(it.personne))
+
+
+def change_lines(
+    connection: Connection,
+    withdrawal: Withdrawal,
+    is_one: Callable[[Personne], bool],
+    births: Collection[str],
+    change: Callable[[], None],
+) -> list[str]:
+    """Change the mouvements of a few people, born on these dates, and recall the tableaux whose lines change.
+
+    Running tableaux restart. The register is locked before the files, as in an undo: the other order deadlocks.
+    """
+    code_commune = withdrawal.code_commune
+    conditions = (MouvementRegistre.date_naissance.in_(births),)
+
+    def read() -> dict[int, Counter[_Said]]:
+        return dict(_read_lines(connection, code_commune, conditions, is_one))
+
+    before = read()
+    change()
+    restart(connection, and_(Export.kind == ExportKind.TABLEAU, Export.code_commune == code_commune))
+    stale = [number for number, lines in read().items() if lines != before.get(number, Counter())]
+    return recall_tableaux(connection, withdrawal, stale)
+
+
+class _Said(NamedTuple):
+    """The print of one mouvement: its share of the counts, and its line unless the tableau is a récapitulatif."""
+
+    nature: Nature
+    bureau: str
+    correction: int
+    is_in_period: bool
+    is_perhaps_l30: bool
+    ligne: Ligne | None
+
+
+def _say(mouvement: Mouvement, demande: Demande) -> _Said | None:
+    """Return None when the tableau does not print the mouvement."""
+    is_since_2019 = demande.law.regime is Regime.REPERTOIRE_UNIQUE
+    is_shown, sign = is_in(mouvement, demande), correction(mouvement, demande)
+    is_counted = is_since_2019 and is_in_period(mouvement, demande)
+    if not (is_shown or sign or is_counted):
+        return None
+    rules = LigneRules(demande.edition, has_nationalite=False, has_dates=demande.modele.has_dates)
+    has_line = is_shown and demande.presentation is not Presentation.RECAPITULATIF
+    return _Said(
+        mouvement.nature,
+        format_bureau(mouvement),
+        sign,
+        is_counted,
+        is_perhaps_l30(mouvement, demande),
+        rules.to_ligne(mouvement) if has_line else None,
+    )
+
+
+def _read_lines(
+    connection: Connection,
+    code_commune: str,
+    conditions: tuple[ColumnElement[bool], ...],
+    is_one: Callable[[Personne], bool],
+) -> Iterator[tuple[int, Counter[_Said]]]:
+    """Yield the id of each ready tableau, with its prints of these people."""
+    ready = select(Export).where(
+        Export.kind == ExportKind.TABLEAU,
+        Export.status == ExportStatus.READY,
+        Export.recall_id.is_(None),
+        Export.code_commune == code_commune,
+    )
+    with Session(connection) as session:
+        tableaux = session.scalars(ready.options(joinedload(Export.request)).order_by(Export.id)).all()
+        commune = require_commune(connection, code_commune) if tableaux else None
+        for export in tableaux:
+            liste, demande = export.nom_liste, read_demande(export)
+            version = commune.versions.get(liste, NO_VERSION) if commune else NO_VERSION
+            some = _Some(connection, code_commune, liste, version, lambda _: None, conditions, is_one=is_one)
+            said = (_say(it, demande) for it in OfAge(Period.of(demande), some).stream())
+            yield export.id, Counter(it for it in said if it)
+
+
+def _read_calendriers(connection: Connection, tableaux: Select[Export]) -> dict[tuple[str, Liste], Calendrier]:
+    listes = tableaux.with_only_columns(Export.code_commune, Export.liste).distinct()
+    keys = [(code, Liste(liste)) for code, liste in connection.execute(listes)]
+    return {key: read_calendrier(connection, *key) for key in keys}
+
+
+def _find_stale(
+    connection: Connection,
+    tableaux: Select[Export],
+    before: Mapping[tuple[str, Liste], Calendrier],
+    after: Mapping[tuple[str, Liste], Calendrier],
+    gone: date | None,
+) -> Iterator[int]:
+    with Session(connection) as session:
+        for export in session.scalars(tableaux.options(joinedload(Export.request)).order_by(Export.id)).all():
+            demande = read_demande(export)
+            known = before[export.code_commune, export.nom_liste]
+            calendrier = after[export.code_commune, export.nom_liste]
+            is_gone = gone is not None and demande.scrutin == gone and gone not in calendrier.scrutins
+            if is_gone or _count(demande, known, known) != _count(demande, known, calendrier):
+                yield export.id
+
+
+def _count(demande: Demande, known: Calendrier, calendrier: Calendrier) -> list[date | None] | None:
+    """Return the days that a calendar gives a tableau; None when the tableau cannot be made.
+
+    A day that differs from the one in `known`, the calendar of the request, was given by the request, and stays.
+    """
+    dates = {name: getattr(demande, name) for name in ("scrutin", "date_tableau", "publication")}
+    asked = TableauxRenderRequested.model_construct(commune="", requested_by="", types=[demande.type], **dates)
+    try:
+        if demande.until != dates_of(asked, demande.type, known)["until"]:
+            asked = asked.model_copy(update={"until": demande.until})
+        if demande.reunion != dates_of(asked, demande.type, known)["reunion"]:
+            asked = asked.model_copy(update={"reunion": demande.reunion})
+        counted = replace(demande, **dates_of(asked, demande.type, calendrier))
+        return [getattr(counted, name) for name in _COUNTED_FROM]
+    except DemandeInvalide:
+        return None

@@ -1,16 +1,18 @@
-"""The event `declaration` about files: a download, a deposit, a publication, or a verdict of the platform."""
+"""The event `declaration` about files: a download, a deposit, a publication, or a verdict of the platform.
+
+And the event `screen.note`: the screen's records about its agents. Only the account of the screen may send it.
+"""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, select, update
 from sqlalchemy.orm import Session
 
 from common.calendrier import civil_day, why_too_short
-from common.french import format_second, short_date
-from common.incomplete import describe_missing
+from common.french import count_of, describe_missing, format_second, short_date
 from schemas.declarations import (
     DeclarationNoted,
     FileDeposited,
@@ -19,18 +21,29 @@ from schemas.declarations import (
     TableauPublished,
     VerdictReceived,
 )
+from schemas.envelope import CloudEvent
+from schemas.profiles.platform import may_be_deposited
+from schemas.screen_notes import (
+    DownloadBegun,
+    ElecteursSeen,
+    LoggedIn,
+    ScreenNote,
+    ScreenNoted,
+    WishesChosen,
+)
 from schemas.tableaux import Edition, why_never_published
-from schemas.vocabulary import FORMATS, PIECES, ExportKind, ExportStatus, Piece
+from schemas.vocabulary import PIECES, Action, ExportKind, ExportStatus, Piece, Wish, join_wishes, split_wishes
 from worker.access.authorization import Authorization
-from worker.audit import Action, Actor, record_audit
+from worker.access.models import Agent
+from worker.audit import Actor, record_audit
 from worker.db.engine import snapshot
 from worker.deferred import depot_key
 from worker.doorbell import Doorbell
 from worker.errors import NotKnownYetError, RefusedError
 from worker.exports.depots import read_depots, write_depot, write_publication, write_verdict
-from worker.exports.models import Export
-from worker.exports.naming import piece_name
+from worker.exports.models import Export, piece_name
 from worker.exports.records import mark_downloaded
+from worker.handlers.requests.export_plan import read_data
 from worker.services import Services
 
 
@@ -267,7 +280,7 @@ def _why_refused(file: Export, note: FileNote) -> tuple[str, str] | None:
                 "exemplaire_commission",
                 "L'exemplaire de la commission ne se dépose pas : déposez celui qui est affiché.",
             )
-        case FileDeposited() if not FORMATS[file.format].may_be_deposited:
+        case FileDeposited() if not may_be_deposited(file.profile, file.format):
             return "format_non_depose", "La plateforme ne prend pas ce format : déposez le même fichier dans un autre."
         case TableauPublished(reason=reason):
             return _why_not_published(file, reason)
@@ -312,3 +325,73 @@ def _find_files(
             f"Ce fichier n'est pas prêt : « {missing[0]} ».", code="fichier_pas_pret", field="data.exports"
         )
     return [found[number] for number in ids]
+
+
+@dataclass(frozen=True)
+class ScreenDeclaration(Declaration):
+    """One note of the screen."""
+
+    note: ScreenNote = field(kw_only=True)
+    bindable: Sequence[str] = ()
+    """The communes of the agent in which a login binds the agent to the identity."""
+
+    def apply(self, connection: Connection, now: datetime) -> None:  # noqa: ARG002 — no note has a day
+        """Write the note in the audit trail; write a login and wishes to the table of agents too."""
+        match self.note:
+            case LoggedIn(identity=identity):
+                self._record(connection, self._bind(connection, identity), "")
+            case WishesChosen(wishes=wishes):
+                self._record(connection, Action.WISHES_CHANGED, self._choose(connection, join_wishes(wishes)))
+            case ElecteursSeen(page=page, electeurs=electeurs, export=export):
+                said = f"{page.label} : {count_of(electeurs, 'électeur')}"
+                said += f", {self._name_of(connection, export)}" if export is not None else ""
+                self._record(connection, Action.ELECTEURS_SEEN, said, export)
+            case DownloadBegun(export=export, piece=piece):
+                said = self._name_of(connection, export) + ("" if piece is Piece.FICHIER else f" ({piece})")
+                self._record(connection, Action.DOWNLOAD_BEGUN, said, export)
+
+    def _bind(self, connection: Connection, identity: str) -> Action:
+        is_it = Agent.name == self.requested_by, Agent.code_commune.in_(self.bindable)
+        bound = connection.scalars(select(Agent.identity).where(*is_it).with_for_update()).all()
+        if not bound:
+            raise self._unknown_agent()
+        if {"", identity}.isdisjoint(bound):
+            return Action.LOGIN_REFUSED
+        connection.execute(update(Agent).where(*is_it, Agent.identity == "").values(identity=identity))
+        return Action.LOGGED_IN
+
+    def _choose(self, connection: Connection, kinds: str) -> str:
+        is_it = Agent.name == self.requested_by, Agent.code_commune == self.commune
+        if not connection.execute(update(Agent).where(*is_it).values(kinds=kinds)).rowcount:
+            raise self._unknown_agent()
+        return ", ".join(wish.label for wish in Wish if wish in split_wishes(kinds)) or "rien"
+
+    def _unknown_agent(self) -> RefusedError:
+        reason = "Cet agent n'est pas inscrit pour la commune."
+        return RefusedError(reason, code="agent_inconnu", field="data.requested_by")
+
+    def _name_of(self, connection: Connection, export_id: int) -> str:
+        is_it = Export.id == export_id, Export.code_commune == self.commune
+        if (name := connection.scalar(select(Export.file_name).where(*is_it))) is None:
+            raise RefusedError(
+                f"Fichier inconnu : un des numéros n'est pas celui d'un fichier de {self.commune}.",
+                code="fichier_inconnu",
+                field="data.note.export",
+            )
+        return name
+
+    def _record(self, connection: Connection, action: Action, detail: str, export_id: int | None = None) -> None:
+        by = Actor(self.requested_by, self.account)
+        record_audit(connection, action, actor=by, code_commune=self.commune, export_id=export_id, detail=detail)
+
+
+def read_screen_note(event: CloudEvent, services: Services, authorization: Authorization) -> ScreenDeclaration:  # noqa: ARG001
+    """Read the note of an event.
+
+    Raises:
+        RefusedError: the sender is not the screen, or the note cannot be recorded.
+    """
+    asked = read_data(event, ScreenNoted)
+    authorization.require_screen(asked.commune)
+    bindable = authorization.communes_of(asked.requested_by) if isinstance(asked.note, LoggedIn) else ()
+    return ScreenDeclaration(asked.commune, asked.requested_by, event.time, note=asked.note, bindable=bindable)

@@ -1,39 +1,49 @@
-"""Processes the message of an export: claims a file, makes it, and records the result."""
+"""Processes the message of an export: claims a file, makes it, and records the result.
+
+The message of a ready tableau asks for its certificate of publication: one page to sign, with the declared days, beside
+the tableau. If the message is lost, a second declaration of the publication sends another.
+"""
 
 from functools import partial
+from typing import Any
 
 import structlog
-from sqlalchemy import Connection
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy import Connection, Engine, Row
 from sqlalchemy.orm import Session, joinedload
 
+from common.french import at_commune, describe_missing, format_moment, of_commune, weekday_date
+from common.law import law_of
 from common.logs import request_keys
+from common.texte import clean
 from schemas.envelope import trace_id_of
-from schemas.vocabulary import ExportKind, ExportStatus
+from schemas.tableaux import Presentation, why_never_published
+from schemas.vocabulary import ExportKind, ExportStatus, Piece, PublicationMode
+from worker.db.engine import snapshot
+from worker.domain.tableau.model import Signataire, Signatures, Tableau
 from worker.doorbell import Doorbell
 from worker.error_policy import UNKNOWN, conclude, lacks_descriptors
 from worker.errors import (
     DatabaseAwayError,
+    DiskFullError,
     ExhaustedError,
     ExportError,
     LeaseLostError,
     PrefectureError,
     TransientError,
 )
+from worker.exports.depots import take_uncertified
 from worker.exports.lease import Heartbeat, give_back, new_owner
-from worker.exports.models import Export
-from worker.exports.records import claim_file, give_up, is_overdue, mark_failed, release, renew
-from worker.handlers.making.make_certificat import keep_certificat
+from worker.exports.models import Export, piece_name, titre_of
+from worker.exports.records import add_piece, claim_file, give_up, is_overdue, mark_failed, release, renew
+from worker.exports.storage import Storage, publish
 from worker.handlers.making.make_liste import keep_fingerprint, make_liste
 from worker.handlers.making.make_tableau import make_tableau
+from worker.registre.communes import read_commune
+from worker.registre.reference import name_departement
 from worker.services import Services
-from worker.work.models import FILES
-from worker.work.queue import Claim, wake
+from worker.work.queue import Claim
 
 log = structlog.get_logger()
-
-WOKEN_TOGETHER = 500
-"""Rows that one finished file makes due; the next file makes as many due."""
 
 _MAKERS = {ExportKind.LISTE: make_liste, ExportKind.TABLEAU: make_tableau}
 
@@ -86,22 +96,6 @@ def _work(export: Export, claim: Claim, services: Services) -> None:
         _give_back(export, claim, reason, services)
         if isinstance(reason, DatabaseAwayError | ExhaustedError):
             raise reason from error  # the broker delivers the message again, to a capable process
-    else:
-        _wake(services)
-
-
-def _wake(services: Services) -> None:
-    """Make rows due that wait because of the errors of `services.met`, since a file was just made without them."""
-    if errors := frozenset(services.met):
-        services.met.clear()
-        try:
-            with services.engine.begin() as connection:
-                is_over = wake(connection, FILES, errors, WOKEN_TOGETHER) < WOKEN_TOGETHER
-        except SQLAlchemyError as error:
-            log.warning("rows_not_woken", error=type(error).__name__)
-            is_over = False
-        if not is_over:
-            services.met.update(errors)
 
 
 def _judge(error: Exception, services: Services) -> PrefectureError:
@@ -126,16 +120,11 @@ def _judge(error: Exception, services: Services) -> PrefectureError:
 
 
 def _give_back(export: Export, claim: Claim, reason: PrefectureError, services: Services) -> None:
-    give_back(partial(_end, export, claim, reason, services))
-
-
-def _end(export: Export, claim: Claim, reason: PrefectureError, services: Services) -> None:
     if isinstance(reason, ExportError) or is_overdue(export, claim, reason, services.retry_seconds):
-        mark_failed(services.engine, claim, reason)
+        give_back(partial(mark_failed, services.engine, claim, reason))
     else:
-        release(services.engine, export, claim, reason, counts=not isinstance(reason, TransientError))
-        if isinstance(reason, TransientError):
-            services.met.add(str(reason))
+        counts = not isinstance(reason, TransientError)
+        give_back(partial(release, services.engine, export, claim, reason, counts=counts))
 
 
 def _take(connection: Connection, enqueued: Export, owner: str, services: Services) -> tuple[Export, Claim] | None:
@@ -163,3 +152,74 @@ def _bind_log(export: Export) -> None:
 def _read(connection: Connection, export_id: int) -> Export | None:
     with Session(connection) as session:
         return session.get(Export, export_id, options=[joinedload(Export.request)])
+
+
+TITRE = "Certificat de publication"
+
+_SAID = {
+    PublicationMode.AFFICHAGE: "a été affiché",
+    PublicationMode.CONSULTATION: "a été tenu à la disposition des électeurs, à la mairie,",
+}
+_PROOF = (
+    "L’empreinte SHA-256 désigne le fichier publié, à l’octet près : « Vérifier un fichier » du Module Préfecture "
+    "dit si un fichier est celui-là."
+)
+
+
+def keep_certificat(engine: Engine, registre: Engine, storage: Storage, file: Export) -> None:
+    """Draw and record the certificate of a published tableau that has none; do nothing for any other file."""
+    if file.kind != ExportKind.TABLEAU or file.purged_at:
+        return
+    if why_never_published(file.type_tableau, file.presentation, file.edition):
+        return
+    from worker.pdf.render import render_letter  # fonts and reportlab: list workers do without
+
+    with snapshot(registre) as connection:
+        commune = read_commune(connection, file.code_commune)
+    nom = clean(commune.nom) if commune else file.code_commune
+    departement = name_departement(commune.code_departement) if commune else ""
+    try:
+        with engine.begin() as connection:
+            published = take_uncertified(connection, file.id)
+            if published is None:
+                return
+            with storage.pending(file.code_commune, piece_name(file.file_name, Piece.CERTIFICAT), new_owner()) as pdf:
+                render_letter(*compose_certificat(file, published, nom, departement), pdf)
+                add_piece(connection, file.id, Piece.CERTIFICAT, pdf.finish())
+                publish([pdf])
+    except DiskFullError as full:
+        log.warning("certificat_not_drawn", export_id=file.id, error=full.code)
+        return
+    log.info("certificat_drawn", export_id=file.id)
+
+
+def compose_certificat(file: Export, published: Row[Any], nom: str, departement: str) -> tuple[Tableau, list[str]]:
+    """Return the head of the page with its signatory, and the lines; equal records give equal words."""
+    head = Tableau(
+        type=file.type_tableau,
+        presentation=Presentation.COMMUNE.value,
+        titre=TITRE,
+        reference_legale=law_of(file.type_tableau, file.parameters.get("scrutin")).reference_legale,
+        nom_commune=nom,
+        code_commune=file.code_commune,
+        departement=departement,
+        liste=f"{file.nom_liste.label} — {file.nom_liste.value}",
+        objet=titre_of(file),
+        edite_le=f"Tableau édité le {format_moment(file.request.created_at, file.code_commune)}",
+        is_provisoire=False,
+        sections=(),
+        signatures=Signatures(Signataire.MAIRE.value, 1, f"Fait {at_commune(nom)}, le …"),
+        notes=(_PROOF,),
+    )
+    first, last = published.published_on, published.published_until or published.published_on
+    days = f"le {weekday_date(first)}" if first == last else f"du {weekday_date(first)} au {weekday_date(last)} inclus"
+    withdrawn = f", puis retiré le {weekday_date(published.withdrawn_on)}" if published.withdrawn_on else ""
+    said = f"{_SAID[published.mode]} {days}{withdrawn}"
+    missing = describe_missing(file.anomalies) if file.a_completer else ""
+    return head, [
+        f"Le maire {of_commune(nom)} certifie que le tableau désigné ci-dessous {said}.",
+        *([f"Tableau publié incomplet. Il y manque : {missing}. Raison notée : {published.reason}"] if missing else []),
+        f"Tableau : {file.label}",
+        f"Fichier : {file.file_name}",
+        f"Empreinte SHA-256 : {file.sha256}",
+    ]

@@ -16,14 +16,14 @@ from sqlalchemy.orm import Session
 
 from common.calendrier import civil_day
 from common.texte import clean
-from schemas.vocabulary import FORMATS, ExportKind, Format, Piece, Severity
+from schemas.profiles.platform import FileForm, PlatformProfile, may_be_deposited, read_form
+from schemas.vocabulary import ExportKind, Format, Piece, Severity
 from worker.db.engine import snapshot
 from worker.domain.fingerprint import Digests, Expected, KnownMouvement, expect, find_changes, summarise
 from worker.errors import CountMismatchError
 from worker.exports.depots import Fingerprint, LastDepot, find_last_depot, lacks_fingerprint, write_fingerprint
 from worker.exports.lease import STILL_SECONDS, Heartbeat
-from worker.exports.models import Export
-from worker.exports.naming import piece_name
+from worker.exports.models import Export, piece_name
 from worker.exports.records import announce, mark_ready
 from worker.exports.storage import Made, Storage
 from worker.registre.checks.facts import has_facts
@@ -36,8 +36,7 @@ from worker.services import Services
 from worker.work.queue import Claim
 from worker.writers.columns import ListeSpec, NotOurFileError
 from worker.writers.electeurs_file import LISTE_FORMATS, FileDays, take_fingerprint
-from worker.writers.precheck import find_anomalies, take_census
-from worker.writers.report import write_report
+from worker.writers.precheck import describe_too_large, find_anomalies, take_census, write_report
 
 VALIDATED_BYTES_PER_SECOND = 1 << 20
 """A lower bound of the speed of validation, even on a shared processor."""
@@ -56,7 +55,8 @@ def make_liste(export: Export, claim: Claim, heartbeat: Heartbeat, services: Ser
         storage.pending(export.code_commune, piece_name(export.file_name, Piece.RAPPORT), claim.owner) as report,
         storage.pending(export.code_commune, export.file_name, claim.owner) as file,
     ):
-        comparison = DepotComparison.begin(services.engine, storage, export)
+        profile = services.profiles.of(export.code_commune)
+        comparison = DepotComparison.begin(services.engine, storage, export, profile)
         with snapshot(services.registre) as connection:
             spec = read_spec(connection, export, services)
             comparison.read_register(connection)
@@ -71,9 +71,11 @@ def make_liste(export: Export, claim: Claim, heartbeat: Heartbeat, services: Ser
         if written != census.electeurs:
             raise CountMismatchError(f"{written} lignes écrites pour {census.electeurs} électeurs comptés.")
         stored = file.finish()
-        if liste_format.validate:
+        if profile.most_bytes and stored.size > profile.most_bytes:
+            write_report([describe_too_large(stored.size, profile.most_bytes)], report, tally)
+        if liste_format.validate and profile.xsd:
             heartbeat.expect(STILL_SECONDS + stored.size / VALIDATED_BYTES_PER_SECOND)
-            liste_format.validate(file.temporary, services.xsd)
+            liste_format.validate(file.temporary, profile.xsd)
 
         made = Made(
             file=stored,
@@ -86,6 +88,7 @@ def make_liste(export: Export, claim: Claim, heartbeat: Heartbeat, services: Ser
             differences=comparison.describe(file.temporary),
             rests_on=rests_on,
             reconciliation={"liste_on": spec.today, "version": spec.version, "electeurs": census.electeurs},
+            profile=profile.record(of_liste=True),
         )
         mark_ready(services.engine, claim, made, [report, file] if made.pieces else [file])
 
@@ -101,22 +104,25 @@ def read_spec(connection: Connection, export: Export, services: Services) -> Lis
     version = commune.versions.get(liste, NO_VERSION)
     jour = civil_day(export.request.created_at, commune.code)
     is_ours = services.registre is services.engine
+    profile = services.profiles.of(commune.code)
     return ListeSpec(
         code_commune=commune.code,
         nom_commune=clean(commune.nom),
         code_departement=commune.code_departement,
         liste=liste,
         version=version,
-        type_liste=services.type_liste_codes[liste],
-        info_liste=services.info_liste,
+        type_liste=profile.type_liste[liste],
+        info_liste=profile.info_liste,
         jour=jour,
         has_facts=is_ours and has_facts(connection, commune.code, liste, version, jour),
         basis=read_basis(connection, commune.code, liste.value, version),
+        form=profile.form,
     )
 
 
 PURGED = "le fichier déposé a été purgé avant que son empreinte soit prise"
 NOT_INTACT = "le fichier déposé n'est plus intact sur le volume"
+OTHER_COLUMNS = "le fichier déposé n'a pas les mêmes colonnes : la préfecture en a changé"
 
 log = structlog.get_logger()
 
@@ -147,7 +153,7 @@ def _take_fingerprint(storage: Storage, file: Export) -> Fingerprint:
     digests = Digests.new()
     path = storage.path(file.code_commune, file.file_name)
     try:
-        taken = take_fingerprint(path, Format(file.format), digests)
+        taken = take_fingerprint(path, Format(file.format), read_form(file.profile), digests)
     except (OSError, NotOurFileError) as error:
         log.warning("fingerprint_not_taken", export_id=file.id, error=type(error).__name__)
         return Fingerprint(reason=NOT_INTACT)
@@ -162,23 +168,24 @@ class DepotComparison:
     """Compares the file of a row with the last deposited one: first the register is read, then the file."""
 
     export: Export
+    form: FileForm
     last: LastDepot | None
     days: FileDays
     expected: Expected | None = None
     corrections: int = 0
 
     @classmethod
-    def begin(cls, engine: Engine, storage: Storage, export: Export) -> Self:
+    def begin(cls, engine: Engine, storage: Storage, export: Export, profile: PlatformProfile) -> Self:
         """Find the last deposited file of the list, and take its fingerprint if it has none yet."""
         last = None
-        if FORMATS[export.format].may_be_deposited:
+        if may_be_deposited(profile.record(of_liste=False), export.format):
             with snapshot(engine) as connection, Session(connection) as session:
                 last = find_last_depot(session, export)
         if last and last.fingerprint == Fingerprint():
             last = last._replace(fingerprint=_take_and_keep(engine, storage, last.export))
         jour = civil_day(export.request.created_at, export.code_commune)
         before = civil_day(last.asked_at, export.code_commune) if last else jour
-        return cls(export, last, FileDays(before, jour))
+        return cls(export, profile.form, last, FileDays(before, jour))
 
     def read_register(self, connection: Connection) -> None:
         """Count the mouvements between the two files, in the snapshot of the new file."""
@@ -203,7 +210,9 @@ class DepotComparison:
         deposited = self.last.fingerprint
         if self._digests is None or deposited.records is None:
             return about | {"reason": deposited.reason}
-        taken = take_fingerprint(file, Format(self.export.format), self._digests, self.days)
+        if set(read_form(self.last.export.profile).values) != set(self.form.values):
+            return about | {"reason": OTHER_COLUMNS}
+        taken = take_fingerprint(file, Format(self.export.format), self.form, self._digests, self.days)
         changes = find_changes(deposited.records, taken.fingerprint)
         return about | summarise(changes, taken.of_age_since, self.expected, self.corrections).to_record()
 

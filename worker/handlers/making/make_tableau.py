@@ -10,14 +10,14 @@ from typing import Any
 from sqlalchemy import Connection, Engine, Row, select
 
 from common.calendrier import is_mineur, last_birth
-from common.french import count_of, short_date
-from common.incomplete import describe_missing
+from common.french import count_of, describe_missing, short_date
 from common.texte import clean
+from schemas.profiles.platform import read_shipped
 from schemas.tableaux import Presentation, Repere
 from schemas.vocabulary import ExportKind, ExportStatus, Liste, Nature, Piece, Severity
 from worker.db.engine import snapshot
 from worker.domain.anomaly import Anomaly
-from worker.domain.identite import FORGOTTEN, Identite, identite
+from worker.domain.identite import FORGOTTEN, Etat, Identite, Mouvement, identite
 from worker.domain.majorite import (
     OfAge,
     Period,
@@ -27,10 +27,8 @@ from worker.domain.majorite import (
     check_replaced,
     check_second_tour,
 )
-from worker.domain.mouvement import Etat, Mouvement
-from worker.domain.reconciliation import Reconciliation, find_differences, read_days
 from worker.domain.tableau.composition import SANS_BUREAU, ListeDeCommune, compose_tableau, move_electeur
-from worker.domain.tableau.controles import check_bilan, check_tableau
+from worker.domain.tableau.controles import Reconciliation, check_bilan, check_tableau, find_differences, read_days
 from worker.domain.tableau.couverture import (
     Chain,
     Link,
@@ -45,8 +43,7 @@ from worker.domain.tableau.couverture import (
 from worker.domain.tableau.demande import Demande, is_in
 from worker.domain.tableau.model import NUMERO_PROVISOIRE, Tableau, fetch_in_batches
 from worker.exports.lease import Heartbeat
-from worker.exports.models import Export
-from worker.exports.naming import piece_name
+from worker.exports.models import Export, piece_name
 from worker.exports.records import announce, mark_ready
 from worker.exports.storage import Made, PendingFile
 from worker.handlers.making.make_liste import read_spec
@@ -64,13 +61,12 @@ from worker.registre.mouvements.queries import (
     select_bureaux,
     select_imports,
 )
-from worker.registre.reference import name_departement
+from worker.registre.reference import arrondissements_of, name_departement
 from worker.services import Services
 from worker.work.queue import Claim
 from worker.writers import Progress
 from worker.writers.columns import ADRESSE, ListeSpec, header_of
-from worker.writers.precheck import find_anomalies_of_electeurs
-from worker.writers.report import Tally, write_report
+from worker.writers.precheck import Tally, find_anomalies_of_electeurs, write_report
 
 BYTES_PER_MOUVEMENT = 1_400
 """Required room for a line: it takes 1,100 bytes with its tags, and an anomaly of the report 200."""
@@ -80,11 +76,6 @@ FEW = 1_000
 
 LEAST_BYTES = 1 << 20
 """Required room for fonts, and for the summary of a commune of many bureaux."""
-
-_BUREAU, _NATIONALITE, _NOM, _SEXE = map(
-    header_of, (Electeur.code_bureau, Electeur.nationalite, Electeur.nom_naissance, Electeur.sexe)
-)
-_ADRESSE = {column.name for column in ADRESSE}
 
 
 def make_tableau(export: Export, claim: Claim, heartbeat: Heartbeat, services: Services) -> None:
@@ -108,7 +99,7 @@ def make_tableau(export: Export, claim: Claim, heartbeat: Heartbeat, services: S
             tableau = subject.compose()
             announce(services.engine, claim, electeurs=tableau.mouvements)
             storage.require_room(LEAST_BYTES + tableau.mouvements * BYTES_PER_MOUVEMENT)
-            spec = read_spec(connection, export, services)
+            spec = replace(read_spec(connection, export, services), form=read_shipped().form)
             counted_on = _read_age_before(services.engine, export, subject.demande)
             tally = write_report(subject.anomalies(tableau, spec, services.ruined_values, counted_on), report)
             pages = render_tableau(marked(tableau, tally), file)
@@ -131,6 +122,7 @@ def make_tableau(export: Export, claim: Claim, heartbeat: Heartbeat, services: S
             pages=pages,
             rests_on=subject.rests_on,
             reconciliation=reconciliation.to_record() if reconciliation else None,
+            profile=services.profiles.of(export.code_commune).record(of_liste=False),
         )
         mark_ready(services.engine, claim, made, [*beside.values(), file])
 
@@ -218,7 +210,12 @@ class TableauSubject:
         return cls(
             demande=demande,
             liste=ListeDeCommune(
-                commune.code, clean(commune.nom), liste, bureaux, name_departement(commune.code_departement)
+                commune.code,
+                clean(commune.nom),
+                liste,
+                bureaux,
+                name_departement(commune.code_departement),
+                has_arrondissements=bool(arrondissements_of(commune.code)),
             ),
             register=register,
             current=current,
@@ -308,18 +305,22 @@ class TableauSubject:
 
     def _is_wrong(self, anomaly: Anomaly, *, is_protegee: bool) -> bool:
         """Return whether the elector should not count, or a printed value is wrong."""
-        if anomaly.code == TWICE.code or anomaly.column == _BUREAU:
+        if anomaly.code == TWICE.code or anomaly.column == header_of(Electeur.code_bureau):
             return True
-        if anomaly.column == _NATIONALITE:
+        if anomaly.column == header_of(Electeur.nationalite):
             return self.liste.liste is not Liste.PRINCIPALE
         if self.demande.presentation is Presentation.RECAPITULATIF:
             return False
-        return anomaly.column != _SEXE and not (is_protegee and anomaly.column in _ADRESSE)
+        is_of_adresse = anomaly.column in {header_of(column.source) for column in ADRESSE if column.source}
+        return anomaly.column != header_of(Electeur.sexe) and not (is_protegee and is_of_adresse)
 
     def _check_first(self, tableau: Tableau) -> Iterator[Anomaly]:
-        """See `check_first`; skipped where a corrected date of birth changes who is of age."""
+        """See `check_first`; skipped where a date of birth was corrected after the first export."""
         link, it = first_export(self.demande, self.chain), self.register
-        if link is None or any(before != after for before, after in self.corrections):
+        if link is None:
+            return
+        births = list_corrections(it.connection, it.code_commune, it.liste, link.taken_on, as_of=it.version)
+        if any(before != after for before, after in births):
             return
         days = self.demande.age_avant, self.demande.jour
         listed = select_bureaux(it.connection, it.code_commune, it.liste, link.import_id, days)
@@ -360,7 +361,7 @@ def _describe_guess(guess: Row[Any]) -> Anomaly:
     return Anomaly(
         code="homonymes_supposes",
         severity=Severity.REMARK,
-        column=_NOM,
+        column=header_of(Electeur.nom_naissance),
         message=(
             f"Homonymes que rien ne départage dans l'export du {short_date(guess.taken_on)} : celui d'avant ({before}) "
             f"est supposé être celui d'après ({after}), à une autre adresse. Si c'est un autre qui est resté, les "

@@ -1,9 +1,12 @@
-"""Requests for files, for their retry and for their cancellation: reads each event and checks it."""
+"""Requests for files, for their retry and for their cancellation: reads each event and checks it.
+
+The readers raise RefusedError when the request cannot be fulfilled.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 from sqlalchemy import Connection, not_, or_, select
@@ -21,16 +24,17 @@ from schemas.requests import (
     TableauPart,
     TableauxRenderRequested,
 )
-from schemas.vocabulary import ExportKind, ExportStatus, FileFormat, Liste, RequestOutcome
+from schemas.topology import REQUEST_LISTE_EXPORT, REQUEST_TABLEAUX_RENDER
+from schemas.vocabulary import Action, ExportKind, ExportStatus, FileFormat, Liste, RequestOutcome
 from worker.access.authorization import Authorization
+from worker.access.models import name_act
 from worker.arrivals import drop
-from worker.audit import Action, Actor, record_audit
+from worker.audit import Actor, record_audit
 from worker.db.engine import snapshot
 from worker.deferred import request_key
 from worker.domain.tableau.demande import Calendrier, Demande, DemandeInvalide, dates_of
 from worker.errors import NotKnownYetError, RefusedError
-from worker.exports.models import WITHOUT_KEY, Export, Request
-from worker.exports.naming import ListeNaming, TableauNaming, naming_of
+from worker.exports.models import WITHOUT_KEY, Export, ListeNaming, Request, TableauNaming, naming_of
 from worker.exports.records import PlannedFile, cancel, cancelled_by
 from worker.registre.communes import CommuneRegistre, read_commune
 from worker.registre.scrutins import read_calendrier
@@ -43,6 +47,7 @@ _COLUMNS = {"type", "presentation", "edition", "requested_at"}
 """Fields that are columns of the row."""
 
 _AGAIN = {ExportStatus.FAILED, ExportStatus.CANCELLED}
+_MAKES = {ExportKind.LISTE: name_act(REQUEST_LISTE_EXPORT), ExportKind.TABLEAU: name_act(REQUEST_TABLEAUX_RENDER)}
 _COPIED = ("kind", "liste", "format", "type_tableau", "presentation", "edition", "parameters", "is_bulk")
 
 
@@ -65,18 +70,15 @@ def plan_listes(
     services: Services,
     authorization: Authorization,
 ) -> ExportPlan:
-    """Read a request for list files: one row per list and per format.
-
-    Raises:
-        RefusedError: the request cannot be fulfilled.
-    """
+    """Read a request for list files: one row per list and per format."""
     asked = read_data(event, ListeExportRequested)
     authorization.require(asked.commune)
     require_register(services, asked.commune, asked.listes)
+    pattern = services.profiles.of(asked.commune).file_name
     files = [
         PlannedFile(
             part=f"{liste}.{format_}",
-            naming=ListeNaming(asked.commune, liste, format_),
+            naming=ListeNaming(asked.commune, liste, format_, pattern),
             columns={"liste": liste, "format": format_, "is_bulk": asked.bulk},
         )
         for liste, format_ in asked.parts()
@@ -85,11 +87,7 @@ def plan_listes(
 
 
 def plan_tableaux(event: CloudEvent, services: Services, authorization: Authorization) -> ExportPlan:
-    """Read a request for tableaux: one row per type, list and presentation, with the dates that each is counted from.
-
-    Raises:
-        RefusedError: the request cannot be fulfilled.
-    """
+    """Read a request for tableaux: a row per type, list and presentation, with the dates that it is counted from."""
     asked = read_data(event, TableauxRenderRequested)
     authorization.require(asked.commune)
     if asked.scrutin and not is_poll_day(asked.scrutin, asked.commune):
@@ -123,16 +121,11 @@ def _plan_tableau(
             "presentation": part.presentation,
             "edition": asked.edition,
             "is_bulk": asked.bulk,
-            "parameters": _to_parameters(demande),
+            # a retry prints the same dates although the calendar has changed
+            "parameters": _DEMANDE.dump_python(demande, mode="json", exclude=_COLUMNS),
         },
         final_on=demande.final_on,
     )
-
-
-def _to_parameters(demande: Demande) -> dict[str, Any]:
-    """Return the dates of a tableau for its row: a retry prints the same dates although the calendar has changed."""
-    parameters: dict[str, Any] = _DEMANDE.dump_python(demande, mode="json", exclude=_COLUMNS)
-    return parameters
 
 
 def read_demande(export: Export) -> Demande:
@@ -155,12 +148,11 @@ def plan_retry(event: CloudEvent, services: Services, authorization: Authorizati
     """Read a request to make files again: one new row for each file that failed or was cancelled.
 
     Files that the request names are made again even if they are ready, because they may be altered or purged.
-
-    Raises:
-        RefusedError: the request cannot be fulfilled.
     """
     asked = read_data(event, RetryRequested)
     known, named = find_request(asked, services, authorization)
+    for kind in {export.kind for export in named}:
+        authorization.require(known.code_commune, _MAKES[ExportKind(kind)])
     states = _AGAIN | {ExportStatus.READY} if asked.exports else _AGAIN
     exports = [export for export in named if export.status in states]
     if not exports:
@@ -171,14 +163,16 @@ def plan_retry(event: CloudEvent, services: Services, authorization: Authorizati
             field="data.request",
         )
     require_register(services, known.code_commune, [export.nom_liste for export in exports])
-    return ExportPlan(known.code_commune, asked.requested_by, [_plan_copy(export, event.time) for export in exports])
+    pattern = services.profiles.of(known.code_commune).file_name
+    files = [_plan_copy(export, event.time, pattern) for export in exports]
+    return ExportPlan(known.code_commune, asked.requested_by, files)
 
 
-def _plan_copy(export: Export, now: datetime) -> PlannedFile:
+def _plan_copy(export: Export, now: datetime, pattern: str) -> PlannedFile:
     columns = {name: getattr(export, name) for name in _COPIED}
     is_tableau = export.kind == ExportKind.TABLEAU
     final_on = _to_demande(export, now).final_on if is_tableau else None
-    return PlannedFile(export.part, naming_of(export), columns, final_on)
+    return PlannedFile(export.part, naming_of(export, pattern), columns, final_on)
 
 
 def read_data(event: CloudEvent, model: type[Asked]) -> Asked:
@@ -255,6 +249,7 @@ def find_request(
         ),
         or_(is_own, Request.outcome == RequestOutcome.ACCEPTED),
     )
+    authorization.require_somewhere()
     query = select(Request).where(*named).options(selectinload(Request.exports)).order_by(not_(is_own), Request.id)
     with snapshot(services.engine) as connection, Session(connection) as session:
         found = session.scalars(query).all()
@@ -267,6 +262,7 @@ def find_request(
             code="demande_introuvable",
             field="data.request",
         )
+    authorization.require(request.code_commune)
     exports = {export.id: export for export in request.exports}
     meant = asked.exports or list(exports)
     if not exports.keys() >= set(meant):
@@ -285,11 +281,14 @@ def _communes(request: Request) -> set[str]:
 
 @dataclass(frozen=True)
 class Cancellation:
-    """The cancellation of files and of an export of the REU. Ready files and imported exports stay."""
+    """The cancellation of files and of an export of the REU. Ready files and imported exports stay.
+
+    `request_id` None: the request has not arrived.
+    """
 
     commune: str
     requested_by: str
-    request_id: int
+    request_id: int | None
     export_ids: Sequence[int]
     account: str = ""
 
@@ -299,6 +298,8 @@ class Cancellation:
         Raises:
             RefusedError: nothing is left to cancel.
         """
+        if self.request_id is None:
+            return 0, ()
         number = cancel(connection, self.export_ids, cancelled_by(self.requested_by))
         previews = drop(connection, self.request_id)
         for preview_id in previews:

@@ -8,12 +8,11 @@ from typing import Any, TypeVar
 
 import structlog
 from pydantic import TypeAdapter, ValidationError
-from sqlalchemy import Connection, func, select, update
+from sqlalchemy import Connection, func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from common.logs import request_keys
-from schemas.declarations import NOTE_KINDS
 from schemas.envelope import CloudEvent, trace_id_of
 from schemas.faults import Fault
 from schemas.requests import CodeCommune, RequestedBy
@@ -29,12 +28,14 @@ from schemas.topology import (
     SCREEN_NOTE,
 )
 from schemas.vocabulary import RequestOutcome
-from worker.access.authorization import Authorization
+from worker.access.authorization import Authorization, kind_of
 from worker.db.types import utc_now
 from worker.deferred import (
     CHECK_SECONDS,
     CHECKS,
+    KEPT_SECONDS,
     Arrival,
+    count_waiting,
     defer,
     discard,
     find_waiting,
@@ -49,8 +50,7 @@ from worker.exports.lease import new_owner
 from worker.exports.models import KEY_REUSED, UNREADABLE, WITHOUT_KEY, Request
 from worker.exports.records import add_exports
 from worker.handlers.declarations.declare import read_declaration
-from worker.handlers.declarations.file_notes import Declaration
-from worker.handlers.declarations.screen_notes import read_screen_note
+from worker.handlers.declarations.file_notes import Declaration, read_screen_note
 from worker.handlers.requests.export_plan import (
     Cancellation,
     ExportPlan,
@@ -68,12 +68,13 @@ from worker.handlers.requests.registre_requests import (
     read_preview_order,
 )
 from worker.services import Services
-from worker.work.models import About, WorkKind, subject_of
-from worker.work.queue import NewWork, add, claim_enqueued, release, take_back_enqueued
+from worker.work.queue import About, NewWork, WorkKind, add, claim_enqueued, release, subject_of, take_back_enqueued
 
 log = structlog.get_logger()
 
-Read = ExportPlan | Cancellation | Declaration | PreviewOrder | CorrectionOrder | ImportOrder
+_Import = PreviewOrder | CorrectionOrder | ImportOrder
+_IN_TURN = ExportPlan | _Import
+Read = _IN_TURN | Cancellation | Declaration
 """A request that can be fulfilled."""
 
 Result = TypeVar("Result")
@@ -84,7 +85,7 @@ QUOTA = "quota"
 _ATTEMPTS = 20
 """Tries of a transaction: each time one of the processes that insert the same keys or file names succeeds."""
 _WHATEVER_IS_KNOWN = frozenset(
-    {UNREADABLE, "demande_invalide", "type_inconnu", "expediteur_inconnu", "compte_non_autorise"}
+    {UNREADABLE, "demande_invalide", "type_inconnu", "expediteur_inconnu", "compte_non_autorise", "acte_non_autorise"}
 )
 """The codes of refusals that no other event could have changed."""
 
@@ -101,18 +102,17 @@ _READERS: dict[str, Callable[[CloudEvent, Services, Authorization], Read]] = {
 }
 
 
-def ingest_request(event: CloudEvent, services: Services, *, sender: str = "", reply_to: str = "") -> None:
+def ingest_request(event: CloudEvent, services: Services, *, sender: str = "") -> None:
     """Record a request and one row per file; a copy of the event finds these rows and changes nothing.
 
     A request that cannot be fulfilled is recorded as refused, with the reason. One that names something unknown is
     deferred. `sender` is the account of the broker that published the event; empty when the broker does not state it.
-    `reply_to` is a queue that also gets the reply.
     """
-    _ingest(Arrival(event, sender, reply_to=reply_to), services)
+    _ingest(Arrival(event, sender), services)
 
 
 def refuse_unreadable(
-    names: Mapping[str, str], faults: Sequence[Fault], services: Services, *, sender: str = "", reply_to: str = ""
+    names: Mapping[str, str], faults: Sequence[Fault], services: Services, *, sender: str = ""
 ) -> None:
     """Record the refusal of a malformed event: `names` are its readable attributes, `faults` the reasons.
 
@@ -122,7 +122,7 @@ def refuse_unreadable(
     said = " ; ".join(f"{fault.field} : {fault.message}" if fault.field else fault.message for fault in faults)
     refusal = RefusedError(f"Événement illisible : {said}.", code=UNREADABLE, faults=faults)
     with structlog.contextvars.bound_contextvars(**_keys(event)):
-        _record(Arrival(event, sender, reply_to=reply_to), services, refusal)
+        _record(Arrival(event, sender), services, refusal)
 
 
 def _keys(event: CloudEvent) -> dict[str, str]:
@@ -139,7 +139,7 @@ def check_deferred(deferred_id: int, services: Services) -> None:
         _ingest(arrival, services)
     if work:
         with services.engine.begin() as connection:
-            release(connection, work, CHECK_SECONDS)
+            release(connection, work, KEPT_SECONDS if work.starts >= CHECKS else CHECK_SECONDS)
 
 
 def _ingest(arrival: Arrival, services: Services) -> None:
@@ -172,12 +172,12 @@ def _serve(arrival: Arrival, services: Services) -> tuple[Sequence[str], Sequenc
 
     A duplicate also releases the events that wait for it, in case the first handler died before doing so.
     """
-    event, authorization = arrival.event, Authorization(arrival.sender, services)
+    event, authorization = arrival.event, Authorization(arrival.sender, services, arrival.event)
     made_known = [request_key(event.source, event.id)]
     try:
         while True:
             try:
-                answer = _read(event, services, authorization)
+                answer = _read(arrival, services, authorization)
                 doorbells = _record(arrival, services, answer)
                 break
             except NotKnownYetError as unknown:
@@ -196,26 +196,29 @@ def _serve(arrival: Arrival, services: Services) -> tuple[Sequence[str], Sequenc
     return made_known, doorbells
 
 
-def _take_turn(connection: Connection, request: Request, plan: ExportPlan, services: Services) -> None:
+def _take_turn(connection: Connection, request: Request, read: ExportPlan | _Import, services: Services) -> None:
     """Give the request its turn: after the last one of its share, and not before the first one of its lane.
 
-    The share is the tenant of fair queueing: an account in the batch lane, an account and a commune in the other one.
+    The share is the tenant of fair queueing: an account in the batch lane, a commune for imports, else both.
     """
-    request.is_bulk, waits = plan.is_bulk, Request.completed_at.is_(None)
-    request.share = request.sender if plan.is_bulk else f"{request.sender}\n{plan.commune}"
-    in_lane = select(func.min(Request.turn)).where(Request.is_bulk.is_(plan.is_bulk), waits)
+    request.is_bulk, waits = isinstance(read, ExportPlan) and read.is_bulk, Request.completed_at.is_(None)
+    if isinstance(read, ExportPlan):
+        request.share = request.sender if read.is_bulk else f"{request.sender}\n{read.commune}"
+        whose = "des lots de ce compte" if read.is_bulk else "de ce compte pour cette commune"
+    else:
+        request.share, whose = f"\n{read.commune}", "d'import de cette commune"
+    in_lane = select(func.min(Request.turn)).where(Request.is_bulk.is_(request.is_bulk), waits)
     own = select(func.max(Request.turn)).where(Request.share == request.share, waits)
     first, last = connection.execute(select(in_lane.scalar_subquery(), own.scalar_subquery())).one()
     waiting = 0 if last is None else max(last + 1 - (first or 0), 0)
     request.turn = (first or 0) + waiting
-    limit = services.quota_bulk if plan.is_bulk else services.quota
+    limit = services.quota_bulk if request.is_bulk else services.quota
     if waiting >= limit:
-        whose = "des lots de ce compte" if plan.is_bulk else "de ce compte pour cette commune"
         raise RefusedError(
             f"Trop de demandes {whose} attendent déjà ({limit} au plus) : renvoyez celle-ci dans dix minutes, "
             "avec un « id » nouveau.",
             code=QUOTA,
-            commune=plan.commune,
+            commune=read.commune,
         )
 
 
@@ -226,17 +229,29 @@ def _refuse(arrival: Arrival, services: Services, refusal: RefusedError) -> Sequ
         return _record(arrival, services, of_its_key)
 
 
-def _read(event: CloudEvent, services: Services, authorization: Authorization) -> Read:
+def _read(arrival: Arrival, services: Services, authorization: Authorization) -> Read:
+    event = arrival.event
     reader = _READERS.get(event.type)
     if reader is None:
         raise RefusedError(
             "Type de demande inconnu : vérifiez l'attribut « type » de l'événement.", code="type_inconnu", field="type"
         )
-    answer = reader(event, services, authorization)
+    try:
+        answer = reader(event, services, authorization)
+    except NotKnownYetError:
+        if not arrival.is_last or not _may_precede(arrival, services):
+            raise
+        answer = Cancellation("", event.data["requested_by"], None, ())
     principal = authorization.principal(answer.commune, answer.requested_by)
     if isinstance(answer, ExportPlan):
         return replace(answer, requested_by=principal)
     return replace(answer, requested_by=principal, account=authorization.account)
+
+
+def _may_precede(arrival: Arrival, services: Services) -> bool:
+    """Whether an event cancels a whole request, so that its account may have sent the request without an answer yet."""
+    is_whole = arrival.event.type == REQUEST_CANCEL and not arrival.event.data.get("exports")
+    return is_whole and count_waiting(services.engine, arrival.sender) <= services.quota_bulk
 
 
 def _record(arrival: Arrival, services: Services, answer: Read | RefusedError) -> Sequence[Doorbell]:
@@ -248,16 +263,18 @@ def _record(arrival: Arrival, services: Services, answer: Read | RefusedError) -
 
     def record(session: Session) -> Sequence[Doorbell]:
         if _is_copy(session, arrival, answer):
-            return ()
-        if not _takes_no_key(answer):
+            return _end_waiting(session.connection(), arrival, answer)
+        if not _takes_no_key(answer) and not _is_early(answer):
             discard(session.connection(), arrival)
         now = session.scalars(select(utc_now())).one()
-        request = _request(arrival, Authorization(arrival.sender, services), now, answer)
-        if isinstance(answer, ExportPlan):
+        request = _request(arrival, Authorization(arrival.sender, services, arrival.event), now, answer)
+        if isinstance(answer, _IN_TURN):
             _take_turn(session.connection(), request, answer, services)
         session.add(request)
         session.flush()
         add(session.connection(), _first_works(request))
+        if request.is_progress_wanted:
+            add(session.connection(), [_reply(request)._replace(kind=WorkKind.PROGRESS, lane=1)], seconds=1)
         return _apply(session, request, answer)
 
     return _commit(services, record)
@@ -298,12 +315,8 @@ def _is_copy(session: Session, arrival: Arrival, answer: Read | RefusedError) ->
         row.payload_hash: row.code for row in session.execute(select(Request.payload_hash, Request.code).where(*mine))
     }
     if hashed in known:
-        copied = update(Request).where(*mine, Request.payload_hash == hashed).values(reply_to=arrival.reply_to)
-        rows = session.execute(copied.returning(Request.id, Request.is_bulk, Request.turn)).all()
-        for row in rows:
-            reply = NewWork(WorkKind.REPLY, subject_of(About.REQUEST, row.id), "", int(row.is_bulk), row.turn)
-            add(session.connection(), [reply], again=True)
-        discard(session.connection(), arrival)
+        for row in session.scalars(select(Request).where(*mine, Request.payload_hash == hashed)):
+            add(session.connection(), [_reply(row)], again=True)
         log.info("event_copy")
         return True
     is_taken = not WITHOUT_KEY.issuperset(known.values()) or stands_for_another(session.connection(), arrival)
@@ -315,6 +328,18 @@ def _is_copy(session: Session, arrival: Arrival, answer: Read | RefusedError) ->
             field="id",
         )
     return False
+
+
+def _end_waiting(connection: Connection, arrival: Arrival, answer: Read | RefusedError) -> Sequence[Doorbell]:
+    """Delete the deferred row of a recorded event; if it is a cancellation whose request has arrived, cancel it."""
+    if discard(connection, arrival) and isinstance(answer, Cancellation):
+        with suppress(RefusedError):  # the request is refused or done
+            return _cancel(connection, answer)
+    return ()
+
+
+def _is_early(answer: Read | RefusedError) -> bool:
+    return isinstance(answer, Cancellation) and answer.request_id is None
 
 
 def _takes_no_key(answer: Read | RefusedError) -> bool:
@@ -330,12 +355,11 @@ def _request(arrival: Arrival, authorization: Authorization, now: datetime, answ
         correlation_id=event.correlationid,
         traceparent=event.traceparent or "",
         tracestate=event.tracestate or "",
-        reply_to=arrival.reply_to,
         sender=authorization.sender,
         payload_hash=hash_payload(event),
         created_at=now,
     )
-    request.kind = _kind_of(event)
+    request.kind = kind_of(event)
     if isinstance(answer, RefusedError):
         request.outcome, request.reason, request.code = RequestOutcome.REFUSED, str(answer), answer.code
         request.completed_at = now
@@ -353,17 +377,16 @@ def _request(arrival: Arrival, authorization: Authorization, now: datetime, answ
     return request
 
 
-def _kind_of(event: CloudEvent) -> str:
-    note = event.data.get("note")
-    kind = note.get("kind") if isinstance(note, dict) and event.type == REQUEST_DECLARATION else None
-    return kind if isinstance(kind, str) and kind in NOTE_KINDS else ""
+def _reply(request: Request) -> NewWork:
+    subject = subject_of(About.REQUEST, request.id)
+    return NewWork(WorkKind.REPLY, subject, "", int(request.is_bulk), request.turn or 0)
 
 
 def _first_works(request: Request) -> Iterator[NewWork]:
-    subject, lane = subject_of(About.REQUEST, request.id), int(request.is_bulk)
-    yield NewWork(WorkKind.REPLY, subject, "", lane, request.turn or 0)
+    reply = _reply(request)
+    yield reply
     if request.completed_at is not None and request.notified_at is None:
-        yield NewWork(WorkKind.RECIPIENTS, subject, "", lane, request.turn or 0)
+        yield reply._replace(kind=WorkKind.RECIPIENTS)
 
 
 def _readable_commune(event: CloudEvent, authorization: Authorization) -> str:
@@ -388,9 +411,7 @@ def _apply(session: Session, request: Request, answer: Read | RefusedError) -> S
             return [Doorbell(export.id, export.kind, export.is_bulk) for export in exports]
         case Cancellation():
             request.completed_at = request.notified_at = request.created_at  # the other request's mail has it
-            cancelled, previews = answer.apply(session.connection())
-            log.info("exports_cancelled", exports=cancelled, commune=answer.commune)
-            return [Doorbell(preview_id, WorkKind.PREVIEW) for preview_id in previews]
+            return _cancel(session.connection(), answer)
         case Declaration():
             request.completed_at = request.notified_at = request.created_at  # no notification: the sender knows it
             answer.apply(session.connection(), request.created_at)
@@ -402,3 +423,9 @@ def _apply(session: Session, request: Request, answer: Read | RefusedError) -> S
         case RefusedError():
             log.info("request_refused")
     return []
+
+
+def _cancel(connection: Connection, answer: Cancellation) -> Sequence[Doorbell]:
+    cancelled, previews = answer.apply(connection)
+    log.info("exports_cancelled", exports=cancelled, commune=answer.commune)
+    return [Doorbell(preview_id, WorkKind.PREVIEW) for preview_id in previews]

@@ -7,11 +7,12 @@ from sqlalchemy.orm import Session
 
 from common.french import count_of, short_date
 from schemas.envelope import CloudEvent
+from schemas.profiles.source import SourceMapping
 from schemas.requests import RegistreCorrectionRequested, RegistreImportRequested, RegistrePreviewRequested
-from schemas.vocabulary import PreviewAct, PreviewStatus
+from schemas.vocabulary import Action, PreviewAct, PreviewStatus
 from worker.access.authorization import Authorization
 from worker.arrivals import Preview, accept, add_preview, read_preview
-from worker.audit import Action, Actor, Pseudonymised, WordKind, record_audit
+from worker.audit import Actor, Pseudonymised, WordKind, record_audit
 from worker.db.engine import snapshot
 from worker.doorbell import Doorbell
 from worker.errors import RefusedError
@@ -22,7 +23,7 @@ from worker.registre.communes import read_commune
 from worker.registre.imports.chain import KnownLink, find_link
 from worker.registre.imports.report import ask_in_words
 from worker.services import Services
-from worker.work.models import WorkKind
+from worker.work.queue import WorkKind
 
 _Asked = TypeVar("_Asked", RegistrePreviewRequested, RegistreCorrectionRequested, RegistreImportRequested)
 
@@ -61,7 +62,7 @@ class PreviewOrder(_Order[RegistrePreviewRequested]):
             code_commune=asked.commune,
             detail=[Pseudonymised(WordKind.TEXTE, columns["file_name"]), f", export du {short_date(asked.taken_on)}"],
         )
-        return Doorbell(add_preview(session, request.id, columns), WorkKind.PREVIEW)
+        return Doorbell(add_preview(session, request, columns), WorkKind.PREVIEW)
 
 
 def read_preview_order(event: CloudEvent, services: Services, authorization: Authorization) -> PreviewOrder:
@@ -96,7 +97,7 @@ class CorrectionOrder(_Order[RegistreCorrectionRequested]):
         refuse_future(day, request.created_at, commune=asked.commune, field="taken_on")
         columns = {"act": asked.act, "import_id": asked.import_id, "taken_on": day, "sha256": link.sha256}
         columns |= {"code_commune": asked.commune, "file_name": link.file_name, "requested_by": self.requested_by}
-        return Doorbell(add_preview(session, request.id, columns), WorkKind.PREVIEW)
+        return Doorbell(add_preview(session, request, columns), WorkKind.PREVIEW)
 
 
 def read_correction_order(event: CloudEvent, services: Services, authorization: Authorization) -> CorrectionOrder:
@@ -131,9 +132,12 @@ def read_correction_order(event: CloudEvent, services: Services, authorization: 
     return CorrectionOrder(asked, asked.requested_by, link=link)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ImportOrder(_Order[RegistreImportRequested]):
-    """The confirmation of a preview: the export is imported, or the import undone or redated."""
+    """The answer to a preview: the export is imported, or the import undone or redated, or its columns are matched."""
+
+    was: PreviewStatus
+    mapping: dict[str, Any] | None
 
     def apply(self, session: Session, request: Request) -> Doorbell:
         """Accept the preview, in the transaction of its request.
@@ -145,8 +149,8 @@ class ImportOrder(_Order[RegistreImportRequested]):
         terms: dict[str, Any] = asked.model_dump(
             mode="json", include={"accept_rejects", "accept_changes", "empty", "reason"}
         )
-        terms |= {"by": self.requested_by, "account": self.account}
-        if not accept(session.connection(), asked.preview, request.id, terms):
+        terms |= {"by": self.requested_by, "account": self.account, "mapping": self.mapping}
+        if not accept(session.connection(), asked.preview, request, terms, self.was):
             raise _closed("on vient de répondre à cet aperçu")
         return Doorbell(asked.preview, WorkKind.PREVIEW)
 
@@ -169,10 +173,14 @@ def read_import_order(event: CloudEvent, services: Services, authorization: Auth
             code="apercu_autre_fichier",
             field="data.sha256",
         )
-    if preview.status != PreviewStatus.READY:
-        raise _closed(PreviewStatus(preview.status).label)
-    _require_accepted(asked, preview)
-    return ImportOrder(asked, asked.requested_by)
+    was, mapping = PreviewStatus(preview.status), preview.terms.get("mapping")
+    if was is PreviewStatus.TO_MATCH and asked.mapping:
+        mapping = SourceMapping.model_validate(mapping or {}).joined(asked.mapping).model_dump(mode="json")
+    elif was is not PreviewStatus.READY:
+        raise _closed(was.label)
+    else:
+        _require_accepted(asked, preview)
+    return ImportOrder(asked, asked.requested_by, was=was, mapping=mapping)
 
 
 def _closed(state: str) -> RefusedError:

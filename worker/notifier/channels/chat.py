@@ -11,8 +11,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import urlsplit
 
-from worker.notifier.channels.delivery import Addressee, DeliveryDelayedError, DeliveryRefusedError, Message, digest
-from worker.notifier.messages.render import render_chat
+from worker.notifier.channels.delivery import Addressee, DeliveryDelayedError, DeliveryRefusedError, Message
 
 if TYPE_CHECKING:
     from apprise import NotifyBase
@@ -47,19 +46,12 @@ class ChatSender:
 
     _lock: threading.Lock = field(default_factory=threading.Lock, init=False)
 
-    def identify(self, message: Message, addressee: Addressee) -> str:
-        """Return an id for the table `notification`; the chat does not receive it."""
-        return f"chat_{digest(message.about)}{digest(addressee.key)}"
-
-    def send(self, message: Message, addressee: Addressee, message_id: str) -> None:
+    def send(self, message: Message, addressee: Addressee) -> None:
         """Send the message, as described in `ChannelSender`."""
-        del message_id
-        service = open_chat(addressee.address)
+        service, text = open_chat(addressee.address), message.text()
         with self._lock, _Hearing() as heard:
             try:
-                is_sent = service.notify(
-                    title=message.content.subject, body=render_chat(message.content), body_format="text"
-                )
+                is_sent = service.notify(title=text.subject, body=text.chat, body_format="text")
             except Exception as error:  # noqa: BLE001 — the error of a service may quote its address
                 raise DeliveryDelayedError(type(error).__name__) from None
         if is_sent:
@@ -68,6 +60,10 @@ class ChatSender:
         if status in _PERMANENT and status not in _LATER:
             raise DeliveryRefusedError(f"réponse {status}")
         raise DeliveryDelayedError(f"réponse {status}" if status else "service injoignable")
+
+    def check(self, address: str) -> None:
+        """Check an address, as described in `ChannelSender`."""
+        open_chat(address)
 
 
 def open_chat(address: str) -> "NotifyBase":

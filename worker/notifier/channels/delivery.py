@@ -5,14 +5,13 @@ import socket
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from functools import cached_property
 from threading import Timer
 from typing import Protocol
 
 from schemas.envelope import CloudEvent
 from schemas.vocabulary import Channel, Wish
 from worker.errors import PrefectureError, TransientError
-from worker.notifier.messages.content import Content
+from worker.notifier.messages.text import Text
 
 FIRST_DELAY_SECONDS = 10
 LONGEST_DELAY_SECONDS = 600
@@ -46,8 +45,6 @@ class DeliveryDelayedError(TransientError):
 class DeliveryRefusedError(PrefectureError):
     """Never send it. The table stores the text: the server's answer, which may quote an address, never a secret."""
 
-    code = "envoi_refuse"
-
     def __init__(self, reason: str, *, is_gone: bool = False) -> None:
         super().__init__(reason)
         self.is_gone = is_gone
@@ -64,6 +61,8 @@ class Addressee:
     shown: str
     wishes: frozenset[Wish]
     secret: str = ""
+    agent: str = ""
+    """The name of the agent, if no other agent of the commune has the address."""
 
     def __repr__(self) -> str:
         """Omit the secrets, whatever prints the value."""
@@ -76,29 +75,25 @@ class Message:
 
     about: str
     """The subject, equal for equal messages: ids are made of it."""
-    compose: Callable[[], Content]
+    text: Callable[[], Text]
+    """Called when a person is notified."""
     events: Callable[[], Sequence[CloudEvent]]
     """Called when a program is notified."""
-
-    @cached_property
-    def content(self) -> Content:
-        """The text, composed when it is first read."""
-        return self.compose()
 
 
 class ChannelSender(Protocol):
     """The sender of one channel."""
 
-    def identify(self, message: Message, addressee: Addressee) -> str:
-        """Return the id of this message to this addressee, equal at each call."""
-
-    def send(self, message: Message, addressee: Addressee, message_id: str) -> None:
-        """Deliver the message durably.
+    def send(self, message: Message, addressee: Addressee) -> None:
+        """Deliver the message durably, with an id that is equal at each call, where the channel has ids.
 
         Raises:
             DeliveryDelayedError: the message may be sent again later.
             DeliveryRefusedError: the addressee will never get the message.
         """
+
+    def check(self, address: str) -> None:
+        """Check an address before a recipient gets it; raises an error of this module."""
 
 
 def backoff(attempts: int) -> float:

@@ -115,5 +115,5 @@ def _meanings(address: IpAddress) -> Iterator[IpAddress]:
     yield address
     if isinstance(address, IPv6Address):
         yield from (one for one in (address.ipv4_mapped, address.sixtofour, *(address.teredo or ())) if one)
-        if address in _NAT64:
+        if address in _NAT64 or int(address) >> 32 == 0:  # `::127.0.0.1`, IPv4-compatible (RFC 4291, 2.5.5.1)
             yield IPv4Address(int(address) & 0xFFFFFFFF)

@@ -1,11 +1,12 @@
 """Mails: composed with headers that no value from the database can break, sent by a mail server or into a folder.
 
-Text and HTML have the same facts. A failure is either delayed or refused.
+They are plain text. A failure is either delayed or refused.
 """
 
 import re
 import smtplib
 import ssl
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,7 +16,7 @@ from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import format_datetime, parseaddr
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 from uuid import uuid4
 
 from pydantic import SecretStr
@@ -34,8 +35,7 @@ from worker.notifier.channels.delivery import (
     cut_after,
     digest,
 )
-from worker.notifier.messages.content import Content
-from worker.notifier.messages.render import render_html, render_text
+from worker.notifier.messages.text import Text
 
 Security = Literal["none", "starttls", "tls"]
 
@@ -48,23 +48,15 @@ ANSWER_SECONDS = 600
 _SENDER_NAME = "Module Préfecture"
 
 
-class Mailer(Protocol):
-    """Sends a mail to its only recipient."""
-
-    def send(self, message: EmailMessage) -> None:
-        """Deliver the mail durably.
-
-        Raises:
-            DeliveryDelayedError: the mail may be sent again later.
-            DeliveryRefusedError: the recipient will never get the mail.
-        """
+SendMail = Callable[[EmailMessage], None]
+"""Delivers a mail durably to its only recipient; raises the errors of `ChannelSender.send`."""
 
 
 @dataclass(frozen=True)
 class MailSender:
     """Sends a mail to the address of an agent."""
 
-    mailer: Mailer
+    send_mail: SendMail
     mail_from: str
 
     def identify(self, message: Message, addressee: Addressee) -> str:
@@ -72,13 +64,18 @@ class MailSender:
         domain = parseaddr(self.mail_from)[1].rpartition("@")[2]
         return f"<{digest(message.about)}.{digest(addressee.address)}@{domain}>"
 
-    def send(self, message: Message, addressee: Addressee, message_id: str) -> None:
+    def send(self, message: Message, addressee: Addressee) -> None:
         """Send the message, as described in `ChannelSender`."""
-        self.mailer.send(compose(message.content, addressee.address, mail_from=self.mail_from, message_id=message_id))
+        message_id = self.identify(message, addressee)
+        self.send_mail(compose(message.text(), addressee.address, mail_from=self.mail_from, message_id=message_id))
+
+    def check(self, address: str) -> None:
+        """Check an address, as described in `ChannelSender`."""
+        _address(address)
 
 
-def compose(content: Content, recipient: str, *, mail_from: str, message_id: str) -> EmailMessage:
-    """Return the mail to one recipient: multipart/alternative, in UTF-8.
+def compose(text: Text, recipient: str, *, mail_from: str, message_id: str) -> EmailMessage:
+    """Return the mail to one recipient: plain text in UTF-8.
 
     Raises:
         DeliveryRefusedError: the value in the table of agents is not a single address.
@@ -87,13 +84,14 @@ def compose(content: Content, recipient: str, *, mail_from: str, message_id: str
     message = EmailMessage(policy=SMTP)
     message["From"] = Address(name or _SENDER_NAME, addr_spec=address)
     message["To"] = _address(recipient)
-    message["Subject"] = content.subject
+    message["Subject"] = text.subject
     message["Date"] = format_datetime(datetime.now(PARIS))
     message["Message-ID"] = message_id
     message["Auto-Submitted"] = "auto-generated"  # RFC 3834: no automatic replies
     message["Content-Language"] = "fr"
-    message.set_content(render_text(content), cte="quoted-printable")
-    message.add_alternative(render_html(content), subtype="html", cte="quoted-printable")
+    if text.reference:
+        message["X-Correlation-ID"] = text.reference
+    message.set_content(text.mail, cte="quoted-printable")
     return message
 
 
@@ -110,7 +108,7 @@ class SmtpMailer:
     whole_seconds: float = LONGEST_DIALOGUE_SECONDS
 
     def send(self, message: EmailMessage) -> None:
-        """Send the mail to the server, as described in `Mailer`."""
+        """Send the mail to the server, as described in `SendMail`."""
         server = None
         try:
             server = self._connect()
@@ -165,7 +163,7 @@ class FolderMailer:
     folder: Path
 
     def send(self, message: EmailMessage) -> None:
-        """Write the mail, whole or not at all, as described in `Mailer`."""
+        """Write the mail, whole or not at all, as described in `SendMail`."""
         name = re.sub(r"[^A-Za-z0-9.@_-]", "_", message["Message-ID"].strip("<>")) + ".eml"
         try:
             self.folder.mkdir(parents=True, exist_ok=True)

@@ -60,23 +60,26 @@ class WebhookSender:
     hosts: Hosts
     source: str = SOURCE
 
-    def identify(self, message: Message, addressee: Addressee) -> str:
-        """Return the `webhook-id`, by which a receiver recognises a copy."""
-        return f"msg_{digest(message.about)}{digest(addressee.key)}"
-
-    def send(self, message: Message, addressee: Addressee, message_id: str) -> None:
+    def send(self, message: Message, addressee: Addressee) -> None:
         """Send the events, as described in `ChannelSender`."""
         parts = self.hosts.check(addressee.address)
         events = message.events()
         body = encode(events, self.source)
-        headers = _headers(addressee, message_id, body) | _trace(events)
+        headers = _headers(message, addressee, body) | _trace(events)
+        is_away = True
         try:
-            status, retry_after = _post(parts, self.hosts.resolve(parts), body, headers)
+            with _connected(parts, self.hosts.resolve(parts)) as connection:
+                is_away = False
+                status, retry_after = _post(connection, parts, body, headers)
         except (OSError, http.client.HTTPException) as trouble:
             if isinstance(conclude(trouble), ExhaustedError):
                 raise
-            raise DeliveryDelayedError(type(trouble).__name__) from None
+            raise DeliveryDelayedError(type(trouble).__name__, is_away=is_away) from None
         _judge(status, retry_after)
+
+    def check(self, address: str) -> None:
+        """Check an address and its host, as described in `ChannelSender`."""
+        self.hosts.resolve(self.hosts.check(address))
 
 
 def encode(events: Sequence[CloudEvent], source: str = SOURCE) -> str:
@@ -112,14 +115,15 @@ def check_secret(secret: str) -> str:
     return secret
 
 
-def _headers(addressee: Addressee, message_id: str, body: str) -> dict[str, str]:
-    now = datetime.now(UTC)
+def _headers(message: Message, addressee: Addressee, body: str) -> dict[str, str]:
+    """Return the headers; a copy of a message has the same `webhook-id`, by which the receiver recognises it."""
+    message_id, now = f"msg_{digest(message.about)}{digest(addressee.key)}", datetime.now(UTC)
     return {
         "Content-Type": CONTENT_TYPE,
         "User-Agent": "module-prefecture",
         "webhook-id": message_id,
         "webhook-timestamp": str(int(now.timestamp())),
-        "webhook-signature": Webhook(addressee.secret).sign(message_id, now, body),
+        "webhook-signature": " ".join(Webhook(key).sign(message_id, now, body) for key in addressee.secret.split()),
     }
 
 
@@ -133,12 +137,13 @@ def _judge(status: int, retry_after: float) -> None:
     raise DeliveryRefusedError(f"réponse {status}", is_gone=status == _GONE)
 
 
-def _post(parts: SplitResult, addresses: list[str], body: str, headers: dict[str, str]) -> tuple[int, float]:
-    with _connected(parts, addresses) as connection:
-        query = f"?{parts.query}" if parts.query else ""
-        connection.request("POST", f"{parts.path or '/'}{query}", body.encode(), headers)
-        answer = connection.getresponse()
-        return answer.status, _seconds(answer.headers.get("Retry-After", ""))
+def _post(
+    connection: http.client.HTTPConnection, parts: SplitResult, body: str, headers: dict[str, str]
+) -> tuple[int, float]:
+    query = f"?{parts.query}" if parts.query else ""
+    connection.request("POST", f"{parts.path or '/'}{query}", body.encode(), headers)
+    answer = connection.getresponse()
+    return answer.status, _seconds(answer.headers.get("Retry-After", ""))
 
 
 @contextmanager

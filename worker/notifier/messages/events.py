@@ -13,17 +13,17 @@ from schemas.events import (
     ExpectedFile,
     FileStage,
     FileStatus,
-    MadeFile,
     RefusalFault,
     RegistreStatus,
     RequestStage,
     RequestStatus,
-    TableauReference,
+    ended_fields,
+    expected_fields,
+    name_event,
 )
 from schemas.http import FILE_PATH, PREFIX
-from schemas.tableaux import Edition, Presentation, TypeTableau
 from schemas.topology import SOURCE
-from schemas.vocabulary import ExportKind, ExportStatus, FileFormat, PreviewAct, PreviewStatus, RequestOutcome
+from schemas.vocabulary import ExportStatus, PreviewAct, PreviewStatus, RequestOutcome
 from worker.arrivals import Preview
 from worker.exports.models import WITHOUT_KEY, Export, Recall, Request
 from worker.notifier.messages.deadlines import Deadline
@@ -38,40 +38,21 @@ Raises:
     EventsDelayedError: the broker is away; the error has the number of confirmed events.
 """
 
-ReplyEvent = Callable[[CloudEvent, str], None]
-"""Sends a reply to the direct-reply channel of its requester."""
-
 
 def file_event(request: Request, export: Export, public_url: str = "") -> CloudEvent:
     """Return the event of a ready, failed or cancelled file; `public_url`: the address of the screen, if any."""
+    data = FileStatus(**_about(request, export), **ended_fields(export, _url(export, public_url)))
+    return _answer(request, data, export.finished_at or request.created_at, export.id)
+
+
+def progress_event(request: Request, export: Export, now: datetime, before: int | None = None) -> CloudEvent:
+    """Return the event of the progress of a file at `now`: `before` so many others if it waits, else it is running."""
     about = _about(request, export)
-    match export.status:
-        case ExportStatus.READY:
-            file = MadeFile(
-                path=f"{export.code_commune}/{export.file_name}",
-                size=export.size or 0,
-                sha256=export.sha256 or "",
-                url=_url(export, public_url),
-                electeurs=export.electeurs or 0,
-                pages=export.pages,
-                anomalies_bloquantes=export.bloquantes,
-                a_completer=export.a_completer,
-                remarques=export.remarques,
-                provisoire_until=export.provisoire_until,
-            )
-            data = FileStatus(**about, status=FileStage.READY, file=file)
-        case ExportStatus.CANCELLED:
-            data = FileStatus(**about, status=FileStage.CANCELLED, reason=export.error_message)
-        case _:
-            code, reason = export.error_code, export.error_message
-            data = FileStatus(**about, status=FileStage.FAILED, code=code, reason=reason)
-    return _answer(request, data, export.finished_at or request.created_at, export.part)
-
-
-def progress_event(request: Request, export: Export, now: datetime) -> CloudEvent:
-    """Return the event of the progress of a running file at `now`."""
-    written, electeurs = export.lines_written, export.electeurs or None
-    data = FileStatus(**_about(request, export), status=FileStage.RUNNING, lines_written=written, electeurs=electeurs)
+    if before is not None:
+        data = FileStatus(**about, status=FileStage.WAITING, before=before)
+    else:
+        written, electeurs = export.lines_written, export.electeurs or None
+        data = FileStatus(**about, status=FileStage.RUNNING, lines_written=written, electeurs=electeurs)
     return _answer(request, data, now, f"{export.part}\n{data.status}")
 
 
@@ -91,7 +72,7 @@ def answer_event(request: Request) -> CloudEvent:
     """Return the reply to the sender of an event, once it is read."""
     if request.outcome == RequestOutcome.REFUSED:
         return refusal_event(request)
-    expected = [ExpectedFile(**_expected(export)) for export in request.exports]
+    expected = [ExpectedFile(**expected_fields(it, it.id)) for it in request.exports]
     data = RequestStatus(**_about_request(request), status=RequestStage.ACCEPTED, exports=expected)
     return _answer(request, data, request.created_at, data.status)
 
@@ -129,7 +110,7 @@ def registre_event(request: Request, preview: Preview) -> CloudEvent:
     status = PreviewStatus(preview.status)
     about = _about_request(request) | {"preview_id": preview.id, "sha256": preview.sha256}
     about["act"] = PreviewAct(preview.act)
-    if preview.import_request_id == request.id:
+    if preview.import_request_id == request.id and not status.is_asked:
         import_id = preview.import_id if status is PreviewStatus.IMPORTED else None
         imported = RegistreStatus(**about, status=status, reason=preview.reason, import_id=import_id)
         return _answer(request, imported, preview.finished_at or request.created_at)
@@ -141,7 +122,7 @@ def registre_event(request: Request, preview: Preview) -> CloudEvent:
     previewed = RegistreStatus(
         **about,
         **counts,
-        status=PreviewStatus.READY if found else status,
+        status=PreviewStatus.TO_MATCH if "matching" in found else PreviewStatus.READY if found else status,
         reason="" if found else preview.reason,
         listes=found.get("listes", ()),
         kept=[it["liste"] for it in found.get("kept", ())],
@@ -153,7 +134,7 @@ def registre_event(request: Request, preview: Preview) -> CloudEvent:
 
 
 def _about_request(request: Request) -> dict[str, Any]:
-    return {"request": _reference(request), "request_id": request.id, "commune": request.code_commune}
+    return {"request": _reference(request), "request_id": request.id, "commune": request.code_commune or None}
 
 
 def deadline_event(code_commune: str, day: date, deadline: Deadline) -> CloudEvent:
@@ -176,38 +157,17 @@ def _reference(request: Request) -> AnsweredRequest:
 
 
 def _about(request: Request, export: Export) -> dict[str, Any]:
-    return _expected(export) | {"request": _reference(request), "commune": export.code_commune}
-
-
-def _expected(export: Export) -> dict[str, Any]:
-    return {
-        "export_id": export.id,
-        "liste": export.nom_liste,
-        "format": FileFormat(export.format),
-        "tableau": _tableau(export),
-        "label": export.label,
-    }
-
-
-def _tableau(export: Export) -> TableauReference | None:
-    if export.kind != ExportKind.TABLEAU:
-        return None
-    return TableauReference(
-        type=TypeTableau(export.type_tableau),
-        presentation=Presentation(export.presentation),
-        edition=Edition(export.edition),
-    )
+    return expected_fields(export, export.id) | {"request": _reference(request), "commune": export.code_commune}
 
 
 def _answer(
     request: Request,
     data: Data,
     time: datetime,
-    part: str = "",
+    part: object = "",
 ) -> CloudEvent:
-    name = f"{request.source}\n{request.event_id}\n{part}\n{data.EVENT_TYPE}\n{time.isoformat()}"
     return CloudEvent(
-        id=str(uuid5(NAMESPACE_URL, name)),
+        id=name_event(request.source, request.event_id, part, data.EVENT_TYPE, time),
         source=SOURCE,
         type=data.EVENT_TYPE,
         time=time,

@@ -1,45 +1,70 @@
-"""Messages about a request, in French, for a clerk: the outcome, each file, the next steps. No elector's data."""
+"""Messages about a request, a recall and an export of the REU, in French, for a clerk: what is ready, what to do."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 from common.french import (
     agree,
     capitalized,
     count_of,
+    describe_missing,
     format_number,
     format_second,
     format_second_with_zone,
-    format_size,
     short_date,
     without_commands,
 )
-from common.incomplete import describe_missing
-from common.texte import clean
+from schemas.profiles.platform import may_be_deposited, profile_label
+from schemas.tableaux import TypeTableau, why_never_published
 from schemas.topology import REQUEST_LISTE_EXPORT, REQUEST_TABLEAUX_RENDER
-from schemas.vocabulary import FORMATS, ExportKind, ExportStatus, Piece, PreviewStatus, RequestOutcome, Severity, Wish
+from schemas.vocabulary import (
+    ExportKind,
+    ExportStatus,
+    Liste,
+    PreviewAct,
+    PreviewStatus,
+    RequestOutcome,
+    Severity,
+    Wish,
+)
 from worker.arrivals import Preview
-from worker.exports.models import Export, Recall, Request
+from worker.exports.models import Export, Recall, Request, titre_of
 from worker.exports.records import RECALLED
-from worker.notifier.messages.content import Block, Content, Heading, Item, LabelledValue, PageLink, Steps, Tone, Topic
-from worker.notifier.messages.wording import LISTES, TABLEAUX, Wording
+from worker.notifier.messages.text import Line, Text, Topic, link, write
 
-_KINDS = {REQUEST_LISTE_EXPORT: ExportKind.LISTE, REQUEST_TABLEAUX_RENDER: ExportKind.TABLEAU}
+# Source: Code électoral, art. L. 20, R. 13 and R. 14.
+IN_TOWN_HALL = {
+    TypeTableau.VINGT_JOURS: "à tenir sept jours à la disposition des électeurs, puis à retirer",
+    TypeTableau.CINQ_JOURS_REU: "à publier cinq jours avant le scrutin, ou le jour que fixe un décret, puis à retirer",
+}
+"""The duties for the published tableaux of today's law."""
 
-_WORDINGS = {ExportKind.LISTE: LISTES, ExportKind.TABLEAU: TABLEAUX}
 
-_READY = ("prêt", "prêts")
-_PROVISOIRE = ("provisoire", "provisoires")
-_PROVISOIRE_UNSOUND = ("provisoire, à corriger", "provisoires, à corriger")
-_UNSOUND = ("à corriger", "à corriger")
-_INCOMPLETE = ("à compléter", "à compléter")
-_RECALLED = ("à refaire", "à refaire")
-_FAILED = ("en échec", "en échec")
-_CANCELLED = ("annulé", "annulés")
+class State(NamedTuple):
+    """The French words for the state of one file and of several; `then` follows the first in the line of a file."""
+
+    one: str
+    many: str
+    then: str = ""
+
+
+_READY = State("prêt", "prêts")
+_PROVISOIRE = State("provisoire", "provisoires", ", à refaire à partir du {}")
+_PROVISOIRE_UNSOUND = State("provisoire, à corriger", "provisoires, à corriger", ", à refaire à partir du {}")
+_UNSOUND = State("à corriger", "à corriger")
+_INCOMPLETE = State("à compléter", "à compléter", " avant la publication")
+_RECALLED = State("à refaire", "à refaire", ", ce dont il vient ne vaut plus")
+_FAILED = State("en échec", "en échec")
+_CANCELLED = State("annulé", "annulés")
 _STATES = (_READY, _PROVISOIRE, _PROVISOIRE_UNSOUND, _UNSOUND, _INCOMPLETE, _RECALLED, _FAILED, _CANCELLED)
-"""The French words for one file and for several, in the order of a message: each file is in one of these states."""
+"""In the order of a message: each file is in one of these states."""
 
-_TONES = {ExportStatus.FAILED: Tone.BAD, ExportStatus.CANCELLED: Tone.QUIET}
+_NOUNS = {ExportKind.LISTE: ("fichier", "fichiers"), ExportKind.TABLEAU: ("tableau", "tableaux")}
+_ASKED = {
+    REQUEST_LISTE_EXPORT: "la demande de listes électorales",
+    REQUEST_TABLEAUX_RENDER: "la demande de tableaux",
+}
 
 _ASK_AGAIN = {
     "disque_plein": "demandez à votre administrateur de libérer de la place, puis refaites la demande.",
@@ -63,12 +88,6 @@ class RequestReport:
         return self.request.outcome == RequestOutcome.REFUSED
 
     @property
-    def kind(self) -> ExportKind | None:
-        """The kind of all files of the request; None for a refused request of an unknown type."""
-        exports = self.request.exports
-        return ExportKind(exports[0].kind) if exports else _KINDS.get(self.request.event_type)
-
-    @property
     def topic(self) -> Topic:
         """The most serious result."""
         if self.is_refused:
@@ -81,12 +100,18 @@ class RequestReport:
     def wishes(self) -> frozenset[Wish]:
         """The wishes of which a recipient needs one; empty for a preview, which its page shows."""
         if self.preview:
-            is_imported = self.preview.status == PreviewStatus.IMPORTED
-            of_import = frozenset({Wish.READY if is_imported else Wish.FAILED})
-            return of_import if self.preview.import_request_id == self.request.id else frozenset()
-        has_ready = bool(self.files(ExportStatus.READY))
-        is_all_ready = has_ready and len(self.files(ExportStatus.READY)) == len(self.request.exports)
-        return frozenset(({Wish.READY} if has_ready else set()) | (set() if is_all_ready else {Wish.FAILED}))
+            if self.preview.import_request_id != self.request.id or PreviewStatus(self.preview.status).is_asked:
+                return frozenset()
+            return frozenset({Wish.READY if self.preview.status == PreviewStatus.IMPORTED else Wish.FAILED})
+        if self.is_all_ready:
+            return frozenset({Wish.READY})
+        return frozenset({Wish.READY, Wish.FAILED} if self.files(ExportStatus.READY) else {Wish.FAILED})
+
+    @property
+    def is_all_ready(self) -> bool:
+        """Whether the request has files and each is ready."""
+        exports = self.request.exports
+        return bool(exports) and len(self.files(ExportStatus.READY)) == len(exports)
 
     @property
     def bloquantes(self) -> int:
@@ -105,24 +130,28 @@ class RequestReport:
         return [export for export in self.request.exports if export.status == status]
 
 
-def describe_request(report: RequestReport, public_url: str) -> Content:
+def describe_request(report: RequestReport, public_url: str) -> Text:
     """Return the whole message; `public_url` is the address of the screen, if any."""
-    request, words = report.request, _words(report)
-    asked = f" {words.asked}" if words else ""
-    return Content(
-        topic=report.topic,
-        tone=_tone(report),
-        subject=_subject(report),
-        title=capitalized(outcome(report)),
-        lieu=report.lieu,
-        summary=f"Résultat de la demande{asked} pour {clean(report.lieu)} : {outcome(report)}.",
-        circumstances=tuple(_circumstances(report)),
-        items=tuple(_item(export) for export in request.exports),
-        warnings=(words.correct_first,) if words and report.bloquantes else (),
-        link=_link(report, public_url),
-        advice=tuple(_advice(report, words)),
-        reference=("Référence de la demande", request.correlation_id),
+    request, exports, said = report.request, report.request.exports, outcome(report)
+    valid = [it for it in report.files(ExportStatus.READY) if it.recall_id is None]
+    asked = _ASKED.get(request.event_type, "la demande")
+    return write(
+        "request.txt",
+        report.topic,
+        _join_subject(said, exports[0].label if len(exports) == 1 else "", report.lieu),
+        summary=f"Résultat de {asked} pour {report.lieu} : {said}.",
+        lines=[Line(it.label, _name_state(it), tuple(_details(it))) for it in exports],
+        url=link(public_url, f"demandes/{request.id}"),
+        reference=request.correlation_id,
+        request=request,
+        is_refused=report.is_refused,
+        asked_at=format_second_with_zone(request.created_at, request.code_commune),
+        **_advise(valid),
     )
+
+
+def _join_subject(outcome: str, label: str, lieu: str) -> str:
+    return " — ".join(filter(None, (capitalized(outcome), label, lieu)))
 
 
 def outcome(report: RequestReport) -> str:
@@ -130,25 +159,19 @@ def outcome(report: RequestReport) -> str:
     if report.is_refused:
         return "demande refusée"
     parts: list[str] = []
-    for files, (one, many) in _by_state(report):
-        if files:
-            words = _words_of(files[0])
-            noun = "" if parts else f"{agree(len(files), words.one, words.many)} "
-            parts.append(f"{len(files)} {noun}{agree(len(files), one, many)}")
+    for state in _STATES:
+        if files := [it for it in report.request.exports if _state_of(it) is state]:
+            noun = "" if parts else f"{agree(len(files), *_NOUNS[ExportKind(files[0].kind)])} "
+            parts.append(f"{len(files)} {noun}{agree(len(files), state.one, state.many)}")
     if len(report.request.exports) == 1:
         parts = [part.removeprefix("1 ") for part in parts]
     if number := report.bloquantes:
-        parts.append(clean(count_of(number, "anomalie bloquante")))
+        parts.append(count_of(number, "anomalie bloquante"))
     return ", ".join(parts)
 
 
-def _by_state(report: RequestReport) -> Iterator[tuple[list[Export], tuple[str, str]]]:
-    for words in _STATES:
-        yield [export for export in report.request.exports if _state_of(export) is words], words
-
-
-def _state_of(export: Export) -> tuple[str, str] | None:
-    """Return the words of a file in `_STATES`; an unusable file is never called ready. None: it is unfinished."""
+def _state_of(export: Export) -> State | None:
+    """Return the state of a file; an unusable file is never called ready. None: it is unfinished."""
     match export.status:
         case ExportStatus.FAILED | ExportStatus.CANCELLED as ended:
             return _FAILED if ended == ExportStatus.FAILED else _CANCELLED
@@ -163,139 +186,129 @@ def _state_of(export: Export) -> tuple[str, str] | None:
     return None
 
 
-def _subject(report: RequestReport) -> str:
-    """Return one line: the outcome, the label when there is one file, the commune."""
-    exports = report.request.exports
-    words = [capitalized(outcome(report)), *([exports[0].label] if len(exports) == 1 else []), report.lieu]
-    return clean(" — ".join(word for word in words if word))
+def _name_state(export: Export) -> str:
+    state = _state_of(export)
+    until = short_date(export.provisoire_until) if export.provisoire_until else ""
+    return state.one + state.then.format(until) if state else ExportStatus(export.status).label
 
 
-def _tone(report: RequestReport) -> Tone:
-    if report.topic is Topic.READY:
-        ready = report.files(ExportStatus.READY)
-        is_unfit = report.bloquantes or any(
-            it.provisoire_until or it.a_completer or it.recall_id is not None for it in ready
-        )
-        return Tone.WARNING if is_unfit else Tone.GOOD
-    return Tone.QUIET if report.topic is Topic.CANCELLED else Tone.BAD
-
-
-def _circumstances(report: RequestReport) -> Iterator[LabelledValue]:
-    request = report.request
-    yield "Demandé par", request.requested_by or "non précisé"
-    yield "Demandé le", format_second_with_zone(request.created_at, request.code_commune)
-    if report.is_refused:
-        yield "Motif du refus", request.reason
-        yield "Que faire", "corrigez la demande ; la même recevrait la même réponse."
-
-
-def _item(export: Export) -> Item:
-    status = ExportStatus(export.status)
-    state, tone = status.label, _TONES.get(status, Tone.GOOD)
-    if status is ExportStatus.READY:
-        words = _words_of(export)
-        state, tone = (words.unsound, Tone.WARNING) if export.bloquantes else (words.sound, Tone.GOOD)
-        if not FORMATS[export.format].may_be_deposited:
-            state = status.label
-        if export.a_completer and not export.bloquantes:
-            state, tone = "à compléter avant la publication", Tone.WARNING
-        if export.provisoire_until:
-            wrong = ", à corriger" if export.bloquantes else ""
-            state = f"provisoire{wrong}, à refaire à partir du {short_date(export.provisoire_until)}"
-            tone = Tone.WARNING
-    if export.recall_id is not None:
-        state, tone = "à refaire, ce dont il vient ne vaut plus", Tone.BAD
-    return Item(export.label, state, tone, tuple(_facts(export)))
-
-
-def _facts(export: Export) -> Iterator[LabelledValue]:
-    yield "Liste", export.nom_liste.label
+def _details(export: Export) -> Iterator[str]:
     match export.status:
         case ExportStatus.READY:
-            yield "Fichier", export.file_name
-            yield from _words_of(export).facts(export)
-            yield "Anomalies bloquantes", format_number(export.bloquantes)
+            if export.bloquantes:
+                yield f"Anomalies bloquantes : {format_number(export.bloquantes)}"
             for anomaly in export.anomalies:
                 if anomaly["severity"] == Severity.BLOCKING:
-                    yield from (("À corriger", without_commands(said)) for said in anomaly.get("messages", ()))
+                    yield from (f"À corriger : {without_commands(said)}" for said in anomaly.get("messages", ()))
             if export.a_completer:
-                yield "À compléter", describe_missing(export.anomalies)
-            yield "Remarques", format_number(export.remarques)
-            yield "Taille", format_size(export.size or 0)
-            yield "SHA-256", export.sha256 or ""
-            if report := export.pieces.get(Piece.RAPPORT):
-                yield "Rapport d'anomalies", report.file_name
+                yield f"À compléter : {describe_missing(export.anomalies)}"
         case ExportStatus.FAILED:
-            yield "Raison", export.error_message
-            yield "Que faire", _ASK_AGAIN.get(export.error_code, _ASK_FOR_HELP)
+            yield f"Raison : {export.error_message}"
+            yield f"Que faire : {_ASK_AGAIN.get(export.error_code, _ASK_FOR_HELP)}"
         case ExportStatus.CANCELLED:
-            yield "Raison", export.error_message
+            yield f"Raison : {export.error_message}"
 
 
-def _link(report: RequestReport, public_url: str) -> PageLink | None:
-    if not public_url:
-        return None
-    url = f"{clean(public_url).rstrip('/')}/demandes/{report.request.id}"
-    if report.files(ExportStatus.READY):
-        return PageLink("La page de la demande, où sont les fichiers et les rapports", "Voir les fichiers", url)
-    return PageLink("La page de la demande", "Voir la demande", url)
+def _advise(exports: Sequence[Export]) -> dict[str, Any]:
+    """Return what the template says about the next steps for ready lists and tableaux."""
+    listes = [it for it in exports if it.kind == ExportKind.LISTE]
+    tableaux = [it for it in exports if it.kind == ExportKind.TABLEAU]
+    never = {it: why_never_published(it.type_tableau, it.presentation, it.edition) for it in tableaux}
+    public = [it for it in tableaux if not (never[it] or it.bloquantes or it.a_completer or it.provisoire_until)]
+    return {
+        "platform": _platform_of(listes),
+        "has_unsound_liste": bool(_platform_of(listes)) and any(it.bloquantes for it in listes),
+        "has_unsound_tableau": any(it.bloquantes for it in tableaux),
+        "never_published": [*dict.fromkeys(filter(None, never.values()))],
+        "has_provisoire": any(it.provisoire_until for it in tableaux),
+        "has_incomplete": any(it.a_completer for it in tableaux),
+        "duties": [*dict.fromkeys((titre_of(it), IN_TOWN_HALL[TypeTableau(it.type_tableau)]) for it in public)],
+    }
 
 
-def _advice(report: RequestReport, words: Wording | None) -> Iterator[Block]:
-    if words:
-        yield from words.next_steps([it for it in report.files(ExportStatus.READY) if it.recall_id is None])
+def _platform_of(exports: Iterable[Export]) -> str:
+    """Return the platform on which one of these files may be deposited, as people call it."""
+    labels = (profile_label(it.profile) for it in exports if may_be_deposited(it.profile, it.format))
+    return next(labels, "")
 
 
-def _words(report: RequestReport) -> Wording | None:
-    return _WORDINGS[report.kind] if report.kind else None
-
-
-def _words_of(export: Export) -> Wording:
-    return _WORDINGS[ExportKind(export.kind)]
-
-
-_STEPS = (
-    "Demandez ces fichiers de nouveau.",
-    "Si l'un d'eux est affiché ou consultable en mairie, remplacez-le.",
-    "Si l'un d'eux est déposé sur e-listelec, déposez le nouveau : le dernier dépôt remplace le précédent.",
-)
-
-
-def describe_recall(recall: Recall, exports: Sequence[Export], *, lieu: str, public_url: str) -> Content:
+def describe_recall(recall: Recall, exports: Sequence[Export], *, lieu: str, public_url: str) -> Text:
     """Return the whole message; `public_url` is the address of the screen, if any."""
-    many = len(exports) > 1
-    title = f"{count_of(len(exports), 'fichier')} à refaire" if many else "fichier à refaire"
-    subject = [capitalized(title), *([] if many else [_name(exports[0])]), lieu]
-    said = "Ces fichiers ont été faits" if many else "Ce fichier a été fait"
-    link = f"{clean(public_url).rstrip('/')}/communes/{recall.code_commune}/exports?etat=a-refaire"
-    return Content(
-        topic=Topic.RECALLED,
-        tone=Tone.BAD,
-        subject=clean(" — ".join(subject)),
-        title=capitalized(title),
-        lieu=lieu,
-        summary=clean(f"{said} pour {lieu} à partir de ce qui ne vaut plus : {recall.because}."),
-        circumstances=tuple(_recall_circumstances(recall)),
-        items=tuple(Item(_name(it), "à refaire", Tone.BAD, tuple(_recall_facts(it))) for it in exports),
-        warnings=(),
-        link=PageLink("Les fichiers à refaire", "Voir ces fichiers", link) if public_url else None,
-        advice=(Heading("Ce qu'il faut faire"), Steps(_STEPS)),
-        reference=None,
+    names = [it.label.removesuffix(RECALLED) for it in exports]  # the state repeats it
+    is_one = len(exports) == 1
+    title = "fichier à refaire" if is_one else f"{count_of(len(exports), 'fichier')} à refaire"
+    said = "Ce fichier a été fait" if is_one else "Ces fichiers ont été faits"
+    return write(
+        "recall.txt",
+        Topic.RECALLED,
+        _join_subject(title, names[0] if is_one else "", lieu),
+        summary=f"{said} pour {lieu} à partir de ce qui ne vaut plus : {recall.because}.",
+        lines=[Line(name, "à refaire", _downloads(it)) for name, it in zip(names, exports, strict=True)],
+        url=link(public_url, f"communes/{recall.code_commune}/exports?etat=a-refaire"),
+        recall=recall,
+        at=format_second_with_zone(recall.created_at, recall.code_commune),
+        platform=_platform_of(exports),
     )
 
 
-def _name(export: Export) -> str:
-    """Return the label without its end, which the state repeats."""
-    return export.label.removesuffix(RECALLED)
+def _downloads(export: Export) -> Sequence[str]:
+    at = export.downloaded_at
+    return [f"Téléchargé le : {format_second(at, export.code_commune)}"] if at else []
 
 
-def _recall_circumstances(recall: Recall) -> list[LabelledValue]:
-    at = format_second_with_zone(recall.created_at, recall.code_commune)
-    reason = [("Raison", recall.reason)] if recall.reason else []
-    return [("Par", recall.recalled_by), ("Le", at), *reason]
+_TITLES = {
+    (PreviewAct.IMPORT, Topic.READY): "Registre repris",
+    (PreviewAct.UNDO, Topic.READY): "Reprise annulée",
+    (PreviewAct.REDATE, Topic.READY): "Jour d'un export corrigé",
+    (PreviewAct.IMPORT, Topic.CANCELLED): "Export non repris",
+    (PreviewAct.IMPORT, Topic.FAILED): "Export refusé, registre inchangé",
+}
+_OTHER_TITLES = {Topic.CANCELLED: "Correction abandonnée", Topic.FAILED: "Correction refusée, registre inchangé"}
+_SAID = {
+    PreviewAct.IMPORT: ("est dans le registre", "n'est pas entré dans le registre"),
+    PreviewAct.UNDO: ("n'est plus dans le registre : sa reprise est annulée", "est resté dans le registre"),
+    PreviewAct.REDATE: ("porte ce jour dans le registre", "n'a pas pris ce jour dans le registre"),
+}
+"""Text after success; text otherwise."""
 
 
-def _recall_facts(export: Export) -> list[LabelledValue]:
-    taken = export.downloaded_at
-    downloaded = [("Téléchargé le", format_second(taken, export.code_commune))] if taken else []
-    return [("Liste", export.nom_liste.label), ("Fichier", export.file_name), *downloaded]
+def describe_import(request: Request, preview: Preview, *, lieu: str, public_url: str) -> Text:
+    """Return the whole message about a preview that ended; `public_url` is the address of the screen, if any."""
+    topics = {PreviewStatus.IMPORTED: Topic.READY, PreviewStatus.DROPPED: Topic.CANCELLED}
+    act, topic = PreviewAct(preview.act), topics.get(PreviewStatus(preview.status), Topic.FAILED)
+    title = _TITLES.get((act, topic)) or _OTHER_TITLES[topic]
+    is_done = topic is Topic.READY
+    export = f"export du REU du {short_date(preview.taken_on)}"
+    return write(
+        "import.txt",
+        topic,
+        f"{title} — {export} — {lieu}",
+        summary=f"L'{export} {_SAID[act][0 if is_done else 1]} pour {lieu}.",
+        lines=[*map(_describe_liste, (preview.found or {}).get("listes", ()))] if is_done else (),
+        url=link(public_url, f"communes/{preview.code_commune}/registre"),
+        reference=request.correlation_id,
+        request=request,
+        preview=preview,
+        asked_at=format_second_with_zone(request.created_at, preview.code_commune),
+        counts=_count_changes(preview),
+        is_done=is_done,
+        is_import=act is PreviewAct.IMPORT,
+    )
+
+
+def _describe_liste(found: dict[str, Any]) -> Line:
+    before = found["before"]
+    said = "nouvelle dans le registre" if before is None else f"{format_number(before)} avant"
+    return Line(Liste(found["liste"]).label, f"{count_of(found['electeurs'], 'électeur')} ({said})")
+
+
+def _count_changes(preview: Preview) -> Sequence[tuple[str, str]]:
+    found = preview.found or {}
+    counts: dict[str, int] = {}
+    if files := found.get("files"):
+        counts = {"Mouvements": found["mouvements"], "Fichiers à refaire": files["count"]}
+    elif changes := found.get("comparison"):
+        names = {"Inscriptions": "inscriptions", "Radiations": "radiations"}
+        names |= {"Changements de bureau": "changements", "Doutes": "doubts"}
+        counts = {name: changes[key] for name, key in names.items()}
+    return [(name, format_number(number)) for name, number in counts.items() if number]

@@ -9,7 +9,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
 from functools import cache, reduce
-from itertools import groupby, islice
+from itertools import groupby
 from typing import Any
 
 from sqlalchemy import (
@@ -43,11 +43,10 @@ from common.calendrier import YOUNGEST, last_birth
 from common.texte import JOINT
 from schemas.vocabulary import Liste, Severity
 from worker.db.engine import STREAM
-from worker.db.types import cleaned, is_suspect, needs_cleaning, size_of
+from worker.db.types import Id, cleaned, is_suspect, needs_cleaning, size_of
 from worker.domain.identite import fold_identite
 from worker.registre.checks.rules import HAS_LOST_ZEROS, LONGEST, RUINED_TEXTS, RULES, Kind, OnListe, is_readable
-from worker.registre.communes import COMMUNES_AT_ONCE
-from worker.registre.comparaison.differences import ID, IDENTITE, identite_columns
+from worker.registre.comparaison.differences import IDENTITE, identite_columns
 from worker.registre.models import ORDRE, Electeur, ImportListe
 from worker.registre.versions import (
     BATCH,
@@ -225,7 +224,7 @@ def _is_shared(keys: Sequence[SQLColumnExpression[Any]], among: ColumnElement[bo
 
 _LAST_DAY = "9999-12-31"
 
-_FOUND = Table("found_fact", TEMPORARY, Column("id", ID, index=True), prefixes=["TEMPORARY"])
+_FOUND = Table("found_fact", TEMPORARY, Column("id", Id, index=True), prefixes=["TEMPORARY"])
 """Electors with a finding that is not yet in their rows; an elector may come twice."""
 
 
@@ -238,9 +237,7 @@ def find_facts(connection: Connection, version: int, listes: Iterable[ListeKey],
     create_temporary(connection, _FOUND)
     with reading_transaction(connection):
         for liste, of_liste in groupby(sorted(listes, key=lambda it: it.liste), key=lambda it: it.liste):
-            rest = (it.code_commune for it in of_liste)
-            while communes := list(islice(rest, COMMUNES_AT_ONCE)):
-                _find(connection, version, communes, Liste(liste), jour)
+            _find(connection, version, [it.code_commune for it in of_liste], Liste(liste), jour)
     _write(connection)
 
 

@@ -540,8 +540,21 @@ SEPARATEUR = Kind(
     "separateur_remplace",
     Severity.REMARK,
     None,
-    "Le point-virgule et le guillemet n'ont pas leur place dans le CSV : virgule et apostrophe à la place.",
+    "{separator} et le guillemet n'ont pas leur place dans le CSV : {instead} et apostrophe à la place.",
     MINISTRY,
+)
+INEXPRESSIBLE = Kind(
+    "lettre_hors_encodage",
+    Severity.BLOCKING,
+    None,
+    "Une lettre n'existe pas dans l'encodage que la plateforme demande ({encoding}) : elle est écrite sans son accent, "
+    "ou « ? ». Demander à la préfecture si elle prend l'UTF-8.",
+)
+TOO_LARGE = Kind(
+    "fichier_trop_gros",
+    Severity.BLOCKING,
+    None,
+    "Le fichier fait {size} ; la plateforme prend {most} au plus : demander à la préfecture comment le transmettre.",
 )
 TROP_LONG = Kind(
     "valeur_trop_longue",

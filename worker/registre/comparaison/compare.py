@@ -4,19 +4,15 @@ The database compares two versions of each list, list after list; only differenc
 results stay in temporary tables until they are recorded with the import.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from sqlalchemy import (
     CTE,
-    ColumnElement,
     Connection,
     Date,
     Row,
-    Select,
-    Table,
     and_,
     case,
     delete,
@@ -34,16 +30,12 @@ from sqlalchemy.orm import aliased
 
 from common.texte import JOINT
 from schemas.vocabulary import Categorie, Nature
-from worker.db.engine import STREAM
-from worker.domain.identite import fold_identite
-from worker.domain.mouvement import Effet, Etat
+from worker.domain.identite import Effet, Etat, fold_identite
 from worker.errors import ImportRefusedError
 from worker.registre.comparaison.differences import (
     BEFORE,
     CANDIDATES,
-    HAS_HOMONYM,
     IDENTITE,
-    IDENTITIES,
     IS_UNMATCHED,
     PAIRS,
     SHOWN,
@@ -52,6 +44,7 @@ from worker.registre.comparaison.differences import (
     find_differences,
     find_homonyms,
     lists_with_homonyms,
+    pair_by_ine,
     pair_rest,
     pair_singles,
     paired,
@@ -61,13 +54,13 @@ from worker.registre.comparaison.doubts import (
     CHANGEMENT,
     DOUBTS,
     PORTRAITS,
-    describe_differing,
     find_doubts,
+    note_corrections,
     pair_corrections,
     record_doubts,
 )
 from worker.registre.comparaison.questions import find_questions, read_changes
-from worker.registre.imports.report import Comparison, ListeCount, Question, ReportFile
+from worker.registre.imports.report import Comparison, ListeCount, Question
 from worker.registre.models import Electeur, Homonym
 from worker.registre.mouvements.queries import was_protected
 from worker.registre.versions import (
@@ -95,7 +88,7 @@ Ask = Callable[[Sequence[Question]], None]
 
 
 def compare(
-    connection: Connection, version: int, counts: Sequence[ListeCount], jour: date, *, report: Path | None, ask: Ask
+    connection: Connection, version: int, counts: Sequence[ListeCount], jour: date, *, ask: Ask
 ) -> tuple[Comparison, RecordMouvements]:
     """Compare the staged version of these lists with the current one; the mouvements have the date `jour`.
 
@@ -103,8 +96,7 @@ def compare(
     questions before anything is written.
 
     Raises:
-        ImportRefusedError: `ask` raised it, or the report cannot be written; when recording, another service has
-            changed a list since.
+        ImportRefusedError: `ask` raised it; when recording, another service has changed a list since.
     """
     create_temporary(connection, STAGED, *TABLES, PORTRAITS, DOUBTS)
     with reading_transaction(connection):
@@ -115,11 +107,8 @@ def compare(
         changes = read_changes(connection, compared, counts)
         ask(find_questions(connection, compared, version, counts, changes))
         make_mouvements(connection, jour)
-        with ReportFile(report, _TITLES, "un rapport de comparaison") as file:
-            for line in _findings(connection) if report else ():
-                file.write(line)
         others = sum(it.others for it in changes.values())
-        comparison = _summarise(connection, jour, len(compared), others, file.written)
+        comparison = _summarise(connection, jour, len(compared), others)
 
     def record(connection: Connection, before: Mapping[ListeKey, int]) -> None:
         if any(before.get(liste) != known for liste, known in compared.items()):
@@ -132,8 +121,9 @@ def compare(
 
 
 def _pair(connection: Connection, compared: Mapping[ListeKey, int], version: int) -> None:
-    for liste, before in compared.items():
-        find_differences(connection, liste, before, version)
+    by_name = [liste for liste, before in compared.items() if not pair_by_ine(connection, liste, before, version)]
+    for liste in by_name:
+        find_differences(connection, liste, compared[liste], version)
     pair_singles(connection)
     for liste in lists_with_homonyms(connection):
         find_homonyms(connection, liste, compared[liste], version)
@@ -142,12 +132,12 @@ def _pair(connection: Connection, compared: Mapping[ListeKey, int], version: int
     pair_spellings(connection)
     find_doubts(connection)
     pair_corrections(connection)
+    note_corrections(connection)
 
 
-def _summarise(connection: Connection, jour: date, compared: int, others: int, report: Path | None) -> Comparison:
+def _summarise(connection: Connection, jour: date, compared: int, others: int) -> Comparison:
     by_nature = select(STAGED.c.nature, func.count().label("number")).group_by(STAGED.c.nature)
     natures = {row.nature: row.number for row in connection.execute(by_nature)}
-    is_spelling = PAIRS.c.look >= SPELLING
     return Comparison(
         jour=jour,
         listes=compared,
@@ -155,15 +145,8 @@ def _summarise(connection: Connection, jour: date, compared: int, others: int, r
         radiations=natures.get(Nature.RADIATION, 0),
         changements=natures.get(Nature.MODIFICATION, 0),
         others=others,
-        homonyms=_count(connection, IDENTITIES, HAS_HOMONYM),
-        spellings=_count(connection, PAIRS, is_spelling),
-        doubts=_count(connection, DOUBTS, DOUBTS.c.is_sure == 0),
-        report=report,
+        doubts=connection.scalar(select(func.count()).select_from(DOUBTS).where(DOUBTS.c.is_sure == 0)) or 0,
     )
-
-
-def _count(connection: Connection, table: Table, condition: ColumnElement[bool]) -> int:
-    return connection.execute(select(func.count()).select_from(table).where(condition)).scalar_one()
 
 
 def make_mouvements(connection: Connection, jour: date) -> None:
@@ -202,21 +185,14 @@ def _values(jour: date) -> dict[str, Any]:
     return {"electeur": e.id} | {name: values[name] for name in ("rank", *FIELDS)}
 
 
-class MatchingRule(NamedTuple):
-    """One matching rule: the values that must be equal, and the text of the report for the agent."""
-
-    same: tuple[str, ...]
-    finding: str
-
-
 MATCHING_RULES = (
-    MatchingRule(("adresse", "code_bureau", "numero_ordre"), "même adresse, même bureau, même numéro"),
-    MatchingRule(("adresse", "code_bureau"), "même adresse, même bureau, autre numéro"),
-    MatchingRule(("adresse",), "même adresse, autre bureau"),
-    MatchingRule(("code_bureau", "numero_ordre"), "autre adresse, même bureau, même numéro"),
-    MatchingRule((), "autre adresse, autre numéro, à vérifier"),
+    ("adresse", "code_bureau", "numero_ordre"),
+    ("adresse", "code_bureau"),
+    ("adresse",),
+    ("code_bureau", "numero_ordre"),
+    (),
 )
-"""The most reliable rule first."""
+"""By rule, the values that must be equal. The most reliable rule first."""
 
 GUESS = len(MATCHING_RULES) - 1
 """The rule for homonyms with nothing in common but their identity: they are paired in their order.
@@ -231,8 +207,8 @@ SPELLING = 10
 def pair_candidates(connection: Connection, first: int = 0) -> None:
     """Pair the candidates of each `group_key` rule after rule; candidates without a match stay."""
     for number, rule in enumerate(MATCHING_RULES, first):
-        before, after, is_same = _two_sides("group_key", *rule.same)
-        if not rule.same:
+        before, after, is_same = _two_sides("group_key", *rule)
+        if not rule:
             is_same = and_(is_same, before.c.number == after.c.number)
         pairs = select(before.c.id, after.c.id, literal(number), before.c.group_key).join_from(before, after, is_same)
         connection.execute(insert(PAIRS).from_select(["before", "after", "look", "group_key"], pairs))
@@ -302,73 +278,3 @@ def _fold(row: Row[Any]) -> dict[str, Any]:
         "code_bureau": row.code_bureau,
         "numero_ordre": row.numero_ordre,
     }
-
-
-_TITLES = (
-    *("Commune", "Liste", "Groupe"),
-    *("Bureau avant", "Numéro avant", "Bureau après", "Numéro après", "Constat"),
-)
-
-
-def comparison_report(path: Path, rejects: Path | None) -> Path:
-    """Return the path of the report: beside the report of rejects if one is given, else beside the file."""
-    return (rejects or path).with_name(f"{path.stem}-comparaison.csv")
-
-
-def _findings(connection: Connection) -> Iterator[Sequence[str]]:
-    """Yield a line for every homonym and corrected spelling, group after group, then for the doubts.
-
-    Lines of one group concern one identity; its number is unique within the report.
-    """
-    groups, last = 0, None
-    homonyms = _places(PAIRS).add_columns(PAIRS.c.before, PAIRS.c.after, PAIRS.c.group_key, PAIRS.c.look)
-    with connection.execute(homonyms.where(PAIRS.c.group_key.is_not(None)), execution_options=STREAM) as rows:
-        for row in rows:
-            groups += row.group_key != last
-            last = row.group_key
-            yield _finding(row, groups, _describe_pair(row))
-    doubts = _places(DOUBTS).add_columns(DOUBTS.c.differs, DOUBTS.c.is_sure)
-    with connection.execute(doubts, execution_options=STREAM) as rows:
-        for number, row in enumerate(rows, groups + 1):
-            differs = describe_differing(row.differs.split())
-            asked = f"doute, à trancher par « doutes » : même électeur ? Diffère : {differs}"
-            yield _finding(row, number, f"même électeur, corrigé : {differs}" if row.is_sure else asked)
-
-
-def _places(pairs: Table) -> Select[Any]:
-    before, after = aliased(Electeur), aliased(Electeur)
-    columns: list[Any] = [
-        func.coalesce(after.code_commune, before.code_commune).label("code_commune"),
-        func.coalesce(after.liste, before.liste).label("liste"),
-        before.code_bureau,
-        before.numero_ordre,
-        after.code_bureau,
-        after.numero_ordre,
-    ]
-    order: list[Any] = (
-        [pairs.c.group_key, func.coalesce(pairs.c.look, len(MATCHING_RULES))] if "group_key" in pairs.c else []
-    )
-    for side in (before, after):
-        order += [func.coalesce(side.code_bureau, ""), func.coalesce(side.numero_ordre, -1), func.coalesce(side.id, -1)]
-    places: Select[Any] = (
-        select(*columns)
-        .join_from(pairs, before, before.id == pairs.c.before, isouter=True)
-        .join(after, after.id == pairs.c.after, isouter=True)
-        .order_by(columns[0], columns[1], *order)
-    )
-    return places
-
-
-def _describe_pair(row: Row[Any]) -> str:
-    if row.before is None:
-        return "homonyme : sans correspondant avant, compté en inscription"
-    if row.after is None:
-        return "homonyme : sans correspondant après, compté en radiation"
-    if row.look >= SPELLING:
-        return f"orthographe changée, même électeur : {MATCHING_RULES[row.look - SPELLING].finding}"
-    return f"homonyme : {MATCHING_RULES[row.look].finding}"
-
-
-def _finding(row: Row[Any], group: int, text: str) -> Sequence[str]:
-    places: tuple[Any, ...] = tuple(row[2:6])
-    return [row.code_commune, row.liste, str(group), *("" if it is None else str(it) for it in places), text]

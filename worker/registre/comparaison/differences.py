@@ -6,7 +6,6 @@ from operator import add
 from typing import Any
 
 from sqlalchemy import (
-    BigInteger,
     Case,
     Column,
     ColumnElement,
@@ -29,7 +28,7 @@ from sqlalchemy.orm import InstrumentedAttribute, aliased
 from sqlalchemy.orm.util import AliasedClass
 
 from common.texte import JOINT
-from worker.db.types import Texte
+from worker.db.types import Id, Texte
 from worker.registre.models import Electeur
 from worker.registre.versions import TEMPORARY, ListeKey
 
@@ -42,14 +41,13 @@ _DETAILS = (
     *("code_postal", "ville", "pays"),
 )
 
-ID = BigInteger().with_variant(Integer, "sqlite")
 
 IDENTITIES = Table(
     "compare_identity",
     TEMPORARY,
     *(Column(name, Texte, nullable=False) for name in ("code_commune", "liste", *IDENTITE)),
     *(Column(name, Integer, nullable=False) for name in ("n_before", "n_after")),
-    *(Column(name, ID) for name in ("before", "after")),
+    *(Column(name, Id) for name in ("before", "after")),
     prefixes=["TEMPORARY"],
 )
 """Identities whose rows differ between the two versions, or that several electors share (homonyms)."""
@@ -57,7 +55,7 @@ IDENTITIES = Table(
 CANDIDATES = Table(
     "compare_candidate",
     TEMPORARY,
-    Column("id", ID, primary_key=True, autoincrement=False),
+    Column("id", Id, primary_key=True, autoincrement=False),
     Column("is_after", Integer, nullable=False),
     *(Column(name, Texte, nullable=False) for name in ("group_key", "adresse", "code_bureau")),
     Column("numero_ordre", Integer, nullable=False),
@@ -68,15 +66,19 @@ CANDIDATES = Table(
 PAIRS = Table(
     "compare_pair",
     TEMPORARY,
-    *(Column(name, ID, index=False) for name in ("before", "after")),
+    *(Column(name, Id, index=False) for name in ("before", "after")),
     Column("look", Integer),
     Column("group_key", Texte),
     prefixes=["TEMPORARY"],
 )
 """Matched electors: ids before and after. No id before means an inscription, no id after a radiation.
 
-`look`: the rule that matched homonyms; `group_key`: the group of homonyms, NULL for an elector without homonym.
+`look`: the rule that matched homonyms, or BY_INE; `group_key`: the group of homonyms, NULL for an elector without
+homonym.
 """
+
+BY_INE = -1
+"""The `look` of electors who were told apart by their national number: no rule and no doubt concerns them."""
 
 TABLES = (IDENTITIES, CANDIDATES, PAIRS)
 HAS_HOMONYM = or_(IDENTITIES.c.n_before > 1, IDENTITIES.c.n_after > 1)
@@ -162,6 +164,27 @@ def find_differences(connection: Connection, liste: ListeKey, before: int, after
     connection.execute(insert(IDENTITIES).from_select(names, groups))
 
 
+def pair_by_ine(connection: Connection, liste: ListeKey, before: int, after: int) -> bool:
+    """Insert into PAIRS the differences of a list whose electors all have a national number (INE) in both versions.
+
+    Return False, without a change, if one lacks it or two share it: the name and birth are the identity then.
+    """
+    lines = _lines(liste, before, after).add_columns(Electeur.ine).subquery()
+    n_after = func.sum(lines.c.is_after)
+    groups = select(lines.c.ine).group_by(lines.c.ine)
+    is_unfit = or_(lines.c.ine == "", n_after > 1, func.count() - n_after > 1)
+    if connection.execute(groups.having(is_unfit).limit(1)).first():
+        return False
+    who: ColumnElement[str] = lines.c.details
+    for name in IDENTITE:
+        who = who + literal(JOINT, Text) + lines.c[name]
+    is_unchanged = and_(func.count() == 2, func.min(who) == func.max(who))  # noqa: PLR2004
+    ids = [func.min(case((lines.c.is_after == side, lines.c.id))) for side in (0, 1)]
+    pairs = select(*ids, literal(BY_INE)).group_by(lines.c.ine).having(not_(is_unchanged))
+    connection.execute(insert(PAIRS).from_select(["before", "after", "look"], pairs))
+    return True
+
+
 def pair_singles(connection: Connection) -> None:
     """Insert into PAIRS the identities without homonyms: each is one person."""
     singles = select(IDENTITIES.c.before, IDENTITIES.c.after).where(not_(HAS_HOMONYM))
@@ -208,7 +231,7 @@ def unmatched(*same: str) -> Select[Any]:
         select(Electeur.id, Electeur.code_commune, Electeur.liste, *identite_columns(), *place_columns())
         .add_columns(case((PAIRS.c.before.is_(None), 1), else_=0).label("is_after"))
         .join_from(PAIRS, Electeur, Electeur.id == func.coalesce(PAIRS.c.before, PAIRS.c.after))
-        .where(IS_UNMATCHED)
+        .where(IS_UNMATCHED, PAIRS.c.look.is_(None))
         .subquery()
     )
     within = [lines.c[name] for name in ("code_commune", "liste", *same)]

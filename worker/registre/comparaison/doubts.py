@@ -25,9 +25,11 @@ from sqlalchemy import (
     Table,
     and_,
     bindparam,
+    case,
     delete,
     func,
     insert,
+    literal,
     or_,
     select,
     text,
@@ -37,22 +39,38 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import aliased
 
-from common.calendrier import civil_day, now
-from common.french import short_date
+from common.calendrier import now
 from schemas.vocabulary import Categorie, DoubtDecision, Liste, Nature
 from worker.db.engine import has_table
-from worker.db.types import Texte, utc_now
-from worker.domain.identite import BLOCKS, Portrait, base_letters, differing, is_perhaps_one, is_surely_one
+from worker.db.types import Id, Texte, utc_now
+from worker.domain.identite import (
+    BLOCKS,
+    Identite,
+    Portrait,
+    base_letters,
+    differing,
+    identite,
+    is_perhaps_one,
+    is_surely_one,
+)
 from worker.errors import RefusedError
-from worker.registre.comparaison.differences import ID, IDENTITE, IS_UNMATCHED, PAIRS, unmatched
+from worker.registre.comparaison.differences import (
+    BEFORE,
+    BY_INE,
+    IDENTITE,
+    IS_UNMATCHED,
+    PAIRS,
+    identite_columns,
+    unmatched,
+)
 from worker.registre.models import Doubt, Electeur, Homonym, Import, MouvementRegistre
-from worker.registre.protections import Protege, add_protection, select_protections
+from worker.registre.protections import Protege, add_protection, extend_protection
 from worker.registre.versions import BATCH, STAGED, TEMPORARY, insert_all
 
 DOUBTS = Table(
     "compare_doubt",
     TEMPORARY,
-    *(Column(name, ID, nullable=False, index=False) for name in ("before", "after")),
+    *(Column(name, Id, nullable=False, index=False) for name in ("before", "after")),
     Column("differs", Texte, nullable=False),
     Column("is_sure", Integer, nullable=False, index=False),
     prefixes=["TEMPORARY"],
@@ -62,12 +80,13 @@ DOUBTS = Table(
 COMPARISON = "comparaison"
 """`decided_by` of the pairs that the comparison decides."""
 
+_WHO = ("nom_naissance", "prenoms", "date_naissance", "commune_naissance", "pays_naissance")
 _KEYS = [f"key_{number}" for number in range(len(BLOCKS))]
 
 PORTRAITS = Table(
     "compare_portrait",
     TEMPORARY,
-    Column("id", ID, primary_key=True, autoincrement=False),
+    Column("id", Id, primary_key=True, autoincrement=False),
     Column("is_after", Integer, nullable=False),
     *(Column(name, Integer if name == "numero" else Texte, nullable=False) for name in Portrait._fields),
     *(Column(name, BigInteger, index=False) for name in _KEYS),
@@ -129,6 +148,27 @@ def pair_corrections(connection: Connection) -> None:
         connection.execute(others, pairs)
 
 
+def note_corrections(connection: Connection) -> None:
+    """Insert into DOUBTS, as sure, the electors of one national number whose name or birth was corrected."""
+    after = aliased(Electeur)
+    sides = [(before, it) for before, it in zip(identite_columns(BEFORE), identite_columns(after), strict=True)]
+    differs = [
+        case((before != it, literal(name)), else_="")
+        for name, (before, it) in zip(Portrait._fields, sides, strict=False)
+    ]
+    corrected = (
+        select(PAIRS.c.before, PAIRS.c.after, *differs)
+        .join_from(PAIRS, BEFORE, BEFORE.id == PAIRS.c.before)
+        .join(after, after.id == PAIRS.c.after)
+        .where(PAIRS.c.look == BY_INE, or_(*(before != it for before, it in sides)))
+    )
+    found = (
+        {"before": left, "after": came, "differs": " ".join(filter(None, names)), "is_sure": 1}
+        for left, came, *names in connection.execute(corrected).all()
+    )
+    insert_all(connection, DOUBTS, found)
+
+
 def record_doubts(connection: Connection, import_id: int) -> None:
     """Store the doubts after the mouvements of STAGED, whose order links each mouvement to its elector."""
     both = union_all(select(DOUBTS.c.before), select(DOUBTS.c.after))
@@ -137,14 +177,20 @@ def record_doubts(connection: Connection, import_id: int) -> None:
     recorded = select(MouvementRegistre.id).where(MouvementRegistre.import_id == import_id)
     ids = enumerate(connection.scalars(recorded.order_by(MouvementRegistre.id)), 1)
     mouvements = {electeurs[rank]: id_ for rank, id_ in ids if rank in electeurs} if electeurs else {}
-    about = Electeur.code_commune, Electeur.liste, Electeur.date_naissance
-    found = select(DOUBTS, *about).join(Electeur, Electeur.id == DOUBTS.c.after)
-    rows = connection.execute(found.order_by(DOUBTS.c.before, DOUBTS.c.after))
+    names_before = [getattr(BEFORE, name).label(f"{name}_before") for name in IDENTITE[:-1]]
+    about = Electeur.code_commune, Electeur.liste, *(getattr(Electeur, name) for name in IDENTITE[:-1])
+    found = select(DOUBTS, *about, *names_before).join(Electeur, Electeur.id == DOUBTS.c.after)
+    found = found.join(BEFORE, BEFORE.id == DOUBTS.c.before).order_by(DOUBTS.c.before, DOUBTS.c.after)
+    rows = connection.execute(found).all()
     insert_all(connection, Doubt, (_to_doubt(import_id, row, mouvements) for row in rows))
+    for row in rows:
+        former = Protege(row.nom_naissance_before, row.prenoms_before, row.date_naissance_before)
+        corrected = Protege(row.nom_naissance, row.prenoms, row.date_naissance)
+        if row.is_sure and former.folded() != corrected.folded():
+            extend_protection(connection, row.code_commune, former, corrected)
 
 
 def _to_doubt(import_id: int, row: Row[Any], mouvements: Mapping[int, int]) -> dict[str, Any]:
-    born = row.date_naissance if row.is_sure else ""
     return {
         "import_id": import_id,
         "code_commune": row.code_commune,
@@ -155,8 +201,8 @@ def _to_doubt(import_id: int, row: Row[Any], mouvements: Mapping[int, int]) -> d
         "decision": DoubtDecision.SAME_PERSON.value if row.is_sure else "",
         "decided_by": COMPARISON if row.is_sure else "",
         "decided_at": now() if row.is_sure else None,
-        "born_before": born,
-        "born_after": born,
+        "born_before": row.date_naissance_before if row.is_sure else "",
+        "born_after": row.date_naissance if row.is_sure else "",
     }
 
 
@@ -168,8 +214,9 @@ def forget_doubts(connection: Connection, import_id: int) -> int:
 
 
 def list_doubts(connection: Connection, code_commune: str = "") -> Sequence[Row[Any]]:
-    """Return the rows of the view `doutes_ouverts`, of one commune or of all, by commune and by number."""
-    query = text("SELECT * FROM doutes_ouverts WHERE :commune IN ('', code_commune) ORDER BY code_commune, doute")
+    """Return the open rows of the view `doutes`, of one commune or of all, by commune and by number."""
+    is_open = "decision = '' AND :commune IN ('', code_commune)"
+    query = text(f"SELECT * FROM doutes WHERE {is_open} ORDER BY code_commune, doute")  # noqa: S608 — our own words
     return connection.execute(query.columns(jour=Date), {"commune": code_commune}).all()
 
 
@@ -246,40 +293,43 @@ class Decided(NamedTuple):
     """Doubts about one of the two electors, closed as two persons because that elector is now matched."""
 
 
+def find_people(connection: Connection, doubt_id: int) -> dict[Identite, str]:
+    """Return the identities of the electors of a doubt that was decided, with their dates of birth; none if it is open.
+
+    Tableaux that print them may change with another decision.
+    """
+    known = MouvementRegistre
+    query = select(*(getattr(known, name) for name in _WHO))
+    query = query.join(Doubt, known.id.in_((Doubt.radiation_id, Doubt.inscription_id)))
+    rows = connection.execute(query.where(Doubt.id == doubt_id, Doubt.decision != ""))
+    return {identite(*row): row.date_naissance for row in rows}
+
+
 def decide_doubt(
     connection: Connection, doubt_id: int, decision: DoubtDecision, *, by: str, code_commune: str | None = None
 ) -> Decided:
-    """Record the decision of a doubt; `code_commune`: the commune that the doubt must belong to.
+    """Record or change the decision of a doubt; `code_commune`: the commune that the doubt must belong to.
 
-    One person: the two mouvements are deleted, or become one change of bureau, and a protection also covers the
-    corrected name. Two persons: the mouvements stay.
+    One person: the two mouvements count for nothing, or become one change of bureau, and a protection also covers the
+    corrected name. Two persons: the mouvements stay, or count again.
 
     Raises:
-        RefusedError: the doubt does not exist, or was decided before; nothing changes.
+        RefusedError: the doubt does not exist, has that decision, or its mouvements are gone; nothing changes.
     """
     found = connection.execute(select(Doubt.__table__).where(Doubt.id == doubt_id)).one_or_none()
     if found is None or (code_commune is not None and found.code_commune != code_commune):
-        raise RefusedError(f"Doute n° {doubt_id} inconnu : voyez ceux qui sont ouverts, page « Doutes ».")
+        raise RefusedError(f"Doute n° {doubt_id} inconnu : voyez la page « Doutes ».")
     said = {"decision": decision.value, "decided_by": by, "decided_at": utc_now()}
-    is_it = Doubt.id == doubt_id, Doubt.decision == ""
-    if not connection.execute(update(Doubt).where(*is_it).values(said)).rowcount:
-        raise _already(connection, doubt_id)
+    is_it = Doubt.id == doubt_id, Doubt.decision == found.decision
+    if found.decision == decision or not connection.execute(update(Doubt).where(*is_it).values(said)).rowcount:
+        raise RefusedError(f"Le doute n° {doubt_id} a déjà cette réponse : {decision.label}.")
     others: Sequence[int] = ()
     if decision is DoubtDecision.SAME_PERSON:
         others = _close_others(connection, found, by)
         _merge(connection, found)
+    elif found.decision:
+        _split(connection, found)
     return Decided(doubt_id, found.code_commune, found.liste, tuple(found.differs.split()), others)
-
-
-def _already(connection: Connection, doubt_id: int) -> RefusedError:
-    known: Any = connection.execute(
-        select(Doubt.code_commune, Doubt.decision, Doubt.decided_by, Doubt.decided_at).where(Doubt.id == doubt_id)
-    ).one()
-    return RefusedError(
-        f"Le doute n° {doubt_id} a déjà été tranché : {DoubtDecision(known.decision).label}, le "
-        f"{short_date(civil_day(known.decided_at, known.code_commune))}, par {known.decided_by}. Pour y revenir, "
-        "annulez l'import et reprenez-le."
-    )
 
 
 def _close_others(connection: Connection, found: Row[Any], by: str) -> Sequence[int]:
@@ -290,44 +340,53 @@ def _close_others(connection: Connection, found: Row[Any], by: str) -> Sequence[
 
 
 def _merge(connection: Connection, found: Row[Any]) -> None:
-    """Delete the two mouvements of one person, or replace them with a change of bureau."""
+    """Keep the two mouvements of one person apart, and replace them with a change of bureau if the person moved."""
     known = MouvementRegistre
-    both = connection.execute(
-        select(known.__table__).where(known.id.in_([found.radiation_id, found.inscription_id]))
-    ).all()
-    by_nature = {row.nature: row for row in both}
+    both = known.id.in_([found.radiation_id, found.inscription_id])
+    rows = connection.execute(select(known.__table__).where(both)).all()
+    by_nature = {row.nature: row for row in rows}
     left, came = by_nature.get(Nature.RADIATION), by_nature.get(Nature.INSCRIPTION)
     if left is None or came is None:
         raise RefusedError(
             f"Les mouvements du doute n° {found.id} ne sont plus dans le registre : rien n'est à trancher."
         )
+    if other := left.doubt_id or came.doubt_id:
+        raise RefusedError(f"Le doute n° {other} réunit déjà un de ces électeurs : changez d'abord sa réponse.")
     is_protegee = _keep_protection(connection, left, came)
-    gone = [left.id]
-    if left.ancien_bureau == came.nouveau_bureau:
-        gone.append(came.id)
-    else:
-        change = {
+    connection.execute(update(known).where(both).values(doubt_id=found.id))
+    values = {"born_before": left.date_naissance, "born_after": came.date_naissance, "modification_id": None}
+    if left.ancien_bureau != came.nouveau_bureau:
+        change = {name: value for name, value in came._mapping.items() if name != "id"} | {  # noqa: SLF001 — its public name
             "nature": Nature.MODIFICATION.value,
             "categorie": Categorie.CHANGEMENT_BUREAU.value,
             "motif": CHANGEMENT,
             "ancien_bureau": left.ancien_bureau,
             "is_protegee": is_protegee,
         }
-        connection.execute(update(known).where(known.id == came.id).values(change))
-    connection.execute(delete(known).where(known.id.in_(gone)))
-    born = {"born_before": left.date_naissance, "born_after": came.date_naissance}
-    merged = update(Doubt).where(Doubt.id == found.id).values(radiation_id=None, inscription_id=None, **born)
-    connection.execute(merged)
+        values["modification_id"] = connection.scalar(insert(known).values(change).returning(known.id))
+    connection.execute(update(Doubt).where(Doubt.id == found.id).values(values))
+
+
+def _split(connection: Connection, found: Row[Any]) -> None:
+    """Let the two mouvements count again, and delete the change of bureau that replaced them."""
+    known = MouvementRegistre
+    if not connection.execute(update(known).where(known.doubt_id == found.id).values(doubt_id=None)).rowcount:
+        raise RefusedError(
+            f"Les mouvements du doute n° {found.id} ne sont pas gardés : pour changer sa réponse, annulez l'import et "
+            "reprenez-le."
+        )
+    connection.execute(delete(known).where(known.id == found.modification_id))
+    nothing = {"born_before": "", "born_after": "", "modification_id": None}
+    connection.execute(update(Doubt).where(Doubt.id == found.id).values(nothing))
 
 
 def _keep_protection(connection: Connection, left: Row[Any], came: Row[Any]) -> bool:
     """Return whether the elector is protected (L. 37); if so, protect the corrected name too."""
     former, corrected = (Protege(it.nom_naissance, it.prenoms, it.date_naissance) for it in (left, came))
-    proteges = {it.folded() for it in select_protections(connection, left.code_commune)}
-    is_protegee = bool(left.is_protegee or came.is_protegee or former.folded() in proteges)
-    if is_protegee:
+    if left.is_protegee or came.is_protegee:
         add_protection(connection, left.code_commune, corrected)
-    return is_protegee
+        return True
+    return extend_protection(connection, left.code_commune, former, corrected)
 
 
 def _draw(row: Row[Any]) -> dict[str, Any]:

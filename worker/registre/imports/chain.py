@@ -25,7 +25,7 @@ from common.french import short_date
 from common.law import REPERTOIRE_UNIQUE_DEPUIS
 from schemas.vocabulary import Liste, Nature
 from worker.db.engine import has_table
-from worker.domain.mouvement import Etat
+from worker.domain.identite import Etat
 from worker.domain.tableau.couverture import (
     Chain,
     CompleteUntil,
@@ -56,7 +56,7 @@ def read_chain(connection: Connection, code_commune: str, liste: Liste) -> Chain
     is_undated = case((known.is_dated, 0), else_=1)
     undated, grown = (
         select(func.coalesce(func.sum(number), 0))
-        .where(known.import_id == Import.id, known.code_commune == code_commune, known.liste == liste.value)
+        .where(known.import_id == Import.id, of_liste(code_commune, liste))
         .scalar_subquery()
         for number in (is_undated, growth)
     )
@@ -184,8 +184,9 @@ def read_intervals(connection: Connection, code_commune: str, liste: Liste) -> d
 
 
 def of_liste(code_commune: str, liste: Liste) -> ColumnElement[bool]:
-    """Select the mouvements of a list."""
-    return and_(MouvementRegistre.code_commune == code_commune, MouvementRegistre.liste == liste.value)
+    """Select the mouvements of a list, without those of a doubt that is decided as one person."""
+    known = MouvementRegistre
+    return and_(known.code_commune == code_commune, known.liste == liste.value, known.doubt_id.is_(None))
 
 
 def _count_daily(connection: Connection, code_commune: str, liste: Liste) -> dict[date, DayCount]:
@@ -325,14 +326,18 @@ OnRedated = Callable[[Connection, Redating], object]
 """Called in the transaction; an exception rolls everything back."""
 
 
-def set_taken_on(engine: Engine, import_id: int, day: date, *, then: OnRedated = lambda *_: None) -> Redating:
+def set_taken_on(
+    engine: Engine, import_id: int, day: date, *, only: str = "", then: OnRedated = lambda *_: None
+) -> Redating:
     """Set the day an export was taken, after its import; its undated mouvements get the same day.
+
+    `only`: see `undo_import`.
 
     Raises:
         ImportRefusedError: no such import of the REU, the day has not come, is not between those of its neighbours, or
             a mouvement that was dated would not lie between its two exports any more.
     """
-    with importing(engine) as connection, connection.begin():
+    with importing(engine, only) as connection, connection.begin():
         found = connection.execute(
             select(Import.kind, Import.undone_at, Import.taken_on).where(
                 Import.id == import_id, Import.finished_at.is_not(None)

@@ -2,16 +2,29 @@
 
 import hashlib
 import os
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
-from io import BytesIO
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import asdict, dataclass
+from io import BufferedReader, BytesIO
 from pathlib import Path, PurePosixPath
-from typing import BinaryIO, cast
+from typing import Any, BinaryIO, cast
 
+from common.apart import Budget, TooMuchWorkError, run_apart
 from common.file_kind import START, FileKind, UnreadableArchiveError, list_files, open_archive, recognise
 from worker.errors import ImportRefusedError
-from worker.registre.imports.sources import Columns, CsvText, Record, Sheet, Wanted, open_sheet, open_text
+from worker.registre.imports.sources import (
+    Broken,
+    Columns,
+    CsvText,
+    Record,
+    Sheet,
+    Titles,
+    UnfitFileError,
+    Wanted,
+    find_source,
+    open_sheets,
+    open_text,
+)
 
 MOST_UNPACKED = 2 << 30
 """Bytes of an archive's files after extraction: four times a whole département."""
@@ -28,6 +41,19 @@ _OFFICE = {
     "word/document.xml": "un document de traitement de texte (.docx)",
 }
 """Other files in ZIP format: a part that identifies them, and their French name."""
+_MOST_TITLES = 16 << 20
+"""Bytes of the first lines of all sheets."""
+_MOST_NAMED = 100
+"""Characters of the name of a ZIP's member that are shown."""
+
+
+def budget(size: int, most_bytes: int) -> Budget:
+    """Return the limits for a file of this size: at least twice what a workbook of 300,000 electors takes in 2026.
+
+    The slowest is one that compresses well: 130 seconds and 360 MiB for 8 MiB.
+    """
+    seconds = min(900, 30 + 30 * (size >> 20))
+    return Budget(seconds, 720 << 20, 60 + 4 * seconds, most_bytes)
 
 
 @dataclass(frozen=True)
@@ -39,7 +65,8 @@ class ImportedFile:
     modified: int
     sha256: str
     source: CsvText | Sheet
-    columns: Columns
+    titles: Titles
+    wanted: Wanted
     member: str = ""
     """The only file inside a ZIP."""
     named: str = ""
@@ -51,6 +78,11 @@ class ImportedFile:
         return (self.named or self.path.name).encode(errors="replace").decode()
 
     @property
+    def columns(self) -> Columns:
+        """The positions of the fields."""
+        return self.titles.columns
+
+    @property
     def notes(self) -> tuple[str, ...]:
         """Notes about the file for the agent, in French."""
         zipped = (f"fichier lu dans le ZIP : {PurePosixPath(self.member).name}",) if self.member else ()
@@ -58,67 +90,102 @@ class ImportedFile:
 
     def has_changed(self) -> bool:
         """Return whether the file changed since it was opened, like a download that was not finished."""
-        state = self.path.stat()
+        try:
+            state = self.path.stat()
+        except OSError:
+            return True
         return (state.st_size, state.st_mtime_ns) != (self.size, self.modified)
 
-    def iter_records(self, stream: BinaryIO) -> Iterator[Record]:
-        """Yield the lines after the titles, from a stream of the whole file, without blank lines."""
-        with open_member(stream, self.member) if self.member else nullcontext(stream) as content:
-            yield from self.source.iter_records(content, self.columns)
+    def iter_records(self, stream: BinaryIO, check: Callable[[], object] = int) -> Generator[Record, None, None]:
+        """Yield the lines after the titles, without blank lines, from a stream of the whole file (see `run_apart`)."""
+        limits = budget(self.size, 2 * MOST_UNPACKED)
+        about = asdict(self.source), self.columns.width
+        for number, fields in _read_apart(split_file, stream, self.wanted, limits, *about, check=check):
+            yield number, Broken(fields) if isinstance(fields, str) else fields
 
 
-def open_file(path: Path, wanted: Wanted, *, named: str = "") -> ImportedFile:
-    """Read the titles, and the whole file once for its SHA-256; `named`: the owner's name of the file.
+def open_file(path: Path, wanted: Wanted, *, named: str = "", check: Callable[[], object] = int) -> ImportedFile:
+    """Read the titles, and the whole file once for its SHA-256; `named`: the owner's name; `check`: see `run_apart`.
 
     Raises:
         ImportRefusedError: the file cannot be read, is empty, or is of another kind; the message names the kind.
     """
+    with open_stream(path) as stream:
+        sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
+        state = os.fstat(stream.fileno())
+        stream.seek(0)
+        try:
+            limits = budget(state.st_size, _MOST_TITLES)
+            found = list(_read_apart(find_titles, stream, wanted, limits, check=check))
+            source, titles = find_source([(_source_of(about), lines) for _, about, lines in found], wanted)
+        except ImportRefusedError as refusal:
+            name = named or path.name
+            raise ImportRefusedError(f"{name} : {refusal}", on_screen=f"{name} : {refusal.on_screen}") from None
+    member = found[0][0]
+    return ImportedFile(path, state.st_size, state.st_mtime_ns, sha256, source, titles, wanted, member, named)
+
+
+def _source_of(about: dict[str, Any]) -> CsvText | Sheet:
+    return CsvText(**about) if "encoding" in about else Sheet(**about)
+
+
+def _read_apart(
+    parser: Callable[..., Iterator[object]],
+    stream: BinaryIO,
+    wanted: Wanted,
+    budget: Budget,
+    *about: object,
+    check: Callable[[], object],
+) -> Iterator[Any]:
+    refusals = UnfitFileError, UnreadableArchiveError, ImportRefusedError
     try:
-        with path.open("rb") as stream:
-            sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
-            state = os.fstat(stream.fileno())
-            stream.seek(0)
-            member, source, columns = _open_source(stream, wanted)
-    except OSError as error:
-        raise unreadable(path, error) from None
-    except ImportRefusedError as refusal:
-        name = named or path.name
-        raise ImportRefusedError(f"{name} : {refusal}", on_screen=f"{name} : {refusal.on_screen}") from None
-    return ImportedFile(path, state.st_size, state.st_mtime_ns, sha256, source, columns, member, named)
+        with closing(run_apart(parser, [stream], budget, *about, refusals=refusals, check=check)) as values:
+            yield from values
+    except UnfitFileError as refusal:
+        raise wanted.refuse(str(refusal)) from None
+    except UnreadableArchiveError as refusal:
+        raise ImportRefusedError(str(refusal)) from None
+    except TooMuchWorkError as error:
+        raise wanted.refuse(f"la lecture du fichier {error}") from None
 
 
-_Opened = tuple[str, CsvText | Sheet, Columns]
-"""The member of a ZIP, or an empty text; the source and the columns."""
+def find_titles(stream: BinaryIO) -> Iterator[object]:
+    """Yield the member of a ZIP, a source and its first lines, for each source; runs in the child process."""
+    with _open_table(stream) as (member, content, kind):
+        for source, lines in open_sheets(content) if kind is FileKind.ZIP else [open_text(content, kind)]:
+            yield member[:_MOST_NAMED], asdict(source), lines
 
 
-def _open_source(stream: BinaryIO, wanted: Wanted, *, member: str = "") -> _Opened:
+def split_file(stream: BinaryIO, about: dict[str, Any], width: int) -> Iterator[object]:
+    """Yield the records of a source; runs in the child process."""
+    with _open_table(stream) as (_, content, _):
+        yield from _source_of(about).iter_records(content, width)
+
+
+@contextmanager
+def _open_table(stream: BinaryIO, member: str = "") -> Iterator[tuple[str, BinaryIO, FileKind]]:
+    """Yield the name of the file in a ZIP, or `member`, then its stream and its kind; a workbook is a ZIP."""
     kind = recognise(stream.read(START))
     stream.seek(0)
-    if kind is FileKind.TEXT:
-        return member, *open_text(stream, wanted)
     if kind is FileKind.EMPTY:
         raise ImportRefusedError("le fichier est vide")
+    is_text = kind in {FileKind.TEXT, FileKind.UTF_16}
+    if not is_text and kind is not FileKind.ZIP:
+        raise UnfitFileError(f"c'est {kind.label}, et non un fichier CSV")
+    names = []
     if kind is FileKind.ZIP:
-        return _open_zip(stream, wanted, member)
-    raise wanted.refuse(f"c'est {kind.label}, et non un fichier CSV")
-
-
-def _open_zip(stream: BinaryIO, wanted: Wanted, inside: str) -> _Opened:
-    """Open a workbook, which is a ZIP, or the only file of an archive; `inside`: the archive holds this one."""
-    try:
         with open_archive(stream, MOST_UNPACKED) as archive:
             names = [entry.filename for entry in list_files(archive)]
-        if _WORKBOOK in names:
-            return inside, *open_sheet(stream, wanted)
-        if other := next((label for part, label in _OFFICE.items() if part in names), ""):
-            raise wanted.refuse(f"c'est {other}")
-        if inside:
-            raise ImportRefusedError("ce ZIP contient un autre ZIP ; décompressez-les")
-        member = _choose(names)
-        with open_member(stream, member) as content:
-            return _open_source(content, wanted, member=member)
-    except UnreadableArchiveError as error:
-        raise ImportRefusedError(str(error)) from None
+        stream.seek(0)
+    if is_text or _WORKBOOK in names:
+        yield member, stream, kind
+    elif other := next((label for part, label in _OFFICE.items() if part in names), ""):
+        raise UnfitFileError(f"c'est {other}")
+    elif member:
+        raise ImportRefusedError("ce ZIP contient un autre ZIP ; décompressez-les")
+    else:
+        with _open_member(stream, _choose(names)) as content, _open_table(content, _choose(names)) as opened:
+            yield opened
 
 
 def _choose(names: Sequence[str]) -> str:
@@ -133,31 +200,26 @@ def _choose(names: Sequence[str]) -> str:
 
 
 @contextmanager
-def open_member(stream: BinaryIO, member: str) -> Iterator[BinaryIO]:
+def _open_member(stream: BinaryIO, member: str) -> Iterator[BinaryIO]:
     """Open one file of an archive as a stream; a workbook is loaded into memory, because it needs random access."""
+    with open_archive(stream, MOST_UNPACKED) as archive, archive.open(member) as content:
+        is_workbook = content.read(len(_ZIP)) == _ZIP
+        content.seek(0)
+        if is_workbook and archive.getinfo(member).file_size > MOST_ZIPPED_WORKBOOK:
+            raise ImportRefusedError("le classeur de ce ZIP est trop grand ; décompressez-le")
+        yield BytesIO(content.read()) if is_workbook else cast("BinaryIO", content)
+
+
+def open_stream(path: Path) -> BufferedReader:
+    """Open a file to import; raises ImportRefusedError if the system refuses."""
     try:
-        with open_archive(stream, MOST_UNPACKED) as archive, archive.open(member) as content:
-            is_workbook = content.read(len(_ZIP)) == _ZIP
-            content.seek(0)
-            if not is_workbook:
-                yield cast("BinaryIO", content)
-            elif archive.getinfo(member).file_size > MOST_ZIPPED_WORKBOOK:
-                raise ImportRefusedError("le classeur de ce ZIP est trop grand ; décompressez-le")
-            else:
-                yield BytesIO(content.read())
-    except UnreadableArchiveError as error:
-        raise ImportRefusedError(str(error)) from None
-
-
-def unreadable(path: Path, error: OSError) -> ImportRefusedError:
-    """Build the refusal, for the agent, of a file that the system cannot read."""
-    match error:
-        case FileNotFoundError():
-            reason = "fichier introuvable"
-        case IsADirectoryError():
-            reason = "c'est un dossier, pas un fichier"
-        case PermissionError():
-            reason = "le système refuse de lire ce fichier"
-        case _:
-            reason = f"lecture impossible ({error.strerror})"
-    return ImportRefusedError(f"{path} : {reason}", on_screen=f"{reason} ; déposez de nouveau le fichier")
+        return path.open("rb")
+    except FileNotFoundError:
+        reason = "fichier introuvable"
+    except IsADirectoryError:
+        reason = "c'est un dossier, pas un fichier"
+    except PermissionError:
+        reason = "le système refuse de lire ce fichier"
+    except OSError as error:
+        reason = f"lecture impossible ({error.strerror})"
+    raise ImportRefusedError(f"{path} : {reason}", on_screen=f"{reason} ; déposez de nouveau le fichier")

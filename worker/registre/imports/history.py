@@ -1,4 +1,4 @@
-"""The record of imports: one at a time, each file once, each undone from the last one of its lists backwards."""
+"""The record of imports: one at a time for a commune, each file once, the last one of a list undone first."""
 
 import hashlib
 import json
@@ -52,6 +52,9 @@ OnRemoved = Callable[[Connection, int], object]
 ADVISORY_KEY = 0x5245555F494D50
 """`REU_IMP` in ASCII: the key of the advisory lock of imports in a PostgreSQL database."""
 
+_COMMUNE_SPACE = 0x52455549
+"""`REUI` in ASCII: the space of the advisory locks of the imports of one commune."""
+
 _STEP = 20_000
 """Electors that the PostgreSQL function removes in one transaction: about a second, while an import waits."""
 
@@ -63,10 +66,11 @@ _BUSY = "un autre import est en cours ; recommencez quand il sera fini"
 
 
 @contextmanager
-def importing(engine: Engine) -> Iterator[Connection]:
+def importing(engine: Engine, code_commune: str = "") -> Iterator[Connection]:
     """Hold the import lock on a connection outside the pool; its end releases the lock and drops temporary tables.
 
-    It waits for the lock as long as a step of `purge_versions` may hold it.
+    With `code_commune`, the caller changes this commune only: on PostgreSQL, imports of other communes may run.
+    The function waits for the lock as long as a step of `purge_versions` may hold it.
 
     Raises:
         ImportBusyError: another import holds the lock.
@@ -74,16 +78,23 @@ def importing(engine: Engine) -> Iterator[Connection]:
     with engine.connect() as connection, _file_lock(engine, _PATIENCE_SECONDS):
         connection.detach()
         if engine.dialect.name == "postgresql":
-            _lock_database(connection)
+            _lock_database(connection, code_commune)
         yield connection
 
 
-def _lock_database(connection: Connection) -> None:
+def _lock_database(connection: Connection, code_commune: str) -> None:
+    """Lock the commune, and share the lock of all communes; without a commune, lock all of them."""
     patience = {"patience": f"{_PATIENCE_SECONDS}s"}
     try:
         with connection.begin():
             connection.execute(text("SELECT set_config('lock_timeout', :patience, true)"), patience)
-            connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": ADVISORY_KEY})
+            if not code_commune:
+                connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": ADVISORY_KEY})
+                return
+            one = {"space": _COMMUNE_SPACE, "commune": int(code_commune, 36)}
+            if not connection.scalar(text("SELECT pg_try_advisory_lock(:space, :commune)"), one):
+                raise ImportBusyError(_BUSY)
+            connection.execute(text("SELECT pg_advisory_lock_shared(:key)"), {"key": ADVISORY_KEY})
     except DBAPIError as error:
         if getattr(error.orig, "sqlstate", None) != _TOO_LONG:
             raise
@@ -296,17 +307,21 @@ OnUndone = Callable[[Connection, UndoSummary], object]
 """Called in the transaction; an exception rolls everything back."""
 
 
-def undo_import(engine: Engine, import_id: int | None = None, *, then: OnUndone = lambda *_: None) -> UndoSummary:
+def undo_import(
+    engine: Engine, import_id: int | None = None, *, only: str = "", then: OnUndone = lambda *_: None
+) -> UndoSummary:
     """Restore the lists that an import replaced, remove the lists that it added, and delete its mouvements.
 
     Without an id, undo the last import. The imports of a list are undone one after the other, the last one first, for
     `UNDO_DAYS` days. A bureau that the operator has changed since the import stays unchanged.
 
+    `only`: the commune of all lists of the import; empty: they may be of several communes.
+
     Raises:
         ImportRefusedError: there is nothing to undo, it is too old, another import or a service has written the lists
             since. Nothing has changed.
     """
-    with importing(engine) as connection, connection.begin():
+    with importing(engine, only) as connection, connection.begin():
         lock_bureaux(connection)
         summary = _undo(connection, import_id)
         then(connection, summary)
@@ -332,7 +347,8 @@ def _undo(connection: Connection, import_id: int | None) -> UndoSummary:
     rows = connection.execute(touched.where(MouvementRegistre.import_id == known.id))
     listes = {ListeKey(row.code_commune, row.liste) for row in rows} | before.keys()
     by_nature = select(MouvementRegistre.nature, func.count().label("number")).group_by(MouvementRegistre.nature)
-    rows = connection.execute(by_nature.where(MouvementRegistre.import_id == known.id))
+    counts = MouvementRegistre.import_id == known.id, MouvementRegistre.doubt_id.is_(None)
+    rows = connection.execute(by_nature.where(*counts))
     natures = {row.nature: row.number for row in rows}
     connection.execute(delete(MouvementRegistre).where(MouvementRegistre.import_id == known.id))
     connection.execute(update(Import).where(Import.id == known.id).values(undone_at=utc_now()))

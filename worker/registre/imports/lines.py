@@ -5,13 +5,14 @@ Nothing is corrected: a line is kept unchanged, or rejected with its reason.
 
 import re
 import unicodedata
-from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import BinaryIO, Generic, TypeVar
 
 from common.french import count_of, format_number
 from common.texte import clean
+from schemas.profiles.source import Shape, fold
 from worker.errors import ImportRefusedError
-from worker.registre.imports.file import ImportedFile, unreadable
+from worker.registre.imports.file import ImportedFile, open_stream
 from worker.registre.imports.report import ImportSummary, Rejection, RejectReport, describe_reasons
 from worker.registre.imports.sources import Broken, Columns
 from worker.registre.reference import arrondissement_of, commune_of, is_code_commune
@@ -23,7 +24,6 @@ MAX_NUMERO = 2**31 - 1
 BUREAU_DIGITS = 4
 _SERIAL_DIGITS = 5
 
-_LITTLE_WORDS = frozenset({"de", "du", "des", "d", "la", "le", "l", "dans"})
 _OTHER_FILES = (
     ({"typeliste", "nomdenaissance"}, ", mais une liste faite pour e-listelec", ""),
     ({"nature", "effet", "etat"}, ", mais un fichier de mouvements", " (import-mouvements)"),
@@ -32,16 +32,34 @@ _OTHER_FILES = (
 )
 """Files that agents confuse with the expected one: some of their titles, folded, their French name, and the command
 that reads them."""
-_NOT_A_WORD = re.compile(r"[^0-9a-z]+")
 _UNREADABLE = "octets illisibles dans l'encodage du fichier"
 _BAD_BYTES = re.compile("[\udc80-\udcff]")
-_DATE = re.compile(r"(?:(?:(\d{1,2})? ?/ ?)?(\d{1,2})? ?/ ?)?(\d{4})", re.ASCII)
-_ISO_DATE = re.compile(r"(\d{4})-(\d{2})-(\d{2})", re.ASCII)
+_PARTIAL = r"(?:(?:(?P<d>\d{1,2})? ?%s ?)?(?P<m>\d{1,2})? ?%s ?)?(?P<y>\d{4})"
+_YEAR = r"(?P<y>(?:18|19|20)\d\d)"
+"""In a date without separators, the years of living people tell the year from the day and month."""
+_PATTERNS = {
+    Shape.DAY_FIRST: _PARTIAL.replace("%s", "/"),
+    Shape.WITH_DOTS: _PARTIAL.replace("%s", r"\."),
+    Shape.WITH_HYPHENS: _PARTIAL.replace("%s", "-"),
+    Shape.YEAR_FIRST: r"(?P<y>\d{4})-(?P<m>\d{2})-(?P<d>\d{2})",
+    Shape.MONTH_FIRST: r"(?:(?P<m>\d{1,2})/(?:(?P<d>\d{1,2})/)?)?(?P<y>\d{4})",
+    Shape.DIGITS: rf"(?P<d>\d\d)(?P<m>\d\d){_YEAR}",
+    Shape.YEAR_DIGITS: rf"{_YEAR}(?P<m>\d\d)(?P<d>\d\d)",
+}
+_DATES = {shape: re.compile(pattern, re.ASCII) for shape, pattern in _PATTERNS.items()}
+_USUAL_DATES = (Shape.DAY_FIRST, Shape.YEAR_FIRST)
 
 _CORRECT_OR_ACCEPT = "Corrigez le fichier, ou acceptez de perdre ces lignes avec --accept-rejects."
+_CORRECT = "Corrigez-les dans le REU, ou téléchargez de nouveau l'export"
+_DOWNLOAD = "Téléchargez de nouveau l'export d'ELIRE, et déposez-le sans l'ouvrir dans un tableur"
 _NOTHING_KEPT = "Aucune ligne ne peut être gardée. Une commune nouvelle s'ajoute par « communes --add CODE NOM »."
 
 Parsed = TypeVar("Parsed")
+
+
+def is_of_spreadsheet(reasons: Iterable[str]) -> bool:
+    """Whether one of these French reasons says that a spreadsheet has changed values, which are right in the REU."""
+    return any("tableur" in reason for reason in reasons)
 
 
 class LineError(Exception):
@@ -71,30 +89,25 @@ class LineReader(Generic[Parsed]):
             return 0
         return 1 if self._stream.closed else self._stream.tell() / self._file.size
 
-    def __iter__(self) -> Iterator[tuple[int, Parsed]]:
-        """Yield the lines that are kept, each with its number.
+    def read(self, check: Callable[[], object] = int) -> Iterator[tuple[int, Parsed]]:
+        """Yield the lines that are kept, each with its number; `check`: see `run_apart`.
 
         Raises:
             ImportRefusedError: the file cannot be read to its end, or changes while it is read.
         """
-        path = self._file.path
-        try:
-            with path.open("rb") as self._stream:
-                for line, fields in self._file.iter_records(self._stream):
-                    self.lines_read += 1
-                    try:
-                        cleaned, count = clean_line(self._file.columns, fields)
-                        parsed = self._parse(cleaned, count)
-                    except LineError as error:
-                        self._rejects.add(Rejection(line, error.column, error.reason))
-                    else:
-                        self.lines_kept += 1
-                        self.values_cleaned += count
-                        yield line, parsed
-            has_changed = self._file.has_changed()
-        except OSError as error:
-            raise unreadable(path, error) from None
-        if has_changed:
+        with open_stream(self._file.path) as self._stream:
+            for line, fields in self._file.iter_records(self._stream, check):
+                self.lines_read += 1
+                try:
+                    cleaned, count = clean_line(self._file.columns, fields)
+                    parsed = self._parse(cleaned, count)
+                except LineError as error:
+                    self._rejects.add(Rejection(line, error.column, error.reason))
+                else:
+                    self.lines_kept += 1
+                    self.values_cleaned += count
+                    yield line, parsed
+        if self._file.has_changed():
             raise ImportRefusedError(f"{self._file.name} a changé pendant sa lecture ; recommencez l'import")
 
     def refuse_rejects(self, *, accept: bool) -> None:
@@ -108,7 +121,7 @@ class LineReader(Generic[Parsed]):
         advice = _CORRECT_OR_ACCEPT if self.lines_kept else _NOTHING_KEPT
         raise ImportRefusedError(
             f"{rejected}. Le détail est dans {self._rejects.path}. {advice}",
-            on_screen=f"{rejected}. Corrigez-les dans le REU, ou téléchargez de nouveau l'export",
+            on_screen=f"{rejected}. {_DOWNLOAD if is_of_spreadsheet(self._rejects.reasons) else _CORRECT}",
         )
 
     def counts(self) -> dict[str, int]:
@@ -137,41 +150,14 @@ class LineReader(Generic[Parsed]):
         )
 
 
-def fold_title(title: str) -> str:
-    """Remove accents, case, punctuation and little words: `code du l'ugle` and `Code de l’UGLE` become equal."""
-    decomposed = unicodedata.normalize("NFKD", title.casefold())
-    letters = "".join(letter for letter in decomposed if not unicodedata.combining(letter))
-    return " ".join(word for word in _NOT_A_WORD.split(letters) if word and word not in _LITTLE_WORDS)
+def name_other_file(header: Sequence[str], known: Collection[str]) -> tuple[str, str]:
+    """Return the French name of a file that agents confuse with the expected one, and the command that reads it.
 
-
-def find_columns(
-    header: Sequence[str],
-    titles: Mapping[str, Sequence[str]],
-    *,
-    missing_of: Callable[[Container[str]], Sequence[str]],
-    refusal: str,
-) -> Columns:
-    """Find the columns by their titles, in any order, without accents or case.
-
-    `titles`: the spellings of each field, the first of which messages use; `missing_of`: returns the missing titles,
-    given the fields that were found; `refusal`: the message, in French, if some are missing.
-
-    Raises:
-        ImportRefusedError: a column is missing or repeated; the message names it.
+    `known`: the folded titles of the expected file. Both are empty for an unknown file.
     """
-    known = {fold_title(title): field for field, spellings in titles.items() for title in spellings}
-    fields = [known.get(fold_title(title)) for title in header]
-    positions = {field: place for place, field in enumerate(fields) if field}
-    if missing := missing_of(positions):
-        folded = {*map(fold_title, header)}
-        others = ((name, by) for some, name, by in _OTHER_FILES if some <= folded and not some <= known.keys())
-        other, command = next(others, ("", ""))
-        lacks = ". Colonnes manquantes : " + ", ".join(missing)
-        raise ImportRefusedError(f"{refusal}{other}{command}{lacks}", on_screen=f"{refusal}{other}{lacks}")
-    if repeated := [titles[field][0] for field in positions if fields.count(field) > 1]:
-        raise ImportRefusedError("colonnes présentes plusieurs fois : " + ", ".join(repeated))
-    unknown = [" ".join(title.split()) for title, field in zip(header, fields, strict=True) if not field]
-    return Columns(len(header), positions, ("colonnes inconnues, ignorées : " + ", ".join(unknown),) if unknown else ())
+    folded = {*map(fold, header)}
+    others = ((name, by) for some, name, by in _OTHER_FILES if some <= folded and not some <= {*known})
+    return next(others, ("", ""))
 
 
 def clean_line(columns: Columns, fields: list[str] | Broken) -> tuple[list[str], int]:
@@ -188,6 +174,11 @@ def clean_line(columns: Columns, fields: list[str] | Broken) -> tuple[list[str],
     except ValueError:
         raise LineError("", _UNREADABLE) from None
     cleaned.extend(("", *columns.constants.values()))
+    for derived in columns.derived:
+        try:
+            cleaned.extend(derived.compute(cleaned))
+        except ValueError:
+            raise LineError(derived.title, "valeur d'une autre forme que les autres") from None
     return cleaned, count
 
 
@@ -233,23 +224,26 @@ def _needs_no_cleaning(line: str) -> bool:
 
 
 def parse_date(text: str) -> str:
-    """Parse `JJ/MM/AAAA` as `AAAA-MM-JJ`; unknown parts become zeros: `00/08/1955`, `/1961` and `1961` occur.
+    """Parse `JJ/MM/AAAA` or `AAAA-MM-JJ` as `AAAA-MM-JJ`, see `read_date`."""
+    return read_date(text, _USUAL_DATES)
 
-    A day that its month does not have (31/02) is kept, like in the REU; a date of zeros only becomes empty.
+
+def read_date(text: str, shapes: Iterable[Shape]) -> str:
+    """Read a date in one of these shapes as `AAAA-MM-JJ`.
+
+    Unknown parts become zeros: `00/08/1955`, `/1961` and `1961` occur. A day that its month does not have (31/02) is
+    kept, like in the REU; a date of zeros only becomes empty.
     """
-    if match := _DATE.fullmatch(text):
-        day, month, year = match.groups("00")
-    elif match := _ISO_DATE.fullmatch(text):
-        year, month, day = match.groups()
-    elif not text:
+    if not text:
         return ""
-    else:
-        raise ValueError(text)
-    day, month = day.zfill(2), month.zfill(2)
-    if month > LAST_MONTH or day > LAST_DAY:
-        raise ValueError(text)
-    date = f"{year}-{month}-{day}"
-    return "" if date == UNKNOWN else date
+    for shape in shapes:
+        if match := _DATES[shape].fullmatch(text):
+            parts = {name: value or "00" for name, value in match.groupdict().items()}
+            year, month, day = parts["y"], parts["m"].zfill(2), parts["d"].zfill(2)
+            if month <= LAST_MONTH and day <= LAST_DAY:
+                date = f"{year}-{month}-{day}"
+                return "" if date == UNKNOWN else date
+    raise ValueError(text)
 
 
 def explain_date(text: str) -> str:

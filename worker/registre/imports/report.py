@@ -1,7 +1,7 @@
-"""The reports of an import: CSV files beside the imported file, which the agent opens in a spreadsheet."""
+"""What an import reports: its summary, its questions, and the CSV of rejected lines beside the imported file."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import date
@@ -81,14 +81,8 @@ class Comparison:
     """Electors who vote in another bureau."""
     others: int
     """Electors with other changes (address, name of use, spelling), which make no mouvement."""
-    homonyms: int
-    """Identities that several electors of one list share."""
-    spellings: int
-    """Electors whose name or place of birth is spelled differently than before."""
     doubts: int
     """Pairs of a radiation and an inscription that may be one person: a corrected civil status."""
-    report: Path | None
-    """The report that lists each homonym, spelling and doubt."""
 
 
 @dataclass(frozen=True)
@@ -152,8 +146,8 @@ def describe_reasons(reasons: Mapping[str, int]) -> str:
 def ask_in_words(questions: Iterable[tuple[str, str]]) -> str:
     """Join the first questions, each with its likely cause, and state how many are left."""
     said = [f"{capitalized(found)}. {cause}" for found, cause in questions]
-    left = len(said) - LISTED
-    return " ".join([*said[:LISTED], *([f"Et {count_of(left, 'autre question')}."] if left > 0 else [])])
+    more = [f"Et {count_of(len(said) - LISTED, 'autre question')}."] if len(said) > LISTED else []
+    return " ".join([*said[:LISTED], *more])
 
 
 def describe_answers(questions: Iterable[Question]) -> str:
@@ -167,24 +161,30 @@ def default_report(path: Path) -> Path:
     return path.with_name(f"{path.stem}-rejets.csv")
 
 
-class ReportFile:
-    """Writes lines as they arrive. Without lines it leaves no file; it replaces the report of an earlier attempt.
+_HEADER = "Ligne", "Colonne", "Motif"
 
-    Without a path it writes nothing: the caller shows the results elsewhere.
+FIRST_REJECTIONS = 100
+"""Maximum number of rejected lines that are kept for the screen, where there is no report file."""
+
+
+class RejectReport:
+    """Counts the rejected lines by reason, and writes each line to a file as it arrives.
+
+    Without lines it leaves no file; it replaces the report of an earlier attempt. Without a path it writes nothing: the
+    caller shows the results elsewhere.
     """
 
-    def __init__(self, path: Path | None, header: Sequence[str], name: str) -> None:
-        """The header identifies the reports of one kind; `name`: their French name, « un rapport de … »."""
+    def __init__(self, path: Path | None) -> None:
         self.path = path
-        self._header = header
-        self._name = name
+        self.reasons: Counter[str] = Counter()
+        self.first: list[Rejection] = []
         self._writer: SheetWriter | None = None
         self._files = ExitStack()
 
     def __enter__(self) -> Self:
         with self._refusing():
             if self.path and self.path.exists():
-                self._remove_former(self.path)
+                _remove_former(self.path)
         return self
 
     def __exit__(self, *_error: object) -> None:
@@ -196,25 +196,19 @@ class ReportFile:
         """The path of the report, if a line was written."""
         return self.path if self._writer else None
 
-    def write(self, line: Iterable[object]) -> None:
-        """Write one line; no value can become a formula of the spreadsheet."""
+    def add(self, rejection: Rejection) -> None:
+        """Count and write one rejected line; no value can become a formula of the spreadsheet."""
+        self.reasons[rejection.reason] += 1
+        if len(self.first) < FIRST_REJECTIONS:
+            self.first.append(rejection)
         if self.path is None:
             return
         with self._refusing():
             if self._writer is None:
                 file = self._files.enter_context(self.path.open("w", encoding=ENCODING, newline=""))
                 self._writer = SheetWriter(file)
-                self._writer.write(self._header)
-            self._writer.write(line)
-
-    def _remove_former(self, path: Path) -> None:
-        """Remove the report of an earlier attempt; refuse any other file, because the path may be mistyped."""
-        first_line = SEPARATOR.join(self._header).encode(ENCODING)
-        with path.open("rb") as file:
-            is_ours = file.readline(len(first_line)) == first_line
-        if not is_ours:
-            raise ImportRefusedError(f"{path} existe et n'est pas {self._name} ; donnez un autre --report")
-        path.unlink()
+                self._writer.write(_HEADER)
+            self._writer.write(rejection)
 
     @contextmanager
     def _refusing(self) -> Iterator[None]:
@@ -226,21 +220,11 @@ class ReportFile:
             ) from None
 
 
-FIRST_REJECTIONS = 100
-"""Maximum number of rejected lines that are kept for the screen, where there is no report file."""
-
-
-class RejectReport(ReportFile):
-    """Writes each rejected line, and counts the lines by reason."""
-
-    def __init__(self, path: Path | None) -> None:
-        super().__init__(path, ("Ligne", "Colonne", "Motif"), "un rapport de rejets")
-        self.reasons: Counter[str] = Counter()
-        self.first: list[Rejection] = []
-
-    def add(self, rejection: Rejection) -> None:
-        """Write and count one rejected line."""
-        self.reasons[rejection.reason] += 1
-        if len(self.first) < FIRST_REJECTIONS:
-            self.first.append(rejection)
-        self.write(rejection)
+def _remove_former(path: Path) -> None:
+    """Remove the report of an earlier attempt; refuse any other file, because the path may be mistyped."""
+    first_line = SEPARATOR.join(_HEADER).encode(ENCODING)
+    with path.open("rb") as file:
+        is_ours = file.readline(len(first_line)) == first_line
+    if not is_ours:
+        raise ImportRefusedError(f"{path} existe et n'est pas un rapport de rejets ; donnez un autre --report")
+    path.unlink()

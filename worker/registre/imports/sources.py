@@ -7,25 +7,32 @@ element for each row read: MOST_BYTES limits them (122 MB for 300,000 electors).
 import csv
 import re
 import warnings
+from codecs import BOM_UTF16_BE, BOM_UTF16_LE, BOM_UTF32_BE, BOM_UTF32_LE
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from enum import StrEnum
 from functools import partial
 from io import SEEK_END, BufferedReader, TextIOWrapper
-from itertools import chain, islice
+from itertools import islice
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
+from xml.etree.ElementTree import XMLPullParser
 
-from common.file_kind import UnreadableArchiveError, open_archive
+from common.file_kind import START, FileKind, UnreadableArchiveError, open_archive
+from common.texte import clean
+from schemas.vocabulary import SEPARATORS
 from worker.errors import ImportRefusedError
 
 if TYPE_CHECKING:
     from openpyxl import Workbook
 
 _LINES_ABOVE = 20
-"""Number of lines that are searched for the titles, to report where the titles are."""
+"""Number of lines that are searched for the titles."""
+_MOST_COLUMNS = 256
+_LONGEST_TITLE = 100
 
 
 class Broken(StrEnum):
@@ -50,53 +57,78 @@ class Columns:
     notes: tuple[str, ...] = ()
     constants: Mapping[str, str] = field(default_factory=dict)
     """Values given for all lines, because the file lacks them; the parser adds them behind the empty one."""
+    derived: Sequence["Derived"] = ()
+    """Values computed from several columns, or from a part of one; the parser adds them behind the constants."""
+    missing: Sequence[str] = ()
+    """The fields that the file should have and lacks."""
 
     def at(self, name: str) -> int:
         """Return the position of this field, counted from 0."""
-        if name in self.constants:
-            return self.width + 1 + list(self.constants).index(name)
+        added = [*self.constants, *(name for it in self.derived for name in it.fields)]
+        if name in added:
+            return self.width + 1 + added.index(name)
         return self.positions.get(name, self.width)
+
+
+class Derived(NamedTuple):
+    """Fields that are computed from the cleaned fields of a line."""
+
+    fields: Sequence[str]
+    compute: Callable[[Sequence[str]], Sequence[str]]
+    """Raises ValueError if the values have another shape."""
+    title: str
+    """The column that a message names."""
+
+
+class UnfitFileError(ImportRefusedError):
+    """Another file is needed: the refusal also advises the agent how to get it."""
 
 
 class Wanted(NamedTuple):
     """The kind of file that an import expects."""
 
     match_columns: Callable[[Sequence[str]], Columns]
-    """Finds the columns in a line of titles; raises ImportRefusedError for another kind of file."""
+    """Finds the columns in a line of titles; raises ImportRefusedError for another line or kind of file."""
     advice: str
     """What an agent can do about a file that cannot be read, in French: « téléchargez-le … »."""
+    match_unknown: Callable[[Sequence[str]], Columns] | None = None
+    """Called if no line has known titles: returns columns that an agent has to match."""
 
     def refuse(self, reason: str) -> ImportRefusedError:
         """Build the refusal of a file, for this reason."""
         return ImportRefusedError(f"{reason} ; {self.advice}")
 
 
-def match_titles(lines: Iterable[Sequence[str]], wanted: Wanted) -> tuple[Sequence[str], Columns]:
-    """Return the titles, which are the first line, and the positions of the columns."""
-    rest = iter(lines)
-    titles = next(rest, ())
-    try:
-        return titles, wanted.match_columns(titles)
-    except ImportRefusedError as refusal:
-        for number, line in enumerate(islice(rest, _LINES_ABOVE), 2):
-            if _are_titles(line, wanted):
-                raise wanted.refuse(f"les titres des colonnes sont à la ligne {number}, et non à la première") from None
-        if len(titles) == 1 and any(mark in titles[0] for mark in ";,\t"):
-            raise wanted.refuse("chaque ligne est d'un bout à l'autre entre guillemets") from None
-        raise refusal from None
+class Titles(NamedTuple):
+    """The line of titles: how many lines stand above it, its cells, and the positions of the columns."""
+
+    above: int
+    cells: Sequence[str]
+    columns: Columns
 
 
-def _are_titles(line: Sequence[str], wanted: Wanted) -> bool:
-    try:
-        wanted.match_columns(line)
-    except ImportRefusedError:
-        return False
-    return True
+def match_titles(lines: Sequence[Sequence[str]], wanted: Wanted) -> Titles:
+    """Find the titles among the first lines.
+
+    Raises:
+        ImportRefusedError: none of them is a line of titles; the message is about the line with most cells.
+    """
+    first = [[clean(cell) for cell in line] for line in lines[:_LINES_ABOVE]]
+    refusals: list[tuple[int, ImportRefusedError]] = []
+    for match in filter(None, (wanted.match_columns, wanted.match_unknown)):
+        for above, line in enumerate(first):
+            try:
+                return Titles(above, line, match(line))
+            except ImportRefusedError as refusal:
+                refusals.append((sum(map(bool, line)), refusal))
+    if first and len(first[0]) == 1 and any(mark in first[0][0] for mark in SEPARATORS):
+        raise wanted.refuse("chaque ligne est d'un bout à l'autre entre guillemets")
+    raise max(refusals, key=itemgetter(0))[1] if refusals else wanted.refuse("la feuille est vide")
 
 
 CP1252 = "cp1252"
 UTF_8 = "utf-8-sig"
-MAX_LINE = 1 << 20
+MAX_LINE = 1 << 16
 """Characters of one line that are read at once; no line of an export is longer."""
 
 _MAYBE_CUT = "la dernière ligne n'a pas de fin de ligne : si le téléchargement a été interrompu, recommencez-le"
@@ -108,80 +140,96 @@ _MAC = re.compile(rb"[A-Za-z][\x83\x8d\x8f]|[a-z]\x8e|[A-Za-z]\x99[A-Za-z]")
 
 @dataclass(frozen=True)
 class CsvText:
-    """The lines of a CSV file whose titles were recognised."""
+    """How the lines of a CSV file are read."""
 
     encoding: str
     separator: str
-    titles: Sequence[str]
     is_whole: bool
     """Whether the last line has an end; without one, its last value may be cut."""
+
+    above: int = 0
+    """Number of lines above the titles."""
 
     @property
     def notes(self) -> tuple[str, ...]:
         """Notes about the file for the agent, in French."""
-        converted = ("fichier en Windows-1252 (cp1252), converti en UTF-8",) if self.encoding == CP1252 else ()
+        name = {CP1252: "Windows-1252 (cp1252)", UTF_8: ""}.get(self.encoding, "UTF-16")
+        converted = (f"fichier en {name}, converti en UTF-8",) if name else ()
         cut = () if self.is_whole else (_MAYBE_CUT,)
-        return (*converted, *cut)
+        return (*converted, *_note_above(self.above), *cut)
 
-    def iter_records(self, stream: BinaryIO, columns: Columns) -> Iterator[Record]:
+    def iter_records(self, stream: BinaryIO, width: int) -> Iterator[Record]:
         """Yield the lines after the titles. Bytes that mean nothing in the encoding become surrogates."""
         with TextIOWrapper(stream, self.encoding, errors="surrogateescape", newline="") as text:
             lines: Iterable[str] = iter(partial(text.readline, MAX_LINE), "")
             if self.encoding == CP1252:
                 lines = map(_mark_utf_8, lines)
-            yield from _split_records(_Lines(lines, columns.width), self.separator, self.titles, columns.width)
+            try:
+                yield from _split_records(_Lines(lines, width), self.separator, width, self.above)
+            except UnicodeError:
+                raise ImportRefusedError("le fichier est coupé au milieu d'une lettre") from None
 
 
-def open_text(stream: BinaryIO, wanted: Wanted) -> tuple[CsvText, Columns]:
-    """Read the titles of a CSV file, from its beginning."""
-    first_line = stream.readline(MAX_LINE)
-    encoding = _detect_encoding(first_line, stream, wanted)
-    is_whole = _ends_its_last_line(stream)
+def _note_above(lines: int) -> tuple[str, ...]:
+    return (f"titres des colonnes lus à la ligne {lines + 1}",) if lines else ()
+
+
+def open_text(stream: BinaryIO, kind: FileKind) -> tuple[CsvText, list[list[str]]]:
+    """Return how to read a CSV file, and its first lines."""
+    encoding = _detect_utf_16(stream) if kind is FileKind.UTF_16 else _detect_encoding(stream)
+    is_whole = _ends_its_last_line(stream, kind)
     stream.seek(0)
     with TextIOWrapper(stream, encoding, errors="replace", newline="") as text:
-        lines = iter(partial(text.readline, MAX_LINE), "")
-        title_line = next(lines, "")
-        separator = max(";,\t", key=title_line.count)
-        if separator == "\t":
-            raise wanted.refuse("les colonnes sont séparées par des tabulations, comme un tableur les enregistre")
-        try:
-            titles, columns = match_titles(_split_lines(title_line, lines, separator), wanted)
-        except csv.Error:
-            raise ImportRefusedError("la première ligne n'est pas celle d'un fichier CSV") from None
-    return CsvText(encoding, separator, tuple(titles), is_whole), columns
+        lines = list(islice(iter(partial(text.readline, MAX_LINE), ""), 1 + _LINES_ABOVE))
+    separator = max(SEPARATORS, key=lambda mark: max(line.count(mark) for line in lines))
+    try:
+        first = [_split_line(line, separator) for line in lines]
+    except csv.Error:
+        raise ImportRefusedError("les premières lignes ne sont pas celles d'un fichier CSV") from None
+    if max(map(len, first)) > _MOST_COLUMNS:
+        raise UnfitFileError(f"une des premières lignes a plus de {_MOST_COLUMNS} colonnes")
+    return CsvText(encoding, separator, is_whole), [[title[:_LONGEST_TITLE] for title in line] for line in first]
 
 
-def _ends_its_last_line(stream: BinaryIO) -> bool:
-    """Return whether the last byte is an end of line; a file from a ZIP is whole, because its checksum is right."""
+def _ends_its_last_line(stream: BinaryIO, kind: FileKind) -> bool:
+    """Return whether the last letter is an end of line; a file from a ZIP is whole, because its checksum is right."""
     if not isinstance(stream, BufferedReader):
         return True
-    stream.seek(-1, SEEK_END)
-    return stream.read(1) in b"\r\n"
+    stream.seek(-2 if kind is FileKind.UTF_16 else -1, SEEK_END)
+    return stream.read().strip(b"\0") in {b"\r", b"\n"}
 
 
-def _detect_encoding(first_line: bytes, rest: BinaryIO, wanted: Wanted) -> str:
-    """Detect UTF-8 or cp1252 by the accents of the titles or, without any, of the first line that has one."""
-    line = first_line
+def _detect_utf_16(stream: BinaryIO) -> str:
+    start = stream.read(START)
+    if start.startswith((BOM_UTF32_LE, BOM_UTF32_BE)):
+        raise UnfitFileError("c'est un texte en UTF-32")
+    if start.startswith((BOM_UTF16_LE, BOM_UTF16_BE)):
+        return "utf-16"
+    return "utf-16-le" if start[1::2].count(0) > start[::2].count(0) else "utf-16-be"
+
+
+def _detect_encoding(stream: BinaryIO) -> str:
+    """Detect UTF-8 or cp1252 by the first line that has an accent."""
+    line = stream.readline(MAX_LINE)
     while line.isascii():
-        line = rest.readline(MAX_LINE)
         if not line:
             return UTF_8
+        line = stream.readline(MAX_LINE)
     line = next(piece for piece in line.splitlines() if not piece.isascii())
     try:
         line.decode()
     except UnicodeDecodeError:
         if _DOS.search(line):
-            raise wanted.refuse("les accents sont écrits comme sous MS-DOS (CP850 ou CP437)") from None
+            raise UnfitFileError("les accents sont écrits comme sous MS-DOS (CP850 ou CP437)") from None
         if _MAC.search(line):
-            raise wanted.refuse("les accents sont écrits comme sur un ancien Macintosh (Mac Roman)") from None
+            raise UnfitFileError("les accents sont écrits comme sur un ancien Macintosh (Mac Roman)") from None
         return CP1252
     return UTF_8
 
 
-def _split_lines(first: str, rest: Iterable[str], separator: str) -> Iterator[list[str]]:
-    """Split each line separately, so that an unclosed quote does not swallow the file."""
-    for line in chain([first], rest):
-        yield next(csv.reader([line.rstrip("\r\n")], delimiter=separator), [])
+def _split_line(line: str, separator: str) -> list[str]:
+    """Split one line, so that an unclosed quote does not swallow the file."""
+    return next(csv.reader([line.rstrip("\r\n")], delimiter=separator), [])
 
 
 def _mark_utf_8(line: str) -> str:
@@ -199,7 +247,8 @@ def _mark_utf_8(line: str) -> str:
 class _Lines:
     """Iterates over lines and keeps those of the current record, in case an unclosed quote swallows its neighbours.
 
-    A record ends after `most` lines: otherwise a file of unclosed quotes would be read to its end from each line.
+    A record ends after `most` lines or MAX_LINE characters: otherwise a file of unclosed quotes would be read to its
+    end from each line.
     """
 
     def __init__(self, lines: Iterable[str], most: int) -> None:
@@ -212,7 +261,7 @@ class _Lines:
         return self
 
     def __next__(self) -> str:
-        if len(self.held) == self._most:
+        if self.held and (len(self.held) == self._most or sum(map(len, self.held)) > MAX_LINE):
             raise StopIteration
         line = self._again.popleft() if self._again else next(self._source)
         self.held.append(line)
@@ -224,11 +273,13 @@ class _Lines:
         del self.held[1:]
 
 
-def _split_records(lines: _Lines, separator: str, titles: Sequence[str], width: int) -> Iterator[Record]:
+def _split_records(lines: _Lines, separator: str, width: int, above: int) -> Iterator[Record]:
     reader = csv.reader(lines, delimiter=separator, strict=True)
-    repeated, last = list(titles), titles[-1]
-    next(lines)
-    number = 1
+    for _ in range(above):
+        next(lines)
+        lines.held.clear()
+    titles = _split_line(next(lines), separator)
+    number = 1 + above
     while True:
         number += len(lines.held)
         lines.held.clear()
@@ -246,7 +297,7 @@ def _split_records(lines: _Lines, separator: str, titles: Sequence[str], width: 
         if isinstance(fields, Broken) or len(fields) != width:
             if not lines.held[0].endswith(("\n", "\r")):
                 fields = Broken.CUT
-        elif fields[-1] == last and fields[1:] == repeated[1:]:
+        elif fields[-1] == titles[-1] and fields[1:] == titles[1:]:
             fields = Broken.TITLES
         yield number, fields
 
@@ -256,36 +307,41 @@ MOST_BYTES = 256 << 20
 
 _MOST_ROWS = 1 << 20
 """Maximum number of rows of a sheet (ECMA-376, and every spreadsheet)."""
-_MOST_COLUMNS = 256
-"""Maximum number of columns read in the row of titles."""
 _ROWS_ABOVE = 30
+_PIECE = 1 << 16
+_UNITS = "}row", "}si"
+_MOST_ELEMENTS = 1 << 16
+"""Maximum number of XML elements of a row or a shared text: more than a spreadsheet has columns."""
 _ERRORS = frozenset({"#DIV/0!", "#N/A", "#NAME?", "#NULL!", "#NUM!", "#REF!", "#VALUE!"})
 
 
 @dataclass(frozen=True)
 class Sheet:
-    """The sheet of a workbook that holds the data to import, recognised by its titles."""
+    """A sheet of a workbook, and its position among the sheets."""
 
     name: str
-    titles: Sequence[str]
-    wanted: Wanted
+    position: int
+    above: int = 0
+    """Number of lines above the titles."""
 
     @property
     def notes(self) -> tuple[str, ...]:
         """Notes about the file for the agent, in French."""
-        return (f"classeur lu par sa feuille « {self.name} » ; l'export CSV d'origine est plus sûr qu'un classeur",)
+        said = f"classeur lu par sa feuille « {self.name} » ; l'export CSV d'origine est plus sûr qu'un classeur"
+        return (said, *_note_above(self.above))
 
-    def iter_records(self, stream: BinaryIO, columns: Columns) -> Iterator[Record]:
+    def iter_records(self, stream: BinaryIO, width: int) -> Iterator[Record]:
         """Yield the rows below the titles, each with its number in the sheet."""
-        width, repeated = columns.width, list(self.titles)
-        with _open_workbook(stream, self.wanted) as workbook:
-            for number, cells in enumerate(_iter_rows(_sheets_of(workbook)[self.name], width + 1), 1):
+        titles: list[str] = []
+        with _open_workbook(stream) as workbook:
+            for number, cells in enumerate(_iter_rows(workbook.worksheets[self.position], width + 1), 1):
                 if number > _MOST_ROWS:
-                    raise self.wanted.refuse("la feuille a plus de lignes qu'un tableur n'en écrit")
+                    raise UnfitFileError("la feuille a plus de lignes qu'un tableur n'en écrit")
                 fields = [_text_of(cell) for cell in cells]
-                if number == 1 or not any(fields):
-                    continue
-                yield number, _check(fields, width, repeated)
+                if number == 1 + self.above:
+                    titles = fields[:width]
+                elif number > self.above and any(fields):
+                    yield number, _check(fields, width, titles)
 
 
 def _check(fields: list[str], width: int, titles: list[str]) -> list[str] | Broken:
@@ -296,35 +352,38 @@ def _check(fields: list[str], width: int, titles: list[str]) -> list[str] | Brok
     return Broken.TITLES if fields == titles else fields
 
 
-def open_sheet(stream: BinaryIO, wanted: Wanted) -> tuple[Sheet, Columns]:
-    """Find the only visible sheet whose first row has the titles."""
-    found: list[tuple[Sheet, Columns]] = []
+def open_sheets(stream: BinaryIO) -> Iterator[tuple[Sheet, list[list[str]]]]:
+    """Yield the visible sheets, each with its first rows."""
+    with _open_workbook(stream) as workbook:
+        for position, sheet in enumerate(workbook.worksheets):
+            if sheet.sheet_state == "visible":
+                yield Sheet(sheet.title[:_LONGEST_TITLE], position), list(_first_rows(sheet))
+
+
+def find_source(
+    found: Iterable[tuple["CsvText | Sheet", Sequence[Sequence[str]]]], wanted: Wanted
+) -> tuple["CsvText | Sheet", Titles]:
+    """Return the only source that has the titles, and these."""
+    fitting: list[tuple[CsvText | Sheet, Titles]] = []
     refusals: list[ImportRefusedError] = []
-    with _open_workbook(stream, wanted) as workbook:
-        for sheet in _sheets_of(workbook).values():
-            if sheet.sheet_state != "visible":
-                continue
-            try:
-                titles, columns = match_titles(_first_rows(sheet), wanted)
-            except ImportRefusedError as refusal:
-                refusals.append(refusal)
-            else:
-                found.append((Sheet(sheet.title, titles, wanted), columns))
-    if len(found) > 1:
-        names = ", ".join(f"« {sheet.name} »" for sheet, _ in found)
+    for source, lines in found:
+        try:
+            titles = match_titles(lines, wanted)
+            fitting.append((replace(source, above=titles.above), titles))
+        except ImportRefusedError as refusal:
+            refusals.append(refusal)
+    fitting = [it for it in fitting if it[1].columns.positions] or fitting
+    if len(fitting) > 1:
+        names = ", ".join(f"« {sheet.name} »" for sheet, _ in fitting if isinstance(sheet, Sheet))
         raise ImportRefusedError(f"plusieurs feuilles de ce classeur ont ces titres ({names}) ; n'en gardez qu'une")
-    if not found:
+    if not fitting:
         raise refusals[0] if refusals else wanted.refuse("ce classeur n'a aucune feuille lisible")
-    return found[0]
+    return fitting[0]
 
 
-def _sheets_of(workbook: "Workbook") -> dict[str, Any]:
-    return {sheet.title: sheet for sheet in workbook.worksheets}
-
-
-def _first_rows(sheet: Any) -> Iterator[Sequence[str]]:  # noqa: ANN401 — a sheet of openpyxl, read row by row
+def _first_rows(sheet: Any) -> Iterator[list[str]]:  # noqa: ANN401 — a sheet of openpyxl, read row by row
     for cells in _iter_rows(sheet, _MOST_COLUMNS, _ROWS_ABOVE):
-        fields = [_text_of(cell) for cell in cells]
+        fields = [_text_of(cell)[:_LONGEST_TITLE] for cell in cells]
         while fields and not fields[-1]:
             fields.pop()
         yield fields
@@ -350,26 +409,43 @@ def _text_of(cell: object) -> str:
     return str(cell)
 
 
+def _iterparse(source: BinaryIO) -> Iterator[Any]:
+    """Yield the end of each element; refuse entities, and a row or a text of more elements than openpyxl may keep."""
+    parser: XMLPullParser[Any] = XMLPullParser(("end",))
+    number = 0
+    while piece := source.read(_PIECE):
+        if b"<!DOCTYPE" in piece:
+            raise UnfitFileError("ce classeur est abîmé (DOCTYPE)")
+        parser.feed(piece)
+        ends = list(parser.read_events())
+        since = (place for place, (_, element) in enumerate(reversed(ends)) if element.tag.endswith(_UNITS))
+        number = next(since, number + len(ends))
+        if number > _MOST_ELEMENTS:
+            raise UnfitFileError("une ligne de ce classeur a trop de cellules")
+        yield from ends
+
+
 @contextmanager
-def _open_workbook(stream: BinaryIO, wanted: Wanted) -> Iterator["Workbook"]:
+def _open_workbook(stream: BinaryIO) -> Iterator["Workbook"]:
     """Open the workbook while its rows are read; formulas are not computed, macros and links are ignored."""
     from openpyxl import load_workbook
+    from openpyxl.reader import strings
+    from openpyxl.worksheet import _reader as rows
 
-    try:
-        with open_archive(stream, MOST_BYTES):
-            pass
-    except UnreadableArchiveError:
-        raise wanted.refuse("ce classeur est abîmé, protégé ou trop grand (plus de 256 Mo hors de son ZIP)") from None
-    stream.seek(0)
+    rows.iterparse = strings.iterparse = _iterparse  # type: ignore[attr-defined]
     workbook = None
     try:
+        with open_archive(stream, MOST_BYTES):
+            stream.seek(0)
         with warnings.catch_warnings(action="ignore"):  # warnings about styles and extensions do not matter here
             workbook = load_workbook(stream, read_only=True, data_only=True, keep_links=False)
             yield workbook
-    except (ImportRefusedError, OSError):
+    except UnreadableArchiveError:
+        raise UnfitFileError("ce classeur est abîmé, protégé ou trop grand (plus de 256 Mo hors de son ZIP)") from None
+    except (ImportRefusedError, OSError, MemoryError):
         raise
     except Exception as error:  # noqa: BLE001 — openpyxl raises many types for a damaged workbook
-        raise wanted.refuse(f"ce classeur est abîmé ({type(error).__name__})") from None
+        raise UnfitFileError(f"ce classeur est abîmé ({type(error).__name__})") from None
     finally:
         if workbook is not None:
             workbook.close()

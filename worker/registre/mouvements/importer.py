@@ -6,35 +6,33 @@ file is imported after the first one was undone.
 
 from collections.abc import Callable, Container, Mapping, Sequence
 from datetime import date
-from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Engine, and_, delete, exists, insert, select, update
 
-from schemas import vocabulary
-from schemas.vocabulary import Categorie, Nature
+from schemas.profiles.source import CODES, F, Presence, Shape, SourceField, SourceProfile, read_mouvements
+from schemas.vocabulary import Nature
 from worker.db.types import utc_now
-from worker.domain.mouvement import Effet, Etat
+from worker.domain.identite import Effet
 from worker.errors import ImportRefusedError
-from worker.registre.communes import read_codes
+from worker.registre.communes import read_names
 from worker.registre.imports.chain import refuse_future
 from worker.registre.imports.file import ImportedFile, open_file
 from worker.registre.imports.history import find_same, importing
 from worker.registre.imports.lines import (
     LineError,
     LineReader,
-    find_columns,
-    fold_title,
     parse_bureau,
     parse_commune,
-    parse_date,
     parse_numero,
+    read_date,
     unknown_commune,
 )
 from worker.registre.imports.report import ImportSummary, Rejection, RejectReport, default_report
 from worker.registre.imports.sources import Columns, Wanted
 from worker.registre.models import Import, MouvementRegistre
+from worker.registre.reu.columns import find_code, match_columns, read_bureau
 from worker.registre.versions import (
     STAGED,
     create_temporary,
@@ -43,127 +41,75 @@ from worker.registre.versions import (
     record_mouvements,
 )
 
-REQUIRED = {
-    "code_commune": "commune",
-    "liste": "liste",
-    "nature": "nature",
-    "effet": "effet",
-    "etat": "état",
-    "date_mouvement": "date",
-    "nom_naissance": "nom de naissance",
-    "prenoms": "prénoms",
-    "date_naissance": "date de naissance",
-}
-OPTIONAL = {
-    "categorie": "catégorie",
-    "motif": "motif",
-    "date_tableau": "date de tableau",
-    "scrutin": "scrutin",
-    "ancien_bureau": "ancien bureau",
-    "nouveau_bureau": "nouveau bureau",
-    "numero": "numéro",
-    "nom_usage": "nom d'usage",
-    "commune_naissance": "commune de naissance",
-    "departement_naissance": "département de naissance",
-    "pays_naissance": "pays de naissance",
-    "adresse": "adresse",
-    "nationalite": "nationalité",
-    "is_protegee": "protégé",
-}
-TITLES = REQUIRED | OPTIONAL
-"""The title of each column of the file, by column of the table `mouvement`."""
-
 _ADVICE = "enregistrez-le en « CSV UTF-8 », séparateur point-virgule"
 
 
-def match_mouvement_columns(header: Sequence[str]) -> Columns:
+def match_mouvement_columns(header: Sequence[str], profile: SourceProfile) -> Columns:
     """Find the columns by their titles, in any order; raises ImportRefusedError if one is missing or repeated."""
-    return find_columns(
-        header,
-        {field: (title,) for field, title in TITLES.items()},
-        missing_of=lambda found: [title for field, title in REQUIRED.items() if field not in found],
-        refusal="ce n'est pas un fichier de mouvements",
-    )
-
-
-_YES, _NO = ("oui", "o", "1", "x", "vrai"), ("", "non", "n", "0", "faux")
+    columns = match_columns(header, profile, {})
+    if columns.missing:
+        lacks = ", ".join(map(profile.title, columns.missing))
+        raise ImportRefusedError(f"ce n'est pas un {profile.label}. Colonnes manquantes : {lacks}")
+    return columns
 
 
 class MouvementParser:
     """Converts the fields of a line to a row of the table `mouvement`."""
 
-    def __init__(self, columns: Columns, communes: Container[str]) -> None:
+    def __init__(self, columns: Columns, communes: Container[str], profile: SourceProfile) -> None:
         """Reject lines of communes that are not in `communes`."""
         self._columns = columns
         self._communes = communes
+        self._sources, self._title = profile.fields, profile.title
+        self._stored = [field for field in read_mouvements().fields if field is not F.CODE_BUREAU]
 
     def parse(self, fields: list[str], _cleaned: int = 0) -> dict[str, Any]:
         """Return the row, from the cleaned fields of a line."""
-        row = {field: _parse(field, fields[self._columns.at(field)]) for field in TITLES}
+        row = {field.value: self._read(field, fields[self._columns.at(field)]) for field in self._stored}
+        bureau = parse_bureau(read_bureau(fields[self._columns.at(F.CODE_BUREAU)], tuple(Shape)))
+        if bureau:  # one column for the old or the new bureau
+            row["ancien_bureau" if row["nature"] == Nature.RADIATION else "nouveau_bureau"] = bureau
         self._check(row)
         return row | {"date_tableau": row["date_tableau"] or row["date_mouvement"], "is_dated": True}
 
-    def _check(self, row: Mapping[str, Any]) -> None:
-        if row["code_commune"] not in self._communes:
-            raise unknown_commune(TITLES["code_commune"], row["code_commune"])
-        for field in ("date_mouvement", "nom_naissance"):
-            if not row[field]:
-                raise LineError(TITLES[field], f"{TITLES[field]} : valeur manquante")
-        if row["effet"] == Effet.PREMIER_MARS and not row["date_tableau"]:
-            raise LineError(TITLES["date_tableau"], "date de tableau manquante pour un effet au 1er mars")
-        if row["nature"] == Nature.INSCRIPTION and row["ancien_bureau"]:
-            raise LineError(TITLES["ancien_bureau"], "une inscription n'a pas d'ancien bureau")
-        if row["nature"] == Nature.RADIATION and row["nouveau_bureau"]:
-            raise LineError(TITLES["nouveau_bureau"], "une radiation n'a pas de nouveau bureau")
+    def _read(self, field: SourceField, text: str) -> Any:  # noqa: ANN401 — the type depends on the column
+        source = self._sources[field]
+        try:
+            if field is F.DATE_NAISSANCE:
+                return read_date(text, source.shapes)
+            if source.shapes:
+                return date.fromisoformat(read_date(text, source.shapes)) if text else None
+            return _PARSERS.get(field, str)(self._find_code(field, text) or text)
+        except ValueError:
+            raise LineError(self._title(field), f"{self._title(field)} : valeur inconnue ou illisible") from None
 
-
-def _parse(field: str, text: str) -> Any:  # noqa: ANN401 — the type depends on the column
-    try:
-        return _PARSERS.get(field, str)(text)
-    except ValueError:
-        raise LineError(TITLES[field], f"{TITLES[field]} : valeur inconnue ou illisible") from None
-
-
-def _word_of(*words: tuple[str, StrEnum]) -> Callable[[str], str]:
-    codes = {fold_title(name).replace(" ", ""): word.value for name, word in words}
-
-    def parse(text: str) -> str:
-        if (code := codes.get(fold_title(text).replace(" ", ""))) is None:
+    def _find_code(self, field: SourceField, text: str) -> str:
+        source = self._sources[field]
+        code = find_code(source, text)
+        if field in CODES and not code and (text or source.presence is Presence.REQUIRED):
             raise ValueError(text)
         return code
 
-    return parse
+    def _check(self, row: Mapping[str, Any]) -> None:
+        if row["code_commune"] not in self._communes:
+            raise unknown_commune(self._title("code_commune"), row["code_commune"])
+        for field in ("date_mouvement", "nom_naissance"):
+            if not row[field]:
+                raise LineError(self._title(field), f"{self._title(field)} : valeur manquante")
+        if row["effet"] == Effet.PREMIER_MARS and not row["date_tableau"]:
+            raise LineError(self._title("date_tableau"), "date de tableau manquante pour un effet au 1er mars")
+        if row["nature"] == Nature.INSCRIPTION and row["ancien_bureau"]:
+            raise LineError(self._title("ancien_bureau"), "une inscription n'a pas d'ancien bureau")
+        if row["nature"] == Nature.RADIATION and row["nouveau_bureau"]:
+            raise LineError(self._title("nouveau_bureau"), "une radiation n'a pas de nouveau bureau")
 
-
-def _parse_jour(text: str) -> date | None:
-    return vocabulary.parse_jour(text) if text else None
-
-
-def _parse_yes(text: str) -> bool:
-    word = fold_title(text)
-    if word not in _YES + _NO or bool(text) > bool(word):
-        raise ValueError(text)
-    return word in _YES
-
-
-_SAID = [word for word in Categorie if word is not Categorie.NON_PRECISEE]
-_parse_categorie = _word_of(*((name, word) for word in _SAID for name in (word.value, word.label)))
 
 _PARSERS: dict[str, Callable[[str], Any]] = {
-    "code_commune": parse_commune,
-    "liste": lambda text: vocabulary.parse_liste(text).value,
-    "nature": _word_of(*((word.value, word) for word in Nature)),
-    "effet": _word_of(*((word.value, word) for word in Effet)),
-    "etat": _word_of(*((word.value, word) for word in Etat)),
-    "categorie": lambda text: _parse_categorie(text) if text else "",
-    "date_tableau": _parse_jour,
-    "date_mouvement": _parse_jour,
-    "scrutin": _parse_jour,
-    "ancien_bureau": parse_bureau,
-    "nouveau_bureau": parse_bureau,
-    "numero": lambda text: parse_numero(text) or 0,
-    "date_naissance": parse_date,
-    "is_protegee": _parse_yes,
+    F.CODE_COMMUNE: parse_commune,
+    F.ANCIEN_BUREAU: parse_bureau,
+    F.NOUVEAU_BUREAU: parse_bureau,
+    F.NUMERO: lambda text: parse_numero(text) or 0,
+    F.IS_PROTEGEE: lambda code: code == "oui",
 }
 """The parser of each column; other columns are kept unchanged."""
 
@@ -188,9 +134,12 @@ def import_mouvements(
     accept_rejects: bool = False,
     report: Path | None = None,
     complete_until: date | None = None,
+    profile: SourceProfile | None = None,
     then: _Then = lambda *_: None,
 ) -> ImportSummary:
     """Import a CSV file of mouvements into the register; `then` is called in the transaction, with the import id.
+
+    `profile`: what the file looks like, besides our own format.
 
     `complete_until`: the day until which the producer states that the register then holds all mouvements; it is also
     recorded for a file imported before. Rejected lines go to `report`, by default `<name>-rejets.csv` beside the file.
@@ -199,11 +148,12 @@ def import_mouvements(
         ImportRefusedError: not a file of mouvements, lines rejected and not accepted, a day to come, another import at
             work. The register is unchanged.
     """
-    file = open_file(path, Wanted(match_mouvement_columns, _ADVICE))
+    known = read_mouvements().joined(profile) if profile else read_mouvements()
+    file = open_file(path, Wanted(lambda titles: match_mouvement_columns(titles, known), _ADVICE))
     with importing(engine) as connection:
         with connection.begin():
             same = find_same(connection, file.sha256)
-            communes = read_codes(connection)
+            communes = read_names(connection)
             if same and complete_until:
                 vouched = update(Import).where(Import.id == same.import_id).values(complete_until=complete_until)
                 connection.execute(vouched)
@@ -211,7 +161,7 @@ def import_mouvements(
         if same:
             return same
         rejects = RejectReport(report or default_report(path))
-        reading = LineReader(file, MouvementParser(file.columns, communes).parse, rejects)
+        reading = LineReader(file, MouvementParser(file.columns, communes, known).parse, rejects)
         create_temporary(connection, STAGED)
         with reading_transaction(connection), rejects:
             _stage(connection, reading, rejects)
@@ -228,7 +178,7 @@ _Reading = LineReader[dict[str, Any]]
 
 def _stage(connection: Connection, reading: _Reading, rejects: RejectReport) -> None:
     """Insert the lines that are kept into STAGED; reject mouvements that the register already holds."""
-    insert_all(connection, STAGED, (row | {"rank": line} for line, row in reading))
+    insert_all(connection, STAGED, (row | {"rank": line} for line, row in reading.read()))
     known = connection.scalars(select(STAGED.c.rank).where(_is_known()).order_by(STAGED.c.rank))
     for line in known:
         rejects.add(Rejection(line, "", "mouvement déjà dans le registre"))

@@ -1,10 +1,13 @@
-"""Reads the data of a tableau: mouvements, electors of each bureau, identities on the list."""
+"""Reads the data of a tableau: mouvements, electors of each bureau, identities on the list.
+
+And adds the dates, categories and motifs that a comparison of two exports does not give to mouvements.
+"""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from enum import StrEnum
-from functools import cache
+from functools import cache, partial
 from typing import Any, NamedTuple, TypeVar
 
 from sqlalchemy import (
@@ -20,20 +23,23 @@ from sqlalchemy import (
     null,
     or_,
     select,
+    text,
     true,
+    update,
 )
 
 from common.calendrier import YOUNGEST, last_birth
+from common.french import short_date
 from common.law import Regime
 from common.texte import clean
+from schemas.declarations import CompletedMotif
 from schemas.tableaux import Repere
-from schemas.vocabulary import Categorie, Liste, Nature
+from schemas.vocabulary import CATEGORIES, Categorie, Liste, Nature
 from worker.db.engine import STREAM
-from worker.domain.identite import Identite, identite
-from worker.domain.mouvement import Effet, Etat, Mouvement, Personne
+from worker.domain.identite import Effet, Etat, Identite, Mouvement, Personne, identite
 from worker.domain.tableau.composition import BureauElecteurs
 from worker.domain.tableau.demande import Demande
-from worker.errors import ExportError
+from worker.errors import ExportError, RefusedError
 from worker.registre.checks.facts import is_born_between, is_of_age
 from worker.registre.communes import read_libelles
 from worker.registre.comparaison.differences import ElecteurTable, adresse
@@ -189,7 +195,7 @@ def select_bureaux(
 def identity_keys(connection: Connection, code_commune: str, liste: Liste, version: int) -> set[Identite]:
     """Return the identities, on the list, of electors with mouvements to apply: `inscrits` of `check_tableau`."""
     known = MouvementRegistre
-    is_waiting = and_(known.code_commune == code_commune, known.liste == liste.value, known.etat == Etat.ACTIF.value)
+    is_waiting = and_(of_liste(code_commune, liste), known.etat == Etat.ACTIF.value)
     waiting_keys = {_identite(row) for row in connection.execute(select(*_identity_columns(known)).where(is_waiting))}
     if not waiting_keys:
         return set()
@@ -340,3 +346,67 @@ def _identity_columns(source: type[MouvementRegistre] | type[Electeur]) -> list[
 
 def _identite(row: Row[Any]) -> Identite:
     return identite(row.nom_naissance, row.prenoms, row.date_naissance, row.commune_naissance, row.pays_naissance)
+
+
+_Intervals = Mapping[str, Mapping[int, Interval]]
+"""Intervals by list, then by import: see `read_intervals`."""
+_Refuse = Callable[[str, str, str], RefusedError]
+"""Builds the refusal from the field of `CompletedMotif`, a code, and the reason in French."""
+
+
+def list_incomplete(connection: Connection, code_commune: str) -> Sequence[Row[Any]]:
+    """Return the rows of the view `mouvements_a_completer` of a commune, in the order of their numbers."""
+    query = text("SELECT * FROM mouvements_a_completer WHERE code_commune = :commune ORDER BY mouvement")
+    days = query.columns(jour=Date, since=Date, until=Date)
+    return connection.execute(days, {"commune": code_commune}).all()
+
+
+def note_motifs(connection: Connection, code_commune: str, completed: Sequence[CompletedMotif]) -> None:
+    """Record the dates, categories and motifs of mouvements that are given by id.
+
+    Raises:
+        RefusedError: one of them cannot be recorded; the caller must not commit the transaction.
+    """
+    intervals = {liste.value: read_intervals(connection, code_commune, liste) for liste in Liste}
+    for place, it in enumerate(completed):
+        _note(connection, code_commune, it, intervals, partial(_refuse, it, place))
+
+
+def _refuse(completed: CompletedMotif, place: int, field: str, code: str, reason: str) -> RefusedError:
+    message = f"Mouvement n° {completed.mouvement} : {reason}."
+    return RefusedError(message, code=code, field=f"data.note.motifs.{place}.{field}")
+
+
+def _note(
+    connection: Connection, code_commune: str, completed: CompletedMotif, intervals: _Intervals, refuse: _Refuse
+) -> None:
+    names = ("id", "liste", "nature", "import_id", "date_mouvement", "is_dated")
+    is_it = (_TABLE.c.code_commune == code_commune) & (_TABLE.c.id == completed.mouvement)
+    query = select(*(_TABLE.c[name] for name in names)).where(is_it, _TABLE.c.doubt_id.is_(None))
+    known = connection.execute(query).first()
+    if known is None:
+        reason = "ce mouvement n'est pas, ou plus, dans le registre de la commune"
+        raise refuse("mouvement", "mouvement_inconnu", reason)
+    values: dict[str, object] = {}
+    if completed.categorie is not None:
+        if completed.categorie not in {Categorie.NON_PRECISEE, *CATEGORIES[Nature(known.nature)]}:
+            reason = f"cette catégorie n'est pas celle d'une {known.nature}"
+            raise refuse("categorie", "categorie_incoherente", reason)
+        values["categorie"] = completed.categorie.value
+    if completed.motif is not None:
+        values["motif"] = completed.motif
+    if completed.jour is not None and (completed.jour or None) != (known.date_mouvement if known.is_dated else None):
+        values |= _date(known, completed.jour or None, intervals, refuse)
+    if values:
+        connection.execute(update(MouvementRegistre).where(_TABLE.c.id == known.id).values(values))
+
+
+def _date(known: Row[Any], jour: date | None, intervals: _Intervals, refuse: _Refuse) -> dict[str, object]:
+    """Return the columns of a mouvement of that day, or of an unknown day between its two exports."""
+    interval = intervals[known.liste].get(known.import_id)
+    if interval is None:
+        raise refuse("jour", "date_connue", "sa date vient d'un fichier ou d'un logiciel : corrigez-la là-bas")
+    if jour is not None and not interval.has(jour):
+        raise refuse("jour", "date_hors_intervalle", f"le {short_date(jour)} n'est pas possible : {interval}")
+    day = jour or interval.until
+    return {"date_mouvement": day, "date_tableau": day, "is_dated": jour is not None}

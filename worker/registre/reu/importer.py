@@ -7,6 +7,7 @@ killed before has changed nothing, and the next import removes its staged electo
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import date
+from functools import partial
 from itertools import chain, islice
 from pathlib import Path
 from types import MappingProxyType
@@ -15,8 +16,9 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection, Engine, func, insert, select, text, update
 from sqlalchemy.exc import OperationalError
 
-from common.calendrier import now, shared_day
+from common.calendrier import civil_day, now, shared_day
 from common.french import count_of, short_date
+from schemas.profiles.source import SourceProfile, read_reu
 from schemas.vocabulary import ImportQuestion, Liste
 from worker.db.types import utc_now
 from worker.errors import ImportRefusedError
@@ -27,8 +29,8 @@ from worker.registre.checks.facts import (
     count_without_zeros,
     find_facts,
 )
-from worker.registre.communes import COMMUNES_AT_ONCE, lock_bureaux, merge_bureaux, read_codes
-from worker.registre.comparaison.compare import RecordMouvements, compare, comparison_report
+from worker.registre.communes import lock_bureaux, merge_bureaux, read_names
+from worker.registre.comparaison.compare import RecordMouvements, compare
 from worker.registre.imports.chain import list_gaps, refuse_future
 from worker.registre.imports.file import ImportedFile
 from worker.registre.imports.history import find_days, find_same, importing, mark_absorbed, read_state
@@ -42,7 +44,8 @@ from worker.registre.imports.report import (
     default_report,
 )
 from worker.registre.models import Electeur, Import, ImportListe, ListeCommunale
-from worker.registre.reu.lines import FIELDS, ElecteurRow, Reading, open_reu
+from worker.registre.reu.guess import describe_matching
+from worker.registre.reu.lines import FIELDS, ElecteurRow, Reading, open_reu, said_of
 from worker.registre.reu.parts import Parts, keep_parts
 from worker.registre.versions import (
     BATCH,
@@ -88,7 +91,7 @@ def import_file(  # noqa: PLR0913 — the options of a command
     accept_changes: bool = False,
     accept_rejects: bool = False,
     report: Path | None = None,
-    progress: ImportProgress | None = None,
+    progress: ImportProgress = lambda *_: None,
     intake: "Intake | None" = None,
     then: "OnTaken" = lambda *_: None,
 ) -> ImportSummary:
@@ -123,33 +126,36 @@ class _Wishes(NamedTuple):
     accept_changes: bool
     accept_rejects: bool
     report: Path | None = None
-    progress: ImportProgress | None = None
+    progress: ImportProgress = lambda *_: None
     then: OnTaken | None = None
     """None: the import is rolled back."""
 
 
 def _take_up(engine: Engine, path: Path, intake: "Intake", wishes: _Wishes) -> ImportPreview:
-    reu = open_reu(path, commune=intake.commune or "", liste=intake.liste or "", named=intake.named)
-    if intake.sha256 not in {"", reu.sha256}:
-        raise ImportRefusedError(f"{reu.name} n'est plus le fichier qui a été déposé ; déposez-le de nouveau")
-    with importing(engine) as connection:
+    profile = intake.profile or read_reu()
+    with importing(engine, intake.only) as connection:
+        reu = open_reu(path, profile, intake.said, named=intake.named, check=partial(wishes.progress, 0, 0))
+        if intake.sha256 not in {"", reu.sha256}:
+            raise ImportRefusedError(f"{reu.name} n'est plus le fichier qui a été déposé ; déposez-le de nouveau")
+        if reu.columns.missing:
+            raise describe_matching(reu, profile, {})
         with connection.begin():
             state = read_state(connection, intake.commune or "")
-            same = find_same(connection, reu.sha256, reu.columns.constants)
+            same = find_same(connection, reu.sha256, said_of(reu))
             questions = _ask_same_bytes(connection, reu, intake)
         if intake.state not in {"", state}:
             raise ImportRefusedError("Le registre a changé depuis l'aperçu ; déposez de nouveau le fichier")
         if same and not intake.says_more_than(same):
             return ImportPreview(same, state)
-        beside = wishes.report or (None if intake.named else default_report(path))
-        rejects = RejectReport(beside)
-        version, reading = _begin(connection, reu, rejects, intake, wishes)
+        rejects = RejectReport(wishes.report or (None if intake.named else default_report(path)))
+        version, communes = _begin(connection, reu, wishes.imported_by)
+        reading = Reading(reu, communes, rejects, profile, only=intake.only)
         try:
             with rejects:
                 _write_electeurs(connection, version, reading, wishes.progress)
-            reading.empty(intake.commune, intake.empty)
-            reading.refuse_rejects(accept=wishes.accept_rejects)
-            _refuse_empty(reading)
+            if unknown := reading.unknown:
+                raise describe_matching(reu, profile, unknown)
+            reading.finish(intake.commune, intake.empty, accept_rejects=wishes.accept_rejects)
             link = _link_of({it.code_commune for it in reading.listes}, intake, wishes.then, questions)
             link = link._replace(parts=keep_parts(connection, version, reading))
             listes, kept = _count(connection, reading)
@@ -163,10 +169,9 @@ def _take_up(engine: Engine, path: Path, intake: "Intake", wishes: _Wishes) -> I
                 if not wishes.accept_changes:
                     _refuse_unanswered(questions)
 
-            told = None if intake.no_compare or beside is None else comparison_report(path, wishes.report)
             known = [it for it in listes if not link.why_not_compared(ListeKey(it.code_commune, it.liste))]
             judged = listes if intake.no_compare else known
-            comparison, record_changes = compare(connection, version, judged, link.taken_on, report=told, ask=ask)
+            comparison, record_changes = compare(connection, version, judged, link.taken_on, ask=ask)
             changed = _record(connection, version, reading, link, record_changes)
             with connection.begin():
                 gaps = list_gaps(connection, [version]) if intake.no_compare else []
@@ -219,6 +224,19 @@ class Intake(NamedTuple):
     """SHA-256 of the expected file, because another one may replace it."""
     state: str = ""
     """The expected state of the register, see `read_state`, because it may change."""
+    profile: SourceProfile | None = None
+    """What such a file looks like; by default, the export of the REU."""
+
+    @property
+    def said(self) -> dict[str, str]:
+        """The values that replace columns."""
+        said = {"code_commune": self.commune, "liste": self.liste}
+        return {field: value for field, value in said.items() if value}
+
+    @property
+    def only(self) -> str:
+        """The only commune that the file may hold; empty if it may hold several."""
+        return (self.commune or "") if self.named else ""
 
     def says_more_than(self, same: ImportSummary) -> bool:
         """Return whether the same bytes bring new facts: no change until a later day, or an empty list."""
@@ -233,7 +251,7 @@ class _Link(NamedTuple):
     is_dated: bool
     no_compare: str
     read_on: date
-    """The day of the import."""
+    """The earliest civil day of the communes at the import: who is a minor there is found."""
     then: OnTaken | None
     """Called in its transaction; None: the import is rolled back."""
     questions: list[Question]
@@ -251,27 +269,26 @@ def _link_of(communes: Collection[str], intake: Intake, then: OnTaken | None, qu
     if intake.taken_on:
         refuse_future(intake.taken_on, communes)
     today = shared_day(now(), communes)
-    return _Link(intake.taken_on or today, intake.taken_on is not None, intake.no_compare, today, then, questions)
+    earliest = min((civil_day(now(), code) for code in communes), default=today)
+    return _Link(intake.taken_on or today, intake.taken_on is not None, intake.no_compare, earliest, then, questions)
 
 
-def _begin(
-    connection: Connection, reu: ImportedFile, rejects: RejectReport, intake: Intake, wishes: _Wishes
-) -> tuple[int, Reading]:
+def _begin(connection: Connection, reu: ImportedFile, imported_by: str) -> tuple[int, Mapping[str, str]]:
     with connection.begin():
-        values = {"file_name": reu.name, "sha256": reu.sha256, "imported_by": wishes.imported_by}
+        values = {"file_name": reu.name, "sha256": reu.sha256, "imported_by": imported_by}
         version = connection.execute(insert(Import).values(values).returning(Import.id)).scalar_one()
-        communes = read_codes(connection)
-    only = (intake.commune or "") if intake.named else ""
-    return version, Reading(reu, communes, rejects, only=only)
+        return version, read_names(connection)
 
 
-def _write_electeurs(connection: Connection, version: int, reading: Reading, progress: ImportProgress | None) -> None:
+def _write_electeurs(connection: Connection, version: int, reading: Reading, progress: ImportProgress) -> None:
+    def check() -> None:
+        progress(reading.lines_read, reading.share)
+
     write = _copy if connection.dialect.name == "postgresql" else _insert
-    rest = reading.rows()
+    rest = reading.rows(check)
     for first in rest:
         write(connection, version, chain([first], islice(rest, BATCH - 1)))
-        if progress:
-            progress(reading.lines_read, reading.share)
+        check()
 
 
 def _renew_statistics(connection: Connection, staged: int) -> None:
@@ -303,17 +320,9 @@ def _insert(connection: Connection, version: int, batch: Iterable[ElecteurRow]) 
         connection.exec_driver_sql(_INSERT, values)
 
 
-def _refuse_empty(reading: Reading) -> None:
-    if not reading.listes:
-        raise ImportRefusedError(
-            "le fichier ne contient aucun électeur. Si une liste s'est vidée, indiquez laquelle avec --empty",
-            on_screen="le fichier ne contient aucun électeur ; vérifiez le téléchargement",
-        )
-
-
 def _ask_same_bytes(connection: Connection, reu: ImportedFile, intake: "Intake") -> list[Question]:
     jour = intake.taken_on or shared_day(now(), [intake.commune] if intake.commune else [])
-    days = find_days(connection, reu.sha256, reu.columns.constants)
+    days = find_days(connection, reu.sha256, said_of(reu))
     if not days or jour in days:
         return []
     before = short_date(max(days))
@@ -377,12 +386,8 @@ def _count(connection: Connection, reading: Reading) -> tuple[tuple[ListeCount, 
 def _count_current(connection: Connection, communes: Iterable[str]) -> dict[ListeKey, int]:
     key = ListeCommunale.code_commune, ListeCommunale.liste
     query = select(*key, func.count(Electeur.id)).outerjoin(Electeur, is_shown()).group_by(*key)
-    counts: dict[ListeKey, int] = {}
-    codes = iter(sorted(communes))
-    while batch := list(islice(codes, COMMUNES_AT_ONCE)):
-        rows = connection.execute(query.where(ListeCommunale.code_commune.in_(batch)))
-        counts |= {ListeKey(commune, liste): count for commune, liste, count in rows}
-    return counts
+    rows = connection.execute(query.where(ListeCommunale.code_commune.in_(communes)))
+    return {ListeKey(commune, liste): count for commune, liste, count in rows}
 
 
 def _record(

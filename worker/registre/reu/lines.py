@@ -7,12 +7,11 @@ préfectures send; docs/registre.md lists them with their variants. A line is ke
 import re
 from collections import Counter
 from collections.abc import Callable, Collection, Container, Iterator, Mapping, Sequence
-from dataclasses import replace
 from operator import itemgetter
 from pathlib import Path
-from typing import TypeVar
 
-from schemas.vocabulary import Liste, parse_liste
+from schemas.profiles.source import LEFT, F, SourceField, SourceProfile
+from schemas.vocabulary import Liste
 from worker.errors import ImportRefusedError
 from worker.registre.communes import DESCRIPTION, DescribedBureau
 from worker.registre.imports.file import ImportedFile, open_file
@@ -20,185 +19,92 @@ from worker.registre.imports.lines import (
     LineError,
     LineReader,
     explain_date,
-    find_columns,
-    fold_title,
     parse_arrondissement,
     parse_bureau,
     parse_commune,
-    parse_date,
     parse_numero,
+    read_date,
     unknown_commune,
 )
 from worker.registre.imports.report import RejectReport
 from worker.registre.imports.sources import Columns, Wanted
-from worker.registre.reference import departement_of, nationalites
+from worker.registre.models import Electeur
+from worker.registre.reference import departement_of, is_code_commune, nationalites
+from worker.registre.reu.columns import (
+    ASKED,
+    find_code,
+    find_shapes,
+    match_columns,
+    match_unknown,
+    read_bureau,
+    read_name,
+)
 from worker.registre.versions import ListeKey
 
-REQUIRED = {
-    "code_commune": ("code de l'ugle",),
-    "liste": ("libellé du type de liste",),
-    "nom_naissance": ("nom de naissance",),
-    "nom_usage": ("nom d'usage",),
-    "prenoms": ("prénoms",),
-    "sexe": ("sexe",),
-    "date_naissance": ("date de naissance",),
-    "commune_naissance": ("libellé commune de naissance",),
-    "departement_naissance": ("code département de naissance",),
-    "pays_naissance": ("pays de naissance",),
-    "numero_voie": ("numéro de voie",),
-    "libelle_voie": ("libellé de voie",),
-    "complement1": ("complément 1",),
-    "complement2": ("complément 2",),
-    "lieu_dit": ("lieu-dit",),
-    "code_postal": ("code postal",),
-    "ville": ("commune",),
-    "pays": ("pays",),
-    "code_bureau": ("code du bureau de vote",),
-    "numero_ordre": ("numéro d'ordre dans le bureau de vote",),
-}
-"""The identity of electors and their place in the list: without one of these the file is not a REU export."""
-
-NATIONALITE = {
-    "nationalite": ("libellé nationalité", "nationalité"),
-    "code_nationalite": ("identifiant nationalité",),
-}
-"""One of the two is required: the label, or the ISO 3166 code of two letters."""
-
-OPTIONAL = {
-    "nom_commune": ("libellé de l'ugle",),
-    "code_commune_naissance": ("code commune de naissance",),
-    "libelle": ("libellé du bureau de vote",),
-    "code_canton": ("code canton du bureau de vote",),
-    "libelle_canton": ("libellé canton du bureau de vote", "canton du bureau de vote"),
-    "code_circonscription": (
-        "code circonscription législative du bureau de vote",
-        "circonscription législative du bureau de vote",
-    ),
-    "libelle_circonscription": ("libellé circonscription métropolitaine du bureau de vote",),
-}
-"""Columns that the reference data or the operator can replace; `code_canton` is not in the usual export."""
-
-_TITLES: Mapping[str, tuple[str, ...]] = REQUIRED | NATIONALITE | OPTIONAL
 _ADVICE = "téléchargez-le de nouveau depuis ELIRE, et donnez-le sans l'ouvrir dans un tableur"
-_ASKED = {"code_commune": ("--commune", "CODE"), "liste": ("--liste", "LISTE")}
-"""Columns that an option can replace: the option, and the placeholder of its value."""
-_CODE_IN_NAME = re.compile(r"(?<![0-9A-Za-z])(?:com)?((?:\d{2}|2[AB])\d{3})(?![0-9A-Za-z])", re.ASCII | re.IGNORECASE)
-_LISTE_WORDS = {
-    **dict.fromkeys(("lp", "principale", "generale"), "P"),
-    **dict.fromkeys(("lce", "europeenne"), "CE"),
-    **dict.fromkeys(("lcm", "municipale"), "CM"),
-}
-"""Words for a list in file names; P, CE and CM alone may mean anything there."""
-_REFUSAL = "ce n'est pas un export « Liste des électeurs actifs » du REU"
 
 
-def title_of(field: str) -> str:
-    """Return the REU's own spelling of the column's title, for messages."""
-    return _TITLES[field][0]
-
-
-def open_reu(path: Path, *, commune: str = "", liste: str = "", named: str = "") -> ImportedFile:
+def open_reu(
+    path: Path,
+    profile: SourceProfile,
+    said: Mapping[str, str],
+    *,
+    named: str = "",
+    check: Callable[[], object] = int,
+) -> ImportedFile:
     """Read the titles, and the whole file once for its SHA-256.
 
-    `commune` and `liste` replace columns that the file lacks; values in the file name are proposed to the agent, never
-    assumed. `named`: the owner's name of the file, if it differs from the name of `path`.
+    `said`: the commune and the list of all lines, if the file lacks these columns; values in the file name are proposed
+    to the agent, never assumed. `named`: the owner's name of the file, if it differs from the name of `path`. `check`:
+    see `run_apart`.
 
     Raises:
-        ImportRefusedError: the file cannot be read, is empty, is not a REU export, or lacks the commune or the list.
+        ImportRefusedError: the file cannot be read, is empty, or is not a list of electors.
     """
-    said = {field: value for field, value in (("code_commune", commune), ("liste", liste)) if value}
-
-    def match_with_name(titles: Sequence[str]) -> Columns:
-        return match_columns(titles, said, read_name(Path(named or path.name).stem))
-
-    return open_file(path, Wanted(match_with_name, _ADVICE), named=named)
-
-
-def match_columns(
-    titles: Sequence[str], said: Mapping[str, str] | None = None, named: Mapping[str, str] | None = None
-) -> Columns:
-    """Find the columns by their names, in any order.
-
-    `said`: values given for all lines, for columns that may lack; `named`: such values in the file's name.
-    """
-    said, named = said or {}, named or {}
-    columns = find_columns(titles, _TITLES, missing_of=lambda found: _missing(found, said, named), refusal=_REFUSAL)
-    if "liste" in said and "liste" in columns.positions:
-        itself = "le fichier dit lui-même de quelle liste est chaque électeur"
-        raise ImportRefusedError(f"{itself} ; ôtez --liste", on_screen=f"{itself} ; n'en choisissez aucune")
-    constants = {field: value for field, value in said.items() if field not in columns.positions}
-    if other := next((field for field, value in constants.items() if named.get(field, value) != value), ""):
-        raise ImportRefusedError(
-            f"le nom du fichier dit « {named[other]} », et {_ASKED[other][0]} « {said[other]} » : vérifiez lequel est "
-            "vrai ; si c'est l'option, renommez le fichier",
-            on_screen=f"le nom du fichier dit « {named[other]} », et non « {said[other]} » : vérifiez que c'est le bon "
-            "fichier ; si c'est lui, renommez-le",
-        )
-    absent = [title_of(field) for field in OPTIONAL if field not in columns.positions and field != "code_canton"]
-    notes = ("colonnes facultatives absentes : " + ", ".join(absent),) if absent else ()
-    return replace(columns, notes=columns.notes + notes, constants=constants)
-
-
-def _missing(found: Container[str], said: Container[str], named: Mapping[str, str]) -> list[str]:
-    missing = [field for field in REQUIRED if field not in found]
-    if not any(field in found for field in NATIONALITE):
-        missing.append("nationalite")
-    unsaid = [field for field in missing if field not in said]
-    if unsaid and all(field in _ASKED for field in missing):
-        raise _ask_back(unsaid, named)
-    return [title_of(field) for field in unsaid]
-
-
-def _ask_back(missing: Sequence[str], named: Mapping[str, str]) -> ImportRefusedError:
-    """Build the refusal that asks for the commune or the list, and proposes the values in the file's name."""
-    titles = ", ".join(map(title_of, missing))
-    asked = ((field, *_ASKED[field]) for field in missing)
-    options = " ".join(f"{option} {named.get(field, place)}" for field, option, place in asked)
-    by_name = " (c'est ce que dit le nom du fichier : à vérifier)" if any(field in named for field in missing) else ""
-    whose = f"rien n'y dit de qui sont ces électeurs. Colonnes manquantes : {titles}"
-    return ImportRefusedError(
-        f"{whose}. Ajoutez {options}{by_name}",
-        on_screen=f"{whose}. Choisissez dans le formulaire la liste où ils sont tous{by_name}",
+    wanted = Wanted(
+        lambda titles: match_columns(titles, profile, said),
+        _ADVICE,
+        lambda titles: match_unknown(titles, profile, said),
     )
+    file = open_file(path, wanted, named=named, check=check)
+    _refuse_contradiction(file, said)
+    return file
 
 
-def read_name(name: str) -> dict[str, str]:
-    """Return the commune and the list in a file's name, each if the name has only one: `liste_13055_LP`."""
-    communes = {parse_commune(code) for code in _CODE_IN_NAME.findall(name)}
-    listes = {_LISTE_WORDS[word] for word in fold_title(name).split() if word in _LISTE_WORDS}
-    found = {"code_commune": communes, "liste": listes}
-    return {field: values.pop() for field, values in found.items() if len(values) == 1}
+def said_of(reu: ImportedFile) -> dict[str, str]:
+    """Return the commune and the list that were given for all lines."""
+    return {field: value for field, value in reu.columns.constants.items() if field in ASKED}
 
 
-AS_THEY_ARE = (
-    "nom_naissance",
-    "nom_usage",
-    "prenoms",
-    "sexe",
-    "code_commune_naissance",
-    "commune_naissance",
-    "departement_naissance",
-    "pays_naissance",
-    "numero_voie",
-    "libelle_voie",
-    "complement1",
-    "complement2",
-    "lieu_dit",
-    "code_postal",
-    "ville",
-    "pays",
-)
-FIELDS = (
+def _refuse_contradiction(file: ImportedFile, said: Mapping[str, str]) -> None:
+    """Refuse a commune or a list that contradicts the file or its name."""
+    columns, named = file.columns, read_name(file.name)
+    if "liste" in said and "liste" in columns.positions:
+        itself = f"{file.name} : le fichier dit lui-même de quelle liste est chaque électeur"
+        raise ImportRefusedError(f"{itself} ; ôtez --liste", on_screen=f"{itself} ; n'en choisissez aucune")
+    if other := next((field for field, value in columns.constants.items() if named.get(field, value) != value), ""):
+        says = f"{file.name} : le nom du fichier dit « {named[other]} », et"
+        raise ImportRefusedError(
+            f"{says} {ASKED[other][0]} « {columns.constants[other]} » : vérifiez lequel est vrai ; si c'est l'option, "
+            "renommez le fichier",
+            on_screen=f"{says} non « {columns.constants[other]} » : vérifiez que c'est le bon fichier ; si c'est lui, "
+            "renommez-le",
+        )
+
+
+_PARSED = (
     "code_commune",
     "liste",
     "arrondissement",
     "code_bureau",
     "numero_ordre",
+    "sexe",
     "date_naissance",
     "nationalite",
     "nettoyages",
-    *AS_THEY_ARE,
 )
+AS_THEY_ARE = tuple(it.value for it in SourceField if it in Electeur.__table__.columns and it not in _PARSED)
+FIELDS = (*_PARSED, *AS_THEY_ARE)
 """The column of the table `electeur` for each place of an `ElecteurRow`."""
 
 _KEY = slice(FIELDS.index("code_commune"), FIELDS.index("arrondissement") + 1)
@@ -208,30 +114,35 @@ ElecteurRow = tuple[str | int | None, ...]
 _OF_A_BUREAU = ("code_commune", "code_bureau", *DESCRIPTION)
 _CODE = re.compile(r"[0-9AB]+")
 _NUMERO_DIGITS = 2
-_EXPLAIN: dict[str, Callable[[str], str]] = {
-    "date_naissance": explain_date,
-    "numero_ordre": lambda _: "numéro d'ordre illisible",
-}
-"""Builds the reason, in French, why a value cannot be read."""
+MOST_UNKNOWN = 20
+"""Distinct unknown values of a field that an agent is asked about."""
 
 NATIONALITES = {it.code: it.libelle for it in nationalites()}
 """Labels of nationalities, as the REU writes them, by ISO 3166-1 code of two letters."""
 
-Value = TypeVar("Value")
+_FEWEST_UNKNOWN, _SHARE_UNKNOWN = 3, 0.01
+"""Unknown values from which the profile does not fit the file; fewer are mistakes of single lines."""
 
 
 class LineParser:
     """Converts the fields of a line to a row of the table `electeur`, and collects the bureaux of the lines."""
 
-    def __init__(self, columns: Columns, communes: Container[str]) -> None:
+    def __init__(self, columns: Columns, communes: Container[str], profile: SourceProfile) -> None:
         """Reject lines of communes that are not in `communes`."""
         self.bureaux: dict[tuple[str, str], DescribedBureau] = {}
+        self.unknown: dict[str, Counter[str]] = {"liste": Counter(), "sexe": Counter(), "date_naissance": Counter()}
+        """The values that the profile does not know, MOST_UNKNOWN of each field."""
+        self.unknown_commune = ""
+        """The code of the last line of a commune that is not known."""
         self._communes = communes
+        self._source, self._title = profile.fields, profile.title
+        self._shapes = self._source[F.DATE_NAISSANCE].shapes
         self._as_they_are = itemgetter(*map(columns.at, AS_THEY_ARE))
         self._of_a_bureau = itemgetter(*map(columns.at, _OF_A_BUREAU))
         self._nationalite = itemgetter(columns.at("nationalite"), columns.at("code_nationalite"))
-        self._place = {field: columns.at(field) for field in ("liste", "date_naissance", "numero_ordre")}
-        self._listes: dict[str, str] = {}
+        self._place = {field: columns.at(field) for field in ("liste", "sexe", "date_naissance", "numero_ordre")}
+        self._codes: dict[str, dict[str, str]] = {"liste": {}, "sexe": {}}
+        """The code of each value that was read."""
         self._codes_of_bureaux: dict[tuple[str, ...], tuple[str, str, str]] = {}
 
     def parse(self, fields: list[str], nettoyages: int) -> ElecteurRow:
@@ -240,34 +151,51 @@ class LineParser:
         code_commune, arrondissement, code_bureau = self._codes_of_bureaux.get(described) or self._note_bureau(
             described
         )
-        liste = self._listes.get(fields[self._place["liste"]]) or self._read_liste(fields)
+        liste = self._read_code("liste", fields)
+        if not liste:
+            raise LineError(self._title("liste"), "liste inconnue")
         return (
             code_commune,
             liste,
             arrondissement,
             code_bureau,
-            self._read("numero_ordre", parse_numero, fields),
-            self._read("date_naissance", parse_date, fields),
+            self._read_numero(fields[self._place["numero_ordre"]]),
+            self._read_code("sexe", fields) or fields[self._place["sexe"]],
+            self._read_date(fields[self._place["date_naissance"]]),
             parse_nationalite(*self._nationalite(fields)),
             nettoyages,
             *self._as_they_are(fields),
         )
 
-    def _read(self, field: str, parse: Callable[[str], Value], fields: list[str]) -> Value:
-        text = fields[self._place[field]]
+    def _read_numero(self, text: str) -> int | None:
         try:
-            return parse(text)
+            return parse_numero(text)
         except ValueError:
-            raise LineError(title_of(field), _EXPLAIN[field](text)) from None
+            raise LineError(self._title("numero_ordre"), "numéro d'ordre illisible") from None
 
-    def _read_liste(self, fields: list[str]) -> str:
-        name = fields[self._place["liste"]]
+    def _read_date(self, text: str) -> str:
         try:
-            liste = parse_liste(name).value
+            return read_date(text, self._shapes)
         except ValueError:
-            raise LineError(title_of("liste"), "liste inconnue") from None
-        self._listes[name] = liste
-        return liste
+            self._note_unknown("date_naissance", text)
+            raise LineError(self._title("date_naissance"), explain_date(text)) from None
+
+    def _read_code(self, field: str, fields: list[str]) -> str:
+        """Return the code of a value; empty, and noted, if the profile does not know the value."""
+        text = fields[self._place[field]]
+        if (code := self._codes[field].get(text)) is not None:
+            return code
+        source = self._source[SourceField(field)]
+        code = find_code(source, text)
+        if code or not text or text in source.values.get(LEFT, ()):
+            self._codes[field][text] = code
+        else:
+            self._note_unknown(field, text)
+        return code
+
+    def _note_unknown(self, field: str, text: str) -> None:
+        counts = self.unknown[field]
+        counts[text if text in counts or len(counts) < MOST_UNKNOWN else ""] += 1
 
     def _note_bureau(self, described: tuple[str, ...]) -> tuple[str, str, str]:
         """Check the commune and record the bureau; if lines of one bureau disagree, the first value counts.
@@ -276,8 +204,12 @@ class LineParser:
         """
         code_commune = parse_commune(described[0])
         if code_commune not in self._communes:
-            raise unknown_commune(title_of("code_commune"), code_commune)
-        bureau = _read_bureau(code_commune, described)
+            self.unknown_commune = code_commune if is_code_commune(code_commune) else ""
+            raise unknown_commune(self._title("code_commune"), code_commune)
+        code = find_code(source := self._source[F.CODE_BUREAU], described[1]) or read_bureau(
+            described[1], source.shapes
+        )
+        bureau = _read_bureau(code_commune, (described[0], code, *described[2:]))
         key = code_commune, bureau.code
         codes = code_commune, parse_arrondissement(described[0]), bureau.code
         self._codes_of_bureaux[described] = codes
@@ -333,14 +265,31 @@ def parse_nationalite(label: str, code: str) -> str:
 class Reading(LineReader[ElecteurRow]):
     """One pass over the export: yields electors, and counts them by list and by arrondissement."""
 
-    def __init__(self, reu: ImportedFile, communes: Container[str], rejects: RejectReport, *, only: str = "") -> None:
-        """Reject lines of communes that are not in `communes`; `only`: the only commune that the file may contain."""
+    def __init__(
+        self,
+        reu: ImportedFile,
+        communes: Mapping[str, str],
+        rejects: RejectReport,
+        profile: SourceProfile,
+        only: str,
+    ) -> None:
+        """Reject lines of communes that `communes` does not name; `only`: the only one that it may contain, if any."""
         self._only = only
-        self._parser = LineParser(reu.columns, communes)
+        self._names = communes
+        self._parser = LineParser(reu.columns, communes, profile)
         self._counts: Counter[ElecteurRow] = Counter()
         self._emptied: Collection[ListeKey] = ()
         self._added: Counter[ListeKey] = Counter()
         super().__init__(reu, self._parser.parse, rejects)
+
+    @property
+    def unknown(self) -> dict[str, Counter[str]]:
+        """The values of the fields that the profile does not know, if there are too many of them to be mistakes."""
+        enough = max(_FEWEST_UNKNOWN, self.lines_read * _SHARE_UNKNOWN)
+        unknown = {field: counts for field, counts in self._parser.unknown.items() if counts.total() >= enough}
+        if not find_shapes([*filter(None, unknown.get("date_naissance", ()))]):
+            unknown.pop("date_naissance", None)  # no shape reads them: the lines are rejected
+        return unknown
 
     @property
     def listes(self) -> dict[ListeKey, int]:
@@ -362,12 +311,24 @@ class Reading(LineReader[ElecteurRow]):
         """Count electors of other arrondissements, who stay."""
         self._added[liste] += electeurs
 
-    def empty(self, commune: str | None, listes: Sequence[Liste]) -> None:
-        """Replace these lists too, with no elector if the file holds none of theirs."""
+    def finish(self, commune: str | None, empty: Sequence[Liste], *, accept_rejects: bool) -> None:
+        """Replace the lists `empty` too, with no elector if the file holds none of theirs.
+
+        Raises:
+            ImportRefusedError: rejected lines that are not accepted, a commune that is not known, no list at all.
+        """
         communes = {commune} if commune else {liste.code_commune for liste in self.listes}
-        if listes and len(communes) != 1:
+        if empty and len(communes) != 1:
             raise ImportRefusedError("indiquez avec --commune de quelle commune la liste est à vider")
-        self._emptied = [ListeKey(code, liste.value) for code in communes for liste in listes]
+        self._emptied = [ListeKey(code, liste.value) for code in communes for liste in empty]
+        if self._only and (other := self._parser.unknown_commune) and not self.lines_kept:
+            raise self._wrong_commune(other)
+        self.refuse_rejects(accept=accept_rejects)
+        if not self.listes:
+            raise ImportRefusedError(
+                "le fichier ne contient aucun électeur. Si une liste s'est vidée, indiquez laquelle avec --empty",
+                on_screen="le fichier ne contient aucun électeur ; vérifiez le téléchargement",
+            )
 
     @property
     def bureaux(self) -> list[DescribedBureau]:
@@ -375,13 +336,15 @@ class Reading(LineReader[ElecteurRow]):
         communes = {liste.code_commune for liste in self.listes}
         return [bureau for bureau in self._parser.bureaux.values() if bureau.code_commune in communes]
 
-    def rows(self) -> Iterator[ElecteurRow]:
-        """Yield the electors, in the order of the file."""
-        for _, row in self:
+    def rows(self, check: Callable[[], object]) -> Iterator[ElecteurRow]:
+        """Yield the electors, in the order of the file; `check`: see `run_apart`."""
+        for _, row in self.read(check):
             if self._only and row[_KEY.start] != self._only:
-                also = f", et non seulement de {self._only}" if self.lines_kept > 1 else f" et non de {self._only}"
-                raise ImportRefusedError(
-                    f"Ce fichier a des électeurs de {row[_KEY.start]}{also} : déposez celui de votre commune"
-                )
+                raise self._wrong_commune(str(row[_KEY.start]))
             self._counts[row[_KEY]] += 1
             yield row
+
+    def _wrong_commune(self, code: str) -> ImportRefusedError:
+        found, own = (f"{self._names[it]} ({it})" if it in self._names else it for it in (code, self._only))
+        also = f", et non seulement de {own}" if self.lines_kept > 1 else f" et non de {own}"
+        return ImportRefusedError(f"Ce fichier a des électeurs de {found}{also} : déposez celui de votre commune")

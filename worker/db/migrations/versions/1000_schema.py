@@ -8,6 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 from alembic import op
 
+from schemas.profiles.platform import read_shipped
 from worker.db.migrate import add_decreed_scrutin
 from worker.db.types import Base
 
@@ -15,9 +16,6 @@ revision = "1000"
 down_revision = None
 branch_labels = None
 depends_on = None
-
-BREAKS_FORMER = True
-"""Former code knows neither these revisions nor mouvements without a day. A downgrade needs the restored backup."""
 
 # PostgreSQL's names of keys, where a model has others.
 _AUTOMATIC_KEYS = (
@@ -46,7 +44,9 @@ _OF_COMPARISONS = "UPDATE mouvement SET is_dated = false WHERE import_id IN (SEL
 
 
 def upgrade() -> None:
-    op.execute("DROP VIEW IF EXISTS mouvements_sans_motif")
+    for view in ("mouvements_sans_motif", "doutes_ouverts"):
+        op.execute(f"DROP VIEW IF EXISTS {view}")
+    op.execute("ALTER TABLE alembic_version DROP COLUMN works_with")
     _add_columns()
     _gather_pieces()
     with op.batch_alter_table("reminder_echeance") as batch:
@@ -103,13 +103,13 @@ SELECT kind, subject, part, lane, turn FROM (
 """
 _DEFERRED = (
     """
-INSERT INTO deferred_event (sender, source, event_id, event, reply_to, waits_for)
-SELECT sender, source, event_id, event, reply_to, waits_for FROM parked ORDER BY id
+INSERT INTO deferred_event (sender, source, event_id, event, waits_for)
+SELECT sender, source, event_id, event, waits_for FROM parked ORDER BY id
 """,
     "INSERT INTO work (kind, subject) SELECT 'deferred', 'deferred_event:' || id FROM deferred_event ORDER BY id",
     """
-INSERT INTO work (kind, subject, starts, due_at)
-SELECT 'preview', 'preview:' || id, CASE WHEN status IN ('queued', 'running', 'accepted', 'importing')
+INSERT INTO work (kind, subject, part, starts, due_at)
+SELECT 'preview', 'preview:' || id, code_commune, CASE WHEN status IN ('queued', 'running', 'accepted', 'importing')
   THEN attempts ELSE 0 END, not_before FROM preview WHERE status <> 'ready' AND erased_at IS NULL ORDER BY id
 """,
 )
@@ -138,12 +138,12 @@ _FORMER_INDEXES = (
 _CLAIM = ("owner", "lease_until", "attempts", "not_before", "rung_at")
 _LEASE = ("teller", "teller_lease", "tell_after", "tell_attempts")
 _FORMER_COLUMNS = {
-    "request": ("announced_at", "answer_lease", "concluded_at", "progress_at", *_LEASE),
+    "request": ("announced_at", "answer_lease", "concluded_at", "progress_at", "reply_to", *_LEASE),
     "export": ("published_at", "recall_published_at", "retries", "turn", *_CLAIM),
     "recall": ("told_at", *_LEASE),
     "reminder": ("told_at", *_LEASE),
     "reminder_echeance": ("published_at",),
-    "notification": ("not_before",),
+    "notification": ("not_before", "may_be_copy", "message_id"),
     "depot": ("declared_at",),
     "preview": _CLAIM,
 }
@@ -194,14 +194,17 @@ def _give_tokens_rows() -> None:
 
 
 _NEW_COLUMNS = {
-    "electeur": ("arrondissement",),
+    "commune": ("mapping",),
+    "electeur": ("arrondissement", "ine"),
     "import_liste": ("parts", "absorbed_by", "absorbed_into"),
     "scrutin": ("publication_due", "has_commission", "texte", "reunion_first", "reunion_last", "cinq_jours_due"),
     "commission": ("has_deliberated",),
-    "mouvement": ("is_dated",),
-    "export": ("a_completer",),
+    "mouvement": ("is_dated", "doubt_id"),
+    "doubt": ("modification_id",),
+    "export": ("a_completer", "profile"),
     "publication": ("reason", "withdrawn_on"),
     "request": ("kind", "is_progress_wanted"),
+    "sender": ("acts",),
 }
 
 
@@ -211,6 +214,9 @@ def _add_columns() -> None:
             it = Base.metadata.tables[table].c[name]
             default: Any = it.server_default.arg if isinstance(it.server_default, sa.DefaultClause) else None
             op.add_column(table, sa.Column(name, it.type, nullable=it.nullable, server_default=default))
+    export = sa.table("export", sa.column("profile", sa.JSON()), sa.column("kind"))
+    record = read_shipped().record(of_liste=True)  # the files of 0.3.0 have the form that it still has
+    op.get_bind().execute(sa.update(export).where(export.c.kind == "liste").values(profile=record))
     op.execute(_OF_COMPARISONS)  # their day is that of an export, not of a decision
 
 
