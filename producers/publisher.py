@@ -22,7 +22,7 @@ from pika.frame import Method
 from common.database import explain_tls
 from producers import errors
 from schemas.envelope import CloudEvent, InvalidEventError, shorten
-from schemas.topology import CONTENT_TYPE, EXCHANGE, request_key
+from schemas.topology import CONTENT_TYPE, EXCHANGE, SCREEN_ACCOUNT, request_key
 
 HEARTBEAT_SECONDS = 60
 """Also the maximum idle time of a reused connection: a firewall or the broker may have dropped an older one."""
@@ -71,19 +71,22 @@ class Publisher:
         with self._lock:
             self._drop()
 
-    def publish(self, event: CloudEvent, *others: CloudEvent) -> None:
+    def publish(self, event: CloudEvent, *others: CloudEvent, token: str = "") -> None:
         """Publish events to the exchange, routed by account and type, persistent, mandatory and confirmed.
 
-        Several events (about a hundred) are sent at once and confirmed together, which makes a batch fast.
+        Several events (about a hundred) are sent at once and confirmed together, which makes a batch fast. The worker
+        takes `token` for the sender if the account is the screen's; of another account, nothing is sent.
 
         Raises:
             EventTooLargeError: an event is too large; nothing was sent.
             PublishError: its subclass gives the remedy; some of several events may have been stored.
         """
         try:
-            messages = [_Message(self._key(it), it.to_bytes(), self._properties(it)) for it in (event, *others)]
+            messages = [_Message(self._key(it), it.to_bytes(), self._properties(it, token)) for it in (event, *others)]
         except InvalidEventError as error:
             raise errors.EventTooLargeError(f"demande trop grande, rien n'a été envoyé : {error}") from None
+        if token and self._account != SCREEN_ACCOUNT:
+            raise errors.NotPermittedError(self._place, messages[0].routing_key)
         with self._lock:
             try:
                 self._send(messages)
@@ -116,7 +119,7 @@ class Publisher:
     def _key(self, event: CloudEvent) -> str:
         return request_key(self._account, event.type, is_bulk=event.data.get("bulk") is True)
 
-    def _properties(self, event: CloudEvent) -> BasicProperties:
+    def _properties(self, event: CloudEvent, token: str) -> BasicProperties:
         return BasicProperties(
             content_type=CONTENT_TYPE,
             delivery_mode=DeliveryMode.Persistent,
@@ -125,6 +128,7 @@ class Publisher:
             type=event.type,
             timestamp=int(event.time.timestamp()),
             user_id=self._account,
+            app_id=token or None,
         )
 
     def _drop(self) -> None:
@@ -254,7 +258,7 @@ def _permanent(error: Exception, place: str, routing_key: str, vhost: str) -> er
         case exceptions.UnroutableError():
             failure = errors.UnroutableError(place, routing_key)
         case exceptions.NackError():
-            failure = errors.QueueFullError(place, "la file d'attente est pleine")
+            failure = errors.QueueFullError(place, "la file de ce compte est pleine")
         case _SilenceError():
             failure = errors.UnconfirmedError(place)
     return failure

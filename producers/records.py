@@ -6,8 +6,7 @@ from datetime import date, datetime
 from typing import Any, NamedTuple
 
 from common.cli import ExitCode
-from common.french import count_of
-from common.incomplete import describe_missing
+from common.french import count_of, describe_missing
 from schemas.vocabulary import ExportKind, ExportStatus, Labelled, Piece, RequestOutcome, Severity, Verdict
 
 
@@ -210,7 +209,7 @@ class KindWords(NamedTuple):
 
 
 WORDS = {
-    ExportKind.LISTE: KindWords("électeurs", "le dépôt serait rejeté"),
+    ExportKind.LISTE: KindWords("électeurs", "la liste serait fausse, ou rejetée"),
     ExportKind.TABLEAU: KindWords("mouvements", "le tableau serait faux"),
 }
 

@@ -16,8 +16,9 @@ from common.settings import PREFIX, EnvironmentSettings, SettingsError, read_set
 from producers.errors import ProducerConfigurationError
 from schemas.envelope import Attribute
 from schemas.faults import explain_fault
+from schemas.requests import NAME_CHARACTERS
 
-_NOT_IN_A_NAME = re.compile(r"[^A-Za-zÀ-ÖØ-öø-ÿ0-9 .@_+'’:/-]+")
+_NOT_IN_A_NAME = re.compile(f"[^{NAME_CHARACTERS}]+")
 _NOT_IN_A_HOST = re.compile(r"[^A-Za-z0-9.-]+")
 
 
@@ -27,7 +28,7 @@ def default_requested_by() -> str:
         name = getpass.getuser()
     except (OSError, KeyError):  # a container whose user has no name; KeyError before Python 3.13
         name = ""
-    return _NOT_IN_A_NAME.sub("-", name).lstrip(" .@_+'’:/-")[:100] or "inconnu"
+    return _NOT_IN_A_NAME.sub("-", name).lstrip(" .@_+'’:/(),°&-")[:100] or "inconnu"
 
 
 def default_source() -> str:

@@ -7,7 +7,7 @@ from secrets import token_urlsafe
 import click
 
 from common.cli import ExitCode, LazyGroup, run_command
-from producers.cli.requests import BATCH, COMMUNE, LIMIT, json_option
+from producers.cli.requests import BATCH, COMMUNE, NUMBER
 from producers.errors import ProducerError
 from producers.settings import load_settings
 
@@ -38,13 +38,7 @@ def main(arguments: Sequence[str]) -> int:
     logging.getLogger("pika").setLevel(logging.CRITICAL)
 
     def explain(error: Exception) -> tuple[str, ExitCode] | None:
-        if not isinstance(error, ProducerError):
-            return None
-        if "--json" in arguments:
-            from producers.cli.render import error_document, print_document
-
-            print_document(error_document(error))
-        return str(error), error.exit_code
+        return (str(error), error.exit_code) if isinstance(error, ProducerError) else None
 
     return run_command(
         lambda: _group.main(list(arguments), prog_name="python -m producers", standalone_mode=False), explain
@@ -54,27 +48,19 @@ def main(arguments: Sequence[str]) -> int:
 @click.command("exports", short_help="Montre les derniers exports.")
 @click.option("--commune", type=COMMUNE, help="Code INSEE. Par défaut : toutes les communes.")
 @click.option("--batch", type=BATCH, metavar="LOT", help="Seulement ceux d'un lot, par défaut tous.")
-@click.option("--limit", type=LIMIT, metavar="NOMBRE", help="Combien en montrer. Par défaut : 10.")
+@click.option("--limit", type=NUMBER, metavar="NOMBRE", help="Combien en montrer. Par défaut : 10.")
 @click.option("--ids", is_flag=True, help="Montre aussi l'identifiant de chaque demande et le numéro du fichier.")
-@json_option
-def exports(commune: str | None, batch: str | None, limit: int | None, *, ids: bool, as_json: bool) -> ExitCode:
+def exports(commune: str | None, batch: str | None, limit: int | None, *, ids: bool) -> ExitCode:
     """Montre les derniers exports, le plus récent d'abord (PREFECTURE_STATE_URL)."""
+    from producers.cli.render import make_console, print_exports, print_others
     from producers.state import State
 
-    settings = load_settings()
-    with State(settings.require_state_url()) as state:
+    with State(load_settings().require_state_url()) as state:
         shown = limit or (None if batch else _SHOWN)
         found, total = state.latest(commune, shown, batch), state.count(commune, batch)
-    if as_json:
-        from producers.cli.render import exports_document, print_document
-
-        print_document(exports_document(found, settings.exports_dir) | {"total": total})
-    else:
-        from producers.cli.render import make_console, print_exports, print_others
-
-        console = make_console()
-        print_exports(console, found, with_ids=ids)
-        print_others(console, len(found), total)
+    console = make_console()
+    print_exports(console, found, with_ids=ids)
+    print_others(console, len(found), total)
     return ExitCode.DONE
 
 
@@ -94,20 +80,18 @@ def web(*, check: bool) -> ExitCode:
 
     from common.logs import configure_logs
     from producers.publisher import Publisher
-    from producers.web.app import create_app, note_settings
-    from producers.web.serve import answers, listen, opening_address, serve
+    from producers.web.app import create_app
+    from producers.web.serve import answers, listen_here, opening_address, serve
 
     configure_logs(settings.log_format, settings.log_level)
     amqp_url = settings.amqp_url.get_secret_value()
-    with Publisher(amqp_url) as publisher, listen(settings.web_host, settings.web_port) as listener:
+    with Publisher(amqp_url) as publisher, listen_here(settings) as listeners:
         key = token_urlsafe(24)
         app = create_app(settings, publisher.publish, key=key, reaches_broker=lambda: answers(amqp_url))
 
         def say() -> None:
             if settings.web_auth == "none":
                 click.echo(f"L'écran est ouvert : {opening_address(settings, key)}")
-            else:
-                note_settings(app)
 
-        serve(app, listener, on_ready=say)
+        serve(app, listeners, on_ready=say)
     return ExitCode.DONE

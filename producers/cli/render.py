@@ -1,28 +1,24 @@
-"""The output of the commands: text for people, JSON documents with `--json`, and progress lines while waiting.
+"""The output of the commands: text for people, and progress lines while waiting."""
 
-Later versions add fields to the JSON documents and never change them (docs/producers.md).
-"""
-
-import json
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import asdict
-from datetime import date, datetime
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING
 
 from rich import box
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from common.cli import ExitCode
 from common.french import count_of, format_number, format_size, short_date
-from producers.errors import ProducerError, StateAwayError
+from producers.errors import StateAwayError
 from producers.records import WORDS, ExportState, RequestState
 from schemas.envelope import CloudEvent
 from schemas.vocabulary import ExportKind, ExportStatus
+
+if TYPE_CHECKING:
+    from producers.state import State
 
 _WIDTH_IN_A_FILE = 120
 _UUID_WIDTH = 36
@@ -123,47 +119,6 @@ def _print(console: Console, line: str) -> None:
     console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
-def request_document(
-    event: CloudEvent, request: RequestState | None, code: ExitCode, exports_dir: Path | None
-) -> dict[str, Any]:
-    """Return the JSON document of a request that was sent; with `--wait`, its result too."""
-    request = request or RequestState()
-    return {
-        "request": {"source": event.source, "id": event.id, "type": event.type, "correlationid": event.correlationid},
-        "exit_code": code.value,
-        "outcome": request.outcome,
-        "reason": request.reason,
-        **exports_document(request.exports, exports_dir),
-    }
-
-
-def exports_document(exports: Sequence[ExportState], exports_dir: Path | None) -> dict[str, Any]:
-    """Return the JSON documents of files: the columns of `derniers_exports`, and the path of each file."""
-    return {"exports": [_export_document(export, exports_dir) for export in exports]}
-
-
-def error_document(error: ProducerError) -> dict[str, Any]:
-    """Return the JSON document of an error that happened before there was a result."""
-    return {"error": {"code": error.code, "message": str(error)}, "exit_code": error.exit_code.value}
-
-
-def print_document(document: dict[str, Any]) -> None:
-    """Write the document on standard output, in ASCII, which every locale can print."""
-    json.dump(document, sys.stdout, indent=2, default=_instant)
-    sys.stdout.write("\n")
-
-
-def _export_document(export: ExportState, exports_dir: Path | None) -> dict[str, Any]:
-    place = {"path": export.path, "report_path": export.report_path}
-    if exports_dir is not None:
-        place["file"] = str(exports_dir / export.path) if export.purged_at is None else None
-    return asdict(export) | place
-
-
-def _instant(value: date) -> str:
-    return value.isoformat(timespec="milliseconds") if isinstance(value, datetime) else value.isoformat()
-
-
 POLL_SECONDS = 0.5
 
 AWAY_SECONDS = 15.0
@@ -176,13 +131,7 @@ LINE_SECONDS = 5.0
 """Minimum number of seconds between two lines of progress about a file."""
 
 
-class ProgressSource(Protocol):
-    """The method of `producers.state.State` that `wait_for` uses."""
-
-    def request_progress(self, source: str, event_id: str) -> RequestState: ...  # noqa: D102 — State's
-
-
-def wait_for(state: ProgressSource, event: CloudEvent, console: Console, timeout: float | None = None) -> RequestState:
+def wait_for(state: "State", event: CloudEvent, console: Console, timeout: float | None = None) -> RequestState:
     """Print the progress of each file until all are ready, refused or failed, or until `timeout` seconds have passed.
 
     After a timeout the result is not terminal, and the worker still produces the files. None waits without limit.

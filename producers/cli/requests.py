@@ -3,19 +3,17 @@
 import re
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import click
 from pydantic import ValidationError
 
-from common.cli import ExitCode, ParsedType
+from common.cli import Decorator, ExitCode, ParsedType, together, whole_number
 from producers.cli.send import NOT_SENT, ask, ask_one_or_many
 from producers.errors import InvalidRequestError
-from producers.records import RequestState
 from schemas.envelope import CloudEvent
 from schemas.faults import explain
 from schemas.requests import (
@@ -26,10 +24,9 @@ from schemas.requests import (
     check_code_commune,
 )
 from schemas.tableaux import Edition, Presentation, TypeTableau, find_missing_dates
-from schemas.vocabulary import Format, RequestOutcome, parse_jour, parse_liste
+from schemas.vocabulary import Format, parse_jour, parse_liste
 
 Code = TypeVar("Code", bound=StrEnum)
-Number = TypeVar("Number", int, float)
 
 
 def _parse_commune(text: str) -> str:
@@ -65,19 +62,6 @@ def _code(codes: type[Code]) -> Callable[[str], Code]:
     return parse
 
 
-def _positive(number: Callable[[str], Number], noun: str) -> Callable[[str], Number]:
-    def parse(text: str) -> Number:
-        try:
-            value = number(text)
-        except ValueError:
-            value = number("0")
-        if not value > 0:
-            raise ValueError(f"{noun} plus grand que 0 est attendu")
-        return value
-
-    return parse
-
-
 COMMUNE = ParsedType("code", _parse_commune)
 BATCH = ParsedType("lot", _parse_batch)
 FILE = ParsedType("fichier", _read_file)
@@ -87,28 +71,8 @@ TYPE = ParsedType("type", _code(TypeTableau))
 PRESENTATION = ParsedType("presentation", _code(Presentation))
 EDITION = ParsedType("edition", _code(Edition))
 JOUR = ParsedType("date", parse_jour)
-NUMBER = ParsedType("numéro", _positive(int, "un nombre entier"))
-LIMIT = ParsedType("nombre", _positive(int, "un nombre entier"))
-SECONDS = ParsedType("secondes", _positive(float, "un nombre"))
+NUMBER = whole_number(1)
 
-
-Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
-
-
-def together(*options: Decorator) -> Decorator:
-    """Return one decorator that applies several options, in the order in which the help shows them."""
-
-    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
-        for option in reversed(options):
-            function = option(function)
-        return function
-
-    return decorate
-
-
-json_option = click.option(
-    "--json", "as_json", is_flag=True, help="Écrit un document JSON, seul, sur la sortie standard."
-)
 
 _COMMUNE_HELP = "Code INSEE de la commune : 13900, 2A004."
 _listes = click.option(
@@ -133,21 +97,18 @@ sending_options = together(
     click.option(
         "--dry-run", is_flag=True, help="N'envoie rien : écrit l'événement qui partirait, sur la sortie standard."
     ),
+)
+waiting_options = together(
     click.option("--wait", is_flag=True, help="Attend les fichiers et montre leur avancement (PREFECTURE_STATE_URL)."),
     click.option(
         "--timeout",
-        type=SECONDS,
+        type=NUMBER,
         default="600",
         show_default=True,
         metavar="SECONDES",
         help="Combien de temps attendre, avec --wait.",
     ),
-    json_option,
 )
-
-
-if TYPE_CHECKING:
-    from producers.cli.render import ProgressSource
 
 _AnyRequest = ListeExportRequested | TableauxRenderRequested | CancelRequested | RetryRequested
 
@@ -177,6 +138,7 @@ build_liste_export = partial(_wrap, ListeExportRequested)
 @subjects_options
 @_formats
 @sending_options
+@waiting_options
 def export_liste(**given: Any) -> ExitCode:  # noqa: ANN401 — click's
     """Demande les fichiers de liste d'une commune, ou de chaque commune d'un fichier : un par liste et par format.
 
@@ -268,6 +230,7 @@ def build_tableaux_render(types: Sequence[TypeTableau], *, source: str, **fields
 @subjects_options
 @_tableaux
 @sending_options
+@waiting_options
 def render_tableaux(**given: Any) -> ExitCode:  # noqa: ANN401 — click's
     """Demande des tableaux : un PDF par type, par liste et par présentation.
 
@@ -328,34 +291,9 @@ build_cancel = partial(_build_about, CancelRequested)
 def cancel(**given: Any) -> ExitCode:  # noqa: ANN401 — click's
     """Annule les fichiers de la demande ID qui ne sont pas encore prêts. Ceux qui le sont restent.
 
-    Sans --wait, se termine dès que RabbitMQ tient l'annulation.
+    Se termine dès que RabbitMQ tient l'annulation.
     """
-    return ask(build_cancel, follow=Cancelled, judge=judge_cancellation, **given)
-
-
-class Cancelled:
-    """The progress of a cancellation: once accepted, it includes the files to cancel."""
-
-    def __init__(self, state: "ProgressSource", event: CloudEvent) -> None:
-        self._state = state
-        self._about = CancelRequested.model_validate(event.data)
-
-    def request_progress(self, source: str, event_id: str) -> RequestState:
-        """Return the state of the cancellation and of its files."""
-        cancellation = self._state.request_progress(source, event_id)
-        if cancellation.outcome is not RequestOutcome.ACCEPTED:
-            return cancellation
-        former = self._state.request_progress(self._about.request.source, self._about.request.id)
-        only = self._about.exports
-        exports = [export for export in former.exports if only is None or export.export_id in only]
-        return replace(cancellation, exports=tuple(exports))
-
-
-def judge_cancellation(request: RequestState) -> ExitCode:
-    """Return the exit code of a command that waited for a cancellation."""
-    if not request.is_terminal:
-        return ExitCode.TIMEOUT
-    return ExitCode.FAILED if request.outcome is RequestOutcome.REFUSED else ExitCode.DONE
+    return ask(build_cancel, **given)
 
 
 build_retry = partial(_build_about, RetryRequested)
@@ -364,6 +302,7 @@ build_retry = partial(_build_about, RetryRequested)
 @click.command("retry", short_help="Redemande les fichiers en échec ou annulés d'une demande.")
 @about_options
 @sending_options
+@waiting_options
 def retry(**given: Any) -> ExitCode:  # noqa: ANN401 — click's
     """Redemande les fichiers en échec ou annulés de la demande ID : de nouveaux fichiers, datés d'aujourd'hui.
 

@@ -7,7 +7,7 @@ again sends the same events, and the worker ignores duplicates: an interrupted b
 import json
 import re
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
 import click
@@ -15,14 +15,11 @@ import click
 from common.cli import ExitCode
 from common.french import count_of
 from producers.errors import InvalidRequestError, PublishError, StateAwayError
-from producers.records import RequestState, exit_code_of
+from producers.records import exit_code_of
 from producers.settings import ProducerSettings, default_requested_by, load_settings
 from schemas.envelope import CloudEvent
 from schemas.requests import check_code_commune
 from schemas.topology import request_key
-
-if TYPE_CHECKING:
-    from producers.cli.render import ProgressSource
 
 NOT_SENT = "demande invalide, rien n'a été envoyé"
 
@@ -32,24 +29,17 @@ TOGETHER = 100
 _SHOWN_FAULTS = 20
 _HEADERS = {"code", "insee", "commune", "communes", "codgeo", "com", "depcom"}
 
-Follow = Callable[["ProgressSource", CloudEvent], "ProgressSource"]
-
 
 def ask(
     build: Callable[..., CloudEvent],
     *,
     requested_by: str | None,
     dry_run: bool,
-    wait: bool,
-    timeout: float,
-    as_json: bool,
-    follow: Follow | None = None,
-    judge: Callable[[RequestState], ExitCode] = exit_code_of,
+    wait: bool = False,
+    timeout: float = 0,
     **fields: Any,  # noqa: ANN401 — click's
 ) -> ExitCode:
     """Send the request that `build` returns, wait for its files if `wait` is set, and print the result.
-
-    `follow` returns another source of progress than the request's own files; `judge` maps the result to an exit code.
 
     Raises:
         UsageError: `--wait` is combined with `--dry-run`.
@@ -62,13 +52,12 @@ def ask(
     if dry_run:
         return show_unsent([event])
     if wait:
-        request = _send_and_wait(event, settings, timeout, follow, quiet=as_json)
-        code = judge(request)
-    else:
-        _send([event], settings)
-        request, code = None, ExitCode.DONE
-    _show(event, request, code, settings, as_json=as_json)
-    return code
+        return _send_and_wait(event, settings, timeout)
+    from producers.cli.render import make_console, print_sent
+
+    _send([event], settings)
+    print_sent(make_console(), event)
+    return ExitCode.DONE
 
 
 def show_unsent(events: Sequence[CloudEvent]) -> ExitCode:
@@ -100,37 +89,21 @@ def _send(events: Sequence[CloudEvent], settings: ProducerSettings) -> None:
                 raise
 
 
-def _send_and_wait(
-    event: CloudEvent, settings: ProducerSettings, timeout: float, follow: Follow | None, *, quiet: bool
-) -> RequestState:
-    from producers.cli.render import make_console, wait_for
+def _send_and_wait(event: CloudEvent, settings: ProducerSettings, timeout: float) -> ExitCode:
+    from producers.cli.render import make_console, print_request, wait_for
     from producers.state import State
+
+    console = make_console()
 
     with State(settings.require_state_url()) as state:
         state.request_progress(event.source, event.id)  # an absent database is reported before anything is sent
         _send([event], settings)
         try:
-            followed = follow(state, event) if follow else state
-            return wait_for(followed, event, make_console(stderr=quiet), timeout)
+            request = wait_for(state, event, console, timeout)
         except StateAwayError as error:
             raise StateAwayError(f"la demande {event.id} est partie, mais {error}") from None
-
-
-def _show(
-    event: CloudEvent, request: RequestState | None, code: ExitCode, settings: ProducerSettings, *, as_json: bool
-) -> None:
-    if as_json:
-        from producers.cli.render import print_document, request_document
-
-        print_document(request_document(event, request, code, settings.exports_dir))
-        return
-    from producers.cli.render import make_console, print_request, print_sent
-
-    console = make_console()
-    if request is None:
-        print_sent(console, event)
-    else:
-        print_request(console, event, request, settings.exports_dir)
+    print_request(console, event, request, settings.exports_dir)
+    return exit_code_of(request)
 
 
 def ask_one_or_many(
@@ -167,7 +140,6 @@ def _ask_each(
     *,
     requested_by: str | None,
     dry_run: bool,
-    as_json: bool,
     **fields: Any,  # noqa: ANN401 — click's
 ) -> ExitCode:
     settings = load_settings()
@@ -176,13 +148,7 @@ def _ask_each(
     if dry_run:
         return show_unsent(events)
     _send(events, settings)
-    if as_json:
-        from producers.cli.render import print_document
-
-        requests = [{"commune": event.data["commune"], "id": event.id} for event in events]
-        print_document({"batch": batch, "source": settings.source, "requests": requests, "exit_code": ExitCode.DONE})
-    else:
-        click.echo(f"Lot {batch} envoyé, {count_of(len(events), 'commune')}. Pour le suivre : exports --batch {batch}")
+    click.echo(f"Lot {batch} envoyé, {count_of(len(events), 'commune')}. Pour le suivre : exports --batch {batch}")
     return ExitCode.DONE
 
 

@@ -1,50 +1,57 @@
 """The ASGI application of the screen: middleware, the table of all pages, and the checks before each page."""
 
+import re
 import secrets
-from collections.abc import AsyncIterator, Callable, Mapping
+import time
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, nullcontext
 from dataclasses import replace
 from functools import cached_property
+from types import MappingProxyType
 from typing import Any
+from urllib.parse import urlsplit
 
 import structlog
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
-from starlette.datastructures import URLPath
+from starlette.datastructures import Headers, MutableHeaders, URLPath
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
-from starlette.requests import Request
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 from starlette.templating import Jinja2Templates
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
-from common.settings import describe_given
-from producers.errors import StateAwayError
+from common.logs import describe_exception
+from producers.errors import ProducerConfigurationError
 from producers.state import State
 from producers.web import depot, dossier, echeances, entrance, journal, listes, tableaux, taches
 from producers.web import notes as noted
 from producers.web.anomalies import page as anomalies
 from producers.web.api import create_api
-from producers.web.depot import answer
-from producers.web.error_pages import HANDLERS
+from producers.web.drafts import Drafts
+from producers.web.drafts import page as drafts
+from producers.web.error_pages import HANDLERS, on_http, show_failure
 from producers.web.exports import page as exports
 from producers.web.exports.spool import Spool
-from producers.web.middleware import OwnHosts, RequestLog, SameOrigin, SecurityHeaders, TrustedProxies
 from producers.web.notes import electeurs
-from producers.web.page_context import NOT_FOUND, Backups, PageContext, WebServices
-from producers.web.registre import backup
+from producers.web.page_context import NOT_FOUND, PageContext, WebServices
 from producers.web.registre import page as registre
 from producers.web.security import (
+    FROM_PROXY,
+    KNOWN_COOKIE,
     Identity,
+    NotIdentified,
     ProxyIdentity,
     SignedSessions,
     SingleUser,
-    read_first_commune,
     require_agent,
     require_csrf,
 )
 from producers.web.security.limits import (
-    BACKUP_BYTES,
     FIELD_BYTES,
     FILE_BYTES,
     FILE_FIELDS,
@@ -55,13 +62,203 @@ from producers.web.security.limits import (
     limit_body,
 )
 from producers.web.security.oidc import OidcIdentity
-from producers.web.settings import WebSettings
+from producers.web.settings import LOOPBACK, ProxyNetwork, WebSettings
 from producers.web.suivi import page as suivi
-from producers.web.tableaux import publication
 from producers.web.templating import Assets, build_environment
 from producers.web.verifier import page as verifier
-from schemas.envelope import CloudEvent, Publish
-from schemas.screen_notes import ScreenNoted, SettingsReported
+from schemas.envelope import Publish
+from schemas.http import PREFIX
+from schemas.profiles import ProfileError
+from schemas.profiles.platform import PlatformProfiles, load_profiles
+
+_log = structlog.get_logger("producers.web")
+_PLAIN = re.compile(r"[0-9A-Za-z-]{1,40}")
+_UNLOGGED = ("/static/", "/sante")
+_LEFT = 499
+"""nginx's status for a client that closed the connection."""
+
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"})
+
+HEADERS = MappingProxyType(
+    {
+        "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
+        "font-src 'self'; connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
+        "Cross-Origin-Opener-Policy": "same-origin",
+        "Cross-Origin-Resource-Policy": "same-origin",
+        "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+        "Referrer-Policy": "same-origin",
+        "X-Content-Type-Options": "nosniff",
+        "X-Frame-Options": "DENY",
+        "X-Robots-Tag": "noindex, nofollow",
+    }
+)
+HSTS = "max-age=31536000"
+"""For this host only: the module must not decide for other services of the town hall."""
+
+_KNOWN_FOR = "Max-Age=31536000; Path=/; Secure; HttpOnly; SameSite=Lax"
+
+OPEN_TO_ANY_NAME = frozenset({"/sante", "/sante/vie"})
+"""Health checks of a container use its address, not its name."""
+
+SAFE_METHODS = frozenset({"GET", "HEAD"})
+METHODS = SAFE_METHODS | {"POST"}
+"""Other methods get 405."""
+
+
+class SecurityHeaders:
+    """Adds the headers; without a Cache-Control of their own, responses are not cached."""
+
+    def __init__(self, app: ASGIApp, *, is_https: bool) -> None:
+        self._app = app
+        self._headers = dict(HEADERS) | ({"Strict-Transport-Security": HSTS} if is_https else {})
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in self._headers.items():
+                    headers.setdefault(name, value)
+                headers.setdefault("Cache-Control", "no-store")
+                if known := scope.get("state", {}).get("known"):
+                    headers.append("Set-Cookie", f"{KNOWN_COOKIE}={known}; {_KNOWN_FOR}")
+            await send(message)
+
+        await self._app(scope, receive, send_with_headers)
+
+
+class RequestLog:
+    """Logs requests by the name of the route, never by URL, which may contain anything."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        status, began = 0, time.monotonic()
+
+        async def send_noting_status(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        try:
+            await self._app(scope, receive, send_noting_status)
+        except HTTPException as error:
+            if not status:
+                await (await on_http(Request(scope, receive), error))(scope, receive, send_noting_status)
+        except ClientDisconnect:
+            status = status or _LEFT
+        except Exception as error:  # noqa: BLE001 — last handler: the server's own log must not get it
+            _log.error("page_failed", **_loggable(scope), exception=describe_exception(error))
+            if not status:
+                await show_failure(Request(scope, receive), 500)(scope, receive, send_noting_status)
+        finally:
+            if not scope["path"].startswith(_UNLOGGED):
+                seconds = round(time.monotonic() - began, 3)
+                _log.info("request", **_loggable(scope), status=status, seconds=seconds)
+
+
+def _loggable(scope: Scope) -> dict[str, Any]:
+    """Return the loggable values of a request: known names and plain words only."""
+    values: dict[str, Any] = {"method": scope["method"] if scope["method"] in _METHODS else "?"}
+    if endpoint := scope.get("endpoint"):
+        values["page"] = getattr(endpoint, "__name__", "?").strip("_")
+    for name, value in scope.get("path_params", {}).items():
+        values[name] = value if _PLAIN.fullmatch(str(value)) else "?"
+    state = scope.get("state", {})
+    values |= {name: state[name] for name in ("agent", "correlation_id", "refused") if state.get(name)}
+    return values
+
+
+class TrustedProxies:
+    """Marks requests from a listed proxy, and trusts its headers about the client's address and scheme.
+
+    uvicorn's middleware parses the headers; this class records the peer before uvicorn replaces it.
+    """
+
+    def __init__(self, app: ASGIApp, proxies: Sequence[ProxyNetwork]) -> None:
+        self._believing = ProxyHeadersMiddleware(app, trusted_hosts=[str(it) for it in proxies])  # type: ignore[arg-type]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        client = scope.get("client")
+        scope[FROM_PROXY] = client is not None and client[0] in self._believing.trusted_hosts
+        await self._believing(scope, receive, send)  # type: ignore[arg-type]
+
+
+class OwnHosts:
+    """Accepts the screen's own host names only; another name (DNS rebinding) gets 400.
+
+    Starlette compares the header Host. This class adds the French page, the rejection of a second Host header, and the
+    exception for health checks.
+    """
+
+    def __init__(self, app: ASGIApp, settings: WebSettings) -> None:
+        public = urlsplit(settings.public_url).hostname
+        names = {public} if public and (settings.own_name or settings.web_auth != "none") else LOOPBACK
+        self._app = app
+        self._refuse = _ask_for_key if settings.own_name else _refuse
+        self._names = [f"[{name}]" if ":" in name else name for name in names]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["path"] in OPEN_TO_ANY_NAME:
+            await self._app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        if len(headers.getlist("host")) > 1:
+            raise HTTPException(400)
+        if "content-length" in headers and "transfer-encoding" in headers:
+            # Two servers may read the body differently (RFC 9112, 6.3): the response closes the connection.
+            raise HTTPException(400, headers={"Connection": "close"})
+        if scope["path"].startswith(f"{PREFIX}/"):  # no other page can show a token
+            await self._app(scope, receive, send)
+            return
+
+        async def go_on(scope: Scope, receive: Receive, _send: Send) -> None:
+            await self._app(scope, receive, send)
+
+        await TrustedHostMiddleware(go_on, self._names, www_redirect=False)(scope, receive, self._refuse)
+
+
+async def _refuse(_message: Message) -> None:
+    raise HTTPException(400)
+
+
+async def _ask_for_key(_message: Message) -> None:
+    """A redirect from 127.0.0.1 would give the name to the other accounts of this computer."""
+    raise NotIdentified
+
+
+class SameOrigin:
+    """Refuses a POST from another site's page, before its body is read; CSRF tokens are checked too."""
+
+    def __init__(self, app: ASGIApp, settings: WebSettings) -> None:
+        self._app = app
+        parts = urlsplit(settings.public_url)
+        has_public = bool(settings.public_url) and settings.web_auth != "none"
+        self._public = f"{parts.scheme}://{parts.netloc}".lower() if has_public else ""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and not scope["path"].startswith(f"{PREFIX}/"):  # the API has no session
+            if scope["method"] not in METHODS:
+                raise HTTPException(405, headers={"Allow": "GET, HEAD, POST"})
+            if scope["method"] not in SAFE_METHODS and not self._is_ours(scope):
+                raise HTTPException(403)
+        await self._app(scope, receive, send)
+
+    def _is_ours(self, scope: Scope) -> bool:
+        headers = Headers(scope=scope)
+        if headers.get("sec-fetch-site", "same-origin") != "same-origin":
+            return False
+        own = self._public or f"{scope['scheme']}://{headers.get('host', '')}".lower()
+        return all(origin.lower() == own for origin in headers.getlist("origin"))
+
 
 PageHandler = Callable[[PageContext], Response]
 """A page; synchronous and run in a thread, since it reads the database or the disk."""
@@ -98,14 +295,18 @@ def commune_page(
         context = await run_in_threadpool(admit, request)
         services, agent = context.services, context.agent.name
         brings_file = most > FORM_BYTES
-        async with services.turns.turn(agent) if brings_file else nullcontext():
+        async with services.turns.receive(agent) if brings_file else nullcontext():
             services.rates.count("post", agent=agent, address=client_address(request.scope))
             limited = limit_body(request, most)
             fields = FILE_FIELDS if brings_file else FORM_FIELDS
             part = FIELD_BYTES if brings_file else most
             async with limited.form(max_files=1, max_fields=fields, max_part_size=part) as form:
                 require_csrf(limited, form)
-                return await run_in_threadpool(_known(post), replace(context, request=limited, form=form))
+                async with services.turns.turn(context.commune.code) if brings_file else nullcontext():
+                    sent = replace(context, request=limited, form=form)
+                    response = await run_in_threadpool(_known(post), sent)
+                    await run_in_threadpool(drafts.drop_sent, sent, response)
+                    return response
 
     async def endpoint(request: Request) -> Response:
         if request.method == "POST":
@@ -127,9 +328,12 @@ ROUTES = (
     *entrance.ROUTES,
     suivi.FIND_REQUEST,
     commune_page("/taches", "taches", get=taches.show),
-    commune_page("/plan", "plan", get=taches.show_map),
+    commune_page("/brouillon", "brouillon", get=drafts.show, post=drafts.keep),
+    commune_page("/plan", "plan", get=lambda context: context.render("taches/plan.html")),
+    commune_page("/reglages", "reglages", get=lambda context: context.render("taches/reglages.html")),
     commune_page("/registre", "registre", get=registre.show, post=registre.drop, most=FILE_BYTES),
     commune_page("/registre/reprendre", "reprendre", post=registre.accept),
+    commune_page("/registre/correspondance", "correspondance", get=registre.export_mapping, post=registre.match),
     commune_page("/registre/laisser", "laisser", post=registre.give_up),
     commune_page("/registre/corriger", "corriger", post=registre.correct),
     commune_page("/listes", "listes", get=listes.show, post=listes.ask),
@@ -144,10 +348,9 @@ ROUTES = (
     commune_page("/exports/{export}/fichier", "fichier", get=exports.download),
     commune_page("/exports/{export}/pieces/{piece}", "piece", get=exports.download_piece),
     commune_page("/exports/{export}/anomalies", "anomalies", get=anomalies.show, post=anomalies.search),
-    commune_page("/exports/{export}/anomalies/traiter", "traiter", post=anomalies.handle),
     commune_page("/exports/{export}/differences", "differences", get=exports.show_differences),
-    commune_page("/exports/{export}/publication", "publication", get=publication.show, post=publication.declare),
-    commune_page("/exports/{export}/reponse", "reponse", get=answer.show),
+    commune_page("/exports/{export}/publication", "publication", get=tableaux.show_publication, post=tableaux.declare),
+    commune_page("/exports/{export}/reponse", "reponse", get=depot.show_answer),
     commune_page("/dossier", "dossier", get=dossier.show),
     commune_page("/dossier.zip", "dossier_zip", get=dossier.download),
     commune_page("/depot", "depot", get=depot.show, post=depot.declare),
@@ -155,23 +358,14 @@ ROUTES = (
     commune_page("/verifier", "verifier", get=verifier.show, post=verifier.verify, most=FILE_BYTES),
     commune_page("/echeances", "echeances", get=echeances.show),
     commune_page("/reunions", "reunions", get=noted.show_calendar, post=noted.change_calendar),
-    commune_page("/completer", "completer", get=noted.show_left),
     commune_page("/motifs", "motifs", get=electeurs.show_motifs, post=electeurs.complete_motifs),
     commune_page("/doutes", "doutes", get=electeurs.show_doubts, post=electeurs.decide_doubt),
-    commune_page("/bureaux", "bureaux", get=noted.show_bureaux, post=noted.describe_bureau),
+    commune_page("/bureaux", "bureaux", get=noted.show_bureaux, post=noted.describe_bureaux),
     commune_page("/proteges", "proteges", get=electeurs.show_protected, post=electeurs.change_protected),
     commune_page("/prevenir", "prevenir", get=noted.show_wishes, post=noted.choose_wishes),
     commune_page("/envois", "envois", get=journal.show_envois),
     commune_page("/journal", "journal", get=journal.show),
 )
-
-BACKUP_ROUTES = (
-    commune_page("/sauvegarde", "sauvegarde", get=backup.show, post=backup.save),
-    commune_page("/sauvegarde/verifier", "sauvegarde_verifier", post=backup.check, most=BACKUP_BYTES),
-    commune_page("/sauvegarde/restaurer", "sauvegarde_restaurer", post=backup.replace),
-    commune_page("/sauvegarde/laisser", "sauvegarde_laisser", post=backup.leave),
-)
-"""Only for a computer that stores all its data itself."""
 
 
 def create_app(
@@ -180,13 +374,12 @@ def create_app(
     *,
     key: str = "",
     reaches_broker: Callable[[], bool] | None = None,
-    backups: Backups | None = None,
     mails_kept_at: str = "",
 ) -> Starlette:
     """Create the screen without opening a connection. `publish` stores an event, or raises `ProducerError`.
 
-    Without authentication, a browser shows `key` once to act as this computer's user (`serve.opening_address`), who may
-    use `backups` to save and restore all data. `mails_kept_at`: see WebServices.
+    Without authentication, a browser shows `key` once to act as this computer's user (`serve.opening_address`).
+    `mails_kept_at`: see WebServices.
     """
     state = State(settings.require_state_url())
     secret = settings.web_secret.get_secret_value() if settings.web_secret else secrets.token_urlsafe(32)
@@ -199,12 +392,13 @@ def create_app(
         Jinja2Templates(env=environment),
         RateLimits(),
         Spool(settings.spool_dir, publish),
+        Drafts(settings.spool_dir / "brouillons"),
+        _load_profiles(settings),
         reaches_broker,
-        backups,
         mails_kept_at,
     )
     app = _Screen(
-        routes=[*ROUTES, *(BACKUP_ROUTES if backups else ()), create_api(services), Assets().mount(environment)],
+        routes=[*ROUTES, create_api(services), Assets().mount(environment)],
         middleware=_middleware(settings, secret),
         exception_handlers=HANDLERS,
         lifespan=_lifespan,
@@ -212,6 +406,13 @@ def create_app(
     app.state.services = services
     environment.globals["path_for"] = app.url_path_for
     return app
+
+
+def _load_profiles(settings: WebSettings) -> PlatformProfiles:
+    try:
+        return load_profiles(settings.profiles_dir)
+    except ProfileError as error:
+        raise ProducerConfigurationError(str(error)) from None
 
 
 class _Screen(Starlette):
@@ -237,7 +438,6 @@ def _identity(state: State, settings: WebSettings, key: str) -> Identity:
 
 
 def _middleware(settings: WebSettings, secret: str) -> list[Middleware]:
-    """Return the middleware, outermost first."""
     prefix = "__Host-" if settings.is_https else ""  # the browser enforces https and the root path for this prefix
     return [
         Middleware(SecurityHeaders, is_https=settings.is_https),
@@ -252,22 +452,6 @@ def _middleware(settings: WebSettings, secret: str) -> list[Middleware]:
             https_only=settings.is_https,
         ),
     ]
-
-
-def note_settings(app: Starlette) -> None:
-    """Publish the settings of this screen, in the name of the first commune with an agent: an event needs a commune."""
-    services: WebServices = app.state.services
-    settings = services.settings
-    try:
-        commune = read_first_commune(services.state)
-    except StateAwayError:
-        commune = None
-    if not commune:
-        structlog.get_logger("producers.web").warning("settings_not_recorded")
-        return
-    note = SettingsReported(settings=describe_given(settings)[:8000])
-    data = ScreenNoted(commune=commune, note=note, requested_by=settings.source.strip("/") or "ecran")
-    services.spool.send(CloudEvent.wrap(data, source=settings.source))
 
 
 @asynccontextmanager

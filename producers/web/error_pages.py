@@ -56,7 +56,7 @@ _NO_SINGLE_USER = (
 
 _WITHOUT_KEY = (
     "Ouvrez l'écran par l'adresse que le module affiche à son démarrage\u202f: elle contient une clé.",
-    "Sans elle, un autre compte de cet ordinateur pourrait lire la liste. Elle vaut jusqu'à l'arrêt du module.",
+    "Sans elle, un autre compte de cet ordinateur pourrait lire la liste. Gardez-la dans vos marque-pages.",
 )
 
 _log = structlog.get_logger("producers.web")
@@ -154,7 +154,7 @@ async def on_http(request: Request, error: Exception) -> Response:
 async def on_producer(request: Request, error: Exception) -> Response:
     if isinstance(error, _FAULTY):
         return show_failure(request, 400, reason=str(error))
-    _log.warning("part_failed", code=getattr(error, "code", ""), reason=str(error))
+    _log.warning("part_failed", error=type(error).__name__, reason=str(error))
     return show_failure(request, 503, reason=_LOOK_FIRST if isinstance(error, _PERHAPS_SENT) else "")
 
 

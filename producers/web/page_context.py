@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from typing import IO, Any, Protocol
+from typing import Any
 
 from starlette.datastructures import FormData
 from starlette.exceptions import HTTPException
@@ -14,6 +14,7 @@ from starlette.templating import Jinja2Templates
 from common.calendrier import civil_day, now
 from producers.errors import BrokerBlockedError, QueueFullError, UnconfirmedError
 from producers.state import State
+from producers.web.drafts import Drafts
 from producers.web.exports.query import AskedFile, read_file
 from producers.web.exports.spool import Spool
 from producers.web.forms import Faults, read_number, read_once
@@ -21,53 +22,11 @@ from producers.web.security import AgentCommune, AuthorizedAgent, Identity, csrf
 from producers.web.security.limits import RateLimits, Turns
 from producers.web.settings import WebSettings
 from schemas.envelope import CloudEvent, Publish
+from schemas.profiles.platform import PlatformProfile, PlatformProfiles
 from schemas.screen_notes import ElecteursSeen, ScreenNoted
 from schemas.vocabulary import SeenPage
 
 SEE_OTHER, NOT_FOUND, CONFLICT, GONE, UNPROCESSABLE, BROKEN, AWAY = 303, 404, 409, 410, 422, 500, 503
-
-
-class BackupError(Exception):
-    """A backup failed or cannot be restored; the message is for the clerk."""
-
-
-@dataclass(frozen=True)
-class Holding:
-    """The content of a computer or of a backup; `lost` counts missing or altered files."""
-
-    communes: tuple[str, ...]
-    electeurs: int
-    taken_on: date | None
-    """The day of the last export of the REU."""
-    files: int
-    agents: tuple[str, ...]
-    lost: int = 0
-    saved_at: datetime | None = None
-    """None: the current content of the computer."""
-    unsaved: int = 0
-    """Current records that the checked backup does not contain."""
-
-
-class Backups(Protocol):
-    """Saves and restores all data of this computer. Each method may raise `BackupError`."""
-
-    def describe(self) -> Holding:
-        """Return the current content of the computer."""
-
-    def save(self, passphrase: str, *, agent: str) -> IO[bytes]:
-        """Return all data as one encrypted file, which is deleted on close."""
-
-    def check(self, file: IO[bytes], passphrase: str) -> None:
-        """Open a backup beside the current data; it replaces the one checked before."""
-
-    def checked(self) -> tuple[str, Holding] | None:
-        """Return a token and the content of the checked backup; None if there is none."""
-
-    def replace(self, word: str, *, agent: str) -> None:
-        """Replace the current data by that backup, for this agent of it; the screen restarts by itself."""
-
-    def leave(self) -> None:
-        """Discard the checked backup."""
 
 
 @dataclass(frozen=True)
@@ -79,10 +38,10 @@ class WebServices:
     templates: Jinja2Templates
     rates: RateLimits
     spool: Spool
+    drafts: Drafts
+    profiles: PlatformProfiles
     reaches_broker: Callable[[], bool] | None = None
     """Whether the broker is reachable; None if there is no broker."""
-    backups: Backups | None = None
-    """None if an operator saves the database and the volume."""
     mails_kept_at: str = ""
     """The local folder of mails if there is no mail server; empty if mails are sent."""
     clock: Callable[[], datetime] = now
@@ -100,6 +59,11 @@ class PageContext:
     @property
     def query(self) -> Mapping[str, str]:
         return self.request.query_params
+
+    @property
+    def platform(self) -> PlatformProfile:
+        """What the platform of the commune wants."""
+        return self.services.profiles.of(self.commune.code)
 
     @property
     def today(self) -> date:
@@ -171,7 +135,7 @@ class PageContext:
         return {
             "agent": self.agent,
             "commune": self.commune,
-            "backup": self.url("sauvegarde") if self.services.backups else "",
+            "platform": self.platform,
             "logout": str(self.request.app.url_path_for("deconnexion")) if self.services.settings.has_login else "",
             "csrf_token": csrf_token(self.request),
             "now": self.services.clock(),

@@ -5,8 +5,8 @@ import errno
 import gc
 import signal
 import socket
-import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from http.client import HTTPConnection, HTTPException
 from typing import NamedTuple
 from urllib.parse import urlencode, urlsplit
@@ -61,18 +61,13 @@ class PatientProtocol(H11Protocol):
 
 
 class _Server(uvicorn.Server):
-    def __init__(self, config: uvicorn.Config, on_ready: Callable[[], None], stop: threading.Event) -> None:
+    def __init__(self, config: uvicorn.Config, on_ready: Callable[[], None]) -> None:
         super().__init__(config)
         self._on_ready = on_ready
-        self._stop = stop
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets=sockets)
         self._on_ready()
-
-    async def on_tick(self, counter: int) -> bool:
-        self.should_exit |= self._stop.is_set()
-        return await super().on_tick(counter)
 
 
 def address(host: str, port: int) -> str:
@@ -81,7 +76,7 @@ def address(host: str, port: int) -> str:
 
 def opening_address(settings: WebSettings, key: str) -> str:
     """Return the URL of the user of this computer: with the key, if there is no login."""
-    place = address(settings.web_host, settings.web_port)
+    place = settings.public_url if settings.own_name else address(settings.web_host, settings.web_port)
     return f"{place}/ouvrir?{urlencode({KEY_FIELD: key})}" if settings.web_auth == "none" else place
 
 
@@ -97,6 +92,28 @@ def listen(host: str, port: int) -> socket.socket:
         ) from None
 
 
+@contextmanager
+def listen_here(settings: WebSettings) -> Iterator[list[socket.socket]]:
+    """Bind the port until the end of the block, as `listen` does.
+
+    A browser resolves a name under `.localhost` to 127.0.0.1 or ::1. Both are bound, so that no other account of this
+    computer can bind one of them and receive the cookie.
+    """
+    with ExitStack() as ends:
+        hosts = [settings.web_host]
+        if settings.own_name:
+            hosts = ["127.0.0.1", "::1"] if _has_ipv6() else ["127.0.0.1"]
+        yield [ends.enter_context(listen(host, settings.web_port)) for host in hosts]
+
+
+def _has_ipv6() -> bool:
+    try:
+        socket.create_server(("::1", 0), family=socket.AF_INET6).close()
+    except OSError:
+        return False
+    return True
+
+
 def configure(app: ASGIApp) -> uvicorn.Config:
     return uvicorn.Config(
         app,
@@ -109,21 +126,15 @@ def configure(app: ASGIApp) -> uvicorn.Config:
     )
 
 
-def serve(
-    app: ASGIApp,
-    listener: socket.socket,
-    *,
-    on_ready: Callable[[], None] = lambda: None,
-    stop: threading.Event | None = None,
-) -> None:
-    """Serve until SIGINT, SIGTERM or `stop`, then return."""
+def serve(app: ASGIApp, listeners: list[socket.socket], *, on_ready: Callable[[], None] = lambda: None) -> None:
+    """Serve until SIGINT or SIGTERM, then return."""
     config = configure(app)
     gc.collect()
     gc.freeze()  # loaded objects live as long as the process; scanning them again delays a page by 70 ms
     # uvicorn raises the signal again after its end, which must not kill the process.
     before = {which: signal.signal(which, lambda *_: None) for which in (signal.SIGINT, signal.SIGTERM)}
     try:
-        _Server(config, on_ready, stop or threading.Event()).run(sockets=[listener])
+        _Server(config, on_ready).run(sockets=listeners)
     finally:
         for which, handler in before.items():
             signal.signal(which, handler)

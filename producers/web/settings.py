@@ -62,6 +62,12 @@ class WebSettings(ProducerSettings):
         return self.web_auth == "oidc"
 
     @property
+    def own_name(self) -> str:
+        """Without a login, the name under `.localhost` of `public_url`: the browser sends the cookie to it alone."""
+        name = urlsplit(self.public_url).hostname or ""
+        return name if self.web_auth == "none" and name.endswith(".localhost") else ""
+
+    @property
     def is_https(self) -> bool:
         return self.web_auth != "none" and self.public_url.startswith("https://")
 

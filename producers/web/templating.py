@@ -6,10 +6,10 @@ for a year and load a new release at once. For a plain `/static/screen.css`, the
 
 import hashlib
 import re
-import unicodedata
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from pathlib import Path
+from typing import NamedTuple
 from urllib.parse import parse_qs
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, pass_context
@@ -35,6 +35,7 @@ from common.french import (
     weekday_date,
     without_commands,
 )
+from common.texte import without_controls
 from producers.records import WORDS
 from producers.web.exports.query import AskedFile
 from producers.web.forms import once_for
@@ -42,22 +43,65 @@ from producers.web.suivi.requests import request_words
 from schemas.tableaux import Edition, Presentation, TypeTableau
 from schemas.vocabulary import FORMATS, ExportKind, Format, Liste, Severity
 
+
+class Section(NamedTuple):
+    """An entry of the navigation: the name of its route, its French label, and what an agent does there."""
+
+    name: str
+    label: str
+    purpose: str
+    pages: Sequence["Section"] = ()
+    """Its other pages, shown while one of them is open."""
+
+
 NAVIGATION = (
-    ("taches", "À faire"),
-    ("registre", "Le registre"),
-    ("listes", "Liste électorale"),
-    ("tableaux", "Tableaux"),
-    ("exports", "Tous les fichiers"),
-    ("dossier", "Dossier de dépôt"),
-    ("depot", "Dépôts"),
-    ("verifier", "Vérifier un fichier"),
-    ("echeances", "Échéances"),
-    ("reunions", "Réunions et scrutins"),
-    ("completer", "À compléter"),
-    ("envois", "Messages"),
-    ("journal", "Journal"),
+    Section("taches", "À faire", "Ce qui attend la commune, dans l'ordre"),
+    Section(
+        "registre",
+        "Le registre",
+        "Déposer l'export du REU, et le reprendre",
+        (
+            Section("doutes", "Doutes", "Dire qui est la même personne"),
+            Section("motifs", "Dates et motifs", "Dire quand et pourquoi chacun est venu ou parti"),
+        ),
+    ),
+    Section(
+        "listes",
+        "Liste électorale",
+        "Demander les fichiers des listes",
+        (
+            Section("exports", "Tous les fichiers", "Retrouver un fichier, ses anomalies, sa publication"),
+            Section("verifier", "Vérifier un fichier", "Savoir si un fichier est intact"),
+        ),
+    ),
+    Section(
+        "tableaux",
+        "Tableaux",
+        "Demander les tableaux",
+        (
+            Section("echeances", "Échéances", "Ce que chaque scrutin demande, et pour quand"),
+            Section("reunions", "Réunions et scrutins", "Noter les réunions de la commission et les scrutins"),
+        ),
+    ),
+    Section(
+        "depot",
+        "Dépôts",
+        "Noter un dépôt, et la réponse de la plateforme",
+        (Section("dossier", "Dossier de dépôt", "Réunir ce qui se dépose ensemble"),),
+    ),
 )
-"""The tabs: name of the route and French label."""
+SETTINGS = Section(
+    "reglages",
+    "Réglages",
+    "Ce qui vaut pour tous les fichiers de la commune",
+    (
+        Section("bureaux", "Bureaux", "Dire leur canton et leur circonscription"),
+        Section("proteges", "Électeurs protégés", "Masquer leur adresse (art. L. 37)"),
+        Section("prevenir", "Vos messages", "Choisir ce dont vous êtes prévenu"),
+        Section("envois", "Messages", "Ce que le module a envoyé"),
+        Section("journal", "Journal", "Qui a fait quoi, et quand"),
+    ),
+)
 
 
 _ROOT = Path(__file__).parent
@@ -67,41 +111,6 @@ _ASK_AGAIN = "public, no-cache"
 _KEPT = frozenset({200, 206, 304})
 
 _NOT_WORDS = re.compile(r"(\{\{.*?\}\}|\{%.*?%\}|\{#.*?#\}|<[^>]*>)", re.DOTALL)
-
-_ACCENTED = """
-    absorbée abîmé abîmée abîmés caractères catégorie déjà département électeur exportés française général incohérent
-    incohérente nationalité nettoyés numéro obsolète prénoms récente remplacé répété séparateur zéro zéros
-"""
-_ACCENTS = {unicodedata.normalize("NFD", word).encode("ascii", "ignore").decode(): word for word in _ACCENTED.split()}
-_JOINED = {
-    "commune naissance": "commune de naissance",
-    "date absente": "date de naissance absente",
-    "date tableau": "date de tableau",
-    "département naissance": "département de naissance",
-    "hors union": "hors de l'Union",
-    "nom usage": "nom d'usage",
-    "numéro voie en date": "numéro de voie en date",
-    "pays naissance": "pays de naissance",
-}
-"""Other French words for parts of the pre-check's codes."""
-_LABELS = {
-    "bilan_impossible": "Nombre d'électeurs impossible",
-    "couverture_attente": "Mouvements en attente",
-    "couverture_date": "Dates incertaines",
-    "couverture_debut": "Début de la période inconnu",
-    "couverture_fin": "Fin de la période inconnue",
-    "couverture_inconnue": "Mouvements peut-être incomplets",
-    "couverture_lacune": "Exports non comparés",
-    "couverture_contredite": "Mouvements et exports en désaccord",
-    "doutes_ouverts": "Doutes à trancher",
-    "export_efface": "Numéro et adresse d'un autre jour",
-    "homonymes_supposes": "Homonymes départagés par supposition",
-    "majorite_corrigee": "Majorité changée par une correction",
-    "majorite_entre_tableaux": "Majorité entre deux tableaux",
-    "registre_modifie": "Registre modifié hors import",
-    "second_tour_inconnu": "Second tour non précisé",
-}
-"""French labels of the other codes, about the completeness of a tableau's period."""
 
 
 class Assets(StaticFiles):
@@ -138,11 +147,12 @@ def build_environment() -> Environment:
         loader=FileSystemLoader(_ROOT),
         autoescape=True,
         undefined=StrictUndefined,
+        finalize=lambda value: without_controls(value) if type(value) is str else value,  # not Markup, which is ours
         trim_blocks=True,
         lstrip_blocks=True,
     )
     add_words(environment)
-    environment.globals.update(NAVIGATION=NAVIGATION, once_for=once_for)
+    environment.globals.update(NAVIGATION=NAVIGATION, SETTINGS=SETTINGS, once_for=once_for)
     return environment
 
 
@@ -192,6 +202,12 @@ def day_of(text: str) -> str:
     return weekday_date(date.fromisoformat(text))
 
 
+@pass_context
+def to_deposit(context: Context, file: AskedFile) -> bool:
+    """Whether the file is one that the platform of its commune still wants."""
+    return bool(context["platform"].deposits_wanted) and not file.is_never_deposited
+
+
 def kept_until(finished_at: datetime, days: int) -> datetime:
     return finished_at + timedelta(days=days)
 
@@ -217,19 +233,9 @@ def liste_words(code: str) -> str:
     return Liste(code).short_label.lower()
 
 
-def code_words(code: str) -> str:
-    """Format a code of a report of anomalies: `prenoms_absents` gives `Prénoms absents`."""
-    if label := _LABELS.get(code):
-        return label
-    words = " ".join(_ACCENTS.get(word, word) for word in code.split("_"))
-    for short, full in _JOINED.items():
-        words = words.replace(short, full)
-    return capitalized(words)
-
-
 def add_words(environment: Environment) -> None:
     environment.add_extension(FrenchSpaces)
-    by_name = day_of, iso, duration, kept_until, capitalized, counted, code_words, people_label, liste_words
+    by_name = to_deposit, day_of, iso, duration, kept_until, capitalized, counted, people_label, liste_words
     for word in (*by_name, request_words):
         environment.filters[word.__name__] = word
     environment.filters |= {

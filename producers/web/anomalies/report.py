@@ -8,7 +8,7 @@ import io
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Callable, Collection, Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import count, groupby
@@ -22,7 +22,6 @@ PAGE = 25
 """Electors per page."""
 
 _Row = Sequence[str]
-_Numbered = tuple[int, _Row]
 _COMBINING = re.compile("[\u0300-\u036f]+")
 _TWO_LETTERS = str.maketrans({"œ": "oe", "æ": "ae", "ß": "ss", "ł": "l", "ø": "o", "đ": "d"})
 _WORD = re.compile(r"\w+")
@@ -52,21 +51,14 @@ class AnomalyLine(NamedTuple):
 
 
 class AnomalyGroup(NamedTuple):
-    """The anomalies of one elector, one bureau or the whole file, blocking first, with their line numbers."""
+    """The anomalies of one elector, one bureau or the whole file, blocking first."""
 
-    lines: tuple[tuple[int, AnomalyLine], ...]
+    lines: Sequence[AnomalyLine]
 
     @property
     def first(self) -> AnomalyLine:
         """The line that identifies the elector or the bureau."""
-        return self.lines[0][1]
-
-    @property
-    def numbers(self) -> list[int]:
-        return sorted(number for number, _ in self.lines)
-
-    def is_among(self, numbers: Container[int]) -> bool:
-        return all(number in numbers for number, _ in self.lines)
+        return self.lines[0]
 
 
 class AnomalyKind(NamedTuple):
@@ -136,9 +128,9 @@ def summarize(report: IO[bytes], criteria: Criteria) -> Summary:
     matching = frozenset(kind for kind in counts if criteria.accepts(kind))
     found, groups = 0, Counter[bool]()
     with _rows(report) as rows:
-        for numbered in _group(_select(rows, matching, criteria.text)):
-            found += len(numbered)
-            groups[_has_blocking(numbered)] += 1
+        for same in _group(_select(rows, matching, criteria.text)):
+            found += len(same)
+            groups[_has_blocking(same)] += 1
     return Summary(counts, matching, found, groups)
 
 
@@ -148,20 +140,13 @@ def read_page(report: IO[bytes], summary: Summary, text: str, page: int) -> list
     places = {True: count(), False: count(summary.groups[True])}
     kept: dict[int, AnomalyGroup] = {}
     with _rows(report) as rows:
-        for numbered in _group(_select(rows, summary.matching, text)):
-            place = next(places[_has_blocking(numbered)])
+        for same in _group(_select(rows, summary.matching, text)):
+            place = next(places[_has_blocking(same)])
             if first <= place < first + PAGE:
-                lines = ((number, _to_line(row)) for number, row in numbered)
-                kept[place] = AnomalyGroup(tuple(sorted(lines, key=lambda it: not it[1].is_blocking)))
+                kept[place] = AnomalyGroup(sorted(map(_to_line, same), key=lambda it: not it.is_blocking))
             if len(kept) == PAGE:
                 break
     return [kept[place] for place in sorted(kept)]
-
-
-def read_lines(report: IO[bytes], numbers: Collection[int]) -> Mapping[int, AnomalyLine]:
-    """Return the lines with these numbers; the first is 1. Raises `UnreadableReportError` if it is not a report."""
-    with _rows(report) as rows:
-        return {number: _to_line(row) for number, row in enumerate(rows, 1) if number in numbers}
 
 
 Person = tuple[str, str, str]
@@ -190,24 +175,24 @@ def _to_line(row: _Row) -> AnomalyLine:
     return AnomalyLine(*map(rearm, row[:_WIDTH]))
 
 
-def _group(rows: Iterable[_Numbered]) -> Iterator[list[_Numbered]]:
-    for _, same in groupby(rows, key=lambda it: _whose(it[1])):
+def _group(rows: Iterable[_Row]) -> Iterator[list[_Row]]:
+    for _, same in groupby(rows, key=_whose):
         yield list(same)
 
 
-def _has_blocking(numbered: Iterable[_Numbered]) -> bool:
-    return any(row[0] == Severity.BLOCKING for _, row in numbered)
+def _has_blocking(rows: Iterable[_Row]) -> bool:
+    return any(row[0] == Severity.BLOCKING for row in rows)
 
 
-def _select(rows: Iterator[_Row], matching: frozenset[AnomalyKind], text: str) -> Iterator[_Numbered]:
+def _select(rows: Iterator[_Row], matching: frozenset[AnomalyKind], text: str) -> Iterator[_Row]:
     words = _WORD.findall(fold(text))
-    for number, row in enumerate(rows, 1):
+    for row in rows:
         if _kind_of(row) in matching:
             if words:
                 names = fold(f"{row[_NOM]} {row[_PRENOMS]}")
                 if not all(word in names for word in words):
                     continue
-            yield number, row
+            yield row
 
 
 @contextmanager

@@ -1,25 +1,33 @@
-"""The HTTP API for programs that do not mount the exports volume: a file and its bytes, with a token for communes.
+"""The HTTP API for programs without AMQP or exports volume: send events, read requests, take files.
 
-`schemas/http.py` defines the contract and the OpenAPI document. Files are requested through the broker. A file outside
-the token's communes gives the same 404 as a file that does not exist.
+`schemas/http.py` and `openapi.json` define the contract. A file or a request outside the token's communes gives the
+same 404 as one that does not exist.
 """
 
 import base64
 import hmac
 import re
-from collections.abc import Mapping
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any, NamedTuple
+from urllib.parse import quote
 
-from sqlalchemy import column, select, table
+from anyio import CapacityLimiter, to_thread
+from sqlalchemy import Row, String, column, select, table, tuple_
 from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from producers.errors import StateAwayError
+from producers.errors import PublishError, QueueFullError, StateAwayError
 from producers.records import PieceFile
-from producers.web.exports.query import AskedFile, find_file
+from producers.state import to_instant
+from producers.web.exports.query import DERNIERS_EXPORTS, AskedFile, find_file, read_all, read_files, to_database
 from producers.web.exports.stored_file import (
     Delivery,
     Download,
@@ -30,36 +38,57 @@ from producers.web.exports.stored_file import (
     record_of,
 )
 from producers.web.forms import read_number
-from producers.web.page_context import BROKEN, CONFLICT, GONE, NOT_FOUND, WebServices
-from producers.web.security.limits import client_address
-from schemas.events import AnsweredRequest, TableauReference
+from producers.web.page_context import BROKEN, CONFLICT, GONE, NOT_FOUND, UNPROCESSABLE, WebServices
+from producers.web.security.limits import Act, client_address, limit_body
+from schemas.checking import find_faults
+from schemas.envelope import CloudEvent
+from schemas.events import (
+    AnsweredRequest,
+    FileStatus,
+    RefusalFault,
+    ended_fields,
+    expected_fields,
+    name_event,
+)
+from schemas.faults import Fault
 from schemas.http import (
-    EXPORT_PATH,
+    EVENT_JSON,
+    EVENTS_JSON,
+    EVENTS_PATH,
     FILE_PATH,
-    OPENAPI_PATH,
     PREFIX,
     PROBLEM_JSON,
+    REQUEST_PATH,
+    REQUESTS_PATH,
     TOKEN_ACTOR,
     TOKEN_PREFIX,
-    ExportDocument,
     Problem,
     digest_secret,
-    openapi,
 )
-from schemas.tableaux import Edition, Presentation, TypeTableau
-from schemas.vocabulary import FORMATS, FileFormat, Liste, Piece
+from schemas.topology import MAX_EVENT_BYTES, REQUEST_TYPES, SOURCE
+from schemas.vocabulary import ExportStatus, Piece
 
-UNAUTHORIZED, NOT_MODIFIED, PARTIAL, OUT_OF_RANGE, AWAY = 401, 304, 206, 416, 503
+ACCEPTED, UNAUTHORIZED, NOT_MODIFIED, PARTIAL, CHANGED, OUT_OF_RANGE, AWAY = 202, 401, 304, 206, 412, 416, 503
 
 _TOKEN = re.compile(rf"Bearer +{TOKEN_PREFIX}([0-9a-f]{{8}})_([A-Za-z0-9_-]{{43}})", re.ASCII | re.IGNORECASE)
 _RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})", re.ASCII)
 _JETONS = table("jetons", *(column(name) for name in ("jeton", "name", "secret_hash", "code_commune")))
+_ASKED = ("source", "event_id", "event_type", "code_commune", "sender", "outcome", "code", "reason")
+_DEMANDES = table("demandes", *(column(name, String) for name in _ASKED), column("request_id"), column("requested_at"))
+_EPOCH, _MICROSECOND = datetime.fromtimestamp(0, UTC), timedelta(microseconds=1)
+_CURSOR = re.compile(r"(\d{1,17})-(\d{1,18})", re.ASCII)
+_PAGE, _COMMITTED = 100, timedelta(seconds=5)
+_ENDED = (ExportStatus.READY, ExportStatus.FAILED, ExportStatus.CANCELLED)
+_PUBLISHING = 4
+"""Threads that publish events of programs; while the broker is away, the others serve the clerks."""
 _EVERY_COMMUNE = "*"
 _SAME_FOR_ALL = "Aucun fichier de ce numéro parmi ceux que ce jeton ouvre."
 _SAID = {
     400: ("requete_illisible", "La requête n'est pas lisible."),
-    404: ("adresse_inconnue", "Cette adresse ne mène à rien : openapi.json dit lesquelles il y a."),
-    405: ("methode_refusee", "Seules GET et HEAD sont admises : on demande des fichiers par un événement."),
+    404: ("adresse_inconnue", "Cette adresse ne mène à rien : openapi.json dit lesquelles existent."),
+    405: ("methode_refusee", "L'en-tête Allow dit les méthodes admises : POST est pour les événements seulement."),
+    408: ("trop_lent", "Le corps n'est pas arrivé à temps."),
+    413: ("trop_grand", f"Un événement a {MAX_EVENT_BYTES} octets au plus."),
     429: ("trop_de_requetes", "Trop de requêtes : attendre ce que dit Retry-After."),
 }
 _TITLES = {
@@ -69,19 +98,31 @@ _TITLES = {
     405: "Méthode refusée",
     CONFLICT: "Fichier pas prêt",
     GONE: "Fichier effacé",
+    408: "Requête trop lente",
+    CHANGED: "Condition fausse",
+    413: "Événement trop grand",
+    415: "Autre type de contenu",
     OUT_OF_RANGE: "Plage impossible",
+    UNPROCESSABLE: "Événement refusé",
     429: "Trop de requêtes",
     BROKEN: "Erreur interne",
-    AWAY: "Base injoignable",
+    AWAY: "Service indisponible",
 }
 
 
 class ProblemError(HTTPException):
     """The API refuses the request; the detail is French."""
 
-    def __init__(self, status: int, code: str, detail: str, headers: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        status: int,
+        code: str,
+        detail: str,
+        headers: Mapping[str, str] | None = None,
+        faults: Sequence[Fault] = (),
+    ) -> None:
         super().__init__(status, detail, headers)
-        self.code = code
+        self.code, self.faults = code, faults
 
 
 class Bearer(NamedTuple):
@@ -89,6 +130,11 @@ class Bearer(NamedTuple):
 
     name: str
     communes: frozenset[str]
+
+    @property
+    def sender(self) -> str:
+        """The sender of its events, and the actor of its downloads."""
+        return f"{TOKEN_ACTOR}{self.name}"
 
     def opens(self, commune: str) -> bool:
         return bool(self.communes & {commune, _EVERY_COMMUNE})
@@ -98,27 +144,116 @@ def create_api(services: WebServices) -> Mount:
     """Return the API, with its own error handlers: errors are JSON, not HTML."""
     api = Starlette(
         routes=[
-            Route(OPENAPI_PATH, show_openapi, methods=["GET"]),
-            Route(EXPORT_PATH, show_export, methods=["GET"]),
+            Route(EVENTS_PATH, exchange_events, methods=["GET", "POST"]),
             Route(FILE_PATH, send_file, methods=["GET"]),
+            Route(REQUESTS_PATH, send_requests, methods=["GET"]),
+            Route(REQUEST_PATH, send_request, methods=["GET"]),
         ],
+        middleware=[Middleware(_RateFields, services)],
         exception_handlers={
             HTTPException: _show_http,
             StateAwayError: _show_away,
+            PublishError: _show_not_taken,
             Exception: _show_bug,
         },
     )
-    api.state.services = services
+    api.state.services, api.state.publishing = services, CapacityLimiter(_PUBLISHING)
     return Mount(PREFIX, api)
 
 
-def show_openapi(_request: Request) -> Response:
-    return JSONResponse(openapi())
+class _RateFields:
+    """Adds the rate limit of the token to each response."""
+
+    def __init__(self, app: ASGIApp, services: WebServices) -> None:
+        self._app, self._rates = app, services.rates
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def send_with_fields(message: Message) -> None:
+            if message["type"] == "http.response.start" and (bearer := scope.get("state", {}).get("agent")):
+                MutableHeaders(scope=message).update(self._rates.describe(_act_of(scope["method"]), bearer))
+            await send(message)
+
+        await self._app(scope, receive, send_with_fields)
 
 
-def show_export(request: Request) -> Response:
-    asked = _find(request, _require_bearer(request))
-    return JSONResponse(describe(asked, _services(request)).model_dump(mode="json", exclude_none=True))
+def _act_of(method: str) -> Act:
+    return "post" if method == "POST" else "download"
+
+
+async def exchange_events(request: Request) -> Response:
+    return await (_receive_event(request) if request.method == "POST" else run_in_threadpool(_send_events, request))
+
+
+async def _receive_event(request: Request) -> Response:
+    """Publish the event of a program in the name of its token, and say where to read what becomes of it."""
+    bearer = await run_in_threadpool(_require_bearer, request)
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != EVENT_JSON:
+        raise ProblemError(415, "type_de_contenu", f"Un événement est attendu, de type « {EVENT_JSON} ».")
+    event = await run_in_threadpool(_read_event, await limit_body(request, MAX_EVENT_BYTES).body())
+    request.state.correlation_id = event.correlationid
+    publish, limiter = _services(request).publish, request.app.state.publishing
+    await to_thread.run_sync(lambda: publish(event, token=bearer.sender), limiter=limiter)
+    said = {"request": {"source": event.source, "id": event.id}}
+    path = REQUEST_PATH.replace("{name:path}", quote(f"{event.source}/{event.id}", safe=""))
+    return JSONResponse(said, ACCEPTED, {"Location": f"{PREFIX}{path}"})
+
+
+def _read_event(body: bytes) -> CloudEvent:
+    """Parse the event of a request. Raises `ProblemError` 422: its form or its data are wrong."""
+    faults = find_faults(body)
+    if not faults and (event := CloudEvent.from_bytes(body)).type in REQUEST_TYPES:
+        return event
+    faults = faults or [Fault("type", "type_inconnu", "une demande est attendue")]
+    detail = " ; ".join(f"{fault.field} : {fault.message}" if fault.field else fault.message for fault in faults)
+    is_read = all(fault.field.startswith("data") for fault in faults)
+    raise ProblemError(
+        UNPROCESSABLE, "demande_invalide" if is_read else "evenement_illisible", f"{detail}.", faults=faults
+    )
+
+
+def _send_events(request: Request) -> Response:
+    """Send a page of the events of files that ended, oldest first; `Link` has the address of the next page.
+
+    A file that has just ended waits: another one that ended before may not be committed yet.
+    """
+    services, bearer = _services(request), _require_bearer(request)
+    cursor = _CURSOR.fullmatch(request.query_params.get("after", "0-0"))
+    if cursor is None:
+        raise ProblemError(400, "parametre_faux", "« after » vient de l'en-tête Link de la réponse d'avant.")
+    micros, last = map(int, cursor.groups())
+    view, until = DERNIERS_EXPORTS.c, services.clock() - _COMMITTED
+    query = select(DERNIERS_EXPORTS).where(
+        view.status.in_(_ENDED), view.purged_at.is_(None), view.recalled_at.is_(None)
+    )
+    if not bearer.opens(_EVERY_COMMUNE):
+        query = query.where(view.code_commune.in_(bearer.communes))
+    with services.state.reading() as connection:
+        since = tuple_(to_database(connection, _EPOCH + micros * _MICROSECOND), last)
+        query = query.where(tuple_(view.finished_at, view.export_id) > since)
+        query = query.where(view.finished_at < to_database(connection, until))
+        files = read_files(connection, query.order_by(view.finished_at, view.export_id).limit(_PAGE))
+    if files:
+        micros, last = (_ended_at(files[-1]) - _EPOCH) // _MICROSECOND, files[-1].export_id
+    body = [_describe_end(it, services.settings.public_url) for it in files]
+    link = f'<{PREFIX}{EVENTS_PATH}?after={micros}-{last}>; rel="next"'
+    return Response(f"[{','.join(body)}]", media_type=EVENTS_JSON, headers={"Link": link})
+
+
+def _ended_at(file: AskedFile) -> datetime:
+    return file.finished_at or file.requested_at
+
+
+def _describe_end(file: AskedFile, public_url: str) -> str:
+    """Return the event that the notifier publishes, without its trace."""
+    url = f"{public_url.rstrip('/')}{PREFIX}{FILE_PATH.format(export_id=file.export_id)}" if public_url else None
+    about = expected_fields(file, file.export_id) | {"commune": file.code_commune}
+    asked = AnsweredRequest(source=file.source, id=file.event_id)
+    data = FileStatus(**about, request=asked, **ended_fields(file, url))
+    event_id = name_event(file.source, file.event_id, file.export_id, data.EVENT_TYPE, _ended_at(file))
+    event = CloudEvent.wrap(
+        data, source=public_url or SOURCE, correlationid=file.correlation_id, causationid=file.event_id
+    )
+    return event.model_copy(update={"id": event_id, "time": _ended_at(file)}).model_dump_json(exclude_none=True)
 
 
 def send_file(request: Request) -> Response:
@@ -126,60 +261,94 @@ def send_file(request: Request) -> Response:
     services, bearer = _services(request), _require_bearer(request)
     asked = _find(request, bearer)
     if (recorded := record_of(asked)) is None:
-        raise ProblemError(CONFLICT, "fichier_pas_pret", f"Ce fichier est {asked.status.label}.")
+        raise ProblemError(
+            CONFLICT, "fichier_pas_pret", f"Ce fichier est {asked.status.label}. {asked.error_message}".strip()
+        )
     if asked.purged_at:
         raise ProblemError(GONE, "fichier_efface", "Ce fichier a été effacé après son délai ; le redemander.")
     etag = f'"{recorded.sha256}"'
-    if etag in {it.strip().removeprefix("W/") for it in request.headers.get("if-none-match", "").split(",")}:
+    if _names(request, "if-match", etag, is_weak=False) is False:
+        raise ProblemError(CHANGED, "fichier_autre", "Ce fichier n'est pas celui que nomme If-Match.")
+    if _names(request, "if-none-match", etag, is_weak=True):
         return Response(status_code=NOT_MODIFIED, headers={"ETag": etag})
     start, stop = _read_range(request, recorded.size, etag)
     is_part = (start, stop) != (0, recorded.size)
     headers = attachment(recorded.file_name, stop - start) | _file_headers(recorded)
     if is_part:
         headers["Content-Range"] = f"bytes {start}-{stop - 1}/{recorded.size}"
-    status, media_type = PARTIAL if is_part else 200, FORMATS[asked.format].media_type
+    status, media_type = PARTIAL if is_part else 200, asked.media_type
     delivery = _open(services, asked).only(start, stop)
-    download = Download(services, f"{TOKEN_ACTOR}{bearer.name}", Piece.FICHIER, [asked])
+    download = Download(services, bearer.sender, Piece.FICHIER, [asked])
     if sent := download.send(request, delivery, headers=headers, media_type=media_type, status=status):
         return sent
     raise ProblemError(AWAY, "trace_impossible", "Qui prend un fichier ne peut pas être noté : revenir plus tard.")
 
 
-def describe(asked: AskedFile, services: WebServices) -> ExportDocument:
-    recorded, base = record_of(asked), services.settings.public_url.rstrip("/")
-    is_there = recorded is not None and asked.purged_at is None
-    tableau = None
-    if asked.is_tableau:
-        tableau = TableauReference(
-            type=TypeTableau(asked.type_tableau),
-            presentation=Presentation(asked.presentation),
-            edition=Edition(asked.edition),
-        )
-    return ExportDocument(
-        export_id=asked.export_id,
-        request=AnsweredRequest(source=asked.source, id=asked.event_id),
-        requested_at=asked.requested_at,
-        commune=asked.code_commune,
-        liste=Liste(asked.liste),
-        format=FileFormat(asked.format),
-        tableau=tableau,
-        label=asked.label,
-        status=asked.status,
-        code=asked.error_code or None,
-        reason=asked.error_message or None,
-        url=f"{base}{PREFIX}{FILE_PATH.format(export_id=asked.export_id)}" if is_there else None,
-        name=recorded.file_name if recorded else None,
-        size=recorded.size if recorded else None,
-        sha256=recorded.sha256 if recorded else None,
-        electeurs=asked.electeurs,
-        pages=asked.pages,
-        anomalies_bloquantes=asked.bloquantes,
-        a_completer=asked.a_completer,
-        remarques=asked.remarques,
-        provisoire_until=asked.provisoire_until,
-        recalled_because=asked.recalled_because or None,
-        purged_at=asked.purged_at,
+def send_request(request: Request) -> Response:
+    """Send what is known of a request and of its files."""
+    state, bearer, demande = _services(request).state, _require_bearer(request), _DEMANDES.c
+    name = request.path_params["name"]
+    keys = [(name[: it.start()], name[it.end() :]) for it in re.finditer("/", name)]
+    named = select(_DEMANDES).where(tuple_(demande.source, demande.event_id).in_(keys))
+    rows = state.read(named.order_by(demande.outcome, demande.request_id))
+    found = next((row for row in rows if bearer.opens(row.code_commune) or row.sender == bearer.sender), None)
+    if found is None:
+        raise ProblemError(NOT_FOUND, "demande_inconnue", "Aucune demande de ce nom parmi celles que ce jeton ouvre.")
+    view = DERNIERS_EXPORTS.c
+    files = read_all(
+        state, select(DERNIERS_EXPORTS).where(view.request_id == found.request_id).order_by(view.export_id)
     )
+    return JSONResponse(_describe_request(found) | {"exports": [_describe(it) for it in files]})
+
+
+def send_requests(request: Request) -> Response:
+    """Send a page of the requests about a commune, without their files."""
+    services, bearer, query, demande = _services(request), _require_bearer(request), request.query_params, _DEMANDES.c
+    commune, since = query.get("commune", ""), _read_instant(query.get("since", _EPOCH.isoformat()))
+    after = read_number(query["after"]) if "after" in query else 0
+    if not commune or after is None or since is None:
+        raise ProblemError(400, "parametre_faux", "« commune » est un code INSEE, « since » un instant.")
+    if not bearer.opens(commune):
+        raise ProblemError(NOT_FOUND, "commune_inconnue", "Cette commune n'est pas de celles que ce jeton ouvre.")
+    of_commune = select(_DEMANDES).where(demande.code_commune == commune, demande.request_id > after)
+    with services.state.reading() as connection:
+        recent = of_commune.where(demande.requested_at >= to_database(connection, since))
+        rows = connection.execute(recent.order_by(demande.request_id).limit(_PAGE)).all()
+    last = rows[-1].request_id if rows else after
+    return JSONResponse({"requests": [_describe_request(row) for row in rows], "next": last})
+
+
+def _read_instant(words: str) -> datetime | None:
+    try:
+        read = datetime.fromisoformat(words)
+    except ValueError:
+        return None
+    return read.astimezone(UTC) if read.tzinfo else None
+
+
+def _describe_request(row: Row[Any]) -> dict[str, object]:
+    key, refusal = {"source": row.source, "id": row.event_id}, {"code": row.code, "reason": row.reason}
+    at = to_instant(row.requested_at)
+    about = {"request": key, "type": row.event_type, "commune": row.code_commune, "outcome": row.outcome}
+    return about | {"requested_at": at and at.isoformat()} | (refusal if row.code else {})
+
+
+def _describe(file: AskedFile) -> dict[str, object]:
+    about = {"export_id": file.export_id, "label": file.label, "status": file.status.value}
+    if file.error_code:
+        return about | {"code": file.error_code, "reason": file.error_message}
+    if not record_of(file):
+        return about
+    url = f"{PREFIX}{FILE_PATH.format(export_id=file.export_id)}"
+    return about | {"size": file.size, "sha256": file.sha256, "url": url}
+
+
+def _names(request: Request, field: str, etag: str, *, is_weak: bool) -> bool | None:
+    """Return whether a conditional field names the file (RFC 9110, section 13.1); None without the field."""
+    if field not in request.headers:
+        return None
+    tags = {tag.strip() for tag in request.headers[field].split(",")}
+    return bool(tags & {"*", etag, *([f"W/{etag}"] if is_weak else ())})
 
 
 def _services(request: Request) -> WebServices:
@@ -194,20 +363,19 @@ def _require_bearer(request: Request) -> Bearer:
         ProblemError: 401, the token is missing or invalid.
         HTTPException: 429, too many invalid tokens from this address, or too many requests with this token.
     """
-    services, address = _services(request), client_address(request.scope)
-    services.rates.require_left("token", address=address)
+    services = _services(request)
     shown = _TOKEN.fullmatch(request.headers.get("authorization", ""))
     bearer = _find_bearer(services, *shown.groups()) if shown else None
     if bearer is None:
-        services.rates.count("token", address=address)
+        services.rates.count("token", address=client_address(request.scope))
         raise ProblemError(
             UNAUTHORIZED,
             "jeton_refuse",
             "Un jeton en service est attendu : « Authorization: Bearer prefecture_… ». L'exploitant en fait.",
             {"WWW-Authenticate": 'Bearer realm="prefecture"' + (', error="invalid_token"' if shown else "")},
         )
-    services.rates.count("download", agent=f"{TOKEN_ACTOR}{bearer.name}", address=address)
-    request.state.agent = f"{TOKEN_ACTOR}{bearer.name}"
+    request.state.agent = bearer.sender
+    services.rates.count(_act_of(request.method), agent=bearer.sender)
     return bearer
 
 
@@ -265,17 +433,26 @@ def _open(services: WebServices, asked: AskedFile) -> Delivery:
         ) from None
 
 
-def _problem(status: int, code: str, detail: str, headers: Mapping[str, str] | None = None) -> Response:
-    problem = Problem(title=_TITLES.get(status, "Erreur"), status=status, code=code, detail=detail)
-    return Response(problem.model_dump_json(), status, headers, PROBLEM_JSON)
+def _problem(
+    status: int, code: str, detail: str, headers: Mapping[str, str] | None = None, faults: Sequence[Fault] = ()
+) -> Response:
+    errors = [RefusalFault(**fault._asdict()) for fault in faults] or None
+    problem = Problem(title=_TITLES.get(status, "Erreur"), status=status, code=code, detail=detail, errors=errors)
+    return Response(problem.model_dump_json(exclude_none=True), status, headers, PROBLEM_JSON)
 
 
 async def _show_http(_request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101 — the registered type
-    code, detail = _SAID.get(error.status_code, ("erreur", "La requête ne peut pas être servie."))
     if isinstance(error, ProblemError):
-        code, detail = error.code, error.detail
+        return _problem(error.status_code, error.code, error.detail, error.headers, error.faults)
+    code, detail = _SAID.get(error.status_code, ("erreur", "La requête ne peut pas être servie."))
     return _problem(error.status_code, code, detail, error.headers)
+
+
+async def _show_not_taken(_request: Request, error: Exception) -> Response:
+    seconds = "60" if isinstance(error, QueueFullError) else "10"
+    said = "La demande n'est pas prise : renvoyer la même, avec le même « id »."
+    return _problem(AWAY, "demande_non_prise", said, {"Retry-After": seconds})
 
 
 async def _show_away(_request: Request, _error: Exception) -> Response:

@@ -1,21 +1,43 @@
-"""The page of deposits on e-listelec: files to deposit, deposited files, and the platform's replies."""
+"""The page of deposits on e-listelec: files to deposit, deposited files, and the platform's replies.
 
-from collections.abc import Iterable, Sequence
+Reply and file are read again for each request of an authorised agent; the result is not stored.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass
 from datetime import date
-from typing import NamedTuple
+from typing import IO, NamedTuple
 
+from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from common.french import short_date
+from common.calendrier import MAJORITE
+from common.french import count_of, short_date
 from producers.records import FileState
 from producers.state import State
+from producers.web.anomalies.report import AnomalyLine, UnreadableReportError, find_about, fold
 from producers.web.exports.query import DERNIERS_EXPORTS, AskedFile, read_current, read_made, select_made
-from producers.web.forms import IMPOSSIBLE_DAY, Faults, Paging, page_number, read_days, read_numbers, text, validate
-from producers.web.page_context import PageContext
-from producers.web.suivi.pending import DEPOT, note_page, send_note
+from producers.web.exports.stored_file import FileAlteredError, FileGoneError, open_asked
+from producers.web.forms import (
+    IMPOSSIBLE_DAY,
+    Faults,
+    Paging,
+    page_number,
+    read_days,
+    read_number,
+    read_numbers,
+    text,
+    validate,
+)
+from producers.web.page_context import NOT_FOUND, PageContext
+from producers.web.suivi.requests import DEPOT, note_page, send_note
 from schemas.declarations import FileDeposited, VerdictReceived
+from schemas.profiles.platform import FileForm, picker
+from schemas.vocabulary import Format, Piece
 
-PAGE = 25
+PAGE = 20
 RECENT = 100
 """Number of recent deposits searched for those without reply."""
 
@@ -75,7 +97,8 @@ def _read_chosen(context: PageContext) -> list[AskedFile]:
 def _send(context: PageContext, note: FileDeposited | VerdictReceived | None, faults: Faults, words: str) -> Response:
     """Publish the note of a form; on failure, show the form again with its values and the reason."""
     exports = [file.export_id for file in _read_chosen(context)]
-    failure = send_note(context, DEPOT, note, words, exports) if note else None
+    said = f"{words}, {count_of(len(exports), 'fichier')}"
+    failure = send_note(context, DEPOT, note, said, exports) if note else None
     if note is None or failure:
         return _render(context, chosen=exports, faults=faults, failure=failure)
     return context.redirect("depot")
@@ -96,7 +119,7 @@ def _render(
 
 def _read_page(context: PageContext, chosen: Sequence[int]) -> dict[str, object]:
     state, commune = context.services.state, context.commune.code
-    current = read_current(state, commune)
+    current = read_current(state, commune) if context.platform.deposits_wanted else []
     recent = read_deposited(state, commune, RECENT)
     page = page_number(context.query.get("page", ""))
     shown = recent[: PAGE + 1] if page == 1 else read_deposited(state, commune, PAGE + 1, (page - 1) * PAGE)
@@ -109,11 +132,18 @@ def _read_page(context: PageContext, chosen: Sequence[int]) -> dict[str, object]
         "form": {it: str(context.form.get(it, "")) for it in ("depot", "jour", "remarque", "verdict", "reponse")},
         "to_deposit": [*asked, *to_deposit],
         "to_correct": [file for file in find_to_correct(current) if file.export_id not in set(chosen)],
-        "to_answer": find_to_answer(recent),
+        "to_answer": [*_to_change(recent, context.query.get("reponse", "")), *find_to_answer(recent)],
         "to_redo": find_to_redo(recent),
         "deposited": shown[:PAGE],
         "paging": Paging.uncounted(context.url("depot"), page=page, has_after=len(shown) > PAGE),
     }
+
+
+def _to_change(deposited: Iterable[AskedFile], words: str) -> list["Deposit"]:
+    """Return the deposit whose answer the agent changes, if any."""
+    number = read_number(words)
+    asked = (it for it in deposited if it.export_id == number and it.verdict)
+    return [Deposit([it], it.deposited_on, it.deposited_by) for it in asked]
 
 
 def _few(values: Sequence[object]) -> list[int]:
@@ -189,3 +219,119 @@ def _what(file: AskedFile) -> tuple[object, ...]:
     if file.is_tableau:
         return file.liste, file.type_tableau, file.presentation, str(file.parameters.get("scrutin"))
     return (file.liste,)
+
+
+MOST_FOUND = 200
+"""Maximum number of electors on the page."""
+
+_WORD = re.compile(r"\w+")
+_DATE = re.compile(r"\b\d{2}/\d{2}/\d{4}\b")
+_NUMBER = re.compile(r"\b(?:n\s?[°o]|numero(?: general)?|electeur)\s*:?\s*(\d{1,9})\b")
+_VALUES = "numero_general", "nom_naissance", "prenoms", "date_naissance", "code_bureau"
+
+
+class ListedElecteur(NamedTuple):
+    numero: str
+    nom: str
+    prenoms: str
+    naissance: str
+    bureau: str
+
+
+@dataclass(frozen=True)
+class AnswerLine:
+    """A line of the reply, with the words, dates and numbers that may identify an elector."""
+
+    text: str
+    words: frozenset[str]
+    dates: frozenset[str]
+    numbers: frozenset[str]
+
+    @classmethod
+    def read(cls, text: str, said_on: date) -> "AnswerLine":
+        """Parse a line: words without accents, possible dates of birth, and numbers introduced as an elector's."""
+        folded = fold(text)
+        dates = {day for day in _DATE.findall(folded) if int(day[-4:]) <= said_on.year - MAJORITE}
+        return cls(text, frozenset(_WORD.findall(folded)), frozenset(dates), frozenset(_NUMBER.findall(folded)))
+
+    def names(self, electeur: ListedElecteur) -> bool:
+        """Whether the line names the elector: by number, by whole name and birth date, or first name without dates.
+
+        A homonym with another date of birth does not match.
+        """
+        if electeur.numero and electeur.numero in self.numbers:
+            return True
+        nom = _WORD.findall(fold(electeur.nom))
+        if not nom or not self.words.issuperset(nom):
+            return False
+        if self.dates:
+            return electeur.naissance in self.dates
+        prenoms = _WORD.findall(fold(electeur.prenoms))
+        return bool(prenoms) and prenoms[0] in self.words
+
+
+@dataclass(frozen=True)
+class Named:
+    """An elector named by the reply, with the line that names them and their anomalies."""
+
+    electeur: ListedElecteur
+    said: str
+    anomalies: Sequence[AnomalyLine] = ()
+
+
+def match(answer: str, said_on: date, electeurs: Iterable[ListedElecteur]) -> tuple[list[Named], list[str]]:
+    """Return the electors named by the reply, in the order of the file, and the lines that name none."""
+    lines = [AnswerLine.read(line.strip(), said_on) for line in answer.splitlines() if line.strip()]
+    words = frozenset().union(*(line.words for line in lines))
+    numbers = frozenset().union(*(line.numbers for line in lines))
+    found: list[Named] = []
+    matched: set[str] = set()
+    for electeur in electeurs:
+        first = _WORD.match(fold(electeur.nom))
+        if not (electeur.numero in numbers or (first and first[0] in words)):
+            continue
+        for line in lines:
+            if line.names(electeur):
+                found.append(Named(electeur, line.text))
+                matched.add(line.text)
+                break
+        if len(found) == MOST_FOUND:
+            break
+    return found, [line.text for line in lines if line.text not in matched]
+
+
+def read_electeurs(file: IO[bytes], form: FileForm) -> Iterator[ListedElecteur]:
+    """Yield the electors of a list file in CSV, in order."""
+    pick = picker(form.values, _VALUES)
+    file.readline()
+    for line in file:
+        yield ListedElecteur(*pick(form.split(line)))
+
+
+def show_answer(context: PageContext) -> Response:
+    file = context.file()
+    if not file.verdict:
+        raise HTTPException(NOT_FOUND)
+    found, others, why_not = _look(context, file)
+    return context.render("depot/answer.html", file=file, found=found, others=others, why_not=why_not, most=MOST_FOUND)
+
+
+def _look(context: PageContext, file: AskedFile) -> tuple[list[Named], list[str], str]:
+    """Return the named electors and the other lines; or the reason why no search was done."""
+    if not file.answer:
+        return [], [], ""
+    if file.is_tableau or file.format != Format.CSV:
+        return [], [], "Les électeurs ne sont cherchés que dans les listes en CSV."
+    root = context.services.settings.exports_dir
+    try:
+        with closing(open_asked(root, file)) as delivery:
+            found, others = match(
+                file.answer, file.verdict_on or context.today, read_electeurs(delivery.file, file.form)
+            )
+        if file.report and found:
+            with closing(open_asked(root, file, Piece.RAPPORT)) as report:
+                about = find_about(report.file, {it.electeur[1:4] for it in found})
+            found = [Named(it.electeur, it.said, about.get(it.electeur[1:4], ())) for it in found]
+    except (FileGoneError, FileAlteredError, UnreadableReportError):
+        return [], [], "Le fichier n'est plus lisible sur le disque : les électeurs n'ont pas été cherchés."
+    return found, others, ""

@@ -28,7 +28,7 @@ from producers.web.registre.query import Registre, read_registres
 from schemas.tableaux import TypeTableau, name_tableau
 from schemas.vocabulary import ExportKind, Liste
 
-_SCRUTINS = view_of("scrutins", CalendarScrutin, "code_commune")
+_SCRUTINS = view_of("scrutins", CalendarScrutin)
 _REUNIONS = view_of("reunions", CalendarReunion, "code_commune")
 _IMPORTS = table("imports", *map(column, ("code_commune", "imported_at", "undone_at")), column("taken_on", Date))
 _NATIONAL = ""

@@ -11,7 +11,7 @@ from producers.web.exports.stored_file import Download, FileAlteredError, FileGo
 from producers.web.forms import read_day, read_number
 from producers.web.journal import ACTIONS, read_history
 from producers.web.page_context import AWAY, BROKEN, CONFLICT, GONE, NOT_FOUND, PageContext
-from schemas.vocabulary import FORMATS, PIECES, ExportKind, Liste, Piece
+from schemas.vocabulary import PIECES, ExportKind, Liste, Piece
 
 KINDS = {ExportKind.LISTE.value: "Listes électorales", ExportKind.TABLEAU.value: "Tableaux"}
 
@@ -88,7 +88,7 @@ def _deliver(context: PageContext, asked: AskedFile, piece: Piece) -> Response:
         return _refuse(context, asked, GONE, "gone")
     except FileAlteredError:
         return _refuse(context, asked, BROKEN, "altered")
-    recorded, media_type = delivery.recorded, (PIECES.get(piece) or FORMATS[asked.format]).media_type
+    recorded, media_type = delivery.recorded, (PIECES.get(piece) or asked).media_type
     headers = attachment(recorded.file_name, recorded.size) | {"ETag": f'"{recorded.sha256}"'}
     download = Download(context.services, context.agent.name, piece, [asked])
     sent = download.send(context.request, delivery, headers=headers, media_type=media_type)

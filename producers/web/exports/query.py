@@ -13,6 +13,7 @@ from common.calendrier import zone_of
 from common.french import capitalized
 from producers.records import STATE_RULES, ExportState, FileState, PieceFile, StateRule
 from producers.state import State, newest_first, to_export, view_of
+from schemas.profiles.platform import FileForm, may_be_deposited, read_form
 from schemas.tableaux import Edition, NeverPublished, Presentation, TypeTableau, name_tableau, why_never_published
 from schemas.vocabulary import FORMATS, ExportKind, ExportStatus, FileFormat, Format, Liste, Piece, Verdict
 
@@ -40,6 +41,8 @@ class AskedFile(ExportState):
     parameters: dict[str, Any]
     differences: dict[str, Any] | None
     reconciliation: dict[str, Any] | None
+    profile: dict[str, Any] | None
+    """The platform's profile under which it was made: see `PlatformProfile.record`."""
     deposited_by: str
     remarque: str
     verdict_on: date | None
@@ -83,9 +86,22 @@ class AskedFile(ExportState):
         return self.is_tableau and TypeTableau(self.type_tableau).is_repealed
 
     @property
+    def form(self) -> FileForm:
+        """The form of its CSV, and the titles of its anomalies."""
+        return read_form(None if self.is_tableau else self.profile)
+
+    @property
+    def media_type(self) -> str:
+        return FORMATS[self.format].media_type.replace("utf-8", self.form.encoding)
+
+    @property
+    def is_in_accepted_format(self) -> bool:
+        return may_be_deposited(self.profile, self.format)
+
+    @property
     def is_never_deposited(self) -> bool:
         """Whether it is not for e-listelec: the copy of the commission, a repealed tableau, or a format of its own."""
-        return self.is_for_commission or self.is_repealed or not FORMATS[self.format].may_be_deposited
+        return self.is_for_commission or self.is_repealed or not self.is_in_accepted_format
 
     @property
     def titre(self) -> str:

@@ -8,41 +8,20 @@ from typing import Any
 from sqlalchemy import Row, column, select, table
 from starlette.responses import Response
 
+from common.french import capitalized
 from producers.state import State, to_record, view_of
 from producers.web.forms import Paging, page_number
 from producers.web.page_context import PageContext
+from schemas.vocabulary import Action, Channel
 
-ACTIONS = {
-    "file_downloaded": "Téléchargement",
-    "download_begun": "Téléchargement commencé",
-    "depot_declared": "Dépôt déclaré",
-    "depot_verdict": "Réponse de la plateforme",
-    "publication_declared": "Publication notée",
-    "file_purged": "Effacement",
-    "file_found_wrong": "Fichier trouvé en défaut",
-    "file_recalled": "Fichier à refaire",
-    "doubt_decided": "Doute tranché",
-    "registre_imported": "Export du REU repris",
-    "import_undone": "Import annulé",
-    "import_redated": "Jour d'un export corrigé",
-    "reunion_changed": "Réunion de la commission",
-    "scrutin_changed": "Scrutin",
-    "motifs_completed": "Motifs complétés",
-    "bureau_described": "Bureau complété",
-    "protection_changed": "Protection (art. L. 37)",
-    "wishes_changed": "Messages souhaités",
-    "electeurs_seen": "Électeurs consultés",
-    "anomalies_handled": "Anomalies traitées",
-    "backup_made": "Sauvegarde",
-    "backup_restored": "Sauvegarde remise en place",
-}
+ACTIONS = {it.value: capitalized(it.label) for it in Action}
 """French labels of the actions of the audit trail; an unknown code is shown as it is."""
 
-_BEGUN = "download_begun"
+_BEGUN = Action.DOWNLOAD_BEGUN.value
 """Shown only if selected: a completed download has a line of its own."""
 
 FILTERS = {
-    "canal": {"courriel": "Courriel", "discussion": "Discussion", "webhook": "Autre logiciel (webhook)"},
+    "canal": {it.value: it.label for it in Channel},
     "objet": {
         "pret": "Fichiers prêts",
         "echec": "Échec",

@@ -9,7 +9,7 @@ from producers.web.forms import Faults, text, texts, validate
 from producers.web.page_context import PageContext
 from producers.web.registre.query import read_registres
 from producers.web.suivi.page import read_suivi
-from producers.web.suivi.pending import send_request
+from producers.web.suivi.requests import send_request
 from schemas.requests import ListeExportRequested
 from schemas.vocabulary import FORMATS, Format, Liste
 
@@ -34,7 +34,7 @@ class ListesForm:
 def show(context: PageContext) -> Response:
     """Show the form; the parameter `listes` preselects lists."""
     wanted = tuple(liste for liste in Liste if liste in context.request.query_params.getlist("listes"))
-    return _page(context, ListesForm(wanted or tuple(Liste)))
+    return _page(context, ListesForm(wanted or tuple(Liste), context.platform.offered[0]))
 
 
 def ask(context: PageContext) -> Response:

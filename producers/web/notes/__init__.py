@@ -1,22 +1,22 @@
 """Notes about the commune: meetings of the commission, own polls, bureaux; and the agent's notifications."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from sqlalchemy import Select, column, func, select, table
+from sqlalchemy import select
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from common.calendrier import CalendarReunion, CalendarScrutin, is_poll_day
-from common.french import short_date, weekday_date
+from common.french import count_of, short_date, weekday_date
 from producers.state import State, to_record, view_of
 from producers.web.echeances import read_own_scrutins, read_reunions, read_scrutins, read_tableaux
 from producers.web.exports.query import AskedFile
-from producers.web.forms import Faults, read_day, read_days, text, texts, validate
+from producers.web.forms import Faults, Paging, page_number, read_day, read_days, text, texts, validate
 from producers.web.page_context import NOT_FOUND, PageContext
-from producers.web.suivi.pending import note_page, send_note
-from schemas.declarations import BureauDescribed, ReunionNoted, ScrutinNoted
+from producers.web.suivi.requests import note_page, send_note
+from schemas.declarations import MOST_BUREAUX, BureauxDescribed, DescribedBureau, ReunionNoted, ScrutinNoted
 from schemas.screen_notes import WishesChosen
 from schemas.vocabulary import Liste, Wish
 
@@ -30,7 +30,17 @@ _DAYS = ("cloture", "reunion_first", "reunion_last", "publication_due", "cinq_jo
 _NO_DAY = "indiquez le jour"
 _NO_TEXT = "écrivez le texte qui fixe ces jours : « décret n° … du … »"
 
-_BUREAU = ("code_canton", "libelle_canton", "code_circonscription", "libelle_circonscription")
+_BUREAU_LABELS = {
+    "code_canton": "Code du canton",
+    "libelle_canton": "Nom du canton",
+    "code_circonscription": "Circonscription",
+    "libelle_circonscription": "Nom de la circonscription",
+}
+_BUREAU = tuple(_BUREAU_LABELS)
+_BETTER = {
+    "code_canton": "le code du canton a 4 chiffres (5 outre-mer), par exemple 1302",
+    "code_circonscription": "la circonscription a deux chiffres, par exemple 09",
+}
 _MOST_TO_REDO = 10
 
 
@@ -124,7 +134,7 @@ def _note_scrutin(context: PageContext) -> Response:
             found.setdefault("reunion_last", poll.window_fault)
     if not form["libelle"]:
         found["libelle"] = "écrivez ce qu'on élit, et quel tour"
-    if (any(others[name] for name in _DAYS[1:]) or not has_commission) and not form["texte"]:
+    if (any(others.values()) or not has_commission) and not form["texte"]:
         found["texte"] = _NO_TEXT
     former = read_day(form["scrutin_replaces"])
     values: dict[str, object] = {"jour": day, "libelle": form["libelle"], "replaces": former, **others}
@@ -185,6 +195,7 @@ def _calendar(
             ],
             "scrutins": [(it, [file for file in tableaux if _is_for(file, it.jour)]) for it in own],
             "national": national,
+            "has_tableaux": bool(tableaux),
             "to_redo": [it for it in tableaux if it.recalled_at][:_MOST_TO_REDO],
         }
 
@@ -201,36 +212,47 @@ def _is_for(file: AskedFile, scrutin: date) -> bool:
     return file.parameters.get("scrutin") == scrutin.isoformat()
 
 
-def describe_bureau(context: PageContext) -> Response:
-    code = text(context.form, "bureau")
-    known = {it.bureau for it in read_bureaux(context.services.state, context.commune.code)}
-    if code not in known:
-        raise HTTPException(NOT_FOUND)
-    form = {name: text(context.form, name) for name in _BUREAU}
-    values: dict[str, object] = {"bureau": code, **{name: value or None for name, value in form.items()}}
-    better = {
-        "code_canton": "le code du canton a 4 chiffres (5 outre-mer), par exemple 1302",
-        "code_circonscription": "la circonscription a deux chiffres, par exemple 09",
-    }
-    found = {} if any(form.values()) else {"code_canton": "remplissez au moins une case"}
-    note, faults = validate(BureauDescribed, values, _BUREAU, found, better=better)
-    if note is None:
-        return show_bureaux(context, code, form, faults)
-    if failure := send_note(context, "bureaux", note, f"bureau {code}"):
-        return show_bureaux(context, code, form, failure=failure)
+def describe_bureaux(context: PageContext) -> Response:
+    """« Enregistrer »: note all changed bureaux in one event; « Appliquer à tous » fills the empty fields."""
+    form = {name: value.strip() for name, value in context.form.items() if isinstance(value, str)}
+    found: dict[str, str] = {}
+    described: list[DescribedBureau] = []
+    of_all = {name: form.get(f"tous-{name}", "") if "tous" in form else "" for name in _BUREAU}
+    for bureau in read_bureaux(context.services.state, context.commune.code):
+        names = {name: f"{name}-{bureau.bureau}" for name in _BUREAU}
+        if not names.values() & form.keys():
+            continue
+        said = {name: form.get(it) or of_all[name] for name, it in names.items()}
+        changed = {name: it for name, it in said.items() if it and it != getattr(bureau, name)}
+        if changed:
+            better = {names[name]: words for name, words in _BETTER.items()}
+            values: dict[str, object] = {"bureau": bureau.bureau, **changed}
+            note, faults = validate(DescribedBureau, values, names.values(), {}, names=names, better=better)
+            found |= faults
+            described += [note] if note else []
+    if not described and not found:
+        found = {"bureaux": "Changez une case au moins."}
+    if found:
+        return show_bureaux(context, form, found)
+    number = count_of(len(described), "bureau complété", "bureaux complétés")
+    if failure := send_note(context, "bureaux", BureauxDescribed(bureaux=described), number):
+        return show_bureaux(context, form, failure=failure)
     return context.redirect("bureaux", "enregistrement")
 
 
 def show_bureaux(
     context: PageContext,
-    opened: str = "",
     form: Mapping[str, str] | None = None,
     faults: Faults | None = None,
     failure: str | None = None,
 ) -> Response:
+    page = page_number(context.query.get("page", ""))
+
     def read() -> dict[str, object]:
         bureaux = read_bureaux(context.services.state, context.commune.code)
-        return {"bureaux": bureaux, "opened": opened, "form": form or {}}
+        paging = Paging.of(context.url("bureaux"), {}, page=page, total=len(bureaux), size=MOST_BUREAUX)
+        shown = bureaux[(page - 1) * MOST_BUREAUX :][:MOST_BUREAUX]
+        return {"bureaux": shown, "paging": paging, "form": form or {}, "fields": _BUREAU_LABELS}
 
     return note_page(context, "bureaux", read, faults=faults, failure=failure)
 
@@ -250,30 +272,3 @@ def choose_wishes(context: PageContext) -> Response:
 
 def _wishes(context: PageContext, wishes: Sequence[str], failure: str | None = None) -> Response:
     return note_page(context, "prevenir", lambda: {"wishes": wishes, "wish_choices": tuple(Wish)}, failure=failure)
-
-
-_LEFT = {
-    "motifs": table("mouvements_a_completer"),
-    "doutes": table("doutes_ouverts"),
-    "bureaux": table("bureaux"),
-    "proteges": table("electeurs_proteges"),
-}
-"""By page, the view of its lines: lines to complete, or electors to protect."""
-_WAITS = {"bureaux": column("code_canton") == ""}
-"""Condition of the lines to complete, for a view that also has others."""
-
-
-def count_left(state: State, commune: str, pages: Iterable[str]) -> dict[str, int]:
-    """Return the number of a commune's lines to complete on each page: `motifs`, `doutes`, `bureaux`, `proteges`."""
-    with state.reading() as connection:
-        return {page: connection.execute(_select_left(page, commune)).scalar_one() for page in pages}
-
-
-def _select_left(page: str, commune: str) -> Select[int]:
-    of_commune = select(func.count()).select_from(_LEFT[page]).where(column("code_commune") == commune)
-    return of_commune.where(_WAITS[page]) if page in _WAITS else of_commune
-
-
-def show_left(context: PageContext) -> Response:
-    pages = [page for page in _LEFT if page != "proteges" or context.commune.may_protect]
-    return context.render("notes/completer.html", left=count_left(context.services.state, context.commune.code, pages))

@@ -20,15 +20,15 @@ from common.french import count_of, short_date
 from producers.state import State, to_day, to_record
 from producers.web.forms import IMPOSSIBLE_DAY, Faults, Paging, order_faults, page_number, read_day, read_number, text
 from producers.web.page_context import NOT_FOUND, SEE_OTHER, PageContext
-from producers.web.suivi.pending import note_page, send_note
+from producers.web.suivi.requests import note_page, send_note
 from schemas.declarations import MOST_MOTIFS, CompletedMotif, DoubtDecided, ElecteurProtected, MotifsCompleted
 from schemas.vocabulary import CATEGORIES, Categorie, DoubtDecision, Nature, SeenPage
 
-PAGE = 50
+PAGE = 25
 """Protected electors per page."""
-MOUVEMENTS = 35
+MOUVEMENTS = 20
 """Mouvements per form: four fields each, and a form has two hundred at most."""
-DOUBTS = 15
+DOUBTS = 7
 """Doubts per page: each has a table and a form."""
 _LONGEST = 200
 _MOST_FOUND = 30
@@ -43,12 +43,14 @@ _INCOMPLETE, _NOTES = (
     table(name, *(column(it) for it in _MOUVEMENT)) for name in ("mouvements_a_completer", "motifs_notes")
 )
 NO_VALUES: Mapping[str, str] = MappingProxyType({})
+_OF_DECIDED = "tranches"
+"""Parameter of the URL: show decided doubts, to change them."""
 _OF_NOTED = "notes"
 """Parameter of the URL: show noted motifs, to correct them."""
 _SIDE = (*_WHO, "commune_naissance", "pays_naissance", "adresse", "bureau", "numero")
 _DOUTES = table(
-    "doutes_ouverts",
-    *(column(name) for name in ("doute", "code_commune", "liste", "differs", "jour")),
+    "doutes",
+    *(column(name) for name in ("doute", "code_commune", "liste", "differs", "jour", "decision")),
     *(column(f"{side}_{name}") for side in ("radiation", "inscription") for name in _SIDE),
 )
 _PROTEGES = table(
@@ -275,11 +277,15 @@ class ShownDoubt:
     jour: date | None
     lines: Sequence[DoubtLine]
     who: str
+    decision: DoubtDecision | None
 
 
-def read_doubts(state: State, commune: str, page: int) -> tuple[list[ShownDoubt], int]:
-    """Return a page of the undecided doubts, in the order of their detection, and their total number."""
-    query = select(_DOUTES).where(_DOUTES.c.code_commune == commune).order_by(_DOUTES.c.doute)
+def read_doubts(state: State, commune: str, page: int, *, are_decided: bool) -> tuple[list[ShownDoubt], int]:
+    """Return a page of doubts: the open ones in the order of their detection, or the decided ones, the last first."""
+    known = _DOUTES.c
+    which = known.decision != "" if are_decided else known.decision == ""
+    order = known.doute.desc() if are_decided else known.doute
+    query = select(_DOUTES).where(known.code_commune == commune, which).order_by(order)
     rows, total = state.read_page(query, page, DOUBTS)
     return [_to_doubt(row._mapping) for row in rows], total  # noqa: SLF001 — the public name
 
@@ -297,7 +303,8 @@ def _to_doubt(row: Mapping[Any, Any]) -> ShownDoubt:
         if (left := said("radiation", names)) + (came := said("inscription", names))
     ]
     who = f"{row['radiation_nom_naissance']} {row['radiation_prenoms']}".strip()
-    return ShownDoubt(row["doute"], row["liste"], to_day(row["jour"]), lines, who)
+    decision = DoubtDecision(row["decision"]) if row["decision"] else None
+    return ShownDoubt(row["doute"], row["liste"], to_day(row["jour"]), lines, who, decision)
 
 
 def decide_doubt(context: PageContext) -> Response:
@@ -306,21 +313,24 @@ def decide_doubt(context: PageContext) -> Response:
         raise HTTPException(NOT_FOUND)
     said = DoubtDecision(decision)
     if text(context.form, "verifie") != "oui":
-        unsure = f"cochez que vous avez vérifié dans le REU : la réponse au doute n° {number} est définitive"
+        unsure = f"cochez que vous avez vérifié dans le REU (doute n° {number})"
         return show_doubts(context, faults=order_faults([f"verifie-{number}"], {f"verifie-{number}": unsure}))
-    note = DoubtDecided(doubt=number, decision=said)
+    note = DoubtDecided(doubt=number, decision=said, reason=text(context.form, "reason")[:_LONGEST])
     if failure := send_note(context, "doutes", note, f"doute n° {number}, {said.label}", [number]):
         return show_doubts(context, failure)
-    return context.redirect("doutes", "enregistrement")
+    back = f"?{_OF_DECIDED}=1" if _OF_DECIDED in context.query else ""
+    return RedirectResponse(f"{context.url('doutes')}{back}#enregistrement", SEE_OTHER)
 
 
 def show_doubts(context: PageContext, failure: str | None = None, faults: Faults | None = None) -> Response:
     def read() -> dict[str, object]:
         page = page_number(context.query.get("page", ""))
-        doubts, total = read_doubts(context.services.state, context.commune.code, page)
+        are_decided = _OF_DECIDED in context.query
+        doubts, total = read_doubts(context.services.state, context.commune.code, page, are_decided=are_decided)
         context.record_seen(SeenPage.DOUBTS, 2 * len(doubts))
-        paging = Paging.of(context.url("doutes"), {}, page=page, total=total, size=DOUBTS)
-        return {"doubts": doubts, "total": total, "paging": paging}
+        shown = {_OF_DECIDED: "1"} if are_decided else {}
+        paging = Paging.of(context.url("doutes"), shown, page=page, total=total, size=DOUBTS)
+        return {"doubts": doubts, "total": total, "paging": paging, "are_decided": are_decided}
 
     return note_page(context, "doutes", read, faults=faults, failure=failure)
 

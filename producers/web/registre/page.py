@@ -5,12 +5,14 @@ An import of the register is undone or redated in the same way: preview, then co
 
 import hashlib
 import re
+from collections.abc import Mapping
 from datetime import date
 from functools import partial
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import structlog
+from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
@@ -19,9 +21,19 @@ from common.french import count_of, short_date
 from producers.web.exports.spool import write_whole
 from producers.web.forms import Faults, order_faults, read_days, read_number, read_once, text, texts, uploaded
 from producers.web.page_context import NOT_FOUND, PageContext
-from producers.web.registre.query import Apercu, find_apercu, find_import, read_apercus, read_imports, read_registres
-from producers.web.suivi.pending import note_page, send_request
+from producers.web.registre.query import (
+    Apercu,
+    count_left,
+    find_apercu,
+    find_import,
+    read_apercus,
+    read_imports,
+    read_registres,
+)
+from producers.web.suivi.requests import note_page, send_request
 from schemas.envelope import Data
+from schemas.profiles import MOST_BYTES, ProfileError, read_profile, write_profile
+from schemas.profiles.source import SourceField, SourceMapping, SourceProfile, profile_of, read_reu
 from schemas.requests import (
     CancelRequested,
     RegistreCorrectionRequested,
@@ -33,9 +45,17 @@ from schemas.vocabulary import Liste, PreviewAct, PreviewStatus
 
 FIELDS = ("fichier", "jour", "liste")
 _PAGE = "registre"
-_NUMBERED = {"jour": "Vrai jour de l'export", "raison": "Pourquoi", "question": "À vérifier"}
+_NUMBERED = {
+    "jour": "Vrai jour de l'export",
+    "raison": "Pourquoi",
+    "question": "À vérifier",
+    "shape": "Forme des dates",
+    "profil": "Fichier de correspondance",
+}
 """Labels of the fields that exist once per export or question."""
 _LONGEST_NAME = 200
+_MOST_SAID = 12 << 10
+"""Characters of a mapping in an event: a request has 16 KiB at most."""
 _NO_NAME = re.compile(r"[\x00-\x1f\x7f-\x9f/\\]")
 
 log = structlog.get_logger("producers.web")
@@ -63,7 +83,7 @@ def drop(context: PageContext) -> Response:
     except OSError as error:
         log.warning("arrival_not_kept", error=type(error).__name__)
         reason = f"le fichier n'a pas pu être gardé ({error.strerror})"
-        return show(context, failure=reason)
+        return show(context, failure=reason, is_disk=True)
     data = RegistrePreviewRequested(
         commune=context.commune.code,
         arrival=path.name,
@@ -98,16 +118,9 @@ def accept(context: PageContext) -> Response:
             found[field] = "cochez après avoir vérifié, ou téléchargez de nouveau l'export"
     if found:
         return show(context, faults=order_faults(("rejets", *fields), found))
-    data = RegistreImportRequested(
-        commune=context.commune.code,
-        preview=apercu.preview_id,
-        sha256=apercu.sha256,
-        accept_rejects="rejets" in accepted,
-        accept_changes=bool(fields),
-        empty=[Liste(it) for it in texts(context.form, "vider") if it in kept],
-        requested_by=context.agent.name,
-    )
-    return _send(context, data, f"export du {short_date(apercu.taken_on)} à reprendre")
+    empty = [Liste(it) for it in texts(context.form, "vider") if it in kept]
+    accepts = {"accept_rejects": "rejets" in accepted, "accept_changes": bool(fields)}
+    return _answer(context, apercu, f"export du {short_date(apercu.taken_on)} à reprendre", empty=empty, **accepts)
 
 
 def _confirm(context: PageContext, apercu: Apercu) -> Response:
@@ -115,14 +128,60 @@ def _confirm(context: PageContext, apercu: Apercu) -> Response:
     if apercu.is_reason_wanted and not reason:
         found = {field: "dites pourquoi ces fichiers sont à refaire : le journal le garde"}
         return show(context, faults=order_faults((field,), found))
+    return _answer(context, apercu, f"{apercu.words}, à faire", reason=reason)
+
+
+def _answer(context: PageContext, apercu: Apercu, words: str, **said: Any) -> Response:  # noqa: ANN401 — the answers
+    """Send the answer to a preview: exactly to what the agent has read."""
     data = RegistreImportRequested(
         commune=context.commune.code,
         preview=apercu.preview_id,
         sha256=apercu.sha256,
-        reason=reason,
         requested_by=context.agent.name,
+        **said,
     )
-    return _send(context, data, f"{apercu.words}, à faire")
+    return _send(context, data, words)
+
+
+def match(context: PageContext) -> Response:
+    """« Lire le fichier ainsi »: send what the columns of the file mean, by the answers or by a profile file."""
+    apercu = _find(context, PreviewStatus.TO_MATCH)
+    matching = apercu.matching
+    if matching is None:
+        raise HTTPException(NOT_FOUND)
+    answers = {name: text(context.form, name) for name in context.form}
+    if upload := uploaded(context.form, "profil"):
+        mapping, found = _read_mapping(upload)
+    else:
+        mapping, found = matching.read(answers)
+    if found:
+        numbered = {f"{name}-{apercu.preview_id}": fault for name, fault in found.items()}
+        return show(context, faults=order_faults(tuple(numbered), numbered), answers=answers)
+    return _answer(context, apercu, f"{apercu.words}, colonnes décrites", mapping=mapping)
+
+
+def _read_mapping(upload: UploadFile) -> tuple[SourceMapping, dict[str, str]]:
+    content = upload.file.read(MOST_BYTES + 1).decode(errors="replace")
+    try:
+        profile = read_profile(content, SourceProfile, name=upload.filename or "profil")
+    except ProfileError as error:
+        return SourceMapping(), {"profil": str(error)}
+    said = SourceMapping(fields=profile.fields, splits=profile.splits)
+    if len(said.model_dump_json()) > _MOST_SAID:
+        return said, {"profil": "cette correspondance est trop longue ; demandez à votre administrateur de l'installer"}
+    return said, {}
+
+
+def export_mapping(context: PageContext) -> Response:
+    """« Télécharger cette correspondance »: a profile file that another town hall can load."""
+    number = read_number(context.request.query_params.get("apercu", ""))
+    shown = read_apercus(context.services.state, context.commune.code, context.services.clock())
+    apercu = next((it for it in shown if it.preview_id == number and it.mapping), None)
+    if apercu is None:
+        raise HTTPException(NOT_FOUND)
+    profile = profile_of(apercu.mapping, context.commune.code, context.commune.nom, context.today)
+    headers = {"content-disposition": f'attachment; filename="{profile.name}.toml"'}
+    return Response(write_profile(profile), media_type="application/toml", headers=headers)
 
 
 def correct(context: PageContext) -> Response:
@@ -186,12 +245,21 @@ def _keep(content: BinaryIO, folder: Path, form: str) -> tuple[Path, str]:
     return path, sha256
 
 
-def age_of(day: date, today: date) -> str:
-    days = (today - day).days
-    return {0: "d'aujourd'hui", 1: "d'hier"}.get(days, f"il date de {count_of(days, 'jour')}")
+def _label(field: str) -> str:
+    """Return the label of a field that exists once per export, question or column."""
+    name = field.partition("-")[0]
+    return _NUMBERED.get(name) or (read_reu().title(name) if name in set(SourceField) else "Correspondance")
 
 
-def show(context: PageContext, *, faults: Faults | None = None, failure: str | None = None) -> Response:
+def show(
+    context: PageContext,
+    *,
+    faults: Faults | None = None,
+    failure: str | None = None,
+    is_disk: bool = False,
+    answers: Mapping[str, str] | None = None,
+) -> Response:
+    """`is_disk`: the failure is one of the disk, which does not pass by itself."""
     state, commune = context.services.state, context.commune.code
 
     def read() -> dict[str, object]:
@@ -201,10 +269,12 @@ def show(context: PageContext, *, faults: Faults | None = None, failure: str | N
             "is_waiting": any(it.status.is_at_work for it in apercus),
             "registres": read_registres(state, commune),
             "imports": read_imports(state, commune),
+            "doubts": count_left(state, commune).get("doutes"),
+            "is_disk": is_disk,
             "form": {name: text(context.form, name) for name in ("jour", "liste")},
-            "age_of": lambda day: age_of(day, context.today),
             "PreviewStatus": PreviewStatus,
-            "more_names": {name: _NUMBERED[name.partition("-")[0]] for name in faults or () if "-" in name},
+            "more_names": {name: _label(name) for name in faults or () if "-" in name},
+            "answers": answers or {},
         }
 
     return note_page(context, _PAGE, read, template="registre/registre.html", faults=faults, failure=failure)

@@ -3,13 +3,17 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from functools import cached_property
 from typing import Any
 
-from sqlalchemy import Boolean, Date, Row, column, or_, select, table
+from sqlalchemy import Boolean, Date, Row, column, func, or_, select, table
 
 from common.calendrier import civil_day, now
 from common.french import short_date
+from producers.errors import StateAwayError
 from producers.state import State, to_instant, to_record, view_of
+from schemas.profiles.matching import Matching
+from schemas.profiles.source import SourceMapping, describe_mapping
 from schemas.requests import UNDO_DAYS
 from schemas.vocabulary import PreviewAct, PreviewStatus
 
@@ -18,6 +22,8 @@ SHOWN = 10
 
 _SAID_FOR = timedelta(days=1)
 """How long a finished export stays on the page."""
+
+_SAID = {PreviewStatus.IMPORTED, PreviewStatus.REFUSED}
 
 _OPEN = [status.value for status in PreviewStatus if not status.is_terminal]
 _IMPORTS = table(
@@ -92,6 +98,21 @@ class Apercu:
         questions: Sequence[Mapping[str, str]] = self.found.get("questions", ())
         return questions
 
+    @cached_property
+    def matching(self) -> Matching | None:
+        """The questions about a file that no profile fits."""
+        asked = self.found.get("matching")
+        return Matching.model_validate(asked) if asked else None
+
+    @cached_property
+    def mapping(self) -> SourceMapping:
+        """What agents have said about the columns of this file."""
+        return SourceMapping.model_validate(self.found.get("mapping") or {})
+
+    @property
+    def mapping_words(self) -> str:
+        return describe_mapping(self.mapping)
+
     @property
     def lines_rejected(self) -> int:
         number: int = self.found.get("lines_rejected", 0)
@@ -156,7 +177,7 @@ _APERCUS = view_of("apercus", Apercu, "code_commune")
 def read_apercus(state: State, commune: str, now: datetime) -> list[Apercu]:
     """Return the unfinished exports and those finished in the last day, newest first.
 
-    An export without result is left out once the same agent has made a new request.
+    A discarded or expired export is left out once the same agent has made a new request.
     """
     view = _APERCUS.c
     query = select(_APERCUS).where(view.code_commune == commune).order_by(view.preview_id.desc()).limit(SHOWN)
@@ -169,7 +190,7 @@ def read_apercus(state: State, commune: str, now: datetime) -> list[Apercu]:
         if not it.status.is_terminal
         or (
             (it.created_at and it.created_at > since)
-            and (it.status is PreviewStatus.IMPORTED or it.preview_id == newest[it.requested_by])
+            and (it.status in _SAID or it.preview_id == newest[it.requested_by])
         )
     ]
 
@@ -236,3 +257,22 @@ def _find_gaps(rows: Iterable[Row[Any]]) -> dict[int, date]:
             gaps[row.import_id] = min(last[row.liste], gaps.get(row.import_id, date.max))
         last[row.liste] = _day_of(row)
     return gaps
+
+
+_LEFT = {
+    "motifs": select(func.count()).select_from(table("mouvements_a_completer")),
+    "doutes": select(func.count()).select_from(table("doutes")).where(column("decision") == ""),
+}
+
+
+def count_left(state: State, commune: str) -> dict[str, int]:
+    """Return the number of a commune's lines to complete on each page: `motifs`, `doutes`.
+
+    Empty if this account may not read electors.
+    """
+    of_commune = column("code_commune") == commune
+    try:
+        with state.reading() as connection:
+            return {page: connection.execute(query.where(of_commune)).scalar_one() for page, query in _LEFT.items()}
+    except StateAwayError:
+        return {}

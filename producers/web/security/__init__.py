@@ -6,9 +6,10 @@ A session is a signed cookie with the agent and messages for the next page; it h
 import hashlib
 import secrets
 import time
+from base64 import urlsafe_b64encode
 from collections import OrderedDict
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Protocol, TypeVar
@@ -55,11 +56,6 @@ _HABILITATIONS = table(
 )
 
 
-def read_first_commune(state: State) -> str | None:
-    query = select(_HABILITATIONS.c.code_commune).order_by(_HABILITATIONS.c.code_commune).limit(1)
-    return next((row.code_commune for row in state.read(query)), None)
-
-
 FROM_PROXY = "prefecture.from_proxy"
 """Key of a request's scope: the peer is a listed proxy."""
 
@@ -74,6 +70,9 @@ _OF_PROXIES = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip")
 SECRET_HEADER = "X-Prefecture-Secret"  # noqa: S105 — the name of a header
 PROXY_HEADER = "X-Remote-User"
 
+KNOWN_COOKIE = "prefecture_known"
+"""Shows the proxy that this agent has logged in with this browser: it does not count their password as a guess."""
+
 
 @dataclass(frozen=True)
 class AgentCommune:
@@ -83,6 +82,8 @@ class AgentCommune:
     """The agent's e-mail notifications, as in the table of agents: `pret,echec,echeance`."""
     may_protect: bool = False
     """Whether the agent sees and changes protected electors. Source: Code électoral, art. L. 37."""
+    identity: str = ""
+    """The provider's identity, bound at the agent's first login for this commune; empty until then."""
 
 
 @dataclass(frozen=True)
@@ -91,9 +92,15 @@ class AuthorizedAgent:
 
     name: str
     communes: tuple[AgentCommune, ...] = ()
-    identity: str = ""
-    """The provider's identity, bound at the agent's first login; empty until then."""
     sessions_ended: int = 0
+
+    def known_as(self, identity: str) -> "AuthorizedAgent | None":
+        """Return the agent with the communes that are bound to this identity or to none; None without such a commune.
+
+        Several screens may bind an agent, each for the communes of its account.
+        """
+        communes = tuple(it for it in self.communes if it.identity in {"", identity})
+        return replace(self, communes=communes) if communes else None
 
     def commune(self, code: str) -> AgentCommune | None:
         return next((commune for commune in self.communes if commune.code == code), None)
@@ -156,8 +163,10 @@ def read_agent(state: State, *, name: str = "", email: str = "") -> AuthorizedAg
     rows = state.read(query)
     if len({row.agent for row in rows}) != 1:
         return None
-    communes = (AgentCommune(row.code_commune, row.nom_commune, row.wishes, bool(row.may_protect)) for row in rows)
-    return AuthorizedAgent(rows[0].agent, tuple(communes), rows[0].identity, rows[0].sessions_ended)
+    communes = (
+        AgentCommune(row.code_commune, row.nom_commune, row.wishes, bool(row.may_protect), row.identity) for row in rows
+    )
+    return AuthorizedAgent(rows[0].agent, tuple(communes), rows[0].sessions_ended)
 
 
 def find_agent(state: State, *, email: str = "", name: str = "") -> AuthorizedAgent:
@@ -229,7 +238,17 @@ class ProxyIdentity:
         who = named[0].strip() if named else ""
         if not who:
             raise NotIdentified
-        return find_agent(self._state, email=who) if "@" in who else find_agent(self._state, name=who)
+        agent = find_agent(self._state, email=who) if "@" in who else find_agent(self._state, name=who)
+        known = self._known(who)
+        if request.cookies.get(KNOWN_COOKIE) != known:
+            request.state.known = known
+        return agent
+
+    def _known(self, who: str) -> str:
+        """Return the digest that nginx compares (deploy/proxy/nginx.conf); its module has MD5 only."""
+        secret = self._secret.get_secret_value() if self._secret else ""
+        digest = hashlib.md5(f"{who} {secret}".encode("latin-1"), usedforsecurity=False)
+        return urlsafe_b64encode(digest.digest()).decode().rstrip("=")
 
     def _shows_secret(self, request: Request) -> bool:
         if self._secret is None:
@@ -322,9 +341,10 @@ class WebSessions:
             session[_SEEN] = int(now)
         return str(who)
 
-    def is_of(self, request: Request, agent: AuthorizedAgent) -> bool:
-        is_bound = agent.identity in {"", request.session.get(_IDENTITY)}
-        return is_bound and request.session.get(_ENDED) == agent.sessions_ended
+    def restrict(self, request: Request, agent: AuthorizedAgent) -> AuthorizedAgent | None:
+        """Return the agent with the communes that this session opens; None if it is another's, or was ended."""
+        is_ended = request.session.get(_ENDED) != agent.sessions_ended
+        return None if is_ended else agent.known_as(str(request.session.get(_IDENTITY, "")))
 
 
 def require_agent(request: Request, identity: Identity) -> AuthorizedAgent:

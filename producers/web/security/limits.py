@@ -21,9 +21,6 @@ FORM_BYTES = 1 << 20
 FILE_BYTES = 512 << 20
 """Larger than any file of the worker; uploads are read in pieces, and stored on disk during the request."""
 
-BACKUP_BYTES = 8 << 30
-"""The register and all files of one computer, restored from its own backup."""
-
 FORM_FIELDS, FILE_FIELDS, FIELD_BYTES = 200, 8, 64 << 10
 """Fields of a form, fields of an upload form, bytes per field; checked while the form is parsed."""
 
@@ -31,7 +28,7 @@ SILENT_SECONDS, FORM_SECONDS, SLOWEST = 20, 60, 1 << 20
 """Seconds without data, seconds for a whole form, and minimum bytes per second of a larger body."""
 
 TURNS, TURNS_WAITING = 3, 4
-"""Uploads processed at once (at most one per agent), and uploads that an agent may have waiting."""
+"""Uploads processed at once (at most one per commune), and uploads that an agent may have waiting."""
 
 Act = Literal["download", "login", "post", "token"]
 
@@ -86,44 +83,58 @@ class RateLimits:
     def __init__(self) -> None:
         self._limiter = MovingWindowRateLimiter(MemoryStorage())
 
-    def count(self, act: Act, *, agent: str = "", address: str) -> None:
+    def count(self, act: Act, *, agent: str = "", address: str = "") -> None:
         """Count one act. Raises `HTTPException` 429, with the seconds to wait, if it exceeds a limit."""
         of_agent, of_address = RATES[act]
-        for item, key in ((of_agent, f"agent:{agent}" if agent else ""), (of_address, f"address:{address}")):
-            if key and not self._limiter.hit(item, act, key):
-                reset = self._limiter.get_window_stats(item, act, key).reset_time
-                raise _too_many(max(1, math.ceil(reset - time.time())))
+        for item, kind, name in ((of_agent, "agent", agent), (of_address, "address", address)):
+            if name and not self._limiter.hit(item, act, f"{kind}:{name}"):
+                _, seconds = self._left(item, act, f"{kind}:{name}")
+                raise _too_many(max(1, seconds))
 
-    def require_left(self, act: Act, *, address: str) -> None:
-        """Check that one more act is allowed, without counting it. Raises as `count` does."""
-        _, item = RATES[act]
-        key = f"address:{address}"
-        if not self._limiter.test(item, act, key):
-            reset = self._limiter.get_window_stats(item, act, key).reset_time
-            raise _too_many(max(1, math.ceil(reset - time.time())))
+    def describe(self, act: Act, agent: str) -> dict[str, str]:
+        """Return the header fields of the limit of an agent. Source: draft-ietf-httpapi-ratelimit-headers-10."""
+        item, _ = RATES[act]
+        remaining, seconds = self._left(item, act, f"agent:{agent}")
+        policy = f'"{act}";q={item.amount};w={item.get_expiry()}'
+        return {"RateLimit-Policy": policy, "RateLimit": f'"{act}";r={remaining};t={seconds}'}
+
+    def _left(self, item: RateLimitItem, act: Act, key: str) -> tuple[int, int]:
+        stats = self._limiter.get_window_stats(item, act, key)
+        return stats.remaining, max(0, math.ceil(stats.reset_time - time.time()))
 
 
 class Turns:
-    """Queue of uploads: a few at once, one per agent; the next upload of an agent waits behind the other agents."""
+    """Queues of uploads: an agent sends one at a time; of those that arrived, a few are processed, one per commune."""
 
     def __init__(self) -> None:
         self._places = asyncio.Semaphore(TURNS)
-        self._own: dict[str, asyncio.Lock] = {}
+        self._locks: dict[str, asyncio.Lock] = {}
         self._uploads: Counter[str] = Counter()
 
     @asynccontextmanager
-    async def turn(self, agent: str) -> AsyncIterator[None]:
-        """Wait for a turn before the body is read, and hold it. Raises `HTTPException` 429: too many uploads wait."""
-        if self._uploads[agent] > TURNS_WAITING:
+    async def receive(self, agent: str) -> AsyncIterator[None]:
+        """Wait until the agent sends no other body. Raises `HTTPException` 429: too many of their uploads wait."""
+        if self._uploads[f"agent {agent}"] > TURNS_WAITING:
             raise _too_many(30)
-        self._uploads[agent] += 1
+        async with self._alone(f"agent {agent}"):
+            yield
+
+    @asynccontextmanager
+    async def turn(self, commune: str) -> AsyncIterator[None]:
+        """Wait for a turn to process an upload whose body has arrived, and hold it."""
+        async with self._alone(commune), self._places:
+            yield
+
+    @asynccontextmanager
+    async def _alone(self, whose: str) -> AsyncIterator[None]:
+        self._uploads[whose] += 1
         try:
-            async with self._own.setdefault(agent, asyncio.Lock()), self._places:
+            async with self._locks.setdefault(whose, asyncio.Lock()):
                 yield
         finally:
-            self._uploads[agent] -= 1
-            if not self._uploads[agent]:
-                del self._uploads[agent], self._own[agent]
+            self._uploads[whose] -= 1
+            if not self._uploads[whose]:
+                del self._uploads[whose], self._locks[whose]
 
 
 def _too_many(seconds: int) -> HTTPException:

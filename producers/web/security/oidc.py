@@ -217,19 +217,19 @@ class OidcIdentity:
         who = self.sessions.who(request)
         if not who:
             raise NotIdentified
-        agent = find_agent(self.state, email=who)
-        if not self.sessions.is_of(request, agent):
+        agent = self.sessions.restrict(request, find_agent(self.state, email=who))
+        if agent is None:
             raise NotIdentified
         return agent
 
     def begin(self, request: Request, who: str, arrival: Login) -> AuthorizedAgent | None:
         """Start a session; return the agent, if any. Raises `ClaimsRefused` if bound to another identity."""
         try:
-            agent = find_agent(self.state, email=who)
+            agent = find_agent(self.state, email=who).known_as(arrival.identity)
         except NotAnAgent:
             self.sessions.begin(request, who, arrival.id_token)
             return None
-        if agent.identity not in {"", arrival.identity}:
+        if agent is None:
             raise ClaimsRefused("bound")
         ended = agent.sessions_ended
         self.sessions.begin(request, who, arrival.id_token, identity=arrival.identity, ended=ended)

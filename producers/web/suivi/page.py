@@ -10,17 +10,19 @@ from starlette.routing import Route
 from common.french import count_of
 from producers.web.forms import read_number, texts
 from producers.web.page_context import NOT_FOUND, SEE_OTHER, PageContext, WebServices
-from producers.web.security import require_agent
-from producers.web.suivi.pending import REQUESTS, read_declarations, send_request
+from producers.web.security import is_partial, require_agent
 from producers.web.suivi.requests import (
+    REQUESTS,
     DemandeState,
     build_cards,
     find_commune,
     just_ended,
     make_card,
+    read_declarations,
     read_newest_request,
     read_recent,
     read_request,
+    send_request,
 )
 from schemas.requests import CancelRequested, RetryRequested
 
@@ -30,21 +32,24 @@ _MOST_HIDDEN = 30
 
 
 def show(context: PageContext) -> Response:
-    return context.render("suivi/suivi.html", **read_suivi(context))
+    return context.render("suivi/suivi.html", **read_suivi(context, of_tableaux=context.query.get("de") == "tableaux"))
 
 
-def read_suivi(context: PageContext) -> dict[str, Any]:
+def read_suivi(context: PageContext, *, of_tableaux: bool = False) -> dict[str, Any]:
+    """Return the requests under way, and the last files: those of tableaux, or those of lists."""
     # The order matters: a request that a worker reads meanwhile is shown twice, instead of not at all.
     sent = read_declarations(context, REQUESTS)
     elsewhere = [it for it in sent.refused if it.demande and it.demande.code_commune != context.commune.code]
     now, recent = context.services.clock(), read_recent(context.services.state, context.commune.code)
-    cards = build_cards(recent, now, context.request.session.get(_HIDDEN, ()))
+    every = build_cards(recent, now, context.request.session.get(_HIDDEN, ()))
+    cards = [card for card in every if card.is_about_tableaux == of_tableaux]
     return {
         "pending": [*sent.waiting, *elsewhere],
         "cards": cards,
         "is_under_way": bool(sent.waiting) or any(card.may_cancel for card in cards),
-        "latest": recent.latest,
-        "announced": just_ended(recent.demandes, now),
+        "latest": [it for it in recent.latest if it.is_tableau == of_tableaux],
+        "of_tableaux": of_tableaux,
+        "announced": just_ended(recent.demandes, now) if is_partial(context.request) else [],
         "newest_request": recent.newest_request,
     }
 

@@ -1,4 +1,7 @@
-"""The tab of tableaux: those that are due, and the form that requests them."""
+"""The tab of tableaux: those that are due, and the form that requests them.
+
+And the publication of a tableau: the clerk notes it, the worker draws a certificate, the mayor signs it.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -7,16 +10,20 @@ from typing import NamedTuple, Self
 from urllib.parse import urlencode
 
 from starlette.datastructures import FormData
+from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from common.calendrier import CalendarScrutin, cycle_of, is_poll_day
-from common.french import weekday_date
+from common.calendrier import CalendarScrutin, cycle_of, is_poll_day, last_day_to_consult, why_too_short
+from common.french import short_date, weekday_date
 from common.law import LAWS, Regime
+from producers.web.anomalies.report import fold
 from producers.web.echeances import Calendar, DueTableau, read_calendar
+from producers.web.exports.query import AskedFile
 from producers.web.forms import Faults, read_day, read_days, text, texts, validate
-from producers.web.page_context import PageContext
+from producers.web.page_context import CONFLICT, NOT_FOUND, PageContext
 from producers.web.suivi.page import read_suivi
-from producers.web.suivi.pending import send_request
+from producers.web.suivi.requests import DEPOT, note_page, send_note, send_request
+from schemas.declarations import TableauPublished
 from schemas.requests import TableauxRenderRequested
 from schemas.tableaux import Edition, Presentation, TypeTableau, find_missing_dates, find_wrong_dates, name_tableau
 from schemas.vocabulary import Liste
@@ -94,6 +101,13 @@ class TableauxForm:
         return bool(self.dates.get("until"))
 
     @property
+    def is_special(self) -> bool:
+        """Whether it asks for more than the tableau that is published."""
+        return (list(self.presentations), self.edition) != ([Presentation.COMMUNE], Edition.AFFICHAGE) or (
+            self.signature_maire
+        )
+
+    @property
     def words(self) -> str:
         """Return the name of the request, shown until a worker has read it."""
         titre = name_tableau(TypeTableau(self.type), self.dates.get("scrutin"))
@@ -153,6 +167,11 @@ class TableauxForm:
         return validate(TableauxRenderRequested, values, FIELDS, found, names={"types": "type"}, better=_CHOICES)
 
 
+_VOTES = {"municipal": Liste.COMPLEMENTAIRE_MUNICIPALE, "europeen": Liste.COMPLEMENTAIRE_EUROPEENNE}
+_NO_COMPLEMENTARY = ("president", "legislat", "departement", "region", "referendum", "senat")
+"""Words of the polls at which the electors of the complementary lists do not vote."""
+
+
 class Offer(NamedTuple):
     """A due tableau that some lists lack, with the title of its meeting or poll."""
 
@@ -160,19 +179,27 @@ class Offer(NamedTuple):
     due: DueTableau
 
     @property
+    def listes(self) -> Sequence[str]:
+        """The missing lists that vote, as the title of the poll says; all missing ones, if it does not say."""
+        words = fold(self.about)
+        votes = {Liste.PRINCIPALE, *(liste for word, liste in _VOTES.items() if word in words)}
+        is_known = len(votes) > 1 or any(word in words for word in _NO_COMPLEMENTARY)
+        return [it for it in self.due.missing if it in votes] if is_known else self.due.missing
+
+    @property
     def query(self) -> str:
-        return urlencode([*self.due.asked.items(), *(("listes", liste) for liste in self.due.missing)])
+        return urlencode([*self.due.asked.items(), *(("listes", liste) for liste in self.listes)])
 
 
 def show(context: PageContext) -> Response:
     """Show the form, prefilled from the URL, else for the first due tableau."""
     calendar = read_calendar(context.services.state, context.commune.code, context.today)
-    offers = _offers(calendar)
+    offers, query = _offers(calendar), dict(context.query)
     form = TableauxForm(type=TypeTableau.VINGT_JOURS)
-    if context.query.get("type"):
-        form = form.prefilled(context.query, context.request.query_params.getlist("listes"))
-    elif offers:
-        form = form.prefilled(offers[0].due.asked, offers[0].due.missing)
+    if not query.get("type") and offers:
+        query = offers[0].due.asked
+    offered = next((it.listes for it in offers if it.due.asked.items() <= query.items()), ())
+    form = form.prefilled(query, context.request.query_params.getlist("listes") or offered)
     return _page(context, form.with_previous(calendar), calendar)
 
 
@@ -202,7 +229,7 @@ def _page(
         "registres": calendar.registres,
         "scrutins": calendar.scrutins,
         "previous": form.find_previous(calendar),
-        **read_suivi(context),
+        **read_suivi(context, of_tableaux=True),
     }
     return context.render("tableaux/tableaux.html", faults=faults, failure=failure, **given)
 
@@ -210,3 +237,100 @@ def _page(
 def _offers(calendar: Calendar) -> list[Offer]:
     offers = [Offer(it.title, due) for it in calendar.agendas for due in it.due if due.missing]
     return sorted(offers, key=lambda offer: offer.due.day)
+
+
+PUBLICATION_FIELDS = {
+    "mode": "Comment",
+    "du": "Premier jour",
+    "au": "Dernier jour",
+    "retire": "Retiré le",
+    "signe": "Certificat signé le",
+    "raison": "Pourquoi il est publié incomplet",
+}
+"""Fields of the form, with their French labels in errors."""
+
+_BETTER = {"mode": "dites s'il est consultable en mairie, ou affiché", "du": "donnez le premier jour"}
+
+
+def show_publication(context: PageContext) -> Response:
+    """Show the page; for a tableau that is never published, show_publication the reason."""
+    file = _read(context)
+    return _refuse(context, file) if file.never_published else _render(context)
+
+
+def declare(context: PageContext) -> Response:
+    file = _read(context)
+    if file.never_published:
+        return _refuse(context, file)
+    form = {name: text(context.form, name) for name in PUBLICATION_FIELDS}
+    published, faults = _read_form(context, file, form)
+    if published is None:
+        return _render(context, form, faults=faults)
+    words = f"{published.mode.label} depuis le {short_date(published.published_on)}"
+    if failure := send_note(context, DEPOT, published, words, [file.export_id]):
+        return _render(context, form, failure=failure)
+    return context.redirect("publication", export=file.export_id)
+
+
+def _read(context: PageContext) -> AskedFile:
+    file = context.file()
+    if not (file.may_be_published or file.never_published):
+        raise HTTPException(NOT_FOUND)
+    return file
+
+
+def _refuse(context: PageContext, file: AskedFile) -> Response:
+    return context.render("tableaux/jamais_publie.html", CONFLICT, file=file)
+
+
+def _read_form(
+    context: PageContext, file: AskedFile, form: Mapping[str, str]
+) -> tuple[TableauPublished | None, Faults]:
+    found: dict[str, str] = {}
+    past = {name: form[name] for name in ("du", "retire", "signe")}
+    days = read_days(past, found, until=context.today) | read_days({"au": form["au"]}, found)
+    first, last = days.get("du"), days.get("au")
+    if first and last and last < first:
+        found["au"] = "le dernier jour précède le premier"
+    elif first and last and (reason := why_too_short(file.type_tableau, first, last)):
+        found["au"] = reason
+    for name, what in (("retire", "tableau se retire"), ("signe", "certificat se signe")):
+        if name in days and (last is None or days[name] < last):
+            found[name] = f"le {what} une fois la publication terminée"
+    if file.a_completer and not form["raison"]:
+        found["raison"] = "dites pourquoi il est publié ainsi"
+    values = {"mode": form["mode"], "published_on": first, "published_until": last}
+    values |= {"withdrawn_on": days.get("retire"), "certified_on": days.get("signe")}
+    values |= {"reason": form["raison"] if file.a_completer else ""}
+    names = {"published_on": "du", "reason": "raison"}
+    return validate(TableauPublished, values, PUBLICATION_FIELDS, found, names=names, better=_BETTER)
+
+
+def _proposed(context: PageContext, file: AskedFile) -> dict[str, str]:
+    first, last = file.published_on or context.today, file.published_until
+    if file.published_on is None:
+        last = last_day_to_consult(first)
+    days = {"du": first, "au": last, "retire": file.withdrawn_on, "signe": file.certified_on}
+    return {"mode": file.publication_mode, "raison": file.publication_reason} | {
+        name: day.isoformat() if day else "" for name, day in days.items()
+    }
+
+
+def _render(
+    context: PageContext,
+    form: Mapping[str, str] | None = None,
+    *,
+    faults: Faults | None = None,
+    failure: str | None = None,
+) -> Response:
+    def read() -> dict[str, object]:
+        file = _read(context)
+        return {
+            "file": file,
+            "form": form or _proposed(context, file),
+            "fields": PUBLICATION_FIELDS,
+            "is_over": bool(file.published_until and file.published_until <= context.today),
+            "is_waiting": bool(file.published_until and not file.certificat and not file.purged_at),
+        }
+
+    return note_page(context, DEPOT, read, template="tableaux/publication.html", faults=faults, failure=failure)

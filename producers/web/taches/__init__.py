@@ -12,17 +12,15 @@ from urllib.parse import urlencode
 from starlette.responses import Response
 
 from common.calendrier import CalendarReunion
-from common.french import count_of, short_date, weekday_date
-from producers.errors import StateAwayError
+from common.french import capitalized, count_of, short_date, weekday_date
 from producers.records import FileState, Toned
-from producers.state import State
 from producers.web.depot import find_to_answer, find_to_redo, read_deposited
-from producers.web.dossier.assembly import by_liste, pick, why_lacking
+from producers.web.dossier import by_liste, pick, why_lacking
 from producers.web.echeances import Agenda, Calendar, DueTableau, read_calendar
 from producers.web.exports.query import AskedFile, read_current
-from producers.web.notes import count_left
 from producers.web.page_context import PageContext
-from producers.web.registre.query import Registre
+from producers.web.registre.query import Registre, count_left
+from schemas.profiles.platform import PlatformProfile
 from schemas.vocabulary import Liste
 
 OLD_EXPORT = timedelta(days=30)
@@ -71,6 +69,7 @@ class Situation:
     current: Sequence[AskedFile]
     """The last file of each kind; see `read_current`."""
     deposited: Sequence[AskedFile]
+    platform: PlatformProfile
     doubts: int | None = None
     incomplete: int | None = None
     """Mouvements without date or motif."""
@@ -175,14 +174,14 @@ def _held(reunion: CalendarReunion) -> str:
 
 
 def _about_listes(it: Situation) -> Iterator[Task]:
-    if not it.registres:
+    if not it.registres or not it.platform.deposits_wanted:
         return
     listes = {liste: files for liste, files in by_liste(it.current).items() if liste in it.registres}
-    lacking = [
-        f"{liste.short_label} : {why_lacking(files)}."
-        for liste, files in listes.items()
-        if pick(files) is None and not _is_to_correct(files)
-    ]
+    reasons: dict[str, list[str]] = {}
+    for liste, files in listes.items():
+        if pick(files) is None and not _is_to_correct(files):
+            reasons.setdefault(why_lacking(files), []).append(_named(liste))
+    lacking = [f"{capitalized(reason)} : {', '.join(names)}." for reason, names in reasons.items()]
     state = TaskState.TO_DO if lacking else TaskState.DONE
     why = " ".join(lacking) or "Chaque liste de la commune a son fichier, fait sur le registre d'aujourd'hui ou déposé."
     yield Task("Préparer les listes", state, why, Button("Préparer les fichiers", "listes", "#demander"))
@@ -200,7 +199,7 @@ def _about_listes(it: Situation) -> Iterator[Task]:
         why = f"{'Prête' if len(ready) == 1 else 'Prêtes'} : {', '.join(ready)}."
         if any(not file.is_tableau for file in find_to_redo(it.deposited)):
             why += " Le nouveau dépôt remplace celui qui a été rejeté, ou qui ne vaut plus."
-        yield Task("Déposer sur e-listelec", TaskState.TO_DO, why, Button("Préparer le dossier", "dossier"))
+        yield Task(f"Déposer sur {it.platform.label}", TaskState.TO_DO, why, Button("Préparer le dossier", "dossier"))
 
 
 def _is_to_correct(files: Sequence[AskedFile]) -> bool:
@@ -333,22 +332,19 @@ def _named(liste: str) -> str:
     return Liste(liste).short_label.lower()
 
 
-def show_map(context: PageContext) -> Response:
-    return context.render("taches/plan.html")
-
-
 _RECENT = 200
 """Number of recent deposits searched for those without reply."""
 
 
 def show(context: PageContext) -> Response:
     state, commune = context.services.state, context.commune.code
-    left = _count_left(state, commune)
+    left = count_left(state, commune)
     situation = Situation(
         today=context.today,
         calendar=read_calendar(state, commune, context.today),
         current=read_current(state, commune),
         deposited=read_deposited(state, commune, _RECENT),
+        platform=context.platform,
         doubts=left.get("doutes"),
         incomplete=left.get("motifs"),
     )
@@ -358,14 +354,6 @@ def show(context: PageContext) -> Response:
         tasks=in_order(find_tasks(situation)),
         address_of=lambda task: _address(context, task.button),
     )
-
-
-def _count_left(state: State, commune: str) -> Mapping[str, int]:
-    """Return the numbers of doubts and incomplete mouvements; empty if this account may not read them."""
-    try:
-        return count_left(state, commune, ("doutes", "motifs"))
-    except StateAwayError:  # another producer's account may not read electors
-        return {}
 
 
 def _address(context: PageContext, button: Button) -> str:

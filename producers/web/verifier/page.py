@@ -10,6 +10,7 @@ from typing import IO, Self
 from sqlalchemy import column, exists, or_, table
 from starlette.responses import Response
 
+from common.apart import ChildFailedError, TooMuchWorkError
 from producers.state import State
 from producers.web.exports.query import DERNIERS_EXPORTS, AskedFile, read_all, select_made
 from producers.web.exports.stored_file import FileAlteredError, FileGoneError, open_asked
@@ -17,15 +18,15 @@ from producers.web.forms import order_faults, uploaded
 from producers.web.page_context import PageContext
 from producers.web.verifier.diagnosis import (
     CsvComparison,
-    TooMuchWorkError,
     UploadedFile,
     compare_apart,
     examine_apart,
     explain,
 )
+from schemas.profiles.platform import FileForm
 from schemas.vocabulary import PIECES
 
-_OF_A_DOSSIER = frozenset({"LISEZ-MOI.txt", "RAPPROCHEMENT.txt", "SHA256SUMS", "manifest.json", "reconciliation.json"})
+_OF_A_DOSSIER = frozenset({"LISEZ-MOI.txt", "RAPPROCHEMENT.txt", "SHA256SUMS"})
 
 
 _TOO_MUCH = "Ce fichier est trop long à lire pour être une liste ou un tableau du module."
@@ -64,7 +65,7 @@ def verify(context: PageContext) -> Response:
         if isinstance(upload.file, SpooledTemporaryFile):
             upload.file.rollover()  # the child process needs a file on disk
         return _verify(context, upload.file, upload.filename or "")
-    except TooMuchWorkError:
+    except (TooMuchWorkError, ChildFailedError):
         return show(context, fault=_TOO_MUCH)
 
 
@@ -73,7 +74,7 @@ def _verify(context: PageContext, content: IO[bytes], name: str) -> Response:
     known = _KnownFiles.look_up(context, [uploaded])
     made = known.by_name(uploaded)
     comparison = _compare(context, made, uploaded, content) if made and not known.by_sha256(uploaded) else None
-    verified = _recognise(uploaded, known, comparison)
+    verified = _recognise(uploaded, known, context.platform.form, comparison)
     if verified.recognition is not Recognition.UNKNOWN:
         return show(context, verified)
     return show(context, verified, _recognise_each(context, inside), fault=unreadable)
@@ -120,14 +121,17 @@ class _KnownFiles:
 
 
 def _recognise_each(context: PageContext, entries: Sequence[UploadedFile]) -> list[VerifiedUpload]:
-    known = _KnownFiles.look_up(context, entries)
+    known, form = _KnownFiles.look_up(context, entries), context.platform.form
     return [
-        VerifiedUpload(it, Recognition.ACCOMPANYING) if it.name in _OF_A_DOSSIER else _recognise(it, known)
+        VerifiedUpload(it, Recognition.ACCOMPANYING) if it.name in _OF_A_DOSSIER else _recognise(it, known, form)
         for it in entries
     ]
 
 
-def _recognise(uploaded: UploadedFile, known: _KnownFiles, comparison: CsvComparison | None = None) -> VerifiedUpload:
+def _recognise(
+    uploaded: UploadedFile, known: _KnownFiles, form: FileForm, comparison: CsvComparison | None = None
+) -> VerifiedUpload:
+    """`form`: of the files that the module makes now, for a file that it does not know."""
     file = known.by_sha256(uploaded)
     if file and file.sha256 == uploaded.sha256:
         return VerifiedUpload(uploaded, Recognition.INTACT, file)
@@ -142,7 +146,7 @@ def _recognise(uploaded: UploadedFile, known: _KnownFiles, comparison: CsvCompar
         uploaded,
         Recognition.ALTERED if made else Recognition.UNKNOWN,
         made,
-        reasons=explain(uploaded, made, comparison),
+        reasons=explain(uploaded, made, comparison, made.form if made else form),
     )
 
 
@@ -153,7 +157,7 @@ def _compare(context: PageContext, made: AskedFile, uploaded: UploadedFile, cont
         suppress(FileGoneError, FileAlteredError),
         open_asked(context.services.settings.exports_dir, made).file as kept,
     ):
-        return compare_apart(kept, content, uploaded)
+        return compare_apart(kept, content, uploaded, made.form)
     return None
 
 
