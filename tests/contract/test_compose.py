@@ -161,9 +161,10 @@ def test_the_broker_and_the_screen_are_reached_from_outside_and_only_from_this_h
 
 
 def test_the_screen_reads_files_and_writes_none(ours: dict[str, Any]) -> None:
-    volumes = {volume["source"]: volume for volume in ours["web"]["volumes"]}
-    assert volumes.keys() == {"arrivals", "exports", "spool"}
+    volumes = {Path(volume["source"]).name: volume for volume in ours["web"]["volumes"]}
+    assert volumes.keys() == {"arrivals", "exports", "profiles", "spool"}
     assert volumes["exports"]["read_only"]
+    assert volumes["profiles"]["read_only"]
     assert volumes["exports"]["target"] == "/var/lib/prefecture/exports"
     spool = volumes["spool"]["target"]
     assert f"PREFECTURE_HOME={Path(spool).parent} " in _dockerfile()
@@ -181,8 +182,8 @@ def test_exports_of_the_reu_go_from_the_screen_to_the_one_worker_that_imports(ou
     assert {name for name, targets in places.items() if targets} == {"command", "notifier", "web", "worker-registre"}
     (place,) = set().union(*places.values())
     assert place == "/var/lib/prefecture/arrivals"
-    volumes = {volume["source"] for volume in ours["worker-registre"]["volumes"]}
-    assert volumes == {"arrivals"}, "it makes no file"
+    volumes = {Path(volume["source"]).name for volume in ours["worker-registre"]["volumes"]}
+    assert volumes == {"acts", "arrivals", "profiles"}, "it makes no file"
 
 
 def test_in_a_container_the_screen_is_closed_until_somebody_says_who_may_come(ours: dict[str, Any]) -> None:

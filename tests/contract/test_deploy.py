@@ -1,4 +1,4 @@
-"""The files of `deploy/` agree with the code, and contain no password."""
+"""The files of `deploy/` agree with the code, and contain no password; metrics, dashboard, alerts and pages agree."""
 
 import json
 import os
@@ -12,11 +12,14 @@ from typing import Any
 import pytest
 
 from schemas.topology import EXCHANGE, MAX_EVENT_BYTES, QUEUE_REGISTRE
+from tests.contract.test_compose import read_compose
 from tests.parts.deployment import DEPLOY, TEMPLATE, VHOST, make_secrets, read_conf
+from tests.parts.packages import PROMETHEUS, require
 from worker.db.migrate import GRANTS
 from worker.messaging.broker import DEAD_LETTER_DAYS
 from worker.messaging.encoder import ACTOR_QUEUES
 from worker.messaging.middleware import IMPORT_LIMIT_MS, TIME_LIMIT_MS
+from worker.monitoring.exporter import METRICS
 from worker.settings import Settings
 
 REPOSITORY = DEPLOY.parent
@@ -199,7 +202,7 @@ def test_no_password_is_committed() -> None:
 _DOCKER = """#!/bin/sh
 echo "$*" >> calls
 case "$*" in
-*works_with*) echo "$IS_TOO_NEW" ;;
+*version_num*) echo "$IS_TOO_NEW" ;;
 *pg_dump*) echo now ;;
 *--services*) echo notifier ;;
 *pg_restore*) cat > restored ;;
@@ -241,3 +244,72 @@ def test_going_back_restores_the_backup_only_where_it_must_and_is_asked_to(
         assert (left.read_text(), left.stat().st_mode & 0o777) == ("now\n", 0o600)
     else:
         assert steps == ["up --detach"] * 2
+
+
+MONITORING = REPOSITORY / "deploy" / "monitoring"
+OPERATIONS = (REPOSITORY / "docs" / "operations.md").read_text("utf-8")
+RUNBOOK = (REPOSITORY / "docs" / "runbook.md").read_text("utf-8")
+ALERTS = (MONITORING / "alerts.yml").read_text("utf-8")
+DASHBOARD: dict[str, Any] = json.loads((MONITORING / "dashboard.json").read_text("utf-8"))
+NAMES = re.findall(r"- alert: (\w+)", ALERTS)
+SERIES = re.compile(r"\bprefecture_\w+")
+
+
+def _expressions() -> list[str]:
+    return [target["expr"] for panel in DASHBOARD["panels"] for target in panel["targets"]]
+
+
+def test_every_metric_is_documented_as_it_is() -> None:
+    documented = re.findall(r"^\| `(prefecture_\w+)` \| ([^|]*) ?\| ([^|]+) \|$", OPERATIONS, re.MULTILINE)
+    expected = [(m.name, ", ".join(f"`{label}`" for label in m.labels), m.meaning) for m in METRICS]
+    assert [(name, labels.strip(), meaning) for name, labels, meaning in documented] == expected
+
+
+def test_the_dashboard_and_the_alerts_use_metrics_that_exist() -> None:
+    used = {name for text in (*_expressions(), ALERTS) for name in SERIES.findall(text)}
+    assert used - {metric.name for metric in METRICS} == set()
+
+
+def test_every_metric_is_looked_at_by_the_dashboard() -> None:
+    shown = {name for text in _expressions() for name in SERIES.findall(text)}
+    assert {metric.name for metric in METRICS} - shown == set()
+
+
+def test_what_several_notifiers_say_is_never_added_up() -> None:
+    sums = re.compile(r"\b(?:sum|avg|count)(?: by \([^)]*\))? ?\((?!max without \(instance\) )")
+    assert [text for text in (*_expressions(), ALERTS) if sums.search(text)] == []
+
+
+def test_every_alert_has_its_page_and_every_page_its_alert() -> None:
+    assert re.findall(r"^## (Prefecture\w+)$", RUNBOOK, re.MULTILINE) == NAMES
+    assert re.findall(r"runbook_url: (\S+)", ALERTS) == [f"docs/runbook.md#{name.lower()}" for name in NAMES]
+    for page in RUNBOOK.split("\n## ")[1:]:
+        assert [title for title in ("Clerks", "Look", "Do", "Over") if f"\n**{title}.** " not in page] == [], page
+
+
+def test_every_alert_is_seen_to_fire_by_its_test() -> None:
+    text = (MONITORING / "alerts_test.yml").read_text("utf-8")
+    fired = set(re.findall(r"- alertname: (\w+)\n\s+eval_time: \w+\n\s+exp_alerts:", text))
+    assert fired == set(NAMES)
+
+
+def test_prometheus_in_a_container_asks_the_notifier_and_is_seen_from_this_host_only() -> None:
+    services = read_compose("docker-compose.yml", "deploy/monitoring.yml")["services"]
+    notifier, prometheus = services["notifier"], services["prometheus"]
+    port = notifier["environment"]["PREFECTURE_METRICS_PORT"]
+    assert f'targets: ["notifier:{port}"]' in (MONITORING / "prometheus.yml").read_text("utf-8")
+    assert "ports" not in notifier
+    assert [published["host_ip"] for published in prometheus["ports"]] == ["127.0.0.1"]
+    assert notifier["networks"].keys() & prometheus["networks"].keys()
+    assert [it["source"] for it in prometheus["volumes"] if it["type"] == "bind"] == [str(MONITORING)]
+
+
+@pytest.mark.parametrize(
+    "arguments", [("check", "config", "prometheus.yml"), ("test", "rules", "alerts_test.yml")], ids=" ".join
+)
+def test_promtool_is_content(arguments: tuple[str, ...]) -> None:
+    require(PROMETHEUS)
+    done = subprocess.run(
+        [PROMETHEUS.program("promtool"), *arguments], cwd=MONITORING, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr

@@ -1,4 +1,4 @@
-"""The documents agree with the code: commands, exit codes, messages, variables, queues."""
+"""The documents agree with the code: commands, exit codes, messages, variables, queues, views, error policies."""
 
 import gettext
 import importlib
@@ -11,12 +11,15 @@ from pathlib import Path
 import click
 import pytest
 from pydantic import BaseModel
+from pydantic_settings import BaseSettings
+from sqlalchemy import Inspector, inspect
 
 from common.cli import ExitCode
-from common.settings import PREFIX, VARIABLES
-from producers import errors as producers_errors
+from common.settings import PREFIX, VARIABLES, unknown_variables
 from producers.cli import COMMANDS as PRODUCER_COMMANDS
 from producers.web.settings import WebSettings
+from producers.web.templating import NAVIGATION
+from producers.web.templating import SETTINGS as SETTINGS_PAGES
 from schemas.envelope import CloudEvent
 from schemas.generate import MODELS
 from schemas.requests import UNDO_DAYS
@@ -26,6 +29,8 @@ from worker import errors as worker_errors
 from worker.arrivals import DAY_SECONDS
 from worker.cli.dead_letters import dead_letters, work
 from worker.cli.main import COMMANDS as WORKER_COMMANDS
+from worker.db.engine import build_engine
+from worker.db.migrate import GRANTS, migrate
 from worker.db.types import Base
 from worker.messaging.broker import DEAD_LETTER_DAYS
 from worker.notifier.models import Notification
@@ -158,11 +163,11 @@ def test_the_table_of_what_is_checked_is_that_of_the_rules() -> None:
 
 def test_every_code_of_an_error_is_explained() -> None:
     words = set(SPAN.findall(_read("producers.md")))
-    internal = {"bail_perdu", "import_refuse", "publication"}  # no file and no event has them
-    codes = _codes(worker_errors, worker_errors.PrefectureError) | _codes(
-        producers_errors, producers_errors.ProducerError
-    )
-    assert codes - internal - words == set()
+    codes = _codes(worker_errors, worker_errors.PrefectureError)
+    of_anomalies = {"homonymes_supposes"}
+    for file in (REPOSITORY / "worker").rglob("*.py"):
+        codes |= {*re.findall(r'\bcode="([a-z_]+)"', file.read_text("utf-8"))} - of_anomalies
+    assert codes - words == set()
 
 
 def test_every_variable_is_in_the_table_with_its_readers() -> None:
@@ -259,23 +264,147 @@ def test_the_contract_page_has_every_field(model: type[BaseModel]) -> None:
     assert {name for name, value in rows.items() if value == "yes"} == required
 
 
-def _documents() -> dict[str, str]:
-    """The documents about the present, by path; without the changelog."""
-    paths = [REPOSITORY / "README.md", REPOSITORY / "Makefile", CONTRACT, *DOCS.rglob("*.md")]
-    return {path.relative_to(REPOSITORY).as_posix(): path.read_text("utf-8") for path in paths}
-
-
 def test_every_command_that_is_named_exists() -> None:
     families = {"worker": WORKER_COMMANDS, "worker.solo": SOLO_COMMANDS, "producers": PRODUCER_COMMANDS}
     wrong = []
-    for name, text in _documents().items():
-        for module, word in re.findall(r"python3? -m ([\w.]+)(?: ([a-z][a-z-]*))?", text):
+    for path in [REPOSITORY / "README.md", REPOSITORY / "Makefile", CONTRACT, *DOCS.rglob("*.md")]:
+        for module, word in re.findall(r"python3? -m ([\w.]+)(?: ([a-z][a-z-]*))?", path.read_text("utf-8")):
             is_known = module in sys.stdlib_module_names or importlib.util.find_spec(_runnable(module))
             if not is_known or (word and word not in families.get(module, {word: ""})):
-                wrong.append(f"{name}: python -m {module} {word}")
+                wrong.append(f"{path.name}: python -m {module} {word}")
     assert wrong == []
 
 
 def _runnable(module: str) -> str:
     place = REPOSITORY / module.replace(".", "/")
     return f"{module}.__main__" if place.is_dir() else module
+
+
+GUIDE = (DOCS / "guide-agent.md").read_text("utf-8")
+
+
+def test_the_guide_tells_every_tab() -> None:
+    labels = [it.label for section in (*NAVIGATION, SETTINGS_PAGES) for it in (section, *section.pages)]
+    assert [label for label in labels if f"**{label}**" not in GUIDE.replace("\n", " ")] == []
+
+
+def test_what_the_guide_quotes_is_said_by_the_screen() -> None:
+    said = " ".join(
+        _plain(path.read_text("utf-8"))
+        for folder in ("producers/web", "schemas", "worker/handlers/requests")
+        for path in (REPOSITORY / folder).rglob("*.*")
+        if path.suffix in {".html", ".py"}
+    )
+    quoted = re.findall(r"« ([^»]+) »", _plain(GUIDE))
+    assert len(quoted) > 10
+    assert [words for words in quoted if words not in said] == []
+
+
+def _plain(text: str) -> str:
+    """The text without the characters that French typography adds, which the templates lack."""
+    return re.sub(r"\s+", " ", text.replace(r"\u202f", " ")).lower()
+
+
+OF_ELECTEURS = {"doutes", "electeurs", "electeurs_proteges", "motifs_notes", "mouvements_a_completer"}
+OF_THE_SCREEN = "jetons"
+"""The view of the tokens, which only the screen reads."""
+OF_THE_MODULE = "kept_version"
+"""Only imports and purges read it."""
+
+
+@pytest.fixture(scope="module")
+def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Inspector]:
+    engine = build_engine(f"sqlite:///{tmp_path_factory.mktemp('views')}/prefecture.db")
+    migrate(engine)
+    yield inspect(engine)
+    engine.dispose()
+
+
+def _names(cell: str) -> list[str]:
+    return re.findall(r"`(\w+)`", re.sub(r"\([^)]*\)", "", cell))
+
+
+def test_every_view_is_documented_with_all_its_columns(database: Inspector) -> None:
+    found = {view: {column["name"] for column in database.get_columns(view)} for view in database.get_view_names()}
+    section = _read("operations.md").partition("\n## Views\n")[2].partition("\n## ")[0]
+    documented = {row["View"].strip("`"): _names(row["Columns"]) for row in _rows(section, "View")}
+    title = "Columns of `derniers_exports`"
+    documented["derniers_exports"] = [name for row in _rows(section, title) for name in _names(row[title])]
+    assert {view: set(columns) - {"NULL"} for view, columns in documented.items()} == found
+    assert len(documented["derniers_exports"]) == len(found["derniers_exports"])
+
+
+def test_the_reading_account_reads_the_views_and_nothing_else(database: Inspector) -> None:
+    assert {right for right, _ in GRANTS["prefecture_lecture"]} == {"SELECT"}
+    read = [view for _, things in GRANTS["prefecture_lecture"] for view in sorted(_things(things))]
+    assert sorted(read) == sorted(set(database.get_view_names()) - OF_ELECTEURS - {OF_THE_SCREEN, OF_THE_MODULE})
+
+
+def test_the_screen_alone_reads_the_views_that_name_electors(database: Inspector) -> None:
+    assert set(database.get_view_names()) >= OF_ELECTEURS
+    assert GRANTS["prefecture_ecran"] == (
+        *GRANTS["prefecture_lecture"],
+        ("SELECT", ", ".join(sorted(OF_ELECTEURS))),
+        ("SELECT", OF_THE_SCREEN),
+    )
+    readers = [account for account, rights in GRANTS.items() if any(OF_ELECTEURS & _things(it[1]) for it in rights)]
+    assert readers == ["prefecture_ecran"]
+
+
+def _things(text: str) -> set[str]:
+    return set(text.split(", "))
+
+
+READ_BEFORE_THE_SETTINGS = {"SECRETS_DIR"}
+SETTINGS: tuple[type[BaseSettings], ...] = (Settings, WebSettings)
+WORDS = re.compile(rf"{PREFIX}[A-Z][A-Z_]*[A-Z]")
+READ_BY_PEOPLE = ("*.md", "*.yml", "*.yaml", "*.xsd", "Makefile", "Dockerfile")
+
+
+def test_the_list_of_variables_is_that_of_the_settings() -> None:
+    fields = {name.upper() for settings in SETTINGS for name in settings.model_fields}
+    assert sorted(VARIABLES) == sorted(fields | READ_BEFORE_THE_SETTINGS)
+    assert {settings.model_config["env_prefix"] for settings in SETTINGS} == {PREFIX}
+
+
+def test_every_setting_is_read_somewhere() -> None:
+    files = [path for top in ("worker", "producers") for path in (REPOSITORY / top).rglob("*.py")]
+    read = re.findall(r"(?:settings|self|given\[)[.\"](\w+)", "".join(it.read_text("utf-8") for it in files))
+    fields = {field for settings in SETTINGS for field in settings.model_fields}
+    assert fields - set(read) == set()
+
+
+def test_every_variable_named_in_the_repository_exists() -> None:
+    folders = [
+        REPOSITORY,
+        *(REPOSITORY / name for name in ("docs", "common", "producers", "schemas", "worker", "bench")),
+    ]
+    files = [path for folder in folders for name in READ_BY_PEOPLE for path in folder.glob(name)]
+    files += [
+        path for folder in folders[1:] for path in folder.rglob("*") if path.suffix in {".md", ".py", ".sh", ".php"}
+    ]
+    known = {PREFIX + name for name in VARIABLES}
+    unknown = {
+        word: path.name for path in files for word in WORDS.findall(path.read_text("utf-8")) if word not in known
+    }
+    assert files
+    assert unknown == {}
+
+
+@pytest.mark.parametrize(
+    ("typo", "meant"),
+    [
+        ("PREFECTURE_DATABASE_ULR", "PREFECTURE_DATABASE_URL"),
+        ("PREFECTURE_EXPORT_DIR", "PREFECTURE_EXPORTS_DIR"),
+        ("prefecture_amqpurl", "PREFECTURE_AMQP_URL"),
+        ("PREFECTURE_RETENTION", "PREFECTURE_RETENTION_DAYS"),
+    ],
+)
+def test_a_misspelt_variable_is_seen_and_the_right_one_is_suggested(typo: str, meant: str) -> None:
+    assert unknown_variables({typo: "x", "PATH": "/bin", meant: "x"}) == {typo: meant}
+
+
+def test_a_variable_that_resembles_none_is_seen_too() -> None:
+    assert set(unknown_variables(["PREFECTURE_QQQ", "prefecture_log_level", "PREFECTUREX", "LOG_LEVEL"])) == {
+        "PREFECTURE_QQQ"
+    }

@@ -18,8 +18,11 @@ REPOSITORY = Path(__file__).parents[2]
 FOLDER = REPOSITORY / "deploy" / "kubernetes"
 CRDS = Path(__file__).parent / "keda"
 Manifest = dict[str, Any]
-CONNECTIONS_OF_A_PROCESS = 2
-"""Maximum: one for the work, one for the lease of a long file; `tests/integration/test_health.py` counts them."""
+CONNECTIONS_OF_A_PROCESS, CONNECTIONS_OF_A_NOTIFIER = 2, 6
+"""Maximum: one for the work and one for the lease of a long file; five for the loops and one that wakes them.
+
+`tests/integration/test_health.py` counts them.
+"""
 
 
 @pytest.fixture(scope="module")
@@ -132,10 +135,25 @@ def test_all_that_may_be_scaled_to_have_their_connections(manifests: list[Manife
         processes = int(arguments[arguments.index("--processes") + 1])
         taken = scaled["spec"]["maxReplicaCount"] * processes * CONNECTIONS_OF_A_PROCESS
         assert taken < limits[name.removeprefix("worker-")], name
+    assert limits["notifier"] >= 2 * CONNECTIONS_OF_A_NOTIFIER, "one follows the other"
     (most,) = re.findall(r"max_connections = (\d+)", script)
     assert sum(limits.values()) + 10 < int(most) - 3, "the owner's, and three that the server keeps for its superuser"
 
 
 def test_everything_that_is_not_said_is_closed(manifests: list[Manifest]) -> None:
     policies = _of_kind(manifests, "NetworkPolicy")
-    assert policies["nothing"]["spec"] == {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}
+    ours = {"matchLabels": {"app.kubernetes.io/part-of": "prefecture"}}
+    assert policies["nothing"]["spec"] == {"podSelector": ours, "policyTypes": ["Ingress", "Egress"]}
+    assert set(_of_kind(manifests, "Namespace")) == {"prefecture"}
+
+
+def test_no_probe_kills_what_waits_for_a_service(manifests: list[Manifest]) -> None:
+    """A worker in the middle of a file waits for its database; Kubernetes restarts a process that has died only."""
+    for name, it in _of_kind(manifests, "Deployment").items():
+        for container in it["spec"]["template"]["spec"]["containers"]:
+            if (probe := container.get("livenessProbe")) is None:
+                assert name == "command", name
+            elif "exec" in probe:
+                assert probe["exec"]["command"][-1] == "--alive", name
+            else:
+                assert (name, probe["httpGet"]["path"]) == ("web", "/sante/vie")

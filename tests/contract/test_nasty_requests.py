@@ -13,10 +13,10 @@ from schemas.envelope import CloudEvent, InvalidEventError
 from schemas.faults import explain
 from schemas.generate import ROOT
 from schemas.requests import ListeExportRequested, TableauxRenderRequested
-from schemas.topology import MAX_EVENT_BYTES, REQUEST_LISTE_EXPORT, REQUEST_TABLEAUX_RENDER
+from schemas.topology import MAX_EVENT_BYTES, MAX_SHORT_BYTES, REQUEST_LISTE_EXPORT, REQUEST_TABLEAUX_RENDER
 from tests.faults.poison import CALL, HAND_MADE
 from tests.unit.nasty import nasty_texts
-from worker.messaging.encoder import PoisonError, PrefectureEncoder
+from worker.messaging.encoder import IncomingEvent, PoisonError, read_message
 
 GOOD = (ROOT / "examples" / f"{REQUEST_LISTE_EXPORT}.json").read_text("utf-8")
 EVENT: dict[str, Any] = json.loads(GOOD)
@@ -96,6 +96,7 @@ REFUSED = {
     "long id": (_event(id=SECRET * 20), "id: String should have at most 200 characters"),
     "capitals in an attribute": (_event(Comment=SECRET), "attribute names are lower-case"),
     "257 KiB": (_event(comment="x" * 257 * 1024), f"{MAX_EVENT_BYTES} at most"),
+    "17 KiB": (_event(comment="x" * 17 * 1024), f"{MAX_SHORT_BYTES} at most"),
     "not UTF-8": (GOOD.encode().replace(b"mairie", b"\xff\xfe"), "not UTF-8"),
     "UTF-16": (GOOD.encode("utf-16"), "not UTF-8"),
     "cut": (GOOD.encode()[:200], "not JSON"),
@@ -103,32 +104,31 @@ REFUSED = {
     "deep everywhere": (b"[" * 100_000, "not JSON"),
     "not an object": (b"[]", "a JSON object is expected"),
     "null": (b"null", "a JSON object is expected"),
+    "the same key twice": (_with('"commune": "13900"', '"commune": "13900", "commune": "13055"'), ""),
+    "the same attribute twice": (_with('"specversion"', f'"id": "{SECRET}", "specversion"'), ""),
+    "an integer of 5000 digits": (_with('"13900"', "9" * 5_000), ""),
+    "the same list eleven times": (_data(listes=["P"] * 11), ""),
+    "Infinity in an attribute": (_event(comment=float("inf")), ""),
+    "NUL in the name of a field": (_data(**{"a\0b": 1}), ""),
+    "line break in the name of a field": (_data(**{"a\nlevel=critical": 1}), ""),
 }
 
 
 ISO = "scrutin : date attendue sous la forme AAAA-MM-JJ"
 REFUSED_TABLEAUX = {
     "seconds since 1970": (_tableaux(scrutin=1700000000), ISO),
-    "seconds as text": (_tableaux(scrutin="1700000000"), ISO),
     "date and time": (_tableaux(scrutin="2027-04-11T00:00:00Z"), ISO),
-    "a clerk's date": (_tableaux(scrutin="11/04/2027"), ISO),
     "digits of elsewhere": (_tableaux(scrutin="٢٠٢٧-٠٤-١١"), ISO),
     "date and line break": (_tableaux(scrutin="2027-04-11\n"), ISO),
-    "name for a date": (_tableaux(scrutin=SECRET), ISO),
     "list for a date": (_tableaux(scrutin=[2027, 4, 11]), ISO),
-    "empty date": (_tableaux(scrutin=""), ISO),
     "boolean date": (_tableaux(publication=True), "publication : date attendue"),
     "no day": (_tableaux(scrutin="0000-00-00"), "scrutin : ce jour n'existe pas"),
-    "30 February": (_tableaux(reunion="2028-02-30"), "reunion : ce jour n'existe pas"),
-    "29 February of no leap year": (_tableaux(until="2027-02-29"), "until : ce jour n'existe pas"),
-    "end of time": (_tableaux(scrutin="9999-12-31"), "scrutin : année attendue entre 1900 et 2199"),
     "before the lists": (_tableaux(scrutin="1789-04-11"), "scrutin : année attendue"),
     "no poll": (_tableaux(scrutin=None), "scrutin manque, pour vingt_jours (ou until, ou publication)"),
     "a repealed type": (
         _tableaux(types=["premier_rectificatif"], date_tableau="2019-01-10"),
         "n'existe plus le 10/01/2019, il est abrogé depuis le 1er janvier 2019 : demandez le tableau annuel des inscr",
     ),
-    "a repealed type for a poll": (_tableaux(types=["cinq_jours"], scrutin="2027-04-11"), "demandez le tableau des "),
     "a type of today's law for a poll of before": (
         _tableaux(types=["cinq_jours_reu"], scrutin="2018-12-30"),
         "« Tableau des cinq jours » n'existe pas encore le 30/12/2018",
@@ -146,15 +146,14 @@ REFUSED_TABLEAUX = {
         _tableaux(types=["second_rectificatif", "cinq_jours_reu"], scrutin=None),
         "date_tableau manque, pour second_rectificatif ; scrutin manque, pour cinq_jours_reu",
     ),
-    "no type": (_tableaux(types=[]), "types : 1 valeur au moins"),
+    "the day after": (
+        _tableaux(types=["premier_rectificatif"], date_tableau="2018-01-11"),
+        "date_tableau : la date de",
+    ),
     "unknown type": (_tableaux(types=[SECRET]), "types.0 : les valeurs possibles sont premier_rectificatif, "),
-    "one type as text": (_tableaux(types="vingt_jours"), "types : une liste de valeurs est attendue"),
-    "no list of tableaux": (_tableaux(listes=[]), "listes : 1 valeur au moins"),
-    "no presentation": (_tableaux(presentations=[]), "presentations : 1 valeur au moins"),
     "unknown presentation": (_tableaux(presentations=[SECRET]), "presentations.0 : les valeurs possibles sont "),
     "unknown edition": (_tableaux(edition=SECRET), "edition : les valeurs possibles sont affichage ou commission"),
     "yes": (_tableaux(inclure_j5="oui"), "inclure_j5 : true ou false est attendu"),
-    "one": (_tableaux(signature_maire=1), "signature_maire : true ou false est attendu"),
     "format of a tableau": (_tableaux(formats=["pdf"]), "formats : champ inconnu"),
 }
 REFUSED |= REFUSED_TABLEAUX
@@ -172,7 +171,8 @@ def test_a_nasty_request_is_refused_without_quoting_it(body: bytes, expected: st
 @pytest.mark.parametrize("body", [body for body, _ in REFUSED.values()], ids=REFUSED)
 def test_the_workers_encoder_never_raises_anything_else(body: bytes) -> None:
     try:
-        shown = repr(PrefectureEncoder().decode(body))
+        shown = ""
+        read_message(body)
     except PoisonError as error:
         shown = str(error)
     assert SECRET not in shown
@@ -194,13 +194,14 @@ def test_the_workers_encoder_raises_nothing_else_over_drawn_values_and_damaged_b
     body = json.dumps(fields).encode()
     at = data.draw(st.integers(0, 2 * len(body)))
     try:
-        shown = repr(PrefectureEncoder().decode(body[:at] + data.draw(st.binary(max_size=4)) + body[at:]))
+        shown = ""
+        read_message(body[:at] + data.draw(st.binary(max_size=4)) + body[at:])
     except PoisonError as error:
         shown = str(error)
     assert shown.isprintable()
 
 
-_NOT_BY_THE_ENCODER = ("Demande invalide", "a call of ours", "not for this queue", "unreadable properties")
+_NOT_BY_THE_ENCODER = ("Demande invalide", "a call of ours", "an event", "not for this queue", "unreadable")
 POISON = {
     name: (poison.body, reason)
     for name, (poison, reason) in HAND_MADE.items()
@@ -211,19 +212,18 @@ POISON = {
 @pytest.mark.parametrize(("body", "reason"), POISON.values(), ids=POISON)
 def test_the_encoder_refuses_poison_for_its_reason(body: bytes, reason: str) -> None:
     with pytest.raises(PoisonError, match=f"^{re.escape(reason)}"):
-        PrefectureEncoder().decode(body)
+        read_message(body)
 
 
 def test_an_event_shows_nothing_of_itself() -> None:
     """Dramatiq logs the arguments of each call."""
-    call = PrefectureEncoder().decode(_data(requested_by=SECRET))
-    assert call["args"][0]["data"]["requested_by"] == SECRET
-    assert SECRET not in repr(call["args"])
+    incoming = IncomingEvent(CloudEvent.from_bytes(_data(requested_by=SECRET)), "")
+    assert SECRET not in repr(incoming)
 
 
 def test_the_encoder_does_not_read_what_no_sender_may_send() -> None:
     with pytest.raises(PoisonError, match="too large"):
-        PrefectureEncoder().decode(b" " * (MAX_EVENT_BYTES + 8 * 1024))
+        read_message(b" " * (MAX_EVENT_BYTES + 8 * 1024))
 
 
 ACCEPTED = {
@@ -233,6 +233,8 @@ ACCEPTED = {
     "vingt jours by its end": {"scrutin": None, "until": "2027-03-19"},
     "vingt jours by its publication": {"scrutin": None, "publication": "2027-03-22"},
     "each type once": {"types": ["cinq_jours_reu", "cinq_jours_reu"]},
+    "a name with a ligature": {"requested_by": "Mme Lecœur"},
+    "a name with a parenthesis": {"requested_by": "Service élections (mairie), n° 2"},
     "a repealed type until its last day": {"types": ["cinq_jours"], "scrutin": "2018-12-30"},
 }
 
@@ -242,25 +244,3 @@ def test_a_request_for_tableaux_that_says_enough_is_accepted(changes: dict[str, 
     asked = TableauxRenderRequested.model_validate(CloudEvent.from_bytes(_tableaux(**changes)).data)
     assert [part[:2] for part in asked.parts()] == [(type_, "P") for type_ in asked.types for _ in asked.presentations]
     assert len(set(asked.types)) == len(asked.types)
-
-
-NOT_STRICT = {
-    "the same key twice": _with('"commune": "13900"', '"commune": "13900", "commune": "13055"'),
-    "the same attribute twice": _with('"specversion"', f'"id": "{SECRET}", "specversion"'),
-    "an integer of 5000 digits": _with('"13900"', "9" * 5_000),
-    "the same list eleven times": _data(listes=["P"] * 11),
-    "Infinity in an attribute": _event(comment=float("inf")),
-    "NUL in the name of a field": _data(**{"a\0b": 1}),
-    "line break in the name of a field": _data(**{"a\nlevel=critical": 1}),
-}
-
-
-@pytest.mark.parametrize("body", NOT_STRICT.values(), ids=NOT_STRICT)
-def test_what_is_no_strict_json_or_no_name_is_refused(body: bytes) -> None:
-    assert _reason(body).isprintable()
-
-
-@pytest.mark.parametrize("inside", ["9" * 5_000, "[" * 600 + "]" * 600], ids=["long integer", "deep"])
-def test_the_encoder_says_why_it_refuses(inside: str) -> None:
-    with pytest.raises(PoisonError):
-        PrefectureEncoder().decode(_with('"13900"', inside))

@@ -37,8 +37,8 @@ from tests.parts.town import AGENT, ROOT, TODAY, Town, prepare_libreville
 from tests.parts.wait import wait_until
 from worker.db.engine import build_engine
 from worker.demo.libreville import LIBREVILLE, demo_calendrier, set_demo_calendrier, write_mouvements
-from worker.exports.models import Export, Request
-from worker.exports.naming import piece_name
+from worker.exports.models import Export, Request, piece_name
+from worker.health import EXHAUSTED
 from worker.notifier.models import Notification
 from worker.registre.mouvements.importer import import_mouvements
 
@@ -85,6 +85,11 @@ class Supervised:
         self._closing = Event()
         self._thread = Thread(target=self._look, daemon=True)
         self._thread.start()
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether it does not start; that a fault killed it, or took its descriptors, does not count."""
+        return sum(0 < code != EXHAUSTED for code in self.exits) >= _TRIES
 
     def close(self) -> None:
         """End the process for good."""
@@ -244,7 +249,9 @@ class Stage:
         cancelled = {it.id for it in requests if it.event_id in self.unwanted}
         made = [it for it in exports if it.status != ExportStatus.CANCELLED or it.request_id not in cancelled]
         mails = Counter(mail.message["Message-ID"] for mail in self.mailbox.mails)
-        untold = {it.request_id for it in notifications if not (it.refusal or mails[it.message_id])}
+        mailed = {str(mail.message["X-Correlation-ID"]) for mail in self.mailbox.mails}
+        named: dict[int | None, str] = {it.id: it.correlation_id for it in requests}
+        untold = {it.request_id for it in notifications if not it.refusal and named[it.request_id] not in mailed}
         told = {it.request_id for it in notifications} - untold
         events = {CloudEvent.from_bytes(body).id for _, body in self.town.queue(_LISTENER)}
         for name, number in (
@@ -258,7 +265,7 @@ class Stage:
             ("not ready", [it.file_name for it in made if it.status != ExportStatus.READY]),
             ("not whole", [it.file_name for it in made if not self._is_whole(it)]),
             ("temporary files", self._hidden()),
-            ("mails of no row", mails.keys() - {it.message_id for it in notifications if it.sent_at}),
+            ("mails of no row", mailed - {named[it.request_id] for it in notifications if it.sent_at}),
             ("messages", self._left()),
         ):
             if left:
@@ -286,7 +293,7 @@ class Stage:
 
     def _are_read(self) -> bool:
         """Whether each work queue has as many consumers as there are workers; False while the broker is away."""
-        if any(len(process.exits) >= _TRIES for process in self._crew):
+        if any(process.has_failed for process in self._crew):
             raise AssertionError(f"a process does not start: {self.log()[-1000:]}")
         with suppress(AMQPError, OSError):
             with pika.BlockingConnection(pika.URLParameters(self.town.amqp_url)) as connection:

@@ -1,4 +1,4 @@
-"""One part fails while a file is being written; the nemesis and the crossings cover the rest."""
+"""One part fails while a file is being written; the nemesis and the random sequences cover the rest."""
 
 import os
 import time
@@ -200,9 +200,9 @@ def test_queues_of_type_quorum(stage: Stage) -> None:
     with _interval(stage.broker, "quorum_tick_interval", 200, usual=5_000):
         stage.start()
         stage.ask(REQUESTS)
+        job = _catch_a_job(stage)  # at once: the workers make all files in a few seconds
     types = {it["type"] for it in stage.broker.management.request("GET", f"/queues/{vhost}?disable_stats=true")}
     assert types == {"quorum"}
-    job = _catch_a_job(stage)
     for worker in stage.workers:
         worker.process.kill()
     job.expect_again()

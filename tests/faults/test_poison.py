@@ -6,15 +6,15 @@ from pathlib import Path
 
 import pika
 import pytest
-from dramatiq.common import xq_name
 from pika.adapters.blocking_connection import BlockingChannel
 from pika.exceptions import NackError
 
+from schemas.envelope import CloudEvent, InvalidEventError
 from tests.faults.poison import HAND_MADE, SECRET, Poison
 from tests.parts.town import LIBREVILLE_TEMPLATE, QUEUES_OF_FILES, Town
 from tests.parts.wait import wait_until
-from worker.messaging.consumer import REASON_HEADER
-from worker.messaging.encoder import PoisonError, PrefectureEncoder, read_unreadable
+from worker.messaging.dead_letters import open_office
+from worker.messaging.encoder import read_unreadable
 
 pytestmark = pytest.mark.database(LIBREVILLE_TEMPLATE)
 
@@ -51,12 +51,17 @@ def _is_taken(channel: BlockingChannel, poison: Poison, key: str) -> bool:
 def _request_of(poison: Poison) -> tuple[str, str]:
     """Source and id of the request that a message makes, even one that is refused for its form; or empty."""
     try:
-        event = PrefectureEncoder().decode(poison.body)["args"][0]
-    except PoisonError:
+        event = CloudEvent.from_bytes(poison.body)
+    except InvalidEventError:
         properties = pika.BasicProperties(message_id=poison.message_id.decode("utf-8", "replace"))
         unreadable = read_unreadable(poison.body, properties, f".{poison.routing_key}")
         return (unreadable.source, unreadable.id) if poison.exchange and unreadable else ("", "")
-    return event["source"], event["id"]
+    return event.source, event.id
+
+
+def _reasons(town: Town, queue: str) -> dict[bytes, str]:
+    with open_office(town.amqp_url) as office:
+        return {it.letter.body: it.letter.reason for it in office.look(queue)}
 
 
 @pytest.mark.slow
@@ -73,7 +78,7 @@ def test_each_is_put_aside_or_refused_with_its_reason_and_good_requests_are_serv
 
     def has_reasons() -> bool:
         for queue in QUEUES_OF_FILES:
-            dead.update({body: str(headers[REASON_HEADER]) for headers, body in town.queue(xq_name(queue))})
+            dead.update(_reasons(town, queue))
         rows.update({(it.source, it.event_id): it.reason for it in town.rows("SELECT * FROM demandes")})
         return all(poison.body in dead or _request_of(poison) in rows for poison, _ in HAND_MADE.values())
 

@@ -1,4 +1,4 @@
-"""The expected files of the golden tests; `GOLDEN=write pytest tests/golden` writes them again.
+"""The expected files of the golden tests; `GOLDEN=write pytest tests/golden tests/unit/test_mails.py` writes them.
 
 A person must then read the difference (`git diff tests/golden`) line by line against the arrêté's table of columns:
 e-listelec receives such files, and a program that writes its own expectations proves nothing.

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.integration.files_desk import Ran
-from tests.integration.mouvements_desk import MouvementsDesk
+from tests.integration.import_desk import MouvementsDesk
 from tests.integration.tableau_desk import TableauDesk
 from tests.parts.deployment import Deployment
 from tests.parts.mail import Mailbox

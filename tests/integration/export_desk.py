@@ -15,29 +15,25 @@ from sqlalchemy import Engine, RowMapping, select, text, update
 from sqlalchemy.orm import Session
 
 from schemas.envelope import CloudEvent
+from schemas.profiles.platform import PlatformProfiles, read_shipped
+from schemas.profiles.source import read_reu
 from schemas.topology import REQUEST_LISTE_EXPORT
-from schemas.vocabulary import Format, Liste
+from schemas.vocabulary import Format, Liste, Severity
 from worker.arrivals import Arrivals
 from worker.audit import AuditLine, read_audit
 from worker.db.engine import build_engine
 from worker.db.types import utc_now
 from worker.deferred import CHECKS, DeferredEvent
-from worker.exports.models import Request
-from worker.exports.naming import ListeNaming
+from worker.exports.models import ListeNaming, Request
 from worker.exports.records import PlannedFile, add_exports
 from worker.exports.storage import Storage
 from worker.handlers.making.make_export import make_export
 from worker.handlers.requests.ingest_request import check_deferred
 from worker.services import Services
-from worker.work.models import Work, WorkKind
+from worker.work.queue import Work, WorkKind
 from worker.writers.electeurs_file import LISTE_FORMATS, WriteListe
 
 COMMUNE = "13900"
-TYPE_LISTE_CODES = {
-    Liste.PRINCIPALE: "G",
-    Liste.COMPLEMENTAIRE_EUROPEENNE: "E",
-    Liste.COMPLEMENTAIRE_MUNICIPALE: "M",
-}
 ASKED_AT = datetime.fromisoformat("2026-11-25T09:30:00+01:00")
 
 
@@ -56,14 +52,18 @@ class Desk:
             storage=Storage(self.root),
             arrivals=Arrivals(self.root / "arrivals"),
             enqueue=lambda _ids: None,
-            type_liste_codes=TYPE_LISTE_CODES,
-            info_liste="L",
-            xsd=None,
+            profiles=PlatformProfiles(read_shipped(), {}),
+            source=read_reu(),
+            ruined_values=Severity.BLOCKING,
             lease_seconds=30,
             max_attempts=3,
             retry_seconds=3600,
             is_embedded=True,
         )
+
+    def use_profile(self, **changes: Any) -> None:  # noqa: ANN401 — fields of PlatformProfile
+        """Change the platform's profile of all communes from now on."""
+        self.configure(profiles=PlatformProfiles(read_shipped().model_copy(update=changes), {}))
 
     @classmethod
     @contextmanager
@@ -88,7 +88,11 @@ class Desk:
     ) -> list[int]:
         """Create the rows of one request for list files; their ids."""
         files = [
-            PlannedFile(f"{liste}.{format_}", ListeNaming(commune, liste, format_), {"liste": liste, "format": format_})
+            PlannedFile(
+                f"{liste}.{format_}",
+                ListeNaming(commune, liste, format_, self.services.profiles.of(commune).file_name),
+                {"liste": liste, "format": format_},
+            )
             for liste, format_ in parts
         ]
         return self.ask_files(files, created_at, commune)

@@ -17,8 +17,7 @@ from tests.unit.mail_samples import report_beside
 from worker.audit import AuditLine, read_audit
 from worker.cli.main import main
 from worker.db.types import utc_now
-from worker.exports.models import Export
-from worker.exports.naming import piece_name
+from worker.exports.models import Export, piece_name
 from worker.exports.storage import PendingFile, Storage, StoredFile, publish
 
 DAY = 24 * 3600
@@ -37,6 +36,14 @@ class Ran(NamedTuple):
 
 
 Run = Callable[..., Ran]
+
+
+def run_command(*arguments: str, typed: str = "") -> Ran:
+    """Run `python -m worker` with these arguments and this standard input, in the environment of the test."""
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(StringIO()) as out, redirect_stderr(StringIO()) as err:
+        patch.setattr("sys.stdin", StringIO(typed))
+        code = main(list(arguments))
+    return Ran(code, out.getvalue(), err.getvalue())
 
 
 class FilesDesk(Desk):
@@ -97,11 +104,8 @@ class FilesDesk(Desk):
         with self.engine.connect() as connection:
             return read_audit(connection, limit=1000)[::-1]
 
-    def run(self, *arguments: str) -> Ran:
-        """Run `python -m worker` with these arguments."""
-        with redirect_stdout(StringIO()) as out, redirect_stderr(StringIO()) as err:
-            code = main(list(arguments))
-        return Ran(code, out.getvalue(), err.getvalue())
+    def run(self, *arguments: str, typed: str = "") -> Ran:
+        return run_command(*arguments, typed=typed)
 
     def _write(self, name: str, content: bytes) -> StoredFile:
         with self.storage.pending("13900", name, "test") as file:

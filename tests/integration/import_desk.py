@@ -1,26 +1,33 @@
 """A register for the tests of imports, with the queries that they need."""
 
 import shutil
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from datetime import date
 from pathlib import Path
 from typing import Any, Self
 
 from sqlalchemy import Connection, text, update
 
+from schemas.vocabulary import Liste, Nature
 from tests.parts.databases import Template
 from tests.unit.reu_sample import write_reu
 from worker.db.engine import build_engine
 from worker.db.migrate import migrate
 from worker.db.types import utc_now
+from worker.domain.identite import Mouvement
 from worker.registre.communes import add_commune
 from worker.registre.imports.history import purge_versions
-from worker.registre.imports.report import ImportSummary
+from worker.registre.imports.report import Comparison, ImportSummary
 from worker.registre.models import Import
-from worker.registre.reu.importer import import_file
+from worker.registre.mouvements import queries
+from worker.registre.mouvements.importer import import_mouvements
+from worker.registre.reu.importer import Intake, import_file
 
 COMMUNE = "13055"
 VOISINE = "13900"
+JOUR = date(2026, 11, 25)
 
 
 def _prepare(url: str) -> None:
@@ -109,6 +116,30 @@ class Desk:
         """Close the connections and remove the files."""
         self.engine.dispose()
         shutil.rmtree(self.folder)
+
+
+class MouvementsDesk(Desk):
+    """A desk with the queries about mouvements."""
+
+    def load_file(self, path: Path, **options: Any) -> ImportSummary:  # noqa: ANN401 — see import_file
+        """Import a file taken on JOUR, unless `intake` has another day."""
+        return super().load_file(path, **{"intake": Intake(JOUR)} | options)
+
+    def compare(self, rows: list[dict[str, str]], **options: Any) -> Comparison:  # noqa: ANN401 — see import_file
+        """Import an export of these electors, and compare it with the register."""
+        found = self.load(rows, **options).comparison
+        assert found is not None
+        return found
+
+    def load_mouvements(self, path: Path, **options: Any) -> ImportSummary:  # noqa: ANN401 — see import_mouvements
+        return import_mouvements(self.engine, path, imported_by="test", **options)
+
+    def mouvements(self, liste: Liste = Liste.PRINCIPALE, commune: str = COMMUNE) -> list[Mouvement]:
+        with self.engine.connect() as connection:
+            return list(queries.select_mouvements(connection, commune, liste))
+
+    def natures(self, liste: Liste = Liste.PRINCIPALE, commune: str = COMMUNE) -> Counter[Nature]:
+        return Counter(mouvement.nature for mouvement in self.mouvements(liste, commune))
 
 
 def give_up_soon(connection: Connection) -> None:

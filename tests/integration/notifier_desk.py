@@ -4,13 +4,14 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from schemas.envelope import CloudEvent, Publish
+from schemas.envelope import CloudEvent
 from schemas.tableaux import Edition
 from schemas.topology import REQUEST_LISTE_EXPORT
 from schemas.vocabulary import UNFINISHED, Channel, ExportKind, ExportStatus, FileFormat, RequestOutcome
@@ -25,20 +26,18 @@ from worker.doorbell import Enqueue
 from worker.errors import EventsDelayedError, TransientError
 from worker.exports.models import Export, Recall, Request
 from worker.exports.records import settle
-from worker.housekeeping.housekeeping import Chore, Housekeeping, sweep
-from worker.housekeeping.reminders import plan_reminders
+from worker.housekeeping.housekeeping import Chore, do_steps, plan_reminders, sweep
 from worker.notifier.channels.chat import ChatSender
 from worker.notifier.channels.delivery import ChannelSender
 from worker.notifier.channels.hosts import Hosts
-from worker.notifier.channels.mail import Mailer, MailSender, SmtpMailer
+from worker.notifier.channels.mail import MailSender, SendMail, SmtpMailer
 from worker.notifier.channels.webhook import WebhookSender, make_secret
 from worker.notifier.messages.events import AnsweredEvent, PublishEvents
 from worker.notifier.models import Notification, Reminder
 from worker.notifier.notices import Notices, Today, today_in
 from worker.notifier.notify import Notifier, build_pools
 from worker.registre.models import Commune
-from worker.work.models import About, Work, WorkKind, subject_of
-from worker.work.queue import NewWork, add, is_open
+from worker.work.queue import About, NewWork, Work, WorkKind, add, is_open, subject_of
 
 MAIRIE, ADJOINT = "mairie@libreville.example", "adjoint@libreville.example"
 SIX = [f"{liste}.{format_}" for liste in ("P", "CE", "CM") for format_ in ("csv", "xml")]
@@ -151,8 +150,8 @@ class Desk:
 
     def notifier(
         self,
-        mailer: Mailer,
-        publish: Publish | None = None,
+        send_mail: SendMail,
+        publish: Callable[[CloudEvent], None] | None = None,
         *,
         enqueue: Enqueue = lambda _bells: None,
         lease_seconds: float = 60,
@@ -164,7 +163,7 @@ class Desk:
         reminder_days: Sequence[int] = (),
     ) -> Notifier:
         senders: dict[Channel, ChannelSender] = {
-            Channel.MAIL: MailSender(mailer, "prefecture@example.org"),
+            Channel.MAIL: MailSender(send_mail, "prefecture@example.org"),
             Channel.CHAT: ChatSender(),
             Channel.WEBHOOK: WebhookSender(Hosts.parse(hosts)),
         }
@@ -176,8 +175,8 @@ class Desk:
             )
         if purge:
             chores.append(purge)
-        pools = build_pools(Notices(public_url, today), senders, publish_to)
-        return Notifier(self.engine, pools, Housekeeping(chores), owner=name, lease_seconds=lease_seconds)
+        pools = build_pools(self.engine, Notices(public_url, today, spares_asker=bool(public_url)), senders, publish_to)
+        return Notifier(self.engine, pools, partial(do_steps, chores), owner=name, lease_seconds=lease_seconds)
 
 
 def one_by_one(publish: Callable[[CloudEvent, str], object]) -> PublishEvents:
@@ -238,8 +237,8 @@ def make_tableau(part: str, event_id: str = "demande", **fields: Any) -> Export:
     return make_export(part, event_id, **values | fields)
 
 
-def smtp(mailbox: Mailbox) -> SmtpMailer:
-    return SmtpMailer(mailbox.host, mailbox.port)
+def smtp(mailbox: Mailbox) -> SendMail:
+    return SmtpMailer(mailbox.host, mailbox.port).send
 
 
 def work(notifier: Notifier) -> int:

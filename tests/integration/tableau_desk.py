@@ -59,7 +59,8 @@ class TableauDesk(Desk):
 
     def ask_tableaux(self, *types: TypeTableau, created_at: datetime = ASKED_AT, **fields: Any) -> list[int]:  # noqa: ANN401
         """Create the rows of one request, by default for the principal list."""
-        wanted = plan_tableaux(wrap(*types, **fields), self.services, Authorization("", self.services))
+        asked = wrap(*types, **fields)
+        wanted = plan_tableaux(asked, self.services, Authorization("", self.services, asked))
         return self.ask_files(wanted.files, created_at, wanted.commune)
 
     def make(self, *types: TypeTableau, **fields: Any) -> Made:  # noqa: ANN401 — see ask_tableaux

@@ -20,6 +20,7 @@ from schemas.topology import (
     QUEUE_REQUESTS_BULK,
     REQUEST_LISTE_EXPORT,
     REQUEST_TYPES,
+    SCREEN_ACCOUNT,
     account_bindings,
     account_queue,
     request_key,
@@ -30,8 +31,7 @@ from tests.parts.wait import wait_until
 from worker.access.models import Sender
 from worker.exports.models import Request
 from worker.messaging.broker import PrefectureBroker, build_broker
-from worker.messaging.consumer import MOST_MESSAGES
-from worker.messaging.encoder import SENDER
+from worker.messaging.consumer import MOST_BYTES, MOST_MESSAGES
 from worker.messaging.queues import add_account_queues, connect, remove_account_queues
 
 pytestmark = [pytest.mark.database(LIBREVILLE_TEMPLATE), pytest.mark.slow]
@@ -68,14 +68,14 @@ class Accounts:
 @pytest.fixture
 def accounts(amqp_url: str, rabbit_node: RabbitNode) -> Accounts:
     accounts = Accounts(amqp_url, rabbit_node)
-    accounts.add(HOG, CLERK)
+    accounts.add(HOG, CLERK, SCREEN_ACCOUNT)
     return accounts
 
 
 @pytest.fixture
 def broker(accounts: Accounts) -> Iterator[PrefectureBroker]:
     with closing(build_broker(accounts.amqp_url)) as broker:
-        broker.list_accounts = lambda: (HOG, CLERK)
+        broker.list_accounts = lambda: (HOG, CLERK, SCREEN_ACCOUNT)
         yield broker
 
 
@@ -112,7 +112,7 @@ def _take(reader: Any, number: int) -> list[str]:  # noqa: ANN401
 
     def is_enough() -> bool:
         if (message := next(reader)) is not None:
-            taken.append(message.options[SENDER])
+            taken.append(message.args[0].sender)
             reader.ack(message)
         return len(taken) == number
 
@@ -120,17 +120,19 @@ def _take(reader: Any, number: int) -> list[str]:  # noqa: ANN401
     return taken
 
 
-def test_accounts_are_read_in_turn(broker: PrefectureBroker, accounts: Accounts) -> None:
+@pytest.mark.parametrize(("account", "least"), [(CLERK, 12), (SCREEN_ACCOUNT, 24)])
+def test_accounts_are_read_in_turn(broker: PrefectureBroker, accounts: Accounts, account: str, least: int) -> None:
     accounts.send(HOG, times=MANY)
-    accounts.send(CLERK, times=20)
+    accounts.send(account, times=40)
     with _consume(broker) as reader:
-        _take(reader, 2)  # the broker has already sent the first message of each
-        assert _take(reader, 30).count(CLERK) >= 12
+        _take(reader, 10)  # the broker has already sent the first messages of each
+        assert _take(reader, 30).count(account) >= least
 
 
-def test_a_full_queue_refuses_its_owner_alone(accounts: Accounts) -> None:
+@pytest.mark.parametrize(("size", "times"), [(1, MOST_MESSAGES + 100), (250_000, MOST_BYTES // 250_000 + 10)])
+def test_a_full_queue_refuses_its_owner_alone(accounts: Accounts, size: int, times: int) -> None:
     with pytest.raises(NackError):
-        accounts.send(HOG, b"x", times=MOST_MESSAGES + 100)
+        accounts.send(HOG, b"x" * size, times=times)
     accounts.send(CLERK)
 
 

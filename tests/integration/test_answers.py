@@ -3,7 +3,6 @@
 import hashlib
 from threading import Event
 from typing import Any
-from urllib.parse import urlsplit
 
 import pika
 import pytest
@@ -29,11 +28,11 @@ from worker.errors import TransientError
 from worker.exports.models import KEY_REUSED, Export, Request
 from worker.exports.records import announce
 from worker.handlers.requests.ingest_request import ingest_request
+from worker.messaging.events import routing_keys
 from worker.notifier.messages.events import PublishEvents
 from worker.notifier.notices import Notices
 from worker.notifier.notify import Notifier, build_pools
-from worker.work.models import Work, WorkKind, WorkState
-from worker.work.queue import Claim
+from worker.work.queue import Claim, Work, WorkKind, WorkState
 
 pytestmark = [pytest.mark.database(LIBREVILLE_TEMPLATE), pytest.mark.desk(opened_by=DepotsDesk.open)]
 
@@ -46,8 +45,8 @@ class Listener:
 
     def __init__(self, desk: DepotsDesk) -> None:
         self.published: list[tuple[CloudEvent, str]] = []
-        pools = build_pools(Notices(""), {}, one_by_one(self._publish))
-        self._notifier = Notifier(desk.engine, lambda it: pools(it)[:1], owner="listener", lease_seconds=60)
+        pools = build_pools(desk.engine, Notices(""), {}, one_by_one(self._publish))
+        self._notifier = Notifier(desk.engine, pools[:1], owner="listener", lease_seconds=60)
 
     def listen(self) -> list[CloudEvent]:
         """The events published since the last call."""
@@ -128,8 +127,9 @@ def test_a_refusal_says_each_thing_that_is_wrong_and_where(desk: DepotsDesk, lis
 def test_a_copy_finds_its_answer_and_another_under_its_key_finds_its_own(desk: DepotsDesk, listener: Listener) -> None:
     asked = _ask(desk)
     (first,) = listener.listen()
-    ingest_request(asked, desk.services, sender=ACCOUNT)
-    assert listener.listen() == [first]
+    brief = {name: value for name, value in asked.data.items() if name not in {"formats", "bulk"}}
+    ingest_request(asked.model_copy(update={"data": brief}), desk.services, sender=ACCOUNT)
+    assert listener.listen() == [first], "what is said is the same: a default value need not be written"
     reused = asked.model_copy(update={"data": asked.data | {"listes": ["CM"]}})
     for _ in range(2):
         ingest_request(reused, desk.services, sender=ACCOUNT)
@@ -138,70 +138,8 @@ def test_a_copy_finds_its_answer_and_another_under_its_key_finds_its_own(desk: D
 
 
 @pytest.mark.slow
-def test_an_account_listens_to_its_own_answers(town: Town) -> None:
-    """By the routing key of the operator's binding; an account that is bound both ways receives each event once."""
-    town.start_worker()
-    parameters = pika.URLParameters(town.amqp_url)
-    account = urlsplit(town.amqp_url).username or ""
-    every, own, others = (*(listener_key(commune="*"), listener_key(account=account), listener_key(account="another")),)
-    bindings: dict[str, tuple[str, ...]] = {"all": (every,), "own": (own,), "both": (every, own), "others": (others,)}
-    asked = CloudEvent.wrap(
-        ListeExportRequested.model_validate({"commune": COMMUNE, "listes": ["CE"]} | BY), source="/x"
-    )
-    for queue, keys in bindings.items():
-        town.listen(queue, *keys)
-    with pika.BlockingConnection(parameters) as connection:
-        channel = connection.channel()
-        channel.confirm_delivery()
-        properties = pika.BasicProperties(user_id=account, delivery_mode=2)
-        channel.basic_publish(EXCHANGE, f"{town.account}.{asked.type}", asked.to_bytes(), properties, mandatory=True)
-    town.start_notifier()
-    received = {name: sorted(_status(body) for _, body in town.collect(name, 3)) for name in ("all", "own", "both")}
-    expected = sorted(["accepted", "ready", "settled"])
-    assert received == dict.fromkeys(received, expected)
-    assert town.queue("others") == []
-
-
-def _status(body: bytes) -> str:
-    return str(CloudEvent.from_bytes(body).data["status"])
-
-
-def _answers_by_reply(town: Town, *bodies: bytes, reply_to: str, expected: int) -> list[CloudEvent]:
-    """The answers on the channel that published, where each message has a reply_to."""
-    answers: list[CloudEvent] = []
-    account = urlsplit(town.amqp_url).username or ""
-    with pika.BlockingConnection(pika.URLParameters(town.amqp_url)) as connection:
-        channel = connection.channel()
-        channel.basic_consume(
-            "amq.rabbitmq.reply-to",
-            lambda _channel, _method, _properties, body: answers.append(CloudEvent.from_bytes(body)),
-            auto_ack=True,
-        )
-        properties = pika.BasicProperties(user_id=account, delivery_mode=2, reply_to=reply_to)
-        for body in bodies:
-            channel.basic_publish(EXCHANGE, f"{town.account}.{REQUEST_LISTE_EXPORT}", body, properties)
-        if expected:
-
-            def is_answered() -> bool:
-                connection.process_data_events(0.1)
-                return len(answers) >= expected
-
-            wait_until(is_answered, message="the answers")
-        else:
-            wait_until(
-                lambda: (
-                    len(town.rows("SELECT 1 FROM request")) >= len(bodies)
-                    and not town.rows("SELECT 1 FROM work WHERE kind = 'reply'")
-                ),
-                message="told",
-            )
-            connection.process_data_events(0.1)
-    return answers
-
-
-@pytest.mark.slow
-def test_a_channel_that_asks_for_it_is_answered_too(town: Town) -> None:
-    """By RabbitMQ's direct reply-to, whether the event is accepted, refused, unreadable or without an id."""
+def test_every_event_of_an_account_is_answered_whatever_it_is(town: Town) -> None:
+    """Accepted, refused, unreadable, or without an id."""
     town.start_worker()
     town.start_notifier()
     good = CloudEvent.wrap(
@@ -209,38 +147,34 @@ def test_a_channel_that_asks_for_it_is_answered_too(town: Town) -> None:
     )
     refused = good.model_copy(update={"id": "refused", "data": good.data | {"commune": "13001"}})
     unreadable, nameless = b'{"id": "unreadable"}', b"commune=13900"
-    bodies = good.to_bytes(), refused.to_bytes(), unreadable, nameless
-    answers = _answers_by_reply(town, *bodies, reply_to="amq.rabbitmq.reply-to", expected=4)
-    by_id = {event.data["request"]["id"]: event for event in answers}
+    with pika.BlockingConnection(pika.URLParameters(town.amqp_url)) as connection:
+        channel = connection.channel()
+        channel.queue_declare("answers")
+        channel.queue_bind("answers", EXCHANGE, listener_key(account=town.account))
+        for body in (good.to_bytes(), refused.to_bytes(), unreadable, nameless):
+            properties = pika.BasicProperties(user_id=town.account, delivery_mode=2)
+            channel.basic_publish(EXCHANGE, f"{town.account}.{REQUEST_LISTE_EXPORT}", body, properties)
+    answers: list[CloudEvent] = []
+
+    def is_answered() -> bool:
+        heard = [CloudEvent.from_bytes(body) for _, body in town.queue("answers")]
+        answers.extend(it for it in heard if it.data["status"] in {"accepted", "refused"})
+        return len(answers) >= 4
+
+    wait_until(is_answered, message="the answers")
+    by_id = {it.data["request"]["id"]: it.data for it in answers}
     digest = f"sha256:{hashlib.sha256(nameless).hexdigest()[:32]}"
     assert by_id.keys() == {good.id, "refused", "unreadable", digest}
-    assert by_id[good.id].data["status"] == "accepted"
-    assert {by_id[it].data["code"] for it in ("unreadable", digest)} == {"evenement_illisible"}
-    assert [fault["code"] for fault in by_id[digest].data["errors"]] == ["json"]
+    assert by_id[good.id]["status"] == "accepted"
+    assert {by_id[it]["code"] for it in ("unreadable", digest)} == {"evenement_illisible"}
+    assert [fault["code"] for fault in by_id[digest]["errors"]] == ["json"]
     assert town.queue("requests.XQ") == []
-
-
-@pytest.mark.slow
-def test_nobody_has_us_write_into_a_queue(town: Town) -> None:
-    """A sender cannot publish there directly, and reply_to must not allow it."""
-    town.start_worker()
-    town.start_notifier()
-    with pika.BlockingConnection(pika.URLParameters(town.amqp_url)) as connection:
-        connection.channel().queue_declare("listener.other")
-    events = [
-        CloudEvent.wrap(ListeExportRequested.model_validate({"commune": COMMUNE, "listes": [it]} | BY), source="/x")
-        for it in ("CE", "CM")
-    ]
-    for event, queue in zip(events, ("listener.other", "requests.XQ"), strict=True):
-        assert _answers_by_reply(town, event.to_bytes(), reply_to=queue, expected=0) == []
-    assert (town.queue("listener.other"), town.queue("requests.XQ")) == ([], [])
 
 
 def test_an_account_that_asks_hears_each_second_how_far_a_file_is(desk: DepotsDesk) -> None:
     published: list[tuple[CloudEvent, str]] = []
-    asked = _ask(desk, listes=["P", "CE"], progress=True)
+    asked = _ask(desk, listes=["P"], progress=True)
     others = [_ask(desk, listes=["P"]), _ask(desk, listes=["P"], progress=True, bulk=True)]
-    assert _publish_progress(desk, published.extend) == [], "no file is being made"
     _begin(desk, asked.id, "P", lines_written=41_000)
     for other in others:
         _begin(desk, other.id, "P")
@@ -266,10 +200,26 @@ def test_an_account_that_asks_hears_each_second_how_far_a_file_is(desk: DepotsDe
         assert connection.scalars(select(Work.id).where(Work.kind == WorkKind.PROGRESS)).all() == []
 
 
+def test_an_account_that_asks_hears_how_many_files_come_before_its_own(desk: DepotsDesk) -> None:
+    published: list[tuple[CloudEvent, str]] = []
+    _ask(desk, listes=["P", "CE"])
+    _ask(desk, listes=["P", "CE", "CM"], bulk=True)
+    _ask(desk, listes=["CM"], progress=True)
+    _publish_progress(desk, published.extend)
+    assert published == [], "a file that is made at once waits for nothing"
+    _pass_a_second(desk)
+    _publish_progress(desk, published.extend)
+    ((event, account),) = published
+    assert (event.data["status"], event.data["before"], account) == ("waiting", 2, ACCOUNT)
+    assert routing_keys(event, account) == [f"{event.type}.account.{ACCOUNT}"]
+    _publish_progress(desk, published.extend)
+    assert len(published) == 1, "not before some seconds"
+
+
 def _publish_progress(desk: DepotsDesk, publish: PublishEvents) -> list[str]:
     """Let a notifier publish the due progress; the progress work that is left."""
-    pools = build_pools(Notices(""), {}, publish)
-    Notifier(desk.engine, lambda it: pools(it)[2:3], owner="progress", lease_seconds=60).work(Event())
+    pools = build_pools(desk.engine, Notices(""), {}, publish)
+    Notifier(desk.engine, pools[2:3], owner="progress", lease_seconds=60).work(Event())
     with desk.engine.connect() as connection:
         return [*connection.scalars(select(Work.subject).where(Work.kind == WorkKind.PROGRESS))]
 

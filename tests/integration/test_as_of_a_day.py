@@ -11,8 +11,7 @@ from schemas.declarations import CompletedMotif
 from schemas.requests import UNDO_DAYS
 from schemas.tableaux import TypeTableau
 from schemas.vocabulary import Liste
-from tests.integration.import_desk import COMMUNE, TWO_COMMUNES
-from tests.integration.mouvements_desk import MouvementsDesk
+from tests.integration.import_desk import COMMUNE, TWO_COMMUNES, MouvementsDesk
 from tests.integration.tableau_desk import ASKED_AT, Made, TableauDesk
 from tests.oracle.product import ask_liste
 from tests.unit.reu_sample import BUREAU, DATE, LIBELLE_BUREAU, NOM, NUMERO, PRENOMS, TITLES, VOIE, electeurs, zoe
@@ -24,7 +23,7 @@ from worker.handlers.forget import ForgetScope, forget_electeur
 from worker.registre.imports import history
 from worker.registre.imports.history import undo_import
 from worker.registre.models import MouvementRegistre
-from worker.registre.mouvements.motifs import note_motifs
+from worker.registre.mouvements.queries import note_motifs
 from worker.registre.protections import Protege
 from worker.registre.reu.importer import Intake
 

@@ -20,6 +20,7 @@ from tests.integration.files_desk import FilesDesk
 from tests.integration.notifier_desk import TEMPLATE
 from tests.parts.databases import SqliteFiles
 from tests.parts.deployment import DEPLOY, VHOST, Deployment
+from tests.parts.disk import small_disk
 from tests.parts.mail import Mailbox
 from tests.parts.packages import POSTGRESQL
 from tests.parts.process import Process
@@ -92,7 +93,7 @@ def test_a_restored_installation_goes_on_from_the_dump(
     for event in (notified, ready, queued, running):
         town.wait_for(event)
     wait_until(lambda: None not in _notified(town), message="every request told")
-    assert Counter(_correlation(mail.text) for mail in mailbox.mails) == {
+    assert Counter(str(mail.message["X-Correlation-ID"]) for mail in mailbox.mails) == {
         event.correlationid: 1 for event in (notified, ready, queued, running)
     }
     assert "InsufficientPrivilege" not in town.log("worker") + town.log("notifier")
@@ -164,12 +165,6 @@ def _of_containers(deployment: Deployment, town: Town) -> dict[str, str]:
 
 def _notified(town: Town) -> list[object]:
     return [row["notified_at"] for row in town.rows("SELECT notified_at FROM demandes")]
-
-
-def _correlation(text: str) -> str:
-    found = re.search(r"Référence de la demande : (\S+)", text)
-    assert found, text
-    return found[1]
 
 
 class Computer:
@@ -293,6 +288,17 @@ def test_a_killed_backup_leaves_no_copy_of_the_register(
     assert [it.name for it in computer.home.glob(".sauvegarde-*/*") if it.stat().st_size] == left
     assert computer.solo("imports")[0] == 0
     assert list(computer.home.glob(".sauvegarde-*")) == []
+
+
+@pytest.mark.slow
+def test_a_backup_without_room_says_so(tmp_path: Path, sqlite_files: SqliteFiles) -> None:
+    computer = Computer(tmp_path / "mairie")
+    with small_disk(computer.home / "disque", "24m") as disk:
+        computer.environment["PREFECTURE_HOME"] = str(computer.home / "disque")
+        sqlite_files.create(computer.home / "disque" / "prefecture.db", LIBREVILLE_TEMPLATE)
+        disk.fill()
+        code, said = computer.solo("backup", "encore.sauvegarde", "--passphrase-file", "phrase.txt")
+    assert (code, "il n'y a pas assez de place" in said) == (ExitCode.FAILED, True), said
 
 
 @pytest.mark.slow

@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pika
 import pytest
+from dramatiq import Message
 from pika.adapters.blocking_connection import BlockingChannel
 from pika.exceptions import ChannelClosedByBroker, ProbableAuthenticationError
 
 from common.cli import ExitCode
-from producers.errors import UnroutableError
+from producers.errors import NotPermittedError, UnroutableError
 from producers.publisher import Publisher
 from schemas.envelope import CloudEvent
 from schemas.events import AnsweredRequest, RequestStage, RequestStatus
@@ -33,11 +34,12 @@ from tests.parts.wait import wait_until
 from worker.cli.main import main
 from worker.errors import PrefectureError
 from worker.messaging.broker import build_broker
+from worker.messaging.consumer import sender_of
 from worker.messaging.dead_letters import open_office
 from worker.messaging.encoder import ACTOR_QUEUES
 from worker.messaging.events import EventPublisher
 from worker.messaging.middleware import TIME_LIMIT_MS
-from worker.messaging.queues import read_queues
+from worker.messaging.queues import add_account_queues, is_blocked, ping_broker, read_queues
 
 EVENT = CloudEvent.wrap(ListeExportRequested(commune="13055", requested_by="mairie"), source="/test")
 OPERATIONS = Path(__file__).parents[2] / "docs" / "operations.md"
@@ -123,6 +125,29 @@ def test_nobody_publishes_under_another_name(deployment: Deployment) -> None:
     assert _try(url, _publish(EXCHANGE, key, user_id="worker")) == 406
 
 
+def test_only_the_screen_publishes_for_a_token(deployment: Deployment) -> None:
+    """The broker does not check `app_id`: of another account, the worker ignores it."""
+    for account in ("ecran", "producteur"):
+        add_account_queues(deployment.broker.url(VHOST), account)
+
+    def sender(account: str) -> str:
+        with pika.BlockingConnection(pika.URLParameters(deployment.amqp_url("worker"))) as connection:
+            _, properties, _ = connection.channel().basic_get(account_queue(account), auto_ack=True)
+        return sender_of(properties)
+
+    with Publisher(deployment.amqp_url("ecran")) as screen, Publisher(deployment.amqp_url("producteur")) as other:
+        screen.publish(EVENT, token="jeton compta")
+        assert sender("ecran") == "jeton compta"
+        screen.publish(EVENT)
+        assert sender("ecran") == "ecran"
+        with pytest.raises(NotPermittedError):
+            other.publish(EVENT, token="jeton compta")
+    forged = pika.BasicProperties(user_id="producteur", app_id="jeton compta")
+    key = request_key("producteur", REQUEST_LISTE_EXPORT)
+    assert _try(deployment.amqp_url("producteur"), lambda it: it.basic_publish(EXCHANGE, key, b"{}", forged)) == 0
+    assert sender("producteur") == "producteur"
+
+
 def test_a_message_beyond_the_limit_is_refused(deployment: Deployment) -> None:
     assert _try(deployment.amqp_url("worker"), lambda it: it.basic_publish("", "requests", b"x" * 262_145)) == 406
 
@@ -162,12 +187,12 @@ def test_the_operator_sees_dead_letters_and_leaves_them_there(deployment: Deploy
 def test_the_operator_puts_a_dead_letter_back(deployment: Deployment, letter: CloudEvent) -> None:
     with open_office(deployment.amqp_url("exploitant")) as office:
         for held in office.look("requests"):
-            office.put_back(held.letter)
+            office.put_back(Message("listes", "liste", args=(41,), kwargs={}, options={}))
             held.remove()
         assert office.count("requests") == 0
     with pika.BlockingConnection(pika.URLParameters(deployment.broker.url(VHOST))) as connection:
-        _, _, body = connection.channel().basic_get("requests", auto_ack=True)
-    assert letter.id.encode() in (body or b"")
+        _, _, body = connection.channel().basic_get("listes", auto_ack=True)
+    assert b"41" in (body or b"")
 
 
 @pytest.mark.parametrize("account", ["requests", "listes", "worker", "notifier", "producteur"])
@@ -350,6 +375,11 @@ def test_the_notifier_counts_messages_that_it_cannot_read(deployment: Deployment
         channel.basic_publish("", "listes.XQ", b"poison")
     counted = {state.queue: state.dead_letters for state in read_queues(deployment.amqp_url("notifier"))}
     assert counted["listes"] == 1
+
+
+def test_those_who_report_an_alarm_of_the_broker_may_publish_to_no_queue(deployment: Deployment) -> None:
+    assert not any(is_blocked(deployment.amqp_url(it)) for it in ("notifier", "exploitant"))
+    assert ping_broker(deployment.amqp_url("listes")).endswith(VHOST), "a worker's account publishes nothing"
 
 
 @pytest.mark.slow

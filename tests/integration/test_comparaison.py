@@ -1,14 +1,16 @@
-"""A second export compared with the first: arrivals, departures, changes of bureau, and homonyms told apart."""
+"""A second export compared with the first, of the commune or of an arrondissement: who came, left, changed bureau."""
 
 from collections import Counter
 from datetime import date
+from pathlib import Path
 
 import pytest
 from sqlalchemy import text
 
-from schemas.vocabulary import Categorie, Liste, Nature
-from tests.integration.import_desk import COMMUNE, TWO_COMMUNES
-from tests.integration.mouvements_desk import JOUR, MouvementsDesk
+from schemas.tableaux import TypeTableau
+from schemas.vocabulary import Categorie, ImportQuestion, Liste, Nature
+from tests.integration.import_desk import COMMUNE, JOUR, TWO_COMMUNES, MouvementsDesk
+from tests.integration.tableau_desk import TableauDesk
 from tests.unit.reu_sample import (
     BUREAU,
     DATE,
@@ -20,10 +22,13 @@ from tests.unit.reu_sample import (
     VOIE,
     electeurs,
 )
-from worker.domain.mouvement import Effet, Etat
+from tests.unit.reu_sample import COMMUNE as CODE
+from worker.domain.identite import Effet, Etat
 from worker.errors import ImportRefusedError
 from worker.registre.comparaison import compare
-from worker.registre.imports.history import undo_import
+from worker.registre.imports.chain import read_chain
+from worker.registre.imports.history import read_basis, undo_import
+from worker.registre.reference import arrondissements_of
 from worker.registre.reu.importer import Intake
 
 pytestmark = [pytest.mark.database(TWO_COMMUNES), pytest.mark.desk(opened_by=MouvementsDesk.open)]
@@ -67,7 +72,7 @@ def test_who_came_who_left_and_who_votes_elsewhere(desk: MouvementsDesk) -> None
     second[3] |= {NUMERO: "800"}
     found = desk.compare(second)
     assert (found.inscriptions, found.radiations, found.changements, found.others) == (2, 1, 1, 2)
-    assert (found.homonyms, found.spellings, found.doubts) == (0, 0, 2), "they share all but a first name"
+    assert found.doubts == 2, "they share all but a first name"
     assert _prenoms(desk, Nature.RADIATION) == ["Zoé A"]
     assert sorted(_prenoms(desk, Nature.INSCRIPTION)) == ["Zoé BA", "Zoé BB"]
     [change] = [it for it in desk.mouvements() if it.nature is Nature.MODIFICATION]
@@ -132,10 +137,7 @@ def test_a_corrected_spelling_is_the_same_elector(desk: MouvementsDesk) -> None:
     desk.load([_row(nom="D'AUBIGNE", prenoms="Zoé-Marie"), *electeurs(5)[1:]])
     corrected = _row(nom="d’Aubigné", prenoms="ZOE MARIE", bureau="0002")
     found = desk.compare([corrected, *electeurs(5)[1:]])
-    assert (found.inscriptions, found.radiations, found.changements, found.spellings) == (0, 0, 1, 1)
-    assert desk.comparison_report == [
-        f"{COMMUNE};P;1;0001;1;0002;1;orthographe changée, même électeur : même adresse, autre bureau"
-    ]
+    assert (found.inscriptions, found.radiations, found.changements, found.doubts) == (0, 0, 1, 0)
 
 
 @pytest.mark.slow
@@ -156,34 +158,96 @@ def test_lists_that_a_service_changes_meanwhile_are_not_compared_wrongly(
     assert desk.rows("SELECT count(*) FROM mouvement") == [(0,)]
 
 
-def test_a_report_never_replaces_another_file(desk: MouvementsDesk) -> None:
-    pair = [_row(voie="Ici"), _row(voie="Là", numero="2")]
-    desk.load([*pair, *electeurs(5)[2:]])
-    precious = desk.folder / "reu-comparaison.csv"
-    precious.write_text("à garder")
-    with pytest.raises(ImportRefusedError, match="n'est pas un rapport de comparaison"):
-        desk.compare([*pair, *electeurs(6)[2:]])
-    assert (precious.read_text(), desk.counts()) == ("à garder", {P: 5})
+FIRST, SECOND, THIRD = date(2026, 9, 10), date(2026, 10, 10), date(2026, 11, 10)
+_NAMES = {"13201": "TILLEUL", "13202": "SUREAU"}
+
+Rows = list[dict[str, str]]
 
 
-def test_no_cell_of_the_report_can_become_a_formula(desk: MouvementsDesk) -> None:
-    pair = [_row(voie="Ici"), _row(voie="Là", numero="2")]
-    desk.load(pair)
-    with desk.engine.begin() as connection:
-        connection.exec_driver_sql("UPDATE electeur SET code_bureau = '=1+1'")
-    desk.compare([*pair, _row(voie="Ailleurs", numero="3")], accept_changes=True)
-    cells = [cell for line in desk.comparison_report for cell in line.split(";")]
-    assert "'=1+1" in cells
-    assert not [cell for cell in cells if cell.startswith(("=", "+", "-", "@"))]
+def _of(arrondissement: str, count: int = 30) -> Rows:
+    return electeurs(count, {CODE: arrondissement, NOM: _NAMES[arrondissement], BUREAU: arrondissement[-3:]})
 
 
-def test_the_report_goes_where_that_of_the_rejects_goes_and_names_nobody(desk: MouvementsDesk) -> None:
-    pair = [_row(voie="Ici"), _row(voie="Là", numero="2")]
-    desk.load([*pair, *electeurs(5)[2:]])
-    elsewhere = desk.folder / "ailleurs"
-    elsewhere.mkdir()
-    found = desk.compare([*pair, *electeurs(6)[2:]], report=elsewhere / "rejets.csv")
-    assert found.report == elsewhere / "reu-comparaison.csv"
-    written = found.report.read_text("utf-8-sig")
-    assert written.startswith("Commune;Liste;Groupe;Bureau avant;Numéro avant;Bureau après;Numéro après;Constat\n")
-    assert not [word for word in ("AUBIGNE", "Zoé", "1962", "Rue", "Ici") if word in written]
+def _links(desk: MouvementsDesk) -> list[tuple[date, bool, int | None]]:
+    with desk.engine.connect() as connection:
+        links = read_chain(connection, COMMUNE, Liste.PRINCIPALE).links
+    return [(it.taken_on, it.is_compared, it.electeurs) for it in links]
+
+
+def test_the_next_export_of_one_arrondissement_leaves_the_other(desk: MouvementsDesk) -> None:
+    desk.load([*_of("13201"), *_of("13202")], intake=Intake(FIRST))
+    summary = desk.load(_of("13201", 31), intake=Intake(SECOND))
+    assert (desk.counts(), summary.questions) == ({P: 61}, ())
+    assert "30 électeurs de 13202 restent sur la liste P, sans changement" in summary.notes
+    assert desk.natures() == {Nature.INSCRIPTION: 1}
+    assert desk.rows("SELECT arrondissement, count(*) FROM electeur NATURAL JOIN liste GROUP BY 1 ORDER BY 1") == [
+        ("13201", 31),
+        ("13202", 30),
+    ]
+    undo_import(desk.engine)
+    assert desk.counts() == {P: 60}
+
+
+@pytest.mark.slow
+def test_a_tableau_names_the_export_of_one_arrondissement_on_which_it_rests(
+    desk: MouvementsDesk, tmp_path: Path
+) -> None:
+    desk.load([*_of("13201"), *_of("13202")], intake=Intake(FIRST))
+    desk.load(_of("13201", 31), intake=Intake(SECOND))
+    asked = {"commune": COMMUNE, "reunion": FIRST.isoformat(), "until": THIRD.isoformat()}
+    made = TableauDesk(desk.engine, tmp_path).make(TypeTableau.VINGT_JOURS, **asked)
+    assert "du 10/09/2026 (60 personnes) et du 10/10/2026 (61 personnes), mineurs compris" in made.text
+    (said,) = [line[-2] for line in made.anomalies if line[-1] == "couverture_fin"]
+    assert "Les derniers exports des arrondissements sont de jours différents" in said
+
+
+@pytest.mark.slow
+def test_a_tableau_says_that_an_arrondissement_came_into_the_list(desk: MouvementsDesk, tmp_path: Path) -> None:
+    desk.load(_of("13201"), intake=Intake(FIRST))
+    desk.load(_of("13202"), intake=Intake(date(2026, 9, 11)))
+    for arrondissement in _NAMES:
+        desk.load(_of(arrondissement), intake=Intake(SECOND), accept_changes=True)
+    asked = {"commune": COMMUNE, "reunion": "2026-09-16", "until": SECOND.isoformat()}
+    made = TableauDesk(desk.engine, tmp_path).make(TypeTableau.VINGT_JOURS, **asked)
+    (said,) = [line[-2] for line in made.anomalies if line[-1] == "couverture_lacune"]
+    assert said.startswith(
+        "Un arrondissement est entré dans la liste après l'export du 10/09/2026, et celui du 10/10/2026 est le premier "
+    )
+
+
+@pytest.mark.slow
+def test_the_list_is_known_as_of_a_day_of_which_are_all_its_exports(desk: MouvementsDesk) -> None:
+    desk.load([*_of("13201"), *_of("13202")], intake=Intake(FIRST))
+    desk.load(_of("13201", 31), intake=Intake(SECOND))
+    desk.load(_of("13202", 29), intake=Intake(SECOND))
+    assert _links(desk) == [(FIRST, False, 60), (SECOND, True, 60)], "between the two no day has a whole list"
+    with desk.engine.connect() as connection:
+        basis = [read_basis(connection, COMMUNE, "P", version) for version in (1, 2, 3)]
+    assert [(it.imports, it.taken_on, it.electeurs) for it in basis if it] == [
+        ({1}, FIRST, 60),
+        ({1, 2}, FIRST, 61),
+        ({2, 3}, SECOND, 60),
+    ]
+
+
+@pytest.mark.slow
+def test_an_arrondissement_never_replaces_the_list_of_the_whole_commune(desk: MouvementsDesk) -> None:
+    desk.load(electeurs(60), intake=Intake(FIRST))
+    with pytest.raises(ImportRefusedError, match="cet export est celui de 13201, une partie de la commune 13055"):
+        desk.load(_of("13201"), intake=Intake(SECOND), accept_changes=True)
+    assert desk.counts() == {P: 60}
+    codes = sorted(arrondissements_of(COMMUNE))
+    everywhere = [row | {CODE: codes[index % 16]} for index, row in enumerate(electeurs(61))]
+    assert not desk.load(everywhere, intake=Intake(SECOND)).questions, "all the arrondissements are the commune"
+    assert _links(desk) == [(FIRST, False, 60), (SECOND, True, 61)]
+
+
+@pytest.mark.slow
+def test_an_arrondissement_that_is_cut_is_judged_by_itself(desk: MouvementsDesk) -> None:
+    desk.load([*_of("13201", 20), *_of("13202", 300)], intake=Intake(FIRST))
+    with pytest.raises(ImportRefusedError, match="La liste principale de 13201 perdrait 6 électeurs connus sur 20"):
+        desk.load(_of("13201", 14), intake=Intake(SECOND))
+    others = [row | {NOM: "FRENE", DATE: "02/02/1970"} for row in _of("13201", 20)]
+    summary = desk.load(others, intake=Intake(SECOND), accept_changes=True)
+    assert [it.kind for it in summary.questions] == [ImportQuestion.OTHER_POPULATION]
+    assert desk.counts() == {P: 320}

@@ -13,24 +13,21 @@ from common.calendrier import jour_a_paris, now
 from common.cli import ExitCode
 from schemas.requests import RegistreCorrectionRequested
 from schemas.tableaux import Edition, TypeTableau
-from schemas.vocabulary import Format, Liste
+from schemas.vocabulary import Action, Format, Liste
 from tests.integration import test_previews as previews
 from tests.integration.export_desk import before_writing, decoded
-from tests.integration.import_desk import COMMUNE, TWO_COMMUNES, VOISINE
-from tests.integration.mouvements_desk import MouvementsDesk
+from tests.integration.import_desk import COMMUNE, TWO_COMMUNES, VOISINE, MouvementsDesk
 from tests.integration.tableau_desk import TableauDesk
 from tests.unit.mouvement_csv import lignes, write_mouvements
 from tests.unit.reu_sample import COMMUNE as CODE
 from tests.unit.reu_sample import EUROPEENNE, electeurs
 from worker.arrivals import Preview
-from worker.audit import Action
 from worker.cli.main import main
 from worker.errors import RefusedError
 from worker.exports.models import Request
 from worker.handlers.handle_preview import undo
 from worker.notifier.messages.events import registre_event
-from worker.notifier.messages.registre import describe_import
-from worker.registre.imports.history import importing
+from worker.notifier.messages.request import describe_import
 from worker.registre.mouvements.importer import import_mouvements
 from worker.registre.reu.importer import Intake
 
@@ -211,13 +208,6 @@ def test_nothing_is_done_or_said_of_the_exports_of_others(desk: Desk) -> None:
     assert desk.register.rows("SELECT count(*) FROM preview") == [(0,)]
 
 
-def test_an_import_at_work_is_waited_for(desk: Desk) -> None:
-    desk.ask("undo")
-    with importing(desk.register.engine):
-        desk.work()
-    assert (desk.last()["status"], desk.starts()) == ("queued", [(0, None, False)])
-
-
 def test_programs_and_people_are_told_what_would_change_and_what_was_done(desk: Desk) -> None:
     desk.deposit(desk.liste())
     shown = desk.look("undo")
@@ -226,11 +216,12 @@ def test_programs_and_people_are_told_what_would_change_and_what_was_done(desk: 
         row = session.get_one(Preview, shown["id"])
         first, second = (session.get_one(Request, it) for it in (row.request_id, row.import_request_id))
         previewed, done = registre_event(first, row).data, registre_event(second, row).data
-        content = describe_import(second, row, lieu="Marseille (13055)", public_url="")
+        text = describe_import(second, row, lieu="Marseille (13055)", public_url="")
     assert (previewed["act"], previewed["status"], previewed["recalled"]) == ("undo", "ready", 1)
     assert (previewed["mouvements"], previewed["is_reason_wanted"], previewed["inscriptions"]) == (1, True, 1)
     assert (done["act"], done["status"], done["import_id"]) == ("undo", "imported", 3)
-    assert (content.title, ("Fichiers à refaire", "1") in content.circumstances) == ("Reprise annulée", True)
+    assert text.subject.startswith("Reprise annulée — ")
+    assert "Fichiers à refaire : 1\n" in text.mail
 
 
 ACTOR = "exploitant"
@@ -249,6 +240,8 @@ def test_a_file_says_which_imports_it_rests_on(desk: Desk) -> None:
     assert _numbers(desk.file(liste)) == [3], "the last import of the list"
     (rests_on,) = decoded(desk.file(liste)["rests_on"])
     assert rests_on == {"import_id": 3, "taken_on": "2026-11-24", "electeurs": 12}
+    undo(desk.register.engine, 4, actor=ACTOR)
+    assert desk.recalled() == [until_meeting, until_last]
 
 
 def test_what_rests_on_an_import_that_is_undone_is_to_be_made_again(desk: Desk) -> None:
@@ -272,14 +265,6 @@ def test_what_rests_on_an_import_that_is_undone_is_to_be_made_again(desk: Desk) 
     assert desk.recalled() == [until_meeting, until_last, liste]
     assert desk.file(until_last)["label"].count("à refaire") == 1, "once, for the first reason"
     assert desk.tableau(FIRST + timedelta(days=2)) not in desk.recalled()
-
-
-def test_a_file_of_mouvements_that_is_undone_too(desk: Desk) -> None:
-    path = write_mouvements(desk.register.folder / "mouvements.csv", lignes(1, date="10/11/2026", état="applique"))
-    import_mouvements(desk.register.engine, path, imported_by="test")
-    tableau, _ = desk.tableau(MEETING), desk.liste()
-    undo(desk.register.engine, 4, actor=ACTOR)
-    assert desk.recalled() == [tableau]
 
 
 def test_files_of_other_lists_stand(desk: Desk) -> None:

@@ -1,22 +1,26 @@
 """The accounts of `deploy/database/` on a real PostgreSQL: each account is refused what it does not need."""
 
 import hashlib
+import logging
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 from threading import Event, Thread
 
 import pytest
+import structlog
 import yaml
 from psycopg import sql
-from sqlalchemy import Connection, create_engine, insert, text
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy import create_engine, insert, text
+from sqlalchemy.exc import DBAPIError, OperationalError, ProgrammingError
 from sqlalchemy.pool import NullPool
 
+from common.logs import configure_logs
 from producers.state import State
 from schemas.declarations import (
-    BureauDescribed,
+    BureauxDescribed,
     CompletedMotif,
+    DescribedBureau,
     DoubtDecided,
     MotifsCompleted,
     RegisterNote,
@@ -26,12 +30,12 @@ from schemas.declarations import (
 from schemas.envelope import CloudEvent
 from schemas.requests import RegistreCorrectionRequested, RegistreImportRequested, RegistrePreviewRequested
 from schemas.screen_notes import WishesChosen
-from schemas.vocabulary import Categorie, DoubtDecision, ExportKind, ExportStatus, Liste, Wish
+from schemas.vocabulary import Action, Categorie, DoubtDecision, ExportKind, ExportStatus, Liste, Wish
 from tests.integration.export_desk import Desk
 from tests.parts.deployment import DATABASE, DEPLOY, Deployment
 from tests.unit.reu_sample import electeurs, write_reu
 from worker.arrivals import Arrivals
-from worker.audit import Action, Actor, log_lines
+from worker.audit import Actor, keep_acts, log_lines, note_removed, read_log, record_audit, verify_audit
 from worker.cli.main import main
 from worker.db import engine as database
 from worker.db.engine import build_engine
@@ -39,10 +43,11 @@ from worker.db.migrate import GRANTS
 from worker.exports.models import Export, Recall
 from worker.exports.recalls import Withdrawal, recall_tableaux
 from worker.handlers.declarations.declare import declare, lift_protection, protect
-from worker.handlers.declarations.screen_notes import ScreenDeclaration
+from worker.handlers.declarations.file_notes import ScreenDeclaration
 from worker.handlers.handle_preview import handle_preview
 from worker.handlers.requests.ingest_request import ingest_request
 from worker.housekeeping.housekeeping import sweep
+from worker.registre.imports.history import purge_versions
 from worker.registre.protections import Protege
 
 EVERYBODY = (
@@ -55,7 +60,7 @@ EVERYBODY = (
     "DELETE FROM electeur",
     "DELETE FROM export",
     "DELETE FROM request",
-    "INSERT INTO commune VALUES ('00000', 'Nulle Part', '00')",
+    "INSERT INTO commune (code, nom, code_departement) VALUES ('00000', 'Nulle Part', '00')",
     "INSERT INTO agent VALUES ('moi', '13900', 'moi@ailleurs.example')",
     "UPDATE electeur SET nom_naissance = ''",
     "UPDATE agent SET email = 'moi@ailleurs.example'",
@@ -95,7 +100,7 @@ ONLY = {
         "SELECT * FROM notification",
         "SELECT * FROM homonym",
         "UPDATE volume SET marked_at = NULL",
-        "INSERT INTO mouvement (code_commune) VALUES ('13900')",
+        "UPDATE mouvement SET nature = ''",
         "UPDATE agent SET may_protect = true",
         "DELETE FROM depot",
         "SELECT purge_versions(1)",
@@ -107,7 +112,7 @@ ONLY = {
         "SELECT * FROM notification",
         "UPDATE notification SET sent_at = NULL",
         "SELECT * FROM recipient",
-        "INSERT INTO mouvement (code_commune) VALUES ('13900')",
+        "UPDATE mouvement SET nature = ''",
         "UPDATE protection SET nom_naissance = ''",
         "UPDATE scrutin SET code_commune = ''",
         "UPDATE bureau SET code = ''",
@@ -191,8 +196,7 @@ REFUSED = [
 def test_the_database_refuses_what_an_account_has_no_use_for(
     deployment: Deployment, account: str, statement: str
 ) -> None:
-    engine = create_engine(deployment.database_url(account), poolclass=NullPool)
-    with engine.connect() as connection, pytest.raises(DBAPIError) as caught:
+    with deployment.connect(account) as connection, pytest.raises(DBAPIError) as caught:
         connection.execute(text(statement))
     assert type(caught.value.orig).__name__ in {"InsufficientPrivilege", "ReadOnlySqlTransaction"}
 
@@ -203,8 +207,7 @@ def test_who_reads_reads_both_views_and_may_not_write_even_if_it_were_granted(de
         state.request_progress("/test", "unknown")
     _as_owner(deployment, "GRANT DELETE ON request TO prefecture_lecture")
     try:
-        engine = create_engine(deployment.database_url("lecture"), poolclass=NullPool)
-        with engine.connect() as connection, pytest.raises(DBAPIError, match="read-only transaction"):
+        with deployment.connect("lecture") as connection, pytest.raises(DBAPIError, match="read-only transaction"):
             connection.execute(text("DELETE FROM request"))
     finally:
         _as_owner(deployment, "REVOKE ALL ON request FROM prefecture_lecture")
@@ -215,8 +218,7 @@ def test_what_scales_workers_on_a_cluster_reads_how_long_files_have_waited(deplo
     triggers = [trigger for it in manifests if it["kind"] == "ScaledObject" for trigger in it["spec"]["triggers"]]
     queries = [it["metadata"]["query"] for it in triggers if it["type"] == "postgresql"]
     assert {kind for kind in ExportKind for query in queries if f"kind = '{kind}'" in query} == set(ExportKind)
-    engine = create_engine(deployment.database_url("lecture"), poolclass=NullPool)
-    with engine.connect() as connection:
+    with deployment.connect("lecture") as connection:
         for query in queries:
             assert f"status = '{ExportStatus.QUEUED}'" in query
             assert connection.scalar(text(query)) == 0
@@ -260,20 +262,23 @@ VALUES ({}, '13900', 'P', 9, '{}', 'Immediat', 'applique', '2026-11-01', '2026-1
 _DOUBT = (
     """INSERT INTO import (id, file_name, sha256, imported_by, lines_read, lines_kept, lines_rejected, values_cleaned,
        bureaux_before) VALUES (9, '', '', 'moi', 0, 0, 0, 0, '[]')""",
-    _MOUVEMENT.format(1, "radiation"),
-    _MOUVEMENT.format(2, "inscription"),
+    _MOUVEMENT.format(901, "radiation"),
+    _MOUVEMENT.format(902, "inscription"),
     """INSERT INTO doubt (id, import_id, code_commune, liste, radiation_id, inscription_id, differs)
-       VALUES (3, 9, '13900', 'P', 1, 2, 'date_naissance')""",
+       VALUES (3, 9, '13900', 'P', 901, 902, 'date_naissance')""",
 )
 
 
 def test_a_worker_may_do_all_that_a_decision_asks_for(deployment: Deployment) -> None:
     for statement in _DOUBT:
         _as_owner(deployment, statement)
-    with _connect(deployment, "worker") as connection:
+    with deployment.connect("worker") as connection:
         declare(connection, "13900", DoubtDecided(doubt=3, decision=DoubtDecision.SAME_PERSON), by=Actor("moi"))
-        assert connection.scalars(text("SELECT nature FROM mouvement")).all() == ["modification"]
+        counted = text("SELECT nature FROM mouvement WHERE doubt_id IS NULL ORDER BY nature")
+        assert connection.scalars(counted).all() == ["modification"]
         assert connection.scalars(text("SELECT nom_naissance FROM protection")).all() == ["BANJO"]
+        declare(connection, "13900", DoubtDecided(doubt=3, decision=DoubtDecision.TWO_PERSONS), by=Actor("moi"))
+        assert connection.scalars(counted).all() == ["inscription", "radiation"]
         connection.rollback()
     for statement in ("DELETE FROM doubt", "DELETE FROM mouvement", "DELETE FROM import WHERE id = 9"):
         _as_owner(deployment, statement)
@@ -282,20 +287,23 @@ def test_a_worker_may_do_all_that_a_decision_asks_for(deployment: Deployment) ->
 def test_a_worker_may_do_all_that_notes_ask_for(deployment: Deployment) -> None:
     _as_owner(deployment, _DOUBT[0])
     _as_owner(deployment, _MOUVEMENT.format(1, "radiation"))
-    _as_owner(deployment, "INSERT INTO commune VALUES ('13900', 'LIBREVILLE', '13') ON CONFLICT DO NOTHING")
+    _as_owner(
+        deployment,
+        "INSERT INTO commune (code, nom, code_departement) VALUES ('13900', 'LIBREVILLE', '13') ON CONFLICT DO NOTHING",
+    )
     _as_owner(deployment, "INSERT INTO bureau (code_commune, code) VALUES ('13900', '0009')")
     _as_owner(deployment, "INSERT INTO agent (name, code_commune, email) VALUES ('moi', '13900', 'moi@ici.example')")
     by = Actor("moi")
     motif = CompletedMotif(mouvement=1, categorie=Categorie.RADIATION_DECES, motif="acte n° 3")
-    poll = {"jour": "2027-05-09", "libelle": "Élection municipale partielle"}
+    poll = {"jour": "2027-05-09", "libelle": "Élection municipale partielle", "texte": "décret n° 1"}
     notes: list[RegisterNote] = [
         *(ReunionNoted(jour=date(2026, 11, 20), removed=removed) for removed in (False, True)),
         *(ReunionNoted(jour=date(2026, 11, 21), liste=Liste.PRINCIPALE, removed=it) for it in (False, True)),
         *(ScrutinNoted.model_validate(poll | it) for it in ({}, {"cloture": "2027-04-02"}, {"removed": True})),
         MotifsCompleted(motifs=[motif]),
-        BureauDescribed(bureau="0009", code_canton="1302"),
+        BureauxDescribed(bureaux=[DescribedBureau(bureau="0009", code_canton="1302")]),
     ]
-    with _connect(deployment, "worker") as connection:
+    with deployment.connect("worker") as connection:
         for note in notes:
             declare(connection, "13900", note, by=by)
         protect(connection, "13900", Protege("BANJO", "", ""), by=by)
@@ -329,7 +337,7 @@ def test_an_export_that_arrives_is_imported_with_the_rights_of_each(deployment: 
     fields = {"commune": "13055", "sha256": sha256, "requested_by": "moi"}
     preview = RegistrePreviewRequested.model_validate(fields | {"arrival": "a.csv", "taken_on": "2026-11-20"})
     ingest_request(CloudEvent.wrap(preview, source="/test"), ingests)
-    with _connect(deployment, "owner") as connection:
+    with deployment.connect("owner") as connection:
         preview_id = connection.scalar(text("SELECT max(id) FROM preview"))
     handle_preview(preview_id, imports)
     ingest_request(
@@ -338,14 +346,14 @@ def test_an_export_that_arrives_is_imported_with_the_rights_of_each(deployment: 
     )
     handle_preview(preview_id, imports)
     sweep(notifier, lambda _doorbells: None, grace_seconds=0)
-    assert log_lines(notifier) > 0
-    with _connect(deployment, "owner") as connection:
+    log_lines(notifier)
+    with deployment.connect("owner") as connection:
         assert connection.scalar(text("SELECT status FROM preview")) == "imported"
         assert connection.scalar(text("SELECT count(*) FROM electeur WHERE code_commune = '13055'")) == 3
     assert not (tmp_path / "a.csv").exists()
-    with _connect(deployment, "registre") as connection:
+    with deployment.connect("registre") as connection:
         connection.execute(text("ANALYZE electeur"))  # PostgreSQL skips it where the account has no right to it
-    with _connect(deployment, "owner") as connection:
+    with deployment.connect("owner") as connection:
         number, request_id = connection.execute(text("SELECT import_id, request_id FROM preview")).one()
         rests_on = [{"import_id": number, "taken_on": None}]
         of_liste = {"code_commune": "13055", "liste": "P", "format": "csv", "file_name": "P.csv", "label": "Liste P"}
@@ -356,17 +364,18 @@ def test_an_export_that_arrives_is_imported_with_the_rights_of_each(deployment: 
         asked = {"commune": "13055", "import_id": number, "act": act, "taken_on": "2026-11-19", "requested_by": "moi"}
         correction = RegistreCorrectionRequested.model_validate(asked)
         ingest_request(CloudEvent.wrap(correction, source="/test"), ingests)
-        with _connect(deployment, "owner") as connection:
+        with deployment.connect("owner") as connection:
             last = connection.scalar(text("SELECT max(id) FROM preview"))
         handle_preview(last, imports)
         wanted = RegistreImportRequested.model_validate(fields | {"preview": last})
         ingest_request(CloudEvent.wrap(wanted, source="/test"), ingests)
         handle_preview(last, imports)
-    with _connect(deployment, "owner") as connection:
+    with deployment.connect("owner") as connection:
         assert connection.scalars(text("SELECT status FROM preview")).all() == ["imported"] * 3
         shown = "SELECT count(*) FROM electeur NATURAL JOIN liste WHERE code_commune = '13055'"
         assert connection.scalar(text(shown)) == 0
         assert connection.scalar(text("SELECT count(*) FROM export WHERE recall_id IS NOT NULL")) == 1
+    assert list(purge_versions(notifier, note_removed(Actor("notifier")))) == [3]
     for engine in (worker, registre, notifier):
         engine.dispose()
     _as_owner(deployment, "DELETE FROM preview")
@@ -391,30 +400,63 @@ def test_a_new_password_is_taken_by_the_same_script(deployment: Deployment) -> N
         create_engine(old, poolclass=NullPool).connect()
 
 
+@pytest.mark.parametrize("account", ["requests", "listes", "tableaux", "bulk", "worker", "registre", "notifier"])
+def test_a_line_that_no_service_wrote_is_found(deployment: Deployment, account: str, tmp_path: Path) -> None:
+    """An attacker holds the database account of a service; the operator holds the log. Commands write no log."""
+    configure_logs("json", "warning")
+    log = logging.getLogger("audit")
+    keep_acts(tmp_path)
+    kept = [*log.handlers]
+    try:
+        _add_line(deployment, account, "file_purged")
+        log.handlers.clear()
+        _add_line(deployment, "owner", "agent_changed")
+        forged = _add_line(deployment, account, "agent_changed")
+        log.handlers[:] = kept
+        log_lines(create_engine(deployment.database_url("notifier"), poolclass=NullPool))
+        _add_line(deployment, account, "file_purged")
+    finally:
+        log.handlers.clear()
+        for handler in kept:
+            handler.close()
+        structlog.reset_defaults()
+    logged = read_log((tmp_path / "audit.log").read_text().splitlines())
+    with deployment.connect("owner") as connection:
+        (fault,) = verify_audit(connection, logged)
+    assert fault == (forged, f"ajoutée avec le compte prefecture_{account}, mais par aucun service")
+    with (
+        deployment.connect(account) as connection,
+        pytest.raises(ProgrammingError, match="permission denied for table audit_unlogged"),
+    ):
+        connection.execute(text("INSERT INTO audit_unlogged VALUES (0, '{}', 'prefecture')"))
+
+
+def _add_line(deployment: Deployment, account: str, action: str) -> int:
+    """As a program does, or an attacker who knows it."""
+    with deployment.connect(account) as connection, connection.begin():
+        record_audit(connection, Action(action), actor="root")
+        return int(connection.scalar(text("SELECT currval('audit_id_seq')")))
+
+
 def test_every_table_has_its_readers(deployment: Deployment) -> None:
     """Only the owner reads a new table until a developer decides which accounts need it."""
     named = {word for rights in GRANTS.values() for _, things in rights for word in things.replace(",", " ").split()}
     query = text("SELECT table_name FROM information_schema.tables WHERE table_schema = 'public'")
-    with _connect(deployment, "owner") as connection:
+    with deployment.connect("owner") as connection:
         tables = set(connection.scalars(query))
     assert tables <= named
     assert named - tables == {
-        *("FUNCTION", "last_settings(text)"),
-        *("purge_audit(timestamptz)", "purge_refused(bigint[])", "purge_versions(bigint)"),
+        *("FUNCTION", "purge_audit(timestamptz)", "purge_refused(bigint[])", "purge_versions(bigint)"),
     }
 
 
-def _connect(deployment: Deployment, account: str) -> Connection:
-    return create_engine(deployment.database_url(account), poolclass=NullPool).connect()
-
-
 def _may_read(deployment: Deployment, account: str, table: str) -> bool:
-    with _connect(deployment, account) as connection:
+    with deployment.connect(account) as connection:
         query = text("SELECT has_table_privilege(:table, 'SELECT')")
         return bool(connection.scalar(query, {"table": table}))
 
 
 def _as_owner(deployment: Deployment, statement: str) -> None:
-    with _connect(deployment, "owner") as connection:
+    with deployment.connect("owner") as connection:
         connection.execute(text(statement))
         connection.commit()

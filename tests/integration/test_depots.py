@@ -9,12 +9,11 @@ import pytest
 from sqlalchemy import RowMapping, text
 from sqlalchemy.orm import Session
 
-from schemas.vocabulary import FORMATS, FileFormat, Format, Liste
+from schemas.vocabulary import Action, FileFormat, Format, Liste
 from tests.integration.depots_desk import DepotsDesk, today
 from tests.integration.export_desk import decoded
 from tests.parts.town import AGENT, LIBREVILLE_TEMPLATE
 from worker.access.models import Sender
-from worker.audit import Action
 from worker.exports import depots
 from worker.exports.purge import purge_files, total
 from worker.handlers.making.make_export import make_export
@@ -49,7 +48,7 @@ def test_a_download_is_on_the_row_and_in_the_trail(desk: DepotsDesk) -> None:
     (line,) = desk.audit()
     assert (line.actor, line.action, line.code_commune, line.export_id, line.detail, line.label) == (
         *(AGENT, Action.FILE_DOWNLOADED, "13900", row["export_id"], row["file_name"]),
-        "fichier téléchargé",
+        "téléchargement",
     )
 
 
@@ -120,11 +119,9 @@ def test_the_copy_of_the_commission_is_not_deposited(desk: DepotsDesk) -> None:
     assert _refusal(desk.deposit(row["export_id"])).startswith("L'exemplaire de la commission ne se dépose pas")
 
 
-def test_a_file_in_a_format_that_the_platform_does_not_take_is_not_deposited(
-    desk: DepotsDesk, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_file_in_a_format_that_the_platform_does_not_take_is_not_deposited(desk: DepotsDesk) -> None:
+    desk.use_profile(formats=[FileFormat.XML])
     export_id = desk.make()["export_id"]
-    monkeypatch.setitem(FORMATS, FileFormat.CSV, FORMATS[FileFormat.CSV]._replace(may_be_deposited=False))
     assert _refusal(desk.deposit(export_id)).startswith("La plateforme ne prend pas ce format")
 
 

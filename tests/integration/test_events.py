@@ -106,6 +106,7 @@ def test_who_hears_an_event(amqp_url: str, publisher: EventPublisher, event_of: 
         for name, key in KEYS.items():
             channel.queue_declare(name, durable=True)
             channel.queue_bind(name, EXCHANGE, key)
+        channel.queue_bind("its account", EXCHANGE, KEYS["its commune"])  # bound both ways, it hears an event once
     event = CloudEvent.wrap(_settled(), source="/module-prefecture") if event_of == "a commune" else _event()
     event = CloudEvent.wrap(_progress(), source="/module-prefecture") if event_of == "progress" else event
     publisher.publish([(event, "mairie.13900")])

@@ -4,6 +4,7 @@ import os
 import resource
 import sys
 import time
+from collections.abc import Callable
 from contextlib import redirect_stderr, redirect_stdout
 from io import StringIO
 from signal import SIGCONT, SIGKILL, SIGSTOP, SIGTERM
@@ -11,7 +12,7 @@ from signal import SIGCONT, SIGKILL, SIGSTOP, SIGTERM
 import pytest
 from sqlalchemy import create_engine, text
 
-from tests.contract.test_kubernetes import CONNECTIONS_OF_A_PROCESS
+from tests.contract.test_kubernetes import CONNECTIONS_OF_A_NOTIFIER, CONNECTIONS_OF_A_PROCESS
 from tests.parts.postgres import PostgresServer
 from tests.parts.process import Process
 from tests.parts.rabbitmq import RabbitNode
@@ -46,27 +47,33 @@ def test_a_worker_is_ready_once_it_reads_all_its_queues_and_leaves_nothing_behin
     assert list((town.folder / "health").iterdir()) == []
 
 
-@pytest.mark.slow
-def test_a_process_that_makes_files_takes_no_more_connections_than_its_account_has_for_each(
-    town: Town, postgres_url: str
-) -> None:
-    """`deploy/database/accounts.sql` allows eight containers of two processes; one more would get no connection."""
-    town.start_worker("-Q", "requests")
-    asked = [town.ask(listes=["P", "CE", "CM"], formats=["csv", "xml"]) for _ in range(5)]
-    wait_until(lambda: len(town.rows("SELECT 1 FROM derniers_exports")) == 6 * len(asked), message="rows")
-    town.close()
+def _count_connections(town: Town, url: str, start: Callable[[], object], unfinished: str) -> int:
+    """The most connections that the process takes which `start` starts, until the query counts zero."""
+    town.close()  # ends the processes that ran before
     ours = (
         "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'prefecture'"
     )
-    waiting = "SELECT count(*) FROM derniers_exports WHERE status <> 'ready'"
     counts: set[int] = set()
-    watcher = create_engine(postgres_url)
+    watcher = create_engine(url)
     with watcher.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        town.start_worker("-Q", "listes")
-        while connection.scalar(text(waiting)):
+        start()
+        while connection.scalar(text(unfinished)):
             counts.add(connection.scalar(text(ours)) or 0)
     watcher.dispose()
-    assert 0 < max(counts) <= CONNECTIONS_OF_A_PROCESS
+    return max(counts)
+
+
+@pytest.mark.slow
+def test_a_process_takes_no_more_connections_than_its_account_has_for_each(town: Town, postgres_url: str) -> None:
+    """`deploy/database/accounts.sql` allows eight containers of two processes that make files, and two notifiers."""
+    town.start_worker("-Q", "requests")
+    asked = [town.ask(listes=["P", "CE", "CM"], formats=["csv", "xml"]) for _ in range(5)]
+    wait_until(lambda: len(town.rows("SELECT 1 FROM derniers_exports")) == 6 * len(asked), message="rows")
+    waiting = "SELECT count(*) FROM derniers_exports WHERE status <> 'ready'"
+    of_worker = _count_connections(town, postgres_url, lambda: town.start_worker("-Q", "listes"), waiting)
+    assert 0 < of_worker <= CONNECTIONS_OF_A_PROCESS
+    of_notifier = _count_connections(town, postgres_url, town.start_notifier, "SELECT count(*) FROM work")
+    assert 0 < of_notifier <= CONNECTIONS_OF_A_NOTIFIER
 
 
 @pytest.mark.slow

@@ -1,17 +1,23 @@
-"""Importing a REU export: whole lists replaced, all of them or none, and undone."""
+"""Importing a REU export: whole lists replaced, all or none, after questions about what looks wrong; undone; purged."""
 
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from datetime import date
+from functools import partial
 from pathlib import Path
+from threading import Thread
 
 import pytest
 from sqlalchemy import text
 
+from common.cli import ExitCode
 from schemas.requests import UNDO_DAYS
-from schemas.vocabulary import Liste
+from schemas.vocabulary import Action, ImportQuestion, Liste
 from tests.integration.import_desk import COMMUNE, TWO_COMMUNES, VOISINE, Desk, give_up_soon
+from tests.integration.notifier_desk import work
+from tests.parts.wait import wait_until
 from tests.unit.reu_sample import (
     BUREAU,
     CIRCONSCRIPTION,
@@ -21,16 +27,25 @@ from tests.unit.reu_sample import (
     LISTE,
     MUNICIPALE,
     NOM,
+    NUMERO,
     TITLES,
+    VOIE,
     electeurs,
+    write_reu,
 )
 from tests.unit.reu_sample import COMMUNE as CODE
-from worker.errors import ImportRefusedError
+from worker.audit import NOTIFIER, Actor, note_removed, read_audit
+from worker.cli.main import main
+from worker.compose import build_notifier
+from worker.errors import ImportBusyError, ImportRefusedError
+from worker.registre import versions
+from worker.registre.imports import history
 from worker.registre.imports.chain import read_chain
 from worker.registre.imports.history import undo_import
 from worker.registre.imports.report import ListeCount
 from worker.registre.reu.importer import Intake
 from worker.registre.versions import BATCH
+from worker.settings import load_settings
 
 pytestmark = [pytest.mark.database(TWO_COMMUNES), pytest.mark.desk(opened_by=Desk.open)]
 
@@ -255,19 +270,30 @@ def test_an_import_killed_in_the_middle_has_changed_nothing(desk: Desk) -> None:
 
 
 @pytest.mark.slow
-def test_a_second_import_is_refused_while_one_is_at_work(desk: Desk) -> None:
-    refusals: list[str] = []
+def test_an_import_of_one_commune_delays_no_other_commune(desk: Desk) -> None:
+    """What changes all communes waits; on SQLite, which has one writer, everything waits."""
+    refused: list[str] = []
+
+    def load(commune: str) -> None:
+        path = write_reu(desk.folder / f"{commune}.csv", electeurs(2, {CODE: commune}))
+        desk.load_file(path, intake=Intake(commune=commune, named=path.name))
 
     def meet(_lines: int, _share: float) -> None:
-        for other in (lambda: desk.load_file(desk.folder / "reu.csv"), lambda: undo_import(desk.engine)):
-            with pytest.raises(ImportRefusedError) as refusal:
+        others: dict[str, Callable[[], object]] = {it: partial(load, it) for it in (COMMUNE, VOISINE)}
+        others |= {"undo": partial(undo_import, desk.engine), "all": partial(desk.load_file, desk.folder / "reu.csv")}
+        for name, other in others.items():
+            try:
                 other()
-            refusals.append(str(refusal.value))
+            except ImportBusyError:
+                refused.append(name)
+        desk.purge()
 
-    desk.load(electeurs(3), progress=meet)
-    assert len(refusals) == 2
-    assert {reason.partition(" ;")[0] for reason in refusals} == {"un autre import est en cours"}
-    assert desk.counts() == {P: 3}
+    desk.load(electeurs(3), intake=Intake(commune=COMMUNE, named="liste.csv"), progress=meet)
+    is_server = desk.engine.dialect.name == "postgresql"
+    assert refused == [COMMUNE, *([] if is_server else [VOISINE]), "undo", "all"]
+    assert desk.counts() == {P: 3} | ({(VOISINE, "P"): 2} if is_server else {})
+    assert [is_finished for _, _, is_finished, _ in desk.imports()] == ([True, True] if is_server else [True])
+    desk.load(electeurs(3, {CODE: VOISINE}), intake=Intake(commune=VOISINE, named="liste.csv"))
 
 
 @pytest.mark.slow
@@ -298,3 +324,247 @@ def test_a_file_that_grows_while_it_is_read_is_refused(desk: Desk) -> None:
     with pytest.raises(ImportRefusedError, match="a changé pendant sa lecture"):
         desk.load_file(path, progress=grow)
     assert (desk.counts(), desk.stored()) == ({}, 0)
+
+
+USAGE, SEXE, LIEU = TITLES[4], TITLES[6], TITLES[9]
+OTHERS = {NOM: "TILLEUL", DATE: "02/02/1970"}
+
+Rows = list[dict[str, str]]
+
+
+def _in_bureaux(count: int, *codes: str, changes: dict[str, str] | None = None) -> Rows:
+    """This many electors in each of these bureaux, numbered from 1 in each."""
+    rows = electeurs(count * len(codes), changes)
+    return [row | {BUREAU: codes[index // count], NUMERO: str(index % count + 1)} for index, row in enumerate(rows)]
+
+
+def _asked(desk: Desk, rows: Rows, **options: object) -> tuple[list[ImportQuestion], str]:
+    """The questions of an import that is refused, then accepted; and the text of the refusal."""
+    before = desk.counts()
+    with pytest.raises(ImportRefusedError) as refusal:
+        desk.load(rows, **options)
+    assert desk.counts() == before
+    summary = desk.load(rows, accept_changes=True, **options)
+    return [it.kind for it in summary.questions], str(refusal.value)
+
+
+@pytest.mark.slow
+def test_known_people_who_vanish_are_asked_about_though_others_come(desk: Desk) -> None:
+    desk.load(electeurs(40))
+    kept = [row for index, row in enumerate(electeurs(40)) if index % 4]
+    kinds, said = _asked(desk, [*kept, *electeurs(10, OTHERS)])
+    assert kinds == [ImportQuestion.LOSSES]
+    assert (
+        "La liste principale de 13055 perdrait 10 électeurs connus sur 40. Le téléchargement est peut-être incomplet."
+        in said
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("shuffled", [False, True])
+def test_a_file_that_is_cut_at_the_end_of_a_line_is_asked_about(desk: Desk, *, shuffled: bool) -> None:
+    """In the order of the former file, or in that of the bureaux when the former file had another order."""
+    rows = _in_bureaux(50, "0001", "0002")
+    desk.load(rows[::-1] if shuffled else rows)
+    kinds, said = _asked(desk, [*rows[:85], *electeurs(1, OTHERS)])
+    assert kinds == [ImportQuestion.CUT_END]
+    assert "La liste principale de 13055 perdrait 15 électeurs connus sur 100, dont ses 15 derniers." in said
+    assert "Le téléchargement a peut-être été coupé." in said
+
+
+def test_a_cut_file_in_the_order_of_names_is_asked_about(desk: Desk) -> None:
+    """The former file has another order; the new one sorts É as E."""
+    ranks = [index * 37 % 100 for index in range(100)]
+    names = [f"{'É' if rank in {40, 41} else 'ABCDEFGHIJ'[rank // 10]}{'ABCDEFGHIJ'[rank % 10]}" for rank in ranks]
+    rows = [row | {NOM: name} for row, name in zip(_in_bureaux(50, "0001", "0002"), names, strict=True)]
+    desk.load(rows)
+    by_name = [row for _, row in sorted(zip(ranks, rows, strict=True), key=lambda pair: pair[0])]
+    kinds, said = _asked(desk, by_name[:85])
+    assert kinds == [ImportQuestion.CUT_END]
+    assert "perdrait 15 électeurs connus sur 100, dont ses 15 derniers" in said
+
+
+@pytest.mark.slow
+def test_departures_here_and_there_are_not_asked_about(desk: Desk) -> None:
+    rows = _in_bureaux(50, "0001", "0002")
+    desk.load(rows)
+    left = {3, 17, 31, 44, 52, 60, 73, 81, 90, 97, 98, 99}
+    assert not desk.load([row for index, row in enumerate(rows) if index not in left]).questions
+
+
+def test_a_small_bureau_that_disappears_from_the_principal_list_is_asked_about(desk: Desk) -> None:
+    """A few citizens of the Union may leave a bureau that still has electors of the principal list."""
+    rows = [*_in_bureaux(20, "0001", "0002"), *_in_bureaux(4, "0003", changes={NOM: "TILLEUL"})]
+    european = [row | EUROPEENNE for row in rows]
+    desk.load([*rows, *european])
+    kinds, said = _asked(desk, [*rows[:-4], *european[:-4]])
+    assert kinds == [ImportQuestion.LOST_BUREAU]
+    assert "Le bureau 0003 (4 électeurs) n'aurait plus d'électeur sur la liste principale de 13055." in said
+    assert "Regroupement de bureaux, ou fichier incomplet ?" in said
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("field", "value", "words"),
+    [
+        (SEXE, "M", "Le sexe changerait pour 10 électeurs connus sur 40 de la liste principale de 13055."),
+        (BUREAU, "0002", "Le bureau changerait pour 10 électeurs connus sur 40"),
+        ("libellé nationalité", "Rue Neuve", "La nationalité changerait pour 10"),
+        (LIEU, "13001", "Le lieu de naissance changerait pour 10"),
+        ("code commune de naissance", "75056", "Le lieu de naissance changerait pour 10"),
+        (VOIE, "Autre rue", "L'adresse changerait pour 10"),
+        (USAGE, "FEMME", "Le nom d'usage changerait pour 10"),
+    ],
+)
+def test_a_field_that_changes_for_many_is_asked_about(desk: Desk, field: str, value: str, words: str) -> None:
+    rows = electeurs(40)
+    desk.load(rows)
+    kinds, said = _asked(desk, [*({**row, field: value} for row in rows[:10]), *rows[10:]])
+    assert kinds == [ImportQuestion.CHANGED_FIELD]
+    assert words in said
+    assert "olonne décalée" in said
+
+
+@pytest.mark.slow
+def test_a_field_that_changes_for_some_and_every_order_number_is_no_question(desk: Desk) -> None:
+    rows = electeurs(40)
+    desk.load(rows)
+    renumbered = [row | {NUMERO: str(500 - index)} for index, row in enumerate(rows)]
+    assert not desk.load([*(row | {VOIE: "Rue Neuve"} for row in renumbered[:8]), *renumbered[8:]]).questions
+
+
+@pytest.mark.slow
+def test_bytes_that_another_export_has_replaced_are_asked_about(desk: Desk) -> None:
+    first, second, third = date(2026, 9, 10), date(2026, 10, 10), date(2026, 11, 10)
+    desk.load(electeurs(40), intake=Intake(first))
+    desk.load(electeurs(41), intake=Intake(second))
+    kinds, said = _asked(desk, electeurs(40), intake=Intake(third))
+    assert kinds == [ImportQuestion.SAME_BYTES]
+    assert "Ce fichier est le même, octet pour octet, que l'export du 10/09/2026 qui est déjà repris." in said
+    assert "si l'export est bien du 10/11/2026, rien n'a changé jusque-là" in said
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("known", [[], electeurs(60, OTHERS)], ids=["a new commune", "a commune that grows"])
+def test_a_commune_that_takes_the_electors_of_another_is_asked_about(desk: Desk, known: Rows) -> None:
+    desk.load(electeurs(20, {CODE: VOISINE}))
+    if known:
+        desk.load(known)
+    kinds, said = _asked(desk, [*known, *electeurs(18)])
+    assert kinds == [ImportQuestion.ABSORBED]
+    assert "18 électeurs sur 20 de la liste principale de 13900 arriveraient sur celle de 13055." in said
+    assert "Cette commune en a peut-être absorbé une autre. Après votre oui, aucune liste de 13900 n'est prête" in said
+
+
+def test_the_command_asks_and_the_trail_keeps_the_answer(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("PREFECTURE_DATABASE_URL", desk.url)
+    desk.load(electeurs(40))
+    command = ["import-reu", str(desk.write(electeurs(40, OTHERS)))]
+    assert main(command) == ExitCode.FAILED
+    assert capsys.readouterr().err.endswith(
+        "Erreur : La liste principale de 13055 garderait 0 électeur connu sur 40 : 40 partiraient, 40 arriveraient. "
+        "Ce fichier est peut-être celui d'une autre commune ou d'une autre liste. "
+        "Si tout cela est voulu, ajoutez --accept-changes.\n"
+    )
+    assert main([*command, "--accept-changes"]) == ExitCode.DONE
+    assert "Accepté : la liste principale de 13055 garderait 0 électeur connu" in capsys.readouterr().out
+    (detail,) = desk.rows("SELECT detail FROM audit WHERE action = 'registre_imported' ORDER BY id DESC")[0]
+    assert detail.endswith(" ; confirmé : autres électeurs (liste P de 13055)")
+
+
+BY = note_removed(Actor("test"))
+DEAD = """
+INSERT INTO import (id, file_name, sha256, imported_by, lines_read, lines_kept, lines_rejected, values_cleaned,
+                    bureaux_before) VALUES (99, '', '', 'test', 0, 0, 0, 0, '[]')
+"""
+ONE_MORE = "INSERT INTO electeur (code_commune, liste, version) VALUES ('13055', 'P', {})"
+WAITS = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+
+
+def _purge(desk: Desk) -> list[int]:
+    return list(history.purge_versions(desk.engine, BY))
+
+
+def _run(desk: Desk, *statements: str) -> None:
+    with desk.engine.begin() as connection:
+        for statement in statements:
+            connection.execute(text(statement))
+
+
+def _said(desk: Desk) -> list[str]:
+    with desk.engine.connect() as connection:
+        lines = [it.detail for it in read_audit(connection, limit=9_999) if it.action == Action.VERSIONS_PURGED]
+    return lines[::-1]
+
+
+@pytest.mark.slow
+def test_what_no_import_brings_back_leaves_and_nothing_else(desk: Desk) -> None:
+    desk.load(electeurs(3))
+    desk.load(electeurs(4))
+    _run(desk, ONE_MORE.format(1234))
+    desk.age_imports(UNDO_DAYS - 1)
+    assert _purge(desk) == [], "it can be undone"
+    assert desk.stored() == 3 + 4 + 1
+    desk.age_imports(UNDO_DAYS + 1)
+    assert _purge(desk) == [3]
+    assert (desk.counts(), desk.stored()) == ({P: 4}, 4 + 1), "what another service wrote is its own"
+    assert _said(desk) == ["3 lignes d'électeur"]
+    desk.load(electeurs(5))
+    assert _purge(desk) == []
+    undo_import(desk.engine)
+    assert (desk.counts(), _purge(desk)) == ({P: 4}, [5])
+
+
+@pytest.mark.slow
+def test_a_step_is_bounded_and_is_a_line(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(history, "_STEP", 5)
+    monkeypatch.setattr(versions, "BATCH", 5)
+    for number in (7, 6, 4):
+        desk.load(electeurs(number), accept_changes=True)
+    desk.age_imports(UNDO_DAYS + 1)
+    assert _purge(desk) == [5, 5, 3]
+    assert _said(desk) == ["5 lignes d'électeur", "5 lignes d'électeur", "3 lignes d'électeur"]
+    assert (desk.counts(), desk.stored()) == ({P: 4}, 4)
+
+
+@pytest.mark.slow
+def test_what_an_import_left_that_died_leaves_too_but_not_while_one_is_at_work(desk: Desk) -> None:
+    _run(desk, DEAD, ONE_MORE.format(99))
+    seen: list[tuple[list[int], int]] = []
+    with history.importing(desk.engine):
+        seen.append((_purge(desk), desk.stored()))
+    assert seen == [([], 1)]
+    wait_until(lambda: _purge(desk) == [1], message="the lock, released after the end of the connection")
+    assert desk.stored() == 0
+    assert desk.imports() == []
+    desk.load(electeurs(3), progress=lambda _lines, _share: seen.append((_purge(desk), 0)))
+    assert seen[1:] == [([], 0)] * len(seen[1:]) != []
+    assert desk.counts() == {P: 3}
+
+
+def test_an_import_waits_for_the_end_of_a_step(
+    postgres_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(history, "_PATIENCE_SECONDS", 60)
+    with Desk.open(postgres_url, tmp_path) as desk:
+        with desk.engine.begin() as connection:
+            connection.execute(text("SELECT purge_versions(1)"))
+            importing = Thread(target=desk.load, args=[electeurs(3)])
+            importing.start()
+            wait_until(lambda: desk.rows(WAITS) == [(1,)], message="an import that waits")
+        importing.join(60)
+        assert desk.counts() == {P: 3}
+
+
+def test_the_notifier_removes_them(desk: Desk, tmp_path: Path) -> None:
+    desk.load(electeurs(8))
+    desk.load(electeurs(9))
+    desk.age_imports(UNDO_DAYS + 1)
+    settings = load_settings(database_url=desk.url, exports_dir=tmp_path / "exports", home=tmp_path)
+    work(build_notifier(settings, desk.engine, enqueue=lambda _: None, publish=None))
+    assert (desk.counts(), desk.stored()) == ({P: 9}, 9)
+    with desk.engine.connect() as connection:
+        line = next(it for it in read_audit(connection, limit=99) if it.action == Action.VERSIONS_PURGED)
+    assert (line.actor, line.detail) == (NOTIFIER, "8 lignes d'électeur")

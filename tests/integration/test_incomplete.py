@@ -10,14 +10,12 @@ from sqlalchemy.orm import Session, joinedload
 from producers.web.exports.query import AskedFile, read_files, select_made
 from schemas.declarations import CompletedMotif, MotifsCompleted
 from schemas.tableaux import Presentation, TypeTableau
-from tests.integration.import_desk import COMMUNE, TWO_COMMUNES
-from tests.integration.mouvements_desk import MouvementsDesk
+from tests.integration.import_desk import COMMUNE, TWO_COMMUNES, MouvementsDesk
 from tests.integration.tableau_desk import Made, TableauDesk
 from tests.unit.reu_sample import BUREAU, DATE, PRENOMS, electeurs
 from worker.audit import Actor
 from worker.exports.models import Export
 from worker.handlers.declarations.declare import declare
-from worker.notifier.messages.content import Tone
 from worker.notifier.messages.events import file_event
 from worker.notifier.messages.request import RequestReport, describe_request
 from worker.registre.reu.importer import Intake
@@ -80,9 +78,8 @@ def test_a_tableau_without_dates_and_motifs_is_to_be_completed(tableaux: Tableau
         event = file_event(export.request, export)
         assert (event.data["file"]["a_completer"], event.data["file"]["anomalies_bloquantes"]) == (3, 0)
         mail = describe_request(RequestReport(export.request, "LIBREVILLE (13900)"), "")
-    assert mail.tone is Tone.WARNING
     assert mail.subject.startswith("Tableau à compléter — ")
-    assert ("À compléter", "3 dates, 3 motifs") in mail.items[0].facts
+    assert "À compléter : 3 dates, 3 motifs" in mail.mail
 
 
 def test_once_completed_and_made_again_it_is_ready(tableaux: TableauDesk) -> None:

@@ -103,7 +103,7 @@ def test_the_examples_are_what_is_really_said(desk: DepotsDesk) -> None:
     made = _request(desk, "made")
     said += [file_event(made, made.exports[0]), settled_event(made), _recall(desk, "made")]
     made.exports[0].electeurs = 98_000
-    said.append(progress_event(made, made.exports[0], datetime.now(UTC)))
+    said += [progress_event(made, made.exports[0], datetime.now(UTC), before) for before in (2, None)]
     _send(desk, "cancelled")
     said.append(_cancel(desk, "cancelled"))
     _send(desk, "failed")

@@ -5,14 +5,14 @@ from datetime import date, datetime
 
 import pytest
 
+from common.calendrier import CalendarReunion, CalendarScrutin
 from schemas.tableaux import TypeTableau
 from schemas.vocabulary import Format, Liste
-from tests.integration.import_desk import COMMUNE, TWO_COMMUNES
-from tests.integration.mouvements_desk import MouvementsDesk
+from tests.integration.import_desk import COMMUNE, TWO_COMMUNES, MouvementsDesk
 from tests.integration.tableau_desk import Made, TableauDesk
 from tests.unit.reu_sample import BUREAU, DATE, NOM, NUMERO, PRENOMS, VOIE, electeurs
 from worker.registre.reu.importer import Intake
-from worker.registre.scrutins import NATIONAL, KnownScrutin, Reunion, add_reunion, remove_scrutin, set_scrutin
+from worker.registre.scrutins import NATIONAL, add_reunion, remove_scrutin, set_scrutin
 
 pytestmark = [pytest.mark.database(TWO_COMMUNES), pytest.mark.slow]
 
@@ -51,7 +51,7 @@ def register(register: MouvementsDesk) -> MouvementsDesk:
     register.load([*SECOND[:-3], *SECOND[-2:]], intake=Intake(LATER))  # the elector who was never of age is absent
     with register.engine.begin() as connection:
         for meeting in (BEFORE, MEETING):
-            add_reunion(connection, COMMUNE, Reunion("", meeting))
+            add_reunion(connection, COMMUNE, CalendarReunion(meeting))
     return register
 
 
@@ -77,7 +77,7 @@ def _in_file_of(tableaux: TableauDesk, day: date) -> int:
 
 def _name_poll(tableaux: TableauDesk, libelle: str) -> None:
     with tableaux.engine.begin() as connection:
-        set_scrutin(connection, KnownScrutin(NATIONAL, POLL, libelle, None))
+        set_scrutin(connection, CalendarScrutin(POLL, libelle))
 
 
 def test_of_age_for_the_poll_or_its_second_round(tableaux: TableauDesk) -> None:

@@ -1,21 +1,21 @@
-"""A job meets a full disk, a bug or another owner: the test checks the disk, the row and the log."""
+"""A job meets a full disk, a bug, another owner or another volume: the test checks the disk, the row and the log."""
 
 import _thread
 import errno
-import io
-import logging
 import os
+import re
 import shutil
-import sys
+import stat
+import threading
 from collections import namedtuple
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
-import structlog
-from sqlalchemy import text, update
+from sqlalchemy import RowMapping, event, text, update
 from sqlalchemy.exc import DBAPIError, IntegrityError, InternalError, OperationalError
 
 from common.logs import configure_logs
@@ -24,14 +24,20 @@ from schemas.requests import ListeExportRequested
 from schemas.vocabulary import Format, Liste
 from tests.integration.export_desk import COMMUNE, Desk, before_writing, fail_once, replace_writer
 from tests.parts.town import LIBREVILLE_TEMPLATE
-from tests.parts.wait import wait_until
+from tests.parts.wait import PATIENCE_SECONDS, wait_until
 from worker.db.types import utc_now
 from worker.error_policy import is_waited_for
-from worker.errors import DatabaseAwayError, ExhaustedError, SchemaMismatchError
+from worker.errors import DatabaseAwayError, ExhaustedError, LeaseLostError, SchemaMismatchError
 from worker.exports import lease
+from worker.exports.lease import Heartbeat
+from worker.exports.storage import SENTINEL, Storage
 from worker.handlers.making import make_export as make_export_module
+from worker.handlers.making import make_liste
+from worker.handlers.making.make_export import make_export
 from worker.handlers.requests.ingest_request import ingest_request
-from worker.work.models import Work
+from worker.work.queue import Work, WorkState
+from worker.writers import Progress
+from worker.writers.electeurs_file import LISTE_FORMATS
 
 pytestmark = [pytest.mark.database(LIBREVILLE_TEMPLATE), pytest.mark.desk(opened_by=Desk.open)]
 
@@ -39,18 +45,6 @@ ELECTEUR = "LANTERNE Ursule Zélie"
 NO_ROOM = [errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES]
 AWAY = [errno.EIO, errno.ESTALE, errno.ETIMEDOUT, errno.ENOTCONN, errno.EBUSY, errno.ENODEV]
 SHORT = [errno.EMFILE, errno.ENFILE, errno.ENOMEM]
-
-
-@pytest.fixture
-def json_log(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], str]]:
-    """The lines of the worker's JSON log."""
-    handlers, level = logging.root.handlers[:], logging.root.level
-    monkeypatch.setattr(sys, "stderr", stream := io.StringIO())
-    configure_logs("json", "debug")
-    yield stream.getvalue
-    logging.root.handlers[:] = handlers
-    logging.root.setLevel(level)
-    structlog.reset_defaults()
 
 
 def _check_waits_for_room(desk: Desk, export_id: int) -> None:
@@ -64,10 +58,10 @@ def _check_waits_for_room(desk: Desk, export_id: int) -> None:
     assert desk.process(export_id) == row, "its message came again before it was due"
 
 
-def put_off(desk: Desk, **values: object) -> None:
+def put_off(desk: Desk) -> None:
     """Postpone the work rows that wait for a retry."""
     with desk.engine.begin() as connection:
-        connection.execute(update(Work).where(Work.due_at.is_not(None)).values(due_at=utc_now(3600), **values))
+        connection.execute(update(Work).where(Work.due_at.is_not(None)).values(due_at=utc_now(3600)))
 
 
 @pytest.mark.slow
@@ -82,24 +76,6 @@ def test_a_volume_without_room_is_waited_for(desk: Desk, monkeypatch: pytest.Mon
     desk.run("UPDATE work SET due_at = NULL")
     row = desk.process(export_id)
     assert (row["status"], row["error_code"], row["error_message"]) == ("ready", "", "")
-
-
-@pytest.mark.slow
-def test_the_first_file_that_is_made_again_ends_the_wait_of_all_that_met_the_same(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    elsewhere, *waiting = [desk.ask() for _ in range(4)]
-    for export_id in (elsewhere, *waiting):
-        fail_once(monkeypatch, "open", errno.ENOSPC, on=".part")
-        desk.process(export_id)
-        put_off(desk, **({"error": "autre"} if export_id == elsewhere else {}))
-    assert all(desk.row(export_id)["due_at"] for export_id in waiting)
-    assert desk.process(desk.ask())["status"] == "ready"
-    for export_id in waiting:
-        row = desk.row(export_id)
-        assert (row["due_at"], row["waits"]) == (None, 0), "a wait that was cut short counts for none"
-    assert desk.row(elsewhere)["due_at"]
-    assert [desk.process(export_id)["status"] for export_id in waiting] == ["ready"] * 3
 
 
 def test_a_disk_that_fills_up_under_the_bytes_leaves_nothing(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -148,12 +124,13 @@ def test_a_volume_without_room_for_too_long_fails_the_row(desk: Desk, monkeypatc
     ids=lambda error: type(error).__name__,
 )
 def test_a_bug_is_tried_again_then_fails_the_row_and_names_nobody(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch, json_log: Callable[[], str], error: Exception
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], error: Exception
 ) -> None:
     def crash(*_arguments: object, **_options: object) -> int:
         local = ELECTEUR
         raise error from ValueError(local)
 
+    configure_logs("json", "debug")
     replace_writer(monkeypatch, crash)
     export_id = desk.ask()
     for attempt in (1, 2, 3):
@@ -165,7 +142,7 @@ def test_a_bug_is_tried_again_then_fails_the_row_and_names_nobody(
     assert (row["status"], row["error_code"]) == ("failed", "erreur")
     assert row["error_message"] == "Erreur interne : prévenez l'exploitant."
     assert desk.files() == []
-    log = json_log()
+    log = capsys.readouterr().err
     assert log.count("export_crashed") == 3
     assert type(error).__name__ in log
     assert not any(name in log for name in ("LANTERNE", "Ursule", "Zélie"))
@@ -339,3 +316,240 @@ def _instant(value: object) -> datetime:
         return datetime.fromisoformat(value).replace(tzinfo=UTC)
     assert isinstance(value, datetime)
     return value
+
+
+def test_a_row_whose_workers_died_three_times_fails(desk: Desk) -> None:
+    export_id = desk.ask()
+    desk.run("UPDATE work SET state = 'held', owner = 'dead', starts = 3, lease_until = '2000-01-01 00:00:00.000'")
+    row = desk.process(export_id)
+    assert (row["status"], row["error_code"]) == ("failed", "arrets_repetes")
+    assert row["error_message"] == "La production s'est arrêtée 3 fois avant la fin : prévenez l'exploitant."
+    assert desk.files() == []
+
+
+def test_a_row_at_work_elsewhere_is_left_alone(desk: Desk) -> None:
+    export_id = desk.ask()
+    desk.run("UPDATE export SET status = 'running'")
+    with desk.engine.begin() as connection:
+        held = {"state": WorkState.HELD, "owner": "other", "lease_until": utc_now(20)}
+        connection.execute(update(Work).where(Work.subject == f"export:{export_id}").values(held))
+    before = desk.row(export_id)
+    assert desk.process(export_id) == before
+    assert desk.files() == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("format_", Format)
+def test_a_worker_that_lost_its_lease_publishes_nothing(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, format_: Format
+) -> None:
+    before_writing(monkeypatch, lambda: desk.run("UPDATE work SET owner = 'other', starts = 2"))
+    row = desk.process(desk.ask(format_=format_))
+    assert (row["status"], row["owner"], row["starts"]) == ("running", "other", 2)
+    assert (row["sha256"], row["finished_at"], row["error_code"]) == (None, None, "")
+    assert desk.files() == []
+
+
+@pytest.mark.slow
+def test_a_lost_lease_is_noticed_while_writing(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = LISTE_FORMATS[Format.CSV].write
+
+    def write(connection: Any, spec: Any, sink: Any, progress: Progress, **options: bool) -> int:  # noqa: ANN401
+        desk.run("UPDATE work SET owner = 'other'")
+        wait_until(lambda: _raises_lease_lost(progress), message="the heartbeat to see that the lease is lost")
+        noticed.append(True)
+        return real(connection, spec, sink, progress, **options)
+
+    noticed: list[bool] = []
+    replace_writer(monkeypatch, write)
+    desk.configure(lease_seconds=0.3)
+    assert desk.process(desk.ask())["owner"] == "other"
+    assert noticed
+    assert desk.files() == []
+
+
+def test_a_worker_that_wakes_up_late_does_not_touch_the_file_of_its_successor(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    export_id = desk.ask()
+
+    def succeed() -> None:
+        desk.run("UPDATE work SET lease_until = '2000-01-01 00:00:00.000'")
+        make_export(export_id, desk.services)
+        seen.update({path: path.stat().st_ino for path in (desk.root / COMMUNE).glob("liste-*")})
+
+    seen: dict[Path, int] = {}
+    before_writing(monkeypatch, succeed)
+    row = desk.process(export_id)
+    assert row["status"] == "ready"
+    assert len(seen) == 2
+    assert {path: path.stat().st_ino for path in seen} == seen
+    assert desk.files() == sorted(path.name for path in seen)
+
+
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EIO], ids=errno.errorcode.get)
+def test_a_failure_after_the_lease_was_lost_is_nobodys_business(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
+    before_writing(monkeypatch, lambda: desk.run("UPDATE work SET owner = 'other'"))
+    fail_once(monkeypatch, "fsync", code, on=".part")
+    assert desk.process(desk.ask())["owner"] == "other"
+
+
+def test_a_job_that_stands_still_loses_its_lease_and_its_process(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It kept the row for ever, frozen in COPY: another worker claims it, and that costs no start."""
+    real = LISTE_FORMATS[Format.CSV].write
+
+    def stand_still(connection: Any, spec: Any, sink: Any, progress: Progress, **options: bool) -> int:  # noqa: ANN401
+        if desk.services.stuck.wait(PATIENCE_SECONDS):
+            seen.append(desk.row(export_id))
+        return real(connection, spec, sink, progress, **options)
+
+    seen: list[RowMapping] = []
+    replace_writer(monkeypatch, stand_still)
+    monkeypatch.setattr(lease, "STILL_SECONDS", 0.2)
+    desk.configure(lease_seconds=0.3)
+    export_id = desk.ask()
+    desk.process(export_id)
+    (row,) = seen
+    assert (row["status"], row["owner"], row["starts"]) == ("queued", None, 0)
+    assert row["error_message"] == "La production n'avançait plus : prévenez l'exploitant."
+    assert desk.row(export_id) == row, "what it does afterwards changes nothing"
+    assert desk.files() == []
+
+
+def test_a_step_that_was_announced_may_take_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lease, "STILL_SECONDS", 0.0)
+    renewed: list[int] = []
+
+    def keep(written: int) -> bool:
+        renewed.append(written)
+        return True
+
+    heartbeat = Heartbeat(keep, 0.03, lambda: None, threading.Event())
+    heartbeat.expect(60)
+    with heartbeat:
+        wait_until(lambda: len(renewed) > 5, message="the lease to be renewed")
+    heartbeat.expect(0)  # raises where the lease was lost
+
+
+def test_the_validation_of_an_xml_file_is_announced(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The validation is one call, whose duration grows with the file."""
+    announced: list[float] = []
+    monkeypatch.setattr(Heartbeat, "expect", lambda _heartbeat, seconds: announced.append(seconds))
+    monkeypatch.setattr(make_liste, "VALIDATED_BYTES_PER_SECOND", 1)
+    row = desk.process(desk.ask(format_=Format.XML))
+    assert max(announced) == lease.STILL_SECONDS + row["size"]
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_a_worker_that_freezes_while_it_publishes_does_not_keep_the_row(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its transaction holds the row's lock: the database ends it after a fifth of a second here."""
+    timeout = re.compile("(idle_in_transaction_session_timeout = )'[^']+'")
+
+    @event.listens_for(desk.engine, "before_cursor_execute", retval=True)
+    def shorten(*call: Any) -> tuple[str, Any]:  # noqa: ANN401 — SQLAlchemy's
+        return timeout.sub(r"\1'200ms'", call[2]), call[3]
+
+    def freeze(*_paths: object, **_folders: object) -> None:
+        wait_until(lambda: not _waits_inside_a_transaction(desk), message="the end of the frozen transaction")
+        ended.append(True)
+
+    ended: list[bool] = []
+    monkeypatch.setattr(os, "rename", freeze)
+    export_id = desk.ask()
+    with pytest.raises(DatabaseAwayError):
+        desk.process(export_id)
+    assert desk.row(export_id)["status"] == "queued"
+    assert ended
+    monkeypatch.undo()
+    assert desk.process(export_id)["status"] == "ready"
+
+
+def _waits_inside_a_transaction(desk: Desk) -> bool:
+    idle = "SELECT count(*) FROM pg_stat_activity WHERE state = 'idle in transaction' AND datname = current_database()"
+    with desk.engine.connect() as connection:
+        return bool(connection.scalar(text(idle)))
+
+
+def _raises_lease_lost(progress: Progress) -> bool:
+    try:
+        progress(0)
+    except LeaseLostError:
+        return True
+    return False
+
+
+def _guard(desk: Desk) -> None:
+    desk.configure(storage=Storage(desk.root, desk.engine))
+
+
+def _unmount(root: Path) -> Callable[[], None]:
+    """Replace the volume by an empty directory, as an unmount does; return a function that puts it back."""
+    aside = root.with_name("aside")
+    root.rename(aside)
+    root.mkdir()
+
+    def put_back() -> None:
+        assert list(root.rglob("*")) == [], "something was written beside the volume"
+        root.rmdir()
+        aside.rename(root)
+
+    return put_back
+
+
+def test_a_new_volume_is_marked_with_its_first_file(desk: Desk) -> None:
+    _guard(desk)
+    assert desk.process(desk.ask())["status"] == "ready"
+    mark = desk.root / SENTINEL
+    assert stat.S_IMODE(mark.stat().st_mode) == 0o640
+    (token,) = mark.read_text().split()
+    with desk.engine.connect() as connection:
+        assert connection.exec_driver_sql("SELECT token FROM volume WHERE name = 'exports'").scalar() == token
+
+
+def test_an_empty_directory_in_its_place_is_waited_for(desk: Desk) -> None:
+    """Five files that were reported as ready vanished when the volume was unmounted again."""
+    _guard(desk)
+    desk.process(desk.ask())
+    put_back = _unmount(desk.root)
+    _guard(desk)  # another process, which has not seen the mark
+    export_id = desk.ask()
+    row = desk.process(export_id)
+    assert (row["status"], row["error_code"], row["starts"]) == ("queued", "volume_absent", 0)
+    assert row["error_message"] == "Volume des exports absent, ou un autre à sa place : prévenez l'exploitant."
+    put_back()
+    desk.run("UPDATE work SET due_at = NULL")
+    assert desk.process(export_id)["status"] == "ready"
+
+
+def test_a_volume_that_is_taken_away_under_a_file_gets_it_later(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    _guard(desk)
+    desk.process(desk.ask())
+    before_writing(monkeypatch, lambda: returned.append(_unmount(desk.root)))
+    returned: list[Callable[[], None]] = []
+    export_id = desk.ask()
+    assert desk.process(export_id)["error_code"] == "volume_absent"
+    returned[0]()
+    desk.run("UPDATE work SET due_at = NULL")
+    assert desk.process(export_id)["status"] == "ready"
+
+
+def test_another_installations_volume_is_not_written_to(desk: Desk) -> None:
+    _guard(desk)
+    desk.root.mkdir()
+    (desk.root / SENTINEL).write_text("une autre\n")
+    row = desk.process(desk.ask())
+    assert (row["status"], row["error_code"]) == ("queued", "volume_absent")
+    assert desk.files() == [SENTINEL]
+
+
+def test_a_volume_of_before_is_taken_as_it_is(desk: Desk) -> None:
+    desk.process(desk.ask())
+    _guard(desk)
+    row = desk.process(desk.ask())
+    assert row["status"] == "ready"
+    assert (desk.root / COMMUNE / row["file_name"]).is_file()
+    assert (desk.root / SENTINEL).is_file()

@@ -8,8 +8,7 @@ import pytest
 from schemas.tableaux import Presentation, TypeTableau
 from schemas.vocabulary import DoubtDecision
 from tests.integration.export_desk import decoded
-from tests.integration.import_desk import COMMUNE, TWO_COMMUNES
-from tests.integration.mouvements_desk import MouvementsDesk
+from tests.integration.import_desk import COMMUNE, TWO_COMMUNES, MouvementsDesk
 from tests.integration.tableau_desk import TableauDesk
 from tests.unit.reu_sample import BUREAU, DATE, LIBELLE_BUREAU, NOM, NUMERO, PRENOMS, VOIE, electeurs
 from worker.registre.comparaison.doubts import decide_doubt, list_doubts

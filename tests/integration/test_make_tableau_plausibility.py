@@ -8,8 +8,7 @@ import pytest
 
 from schemas.tableaux import Presentation, TypeTableau
 from schemas.vocabulary import Format, Liste
-from tests.integration.import_desk import COMMUNE, TWO_COMMUNES
-from tests.integration.mouvements_desk import MouvementsDesk
+from tests.integration.import_desk import COMMUNE, TWO_COMMUNES, MouvementsDesk
 from tests.integration.tableau_desk import ASKED_AT, Made, TableauDesk
 from tests.unit.reu_sample import (
     DATE,

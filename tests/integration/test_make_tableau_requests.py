@@ -1,14 +1,17 @@
-"""A request for tableaux becomes one row for each, with its dates, or is refused with a reason that a clerk can use."""
+"""A request for tableaux becomes one row for each, or is refused; a tableau meets a full disk or another owner."""
 
+import errno
+from collections.abc import Callable
 from datetime import date
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import RowMapping, select
 from sqlalchemy.orm import Session
 
 from schemas.tableaux import TypeTableau
-from schemas.vocabulary import ExportKind
+from schemas.vocabulary import ExportKind, Piece
+from tests.integration.export_desk import fail_once
 from tests.integration.tableau_desk import TableauDesk, wrap
 from tests.integration.tableau_register import (
     MOUVEMENTS,
@@ -20,8 +23,10 @@ from tests.integration.tableau_register import (
 )
 from tests.parts.town import MIGRATED_TEMPLATE
 from worker.doorbell import Doorbell
-from worker.exports.models import Export
+from worker.exports.models import Export, piece_name
+from worker.handlers.making import make_tableau
 from worker.handlers.requests.ingest_request import ingest_request
+from worker.writers import Progress
 
 pytestmark = [pytest.mark.database(MIGRATED_TEMPLATE), pytest.mark.desk(opened_by=TableauDesk.open)]
 
@@ -39,19 +44,15 @@ REFUSALS: list[tuple[dict[str, Any], str]] = [
     ({"scrutin": None}, "scrutin manque, pour vingt_jours (ou until, ou publication)."),
     ({"scrutin": "2027-04-14"}, "On ne vote pas le 14/04/2027 : vérifiez la date du scrutin."),
     ({"scrutin": "2027-04-10"}, "On ne vote pas le 10/04/2027 : vérifiez la date du scrutin."),
-    ({"scrutin": "11/04/2027"}, "scrutin : date attendue sous la forme AAAA-MM-JJ."),
-    ({"scrutin": "2027-02-30"}, "scrutin : ce jour n'existe pas."),
     ({"reunion": "2027-03-25", "until": "2027-03-19"}, "la réunion à indiquer est la précédente"),
-    ({"types": ["premier_rectificatif"]}, "date_tableau manque, pour premier_rectificatif."),
     (
         {"types": ["premier_rectificatif"], "date_tableau": "2014-02-28"},
         "Premier tableau rectificatif : la date de tableau est le 10 janvier",
     ),
     (
-        {"types": ["second_rectificatif"], "date_tableau": "2016-02-28"},
+        {"types": ["second_rectificatif"], "date_tableau": "2016-01-10"},
         "Second tableau rectificatif : la date de tableau est le dernier jour de février.",
     ),
-    ({"types": ["additions", "cinq_jours"], "scrutin": None}, "scrutin manque, pour additions, cinq_jours."),
     ({"commune": "2A999"}, "Commune inconnue : 2A999. Vérifiez le code INSEE."),
     ({"commune": "13055"}, "Aucun registre importé pour 13055 : importez d'abord l'export du REU."),
     ({"electeurs": ["LANTERNE Ursule"]}, "electeurs : champ inconnu."),
@@ -119,3 +120,79 @@ def _forget_the_calendar(desk: TableauDesk) -> None:
 def _exports(desk: TableauDesk) -> list[Export]:
     with Session(desk.engine) as session:
         return list(session.scalars(select(Export).order_by(Export.id)))
+
+
+@pytest.fixture
+def polled(desk: TableauDesk) -> TableauDesk:
+    add_scrutin(desk.engine, SCRUTIN, REUNION_PRECEDENTE, REUNION)
+    return desk
+
+
+def _ask(polled: TableauDesk) -> int:
+    (export_id,) = polled.ask_tableaux(VINGT, scrutin=SCRUTIN, presentations=["par_bureau"])
+    return export_id
+
+
+def _in_the_middle(monkeypatch: pytest.MonkeyPatch, action: Callable[[Progress], None]) -> None:
+    """Run the action once, after the figures are computed and before any line is drawn."""
+    real = make_tableau.write_report  # type: ignore[attr-defined]
+    read: list[Progress] = []
+    done: list[bool] = []
+
+    def note(progress: Progress) -> Any:  # noqa: ANN401 — the real one
+        read.append(progress)
+        return count(progress)
+
+    def write(*arguments: Any) -> Any:  # noqa: ANN401 — passed on
+        if not done:
+            done.append(True)
+            action(read[-1])
+        return real(*arguments)
+
+    count = make_tableau._Count  # noqa: SLF001 — the counter that reports the progress
+    monkeypatch.setattr(make_tableau, "_Count", note)
+    monkeypatch.setattr(make_tableau, "write_report", write)
+
+
+def test_a_worker_that_lost_its_lease_publishes_nothing(polled: TableauDesk, monkeypatch: pytest.MonkeyPatch) -> None:
+    _in_the_middle(monkeypatch, lambda _: polled.run("UPDATE work SET owner = 'other', starts = 2"))
+    row = polled.process(_ask(polled))
+    assert (row["status"], row["owner"], row["starts"]) == ("running", "other", 2)
+    assert (row["sha256"], row["pages"], row["finished_at"], row["error_code"]) == (None, None, None, "")
+    assert polled.files() == []
+
+
+@pytest.mark.slow
+def test_a_retry_gives_the_same_bytes(polled: TableauDesk, monkeypatch: pytest.MonkeyPatch) -> None:
+    unharmed = polled.finish(_ask(polled))
+    export_id = _ask(polled)
+    fail_once(monkeypatch, "fsync", errno.ENOSPC, on=".part")
+    row = polled.process(export_id)
+    assert (row["status"], row["error_code"], row["starts"]) == ("queued", "disque_plein", 0)
+    assert polled.files() == sorted(_files(unharmed.row))
+    polled.run("UPDATE work SET due_at = NULL")
+    retried = polled.finish(export_id)
+    assert retried.content == unharmed.content
+    assert retried.anomalies == unharmed.anomalies
+    assert (retried.row["sha256"], retried.row["error_code"]) == (unharmed.row["sha256"], "")
+
+
+def _files(row: RowMapping) -> list[str]:
+    """The tableau, its report, and the file of the electors who differ from the list of the day."""
+    return [row["file_name"], row["report_name"], piece_name(row["file_name"], Piece.RECONCILIATION)]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ("DELETE FROM liste", "Le registre de 13900 a disparu depuis la demande : importez-le de nouveau."),
+        ("UPDATE mouvement SET categorie = 'exil' WHERE id = 3", "mouvement n° 3 : "),
+    ],
+)
+def test_a_register_that_cannot_be_printed_fails_the_row(polled: TableauDesk, changes: str, message: str) -> None:
+    export_id = _ask(polled)
+    polled.run(changes)
+    row = polled.process(export_id)
+    assert (row["status"], row["error_code"]) == ("failed", "export_impossible")
+    assert row["error_message"].startswith(message)
+    assert polled.files() == []

@@ -1,28 +1,46 @@
-"""Messages that Dramatiq would lose on RabbitMQ, and our broker does not."""
+"""Messages that Dramatiq would lose on RabbitMQ, and our broker does not; the broker alone says who sent an event."""
 
+import json
+import time
 from collections.abc import Iterator
 from contextlib import closing
+from functools import partial
 from itertools import product
 from typing import Any
 from urllib.parse import quote, unquote, urlsplit
 
 import dramatiq
+import pika
 import pytest
-from dramatiq import Message, Worker
+from dramatiq import Message, Worker, set_encoder
+from dramatiq.brokers.stub import StubBroker
 from dramatiq.errors import ConnectionClosed
 from sqlalchemy.exc import OperationalError
 
-from schemas.topology import QUEUE_LISTES
+from producers.publisher import Publisher
+from schemas.envelope import CloudEvent
+from schemas.requests import ListeExportRequested
+from schemas.topology import EXCHANGE, QUEUE_LISTES, QUEUE_REQUESTS, REQUEST_LISTE_EXPORT, request_key
 from schemas.vocabulary import ExportKind
 from tests.parts.rabbitmq import RabbitNode
-from tests.parts.town import queue_messages
+from tests.parts.town import account_of, queue_messages
 from tests.parts.wait import wait_until
+from worker.actors import AFTER_THOSE, AT_ONCE
 from worker.doorbell import Doorbell
+from worker.errors import TransientError
 from worker.messaging.broker import PrefectureBroker, build_broker
-from worker.messaging.consumer import REASON_HEADER
-from worker.messaging.encoder import LISTE
+from worker.messaging.encoder import ACTOR_QUEUES, BULK, INGEST, LISTE, TABLEAU, IncomingEvent, PrefectureEncoder
 from worker.messaging.middleware import build_middleware
-from worker.messaging.queues import DOORBELL_QUEUES, DoorbellQueues
+from worker.messaging.queues import (
+    DOORBELL_QUEUES,
+    BrokerBlockedError,
+    DoorbellQueues,
+    QueueState,
+    add_account_queues,
+    is_blocked,
+    ping_broker,
+    read_queues,
+)
 
 
 @pytest.fixture
@@ -56,8 +74,7 @@ def test_a_call_that_fails_by_a_bug_waits_among_the_dead_letters(broker: Prefect
         dead = wait_until(lambda: queue_messages(amqp_url, f"{QUEUE_LISTES}.XQ"), message="the dead letter")
     finally:
         worker.stop()
-    ((headers, body),) = dead
-    assert headers[REASON_HEADER] == "failed: KeyError"
+    ((_, body),) = dead
     assert Message.decode(body).args == (7,)
     assert queue_messages(amqp_url, QUEUE_LISTES) == []
 
@@ -156,3 +173,165 @@ def test_doorbells_leave_together_for_the_queue_of_each(broker: PrefectureBroker
 
 def _next(consumer: Any) -> Any:  # noqa: ANN401 — Dramatiq's consumers are partly typed
     return wait_until(lambda: next(consumer), message="a message")
+
+
+def test_queues_are_measured_without_being_declared(amqp_url: str) -> None:
+    assert read_queues(amqp_url) == [QueueState(name, 0, 0, 0) for name in sorted(set(ACTOR_QUEUES.values()))]
+
+    with pika.BlockingConnection(pika.URLParameters(amqp_url)) as connection:
+        channel = connection.channel()
+        channel.confirm_delivery()
+        for queue, number in ((QUEUE_LISTES, 3), (f"{QUEUE_LISTES}.XQ", 2), (QUEUE_REQUESTS, 0)):
+            channel.queue_declare(queue, durable=True)
+            for _ in range(number):
+                channel.basic_publish("", queue, b"x")
+        channel.basic_consume(QUEUE_REQUESTS, lambda *_: None)
+        seen = {state.queue: state for state in read_queues(amqp_url)}
+
+    assert seen[QUEUE_LISTES] == (QUEUE_LISTES, 3, 0, 2)
+    assert seen[QUEUE_REQUESTS] == (QUEUE_REQUESTS, 0, 1, 0)
+
+
+def test_an_absent_broker_is_said_to_be_away() -> None:
+    with pytest.raises(TransientError, match="injoignable"):
+        read_queues("amqp://guest:guest@127.0.0.1:1/%2F")
+
+
+def test_an_alarm_of_the_broker_is_named(amqp_url: str, rabbit_node: RabbitNode) -> None:
+    assert not is_blocked(amqp_url)
+    rabbit_node.rabbitmqctl("set_vm_memory_high_watermark", "0")
+    try:
+        wait_until(lambda: is_blocked(amqp_url), message="the alarm")
+        with pytest.raises(BrokerBlockedError, match="son disque ou sa mémoire manque"):
+            ping_broker(amqp_url)
+        assert read_queues(amqp_url), "the alarm stops publishers only"
+    finally:
+        rabbit_node.rabbitmqctl("set_vm_memory_high_watermark", "0.6")
+    wait_until(lambda: not is_blocked(amqp_url), message="the end of the alarm")
+
+
+EVENT = CloudEvent.wrap(ListeExportRequested(commune="13900", requested_by="mairie"), source="/test")
+FORGED = "prefecture"
+DEAD = f"{QUEUE_REQUESTS}.XQ"
+
+
+@pytest.fixture
+def account(amqp_url: str) -> str:
+    return urlsplit(amqp_url).username or ""
+
+
+@pytest.fixture
+def ingesting(amqp_url: str, account: str) -> Iterator[PrefectureBroker]:
+    with closing(build_broker(amqp_url, build_middleware())) as ingesting:
+        ingesting.declare_queue(QUEUE_REQUESTS, ensure=True)
+        add_account_queues(amqp_url, account)
+        ingesting.list_accounts = lambda: [account]
+        yield ingesting
+
+
+def _publish_raw(amqp_url: str, body: bytes, properties: pika.BasicProperties, exchange: str = EXCHANGE) -> None:
+    with pika.BlockingConnection(pika.URLParameters(amqp_url)) as connection:
+        routing_key = request_key(account_of(amqp_url), REQUEST_LISTE_EXPORT) if exchange else QUEUE_REQUESTS
+        channel = connection.channel()
+        channel.confirm_delivery()
+        channel.basic_publish(exchange, routing_key, body, properties, mandatory=True)
+
+
+def _take(ingesting: PrefectureBroker) -> Any:  # noqa: ANN401 — Dramatiq's proxy of a message
+    with closing(ingesting.consume(QUEUE_REQUESTS, timeout=200)) as consumer:
+        return wait_until(lambda: next(consumer), message="a message")
+
+
+def _call(**options: object) -> bytes:
+    event = json.loads(EVENT.to_bytes())
+    fields = {"queue_name": QUEUE_REQUESTS, "actor_name": INGEST, "args": [event], "kwargs": {}, "options": options}
+    return json.dumps(fields | {"message_id": "1", "message_timestamp": 1}).encode()
+
+
+def test_the_sender_is_the_account_that_published(ingesting: PrefectureBroker, amqp_url: str, account: str) -> None:
+    with Publisher(amqp_url) as publisher:
+        publisher.publish(EVENT)
+    assert _take(ingesting).args[0].sender == account != ""
+
+
+def test_an_event_that_does_not_say_it_has_no_sender(ingesting: PrefectureBroker, amqp_url: str) -> None:
+    _publish_raw(amqp_url, EVENT.to_bytes(), pika.BasicProperties())
+    assert _take(ingesting).args[0].sender == ""
+
+
+def test_nothing_in_the_message_chooses_the_sender(ingesting: PrefectureBroker, amqp_url: str) -> None:
+    body = json.dumps(json.loads(EVENT.to_bytes()) | {"sender": FORGED, "userid": FORGED}).encode()
+    headers = {"sender": FORGED, "x-sender": FORGED, "user_id": FORGED}
+    _publish_raw(amqp_url, body, pika.BasicProperties(headers=headers, app_id=FORGED))
+    assert _take(ingesting).args[0].sender == ""
+
+
+@pytest.mark.parametrize(
+    ("exchange", "body"),
+    [(where, call) for where in (EXCHANGE, "") for call in (_call(), _call(sender=FORGED))] + [("", EVENT.to_bytes())],
+    ids=["exchange-call", "exchange-sender", "queue-call", "queue-sender", "queue-event"],
+)
+def test_a_forged_call_or_event_is_put_aside(
+    ingesting: PrefectureBroker, amqp_url: str, account: str, exchange: str, body: bytes
+) -> None:
+    """`notifier`, `requests` and `exploitant` may publish straight to a queue, where an event is forged too."""
+    _publish_raw(amqp_url, body, pika.BasicProperties(user_id=account), exchange)
+    _put_aside(ingesting, amqp_url)
+    assert queue_messages(amqp_url, DEAD)[0][1] == body
+
+
+def test_a_retry_keeps_the_sender(ingesting: PrefectureBroker, amqp_url: str, account: str) -> None:
+    senders: list[str] = []
+
+    def ingest(incoming: IncomingEvent) -> None:
+        senders.append(incoming.sender)
+        if len(senders) == 1:
+            raise OperationalError("SELECT 1", None, Exception("away"))
+
+    dramatiq.actor(broker=ingesting, actor_name=INGEST, queue_name=QUEUE_REQUESTS)(ingest)
+    worker = Worker(ingesting, worker_threads=1, worker_timeout=100)
+    worker.start()
+    try:
+        with Publisher(amqp_url) as publisher:
+            publisher.publish(EVENT)
+        wait_until(lambda: len(senders) == 2, message="the second try")
+    finally:
+        worker.stop()
+    assert senders == [account, account]
+
+
+def _put_aside(ingesting: PrefectureBroker, amqp_url: str, count: int = 1) -> None:
+    """Consume until this many messages are dead letters; no other message was delivered."""
+    with (
+        closing(ingesting.consume(QUEUE_REQUESTS, timeout=100)) as consumer,
+        pika.BlockingConnection(pika.URLParameters(amqp_url)) as connection,
+    ):
+        channel = connection.channel()
+
+        def is_done() -> bool:
+            assert next(consumer) is None
+            return bool(channel.queue_declare(DEAD, passive=True).method.message_count == count)
+
+        wait_until(is_done, message=f"{count} dead letters")
+
+
+def test_batches_get_a_fifth_of_a_process_that_reads_every_queue() -> None:
+    """Whatever its threads, and however many single requests wait in several queues."""
+    set_encoder(PrefectureEncoder())
+    broker, done = StubBroker(middleware=list(build_middleware())), list[str]()
+
+    def work(name: str, _row: int) -> None:
+        done.append(name)
+        time.sleep(0.005)  # the process receives the next messages meanwhile
+
+    for name in (LISTE, TABLEAU, LISTE + BULK):
+        priority = AFTER_THOSE if name.endswith(BULK) else AT_ONCE
+        declare = dramatiq.actor(broker=broker, actor_name=name, queue_name=ACTOR_QUEUES[name], priority=priority)
+        declare(partial(work, name))
+        for row_id in range(1, 61):
+            broker.enqueue(Message(ACTOR_QUEUES[name], name, (row_id,), {}, {}))
+    worker = Worker(broker, worker_threads=1, worker_timeout=100)
+    worker.start()
+    wait_until(lambda: len(done) == 180, message="the messages")
+    worker.stop()
+    assert 10 <= done[:100].count(LISTE + BULK) <= 60, "twenty, or more where no single message was held yet"

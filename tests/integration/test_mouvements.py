@@ -1,6 +1,7 @@
 """The tables of mouvements, polls and meetings: their migration, the rights of a service, the queries of a tableau."""
 
 import hashlib
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -9,13 +10,12 @@ import pytest
 from sqlalchemy import Connection, Engine, Row, func, select, text
 from sqlalchemy.exc import IntegrityError
 
-from common.calendrier import now
+from common.calendrier import CalendarReunion, CalendarScrutin, now
 from schemas.declarations import CompletedMotif
 from schemas.requests import TableauxRenderRequested
 from schemas.tableaux import TypeTableau
 from schemas.vocabulary import Categorie, Liste, Nature
-from tests.integration.import_desk import COMMUNE, TWO_COMMUNES, VOISINE
-from tests.integration.mouvements_desk import JOUR, MouvementsDesk
+from tests.integration.import_desk import COMMUNE, JOUR, TWO_COMMUNES, VOISINE, MouvementsDesk
 from tests.unit.mouvement_csv import lignes, write_mouvements
 from tests.unit.reu_sample import BUREAU, DATE, EUROPEENNE, PRENOMS, electeurs
 from tests.unit.reu_sample import COMMUNE as CODE
@@ -23,11 +23,9 @@ from worker.domain.tableau.demande import Demande, dates_of
 from worker.errors import ImportRefusedError, RefusedError
 from worker.registre import models, scrutins
 from worker.registre.imports.chain import set_taken_on
-from worker.registre.mouvements.motifs import list_incomplete, note_motifs
-from worker.registre.mouvements.queries import select_bureaux
+from worker.registre.mouvements.queries import list_incomplete, note_motifs, select_bureaux
 from worker.registre.protections import Protege, add_protection, select_protections
 from worker.registre.reu.importer import Intake
-from worker.registre.scrutins import KnownScrutin, Reunion
 from worker.writers.columns import ListeSpec, of_age
 
 pytestmark = [pytest.mark.database(TWO_COMMUNES), pytest.mark.desk(opened_by=MouvementsDesk.open)]
@@ -92,8 +90,8 @@ def test_minors_are_counted_nowhere(desk: MouvementsDesk) -> None:
     assert older.electeurs == len(BIRTHS)
 
 
-def _add_scrutin(connection: Connection, code: str, day: date, libelle: str = "", cloture: date | None = None) -> None:
-    scrutins.set_scrutin(connection, KnownScrutin(code, day, libelle, cloture))
+def _add_scrutin(connection: Connection, code: str, day: date, libelle: str = "") -> None:
+    scrutins.set_scrutin(connection, CalendarScrutin(day, libelle, code_commune=code))
 
 
 def test_the_calendar_of_a_list_knows_the_days_of_a_decree_and_vain_meetings(engine: Engine) -> None:
@@ -101,13 +99,13 @@ def test_the_calendar_of_a_list_knows_the_days_of_a_decree_and_vain_meetings(eng
     with engine.begin() as connection:
         scrutins.remove_scrutin(connection, "", date(2026, 3, 15))  # that of a decree
         _add_scrutin(connection, COMMUNE, poll, "Municipale partielle")
-        of_decree = KnownScrutin("", decreed, "Législatives", None, date(2027, 5, 29), texte="décret n° 1")
-        of_decree = of_decree._replace(has_commission=False)
+        of_decree = CalendarScrutin(decreed, "Législatives", None, date(2027, 5, 29), texte="décret n° 1")
+        of_decree = replace(of_decree, has_commission=False)
         scrutins.set_scrutin(connection, of_decree)
         assert scrutins.select_scrutins(connection) == [of_decree]
         for day in (vain, annual):
-            scrutins.add_reunion(connection, COMMUNE, Reunion("", day))
-            scrutins.add_reunion(connection, COMMUNE, Reunion("", day, has_deliberated=False))
+            scrutins.add_reunion(connection, COMMUNE, CalendarReunion(day))
+            scrutins.add_reunion(connection, COMMUNE, CalendarReunion(day, has_deliberated=False))
         known = scrutins.read_calendrier(connection, COMMUNE, Liste.PRINCIPALE)
     assert known.reunions == (annual, date(2027, 3, 22)), "before a poll the tableau stops on the twentieth day"
     assert (known.meeting_before(poll), known.publication_before(poll)) == (None, date(2027, 3, 22))
@@ -117,14 +115,18 @@ def test_the_calendar_of_a_list_knows_the_days_of_a_decree_and_vain_meetings(eng
 
 def test_the_tableaux_of_a_poll_are_counted_from_the_days_of_its_text(engine: Engine) -> None:
     poll, held, fifth = date(2027, 4, 11), date(2027, 3, 28), date(2027, 4, 8)
-    of_decree = KnownScrutin(COMMUNE, poll, "Municipale partielle", None, date(2027, 3, 30), texte="décret n° 1")
+    of_decree = CalendarScrutin(
+        poll, "Municipale partielle", None, date(2027, 3, 30), texte="décret n° 1", code_commune=COMMUNE
+    )
     days: dict[str, Any] = {"reunion_first": date(2027, 3, 26), "reunion_last": held, "cinq_jours_due": fifth}
     with engine.begin() as connection:
         for wrong in ({"texte": ""}, {"cinq_jours_due": poll}, {"publication_due": held}):
             with pytest.raises(RefusedError):
-                scrutins.set_scrutin(connection, of_decree._replace(**(days | wrong)))
-        scrutins.set_scrutin(connection, of_decree._replace(**days))
-        scrutins.add_reunion(connection, COMMUNE, Reunion("", held))
+                scrutins.set_scrutin(connection, replace(of_decree, **(days | wrong)))
+        with pytest.raises(RefusedError, match="le texte qui les fixe"):
+            scrutins.set_scrutin(connection, CalendarScrutin(poll, "Régionales", date(2027, 3, 12)))
+        scrutins.set_scrutin(connection, replace(of_decree, **days))
+        scrutins.add_reunion(connection, COMMUNE, CalendarReunion(held))
         known = scrutins.read_calendrier(connection, COMMUNE, Liste.PRINCIPALE)
     both = [TypeTableau.VINGT_JOURS, TypeTableau.CINQ_JOURS_REU]
     asked = TableauxRenderRequested.model_construct(commune=COMMUNE, requested_by="test", scrutin=poll, types=both)
@@ -161,28 +163,6 @@ def test_a_file_that_holds_known_mouvements_is_told_so(desk: MouvementsDesk) -> 
     summary = desk.load_mouvements(_write(desk, lignes(4)), accept_rejects=True)
     assert (summary.lines_kept, summary.lines_rejected) == (1, 3)
     assert [it.personne.prenoms for it in desk.mouvements()] == ["Zoé A", "Zoé B", "Zoé C", "Zoé D"]
-
-
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        (b"", "le fichier est vide"),
-        (b"a;b\n1;2\n", "ce n'est pas un fichier de mouvements"),
-        ("commune;liste;état\n".encode("utf-16"), "UTF-16.*enregistrez-le en « CSV UTF-8 »"),
-    ],
-)
-def test_a_file_that_is_not_ours_is_refused(desk: MouvementsDesk, content: bytes, message: str) -> None:
-    path = desk.folder / "mouvements.csv"
-    path.write_bytes(content)
-    with pytest.raises(ImportRefusedError, match=message):
-        desk.load_mouvements(path)
-
-
-def test_bytes_that_are_not_utf_8_reject_their_line_only(desk: MouvementsDesk) -> None:
-    path = _write(desk, lignes(2))
-    path.write_bytes(path.read_bytes().replace("Zoé B".encode(), b"Zo\xe9 B"))
-    summary = desk.load_mouvements(path, accept_rejects=True)
-    assert (summary.lines_kept, dict(summary.reasons)) == (1, {"octets illisibles dans l'encodage du fichier": 1})
 
 
 ZOE = Protege("D'AUBIGNE", "Zoé A", "1962-03-14")

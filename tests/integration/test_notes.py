@@ -6,23 +6,24 @@ from typing import Any
 import pytest
 from sqlalchemy import RowMapping, text
 
+from common.calendrier import CalendarReunion
 from schemas.tableaux import TypeTableau
-from schemas.vocabulary import Categorie, SeenPage, Wish
+from schemas.vocabulary import Action, Categorie, SeenPage, Wish
 from tests.integration.depots_desk import DepotsDesk, today
 from tests.integration.tableau_desk import wrap
 from tests.parts.notes import note_register, note_screen
 from tests.parts.town import AGENT, MOUVEMENTS_TEMPLATE, TODAY
 from worker.access.authorization import Authorization
 from worker.access.management import allow_sender
-from worker.audit import Action, Actor, AuditLine
+from worker.audit import Actor, AuditLine
 from worker.db.engine import build_engine
 from worker.demo.libreville import demo_calendrier
 from worker.handlers.declarations.declare import protect
 from worker.handlers.making import make_tableau
 from worker.handlers.requests.export_plan import plan_tableaux
 from worker.registre.protections import Protege
-from worker.registre.scrutins import Reunion, select_reunions
-from worker.writers import report
+from worker.registre.scrutins import select_reunions
+from worker.writers import precheck
 
 pytestmark = [pytest.mark.database(MOUVEMENTS_TEMPLATE), pytest.mark.desk(opened_by=DepotsDesk.open)]
 
@@ -30,7 +31,7 @@ COMMUNE, ELSEWHERE = "13900", "13055"
 DAYS = demo_calendrier(TODAY)
 ASKED_AT = datetime(TODAY.year, TODAY.month, TODAY.day, 9).astimezone()
 VINGT, CINQ = TypeTableau.VINGT_JOURS, TypeTableau.CINQ_JOURS_REU
-OF_THE_SCREEN = {"wishes", "electeurs_seen", "anomalies_handled"}
+OF_THE_SCREEN = {"wishes", "electeurs_seen"}
 CALENDAR = {Action.REUNION_CHANGED, Action.SCRUTIN_CHANGED}
 
 
@@ -50,7 +51,7 @@ def _refusal(request: RowMapping) -> tuple[str, str]:
     return request["code"], request["reason"]
 
 
-def _reunions(desk: DepotsDesk) -> list[Reunion]:
+def _reunions(desk: DepotsDesk) -> list[CalendarReunion]:
     with desk.engine.connect() as connection:
         return select_reunions(connection, COMMUNE)
 
@@ -61,7 +62,8 @@ def _trail(desk: DepotsDesk) -> list[AuditLine]:
 
 def _tableau(desk: DepotsDesk, *types: TypeTableau, **fields: Any) -> list[int]:  # noqa: ANN401 — of the request
     asked = wrap(*types, **{"scrutin": DAYS.scrutin, "requested_by": AGENT} | fields)
-    plan = plan_tableaux(asked.model_copy(update={"time": ASKED_AT}), desk.services, Authorization("", desk.services))
+    asked = asked.model_copy(update={"time": ASKED_AT})
+    plan = plan_tableaux(asked, desk.services, Authorization("", desk.services, asked))
     return desk.ask_files(plan.files, ASKED_AT)
 
 
@@ -78,7 +80,7 @@ def test_a_meeting_that_was_not_noted_or_has_not_come_is_refused(desk: DepotsDes
     assert reason == "Aucune réunion le 02/01/2020."
     code, reason = _refusal(_note(desk, "reunion", jour="2020-01-03", replaces="2020-01-02"))
     assert reason == "Aucune réunion le 02/01/2020."
-    assert date(2020, 1, 3) not in {it.date for it in _reunions(desk)}
+    assert date(2020, 1, 3) not in {it.jour for it in _reunions(desk)}
     assert _trail(desk) == []
 
 
@@ -87,7 +89,7 @@ def test_a_meeting_that_did_not_deliberate_makes_its_tableau_to_be_made_again(de
     (made,) = _tableau(desk, VINGT)
     desk.process(made)
     _accepted(_note(desk, "reunion", jour=DAYS.reunion.isoformat(), has_deliberated=False))
-    assert Reunion("", DAYS.reunion, has_deliberated=False) in _reunions(desk)
+    assert CalendarReunion(DAYS.reunion, has_deliberated=False) in _reunions(desk)
     ((number, because),) = _recalled(desk)
     assert number == made
     assert because.endswith("sans pouvoir délibérer")
@@ -119,7 +121,7 @@ def test_a_tableau_that_may_hang_on_the_wall_wants_a_reason(desk: DepotsDesk) ->
     assert reason.startswith(
         "Des fichiers déposés, publiés, ou téléchargés pour l'affichage, seraient à refaire (« Tableau"
     )
-    assert (_recalled(desk), Reunion("", DAYS.reunion) in _reunions(desk)) == ([], True)
+    assert (_recalled(desk), CalendarReunion(DAYS.reunion) in _reunions(desk)) == ([], True)
     _accepted(_note(desk, **act | {"reason": "elle n'a pas eu lieu"}))
     assert [number for number, _ in _recalled(desk)] == [made]
     assert [it.detail for it in desk.audit() if it.action in CALENDAR] == [
@@ -229,7 +231,7 @@ def test_a_tableau_that_is_being_made_prints_no_address_of_who_is_protected_mean
             done.append(True)
             with desk.engine.begin() as connection:
                 protect(connection, COMMUNE, Protege("INVENTEE", "Zélie", "1962-03-14"), by=Actor("moi"))
-        return report.write_report(*arguments)
+        return precheck.write_report(*arguments)
 
     desk.add_person()
     monkeypatch.setattr(make_tableau, "write_report", write_report)

@@ -2,10 +2,8 @@
 
 import threading
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from email.message import EmailMessage
-from threading import Barrier
 
 import pytest
 from sqlalchemy.orm import Session
@@ -28,12 +26,12 @@ from tests.parts.wait import PATIENCE_SECONDS, wait_until
 from tests.parts.web import serving
 from worker.db.types import utc_now
 from worker.errors import DatabaseAwayError
-from worker.notifier import notify, recipients, sending
+from worker.exports.models import Export
+from worker.notifier import sending
 from worker.notifier.channels.delivery import GIVE_UP_SECONDS, DeliveryDelayedError
-from worker.notifier.channels.mail import Mailer, SmtpMailer
+from worker.notifier.channels.mail import SmtpMailer
 from worker.notifier.notify import FAILED
-from worker.work.models import Work, WorkKind
-from worker.work.queue import Claim
+from worker.work.queue import Claim, Work, WorkKind
 
 pytestmark = [pytest.mark.database(TEMPLATE), pytest.mark.desk(opened_by=Desk.open)]
 
@@ -48,7 +46,7 @@ def test_one_mail_says_what_came_of_all_the_files(desk: Desk, mailbox: Mailbox) 
     assert (mail.sender, mail.recipients) == ("prefecture@example.org", (MAIRIE,))
     assert mail.message["Subject"] == "5 fichiers prêts, 1 en échec — LIBREVILLE (13900)"
     assert "Raison : Espace disque insuffisant." in mail.text
-    assert "clic-demande" in mail.text
+    assert mail.message["X-Correlation-ID"] == "clic-demande"
     assert desk.request(request_id).notified_at is not None
     assert work(desk.notifier(smtp(mailbox))) == 0
 
@@ -70,42 +68,49 @@ def test_a_commune_without_agents_holds_nothing_up(desk: Desk, mailbox: Mailbox,
     assert desk.request(request_id).notified_at is not None
 
 
-@pytest.mark.slow
-def test_three_notifiers_tell_sixty_requests_once(database_url: str, desk: Desk, mailbox: Mailbox) -> None:
-    for number in range(60):
-        desk.ask("P.csv", event_id=f"demande-{number}")
-    events: list[CloudEvent] = []
-    start = Barrier(3)
-
-    def notify_all(number: int) -> int:
-        own = Desk(database_url)
-        notifier = own.notifier(smtp(mailbox), events.append, name=f"notifier-{number}")
-        start.wait()
-        notified = work(notifier)
-        own.engine.dispose()
-        return notified
-
-    with ThreadPoolExecutor(3) as pool:
-        notified = list(pool.map(notify_all, range(3)))
-
-    assert sum(notified) >= 60
-    assert len(mailbox.mails) == len({mail.message["Message-ID"] for mail in mailbox.mails}) == 60
-    assert len(events) == len({event.id for event in events}) == 2 * 60, "of the file, and of the end of its request"
+SCREEN = "https://prefecture.example.org"
 
 
-class DiesAfterSending:
-    def __init__(self, mailer: Mailer) -> None:
-        self._mailer = mailer
+@pytest.mark.parametrize(("downloaded_by", "is_told"), [("mairie-libreville", False), ("adjoint", True), ("", True)])
+def test_who_asked_gets_no_mail_about_files_that_are_all_downloaded_within_ten_minutes(
+    desk: Desk, mailbox: Mailbox, downloaded_by: str, *, is_told: bool
+) -> None:
+    desk.add_agent("adjoint", ADJOINT)
+    request_id, notifier = desk.ask("P.csv", "CE.csv"), desk.notifier(smtp(mailbox), public_url=SCREEN)
+    work(notifier)
+    assert [mail.recipients for mail in mailbox.mails] == [(ADJOINT,)], "the others are told at once"
+    (waiting,) = desk.works()
+    assert waiting.due_at
+    assert 500 < (waiting.due_at - waiting.created_at).total_seconds() <= 601
 
-    def send(self, message: EmailMessage) -> None:
-        self._mailer.send(message)
-        raise Killed
+    desk.change(Export, downloaded_by=downloaded_by)
+    desk.make_due()
+
+    assert work(notifier) == 1
+    assert [mail.recipients for mail in mailbox.mails] == [(ADJOINT,), *[(MAIRIE,)] * is_told]
+    assert desk.notifications().keys() == {ADJOINT, *[MAIRIE] * is_told}
+    assert desk.request(request_id).notified_at
+
+
+@pytest.mark.parametrize(("files", "sharing"), [(["P.csv", "CE.csv=failed"], []), (["P.csv"], ["accueil"])])
+def test_who_asked_is_told_at_once_of_a_failure_and_at_a_shared_address(
+    desk: Desk, mailbox: Mailbox, files: list[str], sharing: list[str]
+) -> None:
+    for name in sharing:
+        desk.add_agent(name, MAIRIE)
+    desk.ask(*files)
+    assert work(desk.notifier(smtp(mailbox), public_url=SCREEN)) == 1
+    assert [mail.recipients for mail in mailbox.mails] == [(MAIRIE,)]
 
 
 def test_a_notifier_killed_before_recording_is_followed_by_the_same_message_id(desk: Desk, mailbox: Mailbox) -> None:
+    def send_and_die(message: EmailMessage) -> None:
+        smtp(mailbox)(message)
+        raise Killed
+
     request_id = desk.ask("P.csv")
     with pytest.raises(Killed):
-        work(desk.notifier(DiesAfterSending(smtp(mailbox)), name="killed"))
+        work(desk.notifier(send_and_die, name="killed"))
     other = desk.notifier(smtp(mailbox), name="other")
     assert work(other) == 0  # the dead notifier's lease has not expired
     desk.expire()
@@ -171,26 +176,26 @@ class Surprising:
 def test_the_others_are_told_and_it_is_tried_again(desk: Desk) -> None:
     desk.add_agent("adjointe", ADJOINT)
     request, mailer = desk.ask("P.csv"), Surprising(bad=ADJOINT)
-    desk.notifier(mailer).work(threading.Event())
+    desk.notifier(mailer.send).work(threading.Event())
     assert mailer.sent == [MAIRIE]
     assert desk.request(request).notified_at is None
     assert (desk.notifications()[ADJOINT].ended_at, [it.error for it in desk.works()]) == (None, [FAILED])
     mailer.bad = ""
     desk.make_due()
-    desk.notifier(mailer).work(threading.Event())
+    desk.notifier(mailer.send).work(threading.Event())
     assert mailer.sent == [MAIRIE, ADJOINT]
     assert desk.request(request).notified_at
 
 
 def test_a_message_that_is_given_up_is_not_shown_as_waiting(desk: Desk) -> None:
     desk.ask("P.csv")
-    notifier = desk.notifier(Surprising(bad=MAIRIE))
+    notifier = desk.notifier(Surprising(bad=MAIRIE).send)
     notifier.work(threading.Event())
     desk.change(Work, created_at=utc_now(-GIVE_UP_SECONDS - 60))
     desk.make_due()
     notifier.work(threading.Event())
     row = desk.notifications()[MAIRIE]
-    assert (row.refusal, bool(row.ended_at)) == (FAILED, True)
+    assert (row.refusal, bool(row.ended_at)) == (f"abandonné après 3 jours : {FAILED}", True)
 
 
 SOON = 0.01
@@ -237,15 +242,15 @@ def test_a_server_that_takes_its_time_gets_the_mail_once_and_keeps_no_other_wait
 def test_a_mail_that_was_sent_while_the_database_went_away_is_recorded_when_it_is_back(
     desk: Desk, mailbox: Mailbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real, refused = recipients.finish_and_note, list[bool]()
+    real, refused = sending.finish_and_note, list[bool]()
 
     def finish(session: Session, claims: Sequence[Claim]) -> None:
-        if len(refused) < 2:
+        if mailbox.mails and len(refused) < 2:
             refused.append(True)
             raise DatabaseAwayError
         real(session, claims)
 
-    monkeypatch.setattr(notify, "TROUBLE_SECONDS", SOON)
+    monkeypatch.setattr(sending, "TROUBLE_SECONDS", SOON)
     monkeypatch.setattr(sending, "finish_and_note", finish)
     desk.ask("P.csv")
     assert work(desk.notifier(smtp(mailbox))) == 1

@@ -1,16 +1,23 @@
-"""Events, sweep and loop: programs are notified once, lost messages enqueued again once, the loop survives errors."""
+"""Events, recalls, sweep, loops and given-up work: each is done once, and tried again after errors."""
 
-from collections.abc import Iterator
+import socket
+import threading
+from collections.abc import Iterator, Sequence
 from threading import Thread
 from typing import Any
 
 import pytest
 from sqlalchemy import Connection, text, update
+from sqlalchemy.orm import Session
+from structlog.testing import capture_logs
 
+from common.cli import ExitCode
 from schemas.envelope import CloudEvent
-from schemas.events import FileStatus, RequestStatus
-from schemas.vocabulary import ExportStatus
+from schemas.events import FileStage, FileStatus, RequestStatus
+from schemas.vocabulary import Channel, ExportStatus, RequestOutcome
 from tests.integration.notifier_desk import (
+    ADJOINT,
+    MAIRIE,
     SIX,
     TEMPLATE,
     Desk,
@@ -21,16 +28,22 @@ from tests.integration.notifier_desk import (
     work,
 )
 from tests.parts.mail import Mailbox
+from tests.parts.ports import LOOPBACK
 from tests.parts.wait import wait_until
+from tests.parts.web import serving
+from worker.cli.main import main
 from worker.db.engine import CHANNEL, POLL_SECONDS, notify_ready
 from worker.db.types import utc_now
 from worker.doorbell import Doorbell
 from worker.errors import TransientError
-from worker.exports.models import Export
+from worker.exports.models import Export, Recall
 from worker.exports.records import settle
-from worker.housekeeping.housekeeping import sweep
+from worker.housekeeping.housekeeping import Chore, sweep
+from worker.notifier import notify
+from worker.notifier.channels.delivery import GIVE_UP_SECONDS
 from worker.notifier.notify import FAILED
-from worker.work.models import WorkState
+from worker.notifier.sending import ListRecipients
+from worker.work.queue import Claim, NewWork, Work, WorkKind, WorkState, add, finish
 
 pytestmark = [pytest.mark.database(TEMPLATE), pytest.mark.desk(opened_by=Desk.open)]
 
@@ -122,7 +135,7 @@ def test_the_sweep_rings_forgotten_and_orphaned_rows_once(desk: Desk) -> None:
 
 @pytest.mark.slow
 def test_a_request_that_cannot_be_told_does_not_stop_the_others(desk: Desk, mailbox: Mailbox) -> None:
-    broken = desk.ask(make_export("P.csv", liste="unheard of"), event_id="cassée")
+    broken = desk.ask(make_export("P.csv", kind="unheard of"), event_id="cassée")
     sound = desk.ask("P.csv", event_id="bonne")
 
     assert work(desk.notifier(smtp(mailbox))) == 1
@@ -190,3 +203,208 @@ def _waits_for_a_lock(desk: Desk) -> bool:
     with desk.engine.connect() as connection:
         waiting = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
         return connection.execute(text(waiting)).first() is not None
+
+
+HANGING = 3
+
+
+def test_what_was_given_up_is_counted_and_tried_again(
+    desk: Desk,
+    database_url: str,
+    mailbox: Mailbox,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("PREFECTURE_DATABASE_URL", database_url)
+    desk.ask("P.csv")
+    mailbox.refuse(MAIRIE, 452)
+    work(desk.notifier(smtp(mailbox)))
+    desk.change(Work, created_at=utc_now(-GIVE_UP_SECONDS - 60))
+    desk.make_due()
+    assert work(desk.notifier(smtp(mailbox))) == 1
+    assert main(["work", "list"]) == ExitCode.DONE
+    listed = capsys.readouterr().out
+    assert all(word in listed for word in ("courriel", "abandonné", "abandonné après 3 jours : 452"))
+    mailbox.accept(MAIRIE)
+    for words, said in (("550", "0 travail repris"), ("452", "1 travail repris")):
+        assert main(["work", "retry", "--error", words, "--since", "2026-01-01"]) == ExitCode.DONE
+        assert said in capsys.readouterr().out
+    work(desk.notifier(smtp(mailbox)))
+    assert [mail.recipients for mail in mailbox.mails] == [(MAIRIE,)]
+    assert main(["work", "list"]) == ExitCode.DONE
+    assert capsys.readouterr().out.endswith("Rien n'est à faire.\n")
+
+
+def test_the_events_of_one_account_are_published_again_under_the_same_ids(
+    desk: Desk,
+    database_url: str,
+    mailbox: Mailbox,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("PREFECTURE_DATABASE_URL", database_url)
+    desk.ask("P.csv", "P.xml=failed", sender="prog")
+    desk.ask("CE.csv", event_id="purgée", sender="prog")
+    desk.ask(event_id="non", outcome=RequestOutcome.REFUSED, reason="Commune inconnue.", sender="prog")
+    desk.ask("CM.csv", event_id="autre", sender="ecran")
+    first: list[CloudEvent] = []
+    work(desk.notifier(smtp(mailbox), first.append))
+    with Session(desk.engine) as session, session.begin():
+        session.execute(update(Export).where(Export.liste == "CE").values(purged_at=utc_now()))
+    assert main(["work", "publish-again", "--account", "prog", "--since", "2026-11-01"]) == ExitCode.DONE
+    assert "7 événements seront publiés de nouveau." in capsys.readouterr().out
+    again: list[CloudEvent] = []
+    work(desk.notifier(smtp(mailbox), again.append))
+    known = {event.id for event in first}
+    of_files = [event for event in again if event.data["status"] != "accepted"]
+    assert {event.id for event in of_files} <= known
+    assert {event.causationid for event in again} == {"demande", "purgée", "non"}
+    assert not [event for event in again if event.data.get("liste") == "CE"]
+    assert len(mailbox.mails) == 4, "people are not notified again"
+
+
+@pytest.mark.slow
+def test_webhooks_that_hang_delay_no_other(desk: Desk, mailbox: Mailbox) -> None:
+    with serving() as answering, socket.create_server((LOOPBACK, 0)) as silent:
+        desk.add_recipient(Channel.WEBHOOK, answering.url(), "answers")
+        for number in range(HANGING):
+            desk.add_recipient(Channel.WEBHOOK, f"http://{LOOPBACK}:{silent.getsockname()[1]}/", f"hangs-{number}")
+        for number in range(7):
+            desk.ask("P.csv", event_id=f"demande-{number}")
+        with running(desk.notifier(smtp(mailbox))):
+            wait_until(lambda: len(answering.posts) == 7, message="all messages of the webhook that answers")
+            held = [one.part for one in desk.works(kind=WorkKind.MESSAGE) if one.owner]
+            assert len(held) == len(set(held)) <= HANGING, "one message at a time to one recipient"
+
+
+def test_a_process_that_lacks_memory_gives_its_works_back_uncounted_and_leaves(
+    desk: Desk, mailbox: Mailbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_self: ListRecipients, _claims: Sequence[Claim]) -> None:
+        raise ImportError("libfoo.so: failed to map segment from shared object")
+
+    desk.ask("P.csv")
+    short = desk.notifier(smtp(mailbox))
+    with monkeypatch.context() as patched:
+        patched.setattr(ListRecipients, "handle", fail)
+        short = desk.notifier(smtp(mailbox))
+        stop = threading.Event()
+        short.run(stop)
+    assert short.is_exhausted
+    assert stop.is_set()
+    (left,) = desk.works(kind=WorkKind.RECIPIENTS)
+    assert (left.starts, left.due_at, left.owner) == (0, None, None)
+    assert work(desk.notifier(smtp(mailbox), name="another")) == 1
+    assert len(mailbox.mails) == 1
+
+
+def test_a_notifier_whose_periodic_task_hangs_gives_no_heartbeat(
+    postgres_desk: Desk, mailbox: Mailbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(notify, "LONGEST_STEP_SECONDS", 0.05)
+    begun, release = threading.Event(), threading.Event()
+
+    def hang() -> list[None]:
+        begun.set()
+        release.wait(60)
+        return []
+
+    notifier, beats = postgres_desk.notifier(smtp(mailbox), purge=Chore("hanging", hang, 3600)), list[str]()
+    notifier._beat = beats.append  # noqa: SLF001 — the heartbeat is all that a supervisor sees
+    with capture_logs() as logs, running(notifier):
+        assert begun.wait(60)
+        wait_until(lambda: "loop_stuck" in {line["event"] for line in logs}, message="noticed")
+        seen = len(beats)
+        postgres_desk.ask("P.csv")
+        mailbox.wait_for(1)
+        assert len(beats) == seen
+        release.set()
+        wait_until(lambda: len(beats) > seen, message="a heartbeat")
+
+
+BECAUSE = "l'import 12 (reu.csv) a été annulé"
+
+
+def _recall(desk: Desk, *parts: str, reason: str = "") -> int:
+    with Session(desk.engine) as session, session.begin():
+        recall = Recall(code_commune="13900", because=BECAUSE, reason=reason, recalled_by="exploitant")
+        session.add(recall)
+        session.flush()
+        files = update(Export).where(Export.part.in_(parts)).values(recall_id=recall.id).returning(Export.id)
+        works = [NewWork(WorkKind.EVENT, f"recall:{recall.id}", str(it)) for it in sorted(session.scalars(files))]
+        add(session.connection(), [*works, NewWork(WorkKind.RECIPIENTS, f"recall:{recall.id}")])
+        return recall.id
+
+
+def _is_notified(desk: Desk) -> bool:
+    return not desk.works(subject="recall:1")
+
+
+def test_it_is_told_once_to_people_and_to_programs(desk: Desk, mailbox: Mailbox) -> None:
+    desk.ask("P.csv", "CE.csv")
+    desk.add_agent("adjoint", ADJOINT, kinds="echeance")
+    work(desk.notifier(smtp(mailbox)))
+    _recall(desk, "P.csv", reason="mauvais fichier")
+    events: list[CloudEvent] = []
+    notifier = desk.notifier(smtp(mailbox), events.append, public_url="https://exports.example.org/")
+    work(notifier)
+    assert work(notifier) == 0
+    _, mail = mailbox.mails
+    assert mail.recipients == (MAIRIE,)
+    assert mail.message["Subject"] == ("Fichier à refaire — Liste P du 25/11/2026 09:30:00 [csv] — LIBREVILLE (13900)")
+    for words in (
+        f"Ce fichier a été fait pour LIBREVILLE (13900) à partir de ce qui ne vaut plus : {BECAUSE}.",
+        "Raison : mauvais fichier",
+        "Liste P du 25/11/2026 09:30:00 [csv] — à refaire",
+        "https://exports.example.org/communes/13900/exports?etat=a-refaire",
+        "Si l'un d'eux est déposé sur e-listelec, déposez le nouveau",
+    ):
+        assert words in mail.text
+    assert "Liste CE" not in mail.text
+    recalled = [event for event in events if event.data.get("status") == FileStage.RECALLED]
+    assert [(it.data["reason"], it.data["liste"]) for it in recalled] == [(BECAUSE, "P")]
+    assert _is_notified(desk)
+    assert {row.kind for row in desk.notifications().values()} <= {"pret", "a_refaire"}
+
+
+def test_nobody_learns_last_that_it_is_ready(desk: Desk, mailbox: Mailbox) -> None:
+    desk.ask("P.csv")
+    desk.change(Work, due_at=utc_now(3600))
+    _recall(desk, "P.csv")
+    events: list[CloudEvent] = []
+    notifier = desk.notifier(smtp(mailbox), events.append)
+    work(notifier)
+    assert (mailbox.mails, events, _is_notified(desk)) == ([], [], False)
+    desk.make_due()
+    work(notifier)
+    desk.make_due()
+    work(notifier)
+    statuses = [event.data["status"] for event in events if event.type == FileStatus.EVENT_TYPE]
+    assert statuses == [FileStage.READY, FileStage.RECALLED]
+    first, second = (str(mail.message["Subject"]) for mail in mailbox.mails)
+    assert (first.split(" — ")[0], second.split(" — ")[0]) == ("Fichier à refaire", "Fichier à refaire")
+
+
+def test_a_batch_is_served_while_single_works_keep_coming(desk: Desk) -> None:
+    stop, lanes = threading.Event(), list[int]()
+
+    def enqueue(number: int, lane: int) -> None:
+        with desk.engine.begin() as connection:
+            add(connection, [NewWork(WorkKind.REPLY, f"request:{number}", lane=lane)])
+
+    def handle(claims: Sequence[Claim]) -> None:
+        for one in claims:
+            lanes.append(one.lane)
+            with desk.engine.begin() as connection:
+                finish(connection, claims)
+            enqueue(1000 + len(lanes), 0)
+        if len(lanes) >= 30:
+            stop.set()
+
+    for number in range(1, 11):
+        enqueue(number, 1)
+        enqueue(100 + number, 0)
+    pool = notify.Pool((WorkKind.REPLY,), handle)
+    notify.Notifier(desk.engine, [pool], owner="one", lease_seconds=60).run(stop)
+    assert lanes[:10].count(1) == 2
+    assert lanes[:30].count(1) == 6

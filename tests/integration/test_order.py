@@ -1,15 +1,17 @@
-"""An event that refers to a later request or deposit waits for it; of two declarations the later one counts."""
+"""An event that refers to a later request or deposit waits for it; accounts with many requests and few take turns."""
 
+from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
 from sqlalchemy import func, select, text, update
+from sqlalchemy.orm import Session
 
 from schemas.declarations import DeclarationNoted
 from schemas.envelope import CloudEvent, Data
 from schemas.requests import CancelRequested, ListeExportRequested, RetryRequested
-from schemas.vocabulary import Liste
+from schemas.vocabulary import ExportStatus, Liste
 from tests.integration.depots_desk import DepotsDesk, today
 from tests.integration.export_desk import COMMUNE
 from tests.parts.notes import note_file
@@ -18,12 +20,14 @@ from worker.db.types import utc_now
 from worker.deferred import DeferredEvent
 from worker.doorbell import Doorbell
 from worker.errors import NotKnownYetError, TransientError
+from worker.exports.models import Export, Request
+from worker.exports.records import settle
 from worker.handlers.requests import export_plan
-from worker.handlers.requests import ingest_request as road
 from worker.handlers.requests.export_plan import find_request
 from worker.handlers.requests.ingest_request import check_deferred, ingest_request
 from worker.housekeeping.housekeeping import sweep
-from worker.work.models import Work, WorkKind
+from worker.notifier.messages.events import answer_event
+from worker.work.queue import ClaimRule, Work, WorkKind, claim
 
 pytestmark = [pytest.mark.database(LIBREVILLE_TEMPLATE), pytest.mark.desk(opened_by=DepotsDesk.open)]
 
@@ -113,8 +117,29 @@ def test_a_verdict_that_overtakes_its_deposits_waits_for_each_of_them(desk: Depo
     assert {desk.depot(it)["verdict"] for it in (one, other)} == {"accepte"}
 
 
+@pytest.mark.parametrize("days", [0, 8])
+def test_a_cancel_of_a_request_that_waits_in_a_queue_is_kept_for_a_week(desk: DepotsDesk, days: int) -> None:
+    """The request is read after a backlog, when its cancellation was answered long ago."""
+    asked = _ask(listes=["P", "CE"])
+    cancel = _about(CancelRequested, asked)
+    ingest_request(cancel, desk.services)
+    desk.wait_in_vain()
+    assert (_outcomes(desk, cancel), _deferred(desk)) == (["accepted"], 1)
+    with Session(desk.engine) as session:
+        (recorded,) = session.scalars(select(Request)).all()
+        assert answer_event(recorded).data["exports"] == []
+    ingest_request(cancel, desk.services)
+    assert _sweep_after(desk, due=False) == []
+    if days:
+        (deferred_id,) = _sweep_after(desk, due=True)
+        check_deferred(deferred_id, desk.services)
+    ingest_request(asked, desk.services)
+    states = ["queued"] * 2 if days else ["cancelled"] * 2
+    assert (_states(desk, asked), _deferred(desk)) == (states, 0)
+
+
 def test_it_is_refused_once_it_was_looked_at_twice_in_vain(desk: DepotsDesk) -> None:
-    cancel = _about(CancelRequested, _ask())
+    cancel = _about(RetryRequested, _ask())
     ingest_request(cancel, desk.services)
     (deferred_id,) = _sweep_after(desk, due=True)
     assert _sweep_after(desk, due=False) == [], "a worker was told already"
@@ -126,41 +151,6 @@ def test_it_is_refused_once_it_was_looked_at_twice_in_vain(desk: DepotsDesk) -> 
     check_deferred(deferred_id, desk.services)
     row = desk.request(cancel)
     assert (row["outcome"], row["reason"][:19], _deferred(desk)) == ("refused", "Demande introuvable", 0)
-
-
-def test_what_arrives_before_the_last_look_is_served(desk: DepotsDesk, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The request was recorded, and its worker died before it released the deferred events."""
-    asked = _ask()
-    cancel = _about(CancelRequested, asked)
-    ingest_request(cancel, desk.services)
-    with monkeypatch.context() as patch:
-        patch.setattr(road, "find_waiting", _die)
-        with pytest.raises(SystemExit):
-            ingest_request(asked, desk.services)
-    assert _outcomes(desk, asked, cancel) == ["accepted", ""]
-    _due(desk)
-    (deferred_id,) = _sweep_after(desk, due=True)
-    check_deferred(deferred_id, desk.services)
-    assert (_outcomes(desk, cancel), _states(desk, asked)) == (["accepted"], ["cancelled"])
-
-
-@pytest.mark.parametrize("is_copied", ["request", "cancel"])
-def test_a_message_that_comes_again_takes_up_what_a_dead_worker_left(
-    desk: DepotsDesk, monkeypatch: pytest.MonkeyPatch, is_copied: str
-) -> None:
-    asked = _ask()
-    cancel = _about(CancelRequested, asked)
-    ingest_request(cancel, desk.services)
-    with monkeypatch.context() as patch:
-        patch.setattr(road, "find_waiting", _die)
-        with pytest.raises(SystemExit):
-            ingest_request(asked, desk.services)
-    ingest_request(asked if is_copied == "request" else cancel, desk.services)
-    assert (_outcomes(desk, cancel), _deferred(desk)) == (["accepted"], 0)
-
-
-def _die(*_: object) -> None:
-    raise SystemExit
 
 
 def test_a_request_recorded_while_its_cancel_is_deferred_is_seen(
@@ -190,7 +180,8 @@ def test_the_broker_away_the_next_sweep_tells(desk: DepotsDesk) -> None:
     def refuse(_ids: object) -> None:
         raise TransientError("away")
 
-    assert sweep(desk.engine, refuse) == 0
+    with pytest.raises(TransientError):
+        sweep(desk.engine, refuse)
     assert len(_sweep_after(desk, due=False)) == 1
 
 
@@ -254,3 +245,74 @@ def test_nothing_of_an_answer_is_left_where_it_waited(desk: DepotsDesk) -> None:
     verdict = desk.send(_verdict(desk.make()["export_id"], answer=NAMED, verdict_on=date(2026, 1, 1)))
     desk.wait_in_vain()
     assert (desk.request(verdict)["outcome"], _deferred(desk)) == ("refused", 0)
+
+
+HOG, CLERK, OTHER = "hog", "clerk", "other"
+
+
+def _send(desk: DepotsDesk, sender: str, number: int = 1, *, bulk: bool = False) -> None:
+    for _ in range(number):
+        ingest_request(_ask(bulk=bulk), desk.services, sender=sender)
+
+
+def _serve(desk: DepotsDesk, number: int) -> str:
+    """Handle the first doorbells of the queue; the accounts of all ready files in order, by their first letters."""
+    for doorbell in [desk.enqueued.pop(0) for _ in range(number)]:
+        desk.process(doorbell.row_id)
+    with Session(desk.engine) as session:
+        made = select(Request.sender).join(Export).where(Export.status == ExportStatus.READY)
+        return "".join(sender[0] for sender in session.scalars(made.order_by(Export.finished_at)))
+
+
+def _codes(desk: DepotsDesk) -> list[tuple[str, str]]:
+    with desk.engine.connect() as connection:
+        rows = connection.execute(select(Request.sender, Request.code).order_by(Request.id))
+        return [(sender, code) for sender, code in rows]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("bulk", [True, False])
+def test_a_clerk_is_served_next_however_much_another_asked_for(desk: DepotsDesk, *, bulk: bool) -> None:
+    _send(desk, HOG, 12, bulk=bulk)
+    assert _serve(desk, 4) == "hhhh"
+    _send(desk, CLERK, 2, bulk=bulk)
+    assert _serve(desk, 4) == "hhhh" + "hchc", "in turn, from the one that was next"
+    assert _serve(desk, 6) == "hhhh" + "hchc" + "hhhhhh", "who gave way is served by the doorbell of who did not"
+    assert not desk.enqueued
+    assert not sweep(desk.engine, desk.enqueued.extend, grace_seconds=60)
+
+
+def test_what_is_told_first_is_single_and_then_each_account_in_turn(desk: DepotsDesk) -> None:
+    _send(desk, HOG, 3, bulk=True)
+    _send(desk, OTHER, 1, bulk=True)
+    _send(desk, CLERK, 1)
+    with desk.engine.begin() as connection:
+        connection.execute(update(Export).values(status=ExportStatus.READY))
+        settle(connection, connection.scalars(select(Request.id)))
+    with desk.engine.begin() as connection:
+        lease = {"lease_seconds": 60.0, "limit": 9}
+        claims = claim(connection, [WorkKind.RECIPIENTS], "notifier", rule=ClaimRule(), **lease)  # type: ignore[arg-type]
+    assert _senders(desk, [it.subject_id for it in claims]) == [CLERK, HOG, OTHER, HOG, HOG]
+
+
+def _senders(desk: DepotsDesk, ids: Iterable[int]) -> list[str]:
+    with Session(desk.engine) as session:
+        return [session.get_one(Request, request_id).sender for request_id in ids]
+
+
+def test_beyond_the_quota_one_is_refused_and_no_other(desk: DepotsDesk) -> None:
+    desk.configure(quota=3)
+    for sender in (HOG, HOG, HOG, HOG, CLERK, HOG):
+        _send(desk, sender)
+        _send(desk, sender, bulk=True)
+    hogs = [code for sender, code in _codes(desk) if sender == HOG]
+    assert (hogs.count(""), hogs.count("quota")) == (3 + 5, 2), "a batch has a quota of its own"
+    assert {code for sender, code in _codes(desk) if sender == CLERK} == {""}
+
+
+def test_a_share_that_was_served_has_its_quota_again(desk: DepotsDesk) -> None:
+    desk.configure(quota=2)
+    _send(desk, HOG, 3)
+    _serve(desk, 2)
+    _send(desk, HOG, 2)
+    assert [code for _, code in _codes(desk)] == ["", "", "quota", "", ""]

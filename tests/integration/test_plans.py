@@ -70,10 +70,10 @@ _PAST = (
                         {past}, {past} FROM numbers""",
     """INSERT INTO work (kind, subject, enqueued_at, created_at)
        {numbers} SELECT 'liste', 'export:' || i, {at}, {at} FROM numbers WHERE NOT ({is_past})""",
-    """INSERT INTO notification (request_id, recipient, kind, channel, address, message_id, code_commune, created_at,
-                                 ended_at, sent_at)
-       {numbers} SELECT i, 'past@libreville.example', 'pret', 'courriel', 'past@libreville.example', CAST(i AS TEXT),
-                        {commune}, {at}, {at}, {at} FROM numbers WHERE {is_past}""",
+    """INSERT INTO notification (request_id, recipient, kind, channel, address, code_commune, created_at, ended_at,
+                                 sent_at)
+       {numbers} SELECT i, 'past@libreville.example', 'pret', 'courriel', 'past@libreville.example', {commune}, {at},
+                        {at}, {at} FROM numbers WHERE {is_past}""",
     """INSERT INTO audit (at, actor, action, code_commune)
        {numbers} SELECT {at}, '{agent}', 'past', {commune} FROM numbers WHERE {is_past}""",
 )

@@ -4,7 +4,9 @@ import hashlib
 import os
 import shutil
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import date
@@ -13,7 +15,7 @@ from typing import Any, NoReturn
 from uuid import uuid4
 
 import pytest
-from sqlalchemy import text, update
+from sqlalchemy import update
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
@@ -35,6 +37,7 @@ from tests.unit.reu_sample import (
     format_reu,
 )
 from tests.unit.reu_sample import COMMUNE as CODE
+from tests.unit.test_apart import sleep
 from worker.access.models import Sender
 from worker.arrivals import DAY_SECONDS, Arrivals, Preview
 from worker.db.types import utc_now
@@ -45,10 +48,11 @@ from worker.handlers.handle_preview import handle_preview
 from worker.handlers.requests.ingest_request import ingest_request
 from worker.housekeeping.housekeeping import erase_arrivals, sweep
 from worker.registre.checks import facts
+from worker.registre.imports import file as imported_file
 from worker.registre.imports.history import importing
 from worker.registre.reu import importer
 from worker.services import Services
-from worker.work.models import Work, WorkKind
+from worker.work.queue import Work, WorkKind, claim_enqueued, release
 
 AGENT, COLLEAGUE = "mairie-marseille", "collegue"
 TAKEN_ON = date(2026, 11, 20)
@@ -216,12 +220,14 @@ def test_what_was_previewed_enters_the_register_and_its_file_goes(desk: Desk) ->
 
 
 REFUSED: list[tuple[str | bytes, str]] = [
-    ("<!DOCTYPE html><html><body>Votre session a expiré</body></html>", "Liste.csv : c'est une page"),
-    (b"", "Liste.csv : le fichier est vide"),
-    ("nom;prenom\nBANJO;Ode\n", "Liste.csv : ce n'est pas un export « Liste des électeurs actifs » du REU"),
+    ("<!DOCTYPE html><html><body>Votre session a expiré</body></html>", "liste.csv : c'est une page"),
+    (b"", "liste.csv : le fichier est vide"),
+    ("nom;prenom\nBANJO;Ode\n", "liste.csv : ce n'est pas un export « Liste des électeurs actifs » du REU"),
     (format_reu([]), "Le fichier ne contient aucun électeur ; vérifiez le téléchargement."),
-    (format_reu([*electeurs(2), ELECTEUR | {CODE: VOISINE}]), f"Ce fichier a des électeurs de {VOISINE}"),
-    (format_reu(electeurs(2, {DATE: "hier"})), "2 lignes rejetées sur 2 : date de naissance illisible (2)."),
+    (format_reu([*electeurs(2), ELECTEUR | {CODE: VOISINE}]), f"Ce fichier a des électeurs de Libreville ({VOISINE})"),
+    (format_reu(electeurs(2, {CODE: "98999"})), "Ce fichier a des électeurs de 98999 et non de"),
+    (format_reu(electeurs(2, {DATE: "hier"})), "2 lignes rejetées sur 2 : date de naissance illisible (2). Corrig"),
+    (format_reu(electeurs(2, {DATE: "23456"})), "2 lignes rejetées sur 2 : date de naissance en nombre de jours"),
 ]
 
 
@@ -446,6 +452,57 @@ def test_who_does_not_want_it_has_it_erased(desk: Desk) -> None:
     assert "non repris" in desk.refusal(desk.ask_import(desk.last()))
 
 
+def test_the_imports_of_communes_take_turns(desk: Desk) -> None:
+    """A message claims the work of the lowest turn, whichever row it names."""
+    for _ in range(3):
+        desk.ask_preview(electeurs(3))
+    desk.ask_preview(electeurs(3, {CODE: VOISINE}), commune=VOISINE)
+    order: list[str] = []
+    while desk.enqueued:
+        handle_preview(desk.enqueued.pop(0), desk.services)
+        ready = desk.register.rows("SELECT code_commune FROM preview WHERE status = 'ready'")
+        order += [*(Counter(code for (code,) in ready) - Counter(order))]
+    assert order == [COMMUNE, VOISINE, COMMUNE, COMMUNE]
+
+
+def test_exports_of_a_commune_wait_without_a_worker(desk: Desk) -> None:
+    """While one of them is held, a message of another claims nothing, and no sweep sends a second one."""
+    for commune in (COMMUNE, COMMUNE, VOISINE):
+        desk.ask_preview(electeurs(3, {CODE: commune}), commune=commune)
+    with desk.register.engine.begin() as connection:
+        first = claim_enqueued(connection, WorkKind.PREVIEW, desk.enqueued.pop(0), "other", lease_seconds=30)
+    desk.work()
+    assert [code for (code,) in desk.register.rows("SELECT code_commune FROM preview WHERE status = 'ready'")] == [
+        VOISINE
+    ]
+    assert desk.sweep() == 0
+    assert first
+    with desk.register.engine.begin() as connection:
+        release(connection, first, 0)
+    assert desk.sweep() == 2
+    desk.work()
+    assert desk.register.rows("SELECT count(*) FROM preview WHERE status = 'ready'") == [(3,)]
+
+
+def test_who_does_not_want_it_ends_its_reading(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(imported_file, "find_titles", sleep)
+    event_id = desk.ask_preview(electeurs(3))
+    with ThreadPoolExecutor() as pool:
+        reading = pool.submit(handle_preview, desk.enqueued.pop(), desk.services)
+        wait_until(_list_readers, message="a process reads the file")
+        request = {"source": "/test", "id": event_id}
+        desk.send(CancelRequested.model_validate({"request": request, "requested_by": AGENT}))
+        reading.result(60)
+    assert _list_readers() == []
+    desk.work()
+    assert (desk.last()["status"], desk.files()) == ("dropped", [])
+
+
+def _list_readers() -> list[str]:
+    pids = " ".join(path.read_text() for path in Path("/proc/self/task").glob("*/children")).split()
+    return [pid for pid in pids if b"common.apart" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+
+
 @pytest.mark.slow
 def test_after_a_day_an_export_that_nobody_wanted_is_erased(desk: Desk) -> None:
     desk.preview(electeurs(30))
@@ -500,19 +557,3 @@ def test_a_register_kept_elsewhere_is_not_fed_here(desk: Desk) -> None:
     desk.services = replace(desk.services, registre=other.engine)
     assert desk.refusal(desk.ask_preview(electeurs(3))).startswith("Le registre est tenu par un autre logiciel")
     other.engine.dispose()
-
-
-def test_while_the_broker_is_away_the_sweep_rings_later(desk: Desk) -> None:
-    def away(_doorbells: object) -> None:
-        raise OSError
-
-    services, desk.services = desk.services, replace(desk.services, enqueue=away)
-    desk.ask_preview(electeurs(3))
-    assert desk.starts() == [(0, None, False)]
-    assert desk.sweep() == 0
-    desk.services = services
-    assert desk.sweep() == 1
-    desk.work()
-    assert desk.last()["status"] == "ready"
-    with desk.register.engine.connect() as connection:
-        assert connection.scalar(text("SELECT count(*) FROM preview")) == 1

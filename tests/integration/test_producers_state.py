@@ -5,13 +5,16 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import jsonschema
 import pytest
-from sqlalchemy import NullPool, create_engine, text
+from sqlalchemy import text, update
+from sqlalchemy.orm import Session
 
 from common.cli import ExitCode
 from producers.cli import main
@@ -22,13 +25,65 @@ from producers.records import RequestState
 from producers.state import State
 from schemas.envelope import CloudEvent
 from schemas.generate import ROOT
+from schemas.requests import ListeExportRequested
 from schemas.topology import REQUEST_LISTE_EXPORT
 from schemas.vocabulary import ExportStatus, Format, Liste, RequestOutcome
-from tests.integration.fake_worker import Records, serving
 from tests.integration.requests_queue import RequestsQueue
 from tests.parts.town import MIGRATED_TEMPLATE
+from worker.db.engine import build_engine
+from worker.exports.models import Export, Request
 
 pytestmark = pytest.mark.database(MIGRATED_TEMPLATE)
+
+
+class Records:
+    """The rows that a worker would write to a database."""
+
+    def __init__(self, url: str) -> None:
+        self.engine = build_engine(url)
+
+    def close(self) -> None:
+        self.engine.dispose()
+
+    def accept(self, event: CloudEvent, *, minutes_ago: float = 0, **values: Any) -> None:  # noqa: ANN401 — columns
+        """Write an accepted request and one row per file; `values` go into each row."""
+        wanted = ListeExportRequested.model_validate(event.data)
+        request = Request(
+            source=event.source,
+            event_id=event.id,
+            event_type=event.type,
+            correlation_id=event.correlationid,
+            code_commune=wanted.commune,
+            requested_by=wanted.requested_by,
+            created_at=datetime.now(UTC) - timedelta(minutes=minutes_ago),
+        )
+        for liste, format_ in wanted.parts():
+            name = {
+                "file_name": f"liste-{liste}-{wanted.commune}-{event.id}.{format_}",
+                "label": f"Liste {liste} du 25/11/2026 09:30:00 [{format_}]",
+            }
+            of_part = {"code_commune": wanted.commune, "part": f"{liste}.{format_}", "liste": liste, "format": format_}
+            request.exports.append(Export(**of_part | name | values))
+        with Session(self.engine) as session, session.begin():
+            session.add(request)
+
+    @contextmanager
+    def serving(self, queue: RequestsQueue, **result: object) -> Iterator[list[CloudEvent]]:
+        """Process one request in the background: running, then as `result` says; yields the received events."""
+        taken: list[CloudEvent] = []
+
+        def serve() -> None:
+            taken.append(event := queue.take_event())
+            self.accept(event, status=ExportStatus.RUNNING, electeurs=327, lines_written=100)
+            with self.engine.begin() as connection:
+                connection.execute(update(Export).values(**result))
+
+        thread = Thread(target=serve)
+        thread.start()
+        try:
+            yield taken
+        finally:
+            thread.join()
 
 
 @pytest.fixture
@@ -93,14 +148,15 @@ def test_instants_are_in_utc_on_both_databases(records: Records, state: State) -
 
 
 def test_a_session_can_only_read(postgres_url: str) -> None:
-    administrate(
-        postgres_url,
-        "CREATE FUNCTION write() RETURNS text LANGUAGE sql VOLATILE AS $$ DELETE FROM request RETURNING '' $$",
-        "DROP VIEW demandes",
-        "CREATE VIEW demandes AS SELECT source, event_id, write() AS outcome, reason FROM request",
-    )
     rows = Records(postgres_url)
     rows.accept(event := ask())
+    with rows.engine.begin() as connection:
+        for statement in (
+            "CREATE FUNCTION write() RETURNS text LANGUAGE sql VOLATILE AS $$ DELETE FROM request RETURNING '' $$",
+            "DROP VIEW demandes",
+            "CREATE VIEW demandes AS SELECT source, event_id, write() AS outcome, reason FROM request",
+        ):
+            connection.execute(text(statement))
     rows.close()
     with State(postgres_url) as state, pytest.raises(StateAwayError, match="read-only transaction"):
         state.request_progress(event.source, event.id)
@@ -140,13 +196,6 @@ def test_a_server_that_is_away_is_told_without_the_password() -> None:
     with State(url) as state, pytest.raises(StateAwayError, match=r"127\.0\.0\.1:1/base") as caught:
         state.latest()
     assert "hush" not in str(caught.value)
-
-
-def administrate(url: str, *statements: str) -> None:
-    engine = create_engine(url, poolclass=NullPool)
-    with engine.begin() as connection:
-        for statement in statements:
-            connection.execute(text(statement))
 
 
 SCHEMA = json.loads((ROOT / "json" / f"{REQUEST_LISTE_EXPORT}.json").read_text("utf-8"))
@@ -197,9 +246,9 @@ def test_export_liste_publishes_what_the_contract_says(
     assert document["id"] in capsys.readouterr().out
 
 
-def test_the_command_runs_as_a_process_and_writes_json_only(queue: RequestsQueue) -> None:
+def test_the_command_runs_as_a_process_whatever_the_locale(queue: RequestsQueue) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "producers", "export-liste", "--commune", "13900", "--json"],
+        [sys.executable, "-m", "producers", "export-liste", "--commune", "13900"],
         cwd=ROOT.parent,
         env={**os.environ, "LC_ALL": "C"},
         capture_output=True,
@@ -207,41 +256,34 @@ def test_the_command_runs_as_a_process_and_writes_json_only(queue: RequestsQueue
         check=True,
     )
     assert done.stderr == ""
-    assert json.loads(done.stdout)["request"]["id"] == queue.take_event().id
+    assert queue.take_event().id in done.stdout
 
 
 def test_wait_ends_with_the_files_their_sums_and_their_places(
     queue: RequestsQueue, records: Records, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with serving(queue, records, **READY):
+    with records.serving(queue, **READY):
         assert main([*ASK, "--wait", "--timeout", "20"]) == ExitCode.DONE
     lines = capsys.readouterr().out.splitlines()
     assert any("Liste P du 25/11/2026 09:30:00 [csv] prêt" in line and "51,2\u00a0ko" in line for line in lines)
     assert lines[-1].startswith("9f" * 32 + "  /srv/exports/13900/liste-P-13900-")
 
 
-def test_wait_gives_json_on_standard_output_and_progress_beside(
+def test_wait_says_why_a_file_failed(
     queue: RequestsQueue, records: Records, capsys: pytest.CaptureFixture[str]
 ) -> None:
     failure = {"status": ExportStatus.FAILED, "error_code": "disque_plein", "error_message": "Disque plein."}
-    with serving(queue, records, **failure) as taken:
-        assert main([*ASK, "--wait", "--timeout", "20", "--json"]) == ExitCode.FAILED
-    answer = capsys.readouterr()
-    document = json.loads(answer.out)
-    assert document["request"]["id"] == taken[0].id
-    assert document["exit_code"] == ExitCode.FAILED
-    assert [file["error_code"] for file in document["exports"]] == ["disque_plein"]
-    assert "en échec" in answer.err
+    with records.serving(queue, **failure):
+        assert main([*ASK, "--wait", "--timeout", "20"]) == ExitCode.FAILED
+    assert capsys.readouterr().out.endswith(" : Disque plein.\n")
 
 
 def test_nothing_is_sent_when_the_database_is_away(
     queue: RequestsQueue, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("PREFECTURE_STATE_URL", f"sqlite:///{tmp_path / 'absent.sqlite3'}")
-    assert main([*ASK, "--wait", "--json"]) == ExitCode.AWAY
-    answer = capsys.readouterr()
-    assert "la base ne répond pas" in answer.err
-    assert json.loads(answer.out)["error"]["code"] == "base_injoignable"
+    assert main([*ASK, "--wait"]) == ExitCode.AWAY
+    assert "la base ne répond pas" in capsys.readouterr().err
     assert queue.poll() is None
 
 

@@ -8,7 +8,7 @@ from producers.cli import main
 from producers.publisher import Publisher
 from schemas.envelope import CloudEvent
 from schemas.requests import ListeExportRequested
-from schemas.topology import CONTENT_TYPE, REQUEST_LISTE_EXPORT, request_key
+from schemas.topology import CONTENT_TYPE, REQUEST_DECLARATION, REQUEST_LISTE_EXPORT, request_key
 from tests.integration.requests_queue import RequestsQueue
 from tests.parts.rabbitmq import RabbitNode
 
@@ -55,8 +55,11 @@ def test_a_full_queue_refuses(amqp_url: str, event: CloudEvent) -> None:
             publisher.publish(event)
 
 
-def test_an_event_too_large_is_refused_before_any_connection(event: CloudEvent) -> None:
-    huge = event.model_copy(update={"data": {"x": "y" * 300_000}})
+@pytest.mark.parametrize(
+    "change", [{"type": REQUEST_DECLARATION, "data": {"x": "y" * 300_000}}, {"data": {"x": "y" * 17_000}}]
+)
+def test_an_event_too_large_is_refused_before_any_connection(event: CloudEvent, change: dict[str, object]) -> None:
+    huge = event.model_copy(update=change)
     with Publisher("amqp://127.0.0.1:1/") as publisher, pytest.raises(errors.EventTooLargeError, match="rien n'a été"):
         publisher.publish(huge)
 

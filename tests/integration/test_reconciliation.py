@@ -8,8 +8,7 @@ import pytest
 
 from schemas.tableaux import TypeTableau
 from tests.integration.export_desk import decoded
-from tests.integration.import_desk import COMMUNE, TWO_COMMUNES
-from tests.integration.mouvements_desk import MouvementsDesk
+from tests.integration.import_desk import COMMUNE, TWO_COMMUNES, MouvementsDesk
 from tests.integration.tableau_desk import Made, TableauDesk
 from tests.integration.test_majorite import ADULTS, BEFORE, IN_PERIOD, LATER, MEETING, ON_POLL, POLL, invented
 from worker.exports.integrity import VerifyScope, verify_files

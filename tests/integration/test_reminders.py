@@ -1,6 +1,7 @@
 """Reminders of deadlines, on both databases: each is sent once, by any number of processes, and never too late."""
 
 import json
+from collections.abc import Callable
 from datetime import date, datetime, timedelta
 from functools import partial
 
@@ -9,7 +10,7 @@ from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from common.calendrier import civil_day
-from schemas.envelope import CloudEvent, Publish
+from schemas.envelope import CloudEvent
 from schemas.events import EcheanceNear
 from schemas.vocabulary import Channel, Liste
 from tests.integration.notifier_desk import MAIRIE, TEMPLATE, Desk, make_tableau, smtp, work
@@ -21,7 +22,7 @@ from worker.db.types import utc_now
 from worker.exports.models import Export, Publication, Request
 from worker.notifier.notify import Notifier
 from worker.registre.models import ListeCommunale, Scrutin
-from worker.work.models import Work
+from worker.work.queue import Work
 
 pytestmark = [pytest.mark.database(TEMPLATE), pytest.mark.desk(opened_by=Desk.open)]
 
@@ -42,7 +43,13 @@ def add(desk: Desk, row: object) -> None:
         session.add(row)
 
 
-def on(day: date, desk: Desk, mailbox: Mailbox, publish: Publish | None = None, name: str = "notifier") -> Notifier:
+def on(
+    day: date,
+    desk: Desk,
+    mailbox: Mailbox,
+    publish: Callable[[CloudEvent], None] | None = None,
+    name: str = "notifier",
+) -> Notifier:
     return desk.notifier(smtp(mailbox), publish, today=lambda _commune: day, reminder_days=(10, 3), name=name)
 
 

@@ -1,18 +1,32 @@
-"""A request's path through a real RabbitMQ, worker processes and a notifier."""
+"""The path of a request, of a batch and of an export of the REU through a real RabbitMQ, workers and a notifier."""
 
 import hashlib
+from collections.abc import Mapping
 from functools import partial
-from signal import SIGTERM
+from typing import Any
 
 import pytest
 
+from bench.people import write_town
 from common.calendrier import jour_a_paris, now
-from schemas.envelope import CloudEvent
-from schemas.requests import ListeExportRequested
-from schemas.topology import EVENT_EXPORT_STATUS, EVENT_TYPES, QUEUE_LISTES, QUEUE_REQUESTS, QUEUE_TABLEAUX
+from schemas.envelope import CloudEvent, Data
+from schemas.requests import ListeExportRequested, RegistreImportRequested, RegistrePreviewRequested
+from schemas.topology import (
+    BULK_SUFFIX,
+    EVENT_EXPORT_STATUS,
+    EVENT_REGISTRE_STATUS,
+    EVENT_TYPES,
+    QUEUE_LISTES,
+    QUEUE_LISTES_BULK,
+    QUEUE_REQUESTS,
+    QUEUE_REQUESTS_BULK,
+    REQUEST_LISTE_EXPORT,
+)
 from tests.parts.mail import Mailbox
-from tests.parts.town import AGENT, EMAIL, LIBREVILLE_TEMPLATE, Town, count_of_age
+from tests.parts.process import Process
+from tests.parts.town import AGENT, EMAIL, LIBREVILLE_TEMPLATE, TODAY, Town, count_of_age
 from tests.parts.wait import wait_until
+from worker.messaging.queues import read_queues
 
 pytestmark = pytest.mark.database(LIBREVILLE_TEMPLATE)
 
@@ -41,29 +55,6 @@ def test_one_request_makes_six_files_one_mail_and_six_events(town: Town, mailbox
     events = [CloudEvent.from_bytes(body) for _, body in town.collect("listener", 6)]
     assert {said.data["file"]["path"] for said in events} == {f"13900/{export['file_name']}" for export in exports}
     assert {(said.correlationid, said.causationid) for said in events} == {(event.correlationid, event.id)}
-
-
-@pytest.mark.slow
-def test_what_is_asked_while_no_worker_runs_is_made_by_the_first_one(town: Town) -> None:
-    town.start_worker().end(SIGTERM)
-    event = town.ask(listes=["CM"])
-    assert town.exports_of(event) == []
-    town.start_worker()
-    assert town.wait_for(event)[0]["electeurs"] == 24
-
-
-@pytest.mark.slow
-def test_a_lost_doorbell_is_rung_again_by_the_sweep(town: Town) -> None:
-    worker = town.start_worker("-Q", "requests")
-    event = town.ask(listes=["CE"])
-    town.wait_for(event, status="queued")
-    worker.end(SIGTERM)
-    assert len(town.queue("listes")) == 1
-    with town.engine.begin() as connection:
-        connection.exec_driver_sql("UPDATE work SET enqueued_at = NULL")
-    town.start_notifier()
-    town.start_worker("-Q", "listes")
-    assert town.wait_for(event)[0]["electeurs"] == 20
 
 
 @pytest.mark.slow
@@ -104,7 +95,7 @@ def test_one_id_leads_from_the_event_to_the_mail(town: Town, mailbox: Mailbox) -
     for click, listes in CLICKS.items():
         _ask(town, click, listes=listes)
     _ask(town, UNKNOWN, commune="97999")
-    mails = {mail.text.partition("demande : ")[2].split()[0]: mail for mail in mailbox.wait_for(2)}
+    mails = {str(mail.message["X-Correlation-ID"]): mail for mail in mailbox.wait_for(2)}
     for click in (*CLICKS, UNKNOWN):
         told = partial(lambda it: "request_notified" in _words(town, "notifier", it), click)
         wait_until(told, message=f"{click} told")
@@ -129,13 +120,132 @@ def test_one_id_leads_from_the_event_to_the_mail(town: Town, mailbox: Mailbox) -
         assert traced == {**dict.fromkeys((*CLICKS, UNKNOWN)), "clic-du-soir": TRACE_ID}
 
 
+BULK_KEY = REQUEST_LISTE_EXPORT + BULK_SUFFIX
+READ = (QUEUE_REQUESTS, QUEUE_REQUESTS_BULK)
+
+
+def ask(town: Town, routing_key: str, *, bulk: bool) -> CloudEvent:
+    """Publish a request for one list, with this routing key."""
+    asked = ListeExportRequested(commune="13900", listes=["CE"], bulk=bulk, requested_by="mairie")  # type: ignore[list-item]  # parsed by pydantic
+    event = CloudEvent.wrap(asked, source="/test")
+    town.publish(event.to_bytes(), routing_key)
+    return event
+
+
+def waiting(town: Town) -> dict[str, int]:
+    """The number of messages in each queue, dead letters included; empty queues are left out."""
+    states = read_queues(town.amqp_url, [town.account])
+    lengths = {it.queue: it.messages for it in states} | {f"{it.queue}.XQ": it.dead_letters for it in states}
+    return {queue: length for queue, length in lengths.items() if length}
+
+
+def start_reader(town: Town) -> Process:
+    """A worker that ingests requests of both kinds, and makes no files."""
+    worker = town.start_worker("-Q", *READ)
+    wait_until(lambda: all(it.consumers for it in read_queues(town.amqp_url) if it.queue in READ), message="consumers")
+    return worker
+
+
 @pytest.mark.slow
-def test_a_worker_of_tableaux_leaves_the_lists_to_others(town: Town) -> None:
+def test_the_request_says_whether_it_is_of_a_batch_whatever_way_it_comes(town: Town) -> None:
+    start_reader(town)
+    ways = [
+        (REQUEST_LISTE_EXPORT, True),
+        (BULK_KEY, True),
+        (BULK_KEY, True),
+        (REQUEST_LISTE_EXPORT, False),
+        (BULK_KEY, False),
+    ]
+    events = {ask(town, routing_key, bulk=bulk).id: bulk for routing_key, bulk in ways}
+    expected = {QUEUE_LISTES: 2, QUEUE_LISTES_BULK: 3}
+    wait_until(lambda: waiting(town) == expected, message="all doorbells, and no dead letter")
+    rows = town.rows("SELECT event_id, is_bulk FROM derniers_exports")
+    assert {row["event_id"]: row["is_bulk"] for row in rows} == events
+
+
+@pytest.mark.slow
+def test_requests_of_a_batch_wait_in_a_queue_of_their_own(town: Town) -> None:
+    start_reader(town).kill()
     town.start_worker("-Q", QUEUE_REQUESTS)
-    town.start_worker("-Q", QUEUE_TABLEAUX)
-    listes = town.ask(listes=["CE", "CM"])
-    types = ["vingt_jours", "cinq_jours_reu"]
-    tableaux = town.ask_tableaux(types=types, reunion="2026-11-02", scrutin="2027-03-14")
-    assert len(town.wait_for(tableaux)) == 2
-    assert [export["status"] for export in town.exports_of(listes)] == ["queued", "queued"]
-    assert [len(town.queue(name)) for name in (QUEUE_LISTES, QUEUE_TABLEAUX, QUEUE_REQUESTS)] == [2, 0, 0]
+    batch = [ask(town, BULK_KEY, bulk=True) for _ in range(3)]
+    single = ask(town, REQUEST_LISTE_EXPORT, bulk=False)
+    town.wait_for(single, status="queued")
+    wait_until(lambda: QUEUE_LISTES in waiting(town), message="the doorbell")
+    assert [town.exports_of(event) for event in batch] == [[], [], []]
+    assert waiting(town) == {QUEUE_REQUESTS_BULK: 3, QUEUE_LISTES: 1}
+
+
+@pytest.mark.slow
+def test_a_worker_that_serves_everything_takes_a_clerks_file_before_those_of_a_batch(town: Town) -> None:
+    start_reader(town).kill()
+    batch = [ask(town, BULK_KEY, bulk=True) for _ in range(30)]
+    single = ask(town, REQUEST_LISTE_EXPORT, bulk=False)
+    town.start_worker()
+    town.wait_for(single)
+    for event in batch:
+        town.wait_for(event)
+    finished = [row["event_id"] for row in town.rows("SELECT event_id FROM derniers_exports ORDER BY finished_at")]
+    assert finished.index(single.id) < 8
+
+
+def send(town: Town, data: Data) -> CloudEvent:
+    event = CloudEvent.wrap(data, source="/etat-civil")
+    town.publish(event.to_bytes(), event.type)
+    return event
+
+
+def upload(town: Town, size: int) -> CloudEvent:
+    """Write an export of this many electors to the arrivals folder, and request its preview."""
+    town.arrivals.mkdir(exist_ok=True)
+    path = town.arrivals / f"export-{size}.csv"
+    write_town(path, size, today=TODAY)
+    asked = RegistrePreviewRequested(
+        commune="13900",
+        arrival=path.name,
+        sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
+        taken_on=jour_a_paris(now()),  # not before the register's own export, which was imported just now
+        file_name="liste-13900.csv",
+        requested_by=AGENT,
+    )
+    return send(town, asked)
+
+
+def accept(town: Town, said: Mapping[str, Any]) -> CloudEvent:
+    fields = {"commune": "13900", "preview": said["preview_id"], "sha256": said["sha256"], "requested_by": AGENT}
+    empty = said["kept"]
+    accepted = fields | {"accept_changes": True, "accept_rejects": True, "empty": empty}
+    return send(town, RegistreImportRequested.model_validate(accepted))
+
+
+def shown(town: Town) -> int:
+    """The number of electors that the register shows."""
+    return int(town.rows("SELECT count(*) AS n FROM electeur NATURAL JOIN liste WHERE code_commune = '13900'")[0]["n"])
+
+
+def _next(town: Town) -> CloudEvent:
+    ((_, body),) = town.collect("listener", 1)
+    return CloudEvent.from_bytes(body)
+
+
+@pytest.mark.slow
+def test_a_service_previews_an_export_and_imports_it_by_two_events(town: Town, mailbox: Mailbox) -> None:
+    town.start_worker("-Q", "requests")
+    town.start_worker("-Q", "registre")
+    town.listen("listener", EVENT_REGISTRE_STATUS)
+    town.start_notifier()
+    asked = upload(town, 300)
+    said = _next(town)
+    assert (said.data["status"], said.causationid) == ("ready", asked.id)
+    lines = sum(it["electeurs"] for it in said.data["listes"]) + said.data["lines_rejected"]
+    assert (said.data["status"], said.data["lines_read"]) == ("ready", lines)
+    assert town.rows("SELECT count(*) AS n FROM import")[0]["n"] == 1
+
+    wanted = accept(town, said.data)
+    done = _next(town)
+    assert (done.data["status"], done.causationid) == ("imported", wanted.id)
+    assert (done.data["status"], done.data["sha256"]) == ("imported", said.data["sha256"])
+    (mail,) = mailbox.wait_for(1)
+    assert mail.recipients == (EMAIL,)
+    assert str(mail.message["Subject"]).startswith("Registre repris")
+    wait_until(lambda: not list(town.arrivals.iterdir()), message="an empty arrivals folder")
+    assert shown(town) == sum(it["electeurs"] for it in said.data["listes"])

@@ -19,7 +19,7 @@ from worker.db.engine import build_engine
 from worker.db.migrate import migrate
 from worker.registre.models import Bureau, Commune, Electeur, ListeCommunale
 from worker.writers.columns import ListeSpec
-from worker.writers.csv_file import write_csv
+from worker.writers.electeurs_file import write_csv
 from worker.writers.precheck import find_anomalies, take_census
 from worker.writers.xml_file import write_xml
 

@@ -3,14 +3,18 @@
 from typing import Any
 
 import pytest
-from sqlalchemy import RowMapping
+from sqlalchemy import RowMapping, update
 from sqlalchemy.orm import Session
 
 from schemas.envelope import CloudEvent
 from schemas.requests import CancelRequested, ListeExportRequested, RetryRequested, TableauxRenderRequested
+from schemas.vocabulary import ExportStatus
 from tests.integration.export_desk import COMMUNE, Desk
+from tests.parts.notes import note_file
 from tests.parts.town import LIBREVILLE_TEMPLATE
+from worker.access.management import make_token, revoke_token
 from worker.access.models import EVERY_COMMUNE, Sender
+from worker.exports.models import Export
 from worker.handlers.requests.ingest_request import ingest_request
 
 pytestmark = [pytest.mark.database(LIBREVILLE_TEMPLATE), pytest.mark.desk(opened_by=Desk.open)]
@@ -25,6 +29,7 @@ def desk(desk: Desk) -> Desk:
     senders = [("mairie-13900", COMMUNE), ("mairie-13055", "13055"), ("departement", EVERY_COMMUNE)]
     with Session(desk.engine) as session, session.begin():
         session.add_all(Sender(name=name, code_commune=code) for name, code in senders)
+        session.add(Sender(name="listes", code_commune=COMMUNE, acts="liste_export retry downloaded"))
     return desk
 
 
@@ -53,11 +58,44 @@ def test_another_is_refused_with_a_reason_and_nobody_is_mailed(desk: Desk, sende
     assert row["code_commune"] == "", "whose agents would be written to at a stranger's request"
 
 
-def test_a_copy_of_an_event_is_recognised(desk: Desk) -> None:
-    event = CloudEvent.wrap(_model(LISTES), source="/test")
-    for _ in range(3):
+@pytest.mark.parametrize("is_embedded", [True, False])
+def test_a_token_does_the_acts_that_it_was_made_for(desk: Desk, *, is_embedded: bool) -> None:
+    desk.configure(is_embedded=is_embedded)
+    with desk.engine.begin() as connection:
+        token = make_token(connection, "compta", [COMMUNE], ["liste_export"], actor="exploitant")
+        make_token(connection, "lecteur", [COMMUNE], [], actor="exploitant")
+    row = _send(desk, _model(LISTES), "jeton compta")
+    assert (row["outcome"], row["requested_by"], row["sender"]) == ("accepted", "jeton compta", "jeton compta")
+    assert _send(desk, _model(TABLEAUX), "jeton compta")["code"] == "acte_non_autorise"
+    assert _send(desk, _model(LISTES | {"commune": "13055"}), "jeton compta")["code"] == "compte_non_autorise"
+    assert _send(desk, _model(LISTES), "jeton lecteur")["code"] == "compte_non_autorise"
+    with desk.engine.begin() as connection:
+        revoke_token(connection, token.split("_")[1], actor="exploitant")
+    assert _send(desk, _model(LISTES), "jeton compta")["code"] == "compte_non_autorise"
+
+
+@pytest.mark.slow
+def test_an_account_of_lists_does_nothing_else(desk: Desk) -> None:
+    """It may retry: but a file that it may not ask for, of another account, it may not retry either."""
+    lists, tableaux = CloudEvent.wrap(_model(LISTES), source="/test"), CloudEvent.wrap(_model(TABLEAUX), source="/test")
+    for event in (lists, tableaux):
         ingest_request(event, desk.services, sender="mairie-13900")
-    assert desk.request(event)["outcome"] == "accepted"
+    number: int = desk.files_of(lists)[0]["export_id"]
+    desk.process(number)
+    with Session(desk.engine) as session, session.begin():
+        session.execute(update(Export).where(Export.id != number).values(status=ExportStatus.FAILED))
+    about = {"exports": [number]}
+    asked = [
+        (_model(LISTES), ""),
+        (_model(TABLEAUX), "acte_non_autorise"),
+        (_about(CancelRequested, lists.id), "acte_non_autorise"),
+        (_about(CancelRequested, "no-such-request"), "acte_non_autorise"),
+        (_about(RetryRequested, lists.id, **about), ""),
+        (_about(RetryRequested, tableaux.id), "acte_non_autorise"),
+        (note_file("downloaded", number), ""),
+        (note_file("deposited", number, deposited_on="2026-11-25"), "acte_non_autorise"),
+    ]
+    assert [_send(desk, data, "listes")["code"] for data, _ in asked] == [code for _, code in asked]
 
 
 def test_an_event_without_a_sender_is_refused(desk: Desk) -> None:
@@ -89,8 +127,12 @@ def test_anothers_request_cannot_be_told_from_one_that_does_not_exist(
     assert _send(desk, _about(CancelRequested, event.id), "mairie-13900")["outcome"] == "accepted"
 
 
-def _about(model: type[CancelRequested] | type[RetryRequested], event_id: str) -> CancelRequested | RetryRequested:
-    return model.model_validate({"request": {"source": "/test", "id": event_id}, "requested_by": "mairie"})
+def _about(
+    model: type[CancelRequested] | type[RetryRequested],
+    event_id: str,
+    **fields: Any,  # noqa: ANN401 — of the request
+) -> CancelRequested | RetryRequested:
+    return model.model_validate({"request": {"source": "/test", "id": event_id}, "requested_by": "mairie"} | fields)
 
 
 def _model(fields: dict[str, Any]) -> ListeExportRequested | TableauxRenderRequested:

@@ -9,7 +9,6 @@ from collections import Counter
 from contextlib import closing
 from email import message_from_bytes, policy
 from pathlib import Path
-from unittest.mock import patch
 
 import pytest
 
@@ -17,7 +16,6 @@ from tests.parts.databases import SqliteFiles
 from tests.parts.process import Process
 from tests.parts.town import CITY_TEMPLATE, ROOT
 from tests.parts.wait import wait_until
-from worker.solo.__main__ import main
 
 VINGT_JOURS = ["--type", "vingt_jours", "--scrutin", "11/04/2027"]
 
@@ -97,44 +95,17 @@ def test_what_a_killed_process_left_is_cancelled_then_made_after_all(tmp_path: P
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
-        (["export-liste", "--commune", "13900"], 1, "Commune inconnue : 13900"),
         (["export-liste", "--commune", "../x"], 2, "code INSEE de commune attendu"),
         (["render-tableaux", "--commune", "01001", *VINGT_JOURS], 1, "Aucun registre importé pour 01001"),
-        (["render-tableaux", "--commune", "13900", "--type", "additions"], 2, "--scrutin manque, pour additions"),
+        (["declare", "--show", "scrutin"], 0, "décret n° 2025-848"),
+        (["import-reu", "Makefile"], 1, "ce n'est pas un export « Liste des électeurs actifs »"),
     ],
 )
-def test_a_request_that_is_refused_is_answered_in_french(
-    tmp_path: Path, arguments: list[str], code: int, message: str
-) -> None:
+def test_a_command_is_answered_in_french(tmp_path: Path, arguments: list[str], code: int, message: str) -> None:
     done = _run(tmp_path, *arguments)
     assert done.returncode == code
     assert message in done.stdout + done.stderr
     assert "Traceback" not in done.stderr
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    ("arguments", "code", "message"),
-    [
-        (["import-mouvements", "Makefile"], 1, "ce n'est pas un fichier de mouvements"),
-        (["declare", "--show", "scrutin"], 0, "décret n° 2025-848"),
-        (["declare", "--show", "protection", "--commune", "13900"], 0, "Rien à montrer"),
-        (["declare", "Makefile"], 2, "Makefile n'est pas du JSON"),
-        (["import-reu", "Makefile"], 1, "ce n'est pas un export « Liste des électeurs actifs »"),
-    ],
-)
-def test_a_command_of_the_register_answers_in_french(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], code: int, message: str
-) -> None:
-    umask = os.umask(0o077)
-    try:
-        with patch.dict(os.environ, _environment(tmp_path)):
-            assert main(arguments) == code
-    finally:
-        os.umask(umask)
-    said = "".join(capsys.readouterr())
-    assert message in said
-    assert "Traceback" not in said
 
 
 def test_the_database_of_another_installation_is_not_touched(tmp_path: Path) -> None:

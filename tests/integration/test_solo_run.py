@@ -3,22 +3,24 @@
 import hashlib
 import http.client
 import os
-import pty
 import re
 import socket
 import sqlite3
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import closing
 from html import unescape
 from http.cookies import SimpleCookie
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from signal import SIGINT, SIGTERM, Signals
 from urllib.parse import urlencode
 
 import pytest
 
+from tests.parts.browser import open_browser
 from tests.parts.databases import SqliteFiles
 from tests.parts.ports import LOOPBACK, free_port
 from tests.parts.process import Process
@@ -27,8 +29,15 @@ from tests.parts.wait import wait_until
 
 pytestmark = pytest.mark.slow
 
+FIRST_FILE = (ROOT / "docs" / "producers.md").read_text("utf-8").split("```sh\n")[1].split("```")[0]
+
 LISTES = "/communes/13900/listes"
 READY = "SELECT file_name, sha256 FROM export WHERE status = 'ready' ORDER BY id"
+
+
+def opening_at(port: int) -> re.Pattern[str]:
+    """Host and path of the printed address."""
+    return re.compile(rf"http://(prefecture-[0-9a-f]{{10}}\.localhost:{port})(/ouvrir\?cle=\S+)")
 
 
 class Desk:
@@ -39,24 +48,24 @@ class Desk:
         self.port = free_port()
         self.log = home / "run.log"
         self.process: Process | None = None
-        self.opening = ""
+        self.host = self.opening = ""
         self._cookies: SimpleCookie = SimpleCookie()
 
-    def start(self, stdin: int = subprocess.DEVNULL, /, **settings: str) -> Process:
+    def start(self, **settings: str) -> Process:
         environment = {"PATH": os.environ["PATH"], "PREFECTURE_HOME": str(self.home)}
         environment |= {"PREFECTURE_WEB_PORT": str(self.port)} | settings
         command = [sys.executable, "-m", "worker.solo", "run"]
-        self.process = Process(command, env=environment, folder=ROOT, log=self.log, stdin=stdin)
+        self.process = Process(command, env=environment, folder=ROOT, log=self.log)
         return self.process
 
     def open(self, **settings: str) -> Process:
         """Start the process; return once the address is printed."""
         self.log.write_bytes(b"")
         process = self.start(**settings)
-        opened = re.compile(rf"http://{LOOPBACK}:{self.port}(/ouvrir\?cle=\S+)")
+        opened = opening_at(self.port)
         wait_until(lambda: opened.search(self.said()) or not process.alive, message=f"{opened.pattern}: {self.said()}")
         assert process.alive, self.said()
-        (self.opening,) = opened.findall(self.said())
+        ((self.host, self.opening),) = opened.findall(self.said())
         assert self.ask("GET", self.opening)[0] == 303
         return process
 
@@ -72,7 +81,7 @@ class Desk:
 
     def ask(self, method: str, path: str, **fields: str) -> tuple[int, bytes]:
         connection = http.client.HTTPConnection(LOOPBACK, self.port, timeout=60)
-        headers = self.cookies()
+        headers = self.cookies() | ({"Host": self.host} if self.host else {})
         if fields:
             headers["Content-Type"] = "application/x-www-form-urlencoded"
         with closing(connection):
@@ -124,7 +133,7 @@ def test_it_opens_with_libreville_makes_a_file_and_gives_it(desk: Desk) -> None:
     status, content = desk.ask("GET", f"/communes/13900/exports/{number}/fichier")
     assert (status, hashlib.sha256(content).hexdigest()) == (200, sha256)
     (mail,) = wait_until(lambda: list((desk.home / "mails").glob("*.eml")), message="the mail")
-    assert f"http://{LOOPBACK}:{desk.port}/demandes/" in mail.read_text("utf-8").replace("=\n", "")
+    assert f"http://{desk.host}/demandes/" in mail.read_text("utf-8").replace("=\n", "")
     sent = "SELECT 1 FROM notification WHERE sent_at IS NOT NULL"  # recorded once the mail is written
     wait_until(lambda: desk.rows(sent), message="the mail to be noted")
     messages = unescape(desk.ask("GET", "/communes/13900/envois")[1].decode())
@@ -138,50 +147,72 @@ def test_it_opens_with_libreville_makes_a_file_and_gives_it(desk: Desk) -> None:
     assert f"/exports/{number}/fichier".encode() in desk.ask("GET", "/communes/13900/exports")[1]
 
 
-def test_who_is_before_it_opens_her_own_commune(desk: Desk) -> None:
-    """Also after LIBREVILLE; « Saint-Victor » is the name of several communes; a wrong mail address is asked again."""
+def test_an_added_agent_opens_their_own_commune_after_libreville(desk: Desk) -> None:
     desk.open()
+    assert "Pour ouvrir votre commune" in desk.said()
     desk.end(SIGINT)
-    desk.log.write_bytes(b"")
-    master, terminal = pty.openpty()
-    try:
-        process = desk.start(terminal)
-        os.write(master, b"2\nSaint-Victor\ncassis\n\nrien\nelections@cassis.example\n")
-        opened = re.compile(rf"http://{LOOPBACK}:{desk.port}(/ouvrir\?cle=\S+)")
-        wait_until(lambda: opened.search(desk.said()) or not process.alive, message="the address")
-        said = desk.said()
-    finally:
-        os.close(terminal)
-        os.close(master)
-    assert "Plusieurs communes : donnez le code de la vôtre." in said
-    assert "Cassis (13022)." in said
-    assert "LIBREVILLE (démonstration)" in said
-    assert "Ce n'est pas une adresse électronique" in said
-    (address,) = opened.findall(said)
-    assert desk.ask("GET", address)[0] == 303
+    agent = "--add", "mairie-cassis", "--commune", "13022", "--email", "elections@cassis.example"
+    command = [sys.executable, "-m", "worker.solo", "agents", *agent]
+    environment = {"PATH": os.environ["PATH"], "PREFECTURE_HOME": str(desk.home)}
+    subprocess.run(command, env=environment, cwd=ROOT, check=True, capture_output=True)
+    desk.open()
+    assert "vous y êtes mairie-cassis" in desk.said()
+    assert "LIBREVILLE" not in desk.said()
     status, page = desk.ask("GET", "/communes/13022/taches")
     assert (status, "Aucun registre n'est importé" in unescape(page.decode())) == (200, True)
-    assert ("mairie-13022", "elections@cassis.example") in desk.rows("SELECT name, email FROM agent")
-    assert desk.end(SIGINT) == 0
-    desk.open()
-    assert "vous y êtes mairie-13022" in desk.said()
-    assert "LIBREVILLE" not in desk.said()
     assert desk.end(SIGINT) == 0
 
 
 def test_another_account_of_this_computer_reads_nothing(desk: Desk, sqlite_files: SqliteFiles) -> None:
     sqlite_files.create(desk.home / "prefecture.db", LIBREVILLE_TEMPLATE)
     desk.open()
-    former, stranger = desk.opening, Desk(desk.home)
+    stranger = Desk(desk.home)
     stranger.port = desk.port
-    for path in ("/", LISTES, "/communes/13900/suivi", "/ouvrir", "/ouvrir?cle=devinee"):
+    for path in ("/", LISTES, "/communes/13900/suivi", "/ouvrir", "/ouvrir?cle=devinee", desk.opening):
         status, page = stranger.ask("GET", path)
         assert (status, b"LIBREVILLE" in page) == (401, False), path
         assert "affiche à son démarrage" in page.decode(), path
+        assert desk.host.encode() not in page, "its name is not for others"
+    assert (desk.home / "screen-key").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_restart_keeps_the_session_and_a_bookmark(desk: Desk, sqlite_files: SqliteFiles) -> None:
+    """Not if others could have read the key meanwhile: then it is another one."""
+    sqlite_files.create(desk.home / "prefecture.db", LIBREVILLE_TEMPLATE)
+    desk.open()
+    former = desk.opening
     assert desk.end(SIGINT) == 0
     desk.open()
-    assert stranger.ask("GET", former)[0] == 401
-    assert stranger.ask("GET", desk.opening)[0] == 303
+    assert desk.opening == former
+    assert desk.ask("GET", LISTES)[0] == 200
+    assert desk.end(SIGINT) == 0
+    (desk.home / "screen-key").chmod(0o644)
+    desk.open()
+    assert desk.opening != former
+    assert desk.ask("GET", former)[0] == 401
+
+
+def test_to_receive_the_cookie_on_another_port_of_this_computer(desk: Desk) -> None:
+    """Another account listens there, and the agent's browser opens it."""
+    desk.open()
+    received: list[str] = []
+
+    class Listener(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            received.append(str(self.headers["Cookie"]))
+            self.send_response(200)
+            self.end_headers()
+
+    other = HTTPServer((LOOPBACK, 0), Listener)
+    threading.Thread(target=other.serve_forever, daemon=True).start()
+    with open_browser() as browser, closing(other.socket):
+        page = browser.new_context().new_page()
+        page.goto(f"http://{desk.host}{desk.opening}")
+        assert "LIBREVILLE" in page.content()
+        for name in (LOOPBACK, "localhost", "prefecture.localhost"):
+            page.goto(f"http://{name}:{other.server_port}/")
+        other.shutdown()
+    assert set(received) == {"None"}
 
 
 def test_stopped_while_files_are_made_it_leaves_the_rest_for_the_next_start(
@@ -248,19 +279,14 @@ def test_who_uses_the_computer_is_asked(
     assert "Traceback" not in said
 
 
-@pytest.mark.parametrize("door", ["proxy", "oidc"])
-def test_nobody_saves_or_replaces_everything_where_several_come(desk: Desk, door: str) -> None:
-    """The page is for a computer with one user: else a clerk would get the lists of every commune."""
-    given = {"PUBLIC_URL": f"http://{LOOPBACK}:{desk.port}", "WEB_SECRET": "s" * 40, "WEB_AUTH": door}
-    if door == "proxy":
-        given |= {"WEB_TRUSTED_PROXIES": LOOPBACK, "WEB_PROXY_SECRET": "p" * 40}
-    else:
-        given |= {"WEB_OIDC_ISSUER": "https://agents.example", "WEB_OIDC_CLIENT_ID": "module"}
-        given |= {"WEB_OIDC_CLIENT_SECRET": "c" * 40}
-    desk.log.write_bytes(b"")
-    process = desk.start(**{f"PREFECTURE_{name}": value for name, value in given.items()})
-    wait_until(lambda: "est ouvert" in desk.said() or not process.alive, message="the screen")
-    assert process.alive, desk.said()
-    known, unknown = (desk.ask("GET", f"/communes/13900/{page}")[0] for page in ("listes", "sauvegarde"))
-    assert known in {303, 401}, "who asks is nobody yet, but the page is there"
-    assert unknown == 404
+def test_the_first_page_for_producers_brings_a_file(desk: Desk, tmp_path: Path) -> None:
+    """Its commands run as they are written, but for the Python and the port of this test."""
+    desk.open()
+    commands = FIRST_FILE.replace(".venv/bin/python", sys.executable).replace(":8000", f":{desk.port}")
+    environment = {"PATH": os.environ["PATH"], "PREFECTURE_HOME": str(desk.home), "PYTHONPATH": str(ROOT)}
+    run = ["sh", "-eu", "-c", commands]
+    done = subprocess.run(run, env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    ((_, sha256),) = desk.rows(READY)
+    assert hashlib.sha256((tmp_path / "liste.csv").read_bytes()).hexdigest() == sha256
+    assert done.stdout.endswith("liste.csv: OK\n")

@@ -1,6 +1,7 @@
-"""The whole loop in five languages, from the published files alone: check, request, receive, download, verify."""
+"""The whole loop in four languages, by the shipped examples: check, request, receive, download, verify."""
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -9,15 +10,16 @@ from dataclasses import dataclass
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
+from urllib.parse import quote
 
 import pika
 import pytest
 from sqlalchemy import insert
 
 from schemas.generate import ROOT as SCHEMAS
-from schemas.topology import EXCHANGE, LISTENER_PREFIX, REQUEST_LISTE_EXPORT, listener_key
+from schemas.topology import EXCHANGE, LISTENER_PREFIX, REQUEST_LISTE_EXPORT, SCREEN_ACCOUNT, listener_key
 from schemas.vocabulary import Channel
-from tests.integration.test_examples import RUNNERS, SUFFIXES, command_of
+from tests.parts.packages import Files, Part, require
 from tests.parts.ports import LOOPBACK, free_port
 from tests.parts.postgres import PostgresServer
 from tests.parts.process import Process
@@ -28,8 +30,39 @@ from tests.parts.web import Post, WebServer, serving
 from worker.access.models import Recipient
 from worker.notifier.channels.webhook import make_secret
 
-HERE = Path(__file__).parent / "strangers"
+EXAMPLES = ROOT / "producers" / "examples"
 COMMUNE = "13900"
+JAVA = Path("/usr/share/java")
+CURL, JQ, OPENSSL = (Part(name, name, (name,)) for name in ("curl", "jq", "openssl"))
+PARTS: dict[str, tuple[Part | Files, ...]] = {
+    "client.sh": (CURL, JQ, OPENSSL),
+    "client.php": (
+        Part("PHP", "php-cli", ("php",)),
+        Files("php-amqplib", "php-amqplib", ("autoload.php",), ("/usr/share/php/PhpAmqpLib",)),
+    ),
+    "client.mjs": (Part("Node.js", "nodejs", ("node",)), Part("npm", "npm", ("npm",))),
+    "Client.java": (
+        Part("Java", "default-jdk-headless", ("java", "javac")),
+        Files("Java client", "librabbitmq-client-java", ("amqp-client.jar",), (str(JAVA),)),
+        Files("slf4j", "libslf4j-java", ("slf4j-api.jar", "slf4j-nop.jar"), (str(JAVA),)),
+    ),
+}
+JARS = ":".join(str(JAVA / name) for name in ("amqp-client.jar", "slf4j-api.jar", "slf4j-nop.jar"))
+RUNNERS = {".sh": ["sh"], ".php": ["php"], ".mjs": ["node"], ".java": ["java", "-cp", JARS]}
+NODE_PACKAGES = ("amqplib@2", "cloudevents@10", "standardwebhooks@1", "ajv@8", "ajv-formats@3")
+
+
+def command_of(program: Path, folder: Path) -> list[str]:
+    """The command for a program, once what it needs is installed; Node's packages go to a folder."""
+    for part in PARTS[program.name]:
+        require(part)
+    if program.suffix == ".mjs":
+        install = ["npm", "install", "--no-audit", "--no-fund", "--prefix", str(folder), *NODE_PACKAGES]
+        done = subprocess.run(install, capture_output=True, text=True, timeout=300, check=False)
+        if done.returncode != 0:
+            (pytest.fail if os.environ.get("CI") else pytest.skip)(f"npm cannot install them: {done.stderr[-500:]}")
+        program = Path(shutil.copy(program, folder))
+    return [*RUNNERS[program.suffix], str(program)]
 
 
 @dataclass(frozen=True)
@@ -84,23 +117,28 @@ def installation(
         run = partial(Process, env=own, folder=ROOT, log=folder / "screen.log")
         town.start_worker()
         town.start_notifier(PREFECTURE_PUBLIC_URL=url, PREFECTURE_WEBHOOK_HOSTS=LOOPBACK)
+        rights = {"configure": "", "write": EXCHANGE, "read": ""}
+        rabbit_node.management.request("PUT", f"/users/{SCREEN_ACCOUNT}", {"password": "p", "tags": ""})
+        rabbit_node.management.request("PUT", f"/permissions/{quote(vhost, safe='')}/{SCREEN_ACCOUNT}", rights)
+        town.allow(SCREEN_ACCOUNT)
+        run = partial(run, env=own | {"PREFECTURE_AMQP_URL": rabbit_node.url(vhost, SCREEN_ACCOUNT, "p")})
         screen = run([sys.executable, "-m", "producers", "web"])
         ends.callback(screen.kill)
         add = [sys.executable, "-m", "worker", "accounts", "--kind", "jeton", "--add", "stranger", "--commune", COMMUNE]
+        add += ["--act", "liste_export"]
         added = subprocess.run(add, env=own, cwd=ROOT, capture_output=True, text=True, check=True)
         schema = SCHEMAS / "json" / f"{REQUEST_LISTE_EXPORT}.json"
-        told = {"PREFECTURE_AMQP_URL": town.amqp_url, "SCHEMA": str(schema), "SECRET": secret}
+        told = {"URL": url, "PREFECTURE_AMQP_URL": town.amqp_url, "SCHEMA": str(schema), "SECRET": secret}
         yield Installation(told | {"TOKEN": added.stdout.split()[-1]}, web, town.amqp_url)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("language", RUNNERS)
+@pytest.mark.parametrize("name", PARTS)
 def test_a_stranger_asks_is_answered_takes_the_file_and_verifies_the_webhook(
-    language: str, installation: Installation, tmp_path: Path
+    name: str, installation: Installation, tmp_path: Path
 ) -> None:
-    name = "Stranger.java" if language == "java" else f"stranger.{SUFFIXES[language]}"
-    command = command_of(language, HERE / name, tmp_path)
-    asked = installation.run(command, "ask", COMMUNE, QUEUE=installation.listen(language))
+    command = command_of(EXAMPLES / name, tmp_path)
+    asked = installation.run(command, "ask", COMMUNE, QUEUE=installation.listen(name.partition(".")[2]))
     assert asked.returncode == 0, asked.stderr.decode()
     event_id, files, said, taken = asked.stdout.decode().split()
     assert files == "1"

@@ -12,13 +12,11 @@ from schemas.vocabulary import ExportKind, ExportStatus
 from tests.integration.notifier_desk import TEMPLATE, Desk, make_export, make_tableau
 from worker.db.types import utc_now
 from worker.doorbell import Doorbell
-from worker.errors import TransientError
 from worker.exports.models import Export
 from worker.housekeeping.housekeeping import sweep
 from worker.messaging.broker import build_broker
 from worker.messaging.queues import DoorbellQueues, count_doorbells
-from worker.work.models import FILES, WorkState
-from worker.work.queue import withdraw
+from worker.work.queue import FILES, WorkState, withdraw
 
 pytestmark = [pytest.mark.database(TEMPLATE), pytest.mark.desk(opened_by=Desk.open)]
 
@@ -89,13 +87,6 @@ def test_as_many_rows_ring_as_messages_lack_the_oldest_first(desk: Desk) -> None
     assert sweep(desk.engine, queue.enqueue, count=queue.count) == 0
 
 
-def test_every_row_of_a_queue_that_was_purged_rings(desk: Desk) -> None:
-    rows = wait_in_queue(desk, 50)
-    queue = Queue()
-    assert sweep(desk.engine, queue.enqueue, count=queue.count) == 50
-    assert queue.enqueued == rows
-
-
 def test_lost_rows_of_a_queue_that_never_empties_are_made_within_one_pass_of_it(desk: Desk) -> None:
     rows = wait_in_queue(desk, 40)
     lost = rows[5], rows[20], rows[39]
@@ -152,17 +143,6 @@ def test_between_two_counts_what_never_left_is_enqueued(desk: Desk) -> None:
     queue = Queue()
     assert sweep(desk.engine, queue.enqueue, count=queue.count, counts=False) == 1
     assert queue.enqueued == [fresh.id]
-
-
-def test_a_broker_that_cannot_be_asked_is_asked_again(desk: Desk) -> None:
-    rows = wait_in_queue(desk, 2)
-    queue = Queue()
-
-    def fail() -> Mapping[tuple[str, bool], int]:
-        raise TransientError("away")
-
-    assert sweep(desk.engine, queue.enqueue, count=fail) == 0
-    assert sweep(desk.engine, queue.enqueue, count=queue.count) == len(rows) == len(queue.enqueued)
 
 
 def test_the_broker_counts_the_doorbells_of_each_queue(amqp_url: str) -> None:

@@ -22,7 +22,7 @@ from tests.parts.town import LIBREVILLE_TEMPLATE, ROOT, Town
 from worker.cli.main import main as worker
 from worker.db.engine import build_engine
 from worker.errors import TransientError
-from worker.messaging.broker import ping_broker
+from worker.messaging.queues import ping_broker
 
 HOST = "localhost"
 VERIFY = "?sslmode=verify-full&sslrootcert=system"

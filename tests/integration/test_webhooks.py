@@ -1,6 +1,7 @@
-"""Webhooks by a real HTTP server, on both databases: signed, sent once, retried, refused for forbidden addresses."""
+"""Webhooks and chats by a real HTTP server, on both databases: signed, sent once, retried, refused, never logged."""
 
 import json
+import logging
 import socket
 import threading
 from collections.abc import Iterator
@@ -16,7 +17,7 @@ from sqlalchemy.orm import Session
 from standardwebhooks import Webhook
 
 from schemas.events import FileStatus
-from schemas.vocabulary import Channel
+from schemas.vocabulary import Action, Channel
 from tests.integration import notifier_desk
 from tests.integration.notifier_desk import MAIRIE, TEMPLATE, Desk, Killed, smtp, work
 from tests.parts.certificates import Authority
@@ -24,19 +25,30 @@ from tests.parts.mail import Mailbox
 from tests.parts.ports import LOOPBACK
 from tests.parts.web import WebServer, serving
 from worker.access.models import Recipient
-from worker.audit import Action, Audit
+from worker.audit import Audit
 from worker.db.types import utc_now
 from worker.exports.models import Request
 from worker.notifier.channels import webhook
-from worker.notifier.channels.delivery import GIVE_UP_SECONDS, Addressee, DeliveryDelayedError, DeliveryRefusedError
+from worker.notifier.channels.chat import open_chat
+from worker.notifier.channels.delivery import Addressee, DeliveryDelayedError, DeliveryRefusedError
 from worker.notifier.channels.hosts import Hosts
 from worker.notifier.channels.webhook import WebhookSender, make_secret
 from worker.notifier.models import Notification
-from worker.notifier.recipients import try_recipient
-from worker.notifier.sending import REMOVED
-from worker.work.models import Work
+from worker.notifier.sending import REMOVED, try_recipient
+from worker.work.queue import Work
 
 pytestmark = [pytest.mark.database(TEMPLATE), pytest.mark.desk(opened_by=Desk.open)]
+
+TOKEN = "jetonsecretjetonsecret1234"
+both_channels = pytest.mark.parametrize("channel", [Channel.WEBHOOK, Channel.CHAT])
+
+
+def mattermost(server: WebServer) -> str:
+    return f"mmost://{LOOPBACK}:{server.port}/{TOKEN}"
+
+
+def address_of(server: WebServer, channel: Channel) -> str:
+    return server.url() if channel is Channel.WEBHOOK else mattermost(server)
 
 
 @pytest.mark.slow
@@ -143,35 +155,21 @@ def test_one_that_dies_before_recording_is_followed_by_the_same_id(
     assert len(mailbox.mails) == 1
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
-    ("hosts", "refusal"),
+    ("scheme", "host", "hosts", "refusal"),
     [
-        ((), "hôte absent de PREFECTURE_WEBHOOK_HOSTS"),
-        (("ailleurs.example",), "hôte absent de PREFECTURE_WEBHOOK_HOSTS"),
-        (("127.0.0.2",), "hôte absent de PREFECTURE_WEBHOOK_HOSTS"),
+        ("http", LOOPBACK, (), "hôte absent de PREFECTURE_WEBHOOK_HOSTS"),
+        ("https", "localhost", ("localhost",), "hôte du réseau interne, absent de PREFECTURE_WEBHOOK_HOSTS"),
     ],
 )
 def test_the_list_of_hosts_is_asked_each_time(
-    desk: Desk, server: WebServer, mailbox: Mailbox, hosts: tuple[str, ...], refusal: str
+    desk: Desk, server: WebServer, mailbox: Mailbox, *, scheme: str, host: str, hosts: tuple[str, ...], refusal: str
 ) -> None:
-    desk.add_recipient(Channel.WEBHOOK, server.url())
+    desk.add_recipient(Channel.WEBHOOK, server.url(scheme=scheme, host=host))
     desk.ask("P.csv")
-
     assert work(desk.notifier(smtp(mailbox), hosts=hosts)) == 1
-
     assert server.posts == []
     assert desk.notification(Channel.WEBHOOK).refusal == refusal
-
-
-def test_a_listed_name_that_leads_to_this_machine_is_refused(desk: Desk, server: WebServer, mailbox: Mailbox) -> None:
-    desk.add_recipient(Channel.WEBHOOK, server.url(scheme="https", host="localhost"))
-    desk.ask("P.csv")
-
-    assert work(desk.notifier(smtp(mailbox), hosts=("localhost",))) == 1
-
-    assert server.posts == []
-    assert desk.notification(Channel.WEBHOOK).refusal == "hôte du réseau interne, absent de PREFECTURE_WEBHOOK_HOSTS"
 
 
 def test_the_screen_is_shown_no_secret(desk: Desk, server: WebServer, mailbox: Mailbox) -> None:
@@ -207,11 +205,12 @@ def now_of(desk: Desk) -> datetime:
 
 
 @pytest.mark.slow
+@both_channels
 @pytest.mark.parametrize("status", [500, 503, 429, 408])
 def test_a_server_in_trouble_is_tried_again_and_delays_nobody(
-    desk: Desk, server: WebServer, mailbox: Mailbox, status: int
+    desk: Desk, server: WebServer, mailbox: Mailbox, channel: Channel, status: int
 ) -> None:
-    desk.add_recipient(Channel.WEBHOOK, server.url())
+    desk.add_recipient(channel, address_of(server, channel))
     request_id = desk.ask("P.csv")
     server.status = status
     notifier = desk.notifier(smtp(mailbox))
@@ -229,9 +228,9 @@ def test_a_server_in_trouble_is_tried_again_and_delays_nobody(
     desk.make_due()
     assert work(notifier) == 1
     assert len(server.posts) == 3
-    assert len({post.headers["webhook-id"] for post in server.posts}) == 1
+    assert len({post.headers.get("webhook-id") for post in server.posts}) == 1
     assert len(mailbox.mails) == 1
-    assert desk.notification(Channel.WEBHOOK).attempts == 3
+    assert desk.notification(channel).attempts == 3
     assert desk.request(request_id).notified_at
 
 
@@ -242,6 +241,7 @@ IN_AN_HOUR = "a date in an hour"
 @pytest.mark.parametrize(
     ("retry_after", "seconds"),
     [
+        ("25", 25),
         ("120", 120),
         (IN_AN_HOUR, 3600),
         ("3", 10),
@@ -260,20 +260,37 @@ def test_retry_after_is_respected_within_reason(
         within = 1  # HTTP counts in seconds
         retry_after = format_datetime(datetime.now(UTC) + timedelta(hours=1), usegmt=True)
     server.status, server.headers = 503, {"Retry-After": retry_after}
-
     with tried_again_after(desk, seconds, within=within):
         work(desk.notifier(smtp(mailbox)))
+    if retry_after == "25":  # and not the pause after so many tries
+        with desk.engine.begin() as connection:
+            connection.execute(update(Work).values(starts=5))
+        desk.make_due()
+        with tried_again_after(desk, seconds):
+            work(desk.notifier(smtp(mailbox)))
 
 
+def test_a_connection_that_fails_is_no_attempt(desk: Desk, mailbox: Mailbox) -> None:
+    with serving() as closed:
+        address = closed.url()
+    desk.add_recipient(Channel.WEBHOOK, address)
+    desk.ask("P.csv")
+    assert work(desk.notifier(smtp(mailbox))) == 0
+    assert desk.notification(Channel.WEBHOOK).attempts == 0
+
+
+@both_channels
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 422])
-def test_what_is_refused_is_not_tried_again(desk: Desk, server: WebServer, mailbox: Mailbox, status: int) -> None:
-    desk.add_recipient(Channel.WEBHOOK, server.url())
+def test_what_is_refused_is_not_tried_again(
+    desk: Desk, server: WebServer, mailbox: Mailbox, channel: Channel, status: int
+) -> None:
+    desk.add_recipient(channel, address_of(server, channel))
     desk.ask("P.csv")
     server.status = status
 
     assert work(desk.notifier(smtp(mailbox))) == 1
 
-    row = desk.notification(Channel.WEBHOOK)
+    row = desk.notification(channel)
     assert (row.refusal, row.sent_at) == (f"réponse {status}", None)
     assert row.ended_at
     assert len(server.posts) == 1
@@ -295,33 +312,18 @@ def test_a_recipient_that_is_gone_is_told_nothing_any_more(desk: Desk, server: W
         assert session.scalars(select(Audit.action)).all() == [Action.RECIPIENT_DISABLED]
 
 
-def test_a_redirection_is_not_followed(desk: Desk, server: WebServer, mailbox: Mailbox) -> None:
+@both_channels
+def test_a_redirection_is_not_followed(desk: Desk, server: WebServer, mailbox: Mailbox, channel: Channel) -> None:
     with serving() as elsewhere:
-        desk.add_recipient(Channel.WEBHOOK, server.url())
+        desk.add_recipient(channel, address_of(server, channel))
         desk.ask("P.csv")
         server.status, server.headers = 307, {"Location": elsewhere.url()}
-        assert work(desk.notifier(smtp(mailbox))) == 1
+        work(desk.notifier(smtp(mailbox)))
         assert elsewhere.posts == []
-    assert desk.notification(Channel.WEBHOOK).refusal == "réponse 307 : les redirections ne sont pas suivies"
-
-
-@pytest.mark.slow
-def test_a_recipient_that_never_answers_is_given_up_and_nobody_waits_for_it_for_ever(
-    desk: Desk, server: WebServer, mailbox: Mailbox
-) -> None:
-    desk.add_recipient(Channel.WEBHOOK, server.url())
-    request_id = desk.ask("P.csv")
-    server.status = 500
-    notifier = desk.notifier(smtp(mailbox))
-    assert work(notifier) == 0
-
-    desk.change(Work, created_at=utc_now(-GIVE_UP_SECONDS - 60))
-    desk.make_due()
-
-    assert work(notifier) == 1
-    assert desk.notification(Channel.WEBHOOK).refusal == "abandonné après 3 jours : réponse 500"
-    assert desk.request(request_id).notified_at
-    assert [(one.state, one.error) for one in desk.works()] == [("dead", desk.notification(Channel.WEBHOOK).refusal)]
+    row = desk.notification(channel)
+    assert row.sent_at is None
+    refusal = "réponse 307 : les redirections ne sont pas suivies"
+    assert row.refusal == (refusal if channel is Channel.WEBHOOK else "")
 
 
 def test_a_removed_recipient_holds_nothing_up(desk: Desk, server: WebServer, mailbox: Mailbox) -> None:
@@ -392,3 +394,118 @@ def _drip(listener: socket.socket, stop: threading.Event) -> None:
 def test_without_tls_nothing_leaves_this_machine() -> None:
     with pytest.raises(DeliveryRefusedError, match="sans TLS"):
         send("http://hooks.example.org/", "hooks.example.org")
+
+
+@pytest.fixture
+def chat_server(server: WebServer) -> WebServer:
+    server.status, server.body = 200, b"ok"
+    return server
+
+
+@pytest.mark.slow
+def test_a_request_is_one_short_message(desk: Desk, chat_server: WebServer, mailbox: Mailbox) -> None:
+    desk.add_recipient(Channel.CHAT, mattermost(chat_server))
+    request_id = desk.ask("P.csv", "P.xml=failed", correlation_id="@all <!channel>")
+    notifier = desk.notifier(smtp(mailbox), public_url="https://prefecture.example.org/")
+
+    assert work(notifier) == 1
+
+    (post,) = chat_server.posts
+    text = json.loads(post.body)["text"]
+    assert "1 fichier prêt, 1 en échec — LIBREVILLE (13900)" in text
+    assert "Liste P du 25/11/2026 09:30:00 [csv] : prêt" in text
+    assert f"https://prefecture.example.org/demandes/{request_id}" in text
+    assert "@all" not in text
+    assert "icon_url" not in json.loads(post.body)
+    assert (desk.notification(Channel.CHAT).address, desk.notification(Channel.CHAT).kind) == (
+        f"mmost://{LOOPBACK}",
+        "echec",
+    )
+    assert work(notifier) == 0
+    assert len(chat_server.posts) == 1
+
+
+def test_a_long_request_is_cut_short(desk: Desk, chat_server: WebServer, mailbox: Mailbox) -> None:
+    desk.add_recipient(Channel.CHAT, mattermost(chat_server))
+    desk.ask(*(f"P.{number}=cancelled" for number in range(9)))
+
+    work(desk.notifier(smtp(mailbox)))
+
+    text = json.loads(chat_server.posts[0].body)["text"]
+    assert text.count("Liste P du") == 6
+    assert "… et 3 de plus" in text
+
+
+@pytest.mark.slow
+def test_the_logs_hold_no_address(
+    desk: Desk,
+    chat_server: WebServer,
+    mailbox: Mailbox,
+    caplog: pytest.LogCaptureFixture,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    desk.add_recipient(Channel.CHAT, mattermost(chat_server))
+    for status in (200, 500, 404):
+        chat_server.status = status
+        desk.ask("P.csv", event_id=f"demande-{status}")
+        work(desk.notifier(smtp(mailbox)))
+
+    out, err = capfd.readouterr()
+    assert "message_sent" in out + err + caplog.text  # earlier tests may have changed the destination of the logs
+    assert not any(TOKEN in text for text in (caplog.text, out, err))
+
+
+def test_ntfy_is_told_by_its_own_words(desk: Desk, chat_server: WebServer, mailbox: Mailbox) -> None:
+    desk.add_recipient(Channel.CHAT, f"ntfy://{LOOPBACK}:{chat_server.port}/mairie-libreville")
+    chat_server.body = b"{}"
+    desk.ask("P.csv")
+    assert work(desk.notifier(smtp(mailbox))) == 1
+    assert json.loads(chat_server.posts[0].body)["title"].startswith("Fichier prêt — Liste P")
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        *(
+            "exec://ls",
+            "file:///etc/passwd",
+            "dbus://",
+            "gnome://",
+            "syslog://",
+            "json://127.0.0.1/",
+            "mailto://a:b@c.fr",
+        ),
+        *("", "mmosts://", "https://mattermost.example/hooks/x", "slack://", "xml://x", "form://x"),
+        *("mmosts://m.example/jeton?verify=no", "mmosts://m.example/jeton?redirect=yes"),
+        "workflows://h.example:443/a/b?template=/etc/passwd",
+        "matrixs://[",
+    ],
+)
+def test_only_chats_are_let_through_and_their_certificates_are_verified(address: str) -> None:
+    with pytest.raises(DeliveryRefusedError):
+        open_chat(address)
+
+
+def test_what_is_wrong_with_an_address_is_not_logged(
+    caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(DeliveryRefusedError) as caught:
+        open_chat(f"mmosts://m.example/{TOKEN}?mode=secretissime")
+    said = "".join((caplog.text, *capfd.readouterr(), str(caught.value)))
+    assert not any(word in said for word in (TOKEN, "secretissime"))
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        *(
+            "matrixs://compte:mot@matrix.example/#salle",
+            "mmosts://m.example/jeton",
+            "nctalks://a:b@nuage.example/salle",
+        ),
+        *("rockets://compte:mot@r.example/%23salle", "ntfys://ntfy.example/sujet", "discord://123456789/abcdef"),
+    ],
+)
+def test_what_town_halls_use_is_understood(address: str) -> None:
+    assert open_chat(address)

@@ -1,32 +1,41 @@
-"""`python -m worker`: its output for operators and its exit codes for scripts."""
+"""`python -m worker`: its output for operators, its exit codes for scripts; addresses and secrets stay secret."""
 
+import io
 import json
 import os
 import re
 import stat
 import subprocess
 import sys
-from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import click
+import pika
 import pytest
+from pika.exceptions import UnroutableError
 from sqlalchemy import create_engine, text
+from standardwebhooks import Webhook, WebhookVerificationError
 
 from common.cli import ExitCode
-from tests.integration.files_desk import Ran
+from schemas.topology import EXCHANGE, REQUEST_LISTE_EXPORT, request_key
+from tests.integration.files_desk import Ran, Run
 from tests.integration.import_desk import TWO_COMMUNES
+from tests.parts.databases import read_rows
+from tests.parts.ports import LOOPBACK
+from tests.parts.web import WebServer
+from tests.unit.mouvement_csv import lignes, write_mouvements
 from tests.unit.reu_sample import DATE, NOM, electeurs, write_reu
 from worker.cli import imports
 from worker.cli.main import COMMANDS, guard, main
-from worker.cli.options import print_table
-from worker.db.engine import newest, require_current
+from worker.cli.options import print_table, system_user
+from worker.db.engine import require_current
 from worker.errors import ConfigurationError
+from worker.notifier.channels.webhook import make_secret
 
 pytestmark = pytest.mark.database(TWO_COMMUNES)
 
 ROOT = Path(__file__).parents[2]
-Run = Callable[..., Ran]
 
 
 @pytest.fixture
@@ -58,16 +67,22 @@ def test_importing_undoing_and_listing(run: Run, reu: Path) -> None:
     assert unknown.err == "Erreur : aucun import terminé n'a le numéro 7 ; « imports » les montre\n"
 
 
-def test_rejected_lines_are_explained_without_naming_anybody(run: Run, tmp_path: Path) -> None:
-    rows = [*electeurs(2), *electeurs(1, {DATE: "hier", NOM: "LANTERNE"})]
-    reu, report = write_reu(tmp_path / "reu.csv", rows), tmp_path / "ailleurs.csv"
-    refused = run("import-reu", reu, "--report", report)
+@pytest.mark.parametrize("command", ["import-reu", "import-mouvements"])
+def test_rejected_lines_are_explained_without_naming_anybody(run: Run, tmp_path: Path, command: str) -> None:
+    if command == "import-reu":
+        rows, why = [*electeurs(2), *electeurs(1, {DATE: "hier", NOM: "TILLEUL"})], "date de naissance illisible (1)"
+        path = write_reu(tmp_path / "fichier.csv", rows)
+    else:
+        rows, why = [*lignes(2), *lignes(1, nature="naissance")], "nature : valeur inconnue ou illisible (1)"
+        path = write_mouvements(tmp_path / "fichier.csv", rows)
+    report = tmp_path / "ailleurs.csv"
+    refused = run(command, path, "--report", report)
     assert refused.code == ExitCode.FAILED
-    assert refused.err.startswith("Erreur : 1 ligne rejetée sur 3 : date de naissance illisible (1). Le détail")
-    accepted = run("import-reu", reu, "--report", report, "--accept-rejects")
+    assert refused.err.startswith(f"Erreur : 1 ligne rejetée sur 3 : {why}.")
+    accepted = run(command, path, "--report", report, "--accept-rejects")
     assert accepted.code == ExitCode.DONE
     assert f"Détail : {report}" in accepted.out
-    assert "LANTERNE" not in refused.err + accepted.out + report.read_text()
+    assert "TILLEUL" not in refused.err + accepted.out + report.read_text()
 
 
 @pytest.mark.slow
@@ -139,10 +154,16 @@ def test_agents_are_listed_added_and_removed(run: Run) -> None:
     assert run("agents").out.startswith("Aucun agent : ajoutez-en un avec --add.\n")
     added = run("agents", "--add", "mairie", "--commune", "13055", "--email", "elections@mairie.example")
     assert added.out == "mairie sera prévenu pour 13055 à l'adresse elections@mairie.example : tout.\n"
-    run("agents", "--add", "mairie", "--commune", "13055", "--email", "autre@mairie.example")
+    both = ("--commune", "13055", "--commune", "13900")
+    run("agents", "--add", "mairie", *both, "--email", "autre@mairie.example")
     listed = run("agents").out
-    assert "autre@mairie.example" in listed
+    assert listed.count("autre@mairie.example") == 2
     assert "elections@" not in listed
+    assert (run("agents", *both).code, run("agents", "--remove", "mairie", *both).code) == (
+        ExitCode.USAGE,
+        ExitCode.DONE,
+    )
+    run("agents", "--add", "mairie", "--commune", "13055", "--email", "autre@mairie.example")
     assert run("agents", "--remove", "mairie").code == ExitCode.DONE
     assert run("agents", "--remove", "mairie").code == ExitCode.FAILED
     assert run("agents", "--add", "x", "--commune", "99999", "--email", "x@y.example").code == ExitCode.FAILED
@@ -244,20 +265,11 @@ def test_the_health_check_starts_without_the_heavy_libraries() -> None:
 
 
 @pytest.mark.slow
-def test_former_code_goes_on_where_the_database_says_so(run: Run, database_url: str) -> None:
-    """After a rollback to a former release, its `migrate` does nothing and its commands work, or both fail."""
+def test_a_database_of_a_newer_release_is_refused(run: Run, database_url: str) -> None:
     engine = create_engine(database_url)
-
-    def say(version: str, works_with: str) -> None:
-        query = text("UPDATE alembic_version SET version_num = :version, works_with = :works_with")
-        with engine.begin() as connection:
-            connection.execute(query, {"version": version, "works_with": works_with})
-
     run("migrate")
-    say("9999", newest())
-    assert run("migrate").code == ExitCode.DONE
-    require_current(engine)
-    say("9999", "9998")
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
     assert "employez celle-là" in run("migrate").err
     with pytest.raises(ConfigurationError, match="n'est pas prête"):
         require_current(engine)
@@ -293,3 +305,244 @@ def test_what_is_left_out_of_a_list_is_said(run: Run, reu: Path, monkeypatch: py
     monkeypatch.setattr(imports, "SHOWN", 1)
     assert run("imports").out.endswith("… et 1 autre import : --all\n")
     assert "autre" not in run("imports", "--all").out
+
+
+@pytest.fixture
+def run_agents(run: Run, monkeypatch: pytest.MonkeyPatch) -> Run:
+    monkeypatch.setenv("PREFECTURE_WEBHOOK_HOSTS", LOOPBACK)
+
+    def type_and_run(*arguments: str, typed: str = "") -> Ran:
+        monkeypatch.setattr("sys.stdin", io.StringIO(typed))
+        return run("agents", *arguments)
+
+    return type_and_run
+
+
+def added(ran: Ran) -> str:
+    assert ran.code == ExitCode.DONE, ran.err
+    found = re.match(r"Destinataire ([0-9a-f]{8}) ajouté", ran.out)
+    assert found
+    return found[1]
+
+
+def test_a_webhook_is_added_tried_listed_and_removed(run_agents: Run, database_url: str, server: WebServer) -> None:
+    assert run_agents().out.endswith("Aucune discussion, aucun webhook : ajoutez-en un avec --channel.\n")
+    address = server.url("/chemin-secret")
+    ran = run_agents("--channel", "webhook", "--commune", "13900", "--prevenir", "pret", typed=f"{address}\n")
+    id_ = added(ran)
+    assert ran.out.startswith(f"Destinataire {id_} ajouté : fichiers prêts, pour 13900.\n")
+    secret = ran.out.split()[-1]
+    assert read_rows(database_url, "SELECT address, secret, kinds FROM recipient") == [(address, secret, "pret")]
+
+    assert run_agents("--test", id_).out == f"Message d'essai envoyé à {id_}.\n"
+    (post,) = server.posts
+    assert Webhook(secret).verify(post.body, dict(post.headers)) == []
+
+    listed = run_agents().out
+    assert f"http://{LOOPBACK} " in listed
+    assert "en service" in listed
+    assert "chemin-secret" not in listed
+    assert secret not in listed
+    assert id_ not in run_agents("--commune", "13055").out
+    assert run_agents("--remove-channel", id_).out == f"Destinataire {id_} retiré.\n"
+    assert run_agents("--remove-channel", id_) == Ran(
+        ExitCode.FAILED, "", f"Erreur : aucun destinataire de ce numéro : {id_}\n"
+    )
+    detail = f"webhook {id_}, http://{LOOPBACK}"
+    assert read_rows(database_url, "SELECT actor, action, code_commune, detail FROM audit ORDER BY id") == [
+        (system_user(), "recipient_added", "13900", detail),
+        (system_user(), "recipient_removed", "13900", detail),
+    ]
+
+
+def test_a_chat_of_every_commune(run_agents: Run, database_url: str, server: WebServer) -> None:
+    server.status, server.body = 200, b"ok"
+    id_ = added(
+        run_agents("--channel", "discussion", "--commune", "*", typed=f"mmost://{LOOPBACK}:{server.port}/jetonsecret\n")
+    )
+    assert run_agents("--test", id_).code == ExitCode.DONE
+    assert "Message d'essai du Module Préfecture — toutes les communes" in server.posts[0].body.decode("unicode_escape")
+    listed = run_agents("--commune", "13900").out
+    assert "toutes les communes" in listed
+    assert "tout " in listed
+    assert "jetonsecret" not in listed
+    assert read_rows(database_url, "SELECT kinds, secret FROM recipient") == [("pret,echec,echeance", "")]
+
+
+def test_ones_own_secret_is_taken_and_not_shown(run_agents: Run, database_url: str, server: WebServer) -> None:
+    secret = make_secret()
+    ran = run_agents("--channel", "webhook", "--commune", "13900", "--own-secret", typed=f"{server.url()}\n{secret}\n")
+    added(ran)
+    assert secret not in ran.out
+    assert read_rows(database_url, "SELECT secret FROM recipient") == [(secret,)]
+
+
+def test_two_secrets_sign_a_webhook_until_the_former_one_ends(run_agents: Run, server: WebServer) -> None:
+    former = make_secret()
+    address = f"{server.url()}\n{former}\n"
+    id_ = added(run_agents("--channel", "webhook", "--commune", "13900", "--own-secret", typed=address))
+    newer = run_agents("--new-secret", id_).out.split()[-1]
+    run_agents("--test", id_)
+    assert run_agents("--end-secret", id_).code == ExitCode.DONE
+    run_agents("--test", id_)
+    both, last = server.posts
+    for secret in (former, newer):
+        assert Webhook(secret).verify(both.body, dict(both.headers)) == []
+    assert Webhook(newer).verify(last.body, dict(last.headers)) == []
+    with pytest.raises(WebhookVerificationError):
+        Webhook(former).verify(last.body, dict(last.headers))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "typed", "code", "words"),
+    [
+        (["--channel", "webhook"], "", ExitCode.USAGE, "--channel demande aussi --commune"),
+        (["--channel", "courriel", "--commune", "*"], "", ExitCode.USAGE, "les valeurs possibles sont"),
+        (["--prevenir", "pret"], "", ExitCode.USAGE, "demande aussi --add ou --channel"),
+        (["--channel", "webhook", "--commune", "99999"], "", ExitCode.FAILED, "commune inconnue : 99999"),
+        (["--channel", "webhook", "--commune", "*"], "", ExitCode.FAILED, "adresse https:// attendue"),
+        (["--channel", "webhook", "--commune", "*"], "https://h.example/secret", ExitCode.FAILED, "hôte absent de"),
+        (["--channel", "discussion", "--commune", "*"], "exec://secret", ExitCode.FAILED, "service inconnu"),
+        (["--test", "secret"], "", ExitCode.FAILED, "aucun destinataire"),
+    ],
+)
+def test_what_cannot_be_told_is_not_added(
+    run_agents: Run, database_url: str, *, arguments: list[str], typed: str, code: ExitCode, words: str
+) -> None:
+    ran = run_agents(*arguments, typed=typed)
+    assert (ran.code, ran.out) == (code, "")
+    assert words in ran.err
+    assert "h.example" not in ran.err
+    assert read_rows(database_url, "SELECT id FROM recipient") == []
+
+
+def test_a_recipient_that_does_not_answer_is_said(run_agents: Run, server: WebServer) -> None:
+    id_ = added(run_agents("--channel", "webhook", "--commune", "13900", typed=server.url()))
+    server.status = 503
+    assert run_agents("--test", id_) == Ran(ExitCode.AWAY, "", "Erreur : réponse 503\n")
+    server.status = 404
+    assert run_agents("--test", id_) == Ran(ExitCode.FAILED, "", "Erreur : réponse 404\n")
+
+
+def test_an_agent_says_what_she_wants(run_agents: Run, database_url: str) -> None:
+    add = ["--add", "mairie", "--commune", "13900", "--email", "mairie@libreville.example"]
+
+    assert run_agents(*add).out == "mairie sera prévenu pour 13900 à l'adresse mairie@libreville.example : tout.\n"
+    asked = run_agents(*add, "--prevenir", "echeance", "--prevenir", "pret")
+    assert asked.out.endswith(" : fichiers prêts, échéances.\n")
+    assert read_rows(database_url, "SELECT kinds FROM agent") == [("pret,echeance",)]
+    run_agents(*add)
+    assert read_rows(database_url, "SELECT kinds FROM agent") == [("pret,echeance",)]
+    assert "fichiers prêts, échéances" in run_agents().out
+    assert run_agents(*add, "--prevenir", "rien").out == "mairie voit 13900 à l'écran, et n'est prévenu de rien.\n"
+    assert run_agents("--prevenir", "pret").code == ExitCode.USAGE
+
+
+TRAIL = "SELECT actor, action, detail FROM audit ORDER BY id"
+
+
+@pytest.fixture
+def run_accounts(run: Run, amqp_url: str, monkeypatch: pytest.MonkeyPatch) -> Run:
+    monkeypatch.setenv("PREFECTURE_AMQP_URL", amqp_url)
+    return partial(run, "accounts")
+
+
+def test_accounts_are_allowed_listed_and_removed(run_accounts: Run, database_url: str) -> None:
+    assert run_accounts() == Ran(
+        ExitCode.DONE,
+        "Aucun compte autorisé : ajoutez-en un avec --add.\n"
+        "Aucun jeton : faites-en un avec --kind jeton --add.\n"
+        "Aucune écoute : ajoutez-en une avec --kind ecoute --add.\n",
+        "",
+    )
+    for code in ("13900", "13900", "*"):
+        assert run_accounts("--add", "mairie", "--commune", code).code == ExitCode.DONE
+    shown = run_accounts().out
+    assert shown.count("mairie") == 2
+    assert "13900" in shown
+    assert "toutes les communes" in shown
+    assert run_accounts("--remove", "mairie", "--commune", "13900").out == (
+        "mairie ne peut plus demander les fichiers de 13900.\n"
+    )
+    assert "13900" not in run_accounts().out
+    assert run_accounts("--remove", "mairie").code == ExitCode.DONE
+    assert run_accounts("--remove", "mairie") == Ran(
+        ExitCode.FAILED, "", "Erreur : aucune autorisation à ce nom : mairie\n"
+    )
+    changes = [("sender_allowed", "13900"), ("sender_allowed", "toutes les communes")]
+    changes += [("sender_removed", "13900"), ("sender_removed", "toutes les communes")]
+    assert read_rows(database_url, TRAIL) == [
+        (system_user(), action, f"mairie pour {where}") for action, where in changes
+    ]
+
+
+def test_an_account_is_removed_with_what_waits_and_the_number_is_said(run_accounts: Run, amqp_url: str) -> None:
+    run_accounts("--add", "mairie", "--commune", "13900")
+    with pika.BlockingConnection(pika.URLParameters(amqp_url)) as connection:
+        channel = connection.channel()
+        channel.confirm_delivery()
+        key = request_key("mairie", REQUEST_LISTE_EXPORT)
+        for _ in range(2):
+            channel.basic_publish(EXCHANGE, key, b"{}", mandatory=True)
+        removed = run_accounts("--remove", "mairie")
+        assert removed.out.endswith("\nSa file est supprimée, et 2 demandes avec elle : prévenez qui les a envoyées.\n")
+        with pytest.raises(UnroutableError):
+            channel.basic_publish(EXCHANGE, key, b"{}", mandatory=True)
+
+
+def test_nothing_changes_while_the_broker_is_away(
+    run_accounts: Run, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_accounts("--add", "mairie", "--commune", "13900")
+    monkeypatch.setenv("PREFECTURE_AMQP_URL", "amqp://127.0.0.1:1/")
+    assert run_accounts("--add", "autre", "--commune", "13900").code == ExitCode.AWAY
+    assert run_accounts("--remove", "mairie").code == ExitCode.AWAY
+    assert len(read_rows(database_url, TRAIL)) == 1
+    assert "mairie" in run_accounts().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (["--add", "mairie"], ExitCode.USAGE, "--add demande aussi --commune"),
+        (["--add", "", "--commune", "*"], ExitCode.USAGE, "un compte a des lettres sans accent"),
+        (["--add", "mai\nrie", "--commune", "*"], ExitCode.USAGE, "un compte a des lettres sans accent"),
+        (["--add", "fr", "--commune", "*"], ExitCode.USAGE, "« fr » est réservé"),
+        (["--add", "mairie.13900", "--commune", "*"], ExitCode.USAGE, "un compte a des lettres sans accent"),
+        (["--add", "é", "--commune", "*"], ExitCode.USAGE, "un compte a des lettres sans accent"),
+        (["--add", "mairie", "--remove", "mairie"], ExitCode.USAGE, "--add ou --remove, pas les deux à la fois"),
+        (["--account", "mairie"], ExitCode.USAGE, "--account demande aussi --kind ecoute"),
+        (["--kind", "jeton", "--add", "a", "--commune", "*", "--speaks-for-itself"], ExitCode.USAGE, "d'un compte"),
+        (["--kind", "jeton", "--remove", "0a1b2c3d", "--commune", "13900"], ExitCode.USAGE, "--remove sans --commune"),
+        (["--add", "mairie", "--commune", "99999"], ExitCode.FAILED, "commune inconnue : 99999"),
+    ],
+)
+def test_what_allows_nobody_is_refused(
+    run_accounts: Run, database_url: str, arguments: list[str], code: ExitCode, words: str
+) -> None:
+    ran = run_accounts(*arguments)
+    assert (ran.code, ran.out) == (code, "")
+    assert words in ran.err
+    assert read_rows(database_url, TRAIL) == []
+
+
+def test_the_list_of_a_commune_has_those_who_may_ask_for_all(run_accounts: Run) -> None:
+    run_accounts("--add", "departement", "--commune", "*")
+    run_accounts("--add", "mairie", "--commune", "13900")
+    run_accounts("--kind", "ecoute", "--add", "logiciel", "--commune", "13900")
+    for name in ("departement", "listener.logiciel"):
+        assert name in run_accounts("--commune", "13900").out
+    for name in ("mairie", "logiciel"):
+        assert name not in run_accounts("--commune", "13055").out
+
+
+def test_diagnose_says_when_nobody_may_ask(
+    run_accounts: Run, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def senders() -> str:
+        main(["diagnose"])
+        return next(line for line in capsys.readouterr().out.splitlines() if "Expéditeurs" in line)
+
+    assert "ÉCHEC  Expéditeurs : aucun compte autorisé" in senders()
+    assert run_accounts("--add", "mairie", "--commune", "*").code == ExitCode.DONE
+    assert senders() == "OK     Expéditeurs : 1 compte autorisé"

@@ -50,11 +50,29 @@ common/
     + "tcp_user_timeout": 0,
   test_what_it_is_and_what_to_do_is_said[bombe.zip-sqlite]
     - if len(entries) > MOST_ENTRIES or sum(entry.file_size for entry in entries) > most_bytes:
+  test_a_parser_ends_at_its_limit
+    - resource.setrlimit(resource.RLIMIT_CPU, (cpu_seconds, cpu_seconds + 1))
+    - resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
+    - if left < 0 or len(rest) > _MOST_LINE:
+    - if seconds < 0:
+  test_a_parser_that_fails_never_passes_for_one_that_ended
+    - if code:
+    - if line.startswith(_FAILED):
+  test_a_parser_writes_no_file_and_knows_no_secret
+    - resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+    - env={"LC_ALL": "C.UTF-8"},
+    + env=dict(os.environ),
+  test_the_ctrl_c_of_a_terminal_reaches_the_caller_only
+    - start_new_session=True,
+    + start_new_session=False,
+  test_a_parser_is_killed_once_its_file_is_given_up
+    - child.kill()
+  test_a_parser_dies_with_the_process_that_started_it
+    - ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
   test_a_command_keeps_what_it_writes_private
     - os.umask(0o027)
   test_no_cell_becomes_a_formula[=]
   test_make_liste.py::test_no_cell_of_the_report_can_become_a_formula
-  test_comparaison.py::test_no_cell_of_the_report_can_become_a_formula
     - return f"{_MARK}{value}" if _is_dangerous(value) else value
     + return value
   test_a_link_is_refused_be_it_the_file_or_its_directory
@@ -122,6 +140,15 @@ producers/state.py
   test_no_question_of_the_road_reads_through_the_past[sqlite]
     - if connection.dialect.name == "sqlite":
 producers/web/
+  test_a_departement_of_a_file_alone_is_verified_by_that_file
+    - reasons=explain(uploaded, made, comparison, made.form if made else form),
+    + reasons=explain(uploaded, made, comparison, form),
+  test_where_deposits_are_not_wanted_no_page_asks_for_one
+    - return bool(context["platform"].deposits_wanted) and not file.is_never_deposited
+    + return True
+  test_to_write_to_the_terminal_of_the_operator_and_to_the_page
+    - finalize=lambda value: without_controls(value) if type(value) is str else value,
+    + finalize=None,
   test_to_smuggle_a_request_in_another
     - if "content-length" in headers and "transfer-encoding" in headers:
   test_what_is_typed_in_an_address_is_not_repeated
@@ -174,11 +201,14 @@ producers/web/api/
   test_another_communes_file_is_as_one_that_does_not_exist
     - if asked is None or not bearer.opens(asked.code_commune):
     + if asked is None:
+  test_a_program_asks_what_became_of_its_request
+    - found = next((row for row in rows if bearer.opens(row.code_commune) or row.sender == bearer.sender), None)
+    + found = next(iter(rows), None)
   test_only_a_token_in_force_opens
     - if not rows or not hmac.compare_digest(rows[0].secret_hash, digest_secret(secret)):
     + if not rows:
   test_guesses_are_bounded
-    - services.rates.require_left("token", address=address)
+    - services.rates.count("token", address=client_address(request.scope))
 producers/web/dossier/
   test_what_the_platform_refused_is_never_ready_nor_offered
     - if not files or any(it.is_rejected for it in files if it.request_id == files[0].request_id):
@@ -207,8 +237,8 @@ producers/web/notes/
   test_each_page_shows_the_electors_of_its_commune_only
     - select(_NOTES).where(view.code_commune == commune)
     + select(_NOTES)
-    - select(_DOUTES).where(_DOUTES.c.code_commune == commune)
-    + select(_DOUTES)
+    - select(_DOUTES).where(known.code_commune == commune, which)
+    + select(_DOUTES).where(which)
   test_a_motif_that_was_noted_wrongly_is_corrected[sqlite]
     - if (said[categorie], said[motif], day) == (line.categorie, line.motif, line.day) or self.found:
     + if self.found:
@@ -229,27 +259,29 @@ producers/web/security/
   test_alone_nobody_comes_through_a_proxy
     - if any(name in request.headers for name in _OF_PROXIES):
   test_to_stand_before_everybody_else_with_forty_files
-    - async with self._own.setdefault(agent, asyncio.Lock()), self._places:
+    - async with self._alone(commune), self._places:
     + async with self._places:
   test_a_form_is_small
   test_a_dropped_file_has_its_limit_too
     - left -= len(message.get("body", b""))
   test_an_agent_who_asks_too_often_waits
-    - if key and not self._limiter.hit(item, act, key):
+    - if name and not self._limiter.hit(item, act, f"{kind}:{name}"):
+  test_to_guess_a_password_through_nginx
+    - return urlsafe_b64encode(digest.digest()).decode().rstrip("=")
+    + return "x"
   test_to_take_over_an_agent_by_her_address
-    - if agent.identity not in {"", arrival.identity}:
-    - is_bound = agent.identity in {"", request.session.get(_IDENTITY)}
-    + is_bound = True
+    - communes = tuple(it for it in self.communes if it.identity in {"", identity})
+    + communes = self.communes
   test_to_come_in_by_an_address_that_nobody_verified
     - said.get("email_verified", self.takes_unverified) not in (True, "true")
     + said.get("email_verified", True) not in (True, "true")
     - said = info if "email" in info else token
     + said = claims
-  test_only_agents_of_the_listed_employers
+  test_a_provider_that_is_not_to_be_believed[another employer]
     - if self.sirets and str(claims.get("siret")) not in self.sirets:
   test_to_go_on_in_a_session_that_the_administrator_ended
-    - return is_bound and request.session.get(_ENDED) == agent.sessions_ended
-    + return is_bound
+    - is_ended = request.session.get(_ENDED) != agent.sessions_ended
+    + is_ended = False
   test_to_go_on_by_a_copy_of_a_cookie_after_its_logout
     - write_whole(self._file, lines)
   test_to_sign_a_session_by_a_weaker_digest
@@ -272,24 +304,21 @@ producers/web/tableaux/
   test_the_first_export_is_proposed_when_no_meeting_before_is_noted
     - if self.dates.get("reunion", "") not in {"", self.proposed}:
     + if self.dates.get("reunion", "") != "":
-producers/web/verifier/
-  test_to_keep_a_processor_by_a_file
-    - resource.setrlimit(resource.RLIMIT_CPU, (int(cpu_seconds), int(cpu_seconds)))
-  test_to_take_the_memory_by_a_file
-    - resource.setrlimit(resource.RLIMIT_AS, (int(memory_bytes), int(memory_bytes)))
-  test_to_read_a_secret_by_whatever_reads_a_file
-    - env={"LC_ALL": "C.UTF-8"},
-    + env=dict(os.environ),
 schemas/
-  test_what_is_no_strict_json_or_no_name_is_refused
-    - if len(pairs) != len({name for name, _ in pairs}):
+  test_the_profile_that_names_the_departement_wins
+    - if code in chosen:
+  test_a_bad_profile_is_refused_with_its_line
+    - if missing := [f"{{{part}}}" for part in _NAME_PARTS if name.count(f"{{{part}}}") != 1]:
   test_a_nasty_request_is_refused_without_quoting_it
+    - if len(pairs) != len({name for name, _ in pairs}):
     - _check_depth(value, DEEPEST)
   test_an_event_too_large_is_refused_before_any_connection
-    - if len(body) > MAX_EVENT_BYTES:
+    - if len(body) > most:
+    - _check_size(body, self.type)
+    + _check_size(body)
   test_the_encoder_refuses_poison_for_its_reason
-    - raise _invalid("not JSON", "json",
-    + raise _invalid(str(body), "json",
+    - raise _invalid("not JSON", "json", where)
+    + raise _invalid(str(body), "json", where)
   test_a_tampered_file_is_refused_and_the_place_is_told
   test_the_schema_has_the_columns_in_their_order
     - <xs:element name="Sexe" type="xs:string"/>
@@ -311,14 +340,14 @@ worker/
     + expired.all()
   test_a_change_by_the_owner_of_the_database_is_named
     - elif line.id in digests and digests[line.id] != line.for_log()["digest"]:
+  test_a_line_that_no_service_wrote_is_found
+    - and (line.id, digests[line.id]) not in logged.written
+    + and False
   test_an_untouched_trail_is_found_so
-    - log.info("audit", **row.line)
+    - log.info(_COPIED, **row.line, writer=row.writer)
   test_old_lines_leave_and_that_is_a_line
     - kept = timedelta(days=max(days, LEAST_DAYS))
     + kept = timedelta(days=days)
-  test_to_run_otherwise_for_a_day_and_have_nobody_know
-    - who.account or who.name) == settings:
-    + who.account or who.name):
   test_the_trail_and_the_log_have_pseudonyms_and_people_read_names
     - return _pseudonym_of(connection, Pseudonymised(WordKind.AGENT, name), "") if is_agent else name
     + return name
@@ -328,8 +357,8 @@ worker/
     - connection.execute(delete(AuditWord).where(~is_named))
   test_old_files_and_their_reports_leave_and_their_rows_stay
     - connection.execute(insert(Audit).inline().values(line._asdict()))
-  test_the_notifier_of_a_deployment_removes_them
-    -         Chore("versions", lambda: housekeeping.remove_versions(engine), HOUR_SECONDS),
+  test_the_notifier_removes_them
+    -         Chore("versions", lambda: purge_versions(engine, note_removed(Actor(NOTIFIER))), HOUR_SECONDS),
     +
   test_what_a_process_lacks_for_itself_ends_it
     - if isinstance(error, MemoryError | ImportError) or _cannot_start_thread(error):
@@ -343,6 +372,8 @@ worker/
   test_after_an_outage_a_lone_file_is_begun_again_soon
     - _LONGEST_SECONDS = 120.0
     + _LONGEST_SECONDS = 300.0
+    - SWEEP_SECONDS = 1.0
+    + SWEEP_SECONDS = 5.0
   test_a_trouble_is_waited_for_half_as_long_again_and_a_second_at_most
     - _FIRST_SECONDS, _GROWTH, _MANY = 1.0, 1.5, 50
     + _FIRST_SECONDS, _GROWTH, _MANY = 1.0, 2.0, 50
@@ -352,26 +383,22 @@ worker/
   test_a_thread_that_was_created_before_a_fork_counts_as_started
     - waiting = [it for it in threading.enumerate() if not it.is_alive() and it.ident not in running]
     + waiting = [it for it in threading.enumerate() if not it.is_alive()]
+  test_the_imports_of_communes_take_turns
+    - _add_work(session.connection(), [preview.id], enqueued=True, fair_tag=request.turn)
+    + _add_work(session.connection(), [preview.id], enqueued=True)
   test_a_file_of_quotes_that_never_close_is_read_in_linear_time
-    - if len(self.held) == self._most:
-    + if False:
+    - if self.held and (len(self.held) == self._most or sum(map(len, self.held)) > MAX_LINE):
   test_a_loop_that_gives_no_sign_any_more_ends_its_process
     - if silent > self._longest or starts.are_stuck():
-  test_after_an_outage_a_lone_file_is_begun_again_soon
-    - SWEEP_SECONDS = 1.0
-    + SWEEP_SECONDS = 5.0
-  test_what_each_process_runs_with_is_on_record_under_its_own_account
-    - note_start(settings, services.engine, Role.WORKER)
-    + _ = settings
   test_it_is_refused_once_it_was_looked_at_twice_in_vain
     - CHECK_SECONDS, CHECKS = 30.0, 2
     + CHECK_SECONDS, CHECKS = 30.0, 1
 worker/access/
   test_to_ask_in_somebody_elses_name
   test_to_take_deposit_and_answer_in_her_name
-    - if not any(self._read_rights(commune)):
+    - if not self._speaks(commune):
   test_only_the_account_of_the_screen_writes_what_the_screen_notes
-    - if self.sender and not any(self._read_rights(commune)):
+    - if self.sender and not self._speaks(commune):
   test_to_ask_in_somebody_elses_name
     - return connection.scalar(agents.union_all(tokens).limit(1)) is not None
     + return True
@@ -379,8 +406,13 @@ worker/access/
     - if self._services.is_embedded and not self.sender:
     + if not self.sender:
   test_another_is_refused_with_a_reason_and_nobody_is_mailed
-    - return self._services.is_embedded or bool(self._read_rights(commune))
+    - return self._is_here or bool(self._read_rights(commune))
     + return True
+  test_a_token_does_the_acts_that_it_was_made_for
+    - return self._services.is_embedded and not self.sender.startswith(TOKEN_ACTOR)
+    + return self._services.is_embedded
+  test_an_account_of_lists_does_nothing_else
+    - if {EVERY_ACT, *acts}.isdisjoint(act for right in rights for act in right.acts.split()):
 worker/arrivals.py
   test_a_worker_that_lost_its_row_imports_nothing
     - queue.hold(connection, claim)
@@ -409,8 +441,14 @@ worker/db/
     - IF NOT pg_try_advisory_xact_lock(23157181063449936) THEN
     + IF false THEN
   test_what_no_import_brings_back_leaves_and_nothing_else[postgresql]
-    - i.finished_at >= now() - interval '30 days'
-    + i.finished_at >= now()
+    - format(since="now() - interval '30 days'")
+    + format(since="now()")
+  test_imports_are_undone_one_after_the_other
+    - AND i.undone_at IS NULL AND i.finished_at >= {since})
+    + AND i.undone_at IS NULL AND i.finished_at < {since})
+  test_a_version_is_kept_until_the_file_that_rests_on_it_is_purged
+    - (k.code_commune, k.liste, k.version) = (h.code_commune, h.liste, h.version))
+    + 1 = 0)
   test_a_step_is_bounded_and_is_a_line[postgresql]
     - LIMIT most - removed);
     + LIMIT 20000);
@@ -431,9 +469,9 @@ worker/db/
     - connection.execute(text(f"REVOKE ALL ON {tables} FROM {account}"))
   test_a_worker_refuses_a_database_that_is_not_migrated
     - if not fits:
-  test_former_code_goes_on_where_the_database_says_so
-    - (works_with or found) <= ours < found
-    + ours < found
+  test_a_database_of_a_newer_release_is_refused
+    - if found is not None and found > newest():
+    + if found is not None and found > "9999":
   test_only_a_token_in_force_opens
     - FROM token t WHERE t.revoked_at IS NULL
     + FROM token t
@@ -575,7 +613,7 @@ worker/domain/tableau/
     - return mouvement.categorie is Categorie.INSCRIPTION_L30
     + return True
   test_the_address_of_a_protected_person_is_masked
-    - adresse=ADRESSE_MASQUEE if personne.is_protegee else personne.adresse,
+    - adresse=ADRESSE_MASQUEE if personne.is_protegee else self._shorten(personne.adresse),
     + adresse=personne.adresse,
   test_a_posted_tableau_prints_the_category_of_the_motif_only
     - if edition is Edition.COMMISSION and mouvement.motif:
@@ -612,14 +650,15 @@ worker/exports/
     - if not (withdrawal.reason or withdrawal.says_why) and
     + if not withdrawal.reason and
   test_what_rests_on_an_import_that_is_undone_is_to_be_made_again
-    - if any(it["import_id"] == withdrawal.import_id for it in row.rests_on):
+    - for row in rows if any(it["import_id"] == withdrawal.import_id for it in row.rests_on)]
+    + for row in rows]
   test_a_file_that_is_being_made_begins_again
-    - restart(connection, tuple_(Export.code_commune, Export.liste).in_(batch))
+    - restart(connection, tuple_(Export.code_commune, Export.liste).in_(listes))
   test_another_trouble_is_waited_for_anew
     - return claim.waits if export.error_code == error.code else 0
     + return claim.waits
-  test_make_liste_lease.py::test_a_worker_that_lost_its_lease_publishes_nothing
-  test_make_liste_lease.py::test_a_worker_that_wakes_up_late_does_not_touch_the_file_of_its_successor
+  test_make_liste_faults.py::test_a_worker_that_lost_its_lease_publishes_nothing
+  test_make_liste_faults.py::test_a_worker_that_wakes_up_late_does_not_touch_the_file_of_its_successor
     - queue.require_held(queue.finish(connection, [claim]))
     + queue.finish(connection, [claim])
   test_a_worker_that_freezes_while_it_publishes_does_not_keep_the_row[postgresql]
@@ -663,22 +702,24 @@ worker/exports/
   test_the_volume_knows_communes_only
     - return self.root / check_code_commune(code_commune) / name
     + return self.root / code_commune / name
-  test_a_path_in_a_commune_code_reaches_no_file
     - directory = self.root / check_code_commune(code_commune)
     + directory = self.root / code_commune
   test_an_absent_volume_is_not_taken_for_an_empty_one
     - if not any(path.is_dir() for path in self.root.glob("[0-9]*")):
 worker/handlers/
-  test_to_find_one_of_a_thousand_names_of_a_commune_that_left
-    - connection.execute(delete(Electeur).where(Electeur.code_commune == code)).rowcount
-    + 0
-    - scope.record(connection, f"{what} : {done.describe()}")
   test_to_find_an_elector_who_was_forgotten
+    - for spell, encoding in product(spells, ENCODINGS):
+    + for spell, encoding in product(spells, ENCODINGS[:1]):
     - _mask_electeurs(connection, electeurs, number)
     - _remove_files(scope, sorted(naming))
     - naming, unknown = set(tableaux), list[Path]()
     + naming, unknown = set[int](), list[Path]()
     - _refuse_listed(listed & {liste.value} if liste else listed)
+  test_to_find_one_of_a_thousand_names_of_a_commune_that_left
+    - if is_whole:
+    - connection.execute(delete(Electeur).where(Electeur.code_commune == code)).rowcount
+    + 0
+    - scope.record(connection, f"{what} : {done.describe()}")
   test_to_find_one_of_a_thousand_names_of_a_commune_that_left
   test_to_find_an_elector_who_was_forgotten
     - [Depot.remarque, Depot.answer]
@@ -718,7 +759,10 @@ worker/handlers/declarations/
   test_what_is_not_to_be_posted_cannot_be_noted_as_posted
     - if file.provisoire_until or file.bloquantes:
   test_to_take_over_an_agent_by_her_address
-    - if not set(bound) <= {"", identity}:
+    - if {"", identity}.isdisjoint(bound):
+  test_to_lock_an_agent_out_of_another_commune
+    - is_it = Agent.name == self.requested_by, Agent.code_commune.in_(self.bindable)
+    + is_it = (Agent.name == self.requested_by,)
   test_a_tableau_that_prints_another_motif_now_is_to_be_made_again[sqlite]
   test_a_tableau_that_prints_the_address_of_who_is_protected_is_to_be_made_again[sqlite]
     - if lines != before.get(number, Counter())]
@@ -726,29 +770,32 @@ worker/handlers/declarations/
   test_a_tableau_that_is_being_made_prints_no_address_of_who_is_protected_meanwhile[sqlite]
     - restart(connection, and_(Export.kind == ExportKind.TABLEAU, Export.code_commune == code_commune))
   test_a_tableau_that_is_counted_from_another_day_now_is_to_be_made_again
-    - return recall_tableaux(connection, withdrawal, _find_stale(connection, tableaux, before, after, gone))
+    - return recall_tableaux(connection, withdrawal, list(_find_stale(connection, tableaux, before, after, gone)))
     + return recall_tableaux(connection, withdrawal, [])
     - if demande.until != dates_of(asked, demande.type, known)["until"]:
 worker/handlers/making/
+  test_a_file_keeps_the_form_in_which_it_was_made
+    - taken = take_fingerprint(path, Format(file.format), read_form(file.profile), digests)
+    + taken = take_fingerprint(path, Format(file.format), read_form(None), digests)
+    - if set(read_form(self.last.export.profile).values) != set(self.form.values):
+  test_an_unknown_letter_or_a_large_file_blocks_and_nothing_else
+    - if profile.most_bytes and stored.size > profile.most_bytes:
   test_the_certificate_of_an_incomplete_tableau_says_what_it_lacks_and_why
     - missing = describe_missing(file.anomalies) if file.a_completer else ""
     + missing = ""
   test_a_row_whose_workers_died_three_times_fails
     - if claim.starts > services.max_attempts:
   test_the_blips_of_a_database_cost_no_start_and_no_lease
-    - counts=not isinstance(reason, TransientError))
-    + counts=True)
+    - counts = not isinstance(reason, TransientError)
+    + counts = True
   test_a_worker_without_descriptors_takes_no_file_for_wrong
     - if not isinstance(reason, TransientError) and (services.exhausted.is_set() or lacks_descriptors()):
-  test_the_first_file_that_is_made_again_ends_the_wait_of_all_that_met_the_same
-    - if errors := frozenset(services.met):
-    + if errors := frozenset[str]():
   test_the_validation_of_an_xml_file_is_announced
     - heartbeat.expect(STILL_SECONDS + stored.size / VALIDATED_BYTES_PER_SECOND)
   test_a_missing_line_fails_the_export
     - if written != census.electeurs:
   test_an_xml_that_breaks_the_operators_schema_is_not_published
-    - liste_format.validate(file.temporary, services.xsd)
+    - liste_format.validate(file.temporary, profile.xsd)
   test_the_register_of_another_service_is_looked_at_whole
     - is_ours = services.registre is services.engine
     + is_ours = True
@@ -773,16 +820,18 @@ worker/handlers/making/
     - a_completer=tally.total(Severity.TO_COMPLETE),
     + a_completer=0,
 worker/handlers/requests/
+  test_a_cancel_of_a_request_that_waits_in_a_queue_is_kept_for_a_week
+    - if discard(connection, arrival) and isinstance(answer, Cancellation):
   test_a_clerks_request_is_on_record_before_the_junk_of_another
     - request.is_bulk = answer.code in _WHATEVER_IS_KNOWN
     + request.is_bulk = False
-  test_a_copy_of_an_event_is_recognised
+  test_another_event_under_the_same_key_is_refused
     - if hashed in known:
   test_an_event_that_is_put_right_may_be_sent_under_its_id
     - is_taken = not WITHOUT_KEY.issuperset(known.values())
     + is_taken = bool(known)
   test_a_copy_finds_its_answer_and_another_under_its_key_finds_its_own
-    - add(session.connection(), [reply], again=True)
+    - add(session.connection(), [_reply(row)], again=True)
   test_another_event_under_the_same_key_is_refused
     - if is_taken and not _takes_no_key(answer):
   test_a_refused_strangers_id_does_not_burn_the_owners
@@ -822,8 +871,8 @@ worker/housekeeping/
     - beyond = row.is_over,
     + beyond = true(),
   test_what_a_dead_worker_left_of_a_cancelled_row_goes_after_an_hour
-    - if left := storage.sweep_temporaries(STALE_SECONDS):
-    + if left := 0:
+    - yield storage.sweep_temporaries(STALE_SECONDS)
+    + yield 0
   test_as_many_rows_ring_as_messages_lack_the_oldest_first
     - lost = {queue: rows - held.get(queue, 0) for queue
     + lost = {queue: rows for queue
@@ -852,28 +901,28 @@ worker/messaging/
   test_a_full_queue_refuses_its_owner_alone
     - "x-overflow": "reject-publish",
     + "x-overflow": "drop-head",
-  test_one_of_our_calls_from_outside_is_put_aside
-    - if method.exchange and not is_event:
+  test_a_forged_call_or_event_is_put_aside
+    - if isinstance(read, CloudEvent):
+    - if exchange == EXCHANGE and queue in INGEST_ACTORS:
+    + if queue in INGEST_ACTORS:
+  test_only_the_screen_publishes_for_a_token
+    - return token if account == SCREEN_ACCOUNT and token.startswith(TOKEN_ACTOR) else account
+    + return token if token.startswith(TOKEN_ACTOR) else account
   test_an_event_that_does_not_say_it_has_no_sender
-    - message.options[SENDER] = self._sender
-    + message.options[SENDER] = self._sender or "somebody"
-  test_nobody_has_us_write_into_a_queue
-    - return value if isinstance(value, str) and value.startswith(_DIRECT_REPLY) and value.isprintable() else ""
-    + return printable(value)
-  test_an_event_goes_back_with_its_sender
-    - options[SENDER] = self.sender if is_event else call["options"].get(SENDER, "")
-    + options[SENDER] = ""
+    - incoming = IncomingEvent(event, sender_of(properties))
+    + incoming = IncomingEvent(event, sender_of(properties) or "x")
+  test_an_event_goes_back_with_the_sender_that_the_broker_knows
+    - return sender_of(self.properties)
+    + return printable((self.properties.headers or {}).get("x-sender"))
   test_what_would_come_back_at_once_stays
-    - if ACTOR_QUEUES.get(actor) != self.queue:
+    - if self.queue not in (INGEST_ACTORS if isinstance(read, CloudEvent) else [read.queue_name]):
   test_the_encoder_refuses_poison_for_its_reason
     - if fields.keys() != _FIELDS:
-    - if not all(isinstance(value, str) for value in options.values()):
-    - if not isinstance(options, dict) or not options.keys() <= {SENDER, REPLY_TO}:
-    + if not isinstance(options, dict):
+    - if fields["options"] != {}:
     - if fields["queue_name"] != ACTOR_QUEUES[actor]:
-    - if not _is_int(argument) or not 0 < argument < 1 << 63:
+    - if not _is_int(arguments[0]) or not 0 < arguments[0] < 1 << 63:
   test_the_encoder_does_not_read_what_no_sender_may_send
-    - if len(data) > MAX_EVENT_BYTES + _ROOM:
+    - if len(body) > MAX_EVENT_BYTES:
   test_a_call_that_fails_by_a_bug_waits_among_the_dead_letters
     - message.fail()
   test_a_message_under_another_key_is_refused
@@ -920,17 +969,20 @@ worker/notifier/
   test_nobody_learns_last_that_it_is_ready
     - Export.recall_id.in_(ids), is_unsaid
     + Export.recall_id.in_(ids), Request.id.is_(None)
-  test_a_mail_that_may_have_come_twice_is_counted
-    - row.may_be_copy = True
   test_a_recipient_that_is_gone_is_told_nothing_any_more
-    -             if gone:
+    - _disable(session, row.recipient)
+  test_who_asked_gets_no_mail_about_files_that_are_all_downloaded_within_ten_minutes
+    - if notice is None or addressee is None or notice.is_opened:
+    + if notice is None or addressee is None:
 worker/notifier/channels/
-  test_a_server_that_never_answers_the_dot_may_have_the_mail
-    - socket.socket.shutdown(sock, socket.SHUT_RDWR)
   test_a_name_may_not_lead_inside
+    - if address in _NAT64 or int(address) >> 32 == 0:
+    + if address in _NAT64:
     - one.is_global and not one.is_multicast and not any(one in network for network in _CLOSED)
     + one.is_global and not one.is_multicast
     - if not all(_is_public(address) or self._is_listed(address) for address in addresses):
+  test_a_server_that_never_answers_the_dot_may_have_the_mail
+    - socket.socket.shutdown(sock, socket.SHUT_RDWR)
   test_what_is_not_listed_is_refused
     - if host.rstrip(".") not in self.names and not self._is_listed(host):
   test_what_is_not_listed_is_refused
@@ -947,7 +999,7 @@ worker/notifier/channels/
     - return Address(addr_spec=email)
     + return Address(username=email.partition("@")[0], domain=email.partition("@")[2])
   test_the_events_of_a_request_come_in_one_post_that_its_signature_proves
-    - "webhook-signature": Webhook(addressee.secret).sign(message_id, now, body),
+    - "webhook-signature": " ".join(Webhook(key).sign(message_id, now, body) for key in addressee.secret.split()),
     + "webhook-signature": "v1,",
 worker/notifier/messages/
   test_the_trace_of_the_request_goes_on_in_the_name_of_the_installation
@@ -970,12 +1022,6 @@ worker/pdf/
 worker/registre/
   test_a_step_is_bounded_and_is_a_line
     - note(connection, number)
-  test_imports_are_undone_one_after_the_other
-    - AND i.undone_at IS NULL AND i.finished_at >= :since)
-    + AND i.undone_at IS NULL AND i.finished_at < :since)
-  test_a_version_is_kept_until_the_file_that_rests_on_it_is_purged
-    - (k.code_commune, k.liste, k.version) = (h.code_commune, h.liste, h.version))
-    + 1 = 0)
 worker/registre/checks/
   test_who_will_be_of_no_member_state_has_the_fact_before
     - return or_(deserves_look(first, separators=True), *moving,
@@ -992,6 +1038,8 @@ worker/registre/checks/
     + E.sexe.not_in(("M", "F", ""))
     - return lambda liste: false() if liste.liste is Liste.PRINCIPALE else condition(liste)
     + return lambda _liste: false()
+    - return Rule(code, Severity.BLOCKING, value, message, source, condition=condition)
+    + return Rule(code, Severity.REMARK, value, message, source, condition=condition)
   test_a_rule_of_ours_speaks_when_it_must
     - _DEPARTEMENT.not_in(sorted(departements_naissance())),
     + false(),
@@ -1006,9 +1054,6 @@ worker/registre/checks/
     + E.nom_usage == E.nom_naissance
     - and_(_ALGERIE, _DATE >= "1962-07-03"),
     + _ALGERIE,
-  test_a_rule_of_the_platform_speaks_when_it_must
-    - return Rule(code, Severity.BLOCKING, value, message, source, condition=condition)
-    + return Rule(code, Severity.REMARK, value, message, source, condition=condition)
   test_a_rule_of_ours_speaks_when_it_must
   test_zeros_that_a_spreadsheet_took_are_said_once_for_the_whole_file
     - return and_(func.length(column) == digits - 1,
@@ -1045,17 +1090,19 @@ worker/registre/comparaison/
     -         record_guesses(connection, version)
   test_a_corrected_civil_status_is_asked_about
     - find_doubts(connection)
-  test_what_was_decided_is_not_decided_again
-    - is_it = Doubt.id == doubt_id, Doubt.decision == ""
-    + is_it = (Doubt.id == doubt_id,)
+  test_an_answer_is_changed_and_the_tableau_that_printed_it_is_recalled
+    - connection.execute(delete(known).where(known.id == found.modification_id))
+  test_an_elector_is_one_person_with_one_other_only
+    - if other := left.doubt_id or came.doubt_id:
+    + if other := left.doubt_id and came.doubt_id:
   test_a_doubt_of_another_commune_is_not_known
     - if found is None or (code_commune is not None and found.code_commune != code_commune):
-    + if found is None:
+    + if found is not None and found > "9999":
   test_one_person_has_no_mouvement_any_more
-    - connection.execute(delete(known).where(known.id.in_(gone)))
+    - connection.execute(update(known).where(both).values(doubt_id=found.id))
   test_one_person_in_another_bureau_has_changed_bureau
-    - if left.ancien_bureau == came.nouveau_bureau:
-    + if True:
+    - if left.ancien_bureau != came.nouveau_bureau:
+    + if False:
   test_who_was_protected_stays_so_under_her_corrected_name
     - add_protection(connection, left.code_commune, corrected)
   test_which_of_two_homonyms_has_left_is_to_be_said_before_the_tableau_is_posted
@@ -1076,30 +1123,33 @@ worker/registre/imports/
   test_nothing_is_known_of_a_day_to_come[sqlite]
     - if any(day > civil_day(instant, code) for code in communes):
   test_what_it_is_and_what_to_do_is_said[sans-fin-de-ligne.csv-sqlite]
-    - return stream.read(1) in b"\r\n"
+    - return stream.read().strip(b"\0") in {b"\r", b"\n"}
     + return True
   test_what_it_is_and_what_to_do_is_said[cp850.csv-sqlite]
     - if _DOS.search(line):
   test_what_it_is_and_what_to_do_is_said[une-ligne-en-utf-8.csv-sqlite]
     - lines = map(_mark_utf_8, lines)
   test_what_it_is_and_what_to_do_is_said[deux-fichiers.csv-sqlite]
-    - elif fields[-1] == last and fields[1:] == repeated[1:]:
+    - elif fields[-1] == titles[-1] and fields[1:] == titles[1:]:
   test_what_it_is_and_what_to_do_is_said[coupe-entre-guillemets.csv-sqlite]
     - if not lines.held[0].endswith(("\n", "\r")):
   test_what_it_is_and_what_to_do_is_said[session-expiree.csv-sqlite]
-  test_what_it_is_and_what_to_do_is_said[utf-16-sans-marque.csv-sqlite]
-    - if kind is FileKind.TEXT:
-    + if True:
+    - if not is_text and kind is not FileKind.ZIP:
   test_an_import_waits_for_the_end_of_a_step
     - {"patience": f"{_PATIENCE_SECONDS}s"}
     + {"patience": "1ms"}
-  test_a_second_import_is_refused_while_one_is_at_work[postgresql]
+  test_an_import_of_one_commune_delays_no_other_commune[postgresql]
     - connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": ADVISORY_KEY})
+  test_an_import_of_one_commune_delays_no_other_commune[postgresql]
+    - if not connection.scalar(text("SELECT pg_try_advisory_lock(:space, :commune)"), one):
+    + if False:
+  test_an_import_of_one_commune_delays_no_other_commune[postgresql]
+    - connection.execute(text("SELECT pg_advisory_lock_shared(:key)"), {"key": ADVISORY_KEY})
   test_import_reu.py::test_rejected_lines_are_reported_and_must_be_accepted
     - if not self._rejects.reasons or (accept and self.lines_kept):
     + if True:
   test_a_file_that_grows_while_it_is_read_is_refused
-    - if has_changed:
+    - if self._file.has_changed():
   test_import_reu.py::test_a_report_never_replaces_another_file
     - is_ours = file.readline(len(first_line)) == first_line
     + is_ours = True
@@ -1122,15 +1172,19 @@ worker/registre/imports/
     + with open_archive(stream, 1 << 40):
   test_what_it_is_and_what_to_do_is_said[classeur-sans-fin.xlsx-sqlite]
     - if number > _MOST_ROWS:
+  test_what_it_is_and_what_to_do_is_said[classeur-de-cellules.xlsx-sqlite]
+    - if number > _MOST_ELEMENTS:
+  test_what_it_is_and_what_to_do_is_said[gonfle.zip-sqlite]
+    - if is_workbook and archive.getinfo(member).file_size > MOST_ZIPPED_WORKBOOK:
   test_what_it_is_and_what_to_do_is_said[classeur-dimension-fausse.xlsx-sqlite]
     - sheet.reset_dimensions()  #
     + pass  #
   test_what_it_is_and_what_to_do_is_said[classeur-de-deux-feuilles.xlsx-sqlite]
-    - if len(found) > 1:
+    - if len(fitting) > 1:
 worker/registre/mouvements/
   test_the_mouvement_of_another_commune_is_not_known
-    - is_it = (_TABLE.code_commune == code_commune) & (_TABLE.id == completed.mouvement)
-    + is_it = _TABLE.id == completed.mouvement
+    - is_it = (_TABLE.c.code_commune == code_commune) & (_TABLE.c.id == completed.mouvement)
+    + is_it = _TABLE.c.id == completed.mouvement
   test_many_motifs_are_noted_at_once_or_none
     - if completed.categorie not in {Categorie.NON_PRECISEE, *CATEGORIES[Nature(known.nature)]}:
   test_a_day_that_is_not_between_the_two_exports_is_refused
@@ -1147,13 +1201,20 @@ worker/registre/reference/
     + return code
 worker/registre/reu/
   test_what_it_is_and_what_to_do_is_said[electeurs-de-13900.csv-sqlite]
-    - if other := next((field for field, value in constants.items() if named.get(field, value) != value), ""):
+    - if other := next((field for field, value in columns.constants.items() if named.get(field, value) != value), ""):
     + if other := "":
-  test_what_it_is_and_what_to_do_is_said[electeurs_13055_LP.csv-sqlite]
-    - said, named = said or {}, named or {}
-    + said, named = {**(named or {}), **(said or {})}, named or {}
+  test_a_changed_export_is_read_right_after_one_page_of_questions[titre-inconnu]
+    - if reu.columns.missing:
+  test_a_changed_export_is_read_right_after_one_page_of_questions[sexe-garcon-fille]
+    - if unknown := reading.unknown:
+    + if unknown := None:
+  test_a_changed_export_is_read_right_after_one_page_of_questions[titre-adresse]
+    - if form and any(column.values) and not column.has_form(form):
+  test_a_changed_export_is_read_right_after_one_page_of_questions[sans-bureau]
+    - it for place, it in enumerate(columns) if it.title and positions.get(place, "") in {"", *shape.fields}
+    + it for place, it in enumerate(columns) if it.title
   test_the_same_file_is_another_list_once_it_is_said_to_be_of_another_commune[sqlite]
-    - same = find_same(connection, reu.sha256, reu.columns.constants)
+    - same = find_same(connection, reu.sha256, said_of(reu))
     + same = find_same(connection, reu.sha256)
   test_a_list_that_loses_much_is_refused_unless_accepted
     - if not wishes.accept_changes:
@@ -1172,27 +1233,23 @@ worker/registre/reu/
   test_an_export_that_comes_late_is_refused[sqlite]
     - if last and last > jour:
   test_a_file_without_electors_is_refused
-    - if not reading.listes:
+    - if not self.listes:
   test_what_cannot_enter_is_refused_in_words_for_the_screen
     - if self._only and row[_KEY.start] != self._only:
   test_the_next_export_of_one_arrondissement_leaves_the_other[sqlite]
     - others = sorted(shown.keys() - codes)
     + others = list[str]()
 worker/solo/
+  test_to_receive_the_cookie_on_another_port_of_this_computer
+    - if is_run and not file.exists():
   test_killed_at_any_change_a_restore_is_ended_by_the_next_start
     - former.mkdir(mode=0o750, exist_ok=True)
     + former.mkdir(mode=0o750)
     - if (restoring / _EXPORTS).exists():
-  test_nobody_saves_or_replaces_everything_where_several_come
-    - backups=backups if is_alone else None
-    + backups=backups
 worker/work/
   test_the_sweep_rings_forgotten_and_orphaned_rows_once
     - .where(Work.id.in_(first.select())).values(enqueued_at=utc_now())
     + .where(Work.id.in_(first.select())).values(enqueued_at=Work.enqueued_at)
-  test_the_first_file_that_is_made_again_ends_the_wait_of_all_that_met_the_same
-    - Work.waits: Work.waits - 1, Work.enqueued_at: None}
-    + Work.enqueued_at: None}
   test_a_row_whose_worker_died_does_not_wait_for_the_queue_to_shrink
     - return or_(is_due, and_(_state_of(row, WorkState.HELD), is_over))
     + return is_due
@@ -1203,15 +1260,24 @@ worker/work/
     - return and_(Work.id.in_(ids), Work.owner.in_(owners), _is(WorkState.HELD))
     + return Work.id.in_(ids)
   test_a_lease_never_ends_later_than_its_length_from_now
-    - is_over = or_(row.lease_until <= utc_now(), row.lease_until > utc_now(length + _LATE_SECONDS))
+    - is_over = or_(row.lease_until <= utc_now(), row.lease_until > utc_now(_LENGTH + _LATE_SECONDS))
     + is_over = row.lease_until <= utc_now()
   test_a_clock_that_jumps_ahead_takes_no_work_from_a_loop_of_the_same_process
     -     conditions.append(one.id.not_in(bindparam("at_work", expanding=True)))
   test_a_recipient_has_one_message_at_a_time
     - if rule.one_for_each_part:
+  test_exports_of_a_commune_wait_without_a_worker
+    - one_for_each_part=kind is WorkKind.PREVIEW
+    + one_for_each_part=False
   test_the_works_of_a_subject_are_done_in_order
     - if rule.in_order:
 worker/writers/
+  test_a_departement_is_served_by_a_file_alone
+    - is_suspect = or_(is_suspect, signs.condition(over_clean_values(text)))
+    - if not self.signs.has(text) and is_written(source, self.spec.form):
+  test_a_file_keeps_the_form_in_which_it_was_made
+    - return (base.lower() if letter.islower() else base).encode(encoding, "replace") or b"?"
+    + return b"?"
   test_a_separator_that_nobody_announced_stops_the_file[postgresql]
     - if b'"' in block:
   test_a_separator_that_nobody_announced_stops_the_file

@@ -28,7 +28,7 @@ from tests.oracle.history import (
     Step,
     Told,
 )
-from tests.oracle.register import Link
+from tests.oracle.register import Joined, Link
 
 DAYS_TO_SECOND_ROUND = {"Municipales": 7, "Présidentielle": 14}
 """By the first word of a poll's name: Code électoral, art. L. 56; Constitution, art. 7. Others have one round."""
@@ -120,11 +120,11 @@ class Oracle(Coverage):
         """The report's anomalies of the export under the file: too old, changed since, or without this list."""
         if not (chain := self.chains.get(step.liste)):
             return Counter()
-        last = max(link.number for it in self.chains.values() for link in it)
+        last = max((link for it in self.chains.values() for link in it), key=lambda link: link.number)
         return +Counter(
             export_ancien=int(step.day - min(chain[-1].parts.values(), default=chain[-1].day) > TWO_MONTHS),
             registre_modifie=int(not chain[-1].is_intact),
-            liste_absente=int(chain[-1].number < last),
+            liste_absente=int(chain[-1].day < last.day),  # lists may be exported one by one, on one day
         )
 
     def filed(self, it: Inscrit, liste: str) -> Inscrit:
@@ -286,8 +286,8 @@ class Oracle(Coverage):
         elif last := step.until or due:
             start = step.reunion or max((it for it in self.meetings if it < last), default=None)
         if start and step.scrutin and step.type == "vingt_jours" and start >= step.scrutin - timedelta(days=24):
-            # The meeting for the poll, which ends the mouvements, and not the one before it.
-            return None
+            # The meeting for the poll, which ends the mouvements, unless the commission met again for it.
+            last = last if last == self.meeting_of(step.scrutin) else None
         return (start, last) if start and last and start < last else None
 
     def meeting_of(self, scrutin: date) -> date | None:
@@ -320,8 +320,11 @@ class Oracle(Coverage):
         """
         found: list[Shown] = []
         said: dict[Personne, str] = {}
-        gone = {personne for link in chain for personne in link.gone}  # another service has deleted them
+        moved = {it.personne for link in chain for it in link.changes if it.nature == "modification"}
+        gone = set(self.gone_for_good(chain)) - moved  # a change of bureau shows that they were on the list
         for place, (link, following) in enumerate(zip_longest(chain, chain[1:])):
+            leaving = following.dated if following else ()
+            left = {(it.personne, it.ancien): day for it, day in leaving if it.nature == "radiation"}
             entered = [(it.inscrit, day) for it, day in link.dated if it.nature == "inscription"]
             said |= {it.personne: it.categorie for it in link.changes if it.nature == "inscription"}
             came = {it for it, _ in entered}
@@ -334,18 +337,31 @@ class Oracle(Coverage):
                 entry = next(alike, None)
                 entered = [it for it in entered if it is not entry]  # one person may be on a list twice
                 on_list = entry[1] if entry else link.day
-                is_shown = on_list <= since and (following is None or since < following.day)
+                is_shown = on_list <= since and (
+                    following is None or since < left.get((who, inscrit.bureau), following.day)
+                )
                 if is_shown and ages.start < since <= ages.end:
                     has_entry, categorie = who in said, said.pop(who, "")  # of one of several homonyms
                     change = Change("inscription", who, "", inscrit.bureau, inscrit, categorie or "inscription_office")
                     found.append(Shown(change, (self.majority(who),), is_presumed=has_entry and not categorie))
         return found
 
+    def gone_for_good(self, chain: Sequence[Link]) -> Iterator[Personne]:
+        """The people whom another service has deleted, and whom no later export holds."""
+        for place, link in enumerate(chain):
+            held = {it.personne for later in chain[place + 1 :] for it in later.held}
+            yield from (it for it in link.gone if it not in held)
+
     def places_of(self, change: Change) -> list[tuple[str, str]]:
         """Part and bureau of each line: a change of bureau is an addition to one and a removal from the other."""
         came = [("I", change.nouveau)] if change.nouveau else []
         left = [("II", change.ancien)] if change.ancien else []
         return came + left
+
+    @property
+    def is_left_out(self) -> bool:
+        """Whether a tableau leaves the commune out of addresses: not where postal codes tell arrondissements."""
+        return self.commune.adresse[1] == self.commune.nom.upper() and not self.commune.arrondissements
 
     def lines_of(self, shown: Shown, step: AskTableau) -> list[Line]:
         """The lines of a mouvement, with all printed values."""
@@ -357,7 +373,7 @@ class Oracle(Coverage):
             "numero": str(it.numero if shown.is_applied else 0),
             "usage": "" if it.usage == who.nom else it.usage,
             "naissance": f"{who.jour} à {who.commune} ({pays if departement == '99' else departement})",
-            "adresse": f"{it.voie}, {' '.join(self.commune.adresse)}",
+            "adresse": it.voie if self.is_left_out else f"{it.voie}, {' '.join(self.commune.adresse)}",
             "bureau": " → ".join(filter(None, (change.ancien, change.nouveau))),
             "nationalite": "" if step.liste == "P" else it.nationalite,
             "date": (days[0] if len(days) == 1 else f"entre le {days[0]} et le {days[1]}")
@@ -419,7 +435,7 @@ class Oracle(Coverage):
 
         `beside`: the mouvements that no comparison of whole lists found.
         """
-        is_beside = self.brought or beside or any(link.said for link in chain)
+        is_beside = self.brought or beside or any(link.said or isinstance(link, Joined) for link in chain)
         counted = self.count_back if is_beside else self.count
         before, after = counted(chain, beside, ages.start, ages.first), counted(chain, beside, ages.end, ages.last)
         if not chain:  # a mouvement that is not applied yet counts in the tableau of its period, and in no other
@@ -471,7 +487,8 @@ class Oracle(Coverage):
         """Whether a correction moved a birthday across the majority: the tableau before ended with another number."""
         return any(
             self.is_of_age(old, ages.first) != self.is_of_age(new, ages.first)
-            for link in chain
+            for whole in chain
+            for link in (whole.links if isinstance(whole, Joined) else (whole,))
             if link.day > ages.start
             for old, new in link.corrections.items()
         )

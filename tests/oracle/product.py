@@ -17,6 +17,7 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import Row, RowMapping, event, text
 
+from common.calendrier import CalendarReunion, CalendarScrutin
 from schemas.declarations import CompletedMotif, DoubtDecided
 from schemas.envelope import CloudEvent
 from schemas.requests import ListeExportRequested
@@ -64,9 +65,9 @@ from worker.registre.comparaison.doubts import list_doubts
 from worker.registre.imports.chain import set_taken_on
 from worker.registre.imports.history import undo_import
 from worker.registre.mouvements.importer import import_mouvements
-from worker.registre.mouvements.motifs import note_motifs
+from worker.registre.mouvements.queries import note_motifs
 from worker.registre.reu.importer import Intake, import_file
-from worker.registre.scrutins import KnownScrutin, Reunion, add_reunion, remove_scrutin, select_scrutins, set_scrutin
+from worker.registre.scrutins import add_reunion, remove_scrutin, select_scrutins, set_scrutin
 
 _NUMERO = re.compile(r"^\d+(?: BIS| TER)?")
 _LABELS = {
@@ -83,7 +84,7 @@ def _prepare(url: str) -> None:
         for commune in COMMUNES:
             add_commune(connection, commune.code, commune.nom)
         for poll in select_scrutins(connection):  # those of decrees: a history draws its own
-            remove_scrutin(connection, poll.code_commune, poll.date)
+            remove_scrutin(connection, poll.code_commune, poll.jour)
     engine.dispose()
 
 
@@ -101,6 +102,7 @@ _TERMS = {
 }
 _TERM = re.compile(rf"({'|'.join(_TERMS)}) ?([+−=]?) ?(−?\d+)")
 _CHANGES = re.compile(r"Changements de bureau dans la commune, sans effet sur ce total : (\d+)")
+_EMPTY = re.compile(r" : néant\. Électeurs avant et après : (\d+)\.$")
 _COLUMNS = {
     "N° d’ordre": "numero",
     "Nom de naissance": "nom",
@@ -161,11 +163,11 @@ class Product:
 
     def _meeting(self, step: Meeting) -> None:
         with self._engine.begin() as connection:
-            add_reunion(connection, self._commune.code, Reunion("", step.held_on))
+            add_reunion(connection, self._commune.code, CalendarReunion(step.held_on))
 
     def _poll(self, step: Poll) -> None:
         with self._engine.begin() as connection:
-            set_scrutin(connection, KnownScrutin(self._commune.code, step.held_on, step.libelle, None))
+            set_scrutin(connection, CalendarScrutin(step.held_on, step.libelle, code_commune=self._commune.code))
 
     def _import(self, step: Import) -> Answer:
         self._imports.append(None)
@@ -223,7 +225,7 @@ class Product:
         """Complete the mouvement as a clerk does on the page of dates and motifs."""
         query = """SELECT max(id) FROM mouvement WHERE liste = :liste AND nature = :nature AND nom_naissance = :nom
                    AND prenoms = :prenoms AND date_naissance = :naissance AND import_id IN (SELECT id FROM import
-                   WHERE kind = 'reu')"""
+                   WHERE kind = 'reu') AND doubt_id IS NULL"""
         about = {"liste": step.liste, "nature": step.nature} | step.personne._asdict()
         with self._engine.begin() as connection:
             number = connection.scalar(text(query), {it: about[it] for it in about if it != "commune"})
@@ -300,7 +302,8 @@ def ask_liste(desk: Desk, commune: str, liste: CodeListe, created_at: datetime) 
         RefusedError: the register has no such list.
     """
     asked = ListeExportRequested(commune=commune, listes=[liste], requested_by="mairie")
-    plan = plan_listes(CloudEvent.wrap(asked, source="/oracle"), desk.services, Authorization("", desk.services))
+    event = CloudEvent.wrap(asked, source="/oracle")
+    plan = plan_listes(event, desk.services, Authorization("", desk.services, event))
     (export,) = desk.ask_files(plan.files, created_at, plan.commune)
     return export
 
@@ -322,6 +325,8 @@ class _Page:
         text = " ".join(texts)
         if tag == "H2":
             self._section = text.split()[1] if text.startswith("Bureau ") else ""
+            if empty := _EMPTY.search(text):
+                self.figures[self._section] = Figures(avant=int(empty[1]), apres=int(empty[1]))
         elif tag == "H3":
             self._part = text.split(".")[0]
         elif tag == "TR" and texts[0] in _COLUMNS:

@@ -4,9 +4,12 @@ import sqlite3
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
+from sqlalchemy import text
+
+from worker.db.engine import build_engine
 
 ON_SQLITE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 """For a test where the database does not matter; other tests show that both databases give the same."""
@@ -17,6 +20,14 @@ class Template(NamedTuple):
 
     name: str
     prepare: Callable[[str], None]
+
+
+def read_rows(url: str, query: str) -> list[tuple[Any, ...]]:
+    engine = build_engine(url)
+    with engine.connect() as connection:
+        rows = [tuple(row) for row in connection.execute(text(query))]
+    engine.dispose()
+    return rows
 
 
 class SqliteFiles:

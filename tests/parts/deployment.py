@@ -10,6 +10,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from sqlalchemy import Connection, create_engine
+from sqlalchemy.pool import NullPool
+
 from tests.parts.packages import POSTGRESQL
 from tests.parts.postgres import PostgresServer
 from tests.parts.rabbitmq import RabbitNode
@@ -109,6 +112,10 @@ class Deployment:
         """The address of the database for `owner`, `worker`, `notifier`, `ecran`, `lecture`."""
         user = "prefecture" if account == "owner" else f"prefecture_{account}"
         return self.server.url(DATABASE, user, self.password(f"database_{account}"))
+
+    def connect(self, account: str) -> Connection:
+        """A connection to the database as that account."""
+        return create_engine(self.database_url(account), poolclass=NullPool).connect()
 
     def addresses(self, account: str) -> dict[str, str]:
         return {

@@ -25,16 +25,7 @@ class Mail:
 
     @property
     def text(self) -> str:
-        return self._part("plain")
-
-    @property
-    def html(self) -> str:
-        return self._part("html")
-
-    def _part(self, kind: str) -> str:
-        part = self.message.get_body((kind,))
-        assert isinstance(part, EmailMessage), f"the mail has no text/{kind}"
-        return str(part.get_content())
+        return str(self.message.get_content())
 
 
 class Mailbox:

@@ -80,7 +80,6 @@ CADDY = Part("Caddy", "caddy", ("caddy",))
 KUSTOMIZE = Part("Kustomize", "kustomize", ("kustomize",))
 GITLEAKS = Part("Gitleaks", "gitleaks", ("gitleaks",))
 CHROMIUM = Part("Chromium", "chromium", ("chromium",))
-FIREFOX = Part("Firefox", "firefox-esr", ("firefox-esr",))
 FRENCH_CHROMIUM = Files("French Chromium", "chromium-l10n", ("fr.pak",), ("/usr/lib/chromium/locales",))
 
 PARTS = (RABBITMQ, POSTGRESQL, COMPOSE, OPENSSL, PROMETHEUS, CHROMIUM, NGINX, CADDY, KUSTOMIZE, GITLEAKS)

@@ -38,7 +38,6 @@ class Process:
         log: Path,
         user: str | None = None,
         farewell: Signals = SIGTERM,
-        stdin: int = subprocess.DEVNULL,
     ) -> None:
         setpriv = shutil.which("setpriv")
         guard = [setpriv, "--pdeathsig", farewell.name, "--"] if setpriv else []
@@ -48,7 +47,7 @@ class Process:
                 [*guard, *map(str, arguments)],
                 env=env,
                 cwd=folder,
-                stdin=stdin,
+                stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,

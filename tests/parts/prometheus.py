@@ -37,7 +37,7 @@ class Scrape:
         self.kinds: dict[str, str] = {}
         self.samples: dict[tuple[str, frozenset[tuple[str, str]]], float] = {}
         for family in text_string_to_metric_families(text):
-            self.kinds[family.name + "_total" * (family.type == "counter")] = family.type
+            self.kinds[family.name] = family.type
             for sample in family.samples:
                 self.samples[sample.name, frozenset(sample.labels.items())] = sample.value
 

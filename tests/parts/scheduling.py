@@ -13,12 +13,7 @@ _KINDS = ("boxes", "faults", "web", "oracle", "integration", "security", "ruined
 _EACH_DAY = ("boxes", "nemesis")
 SHARED = {
     "a whole installation": ("tests/web/test_browser_*.py",),
-    "the accounts of deploy/": (
-        "tests/integration/test_*permissions.py",
-        "tests/integration/test_housekeeping.py",
-        "tests/integration/test_monitoring.py",
-        "tests/integration/test_road_depots.py",
-    ),
+    "the accounts of deploy/": ("tests/integration/test_*permissions.py",),
 }
 
 

@@ -133,7 +133,7 @@ class Town:
             "LIMIT_LEASE_SECONDS": str(LEASE_SECONDS),
             "LIMIT_SWEEP_SECONDS": "0.2",
         } | ({"PREFECTURE_SMTP_SERVER": f"smtp://127.0.0.1:{smtp_port}"} if smtp_port else {})
-        self._processes: list[Process] = []
+        self.processes: list[Process] = []
         self.account = account_of(amqp_url)
         with suppress(OperationalError, ProgrammingError, RefusedError, TransientError):  # it is not ready
             self.allow(self.account)
@@ -235,7 +235,7 @@ class Town:
         return [json.loads(line) for line in self.log(name).splitlines() if line.startswith("{")]
 
     def close(self) -> None:
-        for process in self._processes:
+        for process in self.processes:
             process.kill()
         self.engine.dispose()
 
@@ -253,5 +253,5 @@ class Town:
             folder=ROOT,
             log=self.folder / f"{name}.log",
         )
-        self._processes.append(process)
+        self.processes.append(process)
         return process

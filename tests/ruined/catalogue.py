@@ -8,15 +8,16 @@ from collections.abc import Sequence
 from datetime import date
 from typing import NamedTuple
 
+from schemas.profiles.platform import read_shipped
 from tests.ruined.archives import claim_size, pack, protect, rewrite, rows_of, workbook
 from tests.unit.mouvement_csv import LIGNE
 from tests.unit.reu_sample import COMMUNE, DATE, LISTE, NOM, NUMERO, POSTAL, TITLES, VOIE, electeurs, format_reu
-from worker.writers.csv_file import HEADER
 
 ELECTEURS = 4
 """Number of electors on the list P of each file that is an export."""
 
 AGAIN_FROM_ELIRE = "téléchargez-le de nouveau depuis ELIRE, et donnez-le sans l'ouvrir dans un tableur"
+NO_PROFILE = "aucun profil ne correspond à ce fichier"
 NOT_ELIRE = "ce n'est pas un export « Liste des électeurs actifs » du REU"
 VIDE = "le fichier est vide"
 
@@ -63,7 +64,7 @@ def _read(name: str, content: bytes, *said: str, electeurs: int = ELECTEURS, opt
 
 
 _HTML = "une page web (HTML), comme celle d'une session expirée"
-_UTF_16 = "un texte en UTF-16 (« Texte Unicode » d'un tableur)"
+_UTF_16 = "À savoir : fichier en UTF-16, converti en UTF-8."
 _COMPRESSED = "une archive compressée (gzip, 7z, RAR…)"
 _OLD_OFFICE = "un ancien classeur Excel (.xls), ou un classeur protégé par un mot de passe"
 _OLE = bytes.fromhex("d0cf11e0a1b11ae1")
@@ -74,10 +75,7 @@ OF_ANOTHER_KIND = [
     _refused("marque-seule.csv", codecs.BOM_UTF8, VIDE),
     _named("octets-nuls.csv", bytes(5000), "un fichier rempli d'octets nuls, abîmé par le disque ou par la copie"),
     _named("binaire.csv", bytes(range(1, 256)) * 9, "un fichier binaire, qui n'a rien d'un texte"),
-    _named("texte-unicode.txt", TEXT.encode("utf-16"), _UTF_16),
-    _named("utf-16-sans-marque.csv", TEXT.encode("utf-16-le"), _UTF_16),
-    _named("utf-16-gros-boutiste.csv", TEXT.encode("utf-16-be"), _UTF_16),
-    _named("utf-32.csv", TEXT.encode("utf-32"), _UTF_16),
+    _refused("utf-32.csv", TEXT.encode("utf-32"), f"c'est un texte en UTF-32 ; {AGAIN_FROM_ELIRE}"),
     _named("session-expiree.csv", "<!DOCTYPE html>\n<title>Session expirée</title>".encode(), _HTML),
     _named("connexion.csv", b"\xef\xbb\xbf\r\n<!-- portail -->\n<HTML lang=fr><form>Mot de passe</form>", _HTML),
     _named("xhtml.csv", b'<?xml version="1.0"?>\n<html xmlns="http://www.w3.org/1999/xhtml"></html>', _HTML),
@@ -101,6 +99,10 @@ OF_ANOTHER_KIND = [
 
 _DOS = "les accents sont écrits comme sous MS-DOS (CP850 ou CP437)"
 ENCODINGS = [
+    _read("texte-unicode.txt", TEXT.encode("utf-16"), _UTF_16),
+    _read("utf-16-sans-marque.csv", TEXT.encode("utf-16-le"), _UTF_16),
+    _read("utf-16-gros-boutiste.csv", TEXT.encode("utf-16-be"), _UTF_16),
+    _refused("utf-16-coupe.csv", TEXT.encode("utf-16")[:-1], "le fichier est coupé au milieu d'une lettre"),
     _read("excel.csv", TEXT.encode("cp1252"), "À savoir : fichier en Windows-1252 (cp1252), converti en UTF-8."),
     _read("marque.csv", TEXT.encode("utf-8-sig"), f"{ELECTEURS} gardées"),
     _refused("cp850.csv", TEXT.encode("cp850"), _DOS, AGAIN_FROM_ELIRE),
@@ -125,7 +127,8 @@ ENCODINGS = [
 
 FORM = [
     _read("virgules.csv", format_reu(electeurs(ELECTEURS), separator=",").encode(), f"{ELECTEURS} gardées"),
-    _refused("tabulations.csv", TEXT.replace(";", "\t").encode(), "séparées par des tabulations", AGAIN_FROM_ELIRE),
+    _read("tabulations.csv", TEXT.replace(";", "\t").encode(), f"{ELECTEURS} gardées"),
+    _read("barres.csv", TEXT.replace(";", "|").encode(), f"{ELECTEURS} gardées"),
     _read("cr-seul.csv", TEXT.replace("\n", "\r").encode(), f"{ELECTEURS} gardées"),
     _refused(
         "tout-entre-guillemets.csv",
@@ -160,23 +163,19 @@ FORM = [
 CONTENT = [
     _refused("titres-seuls.csv", _LINES[0].encode(), "ne contient aucun électeur", "--empty"),
     _refused("sans-titres.csv", "".join(_LINES[1:]).encode(), f"{NOT_ELIRE}. Colonnes manquantes : code de l'ugle"),
-    _refused(
-        "titres-plus-bas.csv",
-        b"Export du 25/11/2026\n\n" + EXPORT,
-        "les titres des colonnes sont à la ligne 3, et non à la première",
-    ),
+    _read("titres-plus-bas.csv", b"Export du 25/11/2026\n\n" + EXPORT, "titres des colonnes lus à la ligne 3."),
     _refused(
         "sans-sexe.csv",
         TEXT.replace('"sexe"', '"genre"').encode(),
-        f"sans-sexe.csv : {NOT_ELIRE}. Colonnes manquantes : sexe\n",
+        f"sans-sexe.csv : {NO_PROFILE}. Colonnes manquantes : sexe. Décrivez-le dans un profil (--profile)\n",
     ),
-    _refused("colonne-double.csv", TEXT.replace('"sexe"', '"prénoms"').encode(), "Colonnes manquantes : sexe"),
+    _refused("colonne-double.csv", TEXT.replace('"sexe"', '"prénoms"').encode(), "plusieurs fois : prénoms"),
     _refused(
         "colonne-en-double.csv",
         "".join(f'{line.rstrip()};"{end}"\n' for line, end in zip(_LINES, ["sexe", *"FFFF"], strict=True)).encode(),
         "colonnes présentes plusieurs fois : sexe",
     ),
-    _refused("e-listelec.csv", HEADER, "une liste faite pour e-listelec"),
+    _refused("e-listelec.csv", read_shipped().form.header, "une liste faite pour e-listelec"),
     _refused("nos-mouvements.csv", ";".join(LIGNE).encode() + b"\n", "un fichier de mouvements (import-mouvements)"),
     _refused("reu-rejets.csv", b"Ligne;Colonne;Motif\n2;;x\n", "le rapport des lignes rejetées par un import"),
     _refused("autre-logiciel.csv", b"NOM;PRENOM;NE LE\nLANTERNE;Zelie;1962\n", f"{NOT_ELIRE}. Colonnes manquantes"),
@@ -240,10 +239,9 @@ def _of_mouvements(name: str, content: bytes, *said: str, electeurs: int | None 
 
 MOUVEMENTS = [
     _of_mouvements("mouvements-vide.csv", b"", VIDE),
-    _of_mouvements("mouvements-unicode.txt", _MOUVEMENTS.encode("utf-16"), f"{_UTF_16}, et non un fichier CSV"),
+    _of_mouvements("mouvements-unicode.txt", _MOUVEMENTS.encode("utf-16"), _UTF_16, electeurs=ELECTEURS),
     _of_mouvements("mouvements.pdf", b"%PDF-1.7\n", f"c'est un PDF, et non un fichier CSV ; {_SAVE_AS}"),
     _of_mouvements("mouvements-cp850.csv", _MOUVEMENTS.encode("cp850"), _DOS, _SAVE_AS),
-    _of_mouvements("mouvements-tabulations.csv", _MOUVEMENTS.replace(";", "\t").encode(), "tabulations", _SAVE_AS),
     _of_mouvements("mouvements-reu.csv", EXPORT, "mais un export du REU (import-reu). Colonnes manquantes"),
     _of_mouvements("mouvements-coupes.csv", _MOUVEMENTS[:-30].encode(), "dernière ligne coupée"),
     _of_mouvements("mouvements-excel.csv", _MOUVEMENTS.encode("cp1252"), "Windows-1252", electeurs=ELECTEURS),
@@ -264,6 +262,7 @@ ARCHIVES = [
     _refused("zip-de-zip.zip", pack({"export.zip": _ZIP}), "ce ZIP contient un autre ZIP ; décompressez-les"),
     _refused("mot-de-passe.zip", protect(_ZIP), "ce ZIP est protégé par un mot de passe"),
     _refused("bombe.zip", claim_size(_ZIP, 3 << 30), "ce ZIP contient trop de fichiers, ou de trop grands"),
+    _refused("gonfle.zip", pack({"liste.xlsx": b"PK\3\4" + bytes(33 << 20)}), "le classeur de ce ZIP est trop grand"),
     _refused("foule.zip", pack({f"{it}.csv": b"" for it in range(300)}), "ce ZIP contient trop de fichiers"),
     _refused("taille-fausse.zip", claim_size(_ZIP, 300), "ce ZIP est abîmé : téléchargez-le de nouveau"),
     _refused("coupe.zip", _ZIP[:-40], "ce ZIP est abîmé : téléchargez-le de nouveau"),
@@ -307,14 +306,14 @@ WORKBOOKS = [
         workbook([["Notes"]], rows_of(ELECTEURS), hidden=[1]),
         f"{NOT_ELIRE}. Colonnes manquantes",
     ),
-    _refused(
+    _read(
         "classeur-titres-plus-bas.xlsx",
         workbook([["Export du 25/11/2026"], *rows_of(ELECTEURS)]),
-        "les titres des colonnes sont à la ligne 2, et non à la première",
+        "titres des colonnes lus à la ligne 2.",
     ),
     _refused("classeur-deux-tableaux.xlsx", workbook([*rows_of(2), *rows_of(2)]), "ligne de titres répétée"),
     _refused("classeur-trop-large.xlsx", workbook([*rows_of(3), ["x"] * 28]), "28 colonnes au lieu de 27 (1)"),
-    _refused("classeur-vide.xlsx", workbook([]), f"{NOT_ELIRE}. Colonnes manquantes"),
+    _refused("classeur-vide.xlsx", workbook([]), "la feuille est vide", AGAIN_FROM_ELIRE),
     _refused("classeur-titres-seuls.xlsx", workbook(rows_of(0)), "ne contient aucun électeur"),
     _read(
         "classeur-dimension-fausse.xlsx",
@@ -335,6 +334,11 @@ WORKBOOKS = [
         "classeur-sans-fin.xlsx",
         rewrite(_WORKBOOK, _SHEET, "</sheetData>", '<row r="1999999"></row></sheetData>'),
         "la feuille a plus de lignes qu'un tableur n'en écrit",
+    ),
+    _refused(
+        "classeur-de-cellules.xlsx",
+        rewrite(_WORKBOOK, _SHEET, "</sheetData>", f"<row>{'<c/>' * 200_000}</row></sheetData>"),
+        "une ligne de ce classeur a trop de cellules",
     ),
     _refused(
         "classeur-a-entites.xlsx",

@@ -20,8 +20,6 @@ from worker.db.migrate import migrate
 from worker.registre.communes import add_commune
 from worker.registre.reu.importer import import_file
 
-FEWEST = 50
-"""Files that the catalogue must contain."""
 _TABLES = ("electeur", "liste", "bureau", "mouvement", "import_liste")
 
 
@@ -91,10 +89,6 @@ def test_numbers_and_dates_of_a_workbook_are_written_as_an_export_has_them(
         read = [tuple(row) for row in connection.execute(text(query))]
     engine.dispose()
     assert read == [("13055", "1962-03-14", 7, "1400")]
-
-
-def test_the_catalogue_has_as_many_files_as_it_promises() -> None:
-    assert len({it.name for it in CATALOGUE}) == len(CATALOGUE) >= FEWEST
 
 
 def _give(

@@ -1,9 +1,8 @@
 """An attacker with one account of the database: the readable data, and the possible changes."""
 
 import pytest
-from sqlalchemy import Connection, create_engine, text
+from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError, OperationalError
-from sqlalchemy.pool import NullPool
 
 from tests.parts.deployment import Deployment
 
@@ -27,7 +26,7 @@ READERS = ("ecran", "lecture")
     ],
 )
 def test_to_write_by_undoing_read_only(deployment: Deployment, account: str, write: str) -> None:
-    with _connect(deployment, account) as connection:
+    with deployment.connect(account) as connection:
         connection.exec_driver_sql("SET SESSION CHARACTERISTICS AS TRANSACTION READ WRITE")
         connection.exec_driver_sql("SET default_transaction_read_only = off")
         connection.commit()
@@ -40,14 +39,14 @@ def test_to_write_by_undoing_read_only(deployment: Deployment, account: str, wri
 @pytest.mark.slow
 @pytest.mark.parametrize("account", ACCOUNTS)
 def test_to_keep_bytes_in_large_objects(deployment: Deployment, account: str) -> None:
-    with _connect(deployment, account) as connection, pytest.raises(DBAPIError, match="lo_from_bytea"):
+    with deployment.connect(account) as connection, pytest.raises(DBAPIError, match="lo_from_bytea"):
         connection.exec_driver_sql("SELECT lo_from_bytea(0, 'x')")
 
 
 def test_to_hold_up_a_migration_by_its_lock(deployment: Deployment) -> None:
-    with _connect(deployment, "ecran") as connection, pytest.raises(DBAPIError, match="pg_advisory_lock"):
+    with deployment.connect("ecran") as connection, pytest.raises(DBAPIError, match="pg_advisory_lock"):
         connection.exec_driver_sql("SELECT pg_advisory_lock(1886545254)")
-    with _connect(deployment, "owner") as connection:
+    with deployment.connect("owner") as connection:
         connection.exec_driver_sql("SELECT pg_advisory_xact_lock(1886545254)")
 
 
@@ -55,8 +54,8 @@ def test_to_take_every_connection(deployment: Deployment) -> None:
     taken: list[Connection] = []
     try:
         with pytest.raises(OperationalError, match="too many connections for role"):
-            taken.extend(_connect(deployment, "lecture") for _ in range(97))
-        _connect(deployment, "worker").close()
+            taken.extend(deployment.connect("lecture") for _ in range(97))
+        deployment.connect("worker").close()
     finally:
         for connection in taken:
             connection.close()
@@ -66,7 +65,7 @@ def test_every_account_has_its_bounds(deployment: Deployment) -> None:
     """All of them together stay below the server's limit (180, three of them the superuser's)."""
     limits = []
     for account in ACCOUNTS:
-        with _connect(deployment, account) as connection:
+        with deployment.connect(account) as connection:
             limits.append(
                 connection.execute(text("SELECT rolconnlimit FROM pg_roles WHERE rolname = user")).scalar_one()
             )
@@ -83,9 +82,5 @@ def test_every_account_has_its_bounds(deployment: Deployment) -> None:
 
 @pytest.mark.slow
 def test_to_fill_the_disk_by_a_sort(deployment: Deployment) -> None:
-    with _connect(deployment, "ecran") as connection, pytest.raises(DBAPIError, match="temp_file_limit"):
+    with deployment.connect("ecran") as connection, pytest.raises(DBAPIError, match="temp_file_limit"):
         connection.exec_driver_sql("SELECT repeat('x', 500) || n FROM generate_series(1, 2000000) n ORDER BY 1 DESC")
-
-
-def _connect(deployment: Deployment, account: str) -> Connection:
-    return create_engine(deployment.database_url(account), poolclass=NullPool).connect()

@@ -3,9 +3,8 @@
 import json
 import re
 from collections.abc import Iterable, Iterator
-from contextlib import closing, redirect_stderr, redirect_stdout
+from contextlib import closing
 from datetime import date
-from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -18,22 +17,21 @@ from producers.errors import BrokerAwayError
 from producers.web.exports.spool import Spool
 from schemas.declarations import DeclarationNoted
 from schemas.envelope import CloudEvent
+from schemas.profiles.platform import read_shipped
 from schemas.requests import CancelRequested, ListeExportRequested
 from schemas.topology import QUEUE_REQUESTS
-from schemas.vocabulary import ExportKind, Format, Liste, Piece, PreviewStatus
+from schemas.vocabulary import Action, ExportKind, Format, Liste, Piece, PreviewStatus
 from tests.integration.depots_desk import DepotsDesk, today
-from tests.integration.files_desk import Ran
+from tests.integration.files_desk import Ran, run_command
 from tests.parts.notes import note_file
 from tests.parts.town import AGENT, MIGRATED_TEMPLATE, queue_messages
 from tests.unit.reu_sample import BUREAU, COMMUNE, DATE, ELECTEUR, NOM, NUMERO, PRENOMS, VOIE, write_reu
 from worker.access.models import Agent
 from worker.arrivals import Arrivals, Preview
-from worker.audit import Action, Detail, Pseudonymised, WordKind, read_audit, record_audit
-from worker.cli.main import main
+from worker.audit import Detail, Pseudonymised, WordKind, read_audit, record_audit
 from worker.db.types import utc_now
 from worker.deferred import DeferredEvent
-from worker.exports.models import Export, Recall, Request
-from worker.exports.naming import piece_name
+from worker.exports.models import Export, Recall, Request, piece_name
 from worker.handlers.requests.ingest_request import ingest_request
 from worker.messaging.broker import build_broker
 from worker.notifier.models import Notification
@@ -88,7 +86,7 @@ class Town:
 
     def forget(self, *arguments: str, typed: str = "") -> Ran:
         """Run the operator's command."""
-        return _run(["forget", "--commune", HERE, *arguments], typed)
+        return run_command("forget", "--commune", HERE, *arguments, typed=typed)
 
     def names(self) -> set[bytes]:
         """The names found in all stored data."""
@@ -133,13 +131,6 @@ def _read_server(engine: Engine) -> Iterator[tuple[str, bytes]]:
     for path in Path(str(data), "base", str(number)).iterdir():
         node = path.name.partition(".")[0].partition("_")[0]
         yield f"{names.get(int(node)) if node.isdigit() else ''} {path.name}", path.read_bytes()
-
-
-def _run(arguments: list[str], typed: str = "") -> Ran:
-    with pytest.MonkeyPatch.context() as patch, redirect_stdout(StringIO()) as out, redirect_stderr(StringIO()) as err:
-        patch.setattr("sys.stdin", StringIO(typed))
-        code = main(arguments)
-    return Ran(code, out.getvalue(), err.getvalue())
 
 
 @pytest.fixture
@@ -216,7 +207,7 @@ def _write_everywhere(town: Town, numbers: Iterable[int]) -> None:
             "recipient": "courriel:elections@13900.example",
             "code_commune": HERE,
         }
-        told |= {"kind": "pret", "channel": "courriel", "address": "elections@13900.example", "message_id": "m"}
+        told |= {"kind": "pret", "channel": "courriel", "address": "elections@13900.example"}
         connection.execute(insert(Notification).values(told | {"ended_at": utc_now()}))
     with desk.engine.begin() as connection:
         connection.execute(text("ANALYZE"))  # as autovacuum does: the statistics contain names
@@ -267,6 +258,13 @@ def test_to_find_one_of_a_thousand_names_of_a_commune_that_left(town: Town, amqp
     _bury(amqp_url, _event_about(HERE, f"Mme {_nom(1)}"))
     _bury(amqp_url, b"unreadable, of " + HERE.encode())
     _bury(amqp_url, _event_about(ELSEWHERE, "autre"))
+    for note in (
+        {"kind": "scrutin", "jour": "2027-06-13", "libelle": f"Élection de {_nom(3)}", "texte": _nom(4)},
+        {"kind": "bureaux", "bureaux": [{"bureau": "0001", "libelle_canton": _nom(5)}]},
+    ):
+        data = DeclarationNoted.model_validate({"commune": HERE, "note": note, "requested_by": AGENT})
+        ingest_request(CloudEvent.wrap(data, source="/ecran"), town.desk.services)
+    assert [it.action for it in town.desk.audit()[-2:]] == [Action.SCRUTIN_CHANGED, Action.BUREAU_DESCRIBED]
     assert len(town.names()) == MANY
 
     done = town.forget("--yes")
@@ -281,9 +279,10 @@ def test_to_find_one_of_a_thousand_names_of_a_commune_that_left(town: Town, amqp
         assert connection.scalars(select(Agent.code_commune)).all() == [ELSEWHERE]
         assert "13900.example" not in str(connection.execute(select(Notification.__table__)).all())
         lines = [it for it in read_audit(connection, limit=100) if it.action == Action.FORGOTTEN]
-    assert [line.detail.partition(" : ")[0] for line in lines] == ["toute la commune"] * 2
+    said = [line.detail.partition(" : ")[0] for line in lines]
+    assert said == ["toute la commune", "textes du journal", "toute la commune"]
     assert "fichiers 6" in lines[0].detail
-    assert _run(["audit", "verify"]).code == ExitCode.DONE
+    assert run_command("audit", "verify").code == ExitCode.DONE
     assert town.forget("--yes").code == ExitCode.DONE, "a second time there is nothing left"
 
 
@@ -293,6 +292,10 @@ def test_to_find_an_elector_who_was_forgotten(town: Town, amqp_url: str) -> None
     some = [_elector(number) for number in range(3)]
     town.load([*some, *WHO_STAYS])
     former = [town.desk.make(format_, days_ago=2) for format_ in (Format.CSV, Format.XML)]
+    town.desk.use_profile(form=read_shipped().form.model_copy(update={"encoding": "cp1252"}))
+    former.append(town.desk.make(days_ago=2))
+    assert "Zélie".encode("cp1252") in town.desk.read(former[2])
+    town.desk.use_profile()
     town.load([*some[1:], *WHO_STAYS])
     with town.desk.engine.begin() as connection:
         connection.execute(update(MouvementRegistre).values(date_tableau=date(2026, 1, 10)))
@@ -359,11 +362,11 @@ def test_nobody_is_forgotten_by_a_slip_of_the_hand_or_while_files_are_made(town:
 def test_to_find_the_address_of_an_agent_who_left(town: Town) -> None:
     """In the messages sent to that agent; the remaining agents are still told apart there."""
     with town.desk.engine.begin() as connection:
-        for number, address in enumerate((f"Elections@{HERE}.example", f"elections@{ELSEWHERE}.example")):
+        for address in (f"Elections@{HERE}.example", f"elections@{ELSEWHERE}.example"):
             told = {"recipient": f"courriel:{address.casefold()}", "address": address, "code_commune": HERE}
-            told |= {"kind": "pret", "channel": "courriel", "message_id": f"m{number}"}
+            told |= {"kind": "pret", "channel": "courriel"}
             connection.execute(insert(Notification).values(told | {"ended_at": utc_now()}))
-    assert _run(["agents", "--remove", AGENT, "--commune", HERE]).code == ExitCode.DONE
+    assert run_command("agents", "--remove", AGENT, "--commune", HERE).code == ExitCode.DONE
     with town.desk.engine.connect() as connection:
         rows = connection.execute(select(Notification.address, Notification.recipient).order_by(Notification.id)).all()
     assert [row.address for row in rows] == ["[effacé]", f"elections@{ELSEWHERE}.example"]
@@ -390,22 +393,22 @@ def test_to_find_an_agent_who_was_forgotten_in_what_she_did(town: Town) -> None:
     ingest_request(deposited, town.desk.services)
     lines = town.desk.audit()
     assert agent in {line.actor for line in lines}
-    still = _run(["forget", "--agent", agent, "--yes"])
+    still = run_command("forget", "--agent", agent, "--yes")
     assert "est encore inscrit" in still.err
-    assert _run(["agents", "--remove", agent]).code == ExitCode.DONE
+    assert run_command("agents", "--remove", agent).code == ExitCode.DONE
     assert town.names() == {agent.encode()}
 
-    done = _run(["forget", "--agent", agent, "--yes"])
+    done = run_command("forget", "--agent", agent, "--yes")
 
     assert (done.code, done.err) == (ExitCode.DONE, "")
     assert town.names() == set()
-    assert _run(["audit", "verify"]).code == ExitCode.DONE
+    assert run_command("audit", "verify").code == ExitCode.DONE
     after = town.desk.audit()
     assert len(after) == len(lines) + 2
     assert after[-1].action == Action.FORGOTTEN
     sign = after[-1].detail.removeprefix("un agent : ")
     assert sign in {line.actor for line in after}
-    assert "rien de ce qui est gardé ne nomme" in _run(["forget", "--agent", agent, "--yes"]).err
+    assert "rien de ce qui est gardé ne nomme" in run_command("forget", "--agent", agent, "--yes").err
 
 
 @pytest.mark.slow
@@ -418,22 +421,22 @@ def test_to_find_an_elector_in_a_reason_of_the_trail(town: Town) -> None:
     done = town.forget("--electeur", "--yes", typed=f"{_nom(0)}\nUrsule Zélie\n14/03/1962\n")
     assert done.code == ExitCode.DONE, done.err
     assert town.names() == {_nom(1).encode()}
-    assert _run(["audit", "verify"]).code == ExitCode.DONE
+    assert run_command("audit", "verify").code == ExitCode.DONE
     assert town.forget("--yes").code == ExitCode.DONE
     assert town.names() == set()
-    assert _run(["audit", "verify"]).code == ExitCode.DONE
+    assert run_command("audit", "verify").code == ExitCode.DONE
 
 
 @pytest.mark.slow
 def test_to_find_electors_whom_no_import_brings_back_any_more(town: Town) -> None:
     town.load([_elector(0), *WHO_STAYS])
     town.load(WHO_STAYS)
-    assert _run(["purge"]).code == ExitCode.DONE
+    assert run_command("purge").code == ExitCode.DONE
     count = text("SELECT count(*) FROM electeur WHERE nom_naissance = :nom")
     for days, left in ((29, 1), (31, 0)):
         with town.desk.engine.begin() as connection:
             connection.execute(update(Import).values(finished_at=utc_now(-days * 86_400)))
-        assert _run(["purge"]).code == ExitCode.DONE
+        assert run_command("purge").code == ExitCode.DONE
         with town.desk.engine.connect() as connection:
             assert connection.scalar(count, {"nom": _nom(0)}) == left
             lines = [it.detail for it in read_audit(connection, limit=9) if it.action == Action.VERSIONS_PURGED]
@@ -443,5 +446,5 @@ def test_to_find_electors_whom_no_import_brings_back_any_more(town: Town) -> Non
 @pytest.mark.slow
 def test_what_an_import_brings_is_on_record(town: Town) -> None:
     path = write_reu(town.folder / "reu.csv", [_elector(0), *WHO_STAYS, *OTHERS])
-    assert _run(["import-reu", str(path), "--taken-on", "2026-01-01"]).code == ExitCode.DONE
+    assert run_command("import-reu", str(path), "--taken-on", "2026-01-01").code == ExitCode.DONE
     assert [(it.action, it.detail) for it in town.desk.audit()] == [(Action.REGISTRE_IMPORTED, "reu.csv, import 1")]

@@ -1,22 +1,25 @@
 """An attacker with an account of the broker, who would act under another name."""
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from sqlalchemy import insert, select, text
 from sqlalchemy.orm import Session
 
+from producers.state import State
+from producers.web.security import read_agent
 from schemas.envelope import CloudEvent
 from schemas.requests import CancelRequested, ListeExportRequested
+from schemas.topology import SCREEN_NOTE
 from tests.integration.depots_desk import DepotsDesk
 from tests.integration.export_desk import COMMUNE
+from tests.parts.databases import read_rows
 from tests.parts.town import AGENT, LIBREVILLE_TEMPLATE
 from worker.access.authorization import UNKNOWN_ACCOUNT
-from worker.access.management import list_senders
 from worker.access.models import EVERY_COMMUNE, Agent, Sender, Token
 from worker.cli.main import main
-from worker.db.engine import build_engine
 from worker.exports.models import Request
 from worker.handlers.requests.ingest_request import ingest_request
 
@@ -65,6 +68,28 @@ def test_to_leave_somebody_elses_name_on_a_refusal(desk: DepotsDesk) -> None:
     assert _send(desk, PROGRAM, AGENT, formats=["doc"]).requested_by == PROGRAM
     assert _send(desk, SCREEN, AGENT, formats=["doc"]).requested_by == AGENT
     assert _send(desk, "nobody", MAYOR).requested_by == "nobody"
+
+
+def test_to_lock_an_agent_out_of_another_commune(desk: DepotsDesk) -> None:
+    """« centre » speaks for the agents of 13055 only, and binds an agent of two communes to an identity of its own."""
+    with Session(desk.engine) as session, session.begin():
+        session.add(Agent(name=NEIGHBOUR, code_commune=COMMUNE, email="voisine@marseille.example"))
+    for sender, identity in (("centre", "a" * 64), (SCREEN, "b" * 64)):
+        data = {"commune": "13055", "note": {"kind": "login", "identity": identity}, "requested_by": NEIGHBOUR}
+        event = CloudEvent(
+            id=sender, source="/", type=SCREEN_NOTE, correlationid="1", time=datetime.now(UTC), data=data
+        )
+        ingest_request(event, desk.services, sender=sender)
+    with Session(desk.engine) as session:
+        bound = session.execute(select(Agent.code_commune, Agent.identity).where(Agent.name == NEIGHBOUR)).all()
+    assert {tuple(row) for row in bound} == {("13055", "a" * 64), (COMMUNE, "b" * 64)}
+    with State(desk.engine.url.render_as_string(hide_password=False)) as state:
+        agent = read_agent(state, name=NEIGHBOUR)
+    assert agent is not None
+    assert [
+        [it.code for it in known.communes] for known in (agent.known_as("a" * 64), agent.known_as("b" * 64)) if known
+    ] == [["13055"], [COMMUNE]]
+    assert agent.known_as("c" * 64) is None
 
 
 def test_to_be_believed_without_an_account(desk: DepotsDesk) -> None:
@@ -125,19 +150,20 @@ def test_who_speaks_for_agents_is_the_operators_word(
         (["--add", "mairie", "--commune", "13900", "--speaks-for-agents"], True),
         (["--add", "mairie", "--commune", "13900"], True),
         (["--add", "ecran", "--commune", "*", "--speaks-for-itself"], False),
+        (["--add", "deux", "--commune", "13900", "--commune", "13055", "--act", "cancel"], False),
     ]
     for arguments, speaks in given:
         assert main(["accounts", *arguments]) == 0
         assert (", et parle pour les agents de " in capsys.readouterr().out) == speaks
-    assert main(["accounts", "--speaks-for-agents"]) == 2
+    assert (main(["accounts", "--speaks-for-agents"]), main(["accounts", "--act", "cancel"])) == (2, 2)
     main(["audit", "--json"])
     said = capsys.readouterr().out
     assert said.count("parle pour les agents") == 2
     assert said.count("parle pour lui-même") == 1
-    engine = build_engine(database_url)
-    with engine.connect() as connection:
-        assert {it.name: it.speaks_for_agents for it in list_senders(connection)} == {
-            "ecran": False,
-            "mairie": True,
-        }
-    engine.dispose()
+    known = read_rows(database_url, "SELECT name, code_commune, speaks_for_agents, acts FROM sender ORDER BY 1, 2")
+    assert [(name, code, bool(speaks), acts) for name, code, speaks, acts in known] == [
+        ("deux", "13055", False, "cancel"),
+        ("deux", "13900", False, "cancel"),
+        ("ecran", "*", False, "*"),
+        ("mairie", "13900", True, "*"),
+    ]

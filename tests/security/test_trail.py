@@ -8,16 +8,15 @@ from typing import Any
 
 import pytest
 import structlog
-from pydantic import SecretStr
 from sqlalchemy import Connection, delete, func, insert, select, text, update
 from sqlalchemy.exc import DBAPIError
 
 from common.logs import configure_logs
+from schemas.vocabulary import Action
 from tests.integration.files_desk import FilesDesk
 from tests.integration.notifier_desk import TEMPLATE
 from worker.access.models import Agent
 from worker.audit import (
-    Action,
     Actor,
     Audit,
     AuditUnlogged,
@@ -31,9 +30,7 @@ from worker.audit import (
     record_audit,
     verify_audit,
 )
-from worker.compose import note_start
 from worker.db.engine import build_engine
-from worker.settings import Settings
 
 pytestmark = [pytest.mark.database(TEMPLATE), pytest.mark.desk(opened_by=FilesDesk.open)]
 
@@ -211,32 +208,6 @@ def test_what_only_old_lines_said_leaves_with_them(desk: FilesDesk, log: Log) ->
     purge_audit(desk.engine, 366, actor="notifier")
     with desk.engine.connect() as connection:
         assert connection.scalars(select(AuditWord.words)).all() == ["Mme Une"]
-    assert _verify(desk)[0] == 0
-
-
-def test_to_run_otherwise_for_a_day_and_have_nobody_know(desk: FilesDesk, log: Log) -> None:
-    """A process records its configuration in a line, once per change; the line contains no secret."""
-    url = desk.engine.url.render_as_string(hide_password=False)
-
-    given: dict[str, Any] = {
-        "database_url": SecretStr(url),
-        "smtp_server": SecretStr("smtp://a:hush-hush@mail.example"),
-    }
-
-    def start(role: str, **otherwise: object) -> None:
-        note_start(Settings(**given | otherwise), desk.engine, role)
-
-    start("worker")
-    start("worker")
-    start("notifier", audit_days=99)
-    start("worker", retention_days=1)
-    start("worker")
-    lines = [line for line in desk.audit() if line.action == Action.SETTINGS_CHANGED]
-    assert [line.actor for line in lines] == ["worker", "notifier", "worker", "worker"]
-    assert ["RETENTION_DAYS=1" in line.detail for line in lines] == [False, False, True, False]
-    assert "AUDIT_DAYS=99" in lines[1].detail
-    assert "SMTP_SERVER=********" in lines[0].detail
-    assert "hush" not in str(lines)
     assert _verify(desk)[0] == 0
 
 

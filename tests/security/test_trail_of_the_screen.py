@@ -6,17 +6,13 @@ from pathlib import Path
 import pytest
 
 from producers.web.exports.stored_file import Delivery, Download
-from schemas.envelope import CloudEvent
 from schemas.topology import SCREEN_NOTE
-from schemas.vocabulary import Liste
-from tests.integration.depots_desk import DepotsDesk
-from tests.parts.town import LIBREVILLE_TEMPLATE
+from schemas.vocabulary import Action, Liste
+from tests.integration.export_desk import COMMUNE
 from tests.parts.wait import wait_until
 from tests.web.files_desk import FilesScreen, words
-from tests.web.security_desk import SECRET
-from tests.web.test_security_proxy import Deployed
-from worker.audit import Action
-from worker.handlers.requests.ingest_request import ingest_request
+from worker.audit import record_audit
+from worker.cli.main import main
 
 CM = Liste.COMPLEMENTAIRE_MUNICIPALE
 
@@ -104,18 +100,17 @@ def test_to_look_for_a_name_and_leave_no_line(files: FilesScreen) -> None:
     assert "RECHERCHE" not in str(trail)
 
 
-@pytest.mark.database(LIBREVILLE_TEMPLATE)
-@pytest.mark.desk(opened_by=DepotsDesk.open)
-def test_to_open_the_screen_to_others_for_a_day_and_leave_no_line(deployed: Deployed, desk: DepotsDesk) -> None:
-    """The screen declares its configuration at its start, through its spool; a worker records it once per change."""
-    spool = Path(deployed.environment["PREFECTURE_HOME"]) / "spool"
-    events = [CloudEvent.from_bytes(path.read_bytes()) for path in sorted(spool.glob("[0-9]*.json"))]
-    (event,) = [it for it in events if it.data["note"]["kind"] == "settings"]
-    assert "WEB_AUTH=proxy" in event.data["note"]["settings"]
-    assert "WEB_PROXY_SECRET=********" in event.data["note"]["settings"]
-    assert SECRET not in event.to_bytes().decode()
-    again = event.model_copy(update={"id": f"{event.id}-2"})
-    for one in (event, again):
-        ingest_request(one, desk.services)
-    lines = [line for line in desk.audit() if line.action == Action.SETTINGS_CHANGED]
-    assert [(line.detail, line.code_commune) for line in lines] == [(event.data["note"]["settings"], "")]
+def test_to_write_to_the_terminal_of_the_operator_and_to_the_page(
+    files: FilesScreen, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What moves the cursor or turns the direction of writing is in the table, and is not shown."""
+    about = {"code_commune": COMMUNE, "export_id": files.make(CM)["export_id"]}
+    with files.desk.engine.begin() as connection:
+        detail = "avant\x1b[31m\x9b2J\u202eapr\u00e8s"
+        record_audit(connection, Action.FILE_PURGED, actor="\x1bmairie", detail=detail, **about)
+    monkeypatch.setenv("PREFECTURE_DATABASE_URL", files.desk.engine.url.render_as_string(hide_password=False))
+    capsys.readouterr()
+    assert main(["audit"]) == 0
+    for shown in (capsys.readouterr().out, files.read("journal")):
+        assert "avant[31m2Japr\u00e8s" in shown
+        assert "\x1b" not in shown

@@ -1,6 +1,5 @@
 """Foreign files on the volume, secrets in messages that an operator copies, a purge by mistake."""
 
-from io import StringIO
 from pathlib import Path
 
 import pytest
@@ -104,18 +103,12 @@ def test_what_is_no_secret_is_still_read() -> None:
 
 @pytest.mark.database(TEMPLATE)
 @pytest.mark.desk(opened_by=FilesDesk.open)
-def test_everything_goes_by_a_slip_of_the_hand(desk: FilesDesk, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_everything_goes_by_a_slip_of_the_hand(desk: FilesDesk) -> None:
     kept = desk.make("d'aujourd'hui")
     for answer in ("", "n\n", "y\n", "non\n"):
-        _type(monkeypatch, answer)
-        asked = desk.run("purge", "--older-than", "0")
+        asked = desk.run("purge", "--older-than", "0", typed=answer)
         assert "ceux d'aujourd'hui compris : 1 export" in asked.out
         assert asked.code != ExitCode.DONE
         assert desk.path(kept).exists()
-    _type(monkeypatch, "oui\n")
-    assert desk.run("purge", "--older-than", "0").code == ExitCode.DONE
+    assert desk.run("purge", "--older-than", "0", typed="oui\n").code == ExitCode.DONE
     assert not desk.path(kept).exists()
-
-
-def _type(monkeypatch: pytest.MonkeyPatch, answer: str) -> None:
-    monkeypatch.setattr("sys.stdin", StringIO(answer))

@@ -17,7 +17,7 @@ _OF_PUBLICATION = ("published_on", "published_until", "withdrawn_on", "certified
 def ready_list(number: int, **facts: Any) -> AskedFile:  # noqa: ANN401 — of AskedFile
     """A finished list, each of its own request."""
     values: dict[str, Any] = {field.name: "" for field in fields(AskedFile)}
-    absent = ("pages", "purged_at", "differences", "reconciliation")
+    absent = ("pages", "purged_at", "differences", "reconciliation", "profile")
     values |= dict.fromkeys((*absent, "deposited_on", "verdict_on", "downloaded_at", *_LATER, *_OF_PUBLICATION))
     values |= {
         "export_id": number,

@@ -1,6 +1,6 @@
 """Completed requests of LIBREVILLE in memory, and the mail about them."""
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 from typing import Any
@@ -9,9 +9,18 @@ from common.calendrier import PARIS
 from schemas.requests import TableauPart
 from schemas.tableaux import Edition, Presentation, TypeTableau
 from schemas.topology import REQUEST_LISTE_EXPORT, REQUEST_TABLEAUX_RENDER
-from schemas.vocabulary import ExportKind, ExportStatus, FileFormat, Liste, Piece, RequestOutcome
-from worker.exports.models import Export, ExportPiece, Recall, Request
-from worker.exports.naming import TableauNaming
+from schemas.vocabulary import (
+    ExportKind,
+    ExportStatus,
+    FileFormat,
+    Liste,
+    Piece,
+    PreviewAct,
+    PreviewStatus,
+    RequestOutcome,
+)
+from worker.arrivals import Preview
+from worker.exports.models import Export, ExportPiece, Recall, Request, TableauNaming
 from worker.notifier.channels.mail import compose
 from worker.notifier.messages.request import RequestReport, describe_request
 
@@ -120,8 +129,28 @@ def refused(
     return report(outcome=RequestOutcome.REFUSED, reason=reason, event_type=event_type, code_commune=code_commune)
 
 
+FOUND: dict[str, Any] = {
+    "comparison": {"inscriptions": 12, "radiations": 0, "changements": 3, "doubts": 1},
+    "listes": [{"liste": "P", "electeurs": 1327, "before": 1315}, {"liste": "CM", "electeurs": 2, "before": None}],
+}
+
+
+def preview(**fields: object) -> Preview:
+    """An export of the REU that was imported."""
+    values: dict[str, object] = {
+        "code_commune": "13900",
+        "act": PreviewAct.IMPORT,
+        "status": PreviewStatus.IMPORTED,
+        "taken_on": date(2026, 11, 24),
+        "file_name": "reu.csv",
+        "reason": "",
+    }
+    return Preview(**values | fields)
+
+
 def mail_about(about: RequestReport, recipient: str = "mairie@libreville.example") -> EmailMessage:
     """The mail as its reader receives it."""
-    content = describe_request(about, "")
-    message = compose(content, recipient, mail_from="prefecture@example.org", message_id="<a.b@example.org>")
+    message = compose(
+        describe_request(about, ""), recipient, mail_from="prefecture@example.org", message_id="<a.b@example.org>"
+    )
     return message_from_bytes(message.as_bytes(), policy=policy.default)

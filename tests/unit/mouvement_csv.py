@@ -4,8 +4,10 @@ import csv
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from schemas.profiles.source import read_mouvements
 from tests.unit.reu_sample import zoe
-from worker.registre.mouvements.importer import TITLES
+
+HEADER = [it.titles[0] for it in read_mouvements().fields.values() if it.titles]
 
 LIGNE = {
     "commune": "13055",
@@ -31,7 +33,7 @@ def lignes(count: int, **changes: str) -> list[dict[str, str]]:
     return [LIGNE | {"prénoms": zoe(index)} | changes for index in range(count)]
 
 
-def write_mouvements(path: Path, rows: Iterable[Mapping[str, str]], titles: Iterable[str] = TITLES.values()) -> Path:
+def write_mouvements(path: Path, rows: Iterable[Mapping[str, str]], titles: Iterable[str] = HEADER) -> Path:
     """Write a file with these columns. Returns the path."""
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, list(titles), restval="", delimiter=";")

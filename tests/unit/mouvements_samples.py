@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from schemas.tableaux import TypeTableau
 from schemas.vocabulary import Categorie, Liste, Nature
-from worker.domain.mouvement import Effet, Etat, Mouvement, Personne
+from worker.domain.identite import Effet, Etat, Mouvement, Personne
 from worker.domain.tableau.composition import BureauElecteurs, ListeDeCommune
 from worker.domain.tableau.demande import Demande, is_in
 

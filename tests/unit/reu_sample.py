@@ -1,11 +1,12 @@
 """Small REU exports, one elector a line, in the format of the platform or of a préfecture."""
 
 from collections.abc import Iterable, Mapping
+from datetime import date
 from pathlib import Path
 
-from bench.people import COLUMNS
+from worker.demo.libreville import read_electeurs
 
-TITLES = COLUMNS
+TITLES = tuple(next(read_electeurs(date(2026, 11, 25))))
 
 PREFECTURE = {
     "code du l'ugle": "Code de l'UGLE",

@@ -1,8 +1,9 @@
-"""The printed parts of a tableau: sections, order, totals, balance, notes, signatures."""
+"""The printed parts of a tableau; its final figures are the first figures of the next."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -13,7 +14,11 @@ from common.law import appeals_of
 from schemas.tableaux import Edition, Presentation, TypeTableau
 from schemas.vocabulary import Categorie
 from tests.unit.mouvements_samples import (
+    BUREAUX,
     CHANGEMENT,
+    EUROPEENNES,
+    FEVRIER,
+    JANVIER,
     LIBREVILLE,
     MOUVEMENT,
     MUNICIPALES,
@@ -22,9 +27,9 @@ from tests.unit.mouvements_samples import (
     Mouvements,
     demande,
     mouvement,
+    mouvements,
 )
-from worker.domain.identite import SortKey, sort_key
-from worker.domain.mouvement import Etat, Mouvement, Personne
+from worker.domain.identite import Etat, Mouvement, Personne, SortKey, sort_key
 from worker.domain.tableau.composition import BureauElecteurs, compose_tableau
 from worker.domain.tableau.demande import Demande
 from worker.domain.tableau.model import MODELES, Ligne, Section, Tableau, format_naissance, order_key
@@ -45,6 +50,27 @@ def lignes(section: Section, partie: int = 0) -> tuple[Ligne, ...]:
 
 def all_lignes(section: Section) -> list[tuple[Ligne, ...]]:
     return [tuple(partie.lignes) for partie in section.parties]
+
+
+@pytest.mark.parametrize(
+    ("adresse", "printed"),
+    [
+        ("3 Rue du Puits, 13900 LIBREVILLE", "3 Rue du Puits"),
+        ("Bât A, 3 Rue du Puits, 13901 Libreville", "Bât A, 3 Rue du Puits"),
+        ("3 Rue du Puits, 13901 LIBREVILLE CEDEX", "3 Rue du Puits, 13901 LIBREVILLE CEDEX"),
+        ("3 Rue du Puits, 1000 BRUXELLES, BELGIQUE", "3 Rue du Puits, 1000 BRUXELLES, BELGIQUE"),
+        ("13900 LIBREVILLE", "13900 LIBREVILLE"),
+    ],
+)
+def test_an_address_in_the_commune_is_printed_without_it(adresse: str, printed: str) -> None:
+    came = mouvement(adresse=adresse)
+    tableau = compose(came)
+    assert [it.adresse for it in lignes(tableau.sections[0])] == [printed]
+    assert "Une adresse sans commune est à LIBREVILLE." in tableau.notes
+    of_marseille = replace(LIBREVILLE, has_arrondissements=True)
+    whole = compose_tableau(demande(), of_marseille, Mouvements([came]))
+    assert [it.adresse for it in lignes(whole.sections[0])] == [adresse]
+    assert "Une adresse sans commune est à LIBREVILLE." not in whole.notes
 
 
 def test_one_elector_came() -> None:
@@ -300,3 +326,52 @@ def test_the_five_days_show_inscriptions_of_article_l_30_and_radiations_only() -
 def test_every_type_has_its_title_articles_and_label() -> None:
     assert set(MODELES) == set(TypeTableau)
     assert len({modele.titre for modele in MODELES.values()}) == len({one.label for one in TypeTableau}) == 6
+
+
+POLLS = (MUNICIPALES, EUROPEENNES)
+YEARLY = [
+    *(demande(TypeTableau.PREMIER_RECTIFICATIF, date_tableau=one) for one in (date(2013, 10, 10), JANVIER)),
+    demande(TypeTableau.SECOND_RECTIFICATIF, date_tableau=FEVRIER),
+    demande(TypeTableau.ADDITIONS, scrutin=EUROPEENNES),
+    demande(TypeTableau.ADDITIONS, scrutin=MUNICIPALES),
+    demande(TypeTableau.CINQ_JOURS, scrutin=MUNICIPALES),
+    demande(TypeTableau.CINQ_JOURS, scrutin=EUROPEENNES),
+    demande(TypeTableau.PREMIER_RECTIFICATIF, date_tableau=date(2015, 1, 10)),
+]
+"""Every tableau of the samples, the earliest first."""
+
+
+def figures(asked: Demande, moved: Sequence[Mouvement], moment: str) -> Mapping[str, int]:
+    """Electors before or after, by the title of the bureau or of the commune, where they are not zero."""
+    asked = replace(asked, presentation=Presentation.RECAPITULATIF)
+    made: Iterable[Section] = compose_tableau(asked, LIBREVILLE, Mouvements(moved)).sections
+    return {one.titre: number for one in made if (number := getattr(one.bilan, moment))}
+
+
+def applied(moved: Sequence[Mouvement]) -> list[Mouvement]:
+    return [replace(one, etat=Etat.APPLIQUE) for one in moved]
+
+
+def requested_on(day: date) -> list[Demande]:
+    at = datetime(day.year, day.month, day.day, 12, tzinfo=UTC)
+    return [replace(one, requested_at=at, scrutins=POLLS) for one in YEARLY]
+
+
+DAYS = st.dates(date(2013, 9, 1), date(2015, 1, 31))
+
+
+@pytest.mark.slow
+@given(mouvements(), DAYS)
+def test_from_revision_to_revision_once_they_are_applied(moved: list[Mouvement], day: date) -> None:
+    for first, second in pairwise(requested_on(day)):
+        assert figures(first, applied(moved), "apres") == figures(second, applied(moved), "avant")
+
+
+@given(mouvements(), DAYS)
+def test_the_last_tableau_leaves_the_list_of_now(moved: list[Mouvement], day: date) -> None:
+    left = figures(requested_on(day)[-1], applied(moved), "apres")
+    assert left == {
+        "Bureau 0001 — HOTEL DE VILLE": BUREAUX[0].electeurs,
+        "Bureau 0002 — ECOLE JULES FERRY": BUREAUX[1].electeurs,
+        "Commune de LIBREVILLE": sum(bureau.electeurs for bureau in BUREAUX),
+    }

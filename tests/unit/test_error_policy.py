@@ -38,8 +38,7 @@ from worker.exports.models import Export
 from worker.exports.records import is_overdue, wait_seconds
 from worker.messaging import middleware
 from worker.messaging.middleware import Redelivery
-from worker.work.models import WorkKind
-from worker.work.queue import Claim
+from worker.work.queue import Claim, WorkKind
 
 RETRY_SECONDS, MAX_ATTEMPTS = 3600.0, 3
 SQLITE_NAMES = {"READONLY": "SQLITE_READONLY_DBMOVED", "IOERR": "SQLITE_IOERR_FSYNC", OTHERS: "SQLITE_CORRUPT"}

@@ -19,7 +19,6 @@ NO_SERVER = "une adresse est attendue, comme smtps://compte:motdepasse@serveur:4
         ("METRICS_PORT", "0", "un nombre d'au moins 1 est attendu"),
         ("LOG_FORMAT", SECRET, "les valeurs possibles sont json ou console"),
         *(("SMTP_SERVER", address, NO_SERVER) for address in (SECRET, "http://mail.example", "smtps://", "smtp://a:x")),
-        ("TYPE_LISTE_CODES", "P=G", "il manque un code pour CE, CM"),
     ],
 )
 def test_a_setting_is_refused_in_french(name: str, value: str, reason: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,7 +1,8 @@
-"""A file has one state on every page, and an unusable file is never called ready."""
+"""A file has one state on every page, an unusable one is never called ready; what is to be deposited; the requests."""
 
-from collections.abc import Mapping
-from datetime import date, datetime
+from collections.abc import Collection, Mapping
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -12,11 +13,22 @@ from hypothesis import strategies as st
 from sqlalchemy import insert, select
 
 from producers.records import STATE_RULES, FileState
-from producers.web.depot import find_to_deposit
-from producers.web.dossier.assembly import pick, why_lacking
-from producers.web.exports.query import DERNIERS_EXPORTS, ETATS
-from schemas.vocabulary import ExportStatus, Verdict
-from tests.unit.asked_files import DAY, NOON, ready_list
+from producers.web.depot import find_to_answer, find_to_deposit, find_to_redo
+from producers.web.dossier import pick, why_lacking
+from producers.web.exports.query import DERNIERS_EXPORTS, ETATS, AskedFile
+from producers.web.suivi.requests import (
+    DemandeState,
+    RecentActivity,
+    RequestCard,
+    Stage,
+    build_cards,
+    just_ended,
+    make_card,
+    stage_of,
+)
+from schemas.topology import REQUEST_CANCEL, REQUEST_LISTE_EXPORT
+from schemas.vocabulary import ExportStatus, RequestOutcome, Verdict
+from tests.unit.asked_files import DAY, NOON, ready_list, ready_tableau
 from worker.db.engine import build_engine
 
 FACTS: Mapping[str, tuple[Any, ...]] = {
@@ -141,3 +153,177 @@ def test_a_filter_finds_the_files_of_its_state_and_no_other(tmp_path: Path) -> N
 
 def _plain(value: Any) -> Any:  # noqa: ANN401 — what SQLite keeps
     return value.isoformat() if isinstance(value, (date, datetime)) else value
+
+
+def test_what_is_good_to_deposit_and_was_not() -> None:
+    good, tableau = ready_list(1), ready_tableau(7)
+    files = [
+        good,
+        ready_list(2, liste="CE", bloquantes=1),
+        ready_list(3, liste="CM", deposited_on=DAY),
+        ready_list(4, liste="CM", format="xml", request_id=3),
+        ready_tableau(5, edition="commission"),
+        ready_tableau(6, purged_at=NOON),
+        tableau,
+    ]
+    assert find_to_deposit(files) == [good, tableau]
+
+
+def test_a_list_asked_for_after_its_deposit_is_to_be_deposited_again() -> None:
+    newer = ready_list(2, format="xml")
+    assert find_to_deposit([ready_list(1, deposited_on=DAY), newer]) == [newer]
+    assert find_to_deposit([ready_list(3, deposited_on=DAY), newer]) == []
+
+
+def test_files_of_one_request_deposited_together_are_answered_together() -> None:
+    together = [ready_list(1, request_id=9, deposited_on=DAY), ready_list(2, request_id=9, deposited_on=DAY)]
+    alone = ready_list(3, request_id=8, deposited_on=DAY)
+    answered = ready_list(4, request_id=8, deposited_on=DAY, verdict="accepte")
+    assert [list(it.files) for it in find_to_answer([*together, alone, answered])] == [together, [alone]]
+
+
+def test_a_rejection_is_to_be_redone_until_a_later_deposit() -> None:
+    rejected = ready_list(1, deposited_on=DAY, verdict="rejete")
+    assert find_to_redo([rejected]) == [rejected]
+    assert find_to_redo([ready_list(2, deposited_on=DAY, format="xml"), rejected]) == []
+    assert find_to_redo([ready_list(2, deposited_on=DAY, liste="CM"), rejected]) == [rejected]
+
+
+def test_a_deposit_of_what_was_recalled_is_to_be_redone_until_a_later_one() -> None:
+    recalled = ready_list(1, deposited_on=DAY, verdict="accepte", recalled_at=NOON)
+    assert find_to_redo([recalled]) == [recalled]
+    assert find_to_redo([ready_list(2, deposited_on=DAY), recalled]) == []
+    assert find_to_deposit([ready_list(1, recalled_at=NOON)]) == []
+
+
+def test_tableaux_of_two_polls_do_not_replace_each_other() -> None:
+    first = ready_tableau(1, deposited_on=DAY, verdict="rejete", parameters={"scrutin": "2026-12-06"})
+    second = ready_tableau(2, deposited_on=DAY, parameters={"scrutin": "2027-04-11"})
+    assert find_to_redo([second, first]) == [first]
+    again = ready_tableau(3, deposited_on=DAY, parameters={"scrutin": "2026-12-06"})
+    assert find_to_redo([again, second, first]) == []
+
+
+NOW = datetime(2026, 11, 25, 10, 0, tzinfo=UTC)
+Q, RUN, OK, BAD, OFF = (
+    *(ExportStatus.QUEUED, ExportStatus.RUNNING, ExportStatus.READY, ExportStatus.FAILED, ExportStatus.CANCELLED),
+)
+
+
+def file(number: int, status: ExportStatus, *, minutes_ago: float = 1, **facts: Any) -> AskedFile:  # noqa: ANN401
+    """A file of the principal list, finished this long ago if it is finished."""
+    ended = NOW - timedelta(minutes=minutes_ago) if status.is_terminal else None
+    values = {"source": "/s", "requested_at": NOW, "status": status, "started_at": None, "finished_at": ended}
+    return ready_list(number, **values | facts)
+
+
+def demande(number: int, *files: AskedFile, **facts: Any) -> DemandeState:  # noqa: ANN401 — of Demande
+    """A request of a minute ago."""
+    said = DemandeState(
+        request_id=number,
+        source="/s",
+        event_id=str(number),
+        event_type=REQUEST_LISTE_EXPORT,
+        kind="",
+        code_commune="13900",
+        requested_by="m",
+        requested_at=NOW - timedelta(minutes=1),
+        outcome=RequestOutcome.ACCEPTED,
+        reason="",
+        files=files,
+    )
+    return replace(said, **facts)
+
+
+def refused(number: int, **facts: Any) -> DemandeState:  # noqa: ANN401 — of Demande
+    return demande(number, outcome=RequestOutcome.REFUSED, reason="Non.", **facts)
+
+
+def shown(*demandes: DemandeState, now: datetime = NOW, hidden: Collection[int] = ()) -> list[int]:
+    return [card.demande.request_id for card in build_cards(RecentActivity(demandes=demandes), now, hidden)]
+
+
+def test_what_has_ended_may_be_hidden_and_nothing_else() -> None:
+    for status in (BAD, OFF):
+        assert shown(demande(1, file(1, status)), hidden=[1]) == []
+        assert shown(demande(1, file(1, status)), hidden=[2]) == [1]
+    assert shown(refused(1), hidden=[1]) == []
+    for status in (Q, RUN):
+        assert shown(demande(1, file(1, status)), hidden=[1]) == [1]
+
+
+@pytest.mark.parametrize(
+    ("states", "stage"),
+    [
+        ([Q, Q], Stage.QUEUED),
+        ([Q, RUN], Stage.RUNNING),
+        ([OK, Q], Stage.RUNNING),
+        ([OK, OK], Stage.READY),
+        ([OK, OFF], Stage.READY),
+        ([OK, BAD], Stage.FAILED),
+        ([BAD, OFF], Stage.FAILED),
+        ([BAD, Q], Stage.RUNNING),
+        ([OFF, OFF], Stage.CANCELLED),
+    ],
+)
+def test_the_stage_of_a_request_is_that_of_its_files(states: list[ExportStatus], stage: Stage) -> None:
+    files = [file(number, state) for number, state in enumerate(states, 1)]
+    assert stage_of(demande(1, *files)) is stage
+
+
+@pytest.mark.parametrize(
+    ("status", "minutes", "is_shown"),
+    [
+        (Q, 10**6, True),
+        (RUN, 10**6, True),
+        (OK, 0, False),
+        (OFF, 14, True),
+        (OFF, 16, False),
+        (BAD, 6 * 24 * 60, True),
+        (BAD, 8 * 24 * 60, False),
+    ],
+)
+def test_what_ended_stays_for_a_while(status: ExportStatus, minutes: float, is_shown: bool) -> None:
+    assert shown(demande(1, file(1, status, minutes_ago=minutes))) == ([1] if is_shown else [])
+
+
+@pytest.mark.parametrize(("later", "is_shown"), [(Q, False), (OK, False), (BAD, False), (OFF, True)])
+def test_a_failure_goes_once_the_same_file_is_asked_again(later: ExportStatus, is_shown: bool) -> None:
+    first, second = demande(1, file(1, BAD)), demande(2, file(2, later))
+    assert (1 in shown(second, first)) is is_shown
+
+
+def test_a_refused_cancellation_is_soon_old_news() -> None:
+    assert shown(refused(1, event_type=REQUEST_CANCEL)) == [1]
+    assert shown(refused(1, event_type=REQUEST_CANCEL), now=NOW + timedelta(hours=2)) == []
+
+
+def card(*files: AskedFile) -> RequestCard:
+    return make_card(demande(1, *files))
+
+
+def test_a_request_whose_files_are_wrong_is_not_called_ready() -> None:
+    wrong = card(file(1, OK), file(2, OK, bloquantes=3))
+    assert (wrong.label, wrong.tone) == ("à corriger", "error")
+    right = card(file(1, OK, remarques=3))
+    assert (right.label, right.tone) == ("prête", "ready")
+
+
+def test_a_request_of_a_provisional_tableau_is_not_called_ready() -> None:
+    provisional = file(1, OK, provisoire_until=date(2027, 1, 10))
+    assert (card(provisional).label, card(provisional).tone) == ("provisoire", "warning")
+    assert card(provisional, file(2, OK, bloquantes=1)).label == "à corriger"
+    recalled = card(provisional, file(2, OK, bloquantes=1, recalled_at=NOW))
+    assert (recalled.label, recalled.tone) == ("à refaire", "error")
+
+
+def test_only_what_did_not_succeed_is_asked_again() -> None:
+    assert [it.export_id for it in card(file(1, OK), file(2, BAD), file(3, OFF)).to_retry] == [2, 3]
+    assert not card(file(1, OK), file(2, BAD)).may_cancel
+    assert card(file(1, OK), file(2, RUN)).may_cancel
+
+
+def test_what_ended_lately_is_announced_in_its_order() -> None:
+    asked = [demande(1, file(1, OK, minutes_ago=0.3), file(2, BAD, minutes_ago=0.5), file(3, OFF), file(4, RUN))]
+    assert [it.export_id for it in just_ended(asked, NOW)] == [2, 1]
+    assert just_ended(asked, NOW + timedelta(hours=1)) == []

@@ -1,4 +1,4 @@
-"""Heartbeats: processes that are alive, stuck, short of resources, or dead."""
+"""Heartbeats: processes that are alive, stuck, short of resources, or dead; chores that take turns."""
 
 import os
 import subprocess
@@ -6,6 +6,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from queue import Queue
 
@@ -16,6 +17,7 @@ from tests.parts.town import ROOT
 from tests.parts.wait import PATIENCE_SECONDS
 from worker.errors import PrefectureError
 from worker.health import SILENCE_SECONDS, STUCK, Pulse, Role, Watchdog, require_healthy
+from worker.housekeeping.housekeeping import Chore, do_steps
 
 
 @pytest.fixture
@@ -144,3 +146,55 @@ starts = ThreadStarts()
 os._exit(any([starts.are_stuck() for _ in range(START_CHECKS)]))
 """)
     assert subprocess.run([sys.executable, program], env={"PYTHONPATH": str(ROOT)}, check=False).returncode == 0
+
+
+HOUR = 3600
+
+
+def test_one_step_of_each_takes_its_turn() -> None:
+    done: list[str] = []
+
+    def steps(name: str, number: int) -> Iterator[None]:
+        for _ in range(number):
+            done.append(name)
+            yield
+
+    chores = [Chore("long", lambda: steps("long", 3), HOUR), Chore("short", lambda: steps("short", 1), HOUR)]
+    while do_steps(chores, threading.Event()):
+        pass
+    assert done == ["long", "short", "long", "long"]
+
+
+def test_nothing_begins_once_it_is_to_stop() -> None:
+    stop, begun = threading.Event(), list[str]()
+
+    def begin(name: str) -> Iterator[None]:
+        begun.append(name)
+        stop.set()
+        yield
+
+    do_steps([Chore(name, partial(begin, name), HOUR) for name in ("first", "second")], stop)
+    assert begun == ["first"]
+
+
+def test_what_fails_is_said_and_tried_again_and_the_others_go_on() -> None:
+    tries: list[str] = []
+
+    def fail_once() -> list[None]:
+        tries.append("failing")
+        if len(tries) == 1:
+            raise OSError("ne se journalise pas")
+        return []
+
+    stop = threading.Event()
+
+    def other() -> list[None]:
+        tries.append("other")
+        return []
+
+    with capture_logs() as logs:
+        chores = [Chore("failing", fail_once, 0), Chore("other", other, HOUR)]
+        do_steps(chores, stop)
+        do_steps(chores, stop)
+    assert tries == ["failing", "other", "failing"]
+    assert [(line["event"], line["what"]) for line in logs] == [("outage", "failing"), ("outage_over", "failing")]

@@ -73,7 +73,7 @@ def test_a_name_may_lead_to_the_internet_and_to_what_is_listed(resolve: Resolve,
         *("10.0.0.1", "172.16.0.1", "192.168.1.1", "127.0.0.53", "169.254.169.254", "0.0.0.0", "100.64.0.1"),  # noqa: S104
         *("224.0.0.1", "255.255.255.255", "fe80::1", "fc00::1", "::", "ff02::1"),
         *("::ffff:10.0.0.1", "64:ff9b::a00:1", "2002:a00:1::", "fe80::1%eth0"),
-        *("64:ff9b:1::1", "64:ff9b:1:ffff::a00:1", "fec0::1", "feff:ffff::1"),
+        *("::127.0.0.1", "::10.0.0.1", "64:ff9b:1::1", "64:ff9b:1:ffff::a00:1", "fec0::1", "feff:ffff::1"),
     ],
 )
 def test_a_name_may_not_lead_inside(resolve: Resolve, address: str) -> None:

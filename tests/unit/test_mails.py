@@ -1,4 +1,7 @@
-"""The mails as clerks read them: every word and tag of each kind, the subjects, and values that cannot inject."""
+"""The mails as clerks read them: every word of each kind, the subjects, and values that cannot inject.
+
+The exact texts are in `mails/`: see tests/golden/expected.py.
+"""
 
 import re
 from datetime import date
@@ -6,66 +9,118 @@ from pathlib import Path
 
 import pytest
 
-from schemas.tableaux import Edition
+from schemas.profiles.platform import read_shipped
+from schemas.tableaux import Edition, TypeTableau
 from schemas.topology import REQUEST_TABLEAUX_RENDER
-from schemas.vocabulary import Channel
-from tests.unit.mail_cases import CASES, MAILS
+from schemas.vocabulary import Channel, PreviewAct, PreviewStatus
+from tests.golden.expected import check_files
 from tests.unit.mail_samples import (
+    ASKED_AT,
+    FOUND,
     FULL_DISK,
+    RECALL,
     export,
     mail_about,
+    preview,
     refused,
     report,
-    report_beside,
     tableau,
     tableaux_report,
 )
 from worker.notifier.channels.delivery import Addressee, DeliveryRefusedError, Message
 from worker.notifier.channels.mail import FolderMailer, MailSender
-from worker.notifier.messages.content import Tone
-from worker.notifier.messages.render import render_html, render_text, typeset
-from worker.notifier.messages.request import RequestReport, describe_request
+from worker.notifier.messages.deadlines import COMMISSION as MEETING
+from worker.notifier.messages.deadlines import Deadline, describe_deadlines
+from worker.notifier.messages.request import RequestReport, describe_import, describe_recall, describe_request
+from worker.notifier.messages.text import Text
 
 COMMISSION = Edition.COMMISSION
+MAILS = Path(__file__).parent / "mails"
+PAGE = "https://exports.example.org/"
+_SCRUTIN = date(2027, 4, 11)
 COMING = date(2027, 4, 6)
 FOR_COMMISSION = "Tableau des vingt jours (commune, pour la commission), liste P, du 25/11/2026 09:30:00"
 INJECTION = "<script>alert(1)</script>\" style='x\r\nBcc: pirate@example.org\r\n\r\nCoucou"
 SIX = [f"{liste}.{format_}" for liste in ("P", "CE", "CM") for format_ in ("csv", "xml")]
 
 
+CASES: dict[str, Text] = {
+    "tableau_pret": describe_request(tableaux_report(tableau("vingt_jours.P.par_bureau")), PAGE),
+    "tableaux_prets_a_corriger_et_en_echec": describe_request(
+        tableaux_report(
+            tableau("vingt_jours.P.commune", bloquantes=2),
+            tableau("second_rectificatif.P.commune"),
+            tableau("vingt_jours.CM.recapitulatif"),
+            tableau("cinq_jours_reu.P.commune", "failed", **FULL_DISK),
+        ),
+        "",
+    ),
+    "tableau_provisoire": describe_request(
+        tableaux_report(tableau("vingt_jours.P.commune", provisoire_until=date(2027, 3, 22))), PAGE
+    ),
+    "fichiers_a_refaire": describe_recall(
+        RECALL,
+        [
+            export("P.csv", downloaded_at=ASKED_AT, label="Liste P du 25/11/2026 09:30:00 [csv], à refaire"),
+            tableau("vingt_jours.P.commune"),
+        ],
+        lieu="LIBREVILLE (13900)",
+        public_url=PAGE,
+    ),
+    "exemplaire_de_la_commission": describe_request(
+        tableaux_report(tableau("vingt_jours.P.commune", edition=COMMISSION)), ""
+    ),
+    "tableau_en_echec": describe_request(tableaux_report(tableau(status="failed", **FULL_DISK)), ""),
+    "listes_pretes_et_en_echec": describe_request(
+        report(
+            export("P.csv"),
+            export("CE.csv", bloquantes=3),
+            export("CM.csv", "failed", **FULL_DISK),
+        ),
+        PAGE,
+    ),
+    "demande_refusee": describe_request(refused(), PAGE),
+    "registre_repris": describe_import(
+        report().request, preview(found=FOUND), lieu="LIBREVILLE (13900)", public_url=PAGE
+    ),
+    "reprise_non_annulee": describe_import(
+        report().request,
+        preview(act=PreviewAct.UNDO, status=PreviewStatus.DROPPED),
+        lieu="LIBREVILLE (13900)",
+        public_url="",
+    ),
+    "rappel_d_echeances": describe_deadlines(
+        [
+            Deadline(MEETING, date(2027, 3, 18), date(2027, 3, 21), _SCRUTIN, "Élection présidentielle, 1er tour"),
+            Deadline(TypeTableau.VINGT_JOURS, date(2027, 3, 22), date(2027, 3, 22), _SCRUTIN, ""),
+        ],
+        lieu="LIBREVILLE (13900)",
+        today=date(2027, 3, 15),
+        public_url=PAGE,
+    ),
+}
+
+
 @pytest.mark.parametrize("name", CASES)
 def test_a_mail_is_this_one(name: str) -> None:
-    for ending, rendered in (("html", render_html(CASES[name])), ("txt", render_text(CASES[name]))):
-        assert rendered.splitlines() == (MAILS / f"{name}.{ending}").read_text("utf-8").splitlines()
-
-
-@pytest.mark.parametrize("name", CASES)
-def test_nothing_is_fetched_and_nothing_runs(name: str) -> None:
-    content, html = CASES[name], render_html(CASES[name])
-    assert (
-        re.findall(r"<(?:img|script|link|iframe|form|object|video|svg|base)\b|\s(?:src|on\w+)=|url\(|@import", html)
-        == []
-    )
-    assert set(re.findall(r'href="([^"]*)"', html)) == ({content.link.url} if content.link else set())
+    file = f"{name}.txt"
+    check_files({file: CASES[name].mail.encode()}, {file: MAILS / file}, MAILS)
 
 
 @pytest.mark.parametrize(
     "about",
     [
-        report(export(label=INJECTION, file_name=INJECTION, pieces=report_beside(INJECTION))),
+        report(export(label=INJECTION)),
         report(export(status="failed", error_message=INJECTION)),
         report(requested_by=INJECTION, correlation_id=INJECTION, lieu=INJECTION),
         refused(INJECTION, code_commune=INJECTION),
     ],
 )
-def test_a_value_adds_no_tag_no_header_and_no_line(about: RequestReport) -> None:
+def test_a_value_adds_no_header_and_no_line(about: RequestReport) -> None:
     message = mail_about(about)
     assert message["Bcc"] is None
     assert message["To"] == "mairie@libreville.example"
-    text, html = (part.get_content() for part in message.iter_parts())
-    assert not any(line.startswith(("Bcc", "Coucou")) for line in (text + html).splitlines())
-    assert "<script" not in html
-    assert "&lt;script&gt;" in html
+    assert not any(line.strip().startswith(("Bcc", "Coucou")) for line in message.get_content().splitlines())
 
 
 @pytest.mark.parametrize(
@@ -151,30 +206,22 @@ GAP = {"code": "couverture_fin", "severity": "bloquante", "column": "période", 
     ],
 )
 def test_what_is_not_to_be_published_is_not_said_to_be(about: object, said: str) -> None:
-    text = " ".join(render_text(describe_request(tableaux_report(about), "")).split())  # type: ignore[arg-type]
+    text = " ".join(describe_request(tableaux_report(about), "").mail.split())  # type: ignore[arg-type]
     assert said in text
     assert [words for words in UNFIT if words in text] == []
 
 
-def test_a_tableau_to_complete_is_a_warning_and_is_not_called_ready() -> None:
-    content = describe_request(tableaux_report(tableau(a_completer=12, anomalies=LACKS)), "")
-    assert content.tone is Tone.WARNING
-    assert content.subject.startswith("Tableau à compléter — ")
-    assert "prêt" not in render_text(content)
+def test_a_tableau_to_complete_is_not_called_ready() -> None:
+    text = describe_request(tableaux_report(tableau(a_completer=12, anomalies=LACKS)), "")
+    assert text.subject.startswith("Tableau à compléter — ")
+    assert "prêt" not in text.mail
 
 
-@pytest.mark.parametrize(
-    ("type_", "in_town_hall"),
-    [
-        ("vingt_jours", "à tenir sept jours à la disposition des électeurs, puis à retirer"),
-        ("cinq_jours_reu", "à publier cinq jours avant le scrutin, puis à retirer"),
-    ],
-)
-def test_what_is_to_be_done_depends_on_the_type(type_: str, in_town_hall: str) -> None:
-    about = tableaux_report(tableau(f"{type_}.P.commune"), tableau(f"{type_}.CM.par_bureau"))
-    text = render_text(describe_request(about, ""))
-    assert f"  Signature : non exigée ; le maire peut signer\n  En mairie : {in_town_hall}\n" in text
-    assert text.count("Signature :") == 1
+def test_what_is_to_be_done_is_said_once_for_each_type() -> None:
+    about = tableaux_report(tableau("cinq_jours_reu.P.commune"), tableau("cinq_jours_reu.CM.par_bureau"))
+    text = describe_request(about, "").mail
+    in_town_hall = "à publier cinq jours avant le scrutin, ou le jour que fixe un décret, puis à retirer"
+    assert text.count(f"  Signature : non exigée ; le maire peut signer\n  En mairie : {in_town_hall}\n") == 1
 
 
 @pytest.mark.parametrize(
@@ -182,7 +229,7 @@ def test_what_is_to_be_done_depends_on_the_type(type_: str, in_town_hall: str) -
     [(REQUEST_TABLEAUX_RENDER, "la demande de tableaux"), ("fr.openelec.prefecture.request.autre.v1", "la demande")],
 )
 def test_a_refusal_says_what_was_asked_for_where_it_is_known(event_type: str, asked: str) -> None:
-    text = render_text(describe_request(refused(event_type=event_type), ""))
+    text = describe_request(refused(event_type=event_type), "").mail
     assert f"Résultat de {asked} pour LIBREVILLE (13900) : demande refusée." in text
 
 
@@ -191,7 +238,7 @@ def test_nothing_of_an_elector_travels() -> None:
     listed = export(bloquantes=1, anomalies=anomalies, parameters={"nom": "D'AUBIGNE"})
     message = mail_about(report(listed, export("CE.csv", "failed", **FULL_DISK)))
     assert "AUBIGNE" not in message.as_string()
-    assert [part.get_content_type() for part in message.walk()] == ["multipart/alternative", "text/plain", "text/html"]
+    assert [part.get_content_type() for part in message.walk()] == ["text/plain"]
 
 
 @pytest.mark.parametrize(
@@ -214,12 +261,14 @@ def test_headers_tell_programs_who_wrote_and_that_no_answer_is_expected() -> Non
     message = mail_about(report(export()))
     assert message["From"] == "Module Préfecture <prefecture@example.org>"
     assert message["Auto-Submitted"] == "auto-generated"
-    assert [part["Content-Type"].params["charset"] for part in message.iter_parts()] == ["utf-8", "utf-8"]
+    assert message["Content-Type"].params["charset"] == "utf-8"
+    assert message["X-Correlation-ID"] == "clic-42"
+    assert "clic-42" not in message.get_content()
 
 
 def test_message_id_is_stable_and_hides_the_address() -> None:
     def message_id(about: str, email: str, mail_from: str = "prefecture@example.org") -> str:
-        sender = MailSender(FolderMailer(Path("unused")), mail_from)
+        sender = MailSender(FolderMailer(Path("unused")).send, mail_from)
         message = Message(about, lambda: describe_request(report(), ""), tuple)
         return sender.identify(message, Addressee("", Channel.MAIL, email, email, frozenset()))
 
@@ -231,7 +280,9 @@ def test_message_id_is_stable_and_hides_the_address() -> None:
     assert "mairie" not in first
 
 
-def test_french_typography_does_not_break() -> None:
-    assert typeset("L'export : « prêt » ; e-listelec ?") == (
-        "L\u2019export\u00a0: «\u00a0prêt\u00a0»\u202f; e\u2011listelec\u202f?"
-    )
+def test_a_mail_about_files_that_no_platform_wants_speaks_of_no_deposit() -> None:
+    profile = read_shipped().model_copy(update={"deposits_wanted": False}).record(of_liste=True)
+    about = report(export("P.csv", profile=profile), export("CE.csv", bloquantes=3, profile=profile))
+    text = describe_request(about, "").mail
+    assert not re.search("dép[oô]", text, re.IGNORECASE), text
+    assert "à corriger" in text

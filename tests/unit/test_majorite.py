@@ -14,10 +14,10 @@ from common.calendrier import is_mineur, last_birth, last_round, majorite_on
 from schemas.tableaux import Edition, Presentation, TypeTableau
 from schemas.vocabulary import Categorie, Liste, Nature
 from tests.unit.mouvements_samples import MOUVEMENT, mouvement
+from worker.domain.identite import Effet, Etat, Mouvement
 from worker.domain.majorite import OfAge, Period
-from worker.domain.mouvement import Effet, Etat, Mouvement
-from worker.domain.reconciliation import Reason, Reconciliation, find_differences
 from worker.domain.tableau.composition import BureauElecteurs, ListeDeCommune, compose_tableau
+from worker.domain.tableau.controles import Reason, Reconciliation, find_differences
 from worker.domain.tableau.couverture import Link
 from worker.domain.tableau.demande import Demande, is_in
 from worker.domain.tableau.model import Tableau

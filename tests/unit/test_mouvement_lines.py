@@ -9,17 +9,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from common.texte import clean
+from schemas.profiles.source import read_mouvements
 from schemas.vocabulary import Categorie, Nature
-from tests.unit.mouvement_csv import LIGNE
+from tests.unit.mouvement_csv import HEADER, LIGNE
 from tests.unit.nasty import nasty_texts
-from worker.domain.mouvement import Effet, Etat
+from worker.domain.identite import Effet, Etat
 from worker.errors import ImportRefusedError
 from worker.registre.imports.lines import LineError, clean_line
-from worker.registre.mouvements.importer import TITLES, MouvementParser, match_mouvement_columns
+from worker.registre.mouvements.importer import MouvementParser, match_mouvement_columns
 
-HEADER = list(TITLES.values())
-COLUMNS = match_mouvement_columns(HEADER)
-PARSER = MouvementParser(COLUMNS, {"13055"})
+COLUMNS = match_mouvement_columns(HEADER, read_mouvements())
+PARSER = MouvementParser(COLUMNS, {"13055"}, read_mouvements())
 DAYS = st.dates(date(1900, 1, 1), date(2100, 12, 31))
 
 
@@ -141,7 +141,7 @@ def test_what_is_written_is_what_is_read(
 
 
 def test_columns_are_found_in_any_order_under_any_case() -> None:
-    columns = match_mouvement_columns([title.upper() for title in reversed(HEADER)] + ["Dossier"])
+    columns = match_mouvement_columns([title.upper() for title in reversed(HEADER)] + ["Dossier"], read_mouvements())
     assert columns.at("code_commune") == len(HEADER) - 1
     assert columns.notes == ("colonnes inconnues, ignorées : Dossier",)
 
@@ -156,4 +156,4 @@ def test_columns_are_found_in_any_order_under_any_case() -> None:
 )
 def test_a_header_that_is_not_ours_is_refused(header: list[str], message: str) -> None:
     with pytest.raises(ImportRefusedError, match=message):
-        match_mouvement_columns(header)
+        match_mouvement_columns(header, read_mouvements())

@@ -1,6 +1,6 @@
-"""The commands of a producer without a broker: their events, and the refusals before publishing."""
+"""The commands of a producer without a broker: settings, events, and the refusals before publishing."""
 
-import io
+import getpass
 import json
 import subprocess
 import sys
@@ -10,23 +10,68 @@ from typing import Any
 
 import jsonschema
 import pytest
-from rich.console import Console
 
 from common.cli import ExitCode
-from producers.cli import main, render
-from producers.cli.render import wait_for
-from producers.cli.requests import Cancelled, build_cancel, judge_cancellation
+from producers.cli import main
 from producers.cli.send import TOGETHER, read_communes
-from producers.errors import BrokerAwayError, InvalidRequestError
+from producers.errors import BrokerAwayError, InvalidRequestError, ProducerConfigurationError
 from producers.publisher import Publisher
-from producers.records import RequestState
+from producers.settings import default_requested_by, load_settings
 from schemas.checking import find_faults
 from schemas.envelope import CloudEvent
 from schemas.generate import ROOT
+from schemas.requests import ListeExportRequested
 from schemas.tableaux import TypeTableau
 from schemas.topology import REQUEST_CANCEL, REQUEST_LISTE_EXPORT, REQUEST_RETRY, REQUEST_TABLEAUX_RENDER
-from schemas.vocabulary import ExportStatus, RequestOutcome
-from tests.unit.producers_samples import export, request
+
+
+@pytest.fixture(autouse=True)
+def empty_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("AMQP_URL", "STATE_URL", "EXPORTS_DIR", "SOURCE", "REQUESTED_BY", "SECRETS_DIR"):
+        monkeypatch.delenv(f"PREFECTURE_{name}", raising=False)
+
+
+@pytest.mark.parametrize(
+    ("user", "expected"),
+    [
+        ("martine", "martine"),
+        ("Église-Saint.Jean", "Église-Saint.Jean"),
+        ("DOMAINE\\agent", "DOMAINE-agent"),
+        ("_service", "service"),
+        ("$$$", "inconnu"),
+        ("", "inconnu"),
+        ("x" * 300, "x" * 100),
+    ],
+)
+def test_the_system_user_is_put_into_the_letters_of_the_contract(
+    monkeypatch: pytest.MonkeyPatch, user: str, expected: str
+) -> None:
+    monkeypatch.setattr(getpass, "getuser", lambda: user)
+    assert default_requested_by() == expected
+    assert ListeExportRequested(commune="13900", requested_by=expected).requested_by == expected
+
+
+def test_a_misspelt_variable_is_refused_and_the_right_name_suggested(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PREFECTURE_STATE_ULR", "sqlite:///x")
+    with pytest.raises(ProducerConfigurationError, match="vouliez-vous dire PREFECTURE_STATE_URL") as caught:
+        load_settings()
+    assert caught.value.exit_code is ExitCode.USAGE
+
+
+def test_a_wrong_value_is_named_and_not_quoted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PREFECTURE_SOURCE", "<script>\n")
+    with pytest.raises(ProducerConfigurationError, match="PREFECTURE_SOURCE") as caught:
+        load_settings()
+    assert "script" not in str(caught.value)
+
+
+def test_secrets_are_read_from_files_and_never_shown(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "prefecture_amqp_url").write_text("amqp://producer:hush@broker/prefecture")
+    monkeypatch.setenv("PREFECTURE_SECRETS_DIR", str(tmp_path))
+    settings = load_settings()
+    assert settings.amqp_url.get_secret_value() == "amqp://producer:hush@broker/prefecture"
+    assert "hush" not in repr(settings)
+
 
 ID = "7d0c9a52-5a4f-4a3a-9a53-0f2d1f6f1c11"
 LISTE, TABLEAUX = ["export-liste", "--commune", "2A004"], ["render-tableaux", "--commune", "13900"]
@@ -134,7 +179,7 @@ def test_a_date_is_read_as_a_program_or_a_clerk_writes_it(written: str, sent: li
         (["export-liste", "--commune", "../etc"], "code INSEE de commune attendu"),
         ([*LISTE, "--liste", "ZZ"], "listes possibles : P (LP, 01)"),
         ([*LISTE, "--format", "pdf"], "'--format' : les valeurs possibles sont csv, xml"),
-        ([*LISTE, "--timeout", "0"], "'--timeout' : un nombre plus grand"),
+        ([*LISTE, "--timeout", "0"], "'--timeout' : un nombre entier est attendu"),
         ([*LISTE, "--requested-by", "<x>"], "requested_by : des lettres"),
         ([*LISTE, "--wait"], "PREFECTURE_STATE_URL"),
         ([*LISTE, "--batch", "x"], "--communes-file et --batch vont ensemble"),
@@ -143,13 +188,13 @@ def test_a_date_is_read_as_a_program_or_a_clerk_writes_it(written: str, sent: li
         (["export-liste", "--communes-file", "{file}", "--batch", "../x"], "lettres sans accent"),
         (["export-liste", "--communes-file", "nowhere.csv", "--batch", "x"], "fichier introuvable"),
         (["exports"], "PREFECTURE_STATE_URL"),
-        (["exports", "--limit", "dix"], "'--limit' : un nombre entier plus grand que 0 est attendu"),
+        (["exports", "--limit", "dix"], "'--limit' : un nombre entier est attendu, 1 au moins"),
         (["exports", "--limite", "3"], "option inconnue : --limite. Vouliez-vous dire '--limit' ?"),
         (["exports", "13900"], "argument en trop"),
         (["export-listes"], "commande inconnue : export-listes. Vouliez-vous dire 'export-liste'"),
         ([], "Commandes :"),
         (["cancel"], "il manque l'argument 'ID'"),
-        (["retry", ID, "--export", "tous"], "un nombre entier plus grand que 0 est attendu"),
+        (["retry", ID, "--export", "tous"], "un nombre entier est attendu, 1 au moins"),
         (["retry", ID, "--export", str(2**60)], "exports.0 : un nombre d'au plus 9007199254740991 est attendu"),
         (["cancel", "\x07"], "request.id : un caractère n'est pas admis"),
         ([*TABLEAUX, "--type", "additions"], "--scrutin manque, pour additions"),
@@ -186,14 +231,6 @@ def test_wrong_usage_exits_with_2_says_why_and_sends_nothing(
     assert reason in answer.err
     assert "<x>" not in answer.err
     assert (answer.out, sent) == ("", [])
-
-
-def test_a_program_reads_what_is_missing_as_json(sent: list[CloudEvent], capsys: pytest.CaptureFixture[str]) -> None:
-    assert main([*TABLEAUX, "--type", "additions", "--json"]) == ExitCode.USAGE
-    document = json.loads(capsys.readouterr().out)
-    assert (document["exit_code"], document["error"]["code"]) == (ExitCode.USAGE, "demande_invalide")
-    assert "--scrutin manque" in document["error"]["message"]
-    assert sent == []
 
 
 @pytest.mark.parametrize(
@@ -245,16 +282,13 @@ def run(sent: list[CloudEvent], tmp_path: Path) -> Callable[..., int]:
 def test_a_batch_is_one_request_for_each_commune(
     run: Callable[..., int], sent: list[CloudEvent], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert run("export-liste", "13900\n2A004\n13900\n", "--liste", "P", "--format", "xml", "--json") == ExitCode.DONE
+    assert run("export-liste", "13900\n2A004\n13900\n", "--liste", "P", "--format", "xml") == ExitCode.DONE
     for event in sent:
         _check(event)
     asked = [{name: event.data[name] for name in ("commune", "listes", "formats", "bulk")} for event in sent]
     same = {"listes": ["P"], "formats": ["xml"], "bulk": True}
     assert asked == [{"commune": "13900", **same}, {"commune": "2A004", **same}]
     assert {event.correlationid for event in sent} == {"lot-1"}
-    document = json.loads(capsys.readouterr().out)
-    assert document["batch"] == "lot-1"
-    assert document["requests"] == [{"commune": event.data["commune"], "id": event.id} for event in sent]
 
 
 def test_the_same_batch_sent_again_has_the_same_requests_and_another_one_others(
@@ -317,44 +351,3 @@ def test_every_wrong_line_is_told_with_its_number() -> None:
     ]
     with pytest.raises(InvalidRequestError, match="aucune commune"):
         read_communes(b"code\n")
-
-
-DROPPED = export(export_id=2, status=ExportStatus.CANCELLED, error_message="Annulé par mairie.")
-
-
-@pytest.mark.parametrize(
-    ("exports", "earlier", "followed"),
-    [
-        ([], request(export(export_id=1), DROPPED), request(export(export_id=1), DROPPED)),
-        ([2], request(export(export_id=1, status=ExportStatus.RUNNING), DROPPED), request(DROPPED)),
-    ],
-    ids=["all of them", "not those that go on"],
-)
-def test_waiting_for_a_cancellation_shows_the_files_it_is_about(
-    monkeypatch: pytest.MonkeyPatch, exports: list[int], earlier: RequestState, followed: RequestState
-) -> None:
-    monkeypatch.setattr(render, "POLL_SECONDS", 0.001)
-    event = build_cancel(ID, exports=exports, requested_by="mairie", source="/tests")
-    answers = iter([RequestState(), RequestState()])
-
-    class State:
-        def request_progress(self, source: str, event_id: str) -> RequestState:
-            if (source, event_id) == (event.source, event.id):
-                return next(answers, RequestState(RequestOutcome.ACCEPTED))
-            assert (source, event_id) == ("/tests", ID)
-            return earlier
-
-    found = wait_for(Cancelled(State(), event), event, Console(file=io.StringIO()), 10)
-    assert found == followed
-    assert judge_cancellation(found) == ExitCode.DONE
-
-
-@pytest.mark.parametrize(
-    ("state", "code"),
-    [
-        (RequestState(), ExitCode.TIMEOUT),
-        (RequestState(RequestOutcome.REFUSED, "Rien à annuler."), ExitCode.FAILED),
-    ],
-)
-def test_the_exit_code_tells_that_it_was_not_cancelled(state: RequestState, code: ExitCode) -> None:
-    assert judge_cancellation(state) == code

@@ -1,8 +1,9 @@
-"""The report of anomalies read by pages, and the search for names."""
+"""The report of anomalies read by pages; the electors whom the platform names are found where this is certain."""
 
 import io
 from collections.abc import Iterable
 from dataclasses import replace
+from datetime import date
 
 import pytest
 from hypothesis import given
@@ -13,30 +14,26 @@ from producers.web.anomalies.report import (
     AnomalyLine,
     Criteria,
     UnreadableReportError,
-    read_lines,
+    find_about,
     read_page,
     summarize,
 )
+from producers.web.depot import ListedElecteur, match, read_electeurs
+from schemas.profiles.platform import read_shipped
 from schemas.vocabulary import Severity
 from worker.domain.anomaly import Anomaly
-from worker.writers.report import HEADER, write_report
+from worker.registre.models import Electeur
+from worker.writers.columns import COLUMNS
+from worker.writers.precheck import HEADER, write_report
 
 _SEVERITIES = st.sampled_from(Severity)
 
 
-class _Buffer:
-    def __init__(self) -> None:
-        self.content = b""
-
-    def write(self, data: bytes) -> None:
-        self.content += data
-
-
 def _report(anomalies: Iterable[Anomaly]) -> io.BytesIO:
     """As the worker writes it."""
-    buffer = _Buffer()
-    write_report(anomalies, buffer)
-    return io.BytesIO(buffer.content)
+    report = io.BytesIO()
+    write_report(anomalies, report)
+    return report
 
 
 def _anomaly(severity: Severity = Severity.BLOCKING, nom: str = "INVENTEE", **columns: str) -> Anomaly:
@@ -47,7 +44,7 @@ def _anomaly(severity: Severity = Severity.BLOCKING, nom: str = "INVENTEE", **co
 def _read_all(report: io.BytesIO, criteria: Criteria) -> list[AnomalyLine]:
     summary = summarize(report, criteria)
     pages = (read_page(report, summary, criteria.text, page) for page in range(1, summary.pages + 1))
-    return [line for page in pages for group in page for _, line in group.lines]
+    return [line for page in pages for group in page for line in group.lines]
 
 
 def test_a_line_has_the_columns_of_the_report() -> None:
@@ -77,14 +74,12 @@ def test_what_is_wrong_with_one_elector_stands_together_blocking_first() -> None
     summary = summarize(report, Criteria())
     assert (summary.found, summary.groups) == (4, {True: 1, False: 2})
     groups = read_page(report, summary, "", 1)
-    assert [[(number, line.code) for number, line in group.lines] for group in groups] == [
-        [(3, "sexe_absent"), (2, "nom")],
-        [(1, "sexe_absent")],
-        [(4, "sexe_absent")],
+    assert [[line.code for line in group.lines] for group in groups] == [
+        ["sexe_absent", "nom"],
+        ["sexe_absent"],
+        ["sexe_absent"],
     ]
-    assert groups[0].numbers == [2, 3]
-    assert (groups[0].is_among({2, 3, 9}), groups[0].is_among({3})) == (True, False)
-    assert read_lines(report, {3})[3].numero == "2"
+    assert [group.first.numero for group in groups] == ["2", "1", ""]
 
 
 @pytest.mark.parametrize("start", ["=", "+", "-", "@"])
@@ -140,3 +135,57 @@ def test_what_is_no_report_is_refused(content: bytes) -> None:
     with pytest.raises(UnreadableReportError):
         _read_all(report, Criteria())
     assert not report.closed
+
+
+SAID_ON = date(2026, 11, 26)
+ZELIE = ListedElecteur("", "D'INVENTÉE", "Zélie Capucine", "14/03/1962", "0001")
+HOMONYM = ListedElecteur("", "D'INVENTÉE", "Zélie", "02/05/1990", "0002")
+FIFTH = ListedElecteur("5", "LIMONADE", "Adélaïde", "00/00/1961", "0001")
+EVERYBODY = (ZELIE, HOMONYM, FIFTH)
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("Mme d'inventee Zelie, née le 14/03/1962 : adresse absente", [ZELIE]),
+        ("D'INVENTÉE (02/05/1990) : sexe absent", [HOMONYM]),
+        ("D'INVENTÉE Zélie : sexe absent", [ZELIE, HOMONYM]),
+        ("Rejet du 26/11/2026. D'INVENTÉE Zélie : adresse absente", [ZELIE, HOMONYM]),
+        ("D'INVENTÉE Zélie, née le 03/03/1933", []),
+        ("Électeur n° 5 : nationalité absente", [FIFTH]),
+        ("numéro 5 : nationalité absente", [FIFTH]),
+        ("5 lignes en erreur", []),
+        ("LIMONADE Adélaïde", [FIFTH]),
+        ("LIMONADE", []),
+        ("Colonne NOM FAMILLE inconnue", []),
+    ],
+)
+def test_a_line_means_whom_it_names(line: str, expected: list[ListedElecteur]) -> None:
+    found, others = match(f"{line}\n", SAID_ON, EVERYBODY)
+    assert [it.electeur for it in found] == expected
+    assert others == ([] if expected else [line])
+
+
+def test_an_empty_answer_names_nobody() -> None:
+    assert match("", SAID_ON, EVERYBODY) == ([], [])
+
+
+def test_the_electors_of_a_file_and_what_its_report_says_of_them() -> None:
+    known = {
+        Electeur.nom_naissance: ZELIE.nom,
+        Electeur.prenoms: ZELIE.prenoms,
+        Electeur.date_naissance: ZELIE.naissance,
+        Electeur.code_bureau: ZELIE.bureau,
+    }
+    row = [known.get(column.source, "") if column.source else "" for column in COLUMNS]
+    form = read_shipped().form
+    file = io.BytesIO(form.header + f"{';'.join(row)}\n".encode())
+    assert list(read_electeurs(file, form)) == [ZELIE]
+    assert not file.closed
+    report = io.BytesIO(
+        "\ufeffGravité;Bureau;Numéro;Nom de naissance;Prénoms;Date de naissance;Colonne;Anomalie;Code\n"
+        "bloquante;0001;12;D'INVENTÉE;Zélie Capucine;14/03/1962;Ville;Ville absente.;ville_absente\n"
+        "bloquante;0001;13;AUTRE;Zélie Capucine;14/03/1962;Sexe;Sexe absent.;sexe_absent\n".encode()
+    )
+    about = find_about(report, {ZELIE[1:4]})
+    assert [line.code for line in about[ZELIE[1:4]]] == ["ville_absente"]

@@ -4,13 +4,16 @@ import csv
 import io
 import time
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
+from schemas.profiles.source import read_reu
 from tests.unit.reu_sample import NOM, TITLES, VALUES, VOIE, electeurs, write_reu
 from worker.errors import ImportRefusedError
+from worker.registre.imports.file import find_titles, split_file
 from worker.registre.imports.sources import Broken, Record
 from worker.registre.reu.lines import open_reu
 
@@ -24,9 +27,18 @@ def _write(path: Path, *lines: str, encoding: str = "utf-8") -> Path:
 
 
 def _records(path: Path) -> list[Record]:
-    reu = open_reu(path)
+    reu = open_reu(path, read_reu(), {})
     with path.open("rb") as stream:
         return list(reu.iter_records(stream))
+
+
+def _records_here(path: Path) -> list[Record]:
+    """In this process: one more for each example would take minutes."""
+    with path.open("rb") as stream:
+        found: Any = list(find_titles(stream))
+    [(_, about, lines)] = found
+    with path.open("rb") as stream:
+        return cast("list[Record]", list(split_file(stream, about, len(lines[0]))))
 
 
 def _fields(path: Path) -> list[list[str]]:
@@ -39,13 +51,13 @@ def test_encoding_and_separator_are_found(tmp_path: Path, encoding: str, separat
     rows = electeurs(2, {NOM: "ŒUVRARD-FÉLIX", VOIE: 'Rue "du Cerf;Volant", fond'})
     path = write_reu(tmp_path / "reu.csv", rows, separator=separator, encoding=encoding)
     assert _fields(path) == [list(row.values()) for row in rows]
-    assert any("cp1252" in note for note in open_reu(path).notes) == (encoding == "cp1252")
+    assert any("cp1252" in note for note in open_reu(path, read_reu(), {}).notes) == (encoding == "cp1252")
 
 
 def test_a_header_without_accents_leaves_the_encoding_to_the_lines(tmp_path: Path) -> None:
     titles = {title: title.replace("é", "e") for title in TITLES}
     path = write_reu(tmp_path / "reu.csv", electeurs(1, {NOM: "FÉLIX"}), titles=titles, encoding="cp1252")
-    assert "cp1252" in open_reu(path).notes[0]
+    assert "cp1252" in open_reu(path, read_reu(), {}).notes[0]
     assert "FÉLIX" in _fields(path)[0]
 
 
@@ -78,7 +90,7 @@ def test_a_file_of_quotes_that_never_close_is_read_in_linear_time(tmp_path: Path
     number = 40_000
     path = _write(tmp_path / "reu.csv", *['x";"'] * number)
     begun = time.process_time()
-    assert [fields for _, fields in _records(path)] == [Broken.QUOTES] * (number - 1) + [Broken.CUT]
+    assert [fields for _, fields in _records_here(path)] == [Broken.QUOTES] * (number - 1) + [Broken.CUT]
     assert time.process_time() - begun < 30
 
 
@@ -90,7 +102,7 @@ def test_whatever_is_well_written_is_read_back(tmp_path: Path, rows: list[list[s
     csv.writer(text, delimiter=";", lineterminator="\n", quoting=csv.QUOTE_ALL).writerows([TITLES, *rows])
     path = tmp_path / "reu.csv"
     path.write_text(text.getvalue(), encoding="utf-8", newline="")
-    assert [fields for _, fields in _records(path)] == rows
+    assert [fields for _, fields in _records_here(path)] == rows
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
@@ -98,30 +110,12 @@ def test_whatever_is_well_written_is_read_back(tmp_path: Path, rows: list[list[s
 def test_whatever_the_bytes_every_line_is_told(tmp_path: Path, noise: bytes) -> None:
     path = tmp_path / "reu.csv"
     path.write_bytes(HEADER.encode() + b"\n" + noise + b"\n" + LINE.encode())
-    assert (
-        _records(path)[-1:] == [(path.read_bytes().count(b"\n") + 1, list(VALUES))] or b"\r" in noise or b'"' in noise
-    )
-
-
-@pytest.mark.parametrize(
-    ("content", "reason"),
-    [
-        (b"", "vide"),
-        (b"\n", "vide"),
-        (b"PK\x03\x04rest", "ce ZIP est abîmé"),
-        (b"nom;prenom\nA;B\n", "Colonnes manquantes : code de l'ugle"),
-        ("nom\n".encode("utf-16"), "UTF-16"),
-    ],
-)
-def test_a_file_that_is_something_else_is_refused(tmp_path: Path, content: bytes, reason: str) -> None:
-    path = tmp_path / "autre.csv"
-    path.write_bytes(content)
-    with pytest.raises(ImportRefusedError, match=reason):
-        open_reu(path)
+    last = path.read_bytes().count(b"\n") + 1, list(VALUES)
+    assert _records_here(path)[-1:] == [last] or b"\r" in noise or b'"' in noise
 
 
 def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ImportRefusedError, match="introuvable"):
-        open_reu(tmp_path / "absent.csv")
+        open_reu(tmp_path / "absent.csv", read_reu(), {})
     with pytest.raises(ImportRefusedError, match="dossier"):
-        open_reu(tmp_path)
+        open_reu(tmp_path, read_reu(), {})

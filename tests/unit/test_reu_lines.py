@@ -1,10 +1,15 @@
-"""Lines of a REU export as electors: kept unchanged, or rejected with a reason that quotes no elector."""
+"""Lines of a REU export as electors: every spelling of a column, values kept unchanged, or a reason without a name."""
+
+import re
+from collections.abc import Sequence
+from datetime import date
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from common.texte import clean, is_clean
+from schemas.profiles.source import read_reu
 from tests.unit.nasty import NASTY, nasty_texts
 from tests.unit.reu_sample import (
     BUREAU,
@@ -22,16 +27,185 @@ from tests.unit.reu_sample import (
     VOIE,
 )
 from worker.registre.communes import DescribedBureau
-from worker.registre.imports.lines import LineError, clean_fields, clean_line
-from worker.registre.imports.sources import Broken
-from worker.registre.reu.lines import FIELDS, LineParser, match_columns
+from worker.registre.imports.lines import LineError, clean_fields, clean_line, parse_bureau, parse_date, parse_numero
+from worker.registre.imports.sources import Broken, Columns
+from worker.registre.reu.columns import match_columns, read_name
+from worker.registre.reu.lines import FIELDS, LineParser, parse_canton, parse_circonscription, parse_nationalite
+
+
+def _match(titles: Sequence[str]) -> Columns:
+    return match_columns(titles, read_reu(), {})
+
+
+def test_the_platforms_own_header_has_every_column() -> None:
+    columns = _match(TITLES)
+    assert len(columns.positions) == columns.width == 27
+    assert columns.notes == ()
+
+
+def test_the_header_of_a_prefecture_is_understood() -> None:
+    columns = _match([PREFECTURE.get(title, title) for title in TITLES])
+    assert columns.at("code_nationalite") == TITLES.index("libellé nationalité")
+    assert columns.at("nationalite") == columns.width
+    assert columns.at("code_canton") == 25
+    assert columns.at("libelle_canton") == 24
+    assert columns.notes == (
+        "colonnes facultatives absentes : libellé circonscription métropolitaine du bureau de vote",
+    )
+
+
+@pytest.mark.parametrize(
+    "title", ["code du l'ugle", "code de l'ugle", "CODE DE L’UGLE", "  Code  du l'UGLE ", "code_du_l_ugle", "code ugle"]
+)
+def test_accents_case_and_little_words_do_not_matter(title: str) -> None:
+    assert _match([title, *TITLES[1:]]).at("code_commune") == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("13055_LP", {"code_commune": "13055", "liste": "P"}),
+        ("Liste complémentaire européenne com2A004 (1)", {"code_commune": "2A004", "liste": "CE"}),
+        ("75118-LCM-20261125", {"code_commune": "75056", "liste": "CM"}),
+        ("13055 et 13900", {}),
+        ("LP+LCE", {}),
+        ("export-20261125-093000", {}),
+        ("20261", {"code_commune": "20261"}),
+        ("X13055, ce P", {}),
+    ],
+)
+def test_a_name_says_a_commune_and_a_list_where_it_says_one_only(name: str, said: dict[str, str]) -> None:
+    assert read_name(name) == said
+
+
+def test_missing_columns_are_named() -> None:
+    columns = _match([title for title in TITLES if title not in {"sexe", "prénoms", "libellé nationalité"}])
+    assert columns.missing == ["prenoms", "sexe", "nationalite"]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("14/03/1962", "1962-03-14"),
+        ("4/3/1962", "1962-03-04"),
+        ("00/00/1953", "1953-00-00"),
+        ("00/08/1955", "1955-08-00"),
+        ("1961", "1961-00-00"),
+        ("/1961", "1961-00-00"),
+        ("//1961", "1961-00-00"),
+        ("/ /1961", "1961-00-00"),
+        ("08/1955", "1955-08-00"),
+        ("/08/1955", "1955-08-00"),
+        ("31/02/1960", "1960-02-31"),
+        ("29/02/1900", "1900-02-29"),
+        ("1962-03-14", "1962-03-14"),
+        ("00/00/0000", ""),
+        ("0000", ""),
+        ("", ""),
+    ],
+)
+def test_a_date_is_kept_as_it_is_written(text: str, expected: str) -> None:
+    assert parse_date(text) == expected
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "14/13/1962",
+        "32/01/1962",
+        "12/31/1962",
+        "14-03-1962",
+        "14/03/62",
+        "mars 1962",
+        "14/03/1962 00:00",
+        "١٩٦١",
+        "/",
+        "22706",
+    ],
+)
+def test_a_date_that_cannot_be_read_is_said(text: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(text)):
+        parse_date(text)
+
+
+@given(st.dates(min_value=date(1000, 1, 1)))
+def test_a_whole_date_means_the_same_day(day: date) -> None:
+    assert parse_date(f"{day:%d/%m/%Y}") == day.isoformat()
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"), [("1", 1), ("0012", 12), ("0", 0), ("", None), ("2147483647", 2147483647)]
+)
+def test_an_order_number_is_a_number(text: str, expected: int | None) -> None:
+    assert parse_numero(text) == expected
+
+
+@pytest.mark.parametrize("text", ["12 BIS", "-1", "1.0", "²", "٣", "2147483648"])
+def test_an_order_number_that_is_none_is_said(text: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(text)):
+        parse_numero(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [("1", "0001"), ("0001", "0001"), ("00001", "0001"), ("12345", "12345"), ("0", "0000"), ("A1", "A1"), ("", "")],
+)
+def test_the_code_of_a_bureau_has_four_digits(text: str, expected: str) -> None:
+    assert parse_bureau(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "departement", "expected"),
+    [
+        ("13-16", "13", "16"),
+        ("1316", "13", "16"),
+        ("13 - 16", "13", "16"),
+        ("16", "13", "16"),
+        ("1", "13", "01"),
+        ("161", "16", "01"),
+        ("2A-01", "2A", "01"),
+        ("2b01", "2B", "01"),
+        ("971-01", "971", "01"),
+        ("97101", "971", "01"),
+        ("59-16", "13", "59-16"),
+        ("16e circonscription", "13", ""),
+        ("", "13", ""),
+    ],
+)
+def test_a_circonscription_is_its_number_in_the_departement(text: str, departement: str, expected: str) -> None:
+    assert parse_circonscription(text, departement) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "departement", "expected"),
+    [("1301", "13", "1301"), ("13-01", "13", "1301"), ("1", "13", "1301"), ("97101", "971", "97101"), ("", "13", "")],
+)
+def test_a_canton_begins_with_its_departement(text: str, departement: str, expected: str) -> None:
+    assert parse_canton(text, departement) == expected
+
+
+@pytest.mark.parametrize(
+    ("label", "code", "expected"),
+    [
+        ("Belge", "", "Belge"),
+        ("Belge", "PT", "Belge"),
+        ("", "PT", "Portugaise"),
+        ("", "fr", "Française"),
+        ("BE", "", "Belge"),
+        ("", "XK", "XK"),
+        ("", "", ""),
+    ],
+)
+def test_a_nationality_is_a_label(label: str, code: str, expected: str) -> None:
+    assert parse_nationalite(label, code) == expected
+
 
 COMMUNES = frozenset({"13055", "2A004"})
-COLUMNS = match_columns(TITLES)
+COLUMNS = match_columns(TITLES, read_reu(), {})
 
 
 def _parser() -> LineParser:
-    return LineParser(COLUMNS, COMMUNES)
+    return LineParser(COLUMNS, COMMUNES, read_reu())
 
 
 def _parse(changes: dict[str, str], parser: LineParser | None = None) -> dict[str, object]:
@@ -42,6 +216,7 @@ def _parse(changes: dict[str, str], parser: LineParser | None = None) -> dict[st
 def test_a_line_becomes_an_elector() -> None:
     assert _parse({}) == {
         "arrondissement": "",
+        "ine": "",
         "code_commune": "13055",
         "liste": "P",
         "code_bureau": "0001",
@@ -159,8 +334,8 @@ def test_bureaux_are_remembered_once_and_the_first_value_stands() -> None:
 
 def test_a_prefecture_tells_other_things_of_a_bureau() -> None:
     titles = [PREFECTURE.get(title, title) for title in TITLES]
-    columns = match_columns(titles)
-    parser = LineParser(columns, COMMUNES)
+    columns = match_columns(titles, read_reu(), {})
+    parser = LineParser(columns, COMMUNES, read_reu())
     values = dict(zip(titles, VALUES, strict=True)) | {
         "identifiant nationalité": "BE",
         "circonscription législative du bureau de vote": "16e circonscription",

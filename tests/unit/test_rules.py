@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import Connection, delete, insert, update
 from sqlalchemy.orm import InstrumentedAttribute
 
+from schemas.profiles.platform import read_shipped
 from schemas.vocabulary import Format, Liste, Severity
 from tests.parts.rules import KINDS
 from worker.db.engine import build_engine
@@ -16,7 +17,7 @@ from worker.db.types import Base
 from worker.domain.anomaly import Anomaly
 from worker.registre.checks.rules import RULES
 from worker.registre.models import Bureau, Electeur
-from worker.writers.columns import COLUMNS, ListeSpec, header_of
+from worker.writers.columns import ListeSpec, header_of
 from worker.writers.precheck import find_anomalies, take_census
 
 SPEC = ListeSpec("13900", "LIBREVILLE", "13", Liste.PRINCIPALE, 1, "G", "L", date(2026, 11, 25))
@@ -305,7 +306,7 @@ def test_every_rule_has_its_cases() -> None:
 
 
 def test_a_kind_names_a_column_of_the_file_and_says_what_to_do_and_who_says_so() -> None:
-    names = {column.name for column in COLUMNS}
+    names = set(read_shipped().form.columns)
     assert [kind.code for kind in KINDS if kind.value is not None and header_of(kind.value) not in names] == []
     assert [kind.code for kind in KINDS if not (kind.message.endswith(".") and kind.source)] == []
     assert len({kind.code for kind in KINDS}) == len(KINDS)

@@ -1,4 +1,4 @@
-"""The tasks of a commune in order: each with one true state, and none without a record."""
+"""The tasks of a commune in order, each with one true state; the tableaux of a poll, and those that fulfil it."""
 
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -7,17 +7,86 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from common.calendrier import CalendarReunion, CalendarScrutin, find_cycles
-from producers.web.echeances import Calendar, build_agenda
+from common.calendrier import CalendarReunion, CalendarScrutin, cycle_of, find_cycles
+from producers.web.echeances import Agenda, Calendar, build_agenda
 from producers.web.exports.query import AskedFile
 from producers.web.registre.query import Registre
 from producers.web.taches import Situation, Task, TaskState, find_tasks
+from schemas.profiles.platform import read_shipped
 from schemas.tableaux import TypeTableau
 from tests.unit.asked_files import DAY, NOON, ready_list, ready_tableau
 
+APRIL_POLL = date(2027, 4, 11)
+SCRUTIN = CalendarScrutin(APRIL_POLL, "Élections municipales", None)
+LISTES = ["P", "CE", "CM"]
+MADE_FOR = {"scrutin": APRIL_POLL.isoformat()}
+
+
+def _agenda(*tableaux: AskedFile, scrutin: CalendarScrutin = SCRUTIN) -> Agenda:
+    return build_agenda(cycle_of(scrutin, []), tableaux, LISTES)
+
+
+def test_the_closing_that_the_register_knows_wins() -> None:
+    agenda = _agenda(scrutin=CalendarScrutin(APRIL_POLL, "", date(2027, 2, 28)))
+    assert agenda.last_day_to_register == date(2027, 2, 28)
+
+
+@pytest.mark.parametrize(
+    ("facts", "is_made"),
+    [
+        ({"parameters": MADE_FOR}, True),
+        ({"parameters": {"scrutin": "2026-12-06"}}, False),
+        ({"parameters": MADE_FOR, "edition": "commission"}, False),
+        ({"parameters": MADE_FOR, "a_completer": 1}, False),
+        ({"parameters": MADE_FOR, "a_completer": 1, "published_on": date(2027, 3, 20)}, True),
+        ({"parameters": MADE_FOR, "type_tableau": "cinq_jours_reu"}, False),
+        ({"parameters": MADE_FOR, "liste": "CM"}, False),
+        ({"parameters": {"scrutin": None, "until": "2027-03-19"}}, True),
+        ({"parameters": {"scrutin": None, "until": "2027-03-30"}}, False),
+        ({"parameters": {"scrutin": None, "until": None, "publication": "2027-03-22"}}, True),
+        ({"parameters": {}}, False),
+    ],
+)
+def test_a_tableau_answers_its_own_poll_only(facts: dict[str, object], *, is_made: bool) -> None:
+    vingt_jours, _ = _agenda(ready_tableau(1, **facts)).due
+    assert vingt_jours.is_made is is_made
+
+
+def test_the_newest_tableau_of_each_list_is_shown_and_the_others_are_named() -> None:
+    newest, older = ready_tableau(2, parameters=MADE_FOR), ready_tableau(1, parameters=MADE_FOR)
+    due = _agenda(newest, older).due[0]
+    assert due.made == {"P": newest}
+    assert due.missing == ["CE", "CM"]
+    assert due.is_made
+
+
+def test_the_principal_list_stands_first_though_its_tableau_was_made_first() -> None:
+    made = [
+        ready_tableau(number, parameters=MADE_FOR, liste=liste) for number, liste in ((3, "CM"), (2, "CE"), (1, "P"))
+    ]
+    assert list(_agenda(*made).due[0].made) == LISTES
+
+
+def test_what_cannot_be_posted_is_not_done() -> None:
+    provisional = ready_tableau(3, parameters=MADE_FOR, provisoire_until=APRIL_POLL)
+    wrong = ready_tableau(2, parameters=MADE_FOR, bloquantes=1)
+    due = _agenda(provisional, wrong).due[0]
+    assert (due.made, due.unfinished, due.is_made) == ({}, {"P": provisional}, False)
+    assert due.is_late(APRIL_POLL)
+    recalled = ready_tableau(4, parameters=MADE_FOR, recalled_at=NOON)
+    assert _agenda(recalled).due[0].unfinished == {"P": recalled}
+    right = ready_tableau(1, parameters=MADE_FOR)
+    due = _agenda(provisional, wrong, right).due[0]
+    assert (due.made, due.unfinished, due.is_made) == ({"P": right}, {}, True)
+
+
 POLL = CalendarScrutin(date(2026, 12, 20), "Élection municipale partielle", None)
 FOR_POLL = {"parameters": {"scrutin": "2026-12-20"}}
+POSTED = {"published_on": date(2026, 12, 15), "published_until": date(2026, 12, 16)}
+COMING = {"provisoire_until": date(2026, 12, 15)}
 CINQ_JOURS = FOR_POLL | {"type_tableau": TypeTableau.CINQ_JOURS_REU.value}
+LISTES_MADE, CORRECT = "Préparer les listes", "Corriger la liste principale"
+DEPOSIT, ANSWER = "Déposer sur e-listelec", "Noter la réponse de la plateforme"
 TO_DO, TO_COME, DONE, LATE = TaskState.TO_DO, TaskState.TO_COME, TaskState.DONE, TaskState.LATE
 
 
@@ -28,6 +97,7 @@ def tasks_of(
     register_since: date | None = None,
     scrutins: tuple[CalendarScrutin, ...] = (),
     reunions: tuple[CalendarReunion, ...] = (),
+    wanted: bool = True,
     **known: int,
 ) -> list[Task]:
     registres = {"P": Registre("P", 100, imported_at, taken_on=imported_at and imported_at.date())}
@@ -36,11 +106,19 @@ def tasks_of(
     agendas = [build_agenda(it, tableaux, ["P"]) for it in cycles]
     deposited = sorted((it for it in files if it.deposited_on), key=lambda it: -it.export_id)
     calendar = Calendar(agendas, tableaux, reunions, registres, register_since)
-    return find_tasks(Situation(today, calendar, files, deposited, **known))
+    platform = read_shipped().model_copy(update={"deposits_wanted": wanted})
+    return find_tasks(Situation(today, calendar, files, deposited, platform, **known))
 
 
 def states(tasks: list[Task]) -> dict[str, TaskState]:
     return {task.title: task.state for task in tasks}
+
+
+def test_where_deposits_are_not_wanted_there_is_no_task_to_deposit() -> None:
+    assert states(tasks_of(ready_list(1)))[DEPOSIT] == TO_DO
+    titles = " ".join(states(tasks_of(ready_list(1), wanted=False)))
+    assert "Déposer sur" not in titles
+    assert LISTES_MADE not in titles
 
 
 ANNUAL = "Réunir la commission de contrôle (2026)"
@@ -97,7 +175,7 @@ def test_a_meeting_that_did_not_deliberate_does_not_move_the_tableau() -> None:
 
 
 def test_a_commune_without_a_register_is_asked_for_the_export_first() -> None:
-    tasks = find_tasks(Situation(DAY, Calendar([], [], [], {}), [], []))
+    tasks = find_tasks(Situation(DAY, Calendar([], [], [], {}), [], [], read_shipped()))
     assert (tasks[0].title, tasks[0].state) == ("Déposer l'export du REU", TO_DO)
     assert {task.state for task in tasks[1:]} == {TaskState.UNKNOWN}
 
@@ -112,32 +190,16 @@ def test_an_export_of_more_than_thirty_days_is_asked_for_again(days: int, state:
 @pytest.mark.parametrize(
     ("facts", "expected"),
     [
-        ({}, {"Préparer les listes": DONE, "Déposer sur e-listelec": TO_DO}),
-        ({"bloquantes": 9}, {"Préparer les listes": DONE, "Corriger la liste principale": TO_DO}),
-        ({"bloquantes": 9, "outdated_at": NOON}, {"Préparer les listes": TO_DO}),
-        ({"outdated_at": NOON}, {"Préparer les listes": TO_DO}),
-        ({"recalled_at": NOON, "recalled_because": "essai"}, {"Préparer les listes": TO_DO}),
-        ({"deposited_on": DAY}, {"Préparer les listes": DONE, "Noter la réponse de la plateforme": TO_COME}),
-        (
-            {"deposited_on": DAY - timedelta(days=1)},
-            {"Préparer les listes": DONE, "Noter la réponse de la plateforme": TO_DO},
-        ),
-        (
-            {"deposited_on": DAY, "verdict": "accepte"},
-            {"Préparer les listes": DONE, "Noter la réponse de la plateforme": DONE},
-        ),
-        (
-            {"deposited_on": DAY, "verdict": "rejete"},
-            {
-                "Préparer les listes": DONE,
-                "Corriger la liste principale": TO_DO,
-                "Noter la réponse de la plateforme": DONE,
-            },
-        ),
-        (
-            {"deposited_on": DAY, "verdict": "rejete", "outdated_at": NOON},
-            {"Préparer les listes": TO_DO, "Noter la réponse de la plateforme": DONE},
-        ),
+        ({}, {LISTES_MADE: DONE, DEPOSIT: TO_DO}),
+        ({"bloquantes": 9}, {LISTES_MADE: DONE, CORRECT: TO_DO}),
+        ({"bloquantes": 9, "outdated_at": NOON}, {LISTES_MADE: TO_DO}),
+        ({"outdated_at": NOON}, {LISTES_MADE: TO_DO}),
+        ({"recalled_at": NOON, "recalled_because": "essai"}, {LISTES_MADE: TO_DO}),
+        ({"deposited_on": DAY}, {LISTES_MADE: DONE, ANSWER: TO_COME}),
+        ({"deposited_on": DAY - timedelta(days=1)}, {LISTES_MADE: DONE, ANSWER: TO_DO}),
+        ({"deposited_on": DAY, "verdict": "accepte"}, {LISTES_MADE: DONE, ANSWER: DONE}),
+        ({"deposited_on": DAY, "verdict": "rejete"}, {LISTES_MADE: DONE, CORRECT: TO_DO, ANSWER: DONE}),
+        ({"deposited_on": DAY, "verdict": "rejete", "outdated_at": NOON}, {LISTES_MADE: TO_DO, ANSWER: DONE}),
     ],
 )
 def test_a_list_asks_for_one_thing_at_a_time(facts: dict[str, Any], expected: dict[str, TaskState]) -> None:
@@ -145,8 +207,7 @@ def test_a_list_asks_for_one_thing_at_a_time(facts: dict[str, Any], expected: di
     about_listes = {
         title: state
         for title, state in found.items()
-        if title in {"Préparer les listes", "Déposer sur e-listelec", "Noter la réponse de la plateforme"}
-        or title.startswith("Corriger")
+        if title in {LISTES_MADE, DEPOSIT, ANSWER} or title.startswith("Corriger")
     }
     assert about_listes == expected
 
@@ -166,19 +227,19 @@ def test_what_was_refused_is_never_to_be_deposited_again(facts: dict[str, Any]) 
     refused = ready_list(1, **facts | {"deposited_on": DAY, "verdict": "rejete"})
     twin = ready_list(2, request_id=1, format="csv" if facts["format"] == "xml" else "xml")
     for files in ((refused,), (refused, twin)):
-        assert "Déposer sur e-listelec" not in states(tasks_of(*files))
+        assert DEPOSIT not in states(tasks_of(*files))
 
 
 def test_what_was_refused_and_made_again_of_the_same_register_is_to_be_corrected() -> None:
     refused = ready_list(1, request_id=1, sha256="a" * 64, deposited_on=DAY, verdict="rejete", verdict_on=DAY)
     again = ready_list(2, request_id=2, sha256="a" * 64)
     tasks = tasks_of(refused, again)
-    (task,) = [task for task in tasks if task.title == "Corriger la liste principale"]
+    (task,) = [task for task in tasks if task.title == CORRECT]
     assert "la même que celle que la plateforme a rejetée" in task.why
     assert task.button.export == refused.export_id
-    assert "Déposer sur e-listelec" not in states(tasks)
+    assert DEPOSIT not in states(tasks)
     corrected = ready_list(3, request_id=3, sha256="b" * 64)
-    assert states(tasks_of(refused, corrected))["Déposer sur e-listelec"] is TO_DO
+    assert states(tasks_of(refused, corrected))[DEPOSIT] is TO_DO
 
 
 @pytest.mark.parametrize(
@@ -189,46 +250,17 @@ def test_what_was_refused_and_made_again_of_the_same_register_is_to_be_corrected
         (date(2026, 12, 15), None, "Préparer le tableau des cinq jours", TO_DO),
         (date(2026, 12, 16), None, "Préparer le tableau des cinq jours", LATE),
         (date(2026, 12, 1), {"bloquantes": 2}, "Corriger le tableau des cinq jours", TO_DO),
-        (
-            date(2026, 12, 14),
-            {"provisoire_until": date(2026, 12, 15)},
-            "Refaire le tableau des cinq jours",
-            TO_COME,
-        ),
-        (
-            date(2026, 12, 15),
-            {"provisoire_until": date(2026, 12, 15)},
-            "Refaire le tableau des cinq jours",
-            TO_DO,
-        ),
+        (date(2026, 12, 14), COMING, "Refaire le tableau des cinq jours", TO_COME),
+        (date(2026, 12, 15), COMING, "Refaire le tableau des cinq jours", TO_DO),
         (date(2026, 12, 15), {"a_completer": 4}, "Compléter le tableau des cinq jours", TO_DO),
         (date(2026, 12, 16), {"a_completer": 4}, "Compléter le tableau des cinq jours", LATE),
         (date(2026, 12, 15), {"a_completer": 4, "published_on": date(2026, 12, 15)}, "Certifier la publication", TO_DO),
         (date(2026, 12, 15), {}, "Publier le tableau", TO_DO),
         (date(2026, 12, 16), {}, "Publier le tableau", LATE),
         (date(2026, 12, 16), {"published_on": date(2026, 12, 15)}, "Certifier la publication", TO_DO),
-        (
-            date(2026, 12, 16),
-            {"published_on": date(2026, 12, 15), "published_until": date(2026, 12, 16)},
-            "Certifier la publication",
-            TO_COME,
-        ),
-        (
-            date(2026, 12, 17),
-            {"published_on": date(2026, 12, 15), "published_until": date(2026, 12, 16)},
-            "Certifier la publication",
-            TO_DO,
-        ),
-        (
-            date(2026, 12, 17),
-            {
-                "published_on": date(2026, 12, 15),
-                "published_until": date(2026, 12, 16),
-                "certified_on": date(2026, 12, 17),
-            },
-            "Certifier la publication",
-            DONE,
-        ),
+        (date(2026, 12, 16), POSTED, "Certifier la publication", TO_COME),
+        (date(2026, 12, 17), POSTED, "Certifier la publication", TO_DO),
+        (date(2026, 12, 17), POSTED | {"certified_on": date(2026, 12, 17)}, "Certifier la publication", DONE),
     ],
 )
 def test_a_tableau_goes_from_yet_to_come_to_certified(

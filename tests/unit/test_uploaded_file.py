@@ -1,20 +1,27 @@
-"""The content of an uploaded file, in pieces of any size, and the kind of change of a value."""
+"""An uploaded file: its content in pieces of any size, the kind of change of a value; a ZIP file by file."""
 
+import codecs
 import io
+import tracemalloc
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from common.file_kind import UnreadableArchiveError
 from producers.web.verifier import diagnosis as uploaded_file
 from producers.web.verifier.diagnosis import (
-    CsvComparison,
     UploadedFile,
-    ValueChange,
     compare,
     examine,
+    examine_archive,
     explain,
 )
+from schemas.profiles.platform import FileForm, read_shipped
+from tests.parts.profiles import tabulation, virgule
 from tests.ruined.catalogue import OF_ANOTHER_KIND, Ruined
 
 MADE = "TypeListe;Code;Naissance;Nom\nG;05110;14/03/1962;ÉCLUSE\nG;13900;01/02/1980;ŁUCARNE\n"
@@ -22,11 +29,6 @@ MADE = "TypeListe;Code;Naissance;Nom\nG;05110;14/03/1962;ÉCLUSE\nG;13900;01/02/
 
 def _examine(content: bytes, name: str = "liste.csv") -> UploadedFile:
     return examine(io.BytesIO(content), name)
-
-
-def _compare(text: str, encoding: str = "utf-8") -> CsvComparison:
-    content = text.encode(encoding)
-    return compare(io.BytesIO(MADE.encode()), io.BytesIO(content), _examine(content))
 
 
 @given(st.binary(max_size=200), st.integers(1, 7))
@@ -43,7 +45,7 @@ def test_pieces_of_any_size_say_the_same(content: bytes, size: int) -> None:
 @pytest.mark.parametrize("ruined", OF_ANOTHER_KIND, ids=[it.name for it in OF_ANOTHER_KIND])
 def test_what_an_import_would_not_read_is_named_to_whoever_uploads_it(ruined: Ruined) -> None:
     uploaded = _examine(ruined.content, ruined.name)
-    said = " ".join(explain(uploaded, None, None))
+    said = " ".join(explain(uploaded, None, None, read_shipped().form))
     if uploaded.kind.value == uploaded.extension:
         assert "Par son contenu" not in said, "the module makes such files too"
     elif uploaded.is_workbook:
@@ -53,8 +55,9 @@ def test_what_an_import_would_not_read_is_named_to_whoever_uploads_it(ruined: Ru
 
 
 def _is_utf8(content: bytes) -> bool:
+    """Whether it is UTF-8 as far as it goes: its last letter may be cut."""
     try:
-        content.decode()
+        codecs.getincrementaldecoder("utf-8")().decode(content)
     except UnicodeDecodeError:
         return False
     return True
@@ -71,6 +74,7 @@ def _is_utf8(content: bytes) -> bool:
             "tableau-vingt_jours-P-13900-par_bureau-20261125-093000.pdf",
             ["tableau-vingt_jours-P-13900-par_bureau-20261125-093000.pdf"],
         ),
+        ("13900_P_20261125-093000.csv", ["13900_P_20261125-093000.csv"]),
         ("electeurs.csv", []),
         ("", []),
     ],
@@ -79,38 +83,117 @@ def test_the_name_that_a_file_had_is_found_again(name: str, likely: list[str]) -
     assert _examine(b"x", name).likely_names[:1] == likely
 
 
-@pytest.mark.parametrize(
-    ("old", "new", "change"),
-    [
-        ("05110", "5110", ValueChange.ZEROS),
-        ("14/03/1962", "1962-03-14", ValueChange.DATE),
-        ("14/03/1962", "14/03/62", ValueChange.DATE),
-        ("ŁUCARNE", "?UCARNE", ValueChange.LETTERS),
-        ("ÉCLUSE", "ÉCLUSE ", ValueChange.SPACES),
-        ("ÉCLUSE", "ÉCLUSÉ", ValueChange.OTHER),
-        ("13900", "13901", ValueChange.OTHER),
-        ("14/03/1962", "", ValueChange.OTHER),
-    ],
-)
-def test_a_changed_value_is_told_by_its_kind(old: str, new: str, change: ValueChange) -> None:
-    result = _compare(MADE.replace(old, new, 1))
-    assert dict(result.changes) == {change: 1}
-    assert result.has_same_titles
-    assert result.first in {2, 3}
-
-
-def test_the_way_of_writing_is_no_change_of_values() -> None:
-    quoted = "\n".join(";".join(f'"{value}"' for value in line.split(";")) for line in MADE.splitlines())
-    for text, encoding in (
-        (MADE, "utf-8-sig"),
-        (MADE.replace("\n", "\r\n"), "utf-8"),
-        (MADE.replace(";", ","), "utf-8"),
-        (quoted, "utf-8"),
-    ):
-        assert not _compare(text, encoding).changed, (text, encoding)
-
-
 @given(st.binary(max_size=300))
 def test_no_bytes_are_too_strange_to_compare(content: bytes) -> None:
-    found = compare(io.BytesIO(MADE.encode()), io.BytesIO(content), _examine(content))
+    found = compare(io.BytesIO(MADE.encode()), io.BytesIO(content), _examine(content), "utf-8", ";")
     assert found.made == 3
+
+
+FORMS: dict[str, Callable[[Path], FileForm]] = {
+    "e-listelec": lambda _folder: read_shipped().form,
+    "virgule": lambda folder: virgule(folder).form,
+    "tabulation": lambda folder: tabulation(folder).form,
+}
+REWRITTEN: dict[str, tuple[str, Callable[[str, FileForm], bytes]]] = {
+    "bom": ("(BOM) a été ajoutée", lambda text, _form: ("\ufeff" + text).encode()),
+    "no bom": ("(BOM) du début a été ôtée", lambda text, form: text.encode(form.encoding)),
+    "CR LF": ("Windows (CR LF)", lambda text, form: _bytes(text.replace("\r\n", "\n").replace("\n", "\r\n"), form)),
+    "LF": ("autre système (LF)", lambda text, form: _bytes(text.replace("\r\n", "\n"), form)),
+    "Windows": ("Windows-1252", lambda text, _form: text.encode("cp1252", "replace")),
+    "UTF-8": ("Les accents sont écrits en UTF-8", lambda text, _form: text.encode()),
+    ";": ("est le point-virgule", lambda text, form: _bytes(text.replace(form.separator, ";"), form)),
+    ",": ("est la virgule", lambda text, form: _bytes(text.replace(form.separator, ","), form)),
+    "tab": ("est la tabulation", lambda text, form: _bytes(text.replace(form.separator, "\t"), form)),
+    "quotes": ("entre guillemets", lambda text, form: _bytes(text.replace("ARLES", '"ARLES"'), form)),
+}
+"""The sentence that a way to write a file again brings, unless the profile wants the file so."""
+CHANGED = {
+    "zeros": ("une valeur changée", "05110", "5110"),
+    "spaces": ("une valeur changée", "ARLES", "ARLES "),
+    "no value": ("une valeur changée", "ARLES", ""),
+    "titles": ("ligne des titres", "Prenoms", "PRENOMS"),
+}
+_SENTENCES = {*(it[0] for it in REWRITTEN.values()), *(it[0] for it in CHANGED.values())}
+
+
+def _bytes(text: str, form: FileForm) -> bytes:
+    return ("\ufeff" * form.byte_order_mark + text).encode(form.encoding)
+
+
+def _text(form: FileForm) -> str:
+    known = {"nom_naissance": "ÉCLUSE", "date_naissance": "14/03/1962", "code_postal": "05110", "type_liste": "G"}
+    known |= {"commune_naissance": "ARLES", "prenoms": "Zélie"}
+    line = form.separator.join(known.get(value, "") for value in form.values)
+    return form.end.join([form.separator.join(form.columns), line, line, ""])
+
+
+def _sentences(made: bytes, found: bytes, form: FileForm) -> set[str]:
+    """The known sentences that the verifier says of a file."""
+    uploaded = _examine(found)
+    comparison = compare(io.BytesIO(made), io.BytesIO(found), uploaded, form.encoding, form.separator)
+    said = " ".join(explain(uploaded, None, comparison, form))
+    assert ("Les valeurs sont toutes les mêmes" in said) is (comparison.first is None)
+    return {sentence for sentence in _SENTENCES if sentence in said}
+
+
+@pytest.mark.parametrize("platform", FORMS)
+@pytest.mark.parametrize("variant", [*REWRITTEN, *CHANGED])
+def test_of_each_platform_only_what_changed_is_told(tmp_path: Path, platform: str, variant: str) -> None:
+    form = FORMS[platform](tmp_path)
+    text = _text(form)
+    made = _bytes(text, form)
+    if variant in CHANGED:
+        sentence, old, new = CHANGED[variant]
+        assert old in text
+        assert _sentences(made, _bytes(text.replace(old, new), form), form) == {sentence}
+        return
+    sentence, rewrite = REWRITTEN[variant]
+    found = rewrite(text, form)
+    expected = set() if found == made else {sentence}
+    if variant in {"Windows", "UTF-8"} and form.byte_order_mark:
+        expected.add(REWRITTEN["no bom"][0])  # neither writes the mark again
+    if variant in {"bom", "UTF-8"} and form.encoding != "utf-8":
+        expected.add(REWRITTEN["UTF-8"][0])
+    if variant == "UTF-8" and form.encoding == "utf-8":
+        expected.discard(sentence)
+    assert _sentences(made, found, form) == expected
+
+
+def archive(compression: int = zipfile.ZIP_STORED, name: str = "liste.csv", content: bytes = b"A;B\n" * 50) -> bytes:
+    into = io.BytesIO()
+    with zipfile.ZipFile(into, "w", compression) as file:
+        file.writestr(name, content)
+    return into.getvalue()
+
+
+def test_its_files_are_examined_one_by_one() -> None:
+    (found,) = examine_archive(io.BytesIO(archive(zipfile.ZIP_DEFLATED, "dossier/liste.csv")))
+    assert (found.name, found.size, found.lines) == ("liste.csv", 200, 50)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        archive().replace(b"A;B\n", b"A;C\n"),
+        archive(zipfile.ZIP_DEFLATED).replace(archive(zipfile.ZIP_DEFLATED)[40:45], b"\xff" * 5),
+        archive(name="é.csv").replace("é".encode(), b"\xe9\xe9"),
+        archive()[:-30],
+        b"PK\3\4",
+    ],
+    ids=["bytes", "deflate", "name", "short", "nothing"],
+)
+def test_what_is_damaged_is_told(content: bytes) -> None:
+    with pytest.raises(UnreadableArchiveError, match="abîmé"):
+        list(examine_archive(io.BytesIO(content)))
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_LZMA, zipfile.ZIP_BZIP2])
+def test_a_content_that_would_come_out_at_once_is_not_read(method: int) -> None:
+    bomb = io.BytesIO(archive(method, content=bytes(1_000_000)))
+    tracemalloc.start()
+    try:
+        with pytest.raises(UnreadableArchiveError, match="refaites-le"):
+            list(examine_archive(bomb))
+        assert tracemalloc.get_traced_memory()[1] < 10_000_000
+    finally:
+        tracemalloc.stop()

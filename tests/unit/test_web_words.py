@@ -1,4 +1,4 @@
-"""The screen's texts: French typography, Paris days, the pre-check's codes as words."""
+"""The screen's texts: French typography, Paris days; the pages of long tables."""
 
 import ast
 import inspect
@@ -12,16 +12,15 @@ import pytest
 from jinja2 import DictLoader, Environment
 from markupsafe import Markup
 
-from common import incomplete
+from common import french
 from common.french import format_moment, typo, weekday_date
+from producers.web.forms import Paging, page_number
 from producers.web.security import AgentCommune
-from producers.web.templating import add_words, code_words, day_of, duration, jour_of, kept_until, people_label
-from tests.parts.rules import KINDS
+from producers.web.templating import add_words, day_of, duration, jour_of, kept_until, people_label
 from tests.unit.asked_files import ready_list
 from tests.unit.producers_samples import plain
 from worker.domain import majorite
 from worker.domain.tableau import controles, couverture
-from worker.handlers.making import make_tableau
 from worker.registre.reu import importer
 
 ROOT = Path(__file__).parents[2]
@@ -93,7 +92,7 @@ def test_a_clerk_reads_what_to_do_and_no_command() -> None:
     """For every message of the tableau rules; « (page « Doutes ») » is not a command."""
     environment = Environment(loader=DictLoader({"t": "{{ said | typo }}"}), autoescape=False)  # noqa: S701 — no page
     add_words(environment)
-    modules = (incomplete, controles, couverture, majorite, importer)
+    modules = (french, controles, couverture, majorite, importer)
     said = [it for module in modules for it in _strings(inspect.getsource(module)) if " (" in it]
     assert any("imports --taken-on" in it for it in said)
     shown = [environment.get_template("t").render(said=it) for it in said]
@@ -118,34 +117,27 @@ def test_durations_are_said_as_one_says_them(seconds: float, text: str) -> None:
     assert plain(duration(timedelta(seconds=seconds))) == text
 
 
-_CODE = re.compile(r"[a-z]+(_[a-z]+)+")
+@pytest.mark.parametrize(
+    ("text", "page"),
+    [("", 1), ("1", 1), ("12", 12), ("0", 1), ("-3", 1), ("x", 1), ("١٢", 1), ("9" * 30, 1), ("1e3", 1), (" 2", 1)],
+)
+def test_what_is_no_page_is_the_first(text: str, page: int) -> None:
+    assert page_number(text) == page
 
 
-def test_every_kind_of_anomaly_is_called_in_french() -> None:
-    modules = (incomplete, controles, couverture, majorite, make_tableau)
-    tableau = {it for module in modules for it in _strings(inspect.getsource(module)) if _CODE.fullmatch(it)}
-    assert {"couverture_fin", "doutes_ouverts", "second_tour_inconnu", "deja_inscrit", "bilan_impossible"} <= tableau
-    shown = {code_words(code) for code in tableau | {kind.code for kind in KINDS}}
-    labels = """
-Addition sans inscription, Addition sans scrutin, Bureau absent, Bureau inconnu, Canton absent, Canton incohérent,
-Caractères abîmés, Caractères nettoyés, Catégorie incohérente, Circonscription absente, Circonscription incohérente,
-Code postal absent, Code postal abîmé, Code postal inconnu, Code postal sans zéro, Commune de naissance absente,
-Commune de naissance sans zéro, Date de naissance absente, Date du mouvement absente, Date et motif absents,
-Date de tableau inhabituelle, Date illisible,
-Date impossible, Date partielle, Date trop ancienne, Dates incertaines, Doutes à trancher, Début de la période inconnu,
-Déjà inscrit, Département de naissance absent, Département inconnu, Département obsolète, Département sans zéro,
-Export ancien, Exports non comparés, Fin de la période inconnue, Homonyme, Catégorie absente,
-Homonymes départagés par supposition, Liste absente, Liste absorbée,
-Majorité changée par une correction, Mineurs non exportés, Modification hors liste, Motif absent,
-Mouvements en attente, Mouvements et exports en désaccord, Mouvements peut-être incomplets, Naissance incohérente,
-Nationalité absente, Nationalité française,
-Nationalité hors de l'Union, Nom absent, Nom d'usage identique, Nom d'usage répété,
-Nombre d'électeurs impossible, Numéro en double, Numéro général absent, Numéro provisoire,
-Majorité entre deux tableaux, Numéro et adresse d'un autre jour,
-Pays de naissance absent, Pays de naissance abîmé, Prénoms absents, Radiation hors liste, Registre modifié hors import,
-Commune de naissance abîmée, Date trop récente, Nom abîmé, Nom d'usage abîmé, Numéro de voie en date, Prénoms abîmés,
-Valeur de tableur, Ville abîmée, Voie abîmée,
-Second tour non précisé,
-Sexe absent, Séparateur remplacé, Valeur trop longue, Ville absente, Voie absente, Zéros perdus, Électeur en double
-"""
-    assert shown == set(re.split(r",\s+", labels.strip())), "read, and found to be French"
+def test_the_filters_stay_in_the_addresses() -> None:
+    paging = Paging.of("/journal", {"action": "a&b", "vide": ""}, page=2, total=120, size=50)
+    assert (paging.last, paging.before, paging.after) == (
+        3,
+        "/journal?action=a%26b&page=1",
+        "/journal?action=a%26b&page=3",
+    )
+
+
+@pytest.mark.parametrize(
+    ("page", "total", "last", "before", "after"),
+    [(1, 0, 1, "", ""), (1, 50, 1, "", ""), (1, 51, 2, "", "/x?page=2"), (9, 51, 2, "/x?page=2", "")],
+)
+def test_the_ends_lead_nowhere(page: int, total: int, last: int, before: str, after: str) -> None:
+    paging = Paging.of("/x", {}, page=page, total=total, size=50)
+    assert (paging.last, paging.before, paging.after) == (last, before, after)

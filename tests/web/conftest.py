@@ -10,15 +10,13 @@ from starlette.testclient import TestClient
 
 from tests.parts.browser import Visitor, open_browser
 from tests.parts.databases import SqliteFiles
-from tests.parts.deployment import Deployment
-from tests.parts.mail import Mailbox
 from tests.parts.postgres import PostgresServer
 from tests.parts.town import MOUVEMENTS_TEMPLATE
 from tests.web.files_desk import FilesScreen, open_screen
 from tests.web.filled import Filled
 from tests.web.neighbours import CLERK
 from tests.web.security_desk import SCREEN_TEMPLATE, behind_proxy, make_settings, open_client, write_files
-from tests.web.site import Site
+from tests.web.site import Site, open_site
 
 Visit = Callable[..., Visitor]
 
@@ -26,14 +24,8 @@ Visit = Callable[..., Visitor]
 @pytest.fixture(scope="package")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """The installation, with LIBREVILLE and its neighbour GRANDVILLE."""
-    mailbox = Mailbox()
-    mailbox.start()
-    folder = tmp_path_factory.mktemp("site")
-    with Deployment(tmp_path_factory.mktemp("site-deployment")) as deployment:
-        site = Site(deployment, folder, mailbox)
+    with open_site(tmp_path_factory.mktemp("site")) as site:
         yield site
-        site.close()
-    mailbox.stop()
 
 
 @pytest.fixture(scope="package")
@@ -74,6 +66,13 @@ def screen_database(tmp_path: Path, sqlite_files: SqliteFiles) -> str:
 def web_client(screen_database: str, tmp_path: Path) -> Iterator[TestClient]:
     """LIBREVILLE's agent behind a trusted proxy, on the screen in this process."""
     with open_client(make_settings(screen_database, tmp_path, **behind_proxy()), agent=CLERK) as client:
+        yield client
+
+
+@pytest.fixture
+def stranger(screen_database: str, tmp_path: Path) -> Iterator[TestClient]:
+    """A client at the same screen whom the proxy does not name: a person without an account, or a program."""
+    with open_client(make_settings(screen_database, tmp_path, **behind_proxy())) as client:
         yield client
 
 

@@ -46,11 +46,11 @@ class Broker:
     real: Publisher | None = None
     """A real broker, where a test has one."""
 
-    def publish(self, event: CloudEvent) -> None:
+    def publish(self, event: CloudEvent, *, token: str = "") -> None:
         if self.is_away:
             raise BrokerAwayError("127.0.0.1:5672", "connexion refusée")
         if self.real:
-            self.real.publish(event)
+            self.real.publish(event, token=token)
         self.events.append(event)
 
 
@@ -67,6 +67,9 @@ class FilesScreen:
             ingest_request(self.broker.events.pop(0), self.desk.services)
 
     def path(self, name: str, **path: object) -> str:
+        """The path of a page by its name, or by its address after the commune's, which begins with a slash."""
+        if name.startswith("/"):
+            return f"/communes/{self.commune}{name}"
         return str(self.app.url_path_for(name, commune=self.commune, **path))
 
     def get(self, name: str, query: str = "", **path: object) -> Response:
@@ -110,25 +113,15 @@ class FilesScreen:
         assert self.desk.process(export)["status"] == "ready"
         return export
 
-    def at(self, path: str) -> Response:
-        """A page of the commune by its address."""
-        return self.client.get(f"/communes/{self.commune}{path}")
-
     def read_at(self, path: str) -> str:
         """The text of a page by its address, with a space in place of each tag."""
-        page = self.at(path)
+        page = self.get(path)
         assert page.status_code == 200, page.text
         return spaced_words(page)
 
-    def send(self, path: str, form: dict[str, Any]) -> Response:
-        """Send a form with the token of the session to an address."""
-        token = dict(_FIELD.findall(self.at("/listes").text))["jeton"]
-        address = f"/communes/{self.commune}{path}"
-        return self.client.post(address, data=form | {"jeton": token}, follow_redirects=False)
-
     def press(self, path: str, *, on: str, times: int = 1) -> None:
         """Press, this many times, the button of the form on the page `on` whose target is `path`."""
-        form = self.at(on).text.partition(f'action="/communes/{self.commune}{path}"')[2].partition("</form>")[0]
+        form = self.get(on).text.partition(f'action="/communes/{self.commune}{path}"')[2].partition("</form>")[0]
         assert form, f"no form for {path}"
         fields = dict(_FIELD.findall(form)) | dict(re.findall(r'name="(export)" value="([^"]+)"', form))
         for _ in range(times):
@@ -138,7 +131,7 @@ class FilesScreen:
     def ask(self, *listes: str, format_: str = "csv") -> list[int]:
         """Request list files on the page, and ingest the request; the ids of the new, queued files."""
         before = self.numbers()
-        assert self.send("/listes", {"listes": list(listes), "format": format_}).status_code == 303
+        assert self.post("/listes", {"listes": list(listes), "format": format_}).status_code == 303
         self.work()
         return [number for number in self.numbers() if number not in before]
 

@@ -9,7 +9,6 @@ from schemas.vocabulary import Verdict
 from tests.parts.notes import note_file
 from tests.parts.wait import wait_until
 from tests.web.neighbours import CLERK, LIBREVILLE
-from tests.web.noted import DOUBT
 from tests.web.site import Site
 from worker.demo.libreville import demo_calendrier
 
@@ -23,6 +22,42 @@ _FIT = "UPDATE export SET bloquantes = 0, a_completer = 0, provisoire_until = NU
 _RIGHT = f"UPDATE agent SET may_protect = true WHERE name = '{CLERK}'"  # noqa: S608 — ours
 _WITHOUT_MOTIF = "UPDATE mouvement SET categorie = '' WHERE id IN (SELECT min(id) FROM mouvement GROUP BY nature)"
 _PURGED = "UPDATE export SET purged_at = now() WHERE id = {}"
+
+
+DOUBT = (
+    """INSERT INTO import (id, file_name, sha256, imported_by, lines_read, lines_kept, lines_rejected, values_cleaned,
+       bureaux_before, finished_at)
+       VALUES (900, 'reu.csv', '', 'essai', 0, 0, 0, 0, '[]', '2026-11-20 10:00:00.000')""",
+    """INSERT INTO mouvement (id, code_commune, liste, import_id, nature, effet, etat, date_tableau, date_mouvement,
+       ancien_bureau, nom_naissance, prenoms, date_naissance, adresse)
+       VALUES (9001, '13900', 'P', 900, 'radiation', 'Immediat', 'applique', '2027-01-10', '2026-11-20', '0001',
+       'INVENTÉE', 'Zélie', '1961-00-00', '3 RUE DU PUITS')""",
+    """INSERT INTO mouvement (id, code_commune, liste, import_id, nature, effet, etat, date_tableau, date_mouvement,
+       nouveau_bureau, nom_naissance, prenoms, date_naissance, adresse)
+       VALUES (9002, '13900', 'P', 900, 'inscription', 'Immediat', 'applique', '2027-01-10', '2026-11-20', '0001',
+       'INVENTÉE', 'Zélie', '1961-08-05', '3 RUE DU PUITS')""",
+    """INSERT INTO doubt (id, import_id, code_commune, liste, radiation_id, inscription_id, differs)
+       VALUES (901, 900, '13900', 'P', 9001, 9002, 'date_naissance')""",
+)
+
+TWO_EXPORTS = tuple(
+    statement.format(number=number, day=day, liste=liste)
+    for number, day in ((950, "2026-09-10"), (951, "2026-11-20"))
+    for statement, listes in (
+        (
+            """INSERT INTO import (id, file_name, sha256, imported_by, lines_read, lines_kept, lines_rejected,
+               values_cleaned, bureaux_before, taken_on, finished_at)
+               VALUES ({number}, 'reu.csv', '', 'essai', 0, 0, 0, 0, '[]', '{day}', '{day} 10:00:00.000')""",
+            ("",),
+        ),
+        (
+            """INSERT INTO import_liste (import_id, code_commune, liste, electeurs)
+               VALUES ({number}, '13900', '{liste}', 9)""",
+            ("P", "CE", "CM"),
+        ),
+    )
+    for liste in listes
+)
 
 
 class Filled:
@@ -67,15 +102,8 @@ class Filled:
         if "export" in route.param_convertors:
             exports = [self.ready, self.deposited]
             if route.name == "export":
-                exports += [
-                    self.rejected,
-                    self.tableau,
-                    self.published,
-                    self.failed,
-                    self.cancelled,
-                    self.waiting,
-                    self.purged,
-                ]
+                exports += [self.rejected, self.tableau, self.published]
+                exports += [self.failed, self.cancelled, self.waiting, self.purged]
             return [route.url_path_for(route.name, commune=LIBREVILLE, export=export) for export in exports]
         if "demande" in route.param_convertors:
             query = "SELECT DISTINCT request_id FROM derniers_exports WHERE code_commune = :commune"

@@ -2,15 +2,12 @@
 
 import re
 from collections.abc import Mapping
-from contextlib import suppress
 from datetime import date
 from pathlib import Path
 
 from playwright.sync_api import Error, Locator, Page, expect
 
 from tests.parts.browser import PATIENCE_MS, reload_until
-from tests.parts.firefox import BrowserRefusedError, Element, Firefox
-from tests.parts.wait import wait_until
 
 _NAVIGATION = "Navigation principale"
 _MOST_STOPS = 120
@@ -40,7 +37,7 @@ class Mouse:
         expect(link).to_have_attribute("aria-current", "page")
 
     def press(self, button: str) -> None:
-        self._leave(self._button(button))
+        self._leave(self.page.get_by_role("main").get_by_role("button", name=button).first)
 
     def tick(self, label: str, *, within: str = "", ticked: bool = True) -> None:
         place = self.page.get_by_role("region", name=within) if within else self.page.get_by_role("main")
@@ -78,9 +75,6 @@ class Mouse:
         waited.value.save_as(path)
         return path
 
-    def _button(self, name: str) -> Locator:
-        return self.page.get_by_role("main").get_by_role("button", name=name).first
-
     def _leave(self, target: Locator) -> None:
         """Go to another page, and wait for it: input on the old page would be lost meanwhile."""
         with self.page.expect_event("domcontentloaded", timeout=PATIENCE_MS):
@@ -97,6 +91,59 @@ class Mouse:
 
     def _choose(self, box: Locator, option: str) -> None:
         box.select_option(option)
+
+
+class Counting(Mouse):
+    """The same, counting acts and words: a line of a page is read once.
+
+    An act is a click, a filled field, a choice in a list (two), or a file (three: button, file, « Ouvrir »).
+    """
+
+    def __init__(self, page: Page, downloads: Path) -> None:
+        super().__init__(page, downloads)
+        self.acts = self.words = 0
+        self.read_on: dict[str, int] = {}
+        """Words by title of the page."""
+        self._known: set[str] = set()
+
+    def open(self, path: str) -> None:
+        super().open(path)
+        self._read()
+
+    def sees(self, words: str) -> None:
+        super().sees(words)
+        self._read()
+
+    def attach(self, label: str, path: Path) -> None:
+        super().attach(label, path)
+        self.acts += 3
+
+    def _leave(self, target: Locator) -> None:
+        super()._leave(target)
+        self._read()
+
+    def _activate(self, target: Locator) -> None:
+        super()._activate(target)
+        self.acts += 1
+
+    def _set(self, box: Locator, ticked: bool) -> None:
+        self.acts += box.is_checked() != ticked
+        super()._set(box, ticked)
+
+    def _fill(self, field: Locator, value: str | date) -> None:
+        super()._fill(field, value)
+        self.acts += 1
+
+    def _choose(self, box: Locator, option: str) -> None:
+        super()._choose(box, option)
+        self.acts += 2
+
+    def _read(self) -> None:
+        lines = {line.strip() for line in self.page.get_by_role("main").inner_text().splitlines()} - self._known
+        self._known |= lines
+        words, title = sum(len(line.split()) for line in lines), self.page.title().partition(" – ")[0]
+        self.words += words
+        self.read_on[title] = self.read_on.get(title, 0) + words
 
 
 class Keys(Mouse):
@@ -178,121 +225,3 @@ class Keys(Mouse):
         except Error:
             element = self.page.evaluate("document.activeElement.outerHTML.slice(0, 300)")
             raise AssertionError(f"what has the focus is not seen: {element}") from None
-
-
-_FIND = r"""
-const [selector, words, how, within] = arguments;
-const plain = text => (text || '').replace(/\s+/g, ' ').trim();
-const nameOf = it => plain(it.getAttribute('aria-label')
-  || (it.labels && it.labels.length ? [...it.labels].map(label => label.textContent).join(' ') : it.textContent));
-const places = within ? [...document.querySelectorAll('main section[aria-labelledby]')].filter(
-  it => plain(document.getElementById(it.getAttribute('aria-labelledby')).textContent) === plain(within)) : [document];
-const isIt = {exact: it => it === plain(words), begins: it => it.startsWith(plain(words)),
-  holds: it => it.includes(plain(words))}[how];
-return places.flatMap(place => [...place.querySelectorAll(selector)]).filter(
-  it => it.checkVisibility() && isIt(nameOf(it)));
-"""
-"""Visible elements by their accessible names."""
-
-_LEAVE = "document.documentElement.dataset.isLeft = ''"
-_IS_LEFT = "return document.readyState === 'complete' && !('isLeft' in document.documentElement.dataset)"
-_SAID = r"return document.querySelector('main').innerText.replace(/\s+/g, ' ')"
-_FIELDS = "main input:not([type=hidden]):not([type=checkbox]):not([type=radio]), main textarea, main select"
-
-
-class Fox:
-    """The same actions by mouse in Firefox."""
-
-    def __init__(self, browser: Firefox, origin: str) -> None:
-        self._browser, self._origin = browser, origin
-
-    def open(self, path: str) -> None:
-        self._browser.command("Navigate", url=f"{self._origin}{path}")
-
-    def follow(self, link: str) -> None:
-        self._leave("main a[href]", link)
-
-    def go(self, page: str) -> None:
-        selector = f"nav[aria-label='{_NAVIGATION}'] a[href]"
-        self._leave(selector, page, "exact")
-        wait_until(lambda: self._find(f"{selector}[aria-current=page]", page, "exact"), message=f"the page {page}")
-
-    def press(self, button: str) -> None:
-        self._leave("main button", button)
-
-    def tick(self, label: str, *, within: str = "", ticked: bool = True) -> None:
-        selector = "main input[type=checkbox], main input[type=radio]" if not within else "input"
-        box = self._one(selector, label, "begins", within)
-        if self._browser.run("return arguments[0].checked", box) != ticked:
-            self._on("ElementClick", box)
-
-    def write(self, label: str, value: str | date) -> None:
-        field = self._one(_FIELDS, label)
-        self._on("ElementClear", field)
-        self._on("ElementSendKeys", field, text=value.isoformat() if isinstance(value, date) else value)
-
-    def choose_all(self, label: str, options: Mapping[str, str]) -> int:
-        boxes = self._find("main select", label, "begins")
-        for box in boxes:
-            name = self._browser.run("return arguments[0].getAttribute('aria-label')", box)
-            wanted = next(option for word, option in options.items() if word in name)
-            find = "return [...arguments[0].options].find(it => it.text === arguments[1])"
-            self._on("ElementClick", self._browser.run(find, box, wanted))
-        return len(boxes)
-
-    def attach(self, label: str, path: Path) -> None:
-        self._on("ElementSendKeys", self._one("main input[type=file]", label, "begins"), text=str(path))
-
-    def sees(self, words: str) -> None:
-        plain = " ".join(words.split())
-        try:
-            wait_until(lambda: plain in self._said(), message=words)
-        except AssertionError as late:
-            raise AssertionError(f"{late}, in {self._said()}") from None
-
-    def download(self, name: str) -> Path:
-        folder = self._browser.downloads
-        before = set(folder.iterdir())
-        self._click("main a[href], main button", name)
-
-        def whole() -> Path | None:
-            new = [path for path in folder.iterdir() if path not in before]
-            is_whole = len(new) == 1 and new[0].suffix != ".part" and new[0].stat().st_size
-            return new[0] if is_whole else None
-
-        path = wait_until(whole, message=f"the file of {name}")
-        assert path
-        return path
-
-    def _said(self) -> str:
-        with suppress(BrowserRefusedError):  # between two pages
-            return str(self._browser.run(_SAID))
-        return ""
-
-    def _leave(self, selector: str, words: str, how: str = "holds") -> None:
-        """Go to another page, and wait for it."""
-        self._browser.run(_LEAVE)
-        self._click(selector, words, how)
-        wait_until(self._has_left, message=f"the page behind {words}")
-
-    def _has_left(self) -> bool:
-        with suppress(BrowserRefusedError):  # between two pages
-            return bool(self._browser.run(_IS_LEFT))
-        return False
-
-    def _click(self, selector: str, words: str, how: str = "holds") -> None:
-        self._on("ElementClick", self._one(selector, words, how))
-
-    def _one(self, selector: str, words: str, how: str = "holds", within: str = "") -> Element:
-        found = wait_until(lambda: self._find(selector, words, how, within), message=f"{selector} called {words}")
-        return found[0]
-
-    def _find(self, selector: str, words: str, how: str, within: str = "") -> list[Element]:
-        with suppress(BrowserRefusedError):
-            found: list[Element] = self._browser.run(_FIND, selector, words, how, within)
-            return found
-        return []
-
-    def _on(self, command: str, element: Element, **parameters: str) -> None:
-        (reference,) = element.values()
-        self._browser.command(command, id=reference, **parameters)

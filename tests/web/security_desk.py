@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -14,18 +13,16 @@ from starlette.applications import Starlette
 from starlette.routing import Route
 from starlette.testclient import TestClient
 
-from producers.web.app import ROUTES, create_app
+from producers.web.app import DOWNLOADS, ROUTES, create_app
 from producers.web.page_context import WebServices
 from producers.web.settings import WebSettings
 from schemas.envelope import CloudEvent
-from schemas.vocabulary import ExportStatus
 from tests.parts.databases import Template
 from tests.parts.town import AGENT, EMAIL, prepare_libreville
 from tests.parts.wait import wait_until
-from tests.unit.mail_samples import report_beside
+from tests.unit.mail_samples import ASKED_AT, export, report, report_beside
 from worker.access.models import Agent
 from worker.db.engine import build_engine
-from worker.exports.models import Export, Request
 from worker.registre.communes import add_commune
 
 LIBREVILLE, GRANDVILLE = "13900", "13901"
@@ -37,7 +34,6 @@ PROXY = "10.1.2.3"
 SECRET = "s" * 40
 FILE, REPORT = "liste-P-13900-20261125-093000.csv", "liste-P-13900-20261125-093000-csv-anomalies.csv"
 CONTENT = b"NumeroElecteur;NomDeNaissance\n1;INVENTE\n"
-_NOW = datetime(2026, 11, 25, 8, 30, tzinfo=UTC)
 
 
 def _prepare(url: str) -> None:
@@ -47,44 +43,14 @@ def _prepare(url: str) -> None:
         add_commune(connection, GRANDVILLE, "GRANDVILLE")
     with Session(engine) as session, session.begin():
         session.add(Agent(name=NEIGHBOUR, code_commune=GRANDVILLE, email=NEIGHBOUR_EMAIL))
-        session.add(Request(id=1, exports=[_ready_file()], **_of_event("1", LIBREVILLE, CLERK)))
-        session.add(Request(id=2, **_of_event("2", GRANDVILLE, NEIGHBOUR)))
+        digest = sha256(CONTENT).hexdigest()
+        pieces = report_beside(REPORT, len(CONTENT), digest)
+        found: dict[str, Any] = {"size": len(CONTENT), "sha256": digest, "pieces": pieces}
+        made = export(id=1, started_at=ASKED_AT, finished_at=ASKED_AT, lines_written=1, electeurs=1, **found)
+        session.add(report(made, id=1, event_id="1", requested_by=CLERK).request)
+        of_neighbour = {"code_commune": GRANDVILLE, "requested_by": NEIGHBOUR}
+        session.add(report(id=2, event_id="2", **of_neighbour).request)
     engine.dispose()
-
-
-def _of_event(event_id: str, commune: str, agent: str) -> dict[str, Any]:
-    return {
-        "source": "/test",
-        "event_id": event_id,
-        "event_type": "fr.openelec.prefecture.request.liste_export.v1",
-        "correlation_id": event_id,
-        "code_commune": commune,
-        "requested_by": agent,
-        "created_at": _NOW,
-    }
-
-
-def _ready_file() -> Export:
-    digest = sha256(CONTENT).hexdigest()
-    return Export(
-        id=1,
-        part="P.csv",
-        code_commune=LIBREVILLE,
-        liste="P",
-        format="csv",
-        file_name=FILE,
-        label="Liste P du 25/11/2026 09:30:00 [csv]",
-        status=ExportStatus.READY,
-        started_at=_NOW,
-        finished_at=_NOW,
-        electeurs=1,
-        lines_written=1,
-        remarques=1,
-        anomalies=[],
-        size=len(CONTENT),
-        sha256=digest,
-        pieces=report_beside(REPORT, len(CONTENT), digest),
-    )
 
 
 SCREEN_TEMPLATE = Template("screen", _prepare)
@@ -115,10 +81,15 @@ def behind_proxy(**given: Any) -> dict[str, Any]:  # noqa: ANN401 — fields of 
 
 
 class Sent(list[CloudEvent]):
-    """Collects the published events."""
+    """Collects the published events, and the tokens of their senders."""
 
-    def publish(self, event: CloudEvent) -> None:
+    def __init__(self) -> None:
+        super().__init__()
+        self.tokens: list[str] = []
+
+    def publish(self, event: CloudEvent, *, token: str = "") -> None:
         self.append(event)
+        self.tokens.append(token)
 
 
 @contextmanager
@@ -159,6 +130,9 @@ def execute(url: str, statement: str, **parameters: object) -> None:
 
 PAGES: Sequence[Route] = ROUTES
 COMMUNE_PAGES = tuple(route for route in PAGES if route.path.startswith("/communes/{commune}"))
+_NO_PAGE = DOWNLOADS | {"suivi", "correspondance", "brouillon"}
+SHOWN_PAGES = [route for route in COMMUNE_PAGES if "GET" in (route.methods or ()) and route.name not in _NO_PAGE]
+"""Neither files nor fragments of a page."""
 
 
 def address(route: Route, commune: str, number: int = 1) -> str:

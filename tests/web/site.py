@@ -3,14 +3,15 @@
 import os
 import socket
 import sys
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
 from common.calendrier import jour_a_paris
 from producers.web.app import ROUTES
-from schemas.topology import QUEUE_REGISTRE
+from schemas.topology import QUEUE_REGISTRE, SCREEN_ACCOUNT
 from tests.parts.browser import PROXY_SECRET
 from tests.parts.databases import SqliteFiles
 from tests.parts.deployment import VHOST, Deployment
@@ -21,20 +22,31 @@ from tests.parts.town import ROOT, Town, prepare_migrated, prepare_mouvements
 from tests.parts.wait import wait_until
 from tests.web.neighbours import LIBREVILLE, add_neighbours
 from tests.web.security_desk import SCREEN_TEMPLATE, SECRET, write_files
-from worker.access.management import SCREEN_ACCOUNT, allow_sender
+from worker.access.management import allow_sender
 from worker.access.models import EVERY_COMMUNE
 from worker.messaging.encoder import ACTOR_QUEUES
 from worker.messaging.queues import add_account_queues
+
+Crew = Sequence[tuple[str, ...]]
+_CREW = (
+    ("worker", "1", *sorted(set(ACTOR_QUEUES.values()) - {QUEUE_REGISTRE}, reverse=True)),
+    ("registre", "1", QUEUE_REGISTRE),
+)
 
 
 class Site:
     """The running installation; `url` is the screen's address.
 
     Args:
+        crew: the account, the processes and the queues of each worker; a crew that is given serves only the accounts
+            that may ask, the usual one also that of the tests.
         is_empty: without LIBREVILLE and GRANDVILLE, and without any import.
     """
 
-    def __init__(self, deployment: Deployment, folder: Path, mailbox: Mailbox, *, is_empty: bool = False) -> None:
+    def __init__(
+        self, deployment: Deployment, folder: Path, mailbox: Mailbox, *, crew: Crew = _CREW, is_empty: bool = False
+    ) -> None:
+        self.deployment = deployment
         owner = deployment.database_url("owner")
         self.today = jour_a_paris(datetime.now(UTC))
         (prepare_migrated if is_empty else partial(prepare_mouvements, today=self.today))(owner)
@@ -47,10 +59,11 @@ class Site:
         add_account_queues(self.town.amqp_url, SCREEN_ACCOUNT)
         port = free_port()
         self.url = f"http://{LOOPBACK}:{port}"
-        queues = sorted(set(ACTOR_QUEUES.values()) - {QUEUE_REGISTRE}, reverse=True)
-        patience = {"LIMIT_LEASE_SECONDS": "30"}
-        self.worker = self.town.start_worker("-Q", *queues, **patience, **deployment.addresses("worker"))
-        self._importer = self.town.start_worker("-Q", QUEUE_REGISTRE, **patience, **deployment.addresses("registre"))
+        said = {"LIMIT_LEASE_SECONDS": "30"} | ({} if crew is _CREW else {"ANY_ACCOUNT": ""})
+        self.worker, self._importer, *_ = (
+            self.town.start_worker("-p", processes, "-Q", *queues, **said, **deployment.addresses(account))
+            for account, processes, *queues in crew
+        )
         self.town.start_notifier(
             PREFECTURE_PUBLIC_URL=self.url, LIMIT_SWEEP_SECONDS="2", **deployment.addresses("notifier")
         )
@@ -77,6 +90,19 @@ class Site:
             "PREFECTURE_WEB_PROXY_SECRET": PROXY_SECRET,
         }
         return start_screen(environment, folder / "screen.log")
+
+
+@contextmanager
+def open_site(folder: Path, *, crew: Crew = _CREW, is_empty: bool = False) -> Iterator[Site]:
+    """An installation that runs until the end of the block."""
+    mailbox = Mailbox()
+    mailbox.start()
+    (folder / "deployment").mkdir()
+    with Deployment(folder / "deployment") as deployment:
+        site = Site(deployment, folder, mailbox, crew=crew, is_empty=is_empty)
+        yield site
+        site.close()
+    mailbox.stop()
 
 
 def screen_environment(folder: Path, sqlite_files: SqliteFiles, public_url: str) -> dict[str, str]:

@@ -16,21 +16,23 @@ from zipfile import ZipFile
 from sqlalchemy import RowMapping
 
 from bench.people import (
+    EUROPEENNE,
+    MUNICIPALE,
+    PRINCIPALE,
     ReuRow,
-    bureaux_of,
-    iter_europeenne,
-    iter_municipale,
-    iter_principale,
+    bureau_of,
+    count_bureaux,
+    iter_liste,
     ville_of,
     write_lines,
 )
 from common.french import short_date
 from schemas.vocabulary import Liste
 from tests.parts.wait import wait_until
-from tests.web.hands import Fox, Mouse
+from tests.web.hands import Mouse
 
-SIZES = (1150, 30, 20)
-"""Electors of the principal, the municipal and the European list."""
+SIZE, COMPLEMENTARY = 1150, {MUNICIPALE: 30, EUROPEENNE: 20}
+"""Electors of the principal list and of the complementary ones."""
 NEWCOMERS, LEAVE, MOVE = 6, 4, 5
 _DAYS_BEFORE_MEETING = 60
 _SUNDAY = 6
@@ -83,6 +85,8 @@ class Days(NamedTuple):
 class Downloads:
     """The clerk's downloads folder."""
 
+    former: Path
+    """The export of the month before the straight road, without a problem."""
     flawed: Path
     """The first export, with its fifteen problems."""
     readable: Path
@@ -99,11 +103,11 @@ class Downloads:
 def write_downloads(folder: Path, code: str, nom: str) -> Downloads:
     """Write the exports of a commune whose code no real commune has."""
     ville = ville_of(code, nom)
-    bureaux = bureaux_of(ville, SIZES[0])
-    principale = [row._replace(lieu_dit="") for row in iter_principale(ville, bureaux, SIZES[0] + NEWCOMERS, None)]
-    others = [*iter_municipale(ville, bureaux, SIZES[1]), *iter_europeenne(ville, bureaux, SIZES[2])]
+    bureaux = count_bureaux(SIZE)
+    principale = [row._replace(lieu_dit="") for row in iter_liste(ville, bureaux, PRINCIPALE, SIZE + NEWCOMERS)]
+    others = [row for liste, size in COMPLEMENTARY.items() for row in iter_liste(ville, bureaux, liste, size)]
     principale = [row if row.voie else row._replace(voie="Rue du Cerf-Volant") for row in principale]
-    here, newcomers = principale[: SIZES[0]], principale[SIZES[0] :]
+    here, newcomers = principale[:SIZE], principale[SIZE:]
 
     places = count(10, 10)
     wrong, blocking_places = list(here), []
@@ -118,31 +122,30 @@ def write_downloads(folder: Path, code: str, nom: str) -> Downloads:
 
     later = list(here)
     for place in range(201, 201 + MOVE):
-        later[place] = here[place]._replace(
-            bureau=bureaux[1].bureau, bureau_nom=bureaux[1].bureau_nom, numero_ordre=str(900 + place)
-        )
+        later[place] = here[place]._replace(**bureau_of(ville, 1), numero_ordre=str(900 + place))
     later = [row for place, row in enumerate(later) if place not in range(301, 301 + LEAVE)]
     later += [row._replace(numero_ordre=str(1500 + rank)) for rank, row in enumerate(newcomers)]
     blamed = later[401]
     last = [row._replace(commune_naissance="MARSEILLE") if row is blamed else row for row in later]
 
-    names = "1", "1-relu", "2", "3"
-    flawed, readable, corrected, final = (folder / f"electeurs-{name}.csv" for name in names)
+    names = "0", "1", "1-relu", "2", "3"
+    former, flawed, readable, corrected, final = (folder / f"electeurs-{name}.csv" for name in names)
     for path, rows in (
+        (former, [*here, *others]),
         (flawed, [*unread, *wrong_others]),
         (readable, [*wrong, *wrong_others]),
         (corrected, [*later, *others]),
         (final, [*last, *others]),
     ):
         write_lines(path, rows)
-    return Downloads(flawed, readable, corrected, final, blamed, kept=len(last))
+    return Downloads(former, flawed, readable, corrected, final, blamed, kept=len(last))
 
 
 @dataclass(frozen=True)
 class Story:
     """The clerk of a commune, at the screen."""
 
-    hand: Mouse | Fox
+    hand: Mouse
     records: Callable[..., Sequence[RowMapping]]
     """Rows of a query, which the clerk does not see."""
     arrivals: Path
@@ -170,6 +173,28 @@ class Story:
         self.complete_motifs()
         self.ask_for_the_tableau()
         self.post_and_certify()
+
+    def go_straight(self) -> None:
+        """From an export without a problem, a month after the first one, to the accepted deposit and the tableau."""
+        self.hand.open("/")
+        self.import_export(self.downloads.corrected, self.days.meeting)
+        self.hand.follow("Préparer les fichiers")
+        self.hand.press("Génération du fichier")
+        self.hand.follow("Préparer le dossier")
+        self.hand.download("Télécharger le dossier")
+        self.hand.press("Marquer 3 listes déposées aujourd'hui")
+        self.answer("accepté")
+        self.note_the_calendar()
+        self.hand.follow("Compléter les dates et les motifs")
+        for categorie in ("Inscription volontaire", "Décès"):
+            self.hand.tick(categorie)
+        self.hand.write("Date", self.days.meeting)
+        self.hand.press("Appliquer à tous et enregistrer")
+        self.hand.sees("Tous les mouvements ont leur date et leur motif")
+        self.hand.follow("Demander le tableau")
+        self.hand.press("Génération du fichier")
+        self.hand.follow("Noter la publication")
+        self.note_publication()
 
     def read_what_is_wrong_and_leave_it(self) -> None:
         """Upload the first export, read its problems, and discard it."""
@@ -219,6 +244,7 @@ class Story:
         self.hand.follow("Voir les anomalies")
         for _, message in BLOCKING:
             self.hand.sees(message)
+        self.hand.go("Dépôts")
         self.hand.go("Dossier de dépôt")
         self.hand.sees("Il manque la liste principale")
         self.hand.sees("Il manque la liste complémentaire européenne")
@@ -234,8 +260,7 @@ class Story:
             self.hand.tick(f"J'ai vérifié dans le REU (doute n° {doubt})")
             self.hand.press(f"Même personne (doute n° {doubt})")
             self._wait_for_rows(query, left)
-            self.hand.go("À compléter")
-            self.hand.follow("Doutes")
+            self.hand.go("Doutes")
         self.hand.sees("Aucun doute à trancher.")
 
     def take_the_dossier(self) -> None:
@@ -258,24 +283,27 @@ class Story:
         blamed = self.downloads.blamed
         naissance = blamed.date_naissance
         said = ANSWER.format(nom=blamed.nom, prenoms=blamed.prenoms, naissance=naissance)
-        self.answer("rejeté", said, Liste.PRINCIPALE)
-        complementaires = Liste.COMPLEMENTAIRE_EUROPEENNE, Liste.COMPLEMENTAIRE_MUNICIPALE
-        self.answer("accepté", "Vos listes ont été intégrées.", *complementaires)
+        self.answer("rejeté", said, Liste.COMPLEMENTAIRE_EUROPEENNE, Liste.COMPLEMENTAIRE_MUNICIPALE)
+        self.answer("accepté", "Vos listes ont été intégrées.")
         self.hand.go("À faire")
         self.hand.follow("Lire la réponse")
         self.hand.sees("Retrouvés dans le fichier déposé")
         self.hand.sees(blamed.nom)
 
-    def answer(self, verdict: str, words: str, *about: Liste) -> None:
-        """Enter the platform's answer; `about`: the lists, where several wait for it."""
-        for label in (*(liste.short_label for liste in about), f"{verdict} le dépôt"):
-            self.hand.tick(label, within="En attente de la réponse de la plateforme")
-        self.hand.write("Réponse reçue", words)
+    def answer(self, verdict: str, words: str = "", *others: Liste) -> None:
+        """Enter the platform's answer; `others`: lists that wait for another answer."""
+        waiting = "En attente de la réponse de la plateforme"
+        for liste in others:
+            self.hand.tick(liste.short_label, within=waiting, ticked=False)
+        self.hand.tick(f"{verdict} le dépôt", within=waiting)
+        if words:
+            self.hand.write("Réponse reçue", words)
         self.hand.press("Enregistrer la réponse")
         self.hand.sees(f"Enregistré : {verdict} le {short_date(self.days.today)}")
 
     def note_the_calendar(self) -> None:
         """Enter two meetings and a poll."""
+        self.hand.go("Tableaux")
         self.hand.go("Réunions et scrutins")
         for day in (self.days.former_meeting, self.days.meeting):
             self.hand.write("Jour de la réunion", day)
@@ -290,7 +318,6 @@ class Story:
         """Enter day and category of each arrival and departure: one day for all mouvements of an export."""
         self.hand.go("À faire")
         self.hand.follow("Compléter")
-        self.hand.sees("Remplissez ce que vous savez")
         words = {"inscription": "Inscription volontaire", "radiation": "Décès", "modification": "Changement de bureau"}
         assert self.hand.choose_all("Catégorie", words) >= NEWCOMERS + LEAVE
         for day in (self.days.meeting, self.days.today):
@@ -316,17 +343,19 @@ class Story:
         """Post it for seven days; the certificate for the mayor exists after them."""
         self.hand.go("À faire")
         self.hand.follow("Noter la publication")
+        self.note_publication()
+        query = "SELECT liste, electeurs FROM registres WHERE code_commune = :here"
+        kept = {str(row["liste"]): row["electeurs"] for row in self._rows(query)}
+        assert kept == {"P": self.downloads.kept, "CM": COMPLEMENTARY[MUNICIPALE], "CE": COMPLEMENTARY[EUROPEENNE]}
+
+    def note_publication(self) -> None:
+        """Confirm the days that the page proposes, and download the certificate."""
         self.hand.tick("Consultable en mairie")
-        self.hand.write("Premier jour", self.days.today)
-        self.hand.write("Dernier jour", self.days.today + timedelta(days=7))
         self.hand.press("Enregistrer")
         self.hand.sees("faites-le signer")
         assert self.hand.download("Télécharger le certificat").read_bytes().startswith(b"%PDF-")
         self.hand.go("À faire")
-        self.hand.sees("Voici ce qui")
-        query = "SELECT liste, electeurs FROM registres WHERE code_commune = :here"
-        kept = {str(row["liste"]): row["electeurs"] for row in self._rows(query)}
-        assert kept == {"P": self.downloads.kept, "CM": SIZES[1], "CE": SIZES[2]}
+        self.hand.sees("Nous sommes le")
 
     def _last_file(self) -> int:
         query = "SELECT max(export_id) AS n FROM derniers_exports WHERE code_commune = :here"

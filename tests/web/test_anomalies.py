@@ -1,18 +1,22 @@
-"""The anomalies of a file as a page: blocking ones first, filtered, by pages, and no name in an address."""
+"""The pages of a file: its anomalies, blocking ones first, and its changes since the last deposit."""
 
 import csv
 import io
+import json
 import re
 import tracemalloc
-from datetime import UTC, datetime
 from hashlib import sha256
 
 import pytest
 from sqlalchemy import RowMapping
 
 from producers.web.anomalies.report import PAGE
+from schemas.profiles.platform import read_shipped
+from schemas.tableaux import TypeTableau
+from schemas.vocabulary import Liste
+from tests.integration.depots_desk import today
 from tests.parts.rules import KINDS
-from tests.parts.town import AGENT, ROOT
+from tests.parts.town import ROOT
 from tests.web.files_desk import FilesScreen, words
 from worker.registre.checks.facts import TEXTS
 from worker.registre.models import Bureau
@@ -31,7 +35,7 @@ def test_every_line_of_the_report_is_on_the_pages_blocking_first(screen: FilesSc
         assert line["Anomalie"].split(" : ")[0] in page
     assert f"{made['bloquantes']} anomalies bloquantes : la plateforme rejetterait le fichier entier" in page
     page += screen.read("anomalies", "page=2", export=made["export_id"])
-    listed = (part.partition("Suivi")[2] for part in page.split("Une par une")[1:])
+    listed = (part.partition("où le corriger")[2] for part in page.split("Une par une")[1:])
     severities = re.findall(r"(bloquante|remarque) ", " ".join(it.partition("Ce qui a été trouvé")[0] for it in listed))
     assert severities.count("bloquante") == made["bloquantes"]
     assert severities.count("remarque") == made["remarques"]
@@ -40,60 +44,8 @@ def test_every_line_of_the_report_is_on_the_pages_blocking_first(screen: FilesSc
 def test_every_column_of_the_rules_says_where_it_is_corrected() -> None:
     template = (ROOT / "producers" / "web" / "anomalies" / "anomalies.html").read_text("utf-8")
     columns = {header_of(kind.value) for kind in KINDS if kind.value is not None} | {header_of(it) for it in TEXTS}
-    assert {it for it in columns if f'"{it}": ' not in template} == set()
-
-
-def _press(files: FilesScreen, made: RowMapping, name: str, **fields: str) -> str:
-    """The address of the first button of that name."""
-    page = files.get("anomalies", export=made["export_id"]).text
-    value = re.search(rf'name="{name}" value="([0-9,]+)"', page)
-    assert value, page
-    once = re.search(r'name="formulaire" value="([^"]+)"', page)
-    assert once
-    data = {name: value[1], "formulaire": once[1]} | fields
-    answer = files.post("traiter", data, export=made["export_id"])
-    assert answer.status_code == 303
-    return str(answer.headers["location"])
-
-
-@pytest.mark.slow
-def test_what_is_dealt_with_is_said_with_who_said_it_and_can_be_taken_back(screen: FilesScreen) -> None:
-    files = screen
-    made = files.make()
-    address = _press(files, made, "traite", gravite="bloquante", page="1")
-    assert address.endswith(f"/exports/{made['export_id']}/anomalies?gravite=bloquante&page=1#lignes")
-    assert "Enregistrement en cours" in files.read("anomalies", export=made["export_id"])
-    files.work()
-    said = files.read("anomalies", export=made["export_id"])
-    assert re.search("dites? traitées?", said)
-    assert re.search(rf"traité ?par {AGENT}, le \d", said)
-    (line,) = [it for it in files.desk.audit() if it.action == "anomalies_handled"]
-    assert re.fullmatch(r"traité, lignes du rapport : [0-9, ]+", line.detail), "numbers only"
-    _press(files, made, "a_traiter")
-    files.work()
-    assert not re.search("dites? traitées?", files.read("anomalies", export=made["export_id"]))
-
-
-@pytest.mark.slow
-def test_a_later_file_says_whether_it_was_true(files: FilesScreen) -> None:
-    made = files.make()
-    _press(files, made, "traite")
-    files.work()
-    again = files.make()
-    assert "Déjà dite traitée" in files.read("anomalies", export=again["export_id"])
-    files.desk.run("UPDATE import SET finished_at = :now", now=datetime.now(UTC))
-    refuted = files.make()
-    said = files.read("anomalies", export=refuted["export_id"])
-    assert f"Toujours là : {AGENT} l'a dite traitée" in said
-    assert "l'export repris depuis la montre encore" in said
-
-
-def test_a_line_of_anothers_file_is_not_dealt_with(files: FilesScreen) -> None:
-    made = files.make()
-    assert files.post("traiter", {"traite": "x"}, export=made["export_id"]).status_code == 404
-    files.desk.run("UPDATE export SET code_commune = '13055'")
-    assert files.post("traiter", {"traite": "1"}, export=made["export_id"]).status_code == 404
-    assert files.broker.events == []
+    values = read_shipped().form.columns
+    assert {it for it in columns if f'"{values[it]}": ' not in template} == set()
 
 
 @pytest.mark.slow
@@ -209,3 +161,60 @@ def _replace_report(
         sha=sha256(data).hexdigest(),
         id=made["export_id"],
     )
+
+
+CM = Liste.COMPLEMENTAIRE_MUNICIPALE
+
+
+@pytest.mark.slow
+def test_before_the_first_deposit_there_is_nothing_to_compare_with(files: FilesScreen) -> None:
+    made = files.make()
+    assert "Rien à comparer" in files.read("differences", export=made["export_id"])
+
+
+@pytest.mark.slow
+def test_arrivals_that_no_mouvement_explains_are_a_warning_that_says_what_to_check(screen: FilesScreen) -> None:
+    screen.desk.run("DELETE FROM mouvement")
+    screen.desk.run("DELETE FROM electeur WHERE date_naissance LIKE '2008-%'")  # electors who come of age these days
+    deposited = screen.desk.make(days_ago=2)
+    screen.desk.deposit(deposited["export_id"])
+    for number in range(3):
+        screen.desk.add_person(nom=f"INVENTEE{number}")
+    screen.desk.add_mouvement("inscription", today(), nom="INVENTEE0")
+    page = screen.read("differences", export=screen.make()["export_id"])
+    assert f"Comparé à {deposited['label']}" in page
+    assert "3 arrivées 0 départ 0 modification" in page
+    assert "Les nombres ne s'accordent pas." in page
+    assert "3 électeurs sont arrivés dans le fichier, pour 1 inscription au registre" in page
+    assert "des mouvements manquent" in page
+    assert "les radiations :" not in page
+    assert "INVENTEE" not in page
+
+
+@pytest.mark.slow
+def test_young_people_who_came_of_age_are_told_apart(files: FilesScreen) -> None:
+    made = files.make()["export_id"]
+    _set_differences(files, made, arrivees=5, majeurs=2, inscriptions=3, radiations=0, is_coherent=True)
+    page = files.read("differences", export=made)
+    assert "2 électeurs ont eu 18 ans entre les deux fichiers" in page
+    assert "(sans les nouveaux majeurs) et inscriptions33" in page
+    assert "Les nombres s'accordent" in page
+
+
+def test_a_comparison_that_cannot_be_made_says_why(files: FilesScreen) -> None:
+    first = files.make()["export_id"]
+    files.desk.run("UPDATE export SET purged_at = finished_at WHERE id = :id", id=first)
+    files.desk.deposit(first)
+    page = files.read("differences", export=files.make()["export_id"])
+    assert "pas possible : le fichier déposé a été purgé avant que son empreinte soit prise" in page
+
+
+def test_tableaux_and_what_was_not_made_have_no_such_page(files: FilesScreen) -> None:
+    assert files.get("differences", export=files.make_tableau(TypeTableau.VINGT_JOURS)).status_code == 404
+    assert files.get("differences", export=files.desk.ask(CM)).status_code == 404
+    assert files.get("differences", export=99).status_code == 404
+
+
+def _set_differences(files: FilesScreen, export: int, **changes: object) -> None:
+    found = {"export_id": 1, "label": "Liste P", "deposited_on": "2026-11-20", "departs": 0, "modifications": 0}
+    files.desk.run("UPDATE export SET differences = :it WHERE id = :id", it=json.dumps(found | changes), id=export)

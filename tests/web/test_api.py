@@ -2,29 +2,36 @@
 
 import base64
 import hashlib
-import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from limits import parse
-from sqlalchemy import text
+from sqlalchemy import select, text, update
+from sqlalchemy.orm import Session
 from starlette.testclient import TestClient
 
 from common.cli import ExitCode
+from producers.errors import BrokerAwayError, PublishError, QueueFullError, UnconfirmedError
+from producers.web import api
+from producers.web.app import create_app
 from producers.web.security import limits
 from schemas.declarations import DeclarationNoted
 from schemas.envelope import CloudEvent
-from schemas.generate import ROOT
-from schemas.http import TOKEN_ACTOR, ExportDocument, Problem
+from schemas.events import FileStatus
+from schemas.http import EVENT_JSON, TOKEN_ACTOR, Problem
+from schemas.requests import ListeExportRequested
+from schemas.topology import MAX_EVENT_BYTES
+from schemas.vocabulary import ExportStatus
 from tests.parts.notes import note_file
+from tests.unit.mail_samples import ASKED_AT, export, report
 from tests.web.security_desk import (
     CONTENT,
     FILE,
     GRANDVILLE,
     LIBREVILLE,
-    behind_proxy,
     execute,
     make_settings,
     open_client,
@@ -32,9 +39,11 @@ from tests.web.security_desk import (
 )
 from worker.cli.main import main
 from worker.db.engine import build_engine
+from worker.exports.models import Export
+from worker.notifier.messages.events import file_event
 
 DIGEST = hashlib.sha256(CONTENT).digest()
-EXPORT, BYTES = "/api/v1/exports/1", "/api/v1/exports/1/fichier"
+BYTES = "/api/v1/exports/1/fichier"
 MakeToken = Callable[..., str]
 
 
@@ -51,13 +60,6 @@ def make_token(screen_database: str, monkeypatch: pytest.MonkeyPatch, capsys: py
     return make
 
 
-@pytest.fixture
-def machine(screen_database: str, tmp_path: Path) -> Iterator[TestClient]:
-    """A program at the screen's public address, without a header of the proxy."""
-    with open_client(make_settings(screen_database, tmp_path, **behind_proxy())) as client:
-        yield client
-
-
 def _showing(token: str, **others: str) -> dict[str, str]:
     return {"Authorization": f"Bearer {token}"} | {name.replace("_", "-"): value for name, value in others.items()}
 
@@ -71,20 +73,15 @@ def _code(answer: Any) -> tuple[int, str]:  # noqa: ANN401 — httpx's
     return problem.status, problem.code
 
 
-def _taken(machine: TestClient) -> list[CloudEvent]:
+def _taken(stranger: TestClient) -> list[CloudEvent]:
     """The declared downloads of complete files."""
-    return [event for event in sent_by(machine) if event.type == DeclarationNoted.EVENT_TYPE]
+    return [event for event in sent_by(stranger) if event.type == DeclarationNoted.EVENT_TYPE]
 
 
 @pytest.mark.slow
-def test_a_program_reads_what_is_known_of_a_file_and_takes_it(machine: TestClient, make_token: MakeToken) -> None:
+def test_a_program_takes_a_file(stranger: TestClient, make_token: MakeToken) -> None:
     token = make_token(LIBREVILLE)
-    answer = machine.get(EXPORT, headers=_showing(token))
-    document = ExportDocument.model_validate(answer.json())
-    assert (document.export_id, document.commune, document.status, document.name) == (1, LIBREVILLE, "ready", FILE)
-    assert (document.size, document.sha256) == (len(CONTENT), DIGEST.hex())
-    assert document.url == f"https://prefecture.mairie.example{BYTES}"
-    taken = machine.get(document.url, headers=_showing(token))
+    taken = stranger.get(BYTES, headers=_showing(token))
     assert taken.content == CONTENT
     assert taken.headers["content-type"] == "text/csv; charset=utf-8"
     assert taken.headers["content-disposition"] == f'attachment; filename="{FILE}"'
@@ -92,12 +89,12 @@ def test_a_program_reads_what_is_known_of_a_file_and_takes_it(machine: TestClien
     digest = base64.b64encode(DIGEST).decode()
     assert (taken.headers["repr-digest"], taken.headers["digest"]) == (f"sha-256=:{digest}:", f"sha-256={digest}")
     assert taken.headers["cache-control"] == "no-store"
-    (event,) = _taken(machine)
+    (event,) = _taken(stranger)
     said = note_file("downloaded", 1, commune=LIBREVILLE, requested_by=f"{TOKEN_ACTOR}compta")
     assert DeclarationNoted.model_validate(event.data) == said
-    head = machine.head(BYTES, headers=_showing(token))
+    head = stranger.head(BYTES, headers=_showing(token))
     assert (head.status_code, head.content, head.headers["content-length"]) == (200, b"", str(len(CONTENT)))
-    assert len(_taken(machine)) == 1, "nothing was taken"
+    assert len(_taken(stranger)) == 1, "nothing was taken"
 
 
 @pytest.mark.parametrize(
@@ -105,66 +102,73 @@ def test_a_program_reads_what_is_known_of_a_file_and_takes_it(machine: TestClien
     [("bytes=0-9", 0, 9), ("bytes=10-", 10, len(CONTENT) - 1), ("bytes=-5", len(CONTENT) - 5, len(CONTENT) - 1)],
 )
 def test_a_range_is_the_bytes_that_are_missing(
-    machine: TestClient, make_token: MakeToken, asked: str, first: int, last: int
+    stranger: TestClient, make_token: MakeToken, asked: str, first: int, last: int
 ) -> None:
     token, etag = make_token("*"), f'"{DIGEST.hex()}"'
-    part = machine.get(BYTES, headers=_showing(token, Range=asked, If_Range=etag))
+    part = stranger.get(BYTES, headers=_showing(token, Range=asked, If_Range=etag))
     assert (part.status_code, part.content) == (206, CONTENT[first : last + 1])
     assert part.headers["content-range"] == f"bytes {first}-{last}/{len(CONTENT)}"
-    assert len(_taken(machine)) == (1 if last == len(CONTENT) - 1 else 0), "taken once the last byte has left"
-    other = machine.get(BYTES, headers=_showing(token, Range=asked, If_Range='"another file"'))
+    assert len(_taken(stranger)) == (1 if last == len(CONTENT) - 1 else 0), "taken once the last byte has left"
+    other = stranger.get(BYTES, headers=_showing(token, Range=asked, If_Range='"another file"'))
     assert (other.status_code, other.content) == (200, CONTENT)
 
 
-def test_what_one_has_already_is_not_sent_again(machine: TestClient, make_token: MakeToken) -> None:
+def test_what_one_has_already_is_not_sent_again(stranger: TestClient, make_token: MakeToken) -> None:
     token = make_token(LIBREVILLE)
-    same = machine.get(BYTES, headers=_showing(token, If_None_Match=f'"x", W/"{DIGEST.hex()}"'))
+    same = stranger.get(BYTES, headers=_showing(token, If_None_Match=f'"x", W/"{DIGEST.hex()}"'))
     assert (same.status_code, same.content) == (304, b"")
-    beyond = machine.get(BYTES, headers=_showing(token, Range="bytes=1000-"))
+    assert stranger.get(BYTES, headers=_showing(token, If_None_Match="*")).status_code == 304
+    for named, status in (("*", 200), (f'"x", "{DIGEST.hex()}"', 200), (f'W/"{DIGEST.hex()}"', 412), ('"x"', 412)):
+        assert stranger.get(BYTES, headers=_showing(token, If_Match=named)).status_code == status, named
+    beyond = stranger.get(BYTES, headers=_showing(token, Range="bytes=1000-"))
     assert _code(beyond) == (416, "plage_impossible")
     assert beyond.headers["content-range"] == f"bytes */{len(CONTENT)}"
-    several = machine.get(BYTES, headers=_showing(token, Range="bytes=0-1,4-5"))
+    several = stranger.get(BYTES, headers=_showing(token, Range="bytes=0-1,4-5"))
     assert (several.status_code, several.content) == (200, CONTENT)
 
 
-def test_another_communes_file_is_as_one_that_does_not_exist(machine: TestClient, make_token: MakeToken) -> None:
+def test_another_communes_file_is_as_one_that_does_not_exist(stranger: TestClient, make_token: MakeToken) -> None:
     token = make_token(GRANDVILLE)
     answers = [
-        machine.get(path, headers=_showing(token))
+        stranger.get(f"/api/v1/exports/{number}/fichier", headers=_showing(token))
         for number in ("1", "999", "x", "0", "9" * 30)
-        for path in (f"/api/v1/exports/{number}", f"/api/v1/exports/{number}/fichier")
     ]
     assert {_code(answer) for answer in answers} == {(404, "fichier_inconnu")}
     assert len({answer.text for answer in answers}) == 1
 
 
 def test_only_a_token_in_force_opens(
-    machine: TestClient, make_token: MakeToken, capsys: pytest.CaptureFixture[str]
+    stranger: TestClient, make_token: MakeToken, capsys: pytest.CaptureFixture[str]
 ) -> None:
     token = make_token(LIBREVILLE)
     other = make_token(LIBREVILLE, name="agenda")
     mixed = token[: len("prefecture_") + 8] + other[len("prefecture_") + 8 :]
     wrong = ["", "Bearer", f"Basic {token}", f"Bearer {token}x", f"Bearer {token[:-1]}", f"Bearer {mixed}", token]
     for shown in wrong:
-        answer = machine.get(EXPORT, headers={"Authorization": shown})
+        answer = stranger.get(BYTES, headers={"Authorization": shown})
         assert _code(answer) == (401, "jeton_refuse"), shown
         assert answer.headers["www-authenticate"].startswith('Bearer realm="prefecture"')
     assert main(["accounts", "--kind", "jeton", "--remove", token.split("_")[1]]) == ExitCode.DONE
     assert capsys.readouterr().out.endswith(f"Jeton {token.split('_')[1]} (compta) révoqué : il n'ouvre plus rien.\n")
-    assert _code(machine.get(EXPORT, headers=_showing(token))) == (401, "jeton_refuse")
-    assert machine.get(EXPORT, headers=_showing(other)).status_code == 200
+    assert _code(stranger.get(BYTES, headers=_showing(token))) == (401, "jeton_refuse")
+    assert stranger.get(BYTES, headers=_showing(other)).status_code == 200
 
 
-def test_guesses_are_bounded(machine: TestClient, make_token: MakeToken, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Above the rate even a right token is not checked: the client does not learn whether it was right."""
+def test_guesses_are_bounded(stranger: TestClient, make_token: MakeToken, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wrong tokens are counted by address, a right one by itself: a neighbour does not block it."""
     token = make_token(LIBREVILLE)
-    rate = parse("3/minute")
-    monkeypatch.setattr(limits, "RATES", dict(limits.RATES) | {"token": (rate, rate)})
-    answers = [machine.get(EXPORT, headers=_showing("wrong")) for _ in range(3)]
+    rate, one = parse("3/minute"), parse("1/minute")
+    monkeypatch.setattr(limits, "RATES", dict(limits.RATES) | {"token": (rate, rate), "download": (rate, one)})
+    answers = [stranger.get(BYTES, headers=_showing("wrong")) for _ in range(3)]
     assert {_code(answer) for answer in answers} == {(401, "jeton_refuse")}
-    late = machine.get(EXPORT, headers=_showing(token))
+    late = stranger.get(BYTES, headers=_showing("wrong"))
     assert _code(late) == (429, "trop_de_requetes")
     assert int(late.headers["retry-after"]) > 0
+    right = [stranger.get(BYTES, headers=_showing(token)) for _ in range(4)]
+    assert [answer.status_code for answer in right] == [200, 200, 200, 429]
+    assert {answer.headers["ratelimit-policy"] for answer in right} == {'"download";q=3;w=60'}
+    left = [answer.headers["ratelimit"].split(";t=")[0] for answer in right]
+    assert left == [f'"download";r={number}' for number in (2, 1, 0, 0)]
 
 
 def test_a_token_is_not_kept_and_its_making_is_on_record(
@@ -206,17 +210,184 @@ def test_a_token_is_not_kept_and_its_making_is_on_record(
     ],
 )
 def test_why_there_are_no_bytes(
-    machine: TestClient, make_token: MakeToken, screen_database: str, change: str, expected: tuple[int, str]
+    stranger: TestClient, make_token: MakeToken, screen_database: str, change: str, expected: tuple[int, str]
 ) -> None:
     token = make_token(LIBREVILLE)
     execute(screen_database, f"UPDATE export SET {change}")  # noqa: S608 — ours
-    assert _code(machine.get(BYTES, headers=_showing(token))) == expected
-    assert machine.get(EXPORT, headers=_showing(token)).status_code == 200
+    assert _code(stranger.get(BYTES, headers=_showing(token))) == expected
 
 
-def test_the_contract_is_served_and_is_the_committed_one(machine: TestClient, make_token: MakeToken) -> None:
-    answer = machine.get("/api/v1/openapi.json")
-    assert answer.json() == json.loads((ROOT / "openapi.json").read_text("utf-8"))
+def test_a_program_asks_what_became_of_its_request(
+    stranger: TestClient, make_token: MakeToken, screen_database: str
+) -> None:
+    token, other = make_token(LIBREVILLE), make_token(GRANDVILLE, name="autre")
+    execute(screen_database, "UPDATE request SET source = '/mairie/13900' WHERE id = 1")
+    path = "/api/v1/requests/%2Fmairie%2F13900/1"
+    known = stranger.get(path, headers=_showing(token))
+    (file,) = known.json()["exports"]
+    assert (known.json()["request"], known.json()["outcome"]) == ({"source": "/mairie/13900", "id": "1"}, "accepted")
+    assert (file["export_id"], file["status"], file["sha256"]) == (1, "ready", DIGEST.hex())
+    execute(screen_database, "UPDATE export SET status = 'failed', error_code = 'xsd', error_message = 'Refusé.'")
+    (file,) = stranger.get(path, headers=_showing(token)).json()["exports"]
+    assert (file["status"], file["code"], file["reason"]) == ("failed", "xsd", "Refusé.")
+    for shown, address in ((other, path), (token, f"{path}x"), (token, "/api/v1/requests/x/1")):
+        assert _code(stranger.get(address, headers=_showing(shown))) == (404, "demande_inconnue")
+    assert _code(stranger.get(path)) == (401, "jeton_refuse")
+
+
+def test_a_program_lists_the_requests_of_a_commune(
+    stranger: TestClient, make_token: MakeToken, screen_database: str
+) -> None:
+    showing = _showing(make_token(LIBREVILLE))
+
+    def ask(**query: str) -> Any:  # noqa: ANN401 — httpx's
+        return stranger.get("/api/v1/requests", params=query, headers=showing)
+
+    listed = ask(commune=LIBREVILLE).json()
+    (asked,) = listed["requests"]
+    assert (asked["request"]["id"], asked["outcome"], listed["next"]) == ("1", "accepted", 1)
+    at = datetime.fromisoformat(asked["requested_at"])
+    for since, number in ((at, 1), (at + timedelta(seconds=1), 0)):
+        assert len(ask(commune=LIBREVILLE, since=since.isoformat()).json()["requests"]) == number
+    assert ask(commune=LIBREVILLE, after="1").json() == {"requests": [], "next": 1}
+    execute(screen_database, "UPDATE request SET code_commune = '13900' WHERE id = 2")
+    assert [it["request"]["id"] for it in ask(commune=LIBREVILLE, after="1").json()["requests"]] == ["2"]
+    assert _code(ask(commune=GRANDVILLE)) == (404, "commune_inconnue")
+    for wrong in ({"since": "2026-11-30"}, {"since": "hier"}, {"after": "x"}, {"commune": ""}):
+        assert _code(ask(**{"commune": LIBREVILLE} | wrong)) == (400, "parametre_faux")
+
+
+def test_a_listener_that_lost_events_reads_those_of_the_files_that_ended(
+    stranger: TestClient, make_token: MakeToken, screen_database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are those that the notifier publishes, as far as the files are still to be taken."""
+    monkeypatch.setattr(api, "_PAGE", 2)
+    showing = _showing(make_token(LIBREVILLE))
+    engine = build_engine(screen_database)
+    with Session(engine) as session, session.begin():
+        session.execute(update(Export).values(code_commune=LIBREVILLE))
+        for number, status in enumerate((ExportStatus.FAILED, ExportStatus.CANCELLED, ExportStatus.RUNNING)):
+            at = ASKED_AT + timedelta(seconds=number)
+            ended = None if status is ExportStatus.RUNNING else at
+            file = export("CE.csv", status, id=10 + number, file_name=f"{number}", finished_at=ended)
+            session.add(report(file, id=10 + number, event_id=str(10 + number)).request)
+    with Session(engine) as session:
+        wanted = (Export.status != ExportStatus.RUNNING) & Export.finished_at.is_not(None)
+        files = session.scalars(select(Export).where(wanted).order_by(Export.finished_at, Export.id)).all()
+        public = stranger.app.state.services.settings.public_url  # type: ignore[attr-defined]
+        published = [file_event(it.request, it, public) for it in files]
+    engine.dispose()
+    read, address = list[Any](), "/api/v1/events"
+    while True:
+        page = stranger.get(address, headers=showing)
+        assert page.headers["content-type"] == "application/cloudevents-batch+json"
+        if not page.json():
+            break
+        read += page.json()
+        address = page.links["next"]["url"]
+    assert stranger.get(address, headers=showing).json() == []
+    assert [CloudEvent.model_validate(it) for it in read] == [
+        it.model_copy(update={"source": public or it.source}) for it in published
+    ]
+    assert len(published) >= 3
+    assert stranger.get("/api/v1/events", headers=_showing(make_token(GRANDVILLE, name="x"))).json() == []
+    assert _code(stranger.get("/api/v1/events?after=hier", headers=showing)) == (400, "parametre_faux")
+
+
+def test_another_address_leads_nowhere(stranger: TestClient, make_token: MakeToken) -> None:
     token = make_token("*")
-    for path in ("/api/v1/", "/api/v1/communes", "/api/v1/exports"):
-        assert _code(machine.get(path, headers=_showing(token))) == (404, "adresse_inconnue")
+    for path in ("/api/v1/", "/api/v1/communes", "/api/v1/exports", "/api/v1/exports/1"):
+        assert _code(stranger.get(path, headers=_showing(token))) == (404, "adresse_inconnue")
+    for method in ("POST", "PUT", "DELETE", "PATCH", "OPTIONS"):
+        answer = stranger.request(method, BYTES, headers=_showing(token))
+        assert _code(answer) == (405, "methode_refusee")
+        assert {*answer.headers["allow"].split(", ")} == {"GET", "HEAD"}
+    wrong = stranger.put("/api/v1/events", headers=_showing(token))
+    assert _code(wrong) == (405, "methode_refusee")
+    assert {*wrong.headers["allow"].split(", ")} == {"GET", "HEAD", "POST"}
+
+
+def _send(client: TestClient, token: str, event: CloudEvent | str, **headers: str) -> Any:  # noqa: ANN401 — httpx's
+    body = event if isinstance(event, str) else event.model_dump_json(exclude_none=True)
+    return client.post("/api/v1/events", content=body, headers=_showing(token, Content_Type=EVENT_JSON) | headers)
+
+
+def _asked(**attributes: Any) -> CloudEvent:  # noqa: ANN401 — of the envelope
+    data = ListeExportRequested.model_validate({"commune": LIBREVILLE, "requested_by": "compta"})
+    return CloudEvent.wrap(data, source="/mairie/13900").model_copy(update=attributes)
+
+
+def test_a_program_sends_an_event_as_its_token(
+    stranger: TestClient, make_token: MakeToken, screen_database: str
+) -> None:
+    token = make_token(LIBREVILLE)
+    event = _asked(id="a/b c")
+    sent = _send(stranger, token, event)
+    assert (sent.status_code, sent.json()) == (202, {"request": {"source": "/mairie/13900", "id": "a/b c"}})
+    assert sent.headers["ratelimit-policy"].startswith('"post";')
+    services = stranger.app.state.services  # type: ignore[attr-defined]
+    assert (sent_by(stranger), services.publish.__self__.tokens) == ([event], ["jeton compta"])
+    execute(screen_database, "UPDATE request SET source = '/mairie/13900', event_id = 'a/b c' WHERE id = 1")
+    known = stranger.get(sent.headers["location"], headers=_showing(token))
+    assert known.json()["request"] == {"source": "/mairie/13900", "id": "a/b c"}
+    assert stranger.get(known.json()["exports"][0]["url"], headers=_showing(token)).content == CONTENT
+    execute(screen_database, "UPDATE request SET code_commune = '', outcome = 'refused', code = 'x' WHERE id = 1")
+    assert _code(stranger.get(sent.headers["location"], headers=_showing(token))) == (404, "demande_inconnue")
+    execute(screen_database, "UPDATE request SET sender = 'jeton compta' WHERE id = 1")
+    assert stranger.get(sent.headers["location"], headers=_showing(token)).json()["code"] == "x"
+
+
+_COMMUNE = ("data.commune", "commune_code")
+
+
+@pytest.mark.parametrize(
+    ("body", "expected", "fault"),
+    [
+        ("{", (422, "evenement_illisible"), ("", "json")),
+        ('{"id": "1"}', (422, "evenement_illisible"), ("source", "missing")),
+        (_asked(type="fr.openelec.prefecture.screen.note.v1"), (422, "evenement_illisible"), ("type", "type_inconnu")),
+        (_asked(type=FileStatus.EVENT_TYPE), (422, "demande_invalide"), ("data.export_id", "missing")),
+        (
+            _asked(data={"commune": "13", "requested_by": "x"}),
+            (422, "demande_invalide"),
+            ("data.commune", "commune_code"),
+        ),
+        ("x" * (MAX_EVENT_BYTES + 1), (413, "trop_grand"), None),
+    ],
+)
+def test_an_event_that_no_worker_can_serve_is_refused_at_once(
+    stranger: TestClient,
+    make_token: MakeToken,
+    body: CloudEvent | str,
+    expected: tuple[int, str],
+    fault: tuple[str, str] | None,
+) -> None:
+    refused = _send(stranger, make_token(LIBREVILLE), body)
+    assert _code(refused) == expected
+    assert [(it["field"], it["code"]) for it in refused.json().get("errors", ())][:1] == ([fault] if fault else [])
+    assert sent_by(stranger) == []
+
+
+def test_an_event_is_sent_in_structured_mode_with_a_token(stranger: TestClient, make_token: MakeToken) -> None:
+    token = make_token(LIBREVILLE)
+    for other in ("application/json", "application/cloudevents-batch+json", ""):
+        assert _code(_send(stranger, token, _asked(), **{"Content-Type": other})) == (415, "type_de_contenu")
+    assert _code(_send(stranger, "wrong", _asked())) == (401, "jeton_refuse")
+    assert sent_by(stranger) == []
+
+
+@pytest.mark.parametrize(
+    ("error", "seconds"), [(BrokerAwayError, "10"), (QueueFullError, "60"), (UnconfirmedError, "10")]
+)
+def test_what_the_broker_does_not_take_is_to_be_sent_again(
+    screen_database: str, tmp_path: Path, make_token: MakeToken, error: type[PublishError], seconds: str
+) -> None:
+    def publish(event: CloudEvent, *, token: str = "") -> None:
+        raise error("broker.example:5672")
+
+    app = create_app(make_settings(screen_database, tmp_path), publish)
+    with open_client(make_settings(screen_database, tmp_path), app=app) as client:
+        answer = _send(client, make_token(LIBREVILLE), _asked())
+    assert _code(answer) == (503, "demande_non_prise")
+    assert answer.headers["retry-after"] == seconds
+    assert "broker.example" not in answer.text

@@ -56,6 +56,7 @@ def test_an_export_that_was_a_mistake_is_taken_back_by_keyboard(
         see(page.get_by_text(f"{size} électeurs", exact=True), "the import")
 
     page.goto(f"/communes/{code}/registre")
+    page.get_by_text("Derniers exports repris").press("Enter")
     page.get_by_text("Annuler ou corriger").first.press("Enter")
     page.get_by_role("button", name="Voir ce que changerait son annulation").press("Enter")
     button = see(page.get_by_role("button", name="Annuler cette reprise"), "what would change")

@@ -1,16 +1,22 @@
-"""Deposits: declared, pending, recorded, answered, to be repeated."""
+"""Deposits: declared, pending, recorded, answered, to be repeated; the dossier: a ZIP, the same at each download."""
 
 import base64
+import io
 import re
-from datetime import timedelta
+import subprocess
+import zipfile
+from collections.abc import Callable
+from datetime import date, timedelta
+from pathlib import Path
 from uuid import uuid4
 
 import pytest
 
 from producers.publisher import Publisher
 from producers.web.depot import PAGE
-from schemas.tableaux import TypeTableau
-from schemas.vocabulary import Format, Liste
+from schemas.declarations import DeclarationNoted
+from schemas.tableaux import Edition, TypeTableau
+from schemas.vocabulary import Format, Liste, Piece
 from tests.integration.depots_desk import today
 from tests.integration.requests_queue import RequestsQueue
 from tests.parts.wait import wait_until
@@ -29,7 +35,7 @@ def test_a_deposit_is_declared_and_shown_while_nobody_has_read_it(screen: FilesS
     assert posted.status_code == 303
     waiting = screen.read("depot")
     assert f"Enregistrement en cours : déposé le {today():%d/%m/%Y}, 1 fichier." in waiting
-    assert "Aucun dépôt n'est noté." in waiting
+    assert "Dépôts notés" not in waiting
     screen.work()
     recorded = screen.read("depot")
     assert f"Enregistré : déposé le {today():%d/%m/%Y}, 1 fichier." in recorded
@@ -90,7 +96,7 @@ def test_an_answer_is_noted_with_its_text_and_says_what_to_do(screen: FilesScree
     screen.desk.deposit(export)
     asked = screen.read("depot")
     assert "En attente de la réponse de la plateforme" in asked
-    assert "il n'est gardé que pour les agents de la commune, et il est effacé avec le fichier" in asked
+    assert "il est gardé pour les agents de la commune, et effacé avec le fichier" in asked
     form = {"export": export, "verdict": "rejete", "jour": today().isoformat(), "reponse": REJECTION}
     assert screen.post("verdict", form).status_code == 303
     screen.work()
@@ -101,31 +107,16 @@ def test_an_answer_is_noted_with_its_text_and_says_what_to_do(screen: FilesScree
     assert "En attente de la réponse" not in page
 
 
-@pytest.mark.slow
-def test_a_rejected_list_that_was_deposited_again_is_not_to_be_redone(files: FilesScreen) -> None:
-    first = files.make(CM)["export_id"]
-    files.desk.deposit(first)
-    files.desk.answer(first, verdict="rejete")
-    assert "À refaire" in files.read("depot")
-    second = files.make(CM, Format.XML)["export_id"]
-    files.desk.deposit(second)
-    assert "À refaire" not in files.read("depot")
-    files.desk.answer(second)
-    assert "accepté" in files.read("depot")
-
-
 def test_what_is_to_be_deposited_is_ready_without_blocking_anomaly_and_in_one_format(files: FilesScreen) -> None:
-    _mend(files)
-    principale, csv = files.make(), files.make(CM)
-    assert principale["bloquantes"]
+    assert files.make()["bloquantes"]
+    files.make(CM)
+    files.desk.run("UPDATE export SET bloquantes = 0, a_completer = 0 WHERE liste = 'CM'")
     page = files.read("depot")
-    to_correct = page.partition("À corriger d'abord La plateforme rejetterait ces fichiers.")[2]
-    assert f"({principale['label']})" in to_correct.partition("Liste principale — ")[2]
-    to_deposit = page.partition("Fichiers que vous avez déposés Liste complémentaire municipale — ")[2]
-    assert csv["label"] in to_deposit
-    assert principale["label"] not in to_deposit.partition("À corriger d'abord")[0]
-    xml = files.make(CM, Format.XML)
-    files.desk.deposit(xml["export_id"])
+    to_deposit, _, to_correct = page.partition("À corriger d'abord La plateforme rejetterait ces fichiers.")
+    assert "Liste principale — " in to_correct
+    assert "Fichiers que vous avez déposés Liste complémentaire municipale — " in to_deposit
+    assert "Liste principale — " not in to_deposit
+    files.desk.deposit(files.make(CM, Format.XML)["export_id"])
     assert "Rien n'attend d'être déposé." in files.read("depot")
 
 
@@ -144,7 +135,6 @@ def test_several_files_are_deposited_together(files: FilesScreen) -> None:
 
 
 def test_a_form_that_says_nothing_sensible_comes_back_filled_in(files: FilesScreen) -> None:
-    _mend(files)
     export = files.make(CM)["export_id"]
     tomorrow = today() + timedelta(days=1)
     wrong = {
@@ -191,13 +181,25 @@ def test_an_answer_that_cannot_be_taken_says_which_field(files: FilesScreen) -> 
         assert response.text.count(f'id="{place}"') == response.text.count(f'id="{place}-faute"') == 1
 
 
+def test_a_wrong_answer_is_changed(files: FilesScreen) -> None:
+    export = files.make(CM)["export_id"]
+    files.desk.deposit(export)
+    files.desk.answer(export, verdict="rejete", answer="Électeur inconnu.")
+    assert "Modifier la réponse" in files.read("depot")
+    page = files.get("depot", f"reponse={export}").text
+    assert ">Électeur inconnu.</textarea>" in page
+    files.post("verdict", {"depot": export, "export": export, "jour": today().isoformat(), "verdict": "accepte"})
+    files.work()
+    assert files.desk.row(export)["verdict"] == "accepte"
+
+
 def test_an_answer_is_about_the_files_that_she_ticks_and_no_other(files: FilesScreen) -> None:
     exports = [files.make(CM)["export_id"], files.make()["export_id"]]
     files.desk.run("UPDATE export SET request_id = (SELECT min(request_id) FROM export)")
     for export in exports:
         files.desk.deposit(export)
     page = files.get("depot").text
-    assert " checked" not in page
+    assert all(f'value="{export}" checked' in page for export in exports)
     (depot,) = re.findall(r'name="depot" value="(\d+)"', page)
     form = {"depot": depot, "jour": today().isoformat(), "verdict": "accepte", "reponse": "gardée"}
     response = files.post("verdict", form)
@@ -251,7 +253,7 @@ def test_a_full_queue_keeps_what_is_declared_and_in_its_order(files: FilesScreen
     with RequestsQueue(amqp_url, max_length=1) as queue, Publisher(amqp_url) as files.broker.real:
         queue.fill()
         assert files.post("depot", day).status_code == 303
-        assert "c'est gardé, et partira tout seul dès qu'il se libérera" in files.read("depot")
+        assert "c'est gardé, et partira tout seul" in files.read("depot")
         queue.clear()
         assert files.post("verdict", day | {"verdict": "accepte"}).status_code == 303
         assert files.read("depot").count("c'est gardé") == 2
@@ -278,19 +280,6 @@ def test_the_session_does_not_keep_the_answer(files: FilesScreen) -> None:
     kept = base64.b64decode(cookie.partition(".")[0] + "==")
     assert b"envoyees" in kept
     assert b"INVENTEE" not in kept
-
-
-def _mend(files: FilesScreen) -> None:
-    """Correct LIBREVILLE's complementary municipal list, so that the platform would accept it."""
-    files.desk.run(
-        """UPDATE electeur SET nationalite = 'Belge', ville = 'LIBREVILLE', code_postal = '13900', sexe = 'F',
-               libelle_voie = 'SAUGE', nom_naissance = 'INVENTEE', prenoms = 'Zélie ' ||
-               substr('ABCDEFGHIJKLMNOPQRSTUVWXYZ', 1 + id % 26, 1) ||
-               substr('ABCDEFGHIJKLMNOPQRSTUVWXYZ', 1 + id / 26 % 26, 1),
-               date_naissance = '1962-03-14',
-               commune_naissance = 'BRUXELLES', departement_naissance = '99', pays_naissance = 'BELGIQUE'
-           WHERE liste = 'CM'"""
-    )
 
 
 @pytest.mark.slow
@@ -323,3 +312,174 @@ def test_more_deposits_than_a_page_holds_are_on_the_next(files: FilesScreen) -> 
     assert "Page 1 Page suivante" in first
     assert "Page précédente Page 2" in second
     assert f"/exports/{export}" in files.get("depot", "page=2").text.partition("Dépôts notés")[2]
+
+
+CE = Liste.COMPLEMENTAIRE_EUROPEENNE
+
+
+@pytest.mark.slow
+def test_the_dossier_holds_the_files_and_what_explains_and_proves_them(screen: FilesScreen, tmp_path: Path) -> None:
+    principale, municipale = screen.make(), screen.make(CM, Format.XML)
+    tableau, commission = _tableaux(screen)
+    query = f"P={principale['export_id']}&CM={municipale['export_id']}&export={tableau}&export={commission}"
+    response = screen.get("dossier_zip", query)
+    assert response.headers["Content-Type"] == "application/zip"
+    assert int(response.headers["Content-Length"]) == len(response.content)
+    archive = zipfile.ZipFile(io.BytesIO(response.content))
+    assert archive.testzip() is None
+    names = [screen.desk.row(export)["file_name"] for export in (tableau, commission)]
+    assert archive.namelist() == [
+        "LISEZ-MOI.txt",
+        "RAPPROCHEMENT.txt",
+        f"a-deposer/{principale['file_name']}",
+        f"a-deposer/{municipale['file_name']}",
+        f"a-deposer/{names[0]}",
+        f"ne-pas-deposer/{names[1]}",
+        "SHA256SUMS",
+    ]
+    assert archive.read(f"a-deposer/{principale['file_name']}") == screen.desk.read(principale)
+    archive.extractall(tmp_path / "extracted")
+    checked = _check_sums(tmp_path / "extracted")
+    assert checked.returncode == 0, checked.stderr
+    assert checked.stdout.count(": OK") == 6
+
+
+def test_a_repealed_tableau_is_an_archive_and_is_not_deposited(files: FilesScreen) -> None:
+    """The dossier and the screen agree with the mail: keep it as an archive or a duplicate."""
+    day = date(2018, 1, 10)
+    old = files.make_tableau(TypeTableau.PREMIER_RECTIFICATIF, scrutin=None, date_tableau=day)
+    archive = zipfile.ZipFile(io.BytesIO(files.get("dossier_zip", f"export={old}").content))
+    assert f"ne-pas-deposer/{files.desk.row(old)['file_name']}" in archive.namelist()
+    readme = " ".join(archive.read("LISEZ-MOI.txt").decode().replace("\u202f", " ").split())
+    assert "NE PAS DÉPOSER NI AFFICHER : tableau abrogé depuis 2019, archive ou duplicata." in readme
+    assert "Déposez ensuite les tableaux" not in readme
+    assert "Abrogé depuis 2019 : à part dans le ZIP, dans « ne-pas-deposer »" in files.read("dossier")
+    assert "Marquer comme déposé" not in files.read("export", export=old)
+
+
+def test_the_same_files_make_the_same_bytes_and_every_unzip_reads_them(files: FilesScreen, tmp_path: Path) -> None:
+    ids = [files.make(liste)["export_id"] for liste in (CM, CE)]
+    first = files.get("dossier_zip", f"CM={ids[0]}&CE={ids[1]}")
+    files.desk.deposit(ids[0])
+    files.desk.download(ids[1])
+    second = files.get("dossier_zip", f"export={ids[1]}&export={ids[0]}")
+    assert first.content == second.content
+    assert first.headers["Content-Disposition"] == second.headers["Content-Disposition"]
+    path = tmp_path / "dossier.zip"
+    path.write_bytes(first.content)
+    assert subprocess.run(["unzip", "-tq", path], capture_output=True, check=False).returncode == 0
+
+
+def test_the_readme_and_the_sums_name_no_elector_and_say_what_is_blocking(files: FilesScreen) -> None:
+    files.desk.add_person(nom="INVENTEE-DU-DOSSIER")
+    made = files.make()
+    assert made["bloquantes"]
+    archive = _take(files, f"P={made['export_id']}")
+    readme = archive.read("LISEZ-MOI.txt").decode("utf-8-sig")
+    assert f"ATTENTION : {made['bloquantes']} anomalies bloquantes" in " ".join(readme.split())
+    assert "e-listelec" in readme
+    assert "\r\n" in readme
+    assert max(map(len, readme.splitlines())) < 100
+    assert b"INVENTEE-DU-DOSSIER" in archive.read(f"a-deposer/{made['file_name']}")
+    texts = b"".join(archive.read(name) for name in ("LISEZ-MOI.txt", "SHA256SUMS"))
+    assert b"INVENTEE-DU-DOSSIER" not in texts
+
+
+@pytest.mark.slow
+def test_each_file_that_was_taken_is_declared_even_when_the_broker_is_away(files: FilesScreen) -> None:
+    ids = sorted(files.make(liste)["export_id"] for liste in (CM, CE))
+    files.broker.is_away = True
+    assert files.get("dossier_zip", f"CM={ids[0]}&CE={ids[1]}").status_code == 200
+    files.broker.is_away = False
+    wait_until(lambda: len(files.broker.events) == 4, message="the downloads, once the broker is back")
+    ended = [event.data for event in files.broker.events if event.type == DeclarationNoted.EVENT_TYPE]
+    assert sorted(number for data in ended for number in data["exports"]) == ids
+    assert {data["note"]["piece"] for data in ended} == {Piece.DOSSIER}
+    files.work()
+    assert all(files.desk.row(export)["downloaded_by"] == "mairie-libreville" for export in ids)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("damage", "status"), [(lambda path: path.write_bytes(b"X"), 500), (Path.unlink, 410)])
+def test_nothing_leaves_when_a_file_is_not_what_it_was(
+    files: FilesScreen, damage: Callable[[Path], object], status: int
+) -> None:
+    good, bad = files.make(CE), files.make(CM)
+    damage(files.desk.root / bad["code_commune"] / bad["file_name"])
+    response = files.get("dossier_zip", f"CE={good['export_id']}&CM={bad['export_id']}")
+    assert response.status_code == status
+    assert response.headers["Content-Type"].startswith("text/html")
+    assert bad["file_name"] in words(response)
+    assert "Le dossier n'a pas été préparé" in words(response)
+    assert files.broker.events == []
+
+
+@pytest.mark.slow
+def test_a_choice_that_makes_no_dossier_comes_back_with_the_reason(files: FilesScreen) -> None:
+    csv, xml = (files.make(CM, format_)["export_id"] for format_ in Format)
+    for query, status, reason in (
+        ("", 422, "Choisissez au moins un fichier."),
+        ("export=abc&P=99", 422, "Choisissez au moins un fichier."),
+        (f"CM={csv}&export={xml}", 422, "Une liste se dépose dans un seul format"),
+    ):
+        response = files.get("dossier_zip", query)
+        assert response.status_code == status
+        assert reason in words(response)
+    files.desk.run("UPDATE export SET purged_at = finished_at WHERE id = :id", id=csv)
+    assert files.get("dossier_zip", f"CM={csv}").status_code == 410
+
+
+def test_another_communes_file_is_in_no_dossier(files: FilesScreen) -> None:
+    made = files.make(CM)["export_id"]
+    files.desk.run("UPDATE export SET code_commune = '13055' WHERE id = :id", id=made)
+    assert files.get("dossier_zip", f"CM={made}").status_code == 422
+
+
+@pytest.mark.slow
+def test_a_dossier_names_what_it_lacks_on_the_page_and_in_the_zip(screen: FilesScreen) -> None:
+    principale = screen.make()
+    lack = f"Il manque la liste principale : {principale['bloquantes']} anomalies bloquantes."
+    assert lack in screen.read("dossier")
+    europeenne = screen.make(CE)["export_id"]
+    with _take(screen, f"CE={europeenne}") as archive:
+        readme = archive.read("LISEZ-MOI.txt").decode("utf-8-sig").replace("\u202f", " ").replace("\u00a0", " ")
+    assert "CE QUI MANQUE À CE DOSSIER" in readme
+    assert lack in readme
+    assert "Il manque la liste complémentaire municipale : aucun fichier n'est fait." in readme
+    assert "Il manque la liste complémentaire européenne" not in readme
+
+
+@pytest.mark.slow
+def test_a_list_that_the_platform_refused_is_not_in_the_dossier_any_more(screen: FilesScreen) -> None:
+    made = screen.make(CM)["export_id"]
+    screen.desk.run("UPDATE export SET bloquantes = 0, a_completer = 0")
+    assert f'value="{made}" checked' in screen.get("dossier").text
+    screen.desk.deposit(made)
+    assert f'value="{made}" checked' not in screen.get("dossier").text
+    assert "Il manque la liste complémentaire municipale" not in screen.read("dossier")
+    screen.desk.answer(made, verdict="rejete")
+    assert f'value="{made}" checked' not in screen.get("dossier").text
+    assert re.search(
+        r"Il manque la liste complémentaire municipale : la plateforme l'a rejetée le \d\d/\d\d/\d{4}\.",
+        screen.read("dossier"),
+    )
+    with _take(screen, f"CM={made}") as archive:
+        assert "a-deposer" not in " ".join(archive.namelist())
+
+
+def _take(files: FilesScreen, query: str) -> zipfile.ZipFile:
+    response = files.get("dossier_zip", query)
+    assert response.status_code == 200, words(response)
+    return zipfile.ZipFile(io.BytesIO(response.content))
+
+
+def _check_sums(folder: Path) -> subprocess.CompletedProcess[str]:
+    command = ["sha256sum", "--check", "SHA256SUMS"]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, env={"LC_ALL": "C"})
+
+
+def _tableaux(screen: FilesScreen) -> tuple[int, int]:
+    """A tableau to be posted, and the commission's copy of it."""
+    editions = (Edition.AFFICHAGE, Edition.COMMISSION)
+    affichage, commission = (screen.make_tableau(TypeTableau.VINGT_JOURS, edition=edition) for edition in editions)
+    return affichage, commission

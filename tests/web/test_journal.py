@@ -6,9 +6,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy.orm import Session
 
-from schemas.vocabulary import Liste
+from schemas.vocabulary import Action, Liste
 from tests.web.files_desk import FilesScreen
-from worker.audit import Action, record_audit
+from worker.audit import record_audit
 from worker.notifier.models import Notification
 
 CM = Liste.COMPLEMENTAIRE_MUNICIPALE
@@ -124,7 +124,6 @@ def _notify(files: FilesScreen, subject: str, **columns: object) -> None:
         "kind": "pret",
         "channel": "courriel",
         "address": "elections@libreville.example",
-        "message_id": subject,
         "created_at": AT,
     }
     with Session(files.desk.engine) as session, session.begin():

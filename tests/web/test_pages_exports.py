@@ -1,16 +1,31 @@
-"""« Derniers exports », all the files, the page of one: every recorded value, and no false « ready »."""
+"""« Derniers exports », all the files, the page of one; downloads: the recorded bytes or none, each declared."""
 
+import hashlib
+import json
 import re
+import threading
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 from sqlalchemy.orm import Session
+from starlette.testclient import TestClient
 
+from producers.publisher import Publisher
+from producers.web.app import create_app
+from producers.web.settings import WebSettings
+from schemas.declarations import DeclarationNoted
 from schemas.tableaux import TypeTableau
-from tests.parts.town import MOUVEMENTS_TEMPLATE
-from tests.web.files_desk import FilesScreen, open_screen
+from schemas.vocabulary import Piece
+from tests.integration.requests_queue import RequestsQueue
+from tests.parts.notes import note_file
+from tests.parts.rabbitmq import RabbitNode
+from tests.parts.town import AGENT, MOUVEMENTS_TEMPLATE
+from tests.parts.wait import wait_until
+from tests.web.files_desk import FilesScreen, open_screen, spaced_words
 from worker.exports.models import Export
 
 MADE_AT = datetime(2026, 11, 25, 9, 30, tzinfo=UTC)
@@ -44,7 +59,7 @@ def record(screen: FilesScreen, count: int, **columns: Any) -> list[int]:  # noq
 
 def labels(said: str) -> list[str]:
     """The recorded files that a page names, in its order."""
-    return re.findall(r"Fichier (\d+)\., demandé", said)
+    return re.findall(r"Fichier (\d+)\.", said)
 
 
 @pytest.mark.slow
@@ -56,7 +71,7 @@ def test_the_ten_latest_come_newest_first_with_openelecs_label(screen: FilesScre
     screen.desk.process(screen.numbers()[0])
     screen.ask_and_make("CM", format_="xml")
     latest = screen.read_at("/listes").partition("Derniers exports")[2]
-    assert re.search(r"Liste CM du \d\d/\d\d/\d{4} \d\d:\d\d:\d\d \[xml\], demandé par mairie-libreville", latest)
+    assert re.search(r"Liste CM du \d\d/\d\d/\d{4} \d\d:\d\d:\d\d \[xml\]", latest)
 
 
 def test_a_file_says_what_it_holds_and_until_when_it_is_kept(screen: FilesScreen) -> None:
@@ -65,8 +80,8 @@ def test_a_file_says_what_it_holds_and_until_when_it_is_kept(screen: FilesScreen
     latest = screen.read_at("/listes").partition("Derniers exports")[2]
     assert f"{row['electeurs']} électeurs" in latest
     assert f"{row['bloquantes']} anomalies bloquantes À corriger avant le dépôt" in latest
-    assert row["sha256"] in screen.at(f"/exports/{number}").text
-    assert re.search(r"jusqu'au \d\d/\d\d/\d{4}", latest)
+    assert row["sha256"] in screen.get(f"/exports/{number}").text
+    assert re.search(r"Conservé jusqu'au \d\d/\d\d/\d{4}", screen.read_at(f"/exports/{number}"))
     assert "Télécharger" in latest
 
 
@@ -78,21 +93,21 @@ def test_the_delay_is_that_of_the_configuration(database_url: str, tmp_path: Pat
         screen.ask("P")
         record(screen, 1)
         kept = "jusqu'au 07/12/2026" if days else "sans limite"
-        assert kept in screen.read_at("/listes").partition("Derniers exports")[2]
+        assert f"Conservé {kept}" in screen.read_at(f"/exports/{screen.numbers()[-1]}")
 
 
 @pytest.mark.slow
 def test_a_file_to_correct_is_never_called_ready(screen: FilesScreen) -> None:
     (number,) = screen.ask_and_make("P")
     for path in ("/listes", "/exports", f"/exports/{number}", "/suivi"):
-        page = screen.at(path).text
+        page = screen.get(path).text
         assert "à corriger" in page
         assert "badge-ready" not in page
         assert "badge-ok" not in page
         assert "peut être déposé" not in page
     screen.desk.run(GOOD, id=number)
-    assert "badge-ready" in screen.at("/exports").text
-    assert "peut être déposé" in screen.at(f"/exports/{number}").text
+    assert "badge-ready" in screen.get("/exports").text
+    assert "peut être déposé" in screen.get(f"/exports/{number}").text
 
 
 @pytest.mark.slow
@@ -100,7 +115,7 @@ def test_a_purged_file_is_said_to_be_and_is_not_offered(screen: FilesScreen) -> 
     (number,) = screen.ask_and_make("P")
     screen.desk.run("UPDATE export SET purged_at = finished_at")
     for path in ("/listes", "/exports", f"/exports/{number}"):
-        page = screen.at(path).text
+        page = screen.get(path).text
         assert "effacé" in page
         assert f"/exports/{number}/fichier" not in page
         assert f"/exports/{number}/anomalies" not in page
@@ -127,20 +142,20 @@ def test_the_page_of_a_file_tells_all(screen: FilesScreen) -> None:
     said = screen.read_at(f"/exports/{number}")
     for fact in ("Liste principale (générale)", row["file_name"], row["sha256"], "lignes écrites", "pas encore 18 ans"):
         assert fact in said
-    assert re.search(r"Sexe absent Sexe bloquante 1 ", said)
+    assert re.search(r"Anomalies \d+ anomalies? bloquantes?", said)
     assert re.search(r"Téléchargement, mairie-libreville", said)
-    page = screen.at(f"/exports/{number}").text
+    page = screen.get(f"/exports/{number}").text
     for link in ("anomalies", "differences", "pieces/rapport", "fichier"):
         assert f'href="/communes/13900/exports/{number}/{link}"' in page
     assert "Marquer comme déposé" not in said
     screen.desk.run(GOOD, id=number)
-    assert f'href="/communes/13900/depot?export={number}"' in screen.at(f"/exports/{number}").text
+    assert f'href="/communes/13900/depot?export={number}"' in screen.get(f"/exports/{number}").text
 
 
 @pytest.mark.slow
 def test_the_page_of_a_tableau_tells_its_dates(screen: FilesScreen) -> None:
     form = {"type": TypeTableau.CINQ_JOURS_REU.value, "listes": ["P"], "scrutin": "2027-04-18"}
-    screen.send("/tableaux", form | {"presentations": ["commune"], "edition": "commission"})
+    screen.post("/tableaux", form | {"presentations": ["commune"], "edition": "commission"})
     screen.work()
     (number,) = screen.numbers()
     screen.desk.process(number)
@@ -149,11 +164,6 @@ def test_the_page_of_a_tableau_tells_its_dates(screen: FilesScreen) -> None:
     assert "ne pas publier" in said
     assert re.search(r"Mouvements \d+ – 1 page", said)
     assert "Marquer comme déposé" not in said
-
-
-@pytest.mark.parametrize("number", ["999", "0", "-1", "x", "٣", "9" * 19, "1.csv"])
-def test_a_file_that_is_none_is_not_found(screen: FilesScreen, number: str) -> None:
-    assert screen.at(f"/exports/{number}").status_code == 404
 
 
 @pytest.mark.slow
@@ -165,15 +175,15 @@ def test_all_files_are_there_page_by_page_both_ways(screen: FilesScreen) -> None
     path = "/exports"
     pages = []
     while path:
-        page = screen.at(path)
+        page = screen.get(path)
         pages.append(path)
         seen += labels(screen.read_at(path))
         path = _link(page.text, "next")
     assert seen == [str(index) for index in range(59, 0, -1)]
     assert len(pages) == 3
-    back = _link(screen.at(pages[2]).text, "prev")
+    back = _link(screen.get(pages[2]).text, "prev")
     assert labels(screen.read_at(back)) == seen[25:50]
-    assert labels(screen.read_at(_link(screen.at(back).text, "prev"))) == seen[:25]
+    assert labels(screen.read_at(_link(screen.get(back).text, "prev"))) == seen[:25]
 
 
 def _link(page: str, rel: str) -> str:
@@ -210,3 +220,136 @@ def test_files_are_found_by_what_one_remembers(screen: FilesScreen, query: str, 
     record(screen, 1, kind="tableau", type_tableau="vingt_jours", presentation="commune", edition="affichage")
     screen.desk.run("DELETE FROM export WHERE part = 'P.csv'")
     assert labels(screen.read_at(f"/exports?{query}")) == found
+
+
+def path_of(screen: FilesScreen, number: int, column: str = "file_name") -> Path:
+    return screen.desk.root / "13900" / str(screen.desk.row(number)[column])
+
+
+def declared(screen: FilesScreen) -> list[DeclarationNoted]:
+    """The published declarations of downloads, once the spool is empty."""
+    wait_until(lambda: not screen.app.state.services.spool.waiting(), message="an empty spool")
+    ended = DeclarationNoted.EVENT_TYPE
+    return [DeclarationNoted.model_validate(event.data) for event in screen.broker.events if event.type == ended]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("format_", "media_type"), [("csv", "text/csv; charset=utf-8"), ("xml", "application/xml")])
+def test_the_bytes_and_the_name_are_those_of_the_record(screen: FilesScreen, format_: str, media_type: str) -> None:
+    (number,) = screen.ask_and_make("P", format_=format_)
+    row = screen.desk.row(number)
+    answer = screen.get(f"/exports/{number}/fichier")
+    assert answer.status_code == 200
+    assert hashlib.sha256(answer.content).hexdigest() == row["sha256"]
+    assert answer.headers["content-disposition"] == f'attachment; filename="{row["file_name"]}"'
+    assert answer.headers["content-type"] == media_type
+    assert answer.headers["content-length"] == str(row["size"])
+    assert answer.headers["etag"] == f'"{row["sha256"]}"'
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert answer.headers["cache-control"] == "no-store"
+
+
+@pytest.mark.slow
+def test_the_download_is_told_once_the_bytes_have_left(screen: FilesScreen) -> None:
+    (number,) = screen.ask_and_make("P")
+    screen.get(f"/exports/{number}/fichier")
+    assert declared(screen) == [note_file("downloaded", number)]
+    screen.work()
+    row = screen.desk.row(number)
+    assert row["downloaded_by"] == AGENT
+    assert "téléchargé le" in screen.read_at("/listes")
+
+
+@pytest.mark.slow
+def test_the_report_is_a_piece_of_its_own(screen: FilesScreen) -> None:
+    (number,) = screen.ask_and_make("P")
+    answer = screen.get(f"/exports/{number}/pieces/rapport")
+    assert answer.content == path_of(screen, number, "report_name").read_bytes()
+    assert "-csv-anomalies.csv" in answer.headers["content-disposition"]
+    assert declared(screen) == [note_file("downloaded", number, piece=Piece.RAPPORT)]
+
+
+def test_asking_for_the_headers_is_no_download(screen: FilesScreen) -> None:
+    (number,) = screen.ask_and_make("P")
+    answer = screen.client.head(f"/communes/13900/exports/{number}/fichier")
+    assert (answer.status_code, answer.content) == (200, b"")
+    assert answer.headers["content-length"] == str(screen.desk.row(number)["size"])
+    assert declared(screen) == []
+
+
+def test_a_file_that_waits_is_not_there_yet(screen: FilesScreen) -> None:
+    (number,) = screen.ask("P")
+    answer = screen.get(f"/exports/{number}/fichier")
+    assert answer.status_code == 409
+    assert "Il est en attente : revenez dans un instant." in spaced_words(answer).replace("\u202f", " ")
+    assert screen.get(f"/exports/{number}/pieces/rapport").status_code == 409
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("spoil", "status", "said"),
+    [
+        (lambda screen, _: screen.desk.run("UPDATE export SET purged_at = finished_at"), 410, "a été effacé"),
+        (lambda _, path: path.write_bytes(path.read_bytes()[:-2] + b"X\n"), 500, "a été altéré"),
+        (lambda _, path: path.unlink(), 410, "est introuvable"),
+    ],
+    ids=["purged", "altered", "missing"],
+)
+def test_what_is_not_the_file_of_the_record_is_not_handed_out(
+    screen: FilesScreen, spoil: Callable[[FilesScreen, Path], object], status: int, said: str
+) -> None:
+    (number,) = screen.ask_and_make("P")
+    spoil(screen, path_of(screen, number))
+    answer = screen.get(f"/exports/{number}/fichier")
+    assert answer.status_code == status
+    assert f"Ce fichier {said}" in spaced_words(answer)
+    assert str(screen.desk.root) not in answer.text
+    assert "attachment" not in answer.headers.get("content-disposition", "")
+    assert declared(screen) == []
+
+
+@pytest.mark.slow
+def test_while_the_broker_is_away_files_are_given_and_declarations_wait(screen: FilesScreen) -> None:
+    (number,) = screen.ask_and_make("P")
+    screen.broker.is_away = True
+    assert screen.get(f"/exports/{number}/fichier").status_code == 200
+    spool = screen.app.state.services.spool
+    wait_until(lambda: len(spool.waiting()) == 2, message="what was begun, and its end")
+    assert {waiting.stat().st_mode & 0o777 for waiting in spool.waiting()} == {0o600}
+    screen.broker.is_away = False
+    assert len(declared(screen)) == 1
+
+
+@pytest.mark.slow
+@pytest.mark.database(MOUVEMENTS_TEMPLATE)
+def test_a_broker_that_stops_and_starts_learns_of_the_download(
+    sqlite_url: str, tmp_path: Path, rabbit_node: RabbitNode, amqp_url: str
+) -> None:
+    with open_screen(sqlite_url, tmp_path) as maker:
+        (number,) = maker.ask_and_make("P")
+    with RequestsQueue(amqp_url):
+        pass
+    settings = WebSettings(
+        state_url=SecretStr(sqlite_url), exports_dir=tmp_path / "exports", home=tmp_path, source="/s"
+    )
+    with Publisher(amqp_url, attempts=1, patience=1) as publisher:
+        app = create_app(settings, publisher.publish)
+        with TestClient(app, base_url="http://127.0.0.1:8000") as client:
+            rabbit_node.stop()
+            started = threading.Thread(target=rabbit_node.start)
+            try:
+                assert client.get(f"/communes/13900/exports/{number}/fichier").status_code == 200
+                kept = [_event_id(path) for path in app.state.services.spool.waiting()]
+                started.start()
+            finally:
+                started.join()
+            wait_until(lambda: not app.state.services.spool.waiting(), message="the declaration published")
+    with RequestsQueue(amqp_url) as queue:
+        begun, ended = queue.take_event(), queue.take_event()
+        assert [begun.id, ended.id] == kept
+        assert DeclarationNoted.model_validate(ended.data) == note_file("downloaded", number)
+        assert queue.poll() is None
+
+
+def _event_id(path: Path) -> str:
+    return str(json.loads(path.read_bytes())["id"])

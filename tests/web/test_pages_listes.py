@@ -1,4 +1,4 @@
-"""The first tab, on both databases: one request for any number of clicks, never lost, always explained."""
+"""The first tab, on both databases, and « Vos demandes »: every state is explained, every action works once."""
 
 import re
 from datetime import UTC, datetime, timedelta
@@ -7,19 +7,20 @@ import pytest
 
 from common.calendrier import jour_a_paris, last_birth, now
 from producers.publisher import Publisher
-from schemas.requests import ListeExportRequested
+from schemas.requests import CancelRequested, ListeExportRequested, RequestReference, RetryRequested
 from schemas.vocabulary import Format, Liste
 from tests.integration.requests_queue import RequestsQueue
 from tests.parts.rabbitmq import RabbitNode
 from tests.parts.town import AGENT
 from tests.parts.wait import wait_until
+from tests.unit.producers_samples import plain
 from tests.web.files_desk import FilesScreen, once_of, spaced_words
 
 ALL = {"listes": ["P", "CE", "CM"], "format": "csv"}
 
 
 def test_the_three_lists_are_named_in_full_and_checked(screen: FilesScreen) -> None:
-    page = screen.at("/listes")
+    page = screen.get("/listes")
     for liste in Liste:
         assert liste.label in page.text
         assert re.search(rf'name="listes" id="liste-{liste}" value="{liste}" checked', page.text)
@@ -28,20 +29,17 @@ def test_the_three_lists_are_named_in_full_and_checked(screen: FilesScreen) -> N
 
 
 def test_a_list_to_be_made_again_is_checked_alone(screen: FilesScreen) -> None:
-    again = re.findall(r'id="liste-(\w+)" value="\w+" checked', screen.at("/listes?listes=CE").text)
-    nobodys = re.findall(r'id="liste-(\w+)" value="\w+" checked', screen.at("/listes?listes=x").text)
+    again = re.findall(r'id="liste-(\w+)" value="\w+" checked', screen.get("/listes?listes=CE").text)
+    nobodys = re.findall(r'id="liste-(\w+)" value="\w+" checked', screen.get("/listes?listes=x").text)
     assert (again, nobodys) == (["CE"], list(Liste))
 
 
 @pytest.mark.slow
 def test_the_register_is_said_with_its_import(screen: FilesScreen) -> None:
     said = screen.read_at("/listes")
-    imported = r"importé le \d\d/\d\d/\d{4} à \d\d:\d\d par"
-    assert re.search(rf"Liste principale \(générale\) \d+ électeurs.* d'après l'export du 25/11/2026, {imported}", said)
+    assert re.search(r"Liste principale \(générale\) \d+ électeurs.*, export du 25/11/2026", said)
     screen.desk.run("UPDATE import SET is_dated = false")
-    assert re.search(
-        rf"\d+ électeurs.* d'après un export dont personne n'a dit le jour, {imported}", screen.read_at("/listes")
-    )
+    assert re.search(r"\d+ électeurs.*, d'après un export dont personne n'a dit le jour", screen.read_at("/listes"))
 
 
 def test_who_is_no_elector_yet_is_said_beside_the_count(screen: FilesScreen) -> None:
@@ -60,7 +58,7 @@ def test_who_is_no_elector_yet_is_said_beside_the_count(screen: FilesScreen) -> 
             place=place,
         )
     said = screen.read_at("/listes")
-    assert re.search(r"\d+ électeurs ?, dont 1 mineur qui ne figure pas encore dans son fichier", said)
+    assert re.search(r"\d+ électeurs ?, dont 1 mineur qui n'y figure pas encore", said)
 
 
 def test_a_commune_without_register_learns_what_to_do(screen: FilesScreen) -> None:
@@ -73,7 +71,7 @@ def test_a_commune_without_register_learns_what_to_do(screen: FilesScreen) -> No
 
 @pytest.mark.slow
 def test_the_button_asks_in_the_agents_name_and_shows_the_request(screen: FilesScreen) -> None:
-    answer = screen.send("/listes", ALL | {"format": "xml"})
+    answer = screen.post("/listes", ALL | {"format": "xml"})
     assert (answer.status_code, answer.headers["location"]) == (303, "/communes/13900/listes#demandes")
     (event,) = screen.broker.events
     assert event.source == "/screen"
@@ -89,9 +87,9 @@ def test_the_button_asks_in_the_agents_name_and_shows_the_request(screen: FilesS
 
 
 def test_pressed_twice_it_is_asked_once(screen: FilesScreen) -> None:
-    once = once_of(screen.at("/listes"))
+    once = once_of(screen.get("/listes"))
     for _ in range(2):
-        assert screen.send("/listes", ALL | {"formulaire": once}).status_code == 303
+        assert screen.post("/listes", ALL | {"formulaire": once}).status_code == 303
     first, second = screen.broker.events
     assert first.id == second.id
     assert screen.read_at("/listes").count("envoyée") == 1
@@ -112,7 +110,7 @@ def test_pressed_twice_it_is_asked_once(screen: FilesScreen) -> None:
 def test_what_is_wrong_is_said_beside_its_field(
     screen: FilesScreen, form: dict[str, str | list[str]], field: str, fault: str
 ) -> None:
-    page = screen.send("/listes", form)
+    page = screen.post("/listes", form)
     assert page.status_code == 422
     assert f'<p class="error-text" id="{field}-faute">{fault}</p>' in page.text
     assert f'<fieldset class="choices" id="{field}" tabindex="-1" aria-describedby="{field}-faute">' in page.text
@@ -123,7 +121,7 @@ def test_what_is_wrong_is_said_beside_its_field(
 
 def test_without_a_broker_nothing_is_lost(screen: FilesScreen) -> None:
     screen.broker.is_away = True
-    page = screen.send("/listes", {"listes": ["CE"], "format": "xml"})
+    page = screen.post("/listes", {"listes": ["CE"], "format": "xml"})
     assert page.status_code == 503
     said = spaced_words(page)
     assert "Votre demande n'est pas partie." in said
@@ -133,7 +131,7 @@ def test_without_a_broker_nothing_is_lost(screen: FilesScreen) -> None:
     assert "envoyée" not in screen.read_at("/listes")
     screen.broker.is_away = False
     form = {"listes": ["CE"], "format": "xml", "formulaire": once_of(page)}
-    assert screen.send("/listes", form).status_code == 303
+    assert screen.post("/listes", form).status_code == 303
     assert len(screen.broker.events) == 1
 
 
@@ -144,7 +142,7 @@ def test_a_broker_at_the_limit_of_its_disk_keeps_no_clerk_from_asking(
     with RequestsQueue(amqp_url) as queue, Publisher(amqp_url, attempts=1, patience=1) as screen.broker.real:
         rabbit_node.rabbitmqctl("set_disk_free_limit", "1000000000000000")
         try:
-            assert screen.send("/listes", {"listes": ["CE"], "format": "xml"}).status_code == 303
+            assert screen.post("/listes", {"listes": ["CE"], "format": "xml"}).status_code == 303
             assert "votre demande est gardée, elle partira d'elle-même" in screen.read_at("/listes")
             assert queue.poll() is None
         finally:
@@ -157,8 +155,8 @@ def test_a_broker_at_the_limit_of_its_disk_keeps_no_clerk_from_asking(
 @pytest.mark.slow
 def test_a_full_queue_keeps_no_clerk_from_asking(screen: FilesScreen, amqp_url: str) -> None:
     with RequestsQueue(amqp_url, max_length=1) as queue, Publisher(amqp_url) as screen.broker.real:
-        assert screen.send("/listes", {"listes": ["P"], "format": "csv"}).status_code == 303
-        assert screen.send("/listes", {"listes": ["CE"], "format": "xml"}).status_code == 303
+        assert screen.post("/listes", {"listes": ["P"], "format": "csv"}).status_code == 303
+        assert screen.post("/listes", {"listes": ["CE"], "format": "xml"}).status_code == 303
         assert screen.read_at("/listes").count("votre demande est gardée, elle partira d'elle-même") == 1
         assert ListeExportRequested.model_validate(queue.take_event().data).listes == ["P"]
         assert ListeExportRequested.model_validate(queue.take_event().data).listes == ["CE"]
@@ -166,7 +164,7 @@ def test_a_full_queue_keeps_no_clerk_from_asking(screen: FilesScreen, amqp_url: 
 
 
 def test_a_request_that_nobody_reads_is_explained(screen: FilesScreen) -> None:
-    screen.send("/listes", ALL)
+    screen.post("/listes", ALL)
     screen.set_clock(datetime.now(UTC) + timedelta(minutes=2))
     assert "Aucun service ne l'a encore lue" in screen.read_at("/listes")
     screen.set_clock(datetime.now(UTC) + timedelta(hours=13))
@@ -175,9 +173,156 @@ def test_a_request_that_nobody_reads_is_explained(screen: FilesScreen) -> None:
 
 def test_a_refusal_gives_its_reason_until_it_is_asked_well(screen: FilesScreen) -> None:
     screen.desk.run("DELETE FROM liste WHERE code_commune = '13900'")
-    screen.send("/listes", ALL)
+    screen.post("/listes", ALL)
     screen.work()
     said = screen.read_at("/listes")
     assert "Fichiers de la liste électorale refusée" in said
     assert re.search(r"[Aa]ucun registre importé pour 13900", said.partition("Vos demandes")[2])
     assert "envoyée" not in said
+
+
+FAIL = (
+    "UPDATE export SET status = 'failed', error_code = 'x', error_message = 'Le disque est plein : prévenez.', "
+    "finished_at = started_at WHERE id = :id"
+)
+
+
+def fail(screen: FilesScreen, *numbers: int) -> None:
+    """Set these files failed."""
+    for number in numbers:
+        screen.desk.process(number)
+        screen.desk.run(FAIL, id=number)
+
+
+def current(screen: FilesScreen) -> str:
+    """The text of « Vos demandes »."""
+    return screen.read_at("/listes").partition("Vos demandes")[2].partition("Derniers exports")[0]
+
+
+def test_a_page_is_updated_more_often_while_something_is_under_way(screen: FilesScreen) -> None:
+    def interval() -> str:
+        return screen.get("/suivi").text.partition('hx-trigger="every ')[2].partition('"')[0]
+
+    assert interval() == "15s"
+    screen.post("/listes", {"listes": ["CE"], "format": "csv"})
+    assert interval() == "3s", "no worker has read it yet"
+    screen.work()
+    assert interval() == "3s", "a file is queued"
+    screen.desk.process(screen.numbers()[-1])
+    assert interval() == "15s"
+
+
+@pytest.mark.slow
+def test_a_failure_that_she_has_read_is_hidden(screen: FilesScreen) -> None:
+    made, failed = screen.ask("P", "CM")
+    fail(screen, failed)
+    screen.desk.process(made)
+    assert "1 autre fichier de la demande est prêt" in current(screen)
+    (request,) = screen.requests()
+    answer = screen.post(f"/demandes/{request}/masquer", {})
+    assert answer.headers["location"] == "/communes/13900/listes#demandes"
+    assert "Rien n'est en cours." in current(screen)
+    assert "en échec" not in screen.get("/suivi").text
+    assert "en échec" in screen.read_at(f"/demandes/{request}"), "its own page keeps it"
+    assert screen.broker.events == []
+
+
+@pytest.mark.slow
+def test_waiting_files_are_cancelled_once(screen: FilesScreen) -> None:
+    screen.ask("P", "CE")
+    (request,) = screen.requests()
+    screen.press(f"/demandes/{request}/annuler", on="/listes", times=2)
+    first, second = screen.broker.events
+    assert first.id == second.id
+    data = CancelRequested.model_validate(first.data)
+    assert data.requested_by == AGENT
+    assert data.request.source == "/screen"
+    assert "Annulation : 2 fichiers envoyée" in current(screen)
+    screen.work()
+    assert "Liste électorale, 2 fichiers annulée" in current(screen)
+    assert "Recommencer" in current(screen)
+    assert "Annuler" not in current(screen)
+    screen.set_clock(datetime.now(UTC) + timedelta(minutes=16))
+    assert "Rien n'est en cours." in current(screen)
+
+
+@pytest.mark.slow
+def test_a_failure_gives_its_reason_until_it_is_asked_again(screen: FilesScreen) -> None:
+    made, failed = screen.ask("P", "CM")
+    fail(screen, failed)
+    screen.desk.process(made)
+    said = current(screen)
+    assert "Liste électorale, 2 fichiers en échec" in said
+    assert "Le disque est plein : prévenez." in said
+    assert "pour 1 fichier." in said
+    (request,) = screen.requests()
+    screen.press(f"/demandes/{request}/recommencer", on="/listes", times=2)
+    (event, other) = screen.broker.events
+    assert event.id == other.id
+    asked = RetryRequested.model_validate(event.data)
+    assert (asked.exports, asked.requested_by) == (None, AGENT)
+    screen.work()
+    assert len(screen.numbers()) == 3
+    assert "en échec" not in current(screen)
+    assert "Liste électorale, 1 fichier en attente" in current(screen)
+
+
+def test_a_request_that_was_made_says_what_is_to_be_corrected(screen: FilesScreen) -> None:
+    screen.ask_and_make("P")
+    said = screen.read_at(f"/demandes/{screen.requests()[0]}")
+    assert re.search(r"Liste électorale, 1 fichier à corriger", said)
+    assert re.search(r"\d+ anomalies bloquantes – à corriger avant le dépôt", said)
+    assert "prête" not in said
+
+
+@pytest.mark.slow
+def test_a_request_that_was_made_without_anomaly_is_ready(screen: FilesScreen) -> None:
+    (number,) = screen.ask_and_make("P")
+    screen.desk.run("UPDATE export SET bloquantes = 0, a_completer = 0, anomalies = '[]' WHERE id = :id", id=number)
+    assert "Liste électorale, 1 fichier prête" in screen.read_at(f"/demandes/{screen.requests()[0]}")
+    said = r"Prêt : Liste P du [\d/]+ [\d:]+ \[csv\]\."
+    assert not re.search(said, plain(screen.get("/suivi").text)), "a page that was just opened announces nothing"
+    polled = screen.client.get("/communes/13900/suivi", headers={"hx-request": "true"})
+    assert re.search(said, plain(polled.text))
+
+
+@pytest.mark.slow
+def test_the_page_of_a_request_follows_it(screen: FilesScreen) -> None:
+    screen.ask("P")
+    assert 'hx-trigger="every 2s"' in screen.get(f"/demandes/{screen.requests()[0]}").text
+
+
+@pytest.mark.slow
+def test_a_mail_leads_to_the_request_without_naming_the_commune(screen: FilesScreen) -> None:
+    screen.ask("P")
+    (request,) = screen.requests()
+    answer = screen.client.get(f"/demandes/{request}", follow_redirects=False)
+    assert (answer.status_code, answer.headers["location"]) == (303, f"/communes/13900/demandes/{request}")
+
+
+@pytest.mark.parametrize("number", ["999", "0", "x", str(2**53 - 1), str(2**53), str(2**70), "9" * 5000])
+def test_a_request_that_is_none_is_not_found(screen: FilesScreen, number: str) -> None:
+    assert screen.client.get(f"/demandes/{number}", follow_redirects=False).status_code == 404
+    assert screen.get(f"/demandes/{number}").status_code == 404
+
+
+def test_a_file_of_another_request_is_not_asked_again(screen: FilesScreen) -> None:
+    (other,) = screen.ask_and_make("P")
+    screen.ask_and_make("CE")
+    answer = screen.post(f"/demandes/{screen.requests()[-1]}/recommencer", {"export": str(other)})
+    assert answer.status_code == 404
+    assert screen.broker.events == []
+
+
+@pytest.mark.slow
+def test_one_file_is_made_again_from_its_own_page(screen: FilesScreen) -> None:
+    (number,) = screen.ask_and_make("P")
+    (request,) = screen.requests()
+    screen.press(f"/demandes/{request}/recommencer", on=f"/exports/{number}")
+    (event,) = screen.broker.events
+    asked = RetryRequested.model_validate(event.data)
+    assert asked.exports == [number]
+    assert isinstance(asked.request, RequestReference)
+    assert re.search(r"Nouvel essai : Liste P du .* \[csv\] envoyée", current(screen))
+    screen.work()
+    assert len(screen.numbers()) == 2

@@ -32,7 +32,7 @@ def checked(page: str, name: str) -> list[str]:
 
 
 def test_what_the_calendar_calls_for_comes_first_and_fills_the_form_in(screen: FilesScreen) -> None:
-    page = screen.at("/tableaux")
+    page = screen.get("/tableaux")
     offered = re.findall(r'href="/communes/13900/tableaux\?([^"#]+)#demander"', page.text)
     assert offered[0].startswith("type=vingt_jours&amp;scrutin=2026-12-06")
     said = spaced_words(page)
@@ -42,7 +42,7 @@ def test_what_the_calendar_calls_for_comes_first_and_fills_the_form_in(screen: F
 
 
 def test_an_offer_fills_the_form_in(screen: FilesScreen) -> None:
-    page = screen.at("/tableaux?type=cinq_jours_reu&scrutin=2027-04-18&listes=CE&listes=CM").text
+    page = screen.get("/tableaux?type=cinq_jours_reu&scrutin=2027-04-18&listes=CE&listes=CM").text
     assert checked(page, "type") == ["cinq_jours_reu"]
     assert checked(page, "listes") == ["CE", "CM"]
     assert 'id="scrutin" value="2027-04-18"' in page
@@ -50,13 +50,13 @@ def test_an_offer_fills_the_form_in(screen: FilesScreen) -> None:
 
 @pytest.mark.slow
 def test_an_offer_goes_once_its_tableau_is_made(screen: FilesScreen) -> None:
-    offers = screen.at("/tableaux").text.count("Préparer la demande")
+    offers = screen.get("/tableaux").text.count(">Préparer la demande<")
     everything = FORM | {"listes": ["P", "CE", "CM"], "scrutin": "2026-12-06"}
-    assert screen.send("/tableaux", everything).status_code == 303
+    assert screen.post("/tableaux", everything).status_code == 303
     screen.work()
     for number in screen.numbers():
         assert screen.desk.process(number)["status"] == "ready"
-    assert screen.at("/tableaux").text.count("Préparer la demande") == offers - 1
+    assert screen.get("/tableaux").text.count(">Préparer la demande<") == offers - 1
 
 
 ANNUAL = "Tableau des inscriptions et radiations"
@@ -78,13 +78,13 @@ def test_a_year_without_a_poll_has_its_meeting_its_day_and_its_tableau(screen: F
     assert "du vendredi 20 novembre 2026 au mercredi 30 décembre 2026 Réunion de la commission de contrôle" in due
     assert f"samedi 14 novembre 2026 {ANNUAL} à publier Code électoral, art. L. 19, L. 19-1, L. 20 et R. 13" in due
 
-    page = screen.at("/tableaux")
+    page = screen.get("/tableaux")
     assert "type=vingt_jours&amp;until=2026-11-13&amp;listes=P" in page.text
     assert 'id="until" value="2026-11-13"' in page.text
     assert 'id="reunion" value="2026-05-15"' in page.text
     assert "C'est la dernière réunion notée avant ce tableau." in spaced_words(page)
     form = FORM | {"scrutin": "", "until": "2026-11-13", "reunion": "2026-05-15", "reunion_proposee": "2026-05-15"}
-    assert screen.send("/tableaux", form).status_code == 303
+    assert screen.post("/tableaux", form).status_code == 303
     assert f"{ANNUAL}, listes P [pdf] envoyée" in screen.read_at("/tableaux")
     screen.work()
     made = screen.desk.process(screen.numbers()[0])
@@ -96,27 +96,27 @@ def test_a_year_without_a_poll_has_its_meeting_its_day_and_its_tableau(screen: F
 def test_the_first_export_is_proposed_when_no_meeting_before_is_noted(screen: FilesScreen) -> None:
     _without_a_poll(screen)
     screen.desk.run("DELETE FROM commission WHERE date < :day", day=date(2026, 6, 1))
-    page = screen.at("/tableaux")
+    page = screen.get("/tableaux")
     assert 'id="reunion" value="2026-05-10"' in page.text
     assert "c'est le jour du premier export du REU que le registre a reçu" in spaced_words(page)
-    five_days = screen.at("/tableaux?type=cinq_jours_reu&scrutin=2027-04-18")
+    five_days = screen.get("/tableaux?type=cinq_jours_reu&scrutin=2027-04-18")
     assert 'id="reunion" value=""' in five_days.text
     form = FORM | {"reunion": "2026-05-10", "reunion_proposee": "2026-05-10"}
-    assert screen.send("/tableaux", form | {"type": "cinq_jours_reu"}).status_code == 303
+    assert screen.post("/tableaux", form | {"type": "cinq_jours_reu"}).status_code == 303
     assert "reunion" not in screen.broker.events[0].data, (
         "the tableau des cinq jours goes on from the meeting of the poll"
     )
-    assert screen.send("/tableaux", form | {"scrutin": "", "until": "2026-11-13"}).status_code == 303
+    assert screen.post("/tableaux", form | {"scrutin": "", "until": "2026-11-13"}).status_code == 303
     assert screen.broker.events[1].data["reunion"] == "2026-05-10"
     written = form | {"scrutin": "", "until": "2026-11-13", "reunion": "2026-05-12"}
-    assert screen.send("/tableaux", written).status_code == 303
+    assert screen.post("/tableaux", written).status_code == 303
     assert screen.broker.events[2].data["reunion"] == "2026-05-12", "what the clerk writes wins"
 
 
 def test_the_form_states_what_each_tableau_holds_and_why(screen: FilesScreen) -> None:
     page = screen.read_at("/tableaux")
-    assert "Inscriptions de l'article L. 30 et radiations faites depuis, jusqu'à cinq jours avant le scrutin" in page
-    assert "Les motifs n'y sont donnés que par catégorie. C'est un choix du module, pour la vie privée." in page
+    assert "Article L. 30 et radiations, jusqu'à cinq jours avant le scrutin" in page
+    assert "Les motifs n'y sont donnés que par catégorie." in page
 
 
 def test_everything_that_is_chosen_is_asked(screen: FilesScreen) -> None:
@@ -130,7 +130,7 @@ def test_everything_that_is_chosen_is_asked(screen: FilesScreen) -> None:
         "signature_maire": "1",
         "inclure_j5": "1",
     }
-    answer = screen.send("/tableaux", form)
+    answer = screen.post("/tableaux", form)
     assert (answer.status_code, answer.headers["location"]) == (303, "/communes/13900/tableaux#demandes")
     (event,) = screen.broker.events
     assert TableauxRenderRequested.model_validate(event.data) == TableauxRenderRequested(
@@ -154,16 +154,16 @@ def test_a_commune_that_begins_is_asked_for_the_meeting_before(screen: FilesScre
     before, window = date(2026, 9, 10), date(2027, 3, 26)
     screen.desk.run("DELETE FROM commission")
     screen.desk.run("UPDATE import SET undone_at = finished_at")
-    assert "Le registre n'en connaît aucune avant ce tableau." in spaced_words(screen.at("/tableaux"))
+    assert "Le registre n'en connaît aucune avant ce tableau." in spaced_words(screen.get("/tableaux"))
     insert = "INSERT INTO commission (code_commune, liste, date) VALUES ('13900', '', :day)"
     screen.desk.run(insert, day=window)
-    refused = screen.send("/tableaux", FORM)
+    refused = screen.post("/tableaux", FORM)
     assert (refused.status_code, '<p class="error-text" id="reunion-faute">' in refused.text) == (422, True)
     assert "indiquez la précédente, d'où les mouvements sont comptés" in spaced_words(refused)
     screen.desk.run(insert, day=before)
-    said = spaced_words(screen.at("/tableaux?type=vingt_jours&scrutin=2027-04-18"))
+    said = spaced_words(screen.get("/tableaux?type=vingt_jours&scrutin=2027-04-18"))
     assert "C'est la dernière réunion notée avant ce tableau." in said
-    assert screen.send("/tableaux", FORM).status_code == 303
+    assert screen.post("/tableaux", FORM).status_code == 303
 
 
 IMPOSSIBLE_DAY = "Ce jour n&#39;est pas possible\u202f; une date s&#39;écrit JJ/MM/AAAA, l&#39;année en entier."
@@ -189,7 +189,7 @@ IMPOSSIBLE_DAY = "Ce jour n&#39;est pas possible\u202f; une date s&#39;écrit JJ
 def test_what_is_wrong_is_said_beside_its_field_and_nothing_is_asked(
     screen: FilesScreen, changed: dict[str, Any], field: str, fault: str
 ) -> None:
-    page = screen.send("/tableaux", FORM | changed)
+    page = screen.post("/tableaux", FORM | changed)
     assert page.status_code == 422
     assert f'<p class="error-text" id="{field}-faute">{fault}</p>' in page.text
     assert re.search(rf'id="{field}"[^>]*aria-describedby="[^"]*{field}-faute', page.text)
@@ -200,37 +200,35 @@ def test_what_is_wrong_is_said_beside_its_field_and_nothing_is_asked(
 
 @pytest.mark.slow
 def test_the_tableau_des_vingt_jours_takes_another_day_for_the_poll(screen: FilesScreen) -> None:
-    page = screen.send("/tableaux", FORM | {"scrutin": ""})
+    page = screen.post("/tableaux", FORM | {"scrutin": ""})
     assert "à défaut, le dernier jour des mouvements" in spaced_words(page)
-    assert screen.send("/tableaux", FORM | {"scrutin": "", "until": "2027-03-28"}).status_code == 303
+    assert screen.post("/tableaux", FORM | {"scrutin": "", "until": "2027-03-28"}).status_code == 303
 
 
 def test_a_fault_keeps_what_was_written_and_opens_what_is_folded(screen: FilesScreen) -> None:
-    page = screen.send("/tableaux", FORM | {"listes": ["CE"], "edition": "commission", "until": "32/13/2027"}).text
+    page = screen.post("/tableaux", FORM | {"listes": ["CE"], "edition": "commission", "until": "32/13/2027"}).text
     assert 'id="until" value="32/13/2027"' in page
     assert 'id="scrutin" value="2027-04-18"' in page
     assert checked(page, "listes") == ["CE"]
     assert checked(page, "edition") == ["commission"]
-    assert re.search(r"<details open><summary>Autres dates", page)
+    assert re.search(r"<details open><summary>Dernier jour des mouvements", page)
 
 
 @pytest.mark.parametrize(
     ("changed", "field", "said"),
     [
         ({"type": "additions"}, "scrutin", "demandez le tableau des vingt jours (vingt_jours)"),
-        ({"type": "cinq_jours"}, "scrutin", "demandez le tableau des cinq jours d'aujourd'hui (cinq_jours_reu)"),
         (
             {"type": "premier_rectificatif", "scrutin": "", "date_tableau": "2027-01-10"},
             "date_tableau",
             "demandez le tableau annuel des inscriptions et radiations (vingt_jours)",
         ),
-        ({"type": "cinq_jours_reu", "scrutin": "2018-12-30"}, "scrutin", "demandez le tableau des cinq jours d'alors"),
     ],
 )
 def test_a_tableau_of_the_other_law_is_refused_beside_its_date(
     screen: FilesScreen, changed: dict[str, Any], field: str, said: str
 ) -> None:
-    page = screen.send("/tableaux", FORM | changed)
+    page = screen.post("/tableaux", FORM | changed)
     assert page.status_code == 422
     assert f'<a href="#{field}">' in page.text
     assert "1er janvier 2019" in spaced_words(page)
@@ -239,7 +237,7 @@ def test_a_tableau_of_the_other_law_is_refused_beside_its_date(
 
 
 def test_what_the_worker_refuses_is_told(screen: FilesScreen) -> None:
-    screen.send("/tableaux", FORM | {"type": "premier_rectificatif", "scrutin": "", "date_tableau": "2018-02-28"})
+    screen.post("/tableaux", FORM | {"type": "premier_rectificatif", "scrutin": "", "date_tableau": "2018-02-28"})
     screen.work()
     said = screen.read_at("/tableaux")
     assert "Tableaux refusée" in said

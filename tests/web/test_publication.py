@@ -4,15 +4,14 @@ from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import RowMapping
 
 from schemas.tableaux import Edition, TypeTableau
+from schemas.vocabulary import Action
 from tests.integration.depots_desk import today
 from tests.integration.export_desk import COMMUNE
 from tests.parts.pdf import check_accessible, check_archive, read_text
 from tests.parts.town import AGENT
 from tests.web.files_desk import FilesScreen
-from worker.audit import Action
 from worker.exports.integrity import VerifyScope, find_orphans, verify_files
 from worker.exports.purge import purge_files, total
 from worker.handlers.making.make_export import make_export
@@ -55,10 +54,6 @@ def _note(screen: FilesScreen, number: int, first: date, **said: object) -> None
         make_export(screen.desk.enqueued.pop().row_id, screen.desk.services)
 
 
-def _row(screen: FilesScreen, number: int) -> RowMapping:
-    return screen.desk.row(number)
-
-
 def test_a_tableau_that_lacks_motifs_is_published_with_a_recorded_reason_only(screen: FilesScreen) -> None:
     number = _made_long_ago(screen)
     lacks = '[{"code": "motif_absent", "severity": "a_completer", "column": "motif", "count": 4}]'
@@ -77,7 +72,7 @@ def test_a_tableau_that_lacks_motifs_is_published_with_a_recorded_reason_only(sc
     screen.work()
     page = screen.read("publication", export=number)
     assert "À compléter : 4 motifs. Publié ainsi : le scrutin est dans huit jours" in page
-    assert _row(screen, number)["publication_reason"] == "le scrutin est dans huit jours"
+    assert screen.desk.row(number)["publication_reason"] == "le scrutin est dans huit jours"
     said = [line.detail for line in screen.desk.audit() if line.action == Action.PUBLICATION_DECLARED]
     assert said[-1].endswith(", incomplet (4 motifs)")
     assert " publié " in screen.read("exports")
@@ -95,7 +90,7 @@ def test_from_a_ready_tableau_to_its_signed_certificate(screen: FilesScreen) -> 
     page = screen.read("publication", export=number)
     assert "Certificat à signer." in page
     assert " publié " in page
-    row = _row(screen, number)
+    row = screen.desk.row(number)
     pdf = screen.get("piece", export=number, piece="certificat")
     assert pdf.status_code == 200
     assert pdf.headers["content-disposition"] == f'attachment; filename="{row["certificat_name"]}"'
@@ -115,7 +110,7 @@ def test_from_a_ready_tableau_to_its_signed_certificate(screen: FilesScreen) -> 
 def test_the_certificate_says_what_was_published_and_is_to_be_signed(files: FilesScreen, tmp_path: Path) -> None:
     number = _made_long_ago(files)
     files.desk.publish(number, published_on=today() - WEEK, published_until=today())
-    row = _row(files, number)
+    row = files.desk.row(number)
     path = files.desk.services.storage.path(COMMUNE, row["certificat_name"])
     said = " ".join(read_text(path).split())
     for words in (
@@ -141,7 +136,7 @@ def test_the_certificate_of_an_incomplete_tableau_says_what_it_lacks_and_why(fil
     files.desk.run(f"UPDATE export SET a_completer = 4, anomalies = '{lacks}'")  # noqa: S608 — ours
     for reason in ("le scrutin est proche", "la préfecture le demande"):
         files.desk.publish(number, published_on=today() - WEEK, published_until=today(), reason=reason)
-        path = files.desk.services.storage.path(COMMUNE, _row(files, number)["certificat_name"])
+        path = files.desk.services.storage.path(COMMUNE, files.desk.row(number)["certificat_name"])
         said = " ".join(read_text(path).split())
         assert f"Tableau publié incomplet. Il y manque : 4 motifs. Raison notée : {reason}" in said
 
@@ -175,7 +170,7 @@ def test_what_is_not_to_be_posted_cannot_be_noted_as_posted(screen: FilesScreen)
     for column in ("bloquantes = 1", "bloquantes = 0, provisoire_until = '2099-01-01'"):
         screen.desk.run(f"UPDATE export SET {column}")  # noqa: S608 — ours
         assert refused(number) == "tableau_a_refaire"
-    assert _row(screen, number)["published_on"] is None
+    assert screen.desk.row(number)["published_on"] is None
     for export in (liste, number):
         assert screen.get("publication", export=export).status_code == 404
     for export, said in ((commission, "ses motifs sont complets"), (recapitulatif, "il ne nomme aucun électeur")):
@@ -249,10 +244,10 @@ def test_a_withdrawal_is_noted_and_the_certificate_says_it(screen: FilesScreen) 
     first, last = today() - WEEK - timedelta(days=1), today() - timedelta(days=1)
     _note(screen, number, first, au=last)
     assert "Tableau à retirer." in screen.read("publication", export=number)
-    path = screen.desk.services.storage.path(COMMUNE, _row(screen, number)["certificat_name"])
+    path = screen.desk.services.storage.path(COMMUNE, screen.desk.row(number)["certificat_name"])
     assert "puis retiré" not in read_text(path)
     _note(screen, number, first, au=last, retire=today())
-    assert _row(screen, number)["withdrawn_on"] in {today(), str(today())}
+    assert screen.desk.row(number)["withdrawn_on"] in {today(), str(today())}
     page = screen.read("publication", export=number)
     assert "Retiré le" in page
     assert "Tableau à retirer." not in page
@@ -270,7 +265,7 @@ def test_a_certificate_is_verified_and_purged_with_its_tableau(screen: FilesScre
     number = _made_long_ago(screen)
     desk.publish(number, published_on=today() - WEEK, published_until=today())
     storage = desk.services.storage
-    path = storage.path(COMMUNE, _row(screen, number)["certificat_name"])
+    path = storage.path(COMMUNE, screen.desk.row(number)["certificat_name"])
     assert list(find_orphans(desk.engine, storage, seconds=-1)) == []
     path.write_bytes(b"%PDF altered")
     verified = list(verify_files(desk.engine, storage, VerifyScope(), actor=AGENT))

@@ -1,25 +1,34 @@
-"""Authentication without a provider: only this computer's agent, or the agent whom a trusted proxy names."""
+"""Authentication without a provider; every route: other communes, strangers, forged forms, wrong methods."""
 
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from pydantic import SecretStr
+from starlette.routing import Route
 from starlette.testclient import TestClient
 
+from producers.web.security.limits import FORM_BYTES
+from schemas.envelope import CloudEvent
 from tests.web.security_desk import (
     CLERK,
     CLERK_EMAIL,
+    COMMUNE_PAGES,
+    FILE,
+    GRANDVILLE,
     HOST,
     LIBREVILLE,
     NEIGHBOUR,
+    PAGES,
     PROXY,
     PUBLIC,
     SECRET,
+    address,
     behind_proxy,
     execute,
     make_settings,
     open_client,
+    sent_by,
     token_of,
 )
 
@@ -93,10 +102,6 @@ def test_alone_and_not_one_of_the_agents(screen_database: str, tmp_path: Path, n
         answer = client.get("/")
     assert answer.status_code == 403
     assert "PREFECTURE_WEB_AGENT" in answer.text
-
-
-def test_a_proxy_names_the_agent(web_client: TestClient) -> None:
-    assert CLERK in web_client.get(HOME).text
 
 
 def test_a_proxy_may_know_agents_by_their_address(screen_database: str, tmp_path: Path) -> None:
@@ -183,3 +188,162 @@ def test_links_have_no_host(web_client: TestClient) -> None:
     assert HOST not in page
     assert "evil.example" not in page
     assert f'href="/communes/{LIBREVILLE}/' in page
+
+
+OPEN_TO_ALL = {"connexion", "deconnecte", "deconnexion", "ouvrir", "retour", "sante", "vie"}
+"""Login and health routes; test_security_oidc.py and test_solo_run.py test the login."""
+
+OF_A_FILE = [route for route in COMMUNE_PAGES if "{export}" in route.path or "{demande}" in route.path]
+POSTS = [route for route in COMMUNE_PAGES if "POST" in (route.methods or ())]
+BRING_FILES = {"registre", "verifier"}
+"""Routes with a file in the form, which have a limit of their own."""
+
+
+def _name(route: Route) -> str:
+    return route.name
+
+
+def _methods(route: Route) -> set[str]:
+    return set(route.methods or ()) & {"GET", "POST"}
+
+
+@pytest.fixture
+def neighbour(screen_database: str, tmp_path: Path) -> Iterator[TestClient]:
+    """GRANDVILLE's agent."""
+    with open_client(make_settings(screen_database, tmp_path, **behind_proxy()), agent=NEIGHBOUR) as client:
+        yield client
+
+
+def test_the_table_is_what_we_think() -> None:
+    assert len(COMMUNE_PAGES) > 5
+    assert {route.name for route in PAGES} >= OPEN_TO_ALL | {"listes", "fichier", "piece", "export"}
+    beside = {route.name for route in PAGES if route not in COMMUNE_PAGES}
+    assert beside - OPEN_TO_ALL == {"start", "demande_sans_commune"}
+
+
+@pytest.mark.parametrize(
+    ("route", "commune"),
+    [*((route, LIBREVILLE) for route in COMMUNE_PAGES), *((route, GRANDVILLE) for route in OF_A_FILE)],
+    ids=lambda it: it if isinstance(it, str) else it.name,
+)
+def test_another_communes_agent_finds_nothing(neighbour: TestClient, route: Route, commune: str) -> None:
+    """Neither under the other commune's address, nor its file under the agent's own."""
+    token = token_of(neighbour, GRANDVILLE)
+    for method in _methods(route):
+        data = {"jeton": token} if method == "POST" else None
+        answer = neighbour.request(method, address(route, commune), data=data)
+        assert answer.status_code == 404, method
+        assert "LIBREVILLE" not in answer.text
+        assert "INVENTE" not in answer.text
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("route", OF_A_FILE, ids=_name)
+def test_what_is_no_number_is_not_found(web_client: TestClient, route: Route) -> None:
+    token = token_of(web_client)
+    for number in ("0", "-1", "1.0", "1e3", "²", "9" * 30, "x", "1;2", "..", "%2e%2e", "1%00", "1%0a"):
+        path = route.path.replace("{commune}", LIBREVILLE).replace("{export}", number).replace("{demande}", number)
+        for method in _methods(route):
+            data = {"jeton": token} if method == "POST" else None
+            assert web_client.request(method, path, data=data).status_code in {404, 405}, (method, number)
+
+
+@pytest.mark.parametrize("route", COMMUNE_PAGES, ids=_name)
+def test_a_number_of_another_commune_in_a_form_or_after_a_question_mark_is_nobodys(
+    neighbour: TestClient, route: Route
+) -> None:
+    """The agent's commune in the address, LIBREVILLE's file everywhere else."""
+    token, own = token_of(neighbour, GRANDVILLE), address(route, GRANDVILLE, number=2)
+    fields = {"export": "1", "exports": "1", "commune": LIBREVILLE, "demande": "1", "jour": "2026-11-25"}
+    for method in _methods(route):
+        asked = {"data": {**fields, "jeton": token}} if method == "POST" else {"params": fields}
+        answer = neighbour.request(method, own, **asked)  # type: ignore[arg-type]
+        assert answer.status_code < 500, (method, answer.text)
+        assert b"INVENTE" not in answer.content
+        assert "LIBREVILLE" not in answer.text
+        assert FILE not in answer.text
+    assert [event for event in sent_by(neighbour) if event.data["commune"] != GRANDVILLE or 1 in _exports(event)] == []
+
+
+def _exports(event: CloudEvent) -> list[int]:
+    return [*(event.data.get("exports") or []), event.data.get("export")]
+
+
+def test_a_request_of_another_commune_is_not_found_without_its_commune_either(neighbour: TestClient) -> None:
+    assert neighbour.get("/demandes/1").status_code == 404
+    assert neighbour.get("/demandes/2").headers["location"] == f"/communes/{GRANDVILLE}/demandes/2"
+
+
+@pytest.mark.parametrize("route", [route for route in PAGES if route.name not in OPEN_TO_ALL], ids=_name)
+def test_nobody_in_particular_sees_nothing(stranger: TestClient, route: Route) -> None:
+    for method in _methods(route):
+        answer = stranger.request(method, address(route, LIBREVILLE).replace("{demande:int}", "1"))
+        assert answer.status_code == 401, method
+        assert "LIBREVILLE" not in answer.text
+        assert "Vous n&#39;êtes pas identifié" in answer.text
+
+
+@pytest.mark.parametrize("route", POSTS, ids=_name)
+def test_a_form_of_another_site_is_refused(web_client: TestClient, route: Route) -> None:
+    token = token_of(web_client)
+    for headers in (
+        {"Origin": "https://evil.example"},
+        {"Origin": "null"},
+        {"Origin": f"http://{HOST}"},
+        {"Origin": f"{PUBLIC}:8443"},
+        {"Origin": f"{PUBLIC}.evil.example"},
+        {"Sec-Fetch-Site": "cross-site"},
+        {"Sec-Fetch-Site": "same-site", "Origin": PUBLIC},
+        {"Sec-Fetch-Site": "none"},
+    ):
+        answer = web_client.post(address(route, LIBREVILLE), data={"jeton": token}, headers=headers)
+        assert answer.status_code == 403, headers
+        assert "Demande refusée" in answer.text
+
+
+@pytest.mark.parametrize("route", POSTS, ids=_name)
+def test_a_form_without_this_sessions_token_is_refused(web_client: TestClient, route: Route) -> None:
+    token_of(web_client)
+    for forged in ([], [""], ["x" * 43], ["é"], ["", "x"]):
+        answer = web_client.post(address(route, LIBREVILLE), data={"jeton": forged}, headers={"Origin": PUBLIC})
+        assert answer.status_code == 403, forged
+
+
+@pytest.mark.parametrize("route", POSTS, ids=_name)
+def test_the_token_of_another_session_is_refused(web_client: TestClient, route: Route) -> None:
+    token = token_of(web_client)
+    web_client.cookies.clear()
+    assert token_of(web_client) != token
+    assert web_client.post(address(route, LIBREVILLE), data={"jeton": token}).status_code == 403
+
+
+@pytest.mark.parametrize("route", [it for it in POSTS if it.name not in BRING_FILES], ids=_name)
+def test_a_form_is_small(web_client: TestClient, route: Route) -> None:
+    path, token = address(route, LIBREVILLE), token_of(web_client)
+    announced = web_client.post(path, data={"jeton": token, "remarque": "x" * FORM_BYTES})
+    assert announced.status_code == 413
+    assert "Envoi trop grand" in announced.text
+    pieces = (b"jeton=" + token.encode() if not number else b"&a=" + b"x" * 65_536 for number in range(20))
+    in_pieces = web_client.post(path, content=pieces, headers={"Content-Type": "application/x-www-form-urlencoded"})
+    assert "content-length" not in in_pieces.request.headers
+    assert in_pieces.status_code == 413
+
+
+@pytest.mark.parametrize("route", [*PAGES, None], ids=lambda route: route.name if route else "static")
+def test_no_page_knows_another_method(web_client: TestClient, route: Route | None) -> None:
+    path = address(route, LIBREVILLE) if route else "/static/screen.css"
+    for method in ("TRACE", "PUT", "DELETE", "PATCH", "OPTIONS", "CONNECT", "PROPFIND"):
+        answer = web_client.request(method, path.replace("{demande:int}", "1"))
+        assert answer.status_code == 405, method
+        assert "X-Remote-User" not in answer.text
+
+
+@pytest.mark.parametrize("route", [route for route in COMMUNE_PAGES if _methods(route) == {"POST"}], ids=_name)
+def test_what_changes_something_is_never_a_get(web_client: TestClient, route: Route) -> None:
+    for method in ("GET", "HEAD"):
+        assert web_client.request(method, address(route, LIBREVILLE)).status_code == 405
+
+
+@pytest.mark.parametrize("commune", ["13900 ", "1390", "LIBREVILLE", "%2e%2e", "13900%00", "*", "13900%2f..", "²²²²²"])
+def test_only_the_code_itself_names_a_commune(web_client: TestClient, commune: str) -> None:
+    assert web_client.get(f"/communes/{commune}/listes").status_code == 404

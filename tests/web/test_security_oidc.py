@@ -1,8 +1,9 @@
-"""Agents who log in at a provider, a mock with OpenID Connect over HTTP on this computer."""
+"""Agents who log in at a provider: a mock with OpenID Connect over HTTP, and ProConnect, right and wrong answers."""
 
 from collections.abc import Iterator
 from http.cookies import SimpleCookie
 from pathlib import Path
+from typing import Any
 
 import httpx2
 import pytest
@@ -17,6 +18,7 @@ from tests.web.oidc_browser import (
     parameters,
     with_provider,
 )
+from tests.web.proconnect import SIRET, SUB, Bent, ProConnect, another_key
 from tests.web.security_desk import (
     CLERK,
     CLERK_EMAIL,
@@ -152,26 +154,6 @@ def test_a_letter_that_looks_like_another_is_another(issuer: str, client: TestCl
         client.cookies.clear()
 
 
-@pytest.mark.parametrize(
-    "claims", [{"email": CLERK_EMAIL, "email_verified": False}, {"email": ""}, {"email": ["a"]}, {}]
-)
-def test_an_address_that_nobody_verified_is_none(issuer: str, client: TestClient, claims: dict[str, object]) -> None:
-    refused = log_in(client, _claims(issuer, "unverified", **claims))
-    assert refused.status_code == 403
-    assert client.get(HOME).status_code == 303
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(("siret", "status"), [("21130001500015", 200), ("21750001600019", 303), (None, 303)])
-def test_only_agents_of_the_listed_employers(
-    issuer: str, screen_database: str, tmp_path: Path, siret: str | None, status: int
-) -> None:
-    given = with_provider(issuer, web_oidc_sirets="21130001500015,21130055300014")
-    with open_client(make_settings(screen_database, tmp_path, **given)) as client:
-        log_in(client, _claims(issuer, f"siret-{siret}", email=CLERK_EMAIL, siret=siret))
-        assert client.get(HOME).status_code == status
-
-
 def test_logging_out_ends_the_session_here_and_at_the_provider(client: TestClient) -> None:
     log_in(client, CLERK_FORM)
     token = token_of(client)
@@ -195,3 +177,94 @@ def test_nobody_logs_an_agent_out_from_elsewhere(client: TestClient, data: dict[
     assert client.post("/deconnexion", data=data).status_code == 403
     assert client.get("/deconnexion").status_code == 405
     assert client.get(HOME).status_code == 200
+
+
+@pytest.fixture
+def provider() -> Iterator[ProConnect]:
+    provider = ProConnect(CLERK_EMAIL)
+    with provider.running():
+        yield provider
+
+
+@pytest.fixture
+def screen(provider: ProConnect, screen_database: str, tmp_path: Path) -> Iterator[TestClient]:
+    """A client of a screen with the settings of docs/operations.md for ProConnect."""
+    given: dict[str, Any] = {"web_oidc_sirets": SIRET}
+    with open_client(make_settings(screen_database, tmp_path, **with_provider(provider.issuer, **given))) as screen:
+        yield screen
+
+
+def _come_in(screen: TestClient) -> httpx2.Response:
+    back = httpx2.get(ask_in(screen), follow_redirects=False)
+    assert back.status_code == 302, back.text
+    return screen.get(back.headers["location"].removeprefix(PUBLIC))
+
+
+def test_an_agent_comes_in(screen: TestClient, provider: ProConnect) -> None:
+    assert _come_in(screen).headers["location"] == "/"
+    assert screen.get(HOME).status_code == 200
+    assert provider.asked["scope"] == "openid email siret"
+    assert provider.token_requests[0]["client_secret"] == "client-secret"
+    assert provider.token_requests[0]["redirect_uri"] == f"{PUBLIC}/connexion/retour"
+
+
+def test_a_provider_that_changed_its_keys(screen: TestClient, provider: ProConnect) -> None:
+    _come_in(screen)
+    screen.cookies.clear()
+    provider.renew_key()
+    _come_in(screen)
+    assert screen.get(HOME).status_code == 200
+
+
+def test_nothing_was_kept_in_the_cookie_that_is_too_large_for_one(screen: TestClient) -> None:
+    _come_in(screen)
+    token_of(screen)
+    assert len(screen.cookies["__Host-prefecture"]) < 1000
+
+
+@pytest.mark.parametrize(
+    "bent",
+    [
+        pytest.param(Bent(token_key=another_key()), id="another key"),
+        pytest.param(Bent(token={"iss": "https://evil.example"}), id="another issuer"),
+        pytest.param(Bent(token={"aud": "another-application"}), id="another audience"),
+        pytest.param(
+            Bent(token={"aud": "another-application", "azp": "module-prefecture"}),
+            id="another audience, said to be for us",
+        ),
+        pytest.param(Bent(token={"nonce": "n" * 43}), id="another nonce"),
+        pytest.param(Bent(token={"nonce": None}), id="no nonce"),
+        pytest.param(Bent(token={"exp": 1_000_000_000}), id="expired"),
+        pytest.param(Bent(token={"exp": None}), id="no end"),
+        pytest.param(Bent(token={"sub": None}), id="no subject"),
+        pytest.param(Bent(without_id_token=True), id="no identity token"),
+        pytest.param(Bent(info_key=another_key()), id="info by another key"),
+        pytest.param(Bent(unsigned_info=True), id="info that nobody signed"),
+        pytest.param(Bent(info={"iss": "https://evil.example"}), id="info of another issuer"),
+        pytest.param(Bent(info={"aud": "another-application"}), id="info for another audience"),
+        pytest.param(Bent(info={"exp": 1_000_000_000}), id="info that is expired"),
+        pytest.param(Bent(info={"sub": f"{SUB}x"}), id="info of another person"),
+        pytest.param(Bent(info_type="application/json"), id="info that is no JSON"),
+        pytest.param(Bent(info={"siret": "21750001600019"}), id="another employer"),
+        pytest.param(Bent(info={"siret": None}), id="no employer"),
+        *(pytest.param(Bent(info={"email": it}), id=f"the address {it}") for it in (None, "", ["a"])),
+        pytest.param(Bent(info={"email_verified": False}), id="an address that is not verified"),
+        pytest.param(Bent(metadata={"issuer": "https://evil.example"}), id="a document of another provider"),
+        pytest.param(Bent(metadata={"jwks_uri": None}), id="a document without keys"),
+        pytest.param(Bent(metadata={"jwks_uri": "http://127.0.0.1:1/"}), id="keys that are away"),
+        pytest.param(Bent(metadata={"token_endpoint": "http://127.0.0.1:1/"}), id="a token page that is away"),
+        pytest.param(Bent(metadata={"userinfo_endpoint": "http://127.0.0.1:1/"}), id="an info page that is away"),
+        pytest.param(Bent(metadata={"userinfo_endpoint": None}), id="an info page that is not there"),
+    ],
+)
+def test_a_provider_that_is_not_to_be_believed(screen: TestClient, provider: ProConnect, bent: Bent) -> None:
+    provider.bent = bent
+    to_provider = screen.get("/connexion")
+    if to_provider.status_code == 302:
+        back = httpx2.get(to_provider.headers["location"], follow_redirects=False)
+        answer = screen.get(back.headers["location"].removeprefix(PUBLIC))
+    else:
+        answer = to_provider
+    assert answer.status_code in {403, 503}
+    assert "Identification impossible" in answer.text
+    assert screen.get(HOME).status_code == 303

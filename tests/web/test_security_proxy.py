@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from http.client import HTTPSConnection
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import httpx2
 import pytest
@@ -42,16 +42,16 @@ class Deployed(NamedTuple):
     agent: str = ""
     """The user and password for the proxy, unless a test gives others."""
 
-    def client(self, agent: str | None = None, **options: Any) -> httpx2.Client:  # noqa: ANN401 — of httpx2
+    def client(self, agent: str | None = None, *, local_address: str | None = None) -> httpx2.Client:
         """A client at the public address, which resolves to this computer."""
         name = self.agent if agent is None else agent
+        verify = ssl.create_default_context(cafile=str(self.authority))
         return httpx2.Client(
             base_url=f"https://localhost:{self.proxy_port}",
-            verify=ssl.create_default_context(cafile=str(self.authority)),
+            transport=httpx2.HTTPTransport(verify=verify, local_address=local_address),
             auth=(name, PASSWORD) if name else None,
             headers={"Host": HOST},
             timeout=60,
-            **options,
         )
 
     def announce_large_file(self, **headers: str) -> HTTPSConnection:
@@ -128,7 +128,9 @@ def _write_nginx(folder: Path, deployed: Deployed, authority: Authority) -> list
     certificate = authority.sign("localhost")
     passwords = folder / "passwords"
     passwords.write_text("".join(f"{agent}:{{PLAIN}}{PASSWORD}\n" for agent in (CLERK, NEIGHBOUR)))
-    (folder / "prefecture-secret.conf").write_text(f'proxy_set_header X-Prefecture-Secret "{SECRET}";\n')
+    (folder / "prefecture-secret.conf").write_text(
+        f'proxy_set_header X-Prefecture-Secret "{SECRET}";\nsecure_link_md5 "$remote_user {SECRET}";\n'
+    )
     server = _fill(
         "nginx.conf",
         {

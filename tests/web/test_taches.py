@@ -1,54 +1,56 @@
-"""The first page of a commune: one list of tasks, each with one true state and one button."""
+"""The first page of a commune, one list of tasks; its calendar, the tableaux that each coming poll requires."""
 
 import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from producers.web.templating import NAVIGATION
-from schemas.tableaux import TypeTableau
+from producers.web.templating import NAVIGATION, SETTINGS
+from schemas.tableaux import Edition, TypeTableau
 from schemas.vocabulary import Liste
 from tests.integration.depots_desk import today
+from tests.parts.town import TODAY
 from tests.web.files_desk import FilesScreen
+from worker.demo.libreville import demo_calendrier
 
 CM = Liste.COMPLEMENTAIRE_MUNICIPALE
-_BUTTON = re.compile(r'<a class="button[^"]*" href="([^"]+)">')
+_BUTTON = re.compile(r'<a class="button[^"]*" href="([^"]+)"')
 
 
 def _to_do(screen: FilesScreen) -> str:
     """The section of the open tasks."""
-    return screen.read("taches").partition(" Pas encore ")[0].partition("Ce que le module ne sait pas")[0]
+    return screen.read("taches").partition(" Pas encore (")[0].partition("Ce que le module ne sait pas")[0]
 
 
 def test_the_first_page_is_the_list_of_what_is_to_be_done(files: FilesScreen) -> None:
     assert files.client.get("/", follow_redirects=False).headers["location"] == files.path("taches")
     files.set_clock(datetime.now(UTC) + timedelta(days=34))
     page = files.read("taches")
-    assert re.search(r"Déposer l'export du REU à faire Il date de \d+ jours", page)
+    assert re.search(r"Déposer l'export du REU Il date de \d+ jours", page)
     assert "Cette page ne sait pas" not in page, "doubts and motifs are counted"
     assert "1. " not in page, "numbers are drawn by the style sheet"
 
 
 @pytest.mark.slow
 def test_the_road_from_a_list_to_correct_to_an_accepted_one(screen: FilesScreen) -> None:
-    for word in ("Principale", "européenne", "municipale"):
-        assert re.search(f"Liste [^.]*{word.lower()}[^.]* : aucun fichier n'est fait", _to_do(screen))
+    listes = ", ".join(f"liste {it}" for it in ("principale", "complémentaire européenne", "complémentaire municipale"))
+    assert f"Aucun fichier n'est fait : {listes}." in _to_do(screen)
     screen.make(CM)
     screen.desk.run("UPDATE export SET bloquantes = 9")
-    assert "Corriger la liste complémentaire municipale à faire 9 anomalies bloquantes" in _to_do(screen)
+    assert "Corriger la liste complémentaire municipale 9 anomalies bloquantes" in _to_do(screen)
     again = screen.make(CM)["export_id"]
     screen.desk.run("UPDATE export SET bloquantes = 0, a_completer = 0 WHERE id = :id", id=again)
     assert "Prête : liste complémentaire municipale." in _to_do(screen)
     screen.desk.deposit(again)
     page = screen.read("taches")
     assert "Déposer sur e-listelec" not in page
-    assert "Noter la réponse de la plateforme pas encore" in page
+    assert "Noter la réponse de la plateforme" in page
     screen.desk.answer(again, verdict="rejete")
-    assert "Corriger la liste complémentaire municipale à faire La plateforme l'a rejetée" in _to_do(screen)
+    assert "Corriger la liste complémentaire municipale La plateforme l'a rejetée" in _to_do(screen)
     screen.desk.answer(again)
     page = screen.read("taches")
     assert "Corriger la liste complémentaire municipale" not in page
-    assert "Noter la réponse de la plateforme fait La dernière : accepté." in page
+    assert "Noter la réponse de la plateforme La dernière : accepté." in page
 
 
 @pytest.mark.slow
@@ -57,22 +59,26 @@ def test_a_tableau_is_posted_then_certified(screen: FilesScreen) -> None:
     screen.desk.run("UPDATE export SET bloquantes = 0, a_completer = 0, provisoire_until = NULL")
     assert "Publier le tableau" in screen.read("taches")
     screen.desk.publish(number, published_until=today())
-    assert "Certifier la publication pas encore" in screen.read("taches")
+    assert "Certifier la publication" in screen.read("taches")
     screen.set_clock(datetime.now(UTC) + timedelta(days=2))
-    assert "Certifier la publication à faire" in _to_do(screen)
-    assert "Retirer le tableau à faire" in _to_do(screen)
+    assert "Certifier la publication" in _to_do(screen)
+    assert "Retirer le tableau" in _to_do(screen)
     screen.desk.run("UPDATE publication SET withdrawn_on = published_until")
-    assert "Retirer le tableau fait" in screen.read("taches")
+    assert "Retirer le tableau" in screen.read("taches")
 
 
 def test_the_map_leads_to_every_page_and_every_page_to_the_map(files: FilesScreen) -> None:
     files.desk.run("UPDATE agent SET may_protect = :yes", yes=True)
     here = f'href="{files.path("plan")}"'
     page = files.get("plan").text.partition("<main")[2]
-    below = ("motifs", "doutes", "bureaux", "proteges", "prevenir")
-    for name in (*(name for name, _ in NAVIGATION), *below):
-        assert f'href="{files.path(name)}"' in page, name
-        assert here in files.get(name).text.partition("<footer")[2], name
+    sections = *NAVIGATION, SETTINGS
+    for section in sections:
+        opened = files.get(section.name).text
+        for it in (section, *section.pages):
+            assert f'href="{files.path(it.name)}"' in page, it.name
+            assert f'href="{files.path(it.name)}"' in opened, f"{section.name} leads to {it.name}"
+            assert here in files.get(it.name).text.partition("<footer")[2], it.name
+    assert len(NAVIGATION) == 5
 
 
 def test_every_button_leads_to_a_page(files: FilesScreen) -> None:
@@ -84,3 +90,100 @@ def test_every_button_leads_to_a_page(files: FilesScreen) -> None:
     for address in addresses:
         assert files.client.get(address.replace("&amp;", "&")).status_code == 200, address
     assert files.path("anomalies", export=number) in addresses
+
+
+DAYS = demo_calendrier(TODAY)
+NOON = datetime(TODAY.year, TODAY.month, TODAY.day, 11, tzinfo=UTC)
+VINGT_JOURS = TypeTableau.VINGT_JOURS
+
+
+def test_each_day_of_the_coming_poll_is_written_in_full_with_its_article(screen: FilesScreen) -> None:
+    screen.set_clock(NOON)
+    page = screen.read("echeances")
+    for expected in (
+        "Élection municipale partielle dimanche 6 décembre 2026 – dans 11 jours",
+        "vendredi 30 octobre 2026 Clôture des inscriptions",
+        "Code électoral, art. L. 17",
+        "du jeudi 12 novembre 2026au dimanche 15 novembre 2026 Réunion de la commission de contrôle",
+        "réunion notée le vendredi 13 novembre 2026",
+        "samedi 14 novembre 2026 Tableau des vingt jours à publier Code électoral, art. L. 19, L. 20 et R. 13",
+        "mardi 1er décembre 2026 Tableau des cinq jours à publier Code électoral, art. L. 20 (II), L. 30 et R. 14",
+        "dans 6 jours",
+    ):
+        assert expected in page
+
+
+@pytest.mark.slow
+def test_a_tableau_is_done_once_it_is_made_for_that_poll_to_be_posted(screen: FilesScreen) -> None:
+    screen.set_clock(NOON)
+    assert "en retard il y a 11 jours" in screen.read("echeances")
+    screen.make_tableau(VINGT_JOURS, edition=Edition.COMMISSION)
+    assert "en retard" in screen.read("echeances")
+    screen.make_tableau(VINGT_JOURS)
+    page = screen.read("echeances")
+    assert "en retard" not in page
+    assert "publication non notée Liste principale, du" in page
+    missing = "la liste complémentaire européenne ni la liste complémentaire municipale"
+    assert f"Pas de tableau pour {missing} : il en faut un si elle vote à ce scrutin." in page
+
+
+def test_a_provisional_tableau_strikes_off_no_deadline(files: FilesScreen) -> None:
+    files.set_clock(NOON)
+    files.make_tableau(VINGT_JOURS)
+    files.desk.run("UPDATE export SET provisoire_until = '2026-12-01'")
+    page = files.read("echeances")
+    assert "en retard il y a 11 jours" in page
+    assert "provisoire Liste principale, du" in page
+    assert "à refaire à partir du mardi 1er décembre 2026" in page
+    assert "Demander ce tableau" in page
+    for name in ("exports", "tableaux"):
+        page = files.read(name)
+        assert "À refaire à partir du 01/12/2026" in page
+        assert "ni signature, ni publication, ni dépôt." in page
+        assert "prêt" not in page.partition("Derniers exports")[2]
+
+
+def test_what_was_recalled_says_so_on_every_page(files: FilesScreen) -> None:
+    files.set_clock(NOON)
+    number = files.make_tableau(VINGT_JOURS)
+    files.desk.run("INSERT INTO recall (code_commune, because, recalled_by) VALUES ('13900', 'essai annulé', 'mairie')")
+    files.desk.run("UPDATE export SET recall_id = (SELECT max(id) FROM recall)")
+    files.desk.run(
+        "INSERT INTO depot (export_id, deposited_on, deposited_by) VALUES (:id, '2026-11-25', 'm')", id=number
+    )
+    assert "à refaire Liste principale, du" in files.read("echeances")
+    for name in ("exports", "tableaux"):
+        assert "Essai annulé : demandez ce fichier de nouveau." in files.read(name)
+    assert "mais essai annulé. Demandez-le de nouveau, puis déposez le nouveau fichier" in files.read("depot")
+    assert "Essai annulé : à part dans le ZIP" in files.read("dossier")
+    page = files.read("export", export=number)
+    assert "À refaire. Ce fichier a été fait à partir de ce qui ne vaut plus" in page
+
+
+def test_what_is_missing_is_asked_for_by_a_form_filled_in(files: FilesScreen) -> None:
+    files.set_clock(NOON)
+    page = files.get("echeances").text
+    eve = DAYS.scrutin - timedelta(days=6)
+    wanted = f"{files.path('tableaux')}?type=cinq_jours_reu&amp;scrutin={DAYS.scrutin}&amp;until={eve}"
+    assert f'href="{wanted}"' in page
+    form = files.read("tableaux", f"type=cinq_jours_reu&scrutin={DAYS.scrutin}")
+    assert "Tableau des cinq jours" in form
+
+
+def test_a_national_poll_is_everybodys_and_past_ones_are_left_out(files: FilesScreen) -> None:
+    files.desk.run("DELETE FROM scrutin")
+    for code, day, words in (("", "2027-04-11", "Élection nationale"), ("13055", "2027-05-02", "Élection ailleurs")):
+        files.desk.run(
+            "INSERT INTO scrutin (code_commune, date, libelle) VALUES (:code, :day, :words)",
+            code=code,
+            day=day,
+            words=words,
+        )
+    files.desk.run(
+        "INSERT INTO scrutin (code_commune, date, libelle) VALUES ('13900', '2026-03-15', 'Élection passée')"
+    )
+    files.set_clock(NOON)
+    page = files.read("echeances")
+    assert "Élection nationale dimanche 11 avril 2027" in page
+    assert "Élection ailleurs" not in page
+    assert "Élection passée" not in page

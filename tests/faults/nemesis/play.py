@@ -21,10 +21,9 @@ from tests.parts.town import AGENT, TODAY
 from tests.parts.wait import wait_until
 from worker.arrivals import Preview
 from worker.demo.libreville import LIBREVILLE
-from worker.exports.models import Depot, Export, Request
-from worker.exports.naming import main_name
+from worker.exports.models import Depot, Export, Request, main_name
 from worker.exports.storage import SENTINEL
-from worker.work.models import Work
+from worker.work.queue import Work
 
 ROUNDS = 4
 _LONGEST_SECONDS = 3.0

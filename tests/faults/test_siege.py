@@ -1,0 +1,303 @@
+"""A siege: agents of two communes and three accounts attack all at once, while clerks of a third commune work.
+
+The workers are those of docker-compose.yml, with their accounts. The attackers work on other computers: here, in
+processes of the lowest priority.
+"""
+
+import json
+import math
+import multiprocessing
+import os
+import re
+import statistics
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from functools import partial
+from itertools import count, cycle
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import httpx2
+import pika
+import pytest
+import yaml
+from pika.exceptions import AMQPError, NackError
+from sqlalchemy import insert
+
+from bench.people import write_town
+from common.calendrier import jour_a_paris, now
+from schemas.envelope import CloudEvent
+from schemas.requests import ListeExportRequested
+from schemas.topology import EXCHANGE, QUEUE_REQUESTS, QUEUE_REQUESTS_BULK, REQUEST_LISTE_EXPORT, request_key
+from tests.faults.poison import HAND_MADE, SECRET
+from tests.integration.test_accounts_in_turn import Accounts
+from tests.parts.browser import PROXY_SECRET
+from tests.parts.deployment import VHOST
+from tests.parts.town import ROOT
+from tests.parts.wait import wait_until
+from tests.ruined.archives import rewrite, rows_of, workbook
+from tests.unit.reu_sample import TITLES
+from tests.web.neighbours import LIBREVILLE, copy_libreville
+from tests.web.site import Site, open_site
+from worker.access.models import Agent, Sender
+from worker.registre.communes import add_commune
+from worker.registre.reu.importer import import_file
+
+ELECTEURS, FILES, IMPORTS = 5_000, 30, 2
+BESIEGERS = "13901", "13902"
+CLERKS, ACCOUNTS = ("page", "fichier", "import"), ("large", "many", "malformed")
+MOST_SECONDS = 1.0
+"""What a clerk may wait for a page, 99 times in 100; more if the calm time is more than half of it."""
+MOST_FILE_SECONDS, MOST_IMPORT_TIMES = 20.0, 8
+"""What holds on two cores that the attackers keep busy: for a file; for an import, in calm times."""
+MOST_MB = 100
+"""Growth of the broker's disk: the queue of an account holds 32 MiB."""
+
+_CREW = (
+    ("requests", "2", QUEUE_REQUESTS, QUEUE_REQUESTS_BULK),
+    ("registre", "3", "registre"),
+    ("listes", "2", "listes"),
+    ("tableaux", "2", "tableaux"),
+    ("bulk", "1", "listes-bulk", "tableaux-bulk"),
+)
+_OF_NICE = 1.25
+"""The kernel gives a process so many times the share of one whose priority is one step lower."""
+_FIELD = re.compile(r'name="(jeton|formulaire)" value="([^"]+)"')
+_DAY = {"jour": jour_a_paris(now()).isoformat(), "liste": ""}
+_SINCE = "created_at >= to_timestamp(:since) AND requested_by = :agent"
+_NOTIFIED = """
+SELECT n.sent_at AS notified_at FROM notification n JOIN request r ON r.id = n.request_id
+WHERE r.created_at >= to_timestamp(:since) AND r.requested_by = :agent AND n.sent_at IS NOT NULL
+"""
+"""The mail to another agent of the commune: the agent who asked gets one ten minutes later, or none."""
+_PREVIEW = f"SELECT id, sha256, status, reason FROM preview WHERE {_SINCE}"  # noqa: S608 — as above
+_BESIEGED = "SELECT DISTINCT code_commune FROM preview WHERE status IN ('queued', 'running') AND code_commune <> :ours"
+_REFUSED = """
+SELECT reason FROM request WHERE code_commune = :commune AND sender = 'ecran' AND outcome = 'refused'
+UNION ALL SELECT error_message FROM export WHERE code_commune = :commune AND status = 'failed'
+"""
+
+
+class Visitor:
+    """An agent with an address of their own, behind the proxy that names them."""
+
+    def __init__(self, url: str, agent: str, commune: str = LIBREVILLE) -> None:
+        address = f"10.1.{sum(agent.encode()) % 250}.{len(agent)}"
+        named = {"X-Remote-User": agent, "X-Prefecture-Secret": PROXY_SECRET, "X-Forwarded-For": address}
+        base = f"{url}/communes/{commune}/"
+        self.client = httpx2.Client(base_url=base, headers=named, timeout=60, follow_redirects=True)
+
+    def get(self, page: str) -> str:
+        return self.client.get(page).raise_for_status().text
+
+    def post(self, page: str, fields: Mapping[str, str], to: str = "", **files: tuple[str, bytes]) -> None:
+        """Send the form of a page, to another address if need be."""
+        hidden = dict(_FIELD.findall(self.get(page)))
+        self.client.post(to or page, data={**hidden, **fields}, files=files or None).raise_for_status()
+
+
+class Waited(NamedTuple):
+    """The seconds of each act of the clerks."""
+
+    pages: Sequence[float]
+    files: Sequence[float]
+    imports: Sequence[float]
+
+    def __str__(self) -> str:
+        acts = zip(self._fields, self, strict=True)
+        return "; ".join(f"{len(it)} {name}: {statistics.median(it):.2f} s, {_p99(it):.2f} s" for name, it in acts)
+
+
+def _p99(seconds: Sequence[float]) -> float:
+    return sorted(seconds)[-1 - len(seconds) // 100]
+
+
+class Clerks:
+    """Three clerks of LIBREVILLE: one reads pages, one asks for files, one imports exports."""
+
+    def __init__(self, site: Site, lines: Sequence[bytes]) -> None:
+        self._rows, self._lines, self._exports = site.town.rows, lines, count(1)
+        self._page, self._file, self._import = (Visitor(site.url, name) for name in CLERKS)
+
+    def work(self) -> Waited:
+        with ThreadPoolExecutor() as pool:
+            files = pool.submit(lambda: [self._wait_for_file() for _ in range(FILES)])
+            imports = pool.submit(lambda: [self._wait_for_import() for _ in range(IMPORTS)])
+            pages = list(self._read_pages(lambda: files.done() and imports.done()))
+            return Waited(pages, files.result(), imports.result())
+
+    def _read_pages(self, is_over: Callable[[], bool]) -> Iterator[float]:
+        for page in cycle(("taches", "listes", "registre", "exports")):
+            if is_over():
+                return
+            begun = time.monotonic()
+            self._page.get(page)
+            yield time.monotonic() - begun
+            time.sleep(0.25)
+
+    def _wait_for_file(self) -> float:
+        begun = time.time()
+        self._file.post("listes", {"listes": "P", "format": "csv"})
+        told = wait_until(lambda: self._rows(_NOTIFIED, since=begun, agent="fichier"), timeout=300, message="a file")
+        time.sleep(max(0.0, begun + 0.6 - time.time()))  # the screen takes 120 forms of an agent in a minute
+        return float(told[0]["notified_at"].timestamp() - begun)
+
+    def _wait_for_import(self) -> float:
+        begun, number = time.time(), next(self._exports)
+        content = b"".join(line for place, line in enumerate(self._lines) if place != number)
+        self._import.post("registre", _DAY, fichier=("liste.csv", content))
+        preview = self._expect("ready", begun)
+        answer = {"apercu": str(preview["id"]), "sha256": str(preview["sha256"])}
+        self._import.post("registre", answer, "registre/reprendre")
+        self._expect("imported", begun)
+        return time.time() - begun
+
+    def _expect(self, status: str, since: float) -> Mapping[Any, Any]:
+        def find() -> Mapping[Any, Any]:
+            found = next(iter(self._rows(_PREVIEW, since=since, agent="import")), {"status": ""})
+            assert found["status"] not in {"refused", "to_match"}, found
+            return found if found["status"] == status else {}
+
+        return wait_until(find, timeout=300, message=f"an export {status}")
+
+
+def _again(act: Callable[[], object]) -> None:
+    """Attack until the process is killed; the attacker expects refusals."""
+    while True:
+        with suppress(httpx2.HTTPError, OSError):
+            act()
+        time.sleep(0.5)
+
+
+def besiege_screen(url: str) -> None:
+    """Send costly files and slow bodies, and download, as colluding agents of each commune."""
+    os.nice(19)
+    cells = f"<row>{'<c/>' * 20_000}</row>"
+    bomb = rewrite(workbook(rows_of(2)), "xl/worksheets/sheet1.xml", "</sheetData>", f"{cells * 400}</sheetData>")
+    quadratic = (";".join(TITLES) + "\n" + 'x";"\n' * 80_000).encode()
+    with ThreadPoolExecutor(50) as pool:
+        for commune in BESIEGERS:
+            first, second, third = (Visitor(url, f"{name}-{commune}", commune) for name in CLERKS)
+            first.post("listes", {"listes": "P", "format": "csv"})
+            pool.submit(_again, partial(first.post, "registre", _DAY, fichier=("liste.csv", quadratic)))
+            pool.submit(_again, partial(second.post, "registre", _DAY, fichier=("liste.xlsx", bomb)))
+            pool.submit(_again, partial(second.post, "verifier", {}, fichier=("liste.xlsx", bomb)))
+            pool.submit(_again, partial(_download, first))
+            for _ in range(5):
+                pool.submit(_again, partial(_drip, third))
+
+
+def _download(agent: Visitor) -> None:
+    for number in re.findall(r"/exports/(\d+)", agent.get("exports")):
+        agent.get(f"exports/{number}/fichier")
+
+
+def _drip(agent: Visitor) -> None:
+    """Send the body of an upload, one byte a second, until the screen ends it."""
+    agent.client.post("registre", content=_slowly(), headers={"Content-Type": "multipart/form-data; boundary=b"})
+
+
+def _slowly() -> Iterator[bytes]:
+    while True:
+        yield b"x"
+        time.sleep(1)
+
+
+def besiege_broker(urls: Mapping[str, str]) -> None:
+    """Send large, many and malformed messages, each kind as an account of its own, a hundred in a second."""
+    os.nice(19)
+    large = json.dumps({"specversion": "1.0", "data": "x" * 250_000}).encode()
+    junk = [it.body for it, _ in HAND_MADE.values() if it.exchange] + [_request(LIBREVILLE)[1]]
+    kinds = cycle([(False, large)]), map(_request, cycle(BESIEGERS)), cycle([(False, it) for it in junk])
+    with ThreadPoolExecutor() as pool:
+        for (account, url), messages in zip(urls.items(), kinds, strict=True):
+            pool.submit(_flood, url, account, messages)
+
+
+def _request(commune: str) -> tuple[bool, bytes]:
+    """Whether the request is of a batch, and its event."""
+    bulk = commune == BESIEGERS[1]
+    asked = ListeExportRequested.model_validate(
+        {"commune": commune, "listes": ["P"], "bulk": bulk, "requested_by": "x"}
+    )
+    return bulk, CloudEvent.wrap(asked, source="/siege").to_bytes()
+
+
+def _flood(url: str, account: str, messages: Iterator[tuple[bool, bytes]]) -> None:
+    properties = pika.BasicProperties(delivery_mode=2, user_id=account)
+    while True:
+        with suppress(AMQPError), pika.BlockingConnection(pika.URLParameters(url)) as connection:
+            channel = connection.channel()
+            channel.confirm_delivery()
+            for is_bulk, body in messages:
+                key = request_key(account, REQUEST_LISTE_EXPORT, is_bulk=is_bulk)
+                with suppress(NackError):
+                    channel.basic_publish(EXCHANGE, key, body, properties, mandatory=True)
+                time.sleep(0.01)
+
+
+def _populate(site: Site, reu: Path) -> None:
+    """Add the communes with their electors, and their agents."""
+    with site.town.engine.begin() as connection:
+        add_commune(connection, LIBREVILLE, "LIBREVILLE")
+    import_file(site.town.engine, reu, imported_by="siege")
+    agents = [(name, LIBREVILLE) for name in CLERKS] + [(f"{it}-{code}", code) for it in CLERKS for code in BESIEGERS]
+    with site.town.engine.begin() as connection:
+        for commune in BESIEGERS:
+            copy_libreville(connection, commune, f"COMMUNE {commune}", 3)
+            connection.execute(insert(Sender).values(name="many", code_commune=commune))
+        rows = [{"name": it, "code_commune": code, "email": f"{it}@siege.example"} for it, code in agents]
+        connection.execute(insert(Agent), rows)
+
+
+def _share_cores(site: Site) -> None:
+    """Weight the processes of the workers as `cpu_shares` of docker-compose.yml weights their containers."""
+    services = yaml.safe_load((ROOT / "docker-compose.yml").read_text("utf-8"))["services"]
+    for (name, *_), process in zip(_CREW, site.town.processes, strict=False):
+        priority = round(math.log(1024 / services[f"worker-{name}"]["cpu_shares"], _OF_NICE))
+        for pid in process.family:
+            for thread in Path(f"/proc/{pid}/task").iterdir():
+                os.setpriority(os.PRIO_PROCESS, int(thread.name), priority)
+
+
+def _is_besieged(site: Site) -> bool:
+    return len(site.town.rows(_BESIEGED, ours=LIBREVILLE)) == len(BESIEGERS)
+
+
+@pytest.mark.slow
+def test_clerks_of_a_third_commune_work_on(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    reu, processes = tmp_path / "reu.csv", multiprocessing.get_context("spawn")
+    write_town(reu, ELECTEURS)
+    with open_site(tmp_path, crew=_CREW, is_empty=True) as site:
+        _populate(site, reu)
+        _share_cores(site)
+        clerks = Clerks(site, reu.read_bytes().splitlines(keepends=True))
+        calm, broker = clerks.work(), site.deployment.broker
+        disk = broker.disk_bytes
+        Accounts(site.town.amqp_url, broker).add(*ACCOUNTS)
+        accounts = {it: broker.url(VHOST, it, it) for it in ACCOUNTS}
+        attackers = [
+            processes.Process(target=besiege_screen, args=(site.url,), daemon=True),
+            processes.Process(target=besiege_broker, args=(accounts,), daemon=True),
+        ]
+        try:
+            for attacker in attackers:
+                attacker.start()
+            wait_until(lambda: _is_besieged(site), message="exports of the attackers")
+            besieged, is_besieged = clerks.work(), _is_besieged(site)
+        finally:
+            for attacker in attackers:
+                attacker.kill()
+        grown_mb = (broker.disk_bytes - disk) / 1e6
+        refused = site.town.rows(_REFUSED, commune=LIBREVILLE)
+    with capsys.disabled():
+        print(f"\ncalm: {calm}\nbesieged: {besieged}\nbroker's disk: {grown_mb:+.0f} MB")  # noqa: T201
+    assert is_besieged, "the attackers gave up: the clerks were alone"
+    assert [*refused] == []
+    assert _p99(besieged.pages) <= max(2 * statistics.median(calm.pages), MOST_SECONDS)
+    assert _p99(besieged.files) <= MOST_FILE_SECONDS
+    assert max(besieged.imports) <= MOST_IMPORT_TIMES * statistics.median(calm.imports)
+    assert grown_mb <= MOST_MB
+    assert SECRET not in "".join(site.town.log(it) for it in ("worker", "notifier", "screen"))
