@@ -18,15 +18,15 @@ setup: .dev ## make .venv with all that the other targets need
 demo: .runtime ## make the files of a fictitious commune and show them: needs Python only
 	$(RUN) -m worker.solo demo
 
-run: .runtime ## open the clerk's screen on 127.0.0.1:8000, with the files it makes: needs Python only
+run: .runtime ## open the clerk's screen at the address that it prints, with the files it makes: needs Python only
 	$(RUN) -m worker.solo run
 
 test: .dev ## install the services that the tests use, then run all tests but the slow ones: five to eight minutes on two cores
 	$(RUN) -m tests.parts.install
 	$(RUN) -m pytest -n auto --maxprocesses 4 -m "not slow"
 
-faults: .dev ## break each part in turn while files are made, send bad messages, let a clerk ask beside 55,000 of others: ten minutes
-	$(RUN) -m pytest -n 0 -m slow tests/faults/test_faults.py tests/faults/test_poison.py tests/faults/test_neighbours.py
+faults: .dev ## break each part in turn while files are made, send bad messages, attack by all at once: ten minutes
+	$(RUN) -m pytest -n 0 -m slow tests/faults/test_faults.py tests/faults/test_poison.py tests/faults/test_siege.py
 
 nemesis: .dev ## overlap two or three troubles at a time, drawn by SEEDS seeds (20), and judge what is left: a minute each
 	SEEDS=$(or $(SEEDS),20) SEED=$(or $(SEED),1) $(RUN) -m pytest -n 0 -m slow tests/faults/nemesis

@@ -2,20 +2,15 @@
 
 import signal
 import sys
-import tempfile
 from pathlib import Path
 
 import click
 
 from bench.check import Check
 from bench.checks import CHECKS
-from bench.checks_queue import CHECKS_QUEUE
-from bench.report import compare, format_changes, format_table, machine_facts, write_json
-from bench.stage import Stage
-from tests.parts.packages import POSTGRESQL, RABBITMQ, provide_for_command
-from tests.parts.postgres import PostgresServer
+from bench.report import REGRESSION, compare, format_table, machine_facts, write_json
+from bench.stage import VAR, open_stage, tell
 
-_VAR = Path("var")
 _SMALLEST = 1000
 _TERMINATED = 128 + signal.SIGTERM
 
@@ -39,7 +34,7 @@ def _parse_only(_context: click.Context, _parameter: click.Parameter, value: str
 @click.option(
     "--json",
     "json_path",
-    default=_VAR / "bench.json",
+    default=VAR / "bench.json",
     show_default=True,
     type=click.Path(dir_okay=False, path_type=Path),
     help="Where to write every sample.",
@@ -52,26 +47,19 @@ def _parse_only(_context: click.Context, _parameter: click.Parameter, value: str
 )
 def main(only: list[str], size: int, json_path: Path, earlier: Path | None) -> None:
     """Measure how fast files are made and pages shown, beside the targets; `bench/__init__.py` says what each means."""
-    provide_for_command(POSTGRESQL, *([RABBITMQ] if {*CHECKS_QUEUE, "W2"} & set(only) else []))
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(_TERMINATED))  # delete hundreds of MB before the exit
-    _VAR.mkdir(exist_ok=True)
     checks: list[Check] = []
-    with (
-        tempfile.TemporaryDirectory(prefix="bench-", dir=_VAR) as folder,
-        PostgresServer(fsync=True) as server,
-    ):
-        stage = Stage(server, Path(folder).resolve(), size, tell=lambda line: click.echo(line, err=True))
+    with open_stage(size) as stage:
         facts = machine_facts(stage.postgresql_version)
         for name in only:
-            stage.tell(f"{name} …")
+            tell(f"{name} …")
             checks += CHECKS[name](stage)
     print(format_table(checks))
     print(f"Load average: {facts['load_average']} before, {machine_facts('')['load_average']} after.")
-    changes = compare(checks, earlier) if earlier else []
-    if changes:
-        print(f"\n{format_changes(changes)}")
+    changes = compare(checks, earlier) if earlier else ""
+    print(changes)
     write_json(json_path, facts=facts, size=size, checks=checks, imports=stage.imports)
-    is_good = all(check.is_met for check in checks) and not any(change.is_regression for change in changes)
+    is_good = all(check.is_met for check in checks) and REGRESSION not in changes
     sys.exit(0 if is_good else 1)
 
 

@@ -1,109 +1,197 @@
-"""The past of a commune, through which the screen searches: steady requests, and their results."""
+"""The past of a commune, through which the screen searches: requests that the product handles, and copies of them."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from functools import partial
+from typing import Any, NamedTuple
 
-from schemas.vocabulary import ExportStatus, Verdict
+from pydantic import SecretStr
+from sqlalchemy import Connection, Engine, func, insert, select, update
 
-FILES = 6
-"""The files of each request: three lists as CSV and as XML, or two tableaux in three presentations."""
+from bench.registers import Task, settle
+from common.calendrier import jour_a_paris, now
+from schemas.envelope import CloudEvent, Data
+from schemas.requests import ListeExportRequested, TableauxRenderRequested
+from schemas.tableaux import Presentation, TypeTableau
+from schemas.vocabulary import Format, Liste
+from tests.parts.notes import note_file
+from tests.parts.town import AGENT, EMAIL, prepare_mouvements
+from worker.audit import NOTIFIER, Audit
+from worker.compose import build_services
+from worker.db.types import Base
+from worker.demo.libreville import LIBREVILLE, demo_calendrier
+from worker.doorbell import Doorbell
+from worker.exports.models import Depot, Export, ExportPiece, Request
+from worker.exports.purge import remove_files
+from worker.handlers.making.make_export import make_export
+from worker.handlers.requests.ingest_request import ingest_request
+from worker.notifier.models import Notification
+from worker.registre.communes import add_commune
+from worker.services import Services
+from worker.settings import Settings
+
+Row = Mapping[Any, Any]
 
 APART = timedelta(minutes=10)
 """The time between two requests of a commune, day and night: ten thousand take 69 days."""
 
-_TABLEAUX_ONE_IN, _BLOCKED_ONE_IN, _FAILED_ONE_IN, _CANCELLED_ONE_IN = 5, 7, 50, 1000
-_DEPOSITED_ONE_IN, _REJECTED_ONE_IN, _DEPOSITED = 10, 100, 3
-_UNANSWERED = 50
-"""The last requests, which the platform has not answered yet."""
+_NEIGHBOUR = "13901"
+_WAITING = 2
+_TABLEAUX_ONE_IN = 5
+_CHUNK = 100
+_STRIDE = 100
+"""The ids of a copy are larger by so much than those of the copy before."""
+
+_TABLES = {
+    Request: Request.id,
+    Export: Export.id,
+    ExportPiece: ExportPiece.export_id,
+    Depot: Depot.export_id,
+    Audit: Audit.id,
+    Notification: Notification.id,
+}
+_UNIQUE = frozenset({"event_id", "correlation_id", "file_name"})
 
 
-@dataclass(frozen=True)
-class Past:
-    """The requests of one commune, the last one at `until`; `before` requests of others have the first numbers.
+class _Original(NamedTuple):
+    """The rows of a request, of its files and of all that happened to them; the last ids before them."""
 
-    The last `waiting` requests are queued and the one before them is running; one in a thousand, the oldest, was
-    cancelled, and of one in fifty a file failed. The files of the older half are purged.
+    rows: Mapping[type[Base], Sequence[Row]]
+    before: Mapping[type[Base], int]
+
+
+def add_history(task: Task) -> None:
+    """Insert LIBREVILLE as the demonstration leaves it, and its past; then half as many requests of its neighbour.
+
+    The files of the older half are purged. The neighbour's files are the newest ones. Some requests of LIBREVILLE wait.
     """
-
-    commune: str
-    agent: str
-    requests: int
-    until: datetime
-    scrutin: date
-    """The poll of every tableau."""
-    before: int = 0
-    waiting: int = 1
-
-
-@dataclass(frozen=True)
-class Asked:
-    """One request of the past; the first one of a commune has index 0."""
-
-    past: Past
-    index: int
-
-    @property
-    def number(self) -> int:
-        """The number in the order of all communes, from 0 on: the ids of its rows follow from it."""
-        return self.past.before + self.index
-
-    @property
-    def request_id(self) -> int:
-        """The id of its row; the next id is that of the download."""
-        return 2 * self.number + 1
-
-    @property
-    def at(self) -> datetime:
-        """The instant of the request."""
-        return self.past.until - APART * (self.past.requests - 1 - self.index)
-
-    @property
-    def is_purged(self) -> bool:
-        """Whether its files are purged."""
-        return self.index < self.past.requests // 2
-
-    @property
-    def is_about_tableaux(self) -> bool:
-        """Whether it asks for tableaux, and not lists."""
-        return self.index % _TABLEAUX_ONE_IN == 0
-
-    @property
-    def turn(self) -> int:
-        """The number among requests for tableaux: the lists alternate, and every other one is for the commission."""
-        return self.index // _TABLEAUX_ONE_IN
-
-    @property
-    def is_blocked(self) -> bool:
-        """Whether its files have blocking anomalies."""
-        return self.index % _BLOCKED_ONE_IN == 0
-
-    @property
-    def is_deposited(self) -> bool:
-        """Whether its CSV files were deposited."""
-        to_come = self.past.requests - self.past.waiting - self.index
-        return self.index % _DEPOSITED_ONE_IN == _DEPOSITED and to_come > 1
-
-    @property
-    def verdict(self) -> Verdict | None:
-        """The verdict of the platform on the deposit; None while there is none."""
-        if self.past.requests - self.index <= _UNANSWERED:
-            return None
-        return Verdict.REJETE if self.index % _REJECTED_ONE_IN == _DEPOSITED else Verdict.ACCEPTE
-
-    def status(self, position: int) -> ExportStatus:
-        """Return the status of one of its files, the first being 0."""
-        to_come = self.past.requests - self.past.waiting - self.index
-        if self.index < self.past.requests // _CANCELLED_ONE_IN:
-            return ExportStatus.CANCELLED
-        if to_come <= 0 or (to_come == 1 and position > FILES // 2):
-            return ExportStatus.QUEUED
-        if to_come == 1 and position == FILES // 2:
-            return ExportStatus.RUNNING
-        is_failed = self.index % _FAILED_ONE_IN == _FAILED_ONE_IN - 1 and position == FILES - 1
-        return ExportStatus.FAILED if is_failed else ExportStatus.READY
+    today = jour_a_paris(now())
+    prepare_mouvements(task.url, today)
+    doorbells: list[Doorbell] = []
+    settings = Settings(database_url=SecretStr(task.url), exports_dir=task.exports)
+    services = replace(build_services(settings, doorbells.extend), is_embedded=True)
+    liste = ListeExportRequested(commune=LIBREVILLE.code, listes=[*Liste], formats=[*Format], requested_by=AGENT)
+    tableaux = TableauxRenderRequested(
+        commune=LIBREVILLE.code,
+        listes=[Liste.PRINCIPALE],
+        types=[TypeTableau.VINGT_JOURS, TypeTableau.CINQ_JOURS_REU],
+        presentations=[*Presentation],
+        scrutin=demo_calendrier(today).scrutin,
+        requested_by=AGENT,
+    )
+    handle = partial(_handle, services, doorbells)
+    old = [handle(asked, is_purged=True) for asked in (tableaux, liste)]
+    recent = [handle(tableaux), *[handle(liste)] * 4, handle(liste, deposited_on=today)]
+    _copy(services.engine, old, recent, task.size)
+    for _ in range(_WAITING):
+        _ingest(liste.model_copy(update={"bulk": True}), services)
+    settle(services.engine)
 
 
-def iter_past(past: Past) -> Iterator[Asked]:
-    """Return every request, the oldest first."""
-    return (Asked(past, index) for index in range(past.requests))
+def export_of(number: int) -> int:
+    """Return the id of the first file of a past request; 1 is the oldest one."""
+    return _STRIDE * number + 1
+
+
+def _handle(
+    services: Services,
+    doorbells: list[Doorbell],
+    asked: Data,
+    *,
+    is_purged: bool = False,
+    deposited_on: date | None = None,
+) -> _Original:
+    """Make the files of a request, and note what a clerk does with them."""
+    with services.engine.connect() as connection:
+        before = {model: connection.scalar(select(func.max(key))) or 0 for model, key in _TABLES.items()}
+    _ingest(asked, services)
+    files = [doorbell.row_id for doorbell in doorbells]
+    _make_all(doorbells, services)
+    _ingest(note_file("downloaded", files[0]), services)
+    if deposited_on:
+        _ingest(note_file("deposited", *files[::2], deposited_on=deposited_on), services)
+        _ingest(note_file("verdict", *files[::2], verdict="accepte", verdict_on=deposited_on), services)
+        _make_all(doorbells, services)
+    if is_purged:
+        remove_files(services.engine, services.storage, files, actor=NOTIFIER)
+    with services.engine.begin() as connection:
+        connection.execute(update(Request).values(notified_at=Request.completed_at))
+        connection.execute(insert(Notification).values(_message(before[Request] + 1)))
+        rows = {
+            model: connection.execute(select(model.__table__).where(key > before[model])).mappings().all()
+            for model, key in _TABLES.items()
+        }
+    return _Original(rows, before)
+
+
+def _ingest(asked: Data, services: Services) -> None:
+    ingest_request(CloudEvent.wrap(asked, source="/bench"), services)
+
+
+def _make_all(doorbells: list[Doorbell], services: Services) -> None:
+    while doorbells:
+        make_export(doorbells.pop().row_id, services)
+
+
+def _message(request_id: int) -> Row:
+    return {
+        "request_id": request_id,
+        "recipient": f"courriel:{EMAIL}",
+        "code_commune": LIBREVILLE.code,
+        "subject": "6 fichiers sont prêts",
+        "kind": "pret",
+        "channel": "courriel",
+        "address": EMAIL,
+        "ended_at": datetime.now(UTC),
+        "sent_at": datetime.now(UTC),
+    }
+
+
+def _copy(engine: Engine, old: Sequence[_Original], recent: Sequence[_Original], size: int) -> None:
+    """Insert the requests of LIBREVILLE, the last one now, then those of its neighbour."""
+    until = datetime.now(UTC)
+    places = [(LIBREVILLE.code, until - APART * ago) for ago in reversed(range(size))]
+    places += [(_NEIGHBOUR, until - APART * ago) for ago in reversed(range(size // 2))]
+    numbered = [*enumerate(places, 1)]
+    for first in range(0, len(numbered), _CHUNK):
+        rows: dict[type[Base], list[Row]] = defaultdict(list)
+        for number, (commune, at) in numbered[first : first + _CHUNK]:
+            tableaux, *listes = old if number <= size // 2 else recent
+            original = listes[number % len(listes)] if number % _TABLEAUX_ONE_IN else tableaux
+            for model in _TABLES:
+                rows[model] += _shift(original, model, number, commune, at)
+        with engine.begin() as connection:
+            for model, values in rows.items():
+                if values:
+                    connection.execute(insert(model), values)
+    with engine.begin() as connection:
+        add_commune(connection, _NEIGHBOUR, "GRANDVILLE")
+        if engine.dialect.name == "postgresql":
+            _go_on_after(connection)
+
+
+def _shift(original: _Original, model: type[Base], number: int, commune: str, at: datetime) -> Iterator[Row]:
+    """Yield the rows of a table with other ids and unique names, of another commune, at another time."""
+    before, later = original.before, at - original.rows[Request][0]["created_at"]
+    former = {"id": before[model], "request_id": before[Request], "export_id": before[Export]}
+    for row in original.rows[model]:
+        shifted = dict(row)
+        for name, value in row.items():
+            if name in former:
+                shifted[name] = value and value - former[name] + _STRIDE * number
+            elif name in _UNIQUE:
+                shifted[name] = f"{value}-{number}"
+            elif isinstance(value, date):
+                shifted[name] = value + later
+            elif value == LIBREVILLE.code:
+                shifted[name] = commune
+        yield shifted
+
+
+def _go_on_after(connection: Connection) -> None:
+    """Set PostgreSQL's sequences after the inserted ids."""
+    for model in (Request, Export, Audit, Notification):
+        numbers = func.pg_get_serial_sequence(model.__tablename__, "id")
+        connection.execute(select(func.setval(numbers, select(func.max(model.id)).scalar_subquery())))

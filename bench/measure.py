@@ -1,16 +1,18 @@
-"""The measure of one run of a job, and runs of several jobs in turn."""
+"""The measure of one run of a job, a process for each job, and runs of several jobs in turn."""
 
 import os
-import resource
-import sys
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from multiprocessing import get_context
 from pathlib import Path
-from types import TracebackType
-from typing import Self
+from typing import Self, TypeVar
 
-MEGA = 1e6
+from common.logs import configure_logs
+
+T = TypeVar("T")
+R = TypeVar("R")
 
 
 @dataclass(frozen=True)
@@ -31,24 +33,39 @@ class Stopwatch:
         self._wall, self._cpu = time.perf_counter(), time.process_time()
         return self
 
-    def __exit__(
-        self, _type: type[BaseException] | None, _value: BaseException | None, _traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.wall, self.cpu = time.perf_counter() - self._wall, time.process_time() - self._cpu
 
     def measure(self, *, size: int = 0, lines: int = 0) -> Measure:
         """Return the times of the block, and the peak of the process so far."""
-        return Measure(self.wall, self.cpu, peak_of_this_process(), size, lines)
+        return Measure(self.wall, self.cpu, _peak_of_this_process(), size, lines)
 
 
-def peak_of_this_process() -> float:
-    """Return the peak in MB. On Linux `ru_maxrss` includes the peak of the parent at the fork, VmHWM does not."""
-    status = Path("/proc/self/status")
-    if status.exists():
-        lines = dict(line.split(":", 1) for line in status.read_text().splitlines())
-        return int(lines["VmHWM"].split()[0]) * 1024 / MEGA
-    highest = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return highest * (1 if sys.platform == "darwin" else 1024) / MEGA
+def _peak_of_this_process() -> float:
+    """Return the peak in MB: `ru_maxrss` would include the peak of the parent at the fork."""
+    lines = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
+    return int(lines["VmHWM"].split()[0]) * 1024 / 1e6
+
+
+def run(job: Callable[[T], R], task: T) -> R:
+    """Run a job in a new process. The modules that it imports count in its peak."""
+    with ProcessPoolExecutor(1, get_context("spawn"), configure_logs, ("console", "warning")) as process:
+        return process.submit(job, task).result()
+
+
+def wall(measures: Sequence[Measure]) -> list[float]:
+    """Return the seconds of each."""
+    return [measure.wall for measure in measures]
+
+
+def cpu(measures: Sequence[Measure]) -> list[float]:
+    """Return the seconds of processor of each."""
+    return [measure.cpu for measure in measures]
+
+
+def peak(measures: Sequence[Measure]) -> list[float]:
+    """Return the MB of each."""
+    return [measure.peak for measure in measures]
 
 
 def in_turn(tasks: Sequence[Callable[[], Measure]], times: int) -> list[list[Measure]]:

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Back to the image that upgrade.sh replaced. The database stays as it is where that image works on it. Otherwise the
+# Back to the image that upgrade.sh replaced. The database stays as it is if its revision is the same. Otherwise the
 # dump that upgrade.sh made must come back (docs/operations.md, « A new release »): only with --restore.
 set -eu
 cd "$(dirname "$0")/.."
@@ -12,7 +12,7 @@ revision=$(in_env MODULE_REVISION_BEFORE)
 [ -n "$before" ] || { echo "rollback.sh: .env names no MODULE_IMAGE_BEFORE: upgrade.sh did not run here" >&2 && exit 1; }
 docker image inspect "$before" >/dev/null
 is_too_new=$(in_database psql --username=postgres --no-align --tuples-only \
-    --command="SELECT coalesce(works_with, version_num) > '$revision' FROM alembic_version" prefecture)
+    --command="SELECT version_num > '$revision' FROM alembic_version" prefecture)
 if [ "$is_too_new" = t ]; then
     [ -r "$backup" ] || { echo "rollback.sh: $before needs its database of before: no backup in $backup" >&2 && exit 1; }
     [ "${1:-}" = --restore ] || { echo "rollback.sh: $before does not work on this database: nothing was changed.
@@ -36,4 +36,10 @@ sh deploy/broker/definitions.sh deploy/broker/definitions.json var/secrets |
         'umask 077; cat >/tmp/definitions.json; rabbitmqctl --quiet import_definitions /tmp/definitions.json'
 sed -i "s|^MODULE_IMAGE=.*|MODULE_IMAGE=$before|" .env
 docker compose up --detach # its `migrate` gives the accounts their rights
-echo "rollback.sh: $before runs"
+for try in $(seq 60); do
+    waiting=$(docker compose ps --all --format '{{.Service}} {{.State}} {{.Health}}' | grep -v -e ' healthy$' -e '^migrate exited' -e '^command ' || true)
+    [ -n "$waiting" ] || { echo "rollback.sh: $before runs, and is healthy" && exit 0; }
+    sleep 2
+done
+echo "rollback.sh: $before runs, but after two minutes this is not healthy: $waiting" >&2
+exit 1

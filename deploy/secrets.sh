@@ -4,9 +4,16 @@
 # A new password for an account: remove its two files, then docs/operations.md.
 set -eu
 cd "$(dirname "$0")/.."
+# A second checkout would take over the containers of the first, with other passwords.
+project=$(sed -n 's/^COMPOSE_PROJECT_NAME=//p' .env 2>/dev/null | tail -n 1)
+project=${project:-prefecture}
+elsewhere=$(docker ps --all --filter "label=com.docker.compose.project=$project" \
+    --format '{{.Label "com.docker.compose.project.working_dir"}}' 2>/dev/null | grep -vxF -e "$PWD" -e "$(pwd -P)" | head -n 1) || true
+[ -z "$elsewhere" ] || { echo "secrets.sh: the project $project already runs from $elsewhere: nothing was changed.
+Give this one a name and ports of its own in .env: docs/operations.md, « A second installation on one host »" >&2 && exit 1; }
 # What the containers read from the checkout holds no secret; a `umask 027` would hide it from their accounts.
 chmod -R a+rX deploy
-mkdir -p var/import var/secrets
+mkdir -p var/import var/profiles var/secrets
 chmod 700 var/secrets
 # Group 10001 is that of the containers: they read what is to be imported there, and write its reports. Who is not of that
 # group would take the bit away that gives it to new files.

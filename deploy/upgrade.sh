@@ -11,13 +11,13 @@ set_in_env() {
     mv .env.new .env
 }
 
+sh deploy/secrets.sh
 version=$(sed -n 's/^version = "\(.*\)"$/\1/p' pyproject.toml)
 revision=$(git rev-parse --short=12 HEAD 2>/dev/null || date -u +%Y%m%d%H%M%S)
 running=$(docker compose ps --format '{{.Image}}' web | head -n 1)
 image=prefecture:$version-$revision
 [ "$image" != "$running" ] || { echo "upgrade.sh: $image runs already" >&2 && exit 1; }
 
-sh deploy/secrets.sh
 mkdir -p -m 700 var/backups
 backup=var/backups/$(date -u +%Y%m%dT%H%M%SZ).dump
 (umask 077; docker compose exec -T database pg_dump --username=postgres --format=custom prefecture >"$backup")

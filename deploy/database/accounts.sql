@@ -20,12 +20,12 @@ CREATE TEMPORARY TABLE account AS
 SELECT * FROM (
   VALUES
     ('prefecture', :'owner', 10, '0', '16GB', 'off'),
-    ('prefecture_requests', :'requests', 8, '10min', '1GB', 'off'),
+    ('prefecture_requests', :'requests', 10, '10min', '1GB', 'off'),
     ('prefecture_listes', :'listes', 36, '10min', '4GB', 'off'),
     ('prefecture_tableaux', :'tableaux', 36, '10min', '4GB', 'off'),
     ('prefecture_bulk', :'bulk', 20, '10min', '4GB', 'off'),
     ('prefecture_worker', :'worker', 10, '10min', '4GB', 'off'), -- of the release before, and of who runs all in one
-    ('prefecture_registre', :'registre', 6, '0', '16GB', 'off'),
+    ('prefecture_registre', :'registre', 15, '0', '16GB', 'off'),
     ('prefecture_notifier', :'notifier', 12, '2min', '256MB', 'off'),
     ('prefecture_ecran', :'ecran', 18, '30s', '256MB', 'on'),
     ('prefecture_lecture', :'lecture', 9, '30s', '256MB', 'on')
