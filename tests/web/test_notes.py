@@ -155,6 +155,7 @@ def test_a_motif_that_was_noted_wrongly_is_corrected(screen: FilesScreen) -> Non
     )
     page = screen.get("motifs", "notes=1").text
     numbers = re.findall(r'id="categorie-(\d+)"', page)
+    assert "Aucun tableau fait n'en dépend." in page
     assert page.count('value="radiation_deces" selected') == page.count('value="acte"') == len(numbers) == 3
     categorie, motif = f"categorie-{numbers[0]}", f"motif-{numbers[0]}"
     form = {f"categorie-{it}": "radiation_deces" for it in numbers} | {f"motif-{it}": "acte" for it in numbers}
@@ -248,6 +249,7 @@ def test_what_is_wrong_with_a_motif_is_said_by_its_line_and_nothing_is_lost(file
 
 @pytest.mark.slow
 def test_a_doubt_is_shown_side_by_side_and_decided(screen: FilesScreen) -> None:
+    tableau = screen.desk.row(screen.make_tableau(TypeTableau.VINGT_JOURS))["label"]
     plant_doubt(screen)
     page = screen.read("doutes")
     assert "Date de naissance diffère 00/00/1961 05/08/1961" in page
@@ -262,6 +264,10 @@ def test_a_doubt_is_shown_side_by_side_and_decided(screen: FilesScreen) -> None:
     decided = screen.read("doutes", "tranches=1")
     assert "doute n° 901, liste principale" in decided
     assert "Deux personnes" in decided
+    assert f"1 tableau peut passer « à refaire » : {tableau}." in decided
+    screen.desk.run("UPDATE doubt SET liste = 'CE'")
+    assert "Aucun tableau fait n'en dépend." in screen.read("doutes", "tranches=1")
+    screen.desk.run("UPDATE doubt SET liste = 'P'")
     _send(screen, "doutes", doubt="901", decision="two_persons", verifie="oui")
     assert (Action.DOUBT_DECIDED, "doute n° 901, liste P : deux personnes (date de naissance)") in _said(screen)
     again = _send(screen, "doutes", doubt="901", decision="two_persons", verifie="oui")

@@ -42,6 +42,12 @@ def read_tableaux(state: State, commune: str) -> list[AskedFile]:
     return read_all(state, query.order_by(view.export_id.desc()).limit(_MOST_TABLEAUX))
 
 
+def may_print(file: AskedFile, liste: str, last: date | None) -> bool:
+    """Whether a change of a mouvement of this list, on `last` at the latest, may put the tableau « à refaire »."""
+    start = file.parameters.get("reunion") or ""
+    return file.liste == liste and not (file.recalled_at or file.purged_at) and (not last or start <= str(last))
+
+
 def read_scrutins(state: State, commune: str) -> list[CalendarScrutin]:
     """Return the commune's polls and the national ones, one per day, in order; the commune's own data override."""
     view = _SCRUTINS.c

@@ -18,6 +18,7 @@ from starlette.responses import RedirectResponse, Response
 from common.calendrier import majorite_on
 from common.french import count_of, short_date
 from producers.state import State, to_day, to_record
+from producers.web.echeances import may_print, read_tableaux
 from producers.web.forms import IMPOSSIBLE_DAY, Faults, Paging, order_faults, page_number, read_day, read_number, text
 from producers.web.page_context import NOT_FOUND, SEE_OTHER, PageContext
 from producers.web.suivi.requests import note_page, send_note
@@ -254,7 +255,9 @@ def show_motifs(
         context.record_seen(SeenPage.MOTIFS, len(lines))
         kept = {_OF_NOTED: "1"} if are_noted else {}
         paging = Paging.of(context.url("motifs"), kept, page=page, total=total, size=MOUVEMENTS)
+        made = read_tableaux(context.services.state, context.commune.code) if are_noted else []
         return {"lines": lines, "total": total, "paging": paging, "form": form, "are_noted": are_noted} | {
+            "dependents": [it for it in made if any(may_print(it, one.liste, one.day or one.until) for one in lines)],
             "most": MOST_MOTIFS,
             "natures": {nature: CATEGORIES[nature] for nature in (Nature.INSCRIPTION, Nature.RADIATION)},
         }
@@ -330,7 +333,11 @@ def show_doubts(context: PageContext, failure: str | None = None, faults: Faults
         context.record_seen(SeenPage.DOUBTS, 2 * len(doubts))
         shown = {_OF_DECIDED: "1"} if are_decided else {}
         paging = Paging.of(context.url("doutes"), shown, page=page, total=total, size=DOUBTS)
-        return {"doubts": doubts, "total": total, "paging": paging, "are_decided": are_decided}
+        made = read_tableaux(context.services.state, context.commune.code) if are_decided else []
+        dependents = {one.number: [it for it in made if may_print(it, one.liste, one.jour)] for one in doubts}
+        return {"doubts": doubts, "total": total, "paging": paging, "are_decided": are_decided} | {
+            "dependents": dependents
+        }
 
     return note_page(context, "doutes", read, faults=faults, failure=failure)
 
