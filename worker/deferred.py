@@ -114,16 +114,16 @@ def _store(connection: Connection, arrival: Arrival, waits_for: str, *, seconds:
 
 def put_back(connection: Connection, arrival: Arrival) -> bool:
     """Store the event of a dead letter, so that the next sweep has it handled; return False if its key is taken."""
-    if connection.scalar(select(DeferredEvent.id).where(_is(arrival))) is None:
+    waiting = read_waiting(connection, arrival)
+    if not waiting:
         _store(connection, arrival, "", seconds=0)
-        return True
-    return not stands_for_another(connection, arrival)
+    return waiting in {"", hash_payload(arrival.event)}
 
 
-def stands_for_another(connection: Connection, arrival: Arrival) -> bool:
-    """Return whether an event with the same key but another payload already waits."""
+def read_waiting(connection: Connection, arrival: Arrival) -> str:
+    """Return the hash of the payload that waits under the key of this event; empty if none waits."""
     row = connection.execute(select(DeferredEvent.event).where(_is(arrival))).one_or_none()
-    return row is not None and hash_payload(CloudEvent.model_validate(row.event)) != hash_payload(arrival.event)
+    return hash_payload(CloudEvent.model_validate(row.event)) if row else ""
 
 
 def discard(connection: Connection, condition: Arrival | ColumnElement[bool]) -> int:

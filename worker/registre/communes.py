@@ -43,12 +43,13 @@ class CommuneRegistre:
 
 def read_commune(connection: Connection, code: str) -> CommuneRegistre | None:
     """Read a commune; None if it is neither in the register nor in the reference data."""
-    columns = Commune.code, Commune.nom, Commune.code_departement
-    row = connection.execute(select(*columns).where(Commune.code == code)).one_or_none()
-    if row is None:
+    columns = Commune.code, Commune.nom, Commune.code_departement, ListeCommunale.liste, ListeCommunale.version
+    query = select(*columns).outerjoin(ListeCommunale, ListeCommunale.code_commune == Commune.code)
+    rows = connection.execute(query.where(Commune.code == code)).all()
+    if not rows:
         return None
-    versions = select(ListeCommunale.liste, ListeCommunale.version).where(ListeCommunale.code_commune == code)
-    return CommuneRegistre(*row, versions={Liste(it): version for it, version in connection.execute(versions)})
+    versions = {Liste(row.liste): row.version for row in rows if row.liste}
+    return CommuneRegistre(*rows[0][:3], versions=versions)
 
 
 def check_commune(connection: Connection, code: str) -> None:

@@ -246,7 +246,7 @@ def add(
     """Add works in the transaction of their cause and wake the notifiers; an existing work is unchanged.
 
     With `again`, an existing work that is not held is due at once and counts as new. `seconds`: until it is due.
-    `enqueued`: the caller sends the message of each work to the broker, after the commit.
+    `enqueued`: the caller sends the message of each work to the broker, after the commit; no notifier is woken.
     """
     rows = [work._asdict() for work in works]
     if not rows:
@@ -262,7 +262,8 @@ def add(
     else:
         statement = statement.on_conflict_do_nothing()
     connection.execute(statement, rows)
-    notify_ready(connection)
+    if not enqueued:
+        notify_ready(connection)
 
 
 def claim(

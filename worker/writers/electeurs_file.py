@@ -10,13 +10,13 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import date
-from functools import cache
+from functools import cache, lru_cache
 from itertools import islice
 from pathlib import Path
 from typing import IO, Any, NamedTuple, Protocol
 
 import psycopg
-from sqlalchemy import Connection, Select
+from sqlalchemy import Compiled, Connection, Dialect, Select
 from sqlalchemy.exc import OperationalError
 
 from common.calendrier import is_mineur
@@ -72,7 +72,7 @@ def _select(liste: Liste, values: tuple[str, ...], replaced: str) -> Select[Any]
 def _copy(connection: Connection, query: Select[Any], spec: ListeSpec, sink: Sink, progress: Progress) -> int:
     driver = connection.connection.driver_connection
     assert isinstance(driver, psycopg.Connection)  # noqa: S101 — the dialect guarantees it; for mypy
-    compiled = query.compile(dialect=connection.dialect, compile_kwargs={"render_postcompile": True})
+    compiled = _compile(query, connection.dialect)
     form = spec.form
     statement = f"COPY ({compiled}) TO STDOUT WITH (FORMAT csv, DELIMITER '{form.separator}')"
     parameters = {**compiled.params, **spec.parameters}
@@ -90,6 +90,12 @@ def _copy(connection: Connection, query: Select[Any], spec: ListeSpec, sink: Sin
     except psycopg.OperationalError as error:
         raise OperationalError("COPY", None, error) from error
     return written
+
+
+@lru_cache(maxsize=32)
+def _compile(query: Select[Any], dialect: Dialect) -> Compiled:
+    """Compile a query of `_select`; each takes as long as the file of a village."""
+    return query.compile(dialect=dialect, compile_kwargs={"render_postcompile": True})
 
 
 def _encode(lines: str, form: FileForm) -> bytes:

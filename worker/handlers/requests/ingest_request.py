@@ -41,8 +41,8 @@ from worker.deferred import (
     find_waiting,
     hash_payload,
     read_deferred,
+    read_waiting,
     request_key,
-    stands_for_another,
 )
 from worker.doorbell import Doorbell
 from worker.errors import NotKnownYetError, RefusedError
@@ -262,9 +262,10 @@ def _record(arrival: Arrival, services: Services, answer: Read | RefusedError) -
     """
 
     def record(session: Session) -> Sequence[Doorbell]:
-        if _is_copy(session, arrival, answer):
+        waiting = read_waiting(session.connection(), arrival)
+        if _is_copy(session, arrival, answer, waiting):
             return _end_waiting(session.connection(), arrival, answer)
-        if not _takes_no_key(answer) and not _is_early(answer):
+        if waiting and not _takes_no_key(answer) and not _is_early(answer):
             discard(session.connection(), arrival)
         now = session.scalars(select(utc_now())).one()
         request = _request(arrival, Authorization(arrival.sender, services, arrival.event), now, answer)
@@ -284,7 +285,7 @@ def _defer(arrival: Arrival, services: Services, unknown: NotKnownYetError) -> b
     """Store an event until what it names is known; return False when it is stored, or is a copy of a recorded one."""
 
     def defer_unless_known(session: Session) -> bool:
-        if _is_copy(session, arrival, unknown):
+        if _is_copy(session, arrival, unknown, read_waiting(session.connection(), arrival)):
             return False
         return defer(session.connection(), arrival, unknown.waits_for)
 
@@ -303,8 +304,10 @@ def _commit(services: Services, work: Callable[[Session], Result]) -> Result:
         return work(session)
 
 
-def _is_copy(session: Session, arrival: Arrival, answer: Read | RefusedError) -> bool:
+def _is_copy(session: Session, arrival: Arrival, answer: Read | RefusedError, waiting: str) -> bool:
     """Return whether this event is recorded, by its account, source, id and contents; if so, reply to it again.
+
+    `waiting`: the hash of the payload that is deferred under its key.
 
     Raises:
         RefusedError: the key belongs to another event, recorded or deferred, and `answer` is not that refusal yet.
@@ -319,7 +322,7 @@ def _is_copy(session: Session, arrival: Arrival, answer: Read | RefusedError) ->
             add(session.connection(), [_reply(row)], again=True)
         log.info("event_copy")
         return True
-    is_taken = not WITHOUT_KEY.issuperset(known.values()) or stands_for_another(session.connection(), arrival)
+    is_taken = not WITHOUT_KEY.issuperset(known.values()) or waiting not in {"", hashed}
     if is_taken and not _takes_no_key(answer):
         raise RefusedError(
             "Identifiant déjà employé pour une autre demande : un événement nouveau veut un « id » nouveau ; renvoyer "
