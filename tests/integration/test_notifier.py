@@ -26,6 +26,7 @@ from tests.parts.wait import PATIENCE_SECONDS, wait_until
 from tests.parts.web import serving
 from worker.db.types import utc_now
 from worker.errors import DatabaseAwayError
+from worker.exports import lease
 from worker.exports.models import Export
 from worker.notifier import sending
 from worker.notifier.channels.delivery import GIVE_UP_SECONDS, DeliveryDelayedError
@@ -250,7 +251,7 @@ def test_a_mail_that_was_sent_while_the_database_went_away_is_recorded_when_it_i
             raise DatabaseAwayError
         real(session, claims)
 
-    monkeypatch.setattr(sending, "TROUBLE_SECONDS", SOON)
+    monkeypatch.setattr(lease, "GIVE_BACK_SECONDS", SOON)
     monkeypatch.setattr(sending, "finish_and_note", finish)
     desk.ask("P.csv")
     assert work(desk.notifier(smtp(mailbox))) == 1

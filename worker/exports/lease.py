@@ -129,24 +129,26 @@ class Heartbeat:
 
 
 GIVE_BACK_SECONDS, GIVE_BACK_PATIENCE_SECONDS = 0.5, 60.0
-"""Seconds between two attempts to release a row while the database is away, and of all attempts."""
+"""Seconds between two attempts to record a result while the database is away, and of all attempts."""
 
 
-def give_back(end: Callable[[], object]) -> None:
-    """Call `end`, which releases the row; while the database is away, retry, so that no lease must expire.
+def give_back(end: Callable[[], object], patience_seconds: float = GIVE_BACK_PATIENCE_SECONDS) -> None:
+    """Call `end`, which records the result of a claimed row; while the database is away, retry.
+
+    So no lease has to expire, and no finished work is done again.
 
     Raises:
         LeaseLostError: another worker holds the row.
         Exception: the database is away for longer; the lease expires, and the start counts.
     """
-    deadline = time.monotonic() + GIVE_BACK_PATIENCE_SECONDS
+    deadline = time.monotonic() + patience_seconds
     while True:
         try:
             end()
         except Exception as error:
             if not is_waited_for(error) or time.monotonic() > deadline:
                 raise
-            log.warning("row_not_given_back", error=type(error).__name__)
+            log.warning("result_not_recorded", error=type(error).__name__)
             time.sleep(GIVE_BACK_SECONDS)
         else:
             return

@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from datetime import date, timedelta
 from functools import cache, partial
 from threading import Event
-from typing import Any, NamedTuple
+from typing import Any
 
 import structlog
 from sqlalchemy import (
@@ -45,7 +45,7 @@ from worker.exports.purge import purge_files
 from worker.exports.storage import STALE_SECONDS, Storage
 from worker.notifier.messages.deadlines import COMMISSION, WITHDRAWAL, Deadline
 from worker.notifier.models import Notification, Reminder, ReminderEcheance
-from worker.notifier.notices import Today, part_of, today_in
+from worker.notifier.notices import DEADLINE_COLUMNS, Today, today_in
 from worker.registre.models import ListeCommunale
 from worker.registre.scrutins import select_reunions, select_scrutins
 from worker.work.queue import (
@@ -222,18 +222,6 @@ _ONE_DAY, _WITHDRAWAL_WINDOW = timedelta(days=1), timedelta(days=7)
 """A withdrawal is reminded of the day after the last one, or within seven days if the notifier was stopped."""
 
 
-class DueReminder(NamedTuple):
-    """A deadline, and which of its reminders is due."""
-
-    deadline: Deadline
-    days: int
-
-    @property
-    def key(self) -> tuple[str, date, int]:
-        """The key by which an earlier plan of this reminder is found."""
-        return self.deadline.echeance, self.deadline.due_on, self.days
-
-
 def plan_reminders(engine: Engine, registre: Engine, days: Collection[int], today: Today = today_in) -> int:
     """Record the reminders of the civil day of each commune that were not recorded before; return how many communes.
 
@@ -250,7 +238,7 @@ def plan_reminders(engine: Engine, registre: Engine, days: Collection[int], toda
         for commune, of_calendar in _read_due(connection, wishing, today, days):
             due[commune] += of_calendar
     return sum(
-        _plan(engine, commune, today(commune), [one for one in of_commune if one.key not in made[commune]])
+        _plan(engine, commune, today(commune), [one for one in of_commune if one.part not in made[commune]])
         for commune, of_commune in sorted(due.items())
     )
 
@@ -268,15 +256,15 @@ def _read_wishing(connection: Connection) -> set[str]:
     return {commune for commune, kinds in rows if Wish.DEADLINE in split_wishes(kinds)}
 
 
-def _read_made(connection: Connection, since: date) -> dict[str, set[tuple[str, date, int]]]:
-    made: dict[str, set[tuple[str, date, int]]] = defaultdict(set)
-    columns = ReminderEcheance.code_commune, ReminderEcheance.echeance, ReminderEcheance.due_on, ReminderEcheance.days
-    for commune, *key in connection.execute(select(*columns).where(ReminderEcheance.until >= since)):
-        made[commune].add(tuple(key))  # type: ignore[arg-type]  # three columns
+def _read_made(connection: Connection, since: date) -> dict[str, set[str]]:
+    made: dict[str, set[str]] = defaultdict(set)
+    rows = select(ReminderEcheance.code_commune, *DEADLINE_COLUMNS).where(ReminderEcheance.until >= since)
+    for commune, *row in connection.execute(rows):
+        made[commune].add(Deadline(*row).part)
     return made
 
 
-def _read_withdrawals(connection: Connection, wishing: set[str], today: Today) -> dict[str, list[DueReminder]]:
+def _read_withdrawals(connection: Connection, wishing: set[str], today: Today) -> dict[str, list[Deadline]]:
     """Return by commune the published tableaux to withdraw: those with one last day share one reminder."""
     columns = Export.code_commune, Publication.published_until, Export.type_tableau, Export.liste, Export.parameters
     first, last = _first_day(today) - _WITHDRAWAL_WINDOW, today("")  # the day of a commune may be tomorrow's
@@ -291,10 +279,9 @@ def _read_withdrawals(connection: Connection, wishing: set[str], today: Today) -
         is_over = until and _ONE_DAY <= today(commune) - until <= _WITHDRAWAL_WINDOW
         if is_over and wishing & {commune, EVERY_COMMUNE}:
             tableaux[commune, until].append(_name_one(*named))
-    found: dict[str, list[DueReminder]] = defaultdict(list)
+    found: dict[str, list[Deadline]] = defaultdict(list)
     for (commune, until), names in tableaux.items():
-        deadline = Deadline(WITHDRAWAL, until + _ONE_DAY, until + _WITHDRAWAL_WINDOW, None, _join(names))
-        found[commune].append(DueReminder(deadline, 0))
+        found[commune].append(Deadline(WITHDRAWAL, until + _ONE_DAY, until + _WITHDRAWAL_WINDOW, None, _join(names)))
     return found
 
 
@@ -305,7 +292,7 @@ def _name_one(type_tableau: str, liste: str, asked: Mapping[str, Any]) -> str:
 
 def _read_due(
     connection: Connection, wishing: set[str], today: Today, days: Collection[int]
-) -> Iterator[tuple[str, list[DueReminder]]]:
+) -> Iterator[tuple[str, list[Deadline]]]:
     """Yield the reminders that are due on the civil day of each commune with a register and a subscriber."""
     communes = connection.scalars(select(ListeCommunale.code_commune).distinct().order_by(ListeCommunale.code_commune))
     concerned = [commune for commune in communes if wishing & {commune, EVERY_COMMUNE}]
@@ -313,7 +300,7 @@ def _read_due(
         this_day = today(commune)
         known = select_scrutins(connection, commune), select_reunions(connection, commune)
         deadlines = find_deadlines(this_day, *known)
-        if due := [DueReminder(it, number) for it in deadlines if (number := stage(it, this_day, days)) is not None]:
+        if due := [it._replace(days=stage_) for it in deadlines if (stage_ := stage(it, this_day, days)) is not None]:
             yield commune, due
 
 
@@ -321,20 +308,17 @@ def _join(names: Iterable[str]) -> str:
     return " ; ".join(dict.fromkeys(name for name in names if name))
 
 
-def _plan(engine: Engine, commune: str, today: date, due: list[DueReminder]) -> bool:
+def _plan(engine: Engine, commune: str, today: date, due: list[Deadline]) -> bool:
     if not due:
         return False
     try:
         with engine.begin() as connection:
             statement = insert(Reminder).values(code_commune=commune, day=today).returning(Reminder.id)
             reminder_id = connection.execute(statement).scalar_one()
-            rows = [
-                {"code_commune": commune, "days": one.days, "reminder_id": reminder_id, **one.deadline._asdict()}
-                for one in due
-            ]
+            rows = [{"code_commune": commune, "reminder_id": reminder_id, **one._asdict()} for one in due]
             connection.execute(insert(ReminderEcheance), rows)
             subject = subject_of(About.REMINDER, reminder_id)
-            works = [NewWork(WorkKind.EVENT, subject, part_of(ReminderEcheance(**row)), _LANE) for row in rows]
+            works = [NewWork(WorkKind.EVENT, subject, one.part, _LANE) for one in due]
             add(connection, [*works, NewWork(WorkKind.RECIPIENTS, subject, "", _LANE)])
     except IntegrityError:  # another notifier was faster, or the commune was already reminded today
         return False

@@ -157,13 +157,10 @@ class Notices:
         found = {}
         for reminder in reminders:
             code, today = reminder.code_commune, self.today(reminder.code_commune)
-            coming = {
-                part_of(it): Deadline(it.echeance, it.due_on, it.until, it.scrutin, it.libelle)
-                for it in _read_coming(session, reminder.id, today)
-            }
-            events = {part: (deadline_event(code, reminder.day, it), "") for part, it in coming.items()}
-            if coming:
-                deadlines, lieu = [*coming.values()], names.get(code, code)
+            deadlines = _read_coming(session, reminder.id, today)
+            events = {it.part: (deadline_event(code, reminder.day, it), "") for it in deadlines}
+            if deadlines:
+                lieu = names.get(code, code)
                 found[reminder.id] = Notice(
                     f"rappel\n{code}\n{reminder.day}",
                     partial(describe_deadlines, deadlines, lieu=lieu, today=today, public_url=self.public_url),
@@ -205,17 +202,14 @@ def _event_of_part(events: Mapping[str, AnsweredEvent], claim: Claim) -> list[An
     return [events[claim.part]] if claim.part in events else []
 
 
-def part_of(row: ReminderEcheance) -> str:
-    """Return the part of the work for the event of a deadline."""
-    return f"{row.echeance} {row.due_on} {row.days}"
+DEADLINE_COLUMNS = tuple(getattr(ReminderEcheance, name) for name in Deadline._fields)
 
 
-def _read_coming(session: Session, reminder_id: int, today: date) -> Sequence[ReminderEcheance]:
+def _read_coming(session: Session, reminder_id: int, today: date) -> list[Deadline]:
     """Return the deadlines of a reminder that have not passed."""
     of_reminder = ReminderEcheance.reminder_id == reminder_id, ReminderEcheance.until >= today
-    return session.scalars(
-        select(ReminderEcheance).where(*of_reminder).order_by(ReminderEcheance.due_on, ReminderEcheance.echeance)
-    ).all()
+    rows = select(*DEADLINE_COLUMNS).where(*of_reminder).order_by(ReminderEcheance.due_on, ReminderEcheance.echeance)
+    return [Deadline(*row) for row in session.execute(rows)]
 
 
 def _read_names(session: Session, codes: Iterable[str]) -> dict[str, str]:

@@ -33,7 +33,6 @@ from worker.notifier.channels.delivery import LONGEST_DIALOGUE_SECONDS, ChannelS
 from worker.notifier.messages.events import PublishEvents
 from worker.notifier.notices import Notices
 from worker.notifier.sending import (
-    TROUBLE_SECONDS,
     EventPublishing,
     ListRecipients,
     SendMessage,
@@ -41,6 +40,9 @@ from worker.notifier.sending import (
     delay_or_bury,
 )
 from worker.work.queue import Claim, ClaimRule, WorkKind, claim, has_due, release, renew
+
+TROUBLE_SECONDS = 1
+"""The pause of a loop after an error of the database."""
 
 POLL_SECONDS = 1.0
 """The pause of a loop that found nothing, unless it is woken."""

@@ -4,7 +4,6 @@ The recipients are the agents of a commune by mail, and the chats and webhooks o
 the reply to each event, the end of each file and request, recalls, deadlines and progress.
 """
 
-import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import partial
@@ -38,8 +37,9 @@ from worker.access.management import shown_address
 from worker.access.models import EVERY_COMMUNE, Agent, Recipient
 from worker.audit import NOTIFIER, record_audit
 from worker.db.types import utc_now
-from worker.error_policy import is_waited_for, until_next_try
+from worker.error_policy import until_next_try
 from worker.errors import EventsDelayedError
+from worker.exports.lease import give_back
 from worker.exports.models import Export, Request
 from worker.notifier.channels.delivery import (
     GIVE_UP_SECONDS,
@@ -68,9 +68,6 @@ from worker.work.queue import (
     release,
     subject_of,
 )
-
-TROUBLE_SECONDS = 1
-"""The pause after an error of the database."""
 
 RECORD_SECONDS = 300.0
 """How long the result of a message is kept in memory while the database is away."""
@@ -135,22 +132,13 @@ def delay_or_bury(session: Session, claim: Claim, reason: str, seconds: float, *
 
 
 def commit(engine: Engine, record: Callable[[Session], None]) -> None:
-    """Commit the result of a message; while the database is away, retry for RECORD_SECONDS.
+    """Commit the result of a message, which would be sent again without it; while the database is away, retry."""
 
-    A message without a recorded result would be sent again.
-    """
-    deadline = time.monotonic() + RECORD_SECONDS
-    while True:
-        try:
-            with Session(engine) as session, session.begin():
-                record(session)
-        except Exception as error:
-            if not is_waited_for(error) or time.monotonic() > deadline:
-                raise
-            log.warning("message_not_recorded", error=type(error).__name__)
-            time.sleep(TROUBLE_SECONDS)
-        else:
-            return
+    def attempt() -> None:
+        with Session(engine) as session, session.begin():
+            record(session)
+
+    give_back(attempt, RECORD_SECONDS)
 
 
 QUIET_SECONDS = 600

@@ -21,7 +21,10 @@ _NAMES = {COMMISSION: "Réunion de la commission de contrôle", WITHDRAWAL: "Ret
 
 
 class Deadline(NamedTuple):
-    """A task with a due day. A meeting may be held until `until`; a withdrawal is reminded of until then."""
+    """A task with a due day. A meeting may be held until `until`; a withdrawal is reminded of until then.
+
+    The fields are columns of `ReminderEcheance`.
+    """
 
     echeance: str
     due_on: date
@@ -29,6 +32,13 @@ class Deadline(NamedTuple):
     scrutin: date | None
     """None: no poll requires it."""
     libelle: str
+    days: int = 0
+    """Which of its reminders is due: so many days before."""
+
+    @property
+    def part(self) -> str:
+        """The key of its reminder in a commune: the part of the work for its event."""
+        return f"{self.echeance} {self.due_on} {self.days}"
 
 
 def describe_deadlines(deadlines: Sequence[Deadline], *, lieu: str, today: date, public_url: str) -> Text:

@@ -139,7 +139,8 @@ def _about_request(request: Request) -> dict[str, Any]:
 
 def deadline_event(code_commune: str, day: date, deadline: Deadline) -> CloudEvent:
     """Return the event of a deadline of which a commune is reminded on a day."""
-    data = EcheanceNear(commune=code_commune, **deadline._asdict())
+    fields = {name: value for name, value in deadline._asdict().items() if name in EcheanceNear.model_fields}
+    data = EcheanceNear(commune=code_commune, **fields)
     name = f"{code_commune}\n{day}\n{deadline.echeance}\n{deadline.due_on}\n{data.EVENT_TYPE}"
     identity = str(uuid5(NAMESPACE_URL, name))
     return CloudEvent(
