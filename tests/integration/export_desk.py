@@ -24,7 +24,7 @@ from worker.audit import AuditLine, read_audit
 from worker.db.engine import build_engine
 from worker.db.types import utc_now
 from worker.deferred import CHECKS, DeferredEvent
-from worker.exports.models import ListeNaming, Request
+from worker.exports.models import Request
 from worker.exports.records import PlannedFile, add_exports
 from worker.exports.storage import Storage
 from worker.handlers.making.make_export import make_export
@@ -87,14 +87,7 @@ class Desk:
         self, parts: Sequence[tuple[Liste, Format]], created_at: datetime = ASKED_AT, commune: str = COMMUNE
     ) -> list[int]:
         """Create the rows of one request for list files; their ids."""
-        files = [
-            PlannedFile(
-                f"{liste}.{format_}",
-                ListeNaming(commune, liste, format_, self.services.profiles.of(commune).file_name),
-                {"liste": liste, "format": format_},
-            )
-            for liste, format_ in parts
-        ]
+        files = [PlannedFile(f"{liste}.{format_}", {"liste": liste, "format": format_}) for liste, format_ in parts]
         return self.ask_files(files, created_at, commune)
 
     def ask_files(
@@ -113,7 +106,8 @@ class Desk:
                 created_at=created_at,
             )
             session.add(request)
-            return [export.id for export in add_exports(session, request, files)]
+            pattern = self.services.profiles.of(commune).file_name
+            return [export.id for export in add_exports(session, request, files, pattern)]
 
     def process(self, export_id: int) -> RowMapping:
         """Handle the doorbell of a row, and return the row afterwards."""

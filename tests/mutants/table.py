@@ -674,7 +674,7 @@ worker/exports/
     - files.exists(), ~files.where(IS_UNFINISHED).exists())
     + files.exists())
   test_a_tableau_is_provisional_until_its_last_day_is_over_in_the_commune
-    - is_provisoire = file.final_on is not None and civil_day(now, request.code_commune) < file.final_on
+    - is_provisoire = file.final_on is not None and moment.date() < file.final_on
     + is_provisoire = False
   test_to_have_a_strangers_file_purged_or_read
   test_to_reach_what_is_no_file_of_ours

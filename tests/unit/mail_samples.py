@@ -6,21 +6,19 @@ from email.message import EmailMessage
 from typing import Any
 
 from common.calendrier import PARIS
-from schemas.requests import TableauPart
-from schemas.tableaux import Edition, Presentation, TypeTableau
+from schemas.tableaux import Edition
 from schemas.topology import REQUEST_LISTE_EXPORT, REQUEST_TABLEAUX_RENDER
 from schemas.vocabulary import (
     ExportKind,
     ExportStatus,
     FileFormat,
-    Liste,
     Piece,
     PreviewAct,
     PreviewStatus,
     RequestOutcome,
 )
 from worker.arrivals import Preview
-from worker.exports.models import Export, ExportPiece, Recall, Request, TableauNaming
+from worker.exports.models import Export, ExportPiece, Recall, Request, file_name_of, label_of
 from worker.notifier.channels.mail import compose
 from worker.notifier.messages.request import RequestReport, describe_request
 
@@ -79,8 +77,7 @@ def tableau(
 ) -> Export:
     """A tableau, named as real ones are."""
     type_, liste, presentation = part.split(".")
-    named = TableauPart(TypeTableau(type_), Liste(liste), Presentation(presentation))
-    naming, moment = TableauNaming("13900", named, edition), ASKED_AT.astimezone(PARIS)
+    moment = ASKED_AT.astimezone(PARIS)
     values: dict[str, object] = {
         "part": part,
         "kind": ExportKind.TABLEAU,
@@ -91,12 +88,12 @@ def tableau(
         "edition": edition,
         "parameters": {"scrutin": "2027-04-11"},
         "status": ExportStatus(status),
-        "label": naming.label(moment),
-        "file_name": naming.name(moment),
         "electeurs": 1042,
         "pages": 31,
     }
-    return Export(**_READY | values | fields)
+    made = Export(**_READY | values | fields)
+    made.label, made.file_name = label_of(made, moment), file_name_of(made, "", moment)
+    return made
 
 
 def report(*exports: Export, lieu: str = "LIBREVILLE (13900)", **fields: object) -> RequestReport:

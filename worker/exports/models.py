@@ -6,7 +6,6 @@ files of a commune, kind and list in one second also have a counter after the ti
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
@@ -27,10 +26,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, Session, attribute_keyed_dict, mapped_column, relationship
 
-from common.calendrier import civil_time
-from schemas.requests import TableauPart
 from schemas.tableaux import Edition, Presentation, TypeTableau, name_tableau
-from schemas.vocabulary import PIECES, ExportKind, ExportStatus, Format, Liste, RequestOutcome
+from schemas.vocabulary import PIECES, ExportKind, ExportStatus, Liste, RequestOutcome
 from worker.db.types import Base, Id, Texte, UtcDateTime, empty, flag, utc_now, zero
 
 
@@ -264,78 +261,34 @@ class Publication(Base):
 _BESIDE = re.compile(rf"^(.+)-([^-]+)-(?:{'|'.join(re.escape(it.suffix) for it in PIECES.values())})$")
 
 
-@dataclass(frozen=True)
-class ListeNaming:
-    """`liste-P-13900-20140212-122607.xml`, `Liste P du 12/02/2014 12:26:07 [xml]`, in the commune's civil time.
+def file_name_of(export: Export, pattern: str, moment: datetime, number: int = 1) -> str:
+    """Return the file name of an export at an instant: `number` is 1 for the first one of its second, 2 for the next.
 
-    The second file of that second is `liste-P-13900-20140212-122607-2.xml`, `Liste P du 12/02/2014 12:26:07 (2) [xml]`.
+    `pattern` is that of list files in the profile of the platform: `liste-P-13900-20140212-122607.xml`, then
+    `liste-P-13900-20140212-122607-2.xml`. A tableau is `tableau-vingt_jours-P-13900-par_bureau-20140212-122607.pdf`;
+    the copy of the commission, which must not be posted, has the word commission in its name and in its label.
     """
-
-    code_commune: str
-    liste: Liste
-    format: Format
-    pattern: str
-    """The file name of the profile of the platform."""
-
-    def name(self, moment: datetime, number: int = 1) -> str:
-        """Return the file name."""
-        known = {"liste": self.liste, "commune": self.code_commune, "moment": _stamp(moment, number)}
-        return f"{self.pattern.format(**known)}.{self.format}"
-
-    def label(self, moment: datetime, number: int = 1) -> str:
-        """Return the label, as openElec shows it."""
-        return f"Liste {self.liste} du {_said(moment, number)} [{self.format}]"
-
-
-@dataclass(frozen=True)
-class TableauNaming:
-    """`tableau-vingt_jours-P-13900-par_bureau-20140212-122607.pdf`.
-
-    Its label is `Tableau des vingt jours (par bureau), liste P, du 12/02/2014 12:26:07`. The copy of the commission,
-    which must not be posted, has the word commission in both.
-    """
-
-    code_commune: str
-    part: TableauPart
-    edition: Edition
-    titre: str = ""
-    """The short name, when it differs from that of the type: see `name_tableau`."""
-
-    def name(self, moment: datetime, number: int = 1) -> str:
-        """Return the file name."""
-        kind = f"{self.part.presentation}-commission" if self._is_for_commission else self.part.presentation
-        where = f"{self.part.type}-{self.part.liste}-{self.code_commune}"
-        return f"tableau-{where}-{kind}-{_stamp(moment, number)}.pdf"
-
-    def label(self, moment: datetime, number: int = 1) -> str:
-        """Return the label: the type, the presentation, the list, the instant."""
-        how = self.part.presentation.label + (f", {self.edition.label}" if self._is_for_commission else "")
-        titre = self.titre or self.part.type.label
-        return f"{titre} ({how}), liste {self.part.liste}, du {_said(moment, number)}"
-
-    @property
-    def _is_for_commission(self) -> bool:
-        return self.edition is Edition.COMMISSION
-
-
-Naming = ListeNaming | TableauNaming
-"""The names of a file of a commune at an instant; `number` is 1 for the first file of its second, 2 for the next."""
-
-
-def _stamp(moment: datetime, number: int) -> str:
-    return f"{moment:%Y%m%d-%H%M%S}" + (f"-{number}" if number > 1 else "")
-
-
-def _said(moment: datetime, number: int) -> str:
-    return f"{moment:%d/%m/%Y %H:%M:%S}" + (f" ({number})" if number > 1 else "")
-
-
-def naming_of(export: Export, pattern: str) -> Naming:
-    """Return the naming of an export, for a file of the same kind at another instant; `pattern`: of a list file."""
+    stamp = f"{moment:%Y%m%d-%H%M%S}" + (f"-{number}" if number > 1 else "")
     if export.kind != ExportKind.TABLEAU:
-        return ListeNaming(export.code_commune, export.nom_liste, Format(export.format), pattern)
-    part = TableauPart(TypeTableau(export.type_tableau), export.nom_liste, Presentation(export.presentation))
-    return TableauNaming(export.code_commune, part, Edition(export.edition), titre_of(export))
+        named = pattern.format(liste=export.liste, commune=export.code_commune, moment=stamp)
+        return f"{named}.{export.format}"
+    kind = f"{export.presentation}-commission" if export.edition == Edition.COMMISSION else export.presentation
+    return f"tableau-{export.type_tableau}-{export.liste}-{export.code_commune}-{kind}-{stamp}.pdf"
+
+
+def label_of(export: Export, moment: datetime, number: int = 1) -> str:
+    """Return the label: `Liste P du 12/02/2014 12:26:07 (2) [xml]`, as openElec shows it.
+
+    Or `Tableau des vingt jours (par bureau), liste P, du 12/02/2014 12:26:07`.
+    """
+    said = f"{moment:%d/%m/%Y %H:%M:%S}" + (f" ({number})" if number > 1 else "")
+    if export.kind != ExportKind.TABLEAU:
+        return f"Liste {export.liste} du {said} [{export.format}]"
+    how = Presentation(export.presentation).label
+    if export.edition == Edition.COMMISSION:
+        how += f", {Edition.COMMISSION.label}"
+    provisoire = ", provisoire" if export.provisoire_until else ""
+    return f"{titre_of(export)} ({how}), liste {export.liste}, du {said}{provisoire}"
 
 
 def titre_of(export: Export) -> str:
@@ -344,22 +297,19 @@ def titre_of(export: Export) -> str:
     return name_tableau(TypeTableau(export.type_tableau), dates.get("scrutin"), dates.get("publication_due"))
 
 
-def allocate_names(session: Session, namings: Sequence[Naming], created_at: datetime) -> list[tuple[str, str]]:
-    """Return the file name and the label of each export that is requested at `created_at`.
+def allocate_names(session: Session, exports: Sequence[Export], moment: datetime, pattern: str) -> None:
+    """Give each new export a file name and a label with this instant, in the civil time of its commune.
 
-    They carry that instant in the civil time of the commune. The counter also distinguishes files of the hour that is
-    repeated at the end of summer time. Another transaction may take a name first: the caller repeats the whole.
+    The counter also distinguishes files of the hour that is repeated at the end of summer time. Another transaction may
+    take a name first: the caller repeats the whole.
     """
-    moments = [civil_time(created_at, naming.code_commune) for naming in namings]
-    taken = _names_of_second(session, [naming.name(moment) for naming, moment in zip(namings, moments, strict=True)])
-    names: list[tuple[str, str]] = []
-    for naming, moment in zip(namings, moments, strict=True):
+    taken = _names_of_second(session, [file_name_of(export, pattern, moment) for export in exports])
+    for export in exports:
         number = 1
-        while naming.name(moment, number) in taken:
+        while (name := file_name_of(export, pattern, moment, number)) in taken:
             number += 1
-        taken.add(naming.name(moment, number))
-        names.append((naming.name(moment, number), naming.label(moment, number)))
-    return names
+        taken.add(name)
+        export.file_name, export.label = name, label_of(export, moment, number)
 
 
 def _names_of_second(session: Session, names: Sequence[str]) -> set[str]:

@@ -42,14 +42,14 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Session
 
-from common.calendrier import civil_day
+from common.calendrier import civil_time
 from schemas.vocabulary import UNFINISHED, ExportStatus, Piece
 from worker.db.engine import notify_ready
 from worker.db.types import utc_now
 from worker.doorbell import Doorbell
 from worker.error_policy import until_next_try
 from worker.errors import DatabaseAwayError, PrefectureError, TransientError
-from worker.exports.models import Export, ExportPiece, Naming, Request, allocate_names
+from worker.exports.models import Export, ExportPiece, Request, allocate_names
 from worker.exports.storage import Made, PendingFile, StoredFile, publish
 from worker.work import queue
 from worker.work.queue import FILES, About, Claim, NewWork, Work, WorkKind, add, subject_of
@@ -70,41 +70,34 @@ log = structlog.get_logger()
 # Creation.
 
 
-PROVISOIRE = "{}, provisoire"
-"""The label of a tableau whose day is in the future."""
-
-
 @dataclass(frozen=True)
 class PlannedFile:
-    """A row to insert: its part of the request, the naming of the file, its columns."""
+    """A row to insert: its part of the request, its columns."""
 
     part: str
-    naming: Naming
     columns: dict[str, Any] = field(default_factory=dict)
     final_on: date | None = None
     """The civil day on which a tableau is final: if requested earlier, the file is provisional for good."""
 
 
-def add_exports(session: Session, request: Request, files: Sequence[PlannedFile]) -> list[Export]:
-    """Insert the rows of the files of a new request, each with a unique file name.
+def add_exports(session: Session, request: Request, files: Sequence[PlannedFile], pattern: str) -> list[Export]:
+    """Insert the rows of the files of a new request, each with a unique file name; `pattern`: see `file_name_of`.
 
     Each has a work; the caller sends its message.
     """
     session.flush()
-    now, exports = request.created_at, list[Export]()
-    names = allocate_names(session, [file.naming for file in files], now)
-    for file, (name, label) in zip(files, names, strict=True):
-        is_provisoire = file.final_on is not None and civil_day(now, request.code_commune) < file.final_on
+    moment, exports = civil_time(request.created_at, request.code_commune), list[Export]()
+    for file in files:
+        is_provisoire = file.final_on is not None and moment.date() < file.final_on
         export = Export(
             request_id=request.id,
             part=file.part,
             code_commune=request.code_commune,
-            file_name=name,
-            label=PROVISOIRE.format(label) if is_provisoire else label,
             provisoire_until=file.final_on if is_provisoire else None,
             **file.columns,
         )
         exports.append(export)
+    allocate_names(session, exports, moment, pattern)
     session.add_all(exports)
     session.flush()
     works = [

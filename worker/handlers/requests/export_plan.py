@@ -34,7 +34,7 @@ from worker.db.engine import snapshot
 from worker.deferred import request_key
 from worker.domain.tableau.demande import Calendrier, Demande, DemandeInvalide, dates_of
 from worker.errors import NotKnownYetError, RefusedError
-from worker.exports.models import WITHOUT_KEY, Export, ListeNaming, Request, TableauNaming, naming_of
+from worker.exports.models import WITHOUT_KEY, Export, Request
 from worker.exports.records import PlannedFile, cancel, cancelled_by
 from worker.registre.communes import CommuneRegistre, read_commune
 from worker.registre.scrutins import read_calendrier
@@ -74,13 +74,8 @@ def plan_listes(
     asked = read_data(event, ListeExportRequested)
     authorization.require(asked.commune)
     require_register(services, asked.commune, asked.listes)
-    pattern = services.profiles.of(asked.commune).file_name
     files = [
-        PlannedFile(
-            part=f"{liste}.{format_}",
-            naming=ListeNaming(asked.commune, liste, format_, pattern),
-            columns={"liste": liste, "format": format_, "is_bulk": asked.bulk},
-        )
+        PlannedFile(f"{liste}.{format_}", {"liste": liste, "format": format_, "is_bulk": asked.bulk})
         for liste, format_ in asked.parts()
     ]
     return ExportPlan(asked.commune, asked.requested_by, files)
@@ -112,7 +107,6 @@ def _plan_tableau(
         raise RefusedError(f"{error}.", code="date_manquante", field="data") from None
     return PlannedFile(
         part=f"{part.type}.{part.liste}.{part.presentation}",
-        naming=TableauNaming(asked.commune, part, asked.edition, demande.name),
         columns={
             "kind": ExportKind.TABLEAU,
             "liste": part.liste,
@@ -163,16 +157,14 @@ def plan_retry(event: CloudEvent, services: Services, authorization: Authorizati
             field="data.request",
         )
     require_register(services, known.code_commune, [export.nom_liste for export in exports])
-    pattern = services.profiles.of(known.code_commune).file_name
-    files = [_plan_copy(export, event.time, pattern) for export in exports]
+    files = [_plan_copy(export, event.time) for export in exports]
     return ExportPlan(known.code_commune, asked.requested_by, files)
 
 
-def _plan_copy(export: Export, now: datetime, pattern: str) -> PlannedFile:
-    columns = {name: getattr(export, name) for name in _COPIED}
+def _plan_copy(export: Export, now: datetime) -> PlannedFile:
     is_tableau = export.kind == ExportKind.TABLEAU
     final_on = _to_demande(export, now).final_on if is_tableau else None
-    return PlannedFile(export.part, naming_of(export, pattern), columns, final_on)
+    return PlannedFile(export.part, {name: getattr(export, name) for name in _COPIED}, final_on)
 
 
 def read_data(event: CloudEvent, model: type[Asked]) -> Asked:

@@ -276,7 +276,7 @@ def _record(arrival: Arrival, services: Services, answer: Read | RefusedError) -
         add(session.connection(), _first_works(request))
         if request.is_progress_wanted:
             add(session.connection(), [_reply(request)._replace(kind=WorkKind.PROGRESS, lane=1)], seconds=1)
-        return _apply(session, request, answer)
+        return _apply(session, request, answer, services)
 
     return _commit(services, record)
 
@@ -407,10 +407,10 @@ def _readable(event: CloudEvent, field: str, kind: Any) -> str:  # noqa: ANN401 
     return value
 
 
-def _apply(session: Session, request: Request, answer: Read | RefusedError) -> Sequence[Doorbell]:
+def _apply(session: Session, request: Request, answer: Read | RefusedError, services: Services) -> Sequence[Doorbell]:
     match answer:
         case ExportPlan():
-            exports = add_exports(session, request, answer.files)
+            exports = add_exports(session, request, answer.files, services.profiles.of(answer.commune).file_name)
             return [Doorbell(export.id, export.kind, export.is_bulk) for export in exports]
         case Cancellation():
             request.completed_at = request.notified_at = request.created_at  # the other request's mail has it
