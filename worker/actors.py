@@ -8,7 +8,7 @@ from dramatiq import Broker
 
 from worker.handlers.handle_preview import handle_preview
 from worker.handlers.making.make_export import make_export
-from worker.handlers.requests.ingest_request import check_deferred, ingest_request, refuse_unreadable
+from worker.handlers.requests.ingest_request import check_deferred, ingest_request
 from worker.messaging.encoder import (
     ACTOR_QUEUES,
     BULK,
@@ -18,12 +18,9 @@ from worker.messaging.encoder import (
     PREVIEW,
     TABLEAU,
     IncomingEvent,
-    UnreadableEvent,
 )
 from worker.messaging.middleware import IMPORT_LIMIT_MS, TIME_LIMIT_MS
 from worker.services import Services
-
-_NAMES = {"id", "source", "type", "correlationid"}
 
 AT_ONCE, AFTER_THOSE = 0, 1
 """Priorities of the messages that a process holds: batches follow."""
@@ -33,11 +30,7 @@ def declare_actors(broker: Broker, services: Services) -> None:
     """Declare the actors on the broker; each calls its use case with these services."""
 
     def ingest(incoming: IncomingEvent) -> None:
-        event, sender = incoming.event, incoming.sender
-        if isinstance(event, UnreadableEvent):
-            refuse_unreadable(event.model_dump(include=_NAMES), event.faults, services, sender=sender)
-        else:
-            ingest_request(event, services, sender=sender)
+        ingest_request(incoming.event, services, sender=incoming.sender, faults=incoming.faults)
 
     def check(deferred_id: int) -> None:
         check_deferred(deferred_id, services)

@@ -906,8 +906,8 @@ worker/messaging/
     - return token if account == SCREEN_ACCOUNT and token.startswith(TOKEN_ACTOR) else account
     + return token if token.startswith(TOKEN_ACTOR) else account
   test_an_event_that_does_not_say_it_has_no_sender
-    - incoming = IncomingEvent(event, sender_of(properties))
-    + incoming = IncomingEvent(event, sender_of(properties) or "x")
+    - incoming = IncomingEvent(event, sender_of(properties), faults)
+    + incoming = IncomingEvent(event, sender_of(properties) or "x", faults)
   test_an_event_goes_back_with_the_sender_that_the_broker_knows
     - return sender_of(self.properties)
     + return printable((self.properties.headers or {}).get("x-sender"))

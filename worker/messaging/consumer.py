@@ -16,7 +16,7 @@ A consumer of requests reads a queue for each account: docs/adr/0038-a-queue-for
 import math
 import time
 from collections import deque
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from contextlib import suppress
 from functools import partial
 from typing import Any, Self
@@ -30,6 +30,7 @@ from pika import spec
 from pika.exceptions import AMQPError, ChannelClosedByBroker
 
 from schemas.envelope import CloudEvent
+from schemas.faults import Fault
 from schemas.http import TOKEN_ACTOR
 from schemas.topology import (
     EXCHANGE,
@@ -43,7 +44,6 @@ from worker.messaging.encoder import (
     INGEST_ACTORS,
     IncomingEvent,
     PoisonError,
-    UnreadableEvent,
     check_key,
     read_message,
     read_unreadable,
@@ -218,8 +218,8 @@ def read_delivery(queue: str, exchange: str, routing_key: str, properties: Any, 
     if not is_readable(properties):
         raise PoisonError("unreadable properties")
     if exchange == EXCHANGE and queue in INGEST_ACTORS:
-        event = _read_event(routing_key, properties, body)
-        incoming = IncomingEvent(event, sender_of(properties))
+        event, faults = _read_event(routing_key, properties, body)
+        incoming = IncomingEvent(event, sender_of(properties), faults)
         return Message(queue, INGEST_ACTORS[queue], args=(incoming,), kwargs={}, options={}, message_id=event.id)
     read = read_message(body)
     if isinstance(read, CloudEvent):
@@ -229,9 +229,9 @@ def read_delivery(queue: str, exchange: str, routing_key: str, properties: Any, 
     return read
 
 
-def _read_event(routing_key: str, properties: Any, body: bytes) -> CloudEvent | UnreadableEvent:  # noqa: ANN401
+def _read_event(routing_key: str, properties: Any, body: bytes) -> tuple[CloudEvent, Sequence[Fault]]:  # noqa: ANN401
     try:
-        return _require_event(read_message(body), routing_key, printable(properties.user_id))
+        return _require_event(read_message(body), routing_key, printable(properties.user_id)), ()
     except PoisonError as poison:
         if (unreadable := read_unreadable(body, properties, routing_key)) is None:
             raise

@@ -5,12 +5,13 @@ The checks are strict, because Dramatiq trusts decoded messages: a wrong type in
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from dramatiq import Message
 from dramatiq.encoder import Encoder, MessageData
-from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from schemas.checking import read_envelope
 from schemas.envelope import Attribute, CloudEvent, InvalidEventError, parse_json
@@ -41,18 +42,6 @@ _ANOTHER_TYPE = Fault(
 _ATTRIBUTE: TypeAdapter[str] = TypeAdapter(Attribute)
 
 
-class UnreadableEvent(BaseModel):
-    """An event with an id that is malformed or has a wrong key."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    id: Attribute
-    source: Attribute
-    type: Attribute
-    correlationid: Attribute
-    faults: list[Fault]
-
-
 def check_key(event_type: object, routing_key: str, account: str) -> tuple[Fault, ...]:
     """Check that the routing key of an event matches its type, and the account that sent it, if that is known."""
     owner, _, named = routing_key.partition(".")
@@ -65,11 +54,12 @@ def read_unreadable(
     body: bytes,
     properties: Any,  # noqa: ANN401 — pika's
     routing_key: str,
-) -> UnreadableEvent | None:
-    """Return an event with a malformed body or a wrong key; None when it has no id and no known sender.
+) -> tuple[CloudEvent, Sequence[Fault]] | None:
+    """Return what is readable of an event with a malformed body or a wrong key, and its faults.
 
-    An event without an id, of an account that the broker has authenticated, gets the digest of its bytes as id, so that
-    its sender can identify it. None also for a body with an actor name: a forged call.
+    Return None when it has no id and no known sender. An event without an id, of an account that the broker has
+    authenticated, gets the digest of its bytes as id, so that its sender can identify it. Return None also for a body
+    with an actor name: a forged call.
     """
     fields, faults = read_envelope(
         body,
@@ -83,13 +73,14 @@ def read_unreadable(
         event_id = f"{DIGEST}{hashlib.sha256(body).hexdigest()[:_DIGITS]}"
     if not event_id or not faults or "actor_name" in fields:
         return None
-    return UnreadableEvent(
+    event = CloudEvent(
         id=event_id,
         source=_name(fields.get("source")) or UNKNOWN,
         type=_name(fields.get("type")) or UNKNOWN,
         correlationid=_name(fields.get("correlationid")) or event_id,
-        faults=list(faults),
+        data={"faults": [fault.code for fault in faults]},
     )
+    return event, faults
 
 
 def _name(value: object) -> str:
@@ -130,9 +121,11 @@ class PoisonError(ValueError):
 class IncomingEvent:
     """The argument of `ingest`. The consumer makes it in memory; no message of the broker can contain it."""
 
-    event: CloudEvent | UnreadableEvent
+    event: CloudEvent
     sender: str
     """The account that published the event, authenticated by the broker; empty when the event does not state it."""
+    faults: Sequence[Fault] = ()
+    """Why the event is malformed, or has a wrong key."""
 
     def __repr__(self) -> str:
         """Return a constant, because Dramatiq logs arguments."""

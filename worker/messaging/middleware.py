@@ -87,8 +87,8 @@ class _LogContext(Middleware):
     def before_process_message(self, broker: Broker, message: MessageProxy) -> None:  # noqa: ARG002
         structlog.contextvars.clear_contextvars()
         if isinstance(incoming := message.args[0], IncomingEvent):
-            trace = trace_id_of(getattr(incoming.event, "traceparent", None))
-            structlog.contextvars.bind_contextvars(**request_keys(incoming.event.correlationid, trace))
+            event = incoming.event
+            structlog.contextvars.bind_contextvars(**request_keys(event.correlationid, trace_id_of(event.traceparent)))
 
 
 class _QuietReconnection(Middleware):

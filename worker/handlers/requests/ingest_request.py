@@ -1,6 +1,6 @@
 """Turns an event into rows, once, and enqueues each row."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
@@ -102,27 +102,23 @@ _READERS: dict[str, Callable[[CloudEvent, Services, Authorization], Read]] = {
 }
 
 
-def ingest_request(event: CloudEvent, services: Services, *, sender: str = "") -> None:
+def ingest_request(event: CloudEvent, services: Services, *, sender: str = "", faults: Sequence[Fault] = ()) -> None:
     """Record a request and one row per file; a copy of the event finds these rows and changes nothing.
 
     A request that cannot be fulfilled is recorded as refused, with the reason. One that names something unknown is
     deferred. `sender` is the account of the broker that published the event; empty when the broker does not state it.
+
+    An event with `faults` is malformed: it is refused, and does not occupy its id. The sender may correct it and send
+    it under the same id.
     """
-    _ingest(Arrival(event, sender), services)
-
-
-def refuse_unreadable(
-    names: Mapping[str, str], faults: Sequence[Fault], services: Services, *, sender: str = ""
-) -> None:
-    """Record the refusal of a malformed event: `names` are its readable attributes, `faults` the reasons.
-
-    Such an event does not occupy its id: the sender may correct it and send it under the same id.
-    """
-    event = CloudEvent.model_validate({**names, "data": {"faults": [fault.code for fault in faults]}})
+    arrival = Arrival(event, sender)
+    if not faults:
+        _ingest(arrival, services)
+        return
     said = " ; ".join(f"{fault.field} : {fault.message}" if fault.field else fault.message for fault in faults)
     refusal = RefusedError(f"Événement illisible : {said}.", code=UNREADABLE, faults=faults)
     with structlog.contextvars.bound_contextvars(**_keys(event)):
-        _record(Arrival(event, sender), services, refusal)
+        _record(arrival, services, refusal)
 
 
 def _keys(event: CloudEvent) -> dict[str, str]:
