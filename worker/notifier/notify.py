@@ -191,15 +191,14 @@ class Notifier:
     def _step(self, pool: Pool, owner: str, rule: ClaimRule) -> int:
         self._held[owner] = time.monotonic(), ()
         try:
-            seconds = self._lease_seconds
-            if not has_due(self.engine, pool.kinds, lease_seconds=seconds, rule=rule, at_work=self._list_held()):
+            if not has_due(self.engine, pool.kinds, rule=rule, at_work=self._list_held()):
                 return 0
             with self.engine.begin() as connection:
                 claims = claim(
                     connection,
                     pool.kinds,
                     owner,
-                    lease_seconds=seconds,
+                    lease_seconds=self._lease_seconds,
                     limit=pool.batch,
                     rule=rule,
                     at_work=self._list_held,

@@ -10,8 +10,8 @@
     DEAD    add with `again`, retry                  DUE
     DEAD    sweep, 90 days after it was added        (deleted)
 
-The clock is the database's. If the clock jumped ahead and was set back, a row may have a lease that ends later than a
-lease of full length from now: such a row is free. Only the owner of a row may renew, finish, release or bury it.
+The clock is the database's. If the clock jumped ahead and was set back, a row may have a lease that ends later than the
+longest lease from now: such a row is free. Only the owner of a row may renew, finish, release or bury it.
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -142,9 +142,6 @@ class Work(Base):
 _INSERTS: Mapping[str, Any] = {"postgresql": postgresql.insert, "sqlite": sqlite.insert}
 _KEY = ("kind", "subject", "part")
 _LOCK = 0x776F726B  # « work »
-
-_LENGTH = bindparam("seconds", type_=Float)
-"""The length of a lease."""
 
 _LATE_SECONDS = 1.0
 """How much later than this statement a concurrent claim may have begun."""
@@ -303,17 +300,14 @@ def claim_enqueued(
     claims = claim(connection, [kind], owner, lease_seconds=lease_seconds, limit=1, rule=rule, of_message=message)
     if not claims and rule.one_for_each_part:
         is_blocked = Work.kind == kind, _is(WorkState.DUE), Work.enqueued_at.is_not(None), _is_part_held(Work)
-        blocked = update(Work).where(*is_blocked).values(enqueued_at=None)
-        connection.execute(blocked, {"seconds": lease_seconds})
+        connection.execute(update(Work).where(*is_blocked).values(enqueued_at=None))
     return claims[0] if claims else None
 
 
-def has_due(
-    engine: Engine, kinds: Sequence[WorkKind], *, lease_seconds: float, rule: ClaimRule, at_work: Collection[int]
-) -> bool:
+def has_due(engine: Engine, kinds: Sequence[WorkKind], *, rule: ClaimRule, at_work: Collection[int]) -> bool:
     """Return whether `claim` would find a work. It only reads, so that an idle loop blocks no writer."""
     with engine.connect().execution_options(sqlite_begin="DEFERRED") as connection:
-        values = {"seconds": lease_seconds, "number": 1, "at_work": [*at_work]}
+        values = {"number": 1, "at_work": [*at_work]}
         return connection.execute(_first_due(tuple(kinds), rule), values).first() is not None
 
 
@@ -369,7 +363,7 @@ def _claim_statement(kinds: tuple[WorkKind, ...], rule: ClaimRule) -> Executable
 
 def _is_free(row: Any) -> ColumnElement[bool]:  # noqa: ANN401 — the model or an alias
     is_due = and_(_state_of(row, WorkState.DUE), or_(row.due_at.is_(None), row.due_at <= utc_now()))
-    is_over = or_(row.lease_until <= utc_now(), row.lease_until > utc_now(_LENGTH + _LATE_SECONDS))
+    is_over = or_(row.lease_until <= utc_now(), row.lease_until > utc_now(LONGEST_LEASE_SECONDS + _LATE_SECONDS))
     return or_(is_due, and_(_state_of(row, WorkState.HELD), is_over))
 
 
@@ -451,8 +445,7 @@ def count_enqueued(connection: Connection, grace_seconds: float) -> dict[tuple[s
         .group_by(Work.kind, Work.lane)
         .having(func.min(Work.enqueued_at) <= utc_now(-grace_seconds))
     )
-    rows = connection.execute(query, {"seconds": LONGEST_LEASE_SECONDS})
-    return {(kind, bool(lane)): number for kind, lane, number in rows}
+    return {(kind, bool(lane)): number for kind, lane, number in connection.execute(query)}
 
 
 def mark_enqueued(
@@ -480,9 +473,7 @@ def mark_enqueued(
             .cte("first")
         )
         marked = update(Work).where(Work.id.in_(first.select())).values(enqueued_at=utc_now())
-        rows = connection.execute(
-            marked.returning(Work.subject, Work.kind, Work.lane), {"seconds": LONGEST_LEASE_SECONDS}
-        )
+        rows = connection.execute(marked.returning(Work.subject, Work.kind, Work.lane))
         doorbells |= {Doorbell(int(subject.partition(":")[2]), kind, bool(lane)) for subject, kind, lane in rows}
     return sorted(doorbells)
 
