@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from worker.housekeeping.housekeeping import Chore
     from worker.monitoring.exporter import Queues
     from worker.notifier.channels.delivery import ChannelSender
-    from worker.notifier.messages.events import PublishEvents
+    from worker.notifier.messages.events import PublishEvent
     from worker.notifier.notify import Notifier
 
 _Profiles = TypeVar("_Profiles")
@@ -75,7 +75,7 @@ def build_notifier(
     *,
     enqueue: Enqueue,
     count: CountEnqueued | None = None,
-    publish: "PublishEvents | None",
+    publish: "PublishEvent | None",
     beat: Beat = ignore,
 ) -> "Notifier":
     """Build a notifier with a name of its own and the housekeeping; without `publish` it notifies people only."""

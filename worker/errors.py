@@ -83,14 +83,6 @@ class TransientError(PrefectureError):
     code = "indisponible"
 
 
-class EventsDelayedError(TransientError):
-    """The broker is away: it confirmed the first `left` events only."""
-
-    def __init__(self, reason: str, left: int = 0) -> None:
-        super().__init__(reason)
-        self.left = left
-
-
 class DiskFullError(TransientError):
     """The exports volume is full or not writable."""
 

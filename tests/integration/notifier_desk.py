@@ -23,7 +23,6 @@ from worker.db.engine import build_engine
 from worker.db.migrate import migrate
 from worker.db.types import Base, utc_now
 from worker.doorbell import Enqueue
-from worker.errors import EventsDelayedError, TransientError
 from worker.exports.models import Export, Recall, Request
 from worker.exports.records import settle
 from worker.housekeeping.housekeeping import Chore, do_steps, plan_reminders, sweep
@@ -32,7 +31,6 @@ from worker.notifier.channels.delivery import ChannelSender
 from worker.notifier.channels.hosts import Hosts
 from worker.notifier.channels.mail import MailSender, SendMail, SmtpMailer
 from worker.notifier.channels.webhook import WebhookSender, make_secret
-from worker.notifier.messages.events import AnsweredEvent, PublishEvents
 from worker.notifier.models import Notification, Reminder
 from worker.notifier.notices import Notices, Today, today_in
 from worker.notifier.notify import Notifier, build_pools
@@ -167,7 +165,7 @@ class Desk:
             Channel.CHAT: ChatSender(),
             Channel.WEBHOOK: WebhookSender(Hosts.parse(hosts)),
         }
-        publish_to = one_by_one(lambda event, _account: publish(event)) if publish else None
+        publish_to = (lambda event, _account: publish(event)) if publish else None
         chores = [Chore("sweep", lambda: [sweep(self.engine, enqueue)], 0.1)]
         if reminder_days:
             chores.append(
@@ -177,19 +175,6 @@ class Desk:
             chores.append(purge)
         pools = build_pools(self.engine, Notices(public_url, today, spares_asker=bool(public_url)), senders, publish_to)
         return Notifier(self.engine, pools, partial(do_steps, chores), owner=name, lease_seconds=lease_seconds)
-
-
-def one_by_one(publish: Callable[[CloudEvent, str], object]) -> PublishEvents:
-    """Build a function that publishes events one by one with `publish`, which may raise that the broker is away."""
-
-    def publish_all(to_publish: Sequence[AnsweredEvent]) -> None:
-        for left, (event, account) in enumerate(to_publish):
-            try:
-                publish(event, account)
-            except TransientError as trouble:
-                raise EventsDelayedError(str(trouble), left) from trouble
-
-    return publish_all
 
 
 def make_export(part: str, event_id: str = "demande", **fields: Any) -> Export:  # noqa: ANN401 — columns

@@ -19,7 +19,6 @@ from schemas.topology import (
 from schemas.vocabulary import ExportStatus
 from tests.integration.depots_desk import DepotsDesk
 from tests.integration.export_desk import COMMUNE
-from tests.integration.notifier_desk import one_by_one
 from tests.parts.notes import note_file
 from tests.parts.town import AGENT, LIBREVILLE_TEMPLATE, Town
 from tests.parts.wait import wait_until
@@ -29,7 +28,7 @@ from worker.exports.models import KEY_REUSED, Export, Request
 from worker.exports.records import announce
 from worker.handlers.requests.ingest_request import ingest_request
 from worker.messaging.events import routing_keys
-from worker.notifier.messages.events import PublishEvents
+from worker.notifier.messages.events import PublishEvent
 from worker.notifier.notices import Notices
 from worker.notifier.notify import Notifier, build_pools
 from worker.work.queue import Claim, Work, WorkKind, WorkState
@@ -45,7 +44,7 @@ class Listener:
 
     def __init__(self, desk: DepotsDesk) -> None:
         self.published: list[tuple[CloudEvent, str]] = []
-        pools = build_pools(desk.engine, Notices(""), {}, one_by_one(self._publish))
+        pools = build_pools(desk.engine, Notices(""), {}, self._publish)
         self._notifier = Notifier(desk.engine, pools[:1], owner="listener", lease_seconds=60)
 
     def listen(self) -> list[CloudEvent]:
@@ -178,23 +177,23 @@ def test_an_account_that_asks_hears_each_second_how_far_a_file_is(desk: DepotsDe
     _begin(desk, asked.id, "P", lines_written=41_000)
     for other in others:
         _begin(desk, other.id, "P")
-    _publish_progress(desk, published.extend)
-    _publish_progress(desk, published.extend)
+    _publish_progress(desk, _keep(published))
+    _publish_progress(desk, _keep(published))
     ((event, account),) = published
     assert (event.data["status"], event.causationid, account) == ("running", asked.id, ACCOUNT)
     assert (event.data["liste"], event.data["lines_written"], event.data["electeurs"]) == ("P", 41_000, 98_000)
     _pass_a_second(desk)
-    _publish_progress(desk, published.extend)
+    _publish_progress(desk, _keep(published))
     assert len({said.id for said, _ in published}) == 2
 
     _pass_a_second(desk)
-    _publish_progress(desk, one_by_one(_away))
-    _publish_progress(desk, published.extend)
+    _publish_progress(desk, _away)
+    _publish_progress(desk, _keep(published))
     assert len(published) == 2, "what could not leave at its second never does"
     with desk.engine.begin() as connection:
         connection.execute(update(Request).values(completed_at=utc_now()))
     _pass_a_second(desk)
-    _publish_progress(desk, published.extend)
+    _publish_progress(desk, _keep(published))
     assert len(published) == 2
     with desk.engine.connect() as connection:
         assert connection.scalars(select(Work.id).where(Work.kind == WorkKind.PROGRESS)).all() == []
@@ -205,18 +204,22 @@ def test_an_account_that_asks_hears_how_many_files_come_before_its_own(desk: Dep
     _ask(desk, listes=["P", "CE"])
     _ask(desk, listes=["P", "CE", "CM"], bulk=True)
     _ask(desk, listes=["CM"], progress=True)
-    _publish_progress(desk, published.extend)
+    _publish_progress(desk, _keep(published))
     assert published == [], "a file that is made at once waits for nothing"
     _pass_a_second(desk)
-    _publish_progress(desk, published.extend)
+    _publish_progress(desk, _keep(published))
     ((event, account),) = published
     assert (event.data["status"], event.data["before"], account) == ("waiting", 2, ACCOUNT)
     assert routing_keys(event, account) == [f"{event.type}.account.{ACCOUNT}"]
-    _publish_progress(desk, published.extend)
+    _publish_progress(desk, _keep(published))
     assert len(published) == 1, "not before some seconds"
 
 
-def _publish_progress(desk: DepotsDesk, publish: PublishEvents) -> list[str]:
+def _keep(published: list[tuple[CloudEvent, str]]) -> PublishEvent:
+    return lambda event, account: published.append((event, account))
+
+
+def _publish_progress(desk: DepotsDesk, publish: PublishEvent) -> list[str]:
     """Let a notifier publish the due progress; the progress work that is left."""
     pools = build_pools(desk.engine, Notices(""), {}, publish)
     Notifier(desk.engine, pools[2:3], owner="progress", lease_seconds=60).work(Event())

@@ -304,7 +304,7 @@ def test_a_listener_reads_its_own_queue_and_does_nothing_else(
     about = AnsweredRequest(source="/test", id="1")
     for commune in ("13055", "13900"):
         data = RequestStatus(request=about, status=RequestStage.SETTLED, request_id=1, commune=commune, ready=1)
-        publisher.publish([(CloudEvent.wrap(data, source="/module-prefecture"), f"mairie-{commune}")])
+        publisher.publish(CloudEvent.wrap(data, source="/module-prefecture"), f"mairie-{commune}")
     url = commands.broker.url(VHOST, "compta", "p")
     for what, attempt in CONFINED:
         assert _try(url, attempt) == 403, what

@@ -26,9 +26,9 @@ def publisher(amqp_url: str) -> Iterator[EventPublisher]:
 
 
 def test_an_event_is_published_where_no_worker_ever_ran(amqp_url: str, publisher: EventPublisher) -> None:
-    publisher.publish([(_event(), "")])
+    publisher.publish(_event(), "")
     _bind(amqp_url)
-    publisher.publish([(_event(), "")])
+    publisher.publish(_event(), "")
     assert [CloudEvent.from_bytes(body).type for _, body in queue_messages(amqp_url, "listener")] == [_event().type]
 
 
@@ -36,10 +36,10 @@ def test_an_event_is_published_where_no_worker_ever_ran(amqp_url: str, publisher
 def test_a_connection_that_died_while_idle_is_made_anew(
     amqp_url: str, rabbit_node: RabbitNode, publisher: EventPublisher
 ) -> None:
-    publisher.publish([(_event(), "")])
+    publisher.publish(_event(), "")
     _bind(amqp_url)
     rabbit_node.restart()
-    publisher.publish([(_event(), "")])
+    publisher.publish(_event(), "")
     assert len(queue_messages(amqp_url, "listener")) == 1
 
 
@@ -47,9 +47,9 @@ def test_a_connection_that_died_while_idle_is_made_anew(
 def test_a_broker_that_is_away_is_said(rabbit_node: RabbitNode, publisher: EventPublisher) -> None:
     rabbit_node.stop()
     with pytest.raises(TransientError, match="Courtier RabbitMQ injoignable"):
-        publisher.publish([(_event(), "")])
+        publisher.publish(_event(), "")
     rabbit_node.start()
-    publisher.publish([(_event(), "")])
+    publisher.publish(_event(), "")
 
 
 def test_a_full_queue_neither_repeats_an_event_to_the_others_nor_delays_it(
@@ -60,13 +60,14 @@ def test_a_full_queue_neither_repeats_an_event_to_the_others_nor_delays_it(
     ready = [CloudEvent.wrap(_settled(), source="/module-prefecture") for _ in range(5)]
     with closing(build_broker(amqp_url)) as broker, pika.BlockingConnection(pika.URLParameters(amqp_url)) as connection:
         publisher = EventPublisher(broker, source="/ville")
-        publisher.publish([(_event(), "")])
+        publisher.publish(_event(), "")
         channel = connection.channel()
         limits = {"x-max-length": 1, "x-overflow": "reject-publish"}
         for name, arguments in (("full", limits), ("other", {}), ("third", {})):
             channel.queue_declare(f"listener.{name}", durable=True, arguments=arguments)
             channel.queue_bind(f"listener.{name}", EXCHANGE, listener_key(commune="*"))
-        publisher.publish([(event, "") for event in ready])
+        for event in ready:
+            publisher.publish(event, "")
     expected = [event.id for event in ready]
     for name in ("other", "third"):
         assert [CloudEvent.from_bytes(body).id for _, body in queue_messages(amqp_url, f"listener.{name}")] == expected
@@ -100,7 +101,7 @@ KEYS = {
 )
 def test_who_hears_an_event(amqp_url: str, publisher: EventPublisher, event_of: str, heard_by: set[str]) -> None:
     """An event about a commune that its account may not request goes to this account only: it may name the account."""
-    publisher.publish([(_event(), "")])
+    publisher.publish(_event(), "")
     with pika.BlockingConnection(pika.URLParameters(amqp_url)) as connection:
         channel = connection.channel()
         for name, key in KEYS.items():
@@ -109,7 +110,7 @@ def test_who_hears_an_event(amqp_url: str, publisher: EventPublisher, event_of: 
         channel.queue_bind("its account", EXCHANGE, KEYS["its commune"])  # bound both ways, it hears an event once
     event = CloudEvent.wrap(_settled(), source="/module-prefecture") if event_of == "a commune" else _event()
     event = CloudEvent.wrap(_progress(), source="/module-prefecture") if event_of == "progress" else event
-    publisher.publish([(event, "mairie.13900")])
+    publisher.publish(event, "mairie.13900")
     heard = {name: queue_messages(amqp_url, name) for name in KEYS}
     assert {name for name, messages in heard.items() if messages} == heard_by
     assert {len(messages) for messages in heard.values()} == {0, 1}

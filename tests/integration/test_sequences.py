@@ -177,10 +177,9 @@ class Play:
         pools = build_pools(self._desk.engine, Notices(""), {}, self._publish)
         Notifier(self._desk.engine, pools, owner="notifier", lease_seconds=60).work(threading.Event())
 
-    def _publish(self, events: Sequence[tuple[CloudEvent, str]]) -> None:
-        for one in events:
-            self._pass()
-            self.published.append(one)
+    def _publish(self, event: CloudEvent, account: str) -> None:
+        self._pass()
+        self.published.append((event, account))
 
     def _enqueue(self, doorbells: Sequence[Doorbell]) -> None:
         self._pass()

@@ -969,8 +969,8 @@ worker/notifier/
   test_a_recipient_that_is_gone_is_told_nothing_any_more
     - _disable(session, row.recipient)
   test_who_asked_gets_no_mail_about_files_that_are_all_downloaded_within_ten_minutes
-    - if notice is None or addressee is None or notice.is_opened:
-    + if notice is None or addressee is None:
+    - if row is None and notice and addressee and not notice.is_opened:
+    + if row is None and notice and addressee:
 worker/notifier/channels/
   test_a_name_may_not_lead_inside
     - if address in _NAT64 or int(address) >> 32 == 0:

@@ -24,7 +24,7 @@ from schemas.topology import (
     account_key,
     event_key,
 )
-from worker.errors import EventsDelayedError
+from worker.errors import TransientError
 from worker.messaging.broker import PrefectureBroker
 from worker.messaging.queues import connect
 
@@ -41,46 +41,35 @@ class EventPublisher:
         self._broker = broker
         self._source = source
 
-    def publish(self, events: Sequence[tuple[CloudEvent, str]]) -> None:
-        """Publish events, each with the account of its request, and wait until the broker has put each in its queues.
+    def publish(self, event: CloudEvent, account: str) -> None:
+        """Publish an event, also for the account of its request, and wait until the broker has put it in its queues.
 
-        Their source is `source`, which distinguishes installations.
+        Its source is `source`, which distinguishes installations.
 
         Raises:
-            EventsDelayedError: the broker is away; publish the events again later, except the confirmed ones.
+            TransientError: the broker is away; publish the event again later.
         """
-        for number, (event, account) in enumerate(events):
-            try:
-                self._publish(event, account)
-            except (AMQPError, BrokerConnectionError) as error:
-                reason = f"Courtier RabbitMQ injoignable ({type(error).__name__})."
-                raise EventsDelayedError(reason, number) from error
-
-    def _publish(self, event: CloudEvent, account: str) -> None:
-        key, *others = routing_keys(event, account)
-        body, properties = self._write(event, others)
+        key, *hidden = routing_keys(event, account)
+        properties = pika.BasicProperties(
+            content_type=CONTENT_TYPE,
+            delivery_mode=2,
+            message_id=event.id,
+            correlation_id=shorten(event.correlationid),
+            headers={"BCC": hidden} if hidden else None,
+        )
+        body = event.model_copy(update={"source": self._source}).to_bytes()
         for attempt in range(1, _TRIES + 1):
             try:
                 self._broker.declare_queue(QUEUE_REQUESTS, ensure=True)  # also declares the exchange
                 self._broker.channel.basic_publish(EXCHANGE, key, body, properties)
             except NackError:
                 log.warning("event_not_taken_by_all", key=key, event_id=event.id)
-            except (AMQPError, BrokerConnectionError):
+            except (AMQPError, BrokerConnectionError) as error:
                 del self._broker.connection
                 if attempt == _TRIES:
-                    raise
+                    raise TransientError(f"Courtier RabbitMQ injoignable ({type(error).__name__}).") from error
                 continue
             return
-
-    def _write(self, event: CloudEvent, hidden: Sequence[str]) -> tuple[bytes, pika.BasicProperties]:
-        properties = pika.BasicProperties(
-            content_type=CONTENT_TYPE,
-            delivery_mode=2,
-            message_id=event.id,
-            correlation_id=shorten(event.correlationid),
-            headers={"BCC": [*hidden]} if hidden else None,
-        )
-        return event.model_copy(update={"source": self._source}).to_bytes(), properties
 
 
 def routing_keys(event: CloudEvent, account: str) -> Sequence[str]:

@@ -31,7 +31,7 @@ from worker.notifier.messages.events import (
 from worker.notifier.messages.request import RequestReport, describe_import, describe_recall, describe_request
 from worker.notifier.models import Reminder, ReminderEcheance
 from worker.registre.models import Commune
-from worker.work.queue import About, Claim, WorkKind, count_before
+from worker.work.queue import About, Claim, WorkKind, count_before, subject_of
 
 _ANNOUNCED = (ExportStatus.READY, ExportStatus.FAILED, ExportStatus.CANCELLED)
 
@@ -82,15 +82,23 @@ class Notices:
     today: Today = today_in
     spares_asker: bool = False
 
-    def read(self, session: Session, about: About, ids: Collection[int]) -> dict[int, Notice]:
-        """Return the notices by row id; none for a row that does not exist, or whose deadlines have all passed."""
-        match about:
-            case About.REQUEST:
-                return {it.request.id: self._of_request(session, it) for it in _read_reports(session, ids)}
-            case About.RECALL:
-                return self._of_recalls(session, ids)
-            case About.REMINDER:
-                return self._of_reminders(session, ids)
+    def read(self, session: Session, claims: Collection[Claim]) -> dict[str, Notice]:
+        """Return the notices of these works by their subjects.
+
+        There is none about a row that does not exist, or whose deadlines have all passed.
+        """
+        found: dict[str, Notice] = {}
+        for about in {it.about for it in claims}:
+            ids = {it.subject_id for it in claims if it.about is about}
+            match about:
+                case About.REQUEST:
+                    notices = {it.request.id: self._of_request(session, it) for it in _read_reports(session, ids)}
+                case About.RECALL:
+                    notices = self._of_recalls(session, ids)
+                case About.REMINDER:
+                    notices = self._of_reminders(session, ids)
+            found |= {subject_of(about, row_id): notice for row_id, notice in notices.items()}
+        return found
 
     def _of_request(self, session: Session, report: RequestReport) -> Notice:
         request, preview = report.request, report.preview

@@ -30,7 +30,7 @@ from worker.error_policy import conclude, is_waited_for, until_next_try
 from worker.errors import ExhaustedError
 from worker.health import Beat, ignore
 from worker.notifier.channels.delivery import LONGEST_DIALOGUE_SECONDS, ChannelSender, backoff
-from worker.notifier.messages.events import PublishEvents
+from worker.notifier.messages.events import PublishEvent
 from worker.notifier.notices import Notices
 from worker.notifier.sending import (
     EventPublishing,
@@ -274,7 +274,7 @@ def _start(run: Callable[..., None], *arguments: object) -> threading.Thread:
 
 
 def build_pools(
-    engine: Engine, notices: Notices, senders: Mapping[Channel, ChannelSender], publish: PublishEvents | None
+    engine: Engine, notices: Notices, senders: Mapping[Channel, ChannelSender], publish: PublishEvent | None
 ) -> Sequence[Pool]:
     """Return the loops of a notifier; `publish` is None where no program listens (the embedded mode)."""
     events = EventPublishing(engine, notices, publish)

@@ -7,8 +7,7 @@ the reply to each event, the end of each file and request, recalls, deadlines an
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import partial
-from itertools import accumulate
-from typing import Any, NamedTuple
+from typing import Any
 from uuid import uuid4
 
 import structlog
@@ -27,7 +26,7 @@ from sqlalchemy import (
     select,
     update,
 )
-from sqlalchemy.orm import InstrumentedAttribute, Session
+from sqlalchemy.orm import Session
 
 from common.logs import request_keys
 from schemas.envelope import trace_id_of
@@ -38,7 +37,7 @@ from worker.access.models import EVERY_COMMUNE, Agent, Recipient
 from worker.audit import NOTIFIER, record_audit
 from worker.db.types import utc_now
 from worker.error_policy import until_next_try
-from worker.errors import EventsDelayedError
+from worker.errors import TransientError
 from worker.exports.lease import give_back
 from worker.exports.models import Export, Request
 from worker.notifier.channels.delivery import (
@@ -50,7 +49,7 @@ from worker.notifier.channels.delivery import (
     Message,
     backoff,
 )
-from worker.notifier.messages.events import AnsweredEvent, PublishEvents
+from worker.notifier.messages.events import AnsweredEvent, PublishEvent
 from worker.notifier.messages.text import Text, Topic, write
 from worker.notifier.models import Notification
 from worker.notifier.notices import Notice, Notices
@@ -81,10 +80,17 @@ _NOTIFIES = (WorkKind.EVENT, WorkKind.RECIPIENTS, WorkKind.MAIL, WorkKind.MESSAG
 """The kinds of work that notify of the end of a request."""
 
 
-def column_of(about: About) -> InstrumentedAttribute[int | None]:
-    """Return the column of `notification` that names the subject of a message."""
-    columns = {About.REQUEST: Notification.request_id, About.RECALL: Notification.recall_id}
-    return columns.get(about, Notification.reminder_id)
+_SUBJECTS = {
+    About.REQUEST: Notification.request_id,
+    About.RECALL: Notification.recall_id,
+    About.REMINDER: Notification.reminder_id,
+}
+"""The column of `notification` that names the subject of a message."""
+
+
+def _is_message(claim: Claim) -> ColumnElement[bool]:
+    """Whether a row is that of the message of a work."""
+    return and_(_SUBJECTS[claim.about] == claim.subject_id, Notification.recipient == claim.part)
 
 
 def finish_and_note(session: Session, claims: Sequence[Claim]) -> None:
@@ -126,8 +132,7 @@ def delay_or_bury(session: Session, claim: Claim, reason: str, seconds: float, *
     ids = _lock_requests(session, [claim])
     reason = f"abandonné après {round(GIVE_UP_SECONDS / 86_400)} jours : {reason}"
     if bury(session.connection(), claim, reason) and claim.kind in (WorkKind.MAIL, WorkKind.MESSAGE):
-        is_it = column_of(claim.about) == claim.subject_id, Notification.recipient == claim.part
-        session.execute(update(Notification).where(*is_it).values(ended_at=utc_now(), refusal=reason))
+        session.execute(update(Notification).where(_is_message(claim)).values(ended_at=utc_now(), refusal=reason))
     note_notified(session, ids)
 
 
@@ -156,35 +161,25 @@ class ListRecipients:
         self._notices = notices
 
     def handle(self, claims: Sequence[Claim]) -> None:
-        """List the recipients of all these messages, in one transaction for each table of subjects."""
-        for about in About:
-            of_table = [claim for claim in claims if claim.about is about]
-            if of_table:
-                with Session(self._engine) as session, session.begin():
-                    self._list(session, about, of_table)
-
-    def _list(self, session: Session, about: About, claims: Sequence[Claim]) -> None:
-        claims = delay_recalls(session, claims)
-        if about is About.REQUEST:
-            _lock_requests(session, claims)
-        mine = finish(session.connection(), claims)
-        claims = [claim for claim in claims if claim.id in mine]
-        ids = [claim.subject_id for claim in claims]
-        notices = self._notices.read(session, about, ids)
-        addressees = read_addressees(session, {it.code_commune for it in notices.values()})
-        column = column_of(about)
-        listed = set(session.execute(select(column, Notification.recipient).where(column.in_(ids))))
-        for claim in claims:
-            if notice := notices.get(claim.subject_id):
-                of_commune = addressees[notice.code_commune].values()
-                wishing = [one for one in of_commune if one.wishes & notice.wishes]
-                if notice.wishes and not wishing:
-                    log.warning("no_recipient", **notice.log_keys)
-                self._add(session, claim, notice, [it for it in wishing if (claim.subject_id, it.key) not in listed])
-            elif about is About.REMINDER:
-                log.warning("reminder_too_late", reminder_id=claim.subject_id)
-        if about is About.REQUEST:
-            note_notified(session, ids)
+        """List the recipients of all these messages, in one transaction."""
+        with Session(self._engine) as session, session.begin():
+            claims = delay_recalls(session, claims)
+            requests = _lock_requests(session, claims)
+            mine = finish(session.connection(), claims)
+            claims = [claim for claim in claims if claim.id in mine]
+            notices = self._notices.read(session, claims)
+            addressees = read_addressees(session, {it.code_commune for it in notices.values()})
+            listed = _read_listed(session, claims)
+            for claim in claims:
+                if notice := notices.get(claim.subject):
+                    of_commune = addressees[notice.code_commune].values()
+                    wishing = [one for one in of_commune if one.wishes & notice.wishes]
+                    if notice.wishes and not wishing:
+                        log.warning("no_recipient", **notice.log_keys)
+                    self._add(session, claim, notice, [it for it in wishing if (claim.subject, it.key) not in listed])
+                elif claim.about is About.REMINDER:
+                    log.warning("reminder_too_late", reminder_id=claim.subject_id)
+            note_notified(session, requests)
 
     def _add(self, session: Session, claim: Claim, notice: Notice, addressees: Sequence[Addressee]) -> None:
         waiting = [one for one in addressees if notice.asker and one.agent == notice.asker]
@@ -197,10 +192,20 @@ class ListRecipients:
         add(session.connection(), [_message_work(claim, one) for one in waiting], seconds=QUIET_SECONDS)
 
 
+def _read_listed(session: Session, claims: Sequence[Claim]) -> set[tuple[str, str]]:
+    """Return the subjects and recipients of the rows that exist."""
+    listed: set[tuple[str, str]] = set()
+    for about, column in _SUBJECTS.items():
+        ids = [claim.subject_id for claim in claims if claim.about is about]
+        rows = session.execute(select(column, Notification.recipient).where(column.in_(ids)))
+        listed |= {(subject_of(about, row_id or 0), recipient) for row_id, recipient in rows}
+    return listed
+
+
 def make_row(claim: Claim, notice: Notice, text: Text, addressee: Addressee) -> Notification:
     """Return a new row for the message about the subject of a work to one addressee."""
     return Notification(
-        **{column_of(claim.about).key: claim.subject_id},
+        **{_SUBJECTS[claim.about].key: claim.subject_id},
         recipient=addressee.key,
         code_commune=notice.code_commune,
         subject=text.subject,
@@ -299,14 +304,6 @@ def try_recipient(senders: Mapping[Channel, ChannelSender], addressee: Addressee
     senders[addressee.channel].send(message, addressee)
 
 
-class _Due(NamedTuple):
-    """A message to send. No notice: it is too late. No addressee: the recipient was removed."""
-
-    row: Notification
-    notice: Notice | None
-    addressee: Addressee | None
-
-
 class SendMessage:
     """Processes the work of one recipient: reads and composes the message, sends it, records the result."""
 
@@ -316,40 +313,33 @@ class SendMessage:
         self._senders = senders
 
     def handle(self, claims: Sequence[Claim]) -> None:
-        """Send the message of each work."""
+        """Send the message of each work; a message without a row may be needless by now."""
         for claim in claims:
-            due = self._read(claim)
-            if due is None:
+            with Session(self._engine, expire_on_commit=False) as session, session.begin():
+                row = session.scalars(select(Notification).where(_is_message(claim))).one_or_none()
+                notice = self._notices.read(session, [claim]).get(claim.subject)
+                code = row.code_commune if row else notice.code_commune if notice else ""
+                addressee = read_addressees(session, {code})[code].get(claim.part)
+                if row is None and notice and addressee and not notice.is_opened:
+                    row = make_row(claim, notice, notice.text(), addressee)
+                    session.add(row)
+            if row is None:
                 commit(self._engine, partial(finish_and_note, claims=[claim]))
                 continue
-            keys = due.notice.log_keys if due.notice else {}
-            with structlog.contextvars.bound_contextvars(channel=due.row.channel, **keys):
-                failure = self._send(due)
-                commit(self._engine, partial(_record_result, claim=claim, row=due.row, failure=failure))
+            with structlog.contextvars.bound_contextvars(channel=row.channel, **(notice.log_keys if notice else {})):
+                failure = self._send(notice, addressee)
+                commit(self._engine, partial(_record_result, claim=claim, row=row, failure=failure))
 
-    def _read(self, claim: Claim) -> _Due | None:
-        """Return the message; None when it has no row yet and is needless."""
-        with Session(self._engine, expire_on_commit=False) as session, session.begin():
-            is_it = column_of(claim.about) == claim.subject_id, Notification.recipient == claim.part
-            row = session.scalars(select(Notification).where(*is_it)).one_or_none()
-            notice = self._notices.read(session, claim.about, [claim.subject_id]).get(claim.subject_id)
-            code = row.code_commune if row else notice.code_commune if notice else ""
-            addressee = read_addressees(session, {code})[code].get(claim.part)
-            if row is None:
-                if notice is None or addressee is None or notice.is_opened:
-                    return None
-                row = make_row(claim, notice, notice.text(), addressee)
-                session.add(row)
-            return _Due(row, notice, addressee)
-
-    def _send(self, due: _Due) -> DeliveryDelayedError | DeliveryRefusedError | None:
+    def _send(
+        self, notice: Notice | None, addressee: Addressee | None
+    ) -> DeliveryDelayedError | DeliveryRefusedError | None:
         """Send the message; return None when it is sent."""
-        if due.addressee is None:
+        if addressee is None:
             return DeliveryRefusedError(REMOVED)
-        if due.notice is None:
+        if notice is None:
             return DeliveryRefusedError(TOO_LATE)
         try:
-            self._senders[due.addressee.channel].send(due.notice, due.addressee)
+            self._senders[addressee.channel].send(notice, addressee)
         except DeliveryRefusedError as refusal:
             log.warning("message_refused")
             return refusal
@@ -399,18 +389,10 @@ PROGRESS_SECONDS, MOST_SECONDS = 1.0, 60.0
 AWAY = "courtier RabbitMQ injoignable"
 
 
-class _Outgoing(NamedTuple):
-    """A work, the row that it is about, and the events to publish."""
-
-    claim: Claim
-    notice: Notice | None
-    events: Sequence[AnsweredEvent]
-
-
 class EventPublishing:
     """Processes works that publish an event; `publish` is None where no program listens (the embedded mode)."""
 
-    def __init__(self, engine: Engine, notices: Notices, publish: PublishEvents | None) -> None:
+    def __init__(self, engine: Engine, notices: Notices, publish: PublishEvent | None) -> None:
         self._engine = engine
         self._notices = notices
         self._publish = publish
@@ -422,47 +404,33 @@ class EventPublishing:
                 finish_and_note(session, claims)
             return
         with Session(self._engine, expire_on_commit=False) as session, session.begin():
-            outgoing = self._read(session, delay_recalls(session, claims))
-        number = self._send(self._publish, outgoing)
-        for one in outgoing[:number]:
-            keys = one.notice.log_keys if one.notice else {}
-            for event, _ in one.events:
-                log.info("event_published", type=event.type, export_id=event.data.get("export_id"), **keys)
-        with Session(self._engine) as session, session.begin():
-            _record(session, outgoing, number)
-
-    def _read(self, session: Session, claims: Sequence[Claim]) -> list[_Outgoing]:
-        notices: dict[tuple[About, int], Notice] = {}
-        for about in {claim.about for claim in claims}:
-            ids = {claim.subject_id for claim in claims if claim.about is about}
-            notices |= {(about, row_id): it for row_id, it in self._notices.read(session, about, ids).items()}
-        of_claims = [(claim, notices.get((claim.about, claim.subject_id))) for claim in claims]
-        return [_Outgoing(claim, notice, notice.events_of(claim) if notice else ()) for claim, notice in of_claims]
-
-    def _send(self, publish: PublishEvents, outgoing: Sequence[_Outgoing]) -> int:
-        """Publish these events; return the number of works, from the first on, whose events the broker confirmed."""
-        events = [event for one in outgoing for event in one.events]
-        confirmed = len(events)
+            claims = delay_recalls(session, claims)
+            notices = self._notices.read(session, claims)
+            events = {it.id: notices[it.subject].events_of(it) if it.subject in notices else [] for it in claims}
+        published = set[int]()
         try:
-            if events:
-                publish(events)
-        except EventsDelayedError as trouble:
+            for claim in claims:
+                for event, account in events[claim.id]:
+                    self._publish(event, account)
+                    keys = notices[claim.subject].log_keys
+                    log.info("event_published", type=event.type, export_id=event.data.get("export_id"), **keys)
+                published.add(claim.id)
+        except TransientError:
             log.warning("event_delayed", exc_info=True)
-            confirmed = trouble.left
-        return sum(total <= confirmed for total in accumulate(len(one.events) for one in outgoing))
+        with Session(self._engine) as session, session.begin():
+            running = [it for it in claims if it.kind is WorkKind.PROGRESS and _is_running(notices.get(it.subject))]
+            for claim in running:
+                release(session.connection(), claim, _progress_seconds(events[claim.id]), counts=False)
+            others = [it for it in claims if it not in running]
+            done = [it for it in others if it.id in published or it.kind is WorkKind.PROGRESS]
+            for claim in others:
+                if claim not in done:
+                    release(session.connection(), claim, until_next_try(claim.waits), AWAY, counts=False)
+            finish_and_note(session, done)
 
 
-def _record(session: Session, outgoing: Sequence[_Outgoing], published: int) -> None:
-    connection, done = session.connection(), []
-    for position, one in enumerate(outgoing):
-        request = one.notice.request if one.notice else None
-        if one.claim.kind is WorkKind.PROGRESS and request and request.completed_at is None:
-            release(connection, one.claim, _progress_seconds(one.events), counts=False)
-        elif one.claim.kind is WorkKind.PROGRESS or position < published:
-            done.append(one.claim)
-        else:
-            release(connection, one.claim, until_next_try(one.claim.waits), AWAY, counts=False)
-    finish_and_note(session, done)
+def _is_running(notice: Notice | None) -> bool:
+    return bool(notice and notice.request and notice.request.completed_at is None)
 
 
 def _progress_seconds(events: Sequence[AnsweredEvent]) -> float:

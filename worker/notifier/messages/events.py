@@ -1,7 +1,7 @@
 """The events about the progress and result of a request; equal events have equal ids."""
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import UTC, date, datetime, time
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
@@ -31,11 +31,11 @@ from worker.notifier.messages.deadlines import Deadline
 AnsweredEvent = tuple[CloudEvent, str]
 """An event, and the account whose request it answers; empty when it answers none."""
 
-PublishEvents = Callable[[Sequence[AnsweredEvent]], None]
-"""Publishes events on the exchange, in their order, also for the accounts whose requests they answer.
+PublishEvent = Callable[[CloudEvent, str], None]
+"""Publishes an event on the exchange, also for the account whose request it answers.
 
 Raises:
-    EventsDelayedError: the broker is away; the error has the number of confirmed events.
+    TransientError: the broker is away.
 """
 
 
