@@ -28,7 +28,7 @@ from worker.compose import build_notifier
 from worker.db.types import utc_now
 from worker.doorbell import Doorbell
 from worker.exports import integrity
-from worker.exports.integrity import FileFault, VerifyScope, verify_files
+from worker.exports.integrity import FileFault, verify_files
 from worker.exports.models import Export, Request
 from worker.exports.purge import purge_files
 from worker.exports.storage import SENTINEL, Storage
@@ -193,7 +193,7 @@ def test_a_file_that_is_purged_or_made_again_meanwhile_is_not_called_wrong(
         return hash_file(file)
 
     monkeypatch.setattr(integrity, "hash_file", meanwhile)
-    found = list(verify_files(desk.engine, desk.storage, VerifyScope(), actor="test"))
+    found = list(verify_files(desk.engine, desk.storage, actor="test"))
     assert (found, desk.audit()) == ([], [])
     assert desk.export(remade).verified_at is None
 

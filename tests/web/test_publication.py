@@ -12,7 +12,7 @@ from tests.integration.export_desk import COMMUNE
 from tests.parts.pdf import check_accessible, check_archive, read_text
 from tests.parts.town import AGENT
 from tests.web.files_desk import FilesScreen
-from worker.exports.integrity import VerifyScope, find_orphans, verify_files
+from worker.exports.integrity import find_orphans, verify_files
 from worker.exports.purge import purge_files, total
 from worker.handlers.making.make_export import make_export
 
@@ -268,7 +268,7 @@ def test_a_certificate_is_verified_and_purged_with_its_tableau(screen: FilesScre
     path = storage.path(COMMUNE, screen.desk.row(number)["certificat_name"])
     assert list(find_orphans(desk.engine, storage, seconds=-1)) == []
     path.write_bytes(b"%PDF altered")
-    verified = list(verify_files(desk.engine, storage, VerifyScope(), actor=AGENT))
+    verified = list(verify_files(desk.engine, storage, actor=AGENT))
     assert [finding.name for it in verified for finding in it.findings] == [path.name]
     desk.run("UPDATE request SET notified_at = created_at")
     total(purge_files(desk.engine, storage, days=0, actor=AGENT))

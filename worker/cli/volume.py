@@ -13,7 +13,8 @@ from common.logs import configure_logs
 from worker.audit import Actor, note_removed
 from worker.cli.options import CODE_COMMUNE, print_json, system_user, worker_database
 from worker.errors import RefusedError
-from worker.exports.integrity import FileFault, Orphan, Verified, VerifyScope, find_orphans, verify_files
+from worker.exports.integrity import FileFault, Orphan, Verified, find_orphans, verify_files
+from worker.exports.models import Export
 from worker.exports.purge import Due, Purged, find_due, purge_files, remove_files, total
 from worker.exports.storage import Storage
 from worker.registre.imports.history import purge_versions
@@ -119,16 +120,17 @@ def verify(
     """
     settings = load_settings()
     configure_logs(settings.log_format, settings.log_level)
-    scope = VerifyScope(commune, export_id)
+    which = [Export.code_commune == commune] if commune else []
+    which += [Export.id == export_id] if export_id else []
     exports, files, wrong = 0, 0, []
     with worker_database(settings) as engine:
         storage = Storage(settings.exports_dir, engine)
         if accept_volume:
             storage.mark()
-        for it in verify_files(engine, storage, scope, actor=system_user()):
+        for it in verify_files(engine, storage, *which, actor=system_user()):
             exports, files = exports + 1, files + it.files
             wrong += [it] if it.findings else []
-        orphans = [] if export_id else list(find_orphans(engine, storage, scope.code_commune))
+        orphans = [] if export_id else list(find_orphans(engine, storage, commune))
     if export_id and not exports:
         raise RefusedError(f"l'export {export_id} n'a pas de fichier à vérifier : inconnu, pas encore prêt, ou purgé")
     found = _sort(storage, orphans)

@@ -36,36 +36,26 @@ class FileFault(Labelled):
     )
 
 
-class VerifyScope(NamedTuple):
-    """Which exports are verified: all, those of a commune, or one."""
-
-    code_commune: str | None = None
-    export_id: int | None = None
-
-
-class FileFinding(NamedTuple):
-    """A file that differs from its row, and how."""
-
-    name: str
-    fault: FileFault
-
-
 class Verified(NamedTuple):
     """The findings on one export: on its file and its pieces."""
 
     export: Export
     files: int
-    findings: list[FileFinding]
+    findings: list[tuple[str, FileFault]]
+    """The names of the files that differ from the row, and how."""
 
 
-def verify_files(engine: Engine, storage: Storage, scope: VerifyScope, *, actor: str) -> Iterator[Verified]:
-    """Read every file that is ready and not purged.
+_IS_OFFERED = and_(Export.status == ExportStatus.READY, Export.purged_at.is_(None))
+
+
+def verify_files(engine: Engine, storage: Storage, *which: ColumnElement[bool], actor: str) -> Iterator[Verified]:
+    """Read every file that is ready and not purged, or those of them that these conditions select.
 
     Raises:
         TransientError: the volume is absent.
     """
     with snapshot(engine) as connection:
-        ids = connection.scalars(select(Export.id).where(_is_offered(scope)).order_by(Export.id)).all()
+        ids = connection.scalars(select(Export.id).where(_IS_OFFERED, *which).order_by(Export.id)).all()
     for export_id in ids:
         storage.require_mounted()
         with snapshot(engine) as connection, Session(connection) as session:
@@ -77,15 +67,6 @@ def verify_files(engine: Engine, storage: Storage, scope: VerifyScope, *, actor:
             yield found
 
 
-def _is_offered(scope: VerifyScope) -> ColumnElement[bool]:
-    narrowed = []
-    if scope.code_commune is not None:
-        narrowed.append(Export.code_commune == scope.code_commune)
-    if scope.export_id is not None:
-        narrowed.append(Export.id == scope.export_id)
-    return and_(Export.status == ExportStatus.READY, Export.purged_at.is_(None), *narrowed)
-
-
 def _verify(export: Export, storage: Storage) -> Verified:
     files = [(export.file_name, export.size, export.sha256)]
     files += [(it.file_name, it.size, it.sha256) for it in export.pieces.values()]
@@ -94,17 +75,17 @@ def _verify(export: Export, storage: Storage) -> Verified:
         try:
             path = storage.path(export.code_commune, name)
         except ForeignNameError:
-            findings.append(FileFinding(name, FileFault.ALTERED))
+            findings.append((name, FileFault.ALTERED))
             continue
         if fault := find_fault(path, size or 0, sha256 or ""):
-            findings.append(FileFinding(name, fault))
+            findings.append((name, fault))
     return Verified(export, len(files), findings)
 
 
 def _record(engine: Engine, found: Verified, actor: str) -> bool:
     """Record the findings; return False when the file was purged or made again meanwhile."""
     export = found.export
-    finished_at = select(Export.finished_at).where(_is_offered(VerifyScope(export_id=export.id)))
+    finished_at = select(Export.finished_at).where(_IS_OFFERED, Export.id == export.id)
     with engine.begin() as connection:
         if connection.scalar(finished_at) != export.finished_at:
             return False

@@ -25,7 +25,7 @@ from worker.audit import record_audit
 from worker.cli.options import system_user
 from worker.db.engine import build_engine
 from worker.errors import RefusedError
-from worker.exports.integrity import FileFault, VerifyScope, verify_files
+from worker.exports.integrity import FileFault, verify_files
 from worker.exports.storage import DIRECTORY_MODE, Storage
 from worker.registre.models import ListeCommunale
 from worker.settings import Settings, load_settings
@@ -165,8 +165,8 @@ def _unpack(file: IO[bytes], passphrase: str, folder: Path, named: str) -> tuple
     engine = build_engine(f"sqlite:///{folder / _DATABASE}")
     try:
         prepare_database(engine)
-        found = verify_files(engine, Storage(folder / _EXPORTS), VerifyScope(), actor="restore")
-        return saved_at, sum(it.fault is not FileFault.PERMISSIONS for export in found for it in export.findings)
+        found = verify_files(engine, Storage(folder / _EXPORTS), actor="restore")
+        return saved_at, sum(fault is not FileFault.PERMISSIONS for export in found for _, fault in export.findings)
     finally:
         engine.dispose()
 
