@@ -78,9 +78,10 @@ class _OfDialect(FunctionElement[Any]):
     on_postgresql: str
     on_sqlite: str
 
-    def __init_subclass__(cls) -> None:
-        cls.inherit_cache = True
-        super().__init_subclass__()
+
+def _function(name: str, on_postgresql: str, on_sqlite: str, type_: TypeEngine[Any] | None = None) -> type[_OfDialect]:
+    known: dict[str, Any] = {"on_postgresql": on_postgresql, "on_sqlite": on_sqlite, "inherit_cache": True}
+    return type(name, (_OfDialect,), known | ({"type": type_} if type_ else {}))  # type: ignore[return-value]
 
 
 @compiles(_OfDialect)
@@ -90,32 +91,26 @@ def _compile(element: _OfDialect, compiler: SQLCompiler, **options: Any) -> str:
     return re.sub(r"\{(\d)\}", lambda place: clauses[int(place[1])], expression)
 
 
-class seconds_between(_OfDialect):  # noqa: N801 — reads like an SQL function
-    """Seconds from the first instant to the second, with their fraction."""
+seconds_between = _function(
+    "seconds_between",
+    "CAST(EXTRACT(EPOCH FROM {1} - {0}) AS DOUBLE PRECISION)",
+    "((julianday({1}) - julianday({0})) * 86400)",
+    Float(),
+)
+"""Seconds from the first instant to the second, with their fraction."""
 
-    type = Float()
-    on_postgresql = "CAST(EXTRACT(EPOCH FROM {1} - {0}) AS DOUBLE PRECISION)"
-    on_sqlite = "((julianday({1}) - julianday({0})) * 86400)"
+_later = _function(
+    "later",
+    "(statement_timestamp() + ({0}) * interval '1 second')",
+    "strftime('%Y-%m-%d %H:%M:%f', 'now', ({0}) || ' seconds')",
+    UtcDateTime(),
+)
+"""The database's clock, plus a number of seconds."""
 
+_now = _function("now", "(statement_timestamp())", "strftime('%Y-%m-%d %H:%M:%f', 'now')", UtcDateTime())
 
-class _later(_OfDialect):  # noqa: N801 — as above
-    """The database's clock, plus a number of seconds."""
-
-    type = UtcDateTime()
-    on_postgresql = "(statement_timestamp() + ({0}) * interval '1 second')"
-    on_sqlite = "strftime('%Y-%m-%d %H:%M:%f', 'now', ({0}) || ' seconds')"
-
-
-class _now(_OfDialect):  # noqa: N801 — as above
-    type = UtcDateTime()
-    on_postgresql = "(statement_timestamp())"
-    on_sqlite = "strftime('%Y-%m-%d %H:%M:%f', 'now')"
-
-
-class session_user(_OfDialect):  # noqa: N801 — reads like an SQL function
-    """The account of the connection; empty in SQLite, which has none."""
-
-    on_postgresql, on_sqlite = "session_user", "''"
+session_user = _function("session_user", "session_user", "''")
+"""The account of the connection; empty in SQLite, which has none."""
 
 
 def utc_now(offset: float | ColumnElement[float] = 0) -> ColumnElement[datetime]:
@@ -128,19 +123,11 @@ def utc_now(offset: float | ColumnElement[float] = 0) -> ColumnElement[datetime]
     return _later(literal(float(offset), Float)) if offset else _now()
 
 
-class nulls_first(_OfDialect):  # noqa: N801 — as above
-    """A column of an index in which NULL precedes all values. SQLite has no other order, and no syntax for it."""
+nulls_first = _function("nulls_first", "{0} NULLS FIRST", "{0}")
+"""A column of an index in which NULL precedes all values. SQLite has no other order, and no syntax for it."""
 
-    on_postgresql = "{0} NULLS FIRST"
-    on_sqlite = "{0}"
-
-
-class size_of(_OfDialect):  # noqa: N801 — as above
-    """At least the number of characters of a text, computed without reading the text if the database can."""
-
-    type = Integer()
-    on_postgresql = "octet_length({0})"
-    on_sqlite = "length({0})"
+size_of = _function("size_of", "octet_length({0})", "length({0})", Integer())
+"""At least the number of characters of a text, computed without reading the text if the database can."""
 
 
 # The tests and changes of `common.texte` inside the database. A text may be several values joined by JOINT.
@@ -150,64 +137,43 @@ def _quote(pattern: str) -> str:
     return "'" + pattern.encode("ascii", "backslashreplace").decode("ascii").replace("'", "''") + "'"
 
 
-class is_suspect(_OfDialect):  # noqa: N801 — as above
-    """A cheap first test: if it is false, the text is clean, whole and without separators."""
+is_suspect = _function("is_suspect", f"(({{0}}) ~ {_quote(texte.SUSPECT)})", "is_suspect({0})", Boolean())
+"""A cheap first test: if it is false, the text is clean, whole and without separators."""
 
-    type = Boolean()
-    on_postgresql = f"(({{0}}) ~ {_quote(texte.SUSPECT)})"
-    on_sqlite = "is_suspect({0})"
+is_garbled = _function("is_garbled", f"(({{0}}) ~ {_quote(texte.GARBLED)})", "is_garbled({0})", Boolean())
+"""Whether an encoding has lost a letter."""
 
+is_altered = _function("is_altered", f"(({{0}}) ~ {_quote(texte.ALTERED)})", "is_altered({0})", Boolean())
+"""Whether a spreadsheet or a program has replaced a value."""
 
-class is_garbled(_OfDialect):  # noqa: N801 — as above
-    """Whether an encoding has lost a letter."""
+_ODD = f"[{texte.NOT_IN_NAMES}]"
+has_odd_sign = _function("has_odd_sign", f"(({{0}}) ~ '{_ODD}')", f"({{0}} GLOB '*{_ODD}*')", Boolean())
+"""Whether a name has a digit or a sign that no name has."""
 
-    type = Boolean()
-    on_postgresql = f"(({{0}}) ~ {_quote(texte.GARBLED)})"
-    on_sqlite = "is_garbled({0})"
+needs_cleaning = _function(
+    "needs_cleaning",
+    f"(({{0}}) ~ {_quote(texte.UNCLEAN)} OR NOT (({{0}}) IS NFC NORMALIZED))",
+    "(NOT is_clean({0}))",
+    Boolean(),
+)
+"""Whether the text must be cleaned before it is written."""
 
-
-class is_altered(_OfDialect):  # noqa: N801 — as above
-    """Whether a spreadsheet or a program has replaced a value."""
-
-    type = Boolean()
-    on_postgresql = f"(({{0}}) ~ {_quote(texte.ALTERED)})"
-    on_sqlite = "is_altered({0})"
-
-
-class has_odd_sign(_OfDialect):  # noqa: N801 — as above
-    """Whether a name has a digit or a sign that no name has."""
-
-    type = Boolean()
-    on_postgresql = f"(({{0}}) ~ '[{texte.NOT_IN_NAMES}]')"
-    on_sqlite = f"({{0}} GLOB '*[{texte.NOT_IN_NAMES}]*')"
-
-
-class needs_cleaning(_OfDialect):  # noqa: N801 — as above
-    """Whether the text must be cleaned before it is written."""
-
-    type = Boolean()
-    on_postgresql = f"(({{0}}) ~ {_quote(texte.UNCLEAN)} OR NOT (({{0}}) IS NFC NORMALIZED))"
-    on_sqlite = "(NOT is_clean({0}))"
-
-
-class without_case(_OfDialect):  # noqa: N801 — as above
-    """The text in capitals, accents kept."""
-
-    type = Text()
-    on_postgresql = f"translate({{0}}, '{texte.SMALL}', '{texte.CAPITALS}')"
-    on_sqlite = "without_case({0})"
-
+without_case = _function(
+    "without_case", f"translate({{0}}, '{texte.SMALL}', '{texte.CAPITALS}')", "without_case({0})", Text()
+)
+"""The text in capitals, accents kept."""
 
 _ALLOWED = f"normalize(regexp_replace({{0}}, {_quote(f'[{texte.NOT_ALLOWED}]')}, '', 'g'), NFC)"
 _SPACED = f"regexp_replace({_ALLOWED}, {_quote(f'[ {texte.SPACES}]+')}, ' ', 'g')"
 
 
-class cleaned(_OfDialect):  # noqa: N801 — as above
-    """The text, cleaned as `common.texte.clean` cleans it."""
-
-    type = Text()
-    on_postgresql = f"(CASE WHEN {{0}} ~ {_quote(texte.SUSPECT)} THEN normalize(btrim({_SPACED}), NFC) ELSE {{0}} END)"
-    on_sqlite = "(CASE WHEN {0} IS NOT NULL THEN clean({0}) END)"
+cleaned = _function(
+    "cleaned",
+    f"(CASE WHEN {{0}} ~ {_quote(texte.SUSPECT)} THEN normalize(btrim({_SPACED}), NFC) ELSE {{0}} END)",
+    "(CASE WHEN {0} IS NOT NULL THEN clean({0}) END)",
+    Text(),
+)
+"""The text, cleaned as `common.texte.clean` cleans it."""
 
 
 class Base(DeclarativeBase):
