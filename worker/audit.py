@@ -45,10 +45,8 @@ from sqlalchemy.orm import Mapped, mapped_column
 from common.french import count_of
 from common.logs import keep_lines
 from schemas.vocabulary import Action
-from worker.db.types import Base, Id, Texte, UtcDateTime, empty, session_user, utc_now
+from worker.db.types import Base, Id, Texte, UtcDateTime, empty, rows_where, session_user, utc_now
 from worker.errors import ConfigurationError
-
-_IS_OF_AGENT = text("kind = 'agent'")
 
 
 class Audit(Base):
@@ -85,9 +83,7 @@ class AuditWord(Base):
     """A name or a text for which lines of the trail have a pseudonym, until it is forgotten."""
 
     __tablename__ = "audit_word"
-    __table_args__ = (
-        Index("uq_audit_word_agent", "words", unique=True, postgresql_where=_IS_OF_AGENT, sqlite_where=_IS_OF_AGENT),
-    )
+    __table_args__ = (Index("uq_audit_word_agent", "words", unique=True, **rows_where("kind = 'agent'")),)
 
     pseudonym: Mapped[str] = mapped_column(Texte, primary_key=True, doc="The kind, a digest of salt and words.")
     salt: Mapped[str] = mapped_column(Texte, doc="Random, and deleted with the words, which cannot be guessed then.")

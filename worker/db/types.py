@@ -15,6 +15,7 @@ from sqlalchemy import (
     TypeDecorator,
     false,
     literal,
+    text,
     true,
 )
 from sqlalchemy.ext.compiler import compiles
@@ -45,6 +46,11 @@ def zero(doc: str | None = None) -> Mapped[int]:
 def flag(doc: str | None = None, *, default: bool = False) -> Mapped[bool]:
     """Return a column of a truth value."""
     return mapped_column(Boolean, default=default, server_default=true() if default else false(), doc=doc)
+
+
+def rows_where(condition: str) -> dict[str, Any]:
+    """Return the options of an index of some rows only."""
+    return {"postgresql_where": text(condition), "sqlite_where": text(condition)}
 
 
 class UtcDateTime(TypeDecorator[datetime]):

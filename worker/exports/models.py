@@ -22,13 +22,12 @@ from sqlalchemy import (
     and_,
     or_,
     select,
-    text,
 )
 from sqlalchemy.orm import Mapped, Session, attribute_keyed_dict, mapped_column, relationship
 
 from schemas.tableaux import Edition, Presentation, TypeTableau, name_tableau
 from schemas.vocabulary import PIECES, ExportKind, ExportStatus, Liste, RequestOutcome
-from worker.db.types import Base, Id, Texte, UtcDateTime, empty, flag, utc_now, zero
+from worker.db.types import Base, Id, Texte, UtcDateTime, empty, flag, rows_where, utc_now, zero
 
 
 def _document(doc: str) -> Mapped[Any]:
@@ -44,13 +43,8 @@ UNREADABLE = "evenement_illisible"
 WITHOUT_KEY = frozenset({KEY_REUSED, UNREADABLE})
 """The codes of refused requests that do not occupy their key."""
 
-_IS_REFUSED = text("outcome = 'refused'")
-_IS_UNNOTIFIED = text("completed_at IS NOT NULL AND notified_at IS NULL")
-_WAITS = text("completed_at IS NULL")
-_IS_RECALLED = text("recall_id IS NOT NULL")
-_IS_UNFINISHED = text("status IN ('queued', 'running')")
-_IS_KEPT = text("status = 'ready' AND purged_at IS NULL")
-_IS_FIRST = text(f"code NOT IN ('{KEY_REUSED}', '{UNREADABLE}')")
+_WAITS = rows_where("completed_at IS NULL")
+_IS_FIRST = rows_where(f"code NOT IN ('{KEY_REUSED}', '{UNREADABLE}')")
 
 
 class Request(Base):
@@ -58,19 +52,18 @@ class Request(Base):
 
     __tablename__ = "request"
     __table_args__ = (
-        Index(
-            "uq_request_sender", "source", "event_id", "sender", unique=True,
-            postgresql_where=_IS_FIRST, sqlite_where=_IS_FIRST,
-        ),
+        Index("uq_request_sender", "source", "event_id", "sender", unique=True, **_IS_FIRST),
         Index("uq_request_payload", "source", "event_id", "sender", "payload_hash", unique=True),
-        Index("ix_request_refused", "sender", "id", postgresql_where=_IS_REFUSED, sqlite_where=_IS_REFUSED),
-        Index("ix_request_unnotified", "completed_at", postgresql_where=_IS_UNNOTIFIED, sqlite_where=_IS_UNNOTIFIED),
-        Index("ix_request_turn", "is_bulk", "turn", postgresql_where=_WAITS, sqlite_where=_WAITS),
-        Index("ix_request_share", "share", "turn", postgresql_where=_WAITS, sqlite_where=_WAITS),
+        Index("ix_request_refused", "sender", "id", **rows_where("outcome = 'refused'")),
+        Index(
+            "ix_request_unnotified", "completed_at", **rows_where("completed_at IS NOT NULL AND notified_at IS NULL")
+        ),
+        Index("ix_request_turn", "is_bulk", "turn", **_WAITS),
+        Index("ix_request_share", "share", "turn", **_WAITS),
         Index("ix_request_commune", "code_commune", "id"),
         Index("ix_request_created_at", "created_at"),
         Index("ix_request_notified_at", "notified_at"),
-    )  # fmt: skip
+    )
 
     id: Mapped[int] = mapped_column(Id, primary_key=True)
     source: Mapped[str] = mapped_column(Texte)
@@ -116,11 +109,10 @@ class Export(Base):
         Index(
             "ix_export_current",
             *("code_commune", "kind", "liste", "format", "type_tableau", "presentation", "edition", "id"),
-            postgresql_where=_IS_KEPT,
-            sqlite_where=_IS_KEPT,
+            **rows_where("status = 'ready' AND purged_at IS NULL"),
         ),
-        Index("ix_export_recall", "recall_id", postgresql_where=_IS_RECALLED, sqlite_where=_IS_RECALLED),
-        Index("ix_export_unfinished", "id", postgresql_where=_IS_UNFINISHED, sqlite_where=_IS_UNFINISHED),
+        Index("ix_export_recall", "recall_id", **rows_where("recall_id IS NOT NULL")),
+        Index("ix_export_unfinished", "id", **rows_where("status IN ('queued', 'running')")),
         Index("ix_export_commune", "code_commune", "id"),
         Index("ix_export_finished_at", "finished_at"),
         Index("ix_export_status", "status"),

@@ -40,7 +40,6 @@ from sqlalchemy import (
     literal_column,
     or_,
     select,
-    text,
     tuple_,
     update,
 )
@@ -49,11 +48,11 @@ from sqlalchemy.orm import InstrumentedAttribute, Mapped, aliased, mapped_column
 
 from schemas.vocabulary import Labelled
 from worker.db.engine import notify_ready
-from worker.db.types import Base, Id, Texte, UtcDateTime, empty, seconds_between, utc_now, zero
+from worker.db.types import Base, Id, Texte, UtcDateTime, empty, rows_where, seconds_between, utc_now, zero
 from worker.doorbell import Doorbell
 from worker.errors import LeaseLostError
 
-IS_OPEN = text("state IN ('due', 'held')")
+_OPEN = rows_where("state IN ('due', 'held')")
 
 
 class WorkState(Labelled):
@@ -116,8 +115,8 @@ class Work(Base):
     __tablename__ = "work"
     __table_args__ = (
         UniqueConstraint("kind", "subject", "part"),
-        Index("ix_work_open", "kind", "lane", "fair_tag", "id", postgresql_where=IS_OPEN, sqlite_where=IS_OPEN),
-        Index("ix_work_part", "part", "kind", postgresql_where=IS_OPEN, sqlite_where=IS_OPEN),
+        Index("ix_work_open", "kind", "lane", "fair_tag", "id", **_OPEN),
+        Index("ix_work_part", "part", "kind", **_OPEN),
     )
 
     id: Mapped[int] = mapped_column(Id, primary_key=True)
