@@ -27,10 +27,10 @@ from worker.errors import ConfigurationError
 from worker.exports.storage import Storage
 from worker.health import Beat, ignore
 from worker.settings import Settings
+from worker.work.queue import delete_dead
 
 if TYPE_CHECKING:
     from worker.housekeeping.housekeeping import Chore
-    from worker.monitoring.exporter import Queues
     from worker.notifier.channels.delivery import ChannelSender
     from worker.notifier.messages.events import PublishEvent
     from worker.notifier.notify import Notifier
@@ -112,7 +112,7 @@ def build_chores(settings: Settings, engine: Engine, enqueue: Enqueue, count: Co
         Chore("arrivals", lambda: housekeeping.erase_arrivals(engine, arrivals), HOUR_SECONDS),
         Chore("versions", lambda: purge_versions(engine, note_removed(Actor(NOTIFIER))), HOUR_SECONDS),
         Chore("temporaries", lambda: housekeeping.remove_temporaries(storage), HOUR_SECONDS),
-        Chore("work", lambda: [housekeeping.delete_dead_works(engine)], DAY_SECONDS),
+        Chore("work", lambda: map(delete_dead, [engine]), DAY_SECONDS),
     ]
     if retention := settings.retention_days:
         chores.append(Chore("purge", lambda: housekeeping.purge(engine, storage, retention), HOUR_SECONDS))
@@ -140,12 +140,3 @@ def build_senders(settings: Settings) -> "dict[Channel, ChannelSender]":
 def _build_registre(settings: Settings, engine: Engine) -> Engine:
     url = settings.registre_url
     return build_engine(url.get_secret_value(), serves=True) if url else engine
-
-
-def show_metrics(settings: Settings, engine: Engine, queues: "Queues", is_blocked: Callable[[], bool]) -> None:
-    """Serve metrics to Prometheus, if the settings have a port."""
-    if settings.metrics_port:
-        from worker.monitoring.exporter import Exporter, serve_metrics
-
-        exporter = Exporter(engine, queues, is_blocked, settings.exports_dir)
-        serve_metrics(exporter, settings.metrics_port)

@@ -22,11 +22,11 @@ from worker.work.queue import (
     bury,
     claim,
     count_dead,
+    delete_dead,
     finish,
     release,
     renew,
     retry,
-    sweep,
 )
 
 LONG_AGO = datetime(2026, 1, 1, tzinfo=UTC)
@@ -226,5 +226,5 @@ def test_what_was_given_up_is_kept_for_ninety_days_and_named(queue: Queue) -> No
     queue.bury(queue.claim(kind=WorkKind.EVENT)[0])
     with queue.engine.begin() as connection:
         assert count_dead(connection) == 1
-        assert (sweep(connection), sweep(connection, days=-1)) == (0, 1)
+    assert (delete_dead(queue.engine), delete_dead(queue.engine, days=-1)) == (0, 1)
     assert [row[:2] for row in queue.rows()] == [("request:2", "due"), ("volume:exports", "due")]

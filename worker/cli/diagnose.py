@@ -17,7 +17,7 @@ from common.french import count_of, format_size
 from common.settings import PREFIX, effective
 from worker.access.management import list_senders
 from worker.cli.options import worker_database
-from worker.db.engine import build_engine, ping
+from worker.db.engine import build_engine
 from worker.db.migrate import current_revision
 from worker.errors import PrefectureError, VolumeAbsentError
 from worker.exports.storage import Storage
@@ -56,7 +56,6 @@ def _check_database(url: SecretStr) -> str:
     engine = build_engine(url.get_secret_value())
     place = shown_address(url.get_secret_value())
     try:
-        ping(engine)
         found, newest = current_revision(engine)
     except DBAPIError as error:
         reason = explain_database_tls(str(error.orig)) or type(error.orig).__name__

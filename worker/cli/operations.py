@@ -18,7 +18,7 @@ from common.texte import without_controls
 from worker.access.authorization import AccountList
 from worker.audit import AuditLine, keep_acts, read_audit, read_log, verify_audit
 from worker.cli.options import CODE_COMMUNE, JOUR, print_json, print_table, start_of, worker_database
-from worker.compose import build_notifier, show_metrics
+from worker.compose import build_notifier
 from worker.db import migrate as migrations
 from worker.db.engine import build_engine, require_current
 from worker.error_policy import lacks_descriptors
@@ -83,7 +83,13 @@ def notifier(*, once: bool) -> None:
         built.work(stop)
     else:
         stop_on_signals(stop)
-        show_metrics(settings, engine, lambda: read_queues(amqp_url, accounts()), partial(is_blocked, amqp_url))
+        if settings.metrics_port:
+            from worker.monitoring.exporter import Exporter, serve_metrics
+
+            exporter = Exporter(
+                engine, lambda: read_queues(amqp_url, accounts()), partial(is_blocked, amqp_url), settings.exports_dir
+            )
+            serve_metrics(exporter, settings.metrics_port)
         watchdog = Watchdog(pulse, SILENCE_SECONDS[Role.NOTIFIER], lacks_descriptors)
         watchdog.start()
         built.run(stop)

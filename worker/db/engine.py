@@ -113,12 +113,6 @@ def _begin_sqlite(connection: Connection) -> None:
     connection.exec_driver_sql(f"BEGIN {mode}")
 
 
-def ping(engine: Engine) -> None:
-    """Read one value; raises SQLAlchemy's OperationalError when the database is away."""
-    with engine.connect() as connection:
-        connection.execute(text("SELECT 1"))
-
-
 def is_writable(engine: Engine) -> bool:
     """Whether the database answers and is not a read-only standby."""
     try:

@@ -60,7 +60,6 @@ from worker.work.queue import (
     subject_of,
     take_back_enqueued,
 )
-from worker.work.queue import sweep as delete_old_works
 
 HOUR_SECONDS, DAY_SECONDS = 3600, 24 * 3600
 
@@ -198,12 +197,6 @@ def purge_refused(
         connection.execute(delete(Notification).where(Notification.request_id.in_(ids)))
         connection.execute(delete(Work).where(Work.subject.in_([subject_of(About.REQUEST, it) for it in ids])))
         return connection.execute(delete(Request).where(Request.id.in_(ids))).rowcount
-
-
-def delete_dead_works(engine: Engine) -> int:
-    """Delete old dead works; return how many."""
-    with engine.begin() as connection:
-        return delete_old_works(connection)
 
 
 def remove_temporaries(storage: Storage) -> Iterator[int]:

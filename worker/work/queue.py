@@ -8,7 +8,7 @@
     HELD    claim, once the lease is over            HELD, of another owner
     HELD    bury                                     DEAD
     DEAD    add with `again`, retry                  DUE
-    DEAD    sweep, 90 days after it was added        (deleted)
+    DEAD    delete_dead, after 90 days               (deleted)
 
 The clock is the database's. If the clock jumped ahead and was set back, a row may have a lease that ends later than the
 longest lease from now: such a row is free. Only the owner of a row may renew, finish, release or bury it.
@@ -501,10 +501,11 @@ def retry(connection: Connection, *, error: str, since: datetime, kind: str | No
     return number
 
 
-def sweep(connection: Connection, days: float = KEPT_DAYS) -> int:
+def delete_dead(engine: Engine, days: float = KEPT_DAYS) -> int:
     """Delete dead works that were added so many days ago; return how many."""
     is_old = Work.created_at < utc_now(-days * 86_400)
-    return connection.execute(delete(Work).where(_is(WorkState.DEAD), is_old)).rowcount
+    with engine.begin() as connection:
+        return connection.execute(delete(Work).where(_is(WorkState.DEAD), is_old)).rowcount
 
 
 def count_works(connection: Connection) -> Sequence[Row[str, str, str, int, float]]:
