@@ -163,14 +163,16 @@ def read_preview(connection: Connection, preview_id: int) -> Preview | None:
 
 # A worker has claimed the work of the row.
 
+_STEPS = {
+    PreviewStatus.QUEUED.value: PreviewStatus.RUNNING.value,
+    PreviewStatus.ACCEPTED.value: PreviewStatus.IMPORTING.value,
+}
+"""The state of a claimed row, by the state in which it waited."""
+
 
 def begin(connection: Connection, preview_id: int) -> None:
     """Set RUNNING or IMPORTING, and reset the progress."""
-    step = case(
-        (Preview.status == PreviewStatus.QUEUED, PreviewStatus.RUNNING.value),
-        (Preview.status == PreviewStatus.ACCEPTED, PreviewStatus.IMPORTING.value),
-        else_=Preview.status,
-    )
+    step = case(_STEPS, value=Preview.status, else_=Preview.status)
     is_it = Preview.id == preview_id, ~IS_ENDED
     connection.execute(update(Preview).where(*is_it).values({Preview.status: step, Preview.lines_read: 0}))
 
@@ -208,12 +210,7 @@ def mark_refused(engine: Engine, claim: Claim, reason: str) -> None:
 
 def release(engine: Engine, claim: Claim, *, seconds: float, counts: bool) -> None:
     """Release the work: it is due again in `seconds`. With `counts`, this start counts towards the limit of starts."""
-    is_read = Preview.status == PreviewStatus.RUNNING
-    back = case(
-        (is_read, PreviewStatus.QUEUED.value),
-        (Preview.status == PreviewStatus.IMPORTING, PreviewStatus.ACCEPTED.value),
-        else_=Preview.status,
-    )
+    back = case({step: state for state, step in _STEPS.items()}, value=Preview.status, else_=Preview.status)
     with engine.begin() as connection:
         queue.require_held(queue.release(connection, claim, seconds, counts=counts))
         _change(connection, claim, {Preview.status: back})
