@@ -50,7 +50,7 @@ from worker.notifier.channels.delivery import (
     backoff,
 )
 from worker.notifier.messages.events import AnsweredEvent, PublishEvent
-from worker.notifier.messages.text import Text, Topic, write
+from worker.notifier.messages.text import Topic, write
 from worker.notifier.models import Notification
 from worker.notifier.notices import Notice, Notices
 from worker.work.queue import (
@@ -151,9 +151,9 @@ QUIET_SECONDS = 600
 
 
 class ListRecipients:
-    """Adds a row of `notification` and a work for each recipient of messages about requests, recalls and reminders.
+    """Adds a work for each recipient of messages about requests, recalls and reminders.
 
-    The mail to the agent who asked is due later, and has no row until then: it may be needless.
+    The mail to the agent who asked is due later: it may be needless.
     """
 
     def __init__(self, engine: Engine, notices: Notices) -> None:
@@ -169,50 +169,19 @@ class ListRecipients:
             claims = [claim for claim in claims if claim.id in mine]
             notices = self._notices.read(session, claims)
             addressees = read_addressees(session, {it.code_commune for it in notices.values()})
-            listed = _read_listed(session, claims)
             for claim in claims:
                 if notice := notices.get(claim.subject):
                     of_commune = addressees[notice.code_commune].values()
                     wishing = [one for one in of_commune if one.wishes & notice.wishes]
                     if notice.wishes and not wishing:
                         log.warning("no_recipient", **notice.log_keys)
-                    self._add(session, claim, notice, [it for it in wishing if (claim.subject, it.key) not in listed])
+                    waiting = [one for one in wishing if notice.asker and one.agent == notice.asker]
+                    at_once = [one for one in wishing if one not in waiting]
+                    add(session.connection(), [_message_work(claim, one) for one in at_once])
+                    add(session.connection(), [_message_work(claim, one) for one in waiting], seconds=QUIET_SECONDS)
                 elif claim.about is About.REMINDER:
                     log.warning("reminder_too_late", reminder_id=claim.subject_id)
             note_notified(session, requests)
-
-    def _add(self, session: Session, claim: Claim, notice: Notice, addressees: Sequence[Addressee]) -> None:
-        waiting = [one for one in addressees if notice.asker and one.agent == notice.asker]
-        at_once = [one for one in addressees if one not in waiting]
-        text = notice.text() if at_once else None
-        if text:
-            session.add_all(make_row(claim, notice, text, one) for one in at_once)
-            session.flush()
-        add(session.connection(), [_message_work(claim, one) for one in at_once])
-        add(session.connection(), [_message_work(claim, one) for one in waiting], seconds=QUIET_SECONDS)
-
-
-def _read_listed(session: Session, claims: Sequence[Claim]) -> set[tuple[str, str]]:
-    """Return the subjects and recipients of the rows that exist."""
-    listed: set[tuple[str, str]] = set()
-    for about, column in _SUBJECTS.items():
-        ids = [claim.subject_id for claim in claims if claim.about is about]
-        rows = session.execute(select(column, Notification.recipient).where(column.in_(ids)))
-        listed |= {(subject_of(about, row_id or 0), recipient) for row_id, recipient in rows}
-    return listed
-
-
-def make_row(claim: Claim, notice: Notice, text: Text, addressee: Addressee) -> Notification:
-    """Return a new row for the message about the subject of a work to one addressee."""
-    return Notification(
-        **{_SUBJECTS[claim.about].key: claim.subject_id},
-        recipient=addressee.key,
-        code_commune=notice.code_commune,
-        subject=text.subject,
-        kind=text.topic,
-        channel=addressee.channel,
-        address=addressee.shown,
-    )
 
 
 def _message_work(claim: Claim, addressee: Addressee) -> NewWork:
@@ -305,7 +274,10 @@ def try_recipient(senders: Mapping[Channel, ChannelSender], addressee: Addressee
 
 
 class SendMessage:
-    """Processes the work of one recipient: reads and composes the message, sends it, records the result."""
+    """Processes the work of one recipient: reads and composes the message, sends it, records the result.
+
+    The row of `notification` is inserted before the first attempt.
+    """
 
     def __init__(self, engine: Engine, notices: Notices, senders: Mapping[Channel, ChannelSender]) -> None:
         self._engine = engine
@@ -313,7 +285,7 @@ class SendMessage:
         self._senders = senders
 
     def handle(self, claims: Sequence[Claim]) -> None:
-        """Send the message of each work; a message without a row may be needless by now."""
+        """Send the message of each work; before the first attempt it may be needless by now, or its recipient gone."""
         for claim in claims:
             with Session(self._engine, expire_on_commit=False) as session, session.begin():
                 row = session.scalars(select(Notification).where(_is_message(claim))).one_or_none()
@@ -321,9 +293,9 @@ class SendMessage:
                 code = row.code_commune if row else notice.code_commune if notice else ""
                 addressee = read_addressees(session, {code})[code].get(claim.part)
                 if row is None and notice and addressee and not notice.is_opened:
-                    row = make_row(claim, notice, notice.text(), addressee)
+                    row = _make_row(claim, notice, addressee)
                     session.add(row)
-            if row is None:
+            if row is None or row.sent_at:
                 commit(self._engine, partial(finish_and_note, claims=[claim]))
                 continue
             with structlog.contextvars.bound_contextvars(channel=row.channel, **(notice.log_keys if notice else {})):
@@ -348,6 +320,19 @@ class SendMessage:
             return delay
         log.info("message_sent")
         return None
+
+
+def _make_row(claim: Claim, notice: Notice, addressee: Addressee) -> Notification:
+    text = notice.text()
+    return Notification(
+        **{_SUBJECTS[claim.about].key: claim.subject_id},
+        recipient=addressee.key,
+        code_commune=notice.code_commune,
+        subject=text.subject,
+        kind=text.topic,
+        channel=addressee.channel,
+        address=addressee.shown,
+    )
 
 
 def _record_result(
