@@ -165,7 +165,8 @@ def lacks_descriptors() -> bool:
 
 
 def _find(error: BaseException) -> Diagnosis | None:
-    if isinstance(error, MemoryError | ImportError) or _cannot_start_thread(error):
+    cannot_start = isinstance(error, RuntimeError) and "can't start new thread" in str(error)
+    if cannot_start or isinstance(error, MemoryError | ImportError):
         return Diagnosis(_ROWS[Source.SYSTEM, "ENOMEM"], "ENOMEM")
     if isinstance(error, SQLAlchemyError) or hasattr(error, "sqlstate") or hasattr(error, "sqlite_errorname"):
         return _find_database(error)
@@ -173,15 +174,10 @@ def _find(error: BaseException) -> Diagnosis | None:
         code = getattr(error, "reply_code", None) or type(error).__name__
         return Diagnosis(_ROWS[Source.BROKER, NO_ANSWER], str(code))
     if isinstance(error, SMTPException):  # SMTPException is an OSError too
-        answer = getattr(error, "smtp_code", 0)
-        return (
-            find_answer(answer, of_recipient=False) if answer else Diagnosis(_ROWS[Source.MAIL, NO_ANSWER], NO_ANSWER)
-        )
+        if answer := getattr(error, "smtp_code", 0):
+            return find_answer(answer, of_recipient=False)
+        return Diagnosis(_ROWS[Source.MAIL, NO_ANSWER], NO_ANSWER)
     return _find_system(error) if isinstance(error, OSError) else None
-
-
-def _cannot_start_thread(error: BaseException) -> bool:
-    return isinstance(error, RuntimeError) and "can't start new thread" in str(error)
 
 
 def _find_system(error: OSError) -> Diagnosis:

@@ -986,8 +986,8 @@ worker/notifier/channels/
   test_without_tls_nothing_leaves_this_machine
     - if parts.scheme != "https" and not (parts.scheme == "http" and _is_loopback(host)):
   test_message_id_is_stable_and_hides_the_address
-    - return f"<{digest(message.about)}.{digest(addressee.address)}@{domain}>"
-    + return f"<{id(message)}.{digest(addressee.address)}@{domain}>"
+    - message_id = f"<{digest(message.about)}.{digest(addressee.address)}@{domain}>"
+    + message_id = f"<{id(message)}.{digest(addressee.address)}@{domain}>"
   test_who_will_never_be_reached_is_recorded_and_the_others_are_told
     - if find_answer(code, of_recipient=True).policy.treatment is Treatment.REFUSE:
   test_a_server_without_tls_gets_nothing_in_the_clear

@@ -59,34 +59,25 @@ def _explain(error: Exception) -> tuple[str, ExitCode]:
             return str(error), ExitCode.AWAY
         case PrefectureError():
             return str(error), ExitCode.FAILED
-        case _:
-            return _explain_database(error) or _explain_bug(error)
+    if found := _explain_database(error):
+        return found
+    what = describe_exception(error)
+    return f"erreur inattendue : {what['type']} ({' < '.join(reversed(what['at']))})", ExitCode.FAILED
 
 
 def _explain_database(error: Exception) -> tuple[str, ExitCode] | None:
     from sqlalchemy.exc import DBAPIError, OperationalError
 
-    if isinstance(error, DBAPIError) and _lacks_table(error):
+    from common.database import shown_address
+    from worker.settings import load_settings
+
+    if not isinstance(error, DBAPIError):
+        return None
+    if type(error.orig).__name__ == "UndefinedTable" or str(error.orig).startswith("no such table"):
         return "la base de données n'est pas prête : lancez « python -m worker migrate »", ExitCode.FAILED
     if isinstance(error, OperationalError):
         reason = explain_database_tls(str(error.orig)) or str(error.orig).strip().partition("\n")[0]
         advice = "Vérifiez qu'elle est démarrée et que PREFECTURE_DATABASE_URL est juste."
-        return f"base de données injoignable : {_database()} ({reason}). {advice}", ExitCode.AWAY
+        place = shown_address(load_settings().database_url.get_secret_value())
+        return f"base de données injoignable : {place} ({reason}). {advice}", ExitCode.AWAY
     return None
-
-
-def _explain_bug(error: Exception) -> tuple[str, ExitCode]:
-    what = describe_exception(error)
-    return f"erreur inattendue : {what['type']} ({' < '.join(reversed(what['at']))})", ExitCode.FAILED
-
-
-def _lacks_table(error: Exception) -> bool:
-    orig = getattr(error, "orig", None)
-    return type(orig).__name__ == "UndefinedTable" or str(orig).startswith("no such table")
-
-
-def _database() -> str:
-    from common.database import shown_address
-    from worker.settings import load_settings
-
-    return shown_address(load_settings().database_url.get_secret_value())

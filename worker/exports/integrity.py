@@ -2,12 +2,12 @@
 
 import os
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 import structlog
-from sqlalchemy import ColumnElement, Engine, RowMapping, and_, select, update
+from sqlalchemy import ColumnElement, Engine, and_, select, update
 from sqlalchemy.orm import Session, joinedload, selectinload
 
 from common.files import NotRegularError, hash_file, open_regular
@@ -120,11 +120,8 @@ def find_fault(path: Path, size: int, sha256: str) -> FileFault | None:
         return FileFault.TRUNCATED
     if digest != sha256:
         return FileFault.ALTERED
-    return None if _has_right_modes(path, state) else FileFault.PERMISSIONS
-
-
-def _has_right_modes(path: Path, state: os.stat_result) -> bool:
-    return stat.S_IMODE(state.st_mode) == FILE_MODE and stat.S_IMODE(path.parent.stat().st_mode) == DIRECTORY_MODE
+    modes = stat.S_IMODE(state.st_mode), stat.S_IMODE(path.parent.stat().st_mode)
+    return None if modes == (FILE_MODE, DIRECTORY_MODE) else FileFault.PERMISSIONS
 
 
 UNKNOWN_SECONDS = 24 * 3600
@@ -143,17 +140,13 @@ def find_orphans(
 ) -> Iterator[Orphan]:
     """Yield the orphans of the volume or of one commune. Hidden files are being written and are skipped."""
     for directory in sorted(storage.root.glob(code_commune or "[0-9]*")):
-        rows = _read_rows(engine, directory.name)
+        columns = Export.file_name, Export.id, Export.purged_at
+        with snapshot(engine) as connection:
+            found = connection.execute(select(*columns).where(Export.code_commune == directory.name)).all()
+        rows = {row.file_name: row for row in found}
         for path in sorted(directory.glob("[!.]*")):
             row = rows.get(main_name(path.name))
             if row is None and age_of(path) > seconds:
                 yield Orphan(path, None)
-            elif row and row["purged_at"] is not None and path.exists():
-                yield Orphan(path, row["id"])
-
-
-def _read_rows(engine: Engine, code_commune: str) -> Mapping[str, RowMapping]:
-    columns = Export.file_name, Export.id, Export.purged_at
-    with snapshot(engine) as connection:
-        rows = connection.execute(select(*columns).where(Export.code_commune == code_commune)).mappings().all()
-    return {row["file_name"]: row for row in rows}
+            elif row and row.purged_at is not None and path.exists():
+                yield Orphan(path, row.id)

@@ -244,12 +244,10 @@ class ThreadWatchdog(Middleware):
 
 
 def _lack(worker: Worker) -> str:
-    apart = sorted(name for name, thread in list(worker.consumers.items()) if not _is_connected(thread))
+    consumers = {name: thread.consumer for name, thread in list(worker.consumers.items())}
+    connected = {name for name, it in consumers.items() if isinstance(it, GuardedConsumer) and it.channel.is_open}
+    apart = sorted(consumers.keys() - connected)
     return f"RabbitMQ ne donne rien de : {', '.join(apart)}" if apart else ""
-
-
-def _is_connected(thread: ConsumerThread) -> bool:
-    return isinstance(thread.consumer, GuardedConsumer) and bool(thread.consumer.channel.is_open)
 
 
 def build_middleware(answers: Callable[[], bool] = lambda: True) -> Sequence[Middleware]:

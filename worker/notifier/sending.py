@@ -403,7 +403,7 @@ class EventPublishing:
         except TransientError:
             log.warning("event_delayed", exc_info=True)
         with Session(self._engine) as session, session.begin():
-            running = [it for it in claims if it.kind is WorkKind.PROGRESS and _is_running(notices.get(it.subject))]
+            running = [it for it in claims if it.kind is WorkKind.PROGRESS and events[it.id]]
             for claim in running:
                 release(session.connection(), claim, _progress_seconds(events[claim.id]), counts=False)
             others = [it for it in claims if it not in running]
@@ -412,10 +412,6 @@ class EventPublishing:
                 if claim not in done:
                     release(session.connection(), claim, until_next_try(claim.waits), AWAY, counts=False)
             finish_and_note(session, done)
-
-
-def _is_running(notice: Notice | None) -> bool:
-    return bool(notice and notice.request and notice.request.completed_at is None)
 
 
 def _progress_seconds(events: Sequence[AnsweredEvent]) -> float:

@@ -210,7 +210,10 @@ class Solo:
     def __enter__(self) -> Self:
         prepare_database(self.services.engine)
         self._worker.start()
-        self._resume()
+        with self.services.engine.begin() as connection:
+            free_all(connection)
+        self.services.storage.sweep_temporaries(older_than=0)
+        sweep(self.services.engine, self._doorbells.enqueue)
         self._notifying.start()
         return self
 
@@ -228,13 +231,6 @@ class Solo:
     def publish(self, event: CloudEvent, *, token: str = "") -> None:
         """Record a request at once."""
         ingest_request(event, self.services, sender=token)
-
-    def _resume(self) -> None:
-        """Enqueue every row of an earlier process."""
-        with self.services.engine.begin() as connection:
-            free_all(connection)
-        self.services.storage.sweep_temporaries(older_than=0)
-        sweep(self.services.engine, self._doorbells.enqueue)
 
     def _finish_files(self) -> None:
         while True:

@@ -1,6 +1,6 @@
 """Turns an event into rows, once, and enqueues each row."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
@@ -261,7 +261,8 @@ def _record(arrival: Arrival, services: Services, answer: Read | RefusedError) -
         waiting = read_waiting(session.connection(), arrival)
         if _is_copy(session, arrival, answer, waiting):
             return _end_waiting(session.connection(), arrival, answer)
-        if waiting and not _takes_no_key(answer) and not _is_early(answer):
+        is_early = isinstance(answer, Cancellation) and answer.request_id is None
+        if waiting and not _takes_no_key(answer) and not is_early:
             discard(session.connection(), arrival)
         now = session.scalars(select(utc_now())).one()
         request = _request(arrival, Authorization(arrival.sender, services, arrival.event), now, answer)
@@ -269,9 +270,12 @@ def _record(arrival: Arrival, services: Services, answer: Read | RefusedError) -
             _take_turn(session.connection(), request, answer, services)
         session.add(request)
         session.flush()
-        add(session.connection(), _first_works(request))
+        reply = _reply(request)
+        add(session.connection(), [reply])
+        if request.completed_at is not None and request.notified_at is None:
+            add(session.connection(), [reply._replace(kind=WorkKind.RECIPIENTS)])
         if request.is_progress_wanted:
-            add(session.connection(), [_reply(request)._replace(kind=WorkKind.PROGRESS, lane=1)], seconds=1)
+            add(session.connection(), [reply._replace(kind=WorkKind.PROGRESS, lane=1)], seconds=1)
         return _apply(session, request, answer, services)
 
     return _commit(services, record)
@@ -337,10 +341,6 @@ def _end_waiting(connection: Connection, arrival: Arrival, answer: Read | Refuse
     return ()
 
 
-def _is_early(answer: Read | RefusedError) -> bool:
-    return isinstance(answer, Cancellation) and answer.request_id is None
-
-
 def _takes_no_key(answer: Read | RefusedError) -> bool:
     return isinstance(answer, RefusedError) and answer.code in WITHOUT_KEY
 
@@ -379,13 +379,6 @@ def _request(arrival: Arrival, authorization: Authorization, now: datetime, answ
 def _reply(request: Request) -> NewWork:
     subject = subject_of(About.REQUEST, request.id)
     return NewWork(WorkKind.REPLY, subject, "", int(request.is_bulk), request.turn or 0)
-
-
-def _first_works(request: Request) -> Iterator[NewWork]:
-    reply = _reply(request)
-    yield reply
-    if request.completed_at is not None and request.notified_at is None:
-        yield reply._replace(kind=WorkKind.RECIPIENTS)
 
 
 def _readable_commune(event: CloudEvent, authorization: Authorization) -> str:

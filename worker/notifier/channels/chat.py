@@ -84,7 +84,9 @@ def open_chat(address: str) -> "NotifyBase":
 def _instantiate(module: str, name: str, address: str) -> Any:  # noqa: ANN401 — each service has its own attributes
     from apprise import AppriseAsset
 
-    _hush()
+    _APPRISE.propagate = False  # keeps addresses, which are secrets, out of our logs
+    _APPRISE.setLevel(_SILENT)
+    logging.getLogger("urllib3").setLevel(_SILENT)
     kind = getattr(import_module(f"apprise.plugins.{module}"), name)
     asset = AppriseAsset(
         storage_mode="memory",
@@ -128,10 +130,3 @@ class _Hearing(logging.Handler):
     def __exit__(self, *_: object) -> None:
         _APPRISE.setLevel(_SILENT)
         _APPRISE.removeHandler(self)
-
-
-def _hush() -> None:
-    """Keep addresses, which are secrets, out of our logs."""
-    _APPRISE.propagate = False
-    _APPRISE.setLevel(_SILENT)
-    logging.getLogger("urllib3").setLevel(_SILENT)

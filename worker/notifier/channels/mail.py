@@ -59,14 +59,10 @@ class MailSender:
     send_mail: SendMail
     mail_from: str
 
-    def identify(self, message: Message, addressee: Addressee) -> str:
-        """Return the Message-ID (RFC 5322, section 3.6.4), equal for equal subjects and addresses."""
-        domain = parseaddr(self.mail_from)[1].rpartition("@")[2]
-        return f"<{digest(message.about)}.{digest(addressee.address)}@{domain}>"
-
     def send(self, message: Message, addressee: Addressee) -> None:
-        """Send the message, as described in `ChannelSender`."""
-        message_id = self.identify(message, addressee)
+        """Send the message, as described in `ChannelSender`; equal subjects and addresses have equal Message-IDs."""
+        domain = parseaddr(self.mail_from)[1].rpartition("@")[2]
+        message_id = f"<{digest(message.about)}.{digest(addressee.address)}@{domain}>"
         self.send_mail(compose(message.text(), addressee.address, mail_from=self.mail_from, message_id=message_id))
 
     def check(self, address: str) -> None:
@@ -115,7 +111,10 @@ class SmtpMailer:
             sock: Any = server.sock
             with cut_after(self.whole_seconds, sock):
                 sock.settimeout(self.answer_seconds)
-                self._introduce(server)
+                if self.security == "starttls":
+                    server.starttls(context=ssl.create_default_context())
+                if self.user and self.password:
+                    server.login(self.user, self.password.get_secret_value())
                 _deliver(server, message)
         except (smtplib.SMTPException, OSError) as trouble:
             if isinstance(conclude(trouble), ExhaustedError):
@@ -126,19 +125,15 @@ class SmtpMailer:
             raise DeliveryDelayedError(_describe(trouble), is_away=is_away, is_uncertain=is_sent) from None
         finally:
             if server is not None:
-                _leave(server)
+                with suppress(smtplib.SMTPException, OSError):
+                    server.quit()
+                server.close()
 
     def _connect(self) -> "_Dialogue":
         if self.security == "tls":
             context = ssl.create_default_context()
             return _TlsDialogue(self.host, self.port, timeout=CONNECT_SECONDS, context=context)
         return _Dialogue(self.host, self.port, timeout=CONNECT_SECONDS)
-
-    def _introduce(self, server: smtplib.SMTP) -> None:
-        if self.security == "starttls":
-            server.starttls(context=ssl.create_default_context())
-        if self.user and self.password:
-            server.login(self.user, self.password.get_secret_value())
 
 
 class _Dialogue(smtplib.SMTP):
@@ -173,12 +168,6 @@ class FolderMailer:
                 publish([file])
         except OSError as trouble:
             raise DeliveryDelayedError(_describe(trouble)) from None
-
-
-def _leave(server: smtplib.SMTP) -> None:
-    with suppress(smtplib.SMTPException, OSError):
-        server.quit()
-    server.close()
 
 
 def _deliver(server: smtplib.SMTP, message: EmailMessage) -> None:

@@ -41,7 +41,9 @@ Raises:
 
 def file_event(request: Request, export: Export, public_url: str = "") -> CloudEvent:
     """Return the event of a ready, failed or cancelled file; `public_url`: the address of the screen, if any."""
-    data = FileStatus(**_about(request, export), **ended_fields(export, _url(export, public_url)))
+    path = FILE_PATH.format(export_id=export.id)
+    url = f"{public_url.rstrip('/')}{PREFIX}{path}" if public_url else None
+    data = FileStatus(**_about(request, export), **ended_fields(export, url))
     return _answer(request, data, export.finished_at or request.created_at, export.id)
 
 
@@ -54,11 +56,6 @@ def progress_event(request: Request, export: Export, now: datetime, before: int 
         written, electeurs = export.lines_written, export.electeurs or None
         data = FileStatus(**about, status=FileStage.RUNNING, lines_written=written, electeurs=electeurs)
     return _answer(request, data, now, f"{export.part}\n{data.status}")
-
-
-def _url(export: Export, public_url: str) -> str | None:
-    path = FILE_PATH.format(export_id=export.id)
-    return f"{public_url.rstrip('/')}{PREFIX}{path}" if public_url else None
 
 
 def recall_event(recall: Recall, export: Export) -> CloudEvent:
