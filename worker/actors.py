@@ -1,6 +1,7 @@
 """The actors: each unwraps its message and calls the use case."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import dramatiq
@@ -32,21 +33,12 @@ def declare_actors(broker: Broker, services: Services) -> None:
     def ingest(incoming: IncomingEvent) -> None:
         ingest_request(incoming.event, services, sender=incoming.sender, faults=incoming.faults)
 
-    def check(deferred_id: int) -> None:
-        check_deferred(deferred_id, services)
-
-    def make(export_id: int) -> None:
-        make_export(export_id, services)
-
-    def preview(preview_id: int) -> None:
-        handle_preview(preview_id, services)
-
     functions: dict[str, Callable[[Any], None]] = {
         INGEST: ingest,
-        DEFERRED: check,
-        LISTE: make,
-        TABLEAU: make,
-        PREVIEW: preview,
+        DEFERRED: partial(check_deferred, services=services),
+        LISTE: partial(make_export, services=services),
+        TABLEAU: partial(make_export, services=services),
+        PREVIEW: partial(handle_preview, services=services),
     }
     for name, queue in ACTOR_QUEUES.items():
         priority = AFTER_THOSE if name.endswith(BULK) else AT_ONCE

@@ -60,7 +60,6 @@ from worker.handlers.requests.export_plan import (
     read_cancellation,
 )
 from worker.handlers.requests.registre_requests import (
-    CorrectionOrder,
     ImportOrder,
     PreviewOrder,
     read_correction_order,
@@ -72,7 +71,7 @@ from worker.work.queue import About, NewWork, WorkKind, add, claim_enqueued, rel
 
 log = structlog.get_logger()
 
-_Import = PreviewOrder | CorrectionOrder | ImportOrder
+_Import = PreviewOrder | ImportOrder
 _IN_TURN = ExportPlan | _Import
 Read = _IN_TURN | Cancellation | Declaration
 """A request that can be fulfilled."""
@@ -409,7 +408,7 @@ def _apply(session: Session, request: Request, answer: Read | RefusedError, serv
             answer.apply(session.connection(), request.created_at)
             log.info("declaration_recorded", exports=len(answer.files), commune=answer.commune)
             return list(answer.doorbells())
-        case PreviewOrder() | CorrectionOrder() | ImportOrder():
+        case PreviewOrder() | ImportOrder():
             log.info("registre_request_recorded", commune=answer.commune)
             return [answer.apply(session, request)]
         case RefusedError():

@@ -1,7 +1,7 @@
 """Requests about the register: the preview of an export or of a correction, then the import that confirms it."""
 
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any
 
 from sqlalchemy.orm import Session
 
@@ -20,29 +20,22 @@ from worker.exports.models import Request
 from worker.handlers.declarations.file_notes import refuse_future
 from worker.handlers.requests.export_plan import read_data, require_own_register
 from worker.registre.communes import read_commune
-from worker.registre.imports.chain import KnownLink, find_link
+from worker.registre.imports.chain import find_link
 from worker.registre.imports.report import ask_in_words
 from worker.services import Services
 from worker.work.queue import WorkKind
 
-_Asked = TypeVar("_Asked", RegistrePreviewRequested, RegistreCorrectionRequested, RegistreImportRequested)
-
 
 @dataclass(frozen=True)
-class _Order(Generic[_Asked]):
-    asked: _Asked
+class PreviewOrder:
+    """The preview of an export of the REU, or of an undo or another day of an import."""
+
+    commune: str
     requested_by: str
     """The agent or the account."""
+    columns: dict[str, Any]
+    """Of the row; those of a correction have no arrival."""
     account: str = ""
-
-    @property
-    def commune(self) -> str:
-        return self.asked.commune
-
-
-@dataclass(frozen=True)
-class PreviewOrder(_Order[RegistrePreviewRequested]):
-    """The preview of an export of the REU."""
 
     def apply(self, session: Session, request: Request) -> Doorbell:
         """Insert the row, in the transaction of its request.
@@ -50,18 +43,17 @@ class PreviewOrder(_Order[RegistrePreviewRequested]):
         Raises:
             RefusedError: the day of the export is in the future.
         """
-        asked = self.asked
-        refuse_future(asked.taken_on, request.created_at, commune=asked.commune, field="taken_on")
-        columns = asked.model_dump(include={"arrival", "sha256", "taken_on"}) | {"requested_by": self.requested_by}
-        columns |= {"code_commune": asked.commune, "file_name": asked.file_name or asked.arrival}
-        columns |= {"liste": asked.liste or ""}
-        record_audit(
-            session.connection(),
-            Action.ARRIVAL_RECEIVED,
-            actor=Actor(self.requested_by, self.account),
-            code_commune=asked.commune,
-            detail=[Pseudonymised(WordKind.TEXTE, columns["file_name"]), f", export du {short_date(asked.taken_on)}"],
-        )
+        day = self.columns["taken_on"]
+        refuse_future(day, request.created_at, commune=self.commune, field="taken_on")
+        if "arrival" in self.columns:
+            record_audit(
+                session.connection(),
+                Action.ARRIVAL_RECEIVED,
+                actor=Actor(self.requested_by, self.account),
+                code_commune=self.commune,
+                detail=[Pseudonymised(WordKind.TEXTE, self.columns["file_name"]), f", export du {short_date(day)}"],
+            )
+        columns = self.columns | {"code_commune": self.commune, "requested_by": self.requested_by}
         return Doorbell(add_preview(session, request, columns), WorkKind.PREVIEW)
 
 
@@ -77,30 +69,12 @@ def read_preview_order(event: CloudEvent, services: Services, authorization: Aut
                 code="commune_inconnue",
                 field="data.commune",
             )
-    return PreviewOrder(asked, asked.requested_by)
+    columns = asked.model_dump(include={"arrival", "sha256", "taken_on"})
+    columns |= {"file_name": asked.file_name or asked.arrival, "liste": asked.liste or ""}
+    return PreviewOrder(asked.commune, asked.requested_by, columns)
 
 
-@dataclass(frozen=True, kw_only=True)
-class CorrectionOrder(_Order[RegistreCorrectionRequested]):
-    """The preview of an undo, or of another day, of an import."""
-
-    link: KnownLink
-
-    def apply(self, session: Session, request: Request) -> Doorbell:
-        """Insert the row, in the transaction of its request.
-
-        Raises:
-            RefusedError: the new day is in the future.
-        """
-        asked, link = self.asked, self.link
-        day = asked.taken_on if asked.act is PreviewAct.REDATE and asked.taken_on else link.taken_on
-        refuse_future(day, request.created_at, commune=asked.commune, field="taken_on")
-        columns = {"act": asked.act, "import_id": asked.import_id, "taken_on": day, "sha256": link.sha256}
-        columns |= {"code_commune": asked.commune, "file_name": link.file_name, "requested_by": self.requested_by}
-        return Doorbell(add_preview(session, request, columns), WorkKind.PREVIEW)
-
-
-def read_correction_order(event: CloudEvent, services: Services, authorization: Authorization) -> CorrectionOrder:
+def read_correction_order(event: CloudEvent, services: Services, authorization: Authorization) -> PreviewOrder:
     """Read the request for the preview of a correction.
 
     Raises:
@@ -129,15 +103,22 @@ def read_correction_order(event: CloudEvent, services: Services, authorization: 
             code="jour_inchange",
             field="data.taken_on",
         )
-    return CorrectionOrder(asked, asked.requested_by, link=link)
+    day = asked.taken_on if asked.act is PreviewAct.REDATE and asked.taken_on else link.taken_on
+    columns = {"act": asked.act, "import_id": asked.import_id, "taken_on": day}
+    columns |= {"sha256": link.sha256, "file_name": link.file_name}
+    return PreviewOrder(asked.commune, asked.requested_by, columns)
 
 
-@dataclass(frozen=True, kw_only=True)
-class ImportOrder(_Order[RegistreImportRequested]):
+@dataclass(frozen=True)
+class ImportOrder:
     """The answer to a preview: the export is imported, or the import undone or redated, or its columns are matched."""
 
+    commune: str
+    requested_by: str
+    asked: RegistreImportRequested
     was: PreviewStatus
     mapping: dict[str, Any] | None
+    account: str = ""
 
     def apply(self, session: Session, request: Request) -> Doorbell:
         """Accept the preview, in the transaction of its request.
@@ -180,7 +161,7 @@ def read_import_order(event: CloudEvent, services: Services, authorization: Auth
         raise _closed(was.label)
     else:
         _require_accepted(asked, preview)
-    return ImportOrder(asked, asked.requested_by, was=was, mapping=mapping)
+    return ImportOrder(asked.commune, asked.requested_by, asked, was, mapping)
 
 
 def _closed(state: str) -> RefusedError:
