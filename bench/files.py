@@ -98,7 +98,8 @@ def csv_file(task: Task) -> Measure:
     with Storage(task.folder).pending(LIBREVILLE.code, "alone.csv", BENCH) as file:
         with Stopwatch() as watch, snapshot(engine) as connection:
             lines = write_csv(connection, read_spec(connection), file, lambda _written: None, cleaning=False)
-        return watch.measure(lines=lines, size=file.finish().size)
+        file.finish()
+        return watch.measure(lines=lines, size=file.size)
 
 
 def naive_xml(task: Task) -> Measure:

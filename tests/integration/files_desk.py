@@ -18,7 +18,7 @@ from worker.audit import AuditLine, read_audit
 from worker.cli.main import main
 from worker.db.types import utc_now
 from worker.exports.models import Export, piece_name
-from worker.exports.storage import PendingFile, Storage, StoredFile, publish
+from worker.exports.storage import PendingFile, Storage, publish
 
 DAY = 24 * 3600
 
@@ -82,7 +82,7 @@ class FilesDesk(Desk):
         export.size, export.sha256 = file.size, file.sha256
         if has_report:
             report = self._write(piece_name(export.file_name, Piece.RAPPORT), b"code;colonne\n")
-            export.pieces = report_beside(report.name, report.size, report.sha256)
+            export.pieces = report_beside(report.path.name, report.size, report.sha256)
         self.ask(export, event_id=name, **dict.fromkeys(("completed_at", "notified_at"), utc_now() if told else None))
         with Session(self.engine) as session:
             return session.scalars(select(Export.id).where(Export.file_name == export.file_name)).one()
@@ -107,13 +107,9 @@ class FilesDesk(Desk):
     def run(self, *arguments: str, typed: str = "") -> Ran:
         return run_command(*arguments, typed=typed)
 
-    def _write(self, name: str, content: bytes) -> StoredFile:
+    def _write(self, name: str, content: bytes) -> PendingFile:
         with self.storage.pending("13900", name, "test") as file:
-            return _publish(file, content)
-
-
-def _publish(file: PendingFile, content: bytes) -> StoredFile:
-    file.write(content)
-    stored = file.finish()
-    publish([file])
-    return stored
+            file.write(content)
+            file.finish()
+            publish([file])
+        return file

@@ -90,8 +90,8 @@ def test_a_file_that_is_ready_just_before_stays(desk: Desk, monkeypatch: pytest.
     asked = _ask(desk, listes=["CE"])
     cancellations: list[CloudEvent] = []
 
-    def record(*arguments: Any) -> None:  # noqa: ANN401 — passed on
-        mark_ready(*arguments)
+    def record(*arguments: Any, **columns: Any) -> None:  # noqa: ANN401 — passed on
+        mark_ready(*arguments, **columns)
         cancellations.append(_cancel(desk, asked))
 
     monkeypatch.setattr(make_liste, "mark_ready", record)

@@ -19,7 +19,7 @@ the row. What happens to the file afterwards (download, verification, purge, rec
 no state.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
@@ -50,7 +50,7 @@ from worker.doorbell import Doorbell
 from worker.error_policy import until_next_try
 from worker.errors import DatabaseAwayError, PrefectureError, TransientError
 from worker.exports.models import Export, ExportPiece, Request, allocate_names
-from worker.exports.storage import Made, PendingFile, StoredFile, publish
+from worker.exports.storage import PendingFile, publish
 from worker.work import queue
 from worker.work.queue import FILES, About, Claim, NewWork, Work, WorkKind, add, subject_of
 
@@ -157,13 +157,21 @@ def announce(engine: Engine, claim: Claim, *, electeurs: int) -> None:
 # The end of an attempt: one transaction, which only the owner of the work can make.
 
 
-def mark_ready(engine: Engine, claim: Claim, made: Made, files: Iterable[PendingFile]) -> None:
-    """Rename the files to their final names and record them, in a transaction that locks the work.
+def mark_ready(
+    engine: Engine,
+    claim: Claim,
+    file: PendingFile,
+    pieces: Mapping[Piece, PendingFile],
+    **columns: Any,  # noqa: ANN401 — of the row
+) -> None:
+    """Rename the file and its pieces to their final names and record them, in a transaction that locks the work.
 
     Raises:
         LeaseLostError: another worker holds the work; no file was published.
     """
     export_id = claim.subject_id
+    for beside in pieces.values():
+        beside.finish()
     with engine.begin() as connection:
         if connection.dialect.name == "postgresql":
             connection.exec_driver_sql("SET LOCAL idle_in_transaction_session_timeout = '15s'")
@@ -172,26 +180,26 @@ def mark_ready(engine: Engine, claim: Claim, made: Made, files: Iterable[Pending
             claim,
             status=ExportStatus.READY,
             finished_at=utc_now(),
-            **{name: value for name, value in vars(made).items() if name not in {"file", "pieces"}},
-            lines_written=made.electeurs,
-            size=made.file.size,
-            sha256=made.file.sha256,
+            **columns,
+            lines_written=columns["electeurs"],
+            size=file.size,
+            sha256=file.sha256,
             error_code="",
             error_message="",
             purged_at=None,
             verified_at=None,
         )
         connection.execute(delete(ExportPiece).where(ExportPiece.export_id == export_id))
-        for piece, stored in made.pieces.items():
-            add_piece(connection, export_id, piece, stored)
-        publish(files)
+        for piece, beside in pieces.items():
+            add_piece(connection, export_id, piece, beside)
+        publish([*pieces.values(), file])
         settle(connection, [request_id])
         notify_ready(connection)
 
 
-def add_piece(connection: Connection, export_id: int, piece: Piece, stored: StoredFile) -> None:
+def add_piece(connection: Connection, export_id: int, piece: Piece, file: PendingFile) -> None:
     """Record a file that accompanies the file of an export."""
-    known = {"file_name": stored.name, "size": stored.size, "sha256": stored.sha256}
+    known = {"file_name": file.path.name, "size": file.size, "sha256": file.sha256}
     connection.execute(insert(ExportPiece).values(export_id=export_id, kind=piece.value, **known))
 
 

@@ -10,13 +10,12 @@ import os
 import re
 import shutil
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import datetime
 from itertools import chain
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 from uuid import uuid4
 
 from sqlalchemy import Engine, select, update
@@ -24,7 +23,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from common.french import format_size
 from schemas.requests import check_code_commune
-from schemas.vocabulary import PIECES, FileFormat, Piece
+from schemas.vocabulary import PIECES, FileFormat
 from worker.db.engine import snapshot
 from worker.db.types import Base, Texte, UtcDateTime, utc_now
 from worker.error_policy import conclude, is_waited_for
@@ -51,40 +50,6 @@ class Volume(Base):
     name: Mapped[str] = mapped_column(Texte, primary_key=True)
     token: Mapped[str] = mapped_column(Texte)
     marked_at: Mapped[datetime | None] = mapped_column(UtcDateTime, doc="When the file was first written.")
-
-
-@dataclass(frozen=True)
-class StoredFile:
-    """A written file: size in bytes and SHA-256, computed while writing."""
-
-    name: str
-    size: int
-    sha256: str
-
-
-@dataclass(frozen=True)
-class Made:
-    """The values to record of a file that was made."""
-
-    file: StoredFile
-    pieces: Mapping[Piece, StoredFile]
-    """The files that accompany it."""
-    electeurs: int
-    mineurs: int
-    bloquantes: int
-    remarques: int
-    anomalies: list[dict[str, Any]]
-    a_completer: int = 0
-    """Of a tableau: mouvements whose date or motif is missing."""
-    pages: int | None = None
-    differences: dict[str, Any] | None = None
-    """Of a list file, compared with the one deposited before it."""
-    rests_on: Sequence[dict[str, Any]] = ()
-    """The imports that it rests on."""
-    reconciliation: dict[str, Any] | None = None
-    """Of a list file, the version of the register; of a tableau, the comparison with the list of the day."""
-    profile: dict[str, Any] | None = None
-    """What readers must know of the platform's profile; see `PlatformProfile.record`."""
 
 
 SENTINEL = ".prefecture"
@@ -114,7 +79,7 @@ class PendingFile:
         self.path = directory / name
         self.temporary = directory / f".{name}.{owner.replace('/', '_')}.part"
         self._hash = hashlib.sha256()
-        self._size = 0
+        self.size = 0
 
     def __enter__(self) -> Self:
         """Create the temporary file, exclusively, and remove the temporary files that dead owners of the row left."""
@@ -130,15 +95,19 @@ class PendingFile:
     def write(self, data: bytes) -> None:
         """Append bytes to the temporary file."""
         self._hash.update(data)
-        self._size += len(data)
+        self.size += len(data)
         self._file.write(data)
 
-    def finish(self) -> StoredFile:
+    @property
+    def sha256(self) -> str:
+        """The SHA-256 of the bytes, computed while writing."""
+        return self._hash.hexdigest()
+
+    def finish(self) -> None:
         """Write every byte to the disk; the file still has its hidden name."""
         self._file.flush()
         os.fsync(self._file.fileno())
         self._file.close()
-        return StoredFile(self.path.name, self._size, self._hash.hexdigest())
 
     def __exit__(self, *_exception: object) -> None:
         """Remove the temporary file, even if closing fails because the disk is full."""

@@ -185,7 +185,8 @@ def keep_certificat(engine: Engine, registre: Engine, storage: Storage, file: Ex
                 return
             with storage.pending(file.code_commune, piece_name(file.file_name, Piece.CERTIFICAT), new_owner()) as pdf:
                 render_letter(*compose_certificat(file, published, nom, departement), pdf)
-                add_piece(connection, file.id, Piece.CERTIFICAT, pdf.finish())
+                pdf.finish()
+                add_piece(connection, file.id, Piece.CERTIFICAT, pdf)
                 publish([pdf])
     except DiskFullError as full:
         log.warning("certificat_not_drawn", export_id=file.id, error=full.code)

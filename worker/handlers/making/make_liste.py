@@ -25,7 +25,7 @@ from worker.exports.depots import Fingerprint, LastDepot, find_last_depot, lacks
 from worker.exports.lease import STILL_SECONDS, Heartbeat
 from worker.exports.models import Export, piece_name
 from worker.exports.records import announce, mark_ready
-from worker.exports.storage import Made, Storage
+from worker.exports.storage import Storage
 from worker.registre.checks.facts import has_facts
 from worker.registre.communes import NO_VERSION, require_commune
 from worker.registre.comparaison.doubts import list_corrections
@@ -70,16 +70,18 @@ def make_liste(export: Export, claim: Claim, heartbeat: Heartbeat, services: Ser
             written = liste_format.write(connection, spec, file, heartbeat.progress, cleaning=census.needs_cleaning)
         if written != census.electeurs:
             raise CountMismatchError(f"{written} lignes écrites pour {census.electeurs} électeurs comptés.")
-        stored = file.finish()
-        if profile.most_bytes and stored.size > profile.most_bytes:
-            write_report([describe_too_large(stored.size, profile.most_bytes)], report, tally)
+        file.finish()
+        if profile.most_bytes and file.size > profile.most_bytes:
+            write_report([describe_too_large(file.size, profile.most_bytes)], report, tally)
         if liste_format.validate and profile.xsd:
-            heartbeat.expect(STILL_SECONDS + stored.size / VALIDATED_BYTES_PER_SECOND)
+            heartbeat.expect(STILL_SECONDS + file.size / VALIDATED_BYTES_PER_SECOND)
             liste_format.validate(file.temporary, profile.xsd)
 
-        made = Made(
-            file=stored,
-            pieces={Piece.RAPPORT: report.finish()} if tally.counts else {},
+        mark_ready(
+            services.engine,
+            claim,
+            file,
+            {Piece.RAPPORT: report} if tally.counts else {},
             electeurs=census.electeurs,
             mineurs=census.mineurs,
             bloquantes=tally.total(Severity.BLOCKING),
@@ -90,7 +92,6 @@ def make_liste(export: Export, claim: Claim, heartbeat: Heartbeat, services: Ser
             reconciliation={"liste_on": spec.today, "version": spec.version, "electeurs": census.electeurs},
             profile=profile.record(of_liste=True),
         )
-        mark_ready(services.engine, claim, made, [report, file] if made.pieces else [file])
 
 
 def read_spec(connection: Connection, export: Export, services: Services) -> ListeSpec:

@@ -44,7 +44,7 @@ from worker.domain.tableau.model import NUMERO_PROVISOIRE, Tableau, fetch_in_bat
 from worker.exports.lease import Heartbeat
 from worker.exports.models import Export, piece_name
 from worker.exports.records import announce, mark_ready
-from worker.exports.storage import Made, PendingFile
+from worker.exports.storage import PendingFile
 from worker.handlers.making.make_liste import read_spec
 from worker.handlers.requests.export_plan import read_demande
 from worker.registre.checks.facts import has_facts
@@ -100,15 +100,17 @@ def make_tableau(export: Export, claim: Claim, heartbeat: Heartbeat, services: S
             tally = write_report(subject.anomalies(tableau, spec, services.ruined_values, counted_on), report)
             pages = render_tableau(marked(tableau, tally), file)
             reconciliation = subject.reconcile(tableau)
-        stored = file.finish()
+        file.finish()
         beside = {Piece.RAPPORT: report} if tally.counts else {}
         if reconciliation and reconciliation.differences:
             write_proof(reconciliation, export.label, proof)
             beside[Piece.RECONCILIATION] = proof
 
-        made = Made(
-            file=stored,
-            pieces={piece: pending.finish() for piece, pending in beside.items()},
+        mark_ready(
+            services.engine,
+            claim,
+            file,
+            beside,
             electeurs=tableau.mouvements,
             mineurs=0,
             bloquantes=tally.total(Severity.BLOCKING),
@@ -120,7 +122,6 @@ def make_tableau(export: Export, claim: Claim, heartbeat: Heartbeat, services: S
             reconciliation=reconciliation.to_record() if reconciliation else None,
             profile=services.profiles.of(export.code_commune).record(of_liste=False),
         )
-        mark_ready(services.engine, claim, made, [*beside.values(), file])
 
 
 def _read_age_before(engine: Engine, export: Export, demande: Demande) -> date | None:
