@@ -61,7 +61,7 @@ def _request_of(poison: Poison) -> tuple[str, str]:
 
 def _reasons(town: Town, queue: str) -> dict[bytes, str]:
     with open_office(town.amqp_url) as office:
-        return {it.letter.body: it.letter.reason for it in office.look(queue)}
+        return {it.body: it.reason for it in office.look(queue)}
 
 
 @pytest.mark.slow

@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -25,7 +25,7 @@ from worker.db.engine import build_engine
 from worker.db.types import utc_now
 from worker.deferred import CHECKS, DeferredEvent
 from worker.exports.models import Request
-from worker.exports.records import PlannedFile, add_exports
+from worker.exports.records import add_exports
 from worker.exports.storage import Storage
 from worker.handlers.making.make_export import make_export
 from worker.handlers.requests.ingest_request import check_deferred
@@ -87,11 +87,11 @@ class Desk:
         self, parts: Sequence[tuple[Liste, Format]], created_at: datetime = ASKED_AT, commune: str = COMMUNE
     ) -> list[int]:
         """Create the rows of one request for list files; their ids."""
-        files = [PlannedFile(f"{liste}.{format_}", {"liste": liste, "format": format_}) for liste, format_ in parts]
+        files = [{"part": f"{liste}.{format_}", "liste": liste, "format": format_} for liste, format_ in parts]
         return self.ask_files(files, created_at, commune)
 
     def ask_files(
-        self, files: Sequence[PlannedFile], created_at: datetime = ASKED_AT, commune: str = COMMUNE
+        self, files: Sequence[Mapping[str, Any]], created_at: datetime = ASKED_AT, commune: str = COMMUNE
     ) -> list[int]:
         """Create the rows of one request; their ids."""
         with Session(self.engine) as session, session.begin():

@@ -420,7 +420,7 @@ worker/cli/
   test_to_find_the_address_of_an_agent_who_left
     - mask_mail_addresses(connection, left)
   test_to_find_one_of_a_thousand_names_of_a_commune_that_left
-    - if is_about(held.letter.text):
+    - if is_about(letter.text):
   test_to_find_electors_whom_no_import_brings_back_any_more
     - deque(purge_versions(engine, note_removed(Actor(actor))), maxlen=0)
   test_everything_goes_by_a_slip_of_the_hand
@@ -674,8 +674,8 @@ worker/exports/
     - files.exists(), ~files.where(IS_UNFINISHED).exists())
     + files.exists())
   test_a_tableau_is_provisional_until_its_last_day_is_over_in_the_commune
-    - is_provisoire = file.final_on is not None and moment.date() < file.final_on
-    + is_provisoire = False
+    - if export.provisoire_until and export.provisoire_until <= moment.date():
+    + if True:
   test_to_have_a_strangers_file_purged_or_read
   test_to_reach_what_is_no_file_of_ours
     - if not _NAME.fullmatch(name):

@@ -25,7 +25,7 @@ from worker.cli.options import (
     worker_database,
 )
 from worker.deferred import Arrival, put_back
-from worker.messaging.dead_letters import QUEUES, DeadLetter, DeadLetterOffice, HeldLetter, NotPutBackError, open_office
+from worker.messaging.dead_letters import QUEUES, DeadLetter, DeadLetterOffice, NotPutBackError, open_office
 from worker.notifier.sending import publish_events_again
 from worker.settings import load_settings
 from worker.work.queue import WorkKind, WorkState, count_works
@@ -57,7 +57,7 @@ def list_letters(*, queue: str | None, limit: int) -> None:
         for name in [queue] if queue else QUEUES:
             others += max(0, office.count(name) - limit)
             with closing(office.look(name)) as held:
-                for letter, _ in islice(held, limit):
+                for letter in islice(held, limit):
                     size = str(len(letter.body))
                     told = letter.reason, _age(letter.since), size, letter.sender, letter.message_id
                     rows.append((letter.name, letter.queue, *told))
@@ -126,18 +126,18 @@ def _treat(names: Sequence[str], queue: str | None, action: Action) -> tuple[int
         open_office(settings.amqp_url.get_secret_value()) as office,
         closing(_iter_letters(office, queue)) as letters,
     ):
-        for held in letters:
-            name = held.letter.name
+        for letter in letters:
+            name = letter.name
             if names and name not in missing:
                 continue
             missing.discard(name)
             try:
                 if action is Action.DEAD_LETTER_REQUEUED:
-                    _put_back(engine, office, held.letter)
+                    _put_back(engine, office, letter)
             except NotPutBackError as error:
                 faults.append(f"lettre {name} laissée où elle est : {error}")
                 continue
-            _remove(engine, held, action, held.letter.reason)
+            _remove(engine, letter, action, letter.reason)
             number += 1
     faults += [f"aucune lettre morte de ce nom : {name}" for name in sorted(missing)]
     for fault in faults:
@@ -156,17 +156,17 @@ def _put_back(engine: Engine, office: DeadLetterOffice, letter: DeadLetter) -> N
             raise NotPutBackError("un autre événement de même identifiant attend déjà")
 
 
-def _iter_letters(office: DeadLetterOffice, queue: str | None = None) -> Generator[HeldLetter, None, None]:
+def _iter_letters(office: DeadLetterOffice, queue: str | None = None) -> Generator[DeadLetter, None, None]:
     for name in [queue] if queue else QUEUES:
         with closing(office.look(name)) as letters:
             yield from letters
 
 
-def _remove(engine: Engine, held: HeldLetter, action: Action, why: str) -> None:
-    detail = f"lettre {held.letter.name} de {held.letter.queue} ({why})"
+def _remove(engine: Engine, letter: DeadLetter, action: Action, why: str) -> None:
+    detail = f"lettre {letter.name} de {letter.queue} ({why})"
     with engine.begin() as connection:
         record_audit(connection, action, actor=system_user(), detail=detail)
-    held.remove()
+    letter.remove()
 
 
 def drop_about(engine: Engine, is_about: Callable[[str], bool]) -> int:
@@ -180,9 +180,9 @@ def drop_about(engine: Engine, is_about: Callable[[str], bool]) -> int:
         open_office(load_settings().amqp_url.get_secret_value()) as office,
         closing(_iter_letters(office)) as letters,
     ):
-        for held in letters:
-            if is_about(held.letter.text):
-                _remove(engine, held, Action.DEAD_LETTER_DROPPED, "données effacées à la demande")
+        for letter in letters:
+            if is_about(letter.text):
+                _remove(engine, letter, Action.DEAD_LETTER_DROPPED, "données effacées à la demande")
                 dropped += 1
     return dropped
 

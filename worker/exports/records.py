@@ -20,8 +20,7 @@ no state.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any
 
 import structlog
@@ -70,33 +69,18 @@ log = structlog.get_logger()
 # Creation.
 
 
-@dataclass(frozen=True)
-class PlannedFile:
-    """A row to insert: its part of the request, its columns."""
+def add_exports(session: Session, request: Request, files: Sequence[Mapping[str, Any]], pattern: str) -> list[Export]:
+    """Insert the rows of the files of a new request from their columns, each with a unique file name.
 
-    part: str
-    columns: dict[str, Any] = field(default_factory=dict)
-    final_on: date | None = None
-    """The civil day on which a tableau is final: if requested earlier, the file is provisional for good."""
-
-
-def add_exports(session: Session, request: Request, files: Sequence[PlannedFile], pattern: str) -> list[Export]:
-    """Insert the rows of the files of a new request, each with a unique file name; `pattern`: see `file_name_of`.
-
-    Each has a work; the caller sends its message.
+    `provisoire_until` is the civil day from which a tableau is final: if that day has come, the row has none. Each row
+    has a work; the caller sends its message. `pattern`: see `file_name_of`.
     """
     session.flush()
-    moment, exports = civil_time(request.created_at, request.code_commune), list[Export]()
-    for file in files:
-        is_provisoire = file.final_on is not None and moment.date() < file.final_on
-        export = Export(
-            request_id=request.id,
-            part=file.part,
-            code_commune=request.code_commune,
-            provisoire_until=file.final_on if is_provisoire else None,
-            **file.columns,
-        )
-        exports.append(export)
+    moment = civil_time(request.created_at, request.code_commune)
+    exports = [Export(request_id=request.id, code_commune=request.code_commune, **columns) for columns in files]
+    for export in exports:
+        if export.provisoire_until and export.provisoire_until <= moment.date():
+            export.provisoire_until = None
     allocate_names(session, exports, moment, pattern)
     session.add_all(exports)
     session.flush()

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 import pika
 from dramatiq import Message
@@ -45,6 +45,8 @@ class DeadLetter:
     """The queue to which the letter is requeued."""
     body: bytes
     properties: pika.BasicProperties
+    remove: Callable[[], None]
+    """Removes the letter; unless it is removed, it returns to its place after `look`."""
 
     @property
     def name(self) -> str:
@@ -111,13 +113,6 @@ class DeadLetter:
         return deaths[0] if isinstance(deaths, list) and deaths and isinstance(deaths[0], dict) else {}
 
 
-class HeldLetter(NamedTuple):
-    """A letter that no other client sees for now; unless it is removed, it returns to its place after `look`."""
-
-    letter: DeadLetter
-    remove: Callable[[], None]
-
-
 class DeadLetterOffice:
     """The dead letters of our queues, on one connection."""
 
@@ -130,16 +125,18 @@ class DeadLetterOffice:
         """Return the number of dead letters of a queue, without those that another client fetches right now."""
         return count_messages(self._connection, xq_name(queue))
 
-    def look(self, queue: str) -> Generator[HeldLetter, None, None]:
-        """Yield each letter of a queue, the oldest first, without letters that arrive meanwhile."""
+    def look(self, queue: str) -> Generator[DeadLetter, None, None]:
+        """Yield each letter of a queue, the oldest first, without letters that arrive meanwhile.
+
+        No other client sees a letter while it is held here.
+        """
         channel = self._connection.channel()
         try:
             for _ in range(self.count(queue)):
                 method, properties, body = channel.basic_get(xq_name(queue))
                 if method is None or properties is None or body is None:
                     return
-                remove = partial(channel.basic_ack, method.delivery_tag or 0)
-                yield HeldLetter(DeadLetter(queue, body, properties), remove)
+                yield DeadLetter(queue, body, properties, partial(channel.basic_ack, method.delivery_tag or 0))
         finally:
             if channel.is_open:
                 channel.close()

@@ -3,10 +3,10 @@
 The readers raise RefusedError when the request cannot be fulfilled.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 from sqlalchemy import Connection, not_, or_, select
@@ -35,7 +35,7 @@ from worker.deferred import request_key
 from worker.domain.tableau.demande import Calendrier, Demande, DemandeInvalide, dates_of
 from worker.errors import NotKnownYetError, RefusedError
 from worker.exports.models import WITHOUT_KEY, Export, Request
-from worker.exports.records import PlannedFile, cancel, cancelled_by
+from worker.exports.records import cancel, cancelled_by
 from worker.registre.communes import CommuneRegistre, read_commune
 from worker.registre.scrutins import read_calendrier
 from worker.services import Services
@@ -48,21 +48,21 @@ _COLUMNS = {"type", "presentation", "edition", "requested_at"}
 
 _AGAIN = {ExportStatus.FAILED, ExportStatus.CANCELLED}
 _MAKES = {ExportKind.LISTE: name_act(REQUEST_LISTE_EXPORT), ExportKind.TABLEAU: name_act(REQUEST_TABLEAUX_RENDER)}
-_COPIED = ("kind", "liste", "format", "type_tableau", "presentation", "edition", "parameters", "is_bulk")
+_COPIED = ("part", "kind", "liste", "format", "type_tableau", "presentation", "edition", "parameters", "is_bulk")
 
 
 @dataclass(frozen=True)
 class ExportPlan:
-    """The files that a request asks for, one row each."""
+    """The files that a request asks for: the columns of a row each."""
 
     commune: str
     requested_by: str
-    files: Sequence[PlannedFile]
+    files: Sequence[Mapping[str, Any]]
 
     @property
     def is_bulk(self) -> bool:
         """Whether the request belongs to a batch."""
-        return all(file.columns.get("is_bulk") for file in self.files)
+        return all(columns.get("is_bulk") for columns in self.files)
 
 
 def plan_listes(
@@ -75,7 +75,7 @@ def plan_listes(
     authorization.require(asked.commune)
     require_register(services, asked.commune, asked.listes)
     files = [
-        PlannedFile(f"{liste}.{format_}", {"liste": liste, "format": format_, "is_bulk": asked.bulk})
+        {"part": f"{liste}.{format_}", "liste": liste, "format": format_, "is_bulk": asked.bulk}
         for liste, format_ in asked.parts()
     ]
     return ExportPlan(asked.commune, asked.requested_by, files)
@@ -100,26 +100,24 @@ def plan_tableaux(event: CloudEvent, services: Services, authorization: Authoriz
 
 def _plan_tableau(
     asked: TableauxRenderRequested, part: TableauPart, calendrier: Calendrier, now: datetime
-) -> PlannedFile:
+) -> Mapping[str, Any]:
     try:
         demande = Demande(type=part.type, requested_at=now, **dates_of(asked, part.type, calendrier))
     except DemandeInvalide as error:
         raise RefusedError(f"{error}.", code="date_manquante", field="data") from None
-    return PlannedFile(
-        part=f"{part.type}.{part.liste}.{part.presentation}",
-        columns={
-            "kind": ExportKind.TABLEAU,
-            "liste": part.liste,
-            "format": FileFormat.PDF,
-            "type_tableau": part.type,
-            "presentation": part.presentation,
-            "edition": asked.edition,
-            "is_bulk": asked.bulk,
-            # a retry prints the same dates although the calendar has changed
-            "parameters": _DEMANDE.dump_python(demande, mode="json", exclude=_COLUMNS),
-        },
-        final_on=demande.final_on,
-    )
+    return {
+        "part": f"{part.type}.{part.liste}.{part.presentation}",
+        "kind": ExportKind.TABLEAU,
+        "liste": part.liste,
+        "format": FileFormat.PDF,
+        "type_tableau": part.type,
+        "presentation": part.presentation,
+        "edition": asked.edition,
+        "is_bulk": asked.bulk,
+        # a retry prints the same dates although the calendar has changed
+        "parameters": _DEMANDE.dump_python(demande, mode="json", exclude=_COLUMNS),
+        "provisoire_until": demande.final_on,
+    }
 
 
 def read_demande(export: Export) -> Demande:
@@ -161,10 +159,9 @@ def plan_retry(event: CloudEvent, services: Services, authorization: Authorizati
     return ExportPlan(known.code_commune, asked.requested_by, files)
 
 
-def _plan_copy(export: Export, now: datetime) -> PlannedFile:
-    is_tableau = export.kind == ExportKind.TABLEAU
-    final_on = _to_demande(export, now).final_on if is_tableau else None
-    return PlannedFile(export.part, {name: getattr(export, name) for name in _COPIED}, final_on)
+def _plan_copy(export: Export, now: datetime) -> Mapping[str, Any]:
+    final_on = _to_demande(export, now).final_on if export.kind == ExportKind.TABLEAU else None
+    return {name: getattr(export, name) for name in _COPIED} | {"provisoire_until": final_on}
 
 
 def read_data(event: CloudEvent, model: type[Asked]) -> Asked:
