@@ -27,7 +27,7 @@ from worker.errors import RefusedError
 from worker.exports.models import Request
 from worker.handlers.handle_preview import undo
 from worker.notifier.messages.events import registre_event
-from worker.notifier.messages.request import describe_import
+from worker.notifier.messages.request import RequestReport, describe_request
 from worker.registre.mouvements.importer import import_mouvements
 from worker.registre.reu.importer import Intake
 
@@ -216,7 +216,7 @@ def test_programs_and_people_are_told_what_would_change_and_what_was_done(desk: 
         row = session.get_one(Preview, shown["id"])
         first, second = (session.get_one(Request, it) for it in (row.request_id, row.import_request_id))
         previewed, done = registre_event(first, row).data, registre_event(second, row).data
-        text = describe_import(second, row, lieu="Marseille (13055)", public_url="")
+        text = describe_request(RequestReport(second, "Marseille (13055)", row), "")
     assert (previewed["act"], previewed["status"], previewed["recalled"]) == ("undo", "ready", 1)
     assert (previewed["mouvements"], previewed["is_reason_wanted"], previewed["inscriptions"]) == (1, True, 1)
     assert (done["act"], done["status"], done["import_id"]) == ("undo", "imported", 3)

@@ -4,6 +4,7 @@ The exact texts are in `mails/`: see tests/golden/expected.py.
 """
 
 import re
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -31,7 +32,7 @@ from worker.notifier.channels.delivery import Addressee, DeliveryRefusedError, M
 from worker.notifier.channels.mail import FolderMailer, MailSender
 from worker.notifier.messages.deadlines import COMMISSION as MEETING
 from worker.notifier.messages.deadlines import Deadline, describe_deadlines
-from worker.notifier.messages.request import RequestReport, describe_import, describe_recall, describe_request
+from worker.notifier.messages.request import RequestReport, describe_recall, describe_request
 from worker.notifier.messages.text import Text
 
 COMMISSION = Edition.COMMISSION
@@ -80,14 +81,9 @@ CASES: dict[str, Text] = {
         PAGE,
     ),
     "demande_refusee": describe_request(refused(), PAGE),
-    "registre_repris": describe_import(
-        report().request, preview(found=FOUND), lieu="LIBREVILLE (13900)", public_url=PAGE
-    ),
-    "reprise_non_annulee": describe_import(
-        report().request,
-        preview(act=PreviewAct.UNDO, status=PreviewStatus.DROPPED),
-        lieu="LIBREVILLE (13900)",
-        public_url="",
+    "registre_repris": describe_request(replace(report(), preview=preview(found=FOUND)), PAGE),
+    "reprise_non_annulee": describe_request(
+        replace(report(), preview=preview(act=PreviewAct.UNDO, status=PreviewStatus.DROPPED)), ""
     ),
     "rappel_d_echeances": describe_deadlines(
         [

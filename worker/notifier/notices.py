@@ -28,12 +28,10 @@ from worker.notifier.messages.events import (
     registre_event,
     settled_event,
 )
-from worker.notifier.messages.request import RequestReport, describe_import, describe_recall, describe_request
+from worker.notifier.messages.request import RequestReport, describe_recall, describe_request
 from worker.notifier.models import Reminder, ReminderEcheance
 from worker.registre.models import Commune
 from worker.work.queue import About, Claim, WorkKind, count_before, subject_of
-
-_ANNOUNCED = (ExportStatus.READY, ExportStatus.FAILED, ExportStatus.CANCELLED)
 
 Today = Callable[[str], date]
 """Returns the civil day of a commune."""
@@ -101,17 +99,13 @@ class Notices:
         return found
 
     def _of_request(self, session: Session, report: RequestReport) -> Notice:
-        request, preview = report.request, report.preview
+        request = report.request
         about = f"{request.source}\n{request.event_id}"
         if request.code in WITHOUT_KEY:
             about += f"\n{request.payload_hash}"
-        if preview:
-            text = partial(describe_import, request, preview, lieu=report.lieu, public_url=self.public_url)
-        else:
-            text = partial(describe_request, report, self.public_url)
         return Notice(
             about,
-            text,
+            partial(describe_request, report, self.public_url),
             partial(self._webhook_events, report),
             request.code_commune,
             report.wishes,
@@ -125,8 +119,7 @@ class Notices:
             return [refusal_event(report.request)]
         if report.preview:
             return [registre_event(report.request, report.preview)]
-        exports = (export for status in _ANNOUNCED for export in report.files(status))
-        return [file_event(report.request, export, self.public_url) for export in exports]
+        return [file_event(report.request, export, self.public_url) for export in report.request.exports]
 
     def _events_of_request(self, report: RequestReport, session: Session, claim: Claim) -> list[AnsweredEvent]:
         request = report.request

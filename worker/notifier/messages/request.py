@@ -132,6 +132,8 @@ class RequestReport:
 
 def describe_request(report: RequestReport, public_url: str) -> Text:
     """Return the whole message; `public_url` is the address of the screen, if any."""
+    if report.preview:
+        return _describe_import(report.request, report.preview, report.lieu, public_url)
     request, exports, said = report.request, report.request.exports, outcome(report)
     valid = [it for it in report.files(ExportStatus.READY) if it.recall_id is None]
     asked = _ASKED.get(request.event_type, "la demande")
@@ -272,8 +274,7 @@ _SAID = {
 """Text after success; text otherwise."""
 
 
-def describe_import(request: Request, preview: Preview, *, lieu: str, public_url: str) -> Text:
-    """Return the whole message about a preview that ended; `public_url` is the address of the screen, if any."""
+def _describe_import(request: Request, preview: Preview, lieu: str, public_url: str) -> Text:
     topics = {PreviewStatus.IMPORTED: Topic.READY, PreviewStatus.DROPPED: Topic.CANCELLED}
     act, topic = PreviewAct(preview.act), topics.get(PreviewStatus(preview.status), Topic.FAILED)
     title = _TITLES.get((act, topic)) or _OTHER_TITLES[topic]
