@@ -29,6 +29,7 @@ from worker.notifier.messages.events import (
     settled_event,
 )
 from worker.notifier.messages.request import RequestReport, describe_recall, describe_request
+from worker.notifier.messages.text import Text
 from worker.notifier.models import Reminder, ReminderEcheance
 from worker.registre.models import Commune
 from worker.work.queue import About, Claim, WorkKind, count_before, subject_of
@@ -88,14 +89,12 @@ class Notices:
         found: dict[str, Notice] = {}
         for about in {it.about for it in claims}:
             ids = {it.subject_id for it in claims if it.about is about}
-            match about:
-                case About.REQUEST:
-                    notices = {it.request.id: self._of_request(session, it) for it in _read_reports(session, ids)}
-                case About.RECALL:
-                    notices = self._of_recalls(session, ids)
-                case About.REMINDER:
-                    notices = self._of_reminders(session, ids)
-            found |= {subject_of(about, row_id): notice for row_id, notice in notices.items()}
+            if about is About.REQUEST:
+                for report in _read_reports(session, ids):
+                    found[subject_of(about, report.request.id)] = self._of_request(session, report)
+                continue
+            read = self._of_recall if about is About.RECALL else self._of_reminder
+            found |= {subject_of(about, row_id): it for row_id in ids if (it := read(session, row_id))}
         return found
 
     def _of_request(self, session: Session, report: RequestReport) -> Notice:
@@ -133,44 +132,42 @@ class Notices:
             events = [registre_event(request, report.preview) if report.preview else settled_event(request)]
         return [(event, request.sender) for event in events]
 
-    def _of_recalls(self, session: Session, ids: Collection[int]) -> dict[int, Notice]:
-        recalls = session.scalars(select(Recall).where(Recall.id.in_(ids))).all()
-        names = _read_names(session, {it.code_commune for it in recalls})
-        found = {}
-        for recall in recalls:
-            of_recall = select(Export).where(Export.recall_id == recall.id).options(joinedload(Export.request))
-            exports = session.scalars(of_recall.order_by(Export.id)).all()
-            lieu = names.get(recall.code_commune, recall.code_commune)
-            events = {str(it.id): (recall_event(recall, it), it.request.sender) for it in exports}
-            found[recall.id] = Notice(
-                f"recall\n{recall.id}",
-                partial(describe_recall, recall, exports, lieu=lieu, public_url=self.public_url),
-                partial(_every_event, events),
-                recall.code_commune,
-                frozenset({Wish.READY, Wish.FAILED}),
-                partial(_event_of_part, events),
-            )
-        return found
+    def _of_recall(self, session: Session, recall_id: int) -> Notice | None:
+        if (recall := session.get(Recall, recall_id)) is None:
+            return None
+        of_recall = select(Export).where(Export.recall_id == recall_id).options(joinedload(Export.request))
+        exports = session.scalars(of_recall.order_by(Export.id)).all()
+        code = recall.code_commune
+        lieu = _read_names(session, [code]).get(code, code)
+        text = partial(describe_recall, recall, exports, lieu=lieu, public_url=self.public_url)
+        events = {str(it.id): (recall_event(recall, it), it.request.sender) for it in exports}
+        return _notice_of(f"recall\n{recall_id}", text, events, code, {Wish.READY, Wish.FAILED})
 
-    def _of_reminders(self, session: Session, ids: Collection[int]) -> dict[int, Notice]:
-        reminders = session.scalars(select(Reminder).where(Reminder.id.in_(ids))).all()
-        names = _read_names(session, {it.code_commune for it in reminders})
-        found = {}
-        for reminder in reminders:
-            code, today = reminder.code_commune, self.today(reminder.code_commune)
-            deadlines = _read_coming(session, reminder.id, today)
-            events = {it.part: (deadline_event(code, reminder.day, it), "") for it in deadlines}
-            if deadlines:
-                lieu = names.get(code, code)
-                found[reminder.id] = Notice(
-                    f"rappel\n{code}\n{reminder.day}",
-                    partial(describe_deadlines, deadlines, lieu=lieu, today=today, public_url=self.public_url),
-                    partial(_every_event, events),
-                    code,
-                    frozenset({Wish.DEADLINE}),
-                    partial(_event_of_part, events),
-                )
-        return found
+    def _of_reminder(self, session: Session, reminder_id: int) -> Notice | None:
+        if (reminder := session.get(Reminder, reminder_id)) is None:
+            return None
+        code, day = reminder.code_commune, reminder.day
+        today = self.today(code)
+        deadlines = _read_coming(session, reminder_id, today)
+        if not deadlines:
+            return None
+        lieu = _read_names(session, [code]).get(code, code)
+        text = partial(describe_deadlines, deadlines, lieu=lieu, today=today, public_url=self.public_url)
+        events = {it.part: (deadline_event(code, day, it), "") for it in deadlines}
+        return _notice_of(f"rappel\n{code}\n{day}", text, events, code, {Wish.DEADLINE})
+
+
+def _notice_of(
+    about: str, text: Callable[[], Text], events: Mapping[str, AnsweredEvent], code_commune: str, wishes: set[Wish]
+) -> Notice:
+    return Notice(
+        about,
+        text,
+        lambda: [event for event, _ in events.values()],
+        code_commune,
+        frozenset(wishes),
+        lambda claim: [events[claim.part]] if claim.part in events else [],
+    )
 
 
 def _describe_progress(report: RequestReport, session: Session) -> Iterator[CloudEvent]:
@@ -195,19 +192,10 @@ def _read_reports(session: Session, request_ids: Collection[int]) -> list[Reques
     return [RequestReport(it, names.get(it.code_commune, it.code_commune), previews.get(it.id)) for it in requests]
 
 
-def _every_event(events: Mapping[str, AnsweredEvent]) -> list[CloudEvent]:
-    return [event for event, _ in events.values()]
-
-
-def _event_of_part(events: Mapping[str, AnsweredEvent], claim: Claim) -> list[AnsweredEvent]:
-    return [events[claim.part]] if claim.part in events else []
-
-
 DEADLINE_COLUMNS = tuple(getattr(ReminderEcheance, name) for name in Deadline._fields)
 
 
 def _read_coming(session: Session, reminder_id: int, today: date) -> list[Deadline]:
-    """Return the deadlines of a reminder that have not passed."""
     of_reminder = ReminderEcheance.reminder_id == reminder_id, ReminderEcheance.until >= today
     rows = select(*DEADLINE_COLUMNS).where(*of_reminder).order_by(ReminderEcheance.due_on, ReminderEcheance.echeance)
     return [Deadline(*row) for row in session.execute(rows)]
