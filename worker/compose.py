@@ -3,13 +3,10 @@
 The parts of the notifier are imported inside the functions that build them: a worker does not load them.
 """
 
-import os
-import socket
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
-from uuid import uuid4
 
 import structlog
 from sqlalchemy import Engine
@@ -24,6 +21,7 @@ from worker.audit import NOTIFIER, Actor, log_lines, note_removed, purge_audit
 from worker.db.engine import build_engine
 from worker.doorbell import CountEnqueued, Enqueue
 from worker.errors import ConfigurationError
+from worker.exports.lease import new_owner
 from worker.exports.storage import Storage
 from worker.health import Beat, ignore
 from worker.settings import Settings
@@ -89,7 +87,7 @@ def build_notifier(
         engine,
         build_pools(engine, notices, build_senders(settings), publish),
         partial(do_steps, build_chores(settings, engine, enqueue, count)),
-        owner=f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:8]}",
+        owner=new_owner(),
         lease_seconds=NOTIFIER_LEASES * services.LEASE_SECONDS,
         beat=beat,
     )

@@ -689,9 +689,9 @@ worker/exports/
     + self.temporary = self.path
     - os.fsync(self._file.fileno())
     - os.fsync(descriptor)
-    - _sync_directory(self.root)
+    - sync_to_disk(self.root)
   test_what_is_removed_is_gone_for_good
-    - _sync_directory(self.root / code_commune)
+    - sync_to_disk(self.root / code_commune)
   test_files_are_for_the_group_and_nobody_else
     - DIRECTORY_MODE, FILE_MODE = 0o2750, 0o640
     + DIRECTORY_MODE, FILE_MODE = 0o2755, 0o644

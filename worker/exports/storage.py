@@ -129,7 +129,7 @@ def publish(files: Iterable[PendingFile]) -> None:
         file.temporary.rename(file.path)
         directories.add(file.path.parent)
     for directory in directories:
-        _sync_directory(directory)
+        sync_to_disk(directory)
 
 
 class Storage:
@@ -252,7 +252,7 @@ class Storage:
         paths = [self.path(code_commune, name) for name in names]
         sizes = [size for path in paths if (size := _unlink(path)) is not None]
         if sizes:
-            _sync_directory(self.root / code_commune)
+            sync_to_disk(self.root / code_commune)
         return sizes
 
     def _directory(self, code_commune: str) -> Path:
@@ -260,7 +260,7 @@ class Storage:
         if not directory.is_dir():
             directory.mkdir(parents=True, exist_ok=True)
             directory.chmod(DIRECTORY_MODE)
-            _sync_directory(self.root)
+            sync_to_disk(self.root)
         return directory
 
 
@@ -292,8 +292,9 @@ def age_of(path: Path) -> float:
         return 0
 
 
-def _sync_directory(directory: Path) -> None:
-    descriptor = os.open(directory, os.O_RDONLY)
+def sync_to_disk(path: Path) -> None:
+    """Write a file, or the names in a directory, to the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:

@@ -26,7 +26,7 @@ from worker.cli.options import system_user
 from worker.db.engine import build_engine
 from worker.errors import RefusedError
 from worker.exports.integrity import FileFault, verify_files
-from worker.exports.storage import DIRECTORY_MODE, Storage
+from worker.exports.storage import DIRECTORY_MODE, Storage, sync_to_disk
 from worker.registre.models import ListeCommunale
 from worker.settings import Settings, load_settings
 from worker.solo.process import (
@@ -227,14 +227,6 @@ def _accept(settings: Settings, folder: Path, saved_at: datetime) -> None:
         engine.dispose()
         write_back(folder / _DATABASE)
         for path in (*folder.rglob("*"), folder):
-            _keep(path)
+            sync_to_disk(path)
         folder.rename(settings.home / RESTORING)
-        _keep(settings.home)
-
-
-def _keep(path: Path) -> None:
-    opened = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(opened)
-    finally:
-        os.close(opened)
+        sync_to_disk(settings.home)

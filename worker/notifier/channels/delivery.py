@@ -13,9 +13,6 @@ from schemas.vocabulary import Channel, Wish
 from worker.errors import PrefectureError, TransientError
 from worker.notifier.messages.text import Text
 
-FIRST_DELAY_SECONDS = 10
-LONGEST_DELAY_SECONDS = 600
-
 LONGEST_RETRY_AFTER_SECONDS = 86_400
 """The longest delay that a server may ask for."""
 
@@ -98,7 +95,7 @@ class ChannelSender(Protocol):
 
 def backoff(attempts: int) -> float:
     """Return the seconds until the next try, after so many: 10, 20, 40 … 600."""
-    return float(min(FIRST_DELAY_SECONDS * 2 ** min(attempts, 10), LONGEST_DELAY_SECONDS))
+    return float(min(10 * 2 ** min(attempts, 10), 600))
 
 
 @contextmanager
