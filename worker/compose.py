@@ -8,7 +8,6 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-import structlog
 from sqlalchemy import Engine
 
 from schemas.profiles import ProfileError
@@ -34,8 +33,6 @@ if TYPE_CHECKING:
     from worker.notifier.notify import Notifier
 
 _Profiles = TypeVar("_Profiles")
-
-log = structlog.get_logger()
 
 NOTIFIER_LEASES = 2
 """The lease of a work of the notifier, in leases of a worker: a mail that is sent twice costs more than a delay."""

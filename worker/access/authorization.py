@@ -161,7 +161,6 @@ class Authorization:
         return any(right.speaks_for_agents for right in self._read_rights(commune))
 
     def _read_rights(self, commune: str) -> Sequence[Row[bool, str]]:
-        """Return the rights of the account for this commune."""
         if self.sender and commune not in self._rights:
             is_it = Sender.name == self.sender, Sender.code_commune.in_([commune, EVERY_COMMUNE])
             with self._services.engine.connect().execution_options(sqlite_begin="DEFERRED") as connection:

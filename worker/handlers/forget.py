@@ -503,7 +503,6 @@ def _came_of_age(date_naissance: str) -> bool:
 
 
 def _remove_naming(scope: ForgetScope, known: Iterable[Protege], tableaux: set[int]) -> int:
-    """Delete the files that name the elector, with their pieces."""
     files = _list_files(scope)
     if not files:
         return 0

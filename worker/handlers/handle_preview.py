@@ -354,7 +354,6 @@ def _has_moved(redating: Redating) -> bool:
 
 
 def _listes_of(change: _Change) -> Sequence[ListeKey]:
-    """Return the lists whose files may rest on the change."""
     return change.listes if isinstance(change, UndoSummary) or _has_moved(change) else ()
 
 

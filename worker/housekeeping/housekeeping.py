@@ -6,11 +6,10 @@ in turn, so that a purge of a thousand files does not delay the sweep either.
 
 import time
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from datetime import date, timedelta
 from functools import cache, partial
 from threading import Event
-from typing import Any
 
 import structlog
 from sqlalchemy import (
@@ -268,19 +267,15 @@ def _read_withdrawals(connection: Connection, wishing: set[str], today: Today) -
         .order_by(Publication.export_id)
     )
     tableaux: dict[tuple[str, date], list[str]] = defaultdict(list)
-    for commune, until, *named in rows:
+    for commune, until, type_tableau, liste, asked in rows:
         is_over = until and _ONE_DAY <= today(commune) - until <= _WITHDRAWAL_WINDOW
         if is_over and wishing & {commune, EVERY_COMMUNE}:
-            tableaux[commune, until].append(_name_one(*named))
+            titre = name_tableau(TypeTableau(type_tableau), asked.get("scrutin"), asked.get("publication_due"))
+            tableaux[commune, until].append(f"{titre}, liste {liste}")
     found: dict[str, list[Deadline]] = defaultdict(list)
     for (commune, until), names in tableaux.items():
         found[commune].append(Deadline(WITHDRAWAL, until + _ONE_DAY, until + _WITHDRAWAL_WINDOW, None, _join(names)))
     return found
-
-
-def _name_one(type_tableau: str, liste: str, asked: Mapping[str, Any]) -> str:
-    titre = name_tableau(TypeTableau(type_tableau), asked.get("scrutin"), asked.get("publication_due"))
-    return f"{titre}, liste {liste}"
 
 
 def _read_due(

@@ -305,7 +305,6 @@ class SendMessage:
     def _send(
         self, notice: Notice | None, addressee: Addressee | None
     ) -> DeliveryDelayedError | DeliveryRefusedError | None:
-        """Send the message; return None when it is sent."""
         if addressee is None:
             return DeliveryRefusedError(REMOVED)
         if notice is None:
