@@ -6,10 +6,10 @@ in the history of the shell and in the list of processes. The commands never sho
 
 import re
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from enum import StrEnum
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 import click
 from sqlalchemy import Connection, Engine
@@ -82,100 +82,85 @@ EMAIL = re.compile(r"[^@\s<>,;]+@[^@\s<>,;]+\.[^@\s<>,;]+")
 @click.option("--end-secret", metavar="ID", help="Ne plus signer un webhook avec son ancien secret.")
 @click.option("--remove-channel", metavar="ID", help="Retirer une discussion ou un webhook.")
 @click.option("--test", metavar="ID", help="Lui envoyer un message d'essai.")
-def agents(**options: Any) -> None:  # noqa: ANN401 — those of _Options
+def agents(**given: Any) -> None:  # noqa: ANN401 — the options
     """Lister, ajouter, retirer qui est prévenu : agents, discussions, webhooks.
 
     Un agent voit sa commune à l'écran, et est prévenu par courriel. Une discussion s'écrit comme Apprise le veut
     (matrixs://, mmosts://, rockets://, nctalks://, slack:// …). Un webhook est une adresse https://, d'un hôte de
     PREFECTURE_WEBHOOK_HOSTS ; il est signé selon Standard Webhooks.
     """
-    given = _Options(**options)
-    given.check()
-    wishes, codes = read_wishes(given.prevenir), list(dict.fromkeys(code.upper() for code in given.communes)) or [""]
+    _check_agents(given)
+    wishes = read_wishes(given["prevenir"])
+    codes = list(dict.fromkeys(code.upper() for code in given["communes"])) or [""]
     code = codes[0]
     with worker_database() as engine:
-        if given.channel:
-            _add_recipient(engine, Channel(given.channel), code, wishes, own_secret=given.own_secret)
-        if given.new_secret:
-            _add_secret(engine, given.new_secret, own_secret=given.own_secret)
-        if given.test:
-            _test_recipient(engine, given.test)
+        if given["channel"]:
+            _add_recipient(engine, Channel(given["channel"]), code, wishes, own_secret=given["own_secret"])
+        if given["new_secret"]:
+            _add_secret(engine, given["new_secret"], own_secret=given["own_secret"])
+        if given["test"]:
+            _test_recipient(engine, given["test"])
         with engine.begin() as connection:
-            for it in codes if given.add else ():
+            for it in codes if given["add"] else ():
                 _add_agent(connection, it, wishes, given)
             _change(connection, codes, given)
-            if not any((given.channel, given.new_secret, given.test, given.add, *given.changes)):
+            if not any(given[name] for name in _DOES):
                 _show_agents(connection, code)
                 _show_recipients(connection, code)
 
 
-class _Options(NamedTuple):
-    add: str | None
-    email: str | None
-    may_protect: bool | None
-    remove: str | None
-    end_sessions: str | None
-    forget_identity: str | None
-    channel: str | None
-    own_secret: bool
-    new_secret: str | None
-    end_secret: str | None
-    remove_channel: str | None
-    test: str | None
-    communes: Sequence[str]
-    prevenir: Sequence[str]
-
-    @property
-    def changes(self) -> Sequence[str | None]:
-        """The names and ids of the rows that the command changes or removes."""
-        return self.remove, self.end_sessions, self.forget_identity, self.remove_channel, self.end_secret
-
-    def check(self) -> None:
-        """Check that the options fit together."""
-        if len(self.communes) > 1 and not (self.add or self.remove):
-            raise click.UsageError("plusieurs --commune demandent --add ou --remove")
-        if self.add and not (self.communes and self.email):
-            raise click.UsageError("--add demande aussi --commune et --email")
-        if self.channel and not self.communes:
-            raise click.UsageError("--channel demande aussi --commune")
-        if self.prevenir and not (self.add or self.channel):
-            raise click.UsageError("--prevenir demande aussi --add ou --channel")
-        if self.may_protect is not None and not self.add:
-            raise click.UsageError("--may-protect demande aussi --add")
-        if self.own_secret and self.channel != Channel.WEBHOOK and not self.new_secret:
-            raise click.UsageError("--own-secret est pour un webhook : une discussion a son secret dans son adresse")
-        if self.email and not EMAIL.fullmatch(self.email):
-            raise click.UsageError("l'adresse électronique n'en est pas une")
+_DOES = (
+    *("add", "remove", "end_sessions", "forget_identity"),
+    *("channel", "new_secret", "end_secret", "remove_channel", "test"),
+)
+"""The options of `agents` that do something; without them it lists."""
 
 
-def _add_agent(connection: Connection, code: str, wishes: str | None, given: _Options) -> None:
-    name, email = given.add or "", given.email or ""
+def _check_agents(given: Mapping[str, Any]) -> None:
+    if len(given["communes"]) > 1 and not (given["add"] or given["remove"]):
+        raise click.UsageError("plusieurs --commune demandent --add ou --remove")
+    if given["add"] and not (given["communes"] and given["email"]):
+        raise click.UsageError("--add demande aussi --commune et --email")
+    if given["channel"] and not given["communes"]:
+        raise click.UsageError("--channel demande aussi --commune")
+    if given["prevenir"] and not (given["add"] or given["channel"]):
+        raise click.UsageError("--prevenir demande aussi --add ou --channel")
+    if given["may_protect"] is not None and not given["add"]:
+        raise click.UsageError("--may-protect demande aussi --add")
+    if given["own_secret"] and given["channel"] != Channel.WEBHOOK and not given["new_secret"]:
+        raise click.UsageError("--own-secret est pour un webhook : une discussion a son secret dans son adresse")
+    if given["email"] and not EMAIL.fullmatch(given["email"]):
+        raise click.UsageError("l'adresse électronique n'en est pas une")
+
+
+def _add_agent(connection: Connection, code: str, wishes: str | None, given: Mapping[str, Any]) -> None:
+    name, email = given["add"], given["email"]
     by = system_user()
-    if kinds := add_agent(connection, name, code, email, wishes, actor=by, may_protect=given.may_protect):
+    if kinds := add_agent(connection, name, code, email, wishes, actor=by, may_protect=given["may_protect"]):
         click.echo(f"{name} sera prévenu pour {code} à l'adresse {email} : {describe_wishes(kinds)}.")
     else:
         click.echo(f"{name} voit {code} à l'écran, et n'est prévenu de rien.")
 
 
-def _change(connection: Connection, codes: Sequence[str], given: _Options) -> None:
+def _change(connection: Connection, codes: Sequence[str], given: Mapping[str, Any]) -> None:
     by = system_user()
-    if given.remove:
+    if name := given["remove"]:
         for code in codes:
-            left = access.remove_agent(connection, given.remove, code or None, actor=by)
+            left = access.remove_agent(connection, name, code or None, actor=by)
             mask_mail_addresses(connection, left)
-        click.echo(f"{given.remove} ne sera plus prévenu.")
-    if given.end_sessions:
-        access.end_sessions(connection, given.end_sessions, actor=by)
-        click.echo(f"Les sessions de {given.end_sessions} à l'écran sont terminées.")
-    if given.forget_identity:
-        access.forget_identity(connection, given.forget_identity, actor=by)
-        click.echo(f"{given.forget_identity} sera lié au compte de sa prochaine identification.")
-    if given.end_secret:
-        access.change_secret(connection, given.end_secret, "", actor=by)
-        click.echo(f"{given.end_secret} n'a plus que son secret le plus récent.")
-    if given.remove_channel:
-        access.remove_recipient(connection, given.remove_channel, actor=by)
-        click.echo(f"Destinataire {given.remove_channel} retiré.")
+        click.echo(f"{name} ne sera plus prévenu.")
+    if name := given["end_sessions"]:
+        access.end_sessions(connection, name, actor=by)
+        click.echo(f"Les sessions de {name} à l'écran sont terminées.")
+    if name := given["forget_identity"]:
+        access.forget_identity(connection, name, actor=by)
+        click.echo(f"{name} sera lié au compte de sa prochaine identification.")
+    if recipient := given["end_secret"]:
+        access.change_secret(connection, recipient, "", actor=by)
+        click.echo(f"{recipient} n'a plus que son secret le plus récent.")
+    if recipient := given["remove_channel"]:
+        access.remove_recipient(connection, recipient, actor=by)
+        click.echo(f"Destinataire {recipient} retiré.")
 
 
 def _show_agents(connection: Connection, code: str) -> None:
