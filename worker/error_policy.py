@@ -47,11 +47,6 @@ class Treatment(StrEnum):
     COUNT = "three starts"
     REFUSE = "refused at once"
 
-    @property
-    def is_waited_for(self) -> bool:
-        """Whether the error is of the surroundings: the start is not counted, the message is not dead-lettered."""
-        return self in {Treatment.WAIT, Treatment.LEAVE}
-
 
 class ErrorPolicy(NamedTuple):
     """A row of the table. A code of `source` may be a class: the first two characters of an SQLSTATE."""

@@ -41,6 +41,7 @@ from worker.messaging.middleware import Redelivery
 from worker.work.queue import Claim, WorkKind
 
 RETRY_SECONDS, MAX_ATTEMPTS = 3600.0, 3
+WAITED_FOR = {Treatment.WAIT, Treatment.LEAVE}
 SQLITE_NAMES = {"READONLY": "SQLITE_READONLY_DBMOVED", "IOERR": "SQLITE_IOERR_FSYNC", OTHERS: "SQLITE_CORRUPT"}
 """By code, SQLite's extended error name to use in the tests."""
 CLASSES = {
@@ -114,12 +115,12 @@ def test_each_error_is_concluded_from_as_its_row_says(row: ErrorPolicy, code: st
             row.error,
             row.said,
         )
-        assert (found.policy.source, is_waited_for(error)) == (row.source, row.treatment.is_waited_for)
+        assert (found.policy.source, is_waited_for(error)) == (row.source, row.treatment in WAITED_FOR)
         concluded = conclude(error)
         assert type(concluded) is row.error
         assert "LANTERNE" not in str(concluded)
         assert "{}" not in str(concluded)
-        assert isinstance(concluded, TransientError) is row.treatment.is_waited_for
+        assert isinstance(concluded, TransientError) is (row.treatment in WAITED_FOR)
 
 
 @pytest.mark.parametrize(
@@ -258,7 +259,7 @@ def test_after_an_outage_a_lone_file_is_begun_again_soon(shortest: float, longes
     """After a short outage within five seconds, after a long one within two minutes, for any error."""
     chance = random.Random(7)
     for row in ERROR_POLICIES:
-        if row.treatment.is_waited_for and row.source in {Source.SYSTEM, Source.POSTGRESQL, Source.SQLITE}:
+        if (row.treatment in WAITED_FOR) and row.source in {Source.SYSTEM, Source.POSTGRESQL, Source.SQLITE}:
             for _ in range(100):
                 ends = chance.uniform(shortest, longest)
                 error = next(it for it in _errors(row, chance.choice(row.codes)) if isinstance(it, Exception))
