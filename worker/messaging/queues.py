@@ -75,8 +75,15 @@ class QueueState(NamedTuple):
 
 def read_queues(url: str, accounts: Collection[str] = ()) -> list[QueueState]:
     """Return the state of each queue, zero for one not declared; requests include the queues of these accounts."""
+    states = []
     with connect(url) as connection:
-        return list(_read(connection, accounts))
+        for queue in sorted(set(ACTOR_QUEUES.values())):
+            messages, consumers = _declare(connection, queue)
+            if queue in INGEST_ACTORS:
+                theirs = (account_queue(it, is_bulk=queue == QUEUE_REQUESTS_BULK) for it in accounts)
+                messages += sum(count_messages(connection, it) for it in theirs)
+            states.append(QueueState(queue, messages, consumers, count_messages(connection, xq_name(queue))))
+    return states
 
 
 @contextmanager
@@ -146,16 +153,6 @@ def count_doorbells(url: str) -> dict[tuple[str, bool], int]:
     """Return the number of waiting messages, by kind of work, and whether of a batch."""
     messages = {state.queue: state.messages for state in read_queues(url)}
     return {what: messages[queue] for what, queue in DOORBELL_QUEUES.items()}
-
-
-def _read(connection: pika.BlockingConnection, accounts: Collection[str]) -> Iterator[QueueState]:
-    for queue in sorted(set(ACTOR_QUEUES.values())):
-        messages, consumers = _declare(connection, queue)
-        if queue in INGEST_ACTORS:
-            theirs = (account_queue(it, is_bulk=queue == QUEUE_REQUESTS_BULK) for it in accounts)
-            messages += sum(count_messages(connection, it) for it in theirs)
-        dead_letters = count_messages(connection, xq_name(queue))
-        yield QueueState(queue, messages, consumers, dead_letters)
 
 
 def count_messages(connection: pika.BlockingConnection, queue: str) -> int:

@@ -230,16 +230,15 @@ def find_request(
         RefusedError: one of the files is not of this request.
     """
     is_own = Request.sender == authorization.sender
-    named = (
-        *(
-            Request.source == asked.request.source,
-            Request.event_id == asked.request.id,
-            Request.code.not_in(WITHOUT_KEY),
-        ),
-        or_(is_own, Request.outcome == RequestOutcome.ACCEPTED),
-    )
+    named = Request.source == asked.request.source, Request.event_id == asked.request.id
+    is_meant = Request.code.not_in(WITHOUT_KEY), or_(is_own, Request.outcome == RequestOutcome.ACCEPTED)
     authorization.require_somewhere()
-    query = select(Request).where(*named).options(selectinload(Request.exports)).order_by(not_(is_own), Request.id)
+    query = (
+        select(Request)
+        .where(*named, *is_meant)
+        .options(selectinload(Request.exports))
+        .order_by(not_(is_own), Request.id)
+    )
     with snapshot(services.engine) as connection, Session(connection) as session:
         found = session.scalars(query).all()
     request = next((it for it in found if all(map(authorization.allows, _communes(it)))), None)
