@@ -55,7 +55,7 @@ def _request_of(poison: Poison) -> tuple[str, str]:
     except InvalidEventError:
         properties = pika.BasicProperties(message_id=poison.message_id.decode("utf-8", "replace"))
         unreadable = read_unreadable(poison.body, properties, f".{poison.routing_key}")
-        return (unreadable.source, unreadable.id) if poison.exchange and unreadable else ("", "")
+        return (unreadable[0].source, unreadable[0].id) if poison.exchange and unreadable else ("", "")
     return event.source, event.id
 
 

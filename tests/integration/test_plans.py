@@ -177,7 +177,7 @@ def test_no_question_of_the_road_reads_through_the_past(desk: DepotsDesk, databa
         settings,
         desk.engine,
         enqueue=lambda _doorbells: None,
-        publish=lambda addressed: published.extend(event for event, _ in addressed),
+        publish=lambda event, _account: published.append(event),
     )
     plans = Plans(desk.engine)
     with plans.watching(), State(database_url) as state:

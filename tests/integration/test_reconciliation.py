@@ -70,7 +70,7 @@ def test_the_proof_is_verified_and_purged_with_its_tableau(tableaux: TableauDesk
     assert (found.findings, found.files) == ([], 2)
     path.write_bytes(path.read_bytes().replace(b"FURET", b"PUTOIS"))
     (found,) = verify_files(tableaux.engine, tableaux.services.storage, actor="test")
-    assert [finding.name for finding in found.findings] == [path.name]
+    assert [name for name, _ in found.findings] == [path.name]
     tableaux.run("UPDATE request SET notified_at = created_at")
     tableaux.run("UPDATE export SET finished_at = created_at")
     list(purge_files(tableaux.engine, tableaux.services.storage, days=0, actor="test"))

@@ -361,7 +361,7 @@ worker/
     -         Chore("versions", lambda: purge_versions(engine, note_removed(Actor(NOTIFIER))), HOUR_SECONDS),
     +
   test_what_a_process_lacks_for_itself_ends_it
-    - if isinstance(error, MemoryError | ImportError) or _cannot_start_thread(error):
+    - if cannot_start or isinstance(error, MemoryError | ImportError):
     + if isinstance(error, MemoryError):
   test_a_worker_without_descriptors_fails_nobodys_file_and_says_that_it_cannot_go_on
     - ErrorPolicy(_S, _SHORT_CODES, *_SHORT),
@@ -779,7 +779,7 @@ worker/handlers/making/
     + taken = take_fingerprint(path, Format(file.format), read_form(None), digests)
     - if set(read_form(self.last.export.profile).values) != set(self.form.values):
   test_an_unknown_letter_or_a_large_file_blocks_and_nothing_else
-    - if profile.most_bytes and stored.size > profile.most_bytes:
+    - if profile.most_bytes and file.size > profile.most_bytes:
   test_the_certificate_of_an_incomplete_tableau_says_what_it_lacks_and_why
     - missing = describe_missing(file.anomalies) if file.a_completer else ""
     + missing = ""
@@ -791,7 +791,7 @@ worker/handlers/making/
   test_a_worker_without_descriptors_takes_no_file_for_wrong
     - if not isinstance(reason, TransientError) and (services.exhausted.is_set() or lacks_descriptors()):
   test_the_validation_of_an_xml_file_is_announced
-    - heartbeat.expect(STILL_SECONDS + stored.size / VALIDATED_BYTES_PER_SECOND)
+    - heartbeat.expect(STILL_SECONDS + file.size / VALIDATED_BYTES_PER_SECOND)
   test_a_missing_line_fails_the_export
     - if written != census.electeurs:
   test_an_xml_that_breaks_the_operators_schema_is_not_published

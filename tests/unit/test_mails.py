@@ -6,6 +6,7 @@ The exact texts are in `mails/`: see tests/golden/expected.py.
 import re
 from dataclasses import replace
 from datetime import date
+from email.message import EmailMessage
 from pathlib import Path
 
 import pytest
@@ -29,7 +30,7 @@ from tests.unit.mail_samples import (
     tableaux_report,
 )
 from worker.notifier.channels.delivery import Addressee, DeliveryRefusedError, Message
-from worker.notifier.channels.mail import FolderMailer, MailSender
+from worker.notifier.channels.mail import MailSender
 from worker.notifier.messages.deadlines import COMMISSION as MEETING
 from worker.notifier.messages.deadlines import Deadline, describe_deadlines
 from worker.notifier.messages.request import RequestReport, describe_recall, describe_request
@@ -264,9 +265,10 @@ def test_headers_tell_programs_who_wrote_and_that_no_answer_is_expected() -> Non
 
 def test_message_id_is_stable_and_hides_the_address() -> None:
     def message_id(about: str, email: str, mail_from: str = "prefecture@example.org") -> str:
-        sender = MailSender(FolderMailer(Path("unused")).send, mail_from)
+        sent = list[EmailMessage]()
         message = Message(about, lambda: describe_request(report(), ""), tuple)
-        return sender.identify(message, Addressee("", Channel.MAIL, email, email, frozenset()))
+        MailSender(sent.append, mail_from).send(message, Addressee("", Channel.MAIL, email, email, frozenset()))
+        return str(sent[0]["Message-ID"])
 
     first = message_id("demande", "mairie@libreville.example", "Préfecture <prefecture@example.org>")
     assert first == message_id("demande", "mairie@libreville.example")

@@ -269,7 +269,7 @@ def test_a_certificate_is_verified_and_purged_with_its_tableau(screen: FilesScre
     assert list(find_orphans(desk.engine, storage, seconds=-1)) == []
     path.write_bytes(b"%PDF altered")
     verified = list(verify_files(desk.engine, storage, actor=AGENT))
-    assert [finding.name for it in verified for finding in it.findings] == [path.name]
+    assert [name for it in verified for name, _ in it.findings] == [path.name]
     desk.run("UPDATE request SET notified_at = created_at")
     total(purge_files(desk.engine, storage, days=0, actor=AGENT))
     assert not path.exists()

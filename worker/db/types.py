@@ -87,7 +87,7 @@ class _OfDialect(FunctionElement[Any]):
 
 def _function(name: str, on_postgresql: str, on_sqlite: str, type_: TypeEngine[Any] | None = None) -> type[_OfDialect]:
     known: dict[str, Any] = {"on_postgresql": on_postgresql, "on_sqlite": on_sqlite, "inherit_cache": True}
-    return type(name, (_OfDialect,), known | ({"type": type_} if type_ else {}))  # type: ignore[return-value]
+    return type(name, (_OfDialect,), known | ({"type": type_} if type_ else {}))
 
 
 @compiles(_OfDialect)

@@ -73,14 +73,14 @@ def read_unreadable(
         event_id = f"{DIGEST}{hashlib.sha256(body).hexdigest()[:_DIGITS]}"
     if not event_id or not faults or "actor_name" in fields:
         return None
-    event = CloudEvent(
-        id=event_id,
-        source=_name(fields.get("source")) or UNKNOWN,
-        type=_name(fields.get("type")) or UNKNOWN,
-        correlationid=_name(fields.get("correlationid")) or event_id,
-        data={"faults": [fault.code for fault in faults]},
-    )
-    return event, faults
+    event = {
+        "id": event_id,
+        "source": _name(fields.get("source")) or UNKNOWN,
+        "type": _name(fields.get("type")) or UNKNOWN,
+        "correlationid": _name(fields.get("correlationid")) or event_id,
+        "data": {"faults": [fault.code for fault in faults]},
+    }
+    return CloudEvent.model_validate(event), faults
 
 
 def _name(value: object) -> str:

@@ -55,7 +55,7 @@ class EventPublisher:
             delivery_mode=2,
             message_id=event.id,
             correlation_id=shorten(event.correlationid),
-            headers={"BCC": hidden} if hidden else None,
+            headers={"BCC": [*hidden]} if hidden else None,
         )
         body = event.model_copy(update={"source": self._source}).to_bytes()
         for attempt in range(1, _TRIES + 1):

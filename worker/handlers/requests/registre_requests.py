@@ -104,7 +104,7 @@ def read_correction_order(event: CloudEvent, services: Services, authorization: 
             field="data.taken_on",
         )
     day = asked.taken_on if asked.act is PreviewAct.REDATE and asked.taken_on else link.taken_on
-    columns = {"act": asked.act, "import_id": asked.import_id, "taken_on": day}
+    columns: dict[str, Any] = {"act": asked.act, "import_id": asked.import_id, "taken_on": day}
     columns |= {"sha256": link.sha256, "file_name": link.file_name}
     return PreviewOrder(asked.commune, asked.requested_by, columns)
 
