@@ -37,6 +37,7 @@ from producers.web.drafts import page as drafts
 from producers.web.error_pages import HANDLERS, on_http, show_failure
 from producers.web.exports import page as exports
 from producers.web.exports.spool import Spool
+from producers.web.forms import FormRefused
 from producers.web.notes import electeurs
 from producers.web.page_context import NOT_FOUND, PageContext, WebServices
 from producers.web.registre import page as registre
@@ -268,11 +269,18 @@ DOWNLOADS = frozenset({"dossier_zip", "fichier", "piece"})
 
 
 def commune_page(
-    path: str, name: str, *, get: PageHandler | None = None, post: PageHandler | None = None, most: int = FORM_BYTES
+    path: str,
+    name: str,
+    *,
+    get: PageHandler | None = None,
+    post: PageHandler | None = None,
+    again: PageHandler | None = None,
+    most: int = FORM_BYTES,
 ) -> Route:
     """Return a route under `/communes/{commune}`; 404 for a commune that is not the agent's.
 
-    `most` is the maximum size of its forms: `FILE_BYTES` for uploads.
+    `again` shows a form that `post` refuses, if `get` does not. `most` is the maximum size of its forms: `FILE_BYTES`
+    for uploads.
     """
 
     def admit(request: Request) -> PageContext:
@@ -291,6 +299,12 @@ def commune_page(
         with nullcontext() if name in DOWNLOADS else state.one_connection():
             return _known(get)(admit(request))
 
+    def take(context: PageContext) -> Response:
+        try:
+            return _known(post)(context)
+        except FormRefused as refused:
+            return _known(again or get)(replace(context, faults=refused.faults, failure=refused.failure))
+
     async def send(request: Request) -> Response:
         context = await run_in_threadpool(admit, request)
         services, agent = context.services, context.agent.name
@@ -304,7 +318,7 @@ def commune_page(
                 require_csrf(limited, form)
                 async with services.turns.turn(context.commune.code) if brings_file else nullcontext():
                     sent = replace(context, request=limited, form=form)
-                    response = await run_in_threadpool(_known(post), sent)
+                    response = await run_in_threadpool(take, sent)
                     await run_in_threadpool(drafts.drop_sent, sent, response)
                     return response
 
@@ -332,16 +346,22 @@ ROUTES = (
     commune_page("/plan", "plan", get=lambda context: context.render("taches/plan.html")),
     commune_page("/reglages", "reglages", get=lambda context: context.render("taches/reglages.html")),
     commune_page("/registre", "registre", get=registre.show, post=registre.drop, most=FILE_BYTES),
-    commune_page("/registre/reprendre", "reprendre", post=registre.accept),
-    commune_page("/registre/correspondance", "correspondance", get=registre.export_mapping, post=registre.match),
-    commune_page("/registre/laisser", "laisser", post=registre.give_up),
-    commune_page("/registre/corriger", "corriger", post=registre.correct),
+    commune_page("/registre/reprendre", "reprendre", post=registre.accept, again=registre.show),
+    commune_page(
+        "/registre/correspondance",
+        "correspondance",
+        get=registre.export_mapping,
+        post=registre.match,
+        again=registre.show,
+    ),
+    commune_page("/registre/laisser", "laisser", post=registre.give_up, again=registre.show),
+    commune_page("/registre/corriger", "corriger", post=registre.correct, again=registre.show),
     commune_page("/listes", "listes", get=listes.show, post=listes.ask),
     commune_page("/tableaux", "tableaux", get=tableaux.show, post=tableaux.ask),
     commune_page("/suivi", "suivi", get=suivi.show),
     commune_page("/demandes/{demande}", "demande", get=suivi.show_request),
-    commune_page("/demandes/{demande}/annuler", "annuler", post=suivi.cancel),
-    commune_page("/demandes/{demande}/recommencer", "recommencer", post=suivi.retry),
+    commune_page("/demandes/{demande}/annuler", "annuler", post=suivi.cancel, again=suivi.show_request),
+    commune_page("/demandes/{demande}/recommencer", "recommencer", post=suivi.retry, again=suivi.show_request),
     commune_page("/demandes/{demande}/masquer", "masquer", post=suivi.hide),
     commune_page("/exports", "exports", get=exports.show_all),
     commune_page("/exports/{export}", "export", get=exports.show),
@@ -354,7 +374,7 @@ ROUTES = (
     commune_page("/dossier", "dossier", get=dossier.show),
     commune_page("/dossier.zip", "dossier_zip", get=dossier.download),
     commune_page("/depot", "depot", get=depot.show, post=depot.declare),
-    commune_page("/depot/verdict", "verdict", post=depot.record_verdict),
+    commune_page("/depot/verdict", "verdict", post=depot.record_verdict, again=depot.show),
     commune_page("/verifier", "verifier", get=verifier.show, post=verifier.verify, most=FILE_BYTES),
     commune_page("/echeances", "echeances", get=echeances.show),
     commune_page("/reunions", "reunions", get=noted.show_calendar, post=noted.change_calendar),

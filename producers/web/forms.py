@@ -35,6 +35,14 @@ Faults = Mapping[str, str]
 """The errors of a form: one sentence per field, in the order of the form."""
 
 
+class FormRefused(Exception):
+    """A form was not taken: its errors, or why it could not be sent. The page shows it again."""
+
+    def __init__(self, faults: Faults, *, failure: str | None = None) -> None:
+        super().__init__(failure)
+        self.faults, self.failure = faults, failure
+
+
 def once_for(*parts: object) -> str:
     """Return a stable value for a form shown repeatedly, derived from `parts`."""
     return str(uuid5(NAMESPACE_URL, "/".join(map(str, parts))))
@@ -57,6 +65,11 @@ def wrap_once(data: Data, *, source: str, once: str) -> CloudEvent:
 
 def texts(form: FormData, name: str) -> list[str]:
     return [value for value in form.getlist(name) if isinstance(value, str)]
+
+
+def typed(form: FormData) -> dict[str, str]:
+    """Return all texts of a form; empty if no form was sent."""
+    return {name: value.strip() for name, value in form.items() if isinstance(value, str)}
 
 
 def text(form: FormData, name: str) -> str:
@@ -111,26 +124,32 @@ def validate(
     *,
     names: Mapping[str, str] | None = None,
     better: Mapping[str, str] | None = None,
-) -> tuple[_Contract | None, Faults]:
-    """Return the object of the contract; else the errors by field of the form: those found, and the contract's.
+) -> _Contract:
+    """Return the object of the contract.
 
     `names` maps fields of the contract to those of the form; `better` replaces messages of the contract.
+
+    Raises:
+        FormRefused: the errors by field of the form: those found, and the contract's.
     """
-    errors: dict[str, str] = {}
-    read = None
     try:
         read = contract.model_validate(values)
     except ValidationError as error:
+        errors: dict[str, str] = {}
         for fault in error.errors(include_url=False, include_input=False):
             place = str(fault["loc"][0]) if fault["loc"] else ""
             name = (names or {}).get(place, place)
             errors.setdefault(name, (better or {}).get(name) or explain_fault(fault))
-    faults = order_faults(fields, {**errors, **found})
-    if faults:
-        return None, faults
-    if read is None:
-        raise ValueError("the form does not check a rule of its contract about several fields")
-    return read, faults
+        refuse(fields, {**errors, **found})
+        raise ValueError("the form does not check a rule of its contract about several fields") from None
+    refuse(fields, found)
+    return read
+
+
+def refuse(fields: Iterable[str], found: Mapping[str, str]) -> None:
+    """Raise `FormRefused` with the errors found, in the order of the fields; return if there is none."""
+    if faults := order_faults(fields, found):
+        raise FormRefused(faults)
 
 
 def order_faults(fields: Iterable[str], found: Mapping[str, str]) -> Faults:
@@ -149,6 +168,8 @@ class Paging:
     page: int
     last: int
     """0: unknown, since the rows are not counted."""
+    total: int
+    """Number of rows on all pages."""
     before: str
     after: str
 
@@ -157,13 +178,17 @@ class Paging:
         """Paginate `total` rows by `size`; the URLs keep the filters of `query`."""
         last = max(1, -(-total // size))
         before = _address(path, query, min(page - 1, last)) if page > 1 else ""
-        return cls(page, last, before, _address(path, query, page + 1) if page < last else "")
+        return cls(page, last, total, before, _address(path, query, page + 1) if page < last else "")
 
     @classmethod
     def uncounted(cls, path: str, *, page: int, has_after: bool) -> Self:
         """Paginate rows that are too slow to count."""
         return cls(
-            page, 0, _address(path, {}, page - 1) if page > 1 else "", _address(path, {}, page + 1) if has_after else ""
+            page,
+            0,
+            0,
+            _address(path, {}, page - 1) if page > 1 else "",
+            _address(path, {}, page + 1) if has_after else "",
         )
 
 

@@ -1,10 +1,11 @@
 """The context of a page: services, agent, commune and form."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
 
+from sqlalchemy import Row, Select
 from starlette.datastructures import FormData
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -17,7 +18,7 @@ from producers.state import State
 from producers.web.drafts import Drafts
 from producers.web.exports.query import AskedFile, read_file
 from producers.web.exports.spool import Spool
-from producers.web.forms import Faults, read_number, read_once
+from producers.web.forms import Faults, Paging, page_number, read_number, read_once
 from producers.web.security import AgentCommune, AuthorizedAgent, Identity, csrf_token, is_partial
 from producers.web.security.limits import RateLimits, Turns
 from producers.web.settings import WebSettings
@@ -55,6 +56,10 @@ class PageContext:
     agent: AuthorizedAgent
     commune: AgentCommune
     form: FormData = field(default_factory=FormData)
+    faults: Faults = field(default_factory=dict)
+    """The errors of the form that was sent, which the page shows again."""
+    failure: str | None = None
+    """Why the form could not be sent."""
 
     @property
     def query(self) -> Mapping[str, str]:
@@ -83,21 +88,16 @@ class PageContext:
             raise HTTPException(NOT_FOUND)
         return file
 
-    def render(
-        self,
-        template: str,
-        status_code: int = 0,
-        *,
-        faults: Faults | None = None,
-        failure: str | None = None,
-        **values: Any,  # noqa: ANN401 — for the template
-    ) -> Response:
-        """Render a page; `faults` are the errors of its form, `failure` is why the form could not be sent.
+    def read_page(self, query: Select[Any], size: int, kept: Mapping[str, str]) -> tuple[Sequence[Row[Any]], Paging]:
+        """Return the rows of the page that the URL asks for; links to the other pages keep the filters `kept`."""
+        page = page_number(self.query.get("page", ""))
+        rows, total = self.services.state.read_page(query, page, size)
+        return rows, Paging.of(self.request.url.path, kept, page=page, total=total, size=size)
 
-        They give the status, unless the caller does.
-        """
-        status = status_code or (UNPROCESSABLE if faults else AWAY if failure else 200)
-        known = self._known_to_templates() | {"faults": faults or {}, "failure": failure} | values
+    def render(self, template: str, status_code: int = 0, **values: Any) -> Response:  # noqa: ANN401 — for the template
+        """Render a page; `faults` and `failure` give the status, unless the caller does."""
+        status = status_code or (UNPROCESSABLE if self.faults else AWAY if self.failure else 200)
+        known = self._known_to_templates() | values
         return self.services.templates.TemplateResponse(self.request, template, known, status_code=status)
 
     def redirect(self, page: str, fragment: str = "", **path: Any) -> Response:  # noqa: ANN401 — parameters of the path
@@ -141,6 +141,8 @@ class PageContext:
             "now": self.services.clock(),
             "today": self.today,
             "once": read_once(self.form),
+            "faults": self.faults,
+            "failure": self.failure,
             "settings": self.services.settings,
             "mails_kept_at": self.services.mails_kept_at,
         }

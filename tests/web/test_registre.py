@@ -246,7 +246,7 @@ def test_without_room_nothing_is_left(screen: RegistreScreen) -> None:
         disk.fill()
         ballast = screen.files()
         answer = screen.upload(_export())
-        assert answer.status_code == 503
+        assert answer.status_code == 422
         assert "attendre n'y changera rien. Montrez ceci" in spaced_words(answer)
         assert (screen.files(), screen.screen.broker.events) == (ballast, [])
         disk.free()

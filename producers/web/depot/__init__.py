@@ -22,7 +22,6 @@ from producers.web.exports.query import DERNIERS_EXPORTS, AskedFile, read_curren
 from producers.web.exports.stored_file import FileAlteredError, FileGoneError, open_asked
 from producers.web.forms import (
     IMPOSSIBLE_DAY,
-    Faults,
     Paging,
     page_number,
     read_days,
@@ -32,7 +31,7 @@ from producers.web.forms import (
     validate,
 )
 from producers.web.page_context import NOT_FOUND, PageContext
-from producers.web.suivi.requests import DEPOT, note_page, send_note
+from producers.web.suivi.requests import DEPOT, note_page, read_declarations, send_note
 from schemas.declarations import FileDeposited, VerdictReceived
 from schemas.profiles.platform import FileForm, picker
 from schemas.vocabulary import Format, Piece
@@ -62,18 +61,13 @@ _FIELDS = {
 """Fields of both forms: id and French label."""
 
 
-def show(context: PageContext) -> Response:
-    """Show the page; the parameter `export` preselects files."""
-    return _render(context, chosen=_few(context.request.query_params.getlist("export")))
-
-
 def declare(context: PageContext) -> Response:
     """« Marquer comme déposé »."""
     found = _find_unchosen(context, "export")
     day = read_days({"jour": text(context.form, "jour")}, found, until=context.today).get("jour")
     values = {"deposited_on": day, "remarque": text(context.form, "remarque")}
-    note, faults = validate(FileDeposited, values, _FIELDS, found, names={"deposited_on": "jour"}, better=_BETTER)
-    return _send(context, note, faults, f"déposé le {short_date(day)}" if day else "")
+    note = validate(FileDeposited, values, _FIELDS, found, names={"deposited_on": "jour"}, better=_BETTER)
+    return _send(context, note, f"déposé le {short_date(note.deposited_on)}")
 
 
 def record_verdict(context: PageContext) -> Response:
@@ -82,8 +76,8 @@ def record_verdict(context: PageContext) -> Response:
     day = read_days({"jour-reponse": text(context.form, "jour")}, found, until=context.today).get("jour-reponse")
     values = {"verdict": text(context.form, "verdict"), "verdict_on": day, "answer": text(context.form, "reponse")}
     names = {"verdict_on": "jour-reponse", "answer": "texte"}
-    note, faults = validate(VerdictReceived, values, _FIELDS, found, names=names, better=_BETTER)
-    return _send(context, note, faults, f"{note.verdict.label} le {short_date(note.verdict_on)}" if note else "")
+    note = validate(VerdictReceived, values, _FIELDS, found, names=names, better=_BETTER)
+    return _send(context, note, f"{note.verdict.label} le {short_date(note.verdict_on)}")
 
 
 def _find_unchosen(context: PageContext, field: str) -> dict[str, str]:
@@ -94,49 +88,38 @@ def _read_chosen(context: PageContext) -> list[AskedFile]:
     return read_made(context.services.state, context.commune.code, _few(context.form.getlist("export")))
 
 
-def _send(context: PageContext, note: FileDeposited | VerdictReceived | None, faults: Faults, words: str) -> Response:
-    """Publish the note of a form; on failure, show the form again with its values and the reason."""
+def _send(context: PageContext, note: FileDeposited | VerdictReceived, words: str) -> Response:
     exports = [file.export_id for file in _read_chosen(context)]
-    said = f"{words}, {count_of(len(exports), 'fichier')}"
-    failure = send_note(context, DEPOT, note, said, exports) if note else None
-    if note is None or failure:
-        return _render(context, chosen=exports, faults=faults, failure=failure)
+    send_note(context, DEPOT, note, f"{words}, {count_of(len(exports), 'fichier')}", exports)
     return context.redirect("depot")
 
 
-def _render(
-    context: PageContext,
-    *,
-    chosen: Sequence[int],
-    failure: str | None = None,
-    faults: Faults | None = None,
-) -> Response:
-    def read() -> dict[str, object]:
-        return _read_page(context, chosen)
-
-    return note_page(context, DEPOT, read, template="depot/depot.html", faults=faults, failure=failure)
-
-
-def _read_page(context: PageContext, chosen: Sequence[int]) -> dict[str, object]:
+def show(context: PageContext) -> Response:
+    """Show the page; the parameter `export` preselects files."""
+    pending = read_declarations(context, DEPOT)
     state, commune = context.services.state, context.commune.code
+    chosen = set(_few((context.form or context.request.query_params).getlist("export")))
     current = read_current(state, commune) if context.platform.deposits_wanted else []
     recent = read_deposited(state, commune, RECENT)
     page = page_number(context.query.get("page", ""))
     shown = recent[: PAGE + 1] if page == 1 else read_deposited(state, commune, PAGE + 1, (page - 1) * PAGE)
     to_deposit = find_to_deposit(current)
     known = {file.export_id for file in to_deposit}
-    asked = [file for file in read_made(state, commune, set(chosen) - known) if not file.is_never_deposited]
-    return {
-        "fields": _FIELDS,
-        "chosen": set(chosen),
-        "form": {it: str(context.form.get(it, "")) for it in ("depot", "jour", "remarque", "verdict", "reponse")},
-        "to_deposit": [*asked, *to_deposit],
-        "to_correct": [file for file in find_to_correct(current) if file.export_id not in set(chosen)],
-        "to_answer": [*_to_change(recent, context.query.get("reponse", "")), *find_to_answer(recent)],
-        "to_redo": find_to_redo(recent),
-        "deposited": shown[:PAGE],
-        "paging": Paging.uncounted(context.url("depot"), page=page, has_after=len(shown) > PAGE),
-    }
+    asked = [file for file in read_made(state, commune, chosen - known) if not file.is_never_deposited]
+    return note_page(
+        context,
+        "depot/depot.html",
+        pending,
+        fields=_FIELDS,
+        chosen=chosen,
+        form={it: str(context.form.get(it, "")) for it in ("depot", "jour", "remarque", "verdict", "reponse")},
+        to_deposit=[*asked, *to_deposit],
+        to_correct=[file for file in find_to_correct(current) if file.export_id not in chosen],
+        to_answer=[*_to_change(recent, context.query.get("reponse", "")), *find_to_answer(recent)],
+        to_redo=find_to_redo(recent),
+        deposited=shown[:PAGE],
+        paging=Paging.uncounted(context.url("depot"), page=page, has_after=len(shown) > PAGE),
+    )
 
 
 def _to_change(deposited: Iterable[AskedFile], words: str) -> list["Deposit"]:

@@ -10,7 +10,6 @@ from starlette.responses import Response
 
 from common.french import capitalized
 from producers.state import State, to_record, view_of
-from producers.web.forms import Paging, page_number
 from producers.web.page_context import PageContext
 from schemas.vocabulary import Action, Channel
 
@@ -89,24 +88,18 @@ FATES = {
 def show(context: PageContext) -> Response:
     action = context.query.get("action", "")
     action = action if action in ACTIONS else ""
-    view, page = _JOURNAL.c, page_number(context.query.get("page", ""))
+    view = _JOURNAL.c
     is_asked = view.action == action if action else view.action != _BEGUN
     query = select(_JOURNAL).where(view.code_commune == context.commune.code, is_asked).order_by(*_NEWEST)
-    rows, total = context.services.state.read_page(query, page, PAGE)
-    return context.render(
-        "journal/journal.html",
-        entries=_to_entries(context.services.state, rows),
-        total=total,
-        action=action,
-        actions=ACTIONS,
-        paging=Paging.of(context.url("journal"), {"action": action}, page=page, total=total, size=PAGE),
-    )
+    rows, paging = context.read_page(query, PAGE, {"action": action})
+    entries = _to_entries(context.services.state, rows)
+    return context.render("journal/journal.html", entries=entries, action=action, actions=ACTIONS, paging=paging)
 
 
 def show_envois(context: PageContext) -> Response:
     asked = {name: context.query.get(name, "") for name in FILTERS}
     chosen = {name: value if value in FILTERS[name] else "" for name, value in asked.items()}
-    view, page = _ENVOIS.c, page_number(context.query.get("page", ""))
+    view = _ENVOIS.c
     query = select(_ENVOIS).where(view.code_commune == context.commune.code)
     if chosen["canal"]:
         query = query.where(view.channel == chosen["canal"])
@@ -115,15 +108,9 @@ def show_envois(context: PageContext) -> Response:
     if chosen["etat"]:
         query = query.where(FATES[chosen["etat"]])
     query = query.order_by(view.created_at.desc(), view.notification_id.desc())
-    rows, total = context.services.state.read_page(query, page, PAGE)
-    return context.render(
-        "journal/envois.html",
-        envois=[to_record(Envoi, row) for row in rows],
-        total=total,
-        chosen=chosen,
-        filters=FILTERS,
-        paging=Paging.of(context.url("envois"), chosen, page=page, total=total, size=PAGE),
-    )
+    rows, paging = context.read_page(query, PAGE, chosen)
+    envois = [to_record(Envoi, row) for row in rows]
+    return context.render("journal/envois.html", envois=envois, chosen=chosen, filters=FILTERS, paging=paging)
 
 
 def read_history(state: State, commune: str, export_id: int) -> list[JournalEntry]:

@@ -1,6 +1,6 @@
 """Notes about the commune: meetings of the commission, own polls, bureaux; and the agent's notifications."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -13,9 +13,20 @@ from common.french import count_of, short_date, weekday_date
 from producers.state import State, to_record, view_of
 from producers.web.echeances import read_own_scrutins, read_reunions, read_scrutins, read_tableaux
 from producers.web.exports.query import AskedFile
-from producers.web.forms import Faults, Paging, page_number, read_day, read_days, text, texts, validate
+from producers.web.forms import (
+    FormRefused,
+    Paging,
+    page_number,
+    read_day,
+    read_days,
+    refuse,
+    text,
+    texts,
+    typed,
+    validate,
+)
 from producers.web.page_context import NOT_FOUND, PageContext
-from producers.web.suivi.requests import note_page, send_note
+from producers.web.suivi.requests import note_page, read_declarations, send_note
 from schemas.declarations import MOST_BUREAUX, BureauxDescribed, DescribedBureau, ReunionNoted, ScrutinNoted
 from schemas.screen_notes import WishesChosen
 from schemas.vocabulary import Liste, Wish
@@ -27,6 +38,7 @@ SCRUTIN_FIELDS = (
 )
 """The fields of both forms, in the order of the page."""
 _DAYS = ("cloture", "reunion_first", "reunion_last", "publication_due", "cinq_jours_due")
+_REPLACED = ("replaces", "scrutin_replaces")
 _NO_DAY = "indiquez le jour"
 _NO_TEXT = "écrivez le texte qui fixe ces jours : « décret n° … du … »"
 
@@ -66,22 +78,48 @@ def read_bureaux(state: State, commune: str) -> list[ShownBureau]:
 
 def show_calendar(context: PageContext) -> Response:
     """« Réunions et scrutins »; the parameters `reunion`, `liste` and `scrutin` select a note to correct."""
+    pending = read_declarations(context, "reunions")
+    state, commune = context.services.state, context.commune.code
+    tableaux, own, reunions = (
+        read_tableaux(state, commune),
+        read_own_scrutins(state, commune),
+        read_reunions(state, commune),
+    )
+    days = {it.jour for it in own}
+    return note_page(
+        context,
+        "notes/reunions.html",
+        pending,
+        form=_read_form(context)
+        if text(context.form, "act") in {"reunion", "scrutin"}
+        else _prefill(context, reunions, own),
+        reunions=[(it, [file for file in tableaux if _rests_on(file, it)]) for it in reunions],
+        scrutins=[(it, [file for file in tableaux if _is_for(file, it.jour)]) for it in own],
+        national=[it for it in read_scrutins(state, commune) if it.jour not in days and it.jour >= context.today],
+        has_tableaux=bool(tableaux),
+        to_redo=[it for it in tableaux if it.recalled_at][:_MOST_TO_REDO],
+    )
+
+
+def _read_form(context: PageContext) -> dict[str, str]:
+    return {name: text(context.form, name) for name in (*REUNION_FIELDS, *SCRUTIN_FIELDS, *_REPLACED)}
+
+
+def _prefill(
+    context: PageContext, reunions: Sequence[CalendarReunion], scrutins: Sequence[CalendarScrutin]
+) -> dict[str, str]:
     query = context.query
-    form = dict.fromkeys((*REUNION_FIELDS, *SCRUTIN_FIELDS, "replaces", "scrutin_replaces"), "")
+    form = dict.fromkeys((*REUNION_FIELDS, *SCRUTIN_FIELDS, *_REPLACED), "")
     if reunion := read_day(query.get("reunion", "")):
         form |= {"jour": reunion.isoformat(), "replaces": reunion.isoformat(), "liste": query.get("liste", "")}
-        noted = read_reunions(context.services.state, context.commune.code)
-        if any(it.jour == reunion and it.liste == form["liste"] and not it.has_deliberated for it in noted):
+        if any(it.jour == reunion and it.liste == form["liste"] and not it.has_deliberated for it in reunions):
             form["sans_deliberation"] = "1"
-    if scrutin := read_day(query.get("scrutin", "")):
-        known = {it.jour: it for it in read_own_scrutins(context.services.state, context.commune.code)}
-        if (own := known.get(scrutin)) is not None:
-            days = {"scrutin": scrutin, "scrutin_replaces": scrutin}
-            days |= {name: day for name in _DAYS if (day := getattr(own, name))}
-            form |= {name: day.isoformat() for name, day in days.items()}
-            without = "" if own.has_commission else "1"
-            form |= {"libelle": own.libelle, "sans_commission": without, "texte": own.texte}
-    return _calendar(context, form)
+    asked = read_day(query.get("scrutin", ""))
+    if own := next((it for it in scrutins if it.jour == asked), None):
+        days = {name: day.isoformat() for name in _DAYS if (day := getattr(own, name))}
+        form |= days | {"scrutin": own.jour.isoformat(), "scrutin_replaces": own.jour.isoformat()}
+        form |= {"libelle": own.libelle, "sans_commission": "" if own.has_commission else "1", "texte": own.texte}
+    return form
 
 
 def change_calendar(context: PageContext) -> Response:
@@ -94,33 +132,30 @@ def change_calendar(context: PageContext) -> Response:
     answer = answers.get(text(context.form, "act"))
     if answer is None:
         raise HTTPException(NOT_FOUND)
-    return answer(context)
+    answer(context)
+    return context.redirect("reunions", "enregistrement")
 
 
-def _note_reunion(context: PageContext) -> Response:
-    form = _read(context, REUNION_FIELDS, "replaces")
-    found: dict[str, str] = {}
+def _note_reunion(context: PageContext) -> None:
+    form, found = _read_form(context), dict[str, str]()
     day, former = read_days({"jour": form["jour"]}, found, until=context.today).get("jour"), read_day(form["replaces"])
     values: dict[str, object] = {"jour": day, "liste": form["liste"] or None, "replaces": former}
     values |= {"reason": form["reason"], "has_deliberated": not form["sans_deliberation"]}
-    note, faults = validate(ReunionNoted, values, REUNION_FIELDS, found, better={"jour": _NO_DAY})
-    if note is None:
-        return _calendar(context, form, faults)
+    note = validate(ReunionNoted, values, REUNION_FIELDS, found, better={"jour": _NO_DAY})
     said = f"réunion du {short_date(note.jour)}" + (f", et non du {short_date(former)}" if former else "")
-    return _sent(context, send_note(context, "reunions", note, said), form)
+    send_note(context, "reunions", note, said)
 
 
-def _remove_reunion(context: PageContext) -> Response:
+def _remove_reunion(context: PageContext) -> None:
     day, liste = _known_day(context, "jour"), text(context.form, "liste")
     if liste not in {"", *Liste}:
         raise HTTPException(NOT_FOUND)
     note = ReunionNoted(jour=day, liste=Liste(liste) if liste else None, removed=True, reason=_reason(context))
-    return _sent(context, send_note(context, "reunions", note, f"réunion du {short_date(day)} retirée"), _empty())
+    send_note(context, "reunions", note, f"réunion du {short_date(day)} retirée")
 
 
-def _note_scrutin(context: PageContext) -> Response:
-    form = _read(context, SCRUTIN_FIELDS, "scrutin_replaces")
-    found: dict[str, str] = {}
+def _note_scrutin(context: PageContext) -> None:
+    form, found = _read_form(context), dict[str, str]()
     days = read_days({name: form[name] for name in ("scrutin", *_DAYS)}, found)
     day, others = days.get("scrutin"), {name: days.get(name) for name in _DAYS}
     has_commission = not form["sans_commission"]
@@ -141,24 +176,14 @@ def _note_scrutin(context: PageContext) -> Response:
     values |= {"has_commission": has_commission, "texte": form["texte"]}
     values |= {"reason": form["scrutin_reason"]}
     names = {"jour": "scrutin", "reason": "scrutin_reason"}
-    note, faults = validate(ScrutinNoted, values, SCRUTIN_FIELDS, found, names=names, better={"scrutin": _NO_DAY})
-    if note is None:
-        return _calendar(context, form, faults)
-    return _sent(context, send_note(context, "reunions", note, f"scrutin du {short_date(note.jour)}"), form)
+    note = validate(ScrutinNoted, values, SCRUTIN_FIELDS, found, names=names, better={"scrutin": _NO_DAY})
+    send_note(context, "reunions", note, f"scrutin du {short_date(note.jour)}")
 
 
-def _remove_scrutin(context: PageContext) -> Response:
+def _remove_scrutin(context: PageContext) -> None:
     day = _known_day(context, "scrutin")
     note = ScrutinNoted(jour=day, removed=True, reason=_reason(context))
-    return _sent(context, send_note(context, "reunions", note, f"scrutin du {short_date(day)} retiré"), _empty())
-
-
-def _read(context: PageContext, fields: tuple[str, ...], *others: str) -> dict[str, str]:
-    return _empty() | {name: text(context.form, name) for name in (*fields, *others)}
-
-
-def _empty() -> dict[str, str]:
-    return dict.fromkeys((*REUNION_FIELDS, *SCRUTIN_FIELDS, "replaces", "scrutin_replaces"), "")
+    send_note(context, "reunions", note, f"scrutin du {short_date(day)} retiré")
 
 
 def _known_day(context: PageContext, name: str) -> date:
@@ -170,36 +195,6 @@ def _known_day(context: PageContext, name: str) -> date:
 
 def _reason(context: PageContext) -> str:
     return text(context.form, "reason")[:500]
-
-
-def _sent(context: PageContext, failure: str | None, form: Mapping[str, str]) -> Response:
-    return _calendar(context, form, failure=failure) if failure else context.redirect("reunions", "enregistrement")
-
-
-def _calendar(
-    context: PageContext,
-    form: Mapping[str, str],
-    faults: Faults | None = None,
-    failure: str | None = None,
-) -> Response:
-    state, commune = context.services.state, context.commune.code
-
-    def read() -> dict[str, object]:
-        tableaux, own = read_tableaux(state, commune), read_own_scrutins(state, commune)
-        days = {it.jour for it in own}
-        national = [it for it in read_scrutins(state, commune) if it.jour not in days and it.jour >= context.today]
-        return {
-            "form": form,
-            "reunions": [
-                (it, [file for file in tableaux if _rests_on(file, it)]) for it in read_reunions(state, commune)
-            ],
-            "scrutins": [(it, [file for file in tableaux if _is_for(file, it.jour)]) for it in own],
-            "national": national,
-            "has_tableaux": bool(tableaux),
-            "to_redo": [it for it in tableaux if it.recalled_at][:_MOST_TO_REDO],
-        }
-
-    return note_page(context, "reunions", read, faults=faults, failure=failure)
 
 
 def _rests_on(file: AskedFile, reunion: CalendarReunion) -> bool:
@@ -214,8 +209,7 @@ def _is_for(file: AskedFile, scrutin: date) -> bool:
 
 def describe_bureaux(context: PageContext) -> Response:
     """« Enregistrer »: note all changed bureaux in one event; « Appliquer à tous » fills the empty fields."""
-    form = {name: value.strip() for name, value in context.form.items() if isinstance(value, str)}
-    found: dict[str, str] = {}
+    form, found = typed(context.form), dict[str, str]()
     described: list[DescribedBureau] = []
     of_all = {name: form.get(f"tous-{name}", "") if "tous" in form else "" for name in _BUREAU}
     for bureau in read_bureaux(context.services.state, context.commune.code):
@@ -227,48 +221,43 @@ def describe_bureaux(context: PageContext) -> Response:
         if changed:
             better = {names[name]: words for name, words in _BETTER.items()}
             values: dict[str, object] = {"bureau": bureau.bureau, **changed}
-            note, faults = validate(DescribedBureau, values, names.values(), {}, names=names, better=better)
-            found |= faults
-            described += [note] if note else []
+            try:
+                described.append(validate(DescribedBureau, values, names.values(), {}, names=names, better=better))
+            except FormRefused as refused:
+                found |= refused.faults
     if not described and not found:
-        found = {"bureaux": "Changez une case au moins."}
-    if found:
-        return show_bureaux(context, form, found)
+        found = {"bureaux": "changez une case au moins"}
+    refuse(found, found)
     number = count_of(len(described), "bureau complété", "bureaux complétés")
-    if failure := send_note(context, "bureaux", BureauxDescribed(bureaux=described), number):
-        return show_bureaux(context, form, failure=failure)
+    send_note(context, "bureaux", BureauxDescribed(bureaux=described), number)
     return context.redirect("bureaux", "enregistrement")
 
 
-def show_bureaux(
-    context: PageContext,
-    form: Mapping[str, str] | None = None,
-    faults: Faults | None = None,
-    failure: str | None = None,
-) -> Response:
+def show_bureaux(context: PageContext) -> Response:
+    pending = read_declarations(context, "bureaux")
     page = page_number(context.query.get("page", ""))
-
-    def read() -> dict[str, object]:
-        bureaux = read_bureaux(context.services.state, context.commune.code)
-        paging = Paging.of(context.url("bureaux"), {}, page=page, total=len(bureaux), size=MOST_BUREAUX)
-        shown = bureaux[(page - 1) * MOST_BUREAUX :][:MOST_BUREAUX]
-        return {"bureaux": shown, "paging": paging, "form": form or {}, "fields": _BUREAU_LABELS}
-
-    return note_page(context, "bureaux", read, faults=faults, failure=failure)
+    bureaux = read_bureaux(context.services.state, context.commune.code)
+    paging = Paging.of(context.url("bureaux"), {}, page=page, total=len(bureaux), size=MOST_BUREAUX)
+    return note_page(
+        context,
+        "notes/bureaux.html",
+        pending,
+        bureaux=bureaux[(page - 1) * MOST_BUREAUX :][:MOST_BUREAUX],
+        paging=paging,
+        form=typed(context.form),
+        fields=_BUREAU_LABELS,
+    )
 
 
 def show_wishes(context: PageContext) -> Response:
     """« Vos messages »: the e-mails that the agent receives about the commune."""
-    return _wishes(context, context.commune.wishes.split(","))
+    pending = read_declarations(context, "prevenir")
+    wishes = texts(context.form, "wish") if context.form else context.commune.wishes.split(",")
+    return note_page(context, "notes/prevenir.html", pending, wishes=wishes, wish_choices=tuple(Wish))
 
 
 def choose_wishes(context: PageContext) -> Response:
     chosen = [Wish(it) for it in texts(context.form, "wish") if it in set(Wish)]
     said = ", ".join(it.label for it in chosen) or "rien"
-    if failure := send_note(context, "prevenir", WishesChosen(wishes=chosen), f"vous serez prévenu de : {said}"):
-        return _wishes(context, chosen, failure)
+    send_note(context, "prevenir", WishesChosen(wishes=chosen), f"vous serez prévenu de : {said}")
     return context.redirect("prevenir", "enregistrement")
-
-
-def _wishes(context: PageContext, wishes: Sequence[str], failure: str | None = None) -> Response:
-    return note_page(context, "prevenir", lambda: {"wishes": wishes, "wish_choices": tuple(Wish)}, failure=failure)

@@ -8,10 +8,9 @@ import unicodedata
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from types import MappingProxyType
 from typing import Any
 
-from sqlalchemy import Row, column, select, table
+from sqlalchemy import Row, Select, column, select, table
 from starlette.exceptions import HTTPException
 from starlette.responses import RedirectResponse, Response
 
@@ -19,9 +18,9 @@ from common.calendrier import majorite_on
 from common.french import count_of, short_date
 from producers.state import State, to_day, to_record
 from producers.web.echeances import may_print, read_tableaux
-from producers.web.forms import IMPOSSIBLE_DAY, Faults, Paging, order_faults, page_number, read_day, read_number, text
+from producers.web.forms import IMPOSSIBLE_DAY, Paging, page_number, read_day, read_number, refuse, text, typed
 from producers.web.page_context import NOT_FOUND, SEE_OTHER, PageContext
-from producers.web.suivi.requests import note_page, send_note
+from producers.web.suivi.requests import note_page, read_declarations, send_note
 from schemas.declarations import MOST_MOTIFS, CompletedMotif, DoubtDecided, ElecteurProtected, MotifsCompleted
 from schemas.vocabulary import CATEGORIES, Categorie, DoubtDecision, Nature, SeenPage
 
@@ -43,7 +42,6 @@ _MOUVEMENT = (
 _INCOMPLETE, _NOTES = (
     table(name, *(column(it) for it in _MOUVEMENT)) for name in ("mouvements_a_completer", "motifs_notes")
 )
-NO_VALUES: Mapping[str, str] = MappingProxyType({})
 _OF_DECIDED = "tranches"
 """Parameter of the URL: show decided doubts, to change them."""
 _OF_NOTED = "notes"
@@ -131,21 +129,17 @@ class MouvementLine:
         return day if day and self.may_be_on(day) and self.day in {None, day} else None
 
 
-def read_incomplete(state: State, commune: str, page: int, size: int = MOUVEMENTS) -> tuple[list[MouvementLine], int]:
-    """Return a page of the mouvements without date or category, by list, and their total number."""
+def select_incomplete(commune: str) -> Select[Any]:
+    """Select the mouvements without date or category, by list."""
     view = _INCOMPLETE.c
     order = view.liste.desc(), view.nature, view.jour, view.nom_naissance, view.mouvement
-    query = select(_INCOMPLETE).where(view.code_commune == commune).order_by(*order)
-    rows, total = state.read_page(query, page, size)
-    return [_to_line(row) for row in rows], total
+    return select(_INCOMPLETE).where(view.code_commune == commune).order_by(*order)
 
 
-def read_with_motif(state: State, commune: str, page: int) -> tuple[list[MouvementLine], int]:
-    """Return a page of the mouvements with a category, newest first, and their total number."""
+def select_with_motif(commune: str) -> Select[Any]:
+    """Select the mouvements with a category, newest first."""
     view = _NOTES.c
-    query = select(_NOTES).where(view.code_commune == commune).order_by(view.jour.desc(), view.mouvement.desc())
-    rows, total = state.read_page(query, page, MOUVEMENTS)
-    return [_to_line(row) for row in rows], total
+    return select(_NOTES).where(view.code_commune == commune).order_by(view.jour.desc(), view.mouvement.desc())
 
 
 def _read_numbered(state: State, commune: str, numbers: Collection[int]) -> list[MouvementLine]:
@@ -162,22 +156,20 @@ def _to_line(row: Row[Any]) -> MouvementLine:
 
 def complete_motifs(context: PageContext) -> Response:
     """« Enregistrer »: note all changed lines in one event; « Appliquer à tous » includes the lines of other pages."""
-    form = {name: value.strip() for name, value in context.form.items() if isinstance(value, str)}
+    form = typed(context.form)
     filled = _Filled(form)
     lines = _read_numbered(context.services.state, context.commune.code, filled.numbers)
     if filled.is_for_all and form.get("portee") == "toutes":
-        others, _ = read_incomplete(context.services.state, context.commune.code, 1, MOST_MOTIFS)
-        lines = list({line.mouvement: line for line in (*lines, *others)}.values())[:MOST_MOTIFS]
+        rows = context.services.state.read(select_incomplete(context.commune.code).limit(MOST_MOTIFS))
+        lines = list({line.mouvement: line for line in (*lines, *map(_to_line, rows))}.values())[:MOST_MOTIFS]
     completed = [it for line in lines if (it := filled.complete(line))]
     found = filled.found
     if not completed and not found:
         first = f"categorie-{filled.numbers[0]}" if filled.numbers else "motifs"
         found = {first: f"{'changez' if _are_noted(context) else 'remplissez'} une ligne au moins"}
-    if found:
-        return show_motifs(context, form, order_faults(list(found), found))
+    refuse(found, found)
     act, said = MotifsCompleted(motifs=completed), count_of(len(completed), "mouvement complété")
-    if failure := send_note(context, "motifs", act, said, (it.mouvement for it in completed)):
-        return show_motifs(context, form, failure=failure)
+    send_note(context, "motifs", act, said, (it.mouvement for it in completed))
     back = f"?{_OF_NOTED}=1" if _are_noted(context) else ""
     return RedirectResponse(f"{context.url('motifs')}{back}#enregistrement", SEE_OTHER)
 
@@ -242,27 +234,25 @@ def _are_noted(context: PageContext) -> bool:
     return bool(context.query.get(_OF_NOTED))
 
 
-def show_motifs(
-    context: PageContext,
-    form: Mapping[str, str] = NO_VALUES,
-    faults: Faults | None = None,
-    failure: str | None = None,
-) -> Response:
-    def read() -> dict[str, object]:
-        page, are_noted = page_number(context.query.get("page", "")), _are_noted(context)
-        read_lines = read_with_motif if are_noted else read_incomplete
-        lines, total = read_lines(context.services.state, context.commune.code, page)
-        context.record_seen(SeenPage.MOTIFS, len(lines))
-        kept = {_OF_NOTED: "1"} if are_noted else {}
-        paging = Paging.of(context.url("motifs"), kept, page=page, total=total, size=MOUVEMENTS)
-        made = read_tableaux(context.services.state, context.commune.code) if are_noted else []
-        return {"lines": lines, "total": total, "paging": paging, "form": form, "are_noted": are_noted} | {
-            "dependents": [it for it in made if any(may_print(it, one.liste, one.day or one.until) for one in lines)],
-            "most": MOST_MOTIFS,
-            "natures": {nature: CATEGORIES[nature] for nature in (Nature.INSCRIPTION, Nature.RADIATION)},
-        }
-
-    return note_page(context, "motifs", read, faults=faults, failure=failure)
+def show_motifs(context: PageContext) -> Response:
+    pending, are_noted = read_declarations(context, "motifs"), _are_noted(context)
+    query = select_with_motif(context.commune.code) if are_noted else select_incomplete(context.commune.code)
+    rows, paging = context.read_page(query, MOUVEMENTS, {_OF_NOTED: "1"} if are_noted else {})
+    lines = [_to_line(row) for row in rows]
+    context.record_seen(SeenPage.MOTIFS, len(lines))
+    made = read_tableaux(context.services.state, context.commune.code) if are_noted else []
+    return note_page(
+        context,
+        "notes/motifs.html",
+        pending,
+        lines=lines,
+        dependents=[it for it in made if any(may_print(it, one.liste, one.day or one.until) for one in lines)],
+        paging=paging,
+        form=typed(context.form),
+        are_noted=are_noted,
+        most=MOST_MOTIFS,
+        natures={nature: CATEGORIES[nature] for nature in (Nature.INSCRIPTION, Nature.RADIATION)},
+    )
 
 
 @dataclass(frozen=True)
@@ -283,14 +273,12 @@ class ShownDoubt:
     decision: DoubtDecision | None
 
 
-def read_doubts(state: State, commune: str, page: int, *, are_decided: bool) -> tuple[list[ShownDoubt], int]:
-    """Return a page of doubts: the open ones in the order of their detection, or the decided ones, the last first."""
+def select_doubts(commune: str, *, are_decided: bool) -> Select[Any]:
+    """Select the open doubts in the order of their detection, or the decided ones, the last first."""
     known = _DOUTES.c
     which = known.decision != "" if are_decided else known.decision == ""
     order = known.doute.desc() if are_decided else known.doute
-    query = select(_DOUTES).where(known.code_commune == commune, which).order_by(order)
-    rows, total = state.read_page(query, page, DOUBTS)
-    return [_to_doubt(row._mapping) for row in rows], total  # noqa: SLF001 — the public name
+    return select(_DOUTES).where(known.code_commune == commune, which).order_by(order)
 
 
 def _to_doubt(row: Mapping[Any, Any]) -> ShownDoubt:
@@ -317,29 +305,29 @@ def decide_doubt(context: PageContext) -> Response:
     said = DoubtDecision(decision)
     if text(context.form, "verifie") != "oui":
         unsure = f"cochez que vous avez vérifié dans le REU (doute n° {number})"
-        return show_doubts(context, faults=order_faults([f"verifie-{number}"], {f"verifie-{number}": unsure}))
+        refuse([f"verifie-{number}"], {f"verifie-{number}": unsure})
     note = DoubtDecided(doubt=number, decision=said, reason=text(context.form, "reason")[:_LONGEST])
-    if failure := send_note(context, "doutes", note, f"doute n° {number}, {said.label}", [number]):
-        return show_doubts(context, failure)
+    send_note(context, "doutes", note, f"doute n° {number}, {said.label}", [number])
     back = f"?{_OF_DECIDED}=1" if _OF_DECIDED in context.query else ""
     return RedirectResponse(f"{context.url('doutes')}{back}#enregistrement", SEE_OTHER)
 
 
-def show_doubts(context: PageContext, failure: str | None = None, faults: Faults | None = None) -> Response:
-    def read() -> dict[str, object]:
-        page = page_number(context.query.get("page", ""))
-        are_decided = _OF_DECIDED in context.query
-        doubts, total = read_doubts(context.services.state, context.commune.code, page, are_decided=are_decided)
-        context.record_seen(SeenPage.DOUBTS, 2 * len(doubts))
-        shown = {_OF_DECIDED: "1"} if are_decided else {}
-        paging = Paging.of(context.url("doutes"), shown, page=page, total=total, size=DOUBTS)
-        made = read_tableaux(context.services.state, context.commune.code) if are_decided else []
-        dependents = {one.number: [it for it in made if may_print(it, one.liste, one.jour)] for one in doubts}
-        return {"doubts": doubts, "total": total, "paging": paging, "are_decided": are_decided} | {
-            "dependents": dependents
-        }
-
-    return note_page(context, "doutes", read, faults=faults, failure=failure)
+def show_doubts(context: PageContext) -> Response:
+    pending, are_decided = read_declarations(context, "doutes"), _OF_DECIDED in context.query
+    query = select_doubts(context.commune.code, are_decided=are_decided)
+    rows, paging = context.read_page(query, DOUBTS, {_OF_DECIDED: "1"} if are_decided else {})
+    doubts = [_to_doubt(row._mapping) for row in rows]  # noqa: SLF001 — the public name
+    context.record_seen(SeenPage.DOUBTS, 2 * len(doubts))
+    made = read_tableaux(context.services.state, context.commune.code) if are_decided else []
+    return note_page(
+        context,
+        "notes/doutes.html",
+        pending,
+        doubts=doubts,
+        paging=paging,
+        are_decided=are_decided,
+        dependents={one.number: [it for it in made if may_print(it, one.liste, one.jour)] for one in doubts},
+    )
 
 
 @dataclass(frozen=True)
@@ -390,31 +378,29 @@ def change_protected(context: PageContext) -> Response:
     number = read_number(text(context.form, "number"))
     match text(context.form, "act"):
         case "search":
-            return _search(context)
+            return _show_protected(context, _search(context))
         case "protect" if number:
-            act, said = ElecteurProtected(electeur=number), "un électeur protégé"
-            return _sent(context, send_note(context, "proteges", act, said))
+            send_note(context, "proteges", ElecteurProtected(electeur=number), "un électeur protégé")
         case "lift" if number:
-            lifted, said = ElecteurProtected(lifted=number), "une protection levée"
-            return _sent(context, send_note(context, "proteges", lifted, said, [number]))
-    raise HTTPException(NOT_FOUND)
+            send_note(context, "proteges", ElecteurProtected(lifted=number), "une protection levée", [number])
+        case _:
+            raise HTTPException(NOT_FOUND)
+    return context.redirect("proteges", "enregistrement")
 
 
-def _search(context: PageContext) -> Response:
-    form = {name: text(context.form, name)[:_LONGEST] for name in ("nom", "naissance")}
+def _searched(context: PageContext) -> dict[str, str]:
+    return {name: text(context.form, name)[:_LONGEST] for name in ("nom", "naissance")}
+
+
+def _search(context: PageContext) -> list[ShownElecteur]:
+    form = _searched(context)
     born, wrong = _read_birth(form["naissance"]), dict[str, str]()
     if not form["nom"]:
         wrong["nom"] = "écrivez le début du nom"
     if not born:
         wrong["naissance"] = "écrivez la date de naissance, JJ/MM/AAAA"
-    if wrong:
-        return show_protected(context, form=form, faults=order_faults(("nom", "naissance"), wrong))
-    found = find_electeurs(context.services.state, context.commune.code, form["nom"], born)
-    return show_protected(context, form=form, found=found)
-
-
-def _sent(context: PageContext, failure: str | None) -> Response:
-    return show_protected(context, failure=failure) if failure else context.redirect("proteges", "enregistrement")
+    refuse(form, wrong)
+    return find_electeurs(context.services.state, context.commune.code, form["nom"], born)
 
 
 def _require_right(context: PageContext) -> None:
@@ -422,24 +408,20 @@ def _require_right(context: PageContext) -> None:
         raise HTTPException(NOT_FOUND)
 
 
-def show_protected(
-    context: PageContext,
-    *,
-    form: Mapping[str, str] | None = None,
-    found: Sequence[ShownElecteur] | None = None,
-    faults: Faults | None = None,
-    failure: str | None = None,
-) -> Response:
+def show_protected(context: PageContext) -> Response:
     """« Électeurs protégés », for agents with the right `may_protect`."""
     _require_right(context)
+    return _show_protected(context, None)
 
-    def read() -> dict[str, object]:
-        page = page_number(context.query.get("page", ""))
-        everybody = read_protected(context.services.state, context.commune.code)
-        protected = everybody[(page - 1) * PAGE : page * PAGE]
-        context.record_seen(SeenPage.PROTECTIONS, len(protected) + len(found or ()))
-        paging = Paging.of(context.url("proteges"), {}, page=page, total=len(everybody), size=PAGE)
-        shown = {"protected": protected, "total": len(everybody), "paging": paging, "found": found}
-        return shown | {"form": form or {"nom": "", "naissance": ""}}
 
-    return note_page(context, "proteges", read, faults=faults, failure=failure)
+def _show_protected(context: PageContext, found: Sequence[ShownElecteur] | None) -> Response:
+    pending = read_declarations(context, "proteges")
+    page = page_number(context.query.get("page", ""))
+    everybody = read_protected(context.services.state, context.commune.code)
+    protected = everybody[(page - 1) * PAGE : page * PAGE]
+    context.record_seen(SeenPage.PROTECTIONS, len(protected) + len(found or ()))
+    paging = Paging.of(context.url("proteges"), {}, page=page, total=len(everybody), size=PAGE)
+    form = _searched(context)
+    return note_page(
+        context, "notes/proteges.html", pending, protected=protected, paging=paging, found=found, form=form
+    )

@@ -5,7 +5,6 @@ An import of the register is undone or redated in the same way: preview, then co
 
 import hashlib
 import re
-from collections.abc import Mapping
 from datetime import date
 from functools import partial
 from pathlib import Path
@@ -19,7 +18,18 @@ from starlette.responses import Response
 from common.files import CHUNK, hash_file
 from common.french import count_of, short_date
 from producers.web.exports.spool import write_whole
-from producers.web.forms import Faults, order_faults, read_days, read_number, read_once, text, texts, uploaded
+from producers.web.forms import (
+    FormRefused,
+    order_faults,
+    read_days,
+    read_number,
+    read_once,
+    refuse,
+    text,
+    texts,
+    typed,
+    uploaded,
+)
 from producers.web.page_context import NOT_FOUND, PageContext
 from producers.web.registre.query import (
     Apercu,
@@ -30,7 +40,7 @@ from producers.web.registre.query import (
     read_imports,
     read_registres,
 )
-from producers.web.suivi.requests import note_page, send_request
+from producers.web.suivi.requests import note_page, read_declarations, send_request
 from schemas.envelope import Data
 from schemas.profiles import MOST_BYTES, ProfileError, read_profile, write_profile
 from schemas.profiles.source import SourceField, SourceMapping, SourceProfile, profile_of, read_reu
@@ -76,14 +86,15 @@ def drop(context: PageContext) -> Response:
     if found or upload is None or day is None:
         if upload is not None and "fichier" not in found:
             found["fichier"] = "choisissez-le de nouveau : un navigateur ne le garde pas"
-        return show(context, faults=order_faults(FIELDS, found))
+        raise FormRefused(order_faults(FIELDS, found))
     try:
         form = f"{context.agent.name}/{context.commune.code}/{read_once(context.form)}"
         path, sha256 = _keep(upload.file, context.services.settings.arrivals_dir, form)
     except OSError as error:
         log.warning("arrival_not_kept", error=type(error).__name__)
-        reason = f"le fichier n'a pas pu être gardé ({error.strerror})"
-        return show(context, failure=reason, is_disk=True)
+        reason = f"le service n'a pas pu le garder ({error.strerror}) : attendre n'y changera rien"
+        fault = f"{reason}. Montrez ceci à la personne qui administre le service"
+        raise FormRefused(order_faults(FIELDS, {"fichier": fault})) from None
     data = RegistrePreviewRequested(
         commune=context.commune.code,
         arrival=path.name,
@@ -93,10 +104,11 @@ def drop(context: PageContext) -> Response:
         liste=Liste(liste) if liste else None,
         requested_by=context.agent.name,
     )
-    if failure := send_request(context, data, f"export du {short_date(day)} déposé", page=_PAGE):
+    try:
+        return _send(context, data, f"export du {short_date(day)} déposé")
+    except FormRefused:
         path.unlink(missing_ok=True)
-        return show(context, failure=failure)
-    return context.redirect(_PAGE, "apercus")
+        raise
 
 
 def accept(context: PageContext) -> Response:
@@ -116,8 +128,7 @@ def accept(context: PageContext) -> Response:
     for field in fields:
         if field not in accepted:
             found[field] = "cochez après avoir vérifié, ou téléchargez de nouveau l'export"
-    if found:
-        return show(context, faults=order_faults(("rejets", *fields), found))
+    refuse(("rejets", *fields), found)
     empty = [Liste(it) for it in texts(context.form, "vider") if it in kept]
     accepts = {"accept_rejects": "rejets" in accepted, "accept_changes": bool(fields)}
     return _answer(context, apercu, f"export du {short_date(apercu.taken_on)} à reprendre", empty=empty, **accepts)
@@ -126,8 +137,7 @@ def accept(context: PageContext) -> Response:
 def _confirm(context: PageContext, apercu: Apercu) -> Response:
     reason, field = text(context.form, "raison")[:500], f"raison-{apercu.preview_id}"
     if apercu.is_reason_wanted and not reason:
-        found = {field: "dites pourquoi ces fichiers sont à refaire : le journal le garde"}
-        return show(context, faults=order_faults((field,), found))
+        refuse([field], {field: "dites pourquoi ces fichiers sont à refaire : le journal le garde"})
     return _answer(context, apercu, f"{apercu.words}, à faire", reason=reason)
 
 
@@ -149,14 +159,12 @@ def match(context: PageContext) -> Response:
     matching = apercu.matching
     if matching is None:
         raise HTTPException(NOT_FOUND)
-    answers = {name: text(context.form, name) for name in context.form}
     if upload := uploaded(context.form, "profil"):
         mapping, found = _read_mapping(upload)
     else:
-        mapping, found = matching.read(answers)
-    if found:
-        numbered = {f"{name}-{apercu.preview_id}": fault for name, fault in found.items()}
-        return show(context, faults=order_faults(tuple(numbered), numbered), answers=answers)
+        mapping, found = matching.read(typed(context.form))
+    numbered = {f"{name}-{apercu.preview_id}": fault for name, fault in found.items()}
+    refuse(numbered, numbered)
     return _answer(context, apercu, f"{apercu.words}, colonnes décrites", mapping=mapping)
 
 
@@ -195,8 +203,7 @@ def correct(context: PageContext) -> Response:
         raise HTTPException(NOT_FOUND)
     field, found = f"jour-{known.import_id}", dict[str, str]()
     day = _read_day(context, found, field) if act is PreviewAct.REDATE else None
-    if found:
-        return show(context, faults=order_faults((field,), found))
+    refuse([field], found)
     asked = {"commune": context.commune.code, "import_id": known.import_id, "act": act, "taken_on": day}
     data = RegistreCorrectionRequested.model_validate(asked | {"requested_by": context.agent.name})
     said = f"export du {short_date(known.taken_on)}" if known.taken_on else "export"
@@ -213,8 +220,8 @@ def give_up(context: PageContext) -> Response:
 
 
 def _send(context: PageContext, data: Data, words: str) -> Response:
-    failure = send_request(context, data, words, page=_PAGE)
-    return show(context, failure=failure) if failure else context.redirect(_PAGE, "apercus")
+    send_request(context, data, words, page=_PAGE)
+    return context.redirect(_PAGE, "apercus")
 
 
 def _find(context: PageContext, *states: PreviewStatus) -> Apercu:
@@ -251,30 +258,21 @@ def _label(field: str) -> str:
     return _NUMBERED.get(name) or (read_reu().title(name) if name in set(SourceField) else "Correspondance")
 
 
-def show(
-    context: PageContext,
-    *,
-    faults: Faults | None = None,
-    failure: str | None = None,
-    is_disk: bool = False,
-    answers: Mapping[str, str] | None = None,
-) -> Response:
-    """`is_disk`: the failure is one of the disk, which does not pass by itself."""
+def show(context: PageContext) -> Response:
+    pending = read_declarations(context, _PAGE)
     state, commune = context.services.state, context.commune.code
-
-    def read() -> dict[str, object]:
-        apercus = read_apercus(state, commune, context.services.clock())
-        return {
-            "apercus": apercus,
-            "is_waiting": any(it.status.is_at_work for it in apercus),
-            "registres": read_registres(state, commune),
-            "imports": read_imports(state, commune),
-            "doubts": count_left(state, commune).get("doutes"),
-            "is_disk": is_disk,
-            "form": {name: text(context.form, name) for name in ("jour", "liste")},
-            "PreviewStatus": PreviewStatus,
-            "more_names": {name: _label(name) for name in faults or () if "-" in name},
-            "answers": answers or {},
-        }
-
-    return note_page(context, _PAGE, read, template="registre/registre.html", faults=faults, failure=failure)
+    apercus = read_apercus(state, commune, context.services.clock())
+    return note_page(
+        context,
+        "registre/registre.html",
+        pending,
+        is_waiting=any(it.status.is_at_work for it in apercus),
+        apercus=apercus,
+        registres=read_registres(state, commune),
+        imports=read_imports(state, commune),
+        doubts=count_left(state, commune).get("doutes"),
+        form={name: text(context.form, name) for name in ("jour", "liste")},
+        PreviewStatus=PreviewStatus,
+        more_names={name: _label(name) for name in context.faults if "-" in name},
+        answers=typed(context.form) if "apercu" in context.form else {},
+    )

@@ -55,7 +55,9 @@ def read_suivi(context: PageContext, *, of_tableaux: bool = False) -> dict[str, 
 
 
 def show_request(context: PageContext) -> Response:
-    return _request_page(context, _read_demande(context))
+    demande = _read_demande(context)
+    newest = read_newest_request(context.services.state, context.commune.code)
+    return context.render("suivi/demande.html", card=make_card(demande), newest_request=newest)
 
 
 def cancel(context: PageContext) -> Response:
@@ -113,11 +115,5 @@ def _ask_about(context: PageContext, contract: type[CancelRequested | RetryReque
         }
     )
     what = chosen[0].label if len(chosen) == 1 else count_of(len(chosen or demande.files), "fichier", "fichiers")
-    if failure := send_request(context, data, f"{words} : {what}"):
-        return _request_page(context, demande, failure)
+    send_request(context, data, f"{words} : {what}")
     return context.redirect("tableaux" if make_card(demande).is_about_tableaux else "listes", "demandes")
-
-
-def _request_page(context: PageContext, demande: DemandeState, failure: str | None = None) -> Response:
-    newest = read_newest_request(context.services.state, context.commune.code)
-    return context.render("suivi/demande.html", failure=failure, card=make_card(demande), newest_request=newest)

@@ -6,7 +6,7 @@ The session is a cookie, and browsers drop a cookie that is too large: the oldes
 """
 
 import json
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, fields, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -20,7 +20,7 @@ from producers.errors import ProducerError
 from producers.records import FileState, Toned
 from producers.state import State, newest_first, to_record
 from producers.web.exports.query import DERNIERS_EXPORTS, AskedFile, read_files, select_latest
-from producers.web.forms import Faults, read_once, wrap_once
+from producers.web.forms import FormRefused, read_once, wrap_once
 from producers.web.page_context import PageContext
 from producers.web.security import answer_poll, is_partial
 from schemas.declarations import DeclarationNoted, FileNote, RegisterNote
@@ -359,53 +359,52 @@ class PendingDeclarations:
 
 def send_request(
     context: PageContext, data: Data, words: str, *, page: str = REQUESTS, about: Iterable[int] = ()
-) -> str | None:
+) -> None:
     """Publish the event of a form, once, and remember it for a page until a worker has read it.
 
-    Return the reason if the event was not sent, for the administrator; else None.
+    Raises:
+        FormRefused: the event was not sent; the reason is for the administrator.
     """
     event = wrap_once(data, source=context.services.settings.source, once=read_once(context.form))
     try:
         context.publish(event)
     except ProducerError as error:
-        return str(error)
+        raise FormRefused({}, failure=str(error)) from None
     remember(context.request, event, words, commune=context.commune.code, page=page, about=about)
-    return None
 
 
 def send_note(
     context: PageContext, page: str, note: FileNote | RegisterNote | ScreenNote, words: str, about: Iterable[int] = ()
-) -> str | None:
-    """Publish the note of a form of that page, once; return the failure if it was not sent, else None.
+) -> None:
+    """Publish the note of a form of that page, once, as `send_request` does.
 
     `about` holds the files of the note, or the rows that the page marks until the note is recorded.
     """
     about = list(about)
     who = {"commune": context.commune.code, "requested_by": context.agent.name}
+    data: Data
     if isinstance(note, ScreenNote):
-        return send_request(context, ScreenNoted(note=note, **who), words, page=page, about=about)
-    data = DeclarationNoted(note=note, exports=about if isinstance(note, FileNote) else None, **who)
-    return send_request(context, data, words, page=page, about=about)
+        data = ScreenNoted(note=note, **who)
+    else:
+        data = DeclarationNoted(note=note, exports=about if isinstance(note, FileNote) else None, **who)
+    send_request(context, data, words, page=page, about=about)
 
 
 def note_page(
     context: PageContext,
-    page: str,
-    read: Callable[[], Mapping[str, Any]],
+    template: str,
+    pending: PendingDeclarations,
     *,
-    template: str = "",
-    faults: Faults | None = None,
-    failure: str | None = None,
+    is_waiting: bool = False,
+    **values: Any,  # noqa: ANN401 — for the template
 ) -> Response:
-    """Render `notes/<page>.html`, or `template`, with what the agent has sent from it, then the values of `read`.
+    """Render a page with what the agent has sent from it; it polls while a note is pending, or if `is_waiting`.
 
-    The order matters: a note recorded meanwhile is still pending, and the page polls again, or it is already in the
-    values. The page also polls while the value `is_waiting` is true.
+    The caller reads `pending` before the values: a note recorded meanwhile is still pending, and the page polls again,
+    or it is already in the values.
     """
-    pending = read_declarations(context, page)
-    given = {"pending": pending, "page": page, "is_waiting": False, **read()}
-    response = context.render(template or f"notes/{page}.html", faults=faults, failure=failure, **given)
-    answer_poll(context.request, response, is_done=not (pending.waiting or given["is_waiting"]))
+    response = context.render(template, pending=pending, is_waiting=is_waiting, **values)
+    answer_poll(context.request, response, is_done=not (pending.waiting or is_waiting))
     return response
 
 

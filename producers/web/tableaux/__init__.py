@@ -19,10 +19,10 @@ from common.law import LAWS, Regime
 from producers.web.anomalies.report import fold
 from producers.web.echeances import Calendar, DueTableau, read_calendar
 from producers.web.exports.query import AskedFile
-from producers.web.forms import Faults, read_day, read_days, text, texts, validate
+from producers.web.forms import read_day, read_days, text, texts, validate
 from producers.web.page_context import CONFLICT, NOT_FOUND, PageContext
 from producers.web.suivi.page import read_suivi
-from producers.web.suivi.requests import DEPOT, note_page, send_note, send_request
+from producers.web.suivi.requests import DEPOT, note_page, read_declarations, send_note, send_request
 from schemas.declarations import TableauPublished
 from schemas.requests import TableauxRenderRequested
 from schemas.tableaux import Edition, Presentation, TypeTableau, find_missing_dates, find_wrong_dates, name_tableau
@@ -113,21 +113,6 @@ class TableauxForm:
         titre = name_tableau(TypeTableau(self.type), self.dates.get("scrutin"))
         return f"{titre}, listes {', '.join(self.listes)} [pdf]"
 
-    def values(self, commune: str, requested_by: str) -> dict[str, object]:
-        """Return the fields of the contract, not validated; unreadable days are left out, see `validate`."""
-        dates = {name: day for name in DATES if (day := read_day(self.dates.get(name, "")))}
-        return {
-            "commune": commune,
-            "requested_by": requested_by,
-            "types": [self.type],
-            "listes": self.listes,
-            "presentations": self.presentations,
-            "edition": self.edition,
-            **dates,
-            "inclure_j5": self.inclure_j5,
-            "signature_maire": self.signature_maire,
-        }
-
     def find_previous(self, calendar: Calendar) -> PreviousMeeting | None:
         """Return the meeting from which the R. 13 tableau counts; None if the register has none."""
         if self.type != TypeTableau.VINGT_JOURS:
@@ -150,9 +135,20 @@ class TableauxForm:
         day = previous.jour.isoformat() if previous else ""
         return replace(self, dates={**self.dates, "reunion": day}, proposed=day)
 
-    def validate(self, commune: str, requested_by: str) -> tuple[TableauxRenderRequested | None, Faults]:
-        values, found = self.values(commune, requested_by), dict[str, str]()
-        read_days(self.dates, found)
+    def validate(self, commune: str, requested_by: str) -> TableauxRenderRequested:
+        """Return the request; raise `FormRefused` with the errors."""
+        found = dict[str, str]()
+        values = {
+            "commune": commune,
+            "requested_by": requested_by,
+            "types": [self.type],
+            "listes": self.listes,
+            "presentations": self.presentations,
+            "edition": self.edition,
+            **read_days(self.dates, found),
+            "inclure_j5": self.inclure_j5,
+            "signature_maire": self.signature_maire,
+        }
         if self.type in set(TypeTableau):
             written = {name: day for name, day in self.dates.items() if day}
             for it in find_missing_dates([TypeTableau(self.type)], written):
@@ -192,46 +188,37 @@ class Offer(NamedTuple):
 
 
 def show(context: PageContext) -> Response:
-    """Show the form, prefilled from the URL, else for the first due tableau."""
+    """Show the form as it was sent, or prefilled from the URL, else for the first due tableau."""
     calendar = read_calendar(context.services.state, context.commune.code, context.today)
-    offers, query = _offers(calendar), dict(context.query)
-    form = TableauxForm(type=TypeTableau.VINGT_JOURS)
+    offers = _offers(calendar)
+    form = TableauxForm.read(context.form) if context.form else _prefill(context, offers)
+    form = form.with_previous(calendar)
+    return context.render(
+        "tableaux/tableaux.html",
+        form=form,
+        offers=offers,
+        registres=calendar.registres,
+        scrutins=calendar.scrutins,
+        previous=form.find_previous(calendar),
+        **read_suivi(context, of_tableaux=True),
+    )
+
+
+def _prefill(context: PageContext, offers: Sequence[Offer]) -> TableauxForm:
+    query = dict(context.query)
     if not query.get("type") and offers:
         query = offers[0].due.asked
     offered = next((it.listes for it in offers if it.due.asked.items() <= query.items()), ())
-    form = form.prefilled(query, context.request.query_params.getlist("listes") or offered)
-    return _page(context, form.with_previous(calendar), calendar)
+    listes = context.request.query_params.getlist("listes") or offered
+    return TableauxForm(type=TypeTableau.VINGT_JOURS).prefilled(query, listes)
 
 
 def ask(context: PageContext) -> Response:
-    commune, agent = context.commune.code, context.agent.name
+    commune = context.commune.code
     calendar = read_calendar(context.services.state, commune, context.today)
     form = TableauxForm.read(context.form).with_previous(calendar)
-    data, faults = form.validate(commune, agent)
-    if data is None:
-        return _page(context, form, calendar, faults=faults)
-    if failure := send_request(context, data, form.words):
-        return _page(context, form, calendar, failure=failure)
+    send_request(context, form.validate(commune, context.agent.name), form.words)
     return context.redirect("tableaux", "demandes")
-
-
-def _page(
-    context: PageContext,
-    form: TableauxForm,
-    calendar: Calendar,
-    *,
-    faults: Faults | None = None,
-    failure: str | None = None,
-) -> Response:
-    given = {
-        "form": form,
-        "offers": _offers(calendar),
-        "registres": calendar.registres,
-        "scrutins": calendar.scrutins,
-        "previous": form.find_previous(calendar),
-        **read_suivi(context, of_tableaux=True),
-    }
-    return context.render("tableaux/tableaux.html", faults=faults, failure=failure, **given)
 
 
 def _offers(calendar: Calendar) -> list[Offer]:
@@ -253,22 +240,31 @@ _BETTER = {"mode": "dites s'il est consultable en mairie, ou affiché", "du": "d
 
 
 def show_publication(context: PageContext) -> Response:
-    """Show the page; for a tableau that is never published, show_publication the reason."""
+    """Show the page; for a tableau that is never published, the reason."""
+    pending = read_declarations(context, DEPOT)
     file = _read(context)
-    return _refuse(context, file) if file.never_published else _render(context)
+    if file.never_published:
+        return context.render("tableaux/jamais_publie.html", CONFLICT, file=file)
+    until = file.published_until
+    return note_page(
+        context,
+        "tableaux/publication.html",
+        pending,
+        file=file,
+        form=_typed(context) if context.form else _proposed(context, file),
+        fields=PUBLICATION_FIELDS,
+        is_over=bool(until and until <= context.today),
+        is_waiting=bool(until and not file.certificat and not file.purged_at),
+    )
 
 
 def declare(context: PageContext) -> Response:
     file = _read(context)
     if file.never_published:
-        return _refuse(context, file)
-    form = {name: text(context.form, name) for name in PUBLICATION_FIELDS}
-    published, faults = _read_form(context, file, form)
-    if published is None:
-        return _render(context, form, faults=faults)
+        return show_publication(context)
+    published = _read_form(context, file)
     words = f"{published.mode.label} depuis le {short_date(published.published_on)}"
-    if failure := send_note(context, DEPOT, published, words, [file.export_id]):
-        return _render(context, form, failure=failure)
+    send_note(context, DEPOT, published, words, [file.export_id])
     return context.redirect("publication", export=file.export_id)
 
 
@@ -279,14 +275,12 @@ def _read(context: PageContext) -> AskedFile:
     return file
 
 
-def _refuse(context: PageContext, file: AskedFile) -> Response:
-    return context.render("tableaux/jamais_publie.html", CONFLICT, file=file)
+def _typed(context: PageContext) -> dict[str, str]:
+    return {name: text(context.form, name) for name in PUBLICATION_FIELDS}
 
 
-def _read_form(
-    context: PageContext, file: AskedFile, form: Mapping[str, str]
-) -> tuple[TableauPublished | None, Faults]:
-    found: dict[str, str] = {}
+def _read_form(context: PageContext, file: AskedFile) -> TableauPublished:
+    form, found = _typed(context), dict[str, str]()
     past = {name: form[name] for name in ("du", "retire", "signe")}
     days = read_days(past, found, until=context.today) | read_days({"au": form["au"]}, found)
     first, last = days.get("du"), days.get("au")
@@ -314,23 +308,3 @@ def _proposed(context: PageContext, file: AskedFile) -> dict[str, str]:
     return {"mode": file.publication_mode, "raison": file.publication_reason} | {
         name: day.isoformat() if day else "" for name, day in days.items()
     }
-
-
-def _render(
-    context: PageContext,
-    form: Mapping[str, str] | None = None,
-    *,
-    faults: Faults | None = None,
-    failure: str | None = None,
-) -> Response:
-    def read() -> dict[str, object]:
-        file = _read(context)
-        return {
-            "file": file,
-            "form": form or _proposed(context, file),
-            "fields": PUBLICATION_FIELDS,
-            "is_over": bool(file.published_until and file.published_until <= context.today),
-            "is_waiting": bool(file.published_until and not file.certificat and not file.purged_at),
-        }
-
-    return note_page(context, DEPOT, read, template="tableaux/publication.html", faults=faults, failure=failure)

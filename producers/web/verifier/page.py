@@ -15,7 +15,7 @@ from producers.state import State
 from producers.web.exports.query import DERNIERS_EXPORTS, AskedFile, read_all, select_made
 from producers.web.exports.stored_file import FileAlteredError, FileGoneError, open_asked
 from producers.web.forms import order_faults, uploaded
-from producers.web.page_context import PageContext
+from producers.web.page_context import UNPROCESSABLE, PageContext
 from producers.web.verifier.diagnosis import (
     CsvComparison,
     UploadedFile,
@@ -88,7 +88,7 @@ def show(
     fault: str = "",
 ) -> Response:
     faults = order_faults(["fichier"], {"fichier": fault} if fault else {})
-    status = 200 if verified else 0  # an archive that is not read is still a file that was looked for
+    status = UNPROCESSABLE if fault and not verified else 200  # an archive that is not read was looked for
     return context.render("verifier/verifier.html", status, verified=verified, entries=entries, faults=faults)
 
 
