@@ -181,15 +181,10 @@ class Paging:
         return cls(page, last, total, before, _address(path, query, page + 1) if page < last else "")
 
     @classmethod
-    def uncounted(cls, path: str, *, page: int, has_after: bool) -> Self:
+    def uncounted(cls, path: str, query: Mapping[str, str], *, page: int, has_after: bool) -> Self:
         """Paginate rows that are too slow to count."""
-        return cls(
-            page,
-            0,
-            0,
-            _address(path, {}, page - 1) if page > 1 else "",
-            _address(path, {}, page + 1) if has_after else "",
-        )
+        before = _address(path, query, page - 1) if page > 1 else ""
+        return cls(page, 0, 0, before, _address(path, query, page + 1) if has_after else "")
 
 
 def _address(path: str, query: Mapping[str, str], page: int) -> str:

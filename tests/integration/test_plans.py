@@ -17,7 +17,7 @@ from sqlalchemy import (
 )
 
 from producers.state import State
-from producers.web.exports.query import ExportFilters, read_current, read_page, select_latest
+from producers.web.exports.query import read_current, read_page, select_latest
 from producers.web.suivi.requests import read_recent
 from schemas.envelope import CloudEvent
 from schemas.requests import CancelRequested, ListeExportRequested
@@ -193,7 +193,7 @@ def test_no_question_of_the_road_reads_through_the_past(desk: DepotsDesk, databa
         for commune in (COMMUNE, OTHERS):  # owns few files, or nearly all: then the newest ones may still be of others
             with state.reading() as reading:
                 select_latest(reading, commune)
-            read_page(state, commune, ExportFilters())
+            read_page(state, commune)
             read_recent(state, commune)
             read_current(state, commune)
             state.latest(commune)

@@ -206,8 +206,8 @@ def _link(page: str, rel: str) -> str:
         ("etat=annule", []),
         ("etat=depose", []),
         ("etat=pret&genre=liste", ["4"]),
-        ("etat=x&genre=y&liste=z&avant=w&apres=", ["6", "5", "4", "3", "2", "1"]),
-        ("avant=99999999999999999999", ["6", "5", "4", "3", "2", "1"]),
+        ("etat=x&genre=y&liste=z&page=w", ["6", "5", "4", "3", "2", "1"]),
+        ("page=99999999999999999999", ["6", "5", "4", "3", "2", "1"]),
     ],
 )
 def test_files_are_found_by_what_one_remembers(screen: FilesScreen, query: str, found: list[str]) -> None:

@@ -118,7 +118,7 @@ def show(context: PageContext) -> Response:
         to_answer=[*_to_change(recent, context.query.get("reponse", "")), *find_to_answer(recent)],
         to_redo=find_to_redo(recent),
         deposited=shown[:PAGE],
-        paging=Paging.uncounted(context.url("depot"), page=page, has_after=len(shown) > PAGE),
+        paging=Paging.uncounted(context.url("depot"), {}, page=page, has_after=len(shown) > PAGE),
     )
 
 

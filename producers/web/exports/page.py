@@ -1,14 +1,12 @@
 """The pages of files: all files of a commune, one file, its differences, its bytes."""
 
-from urllib.parse import urlencode
-
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from producers.state import to_day
-from producers.web.exports.query import ETATS, AskedFile, ExportFilters, read_page
+from producers.web.exports.query import ETATS, PAGE, AskedFile, read_page
 from producers.web.exports.stored_file import Download, FileAlteredError, FileGoneError, attachment, open_asked
-from producers.web.forms import read_day, read_number
+from producers.web.forms import Paging, page_number, read_day
 from producers.web.journal import ACTIONS, read_history
 from producers.web.page_context import AWAY, BROKEN, CONFLICT, GONE, NOT_FOUND, PageContext
 from schemas.vocabulary import PIECES, ExportKind, Liste, Piece
@@ -19,31 +17,28 @@ KINDS = {ExportKind.LISTE.value: "Listes électorales", ExportKind.TABLEAU.value
 def show_all(context: PageContext) -> Response:
     """Show all files; invalid filters of the URL are ignored."""
     asked = {name: context.query.get(name, "").strip() for name in ("genre", "liste", "etat", "du", "au")}
-    filters = ExportFilters(
-        kind=ExportKind(asked["genre"]) if asked["genre"] in KINDS else None,
-        liste=Liste(asked["liste"]) if asked["liste"] in set(Liste) else None,
+    days = {name: read_day(asked[name]) for name in ("du", "au")}
+    page = page_number(context.query.get("page", ""))
+    files = read_page(
+        context.services.state,
+        context.commune.code,
+        page,
+        kind=asked["genre"] if asked["genre"] in KINDS else "",
+        liste=asked["liste"] if asked["liste"] in set(Liste) else "",
         etat=asked["etat"] if asked["etat"] in ETATS else "",
-        since=read_day(asked["du"]),
-        until=read_day(asked["au"]),
+        since=days["du"],
+        until=days["au"],
     )
-    before, after = read_number(context.query.get("avant")), read_number(context.query.get("apres"))
-    page = read_page(context.services.state, context.commune.code, filters, before=before, after=after)
-    kept = {name: value for name, value in asked.items() if value}
-
-    def address(cursor: str, number: int | None) -> str:
-        return f"{context.url('exports')}?{urlencode(kept | {cursor: str(number)})}" if number else ""
-
     return context.render(
         "exports/exports.html",
-        files=page.files,
-        newer=address("apres", page.newer),
-        older=address("avant", page.older),
-        asked=asked | {"du": filters.since or "", "au": filters.until or ""},
-        is_filtered=bool(kept),
+        files=files[:PAGE],
+        paging=Paging.uncounted(context.url("exports"), asked, page=page, has_after=len(files) > PAGE),
+        asked=asked | {name: day or "" for name, day in days.items()},
+        is_filtered=any(asked.values()),
         kinds=KINDS,
         listes={liste.value: liste.label for liste in Liste},
         etats={name: words for name, (words, _condition) in ETATS.items()},
-        unread=[name for name in ("du", "au") if asked[name] and read_day(asked[name]) is None],
+        unread=[name for name, day in days.items() if asked[name] and day is None],
     )
 
 

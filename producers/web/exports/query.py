@@ -232,61 +232,36 @@ ETATS: Mapping[str, tuple[str, ColumnElement[bool]]] = {
 """The states of the filter: value of the URL, which mails use too, French label, SQL condition."""
 
 
-@dataclass(frozen=True)
-class ExportFilters:
-    """Filters; empty matches everything. Days are civil days of the commune, both included."""
-
-    kind: ExportKind | None = None
-    liste: Liste | None = None
-    etat: str = ""
-    since: date | None = None
-    until: date | None = None
-
-    def conditions(self, connection: Connection, commune: str) -> list[ColumnElement[bool]]:
-        """Return the SQL conditions; the format of instants depends on the database of the connection."""
-        found: list[ColumnElement[bool]] = []
-        if self.kind:
-            found.append(DERNIERS_EXPORTS.c.kind == self.kind)
-        if self.liste:
-            found.append(DERNIERS_EXPORTS.c.liste == self.liste)
-        if self.etat:
-            found.append(ETATS[self.etat][1])
-        if self.since:
-            begin = _midnight(self.since, commune)
-            found.append(DERNIERS_EXPORTS.c.requested_at >= to_database(connection, begin))
-        if self.until:
-            end = _midnight(self.until + timedelta(days=1), commune)
-            found.append(DERNIERS_EXPORTS.c.requested_at < to_database(connection, end))
-        return found
-
-
-@dataclass(frozen=True)
-class ExportPage:
-    """Some files, newest first, and the cursors of the adjacent pages, or None."""
-
-    files: tuple[AskedFile, ...]
-    newer: int | None = None
-    older: int | None = None
-
-
 def read_page(
-    state: State, commune: str, filters: ExportFilters, *, before: int | None = None, after: int | None = None
-) -> ExportPage:
-    """Return the newest matching files, those older than `before`, or those just newer than `after`."""
-    number = DERNIERS_EXPORTS.c.export_id
+    state: State,
+    commune: str,
+    page: int = 1,
+    *,
+    kind: str = "",
+    liste: str = "",
+    etat: str = "",
+    since: date | None = None,
+    until: date | None = None,
+) -> list[AskedFile]:
+    """Return the files of a page, newest first, and one more if another page follows.
+
+    An empty filter matches everything. Days are civil days of the commune, both included.
+    """
+    view = DERNIERS_EXPORTS.c
+    query = select(DERNIERS_EXPORTS).limit(PAGE + 1).offset((page - 1) * PAGE)
     with state.reading() as connection:
-        query = select(DERNIERS_EXPORTS).where(*filters.conditions(connection, commune)).limit(PAGE + 1)
-        if after is not None:
-            newer = query.where(DERNIERS_EXPORTS.c.code_commune == commune, number > after)
-            found = read_files(connection, newer.order_by(number))
-            if len(found) > PAGE:
-                return _page(found[:PAGE][::-1], has_newer=True, has_older=True)
-        elif before is not None:
-            query = query.where(number < before)
-        files = read_files(
-            connection, newest_first(connection, query, DERNIERS_EXPORTS.c.code_commune, number, commune)
-        )
-    return _page(files[:PAGE], has_newer=before is not None, has_older=len(files) > PAGE)
+        if kind:
+            query = query.where(view.kind == kind)
+        if liste:
+            query = query.where(view.liste == liste)
+        if etat:
+            query = query.where(ETATS[etat][1])
+        if since:
+            query = query.where(view.requested_at >= to_database(connection, _midnight(since, commune)))
+        if until:
+            end = _midnight(until + timedelta(days=1), commune)
+            query = query.where(view.requested_at < to_database(connection, end))
+        return read_files(connection, newest_first(connection, query, view.code_commune, view.export_id, commune))
 
 
 def to_database(connection: Connection, instant: datetime) -> Any:  # noqa: ANN401 — a datetime, or SQLite's text
@@ -298,10 +273,3 @@ def to_database(connection: Connection, instant: datetime) -> Any:  # noqa: ANN4
 
 def _midnight(day: date, commune: str) -> datetime:
     return datetime.combine(day, time(), zone_of(commune)).astimezone(UTC)
-
-
-def _page(files: list[AskedFile], *, has_newer: bool, has_older: bool) -> ExportPage:
-    if not files:
-        return ExportPage(())
-    newer = files[0].export_id if has_newer else None
-    return ExportPage(tuple(files), newer, files[-1].export_id if has_older else None)
