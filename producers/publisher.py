@@ -52,7 +52,7 @@ class Publisher:
     ) -> None:
         self._parameters = _parameters(amqp_url, patience)
         self._account = getattr(self._parameters.credentials, "username", "")
-        self._place = f"{self._parameters.host}:{self._parameters.port}"
+        self._place = f"RabbitMQ ({self._parameters.host}:{self._parameters.port})"
         self._attempts = attempts
         self._patience = patience
         self._confirm_seconds = confirm_seconds
@@ -86,7 +86,7 @@ class Publisher:
         except InvalidEventError as error:
             raise errors.EventTooLargeError(f"demande trop grande, rien n'a été envoyé : {error}") from None
         if token and self._account != SCREEN_ACCOUNT:
-            raise errors.NotPermittedError(self._place, messages[0].routing_key)
+            raise _not_permitted(self._place, messages[0].routing_key)
         with self._lock:
             try:
                 self._send(messages)
@@ -110,7 +110,8 @@ class Publisher:
                 self._drop()
                 pause = min(0.25 * 4 ** (attempt - 1), _LONGEST_PAUSE)
                 if attempt == self._attempts or time.monotonic() + pause >= give_up_at:
-                    raise errors.BrokerAwayError(self._place, _reason(error)) from None
+                    advice = "Vérifiez qu'il est démarré et que PREFECTURE_AMQP_URL est juste"
+                    raise errors.PublishError(f"{self._place} est injoignable : {_reason(error)}. {advice}") from None
                 time.sleep(pause)
             else:
                 self._used_at = time.monotonic()
@@ -239,29 +240,44 @@ def _parameters(amqp_url: str, patience: float) -> URLParameters:
     return parameters
 
 
+def _not_permitted(place: str, routing_key: str) -> errors.PublishError:
+    said = f"ce compte n'a pas le droit de publier « {routing_key} » ; voyez docs/producers.md, « Permissions »"
+    return errors.PublishError(f"{place} : {said}")
+
+
 def _permanent(error: Exception, place: str, routing_key: str, vhost: str) -> errors.PublishError | None:
     """Return the error that a retry would not fix, or None for a transient error."""
-    failure: errors.PublishError | None = None
+    look_first = "Regardez les derniers exports avant de la refaire"
+    refused, kind = "", errors.PublishError
     match error:
         case exceptions.ProbableAuthenticationError() | exceptions.AuthenticationError():
-            failure = errors.CredentialsRefusedError(place)
+            refused = " refuse le compte ou le mot de passe : corrigez PREFECTURE_AMQP_URL"
         case exceptions.ProbableAccessDeniedError() | exceptions.ConnectionClosedByBroker(reply_code=530):
-            failure = errors.VhostRefusedError(place, vhost)
+            refused = f" n'a pas de vhost « {vhost} », ou le refuse à ce compte : corrigez PREFECTURE_AMQP_URL"
         case exceptions.ConnectionBlockedTimeout():
-            failure = errors.BrokerBlockedError(place)
+            kind = errors.BrokerBlockedError
+            refused = (
+                " ne prend plus de messages (alarme de mémoire ou de disque). La demande passera peut-être quand il se "
+                f"libérera. {look_first}"
+            )
         case exceptions.ChannelClosedByBroker(reply_code=404):
-            failure = errors.ExchangeMissingError(place, EXCHANGE)
+            refused = f" : l'échange « {EXCHANGE} » n'existe pas. Le worker a-t-il déjà démarré ?"
         case exceptions.ChannelClosedByBroker(reply_code=403):
-            failure = errors.NotPermittedError(place, routing_key)
+            return _not_permitted(place, routing_key)
         case exceptions.ChannelClosedByBroker():
-            failure = errors.NotTakenError(place, error.reply_text)
+            refused = f" n'a pas pris la demande : {error.reply_text}. Réessayez plus tard"
         case exceptions.UnroutableError():
-            failure = errors.UnroutableError(place, routing_key)
+            refused = (
+                f" : aucune file n'attend « {routing_key} ». L'exploitant a-t-il déclaré ce compte "
+                "(« python -m worker accounts --add ») ?"
+            )
         case exceptions.NackError():
-            failure = errors.QueueFullError(place, "la file de ce compte est pleine")
+            kind = errors.QueueFullError
+            refused = " n'a pas pris la demande : la file de ce compte est pleine. Réessayez dans une minute"
         case _SilenceError():
-            failure = errors.UnconfirmedError(place)
-    return failure
+            kind = errors.UnconfirmedError
+            refused = f" n'a pas confirmé la demande : elle est peut-être partie. {look_first}"
+    return kind(f"{place}{refused}") if refused else None
 
 
 def _root(error: str | BaseException) -> Exception:

@@ -12,7 +12,7 @@ from pika.adapters.blocking_connection import BlockingChannel
 from pika.exceptions import ChannelClosedByBroker, ProbableAuthenticationError
 
 from common.cli import ExitCode
-from producers.errors import NotPermittedError, UnroutableError
+from producers.errors import PublishError
 from producers.publisher import Publisher
 from schemas.envelope import CloudEvent
 from schemas.events import AnsweredRequest, RequestStage, RequestStatus
@@ -140,7 +140,7 @@ def test_only_the_screen_publishes_for_a_token(deployment: Deployment) -> None:
         assert sender("ecran") == "jeton compta"
         screen.publish(EVENT)
         assert sender("ecran") == "ecran"
-        with pytest.raises(NotPermittedError):
+        with pytest.raises(PublishError, match="n'a pas le droit"):
             other.publish(EVENT, token="jeton compta")
     forged = pika.BasicProperties(user_id="producteur", app_id="jeton compta")
     key = request_key("producteur", REQUEST_LISTE_EXPORT)
@@ -257,7 +257,7 @@ def test_the_documented_commands_make_a_producer_for_one_commune(commands: Deplo
         channel = connection.channel()
         with Publisher(url) as publisher:
             publisher.publish(EVENT)
-            with pytest.raises(UnroutableError):
+            with pytest.raises(PublishError, match="aucune file n'attend"):
                 publisher.publish(EVENT.model_copy(update={"type": EVENT_EXPORT_STATUS}))
         _, properties, _ = channel.basic_get(queue, auto_ack=True)
     assert properties is not None

@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy import Engine, insert, inspect, select, text, update
 
 from common.cli import ExitCode
-from producers.errors import BrokerAwayError
+from producers.errors import PublishError
 from producers.web.exports.spool import Spool
 from schemas.declarations import DeclarationNoted
 from schemas.envelope import CloudEvent
@@ -238,7 +238,7 @@ def _deposit(export_id: int, remarque: str) -> DeclarationNoted:
 
 
 def _refuse(_event: CloudEvent) -> None:
-    raise BrokerAwayError("127.0.0.1:5672", "connexion refusée")
+    raise PublishError("RabbitMQ (127.0.0.1:5672) est injoignable")
 
 
 def _event_about(commune: str, remarque: str) -> bytes:

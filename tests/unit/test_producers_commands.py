@@ -14,7 +14,7 @@ import pytest
 from common.cli import ExitCode
 from producers.cli import main
 from producers.cli.send import TOGETHER, read_communes
-from producers.errors import BrokerAwayError, InvalidRequestError, ProducerConfigurationError
+from producers.errors import InvalidRequestError, ProducerConfigurationError, PublishError
 from producers.publisher import Publisher
 from producers.settings import default_requested_by, load_settings
 from schemas.checking import find_faults
@@ -307,7 +307,7 @@ def test_the_same_batch_sent_again_has_the_same_requests_and_another_one_others(
 def test_a_broker_that_leaves_in_the_middle_is_told_with_the_way_to_resume(
     run: Callable[..., int], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    answers = iter([None, BrokerAwayError("broker.example:5672", "connexion refusée")])
+    answers = iter([None, PublishError("RabbitMQ (broker.example:5672) est injoignable")])
 
     def publish(*_: object) -> None:
         if answer := next(answers):

@@ -17,7 +17,7 @@ import pytest
 from starlette.middleware.sessions import Session
 from starlette.requests import Request
 
-from producers.errors import BrokerAwayError
+from producers.errors import PublishError
 from producers.web.exports.spool import Spool
 from producers.web.security import WebSessions
 from producers.web.suivi import requests as pending
@@ -56,7 +56,7 @@ def event(number: int = 1) -> CloudEvent:
     return CloudEvent.wrap(note_file("downloaded", number, requested_by="m"), source="/s")
 
 
-AWAY = BrokerAwayError("rabbit:5672", "connexion refusée")
+AWAY = PublishError("RabbitMQ (rabbit:5672) est injoignable")
 
 
 def test_events_leave_in_their_order(spool: Spool, broker: Broker) -> None:

@@ -15,7 +15,7 @@ from sqlalchemy import RowMapping, text
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
-from producers.errors import BrokerAwayError
+from producers.errors import PublishError
 from producers.publisher import Publisher
 from producers.web.app import create_app
 from producers.web.exports.spool import Spool
@@ -48,7 +48,7 @@ class Broker:
 
     def publish(self, event: CloudEvent, *, token: str = "") -> None:
         if self.is_away:
-            raise BrokerAwayError("127.0.0.1:5672", "connexion refusée")
+            raise PublishError("RabbitMQ (127.0.0.1:5672) est injoignable")
         if self.real:
             self.real.publish(event, token=token)
         self.events.append(event)

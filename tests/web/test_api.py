@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from starlette.testclient import TestClient
 
 from common.cli import ExitCode
-from producers.errors import BrokerAwayError, PublishError, QueueFullError, UnconfirmedError
+from producers.errors import PublishError, QueueFullError, UnconfirmedError
 from producers.web import api
 from producers.web.app import create_app
 from producers.web.security import limits
@@ -376,9 +376,7 @@ def test_an_event_is_sent_in_structured_mode_with_a_token(stranger: TestClient, 
     assert sent_by(stranger) == []
 
 
-@pytest.mark.parametrize(
-    ("error", "seconds"), [(BrokerAwayError, "10"), (QueueFullError, "60"), (UnconfirmedError, "10")]
-)
+@pytest.mark.parametrize(("error", "seconds"), [(PublishError, "10"), (QueueFullError, "60"), (UnconfirmedError, "10")])
 def test_what_the_broker_does_not_take_is_to_be_sent_again(
     screen_database: str, tmp_path: Path, make_token: MakeToken, error: type[PublishError], seconds: str
 ) -> None:

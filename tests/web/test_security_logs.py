@@ -16,7 +16,7 @@ from starlette.responses import Response, StreamingResponse
 from starlette.testclient import TestClient
 
 from common.logs import configure_logs
-from producers.errors import BrokerAwayError, EventTooLargeError, UnconfirmedError
+from producers.errors import EventTooLargeError, PublishError, UnconfirmedError
 from producers.web import security
 from producers.web.app import create_app
 from producers.web.security import limits
@@ -165,7 +165,7 @@ def logs(monkeypatch: pytest.MonkeyPatch) -> Logs:
 @pytest.fixture
 def app(screen_database: str, tmp_path: Path) -> Starlette:
     def publish(event: CloudEvent, *, token: str = "") -> None:
-        raise BrokerAwayError("broker.example:5672", "connexion refusée")
+        raise PublishError("RabbitMQ (broker.example:5672) est injoignable")
 
     return create_app(make_settings(screen_database, tmp_path, **behind_proxy()), publish)
 
@@ -266,7 +266,7 @@ def test_a_database_that_is_away_is_no_secret_of_the_clerks(
     ("error", "status", "words"),
     [
         (UnconfirmedError("broker.example:5672"), 503, "La demande est peut-être partie"),
-        (BrokerAwayError("broker.example:5672", "x"), 503, "Recommencez dans quelques minutes"),
+        (PublishError("broker.example:5672"), 503, "Recommencez dans quelques minutes"),
         (EventTooLargeError("demande trop grande"), 400, "demande trop grande"),
     ],
 )

@@ -14,6 +14,7 @@ from uuid import uuid4
 
 import structlog
 
+from producers.errors import PublishError
 from schemas.envelope import CloudEvent, InvalidEventError
 
 log = structlog.get_logger("producers.web")
@@ -119,7 +120,8 @@ class Spool:
         try:
             self._publish(event)
         except Exception as error:  # noqa: BLE001 — an error of the broker, or of the database in embedded mode
-            log.warning("declaration_not_published", event_id=event.id, error=type(error).__name__)
+            said = str(error) if isinstance(error, PublishError) else type(error).__name__
+            log.warning("declaration_not_published", event_id=event.id, error=said)
             return False
         return True
 
