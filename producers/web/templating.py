@@ -39,7 +39,6 @@ from common.texte import without_controls
 from producers.records import WORDS
 from producers.web.exports.query import AskedFile
 from producers.web.forms import once_for
-from producers.web.suivi.requests import request_words
 from schemas.tableaux import Edition, Presentation, TypeTableau
 from schemas.vocabulary import FORMATS, ExportKind, Format, Liste, Severity
 
@@ -236,7 +235,7 @@ def liste_words(code: str) -> str:
 def add_words(environment: Environment) -> None:
     environment.add_extension(FrenchSpaces)
     by_name = to_deposit, day_of, iso, duration, kept_until, capitalized, counted, people_label, liste_words
-    for word in (*by_name, request_words):
+    for word in by_name:
         environment.filters[word.__name__] = word
     environment.filters |= {
         "typo": lambda text: typo(without_commands(text)),

@@ -19,12 +19,9 @@ from producers.web.exports.query import DERNIERS_EXPORTS, ETATS, AskedFile
 from producers.web.suivi.requests import (
     DemandeState,
     RecentActivity,
-    RequestCard,
     Stage,
     build_cards,
     just_ended,
-    make_card,
-    stage_of,
 )
 from schemas.topology import REQUEST_CANCEL, REQUEST_LISTE_EXPORT
 from schemas.vocabulary import ExportStatus, RequestOutcome, Verdict
@@ -240,7 +237,7 @@ def refused(number: int, **facts: Any) -> DemandeState:  # noqa: ANN401 — of D
 
 
 def shown(*demandes: DemandeState, now: datetime = NOW, hidden: Collection[int] = ()) -> list[int]:
-    return [card.demande.request_id for card in build_cards(RecentActivity(demandes=demandes), now, hidden)]
+    return [it.request_id for it in build_cards(RecentActivity(demandes=demandes), now, hidden)]
 
 
 def test_what_has_ended_may_be_hidden_and_nothing_else() -> None:
@@ -268,7 +265,7 @@ def test_what_has_ended_may_be_hidden_and_nothing_else() -> None:
 )
 def test_the_stage_of_a_request_is_that_of_its_files(states: list[ExportStatus], stage: Stage) -> None:
     files = [file(number, state) for number, state in enumerate(states, 1)]
-    assert stage_of(demande(1, *files)) is stage
+    assert demande(1, *files).stage is stage
 
 
 @pytest.mark.parametrize(
@@ -298,8 +295,8 @@ def test_a_refused_cancellation_is_soon_old_news() -> None:
     assert shown(refused(1, event_type=REQUEST_CANCEL), now=NOW + timedelta(hours=2)) == []
 
 
-def card(*files: AskedFile) -> RequestCard:
-    return make_card(demande(1, *files))
+def card(*files: AskedFile) -> DemandeState:
+    return demande(1, *files)
 
 
 def test_a_request_whose_files_are_wrong_is_not_called_ready() -> None:

@@ -17,7 +17,6 @@ from producers.web.suivi.requests import (
     build_cards,
     find_commune,
     just_ended,
-    make_card,
     read_declarations,
     read_newest_request,
     read_recent,
@@ -42,7 +41,7 @@ def read_suivi(context: PageContext, *, of_tableaux: bool = False) -> dict[str, 
     elsewhere = [it for it in sent.refused if it.demande and it.demande.code_commune != context.commune.code]
     now, recent = context.services.clock(), read_recent(context.services.state, context.commune.code)
     every = build_cards(recent, now, context.request.session.get(_HIDDEN, ()))
-    cards = [card for card in every if card.is_about_tableaux == of_tableaux]
+    cards = [card for card in every if (card.home == "tableaux") == of_tableaux]
     return {
         "pending": [*sent.waiting, *elsewhere],
         "cards": cards,
@@ -57,7 +56,7 @@ def read_suivi(context: PageContext, *, of_tableaux: bool = False) -> dict[str, 
 def show_request(context: PageContext) -> Response:
     demande = _read_demande(context)
     newest = read_newest_request(context.services.state, context.commune.code)
-    return context.render("suivi/demande.html", card=make_card(demande), newest_request=newest)
+    return context.render("suivi/demande.html", card=demande, newest_request=newest)
 
 
 def cancel(context: PageContext) -> Response:
@@ -74,7 +73,7 @@ def hide(context: PageContext) -> Response:
     demande = _read_demande(context)
     hidden = [it for it in context.request.session.get(_HIDDEN, []) if it != demande.request_id]
     context.request.session[_HIDDEN] = [*hidden, demande.request_id][-_MOST_HIDDEN:]
-    return context.redirect("tableaux" if make_card(demande).is_about_tableaux else "listes", "demandes")
+    return context.redirect(demande.home, "demandes")
 
 
 def find(request: Request) -> Response:
@@ -116,4 +115,4 @@ def _ask_about(context: PageContext, contract: type[CancelRequested | RetryReque
     )
     what = chosen[0].label if len(chosen) == 1 else count_of(len(chosen or demande.files), "fichier", "fichiers")
     send_request(context, data, f"{words} : {what}")
-    return context.redirect("tableaux" if make_card(demande).is_about_tableaux else "listes", "demandes")
+    return context.redirect(demande.home, "demandes")

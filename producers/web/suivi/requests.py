@@ -9,7 +9,7 @@ import json
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, fields, replace
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 
 from sqlalchemy import Connection, Row, Select, column, select, table
 from starlette.requests import Request
@@ -39,6 +39,38 @@ _WITH_REFUSALS = (
 """Types of requests and kinds of notes whose refusal is shown to clerks."""
 
 
+_WITHOUT_FILES = {
+    REQUEST_LISTE_EXPORT: "Fichiers de la liste électorale",
+    REQUEST_TABLEAUX_RENDER: "Tableaux",
+    REQUEST_RETRY: "Nouvel essai",
+    REQUEST_CANCEL: "Annulation",
+    "deposited": "Dépôt déclaré",
+    "verdict": "Réponse de la plateforme",
+    "published": "Publication notée",
+    "doubt": "Doute tranché",
+}
+
+
+class Stage(Toned):
+    REFUSED = "refused", "refusée", "error"
+    QUEUED = "queued", "en attente", "queued"
+    RUNNING = "running", "en cours", "running"
+    READY = "ready", "prête", "ready"
+    FAILED = "failed", "en échec", "failed"
+    CANCELLED = "cancelled", "annulée", "cancelled"
+
+
+_OF_FILES = {
+    FileState.REJECTED: "rejetée",
+    FileState.TO_REDO: "à refaire",
+    FileState.TO_CORRECT: "à corriger",
+    FileState.PROVISOIRE: "provisoire",
+    FileState.TO_COMPLETE: "à compléter",
+    FileState.OUTDATED: "ancienne",
+}
+"""The label of a request from the state of one of its files, worst first."""
+
+
 @dataclass(frozen=True)
 class DemandeState:
     """One request, with its files in the order of the request."""
@@ -58,6 +90,69 @@ class DemandeState:
     @property
     def is_refused(self) -> bool:
         return self.outcome is RequestOutcome.REFUSED
+
+    @property
+    def stage(self) -> Stage:
+        if self.is_refused:
+            return Stage.REFUSED
+        states = {file.status for file in self.files}
+        if not all(status.is_terminal for status in states):
+            return Stage.QUEUED if states == {ExportStatus.QUEUED} else Stage.RUNNING
+        if ExportStatus.FAILED in states:
+            return Stage.FAILED
+        return Stage.READY if ExportStatus.READY in states else Stage.CANCELLED
+
+    @property
+    def words(self) -> str:
+        """What was asked for: `Liste électorale, 3 fichiers`, `Tableau des vingt jours, 1 fichier`."""
+        if not self.files:
+            return _WITHOUT_FILES.get(self.kind or self.event_type, "Demande")
+        titres = {file.titre if file.is_tableau else "Liste électorale" for file in self.files}
+        what = titres.pop() if len(titres) == 1 else "Tableaux"
+        return f"{what}, {count_of(len(self.files), 'fichier', 'fichiers')}"
+
+    @property
+    def tone(self) -> str:
+        return (self._worst or self.stage).tone
+
+    @property
+    def label(self) -> str:
+        """The label of its state; a request with an unusable file is not called ready."""
+        return _OF_FILES[self._worst] if self._worst else self.stage.label
+
+    @property
+    def _worst(self) -> FileState | None:
+        if self.stage is not Stage.READY:
+            return None
+        states = {file.state for file in self.files}
+        return next((state for state in _OF_FILES if state in states), None)
+
+    @property
+    def home(self) -> Literal["listes", "tableaux"]:
+        """The page on which it is shown."""
+        is_of_tableaux = self.event_type == REQUEST_TABLEAUX_RENDER or any(it.is_tableau for it in self.files)
+        return "tableaux" if is_of_tableaux else "listes"
+
+    @property
+    def asks_for_files(self) -> bool:
+        return self.event_type in {REQUEST_LISTE_EXPORT, REQUEST_TABLEAUX_RENDER, REQUEST_RETRY}
+
+    @property
+    def may_hide(self) -> bool:
+        return self.stage in {Stage.REFUSED, Stage.FAILED, Stage.CANCELLED}
+
+    @property
+    def may_cancel(self) -> bool:
+        return any(not file.status.is_terminal for file in self.files)
+
+    @property
+    def is_of_batch(self) -> bool:
+        return any(file.is_bulk for file in self.files)
+
+    @property
+    def to_retry(self) -> tuple[AskedFile, ...]:
+        again = {ExportStatus.FAILED, ExportStatus.CANCELLED}
+        return tuple(file for file in self.files if file.status in again)
 
 
 _DEMANDES = table("demandes", *(column(field.name) for field in fields(DemandeState) if field.name != "files"))
@@ -156,86 +251,8 @@ SHOWN_ONCE_FAILED = timedelta(days=7)
 
 SHOWN_ONCE_NOT_CANCELLED = timedelta(hours=1)
 
-_WITHOUT_FILES = {
-    REQUEST_LISTE_EXPORT: "Fichiers de la liste électorale",
-    REQUEST_TABLEAUX_RENDER: "Tableaux",
-    REQUEST_RETRY: "Nouvel essai",
-    REQUEST_CANCEL: "Annulation",
-    "deposited": "Dépôt déclaré",
-    "verdict": "Réponse de la plateforme",
-    "published": "Publication notée",
-    "doubt": "Doute tranché",
-}
 
-
-class Stage(Toned):
-    REFUSED = "refused", "refusée", "error"
-    QUEUED = "queued", "en attente", "queued"
-    RUNNING = "running", "en cours", "running"
-    READY = "ready", "prête", "ready"
-    FAILED = "failed", "en échec", "failed"
-    CANCELLED = "cancelled", "annulée", "cancelled"
-
-
-_OF_FILES = {
-    FileState.REJECTED: "rejetée",
-    FileState.TO_REDO: "à refaire",
-    FileState.TO_CORRECT: "à corriger",
-    FileState.PROVISOIRE: "provisoire",
-    FileState.TO_COMPLETE: "à compléter",
-    FileState.OUTDATED: "ancienne",
-}
-"""The label of a request from the state of one of its files, worst first."""
-
-
-@dataclass(frozen=True)
-class RequestCard:
-    demande: DemandeState
-    stage: Stage
-
-    @property
-    def tone(self) -> str:
-        return (self._worst or self.stage).tone
-
-    @property
-    def label(self) -> str:
-        """The label of its state; a request with an unusable file is not called ready."""
-        return _OF_FILES[self._worst] if self._worst else self.stage.label
-
-    @property
-    def _worst(self) -> FileState | None:
-        if self.stage is not Stage.READY:
-            return None
-        states = {file.state for file in self.demande.files}
-        return next((state for state in _OF_FILES if state in states), None)
-
-    @property
-    def is_about_tableaux(self) -> bool:
-        return self.demande.event_type == REQUEST_TABLEAUX_RENDER or any(it.is_tableau for it in self.demande.files)
-
-    @property
-    def asks_for_files(self) -> bool:
-        return self.demande.event_type in {REQUEST_LISTE_EXPORT, REQUEST_TABLEAUX_RENDER, REQUEST_RETRY}
-
-    @property
-    def may_hide(self) -> bool:
-        return self.stage in {Stage.REFUSED, Stage.FAILED, Stage.CANCELLED}
-
-    @property
-    def may_cancel(self) -> bool:
-        return any(not file.status.is_terminal for file in self.demande.files)
-
-    @property
-    def is_of_batch(self) -> bool:
-        return any(file.is_bulk for file in self.demande.files)
-
-    @property
-    def to_retry(self) -> tuple[AskedFile, ...]:
-        again = {ExportStatus.FAILED, ExportStatus.CANCELLED}
-        return tuple(file for file in self.demande.files if file.status in again)
-
-
-def build_cards(recent: RecentActivity, now: datetime, hidden: Collection[int] = ()) -> tuple[RequestCard, ...]:
+def build_cards(recent: RecentActivity, now: datetime, hidden: Collection[int] = ()) -> list[DemandeState]:
     """Return the unfinished or unsuccessful requests, newest first, except those that the agent hid.
 
     Finished files are in « Derniers exports » only.
@@ -245,23 +262,8 @@ def build_cards(recent: RecentActivity, now: datetime, hidden: Collection[int] =
         for file in demande.files:
             if file.status is not ExportStatus.CANCELLED:
                 latest_by_content[file.same_as] = max(file.export_id, latest_by_content.get(file.same_as, 0))
-    cards = (make_card(demande) for demande in recent.demandes if _is_shown(demande, latest_by_content, now))
-    return tuple(card for card in cards if not (card.may_hide and card.demande.request_id in hidden))
-
-
-def make_card(demande: DemandeState) -> RequestCard:
-    return RequestCard(demande, stage_of(demande))
-
-
-def stage_of(demande: DemandeState) -> Stage:
-    if demande.is_refused:
-        return Stage.REFUSED
-    states = {file.status for file in demande.files}
-    if not all(status.is_terminal for status in states):
-        return Stage.QUEUED if states == {ExportStatus.QUEUED} else Stage.RUNNING
-    if ExportStatus.FAILED in states:
-        return Stage.FAILED
-    return Stage.READY if ExportStatus.READY in states else Stage.CANCELLED
+    shown = (demande for demande in recent.demandes if _is_shown(demande, latest_by_content, now))
+    return [demande for demande in shown if not (demande.may_hide and demande.request_id in hidden)]
 
 
 def just_ended(demandes: Iterable[DemandeState], now: datetime) -> list[AskedFile]:
@@ -273,7 +275,7 @@ def just_ended(demandes: Iterable[DemandeState], now: datetime) -> list[AskedFil
 
 
 def _is_shown(demande: DemandeState, latest_by_content: dict[tuple[str, ...], int], now: datetime) -> bool:
-    stage = stage_of(demande)
+    stage = demande.stage
     if stage is Stage.REFUSED:
         shown = SHOWN_ONCE_NOT_CANCELLED if demande.event_type == REQUEST_CANCEL else SHOWN_ONCE_FAILED
         return now - demande.requested_at < shown
@@ -288,19 +290,6 @@ def _is_shown(demande: DemandeState, latest_by_content: dict[tuple[str, ...], in
 
 def _ended_at(demande: DemandeState) -> datetime:
     return max((file.finished_at for file in demande.files if file.finished_at), default=demande.requested_at)
-
-
-def request_words(demande: DemandeState) -> str:
-    """Return the words of a request: `Liste électorale, 3 fichiers`, `Tableau des vingt jours, 1 fichier`."""
-    if not demande.files:
-        return _WITHOUT_FILES.get(demande.kind or demande.event_type, "Demande")
-    first, number = demande.files[0], count_of(len(demande.files), "fichier", "fichiers")
-    if not first.is_tableau:
-        what = "Liste électorale"
-    else:
-        titres = {file.titre for file in demande.files}
-        what = first.titre if len(titres) == 1 else "Tableaux"
-    return f"{what}, {number}"
 
 
 REQUESTS = "demandes"
