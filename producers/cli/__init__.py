@@ -74,9 +74,9 @@ def web(*, check: bool) -> ExitCode:
     if check:
         from producers.web.serve import ask_health
 
-        answer = ask_health(settings.web_host, settings.web_port)
-        click.echo(answer.text, err=not answer.is_ready)
-        return ExitCode.DONE if answer.is_ready else ExitCode.FAILED
+        is_ready, said = ask_health(settings.web_host, settings.web_port)
+        click.echo(said, err=not is_ready)
+        return ExitCode.DONE if is_ready else ExitCode.FAILED
 
     from common.logs import configure_logs
     from producers.publisher import Publisher

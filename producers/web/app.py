@@ -3,10 +3,9 @@
 import re
 import secrets
 import time
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, nullcontext
 from dataclasses import replace
-from functools import cached_property
 from types import MappingProxyType
 from typing import Any
 from urllib.parse import urlsplit
@@ -14,7 +13,7 @@ from urllib.parse import urlsplit
 import structlog
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
-from starlette.datastructures import Headers, MutableHeaders, URLPath
+from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
@@ -417,7 +416,7 @@ def create_app(
         reaches_broker,
         mails_kept_at,
     )
-    app = _Screen(
+    app = Starlette(
         routes=[*ROUTES, create_api(services), Assets().mount(environment)],
         middleware=_middleware(settings, secret),
         exception_handlers=HANDLERS,
@@ -433,18 +432,6 @@ def _load_profiles(settings: WebSettings) -> PlatformProfiles:
         return load_profiles(settings.profiles_dir)
     except ProfileError as error:
         raise ProducerConfigurationError(str(error)) from None
-
-
-class _Screen(Starlette):
-    """Finds routes by name in a dictionary: a page has seventy URLs, and Starlette would try every route for each."""
-
-    def url_path_for(self, name: str, /, **path_params: Any) -> URLPath:  # noqa: ANN401 — as Starlette has it
-        route = self._named.get(name)
-        return route.url_path_for(name, **path_params) if route else super().url_path_for(name, **path_params)
-
-    @cached_property
-    def _named(self) -> Mapping[str, Route]:
-        return {route.name: route for route in self.routes if isinstance(route, Route)}
 
 
 def _identity(state: State, settings: WebSettings, key: str) -> Identity:

@@ -7,8 +7,8 @@ import signal
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from http import HTTPStatus
 from http.client import HTTPConnection, HTTPException
-from typing import NamedTuple
 from urllib.parse import urlencode, urlsplit
 
 import h11
@@ -19,9 +19,6 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from producers.errors import ProducerConfigurationError
 from producers.web.security import KEY_FIELD
 from producers.web.settings import WebSettings
-
-_GRACE_SECONDS = 2
-"""Seconds for a running request to finish at shutdown; event streams end at once."""
 
 _REASONS = {
     errno.EADDRINUSE: "un autre programme occupe ce port",
@@ -58,16 +55,6 @@ class PatientProtocol(H11Protocol):
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None
-
-
-class _Server(uvicorn.Server):
-    def __init__(self, config: uvicorn.Config, on_ready: Callable[[], None]) -> None:
-        super().__init__(config)
-        self._on_ready = on_ready
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets=sockets)
-        self._on_ready()
 
 
 def address(host: str, port: int) -> str:
@@ -122,46 +109,38 @@ def configure(app: ASGIApp) -> uvicorn.Config:
         access_log=False,
         server_header=False,
         proxy_headers=False,  # `middleware.TrustedProxies` reads them, for listed proxies only
-        timeout_graceful_shutdown=_GRACE_SECONDS,
+        timeout_graceful_shutdown=2,  # seconds for a running request to finish
     )
 
 
 def serve(app: ASGIApp, listeners: list[socket.socket], *, on_ready: Callable[[], None] = lambda: None) -> None:
-    """Serve until SIGINT or SIGTERM, then return."""
+    """Serve until SIGINT or SIGTERM, then return; `on_ready` is called first: the ports accept connections already."""
     config = configure(app)
     gc.collect()
     gc.freeze()  # loaded objects live as long as the process; scanning them again delays a page by 70 ms
     # uvicorn raises the signal again after its end, which must not kill the process.
     before = {which: signal.signal(which, lambda *_: None) for which in (signal.SIGINT, signal.SIGTERM)}
     try:
-        _Server(config, on_ready).run(sockets=listeners)
+        on_ready()
+        uvicorn.Server(config).run(sockets=listeners)
     finally:
         for which, handler in before.items():
             signal.signal(which, handler)
 
 
-_SECONDS = 5
-_BROKER_SECONDS = 1
 _ANY = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104 — loopback address of a listener on all interfaces
-_READY = 200
 _PORTS = {"amqp": 5672, "amqps": 5671}
 
 
-class Health(NamedTuple):
-    """The screen's health, in French."""
-
-    is_ready: bool
-    text: str
-
-
-def ask_health(host: str, port: int) -> Health:
-    connection = HTTPConnection(_ANY.get(host, host), port, timeout=_SECONDS)
+def ask_health(host: str, port: int) -> tuple[bool, str]:
+    """Return whether the screen can work, and its answer, or in French that there is none."""
+    connection = HTTPConnection(_ANY.get(host, host), port, timeout=5)
     try:
         connection.request("GET", "/sante")
         answer = connection.getresponse()
-        return Health(answer.status == _READY, answer.read(1000).decode("utf-8", "replace"))
+        return answer.status == HTTPStatus.OK, answer.read(1000).decode("utf-8", "replace")
     except (OSError, HTTPException):
-        return Health(is_ready=False, text="l'écran ne répond pas")
+        return False, "l'écran ne répond pas"
     finally:
         connection.close()
 
@@ -171,7 +150,7 @@ def answers(amqp_url: str) -> bool:
     try:
         parts = urlsplit(amqp_url)
         place = (parts.hostname or "localhost", parts.port or _PORTS.get(parts.scheme, 5672))
-        with socket.create_connection(place, timeout=_BROKER_SECONDS):
+        with socket.create_connection(place, timeout=1):
             return True
     except (OSError, ValueError):
         return False

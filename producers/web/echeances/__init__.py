@@ -116,6 +116,11 @@ class DueTableau:
         return asked
 
     @property
+    def query(self) -> str:
+        """The parameters of the page of tableaux, except the lists."""
+        return urlencode(self.asked)
+
+    @property
     def is_made(self) -> bool:
         """Whether the principal list has the tableau; any list, if the commune has no principal list."""
         return bool(self.made) and Liste.PRINCIPALE not in self.missing
@@ -218,19 +223,11 @@ def read_calendar(state: State, commune: str, today: date) -> Calendar:
     return Calendar([build_agenda(it, tableaux, listes) for it in cycles], tableaux, reunions, registres, since)
 
 
-_SHOWN_REUNIONS = 6
-
-
 def show(context: PageContext) -> Response:
     calendar = read_calendar(context.services.state, context.commune.code, context.today)
     return context.render(
         "echeances/echeances.html",
         agendas=calendar.agendas,
         has_scrutin=bool(calendar.scrutins),
-        reunions=calendar.reunions[:_SHOWN_REUNIONS],
-        ask_for=lambda due: _ask_for(context, due),
+        reunions=calendar.reunions[:6],
     )
-
-
-def _ask_for(context: PageContext, due: DueTableau) -> str:
-    return f"{context.url('tableaux')}?{urlencode(due.asked)}"

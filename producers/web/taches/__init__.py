@@ -7,7 +7,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import NamedTuple
-from urllib.parse import urlencode
 
 from starlette.responses import Response
 
@@ -253,7 +252,7 @@ def _about_tableaux(it: Situation) -> Iterator[Task]:
 
 def _about_due(it: Situation, agenda: Agenda, due: DueTableau) -> Iterator[Task]:
     what = due.titre[:1].lower() + due.titre[1:]
-    ask = Button("Demander ce tableau", "tableaux", f"?{urlencode(due.asked)}#demander")
+    ask = Button("Demander ce tableau", "tableaux", f"?{due.query}#demander")
     for liste in (liste for liste in due.missing if liste not in due.unfinished):
         if liste != Liste.PRINCIPALE and (due.made or due.unfinished or Liste.PRINCIPALE in due.missing):
             continue  # a complementary list does not vote at every poll: see « Échéances »
