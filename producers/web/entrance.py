@@ -104,7 +104,7 @@ async def _come_back(request: Request) -> Response:
     path = _page_after(request)
     try:
         arrival = await oidc.provider.receive(request)
-        who = oidc.rules.read(arrival.token_claims, arrival.info_claims)
+        who = oidc.read_address(arrival.token_claims, arrival.info_claims)
         agent = await run_in_threadpool(oidc.begin, request, who, arrival)
     except ClaimsRefused as error:
         return _refuse(request, error.code)

@@ -82,15 +82,6 @@ _ENDED = (ExportStatus.READY, ExportStatus.FAILED, ExportStatus.CANCELLED)
 _PUBLISHING = 4
 """Threads that publish events of programs; while the broker is away, the others serve the clerks."""
 _EVERY_COMMUNE = "*"
-_SAME_FOR_ALL = "Aucun fichier de ce numéro parmi ceux que ce jeton ouvre."
-_SAID = {
-    400: ("requete_illisible", "La requête n'est pas lisible."),
-    404: ("adresse_inconnue", "Cette adresse ne mène à rien : openapi.json dit lesquelles existent."),
-    405: ("methode_refusee", "L'en-tête Allow dit les méthodes admises : POST est pour les événements seulement."),
-    408: ("trop_lent", "Le corps n'est pas arrivé à temps."),
-    413: ("trop_grand", f"Un événement a {MAX_EVENT_BYTES} octets au plus."),
-    429: ("trop_de_requetes", "Trop de requêtes : attendre ce que dit Retry-After."),
-}
 _TITLES = {
     400: "Requête illisible",
     UNAUTHORIZED: "Jeton refusé",
@@ -108,6 +99,15 @@ _TITLES = {
     BROKEN: "Erreur interne",
     AWAY: "Service indisponible",
 }
+_SAID = {
+    400: ("requete_illisible", "La requête n'est pas lisible."),
+    404: ("adresse_inconnue", "Cette adresse ne mène à rien : openapi.json dit lesquelles existent."),
+    405: ("methode_refusee", "L'en-tête Allow dit les méthodes admises : POST est pour les événements seulement."),
+    408: ("trop_lent", "Le corps n'est pas arrivé à temps."),
+    413: ("trop_grand", f"Un événement a {MAX_EVENT_BYTES} octets au plus."),
+    429: ("trop_de_requetes", "Trop de requêtes : attendre ce que dit Retry-After."),
+}
+"""The code and the detail of errors that do not come from our handlers."""
 
 
 class ProblemError(HTTPException):
@@ -390,7 +390,7 @@ def _find(request: Request, bearer: Bearer) -> AskedFile:
     number = read_number(request.path_params["export_id"])
     asked = find_file(_services(request).state, number) if number is not None else None
     if asked is None or not bearer.opens(asked.code_commune):
-        raise ProblemError(NOT_FOUND, "fichier_inconnu", _SAME_FOR_ALL)
+        raise ProblemError(NOT_FOUND, "fichier_inconnu", "Aucun fichier de ce numéro parmi ceux que ce jeton ouvre.")
     return asked
 
 

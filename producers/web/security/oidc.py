@@ -11,7 +11,6 @@ import hashlib
 import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
 from starlette.requests import Request
@@ -38,28 +37,6 @@ class ClaimsRefused(Exception):
     def __init__(self, reason: LoginRefusal) -> None:
         super().__init__(reason)
         self.code: LoginRefusal = reason
-
-
-@dataclass(frozen=True)
-class ClaimRules:
-    """Requirements on the claims, apart from a verified address."""
-
-    sirets: frozenset[str]
-    takes_unverified: bool = False
-    """Whether the operator accepts addresses of this provider without `email_verified`."""
-
-    def read(self, token: Mapping[str, Any], info: Mapping[str, Any]) -> str:
-        """Return the agent's address from the identity token and `/userinfo`, or raise `ClaimsRefused`."""
-        claims = {**token, **info}
-        if self.sirets and str(claims.get("siret")) not in self.sirets:
-            raise ClaimsRefused("other_siret")
-        who = claims.get("email")
-        if not isinstance(who, str) or not who.strip():
-            raise ClaimsRefused("no_claim")
-        said = info if "email" in info else token  # `email_verified` must be in the same token as the address
-        if said.get("email_verified", self.takes_unverified) not in (True, "true"):
-            raise ClaimsRefused("unverified")
-        return who.strip()
 
 
 class ProviderFailed(Exception):
@@ -210,7 +187,8 @@ class OidcIdentity:
     def __init__(self, state: State, settings: WebSettings) -> None:
         self.state, self.settings = state, settings
         self.provider = Provider(settings)
-        self.rules = ClaimRules(frozenset(settings.web_oidc_sirets), bool(settings.web_oidc_unverified))
+        self.sirets = frozenset(settings.web_oidc_sirets)
+        self.takes_unverified = bool(settings.web_oidc_unverified)  # addresses without `email_verified`
         self.sessions = WebSessions(settings.spool_dir / "sessions-ended")
 
     def identify(self, request: Request) -> AuthorizedAgent:
@@ -221,6 +199,19 @@ class OidcIdentity:
         if agent is None:
             raise NotIdentified
         return agent
+
+    def read_address(self, token: Mapping[str, Any], info: Mapping[str, Any]) -> str:
+        """Return the agent's address from the identity token and `/userinfo`, or raise `ClaimsRefused`."""
+        claims = {**token, **info}
+        if self.sirets and str(claims.get("siret")) not in self.sirets:
+            raise ClaimsRefused("other_siret")
+        who = claims.get("email")
+        if not isinstance(who, str) or not who.strip():
+            raise ClaimsRefused("no_claim")
+        said = info if "email" in info else token  # `email_verified` must be in the same token as the address
+        if said.get("email_verified", self.takes_unverified) not in (True, "true"):
+            raise ClaimsRefused("unverified")
+        return who.strip()
 
     def begin(self, request: Request, who: str, arrival: Login) -> AuthorizedAgent | None:
         """Start a session; return the agent, if any. Raises `ClaimsRefused` if bound to another identity."""
