@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from producers.state import State
 
 _WIDTH_IN_A_FILE = 120
-_UUID_WIDTH = 36
 
 
 def make_console(*, stderr: bool = False) -> Console:
@@ -46,7 +45,7 @@ def print_exports(console: Console, exports: Sequence[ExportState], *, with_ids:
     table = Table("Commune", box=box.SIMPLE_HEAD, pad_edge=False, padding=0, show_edge=False)
     if with_ids:
         table.add_column("N°", justify="right", no_wrap=True)
-        table.add_column("Demande", min_width=_UUID_WIDTH if console.width >= _WIDTH_IN_A_FILE else 20, overflow="fold")
+        table.add_column("Demande", min_width=36 if console.width >= _WIDTH_IN_A_FILE else 20, overflow="fold")
     table.add_column("Fichier", min_width=20)
     table.add_column("État", no_wrap=True)
     for title in (counted, *pages, "Bloquantes", "Remarques", "Taille"):

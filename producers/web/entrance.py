@@ -44,14 +44,11 @@ _REFUSALS = MappingProxyType(
     }
 )
 _OTHER = "Le service d'identification a donné une réponse que le module n'admet pas."
-_THEN = "Recommencez\u202f; si cela se répète, prévenez votre administrateur."
 CLEARED = '"cache", "storage"'
 """Data that a browser deletes at logout. "cookies" is absent, since it would delete those of the whole domain, with
 other services of the town hall; the session cookie is deleted by name."""
 
 _AWAY = frozenset({"away", "temporarily_unavailable", "server_error"})
-
-_READY, _NOT_READY = 200, 503
 
 
 def _start(request: Request) -> Response:
@@ -141,7 +138,7 @@ async def _be_out(request: Request) -> Response:
 def _refuse(request: Request, code: str, cause: str = "") -> Response:
     """Show why a login failed. The code is untrusted: only a plain word is logged, and none is shown."""
     _log.warning("login_refused", code=code if _PLAIN.fullmatch(code) else "other", cause=cause)
-    words = (_REFUSALS.get(code, _OTHER), _THEN)
+    words = (_REFUSALS.get(code, _OTHER), "Recommencez\u202f; si cela se répète, prévenez votre administrateur.")
     return show_access_page(request, "failed", 503 if code in _AWAY else 403, words=words)
 
 
@@ -157,7 +154,7 @@ def _be_ready(request: Request) -> Response:
     values = {"vivant": True, "base": can_read_agents(services.state), "exports": has_exports}
     if services.reaches_broker is not None:
         values["broker"] = services.reaches_broker()
-    return JSONResponse(values, _READY if values["base"] and values["exports"] else _NOT_READY)
+    return JSONResponse(values, 200 if values["base"] and values["exports"] else 503)
 
 
 ROUTES = (

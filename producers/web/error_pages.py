@@ -80,9 +80,6 @@ _TEXTS: Mapping[int, tuple[str, str]] = MappingProxyType(
     }
 )
 _OTHER = ("Erreur interne", "Recommencez\u202f; si cela se répète, prévenez votre administrateur.")
-_PERHAPS_SENT = (errors.BrokerBlockedError, errors.UnconfirmedError)
-_LOOK_FIRST = "La demande est peut-être partie\u202f: regardez les derniers exports avant de la refaire."
-_FAULTY = (errors.EventTooLargeError, errors.InvalidRequestError)
 
 
 def show_access_page(
@@ -152,10 +149,12 @@ async def on_http(request: Request, error: Exception) -> Response:
 
 
 async def on_producer(request: Request, error: Exception) -> Response:
-    if isinstance(error, _FAULTY):
+    if isinstance(error, errors.EventTooLargeError | errors.InvalidRequestError):
         return show_failure(request, 400, reason=str(error))
     _log.warning("part_failed", error=type(error).__name__, reason=str(error))
-    return show_failure(request, 503, reason=_LOOK_FIRST if isinstance(error, _PERHAPS_SENT) else "")
+    look_first = "La demande est peut-être partie\u202f: regardez les derniers exports avant de la refaire."
+    is_sent = isinstance(error, errors.BrokerBlockedError | errors.UnconfirmedError)
+    return show_failure(request, 503, reason=look_first if is_sent else "")
 
 
 def _send_to_login(request: Request) -> Response:

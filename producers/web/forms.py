@@ -1,6 +1,7 @@
 """Parses forms and URLs; makes repeated submissions of a form count once; paginates tables."""
 
 import json
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -25,11 +26,6 @@ IMPOSSIBLE_DAY = "ce jour n'est pas possible ; une date s'écrit JJ/MM/AAAA, l'a
 
 _Contract = TypeVar("_Contract", bound=BaseModel)
 _JOUR = TypeAdapter[date](Jour)
-_MOST_DIGITS = len(str(LARGEST_ID))
-
-_MOST_DIGITS_OF_A_PAGE = 6
-"""Maximum number of digits of a page number."""
-
 
 Faults = Mapping[str, str]
 """The errors of a form: one sentence per field, in the order of the form."""
@@ -85,7 +81,7 @@ def uploaded(form: FormData, name: str) -> UploadFile | None:
 
 def read_number(words: object) -> int | None:
     """Parse the number of a row; None if it is invalid or too large."""
-    if not (isinstance(words, str) and words.isascii() and words.isdigit() and len(words) <= _MOST_DIGITS):
+    if not (isinstance(words, str) and words.isascii() and words.isdigit() and len(words) <= len(str(LARGEST_ID))):
         return None
     return number if 0 < (number := int(words)) <= LARGEST_ID else None
 
@@ -158,7 +154,7 @@ def order_faults(fields: Iterable[str], found: Mapping[str, str]) -> Faults:
 
 def page_number(text: str) -> int:
     """Parse a page number; 1 if it is invalid."""
-    return max(1, int(text)) if text.isascii() and text.isdigit() and len(text) <= _MOST_DIGITS_OF_A_PAGE else 1
+    return max(1, int(text)) if re.fullmatch("[0-9]{1,6}", text) else 1
 
 
 @dataclass(frozen=True)

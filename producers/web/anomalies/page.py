@@ -29,7 +29,6 @@ NO_BUREAU = "-"
 """Value of a URL for anomalies without bureau: of the whole file, or of an elector without bureau."""
 
 _LONGEST = 100
-_FILTERS = ("gravite", "bureau", "colonne", "code")
 
 
 def show(context: PageContext) -> Response:
@@ -48,7 +47,7 @@ def _answer(context: PageContext, asked: Mapping[str, str], text: str) -> Respon
         raise HTTPException(NOT_FOUND)
     if not file.report:
         return _without_report(context, file, GONE if Piece.RAPPORT in file.pieces else 200)
-    filters = {name: asked.get(name, "")[:_LONGEST] for name in _FILTERS}
+    filters = {name: asked.get(name, "")[:_LONGEST] for name in ("gravite", "bureau", "colonne", "code")}
     criteria = Criteria(
         severity=Severity(filters["gravite"]).label if filters["gravite"] in set(Severity) else "",
         bureau={"": None, NO_BUREAU: ""}.get(filters["bureau"], filters["bureau"]),
@@ -94,10 +93,8 @@ def _kinds(summary: Summary) -> list[tuple[AnomalyKind, int]]:
         counts[kind.code, kind.column] += number
         first.setdefault((kind.code, kind.column), kind)
     found = [(kind, counts[key]) for key, kind in first.items()]
-    return sorted(found, key=lambda it: (_GRAVEST_FIRST.index(it[0].severity), -it[1], it[0].code))
-
-
-_GRAVEST_FIRST = [severity.label for severity in Severity]
+    gravest_first = [severity.label for severity in Severity]
+    return sorted(found, key=lambda it: (gravest_first.index(it[0].severity), -it[1], it[0].code))
 
 
 def _bureaux(summary: Summary) -> dict[str, str]:

@@ -79,8 +79,6 @@ _EPOCH, _MICROSECOND = datetime.fromtimestamp(0, UTC), timedelta(microseconds=1)
 _CURSOR = re.compile(r"(\d{1,17})-(\d{1,18})", re.ASCII)
 _PAGE, _COMMITTED = 100, timedelta(seconds=5)
 _ENDED = (ExportStatus.READY, ExportStatus.FAILED, ExportStatus.CANCELLED)
-_PUBLISHING = 4
-"""Threads that publish events of programs; while the broker is away, the others serve the clerks."""
 _EVERY_COMMUNE = "*"
 _TITLES = {
     400: "Requête illisible",
@@ -157,7 +155,8 @@ def create_api(services: WebServices) -> Mount:
             Exception: _show_bug,
         },
     )
-    api.state.services, api.state.publishing = services, CapacityLimiter(_PUBLISHING)
+    api.state.services = services
+    api.state.publishing = CapacityLimiter(4)  # while the broker is away, the other threads serve the clerks
     return Mount(PREFIX, api)
 
 

@@ -37,8 +37,6 @@ from schemas.profiles.platform import FileForm, picker
 from schemas.vocabulary import Format, Piece
 
 PAGE = 20
-RECENT = 100
-"""Number of recent deposits searched for those without reply."""
 
 _MOST = 100
 _UNKEPT = "caractères que le module ne peut pas garder : collez-le comme du texte simple"
@@ -100,7 +98,7 @@ def show(context: PageContext) -> Response:
     state, commune = context.services.state, context.commune.code
     chosen = set(_few((context.form or context.request.query_params).getlist("export")))
     current = read_current(state, commune) if context.platform.deposits_wanted else []
-    recent = read_deposited(state, commune, RECENT)
+    recent = read_deposited(state, commune)
     page = page_number(context.query.get("page", ""))
     shown = recent[: PAGE + 1] if page == 1 else read_deposited(state, commune, PAGE + 1, (page - 1) * PAGE)
     to_deposit = find_to_deposit(current)
@@ -133,10 +131,6 @@ def _few(values: Sequence[object]) -> list[int]:
     return read_numbers(values)[:_MOST]
 
 
-MOST_TO_ANSWER = 20
-"""Maximum number of forms per page: the last deposits; older ones appear once these have a reply."""
-
-
 class Deposit(NamedTuple):
     """Files of one request that were deposited on the same day by the same agent."""
 
@@ -145,7 +139,8 @@ class Deposit(NamedTuple):
     deposited_by: str
 
 
-def read_deposited(state: State, commune: str, limit: int, offset: int = 0) -> list[AskedFile]:
+def read_deposited(state: State, commune: str, limit: int = 200, offset: int = 0) -> list[AskedFile]:
+    """Return the deposited files, the last deposits first; by default enough to find those without reply."""
     view = DERNIERS_EXPORTS.c
     deposited = select_made(commune).with_only_columns(view.export_id).where(view.deposited_on.is_not(None))
     newest_first = deposited.order_by(view.deposited_on.desc(), view.export_id.desc()).limit(limit).offset(offset)
@@ -175,11 +170,12 @@ def is_depositable(file: AskedFile) -> bool:
 
 
 def find_to_answer(deposited: Iterable[AskedFile]) -> list[Deposit]:
+    """Return the last deposits without reply; older ones appear once these have a reply."""
     groups: dict[tuple[int, date | None, str], list[AskedFile]] = {}
     for file in deposited:
         if not file.verdict:
             groups.setdefault((file.request_id, file.deposited_on, file.deposited_by), []).append(file)
-    return [Deposit(files, on, by) for (_, on, by), files in groups.items()][:MOST_TO_ANSWER]
+    return [Deposit(files, on, by) for (_, on, by), files in groups.items()][:20]
 
 
 def find_to_redo(deposited: Iterable[AskedFile]) -> list[AskedFile]:

@@ -31,15 +31,13 @@ from schemas.vocabulary import ExportKind, Liste
 _SCRUTINS = view_of("scrutins", CalendarScrutin)
 _REUNIONS = view_of("reunions", CalendarReunion, "code_commune")
 _IMPORTS = table("imports", *map(column, ("code_commune", "imported_at", "undone_at")), column("taken_on", Date))
-_NATIONAL = ""
-_MOST_TABLEAUX = 250
 
 
 def read_tableaux(state: State, commune: str) -> list[AskedFile]:
     """Return the last finished tableaux, newest first, including purged ones."""
     view = DERNIERS_EXPORTS.c
     query = select_made(commune).where(view.kind == ExportKind.TABLEAU)
-    return read_all(state, query.order_by(view.export_id.desc()).limit(_MOST_TABLEAUX))
+    return read_all(state, query.order_by(view.export_id.desc()).limit(250))
 
 
 def may_print(file: AskedFile, liste: str, last: date | None) -> bool:
@@ -51,7 +49,7 @@ def may_print(file: AskedFile, liste: str, last: date | None) -> bool:
 def read_scrutins(state: State, commune: str) -> list[CalendarScrutin]:
     """Return the commune's polls and the national ones, one per day, in order; the commune's own data override."""
     view = _SCRUTINS.c
-    query = select(_SCRUTINS).where(view.code_commune.in_((_NATIONAL, commune)))
+    query = select(_SCRUTINS).where(view.code_commune.in_(("", commune)))  # empty: of the whole country
     rows = state.read(query.order_by(view.jour, view.code_commune))
     return one_a_day(to_record(CalendarScrutin, row) for row in rows)
 

@@ -35,7 +35,6 @@ FILTERS = {
 
 PAGE = 25
 """Lines per page."""
-_MOST_OF_A_FILE = 200
 
 
 @dataclass(frozen=True)
@@ -116,7 +115,7 @@ def show_envois(context: PageContext) -> Response:
 def read_history(state: State, commune: str, export_id: int) -> list[JournalEntry]:
     view = _JOURNAL.c
     query = select(_JOURNAL).where(view.code_commune == commune, view.export_id == export_id, view.action != _BEGUN)
-    return _to_entries(state, state.read(query.order_by(*_NEWEST).limit(_MOST_OF_A_FILE)))
+    return _to_entries(state, state.read(query.order_by(*_NEWEST).limit(200)))
 
 
 def _to_entries(state: State, rows: Iterable[Row[Any]]) -> list[JournalEntry]:

@@ -40,7 +40,6 @@ SCRUTIN_FIELDS = (
 _DAYS = ("cloture", "reunion_first", "reunion_last", "publication_due", "cinq_jours_due")
 _REPLACED = ("replaces", "scrutin_replaces")
 _NO_DAY = "indiquez le jour"
-_NO_TEXT = "écrivez le texte qui fixe ces jours : « décret n° … du … »"
 
 _BUREAU_LABELS = {
     "code_canton": "Code du canton",
@@ -53,7 +52,6 @@ _BETTER = {
     "code_canton": "le code du canton a 4 chiffres (5 outre-mer), par exemple 1302",
     "code_circonscription": "la circonscription a deux chiffres, par exemple 09",
 }
-_MOST_TO_REDO = 10
 
 
 @dataclass(frozen=True)
@@ -97,7 +95,7 @@ def show_calendar(context: PageContext) -> Response:
         scrutins=[(it, [file for file in tableaux if _is_for(file, it.jour)]) for it in own],
         national=[it for it in read_scrutins(state, commune) if it.jour not in days and it.jour >= context.today],
         has_tableaux=bool(tableaux),
-        to_redo=[it for it in tableaux if it.recalled_at][:_MOST_TO_REDO],
+        to_redo=[it for it in tableaux if it.recalled_at][:10],
     )
 
 
@@ -170,7 +168,7 @@ def _note_scrutin(context: PageContext) -> None:
     if not form["libelle"]:
         found["libelle"] = "écrivez ce qu'on élit, et quel tour"
     if (any(others.values()) or not has_commission) and not form["texte"]:
-        found["texte"] = _NO_TEXT
+        found["texte"] = "écrivez le texte qui fixe ces jours : « décret n° … du … »"
     former = read_day(form["scrutin_replaces"])
     values: dict[str, object] = {"jour": day, "libelle": form["libelle"], "replaces": former, **others}
     values |= {"has_commission": has_commission, "texte": form["texte"]}

@@ -31,7 +31,6 @@ MOUVEMENTS = 20
 DOUBTS = 7
 """Doubts per page: each has a table and a form."""
 _LONGEST = 200
-_MOST_FOUND = 30
 _BIRTH = re.compile(r"(?P<day>\d{2})/(?P<month>\d{2})/(?P<year>\d{4})|(?P<iso>\d{4}-\d{2}-\d{2})", re.ASCII)
 
 _WHO = ("nom_naissance", "nom_usage", "prenoms", "date_naissance")
@@ -360,7 +359,7 @@ def find_electeurs(state: State, commune: str, nom: str, born: str) -> list[Show
     for number, birth_name, prenoms, date_naissance, used in state.read(query):
         if any(_fold(name).startswith(wanted) for name in (birth_name, used)):
             found.setdefault((birth_name, prenoms), ShownElecteur(number, birth_name, prenoms, date_naissance))
-    return list(found.values())[:_MOST_FOUND]
+    return list(found.values())[:30]
 
 
 def _fold(words: str) -> str:

@@ -20,11 +20,6 @@ from schemas.vocabulary import PreviewAct, PreviewStatus
 SHOWN = 10
 """Number of the last exports and imports on the page."""
 
-_SAID_FOR = timedelta(days=1)
-"""How long a finished export stays on the page."""
-
-_SAID = {PreviewStatus.IMPORTED, PreviewStatus.REFUSED}
-
 _OPEN = [status.value for status in PreviewStatus if not status.is_terminal]
 _IMPORTS = table(
     "imports",
@@ -182,7 +177,7 @@ def read_apercus(state: State, commune: str, now: datetime) -> list[Apercu]:
     view = _APERCUS.c
     query = select(_APERCUS).where(view.code_commune == commune).order_by(view.preview_id.desc()).limit(SHOWN)
     rows = [to_record(Apercu, row) for row in state.read(query)]
-    since = now - _SAID_FOR
+    since, said = now - timedelta(days=1), {PreviewStatus.IMPORTED, PreviewStatus.REFUSED}
     newest = {it.requested_by: it.preview_id for it in reversed(rows)}
     return [
         it
@@ -190,7 +185,7 @@ def read_apercus(state: State, commune: str, now: datetime) -> list[Apercu]:
         if not it.status.is_terminal
         or (
             (it.created_at and it.created_at > since)
-            and (it.status in _SAID or it.preview_id == newest[it.requested_by])
+            and (it.status in said or it.preview_id == newest[it.requested_by])
         )
     ]
 

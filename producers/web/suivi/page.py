@@ -27,7 +27,6 @@ from schemas.requests import CancelRequested, RetryRequested
 
 _HIDDEN = "masquees"
 """Session key: the last requests that the agent hid."""
-_MOST_HIDDEN = 30
 
 
 def show(context: PageContext) -> Response:
@@ -72,7 +71,7 @@ def hide(context: PageContext) -> Response:
     """« Masquer aujourd'hui »: hide a finished request from the agent's screen until the session ends."""
     demande = _read_demande(context)
     hidden = [it for it in context.request.session.get(_HIDDEN, []) if it != demande.request_id]
-    context.request.session[_HIDDEN] = [*hidden, demande.request_id][-_MOST_HIDDEN:]
+    context.request.session[_HIDDEN] = [*hidden, demande.request_id][-30:]
     return context.redirect(demande.home, "demandes")
 
 

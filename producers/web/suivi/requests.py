@@ -29,9 +29,6 @@ from schemas.screen_notes import ScreenNote, ScreenNoted
 from schemas.topology import REQUEST_CANCEL, REQUEST_LISTE_EXPORT, REQUEST_RETRY, REQUEST_TABLEAUX_RENDER
 from schemas.vocabulary import ExportStatus, RequestOutcome
 
-RECENT_FILES, RECENT_REQUESTS = 100, 200
-"""Number of rows read: a request has about fifty files at most, and each download is a request too."""
-
 _WITH_REFUSALS = (
     *(REQUEST_LISTE_EXPORT, REQUEST_TABLEAUX_RENDER, REQUEST_RETRY, REQUEST_CANCEL),
     *("deposited", "verdict", "published", "doubt"),
@@ -169,10 +166,12 @@ class RecentActivity:
 
 
 def read_recent(state: State, commune: str) -> RecentActivity:
+    view = DERNIERS_EXPORTS.c
     with state.reading() as connection:
-        files = read_files(connection, _recent(connection, select(DERNIERS_EXPORTS), commune))
+        recent = newest_first(connection, select(DERNIERS_EXPORTS), view.code_commune, view.export_id, commune)
+        files = read_files(connection, recent.limit(100))  # a request has about fifty files at most
         ids = {file.request_id for file in files}
-        requests = connection.execute(_newest(connection, _REQUESTS, commune).limit(RECENT_REQUESTS)).all()
+        requests = connection.execute(_newest(connection, _REQUESTS, commune).limit(200)).all()  # each download is one
         taken = [row for row in requests if row.outcome != RequestOutcome.REFUSED]
         latest_taken = {row.kind or row.event_type: row.request_id for row in reversed(taken)}
         refused = [
@@ -202,7 +201,7 @@ def read_request(state: State, commune: str, request_id: int) -> DemandeState | 
 def read_newest_request(state: State, commune: str) -> int:
     """Return the number of the commune's last request; 0 if there is none."""
     with state.reading() as connection:
-        return _newest_request(connection, commune) or 0
+        return connection.scalar(_newest(connection, select(_DEMANDES.c.request_id), commune).limit(1)) or 0
 
 
 def find_commune(state: State, request_id: int) -> str:
@@ -219,17 +218,8 @@ def find_requests(state: State, source: str, event_ids: Collection[str]) -> dict
     return {it.event_id: it for it in _join(state.read(query), ())}
 
 
-def _recent(connection: Connection, query: Select[Any], commune: str) -> Select[Any]:
-    view = DERNIERS_EXPORTS.c
-    return newest_first(connection, query, view.code_commune, view.export_id, commune).limit(RECENT_FILES)
-
-
 def _newest(connection: Connection, query: Select[Any], commune: str) -> Select[Any]:
     return newest_first(connection, query, _DEMANDES.c.code_commune, _DEMANDES.c.request_id, commune)
-
-
-def _newest_request(connection: Connection, commune: str) -> int | None:
-    return connection.execute(_newest(connection, select(_DEMANDES.c.request_id), commune).limit(1)).scalar()
 
 
 def _join(requests: Iterable[Row[Any]], files: Iterable[AskedFile]) -> list[DemandeState]:
@@ -240,16 +230,8 @@ def _join(requests: Iterable[Row[Any]], files: Iterable[AskedFile]) -> list[Dema
     ]
 
 
-SHOWN_ONCE_DONE = timedelta(minutes=15)
-"""How long a cancelled request stays visible."""
-
-_ANNOUNCED_FOR = timedelta(minutes=1)
-"""How long a page that polls announces the end of a file to a screen reader: longer than it waits between polls."""
-
 SHOWN_ONCE_FAILED = timedelta(days=7)
 """How long a failure stays visible, unless the file is requested again."""
-
-SHOWN_ONCE_NOT_CANCELLED = timedelta(hours=1)
 
 
 def build_cards(recent: RecentActivity, now: datetime, hidden: Collection[int] = ()) -> list[DemandeState]:
@@ -267,17 +249,20 @@ def build_cards(recent: RecentActivity, now: datetime, hidden: Collection[int] =
 
 
 def just_ended(demandes: Iterable[DemandeState], now: datetime) -> list[AskedFile]:
-    """Return the files to announce, ready or failed, in the order of their end."""
+    """Return the files to announce to a screen reader, ready or failed, in the order of their end.
+
+    A page that polls announces a file for longer than it waits between polls.
+    """
     event = {ExportStatus.READY, ExportStatus.FAILED}
     ended = [it for demande in demandes for it in demande.files if it.status in event and it.finished_at]
-    recent = [it for it in ended if it.finished_at and now - it.finished_at < _ANNOUNCED_FOR]
+    recent = [it for it in ended if it.finished_at and now - it.finished_at < timedelta(minutes=1)]
     return sorted(recent, key=lambda it: (it.finished_at or now, it.export_id))
 
 
 def _is_shown(demande: DemandeState, latest_by_content: dict[tuple[str, ...], int], now: datetime) -> bool:
     stage = demande.stage
     if stage is Stage.REFUSED:
-        shown = SHOWN_ONCE_NOT_CANCELLED if demande.event_type == REQUEST_CANCEL else SHOWN_ONCE_FAILED
+        shown = timedelta(hours=1) if demande.event_type == REQUEST_CANCEL else SHOWN_ONCE_FAILED
         return now - demande.requested_at < shown
     if stage in {Stage.QUEUED, Stage.RUNNING}:
         return True
@@ -285,7 +270,7 @@ def _is_shown(demande: DemandeState, latest_by_content: dict[tuple[str, ...], in
         failed = [file for file in demande.files if file.status is ExportStatus.FAILED]
         stands = any(latest_by_content[file.same_as] == file.export_id for file in failed)
         return stands and now - _ended_at(demande) < SHOWN_ONCE_FAILED
-    return stage is Stage.CANCELLED and now - _ended_at(demande) < SHOWN_ONCE_DONE
+    return stage is Stage.CANCELLED and now - _ended_at(demande) < timedelta(minutes=15)
 
 
 def _ended_at(demande: DemandeState) -> datetime:
@@ -297,10 +282,6 @@ REQUESTS = "demandes"
 
 DEPOT = "depot"
 """The page of deposits; it also shows notes of publications."""
-
-_FORGOTTEN_AFTER = timedelta(hours=12)
-_LATE_AFTER = timedelta(minutes=1)
-"""Time without a worker after which the page shows a possible cause."""
 
 _MOST_BYTES = 2400
 """Bytes of the entries; a cookie holds 4096 with the rest of the session (RFC 6265, section 6.1)."""
@@ -330,7 +311,8 @@ class Sent:
         return self.demande.reason if self.demande else ""
 
     def is_late(self, now: datetime) -> bool:
-        return now - self.sent_at > _LATE_AFTER
+        """Whether no worker has read it for so long that the page shows a possible cause."""
+        return now - self.sent_at > timedelta(minutes=1)
 
 
 @dataclass(frozen=True)
@@ -430,7 +412,7 @@ def _look(context: PageContext, page: str) -> list[Sent]:
         if (its_commune, its_page) == (commune, page)
     ]
     known = find_requests(services.state, services.settings.source, {it.event_id for it in sent})
-    since = services.clock() - _FORGOTTEN_AFTER
+    since = services.clock() - timedelta(hours=12)
     return [
         replace(it, demande=known.get(it.event_id), is_kept=services.spool.holds(it.event_id))
         for it in sent

@@ -42,7 +42,6 @@ _MISSING = {
     "date_tableau": "indiquez la date du tableau",
     "scrutin": "indiquez le jour du scrutin",
 }
-_NO_MEETING = "aucune réunion d'avant n'est notée : indiquez la précédente, d'où les mouvements sont comptés"
 _MISSING_END = "indiquez le jour du scrutin ; à défaut, le dernier jour des mouvements"
 
 
@@ -159,7 +158,8 @@ class TableauxForm:
         if scrutin and "scrutin" not in found and not is_poll_day(scrutin, commune):
             found["scrutin"] = f"on ne vote pas un {weekday_date(scrutin).split(' ', 1)[0]}, vérifiez cette date"
         if self.type == TypeTableau.VINGT_JOURS and not self.dates.get("reunion"):
-            found.setdefault("reunion", _NO_MEETING)
+            lacking = "aucune réunion d'avant n'est notée : indiquez la précédente, d'où les mouvements sont comptés"
+            found.setdefault("reunion", lacking)
         return validate(TableauxRenderRequested, values, FIELDS, found, names={"types": "type"}, better=_CHOICES)
 
 

@@ -25,12 +25,6 @@ from schemas.vocabulary import Liste
 OLD_EXPORT = timedelta(days=30)
 """Age from which a new export of the REU is requested (our choice: no text gives a limit)."""
 
-NEAR = timedelta(days=30)
-"""A tableau due later than this is not yet a task (our choice)."""
-
-_WITHDRAW = "Retirer le tableau"
-_ONE_DAY = timedelta(days=1)
-
 
 class TaskState(Toned):
     LATE = "late", "en retard", "error"
@@ -310,29 +304,27 @@ def _about_publication(it: Situation, file: AskedFile, due: date) -> Iterator[Ta
 
 
 def _withdraw(it: Situation, file: AskedFile, what: str, until: date) -> Task:
-    button = Button("Noter le retrait", "publication", "#retire", file.export_id)
+    title, button = "Retirer le tableau", Button("Noter le retrait", "publication", "#retire", file.export_id)
     if file.withdrawn_on:
         why = f"{what} Retiré le {short_date(file.withdrawn_on)}."
-        return Task(_WITHDRAW, TaskState.DONE, why, button._replace(label="Revoir"))
+        return Task(title, TaskState.DONE, why, button._replace(label="Revoir"))
+    due = until + timedelta(days=1)
     if it.today <= until:
         why = f"{what} Il reste à la disposition des électeurs jusqu'au {short_date(until)} inclus."
-        return Task(_WITHDRAW, TaskState.TO_COME, why, button, until + _ONE_DAY)
+        return Task(title, TaskState.TO_COME, why, button, due)
     why = f"{what} La publication est terminée depuis le {short_date(until)} : retirez-le, puis notez le jour."
-    return Task(_WITHDRAW, TaskState.TO_DO, why, button, until + _ONE_DAY)
+    return Task(title, TaskState.TO_DO, why, button, due)
 
 
 def _until(it: Situation, due: date) -> TaskState:
+    """Return the state of a task by the day it is due; later than in thirty days (our choice), it is to come."""
     if due < it.today:
         return TaskState.LATE
-    return TaskState.TO_DO if due - it.today <= NEAR else TaskState.TO_COME
+    return TaskState.TO_DO if due - it.today <= timedelta(days=30) else TaskState.TO_COME
 
 
 def _named(liste: str) -> str:
     return Liste(liste).short_label.lower()
-
-
-_RECENT = 200
-"""Number of recent deposits searched for those without reply."""
 
 
 def show(context: PageContext) -> Response:
@@ -342,7 +334,7 @@ def show(context: PageContext) -> Response:
         today=context.today,
         calendar=read_calendar(state, commune, context.today),
         current=read_current(state, commune),
-        deposited=read_deposited(state, commune, _RECENT),
+        deposited=read_deposited(state, commune),
         platform=context.platform,
         doubts=left.get("doutes"),
         incomplete=left.get("motifs"),

@@ -30,7 +30,6 @@ _NAME = re.compile(
     rf"(?P<piece>-(?:{'|'.join(FileFormat)})-(?:{'|'.join(_PIECES)}))?",
     re.ASCII,
 )
-_MOST_NAMES = 12
 _WORD_END = re.compile(r"[-_](?=.*\d{8}-)")
 _EXTENSION = re.compile(r"\.([A-Za-z0-9]{1,5})$", re.ASCII)
 
@@ -75,7 +74,7 @@ class UploadedFile:
         match = _NAME.search(self.name)
         if not match:
             return []
-        added = [0, *(it.end() for it in _WORD_END.finditer(match["file"]))][:_MOST_NAMES]
+        added = [0, *(it.end() for it in _WORD_END.finditer(match["file"]))][:12]
         if match["piece"]:
             return [f"{match[0][it:]}.{_PIECES[match['piece'].rpartition('-')[2]]}" for it in added]
         extensions = [*([self.extension] if self.extension in set(FileFormat) else []), *FileFormat]

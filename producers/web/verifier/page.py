@@ -29,9 +29,6 @@ from schemas.vocabulary import PIECES
 _OF_A_DOSSIER = frozenset({"LISEZ-MOI.txt", "RAPPROCHEMENT.txt", "SHA256SUMS"})
 
 
-_TOO_MUCH = "Ce fichier est trop long à lire pour être une liste ou un tableau du module."
-
-
 class Recognition(StrEnum):
     INTACT = "intact"
     PIECE = "piece"
@@ -66,7 +63,7 @@ def verify(context: PageContext) -> Response:
             upload.file.rollover()  # the child process needs a file on disk
         return _verify(context, upload.file, upload.filename or "")
     except (TooMuchWorkError, ChildFailedError):
-        return show(context, fault=_TOO_MUCH)
+        return show(context, fault="ce fichier est trop long à lire pour être une liste ou un tableau du module")
 
 
 def _verify(context: PageContext, content: IO[bytes], name: str) -> Response:
