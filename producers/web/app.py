@@ -3,10 +3,9 @@
 import re
 import secrets
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, nullcontext
 from dataclasses import replace
-from types import MappingProxyType
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -79,19 +78,17 @@ _LEFT = 499
 
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"})
 
-HEADERS = MappingProxyType(
-    {
-        "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
-        "font-src 'self'; connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
-        "Cross-Origin-Opener-Policy": "same-origin",
-        "Cross-Origin-Resource-Policy": "same-origin",
-        "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
-        "Referrer-Policy": "same-origin",
-        "X-Content-Type-Options": "nosniff",
-        "X-Frame-Options": "DENY",
-        "X-Robots-Tag": "noindex, nofollow",
-    }
-)
+HEADERS: Mapping[str, str] = {
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
+    "font-src 'self'; connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+    "Referrer-Policy": "same-origin",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "X-Robots-Tag": "noindex, nofollow",
+}
 HSTS = "max-age=31536000"
 """For this host only: the module must not decide for other services of the town hall."""
 
@@ -100,8 +97,7 @@ _KNOWN_FOR = "Max-Age=31536000; Path=/; Secure; HttpOnly; SameSite=Lax"
 OPEN_TO_ANY_NAME = frozenset({"/sante", "/sante/vie"})
 """Health checks of a container use its address, not its name."""
 
-SAFE_METHODS = frozenset({"GET", "HEAD"})
-METHODS = SAFE_METHODS | {"POST"}
+METHODS = frozenset({"GET", "HEAD", "POST"})
 """Other methods get 405."""
 
 
@@ -192,19 +188,22 @@ class TrustedProxies:
         await self._believing(scope, receive, send)  # type: ignore[arg-type]
 
 
-class OwnHosts:
-    """Accepts the screen's own host names only; another name (DNS rebinding) gets 400.
+class OwnSite:
+    """Accepts the screen's own host names, and posts from its own pages.
 
-    Starlette compares the header Host. This class adds the French page, the rejection of a second Host header, and the
-    exception for health checks.
+    Another name (DNS rebinding) gets 400. Starlette compares the header Host; this class adds the French page, the
+    rejection of a second Host header, and the exception for health checks. A post from another site's page gets 403
+    before its body is read; CSRF tokens are checked too.
     """
 
     def __init__(self, app: ASGIApp, settings: WebSettings) -> None:
-        public = urlsplit(settings.public_url).hostname
-        names = {public} if public and (settings.own_name or settings.web_auth != "none") else LOOPBACK
+        parts = urlsplit(settings.public_url)
+        has_public = bool(parts.hostname) and settings.web_auth != "none"
+        names = {parts.hostname} if parts.hostname and (settings.own_name or has_public) else LOOPBACK
         self._app = app
         self._refuse = _ask_for_key if settings.own_name else _refuse
         self._names = [f"[{name}]" if ":" in name else name for name in names]
+        self._public = f"{parts.scheme}://{parts.netloc}".lower() if has_public else ""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or scope["path"] in OPEN_TO_ANY_NAME:
@@ -216,14 +215,24 @@ class OwnHosts:
         if "content-length" in headers and "transfer-encoding" in headers:
             # Two servers may read the body differently (RFC 9112, 6.3): the response closes the connection.
             raise HTTPException(400, headers={"Connection": "close"})
-        if scope["path"].startswith(f"{PREFIX}/"):  # no other page can show a token
+        if scope["path"].startswith(f"{PREFIX}/"):  # no other page can show a token, and the API has no session
             await self._app(scope, receive, send)
             return
 
         async def go_on(scope: Scope, receive: Receive, _send: Send) -> None:
+            if scope["method"] not in METHODS:
+                raise HTTPException(405, headers={"Allow": "GET, HEAD, POST"})
+            if scope["method"] == "POST" and not self._is_ours(scope, headers):
+                raise HTTPException(403)
             await self._app(scope, receive, send)
 
         await TrustedHostMiddleware(go_on, self._names, www_redirect=False)(scope, receive, self._refuse)
+
+    def _is_ours(self, scope: Scope, headers: Headers) -> bool:
+        if headers.get("sec-fetch-site", "same-origin") != "same-origin":
+            return False
+        own = self._public or f"{scope['scheme']}://{headers.get('host', '')}".lower()
+        return all(origin.lower() == own for origin in headers.getlist("origin"))
 
 
 async def _refuse(_message: Message) -> None:
@@ -233,31 +242,6 @@ async def _refuse(_message: Message) -> None:
 async def _ask_for_key(_message: Message) -> None:
     """A redirect from 127.0.0.1 would give the name to the other accounts of this computer."""
     raise NotIdentified
-
-
-class SameOrigin:
-    """Refuses a POST from another site's page, before its body is read; CSRF tokens are checked too."""
-
-    def __init__(self, app: ASGIApp, settings: WebSettings) -> None:
-        self._app = app
-        parts = urlsplit(settings.public_url)
-        has_public = bool(settings.public_url) and settings.web_auth != "none"
-        self._public = f"{parts.scheme}://{parts.netloc}".lower() if has_public else ""
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and not scope["path"].startswith(f"{PREFIX}/"):  # the API has no session
-            if scope["method"] not in METHODS:
-                raise HTTPException(405, headers={"Allow": "GET, HEAD, POST"})
-            if scope["method"] not in SAFE_METHODS and not self._is_ours(scope):
-                raise HTTPException(403)
-        await self._app(scope, receive, send)
-
-    def _is_ours(self, scope: Scope) -> bool:
-        headers = Headers(scope=scope)
-        if headers.get("sec-fetch-site", "same-origin") != "same-origin":
-            return False
-        own = self._public or f"{scope['scheme']}://{headers.get('host', '')}".lower()
-        return all(origin.lower() == own for origin in headers.getlist("origin"))
 
 
 PageHandler = Callable[[PageContext], Response]
@@ -450,8 +434,7 @@ def _middleware(settings: WebSettings, secret: str) -> list[Middleware]:
         Middleware(SecurityHeaders, is_https=settings.is_https),
         Middleware(RequestLog),
         Middleware(TrustedProxies, proxies=settings.web_trusted_proxies),
-        Middleware(OwnHosts, settings=settings),
-        Middleware(SameOrigin, settings=settings),
+        Middleware(OwnSite, settings=settings),
         Middleware(
             SignedSessions,
             secret_key=secret,

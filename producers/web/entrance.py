@@ -2,7 +2,7 @@
 
 import os
 import re
-from types import MappingProxyType
+from collections.abc import Mapping
 
 import structlog
 from starlette.concurrency import run_in_threadpool
@@ -30,19 +30,17 @@ from schemas.screen_notes import LoggedIn, ScreenNoted
 
 _log = structlog.get_logger("producers.web")
 _PLAIN = re.compile(r"[a-z_]{1,40}")
-_REFUSALS = MappingProxyType(
-    {
-        "access_denied": "Vous avez renoncé, ou le service d'identification ne vous laisse pas entrer.",
-        "bound": "Ce nom est celui d'un agent qui s'identifie par un autre compte.",
-        "away": "Le service d'identification ne répond pas. Recommencez dans quelques minutes.",
-        "login_required": "Le service d'identification ne vous reconnaît plus.",
-        "mismatching_state": "Cette page d'identification était ouverte depuis trop longtemps, ou dans deux fenêtres.",
-        "no_claim": "Le service d'identification ne dit pas votre adresse électronique.",
-        "other_siret": "Votre employeur n'est pas de ceux que ce module accueille.",
-        "temporarily_unavailable": "Le service d'identification est indisponible. Recommencez dans quelques minutes.",
-        "unverified": "Le service d'identification n'a pas vérifié votre adresse électronique.",
-    }
-)
+_REFUSALS: Mapping[str, str] = {
+    "access_denied": "Vous avez renoncé, ou le service d'identification ne vous laisse pas entrer.",
+    "bound": "Ce nom est celui d'un agent qui s'identifie par un autre compte.",
+    "away": "Le service d'identification ne répond pas. Recommencez dans quelques minutes.",
+    "login_required": "Le service d'identification ne vous reconnaît plus.",
+    "mismatching_state": "Cette page d'identification était ouverte depuis trop longtemps, ou dans deux fenêtres.",
+    "no_claim": "Le service d'identification ne dit pas votre adresse électronique.",
+    "other_siret": "Votre employeur n'est pas de ceux que ce module accueille.",
+    "temporarily_unavailable": "Le service d'identification est indisponible. Recommencez dans quelques minutes.",
+    "unverified": "Le service d'identification n'a pas vérifié votre adresse électronique.",
+}
 _OTHER = "Le service d'identification a donné une réponse que le module n'admet pas."
 CLEARED = '"cache", "storage"'
 """Data that a browser deletes at logout. "cookies" is absent, since it would delete those of the whole domain, with

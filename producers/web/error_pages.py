@@ -5,7 +5,6 @@ refreshes itself: the CSP forbids a redirect to another site after a form.
 """
 
 from collections.abc import Callable, Mapping
-from types import MappingProxyType
 from typing import Any, Literal
 
 import structlog
@@ -24,31 +23,29 @@ _ASK = (
     "Demandez à l'administrateur du module Préfecture de vous y inscrire\u202f: il lui faut votre nom, votre adresse "
     "électronique et votre commune."
 )
-_ACCESS_TEXTS: Mapping[ErrorKind, tuple[str, tuple[str, ...]]] = MappingProxyType(
-    {
-        "closed": (
-            "Écran fermé",
-            (
-                "Le module ne sait pas encore comment les agents s'identifient\u202f: personne ne peut entrer.",
-                "Son administrateur le règle par PREFECTURE_WEB_AUTH\u202f; docs/operations.md dit comment.",
-            ),
+_ACCESS_TEXTS: Mapping[ErrorKind, tuple[str, tuple[str, ...]]] = {
+    "closed": (
+        "Écran fermé",
+        (
+            "Le module ne sait pas encore comment les agents s'identifient\u202f: personne ne peut entrer.",
+            "Son administrateur le règle par PREFECTURE_WEB_AUTH\u202f; docs/operations.md dit comment.",
         ),
-        "failed": ("Identification impossible", ()),
-        "left": ("Vous êtes déconnecté", ("Fermez aussi les autres fenêtres de ce poste s'il n'est pas le vôtre.",)),
-        "not_an_agent": ("Vous n'avez pas accès au module", ("Le module ne vous connaît pas comme agent.", _ASK)),
-        "not_identified": (
-            "Vous n'êtes pas identifié",
-            (
-                "Votre session est finie, ou rien n'a dit qui vous êtes.",
-                "Passez par l'adresse habituelle du module\u202f; si cela se répète, prévenez votre administrateur.",
-            ),
+    ),
+    "failed": ("Identification impossible", ()),
+    "left": ("Vous êtes déconnecté", ("Fermez aussi les autres fenêtres de ce poste s'il n'est pas le vôtre.",)),
+    "not_an_agent": ("Vous n'avez pas accès au module", ("Le module ne vous connaît pas comme agent.", _ASK)),
+    "not_identified": (
+        "Vous n'êtes pas identifié",
+        (
+            "Votre session est finie, ou rien n'a dit qui vous êtes.",
+            "Passez par l'adresse habituelle du module\u202f; si cela se répète, prévenez votre administrateur.",
         ),
-        "untrusted": (
-            "Vous n'êtes pas identifié",
-            ("Le module ne reconnaît pas le service qui dit qui vous êtes.", "Prévenez votre administrateur."),
-        ),
-    }
-)
+    ),
+    "untrusted": (
+        "Vous n'êtes pas identifié",
+        ("Le module ne reconnaît pas le service qui dit qui vous êtes.", "Prévenez votre administrateur."),
+    ),
+}
 _NO_SINGLE_USER = (
     "Aucun agent n'est enregistré sous ce nom, ou il y en a plusieurs et le module ne sait pas lequel vous êtes.",
     "Demandez à la personne qui administre le service d'enregistrer votre nom, ou de le donner à PREFECTURE_WEB_AGENT.",
@@ -61,24 +58,22 @@ _WITHOUT_KEY = (
 
 _log = structlog.get_logger("producers.web")
 _NOWHERE = ("Page introuvable", "Cette adresse ne mène à rien que vous puissiez voir.")
-_TEXTS: Mapping[int, tuple[str, str]] = MappingProxyType(
-    {
-        400: ("Demande illisible", "Revenez à l'accueil, puis recommencez."),
-        403: (
-            "Demande refusée",
-            "Cette page était peut-être ouverte depuis trop longtemps. Rechargez-la, puis recommencez.",
-        ),
-        404: _NOWHERE,
-        405: _NOWHERE,
-        408: ("Envoi interrompu", "Ce que votre navigateur envoyait n'arrivait plus. Recommencez."),
-        413: ("Envoi trop grand", "Ce qui a été envoyé est plus grand que ce que le module lit."),
-        429: ("Trop de demandes à la fois", "Attendez une minute, puis recommencez."),
-        503: (
-            "Le module ne répond pas",
-            "Recommencez dans quelques minutes. Si cela dure, prévenez votre administrateur.",
-        ),
-    }
-)
+_TEXTS: Mapping[int, tuple[str, str]] = {
+    400: ("Demande illisible", "Revenez à l'accueil, puis recommencez."),
+    403: (
+        "Demande refusée",
+        "Cette page était peut-être ouverte depuis trop longtemps. Rechargez-la, puis recommencez.",
+    ),
+    404: _NOWHERE,
+    405: _NOWHERE,
+    408: ("Envoi interrompu", "Ce que votre navigateur envoyait n'arrivait plus. Recommencez."),
+    413: ("Envoi trop grand", "Ce qui a été envoyé est plus grand que ce que le module lit."),
+    429: ("Trop de demandes à la fois", "Attendez une minute, puis recommencez."),
+    503: (
+        "Le module ne répond pas",
+        "Recommencez dans quelques minutes. Si cela dure, prévenez votre administrateur.",
+    ),
+}
 _OTHER = ("Erreur interne", "Recommencez\u202f; si cela se répète, prévenez votre administrateur.")
 
 
@@ -168,6 +163,4 @@ def _send_to_login(request: Request) -> Response:
     return RedirectResponse(request.app.url_path_for("connexion"), SEE_OTHER)
 
 
-HANDLERS: Mapping[Any, Callable[[Request, Exception], Any]] = MappingProxyType(
-    {HTTPException: on_http, ProducerError: on_producer}
-)
+HANDLERS: Mapping[Any, Callable[[Request, Exception], Any]] = {HTTPException: on_http, ProducerError: on_producer}

@@ -90,22 +90,14 @@ class WebSettings(ProducerSettings):
         return url.rstrip("/")
 
     @model_validator(mode="after")
-    def _listen_here_without_login(self) -> Self:
+    def _check_login(self) -> Self:
         if self.web_auth == "none" and self.web_host not in LOOPBACK:
             raise ValueError("sans authentification (PREFECTURE_WEB_AUTH=none), l'écran n'écoute que sur 127.0.0.1")
-        return self
-
-    @model_validator(mode="after")
-    def _require_https(self) -> Self:
         parts = urlsplit(self.public_url)
         if self.web_auth != "none" and parts.scheme == "http" and parts.hostname not in LOOPBACK:
             raise ValueError(
                 f"avec PREFECTURE_WEB_AUTH={self.web_auth}, PREFECTURE_PUBLIC_URL : une adresse https:// est attendue"
             )
-        return self
-
-    @model_validator(mode="after")
-    def _require_login_settings(self) -> Self:
         needed: dict[str, object] = {}
         if self.web_auth == "oidc":
             if self.web_oidc_unverified not in {"", self.web_oidc_issuer}:

@@ -10,7 +10,6 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import NamedTuple
-from urllib.parse import parse_qs
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, pass_context
 from jinja2.ext import Extension
@@ -105,9 +104,6 @@ SETTINGS = Section(
 
 _ROOT = Path(__file__).parent
 FOLDER = _ROOT / "static"
-_FOR_EVER = "public, max-age=31536000, immutable"
-_ASK_AGAIN = "public, no-cache"
-_KEPT = frozenset({200, 206, 304})
 
 _NOT_WORDS = re.compile(r"(\{\{.*?\}\}|\{%.*?%\}|\{#.*?#\}|<[^>]*>)", re.DOTALL)
 
@@ -130,9 +126,11 @@ class Assets(StaticFiles):
     async def get_response(self, path: str, scope: Scope) -> Response:
         """Send the file with its cache lifetime."""
         response = await super().get_response(path, scope)
-        if response.status_code in _KEPT:
-            version = parse_qs(scope["query_string"].decode("latin-1")).get("v")
-            response.headers["Cache-Control"] = _FOR_EVER if version == [self._hashes.get(path)] else _ASK_AGAIN
+        if response.status_code in {200, 206, 304}:
+            is_this_one = scope["query_string"] == f"v={self._hashes.get(path)}".encode()
+            response.headers["Cache-Control"] = (
+                f"public, {'max-age=31536000, immutable' if is_this_one else 'no-cache'}"
+            )
         return response
 
     def mount(self, environment: Environment) -> Mount:

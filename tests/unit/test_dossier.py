@@ -105,7 +105,7 @@ def test_what_cannot_be_held_together() -> None:
 
 def test_the_page_names_who_differs_and_why() -> None:
     files = [DossierFile(_liste()), DossierFile(_tableau(), [GROWS, COMES])]
-    page = write_reconciliation("13900", "LIBREVILLE", files)
+    page = write_reconciliation(AgentCommune("13900", "LIBREVILLE"), files)
     text = " ".join(page.decode("utf-8-sig").split())
     assert "La liste et le tableau s'accordent à l'électeur près : ceux qui diffèrent sont nommés ici." in text
     assert "103 électeurs après ce tableau, arrêté au 20/11/2026 (âge compté au 13/12/2026)" in text
@@ -116,7 +116,7 @@ def test_the_page_names_who_differs_and_why() -> None:
 
 
 def test_a_contradiction_is_said_aloud() -> None:
-    page = write_reconciliation("13900", "LIBREVILLE", [DossierFile(_tableau(unexplained=-2))])
+    page = write_reconciliation(AgentCommune("13900", "LIBREVILLE"), [DossierFile(_tableau(unexplained=-2))])
     text = " ".join(page.decode("utf-8-sig").replace("\u00a0", " ").split())
     assert "ATTENTION : la liste et le tableau se contredisent." in text
     assert "Écart que rien n'explique : -2." in text

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from producers.web.depot import find_to_correct, find_to_deposit
-from producers.web.dossier import by_liste, write_readme
+from producers.web.dossier import DossierFile, by_liste, write_readme
+from producers.web.security import AgentCommune
 from schemas.profiles import ProfileError, read_profile, write_profile
 from schemas.profiles.platform import SHIPPED, load_profiles, may_be_deposited, read_shipped
 from schemas.profiles.source import F, SourceMapping, SourceProfile, profile_of, read_reu
@@ -218,6 +219,6 @@ def test_a_list_in_a_format_that_the_platform_does_not_take_is_not_to_be_deposit
     assert find_to_deposit([csv, xml]) == [csv]
     assert find_to_correct([wrong]) == []
     assert by_liste([csv, xml, wrong])[Liste.PRINCIPALE] == [csv]
-    readme = write_readme("13900", "LIBREVILLE", [("ne-pas-deposer/x", xml)], [], read_shipped()).decode()
+    readme = write_readme(AgentCommune("13900", "LIBREVILLE"), [DossierFile(xml)], [], read_shipped()).decode()
     assert "ne prend pas ce format" in readme
     assert "Joignez aussi" in readme

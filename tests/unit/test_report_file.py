@@ -44,7 +44,7 @@ def _anomaly(severity: Severity = Severity.BLOCKING, nom: str = "INVENTEE", **co
 def _read_all(report: io.BytesIO, criteria: Criteria) -> list[AnomalyLine]:
     summary = summarize(report, criteria)
     pages = (read_page(report, summary, criteria.text, page) for page in range(1, summary.pages + 1))
-    return [line for page in pages for group in page for line in group.lines]
+    return [line for page in pages for group in page for line in group]
 
 
 def test_a_line_has_the_columns_of_the_report() -> None:
@@ -74,12 +74,12 @@ def test_what_is_wrong_with_one_elector_stands_together_blocking_first() -> None
     summary = summarize(report, Criteria())
     assert (summary.found, summary.groups) == (4, {True: 1, False: 2})
     groups = read_page(report, summary, "", 1)
-    assert [[line.code for line in group.lines] for group in groups] == [
+    assert [[line.code for line in group] for group in groups] == [
         ["sexe_absent", "nom"],
         ["sexe_absent"],
         ["sexe_absent"],
     ]
-    assert [group.first.numero for group in groups] == ["2", "1", ""]
+    assert [group[0].numero for group in groups] == ["2", "1", ""]
 
 
 @pytest.mark.parametrize("start", ["=", "+", "-", "@"])

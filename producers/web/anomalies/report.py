@@ -50,17 +50,6 @@ class AnomalyLine(NamedTuple):
         return self.severity == Severity.BLOCKING
 
 
-class AnomalyGroup(NamedTuple):
-    """The anomalies of one elector, one bureau or the whole file, blocking first."""
-
-    lines: Sequence[AnomalyLine]
-
-    @property
-    def first(self) -> AnomalyLine:
-        """The line that identifies the elector or the bureau."""
-        return self.lines[0]
-
-
 class AnomalyKind(NamedTuple):
     """The values shared by all lines of one kind in one bureau; no data of electors."""
 
@@ -134,16 +123,19 @@ def summarize(report: IO[bytes], criteria: Criteria) -> Summary:
     return Summary(counts, matching, found, groups)
 
 
-def read_page(report: IO[bytes], summary: Summary, text: str, page: int) -> list[AnomalyGroup]:
-    """Return the groups of one page, from 1: those with a blocking anomaly first, in the report's order."""
+def read_page(report: IO[bytes], summary: Summary, text: str, page: int) -> list[list[AnomalyLine]]:
+    """Return the groups of one page, from 1: those with a blocking anomaly first, in the report's order.
+
+    A group has the anomalies of one elector, one bureau or the whole file, blocking first.
+    """
     first = (page - 1) * PAGE
     places = {True: count(), False: count(summary.groups[True])}
-    kept: dict[int, AnomalyGroup] = {}
+    kept: dict[int, list[AnomalyLine]] = {}
     with _rows(report) as rows:
         for same in _group(_select(rows, summary.matching, text)):
             place = next(places[_has_blocking(same)])
             if first <= place < first + PAGE:
-                kept[place] = AnomalyGroup(sorted(map(_to_line, same), key=lambda it: not it.is_blocking))
+                kept[place] = sorted(map(_to_line, same), key=lambda it: not it.is_blocking)
             if len(kept) == PAGE:
                 break
     return [kept[place] for place in sorted(kept)]

@@ -145,10 +145,13 @@ def seal(
     """
     held = [DossierFile(file, _read_differences(root, file)) for file in files]
     moment = max(it.moment for it in held)
-    page = write_reconciliation(commune.code, commune.nom, held)
-    readme = write_readme(commune.code, commune.nom, [(it.path, it.file) for it in held], lacking, platform)
-    texts = {"LISEZ-MOI.txt": readme, "RAPPROCHEMENT.txt": page}
-    sums = write_sums([(it.path, it.file.sha256 or "") for it in held], texts)
+    texts = {
+        "LISEZ-MOI.txt": write_readme(commune, held, lacking, platform),
+        "RAPPROCHEMENT.txt": write_reconciliation(commune, held),
+    }
+    digests = {it.path: it.file.sha256 for it in held}
+    digests |= {name: hashlib.sha256(text).hexdigest() for name, text in texts.items()}
+    sums = "".join(f"{digest}  {path}\n" for path, digest in digests.items())  # the format of `sha256sum`
     with ExitStack() as opened:
         file = opened.enter_context(TemporaryFile())
         with ZipFile(file, "w") as archive:
@@ -189,23 +192,18 @@ def _read_differences(root: Path, file: AskedFile) -> Sequence[dict[str, Any]]:
 
 
 def write_readme(
-    commune: str,
-    nom: str,
-    files: Sequence[tuple[str, AskedFile]],
-    lacking: Sequence[str],
-    platform: PlatformProfile,
+    commune: AgentCommune, files: Sequence[DossierFile], lacking: Sequence[str], platform: PlatformProfile
 ) -> bytes:
     """Return the instructions as text for Notepad: byte order mark and CRLF."""
-    lines = [f"Dossier de dépôt – {nom} ({commune})", "", "CE QUE CONTIENT CE DOSSIER", ""]
-    for path, file in files:
-        lines += [path, f"    {file.label}", f"    {_counts(file)}"]
-        lines += [f"    {typo(warning)}" for warning in _warnings(file)]
-        lines.append("")
+    lines = [f"Dossier de dépôt – {commune.nom} ({commune.code})", "", "CE QUE CONTIENT CE DOSSIER", ""]
+    for it in files:
+        lines += [it.path, f"    {it.file.label}", f"    {_counts(it.file)}"]
+        lines += [*(f"    {typo(warning)}" for warning in _warnings(it.file)), ""]
     if lacking:
         lines += ["CE QUI MANQUE À CE DOSSIER", ""]
         lines += [line for said in lacking for line in wrap(typo(said), _WIDTH, subsequent_indent="   ")] + [""]
     lines += ["CE QU'IL FAUT FAIRE", ""]
-    has_tableau = any(it.is_tableau and not it.is_never_deposited for _, it in files)
+    has_tableau = any(it.file.is_tableau and not it.file.is_never_deposited for it in files)
     joined = f"Joignez aussi : {' ; '.join(platform.companions)}." if platform.companions else ""
     known = _STEPS.format(platform=platform.label, companions=joined).splitlines()
     steps = [step for step in known if step and (step != _STEP_OF_TABLEAUX or has_tableau)]
@@ -214,12 +212,6 @@ def write_readme(
     for paragraph in (_REJECTED, _VERIFY, _PRIVACY):
         lines += [*wrap(typo(paragraph), _WIDTH), ""]
     return "\ufeff".encode() + "\r\n".join(lines).encode()
-
-
-def write_sums(files: Iterable[tuple[str, str]], texts: Mapping[str, bytes]) -> bytes:
-    """Return paths and SHA-256 in the format of `sha256sum`."""
-    digests = [*files, *((path, hashlib.sha256(text).hexdigest()) for path, text in texts.items())]
-    return "".join(f"{digest}  {path}\n" for path, digest in digests).encode("ascii")
 
 
 def _counts(file: AskedFile) -> str:
@@ -298,19 +290,15 @@ def judge(tableau: AskedFile, liste: AskedFile | None) -> Reconciled:
     return Reconciled.EXPLAINED if known["differences"] else Reconciled.AGREES
 
 
-def write_reconciliation(commune: str, nom: str, files: Sequence[DossierFile]) -> bytes:
+def write_reconciliation(commune: AgentCommune, files: Sequence[DossierFile]) -> bytes:
     """Return the page, as text for Notepad. It names electors, as the lists and tableaux of the dossier do."""
     listes = {it.file.liste: it for it in files if not it.file.is_tableau}
-    tableaux = [
-        (it, judge(it.file, listes[it.file.liste].file if it.file.liste in listes else None))
-        for it in files
-        if it.file.is_tableau
-    ]
-    lines = [f"Rapprochement des listes et des tableaux – {nom} ({commune})", ""]
+    lines = [f"Rapprochement des listes et des tableaux – {commune.nom} ({commune.code})", ""]
     for it in listes.values():
         lines += [*_describe_liste(it), ""]
-    for it, verdict in tableaux:
-        lines += [*_describe_tableau(it, verdict), ""]
+    for it in (it for it in files if it.file.is_tableau):
+        liste = listes.get(it.file.liste)
+        lines += [*_describe_tableau(it, judge(it.file, liste.file if liste else None)), ""]
     return "\ufeff".encode() + "\r\n".join(lines).encode()
 
 

@@ -4,9 +4,8 @@ import asyncio
 import math
 import time
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from types import MappingProxyType
 from typing import Literal
 
 import anyio
@@ -32,14 +31,12 @@ TURNS, TURNS_WAITING = 3, 4
 
 Act = Literal["download", "login", "post", "token"]
 
-RATES: MappingProxyType[Act, tuple[RateLimitItem, RateLimitItem]] = MappingProxyType(
-    {
-        "download": (parse("120/minute"), parse("600/minute")),
-        "login": (parse("30/minute"), parse("60/minute")),
-        "post": (parse("120/minute"), parse("600/minute")),
-        "token": (parse("30/minute"), parse("30/minute")),
-    }
-)
+RATES: Mapping[Act, tuple[RateLimitItem, RateLimitItem]] = {
+    "download": (parse("120/minute"), parse("600/minute")),
+    "login": (parse("30/minute"), parse("60/minute")),
+    "post": (parse("120/minute"), parse("600/minute")),
+    "token": (parse("30/minute"), parse("30/minute")),
+}
 """Limits per agent and per address: all agents of a town hall may share one address."""
 
 
