@@ -29,9 +29,6 @@ from common.law import (
 
 PARIS = ZoneInfo("Europe/Paris")
 
-_MARQUISES = ("98718", "98723", "98731", "98746", "98756", "98757")
-"""Fatu-Hiva, Hiva-Oa, Nuku-Hiva, Tahuata, Ua-Huka, Ua-Pou: UTC-9:30, half an hour ahead of Tahiti."""
-
 OVERSEAS = {
     "971": ZoneInfo("America/Guadeloupe"),
     "972": ZoneInfo("America/Martinique"),
@@ -44,7 +41,8 @@ OVERSEAS = {
     "986": ZoneInfo("Pacific/Wallis"),
     "987": ZoneInfo("Pacific/Tahiti"),
     "98719": ZoneInfo("Pacific/Gambier"),
-    **dict.fromkeys(_MARQUISES, ZoneInfo("Pacific/Marquesas")),
+    # Fatu-Hiva, Hiva-Oa, Nuku-Hiva, Tahuata, Ua-Huka, Ua-Pou: UTC-9:30, half an hour ahead of Tahiti.
+    **dict.fromkeys(("98718", "98723", "98731", "98746", "98756", "98757"), ZoneInfo("Pacific/Marquesas")),
     "988": ZoneInfo("Pacific/Noumea"),
 }
 """Keys: code of a commune, or its first three characters. Source: INSEE, Code officiel géographique."""
@@ -85,7 +83,6 @@ VOTE_SAMEDI = frozenset({"971", "972", "973", "975", "977", "978", "987"})
 """Guadeloupe, Martinique, Guyane, Saint-Pierre-et-Miquelon, Saint-Barthélemy, Saint-Martin, Polynésie française."""
 
 _VENDREDI, _SAMEDI, _DIMANCHE = 4, 5, 6
-_SIX_FRIDAYS_SINCE = date(2020, 1, 1)
 _MARS = 3
 _MONTHS = 12
 
@@ -282,9 +279,7 @@ def sixth_friday_before(day: date) -> date:
 
 def last_day_to_register(scrutin: date) -> date | None:
     """Return the sixth Friday before a poll; None for a poll before 2020. Source: Code électoral, art. L. 17."""
-    if scrutin < _SIX_FRIDAYS_SINCE:
-        return None
-    return sixth_friday_before(scrutin)
+    return sixth_friday_before(scrutin) if scrutin >= date(2020, 1, 1) else None
 
 
 def last_day_to_consult(publication: date) -> date:
@@ -389,10 +384,6 @@ def annual_cycle(
     return Cycle(None, None if is_called else annual_window(year), reunion, due, LAW_OF_ANNUAL_MEETING)
 
 
-_ASKED_FOR = timedelta(days=31)
-"""How long a yearly meeting stays in the list after 31 December (our choice)."""
-
-
 def find_cycles(
     today: date,
     scrutins: Sequence[CalendarScrutin],
@@ -401,9 +392,10 @@ def find_cycles(
 ) -> list[Cycle]:
     """Return the cycles that a commune has to do: yearly meetings, then the polls to come.
 
-    If no cycle has a meeting, the yearly meeting of the next year is added. `scrutins` has one poll per day.
+    A yearly meeting stays in the list for a month after 31 December (our choice). If no cycle has a meeting, the yearly
+    meeting of the next year is added. `scrutins` has one poll per day.
     """
-    years = sorted({(today - _ASKED_FOR).year, today.year})
+    years = sorted({(today - timedelta(days=31)).year, today.year})
     own = [cycle for year in years if (cycle := annual_cycle(year, reunions, scrutins, register_since))]
     polls = [cycle_of(it, reunions, scrutins) for it in scrutins if it.jour >= today]
     if not any(cycle.window for cycle in (*own, *polls)):

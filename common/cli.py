@@ -10,10 +10,6 @@ from typing import Any, TypeVar
 
 import click
 
-_CATALOGUES = Path(__file__).with_name("locale")
-_YES = {"o", "oui"}
-
-
 _Value = TypeVar("_Value")
 
 
@@ -38,7 +34,7 @@ def run_command(command: Callable[[], object], explain: ExplainError) -> int:
 
     If the command calls `context.exit(code)`, click returns that code.
     """
-    gettext.bindtextdomain("messages", _CATALOGUES)  # click's own messages, whatever the locale
+    gettext.bindtextdomain("messages", Path(__file__).with_name("locale"))  # click's own messages, whatever the locale
     os.environ["LANGUAGE"] = "fr"
     try:
         code = command()
@@ -150,5 +146,5 @@ def confirm(question: str) -> None:
         Abort: the reply is not yes, or standard input is closed.
     """
     answer: str = click.prompt(f"{question} [o/N]", default="", show_default=False, prompt_suffix=" ")
-    if answer.strip().casefold() not in _YES:
+    if answer.strip().casefold() not in {"o", "oui"}:
         raise click.Abort

@@ -118,8 +118,6 @@ MOST_ENTRIES = 200
 _METHODS = frozenset({zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED})
 """Compression methods that zipfile decompresses in pieces, whatever the ratio."""
 
-_TOO_LARGE = "ce ZIP contient trop de fichiers, ou de trop grands"
-
 
 class UnreadableArchiveError(Exception):
     """The archive cannot be opened, or is refused; the message is for the clerk."""
@@ -137,7 +135,7 @@ def open_archive(file: IO[bytes], most_bytes: int) -> Iterator[zipfile.ZipFile]:
         with zipfile.ZipFile(file) as archive:
             entries = list_files(archive)
             if len(entries) > MOST_ENTRIES or sum(entry.file_size for entry in entries) > most_bytes:
-                raise UnreadableArchiveError(_TOO_LARGE)
+                raise UnreadableArchiveError("ce ZIP contient trop de fichiers, ou de trop grands")
             for entry in entries:
                 _check_entry(entry)
             yield archive

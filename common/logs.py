@@ -20,7 +20,6 @@ from structlog.typing import EventDict, Processor
 SILENCE_SECONDS = 60
 """Seconds between two lines of the throttle about one outage."""
 
-_FRAMES = 8
 _FILE_BYTES, _FORMER_FILES = 16 << 20, 7
 
 _IDENTIFIER = re.compile(r"[!-~]+")
@@ -85,7 +84,7 @@ def request_keys(correlation_id: str, trace_id: str) -> dict[str, str]:
 
 def describe_exception(error: BaseException) -> dict[str, Any]:
     """Return the type of an error and its last frames (file and line), without its message."""
-    frames = traceback.extract_tb(error.__traceback__)[-_FRAMES:]
+    frames = traceback.extract_tb(error.__traceback__)[-8:]
     return {
         "type": type(error).__name__,
         "at": [f"{frame.filename.rsplit('/', 1)[-1]}:{frame.lineno}" for frame in frames],

@@ -27,9 +27,6 @@ from schemas.topology import CONTENT_TYPE, EXCHANGE, SCREEN_ACCOUNT, request_key
 HEARTBEAT_SECONDS = 60
 """Also the maximum idle time of a reused connection: a firewall or the broker may have dropped an older one."""
 
-_CLOSE_SECONDS = 1.0
-_LONGEST_PAUSE = 1.0
-
 
 class _Message(NamedTuple):
     routing_key: str
@@ -108,7 +105,7 @@ class Publisher:
                 if failure := _permanent(error, self._place, messages[0].routing_key, self._parameters.virtual_host):
                     raise failure from None
                 self._drop()
-                pause = min(0.25 * 4 ** (attempt - 1), _LONGEST_PAUSE)
+                pause = min(0.25 * 4 ** (attempt - 1), 1.0)
                 if attempt == self._attempts or time.monotonic() + pause >= give_up_at:
                     advice = "Vérifiez qu'il est démarré et que PREFECTURE_AMQP_URL est juste"
                     raise errors.PublishError(f"{self._place} est injoignable : {_reason(error)}. {advice}") from None
@@ -175,7 +172,7 @@ class _Link:
         if not self._connection.is_closed:
             if not self._connection.is_closing:
                 self._connection.close()
-            self._run(_CLOSE_SECONDS)
+            self._run(1.0)
         self._ioloop.close()
 
     def _wait(self, seconds: float, too_late: Exception) -> None:

@@ -40,10 +40,6 @@ from schemas.requests import LARGEST_ID
 from schemas.vocabulary import RequestOutcome
 
 _TIMEOUT_SECONDS = 5
-_CONNECTIONS = 8
-"""Maximum number of connections; `prefecture_lecture` may open nine (`deploy/database/accounts.sql`)."""
-_PLANS = "-c join_collapse_limit=4 -c from_collapse_limit=4"
-"""A view joins eight tables by their keys; planning every join order takes longer than reading the rows."""
 
 _Record = TypeVar("_Record")
 
@@ -258,13 +254,15 @@ def _read_only_engine(url: URL) -> Engine:
         engine = create_engine(url, connect_args={"timeout": _TIMEOUT_SECONDS})
         event.listen(engine, "connect", add_view_functions)
         return engine
+    # A view joins eight tables by their keys; planning every join order takes longer than reading the rows.
+    plans = "-c join_collapse_limit=4 -c from_collapse_limit=4"
     engine = create_engine(
         url,
         pool_pre_ping=True,
-        pool_size=_CONNECTIONS,
+        pool_size=8,  # `prefecture_lecture` may open nine connections (`deploy/database/accounts.sql`)
         max_overflow=0,  # opening a temporary connection costs more than the query
         pool_timeout=_TIMEOUT_SECONDS,
-        connect_args={"options": _PLANS, **CONNECT_OPTIONS, "application_name": "prefecture producer"},
+        connect_args={"options": plans, **CONNECT_OPTIONS, "application_name": "prefecture producer"},
     )
     return engine.execution_options(postgresql_readonly=True)
 

@@ -10,12 +10,7 @@ from pydantic import BaseModel
 from schemas import topology
 from schemas.declarations import DeclarationNoted
 from schemas.envelope import CloudEvent
-from schemas.events import (
-    EcheanceNear,
-    FileStatus,
-    RegistreStatus,
-    RequestStatus,
-)
+from schemas.events import EcheanceNear, FileStatus, RegistreStatus, RequestStatus
 from schemas.requests import (
     CancelRequested,
     ListeExportRequested,
@@ -27,10 +22,6 @@ from schemas.requests import (
 )
 
 ROOT = Path(__file__).parent
-SCHEMA_DIALECT = "https://json-schema.org/draft/2020-12/schema"
-BASE = "https://prefecture.openelec.fr/schemas/"
-"""Prefix of the `$id` of each schema; it is a name, and no reader fetches it."""
-
 MODELS: tuple[type[BaseModel], ...] = (
     ListeExportRequested,
     TableauxRenderRequested,
@@ -67,15 +58,16 @@ def event_schema(model: type[BaseModel]) -> dict[str, Any]:
     definitions = data.pop("$defs", {})
     envelope["properties"] |= {"type": {"type": "string", "const": event_type}, "data": data}
     if is_said:
-        envelope["required"] = [name for name in envelope["properties"] if name not in _MAY_BE_ABSENT]
+        may_be_absent = {"causationid", "traceparent", "tracestate"}
+        envelope["required"] = [name for name in envelope["properties"] if name not in may_be_absent]
     else:
         envelope["required"] = ["id", "source", "type", "data"]
         envelope["propertyNames"] = {"pattern": "^[a-z0-9]+$"}
     for schema in (envelope, data, *definitions.values()):
         _tidy(schema, _without_null if is_said else _with_null)
     header = {
-        "$schema": SCHEMA_DIALECT,
-        "$id": f"{BASE}{event_type}.json",
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$id": f"https://prefecture.openelec.fr/schemas/{event_type}.json",  # a name: no reader fetches it
         "title": f"{model.__name__}Event",
         "description": "One event, CloudEvents 1.0 in structured JSON; `source` and `id` identify it.",
     }
@@ -86,10 +78,6 @@ def event_schema(model: type[BaseModel]) -> dict[str, Any]:
     if definitions:
         whole["$defs"] = {name: {"title": name} | schema for name, schema in definitions.items()}
     return header | whole
-
-
-_MAY_BE_ABSENT = {"causationid", "traceparent", "tracestate"}
-"""Optional attributes in the envelope of a published event."""
 
 
 def _tidy(schema: dict[str, Any], say_null: Callable[[dict[str, Any]], dict[str, Any]]) -> None:

@@ -93,9 +93,6 @@ def _check_requested_by(name: str) -> str:
     return name
 
 
-_LINES = {"\n", "\t"}
-
-
 def check_text(text: str) -> str:
     """Accept text of one or several lines; return it trimmed, with line breaks as LF.
 
@@ -103,7 +100,7 @@ def check_text(text: str) -> str:
         ValueError: the text holds a control character.
     """
     text = text.replace("\r\n", "\n").strip()
-    if any(unicodedata.category(letter) in {"Cc", "Cs"} and letter not in _LINES for letter in text):
+    if any(unicodedata.category(letter) in {"Cc", "Cs"} and letter not in "\n\t" for letter in text):
         raise FieldError("control_character", "caractère de contrôle refusé")
     return text
 
@@ -308,7 +305,6 @@ class TableauxRenderRequested(Contract):
         ]
 
 
-_FILE_NAME = r"^[^\u0000-\u001f\u007f-\u009f/\\]*$"
 Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$", description="Of the file, in hexadecimal.")]
 
 
@@ -334,7 +330,9 @@ class RegistrePreviewRequested(Contract):
     file_name: Annotated[
         str,
         Field(
-            pattern=_FILE_NAME, max_length=200, description="What its owner calls it, for people and for the record."
+            pattern=r"^[^\u0000-\u001f\u007f-\u009f/\\]*$",
+            max_length=200,
+            description="What its owner calls it, for people and for the record.",
         ),
     ] = ""
     liste: Annotated[

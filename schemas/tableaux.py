@@ -104,17 +104,14 @@ def find_missing_dates(types: Sequence[TypeTableau], given: Container[str]) -> l
     return [it for it in needed if it.types and not any(name in given for name in it.names)]
 
 
-_WITHOUT_A_POLL = "Tableau des inscriptions et radiations"
-"""Name of the tableau des vingt jours when its day is not the twentieth before a poll."""
-
-
 def name_tableau(type_: TypeTableau, scrutin: object, publication_due: object = None) -> str:
     """Return the short name of a tableau; « des vingt jours » only if it is due on the twentieth day before a poll.
 
     `publication_due` is the day that a decree or law fixes instead of the twentieth before the poll.
     """
-    is_of_twenty_days = bool(scrutin) and not publication_due
-    return _WITHOUT_A_POLL if type_ is TypeTableau.VINGT_JOURS and not is_of_twenty_days else type_.label
+    if type_ is TypeTableau.VINGT_JOURS and (not scrutin or publication_due):
+        return "Tableau des inscriptions et radiations"
+    return type_.label
 
 
 class WrongDate(NamedTuple):

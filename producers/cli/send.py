@@ -37,26 +37,37 @@ def ask(
     dry_run: bool,
     wait: bool = False,
     timeout: float = 0,
+    batch: str | None = None,
+    communes: Sequence[str] = (),
     **fields: Any,  # noqa: ANN401 — click's
 ) -> ExitCode:
     """Send the request that `build` returns, wait for its files if `wait` is set, and print the result.
 
+    For a batch, send the request of each of its communes.
+
     Raises:
         UsageError: `--wait` is combined with `--dry-run`.
-        ProducerError: the request was not sent, or the database did not answer during the wait.
+        ProducerError: the request, or a part of the batch, was not sent, or the database did not answer meanwhile.
     """
     settings = load_settings()
-    event = build(**fields, requested_by=requested_by or default_requested_by(), source=settings.source)
+    fields |= {"requested_by": requested_by or default_requested_by(), "source": settings.source}
+    if batch:
+        events = [put_in_batch(build(commune=it, bulk=True, **fields), batch) for it in communes]
+    else:
+        events = [build(**fields)]
     if dry_run and wait:
         raise click.UsageError("--dry-run et --wait s'excluent", click.get_current_context())
     if dry_run:
-        return show_unsent([event])
+        return show_unsent(events)
     if wait:
-        return _send_and_wait(event, settings, timeout)
+        return _send_and_wait(events[0], settings, timeout)
     from producers.cli.render import make_console, print_sent
 
-    _send([event], settings)
-    print_sent(make_console(), event)
+    _send(events, settings)
+    if batch:
+        click.echo(f"Lot {batch} envoyé, {count_of(len(events), 'commune')}. Pour le suivre : exports --batch {batch}")
+    else:
+        print_sent(make_console(), events[0])
     return ExitCode.DONE
 
 
@@ -118,7 +129,7 @@ def ask_one_or_many(
 
     Raises:
         UsageError: neither or both are given, or an option does not apply.
-        ProducerError: as for `ask`; a part of a batch may have been sent.
+        ProducerError: as for `ask`.
     """
     context = click.get_current_context()
     if (commune is None) == (communes_file is None):
@@ -129,27 +140,7 @@ def ask_one_or_many(
         return ask(build, commune=commune, **given)
     if given["wait"]:
         raise click.UsageError(f"--wait est pour une commune ; le lot se suit par « exports --batch {batch} »", context)
-    del given["wait"], given["timeout"]
-    return _ask_each(build, str(batch), read_communes(communes_file), **given)
-
-
-def _ask_each(
-    build: Callable[..., CloudEvent],
-    batch: str,
-    communes: Sequence[str],
-    *,
-    requested_by: str | None,
-    dry_run: bool,
-    **fields: Any,  # noqa: ANN401 — click's
-) -> ExitCode:
-    settings = load_settings()
-    fields |= {"bulk": True, "requested_by": requested_by or default_requested_by(), "source": settings.source}
-    events = [put_in_batch(build(commune=commune, **fields), batch) for commune in communes]
-    if dry_run:
-        return show_unsent(events)
-    _send(events, settings)
-    click.echo(f"Lot {batch} envoyé, {count_of(len(events), 'commune')}. Pour le suivre : exports --batch {batch}")
-    return ExitCode.DONE
+    return ask(build, batch=batch, communes=read_communes(communes_file), **given)
 
 
 def put_in_batch(event: CloudEvent, batch: str) -> CloudEvent:

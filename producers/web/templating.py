@@ -128,9 +128,8 @@ class Assets(StaticFiles):
         response = await super().get_response(path, scope)
         if response.status_code in {200, 206, 304}:
             is_this_one = scope["query_string"] == f"v={self._hashes.get(path)}".encode()
-            response.headers["Cache-Control"] = (
-                f"public, {'max-age=31536000, immutable' if is_this_one else 'no-cache'}"
-            )
+            lifetime = "max-age=31536000, immutable" if is_this_one else "no-cache"
+            response.headers["Cache-Control"] = f"public, {lifetime}"
         return response
 
     def mount(self, environment: Environment) -> Mount:
