@@ -12,7 +12,6 @@ import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
-from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from common.law import (
@@ -430,7 +429,6 @@ def _echeance(type_: str, day: date, scrutin: date | None = None) -> Echeance:
     return Echeance(type_, day, law.reference_legale, law.regime, scrutin)
 
 
-@lru_cache(maxsize=64)
 def last_birth(jour: date, age: int = MAJORITE) -> str:
     """Return the latest date of birth (AAAA-MM-JJ, zeros for unknown parts) of a person of that age on that day.
 

@@ -97,19 +97,19 @@ def _advice(event: CloudEvent, request: RequestState, exports_dir: Path) -> list
     if request.reason:
         lines.append(f"Demande refusée : {request.reason}")
     for export in request.exports:
-        if export.error_message and export.status is not ExportStatus.READY:
-            lines.append(f"{export.label} : {export.error_message}")
-        elif export.recalled_at and export.status is ExportStatus.READY:
+        if export.status is not ExportStatus.READY:
+            lines += [f"{export.label} : {export.error_message}"] if export.error_message else []
+        elif export.recalled_at:
             lines.append(f"{export.label} : {export.recalled_because}")
-        elif export.bloquantes and export.status is ExportStatus.READY:
+        elif export.bloquantes:
             found = count_of(export.bloquantes, "anomalie bloquante", "anomalies bloquantes")
             report = f" ; à corriger d'après {exports_dir / export.report_path}" if export.report_path else ""
             lines.append(f"{export.label} : {found}, {WORDS[export.kind].consequence}{report}")
             lines += [f"{export.label} : {said}" for said in export.blocking_messages]
-        elif export.provisoire_until and export.status is ExportStatus.READY:
+        elif export.provisoire_until:
             day = short_date(export.provisoire_until)
             lines.append(f"{export.label} : à refaire à partir du {day}, avant d'être signé, publié ou déposé")
-        elif export.is_incomplete and export.status is ExportStatus.READY:
+        elif export.is_incomplete:
             lines.append(f"{export.label} : à compléter avant la publication, {export.missing}")
     return lines
 

@@ -97,7 +97,20 @@ class PageContext:
     def render(self, template: str, status_code: int = 0, **values: Any) -> Response:  # noqa: ANN401 — for the template
         """Render a page; `faults` and `failure` give the status, unless the caller does."""
         status = status_code or (UNPROCESSABLE if self.faults else AWAY if self.failure else 200)
-        known = self._known_to_templates() | values
+        known = {
+            "agent": self.agent,
+            "commune": self.commune,
+            "platform": self.platform,
+            "logout": str(self.request.app.url_path_for("deconnexion")) if self.services.settings.has_login else "",
+            "csrf_token": csrf_token(self.request),
+            "now": self.services.clock(),
+            "today": self.today,
+            "once": read_once(self.form),
+            "faults": self.faults,
+            "failure": self.failure,
+            "settings": self.services.settings,
+            "mails_kept_at": self.services.mails_kept_at,
+        } | values
         return self.services.templates.TemplateResponse(self.request, template, known, status_code=status)
 
     def redirect(self, page: str, fragment: str = "", **path: Any) -> Response:  # noqa: ANN401 — parameters of the path
@@ -130,19 +143,3 @@ class PageContext:
         except (BrokerBlockedError, QueueFullError, UnconfirmedError):
             if not spool.keep(event, commune):
                 raise
-
-    def _known_to_templates(self) -> dict[str, Any]:
-        return {
-            "agent": self.agent,
-            "commune": self.commune,
-            "platform": self.platform,
-            "logout": str(self.request.app.url_path_for("deconnexion")) if self.services.settings.has_login else "",
-            "csrf_token": csrf_token(self.request),
-            "now": self.services.clock(),
-            "today": self.today,
-            "once": read_once(self.form),
-            "faults": self.faults,
-            "failure": self.failure,
-            "settings": self.services.settings,
-            "mails_kept_at": self.services.mails_kept_at,
-        }

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from common.file_kind import UnreadableArchiveError
+from common.file_kind import FileKind, UnreadableArchiveError
 from producers.web.verifier import diagnosis as uploaded_file
 from producers.web.verifier.diagnosis import (
     UploadedFile,
@@ -46,12 +46,12 @@ def test_pieces_of_any_size_say_the_same(content: bytes, size: int) -> None:
 def test_what_an_import_would_not_read_is_named_to_whoever_uploads_it(ruined: Ruined) -> None:
     uploaded = _examine(ruined.content, ruined.name)
     said = " ".join(explain(uploaded, None, None, read_shipped().form))
-    if uploaded.kind.value == uploaded.extension:
+    if uploaded.kind == uploaded.extension:
         assert "Par son contenu" not in said, "the module makes such files too"
     elif uploaded.is_workbook:
         assert "C'est un classeur de tableur" in said
     else:
-        assert uploaded.kind.label in said or "Le fichier est vide" in said
+        assert FileKind(uploaded.kind).label in said or "Le fichier est vide" in said
 
 
 def _is_utf8(content: bytes) -> bool:

@@ -18,7 +18,7 @@ from common.french import count_of, short_date
 from producers.records import FileState
 from producers.state import State
 from producers.web.anomalies.report import AnomalyLine, UnreadableReportError, find_about, fold
-from producers.web.exports.query import DERNIERS_EXPORTS, AskedFile, read_current, read_made, select_made
+from producers.web.exports.query import DERNIERS_EXPORTS, AskedFile, read_all, read_current, read_made, select_made
 from producers.web.exports.stored_file import FileAlteredError, FileGoneError, open_asked
 from producers.web.forms import (
     IMPOSSIBLE_DAY,
@@ -142,11 +142,9 @@ class Deposit(NamedTuple):
 def read_deposited(state: State, commune: str, limit: int = 200, offset: int = 0) -> list[AskedFile]:
     """Return the deposited files, the last deposits first; by default enough to find those without reply."""
     view = DERNIERS_EXPORTS.c
-    deposited = select_made(commune).with_only_columns(view.export_id).where(view.deposited_on.is_not(None))
-    newest_first = deposited.order_by(view.deposited_on.desc(), view.export_id.desc()).limit(limit).offset(offset)
-    with state.reading() as connection:  # numbers first: SQLite takes twice the time to sort whole rows
-        numbers = connection.scalars(newest_first).all()
-    return sorted(read_made(state, commune, numbers), key=lambda file: numbers.index(file.export_id))
+    deposited = select_made(commune).where(view.deposited_on.is_not(None))
+    newest_first = deposited.order_by(view.deposited_on.desc(), view.export_id.desc())
+    return read_all(state, newest_first.limit(limit).offset(offset))
 
 
 def find_to_deposit(current: Iterable[AskedFile]) -> list[AskedFile]:

@@ -12,7 +12,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Lock
-from uuid import uuid4
+
+from producers.web.exports.spool import write_whole
 
 MOST_BYTES = 1 << 18
 """Bytes of one draft: a form of two hundred fields with long texts."""
@@ -59,10 +60,7 @@ class Drafts:
                 raise OSError(errno.EFBIG, "the draft is too large")
             else:
                 self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-                hidden = path.with_name(f".{uuid4()}")
-                hidden.touch(0o600)
-                hidden.write_bytes(content)
-                hidden.replace(path)
+                write_whole(path, [content])
 
     def cleanup(self) -> None:
         """Delete the drafts that are older than three days; runs with each page that has a form."""

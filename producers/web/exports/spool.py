@@ -44,18 +44,11 @@ class Spool:
 
         Return False if an event could be neither stored nor published.
         """
-        for event in events:
-            if not self._keeps(event) and not self._publish_now(event):
-                return False
-        self._wake.set()
-        return True
+        return all(self._store(event) or self._publish_now(event) for event in events)
 
     def keep(self, event: CloudEvent, commune: str) -> bool:
         """Store an event that the broker refuses for now; return whether it is on the disk."""
-        is_kept = self._keeps(event, f"-{commune}")
-        if is_kept:
-            self._wake.set()
-        return is_kept
+        return self._store(event, f"-{commune}")
 
     def keeps(self, commune: str) -> bool:
         """Whether an event of the commune is spooled: later events of the commune must wait behind it."""
@@ -125,7 +118,7 @@ class Spool:
             return False
         return True
 
-    def _keeps(self, event: CloudEvent, whose: str = "") -> bool:
+    def _store(self, event: CloudEvent, whose: str = "") -> bool:
         try:
             if len(self.waiting()) >= MOST:
                 log.error("spool_unavailable", event_id=event.id, error=f"{MOST} events wait already")
@@ -133,6 +126,7 @@ class Spool:
             self._directory.mkdir(parents=True, exist_ok=True, mode=0o700)
             path = self._directory / f"{time.time_ns():020}-{_digest(event.id)}{whose}.json"
             write_whole(path, [event.to_bytes()])
+            self._wake.set()
         except OSError as error:
             log.error("spool_unavailable", event_id=event.id, error=error.strerror)  # noqa: TRY400 — no traceback
             return False

@@ -291,15 +291,13 @@ _KEY = "envoyees"
 
 @dataclass(frozen=True)
 class Sent:
-    """An event that the agent sent from a page of a commune.
+    """An event that the agent sent from the page.
 
     `about` holds the files or rows that a note names. `demande` is set once a worker has read the event. `is_kept`: the
     screen has spooled the event, since the broker refuses messages for now.
     """
 
     event_id: str
-    commune: str
-    page: str
     words: str
     sent_at: datetime
     about: tuple[int, ...] = ()
@@ -407,7 +405,7 @@ def read_declarations(context: PageContext, page: str) -> PendingDeclarations:
 def _look(context: PageContext, page: str) -> list[Sent]:
     services, commune = context.services, context.commune.code
     sent = [
-        Sent(event_id, commune, page, words, datetime.fromisoformat(at), tuple(about))
+        Sent(event_id, words, datetime.fromisoformat(at), tuple(about))
         for event_id, its_commune, its_page, words, at, about in reversed(context.request.session.get(_KEY, []))
         if (its_commune, its_page) == (commune, page)
     ]

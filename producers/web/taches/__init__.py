@@ -18,7 +18,8 @@ from producers.web.dossier import by_liste, pick, why_lacking
 from producers.web.echeances import Agenda, Calendar, DueTableau, read_calendar
 from producers.web.exports.query import AskedFile, read_current
 from producers.web.page_context import PageContext
-from producers.web.registre.query import Registre, count_left
+from producers.web.registre.query import count_left
+from producers.web.templating import liste_words
 from schemas.profiles.platform import PlatformProfile
 from schemas.vocabulary import Liste
 
@@ -41,7 +42,6 @@ class Button(NamedTuple):
     page: str
     after: str = ""
     export: int | None = None
-    """The file of that page."""
 
 
 @dataclass(frozen=True)
@@ -60,16 +60,10 @@ class Situation:
     today: date
     calendar: Calendar
     current: Sequence[AskedFile]
-    """The last file of each kind; see `read_current`."""
     deposited: Sequence[AskedFile]
     platform: PlatformProfile
     doubts: int | None = None
     incomplete: int | None = None
-    """Mouvements without date or motif."""
-
-    @property
-    def registres(self) -> Mapping[str, Registre]:
-        return self.calendar.registres
 
 
 def find_tasks(it: Situation) -> list[Task]:
@@ -92,8 +86,8 @@ def in_order(tasks: Iterable[Task]) -> Mapping[str, list[Task]]:
 
 def _about_registre(it: Situation) -> Iterator[Task]:
     title, button = "Déposer l'export du REU", Button("Déposer l'export", "registre", "#deposer")
-    days = [day for registre in it.registres.values() if (day := registre.taken_on)]
-    if not it.registres:
+    days = [day for registre in it.calendar.registres.values() if (day := registre.taken_on)]
+    if not it.calendar.registres:
         why = "Aucun registre n'est importé : sans lui, rien ne peut être préparé."
         yield Task(title, TaskState.TO_DO, why, button)
     elif not days:
@@ -106,7 +100,7 @@ def _about_registre(it: Situation) -> Iterator[Task]:
 
 
 def _about_mouvements(it: Situation) -> Iterator[Task]:
-    if not it.registres:
+    if not it.calendar.registres:
         return
     left = "doute attend votre réponse.", "doutes attendent votre réponse."
     button = Button("Voir les doutes", "doutes")
@@ -130,7 +124,8 @@ def _about_reunion(it: Situation) -> Iterator[Task]:
     annual = [agenda for agenda in asked if agenda.scrutin is None]
     polls = [agenda for agenda in asked if agenda.scrutin]
     is_met = any(reunion.jour.year == it.today.year for reunion in it.calendar.reunions)
-    if not is_met and not polls and all(_first_day(agenda).year > it.today.year for agenda in annual):
+    is_due = any(agenda.cycle.window[0].year <= it.today.year for agenda in annual if agenda.cycle.window)
+    if not (is_met or polls or is_due):
         why = f"Aucune réunion n'est notée en {it.today.year}. Si elle a eu lieu, notez-en le jour."
         yield Task(_NOTE_THE_MEETING, TaskState.UNKNOWN, why, Button("Noter la réunion", "reunions"))
     for agenda in (*annual, *polls[:1]):
@@ -138,10 +133,6 @@ def _about_reunion(it: Situation) -> Iterator[Task]:
 
 
 _NOTE_THE_MEETING = "Noter la réunion de la commission de contrôle"
-
-
-def _first_day(agenda: Agenda) -> date:
-    return agenda.cycle.window[0] if agenda.cycle.window else date.max
 
 
 def _meet(it: Situation, agenda: Agenda) -> Task:
@@ -167,13 +158,13 @@ def _held(reunion: CalendarReunion) -> str:
 
 
 def _about_listes(it: Situation) -> Iterator[Task]:
-    if not it.registres or not it.platform.deposits_wanted:
+    if not it.calendar.registres or not it.platform.deposits_wanted:
         return
-    listes = {liste: files for liste, files in by_liste(it.current).items() if liste in it.registres}
+    listes = {liste: files for liste, files in by_liste(it.current).items() if liste in it.calendar.registres}
     reasons: dict[str, list[str]] = {}
     for liste, files in listes.items():
         if pick(files) is None and not _is_to_correct(files):
-            reasons.setdefault(why_lacking(files), []).append(_named(liste))
+            reasons.setdefault(why_lacking(files), []).append(liste_words(liste))
     lacking = [f"{capitalized(reason)} : {', '.join(names)}." for reason, names in reasons.items()]
     state = TaskState.TO_DO if lacking else TaskState.DONE
     why = " ".join(lacking) or "Chaque liste de la commune a son fichier, fait sur le registre d'aujourd'hui ou déposé."
@@ -187,7 +178,7 @@ def _about_listes(it: Situation) -> Iterator[Task]:
     for liste, file in fit.items():
         if file.sha256 in refused:
             yield _correct_first(liste, refused[file.sha256])
-    ready = [_named(liste) for liste, file in fit.items() if file.sha256 not in refused]
+    ready = [liste_words(liste) for liste, file in fit.items() if file.sha256 not in refused]
     if ready:
         why = f"{'Prête' if len(ready) == 1 else 'Prêtes'} : {', '.join(ready)}."
         if any(not file.is_tableau for file in find_to_redo(it.deposited)):
@@ -201,7 +192,7 @@ def _is_to_correct(files: Sequence[AskedFile]) -> bool:
 
 
 def _correct(liste: Liste, file: AskedFile) -> Task:
-    title, then = f"Corriger la {_named(liste)}", "Corrigez dans le REU, puis donnez le nouvel export."
+    title, then = f"Corriger la {liste_words(liste)}", "Corrigez dans le REU, puis donnez le nouvel export."
     if file.state is FileState.REJECTED:
         on = f" le {short_date(file.verdict_on)}" if file.verdict_on else ""
         why = f"La plateforme l'a rejetée{on}. {then}"
@@ -218,13 +209,13 @@ def _correct_first(liste: Liste, rejected: AskedFile) -> Task:
         "Corrigez dans le REU, puis donnez le nouvel export."
     )
     button = Button("Lire la réponse", "reponse", export=rejected.export_id)
-    return Task(f"Corriger la {_named(liste)}", TaskState.TO_DO, why, button)
+    return Task(f"Corriger la {liste_words(liste)}", TaskState.TO_DO, why, button)
 
 
 def _about_deposits(it: Situation) -> Iterator[Task]:
     waiting, title = find_to_answer(it.deposited), "Noter la réponse de la plateforme"
     for deposit in waiting:
-        names = ", ".join(dict.fromkeys(_named(file.liste) for file in deposit.files))
+        names = ", ".join(dict.fromkeys(liste_words(file.liste) for file in deposit.files))
         on = deposit.deposited_on or it.today
         why = f"Déposé le {short_date(on)} : {names}. La réponse arrive par courriel, en général le lendemain matin."
         state = TaskState.TO_DO if on < it.today else TaskState.TO_COME
@@ -250,13 +241,13 @@ def _about_due(it: Situation, agenda: Agenda, due: DueTableau) -> Iterator[Task]
     for liste in (liste for liste in due.missing if liste not in due.unfinished):
         if liste != Liste.PRINCIPALE and (due.made or due.unfinished or Liste.PRINCIPALE in due.missing):
             continue  # a complementary list does not vote at every poll: see « Échéances »
-        why = f"{agenda.title}, {_named(liste)} : à publier le {weekday_date(due.day)}."
+        why = f"{agenda.title}, {liste_words(liste)} : à publier le {weekday_date(due.day)}."
         state = _until(it, due.day)
         if it.today < due.day:
             state, why = TaskState.TO_COME, f"{why} Demandé plus tôt, il serait provisoire."
         yield Task(f"Préparer le {what}", state, why, ask, due.day)
     for file in due.unfinished.values():
-        about = f"{agenda.title}, {_named(file.liste)}"
+        about = f"{agenda.title}, {liste_words(file.liste)}"
         if file.state is FileState.PROVISOIRE and file.provisoire_until:
             state = TaskState.TO_COME if it.today < file.provisoire_until else _until(it, due.day)
             why = f"{about} : provisoire, à refaire à partir du {short_date(file.provisoire_until)}."
@@ -279,11 +270,8 @@ def _about_publication(it: Situation, file: AskedFile, due: date) -> Iterator[Ta
     def button(label: str) -> Button:
         return Button(label, "publication", export=file.export_id)
 
-    title, what, until = (
-        "Certifier la publication",
-        f"{file.titre}, {_named(file.liste)}.",
-        file.published_until,
-    )
+    title, what = "Certifier la publication", f"{file.titre}, {liste_words(file.liste)}."
+    until = file.published_until
     if file.published_on is None:
         if file.may_be_published:
             yield Task("Publier le tableau", _until(it, due), what, button("Noter la publication"), due)
@@ -321,10 +309,6 @@ def _until(it: Situation, due: date) -> TaskState:
     if due < it.today:
         return TaskState.LATE
     return TaskState.TO_DO if due - it.today <= timedelta(days=30) else TaskState.TO_COME
-
-
-def _named(liste: str) -> str:
-    return Liste(liste).short_label.lower()
 
 
 def show(context: PageContext) -> Response:

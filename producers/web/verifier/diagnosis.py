@@ -10,10 +10,10 @@ import io
 import os
 import re
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
 from itertools import zip_longest
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 from common.apart import Budget, run_apart
 from common.file_kind import START, FileKind, UnreadableArchiveError, list_files, open_archive, recognise
@@ -34,15 +34,14 @@ _WORD_END = re.compile(r"[-_](?=.*\d{8}-)")
 _EXTENSION = re.compile(r"\.([A-Za-z0-9]{1,5})$", re.ASCII)
 
 
-@dataclass(frozen=True)
-class UploadedFile:
+class UploadedFile(NamedTuple):
     """Properties of an uploaded file; `lines` counts line ends, and a last line without one."""
 
     name: str
     size: int
     sha256: str
-    kind: FileKind
-    """The kind by its first bytes."""
+    kind: str
+    """The `FileKind` by its first bytes."""
     lines: int
     has_bom: bool
     has_crlf: bool
@@ -61,12 +60,12 @@ class UploadedFile:
 
     @property
     def is_zip(self) -> bool:
-        return self.kind is FileKind.ZIP
+        return self.kind == FileKind.ZIP
 
     @property
     def is_workbook(self) -> bool:
         """Whether it is a workbook, by its name or its first bytes."""
-        return self.kind is FileKind.OLD_OFFICE or (self.is_zip and self.extension in {"xlsx", "xlsm", "ods"})
+        return self.kind == FileKind.OLD_OFFICE or (self.is_zip and self.extension in {"xlsx", "xlsm", "ods"})
 
     @property
     def likely_names(self) -> list[str]:
@@ -220,7 +219,7 @@ def _about_form(uploaded: UploadedFile, made: "AskedFile | None", form: "FileFor
         return
     expected = [it.content for extension, it in FORMATS.items() if extension == uploaded.extension]
     if uploaded.kind not in {FileKind.TEXT, FileKind.ZIP, *expected}:
-        yield f"Par son contenu, c'est {uploaded.kind.label}."
+        yield f"Par son contenu, c'est {FileKind(uploaded.kind).label}."
         return
     if uploaded.extension == "pdf" or (made and made.is_tableau):
         return
@@ -282,34 +281,30 @@ def _content(comparison: CsvComparison) -> Iterator[str]:
 def examine_apart(file: IO[bytes], name: str) -> tuple[UploadedFile, list[UploadedFile], str]:
     """Return the file, what an archive contains, and why it is unreadable, from a child process; see `run_apart`."""
     [(found, unreadable)] = run_apart(examine_all, [file], BUDGET, name)
-    uploaded, *inside = map(_read_examined, found)
+    uploaded, *inside = (UploadedFile(*it) for it in found)
     return uploaded, inside, unreadable
 
 
 def compare_apart(made: IO[bytes], file: IO[bytes], uploaded: UploadedFile, form: "FileForm") -> CsvComparison:
     """Run `compare` in a child process. Raises as `run_apart`."""
-    [answer] = run_apart(compare_all, [made, file], BUDGET, asdict(uploaded), form.encoding, form.separator)
+    [answer] = run_apart(compare_all, [made, file], BUDGET, uploaded, form.encoding, form.separator)
     return CsvComparison(**answer)
 
 
-def _read_examined(fields: dict[str, Any]) -> UploadedFile:
-    return UploadedFile(**fields | {"kind": FileKind(fields["kind"])})
-
-
-def compare_all(made: IO[bytes], file: IO[bytes], uploaded: dict[str, Any], *form: str) -> Iterator[object]:
+def compare_all(made: IO[bytes], file: IO[bytes], uploaded: list[Any], *form: str) -> Iterator[object]:
     """Yield what `compare` finds; runs in the child process."""
     os.nice(10)
-    yield vars(compare(made, file, _read_examined(uploaded), *form))
+    yield vars(compare(made, file, UploadedFile(*uploaded), *form))
 
 
 def examine_all(file: IO[bytes], name: str) -> Iterator[object]:
     """Yield the file with what an archive contains, and why an archive is unreadable; runs in the child process."""
     os.nice(10)
     uploaded, unreadable = examine(file, name), ""
-    found = [asdict(uploaded)]
+    found = [uploaded]
     if uploaded.is_zip and not uploaded.is_workbook:
         try:
-            found += [asdict(it) for it in examine_archive(file)]
+            found += examine_archive(file)
         except UnreadableArchiveError as error:
             unreadable = str(error)
     yield found, unreadable
