@@ -153,7 +153,6 @@ def order_faults(fields: Iterable[str], found: Mapping[str, str]) -> Faults:
 
 
 def page_number(text: str) -> int:
-    """Parse a page number; 1 if it is invalid."""
     return max(1, int(text)) if re.fullmatch("[0-9]{1,6}", text) else 1
 
 
@@ -165,7 +164,6 @@ class Paging:
     last: int
     """0: unknown, since the rows are not counted."""
     total: int
-    """Number of rows on all pages."""
     before: str
     after: str
 

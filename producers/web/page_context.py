@@ -59,7 +59,6 @@ class PageContext:
     faults: Faults = field(default_factory=dict)
     """The errors of the form that was sent, which the page shows again."""
     failure: str | None = None
-    """Why the form could not be sent."""
 
     @property
     def query(self) -> Mapping[str, str]:
@@ -67,7 +66,6 @@ class PageContext:
 
     @property
     def platform(self) -> PlatformProfile:
-        """What the platform of the commune wants."""
         return self.services.profiles.of(self.commune.code)
 
     @property

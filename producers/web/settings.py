@@ -13,7 +13,6 @@ from producers.settings import ProducerSettings, load
 
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 SECRET_LENGTH = 32
-"""Minimum number of characters of a secret."""
 
 ProxyNetwork = IPv4Network | IPv6Network
 

@@ -124,7 +124,6 @@ class Assets(StaticFiles):
         return f"/static/{name}?v={self._hashes[name]}"
 
     async def get_response(self, path: str, scope: Scope) -> Response:
-        """Send the file with its cache lifetime."""
         response = await super().get_response(path, scope)
         if response.status_code in {200, 206, 304}:
             is_this_one = scope["query_string"] == f"v={self._hashes.get(path)}".encode()

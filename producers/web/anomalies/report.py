@@ -101,7 +101,6 @@ class Summary:
     counts: Counter[AnomalyKind]
     matching: frozenset[AnomalyKind]
     found: int
-    """Matching lines."""
     groups: Counter[bool]
     """Matching groups, by whether they have a blocking anomaly."""
 

@@ -258,7 +258,11 @@ def _describe_end(file: AskedFile, public_url: str) -> str:
 def send_file(request: Request) -> Response:
     """Send the file or one range of it, after checking the bytes against the record."""
     services, bearer = _services(request), _require_bearer(request)
-    asked = _find(request, bearer)
+    number = read_number(request.path_params["export_id"])
+    asked = find_file(services.state, number) if number is not None else None
+    if asked is None or not bearer.opens(asked.code_commune):
+        said = "Aucun fichier de ce numéro parmi ceux que ce jeton ouvre."
+        raise ProblemError(NOT_FOUND, "fichier_inconnu", said)
     if (recorded := record_of(asked)) is None:
         raise ProblemError(
             CONFLICT, "fichier_pas_pret", f"Ce fichier est {asked.status.label}. {asked.error_message}".strip()
@@ -284,7 +288,6 @@ def send_file(request: Request) -> Response:
 
 
 def send_request(request: Request) -> Response:
-    """Send what is known of a request and of its files."""
     state, bearer, demande = _services(request).state, _require_bearer(request), _DEMANDES.c
     name = request.path_params["name"]
     keys = [(name[: it.start()], name[it.end() :]) for it in re.finditer("/", name)]
@@ -383,14 +386,6 @@ def _find_bearer(services: WebServices, token_id: str, secret: str) -> Bearer | 
     if not rows or not hmac.compare_digest(rows[0].secret_hash, digest_secret(secret)):
         return None
     return Bearer(rows[0].name, frozenset(row.code_commune for row in rows))
-
-
-def _find(request: Request, bearer: Bearer) -> AskedFile:
-    number = read_number(request.path_params["export_id"])
-    asked = find_file(_services(request).state, number) if number is not None else None
-    if asked is None or not bearer.opens(asked.code_commune):
-        raise ProblemError(NOT_FOUND, "fichier_inconnu", "Aucun fichier de ce numéro parmi ceux que ce jeton ouvre.")
-    return asked
 
 
 def _file_headers(recorded: PieceFile) -> dict[str, str]:

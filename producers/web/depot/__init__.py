@@ -56,7 +56,6 @@ _FIELDS = {
     "jour-reponse": "Date de la réponse",
     "texte": "Réponse reçue",
 }
-"""Fields of both forms: id and French label."""
 
 
 def declare(context: PageContext) -> Response:
@@ -199,7 +198,6 @@ def _what(file: AskedFile) -> tuple[object, ...]:
 
 
 MOST_FOUND = 200
-"""Maximum number of electors on the page."""
 
 _WORD = re.compile(r"\w+")
 _DATE = re.compile(r"\b\d{2}/\d{2}/\d{4}\b")
@@ -278,7 +276,6 @@ def match(answer: str, said_on: date, electeurs: Iterable[ListedElecteur]) -> tu
 
 
 def read_electeurs(file: IO[bytes], form: FileForm) -> Iterator[ListedElecteur]:
-    """Yield the electors of a list file in CSV, in order."""
     pick = picker(form.values, _VALUES)
     file.readline()
     for line in file:

@@ -201,11 +201,9 @@ class Calendar:
     agendas: Sequence[Agenda]
     """Agendas without a poll first, then the nearest poll."""
     tableaux: Sequence[AskedFile]
-    """See `read_tableaux`."""
     reunions: Sequence[CalendarReunion]
     registres: Mapping[str, Registre]
     register_since: date | None = None
-    """See `read_register_since`."""
 
     @property
     def scrutins(self) -> list[CalendarScrutin]:

@@ -40,7 +40,6 @@ class Delivery:
     stop: int = -1
     """End of the range (exclusive); -1: end of the file."""
     is_complete: bool = field(default=False, init=False)
-    """Whether the last byte was sent."""
 
     def __post_init__(self) -> None:
         if self.stop < 0:
@@ -89,9 +88,11 @@ def open_asked(root: Path, asked: AskedFile, piece: Piece = Piece.FICHIER) -> De
 
 def open_file(root: Path, code_commune: str, recorded: PieceFile) -> Delivery:
     """Open and check a file by its record, as `open_asked` does."""
-    steps = check_code_commune(code_commune), _check_name(recorded.file_name)
+    name = recorded.file_name
+    if not name or name.startswith(".") or "/" in name or "\0" in name:
+        raise FileGoneError(name)
     try:
-        file = BufferedReader(open_beneath(root, *steps))
+        file = BufferedReader(open_beneath(root, check_code_commune(code_commune), name))
     except (FileNotFoundError, NotADirectoryError, PermissionError):
         raise FileGoneError(recorded.file_name) from None
     except OSError:  # a link (ELOOP), a socket (ENXIO), a directory
@@ -108,14 +109,7 @@ def open_file(root: Path, code_commune: str, recorded: PieceFile) -> Delivery:
     return Delivery(recorded, file)
 
 
-def _check_name(name: str) -> str:
-    if not name or name.startswith(".") or "/" in name or "\0" in name:
-        raise FileGoneError(name)
-    return name
-
-
 def attachment(name: str, size: int) -> dict[str, str]:
-    """Return the headers of a download."""
     return {
         "Content-Disposition": f'attachment; filename="{name}"',
         "Content-Length": str(size),

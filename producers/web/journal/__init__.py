@@ -34,7 +34,6 @@ FILTERS = {
 """Filters of messages: parameter of the URL, codes of the view, French labels."""
 
 PAGE = 25
-"""Lines per page."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +80,6 @@ FATES = {
     "refuse": _ENVOIS.c.refusal != "",
     "attente": _ENVOIS.c.sent_at.is_(None) & (_ENVOIS.c.refusal == ""),
 }
-"""Delivery states of a message: value of the URL, SQL condition."""
 
 
 def show(context: PageContext) -> Response:

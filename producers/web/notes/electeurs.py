@@ -18,7 +18,7 @@ from common.calendrier import majorite_on
 from common.french import count_of, short_date
 from producers.state import State, to_day, to_record
 from producers.web.echeances import may_print, read_tableaux
-from producers.web.forms import IMPOSSIBLE_DAY, Paging, page_number, read_day, read_number, refuse, text, typed
+from producers.web.forms import Paging, page_number, read_days, read_number, refuse, text, typed
 from producers.web.page_context import NOT_FOUND, SEE_OTHER, PageContext
 from producers.web.suivi.requests import note_page, read_declarations, send_note
 from schemas.declarations import MOST_MOTIFS, CompletedMotif, DoubtDecided, ElecteurProtected, MotifsCompleted
@@ -81,7 +81,6 @@ class MouvementLine:
     liste: str
     nature: Nature
     day: date | None
-    """Its day, if known."""
     since: date | None
     """The day of the export before the one that shows it; None if there is none."""
     until: date | None
@@ -182,7 +181,7 @@ class _Filled:
         self.is_for_all = "tous" in form
         self.found: dict[str, str] = {}
         self._form = form
-        self._day_of_all = self._read_day("tous-jour", "")
+        self._day_of_all = self._read_day("tous-jour", form.get("tous-jour", ""))
         self._is_confirmed_of_all = self.is_for_all and "tous-propositions" in form
 
     def complete(self, line: MouvementLine) -> CompletedMotif | None:
@@ -221,12 +220,8 @@ class _Filled:
         elif len(motif) > _LONGEST or not motif.isprintable():
             self.found[f"motif-{line.mouvement}"] = f"{_LONGEST} caractères au plus, sur une ligne"
 
-    def _read_day(self, name: str, known: str) -> date | None:
-        words = self._form.get(name, known)
-        day = read_day(words) if words else None
-        if words and day is None:
-            self.found[name] = IMPOSSIBLE_DAY
-        return day
+    def _read_day(self, name: str, words: str) -> date | None:
+        return read_days({name: words}, self.found).get(name)
 
 
 def _are_noted(context: PageContext) -> bool:

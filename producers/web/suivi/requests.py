@@ -396,8 +396,11 @@ def read_declarations(context: PageContext, page: str) -> PendingDeclarations:
     here = _look(context, page)
     waiting = tuple(it for it in here if it.demande is None)
     read = [(it, it.demande.is_refused) for it in here if it.demande]
-    if not is_partial(context.request):  # responses may overtake each other, so they change no session
-        _keep(context, page, waiting)
+    session, kept = context.request.session, {it.event_id for it in waiting}
+    entries = session.get(_KEY, [])
+    left = [it for it in entries if it[0] in kept or (it[1], it[2]) != (context.commune.code, page)]
+    if len(left) != len(entries) and not is_partial(context.request):  # partial responses may overtake each other
+        session[_KEY] = left
     recorded = tuple(it for it, is_refused in read if not is_refused)
     return PendingDeclarations(waiting, recorded, tuple(it for it, is_refused in read if is_refused))
 
@@ -416,12 +419,3 @@ def _look(context: PageContext, page: str) -> list[Sent]:
         for it in sent
         if it.event_id in known or it.sent_at > since
     ]
-
-
-def _keep(context: PageContext, page: str, sent: Collection[Sent]) -> None:
-    """Remove the other entries of the page; write the session only if it changes."""
-    kept, session = {it.event_id for it in sent}, context.request.session
-    entries = session.get(_KEY, [])
-    left = [it for it in entries if it[0] in kept or (it[1], it[2]) != (context.commune.code, page)]
-    if len(left) != len(entries):
-        session[_KEY] = left

@@ -147,7 +147,6 @@ if TYPE_CHECKING:
     from schemas.profiles.platform import FileForm
 
 BUDGET = Budget(cpu_seconds=30, memory_bytes=256 << 20, wait_seconds=120, most_bytes=1 << 20)
-"""The limits of one file."""
 
 _LONGEST = 1 << 16
 """Maximum characters of a line; longer lines are read, and counted, as several lines."""
