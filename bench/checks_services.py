@@ -205,7 +205,7 @@ def _pages(requests: int) -> dict[str, str]:
         "tableaux": "/tableaux",
         "suivi": "/suivi",
         "exports": "/exports",
-        "exports, last pages": f"/exports?avant={export_of(max(requests // 400, 2))}",
+        "exports, last pages": f"/exports?page={max(requests * 6 // 25 - 2, 1)}",  # six files a request, 25 a page
         "exports of the first day": f"/exports?au={first_day}",
         "export": f"/exports/{export_of(requests // 4 + 1)}",
         "depot": "/depot",

@@ -248,7 +248,7 @@ def read_page(
     An empty filter matches everything. Days are civil days of the commune, both included.
     """
     view = DERNIERS_EXPORTS.c
-    query = select(DERNIERS_EXPORTS).limit(PAGE + 1).offset((page - 1) * PAGE)
+    query = select(view.export_id).limit(PAGE + 1).offset((page - 1) * PAGE)
     with state.reading() as connection:
         if kind:
             query = query.where(view.kind == kind)
@@ -261,7 +261,10 @@ def read_page(
         if until:
             end = _midnight(until + timedelta(days=1), commune)
             query = query.where(view.requested_at < to_database(connection, end))
-        return read_files(connection, newest_first(connection, query, view.code_commune, view.export_id, commune))
+        ordered = newest_first(connection, query, view.code_commune, view.export_id, commune)
+        numbers = connection.scalars(ordered).all()  # without the joins of the view for the rows of former pages
+        rows = select(DERNIERS_EXPORTS).where(view.export_id.in_(numbers)).order_by(view.export_id.desc())
+        return read_files(connection, rows)
 
 
 def to_database(connection: Connection, instant: datetime) -> Any:  # noqa: ANN401 — a datetime, or SQLite's text

@@ -177,7 +177,7 @@ def _about_listes(it: Situation) -> Iterator[Task]:
     refused = {file.sha256: file for file in it.deposited if file.is_rejected}
     for liste, file in fit.items():
         if file.sha256 in refused:
-            yield _correct_first(liste, refused[file.sha256])
+            yield _correct(liste, refused[file.sha256], is_same=True)
     ready = [liste_words(liste) for liste, file in fit.items() if file.sha256 not in refused]
     if ready:
         why = f"{'Prête' if len(ready) == 1 else 'Prêtes'} : {', '.join(ready)}."
@@ -191,24 +191,19 @@ def _is_to_correct(files: Sequence[AskedFile]) -> bool:
     return bool(files) and files[0].state in {FileState.TO_CORRECT, FileState.REJECTED} and not files[0].outdated_at
 
 
-def _correct(liste: Liste, file: AskedFile) -> Task:
-    title, then = f"Corriger la {liste_words(liste)}", "Corrigez dans le REU, puis donnez le nouvel export."
-    if file.state is FileState.REJECTED:
-        on = f" le {short_date(file.verdict_on)}" if file.verdict_on else ""
-        why = f"La plateforme l'a rejetée{on}. {then}"
-        return Task(title, TaskState.TO_DO, why, Button("Lire la réponse", "reponse", export=file.export_id))
-    number = count_of(file.bloquantes, "anomalie bloquante", "anomalies bloquantes")
-    why = f"{number} : la plateforme la rejetterait. {then}"
-    return Task(title, TaskState.TO_DO, why, Button("Voir les anomalies", "anomalies", export=file.export_id))
-
-
-def _correct_first(liste: Liste, rejected: AskedFile) -> Task:
-    on = f" le {short_date(rejected.verdict_on)}" if rejected.verdict_on else ""
-    why = (
-        f"Refaite, elle est la même que celle que la plateforme a rejetée{on} : le registre n'a pas changé depuis. "
-        "Corrigez dans le REU, puis donnez le nouvel export."
-    )
-    button = Button("Lire la réponse", "reponse", export=rejected.export_id)
+def _correct(liste: Liste, file: AskedFile, *, is_same: bool = False) -> Task:
+    """Return the task to correct a list; `is_same`: its new file is the same as this one, which was rejected."""
+    button = Button("Lire la réponse", "reponse", export=file.export_id)
+    on = f" le {short_date(file.verdict_on)}" if file.verdict_on else ""
+    why = f"La plateforme l'a rejetée{on}."
+    if is_same:
+        same = f"Refaite, elle est la même que celle que la plateforme a rejetée{on}"
+        why = f"{same} : le registre n'a pas changé depuis."
+    elif file.state is not FileState.REJECTED:
+        number = count_of(file.bloquantes, "anomalie bloquante", "anomalies bloquantes")
+        why = f"{number} : la plateforme la rejetterait."
+        button = Button("Voir les anomalies", "anomalies", export=file.export_id)
+    why = f"{why} Corrigez dans le REU, puis donnez le nouvel export."
     return Task(f"Corriger la {liste_words(liste)}", TaskState.TO_DO, why, button)
 
 
