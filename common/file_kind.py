@@ -136,8 +136,10 @@ def open_archive(file: IO[bytes], most_bytes: int) -> Iterator[zipfile.ZipFile]:
             entries = list_files(archive)
             if len(entries) > MOST_ENTRIES or sum(entry.file_size for entry in entries) > most_bytes:
                 raise UnreadableArchiveError("ce ZIP contient trop de fichiers, ou de trop grands")
-            for entry in entries:
-                _check_entry(entry)
+            if any(entry.flag_bits & 1 for entry in entries):
+                raise UnreadableArchiveError("ce ZIP est protégé par un mot de passe : le module ne peut pas le lire")
+            if any(entry.compress_type not in _METHODS for entry in entries):
+                raise UnreadableArchiveError("ce ZIP est compressé d'une façon que le module ne lit pas : refaites-le")
             yield archive
     except (zipfile.BadZipFile, NotImplementedError, EOFError, OSError, UnicodeDecodeError, zlib.error):
         raise UnreadableArchiveError("ce ZIP est abîmé : téléchargez-le de nouveau") from None
@@ -146,10 +148,3 @@ def open_archive(file: IO[bytes], most_bytes: int) -> Iterator[zipfile.ZipFile]:
 def list_files(archive: zipfile.ZipFile) -> Sequence[zipfile.ZipInfo]:
     """Return the files of an archive, without its folders."""
     return [entry for entry in archive.infolist() if not entry.is_dir()]
-
-
-def _check_entry(entry: zipfile.ZipInfo) -> None:
-    if entry.flag_bits & 1:
-        raise UnreadableArchiveError("ce ZIP est protégé par un mot de passe : le module ne peut pas le lire")
-    if entry.compress_type not in _METHODS:
-        raise UnreadableArchiveError("ce ZIP est compressé d'une façon que le module ne lit pas : refaites-le")

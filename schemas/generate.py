@@ -42,7 +42,8 @@ MODELS: tuple[type[BaseModel], ...] = (
 def generated_files() -> Iterator[tuple[Path, str]]:
     """Yield the path and text of every generated file; the same models give the same bytes."""
     for model in MODELS:
-        yield ROOT / "json" / f"{event_type_of(model)}.json", _pretty(event_schema(model))
+        text = json.dumps(event_schema(model), indent=2, ensure_ascii=False) + "\n"
+        yield ROOT / "json" / f"{event_type_of(model)}.json", text
 
 
 def event_schema(model: type[BaseModel]) -> dict[str, Any]:
@@ -118,7 +119,3 @@ def event_type_of(model: type[BaseModel]) -> str:
     """Return the event type of a model of `data`."""
     event_type: str = model.EVENT_TYPE  # type: ignore[attr-defined]  # each model of MODELS has one
     return event_type
-
-
-def _pretty(document: dict[str, Any]) -> str:
-    return json.dumps(document, indent=2, ensure_ascii=False) + "\n"

@@ -68,7 +68,7 @@ from producers.web.verifier import page as verifier
 from schemas.envelope import Publish
 from schemas.http import PREFIX
 from schemas.profiles import ProfileError
-from schemas.profiles.platform import PlatformProfiles, load_profiles
+from schemas.profiles.platform import load_profiles
 
 _log = structlog.get_logger("producers.web")
 _PLAIN = re.compile(r"[0-9A-Za-z-]{1,40}")
@@ -385,6 +385,10 @@ def create_app(
     `mails_kept_at`: see WebServices.
     """
     state = State(settings.require_state_url())
+    try:
+        profiles = load_profiles(settings.profiles_dir)
+    except ProfileError as error:
+        raise ProducerConfigurationError(str(error)) from None
     secret = settings.web_secret.get_secret_value() if settings.web_secret else secrets.token_urlsafe(32)
     environment = build_environment()
     services = WebServices(
@@ -396,7 +400,7 @@ def create_app(
         RateLimits(),
         Spool(settings.spool_dir, publish),
         Drafts(settings.spool_dir / "brouillons"),
-        _load_profiles(settings),
+        profiles,
         reaches_broker,
         mails_kept_at,
     )
@@ -409,13 +413,6 @@ def create_app(
     app.state.services = services
     environment.globals["path_for"] = app.url_path_for
     return app
-
-
-def _load_profiles(settings: WebSettings) -> PlatformProfiles:
-    try:
-        return load_profiles(settings.profiles_dir)
-    except ProfileError as error:
-        raise ProducerConfigurationError(str(error)) from None
 
 
 def _identity(state: State, settings: WebSettings, key: str) -> Identity:

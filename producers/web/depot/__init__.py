@@ -103,6 +103,10 @@ def show(context: PageContext) -> Response:
     to_deposit = find_to_deposit(current)
     known = {file.export_id for file in to_deposit}
     asked = [file for file in read_made(state, commune, chosen - known) if not file.is_never_deposited]
+    number = read_number(context.query.get("reponse"))
+    to_change = [
+        Deposit([it], it.deposited_on, it.deposited_by) for it in recent if it.verdict and it.export_id == number
+    ]
     return note_page(
         context,
         "depot/depot.html",
@@ -112,18 +116,11 @@ def show(context: PageContext) -> Response:
         form={it: str(context.form.get(it, "")) for it in ("depot", "jour", "remarque", "verdict", "reponse")},
         to_deposit=[*asked, *to_deposit],
         to_correct=[file for file in find_to_correct(current) if file.export_id not in chosen],
-        to_answer=[*_to_change(recent, context.query.get("reponse", "")), *find_to_answer(recent)],
+        to_answer=[*to_change, *find_to_answer(recent)],
         to_redo=find_to_redo(recent),
         deposited=shown[:PAGE],
         paging=Paging.uncounted(context.url("depot"), {}, page=page, has_after=len(shown) > PAGE),
     )
-
-
-def _to_change(deposited: Iterable[AskedFile], words: str) -> list["Deposit"]:
-    """Return the deposit whose answer the agent changes, if any."""
-    number = read_number(words)
-    asked = (it for it in deposited if it.export_id == number and it.verdict)
-    return [Deposit([it], it.deposited_on, it.deposited_by) for it in asked]
 
 
 def _few(values: Sequence[object]) -> list[int]:

@@ -190,7 +190,8 @@ class _Filled:
         kept = {categorie: line.categorie, motif: line.motif, jour: line.day.isoformat() if line.day else ""}
         said = kept | {name: self._form[name] for name in names if name in self._form}
         day = self._read_day(jour, said[jour])
-        if self._is_confirmed(line):
+        is_ticked = self._is_confirmed_of_all or f"propose-{line.mouvement}" in self._form
+        if is_ticked and line.proposed and not self._form.get(categorie):
             said[categorie], day = Categorie.INSCRIPTION_OFFICE, line.proposed
         elif self.is_for_all:
             said[categorie] = said[categorie] or self._form.get(f"tous-{line.nature}", "")
@@ -207,10 +208,6 @@ class _Filled:
             motif=said[motif],
             jour=None if day == line.day else day or "",
         )
-
-    def _is_confirmed(self, line: MouvementLine) -> bool:
-        is_ticked = self._is_confirmed_of_all or f"propose-{line.mouvement}" in self._form
-        return is_ticked and line.proposed is not None and not self._form.get(f"categorie-{line.mouvement}")
 
     def _check(self, line: MouvementLine, name: str, categorie: str, motif: str) -> None:
         if motif and not categorie:

@@ -96,8 +96,10 @@ def examine(file: IO[bytes], name: str) -> UploadedFile:
         ends_crlf += (last + chunk).count(b"\r\n")
         is_ascii = is_ascii and chunk.isascii()
         has_quotes = has_quotes or b'"' in chunk
-        if is_utf8:
-            is_utf8 = _decodes(decoder, chunk)
+        try:
+            decoder.decode(chunk)  # a letter that the end of the file cuts is no fault
+        except UnicodeDecodeError:
+            is_utf8 = False
         last = chunk[-1:]
     return UploadedFile(
         name=name.replace("\\", "/").rpartition("/")[2][:255],
@@ -113,15 +115,6 @@ def examine(file: IO[bytes], name: str) -> UploadedFile:
         separator=_separator(starts.partition(b"\n")[0]),
         has_quotes=has_quotes,
     )
-
-
-def _decodes(decoder: codecs.IncrementalDecoder, chunk: bytes) -> bool:
-    """Whether a piece goes on in this encoding; a letter that the end of the file cuts is no fault."""
-    try:
-        decoder.decode(chunk)
-    except UnicodeDecodeError:
-        return False
-    return True
 
 
 def _separator(line: bytes) -> str:

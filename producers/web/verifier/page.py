@@ -74,7 +74,12 @@ def _verify(context: PageContext, content: IO[bytes], name: str) -> Response:
     verified = _recognise(uploaded, known, context.platform.form, comparison)
     if verified.recognition is not Recognition.UNKNOWN:
         return show(context, verified)
-    return show(context, verified, _recognise_each(context, inside), fault=unreadable)
+    known, form = _KnownFiles.look_up(context, inside), context.platform.form
+    entries = [
+        VerifiedUpload(it, Recognition.ACCOMPANYING) if it.name in _OF_A_DOSSIER else _recognise(it, known, form)
+        for it in inside
+    ]
+    return show(context, verified, entries, fault=unreadable)
 
 
 def show(
@@ -115,14 +120,6 @@ class _KnownFiles:
 
     def by_name(self, uploaded: UploadedFile) -> AskedFile | None:
         return next((self.names[name] for name in uploaded.likely_names if name in self.names), None)
-
-
-def _recognise_each(context: PageContext, entries: Sequence[UploadedFile]) -> list[VerifiedUpload]:
-    known, form = _KnownFiles.look_up(context, entries), context.platform.form
-    return [
-        VerifiedUpload(it, Recognition.ACCOMPANYING) if it.name in _OF_A_DOSSIER else _recognise(it, known, form)
-        for it in entries
-    ]
 
 
 def _recognise(
