@@ -97,7 +97,7 @@ def show(context: PageContext) -> Response:
     state, commune = context.services.state, context.commune.code
     chosen = set(_few((context.form or context.request.query_params).getlist("export")))
     current = read_current(state, commune) if context.platform.deposits_wanted else []
-    recent = read_deposited(state, commune)
+    recent = read_deposited(state, commune, 100)
     page = page_number(context.query.get("page", ""))
     shown = recent[: PAGE + 1] if page == 1 else read_deposited(state, commune, PAGE + 1, (page - 1) * PAGE)
     to_deposit = find_to_deposit(current)

@@ -19,16 +19,7 @@ def show_all(context: PageContext) -> Response:
     asked = {name: context.query.get(name, "").strip() for name in ("genre", "liste", "etat", "du", "au")}
     days = {name: read_day(asked[name]) for name in ("du", "au")}
     page = page_number(context.query.get("page", ""))
-    files = read_page(
-        context.services.state,
-        context.commune.code,
-        page,
-        kind=asked["genre"] if asked["genre"] in KINDS else "",
-        liste=asked["liste"] if asked["liste"] in set(Liste) else "",
-        etat=asked["etat"] if asked["etat"] in ETATS else "",
-        since=days["du"],
-        until=days["au"],
-    )
+    files = read_page(context.services.state, context.commune.code, page, asked)
     return context.render(
         "exports/exports.html",
         files=files[:PAGE],

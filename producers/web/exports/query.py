@@ -13,6 +13,7 @@ from common.calendrier import zone_of
 from common.french import capitalized
 from producers.records import STATE_RULES, ExportState, FileState, PieceFile, StateRule
 from producers.state import State, newest_first, to_export, view_of
+from producers.web.forms import read_day
 from schemas.profiles.platform import FileForm, may_be_deposited, read_form
 from schemas.tableaux import Edition, NeverPublished, Presentation, TypeTableau, name_tableau, why_never_published
 from schemas.vocabulary import FORMATS, ExportKind, ExportStatus, FileFormat, Format, Liste, Piece, Verdict
@@ -232,30 +233,22 @@ ETATS: Mapping[str, tuple[str, ColumnElement[bool]]] = {
 """The states of the filter: value of the URL, which mails use too, French label, SQL condition."""
 
 
-def read_page(
-    state: State,
-    commune: str,
-    page: int = 1,
-    *,
-    kind: str = "",
-    liste: str = "",
-    etat: str = "",
-    since: date | None = None,
-    until: date | None = None,
-) -> list[AskedFile]:
+def read_page(state: State, commune: str, page: int = 1, asked: Mapping[str, str] | None = None) -> list[AskedFile]:
     """Return the files of a page, newest first, and one more if another page follows.
 
-    An empty filter matches everything. Days are civil days of the commune, both included.
+    `asked`: the filters `genre`, `liste`, `etat`, and the first and last civil day of the commune, `du` and `au`. An
+    empty or invalid one matches everything.
     """
-    view = DERNIERS_EXPORTS.c
+    view, asked = DERNIERS_EXPORTS.c, asked or {}
+    since, until = (read_day(asked.get(name, "")) for name in ("du", "au"))
     query = select(view.export_id).limit(PAGE + 1).offset((page - 1) * PAGE)
     with state.reading() as connection:
-        if kind:
-            query = query.where(view.kind == kind)
-        if liste:
-            query = query.where(view.liste == liste)
-        if etat:
-            query = query.where(ETATS[etat][1])
+        if asked.get("genre") in set(ExportKind):
+            query = query.where(view.kind == asked["genre"])
+        if asked.get("liste") in set(Liste):
+            query = query.where(view.liste == asked["liste"])
+        if asked.get("etat") in ETATS:
+            query = query.where(ETATS[asked["etat"]][1])
         if since:
             query = query.where(view.requested_at >= to_database(connection, _midnight(since, commune)))
         if until:

@@ -4,7 +4,6 @@ URLs and events hold numbers of rows, never names. The audit trail records each 
 """
 
 import re
-import unicodedata
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -17,6 +16,7 @@ from starlette.responses import RedirectResponse, Response
 from common.calendrier import majorite_on
 from common.french import count_of, short_date
 from producers.state import State, to_day, to_record
+from producers.web.anomalies.report import fold
 from producers.web.echeances import may_print, read_tableaux
 from producers.web.forms import Paging, page_number, read_days, read_number, refuse, text, typed
 from producers.web.page_context import NOT_FOUND, SEE_OTHER, PageContext
@@ -355,8 +355,7 @@ def find_electeurs(state: State, commune: str, nom: str, born: str) -> list[Show
 
 
 def _fold(words: str) -> str:
-    letters = unicodedata.normalize("NFD", words.casefold())
-    return "".join(it for it in letters if it.isalnum())
+    return "".join(filter(str.isalnum, fold(words)))
 
 
 def _read_birth(words: str) -> str:
