@@ -19,7 +19,6 @@ from producers.web.echeances import Agenda, Calendar, DueTableau, read_calendar
 from producers.web.exports.query import AskedFile, read_current
 from producers.web.page_context import PageContext
 from producers.web.registre.query import count_left
-from producers.web.templating import liste_words
 from schemas.profiles.platform import PlatformProfile
 from schemas.vocabulary import Liste
 
@@ -164,7 +163,7 @@ def _about_listes(it: Situation) -> Iterator[Task]:
     reasons: dict[str, list[str]] = {}
     for liste, files in listes.items():
         if pick(files) is None and not _is_to_correct(files):
-            reasons.setdefault(why_lacking(files), []).append(liste_words(liste))
+            reasons.setdefault(why_lacking(files), []).append(_named(liste))
     lacking = [f"{capitalized(reason)} : {', '.join(names)}." for reason, names in reasons.items()]
     state = TaskState.TO_DO if lacking else TaskState.DONE
     why = " ".join(lacking) or "Chaque liste de la commune a son fichier, fait sur le registre d'aujourd'hui ou déposé."
@@ -178,7 +177,7 @@ def _about_listes(it: Situation) -> Iterator[Task]:
     for liste, file in fit.items():
         if file.sha256 in refused:
             yield _correct(liste, refused[file.sha256], is_same=True)
-    ready = [liste_words(liste) for liste, file in fit.items() if file.sha256 not in refused]
+    ready = [_named(liste) for liste, file in fit.items() if file.sha256 not in refused]
     if ready:
         why = f"{'Prête' if len(ready) == 1 else 'Prêtes'} : {', '.join(ready)}."
         if any(not file.is_tableau for file in find_to_redo(it.deposited)):
@@ -204,13 +203,13 @@ def _correct(liste: Liste, file: AskedFile, *, is_same: bool = False) -> Task:
         why = f"{number} : la plateforme la rejetterait."
         button = Button("Voir les anomalies", "anomalies", export=file.export_id)
     why = f"{why} Corrigez dans le REU, puis donnez le nouvel export."
-    return Task(f"Corriger la {liste_words(liste)}", TaskState.TO_DO, why, button)
+    return Task(f"Corriger la {_named(liste)}", TaskState.TO_DO, why, button)
 
 
 def _about_deposits(it: Situation) -> Iterator[Task]:
     waiting, title = find_to_answer(it.deposited), "Noter la réponse de la plateforme"
     for deposit in waiting:
-        names = ", ".join(dict.fromkeys(liste_words(file.liste) for file in deposit.files))
+        names = ", ".join(dict.fromkeys(_named(file.liste) for file in deposit.files))
         on = deposit.deposited_on or it.today
         why = f"Déposé le {short_date(on)} : {names}. La réponse arrive par courriel, en général le lendemain matin."
         state = TaskState.TO_DO if on < it.today else TaskState.TO_COME
@@ -236,13 +235,13 @@ def _about_due(it: Situation, agenda: Agenda, due: DueTableau) -> Iterator[Task]
     for liste in (liste for liste in due.missing if liste not in due.unfinished):
         if liste != Liste.PRINCIPALE and (due.made or due.unfinished or Liste.PRINCIPALE in due.missing):
             continue  # a complementary list does not vote at every poll: see « Échéances »
-        why = f"{agenda.title}, {liste_words(liste)} : à publier le {weekday_date(due.day)}."
+        why = f"{agenda.title}, {_named(liste)} : à publier le {weekday_date(due.day)}."
         state = _until(it, due.day)
         if it.today < due.day:
             state, why = TaskState.TO_COME, f"{why} Demandé plus tôt, il serait provisoire."
         yield Task(f"Préparer le {what}", state, why, ask, due.day)
     for file in due.unfinished.values():
-        about = f"{agenda.title}, {liste_words(file.liste)}"
+        about = f"{agenda.title}, {_named(file.liste)}"
         if file.state is FileState.PROVISOIRE and file.provisoire_until:
             state = TaskState.TO_COME if it.today < file.provisoire_until else _until(it, due.day)
             why = f"{about} : provisoire, à refaire à partir du {short_date(file.provisoire_until)}."
@@ -265,7 +264,7 @@ def _about_publication(it: Situation, file: AskedFile, due: date) -> Iterator[Ta
     def button(label: str) -> Button:
         return Button(label, "publication", export=file.export_id)
 
-    title, what = "Certifier la publication", f"{file.titre}, {liste_words(file.liste)}."
+    title, what = "Certifier la publication", f"{file.titre}, {_named(file.liste)}."
     until = file.published_until
     if file.published_on is None:
         if file.may_be_published:
@@ -304,6 +303,10 @@ def _until(it: Situation, due: date) -> TaskState:
     if due < it.today:
         return TaskState.LATE
     return TaskState.TO_DO if due - it.today <= timedelta(days=30) else TaskState.TO_COME
+
+
+def _named(liste: str) -> str:
+    return Liste(liste).short_label.lower()
 
 
 def show(context: PageContext) -> Response:
