@@ -109,7 +109,8 @@ def name_tableau(type_: TypeTableau, scrutin: object, publication_due: object = 
 
     `publication_due` is the day that a decree or law fixes instead of the twentieth before the poll.
     """
-    if type_ is TypeTableau.VINGT_JOURS and (not scrutin or publication_due):
+    is_of_twenty_days = bool(scrutin) and not publication_due
+    if type_ is TypeTableau.VINGT_JOURS and not is_of_twenty_days:
         return "Tableau des inscriptions et radiations"
     return type_.label
 
