@@ -57,12 +57,16 @@ def command_of(program: Path, folder: Path) -> list[str]:
     for part in PARTS[program.name]:
         require(part)
     if program.suffix == ".mjs":
-        install = ["npm", "install", "--no-audit", "--no-fund", "--prefix", str(folder), *NODE_PACKAGES]
-        done = subprocess.run(install, capture_output=True, text=True, timeout=300, check=False)
-        if done.returncode != 0:
-            (pytest.fail if os.environ.get("CI") else pytest.skip)(f"npm cannot install them: {done.stderr[-500:]}")
+        install_node(folder, *NODE_PACKAGES)
         program = Path(shutil.copy(program, folder))
     return [*RUNNERS[program.suffix], str(program)]
+
+
+def install_node(folder: Path, *packages: str) -> None:
+    install = ["npm", "install", "--no-audit", "--no-fund", "--prefix", str(folder), *packages]
+    done = subprocess.run(install, capture_output=True, text=True, timeout=300, check=False)
+    if done.returncode != 0:
+        (pytest.fail if os.environ.get("CI") else pytest.skip)(f"npm cannot install them: {done.stderr[-500:]}")
 
 
 @dataclass(frozen=True)
@@ -130,6 +134,29 @@ def installation(
         schema = SCHEMAS / "json" / f"{REQUEST_LISTE_EXPORT}.json"
         told = {"URL": url, "PREFECTURE_AMQP_URL": town.amqp_url, "SCHEMA": str(schema), "SECRET": secret}
         yield Installation(told | {"TOKEN": added.stdout.split()[-1]}, web, town.amqp_url)
+
+
+VALIDATE = """
+import { readFileSync } from 'node:fs';
+import { Parser } from '@asyncapi/parser';
+import SwaggerParser from '@apidevtools/swagger-parser';
+const [asyncapi, openapi] = process.argv.slice(2);
+const found = await new Parser().validate(readFileSync(asyncapi, 'utf8'), { source: asyncapi });
+console.log(JSON.stringify(found.map(it => `${it.path.join('.')}: ${it.message}`)));
+await SwaggerParser.validate(openapi);
+"""
+
+
+@pytest.mark.slow
+def test_tools_of_others_read_both_contracts(tmp_path: Path) -> None:
+    for part in PARTS["client.mjs"]:
+        require(part)
+    install_node(tmp_path, "@asyncapi/parser@3", "@apidevtools/swagger-parser@13")
+    program = tmp_path / "validate.mjs"
+    program.write_text(VALIDATE, "utf-8")
+    command = ["node", str(program), str(SCHEMAS / "asyncapi.json"), str(SCHEMAS / "openapi.json")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert (done.returncode, done.stdout.strip()) == (0, "[]"), done.stderr
 
 
 @pytest.mark.slow
