@@ -227,6 +227,7 @@ def test_a_program_asks_what_became_of_its_request(
     (file,) = known.json()["exports"]
     assert (known.json()["request"], known.json()["outcome"]) == ({"source": "/mairie/13900", "id": "1"}, "accepted")
     assert (file["export_id"], file["status"], file["sha256"]) == (1, "ready", DIGEST.hex())
+    assert (file["electeurs"], file["anomalies_bloquantes"], file["a_completer"]) == (1, 0, 0)
     execute(screen_database, "UPDATE export SET status = 'failed', error_code = 'xsd', error_message = 'Refusé.'")
     (file,) = stranger.get(path, headers=_showing(token)).json()["exports"]
     assert (file["status"], file["code"], file["reason"]) == ("failed", "xsd", "Refusé.")

@@ -342,7 +342,9 @@ def _describe(file: AskedFile) -> dict[str, object]:
     if not record_of(file):
         return about
     url = f"{PREFIX}{FILE_PATH.format(export_id=file.export_id)}"
-    return about | {"size": file.size, "sha256": file.sha256, "url": url}
+    counts = {"electeurs": file.electeurs, "anomalies_bloquantes": file.bloquantes, "a_completer": file.a_completer}
+    provisoire = {"provisoire_until": file.provisoire_until.isoformat()} if file.provisoire_until else {}
+    return about | {"size": file.size, "sha256": file.sha256, "url": url} | counts | provisoire
 
 
 def _names(request: Request, field: str, etag: str, *, is_weak: bool) -> bool | None:
