@@ -20,7 +20,7 @@ from schemas.vocabulary import Liste
 from tests.parts.packages import POSTGRESQL
 from worker.db.engine import build_engine, snapshot
 from worker.registre.models import ORDRE, Bureau, Commune, Electeur, ListeCommunale
-from worker.writers.columns import COLUMNS, Column, ListeSpec, of_age, select_electeurs
+from worker.writers.columns import COLUMNS, OF_AGE, Column, ListeSpec, select_electeurs
 
 _PLANNER = "SELECT name, setting FROM pg_settings WHERE source = 'session' AND category LIKE 'Query Tuning%'"
 
@@ -68,17 +68,17 @@ def read_copy(task: Task, build: Callable[[Connection], Select[Any]], *, null: s
 
 def select_file(connection: Connection) -> Select[Any]:
     """Return the SELECT of the file of LIBREVILLE's principal list."""
-    return select_electeurs(read_spec(connection), COLUMNS)
+    return select_electeurs(COLUMNS).params(read_spec(connection).parameters)
 
 
 def select_plain(connection: Connection) -> Select[Any]:
     """Return the same rows as plain columns of the register."""
-    return select_electeurs(read_spec(connection), tuple(map(_plain, COLUMNS)))
+    return select_electeurs(tuple(map(_plain, COLUMNS))).params(read_spec(connection).parameters)
 
 
 def _plain(column: Column) -> Column:
     source = column.source
-    return column if source is None else replace(column, expression=lambda _spec: source)
+    return column if source is None else replace(column, expression=source)
 
 
 def select_departement(_connection: Connection) -> Select[Any]:
@@ -97,13 +97,14 @@ def select_departement(_connection: Connection) -> Select[Any]:
         "nationalite": case((is_principale, null()), else_=func.nullif(Electeur.nationalite, "")),
     }
     return (
-        select(*(own.get(it.value, it.expression(every)).label(it.value) for it in COLUMNS))
+        select(*(own.get(it.value, it.expression).label(it.value) for it in COLUMNS))
         .select_from(Electeur)
         .join(ListeCommunale, AT_VERSION)
         .join(Commune, Commune.code == Electeur.code_commune)
         .outerjoin(Bureau, and_(Bureau.code_commune == Electeur.code_commune, Bureau.code == Electeur.code_bureau))
-        .where(of_age(every))
+        .where(OF_AGE)
         .order_by(Electeur.code_commune, Electeur.liste, *ORDRE)
+        .params(every.parameters)
     )
 
 

@@ -129,8 +129,8 @@ def read_spec(connection: Connection) -> ListeSpec:
 
 
 def _write_naive_xml(connection: Connection, spec: ListeSpec, path: Path) -> int:
-    header = connection.execute(select(*(column.expression(spec) for column in ENTETE))).one()
-    rows = connection.execute(select_electeurs(spec, IDENTITE + ADRESSE), execution_options=STREAM)
+    header = connection.execute(select(*(column.expression for column in ENTETE)), spec.parameters).one()
+    rows = connection.execute(select_electeurs(IDENTITE + ADRESSE), spec.parameters, execution_options=STREAM)
     written = 0
     with etree.xmlfile(str(path), encoding="UTF-8") as file:
         file.write_declaration()

@@ -26,7 +26,7 @@ from worker.registre.imports.chain import set_taken_on
 from worker.registre.mouvements.queries import list_incomplete, note_motifs, select_bureaux
 from worker.registre.protections import Protege, add_protection, select_protections
 from worker.registre.reu.importer import Intake
-from worker.writers.columns import ListeSpec, of_age
+from worker.writers.columns import OF_AGE, ListeSpec
 
 pytestmark = [pytest.mark.database(TWO_COMMUNES), pytest.mark.desk(opened_by=MouvementsDesk.open)]
 
@@ -85,7 +85,7 @@ def test_minors_are_counted_nowhere(desk: MouvementsDesk) -> None:
     with desk.engine.connect() as connection:
         (bureau,) = select_bureaux(connection, COMMUNE, Liste.PRINCIPALE, 1, (JOUR, JOUR))
         (older,) = select_bureaux(connection, COMMUNE, Liste.PRINCIPALE, 1, (date(2027, 1, 1), JOUR))
-        in_the_file = connection.scalar(select(func.count(models.Electeur.id)).where(of_age(spec)))
+        in_the_file = connection.scalar(select(func.count(models.Electeur.id)).where(OF_AGE), spec.parameters)
     assert (bureau.electeurs, in_the_file) == (len(BIRTHS) - 2, len(BIRTHS) - 2)
     assert older.electeurs == len(BIRTHS)
 

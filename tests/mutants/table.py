@@ -1021,20 +1021,20 @@ worker/registre/
     - note(connection, number)
 worker/registre/checks/
   test_who_will_be_of_no_member_state_has_the_fact_before
-    - return or_(deserves_look(first, separators=True), *moving,
-    + return or_(deserves_look(first, separators=True),
+    - return or_(deserves_look(separators=True), *moving,
+    + return or_(deserves_look(separators=True),
   test_minors_are_right_on_any_day
   test_facts_tell_what_a_look_at_everybody_tells
-    - among | {"last_birth": last_birth(since)}
-    + among | {"last_birth": since.isoformat()}
+    - dict.fromkeys(("today", "youngest"), last_birth(jour))
+    + dict.fromkeys(("today", "youngest"), jour.isoformat())
   test_other_rules_look_at_everybody_until_the_next_import
     - ImportListe.facts_version == FACTS_VERSION,
     + ImportListe.facts_version >= 0,
   test_a_rule_of_the_platform_speaks_when_it_must
     - E.sexe.not_in(("M", "F"))
     + E.sexe.not_in(("M", "F", ""))
-    - return lambda liste: false() if liste.liste is Liste.PRINCIPALE else condition(liste)
-    + return lambda _liste: false()
+    - and_(_COMPLEMENTAIRE, E.nationalite == ""),
+    + and_(_COMPLEMENTAIRE, E.nationalite == "?"),
     - return Rule(code, Severity.BLOCKING, value, message, source, condition=condition)
     + return Rule(code, Severity.REMARK, value, message, source, condition=condition)
   test_a_rule_of_ours_speaks_when_it_must
@@ -1057,11 +1057,11 @@ worker/registre/checks/
     + return and_(func.length(column) == digits,
   test_a_rule_of_ours_speaks_when_it_must
   test_a_nationality_counts_while_its_state_is_a_member
-    - while_member = and_(today >= since, today < until) if until else today >= since
-    + while_member = today >= since
+    - while_member = and_(since <= TODAY, until > TODAY) if until else since <= TODAY
+    + while_member = since <= TODAY
   test_a_nationality_does_not_count_before_its_state_is_a_member
-    - if until else today >= since
-    + if until else today >= ''
+    - if until else since <= TODAY
+    + if until else '' <= TODAY
   test_what_is_ours_is_a_remark_where_the_operator_says_so
     - return ours if self.is_ours else self.severity
     + return self.severity

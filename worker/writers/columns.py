@@ -3,7 +3,7 @@
 Source: arrêté du 12 novembre 2013 (NOR INTA1326795A), art. 2 and its table.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
@@ -14,13 +14,11 @@ from sqlalchemy import (
     ColumnElement,
     Integer,
     Select,
-    String,
     Text,
     and_,
     bindparam,
     case,
     func,
-    null,
     schema,
     select,
     type_coerce,
@@ -35,7 +33,7 @@ from schemas.profiles.platform import COLUMN_VALUES, FileForm, read_shipped
 from schemas.vocabulary import Liste
 from worker.db.types import cleaned
 from worker.registre.checks.facts import is_of_age
-from worker.registre.checks.rules import OnListe
+from worker.registre.checks.rules import YOUNGEST_BIRTH
 from worker.registre.imports.history import Basis
 from worker.registre.models import ORDRE, Bureau, Electeur
 
@@ -87,38 +85,26 @@ class ListeSpec:
 
     @property
     def parameters(self) -> dict[str, str | int]:
-        """The parameter values of a statement that was built with AnyListe."""
+        """The parameters of the statements below."""
         return {name: getattr(self, name) for name in _PARAMETERS}
 
 
-class AnyListe(OnListe):
-    """Replaces the ListeSpec in a statement that is built once per list: each value is a bind parameter.
-
-    Building the statements of a file takes longer than writing the file of a village.
-    """
-
-    def __init__(self, liste: Liste) -> None:
-        super().__init__(liste, _text("today"), _text("youngest"))
-        self.version: BindParameter[int] = bindparam("version", type_=BigInteger, required=False)
-        self.code_commune = _text("code_commune")
-        self.nom_affiche = _text("nom_affiche")
-        self.code_departement = _text("code_departement")
-        self.type_liste = _text("type_liste")
-        self.info_liste = _text("info_liste")
-        self.date_creation = _text("date_creation")
-        self.last_birth = _text("last_birth")
-
-
-def _text(name: str) -> BindParameter[str]:
+def _parameter(name: str) -> BindParameter[str]:
     return bindparam(name, type_=Text, required=False)
 
 
-Spec = ListeSpec | AnyListe
+# Each statement is built once: building the statements of a file takes longer than writing the file of a village.
+_CODE_COMMUNE, _LISTE, _LAST_BIRTH = map(_parameter, ("code_commune", "liste", "last_birth"))
+_VERSION: BindParameter[int] = bindparam("version", type_=BigInteger, required=False)
 
-_PARAMETERS = vars(AnyListe(Liste.PRINCIPALE)).keys() - {"liste"}
+ON_LISTE = and_(Electeur.code_commune == _CODE_COMMUNE, Electeur.liste == _LISTE, Electeur.version == _VERSION)
+"""Selects the electors of the list, including minors registered in advance."""
+OF_AGE = is_of_age(_LAST_BIRTH, YOUNGEST_BIRTH)
+"""Selects the electors who are not minors on the day of the file."""
 
-
-Expression = Callable[[Spec], ColumnElement[Any]]
+ENTETE_FIELDS = {it: it for it in COLUMN_VALUES[:6]} | {"nom_commune": "nom_affiche"}
+"""The values that are equal on each line, with their fields of the ListeSpec."""
+_PARAMETERS = {*ENTETE_FIELDS.values(), "liste", "version", "today", "last_birth", "youngest"}
 
 
 @dataclass(frozen=True)
@@ -126,49 +112,31 @@ class Column:
     """A value of a line: its expression (NULL if empty), and the register's column."""
 
     value: str
-    expression: Expression
+    expression: ColumnElement[Any]
     source: InstrumentedAttribute[Any] | None = None
     is_text: bool = True
 
 
-def _constant(field: str) -> Expression:
-    return lambda spec: type_coerce(getattr(spec, field), String)
+_BORN = Electeur.date_naissance
+_SLASHED = func.substr(_BORN, 9, 2) + "/" + func.substr(_BORN, 6, 2) + "/" + func.substr(_BORN, 1, 4)
 
-
-def _date_naissance(_spec: Spec) -> ColumnElement[Any]:
-    text = Electeur.date_naissance
-    slashed = func.substr(text, 9, 2) + "/" + func.substr(text, 6, 2) + "/" + func.substr(text, 1, 4)
-    return case((text.like("____-__-__"), slashed), else_=func.nullif(text, ""))
-
-
-def _nationalite(spec: Spec) -> ColumnElement[Any]:
-    return null() if spec.liste is Liste.PRINCIPALE else func.nullif(Electeur.nationalite, "")
-
-
-def _numero_voie(_spec: Spec) -> ColumnElement[Any]:
-    return case((func.lower(Electeur.numero_voie).not_in(("0", "sans", "")), Electeur.numero_voie))
-
-
-ENTETE_FIELDS = {it: it for it in COLUMN_VALUES[:6]} | {"nom_commune": "nom_affiche"}
-"""The values that are equal on each line, with their fields of the ListeSpec."""
-
-_OTHERWISE: Mapping[InstrumentedAttribute[Any], Expression] = {
-    Electeur.numero_general: lambda _spec: type_coerce(Electeur.numero_general, Integer),
-    Electeur.nom_usage: lambda _spec: func.nullif(func.nullif(Electeur.nom_usage, Electeur.nom_naissance), ""),
-    Electeur.date_naissance: _date_naissance,
-    Electeur.nationalite: _nationalite,
-    Electeur.numero_voie: _numero_voie,
-    Electeur.pays: lambda _spec: func.coalesce(func.nullif(Electeur.pays, ""), "FRANCE"),
+_OTHERWISE: dict[InstrumentedAttribute[Any], ColumnElement[Any]] = {
+    Electeur.numero_general: type_coerce(Electeur.numero_general, Integer),
+    Electeur.nom_usage: func.nullif(func.nullif(Electeur.nom_usage, Electeur.nom_naissance), ""),
+    Electeur.date_naissance: case((_BORN.like("____-__-__"), _SLASHED), else_=func.nullif(_BORN, "")),
+    Electeur.nationalite: case((Electeur.liste != Liste.PRINCIPALE.value, func.nullif(Electeur.nationalite, ""))),
+    Electeur.numero_voie: case((func.lower(Electeur.numero_voie).not_in(("0", "sans", "")), Electeur.numero_voie)),
+    Electeur.pays: func.coalesce(func.nullif(Electeur.pays, ""), "FRANCE"),
 }
 
 
 def _column(source: InstrumentedAttribute[Any]) -> Column:
     value = "libelle_bureau" if source is Bureau.libelle else source.key
-    expression = _OTHERWISE.get(source, lambda _spec: func.nullif(source, ""))
+    expression = _OTHERWISE.get(source, func.nullif(source, ""))
     return Column(value, expression, source, is_text=source is not Electeur.numero_general)
 
 
-ENTETE = tuple(Column(value, _constant(field)) for value, field in ENTETE_FIELDS.items())
+ENTETE = tuple(Column(value, _parameter(name)) for value, name in ENTETE_FIELDS.items())
 
 IDENTITE = (
     *map(_column, (Electeur.numero_general, Electeur.sexe, Electeur.nom_naissance, Electeur.nom_usage)),
@@ -219,16 +187,14 @@ def is_written(source: InstrumentedAttribute[Any], form: FileForm) -> bool:
     return _VALUES[source] in form.values
 
 
-def select_electeurs(
-    spec: Spec, columns: tuple[Column, ...], *, cleaning: bool = False, separator: str = ""
-) -> Select[Any]:
+def select_electeurs(columns: tuple[Column, ...], *, cleaning: bool = False, separator: str = "") -> Select[Any]:
     """Build the SELECT of the file: the electors of age on the list, in the order of its lines.
 
     `cleaning` cleans the values in the query. The CSV has no escape: its `separator`, and `"`, are replaced.
     """
     values = []
     for column in columns:
-        value = over_clean_values(column.expression(spec)) if cleaning else column.expression(spec)
+        value = over_clean_values(column.expression) if cleaning else column.expression
         if separator and column.is_text:
             value = func.replace(func.replace(value, separator, INSTEAD[separator]), '"', "'")
         values.append(value.label(column.value))
@@ -236,21 +202,9 @@ def select_electeurs(
         select(*values)
         .select_from(Electeur)
         .outerjoin(Bureau, and_(Bureau.code_commune == Electeur.code_commune, Bureau.code == Electeur.code_bureau))
-        .where(on_liste(spec), of_age(spec))
+        .where(ON_LISTE, OF_AGE)
         .order_by(*ORDRE)
     )
-
-
-def on_liste(spec: Spec) -> ColumnElement[bool]:
-    """Select the electors of the list, including minors registered in advance."""
-    return and_(
-        Electeur.code_commune == spec.code_commune, Electeur.liste == spec.liste.value, Electeur.version == spec.version
-    )
-
-
-def of_age(spec: Spec) -> ColumnElement[bool]:
-    """Select the electors who are not minors on the day of the file."""
-    return is_of_age(spec.last_birth, spec.youngest)
 
 
 def over_clean_values(expression: ColumnElement[Any]) -> ColumnElement[Any]:

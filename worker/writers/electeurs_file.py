@@ -22,7 +22,7 @@ from sqlalchemy.exc import OperationalError
 from common.calendrier import is_mineur
 from common.files import Sink, hash_file, open_regular
 from schemas.profiles.platform import FileForm, picker
-from schemas.vocabulary import Format, Liste
+from schemas.vocabulary import Format
 from worker.db.engine import STREAM
 from worker.domain.fingerprint import Digests, Records
 from worker.domain.identite import base_letters
@@ -33,7 +33,6 @@ from worker.writers import Progress
 from worker.writers.columns import (
     READ_COLUMNS,
     READ_VALUES,
-    AnyListe,
     ListeSpec,
     NotOurFileError,
     Values,
@@ -57,7 +56,7 @@ def write_csv(connection: Connection, spec: ListeSpec, sink: Sink, progress: Pro
     """
     form = spec.form
     sink.write(form.header)
-    query = _select(spec.liste, form.values, form.separator if cleaning else "")
+    query = _select(form.values, form.separator if cleaning else "")
     if connection.dialect.name == "postgresql":
         return _copy(connection, query, spec, sink, progress)
     rows = connection.execute(query, spec.parameters, execution_options=STREAM)
@@ -65,8 +64,8 @@ def write_csv(connection: Connection, spec: ListeSpec, sink: Sink, progress: Pro
 
 
 @cache
-def _select(liste: Liste, values: tuple[str, ...], replaced: str) -> Select[Any]:
-    return select_electeurs(AnyListe(liste), among(values), cleaning=bool(replaced), separator=replaced)
+def _select(values: tuple[str, ...], replaced: str) -> Select[Any]:
+    return select_electeurs(among(values), cleaning=bool(replaced), separator=replaced)
 
 
 def _copy(connection: Connection, query: Select[Any], spec: ListeSpec, sink: Sink, progress: Progress) -> int:

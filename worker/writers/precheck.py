@@ -19,7 +19,6 @@ from sqlalchemy import (
     Connection,
     Row,
     Select,
-    SQLColumnExpression,
     Text,
     and_,
     false,
@@ -36,7 +35,7 @@ from common.files import SheetWriter, Sink
 from common.french import capitalized, count_of, format_number, format_size, short_date
 from common.texte import INSTEAD, is_altered, is_clean, is_garbled, without_separators
 from schemas.profiles.platform import Encoding, can_encode
-from schemas.vocabulary import SEPARATORS, Format, Liste, Severity
+from schemas.vocabulary import SEPARATORS, Format, Severity
 from worker.db.engine import STREAM
 from worker.domain.anomaly import Anomaly
 from worker.domain.identite import base_letters
@@ -56,7 +55,7 @@ from worker.registre.checks.rules import LONGEST, RULES, Kind
 from worker.registre.comparaison.differences import adresse
 from worker.registre.imports.history import Basis
 from worker.registre.models import ORDRE, Bureau, Electeur
-from worker.writers.columns import AnyListe, ListeSpec, header_of, is_written, of_age, on_liste, over_clean_values
+from worker.writers.columns import OF_AGE, ON_LISTE, ListeSpec, header_of, is_written, over_clean_values
 from worker.writers.electeurs_file import LISTE_FORMATS
 
 NAMED = 5
@@ -85,7 +84,7 @@ class Census:
 def take_census(connection: Connection, spec: ListeSpec) -> Census:
     """Count the electors of age, and the minors that the file leaves out."""
     census = Census()
-    for row in connection.execute(_census_query(spec.liste), spec.parameters):
+    for row in connection.execute(_census_query(), spec.parameters):
         electeurs = row.electeurs - row.mineurs
         census.electeurs += electeurs
         census.mineurs += row.mineurs
@@ -97,16 +96,14 @@ def take_census(connection: Connection, spec: ListeSpec) -> Census:
 
 
 @cache
-def _census_query(liste: Liste) -> Select[Any]:
-    spec = AnyListe(liste)
-    adult = of_age(spec)
+def _census_query() -> Select[Any]:
     query: Select[Any] = select(Electeur.code_bureau).add_columns(
         func.count().label("electeurs"),
-        func.count().filter(not_(adult)).label("mineurs"),
-        func.count().filter(and_(adult, Electeur.numero_general.is_not(None))).label("with_numero"),
-        func.count().filter(and_(adult, rules.HAS_LOST_ZEROS)).label("without_zeros"),
+        func.count().filter(not_(OF_AGE)).label("mineurs"),
+        func.count().filter(and_(OF_AGE, Electeur.numero_general.is_not(None))).label("with_numero"),
+        func.count().filter(and_(OF_AGE, rules.HAS_LOST_ZEROS)).label("without_zeros"),
     )
-    return query.where(on_liste(spec)).group_by(Electeur.code_bureau).order_by(Electeur.code_bureau)
+    return query.where(ON_LISTE).group_by(Electeur.code_bureau).order_by(Electeur.code_bureau)
 
 
 def find_anomalies(
@@ -207,9 +204,7 @@ class _Precheck:
                 yield self._say(rules.CIRCONSCRIPTION_ELSEWHERE, code)
             if bureau:
                 yield from self._bureau_texts(bureau)
-        places = self.connection.execute(
-            _numeros_query(self.spec.liste, has_facts=self.spec.has_facts), self.spec.parameters
-        )
+        places = self.connection.execute(_numeros_query(has_facts=self.spec.has_facts), self.spec.parameters)
         for code, numeros in groupby(places, key=lambda row: row.code_bureau):
             first = [str(row.numero_ordre) for row in numeros]
             more = f" et {len(first) - NAMED} autres" if len(first) > NAMED else ""
@@ -226,7 +221,7 @@ class _Precheck:
 
     def _of_doubles(self) -> Iterator[Anomaly]:
         rows = self.connection.execute(
-            _doubles_query(self.spec.liste, has_facts=self.spec.has_facts),
+            _doubles_query(has_facts=self.spec.has_facts),
             self.spec.parameters,
             execution_options=STREAM,
         )
@@ -238,7 +233,7 @@ class _Precheck:
 
     def _of_electeurs(self) -> Iterator[Anomaly]:
         has_facts = self.spec.has_facts and self.signs == _Signs()
-        query = _suspect_query(self.spec.liste, self.signs, has_facts=has_facts, separators=self.separators)
+        query = _suspect_query(self.signs, has_facts=has_facts, separators=self.separators)
         rows = self.connection.execute(query, self.spec.parameters, execution_options=STREAM)
         for row in rows:
             self.census.needs_cleaning |= row.needs_cleaning or row.has_separator
@@ -323,30 +318,29 @@ def _ruin_of(text: str) -> Kind | None:
 
 
 @cache
-def _numeros_query(liste: Liste, *, has_facts: bool) -> Select[str, int | None]:
-    return select_double_numeros(_among(AnyListe(liste), has_facts=has_facts))
+def _numeros_query(*, has_facts: bool) -> Select[str, int | None]:
+    return select_double_numeros(_among(has_facts=has_facts))
 
 
 @cache
-def _doubles_query(liste: Liste, *, has_facts: bool) -> Select[Any]:
-    among = _among(AnyListe(liste), has_facts=has_facts)
-    return select_possible_doubles(among, adresse().label("adresse"), *_who())
+def _doubles_query(*, has_facts: bool) -> Select[Any]:
+    names = (Electeur.code_bureau, Electeur.nom_naissance, Electeur.prenoms, Electeur.date_naissance)
+    who = (Electeur.numero_ordre, Electeur.numero_general, *map(_clean, names))
+    return select_possible_doubles(_among(has_facts=has_facts), adresse().label("adresse"), *who)
 
 
-def _among(spec: AnyListe, *, has_facts: bool) -> ColumnElement[bool]:
-    return and_(on_liste(spec), is_flagged() if has_facts else true(), of_age(spec))
+def _among(*, has_facts: bool) -> ColumnElement[bool]:
+    return and_(ON_LISTE, is_flagged() if has_facts else true(), OF_AGE)
 
 
-def _who() -> Iterator[SQLColumnExpression[Any]]:
-    yield from (Electeur.numero_ordre, Electeur.numero_general)
-    for column in (Electeur.code_bureau, Electeur.nom_naissance, Electeur.prenoms, Electeur.date_naissance):
-        yield over_clean_values(type_coerce(column, Text)).label(column.key)
+def _clean(column: InstrumentedAttribute[str]) -> ColumnElement[str]:
+    return over_clean_values(type_coerce(column, Text)).label(column.key)
 
 
 @cache
-def _suspect_query(liste: Liste, signs: _Signs, *, has_facts: bool, separators: bool) -> Select[Any]:
-    spec, text = AnyListe(liste), joined_texts()
-    is_suspect = deserves_look(spec, separators=separators)
+def _suspect_query(signs: _Signs, *, has_facts: bool, separators: bool) -> Select[Any]:
+    text = joined_texts()
+    is_suspect = deserves_look(separators=separators)
     if signs != _Signs():
         is_suspect = or_(is_suspect, signs.condition(over_clean_values(text)))
     return (
@@ -355,12 +349,12 @@ def _suspect_query(liste: Liste, signs: _Signs, *, has_facts: bool, separators: 
             Electeur.numero_ordre,
             Electeur.numero_general,
             Electeur.nettoyages,
-            *(over_clean_values(type_coerce(column, Text)).label(column.key) for column in TEXTS),
+            *map(_clean, TEXTS),
             is_unclean().label("needs_cleaning"),
             signs.is_separated(text).label("has_separator"),
-            *(over_clean_values(rule.condition(spec)).label(f"is_{rule.code}") for rule in RULES),
+            *(over_clean_values(rule.condition).label(f"is_{rule.code}") for rule in RULES),
         )
-        .where(_among(spec, has_facts=has_facts), is_suspect)
+        .where(_among(has_facts=has_facts), is_suspect)
         .order_by(*ORDRE)
     )
 

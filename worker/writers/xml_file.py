@@ -17,7 +17,6 @@ from sqlalchemy import Connection, Select
 
 from common.files import Sink
 from schemas.profiles.platform import FileForm, picker
-from schemas.vocabulary import Liste
 from worker.db.engine import STREAM
 from worker.errors import ExportError, SchemaMismatchError
 from worker.writers import Progress
@@ -27,7 +26,6 @@ from worker.writers.columns import (
     ENTETE_FIELDS,
     IDENTITE,
     READ_VALUES,
-    AnyListe,
     Column,
     ListeSpec,
     NotOurFileError,
@@ -50,7 +48,7 @@ def write_xml(connection: Connection, spec: ListeSpec, sink: Sink, progress: Pro
         raise ExportError(f"« {title} » ne peut pas nommer un élément du XML : demandez cette liste en CSV.")
     sink.write(b'<?xml version="1.0" encoding="UTF-8"?>\n<ListeElectorale>\n')
     sink.write(b"".join(_header_elements(spec)))
-    query = _select_electeurs(spec.liste, spec.form.values, cleaning=cleaning)
+    query = _select_electeurs(spec.form.values, cleaning=cleaning)
     rows = iter(connection.execute(query, spec.parameters, execution_options=STREAM))
     block = _Block(spec.form)
     written = 0
@@ -63,9 +61,9 @@ def write_xml(connection: Connection, spec: ListeSpec, sink: Sink, progress: Pro
 
 
 @cache
-def _select_electeurs(liste: Liste, values: tuple[str, ...], *, cleaning: bool) -> Select[Any]:
+def _select_electeurs(values: tuple[str, ...], *, cleaning: bool) -> Select[Any]:
     columns = among(values, IDENTITE) + among(values, ADRESSE)
-    return select_electeurs(AnyListe(liste), columns, cleaning=cleaning)
+    return select_electeurs(columns, cleaning=cleaning)
 
 
 def _header_elements(spec: ListeSpec) -> Iterator[bytes]:

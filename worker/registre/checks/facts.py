@@ -5,7 +5,7 @@ with a finding again, and no others. An import cleans the values that it writes;
 unclean values. One cheap test on each row finds them.
 """
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
 from functools import cache, reduce
@@ -38,14 +38,24 @@ from sqlalchemy import (
     union_all,
     update,
 )
+from sqlalchemy.sql.visitors import replacement_traverse
 
 from common.calendrier import YOUNGEST, last_birth
 from common.texte import JOINT
-from schemas.vocabulary import Liste, Severity
+from schemas.vocabulary import Severity
 from worker.db.engine import STREAM
 from worker.db.types import Id, cleaned, is_suspect, needs_cleaning, size_of
 from worker.domain.identite import fold_identite
-from worker.registre.checks.rules import HAS_LOST_ZEROS, LONGEST, RUINED_TEXTS, RULES, Kind, OnListe, is_readable
+from worker.registre.checks.rules import (
+    HAS_LOST_ZEROS,
+    LONGEST,
+    RUINED_TEXTS,
+    RULES,
+    TODAY,
+    YOUNGEST_BIRTH,
+    Kind,
+    is_readable,
+)
 from worker.registre.comparaison.differences import IDENTITE, identite_columns
 from worker.registre.models import ORDRE, Electeur, ImportListe
 from worker.registre.versions import (
@@ -54,7 +64,6 @@ from worker.registre.versions import (
     ListeKey,
     create_temporary,
     insert_all,
-    is_on_liste,
     reading_transaction,
 )
 
@@ -125,13 +134,13 @@ def _select_stamp() -> Select[Any]:
     )
 
 
-def deserves_look(liste: OnListe, *, separators: bool) -> ColumnElement[bool]:
+def deserves_look(*, separators: bool) -> ColumnElement[bool]:
     """Select the electors with an anomaly; `separators` includes values that the CSV has no escape for."""
     text = joined_texts()
     ruined = [is_it(text) for _, is_it in RUINED_TEXTS]
     closer = [needs_cleaning(text), *ruined, *([has_separator(text)] if separators else [])]
     return or_(
-        *(rule.condition(liste) for rule in RULES),
+        *(rule.condition for rule in RULES),
         and_(is_suspect(text), or_(*closer)),
         Electeur.nettoyages > 0,
         _is_too_long(),
@@ -235,9 +244,12 @@ def find_facts(connection: Connection, version: int, listes: Iterable[ListeKey],
     are valid; until then no query uses them.
     """
     create_temporary(connection, _FOUND)
+    among = _parameters(version, listes)
     with reading_transaction(connection):
-        for liste, of_liste in groupby(sorted(listes, key=lambda it: it.liste), key=lambda it: it.liste):
-            _find(connection, version, [it.code_commune for it in of_liste], Liste(liste), jour)
+        # A minor on that day is born after `today`, so that a minor gets a finding too.
+        connection.execute(_insert_found(), among | dict.fromkeys(("today", "youngest"), last_birth(jour)))
+        with connection.execute(_doubles_query(), among, execution_options=STREAM) as rows:
+            insert_all(connection, _FOUND, ({"id": row.id} for same in group_doubles(rows) for row in same))
     _write(connection)
 
 
@@ -255,43 +267,43 @@ def count_mineurs(connection: Connection, version: int, jour: date) -> dict[List
     return {ListeKey(commune, liste): count for commune, liste, count in connection.execute(query)}
 
 
-def _find(connection: Connection, version: int, communes: list[str], liste: Liste, since: date) -> None:
-    among = {"communes": communes, "version": version}
-    connection.execute(_insert_found(liste), among | {"last_birth": last_birth(since)})
-    with connection.execute(_doubles_query(liste), among, execution_options=STREAM) as rows:
-        insert_all(connection, _FOUND, ({"id": row.id} for same in group_doubles(rows) for row in same))
-
-
 @cache
-def _insert_found(liste: Liste) -> Insert:
+def _insert_found() -> Insert:
     """Build the statement for all findings but doubles; cached, because building it is slow."""
-    among = _among(liste)
-    since: BindParameter[str] = bindparam("last_birth", type_=Text)
-    suspects = select(Electeur.id).where(among, _may_deserve_look(liste, since))
-    sharing = select(Electeur.id).where(has_double_numero(among))
+    suspects = select(Electeur.id).where(_among(), _may_deserve_look())
+    sharing = select(Electeur.id).where(has_double_numero(_among()))
     return insert(_FOUND).from_select(["id"], union_all(suspects, sharing))
 
 
 @cache
-def _doubles_query(liste: Liste) -> Select[Any]:
-    return select_possible_doubles(_among(liste), Electeur.id)
+def _doubles_query() -> Select[Any]:
+    return select_possible_doubles(_among(), Electeur.id)
 
 
-def _among(liste: Liste) -> ColumnElement[bool]:
+def _among() -> ColumnElement[bool]:
     communes: BindParameter[list[str]] = bindparam("communes", expanding=True)
+    listes: BindParameter[list[str]] = bindparam("listes", expanding=True)
     version: BindParameter[int] = bindparam("version", type_=BigInteger)
-    return and_(Electeur.code_commune.in_(communes), Electeur.liste == liste.value, Electeur.version == version)
+    return and_(Electeur.code_commune.in_(communes), Electeur.liste.in_(listes), Electeur.version == version)
 
 
-def _may_deserve_look(liste: Liste, since: str | BindParameter[str]) -> ColumnElement[bool]:
-    """Select electors who may have an anomaly in a file of that day or later, and minors on that day.
+def _parameters(version: int, listes: Iterable[ListeKey]) -> dict[str, Any]:
+    communes, codes = zip(*listes, strict=True)
+    return {"communes": sorted({*communes}), "listes": sorted({*codes}), "version": version}
+
+
+def _may_deserve_look() -> ColumnElement[bool]:
+    """Select electors who may have an anomaly in a file of the day of the parameter, or of a later day.
 
     A rule that depends on the day applies until a day, from a day on, or both: it applies on the first or the last day.
-    `since` is used as the first day: minors are born after it, so they get the finding too.
     """
-    first, last = OnListe(liste, since, since), OnListe(liste, _LAST_DAY, _LAST_DAY)
-    moving = [late for rule in RULES if not (late := rule.condition(last)).compare(rule.condition(first))]
-    return or_(deserves_look(first, separators=True), *moving, Electeur.numero_general.is_not(None))
+
+    def on_last_day(element: Any, **_options: Any) -> ColumnElement[str] | None:  # noqa: ANN401 — as over_clean_values
+        return literal(_LAST_DAY, Text) if element is TODAY or element is YOUNGEST_BIRTH else None
+
+    late = [replacement_traverse(rule.condition, {}, on_last_day) for rule in RULES]
+    moving = [it for it, rule in zip(late, RULES, strict=True) if not it.compare(rule.condition)]
+    return or_(deserves_look(separators=True), *moving, Electeur.numero_general.is_not(None))
 
 
 def _write(connection: Connection) -> None:
@@ -313,21 +325,16 @@ def count_blocking(connection: Connection, version: int, listes: Iterable[ListeK
 
     It only checks electors with a finding of `find_facts`.
     """
-    rules = [rule for rule in RULES if rule.severity is Severity.BLOCKING]
-    kinds: list[Kind] = [*rules, *(kind for kind, _ in RUINED_TEXTS)]
-    found: Counter[str] = Counter()
+    blocking = [(rule, rule.condition) for rule in RULES if rule.severity is Severity.BLOCKING]
+    kinds: list[tuple[Kind, ColumnElement[bool]]] = [
+        *blocking,
+        *((it, test(joined_texts())) for it, test in RUINED_TEXTS),
+    ]
+    query = select(*(func.count().filter(condition) for _, condition in kinds)).where(_among(), is_flagged())
+    day = {"today": jour.isoformat(), "youngest": last_birth(jour, YOUNGEST)}
     with connection.begin():
-        for code_commune, liste in listes:
-            day = OnListe(Liste(liste), jour.isoformat(), last_birth(jour, YOUNGEST))
-            conditions = [
-                *(rule.condition(day) for rule in rules),
-                *(is_it(joined_texts()) for _, is_it in RUINED_TEXTS),
-            ]
-            counts = [func.count().filter(it) for it in conditions]
-            is_it = is_on_liste(code_commune, liste, version)
-            row = connection.execute(select(*counts).where(is_it, is_flagged())).one()
-            found.update({kind.message: count for kind, count in zip(kinds, row, strict=True) if count})
-    return dict(found)
+        row = connection.execute(query, _parameters(version, listes) | day).one()
+    return {kind.message: count for (kind, _), count in zip(kinds, row, strict=True) if count}
 
 
 BirthDate = str | ColumnElement[str]

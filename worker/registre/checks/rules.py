@@ -5,12 +5,11 @@ what the platform checks. A condition is true where a value is wrong; the test t
 `source` names the origin of the rule: the platform, the law, or this project.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from functools import cache
+from collections import defaultdict
+from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import BindParameter, ColumnElement, Text, and_, false, func, literal, not_, or_, type_coerce
+from sqlalchemy import BindParameter, ColumnElement, Text, and_, bindparam, func, not_, or_, type_coerce
 from sqlalchemy.orm import InstrumentedAttribute
 
 from common.calendrier import YOUNGEST
@@ -33,19 +32,13 @@ OLD_DAYS = 62
 """Days after which an export is old: the REU changes every day, and a poll's list closes six weeks before it."""
 
 
-@dataclass
-class OnListe:
-    """The list and the day that a rule checks: values, or parameters of a statement that is built once."""
-
-    liste: Liste
-    today: str | BindParameter[str]
-    """AAAA-MM-JJ."""
-    youngest: str | BindParameter[str]
-    """The latest date of birth that an elector may have on that day."""
-
+TODAY: BindParameter[str] = bindparam("today", type_=Text, required=False)
+"""The parameter of the day that the rules check, AAAA-MM-JJ."""
+YOUNGEST_BIRTH: BindParameter[str] = bindparam("youngest", type_=Text, required=False)
+"""The parameter of the latest date of birth that an elector may have on that day."""
 
 RuleColumn = InstrumentedAttribute[Any]
-Condition = Callable[[OnListe], ColumnElement[bool]]
+Condition = ColumnElement[bool]
 
 
 PLATFORM = "contrôles d'e-listelec, décrits par les préfectures"
@@ -77,22 +70,11 @@ class Kind:
 class Rule(Kind):
     """A kind of anomaly that depends on one elector only."""
 
-    condition: Condition = lambda _liste: false()
+    condition: Condition = field(kw_only=True)
 
 
 E = Electeur
-
-
-def _empty(column: InstrumentedAttribute[str]) -> Condition:
-    return lambda _liste: column == ""
-
-
-def _always(condition: ColumnElement[bool]) -> Condition:
-    return lambda _liste: condition
-
-
-def _complementary(condition: Condition) -> Condition:
-    return lambda liste: false() if liste.liste is Liste.PRINCIPALE else condition(liste)
+_COMPLEMENTAIRE = E.liste != Liste.PRINCIPALE.value
 
 
 def is_readable(date_naissance: ColumnElement[str]) -> ColumnElement[bool]:
@@ -245,22 +227,16 @@ _NUMERO_EN_DATE = and_(
 )
 
 
-def _is_citizen(liste: OnListe) -> ColumnElement[bool]:
-    today = liste.today if isinstance(liste.today, BindParameter) else literal(liste.today, Text)
-    memberships: list[ColumnElement[bool]] = []
-    for (since, until), spellings in _memberships().items():
-        while_member = and_(today >= since, today < until) if until else today >= since
-        memberships.append(and_(E.nationalite.in_(spellings), while_member))
-    return or_(*memberships)
-
-
-@cache
-def _memberships() -> Mapping[tuple[str, str], Sequence[str]]:
-    """Return every spelling of the nationalities, by the days on which the state joined and left."""
-    spellings: dict[tuple[str, str], set[str]] = {}
+def _is_citizen() -> ColumnElement[bool]:
+    """Test for a spelling of the nationality of a state that is a member of the European Union on the day."""
+    spellings = defaultdict[tuple[str, str], set[str]](set)
     for it in nationalites():
-        spellings.setdefault((it.since, it.until), set()).update(it.spellings)
-    return {days: sorted(texts) for days, texts in spellings.items()}
+        spellings[it.since, it.until].update(it.spellings)
+    memberships: list[ColumnElement[bool]] = []
+    for (since, until), texts in spellings.items():
+        while_member = and_(since <= TODAY, until > TODAY) if until else since <= TODAY
+        memberships.append(and_(E.nationalite.in_(sorted(texts)), while_member))
+    return or_(*memberships)
 
 
 FRANCAIS = sorted(spelling for it in nationalites() if it.code == "FR" for spelling in it.spellings)
@@ -279,51 +255,49 @@ def _remark(code: str, value: RuleColumn, message: str, condition: Condition, so
 
 
 _BLOCKING = (
-    _blocking(
-        "sexe_absent", E.sexe, "Sexe absent ou différent de M et F : l'indiquer.", _always(E.sexe.not_in(("M", "F")))
-    ),
-    _blocking("nom_absent", E.nom_naissance, "Nom de naissance absent : l'indiquer.", _empty(E.nom_naissance)),
-    _blocking("prenoms_absents", E.prenoms, "Prénoms absents : indiquer au moins un prénom.", _empty(E.prenoms)),
-    _blocking("date_absente", _DATE, "Date de naissance absente : l'indiquer, même partielle.", _empty(_DATE)),
+    _blocking("sexe_absent", E.sexe, "Sexe absent ou différent de M et F : l'indiquer.", E.sexe.not_in(("M", "F"))),
+    _blocking("nom_absent", E.nom_naissance, "Nom de naissance absent : l'indiquer.", E.nom_naissance == ""),
+    _blocking("prenoms_absents", E.prenoms, "Prénoms absents : indiquer au moins un prénom.", E.prenoms == ""),
+    _blocking("date_absente", _DATE, "Date de naissance absente : l'indiquer, même partielle.", _DATE == ""),
     _blocking(
         "date_illisible",
         _DATE,
         "Date de naissance illisible : l'écrire JJ/MM/AAAA.",
-        _always(and_(_DATE != "", not_(is_readable(type_coerce(_DATE, Text))))),
+        and_(_DATE != "", not_(is_readable(type_coerce(_DATE, Text)))),
         source=MINISTRY,
     ),
     _blocking(
         "commune_naissance_absente",
         E.commune_naissance,
         "Commune de naissance absente : l'indiquer.",
-        _empty(E.commune_naissance),
+        E.commune_naissance == "",
     ),
     _blocking(
         "departement_naissance_absent",
         E.departement_naissance,
         "Département de naissance absent : indiquer son code, 99 à l'étranger.",
-        _empty(E.departement_naissance),
+        E.departement_naissance == "",
     ),
     _blocking(
         "pays_naissance_absent",
         E.pays_naissance,
         "Né à l'étranger (99) sans pays de naissance : l'indiquer.",
-        _always(and_(E.departement_naissance == "99", E.pays_naissance == "")),
+        and_(E.departement_naissance == "99", E.pays_naissance == ""),
         source=MINISTRY,
     ),
     _blocking(
         "voie_absente",
         E.libelle_voie,
         "Adresse sans voie ni lieu-dit : indiquer l'un des deux.",
-        _always(and_(E.libelle_voie == "", E.lieu_dit == "")),
+        and_(E.libelle_voie == "", E.lieu_dit == ""),
     ),
-    _blocking("code_postal_absent", _CP, "Code postal absent de l'adresse : l'indiquer.", _empty(_CP)),
-    _blocking("ville_absente", E.ville, "Ville absente de l'adresse : l'indiquer.", _empty(E.ville)),
+    _blocking("code_postal_absent", _CP, "Code postal absent de l'adresse : l'indiquer.", _CP == ""),
+    _blocking("ville_absente", E.ville, "Ville absente de l'adresse : l'indiquer.", E.ville == ""),
     _blocking(
         "nationalite_absente",
         E.nationalite,
         "Nationalité absente, obligatoire sur une liste complémentaire : l'indiquer.",
-        _complementary(_empty(E.nationalite)),
+        and_(_COMPLEMENTAIRE, E.nationalite == ""),
         source=MINISTRY,
     ),
 )
@@ -334,84 +308,82 @@ _RUINED = (
         "nom_abime",
         E.nom_naissance,
         f"Nom de naissance {_NO_NAME} : écrire celui de l'état civil.",
-        _always(_is_no_name(E.nom_naissance)),
+        _is_no_name(E.nom_naissance),
     ),
     _ruined(
         "nom_usage_abime",
         E.nom_usage,
         f"Nom d'usage {_NO_NAME} : l'écrire, ou le laisser vide.",
-        _always(_is_no_name(E.nom_usage)),
+        _is_no_name(E.nom_usage),
     ),
     _ruined(
         "prenoms_abimes",
         E.prenoms,
         f"Prénoms {_NO_NAME} : écrire ceux de l'état civil.",
-        _always(or_(_is_no_name(E.prenoms), E.prenoms == "FAUX")),
+        or_(_is_no_name(E.prenoms), E.prenoms == "FAUX"),
     ),
     _ruined(
         "commune_naissance_abimee",
         E.commune_naissance,
         f"Commune de naissance sans lettre, {_OR_PLACEHOLDER} : écrire son nom.",
-        _always(_is_no_word(E.commune_naissance)),
+        _is_no_word(E.commune_naissance),
     ),
     _ruined(
         "pays_naissance_abime",
         E.pays_naissance,
         "Mot d'essai (« NULL », « TEST »…) à la place du pays de naissance : écrire son nom.",
-        _always(_is_placeholder(E.pays_naissance)),
+        _is_placeholder(E.pays_naissance),
     ),
     _ruined(
         "numero_voie_en_date",
         E.numero_voie,
         "Un tableur a changé ce numéro de rue en date (« 12-mars ») : reprendre l'export du REU.",
-        _always(_NUMERO_EN_DATE),
+        _NUMERO_EN_DATE,
     ),
     _ruined(
         "voie_abimee",
         E.libelle_voie,
         "Mot d'essai (« NULL », « TEST »…) à la place de la voie : écrire son nom.",
-        _always(_is_placeholder(E.libelle_voie)),
+        _is_placeholder(E.libelle_voie),
     ),
     _ruined(
         "code_postal_abime",
         _CP,
         "Boîte postale (« BP 12 ») à la place du code postal : écrire chacun à sa place.",
-        _always(_BOITE_POSTALE),
+        _BOITE_POSTALE,
     ),
     _ruined(
         "ville_abimee",
         E.ville,
         f"Ville sans lettre, {_OR_PLACEHOLDER} : écrire son nom, et le code postal à sa place.",
-        _always(_is_no_word(E.ville)),
+        _is_no_word(E.ville),
     ),
     _ruined(
         "date_impossible",
         _DATE,
         "Ce jour n'existe pas dans le calendrier : corriger la date de naissance.",
-        _always(_IMPOSSIBLE),
+        _IMPOSSIBLE,
     ),
     _ruined(
         "date_trop_ancienne",
         _DATE,
         f"Naissance d'avant {OLDEST} (souvent 01/01/1900 ou 01/01/1904, case vide d'un tableur) : corriger la date.",
-        _always(and_(_DATE < OLDEST, _DATE >= "0001", _LISIBLE)),
+        and_(_DATE < OLDEST, _DATE >= "0001", _LISIBLE),
     ),
     _ruined(
         "date_trop_recente",
         _DATE,
         f"Naissance à venir, ou il y a moins de {YOUNGEST} ans : ce n'est pas un électeur. Corriger la date.",
-        lambda liste: and_(liste.youngest < _DATE, _LISIBLE),
+        and_(YOUNGEST_BIRTH < _DATE, _LISIBLE),
     ),
     _ruined(
         "departement_inconnu",
         E.departement_naissance,
         "Ce code n'est celui d'aucun département : indiquer celui de naissance, 99 à l'étranger.",
-        _always(
-            and_(
-                _DEPARTEMENT.not_in(sorted(departements_naissance())),
-                E.departement_naissance != "",
-                not_(_ZERO_DEPARTEMENT),
-            )
+        and_(
+            _DEPARTEMENT.not_in(sorted(departements_naissance())),
+            E.departement_naissance != "",
+            not_(_ZERO_DEPARTEMENT),
         ),
         source=GEOGRAPHY,
     ),
@@ -419,20 +391,20 @@ _RUINED = (
         "departement_sans_zero",
         E.departement_naissance,
         "Département de naissance d'un seul chiffre : un tableur a retiré le zéro. Reprendre l'export du REU.",
-        _always(_ZERO_DEPARTEMENT),
+        _ZERO_DEPARTEMENT,
         source=GEOGRAPHY,
     ),
     _ruined(
         "code_postal_sans_zero",
         _CP,
         "Code postal de quatre chiffres en France : un tableur a retiré le zéro. Reprendre l'export du REU.",
-        _always(_ZERO_CODE_POSTAL),
+        _ZERO_CODE_POSTAL,
     ),
     _ruined(
         "nationalite_hors_union",
         E.nationalite,
         "Nationalité d'aucun État membre de l'Union européenne à cette date : la vérifier, ou la liste.",
-        _complementary(lambda liste: and_(E.nationalite != "", not_(_is_citizen(liste)))),
+        and_(_COMPLEMENTAIRE, E.nationalite != "", not_(_is_citizen())),
         source=f"{MUNICIPAL_LAW} ; {EUROPEAN_LAW}",
     ),
 )
@@ -443,69 +415,67 @@ _REMARKS = (
         "date_partielle",
         _DATE,
         "Date de naissance partielle, transmise telle quelle : vérifier l'état civil.",
-        _always(_PARTIELLE),
+        _PARTIELLE,
     ),
     _remark(
-        "bureau_absent", E.code_bureau, "Électeur sans bureau de vote : l'affecter à un bureau.", _empty(E.code_bureau)
+        "bureau_absent", E.code_bureau, "Électeur sans bureau de vote : l'affecter à un bureau.", E.code_bureau == ""
     ),
     _remark(
         "numero_provisoire",
         E.numero_general,
         "Numéro d'ordre provisoire (0) : il sera attribué à l'application du mouvement.",
-        _always(E.numero_general == 0),
+        E.numero_general == 0,
     ),
     _remark(
         "nom_usage_identique",
         E.nom_usage,
         "Nom d'usage identique au nom de naissance : laissé vide dans le fichier.",
-        _always(and_(E.nom_usage != "", E.nom_usage == E.nom_naissance)),
+        and_(E.nom_usage != "", E.nom_usage == E.nom_naissance),
     ),
     _remark(
         "nom_usage_repete",
         E.nom_usage,
         "Nom d'usage qui répète le nom de naissance, aux majuscules près : le laisser vide.",
-        _always(
-            and_(
-                E.nom_usage != "",
-                E.nom_usage != E.nom_naissance,
-                func.length(E.nom_usage) == func.length(E.nom_naissance),
-                without_case(E.nom_usage) == without_case(E.nom_naissance),
-            )
+        and_(
+            E.nom_usage != "",
+            E.nom_usage != E.nom_naissance,
+            func.length(E.nom_usage) == func.length(E.nom_naissance),
+            without_case(E.nom_usage) == without_case(E.nom_naissance),
         ),
     ),
     _remark(
         "nationalite_francaise",
         E.nationalite,
         "Nationalité française sur une liste complémentaire : vérifier la liste de l'électeur.",
-        _complementary(_always(E.nationalite.in_(FRANCAIS))),
+        and_(_COMPLEMENTAIRE, E.nationalite.in_(FRANCAIS)),
         source=f"{MUNICIPAL_LAW} ; {EUROPEAN_LAW}",
     ),
     _remark(
         "departement_obsolete",
         E.departement_naissance,
         "Code de département 20 obsolète : indiquer 2A ou 2B.",
-        _always(E.departement_naissance == "20"),
+        E.departement_naissance == "20",
         source=GEOGRAPHY,
     ),
     _remark(
         "naissance_incoherente",
         E.departement_naissance,
         "Le département de naissance ne s'accorde pas avec la commune, le pays ou la date : vérifier.",
-        _always(_NAISSANCE_INCOHERENTE),
+        _NAISSANCE_INCOHERENTE,
         source=GEOGRAPHY,
     ),
     _remark(
         "commune_naissance_sans_zero",
         E.commune_naissance,
         "Code de la commune de naissance de quatre chiffres : un tableur a retiré le zéro. Reprendre l'export du REU.",
-        _always(_ZERO_COMMUNE),
+        _ZERO_COMMUNE,
         source=GEOGRAPHY,
     ),
     _remark(
         "code_postal_inconnu",
         _CP,
         "Ce n'est pas un code postal de France : le corriger, ou indiquer le pays de l'adresse.",
-        _always(_CODE_POSTAL_INCONNU),
+        _CODE_POSTAL_INCONNU,
     ),
 )
 
