@@ -6,7 +6,7 @@ the mouvements keeps a few bytes for each elector whom the tableau shows.
 
 from array import array
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
@@ -27,7 +27,6 @@ from worker.domain.tableau.model import (
     Ligne,
     LigneRules,
     Lignes,
-    Modele,
     Partie,
     PartieModele,
     Section,
@@ -127,61 +126,36 @@ class Sides:
 
 
 @dataclass(frozen=True)
-class BureauFigures:
-    """The figures of one bureau in a tableau."""
-
-    bureau: BureauElecteurs
-    sides: Sides
-    bilan: Bilan
-
-
-@dataclass(frozen=True)
 class Figures:
-    """The figures of the commune and of its bureaux in a tableau."""
+    """The figures of one bureau, or of the commune."""
 
+    code: str
+    titre: str
     sides: Sides
     bilan: Bilan
-    bureaux: list[BureauFigures]
-
-    @property
-    def mouvements(self) -> int:
-        """The number of mouvements shown; a change of bureau counts once."""
-        return len(self.sides.additions.ids) + len(self.sides.retranchements.ids)
-
-    @property
-    def impossibles(self) -> tuple[str, ...]:
-        """Codes of the bureaux with a negative number of electors, before or after."""
-        return tuple(one.bureau.code for one in self.bureaux if min(one.bilan.avant, one.bilan.apres) < 0)
 
 
-def count_figures(
-    bureaux: Iterable[BureauElecteurs],
-    corrections: Mapping[str, int],
-    shown: Iterable[ShownMouvement],
-    others: Mapping[str, int] | None = None,
-) -> Figures:
-    """Count the figures of a tableau, with its bureaux in the order of their numbers, unknown bureaux included.
-
-    `corrections`: by bureau, number to add to its electors in the list to get those before the tableau; `others`: by
-    bureau, balance of the mouvements of the period that the tableau does not show.
-    """
-    others = others or {}
+def _count_figures(liste: "ListeDeCommune", survey: Survey) -> list[Figures]:
+    """Count the figures of the bureaux in the order of their numbers, unknown ones included, then of the commune."""
+    corrections, others = survey.corrections, survey.others
     commune, by_bureau = Sides(), defaultdict[str, Sides](Sides)
-    for one in shown:
+    for one in survey.drain():
         # In the commune a change of bureau is no departure: it is in part I only.
         (commune.retranchements if one.arrives_in is None else commune.additions).add(one)
         if one.arrives_in is not None:
             by_bureau[one.arrives_in].additions.add(one)
         if one.leaves is not None:
             by_bureau[one.leaves].retranchements.add(one)
-    known = {bureau.code: bureau for bureau in bureaux}
+    known = {bureau.code: bureau for bureau in liste.bureaux}
     unknown = [BureauElecteurs(code, "", 0) for code in {*by_bureau, *corrections, *others} - {*known}]
     figures = []
     for bureau in sorted([*known.values(), *unknown], key=_order):
-        avant, sides = bureau.electeurs + corrections.get(bureau.code, 0), by_bureau[bureau.code]
-        figures.append(BureauFigures(bureau, sides, _bilan(avant, sides, others.get(bureau.code, 0))))
+        avant, sides = bureau.electeurs + corrections[bureau.code], by_bureau[bureau.code]
+        bilan = _bilan(avant, sides, others[bureau.code])
+        figures.append(Figures(bureau.code or SANS_BUREAU, _titre(bureau), sides, bilan))
     avant = sum(one.bilan.avant for one in figures)
-    return Figures(commune, _bilan(avant, commune, sum(others.values()), is_commune=True), figures)
+    bilan = _bilan(avant, commune, others.total(), is_commune=True)
+    return [*figures, Figures("", f"Commune {of_commune(liste.nom_commune)}", commune, bilan)]
 
 
 def _bilan(avant: int, sides: Sides, others: int, *, is_commune: bool = False) -> Bilan:
@@ -239,7 +213,8 @@ def compose_tableau(
     survey = Survey(demande)
     for mouvement in source.stream():
         survey.add(mouvement)
-    figures = count_figures(liste.bureaux, survey.corrections, survey.drain(), survey.others)
+    figures = _count_figures(liste, survey)
+    commune = figures[-1]
     has_nationalite = liste.liste is not Liste.PRINCIPALE
     has_dates = demande.modele.has_dates
     left_out = "" if liste.has_arrondissements else liste.nom_commune
@@ -257,18 +232,14 @@ def compose_tableau(
         objet=_objet(demande),
         edite_le=f"Édité le {format_moment(demande.requested_at, liste.code_commune)}",
         is_provisoire=demande.is_provisoire,
-        sections=_SectionBuilder(demande.modele, liste.nom_commune, lignes_of).build(demande.presentation, figures),
+        sections=tuple(_make_sections(demande, figures, lignes_of)),
         signatures=_signatures(demande, liste.nom_commune),
         notes=tuple(_make_notes(demande, liste, survey, chain)),
         has_nationalite=has_nationalite,
         has_dates=has_dates,
         mention=MENTION_COMMISSION if demande.edition is Edition.COMMISSION else "",
-        mouvements=figures.mouvements,
-        bureaux_impossibles=figures.impossibles,
-        avant=(
-            *((one.bureau.code or SANS_BUREAU, _titre(one.bureau), one.bilan.avant) for one in figures.bureaux),
-            ("", f"Commune {of_commune(liste.nom_commune)}", figures.bilan.avant),
-        ),
+        mouvements=len(commune.sides.additions.ids) + len(commune.sides.retranchements.ids),
+        bilans=tuple((one.code, one.titre, one.bilan) for one in figures),
     )
 
 
@@ -295,43 +266,27 @@ SANS_BUREAU = "–"
 """Code of the section of electors without a bureau: an empty code is the commune's."""
 
 
-@dataclass(frozen=True)
-class _SectionBuilder:
-    """Builds the sections of one tableau; `lignes_of`: returns the lines of mouvements, given by their ids."""
-
-    modele: Modele
-    nom_commune: str
-    lignes_of: Callable[[Sequence[int]], Iterable[Ligne]]
-
-    def build(self, presentation: Presentation, figures: Figures) -> tuple[Section, ...]:
-        has_bureaux = presentation is not Presentation.COMMUNE
-        has_parties = presentation is not Presentation.RECAPITULATIF
-        parties = self._parties(figures.sides, has_lignes=not has_bureaux) if has_parties else ()
-        commune = Section("", f"Commune {of_commune(self.nom_commune)}", parties, figures.bilan)
-        if not has_bureaux:
-            return (commune,)
-        bureaux = [
-            Section(
-                one.bureau.code or SANS_BUREAU,
-                _titre(one.bureau),
-                self._parties(one.sides, has_lignes=True) if has_parties else (),
-                one.bilan,
-            )
-            for one in figures.bureaux
+def _make_sections(
+    demande: Demande, figures: Sequence[Figures], lignes_of: Callable[[Sequence[int]], Iterable[Ligne]]
+) -> Iterator[Section]:
+    """Yield the sections; `lignes_of` returns the lines of mouvements, given by their ids."""
+    modele, is_of_commune = demande.modele, demande.presentation is Presentation.COMMUNE
+    has_parties = demande.presentation is not Presentation.RECAPITULATIF
+    for one in figures[-1:] if is_of_commune else figures:
+        sides = (modele.additions, one.sides.additions), (modele.retranchements, one.sides.retranchements)
+        parties = [
+            Partie(part.titre, lignes_of(side.ids) if is_of_commune or one.code else (), _total(part, side))
+            for part, side in sides
+            if part and has_parties
         ]
-        return *bureaux, commune
+        yield Section(one.code, one.titre, tuple(parties), one.bilan)
 
-    def _parties(self, sides: Sides, *, has_lignes: bool) -> tuple[Partie, ...]:
-        parts = [(self.modele.additions, sides.additions)]
-        if self.modele.retranchements:
-            parts.append((self.modele.retranchements, sides.retranchements))
-        return tuple(self._partie(modele, side, has_lignes=has_lignes) for modele, side in parts)
 
-    def _partie(self, modele: PartieModele, side: Side, *, has_lignes: bool) -> Partie:
-        total = f"{modele.total} : {count_in_words(len(side.ids), 'électeur')}"
-        if side.changements:
-            total += f", dont {count_in_words(side.changements, 'changement')} de bureau"
-        return Partie(modele.titre, self.lignes_of(side.ids) if has_lignes else (), total)
+def _total(part: PartieModele, side: Side) -> str:
+    total = f"{part.total} : {count_in_words(len(side.ids), 'électeur')}"
+    if side.changements:
+        total += f", dont {count_in_words(side.changements, 'changement')} de bureau"
+    return total
 
 
 def _titre(bureau: BureauElecteurs) -> str:

@@ -22,7 +22,7 @@ from schemas.vocabulary import CATEGORIES, Categorie, Nature, Severity
 from worker.domain.anomaly import Anomaly
 from worker.domain.identite import Effet, Etat, Identite, Mouvement, identite_of
 from worker.domain.majorite import OfAge, Period, Register
-from worker.domain.tableau.composition import SANS_BUREAU, TableauSource
+from worker.domain.tableau.composition import TableauSource
 from worker.domain.tableau.demande import Demande, is_in, is_in_period, is_misplaced, is_perhaps_l30
 from worker.domain.tableau.model import (
     Tableau,
@@ -161,15 +161,16 @@ def _on_dates(mouvement: Mouvement) -> Iterator[Anomaly]:
 
 def check_bilan(tableau: Tableau) -> Iterator[Anomaly]:
     """Yield the bureaux with an impossible number of electors before or after the tableau."""
-    for bureau in tableau.bureaux_impossibles:
-        yield Anomaly(
-            "bilan_impossible",
-            Severity.BLOCKING,
-            "bureau",
-            "Moins de zéro électeur avant ou après le tableau : la liste et ses mouvements se contredisent, "
-            "vérifier les mouvements appliqués de ce bureau, puis importer la liste de nouveau.",
-            bureau=bureau or SANS_BUREAU,
-        )
+    for bureau, _, bilan in tableau.bilans:
+        if bureau and min(bilan.avant, bilan.apres) < 0:
+            yield Anomaly(
+                "bilan_impossible",
+                Severity.BLOCKING,
+                "bureau",
+                "Moins de zéro électeur avant ou après le tableau : la liste et ses mouvements se contredisent, "
+                "vérifier les mouvements appliqués de ce bureau, puis importer la liste de nouveau.",
+                bureau=bureau,
+            )
 
 
 class Reason(StrEnum):

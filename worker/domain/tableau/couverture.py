@@ -22,6 +22,7 @@ from schemas.vocabulary import Nature, Severity
 from worker.domain.anomaly import Anomaly
 from worker.domain.identite import Mouvement
 from worker.domain.tableau.demande import Demande, is_in, is_in_period
+from worker.domain.tableau.model import Bilan
 
 
 @dataclass(frozen=True)
@@ -133,16 +134,6 @@ class Chain:
         return any(before.taken_on <= day <= link.taken_on for day in self.daily)
 
 
-_START, _END, _GAP, _DAY, _UNSAID = (
-    *("couverture_debut", "couverture_fin", "couverture_lacune", "couverture_date"),
-    "couverture_inconnue",
-)
-_DOUBTS = "doutes_ouverts"
-_CONTRADICTION = "couverture_contredite"
-_WAITING = "couverture_attente"
-_CHAMP = "période"
-
-
 def check_couverture(demande: Demande, chain: Chain, *, is_neant: bool = False) -> Iterator[Anomaly]:
     """Yield what the register does not know about the period of the tableau; nothing if it knows all of it.
 
@@ -164,7 +155,7 @@ def check_couverture(demande: Demande, chain: Chain, *, is_neant: bool = False) 
     for before, link in _counted(demande, chain):
         expected = chain.expect(before, link)
         if expected is not None:
-            yield _anomalie(_CONTRADICTION, _on_totals(chain, before, link, expected))
+            yield _anomalie("couverture_contredite", _on_totals(chain, before, link, expected))
     yield from _check_waiting(demande, chain)
 
 
@@ -187,7 +178,7 @@ def check_doubts(demande: Demande, pairs: Iterable[tuple[Mouvement, Mouvement]])
     if number:
         said = count_of(number, "doute est ouvert", "doutes sont ouverts")
         yield Anomaly(
-            _DOUBTS,
+            "doutes_ouverts",
             Severity.BLOCKING,
             "mouvements",
             f"{said} : une radiation et une inscription sont peut-être celles d'une même personne, dont l'état civil a "
@@ -227,13 +218,8 @@ def base_of(demande: Demande, chain: Chain) -> Link | None:
     None: they are counted from the current list. Under the yearly revision the list states what was applied to it; else
     no export gives the electors of the list, or the list was changed without an import.
     """
-    rank = _rank_of_base(demande, chain)
-    return None if rank is None else chain.links[rank]
-
-
-def _rank_of_base(demande: Demande, chain: Chain) -> int | None:
     last = _bounds(demande, chain.links)[1] if _has_period(demande, chain) else len(chain.links)
-    return next((rank for rank, link in enumerate(chain.links) if rank >= last and link.is_kept), None)
+    return next((link for link in chain.links[last:] if link.is_kept), None)
 
 
 def last_known_day(demande: Demande) -> date:
@@ -246,8 +232,8 @@ def _counted(demande: Demande, chain: Chain) -> Iterator[tuple[Link, Link]]:
     """Return the pairs of exports that electors are counted back across: from the period to the base."""
     if not _has_period(demande, chain):
         return pairwise(())
-    base = _rank_of_base(demande, chain)
-    return pairwise(chain.links[_bounds(demande, chain.links)[0] : None if base is None else base + 1])
+    base, links = base_of(demande, chain), chain.links[_bounds(demande, chain.links)[0] :]
+    return pairwise(links[: links.index(base) + 1] if base else links)
 
 
 def window_of(demande: Demande, chain: Chain) -> Sequence[Link]:
@@ -277,7 +263,7 @@ def _check_rows(demande: Demande, chain: Chain) -> Iterator[Anomaly]:
         return
     link = chain.links[-1]
     yield _anomalie(
-        _CONTRADICTION,
+        "couverture_contredite",
         f"Le registre a été modifié hors import : l'export du {short_date(link.taken_on)} donnait "
         f"{count_of(link.electeurs or 0, 'électeur')}, le registre en a {format_number(chain.listed or 0)}. Annuler "
         "cet import (imports --undo), le reprendre (import-reu), puis redemander le tableau.",
@@ -289,22 +275,29 @@ def _check_links(demande: Demande, chain: Chain) -> Iterator[Anomaly]:
     window = window_of(demande, chain)
     if window[0].taken_on > start:
         yield _anomalie(
-            _START,
+            "couverture_debut",
             f"Aucun export du REU pris le {short_date(start)} ou avant : ce qui a changé entre la réunion et le "
             f"{short_date(window[0].taken_on)} n'est pas connu. Indiquer ce jour comme celui de la réunion "
             "précédente, d'où les mouvements sont comptés, ou importer ceux qui manquent (import-mouvements).",
         )
     yield from (_gap(link, before) for before, link in _counted(demande, chain) if not link.is_compared)
+    is_split = False
     for before, link in pairwise(window):
         if link.is_compared and link.undated and before.taken_on < end < link.taken_on:
-            yield _anomalie(_DAY, _on_straddling(link, before, end))
+            is_split = True
+            yield _anomalie("couverture_date", _on_straddling(link, before, end))
         elif link.is_compared and link.undated and before.taken_on < start < link.taken_on:
-            yield _anomalie(_DAY, _on_straddling(link, before, start), Severity.REMARK)
-    severity = Severity.REMARK if demande.is_provisoire else Severity.BLOCKING
-    if _is_perhaps_before(window, end):
-        yield _anomalie(_DAY, _on_no_day(window[-1], end), severity)
-    if window[-1].taken_on < end:
-        yield _anomalie(_END, _on_end(window[-1], end, is_in_parts=bool(chain.partial)), severity)
+            yield _anomalie("couverture_date", _on_straddling(link, before, start), Severity.REMARK)
+    severity, last = Severity.REMARK if demande.is_provisoire else Severity.BLOCKING, window[-1]
+    if last.taken_on < end:
+        yield _anomalie("couverture_fin", _on_end(last, end, is_in_parts=bool(chain.partial)), severity)
+    elif not last.is_dated and not is_split:
+        yield _anomalie(
+            "couverture_date",
+            f"L'export repris le {short_date(last.taken_on)} n'a pas de jour indiqué : s'il a été pris avant le "
+            f"{short_date(end)}, ce qui a changé depuis n'est pas connu. Indiquer son jour (imports --taken-on).",
+            severity,
+        )
 
 
 def _on_end(link: Link, end: date, *, is_in_parts: bool) -> str:
@@ -325,12 +318,20 @@ def _check_word(demande: Demande, chain: Chain, word: CompleteUntil) -> Iterator
     """Report mouvements imported after a declaration, and exports that nothing but the declaration covers."""
     start, end = demande.required(Repere.REUNION), last_known_day(demande)
     if late := [it for it in chain.late if it.import_id > word.import_id and start < it.day <= end]:
-        yield _anomalie(_CONTRADICTION, _on_late(late, word))
+        first, last = min(it.day for it in late), max(it.day for it in late)
+        imports = sorted({it.import_id for it in late})
+        came = count_of(sum(it.number for it in late), "mouvement est venu", "mouvements sont venus")
+        yield _anomalie(
+            "couverture_contredite",
+            f"{came} ensuite ({span(first, last)}, import {', '.join(map(str, imports))}), alors que l'import "
+            f"{word.import_id} était dit complet jusqu'au {short_date(word.complete_until)} : il en manquait. Vérifier "
+            "qu'il n'en manque plus, et le dire du dernier fichier (import-mouvements --complete-until).",
+        )
     for before, link in _counted(demande, chain):
         if link.is_compared or chain.expect(before, link) is not None:
             continue
         if chain.word(link.taken_on):
-            yield _anomalie(_GAP, _on_word_only(before, link), Severity.REMARK)
+            yield _anomalie("couverture_lacune", _on_word_only(before, link), Severity.REMARK)
         else:
             yield _gap(link, before)
 
@@ -345,9 +346,16 @@ def _check_waiting(demande: Demande, chain: Chain) -> Iterator[Anomaly]:
     shown = [it for it in chain.waiting if start < it.day <= end]
     taken = max((link.taken_on for link in chain.links), default=date.min)
     before = [it for it in chain.waiting if taken < it.day <= start]
-    if before or shown:
-        severity = Severity.REMARK if demande.is_provisoire and not before else Severity.BLOCKING
-        yield _anomalie(_WAITING, _on_waiting([*before, *shown]), severity)
+    if waiting := [*before, *shown]:
+        said = count_of(sum(it.number for it in waiting), "mouvement attend", "mouvements attendent")
+        yield _anomalie(
+            "couverture_attente",
+            f"{said} encore ({span(waiting[0].day, waiting[-1].day)}, état « actif » dans leur fichier) : la liste ne "
+            "dit pas s'ils ont pris effet, et les totaux de ce tableau et du suivant ne se suivraient pas. S'ils ont "
+            "pris effet, reprendre un export du REU qui les montre (import-reu) et annuler l'import de ce fichier "
+            "(imports --undo).",
+            Severity.REMARK if demande.is_provisoire and not before else Severity.BLOCKING,
+        )
 
 
 def first_export(demande: Demande, chain: Chain) -> Link | None:
@@ -363,21 +371,23 @@ def first_export(demande: Demande, chain: Chain) -> Link | None:
     return link if is_alone and is_whole and link.taken_on <= demande.required(Repere.REUNION) else None
 
 
-def check_first(link: Link, electeurs: Mapping[str, int], counted: Iterable[tuple[str, str, int]]) -> Iterator[Anomaly]:
+def check_first(
+    link: Link, electeurs: Mapping[str, int], bilans: Iterable[tuple[str, str, Bilan]]
+) -> Iterator[Anomaly]:
     """Check that the electors before the tableau are those of the first export, by bureau.
 
     `electeurs`: those of age in the export, by bureau, after the mouvements between the export and the period.
-    `counted`: key, title and number of each count; the key of the commune is empty.
+    `bilans`: those of the tableau.
     """
     found = {**electeurs, "": sum(electeurs.values())}
-    for key, titre, number in counted:
-        if number != found.get(key, 0):
+    for key, titre, bilan in bilans:
+        if bilan.avant != found.get(key, 0):
             yield _anomalie(
-                _CONTRADICTION,
+                "couverture_contredite",
                 "Le registre a été modifié hors import : d'après les mouvements, il y avait "
-                f"{count_of(number, 'électeur')} avant ce tableau ({titre}), et {format_number(found.get(key, 0))} "
-                f"d'après l'export du {short_date(link.taken_on)}. Annuler les imports qui suivent cet export, le "
-                "dernier d'abord (imports --undo), puis les reprendre (import-reu).",
+                f"{count_of(bilan.avant, 'électeur')} avant ce tableau ({titre}), et "
+                f"{format_number(found.get(key, 0))} d'après l'export du {short_date(link.taken_on)}. Annuler les "
+                "imports qui suivent cet export, le dernier d'abord (imports --undo), puis les reprendre (import-reu).",
             )
             return
 
@@ -418,27 +428,6 @@ def _on_totals(chain: Chain, before: Link, link: Link, expected: int) -> str:
     )
 
 
-def _on_late(late: Sequence[LateMouvements], word: CompleteUntil) -> str:
-    first, last = min(it.day for it in late), max(it.day for it in late)
-    imports = sorted({it.import_id for it in late})
-    came = count_of(sum(it.number for it in late), "mouvement est venu", "mouvements sont venus")
-    return (
-        f"{came} ensuite ({span(first, last)}, import {', '.join(map(str, imports))}), alors que l'import "
-        f"{word.import_id} était dit complet jusqu'au {short_date(word.complete_until)} : il en manquait. Vérifier "
-        "qu'il n'en manque plus, et le dire du dernier fichier (import-mouvements --complete-until)."
-    )
-
-
-def _on_waiting(waiting: Sequence[WaitingMouvements]) -> str:
-    said = count_of(sum(it.number for it in waiting), "mouvement attend", "mouvements attendent")
-    return (
-        f"{said} encore ({span(waiting[0].day, waiting[-1].day)}, état « actif » dans leur fichier) : la liste ne dit "
-        "pas s'ils ont pris effet, et les totaux de ce tableau et du suivant ne se suivraient pas. S'ils ont pris "
-        "effet, reprendre un export du REU qui les montre (import-reu) et annuler l'import de ce fichier "
-        "(imports --undo)."
-    )
-
-
 def _on_gap(link: Link, before: Link) -> str:
     return (
         f"L'export du {short_date(link.taken_on)} a été repris sans être comparé à celui du "
@@ -458,13 +447,13 @@ def _on_word_only(before: Link, link: Link) -> str:
 def _gap(link: Link, before: Link) -> Anomaly:
     if link.has_new_part:
         return _anomalie(
-            _GAP,
+            "couverture_lacune",
             f"Un arrondissement est entré dans la liste après l'export du {short_date(before.taken_on)}, et celui du "
             f"{short_date(link.taken_on)} est le premier de la liste entière : ce qui a changé entre les deux n'est "
             "pas connu. Importer les mouvements qui manquent (import-mouvements --complete-until).",
         )
     return _anomalie(
-        _GAP,
+        "couverture_lacune",
         f"{_on_gap(link, before)} : ce qui a changé entre les deux n'est pas connu. Annuler cet import "
         "et le reprendre, ou importer les mouvements qui manquent (import-mouvements --complete-until).",
     )
@@ -484,24 +473,6 @@ def _on_straddling(link: Link, before: Link, day: date) -> str:
     )
 
 
-def _is_perhaps_before(window: Sequence[Link], end: date) -> bool:
-    """Return whether the last export covers the period only if it was taken on the day of its import.
-
-    If its mouvements lie on both sides of the end, another anomaly already reports them.
-    """
-    last = window[-1]
-    if last.is_dated or last.taken_on < end:
-        return False
-    return not (last.is_compared and last.undated and len(window) > 1 and window[-2].taken_on < end < last.taken_on)
-
-
-def _on_no_day(link: Link, end: date) -> str:
-    return (
-        f"L'export repris le {short_date(link.taken_on)} n'a pas de jour indiqué : s'il a été pris avant le "
-        f"{short_date(end)}, ce qui a changé depuis n'est pas connu. Indiquer son jour (imports --taken-on)."
-    )
-
-
 def _unsaid(demande: Demande, chain: Chain, *, is_neant: bool) -> Anomaly:
     if chain.words:
         until = max(word.complete_until for word in chain.words)
@@ -509,7 +480,7 @@ def _unsaid(demande: Demande, chain: Chain, *, is_neant: bool) -> Anomaly:
     else:
         said = "Personne n'a dit jusqu'à quel jour les mouvements sont complets"
     return _anomalie(
-        _UNSAID,
+        "couverture_inconnue",
         f"{said} : vérifier qu'il n'en manque pas jusqu'au {short_date(last_known_day(demande))}, et l'indiquer "
         f"(import-mouvements --complete-until).{' Sans cela, « Néant » serait inventé.' if is_neant else ''}",
         Severity.BLOCKING if is_neant and not demande.is_provisoire else Severity.REMARK,
@@ -517,4 +488,4 @@ def _unsaid(demande: Demande, chain: Chain, *, is_neant: bool) -> Anomaly:
 
 
 def _anomalie(code: str, message: str, severity: Severity = Severity.BLOCKING) -> Anomaly:
-    return Anomaly(code, severity, _CHAMP, message, is_of_file=True)
+    return Anomaly(code, severity, "période", message, is_of_file=True)

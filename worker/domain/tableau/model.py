@@ -188,10 +188,8 @@ class Tableau:
     """Number of mouvements shown; a change of bureau counts once."""
     departement: str = ""
     """`Département : Bouches-du-Rhône`; empty if it is unknown."""
-    bureaux_impossibles: tuple[str, ...] = field(default=())
-    """Codes of the bureaux with a negative number of electors before or after; empty for electors without a bureau."""
-    avant: tuple[tuple[str, str, int], ...] = field(default=())
-    """Code, title and number of electors before, of each bureau and of the commune, also where they are not printed."""
+    bilans: tuple[tuple[str, str, Bilan], ...] = field(default=())
+    """Code, title and balance of each bureau and of the commune, also where they are not printed."""
 
 
 ADRESSE_MASQUEE = "Adresse non communiquée"

@@ -327,7 +327,7 @@ class TableauSubject:
             if is_between and mouvement.is_applied and not is_mineur(mouvement.personne.date_naissance, *days):
                 move_electeur(mouvement, by_code, 1)
         electeurs = {code or SANS_BUREAU: number for code, number in by_code.items()}
-        yield from check_first(link, electeurs, tableau.avant)
+        yield from check_first(link, electeurs, tableau.bilans)
 
     def _open_doubts(self) -> Iterator[tuple[Mouvement, Mouvement]]:
         ids = [id_ for pair in self.doubts for id_ in pair]
