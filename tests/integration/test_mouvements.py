@@ -110,7 +110,7 @@ def test_the_calendar_of_a_list_knows_the_days_of_a_decree_and_vain_meetings(eng
     assert known.reunions == (annual, date(2027, 3, 22)), "before a poll the tableau stops on the twentieth day"
     assert (known.meeting_before(poll), known.publication_before(poll)) == (None, date(2027, 3, 22))
     assert (known.meeting_before(decreed), known.publication_before(decreed)) == (None, date(2027, 5, 29))
-    assert known.without_commission == {decreed}
+    assert not known.poll(decreed).has_commission
 
 
 def test_the_tableaux_of_a_poll_are_counted_from_the_days_of_its_text(engine: Engine) -> None:

@@ -601,7 +601,7 @@ worker/domain/tableau/
   test_a_meeting_after_the_last_day_is_refused
     - if not missing and Repere.REUNION in self.reperes and self.required(Repere.REUNION) >= self.last_day:
   test_the_meeting_of_the_poll_is_not_taken_for_the_one_before
-    - if asked.reunion and asked.scrutin and not until and _is_of_poll(asked.reunion, asked.scrutin, calendrier):
+    - if first <= asked.reunion <= last:
   test_a_last_day_is_a_meeting_where_somebody_declared_one
     - "commission": until if until in calendrier.reunions else None,
     + "commission": until,

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from common.calendrier import CalendarScrutin
 from schemas.requests import TableauxRenderRequested
 from schemas.tableaux import TypeTableau
 from schemas.vocabulary import Categorie, Nature
@@ -29,7 +30,7 @@ from worker.domain.tableau.demande import Calendrier, Demande, DemandeInvalide, 
 
 SCRUTIN = date(2027, 4, 11)
 LAST_YEAR, BEFORE_POLL = date(2026, 9, 3), date(2027, 3, 19)
-KNOWN = Calendrier(scrutins=(SCRUTIN,), clotures={SCRUTIN: date(2027, 3, 5)}, reunions=(LAST_YEAR, BEFORE_POLL))
+KNOWN = Calendrier({SCRUTIN: CalendarScrutin(SCRUTIN, cloture=date(2027, 3, 5))}, (LAST_YEAR, BEFORE_POLL))
 VINGT, CINQ = TypeTableau.VINGT_JOURS, TypeTableau.CINQ_JOURS_REU
 PREMIER, SECOND = TypeTableau.PREMIER_RECTIFICATIF, TypeTableau.SECOND_RECTIFICATIF
 
@@ -72,12 +73,8 @@ def test_a_commission_that_did_not_meet_before_the_poll_stops_on_the_eve_of_the_
 
 def test_a_decree_moves_the_last_day_and_may_do_without_the_commission() -> None:
     decreed = date(2027, 3, 27)
-    known = Calendrier(
-        scrutins=(SCRUTIN,),
-        reunions=(LAST_YEAR, BEFORE_POLL),
-        publications_due={SCRUTIN: decreed},
-        without_commission=frozenset({SCRUTIN}),
-    )
+    poll = CalendarScrutin(SCRUTIN, publication_due=decreed, has_commission=False)
+    known = Calendrier({SCRUTIN: poll}, (LAST_YEAR, BEFORE_POLL))
     vingt, cinq = (_dates(type_, known, scrutin="2027-04-11") for type_ in (VINGT, CINQ))
     assert (vingt["reunion"], vingt["until"]) == (BEFORE_POLL, None), "a meeting that is not of this poll comes before"
     demande = Demande(type=VINGT, requested_at=datetime(2027, 3, 20, tzinfo=UTC), **vingt)

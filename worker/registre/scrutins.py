@@ -12,7 +12,6 @@ from common.calendrier import (
     CalendarScrutin,
     days_before,
     is_poll_day,
-    last_round,
     meeting_before,
     one_a_day,
 )
@@ -93,18 +92,8 @@ def select_reunions(connection: Connection, code_commune: str, liste: Liste | No
 def read_calendrier(connection: Connection, code_commune: str, liste: Liste) -> Calendrier:
     """Return the polls and meetings that the tableaux of a list are counted from."""
     scrutins = one_a_day(select_scrutins(connection, code_commune))
-    days = tuple(scrutin.jour for scrutin in scrutins)
-    reunions = select_reunions(connection, code_commune, liste)
-    return Calendrier(
-        scrutins=days,
-        last_rounds={it.jour: last for it in scrutins if (last := last_round(it.jour, it.libelle, days))},
-        clotures={it.jour: it.cloture for it in scrutins if it.cloture},
-        reunions=tuple(sorted({_stopped_on(reunion, scrutins) for reunion in reunions})),
-        publications_due={it.jour: it.publication_due for it in scrutins if it.publication_due},
-        without_commission=frozenset(it.jour for it in scrutins if not it.has_commission),
-        windows={it.jour: it.window for it in scrutins},
-        cinq_jours_due={it.jour: it.cinq_jours_due for it in scrutins if it.cinq_jours_due},
-    )
+    reunions = {_stopped_on(reunion, scrutins) for reunion in select_reunions(connection, code_commune, liste)}
+    return Calendrier({it.jour: it for it in scrutins}, tuple(sorted(reunions)))
 
 
 def _stopped_on(reunion: CalendarReunion, scrutins: Iterable[CalendarScrutin]) -> dt.date:

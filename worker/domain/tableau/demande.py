@@ -16,13 +16,14 @@ March. So each tableau begins as the one before it ended. Mouvements that wait s
 Minors do not count, however early they were registered: `worker.domain.majorite`.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from functools import cached_property
 from typing import Any
 
 from common.calendrier import (
+    CalendarScrutin,
     additions_on,
     civil_day,
     cloture,
@@ -31,6 +32,7 @@ from common.calendrier import (
     days_before,
     dix_janvier,
     is_mineur,
+    last_round,
     meeting_before,
 )
 from common.french import short_date
@@ -253,39 +255,31 @@ _RECTIFICATIFS = {TypeTableau.PREMIER_RECTIFICATIF: dix_janvier, TypeTableau.SEC
 
 @dataclass(frozen=True)
 class Calendrier:
-    """The dates that the register knows for one list: polls, unusual closings, meetings of the commission."""
+    """The dates that the register knows for one list."""
 
-    scrutins: tuple[date, ...] = ()
-    clotures: Mapping[date, date] | None = None
+    scrutins: Mapping[date, CalendarScrutin] = field(default_factory=dict)
+    """The polls by their day, in order."""
     reunions: tuple[date, ...] = ()
     """The last days of former tableaux: the meetings; the last day to publish, for a meeting that is deemed not to have
     deliberated before a poll."""
-    last_rounds: Mapping[date, date] = field(default_factory=dict)
-    publications_due: Mapping[date, date] = field(default_factory=dict)
-    """By poll, the last day to publish that a text fixes for it."""
-    without_commission: frozenset[date] = frozenset()
-    """The polls before which, by a text, the commission does not meet."""
-    windows: Mapping[date, tuple[date, date]] = field(default_factory=dict)
-    """By poll, the first and the last possible day of the meeting before it."""
-    cinq_jours_due: Mapping[date, date] = field(default_factory=dict)
-    """By poll, the day that a text fixes for the second tableau."""
+
+    def poll(self, day: date) -> CalendarScrutin:
+        """Return the poll of a day; one with the usual dates if it is not known."""
+        return self.scrutins.get(day, CalendarScrutin(day))
 
     def meeting_before(self, scrutin: date) -> date | None:
         """Return the meeting before the first tableau of a poll, if it is known."""
-        if scrutin in self.without_commission:
-            return None
-        return meeting_before(scrutin, self.reunions, self.windows.get(scrutin))
+        poll = self.poll(scrutin)
+        return meeting_before(scrutin, self.reunions, poll.window) if poll.has_commission else None
 
     def publication_before(self, scrutin: date) -> date:
         """Return the last day to publish the first tableau of a poll."""
-        return self.publications_due.get(scrutin) or days_before(scrutin, 20)
+        return self.poll(scrutin).publication_due or days_before(scrutin, 20)
 
     def end_before(self, scrutin: date) -> date:
         """Return the first day that is too late for the meeting before the first tableau of a poll."""
-        is_without = scrutin in self.without_commission
-        if is_without:
-            return self.publication_before(scrutin)
-        return self.windows.get(scrutin, commission_between(scrutin))[0]
+        poll = self.poll(scrutin)
+        return poll.window[0] if poll.has_commission else self.publication_before(scrutin)
 
 
 def dates_of(asked: TableauxRenderRequested, type_: TypeTableau, calendrier: Calendrier) -> dict[str, Any]:
@@ -303,18 +297,18 @@ def dates_of(asked: TableauxRenderRequested, type_: TypeTableau, calendrier: Cal
         until = _until(asked, scrutin, calendrier)
     elif type_ is TypeTableau.CINQ_JOURS_REU and not is_after_another:
         until = asked.until
+    days, polls = tuple(calendrier.scrutins), calendrier.scrutins.values()
+    own = calendrier.poll(scrutin) if scrutin else None
     return {
         "code_commune": asked.commune,
         "date_tableau": _date_tableau(asked, type_) if Repere.DATE_TABLEAU in needed else None,
         "scrutin": scrutin,
-        "scrutins": calendrier.scrutins,
-        "last_rounds": calendrier.last_rounds,
-        "cloture": (calendrier.clotures or {}).get(scrutin) if scrutin else None,
-        "publication_due": calendrier.publications_due.get(scrutin) if scrutin else None,
-        "cinq_jours_due": calendrier.cinq_jours_due.get(scrutin) if scrutin else None,
-        "meetings_from": {
-            poll: first for poll, (first, _) in calendrier.windows.items() if first != commission_between(poll)[0]
-        },
+        "scrutins": days,
+        "last_rounds": {it.jour: last for it in polls if (last := last_round(it.jour, it.libelle, days))},
+        "cloture": own and own.cloture,
+        "publication_due": own and own.publication_due,
+        "cinq_jours_due": own and own.cinq_jours_due,
+        "meetings_from": {it.jour: it.window[0] for it in polls if it.window[0] != commission_between(it.jour)[0]},
         "reunion": _reunion(asked, type_, until, calendrier) if Repere.REUNION in needed else None,
         "until": until,
         "commission": until if until in calendrier.reunions else None,
@@ -346,17 +340,16 @@ def _reunion(
     before the last day to publish if the commission did not meet, or is deemed not to have deliberated.
     """
     if type_ is TypeTableau.VINGT_JOURS:
-        if asked.reunion and asked.scrutin and not until and _is_of_poll(asked.reunion, asked.scrutin, calendrier):
-            raise DemandeInvalide(f"{type_.label} : {_OF_THE_POLL.format(short_date(asked.reunion))}")
-        return asked.reunion or _last_before(_end(asked, until, calendrier), calendrier.reunions)
+        if asked.reunion and asked.scrutin and not until:
+            first, last = calendrier.poll(asked.scrutin).window
+            if first <= asked.reunion <= last:
+                raise DemandeInvalide(f"{type_.label} : {_OF_THE_POLL.format(short_date(asked.reunion))}")
+        end = _end(asked, until, calendrier)
+        return asked.reunion or max((day for day in calendrier.reunions if end and day < end), default=None)
     given = asked.until if TypeTableau.VINGT_JOURS in asked.types else asked.reunion
     if given or asked.scrutin is None:
         return given
     return calendrier.meeting_before(asked.scrutin) or calendrier.publication_before(asked.scrutin) - _ONE_DAY
-
-
-def _is_of_poll(reunion: date, scrutin: date, calendrier: Calendrier) -> bool:
-    return meeting_before(scrutin, [reunion], calendrier.windows.get(scrutin)) is not None
 
 
 def _end(asked: TableauxRenderRequested, until: date | None, calendrier: Calendrier) -> date | None:
@@ -364,11 +357,7 @@ def _end(asked: TableauxRenderRequested, until: date | None, calendrier: Calendr
         return until
     if asked.scrutin:
         return calendrier.end_before(asked.scrutin)
-    return asked.publication and asked.publication - timedelta(days=1)
-
-
-def _last_before(end: date | None, reunions: Iterable[date]) -> date | None:
-    return max((day for day in reunions if end and day < end), default=None)
+    return asked.publication and asked.publication - _ONE_DAY
 
 
 _ORDER = {type_: rank for rank, type_ in enumerate(TypeTableau)}
