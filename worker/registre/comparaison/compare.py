@@ -4,7 +4,7 @@ The database compares two versions of each list, list after list; only differenc
 results stay in temporary tables until they are recorded with the import.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any
 
@@ -31,7 +31,6 @@ from sqlalchemy.orm import aliased
 from common.texte import JOINT
 from schemas.vocabulary import Categorie, Nature
 from worker.domain.identite import Effet, Etat, fold_identite
-from worker.errors import ImportRefusedError
 from worker.registre.comparaison.differences import (
     BEFORE,
     CANDIDATES,
@@ -80,44 +79,33 @@ _AS_THEY_ARE = (
     *("pays_naissance", "nationalite"),
 )
 
-RecordMouvements = Callable[[Connection, Mapping[ListeKey, int]], object]
-"""Writes the mouvements in the transaction that switches the versions; receives the versions before the switch."""
-
-Ask = Callable[[Sequence[Question]], None]
-"""Receives the questions that an agent must confirm; raises ImportRefusedError if they are not confirmed."""
-
 
 def compare(
-    connection: Connection, version: int, counts: Sequence[ListeCount], jour: date, *, ask: Ask
-) -> tuple[Comparison, RecordMouvements]:
+    connection: Connection, version: int, counts: Sequence[ListeCount], jour: date
+) -> tuple[Mapping[ListeKey, int], Comparison, list[Question]]:
     """Compare the staged version of these lists with the current one; the mouvements have the date `jour`.
 
-    A list that is not in the register yet is not compared: its first import makes no mouvement. `ask` receives the
-    questions before anything is written.
-
-    Raises:
-        ImportRefusedError: `ask` raised it; when recording, another service has changed a list since.
+    A list that is not in the register yet is not compared: its first import makes no mouvement. Return the version that
+    each list was compared with, the counts, and the questions that an agent must confirm. The mouvements are in
+    temporary tables, for `record_comparison`.
     """
     create_temporary(connection, STAGED, *TABLES, PORTRAITS, DOUBTS)
     with reading_transaction(connection):
         current = current_versions(connection)
-        listes = sorted(ListeKey(it.code_commune, it.liste) for it in counts)
-        compared = {liste: current[liste] for liste in listes if liste in current}
+        compared = {it.key: current[it.key] for it in counts if it.key in current}
         _pair(connection, compared, version)
         changes = read_changes(connection, compared, counts)
-        ask(find_questions(connection, compared, version, counts, changes))
+        questions = find_questions(connection, compared, version, counts, changes)
         make_mouvements(connection, jour)
         others = sum(it.others for it in changes.values())
-        comparison = _summarise(connection, jour, len(compared), others)
+        return compared, _summarise(connection, jour, len(compared), others), questions
 
-    def record(connection: Connection, before: Mapping[ListeKey, int]) -> None:
-        if any(before.get(liste) != known for liste, known in compared.items()):
-            raise ImportRefusedError("les listes ont été modifiées pendant leur comparaison ; recommencez l'import")
-        record_mouvements(connection, version)
-        record_doubts(connection, version)
-        record_guesses(connection, version)
 
-    return comparison, record
+def record_comparison(connection: Connection, version: int) -> None:
+    """Write the mouvements, the doubts and the guesses, in the transaction that switches the versions."""
+    record_mouvements(connection, version)
+    record_doubts(connection, version)
+    record_guesses(connection, version)
 
 
 def _pair(connection: Connection, compared: Mapping[ListeKey, int], version: int) -> None:

@@ -128,7 +128,7 @@ def find_questions(
     `compared`: the current version of each list of the register; `version`: the staged one. `counts`: the electors of
     each list of the file, before and now. A complementary list that is emptied on purpose raises no question.
     """
-    sizes = {ListeKey(it.code_commune, it.liste): it for it in counts}
+    sizes = {it.key: it for it in counts}
     questions: list[Question] = []
     came = Counter({key: size.electeurs for key, size in sizes.items() if key not in compared})
     left: set[ListeKey] = set()
@@ -150,7 +150,7 @@ def read_changes(
     connection: Connection, compared: Mapping[ListeKey, int], counts: Sequence[ListeCount]
 ) -> dict[Part, Changes]:
     """Return the changes of each list, in the order of the lists; a list without differences is left out."""
-    sizes = {ListeKey(it.code_commune, it.liste): it.before or 0 for it in counts}
+    sizes = {it.key: it.before or 0 for it in counts}
     sides = (func.count().filter(_VANISHED), func.count().filter(PAIRS.c.before.is_(None)))
     described = ([*identite_columns(it), details(it)] for it in (BEFORE, SHOWN))
     is_other = and_(BEFORE.code_bureau == SHOWN.code_bureau, _differ(*described))

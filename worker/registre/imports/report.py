@@ -13,6 +13,7 @@ from common.files import ENCODING, SEPARATOR, SheetWriter
 from common.french import capitalized, count_of, format_number
 from schemas.vocabulary import ImportQuestion
 from worker.errors import ImportRefusedError
+from worker.registre.versions import ListeKey
 
 LISTED = 5
 """Maximum number of similar items that a message names."""
@@ -28,6 +29,11 @@ class ListeCount:
     before: int | None
     mineurs: int = 0
     """Electors registered in advance who are still minors: the list file leaves them out."""
+
+    @property
+    def key(self) -> ListeKey:
+        """The list."""
+        return ListeKey(self.code_commune, self.liste)
 
 
 class Rejection(NamedTuple):

@@ -30,7 +30,7 @@ from worker.registre.checks.facts import (
     find_facts,
 )
 from worker.registre.communes import lock_bureaux, merge_bureaux, read_names
-from worker.registre.comparaison.compare import RecordMouvements, compare
+from worker.registre.comparaison.compare import compare, record_comparison
 from worker.registre.imports.chain import list_gaps, refuse_future
 from worker.registre.imports.file import ImportedFile
 from worker.registre.imports.history import find_days, find_same, importing, mark_absorbed, read_state
@@ -65,9 +65,6 @@ OnTaken = Callable[[Connection, int, Sequence[Question]], object]
 
 An exception rolls everything back.
 """
-
-_PREVIEW = "aperçu"
-"""`imported_by` of a preview."""
 
 LARGE = 10_000
 """Number of electors from which PostgreSQL's statistics are renewed at once."""
@@ -117,7 +114,7 @@ def preview_file(engine: Engine, path: Path, *, intake: "Intake", progress: Impo
         ImportRefusedError: an error that an agent cannot accept; the register is unchanged, with or without an error.
         ImportBusyError: another import is running.
     """
-    wishes = _Wishes(_PREVIEW, accept_changes=True, accept_rejects=True, progress=progress)
+    wishes = _Wishes("aperçu", accept_changes=True, accept_rejects=True, progress=progress)
     return _take_up(engine, path, intake, wishes)
 
 
@@ -164,15 +161,12 @@ def _take_up(engine: Engine, path: Path, intake: "Intake", wishes: _Wishes) -> I
             find_facts(connection, version, reading.listes, link.read_on)
             blocking = {} if wishes.then else count_blocking(connection, version, reading.listes, link.read_on)
 
-            def ask(found: Sequence[Question]) -> None:
-                questions.extend(found)
-                if not wishes.accept_changes:
-                    _refuse_unanswered(questions)
-
-            known = [it for it in listes if not link.why_not_compared(ListeKey(it.code_commune, it.liste))]
-            judged = listes if intake.no_compare else known
-            comparison, record_changes = compare(connection, version, judged, link.taken_on, ask=ask)
-            changed = _record(connection, version, reading, link, record_changes)
+            judged = [it for it in listes if intake.no_compare or not link.why_not_compared(it.key)]
+            compared, comparison, found = compare(connection, version, judged, link.taken_on)
+            questions += found
+            if questions and not wishes.accept_changes:
+                raise _refuse_unanswered(questions)
+            changed = _record(connection, version, reading, link, compared)
             with connection.begin():
                 gaps = list_gaps(connection, [version]) if intake.no_compare else []
                 without_zeros = count_without_zeros(connection, version)
@@ -187,7 +181,7 @@ def _take_up(engine: Engine, path: Path, intake: "Intake", wishes: _Wishes) -> I
     summary = replace(
         summary,
         notes=(*summary.notes, *zeros, *(it.note for it in link.parts.values() if it.note)),
-        listes=tuple(replace(it, mineurs=mineurs.get(ListeKey(it.code_commune, it.liste), 0)) for it in listes),
+        listes=tuple(replace(it, mineurs=mineurs.get(it.key, 0)) for it in listes),
         bureaux=len(reading.bureaux),
         bureaux_changed=changed,
         comparison=None if intake.no_compare else comparison,
@@ -337,13 +331,12 @@ def _ask_same_bytes(connection: Connection, reu: ImportedFile, intake: "Intake")
     ]
 
 
-def _refuse_unanswered(questions: Sequence[Question]) -> None:
-    if questions:
-        said = ask_in_words((it.found, it.cause) for it in questions)
-        raise ImportRefusedError(
-            f"{said} Si tout cela est voulu, ajoutez --accept-changes.",
-            on_screen=f"{said} Déposez de nouveau le fichier, et confirmez",
-        )
+def _refuse_unanswered(questions: Sequence[Question]) -> ImportRefusedError:
+    said = ask_in_words((it.found, it.cause) for it in questions)
+    return ImportRefusedError(
+        f"{said} Si tout cela est voulu, ajoutez --accept-changes.",
+        on_screen=f"{said} Déposez de nouveau le fichier, et confirmez",
+    )
 
 
 def _refuse_late(connection: Connection, listes: Collection[ListeKey], link: _Link) -> None:
@@ -391,19 +384,21 @@ def _count_current(connection: Connection, communes: Iterable[str]) -> dict[List
 
 
 def _record(
-    connection: Connection, version: int, reading: Reading, link: _Link, record_changes: RecordMouvements
+    connection: Connection, version: int, reading: Reading, link: _Link, compared: Mapping[ListeKey, int]
 ) -> int:
     """Switch the lists of the file to their new version, in one transaction; return the number of changed bureaux.
 
-    `record_changes` is called in the transaction, with the former versions of the lists, unless the import is not
-    compared.
+    Raises:
+        ImportRefusedError: another service has changed a list since it was compared.
     """
     with connection.begin() as transaction:
         lock_bureaux(connection)
         changes = merge_bureaux(connection, reading.bureaux)
         before = current_versions(connection)
         if not link.no_compare:
-            record_changes(connection, before)
+            if any(before.get(liste) != known for liste, known in compared.items()):
+                raise ImportRefusedError("les listes ont été modifiées pendant leur comparaison ; recommencez l'import")
+            record_comparison(connection, version)
         point_to(connection, dict.fromkeys(reading.listes, version))
         replaced = [
             {
