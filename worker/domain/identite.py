@@ -14,8 +14,10 @@ from datetime import date
 from enum import StrEnum
 from functools import lru_cache
 from hashlib import blake2b
+from operator import attrgetter
 from typing import NamedTuple
 
+from schemas.profiles.platform import IDENTITY
 from schemas.vocabulary import Categorie, Nature
 
 
@@ -163,15 +165,13 @@ def identite(nom_naissance: str, prenoms: str, date_naissance: str, commune: str
     return blake2b("\0".join(words).encode("utf-8", "surrogatepass"), digest_size=8).digest()
 
 
+who_of: Callable[[Personne], tuple[str, str, str, str, str]] = attrgetter(*IDENTITY)
+"""Returns the values of the identity, as `identite` takes them."""
+
+
 def identite_of(personne: Personne) -> Identite:
     """Return the key of the elector of a mouvement."""
-    return identite(
-        personne.nom_naissance,
-        personne.prenoms,
-        personne.date_naissance,
-        personne.commune_naissance,
-        personne.pays_naissance,
-    )
+    return identite(*who_of(personne))
 
 
 class Portrait(NamedTuple):

@@ -21,7 +21,7 @@ from sqlalchemy.exc import OperationalError
 
 from common.calendrier import is_mineur
 from common.files import Sink, hash_file, open_regular
-from schemas.profiles.platform import FileForm, picker
+from schemas.profiles.platform import IDENTITY, FileForm, picker
 from schemas.vocabulary import Format
 from worker.db.engine import STREAM
 from worker.domain.fingerprint import Digests, Records
@@ -185,10 +185,7 @@ LISTE_FORMATS: dict[Format, ListeFormat] = {
     Format.XML: ListeFormat(write_xml, 1_400, read_xml, validate_xml, b"</Electeur>"),
 }
 
-_PLACES = {column.source: place for place, column in enumerate(READ_COLUMNS)}
-_WHO = (Electeur.nom_naissance, Electeur.prenoms, Electeur.date_naissance, Electeur.commune_naissance)
-NOM, PRENOMS, DATE, COMMUNE, PAYS = (_PLACES[source] for source in (*_WHO, Electeur.pays_naissance))
-"""The indexes in READ_COLUMNS of the values that identify an elector."""
+_WHO, _BORN = [READ_VALUES.index(value) for value in IDENTITY], IDENTITY.index("date_naissance")
 
 _MOVES_BY_ITSELF = {Electeur.numero_general, Bureau.libelle, Bureau.code_canton, Bureau.code_circonscription}
 """Columns that change without a change of the elector: numbers in each list, and data of a whole bureau."""
@@ -228,8 +225,9 @@ def take_fingerprint(
         _, sha256 = hash_file(stream)
         stream.seek(0)
         for values in LISTE_FORMATS[format_].read(stream, form):
-            born = _SLASHED.sub(r"\3-\2-\1", values[DATE])  # in the register's form
-            identity = digests.identity(values[NOM], values[PRENOMS], born, values[COMMUNE], values[PAYS])
+            who = [values[place] for place in _WHO]
+            who[_BORN] = born = _SLASHED.sub(r"\3-\2-\1", who[_BORN])  # in the register's form
+            identity = digests.identity(*who)
             records.add(identity, digests.contents([values[place] for place in _CONTENTS]))
             if days and is_mineur(born, days.before) and not is_mineur(born, days.after):
                 of_age_since.add(identity)

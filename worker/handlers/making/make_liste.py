@@ -20,6 +20,7 @@ from schemas.profiles.platform import FileForm, PlatformProfile, may_be_deposite
 from schemas.vocabulary import ExportKind, Format, Piece, Severity
 from worker.db.engine import snapshot
 from worker.domain.fingerprint import Digests, Expected, KnownMouvement, expect, find_changes, summarise
+from worker.domain.identite import who_of
 from worker.errors import CountMismatchError
 from worker.exports.depots import Fingerprint, LastDepot, find_last_depot, lacks_fingerprint, write_fingerprint
 from worker.exports.lease import STILL_SECONDS, Heartbeat
@@ -196,7 +197,10 @@ class DepotComparison:
         self.corrections = len(list_corrections(connection, code, liste, *self.days))
         if has_mouvements(connection, code, liste):
             found = select_between(connection, code, liste, *self.days)
-            known = (KnownMouvement(it.nature, self._digests.identity(*it[1:]), it.date_naissance) for it in found)
+            identity = self._digests.identity
+            known = (
+                KnownMouvement(it.nature, identity(*who_of(it.personne)), it.personne.date_naissance) for it in found
+            )
             self.expected = expect(known, *self.days)
 
     def describe(self, file: Path) -> dict[str, Any] | None:

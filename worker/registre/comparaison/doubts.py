@@ -40,6 +40,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import aliased
 
 from common.calendrier import now
+from schemas.profiles.platform import IDENTITY
 from schemas.vocabulary import Categorie, DoubtDecision, Liste, Nature
 from worker.db.engine import has_table
 from worker.db.types import Id, Texte, utc_now
@@ -80,7 +81,6 @@ DOUBTS = Table(
 COMPARISON = "comparaison"
 """`decided_by` of the pairs that the comparison decides."""
 
-_WHO = ("nom_naissance", "prenoms", "date_naissance", "commune_naissance", "pays_naissance")
 _KEYS = [f"key_{number}" for number in range(len(BLOCKS))]
 
 PORTRAITS = Table(
@@ -299,7 +299,7 @@ def find_people(connection: Connection, doubt_id: int) -> dict[Identite, str]:
     Tableaux that print them may change with another decision.
     """
     known = MouvementRegistre
-    query = select(*(getattr(known, name) for name in _WHO))
+    query = select(*(getattr(known, name) for name in IDENTITY))
     query = query.join(Doubt, known.id.in_((Doubt.radiation_id, Doubt.inscription_id)))
     rows = connection.execute(query.where(Doubt.id == doubt_id, Doubt.decision != ""))
     return {identite(*row): row.date_naissance for row in rows}

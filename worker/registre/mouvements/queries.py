@@ -33,10 +33,11 @@ from common.french import short_date
 from common.law import Regime
 from common.texte import clean
 from schemas.declarations import CompletedMotif
+from schemas.profiles.platform import IDENTITY
 from schemas.tableaux import Repere
 from schemas.vocabulary import CATEGORIES, Categorie, Liste, Nature
 from worker.db.engine import STREAM
-from worker.domain.identite import Effet, Etat, Identite, Mouvement, Personne, identite
+from worker.domain.identite import Effet, Etat, Identite, Mouvement, Personne, identite, identite_of
 from worker.domain.tableau.composition import BureauElecteurs
 from worker.domain.tableau.demande import Demande
 from worker.errors import ExportError, RefusedError
@@ -55,25 +56,11 @@ _PERSONNE = (
 
 _TABLE = MouvementRegistre.__table__
 
-_WHO = ("nom_naissance", "prenoms", "date_naissance", "commune_naissance", "pays_naissance")
-_COMING_OR_GOING = {nature.value: nature for nature in (Nature.INSCRIPTION, Nature.RADIATION)}
-
 _NO_INTERVALS: Mapping[int, Interval] = {}
 
 Days = tuple[date, date]
 
 Word = TypeVar("Word", bound=StrEnum)
-
-
-class DatedMouvement(NamedTuple):
-    """An inscription or a radiation, and the identity of its elector."""
-
-    nature: Nature
-    nom_naissance: str
-    prenoms: str
-    date_naissance: str
-    commune_naissance: str
-    pays_naissance: str
 
 
 @dataclass(frozen=True)
@@ -195,16 +182,16 @@ def select_bureaux(
 def identity_keys(connection: Connection, code_commune: str, liste: Liste, version: int) -> set[Identite]:
     """Return the identities, on the list, of electors with mouvements to apply: `inscrits` of `check_tableau`."""
     known = MouvementRegistre
-    is_waiting = and_(of_liste(code_commune, liste), known.etat == Etat.ACTIF.value)
-    waiting_keys = {_identite(row) for row in connection.execute(select(*_identity_columns(known)).where(is_waiting))}
+    is_waiting = known.etat == Etat.ACTIF.value
+    waiting = select_mouvements(connection, code_commune, liste, is_waiting)
+    waiting_keys = {identite_of(it.personne) for it in waiting}
     if not waiting_keys:
         return set()
     on_liste = is_on_liste(code_commune, liste.value, version)
-    born = Electeur.date_naissance.in_(select(known.date_naissance).where(is_waiting))
-    query = select(*_identity_columns(Electeur)).where(on_liste, born)
-    return {
-        key for row in connection.execute(query, execution_options=STREAM) if (key := _identite(row)) in waiting_keys
-    }
+    born = select(known.date_naissance).where(of_liste(code_commune, liste), is_waiting)
+    who = [getattr(Electeur, name) for name in IDENTITY]
+    query = select(*who).where(on_liste, Electeur.date_naissance.in_(born))
+    return waiting_keys.intersection(identite(*row) for row in connection.execute(query, execution_options=STREAM))
 
 
 def has_mouvements(connection: Connection, code_commune: str, liste: Liste) -> bool:
@@ -214,22 +201,15 @@ def has_mouvements(connection: Connection, code_commune: str, liste: Liste) -> b
 
 def select_between(
     connection: Connection, code_commune: str, liste: Liste, after: date, until: date
-) -> Iterator[DatedMouvement]:
+) -> Iterator[Mouvement]:
     """Yield the applied inscriptions and radiations of a list, dated later than `after` and no later than `until`.
 
     A mouvement that is still actif has not changed the list.
     """
     known = MouvementRegistre
-    query = select(known.nature, *(getattr(known, name) for name in _WHO)).where(
-        of_liste(code_commune, liste),
-        known.nature.in_(_COMING_OR_GOING),
-        known.etat == Etat.APPLIQUE.value,
-        known.date_mouvement > after,
-        known.date_mouvement <= until,
-    )
-    with connection.execute(query, execution_options=STREAM) as rows:
-        for nature, *who in rows:
-            yield DatedMouvement(_COMING_OR_GOING[nature], *map(clean, who))
+    between = known.date_mouvement > after, known.date_mouvement <= until
+    is_applied = known.nature != Nature.MODIFICATION.value, known.etat == Etat.APPLIQUE.value
+    return select_mouvements(connection, code_commune, liste, *is_applied, *between)
 
 
 def was_protected(electeur: ElecteurTable) -> ColumnElement[bool]:
@@ -338,14 +318,6 @@ def _read(row: Row[Any], column: str, words: type[Word]) -> Word:
         return words(getattr(row, column))
     except ValueError:
         raise ExportError(f"mouvement n° {row.id} : valeur inconnue dans le registre (colonne {column})") from None
-
-
-def _identity_columns(source: type[MouvementRegistre] | type[Electeur]) -> list[Any]:
-    return [getattr(source, name) for name in _WHO]
-
-
-def _identite(row: Row[Any]) -> Identite:
-    return identite(row.nom_naissance, row.prenoms, row.date_naissance, row.commune_naissance, row.pays_naissance)
 
 
 _Intervals = Mapping[str, Mapping[int, Interval]]
