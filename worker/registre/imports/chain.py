@@ -1,6 +1,6 @@
 """Reads the chain of exports of one list for tableaux, and changes the day of an export after its import."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Container, Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from typing import Any, NamedTuple
@@ -11,7 +11,6 @@ from sqlalchemy import (
     Engine,
     Row,
     and_,
-    case,
     exists,
     func,
     or_,
@@ -42,6 +41,7 @@ from worker.registre.models import Electeur, Import, ImportListe, ListeCommunale
 from worker.registre.versions import ListeKey, is_shown, stands
 
 REU = "reu"
+_GROWTH = {Nature.INSCRIPTION.value: 1, Nature.RADIATION.value: -1}
 
 
 def read_chain(connection: Connection, code_commune: str, liste: Liste) -> Chain:
@@ -51,26 +51,18 @@ def read_chain(connection: Connection, code_commune: str, liste: Liste) -> Chain
     """
     if not has_table(connection, ImportListe):
         return Chain()
-    known = MouvementRegistre
-    growth = case((known.nature == Nature.INSCRIPTION, 1), (known.nature == Nature.RADIATION, -1), else_=0)
-    is_undated = case((known.is_dated, 0), else_=1)
-    undated, grown = (
-        select(func.coalesce(func.sum(number), 0))
-        .where(known.import_id == Import.id, of_liste(code_commune, liste))
-        .scalar_subquery()
-        for number in (is_undated, growth)
-    )
+    counts = _Counts(connection, code_commune, liste)
     held = _count_held(connection, code_commune, liste)
-    query = select_links(
-        Import.id, Import.taken_on, Import.is_dated, ImportListe.is_compared, ImportListe.electeurs, ImportListe.parts
-    ).where(ImportListe.code_commune == code_commune, ImportListe.liste == liste.value)
-    rows = connection.execute(query.add_columns(undated.label("undated"), grown.label("growth"))).all()
+    of_list = ImportListe.code_commune == code_commune, ImportListe.liste == liste.value
+    columns = Import.id, Import.taken_on, Import.is_dated
+    query = select_links(*columns, ImportListe.is_compared, ImportListe.electeurs, ImportListe.parts).where(*of_list)
+    rows = connection.execute(query).all()
     partial = _find_partial(connection, rows)
     links: list[Link] = []
     parts: Mapping[str, int] = {}
     for group in _group_whole(rows, partial):
         has_new_part = bool(links) and not (group[-1].parts or {}).keys() <= parts.keys()
-        links.append(_join_links(group, held, has_new_part=has_new_part))
+        links.append(_join_links(group, counts, held, has_new_part=has_new_part))
         parts = group[-1].parts or {}
     last = max((row.id for row in rows if row.id not in partial), default=0)
     of_commune = select(MouvementRegistre.import_id).where(MouvementRegistre.code_commune == code_commune)
@@ -80,29 +72,56 @@ def read_chain(connection: Connection, code_commune: str, liste: Liste) -> Chain
         .order_by(Import.id)
     )
     words = [CompleteUntil(until, number) for until, number in connection.execute(vouched) if until]
-    daily = _count_daily(connection, code_commune, liste)
+    key = ListeCommunale.code_commune == code_commune, ListeCommunale.liste == liste.value
+    version = connection.scalar(select(ListeCommunale.version).where(*key))
+    is_of_service = version is not None and not connection.scalar(select(exists().where(*of_list)))
     return Chain(
         links,
         words,
-        daily,
-        _find_late(connection, code_commune, liste, words[0].import_id) if words else (),
-        read_births(connection, code_commune, liste, links[0].taken_on) if links and (words or daily) else (),
-        _find_waiting(connection, code_commune, liste),
-        _count_listed(connection, code_commune, liste, held),
-        [_join_links([row], held) for row in rows if row.id > last],
+        {day: DayCount(by[Nature.INSCRIPTION], by[Nature.RADIATION]) for day, by in counts.daily.items()},
+        [LateMouvements(*key, number) for key, number in counts.late.items() if words and key[0] > words[0].import_id],
+        read_births(connection, code_commune, liste, links[0].taken_on) if links and (words or counts.daily) else (),
+        [] if is_of_service else [WaitingMouvements(*it) for it in sorted(counts.waiting.items())],
+        0 if version is None else held[version],
+        [_join_links([row], counts, held) for row in rows if row.id > last],
     )
+
+
+class _Counts:
+    """Counts of the mouvements of a list, from one statement."""
+
+    def __init__(self, connection: Connection, code_commune: str, liste: Liste) -> None:
+        self.undated, self.growth = Counter[int](), Counter[int]()
+        """By import: mouvements without a known day, and electors that they add to the list."""
+        self.daily = defaultdict[date, Counter[str]](Counter)
+        """By day, then by nature: applied mouvements that come from no export."""
+        self.late: Counter[tuple[int, date]] = Counter()
+        """By import and day: mouvements of a file."""
+        self.waiting: Counter[date] = Counter()
+        """By day: mouvements of a file to apply; those of closed revisions do not count."""
+        known = MouvementRegistre
+        has_moved = known.ancien_bureau != known.nouveau_bureau
+        columns = known.import_id, known.date_mouvement, known.nature, known.etat, known.is_dated, has_moved
+        query = select(Import.kind, *columns, func.count()).select_from(known)
+        query = query.outerjoin(Import, Import.id == known.import_id).where(of_liste(code_commune, liste))
+        rows = connection.execute(query.group_by(Import.kind, *columns).order_by(*columns[:2]))
+        for kind, import_id, day, nature, etat, is_dated, is_moved, number in rows:
+            if import_id is not None:
+                self.undated[import_id] += 0 if is_dated else number
+                self.growth[import_id] += number * _GROWTH.get(nature, 0)
+            if kind != REU and etat == Etat.APPLIQUE:
+                self.daily[day][nature] += number
+            if kind not in {None, REU}:
+                self.late[import_id, day] += number
+            is_listed = nature != Nature.MODIFICATION or is_moved
+            if etat == Etat.ACTIF and import_id is not None and is_listed and day >= REPERTOIRE_UNIQUE_DEPUIS:
+                self.waiting[day] += number
 
 
 def _count_held(connection: Connection, code_commune: str, liste: Liste) -> Counter[int]:
     query = select(Electeur.version, func.count().label("number")).group_by(Electeur.version)
     rows = connection.execute(query.where(Electeur.code_commune == code_commune, Electeur.liste == liste.value))
     return Counter({row.version: row.number for row in rows})
-
-
-def _count_listed(connection: Connection, code_commune: str, liste: Liste, held: Counter[int]) -> int:
-    key = ListeCommunale.code_commune == code_commune, ListeCommunale.liste == liste.value
-    version = connection.scalar(select(ListeCommunale.version).where(*key))
-    return 0 if version is None else held[version]
 
 
 def _find_partial(connection: Connection, rows: Sequence[Any]) -> set[int]:
@@ -132,17 +151,17 @@ def find_import_by(connection: Connection, code_commune: str, day: date) -> int 
     return max(connection.scalars(query), default=0)
 
 
-def _join_links(group: Sequence[Row[Any]], held: Counter[int], *, has_new_part: bool = False) -> Link:
+def _join_links(group: Sequence[Row[Any]], counts: _Counts, held: Counter[int], *, has_new_part: bool = False) -> Link:
     """Build the link of a whole list, with the mouvements of all the imports that led to it."""
     last = group[-1]
     return Link(
         last.taken_on,
         last.is_dated,
         all(row.is_compared for row in group),
-        sum(int(row.undated) for row in group),
+        sum(counts.undated[row.id] for row in group),
         last.id,
         last.electeurs,
-        sum(int(row.growth) for row in group),
+        sum(counts.growth[row.id] for row in group),
         held[last.id],
         has_new_part,
     )
@@ -187,51 +206,6 @@ def of_liste(code_commune: str, liste: Liste) -> ColumnElement[bool]:
     """Select the mouvements of a list, without those of a doubt that is decided as one person."""
     known = MouvementRegistre
     return and_(known.code_commune == code_commune, known.liste == liste.value, known.doubt_id.is_(None))
-
-
-def _count_daily(connection: Connection, code_commune: str, liste: Liste) -> dict[date, DayCount]:
-    known = MouvementRegistre
-    exports = select(ImportListe.import_id)
-    numbers = [
-        func.coalesce(func.sum(case((known.nature == nature, 1), else_=0)), 0)
-        for nature in (Nature.INSCRIPTION, Nature.RADIATION)
-    ]
-    query = (
-        select(known.date_mouvement, *numbers)
-        .where(of_liste(code_commune, liste), known.etat == Etat.APPLIQUE)
-        .where(or_(known.import_id.is_(None), known.import_id.not_in(exports)))
-        .group_by(known.date_mouvement)
-    )
-    return {day: DayCount(int(came), int(left)) for day, came, left in connection.execute(query)}
-
-
-def _find_late(connection: Connection, code_commune: str, liste: Liste, vouched_by: int) -> list[LateMouvements]:
-    known = MouvementRegistre
-    query = (
-        select(known.import_id, known.date_mouvement, func.count())
-        .join(Import, Import.id == known.import_id)
-        .where(of_liste(code_commune, liste), Import.kind != REU, known.import_id > vouched_by)
-        .group_by(known.import_id, known.date_mouvement)
-        .order_by(known.import_id, known.date_mouvement)
-    )
-    return [LateMouvements(number or 0, day, count) for number, day, count in connection.execute(query)]
-
-
-def _find_waiting(connection: Connection, code_commune: str, liste: Liste) -> list[WaitingMouvements]:
-    """Exclude mouvements of closed revisions, which do not count, and lists that a service writes itself."""
-    known = MouvementRegistre
-    key = ListeCommunale.code_commune == code_commune, ListeCommunale.liste == liste.value
-    exported = exists().where(ImportListe.code_commune == code_commune, ImportListe.liste == liste.value)
-    by_service = and_(exists().where(*key), ~exported)
-    query = (
-        select(known.date_mouvement, func.count())
-        .where(of_liste(code_commune, liste), known.etat == Etat.ACTIF, known.import_id.is_not(None))
-        .where(known.date_mouvement >= REPERTOIRE_UNIQUE_DEPUIS, ~by_service)
-        .where(or_(known.nature != Nature.MODIFICATION, known.ancien_bureau != known.nouveau_bureau))
-        .group_by(known.date_mouvement)
-        .order_by(known.date_mouvement)
-    )
-    return [WaitingMouvements(day, count) for day, count in connection.execute(query)]
 
 
 def read_births(
