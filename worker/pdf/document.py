@@ -281,26 +281,7 @@ class _Leaf(NamedTuple):
     role: str
 
 
-class Marks:
-    """Tags nothing: the content of a form, which pages show as a whole, must not be tagged."""
-
-    @contextmanager
-    def element(self, _role: str) -> Iterator[None]:
-        """Tag the content of the block as a title (`H1`, `H2`…) or a paragraph (`P`)."""
-        yield
-
-    @contextmanager
-    def cell(self, _role: str, _index: int) -> Iterator[None]:
-        """Tag the content of the block as this cell of the row that is added next."""
-        yield
-
-    @contextmanager
-    def artifact(self) -> Iterator[None]:
-        """Mark the content of the block as not read aloud: a line, the place of a seal."""
-        yield
-
-
-class Tags(Marks):
+class Tags:
     """Tags the content for screen readers: marks on the pages, and the structure tree that refers to them."""
 
     def __init__(self, canvas: Canvas, document: Document) -> None:
@@ -310,28 +291,42 @@ class Tags(Marks):
         self._pending: list[_Leaf | _Rows] = []
         self._kids = array("L")
         self._pages = array("L")
+        self._is_form = False
         self._root, self._top = document.reserve(), document.reserve()
         document.begin_structure(self._root, self._write_page)
 
     @contextmanager
+    def form(self, name: str, height: float) -> Iterator[None]:
+        """Record the content of the block as a form that many pages show, from its origin up to this height.
+
+        The content of a form must not be tagged, because pages show it as a whole.
+        """
+        self._canvas.beginForm(name, 0, -2, PAGE_WIDTH, height)
+        self._is_form = True
+        yield
+        self._is_form = False
+        self._canvas.endForm()
+
+    @contextmanager
     def element(self, role: str) -> Iterator[None]:
-        """Tag the content of the block as a child of the document."""
+        """Tag the content of the block as a title (`H1`, `H2`…) or a paragraph (`P`), a child of the document."""
         with self.cell(role, 0):
             yield
-        number = self._document.reserve()
-        self._kids.append(number)
-        self._pending.append(_Leaf(number, role))
-        self.mark += 1
+        if not self._is_form:
+            number = self._document.reserve()
+            self._kids.append(number)
+            self._pending.append(_Leaf(number, role))
+            self.mark += 1
 
     @contextmanager
     def cell(self, role: str, index: int) -> Iterator[None]:
-        """Tag the content of the block with the mark of this cell."""
+        """Tag the content of the block as this cell of the row that is added next."""
         with self._marked(f"/{role}<</MCID {self.mark + index}>>BDC"):
             yield
 
     @contextmanager
     def artifact(self) -> Iterator[None]:
-        """Mark the content of the block as an artifact."""
+        """Mark the content of the block as not read aloud: a line, the place of a seal."""
         with self._marked("/Artifact BMC"):
             yield
 
@@ -362,6 +357,9 @@ class Tags(Marks):
 
     @contextmanager
     def _marked(self, begin: str) -> Iterator[None]:
+        if self._is_form:
+            yield
+            return
         self._canvas.addLiteral(begin)
         yield
         self._canvas.addLiteral("EMC")

@@ -4,8 +4,7 @@ Breaking the values of a row into lines that fit their column takes most of the 
 """
 
 import re
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from itertools import accumulate, chain
@@ -23,7 +22,6 @@ from worker.pdf.document import (
     ROW_TITLE,
     TITLE,
     VALUE,
-    Marks,
     TableTag,
     Tags,
     as_header,
@@ -150,19 +148,11 @@ class Pages:
             self.canvas.showOutline()
         self.canvas.showPage()
         style = self.styles.body
-        with form(self.canvas, _PAGE_COUNT, style.leading):
+        with self.tags.form(_PAGE_COUNT, style.leading):
             draw_lines(self.canvas, 0, style.leading, style, [str(self.count)])
         self.tags.finish()
         self.canvas.save()
         return self.count
-
-
-@contextmanager
-def form(canvas: Canvas, name: str, height: float) -> Iterator[None]:
-    """Record the content of the block as a form that many pages show, from its origin up to this height."""
-    canvas.beginForm(name, 0, -2, PAGE_WIDTH, height)
-    yield
-    canvas.endForm()
 
 
 def show_form(name: str, x: float, y: float) -> str:
@@ -180,14 +170,14 @@ class _Masthead:
         self._pages = pages
         self._tableau = tableau
         self._canvas, self._styles, self._tags = pages.canvas, pages.styles, pages.tags
-        with form(self._canvas, _MASTHEAD, TOP + 2):
-            self._number_top, bottom = self._draw(Marks())
+        with self._tags.form(_MASTHEAD, TOP + 2):
+            self._number_top, bottom = self._draw()
         self.body_top = bottom - _AFTER
         style = self._styles.body
         self._number_style = f"BT {style.set()} 0 g {_ASIDE:g} {self._number_top - style.ascent:.2f} Td"
 
     def draw_first(self) -> None:
-        self._draw(self._tags)
+        self._draw()
         self._canvas.addLiteral(as_header(self._show_number(1)))
 
     def draw_again(self, number: int) -> None:
@@ -199,16 +189,16 @@ class _Masthead:
         count = show_form(_PAGE_COUNT, _ASIDE + style.width(text), self._number_top - style.leading)
         return f"{self._number_style} {shown} ET {count}"
 
-    def _draw(self, tags: Marks) -> tuple[float, float]:
-        left = self._draw_title(tags)
-        number_top = self._draw_aside(tags)
+    def _draw(self) -> tuple[float, float]:
+        left = self._draw_title()
+        number_top = self._draw_aside()
         bottom = min(left, number_top - self._styles.body.leading) - 5
-        with tags.artifact():
+        with self._tags.artifact():
             draw_rule(self._canvas, LEFT, RIGHT, bottom, weight=0.6, shade=0)
         return number_top, bottom
 
-    def _draw_title(self, tags: Marks) -> float:
-        canvas, styles, tableau = self._canvas, self._styles, self._tableau
+    def _draw_title(self) -> float:
+        canvas, styles, tableau, tags = self._canvas, self._styles, self._tableau, self._tags
         width = _ASIDE - LEFT - _GUTTER
         y = TOP
         if tableau.departement:
@@ -233,28 +223,28 @@ class _Masthead:
             lines = styles.body.break_text(tableau.reference_legale, width)
             return draw_lines(canvas, LEFT, y, styles.body, lines, GREY)
 
-    def _draw_aside(self, tags: Marks) -> float:
-        canvas, styles, tableau = self._canvas, self._styles, self._tableau
+    def _draw_aside(self) -> float:
+        canvas, styles, tableau, tags = self._canvas, self._styles, self._tableau, self._tags
         width = RIGHT - _ASIDE
-        y = self._draw_marks(tags, width)
+        y = self._draw_marks(width)
         with tags.element("P"):
             y = draw_lines(canvas, _ASIDE, y, styles.strong, styles.strong.break_text(tableau.objet, width))
         with tags.element("P"):
             lines = styles.body.break_text(tableau.edite_le, width)
             return draw_lines(canvas, _ASIDE, y - 1, styles.body, lines, GREY)
 
-    def _draw_marks(self, tags: Marks, width: float) -> float:
+    def _draw_marks(self, width: float) -> float:
         """Draw PROVISOIRE, in spaced letters, and the mention; leave at least the height of one of them."""
         styles, tableau = self._styles, self._tableau
         y = TOP
         if tableau.is_provisoire:
-            y = self._draw_mark(tags, styles.mark, y, ["PROVISOIRE"], spacing=1.8) - _AFTER_MARK
+            y = self._draw_mark(styles.mark, y, ["PROVISOIRE"], spacing=1.8) - _AFTER_MARK
         if tableau.mention:
             lines = styles.strong.break_text(tableau.mention, width)
-            y = self._draw_mark(tags, styles.strong, y, lines) - _AFTER_MARK
+            y = self._draw_mark(styles.strong, y, lines) - _AFTER_MARK
         return min(y, TOP - styles.titre.leading - 3)
 
-    def _draw_mark(self, tags: Marks, style: Style, y: float, lines: Sequence[str], spacing: float = 0) -> float:
+    def _draw_mark(self, style: Style, y: float, lines: Sequence[str], spacing: float = 0) -> float:
         text = self._canvas.beginText(_ASIDE, y - style.ascent)
         text.setFont(style.face.fontName, style.size, style.leading)
         text.setFillColorRGB(*_DARK_RED)
@@ -262,7 +252,7 @@ class _Masthead:
         for line in lines:
             text.textLine(line)
         text.setCharSpace(0)
-        with tags.element("P"):
+        with self._tags.element("P"):
             self._canvas.drawText(text)
         return y - style.leading * len(lines)
 
@@ -325,8 +315,8 @@ class Table:
         self._tag = TableTag(0)
         self._rows = _Rows(pages.tags, columns, self._regular, self._strong)
         self.heading_height = max(map(len, self._titles)) * self._heading.leading + 2 * _PAD
-        with form(pages.canvas, _FORM, self.heading_height):
-            self._draw_titles(self.heading_height, Marks())
+        with pages.tags.form(_FORM, self.heading_height):
+            self._draw_titles(self.heading_height)
 
     def height(self, values: Sequence[str]) -> float:
         """Return the height of a row before it is drawn, in points."""
@@ -336,7 +326,7 @@ class Table:
         """Draw the titles of the columns, and begin the rows."""
         pages = self._pages
         self._tag = pages.tags.begin_table()
-        self._draw_titles(pages.y, pages.tags)
+        self._draw_titles(pages.y)
         pages.tags.add_rows(self._tag, [TITLE] * len(self._columns))
         pages.y -= self.heading_height
 
@@ -418,8 +408,8 @@ class Table:
             self._pages.tags.add_rows(self._tag, self._cells, count)
             self._rows.clear()
 
-    def _draw_titles(self, y: float, tags: Marks) -> None:
-        canvas, style = self._pages.canvas, self._heading
+    def _draw_titles(self, y: float) -> None:
+        canvas, tags, style = self._pages.canvas, self._pages.tags, self._heading
         lefts = accumulate((column.width + GAP for column in self._columns), initial=LEFT)
         bottom = y - self.heading_height
         for index, (left, column, lines) in enumerate(zip(lefts, self._columns, self._titles, strict=False)):

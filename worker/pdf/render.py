@@ -26,6 +26,15 @@ from worker.pdf.pages import (
 _TERM = 118.0
 _AUTRES = "Autres mouvements, non portés à ce tableau"
 """Takes the width of two terms."""
+_NAMES = (
+    "Électeurs avant",
+    "Inscriptions",
+    "Arrivées d’un autre bureau",
+    "Radiations",
+    "Départs vers un autre bureau",
+    _AUTRES,
+    "Électeurs après",
+)
 _BEFORE, _BETWEEN = 12.0, 2.0
 _BEFORE_NOTES, _BEFORE_SIGNATURES, _AFTER_LIEU = 10.0, 18.0, 6.0
 _DATE_WIDTH = 120.0
@@ -101,19 +110,22 @@ def _height_of_terms(styles: Styles) -> float:
 
 
 def _terms(bilan: Bilan, *, is_commune: bool) -> list[tuple[str, str]]:
-    terms = [
-        ("Électeurs avant", "", bilan.avant),
-        ("Inscriptions", "+ ", bilan.inscriptions),
-        ("Arrivées d’un autre bureau", "+ ", bilan.arrivees),
-        ("Radiations", "− ", bilan.radiations),
-        ("Départs vers un autre bureau", "− ", bilan.departs),
-        ("Électeurs après", "= ", bilan.apres),
-    ]
-    if bilan.others:
-        terms.insert(5, (_AUTRES, "− " if bilan.others < 0 else "+ ", abs(bilan.others)))
+    numbers = (
+        bilan.avant,
+        bilan.inscriptions,
+        bilan.arrivees,
+        bilan.radiations,
+        bilan.departs,
+        bilan.others,
+        bilan.apres,
+    )
+    signs = "", "+ ", "+ ", "− ", "− ", "− " if bilan.others < 0 else "+ ", "= "
+    terms = [(name, sign + format_number(abs(it))) for name, sign, it in zip(_NAMES, signs, numbers, strict=True)]
+    if not bilan.others:
+        del terms[5]
     if (is_commune or bilan.others) and not bilan.arrivees and not bilan.departs:
         del terms[4], terms[2]
-    return [(name, sign + format_number(number)) for name, sign, number in terms]
+    return terms
 
 
 def _height_of_signatures(styles: Styles, signatures: Signatures) -> float:
@@ -199,14 +211,6 @@ _LIGNE = {
 Nationality: on the complementary lists (Code électoral, art. LO 227-3); date: on the tableau des vingt jours (R. 13).
 """
 _MOTIF = "motif"
-_RECAPITULATIF = (
-    "Électeurs avant",
-    "Inscriptions",
-    "Arrivées d’un autre bureau",
-    "Radiations",
-    "Départs vers un autre bureau",
-    "Électeurs après",
-)
 _NUMBER_WIDTH = 76.0
 
 
@@ -408,8 +412,7 @@ def _columns_of_ligne(*, has_nationalite: bool, has_dates: bool) -> tuple[list[T
 
 
 def _columns_of_bilan(*, has_others: bool) -> list[TableColumn]:
-    *titres, last = _RECAPITULATIF
-    titres = [*titres, *([_AUTRES] if has_others else []), last]
+    titres = [name for name in _NAMES if has_others or name != _AUTRES]
     numbers = [TableColumn(titre, _NUMBER_WIDTH, is_number=True) for titre in titres]
     width = WIDTH - len(numbers) * (_NUMBER_WIDTH + GAP)
     return [TableColumn("Bureau de vote", width, is_row_title=True), *numbers]
