@@ -36,7 +36,7 @@ class Etat(StrEnum):
     APPLIQUE = "applique"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Personne:
     """The elector of a mouvement, with the values of the tableau; dates AAAA-MM-JJ with zeros where unknown."""
 
@@ -53,7 +53,7 @@ class Personne:
     """Whether the address is masked. Code électoral, art. L. 37."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Mouvement:
     """One mouvement of one list of one commune. Bureau codes are empty where there is none (before or after)."""
 

@@ -42,7 +42,7 @@ class Register(Protocol):
         """
 
     def fetch(self, ids: Sequence[int]) -> Iterator[Mouvement]:
-        """Yield mouvements and electors of the list, in the order asked."""
+        """Yield mouvements, in the order asked."""
 
     def narrow(self, after: date, born_after: str, *, waiting: bool = False) -> "Register":
         """Return a register with at least the mouvements after a day, of younger electors and, if asked, waiting."""
@@ -70,48 +70,6 @@ class Period(NamedTuple):
     def has(self, mouvement: Mouvement) -> bool:
         """Return whether the mouvement happened in the period."""
         return self.after < mouvement.date_mouvement <= self.until
-
-
-class _Arrival(NamedTuple):
-    """An inscription on a birthday, with the name, number and address that the register has under `source`."""
-
-    source: int
-    day: date
-    bureau: str
-    etat: Etat
-    categorie: Categorie
-    motif: str
-    """The motif of the entry; the birthday if no category is known."""
-    is_presumed: bool = False
-    """An entry without a category is known: the birthday proposes one."""
-    corrected: Personne | None = None
-    """The current civil status of the elector, if `source` has a former one."""
-
-    @classmethod
-    def on(cls, day: date, bureau: str, source: int, entry: Mouvement | None) -> "_Arrival":
-        """Build the arrival of an elector; `entry`: the entry in the register, if there is one."""
-        etat = Etat.APPLIQUE if entry is None else entry.etat
-        if entry is None or entry.categorie is Categorie.NON_PRECISEE:
-            motif = f"Dix-huit ans le {short_date(day)} (art. L. 11, II, 1°)"
-            return cls(source, day, bureau, etat, Categorie.INSCRIPTION_OFFICE, motif, entry is not None)
-        return cls(source, day, bureau, etat, entry.categorie, entry.motif)
-
-    def of(self, known: Mouvement, id_: int) -> Mouvement:
-        return replace(
-            known,
-            id=id_,
-            nature=Nature.INSCRIPTION,
-            etat=self.etat,
-            categorie=self.categorie,
-            motif=self.motif,
-            date_mouvement=self.day,
-            after=None,
-            is_presumed=self.is_presumed,
-            ancien_bureau="",
-            nouveau_bureau=self.bureau,
-            is_majorite=True,
-            personne=_correct(known.personne, self.corrected) if self.corrected else known.personne,
-        )
 
 
 def _correct(former: Personne, now: Personne) -> Personne:
@@ -153,7 +111,7 @@ class OfAge:
         self._register = register
         self._exports = exports
         self._corrected = corrected
-        self._arrivals: list[_Arrival] = []
+        self._arrivals: list[Mouvement] = []
 
     def stream(self) -> Iterator[Mouvement]:
         """Yield the mouvements of electors of age, then those of electors who come of age."""
@@ -181,11 +139,9 @@ class OfAge:
             yield from self._come_of_age(rows[key], listed[key], seen.get(key, []), self.period)
 
     def fetch(self, ids: Sequence[int]) -> Iterator[Mouvement]:
-        """Yield the mouvements with these ids, in the order asked."""
-        arrivals = [self._arrivals[-id_ - 1] if id_ < 0 else None for id_ in ids]
-        sources = [arrival.source if arrival else id_ for arrival, id_ in zip(arrivals, ids, strict=True)]
-        for known, arrival, id_ in zip(self._register.fetch(sources), arrivals, ids, strict=True):
-            yield arrival.of(known, id_) if arrival else known
+        """Return the mouvements with these ids, in the order asked."""
+        known = self._register.fetch([id_ for id_ in ids if id_ > 0])
+        return (self._arrivals[-id_ - 1] if id_ < 0 else next(known) for id_ in ids)
 
     def _dated(self, mouvement: Mouvement, period: Period) -> Mouvement:
         """Move an inscription in the period of a poll, before the birthday, to the birthday.
@@ -195,7 +151,7 @@ class OfAge:
         day = majorite_on(mouvement.personne.date_naissance)
         is_early = day and mouvement.date_mouvement < day <= period.age_avant
         if is_early and day and mouvement.nature is Nature.INSCRIPTION and period.has(mouvement):
-            return self._arrive(_Arrival.on(day, mouvement.nouveau_bureau, mouvement.id, mouvement), mouvement)
+            return self._arrive(day, mouvement.nouveau_bureau, mouvement, mouvement)
         return mouvement
 
     def _see(self, born_after: str, born_until: str, until: date) -> dict[Identite, list[Mouvement]]:
@@ -251,10 +207,9 @@ class OfAge:
         for electeur in sorted(listed, key=lambda it: it.nouveau_bureau not in entered):
             entry = _take(entries, electeur.nouveau_bureau)
             known = self._as_of(until, electeur, entry, _take(versions, electeur.nouveau_bureau))
-            arrival = _Arrival.on(day, electeur.nouveau_bureau, known.id, entry)
             if identite_of(known.personne) != identite_of(electeur.personne):
-                arrival = arrival._replace(corrected=electeur.personne)
-            yield self._arrive(arrival, known)
+                known = replace(known, personne=_correct(known.personne, electeur.personne))
+            yield self._arrive(day, electeur.nouveau_bureau, known, entry)
         yield from late
 
     def _as_of(self, day: date, electeur: Mouvement, entry: Mouvement | None, seen: Mouvement | None) -> Mouvement:
@@ -272,9 +227,28 @@ class OfAge:
                 self.replaced[Replaced(wanted, used)] += 1
         return known or electeur
 
-    def _arrive(self, arrival: _Arrival, known: Mouvement) -> Mouvement:
+    def _arrive(self, day: date, bureau: str, known: Mouvement, entry: Mouvement | None) -> Mouvement:
+        """Return the inscription on a birthday of an elector with these values; `entry`: that of the register, if any.
+
+        Without a category of the entry, the birthday proposes one.
+        """
+        entered = entry if entry and entry.categorie is not Categorie.NON_PRECISEE else None
+        arrival = replace(
+            known,
+            id=-len(self._arrivals) - 1,
+            nature=Nature.INSCRIPTION,
+            etat=entry.etat if entry else Etat.APPLIQUE,
+            categorie=entered.categorie if entered else Categorie.INSCRIPTION_OFFICE,
+            motif=entered.motif if entered else f"Dix-huit ans le {short_date(day)} (art. L. 11, II, 1°)",
+            date_mouvement=day,
+            after=None,
+            is_presumed=entry is not None and entered is None,
+            ancien_bureau="",
+            nouveau_bureau=bureau,
+            is_majorite=True,
+        )
         self._arrivals.append(arrival)
-        return arrival.of(known, -len(self._arrivals))
+        return arrival
 
 
 def _by_birth(people: Mapping[Identite, Sequence[Mouvement]]) -> dict[str, list[Identite]]:

@@ -110,17 +110,10 @@ def _height_of_terms(styles: Styles) -> float:
 
 
 def _terms(bilan: Bilan, *, is_commune: bool) -> list[tuple[str, str]]:
-    numbers = (
-        bilan.avant,
-        bilan.inscriptions,
-        bilan.arrivees,
-        bilan.radiations,
-        bilan.departs,
-        bilan.others,
-        bilan.apres,
-    )
+    before, between = (bilan.avant, bilan.inscriptions, bilan.arrivees), (bilan.radiations, bilan.departs)
+    numbers = *before, *between, abs(bilan.others), bilan.apres
     signs = "", "+ ", "+ ", "− ", "− ", "− " if bilan.others < 0 else "+ ", "= "
-    terms = [(name, sign + format_number(abs(it))) for name, sign, it in zip(_NAMES, signs, numbers, strict=True)]
+    terms = [(name, sign + format_number(it)) for name, sign, it in zip(_NAMES, signs, numbers, strict=True)]
     if not bilan.others:
         del terms[5]
     if (is_commune or bilan.others) and not bilan.arrivees and not bilan.departs:

@@ -107,14 +107,10 @@ class MouvementSource:
             yield from _read_all(self.connection, self.code_commune, rows)
 
     def fetch(self, ids: Sequence[int]) -> Iterator[Mouvement]:
-        """Yield mouvements and, by negative ids, electors: a few hundred at most, in the order asked."""
+        """Yield a few hundred mouvements at most, in the order asked."""
         self.on_fetch(len(ids))
-        is_asked = _TABLE.c.id.in_([id_ for id_ in ids if id_ > 0])
+        is_asked = _TABLE.c.id.in_(ids)
         found = {it.id: it for it in select_mouvements(self.connection, self.code_commune, self.liste, is_asked)}
-        if electeurs := [-id_ for id_ in ids if id_ < 0]:
-            of_liste = Electeur.code_commune == self.code_commune, Electeur.liste == self.liste.value
-            rows = self.connection.execute(_select_entries().where(*of_liste, Electeur.id.in_(electeurs)))
-            found |= {it.id: it for it in _read_all(self.connection, self.code_commune, rows)}
         return (found[id_] for id_ in ids)
 
 
