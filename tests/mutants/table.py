@@ -1037,7 +1037,7 @@ worker/registre/checks/
     - return Rule(code, Severity.BLOCKING, value, message, source, condition=condition)
     + return Rule(code, Severity.REMARK, value, message, source, condition=condition)
   test_a_rule_of_ours_speaks_when_it_must
-    - _DEPARTEMENT.not_in(sorted(departements_naissance())),
+    - _DEPARTEMENT.not_in(sorted({*read_departements(), *DEPARTEMENTS_NAISSANCE_SEULE})),
     + false(),
     - _EN_FRANCE = func.upper(E.pays).in_(("", "FRANCE"))
     + _EN_FRANCE = E.pays == E.pays

@@ -9,7 +9,7 @@ import pytest
 from common.law import LAW_OF_MEETING, LAW_OF_PROTECTION, LAWS, REPERTOIRE_UNIQUE_DEPUIS, Regime
 from schemas.tableaux import LAST_REPEALED_DAY, TypeTableau
 from worker.registre import reference
-from worker.registre.reference import departement_of, iter_communes, iter_departements, name_departement
+from worker.registre.reference import departement_of, iter_communes, name_departement, read_departements
 
 ROOT = Path(__file__).parents[2]
 _NUMBER = re.compile(r"\b(?:LO|L|R)\. ?\d+(?:-\d+)?")
@@ -84,7 +84,7 @@ def test_a_commune_has_its_official_name_and_its_departement(
 
 
 def test_all_of_france_is_there(communes: dict[str, reference.CommuneOfficielle]) -> None:
-    departements = [departement.code for departement in iter_departements()]
+    departements = [*read_departements()]
     assert len(communes) == 35_014
     assert {commune.departement for commune in communes.values()} == set(departements)
     assert departements == sorted(departements)

@@ -16,7 +16,7 @@ from common.calendrier import YOUNGEST
 from schemas.vocabulary import Liste, Severity
 from worker.db.types import has_odd_sign, is_altered, is_garbled, size_of, without_case
 from worker.registre.models import Bureau, Electeur
-from worker.registre.reference import departements_naissance, nationalites
+from worker.registre.reference import DEPARTEMENTS_NAISSANCE_SEULE, nationalites, read_departements
 
 LONGEST = 255
 """No official limit is published; a longer value is reported, never cut."""
@@ -381,7 +381,7 @@ _RUINED = (
         E.departement_naissance,
         "Ce code n'est celui d'aucun département : indiquer celui de naissance, 99 à l'étranger.",
         and_(
-            _DEPARTEMENT.not_in(sorted(departements_naissance())),
+            _DEPARTEMENT.not_in(sorted({*read_departements(), *DEPARTEMENTS_NAISSANCE_SEULE})),
             E.departement_naissance != "",
             not_(_ZERO_DEPARTEMENT),
         ),

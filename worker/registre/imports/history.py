@@ -303,19 +303,20 @@ class UndoSummary:
         return sum(self.natures.values())
 
 
-OnUndone = Callable[[Connection, UndoSummary], object]
-"""Called in the transaction; an exception rolls everything back."""
-
-
 def undo_import(
-    engine: Engine, import_id: int | None = None, *, only: str = "", then: OnUndone = lambda *_: None
+    engine: Engine,
+    import_id: int | None = None,
+    *,
+    only: str = "",
+    then: Callable[[Connection, UndoSummary], object] = lambda *_: None,
 ) -> UndoSummary:
     """Restore the lists that an import replaced, remove the lists that it added, and delete its mouvements.
 
     Without an id, undo the last import. The imports of a list are undone one after the other, the last one first, for
     `UNDO_DAYS` days. A bureau that the operator has changed since the import stays unchanged.
 
-    `only`: the commune of all lists of the import; empty: they may be of several communes.
+    `only`: the commune of all lists of the import; empty: they may be of several communes. `then`: called in the
+    transaction; an exception rolls everything back.
 
     Raises:
         ImportRefusedError: there is nothing to undo, it is too old, another import or a service has written the lists

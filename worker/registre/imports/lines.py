@@ -15,11 +15,8 @@ from worker.errors import ImportRefusedError
 from worker.registre.imports.file import ImportedFile, open_stream
 from worker.registre.imports.report import ImportSummary, Rejection, RejectReport, describe_reasons
 from worker.registre.imports.sources import Broken, Columns
-from worker.registre.reference import arrondissement_of, commune_of, is_code_commune
+from worker.registre.reference import commune_of, is_code_commune
 
-LAST_MONTH = "12"
-LAST_DAY = "31"
-UNKNOWN = "0000-00-00"
 MAX_NUMERO = 2**31 - 1
 BUREAU_DIGITS = 4
 _SERIAL_DIGITS = 5
@@ -47,7 +44,6 @@ _PATTERNS = {
     Shape.YEAR_DIGITS: rf"{_YEAR}(?P<m>\d\d)(?P<d>\d\d)",
 }
 _DATES = {shape: re.compile(pattern, re.ASCII) for shape, pattern in _PATTERNS.items()}
-_USUAL_DATES = (Shape.DAY_FIRST, Shape.YEAR_FIRST)
 
 _CORRECT_OR_ACCEPT = "Corrigez le fichier, ou acceptez de perdre ces lignes avec --accept-rejects."
 _CORRECT = "Corrigez-les dans le REU, ou téléchargez de nouveau l'export"
@@ -140,10 +136,7 @@ class LineReader(Generic[Parsed]):
             file_name=self._file.name,
             sha256=self._file.sha256,
             unchanged=False,
-            lines_read=self.lines_read,
-            lines_kept=self.lines_kept,
-            lines_rejected=self.lines_read - self.lines_kept,
-            values_cleaned=self.values_cleaned,
+            **self.counts(),
             notes=self._file.notes,
             reasons=self._rejects.reasons,
             report=self._rejects.written,
@@ -184,16 +177,13 @@ def clean_line(columns: Columns, fields: list[str] | Broken) -> tuple[list[str],
 
 def parse_commune(text: str) -> str:
     """Return the INSEE code of the commune: `13055` of `com13055`, and of its arrondissement `13201`."""
-    return commune_of(_code_of(text))
+    return commune_of(text.upper().removeprefix("COM"))
 
 
 def parse_arrondissement(text: str) -> str:
     """Return the INSEE code of an arrondissement municipal, `13201`; empty for a whole commune."""
-    return arrondissement_of(_code_of(text))
-
-
-def _code_of(text: str) -> str:
-    return text.upper().removeprefix("COM")
+    code = text.upper().removeprefix("COM")
+    return code if commune_of(code) != code else ""
 
 
 def unknown_commune(column: str, code: str) -> LineError:
@@ -225,7 +215,7 @@ def _needs_no_cleaning(line: str) -> bool:
 
 def parse_date(text: str) -> str:
     """Parse `JJ/MM/AAAA` or `AAAA-MM-JJ` as `AAAA-MM-JJ`, see `read_date`."""
-    return read_date(text, _USUAL_DATES)
+    return read_date(text, (Shape.DAY_FIRST, Shape.YEAR_FIRST))
 
 
 def read_date(text: str, shapes: Iterable[Shape]) -> str:
@@ -240,9 +230,9 @@ def read_date(text: str, shapes: Iterable[Shape]) -> str:
         if match := _DATES[shape].fullmatch(text):
             parts = {name: value or "00" for name, value in match.groupdict().items()}
             year, month, day = parts["y"], parts["m"].zfill(2), parts["d"].zfill(2)
-            if month <= LAST_MONTH and day <= LAST_DAY:
+            if month <= "12" and day <= "31":
                 date = f"{year}-{month}-{day}"
-                return "" if date == UNKNOWN else date
+                return "" if date == "0000-00-00" else date
     raise ValueError(text)
 
 

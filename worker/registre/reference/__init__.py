@@ -42,13 +42,6 @@ class CommuneOfficielle(NamedTuple):
     departement: str
 
 
-class Departement(NamedTuple):
-    """A département or an overseas collectivity, under its official spelling."""
-
-    code: str
-    nom: str
-
-
 class Nationalite(NamedTuple):
     """The nationality of a state that is or was a member of the European Union. Days are AAAA-MM-JJ."""
 
@@ -83,11 +76,6 @@ def commune_of(code: str) -> str:
     return next((commune for commune, first, last in _ARRONDISSEMENTS if first <= code <= last), code)
 
 
-def arrondissement_of(code: str) -> str:
-    """Return the code if it is that of an arrondissement municipal; else an empty text."""
-    return code if commune_of(code) != code else ""
-
-
 def arrondissements_of(code_commune: str) -> frozenset[str]:
     """Return the codes of the arrondissements municipaux of a commune."""
     ranges = (range(int(first), int(last) + 1) for commune, first, last in _ARRONDISSEMENTS if commune == code_commune)
@@ -105,16 +93,10 @@ def iter_communes() -> Iterator[CommuneOfficielle]:
         yield CommuneOfficielle(code, nom, departement)
 
 
-def iter_departements() -> Iterator[Departement]:
-    """Yield every département and overseas collectivity of today, ordered by code."""
-    for code, nom in _read(DEPARTEMENTS_CSV):
-        yield Departement(code, nom)
-
-
 @cache
-def departements_naissance() -> frozenset[str]:
-    """Return every code of département that a birth may have."""
-    return DEPARTEMENTS_NAISSANCE_SEULE | {departement.code for departement in iter_departements()}
+def read_departements() -> dict[str, str]:
+    """Return the names of every département and overseas collectivity of today, by code and ordered by it."""
+    return dict(_read(DEPARTEMENTS_CSV))
 
 
 @cache
@@ -135,10 +117,8 @@ def name_departement(code: str) -> str:
 
     An overseas collectivity is no département. Constitution, art. 73 and 74.
     """
-    for departement in iter_departements():
-        if departement.code == code:
-            return departement.nom if code in _COLLECTIVITES else f"Département : {departement.nom}"
-    return ""
+    nom = read_departements().get(code, "")
+    return f"Département : {nom}" if nom and code not in _COLLECTIVITES else nom
 
 
 def _read(path: Path) -> Iterator[list[str]]:

@@ -15,7 +15,7 @@ KEPT_TYPES = frozenset({"commune-actuelle", "arrondissement-municipal"})
 
 
 def rebuild(package: Path) -> None:
-    """Reduce an unpacked package to the two files; tests/unit/test_reference.py checks them."""
+    """Reduce an unpacked package to the two files; tests/unit/test_law.py checks them."""
     communes = [
         (row["code"], row["nom"], row["departement"])
         for row in _load_rows(package / "data" / "communes.json")
