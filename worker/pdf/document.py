@@ -251,34 +251,20 @@ class TableTag:
         self.rows = array("L")
 
 
-class _Rows(NamedTuple):
-    """Consecutive rows of one table on one page: an object for each row, and for each of its cells."""
+class _Marked(NamedTuple):
+    """Consecutive elements of one parent; each has a mark of its own on the page."""
 
-    table: TableTag
-    cells: Sequence[bytes]
-    height: int
     first: int
+    parent: int
+    roles: Sequence[str]
 
-    def write(self, document: Document, mark: int, page: int) -> bytes:
-        """Write the objects, with cell marks from `mark` on, and return the references to the cells."""
-        objects: list[bytes] = []
-        references: list[bytes] = []
-        across = len(self.cells)
-        for row in range(self.first, self.first + self.height * (across + 1), across + 1):
-            kids = [b"%d 0 R" % number for number in range(row + 1, row + 1 + across)]
-            objects.append(b"%d 0 obj\n<</S/TR/P %d 0 R/K[%b]>>\nendobj\n" % (row, self.table.number, b" ".join(kids)))
-            objects += [
-                b"%d 0 obj\n<</S/%b/P %d 0 R/Pg %d 0 R/K %d>>\nendobj\n" % (number, cell, row, page, mcid)
-                for mcid, (number, cell) in enumerate(enumerate(self.cells, row + 1), mark + len(references))
-            ]
-            references += kids
-        document.add_all(objects, self.first)
-        return b" ".join(references)
-
-
-class _Leaf(NamedTuple):
-    number: int
-    role: str
+    def to_objects(self, mark: int, page: int) -> list[bytes]:
+        """Return the objects, with the marks from `mark` on."""
+        numbered = enumerate(enumerate(self.roles, self.first), mark)
+        return [
+            f"{number} 0 obj\n<</S/{role}/P {self.parent} 0 R/Pg {page} 0 R/K {mcid}>>\nendobj\n".encode()
+            for mcid, (number, role) in numbered
+        ]
 
 
 class Tags:
@@ -288,7 +274,7 @@ class Tags:
         self.mark = 0
         """The number of the next mark on the page."""
         self._canvas, self._document = canvas, document
-        self._pending: list[_Leaf | _Rows] = []
+        self._pending: list[_Marked] = []
         self._kids = array("L")
         self._pages = array("L")
         self._is_form = False
@@ -315,7 +301,7 @@ class Tags:
         if not self._is_form:
             number = self._document.reserve()
             self._kids.append(number)
-            self._pending.append(_Leaf(number, role))
+            self._pending.append(_Marked(number, self._top, [role]))
             self.mark += 1
 
     @contextmanager
@@ -338,11 +324,12 @@ class Tags:
 
     def add_rows(self, table: TableTag, cells: Sequence[str], count: int = 1) -> None:
         """Add rows to a table; each cell has its mark, in order."""
-        across = len(cells)
-        first = self._document.reserve(count * (across + 1))
-        table.rows.extend(range(first, first + count * (across + 1), across + 1))
-        self._pending.append(_Rows(table, [cell.encode() for cell in cells], count, first))
-        self.mark += count * across
+        for _ in range(count):
+            row = self._document.reserve(len(cells) + 1)
+            table.rows.append(row)
+            self._add_parent("TR", row, table.number, range(row + 1, row + 1 + len(cells)))
+            self._pending.append(_Marked(row + 1, row, cells))
+        self.mark += count * len(cells)
 
     def end_table(self, table: TableTag) -> None:
         """Write the element of a table that is complete."""
@@ -365,16 +352,10 @@ class Tags:
         self._canvas.addLiteral("EMC")
 
     def _write_page(self, page: int) -> int:
-        document, mark, references = self._document, 0, []
-        for each in self._pending:
-            if isinstance(each, _Rows):
-                references.append(each.write(document, mark, page))
-                mark += each.height * len(each.cells)
-            else:
-                body = f"<</S/{each.role}/P {self._top} 0 R/Pg {page} 0 R/K {mark}>>"
-                document.add(body.encode(), each.number)
-                references.append(b"%d 0 R" % each.number)
-                mark += 1
+        document, references = self._document, list[bytes]()
+        for marked in self._pending:
+            document.add_all(marked.to_objects(len(references), page), marked.first)
+            references += [b"%d 0 R" % number for number in range(marked.first, marked.first + len(marked.roles))]
         number = document.reserve()
         document.add(b"[%b]" % b" ".join(references), number)
         self._pages.append(number)

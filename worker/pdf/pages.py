@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from itertools import accumulate, chain
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from reportlab.pdfbase.pdfdoc import xObjectName
 from reportlab.pdfgen.canvas import Canvas
@@ -403,8 +403,7 @@ class Table:
 
     def _flush(self) -> None:
         if count := self._rows.count:
-            block: Any = self._rows
-            self._pages.canvas.drawText(block)
+            self._pages.canvas.addLiteral(self._rows.to_operators())
             self._pages.tags.add_rows(self._tag, self._cells, count)
             self._rows.clear()
 
@@ -423,7 +422,7 @@ class Table:
 
 
 class _Rows:
-    """The rows of one page, as a block of operators that `Canvas.drawText` accepts like its own text object."""
+    """The rows of one page, as a block of operators."""
 
     def __init__(self, tags: Tags, columns: Sequence[TableColumn], regular: Style, strong: Style) -> None:
         self._tags = tags
@@ -450,7 +449,7 @@ class _Rows:
     def clear(self) -> None:
         self._parts, self._rules = [], []
 
-    def getCode(self) -> str:  # noqa: N802 — ReportLab's
+    def to_operators(self) -> str:
         rules = " ".join([f"{LEFT:g} {bottom:.1f} m {RIGHT:g} {bottom:.1f} l" for bottom in self._rules])
         return "\n".join([self._begin, *self._parts, f"/Artifact BMC 0.25 w {RULE:g} G {rules} S EMC Q"])
 

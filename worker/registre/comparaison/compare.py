@@ -39,7 +39,6 @@ from worker.registre.comparaison.differences import (
     PAIRS,
     SHOWN,
     TABLES,
-    adresse,
     find_differences,
     find_homonyms,
     lists_with_homonyms,
@@ -61,7 +60,7 @@ from worker.registre.comparaison.doubts import (
 from worker.registre.comparaison.questions import find_questions, read_changes
 from worker.registre.imports.report import Comparison, ListeCount, Question
 from worker.registre.models import Electeur, Homonym
-from worker.registre.mouvements.queries import was_protected
+from worker.registre.mouvements.queries import describe_personne
 from worker.registre.versions import (
     BATCH,
     FIELDS,
@@ -72,11 +71,6 @@ from worker.registre.versions import (
     insert_all,
     reading_transaction,
     record_mouvements,
-)
-
-_AS_THEY_ARE = (
-    *("nom_naissance", "nom_usage", "prenoms", "date_naissance", "commune_naissance", "departement_naissance"),
-    *("pays_naissance", "nationalite"),
 )
 
 
@@ -166,9 +160,7 @@ def _values(jour: date) -> dict[str, Any]:
         "ancien_bureau": case((came, ""), else_=BEFORE.code_bureau),
         "nouveau_bureau": case((left, ""), else_=e.code_bureau),
         "numero": func.coalesce(e.numero_ordre, 0),
-        **{name: getattr(e, name) for name in _AS_THEY_ARE},
-        "adresse": adresse(e),
-        "is_protegee": was_protected(e),
+        **describe_personne(e),
     }
     return {"electeur": e.id} | {name: values[name] for name in ("rank", *FIELDS)}
 

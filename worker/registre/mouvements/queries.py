@@ -208,7 +208,7 @@ def select_between(
     return select_mouvements(connection, code_commune, liste, *is_applied, *between)
 
 
-def was_protected(electeur: ElecteurTable) -> ColumnElement[bool]:
+def _was_protected(electeur: ElecteurTable) -> ColumnElement[bool]:
     """Test whether a mouvement marks the elector as protected: a later file without the mark does not remove it."""
     known = MouvementRegistre
     return exists().where(
@@ -221,6 +221,12 @@ def was_protected(electeur: ElecteurTable) -> ColumnElement[bool]:
             known.is_protegee,
         )
     )
+
+
+def describe_personne(electeur: ElecteurTable) -> dict[str, ColumnElement[Any]]:
+    """Return the values of an elector as a mouvement has them, by their names."""
+    values = {name: getattr(electeur, name) for name in _PERSONNE if name != "adresse"}
+    return values | {"adresse": adresse(electeur), "is_protegee": _was_protected(electeur)}
 
 
 @cache
@@ -243,9 +249,7 @@ def _select_entries() -> Select[Any]:
         literal("").label("ancien_bureau"),
         e.code_bureau.label("nouveau_bureau"),
         func.coalesce(e.numero_ordre, 0).label("numero"),
-        *(getattr(e, name) for name in _PERSONNE if name != "adresse"),
-        adresse(e).label("adresse"),
-        was_protected(e).label("is_protegee"),
+        *(value.label(name) for name, value in describe_personne(e).items()),
     ]
     return select(*columns)
 
