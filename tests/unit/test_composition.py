@@ -29,7 +29,7 @@ from tests.unit.mouvements_samples import (
     mouvement,
     mouvements,
 )
-from worker.domain.identite import Etat, Mouvement, Personne, SortKey, sort_key
+from worker.domain.identite import Etat, Mouvement, Personne, sort_key
 from worker.domain.tableau.composition import BureauElecteurs, compose_tableau
 from worker.domain.tableau.demande import Demande
 from worker.domain.tableau.model import MODELES, Ligne, Section, Tableau, format_naissance, order_key
@@ -150,7 +150,7 @@ def test_electors_are_in_french_order_and_homonyms_stay_apart() -> None:
 def test_the_key_of_a_line_keeps_the_order_of_its_names(named: list[tuple[str, str]]) -> None:
     personnes = [replace(PERSONNE, nom_naissance=nom, prenoms=prenoms) for nom, prenoms in named]
 
-    def key(personne: Personne) -> tuple[SortKey, SortKey]:
+    def key(personne: Personne) -> tuple[tuple[str, ...], ...]:
         return sort_key(personne.nom_naissance), sort_key(personne.prenoms)
 
     assert sorted(personnes, key=order_key) == sorted(personnes, key=key)

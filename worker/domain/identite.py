@@ -108,6 +108,13 @@ class Mouvement:
         return None if self.nature is Nature.INSCRIPTION else self.ancien_bureau
 
 
+def format_birth(date_naissance: str) -> str:
+    """Return `14/03/1962` of `1962-03-14`; a text of another form is unchanged."""
+    year, _, rest = date_naissance.partition("-")
+    month, _, day = rest.partition("-")
+    return f"{day}/{month}/{year}" if day else date_naissance
+
+
 FORGOTTEN = "EFFACÉ"
 """The birth name of an elector whose data were erased."""
 
@@ -129,8 +136,6 @@ _OTHER_LETTERS: dict[str, int | str | None] = {
 
 _LETTERS = _Letters(str.maketrans(_OTHER_LETTERS))
 
-SortKey = tuple[str, str, str]
-
 
 @lru_cache(maxsize=4_096)
 def base_letters(text: str) -> str:
@@ -140,7 +145,7 @@ def base_letters(text: str) -> str:
     return " ".join(letters.split())
 
 
-def sort_key(text: str) -> SortKey:
+def sort_key(text: str) -> tuple[str, str, str]:
     """Return the sort key of a name."""
     return base_letters(text), unicodedata.normalize("NFD", text).casefold(), text
 

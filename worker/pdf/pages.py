@@ -308,7 +308,8 @@ class Table:
         self._pages = pages
         self._columns = columns
         self._heading, self._regular, self._strong = styles.heading, styles.body, styles.strong
-        self._set = [lru_cache(_KNOWN)(partial(_set, column, self._style_of(column))) for column in columns]
+        drawn_in = [self._strong if column.is_strong else self._regular for column in columns]
+        self._set = [lru_cache(_KNOWN)(partial(_set, *it)) for it in zip(columns, drawn_in, strict=True)]
         self._titles = [self._heading.break_text(column.titre, column.width) for column in columns]
         self._first_baseline = _PAD + self._regular.ascent
         self._cells = [ROW_TITLE if column.is_row_title else VALUE for column in columns]
@@ -381,9 +382,6 @@ class Table:
                 row = [_stack(self._regular, cell.lines[fitting:] or [""]) for cell in row]
             self._begin_page()
         return row
-
-    def _style_of(self, column: TableColumn) -> Style:
-        return self._strong if column.is_strong else self._regular
 
     def _set_row(self, values: Sequence[str]) -> Row:
         return [set_(value) for set_, value in zip(self._set, values, strict=True)]

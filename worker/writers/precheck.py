@@ -38,7 +38,7 @@ from schemas.profiles.platform import Encoding, can_encode
 from schemas.vocabulary import SEPARATORS, Format, Severity
 from worker.db.engine import STREAM
 from worker.domain.anomaly import Anomaly
-from worker.domain.identite import base_letters
+from worker.domain.identite import base_letters, format_birth
 from worker.registre.checks import rules
 from worker.registre.checks.facts import (
     TEXTS,
@@ -52,6 +52,7 @@ from worker.registre.checks.facts import (
     select_possible_doubles,
 )
 from worker.registre.checks.rules import LONGEST, RULES, Kind
+from worker.registre.communes import DescribedBureau, select_bureaux
 from worker.registre.comparaison.differences import adresse
 from worker.registre.imports.history import Basis
 from worker.registre.models import ORDRE, Bureau, Electeur
@@ -188,29 +189,27 @@ class _Precheck:
             yield self._say(rules.LISTE_ABSENT, day=short_date(basis.absent_on))
 
     def _of_bureaux(self) -> Iterator[Anomaly]:
-        query = select(Bureau.__table__).where(Bureau.code_commune == self.spec.code_commune)
-        known = {bureau.code: bureau for bureau in self.connection.execute(query)}
+        code_commune = self.spec.code_commune
+        known = {bureau.code: bureau for bureau in select_bureaux(self.connection, [code_commune])}
         for code in self.census.bureaux:
-            bureau = known.get(code)
-            canton = bureau.code_canton if bureau else ""
-            circonscription = bureau.code_circonscription if bureau else ""
-            if not canton:
+            bureau = known.get(code, DescribedBureau(code_commune, code))
+            circonscription = bureau.code_circonscription
+            if not bureau.code_canton:
                 yield self._say(rules.CANTON_ABSENT, code)
-            elif not canton.startswith(self.spec.code_departement):
+            elif not bureau.code_canton.startswith(self.spec.code_departement):
                 yield self._say(rules.CANTON_ELSEWHERE, code)
             if not circonscription:
                 yield self._say(rules.CIRCONSCRIPTION_ABSENT, code)
             elif not (circonscription.isdigit() and len(circonscription) <= _NUMERO_DIGITS):
                 yield self._say(rules.CIRCONSCRIPTION_ELSEWHERE, code)
-            if bureau:
-                yield from self._bureau_texts(bureau)
+            yield from self._bureau_texts(bureau)
         places = self.connection.execute(_numeros_query(has_facts=self.spec.has_facts), self.spec.parameters)
         for code, numeros in groupby(places, key=lambda row: row.code_bureau):
             first = [str(row.numero_ordre) for row in numeros]
             more = f" et {len(first) - NAMED} autres" if len(first) > NAMED else ""
             yield self._say(rules.NUMERO_TWICE, code, numeros=", ".join(first[:NAMED]) + more)
 
-    def _bureau_texts(self, bureau: Row[Any]) -> Iterator[Anomaly]:
+    def _bureau_texts(self, bureau: DescribedBureau) -> Iterator[Anomaly]:
         for source in (Bureau.libelle, Bureau.code_canton, Bureau.code_circonscription):
             text = getattr(bureau, source.key)
             self.census.needs_cleaning |= not is_clean(text) or self._is_separated(text)
@@ -411,31 +410,12 @@ def write_report(anomalies: Iterable[Anomaly], sink: Sink, tally: Tally | None =
         writer.write(HEADER)
     for number, anomaly in enumerate(anomalies, 1):
         tally.add(anomaly)
-        writer.write(_line(anomaly))
+        who = anomaly.bureau, anomaly.numero, anomaly.nom, anomaly.prenoms, format_birth(anomaly.naissance)
+        writer.write((anomaly.severity.label, *who, anomaly.column, anomaly.message, anomaly.code))
         if number % _BLOCK == 0:
             _flush(text, sink)
     _flush(text, sink)
     return tally
-
-
-def _line(anomaly: Anomaly) -> tuple[str, ...]:
-    return (
-        anomaly.severity.label,
-        anomaly.bureau,
-        anomaly.numero,
-        anomaly.nom,
-        anomaly.prenoms,
-        _jour(anomaly.naissance),
-        anomaly.column,
-        anomaly.message,
-        anomaly.code,
-    )
-
-
-def _jour(naissance: str) -> str:
-    year, _, rest = naissance.partition("-")
-    month, _, day = rest.partition("-")
-    return f"{day}/{month}/{year}" if day else naissance
 
 
 def _flush(text: io.StringIO, sink: Sink) -> None:

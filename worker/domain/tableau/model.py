@@ -11,7 +11,7 @@ from enum import StrEnum
 from common.french import short_date
 from schemas.tableaux import Edition, TypeTableau
 from schemas.vocabulary import Categorie
-from worker.domain.identite import Etat, Mouvement, Personne, base_letters, sort_key
+from worker.domain.identite import Etat, Mouvement, Personne, base_letters, format_birth, sort_key
 from worker.errors import CountMismatchError
 
 
@@ -198,7 +198,6 @@ NUMERO_PROVISOIRE = "0"
 BATCH = 500
 """Maximum number of mouvements in memory while lines are read."""
 _ETRANGER = "99"
-_WHOLE_DATE = 10
 
 
 @dataclass(frozen=True)
@@ -301,15 +300,12 @@ def format_date(mouvement: Mouvement) -> str:
 
 def format_naissance(personne: Personne) -> str:
     """Return `14/03/1962 à MARSEILLE (13)` or `00/08/1953 à ORAN (ALGÉRIE)`, without unknown parts."""
-    born = personne.date_naissance
-    if len(born) == _WHOLE_DATE:
-        born = f"{born[8:]}/{born[5:7]}/{born[:4]}"
     is_abroad = personne.departement_naissance in {"", _ETRANGER}
     where = personne.pays_naissance if is_abroad else personne.departement_naissance
     place = personne.commune_naissance or where
     if place and where and place != where:
         place = f"{place} ({where})"
-    return " à ".join(filter(None, (born, place)))
+    return " à ".join(filter(None, (format_birth(personne.date_naissance), place)))
 
 
 def format_bureau(mouvement: Mouvement) -> str:

@@ -107,15 +107,11 @@ def _file_lock(engine: Engine, patience: float) -> Iterator[None]:
     if engine.dialect.name == "postgresql":
         yield
         return
-    lock = FileLock(f"{engine.url.database}.import-lock", timeout=patience, fallback_to_soft=False)
     try:
-        lock.acquire()
+        with FileLock(f"{engine.url.database}.import-lock", timeout=patience, fallback_to_soft=False):
+            yield
     except Timeout:
         raise ImportBusyError(_BUSY) from None
-    try:
-        yield
-    finally:
-        lock.release()
 
 
 def purge_versions(engine: Engine, note: OnRemoved) -> Iterator[int]:
