@@ -7,6 +7,7 @@ préfectures send; docs/registre.md lists them with their variants. A line is ke
 import re
 from collections import Counter
 from collections.abc import Callable, Collection, Container, Iterator, Mapping, Sequence
+from functools import lru_cache, partial
 from operator import itemgetter
 from pathlib import Path
 
@@ -141,8 +142,7 @@ class LineParser:
         self._of_a_bureau = itemgetter(*map(columns.at, _OF_A_BUREAU))
         self._nationalite = itemgetter(columns.at("nationalite"), columns.at("code_nationalite"))
         self._place = {field: columns.at(field) for field in ("liste", "sexe", "date_naissance", "numero_ordre")}
-        self._codes: dict[str, dict[str, str]] = {"liste": {}, "sexe": {}}
-        """The code of each value that was read."""
+        self._find_code = {field: lru_cache(partial(find_code, self._source[field])) for field in (F.LISTE, F.SEXE)}
         self._codes_of_bureaux: dict[tuple[str, ...], tuple[str, str, str]] = {}
 
     def parse(self, fields: list[str], nettoyages: int) -> ElecteurRow:
@@ -151,7 +151,7 @@ class LineParser:
         code_commune, arrondissement, code_bureau = self._codes_of_bureaux.get(described) or self._note_bureau(
             described
         )
-        liste = self._read_code("liste", fields)
+        liste = self._read_code(F.LISTE, fields)
         if not liste:
             raise LineError(self._title("liste"), "liste inconnue")
         return (
@@ -160,7 +160,7 @@ class LineParser:
             arrondissement,
             code_bureau,
             self._read_numero(fields[self._place["numero_ordre"]]),
-            self._read_code("sexe", fields) or fields[self._place["sexe"]],
+            self._read_code(F.SEXE, fields) or fields[self._place["sexe"]],
             self._read_date(fields[self._place["date_naissance"]]),
             parse_nationalite(*self._nationalite(fields)),
             nettoyages,
@@ -180,16 +180,11 @@ class LineParser:
             self._note_unknown("date_naissance", text)
             raise LineError(self._title("date_naissance"), explain_date(text)) from None
 
-    def _read_code(self, field: str, fields: list[str]) -> str:
+    def _read_code(self, field: SourceField, fields: list[str]) -> str:
         """Return the code of a value; empty, and noted, if the profile does not know the value."""
         text = fields[self._place[field]]
-        if (code := self._codes[field].get(text)) is not None:
-            return code
-        source = self._source[SourceField(field)]
-        code = find_code(source, text)
-        if code or not text or text in source.values.get(LEFT, ()):
-            self._codes[field][text] = code
-        else:
+        code = self._find_code[field](text)
+        if text and not code and text not in self._source[field].values.get(LEFT, ()):
             self._note_unknown(field, text)
         return code
 
