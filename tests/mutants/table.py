@@ -1077,7 +1077,7 @@ worker/registre/checks/
     - same[fold_identite(nom, prenoms, born, lieu, "")]
     + same[(nom, prenoms, born, lieu)]
   test_a_file_of_an_earlier_day_looks_at_everybody
-    - ImportListe.facts_since <= bindparam("on_day"),
+    - ImportListe.facts_since <= jour,
     + ImportListe.facts_since.is_not(None),
   test_whoever_is_changed_by_sql_is_looked_at_again
     - ~unchecked,

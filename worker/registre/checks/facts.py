@@ -64,6 +64,7 @@ from worker.registre.versions import (
     ListeKey,
     create_temporary,
     insert_all,
+    is_on_liste,
     reading_transaction,
 )
 
@@ -113,25 +114,17 @@ def has_facts(connection: Connection, code_commune: str, liste: str, version: in
 
     They are not if another version of the rules found them, or if a service has written an elector since.
     """
-    which = {"of_commune": code_commune, "of_liste": liste, "of_version": version, "on_day": jour}
-    return connection.execute(_select_stamp(), which).one_or_none() is not None
-
-
-@cache
-def _select_stamp() -> Select[Any]:
-    commune: BindParameter[str] = bindparam("of_commune")
-    liste: BindParameter[str] = bindparam("of_liste")
-    version: BindParameter[int] = bindparam("of_version")
-    of_version = Electeur.code_commune == commune, Electeur.liste == liste, Electeur.version == version
-    unchecked = exists().where(*of_version, is_flagged(), Electeur.facts.bitwise_and(UNCHECKED) > 0)
-    return select(ImportListe.import_id).where(
+    checked = and_(is_on_liste(code_commune, liste, version), is_flagged())
+    unchecked = exists().where(checked, Electeur.facts.bitwise_and(UNCHECKED) > 0)
+    query = select(ImportListe.import_id).where(
         ImportListe.import_id == version,
-        ImportListe.code_commune == commune,
+        ImportListe.code_commune == code_commune,
         ImportListe.liste == liste,
         ImportListe.facts_version == FACTS_VERSION,
-        ImportListe.facts_since <= bindparam("on_day"),
+        ImportListe.facts_since <= jour,
         ~unchecked,
     )
+    return connection.scalar(query) is not None
 
 
 def deserves_look(*, separators: bool) -> ColumnElement[bool]:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from enum import StrEnum
-from functools import cache, partial
+from functools import cache
 from typing import Any, NamedTuple, TypeVar
 
 from sqlalchemy import (
@@ -320,12 +320,6 @@ def _read(row: Row[Any], column: str, words: type[Word]) -> Word:
         raise ExportError(f"mouvement n° {row.id} : valeur inconnue dans le registre (colonne {column})") from None
 
 
-_Intervals = Mapping[str, Mapping[int, Interval]]
-"""Intervals by list, then by import: see `read_intervals`."""
-_Refuse = Callable[[str, str, str], RefusedError]
-"""Builds the refusal from the field of `CompletedMotif`, a code, and the reason in French."""
-
-
 def list_incomplete(connection: Connection, code_commune: str) -> Sequence[Row[Any]]:
     """Return the rows of the view `mouvements_a_completer` of a commune, in the order of their numbers."""
     query = text("SELECT * FROM mouvements_a_completer WHERE code_commune = :commune ORDER BY mouvement")
@@ -341,17 +335,20 @@ def note_motifs(connection: Connection, code_commune: str, completed: Sequence[C
     """
     intervals = {liste.value: read_intervals(connection, code_commune, liste) for liste in Liste}
     for place, it in enumerate(completed):
-        _note(connection, code_commune, it, intervals, partial(_refuse, it, place))
-
-
-def _refuse(completed: CompletedMotif, place: int, field: str, code: str, reason: str) -> RefusedError:
-    message = f"Mouvement n° {completed.mouvement} : {reason}."
-    return RefusedError(message, code=code, field=f"data.note.motifs.{place}.{field}")
+        _note(connection, code_commune, place, it, intervals)
 
 
 def _note(
-    connection: Connection, code_commune: str, completed: CompletedMotif, intervals: _Intervals, refuse: _Refuse
+    connection: Connection,
+    code_commune: str,
+    place: int,
+    completed: CompletedMotif,
+    intervals: Mapping[str, Mapping[int, Interval]],
 ) -> None:
+    def refuse(field: str, code: str, reason: str) -> RefusedError:
+        message = f"Mouvement n° {completed.mouvement} : {reason}."
+        return RefusedError(message, code=code, field=f"data.note.motifs.{place}.{field}")
+
     names = ("id", "liste", "nature", "import_id", "date_mouvement", "is_dated")
     is_it = (_TABLE.c.code_commune == code_commune) & (_TABLE.c.id == completed.mouvement)
     query = select(*(_TABLE.c[name] for name in names)).where(is_it, _TABLE.c.doubt_id.is_(None))
@@ -367,18 +364,14 @@ def _note(
         values["categorie"] = completed.categorie.value
     if completed.motif is not None:
         values["motif"] = completed.motif
-    if completed.jour is not None and (completed.jour or None) != (known.date_mouvement if known.is_dated else None):
-        values |= _date(known, completed.jour or None, intervals, refuse)
+    jour = completed.jour or None  # empty: the day is unknown
+    if completed.jour is not None and jour != (known.date_mouvement if known.is_dated else None):
+        interval = intervals[known.liste].get(known.import_id)
+        if interval is None:
+            raise refuse("jour", "date_connue", "sa date vient d'un fichier ou d'un logiciel : corrigez-la là-bas")
+        if jour is not None and not interval.has(jour):
+            raise refuse("jour", "date_hors_intervalle", f"le {short_date(jour)} n'est pas possible : {interval}")
+        day = jour or interval.until
+        values |= {"date_mouvement": day, "date_tableau": day, "is_dated": jour is not None}
     if values:
         connection.execute(update(MouvementRegistre).where(_TABLE.c.id == known.id).values(values))
-
-
-def _date(known: Row[Any], jour: date | None, intervals: _Intervals, refuse: _Refuse) -> dict[str, object]:
-    """Return the columns of a mouvement of that day, or of an unknown day between its two exports."""
-    interval = intervals[known.liste].get(known.import_id)
-    if interval is None:
-        raise refuse("jour", "date_connue", "sa date vient d'un fichier ou d'un logiciel : corrigez-la là-bas")
-    if jour is not None and not interval.has(jour):
-        raise refuse("jour", "date_hors_intervalle", f"le {short_date(jour)} n'est pas possible : {interval}")
-    day = jour or interval.until
-    return {"date_mouvement": day, "date_tableau": day, "is_dated": jour is not None}
