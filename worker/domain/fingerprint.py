@@ -29,7 +29,6 @@ SIZE = 2 * HALF
 _JOINT = "\0"
 """Separates values: no value contains it."""
 
-_KEY_BYTES = 32
 _PARTS = 256
 
 
@@ -51,7 +50,7 @@ class Digests:
     @classmethod
     def new(cls) -> "Digests":
         """Create digests under a new random key."""
-        return cls(secrets.token_bytes(_KEY_BYTES))
+        return cls(secrets.token_bytes(32))
 
     def identity(self, nom_naissance: str, prenoms: str, date_naissance: str, commune: str, pays: str) -> bytes:
         """Digest the identity of an elector; accents, case, hyphens and the separators of a CSV do not count."""

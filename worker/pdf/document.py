@@ -14,7 +14,6 @@ import zlib
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import cache
 from itertools import accumulate
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -197,24 +196,16 @@ def open_canvas(sink: Sink, title: str, author: str) -> tuple[Canvas, Document]:
     canvas.setAuthor(clean(author))
     canvas.setViewerPreference("DisplayDocTitle", "true")
     catalog = document.Catalog
-    catalog.Metadata = pdfdoc.XMP(creator=lambda _: _xmp(title, author))
+    # Uncompressed, so that any program can read it (PDF/A-1, 6.7.2).
+    names = {"title": escape(clean(title)), "author": escape(clean(author))}
+    catalog.Metadata = pdfdoc.XMP(creator=lambda _: _XMP.format(**names, language=_LANGUAGE, creator=_CREATOR).encode())
     catalog.__Defaults__ = {**catalog.__Defaults__, "OutputIntents": pdfdoc.PDFArray([_output_intent(document)])}
     return canvas, document
 
 
-def _xmp(title: str, author: str) -> bytes:
-    """Build the metadata, uncompressed so that any program can read them (PDF/A-1, 6.7.2)."""
-    return _XMP.format(
-        title=escape(clean(title)),
-        author=escape(clean(author)),
-        language=_LANGUAGE,
-        creator=_CREATOR,
-    ).encode()
-
-
 def _output_intent(document: Document) -> pdfdoc.PDFDictionary:
     """Define the colour space of the greys and the reds (PDF/A-1, 6.2.2)."""
-    profile = pdfdoc.PDFStream(pdfdoc.PDFDictionary({"N": 3}), _profile(), [pdfdoc.PDFZCompress])
+    profile = pdfdoc.PDFStream(pdfdoc.PDFDictionary({"N": 3}), _PROFILE.read_bytes(), [pdfdoc.PDFZCompress])
     condition = pdfdoc.PDFString(_CONDITION)
     return pdfdoc.PDFDictionary(
         {
@@ -225,11 +216,6 @@ def _output_intent(document: Document) -> pdfdoc.PDFDictionary:
             "DestOutputProfile": _reference(document, profile),
         }
     )
-
-
-@cache
-def _profile() -> bytes:
-    return _PROFILE.read_bytes()
 
 
 _HEADER = "/Artifact<</Type/Pagination/Attached[/Top]/Subtype/Header>>BDC"

@@ -35,7 +35,6 @@ from worker.writers.columns import (
 )
 
 _BLOCK = 200
-_END = b"</ListeElectorale>\n"
 
 
 def write_xml(connection: Connection, spec: ListeSpec, sink: Sink, progress: Progress, *, cleaning: bool) -> int:
@@ -56,7 +55,7 @@ def write_xml(connection: Connection, spec: ListeSpec, sink: Sink, progress: Pro
         sink.write(block.to_bytes(values))
         written += len(values)
         progress(written)
-    sink.write(_END)
+    sink.write(b"</ListeElectorale>\n")
     return written
 
 

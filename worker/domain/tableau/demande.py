@@ -53,20 +53,10 @@ _MISSING = {
     Repere.SCRUTIN: "indiquer la date du scrutin",
     Repere.REUNION: "indiquer la réunion précédente de la commission de contrôle, d'où les mouvements sont comptés",
 }
-_NO_END = "indiquer la date du scrutin, celle de la publication ou le dernier jour des mouvements"
 _WRONG_DATE = {
     True: "la date de tableau est le dernier jour de février",
     False: "la date de tableau est le 10 janvier ; le dernier jour de février est celle du second tableau",
 }
-_NO_DAY = (
-    "la réunion à indiquer est la précédente, d'où les mouvements sont comptés : elle vient avant leur dernier jour, "
-    "le {}"
-)
-_OF_THE_POLL = (
-    "la réunion du {} est celle d'avant ce scrutin, où les mouvements s'arrêtent : indiquer la réunion précédente, "
-    "d'où ils sont comptés"
-)
-_TOO_SOON = "il se publie après le dernier jour de ses mouvements : le {} ne vient pas après le {}"
 _ONE_DAY = timedelta(days=1)
 
 
@@ -117,16 +107,22 @@ class Demande:
     def __post_init__(self) -> None:
         missing = [_MISSING[repere] for repere in self.reperes if getattr(self, repere) is None]
         if self.type is TypeTableau.VINGT_JOURS and not (self.scrutin or self.publication or self.until):
-            missing.append(_NO_END)
+            missing.append("indiquer la date du scrutin, celle de la publication ou le dernier jour des mouvements")
         if self.date_tableau and Repere.DATE_TABLEAU in self.reperes:
             is_second = self.type is TypeTableau.SECOND_RECTIFICATIF
             if is_second != (self.date_tableau == cloture(self.date_tableau.year)):
                 missing.append(_WRONG_DATE[is_second])
         if not missing and Repere.REUNION in self.reperes and self.required(Repere.REUNION) >= self.last_day:
-            missing.append(_NO_DAY.format(short_date(self.last_day)))
+            missing.append(
+                "la réunion à indiquer est la précédente, d'où les mouvements sont comptés : elle vient avant leur "
+                f"dernier jour, le {short_date(self.last_day)}"
+            )
         missing += [wrong.reason for wrong in find_wrong_dates([self.type], vars(self))]
         if self.until and self.publication and self.publication <= self.until:
-            missing.append(_TOO_SOON.format(short_date(self.publication), short_date(self.until)))
+            missing.append(
+                f"il se publie après le dernier jour de ses mouvements : le {short_date(self.publication)} ne vient "
+                f"pas après le {short_date(self.until)}"
+            )
         if missing:
             raise DemandeInvalide(f"{self.name} : {' ; '.join(missing)}")
 
@@ -343,7 +339,10 @@ def _reunion(
         if asked.reunion and asked.scrutin and not until:
             first, last = calendrier.poll(asked.scrutin).window
             if first <= asked.reunion <= last:
-                raise DemandeInvalide(f"{type_.label} : {_OF_THE_POLL.format(short_date(asked.reunion))}")
+                raise DemandeInvalide(
+                    f"{type_.label} : la réunion du {short_date(asked.reunion)} est celle d'avant ce scrutin, où les "
+                    "mouvements s'arrêtent : indiquer la réunion précédente, d'où ils sont comptés"
+                )
         end = _end(asked, until, calendrier)
         return asked.reunion or max((day for day in calendrier.reunions if end and day < end), default=None)
     given = asked.until if TypeTableau.VINGT_JOURS in asked.types else asked.reunion

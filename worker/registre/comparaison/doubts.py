@@ -78,9 +78,6 @@ DOUBTS = Table(
 )
 """An elector who left and one who arrived, the fields that differ, and 1 if they are surely one person."""
 
-COMPARISON = "comparaison"
-"""`decided_by` of the pairs that the comparison decides."""
-
 _KEYS = [f"key_{number}" for number in range(len(BLOCKS))]
 
 PORTRAITS = Table(
@@ -199,7 +196,7 @@ def _to_doubt(import_id: int, row: Row[Any], mouvements: Mapping[int, int]) -> d
         "inscription_id": None if row.is_sure else mouvements[row.after],
         "differs": row.differs,
         "decision": DoubtDecision.SAME_PERSON.value if row.is_sure else "",
-        "decided_by": COMPARISON if row.is_sure else "",
+        "decided_by": "comparaison" if row.is_sure else "",
         "decided_at": now() if row.is_sure else None,
         "born_before": row.date_naissance_before if row.is_sure else "",
         "born_after": row.date_naissance if row.is_sure else "",
