@@ -119,8 +119,6 @@ def search_communes(connection: Connection, text: str) -> list[tuple[str, str, s
     ]
 
 
-DESCRIPTION = ("libelle", "code_canton", "libelle_canton", "code_circonscription", "libelle_circonscription")
-
 BureauChange = dict[str, Any]
 """A bureau that an import wrote, as JSON: `code_commune`, `code`, `after`, `before` (None: the import added it)."""
 
@@ -147,6 +145,7 @@ class DescribedBureau(NamedTuple):
         return dict(zip(DESCRIPTION, self[2:], strict=True))
 
 
+DESCRIPTION = DescribedBureau._fields[2:]
 _COLUMNS = [Bureau.__table__.c[name] for name in DescribedBureau._fields]
 _IS_IT = and_(Bureau.code_commune == bindparam("commune"), Bureau.code == bindparam("bureau"))
 

@@ -130,25 +130,24 @@ _OTHERWISE: dict[InstrumentedAttribute[Any], ColumnElement[Any]] = {
 }
 
 
-def _column(source: InstrumentedAttribute[Any]) -> Column:
-    value = "libelle_bureau" if source is Bureau.libelle else source.key
+_OF_BUREAU = {
+    "libelle_bureau": Bureau.libelle,
+    "code_canton": Bureau.code_canton,
+    "code_circonscription": Bureau.code_circonscription,
+}
+
+
+def _column(value: str) -> Column:
+    source = _OF_BUREAU[value] if value in _OF_BUREAU else getattr(Electeur, value)
     expression = _OTHERWISE.get(source, func.nullif(source, ""))
     return Column(value, expression, source, is_text=source is not Electeur.numero_general)
 
 
 ENTETE = tuple(Column(value, _parameter(name)) for value, name in ENTETE_FIELDS.items())
 
-IDENTITE = (
-    *map(_column, (Electeur.numero_general, Electeur.sexe, Electeur.nom_naissance, Electeur.nom_usage)),
-    *map(_column, (Electeur.prenoms, Electeur.date_naissance, Electeur.commune_naissance)),
-    *map(_column, (Electeur.departement_naissance, Electeur.pays_naissance, Electeur.nationalite)),
-    *map(_column, (Bureau.libelle, Electeur.code_bureau, Bureau.code_canton, Bureau.code_circonscription)),
-)
-
-ADRESSE = (
-    *map(_column, (Electeur.complement1, Electeur.complement2, Electeur.numero_voie, Electeur.type_voie)),
-    *map(_column, (Electeur.libelle_voie, Electeur.lieu_dit, Electeur.code_postal, Electeur.ville, Electeur.pays)),
-)
+_FIRST_OF_ADRESSE = COLUMN_VALUES.index("complement1")
+IDENTITE = tuple(map(_column, COLUMN_VALUES[len(ENTETE) : _FIRST_OF_ADRESSE]))
+ADRESSE = tuple(map(_column, COLUMN_VALUES[_FIRST_OF_ADRESSE:]))
 
 COLUMNS = ENTETE + IDENTITE + ADRESSE
 

@@ -38,10 +38,12 @@ from sqlalchemy import (
     union_all,
     update,
 )
+from sqlalchemy.orm import InstrumentedAttribute
 from sqlalchemy.sql.visitors import replacement_traverse
 
 from common.calendrier import YOUNGEST, last_birth
 from common.texte import JOINT
+from schemas.profiles.platform import COLUMN_VALUES
 from schemas.vocabulary import Severity
 from worker.db.engine import STREAM
 from worker.db.types import Id, cleaned, is_suspect, needs_cleaning, size_of
@@ -68,27 +70,9 @@ from worker.registre.versions import (
     reading_transaction,
 )
 
-TEXTS = (
-    Electeur.code_bureau,
-    Electeur.sexe,
-    Electeur.nom_naissance,
-    Electeur.nom_usage,
-    Electeur.prenoms,
-    Electeur.date_naissance,
-    Electeur.commune_naissance,
-    Electeur.departement_naissance,
-    Electeur.pays_naissance,
-    Electeur.nationalite,
-    Electeur.complement1,
-    Electeur.complement2,
-    Electeur.numero_voie,
-    Electeur.type_voie,
-    Electeur.libelle_voie,
-    Electeur.lieu_dit,
-    Electeur.code_postal,
-    Electeur.ville,
-    Electeur.pays,
-)
+_NOT_TEXT = "code_commune", "code_bureau", "numero_general"
+_WRITTEN = (it for it in COLUMN_VALUES if it in Electeur.__table__.columns and it not in _NOT_TEXT)
+TEXTS: tuple[InstrumentedAttribute[str], ...] = (Electeur.code_bureau, *(getattr(Electeur, it) for it in _WRITTEN))
 """The columns whose values a file contains."""
 
 
