@@ -4,10 +4,9 @@ And adds the dates, categories and motifs that a comparison of two exports does 
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from datetime import date
 from enum import StrEnum
-from functools import cache
 from typing import Any, NamedTuple, TypeVar
 
 from sqlalchemy import (
@@ -15,16 +14,12 @@ from sqlalchemy import (
     Connection,
     Date,
     Row,
-    Select,
     and_,
     exists,
     func,
-    literal,
-    null,
     or_,
     select,
     text,
-    true,
     update,
 )
 
@@ -49,14 +44,9 @@ from worker.registre.models import Electeur, MouvementRegistre
 from worker.registre.protections import Protege, select_protections
 from worker.registre.versions import is_on_liste
 
-_PERSONNE = (
-    *("nom_naissance", "nom_usage", "prenoms", "date_naissance", "commune_naissance", "departement_naissance"),
-    *("pays_naissance", "adresse", "nationalite"),
-)
+_PERSONNE = [it.name for it in fields(Personne) if it.name != "is_protegee"]
 
 _TABLE = MouvementRegistre.__table__
-
-_NO_INTERVALS: Mapping[int, Interval] = {}
 
 Days = tuple[date, date]
 
@@ -102,9 +92,10 @@ class MouvementSource:
         """
         on_liste = is_on_liste(self.code_commune, self.liste.value, self.version if version is None else version)
         born = is_born_between(born_after, born_until)
-        query = _select_entries().where(on_liste, born).order_by(Electeur.id)
-        with self.connection.execute(query, execution_options=STREAM) as rows:
-            yield from _read_all(self.connection, self.code_commune, rows)
+        personne = (value.label(name) for name, value in describe_personne(Electeur).items())
+        query = select(Electeur.id, Electeur.code_bureau, Electeur.numero_ordre, *personne).where(on_liste, born)
+        with self.connection.execute(query.order_by(Electeur.id), execution_options=STREAM) as rows:
+            yield from _protect(self.connection, self.code_commune, map(_to_entry, rows))
 
     def fetch(self, ids: Sequence[int]) -> Iterator[Mouvement]:
         """Yield a few hundred mouvements at most, in the order asked."""
@@ -148,7 +139,7 @@ def select_mouvements(
     query = select(_TABLE).where(of_liste(code_commune, liste), *conditions).order_by(_TABLE.c.id)
     intervals = read_intervals(connection, code_commune, liste)
     with connection.execute(query, execution_options=STREAM) as rows:
-        yield from _read_all(connection, code_commune, rows, intervals, export)
+        yield from _protect(connection, code_commune, (_to_mouvement(row, intervals, export) for row in rows))
 
 
 def select_bureaux(
@@ -229,31 +220,6 @@ def describe_personne(electeur: ElecteurTable) -> dict[str, ColumnElement[Any]]:
     return values | {"adresse": adresse(electeur), "is_protegee": _was_protected(electeur)}
 
 
-@cache
-def _select_entries() -> Select[Any]:
-    """Select electors in the form of mouvements, for electors without a mouvement."""
-    e = Electeur
-    never = literal(date.min, Date)
-    columns: list[Any] = [
-        (-e.id).label("id"),
-        literal(Nature.INSCRIPTION.value).label("nature"),
-        literal(Effet.IMMEDIAT.value).label("effet"),
-        literal(Etat.APPLIQUE.value).label("etat"),
-        literal(Categorie.NON_PRECISEE.value).label("categorie"),
-        literal("").label("motif"),
-        never.label("date_tableau"),
-        never.label("date_mouvement"),
-        true().label("is_dated"),
-        null().label("import_id"),
-        null().label("scrutin"),
-        literal("").label("ancien_bureau"),
-        e.code_bureau.label("nouveau_bureau"),
-        func.coalesce(e.numero_ordre, 0).label("numero"),
-        *(value.label(name) for name, value in describe_personne(e).items()),
-    ]
-    return select(*columns)
-
-
 def select_imports(connection: Connection, code_commune: str, liste: Liste, demande: Demande) -> set[int]:
     """Return the imports that brought the mouvements of a tableau.
 
@@ -267,23 +233,14 @@ def select_imports(connection: Connection, code_commune: str, liste: Liste, dema
     return {number for number in connection.scalars(query) if number is not None}
 
 
-def _read_all(
-    connection: Connection,
-    code_commune: str,
-    rows: Iterable[Row[Any]],
-    intervals: Mapping[int, Interval] = _NO_INTERVALS,
-    export: ListedExport | None = None,
-) -> Iterator[Mouvement]:
+def _protect(connection: Connection, code_commune: str, mouvements: Iterable[Mouvement]) -> Iterator[Mouvement]:
+    """Yield the mouvements, with the protections of the commune."""
     proteges = {it.folded() for it in select_protections(connection, code_commune)}
-    for row in rows:
-        mouvement = _to_mouvement(row, intervals)
+    for mouvement in mouvements:
         personne = mouvement.personne
-        if export and not export.has_seen(row.import_id, mouvement.date_mouvement):
-            mouvement = replace(mouvement, is_in_list=False)
         who = Protege(personne.nom_naissance, personne.prenoms, personne.date_naissance)
-        if proteges and who.folded() in proteges:
-            mouvement = replace(mouvement, personne=replace(personne, is_protegee=True))
-        yield mouvement
+        is_protegee = bool(proteges) and who.folded() in proteges
+        yield replace(mouvement, personne=replace(personne, is_protegee=True)) if is_protegee else mouvement
 
 
 def _find_after(row: Row[Any], intervals: Mapping[int, Interval]) -> date | None:
@@ -294,7 +251,30 @@ def _find_after(row: Row[Any], intervals: Mapping[int, Interval]) -> date | None
     return after if after < row.date_mouvement else None
 
 
-def _to_mouvement(row: Row[Any], intervals: Mapping[int, Interval]) -> Mouvement:
+def _to_entry(row: Row[Any]) -> Mouvement:
+    """Build the inscription of an elector without a mouvement."""
+    return Mouvement(
+        id=-row.id,
+        nature=Nature.INSCRIPTION,
+        effet=Effet.IMMEDIAT,
+        etat=Etat.APPLIQUE,
+        categorie=Categorie.NON_PRECISEE,
+        motif="",
+        date_tableau=date.min,
+        date_mouvement=date.min,
+        scrutin=None,
+        ancien_bureau="",
+        nouveau_bureau=clean(row.code_bureau),
+        numero=row.numero_ordre or 0,
+        personne=_to_personne(row),
+    )
+
+
+def _to_personne(row: Row[Any]) -> Personne:
+    return Personne(**{name: clean(getattr(row, name)) for name in _PERSONNE}, is_protegee=row.is_protegee)
+
+
+def _to_mouvement(row: Row[Any], intervals: Mapping[int, Interval], export: ListedExport | None) -> Mouvement:
     return Mouvement(
         id=row.id,
         nature=_read(row, "nature", Nature),
@@ -309,7 +289,8 @@ def _to_mouvement(row: Row[Any], intervals: Mapping[int, Interval]) -> Mouvement
         ancien_bureau=clean(row.ancien_bureau),
         nouveau_bureau=clean(row.nouveau_bureau),
         numero=row.numero,
-        personne=Personne(**{name: clean(getattr(row, name)) for name in _PERSONNE}, is_protegee=row.is_protegee),
+        personne=_to_personne(row),
+        is_in_list=export is None or export.has_seen(row.import_id, row.date_mouvement),
     )
 
 
