@@ -10,7 +10,6 @@ from datetime import date
 from functools import partial
 from itertools import chain, islice
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Engine, func, insert, select, text, update
@@ -145,7 +144,10 @@ def _take_up(engine: Engine, path: Path, intake: "Intake", wishes: _Wishes) -> I
         if same and not intake.says_more_than(same):
             return ImportPreview(same, state)
         rejects = RejectReport(wishes.report or (None if intake.named else default_report(path)))
-        version, communes = _begin(connection, reu, wishes.imported_by)
+        with connection.begin():
+            values = {"file_name": reu.name, "sha256": reu.sha256, "imported_by": wishes.imported_by}
+            version: int = connection.execute(insert(Import).values(values).returning(Import.id)).scalar_one()
+            communes = read_names(connection)
         reading = Reading(reu, communes, rejects, profile, only=intake.only)
         try:
             with rejects:
@@ -153,8 +155,7 @@ def _take_up(engine: Engine, path: Path, intake: "Intake", wishes: _Wishes) -> I
             if unknown := reading.unknown:
                 raise describe_matching(reu, profile, unknown)
             reading.finish(intake.commune, intake.empty, accept_rejects=wishes.accept_rejects)
-            link = _link_of({it.code_commune for it in reading.listes}, intake, wishes.then, questions)
-            link = link._replace(parts=keep_parts(connection, version, reading))
+            link = _link(connection, version, reading, intake)
             listes, kept = _count(connection, reading)
             _refuse_late(connection, reading.listes, link)
             _renew_statistics(connection, reading.lines_kept)
@@ -166,7 +167,9 @@ def _take_up(engine: Engine, path: Path, intake: "Intake", wishes: _Wishes) -> I
             questions += found
             if questions and not wishes.accept_changes:
                 raise _refuse_unanswered(questions)
-            changed = _record(connection, version, reading, link, compared)
+            changed = _record(
+                connection, version, reading, link, compared=compared, questions=questions, then=wishes.then
+            )
             with connection.begin():
                 gaps = list_gaps(connection, [version]) if intake.no_compare else []
                 without_zeros = count_without_zeros(connection, version)
@@ -187,7 +190,7 @@ def _take_up(engine: Engine, path: Path, intake: "Intake", wishes: _Wishes) -> I
         comparison=None if intake.no_compare else comparison,
         questions=tuple(questions),
         taken_on=link.taken_on,
-        is_dated=link.is_dated,
+        is_dated=intake.taken_on is not None,
         kept=kept,
         gaps=tuple(gaps),
     )
@@ -239,39 +242,28 @@ class Intake(NamedTuple):
 
 
 class _Link(NamedTuple):
-    """The record of the export as a link: its day, whether the day was given, why it is not compared."""
+    """The record of the export as a link: its day, and why a list is not compared."""
 
+    intake: Intake
     taken_on: date
-    is_dated: bool
-    no_compare: str
     read_on: date
     """The earliest civil day of the communes at the import: who is a minor there is found."""
-    then: OnTaken | None
-    """Called in its transaction; None: the import is rolled back."""
-    questions: list[Question]
-    """The confirmed questions."""
-    parts: Mapping[ListeKey, Parts] = MappingProxyType({})
+    parts: Mapping[ListeKey, Parts]
     """The lists that the export holds by arrondissement."""
 
     def why_not_compared(self, liste: ListeKey) -> str:
         """Return the reason in French; empty if the list is compared."""
-        part = self.parts.get(liste)
-        return self.no_compare or (part.why_not_compared if part else "")
+        return self.intake.no_compare or (self.parts[liste].why_not_compared if liste in self.parts else "")
 
 
-def _link_of(communes: Collection[str], intake: Intake, then: OnTaken | None, questions: list[Question]) -> _Link:
+def _link(connection: Connection, version: int, reading: Reading, intake: Intake) -> _Link:
+    communes = {it.code_commune for it in reading.listes}
     if intake.taken_on:
         refuse_future(intake.taken_on, communes)
-    today = shared_day(now(), communes)
-    earliest = min((civil_day(now(), code) for code in communes), default=today)
-    return _Link(intake.taken_on or today, intake.taken_on is not None, intake.no_compare, earliest, then, questions)
-
-
-def _begin(connection: Connection, reu: ImportedFile, imported_by: str) -> tuple[int, Mapping[str, str]]:
-    with connection.begin():
-        values = {"file_name": reu.name, "sha256": reu.sha256, "imported_by": imported_by}
-        version = connection.execute(insert(Import).values(values).returning(Import.id)).scalar_one()
-        return version, read_names(connection)
+    instant = now()
+    taken_on = intake.taken_on or shared_day(instant, communes)
+    read_on = min(civil_day(instant, code) for code in communes)
+    return _Link(intake, taken_on, read_on, keep_parts(connection, version, reading))
 
 
 def _write_electeurs(connection: Connection, version: int, reading: Reading, progress: ImportProgress) -> None:
@@ -367,26 +359,31 @@ def _refuse_late(connection: Connection, listes: Collection[ListeKey], link: _Li
 
 
 def _count(connection: Connection, reading: Reading) -> tuple[tuple[ListeCount, ...], tuple[ListeCount, ...]]:
-    with connection.begin():
-        before = _count_current(connection, {liste.code_commune for liste in reading.listes})
     replaced = reading.listes
+    key = ListeCommunale.code_commune, ListeCommunale.liste
+    query = select(*key, func.count(Electeur.id)).outerjoin(Electeur, is_shown()).group_by(*key)
+    with connection.begin():
+        rows = connection.execute(query.where(key[0].in_({it.code_commune for it in replaced})))
+        before = {ListeKey(commune, liste): count for commune, liste, count in rows}
     return (
         tuple(ListeCount(*liste, count, before.get(liste)) for liste, count in sorted(replaced.items())),
         tuple(ListeCount(*liste, count, count) for liste, count in sorted(before.items()) if liste not in replaced),
     )
 
 
-def _count_current(connection: Connection, communes: Iterable[str]) -> dict[ListeKey, int]:
-    key = ListeCommunale.code_commune, ListeCommunale.liste
-    query = select(*key, func.count(Electeur.id)).outerjoin(Electeur, is_shown()).group_by(*key)
-    rows = connection.execute(query.where(ListeCommunale.code_commune.in_(communes)))
-    return {ListeKey(commune, liste): count for commune, liste, count in rows}
-
-
 def _record(
-    connection: Connection, version: int, reading: Reading, link: _Link, compared: Mapping[ListeKey, int]
+    connection: Connection,
+    version: int,
+    reading: Reading,
+    link: _Link,
+    *,
+    compared: Mapping[ListeKey, int],
+    questions: Sequence[Question],
+    then: OnTaken | None,
 ) -> int:
     """Switch the lists of the file to their new version, in one transaction; return the number of changed bureaux.
+
+    `then` is called in the transaction; without it, the import is rolled back.
 
     Raises:
         ImportRefusedError: another service has changed a list since it was compared.
@@ -395,7 +392,7 @@ def _record(
         lock_bureaux(connection)
         changes = merge_bureaux(connection, reading.bureaux)
         before = current_versions(connection)
-        if not link.no_compare:
+        if not link.intake.no_compare:
             if any(before.get(liste) != known for liste, known in compared.items()):
                 raise ImportRefusedError("les listes ont été modifiées pendant leur comparaison ; recommencez l'import")
             record_comparison(connection, version)
@@ -420,12 +417,12 @@ def _record(
             **reading.counts(),
             "bureaux_before": changes,
             "taken_on": link.taken_on,
-            "is_dated": link.is_dated,
+            "is_dated": link.intake.taken_on is not None,
         }
         connection.execute(update(Import).where(Import.id == version).values(done))
-        mark_absorbed(connection, version, {it.absorbed: it.code_commune for it in link.questions if it.absorbed})
-        if link.then:
-            link.then(connection, version, link.questions)
+        mark_absorbed(connection, version, {it.absorbed: it.code_commune for it in questions if it.absorbed})
+        if then:
+            then(connection, version, questions)
         else:
             transaction.rollback()
     return len(changes)
