@@ -23,26 +23,21 @@ from schemas.tableaux import Repere
 from schemas.vocabulary import Categorie, Nature, Severity
 from worker.domain.anomaly import Anomaly
 from worker.domain.identite import Etat, Identite, Mouvement, Personne, identite_of
+from worker.domain.tableau.composition import TableauSource
 from worker.domain.tableau.couverture import Link, span
 from worker.domain.tableau.demande import Demande
 
 _ONE_DAY = timedelta(days=1)
 
 
-class Register(Protocol):
-    """The register of one list; it stays unchanged while it is read, more than once."""
-
-    def stream(self) -> Iterator[Mouvement]:
-        """Yield every mouvement, ordered by id; ids are greater than zero."""
+class Register(TableauSource, Protocol):
+    """The register of one list; ids of mouvements are greater than zero."""
 
     def young(self, born_after: str, born_until: str, version: int | None = None) -> Iterator[Mouvement]:
         """Yield the electors of the list who were born in between, each as an inscription; their ids are negative.
 
         `version`: the import that wrote the list; None: the list that the tableau counts from.
         """
-
-    def fetch(self, ids: Sequence[int]) -> Iterator[Mouvement]:
-        """Yield mouvements, in the order asked."""
 
     def narrow(self, after: date, born_after: str, *, waiting: bool = False) -> "Register":
         """Return a register with at least the mouvements after a day, of younger electors and, if asked, waiting."""
