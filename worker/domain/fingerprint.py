@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 from common.calendrier import is_mineur
 from common.texte import without_separators
 from schemas.vocabulary import Nature
-from worker.domain.identite import fold_identite
+from worker.domain.identite import Mouvement, fold_identite, who_of
 
 HALF = 8
 SIZE = 2 * HALF
@@ -124,14 +124,6 @@ def _cut(records: bytes | bytearray) -> list[bytes]:
     return [bytes(records[place : place + SIZE]) for place in range(0, len(records), SIZE)]
 
 
-class KnownMouvement(NamedTuple):
-    """An inscription or a radiation of the register, with the identity of its elector."""
-
-    nature: Nature
-    identity: bytes
-    date_naissance: str
-
-
 @dataclass(frozen=True)
 class Differences:
     """Counts of electors who arrived, left or changed, and of mouvements, None where the register has none."""
@@ -166,19 +158,21 @@ class Expected:
     """Of the inscriptions: electors who came of age between the two files."""
 
 
-def expect(mouvements: Iterable[KnownMouvement], before: date, after: date) -> Expected:
-    """Count the arrivals and departures that the mouvements between the files of two days cause.
+def expect(mouvements: Iterable[Mouvement], digests: Digests, before: date, after: date) -> Expected:
+    """Count the arrivals and departures that the inscriptions and radiations between the files of two days cause.
 
     An elector who was inscribed and radiated meanwhile, or the contrary, is in both files or in none, and does not
     count. Nor do the mouvements of a minor, as long as a file leaves the minor out.
     """
     balance: Counter[bytes] = Counter()
     of_age_since: set[bytes] = set()
-    for nature, identity, date_naissance in mouvements:
-        if is_mineur(date_naissance, after):
+    for mouvement in mouvements:
+        born = mouvement.personne.date_naissance
+        if is_mineur(born, after):
             continue
-        balance[identity] += 1 if nature is Nature.INSCRIPTION else -1
-        if is_mineur(date_naissance, before):
+        identity = digests.identity(*who_of(mouvement.personne))
+        balance[identity] += 1 if mouvement.nature is Nature.INSCRIPTION else -1
+        if is_mineur(born, before):
             of_age_since.add(identity)
     return Expected(
         inscriptions=sum(number for number in balance.values() if number > 0),

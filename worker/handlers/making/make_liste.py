@@ -19,8 +19,7 @@ from common.texte import clean
 from schemas.profiles.platform import FileForm, PlatformProfile, may_be_deposited, read_form
 from schemas.vocabulary import ExportKind, Format, Piece, Severity
 from worker.db.engine import snapshot
-from worker.domain.fingerprint import Digests, Expected, KnownMouvement, expect, find_changes, summarise
-from worker.domain.identite import who_of
+from worker.domain.fingerprint import Digests, Expected, expect, find_changes, summarise
 from worker.errors import CountMismatchError
 from worker.exports.depots import Fingerprint, LastDepot, find_last_depot, lacks_fingerprint, write_fingerprint
 from worker.exports.lease import STILL_SECONDS, Heartbeat
@@ -197,11 +196,7 @@ class DepotComparison:
         self.corrections = len(list_corrections(connection, code, liste, *self.days))
         if has_mouvements(connection, code, liste):
             found = select_between(connection, code, liste, *self.days)
-            identity = self._digests.identity
-            known = (
-                KnownMouvement(it.nature, identity(*who_of(it.personne)), it.personne.date_naissance) for it in found
-            )
-            self.expected = expect(known, *self.days)
+            self.expected = expect(found, self._digests, *self.days)
 
     def describe(self, file: Path) -> dict[str, Any] | None:
         """Return for the row how the finished file differs, or why it was not compared; None without a deposit."""
