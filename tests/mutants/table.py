@@ -552,11 +552,10 @@ worker/domain/tableau/
     - if link.is_compared and not self.has_other_mouvements(before, link):
     + if link.is_compared:
   test_what_waits_to_be_applied_leaves_no_totals_that_follow_each_other
-    - before = [it for it in chain.waiting if taken < it.day <= start]
+    - before = [day for day in chain.waiting if taken < day <= start]
     + before = []
   test_what_came_after_all_was_said_to_be_there_takes_the_word_back
-    - if late := [it for it in chain.late if it.import_id >
-    + if late := [it for it in () if it.import_id >
+    - if late:
   test_a_gap_after_the_period_is_one_only_if_electors_are_counted_back_across_it
     - for before, link in _counted(demande, chain) if not
     + for before, link in pairwise(window) if not

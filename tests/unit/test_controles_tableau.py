@@ -32,9 +32,7 @@ from worker.domain.tableau.couverture import (
     Chain,
     CompleteUntil,
     DayCount,
-    LateMouvements,
     Link,
-    WaitingMouvements,
     base_of,
     check_couverture,
     exports_used,
@@ -369,7 +367,7 @@ def test_a_word_that_the_exports_contradict_covers_nothing() -> None:
 
 
 def test_what_came_after_all_was_said_to_be_there_takes_the_word_back() -> None:
-    late = [LateMouvements(7, date(2026, 10, 3), 2), LateMouvements(7, date(2026, 10, 5), 1)]
+    late = {(7, date(2026, 10, 3)): 2, (7, date(2026, 10, 5)): 1}
     (said,) = check_couverture(DEMANDE, replace(WORD, late=late))
     assert (said.code, said.severity) == ("couverture_contredite", Severity.BLOCKING)
     assert said.message == (
@@ -377,13 +375,13 @@ def test_what_came_after_all_was_said_to_be_there_takes_the_word_back() -> None:
         "complet jusqu'au 25/11/2026 : il en manquait. Vérifier qu'il n'en manque plus, et le dire du dernier fichier "
         "(import-mouvements --complete-until)."
     )
-    elsewhere = [LateMouvements(7, REUNION_PRECEDENTE, 2), LateMouvements(7, date(2026, 11, 21), 1)]
+    elsewhere = {(7, REUNION_PRECEDENTE): 2, (7, date(2026, 11, 21)): 1}
     assert list(check_couverture(DEMANDE, replace(WORD, late=elsewhere))) == [], "of other periods"
 
 
 def test_the_last_word_that_covers_a_period_is_the_one_that_counts() -> None:
     """One file until the 25th, another one until the 20th: for the period until the 20th, the second one counts."""
-    late = [LateMouvements(7, date(2026, 10, 3), 2)]
+    late = {(7, date(2026, 10, 3)): 2}
     chain = replace(WORD, words=[CompleteUntil(AFTER, 4), CompleteUntil(AT, 7)], late=late)
     assert list(check_couverture(DEMANDE, chain)) == []
     (said,) = check_couverture(replace(DEMANDE, until=AFTER), chain)
@@ -422,8 +420,8 @@ def test_mouvements_beside_a_comparison_are_told_twice() -> None:
 
 def test_what_waits_to_be_applied_leaves_no_totals_that_follow_each_other() -> None:
     """One tableau ended with an elector with whom the next one did not begin."""
-    in_it, before = WaitingMouvements(date(2026, 10, 3), 2), WaitingMouvements(date(2026, 9, 1), 1)
-    vouched = Chain(words=_words(AT), waiting=[in_it])
+    in_it, before = {date(2026, 10, 3): 2}, {date(2026, 9, 1): 1}
+    vouched = Chain(words=_words(AT), waiting=in_it)
     (said,) = check_couverture(DEMANDE, vouched)
     assert (said.code, said.severity) == ("couverture_attente", Severity.BLOCKING)
     assert said.message == (
@@ -431,23 +429,26 @@ def test_what_waits_to_be_applied_leaves_no_totals_that_follow_each_other() -> N
         "ont pris effet, et les totaux de ce tableau et du suivant ne se suivraient pas. S'ils ont pris effet, "
         "reprendre un export du REU qui les montre (import-reu) et annuler l'import de ce fichier (imports --undo)."
     )
-    (said,) = check_couverture(DEMANDE, replace(vouched, waiting=[before, in_it]))
+    (said,) = check_couverture(DEMANDE, replace(vouched, waiting=before | in_it))
     assert said.message.startswith("3 mouvements attendent encore (du 01/09/2026 au 03/10/2026, ")
-    assert [it.code for it in check_couverture(DEMANDE, replace(vouched, waiting=[before]))] == ["couverture_attente"]
-    later = WaitingMouvements(date(2026, 11, 21), 1)
-    assert list(check_couverture(DEMANDE, replace(vouched, waiting=[later]))) == [], "of the next one"
-    listed = Chain([FIRST, _link(AT)], waiting=[before])
+    assert [it.code for it in check_couverture(DEMANDE, replace(vouched, waiting=before))] == ["couverture_attente"]
+    later = {date(2026, 11, 21): 1}
+    assert list(check_couverture(DEMANDE, replace(vouched, waiting=later))) == [], "of the next one"
+    listed = Chain([FIRST, _link(AT)], waiting=before)
     assert list(check_couverture(DEMANDE, listed)) == [], "an export taken since tells who is on the list"
     coming = replace(DEMANDE, type=TypeTableau.CINQ_JOURS_REU, until=None, reunion=REUNION)
     severities = {
-        it.day: next(
+        day: next(
             anomalie.severity
-            for anomalie in check_couverture(coming, Chain(waiting=[it]))
+            for anomalie in check_couverture(coming, Chain(waiting=it))
             if anomalie.code == "couverture_attente"
         )
         for it in (later, in_it)
+        for day in it
     }
-    assert severities == {later.day: Severity.REMARK, in_it.day: Severity.BLOCKING}, "it may take effect until the day"
+    assert severities == dict.fromkeys(later, Severity.REMARK) | dict.fromkeys(in_it, Severity.BLOCKING), (
+        "it may take effect until the day"
+    )
 
 
 @pytest.mark.parametrize("complete_until", [None, date(2014, 1, 9), date(2014, 1, 10)])

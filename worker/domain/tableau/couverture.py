@@ -61,21 +61,6 @@ class DayCount(NamedTuple):
     radiations: int = 0
 
 
-class LateMouvements(NamedTuple):
-    """Mouvements of one day, from a file imported after another one was declared complete until then."""
-
-    import_id: int
-    day: date
-    number: int
-
-
-class WaitingMouvements(NamedTuple):
-    """Mouvements of one day, from a file, that are not applied to the list."""
-
-    day: date
-    number: int
-
-
 class CompleteUntil(NamedTuple):
     """The declaration of a producer of mouvements: with this import, the register holds all of them until that day."""
 
@@ -91,12 +76,12 @@ class Chain:
     words: Sequence[CompleteUntil] = ()
     """In the order of the imports; those of the commune, for any list."""
     daily: Mapping[date, DayCount] = field(default_factory=dict)
-    late: Sequence[LateMouvements] = ()
-    """Mouvements of files imported after the first declaration."""
+    late: Mapping[tuple[int, date], int] = field(default_factory=dict)
+    """By import and day, the number of mouvements of a file."""
     births: Sequence[str] = ()
     """Dates of birth of the electors on the list who were minors on the day of the first export."""
-    waiting: Sequence[WaitingMouvements] = ()
-    """Ordered by day."""
+    waiting: Mapping[date, int] = field(default_factory=dict)
+    """By day, the number of mouvements of a file that are not applied to the list."""
     listed: int | None = None
     """Number of electors that the list shows now, including minors; None if they were not counted."""
     partial: Sequence[Link] = ()
@@ -317,13 +302,14 @@ def _on_end(link: Link, end: date, *, is_in_parts: bool) -> str:
 def _check_word(demande: Demande, chain: Chain, word: CompleteUntil) -> Iterator[Anomaly]:
     """Report mouvements imported after a declaration, and exports that nothing but the declaration covers."""
     start, end = demande.required(Repere.REUNION), last_known_day(demande)
-    if late := [it for it in chain.late if it.import_id > word.import_id and start < it.day <= end]:
-        first, last = min(it.day for it in late), max(it.day for it in late)
-        imports = sorted({it.import_id for it in late})
-        came = count_of(sum(it.number for it in late), "mouvement est venu", "mouvements sont venus")
+    late = [(*key, number) for key, number in chain.late.items() if key[0] > word.import_id and start < key[1] <= end]
+    if late:
+        imports, days, numbers = zip(*late, strict=True)
+        came = count_of(sum(numbers), "mouvement est venu", "mouvements sont venus")
+        named = ", ".join(map(str, sorted({*imports})))
         yield _anomalie(
             "couverture_contredite",
-            f"{came} ensuite ({span(first, last)}, import {', '.join(map(str, imports))}), alors que l'import "
+            f"{came} ensuite ({span(min(days), max(days))}, import {named}), alors que l'import "
             f"{word.import_id} était dit complet jusqu'au {short_date(word.complete_until)} : il en manquait. Vérifier "
             "qu'il n'en manque plus, et le dire du dernier fichier (import-mouvements --complete-until).",
         )
@@ -343,14 +329,14 @@ def _check_waiting(demande: Demande, chain: Chain) -> Iterator[Anomaly]:
     then gives the electors of the list, it begins with other electors than the one before ended with.
     """
     start, end = demande.required(Repere.REUNION), last_known_day(demande)
-    shown = [it for it in chain.waiting if start < it.day <= end]
+    shown = [day for day in chain.waiting if start < day <= end]
     taken = max((link.taken_on for link in chain.links), default=date.min)
-    before = [it for it in chain.waiting if taken < it.day <= start]
+    before = [day for day in chain.waiting if taken < day <= start]
     if waiting := [*before, *shown]:
-        said = count_of(sum(it.number for it in waiting), "mouvement attend", "mouvements attendent")
+        said = count_of(sum(chain.waiting[day] for day in waiting), "mouvement attend", "mouvements attendent")
         yield _anomalie(
             "couverture_attente",
-            f"{said} encore ({span(waiting[0].day, waiting[-1].day)}, état « actif » dans leur fichier) : la liste ne "
+            f"{said} encore ({span(min(waiting), max(waiting))}, état « actif » dans leur fichier) : la liste ne "
             "dit pas s'ils ont pris effet, et les totaux de ce tableau et du suivant ne se suivraient pas. S'ils ont "
             "pris effet, reprendre un export du REU qui les montre (import-reu) et annuler l'import de ce fichier "
             "(imports --undo).",

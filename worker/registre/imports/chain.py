@@ -29,9 +29,7 @@ from worker.domain.tableau.couverture import (
     Chain,
     CompleteUntil,
     DayCount,
-    LateMouvements,
     Link,
-    WaitingMouvements,
     contradictions,
 )
 from worker.errors import ImportRefusedError
@@ -79,9 +77,9 @@ def read_chain(connection: Connection, code_commune: str, liste: Liste) -> Chain
         links,
         words,
         {day: DayCount(by[Nature.INSCRIPTION], by[Nature.RADIATION]) for day, by in counts.daily.items()},
-        [LateMouvements(*key, number) for key, number in counts.late.items() if words and key[0] > words[0].import_id],
+        counts.late,
         read_births(connection, code_commune, liste, links[0].taken_on) if links and (words or counts.daily) else (),
-        [] if is_of_service else [WaitingMouvements(*it) for it in sorted(counts.waiting.items())],
+        {} if is_of_service else counts.waiting,
         0 if version is None else held[version],
         [_join_links([row], counts, held) for row in rows if row.id > last],
     )
