@@ -18,7 +18,6 @@ from worker.registre.imports.sources import (
     CsvText,
     Record,
     Sheet,
-    Titles,
     UnfitFileError,
     Wanted,
     find_source,
@@ -65,7 +64,7 @@ class ImportedFile:
     modified: int
     sha256: str
     source: CsvText | Sheet
-    titles: Titles
+    columns: Columns
     wanted: Wanted
     member: str = ""
     """The only file inside a ZIP."""
@@ -76,11 +75,6 @@ class ImportedFile:
     def name(self) -> str:
         """The file's name without its folder, for the record; a byte that is no letter becomes a question mark."""
         return (self.named or self.path.name).encode(errors="replace").decode()
-
-    @property
-    def columns(self) -> Columns:
-        """The positions of the fields."""
-        return self.titles.columns
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -117,12 +111,12 @@ def open_file(path: Path, wanted: Wanted, *, named: str = "", check: Callable[[]
         try:
             limits = budget(state.st_size, _MOST_TITLES)
             found = list(_read_apart(find_titles, stream, wanted, limits, check=check))
-            source, titles = find_source([(_source_of(about), lines) for _, about, lines in found], wanted)
+            source, columns = find_source([(_source_of(about), lines) for _, about, lines in found], wanted)
         except ImportRefusedError as refusal:
             name = named or path.name
             raise ImportRefusedError(f"{name} : {refusal}", on_screen=f"{name} : {refusal.on_screen}") from None
     member = found[0][0]
-    return ImportedFile(path, state.st_size, state.st_mtime_ns, sha256, source, titles, wanted, member, named)
+    return ImportedFile(path, state.st_size, state.st_mtime_ns, sha256, source, columns, wanted, member, named)
 
 
 def _source_of(about: dict[str, Any]) -> CsvText | Sheet:

@@ -50,9 +50,12 @@ Record = tuple[int, list[str] | Broken]
 
 @dataclass(frozen=True)
 class Columns:
-    """The position of each field. A field that the file lacks is at `width`, where the parser adds an empty value."""
+    """The titles of a file, and the position of each field.
 
-    width: int
+    A field that the file lacks is at `width`, where the parser adds an empty value.
+    """
+
+    titles: Sequence[str]
     positions: Mapping[str, int]
     notes: tuple[str, ...] = ()
     constants: Mapping[str, str] = field(default_factory=dict)
@@ -61,6 +64,11 @@ class Columns:
     """Values computed from several columns, or from a part of one; the parser adds them behind the constants."""
     missing: Sequence[str] = ()
     """The fields that the file should have and lacks."""
+
+    @property
+    def width(self) -> int:
+        """The number of columns."""
+        return len(self.titles)
 
     def at(self, name: str) -> int:
         """Return the position of this field, counted from 0."""
@@ -99,16 +107,8 @@ class Wanted(NamedTuple):
         return ImportRefusedError(f"{reason} ; {self.advice}")
 
 
-class Titles(NamedTuple):
-    """The line of titles: how many lines stand above it, its cells, and the positions of the columns."""
-
-    above: int
-    cells: Sequence[str]
-    columns: Columns
-
-
-def match_titles(lines: Sequence[Sequence[str]], wanted: Wanted) -> Titles:
-    """Find the titles among the first lines.
+def match_titles(lines: Sequence[Sequence[str]], wanted: Wanted) -> tuple[int, Columns]:
+    """Find the titles among the first lines; return the number of lines above them, and the columns.
 
     Raises:
         ImportRefusedError: none of them is a line of titles; the message is about the line with most cells.
@@ -118,7 +118,7 @@ def match_titles(lines: Sequence[Sequence[str]], wanted: Wanted) -> Titles:
     for match in filter(None, (wanted.match_columns, wanted.match_unknown)):
         for above, line in enumerate(first):
             try:
-                return Titles(above, line, match(line))
+                return above, match(line)
             except ImportRefusedError as refusal:
                 refusals.append((sum(map(bool, line)), refusal))
     if first and len(first[0]) == 1 and any(mark in first[0][0] for mark in SEPARATORS):
@@ -362,17 +362,17 @@ def open_sheets(stream: BinaryIO) -> Iterator[tuple[Sheet, list[list[str]]]]:
 
 def find_source(
     found: Iterable[tuple["CsvText | Sheet", Sequence[Sequence[str]]]], wanted: Wanted
-) -> tuple["CsvText | Sheet", Titles]:
-    """Return the only source that has the titles, and these."""
-    fitting: list[tuple[CsvText | Sheet, Titles]] = []
+) -> tuple["CsvText | Sheet", Columns]:
+    """Return the only source that has the titles, and its columns."""
+    fitting: list[tuple[CsvText | Sheet, Columns]] = []
     refusals: list[ImportRefusedError] = []
     for source, lines in found:
         try:
-            titles = match_titles(lines, wanted)
-            fitting.append((replace(source, above=titles.above), titles))
+            above, columns = match_titles(lines, wanted)
+            fitting.append((replace(source, above=above), columns))
         except ImportRefusedError as refusal:
             refusals.append(refusal)
-    fitting = [it for it in fitting if it[1].columns.positions] or fitting
+    fitting = [it for it in fitting if it[1].positions] or fitting
     if len(fitting) > 1:
         names = ", ".join(f"« {sheet.name} »" for sheet, _ in fitting if isinstance(sheet, Sheet))
         raise ImportRefusedError(f"plusieurs feuilles de ce classeur ont ces titres ({names}) ; n'en gardez qu'une")

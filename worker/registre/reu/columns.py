@@ -69,7 +69,7 @@ def match_columns(titles: Sequence[str], profile: SourceProfile, said: Mapping[s
         for label, names in (("colonnes inconnues, ignorées", unknown), ("colonnes facultatives absentes", absent))
         if names
     ]
-    return Columns(len(titles), positions, tuple(notes), constants, derived, missing)
+    return Columns(titles, positions, tuple(notes), constants, derived, missing)
 
 
 def match_unknown(titles: Sequence[str], profile: SourceProfile, said: Mapping[str, str]) -> Columns:
@@ -86,7 +86,7 @@ def match_unknown(titles: Sequence[str], profile: SourceProfile, said: Mapping[s
         or len({*map(fold, cells)}) < len(cells)
     ):
         raise ImportRefusedError(f"ce n'est pas un {profile.label}")
-    return Columns(len(titles), {}, constants=said, missing=_missing((), profile, said))
+    return Columns(titles, {}, constants=said, missing=_missing((), profile, said))
 
 
 def read_name(name: str) -> dict[str, str]:

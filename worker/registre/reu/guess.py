@@ -128,7 +128,7 @@ def _shown(field: str, counts: Counter[str]) -> str:
 
 
 def _read_columns(file: ImportedFile) -> list[_Column]:
-    titles = file.titles.cells
+    titles = file.columns.titles
     with open_stream(file.path) as stream, closing(file.iter_records(stream)) as records:
         lines = [fields for _, fields in islice(records, SAMPLE) if isinstance(fields, list)]
     whole = [[clean(value) for value in line] for line in lines if len(line) == len(titles)]
