@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, and_, bindparam, delete, insert, select, text, update
+from sqlalchemy import ColumnElement, Connection, and_, delete, insert, select, text, update
 
 from common.texte import clean
 from schemas.profiles.source import SourceMapping, fold
@@ -147,7 +147,10 @@ class DescribedBureau(NamedTuple):
 
 DESCRIPTION = DescribedBureau._fields[2:]
 _COLUMNS = [Bureau.__table__.c[name] for name in DescribedBureau._fields]
-_IS_IT = and_(Bureau.code_commune == bindparam("commune"), Bureau.code == bindparam("bureau"))
+
+
+def _is(code_commune: str, code: str) -> ColumnElement[bool]:
+    return and_(Bureau.code_commune == code_commune, Bureau.code == code)
 
 
 def select_bureaux(connection: Connection, communes: Iterable[str]) -> Iterator[DescribedBureau]:
@@ -190,8 +193,7 @@ def set_bureau(connection: Connection, code_commune: str, code: str, **descripti
         known = ", ".join(bureaux) or "aucun, importez d'abord la liste"
         raise RefusedError(f"bureau {code} inconnu à {code_commune} ; bureaux connus : {known}")
     if description:
-        key = {"commune": code_commune, "bureau": code}
-        connection.execute(update(Bureau).where(_IS_IT).values(description), key)
+        connection.execute(update(Bureau).where(_is(code_commune, code)).values(description))
     return bureaux[code]._replace(**description)
 
 
@@ -204,43 +206,37 @@ def lock_bureaux(connection: Connection) -> None:
 def merge_bureaux(connection: Connection, bureaux: Sequence[DescribedBureau]) -> list[BureauChange]:
     """Write the bureaux of a file and return the changes; a value that the file lacks stays unchanged."""
     known = {bureau.key: bureau for bureau in select_bureaux(connection, {it.code_commune for it in bureaux})}
-    changes = [change for bureau in bureaux if (change := _compare(known.get(bureau.key), bureau))]
-    added = [bureau._asdict() for bureau in bureaux if bureau.key not in known]
+    added, changes = list[dict[str, str]](), list[BureauChange]()
+    for bureau in bureaux:
+        former = known.get(bureau.key)
+        before = former.description if former else dict.fromkeys(DESCRIPTION, "")
+        after = {name: value for name, value in bureau.description.items() if value and value != before[name]}
+        change: BureauChange = {
+            "code_commune": bureau.code_commune,
+            "code": bureau.code,
+            "before": None,
+            "after": after,
+        }
+        if former is None:
+            added.append(bureau._asdict())
+            changes.append(change)
+        elif after:
+            connection.execute(update(Bureau).where(_is(*bureau.key)).values(after))
+            changes.append(change | {"before": {name: before[name] for name in after}})
     if added:
         connection.execute(insert(Bureau), added)
-    _write(connection, [(change, "after") for change in changes if change["before"] is not None])
     return changes
 
 
 def restore_bureaux(connection: Connection, changes: Sequence[BureauChange]) -> None:
     """Undo `merge_bureaux`, except for bureaux that were changed since."""
     now = {bureau.key: bureau for bureau in select_bureaux(connection, {it["code_commune"] for it in changes})}
-    as_written = [
-        change for change in changes if _is_as_written(now.get((change["code_commune"], change["code"])), change)
-    ]
-    _write(connection, [(change, "before") for change in as_written if change["before"] is not None])
-    removed = [{"commune": it["code_commune"], "bureau": it["code"]} for it in as_written if it["before"] is None]
-    if removed:
-        connection.execute(delete(Bureau).where(_IS_IT), removed)
-
-
-def _compare(known: DescribedBureau | None, read: DescribedBureau) -> BureauChange | None:
-    before = known.description if known else {}
-    after = {name: value for name, value in read.description.items() if value and value != before.get(name, "")}
-    if known and not after:
-        return None
-    former = {name: before[name] for name in after} if known else None
-    return {"code_commune": read.code_commune, "code": read.code, "before": former, "after": after}
-
-
-def _is_as_written(bureau: DescribedBureau | None, change: BureauChange) -> bool:
-    if bureau is None:
-        return False
-    written = change["after"] if change["before"] is not None else dict.fromkeys(DESCRIPTION, "") | change["after"]
-    return all(bureau.description[name] == value for name, value in written.items())
-
-
-def _write(connection: Connection, changes: Iterable[tuple[BureauChange, str]]) -> None:
-    for change, side in changes:
-        key = {"commune": change["code_commune"], "bureau": change["code"]}
-        connection.execute(update(Bureau).where(_IS_IT).values(change[side]), key)
+    for change in changes:
+        key, before = (change["code_commune"], change["code"]), change["before"]
+        written = change["after"] if before is not None else dict.fromkeys(DESCRIPTION, "") | change["after"]
+        if key not in now or any(now[key].description[name] != value for name, value in written.items()):
+            continue
+        if before is None:
+            connection.execute(delete(Bureau).where(_is(*key)))
+        else:
+            connection.execute(update(Bureau).where(_is(*key)).values(before))

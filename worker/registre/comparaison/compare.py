@@ -63,7 +63,6 @@ from worker.registre.models import Electeur, Homonym
 from worker.registre.mouvements.queries import describe_personne
 from worker.registre.versions import (
     BATCH,
-    FIELDS,
     STAGED,
     ListeKey,
     create_temporary,
@@ -142,7 +141,8 @@ def _values(jour: date) -> dict[str, Any]:
     e = SHOWN
     came, left = PAIRS.c.before.is_(None), PAIRS.c.after.is_(None)
     order = [e.code_commune, e.liste, e.nom_naissance, e.prenoms, e.date_naissance, e.id]
-    values = {
+    return {
+        "electeur": e.id,
         "rank": func.row_number().over(order_by=order),
         "code_commune": e.code_commune,
         "liste": e.liste,
@@ -162,7 +162,6 @@ def _values(jour: date) -> dict[str, Any]:
         "numero": func.coalesce(e.numero_ordre, 0),
         **describe_personne(e),
     }
-    return {"electeur": e.id} | {name: values[name] for name in ("rank", *FIELDS)}
 
 
 MATCHING_RULES = (
