@@ -608,8 +608,8 @@ worker/domain/tableau/
     - or start < mouvement.date_mouvement <= demande.last_day
     + or start <= mouvement.date_mouvement <= demande.last_day
   test_the_five_days_show_inscriptions_of_article_l_30_and_radiations_only
-    - return mouvement.categorie is Categorie.INSCRIPTION_L30
-    + return True
+    - and (is_all or mouvement.categorie is Categorie.INSCRIPTION_L30)
+    + and True
   test_the_address_of_a_protected_person_is_masked
     - adresse=ADRESSE_MASQUEE if personne.is_protegee else self._shorten(personne.adresse),
     + adresse=personne.adresse,

@@ -137,10 +137,10 @@ class Pages:
         self.canvas.bookmarkHorizontal(key, 0, self.y)
         self.canvas.addOutlineEntry(title, key)
 
-    def text(self, role: str, style: Style, lines: Sequence[str], shade: float = BLACK, *, x: float = LEFT) -> None:
+    def text(self, role: str, style: Style, lines: Sequence[str], shade: float = BLACK) -> None:
         """Draw a title or a paragraph at `y`, and move `y` below it."""
         with self.tags.element(role):
-            self.y = draw_lines(self.canvas, x, self.y, style, lines, shade)
+            self.y = draw_lines(self.canvas, LEFT, self.y, style, lines, shade)
 
     def finish(self) -> int:
         """Write the last page and the content that the pages share; return the number of pages."""

@@ -80,15 +80,10 @@ class Ending:
     def __init__(self, styles: Styles, notes: tuple[str, ...], signatures: Signatures | None) -> None:
         self._styles = styles
         self._notes = [styles.body.break_text(note, WIDTH) for note in notes]
-        self._signatures = signatures
+        self.signatures = signatures
         self.height = sum(map(len, self._notes)) * styles.body.leading + (_BEFORE_NOTES if notes else 0)
         if signatures is not None:
             self.height += _height_of_signatures(styles, signatures)
-
-    @property
-    def is_signed(self) -> bool:
-        """Whether there are signatures."""
-        return self._signatures is not None
 
     def draw(self, pages: Pages) -> None:
         """Draw the notes and signatures at the current position."""
@@ -97,8 +92,8 @@ class Ending:
         for lines in self._notes:
             pages.need(len(lines) * self._styles.body.leading)
             pages.text("P", self._styles.body, lines, GREY)
-        if self._signatures is not None:
-            _draw_signatures(pages, self._signatures)
+        if self.signatures is not None:
+            _draw_signatures(pages, self.signatures)
 
 
 def _has_note(bilan: Bilan, *, is_commune: bool) -> bool:
@@ -287,7 +282,7 @@ class _SectionDrawer:
         pages.run(0)
         if not pages.is_fresh:
             room = pages.room - _BEFORE_SECTION - tail - len(lines) * styles.section.leading
-            if ending.is_signed or not self._fits(section.parties, room, has_neant=has_neant):
+            if ending.signatures or not self._fits(section.parties, room, has_neant=has_neant):
                 pages.begin_next()
             else:
                 pages.y -= _BEFORE_SECTION

@@ -385,7 +385,9 @@ class Place:
 def is_in(mouvement: Mouvement, demande: Demande) -> bool:
     """Return whether the tableau shows the mouvement, which is not that of a minor (`worker.domain.majorite`)."""
     if demande.law.regime is Regime.REPERTOIRE_UNIQUE:
-        return is_in_period(mouvement, demande) and _is_asked_for(mouvement, demande)
+        # The tableau des cinq jours shows radiations and the inscriptions of article L. 30 (INTA1830120J, III.C).
+        is_all = demande.type is not TypeTableau.CINQ_JOURS_REU or mouvement.nature is Nature.RADIATION
+        return is_in_period(mouvement, demande) and (is_all or mouvement.categorie is Categorie.INSCRIPTION_L30)
     if not mouvement.is_listed:
         return False
     place = place_of(mouvement, demande)
@@ -397,13 +399,6 @@ def is_in_period(mouvement: Mouvement, demande: Demande) -> bool:
     start = demande.required(Repere.REUNION)
     is_between = mouvement.is_majorite or start < mouvement.date_mouvement <= demande.last_day
     return mouvement.is_listed and is_between
-
-
-def _is_asked_for(mouvement: Mouvement, demande: Demande) -> bool:
-    """The tableau des cinq jours shows radiations and the inscriptions of article L. 30 (INTA1830120J, III.C)."""
-    if demande.type is not TypeTableau.CINQ_JOURS_REU or mouvement.nature is Nature.RADIATION:
-        return True
-    return mouvement.categorie is Categorie.INSCRIPTION_L30
 
 
 def is_perhaps_l30(mouvement: Mouvement, demande: Demande) -> bool:

@@ -50,7 +50,9 @@ def read_chain(connection: Connection, code_commune: str, liste: Liste) -> Chain
     if not has_table(connection, ImportListe):
         return Chain()
     counts = _Counts(connection, code_commune, liste)
-    held = _count_held(connection, code_commune, liste)
+    is_listed = Electeur.code_commune == code_commune, Electeur.liste == liste.value
+    versions = select(Electeur.version, func.count().label("number")).where(*is_listed).group_by(Electeur.version)
+    held = Counter({row.version: row.number for row in connection.execute(versions)})
     of_list = ImportListe.code_commune == code_commune, ImportListe.liste == liste.value
     columns = Import.id, Import.taken_on, Import.is_dated
     query = select_links(*columns, ImportListe.is_compared, ImportListe.electeurs, ImportListe.parts).where(*of_list)
@@ -114,12 +116,6 @@ class _Counts:
             is_listed = nature != Nature.MODIFICATION or is_moved
             if etat == Etat.ACTIF and import_id is not None and is_listed and day >= REPERTOIRE_UNIQUE_DEPUIS:
                 self.waiting[day] += number
-
-
-def _count_held(connection: Connection, code_commune: str, liste: Liste) -> Counter[int]:
-    query = select(Electeur.version, func.count().label("number")).group_by(Electeur.version)
-    rows = connection.execute(query.where(Electeur.code_commune == code_commune, Electeur.liste == liste.value))
-    return Counter({row.version: row.number for row in rows})
 
 
 def _find_partial(connection: Connection, rows: Sequence[Any]) -> set[int]:

@@ -127,18 +127,15 @@ def purge_versions(engine: Engine, note: OnRemoved) -> Iterator[int]:
 def _purge_some(engine: Engine, note: OnRemoved) -> int:
     try:
         with _file_lock(engine, 0), engine.begin() as connection:
-            number = _remove_some(connection)
+            if connection.dialect.name == "sqlite":
+                number = remove_obsolete(connection)
+            else:
+                number = int(connection.execute(text("SELECT purge_versions(:room)"), {"room": _STEP}).scalar_one())
             if number:
                 note(connection, number)
     except ImportBusyError:
         return 0
     return number
-
-
-def _remove_some(connection: Connection) -> int:
-    if connection.dialect.name == "sqlite":
-        return remove_obsolete(connection)
-    return int(connection.execute(text("SELECT purge_versions(:room)"), {"room": _STEP}).scalar_one())
 
 
 def read_state(connection: Connection, code_commune: str) -> str:

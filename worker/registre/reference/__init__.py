@@ -56,7 +56,8 @@ class Nationalite(NamedTuple):
     def spellings(self) -> frozenset[str]:
         """The spellings of registers: the code, the labels of both genders, in any case, with and without accents."""
         labels = {self.libelle, *self.autres}
-        plain = {_without_accents(label) for label in labels}
+        decomposed = [unicodedata.normalize("NFD", label) for label in labels]
+        plain = {"".join(it for it in text if not unicodedata.combining(it)) for text in decomposed}
         words = {self.code, *labels, *plain}
         return frozenset({*words, *map(str.upper, words), *map(str.lower, words)})
 
@@ -106,10 +107,6 @@ def nationalites() -> tuple[Nationalite, ...]:
         Nationalite(code, libelle, tuple(filter(None, autres.split(","))), since, until)
         for code, libelle, autres, since, until in _read(NATIONALITES_CSV)
     )
-
-
-def _without_accents(text: str) -> str:
-    return "".join(it for it in unicodedata.normalize("NFD", text) if not unicodedata.combining(it))
 
 
 def name_departement(code: str) -> str:

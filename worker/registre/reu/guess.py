@@ -149,17 +149,13 @@ def mask(value: str) -> str:
 # Which column may hold a field.
 
 
-def _is_date(value: str) -> bool:
-    return bool(find_shapes([value]))
-
-
 def _is(pattern: str) -> Callable[[str], bool]:
     match = re.compile(pattern, re.ASCII).fullmatch
     return lambda value: match(value) is not None
 
 
 _FORMS: Mapping[SourceField, tuple[Callable[[str], bool], str]] = {
-    F.DATE_NAISSANCE: (_is_date, "ses valeurs sont des dates"),
+    F.DATE_NAISSANCE: (lambda value: bool(find_shapes([value])), "ses valeurs sont des dates"),
     F.CODE_POSTAL: (_is(r"\d{5}"), "ses valeurs sont des codes postaux"),
     F.DEPARTEMENT_NAISSANCE: (_is(r"\d{1,3}|2[ABab]"), ""),
     F.NUMERO_ORDRE: (_is(r"\d{1,6}"), ""),
