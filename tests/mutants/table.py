@@ -1268,8 +1268,8 @@ worker/work/
     - if rule.in_order:
 worker/writers/
   test_a_departement_is_served_by_a_file_alone
-    - is_suspect = or_(is_suspect, signs.condition(over_clean_values(text)))
-    - if not self.signs.has(text) and is_written(source, self.spec.form):
+    - is_suspect |= over_clean_values(text).regexp_match(r"[^\x01-\x7f]")
+    - if not can_encode(text, self.signs[1]) and is_written(source, self.spec.form):
   test_a_file_keeps_the_form_in_which_it_was_made
     - return (base.lower() if letter.islower() else base).encode(encoding, "replace") or b"?"
     + return b"?"

@@ -21,10 +21,8 @@ from sqlalchemy import (
     Select,
     Text,
     and_,
-    false,
     func,
     not_,
-    or_,
     select,
     true,
     type_coerce,
@@ -136,6 +134,12 @@ def describe_too_large(size: int, most: int) -> Anomaly:
     return Anomaly(kind.code, kind.severity, "", message, is_of_file=True)
 
 
+_Signs = tuple[str, Encoding]
+"""The separator and the encoding of a CSV."""
+_USUAL: _Signs = (";", "utf-8")
+"""Those that the findings of an import cover."""
+
+
 @dataclass(frozen=True)
 class _Precheck:
     connection: Connection
@@ -145,11 +149,16 @@ class _Precheck:
     """Whether a separator in a value, or a letter that the encoding lacks, is an anomaly."""
     ours: Severity
 
+    @property
+    def signs(self) -> _Signs:
+        return (self.spec.form.separator, self.spec.form.encoding) if self.separators else _USUAL
+
     @cached_property
-    def signs(self) -> "_Signs":
-        """What a value must not hold."""
-        form = self.spec.form
-        return _Signs(form.separator, form.encoding) if self.separators else _Signs()
+    def words(self) -> dict[str, str]:
+        """The words of a message: the separator, what replaces it, and the encoding."""
+        separator, encoding = self.signs
+        instead = SEPARATORS.get(INSTEAD[separator], "l'espace").removeprefix("le ").removeprefix("la ")
+        return {"separator": capitalized(SEPARATORS[separator]), "instead": instead, "encoding": encoding}
 
     def run(self) -> Iterator[Anomaly]:
         yield from self._of_file()
@@ -170,7 +179,7 @@ class _Precheck:
         if census.mineurs:
             yield self._say(rules.MINEURS, mineurs=census.mineurs)
         census.needs_cleaning |= self._is_separated(self.spec.nom_affiche)
-        if not self.signs.has(self.spec.nom_affiche):
+        if not can_encode(self.spec.nom_affiche, self.signs[1]):
             yield replace(self._say(rules.INEXPRESSIBLE), column=self.spec.form.title("nom_commune"))
         if self.spec.basis:
             for said in self._of_basis(self.spec.basis):
@@ -231,7 +240,7 @@ class _Precheck:
                 yield self._of(row, rules.TWICE if number[home] > 1 else rules.HOMONYM)
 
     def _of_electeurs(self) -> Iterator[Anomaly]:
-        has_facts = self.spec.has_facts and self.signs == _Signs()
+        has_facts = self.spec.has_facts and self.signs == _USUAL
         query = _suspect_query(self.signs, has_facts=has_facts, separators=self.separators)
         rows = self.connection.execute(query, self.spec.parameters, execution_options=STREAM)
         for row in rows:
@@ -256,20 +265,20 @@ class _Precheck:
             yield ruin
         if self.separators and self._is_separated(text):
             yield rules.SEPARATEUR
-        if not self.signs.has(text) and is_written(source, self.spec.form):
+        if not can_encode(text, self.signs[1]) and is_written(source, self.spec.form):
             yield rules.INEXPRESSIBLE
         if len(text) > LONGEST:
             yield rules.TROP_LONG
 
     def _is_separated(self, text: str) -> bool:
-        return without_separators(text, self.signs.separator) != text
+        return without_separators(text, self.signs[0]) != text
 
     def _say(
         self, kind: Kind, bureau: str = "", *, value: InstrumentedAttribute[Any] | None = None, **words: object
     ) -> Anomaly:
         source = value or kind.value
         column = header_of(source, self.spec.form) if source else ""
-        message = kind.message.format(**words, **self.signs.words)
+        message = kind.message.format(**words, **self.words)
         return Anomaly(kind.code, kind.severity_by(self.ours), column, message, bureau=bureau)
 
     def _of(self, row: Row[Any], kind: Kind, value: InstrumentedAttribute[Any] | None = None) -> Anomaly:
@@ -281,33 +290,6 @@ class _Precheck:
             prenoms=row.prenoms,
             naissance=row.date_naissance,
         )
-
-
-@dataclass(frozen=True)
-class _Signs:
-    """The separator and the encoding of a CSV; by default those that the findings of an import cover."""
-
-    separator: str = ";"
-    encoding: Encoding = "utf-8"
-
-    def has(self, text: str) -> bool:
-        """Whether the encoding has all letters of the text."""
-        return self.encoding == "utf-8" or can_encode(text, self.encoding)
-
-    @cached_property
-    def words(self) -> dict[str, str]:
-        """The words of a message: the separator, what replaces it, and the encoding."""
-        instead = SEPARATORS.get(INSTEAD[self.separator], "l'espace").removeprefix("le ").removeprefix("la ")
-        return {"separator": capitalized(SEPARATORS[self.separator]), "instead": instead, "encoding": self.encoding}
-
-    def is_separated(self, text: ColumnElement[str]) -> ColumnElement[bool]:
-        """Test for a character that the CSV has no escape for."""
-        return has_separator(text) if self.separator == ";" else has_separator(text) | text.contains(self.separator)
-
-    def condition(self, text: ColumnElement[str]) -> ColumnElement[bool]:
-        """Select the values that may hold a separator, or a letter that the encoding lacks."""
-        may_lack = false() if self.encoding == "utf-8" else text.regexp_match(r"[^\x01-\x7f]")
-        return or_(self.is_separated(text), may_lack)
 
 
 def _ruin_of(text: str) -> Kind | None:
@@ -339,9 +321,13 @@ def _clean(column: InstrumentedAttribute[str]) -> ColumnElement[str]:
 @cache
 def _suspect_query(signs: _Signs, *, has_facts: bool, separators: bool) -> Select[Any]:
     text = joined_texts()
-    is_suspect = deserves_look(separators=separators)
-    if signs != _Signs():
-        is_suspect = or_(is_suspect, signs.condition(over_clean_values(text)))
+    separator, encoding = signs
+    is_suspect, is_separated = deserves_look(separators=separators), has_separator(text)
+    if separator != ";":
+        is_separated |= text.contains(separator)
+        is_suspect |= over_clean_values(is_separated)
+    if encoding != "utf-8":
+        is_suspect |= over_clean_values(text).regexp_match(r"[^\x01-\x7f]")
     return (
         select(
             Electeur.id,
@@ -350,7 +336,7 @@ def _suspect_query(signs: _Signs, *, has_facts: bool, separators: bool) -> Selec
             Electeur.nettoyages,
             *map(_clean, TEXTS),
             is_unclean().label("needs_cleaning"),
-            signs.is_separated(text).label("has_separator"),
+            is_separated.label("has_separator"),
             *(over_clean_values(rule.condition).label(f"is_{rule.code}") for rule in RULES),
         )
         .where(_among(has_facts=has_facts), is_suspect)

@@ -104,7 +104,7 @@ class _Counts:
         columns = known.import_id, known.date_mouvement, known.nature, known.etat, known.is_dated, has_moved
         query = select(Import.kind, *columns, func.count()).select_from(known)
         query = query.outerjoin(Import, Import.id == known.import_id).where(of_liste(code_commune, liste))
-        rows = connection.execute(query.group_by(Import.kind, *columns).order_by(*columns[:2]))
+        rows = connection.execute(query.group_by(Import.kind, *columns))
         for kind, import_id, day, nature, etat, is_dated, is_moved, number in rows:
             if import_id is not None:
                 self.undated[import_id] += 0 if is_dated else number
