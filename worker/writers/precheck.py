@@ -328,20 +328,14 @@ def _suspect_query(signs: _Signs, *, has_facts: bool, separators: bool) -> Selec
         is_suspect |= over_clean_values(is_separated)
     if encoding != "utf-8":
         is_suspect |= over_clean_values(text).regexp_match(r"[^\x01-\x7f]")
-    return (
-        select(
-            Electeur.id,
-            Electeur.numero_ordre,
-            Electeur.numero_general,
-            Electeur.nettoyages,
-            *map(_clean, TEXTS),
-            is_unclean().label("needs_cleaning"),
-            is_separated.label("has_separator"),
-            *(over_clean_values(rule.condition).label(f"is_{rule.code}") for rule in RULES),
-        )
-        .where(_among(has_facts=has_facts), is_suspect)
-        .order_by(*ORDRE)
-    )
+    columns: list[Any] = [
+        *(Electeur.id, Electeur.numero_ordre, Electeur.numero_general, Electeur.nettoyages),
+        *map(_clean, TEXTS),
+        is_unclean().label("needs_cleaning"),
+        is_separated.label("has_separator"),
+        *(over_clean_values(rule.condition).label(f"is_{rule.code}") for rule in RULES),
+    ]
+    return select(*columns).where(_among(has_facts=has_facts), is_suspect).order_by(*ORDRE)
 
 
 HEADER = (

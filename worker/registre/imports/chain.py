@@ -109,13 +109,13 @@ class _Counts:
             if import_id is not None:
                 self.undated[import_id] += 0 if is_dated else number
                 self.growth[import_id] += number * _GROWTH.get(nature, 0)
+                if kind != REU:
+                    self.late[import_id, day] += number
+                is_listed = nature != Nature.MODIFICATION or is_moved
+                if etat == Etat.ACTIF and is_listed and day >= REPERTOIRE_UNIQUE_DEPUIS:
+                    self.waiting[day] += number
             if kind != REU and etat == Etat.APPLIQUE:
                 self.daily[day][nature] += number
-            if kind not in {None, REU}:
-                self.late[import_id, day] += number
-            is_listed = nature != Nature.MODIFICATION or is_moved
-            if etat == Etat.ACTIF and import_id is not None and is_listed and day >= REPERTOIRE_UNIQUE_DEPUIS:
-                self.waiting[day] += number
 
 
 def _find_partial(connection: Connection, rows: Sequence[Any]) -> set[int]:

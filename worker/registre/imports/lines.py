@@ -6,7 +6,7 @@ Nothing is corrected: a line is kept unchanged, or rejected with its reason.
 import re
 import unicodedata
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from typing import BinaryIO, Generic, TypeVar
+from typing import Any, BinaryIO, Generic, TypeVar
 
 from common.french import count_of, format_number
 from common.texte import clean
@@ -120,7 +120,7 @@ class LineReader(Generic[Parsed]):
             on_screen=f"{rejected}. {_DOWNLOAD if is_of_spreadsheet(self._rejects.reasons) else _CORRECT}",
         )
 
-    def counts(self) -> dict[str, int]:
+    def counts(self) -> dict[str, Any]:
         """Return the columns of the table `import` that count lines."""
         return {
             "lines_read": self.lines_read,
