@@ -82,8 +82,16 @@ class Census:
 
 def take_census(connection: Connection, spec: ListeSpec) -> Census:
     """Count the electors of age, and the minors that the file leaves out."""
+    query = select(
+        Electeur.code_bureau,
+        func.count().label("electeurs"),
+        func.count().filter(not_(OF_AGE)).label("mineurs"),
+        func.count().filter(and_(OF_AGE, Electeur.numero_general.is_not(None))).label("with_numero"),
+        func.count().filter(and_(OF_AGE, rules.HAS_LOST_ZEROS)).label("without_zeros"),
+    )
+    of_liste = query.where(ON_LISTE).group_by(Electeur.code_bureau).order_by(Electeur.code_bureau)
     census = Census()
-    for row in connection.execute(_census_query(), spec.parameters):
+    for row in connection.execute(of_liste, spec.parameters):
         electeurs = row.electeurs - row.mineurs
         census.electeurs += electeurs
         census.mineurs += row.mineurs
@@ -92,17 +100,6 @@ def take_census(connection: Connection, spec: ListeSpec) -> Census:
         if electeurs and row.code_bureau:
             census.bureaux.append(row.code_bureau)
     return census
-
-
-@cache
-def _census_query() -> Select[Any]:
-    query: Select[Any] = select(Electeur.code_bureau).add_columns(
-        func.count().label("electeurs"),
-        func.count().filter(not_(OF_AGE)).label("mineurs"),
-        func.count().filter(and_(OF_AGE, Electeur.numero_general.is_not(None))).label("with_numero"),
-        func.count().filter(and_(OF_AGE, rules.HAS_LOST_ZEROS)).label("without_zeros"),
-    )
-    return query.where(ON_LISTE).group_by(Electeur.code_bureau).order_by(Electeur.code_bureau)
 
 
 def find_anomalies(
@@ -212,7 +209,8 @@ class _Precheck:
             elif not (circonscription.isdigit() and len(circonscription) <= _NUMERO_DIGITS):
                 yield self._say(rules.CIRCONSCRIPTION_ELSEWHERE, code)
             yield from self._bureau_texts(bureau)
-        places = self.connection.execute(_numeros_query(has_facts=self.spec.has_facts), self.spec.parameters)
+        doubles = select_double_numeros(_among(has_facts=self.spec.has_facts))
+        places = self.connection.execute(doubles, self.spec.parameters)
         for code, numeros in groupby(places, key=lambda row: row.code_bureau):
             first = [str(row.numero_ordre) for row in numeros]
             more = f" et {len(first) - NAMED} autres" if len(first) > NAMED else ""
@@ -296,11 +294,6 @@ def _ruin_of(text: str) -> Kind | None:
     if is_altered(text):
         return rules.ALTERED_TEXT
     return rules.GARBLED_TEXT if is_garbled(text) else None
-
-
-@cache
-def _numeros_query(*, has_facts: bool) -> Select[str, int | None]:
-    return select_double_numeros(_among(has_facts=has_facts))
 
 
 @cache

@@ -1,7 +1,7 @@
 """Finds the differences between two versions of a list; other electors never leave the table of electors."""
 
 from collections.abc import Sequence
-from functools import cache, lru_cache, reduce
+from functools import reduce
 from operator import add
 from typing import Any
 
@@ -83,9 +83,6 @@ BY_INE = -1
 TABLES = (IDENTITIES, CANDIDATES, PAIRS)
 HAS_HOMONYM = or_(IDENTITIES.c.n_before > 1, IDENTITIES.c.n_after > 1)
 
-_TABLES_AT_ONCE = 8
-"""Number of tables whose long expressions are cached: building them takes longer than reading a village."""
-
 ElecteurTable = type[Electeur] | AliasedClass[Electeur]
 
 BEFORE, SHOWN = aliased(Electeur, name="before"), aliased(Electeur, name="shown")
@@ -112,14 +109,12 @@ def identite_columns(electeur: ElecteurTable = Electeur) -> list[ColumnElement[A
     return [*named, lieu_naissance(electeur).label(IDENTITE[-1])]
 
 
-@lru_cache(maxsize=_TABLES_AT_ONCE)
 def details(electeur: ElecteurTable = Electeur) -> ColumnElement[str]:
     """Join the values that may change in one elector; not the order numbers, which the REU reassigns at times."""
     values = [getattr(electeur, name) for name in _DETAILS]
     return reduce(lambda joined, value: joined + literal(JOINT, Text) + value, values)
 
 
-@lru_cache(maxsize=_TABLES_AT_ONCE)
 def adresse(electeur: ElecteurTable = Electeur) -> ColumnElement[str]:
     """Build the address on one line: `Bât A, 12 BIS Rue de la Sauge, 13900 LIBREVILLE, BELGIQUE`, without FRANCE."""
     has_number = func.lower(electeur.numero_voie).not_in(("0", "sans"))
@@ -224,7 +219,6 @@ def pair_rest(connection: Connection) -> None:
 IS_UNMATCHED = or_(PAIRS.c.before.is_(None), PAIRS.c.after.is_(None))
 
 
-@cache
 def unmatched(*same: str) -> Select[Any]:
     """Select the unmatched electors who have, on the other side of their list, another one with these equal values."""
     lines = (

@@ -9,7 +9,6 @@ person: it is stored as decided.
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
-from functools import cache
 from typing import Any, NamedTuple
 
 from sqlalchemy import (
@@ -120,7 +119,7 @@ def find_doubts(connection: Connection) -> None:
     """Insert into DOUBTS the electors who left and arrived and may be one person; reads PAIRS, not the lists."""
     with connection.execute(unmatched(), execution_options={"yield_per": BATCH}) as rows:
         insert_all(connection, PORTRAITS, map(_draw, rows))
-    with connection.execute(_alike(TOGETHER), execution_options={"yield_per": BATCH}) as pairs:
+    with connection.execute(_alike(), execution_options={"yield_per": BATCH}) as pairs:
         insert_all(connection, DOUBTS, _select_doubts(pairs))
 
 
@@ -412,10 +411,9 @@ def _digest(liste: tuple[str, str], portrait: Portrait, block: Sequence[str]) ->
     return hash((*liste, *values)) if all(values) else None
 
 
-@cache
-def _alike(together: int) -> Select[Any]:
+def _alike() -> Select[Any]:
     """Select the pairs of portraits of the two sides that share the key of a block, each pair once."""
-    pairs: CompoundSelect[Any] = union(*(_of_block(PORTRAITS.c[name], together) for name in _KEYS))
+    pairs: CompoundSelect[Any] = union(*(_of_block(PORTRAITS.c[name]) for name in _KEYS))
     found = pairs.subquery()
     before, after = PORTRAITS.alias(), PORTRAITS.alias()
     columns = [side.c[name] for side in (before, after) for name in ("id", *Portrait._fields)]
@@ -427,10 +425,10 @@ def _alike(together: int) -> Select[Any]:
     )
 
 
-def _of_block(key: Column[int], together: int) -> Select[Any]:
+def _of_block(key: Column[int]) -> Select[Any]:
     columns = PORTRAITS.c
     rank = func.row_number().over(partition_by=[columns.is_after, key], order_by=columns.id)
-    ranked = select(columns.id, columns.is_after, key.label("key"), ((rank - 1) // together).label("bunch"))
+    ranked = select(columns.id, columns.is_after, key.label("key"), ((rank - 1) // TOGETHER).label("bunch"))
     before, after = (ranked.where(key.is_not(None), columns.is_after == side).subquery() for side in (0, 1))
     same = and_(before.c.key == after.c.key, before.c.bunch == after.c.bunch)
     return select(before.c.id.label("before"), after.c.id.label("after")).join_from(before, after, same)

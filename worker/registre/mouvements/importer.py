@@ -18,7 +18,7 @@ from worker.domain.identite import Effet
 from worker.errors import ImportRefusedError
 from worker.registre.communes import read_names
 from worker.registre.imports.chain import refuse_future
-from worker.registre.imports.file import ImportedFile, open_file
+from worker.registre.imports.file import open_file
 from worker.registre.imports.history import find_same, importing
 from worker.registre.imports.lines import (
     LineError,
@@ -114,16 +114,11 @@ _PARSERS: dict[str, Callable[[str], Any]] = {
 """The parser of each column; other columns are kept unchanged."""
 
 
-KIND = "mouvements"
-
 _KNOWN_BY = (
     *("code_commune", "liste", "nom_naissance", "prenoms", "date_naissance", "commune_naissance", "pays_naissance"),
     *("nature", "effet", "date_tableau", "date_mouvement", "ancien_bureau", "nouveau_bureau"),
 )
 """Two mouvements with equal values in all these columns are one mouvement."""
-
-
-_Then = Callable[[Connection, int], object]
 
 
 def import_mouvements(
@@ -135,7 +130,7 @@ def import_mouvements(
     report: Path | None = None,
     complete_until: date | None = None,
     profile: SourceProfile | None = None,
-    then: _Then = lambda *_: None,
+    then: Callable[[Connection, int], object] = lambda *_: None,
 ) -> ImportSummary:
     """Import a CSV file of mouvements into the register; `then` is called in the transaction, with the import id.
 
@@ -168,8 +163,21 @@ def import_mouvements(
         reading.refuse_rejects(accept=accept_rejects)
         if not reading.lines_kept:
             raise ImportRefusedError("le fichier ne contient aucun mouvement")
-        said = {"imported_by": imported_by, "complete_until": complete_until}
-        import_id = _record(connection, file, reading, said, then)
+        values: dict[str, Any] = {
+            "kind": "mouvements",
+            "file_name": file.name,
+            "sha256": file.sha256,
+            "finished_at": utc_now(),
+            **reading.counts(),
+            "bureaux_before": [],
+            "imported_by": imported_by,
+            "complete_until": complete_until,
+        }
+        with connection.begin():
+            import_id: int = connection.execute(insert(Import).values(values).returning(Import.id)).scalar_one()
+            record_mouvements(connection, import_id)
+            _refuse_future(connection, import_id, complete_until)
+            then(connection, import_id)
     return reading.summarise(import_id)
 
 
@@ -188,30 +196,6 @@ def _stage(connection: Connection, reading: _Reading, rejects: RejectReport) -> 
 def _is_known() -> ColumnElement[bool]:
     known = MouvementRegistre.__table__.c
     return exists().where(and_(*(known[name] == STAGED.c[name] for name in _KNOWN_BY)))
-
-
-def _record(
-    connection: Connection,
-    file: ImportedFile,
-    reading: _Reading,
-    said: Mapping[str, Any],
-    then: _Then,
-) -> int:
-    values: dict[str, Any] = {
-        "kind": KIND,
-        "file_name": file.name,
-        "sha256": file.sha256,
-        "finished_at": utc_now(),
-        **reading.counts(),
-        "bureaux_before": [],
-        **said,
-    }
-    with connection.begin():
-        import_id: int = connection.execute(insert(Import).values(values).returning(Import.id)).scalar_one()
-        record_mouvements(connection, import_id)
-        _refuse_future(connection, import_id, said["complete_until"])
-        then(connection, import_id)
-    return import_id
 
 
 def _refuse_future(connection: Connection, import_id: int, day: date | None) -> None:
