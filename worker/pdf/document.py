@@ -14,7 +14,7 @@ import zlib
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from itertools import accumulate
+from itertools import accumulate, product
 from pathlib import Path
 from typing import Any, NamedTuple
 from xml.sax.saxutils import escape
@@ -238,18 +238,19 @@ class TableTag:
 
 
 class _Marked(NamedTuple):
-    """Consecutive elements of one parent; each has a mark of its own on the page."""
+    """Consecutive elements, each with a mark on the page: for each parent, one of each role."""
 
     first: int
-    parent: int
+    parents: Sequence[int]
     roles: Sequence[str]
 
     def to_objects(self, mark: int, page: int) -> list[bytes]:
         """Return the objects, with the marks from `mark` on."""
-        numbered = enumerate(enumerate(self.roles, self.first), mark)
         return [
-            f"{number} 0 obj\n<</S/{role}/P {self.parent} 0 R/Pg {page} 0 R/K {mcid}>>\nendobj\n".encode()
-            for mcid, (number, role) in numbered
+            f"{number} 0 obj\n<</S/{role}/P {parent} 0 R/Pg {page} 0 R/K {mcid}>>\nendobj\n".encode()
+            for mcid, (number, (parent, role)) in enumerate(
+                enumerate(product(self.parents, self.roles), self.first), mark
+            )
         ]
 
 
@@ -287,7 +288,7 @@ class Tags:
         if not self._is_form:
             number = self._document.reserve()
             self._kids.append(number)
-            self._pending.append(_Marked(number, self._top, [role]))
+            self._pending.append(_Marked(number, [self._top], [role]))
             self.mark += 1
 
     @contextmanager
@@ -310,20 +311,22 @@ class Tags:
 
     def add_rows(self, table: TableTag, cells: Sequence[str], count: int = 1) -> None:
         """Add rows to a table; each cell has its mark, in order."""
-        for _ in range(count):
-            row = self._document.reserve(len(cells) + 1)
-            table.rows.append(row)
-            self._add_parent("TR", row, table.number, range(row + 1, row + 1 + len(cells)))
-            self._pending.append(_Marked(row + 1, row, cells))
-        self.mark += count * len(cells)
+        across, row = len(cells), self._document.reserve(count)
+        first, rows = self._document.reserve(count * across), range(row, row + count)
+        table.rows.extend(rows)
+        kids = (range(begin, begin + across) for begin in range(first, first + count * across, across))
+        objects = [_parent("TR", it, table.number, cells_of) for it, cells_of in zip(rows, kids, strict=True)]
+        self._document.add_all(objects, row)
+        self._pending.append(_Marked(first, rows, cells))
+        self.mark += count * across
 
     def end_table(self, table: TableTag) -> None:
         """Write the element of a table that is complete."""
-        self._add_parent("Table", table.number, self._top, table.rows)
+        self._document.add_all([_parent("Table", table.number, self._top, table.rows)], table.number)
 
     def finish(self) -> None:
         """Write the root of the tree, after the last page."""
-        self._add_parent("Document", self._top, self._root, self._kids)
+        self._document.add_all([_parent("Document", self._top, self._root, self._kids)], self._top)
         pages = " ".join(f"{key} {number} 0 R" for key, number in enumerate(self._pages))
         parents = f"/ParentTree<</Nums[{pages}]>>/ParentTreeNextKey {len(self._pages)}"
         self._document.add(f"<</Type/StructTreeRoot/K[{self._top} 0 R]{parents}>>".encode(), self._root)
@@ -340,8 +343,9 @@ class Tags:
     def _write_page(self, page: int) -> int:
         document, references = self._document, list[bytes]()
         for marked in self._pending:
-            document.add_all(marked.to_objects(len(references), page), marked.first)
-            references += [b"%d 0 R" % number for number in range(marked.first, marked.first + len(marked.roles))]
+            objects = marked.to_objects(len(references), page)
+            document.add_all(objects, marked.first)
+            references += [b"%d 0 R" % number for number in range(marked.first, marked.first + len(objects))]
         number = document.reserve()
         document.add(b"[%b]" % b" ".join(references), number)
         self._pages.append(number)
@@ -349,6 +353,7 @@ class Tags:
         self.mark = 0
         return len(self._pages) - 1
 
-    def _add_parent(self, role: str, number: int, parent: int, kids: Iterable[int]) -> None:
-        references = b" ".join(map(b"%d 0 R".__mod__, kids))
-        self._document.add(b"<</S/%b/P %d 0 R/K[%b]>>" % (role.encode(), parent, references), number)
+
+def _parent(role: str, number: int, parent: int, kids: Iterable[int]) -> bytes:
+    references = b" ".join(map(b"%d 0 R".__mod__, kids))
+    return b"%d 0 obj\n<</S/%b/P %d 0 R/K[%b]>>\nendobj\n" % (number, role.encode(), parent, references)
