@@ -15,14 +15,11 @@ from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from common.law import (
-    ADDITIONS,
-    CINQ_JOURS,
     CINQ_JOURS_REU,
     LAW_OF_ANNUAL_MEETING,
     LAW_OF_MEETING,
     REPERTOIRE_UNIQUE_DEPUIS,
     VINGT_JOURS,
-    Regime,
     law_of,
 )
 
@@ -123,14 +120,17 @@ _DATE_NAISSANCE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 
 @dataclass(frozen=True)
 class Echeance:
-    """A tableau that is due: its type, date, articles and regime."""
+    """A tableau that is due."""
 
     type: str
     due_on: date
-    reference_legale: str
-    regime: Regime
     scrutin: date | None = None
     """None: the tableau follows a meeting that no poll requires."""
+
+    @property
+    def reference_legale(self) -> str:
+        """The articles that the tableau cites."""
+        return law_of(self.type, self.scrutin).reference_legale
 
 
 @dataclass(frozen=True)
@@ -207,11 +207,6 @@ class Cycle:
     def is_second_round(self) -> bool:
         """Whether the poll is the second round of another poll, so that nothing is due for it."""
         return self.scrutin is not None and not self.due
-
-
-def regime_on(day: date) -> Regime:
-    """Return the regime in force on a day."""
-    return Regime.REVISION_ANNUELLE if day < REPERTOIRE_UNIQUE_DEPUIS else Regime.REPERTOIRE_UNIQUE
 
 
 def days_before(scrutin: date, days: int) -> date:
@@ -336,21 +331,19 @@ def is_second_round(scrutin: CalendarScrutin, scrutins: Iterable[CalendarScrutin
 def cycle_of(
     scrutin: CalendarScrutin, reunions: Iterable[CalendarReunion] = (), scrutins: Iterable[CalendarScrutin] = ()
 ) -> Cycle:
-    """Return the meeting and the tableaux that a poll requires, by the law in force on its day.
+    """Return the meeting and the tableaux that a poll requires, by the law of today (since 2019).
 
-    Since 2019 the first tableau is due on the day after the meeting. If the commission did not meet or is deemed not to
-    have deliberated, it is due on the twentieth day before the poll at the latest. `scrutins` are the known polls.
+    The first tableau is due on the day after the meeting. If the commission did not meet or is deemed not to have
+    deliberated, it is due on the twentieth day before the poll at the latest. `scrutins` are the known polls.
     """
-    is_today_law = regime_on(scrutin.jour) is Regime.REPERTOIRE_UNIQUE
-    if is_today_law and is_second_round(scrutin, scrutins):
+    if is_second_round(scrutin, scrutins):
         return Cycle(scrutin, None, None, (), "")
-    if not is_today_law:
-        return Cycle(scrutin, None, None, tableaux_of_scrutin(scrutin.jour), "")
     window = scrutin.window if scrutin.has_commission else None
     held = [it for it in reunions if window and window[0] <= it.jour <= window[1]]
     deliberated = max((it.jour for it in held if it.has_deliberated), default=None)
-    days = scrutin.publication_due, scrutin.cinq_jours_due
-    due = tableaux_of_scrutin(scrutin.jour, deliberated, publication_due=days[0], cinq_jours_due=days[1])
+    first = deliberated + timedelta(days=1) if deliberated else scrutin.publication_due or days_before(scrutin.jour, 20)
+    second = scrutin.cinq_jours_due or days_before(scrutin.jour, 5)
+    due = Echeance(VINGT_JOURS, first, scrutin.jour), Echeance(CINQ_JOURS_REU, second, scrutin.jour)
     last = max(held, key=lambda it: (it.has_deliberated, it.jour), default=None)
     return Cycle(scrutin, window, last, due, LAW_OF_MEETING)
 
@@ -377,7 +370,7 @@ def annual_cycle(
     reunion = max(own, key=lambda it: it.jour, default=None)
     due: tuple[Echeance, ...] = ()
     if reunion and not (register_since and reunion.jour <= register_since):
-        due = (_echeance(VINGT_JOURS, reunion.jour + timedelta(days=1)),)
+        due = (Echeance(VINGT_JOURS, reunion.jour + timedelta(days=1)),)
     if is_called and not due:
         return None
     return Cycle(None, None if is_called else annual_window(year), reunion, due, LAW_OF_ANNUAL_MEETING)
@@ -400,33 +393,6 @@ def find_cycles(
     if not any(cycle.window for cycle in (*own, *polls)):
         own += filter(None, [annual_cycle(today.year + 1, (), scrutins)])
     return [*own, *polls]
-
-
-def tableaux_of_scrutin(
-    scrutin: date,
-    reunion: date | None = None,
-    *,
-    publication_due: date | None = None,
-    cinq_jours_due: date | None = None,
-) -> tuple[Echeance, ...]:
-    """Return the tableaux that a poll requires.
-
-    Since 2019 the first is due the day after the meeting, else on `publication_due` or the twentieth day before the
-    poll. The tableau des additions is for élections générales held at their normal term (before 2019, art. L. 11-2).
-    """
-    if regime_on(scrutin) is Regime.REPERTOIRE_UNIQUE:
-        publication = reunion + timedelta(days=1) if reunion else publication_due or days_before(scrutin, 20)
-        dates = {VINGT_JOURS: publication, CINQ_JOURS_REU: cinq_jours_due or days_before(scrutin, 5)}
-    else:
-        posted = additions_on(scrutin)
-        dates = {ADDITIONS: posted} if posted else {}
-        dates[CINQ_JOURS] = days_before(scrutin, 5)
-    return tuple(_echeance(type_, day, scrutin) for type_, day in dates.items())
-
-
-def _echeance(type_: str, day: date, scrutin: date | None = None) -> Echeance:
-    law = law_of(type_, scrutin)
-    return Echeance(type_, day, law.reference_legale, law.regime, scrutin)
 
 
 def last_birth(jour: date, age: int = MAJORITE) -> str:

@@ -32,7 +32,7 @@ common/
     - return days_before(scrutin, 24), days_before(scrutin, 21)
     + return days_before(scrutin, 25), days_before(scrutin, 21)
   test_a_second_round_goes_on_with_the_list_of_the_first
-    - if is_today_law and is_second_round(scrutin, scrutins):
+    - if is_second_round(scrutin, scrutins):
   test_the_first_tableau_is_published_the_day_after_the_meeting
     - deliberated = max((it.jour for it in held if it.has_deliberated), default=None)
     + deliberated = max((it.jour for it in held), default=None)

@@ -28,10 +28,8 @@ from common.calendrier import (
     last_day_to_register,
     meeting_before,
     one_a_day,
-    regime_on,
-    tableaux_of_scrutin,
 )
-from common.law import CINQ_JOURS_REU, VINGT_JOURS, Regime
+from common.law import CINQ_JOURS_REU, VINGT_JOURS
 from producers.web.echeances import build_agenda
 from schemas.tableaux import TypeTableau
 from worker.housekeeping.housekeeping import find_deadlines, stage
@@ -62,18 +60,13 @@ def test_a_poll_follows_the_last_closing_before_it(day: date, expected: date) ->
     assert cloture_before(day) == expected
 
 
-def test_the_tableaux_of_a_poll_in_april_2017() -> None:
-    additions, cinq_jours = tableaux_of_scrutin(date(2017, 4, 23))
-    assert (additions.type, additions.due_on) == (TypeTableau.ADDITIONS, date(2017, 2, 6))
-    assert (cinq_jours.type, cinq_jours.due_on) == (TypeTableau.CINQ_JOURS, date(2017, 4, 18))
-    assert additions.regime is cinq_jours.regime is Regime.REVISION_ANNUELLE
-    assert "L. 33" in cinq_jours.reference_legale
+def test_the_additions_of_a_poll_in_april_2017() -> None:
+    assert additions_on(date(2017, 4, 23)) == date(2017, 2, 6)
 
 
 @pytest.mark.parametrize("scrutin", [date(2014, 3, 23), date(2013, 2, 10), date(2013, 1, 20)])
 def test_additions_do_not_exist_before_april(scrutin: date) -> None:
     assert additions_on(scrutin) is None
-    assert [one.type for one in tableaux_of_scrutin(scrutin)] == [TypeTableau.CINQ_JOURS]
 
 
 @pytest.mark.parametrize(
@@ -98,7 +91,7 @@ def test_only_a_meeting_of_those_days_counts_and_the_last_one() -> None:
 
 def test_overseas_days_are_counted_from_the_saturday() -> None:
     samedi = PRESIDENTIELLE_2022 - timedelta(days=1)
-    assert [one.due_on for one in tableaux_of_scrutin(samedi)] == [date(2022, 3, 20), date(2022, 4, 4)]
+    assert [one.due_on for one in cycle_of(CalendarScrutin(samedi)).due] == [date(2022, 3, 20), date(2022, 4, 4)]
 
 
 @pytest.mark.parametrize(
@@ -116,11 +109,6 @@ def test_people_vote_on_sunday_and_overseas_on_saturday(day: date, commune: str,
     assert is_poll_day(day, commune) is expected
 
 
-def test_the_regime_changes_on_1_january_2019() -> None:
-    assert regime_on(date(2018, 12, 31)) is Regime.REVISION_ANNUELLE
-    assert regime_on(date(2019, 1, 1)) is Regime.REPERTOIRE_UNIQUE
-
-
 def test_a_tableau_can_be_consulted_for_seven_days() -> None:
     assert last_day_to_consult(date(2026, 11, 28)) == date(2026, 12, 5)
 
@@ -129,7 +117,7 @@ def test_a_tableau_can_be_consulted_for_seven_days() -> None:
 def test_j_20_and_j_5_are_calendar_days(scrutin: date) -> None:
     assert (scrutin - days_before(scrutin, 20)).days == 20
     assert days_before(scrutin, 5).weekday() == (scrutin.weekday() + 2) % 7
-    assert all(one.due_on < scrutin for one in tableaux_of_scrutin(scrutin))
+    assert all(one.due_on < scrutin for one in cycle_of(CalendarScrutin(scrutin)).due)
     assert cloture_before(scrutin) < scrutin <= cloture_before(scrutin) + timedelta(days=366)
 
 

@@ -15,7 +15,6 @@ from starlette.responses import Response
 
 from common.calendrier import CalendarScrutin, cycle_of, is_poll_day, last_day_to_consult, why_too_short
 from common.french import short_date, weekday_date
-from common.law import LAWS, Regime
 from producers.web.anomalies.report import fold
 from producers.web.echeances import Calendar, DueTableau, read_calendar
 from producers.web.exports.query import AskedFile
@@ -93,7 +92,7 @@ class TableauxForm:
 
     @property
     def is_old(self) -> bool:
-        return self.type in LAWS and LAWS[self.type].regime is Regime.REVISION_ANNUELLE
+        return self.type in set(TypeTableau) and TypeTableau(self.type).is_repealed
 
     @property
     def has_rare_dates(self) -> bool:
