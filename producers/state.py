@@ -3,7 +3,6 @@
 import json
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from contextvars import ContextVar
 from dataclasses import fields
 from datetime import UTC, date, datetime
 from enum import StrEnum
@@ -136,7 +135,6 @@ class State:
     """
 
     def __init__(self, url: str) -> None:
-        self._kept: ContextVar[list[Connection] | None] = ContextVar("kept", default=None)
         try:
             self._url = make_url(url)
             self._engine = _read_only_engine(self._url)
@@ -213,33 +211,12 @@ class State:
         return rows, total
 
     @contextmanager
-    def one_connection(self) -> Iterator[None]:
-        """Share one connection among all reads of the block.
-
-        Acquiring, checking and releasing a connection costs as much as a query, and a page runs ten queries.
-        """
-        kept: list[Connection] = []
-        token = self._kept.set(kept)
-        try:
-            yield
-        finally:
-            self._kept.reset(token)
-            _close(kept)
-
-    @contextmanager
     def reading(self) -> Iterator[Connection]:
         """Yield a read-only connection."""
-        kept = self._kept.get()
         try:
-            if kept is None:
-                with self._engine.connect() as connection:
-                    yield connection
-                return
-            if not kept:
-                kept.append(self._engine.connect())
-            yield kept[0]
+            with self._engine.connect() as connection:
+                yield connection
         except SQLAlchemyError as error:
-            _close(kept or [])
             raise StateAwayError(
                 f"la base ne répond pas ({_place(self._url)}) : {_reason(error)}. Attendez-la si elle est "
                 "arrêtée ; sinon, vérifiez PREFECTURE_STATE_URL, que la base est migrée et que ce compte peut lire ses "
@@ -265,11 +242,6 @@ def _read_only_engine(url: URL) -> Engine:
         connect_args={"options": plans, **CONNECT_OPTIONS, "application_name": "prefecture producer"},
     )
     return engine.execution_options(postgresql_readonly=True)
-
-
-def _close(connections: list[Connection]) -> None:
-    while connections:
-        connections.pop().close()
 
 
 def _of_batch(query: Select[Any], batch: str | None) -> Select[Any]:

@@ -62,6 +62,7 @@ _FRENCH = {
     "data_twice": "data et data_base64 s'excluent",
     "time_type": f"un texte est attendu, pas un nombre : {_A_TIME}",
     "time_format": f"date, T, heure avec les secondes et décalage attendus (RFC 3339) : {_A_TIME}",
+    "ip_any_network": "une adresse IP est attendue, ou un réseau comme 172.18.0.0/16",
     "less_than_equal": "un nombre d'au plus {le} est attendu",
 }
 

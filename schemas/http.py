@@ -29,7 +29,7 @@ class Problem(Published):
     """The reason why a request has failed. Source: RFC 9457."""
 
     type: Annotated[str, Field(description="`about:blank`: `code` tells kinds apart.")] = "about:blank"
-    title: Annotated[str, Field(description="Of the status, in French.")]
+    title: Annotated[str, Field(description="Of the status, as RFC 9110 names it.")]
     status: int
     code: Annotated[str, Field(description="Stable word for programs.", examples=["fichier_inconnu"])]
     detail: Annotated[str, Field(description="For people, in French.")]

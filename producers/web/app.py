@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import structlog
+from pydantic import IPvAnyNetwork
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers, MutableHeaders
@@ -61,7 +62,7 @@ from producers.web.security.limits import (
     limit_body,
 )
 from producers.web.security.oidc import OidcIdentity
-from producers.web.settings import LOOPBACK, ProxyNetwork, WebSettings
+from producers.web.settings import LOOPBACK, WebSettings
 from producers.web.suivi import page as suivi
 from producers.web.templating import Assets, build_environment
 from producers.web.verifier import page as verifier
@@ -179,7 +180,7 @@ class TrustedProxies:
     uvicorn's middleware parses the headers; this class records the peer before uvicorn replaces it.
     """
 
-    def __init__(self, app: ASGIApp, proxies: Sequence[ProxyNetwork]) -> None:
+    def __init__(self, app: ASGIApp, proxies: Sequence[IPvAnyNetwork]) -> None:
         self._believing = ProxyHeadersMiddleware(app, trusted_hosts=[str(it) for it in proxies])  # type: ignore[arg-type]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -277,10 +278,7 @@ def commune_page(
         return PageContext(request, services, agent, commune)
 
     def read(request: Request) -> Response:
-        """Share one connection for a page; a page that packs files must not hold one meanwhile."""
-        state: State = request.app.state.services.state
-        with nullcontext() if name in DOWNLOADS else state.one_connection():
-            return _known(get)(admit(request))
+        return _known(get)(admit(request))
 
     def take(context: PageContext) -> Response:
         try:

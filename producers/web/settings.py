@@ -1,12 +1,11 @@
 """The configuration of the screen: environment variables (prefix PREFECTURE_) and files of secrets."""
 
 from functools import partial
-from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import BeforeValidator, Field, SecretStr, field_validator, model_validator
+from pydantic import BeforeValidator, Field, IPvAnyNetwork, SecretStr, field_validator, model_validator
 
 from common.settings import EXPORTS, PREFIX, LogFormat, LogLevel, Words, split_words
 from producers.settings import ProducerSettings, load
@@ -14,19 +13,7 @@ from producers.settings import ProducerSettings, load
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 SECRET_LENGTH = 32
 
-ProxyNetwork = IPv4Network | IPv6Network
-
-
-def _parse_network(value: Any) -> Any:  # noqa: ANN401 — text from the environment, or a network
-    if not isinstance(value, str):
-        return value
-    try:
-        return ip_network(value)
-    except ValueError:
-        raise ValueError("une adresse IP est attendue, ou un réseau comme 172.18.0.0/16") from None
-
-
-Networks = Annotated[tuple[Annotated[ProxyNetwork, BeforeValidator(_parse_network)], ...], BeforeValidator(split_words)]
+Networks = Annotated[tuple[IPvAnyNetwork, ...], BeforeValidator(split_words)]
 
 
 class WebSettings(ProducerSettings):

@@ -169,22 +169,6 @@ def test_a_sqlite_file_that_does_not_exist_is_not_created(tmp_path: Path) -> Non
     assert not path.exists()
 
 
-def test_what_is_read_together_shares_a_connection_that_is_given_back(records: Records, state: State) -> None:
-    with state.one_connection():
-        with state.reading() as first, state.reading() as second:
-            assert first is second
-        with pytest.raises(StateAwayError), state.reading() as connection:
-            connection.execute(text("SELECT nothing FROM nowhere"))
-        assert state.count() == 0, "who is refused one answer has the next"
-    assert first.closed
-    with state.one_connection():
-        before = state.count()
-    records.accept(ask())
-    with state.reading() as alone:
-        assert alone is not first
-    assert state.count() > before
-
-
 def test_a_database_that_was_not_migrated_is_told(tmp_path: Path) -> None:
     (path := tmp_path / "empty.sqlite3").touch()
     with State(f"sqlite:///{path}") as state, pytest.raises(StateAwayError, match="migrée"):

@@ -131,8 +131,6 @@ producers/
   test_no_question_of_the_road_reads_through_the_past[postgresql]
     - return query.where(here >= first, here <= last).order_by(code.desc(), number.desc())
     + return query.where(code == commune).order_by(number.desc())
-  test_what_is_read_together_shares_a_connection_that_is_given_back[postgresql]
-    - _close(kept or [])
   test_a_session_can_only_read
     - return engine.execution_options(postgresql_readonly=True)
     + return engine

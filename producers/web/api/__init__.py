@@ -9,6 +9,7 @@ import hmac
 import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from http import HTTPStatus
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
@@ -80,23 +81,6 @@ _CURSOR = re.compile(r"(\d{1,17})-(\d{1,18})", re.ASCII)
 _PAGE, _COMMITTED = 100, timedelta(seconds=5)
 _ENDED = (ExportStatus.READY, ExportStatus.FAILED, ExportStatus.CANCELLED)
 _EVERY_COMMUNE = "*"
-_TITLES = {
-    400: "Requête illisible",
-    UNAUTHORIZED: "Jeton refusé",
-    NOT_FOUND: "Introuvable",
-    405: "Méthode refusée",
-    CONFLICT: "Fichier pas prêt",
-    GONE: "Fichier effacé",
-    408: "Requête trop lente",
-    CHANGED: "Condition fausse",
-    413: "Événement trop grand",
-    415: "Autre type de contenu",
-    OUT_OF_RANGE: "Plage impossible",
-    UNPROCESSABLE: "Événement refusé",
-    429: "Trop de requêtes",
-    BROKEN: "Erreur interne",
-    AWAY: "Service indisponible",
-}
 _SAID = {
     400: ("requete_illisible", "La requête n'est pas lisible."),
     404: ("adresse_inconnue", "Cette adresse ne mène à rien : openapi.json dit lesquelles existent."),
@@ -433,7 +417,7 @@ def _problem(
     status: int, code: str, detail: str, headers: Mapping[str, str] | None = None, faults: Sequence[Fault] = ()
 ) -> Response:
     errors = [RefusalFault(**fault._asdict()) for fault in faults] or None
-    problem = Problem(title=_TITLES.get(status, "Erreur"), status=status, code=code, detail=detail, errors=errors)
+    problem = Problem(title=HTTPStatus(status).phrase, status=status, code=code, detail=detail, errors=errors)
     return Response(problem.model_dump_json(exclude_none=True), status, headers, PROBLEM_JSON)
 
 
