@@ -165,12 +165,14 @@ class Notifier:
 
     def _serve(self, pool: Pool, owner: str, spares_failed: bool, stop: threading.Event) -> None:  # noqa: FBT001
         rule, throttle = pool.rule._replace(spares_failed=spares_failed), LogThrottle(owner.rpartition("/")[2])
+        handled = 0
         for turn in count(1):
             if stop.is_set():
                 return
             try:
-                handled = turn % BULK_TURN == 0 and self._step(pool, owner, rule._replace(of_batches=True))
-                handled = handled or self._step(pool, owner, rule)
+                looks = not handled  # after one work, a second one is likely
+                handled = self._step(pool, owner, rule._replace(of_batches=True)) if turn % BULK_TURN == 0 else 0
+                handled = handled or self._step(pool, owner, rule, looks=looks)
                 throttle.succeeded()
             except Exception as error:  # noqa: BLE001 — whatever the error, the next attempt may succeed
                 throttle.failed(error)
@@ -188,10 +190,10 @@ class Notifier:
             if not is_more_due:
                 stop.wait(POLL_SECONDS)
 
-    def _step(self, pool: Pool, owner: str, rule: ClaimRule) -> int:
+    def _step(self, pool: Pool, owner: str, rule: ClaimRule, *, looks: bool = True) -> int:
         self._held[owner] = time.monotonic(), ()
         try:
-            if not has_due(self.engine, pool.kinds, rule=rule, at_work=self._list_held()):
+            if looks and not has_due(self.engine, pool.kinds, rule=rule, at_work=self._list_held()):
                 return 0
             with self.engine.begin() as connection:
                 claims = claim(

@@ -169,18 +169,20 @@ class ListRecipients:
             claims = [claim for claim in claims if claim.id in mine]
             notices = self._notices.read(session, claims)
             addressees = read_addressees(session, {it.code_commune for it in notices.values()})
+            at_once, later = list[NewWork](), list[NewWork]()
             for claim in claims:
                 if notice := notices.get(claim.subject):
                     of_commune = addressees[notice.code_commune].values()
                     wishing = [one for one in of_commune if one.wishes & notice.wishes]
                     if notice.wishes and not wishing:
                         log.warning("no_recipient", **notice.log_keys)
-                    waiting = [one for one in wishing if notice.asker and one.agent == notice.asker]
-                    at_once = [one for one in wishing if one not in waiting]
-                    add(session.connection(), [_message_work(claim, one) for one in at_once])
-                    add(session.connection(), [_message_work(claim, one) for one in waiting], seconds=QUIET_SECONDS)
+                    for one in wishing:
+                        works = later if notice.asker and one.agent == notice.asker else at_once
+                        works.append(_message_work(claim, one))
                 elif claim.about is About.REMINDER:
                     log.warning("reminder_too_late", reminder_id=claim.subject_id)
+            add(session.connection(), at_once)
+            add(session.connection(), later, seconds=QUIET_SECONDS)
             note_notified(session, requests)
 
 
