@@ -19,6 +19,7 @@ from tests.parts.databases import Template
 from tests.parts.mail import Mailbox
 from tests.parts.ports import LOOPBACK
 from worker.access.models import Agent, Recipient
+from worker.compose import build_senders
 from worker.db.engine import build_engine
 from worker.db.migrate import migrate
 from worker.db.types import Base, utc_now
@@ -26,15 +27,13 @@ from worker.doorbell import Enqueue
 from worker.exports.models import Export, Recall, Request
 from worker.exports.records import settle
 from worker.housekeeping.housekeeping import Chore, do_steps, plan_reminders, sweep
-from worker.notifier.channels.chat import ChatSender
-from worker.notifier.channels.delivery import ChannelSender
-from worker.notifier.channels.hosts import Hosts
 from worker.notifier.channels.mail import MailSender, SendMail, SmtpMailer
-from worker.notifier.channels.webhook import WebhookSender, make_secret
+from worker.notifier.channels.webhook import make_secret
 from worker.notifier.models import Notification, Reminder
 from worker.notifier.notices import Notices, Today, today_in
 from worker.notifier.notify import Notifier, build_pools
 from worker.registre.models import Commune
+from worker.settings import load_settings
 from worker.work.queue import About, NewWork, Work, WorkKind, add, is_open, subject_of
 
 MAIRIE, ADJOINT = "mairie@libreville.example", "adjoint@libreville.example"
@@ -160,11 +159,8 @@ class Desk:
         today: Today = today_in,
         reminder_days: Sequence[int] = (),
     ) -> Notifier:
-        senders: dict[Channel, ChannelSender] = {
-            Channel.MAIL: MailSender(send_mail, "prefecture@example.org"),
-            Channel.CHAT: ChatSender(),
-            Channel.WEBHOOK: WebhookSender(Hosts.parse(hosts)),
-        }
+        settings = load_settings(database_url="sqlite://", public_url=public_url, webhook_hosts=tuple(hosts))
+        senders = build_senders(settings) | {Channel.MAIL: MailSender(send_mail, "prefecture@example.org")}
         publish_to = (lambda event, _account: publish(event)) if publish else None
         chores = [Chore("sweep", lambda: [sweep(self.engine, enqueue)], 0.1)]
         if reminder_days:

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
-from functools import partial
 from pathlib import Path
 
 import pytest
@@ -18,7 +17,6 @@ from standardwebhooks import Webhook
 
 from schemas.events import FileStatus
 from schemas.vocabulary import Action, Channel
-from tests.integration import notifier_desk
 from tests.integration.notifier_desk import MAIRIE, TEMPLATE, Desk, Killed, smtp, work
 from tests.parts.certificates import Authority
 from tests.parts.mail import Mailbox
@@ -77,21 +75,20 @@ def test_the_events_of_a_request_come_in_one_post_that_its_signature_proves(
 
 
 def test_the_trace_of_the_request_goes_on_in_the_name_of_the_installation(
-    desk: Desk, server: WebServer, mailbox: Mailbox, monkeypatch: pytest.MonkeyPatch
+    desk: Desk, server: WebServer, mailbox: Mailbox
 ) -> None:
     trace = {"traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", "tracestate": "mairie=1"}
     desk.add_recipient(Channel.WEBHOOK, server.url())
     desk.ask("P.csv")
     with Session(desk.engine) as session, session.begin():
         session.execute(update(Request).values(**trace))
-    monkeypatch.setattr(notifier_desk, "WebhookSender", partial(WebhookSender, source="/ville"))
-    work(desk.notifier(smtp(mailbox)))
+    work(desk.notifier(smtp(mailbox), public_url="https://ville.example"))
     desk.ask("CE.csv", event_id="another")
     work(desk.notifier(smtp(mailbox)))
     traced, other = server.posts
     assert {name: traced.headers[name] for name in trace} == trace
     (event,) = json.loads(traced.body)
-    assert event | trace | {"source": "/ville"} == event
+    assert event | trace | {"source": "https://ville.example"} == event
     assert "traceparent" not in other.headers
     assert "traceparent" not in other.body.decode()
 
