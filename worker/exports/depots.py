@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import ColumnElement, Connection, Row, and_, delete, exists, insert, or_, select, update
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
-from schemas.declarations import TableauPublished
+from schemas.declarations import FileDeposited, TableauPublished, VerdictReceived
 from schemas.vocabulary import ExportKind, Piece, Verdict
 from worker.exports.models import Depot, Export, ExportPiece, Publication, Request
 
@@ -42,13 +42,13 @@ def read_depots(connection: Connection, export_ids: Sequence[int]) -> Mapping[in
 
 
 def write_depot(
-    connection: Connection, export_id: int, *, deposited_on: date, deposited_by: str, remarque: str, said_at: datetime
+    connection: Connection, export_id: int, deposited: FileDeposited, *, by: str, said_at: datetime
 ) -> bool:
     """Record or correct a deposit; return False when a later declaration about this file is recorded already.
 
     A verdict from before the new day belongs to an earlier deposit: it is deleted, with the platform's reply.
     """
-    values = {"deposited_on": deposited_on, "deposited_by": deposited_by, "remarque": remarque, "said_at": said_at}
+    values = deposited.model_dump(exclude={"kind"}) | {"deposited_by": by, "said_at": said_at}
     is_it = Depot.export_id == export_id
     if not connection.execute(update(Depot).where(is_it, _precedes(Depot.said_at, said_at)).values(values)).rowcount:
         if connection.scalar(select(Depot.export_id).where(is_it)) is not None:
@@ -56,7 +56,7 @@ def write_depot(
         connection.execute(insert(Depot).values(export_id=export_id, **values))
         return True
     forgotten = {"verdict": "", "verdict_on": None, "verdict_by": "", "verdict_said_at": None, "answer": ""}
-    connection.execute(update(Depot).where(is_it, Depot.verdict_on < deposited_on).values(forgotten))
+    connection.execute(update(Depot).where(is_it, Depot.verdict_on < deposited.deposited_on).values(forgotten))
     return True
 
 
@@ -66,14 +66,7 @@ def _precedes(column: InstrumentedAttribute[datetime | None], said_at: datetime)
 
 
 def write_verdict(
-    connection: Connection,
-    export: Export,
-    *,
-    verdict: Verdict,
-    verdict_on: date,
-    verdict_by: str,
-    answer: str,
-    said_at: datetime,
+    connection: Connection, export: Export, received: VerdictReceived, *, by: str, said_at: datetime
 ) -> bool:
     """Record the platform's verdict; return False when a later verdict on this file is recorded already.
 
@@ -81,17 +74,12 @@ def write_verdict(
     replaces the earlier ones: their fingerprints are deleted.
     """
     purged_at = connection.scalar(select(Export.purged_at).where(Export.id == export.id).with_for_update())
-    values = {
-        "verdict": verdict.value,
-        "verdict_on": verdict_on,
-        "verdict_by": verdict_by,
-        "verdict_said_at": said_at,
-        "answer": "" if purged_at else answer,
-    }
+    values = received.model_dump(exclude={"kind"}) | {"verdict_by": by, "verdict_said_at": said_at}
+    values |= {"answer": ""} if purged_at else {}
     is_next = Depot.export_id == export.id, _precedes(Depot.verdict_said_at, said_at)
     if not connection.execute(update(Depot).where(*is_next).values(values)).rowcount:
         return False
-    if verdict is Verdict.ACCEPTE and export.kind == ExportKind.LISTE:
+    if received.verdict is Verdict.ACCEPTE and export.kind == ExportKind.LISTE:
         _forget_replaced(connection, export)
     return True
 
@@ -144,19 +132,14 @@ def _of_same_list(export: Export) -> ColumnElement[bool]:
     )
 
 
-_PUBLISHED = ("mode", "published_on", "published_until", "withdrawn_on", "certified_on", "reason")
-"""The columns of a publication that are fields of its declaration."""
-
-
 def write_publication(
-    connection: Connection, export_id: int, published: TableauPublished, *, published_by: str, said_at: datetime
+    connection: Connection, export_id: int, published: TableauPublished, *, by: str, said_at: datetime
 ) -> bool:
     """Record or correct a publication; return False when a later declaration about this tableau is recorded already.
 
     The certificate is deleted when its contents changed, to be drawn again; a withdrawal changes no signed one.
     """
-    values = {name: getattr(published, name) for name in _PUBLISHED}
-    values |= {"mode": published.mode.value, "published_by": published_by, "said_at": said_at}
+    values = published.model_dump(exclude={"kind"}) | {"published_by": by, "said_at": said_at}
     _hold(connection, export_id)
     row = connection.execute(select(Publication.__table__).where(Publication.export_id == export_id)).one_or_none()
     if row is None:

@@ -212,24 +212,16 @@ class FileDeclaration(Declaration):
 
     def _write(self, connection: Connection, file: Export, said_at: datetime) -> bool:
         """Write the note of one file; return False when a later note exists."""
+        by = self.requested_by
         match self.note:
-            case FileDeposited(deposited_on=day, remarque=remarque):
-                return write_depot(
-                    connection,
-                    file.id,
-                    deposited_on=day,
-                    deposited_by=self.requested_by,
-                    remarque=remarque,
-                    said_at=said_at,
-                )
-            case VerdictReceived():
-                said = self.note.model_dump(exclude={"kind"})
-                return write_verdict(connection, file, **said, verdict_by=self.requested_by, said_at=said_at)
-            case TableauPublished():
-                by = self.requested_by
-                return write_publication(connection, file.id, self.note, published_by=by, said_at=said_at)
+            case FileDeposited() as deposited:
+                return write_depot(connection, file.id, deposited, by=by, said_at=said_at)
+            case VerdictReceived() as received:
+                return write_verdict(connection, file, received, by=by, said_at=said_at)
+            case TableauPublished() as published:
+                return write_publication(connection, file.id, published, by=by, said_at=said_at)
             case FileDownloaded():
-                mark_downloaded(connection, file.id, at=said_at, by=self.requested_by)
+                mark_downloaded(connection, file.id, at=said_at, by=by)
         return True
 
     def _detail(self, file: Export, said_at: datetime, now: datetime) -> str:
