@@ -4,13 +4,12 @@ The checks are strict, because Dramatiq trusts decoded messages: a wrong type in
 """
 
 import hashlib
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from dramatiq import Message
-from dramatiq.encoder import Encoder, MessageData
+from dramatiq.encoder import JSONEncoder, MessageData
 from pydantic import TypeAdapter, ValidationError
 
 from schemas.checking import read_envelope
@@ -132,12 +131,8 @@ class IncomingEvent:
         return "<event>"
 
 
-class PrefectureEncoder(Encoder):
-    """Encodes and decodes JSON."""
-
-    def encode(self, data: MessageData) -> bytes:
-        """Encode a message of ours in Dramatiq's form."""
-        return json.dumps(data, separators=(",", ":")).encode()
+class PrefectureEncoder(JSONEncoder):
+    """Decodes only what `encode` may have made."""
 
     def decode(self, data: bytes) -> MessageData:
         """Decode one of our own calls.
