@@ -180,16 +180,10 @@ def _read_signs(folder: Path, role: Role) -> Iterator[tuple[float, str]]:
     """Yield for each living process the seconds since its last heartbeat, and what it lacks."""
     for path in folder.glob(f"{role}-*"):
         with suppress(FileNotFoundError), path.open("rb") as file:
-            if _is_held(file.fileno()):
+            try:
+                fcntl.flock(file.fileno(), fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError:
                 age = time.time() - os.fstat(file.fileno()).st_mtime
                 yield age, file.read().decode(errors="replace")
             else:
                 path.unlink(missing_ok=True)
-
-
-def _is_held(descriptor: int) -> bool:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    return False

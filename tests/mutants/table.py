@@ -710,7 +710,7 @@ worker/handlers/
     - _remove_files(scope, sorted(naming))
     - naming, unknown = set(tableaux), list[Path]()
     + naming, unknown = set[int](), list[Path]()
-    - _refuse_listed(listed & {liste.value} if liste else listed)
+    - if still := listed & {liste.value} if liste else listed:
   test_to_find_one_of_a_thousand_names_of_a_commune_that_left
     - if is_whole:
     - connection.execute(delete(Electeur).where(Electeur.code_commune == code)).rowcount

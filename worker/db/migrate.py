@@ -266,16 +266,12 @@ WHERE NOT EXISTS (SELECT 1 FROM scrutin WHERE code_commune = '' AND date = '2026
 def create_tables(connection: Connection) -> None:
     """Create the tables and indexes of all models, with the rows that the code expects."""
     Base.metadata.create_all(connection, checkfirst=False)
-    _put_last(connection, "ix_export_commune")
+    # of two equally good indexes SQLite uses the last one
+    (last,) = (index for index in Base.metadata.tables["export"].indexes if index.name == "ix_export_commune")
+    last.drop(connection)
+    last.create(connection)
     connection.execute(insert(Volume).values(name="exports", token=uuid4().hex))
     add_decreed_scrutin(connection)
-
-
-def _put_last(connection: Connection, name: str) -> None:
-    """Create an index again, after the others: of two equally good indexes SQLite uses the last one."""
-    (index,) = (index for index in Base.metadata.tables["export"].indexes if index.name == name)
-    index.drop(connection)
-    index.create(connection)
 
 
 def add_decreed_scrutin(connection: Connection) -> None:

@@ -7,7 +7,7 @@ trail has a line before and after, without the name of the elector. A second run
 import json
 import mmap
 import re
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from itertools import product
@@ -189,7 +189,12 @@ def forget_electeur(scope: ForgetScope, who: Protege, liste: Liste | None) -> Fo
         _require_idle(connection, code)
         everywhere = _find(connection, Electeur, code, who)
         listed = _find_listed(connection, code, everywhere)
-        _refuse_listed(listed & {liste.value} if liste else listed)
+        if still := listed & {liste.value} if liste else listed:
+            raise RefusedError(
+                f"cette personne est inscrite sur la liste {min(still)} : la loi l'y garde tant qu'elle y est (RGPD, "
+                "art. 17, 3, b ; Code électoral, art. L. 16). Une rectification ou une radiation se fait dans le REU, "
+                "et l'export suivant l'apporte"
+            )
         electeurs = [it for it in everywhere if liste in {None, it.liste}]
         mouvements = [it for it in _find(connection, MouvementRegistre, code, who) if liste in {None, it.liste}]
         scope.record(connection, f"{label} : commencé")
@@ -297,15 +302,6 @@ def _find_listed(connection: Connection, code_commune: str, electeurs: Iterable[
     query = select(ListeCommunale.liste, ListeCommunale.version).where(ListeCommunale.code_commune == code_commune)
     shown = {tuple(row) for row in connection.execute(query)}
     return {it.liste for it in electeurs if (it.liste, it.version) in shown}
-
-
-def _refuse_listed(listes: Collection[str]) -> None:
-    if listes:
-        raise RefusedError(
-            f"cette personne est inscrite sur la liste {min(listes)} : la loi l'y garde tant qu'elle y est (RGPD, "
-            "art. 17, 3, b ; Code électoral, art. L. 16). Une rectification ou une radiation se fait dans le REU, "
-            "et l'export suivant l'apporte"
-        )
 
 
 _COUNTED = {"code_commune", "liste", "code_bureau"}

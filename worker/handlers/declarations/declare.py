@@ -308,7 +308,9 @@ def change_calendar(
     )
     if code_commune:
         tableaux = tableaux.where(Export.code_commune == code_commune)
-    before = _read_calendriers(connection, tableaux)
+    listes = tableaux.with_only_columns(Export.code_commune, Export.liste).distinct()
+    keys = [(code, Liste(liste)) for code, liste in connection.execute(listes)]
+    before = {key: read_calendrier(connection, *key) for key in keys}
     change()
     after = {key: read_calendrier(connection, *key) for key in before}
     return recall_tableaux(connection, withdrawal, list(_find_stale(connection, tableaux, before, after, gone)))
@@ -401,12 +403,6 @@ def _read_lines(
             some = _Some(connection, code_commune, liste, version, lambda _: None, conditions, is_one=is_one)
             said = (_say(it, demande) for it in OfAge(Period.of(demande), some).stream())
             yield export.id, Counter(it for it in said if it)
-
-
-def _read_calendriers(connection: Connection, tableaux: Select[Export]) -> dict[tuple[str, Liste], Calendrier]:
-    listes = tableaux.with_only_columns(Export.code_commune, Export.liste).distinct()
-    keys = [(code, Liste(liste)) for code, liste in connection.execute(listes)]
-    return {key: read_calendrier(connection, *key) for key in keys}
 
 
 def _find_stale(

@@ -72,7 +72,10 @@ def open_chat(address: str) -> "NotifyBase":
     Raises:
         DeliveryRefusedError: Apprise does not accept the address, or its service is not allowed.
     """
-    scheme = _scheme(address)
+    try:
+        scheme = urlsplit(address).scheme.lower()
+    except ValueError:
+        scheme = ""
     if scheme not in SCHEMES:
         raise DeliveryRefusedError(f"service inconnu : l'adresse commence par {', '.join(SCHEMES)}")
     service = _instantiate(*_SERVICES[scheme if scheme in _SERVICES else scheme.removesuffix("s")], address)
@@ -101,13 +104,6 @@ def _instantiate(module: str, name: str, address: str) -> Any:  # noqa: ANN401 â
     except Exception:  # noqa: BLE001, S110 â€” whatever the error, its text may quote the address
         pass
     raise DeliveryRefusedError("adresse que ce service n'admet pas ; voyez la documentation d'Apprise")
-
-
-def _scheme(address: str) -> str:
-    try:
-        return urlsplit(address).scheme.lower()
-    except ValueError:
-        return ""
 
 
 class _Hearing(logging.Handler):

@@ -70,12 +70,14 @@ class WebhookSender:
         try:
             with _connected(parts, self.hosts.resolve(parts)) as connection:
                 is_away = False
-                status, retry_after = _post(connection, parts, body, headers)
+                query = f"?{parts.query}" if parts.query else ""
+                connection.request("POST", f"{parts.path or '/'}{query}", body.encode(), headers)
+                answer = connection.getresponse()
         except (OSError, http.client.HTTPException) as trouble:
             if isinstance(conclude(trouble), ExhaustedError):
                 raise
             raise DeliveryDelayedError(type(trouble).__name__, is_away=is_away) from None
-        _judge(status, retry_after)
+        _judge(answer.status, _seconds(answer.headers.get("Retry-After", "")))
 
     def check(self, address: str) -> None:
         """Check an address and its host, as described in `ChannelSender`."""
@@ -135,15 +137,6 @@ def _judge(status: int, retry_after: float) -> None:
     if status in _REDIRECT:
         raise DeliveryRefusedError(f"réponse {status} : les redirections ne sont pas suivies")
     raise DeliveryRefusedError(f"réponse {status}", is_gone=status == _GONE)
-
-
-def _post(
-    connection: http.client.HTTPConnection, parts: SplitResult, body: str, headers: dict[str, str]
-) -> tuple[int, float]:
-    query = f"?{parts.query}" if parts.query else ""
-    connection.request("POST", f"{parts.path or '/'}{query}", body.encode(), headers)
-    answer = connection.getresponse()
-    return answer.status, _seconds(answer.headers.get("Retry-After", ""))
 
 
 @contextmanager
