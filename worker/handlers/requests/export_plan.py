@@ -120,17 +120,13 @@ def _plan_tableau(
     }
 
 
-def read_demande(export: Export) -> Demande:
-    """Read the request of a tableau from its row."""
-    return _to_demande(export, export.request.created_at)
-
-
-def _to_demande(export: Export, requested_at: datetime) -> Demande:
+def read_demande(export: Export, requested_at: datetime | None = None) -> Demande:
+    """Read the request of a tableau from its row; `requested_at`: another instant than that of its own request."""
     columns = {
         "type": export.type_tableau,
         "presentation": export.presentation,
         "edition": export.edition,
-        "requested_at": requested_at,
+        "requested_at": requested_at or export.request.created_at,
         "code_commune": export.code_commune,
     }
     return _DEMANDE.validate_python(columns | export.parameters)
@@ -160,7 +156,7 @@ def plan_retry(event: CloudEvent, services: Services, authorization: Authorizati
 
 
 def _plan_copy(export: Export, now: datetime) -> Mapping[str, Any]:
-    final_on = _to_demande(export, now).final_on if export.kind == ExportKind.TABLEAU else None
+    final_on = read_demande(export, now).final_on if export.kind == ExportKind.TABLEAU else None
     return {name: getattr(export, name) for name in _COPIED} | {"provisoire_until": final_on}
 
 
