@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,7 +10,15 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from common.texte import clean
 
-_TEMPLATES = Path(__file__).parent / "templates"
+_TEMPLATES = Environment(
+    loader=FileSystemLoader(Path(__file__).parent / "templates"),
+    undefined=StrictUndefined,
+    autoescape=False,  # noqa: S701 — plain text
+    finalize=lambda value: clean(value) if isinstance(value, str) else value,
+    trim_blocks=True,
+    lstrip_blocks=True,
+    keep_trailing_newline=True,
+)
 _LINES_OF_A_CHAT = 6
 
 
@@ -58,7 +65,7 @@ def write(
     **values: object,
 ) -> Text:
     """Render a template of mails with these values; a value never adds a line. `url`: a page of the screen, if any."""
-    mail = _environment().get_template(template).render(summary=summary, lines=lines, url=url, **values)
+    mail = _TEMPLATES.get_template(template).render(summary=summary, lines=lines, url=url, **values)
     said = [f"{it.title} : {it.state}" for it in lines[:_LINES_OF_A_CHAT]] or [summary]
     more = [f"… et {len(lines) - _LINES_OF_A_CHAT} de plus"] if len(lines) > _LINES_OF_A_CHAT else []
     chat = "\n".join(map(clean, filter(None, (*said, *more, url))))
@@ -68,16 +75,3 @@ def write(
 def link(public_url: str, path: str) -> str:
     """Return the address of a page of the screen; empty when the address of the screen is not set."""
     return f"{public_url.rstrip('/')}/{path}" if public_url else ""
-
-
-@cache
-def _environment() -> Environment:
-    return Environment(
-        loader=FileSystemLoader(_TEMPLATES),
-        undefined=StrictUndefined,
-        autoescape=False,  # noqa: S701 — plain text
-        finalize=lambda value: clean(value) if isinstance(value, str) else value,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
