@@ -725,8 +725,8 @@ worker/handlers/
   test_to_find_an_agent_who_was_forgotten_in_what_she_did
     - forget_words(connection, AuditWord.pseudonym == pseudonym)
   test_to_find_an_elector_in_a_reason_of_the_trail
-    - done.texts = _mask_texts(connection, code, done.named) + _forget_said(scope, connection, done.named)
-    + done.texts = _mask_texts(connection, code, done.named)
+    - done.counts[_TEXTS] = _mask_texts(connection, code, done.named) + _forget_said(scope, connection, done.named)
+    + done.counts[_TEXTS] = _mask_texts(connection, code, done.named)
   test_what_the_law_publishes_stays_until_it_is_published
     - if it.etat == Etat.ACTIF or it.date_tableau >= civil_day(now(), code)]
     + if it.etat == Etat.ACTIF]

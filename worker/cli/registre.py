@@ -246,7 +246,7 @@ def forget(
         done = forget_electeur(scope, who, liste) if who else forget_commune(scope)
         click.echo(f"Effacé ou masqué : {done.describe()}.")
         if context.find_root().command_path == "python -m worker":
-            letters = drop_about(engine, done.is_about)
+            letters = drop_about(engine, done.named.is_in)
             click.echo(f"{count_of(letters, 'lettre morte supprimée', 'lettres mortes supprimées')}.")
     for it in done.kept:
         click.echo(f"Reste : {it}.")

@@ -79,38 +79,6 @@ _BUSY = (
 )
 
 
-@dataclass
-class Forgotten:
-    """The numbers of erased or masked rows and files, and the data that stay, in French."""
-
-    electeurs: int = 0
-    """In every version of the lists."""
-    mouvements: int = 0
-    texts: int = 0
-    files: int = 0
-    arrivals: int = 0
-    agents: int = 0
-    kept: list[str] = field(default_factory=list)
-    named: "NameSearch | None" = None
-    """Finds the forgotten names in texts."""
-
-    def is_about(self, said: str) -> bool:
-        """Whether a text outside the database must be erased too."""
-        return self.named is not None and self.named.is_in(said)
-
-    def describe(self) -> str:
-        """Return the numbers in French, for the trail and the operator."""
-        counts = {
-            "lignes d'électeur": self.electeurs,
-            "mouvements": self.mouvements,
-            "textes": self.texts,
-            "fichiers": self.files,
-            "exports du REU": self.arrivals,
-            "agents": self.agents,
-        }
-        return ", ".join(f"{noun} {count}" for noun, count in counts.items())
-
-
 class NameSearch:
     """Finds the names of an elector in texts that people typed, whatever the first names."""
 
@@ -125,6 +93,24 @@ class NameSearch:
 
 def _words(said: str) -> str:
     return " ".join(re.findall(r"\w+", base_letters(said)))
+
+
+@dataclass
+class Forgotten:
+    """The numbers of erased or masked rows and files, and the data that stay, in French."""
+
+    named: NameSearch
+    """Finds the forgotten names in texts, also in those outside the database."""
+    counts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(_NOUNS, 0))
+    kept: list[str] = field(default_factory=list)
+
+    def describe(self) -> str:
+        """Return the numbers in French, for the trail and the operator."""
+        return ", ".join(f"{noun} {count}" for noun, count in self.counts.items())
+
+
+_NOUNS = ("lignes d'électeur", "mouvements", "textes", "fichiers", "exports du REU", "agents")
+_ELECTEURS, _MOUVEMENTS, _TEXTS, _FILES, _ARRIVALS, _AGENTS = _NOUNS
 
 
 @dataclass(frozen=True)
@@ -151,24 +137,24 @@ def forget_commune(scope: ForgetScope) -> Forgotten:
         RefusedError: files or imports of the commune are under way.
         TransientError: the volume is away.
     """
-    code, done = scope.code_commune, Forgotten(named=NameSearch([scope.code_commune]))
+    code, done = scope.code_commune, Forgotten(NameSearch([scope.code_commune]))
     with importing(scope.engine) as connection, connection.begin():
         _require_idle(connection, code)
         scope.record(connection, "toute la commune : commencé")
         _drop_arrivals(connection, code)
         for table in (ListeCommunale, Doubt, Homonym, Protection):
             connection.execute(delete(table).where(table.code_commune == code))
-        done.electeurs = connection.execute(delete(Electeur).where(Electeur.code_commune == code)).rowcount
+        done.counts[_ELECTEURS] = connection.execute(delete(Electeur).where(Electeur.code_commune == code)).rowcount
         of_commune = MouvementRegistre.code_commune == code
-        done.mouvements = connection.execute(delete(MouvementRegistre).where(of_commune)).rowcount
-        done.texts = _mask_texts(connection, code, None) + _forget_said(scope, connection, None)
+        done.counts[_MOUVEMENTS] = connection.execute(delete(MouvementRegistre).where(of_commune)).rowcount
+        done.counts[_TEXTS] = _mask_texts(connection, code, None) + _forget_said(scope, connection, None)
         fingerprints = Depot.export_id.in_(select(Export.id).where(Export.code_commune == code))
         values = {"fingerprint": None, "fingerprint_key": None, "fingerprint_reason": "empreinte effacée"}
         connection.execute(update(Depot).where(fingerprints).values(values))
         set_mapping(connection, code, SourceMapping())
-        done.agents = _forget_people(connection, scope)
-    done.files = _remove_whole_folder(scope)
-    done.arrivals = _erase_arrivals(scope)
+        done.counts[_AGENTS] = _forget_people(connection, scope)
+    done.counts[_FILES] = _remove_whole_folder(scope)
+    done.counts[_ARRIVALS] = _erase_arrivals(scope)
     done.kept = [
         "demandes, dépôts et empreintes SHA-256 des fichiers, sans nom d'électeur",
         "droits des comptes et des jetons sur la commune (« accounts »)",
@@ -183,7 +169,7 @@ def forget_electeur(scope: ForgetScope, who: Protege, liste: Liste | None) -> Fo
         RefusedError: the elector is on the list, where the law keeps them; or files or imports are under way.
         TransientError: the volume is away.
     """
-    code, done = scope.code_commune, Forgotten()
+    code = scope.code_commune
     label = f"un électeur, liste {liste}" if liste else "un électeur"
     with importing(scope.engine) as connection, connection.begin():
         _require_idle(connection, code)
@@ -204,18 +190,18 @@ def forget_electeur(scope: ForgetScope, who: Protege, liste: Liste | None) -> Fo
         number = min((it.id for it in (*mouvements, *electeurs)), default=0)
         _mask_electeurs(connection, electeurs, number)
         _mask_mouvements(connection, gone, number)
-        done.electeurs, done.mouvements = len(electeurs), len(gone)
         for table in (Homonym,) if listed else (Homonym, Protection):  # another list may still have the elector
             ids = [row.id for row in _find(connection, table, code, who)]
             connection.execute(delete(table).where(table.id.in_(ids)))
         names = {who.nom_naissance, *(it.nom_naissance for it in (*electeurs, *mouvements))}
         names |= {it.nom_usage for it in (*electeurs, *mouvements) if it.nom_usage}
-        done.named = NameSearch(names)
-        done.texts = _mask_texts(connection, code, done.named) + _forget_said(scope, connection, done.named)
+        done = Forgotten(NameSearch(names))
+        done.counts |= {_ELECTEURS: len(electeurs), _MOUVEMENTS: len(gone)}
+        done.counts[_TEXTS] = _mask_texts(connection, code, done.named) + _forget_said(scope, connection, done.named)
         resting = _find_tableaux(connection, code, electeurs, gone)
     known = {who, *map(_who, (*electeurs, *mouvements))}
-    done.files = _remove_naming(scope, known, resting)
-    done.arrivals = _erase_arrivals(scope)
+    done.counts[_FILES] = _remove_naming(scope, known, resting)
+    done.counts[_ARRIVALS] = _erase_arrivals(scope)
     if kept:
         last = max(it.date_tableau for it in kept)
         done.kept.append(
