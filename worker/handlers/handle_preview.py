@@ -253,12 +253,7 @@ _Change = UndoSummary | Redating
 
 
 class _ShownError(Exception):
-    """Rolls back the transaction of a preview and carries its findings."""
-
-    def __init__(self, found: dict[str, Any], register_state: str) -> None:
-        super().__init__()
-        self.found = found
-        self.register_state = register_state
+    """Rolls back the transaction of a preview; its arguments are the findings and the state of the register."""
 
 
 def _correct(preview: Preview, claim: Claim, services: Services) -> None:
@@ -288,8 +283,8 @@ def _correct(preview: Preview, claim: Claim, services: Services) -> None:
         else:
             set_taken_on(services.registre, import_id, preview.taken_on, only=preview.code_commune, then=then)
     except _ShownError as shown:
-        ready = PreviewStatus.READY
-        mark_asked(services.engine, claim, ready, found=shown.found, register_state=shown.register_state)
+        found, state = shown.args
+        mark_asked(services.engine, claim, PreviewStatus.READY, found=found, register_state=state)
     log.info("registre_corrected" if is_wanted else "preview_ready", import_id=import_id, act=preview.act)
 
 

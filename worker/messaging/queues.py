@@ -57,12 +57,6 @@ _NO_QUEUE = "prefecture.ping"
 class BrokerBlockedError(TransientError):
     """The broker accepts no message while its disk or its memory is short."""
 
-    def __init__(self) -> None:
-        super().__init__(
-            "RabbitMQ n'accepte plus aucun message : son disque ou sa mémoire manque (« docker compose exec broker "
-            "rabbitmq-diagnostics check_local_alarms » dit lequel)"
-        )
-
 
 class QueueState(NamedTuple):
     """One of our queues: waiting messages, processes that read it, dead letters."""
@@ -110,7 +104,10 @@ def connect(url: str) -> Iterator[pika.BlockingConnection]:
             ) from None
         raise RefusedError(f"RabbitMQ refuse : {error.reply_text}") from None
     except ConnectionBlockedTimeout:
-        raise BrokerBlockedError from None
+        raise BrokerBlockedError(
+            "RabbitMQ n'accepte plus aucun message : son disque ou sa mémoire manque (« docker compose exec broker "
+            "rabbitmq-diagnostics check_local_alarms » dit lequel)"
+        ) from None
     except (AMQPError, OSError) as error:
         reason = f"TLS impossible : {explain_tls(error)}" if isinstance(error, ssl.SSLError) else type(error).__name__
         raise TransientError(
