@@ -95,6 +95,10 @@ def _words(said: str) -> str:
     return " ".join(re.findall(r"\w+", base_letters(said)))
 
 
+_NOUNS = ("lignes d'électeur", "mouvements", "textes", "fichiers", "exports du REU", "agents")
+_ELECTEURS, _MOUVEMENTS, _TEXTS, _FILES, _ARRIVALS, _AGENTS = _NOUNS
+
+
 @dataclass
 class Forgotten:
     """The numbers of erased or masked rows and files, and the data that stay, in French."""
@@ -107,10 +111,6 @@ class Forgotten:
     def describe(self) -> str:
         """Return the numbers in French, for the trail and the operator."""
         return ", ".join(f"{noun} {count}" for noun, count in self.counts.items())
-
-
-_NOUNS = ("lignes d'électeur", "mouvements", "textes", "fichiers", "exports du REU", "agents")
-_ELECTEURS, _MOUVEMENTS, _TEXTS, _FILES, _ARRIVALS, _AGENTS = _NOUNS
 
 
 @dataclass(frozen=True)
