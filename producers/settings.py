@@ -18,9 +18,6 @@ from schemas.envelope import Attribute
 from schemas.faults import explain_fault
 from schemas.requests import NAME_CHARACTERS
 
-_NOT_IN_A_NAME = re.compile(f"[^{NAME_CHARACTERS}]+")
-_NOT_IN_A_HOST = re.compile(r"[^A-Za-z0-9.-]+")
-
 
 def default_requested_by() -> str:
     """Return the operating system's user, reduced to the characters that the contract accepts."""
@@ -28,12 +25,13 @@ def default_requested_by() -> str:
         name = getpass.getuser()
     except (OSError, KeyError):  # a container whose user has no name; KeyError before Python 3.13
         name = ""
-    return _NOT_IN_A_NAME.sub("-", name).lstrip(" .@_+'’:/(),°&-")[:100] or "inconnu"
+    return re.sub(f"[^{NAME_CHARACTERS}]+", "-", name).lstrip(" .@_+'’:/(),°&-")[:100] or "inconnu"
 
 
 def default_source() -> str:
     """Return the default `source` of events, which names this command and host."""
-    return f"/producers/cli/{_NOT_IN_A_HOST.sub('-', socket.gethostname())[:100] or 'localhost'}"
+    host = re.sub("[^A-Za-z0-9.-]+", "-", socket.gethostname())
+    return f"/producers/cli/{host[:100] or 'localhost'}"
 
 
 class ProducerSettings(EnvironmentSettings):

@@ -15,10 +15,8 @@ from schemas.envelope import CloudEvent, InvalidEventError, parse_json
 from schemas.faults import Fault, list_faults
 from schemas.generate import MODELS, event_type_of
 
-_GZIP = b"\x1f\x8b"
 _MARKS = {b"\xef\xbb\xbf": "utf-8-sig", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
 _PREFIXES = ("cloudEvents:", "cloudEvents_")
-_BATCH = "application/cloudevents-batch"
 
 _BINARY_MODE = Fault("", "mode_binaire", "le mode binaire n'est pas admis : envoyer l'événement entier en JSON")
 _BATCH_MODE = Fault("", "mode_lot", "le mode « batch » n'est pas admis : envoyer un événement par message")
@@ -42,11 +40,12 @@ def read_envelope(
     body: bytes, *, headers: Mapping[str, Any] | None = None, content_type: str = "", content_encoding: str = ""
 ) -> Envelope:
     """Read the envelope of a message from its body and AMQP properties; its data are not validated."""
-    if from_headers := _from_headers(headers or {}):
-        return Envelope(from_headers, (_BINARY_MODE,))
+    given = (headers or {}).items()
+    if fields := {name[len(it) :]: value for name, value in given for it in _PREFIXES if name.startswith(it)}:
+        return Envelope(fields, (_BINARY_MODE,))
     text, faults = _open(body, content_encoding)
-    fields, more = _read(text, content_type)
-    return Envelope(fields, faults or more)
+    read, more = _read(text, content_type)
+    return Envelope(read, faults or more)
 
 
 def find_faults(body: bytes, **properties: Any) -> Sequence[Fault]:  # noqa: ANN401 — those of read_envelope
@@ -74,13 +73,9 @@ def drop_defaults(event: CloudEvent) -> Mapping[str, Any]:
     return said | ({"kind": data.note.kind} if isinstance(data, DeclarationNoted) else {})
 
 
-def _from_headers(headers: Mapping[str, Any]) -> dict[str, Any]:
-    return {name[len(it) :]: value for name, value in headers.items() for it in _PREFIXES if name.startswith(it)}
-
-
 def _open(body: bytes, content_encoding: str) -> tuple[bytes, Sequence[Fault]]:
     """Return the body as UTF-8 without mark, and the fault of its original form; empty for a compressed body."""
-    if body.startswith(_GZIP) or content_encoding in {"gzip", "deflate"}:
+    if body.startswith(b"\x1f\x8b") or content_encoding in {"gzip", "deflate"}:
         return b"", (_COMPRESSED,)
     for mark, encoding in _MARKS.items():
         if body.startswith(mark):
@@ -94,7 +89,7 @@ def _read(text: bytes, content_type: str) -> tuple[Mapping[str, Any], Sequence[F
         fields = parse_json(text)
     except InvalidEventError as error:
         return _read_names(text), error.faults
-    if isinstance(fields, list) or content_type.startswith(_BATCH):
+    if isinstance(fields, list) or content_type.startswith("application/cloudevents-batch"):
         first = fields[0] if isinstance(fields, list) and fields else fields
         return first if isinstance(first, dict) else {}, (_BATCH_MODE,)
     try:

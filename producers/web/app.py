@@ -73,9 +73,6 @@ from schemas.profiles.platform import load_profiles
 
 _log = structlog.get_logger("producers.web")
 _PLAIN = re.compile(r"[0-9A-Za-z-]{1,40}")
-_UNLOGGED = ("/static/", "/sante")
-_LEFT = 499
-"""nginx's status for a client that closed the connection."""
 
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"})
 
@@ -90,10 +87,6 @@ HEADERS: Mapping[str, str] = {
     "X-Frame-Options": "DENY",
     "X-Robots-Tag": "noindex, nofollow",
 }
-HSTS = "max-age=31536000"
-"""For this host only: the module must not decide for other services of the town hall."""
-
-_KNOWN_FOR = "Max-Age=31536000; Path=/; Secure; HttpOnly; SameSite=Lax"
 
 OPEN_TO_ANY_NAME = frozenset({"/sante", "/sante/vie"})
 """Health checks of a container use its address, not its name."""
@@ -107,7 +100,8 @@ class SecurityHeaders:
 
     def __init__(self, app: ASGIApp, *, is_https: bool) -> None:
         self._app = app
-        self._headers = dict(HEADERS) | ({"Strict-Transport-Security": HSTS} if is_https else {})
+        # For this host only: the module must not decide for other services of the town hall.
+        self._headers = dict(HEADERS) | ({"Strict-Transport-Security": "max-age=31536000"} if is_https else {})
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -121,7 +115,8 @@ class SecurityHeaders:
                     headers.setdefault(name, value)
                 headers.setdefault("Cache-Control", "no-store")
                 if known := scope.get("state", {}).get("known"):
-                    headers.append("Set-Cookie", f"{KNOWN_COOKIE}={known}; {_KNOWN_FOR}")
+                    kept = "Max-Age=31536000; Path=/; Secure; HttpOnly; SameSite=Lax"
+                    headers.append("Set-Cookie", f"{KNOWN_COOKIE}={known}; {kept}")
             await send(message)
 
         await self._app(scope, receive, send_with_headers)
@@ -151,13 +146,13 @@ class RequestLog:
             if not status:
                 await (await on_http(Request(scope, receive), error))(scope, receive, send_noting_status)
         except ClientDisconnect:
-            status = status or _LEFT
+            status = status or 499  # nginx's, for a client that closed the connection
         except Exception as error:  # noqa: BLE001 — last handler: the server's own log must not get it
             _log.error("page_failed", **_loggable(scope), exception=describe_exception(error))
             if not status:
                 await show_failure(Request(scope, receive), 500)(scope, receive, send_noting_status)
         finally:
-            if not scope["path"].startswith(_UNLOGGED):
+            if not scope["path"].startswith(("/static/", "/sante")):
                 seconds = round(time.monotonic() - began, 3)
                 _log.info("request", **_loggable(scope), status=status, seconds=seconds)
 

@@ -42,10 +42,6 @@ _REFUSALS: Mapping[str, str] = {
     "unverified": "Le service d'identification n'a pas vérifié votre adresse électronique.",
 }
 _OTHER = "Le service d'identification a donné une réponse que le module n'admet pas."
-CLEARED = '"cache", "storage"'
-"""Data that a browser deletes at logout. "cookies" is absent, since it would delete those of the whole domain, with
-other services of the town hall; the session cookie is deleted by name."""
-
 _AWAY = frozenset({"away", "temporarily_unavailable", "server_error"})
 
 
@@ -124,7 +120,8 @@ async def _go_out(request: Request) -> Response:
     except ProviderFailed:
         onward = ""
     page = show_access_page(request, "left", onward=onward)
-    page.headers["Clear-Site-Data"] = CLEARED
+    # Not "cookies", which would delete those of other services of the domain; ours is deleted by name.
+    page.headers["Clear-Site-Data"] = '"cache", "storage"'
     return page
 
 

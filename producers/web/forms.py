@@ -18,9 +18,6 @@ from schemas.faults import explain_fault
 from schemas.requests import LARGEST_ID, Jour
 from schemas.vocabulary import parse_jour
 
-ONCE = "formulaire"
-"""The hidden field that identifies one display of a form."""
-
 IMPOSSIBLE_DAY = "ce jour n'est pas possible ; une date s'écrit JJ/MM/AAAA, l'année en entier"
 """For an invalid day, such as 20/11/26, which a browser reads as the year 26."""
 
@@ -45,9 +42,9 @@ def once_for(*parts: object) -> str:
 
 
 def read_once(form: FormData) -> str:
-    """Return the value of the submitted form; a new one if it is missing or invalid."""
+    """Return the hidden value that identifies one display of a form; a new one if it is missing or invalid."""
     try:
-        return str(UUID(str(form.get(ONCE, ""))))
+        return str(UUID(str(form.get("formulaire", ""))))
     except ValueError:
         return str(uuid4())
 

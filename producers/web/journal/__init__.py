@@ -75,11 +75,6 @@ _JOURNAL = table("journal", *map(column, ("line_id", "at", "actor", "action", "c
 _NEWEST = _JOURNAL.c.at.desc(), _JOURNAL.c.line_id.desc()  # lines of one transaction have the same instant
 _EXPORTS = table("derniers_exports", column("export_id"), column("label"))
 _ENVOIS = view_of("envois", Envoi, "code_commune")
-FATES = {
-    "envoye": _ENVOIS.c.sent_at.is_not(None),
-    "refuse": _ENVOIS.c.refusal != "",
-    "attente": _ENVOIS.c.sent_at.is_(None) & (_ENVOIS.c.refusal == ""),
-}
 
 
 def show(context: PageContext) -> Response:
@@ -98,12 +93,17 @@ def show_envois(context: PageContext) -> Response:
     chosen = {name: value if value in FILTERS[name] else "" for name, value in asked.items()}
     view = _ENVOIS.c
     query = select(_ENVOIS).where(view.code_commune == context.commune.code)
+    fates = {
+        "envoye": view.sent_at.is_not(None),
+        "refuse": view.refusal != "",
+        "attente": view.sent_at.is_(None) & (view.refusal == ""),
+    }
     if chosen["canal"]:
         query = query.where(view.channel == chosen["canal"])
     if chosen["objet"]:
         query = query.where(view.kind == chosen["objet"])
     if chosen["etat"]:
-        query = query.where(FATES[chosen["etat"]])
+        query = query.where(fates[chosen["etat"]])
     query = query.order_by(view.created_at.desc(), view.notification_id.desc())
     rows, paging = context.read_page(query, PAGE, chosen)
     envois = [to_record(Envoi, row) for row in rows]

@@ -20,7 +20,6 @@ from schemas.vocabulary import PreviewAct, PreviewStatus
 SHOWN = 10
 """Number of the last exports and imports on the page."""
 
-_OPEN = [status.value for status in PreviewStatus if not status.is_terminal]
 _IMPORTS = table(
     "imports",
     *(
@@ -193,7 +192,8 @@ def read_apercus(state: State, commune: str, now: datetime) -> list[Apercu]:
 def find_apercu(state: State, commune: str, preview_id: int) -> Apercu | None:
     """Return an unfinished export of the commune, or None."""
     view = _APERCUS.c
-    is_it = view.code_commune == commune, view.preview_id == preview_id, or_(*(view.status == it for it in _OPEN))
+    is_open = or_(*(view.status == it.value for it in PreviewStatus if not it.is_terminal))
+    is_it = view.code_commune == commune, view.preview_id == preview_id, is_open
     return next((to_record(Apercu, row) for row in state.read(select(_APERCUS).where(*is_it))), None)
 
 

@@ -42,7 +42,6 @@ _Value = TypeVar("_Value")
 
 log = structlog.get_logger("producers.web")
 
-CSRF_FIELD = "jeton"
 _CSRF_KEY = "csrf"
 
 RETURN = "retour"
@@ -386,6 +385,6 @@ def csrf_token(request: Request) -> str:
 
 def require_csrf(request: Request, form: FormData) -> None:
     """Check that the form has this session's token. Raises `HTTPException` 403 if it is another site's, or old."""
-    given, expected = form.get(CSRF_FIELD), request.session.get(_CSRF_KEY)
+    given, expected = form.get("jeton"), request.session.get(_CSRF_KEY)
     if not (isinstance(given, str) and expected and secrets.compare_digest(given.encode(), expected.encode())):
         raise HTTPException(403)

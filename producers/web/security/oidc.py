@@ -25,7 +25,6 @@ LoginRefusal = Literal["bound", "no_claim", "unverified", "other_siret"]
 ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA", "Ed25519")
 """Asymmetric signatures; neither `none` nor a shared secret."""
 
-_TIMEOUT_SECONDS = 10
 _LEEWAY_SECONDS = 60
 _POST = "client_secret_post"
 """Required by ProConnect, and used if a provider offers both; else `client_secret_basic`."""
@@ -79,7 +78,7 @@ class Provider:
             client_kwargs={
                 "scope": "openid email siret" if settings.web_oidc_sirets else "openid email",
                 "code_challenge_method": "S256",
-                "timeout": _TIMEOUT_SECONDS,
+                "timeout": 10,
                 "leeway": 0,  # Authlib would treat ProConnect's one-minute tokens as expired
             },
         )

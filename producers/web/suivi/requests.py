@@ -29,13 +29,6 @@ from schemas.screen_notes import ScreenNote, ScreenNoted
 from schemas.topology import REQUEST_CANCEL, REQUEST_LISTE_EXPORT, REQUEST_RETRY, REQUEST_TABLEAUX_RENDER
 from schemas.vocabulary import ExportStatus, RequestOutcome
 
-_WITH_REFUSALS = (
-    *(REQUEST_LISTE_EXPORT, REQUEST_TABLEAUX_RENDER, REQUEST_RETRY, REQUEST_CANCEL),
-    *("deposited", "verdict", "published", "doubt"),
-)
-"""Types of requests and kinds of notes whose refusal is shown to clerks."""
-
-
 _WITHOUT_FILES = {
     REQUEST_LISTE_EXPORT: "Fichiers de la liste électorale",
     REQUEST_TABLEAUX_RENDER: "Tableaux",
@@ -46,6 +39,7 @@ _WITHOUT_FILES = {
     "published": "Publication notée",
     "doubt": "Doute tranché",
 }
+"""Words of a request without files, by its type or the kind of its note; a clerk sees the refusals of these."""
 
 
 class Stage(Toned):
@@ -178,7 +172,7 @@ def read_recent(state: State, commune: str) -> RecentActivity:
             row
             for row in requests
             if row.outcome == RequestOutcome.REFUSED
-            and (what := row.kind or row.event_type) in _WITH_REFUSALS
+            and (what := row.kind or row.event_type) in _WITHOUT_FILES
             and row.request_id > latest_taken.get(what, 0)  # otherwise a later one was accepted
         ]
         asked = connection.execute(_REQUESTS.where(_DEMANDES.c.request_id.in_(ids))).all() if ids else ()

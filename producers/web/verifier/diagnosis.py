@@ -21,9 +21,6 @@ from common.files import CHUNK
 from common.french import count_of, format_number, format_size
 from schemas.vocabulary import FORMATS, PIECES, SEPARATORS, FileFormat
 
-ARCHIVE_BYTES = 512 << 20
-"""Maximum extracted size of an archive: the limit of an upload."""
-
 _PIECES = {stem: extension for stem, _, extension in (it.suffix.rpartition(".") for it in PIECES.values())}
 _NAME = re.compile(
     r"(?P<file>[A-Za-z0-9_-]+\d{8}-\d{6})(?P<number>-[2-9]|-[1-9]\d{1,4})?"
@@ -31,7 +28,6 @@ _NAME = re.compile(
     re.ASCII,
 )
 _WORD_END = re.compile(r"[-_](?=.*\d{8}-)")
-_EXTENSION = re.compile(r"\.([A-Za-z0-9]{1,5})$", re.ASCII)
 
 
 class UploadedFile(NamedTuple):
@@ -55,7 +51,7 @@ class UploadedFile(NamedTuple):
 
     @property
     def extension(self) -> str:
-        match = _EXTENSION.search(self.name)
+        match = re.search(r"\.([A-Za-z0-9]{1,5})$", self.name)
         return match[1].lower() if match else ""
 
     @property
@@ -129,7 +125,7 @@ def examine_archive(file: IO[bytes]) -> Iterator[UploadedFile]:
     Raises:
         UnreadableArchiveError: damaged, protected by a password, too many files or too large once extracted.
     """
-    with open_archive(file, ARCHIVE_BYTES) as archive:
+    with open_archive(file, 512 << 20) as archive:  # the limit of an upload
         for entry in list_files(archive):
             with archive.open(entry) as content:
                 yield examine(content, entry.filename)
