@@ -78,25 +78,9 @@ class TableauxForm:
             signature_maire=bool(text(form, "signature_maire")),
         )
 
-    def prefilled(self, values: Mapping[str, str], listes: Sequence[str] = ()) -> Self:
-        """Return the form with the type, dates and lists of a URL, such as a link of the calendar."""
-        known = [type_.value for type_ in TypeTableau]
-        type_ = values.get("type", "")
-        dates = {name: day.isoformat() for name in DATES if (day := read_day(values.get(name, "")))}
-        return replace(
-            self,
-            type=type_ if type_ in known else self.type,
-            dates={**self.dates, **dates},
-            listes=[liste.value for liste in Liste if liste in listes] or self.listes,
-        )
-
     @property
     def is_old(self) -> bool:
         return self.type in set(TypeTableau) and TypeTableau(self.type).is_repealed
-
-    @property
-    def has_rare_dates(self) -> bool:
-        return bool(self.dates.get("until"))
 
     @property
     def is_special(self) -> bool:
@@ -104,12 +88,6 @@ class TableauxForm:
         return (list(self.presentations), self.edition) != ([Presentation.COMMUNE], Edition.AFFICHAGE) or (
             self.signature_maire
         )
-
-    @property
-    def words(self) -> str:
-        """Return the name of the request, shown until a worker has read it."""
-        titre = name_tableau(TypeTableau(self.type), self.dates.get("scrutin"))
-        return f"{titre}, listes {', '.join(self.listes)} [pdf]"
 
     def find_previous(self, calendar: Calendar) -> PreviousMeeting | None:
         """Return the meeting from which the R. 13 tableau counts; None if the register has none."""
@@ -209,14 +187,20 @@ def _prefill(context: PageContext, offers: Sequence[Offer]) -> TableauxForm:
         query = offers[0].due.asked
     offered = next((it.listes for it in offers if it.due.asked.items() <= query.items()), ())
     listes = context.request.query_params.getlist("listes") or offered
-    return TableauxForm(type=TypeTableau.VINGT_JOURS).prefilled(query, listes)
+    return TableauxForm(
+        type=query["type"] if query.get("type") in set(TypeTableau) else TypeTableau.VINGT_JOURS,
+        dates={name: day.isoformat() for name in DATES if (day := read_day(query.get(name, "")))},
+        listes=[liste for liste in Liste if liste in listes] or list(Liste),
+    )
 
 
 def ask(context: PageContext) -> Response:
     commune = context.commune.code
     calendar = read_calendar(context.services.state, commune, context.today)
     form = TableauxForm.read(context.form).with_previous(calendar)
-    send_request(context, form.validate(commune, context.agent.name), form.words)
+    data = form.validate(commune, context.agent.name)
+    titre = name_tableau(data.types[0], data.scrutin)
+    send_request(context, data, f"{titre}, listes {', '.join(data.listes)} [pdf]")
     return context.redirect("tableaux", "demandes")
 
 
