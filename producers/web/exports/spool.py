@@ -84,21 +84,14 @@ class Spool:
 
     def drain(self) -> bool:
         """Publish the spooled events; return whether none is left. A disk error is retried later."""
-        is_empty = True
         try:
             for path in self.waiting():
-                if self._stopping or not self._empty(path):
+                if self._stopping or ((event := _read(path)) and not self._publish_now(event)):
                     return False
+                path.unlink(missing_ok=True)
         except OSError as error:
             log.error("spool_unavailable", error=error.strerror)  # noqa: TRY400 — no traceback
-            is_empty = False
-        return is_empty
-
-    def _empty(self, path: Path) -> bool:
-        event = _read(path)
-        if event is not None and not self._publish_now(event):
             return False
-        path.unlink(missing_ok=True)
         return True
 
     def _run(self) -> None:

@@ -311,22 +311,20 @@ class WebSessions:
         _remember(self._tokens, sid, token)
 
     def end(self, request: Request) -> str:
-        """End the session; return its identity token, empty if it is not in memory."""
-        sid = str(request.session.get(_ID, ""))
-        request.session.clear()
-        _remember(self._ended, _digest(sid), int(time.time()) + SESSION_SECONDS)
-        self._keep()
-        return self._tokens.pop(sid, "")
+        """End the session; return its identity token, empty if it is not in memory.
 
-    def _keep(self) -> None:
-        """Store the ended sessions atomically; a full disk does not prevent the logout."""
-        now = time.time()
+        The ended sessions are stored atomically; a full disk does not prevent the logout.
+        """
+        sid, now = str(request.session.get(_ID, "")), time.time()
+        request.session.clear()
+        _remember(self._ended, _digest(sid), int(now) + SESSION_SECONDS)
         lines = (f"{digest} {until}\n".encode("ascii") for digest, until in self._ended.items() if until > now)
         try:
             self._file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             write_whole(self._file, lines)
         except OSError as error:
             log.error("logout_not_kept", error=error.strerror)  # noqa: TRY400 — no traceback
+        return self._tokens.pop(sid, "")
 
     def who(self, request: Request) -> str:
         """Return the address of the logged-in person; empty without session, or if it has expired."""

@@ -167,7 +167,8 @@ class Offer(NamedTuple):
 def show(context: PageContext) -> Response:
     """Show the form as it was sent, or prefilled from the URL, else for the first due tableau."""
     calendar = read_calendar(context.services.state, context.commune.code, context.today)
-    offers = _offers(calendar)
+    offers = [Offer(it.title, due) for it in calendar.agendas for due in it.due if due.missing]
+    offers.sort(key=lambda offer: offer.due.day)
     form = TableauxForm.read(context.form) if context.form else _prefill(context, offers)
     form = form.with_previous(calendar)
     return context.render(
@@ -202,11 +203,6 @@ def ask(context: PageContext) -> Response:
     titre = name_tableau(data.types[0], data.scrutin)
     send_request(context, data, f"{titre}, listes {', '.join(data.listes)} [pdf]")
     return context.redirect("tableaux", "demandes")
-
-
-def _offers(calendar: Calendar) -> list[Offer]:
-    offers = [Offer(it.title, due) for it in calendar.agendas for due in it.due if due.missing]
-    return sorted(offers, key=lambda offer: offer.due.day)
 
 
 PUBLICATION_FIELDS = {
