@@ -18,7 +18,6 @@ from worker.services import Services
 UNKNOWN_ACCOUNT = "compte inconnu"
 """The actor in the trail of a refused event without an account."""
 
-_HERE = "poste local"
 _RIGHTS = select(Sender.speaks_for_agents, Sender.acts)
 
 log = structlog.get_logger()
@@ -72,7 +71,7 @@ class Authorization:
     @property
     def account(self) -> str:
         """The name of the account in rows and in the audit trail."""
-        return self.sender or (_HERE if self._services.is_embedded else UNKNOWN_ACCOUNT)
+        return self.sender or ("poste local" if self._services.is_embedded else UNKNOWN_ACCOUNT)
 
     def principal(self, commune: str, said: str) -> str:
         """The actor: the agent or token `said`, if the account acts for agents of the commune; else the account."""

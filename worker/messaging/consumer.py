@@ -58,7 +58,6 @@ _OF_SCREEN = 8
 """How many messages of the screen are read for one of another account: the agents of all communes share its queue."""
 
 RawDelivery = tuple[Any, Any, bytes | None]
-_NOTHING: RawDelivery = (None, None, None)
 
 _AGAIN_SECONDS, _LONGEST_AGAIN_SECONDS = 1.0, 15.0
 """Seconds before a message is returned to the broker; doubled until a message of the queue is acknowledged."""
@@ -175,7 +174,7 @@ class GuardedConsumer(_RabbitmqConsumer):
                 self._consume_accounts(consumed, add)
                 look_at = time.monotonic() + ACCOUNTS_SECONDS
             self.connection.process_data_events(0 if arrived else min(timeout, ACCOUNTS_SECONDS))
-            yield arrived.popleft() if arrived else _NOTHING
+            yield arrived.popleft() if arrived else (None, None, None)
 
     def _consume_accounts(self, consumed: dict[str, str], add: Callable[..., None]) -> None:
         """Declare and consume the queues of new accounts, and of accounts whose queue was lost.

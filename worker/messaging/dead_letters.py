@@ -26,12 +26,6 @@ from worker.messaging.queues import connect, count_messages
 QUEUES = tuple(sorted(set(ACTOR_QUEUES.values())))
 """The queues that have dead letters."""
 
-_DEATHS = "x-death"
-"""The broker's header on messages that the broker itself dead-lettered; no client can remove it."""
-
-
-_UNKNOWN = {True: "unknown", False: "unreadable properties"}
-
 
 class NotPutBackError(PrefectureError):
     """The letter stays in its place; the text states why."""
@@ -59,7 +53,9 @@ class DeadLetter:
     def reason(self) -> str:
         """Why the message was dead-lettered: by the broker, as poison, or because its actor failed (see the log)."""
         if (cause := printable(self._death.get("reason"))) != "rejected":
-            return f"by the broker: {cause}" if cause else _UNKNOWN[is_readable(self.properties)]
+            if cause:
+                return f"by the broker: {cause}"
+            return "unknown" if is_readable(self.properties) else "unreadable properties"
         exchange, keys = str(self._death.get("exchange", "")), self._death.get("routing-keys")
         key = str(keys[0]) if isinstance(keys, list) and keys else ""
         try:
@@ -109,7 +105,8 @@ class DeadLetter:
 
     @property
     def _death(self) -> dict[str, Any]:
-        deaths = (self.properties.headers or {}).get(_DEATHS)
+        """The broker's record of the dead-lettering, which no client can remove."""
+        deaths = (self.properties.headers or {}).get("x-death")
         return deaths[0] if isinstance(deaths, list) and deaths and isinstance(deaths[0], dict) else {}
 
 

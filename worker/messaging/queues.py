@@ -50,8 +50,6 @@ class DoorbellQueues:
 
 _TIMEOUT_SECONDS = 5
 _ACCESS_REFUSED = 403
-_NO_QUEUE = "prefecture.ping"
-"""A routing key of the default exchange that no queue has."""
 
 
 class BrokerBlockedError(TransientError):
@@ -125,7 +123,7 @@ def ping_broker(url: str) -> str:
         with suppress(ChannelClosedByBroker):
             channel = connection.channel()
             channel.confirm_delivery()
-            channel.basic_publish("", _NO_QUEUE, b"")
+            channel.basic_publish("", "prefecture.ping", b"")  # a routing key that no queue has
         parameters = connection_parameters(url)
         return f"{parameters.host}:{parameters.port}/{parameters.virtual_host}"
 

@@ -29,7 +29,6 @@ from worker.solo.process import (
     usable,
 )
 
-_PORT = "8000"
 _NAME = "nom-ecran"
 """The file below HOME with the host name of the screen of `run`, to which mails link."""
 
@@ -91,7 +90,7 @@ def set_defaults(*, is_run: bool = False) -> None:
         )
     home = Path(os.environ.get(f"{PREFIX}HOME") or "var")
     database = f"sqlite:///{home / 'prefecture.db'}"
-    name, port = _name_of_screen(home, is_run=is_run), os.environ.get(f"{PREFIX}WEB_PORT") or _PORT
+    name, port = _name_of_screen(home, is_run=is_run), os.environ.get(f"{PREFIX}WEB_PORT") or "8000"
     defaults = {
         "DATABASE_URL": database,
         "STATE_URL": database,

@@ -44,7 +44,6 @@ from worker.solo.process import (
 _DATA, _KEY = "donnees.tar.age", "cle.age"
 _DATABASE, _EXPORTS = "prefecture.db", "exports"
 _SHORTEST = 12
-_NO_ROOM = {errno.ENOSPC, errno.EDQUOT}
 _UNCHANGED = "Rien n'a été remplacé."
 
 _passphrase = click.option(
@@ -178,7 +177,7 @@ def _explaining(named: str) -> Iterator[None]:
     except (tarfile.TarError, KeyError, UnicodeDecodeError, pyrage.IdentityError):
         raise RefusedError(f"{named} n'est pas une sauvegarde de ce module. {_UNCHANGED}") from None
     except (pyrage.DecryptError, OSError) as error:
-        if isinstance(error, OSError) and error.errno in _NO_ROOM:
+        if isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT}:
             raise RefusedError(f"Il n'y a pas assez de place sur le disque. {_UNCHANGED}") from None
         raise RefusedError(f"{named} est abîmé, ou incomplet. {_UNCHANGED}") from None
 

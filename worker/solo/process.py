@@ -38,7 +38,6 @@ THREADS = 2
 STARTS_TIMES = 10
 """The factor of the starts of a file, compared with a broker: each closed window or computer counts as a start."""
 
-_WORKER_TIMEOUT_MS = 100
 _POLL_SECONDS = 0.05
 
 
@@ -80,7 +79,6 @@ RESTORING = ".restauration"
 """The folder of a checked backup until it has replaced the current data."""
 
 _DATABASE, _EXPORTS, _FORMER = "prefecture.db", "exports", "avant"
-_STATE = ("-wal", "-shm")
 _SAVING = ".sauvegarde-"
 
 
@@ -146,7 +144,7 @@ def _exchange_database(database: Path, new: Path, former: Path) -> None:
     if database.exists():
         write_back(database)
         database.rename(former)
-    for suffix in _STATE:
+    for suffix in ("-wal", "-shm"):
         database.with_name(database.name + suffix).unlink(missing_ok=True)
     new.rename(database)
 
@@ -197,7 +195,7 @@ class Solo:
         starts = services.max_attempts * STARTS_TIMES
         self.services = replace(services, is_embedded=True, max_attempts=starts)
         declare_actors(self._broker, self.services)
-        self._worker = Worker(self._broker, worker_threads=THREADS, worker_timeout=_WORKER_TIMEOUT_MS)
+        self._worker = Worker(self._broker, worker_threads=THREADS, worker_timeout=100)
         self._notifier = build_notifier(
             settings,
             self.services.engine,

@@ -154,8 +154,6 @@ def _read(connection: Connection, export_id: int) -> Export | None:
         return session.get(Export, export_id, options=[joinedload(Export.request)])
 
 
-TITRE = "Certificat de publication"
-
 _SAID = {
     PublicationMode.AFFICHAGE: "a été affiché",
     PublicationMode.CONSULTATION: "a été tenu à la disposition des électeurs, à la mairie,",
@@ -199,7 +197,7 @@ def compose_certificat(file: Export, published: Row[Any], nom: str, departement:
     head = Tableau(
         type=file.type_tableau,
         presentation=Presentation.COMMUNE.value,
-        titre=TITRE,
+        titre="Certificat de publication",
         reference_legale=law_of(file.type_tableau, file.parameters.get("scrutin")).reference_legale,
         nom_commune=nom,
         code_commune=file.code_commune,

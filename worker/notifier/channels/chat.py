@@ -11,7 +11,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import urlsplit
 
-from worker.notifier.channels.delivery import Addressee, DeliveryDelayedError, DeliveryRefusedError, Message
+from worker.notifier.channels.delivery import LATER, Addressee, DeliveryDelayedError, DeliveryRefusedError, Message
 
 if TYPE_CHECKING:
     from apprise import NotifyBase
@@ -36,8 +36,6 @@ SCHEMES = (
 _APPRISE = logging.getLogger("apprise")
 _SILENT = logging.CRITICAL + 1
 _STATUS = re.compile(r"\berror[=: ]+(\d{3})\b")
-_PERMANENT = range(400, 500)
-_LATER = frozenset({408, 425, 429})
 
 
 @dataclass
@@ -57,7 +55,7 @@ class ChatSender:
         if is_sent:
             return
         status = heard.status
-        if status in _PERMANENT and status not in _LATER:
+        if status in range(400, 500) and status not in LATER:
             raise DeliveryRefusedError(f"réponse {status}")
         raise DeliveryDelayedError(f"réponse {status}" if status else "service injoignable")
 

@@ -13,6 +13,9 @@ from schemas.vocabulary import Channel, Wish
 from worker.errors import PrefectureError, TransientError
 from worker.notifier.messages.text import Text
 
+LATER = frozenset({408, 425, 429})
+"""The statuses of HTTP below 500 after which a request may be repeated."""
+
 LONGEST_RETRY_AFTER_SECONDS = 86_400
 """The longest delay that a server may ask for."""
 

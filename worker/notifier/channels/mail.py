@@ -45,9 +45,6 @@ CONNECT_SECONDS = 30
 ANSWER_SECONDS = 600
 """For each answer of a mail server: after the final dot it may be delivering (RFC 5321, section 4.5.3.2.6)."""
 
-_SENDER_NAME = "Module Préfecture"
-
-
 SendMail = Callable[[EmailMessage], None]
 """Delivers a mail durably to its only recipient; raises the errors of `ChannelSender.send`."""
 
@@ -78,7 +75,7 @@ def compose(text: Text, recipient: str, *, mail_from: str, message_id: str) -> E
     """
     name, address = parseaddr(mail_from)
     message = EmailMessage(policy=SMTP)
-    message["From"] = Address(name or _SENDER_NAME, addr_spec=address)
+    message["From"] = Address(name or "Module Préfecture", addr_spec=address)
     message["To"] = _address(recipient)
     message["Subject"] = text.subject
     message["Date"] = format_datetime(datetime.now(PARIS))

@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from http import HTTPStatus
 from urllib.parse import SplitResult
 
 from standardwebhooks import Webhook
@@ -25,6 +26,7 @@ from schemas.topology import SOURCE
 from worker.error_policy import conclude
 from worker.errors import ExhaustedError
 from worker.notifier.channels.delivery import (
+    LATER,
     Addressee,
     DeliveryDelayedError,
     DeliveryRefusedError,
@@ -44,13 +46,6 @@ CONTENT_TYPE = "application/cloudevents-batch+json; charset=utf-8"
 """CloudEvents 1.0, HTTP binding, batched mode."""
 
 SECRET_PREFIX = "whsec_"  # noqa: S105 — the beginning of every secret of the specification
-
-_SECRET_BYTES = range(24, 65)
-_GONE = 410
-_LATER = frozenset({408, 425, 429})
-_SERVER_TROUBLE = 500
-_REDIRECT = range(300, 400)
-_DONE = range(200, 300)
 
 
 @dataclass
@@ -112,7 +107,7 @@ def check_secret(secret: str) -> str:
         size = len(base64.b64decode(secret.removeprefix(SECRET_PREFIX), validate=True))
     except ValueError:
         size = 0
-    if not secret.startswith(SECRET_PREFIX) or size not in _SECRET_BYTES:
+    if not secret.startswith(SECRET_PREFIX) or size not in range(24, 65):
         raise DeliveryRefusedError("ce n'est pas un secret de Standard Webhooks : whsec_ et 24 à 64 octets en base64")
     return secret
 
@@ -130,13 +125,13 @@ def _headers(message: Message, addressee: Addressee, body: str) -> dict[str, str
 
 
 def _judge(status: int, retry_after: float) -> None:
-    if status in _DONE:
+    if status in range(200, 300):
         return
-    if status in _LATER or status >= _SERVER_TROUBLE:
+    if status in LATER or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         raise DeliveryDelayedError(f"réponse {status}", retry_after=retry_after)
-    if status in _REDIRECT:
+    if status in range(300, 400):
         raise DeliveryRefusedError(f"réponse {status} : les redirections ne sont pas suivies")
-    raise DeliveryRefusedError(f"réponse {status}", is_gone=status == _GONE)
+    raise DeliveryRefusedError(f"réponse {status}", is_gone=status == HTTPStatus.GONE)
 
 
 @contextmanager

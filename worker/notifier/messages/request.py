@@ -70,7 +70,6 @@ _ASK_AGAIN = {
     "disque_plein": "demandez à votre administrateur de libérer de la place, puis refaites la demande.",
     "indisponible": "refaites la demande plus tard ; si l'échec se répète, prévenez votre administrateur.",
 }
-_ASK_FOR_HELP = "transmettez ce message à votre administrateur, puis refaites la demande."
 
 
 @dataclass(frozen=True)
@@ -206,7 +205,8 @@ def _details(export: Export) -> Iterator[str]:
                 yield f"À compléter : {describe_missing(export.anomalies)}"
         case ExportStatus.FAILED:
             yield f"Raison : {export.error_message}"
-            yield f"Que faire : {_ASK_AGAIN.get(export.error_code, _ASK_FOR_HELP)}"
+            ask_for_help = "transmettez ce message à votre administrateur, puis refaites la demande."
+            yield f"Que faire : {_ASK_AGAIN.get(export.error_code, ask_for_help)}"
         case ExportStatus.CANCELLED:
             yield f"Raison : {export.error_message}"
 
