@@ -165,7 +165,9 @@ def _find(error: BaseException) -> Diagnosis | None:
         return Diagnosis(_ROWS[Source.SYSTEM, "ENOMEM"], "ENOMEM")
     if isinstance(error, SQLAlchemyError) or hasattr(error, "sqlstate") or hasattr(error, "sqlite_errorname"):
         return _find_database(error)
-    if _is_of_broker(type(error)):
+    kind = type(error)  # by name: only worker/messaging imports pika and Dramatiq
+    is_of_dramatiq = kind.__module__ == "dramatiq.errors" and kind.__name__.startswith("Connection")
+    if is_of_dramatiq or kind.__module__.startswith("pika."):
         code = getattr(error, "reply_code", None) or type(error).__name__
         return Diagnosis(_ROWS[Source.BROKER, NO_ANSWER], str(code))
     if isinstance(error, SMTPException):  # SMTPException is an OSError too
@@ -196,10 +198,3 @@ def _find_database(error: BaseException) -> Diagnosis:
     if is_cut or named or isinstance(error, OperationalError | InterfaceError | NoConnectionLeftError):
         return Diagnosis(_ROWS[Source.POSTGRESQL, NO_ANSWER], type(answer).__name__)
     return Diagnosis(_ROWS[Source.POSTGRESQL, OTHERS], "")
-
-
-def _is_of_broker(kind: type[BaseException]) -> bool:
-    # by name: only worker/messaging imports pika and Dramatiq
-    return kind.__module__.startswith("pika.") or (
-        kind.__module__ == "dramatiq.errors" and kind.__name__.startswith("Connection")
-    )

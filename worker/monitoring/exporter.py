@@ -31,13 +31,6 @@ HOUR_SECONDS = 3600
 STATEMENT_SECONDS = 60
 """The longest time of one statement on PostgreSQL; a slower database counts as away."""
 
-OTHER_TYPE = "other"
-"""The label of an unknown event type: labels must be few."""
-
-SENT, REFUSED = "sent", "refused"
-WAITING, DELAYED_STATE, RUNNING, ORPHANED = "waiting", "delayed", "running", "orphaned"
-"""Queued; queued with a later due time; claimed; claimed by a worker whose lease has expired."""
-
 
 class Metric(NamedTuple):
     """One gauge."""
@@ -127,14 +120,14 @@ class Exporter(Collector):
 def _count_last_hour(connection: Connection) -> Iterator[GaugeMetricFamily]:
     since = utc_now(-HOUR_SECONDS)
     types = {it: it.split(".")[-2] for it in (*topology.REQUEST_TYPES, topology.SCREEN_NOTE)}
-    keys: tuple[Any, ...] = (case(types, value=Request.event_type, else_=OTHER_TYPE).label("type"), Request.outcome)
+    keys: tuple[Any, ...] = (case(types, value=Request.event_type, else_="other").label("type"), Request.outcome)
     requests = select(*keys, func.count()).where(Request.created_at > since).group_by(*keys)
     yield REQUESTS.family(connection.execute(requests))
     code = case((Export.status == ExportStatus.FAILED, Export.error_code), else_="").label("code")
     keys = Export.kind, Export.format, Export.status, code
     exports = select(*keys, func.count()).where(Export.finished_at > since).group_by(*keys)
     yield EXPORTS.family(connection.execute(exports))
-    keys = Notification.channel, case((Notification.refusal != "", REFUSED), else_=SENT).label("outcome")
+    keys = Notification.channel, case((Notification.refusal != "", "refused"), else_="sent").label("outcome")
     notifications = select(*keys, func.count()).where(Notification.ended_at > since).group_by(*keys)
     yield NOTIFICATIONS.family(connection.execute(notifications))
 
@@ -142,9 +135,9 @@ def _count_last_hour(connection: Connection) -> Iterator[GaugeMetricFamily]:
 def _measure_unfinished(connection: Connection) -> Iterator[GaugeMetricFamily]:
     now = utc_now()
     state = case(
-        (Work.state == WorkState.DUE, case((Work.due_at > now, DELAYED_STATE), else_=WAITING)),
-        (Work.lease_until <= now, ORPHANED),
-        else_=RUNNING,
+        (Work.state == WorkState.DUE, case((Work.due_at > now, "delayed"), else_="waiting")),
+        (Work.lease_until <= now, "orphaned"),  # its worker has died
+        else_="running",
     )
     bulk = case((Work.lane == 0, "no"), else_="yes")
     files = (
@@ -156,7 +149,7 @@ def _measure_unfinished(connection: Connection) -> Iterator[GaugeMetricFamily]:
     )
     keys: tuple[Any, ...] = (files.kind, files.bulk, files.state)
     yield UNFINISHED.family(connection.execute(select(*keys, func.count()).group_by(*keys)))
-    delayed = select(files.error_code, func.count()).where(files.state == DELAYED_STATE)
+    delayed = select(files.error_code, func.count()).where(files.state == "delayed")
     yield DELAYED.family(connection.execute(delayed.group_by(files.error_code)))
     age = seconds_between(func.min(files.created_at), now)
     yield OLDEST.family(connection.execute(select(files.kind, files.bulk, age).group_by(files.kind, files.bulk)))
