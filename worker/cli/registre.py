@@ -199,18 +199,15 @@ def communes(*, add: tuple[str, str] | None, search: str | None) -> None:
             add_commune(connection, *add)
             click.echo(f"Commune {add[0].upper()} ({add[1]}) enregistrée.")
         if search:
-            _show_communes(search_communes(connection, search))
+            found = search_communes(connection, search)
+            for code, nom, departement in found[:_SHOWN]:
+                click.echo(f"{code}  {nom} ({departement})")
+            if len(found) > _SHOWN:
+                click.echo(f"… et {count_of(len(found) - _SHOWN, 'autre')} ; précisez la recherche.")
+            if not found:
+                click.echo("Aucune commune trouvée.")
         if not add and not search:
             click.echo(f"{count_of(len(read_names(connection)), 'commune connue')} ; cherchez avec --search.")
-
-
-def _show_communes(found: list[tuple[str, str, str]]) -> None:
-    for code, nom, departement in found[:_SHOWN]:
-        click.echo(f"{code}  {nom} ({departement})")
-    if len(found) > _SHOWN:
-        click.echo(f"… et {count_of(len(found) - _SHOWN, 'autre')} ; précisez la recherche.")
-    if not found:
-        click.echo("Aucune commune trouvée.")
 
 
 @click.command

@@ -11,7 +11,7 @@ import re
 import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from itertools import chain
 from pathlib import Path
@@ -250,7 +250,12 @@ class Storage:
             OSError: the system refuses.
         """
         paths = [self.path(code_commune, name) for name in names]
-        sizes = [size for path in paths if (size := _unlink(path)) is not None]
+        sizes = list[int]()
+        for path in paths:
+            with suppress(FileNotFoundError):
+                size = path.lstat().st_size
+                path.unlink()
+                sizes.append(size)
         if sizes:
             sync_to_disk(self.root / code_commune)
         return sizes
@@ -273,15 +278,6 @@ def translate_disk_errors() -> Iterator[None]:
         if is_waited_for(error):
             raise conclude(error) from error
         raise
-
-
-def _unlink(path: Path) -> int | None:
-    try:
-        size = path.lstat().st_size
-        path.unlink()
-    except FileNotFoundError:
-        return None
-    return size
 
 
 def age_of(path: Path) -> float:

@@ -17,7 +17,7 @@ from schemas.tableaux import Presentation, Repere
 from schemas.vocabulary import ExportKind, ExportStatus, Liste, Nature, Piece, Severity
 from worker.db.engine import snapshot
 from worker.domain.anomaly import Anomaly
-from worker.domain.identite import FORGOTTEN, Etat, Identite, Mouvement, identite
+from worker.domain.identite import FORGOTTEN, Etat, Identite, identite
 from worker.domain.majorite import (
     OfAge,
     Period,
@@ -244,7 +244,8 @@ class TableauSubject:
         bureaux = {bureau.code for bureau in self.liste.bureaux}
         yield from check_couverture(self.demande, self.chain, is_neant=not tableau.mouvements)
         yield from self._check_first(tableau)
-        yield from check_doubts(self.demande, self._open_doubts())
+        both = fetch_in_batches(self.register.fetch, [id_ for pair in self.doubts for id_ in pair])
+        yield from check_doubts(self.demande, zip(both, both, strict=True))
         yield from check_second_tour(self.demande, register)
         yield from check_before(self.demande, register, counted_on)
         yield from check_corrections(self.demande, self.corrections)
@@ -328,11 +329,6 @@ class TableauSubject:
                 move_electeur(mouvement, by_code, 1)
         electeurs = {code or SANS_BUREAU: number for code, number in by_code.items()}
         yield from check_first(link, electeurs, tableau.bilans)
-
-    def _open_doubts(self) -> Iterator[tuple[Mouvement, Mouvement]]:
-        ids = [id_ for pair in self.doubts for id_ in pair]
-        both = fetch_in_batches(self.register.fetch, ids)
-        return zip(both, both, strict=True)
 
 
 def _at(source: MouvementSource, chain: Chain, link: Link | None) -> MouvementSource:
