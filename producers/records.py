@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from common.cli import ExitCode
 from common.french import count_of, describe_missing
-from schemas.vocabulary import ExportKind, ExportStatus, Labelled, Piece, RequestOutcome, Severity, Verdict
+from schemas.vocabulary import ExportKind, ExportStatus, Labelled, RequestOutcome, Severity, Verdict
 
 
 class Toned(Labelled):
@@ -173,12 +173,6 @@ class ExportState:
     def path(self) -> str:
         """Path of the file, relative to the exports volume."""
         return f"{self.code_commune}/{self.file_name}"
-
-    @property
-    def report_path(self) -> str | None:
-        """Path of the report of anomalies; None if there is none."""
-        report = self.pieces.get(Piece.RAPPORT)
-        return f"{self.code_commune}/{report.file_name}" if report else None
 
 
 @dataclass(frozen=True)

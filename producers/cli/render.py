@@ -15,7 +15,7 @@ from common.french import count_of, format_number, format_size, short_date
 from producers.errors import StateAwayError
 from producers.records import WORDS, ExportState, RequestState
 from schemas.envelope import CloudEvent
-from schemas.vocabulary import ExportKind, ExportStatus
+from schemas.vocabulary import ExportKind, ExportStatus, Piece
 
 if TYPE_CHECKING:
     from producers.state import State
@@ -27,11 +27,6 @@ def make_console(*, stderr: bool = False) -> Console:
     """Return a console on standard output or error; its width is fixed unless the stream is a terminal."""
     stream = sys.stderr if stderr else sys.stdout
     return Console(stderr=stderr, markup=False, highlight=False, width=None if stream.isatty() else _WIDTH_IN_A_FILE)
-
-
-def print_sent(console: Console, event: CloudEvent) -> None:
-    """Print that the broker has confirmed the request."""
-    _print(console, f"Demande {event.id} envoyée ; RabbitMQ l'a prise. Où elle en est : python -m producers exports")
 
 
 def print_exports(console: Console, exports: Sequence[ExportState], *, with_ids: bool = False) -> None:
@@ -103,7 +98,8 @@ def _advice(event: CloudEvent, request: RequestState, exports_dir: Path) -> list
             lines.append(f"{export.label} : {export.recalled_because}")
         elif export.bloquantes:
             found = count_of(export.bloquantes, "anomalie bloquante", "anomalies bloquantes")
-            report = f" ; à corriger d'après {exports_dir / export.report_path}" if export.report_path else ""
+            piece = export.pieces.get(Piece.RAPPORT)
+            report = f" ; à corriger d'après {exports_dir / export.code_commune / piece.file_name}" if piece else ""
             lines.append(f"{export.label} : {found}, {WORDS[export.kind].consequence}{report}")
             lines += [f"{export.label} : {said}" for said in export.blocking_messages]
         elif export.provisoire_until:

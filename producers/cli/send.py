@@ -61,13 +61,12 @@ def ask(
         return show_unsent(events)
     if wait:
         return _send_and_wait(events[0], settings, timeout)
-    from producers.cli.render import make_console, print_sent
-
     _send(events, settings)
     if batch:
         click.echo(f"Lot {batch} envoyé, {count_of(len(events), 'commune')}. Pour le suivre : exports --batch {batch}")
     else:
-        print_sent(make_console(), events[0])
+        said = "envoyée ; RabbitMQ l'a prise. Où elle en est : python -m producers exports"
+        click.echo(f"Demande {events[0].id} {said}")
     return ExitCode.DONE
 
 

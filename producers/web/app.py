@@ -343,7 +343,7 @@ ROUTES = (
     commune_page("/exports/{export}", "export", get=exports.show),
     commune_page("/exports/{export}/fichier", "fichier", get=exports.download),
     commune_page("/exports/{export}/pieces/{piece}", "piece", get=exports.download_piece),
-    commune_page("/exports/{export}/anomalies", "anomalies", get=anomalies.show, post=anomalies.search),
+    commune_page("/exports/{export}/anomalies", "anomalies", get=anomalies.show, post=anomalies.show),
     commune_page("/exports/{export}/differences", "differences", get=exports.show_differences),
     commune_page("/exports/{export}/publication", "publication", get=tableaux.show_publication, post=tableaux.declare),
     commune_page("/exports/{export}/reponse", "reponse", get=depot.show_answer),

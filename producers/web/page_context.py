@@ -16,7 +16,7 @@ from common.calendrier import civil_day, now
 from producers.errors import BrokerBlockedError, QueueFullError, UnconfirmedError
 from producers.state import State
 from producers.web.drafts import Drafts
-from producers.web.exports.query import AskedFile, read_file
+from producers.web.exports.query import AskedFile, find_file
 from producers.web.exports.spool import Spool
 from producers.web.forms import Faults, Paging, page_number, read_number, read_once
 from producers.web.security import AgentCommune, AuthorizedAgent, Identity, csrf_token, is_partial
@@ -81,8 +81,8 @@ class PageContext:
 
     def file(self) -> AskedFile:
         """Return the file of the path, in any state; raise 404 if the commune has none with this number."""
-        file = read_file(self.services.state, self.commune.code, self.number("export"))
-        if file is None:
+        file = find_file(self.services.state, self.number("export"))
+        if file is None or file.code_commune != self.commune.code:
             raise HTTPException(NOT_FOUND)
         return file
 

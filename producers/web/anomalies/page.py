@@ -21,7 +21,7 @@ from producers.web.anomalies.report import (
 )
 from producers.web.exports.query import AskedFile
 from producers.web.exports.stored_file import FileAlteredError, FileGoneError, open_asked
-from producers.web.forms import Paging, page_number
+from producers.web.forms import Paging, page_number, typed
 from producers.web.page_context import BROKEN, GONE, NOT_FOUND, PageContext
 from schemas.vocabulary import Piece, SeenPage, Severity
 
@@ -32,17 +32,9 @@ _LONGEST = 100
 
 
 def show(context: PageContext) -> Response:
-    return _answer(context, context.query, "")
-
-
-def search(context: PageContext) -> Response:
-    """Show the page filtered by the form, which may contain a name."""
-    asked = {name: str(value) for name, value in context.form.items()}
-    return _answer(context, asked, asked.get("nom", "").strip()[:_LONGEST])
-
-
-def _answer(context: PageContext, asked: Mapping[str, str], text: str) -> Response:
-    file = context.file()
+    """Show the page filtered by the URL, or by the form, which alone may contain a name."""
+    sent, file = typed(context.form), context.file()
+    asked, text = sent or context.query, sent.get("nom", "")[:_LONGEST]
     if not file.is_ready:
         raise HTTPException(NOT_FOUND)
     if not file.report:

@@ -341,12 +341,6 @@ _FIELDS = ("export", *(liste.value for liste in Liste))
 _MOST = 100
 _ADVICE = "Le dossier n'a pas été préparé : prévenez votre administrateur, puis redemandez ce fichier."
 
-_NOT_WRITTEN = "Le module n'a pas pu écrire ce ZIP. Prenez moins de fichiers, ou prévenez votre administrateur."
-_UNNOTED = (
-    "Qui prend un fichier est noté avant qu'il soit remis, et rien ne peut être noté en ce moment. Recommencez dans "
-    "quelques minutes."
-)
-
 
 class _Impossible(Exception):
     """The dossier cannot be made; the message is for the clerk."""
@@ -360,29 +354,26 @@ def download(context: PageContext) -> Response:
     """Send the ZIP; if a file is missing or altered, show the reason before any byte is sent."""
     try:
         files = _chosen(context)
-        archive = _seal(context, files)
+        listes = chain.from_iterable(by_liste(files).values())
+        to_deposit = [it.liste for it in listes if not (it.is_rejected or it.recalled_at)]
+        current = by_liste(read_current(context.services.state, context.commune.code))
+        lacking = _say_lacking(context, current, to_deposit)
+        archive = seal(context.services.settings.exports_dir, context.commune, files, lacking, context.platform)
     except _Impossible as impossible:
         return show(context, error=str(impossible), status=impossible.status)
+    except FileGoneError as gone:
+        return show(context, error=f"« {gone} » n'est plus sur le disque. {_ADVICE}", status=GONE)
+    except FileAlteredError as altered:
+        error = f"« {altered} » n'est plus le fichier que le module a préparé. {_ADVICE}"
+        return show(context, error=error, status=BROKEN)
+    except OSError:
+        error = "Le module n'a pas pu écrire ce ZIP. Prenez moins de fichiers, ou prévenez votre administrateur."
+        return show(context, error=error, status=AWAY)
     download = Download(context.services, context.agent.name, Piece.DOSSIER, files)
     headers = attachment(archive.recorded.file_name, archive.recorded.size)
     sent = download.send(context.request, archive, headers=headers, media_type="application/zip")
-    return sent or show(context, error=_UNNOTED, status=AWAY)
-
-
-def _seal(context: PageContext, files: Sequence[AskedFile]) -> Delivery:
-    try:
-        current = by_liste(read_current(context.services.state, context.commune.code))
-        listes = chain.from_iterable(by_liste(files).values())
-        to_deposit = [it.liste for it in listes if not (it.is_rejected or it.recalled_at)]
-        lacking = _say_lacking(context, current, to_deposit)
-        folder, commune = context.services.settings.exports_dir, context.commune
-        return seal(folder, commune, files, lacking, context.platform)
-    except FileGoneError as gone:
-        raise _Impossible(f"« {gone} » n'est plus sur le disque. {_ADVICE}", GONE) from None
-    except FileAlteredError as altered:
-        raise _Impossible(f"« {altered} » n'est plus le fichier que le module a préparé. {_ADVICE}", BROKEN) from None
-    except OSError:
-        raise _Impossible(_NOT_WRITTEN, AWAY) from None
+    untold = "Qui prend un fichier est noté avant qu'il soit remis, et rien ne peut être noté en ce moment."
+    return sent or show(context, error=f"{untold} Recommencez dans quelques minutes.", status=AWAY)
 
 
 def _chosen(context: PageContext) -> Sequence[AskedFile]:

@@ -142,11 +142,6 @@ def select_latest(connection: Connection, commune: str) -> list[AskedFile]:
     )
 
 
-def read_file(state: State, commune: str, export_id: int) -> AskedFile | None:
-    found = find_file(state, export_id)
-    return found if found and found.code_commune == commune else None
-
-
 def find_file(state: State, export_id: int) -> AskedFile | None:
     """Return the file of any commune; the caller checks the access."""
     return next(iter(read_all(state, select(DERNIERS_EXPORTS).where(DERNIERS_EXPORTS.c.export_id == export_id))), None)

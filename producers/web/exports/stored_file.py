@@ -37,20 +37,16 @@ class Delivery:
     recorded: PieceFile
     file: BinaryIO
     start: int = 0
-    stop: int = -1
-    """End of the range (exclusive); -1: end of the file."""
+    stop: int | None = None
+    """End of the range (exclusive); None: end of the file."""
     is_complete: bool = field(default=False, init=False)
-
-    def __post_init__(self) -> None:
-        if self.stop < 0:
-            self.stop = self.recorded.size
 
     def only(self, start: int, stop: int) -> Self:
         return replace(self, start=start, stop=stop)
 
     def __iter__(self) -> Iterator[bytes]:
         """Yield the bytes, once; close the file at the end or after an error."""
-        left = self.stop - self.start
+        left = (self.recorded.size if self.stop is None else self.stop) - self.start
         try:
             self.file.seek(self.start)
             while left and (chunk := self.file.read(min(CHUNK, left))):
@@ -154,7 +150,7 @@ class Download:
 
     def _note_end(self, delivery: Delivery) -> None:
         delivery.close()
-        for file in self.files if delivery.is_complete and delivery.stop == delivery.recorded.size else ():
+        for file in self.files if delivery.is_complete and delivery.stop in {None, delivery.recorded.size} else ():
             note, exports = FileDownloaded(piece=self.piece), [file.export_id]
             data = DeclarationNoted(commune=file.code_commune, exports=exports, note=note, requested_by=self.who)
             self.services.spool.send(self._about(file, data))

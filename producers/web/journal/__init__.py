@@ -1,7 +1,7 @@
 """The pages « Journal » (audit trail) and « Messages » (notifications)."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -116,10 +116,9 @@ def read_history(state: State, commune: str, export_id: int) -> list[JournalEntr
     return _to_entries(state, state.read(query.order_by(*_NEWEST).limit(200)))
 
 
-def _to_entries(state: State, rows: Iterable[Row[Any]]) -> list[JournalEntry]:
+def _to_entries(state: State, rows: Sequence[Row[Any]]) -> list[JournalEntry]:
     """Convert rows to entries. Labels need a query of their own: with a join, SQLite would read all files."""
-    entries = [to_record(JournalEntry, row) for row in rows]
-    numbers = {it.export_id for it in entries if it.export_id}
+    numbers = {row.export_id for row in rows if row.export_id}
     query = select(_EXPORTS.c.export_id, _EXPORTS.c.label).where(_EXPORTS.c.export_id.in_(numbers))
     labels = {row.export_id: row.label for row in state.read(query)} if numbers else {}
-    return [replace(it, label=labels.get(it.export_id)) for it in entries]
+    return [to_record(JournalEntry, row, label=labels.get(row.export_id)) for row in rows]
