@@ -90,7 +90,7 @@ def select_departement(_connection: Connection) -> Select[Any]:
     every = ListeSpec("", "", "", Liste.PRINCIPALE, 0, "", shipped.info_liste, jour_a_paris(datetime.now(UTC)))
     own: dict[str, Any] = {
         "type_liste": case({liste.value: code for liste, code in shipped.type_liste.items()}, value=Electeur.liste),
-        "date_creation": literal(every.date_creation),
+        "date_creation": literal(every.parameters["date_creation"]),
         "code_departement": Commune.code_departement,
         "code_commune": Commune.code,
         "nom_commune": func.upper(Commune.nom),

@@ -59,34 +59,21 @@ class ListeSpec:
     form: FileForm = field(default_factory=lambda: read_shipped().form)
 
     @property
-    def nom_affiche(self) -> str:
-        """The name of the commune, in the form that the file uses."""
-        return self.nom_commune.upper()
-
-    @property
-    def date_creation(self) -> str:
-        """The day of the file, in the form that the file uses."""
-        return short_date(self.jour)
-
-    @property
-    def last_birth(self) -> str:
-        """The latest date of birth of a person of age, as ISO 8601 text like the register's."""
-        return last_birth(self.age_on or self.jour)
-
-    @property
-    def today(self) -> str:
-        """The day of the file, as ISO 8601 text like the register's."""
-        return self.jour.isoformat()
-
-    @property
-    def youngest(self) -> str:
-        """The latest date of birth of a person who may be on a list, as ISO 8601 text like the register's."""
-        return last_birth(self.jour, YOUNGEST)
-
-    @property
     def parameters(self) -> dict[str, str | int]:
-        """The parameters of the statements below."""
-        return {name: getattr(self, name) for name in _PARAMETERS}
+        """The parameters of the statements below; the first six are the values that are equal on each line."""
+        return {
+            "type_liste": self.type_liste,
+            "info_liste": self.info_liste,
+            "date_creation": short_date(self.jour),
+            "code_departement": self.code_departement,
+            "code_commune": self.code_commune,
+            "nom_commune": self.nom_commune.upper(),
+            "liste": self.liste.value,
+            "version": self.version,
+            "today": self.jour.isoformat(),
+            "last_birth": last_birth(self.age_on or self.jour),
+            "youngest": last_birth(self.jour, YOUNGEST),
+        }
 
 
 def _parameter(name: str) -> BindParameter[str]:
@@ -101,10 +88,6 @@ ON_LISTE = and_(Electeur.code_commune == _CODE_COMMUNE, Electeur.liste == _LISTE
 """Selects the electors of the list, including minors registered in advance."""
 OF_AGE = is_of_age(_LAST_BIRTH, YOUNGEST_BIRTH)
 """Selects the electors who are not minors on the day of the file."""
-
-ENTETE_FIELDS = {it: it for it in COLUMN_VALUES[:6]} | {"nom_commune": "nom_affiche"}
-"""The values that are equal on each line, with their fields of the ListeSpec."""
-_PARAMETERS = {*ENTETE_FIELDS.values(), "liste", "version", "today", "last_birth", "youngest"}
 
 
 @dataclass(frozen=True)
@@ -143,7 +126,7 @@ def _column(value: str) -> Column:
     return Column(value, expression, source, is_text=source is not Electeur.numero_general)
 
 
-ENTETE = tuple(Column(value, _parameter(name)) for value, name in ENTETE_FIELDS.items())
+ENTETE = tuple(Column(value, _parameter(value)) for value in COLUMN_VALUES[:6])
 
 _FIRST_OF_ADRESSE = COLUMN_VALUES.index("complement1")
 IDENTITE = tuple(map(_column, COLUMN_VALUES[len(ENTETE) : _FIRST_OF_ADRESSE]))

@@ -175,8 +175,9 @@ class _Precheck:
             yield self._say(rules.NUMERO_GENERAL_ABSENT, electeurs=count_of(census.without_numero, "électeur"))
         if census.mineurs:
             yield self._say(rules.MINEURS, mineurs=census.mineurs)
-        census.needs_cleaning |= self._is_separated(self.spec.nom_affiche)
-        if not can_encode(self.spec.nom_affiche, self.signs[1]):
+        nom = self.spec.nom_commune.upper()
+        census.needs_cleaning |= self._is_separated(nom)
+        if not can_encode(nom, self.signs[1]):
             yield replace(self._say(rules.INEXPRESSIBLE), column=self.spec.form.title("nom_commune"))
         if self.spec.basis:
             for said in self._of_basis(self.spec.basis):

@@ -23,7 +23,6 @@ from worker.writers import Progress
 from worker.writers.columns import (
     ADRESSE,
     ENTETE,
-    ENTETE_FIELDS,
     IDENTITE,
     READ_VALUES,
     Column,
@@ -68,7 +67,7 @@ def _select_electeurs(values: tuple[str, ...], *, cleaning: bool) -> Select[Any]
 def _header_elements(spec: ListeSpec) -> Iterator[bytes]:
     for column in among(spec.form.values, ENTETE):
         element = etree.Element(spec.form.title(column.value))
-        element.text = getattr(spec, ENTETE_FIELDS[column.value])
+        element.text = str(spec.parameters[column.value])
         element.tail = "\n"
         yield etree.tostring(element, encoding="UTF-8", xml_declaration=False, with_tail=True)
 

@@ -89,7 +89,7 @@ def make_liste(export: Export, claim: Claim, heartbeat: Heartbeat, services: Ser
             anomalies=tally.to_record(),
             differences=comparison.describe(file.temporary),
             rests_on=rests_on,
-            reconciliation={"liste_on": spec.today, "version": spec.version, "electeurs": census.electeurs},
+            reconciliation={"liste_on": spec.jour.isoformat(), "version": spec.version, "electeurs": census.electeurs},
             profile=profile.record(of_liste=True),
         )
 
