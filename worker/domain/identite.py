@@ -217,19 +217,16 @@ def _has_whole_date(before: Portrait, _after: Portrait) -> bool:
 
 
 def _is_homonym(before: Portrait, after: Portrait) -> bool:
-    return before[:_PARTS] == after[:_PARTS]
+    return before[:4] == after[:4]  # the civil status
 
 
 def _has_date_corrected(before: Portrait, after: Portrait) -> bool:
     """Test that the dates may be one date: completed, or with one of its three parts mistyped."""
-    parts = zip(*((it.date_naissance or _UNKNOWN).split("-") for it in (before, after)), strict=True)
+    parts = zip(*((it.date_naissance or "0000-00-00").split("-") for it in (before, after)), strict=True)
     known = [one == other for one, other in parts if one.strip("0") and other.strip("0")]
     return all(known) or (sum(known), len(known)) == (2, 3)
 
 
-_UNKNOWN = "0000-00-00"
-_PARTS = 4
-"""Number of the first fields of a portrait, which are the civil status."""
 _PLACE, _HOME, _BORN = _is_same("code_bureau", "numero"), _is_same("nom", "adresse"), _is_same("date_naissance")
 
 _PERHAPS_ONE: tuple[tuple[Likeness, ...], ...] = (

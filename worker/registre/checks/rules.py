@@ -254,7 +254,8 @@ def _remark(code: str, value: RuleColumn, message: str, condition: Condition, so
     return Rule(code, Severity.REMARK, value, message, source, condition=condition)
 
 
-_BLOCKING = (
+RULES = (
+    # The platform rejects a file with one of these.
     _blocking("sexe_absent", E.sexe, "Sexe absent ou différent de M et F : l'indiquer.", E.sexe.not_in(("M", "F"))),
     _blocking("nom_absent", E.nom_naissance, "Nom de naissance absent : l'indiquer.", E.nom_naissance == ""),
     _blocking("prenoms_absents", E.prenoms, "Prénoms absents : indiquer au moins un prénom.", E.prenoms == ""),
@@ -300,10 +301,7 @@ _BLOCKING = (
         and_(_COMPLEMENTAIRE, E.nationalite == ""),
         source=MINISTRY,
     ),
-)
-"""The platform rejects a file with one of these."""
-
-_RUINED = (
+    # The platform may accept the file, but the value is an error, or the elector is on the wrong list: `Kind.is_ours`.
     _ruined(
         "nom_abime",
         E.nom_naissance,
@@ -407,10 +405,6 @@ _RUINED = (
         and_(_COMPLEMENTAIRE, E.nationalite != "", not_(_is_citizen())),
         source=f"{MUNICIPAL_LAW} ; {EUROPEAN_LAW}",
     ),
-)
-"""The platform may accept the file, but the value is an error, or the elector is on the wrong list: `Kind.is_ours`."""
-
-_REMARKS = (
     _remark(
         "date_partielle",
         _DATE,
@@ -478,8 +472,6 @@ _REMARKS = (
         _CODE_POSTAL_INCONNU,
     ),
 )
-
-RULES = (*_BLOCKING, *_RUINED, *_REMARKS)
 """The rules that the database checks for each elector separately."""
 
 GARBLED_TEXT = Kind(
