@@ -321,22 +321,21 @@ def decide_doubt(
         raise RefusedError(f"Le doute n° {doubt_id} a déjà cette réponse : {decision.label}.")
     others: Sequence[int] = ()
     if decision is DoubtDecision.SAME_PERSON:
-        others = _close_others(connection, found, by)
+        shares_one = or_(Doubt.radiation_id == found.radiation_id, Doubt.inscription_id == found.inscription_id)
+        said |= {"decision": DoubtDecision.TWO_PERSONS.value}
+        closed = update(Doubt).where(shares_one, Doubt.decision == "").values(said).returning(Doubt.id)
+        others = sorted(connection.scalars(closed))
         _merge(connection, found)
     elif found.decision:
         _split(connection, found)
     return Decided(doubt_id, found.code_commune, found.liste, tuple(found.differs.split()), others)
 
 
-def _close_others(connection: Connection, found: Row[Any], by: str) -> Sequence[int]:
-    shares_one = or_(Doubt.radiation_id == found.radiation_id, Doubt.inscription_id == found.inscription_id)
-    said = {"decision": DoubtDecision.TWO_PERSONS.value, "decided_by": by, "decided_at": utc_now()}
-    closed = update(Doubt).where(shares_one, Doubt.decision == "").values(said).returning(Doubt.id)
-    return sorted(connection.scalars(closed))
-
-
 def _merge(connection: Connection, found: Row[Any]) -> None:
-    """Keep the two mouvements of one person apart, and replace them with a change of bureau if the person moved."""
+    """Keep the two mouvements of one person apart, and replace them with a change of bureau if the person moved.
+
+    The corrected name of a protected elector (L. 37) is protected too.
+    """
     known = MouvementRegistre
     both = known.id.in_([found.radiation_id, found.inscription_id])
     rows = connection.execute(select(known.__table__).where(both)).all()
@@ -348,7 +347,12 @@ def _merge(connection: Connection, found: Row[Any]) -> None:
         )
     if other := left.doubt_id or came.doubt_id:
         raise RefusedError(f"Le doute n° {other} réunit déjà un de ces électeurs : changez d'abord sa réponse.")
-    is_protegee = _keep_protection(connection, left, came)
+    former, corrected = (Protege(it.nom_naissance, it.prenoms, it.date_naissance) for it in (left, came))
+    is_protegee = left.is_protegee or came.is_protegee
+    if is_protegee:
+        add_protection(connection, left.code_commune, corrected)
+    else:
+        is_protegee = extend_protection(connection, left.code_commune, former, corrected)
     connection.execute(update(known).where(both).values(doubt_id=found.id))
     values = {"born_before": left.date_naissance, "born_after": came.date_naissance, "modification_id": None}
     if left.ancien_bureau != came.nouveau_bureau:
@@ -374,15 +378,6 @@ def _split(connection: Connection, found: Row[Any]) -> None:
     connection.execute(delete(known).where(known.id == found.modification_id))
     nothing = {"born_before": "", "born_after": "", "modification_id": None}
     connection.execute(update(Doubt).where(Doubt.id == found.id).values(nothing))
-
-
-def _keep_protection(connection: Connection, left: Row[Any], came: Row[Any]) -> bool:
-    """Return whether the elector is protected (L. 37); if so, protect the corrected name too."""
-    former, corrected = (Protege(it.nom_naissance, it.prenoms, it.date_naissance) for it in (left, came))
-    if left.is_protegee or came.is_protegee:
-        add_protection(connection, left.code_commune, corrected)
-        return True
-    return extend_protection(connection, left.code_commune, former, corrected)
 
 
 def _draw(row: Row[Any]) -> dict[str, Any]:
