@@ -397,9 +397,21 @@ def create_app(
         reaches_broker,
         mails_kept_at,
     )
+    prefix = "__Host-" if settings.is_https else ""  # the browser enforces https and the root path for this prefix
     app = Starlette(
         routes=[*ROUTES, create_api(services), Assets().mount(environment)],
-        middleware=_middleware(settings, secret),
+        middleware=[
+            Middleware(SecurityHeaders, is_https=settings.is_https),
+            Middleware(RequestLog),
+            Middleware(TrustedProxies, proxies=settings.web_trusted_proxies),
+            Middleware(OwnSite, settings=settings),
+            Middleware(
+                SignedSessions,
+                secret_key=secret,
+                session_cookie=f"{prefix}prefecture",
+                https_only=settings.is_https,
+            ),
+        ],
         exception_handlers=HANDLERS,
         lifespan=_lifespan,
     )
@@ -416,22 +428,6 @@ def _identity(state: State, settings: WebSettings, key: str) -> Identity:
             return ProxyIdentity(state, settings)
         case "none":
             return SingleUser(state, settings.web_agent, key)
-
-
-def _middleware(settings: WebSettings, secret: str) -> list[Middleware]:
-    prefix = "__Host-" if settings.is_https else ""  # the browser enforces https and the root path for this prefix
-    return [
-        Middleware(SecurityHeaders, is_https=settings.is_https),
-        Middleware(RequestLog),
-        Middleware(TrustedProxies, proxies=settings.web_trusted_proxies),
-        Middleware(OwnSite, settings=settings),
-        Middleware(
-            SignedSessions,
-            secret_key=secret,
-            session_cookie=f"{prefix}prefecture",
-            https_only=settings.is_https,
-        ),
-    ]
 
 
 @asynccontextmanager

@@ -30,7 +30,6 @@ from producers.records import PieceFile
 from producers.state import to_instant
 from producers.web.exports.query import DERNIERS_EXPORTS, AskedFile, find_file, read_all, read_files, to_database
 from producers.web.exports.stored_file import (
-    Delivery,
     Download,
     FileAlteredError,
     FileGoneError,
@@ -264,7 +263,13 @@ def send_file(request: Request) -> Response:
     if is_part:
         headers["Content-Range"] = f"bytes {start}-{stop - 1}/{recorded.size}"
     status, media_type = PARTIAL if is_part else 200, asked.media_type
-    delivery = _open(services, asked).only(start, stop)
+    try:
+        delivery = open_asked(services.settings.exports_dir, asked).only(start, stop)
+    except FileGoneError:
+        raise ProblemError(GONE, "fichier_absent", "Ses octets ne sont plus là ; le redemander.") from None
+    except FileAlteredError:
+        said = "Ses octets ne sont plus ceux qui ont été faits ; le redemander."
+        raise ProblemError(BROKEN, "fichier_altere", said) from None
     download = Download(services, bearer.sender, Piece.FICHIER, [asked])
     if sent := download.send(request, delivery, headers=headers, media_type=media_type, status=status):
         return sent
@@ -400,17 +405,6 @@ def _read_range(request: Request, size: int, etag: str) -> tuple[int, int]:
             {"Content-Range": f"bytes */{size}"},
         )
     return start, stop
-
-
-def _open(services: WebServices, asked: AskedFile) -> Delivery:
-    try:
-        return open_asked(services.settings.exports_dir, asked)
-    except FileGoneError:
-        raise ProblemError(GONE, "fichier_absent", "Ses octets ne sont plus là ; le redemander.") from None
-    except FileAlteredError:
-        raise ProblemError(
-            BROKEN, "fichier_altere", "Ses octets ne sont plus ceux qui ont été faits ; le redemander."
-        ) from None
 
 
 def _problem(

@@ -21,7 +21,6 @@ from starlette.datastructures import FormData
 from starlette.exceptions import HTTPException
 from starlette.middleware.sessions import SessionMiddleware
 from starlette.requests import Request
-from starlette.responses import Response
 from starlette.types import ASGIApp
 
 from producers.errors import StateAwayError
@@ -269,15 +268,6 @@ def is_partial(request: Request) -> bool:
     return "hx-request" in request.headers
 
 
-def answer_poll(request: Request, response: Response, *, is_done: bool) -> None:
-    """Reload a waiting page once the work is done, unless the agent has typed into it.
-
-    `screen.js` announces typed text by the header `X-Written`; the page then shows a link to itself instead.
-    """
-    if is_done and is_partial(request) and "x-written" not in request.headers:
-        response.headers["HX-Refresh"] = "true"
-
-
 class WebSessions:
     """The ended sessions, and the identity token of each session, which is too large for a cookie.
 
@@ -348,18 +338,14 @@ def require_agent(request: Request, identity: Identity) -> AuthorizedAgent:
     """Return the agent of the request, as `Identity.identify`; a session of another agent is cleared."""
     agent = identity.identify(request)
     if request.session.get(_AGENT, agent.name) != agent.name:
-        forget(request)
+        # The key that the browser showed belongs to the computer, not to an agent.
+        kept = {name: value for name, value in request.session.items() if name == KEY_SHOWN}
+        request.session.clear()
+        request.session.update(kept)
     if request.session.get(_AGENT) != agent.name:
         request.session[_AGENT] = agent.name
     request.state.agent = agent.name
     return agent
-
-
-def forget(request: Request) -> None:
-    """Clear the session, except the key that the browser showed: it belongs to the computer, not to an agent."""
-    kept = {name: value for name, value in request.session.items() if name == KEY_SHOWN}
-    request.session.clear()
-    request.session.update(kept)
 
 
 def _is_by_itself(request: Request) -> bool:

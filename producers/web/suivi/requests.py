@@ -22,7 +22,7 @@ from producers.state import State, newest_first, to_record
 from producers.web.exports.query import DERNIERS_EXPORTS, AskedFile, read_files, select_latest
 from producers.web.forms import FormRefused, read_once, wrap_once
 from producers.web.page_context import PageContext
-from producers.web.security import answer_poll, is_partial
+from producers.web.security import is_partial
 from schemas.declarations import DeclarationNoted, FileNote, RegisterNote
 from schemas.envelope import CloudEvent, Data
 from schemas.screen_notes import ScreenNote, ScreenNoted
@@ -367,7 +367,10 @@ def note_page(
     or it is already in the values.
     """
     response = context.render(template, pending=pending, is_waiting=is_waiting, **values)
-    answer_poll(context.request, response, is_done=not (pending.waiting or is_waiting))
+    is_done = not (pending.waiting or is_waiting)
+    # `screen.js` announces typed text by a header: the page then shows a link to itself instead.
+    if is_done and is_partial(context.request) and "x-written" not in context.request.headers:
+        response.headers["HX-Refresh"] = "true"
     return response
 
 
@@ -389,14 +392,14 @@ def read_declarations(context: PageContext, page: str) -> PendingDeclarations:
     """
     here = _look(context, page)
     waiting = tuple(it for it in here if it.demande is None)
-    read = [(it, it.demande.is_refused) for it in here if it.demande]
+    refused = tuple(it for it in here if it.demande and it.demande.is_refused)
+    recorded = tuple(it for it in here if it.demande and not it.demande.is_refused)
     session, kept = context.request.session, {it.event_id for it in waiting}
     entries = session.get(_KEY, [])
     left = [it for it in entries if it[0] in kept or (it[1], it[2]) != (context.commune.code, page)]
     if len(left) != len(entries) and not is_partial(context.request):  # partial responses may overtake each other
         session[_KEY] = left
-    recorded = tuple(it for it, is_refused in read if not is_refused)
-    return PendingDeclarations(waiting, recorded, tuple(it for it, is_refused in read if is_refused))
+    return PendingDeclarations(waiting, recorded, refused)
 
 
 def _look(context: PageContext, page: str) -> list[Sent]:
