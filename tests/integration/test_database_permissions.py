@@ -310,7 +310,7 @@ def test_a_worker_may_do_all_that_notes_ask_for(deployment: Deployment) -> None:
         lift_protection(connection, "13900", Protege("BANJO", "", ""), by=by)
         wishes = WishesChosen(wishes=[Wish.READY])
         ScreenDeclaration("13900", "moi", datetime.now(UTC), note=wishes).apply(connection, datetime.now(UTC))
-        withdrawal = Withdrawal(None, Action.REUNION_CHANGED, "une réunion a été retirée", "moi")
+        withdrawal = Withdrawal(None, Action.REUNION_CHANGED, "une réunion a été retirée", Actor("moi"))
         connection.execute(
             insert(Recall).values(code_commune="13900", because="", recalled_by="moi").returning(Recall.id)
         )

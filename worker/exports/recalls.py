@@ -34,10 +34,8 @@ class Withdrawal(NamedTuple):
     action: Action
     because: str
     """The French text for files: « l'import 12 (reu.csv) a été annulé »."""
-    actor: str
+    by: Actor
     reason: str = ""
-    account: str = ""
-    """The account that proves the identity of the actor."""
     code_commune: str = ""
     """The commune of the calendar or mouvements, when there is only one."""
     spares_listes: bool = False
@@ -93,10 +91,9 @@ def _recall(connection: Connection, withdrawal: Withdrawal, found: Sequence[Row[
         why = f"{withdrawal.because} : {withdrawal.reason}" if withdrawal.reason else withdrawal.because
         said = [Pseudonymised(WordKind.TEXTE, why)]
     only = next(iter(communes)) if len(communes) == 1 else withdrawal.code_commune
-    by = Actor(withdrawal.actor, withdrawal.account)
-    record_audit(connection, withdrawal.action, actor=by, code_commune=only, detail=said)
+    record_audit(connection, withdrawal.action, actor=withdrawal.by, code_commune=only, detail=said)
     for commune, rows in communes.items():
-        values = {"because": withdrawal.because, "reason": withdrawal.reason, "recalled_by": withdrawal.actor}
+        values = {"because": withdrawal.because, "reason": withdrawal.reason, "recalled_by": withdrawal.by.name}
         recall = insert(Recall).values(code_commune=commune, **values).returning(Recall.id)
         recall_id: int = connection.execute(recall).scalar_one()
         subject = subject_of(About.RECALL, recall_id)
@@ -105,7 +102,7 @@ def _recall(connection: Connection, withdrawal: Withdrawal, found: Sequence[Row[
         mark_recalled(connection, [row.id for row in rows], recall_id)
         for row in rows:
             about: dict[str, Any] = {"code_commune": commune, "export_id": row.id}
-            record_audit(connection, Action.FILE_RECALLED, actor=by, detail=said, **about)
+            record_audit(connection, Action.FILE_RECALLED, actor=withdrawal.by, detail=said, **about)
     return [row.label for row in found]
 
 

@@ -337,11 +337,11 @@ def _count_electeurs(connection: Connection, key: ListeKey, import_id: int) -> d
 def _withdrawal(change: _Change, by: Actor, reason: str) -> Withdrawal:
     if isinstance(change, UndoSummary):
         because = f"l'import {change.import_id} ({change.file_name}) a été annulé"
-        return Withdrawal(change.import_id, Action.IMPORT_UNDONE, because, by.name, reason, by.account)
+        return Withdrawal(change.import_id, Action.IMPORT_UNDONE, because, by, reason)
     day = f"l'export de l'import {change.import_id} est du {short_date(change.after)}"
     because = f"{day}, et non du {short_date(change.before)}" if change.before and _has_moved(change) else day
     action = Action.IMPORT_REDATED
-    return Withdrawal(change.import_id, action, because, by.name, reason, by.account, spares_listes=True)
+    return Withdrawal(change.import_id, action, because, by, reason, spares_listes=True)
 
 
 def _has_moved(redating: Redating) -> bool:

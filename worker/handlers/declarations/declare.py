@@ -158,7 +158,7 @@ def _declare_reunion(connection: Connection, code_commune: str, note: ReunionNot
             because += f", et non le {short_date(note.replaces)}"
         if not note.has_deliberated:
             because += ", sans pouvoir délibérer"
-    withdrawal = Withdrawal(None, Action.REUNION_CHANGED, because, by.name, note.reason, by.account, code_commune)
+    withdrawal = Withdrawal(None, Action.REUNION_CHANGED, because, by, note.reason, code_commune)
     return change_calendar(connection, withdrawal, change)
 
 
@@ -179,7 +179,7 @@ def _declare_scrutin(connection: Connection, code_commune: str, note: ScrutinNot
         because = f"le scrutin du {short_date(note.jour)} a été retiré"
     elif moved:
         because = f"le scrutin est le {short_date(note.jour)}, et non le {short_date(moved)}"
-    withdrawal = Withdrawal(None, Action.SCRUTIN_CHANGED, because, by.name, note.reason, by.account, code_commune)
+    withdrawal = Withdrawal(None, Action.SCRUTIN_CHANGED, because, by, note.reason, code_commune)
     return change_calendar(connection, withdrawal, change, gone=gone)
 
 
@@ -246,7 +246,7 @@ def _decide_doubt(connection: Connection, code_commune: str, note: DoubtDecided,
     because = f"la réponse au doute n° {note.doubt} a changé"
     return change_lines(
         connection,
-        Withdrawal(None, Action.DOUBT_DECIDED, because, by.name, note.reason, by.account, code_commune),
+        Withdrawal(None, Action.DOUBT_DECIDED, because, by, note.reason, code_commune),
         lambda it: identite_of(it) in people,
         {*people.values()},
         lambda: _record_decision(connection, code_commune, note, by),
@@ -264,7 +264,7 @@ def _record_decision(connection: Connection, code_commune: str, note: DoubtDecid
 
 
 def _print_change(action: Action, because: str, code_commune: str, by: Actor) -> Withdrawal:
-    return Withdrawal(None, action, because, by.name, account=by.account, code_commune=code_commune, says_why=True)
+    return Withdrawal(None, action, because, by, code_commune=code_commune, says_why=True)
 
 
 def _record(connection: Connection, action: Action, code_commune: str, by: Actor, detail: Detail) -> None:
