@@ -160,7 +160,6 @@ def record_audit(
 
 
 _LOGGER, _COPIED, _WRITTEN = "audit", "audit", "audit_written"
-_FILE = "audit.log"
 
 
 def keep_acts(folder: Path) -> None:
@@ -171,7 +170,7 @@ def keep_acts(folder: Path) -> None:
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        keep_lines(_LOGGER, folder / _FILE)
+        keep_lines(_LOGGER, folder / "audit.log")
     except OSError as error:
         raise ConfigurationError(f"Dossier {folder} inutilisable ({os.strerror(error.errno or 0)}).") from None
 

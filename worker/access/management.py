@@ -19,9 +19,6 @@ from worker.db.types import utc_now
 from worker.errors import RefusedError
 from worker.registre.communes import check_commune
 
-_TOKEN_FIRST = frozenset({"slack", "discord"})
-"""The schemes of addresses that have a token in place of the host."""
-
 
 def name_communes(code: str) -> str:
     """Return the French text for the scope of a right."""
@@ -335,7 +332,8 @@ def shown_address(address: str) -> str:
     except ValueError:
         return "…"
     is_topic = parts.scheme.startswith("ntfy") and not parts.path.strip("/")
-    has_host = parts.hostname and parts.scheme not in _TOKEN_FIRST and not is_topic
+    has_token_first = parts.scheme in {"slack", "discord"}  # in place of the host
+    has_host = parts.hostname and not has_token_first and not is_topic
     return f"{parts.scheme}://{parts.hostname if has_host else '…'}"
 
 

@@ -96,9 +96,6 @@ reason_option = click.option(
 )
 
 
-_WIDEST = 10_000
-
-
 def print_table(titles: Sequence[str], rows: Sequence[Sequence[str]], empty: str) -> None:
     """Print a table without cutting any value, or the text `empty` when there are no rows.
 
@@ -110,7 +107,7 @@ def print_table(titles: Sequence[str], rows: Sequence[Sequence[str]], empty: str
     table = Table(*(Column(it, overflow="fold") for it in titles))
     for row in rows:
         table.add_row(*map(without_controls, row))
-    Console(markup=False, emoji=False, width=None if sys.stdout.isatty() else _WIDEST).print(table)
+    Console(markup=False, emoji=False, width=None if sys.stdout.isatty() else 10_000).print(table)
 
 
 def print_json(document: object) -> None:

@@ -56,9 +56,6 @@ from worker.work.queue import FILES, About, Claim, NewWork, Work, WorkKind, add,
 FEW = 5_000
 """A file of so few electors is made before an agent could see its progress."""
 
-CANCELLED_CODE = "annule"
-GIVEN_UP_CODE = "arrets_repetes"
-
 IS_UNFINISHED = Export.status.in_(UNFINISHED)
 
 _RESTART_LOCK = 0x7265737461727401  # « restart »
@@ -196,7 +193,7 @@ def mark_failed(engine: Engine, claim: Claim, error: PrefectureError) -> None:
 def give_up(connection: Connection, claim: Claim, starts: int) -> None:
     """Set the status failed after so many unfinished starts; an error that the row already has stays."""
     said = f"La production s'est arrêtée {starts} fois avant la fin : prévenez l'exploitant."
-    code = case((Export.error_code != "", Export.error_code), else_=GIVEN_UP_CODE)
+    code = case((Export.error_code != "", Export.error_code), else_="arrets_repetes")
     message = case((Export.error_message != "", Export.error_message), else_=said)
     _fail(connection, claim, error_code=code, error_message=message)
     log.warning("export_given_up", attempts=starts)
@@ -300,7 +297,7 @@ def cancel(connection: Connection, export_ids: Sequence[int], reason: str) -> in
             {
                 Export.status: ExportStatus.CANCELLED,
                 Export.finished_at: utc_now(),
-                Export.error_code: CANCELLED_CODE,
+                Export.error_code: "annule",
                 Export.error_message: reason,
             }
         )

@@ -20,7 +20,6 @@ from worker.messaging.consumer import GuardedConsumer, tolerate_any_properties
 from worker.messaging.encoder import INGEST_ACTORS, PrefectureEncoder
 
 HEARTBEAT_SECONDS = 60
-BLOCKED_SECONDS = 30
 _PROBE_SECONDS = 5
 
 RECONNECT_SECONDS = 1.0
@@ -61,7 +60,7 @@ def connection_parameters(url: str) -> pika.URLParameters:
     if "heartbeat=" not in url:
         parameters.heartbeat = HEARTBEAT_SECONDS
     if "blocked_connection_timeout=" not in url:
-        parameters.blocked_connection_timeout = BLOCKED_SECONDS
+        parameters.blocked_connection_timeout = 30
     parameters.client_properties = {"connection_name": "module-prefecture"}
     return parameters
 

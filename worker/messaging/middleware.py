@@ -48,8 +48,6 @@ _SAID_OF_EACH_TRY = ("Consumer encountered a connection error", "Restarting cons
 THREAD_DEAD = os.EX_SOFTWARE
 """The exit code of a process with a dead thread: Dramatiq would continue without the thread, and look healthy."""
 
-_PERIOD_SECONDS = 1.0
-
 
 class _LaneQueue(PriorityQueue[Any]):
     """The messages that a process holds: the first of the lowest priority, but each fifth time of the highest.
@@ -221,7 +219,7 @@ class ThreadWatchdog(Middleware):
             os._exit(EXHAUSTED)
 
     def _look(self, worker: Worker) -> None:
-        while not self._stop.wait(_PERIOD_SECONDS):
+        while not self._stop.wait(1):
             threads = *worker.workers, *list(worker.consumers.values())
             if dead := [thread.name for thread in threads if thread.ident and not thread.is_alive()]:
                 log.critical("thread_dead", threads=dead)
