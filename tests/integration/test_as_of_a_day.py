@@ -218,4 +218,4 @@ def _codes(made: Made) -> list[str]:
 
 
 def _bilans(made: Made) -> list[str]:
-    return re.findall(r"Électeurs avant [^=]*= \d+", made.text)
+    return re.findall(r"Électeurs avant \d[^=]*= \d+", made.text)
