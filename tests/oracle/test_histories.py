@@ -21,7 +21,7 @@ _SEEDS = (*range(110), 131, 135, 184, 316, 390, 403, 450, 1007, 1831, 40942)
 """The last ones have rare cases: a second round that matters, a meeting left out, a correction within a period,
 a correction after the eighteenth birthday, a bureau that opens later, a correction in the export of one arrondissement.
 """
-_MANY, _FIRST = int(os.environ.get("HISTORIES", "70")), int(os.environ.get("SEED", "2000"))
+_MANY, _FIRST = int(os.environ.get("HISTORIES", "20")), int(os.environ.get("SEED", "2000"))
 _ON_POSTGRESQL = 4
 
 Played = list[tuple[History, list[Answer]]]
