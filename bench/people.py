@@ -210,9 +210,7 @@ def write_lines(path: Path, electeurs: Iterable[ReuRow]) -> None:
         writer.writerows(electeurs)
 
 
-def write_town(
-    path: Path, size: int, *, today: date | None = None, commune: tuple[str, str] = libreville.LIBREVILLE
-) -> None:
-    """Write an export of a commune (code, name) with so many ordinary electors on the principal list."""
+def write_town(path: Path, size: int, *, today: date | None = None) -> None:
+    """Write an export of LIBREVILLE with so many ordinary electors on the principal list."""
     day = today or jour_a_paris(now())
-    write_lines(path, iter_electeurs(ville_of(*commune), sizes_of(size), day))
+    write_lines(path, iter_electeurs(ville_of(*libreville.LIBREVILLE), sizes_of(size), day))
