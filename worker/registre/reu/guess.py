@@ -36,7 +36,7 @@ EXAMPLES = 5
 _LONGEST = 60
 """Characters of an example."""
 _FEW = 12
-"""A column with fewer different values names nobody: they are shown as they are."""
+"""A column with fewer different values cannot identify an elector: its values are shown as they are."""
 _CLOSE = 0.72
 """Similarity of two titles from which one is proposed for the other."""
 _MOST = 0.9
