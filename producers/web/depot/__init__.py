@@ -36,7 +36,7 @@ from schemas.declarations import FileDeposited, VerdictReceived
 from schemas.profiles.platform import FileForm, picker
 from schemas.vocabulary import Format, Piece
 
-PAGE = 20
+PAGE = 15
 
 _MOST = 100
 _UNKEPT = "caractères que le module ne peut pas garder : collez-le comme du texte simple"
