@@ -131,6 +131,11 @@ def long_date(day: date) -> str:
     return f"{'1er' if day.day == 1 else day.day} {_MOIS[day.month - 1]} {day.year}"
 
 
+def format_birth(date_naissance: str) -> str:
+    """Return `14/03/1962` for a date of birth; unknown parts are zeros, as in the register."""
+    return "/".join(reversed(date_naissance.split("-")))
+
+
 def weekday_date(day: date) -> str:
     """Return `dimanche 1er mars 2026`, with a no-break space between the number and the month."""
     return f"{_JOURS[day.weekday()]} {long_date(day).replace(' ', NBSP, 1)}"

@@ -111,8 +111,9 @@ class PageContext:
         } | values
         return self.services.templates.TemplateResponse(self.request, template, known, status_code=status)
 
-    def redirect(self, page: str, fragment: str = "", **path: Any) -> Response:  # noqa: ANN401 — parameters of the path
-        return RedirectResponse(f"{self.url(page, **path)}{fragment and '#'}{fragment}", SEE_OTHER)
+    def redirect(self, page: str, after: str = "", **path: Any) -> Response:  # noqa: ANN401 — parameters of the path
+        """Redirect to a page of this commune; `after`: query and fragment of the URL."""
+        return RedirectResponse(f"{self.url(page, **path)}{after}", SEE_OTHER)
 
     def url(self, page: str, **path: Any) -> str:  # noqa: ANN401 — parameters of the path
         """Return the path of a page of this commune; it has no host, which proxies may change."""

@@ -24,6 +24,7 @@ from common.french import (
     NBSP,
     capitalized,
     count_of,
+    format_birth,
     format_elapsed,
     format_moment,
     format_number,
@@ -236,6 +237,7 @@ def add_words(environment: Environment) -> None:
     environment.filters |= {
         "typo": lambda text: typo(without_commands(text)),
         "jour": short_date,
+        "naissance": format_birth,
         "long_jour": weekday_date,
         "moment": in_commune(format_moment),
         "jour_of": in_commune(jour_of),

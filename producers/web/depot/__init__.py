@@ -87,8 +87,7 @@ def _read_chosen(context: PageContext) -> list[AskedFile]:
 
 def _send(context: PageContext, note: FileDeposited | VerdictReceived, words: str) -> Response:
     exports = [file.export_id for file in _read_chosen(context)]
-    send_note(context, DEPOT, note, f"{words}, {count_of(len(exports), 'fichier')}", exports)
-    return context.redirect("depot")
+    return send_note(context, DEPOT, note, f"{words}, {count_of(len(exports), 'fichier')}", exports)
 
 
 def show(context: PageContext) -> Response:

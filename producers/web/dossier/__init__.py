@@ -21,7 +21,7 @@ from zipfile import ZipFile, ZipInfo
 from starlette.responses import Response
 
 from common.calendrier import civil_time
-from common.french import count_of, format_moment, format_number, short_date, typo
+from common.french import count_of, format_birth, format_moment, format_number, short_date, typo
 from producers.records import WORDS, FileState, PieceFile
 from producers.web.exports.query import AskedFile, rank, read_current, read_made
 from producers.web.exports.stored_file import (
@@ -322,7 +322,7 @@ def _describe_tableau(it: DossierFile, verdict: Reconciled) -> Iterator[str]:
     for one in it.differences:
         sign = "+" if one["is_on"] == "liste" else "−"
         who = f"{one['nom_naissance']} {one['prenoms']}".strip()
-        born = "/".join(reversed(one["date_naissance"].split("-")))
+        born = format_birth(one["date_naissance"])
         yield from _indent(f"{sign} {who}, {born}, bureau {one['bureau'] or '–'} : {one['message']}", "      ")
     if known and known["unexplained"]:
         yield from _indent(f"Écart que rien n'explique : {format_number(known['unexplained'])}.")

@@ -31,7 +31,7 @@ def ask(context: PageContext) -> Response:
     values |= {"listes": form["listes"], "formats": [form["format"]]}
     data = validate(ListeExportRequested, values, FIELDS, {}, names={"formats": "format"}, better=_CHOICES)
     send_request(context, data, f"Listes {', '.join(form['listes'])} [{form['format']}]")
-    return context.redirect("listes", "demandes")
+    return context.redirect("listes", "#demandes")
 
 
 def _read_form(context: PageContext) -> dict[str, Any]:

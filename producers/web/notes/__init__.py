@@ -1,22 +1,19 @@
 """Notes about the commune: meetings of the commission, own polls, bureaux; and the agent's notifications."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import date
+from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import Select, column, select, table
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from common.calendrier import CalendarReunion, CalendarScrutin, is_poll_day
 from common.french import count_of, short_date, weekday_date
-from producers.state import State, to_record, view_of
 from producers.web.echeances import read_own_scrutins, read_reunions, read_scrutins, read_tableaux
 from producers.web.exports.query import AskedFile
 from producers.web.forms import (
     FormRefused,
-    Paging,
-    page_number,
     read_day,
     read_days,
     refuse,
@@ -54,24 +51,11 @@ _BETTER = {
 }
 
 
-@dataclass(frozen=True)
-class ShownBureau:
-    """A bureau, with fields that the export of the REU may lack."""
-
-    bureau: str
-    libelle: str
-    code_canton: str
-    libelle_canton: str
-    code_circonscription: str
-    libelle_circonscription: str
+_BUREAUX = table("bureaux", *map(column, ("code_commune", "bureau", "libelle", *_BUREAU)))
 
 
-_BUREAUX = view_of("bureaux", ShownBureau, "code_commune")
-
-
-def read_bureaux(state: State, commune: str) -> list[ShownBureau]:
-    query = select(_BUREAUX).where(_BUREAUX.c.code_commune == commune).order_by(_BUREAUX.c.bureau)
-    return [to_record(ShownBureau, row) for row in state.read(query)]
+def _select_bureaux(context: PageContext) -> Select[Any]:
+    return select(_BUREAUX).where(_BUREAUX.c.code_commune == context.commune.code).order_by(_BUREAUX.c.bureau)
 
 
 def show_calendar(context: PageContext) -> Response:
@@ -92,7 +76,7 @@ def show_calendar(context: PageContext) -> Response:
         if text(context.form, "act") in {"reunion", "scrutin"}
         else _prefill(context, reunions, own),
         reunions=[(it, [file for file in tableaux if _rests_on(file, it)]) for it in reunions],
-        scrutins=[(it, [file for file in tableaux if _is_for(file, it.jour)]) for it in own],
+        scrutins=[(it, [file for file in tableaux if file.parameters.get("scrutin") == str(it.jour)]) for it in own],
         national=[it for it in read_scrutins(state, commune) if it.jour not in days and it.jour >= context.today],
         has_tableaux=bool(tableaux),
         to_redo=[it for it in tableaux if it.recalled_at][:10],
@@ -130,29 +114,28 @@ def change_calendar(context: PageContext) -> Response:
     answer = answers.get(text(context.form, "act"))
     if answer is None:
         raise HTTPException(NOT_FOUND)
-    answer(context)
-    return context.redirect("reunions", "enregistrement")
+    return answer(context)
 
 
-def _note_reunion(context: PageContext) -> None:
+def _note_reunion(context: PageContext) -> Response:
     form, found = _read_form(context), dict[str, str]()
     day, former = read_days({"jour": form["jour"]}, found, until=context.today).get("jour"), read_day(form["replaces"])
     values: dict[str, object] = {"jour": day, "liste": form["liste"] or None, "replaces": former}
     values |= {"reason": form["reason"], "has_deliberated": not form["sans_deliberation"]}
     note = validate(ReunionNoted, values, REUNION_FIELDS, found, better={"jour": _NO_DAY})
     said = f"réunion du {short_date(note.jour)}" + (f", et non du {short_date(former)}" if former else "")
-    send_note(context, "reunions", note, said)
+    return send_note(context, "reunions", note, said)
 
 
-def _remove_reunion(context: PageContext) -> None:
+def _remove_reunion(context: PageContext) -> Response:
     day, liste = _known_day(context, "jour"), text(context.form, "liste")
     if liste not in {"", *Liste}:
         raise HTTPException(NOT_FOUND)
     note = ReunionNoted(jour=day, liste=Liste(liste) if liste else None, removed=True, reason=_reason(context))
-    send_note(context, "reunions", note, f"réunion du {short_date(day)} retirée")
+    return send_note(context, "reunions", note, f"réunion du {short_date(day)} retirée")
 
 
-def _note_scrutin(context: PageContext) -> None:
+def _note_scrutin(context: PageContext) -> Response:
     form, found = _read_form(context), dict[str, str]()
     days = read_days({name: form[name] for name in ("scrutin", *_DAYS)}, found)
     day, others = days.get("scrutin"), {name: days.get(name) for name in _DAYS}
@@ -175,13 +158,13 @@ def _note_scrutin(context: PageContext) -> None:
     values |= {"reason": form["scrutin_reason"]}
     names = {"jour": "scrutin", "reason": "scrutin_reason"}
     note = validate(ScrutinNoted, values, SCRUTIN_FIELDS, found, names=names, better={"scrutin": _NO_DAY})
-    send_note(context, "reunions", note, f"scrutin du {short_date(note.jour)}")
+    return send_note(context, "reunions", note, f"scrutin du {short_date(note.jour)}")
 
 
-def _remove_scrutin(context: PageContext) -> None:
+def _remove_scrutin(context: PageContext) -> Response:
     day = _known_day(context, "scrutin")
     note = ScrutinNoted(jour=day, removed=True, reason=_reason(context))
-    send_note(context, "reunions", note, f"scrutin du {short_date(day)} retiré")
+    return send_note(context, "reunions", note, f"scrutin du {short_date(day)} retiré")
 
 
 def _known_day(context: PageContext, name: str) -> date:
@@ -201,16 +184,12 @@ def _rests_on(file: AskedFile, reunion: CalendarReunion) -> bool:
     return reunion.liste in {"", file.liste} and day in {asked.get("reunion"), asked.get("until")}
 
 
-def _is_for(file: AskedFile, scrutin: date) -> bool:
-    return file.parameters.get("scrutin") == scrutin.isoformat()
-
-
 def describe_bureaux(context: PageContext) -> Response:
     """« Enregistrer »: note all changed bureaux in one event; « Appliquer à tous » fills the empty fields."""
     form, found = typed(context.form), dict[str, str]()
     described: list[DescribedBureau] = []
     of_all = {name: form.get(f"tous-{name}", "") if "tous" in form else "" for name in _BUREAU}
-    for bureau in read_bureaux(context.services.state, context.commune.code):
+    for bureau in context.services.state.read(_select_bureaux(context)):
         names = {name: f"{name}-{bureau.bureau}" for name in _BUREAU}
         if not names.values() & form.keys():
             continue
@@ -227,23 +206,15 @@ def describe_bureaux(context: PageContext) -> Response:
         found = {"bureaux": "changez une case au moins"}
     refuse(found, found)
     number = count_of(len(described), "bureau complété", "bureaux complétés")
-    send_note(context, "bureaux", BureauxDescribed(bureaux=described), number)
-    return context.redirect("bureaux", "enregistrement")
+    return send_note(context, "bureaux", BureauxDescribed(bureaux=described), number)
 
 
 def show_bureaux(context: PageContext) -> Response:
     pending = read_declarations(context, "bureaux")
-    page = page_number(context.query.get("page", ""))
-    bureaux = read_bureaux(context.services.state, context.commune.code)
-    paging = Paging.of(context.url("bureaux"), {}, page=page, total=len(bureaux), size=MOST_BUREAUX)
+    bureaux, paging = context.read_page(_select_bureaux(context), MOST_BUREAUX, {})
+    form = typed(context.form)
     return note_page(
-        context,
-        "notes/bureaux.html",
-        pending,
-        bureaux=bureaux[(page - 1) * MOST_BUREAUX :][:MOST_BUREAUX],
-        paging=paging,
-        form=typed(context.form),
-        fields=_BUREAU_LABELS,
+        context, "notes/bureaux.html", pending, bureaux=bureaux, paging=paging, form=form, fields=_BUREAU_LABELS
     )
 
 
@@ -257,5 +228,4 @@ def show_wishes(context: PageContext) -> Response:
 def choose_wishes(context: PageContext) -> Response:
     chosen = [Wish(it) for it in texts(context.form, "wish") if it in set(Wish)]
     said = ", ".join(it.label for it in chosen) or "rien"
-    send_note(context, "prevenir", WishesChosen(wishes=chosen), f"vous serez prévenu de : {said}")
-    return context.redirect("prevenir", "enregistrement")
+    return send_note(context, "prevenir", WishesChosen(wishes=chosen), f"vous serez prévenu de : {said}")

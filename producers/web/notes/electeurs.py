@@ -11,15 +11,15 @@ from typing import Any
 
 from sqlalchemy import Row, Select, column, select, table
 from starlette.exceptions import HTTPException
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import Response
 
 from common.calendrier import majorite_on
-from common.french import count_of, short_date
+from common.french import count_of, format_birth, short_date
 from producers.state import State, to_day, to_record
 from producers.web.anomalies.report import fold
 from producers.web.echeances import may_print, read_tableaux
 from producers.web.forms import Paging, page_number, read_days, read_number, refuse, text, typed
-from producers.web.page_context import NOT_FOUND, SEE_OTHER, PageContext
+from producers.web.page_context import NOT_FOUND, PageContext
 from producers.web.suivi.requests import note_page, read_declarations, send_note
 from schemas.declarations import MOST_MOTIFS, CompletedMotif, DoubtDecided, ElecteurProtected, MotifsCompleted
 from schemas.vocabulary import CATEGORIES, Categorie, DoubtDecision, Nature, SeenPage
@@ -70,11 +70,6 @@ _SIDE_LABELS = {
 """The rows of a comparison: keys used by a doubt, label, columns."""
 
 
-def birth_words(born: str) -> str:
-    """Format a date of birth as `14/03/1962`; unknown parts are zeros, as in the register."""
-    return "/".join(reversed(born.split("-")))
-
-
 @dataclass(frozen=True)
 class MouvementLine:
     mouvement: int
@@ -96,10 +91,6 @@ class MouvementLine:
     @property
     def who(self) -> str:
         return " ".join(filter(None, (self.nom_naissance, self.prenoms))) or "(sans nom)"
-
-    @property
-    def born(self) -> str:
-        return birth_words(self.date_naissance)
 
     @property
     def categories(self) -> Sequence[Categorie]:
@@ -167,9 +158,8 @@ def complete_motifs(context: PageContext) -> Response:
         found = {first: f"{'changez' if _are_noted(context) else 'remplissez'} une ligne au moins"}
     refuse(found, found)
     act, said = MotifsCompleted(motifs=completed), count_of(len(completed), "mouvement complété")
-    send_note(context, "motifs", act, said, (it.mouvement for it in completed))
-    back = f"?{_OF_NOTED}=1" if _are_noted(context) else ""
-    return RedirectResponse(f"{context.url('motifs')}{back}#enregistrement", SEE_OTHER)
+    query = f"?{_OF_NOTED}=1" if _are_noted(context) else ""
+    return send_note(context, "motifs", act, said, (it.mouvement for it in completed), query=query)
 
 
 class _Filled:
@@ -276,7 +266,7 @@ def _to_doubt(row: Mapping[Any, Any]) -> ShownDoubt:
     def said(side: str, names: Sequence[str]) -> str:
         values = (str(row[f"{side}_{name}"] or "") for name in names)
         words = ", ".join(filter(None, values))
-        return birth_words(words) if names == ("date_naissance",) else words
+        return format_birth(words) if names == ("date_naissance",) else words
 
     differs = row["differs"].split()
     lines = [
@@ -298,9 +288,8 @@ def decide_doubt(context: PageContext) -> Response:
         unsure = f"cochez que vous avez vérifié dans le REU (doute n° {number})"
         refuse([f"verifie-{number}"], {f"verifie-{number}": unsure})
     note = DoubtDecided(doubt=number, decision=said, reason=text(context.form, "reason")[:_LONGEST])
-    send_note(context, "doutes", note, f"doute n° {number}, {said.label}", [number])
-    back = f"?{_OF_DECIDED}=1" if _OF_DECIDED in context.query else ""
-    return RedirectResponse(f"{context.url('doutes')}{back}#enregistrement", SEE_OTHER)
+    query = f"?{_OF_DECIDED}=1" if _OF_DECIDED in context.query else ""
+    return send_note(context, "doutes", note, f"doute n° {number}, {said.label}", [number], query=query)
 
 
 def show_doubts(context: PageContext) -> Response:
@@ -321,36 +310,14 @@ def show_doubts(context: PageContext) -> Response:
     )
 
 
-@dataclass(frozen=True)
-class ShownElecteur:
-    """An elector, identified by number of row, with the data that a clerk knows."""
-
-    number: int
-    nom_naissance: str
-    prenoms: str
-    date_naissance: str
-
-    @property
-    def born(self) -> str:
-        return birth_words(self.date_naissance)
-
-
-def read_protected(state: State, commune: str) -> list[ShownElecteur]:
-    view = _PROTEGES.c
-    query = select(view.protection, view.nom_naissance, view.prenoms, view.date_naissance)
-    rows = state.read(query.where(view.code_commune == commune))
-    return sorted((ShownElecteur(*row) for row in rows), key=lambda it: (_fold(it.nom_naissance), _fold(it.prenoms)))
-
-
-def find_electeurs(state: State, commune: str, nom: str, born: str) -> list[ShownElecteur]:
+def _find_electeurs(state: State, commune: str, nom: str, born: str) -> list[Row[Any]]:
     """Return the electors of the commune born on that day whose name starts with `nom`; each person once."""
     view = _ELECTEURS.c
-    query = select(view.electeur, view.nom_naissance, view.prenoms, view.date_naissance, view.nom_usage)
-    query = query.where(view.code_commune == commune, view.date_naissance == born).order_by(view.electeur)
-    wanted, found = _fold(nom), dict[tuple[str, str], ShownElecteur]()
-    for number, birth_name, prenoms, date_naissance, used in state.read(query):
-        if any(_fold(name).startswith(wanted) for name in (birth_name, used)):
-            found.setdefault((birth_name, prenoms), ShownElecteur(number, birth_name, prenoms, date_naissance))
+    query = select(_ELECTEURS).where(view.code_commune == commune, view.date_naissance == born)
+    wanted, found = _fold(nom), dict[tuple[str, str], Row[Any]]()
+    for row in state.read(query.order_by(view.electeur)):
+        if any(_fold(name).startswith(wanted) for name in (row.nom_naissance, row.nom_usage)):
+            found.setdefault((row.nom_naissance, row.prenoms), row)
     return list(found.values())[:30]
 
 
@@ -370,19 +337,18 @@ def change_protected(context: PageContext) -> Response:
         case "search":
             return _show_protected(context, _search(context))
         case "protect" if number:
-            send_note(context, "proteges", ElecteurProtected(electeur=number), "un électeur protégé")
+            return send_note(context, "proteges", ElecteurProtected(electeur=number), "un électeur protégé")
         case "lift" if number:
-            send_note(context, "proteges", ElecteurProtected(lifted=number), "une protection levée", [number])
+            return send_note(context, "proteges", ElecteurProtected(lifted=number), "une protection levée", [number])
         case _:
             raise HTTPException(NOT_FOUND)
-    return context.redirect("proteges", "enregistrement")
 
 
 def _searched(context: PageContext) -> dict[str, str]:
     return {name: text(context.form, name)[:_LONGEST] for name in ("nom", "naissance")}
 
 
-def _search(context: PageContext) -> list[ShownElecteur]:
+def _search(context: PageContext) -> list[Row[Any]]:
     form = _searched(context)
     born, wrong = _read_birth(form["naissance"]), dict[str, str]()
     if not form["nom"]:
@@ -390,7 +356,7 @@ def _search(context: PageContext) -> list[ShownElecteur]:
     if not born:
         wrong["naissance"] = "écrivez la date de naissance, JJ/MM/AAAA"
     refuse(form, wrong)
-    return find_electeurs(context.services.state, context.commune.code, form["nom"], born)
+    return _find_electeurs(context.services.state, context.commune.code, form["nom"], born)
 
 
 def _require_right(context: PageContext) -> None:
@@ -404,10 +370,11 @@ def show_protected(context: PageContext) -> Response:
     return _show_protected(context, None)
 
 
-def _show_protected(context: PageContext, found: Sequence[ShownElecteur] | None) -> Response:
+def _show_protected(context: PageContext, found: Sequence[Row[Any]] | None) -> Response:
     pending = read_declarations(context, "proteges")
     page = page_number(context.query.get("page", ""))
-    everybody = read_protected(context.services.state, context.commune.code)
+    rows = context.services.state.read(select(_PROTEGES).where(_PROTEGES.c.code_commune == context.commune.code))
+    everybody = sorted(rows, key=lambda it: (_fold(it.nom_naissance), _fold(it.prenoms)))
     protected = everybody[(page - 1) * PAGE : page * PAGE]
     context.record_seen(SeenPage.PROTECTIONS, len(protected) + len(found or ()))
     paging = Paging.of(context.url("proteges"), {}, page=page, total=len(everybody), size=PAGE)

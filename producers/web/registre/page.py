@@ -221,7 +221,7 @@ def give_up(context: PageContext) -> Response:
 
 def _send(context: PageContext, data: Data, words: str) -> Response:
     send_request(context, data, words, page=_PAGE)
-    return context.redirect(_PAGE, "apercus")
+    return context.redirect(_PAGE, "#apercus")
 
 
 def _find(context: PageContext, *states: PreviewStatus) -> Apercu:

@@ -72,7 +72,7 @@ def hide(context: PageContext) -> Response:
     demande = _read_demande(context)
     hidden = [it for it in context.request.session.get(_HIDDEN, []) if it != demande.request_id]
     context.request.session[_HIDDEN] = [*hidden, demande.request_id][-30:]
-    return context.redirect(demande.home, "demandes")
+    return context.redirect(demande.home, "#demandes")
 
 
 def find(request: Request) -> Response:
@@ -114,4 +114,4 @@ def _ask_about(context: PageContext, contract: type[CancelRequested | RetryReque
     )
     what = chosen[0].label if len(chosen) == 1 else count_of(len(chosen or demande.files), "fichier", "fichiers")
     send_request(context, data, f"{words} : {what}")
-    return context.redirect(demande.home, "demandes")
+    return context.redirect(demande.home, "#demandes")

@@ -337,9 +337,15 @@ def send_request(
 
 
 def send_note(
-    context: PageContext, page: str, note: FileNote | RegisterNote | ScreenNote, words: str, about: Iterable[int] = ()
-) -> None:
-    """Publish the note of a form of that page, once, as `send_request` does.
+    context: PageContext,
+    page: str,
+    note: FileNote | RegisterNote | ScreenNote,
+    words: str,
+    about: Iterable[int] = (),
+    *,
+    query: str = "",
+) -> Response:
+    """Publish the note of a form of that page, once, as `send_request` does; return to the page, with the `query`.
 
     `about` holds the files of the note, or the rows that the page marks until the note is recorded.
     """
@@ -351,6 +357,7 @@ def send_note(
     else:
         data = DeclarationNoted(note=note, exports=about if isinstance(note, FileNote) else None, **who)
     send_request(context, data, words, page=page, about=about)
+    return context.redirect(page, f"{query}#enregistrement")
 
 
 def note_page(

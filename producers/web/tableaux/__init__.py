@@ -202,7 +202,7 @@ def ask(context: PageContext) -> Response:
     data = form.validate(commune, context.agent.name)
     titre = name_tableau(data.types[0], data.scrutin)
     send_request(context, data, f"{titre}, listes {', '.join(data.listes)} [pdf]")
-    return context.redirect("tableaux", "demandes")
+    return context.redirect("tableaux", "#demandes")
 
 
 PUBLICATION_FIELDS = {
