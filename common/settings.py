@@ -64,7 +64,7 @@ VARIABLES = (
     "WEB_OIDC_UNVERIFIED",
     "WEB_OIDC_SIRETS",
 )
-"""The variables of all processes, without the prefix; docs/operations.md says what each means."""
+"""The variables of all processes, without the prefix; docs/reference.md says what each means."""
 
 
 class SettingsError(ValueError):

@@ -171,7 +171,7 @@ def test_every_code_of_an_error_is_explained() -> None:
 
 
 def test_every_variable_is_in_the_table_with_its_readers() -> None:
-    rows = {row["Variable"].strip("`"): row["Read by"] for row in _rows(_read("operations.md"), "Read by")}
+    rows = {row["Variable"].strip("`"): row["Read by"] for row in _rows(_read("reference.md"), "Read by")}
     fields = {"producers": WebSettings.model_fields, "worker": Settings.model_fields}
     read_by = {it: [reader for reader in fields if it.lower() in {*fields[reader], "secrets_dir"}] for it in VARIABLES}
     expected = {PREFIX + name: ", ".join(readers) for name, readers in read_by.items()}
@@ -326,7 +326,7 @@ def _names(cell: str) -> list[str]:
 
 def test_every_view_is_documented_with_all_its_columns(database: Inspector) -> None:
     found = {view: {column["name"] for column in database.get_columns(view)} for view in database.get_view_names()}
-    section = _read("operations.md").partition("\n## Views\n")[2].partition("\n## ")[0]
+    section = _read("reference.md").partition("\n## Views\n")[2].partition("\n## ")[0]
     documented = {row["View"].strip("`"): _names(row["Columns"]) for row in _rows(section, "View")}
     title = "Columns of `derniers_exports`"
     documented["derniers_exports"] = [name for row in _rows(section, title) for name in _names(row[title])]

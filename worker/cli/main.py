@@ -20,6 +20,7 @@ COMMANDS = {
     "communes": "worker.cli.registre:communes",
     "agents": "worker.cli.access:agents",
     "accounts": "worker.cli.access:accounts",
+    "why": "worker.cli.why:why",
     "work": "worker.cli.dead_letters:work",
     "dead-letters": "worker.cli.dead_letters:dead_letters",
     "notifier": "worker.cli.operations:notifier",

@@ -2,7 +2,7 @@
 
 PostgreSQL has functions for accounts without rights on a table: each function runs with the rights of the owner.
 
-The views that producers and the screen read are a contract (docs/operations.md). PostgreSQL replaces a view only if its
+The views that producers and the screen read are a contract (docs/reference.md). PostgreSQL replaces a view only if its
 former columns keep their order: new columns are appended.
 """
 

@@ -1,0 +1,330 @@
+"""`python -m worker why`: how far a request came, from its event to the download; where it stopped; what mends it.
+
+It prints accounts, agents and files, no elector.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import date, datetime, timedelta
+from itertools import chain
+from typing import NamedTuple
+
+import click
+from sqlalchemy import ColumnElement, func, or_, select
+from sqlalchemy.orm import Session
+
+from common.calendrier import jour_a_paris, now
+from common.cli import ExitCode
+from common.french import count_of, format_moment
+from common.texte import without_controls
+from schemas.vocabulary import FORMATS, Channel, ExportStatus, PreviewStatus, RequestOutcome
+from worker.access.management import list_senders
+from worker.access.models import EVERY_COMMUNE, Agent
+from worker.arrivals import Preview
+from worker.cli.options import CODE_COMMUNE, JOUR, describe_wishes, start_of, worker_database
+from worker.deferred import DeferredEvent
+from worker.errors import PrefectureError
+from worker.exports.integrity import find_fault
+from worker.exports.models import Export, Recall, Request, main_name
+from worker.exports.storage import Storage
+from worker.messaging.dead_letters import QUEUES, open_office
+from worker.messaging.encoder import INGEST_ACTORS
+from worker.messaging.queues import DOORBELL_QUEUES, QueueState, read_queues
+from worker.notifier.models import Notification
+from worker.notifier.sending import read_addressees
+from worker.settings import Settings, load_settings
+from worker.work.queue import About, Work, WorkKind, WorkState, count_before, subject_of
+
+_MOST = 20
+"""So many requests are shown, the latest first."""
+
+
+class Stop(NamedTuple):
+    """What stopped a request, and what mends it, in French."""
+
+    what: str
+    mend: str
+
+
+_NOTHING = "rien : attendez"
+_START = "« docker compose up --detach » ; s'il s'arrête encore, lisez la fin de son journal"
+_ALLOW = "« python -m worker accounts --add COMPTE --commune CODE », puis redemandez"
+_IMPORT = "importez l'export du REU de la commune, puis redemandez"
+_MENDS = {
+    "disque_plein": "libérez de la place sur le volume des exports, ou rendez-le inscriptible",
+    "volume_absent": "montez le volume ; s'il est neuf ou restauré : « python -m worker verify --accept-volume »",
+    "indisponible": "« python -m worker diagnose » dit ce qui ne répond pas",
+    "xsd": "corrigez le profil de la plateforme (« python -m worker profiles »), ou déposez le CSV",
+    "export_impossible": _IMPORT,
+    "registre_absent": _IMPORT,
+    "arrets_repetes": "lisez la fin du journal de ce worker (code 137 : la mémoire lui manque)",
+    "compte_faux": "arrêtez les workers de cette file, gardez leur journal et signalez-le",
+    "erreur": "gardez le journal (« export_crashed ») et signalez-le",
+    "expediteur_inconnu": "le programme doit donner la propriété « user_id »",
+    "compte_non_autorise": _ALLOW,
+    "acte_non_autorise": "« python -m worker accounts --add COMPTE --commune CODE --act ACTE », puis redemandez",
+}
+"""What mends a failure or a refusal, by its code."""
+
+
+@click.command
+@click.argument("what", metavar="[QUOI]", default="")
+@click.option("--commune", type=CODE_COMMUNE, metavar="CODE", help="Les demandes d'une commune, au lieu de QUOI.")
+@click.option("--day", type=JOUR, metavar="DATE", help="Avec --commune : ce jour-là, au lieu d'aujourd'hui.")
+@click.pass_context
+def why(context: click.Context, *, what: str, commune: str | None, day: date | None) -> None:
+    """Dire où une demande s'est arrêtée, et que faire.
+
+    QUOI : l'identifiant d'une demande, le N° ou le nom d'un fichier, ou l'adresse d'une personne à prévenir.
+    """
+    if bool(what) == bool(commune):
+        raise click.UsageError("dites QUOI, ou --commune")
+    settings = load_settings()
+    with worker_database(settings) as engine, Session(engine) as session:
+        inquiry = Inquiry(session, settings, Storage(settings.exports_dir, engine))
+        if commune:
+            inquiry.ask_about_day(commune, day or jour_a_paris(now()))
+        elif "@" in what:
+            inquiry.ask_about_address(what)
+        else:
+            inquiry.ask_about(what.rpartition("/")[2])
+    if inquiry.has_stopped:
+        context.exit(ExitCode.FAILED)
+
+
+class Inquiry:
+    """Looks at each step of requests, and prints what it finds; `has_stopped` once a request has stopped."""
+
+    def __init__(self, session: Session, settings: Settings, storage: Storage) -> None:
+        self.has_stopped = False
+        self._session = session
+        self._storage = storage
+        self._amqp_url = settings.amqp_url.get_secret_value()
+        self._senders = list_senders(session.connection())
+        self._queues: Mapping[str, QueueState] = {}
+        try:
+            accounts = {it.name for it in self._senders}
+            self._queues = {it.queue: it for it in read_queues(self._amqp_url, accounts)}
+        except PrefectureError as error:
+            self._stop([Stop(str(error), _START)])
+
+    def ask_about(self, what: str) -> None:
+        """Print the request with an id, or the request of a file."""
+        if not (what.isdecimal() or what.rpartition(".")[2] in FORMATS):
+            if not self._show(or_(Request.event_id == what, Request.correlation_id == what)):
+                self._stop(self._find_unread(what))
+            return
+        is_it = Export.id == int(what) if what.isdecimal() else Export.file_name == main_name(what)
+        export = self._session.scalars(select(Export).where(is_it)).one_or_none()
+        if export is None:
+            reason = "jamais produit, effacé par « forget », ou d'une autre installation"
+            self._stop([Stop(f"aucun fichier {what} : {reason}", "cherchez par --commune et --day")])
+        else:
+            self._show(Request.id == export.request_id, export_id=export.id)
+
+    def ask_about_day(self, commune: str, day: date) -> None:
+        """Print the requests of a commune that were read on a day in Paris, or why there are none."""
+        of_day = Request.created_at >= start_of(day), Request.created_at < start_of(day + timedelta(days=1))
+        if self._show(*of_day, Request.code_commune == commune):
+            return
+        click.echo(f"Aucune demande pour {commune} n'a été lue le {day:%d/%m/%Y}.")
+        if not any(it.code_commune in (commune, EVERY_COMMUNE) for it in self._senders):
+            self._stop([Stop(f"aucun compte ne peut demander pour {commune}", _ALLOW)])
+        unclear = select(func.count()).select_from(Request).where(Request.code_commune == "", *of_day)
+        if number := self._session.scalar(unclear):
+            said = count_of(number, "demande refusée", "demandes refusées")
+            self._stop([Stop(f"{said} sans commune lisible ce jour-là", "la vue « demandes » dit de quel compte")])
+        self._stop(self._find_unread(commune))
+
+    def ask_about_address(self, address: str) -> None:
+        """Print the agents who have an address, then the latest requests with a message to it."""
+        agents = self._session.scalars(select(Agent).where(func.lower(Agent.email) == address.lower())).all()
+        for agent in agents:
+            click.echo(f"{agent.name} ({agent.code_commune}) demande : {describe_wishes(agent.kinds)}")
+        if not agents:
+            self._stop([Stop(f"aucun agent n'a l'adresse {address}", "« python -m worker agents --add »")])
+        key = f"{Channel.MAIL}:{address.casefold()}"
+        sent = select(Notification.request_id).where(
+            Notification.recipient == key, Notification.request_id.is_not(None)
+        )
+        ids = set(self._session.scalars(sent.order_by(Notification.id.desc()).limit(_MOST)))
+        waiting = select(Work.subject).where(Work.kind == WorkKind.MAIL, Work.part == key)
+        of_request = Work.subject.startswith(f"{About.REQUEST}:")
+        ids |= {int(it.partition(":")[2]) for it in self._session.scalars(waiting.where(of_request).limit(_MOST))}
+        if not self._show(Request.id.in_(ids)):
+            click.echo(f"Aucun message à {address} sur une demande.")
+
+    def _show(self, *which: ColumnElement[bool], export_id: int | None = None) -> bool:
+        """Print the steps of requests, or of one file of a request; return False when there is none."""
+        requests = self._session.scalars(select(Request).where(*which).order_by(Request.id.desc()).limit(_MOST)).all()
+        for request in requests:
+            stops = [*self._read_request(request, export_id)]
+            self._stop(stops)
+            if not stops:
+                click.echo("  Tout s'est fait.")
+        return bool(requests)
+
+    def _stop(self, stops: Iterable[Stop]) -> None:
+        for it in stops:
+            self.has_stopped = True
+            click.echo(f"  Arrêt : {without_controls(it.what)}\n  À faire : {without_controls(it.mend)}")
+
+    def _read_request(self, request: Request, export_id: int | None) -> Iterator[Stop]:
+        _say(f"Demande {request.event_id} ({request.source}, compte {request.sender or '—'})", indent="")
+        read_at = format_moment(request.created_at, request.code_commune)
+        _say(f"événement {request.event_type.split('.')[-2]} lu le {read_at}, pour {request.requested_by or '—'}")
+        if request.outcome == RequestOutcome.REFUSED:
+            mend = _MENDS.get(request.code, "corrigez la demande, puis refaites-la sous un autre identifiant")
+            yield Stop(f"refusée ({request.code}) : {request.reason}", mend)
+        for export in request.exports:
+            if export_id in (None, export.id):
+                yield from self._read_export(export)
+        is_about = or_(Preview.request_id == request.id, Preview.import_request_id == request.id)
+        for preview in self._session.scalars(select(Preview).where(is_about)):
+            yield from self._read_preview(preview)
+        yield from self._read_messages(request)
+
+    def _read_export(self, export: Export) -> Iterator[Stop]:
+        _say(f"fichier N° {export.id}, {export.label} : {ExportStatus(export.status).label}")
+        request, mend = export.request, _MENDS.get(export.error_code, _MENDS["erreur"])
+        again = f"« python -m producers retry {request.event_id} --source {request.source} --export {export.id} »"
+        if export.status == ExportStatus.FAILED:
+            yield Stop(f"en échec ({export.error_code}) : {export.error_message}", f"{mend} ; puis {again}")
+        elif export.status == ExportStatus.CANCELLED:
+            yield Stop("annulé ; « python -m worker audit » dit par qui", again)
+        elif export.status == ExportStatus.READY:
+            yield from self._read_file(export, again)
+        elif export.error_code:
+            yield Stop(f"attend ({export.error_code}) : {export.error_message}", f"{mend} ; il se fait ensuite seul")
+        else:
+            yield self._read_work(WorkKind(export.kind), export.id, again)
+
+    def _read_file(self, export: Export, again: str) -> Iterator[Stop]:
+        """Look whether a file that was made is there, whole and sound."""
+        code = export.code_commune
+        if export.purged_at is not None:
+            yield Stop(f"effacé le {format_moment(export.purged_at, code)}, après son délai", again)
+            return
+        try:
+            self._storage.require_own(may_mark=False)
+        except PrefectureError as error:
+            yield Stop(str(error), _MENDS[error.code])
+            return
+        if fault := find_fault(self._storage.path(code, export.file_name), export.size or 0, export.sha256 or ""):
+            yield Stop(f"{export.file_name} : {fault.label}", again)
+        else:
+            _say(f"sur le volume, entier : {export.file_name}")
+        taken_at = export.downloaded_at and format_moment(export.downloaded_at, code)
+        _say(f"téléchargé le {taken_at} par {export.downloaded_by}" if taken_at else "jamais téléchargé")
+        if export.recall_id is not None and (recall := self._session.get(Recall, export.recall_id)):
+            yield Stop(f"à refaire : {recall.because}", again)
+        if export.bloquantes:
+            said = count_of(export.bloquantes, "anomalie bloquante", "anomalies bloquantes")
+            yield Stop(f"{said} : la plateforme le rejetterait", "la mairie corrige dans le REU, puis redemande")
+        if export.a_completer:
+            said = count_of(export.a_completer, "mouvement")
+            yield Stop(f"{said} sans date ou motif", "la mairie les complète sur la page « Dates et motifs »")
+
+    def _read_preview(self, preview: Preview) -> Iterator[Stop]:
+        status = PreviewStatus(preview.status)
+        _say(f"export du REU {preview.file_name} : {status.label}")
+        if status is PreviewStatus.REFUSED:
+            yield Stop(preview.reason, "la mairie dépose un autre export")
+        elif status.is_asked:
+            yield Stop("un agent doit répondre", "la mairie répond sur la page « Le registre »")
+        elif status.is_at_work:
+            yield self._read_work(WorkKind.PREVIEW, preview.id, "la mairie dépose l'export à nouveau")
+
+    def _read_work(self, kind: WorkKind, row_id: int, again: str) -> Stop:
+        """Return what the work of a row waits for."""
+        is_it = Work.kind == kind, Work.subject == subject_of(kind, row_id)
+        work = self._session.scalars(select(Work).where(*is_it)).one_or_none()
+        if work is None:
+            return Stop("aucun travail n'est plus prévu pour lui", again)
+        if work.state == WorkState.DEAD:
+            return Stop(f"abandonné : {work.error}", "« python -m worker work retry »")
+        queue = DOORBELL_QUEUES[kind, bool(work.lane)]
+        if work.state == WorkState.HELD:
+            if _is_ahead(work.lease_until):
+                return Stop(
+                    f"en cours, par {work.owner}", f"{_NOTHING} ; après deux minutes sans avancer, il est rendu"
+                )
+            return Stop(f"son worker ({work.owner}) ne répond plus", f"workers de la file {queue} : {_START}")
+        state = self._queues.get(queue)
+        if state and not state.consumers:
+            return Stop(f"aucun worker ne lit la file {queue}", f"workers de cette file : {_START}")
+        return self._read_turn(work, queue)
+
+    def _read_turn(self, work: Work, queue: str) -> Stop:
+        if _is_ahead(work.due_at):
+            return Stop(f"attend un nouvel essai : {work.error or 'sans erreur'}", _MENDS["indisponible"])
+        if work.enqueued_at is None:
+            return Stop("son message n'est pas parti vers RabbitMQ", f"notifier : {_START}")
+        row_id = int(work.subject.partition(":")[2])
+        before = count_before(self._session.connection(), WorkKind(work.kind), row_id)
+        return Stop(f"attend son tour dans la file {queue}, {before} avant lui", f"{_NOTHING}, ou ajoutez des workers")
+
+    def _read_messages(self, request: Request) -> Iterator[Stop]:
+        """Print the messages about the end of a request, and look why some did not leave."""
+        told = select(Notification).where(Notification.request_id == request.id).order_by(Notification.id)
+        rows = {it.recipient: it for it in self._session.scalars(told)}
+        for row in rows.values():
+            if row.sent_at:
+                _say(f"{row.channel} à {row.address} : envoyé le {format_moment(row.sent_at, request.code_commune)}")
+            elif row.refusal:
+                mend = "corrigez l'adresse : « python -m worker agents »"
+                yield Stop(f"{row.channel} à {row.address} refusé : {row.refusal}", mend)
+        subject = f"{About.REQUEST}:{request.id}"
+        works = self._session.scalars(select(Work).where(Work.subject == subject).order_by(Work.id)).all()
+        for work in works:
+            if work.part not in rows or not rows[work.part].refusal:
+                yield _explain_message(work, rows.get(work.part))
+        code = request.code_commune
+        if request.completed_at and request.exports and not read_addressees(self._session, [code])[code]:
+            mend = f"« python -m worker agents --add NOM --commune {code} --email ADRESSE »"
+            yield Stop("personne n'est à prévenir pour cette commune", mend)
+
+    def _find_unread(self, words: str) -> list[Stop]:
+        """Look for an event that was not read: deferred, put aside, in a queue, or never published."""
+        deferred = select(DeferredEvent).where(DeferredEvent.event_id == words)
+        if waiting := self._session.scalars(deferred).first():
+            return [Stop(f"l'événement attend ce qu'il nomme (compte {waiting.sender})", _NOTHING)]
+        stops = list(self._find_letters(words))
+        for state in self._queues.values():
+            if state.queue in INGEST_ACTORS and state.messages:
+                said = f"{count_of(state.messages, 'message')} à lire dans la file {state.queue}"
+                mend = f"{_NOTHING}, ou ajoutez des workers" if state.consumers else f"workers : {_START}"
+                stops.append(Stop(f"{said}, {count_of(state.consumers, 'lecteur')}", mend))
+        never = "son programme ne l'a pas publié, ou RabbitMQ ne l'a pas pris : le journal du programme le dit"
+        return stops or [Stop(f"aucun événement « {words} » n'est arrivé", never)]
+
+    def _find_letters(self, words: str) -> Iterator[Stop]:
+        """Yield the dead letters that contain these words."""
+        try:
+            with open_office(self._amqp_url) as office:
+                for letter in chain.from_iterable(map(office.look, QUEUES)):
+                    if words in letter.text or words == letter.message_id:
+                        said = f"mis de côté ({letter.reason}) dans {letter.queue}, compte {letter.sender or '—'}"
+                        again = f"« python -m worker dead-letters requeue {letter.name} »"
+                        yield Stop(said, f"corrigez la cause, puis {again} ; ou drop, et le programme redemande")
+        except PrefectureError as error:
+            yield Stop(f"les messages mis de côté ne se lisent pas : {error}", "employez le compte de l'exploitant")
+
+
+def _explain_message(work: Work, row: Notification | None) -> Stop:
+    what = WorkKind(work.kind).label + (f" à {row.address}" if row else "")
+    if work.state == WorkState.DEAD:
+        return Stop(f"{what}, abandonné : {work.error}", "« python -m worker work retry »")
+    if work.error:
+        where = "le serveur de courriel" if work.kind == WorkKind.MAIL else "ce qui ne répond pas"
+        return Stop(f"{what}, retardé : {work.error}", f"rétablissez {where} ; il part ensuite seul")
+    if _is_ahead(work.due_at):
+        return Stop(f"{what} : qui a demandé a dix minutes pour télécharger avant de le recevoir", _NOTHING)
+    return Stop(f"{what}, pas encore parti", f"{_NOTHING} une minute ; puis notifier : {_START}")
+
+
+def _is_ahead(moment: datetime | None) -> bool:
+    return moment is not None and moment > now()
+
+
+def _say(line: str, indent: str = "  ") -> None:
+    click.echo(indent + without_controls(line))
