@@ -2,7 +2,7 @@
 
 Errors of the surroundings (a volume, the database, the broker, a mail server, this machine) end by themselves: the row
 waits, and the start is not counted. Any other error is a bug or a fault of the event, and the row has three starts.
-docs/operations.md has the table for operators, with the meaning of each code.
+docs/reference.md has the table for operators, with the meaning of each code.
 """
 
 import errno
