@@ -174,7 +174,9 @@ def forget_electeur(scope: ForgetScope, who: Protege, liste: Liste | None) -> Fo
     with importing(scope.engine) as connection, connection.begin():
         _require_idle(connection, code)
         everywhere = _find(connection, Electeur, code, who)
-        listed = _find_listed(connection, code, everywhere)
+        versions = select(ListeCommunale.liste, ListeCommunale.version).where(ListeCommunale.code_commune == code)
+        shown = {tuple(row) for row in connection.execute(versions)}
+        listed = {it.liste for it in everywhere if (it.liste, it.version) in shown}
         if still := listed & {liste.value} if liste else listed:
             raise RefusedError(
                 f"cette personne est inscrite sur la liste {min(still)} : la loi l'y garde tant qu'elle y est (RGPD, "
@@ -282,12 +284,6 @@ def _find(
 
 def _who(row: Any) -> Protege:  # noqa: ANN401 — a row of one of four tables
     return Protege(row.nom_naissance, row.prenoms, row.date_naissance)
-
-
-def _find_listed(connection: Connection, code_commune: str, electeurs: Iterable[Row[Any]]) -> set[str]:
-    query = select(ListeCommunale.liste, ListeCommunale.version).where(ListeCommunale.code_commune == code_commune)
-    shown = {tuple(row) for row in connection.execute(query)}
-    return {it.liste for it in electeurs if (it.liste, it.version) in shown}
 
 
 _COUNTED = {"code_commune", "liste", "code_bureau"}

@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import date
 from functools import partial
 from pathlib import Path
@@ -115,7 +116,9 @@ def _work(preview: Preview, claim: Claim, services: Services) -> None:
         release(services.engine, claim, seconds=BUSY_SECONDS, counts=False)
     except ImportRefusedError as refusal:
         log.warning("preview_refused", step=preview.status)
-        mark_refused(services.engine, claim, _sentence(refusal.on_screen, preview.file_name))
+        said, named = refusal.on_screen, preview.file_name  # a file keeps the name that the clerk knows
+        begun = said if named and said.startswith(named) else capitalized(said)
+        mark_refused(services.engine, claim, f"{begun.rstrip('.')}.")
     except LeaseLostError:
         raise
     except Exception as error:  # noqa: BLE001 — a bug must neither stop the worker nor lose the row
@@ -243,12 +246,6 @@ def _erase_ended(claim: Claim, services: Services) -> None:
         finish(connection, [claim])
 
 
-def _sentence(text: str, named: str) -> str:
-    """Write a refusal as a sentence; a file keeps the name that the clerk knows."""
-    begun = text if named and text.startswith(named) else capitalized(text)
-    return f"{begun.rstrip('.')}."
-
-
 _Change = UndoSummary | Redating
 
 
@@ -265,7 +262,7 @@ def _correct(preview: Preview, claim: Claim, services: Services) -> None:
     def then(connection: Connection, change: _Change) -> None:
         withdrawal = _withdrawal(change, by, preview.terms.get("reason", ""))
         withdrawal = withdrawal._replace(code_commune=preview.code_commune)
-        listes = _listes_of(change)
+        listes = change.listes if isinstance(change, UndoSummary) or _has_moved(change) else ()
         resting = find_resting(connection, withdrawal, listes)
         found = _describe_change(connection, change, resting)
         state = read_state(connection, preview.code_commune)
@@ -274,8 +271,10 @@ def _correct(preview: Preview, claim: Claim, services: Services) -> None:
         if (found, state) != (preview.found, preview.register_state):
             raise ImportRefusedError(_CHANGED)
         mark_imported(connection, claim, import_id)
-        if _recall_shown(connection, withdrawal, listes) != len(resting):
-            raise ImportRefusedError(_CHANGED)
+        with suppress(RefusedError):  # one of them has just been deposited
+            if len(recall_files(connection, withdrawal, listes)) == len(resting):
+                return
+        raise ImportRefusedError(_CHANGED)
 
     try:
         if preview.act == PreviewAct.UNDO:
@@ -286,13 +285,6 @@ def _correct(preview: Preview, claim: Claim, services: Services) -> None:
         found, state = shown.args
         mark_asked(services.engine, claim, PreviewStatus.READY, found=found, register_state=state)
     log.info("registre_corrected" if is_wanted else "preview_ready", import_id=import_id, act=preview.act)
-
-
-def _recall_shown(connection: Connection, withdrawal: Withdrawal, listes: Sequence[ListeKey]) -> int:
-    try:
-        return len(recall_files(connection, withdrawal, listes))
-    except RefusedError:  # one of them has just been deposited
-        raise ImportRefusedError(_CHANGED) from None
 
 
 def _describe_change(connection: Connection, change: _Change, resting: Sequence[Resting]) -> dict[str, Any]:
@@ -346,10 +338,6 @@ def _withdrawal(change: _Change, by: Actor, reason: str) -> Withdrawal:
 
 def _has_moved(redating: Redating) -> bool:
     return redating.before not in {None, redating.after}
-
-
-def _listes_of(change: _Change) -> Sequence[ListeKey]:
-    return change.listes if isinstance(change, UndoSummary) or _has_moved(change) else ()
 
 
 def undo(

@@ -278,7 +278,8 @@ class _Precheck:
         source = value or kind.value
         column = header_of(source, self.spec.form) if source else ""
         message = kind.message.format(**words, **self.words)
-        return Anomaly(kind.code, kind.severity_by(self.ours), column, message, bureau=bureau)
+        severity = self.ours if kind.is_ours else kind.severity
+        return Anomaly(kind.code, severity, column, message, bureau=bureau)
 
     def _of(self, row: Row[Any], kind: Kind, value: InstrumentedAttribute[Any] | None = None) -> Anomaly:
         numero = row.numero_ordre if row.numero_general is None else row.numero_general

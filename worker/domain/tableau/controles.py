@@ -8,11 +8,11 @@ differs. Differences without a reason are a contradiction.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date
 from enum import StrEnum
-from typing import Any, NamedTuple
+from typing import Any
 
 from common.calendrier import cloture, dix_janvier, is_mineur, last_birth
 from common.french import LACKS_BOTH, LACKS_CATEGORIE, LACKS_DATE, LACKS_MOTIF
@@ -261,18 +261,6 @@ class Reconciliation:
             "differences": dict(sorted(reasons.items())),
             "unexplained": self.unexplained,
         }
-
-
-class CountedDays(NamedTuple):
-    """The last day of a tableau, and the day on which it counts age."""
-
-    tableau_on: date
-    age_on: date
-
-
-def read_days(record: Mapping[str, Any]) -> CountedDays:
-    """Read the days of an existing tableau from the record in its row."""
-    return CountedDays(*(date.fromisoformat(record[name]) for name in CountedDays._fields))
 
 
 def find_differences(demande: Demande, register: Register) -> Iterator[Difference]:

@@ -272,11 +272,6 @@ class Calendrier:
         """Return the last day to publish the first tableau of a poll."""
         return self.poll(scrutin).publication_due or days_before(scrutin, 20)
 
-    def end_before(self, scrutin: date) -> date:
-        """Return the first day that is too late for the meeting before the first tableau of a poll."""
-        poll = self.poll(scrutin)
-        return poll.window[0] if poll.has_commission else self.publication_before(scrutin)
-
 
 def dates_of(asked: TableauxRenderRequested, type_: TypeTableau, calendrier: Calendrier) -> dict[str, Any]:
     """Return the fields of a Demande for one type of tableau; the Demande checks that they are complete and right.
@@ -290,7 +285,7 @@ def dates_of(asked: TableauxRenderRequested, type_: TypeTableau, calendrier: Cal
     is_after_another = type_ is TypeTableau.CINQ_JOURS_REU and TypeTableau.VINGT_JOURS in asked.types
     until = None
     if type_ is TypeTableau.VINGT_JOURS:
-        until = _until(asked, scrutin, calendrier)
+        until = asked.until or (calendrier.meeting_before(scrutin) if scrutin else None)
     elif type_ is TypeTableau.CINQ_JOURS_REU and not is_after_another:
         until = asked.until
     days, polls = tuple(calendrier.scrutins), calendrier.scrutins.values()
@@ -323,10 +318,6 @@ def _date_tableau(asked: TableauxRenderRequested, type_: TypeTableau) -> date | 
     return dates[type_] if day in dates.values() else day
 
 
-def _until(asked: TableauxRenderRequested, scrutin: date | None, calendrier: Calendrier) -> date | None:
-    return asked.until or (calendrier.meeting_before(scrutin) if scrutin else None)
-
-
 def _reunion(
     asked: TableauxRenderRequested, type_: TypeTableau, until: date | None, calendrier: Calendrier
 ) -> date | None:
@@ -343,20 +334,15 @@ def _reunion(
                     f"{type_.label} : la réunion du {short_date(asked.reunion)} est celle d'avant ce scrutin, où les "
                     "mouvements s'arrêtent : indiquer la réunion précédente, d'où ils sont comptés"
                 )
-        end = _end(asked, until, calendrier)
+        end = until or (asked.publication and asked.publication - _ONE_DAY)
+        if asked.scrutin and not until:  # the first day that is too late for the meeting before the poll
+            poll = calendrier.poll(asked.scrutin)
+            end = poll.window[0] if poll.has_commission else calendrier.publication_before(asked.scrutin)
         return asked.reunion or max((day for day in calendrier.reunions if end and day < end), default=None)
     given = asked.until if TypeTableau.VINGT_JOURS in asked.types else asked.reunion
     if given or asked.scrutin is None:
         return given
     return calendrier.meeting_before(asked.scrutin) or calendrier.publication_before(asked.scrutin) - _ONE_DAY
-
-
-def _end(asked: TableauxRenderRequested, until: date | None, calendrier: Calendrier) -> date | None:
-    if until:
-        return until
-    if asked.scrutin:
-        return calendrier.end_before(asked.scrutin)
-    return asked.publication and asked.publication - _ONE_DAY
 
 
 _ORDER = {type_: rank for rank, type_ in enumerate(TypeTableau)}
@@ -391,7 +377,10 @@ def is_in(mouvement: Mouvement, demande: Demande) -> bool:
     if not mouvement.is_listed:
         return False
     place = place_of(mouvement, demande)
-    return place == own_place(demande) or _is_cumulated(mouvement, place, demande)
+    is_cumulated = demande.inclure_j5 and demande.type is TypeTableau.PREMIER_RECTIFICATIF
+    if is_cumulated and place and place.type is TypeTableau.CINQ_JOURS:
+        return mouvement.date_tableau == demande.date_tableau
+    return place == own_place(demande)
 
 
 def is_in_period(mouvement: Mouvement, demande: Demande) -> bool:
@@ -461,16 +450,6 @@ def _poll_of(mouvement: Mouvement, demande: Demande) -> date | None:
             if poll >= demande.jour and demande.closing_before(poll) < mouvement.date_mouvement <= days_before(poll, 5)
         ),
         None,
-    )
-
-
-def _is_cumulated(mouvement: Mouvement, place: Place | None, demande: Demande) -> bool:
-    return (
-        demande.inclure_j5
-        and demande.type is TypeTableau.PREMIER_RECTIFICATIF
-        and place is not None
-        and place.type is TypeTableau.CINQ_JOURS
-        and mouvement.date_tableau == demande.date_tableau
     )
 
 

@@ -316,17 +316,6 @@ def change_calendar(
     return recall_tableaux(connection, withdrawal, list(_find_stale(connection, tableaux, before, after, gone)))
 
 
-@dataclass(frozen=True)
-class _Some(MouvementSource):
-    is_one: Callable[[Personne], bool] = field(kw_only=True)
-
-    def stream(self) -> Iterator[Mouvement]:
-        return (it for it in super().stream() if self.is_one(it.personne))
-
-    def young(self, born_after: str, born_until: str, version: int | None = None) -> Iterator[Mouvement]:
-        return (it for it in super().young(born_after, born_until, version) if self.is_one(it.personne))
-
-
 def change_lines(
     connection: Connection,
     withdrawal: Withdrawal,
@@ -400,8 +389,9 @@ def _read_lines(
         for export in tableaux:
             liste, demande = export.nom_liste, read_demande(export)
             version = commune.versions.get(liste, NO_VERSION) if commune else NO_VERSION
-            some = _Some(connection, code_commune, liste, version, lambda _: None, conditions, is_one=is_one)
-            said = (_say(it, demande) for it in OfAge(Period.of(demande), some).stream())
+            source = MouvementSource(connection, code_commune, liste, version, lambda _: None, conditions)
+            some = (it for it in OfAge(Period.of(demande), source).stream() if is_one(it.personne))
+            said = (_say(it, demande) for it in some)
             yield export.id, Counter(it for it in said if it)
 
 

@@ -235,7 +235,8 @@ class FileDeclaration(Declaration):
             case FileDownloaded(piece=piece):
                 is_late = (now - said_at).total_seconds() > _LATE_SECONDS
                 late = f", le {format_second(said_at, self.commune)}" if is_late else ""
-                return f"{_describe_piece(file, piece)}{late}"
+                name = piece_name(file.file_name, piece) if piece in PIECES else file.file_name
+                return f"{name}{' (dossier de dépôt)' if piece is Piece.DOSSIER else ''}{late}"
 
 
 def _describe_publication(file: Export, it: TableauPublished) -> str:
@@ -244,12 +245,6 @@ def _describe_publication(file: Export, it: TableauPublished) -> str:
     signed = f", certificat signé le {short_date(it.certified_on)}" if it.certified_on else ""
     missing = f", incomplet ({describe_missing(file.anomalies)})" if file.a_completer else ""
     return f"{file.file_name} : {it.mode.label} du {short_date(it.published_on)}{until}{withdrawn}{signed}{missing}"
-
-
-def _describe_piece(file: Export, piece: Piece) -> str:
-    if piece in PIECES:
-        return piece_name(file.file_name, piece)
-    return f"{file.file_name} (dossier de dépôt)" if piece is Piece.DOSSIER else file.file_name
 
 
 def read_file_note(

@@ -28,7 +28,7 @@ from worker.domain.majorite import (
     check_second_tour,
 )
 from worker.domain.tableau.composition import SANS_BUREAU, ListeDeCommune, compose_tableau, move_electeur
-from worker.domain.tableau.controles import Reconciliation, check_bilan, check_tableau, find_differences, read_days
+from worker.domain.tableau.controles import Reconciliation, check_bilan, check_tableau, find_differences
 from worker.domain.tableau.couverture import (
     Chain,
     Link,
@@ -137,8 +137,8 @@ def _read_age_before(engine: Engine, export: Export, demande: Demande) -> date |
     query = select(Export.reconciliation).where(*is_before, *made).order_by(Export.id.desc())
     with engine.connect() as connection:
         for known in connection.scalars(query):
-            if known and (days := read_days(known)).tableau_on == demande.reunion:
-                return days.age_on
+            if known and known["tableau_on"] == demande.reunion.isoformat():
+                return date.fromisoformat(known["age_on"])
     return None
 
 

@@ -36,7 +36,7 @@ from worker.domain.tableau.demande import Calendrier, Demande, DemandeInvalide, 
 from worker.errors import NotKnownYetError, RefusedError
 from worker.exports.models import WITHOUT_KEY, Export, Request
 from worker.exports.records import cancel, cancelled_by
-from worker.registre.communes import CommuneRegistre, read_commune
+from worker.registre.communes import read_commune
 from worker.registre.scrutins import read_calendrier
 from worker.services import Services
 
@@ -188,8 +188,8 @@ def require_own_register(services: Services) -> None:
         )
 
 
-def require_register(services: Services, code: str, listes: Sequence[Liste]) -> CommuneRegistre:
-    """Return the commune, after checking that its register has the lists.
+def require_register(services: Services, code: str, listes: Sequence[Liste]) -> None:
+    """Check that the register of a commune has the lists.
 
     Raises:
         RefusedError: the commune is unknown, or nothing was imported for it.
@@ -212,7 +212,6 @@ def require_register(services: Services, code: str, listes: Sequence[Liste]) -> 
             code="registre_absent",
             field="data.listes",
         )
-    return commune
 
 
 def find_request(

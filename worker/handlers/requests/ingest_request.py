@@ -365,7 +365,8 @@ def _request(arrival: Arrival, authorization: Authorization, now: datetime, answ
         if request.event_type in {REQUEST_DECLARATION, SCREEN_NOTE} or answer.code == UNREADABLE:
             request.notified_at = now  # no mail: the screen shows it, in the view `demandes`
         request.faults = [fault._asdict() for fault in answer.faults]
-        request.code_commune = answer.commune or _readable_commune(event, authorization)
+        commune = _readable(event, "commune", CodeCommune)  # its agents are notified, if the sender may ask for it
+        request.code_commune = answer.commune or (commune if commune and authorization.allows(commune) else "")
         said = _readable(event, "requested_by", RequestedBy)
         request.requested_by = authorization.principal(request.code_commune, said)
     else:
@@ -378,12 +379,6 @@ def _request(arrival: Arrival, authorization: Authorization, now: datetime, answ
 def _reply(request: Request) -> NewWork:
     subject = subject_of(About.REQUEST, request.id)
     return NewWork(WorkKind.REPLY, subject, "", int(request.is_bulk), request.turn or 0)
-
-
-def _readable_commune(event: CloudEvent, authorization: Authorization) -> str:
-    """Return the commune of a refused request, whose agents are notified; empty if the sender may not ask for it."""
-    commune = _readable(event, "commune", CodeCommune)
-    return commune if commune and authorization.allows(commune) else ""
 
 
 def _readable(event: CloudEvent, field: str, kind: Any) -> str:  # noqa: ANN401 — an annotated type

@@ -114,13 +114,14 @@ def has_facts(connection: Connection, code_commune: str, liste: str, version: in
 def deserves_look(*, separators: bool) -> ColumnElement[bool]:
     """Select the electors with an anomaly; `separators` includes values that the CSV has no escape for."""
     text = joined_texts()
+    total_size = sum((size_of(column) for column in TEXTS), start=literal(0))  # excludes most rows first
     ruined = [is_it(text) for _, is_it in RUINED_TEXTS]
     closer = [needs_cleaning(text), *ruined, *([has_separator(text)] if separators else [])]
     return or_(
         *(rule.condition for rule in RULES),
         and_(is_suspect(text), or_(*closer)),
         Electeur.nettoyages > 0,
-        _is_too_long(),
+        and_(total_size > LONGEST, or_(*(func.length(column) > LONGEST for column in TEXTS))),
     )
 
 
@@ -139,12 +140,6 @@ def joined_texts() -> ColumnElement[str]:
 def has_separator(text: ColumnElement[str]) -> ColumnElement[bool]:
     """Test for a character that the CSV has no escape for."""
     return text.contains(";") | text.contains('"')
-
-
-def _is_too_long() -> ColumnElement[bool]:
-    """Test for a value over the limit; the sum of the sizes excludes most rows first."""
-    total = sum((size_of(column) for column in TEXTS), start=literal(0))
-    return and_(total > LONGEST, or_(*(func.length(column) > LONGEST for column in TEXTS)))
 
 
 _LISTE = (Electeur.code_commune, Electeur.liste)
@@ -207,8 +202,6 @@ def _is_shared(keys: Sequence[SQLColumnExpression[Any]], among: ColumnElement[bo
     counted = select(Electeur.id, same).where(among).correlate(None).subquery()
     return Electeur.id.in_(select(counted.c.id).where(counted.c.same > 1))
 
-
-_LAST_DAY = "9999-12-31"
 
 _FOUND = Table("found_fact", TEMPORARY, Column("id", Id, index=True), prefixes=["TEMPORARY"])
 """Electors with a finding that is not yet in their rows; an elector may come twice."""
@@ -276,7 +269,7 @@ def _may_deserve_look() -> ColumnElement[bool]:
     """
 
     def on_last_day(element: Any, **_options: Any) -> ColumnElement[str] | None:  # noqa: ANN401 — as over_clean_values
-        return literal(_LAST_DAY, Text) if element is TODAY or element is YOUNGEST_BIRTH else None
+        return literal("9999-12-31", Text) if element is TODAY or element is YOUNGEST_BIRTH else None
 
     late = [replacement_traverse(rule.condition, {}, on_last_day) for rule in RULES]
     moving = [it for it, rule in zip(late, RULES, strict=True) if not it.compare(rule.condition)]

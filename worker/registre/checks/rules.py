@@ -51,19 +51,15 @@ OURS = "choix du module"
 
 @dataclass(frozen=True)
 class Kind:
-    """One kind of anomaly: a stable code, the column, the message for the agent, and the source of the rule."""
+    """One kind of anomaly: a stable code, the message for the agent, the column, and the source of the rule."""
 
     code: str
     severity: Severity
-    value: RuleColumn | None
     message: str
+    value: RuleColumn | None = None
     source: str = OURS
     is_ours: bool = False
     """Blocking by this project's choice: the platform accepts the file, but the list is wrong at the poll."""
-
-    def severity_by(self, ours: Severity) -> Severity:
-        """Return the severity; `ours` replaces it for a kind that blocks by this project's choice."""
-        return ours if self.is_ours else self.severity
 
 
 @dataclass(frozen=True)
@@ -243,15 +239,15 @@ FRANCAIS = sorted(spelling for it in nationalites() if it.code == "FR" for spell
 
 
 def _blocking(code: str, value: RuleColumn, message: str, condition: Condition, source: str = PLATFORM) -> Rule:
-    return Rule(code, Severity.BLOCKING, value, message, source, condition=condition)
+    return Rule(code, Severity.BLOCKING, message, value, source, condition=condition)
 
 
 def _ruined(code: str, value: RuleColumn, message: str, condition: Condition, source: str = OURS) -> Rule:
-    return Rule(code, Severity.BLOCKING, value, message, source, is_ours=True, condition=condition)
+    return Rule(code, Severity.BLOCKING, message, value, source, is_ours=True, condition=condition)
 
 
 def _remark(code: str, value: RuleColumn, message: str, condition: Condition, source: str = OURS) -> Rule:
-    return Rule(code, Severity.REMARK, value, message, source, condition=condition)
+    return Rule(code, Severity.REMARK, message, value, source, condition=condition)
 
 
 RULES = (
@@ -477,14 +473,12 @@ RULES = (
 GARBLED_TEXT = Kind(
     "caracteres_abimes",
     Severity.BLOCKING,
-    None,
     "Accents abîmés (« Ã© », « √© » ou « ? » pour « é ») par un mauvais encodage : reprendre l'export du REU.",
     is_ours=True,
 )
 ALTERED_TEXT = Kind(
     "valeur_de_tableur",
     Severity.BLOCKING,
-    None,
     "Erreur, formule ou nombre de tableur (« #N/A », « =SOMME(A1) », « 1E+03 ») à la place de la valeur : reprendre "
     "l'export du REU.",
     is_ours=True,
@@ -494,86 +488,80 @@ RUINED_TEXTS = (ALTERED_TEXT, is_altered), (GARBLED_TEXT, is_garbled)
 NETTOYE = Kind(
     "caracteres_nettoyes",
     Severity.REMARK,
-    None,
     "Espaces, accents ou caractères que le fichier ne peut pas porter tels quels : nettoyés.",
-    MINISTRY,
+    source=MINISTRY,
 )
 SEPARATEUR = Kind(
     "separateur_remplace",
     Severity.REMARK,
-    None,
     "{separator} et le guillemet n'ont pas leur place dans le CSV : {instead} et apostrophe à la place.",
-    MINISTRY,
+    source=MINISTRY,
 )
 INEXPRESSIBLE = Kind(
     "lettre_hors_encodage",
     Severity.BLOCKING,
-    None,
     "Une lettre n'existe pas dans l'encodage que la plateforme demande ({encoding}) : elle est écrite sans son accent, "
     "ou « ? ». Demander à la préfecture si elle prend l'UTF-8.",
 )
 TOO_LARGE = Kind(
     "fichier_trop_gros",
     Severity.BLOCKING,
-    None,
     "Le fichier fait {size} ; la plateforme prend {most} au plus : demander à la préfecture comment le transmettre.",
 )
 TROP_LONG = Kind(
     "valeur_trop_longue",
     Severity.REMARK,
-    None,
     f"Valeur de plus de {LONGEST} caractères, transmise entière : la raccourcir.",
 )
 TWICE = Kind(
     "electeur_en_double",
     Severity.BLOCKING,
-    E.nom_naissance,
     "Même électeur deux fois sur la liste (nom, prénoms, naissance et adresse, accents et tirets mis à part) : n'en "
     "garder qu'un.",
+    E.nom_naissance,
     is_ours=True,
 )
 HOMONYM = Kind(
     "homonyme",
     Severity.REMARK,
-    E.nom_naissance,
     "Deux électeurs de mêmes nom, prénoms et naissance (accents et tirets mis à part), à deux adresses : vérifier que "
     "ce sont deux personnes.",
+    E.nom_naissance,
 )
 CANTON_ABSENT = Kind(
     "canton_absent",
     Severity.REMARK,
-    Bureau.code_canton,
     "Code du canton inconnu pour ce bureau : l'indiquer une fois (page « Bureaux »).",
+    Bureau.code_canton,
 )
 CANTON_ELSEWHERE = Kind(
     "canton_incoherent",
     Severity.REMARK,
-    Bureau.code_canton,
     "Le canton n'est pas du département de la commune.",
+    Bureau.code_canton,
     GEOGRAPHY,
 )
 CIRCONSCRIPTION_ABSENT = Kind(
     "circonscription_absente",
     Severity.REMARK,
-    Bureau.code_circonscription,
     "Circonscription inconnue pour ce bureau : l'indiquer.",
+    Bureau.code_circonscription,
 )
 CIRCONSCRIPTION_ELSEWHERE = Kind(
     "circonscription_incoherente",
     Severity.REMARK,
-    Bureau.code_circonscription,
     "Le code de la circonscription n'est pas un numéro du département de la commune : le corriger.",
+    Bureau.code_circonscription,
 )
 NUMERO_TWICE = Kind(
     "numero_en_double",
     Severity.REMARK,
-    E.numero_general,
     "Numéros d'ordre portés par plusieurs électeurs du bureau : {numeros}. Vérifier dans le REU.",
+    E.numero_general,
 )
 ZEROS_LOST = Kind(
     "zeros_perdus",
     Severity.BLOCKING,
-    None,
     "Un tableur a retiré les zéros en tête des codes de {electeurs} : reprendre l'export du REU sans l'ouvrir "
     "dans un tableur, et l'importer de nouveau.",
     is_ours=True,
@@ -581,20 +569,19 @@ ZEROS_LOST = Kind(
 NUMERO_GENERAL_ABSENT = Kind(
     "numero_general_absent",
     Severity.REMARK,
-    E.numero_general,
     "{electeurs} sans numéro général (le REU n'en a pas) : la colonne reste vide.",
+    E.numero_general,
 )
 MINEURS = Kind(
     "mineurs_non_exportes",
     Severity.REMARK,
-    _DATE,
     "Laissé de côté, moins de 18 ans à la date du fichier : {mineurs}.",
+    _DATE,
     "Code électoral, art. L. 2",
 )
 REGISTRE_CHANGED = Kind(
     "registre_modifie",
     Severity.BLOCKING,
-    None,
     "Le registre a été modifié hors import : l'export du {day} donnait {electeurs}, le registre en a {found}. "
     "Reprendre l'export du REU.",
     is_ours=True,
@@ -602,19 +589,16 @@ REGISTRE_CHANGED = Kind(
 EXPORT_OLD = Kind(
     "export_ancien",
     Severity.REMARK,
-    None,
     "Cette liste vient de l'export du {day}, qui a plus de deux mois : en télécharger un nouveau d'ELIRE.",
 )
 LISTE_ABSENT = Kind(
     "liste_absente",
     Severity.REMARK,
-    None,
     "Liste absente du dernier export, du {day} : vérifier si elle existe encore, la vider si personne n'y est plus.",
 )
 LISTE_ABSORBED = Kind(
     "liste_absorbee",
     Severity.BLOCKING,
-    None,
     "L'export du {day} a mis sur une liste de {commune} la plupart des électeurs d'une liste de cette commune. Si elle "
     "est absorbée, vider cette liste (import-reu --empty) ; sinon, reprendre un nouvel export du REU.",
     is_ours=True,
