@@ -76,8 +76,10 @@ bench: .dev ## measure how fast files are made and the screen answers: half an h
 growth: .dev ## how work grows with a list and with the past: exponents, seven minutes
 	$(RUN) -m bench.growth
 
-schemas: .runtime ## write the JSON Schemas and the examples again, from the models
+schemas: .runtime ## write the JSON Schemas and the examples again, from the models, and the alerts of Kubernetes
 	$(RUN) -m schemas write
+	@set -e; cd deploy/kubernetes/monitoring; rules=$$(sed '/^spec:/q' alerts.yaml; sed 's/^./  &/' ../../monitoring/alerts.yml); \
+	printf '%s\n' "$$rules" > alerts.yaml
 
 migrate: .runtime ## bring the database to the current version
 	$(RUN) -m worker migrate

@@ -13,7 +13,8 @@ elsewhere=$(docker ps --all --filter "label=com.docker.compose.project=$project"
 Give this one a name and ports of its own in .env: docs/operations.md, « A second installation on one host »" >&2 && exit 1; }
 # What the containers read from the checkout holds no secret; a `umask 027` would hide it from their accounts.
 chmod -R a+rX deploy
-mkdir -p var/import var/profiles var/secrets
+mkdir -p var/import var/metrics var/profiles var/secrets
+chmod a+rx var/metrics
 chmod 700 var/secrets
 # Group 10001 is that of the containers: they read what is to be imported there, and write its reports. Who is not of that
 # group would take the bit away that gives it to new files.

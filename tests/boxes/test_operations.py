@@ -4,6 +4,7 @@ Substitutes for the official images are built from Debian's packages: no registr
 builds and paths, and by entrypoints that implement only the features which docker-compose.yml uses.
 """
 
+import hashlib
 import re
 import shutil
 import subprocess
@@ -20,13 +21,18 @@ from tests.unit.reu_sample import electeurs, write_reu
 _CONTEXT = Path(__file__).with_name("standins")
 _ROOTS = {
     "python-root": ("python3.13", "python3.13-venv", "python3-pip", "ca-certificates", "tzdata"),
-    "services-root": ("rabbitmq-server", "postgresql-17", "prometheus", "gosu", "ca-certificates", "procps"),
+    "services-root": (
+        *("rabbitmq-server", "postgresql-17", "gosu", "ca-certificates", "procps", "wget"),
+        *("prometheus", "prometheus-node-exporter", "prometheus-blackbox-exporter"),
+    ),
 }
 _IMAGES = {
     "python": "python:3.13-slim-trixie",
     "rabbitmq": "rabbitmq:4.0-management",
     "postgres": "postgres:17",
     "prometheus": "prom/prometheus:v2.53.3",
+    "node-exporter": "prom/node-exporter:v1.9.0",
+    "blackbox-exporter": "prom/blackbox-exporter:v0.26.0",
 }
 
 
@@ -37,9 +43,10 @@ def make_standins(engine: Engine, cache: Path, locks: Iterable[Path], folder: Pa
     """
     cache.mkdir(parents=True, exist_ok=True)
     for name, packages in _ROOTS.items():
-        root = cache / f"{name}.tar"
+        included = ",".join(packages)
+        root = cache / f"{name}-{hashlib.sha256(included.encode()).hexdigest()[:12]}.tar"
         if not root.exists():
-            _run("mmdebstrap", "--quiet", "--variant=minbase", f"--include={','.join(packages)}", "trixie", root)
+            _run("mmdebstrap", "--quiet", "--variant=minbase", f"--include={included}", "trixie", root)
         engine.run(f"docker import {root} prefecture-standin/{name}")
     context = folder / "standins"
     shutil.copytree(_CONTEXT, context)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from schemas.topology import EXCHANGE, MAX_EVENT_BYTES, QUEUE_REGISTRE
 from tests.contract.test_compose import read_compose
@@ -267,7 +268,8 @@ def test_every_metric_is_documented_as_it_is() -> None:
 
 def test_the_dashboard_and_the_alerts_use_metrics_that_exist() -> None:
     used = {name for text in (*_expressions(), ALERTS) for name in SERIES.findall(text)}
-    assert used - {metric.name for metric in METRICS} == set()
+    written = {f"prefecture_{what}_success_timestamp_seconds" for what in ("backup", "verify")}
+    assert used - {metric.name for metric in METRICS} == written, "what deploy/prefecture writes into var/metrics"
 
 
 def test_every_metric_is_looked_at_by_the_dashboard() -> None:
@@ -301,7 +303,35 @@ def test_prometheus_in_a_container_asks_the_notifier_and_is_seen_from_this_host_
     assert "ports" not in notifier
     assert [published["host_ip"] for published in prometheus["ports"]] == ["127.0.0.1"]
     assert notifier["networks"].keys() & prometheus["networks"].keys()
-    assert [it["source"] for it in prometheus["volumes"] if it["type"] == "bind"] == [str(MONITORING)]
+    assert [it["source"] for it in prometheus["volumes"] if it["type"] == "bind"] == [
+        str(MONITORING),
+        str(REPOSITORY / "var" / "metrics"),
+    ]
+
+
+def test_what_measures_may_read_and_no_more() -> None:
+    services = read_compose("docker-compose.yml", "deploy/monitoring.yml")["services"]
+    for name in ("prometheus", "node-exporter", "blackbox-exporter"):
+        it = services[name]
+        assert (it["read_only"], it["cap_drop"], it["restart"]) == (True, ["ALL"], "unless-stopped"), name
+        assert "test" in it["healthcheck"], name
+        assert [v["target"] for v in it["volumes"] if not v.get("read_only")] in ([], ["/prometheus"]), name
+    disks = {it["target"] for it in services["node-exporter"]["volumes"]}
+    assert disks == {"/disks/broker", "/disks/database", "/disks/exports", "/disks/var"}
+    asked = (MONITORING / "prometheus.yml").read_text("utf-8")
+    assert set(re.findall(r"(?:\"|//)([a-z-]+):\d+", asked)) <= services.keys()
+
+
+def test_a_sudden_trouble_is_named_within_three_minutes() -> None:
+    """The longest scrape, the judgement, and the time that it must last; slow troubles may take longer."""
+    rules = [rule for group in yaml.safe_load(ALERTS)["groups"] for rule in group["rules"]]
+    late = {rule["alert"] for rule in rules if _seconds(rule.get("for", "0s")) + 30 + 15 > 180}
+    slow = {"FilesLate", "FilesFail", "NobodyTold", "VolumeNearlyFull", "ClockNotSynchronised", "BrokerNearItsLimit"}
+    assert late == {f"Prefecture{name}" for name in slow}
+
+
+def _seconds(text: str) -> int:
+    return int(text[:-1]) * {"s": 1, "m": 60}[text[-1]]
 
 
 @pytest.mark.parametrize(

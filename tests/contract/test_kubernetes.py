@@ -1,4 +1,4 @@
-"""deploy/kubernetes, built by kustomize: valid for Kubernetes and KEDA, the same processes as docker-compose.yml."""
+"""deploy/kubernetes, built by kustomize: valid for Kubernetes and its operators; the processes of docker-compose.yml."""
 
 import re
 import subprocess
@@ -16,7 +16,8 @@ from tests.parts.packages import KUSTOMIZE, require
 
 REPOSITORY = Path(__file__).parents[2]
 FOLDER = REPOSITORY / "deploy" / "kubernetes"
-CRDS = Path(__file__).parent / "keda"
+OPERATIONS = (REPOSITORY / "docs" / "operations.md").read_text("utf-8")
+CRDS = Path(__file__).parent / "crds"
 Manifest = dict[str, Any]
 CONNECTIONS_OF_A_PROCESS, CONNECTIONS_OF_A_NOTIFIER = 2, 6
 """Maximum: one for the work and one for the lease of a long file; five for the loops and one that wakes them.
@@ -27,8 +28,12 @@ CONNECTIONS_OF_A_PROCESS, CONNECTIONS_OF_A_NOTIFIER = 2, 6
 
 @pytest.fixture(scope="module")
 def manifests() -> list[Manifest]:
+    return _build(FOLDER)
+
+
+def _build(folder: Path) -> list[Manifest]:
     require(KUSTOMIZE)
-    done = subprocess.run([KUSTOMIZE.program("kustomize"), "build", FOLDER], capture_output=True, check=False)
+    done = subprocess.run([KUSTOMIZE.program("kustomize"), "build", folder], capture_output=True, check=False)
     assert done.returncode == 0, done.stderr.decode()
     assert not done.stderr
     return list(yaml.safe_load_all(done.stdout))
@@ -60,9 +65,9 @@ def _crds() -> Iterator[tuple[str, Manifest]]:
 
 
 def test_every_object_is_valid(manifests: list[Manifest]) -> None:
-    of_keda = dict(_crds())
-    for manifest in manifests:
-        if schema := of_keda.get(manifest["kind"]):
+    defined = dict(_crds())
+    for manifest in [*manifests, *_build(FOLDER / "monitoring")]:
+        if schema := defined.get(manifest["kind"]):
             Draft202012Validator(schema).validate(manifest)
         else:
             kubernetes_validate.validate(manifest, kubernetes_validate.latest_version(), strict=True)
@@ -92,7 +97,7 @@ def test_the_processes_are_those_of_compose(manifests: list[Manifest], compose: 
 def test_each_process_gets_the_secrets_that_it_has_under_compose(
     manifests: list[Manifest], compose: dict[str, Any]
 ) -> None:
-    said = (REPOSITORY / "docs" / "operations.md").read_text("utf-8").partition("### Kubernetes")[2]
+    said = OPERATIONS.partition("### Kubernetes")[2]
     rows = dict(re.findall(r"^\| `(prefecture-\w+)` \| (.+) \|$", said, re.MULTILINE))
     for name, manifest in {**_of_kind(manifests, "Deployment"), **_of_kind(manifests, "Job")}.items():
         [secret] = [it["secret"]["secretName"] for it in _pod(manifest)["volumes"] if it["name"] == "secrets"]
@@ -157,3 +162,46 @@ def test_no_probe_kills_what_waits_for_a_service(manifests: list[Manifest]) -> N
                 assert probe["exec"]["command"][-1] == "--alive", name
             else:
                 assert (name, probe["httpGet"]["path"]) == ("web", "/sante/vie")
+
+
+def test_whoever_runs_our_code_on_the_database_waits_for_the_migration(manifests: list[Manifest]) -> None:
+    for name, it in _of_kind(manifests, "Deployment").items():
+        waits = [each for each in _pod(it).get("initContainers", ()) if "migrate" in each["args"]]
+        assert bool(waits) is (name not in {"command", "web"}), name
+        for each in waits:
+            assert each["args"] == ["python", "-m", "worker", "migrate", "--wait"]
+            [process] = _pod(it)["containers"]
+            assert (each["image"], each["securityContext"]) == (process["image"], process["securityContext"]), name
+            assert {"secrets", "tmp"} == {mount["name"] for mount in each["volumeMounts"]}
+
+
+def test_keda_may_talk_by_tls(manifests: list[Manifest]) -> None:
+    [scaler] = _of_kind(manifests, "TriggerAuthentication").values()
+    keys = {it["parameter"]: it["key"] for it in scaler["spec"]["secretTargetRef"]}
+    assert keys == {"host": "broker_url", "connection": "database_url", "tls": "broker_tls", "ca": "authority"}
+    documented = re.search(r"^\| `prefecture-scaler` \| (.+) \|$", OPERATIONS, re.MULTILINE)
+    assert documented
+    assert set(keys.values()) <= set(re.findall(r"`(\w+)`", documented[1]))
+
+
+def test_a_cluster_has_the_alerts_of_compose_and_reads_the_notifier(manifests: list[Manifest]) -> None:
+    monitoring = _build(FOLDER / "monitoring")
+    rules = yaml.safe_load((REPOSITORY / "deploy" / "monitoring" / "alerts.yml").read_text("utf-8"))
+    assert _of_kind(monitoring, "PrometheusRule")["alerts"]["spec"] == rules, "make schemas"
+    monitor = _of_kind(monitoring, "PodMonitor")["notifier"]["spec"]
+    notifier = _of_kind(manifests, "Deployment")["notifier"]
+    labels = notifier["spec"]["template"]["metadata"]["labels"]
+    assert monitor["selector"]["matchLabels"].items() <= labels.items()
+    [endpoint] = monitor["podMetricsEndpoints"]
+    assert endpoint["port"] in [port["name"] for port in _pod(notifier)["containers"][0]["ports"]]
+    entry = _of_kind(manifests, "NetworkPolicy")["notifier"]["spec"]["ingress"]
+    assert [port["port"] for it in entry for port in it["ports"]] == [endpoint["port"]]
+
+
+def test_a_broker_in_the_same_namespace_is_reached_and_not_closed(manifests: list[Manifest]) -> None:
+    policies = _of_kind(manifests, "NetworkPolicy")
+    for name, it in policies.items():
+        selected = it["spec"]["podSelector"].get("matchLabels", {})
+        assert any(label.startswith("app.kubernetes.io/") for label in selected), f"{name} takes every pod"
+    egress = policies["broker-and-database"]["spec"]["egress"]
+    assert {5432, 5671, 5672} <= {port["port"] for it in egress if "to" not in it for port in it["ports"]}

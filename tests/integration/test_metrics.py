@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 
 from schemas.topology import QUEUE_LISTES, REQUEST_TABLEAUX_RENDER
 from schemas.vocabulary import RequestOutcome
@@ -14,7 +15,8 @@ from tests.parts.postgres import PostgresServer
 from tests.parts.prometheus import Scrape, scrape
 from worker.db.types import utc_now
 from worker.messaging.queues import QueueState
-from worker.monitoring.exporter import HOUR_SECONDS, METRICS, Exporter
+from worker.monitoring.exporter import HOUR_SECONDS, METRICS, UNDELIVERED_SECONDS, Exporter
+from worker.notifier.models import Notification
 from worker.work.queue import WorkState
 
 pytestmark = [pytest.mark.database(TEMPLATE), pytest.mark.desk(opened_by=Desk.open)]
@@ -75,6 +77,17 @@ def test_what_is_told_and_to_whom_is_counted(desk: Desk, mailbox: Mailbox) -> No
     assert before["prefecture_notifier_lag_seconds"] == about(56)
     assert (after["prefecture_requests_untold"], after["prefecture_notifier_lag_seconds"]) == (0, 0)
     assert after.nonzero("prefecture_notifications") == {"courriel sent": 1, "courriel refused": 1}
+    assert after.nonzero("prefecture_messages_delayed") == {}
+
+
+def test_a_mail_that_the_server_does_not_take_is_delayed_after_a_minute(desk: Desk, mailbox: Mailbox) -> None:
+    desk.ask(make_export("P.csv", **MADE))
+    mailbox.stop()
+    work(desk.notifier(smtp(mailbox)))
+    assert look(desk).nonzero("prefecture_messages_delayed") == {}, "it may be a matter of seconds"
+    with desk.engine.begin() as connection:
+        connection.execute(update(Notification).values(created_at=utc_now(-UNDELIVERED_SECONDS - 1)))
+    assert look(desk).nonzero("prefecture_messages_delayed") == {"courriel": 1}
 
 
 def test_files_under_way_are_told_by_where_they_stand(desk: Desk) -> None:

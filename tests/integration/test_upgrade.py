@@ -1,6 +1,7 @@
 """A database of a former release is migrated to the new schema with all its rows; an older one is refused."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from tests.parts.deployment import Deployment
 from tests.parts.mail import Mailbox
 from tests.parts.notes import note_file
 from tests.parts.schema import describe_schema, make_former
+from worker.cli import operations
 from worker.cli.main import main
 from worker.db.engine import build_engine
 from worker.db.migrate import current_revision, migrate
@@ -274,6 +276,20 @@ def test_an_older_database_is_refused_and_left_as_it_is(
     assert current_revision(engine)[0] == revision
     with pytest.raises(ConfigurationError, match="trop ancienne"):
         migrate(engine)
+
+
+def test_who_waits_for_a_migration_goes_on_after_it(
+    engine: Engine, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What `deploy/kubernetes/migrated.yaml` runs before each worker, on an empty database."""
+    monkeypatch.setenv("PREFECTURE_DATABASE_URL", database_url)
+    monkeypatch.setattr(operations, "WAIT_SECONDS", 0.05)
+    with ThreadPoolExecutor() as threads:
+        waits = threads.submit(main, ["migrate", "--wait"])
+        with pytest.raises(TimeoutError):
+            waits.result(timeout=1)
+        migrate(engine)
+        assert waits.result(timeout=10) == ExitCode.DONE
 
 
 def test_accounts_have_the_same_rights_on_an_upgraded_database(deployment: Deployment) -> None:

@@ -1,6 +1,7 @@
 """The commands that operate the service: `migrate`, `notifier`, `audit`."""
 
 import os
+import time
 from collections.abc import Iterator, Sequence
 from datetime import date
 from functools import partial
@@ -29,19 +30,27 @@ from worker.messaging.queues import DoorbellQueues, count_doorbells, is_blocked,
 from worker.registre.communes import load_reference
 from worker.settings import load_settings
 
+WAIT_SECONDS = 2
+
 CONNECTIONS = 5
 """Connections of a notifier, besides the one that wakes it: its loops hold one at a time, for a short transaction."""
 
 
 @click.command
 @click.option("--check", is_flag=True, help="Dire si cette version peut prendre la suite, sans rien changer.")
-def migrate(*, check: bool) -> None:
+@click.option("--wait", is_flag=True, help="Attendre qu'une autre exécution l'ait fait, sans rien changer.")
+def migrate(*, check: bool, wait: bool) -> None:
     """Préparer ou mettre à jour la base.
 
     Les communes du Code officiel géographique qui manquent sont ajoutées.
     """
     with worker_database() as engine:
         before, newest = migrations.current_revision(engine)
+        while wait and before != newest:
+            time.sleep(WAIT_SECONDS)
+            before, newest = migrations.current_revision(engine)
+        if wait:
+            return
         if check:
             with engine.connect() as connection:
                 migrations.require_migratable(connection)

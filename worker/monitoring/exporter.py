@@ -28,6 +28,9 @@ from worker.work.queue import FILES, About, Work, WorkKind, WorkState, has_open,
 
 HOUR_SECONDS = 3600
 
+UNDELIVERED_SECONDS = 60
+"""A message that was tried for the first time so long ago, and is not sent yet, is delayed."""
+
 STATEMENT_SECONDS = 60
 """The longest time of one statement on PostgreSQL; a slower database counts as away."""
 
@@ -58,6 +61,7 @@ UNFINISHED = _gauge("exports_unfinished", "files not settled", "kind", "bulk", "
 DELAYED = _gauge("exports_delayed", "files that wait for something full or away, by reason", "code")
 OLDEST = _gauge("oldest_waiting_seconds", "age of the oldest file not settled", "kind", "bulk")
 UNNOTIFIED = _gauge("requests_untold", "requests that are settled and whose agents are not all told")
+UNDELIVERED = _gauge("messages_delayed", "messages that nobody has taken for a minute and more", "channel")
 LAG = _gauge("notifier_lag_seconds", "how long the first of them has waited, 0 without any")
 MESSAGES = _gauge("queue_messages", "messages that wait in a queue", "queue")
 CONSUMERS = _gauge("queue_consumers", "worker processes that read a queue", "queue")
@@ -156,12 +160,15 @@ def _measure_unfinished(connection: Connection) -> Iterator[GaugeMetricFamily]:
 
 
 def _measure_unnotified(connection: Connection) -> Iterator[GaugeMetricFamily]:
-    """Yield the number and age of the requests whose notifications are late. Chats and webhooks are left out."""
+    """Yield number and age of the requests whose notifications are late, without chats and webhooks; late messages."""
     is_late = has_open(About.REQUEST, Request.id, [WorkKind.EVENT, WorkKind.RECIPIENTS, WorkKind.MAIL])
     age = seconds_between(func.min(Request.completed_at), utc_now())
     is_unnotified = Request.completed_at.is_not(None), Request.notified_at.is_(None)
     number, seconds = connection.execute(select(func.count(), age).where(*is_unnotified, is_late)).one()
     yield UNNOTIFIED.family([[number]])
+    delayed = Notification.ended_at.is_(None), Notification.created_at < utc_now(-UNDELIVERED_SECONDS)
+    channels = select(Notification.channel, func.count()).where(*delayed).group_by(Notification.channel)
+    yield UNDELIVERED.family(connection.execute(channels))
     yield LAG.family([[seconds]])
 
 
