@@ -2,10 +2,11 @@
 
 import re
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from pydantic import ValidationError
-from pydantic_core import ErrorDetails
+if TYPE_CHECKING:  # the child that reads an untrusted file needs no pydantic
+    from pydantic import ValidationError
+    from pydantic_core import ErrorDetails
 
 
 class Fault(NamedTuple):
@@ -67,18 +68,18 @@ _FRENCH = {
 }
 
 
-def describe(error: ValidationError) -> str:
+def describe(error: "ValidationError") -> str:
     """Return the faults of an envelope for engineers, in pydantic's English."""
     faults = ((_place(fault, "a field"), fault["msg"].removeprefix("Value error, ")) for fault in _faults(error))
     return _join(faults, ": ")
 
 
-def explain(error: ValidationError) -> str:
+def explain(error: "ValidationError") -> str:
     """Return the faults of a request in French, for its sender."""
     return _join(((_place(fault, "un champ"), explain_fault(fault)) for fault in _faults(error)), " : ")
 
 
-def list_faults(error: ValidationError, within: str = "") -> tuple[Fault, ...]:
+def list_faults(error: "ValidationError", within: str = "") -> tuple[Fault, ...]:
     """Return the faults one by one; `within` is the path of the validated object in the event."""
     return tuple(
         Fault(".".join(filter(None, (within, _place(fault, "")))), _code_of(fault), explain_fault(fault))
@@ -86,12 +87,12 @@ def list_faults(error: ValidationError, within: str = "") -> tuple[Fault, ...]:
     )
 
 
-def _code_of(fault: ErrorDetails) -> str:
+def _code_of(fault: "ErrorDetails") -> str:
     error = fault.get("ctx", {}).get("error")
     return error.code if isinstance(error, FieldError) else fault["type"]
 
 
-def explain_fault(fault: ErrorDetails) -> str:
+def explain_fault(fault: "ErrorDetails") -> str:
     """Return what is wrong with one value, in French."""
     context = fault.get("ctx", {})
     context |= {name: str(context[name]).replace("'", "") for name in _QUOTED & context.keys()}
@@ -102,7 +103,7 @@ def explain_fault(fault: ErrorDetails) -> str:
     return _FRENCH.get(fault["type"], "valeur illisible").format(**context)
 
 
-def _faults(error: ValidationError) -> list[ErrorDetails]:
+def _faults(error: "ValidationError") -> "list[ErrorDetails]":
     return error.errors(include_url=False, include_input=False)[:_SHOWN]
 
 
@@ -110,7 +111,7 @@ def _join(faults: Iterable[tuple[str, str]], colon: str) -> str:
     return " ; ".join(f"{place}{colon}{what}" if place else what for place, what in faults)
 
 
-def _place(fault: ErrorDetails, unnamed: str) -> str:
+def _place(fault: "ErrorDetails", unnamed: str) -> str:
     """Return the path of a fault; empty when fields contradict each other.
 
     The name of an unknown field is text of the sender: only a plain name is quoted.

@@ -28,7 +28,7 @@ from worker.compose import build_notifier
 from worker.db.types import utc_now
 from worker.doorbell import Doorbell
 from worker.exports import integrity
-from worker.exports.integrity import FileFault, verify_files
+from worker.exports.integrity import SKIPPED_IDS, FileFault, verify_files
 from worker.exports.models import Export, Request
 from worker.exports.purge import purge_files
 from worker.exports.storage import SENTINEL, Storage
@@ -218,6 +218,24 @@ def test_a_new_volume_is_accepted_by_the_operator(desk: FilesDesk) -> None:
     assert desk.run("verify", "--accept-volume").code == 0
     assert desk.run("verify").code == 0
     assert "n'est pas le volume" not in desk.run("diagnose").out
+
+
+def test_after_a_restore_no_id_is_given_again_and_lost_files_are_named_at_once(desk: FilesDesk) -> None:
+    """A copy of the database that lacks its last seconds is promoted: a file that it knew nothing of stays behind."""
+    last = desk.make("connue")
+    Storage(desk.root, desk.engine).mark()
+    stray = desk.path(last).with_name("liste-P-13900-20261125-093001.csv")
+    stray.write_text("Nom;Prénoms\n")
+    (desk.root / SENTINEL).unlink()
+    named = desk.run("verify", "--restored")
+    assert (named.code, f"13900/{stray.name} : inconnu de la base" in named.out) == (1, True)
+    after = desk.make("après")
+    assert after > last + (SKIPPED_IDS if desk.engine.dialect.name == "postgresql" else 0)
+    kept = desk.run("verify", "--remove-unknown", typed="n\n")
+    assert (kept.code, stray.exists()) == (130, True)
+    removed = desk.run("verify", "--remove-unknown", typed="o\n")
+    assert (removed.code, stray.exists()) == (0, False)
+    assert [(it.action, it.detail) for it in desk.audit()][-1] == ("file_purged", f"{stray.name}, inconnu de la base")
 
 
 def test_diagnose_does_not_call_a_full_volume_well(

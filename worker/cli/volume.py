@@ -6,18 +6,21 @@ from shlex import quote
 from typing import Any
 
 import click
+from sqlalchemy import Engine
 
 from common.cli import ExitCode, confirm, whole_number
 from common.french import count_of, format_size
 from common.logs import configure_logs
-from worker.audit import Actor, note_removed
+from schemas.vocabulary import Action
+from worker.audit import Actor, note_removed, record_audit
 from worker.cli.options import CODE_COMMUNE, print_json, system_user, worker_database
 from worker.errors import RefusedError
-from worker.exports.integrity import FileFault, Orphan, Verified, find_orphans, verify_files
+from worker.exports.integrity import UNKNOWN_SECONDS, FileFault, Orphan, Verified, find_orphans, skip_ids, verify_files
 from worker.exports.models import Export
 from worker.exports.purge import Due, Purged, find_due, purge_files, remove_files, total
 from worker.exports.storage import Storage
 from worker.registre.imports.history import purge_versions
+from worker.registre.imports.report import name_some
 from worker.settings import load_settings
 
 _UNKNOWN, _CAME_BACK = "unknown", "came_back"
@@ -110,13 +113,24 @@ def _sort(storage: Storage, orphans: Sequence[Orphan]) -> dict[str, list[str]]:
 @click.option("--export", "export_id", type=whole_number(1), metavar="N°", help="Seulement cet export.")
 @click.option("--json", "as_json", is_flag=True, help="Écrire le résultat en JSON, pour un programme.")
 @click.option("--accept-volume", is_flag=True, help="Reconnaître d'abord ce volume, neuf ou restauré, pour le bon.")
+@click.option("--restored", is_flag=True, help="La base vient d'une sauvegarde, ou d'une copie promue.")
+@click.option("--remove-unknown", is_flag=True, help="Effacer les fichiers que la base ne connaît pas, qu'il nomme.")
 @click.pass_context
 def verify(
-    context: click.Context, *, commune: str | None, export_id: int | None, as_json: bool, accept_volume: bool
+    context: click.Context,
+    *,
+    commune: str | None,
+    export_id: int | None,
+    as_json: bool,
+    accept_volume: bool,
+    restored: bool,
+    remove_unknown: bool,
 ) -> None:
     """Vérifier les fichiers prêts.
 
-    Chacun est relu en entier et comparé à son empreinte. Un fichier altéré ne se dépose pas, il se refait.
+    Chacun est relu en entier et comparé à son empreinte. Un fichier altéré ne se dépose pas, il se refait. Avec
+    --restored, le volume est reconnu, les fichiers inconnus sont nommés aussitôt, et les numéros sautent : aucun de
+    ceux que la base a oubliés n'est redonné.
     """
     settings = load_settings()
     configure_logs(settings.log_format, settings.log_level)
@@ -125,12 +139,17 @@ def verify(
     exports, files, wrong = 0, 0, []
     with worker_database(settings) as engine:
         storage = Storage(settings.exports_dir, engine)
-        if accept_volume:
+        if accept_volume or restored:
             storage.mark()
+        if restored:
+            skip_ids(engine)
         for it in verify_files(engine, storage, *which, actor=system_user()):
             exports, files = exports + 1, files + it.files
             wrong += [it] if it.findings else []
-        orphans = [] if export_id else list(find_orphans(engine, storage, commune))
+        seconds = 0 if restored or remove_unknown else UNKNOWN_SECONDS
+        orphans = [] if export_id else list(find_orphans(engine, storage, commune, seconds=seconds))
+        if remove_unknown:
+            orphans = _remove_unknown(engine, orphans)
     if export_id and not exports:
         raise RefusedError(f"l'export {export_id} n'a pas de fichier à vérifier : inconnu, pas encore prêt, ou purgé")
     found = _sort(storage, orphans)
@@ -141,6 +160,21 @@ def verify(
         _show_verified(exports, files, wrong, orphans, program=context.find_root().command_path)
     if wrong or orphans:
         context.exit(ExitCode.FAILED)
+
+
+def _remove_unknown(engine: Engine, orphans: Sequence[Orphan]) -> list[Orphan]:
+    """Remove the files that no row knows, after a confirmation; return what stays."""
+    unknown = [it.path for it in orphans if it.export_id is None and it.path.is_file()]
+    if unknown:
+        count = count_of(len(unknown), "fichier inconnu", "fichiers inconnus")
+        confirm(f"Effacer {count} de la base, pour toujours : {name_some([it.name for it in unknown])} ?")
+    for path in unknown:
+        with engine.begin() as connection:
+            detail = f"{path.name}, inconnu de la base"
+            code = path.parent.name
+            record_audit(connection, Action.FILE_PURGED, actor=system_user(), code_commune=code, detail=detail)
+        path.unlink()
+    return [it for it in orphans if it.path.exists()]
 
 
 def _show_verified(

@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 import structlog
-from sqlalchemy import ColumnElement, Engine, and_, select, update
+from sqlalchemy import ColumnElement, Engine, and_, func, select, update
 from sqlalchemy.orm import Session, joinedload, selectinload
 
 from common.files import NotRegularError, hash_file, open_regular
 from schemas.vocabulary import Action, ExportStatus, Labelled
 from worker.audit import record_audit
 from worker.db.engine import snapshot
-from worker.db.types import utc_now
+from worker.db.types import Base, utc_now
 from worker.exports.models import Export, main_name
 from worker.exports.storage import DIRECTORY_MODE, FILE_MODE, ForeignNameError, Storage, age_of
 
@@ -150,3 +150,20 @@ def find_orphans(
                 yield Orphan(path, None)
             elif row and row.purged_at is not None and path.exists():
                 yield Orphan(path, row.id)
+
+
+SKIPPED_IDS = 100_000
+"""More than any table gets in the hours that a restored backup lacks."""
+
+
+def skip_ids(engine: Engine) -> None:
+    """Let each table go on at an id that no lost row had, after a restore or a failover of PostgreSQL.
+
+    Programs may have been told the ids of lost rows. SQLite has no copy that lacks its last seconds.
+    """
+    if engine.dialect.name == "postgresql":
+        with engine.begin() as connection:
+            for table in Base.metadata.tables.values():
+                if table.autoincrement_column is not None:
+                    name = func.pg_get_serial_sequence(table.name, table.autoincrement_column.name)
+                    connection.execute(select(func.setval(name, func.nextval(name) + SKIPPED_IDS)))
