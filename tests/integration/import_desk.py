@@ -13,6 +13,7 @@ from sqlalchemy import Connection, text, update
 from schemas.vocabulary import Liste, Nature
 from tests.parts.databases import Template
 from tests.unit.reu_sample import write_reu
+from worker.audit import Actor, note_removed
 from worker.db.engine import build_engine
 from worker.db.migrate import migrate
 from worker.db.types import utc_now
@@ -89,10 +90,9 @@ class Desk:
         """The number of electors that each list shows."""
         return {liste: len(electeurs) for liste, electeurs in self.shown().items()}
 
-    def purge(self) -> None:
-        """Remove the electors of obsolete versions, as the notifier does each hour."""
-        for _ in purge_versions(self.engine, lambda *_: None):
-            pass
+    def purge(self) -> list[int]:
+        """Remove the electors of obsolete versions, as the notifier does each hour; their number in each step."""
+        return list(purge_versions(self.engine, note_removed(Actor("test"))))
 
     def stored(self) -> int:
         """The number of all electors, including those that no list shows."""

@@ -81,9 +81,9 @@ class Desk(previews.Desk):
         """The row of the file's view."""
         return dict(self.made.row(export_id))
 
-    def deposit(self, number: int) -> None:
-        depot = "INSERT INTO depot (export_id, deposited_on, deposited_by, verdict) VALUES (:id, :day, 'mairie', '')"
-        self.made.run(depot, id=number, day="2026-11-25")
+    def deposit(self, number: int, verdict: str = "") -> None:
+        depot = "INSERT INTO depot (export_id, deposited_on, deposited_by, verdict) VALUES (:id, :day, 'mairie', :said)"
+        self.made.run(depot, id=number, day="2026-11-25", said=verdict)
 
     def recalled(self) -> list[int]:
         """The files that must be made again."""
@@ -249,11 +249,7 @@ def test_what_rests_on_an_import_that_is_undone_is_to_be_made_again(desk: Desk) 
     _, recalled = undo(desk.register.engine, actor=ACTOR)
     assert desk.recalled() == [until_last, liste]
     row = desk.file(until_last)
-    assert recalled == [
-        row["label"].removesuffix(", à refaire"),
-        desk.file(liste)["label"][: -len(", à refaire")],
-    ]
-    assert row["label"].endswith(", à refaire")
+    assert [f"{label}, à refaire" for label in recalled] == [row["label"], desk.file(liste)["label"]]
     assert row["recalled_because"] == "l'import 3 (reu.csv) a été annulé"
     assert desk.file(until_meeting)["recalled_because"] == ""
     assert desk.audit() == [
@@ -300,13 +296,10 @@ def test_what_is_in_nobodys_hands_asks_for_none(desk: Desk, used: str) -> None:
 
 def _use(desk: Desk, used: str) -> int:
     taken = "UPDATE export SET downloaded_at = created_at WHERE id = :id"
-    depot = (
-        "INSERT INTO depot (export_id, deposited_on, deposited_by, verdict) VALUES (:id, '2026-11-25', 'mairie', :v)"
-    )
     match used:
         case "deposited" | "rejected":
             number = desk.liste()
-            desk.made.run(depot, id=number, v="rejete" if used == "rejected" else "")
+            desk.deposit(number, "rejete" if used == "rejected" else "")
         case "published":
             number = desk.tableau(LAST)
             days = "published_on, published_by, said_at"

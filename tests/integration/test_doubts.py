@@ -118,11 +118,7 @@ def test_a_corrected_place_of_birth_alone_is_nobody_else(desk: MouvementsDesk, s
     [
         {NOM: "LUTRIN", PRENOMS: "Rose", DATE: "05/08/1990"},  # with the number of the elector who left
         {NOM: "LUTRIN", PRENOMS: "Rose", DATE: "05/08/1990", NUMERO: "8"},  # at the address of the elector who left
-        {
-            PRENOMS: "Rose",
-            DATE: "05/08/1990",
-            NUMERO: "8",
-        },  # of the same family, at the same address
+        {PRENOMS: "Rose", DATE: "05/08/1990", NUMERO: "8"},  # of the same family, at the same address
         {PRENOMS: "Rose Aglaé", DATE: "05/08/1990"} | MOVED,  # with the same family name, at another address
         {DATE: "05/08/1990"} | MOVED,  # with the same names, born in another year
         {NOM: "LUTRIN", LIEU: "ARLES"} | MOVED,  # born on the same day elsewhere
@@ -153,14 +149,27 @@ def test_one_person_in_another_bureau_has_changed_bureau(desk: MouvementsDesk) -
     assert (change.personne.nom_naissance, change.numero) == ("LUTRIN", 99)
 
 
-@pytest.mark.slow
-def test_what_is_said_of_one_doubt_answers_the_others_about_the_same_elector(desk: MouvementsDesk) -> None:
+def test_an_elector_is_one_person_with_one_other_only(desk: MouvementsDesk) -> None:
     twins = [ELECTRICE | {DATE: "05/08/1961", PRENOMS: prenoms, NUMERO: "8"} for prenoms in ("Zoé Aglaé", "Zoé Rose")]
     first, second = _compare(desk, [ELECTRICE], twins)
     _decide(desk, first.doute, SAME)
     assert _open(desk) == []
     assert [it.personne.prenoms for it in desk.mouvements()] == [second.inscription_prenoms]
     assert desk.rows("SELECT decision FROM doubt ORDER BY id") == [("same_person",), ("two_persons",)]
+    with desk.engine.connect() as connection:
+        lines = read_audit(connection, limit=9)[::-1]
+    assert [(it.action, it.actor, it.code_commune, it.label) for it in lines] == [
+        (Action.DOUBT_DECIDED, "mairie", COMMUNE, "doute tranché")
+    ] * 2
+    assert [it.detail for it in lines] == [
+        f"doute n° {first.doute}, liste P : même personne (date de naissance)",
+        f"doute n° {second.doute}, liste P : deux personnes, d'après le n° {first.doute}",
+    ]
+    with pytest.raises(RefusedError, match=f"Le doute n° {first.doute} réunit déjà un de ces électeurs"):
+        _decide(desk, second.doute, SAME)
+    _decide(desk, first.doute, TWO)
+    _decide(desk, second.doute, SAME)
+    assert [it.personne.prenoms for it in desk.mouvements()] == [first.inscription_prenoms]
 
 
 @pytest.mark.parametrize("correction", [{DATE: "05/08/1961"}, {NOM: "LUTRIN"} | MOVED], ids=["stays", "moves"])
@@ -185,18 +194,6 @@ def test_an_answer_is_changed_and_the_tableau_that_printed_it_is_recalled(
     assert [replace(it, id=0) for it in desk.mouvements()] == [replace(it, id=0) for it in one]
     undo_import(desk.engine)
     assert desk.rows("SELECT count(*) FROM mouvement") == [(0,)]
-
-
-@pytest.mark.slow
-def test_an_elector_is_one_person_with_one_other_only(desk: MouvementsDesk) -> None:
-    twins = [ELECTRICE | {DATE: "05/08/1961", PRENOMS: prenoms, NUMERO: "8"} for prenoms in ("Zoé Aglaé", "Zoé Rose")]
-    first, second = _compare(desk, [ELECTRICE], twins)
-    _decide(desk, first.doute, SAME)
-    with pytest.raises(RefusedError, match=f"Le doute n° {first.doute} réunit déjà un de ces électeurs"):
-        _decide(desk, second.doute, SAME)
-    _decide(desk, first.doute, TWO)
-    _decide(desk, second.doute, SAME)
-    assert [it.personne.prenoms for it in desk.mouvements()] == [first.inscription_prenoms]
 
 
 def test_a_doubt_of_another_commune_is_not_known(desk: MouvementsDesk) -> None:
@@ -244,21 +241,6 @@ def test_who_was_protected_stays_so_under_her_corrected_name(desk: MouvementsDes
     with desk.engine.connect() as connection:
         assert Protege("LUTRIN", "Zoé Aglaé", "1961-00-00") in select_protections(connection, COMMUNE)
     assert [it.personne.is_protegee for it in desk.mouvements()] == [True]
-
-
-def test_a_decision_is_in_the_trail_and_names_nobody(desk: MouvementsDesk) -> None:
-    twins = [ELECTRICE | {DATE: "05/08/1961", PRENOMS: prenoms, NUMERO: "8"} for prenoms in ("Zoé Aglaé", "Zoé Rose")]
-    first, second = _compare(desk, [ELECTRICE], twins)
-    _decide(desk, first.doute, SAME)
-    with desk.engine.connect() as connection:
-        lines = read_audit(connection, limit=9)[::-1]
-    assert [(it.action, it.actor, it.code_commune, it.label) for it in lines] == [
-        (Action.DOUBT_DECIDED, "mairie", COMMUNE, "doute tranché")
-    ] * 2
-    assert [it.detail for it in lines] == [
-        f"doute n° {first.doute}, liste P : même personne (date de naissance)",
-        f"doute n° {second.doute}, liste P : deux personnes, d'après le n° {first.doute}",
-    ]
 
 
 @pytest.fixture

@@ -34,7 +34,7 @@ from tests.unit.reu_sample import (
     write_reu,
 )
 from tests.unit.reu_sample import COMMUNE as CODE
-from worker.audit import NOTIFIER, Actor, note_removed, read_audit
+from worker.audit import NOTIFIER, read_audit
 from worker.cli.main import main
 from worker.compose import build_notifier
 from worker.errors import ImportBusyError, ImportRefusedError
@@ -246,7 +246,6 @@ ROOT = Path(__file__).parents[2]
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from unittest.mock import Mock
 from worker.db.engine import build_engine
 from worker.registre.reu.importer import import_file
 kill = lambda lines, share: os.kill(os.getpid(), signal.SIGKILL)
@@ -474,17 +473,12 @@ def test_the_command_asks_and_the_trail_keeps_the_answer(
     assert detail.endswith(" ; confirmé : autres électeurs (liste P de 13055)")
 
 
-BY = note_removed(Actor("test"))
 DEAD = """
 INSERT INTO import (id, file_name, sha256, imported_by, lines_read, lines_kept, lines_rejected, values_cleaned,
                     bureaux_before) VALUES (99, '', '', 'test', 0, 0, 0, 0, '[]')
 """
 ONE_MORE = "INSERT INTO electeur (code_commune, liste, version) VALUES ('13055', 'P', {})"
 WAITS = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
-
-
-def _purge(desk: Desk) -> list[int]:
-    return list(history.purge_versions(desk.engine, BY))
 
 
 def _run(desk: Desk, *statements: str) -> None:
@@ -505,16 +499,16 @@ def test_what_no_import_brings_back_leaves_and_nothing_else(desk: Desk) -> None:
     desk.load(electeurs(4))
     _run(desk, ONE_MORE.format(1234))
     desk.age_imports(UNDO_DAYS - 1)
-    assert _purge(desk) == [], "it can be undone"
+    assert desk.purge() == [], "it can be undone"
     assert desk.stored() == 3 + 4 + 1
     desk.age_imports(UNDO_DAYS + 1)
-    assert _purge(desk) == [3]
+    assert desk.purge() == [3]
     assert (desk.counts(), desk.stored()) == ({P: 4}, 4 + 1), "what another service wrote is its own"
     assert _said(desk) == ["3 lignes d'électeur"]
     desk.load(electeurs(5))
-    assert _purge(desk) == []
+    assert desk.purge() == []
     undo_import(desk.engine)
-    assert (desk.counts(), _purge(desk)) == ({P: 4}, [5])
+    assert (desk.counts(), desk.purge()) == ({P: 4}, [5])
 
 
 @pytest.mark.slow
@@ -524,7 +518,7 @@ def test_a_step_is_bounded_and_is_a_line(desk: Desk, monkeypatch: pytest.MonkeyP
     for number in (7, 6, 4):
         desk.load(electeurs(number), accept_changes=True)
     desk.age_imports(UNDO_DAYS + 1)
-    assert _purge(desk) == [5, 5, 3]
+    assert desk.purge() == [5, 5, 3]
     assert _said(desk) == ["5 lignes d'électeur", "5 lignes d'électeur", "3 lignes d'électeur"]
     assert (desk.counts(), desk.stored()) == ({P: 4}, 4)
 
@@ -534,12 +528,12 @@ def test_what_an_import_left_that_died_leaves_too_but_not_while_one_is_at_work(d
     _run(desk, DEAD, ONE_MORE.format(99))
     seen: list[tuple[list[int], int]] = []
     with history.importing(desk.engine):
-        seen.append((_purge(desk), desk.stored()))
+        seen.append((desk.purge(), desk.stored()))
     assert seen == [([], 1)]
-    wait_until(lambda: _purge(desk) == [1], message="the lock, released after the end of the connection")
+    wait_until(lambda: desk.purge() == [1], message="the lock, released after the end of the connection")
     assert desk.stored() == 0
     assert desk.imports() == []
-    desk.load(electeurs(3), progress=lambda _lines, _share: seen.append((_purge(desk), 0)))
+    desk.load(electeurs(3), progress=lambda _lines, _share: seen.append((desk.purge(), 0)))
     assert seen[1:] == [([], 0)] * len(seen[1:]) != []
     assert desk.counts() == {P: 3}
 

@@ -3,7 +3,7 @@
 import json
 import time
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from functools import partial
 from itertools import product
 from typing import Any
@@ -49,6 +49,16 @@ def broker(amqp_url: str) -> Iterator[PrefectureBroker]:
         yield broker
 
 
+@contextmanager
+def _working(broker: dramatiq.Broker, threads: int = 1) -> Iterator[None]:
+    worker = Worker(broker, worker_threads=threads, worker_timeout=100)
+    worker.start()
+    try:
+        yield
+    finally:
+        worker.stop()
+
+
 def test_an_acknowledgment_from_before_a_reconnection_hits_no_other_message(
     broker: PrefectureBroker, amqp_url: str
 ) -> None:
@@ -68,12 +78,8 @@ def test_a_call_that_fails_by_a_bug_waits_among_the_dead_letters(broker: Prefect
 
     dramatiq.actor(broker=broker, actor_name=LISTE, queue_name=QUEUE_LISTES)(fail)
     DoorbellQueues(broker).enqueue([Doorbell(7, ExportKind.LISTE)])
-    worker = Worker(broker, worker_threads=1, worker_timeout=100)
-    worker.start()
-    try:
+    with _working(broker):
         dead = wait_until(lambda: queue_messages(amqp_url, f"{QUEUE_LISTES}.XQ"), message="the dead letter")
-    finally:
-        worker.stop()
     ((_, body),) = dead
     assert Message.decode(body).args == (7,)
     assert queue_messages(amqp_url, QUEUE_LISTES) == []
@@ -96,16 +102,12 @@ def test_what_the_database_is_away_for_is_delivered_again_and_is_no_dead_letter(
 
     dramatiq.actor(broker=broker, actor_name=LISTE, queue_name=QUEUE_LISTES)(fail_once)
     DoorbellQueues(broker).enqueue([Doorbell(7, ExportKind.LISTE)])
-    worker = Worker(broker, worker_threads=1, worker_timeout=100)
-    worker.start()
-    try:
+    with _working(broker):
         wait_until(lambda: tries, message="a first try")
         if is_killed:
             wait_until(lambda: not rabbit_node.alive, message="the end of the broker")
             rabbit_node.start()
         wait_until(lambda: len(tries) > 1, message="another try")
-    finally:
-        worker.stop()
     assert tries == [7, 7]
     assert (queue_messages(amqp_url, f"{QUEUE_LISTES}.XQ"), queue_messages(amqp_url, QUEUE_LISTES)) == ([], [])
 
@@ -125,12 +127,8 @@ def test_a_consumer_tries_again_and_again_and_says_so_once(
             return consume(queue_name, *args, **options)
 
         monkeypatch.setattr(broker, "consume", count_and_consume)
-        worker = Worker(broker, worker_threads=1, worker_timeout=100)
-        worker.start()
-        try:
+        with _working(broker):
             wait_until(lambda: min(map(tries.count, set(tries)), default=0) > 2, message="several tries of each queue")
-        finally:
-            worker.stop()
     said = [record.name for record in caplog.records if "connection error" in record.message]
     assert len(said) == len(set(said)) == len(set(tries))
 
@@ -139,13 +137,9 @@ def test_each_worker_holds_as_many_messages_as_it_has_threads(
     broker: PrefectureBroker, amqp_url: str, rabbit_node: RabbitNode
 ) -> None:
     dramatiq.actor(broker=broker, actor_name=LISTE, queue_name=QUEUE_LISTES)(lambda _id: None)
-    worker = Worker(broker, worker_threads=3, worker_timeout=100)
-    worker.start()
     question = ("list_consumers", "-p", unquote(urlsplit(amqp_url).path[1:]), "queue_name", "prefetch_count")
-    try:
+    with _working(broker, threads=3):
         wait_until(lambda: f"{QUEUE_LISTES}\t3" in rabbit_node.rabbitmqctl(*question), message="a prefetch of 3")
-    finally:
-        worker.stop()
 
 
 def test_a_doorbell_that_the_broker_does_not_take_is_told(
@@ -216,16 +210,11 @@ DEAD = f"{QUEUE_REQUESTS}.XQ"
 
 
 @pytest.fixture
-def account(amqp_url: str) -> str:
-    return urlsplit(amqp_url).username or ""
-
-
-@pytest.fixture
-def ingesting(amqp_url: str, account: str) -> Iterator[PrefectureBroker]:
+def ingesting(amqp_url: str) -> Iterator[PrefectureBroker]:
     with closing(build_broker(amqp_url, build_middleware())) as ingesting:
         ingesting.declare_queue(QUEUE_REQUESTS, ensure=True)
-        add_account_queues(amqp_url, account)
-        ingesting.list_accounts = lambda: [account]
+        add_account_queues(amqp_url, account_of(amqp_url))
+        ingesting.list_accounts = lambda: [account_of(amqp_url)]
         yield ingesting
 
 
@@ -239,7 +228,7 @@ def _publish_raw(amqp_url: str, body: bytes, properties: pika.BasicProperties, e
 
 def _take(ingesting: PrefectureBroker) -> Any:  # noqa: ANN401 — Dramatiq's proxy of a message
     with closing(ingesting.consume(QUEUE_REQUESTS, timeout=200)) as consumer:
-        return wait_until(lambda: next(consumer), message="a message")
+        return _next(consumer)
 
 
 def _call(**options: object) -> bytes:
@@ -248,10 +237,10 @@ def _call(**options: object) -> bytes:
     return json.dumps(fields | {"message_id": "1", "message_timestamp": 1}).encode()
 
 
-def test_the_sender_is_the_account_that_published(ingesting: PrefectureBroker, amqp_url: str, account: str) -> None:
+def test_the_sender_is_the_account_that_published(ingesting: PrefectureBroker, amqp_url: str) -> None:
     with Publisher(amqp_url) as publisher:
         publisher.publish(EVENT)
-    assert _take(ingesting).args[0].sender == account != ""
+    assert _take(ingesting).args[0].sender == account_of(amqp_url) != ""
 
 
 def test_an_event_that_does_not_say_it_has_no_sender(ingesting: PrefectureBroker, amqp_url: str) -> None:
@@ -272,15 +261,25 @@ def test_nothing_in_the_message_chooses_the_sender(ingesting: PrefectureBroker, 
     ids=["exchange-call", "exchange-sender", "queue-call", "queue-sender", "queue-event"],
 )
 def test_a_forged_call_or_event_is_put_aside(
-    ingesting: PrefectureBroker, amqp_url: str, account: str, exchange: str, body: bytes
+    ingesting: PrefectureBroker, amqp_url: str, exchange: str, body: bytes
 ) -> None:
     """`notifier`, `requests` and `exploitant` may publish straight to a queue, where an event is forged too."""
-    _publish_raw(amqp_url, body, pika.BasicProperties(user_id=account), exchange)
-    _put_aside(ingesting, amqp_url)
+    _publish_raw(amqp_url, body, pika.BasicProperties(user_id=account_of(amqp_url)), exchange)
+    with (
+        closing(ingesting.consume(QUEUE_REQUESTS, timeout=100)) as consumer,
+        pika.BlockingConnection(pika.URLParameters(amqp_url)) as connection,
+    ):
+        channel = connection.channel()
+
+        def is_done() -> bool:
+            assert next(consumer) is None, "no other message is delivered"
+            return bool(channel.queue_declare(DEAD, passive=True).method.message_count == 1)
+
+        wait_until(is_done, message="a dead letter")
     assert queue_messages(amqp_url, DEAD)[0][1] == body
 
 
-def test_a_retry_keeps_the_sender(ingesting: PrefectureBroker, amqp_url: str, account: str) -> None:
+def test_a_retry_keeps_the_sender(ingesting: PrefectureBroker, amqp_url: str) -> None:
     senders: list[str] = []
 
     def ingest(incoming: IncomingEvent) -> None:
@@ -289,30 +288,10 @@ def test_a_retry_keeps_the_sender(ingesting: PrefectureBroker, amqp_url: str, ac
             raise OperationalError("SELECT 1", None, Exception("away"))
 
     dramatiq.actor(broker=ingesting, actor_name=INGEST, queue_name=QUEUE_REQUESTS)(ingest)
-    worker = Worker(ingesting, worker_threads=1, worker_timeout=100)
-    worker.start()
-    try:
-        with Publisher(amqp_url) as publisher:
-            publisher.publish(EVENT)
+    with _working(ingesting), Publisher(amqp_url) as publisher:
+        publisher.publish(EVENT)
         wait_until(lambda: len(senders) == 2, message="the second try")
-    finally:
-        worker.stop()
-    assert senders == [account, account]
-
-
-def _put_aside(ingesting: PrefectureBroker, amqp_url: str, count: int = 1) -> None:
-    """Consume until this many messages are dead letters; no other message was delivered."""
-    with (
-        closing(ingesting.consume(QUEUE_REQUESTS, timeout=100)) as consumer,
-        pika.BlockingConnection(pika.URLParameters(amqp_url)) as connection,
-    ):
-        channel = connection.channel()
-
-        def is_done() -> bool:
-            assert next(consumer) is None
-            return bool(channel.queue_declare(DEAD, passive=True).method.message_count == count)
-
-        wait_until(is_done, message=f"{count} dead letters")
+    assert senders == [account_of(amqp_url)] * 2
 
 
 def test_batches_get_a_fifth_of_a_process_that_reads_every_queue() -> None:
@@ -330,8 +309,6 @@ def test_batches_get_a_fifth_of_a_process_that_reads_every_queue() -> None:
         declare(partial(work, name))
         for row_id in range(1, 61):
             broker.enqueue(Message(ACTOR_QUEUES[name], name, (row_id,), {}, {}))
-    worker = Worker(broker, worker_threads=1, worker_timeout=100)
-    worker.start()
-    wait_until(lambda: len(done) == 180, message="the messages")
-    worker.stop()
+    with _working(broker):
+        wait_until(lambda: len(done) == 180, message="the messages")
     assert 10 <= done[:100].count(LISTE + BULK) <= 60, "twenty, or more where no single message was held yet"

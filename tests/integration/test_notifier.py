@@ -199,9 +199,6 @@ def test_a_message_that_is_given_up_is_not_shown_as_waiting(desk: Desk) -> None:
     assert (row.refusal, bool(row.ended_at)) == (f"abandonné après 3 jours : {FAILED}", True)
 
 
-SOON = 0.01
-
-
 @pytest.fixture
 def answered(mailbox: Mailbox) -> Iterator[threading.Event]:
     """The server answers a mail once this event is set."""
@@ -211,10 +208,9 @@ def answered(mailbox: Mailbox) -> Iterator[threading.Event]:
     event.set()
 
 
-def _mail(text: str) -> EmailMessage:
+def _mail() -> EmailMessage:
     message = EmailMessage()
     message["From"], message["To"] = "prefecture@example.org", MAIRIE
-    message.set_content(text)
     return message
 
 
@@ -251,7 +247,7 @@ def test_a_mail_that_was_sent_while_the_database_went_away_is_recorded_when_it_i
             raise DatabaseAwayError
         real(session, claims)
 
-    monkeypatch.setattr(lease, "GIVE_BACK_SECONDS", SOON)
+    monkeypatch.setattr(lease, "GIVE_BACK_SECONDS", 0.01)
     monkeypatch.setattr(sending, "finish_and_note", finish)
     desk.ask("P.csv")
     assert work(desk.notifier(smtp(mailbox))) == 1
@@ -264,7 +260,7 @@ def test_a_server_that_never_answers_the_dot_may_have_the_mail(
 ) -> None:
     server = SmtpMailer(mailbox.host, mailbox.port, answer_seconds=answer, whole_seconds=whole)
     with pytest.raises(DeliveryDelayedError) as caught:
-        server.send(_mail("bonjour"))
+        server.send(_mail())
     assert caught.value.is_uncertain
     assert not answered.is_set()
 
@@ -272,5 +268,5 @@ def test_a_server_that_never_answers_the_dot_may_have_the_mail(
 def test_a_refusal_is_certain(mailbox: Mailbox) -> None:
     mailbox.refuse(MAIRIE, 452)
     with pytest.raises(DeliveryDelayedError) as caught:
-        SmtpMailer(mailbox.host, mailbox.port).send(_mail("bonjour"))
+        SmtpMailer(mailbox.host, mailbox.port).send(_mail())
     assert not caught.value.is_uncertain

@@ -2,7 +2,7 @@
 
 import socket
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from threading import Thread
 from typing import Any
 
@@ -11,10 +11,10 @@ from sqlalchemy import Connection, text, update
 from sqlalchemy.orm import Session
 from structlog.testing import capture_logs
 
-from common.cli import ExitCode
 from schemas.envelope import CloudEvent
 from schemas.events import FileStage, FileStatus, RequestStatus
 from schemas.vocabulary import Channel, ExportStatus, RequestOutcome
+from tests.integration.files_desk import Run
 from tests.integration.notifier_desk import (
     ADJOINT,
     MAIRIE,
@@ -31,7 +31,6 @@ from tests.parts.mail import Mailbox
 from tests.parts.ports import LOOPBACK
 from tests.parts.wait import wait_until
 from tests.parts.web import serving
-from worker.cli.main import main
 from worker.db.engine import CHANNEL, POLL_SECONDS, notify_ready
 from worker.db.types import utc_now
 from worker.doorbell import Doorbell
@@ -158,45 +157,43 @@ def _is_listening(desk: Desk) -> bool:
         return connection.execute(listening, {"query": f"LISTEN {CHANNEL}"}).first() is not None
 
 
-@pytest.fixture
-def postgres_desk(postgres_url: str) -> Iterator[Desk]:
-    desk = Desk(postgres_url)
-    yield desk
-    desk.engine.dispose()
+on_postgresql = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 
 
+@on_postgresql
 def test_a_finished_file_wakes_the_notifier_at_once(
-    postgres_desk: Desk, mailbox: Mailbox, monkeypatch: pytest.MonkeyPatch
+    desk: Desk, mailbox: Mailbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(POLL_SECONDS, "postgresql", 3600)  # the loop would not look by itself
     rounds = range(1, 6)
     for number in rounds:
-        postgres_desk.ask("P.csv=running", event_id=f"demande-{number}")
-    with running(postgres_desk.notifier(smtp(mailbox))):
-        wait_until(lambda: _is_listening(postgres_desk), message="LISTEN")
+        desk.ask("P.csv=running", event_id=f"demande-{number}")
+    with running(desk.notifier(smtp(mailbox))):
+        wait_until(lambda: _is_listening(desk), message="LISTEN")
         for number in rounds:
-            _finish(postgres_desk, f"demande-{number}")
+            _finish(desk, f"demande-{number}")
             mailbox.wait_for(number)
 
 
-def test_the_last_two_files_of_a_request_may_end_at_the_same_time(postgres_desk: Desk) -> None:
-    request_id = postgres_desk.ask("P.csv=running", "CE.csv=running")
+@on_postgresql
+def test_the_last_two_files_of_a_request_may_end_at_the_same_time(desk: Desk) -> None:
+    request_id = desk.ask("P.csv=running", "CE.csv=running")
 
     def end(connection: Connection, part: str) -> int:
         connection.execute(update(Export).where(Export.part == part).values(status=ExportStatus.READY))
         return settle(connection, [request_id])
 
     def end_the_second() -> None:
-        with postgres_desk.engine.begin() as other:
+        with desk.engine.begin() as other:
             end(other, "CE.csv")
 
     second = Thread(target=end_the_second)
-    with postgres_desk.engine.begin() as first:
+    with desk.engine.begin() as first:
         assert end(first, "P.csv") == 0
         second.start()
-        wait_until(lambda: not second.is_alive() or _waits_for_a_lock(postgres_desk), message="the second worker")
+        wait_until(lambda: not second.is_alive() or _waits_for_a_lock(desk), message="the second worker")
     second.join()
-    assert postgres_desk.request(request_id).completed_at is not None
+    assert desk.request(request_id).completed_at is not None
 
 
 def _waits_for_a_lock(desk: Desk) -> bool:
@@ -208,41 +205,26 @@ def _waits_for_a_lock(desk: Desk) -> bool:
 HANGING = 3
 
 
-def test_what_was_given_up_is_counted_and_tried_again(
-    desk: Desk,
-    database_url: str,
-    mailbox: Mailbox,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    monkeypatch.setenv("PREFECTURE_DATABASE_URL", database_url)
+def test_what_was_given_up_is_counted_and_tried_again(desk: Desk, mailbox: Mailbox, run: Run) -> None:
     desk.ask("P.csv")
     mailbox.refuse(MAIRIE, 452)
     work(desk.notifier(smtp(mailbox)))
     desk.change(Work, created_at=utc_now(-GIVE_UP_SECONDS - 60))
     desk.make_due()
     assert work(desk.notifier(smtp(mailbox))) == 1
-    assert main(["work", "list"]) == ExitCode.DONE
-    listed = capsys.readouterr().out
+    listed = run("work", "list").out
     assert all(word in listed for word in ("courriel", "abandonné", "abandonné après 3 jours : 452"))
     mailbox.accept(MAIRIE)
     for words, said in (("550", "0 travail repris"), ("452", "1 travail repris")):
-        assert main(["work", "retry", "--error", words, "--since", "2026-01-01"]) == ExitCode.DONE
-        assert said in capsys.readouterr().out
+        assert said in run("work", "retry", "--error", words, "--since", "2026-01-01").out
     work(desk.notifier(smtp(mailbox)))
     assert [mail.recipients for mail in mailbox.mails] == [(MAIRIE,)]
-    assert main(["work", "list"]) == ExitCode.DONE
-    assert capsys.readouterr().out.endswith("Rien n'est à faire.\n")
+    assert run("work", "list").out.endswith("Rien n'est à faire.\n")
 
 
 def test_the_events_of_one_account_are_published_again_under_the_same_ids(
-    desk: Desk,
-    database_url: str,
-    mailbox: Mailbox,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    desk: Desk, mailbox: Mailbox, run: Run
 ) -> None:
-    monkeypatch.setenv("PREFECTURE_DATABASE_URL", database_url)
     desk.ask("P.csv", "P.xml=failed", sender="prog")
     desk.ask("CE.csv", event_id="purgée", sender="prog")
     desk.ask(event_id="non", outcome=RequestOutcome.REFUSED, reason="Commune inconnue.", sender="prog")
@@ -251,8 +233,8 @@ def test_the_events_of_one_account_are_published_again_under_the_same_ids(
     work(desk.notifier(smtp(mailbox), first.append))
     with Session(desk.engine) as session, session.begin():
         session.execute(update(Export).where(Export.liste == "CE").values(purged_at=utc_now()))
-    assert main(["work", "publish-again", "--account", "prog", "--since", "2026-11-01"]) == ExitCode.DONE
-    assert "7 événements seront publiés de nouveau." in capsys.readouterr().out
+    said = run("work", "publish-again", "--account", "prog", "--since", "2026-11-01").out
+    assert "7 événements seront publiés de nouveau." in said
     again: list[CloudEvent] = []
     work(desk.notifier(smtp(mailbox), again.append))
     known = {event.id for event in first}
@@ -284,7 +266,6 @@ def test_a_process_that_lacks_memory_gives_its_works_back_uncounted_and_leaves(
         raise ImportError("libfoo.so: failed to map segment from shared object")
 
     desk.ask("P.csv")
-    short = desk.notifier(smtp(mailbox))
     with monkeypatch.context() as patched:
         patched.setattr(ListRecipients, "handle", fail)
         short = desk.notifier(smtp(mailbox))
@@ -298,8 +279,9 @@ def test_a_process_that_lacks_memory_gives_its_works_back_uncounted_and_leaves(
     assert len(mailbox.mails) == 1
 
 
+@on_postgresql
 def test_a_notifier_whose_periodic_task_hangs_gives_no_heartbeat(
-    postgres_desk: Desk, mailbox: Mailbox, monkeypatch: pytest.MonkeyPatch
+    desk: Desk, mailbox: Mailbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(notify, "LONGEST_STEP_SECONDS", 0.05)
     begun, release = threading.Event(), threading.Event()
@@ -309,13 +291,13 @@ def test_a_notifier_whose_periodic_task_hangs_gives_no_heartbeat(
         release.wait(60)
         return []
 
-    notifier, beats = postgres_desk.notifier(smtp(mailbox), purge=Chore("hanging", hang, 3600)), list[str]()
+    notifier, beats = desk.notifier(smtp(mailbox), purge=Chore("hanging", hang, 3600)), list[str]()
     notifier._beat = beats.append  # noqa: SLF001 — the heartbeat is all that a supervisor sees
     with capture_logs() as logs, running(notifier):
         assert begun.wait(60)
         wait_until(lambda: "loop_stuck" in {line["event"] for line in logs}, message="noticed")
         seen = len(beats)
-        postgres_desk.ask("P.csv")
+        desk.ask("P.csv")
         mailbox.wait_for(1)
         assert len(beats) == seen
         release.set()

@@ -52,10 +52,6 @@ def test_intact_files_are_said_and_dated(desk: FilesDesk) -> None:
     assert desk.audit() == []
 
 
-def _remove(path: Path) -> None:
-    path.unlink()
-
-
 def _cut(path: Path) -> None:
     os.truncate(path, path.stat().st_size - 1)
 
@@ -83,7 +79,7 @@ def _open_the_directory(path: Path) -> None:
 
 
 DAMAGES: list[tuple[Callable[[Path], None], FileFault, str]] = [
-    (_remove, FileFault.MISSING, "absent du volume"),
+    (Path.unlink, FileFault.MISSING, "absent du volume"),
     (_cut, FileFault.TRUNCATED, "tronqué"),
     (_flip, FileFault.ALTERED, "altéré : son empreinte n'est plus la bonne"),
     (_link, FileFault.UNREADABLE, "illisible"),
@@ -153,11 +149,8 @@ def test_strangers_in_the_volume_are_told(desk: FilesDesk) -> None:
     saved = report.read_bytes()
     desk.run("purge")
     report.write_bytes(saved)
-    stranger, newcomer = (desk.path(kept).with_name(name) for name in ("vieux.csv", "récent.csv"))
-    for path in (stranger, newcomer):
-        path.write_bytes(b"anything")
-    instant = stranger.stat().st_mtime - 2 * DAY
-    os.utime(stranger, (instant, instant))
+    _write(desk.path(kept).with_name("vieux.csv"), days=2)
+    _write(desk.path(kept).with_name("récent.csv"), days=0)
 
     said = desk.run("verify")
     assert said.code == ExitCode.FAILED
@@ -170,22 +163,12 @@ def test_strangers_in_the_volume_are_told(desk: FilesDesk) -> None:
     assert (document["unknown"], document["came_back"]) == (["13900/vieux.csv"], [f"13900/{report.name}"])
 
 
-def test_an_absent_volume_is_said_as_such(desk: FilesDesk) -> None:
-    desk.make()
-    desk.root.rename(desk.root.with_name("elsewhere"))
-    away = desk.run("verify")
-    assert away.code == ExitCode.AWAY
-    assert away.err.startswith("Erreur : Volume des exports vide ou absent")
-    assert desk.audit() == []
-
-
 def test_a_file_that_is_purged_or_made_again_meanwhile_is_not_called_wrong(
     desk: FilesDesk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     purged, remade = desk.make("purgée"), desk.make("refaite")
-    paths = [desk.path(export_id) for export_id in (purged, remade)]
-    _flip(paths[0])
-    _flip(paths[1])
+    _flip(desk.path(purged))
+    _flip(desk.path(remade))
 
     def meanwhile(file: BinaryIO) -> tuple[int, str]:
         _change(desk, purged, purged_at=utc_now())
@@ -209,10 +192,8 @@ def test_a_new_volume_is_accepted_by_the_operator(desk: FilesDesk) -> None:
     assert desk.run("verify").code == 0
     (desk.root / SENTINEL).unlink()
     refused = desk.run("verify")
-    assert (refused.code, refused.err) == (
-        3,
-        "Erreur : Volume des exports absent, ou un autre à sa place : prévenez l'exploitant.\n",
-    )
+    assert refused.code == 3
+    assert refused.err == "Erreur : Volume des exports absent, ou un autre à sa place : prévenez l'exploitant.\n"
     assert "n'est pas le volume de cette installation" in desk.run("diagnose").out
     assert desk.run("purge", "--older-than", "0", "--yes").code == 3
     assert desk.run("verify", "--accept-volume").code == 0
@@ -378,9 +359,10 @@ def test_an_absent_volume_is_not_taken_for_an_empty_one(desk: FilesDesk) -> None
     for root_is_there in (False, True):
         if root_is_there:
             desk.root.mkdir()
-        away = desk.run("purge")
-        assert (away.code, away.out) == (ExitCode.AWAY, "")
-        assert away.err.startswith("Erreur : Volume des exports vide ou absent")
+        for command in ("verify", "purge"):
+            away = desk.run(command)
+            assert (away.code, away.out) == (ExitCode.AWAY, "")
+            assert away.err.startswith("Erreur : Volume des exports vide ou absent")
         assert desk.export(export_id).purged_at is None
     desk.root.rmdir()
     elsewhere.rename(desk.root)
@@ -447,10 +429,6 @@ def _write(path: Path, *, days: float) -> None:
     os.utime(path, (instant, instant))
 
 
-def _ignore(_rows: object) -> None:
-    """Enqueue nothing."""
-
-
 def _purge(desk: FilesDesk, seconds: float) -> Chore:
     return Chore("purge", lambda: purge(desk.engine, desk.storage, 30), seconds)
 
@@ -464,7 +442,7 @@ def test_the_notifier_of_an_installation_purges(
     desk.make("récente", days=29)
     monkeypatch.setenv("PREFECTURE_RETENTION_DAYS", retention)
     settings = load_settings(home=tmp_path)
-    work(build_notifier(settings, desk.engine, enqueue=_ignore, publish=None))
+    work(build_notifier(settings, desk.engine, enqueue=lambda _: None, publish=None))
     assert desk.files() == [f"liste-P-{name}.csv" for name in left]
     assert {line.actor for line in desk.audit()} <= {NOTIFIER}
 

@@ -11,7 +11,7 @@ from email.utils import format_datetime
 from pathlib import Path
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 from standardwebhooks import Webhook
 
@@ -80,8 +80,7 @@ def test_the_trace_of_the_request_goes_on_in_the_name_of_the_installation(
     trace = {"traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", "tracestate": "mairie=1"}
     desk.add_recipient(Channel.WEBHOOK, server.url())
     desk.ask("P.csv")
-    with Session(desk.engine) as session, session.begin():
-        session.execute(update(Request).values(**trace))
+    desk.change(Request, **trace)
     work(desk.notifier(smtp(mailbox), public_url="https://ville.example"))
     desk.ask("CE.csv", event_id="another")
     work(desk.notifier(smtp(mailbox)))
@@ -260,8 +259,7 @@ def test_retry_after_is_respected_within_reason(
     with tried_again_after(desk, seconds, within=within):
         work(desk.notifier(smtp(mailbox)))
     if retry_after == "25":  # and not the pause after so many tries
-        with desk.engine.begin() as connection:
-            connection.execute(update(Work).values(starts=5))
+        desk.change(Work, starts=5)
         desk.make_due()
         with tried_again_after(desk, seconds):
             work(desk.notifier(smtp(mailbox)))
