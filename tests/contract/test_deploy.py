@@ -15,7 +15,7 @@ import yaml
 from schemas.topology import EXCHANGE, MAX_EVENT_BYTES, QUEUE_REGISTRE
 from tests.contract.test_compose import read_compose
 from tests.parts.deployment import DEPLOY, TEMPLATE, VHOST, make_secrets, read_conf
-from tests.parts.packages import PROMETHEUS, require
+from tests.parts.packages import PROMETHEUS, SHELLCHECK, require
 from worker.db.migrate import GRANTS
 from worker.messaging.broker import DEAD_LETTER_DAYS
 from worker.messaging.encoder import ACTOR_QUEUES
@@ -187,7 +187,7 @@ def _committed() -> Iterator[Path]:
 
 
 def test_no_password_is_committed() -> None:
-    """Neither one that `secrets.sh` could have made, nor one in an address, except the words that documents use."""
+    """Neither one that the script could have made, nor one in an address, except the words that documents use."""
     words = {"…", "...", "%s", "guest", "secret", "password", "mot-de-passe", "motdepasse"}
     found = {}
     committed = list(_committed())
@@ -203,48 +203,95 @@ def test_no_password_is_committed() -> None:
 _DOCKER = """#!/bin/sh
 echo "$*" >> calls
 case "$*" in
+ps*oneoff*) for service in broker database notifier web; do echo "$service Up 5 seconds (healthy)"; done ;;
+inspect*) echo healthy ;;
 *version_num*) echo "$IS_TOO_NEW" ;;
+*string_agg*) tail -n 1 counted; echo "liste $AFTER" >> counted ;;
 *pg_dump*) echo now ;;
 *--services*) echo notifier ;;
 *pg_restore*) cat > restored ;;
+compose\\ ps*) echo prefecture:old ;;
 esac
 """
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """A checkout with secrets, a backup and a `docker` that only notes its calls."""
+    make_secrets(tmp_path)
+    for name in ("pyproject.toml", "Dockerfile"):
+        shutil.copy(REPOSITORY / name, tmp_path)
+    docker = tmp_path / "bin" / "docker"
+    docker.parent.mkdir()
+    docker.write_text(_DOCKER)
+    docker.chmod(0o755)
+    (tmp_path / "var" / "backups").mkdir()
+    (tmp_path / "var" / "backups" / "before.dump").write_text("the database of before")
+    names = {"IMAGE": "prefecture:new", "IMAGE_BEFORE": "prefecture:old", "REVISION_BEFORE": "0044"}
+    names["BACKUP_BEFORE"] = "var/backups/before.dump"
+    (tmp_path / ".env").write_text("".join(f"MODULE_{name}={value}\n" for name, value in names.items()))
+    return tmp_path
+
+
+def _run(checkout: Path, command: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    environment["PATH"] = f"{checkout / 'bin'}:{os.environ['PATH']}"
+    words = ["sh", "deploy/prefecture", *command.split()]
+    return subprocess.run(words, cwd=checkout, env=environment, capture_output=True, text=True, check=False)
 
 
 @pytest.mark.parametrize("option", ["", "--restore"])
 @pytest.mark.parametrize("is_too_new", ["f", "t"])
 def test_going_back_restores_the_backup_only_where_it_must_and_is_asked_to(
-    tmp_path: Path, is_too_new: str, option: str
+    checkout: Path, is_too_new: str, option: str
 ) -> None:
-    shutil.copytree(DEPLOY, tmp_path / "deploy")
-    docker = tmp_path / "bin" / "docker"
-    docker.parent.mkdir()
-    docker.write_text(_DOCKER)
-    docker.chmod(0o755)
-    (tmp_path / "var" / "backups").mkdir(parents=True)
-    (tmp_path / "var" / "backups" / "before.dump").write_text("the database of before")
-    names = {"IMAGE": "prefecture:new", "IMAGE_BEFORE": "prefecture:old", "REVISION_BEFORE": "0044"}
-    names["BACKUP_BEFORE"] = "var/backups/before.dump"
-    env = tmp_path / ".env"
-    env.write_text("".join(f"MODULE_{name}={value}\n" for name, value in names.items()))
-    command = ["sh", str(tmp_path / "deploy" / "rollback.sh"), *option.split()]
-    environment = {"PATH": f"{docker.parent}:{os.environ['PATH']}", "IS_TOO_NEW": is_too_new}
-    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
-    calls = (tmp_path / "calls").read_text().splitlines()
+    done = _run(checkout, f"rollback {option}", IS_TOO_NEW=is_too_new)
+    calls = (checkout / "calls").read_text().splitlines()
     steps = [word for call in calls for word in ("DROP DATABASE", "pg_restore", "up --detach") if word in call]
     is_refused = is_too_new == "t" and not option
     assert done.returncode == is_refused, done.stderr
-    assert ("MODULE_IMAGE=prefecture:old" in env.read_text()) is not is_refused
-    assert ("rollback.sh --restore" in done.stderr) is is_refused
+    assert ("MODULE_IMAGE=prefecture:old" in (checkout / ".env").read_text()) is not is_refused
+    assert ("rollback --restore" in done.stderr) is is_refused
     if is_refused:
         assert not any("stop" in call or "DROP" in call for call in calls)
     elif is_too_new == "t":
-        assert steps == ["DROP DATABASE", "pg_restore", "up --detach", "up --detach"], "the broker, then the rest"
-        assert (tmp_path / "restored").read_text() == "the database of before"
-        (left,) = (tmp_path / "var" / "backups").glob("*-rollback.dump")
+        assert steps == ["DROP DATABASE", "pg_restore", "up --detach", "up --detach"], "the servers, then the rest"
+        assert (checkout / "restored").read_text() == "the database of before"
+        (left,) = (checkout / "var" / "backups").glob("*-rollback.dump")
         assert (left.read_text(), left.stat().st_mode & 0o777) == ("now\n", 0o600)
     else:
         assert steps == ["up --detach"] * 2
+
+
+@pytest.mark.parametrize("after", ["300", "299"])
+def test_an_upgrade_after_which_other_electors_are_counted_fails_and_names_the_way_back(
+    checkout: Path, after: str
+) -> None:
+    (checkout / "counted").write_text("liste 300\n")
+    with (checkout / ".env").open("a") as env:
+        env.write("CANARY=13055\n")
+    done = _run(checkout, "upgrade", IS_TOO_NEW="1000", AFTER=after)
+    is_other = after != "300"
+    assert done.returncode == is_other, done.stderr
+    assert ("sh deploy/prefecture rollback" in done.stderr) is is_other
+    assert ("before: liste 300\nafter:  liste 299\n" in done.stderr) is is_other
+
+
+def test_timers_are_units_that_systemd_takes(checkout: Path) -> None:
+    done = _run(checkout, "timers")
+    made = {path.name: path.read_text() for path in (checkout / "var" / "systemd").iterdir()}
+    for command in ("backup", "check", "refresh"):
+        assert f"ExecStart=/bin/sh deploy/prefecture {command}\n" in made[f"prefecture-{command}.service"]
+        assert "Persistent=true" in made[f"prefecture-{command}.timer"]
+        assert f"prefecture-{command}.timer" in done.stdout
+    if shutil.which("systemd-analyze"):
+        units = (checkout / "var" / "systemd").glob("*.timer")
+        checked = subprocess.run(["systemd-analyze", "verify", *units], capture_output=True, text=True, check=False)
+        assert checked.returncode == 0, checked.stderr
+
+
+def test_the_script_has_no_fault_that_shellcheck_knows() -> None:
+    require(SHELLCHECK)
+    subprocess.run([SHELLCHECK.program("shellcheck"), DEPLOY / "prefecture"], check=True)
 
 
 MONITORING = REPOSITORY / "deploy" / "monitoring"

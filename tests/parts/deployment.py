@@ -27,12 +27,12 @@ def read_conf(path: Path) -> dict[str, str]:
 
 
 def make_secrets(checkout: Path, *names: str) -> Path:
-    """Run `secrets.sh` in a folder that has the layout of a checkout; the directory that it creates or completes.
+    """Run `deploy/prefecture secrets` in the layout of a checkout; return the directory that it creates or completes.
 
     Certificates are for these names too.
     """
     shutil.copytree(DEPLOY, checkout / "deploy", dirs_exist_ok=True)
-    subprocess.run(["sh", checkout / "deploy" / "secrets.sh", *names], check=True)
+    subprocess.run(["sh", checkout / "deploy" / "prefecture", "secrets", *names], check=True)
     return checkout / "var" / "secrets"
 
 

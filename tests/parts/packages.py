@@ -79,10 +79,11 @@ NGINX = Part("nginx", "nginx-light", ("nginx",), ("/usr/sbin",))
 CADDY = Part("Caddy", "caddy", ("caddy",))
 KUSTOMIZE = Part("Kustomize", "kustomize", ("kustomize",))
 GITLEAKS = Part("Gitleaks", "gitleaks", ("gitleaks",))
+SHELLCHECK = Part("ShellCheck", "shellcheck", ("shellcheck",))
 CHROMIUM = Part("Chromium", "chromium", ("chromium",))
 FRENCH_CHROMIUM = Files("French Chromium", "chromium-l10n", ("fr.pak",), ("/usr/lib/chromium/locales",))
 
-PARTS = (RABBITMQ, POSTGRESQL, COMPOSE, OPENSSL, PROMETHEUS, CHROMIUM, NGINX, CADDY, KUSTOMIZE, GITLEAKS)
+PARTS = (RABBITMQ, POSTGRESQL, COMPOSE, OPENSSL, PROMETHEUS, CHROMIUM, NGINX, CADDY, KUSTOMIZE, GITLEAKS, SHELLCHECK)
 
 
 def require(part: Part) -> None:

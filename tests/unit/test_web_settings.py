@@ -83,6 +83,6 @@ def test_what_is_wrong_is_said(monkeypatch: pytest.MonkeyPatch, variables: dict[
 
 
 def test_an_empty_secret_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
-    """`deploy/secrets.sh` creates empty files for optional secrets."""
+    """`deploy/prefecture` creates empty files for optional secrets."""
     settings = WebSettings.model_validate({"web_secret": "", "web_proxy_secret": ""})
     assert (settings.web_secret, settings.web_proxy_secret) == (None, None)

@@ -306,3 +306,30 @@ def _check(environment: Mapping[str, str], log: Path) -> tuple[int | None, bool]
     process = Process([sys.executable, "-m", "producers", "web", "--check"], env=environment, folder=ROOT, log=log)
     wait_until(lambda: not process.alive, message="the answer")
     return process.exit_code, '"base":true' in log.read_text().replace(" ", "")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("part", "write_conf"), [(NGINX, _write_nginx), (CADDY, _write_caddyfile)])
+def test_a_page_that_reloads_stands_for_a_screen_that_is_away(
+    part: Part, write_conf: WriteConf, tmp_path: Path
+) -> None:
+    require(part)
+    authority = Authority(tmp_path, "authority")
+    deployed = Deployed(free_port(), free_port(), authority.root, {}, tmp_path / "screen.log", CLERK)
+    command: list[str | Path] = [part.program(part.programs[0]), *write_conf(tmp_path, deployed, authority)]
+    environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path)}
+    proxy = Process(command, env=environment, folder=tmp_path, log=tmp_path / "proxy.log")
+    with deployed.client() as client:
+        try:
+            wait_until(lambda: _is_open(client), message="the proxy")
+            page = client.get(HOME)
+        finally:
+            proxy.kill()
+    assert (page.status_code, page.headers["refresh"]) == (503, "5")
+    assert "mis à jour. Cette page se recharge seule." in page.text
+
+
+def _is_open(client: httpx2.Client) -> bool:
+    with suppress(httpx2.TransportError):
+        return client.get(HOME).status_code > 0
+    return False
