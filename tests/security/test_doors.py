@@ -2,30 +2,27 @@
 
 import hashlib
 import time
-from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import httpx2
 import pytest
 from itsdangerous import TimestampSigner
 from pydantic import ValidationError
-from sqlalchemy import text
 from starlette.testclient import TestClient
 
 from producers.web.settings import WebSettings
 from tests.integration.export_desk import Desk
 from tests.parts.databases import read_rows
-from tests.web.oidc_browser import ask_in, with_provider
+from tests.web.oidc_browser import come_in, with_provider
 from tests.web.proconnect import Bent, ProConnect
 from tests.web.security_desk import (
     CLERK,
     CLERK_EMAIL,
     LIBREVILLE,
-    PUBLIC,
     SECRET,
     behind_proxy,
+    execute,
     make_settings,
     open_client,
     sent_by,
@@ -42,20 +39,8 @@ HOME = f"/communes/{LIBREVILLE}/listes"
 COOKIE = "__Host-prefecture"
 
 
-@pytest.fixture
-def provider() -> Iterator[ProConnect]:
-    provider = ProConnect(CLERK_EMAIL)
-    with provider.running():
-        yield provider
-
-
 def _settings(provider: ProConnect, url: str, folder: Path, **given: Any) -> WebSettings:  # noqa: ANN401 — of WebSettings
     return make_settings(url, folder, **with_provider(provider.issuer, **given))
-
-
-def _log_in(client: TestClient) -> httpx2.Response:
-    back = httpx2.get(ask_in(client), follow_redirects=False)
-    return client.get(back.headers["location"].removeprefix(PUBLIC))
 
 
 @pytest.mark.parametrize(
@@ -75,15 +60,15 @@ def test_to_come_in_by_an_address_that_nobody_verified(
 ) -> None:
     provider.bent = bent
     with open_client(_settings(provider, screen_database, tmp_path, web_oidc_unverified="")) as client:
-        assert _log_in(client).status_code == status
+        assert come_in(client).status_code == status
 
 
 def test_who_is_waived_is_named_and_may_still_deny(provider: ProConnect, screen_database: str, tmp_path: Path) -> None:
     with open_client(_settings(provider, screen_database, tmp_path)) as client:
-        assert _log_in(client).status_code == 303
+        assert come_in(client).status_code == 303
     provider.bent = Bent(info={"email_verified": False})
     with open_client(_settings(provider, screen_database, tmp_path)) as client:
-        assert _log_in(client).status_code == 403
+        assert come_in(client).status_code == 403
     with pytest.raises(ValidationError, match="nomme un autre fournisseur"):
         _settings(provider, screen_database, tmp_path, web_oidc_unverified="https://evil.example")
 
@@ -106,7 +91,7 @@ def test_to_go_on_by_a_copy_of_a_cookie_after_its_logout(
     provider: ProConnect, screen_database: str, tmp_path: Path
 ) -> None:
     with open_client(_settings(provider, screen_database, tmp_path)) as client:
-        _log_in(client)
+        come_in(client)
         token, copied = token_of(client), client.cookies[COOKIE]
         left = client.post("/deconnexion", data={"jeton": token})
         assert left.headers["clear-site-data"] == '"cache", "storage"'
@@ -122,7 +107,7 @@ def test_to_go_on_by_a_copy_of_a_cookie_after_its_logout(
 def test_nobody_is_kept_from_leaving_by_a_full_disk(provider: ProConnect, screen_database: str, tmp_path: Path) -> None:
     (tmp_path / "spool").write_text("not a folder")
     with open_client(_settings(provider, screen_database, tmp_path)) as client:
-        _log_in(client)
+        come_in(client)
         assert client.post("/deconnexion", data={"jeton": token_of(client)}).status_code == 200
         assert client.get(HOME).status_code == 303
 
@@ -136,7 +121,7 @@ def test_to_sign_a_session_by_a_weaker_digest(
     status: int,
 ) -> None:
     with open_client(_settings(provider, screen_database, tmp_path)) as client:
-        _log_in(client)
+        come_in(client)
         content = TimestampSigner(SECRET, digest_method=hashlib.sha256).unsign(client.cookies[COOKIE])
         client.cookies.clear()
         signed = TimestampSigner(SECRET, digest_method=partial(hashlib.new, digest)).sign(content).decode()
@@ -172,13 +157,6 @@ def test_to_guess_the_passwords_of_many_through_nginx(deployed: Deployed) -> Non
     assert answers.count(401) <= 61 + 5 * seconds
 
 
-def _execute(url: str, statement: str) -> None:
-    engine = build_engine(url)
-    with engine.begin() as connection:
-        connection.execute(text(statement))
-    engine.dispose()
-
-
 def _write_down(client: TestClient, url: str, folder: Path) -> None:
     """Ingest the events that this screen published, under the screen's trusted account."""
     desk = Desk(build_engine(url), folder / "exports")
@@ -201,14 +179,14 @@ ALLOW = "INSERT INTO sender (name, code_commune, speaks_for_agents) VALUES ('ecr
 
 def test_to_take_over_an_agent_by_her_address(provider: ProConnect, screen_database: str, tmp_path: Path) -> None:
     """The provider has given the agent's address to another person, with another subject."""
-    _execute(screen_database, ALLOW)
+    execute(screen_database, ALLOW)
     with open_client(_settings(provider, screen_database, tmp_path)) as client:
-        assert _log_in(client).status_code == 303
+        assert come_in(client).status_code == 303
         hers = client.cookies[COOKIE]
         client.cookies.clear()
         other = "another subject"
         provider.bent = Bent(token={"sub": other}, info={"sub": other})
-        assert _log_in(client).status_code == 303, "before her first login was written down, both came in"
+        assert come_in(client).status_code == 303, "before her first login was written down, both came in"
         early = client.cookies[COOKIE]
         _write_down(client, screen_database, tmp_path)
         client.cookies.clear()
@@ -217,22 +195,22 @@ def test_to_take_over_an_agent_by_her_address(provider: ProConnect, screen_datab
         client.cookies.clear()
         assert client.get(HOME, headers={"Cookie": f"{COOKIE}={early}"}).status_code == 303
         client.cookies.clear()
-        refused = _log_in(client)
+        refused = come_in(client)
         assert refused.status_code == 403
         assert "s&#39;identifie par un autre compte" in refused.text
         provider.bent = Bent(info={"email": CLERK_EMAIL.title()})
-        assert _log_in(client).status_code == 303
+        assert come_in(client).status_code == 303
 
 
 def test_who_changed_her_account_is_bound_anew_by_the_operator(
     provider: ProConnect, screen_database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PREFECTURE_DATABASE_URL", screen_database)
-    _execute(screen_database, "UPDATE agent SET identity = 'another' WHERE code_commune = '13900'")
+    execute(screen_database, "UPDATE agent SET identity = 'another' WHERE code_commune = '13900'")
     with open_client(_settings(provider, screen_database, tmp_path)) as client:
-        assert _log_in(client).status_code == 403
+        assert come_in(client).status_code == 403
         assert main(["agents", "--forget-identity", CLERK]) == 0
-        assert _log_in(client).status_code == 303
+        assert come_in(client).status_code == 303
         assert client.get(HOME).status_code == 200
     assert _audit(screen_database) == [("identity_forgotten", system_user(), system_user())]
     assert main(["agents", "--forget-identity", "personne"]) == 1
@@ -243,21 +221,21 @@ def test_to_go_on_in_a_session_that_the_administrator_ended(
 ) -> None:
     monkeypatch.setenv("PREFECTURE_DATABASE_URL", screen_database)
     with open_client(_settings(provider, screen_database, tmp_path)) as client:
-        _log_in(client)
+        come_in(client)
         assert client.get(HOME).status_code == 200
         copied = client.cookies[COOKIE]
         assert main(["agents", "--end-sessions", CLERK]) == 0
         client.cookies.clear()
         assert client.get(HOME, headers={"Cookie": f"{COOKIE}={copied}"}).status_code == 303
         client.cookies.clear()
-        _log_in(client)
+        come_in(client)
         assert client.get(HOME).status_code == 200
     assert _audit(screen_database) == [("sessions_ended", system_user(), system_user())]
 
 
 def test_a_commune_more_is_under_the_same_identity(screen_database: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PREFECTURE_DATABASE_URL", screen_database)
-    _execute(screen_database, "UPDATE agent SET identity = 'own', sessions_ended = 3 WHERE code_commune = '13900'")
+    execute(screen_database, "UPDATE agent SET identity = 'own', sessions_ended = 3 WHERE code_commune = '13900'")
     assert main(["agents", "--add", CLERK, "--commune", "13901", "--email", CLERK_EMAIL]) == 0
     query = f"SELECT identity, sessions_ended FROM agent WHERE name = '{CLERK}'"  # noqa: S608 — ours
     assert read_rows(screen_database, query) == [("own", 3)] * 2

@@ -110,13 +110,9 @@ class Town:
         else:
             yield from _read_server(engine)
         with engine.connect() as connection:
-            for table in _tables(engine):
+            for table in inspect(engine).get_table_names():
                 rows = connection.execute(text(f'SELECT * FROM "{table}"')).all()  # noqa: S608 — our own names
                 yield table, "\n".join(map(str, rows)).encode()
-
-
-def _tables(engine: Engine) -> list[str]:
-    return inspect(engine).get_table_names()
 
 
 def _read_server(engine: Engine) -> Iterator[tuple[str, bytes]]:
@@ -441,10 +437,3 @@ def test_to_find_electors_whom_no_import_brings_back_any_more(town: Town) -> Non
             assert connection.scalar(count, {"nom": _nom(0)}) == left
             lines = [it.detail for it in read_audit(connection, limit=9) if it.action == Action.VERSIONS_PURGED]
     assert lines == ["3 lignes d'électeur"]
-
-
-@pytest.mark.slow
-def test_what_an_import_brings_is_on_record(town: Town) -> None:
-    path = write_reu(town.folder / "reu.csv", [_elector(0), *WHO_STAYS, *OTHERS])
-    assert run_command("import-reu", str(path), "--taken-on", "2026-01-01").code == ExitCode.DONE
-    assert [(it.action, it.detail) for it in town.desk.audit()] == [(Action.REGISTRE_IMPORTED, "reu.csv, import 1")]

@@ -1,6 +1,5 @@
 """An attacker with an account of the broker, who would act under another name."""
 
-from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -103,16 +102,12 @@ def test_to_take_deposit_and_answer_in_her_name(desk: DepotsDesk, sender: str, a
     export: int = desk.make()["export_id"]
     desk.sender = sender
     for declare in (desk.download, desk.deposit, desk.answer):
-        _declare(declare, export)
+        declare(export, requested_by=AGENT)
     lines = [(line.action, line.account, line.actor) for line in desk.audit()]
     assert lines == [(it, sender, actor) for it in ("file_downloaded", "depot_declared", "depot_verdict")]
     row = desk.row(export)
     assert (row["downloaded_by"], row["deposited_by"]) == (actor, actor)
     assert desk.depot(export)["verdict_by"] == actor
-
-
-def _declare(declare: Callable[..., object], export: int) -> None:
-    declare(export, requested_by=AGENT)
 
 
 @pytest.mark.slow

@@ -6,7 +6,6 @@ import socket
 import threading
 import zipfile
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,6 @@ import uvicorn
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.testclient import TestClient
-from starlette.types import ASGIApp
 
 from producers.web.app import create_app
 from producers.web.security import limits
@@ -127,10 +125,13 @@ def test_to_keep_a_place_by_leaving_the_queue() -> None:
     asyncio.run(asyncio.wait_for(play(), 90))
 
 
-@contextmanager
-def _listening(app: ASGIApp) -> Iterator[int]:
+@pytest.fixture
+def port(screen_database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
+    """The port of a screen that listens."""
+    monkeypatch.setattr(limits, "TURNS", 1)
+    settings = make_settings(screen_database, tmp_path, **behind_proxy(web_trusted_proxies=LOOPBACK))
     with listen(LOOPBACK, 0) as listener:
-        server = uvicorn.Server(configure(app))
+        server = uvicorn.Server(configure(create_app(settings, Sent().publish)))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
         thread.start()
         try:
@@ -139,14 +140,6 @@ def _listening(app: ASGIApp) -> Iterator[int]:
         finally:
             server.should_exit = True
             thread.join()
-
-
-@pytest.fixture
-def port(screen_database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
-    monkeypatch.setattr(limits, "TURNS", 1)
-    settings = make_settings(screen_database, tmp_path, **behind_proxy(web_trusted_proxies=LOOPBACK))
-    with _listening(create_app(settings, Sent().publish)) as port:
-        yield port
 
 
 def _talk(port: int, *pieces: bytes) -> bytes:

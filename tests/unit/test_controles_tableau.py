@@ -140,12 +140,7 @@ def test_the_commission_reads_a_motif_without_category() -> None:
 
 @pytest.mark.parametrize("presentation", Presentation)
 def test_an_inscription_without_category_may_be_of_article_l_30(presentation: Presentation) -> None:
-    asked = demande(
-        TypeTableau.CINQ_JOURS_REU,
-        scrutin=date(2026, 3, 15),
-        reunion=date(2025, 9, 1),
-        presentation=presentation,
-    )
+    asked = replace(VINGT, type=TypeTableau.CINQ_JOURS_REU, until=None, presentation=presentation)
     (found,) = check(mouvement(IN_PERIOD, **NO_MOTIF), asked=asked)
     assert (found.code, found.severity) == ("categorie_absente", Severity.TO_COMPLETE)
     assert codes(IN_PERIOD, asked=asked) == []
@@ -232,8 +227,19 @@ def _words(complete_until: date | None, import_id: int = 4) -> list[CompleteUnti
     return [CompleteUntil(complete_until, import_id)] if complete_until else []
 
 
+def _told(chain: Chain, demande: Demande = DEMANDE) -> list[tuple[str, Severity]]:
+    return [(it.code, it.severity) for it in check_couverture(demande, chain)]
+
+
+def _blocking(code: str, chain: Chain) -> str:
+    """The message of the only anomaly, which is blocking and has this code."""
+    (said,) = check_couverture(DEMANDE, chain)
+    assert (said.code, said.severity) == (code, Severity.BLOCKING)
+    return said.message
+
+
 def _found(*links: Link, complete_until: date | None = None, demande: Demande = DEMANDE) -> list[tuple[str, Severity]]:
-    return [(it.code, it.severity) for it in check_couverture(demande, Chain(links, _words(complete_until)))]
+    return _told(Chain(links, _words(complete_until)), demande)
 
 
 def _used(chain: Chain) -> list[date]:
@@ -289,9 +295,7 @@ def test_a_list_that_was_changed_by_another_way_than_an_import_is_said() -> None
     last = replace(_link(AT), electeurs=120, held=117)
     chain = Chain([replace(FIRST, electeurs=120), last], listed=117)
     assert base_of(DEMANDE, chain) is None
-    (said,) = check_couverture(DEMANDE, chain)
-    assert (said.code, said.severity) == ("couverture_contredite", Severity.BLOCKING)
-    assert said.message == (
+    assert _blocking("couverture_contredite", chain) == (
         "Le registre a été modifié hors import : l'export du 20/11/2026 donnait 120 électeurs, le registre en a 117. "
         "Annuler cet import (imports --undo), le reprendre (import-reu), puis redemander le tableau."
     )
@@ -302,9 +306,7 @@ def test_a_list_that_was_changed_by_another_way_than_an_import_is_said() -> None
 def test_a_comparison_alone_gives_the_exact_number() -> None:
     """Three electors were deleted between two exports: the comparison found them again, as inscriptions."""
     chain = Chain([replace(FIRST, electeurs=120), replace(_link(AT, 8), electeurs=125, growth=8)])
-    (said,) = check_couverture(DEMANDE, chain)
-    assert (said.code, said.severity) == ("couverture_contredite", Severity.BLOCKING)
-    assert said.message == (
+    assert _blocking("couverture_contredite", chain) == (
         "De l'export du 10/09/2026 (120 électeurs) à celui du 20/11/2026 (125 électeurs), les mouvements en feraient "
         "128 : le registre a été modifié hors import. Annuler ces deux imports, le dernier d'abord (imports --undo), "
         "puis les reprendre (import-reu)."
@@ -347,8 +349,7 @@ WORD = Chain(words=_words(AFTER))
 
 def _word(link: Link, *, young: int = 0, **daily: DayCount) -> list[tuple[str, Severity]]:
     days = {date(2026, int(day[1:3]), int(day[3:])): tally for day, tally in daily.items()}
-    chain = Chain([COUNTED, link], _words(AFTER), daily=days, births=["2010-01-01"] * young)
-    return [(it.code, it.severity) for it in check_couverture(DEMANDE, chain)]
+    return _told(Chain([COUNTED, link], _words(AFTER), daily=days, births=["2010-01-01"] * young))
 
 
 def test_a_word_that_the_exports_contradict_covers_nothing() -> None:
@@ -368,9 +369,7 @@ def test_a_word_that_the_exports_contradict_covers_nothing() -> None:
 
 def test_what_came_after_all_was_said_to_be_there_takes_the_word_back() -> None:
     late = {(7, date(2026, 10, 3)): 2, (7, date(2026, 10, 5)): 1}
-    (said,) = check_couverture(DEMANDE, replace(WORD, late=late))
-    assert (said.code, said.severity) == ("couverture_contredite", Severity.BLOCKING)
-    assert said.message == (
+    assert _blocking("couverture_contredite", replace(WORD, late=late)) == (
         "3 mouvements sont venus ensuite (du 03/10/2026 au 05/10/2026, import 7), alors que l'import 4 était dit "
         "complet jusqu'au 25/11/2026 : il en manquait. Vérifier qu'il n'en manque plus, et le dire du dernier fichier "
         "(import-mouvements --complete-until)."
@@ -393,11 +392,8 @@ def test_a_gap_after_what_somebody_vouched_for_is_one() -> None:
     later = replace(_link(AFTER, is_compared=False), electeurs=90)
     gone = replace(_link(AT), electeurs=100, held=0)
     alone = Chain([COUNTED, gone, later], _words(AT))
-    assert [(it.code, it.severity) for it in check_couverture(DEMANDE, alone)] == [
-        ("couverture_lacune", Severity.BLOCKING)
-    ]
-    vouched = [(it.code, it.severity) for it in check_couverture(DEMANDE, replace(alone, words=_words(AFTER)))]
-    assert vouched == [("couverture_contredite", Severity.BLOCKING)]
+    assert _told(alone) == [("couverture_lacune", Severity.BLOCKING)]
+    assert _told(replace(alone, words=_words(AFTER))) == [("couverture_contredite", Severity.BLOCKING)]
     as_many = replace(alone, links=[*alone.links[:2], replace(later, electeurs=100)], words=_words(AFTER))
     assert [it.severity for it in check_couverture(DEMANDE, as_many)] == [Severity.REMARK]
     kept = replace(alone, links=[COUNTED, replace(gone, held=100), later])
@@ -407,9 +403,7 @@ def test_a_gap_after_what_somebody_vouched_for_is_one() -> None:
 def test_mouvements_beside_a_comparison_are_told_twice() -> None:
     """No comparison knows an elector who comes and leaves between two exports: only a different total is too much."""
     chain = Chain([COUNTED, replace(_link(AT, 2), electeurs=102, growth=2)], daily={date(2026, 10, 15): DayCount(2, 0)})
-    (said,) = check_couverture(DEMANDE, chain)
-    assert (said.code, said.severity) == ("couverture_contredite", Severity.BLOCKING)
-    assert said.message == (
+    assert _blocking("couverture_contredite", chain) == (
         "De l'export du 10/09/2026 (100 électeurs) à celui du 20/11/2026 (102 électeurs), les mouvements en feraient "
         "104 : à ceux que donne la comparaison de ces deux exports s'en ajoutent d'un autre fichier, sans doute les "
         "mêmes. Annuler l'import de ce fichier (imports --undo), ou le corriger ; les motifs se disent à part (motifs)."
@@ -422,33 +416,22 @@ def test_what_waits_to_be_applied_leaves_no_totals_that_follow_each_other() -> N
     """One tableau ended with an elector with whom the next one did not begin."""
     in_it, before = {date(2026, 10, 3): 2}, {date(2026, 9, 1): 1}
     vouched = Chain(words=_words(AT), waiting=in_it)
-    (said,) = check_couverture(DEMANDE, vouched)
-    assert (said.code, said.severity) == ("couverture_attente", Severity.BLOCKING)
-    assert said.message == (
+    assert _blocking("couverture_attente", vouched) == (
         "2 mouvements attendent encore (du 03/10/2026, état « actif » dans leur fichier) : la liste ne dit pas s'ils "
         "ont pris effet, et les totaux de ce tableau et du suivant ne se suivraient pas. S'ils ont pris effet, "
         "reprendre un export du REU qui les montre (import-reu) et annuler l'import de ce fichier (imports --undo)."
     )
-    (said,) = check_couverture(DEMANDE, replace(vouched, waiting=before | in_it))
-    assert said.message.startswith("3 mouvements attendent encore (du 01/09/2026 au 03/10/2026, ")
-    assert [it.code for it in check_couverture(DEMANDE, replace(vouched, waiting=before))] == ["couverture_attente"]
+    both = _blocking("couverture_attente", replace(vouched, waiting=before | in_it))
+    assert both.startswith("3 mouvements attendent encore (du 01/09/2026 au 03/10/2026, ")
+    assert _blocking("couverture_attente", replace(vouched, waiting=before))
     later = {date(2026, 11, 21): 1}
     assert list(check_couverture(DEMANDE, replace(vouched, waiting=later))) == [], "of the next one"
     listed = Chain([FIRST, _link(AT)], waiting=before)
     assert list(check_couverture(DEMANDE, listed)) == [], "an export taken since tells who is on the list"
     coming = replace(DEMANDE, type=TypeTableau.CINQ_JOURS_REU, until=None, reunion=REUNION)
-    severities = {
-        day: next(
-            anomalie.severity
-            for anomalie in check_couverture(coming, Chain(waiting=it))
-            if anomalie.code == "couverture_attente"
-        )
-        for it in (later, in_it)
-        for day in it
-    }
-    assert severities == dict.fromkeys(later, Severity.REMARK) | dict.fromkeys(in_it, Severity.BLOCKING), (
-        "it may take effect until the day"
-    )
+    for waiting, severity in ((later, Severity.REMARK), (in_it, Severity.BLOCKING)):
+        found = {it.code: it.severity for it in check_couverture(coming, Chain(waiting=waiting))}
+        assert found["couverture_attente"] is severity, "it may take effect until the day"
 
 
 @pytest.mark.parametrize("complete_until", [None, date(2014, 1, 9), date(2014, 1, 10)])

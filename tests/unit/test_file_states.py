@@ -295,29 +295,25 @@ def test_a_refused_cancellation_is_soon_old_news() -> None:
     assert shown(refused(1, event_type=REQUEST_CANCEL), now=NOW + timedelta(hours=2)) == []
 
 
-def card(*files: AskedFile) -> DemandeState:
-    return demande(1, *files)
-
-
 def test_a_request_whose_files_are_wrong_is_not_called_ready() -> None:
-    wrong = card(file(1, OK), file(2, OK, bloquantes=3))
+    wrong = demande(1, file(1, OK), file(2, OK, bloquantes=3))
     assert (wrong.label, wrong.tone) == ("à corriger", "error")
-    right = card(file(1, OK, remarques=3))
+    right = demande(1, file(1, OK, remarques=3))
     assert (right.label, right.tone) == ("prête", "ready")
 
 
 def test_a_request_of_a_provisional_tableau_is_not_called_ready() -> None:
     provisional = file(1, OK, provisoire_until=date(2027, 1, 10))
-    assert (card(provisional).label, card(provisional).tone) == ("provisoire", "warning")
-    assert card(provisional, file(2, OK, bloquantes=1)).label == "à corriger"
-    recalled = card(provisional, file(2, OK, bloquantes=1, recalled_at=NOW))
+    assert (demande(1, provisional).label, demande(1, provisional).tone) == ("provisoire", "warning")
+    assert demande(1, provisional, file(2, OK, bloquantes=1)).label == "à corriger"
+    recalled = demande(1, provisional, file(2, OK, bloquantes=1, recalled_at=NOW))
     assert (recalled.label, recalled.tone) == ("à refaire", "error")
 
 
 def test_only_what_did_not_succeed_is_asked_again() -> None:
-    assert [it.export_id for it in card(file(1, OK), file(2, BAD), file(3, OFF)).to_retry] == [2, 3]
-    assert not card(file(1, OK), file(2, BAD)).may_cancel
-    assert card(file(1, OK), file(2, RUN)).may_cancel
+    assert [it.export_id for it in demande(1, file(1, OK), file(2, BAD), file(3, OFF)).to_retry] == [2, 3]
+    assert not demande(1, file(1, OK), file(2, BAD)).may_cancel
+    assert demande(1, file(1, OK), file(2, RUN)).may_cancel
 
 
 def test_what_ended_lately_is_announced_in_its_order() -> None:

@@ -93,7 +93,6 @@ def sent(monkeypatch: pytest.MonkeyPatch) -> list[CloudEvent]:
     events: list[CloudEvent] = []
     monkeypatch.setattr(Publisher, "publish", lambda _, *given: events.extend(given))
     monkeypatch.setenv("PREFECTURE_SOURCE", "/mairie/13900")
-    monkeypatch.delenv("PREFECTURE_STATE_URL", raising=False)
     return events
 
 

@@ -22,6 +22,7 @@ from producers.web.verifier.diagnosis import (
 )
 from schemas.profiles.platform import FileForm, read_shipped
 from tests.parts.profiles import tabulation, virgule
+from tests.ruined.archives import pack
 from tests.ruined.catalogue import OF_ANOTHER_KIND, Ruined
 
 MADE = "TypeListe;Code;Naissance;Nom\nG;05110;14/03/1962;ÉCLUSE\nG;13900;01/02/1980;ŁUCARNE\n"
@@ -160,10 +161,7 @@ def test_of_each_platform_only_what_changed_is_told(tmp_path: Path, platform: st
 
 
 def archive(compression: int = zipfile.ZIP_STORED, name: str = "liste.csv", content: bytes = b"A;B\n" * 50) -> bytes:
-    into = io.BytesIO()
-    with zipfile.ZipFile(into, "w", compression) as file:
-        file.writestr(name, content)
-    return into.getvalue()
+    return pack({name: content}, compression)
 
 
 def test_its_files_are_examined_one_by_one() -> None:

@@ -11,10 +11,11 @@ from starlette.testclient import TestClient
 from tests.parts.browser import Visitor, open_browser
 from tests.parts.databases import SqliteFiles
 from tests.parts.postgres import PostgresServer
-from tests.parts.town import MOUVEMENTS_TEMPLATE
+from tests.parts.town import EMAIL, MOUVEMENTS_TEMPLATE
 from tests.web.files_desk import FilesScreen, open_screen
 from tests.web.filled import Filled
 from tests.web.neighbours import CLERK
+from tests.web.proconnect import ProConnect
 from tests.web.security_desk import SCREEN_TEMPLATE, behind_proxy, make_settings, open_client, write_files
 from tests.web.site import Site, open_site
 
@@ -74,6 +75,14 @@ def stranger(screen_database: str, tmp_path: Path) -> Iterator[TestClient]:
     """A client at the same screen whom the proxy does not name: a person without an account, or a program."""
     with open_client(make_settings(screen_database, tmp_path, **behind_proxy())) as client:
         yield client
+
+
+@pytest.fixture
+def provider() -> Iterator[ProConnect]:
+    """ProConnect, which knows LIBREVILLE's agent."""
+    provider = ProConnect(EMAIL)
+    with provider.running():
+        yield provider
 
 
 @pytest.fixture

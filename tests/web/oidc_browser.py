@@ -94,3 +94,10 @@ def answer_of_provider(url: str, form: Mapping[str, str]) -> str:
 def log_in(client: TestClient, form: Mapping[str, str], at: str = "/") -> httpx2.Response:
     """The whole login; the screen's response to the provider's redirect."""
     return client.get(answer_of_provider(ask_in(client, at), form))
+
+
+def come_in(client: TestClient) -> httpx2.Response:
+    """The whole login at a provider that asks nothing; the screen's response to its redirect."""
+    back = httpx2.get(ask_in(client), follow_redirects=False)
+    assert back.status_code == 302, back.text
+    return client.get(back.headers["location"].removeprefix(PUBLIC))

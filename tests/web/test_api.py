@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from limits import parse
-from sqlalchemy import select, text, update
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 from starlette.testclient import TestClient
 
@@ -25,6 +25,7 @@ from schemas.http import EVENT_JSON, TOKEN_ACTOR, Problem
 from schemas.requests import ListeExportRequested
 from schemas.topology import MAX_EVENT_BYTES
 from schemas.vocabulary import ExportStatus
+from tests.parts.databases import read_rows
 from tests.parts.notes import note_file
 from tests.unit.mail_samples import ASKED_AT, export, report
 from tests.web.security_desk import (
@@ -176,10 +177,7 @@ def test_a_token_is_not_kept_and_its_making_is_on_record(
 ) -> None:
     token = make_token(LIBREVILLE, GRANDVILLE)
     _, token_id, secret = token.split("_", 2)
-    engine = build_engine(screen_database)
-    with engine.connect() as connection:
-        kept = str(connection.execute(text("SELECT * FROM token")).all())
-    engine.dispose()
+    kept = str(read_rows(screen_database, "SELECT * FROM token"))
     assert secret not in kept
     assert token_id in kept
     assert main(["accounts", "--kind", "jeton"]) == ExitCode.DONE
@@ -336,9 +334,6 @@ def test_a_program_sends_an_event_as_its_token(
     assert _code(stranger.get(sent.headers["location"], headers=_showing(token))) == (404, "demande_inconnue")
     execute(screen_database, "UPDATE request SET sender = 'jeton compta' WHERE id = 1")
     assert stranger.get(sent.headers["location"], headers=_showing(token)).json()["code"] == "x"
-
-
-_COMMUNE = ("data.commune", "commune_code")
 
 
 @pytest.mark.parametrize(

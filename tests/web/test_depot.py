@@ -137,20 +137,17 @@ def test_several_files_are_deposited_together(files: FilesScreen) -> None:
 def test_a_form_that_says_nothing_sensible_comes_back_filled_in(files: FilesScreen) -> None:
     export = files.make(CM)["export_id"]
     tomorrow = today() + timedelta(days=1)
-    wrong = {
-        "Cochez au moins un fichier.": {"jour": today().isoformat(), "remarque": "gardée"},
-        "Ce jour n'est pas possible": {"export": export, "jour": "31/02/2026", "remarque": "gardée"},
-        "l'année en entier": {"export": export, "jour": "0026-11-20", "remarque": "gardée"},
-        "n'est pas encore venu": {"export": export, "jour": tomorrow.isoformat(), "remarque": "gardée"},
-        "Texte trop long": {"export": export, "jour": today().isoformat(), "remarque": "gardée" * 200},
-        "caractères que le module ne peut pas garder": {
-            "export": export,
-            "jour": today().isoformat(),
-            "remarque": "gardée\x07",
-        },
+    right = {"export": [export], "jour": today().isoformat(), "remarque": "gardée"}
+    wrong: dict[str, dict[str, object]] = {
+        "Cochez au moins un fichier.": {"export": []},
+        "Ce jour n'est pas possible": {"jour": "31/02/2026"},
+        "l'année en entier": {"jour": "0026-11-20"},
+        "n'est pas encore venu": {"jour": tomorrow.isoformat()},
+        "Texte trop long": {"remarque": "gardée" * 200},
+        "caractères que le module ne peut pas garder": {"remarque": "gardée\x07"},
     }
-    for reason, form in wrong.items():
-        response = files.post("depot", form)
+    for reason, change in wrong.items():
+        response = files.post("depot", right | change)
         assert response.status_code == 422
         assert reason in words(response)
         assert "gardée" in words(response)
@@ -320,7 +317,8 @@ CE = Liste.COMPLEMENTAIRE_EUROPEENNE
 @pytest.mark.slow
 def test_the_dossier_holds_the_files_and_what_explains_and_proves_them(screen: FilesScreen, tmp_path: Path) -> None:
     principale, municipale = screen.make(), screen.make(CM, Format.XML)
-    tableau, commission = _tableaux(screen)
+    editions = (Edition.AFFICHAGE, Edition.COMMISSION)
+    tableau, commission = (screen.make_tableau(TypeTableau.VINGT_JOURS, edition=edition) for edition in editions)
     query = f"P={principale['export_id']}&CM={municipale['export_id']}&export={tableau}&export={commission}"
     response = screen.get("dossier_zip", query)
     assert response.headers["Content-Type"] == "application/zip"
@@ -339,7 +337,9 @@ def test_the_dossier_holds_the_files_and_what_explains_and_proves_them(screen: F
     ]
     assert archive.read(f"a-deposer/{principale['file_name']}") == screen.desk.read(principale)
     archive.extractall(tmp_path / "extracted")
-    checked = _check_sums(tmp_path / "extracted")
+    command = ["sha256sum", "--check", "SHA256SUMS"]
+    folder = tmp_path / "extracted"
+    checked = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, env={"LC_ALL": "C"})
     assert checked.returncode == 0, checked.stderr
     assert checked.stdout.count(": OK") == 6
 
@@ -471,15 +471,3 @@ def _take(files: FilesScreen, query: str) -> zipfile.ZipFile:
     response = files.get("dossier_zip", query)
     assert response.status_code == 200, words(response)
     return zipfile.ZipFile(io.BytesIO(response.content))
-
-
-def _check_sums(folder: Path) -> subprocess.CompletedProcess[str]:
-    command = ["sha256sum", "--check", "SHA256SUMS"]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, env={"LC_ALL": "C"})
-
-
-def _tableaux(screen: FilesScreen) -> tuple[int, int]:
-    """A tableau to be posted, and the commission's copy of it."""
-    editions = (Edition.AFFICHAGE, Edition.COMMISSION)
-    affichage, commission = (screen.make_tableau(TypeTableau.VINGT_JOURS, edition=edition) for edition in editions)
-    return affichage, commission

@@ -309,18 +309,6 @@ def test_what_is_not_the_file_of_the_record_is_not_handed_out(
 
 
 @pytest.mark.slow
-def test_while_the_broker_is_away_files_are_given_and_declarations_wait(screen: FilesScreen) -> None:
-    (number,) = screen.ask_and_make("P")
-    screen.broker.is_away = True
-    assert screen.get(f"/exports/{number}/fichier").status_code == 200
-    spool = screen.app.state.services.spool
-    wait_until(lambda: len(spool.waiting()) == 2, message="what was begun, and its end")
-    assert {waiting.stat().st_mode & 0o777 for waiting in spool.waiting()} == {0o600}
-    screen.broker.is_away = False
-    assert len(declared(screen)) == 1
-
-
-@pytest.mark.slow
 @pytest.mark.database(MOUVEMENTS_TEMPLATE)
 def test_a_broker_that_stops_and_starts_learns_of_the_download(
     sqlite_url: str, tmp_path: Path, rabbit_node: RabbitNode, amqp_url: str
@@ -339,7 +327,9 @@ def test_a_broker_that_stops_and_starts_learns_of_the_download(
             started = threading.Thread(target=rabbit_node.start)
             try:
                 assert client.get(f"/communes/13900/exports/{number}/fichier").status_code == 200
-                kept = [_event_id(path) for path in app.state.services.spool.waiting()]
+                waiting = app.state.services.spool.waiting()
+                kept = [json.loads(path.read_bytes())["id"] for path in waiting]
+                assert {path.stat().st_mode & 0o777 for path in waiting} == {0o600}
                 started.start()
             finally:
                 started.join()
@@ -349,7 +339,3 @@ def test_a_broker_that_stops_and_starts_learns_of_the_download(
         assert [begun.id, ended.id] == kept
         assert DeclarationNoted.model_validate(ended.data) == note_file("downloaded", number)
         assert queue.poll() is None
-
-
-def _event_id(path: Path) -> str:
-    return str(json.loads(path.read_bytes())["id"])

@@ -231,6 +231,7 @@ def test_a_failure_that_she_has_read_is_hidden(screen: FilesScreen) -> None:
 def test_waiting_files_are_cancelled_once(screen: FilesScreen) -> None:
     screen.ask("P", "CE")
     (request,) = screen.requests()
+    assert 'hx-trigger="every 2s"' in screen.get(f"/demandes/{request}").text, "its own page follows it"
     screen.press(f"/demandes/{request}/annuler", on="/listes", times=2)
     first, second = screen.broker.events
     assert first.id == second.id
@@ -284,20 +285,6 @@ def test_a_request_that_was_made_without_anomaly_is_ready(screen: FilesScreen) -
     assert not re.search(said, plain(screen.get("/suivi").text)), "a page that was just opened announces nothing"
     polled = screen.client.get("/communes/13900/suivi", headers={"hx-request": "true"})
     assert re.search(said, plain(polled.text))
-
-
-@pytest.mark.slow
-def test_the_page_of_a_request_follows_it(screen: FilesScreen) -> None:
-    screen.ask("P")
-    assert 'hx-trigger="every 2s"' in screen.get(f"/demandes/{screen.requests()[0]}").text
-
-
-@pytest.mark.slow
-def test_a_mail_leads_to_the_request_without_naming_the_commune(screen: FilesScreen) -> None:
-    screen.ask("P")
-    (request,) = screen.requests()
-    answer = screen.client.get(f"/demandes/{request}", follow_redirects=False)
-    assert (answer.status_code, answer.headers["location"]) == (303, f"/communes/13900/demandes/{request}")
 
 
 @pytest.mark.parametrize("number", ["999", "0", "x", str(2**53 - 1), str(2**53), str(2**70), "9" * 5000])

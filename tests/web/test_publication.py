@@ -184,17 +184,14 @@ def test_what_is_not_to_be_posted_cannot_be_noted_as_posted(screen: FilesScreen)
 @pytest.mark.parametrize(
     ("days", "said"),
     [
-        ({"du": "demain"}, "Premier jour : Ce jour n'est pas possible"),
-        (
-            {"du": "0026-11-20"},
-            "Premier jour : Ce jour n'est pas possible ; une date s'écrit JJ/MM/AAAA",
-        ),
-        ({"du": "2099-01-01"}, "Premier jour : Le 01/01/2099 n'est pas encore venu"),
-        ({"du": ""}, "Premier jour : Donnez le premier jour"),
-        ({"au": "2020-01-01"}, "Dernier jour : Le dernier jour précède le premier"),
-        ({"signe": "2020-01-01"}, "Certificat signé le : Le certificat se signe une fois la publication terminée"),
-        ({"retire": "2020-01-01"}, "Retiré le : Le tableau se retire une fois la publication terminée"),
-        ({"retire": "2099-01-01"}, "Retiré le : Le 01/01/2099 n'est pas encore venu"),
+        ({"du": "demain"}, "Ce jour n'est pas possible"),
+        ({"du": "0026-11-20"}, "Ce jour n'est pas possible ; une date s'écrit JJ/MM/AAAA"),
+        ({"du": "2099-01-01"}, "Le 01/01/2099 n'est pas encore venu"),
+        ({"du": ""}, "Donnez le premier jour"),
+        ({"au": "2020-01-01"}, "Le dernier jour précède le premier"),
+        ({"signe": "2020-01-01"}, "Le certificat se signe une fois la publication terminée"),
+        ({"retire": "2020-01-01"}, "Le tableau se retire une fois la publication terminée"),
+        ({"retire": "2099-01-01"}, "Le 01/01/2099 n'est pas encore venu"),
     ],
 )
 def test_a_form_that_cannot_be_taken_comes_back_as_it_was_filled_in(
@@ -207,7 +204,7 @@ def test_a_form_that_cannot_be_taken_comes_back_as_it_was_filled_in(
     page = answer.text.replace("\u202f", " ").replace("\u00a0", " ").replace("&#39;", "'")
     (name,) = days
     assert f'<a href="#{name}">' in page
-    assert said.partition(" : ")[2] in page
+    assert said in page
     assert 'value="consultation" checked' in page
     assert files.broker.events == []
 

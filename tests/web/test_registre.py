@@ -14,7 +14,6 @@ from uuid import uuid4
 
 import pytest
 from httpx2 import Response
-from sqlalchemy import text
 
 from common.calendrier import jour_a_paris, now
 from producers.publisher import Publisher
@@ -108,9 +107,8 @@ def test_an_export_that_was_not_compared_leaves_a_gap_that_the_page_shows(screen
     assert "Lacune" not in screen.read(), "the first export of a list has none before it"
     _take_up(screen)
     assert "Lacune" not in screen.read()
-    with screen.screen.desk.engine.begin() as connection:
-        last = "(SELECT max(import_id) FROM import_liste)"
-        connection.exec_driver_sql(f"UPDATE import_liste SET is_compared = false WHERE import_id = {last}")  # noqa: S608
+    last = "(SELECT max(import_id) FROM import_liste)"
+    screen.screen.desk.run(f"UPDATE import_liste SET is_compared = false WHERE import_id = {last}")  # noqa: S608
     assert re.search(
         rf"non comparé Lacune : du \d\d/\d\d/\d{{4}} au {screen.today:%d/%m/%Y}, ce qui a changé n'est pas connu",
         screen.read(),
@@ -209,9 +207,8 @@ def test_settled_doubts_block_nothing(screen: RegistreScreen) -> None:
     _take_up(screen)
     _, found = screen.last()
     found["comparison"]["doubts"] = 2
-    with screen.screen.desk.engine.begin() as connection:
-        connection.execute(text("UPDATE preview SET found = :found"), {"found": json.dumps(found)})
-        connection.exec_driver_sql("UPDATE doubt SET decision = 'same_person'")
+    screen.screen.desk.run("UPDATE preview SET found = :found", found=json.dumps(found))
+    screen.screen.desk.run("UPDATE doubt SET decision = 'same_person'")
     said = screen.read()
     assert "Repris dans le registre" in said
     assert "doute" not in said
@@ -257,8 +254,7 @@ def test_without_room_nothing_is_left(screen: RegistreScreen) -> None:
 def test_a_preview_of_another_commune_is_not_found(screen: RegistreScreen) -> None:
     screen.upload(_export())
     screen.work()
-    with screen.screen.desk.engine.begin() as connection:
-        connection.exec_driver_sql("UPDATE preview SET code_commune = '13055'")
+    screen.screen.desk.run("UPDATE preview SET code_commune = '13055'")
     assert "Ce que changerait" not in screen.read()
     token = dict(re.findall(r'name="(jeton)" value="([^"]+)"', screen.screen.client.get(PAGE).text))
     (preview_id,) = screen.rows("SELECT id FROM preview")[0]
@@ -315,8 +311,7 @@ def test_only_the_last_export_of_a_list_offers_to_be_undone(screen: RegistreScre
     assert "Pour l'annuler, annulez d'abord celui du" in said
     first = screen.rows("SELECT min(import_id) FROM import_liste")[0][0]
     assert _correct(screen, "undo", **{"import": str(first)}).status_code == 404
-    with screen.screen.desk.engine.begin() as connection:
-        connection.exec_driver_sql("UPDATE import SET finished_at = '2026-01-01 00:00:00+00:00'")
+    screen.screen.desk.run("UPDATE import SET finished_at = '2026-01-01 00:00:00+00:00'")
     assert "il ne s'annule plus" in screen.read()
     assert _correct(screen, "redate", act="undo").status_code == 404
 
@@ -337,9 +332,7 @@ def test_the_day_of_an_export_is_corrected(screen: RegistreScreen) -> None:
         assert (answer.status_code, said in spaced_words(answer).lower()) == (422, True)
         assert f'href="#jour-{number}"' in answer.text
     before = screen.rows(taken_on)
-    with screen.screen.desk.engine.begin() as connection:
-        earlier = "UPDATE import SET taken_on = '2026-01-02' WHERE id < (SELECT max(id) FROM import)"
-        connection.exec_driver_sql(earlier)
+    screen.screen.desk.run("UPDATE import SET taken_on = '2026-01-02' WHERE id < (SELECT max(id) FROM import)")
     yesterday = screen.today - timedelta(days=1)
     assert _correct(screen, "redate", jour=yesterday.isoformat()).status_code == 303
     screen.work()
@@ -358,11 +351,9 @@ def test_what_was_deposited_wants_a_reason_on_the_page_too(screen: RegistreScree
     _take_up(screen)
     _correct(screen, "undo")
     screen.work()
-    with screen.screen.desk.engine.begin() as connection:
-        found = connection.exec_driver_sql("SELECT found FROM preview ORDER BY id DESC LIMIT 1").scalar_one()
-        found = json.loads(found) if isinstance(found, str) else found
-        found["files"] |= {"count": 2, "used": ["Liste P du jour"], "others": ["Tableau des essais"]}
-        connection.execute(text("UPDATE preview SET found = :found WHERE act = 'undo'"), {"found": json.dumps(found)})
+    _, found = screen.last()
+    found["files"] |= {"count": 2, "used": ["Liste P du jour"], "others": ["Tableau des essais"]}
+    screen.screen.desk.run("UPDATE preview SET found = :found WHERE act = 'undo'", found=json.dumps(found))
     said = screen.read()
     assert "2 fichiers deviennent « à refaire »" in said
     assert "Liste P du jour (déposé, affiché, ou téléchargé pour l'être) Tableau des essais" in said

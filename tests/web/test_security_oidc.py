@@ -13,6 +13,7 @@ from tests.web.oidc_browser import (
     CLIENT_ID,
     answer_of_provider,
     ask_in,
+    come_in,
     log_in,
     open_mock,
     parameters,
@@ -180,13 +181,6 @@ def test_nobody_logs_an_agent_out_from_elsewhere(client: TestClient, data: dict[
 
 
 @pytest.fixture
-def provider() -> Iterator[ProConnect]:
-    provider = ProConnect(CLERK_EMAIL)
-    with provider.running():
-        yield provider
-
-
-@pytest.fixture
 def screen(provider: ProConnect, screen_database: str, tmp_path: Path) -> Iterator[TestClient]:
     """A client of a screen with the settings of docs/operations.md for ProConnect."""
     given: dict[str, Any] = {"web_oidc_sirets": SIRET}
@@ -194,14 +188,8 @@ def screen(provider: ProConnect, screen_database: str, tmp_path: Path) -> Iterat
         yield screen
 
 
-def _come_in(screen: TestClient) -> httpx2.Response:
-    back = httpx2.get(ask_in(screen), follow_redirects=False)
-    assert back.status_code == 302, back.text
-    return screen.get(back.headers["location"].removeprefix(PUBLIC))
-
-
 def test_an_agent_comes_in(screen: TestClient, provider: ProConnect) -> None:
-    assert _come_in(screen).headers["location"] == "/"
+    assert come_in(screen).headers["location"] == "/"
     assert screen.get(HOME).status_code == 200
     assert provider.asked["scope"] == "openid email siret"
     assert provider.token_requests[0]["client_secret"] == "client-secret"
@@ -209,15 +197,15 @@ def test_an_agent_comes_in(screen: TestClient, provider: ProConnect) -> None:
 
 
 def test_a_provider_that_changed_its_keys(screen: TestClient, provider: ProConnect) -> None:
-    _come_in(screen)
+    come_in(screen)
     screen.cookies.clear()
     provider.renew_key()
-    _come_in(screen)
+    come_in(screen)
     assert screen.get(HOME).status_code == 200
 
 
 def test_nothing_was_kept_in_the_cookie_that_is_too_large_for_one(screen: TestClient) -> None:
-    _come_in(screen)
+    come_in(screen)
     token_of(screen)
     assert len(screen.cookies["__Host-prefecture"]) < 1000
 

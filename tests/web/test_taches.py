@@ -172,16 +172,12 @@ def test_what_is_missing_is_asked_for_by_a_form_filled_in(files: FilesScreen) ->
 
 def test_a_national_poll_is_everybodys_and_past_ones_are_left_out(files: FilesScreen) -> None:
     files.desk.run("DELETE FROM scrutin")
-    for code, day, words in (("", "2027-04-11", "Élection nationale"), ("13055", "2027-05-02", "Élection ailleurs")):
-        files.desk.run(
-            "INSERT INTO scrutin (code_commune, date, libelle) VALUES (:code, :day, :words)",
-            code=code,
-            day=day,
-            words=words,
-        )
-    files.desk.run(
-        "INSERT INTO scrutin (code_commune, date, libelle) VALUES ('13900', '2026-03-15', 'Élection passée')"
-    )
+    for scrutin in (
+        "'', '2027-04-11', 'Élection nationale'",
+        "'13055', '2027-05-02', 'Élection ailleurs'",
+        "'13900', '2026-03-15', 'Élection passée'",
+    ):
+        files.desk.run(f"INSERT INTO scrutin (code_commune, date, libelle) VALUES ({scrutin})")  # noqa: S608 — ours
     files.set_clock(NOON)
     page = files.read("echeances")
     assert "Élection nationale dimanche 11 avril 2027" in page

@@ -17,6 +17,7 @@ from schemas.profiles.platform import load_profiles
 from schemas.tableaux import TypeTableau
 from schemas.vocabulary import Liste
 from tests.parts.profiles import virgule, write_profile
+from tests.ruined.archives import pack
 from tests.web.files_desk import FilesScreen, open_screen, words
 from tests.web.security_desk import Sent
 
@@ -95,7 +96,7 @@ def test_a_value_that_was_changed_is_counted_and_never_shown(
 
 def test_a_workbook_is_recognised_under_the_name_of_the_list(files: FilesScreen) -> None:
     made = files.make(CM)
-    workbook = _zip({"[Content_Types].xml": b"<Types/>", "xl/workbook.xml": b"<workbook/>"})
+    workbook = pack({"[Content_Types].xml": b"<Types/>", "xl/workbook.xml": b"<workbook/>"})
     page = words(_upload(files, workbook, made["file_name"].replace(".csv", ".xlsx")))
     assert "classeur de tableur" in page
     assert _names("il devrait être", page)
@@ -111,7 +112,7 @@ def test_a_dossier_is_looked_at_file_by_file(files: FilesScreen) -> None:
     inside = zipfile.ZipFile(io.BytesIO(dossier))
     altered = {name: inside.read(name) for name in inside.namelist()} | {"photo.jpg": b"inventee"}
     altered[f"a-deposer/{csv['file_name']}"] += b"\n"
-    page = words(_upload(files, _zip(altered), "dossier.zip"))
+    page = words(_upload(files, pack(altered), "dossier.zip"))
     assert "2 fichiers de ce ZIP ne sont pas ce que le module a préparé" in page
     assert "modifié" in page
     assert "inconnu" in page
@@ -128,14 +129,6 @@ def test_nothing_of_what_was_dropped_is_kept(files: FilesScreen, tmp_path: Path)
 
 def _upload(files: FilesScreen, content: bytes, name: str) -> Response:
     return files.post("verifier", {}, files={"fichier": (name, content)})
-
-
-def _zip(files: dict[str, bytes]) -> bytes:
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w") as archive:
-        for name, content in files.items():
-            archive.writestr(name, content)
-    return buffer.getvalue()
 
 
 def test_a_departement_of_a_file_alone_is_verified_by_that_file(screen: FilesScreen, tmp_path: Path) -> None:
@@ -213,12 +206,6 @@ EVENING, MORNING = datetime(2026, 11, 26, 20, 0, tzinfo=UTC), datetime(2026, 11,
 """In Paris it is the 26th; in Nouméa the evening of the 27th, in Papeete the morning of the 25th."""
 
 
-@pytest.fixture
-def noumea(files: FilesScreen) -> FilesScreen:
-    """LIBREVILLE's agent and one of its files belong to Nouméa, in the evening of Paris."""
-    return _move(files, NOUMEA, EVENING)
-
-
 def _move(files: FilesScreen, code: str, instant: datetime) -> FilesScreen:
     """Move the agent and a file of LIBREVILLE to another commune, requested and made just now."""
     files.make(Liste.COMPLEMENTAIRE_MUNICIPALE)
@@ -250,7 +237,8 @@ def test_every_day_and_hour_of_a_page_is_of_the_commune(
     assert (f"{hour} h 00" in found, f"{hour} h 00" in lost) == (True, False)
 
 
-def test_a_deposit_is_of_the_day_that_it_is_in_the_town_hall(noumea: FilesScreen) -> None:
+def test_a_deposit_is_of_the_day_that_it_is_in_the_town_hall(files: FilesScreen) -> None:
+    noumea = _move(files, NOUMEA, EVENING)
     (export,) = noumea.numbers()
     assert (
         'name="jour" id="jour" required value="2026-11-27" max="2026-11-27"'

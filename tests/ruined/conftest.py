@@ -1,0 +1,5 @@
+"""The fixture of commands."""
+
+from tests.integration.conftest import run
+
+__all__ = ["run"]
