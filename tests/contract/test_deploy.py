@@ -209,6 +209,7 @@ inspect*) echo healthy ;;
 *string_agg*) tail -n 1 counted; echo "liste $AFTER" >> counted ;;
 *pg_dump*) echo now ;;
 *--services*) echo notifier ;;
+*verify*) exit "${VERIFY:-0}" ;;
 *pg_restore*) cat > restored ;;
 compose\\ ps*) echo prefecture:old ;;
 esac
@@ -274,6 +275,14 @@ def test_an_upgrade_after_which_other_electors_are_counted_fails_and_names_the_w
     assert done.returncode == is_other, done.stderr
     assert ("sh deploy/prefecture rollback" in done.stderr) is is_other
     assert ("before: liste 300\nafter:  liste 299\n" in done.stderr) is is_other
+
+
+@pytest.mark.parametrize("wrong", ["0", "1"])
+def test_a_check_notes_when_the_files_were_last_in_order(checkout: Path, wrong: str) -> None:
+    done = _run(checkout, "check", VERIFY=wrong)
+    assert done.returncode == int(wrong), done.stderr
+    assert ("verify: look above" in done.stderr) is bool(done.returncode)
+    assert (checkout / "var" / "metrics" / "verify.prom").exists() is not bool(done.returncode)
 
 
 def test_timers_are_units_that_systemd_takes(checkout: Path) -> None:

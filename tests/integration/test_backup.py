@@ -97,6 +97,13 @@ def test_a_restored_installation_goes_on_from_the_dump(
         with pytest.raises(AssertionError, match="nothing was changed"):
             _run(restored, checkout, environment)
         (backup / name).write_bytes(content)
+    (checkout / "worker").unlink()
+    older = checkout / "worker" / "db" / "migrations" / "versions" / "0999_older.py"
+    older.parent.mkdir(parents=True)
+    older.touch()
+    with pytest.raises(AssertionError, match="of a newer release"):
+        _run(restored, checkout, environment)
+    older.with_name("1000_schema.py").touch()
     said = _run(restored, checkout, environment)
     assert "Base de données déjà à jour" in said
     assert "2 exports vérifiés (4 fichiers) : tous intacts." in said
