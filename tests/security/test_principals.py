@@ -8,7 +8,7 @@ from sqlalchemy import insert, select, text
 from sqlalchemy.orm import Session
 
 from producers.state import State
-from producers.web.security import read_agent
+from producers.web.security import find_agent
 from schemas.envelope import CloudEvent
 from schemas.requests import CancelRequested, ListeExportRequested
 from schemas.topology import SCREEN_NOTE
@@ -83,8 +83,7 @@ def test_to_lock_an_agent_out_of_another_commune(desk: DepotsDesk) -> None:
         bound = session.execute(select(Agent.code_commune, Agent.identity).where(Agent.name == NEIGHBOUR)).all()
     assert {tuple(row) for row in bound} == {("13055", "a" * 64), (COMMUNE, "b" * 64)}
     with State(desk.engine.url.render_as_string(hide_password=False)) as state:
-        agent = read_agent(state, name=NEIGHBOUR)
-    assert agent is not None
+        agent = find_agent(state, name=NEIGHBOUR)
     assert [
         [it.code for it in known.communes] for known in (agent.known_as("a" * 64), agent.known_as("b" * 64)) if known
     ] == [["13055"], [COMMUNE]]

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from urllib.parse import urlencode
 
-from sqlalchemy import Date, column, select, table
+from sqlalchemy import select
 from starlette.responses import Response
 
 from common.calendrier import (
@@ -13,7 +13,6 @@ from common.calendrier import (
     CalendarScrutin,
     Cycle,
     Echeance,
-    civil_day,
     commission_between,
     days_before,
     find_cycles,
@@ -21,16 +20,15 @@ from common.calendrier import (
     one_a_day,
 )
 from common.french import short_date
-from producers.state import State, to_instant, to_record, view_of
+from producers.state import State, to_record, view_of
 from producers.web.exports.query import DERNIERS_EXPORTS, AskedFile, read_all, select_made
 from producers.web.page_context import PageContext
-from producers.web.registre.query import Registre, read_registres
+from producers.web.registre.query import Registre, read_register_since, read_registres
 from schemas.tableaux import TypeTableau, name_tableau
 from schemas.vocabulary import ExportKind, Liste
 
 _SCRUTINS = view_of("scrutins", CalendarScrutin)
 _REUNIONS = view_of("reunions", CalendarReunion, "code_commune")
-_IMPORTS = table("imports", *map(column, ("code_commune", "imported_at", "undone_at")), column("taken_on", Date))
 
 
 def read_tableaux(state: State, commune: str) -> list[AskedFile]:
@@ -64,15 +62,6 @@ def read_reunions(state: State, commune: str) -> list[CalendarReunion]:
     view = _REUNIONS.c
     query = select(_REUNIONS).where(view.code_commune == commune).order_by(view.jour.desc(), view.liste)
     return [to_record(CalendarReunion, row) for row in state.read(query)]
-
-
-def read_register_since(state: State, commune: str) -> date | None:
-    """Return the day of the first export of the register; None if other software writes the register."""
-    view = _IMPORTS.c
-    query = select(view.taken_on, view.imported_at).where(view.code_commune == commune, view.undone_at.is_(None))
-    rows = state.read(query)
-    days = (row.taken_on or (at and civil_day(at, commune)) for row in rows for at in [to_instant(row.imported_at)])
-    return min((day for day in days if day), default=None)
 
 
 @dataclass(frozen=True)

@@ -35,7 +35,6 @@ from producers.web.registre.query import (
     Apercu,
     count_left,
     find_apercu,
-    find_import,
     read_apercus,
     read_imports,
     read_registres,
@@ -195,7 +194,8 @@ def export_mapping(context: PageContext) -> Response:
 def correct(context: PageContext) -> Response:
     """« Voir ce que changerait … »: request a preview of a correction."""
     number = read_number(text(context.form, "import"))
-    known = find_import(context.services.state, context.commune.code, number) if number else None
+    imports = read_imports(context.services.state, context.commune.code)
+    known = next((it for it in imports if it.import_id == number), None)
     acts = {PreviewAct.UNDO: known and known.may_be_undone(context.services.clock())}
     acts[PreviewAct.REDATE] = known and known.may_be_redated
     act = next((it for it, may in acts.items() if may and it == text(context.form, "act")), None)

@@ -4,9 +4,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import cached_property
+from itertools import islice
 from typing import Any
 
-from sqlalchemy import Boolean, Date, Row, column, func, or_, select, table
+from sqlalchemy import Boolean, Date, Row, column, func, select, table
 
 from common.calendrier import civil_day, now
 from common.french import short_date
@@ -190,46 +191,42 @@ def read_apercus(state: State, commune: str, now: datetime) -> list[Apercu]:
 
 
 def find_apercu(state: State, commune: str, preview_id: int) -> Apercu | None:
-    """Return an unfinished export of the commune, or None."""
     view = _APERCUS.c
-    is_open = or_(*(view.status == it.value for it in PreviewStatus if not it.is_terminal))
-    is_it = view.code_commune == commune, view.preview_id == preview_id, is_open
-    return next((to_record(Apercu, row) for row in state.read(select(_APERCUS).where(*is_it))), None)
+    query = select(_APERCUS).where(view.code_commune == commune, view.preview_id == preview_id)
+    return next((to_record(Apercu, row) for row in state.read(query)), None)
 
 
 def read_imports(state: State, commune: str) -> list[FinishedImport]:
     """Return the last imports of the commune's lists, newest first."""
     view = _IMPORTS.c
-    last = select(view.import_id).where(view.code_commune == commune).distinct().order_by(view.import_id.desc())
-    with state.reading() as connection:
-        numbers = connection.scalars(last.limit(SHOWN)).all()
-        lines = select(_IMPORTS).where(view.code_commune == commune, view.import_id.in_(numbers))
-        rows = connection.execute(lines.order_by(view.import_id.desc(), view.liste.desc())).all()
-        chain = select(_IMPORTS).where(view.code_commune == commune, view.undone_at.is_(None))
-        links = connection.execute(chain.order_by(view.import_id)).all()
-        others = select(view.import_id).where(view.import_id.in_(numbers), view.code_commune != commune)
-        shared = set(connection.scalars(others))
+    query = select(_IMPORTS).where(view.code_commune == commune).order_by(view.import_id.desc(), view.liste.desc())
+    rows = state.read(query)
+    links = [row for row in reversed(rows) if row.undone_at is None]
     gaps, followed = _find_gaps(links), _find_followed(links)
-    listes: dict[int, list[tuple[str, int]]] = {}
+    of_import: dict[int, list[Row[Any]]] = {}
     for row in rows:
-        listes.setdefault(row.import_id, []).append((row.liste, row.electeurs))
-    first = {row.import_id: row for row in reversed(rows)}
+        of_import.setdefault(row.import_id, []).append(row)
+    last = dict(islice(of_import.items(), SHOWN))
+    others = select(view.import_id).where(view.import_id.in_(last), view.code_commune != commune)
+    shared = {row.import_id for row in state.read(others)}
     return [
         to_record(
             FinishedImport,
-            first[number],
-            is_undone=first[number].undone_at is not None,
-            listes=tuple(of_import),
+            lines[0],
+            is_undone=lines[0].undone_at is not None,
+            listes=tuple((it.liste, it.electeurs) for it in lines),
             gap_since=gaps.get(number),
             followed_by=followed.get(number),
             is_shared=number in shared,
         )
-        for number, of_import in listes.items()
+        for number, lines in last.items()
     ]
 
 
-def find_import(state: State, commune: str, import_id: int) -> FinishedImport | None:
-    return next((it for it in read_imports(state, commune) if it.import_id == import_id), None)
+def read_register_since(state: State, commune: str) -> date | None:
+    """Return the day of the first export of the register; None if other software writes the register."""
+    query = select(_IMPORTS).where(_IMPORTS.c.code_commune == commune, _IMPORTS.c.undone_at.is_(None))
+    return min(map(_day_of, state.read(query)), default=None)
 
 
 def _find_followed(rows: Sequence[Row[Any]]) -> dict[int, date]:

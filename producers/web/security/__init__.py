@@ -145,11 +145,11 @@ class Identity(Protocol):
         """
 
 
-def read_agent(state: State, *, name: str = "", email: str = "") -> AuthorizedAgent | None:
+def find_agent(state: State, *, name: str = "", email: str = "") -> AuthorizedAgent:
     """Return the agent with that name or address and their communes; without either, the only agent.
 
-    None if there is no such agent, or if the address has several names. The case of an address is ignored for ASCII
-    only: in lower case, other letters may give another person's address.
+    Raises `NotAnAgent` if there is no such agent, or if the address has several names. The case of an address is
+    ignored for ASCII only: in lower case, other letters may give another person's address.
     """
     query = select(_HABILITATIONS).order_by(_HABILITATIONS.c.nom_commune, _HABILITATIONS.c.code_commune)
     if name:
@@ -160,19 +160,11 @@ def read_agent(state: State, *, name: str = "", email: str = "") -> AuthorizedAg
         query = query.where(_HABILITATIONS.c.email == email)
     rows = state.read(query)
     if len({row.agent for row in rows}) != 1:
-        return None
+        raise NotAnAgent(email or name)
     communes = (
         AgentCommune(row.code_commune, row.nom_commune, row.wishes, bool(row.may_protect), row.identity) for row in rows
     )
     return AuthorizedAgent(rows[0].agent, tuple(communes), rows[0].sessions_ended)
-
-
-def find_agent(state: State, *, email: str = "", name: str = "") -> AuthorizedAgent:
-    """Return the agent that an identity provider or a proxy names. Raises `NotAnAgent` if the table has none."""
-    agent = read_agent(state, email=email, name=name) if email or name else None
-    if agent is None:
-        raise NotAnAgent(email or name)
-    return agent
 
 
 def can_read_agents(state: State) -> bool:
@@ -209,10 +201,7 @@ class SingleUser:
             raise Untrusted("through_a_proxy")
         if self._key and not secrets.compare_digest(str(request.session.get(KEY_SHOWN, "")), self._key):
             raise NotIdentified
-        agent = read_agent(self._state, name=self._name)
-        if agent is None:
-            raise NotAnAgent(self._name)
-        return agent
+        return find_agent(self._state, name=self._name)
 
 
 class ProxyIdentity:
@@ -324,7 +313,7 @@ class WebSessions:
             return ""
         if now > session[_SINCE] + SESSION_SECONDS or now > session[_SEEN] + IDLE_SECONDS:
             return ""
-        if now > session[_SEEN] + _SEEN_EVERY and not _is_by_itself(request):
+        if now > session[_SEEN] + _SEEN_EVERY and not is_partial(request):
             session[_SEEN] = int(now)
         return str(who)
 
@@ -346,10 +335,6 @@ def require_agent(request: Request, identity: Identity) -> AuthorizedAgent:
         request.session[_AGENT] = agent.name
     request.state.agent = agent.name
     return agent
-
-
-def _is_by_itself(request: Request) -> bool:
-    return is_partial(request) or "text/event-stream" in request.headers.get("accept", "")
 
 
 def _digest(sid: str) -> str:

@@ -7,7 +7,7 @@ The session is a cookie, and browsers drop a cookie that is too large: the oldes
 
 import json
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
@@ -410,16 +410,12 @@ def read_declarations(context: PageContext, page: str) -> PendingDeclarations:
 
 
 def _look(context: PageContext, page: str) -> list[Sent]:
-    services, commune = context.services, context.commune.code
-    sent = [
-        Sent(event_id, words, datetime.fromisoformat(at), tuple(about))
-        for event_id, its_commune, its_page, words, at, about in reversed(context.request.session.get(_KEY, []))
-        if (its_commune, its_page) == (commune, page)
-    ]
-    known = find_requests(services.state, services.settings.source, {it.event_id for it in sent})
+    services, here = context.services, [context.commune.code, page]
+    entries = [it for it in reversed(context.request.session.get(_KEY, [])) if it[1:3] == here]
+    known = find_requests(services.state, services.settings.source, {it[0] for it in entries})
     since = services.clock() - timedelta(hours=12)
-    return [
-        replace(it, demande=known.get(it.event_id), is_kept=services.spool.holds(it.event_id))
-        for it in sent
-        if it.event_id in known or it.sent_at > since
+    sent = [
+        Sent(number, words, datetime.fromisoformat(at), tuple(about), known.get(number), services.spool.holds(number))
+        for number, _, _, words, at, about in entries
     ]
+    return [it for it in sent if it.demande or it.sent_at > since]
