@@ -18,13 +18,7 @@ class ProducerConfigurationError(ProducerError):
 
 
 class InvalidRequestError(ProducerError):
-    """The request breaks the contract; it was not sent."""
-
-    exit_code = ExitCode.USAGE
-
-
-class EventTooLargeError(ProducerError):
-    """The event is larger than its type may be; it was not sent."""
+    """The request breaks the contract, or its event is larger than its type may be; it was not sent."""
 
     exit_code = ExitCode.USAGE
 

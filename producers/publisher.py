@@ -75,13 +75,13 @@ class Publisher:
         takes `token` for the sender if the account is the screen's; of another account, nothing is sent.
 
         Raises:
-            EventTooLargeError: an event is too large; nothing was sent.
+            InvalidRequestError: an event is too large; nothing was sent.
             PublishError: its subclass gives the remedy; some of several events may have been stored.
         """
         try:
             messages = [_Message(self._key(it), it.to_bytes(), self._properties(it, token)) for it in (event, *others)]
         except InvalidEventError as error:
-            raise errors.EventTooLargeError(f"demande trop grande, rien n'a été envoyé : {error}") from None
+            raise errors.InvalidRequestError(f"demande trop grande, rien n'a été envoyé : {error}") from None
         if token and self._account != SCREEN_ACCOUNT:
             raise _not_permitted(self._place, messages[0].routing_key)
         with self._lock:

@@ -154,29 +154,25 @@ class State:
         """Close the connections; a later query opens new ones."""
         self._engine.dispose()
 
-    def latest(self, commune: str | None = None, limit: int | None = 10, batch: str | None = None) -> list[ExportState]:
-        """Return the last requested files: newest request first, files in the order of their request.
+    def latest(
+        self, commune: str | None = None, limit: int | None = 10, batch: str | None = None
+    ) -> tuple[list[ExportState], int]:
+        """Return the last requested files, and how many were ever requested.
 
-        `batch` selects the requests with this correlation id.
+        The newest request comes first, its files in the order of the request. `batch` selects a correlation id.
         """
         view = _DERNIERS_EXPORTS.c
-        query = _of_batch(select(_DERNIERS_EXPORTS).limit(limit), batch)
+        query = select(_DERNIERS_EXPORTS)
+        if batch is not None:
+            query = query.where(column("correlation_id") == batch)
         with self.reading() as connection:
             if commune is None:
                 query = query.order_by(view.export_id.desc())
             else:
                 query = newest_first(connection, query, view.code_commune, view.export_id, commune)
-            exports = _read_exports(connection, query)
-        return sorted(exports, key=lambda export: (-export.requested_at.timestamp(), export.export_id))
-
-    def count(self, commune: str | None = None, batch: str | None = None) -> int:
-        """Return how many files were ever requested; `commune` and `batch` restrict the count."""
-        query = _of_batch(select(func.count()).select_from(_DERNIERS_EXPORTS), batch)
-        if commune is not None:
-            query = query.where(_DERNIERS_EXPORTS.c.code_commune == commune)
-        with self.reading() as connection:
-            number: int = connection.execute(query).scalar_one()
-        return number
+            exports = _read_exports(connection, query.limit(limit))
+            total = _count(connection, query)
+        return sorted(exports, key=lambda export: (-export.requested_at.timestamp(), export.export_id)), total
 
     def request_progress(self, source: str, event_id: str) -> RequestState:
         """Return the state of a request, identified by the source and id of its event."""
@@ -204,11 +200,9 @@ class State:
 
     def read_page(self, query: Select[Any], page: int, size: int) -> tuple[Sequence[Row[Any]], int]:
         """Return the rows of one page of an ordered query and the total number of rows; the first page is 1."""
-        counted = select(func.count()).select_from(query.order_by(None).subquery())
         with self.reading() as connection:
             rows = connection.execute(query.limit(size).offset((page - 1) * size)).all()
-            total: int = connection.execute(counted).scalar_one()
-        return rows, total
+            return rows, _count(connection, query)
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
@@ -244,8 +238,9 @@ def _read_only_engine(url: URL) -> Engine:
     return engine.execution_options(postgresql_readonly=True)
 
 
-def _of_batch(query: Select[Any], batch: str | None) -> Select[Any]:
-    return query if batch is None else query.where(column("correlation_id") == batch)
+def _count(connection: Connection, query: Select[Any]) -> int:
+    number: int = connection.execute(select(func.count()).select_from(query.order_by(None).subquery())).scalar_one()
+    return number
 
 
 def _read_exports(connection: Connection, query: Select[Any]) -> list[ExportState]:

@@ -57,7 +57,7 @@ def exports(commune: str | None, batch: str | None, limit: int | None, *, ids: b
 
     with State(load_settings().require_state_url()) as state:
         shown = limit or (None if batch else _SHOWN)
-        found, total = state.latest(commune, shown, batch), state.count(commune, batch)
+        found, total = state.latest(commune, shown, batch)
     console = make_console()
     print_exports(console, found, with_ids=ids)
     print_others(console, len(found), total)

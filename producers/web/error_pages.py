@@ -144,7 +144,7 @@ async def on_http(request: Request, error: Exception) -> Response:
 
 
 async def on_producer(request: Request, error: Exception) -> Response:
-    if isinstance(error, errors.EventTooLargeError | errors.InvalidRequestError):
+    if isinstance(error, errors.InvalidRequestError):
         return show_failure(request, 400, reason=str(error))
     _log.warning("part_failed", error=type(error).__name__, reason=str(error))
     look_first = "La demande est peut-être partie\u202f: regardez les derniers exports avant de la refaire."

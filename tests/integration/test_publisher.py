@@ -60,7 +60,7 @@ def test_a_full_queue_refuses(amqp_url: str, event: CloudEvent) -> None:
 )
 def test_an_event_too_large_is_refused_before_any_connection(event: CloudEvent, change: dict[str, object]) -> None:
     huge = event.model_copy(update=change)
-    with Publisher("amqp://127.0.0.1:1/") as publisher, pytest.raises(errors.EventTooLargeError, match="rien n'a été"):
+    with Publisher("amqp://127.0.0.1:1/") as publisher, pytest.raises(errors.InvalidRequestError, match="rien n'a été"):
         publisher.publish(huge)
 
 

@@ -263,7 +263,7 @@ def test_old_files_and_their_reports_leave_and_their_rows_stay(desk: FilesDesk) 
     )
     assert desk.run("purge").out.startswith("0 export purgé (0 fichier effacé")
     with State(desk.engine.url.render_as_string(hide_password=False)) as state:
-        assert {export.export_id: export.is_available for export in state.latest()} == {old: False, recent: True}
+        assert {export.export_id: export.is_available for export in state.latest()[0]} == {old: False, recent: True}
 
 
 @pytest.mark.slow

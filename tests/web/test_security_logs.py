@@ -16,7 +16,7 @@ from starlette.responses import Response, StreamingResponse
 from starlette.testclient import TestClient
 
 from common.logs import configure_logs
-from producers.errors import EventTooLargeError, PublishError, UnconfirmedError
+from producers.errors import InvalidRequestError, PublishError, UnconfirmedError
 from producers.web import security
 from producers.web.app import create_app
 from producers.web.security import limits
@@ -267,7 +267,7 @@ def test_a_database_that_is_away_is_no_secret_of_the_clerks(
     [
         (UnconfirmedError("broker.example:5672"), 503, "La demande est peut-être partie"),
         (PublishError("broker.example:5672"), 503, "Recommencez dans quelques minutes"),
-        (EventTooLargeError("demande trop grande"), 400, "demande trop grande"),
+        (InvalidRequestError("demande trop grande"), 400, "demande trop grande"),
     ],
 )
 def test_what_the_broker_does_not_do_is_said_for_a_clerk(

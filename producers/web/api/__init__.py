@@ -131,12 +131,7 @@ def create_api(services: WebServices) -> Mount:
             Route(REQUEST_PATH, send_request, methods=["GET"]),
         ],
         middleware=[Middleware(_RateFields, services)],
-        exception_handlers={
-            HTTPException: _show_http,
-            StateAwayError: _show_away,
-            PublishError: _show_not_taken,
-            Exception: _show_bug,
-        },
+        exception_handlers=dict.fromkeys((HTTPException, StateAwayError, PublishError, Exception), _show_problem),
     )
     api.state.services = services
     api.state.publishing = CapacityLimiter(4)  # while the broker is away, the other threads serve the clerks
@@ -407,31 +402,25 @@ def _read_range(request: Request, size: int, etag: str) -> tuple[int, int]:
     return start, stop
 
 
-def _problem(
-    status: int, code: str, detail: str, headers: Mapping[str, str] | None = None, faults: Sequence[Fault] = ()
-) -> Response:
-    errors = [RefusalFault(**fault._asdict()) for fault in faults] or None
-    problem = Problem(title=HTTPStatus(status).phrase, status=status, code=code, detail=detail, errors=errors)
-    return Response(problem.model_dump_json(exclude_none=True), status, headers, PROBLEM_JSON)
+async def _show_problem(_request: Request, error: Exception) -> Response:
+    it = _to_problem(error)
+    status, errors = it.status_code, [RefusalFault(**fault._asdict()) for fault in it.faults] or None
+    problem = Problem(title=HTTPStatus(status).phrase, status=status, code=it.code, detail=it.detail, errors=errors)
+    return Response(problem.model_dump_json(exclude_none=True), status, it.headers, PROBLEM_JSON)
 
 
-async def _show_http(_request: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)  # noqa: S101 — the registered type
-    if isinstance(error, ProblemError):
-        return _problem(error.status_code, error.code, error.detail, error.headers, error.faults)
-    code, detail = _SAID.get(error.status_code, ("erreur", "La requête ne peut pas être servie."))
-    return _problem(error.status_code, code, detail, error.headers)
-
-
-async def _show_not_taken(_request: Request, error: Exception) -> Response:
-    seconds = "60" if isinstance(error, QueueFullError) else "10"
-    said = "La demande n'est pas prise : renvoyer la même, avec le même « id »."
-    return _problem(AWAY, "demande_non_prise", said, {"Retry-After": seconds})
-
-
-async def _show_away(_request: Request, _error: Exception) -> Response:
-    return _problem(AWAY, "base_injoignable", "La base de données ne répond pas : recommencer.", {"Retry-After": "10"})
-
-
-async def _show_bug(_request: Request, _error: Exception) -> Response:
-    return _problem(BROKEN, "erreur_interne", "Erreur interne : si elle se répète, prévenir l'exploitant.")
+def _to_problem(error: Exception) -> ProblemError:
+    match error:
+        case ProblemError():
+            return error
+        case HTTPException():
+            said = _SAID.get(error.status_code, ("erreur", "La requête ne peut pas être servie."))
+            return ProblemError(error.status_code, *said, error.headers)
+        case PublishError():
+            retry = {"Retry-After": "60" if isinstance(error, QueueFullError) else "10"}
+            again = "La demande n'est pas prise : renvoyer la même, avec le même « id »."
+            return ProblemError(AWAY, "demande_non_prise", again, retry)
+        case StateAwayError():
+            away = "La base de données ne répond pas : recommencer."
+            return ProblemError(AWAY, "base_injoignable", away, {"Retry-After": "10"})
+    return ProblemError(BROKEN, "erreur_interne", "Erreur interne : si elle se répète, prévenir l'exploitant.")
