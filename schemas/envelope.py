@@ -10,7 +10,7 @@ from uuid import uuid4
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 
-from schemas.faults import Fault, describe, list_faults
+from schemas.faults import Fault, list_faults
 from schemas.topology import MAX_EVENT_BYTES, MAX_SHORT_BYTES, SHORT_TYPES
 
 JSON: Literal["application/json"] = "application/json"
@@ -178,7 +178,9 @@ class CloudEvent(BaseModel):
         try:
             event = cls.model_validate(parse_json(body))
         except ValidationError as error:
-            raise InvalidEventError("not a CloudEvent 1.0: " + describe(error), *list_faults(error)) from None
+            faults = list_faults(error)
+            said = ", ".join(f"{it.field} {it.code}".strip() for it in faults)
+            raise InvalidEventError(f"not a CloudEvent 1.0: {said}", *faults) from None
         _check_size(body, event.type)
         return event
 

@@ -68,22 +68,21 @@ _FRENCH = {
 }
 
 
-def describe(error: "ValidationError") -> str:
-    """Return the faults of an envelope for engineers, in pydantic's English."""
-    faults = ((_place(fault, "a field"), fault["msg"].removeprefix("Value error, ")) for fault in _faults(error))
-    return _join(faults, ": ")
-
-
 def explain(error: "ValidationError") -> str:
     """Return the faults of a request in French, for its sender."""
-    return _join(((_place(fault, "un champ"), explain_fault(fault)) for fault in _faults(error)), " : ")
+    return join_faults(list_faults(error))
+
+
+def join_faults(faults: Iterable[Fault]) -> str:
+    """Return the messages of faults, each after its place, if it has one."""
+    return " ; ".join(f"{fault.field} : {fault.message}" if fault.field else fault.message for fault in faults)
 
 
 def list_faults(error: "ValidationError", within: str = "") -> tuple[Fault, ...]:
     """Return the faults one by one; `within` is the path of the validated object in the event."""
     return tuple(
-        Fault(".".join(filter(None, (within, _place(fault, "")))), _code_of(fault), explain_fault(fault))
-        for fault in _faults(error)
+        Fault(".".join(filter(None, (within, _place(fault)))), _code_of(fault), explain_fault(fault))
+        for fault in error.errors(include_url=False, include_input=False)[:_SHOWN]
     )
 
 
@@ -103,18 +102,10 @@ def explain_fault(fault: "ErrorDetails") -> str:
     return _FRENCH.get(fault["type"], "valeur illisible").format(**context)
 
 
-def _faults(error: "ValidationError") -> "list[ErrorDetails]":
-    return error.errors(include_url=False, include_input=False)[:_SHOWN]
-
-
-def _join(faults: Iterable[tuple[str, str]], colon: str) -> str:
-    return " ; ".join(f"{place}{colon}{what}" if place else what for place, what in faults)
-
-
-def _place(fault: "ErrorDetails", unnamed: str) -> str:
+def _place(fault: "ErrorDetails") -> str:
     """Return the path of a fault; empty when fields contradict each other.
 
     The name of an unknown field is text of the sender: only a plain name is quoted.
     """
     place = ".".join(str(step) for step in fault["loc"])
-    return place if not place or _PLAIN.fullmatch(place) else unnamed
+    return place if _PLAIN.fullmatch(place) else ""

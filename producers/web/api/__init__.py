@@ -50,7 +50,7 @@ from schemas.events import (
     expected_fields,
     name_event,
 )
-from schemas.faults import Fault
+from schemas.faults import Fault, join_faults
 from schemas.http import (
     EVENT_JSON,
     EVENTS_JSON,
@@ -181,11 +181,9 @@ def _read_event(body: bytes) -> CloudEvent:
     if not faults and (event := CloudEvent.from_bytes(body)).type in REQUEST_TYPES:
         return event
     faults = faults or [Fault("type", "type_inconnu", "une demande est attendue")]
-    detail = " ; ".join(f"{fault.field} : {fault.message}" if fault.field else fault.message for fault in faults)
     is_read = all(fault.field.startswith("data") for fault in faults)
-    raise ProblemError(
-        UNPROCESSABLE, "demande_invalide" if is_read else "evenement_illisible", f"{detail}.", faults=faults
-    )
+    code = "demande_invalide" if is_read else "evenement_illisible"
+    raise ProblemError(UNPROCESSABLE, code, f"{join_faults(faults)}.", faults=faults)
 
 
 def _send_events(request: Request) -> Response:

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from common.logs import request_keys
 from schemas.envelope import CloudEvent, trace_id_of
-from schemas.faults import Fault
+from schemas.faults import Fault, join_faults
 from schemas.requests import CodeCommune, RequestedBy
 from schemas.topology import (
     REQUEST_CANCEL,
@@ -114,8 +114,7 @@ def ingest_request(event: CloudEvent, services: Services, *, sender: str = "", f
     if not faults:
         _ingest(arrival, services)
         return
-    said = " ; ".join(f"{fault.field} : {fault.message}" if fault.field else fault.message for fault in faults)
-    refusal = RefusedError(f"Événement illisible : {said}.", code=UNREADABLE, faults=faults)
+    refusal = RefusedError(f"Événement illisible : {join_faults(faults)}.", code=UNREADABLE, faults=faults)
     with structlog.contextvars.bound_contextvars(**_keys(event)):
         _record(arrival, services, refusal)
 
