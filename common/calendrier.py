@@ -8,7 +8,6 @@ n° 62-1292 du 6 novembre 1962, art. 3, II (élection présidentielle), and Code
 """
 
 import re
-import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
@@ -22,6 +21,7 @@ from common.law import (
     VINGT_JOURS,
     law_of,
 )
+from common.texte import fold
 
 PARIS = ZoneInfo("Europe/Paris")
 
@@ -323,7 +323,7 @@ def is_second_round(scrutin: CalendarScrutin, scrutins: Iterable[CalendarScrutin
     known = list(scrutins)
     days = [it.jour for it in known]
     before = [it for it in known if it.jour < scrutin.jour <= it.jour + LONGEST_BETWEEN_ROUNDS]
-    if before and _SECOND_ROUND.search(_unaccented(scrutin.libelle)):
+    if before and _SECOND_ROUND.search(fold(scrutin.libelle)):
         return True
     return any(last_round(it.jour, it.libelle, days) == scrutin.jour for it in before)
 
@@ -438,14 +438,10 @@ def last_round(scrutin: date, libelle: str, others: Iterable[date] = ()) -> date
     The name of the poll decides. Without it, another poll within two weeks is the second round.
     Source: Code électoral, art. L. 11, II, 1°: « lorsque le mode de scrutin permet un second tour ».
     """
-    words = _unaccented(libelle)
+    words = fold(libelle)
     if _LAST_ROUND.search(words):
         return scrutin
     for word, days in DAYS_TO_SECOND_ROUND.items():
         if word in words:
             return scrutin + timedelta(days=days or 0)
     return min((day for day in others if scrutin < day <= scrutin + LONGEST_BETWEEN_ROUNDS), default=None)
-
-
-def _unaccented(words: str) -> str:
-    return "".join(it for it in unicodedata.normalize("NFKD", words.lower()) if not unicodedata.combining(it))

@@ -87,6 +87,17 @@ def clean(value: str) -> str:
     return unicodedata.normalize("NFC", _SPACE_RUN.sub(" ", normal).strip(" "))
 
 
+_COMBINING = re.compile("[\u0300-\u036f]+")
+_TWO_LETTERS = str.maketrans({"œ": "oe", "æ": "ae", "ß": "ss", "ł": "l", "ø": "o", "đ": "d"})
+
+
+def fold(text: str) -> str:
+    """Return a text in lower case, without accents, for a search."""
+    if text.isascii():
+        return text.lower()
+    return _COMBINING.sub("", unicodedata.normalize("NFKD", text).lower()).translate(_TWO_LETTERS)
+
+
 _CONTROLS = re.compile("[\\x00-\\x08\\x0b-\\x1f\\x7f-\\x9f\u202a-\u202e\u2066-\u2069]")
 
 

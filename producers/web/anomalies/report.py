@@ -6,7 +6,6 @@ The worker writes the report as CSV (UTF-8 with a byte order mark, `;`); `Anomal
 import csv
 import io
 import re
-import unicodedata
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -16,14 +15,13 @@ from operator import itemgetter
 from typing import IO, NamedTuple
 
 from common.files import ENCODING, SEPARATOR, rearm
+from common.texte import fold
 from schemas.vocabulary import Severity
 
 PAGE = 25
 """Electors per page."""
 
 _Row = Sequence[str]
-_COMBINING = re.compile("[\u0300-\u036f]+")
-_TWO_LETTERS = str.maketrans({"œ": "oe", "æ": "ae", "ß": "ss", "ł": "l", "ø": "o", "đ": "d"})
 _WORD = re.compile(r"\w+")
 
 
@@ -153,13 +151,6 @@ def find_about(report: IO[bytes], people: Collection[Person]) -> Mapping[Person,
             if (person := (line.nom, line.prenoms, line.naissance)) in people:
                 found.setdefault(person, []).append(line)
     return found
-
-
-def fold(text: str) -> str:
-    """Normalise a name for search: lower case, without accents."""
-    if text.isascii():
-        return text.lower()
-    return _COMBINING.sub("", unicodedata.normalize("NFKD", text).lower()).translate(_TWO_LETTERS)
 
 
 def _to_line(row: _Row) -> AnomalyLine:

@@ -15,9 +15,10 @@ from starlette.responses import Response
 
 from common.calendrier import MAJORITE
 from common.french import count_of, short_date
+from common.texte import fold
 from producers.records import FileState
 from producers.state import State
-from producers.web.anomalies.report import AnomalyLine, UnreadableReportError, find_about, fold
+from producers.web.anomalies.report import AnomalyLine, UnreadableReportError, find_about
 from producers.web.exports.query import DERNIERS_EXPORTS, AskedFile, read_all, read_current, read_made, select_made
 from producers.web.exports.stored_file import FileAlteredError, FileGoneError, open_asked
 from producers.web.forms import (

@@ -1,6 +1,5 @@
 """Files of a commune in any state, from the view `derniers_exports`."""
 
-import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
@@ -11,6 +10,7 @@ from sqlalchemy import ColumnElement, Connection, Select, String, and_, column, 
 
 from common.calendrier import zone_of
 from common.french import capitalized
+from common.texte import fold
 from producers.records import STATE_RULES, ExportState, FileState, PieceFile, StateRule
 from producers.state import State, newest_first, to_export, view_of
 from producers.web.forms import read_day
@@ -217,13 +217,8 @@ def _in_state(state: FileState) -> ColumnElement[bool]:
     return and_(status == ExportStatus.READY, *(not_(_says(rule)) for rule in before), *own)
 
 
-def _slug(label: str) -> str:
-    letters = unicodedata.normalize("NFD", label)
-    return "".join(it for it in letters if it.isascii()).replace(" ", "-")
-
-
 ETATS: Mapping[str, tuple[str, ColumnElement[bool]]] = {
-    _slug(state.label): (capitalized(state.label), _in_state(state)) for state in FileState
+    fold(state.label).replace(" ", "-"): (capitalized(state.label), _in_state(state)) for state in FileState
 }
 """The states of the filter: value of the URL, which mails use too, French label, SQL condition."""
 

@@ -1,15 +1,15 @@
 """The pages « Journal » (audit trail) and « Messages » (notifications)."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, column, select, table
+from sqlalchemy import Row, case, column, select, table
 from starlette.responses import Response
 
 from common.french import capitalized
-from producers.state import State, to_record, view_of
+from producers.state import State, to_record
 from producers.web.page_context import PageContext
 from schemas.vocabulary import Action, Channel
 
@@ -63,18 +63,14 @@ class Envoi:
     sent_at: datetime | None
     refusal: str
     attempts: int
-
-    @property
-    def fate(self) -> str:
-        if self.sent_at:
-            return "envoye"
-        return "refuse" if self.refusal else "attente"
+    fate: str
 
 
 _JOURNAL = table("journal", *map(column, ("line_id", "at", "actor", "action", "code_commune", "export_id", "detail")))
 _NEWEST = _JOURNAL.c.at.desc(), _JOURNAL.c.line_id.desc()  # lines of one transaction have the same instant
 _EXPORTS = table("derniers_exports", column("export_id"), column("label"))
-_ENVOIS = view_of("envois", Envoi, "code_commune")
+_ENVOIS = table("envois", *(column(it.name) for it in fields(Envoi) if it.name != "fate"), column("code_commune"))
+_FATE = case((_ENVOIS.c.sent_at.is_not(None), "envoye"), (_ENVOIS.c.refusal != "", "refuse"), else_="attente")
 
 
 def show(context: PageContext) -> Response:
@@ -92,20 +88,10 @@ def show_envois(context: PageContext) -> Response:
     asked = {name: context.query.get(name, "") for name in FILTERS}
     chosen = {name: value if value in FILTERS[name] else "" for name, value in asked.items()}
     view = _ENVOIS.c
-    query = select(_ENVOIS).where(view.code_commune == context.commune.code)
-    fates = {
-        "envoye": view.sent_at.is_not(None),
-        "refuse": view.refusal != "",
-        "attente": view.sent_at.is_(None) & (view.refusal == ""),
-    }
-    if chosen["canal"]:
-        query = query.where(view.channel == chosen["canal"])
-    if chosen["objet"]:
-        query = query.where(view.kind == chosen["objet"])
-    if chosen["etat"]:
-        query = query.where(fates[chosen["etat"]])
-    query = query.order_by(view.created_at.desc(), view.notification_id.desc())
-    rows, paging = context.read_page(query, PAGE, chosen)
+    columns = {"canal": view.channel, "objet": view.kind, "etat": _FATE}
+    conditions = (columns[name] == value for name, value in chosen.items() if value)
+    query = select(_ENVOIS, _FATE.label("fate")).where(view.code_commune == context.commune.code, *conditions)
+    rows, paging = context.read_page(query.order_by(view.created_at.desc(), view.notification_id.desc()), PAGE, chosen)
     envois = [to_record(Envoi, row) for row in rows]
     return context.render("journal/envois.html", envois=envois, chosen=chosen, filters=FILTERS, paging=paging)
 

@@ -15,8 +15,8 @@ from starlette.responses import Response
 
 from common.calendrier import majorite_on
 from common.french import count_of, format_birth, short_date
+from common.texte import fold
 from producers.state import State, to_day, to_record
-from producers.web.anomalies.report import fold
 from producers.web.echeances import may_print, read_tableaux
 from producers.web.forms import Paging, page_number, read_days, read_number, refuse, text, typed
 from producers.web.page_context import NOT_FOUND, PageContext

@@ -15,7 +15,7 @@ from starlette.responses import Response
 
 from common.calendrier import CalendarScrutin, cycle_of, is_poll_day, last_day_to_consult, why_too_short
 from common.french import short_date, weekday_date
-from producers.web.anomalies.report import fold
+from common.texte import fold
 from producers.web.echeances import Calendar, DueTableau, read_calendar
 from producers.web.exports.query import AskedFile
 from producers.web.forms import read_day, read_days, text, texts, validate
