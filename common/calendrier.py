@@ -130,7 +130,7 @@ class Echeance:
     @property
     def reference_legale(self) -> str:
         """The articles that the tableau cites."""
-        return law_of(self.type, self.scrutin).reference_legale
+        return law_of(self.type, self.scrutin)
 
 
 @dataclass(frozen=True)

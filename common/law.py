@@ -5,8 +5,6 @@ The code of a tableau is also its value in the contract.
 
 from collections.abc import Mapping
 from datetime import date
-from enum import StrEnum
-from typing import NamedTuple
 
 REPERTOIRE_UNIQUE_DEPUIS = date(2019, 1, 1)
 """Loi n° 2016-1048 du 1er août 2016; date fixed by décret n° 2018-350 du 14 mai 2018, art. 5."""
@@ -19,43 +17,24 @@ VINGT_JOURS = "vingt_jours"
 CINQ_JOURS_REU = "cinq_jours_reu"
 
 
-class Regime(StrEnum):
-    """The répertoire électoral unique replaced the yearly revision on 1 January 2019 (loi n° 2016-1048)."""
-
-    REVISION_ANNUELLE = "revision_annuelle"
-    REPERTOIRE_UNIQUE = "repertoire_unique"
+_FORMER_CODE = "Code électoral (avant 2019)"
 
 
-_REVISION, _REPERTOIRE = Regime.REVISION_ANNUELLE, Regime.REPERTOIRE_UNIQUE
-_CODES = {_REVISION: "Code électoral (avant 2019)", _REPERTOIRE: "Code électoral"}
-
-
-def cite(regime: Regime, *articles: str) -> str:
+def cite(*articles: str, code: str = "Code électoral") -> str:
     """Return « Code électoral, art. L. 20, L. 31 et R. 14 »."""
     *others, last = articles
-    return f"{_CODES[regime]}, art. {', '.join(others)} et {last}" if others else f"{_CODES[regime]}, art. {last}"
+    return f"{code}, art. {', '.join(others)} et {last}" if others else f"{code}, art. {last}"
 
 
-class Law(NamedTuple):
-    """The articles that a tableau cites, such as « L. 17 (alinéa 4) », and their regime."""
-
-    regime: Regime
-    articles: tuple[str, ...]
-
-    @property
-    def reference_legale(self) -> str:
-        """The articles as the tableau prints them."""
-        return cite(self.regime, *self.articles)
-
-
-LAWS: Mapping[str, Law] = {
-    PREMIER_RECTIFICATIF: Law(_REVISION, ("R. 5", "R. 10", "R. 11")),
-    SECOND_RECTIFICATIF: Law(_REVISION, ("R. 16",)),
-    ADDITIONS: Law(_REVISION, ("L. 11-2 (alinéa 2)", "L. 17 (alinéa 4)", "R. 10 (alinéa 3)")),
-    CINQ_JOURS: Law(_REVISION, ("L. 33 (alinéa 2)", "R. 17", "R. 18")),
-    VINGT_JOURS: Law(_REPERTOIRE, ("L. 19", "L. 20", "R. 13")),
-    CINQ_JOURS_REU: Law(_REPERTOIRE, ("L. 20 (II)", "L. 30", "R. 14")),
+LAWS: Mapping[str, str] = {
+    PREMIER_RECTIFICATIF: cite("R. 5", "R. 10", "R. 11", code=_FORMER_CODE),
+    SECOND_RECTIFICATIF: cite("R. 16", code=_FORMER_CODE),
+    ADDITIONS: cite("L. 11-2 (alinéa 2)", "L. 17 (alinéa 4)", "R. 10 (alinéa 3)", code=_FORMER_CODE),
+    CINQ_JOURS: cite("L. 33 (alinéa 2)", "R. 17", "R. 18", code=_FORMER_CODE),
+    VINGT_JOURS: cite("L. 19", "L. 20", "R. 13"),
+    CINQ_JOURS_REU: cite("L. 20 (II)", "L. 30", "R. 14"),
 }
+"""The articles that a tableau cites, as it prints them."""
 
 _ELECTORS = (
     "Un électeur de la commune peut demander l’inscription d’un électeur omis ou la radiation d’un électeur indûment "
@@ -91,15 +70,15 @@ def appeals_of(type_tableau: str, code_commune: str) -> tuple[str, ...]:
 CONSULTATION = "Ce tableau se consulte en mairie ; il n’en est pas remis de copie."
 """Printed on the tableau of article R. 13."""
 
-LAW_OF_PROTECTION = cite(_REPERTOIRE, "L. 37")
+LAW_OF_PROTECTION = cite("L. 37")
 """The article that forbids to print the address of a protected person."""
-LAW_OF_MEETING = cite(_REPERTOIRE, "L. 19, III")
+LAW_OF_MEETING = cite("L. 19, III")
 """The article that fixes the days of the commission's meeting before a poll."""
-LAW_OF_ANNUAL_MEETING = cite(_REPERTOIRE, "L. 19, III", "R. 10 (alinéa 3)")
+LAW_OF_ANNUAL_MEETING = cite("L. 19, III", "R. 10 (alinéa 3)")
 """The articles that fix the days of the meeting in a year without a poll."""
-_ANNUAL = Law(_REPERTOIRE, ("L. 19", "L. 19-1", "L. 20", "R. 13"))
+_ANNUAL = cite("L. 19", "L. 19-1", "L. 20", "R. 13")
 
 
-def law_of(type_: str, scrutin: object) -> Law:
+def law_of(type_: str, scrutin: object) -> str:
     """Return the articles of a tableau; without a poll, the tableau des vingt jours also cites L. 19-1."""
     return _ANNUAL if type_ == VINGT_JOURS and not scrutin else LAWS[type_]

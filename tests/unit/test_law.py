@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from common.law import LAW_OF_MEETING, LAW_OF_PROTECTION, LAWS, REPERTOIRE_UNIQUE_DEPUIS, Regime
+from common.law import LAW_OF_MEETING, LAW_OF_PROTECTION, LAWS, REPERTOIRE_UNIQUE_DEPUIS
 from schemas.tableaux import LAST_REPEALED_DAY, TypeTableau
 from worker.registre import reference
 from worker.registre.reference import departement_of, iter_communes, name_departement, read_departements
@@ -16,36 +16,35 @@ _NUMBER = re.compile(r"\b(?:LO|L|R)\. ?\d+(?:-\d+)?")
 _ROW = re.compile(r"^\| ((?:L|R)\. [\d-]+) \| (avant|depuis) 2019 \| ([^|]*) \|", re.MULTILINE)
 
 
-def _described() -> dict[tuple[str, Regime], str]:
+def _described() -> dict[tuple[str, bool], str]:
     rows = _ROW.findall((ROOT / "docs" / "loi.md").read_text("utf-8"))
-    regimes = {"avant": Regime.REVISION_ANNUELLE, "depuis": Regime.REPERTOIRE_UNIQUE}
-    return {(number, regimes[when]): tableaux for number, when, tableaux in rows}
+    return {(number, when == "avant"): tableaux for number, when, tableaux in rows}
 
 
 def test_the_law_knows_every_tableau_of_the_contract() -> None:
     assert set(LAWS) == set(TypeTableau)
     assert {type_ for type_ in TypeTableau if type_.is_repealed} == {
-        type_ for type_ in TypeTableau if LAWS[type_].regime is Regime.REVISION_ANNUELLE
+        type_ for type_ in TypeTableau if "(avant 2019)" in LAWS[type_]
     }
     assert LAST_REPEALED_DAY + timedelta(days=1) == REPERTOIRE_UNIQUE_DEPUIS
 
 
 def test_the_five_days_rest_on_the_registrations_of_article_l_30_too() -> None:
-    assert LAWS[TypeTableau.CINQ_JOURS_REU].reference_legale == "Code électoral, art. L. 20 (II), L. 30 et R. 14"
-    assert LAWS[TypeTableau.ADDITIONS].reference_legale == (
+    assert LAWS[TypeTableau.CINQ_JOURS_REU] == "Code électoral, art. L. 20 (II), L. 30 et R. 14"
+    assert LAWS[TypeTableau.ADDITIONS] == (
         "Code électoral (avant 2019), art. L. 11-2 (alinéa 2), L. 17 (alinéa 4) et R. 10 (alinéa 3)"
     )
-    assert LAWS[TypeTableau.SECOND_RECTIFICATIF].reference_legale == "Code électoral (avant 2019), art. R. 16"
+    assert LAWS[TypeTableau.SECOND_RECTIFICATIF] == "Code électoral (avant 2019), art. R. 16"
     assert (LAW_OF_PROTECTION, LAW_OF_MEETING) == ("Code électoral, art. L. 37", "Code électoral, art. L. 19, III")
 
 
 def test_every_article_of_a_tableau_is_described() -> None:
     described = _described()
-    cited = [(type_, law.regime, article) for type_, law in LAWS.items() for article in law.articles]
     missing = [
         (type_, article)
-        for type_, regime, article in cited
-        if type_ not in described.get((_NUMBER.findall(article)[0], regime), "")
+        for type_ in TypeTableau
+        for article in _NUMBER.findall(LAWS[type_])
+        if type_ not in described.get((article, type_.is_repealed), "")
     ]
     assert missing == []
 

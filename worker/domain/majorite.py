@@ -18,7 +18,6 @@ from typing import NamedTuple, Protocol
 
 from common.calendrier import LONGEST_BETWEEN_ROUNDS, YOUNGEST, is_mineur, last_birth, majorite_on
 from common.french import agree, count_of, format_number, short_date
-from common.law import Regime
 from schemas.tableaux import Repere
 from schemas.vocabulary import Categorie, Nature, Severity
 from worker.domain.anomaly import Anomaly
@@ -56,7 +55,7 @@ class Period(NamedTuple):
     @classmethod
     def of(cls, demande: Demande) -> "Period | None":
         """Return the period of a tableau; None under the yearly revision, which counts every inscribed person."""
-        if demande.law.regime is Regime.REVISION_ANNUELLE:
+        if demande.type.is_repealed:
             return None
         return cls(
             demande.required(Repere.REUNION), demande.last_day, demande.age_avant, demande.age_apres, demande.jour
@@ -300,7 +299,7 @@ def check_corrections(demande: Demande, births: Iterable[tuple[str, str]]) -> It
     `births`: dates of birth before and after, of doubts decided as one person since the tableau before. The last number
     of electors of that tableau then differs from the first one of this tableau, without a mouvement.
     """
-    if demande.law.regime is Regime.REVISION_ANNUELLE:
+    if demande.type.is_repealed:
         return
     day, jour = demande.age_avant, demande.jour
     were = Counter((is_mineur(before, day, jour), is_mineur(after, day, jour)) for before, after in births)
@@ -326,7 +325,7 @@ def check_before(demande: Demande, register: Register, counted_on: date | None) 
     `counted_on`: that day; None: no tableau ends where this one begins. A poll, or its second round, was declared or
     withdrawn since: no other check covers the electors who come of age between the two days.
     """
-    if demande.law.regime is Regime.REVISION_ANNUELLE or counted_on is None or counted_on == demande.age_avant:
+    if demande.type.is_repealed or counted_on is None or counted_on == demande.age_avant:
         return
     first, last = sorted((counted_on, demande.age_avant))
     if count := sum(1 for _ in register.young(last_birth(first), last_birth(last))):
@@ -347,7 +346,7 @@ def check_before(demande: Demande, register: Register, counted_on: date | None) 
 def check_second_tour(demande: Demande, register: Register) -> Iterator[Anomaly]:
     """Yield a remark about electors who count only if the poll may have a second round, if that is unknown."""
     poll = demande.scrutin
-    if demande.law.regime is Regime.REVISION_ANNUELLE or poll is None or poll in demande.last_rounds:
+    if demande.type.is_repealed or poll is None or poll in demande.last_rounds:
         return
     last = poll + LONGEST_BETWEEN_ROUNDS
     if count := sum(1 for _ in register.young(last_birth(poll), last_birth(last))):

@@ -13,7 +13,7 @@ from functools import partial
 from typing import NamedTuple, Protocol
 
 from common.french import at_commune, count_in_words, count_of, format_moment, long_date, of_commune, short_date
-from common.law import CONSULTATION, LAW_OF_PROTECTION, Regime, appeals_of, cite
+from common.law import CONSULTATION, LAW_OF_PROTECTION, appeals_of, cite
 from schemas.tableaux import Edition, Presentation, Repere, TypeTableau
 from schemas.vocabulary import Categorie, Liste
 from worker.domain.identite import Mouvement
@@ -224,7 +224,7 @@ def compose_tableau(
         type=demande.type.value,
         presentation=demande.presentation.value,
         titre=demande.titre,
-        reference_legale=demande.law.reference_legale,
+        reference_legale=demande.reference_legale,
         nom_commune=liste.nom_commune,
         code_commune=liste.code_commune,
         departement=liste.departement,
@@ -311,7 +311,7 @@ def _for_citizens(demande: Demande, code_commune: str) -> Iterator[str]:
 
 
 def _make_notes(demande: Demande, liste: ListeDeCommune, survey: Survey, chain: Chain | None) -> Iterator[str]:
-    if demande.law.regime is Regime.REPERTOIRE_UNIQUE:
+    if not demande.type.is_repealed:
         start = demande.required(Repere.REUNION) + timedelta(days=1)
         which = " faites au titre de l’article L. 30" if demande.type is TypeTableau.CINQ_JOURS_REU else ""
         yield (
@@ -321,7 +321,7 @@ def _make_notes(demande: Demande, liste: ListeDeCommune, survey: Survey, chain: 
     if survey.has_majorite:
         yield (
             "S’y ajoutent les inscriptions d’office des électeurs qui ont dix-huit ans le "
-            f"{short_date(demande.age_apres)} au plus tard ({cite(Regime.REPERTOIRE_UNIQUE, 'L. 11, II, 1°')})."
+            f"{short_date(demande.age_apres)} au plus tard ({cite('L. 11, II, 1°')})."
         )
     yield from _for_citizens(demande, liste.code_commune)
     exports = exports_used(demande, chain) if chain else ()

@@ -16,7 +16,6 @@ from typing import Any
 
 from common.calendrier import cloture, dix_janvier, is_mineur, last_birth
 from common.french import LACKS_BOTH, LACKS_CATEGORIE, LACKS_DATE, LACKS_MOTIF
-from common.law import Regime
 from schemas.tableaux import Presentation
 from schemas.vocabulary import CATEGORIES, Categorie, Nature, Severity
 from worker.domain.anomaly import Anomaly
@@ -91,7 +90,7 @@ def check_tableau(
             yield from _on_what_is_missing(mouvement, demande)
             if mouvement.categorie not in {Categorie.NON_PRECISEE, *CATEGORIES[mouvement.nature]}:
                 yield _anomalie("categorie_incoherente", "catégorie", mouvement)
-            if demande.law.regime is Regime.REVISION_ANNUELLE:
+            if demande.type.is_repealed:
                 yield from _on_dates(mouvement)
         if is_perhaps_l30(mouvement, demande):
             yield _anomalie(LACKS_CATEGORIE, "catégorie", mouvement)

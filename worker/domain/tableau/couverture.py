@@ -16,7 +16,6 @@ from typing import NamedTuple
 
 from common.calendrier import is_mineur, last_birth, majorite_on
 from common.french import count_of, format_number, short_date
-from common.law import Regime
 from schemas.tableaux import Repere
 from schemas.vocabulary import Nature, Severity
 from worker.domain.anomaly import Anomaly
@@ -128,7 +127,7 @@ def check_couverture(demande: Demande, chain: Chain, *, is_neant: bool = False) 
     """
     word = chain.word(last_known_day(demande))
     yield from _check_rows(demande, chain)
-    if demande.law.regime is Regime.REVISION_ANNUELLE:
+    if demande.type.is_repealed:
         yield from () if word else [_unsaid(demande, chain, is_neant=is_neant)]
         return
     if word:
@@ -146,7 +145,7 @@ def check_couverture(demande: Demande, chain: Chain, *, is_neant: bool = False) 
 
 def check_doubts(demande: Demande, pairs: Iterable[tuple[Mouvement, Mouvement]]) -> Iterator[Anomaly]:
     """Yield an anomaly for open doubts about mouvements that the tableau shows, or counts between its totals."""
-    is_of_it = is_in_period if demande.law.regime is Regime.REPERTOIRE_UNIQUE else is_in
+    is_of_it = is_in if demande.type.is_repealed else is_in_period
 
     def shows(mouvement: Mouvement) -> bool:
         born = mouvement.personne.date_naissance
@@ -182,7 +181,7 @@ def exports_used(demande: Demande, chain: Chain) -> Sequence[Link]:
     if not chain.links:
         return ()
     base = base_of(demande, chain) or chain.links[-1]
-    if demande.law.regime is Regime.REVISION_ANNUELLE or chain.word(last_known_day(demande)):
+    if demande.type.is_repealed or chain.word(last_known_day(demande)):
         return [base]
     start, end = demande.required(Repere.REUNION), last_known_day(demande)
     partial = [link for link in chain.partial if start < link.taken_on <= end]
@@ -209,7 +208,7 @@ def base_of(demande: Demande, chain: Chain) -> Link | None:
 
 def last_known_day(demande: Demande) -> date:
     """Return the last day that can be known: for a provisional tableau, the day of its request."""
-    last = demande.effective_on if demande.law.regime is Regime.REVISION_ANNUELLE else demande.last_day
+    last = demande.effective_on if demande.type.is_repealed else demande.last_day
     return min(last, demande.jour)
 
 
@@ -230,7 +229,7 @@ def window_of(demande: Demande, chain: Chain) -> Sequence[Link]:
 
 
 def _has_period(demande: Demande, chain: Chain) -> bool:
-    return demande.law.regime is Regime.REPERTOIRE_UNIQUE and bool(chain.links)
+    return not demande.type.is_repealed and bool(chain.links)
 
 
 def _bounds(demande: Demande, links: Sequence[Link]) -> tuple[int, int]:

@@ -36,7 +36,7 @@ from common.calendrier import (
     meeting_before,
 )
 from common.french import short_date
-from common.law import Law, Regime, law_of
+from common.law import law_of
 from schemas.requests import TableauxRenderRequested
 from schemas.tableaux import REPERES, Edition, Presentation, Repere, TypeTableau, find_wrong_dates, name_tableau
 from schemas.vocabulary import Categorie, Nature
@@ -142,8 +142,8 @@ class Demande:
         return self.modele.titre if self.name == self.type.label else self.name
 
     @property
-    def law(self) -> Law:
-        """The articles and the regime of the type."""
+    def reference_legale(self) -> str:
+        """The articles that the tableau cites."""
         return law_of(self.type, self.scrutin)
 
     @property
@@ -197,14 +197,14 @@ class Demande:
         électoral, art. L. 11, II, 1°. Before 2019 every person inscribed by the commission was on the list, and so were
         young people before the day that they were inscribed for (art. L. 11-1 and L. 11-2): all are of age on this day.
         """
-        if self.law.regime is Regime.REVISION_ANNUELLE:
+        if self.type.is_repealed:
             return date.max
         return self._last_round(self.scrutin) if self.scrutin else self._age_on(self.last_day)
 
     @cached_property
     def age_avant(self) -> date:
         """The day on which electors must be of age to count before the tableau; the previous tableau ends with it."""
-        if self.law.regime is Regime.REVISION_ANNUELLE or self.type is TypeTableau.CINQ_JOURS_REU:
+        if self.type.is_repealed or self.type is TypeTableau.CINQ_JOURS_REU:
             return self.age_apres
         return min(self._age_on(self.required(Repere.REUNION)), self.age_apres)
 
@@ -237,7 +237,7 @@ class Demande:
         date must have come, but need not be over: the tableau des vingt jours is published on the day after its last
         mouvements, and a yearly tableau is lodged on its date, when the commission has ended its work.
         """
-        is_period = self.law.regime is Regime.REPERTOIRE_UNIQUE or self.type is TypeTableau.CINQ_JOURS
+        is_period = not self.type.is_repealed or self.type is TypeTableau.CINQ_JOURS
         return max(self.effective_on, self.last_day + _ONE_DAY) if is_period else self.effective_on
 
     @property
@@ -370,7 +370,7 @@ class Place:
 
 def is_in(mouvement: Mouvement, demande: Demande) -> bool:
     """Return whether the tableau shows the mouvement, which is not that of a minor (`worker.domain.majorite`)."""
-    if demande.law.regime is Regime.REPERTOIRE_UNIQUE:
+    if not demande.type.is_repealed:
         # The tableau des cinq jours shows radiations and the inscriptions of article L. 30 (INTA1830120J, III.C).
         is_all = demande.type is not TypeTableau.CINQ_JOURS_REU or mouvement.nature is Nature.RADIATION
         return is_in_period(mouvement, demande) and (is_all or mouvement.categorie is Categorie.INSCRIPTION_L30)
@@ -405,7 +405,7 @@ def is_counted(mouvement: Mouvement, demande: Demande) -> bool:
 
 def is_misplaced(mouvement: Mouvement, demande: Demande) -> bool:
     """Return whether, under the yearly revision, no tableau shows the mouvement although one should."""
-    is_yearly = demande.law.regime is Regime.REVISION_ANNUELLE
+    is_yearly = demande.type.is_repealed
     return is_yearly and mouvement.is_listed and place_of(mouvement, demande) is None
 
 
@@ -457,7 +457,7 @@ def correction(mouvement: Mouvement, demande: Demande) -> int:
     """Return how the list becomes that before the tableau: -1, undo the mouvement; 1, apply it; 0, neither."""
     if not mouvement.is_listed or not is_counted(mouvement, demande):
         return 0
-    if demande.law.regime is Regime.REPERTOIRE_UNIQUE:
+    if not demande.type.is_repealed:
         return _correction_since_2019(mouvement, demande)
     is_applied = mouvement.is_applied
     if is_in(mouvement, demande):

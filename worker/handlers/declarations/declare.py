@@ -15,7 +15,6 @@ from sqlalchemy.orm import Session, joinedload
 
 from common.calendrier import CalendarReunion, CalendarScrutin
 from common.french import capitalized, count_of, short_date
-from common.law import Regime
 from schemas.declarations import (
     BureauxDescribed,
     CompletedMotif,
@@ -353,7 +352,7 @@ class _Said(NamedTuple):
 
 def _say(mouvement: Mouvement, demande: Demande) -> _Said | None:
     """Return None when the tableau does not print the mouvement."""
-    is_since_2019 = demande.law.regime is Regime.REPERTOIRE_UNIQUE
+    is_since_2019 = not demande.type.is_repealed
     is_shown, sign = is_in(mouvement, demande), correction(mouvement, demande)
     is_counted = is_since_2019 and is_in_period(mouvement, demande)
     if not (is_shown or sign or is_counted):

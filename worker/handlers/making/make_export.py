@@ -198,7 +198,7 @@ def compose_certificat(file: Export, published: Row[Any], nom: str, departement:
         type=file.type_tableau,
         presentation=Presentation.COMMUNE.value,
         titre="Certificat de publication",
-        reference_legale=law_of(file.type_tableau, file.parameters.get("scrutin")).reference_legale,
+        reference_legale=law_of(file.type_tableau, file.parameters.get("scrutin")),
         nom_commune=nom,
         code_commune=file.code_commune,
         departement=departement,

@@ -88,7 +88,7 @@ def _name(deadline: Deadline) -> str:
 def _law(deadline: Deadline) -> str:
     if deadline.echeance == COMMISSION:
         return LAW_OF_MEETING if deadline.scrutin else LAW_OF_ANNUAL_MEETING
-    return law_of(deadline.echeance, deadline.scrutin).reference_legale
+    return law_of(deadline.echeance, deadline.scrutin)
 
 
 def _when(deadline: Deadline, today: date) -> str:

@@ -25,7 +25,6 @@ from sqlalchemy import (
 
 from common.calendrier import YOUNGEST, last_birth
 from common.french import short_date
-from common.law import Regime
 from common.texte import clean
 from schemas.declarations import CompletedMotif
 from schemas.profiles.platform import IDENTITY
@@ -227,7 +226,7 @@ def select_imports(connection: Connection, code_commune: str, liste: Liste, dema
     """
     known = MouvementRegistre
     query = select(known.import_id).where(of_liste(code_commune, liste), known.import_id.is_not(None)).distinct()
-    if demande.law.regime is Regime.REPERTOIRE_UNIQUE:
+    if not demande.type.is_repealed:
         after = demande.required(Repere.REUNION)
         query = query.where(known.date_mouvement > after, known.date_mouvement <= demande.last_day)
     return {number for number in connection.scalars(query) if number is not None}
