@@ -299,9 +299,6 @@ class Wish(Labelled):
     DEADLINE = "echeance", "échéances"
 
 
-EVERY_WISH = tuple(Wish)
-
-
 def join_wishes(wishes: Iterable[str]) -> str:
     """Return the text that the tables store: `pret,echec`, in the order of `Wish`; empty without wishes."""
     wanted = set(wishes)

@@ -24,7 +24,7 @@ from producers.web.security import (
     require_csrf,
 )
 from producers.web.security.limits import FORM_BYTES, client_address, limit_body
-from producers.web.security.oidc import ClaimsRefused, OidcIdentity, ProviderFailed
+from producers.web.security.oidc import LoginFailed, OidcIdentity
 from schemas.envelope import CloudEvent
 from schemas.screen_notes import LoggedIn, ScreenNoted
 
@@ -81,7 +81,7 @@ async def _go_in(request: Request) -> Response:
         pass
     try:
         return await oidc.provider.send_to_login(request, oidc.back(request.app.url_path_for("retour")))
-    except ProviderFailed as error:
+    except LoginFailed as error:
         return _refuse(request, error.code, error.cause)
 
 
@@ -97,9 +97,7 @@ async def _come_back(request: Request) -> Response:
         arrival = await oidc.provider.receive(request)
         who = oidc.read_address(arrival.token_claims, arrival.info_claims)
         agent = await run_in_threadpool(oidc.begin, request, who, arrival)
-    except ClaimsRefused as error:
-        return _refuse(request, error.code)
-    except ProviderFailed as error:
+    except LoginFailed as error:
         return _refuse(request, error.code, error.cause)
     if agent:
         note = LoggedIn(identity=arrival.identity)
@@ -117,7 +115,7 @@ async def _go_out(request: Request) -> Response:
     token = oidc.sessions.end(request)
     try:
         onward = await oidc.provider.logout_url(token, oidc.back(request.app.url_path_for("deconnecte")))
-    except ProviderFailed:
+    except LoginFailed:
         onward = ""
     page = show_access_page(request, "left", onward=onward)
     # Not "cookies", which would delete those of other services of the domain; ours is deleted by name.

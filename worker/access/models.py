@@ -6,11 +6,11 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from schemas.declarations import NOTE_KINDS
 from schemas.topology import REQUEST_TYPES
-from schemas.vocabulary import EVERY_WISH, join_wishes
+from schemas.vocabulary import Wish, join_wishes
 from worker.db.types import Base, Texte, UtcDateTime, empty, flag, utc_now, zero
 
 EVERY_COMMUNE, EVERY_ACT = "*", "*"
-_ALL = join_wishes(EVERY_WISH)
+_ALL = join_wishes(Wish)
 
 
 def name_act(event_type: str) -> str:

@@ -21,7 +21,7 @@ from common.cli import ParsedType, one_of
 from common.french import count_of
 from common.texte import without_controls
 from schemas.requests import check_code_commune
-from schemas.vocabulary import EVERY_WISH, Wish, join_wishes, parse_jour, parse_liste, split_wishes
+from schemas.vocabulary import Wish, join_wishes, parse_jour, parse_liste, split_wishes
 from worker.audit import Actor
 from worker.db.engine import build_engine
 from worker.errors import RefusedError
@@ -67,7 +67,7 @@ NOTHING = "rien"
 prevenir_option = click.option(
     "--prevenir",
     multiple=True,
-    type=one_of([*EVERY_WISH, NOTHING]),
+    type=one_of([*Wish, NOTHING]),
     metavar="QUOI",
     help="pret, echec (refus et annulations compris), echeance, ou rien ; plusieurs fois ; tout par défaut.",
 )

@@ -11,7 +11,7 @@ import hashlib
 import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -19,8 +19,6 @@ from starlette.responses import Response
 from producers.state import State
 from producers.web.security import AuthorizedAgent, NotAnAgent, NotIdentified, WebSessions, find_agent
 from producers.web.settings import WebSettings
-
-LoginRefusal = Literal["bound", "no_claim", "unverified", "other_siret"]
 
 ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA", "Ed25519")
 """Asymmetric signatures; neither `none` nor a shared secret."""
@@ -30,18 +28,10 @@ _POST = "client_secret_post"
 """Required by ProConnect, and used if a provider offers both; else `client_secret_basic`."""
 
 
-class ClaimsRefused(Exception):
-    """The provider authenticated the person, but the claims are refused."""
+class LoginFailed(Exception):
+    """The provider refused, did not answer or sent an invalid response, or its claims about the person are refused.
 
-    def __init__(self, reason: LoginRefusal) -> None:
-        super().__init__(reason)
-        self.code: LoginRefusal = reason
-
-
-class ProviderFailed(Exception):
-    """The provider refused, did not answer, or sent an invalid response; `code` is its error code or ours.
-
-    `cause` is the name of the underlying error, for engineers.
+    `code` is its error code or ours; `cause` is the name of the underlying error, for engineers.
     """
 
     def __init__(self, code: str, cause: str = "") -> None:
@@ -62,7 +52,7 @@ class Login(NamedTuple):
 
 
 class Provider:
-    """One provider, first reached at the first login. Each method may raise `ProviderFailed`."""
+    """One provider, first reached at the first login. Each method may raise `LoginFailed`."""
 
     def __init__(self, settings: WebSettings) -> None:
         from authlib.integrations.starlette_client import OAuth  # type: ignore[import-untyped]
@@ -97,7 +87,7 @@ class Provider:
         with _failures():
             metadata = await self._load()
             if request.query_params.get("iss", metadata["issuer"]) != metadata["issuer"]:  # RFC 9207
-                raise ProviderFailed("other_issuer")
+                raise LoginFailed("other_issuer")
             options = {
                 "iss": {"essential": True, "value": metadata["issuer"]},
                 "aud": {"essential": True, "value": self._client_id},
@@ -105,10 +95,10 @@ class Provider:
             token = await self._app.authorize_access_token(request, claims_options=options, leeway=_LEEWAY_SECONDS)
             claims = token.get("userinfo")
             if not claims:
-                raise ProviderFailed("no_id_token")
+                raise LoginFailed("no_id_token")
             info = await self._read_info(token, metadata) if metadata.get("userinfo_endpoint") else {}
             if info and info.get("sub") != claims["sub"]:
-                raise ProviderFailed("other_subject")
+                raise LoginFailed("other_subject")
         return Login(token["id_token"], claims, info)
 
     async def logout_url(self, id_token: str, back: str) -> str:
@@ -125,7 +115,7 @@ class Provider:
     async def _load(self) -> dict[str, Any]:
         metadata: dict[str, Any] = await self._app.load_server_metadata()
         if str(metadata.get("issuer", "")).rstrip("/") != self._issuer:
-            raise ProviderFailed("other_issuer")
+            raise LoginFailed("other_issuer")
         offered = metadata.get("id_token_signing_alg_values_supported") or ["RS256"]
         metadata["id_token_signing_alg_values_supported"] = [name for name in offered if name in ALGORITHMS] or [
             "RS256"
@@ -163,7 +153,7 @@ class Provider:
 
 @contextmanager
 def _failures() -> Iterator[None]:
-    """Convert every error of a provider to ProviderFailed, without the provider's text."""
+    """Convert every error of a provider to LoginFailed, without the provider's text."""
     from authlib.common.errors import AuthlibBaseError  # type: ignore[import-untyped]
     from httpx2 import HTTPError
     from joserfc.errors import JoseError
@@ -171,13 +161,13 @@ def _failures() -> Iterator[None]:
     try:
         yield
     except AuthlibBaseError as error:
-        raise ProviderFailed(str(error.error)) from None
+        raise LoginFailed(str(error.error)) from None
     except HTTPError as error:
-        raise ProviderFailed("away", type(error).__name__) from None
+        raise LoginFailed("away", type(error).__name__) from None
     except JoseError as error:
-        raise ProviderFailed("unbelievable", type(error).__name__) from None
+        raise LoginFailed("unbelievable", type(error).__name__) from None
     except (AttributeError, KeyError, RuntimeError, TypeError, ValueError) as error:  # an unexpected response
-        raise ProviderFailed("unreadable", type(error).__name__) from None
+        raise LoginFailed("unreadable", type(error).__name__) from None
 
 
 class OidcIdentity:
@@ -200,27 +190,27 @@ class OidcIdentity:
         return agent
 
     def read_address(self, token: Mapping[str, Any], info: Mapping[str, Any]) -> str:
-        """Return the agent's address from the identity token and `/userinfo`, or raise `ClaimsRefused`."""
+        """Return the agent's address from the identity token and `/userinfo`, or raise `LoginFailed`."""
         claims = {**token, **info}
         if self.sirets and str(claims.get("siret")) not in self.sirets:
-            raise ClaimsRefused("other_siret")
+            raise LoginFailed("other_siret")
         who = claims.get("email")
         if not isinstance(who, str) or not who.strip():
-            raise ClaimsRefused("no_claim")
+            raise LoginFailed("no_claim")
         said = info if "email" in info else token  # `email_verified` must be in the same token as the address
         if said.get("email_verified", self.takes_unverified) not in (True, "true"):
-            raise ClaimsRefused("unverified")
+            raise LoginFailed("unverified")
         return who.strip()
 
     def begin(self, request: Request, who: str, arrival: Login) -> AuthorizedAgent | None:
-        """Start a session; return the agent, if any. Raises `ClaimsRefused` if bound to another identity."""
+        """Start a session; return the agent, if any. Raises `LoginFailed` if bound to another identity."""
         try:
             agent = find_agent(self.state, email=who).known_as(arrival.identity)
         except NotAnAgent:
             self.sessions.begin(request, who, arrival.id_token)
             return None
         if agent is None:
-            raise ClaimsRefused("bound")
+            raise LoginFailed("bound")
         ended = agent.sessions_ended
         self.sessions.begin(request, who, arrival.id_token, identity=arrival.identity, ended=ended)
         return agent

@@ -80,9 +80,7 @@ def find(request: Request) -> Response:
     services: WebServices = request.app.state.services
     agent = require_agent(request, services.identity)
     number = read_number(request.path_params["demande"])
-    if number is None:
-        raise HTTPException(NOT_FOUND)
-    code = find_commune(services.state, number)
+    code = find_commune(services.state, number) if number else ""
     if agent.commune(code) is None:
         raise HTTPException(NOT_FOUND)
     return RedirectResponse(request.app.url_path_for("demande", commune=code, demande=number), SEE_OTHER)
