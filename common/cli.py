@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import click
 
 _Value = TypeVar("_Value")
+_Word = TypeVar("_Word", bound=str)
 
 
 class ExitCode(IntEnum):
@@ -85,16 +86,17 @@ def whole_number(least: int) -> ParsedType[int]:
     return ParsedType("nombre", parse)
 
 
-def one_of(words: Iterable[str]) -> ParsedType[str]:
-    """Return the type of a word among a few."""
-    known = [str(word) for word in words]
+def one_of(words: Iterable[_Word], name: str = "mot") -> ParsedType[_Word]:
+    """Return the type of a word among a few; a code may also be given in capitals, or with hyphens."""
+    known = {str(word): word for word in words}
 
-    def parse(text: str) -> str:
-        if text in known:
-            return text
+    def parse(text: str) -> _Word:
+        for written in (text, text.lower().replace("-", "_")):
+            if written in known:
+                return known[written]
         raise ValueError(f"les valeurs possibles sont {', '.join(known)}")
 
-    return ParsedType("mot", parse)
+    return ParsedType(name, parse)
 
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]

@@ -16,7 +16,6 @@ from typing import NamedTuple, Self
 from pika import BasicProperties, DeliveryMode, SelectConnection, URLParameters, exceptions, spec
 from pika.adapters.select_connection import IOLoop
 from pika.channel import Channel
-from pika.connection import Connection
 from pika.frame import Method
 
 from common.database import explain_tls
@@ -147,7 +146,7 @@ class _Link:
         self._channel: Channel | None = None
         self._connection = SelectConnection(
             parameters,
-            on_open_callback=self._on_open,
+            on_open_callback=lambda connection: connection.channel(on_open_callback=self._on_channel),
             on_open_error_callback=lambda _, error: self._settle(_root(error)),
             on_close_callback=lambda _, error: self._settle(error),
             custom_ioloop=self._ioloop,
@@ -189,9 +188,6 @@ class _Link:
     def _settle(self, outcome: BaseException | None) -> None:
         self._outcome = outcome
         self._ioloop.stop()
-
-    def _on_open(self, connection: Connection) -> None:
-        connection.channel(on_open_callback=self._on_channel)
 
     def _on_channel(self, channel: Channel) -> None:
         self._channel = channel

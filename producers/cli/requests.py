@@ -2,16 +2,15 @@
 
 import re
 import sys
-from collections.abc import Callable, Sequence
-from enum import StrEnum
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 from pydantic import ValidationError
 
-from common.cli import Decorator, ExitCode, ParsedType, together, whole_number
+from common.cli import Decorator, ExitCode, ParsedType, one_of, together, whole_number
 from producers.cli.send import NOT_SENT, ask, ask_one_or_many
 from producers.errors import InvalidRequestError
 from schemas.envelope import CloudEvent
@@ -25,12 +24,6 @@ from schemas.requests import (
 )
 from schemas.tableaux import Edition, Presentation, TypeTableau, find_missing_dates
 from schemas.vocabulary import Format, parse_jour, parse_liste
-
-Code = TypeVar("Code", bound=StrEnum)
-
-
-def _parse_commune(text: str) -> str:
-    return check_code_commune(text.upper())
 
 
 def _parse_batch(text: str) -> str:
@@ -50,26 +43,14 @@ def _read_file(text: str) -> bytes:
         raise ValueError(f"fichier illisible ({error.strerror})") from None
 
 
-def _code(codes: type[Code]) -> Callable[[str], Code]:
-    """Return a parser of a code of the vocabulary, in any case, with hyphens or underscores."""
-
-    def parse(text: str) -> Code:
-        try:
-            return codes(text.lower().replace("-", "_"))
-        except ValueError:
-            raise ValueError(f"les valeurs possibles sont {', '.join(codes)}") from None
-
-    return parse
-
-
-COMMUNE = ParsedType("code", _parse_commune)
+COMMUNE = ParsedType("code", lambda text: check_code_commune(text.upper()))
 BATCH = ParsedType("lot", _parse_batch)
 FILE = ParsedType("fichier", _read_file)
 LISTE = ParsedType("liste", parse_liste)
-FORMAT = ParsedType("format", _code(Format))
-TYPE = ParsedType("type", _code(TypeTableau))
-PRESENTATION = ParsedType("presentation", _code(Presentation))
-EDITION = ParsedType("edition", _code(Edition))
+FORMAT = one_of(Format, "format")
+TYPE = one_of(TypeTableau, "type")
+PRESENTATION = one_of(Presentation, "presentation")
+EDITION = one_of(Edition, "edition")
 JOUR = ParsedType("date", parse_jour)
 NUMBER = whole_number(1)
 

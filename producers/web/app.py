@@ -43,7 +43,6 @@ from producers.web.registre import page as registre
 from producers.web.security import (
     FROM_PROXY,
     KNOWN_COOKIE,
-    Identity,
     NotIdentified,
     ProxyIdentity,
     SignedSessions,
@@ -264,7 +263,7 @@ def commune_page(
 
     def admit(request: Request) -> PageContext:
         services: WebServices = request.app.state.services
-        agent = require_agent(request, services.identity)
+        agent = require_agent(request, services.identity.identify)
         commune = agent.commune(request.path_params["commune"])
         if commune is None:
             raise HTTPException(NOT_FOUND)
@@ -420,7 +419,7 @@ def create_app(
     return app
 
 
-def _identity(state: State, settings: WebSettings, key: str) -> Identity:
+def _identity(state: State, settings: WebSettings, key: str) -> SingleUser | ProxyIdentity | OidcIdentity:
     match settings.web_auth:
         case "oidc":
             return OidcIdentity(state, settings)

@@ -47,7 +47,7 @@ _AWAY = frozenset({"away", "temporarily_unavailable", "server_error"})
 
 def _start(request: Request) -> Response:
     services: WebServices = request.app.state.services
-    agent = require_agent(request, services.identity)
+    agent = require_agent(request, services.identity.identify)
     if len(agent.communes) == 1:
         return RedirectResponse(request.app.url_path_for("taches", commune=agent.communes[0].code), SEE_OTHER)
     return services.templates.TemplateResponse(request, "templates/communes.html", {"agent": agent})

@@ -46,15 +46,16 @@ _ACCESS_TEXTS: Mapping[ErrorKind, tuple[str, tuple[str, ...]]] = {
         ("Le module ne reconnaît pas le service qui dit qui vous êtes.", "Prévenez votre administrateur."),
     ),
 }
-_NO_SINGLE_USER = (
-    "Aucun agent n'est enregistré sous ce nom, ou il y en a plusieurs et le module ne sait pas lequel vous êtes.",
-    "Demandez à la personne qui administre le service d'enregistrer votre nom, ou de le donner à PREFECTURE_WEB_AGENT.",
-)
-
-_WITHOUT_KEY = (
-    "Ouvrez l'écran par l'adresse que le module affiche à son démarrage\u202f: elle contient une clé.",
-    "Sans elle, un autre compte de cet ordinateur pourrait lire la liste. Gardez-la dans vos marque-pages.",
-)
+_OF_SINGLE_USER: Mapping[ErrorKind, tuple[str, ...]] = {
+    "not_an_agent": (
+        "Aucun agent n'est enregistré sous ce nom, ou il y en a plusieurs et le module ne sait pas lequel vous êtes.",
+        "Demandez à la personne qui administre le service d'enregistrer votre nom, ou de le donner à PREFECTURE_WEB_AGENT.",
+    ),
+    "not_identified": (
+        "Ouvrez l'écran par l'adresse que le module affiche à son démarrage\u202f: elle contient une clé.",
+        "Sans elle, un autre compte de cet ordinateur pourrait lire la liste. Gardez-la dans vos marque-pages.",
+    ),
+}
 
 _log = structlog.get_logger("producers.web")
 _NOWHERE = ("Page introuvable", "Cette adresse ne mène à rien que vous puissiez voir.")
@@ -93,10 +94,8 @@ def show_access_page(
     if case == "not_identified" and settings.web_auth == "proxy" and not settings.web_trusted_proxies:
         case = "closed"
     title, paragraphs = _ACCESS_TEXTS[case]
-    if case == "not_an_agent" and settings.web_auth == "none":
-        paragraphs = _NO_SINGLE_USER
-    if case == "not_identified" and settings.web_auth == "none":
-        paragraphs = _WITHOUT_KEY
+    if settings.web_auth == "none":
+        paragraphs = _OF_SINGLE_USER.get(case, paragraphs)
     has_login = settings.has_login
     return services.templates.TemplateResponse(
         request,

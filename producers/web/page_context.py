@@ -19,8 +19,9 @@ from producers.web.drafts import Drafts
 from producers.web.exports.query import AskedFile, find_file
 from producers.web.exports.spool import Spool
 from producers.web.forms import Faults, Paging, page_number, read_number, read_once
-from producers.web.security import AgentCommune, AuthorizedAgent, Identity, csrf_token, is_partial
+from producers.web.security import AgentCommune, AuthorizedAgent, ProxyIdentity, SingleUser, csrf_token, is_partial
 from producers.web.security.limits import RateLimits, Turns
+from producers.web.security.oidc import OidcIdentity
 from producers.web.settings import WebSettings
 from schemas.envelope import CloudEvent, Publish
 from schemas.profiles.platform import PlatformProfile, PlatformProfiles
@@ -35,7 +36,7 @@ class WebServices:
     settings: WebSettings
     state: State
     publish: Publish
-    identity: Identity
+    identity: SingleUser | ProxyIdentity | OidcIdentity
     templates: Jinja2Templates
     rates: RateLimits
     spool: Spool

@@ -8,6 +8,7 @@ import base64
 import hmac
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from typing import Any, NamedTuple
@@ -257,7 +258,7 @@ def send_file(request: Request) -> Response:
         headers["Content-Range"] = f"bytes {start}-{stop - 1}/{recorded.size}"
     status, media_type = PARTIAL if is_part else 200, asked.media_type
     try:
-        delivery = open_asked(services.settings.exports_dir, asked).only(start, stop)
+        delivery = replace(open_asked(services.settings.exports_dir, asked), start=start, stop=stop)
     except FileGoneError:
         raise ProblemError(GONE, "fichier_absent", "Ses octets ne sont plus là ; le redemander.") from None
     except FileAlteredError:

@@ -2,10 +2,10 @@
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from io import BufferedReader
 from pathlib import Path
-from typing import BinaryIO, Self
+from typing import BinaryIO
 
 from starlette.background import BackgroundTask
 from starlette.requests import Request
@@ -40,9 +40,6 @@ class Delivery:
     stop: int | None = None
     """End of the range (exclusive); None: end of the file."""
     is_complete: bool = field(default=False, init=False)
-
-    def only(self, start: int, stop: int) -> Self:
-        return replace(self, start=start, stop=stop)
 
     def __iter__(self) -> Iterator[bytes]:
         """Yield the bytes, once; close the file at the end or after an error."""

@@ -116,7 +116,10 @@ def accept(context: PageContext) -> Response:
     if text(context.form, "sha256") != apercu.sha256:
         raise HTTPException(NOT_FOUND)
     if apercu.is_correction:
-        return _confirm(context, apercu)
+        reason, field = text(context.form, "raison")[:500], f"raison-{apercu.preview_id}"
+        if apercu.is_reason_wanted and not reason:
+            refuse([field], {field: "dites pourquoi ces fichiers sont à refaire : le journal le garde"})
+        return _answer(context, apercu, f"{apercu.words}, à faire", reason=reason)
     kept = {it["liste"] for it in apercu.found["kept"]}
     accepted = set(texts(context.form, "accepte"))
     found: dict[str, str] = {}
@@ -131,13 +134,6 @@ def accept(context: PageContext) -> Response:
     empty = [Liste(it) for it in texts(context.form, "vider") if it in kept]
     accepts = {"accept_rejects": "rejets" in accepted, "accept_changes": bool(fields)}
     return _answer(context, apercu, f"export du {short_date(apercu.taken_on)} à reprendre", empty=empty, **accepts)
-
-
-def _confirm(context: PageContext, apercu: Apercu) -> Response:
-    reason, field = text(context.form, "raison")[:500], f"raison-{apercu.preview_id}"
-    if apercu.is_reason_wanted and not reason:
-        refuse([field], {field: "dites pourquoi ces fichiers sont à refaire : le journal le garde"})
-    return _answer(context, apercu, f"{apercu.words}, à faire", reason=reason)
 
 
 def _answer(context: PageContext, apercu: Apercu, words: str, **said: Any) -> Response:  # noqa: ANN401 — the answers

@@ -8,11 +8,12 @@ import secrets
 import time
 from base64 import urlsafe_b64encode
 from collections import OrderedDict
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 import structlog
 from itsdangerous import TimestampSigner
@@ -130,19 +131,6 @@ class Untrusted(HTTPException):
     def __init__(self, code: str) -> None:
         super().__init__(403)
         self.code = code
-
-
-class Identity(Protocol):
-    """A source of the agent's identity."""
-
-    def identify(self, request: Request) -> AuthorizedAgent:
-        """Return the agent of the request, with their current communes.
-
-        Raises:
-            NotIdentified: the request is not authenticated.
-            NotAnAgent: the person is not in the table of agents.
-            Untrusted: the request is not trustworthy.
-        """
 
 
 def find_agent(state: State, *, name: str = "", email: str = "") -> AuthorizedAgent:
@@ -323,9 +311,12 @@ class WebSessions:
         return None if is_ended else agent.known_as(str(request.session.get(_IDENTITY, "")))
 
 
-def require_agent(request: Request, identity: Identity) -> AuthorizedAgent:
-    """Return the agent of the request, as `Identity.identify`; a session of another agent is cleared."""
-    agent = identity.identify(request)
+def require_agent(request: Request, identify: Callable[[Request], AuthorizedAgent]) -> AuthorizedAgent:
+    """Return the agent of the request, with their current communes; a session of another agent is cleared.
+
+    Raises `NotIdentified`, `NotAnAgent` or `Untrusted`.
+    """
+    agent = identify(request)
     if request.session.get(_AGENT, agent.name) != agent.name:
         # The key that the browser showed belongs to the computer, not to an agent.
         kept = {name: value for name, value in request.session.items() if name == KEY_SHOWN}

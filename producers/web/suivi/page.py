@@ -78,7 +78,7 @@ def hide(context: PageContext) -> Response:
 def find(request: Request) -> Response:
     """Redirect to a request whose URL has no commune; 404 if it is not of the agent's communes."""
     services: WebServices = request.app.state.services
-    agent = require_agent(request, services.identity)
+    agent = require_agent(request, services.identity.identify)
     number = read_number(request.path_params["demande"])
     code = find_commune(services.state, number) if number else ""
     if agent.commune(code) is None:
