@@ -49,7 +49,7 @@ _ACCESS_TEXTS: Mapping[ErrorKind, tuple[str, tuple[str, ...]]] = {
 _OF_SINGLE_USER: Mapping[ErrorKind, tuple[str, ...]] = {
     "not_an_agent": (
         "Aucun agent n'est enregistré sous ce nom, ou il y en a plusieurs et le module ne sait pas lequel vous êtes.",
-        "Demandez à la personne qui administre le service d'enregistrer votre nom, ou de le donner à PREFECTURE_WEB_AGENT.",
+        "Demandez à votre administrateur d'enregistrer votre nom, ou de le donner à PREFECTURE_WEB_AGENT.",
     ),
     "not_identified": (
         "Ouvrez l'écran par l'adresse que le module affiche à son démarrage\u202f: elle contient une clé.",

@@ -170,7 +170,6 @@ class FrenchSpaces(Extension):
     """Applies `typo` to the text of templates; tags and expressions stay unchanged."""
 
     def preprocess(self, source: str, name: str | None, filename: str | None = None) -> str:
-        """Preprocess a template that Jinja loads."""
         del name, filename
         pieces = _NOT_WORDS.split(source)
         return "".join(piece if index % 2 else typo(piece) for index, piece in enumerate(pieces))

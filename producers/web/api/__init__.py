@@ -108,8 +108,6 @@ class ProblemError(HTTPException):
 
 
 class Bearer(NamedTuple):
-    """The holder of a valid token, and the communes that it gives access to."""
-
     name: str
     communes: frozenset[str]
 
@@ -140,8 +138,6 @@ def create_api(services: WebServices) -> Mount:
 
 
 class _RateFields:
-    """Adds the rate limit of the token to each response."""
-
     def __init__(self, app: ASGIApp, services: WebServices) -> None:
         self._app, self._rates = app, services.rates
 

@@ -110,7 +110,6 @@ def pick(files: Sequence[AskedFile]) -> AskedFile | None:
 
 
 def why_lacking(files: Sequence[AskedFile]) -> str:
-    """Return why a dossier has no file of a list, from its files newest first."""
     if not files:
         return "aucun fichier n'est fait"
     last = next((it for it in files if it.is_rejected and it.request_id == files[0].request_id), files[0])
@@ -246,8 +245,6 @@ def _warnings(file: AskedFile) -> list[str]:
 
 
 class Reconciled(Labelled):
-    """The result of comparing a tableau with the list of its dossier."""
-
     AGREES = "agrees", "La liste et le tableau comptent les mêmes électeurs."
     EXPLAINED = (
         "explained",
@@ -273,7 +270,6 @@ class Reconciled(Labelled):
 
 
 def judge(tableau: AskedFile, liste: AskedFile | None) -> Reconciled:
-    """Compare the record of a tableau with that of the list in the dossier."""
     known, other = tableau.reconciliation, liste.reconciliation if liste else None
     if known is None or (liste is not None and other is None):
         return Reconciled.NOT_RECONCILED

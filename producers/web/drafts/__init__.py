@@ -29,7 +29,6 @@ class Drafts:
         self._lock = Lock()
 
     def read(self, agent: str, page: str) -> _Draft:
-        """Return the draft of a page; empty without one."""
         with suppress(OSError, ValueError):
             found: _Draft = json.loads(self._path(agent, page).read_bytes())
             return found

@@ -42,7 +42,6 @@ def keep(context: PageContext) -> Response:
 
 
 def drop_sent(context: PageContext, response: Response) -> None:
-    """Delete the draft of a form that the page has taken."""
     page, _, form = text(context.form, FIELD).partition(" ")
     if form and response.status_code == SEE_OTHER:
         with suppress(OSError):

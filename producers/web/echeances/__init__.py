@@ -104,7 +104,6 @@ class DueTableau:
 
     @property
     def query(self) -> str:
-        """The parameters of the page of tableaux, except the lists."""
         return urlencode(self.asked)
 
     @property

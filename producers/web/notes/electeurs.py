@@ -119,14 +119,12 @@ class MouvementLine:
 
 
 def select_incomplete(commune: str) -> Select[Any]:
-    """Select the mouvements without date or category, by list."""
     view = _INCOMPLETE.c
     order = view.liste.desc(), view.nature, view.jour, view.nom_naissance, view.mouvement
     return select(_INCOMPLETE).where(view.code_commune == commune).order_by(*order)
 
 
 def select_with_motif(commune: str) -> Select[Any]:
-    """Select the mouvements with a category, newest first."""
     view = _NOTES.c
     return select(_NOTES).where(view.code_commune == commune).order_by(view.jour.desc(), view.mouvement.desc())
 

@@ -83,7 +83,6 @@ class Provider:
         return answer
 
     async def receive(self, request: Request) -> Login:
-        """Read the provider's response, the identity token and the claims."""
         with _failures():
             metadata = await self._load()
             if request.query_params.get("iss", metadata["issuer"]) != metadata["issuer"]:  # RFC 9207

@@ -120,7 +120,6 @@ class DemandeState:
 
     @property
     def home(self) -> Literal["listes", "tableaux"]:
-        """The page on which it is shown."""
         is_of_tableaux = self.event_type == REQUEST_TABLEAUX_RENDER or any(it.is_tableau for it in self.files)
         return "tableaux" if is_of_tableaux else "listes"
 
@@ -193,7 +192,6 @@ def read_request(state: State, commune: str, request_id: int) -> DemandeState | 
 
 
 def read_newest_request(state: State, commune: str) -> int:
-    """Return the number of the commune's last request; 0 if there is none."""
     with state.reading() as connection:
         return connection.scalar(_newest(connection, select(_DEMANDES.c.request_id), commune).limit(1)) or 0
 

@@ -112,7 +112,6 @@ class TableauxForm:
         return replace(self, dates={**self.dates, "reunion": day}, proposed=day)
 
     def validate(self, commune: str, requested_by: str) -> TableauxRenderRequested:
-        """Return the request; raise `FormRefused` with the errors."""
         found = dict[str, str]()
         values = {
             "commune": commune,
