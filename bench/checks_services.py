@@ -185,7 +185,7 @@ def w2(stage: Stage) -> Iterator[Check]:
     with open_crew(stage.broker, task, 1) as crew:
         size = crew.make([ask_liste(LIBREVILLE.code, Format.CSV)]).size
     with State(task.url) as state:
-        newest = state.latest(LIBREVILLE.code, 1)[0].export_id
+        newest = state.latest(LIBREVILLE.code, 1)[0][0].export_id
     crowd = gather(task, [*_pages(task.size).values()], newest)
     if crowd.downloads != [size] * DOWNLOADS:
         raise RuntimeError("not every download was the whole file")

@@ -1,4 +1,4 @@
-"""deploy/kubernetes, built by kustomize: valid for Kubernetes and its operators; the processes of docker-compose.yml."""
+"""deploy/kubernetes, built by kustomize: valid for Kubernetes and operators; the processes of docker-compose.yml."""
 
 import re
 import subprocess
