@@ -294,7 +294,7 @@ producers/web/security/
     - if not who or _digest(str(sid)) in self._ended:
     + if not who:
   test_a_page_that_asks_by_itself_keeps_no_session_alive
-    - if now > session[_SEEN] + _SEEN_EVERY and not _is_by_itself(request):
+    - if now > session[_SEEN] + _SEEN_EVERY and not is_partial(request):
     + if now > session[_SEEN] + _SEEN_EVERY:
   test_the_next_person_at_this_browser_begins_anew
     - if request.session.get(_AGENT, agent.name) != agent.name:
