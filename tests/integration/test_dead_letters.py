@@ -71,7 +71,8 @@ def _bury(
     """Let a consumer reject a message: as poison, or because its actor failed."""
     account = getattr(broker.parameters[0].credentials, "username", "")
     properties = pika.BasicProperties(user_id=account, message_id="clic-1", headers=headers)
-    broker.channel.basic_publish(*(_key(account, queue) if event else ("", queue)), body, properties)
+    key = request_key(account, REQUEST_LISTE_EXPORT, is_bulk=queue == QUEUE_REQUESTS_BULK)
+    broker.channel.basic_publish(*((EXCHANGE, key) if event else ("", queue)), body, properties)
     with closing(broker.consume(queue, timeout=200)) as consumer:
 
         def is_buried() -> bool:
@@ -81,10 +82,6 @@ def _bury(
 
         before = broker.channel.queue_declare(f"{queue}.XQ", passive=True).method.message_count
         wait_until(is_buried, message="the dead letter")
-
-
-def _key(account: str, queue: str) -> tuple[str, str]:
-    return EXCHANGE, request_key(account, REQUEST_LISTE_EXPORT, is_bulk=queue == QUEUE_REQUESTS_BULK)
 
 
 def _doorbell(export_id: int = 41, **options: int) -> bytes:

@@ -470,7 +470,7 @@ def test_the_command_asks_and_the_trail_keeps_the_answer(
     assert main([*command, "--accept-changes"]) == ExitCode.DONE
     assert "Accepté : la liste principale de 13055 garderait 0 électeur connu" in capsys.readouterr().out
     (detail,) = desk.rows("SELECT detail FROM audit WHERE action = 'registre_imported' ORDER BY id DESC")[0]
-    assert detail.endswith(", import 2 ; confirmé : autres électeurs (liste P de 13055)")
+    assert detail.endswith(" ; confirmé : autres électeurs (liste P de 13055)")
 
 
 DEAD = """

@@ -28,6 +28,7 @@ from tests.integration.tableau_register import (
 )
 from tests.parts.pdf import check_archive
 from tests.parts.town import MIGRATED_TEMPLATE
+from tests.unit.pdf_samples import squeezed
 from worker.exports.models import Export
 from worker.handlers.making import make_tableau
 from worker.registre.protections import Protege, add_protection
@@ -158,11 +159,6 @@ def _encoded(word: str) -> list[bytes]:
     """The possible encodings of a word in the file."""
     wide = word.encode("utf-16-be")
     return [word.encode(), wide, wide.hex().upper().encode(), word.encode().hex().upper().encode()]
-
-
-def squeezed(words: str) -> str:
-    """Remove white space, so that line breaks do not matter."""
-    return "".join(words.split())
 
 
 @pytest.mark.slow

@@ -105,16 +105,12 @@ def test_a_row_prints_the_same_whatever_the_calendar_has_become(desk: TableauDes
     add_scrutin(desk.engine, SCRUTIN, REUNION_PRECEDENTE, REUNION)
     asked = [desk.ask_tableaux(VINGT, CINQ, scrutin=SCRUTIN) for _ in range(2)]
     before = [desk.finish(export_id) for export_id in asked[0]]
-    _forget_the_calendar(desk)
+    desk.run("DELETE FROM scrutin")
+    desk.run("DELETE FROM commission")
     add_scrutin(desk.engine, date(2027, 5, 30), date(2026, 12, 24), date(2027, 3, 21))
     after = [desk.finish(export_id) for export_id in asked[1]]
     assert [made.content for made in after] == [made.content for made in before]
     assert [made.row["electeurs"] for made in after] == [5, 4]
-
-
-def _forget_the_calendar(desk: TableauDesk) -> None:
-    desk.run("DELETE FROM scrutin")
-    desk.run("DELETE FROM commission")
 
 
 def _exports(desk: TableauDesk) -> list[Export]:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, Engine, Row, func, select, text
+from sqlalchemy import Engine, Row, func, select, text
 from sqlalchemy.exc import IntegrityError
 
 from common.calendrier import CalendarReunion, CalendarScrutin, now
@@ -46,11 +46,6 @@ VALUES: dict[str, Any] = {
 }
 
 
-@pytest.fixture
-def engine(desk: MouvementsDesk) -> Engine:
-    return desk.engine
-
-
 def _insert(engine: Engine, **changes: object) -> None:
     values = VALUES | changes
     days = {name: date.fromisoformat(values[name]) for name in ("date_tableau", "date_mouvement")}
@@ -62,9 +57,9 @@ def _insert(engine: Engine, **changes: object) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("changes", [{"nature": "naissance"}, {"effet": "demain"}, {"etat": ""}])
-def test_a_service_cannot_write_a_word_that_no_mouvement_has(engine: Engine, changes: dict[str, str]) -> None:
+def test_a_service_cannot_write_a_word_that_no_mouvement_has(desk: MouvementsDesk, changes: dict[str, str]) -> None:
     with pytest.raises(IntegrityError):
-        _insert(engine, **changes)
+        _insert(desk.engine, **changes)
 
 
 def test_a_service_writes_what_it_knows_and_no_more(desk: MouvementsDesk) -> None:
@@ -90,15 +85,11 @@ def test_minors_are_counted_nowhere(desk: MouvementsDesk) -> None:
     assert older.electeurs == len(BIRTHS)
 
 
-def _add_scrutin(connection: Connection, code: str, day: date, libelle: str = "") -> None:
-    scrutins.set_scrutin(connection, CalendarScrutin(day, libelle, code_commune=code))
-
-
-def test_the_calendar_of_a_list_knows_the_days_of_a_decree_and_vain_meetings(engine: Engine) -> None:
+def test_the_calendar_of_a_list_knows_the_days_of_a_decree_and_vain_meetings(desk: MouvementsDesk) -> None:
     poll, decreed, vain, annual = date(2027, 4, 11), date(2027, 6, 13), date(2027, 3, 19), date(2026, 12, 15)
-    with engine.begin() as connection:
+    with desk.engine.begin() as connection:
         scrutins.remove_scrutin(connection, "", date(2026, 3, 15))  # that of a decree
-        _add_scrutin(connection, COMMUNE, poll, "Municipale partielle")
+        scrutins.set_scrutin(connection, CalendarScrutin(poll, "Municipale partielle", code_commune=COMMUNE))
         of_decree = CalendarScrutin(decreed, "Législatives", None, date(2027, 5, 29), texte="décret n° 1")
         of_decree = replace(of_decree, has_commission=False)
         scrutins.set_scrutin(connection, of_decree)
@@ -113,13 +104,13 @@ def test_the_calendar_of_a_list_knows_the_days_of_a_decree_and_vain_meetings(eng
     assert not known.poll(decreed).has_commission
 
 
-def test_the_tableaux_of_a_poll_are_counted_from_the_days_of_its_text(engine: Engine) -> None:
+def test_the_tableaux_of_a_poll_are_counted_from_the_days_of_its_text(desk: MouvementsDesk) -> None:
     poll, held, fifth = date(2027, 4, 11), date(2027, 3, 28), date(2027, 4, 8)
     of_decree = CalendarScrutin(
         poll, "Municipale partielle", None, date(2027, 3, 30), texte="décret n° 1", code_commune=COMMUNE
     )
     days: dict[str, Any] = {"reunion_first": date(2027, 3, 26), "reunion_last": held, "cinq_jours_due": fifth}
-    with engine.begin() as connection:
+    with desk.engine.begin() as connection:
         for wrong in ({"texte": ""}, {"cinq_jours_due": poll}, {"publication_due": held}):
             with pytest.raises(RefusedError):
                 scrutins.set_scrutin(connection, replace(of_decree, **(days | wrong)))

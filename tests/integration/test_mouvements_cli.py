@@ -3,13 +3,13 @@
 import io
 import json
 import os
-from datetime import date, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 from unittest.mock import Mock
 
 import pytest
-from sqlalchemy import insert, select
+from sqlalchemy import insert
 
 from common.calendrier import civil_day, is_mineur, last_birth, now
 from common.cli import ExitCode
@@ -19,7 +19,7 @@ from tests.parts.databases import read_rows
 from tests.unit.mouvement_csv import lignes, write_mouvements
 from tests.unit.reu_sample import BUREAU, COMMUNE, DATE, EUROPEENNE, VOIE, electeurs, write_reu
 from worker.db.engine import build_engine
-from worker.registre.models import Commune, Import
+from worker.registre.models import Commune
 
 pytestmark = pytest.mark.database(TWO_COMMUNES)
 
@@ -62,10 +62,8 @@ def test_a_file_is_vouched_for_afterwards_too(run: Run, tmp_path: Path) -> None:
     assert "rien n'a changé" in again.out
     assert "Tous les mouvements sont connus jusqu'au 20/11/2026, est-il dit de cet import." in again.out
     assert "terminé, dit complet jusqu'au 20/11/2026" in " ".join(run("imports").out.split())
-    engine = build_engine(os.environ["PREFECTURE_DATABASE_URL"])
-    with engine.connect() as connection:
-        assert connection.scalars(select(Import.complete_until).order_by(Import.id)).all() == [None, date(2026, 11, 20)]
-    engine.dispose()
+    known = read_rows(os.environ["PREFECTURE_DATABASE_URL"], "SELECT complete_until FROM import ORDER BY id")
+    assert [str(day) for (day,) in known] == ["None", "2026-11-20"]
 
 
 def test_nothing_is_known_of_a_day_to_come(run: Run, tmp_path: Path) -> None:

@@ -1,11 +1,10 @@
 """An event that refers to a later request or deposit waits for it; accounts with many requests and few take turns."""
 
-from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import func, select, text, update
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from schemas.declarations import DeclarationNoted
@@ -17,7 +16,6 @@ from tests.integration.export_desk import COMMUNE
 from tests.parts.notes import note_file
 from tests.parts.town import AGENT, LIBREVILLE_TEMPLATE
 from worker.db.types import utc_now
-from worker.deferred import DeferredEvent
 from worker.doorbell import Doorbell
 from worker.errors import NotKnownYetError, TransientError
 from worker.exports.models import Export, Request
@@ -57,15 +55,12 @@ def _depot(*export_ids: int, **fields: Any) -> DeclarationNoted:  # noqa: ANN401
 
 
 def _outcomes(desk: DepotsDesk, *events: CloudEvent) -> list[str]:
-    with desk.engine.connect() as connection:
-        query = text("SELECT event_id, outcome FROM demandes")
-        outcomes = {row.event_id: str(row.outcome) for row in connection.execute(query)}
+    outcomes = {row["event_id"]: str(row["outcome"]) for row in desk.rows("SELECT event_id, outcome FROM demandes")}
     return [outcomes.get(event.id, "") for event in events]
 
 
 def _deferred(desk: DepotsDesk) -> int:
-    with desk.engine.connect() as connection:
-        return connection.execute(select(func.count()).select_from(DeferredEvent)).scalar_one()
+    return int(desk.values("SELECT count(*) FROM deferred_event")[0])
 
 
 def _due(desk: DepotsDesk) -> None:
@@ -74,9 +69,7 @@ def _due(desk: DepotsDesk) -> None:
 
 
 def _states(desk: DepotsDesk, event: CloudEvent) -> list[str]:
-    with desk.engine.connect() as connection:
-        query = text("SELECT status FROM derniers_exports WHERE event_id = :id")
-        return list(connection.scalars(query, {"id": event.id}))
+    return desk.values("SELECT status FROM derniers_exports WHERE event_id = :id", id=event.id)
 
 
 def test_a_cancel_that_overtakes_its_request_waits_for_it(desk: DepotsDesk) -> None:
@@ -265,9 +258,7 @@ def _serve(desk: DepotsDesk, number: int) -> str:
 
 
 def _codes(desk: DepotsDesk) -> list[tuple[str, str]]:
-    with desk.engine.connect() as connection:
-        rows = connection.execute(select(Request.sender, Request.code).order_by(Request.id))
-        return [(sender, code) for sender, code in rows]
+    return [(row["sender"], row["code"]) for row in desk.rows("SELECT sender, code FROM request ORDER BY id")]
 
 
 @pytest.mark.slow
@@ -292,12 +283,9 @@ def test_what_is_told_first_is_single_and_then_each_account_in_turn(desk: Depots
     with desk.engine.begin() as connection:
         lease = {"lease_seconds": 60.0, "limit": 9}
         claims = claim(connection, [WorkKind.RECIPIENTS], "notifier", rule=ClaimRule(), **lease)  # type: ignore[arg-type]
-    assert _senders(desk, [it.subject_id for it in claims]) == [CLERK, HOG, OTHER, HOG, HOG]
-
-
-def _senders(desk: DepotsDesk, ids: Iterable[int]) -> list[str]:
     with Session(desk.engine) as session:
-        return [session.get_one(Request, request_id).sender for request_id in ids]
+        senders = [session.get_one(Request, it.subject_id).sender for it in claims]
+    assert senders == [CLERK, HOG, OTHER, HOG, HOG]
 
 
 def test_beyond_the_quota_one_is_refused_and_no_other(desk: DepotsDesk) -> None:
