@@ -4,7 +4,7 @@ import hashlib
 import re
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from datetime import UTC, datetime
+from datetime import date
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -151,7 +151,7 @@ def _delay_mail(plant: Planter) -> None:
 
 def _preview(plant: Planter, status: PreviewStatus, reason: str = "") -> None:
     request_id = plant.desk.ask()
-    values = {"sha256": "9f" * 32, "file_name": "reu.csv", "taken_on": datetime(2026, 11, 24, tzinfo=UTC).date()}
+    values = {"sha256": "9f" * 32, "file_name": "reu.csv", "taken_on": date(2026, 11, 24)}
     with Session(plant.desk.engine) as session, session.begin():
         session.add(
             Preview(
@@ -202,6 +202,7 @@ BREAKS: dict[str, tuple[Callable[[Planter], object], str, str]] = {
     "another volume": (_lose_volume, "Volume des exports absent", "--accept-volume"),
     "recalled": (_recall, "à refaire : l'import 3 a été annulé", "retry"),
     "anomalies": (partial(_done, bloquantes=2), "2 anomalies bloquantes", "corrige dans le REU"),
+    "provisional": (partial(_done, provisoire_until=date(2026, 12, 1)), "provisoire", "à partir du 01/12/2026"),
     "motifs": (partial(_done, a_completer=3), "3 mouvements sans date ou motif", "Dates et motifs"),
     "the mail server": (_delay_mail, "courriel, retardé : 452 boîte pleine", "serveur de courriel"),
     "a refused mail": (_refuse_mail, "refusé : 550 adresse inconnue", "agents"),
@@ -233,7 +234,7 @@ def test_a_request_that_came_through_has_no_break(planter: Planter, run_why: Run
     for asked in ("demande", "1", "liste-P-demande.csv", "/exports/13900/liste-P-demande.csv", MAIRIE):
         ran = run_why(asked)
         assert (ran.code, ran.err) == (0, "")
-        for step in ("événement liste_export lu le", "prêt", "sur le volume, entier", "téléchargé le", "envoyé le"):
+        for step in ("événement liste_export lu le", "produit", "sur le volume, entier", "téléchargé le", "envoyé le"):
             assert step in ran.out, (asked, step)
         assert ran.out.endswith("Tout s'est fait.\n")
 

@@ -184,7 +184,8 @@ class Inquiry:
         yield from self._read_messages(request)
 
     def _read_export(self, export: Export) -> Iterator[Stop]:
-        _say(f"fichier N° {export.id}, {export.label} : {ExportStatus(export.status).label}")
+        status = ExportStatus(export.status)
+        _say(f"fichier N° {export.id}, {export.label} : {'produit' if status is ExportStatus.READY else status.label}")
         request, mend = export.request, _MENDS.get(export.error_code, _MENDS["erreur"])
         again = f"« python -m producers retry {request.event_id} --source {request.source} --export {export.id} »"
         if export.status == ExportStatus.FAILED:
@@ -217,6 +218,9 @@ class Inquiry:
         _say(f"téléchargé le {taken_at} par {export.downloaded_by}" if taken_at else "jamais téléchargé")
         if export.recall_id is not None and (recall := self._session.get(Recall, export.recall_id)):
             yield Stop(f"à refaire : {recall.because}", again)
+        if export.provisoire_until is not None:
+            day = f"{export.provisoire_until:%d/%m/%Y}"
+            yield Stop("provisoire", f"la mairie le redemande à partir du {day}")
         if export.bloquantes:
             said = count_of(export.bloquantes, "anomalie bloquante", "anomalies bloquantes")
             yield Stop(f"{said} : la plateforme le rejetterait", "la mairie corrige dans le REU, puis redemande")
