@@ -170,7 +170,8 @@ if words[:4] == ["compose", "exec", "-T", "database"]:
 elif words[:2] == ["compose", "run"] and "tar" in words:
     command = ["tar", *words[words.index("command") + 1 :]]
 elif words[:2] == ["compose", "run"]:
-    command = [sys.executable, "-m", "worker", words[-1]]
+    service = "command" if "command" in words else "migrate"
+    command = [sys.executable, "-m", "worker", *(words[words.index(service) + 1 :] or ["migrate"])]
 elif words[0] == "ps" and "label=com.docker.compose.oneoff=False" in words:
     command = ["printf", "%s Up (healthy)\\\\n", "broker", "database", "notifier", "web"]
 else:
