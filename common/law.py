@@ -9,10 +9,6 @@ from datetime import date
 REPERTOIRE_UNIQUE_DEPUIS = date(2019, 1, 1)
 """Loi n° 2016-1048 du 1er août 2016; date fixed by décret n° 2018-350 du 14 mai 2018, art. 5."""
 
-PREMIER_RECTIFICATIF = "premier_rectificatif"
-SECOND_RECTIFICATIF = "second_rectificatif"
-ADDITIONS = "additions"
-CINQ_JOURS = "cinq_jours"
 VINGT_JOURS = "vingt_jours"
 CINQ_JOURS_REU = "cinq_jours_reu"
 
@@ -27,10 +23,10 @@ def cite(*articles: str, code: str = "Code électoral") -> str:
 
 
 LAWS: Mapping[str, str] = {
-    PREMIER_RECTIFICATIF: cite("R. 5", "R. 10", "R. 11", code=_FORMER_CODE),
-    SECOND_RECTIFICATIF: cite("R. 16", code=_FORMER_CODE),
-    ADDITIONS: cite("L. 11-2 (alinéa 2)", "L. 17 (alinéa 4)", "R. 10 (alinéa 3)", code=_FORMER_CODE),
-    CINQ_JOURS: cite("L. 33 (alinéa 2)", "R. 17", "R. 18", code=_FORMER_CODE),
+    "premier_rectificatif": cite("R. 5", "R. 10", "R. 11", code=_FORMER_CODE),
+    "second_rectificatif": cite("R. 16", code=_FORMER_CODE),
+    "additions": cite("L. 11-2 (alinéa 2)", "L. 17 (alinéa 4)", "R. 10 (alinéa 3)", code=_FORMER_CODE),
+    "cinq_jours": cite("L. 33 (alinéa 2)", "R. 17", "R. 18", code=_FORMER_CODE),
     VINGT_JOURS: cite("L. 19", "L. 20", "R. 13"),
     CINQ_JOURS_REU: cite("L. 20 (II)", "L. 30", "R. 14"),
 }

@@ -67,10 +67,6 @@ VARIABLES = (
 """The variables of all processes, without the prefix; docs/reference.md says what each means."""
 
 
-class SettingsError(ValueError):
-    """The environment is invalid; the French message names the variables and quotes no value, as some are secrets."""
-
-
 def unknown_variables(environment: Mapping[str, str] | Iterable[str]) -> dict[str, str | None]:
     """Return the PREFECTURE_ variables that no process reads, each with the closest known name or None."""
     given = {name: name.upper().removeprefix(PREFIX) for name in environment if name.upper().startswith(PREFIX)}
@@ -112,14 +108,16 @@ ExplainDetail = Callable[[ErrorDetails], str]
 _Settings = TypeVar("_Settings", bound=EnvironmentSettings)
 
 
-def read_settings(kind: type[_Settings], explain: ExplainDetail, overrides: Mapping[str, Any]) -> _Settings:
+def read_settings(
+    kind: type[_Settings], explain: ExplainDetail, invalid: type[Exception], overrides: Mapping[str, Any]
+) -> _Settings:
     """Read the environment and the secrets; `overrides` are fields that replace both.
 
-    Raises:
-        SettingsError: an unknown variable (with the closest known name), a missing or an invalid value.
+    Raises `invalid` for an unknown variable (with the closest known name), a missing or an invalid value: the French
+    message names the variables and quotes no value, as some are secrets.
     """
     if unknown := unknown_variables(os.environ):
-        raise SettingsError(
+        raise invalid(
             " ; ".join(
                 f"variable inconnue : {name}" + (f" (vouliez-vous dire {meant} ?)" if meant else "")
                 for name, meant in unknown.items()
@@ -129,9 +127,9 @@ def read_settings(kind: type[_Settings], explain: ExplainDetail, overrides: Mapp
         return kind(_secrets_dir=os.environ.get(f"{PREFIX}SECRETS_DIR"), **overrides)
     except ValidationError as error:
         faults = error.errors(include_input=False, include_url=False)
-        raise SettingsError(" ; ".join(_describe(fault, explain) for fault in faults)) from None
+        raise invalid(" ; ".join(_describe(fault, explain) for fault in faults)) from None
     except ValueError as error:  # PREFECTURE_SECRETS_DIR is not a directory
-        raise SettingsError(str(error)) from None
+        raise invalid(str(error)) from None
 
 
 def _describe(fault: ErrorDetails, explain: ExplainDetail) -> str:

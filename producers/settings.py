@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 from pydantic import Field, SecretStr
 
-from common.settings import PREFIX, EnvironmentSettings, SettingsError, read_settings
+from common.settings import PREFIX, EnvironmentSettings, read_settings
 from producers.errors import ProducerConfigurationError
 from schemas.envelope import Attribute
 from schemas.faults import explain_fault
@@ -65,10 +65,7 @@ def load(kind: type[_Settings], **overrides: Any) -> _Settings:  # noqa: ANN401 
     Raises:
         ProducerConfigurationError: an unknown variable (with the closest known name), a missing or an invalid value.
     """
-    try:
-        return read_settings(kind, explain_fault, overrides)
-    except SettingsError as error:
-        raise ProducerConfigurationError(str(error)) from None
+    return read_settings(kind, explain_fault, ProducerConfigurationError, overrides)
 
 
 load_settings = partial(load, ProducerSettings)

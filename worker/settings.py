@@ -14,7 +14,6 @@ from common.settings import (
     EnvironmentSettings,
     LogFormat,
     LogLevel,
-    SettingsError,
     Words,
     read_settings,
     split_words,
@@ -123,7 +122,4 @@ def load_settings(**overrides: Any) -> Settings:  # noqa: ANN401 — fields of S
     Raises:
         ConfigurationError: a variable is unknown (the message suggests a similar name), missing or wrong.
     """
-    try:
-        return read_settings(Settings, explain_fault, overrides)
-    except SettingsError as error:
-        raise ConfigurationError(str(error)) from None
+    return read_settings(Settings, explain_fault, ConfigurationError, overrides)

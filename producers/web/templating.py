@@ -36,11 +36,10 @@ from common.french import (
     without_commands,
 )
 from common.texte import without_controls
-from producers.records import WORDS
 from producers.web.exports.query import AskedFile
 from producers.web.forms import once_for
 from schemas.tableaux import Edition, Presentation, TypeTableau
-from schemas.vocabulary import FORMATS, ExportKind, Format, Liste, Severity
+from schemas.vocabulary import FORMATS, Format, Liste
 
 
 class Section(NamedTuple):
@@ -156,16 +155,6 @@ def iso(instant: datetime) -> str:
     return instant.isoformat(timespec="seconds")
 
 
-def duration(span: timedelta) -> str:
-    """Format as `8 s`, `3 min 20 s`, `2 h 05 min`."""
-    return format_elapsed(span.total_seconds())
-
-
-def counted(number: int, kind: ExportKind) -> str:
-    """Format a number with the noun of the kind: `1 mouvement`, `1 200 électeurs`."""
-    return WORDS[kind].so_many(number)
-
-
 class FrenchSpaces(Extension):
     """Applies `typo` to the text of templates; tags and expressions stay unchanged."""
 
@@ -230,7 +219,7 @@ def liste_words(code: str) -> str:
 
 def add_words(environment: Environment) -> None:
     environment.add_extension(FrenchSpaces)
-    by_name = to_deposit, day_of, iso, duration, kept_until, capitalized, counted, people_label, liste_words
+    by_name = to_deposit, day_of, iso, kept_until, capitalized, people_label, liste_words
     for word in by_name:
         environment.filters[word.__name__] = word
     environment.filters |= {
@@ -243,6 +232,7 @@ def add_words(environment: Environment) -> None:
         "number": format_number,
         "size": format_size,
         "agree": count_of,
+        "elapsed": format_elapsed,
     }
     environment.globals.update(Liste=Liste, TypeTableau=TypeTableau, Presentation=Presentation, Edition=Edition)
-    environment.globals.update(Format=Format, FORMATS=FORMATS, Severity=Severity)
+    environment.globals.update(Format=Format, FORMATS=FORMATS)

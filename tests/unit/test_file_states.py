@@ -18,7 +18,6 @@ from producers.web.dossier import pick, why_lacking
 from producers.web.exports.query import DERNIERS_EXPORTS, ETATS, AskedFile
 from producers.web.suivi.requests import (
     DemandeState,
-    RecentActivity,
     Stage,
     build_cards,
     just_ended,
@@ -237,7 +236,7 @@ def refused(number: int, **facts: Any) -> DemandeState:  # noqa: ANN401 — of D
 
 
 def shown(*demandes: DemandeState, now: datetime = NOW, hidden: Collection[int] = ()) -> list[int]:
-    return [it.request_id for it in build_cards(RecentActivity(demandes=demandes), now, hidden)]
+    return [it.request_id for it in build_cards(demandes, now, hidden)]
 
 
 def test_what_has_ended_may_be_hidden_and_nothing_else() -> None:

@@ -16,7 +16,7 @@ from common import french
 from common.french import format_moment, typo, weekday_date
 from producers.web.forms import Paging, page_number
 from producers.web.security import AgentCommune
-from producers.web.templating import add_words, day_of, duration, jour_of, kept_until, people_label
+from producers.web.templating import add_words, day_of, jour_of, kept_until, people_label
 from tests.unit.asked_files import ready_list
 from tests.unit.producers_samples import plain
 from worker.domain import majorite
@@ -114,7 +114,7 @@ def test_a_file_is_called_so_that_neither_its_day_nor_its_hour_breaks() -> None:
     [(-3, "moins d'une seconde"), (0.2, "moins d'une seconde"), (8, "8 s"), (200, "3 min 20 s"), (7500, "2 h 05 min")],
 )
 def test_durations_are_said_as_one_says_them(seconds: float, text: str) -> None:
-    assert plain(duration(timedelta(seconds=seconds))) == text
+    assert plain(french.format_elapsed(seconds)) == text
 
 
 @pytest.mark.parametrize(

@@ -215,9 +215,8 @@ def write_readme(
 
 def _counts(file: AskedFile) -> str:
     made = format_moment(file.finished_at or file.requested_at, file.code_commune)
-    number = WORDS[file.kind].so_many(file.electeurs or 0)
     remarques = count_of(file.remarques, "remarque", "remarques")
-    return f"{number}, {remarques} ; préparé le {made}, demandé par {file.requested_by}"
+    return f"{file.counted}, {remarques} ; préparé le {made}, demandé par {file.requested_by}"
 
 
 def _warnings(file: AskedFile) -> list[str]:

@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, Connection, Select, String, and_, column, 
 from common.calendrier import zone_of
 from common.french import capitalized
 from common.texte import fold
-from producers.records import STATE_RULES, ExportState, FileState, PieceFile, StateRule
+from producers.records import STATE_RULES, WORDS, ExportState, FileState, PieceFile, StateRule
 from producers.state import State, newest_first, to_export, view_of
 from producers.web.forms import read_day
 from schemas.profiles.platform import FileForm, may_be_deposited, read_form
@@ -63,6 +63,11 @@ class AskedFile(ExportState):
     @property
     def files(self) -> list[PieceFile]:
         return [PieceFile(self.file_name, self.size or 0, self.sha256 or ""), *self.pieces.values()]
+
+    @property
+    def counted(self) -> str:
+        """What it holds: `1 mouvement`, `1 200 électeurs`."""
+        return WORDS[self.kind].so_many(self.electeurs or 0)
 
     @property
     def report(self) -> PieceFile | None:

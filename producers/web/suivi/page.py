@@ -38,17 +38,18 @@ def read_suivi(context: PageContext, *, of_tableaux: bool = False) -> dict[str, 
     # The order matters: a request that a worker reads meanwhile is shown twice, instead of not at all.
     sent = read_declarations(context, REQUESTS)
     elsewhere = [it for it in sent.refused if it.demande and it.demande.code_commune != context.commune.code]
-    now, recent = context.services.clock(), read_recent(context.services.state, context.commune.code)
-    every = build_cards(recent, now, context.request.session.get(_HIDDEN, ()))
+    now = context.services.clock()
+    demandes, latest, newest = read_recent(context.services.state, context.commune.code)
+    every = build_cards(demandes, now, context.request.session.get(_HIDDEN, ()))
     cards = [card for card in every if (card.home == "tableaux") == of_tableaux]
     return {
         "pending": [*sent.waiting, *elsewhere],
         "cards": cards,
         "is_under_way": bool(sent.waiting) or any(card.may_cancel for card in cards),
-        "latest": [it for it in recent.latest if it.is_tableau == of_tableaux],
+        "latest": [it for it in latest if it.is_tableau == of_tableaux],
         "of_tableaux": of_tableaux,
-        "announced": just_ended(recent.demandes, now) if is_partial(context.request) else [],
-        "newest_request": recent.newest_request,
+        "announced": just_ended(demandes, now) if is_partial(context.request) else [],
+        "newest_request": newest,
     }
 
 

@@ -149,16 +149,8 @@ _DEMANDES = table("demandes", *(column(field.name) for field in fields(DemandeSt
 _REQUESTS = select(_DEMANDES)
 
 
-@dataclass(frozen=True)
-class RecentActivity:
-    demandes: tuple[DemandeState, ...] = ()
-    """Newest first: requests with files among the last ones, and refused requests."""
-    latest: tuple[AskedFile, ...] = ()
-    """« Derniers exports »."""
-    newest_request: int = 0
-
-
-def read_recent(state: State, commune: str) -> RecentActivity:
+def read_recent(state: State, commune: str) -> tuple[list[DemandeState], list[AskedFile], int]:
+    """Return the requests with a recent file or a refusal, newest first; « Derniers exports »; the newest number."""
     view = DERNIERS_EXPORTS.c
     with state.reading() as connection:
         recent = newest_first(connection, select(DERNIERS_EXPORTS), view.code_commune, view.export_id, commune)
@@ -175,12 +167,8 @@ def read_recent(state: State, commune: str) -> RecentActivity:
             and row.request_id > latest_taken.get(what, 0)  # otherwise a later one was accepted
         ]
         asked = connection.execute(_REQUESTS.where(_DEMANDES.c.request_id.in_(ids))).all() if ids else ()
-        newest = requests[0].request_id if requests else 0
-        return RecentActivity(
-            demandes=tuple(sorted(_join((*refused, *asked), files), key=lambda it: -it.request_id)),
-            latest=tuple(select_latest(connection, commune)),
-            newest_request=newest,
-        )
+        demandes = sorted(_join((*refused, *asked), files), key=lambda it: -it.request_id)
+        return demandes, select_latest(connection, commune), requests[0].request_id if requests else 0
 
 
 def read_request(state: State, commune: str, request_id: int) -> DemandeState | None:
@@ -226,17 +214,17 @@ SHOWN_ONCE_FAILED = timedelta(days=7)
 """How long a failure stays visible, unless the file is requested again."""
 
 
-def build_cards(recent: RecentActivity, now: datetime, hidden: Collection[int] = ()) -> list[DemandeState]:
+def build_cards(demandes: Collection[DemandeState], now: datetime, hidden: Collection[int] = ()) -> list[DemandeState]:
     """Return the unfinished or unsuccessful requests, newest first, except those that the agent hid.
 
     Finished files are in « Derniers exports » only.
     """
     latest_by_content: dict[tuple[str, ...], int] = {}
-    for demande in recent.demandes:
+    for demande in demandes:
         for file in demande.files:
             if file.status is not ExportStatus.CANCELLED:
                 latest_by_content[file.same_as] = max(file.export_id, latest_by_content.get(file.same_as, 0))
-    shown = (demande for demande in recent.demandes if _is_shown(demande, latest_by_content, now))
+    shown = (demande for demande in demandes if _is_shown(demande, latest_by_content, now))
     return [demande for demande in shown if not (demande.may_hide and demande.request_id in hidden)]
 
 
