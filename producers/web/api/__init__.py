@@ -27,7 +27,6 @@ from starlette.routing import Mount, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from producers.errors import PublishError, QueueFullError, StateAwayError
-from producers.records import PieceFile
 from producers.state import to_instant
 from producers.web.exports.query import DERNIERS_EXPORTS, AskedFile, find_file, read_all, read_files, to_database
 from producers.web.exports.stored_file import (
@@ -108,13 +107,9 @@ class ProblemError(HTTPException):
 
 
 class Bearer(NamedTuple):
-    name: str
+    sender: str
+    """The sender of its events, and the actor of its downloads."""
     communes: frozenset[str]
-
-    @property
-    def sender(self) -> str:
-        """The sender of its events, and the actor of its downloads."""
-        return f"{TOKEN_ACTOR}{self.name}"
 
     def opens(self, commune: str) -> bool:
         return bool(self.communes & {commune, _EVERY_COMMUNE})
@@ -249,7 +244,9 @@ def send_file(request: Request) -> Response:
         return Response(status_code=NOT_MODIFIED, headers={"ETag": etag})
     start, stop = _read_range(request, recorded.size, etag)
     is_part = (start, stop) != (0, recorded.size)
-    headers = attachment(recorded.file_name, stop - start) | _file_headers(recorded)
+    digest = base64.b64encode(bytes.fromhex(recorded.sha256)).decode()
+    digests = {"Repr-Digest": f"sha-256=:{digest}:", "Digest": f"sha-256={digest}"}
+    headers = attachment(recorded.file_name, stop - start) | {"ETag": etag, "Accept-Ranges": "bytes", **digests}
     if is_part:
         headers["Content-Range"] = f"bytes {start}-{stop - 1}/{recorded.size}"
     status, media_type = PARTIAL if is_part else 200, asked.media_type
@@ -366,17 +363,7 @@ def _find_bearer(services: WebServices, token_id: str, secret: str) -> Bearer | 
     rows = services.state.read(select(_JETONS).where(_JETONS.c.jeton == token_id.lower()))
     if not rows or not hmac.compare_digest(rows[0].secret_hash, digest_secret(secret)):
         return None
-    return Bearer(rows[0].name, frozenset(row.code_commune for row in rows))
-
-
-def _file_headers(recorded: PieceFile) -> dict[str, str]:
-    digest = base64.b64encode(bytes.fromhex(recorded.sha256)).decode()
-    return {
-        "ETag": f'"{recorded.sha256}"',
-        "Repr-Digest": f"sha-256=:{digest}:",
-        "Digest": f"sha-256={digest}",
-        "Accept-Ranges": "bytes",
-    }
+    return Bearer(f"{TOKEN_ACTOR}{rows[0].name}", frozenset(row.code_commune for row in rows))
 
 
 def _read_range(request: Request, size: int, etag: str) -> tuple[int, int]:

@@ -18,6 +18,7 @@ from textwrap import wrap
 from typing import Any
 from zipfile import ZipFile, ZipInfo
 
+from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from common.calendrier import civil_time
@@ -337,14 +338,6 @@ _MOST = 100
 _ADVICE = "Le dossier n'a pas été préparé : prévenez votre administrateur, puis redemandez ce fichier."
 
 
-class _Impossible(Exception):
-    """The dossier cannot be made; the message is for the clerk."""
-
-    def __init__(self, reason: str, status: int = UNPROCESSABLE) -> None:
-        super().__init__(reason)
-        self.status = status
-
-
 def download(context: PageContext) -> Response:
     """Send the ZIP; if a file is missing or altered, show the reason before any byte is sent."""
     try:
@@ -354,8 +347,8 @@ def download(context: PageContext) -> Response:
         current = by_liste(read_current(context.services.state, context.commune.code))
         lacking = _say_lacking(context, current, to_deposit)
         archive = seal(context.services.settings.exports_dir, context.commune, files, lacking, context.platform)
-    except _Impossible as impossible:
-        return show(context, error=str(impossible), status=impossible.status)
+    except HTTPException as impossible:
+        return show(context, error=impossible.detail, status=impossible.status_code)
     except FileGoneError as gone:
         return show(context, error=f"« {gone} » n'est plus sur le disque. {_ADVICE}", status=GONE)
     except FileAlteredError as altered:
@@ -372,19 +365,20 @@ def download(context: PageContext) -> Response:
 
 
 def _chosen(context: PageContext) -> Sequence[AskedFile]:
+    """Return the chosen files. Raises `HTTPException` with the reason, for the clerk, why they make no dossier."""
     query = context.request.query_params
     numbers = read_numbers(words for name in _FIELDS for words in query.getlist(name))
     made = read_made(context.services.state, context.commune.code, numbers)
     files = sorted(made, key=lambda file: (file.is_for_commission, rank(file)))
     listes = [file.liste for file in files if not file.is_tableau]
     if not files:
-        raise _Impossible("Choisissez au moins un fichier.")
+        raise HTTPException(UNPROCESSABLE, "Choisissez au moins un fichier.")
     if len(listes) != len(set(listes)):
-        raise _Impossible("Une liste se dépose dans un seul format : choisissez un fichier par liste.")
+        raise HTTPException(UNPROCESSABLE, "Une liste se dépose dans un seul format : choisissez un fichier par liste.")
     if len(files) > _MOST:
-        raise _Impossible(f"Un dossier contient {_MOST} fichiers au plus.")
+        raise HTTPException(UNPROCESSABLE, f"Un dossier contient {_MOST} fichiers au plus.")
     if any(file.purged_at for file in files):
-        raise _Impossible("Un de ces fichiers a été effacé : redemandez-le.", GONE)
+        raise HTTPException(GONE, "Un de ces fichiers a été effacé : redemandez-le.")
     return files
 
 

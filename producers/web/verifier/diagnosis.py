@@ -179,10 +179,7 @@ def _records(file: IO[bytes], encoding: str, separator: str, *, is_bare: bool) -
     text = io.TextIOWrapper(file, encoding, errors="replace", newline="")
     lines = iter(partial(text.readline, _LONGEST), "")
     try:
-        if is_bare:
-            yield from csv.reader(lines, delimiter=separator, quoting=csv.QUOTE_NONE)
-        else:
-            yield from csv.reader(lines, delimiter=separator)
+        yield from csv.reader(lines, delimiter=separator, quoting=csv.QUOTE_NONE if is_bare else csv.QUOTE_MINIMAL)
     except csv.Error:
         return
     finally:
