@@ -75,13 +75,7 @@ def clean(value: str) -> str:
 
     `clean` is idempotent.
     """
-    if (
-        value.isascii()
-        and value.isprintable()
-        and "  " not in value
-        and not value.startswith(" ")
-        and not value.endswith(" ")
-    ):
+    if value.isascii() and value.isprintable() and "  " not in value and value == value.strip(" "):
         return value
     normal = unicodedata.normalize("NFC", _REMOVED.sub("", value))
     return unicodedata.normalize("NFC", _SPACE_RUN.sub(" ", normal).strip(" "))
