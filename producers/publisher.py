@@ -11,7 +11,8 @@ import ssl
 import threading
 import time
 from collections.abc import Sequence
-from typing import NamedTuple, Self
+from contextlib import AbstractContextManager
+from typing import NamedTuple
 
 from pika import BasicProperties, DeliveryMode, SelectConnection, URLParameters, exceptions, spec
 from pika.adapters.select_connection import IOLoop
@@ -33,7 +34,7 @@ class _Message(NamedTuple):
     properties: BasicProperties
 
 
-class Publisher:
+class Publisher(AbstractContextManager["Publisher"]):
     """A connection to the broker, opened at the first event and again after each loss; thread-safe.
 
     It tries `attempts` connections within about `patience` seconds, then waits `confirm_seconds` for the confirm. After
@@ -55,9 +56,6 @@ class Publisher:
         self._lock = threading.Lock()
         self._link: _Link | None = None
         self._used_at = 0.0
-
-    def __enter__(self) -> Self:
-        return self
 
     def __exit__(self, *_: object) -> None:
         self.close()

@@ -2,13 +2,13 @@
 
 import json
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import fields
 from datetime import UTC, date, datetime
 from enum import StrEnum
 from functools import cache
 from types import NoneType, UnionType
-from typing import Any, Self, TypeVar, get_args, get_origin, get_type_hints
+from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 from urllib.parse import quote
 
 from sqlalchemy import (
@@ -126,7 +126,7 @@ def newest_first(
     return query.where(here >= first, here <= last).order_by(code.desc(), number.desc())
 
 
-class State:
+class State(AbstractContextManager["State"]):
     """Reads the views. It connects at the first query, and cannot write.
 
     Raises:
@@ -143,9 +143,6 @@ class State:
                 "PREFECTURE_STATE_URL n'est pas une adresse de base : postgresql+psycopg://lecture:…@hôte/base ou "
                 "sqlite:///chemin est attendu"
             ) from None
-
-    def __enter__(self) -> Self:
-        return self
 
     def __exit__(self, *_: object) -> None:
         self.close()

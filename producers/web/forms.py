@@ -1,7 +1,6 @@
 """Parses forms and URLs; makes repeated submissions of a form count once; paginates tables."""
 
 import json
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -150,7 +149,7 @@ def order_faults(fields: Iterable[str], found: Mapping[str, str]) -> Faults:
 
 
 def page_number(text: str) -> int:
-    return max(1, int(text)) if re.fullmatch("[0-9]{1,6}", text) else 1
+    return read_number(text) or 1
 
 
 @dataclass(frozen=True)
