@@ -304,7 +304,7 @@ def test_the_script_has_no_fault_that_shellcheck_knows() -> None:
 
 
 MONITORING = REPOSITORY / "deploy" / "monitoring"
-OPERATIONS = (REPOSITORY / "docs" / "operations.md").read_text("utf-8")
+REFERENCE = (REPOSITORY / "docs" / "reference.md").read_text("utf-8")
 RUNBOOK = (REPOSITORY / "docs" / "runbook.md").read_text("utf-8")
 ALERTS = (MONITORING / "alerts.yml").read_text("utf-8")
 DASHBOARD: dict[str, Any] = json.loads((MONITORING / "dashboard.json").read_text("utf-8"))
@@ -317,7 +317,7 @@ def _expressions() -> list[str]:
 
 
 def test_every_metric_is_documented_as_it_is() -> None:
-    documented = re.findall(r"^\| `(prefecture_\w+)` \| ([^|]*) ?\| ([^|]+) \|$", OPERATIONS, re.MULTILINE)
+    documented = re.findall(r"^\| `(prefecture_\w+)` \| ([^|]*) ?\| ([^|]+) \|$", REFERENCE, re.MULTILINE)
     expected = [(m.name, ", ".join(f"`{label}`" for label in m.labels), m.meaning) for m in METRICS]
     assert [(name, labels.strip(), meaning) for name, labels, meaning in documented] == expected
 

@@ -16,7 +16,7 @@ from tests.parts.packages import KUSTOMIZE, require
 
 REPOSITORY = Path(__file__).parents[2]
 FOLDER = REPOSITORY / "deploy" / "kubernetes"
-OPERATIONS = (REPOSITORY / "docs" / "operations.md").read_text("utf-8")
+REFERENCE = (REPOSITORY / "docs" / "reference.md").read_text("utf-8")
 CRDS = Path(__file__).parent / "crds"
 Manifest = dict[str, Any]
 CONNECTIONS_OF_A_PROCESS, CONNECTIONS_OF_A_NOTIFIER = 2, 6
@@ -97,7 +97,7 @@ def test_the_processes_are_those_of_compose(manifests: list[Manifest], compose: 
 def test_each_process_gets_the_secrets_that_it_has_under_compose(
     manifests: list[Manifest], compose: dict[str, Any]
 ) -> None:
-    said = OPERATIONS.partition("### Kubernetes")[2]
+    said = REFERENCE.partition("## Secrets of Kubernetes")[2]
     rows = dict(re.findall(r"^\| `(prefecture-\w+)` \| (.+) \|$", said, re.MULTILINE))
     for name, manifest in {**_of_kind(manifests, "Deployment"), **_of_kind(manifests, "Job")}.items():
         [secret] = [it["secret"]["secretName"] for it in _pod(manifest)["volumes"] if it["name"] == "secrets"]
@@ -179,7 +179,7 @@ def test_keda_may_talk_by_tls(manifests: list[Manifest]) -> None:
     [scaler] = _of_kind(manifests, "TriggerAuthentication").values()
     keys = {it["parameter"]: it["key"] for it in scaler["spec"]["secretTargetRef"]}
     assert keys == {"host": "broker_url", "connection": "database_url", "tls": "broker_tls", "ca": "authority"}
-    documented = re.search(r"^\| `prefecture-scaler` \| (.+) \|$", OPERATIONS, re.MULTILINE)
+    documented = re.search(r"^\| `prefecture-scaler` \| (.+) \|$", REFERENCE, re.MULTILINE)
     assert documented
     assert set(keys.values()) <= set(re.findall(r"`(\w+)`", documented[1]))
 

@@ -1,7 +1,7 @@
 """Serves figures of the database, the broker and the volume to Prometheus. Several exporters return the same figures.
 
 Each figure is read anew at each scrape, so that no process has to remember it. What happens is counted over the last
-hour, by indexes. No label names a commune or a person. docs/operations.md prints the same list of metrics.
+hour, by indexes. No label names a commune or a person. docs/reference.md prints the same list of metrics.
 """
 
 import os
