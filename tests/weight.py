@@ -10,7 +10,6 @@ import json
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 from typing import NamedTuple
@@ -101,14 +100,9 @@ def _count_lines(texts: list[str]) -> int:
 def _lines_of_tests(text: str) -> int:
     return sum(
         (node.end_lineno or 0) - min([node.lineno, *(it.lineno for it in node.decorator_list)]) + 1
-        for node in _iter_tests(ast.parse(text))
+        for node in ast.walk(ast.parse(text))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name.startswith("test_")
     )
-
-
-def _iter_tests(module: ast.Module) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
-    for node in ast.walk(module):
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name.startswith("test_"):
-            yield node
 
 
 def _count_tables() -> int:

@@ -43,7 +43,7 @@ class Listener:
 
     def __init__(self, desk: DepotsDesk) -> None:
         self.published: list[tuple[CloudEvent, str]] = []
-        pools = build_pools(desk.engine, Notices(""), {}, self._publish)
+        pools = build_pools(desk.engine, Notices(""), {}, lambda it, account: self.published.append((it, account)))
         self._notifier = Notifier(desk.engine, pools[:1], owner="listener", lease_seconds=60)
 
     def listen(self) -> list[CloudEvent]:
@@ -51,9 +51,6 @@ class Listener:
         before = len(self.published)
         self._notifier.work(Event())
         return [event for event, _ in self.published[before:]]
-
-    def _publish(self, event: CloudEvent, account: str) -> None:
-        self.published.append((event, account))
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from schemas.envelope import CloudEvent
 from schemas.requests import CancelRequested, ListeExportRequested, RetryRequested, TableauxRenderRequested
 from schemas.vocabulary import Format
 from tests.integration.export_desk import COMMUNE, Desk, before_writing
-from tests.parts.town import AGENT, LIBREVILLE_TEMPLATE
+from tests.parts.town import LIBREVILLE_TEMPLATE
 from worker.access.models import Sender
 from worker.doorbell import Doorbell
 from worker.exports.models import KEY_REUSED
@@ -24,25 +24,32 @@ from worker.housekeeping.housekeeping import sweep
 pytestmark = [pytest.mark.database(LIBREVILLE_TEMPLATE), pytest.mark.desk(opened_by=Desk.open)]
 
 
-def _ask(desk: Desk, **fields: Any) -> CloudEvent:  # noqa: ANN401 — of the request
-    asked = {"commune": COMMUNE, "listes": ["P", "CE"], "requested_by": "mairie"} | fields
-    return _send(desk, ListeExportRequested.model_validate(asked))
+def _event(**fields: Any) -> CloudEvent:  # noqa: ANN401 — of the request
+    asked = {"commune": COMMUNE, "listes": ["CE"], "requested_by": "mairie"} | fields
+    return CloudEvent.wrap(ListeExportRequested.model_validate(asked), source="/test")
 
 
-def _cancel(desk: Desk, event: CloudEvent, **fields: Any) -> CloudEvent:  # noqa: ANN401
-    return _send(desk, CancelRequested.model_validate(_about(event) | fields))
-
-
-def _retry(desk: Desk, event: CloudEvent, **fields: Any) -> CloudEvent:  # noqa: ANN401
-    return _send(desk, RetryRequested.model_validate(_about(event) | fields))
+def _cancel_event(event: CloudEvent, **fields: Any) -> CloudEvent:  # noqa: ANN401
+    return CloudEvent.wrap(CancelRequested.model_validate(_about(event) | fields), source="/test")
 
 
 def _about(event: CloudEvent) -> dict[str, Any]:
     return {"request": {"source": event.source, "id": event.id}, "requested_by": "Mme Lefèvre"}
 
 
-def _send(desk: Desk, data: Any) -> CloudEvent:  # noqa: ANN401 — any request
-    event = CloudEvent.wrap(data, source="/test")
+def _ask(desk: Desk, **fields: Any) -> CloudEvent:  # noqa: ANN401
+    return _send(desk, _event(**{"listes": ["P", "CE"]} | fields))
+
+
+def _cancel(desk: Desk, event: CloudEvent, **fields: Any) -> CloudEvent:  # noqa: ANN401
+    return _send(desk, _cancel_event(event, **fields))
+
+
+def _retry(desk: Desk, event: CloudEvent, **fields: Any) -> CloudEvent:  # noqa: ANN401
+    return _send(desk, CloudEvent.wrap(RetryRequested.model_validate(_about(event) | fields), source="/test"))
+
+
+def _send(desk: Desk, event: CloudEvent) -> CloudEvent:
     ingest_request(event, desk.services)
     return event
 
@@ -159,7 +166,7 @@ def test_a_ready_file_is_made_again_only_when_it_is_named(desk: Desk) -> None:
 def test_a_tableau_is_asked_again_with_its_dates(desk: Desk) -> None:
     wanted = {"commune": COMMUNE, "listes": ["P"], "types": ["cinq_jours"], "scrutin": "2017-04-23"}
     fields = wanted | {"presentations": ["par_bureau"], "edition": "commission", "requested_by": "mairie"}
-    asked = _send(desk, TableauxRenderRequested.model_validate(fields))
+    asked = _send(desk, CloudEvent.wrap(TableauxRenderRequested.model_validate(fields), source="/test"))
     _cancel(desk, asked)
     (old,), (new,) = desk.files_of(asked), desk.files_of(_retry(desk, asked))
     for column in ("kind", "liste", "format", "type_tableau", "presentation", "edition"):
@@ -171,18 +178,7 @@ def test_a_tableau_is_asked_again_with_its_dates(desk: Desk) -> None:
     assert "2017-04-23" in str(first)
 
 
-BY = {"requested_by": AGENT}
 OWNER, STRANGER = "mairie-13900", "mairie-13055"
-
-
-def _event(**fields: Any) -> CloudEvent:  # noqa: ANN401 — of the request
-    asked = {"commune": COMMUNE, "listes": ["CE"]} | BY | fields
-    return CloudEvent.wrap(ListeExportRequested.model_validate(asked), source="/test")
-
-
-def _cancel_event(event: CloudEvent) -> CloudEvent:
-    asked = {"request": {"source": event.source, "id": event.id}} | BY
-    return CloudEvent.wrap(CancelRequested.model_validate(asked), source="/test")
 
 
 def _under_the_key_of(first: CloudEvent, second: CloudEvent) -> CloudEvent:

@@ -2,7 +2,6 @@
 
 import json
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -229,7 +228,10 @@ def test_who_came_left_and_changed_is_counted_whatever_the_formats(
     assert _counts(desk, after) == _count()
     desk.add_person()
     desk.add_person(nom='INVENTEE "LA; SECONDE"')
-    leaving, moving, married = _ids(desk)[:3]
+    no_homonyms = """SELECT min(id) FROM electeur WHERE liste = 'P' AND date_naissance < '1990' AND version =
+                     (SELECT version FROM liste WHERE liste = 'P' AND code_commune = '13900')
+                     GROUP BY nom_naissance, prenoms, date_naissance HAVING count(*) = 1 ORDER BY 1"""
+    leaving, moving, married = desk.values(no_homonyms)[:3]
     desk.run("DELETE FROM electeur WHERE id = :id", id=leaving)
     desk.run("UPDATE electeur SET code_bureau = '0002', libelle_voie = 'AUTRE' WHERE id = :id", id=moving)
     desk.run("UPDATE electeur SET nom_usage = 'INVENTEE' WHERE id = :id", id=married)
@@ -238,14 +240,6 @@ def test_who_came_left_and_changed_is_counted_whatever_the_formats(
     about = {"export_id": old["export_id"], "label": old["label"], "deposited_on": today().isoformat()}
     assert found == about | _count(arrivees=2, departs=1, modifications=2)
     assert _counts(desk, before) == _counts(desk, after), "the comparison is with the same file each time"
-
-
-def _ids(desk: DepotsDesk) -> list[int]:
-    """Ids of electors of the principal list without homonyms."""
-    query = """SELECT min(id) FROM electeur WHERE liste = 'P' AND date_naissance < '1990' AND version =
-               (SELECT version FROM liste WHERE liste = 'P' AND code_commune = '13900')
-               GROUP BY nom_naissance, prenoms, date_naissance HAVING count(*) = 1 ORDER BY 1"""
-    return desk.values(query)
 
 
 @pytest.mark.slow
@@ -347,7 +341,7 @@ def test_a_file_that_was_purged_or_altered_before_its_deposit_is_no_reference(de
 def test_a_deposit_is_a_row_and_its_file_is_read_afterwards(desk: DepotsDesk, monkeypatch: pytest.MonkeyPatch) -> None:
     row = desk.make(days_ago=DAYS_AGO)
     with monkeypatch.context() as patch:
-        patch.setattr(electeurs_file, "open_regular", _refuse_to_open)
+        patch.setattr(electeurs_file, "open_regular", lambda path: pytest.fail(str(path)))
         assert desk.deposit_only(row["export_id"])["outcome"] == "accepted"
     assert [(doorbell.row_id, doorbell.is_bulk) for doorbell in desk.enqueued] == [(row["export_id"], True)]
     assert desk.depot(row["export_id"])["fingerprint"] is None
@@ -356,10 +350,6 @@ def test_a_deposit_is_a_row_and_its_file_is_read_afterwards(desk: DepotsDesk, mo
     make_export(row["export_id"], desk.services)
     assert bytes(desk.depot(row["export_id"])["fingerprint"]) == taken, "once"
     assert desk.row(row["export_id"])["finished_at"] == row["finished_at"], "the file itself is not made again"
-
-
-def _refuse_to_open(path: Path) -> None:
-    raise AssertionError(path)
 
 
 def test_the_next_list_takes_the_fingerprint_that_a_lost_doorbell_did_not(desk: DepotsDesk) -> None:

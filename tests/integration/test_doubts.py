@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Row, RowMapping, insert, inspect, text
+from sqlalchemy import Row, insert, inspect, text
 
 from common.cli import ExitCode
 from schemas.declarations import CompletedMotif, DoubtDecided
@@ -281,20 +281,15 @@ def test_a_tableau_that_an_open_doubt_would_enter_is_blocking(desk: MouvementsDe
     assert _anomalies(tableaux) == []
 
 
-def _answer(tableaux: TableauDesk, number: int, sender: str = "", **fields: Any) -> RowMapping:  # noqa: ANN401
-    said = {"commune": COMMUNE, "decision": "same_person"} | fields
-    event = CloudEvent.wrap(note_register("doubt", doubt=number, requested_by="Mme Sureau", **said), source="/test")
-    for _ in range(2):
-        ingest_request(event, tableaux.services, sender=sender)
-    return tableaux.request(event)
-
-
 def test_an_event_of_an_account_that_may_not_decides_nothing(desk: MouvementsDesk, tableaux: TableauDesk) -> None:
     [found] = _compare(desk, [ELECTRICE], [ELECTRICE | {DATE: "05/08/1961"}])
     tableaux.configure(is_embedded=False)
     with desk.engine.begin() as connection:
         connection.execute(insert(Sender).values(name="voisine", code_commune=VOISINE))
-    assert _answer(tableaux, found.doute, sender="voisine")["outcome"] == "refused"
+    same = note_register("doubt", commune=COMMUNE, decision="same_person", doubt=found.doute, requested_by="agent")
+    event = CloudEvent.wrap(same, source="/test")
+    ingest_request(event, tableaux.services, sender="voisine")
+    assert tableaux.request(event)["outcome"] == "refused"
     assert len(_open(desk)) == 1
 
 

@@ -8,7 +8,7 @@ import pika
 import pytest
 
 from common.logs import configure_logs
-from schemas.envelope import CloudEvent
+from schemas.envelope import CloudEvent, Data
 from schemas.events import AnsweredRequest, FileStage, FileStatus, RequestStage, RequestStatus
 from schemas.topology import EXCHANGE, listener_key
 from schemas.vocabulary import FileFormat, Liste
@@ -18,11 +18,30 @@ from worker.errors import TransientError
 from worker.messaging.broker import build_broker
 from worker.messaging.events import EventPublisher
 
+ABOUT = AnsweredRequest(source="/test", id="1")
+LISTE = {"export_id": 1, "commune": "13900", "liste": Liste.PRINCIPALE, "format": FileFormat.CSV, "label": "Liste P"}
+EVENTS: dict[str, Data] = {
+    "a commune": RequestStatus(request=ABOUT, status=RequestStage.SETTLED, request_id=1, commune="13900", ready=1),
+    "no commune": RequestStatus(request=ABOUT, status=RequestStage.REFUSED, reason="essai"),
+    "progress": FileStatus.model_validate(LISTE | {"request": ABOUT, "status": FileStage.RUNNING, "lines_written": 0}),
+}
+
+
+def _event(about: str = "no commune") -> CloudEvent:
+    return CloudEvent.wrap(EVENTS[about], source="/module-prefecture")
+
 
 @pytest.fixture
 def publisher(amqp_url: str) -> Iterator[EventPublisher]:
     with closing(build_broker(amqp_url)) as broker:
         yield EventPublisher(broker)
+
+
+def _bind(amqp_url: str) -> None:
+    with pika.BlockingConnection(pika.URLParameters(amqp_url)) as connection:
+        channel = connection.channel()
+        channel.queue_declare("listener", durable=True)
+        channel.queue_bind("listener", EXCHANGE, _event().type)
 
 
 def test_an_event_is_published_where_no_worker_ever_ran(amqp_url: str, publisher: EventPublisher) -> None:
@@ -57,7 +76,7 @@ def test_a_full_queue_neither_repeats_an_event_to_the_others_nor_delays_it(
 ) -> None:
     """The broker refuses the whole publication, and does not name the full queue."""
     configure_logs("json", "INFO")
-    ready = [CloudEvent.wrap(_settled(), source="/module-prefecture") for _ in range(5)]
+    ready = [_event("a commune") for _ in range(5)]
     with closing(build_broker(amqp_url)) as broker, pika.BlockingConnection(pika.URLParameters(amqp_url)) as connection:
         publisher = EventPublisher(broker, source="/ville")
         publisher.publish(_event(), "")
@@ -108,35 +127,8 @@ def test_who_hears_an_event(amqp_url: str, publisher: EventPublisher, event_of: 
             channel.queue_declare(name, durable=True)
             channel.queue_bind(name, EXCHANGE, key)
         channel.queue_bind("its account", EXCHANGE, KEYS["its commune"])  # bound both ways, it hears an event once
-    event = CloudEvent.wrap(_settled(), source="/module-prefecture") if event_of == "a commune" else _event()
-    event = CloudEvent.wrap(_progress(), source="/module-prefecture") if event_of == "progress" else event
-    publisher.publish(event, "mairie.13900")
+    publisher.publish(_event(event_of), "mairie.13900")
     heard = {name: queue_messages(amqp_url, name) for name in KEYS}
     assert {name for name, messages in heard.items() if messages} == heard_by
     assert {len(messages) for messages in heard.values()} == {0, 1}
     assert all(not headers for messages in heard.values() for headers, _ in messages), "hidden"
-
-
-def _settled() -> RequestStatus:
-    about = AnsweredRequest(source="/test", id="1")
-    return RequestStatus(request=about, status=RequestStage.SETTLED, request_id=1, commune="13900", ready=1)
-
-
-def _progress() -> FileStatus:
-    about = AnsweredRequest(source="/test", id="1")
-    file = {"export_id": 1, "commune": "13900", "liste": Liste.PRINCIPALE, "format": FileFormat.CSV, "label": "Liste P"}
-    return FileStatus.model_validate({"request": about, "status": FileStage.RUNNING, "lines_written": 0} | file)
-
-
-def _event() -> CloudEvent:
-    refused = RequestStatus(
-        request=AnsweredRequest(source="/test", id="1"), status=RequestStage.REFUSED, reason="essai"
-    )
-    return CloudEvent.wrap(refused, source="/module-prefecture")
-
-
-def _bind(amqp_url: str) -> None:
-    with pika.BlockingConnection(pika.URLParameters(amqp_url)) as connection:
-        channel = connection.channel()
-        channel.queue_declare("listener", durable=True)
-        channel.queue_bind("listener", EXCHANGE, _event().type)

@@ -92,17 +92,13 @@ def _is_expected(answer: CloudEvent, expected: dict[str, Any]) -> bool:
     return told == (expected["type"], expected["status"], expected.get("code")) and wanted <= said
 
 
-def _right_and_wrong(name: str) -> tuple[bytes, bytes]:
-    right = json.loads(CASES["as the contract has it"]["body"]) | {"id": name}
-    return json.dumps(right).encode(), json.dumps(right | {"time": "2026-11-25 08:30:00"}).encode()
-
-
 @pytest.mark.slow
 def test_an_event_that_is_put_right_may_be_sent_under_its_id(town: Town) -> None:
     town.start_worker()
-    right, wrong = _right_and_wrong("the same")
-    for body in (wrong, wrong, right, right, wrong):
-        town.publish(body, REQUEST_LISTE_EXPORT)
+    right = json.loads(CASES["as the contract has it"]["body"]) | {"id": "the same"}
+    wrong = right | {"time": "2026-11-25 08:30:00"}
+    for event in (wrong, wrong, right, right, wrong):
+        town.publish(json.dumps(event).encode(), REQUEST_LISTE_EXPORT)
     wait_until(lambda: len(town.rows("SELECT request_id FROM demandes")) == 2, message="both requests")
     wait_until(lambda: not town.queue("requests"), message="the copies")
     outcomes = town.rows("SELECT outcome, code, source FROM demandes ORDER BY request_id")

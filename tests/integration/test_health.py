@@ -119,15 +119,18 @@ def test_a_worker_with_a_dead_or_stuck_thread_leaves(town: Town, thread: str, wo
 
 @pytest.mark.slow
 def test_a_worker_that_lacks_descriptors_finishes_and_leaves(town: Town) -> None:
-    worker = town.start_worker()
-    await_health(town, 0, "worker")
-    for pid in worker.family:
+    _check_end_without_descriptors(town, "worker", town.start_worker())
+
+
+def _check_end_without_descriptors(town: Town, role: str, process: Process) -> None:
+    await_health(town, 0, role)
+    for pid in process.family:
         _, hard = resource.prlimit(pid, resource.RLIMIT_NOFILE)
         resource.prlimit(pid, resource.RLIMIT_NOFILE, (3, hard))
-    wait_until(lambda: not worker.alive, message="the end of the process")
-    assert worker.exit_code == EXHAUSTED
-    assert "process_exhausted" in town.log("worker")
-    assert healthy(town, "worker")[0] == 1
+    wait_until(lambda: not process.alive, message="the end of the process")
+    assert process.exit_code == EXHAUSTED
+    assert "process_exhausted" in town.log(role)
+    assert healthy(town, role)[0] == 1
 
 
 @pytest.mark.slow
@@ -161,13 +164,7 @@ def test_a_frozen_process_is_stuck_whatever_it_said_last(town: Town) -> None:
 
 @pytest.mark.slow
 def test_a_notifier_that_lacks_descriptors_finishes_and_leaves(town: Town) -> None:
-    notifier = town.start_notifier()
-    await_health(town, 0, "notifier")
-    _, hard = resource.prlimit(notifier.pid, resource.RLIMIT_NOFILE)
-    resource.prlimit(notifier.pid, resource.RLIMIT_NOFILE, (3, hard))
-    wait_until(lambda: not notifier.alive, message="the end of the process")
-    assert notifier.exit_code == EXHAUSTED
-    assert "process_exhausted" in town.log("notifier")
+    _check_end_without_descriptors(town, "notifier", town.start_notifier())
 
 
 @pytest.mark.parametrize("arguments", [[], ["producer"]])

@@ -54,11 +54,6 @@ def _shown(tableaux: TableauDesk, made: Made) -> AskedFile:
         return next(it for it in read_files(connection, select_made(COMMUNE)) if it.export_id == made.row["export_id"])
 
 
-def _export(session: Session, made: Made) -> Export:
-    query = select(Export).options(joinedload(Export.request)).where(Export.id == made.row["export_id"])
-    return session.scalars(query).one()
-
-
 def test_a_tableau_without_dates_and_motifs_is_to_be_completed(tableaux: TableauDesk) -> None:
     made = tableaux.make(VINGT_JOURS, **VINGT)
     missing = [line for line in made.anomalies if line[0] == "à compléter"]
@@ -74,7 +69,8 @@ def test_a_tableau_without_dates_and_motifs_is_to_be_completed(tableaux: Tableau
     assert (file.state.label, file.state.tone, file.missing) == ("à compléter", "warning", "3 dates, 3 motifs")
     assert not file.is_finished
     with Session(tableaux.engine) as session:
-        export = _export(session, made)
+        query = select(Export).options(joinedload(Export.request)).where(Export.id == made.row["export_id"])
+        export = session.scalars(query).one()
         event = file_event(export.request, export)
         assert (event.data["file"]["a_completer"], event.data["file"]["anomalies_bloquantes"]) == (3, 0)
         mail = describe_request(RequestReport(export.request, "LIBREVILLE (13900)"), "")

@@ -53,15 +53,10 @@ def _check_waits_for_room(desk: Desk, export_id: int) -> None:
     assert row["error_message"].startswith("Volume des exports plein ou sans droit d'écriture")
     assert (row["starts"], row["waits"], row["owner"], row["lease_until"]) == (0, 1, None, None)
     assert desk.files() == []
-    put_off(desk)
-    row = desk.row(export_id)
-    assert desk.process(export_id) == row, "its message came again before it was due"
-
-
-def put_off(desk: Desk) -> None:
-    """Postpone the work rows that wait for a retry."""
     with desk.engine.begin() as connection:
         connection.execute(update(Work).where(Work.due_at.is_not(None)).values(due_at=utc_now(3600)))
+    row = desk.row(export_id)
+    assert desk.process(export_id) == row, "its message came again before it was due"
 
 
 @pytest.mark.slow
@@ -435,8 +430,10 @@ def test_a_worker_that_freezes_while_it_publishes_does_not_keep_the_row(
     def shorten(*call: Any) -> tuple[str, Any]:  # noqa: ANN401 — SQLAlchemy's
         return timeout.sub(r"\1'200ms'", call[2]), call[3]
 
+    idle = "SELECT count(*) FROM pg_stat_activity WHERE state = 'idle in transaction' AND datname = current_database()"
+
     def freeze(*_paths: object, **_folders: object) -> None:
-        wait_until(lambda: not _waits_inside_a_transaction(desk), message="the end of the frozen transaction")
+        wait_until(lambda: desk.values(idle) == [0], message="the end of the frozen transaction")
         ended.append(True)
 
     ended: list[bool] = []
@@ -448,11 +445,6 @@ def test_a_worker_that_freezes_while_it_publishes_does_not_keep_the_row(
     assert ended
     monkeypatch.undo()
     assert desk.process(export_id)["status"] == "ready"
-
-
-def _waits_inside_a_transaction(desk: Desk) -> bool:
-    idle = "SELECT count(*) FROM pg_stat_activity WHERE state = 'idle in transaction' AND datname = current_database()"
-    return desk.values(idle) != [0]
 
 
 def _raises_lease_lost(progress: Progress) -> bool:

@@ -6,7 +6,7 @@ from datetime import date
 from typing import Any
 
 import pytest
-from sqlalchemy import RowMapping, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from schemas.tableaux import TypeTableau
@@ -165,17 +165,13 @@ def test_a_retry_gives_the_same_bytes(polled: TableauDesk, monkeypatch: pytest.M
     fail_once(monkeypatch, "fsync", errno.ENOSPC, on=".part")
     row = polled.process(export_id)
     assert (row["status"], row["error_code"], row["starts"]) == ("queued", "disque_plein", 0)
-    assert polled.files() == sorted(_files(unharmed.row))
+    kept = unharmed.row["file_name"]
+    assert polled.files() == sorted([kept, unharmed.row["report_name"], piece_name(kept, Piece.RECONCILIATION)])
     polled.run("UPDATE work SET due_at = NULL")
     retried = polled.finish(export_id)
     assert retried.content == unharmed.content
     assert retried.anomalies == unharmed.anomalies
     assert (retried.row["sha256"], retried.row["error_code"]) == (unharmed.row["sha256"], "")
-
-
-def _files(row: RowMapping) -> list[str]:
-    """The tableau, its report, and the file of the electors who differ from the list of the day."""
-    return [row["file_name"], row["report_name"], piece_name(row["file_name"], Piece.RECONCILIATION)]
 
 
 @pytest.mark.parametrize(

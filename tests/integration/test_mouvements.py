@@ -227,10 +227,6 @@ def _note(desk: MouvementsDesk, nature: Nature, commune: str = COMMUNE, **fields
         note_motifs(connection, commune, [CompletedMotif.model_validate({"mouvement": number} | fields)])
 
 
-def _said(desk: MouvementsDesk) -> dict[Nature, tuple[Categorie, str]]:
-    return {it.nature: (it.categorie, it.motif) for it in desk.mouvements()}
-
-
 def _dates(desk: MouvementsDesk) -> dict[Nature, tuple[date | None, date]]:
     return {it.nature: (it.after, it.date_mouvement) for it in desk.mouvements()}
 
@@ -249,7 +245,8 @@ def test_the_day_of_a_mouvement_is_unknown_until_it_is_noted(compared: Mouvement
     _note(compared, Nature.RADIATION, jour="2026-10-12")
     assert _dates(compared)[Nature.RADIATION] == (None, date(2026, 10, 12))
     assert _dates(compared)[Nature.INSCRIPTION] == (FIRST, JOUR)
-    assert _said(compared)[Nature.RADIATION] == (Categorie.NON_PRECISEE, ""), "what is absent stays"
+    said = {it.nature: (it.categorie, it.motif) for it in compared.mouvements()}
+    assert said[Nature.RADIATION] == (Categorie.NON_PRECISEE, ""), "what is absent stays"
     assert _incomplete(compared)[Nature.RADIATION].jour == date(2026, 10, 12), "it has no category"
     _note(compared, Nature.INSCRIPTION, categorie="inscription_volontaire", jour="2026-11-25")
     assert [*_incomplete(compared)] == [Nature.RADIATION]

@@ -151,12 +151,6 @@ def _finish(desk: Desk, event_id: str) -> None:
         notify_ready(connection)
 
 
-def _is_listening(desk: Desk) -> bool:
-    with desk.engine.connect() as connection:
-        listening = text("SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND query = :query")
-        return connection.execute(listening, {"query": f"LISTEN {CHANNEL}"}).first() is not None
-
-
 on_postgresql = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 
 
@@ -169,7 +163,7 @@ def test_a_finished_file_wakes_the_notifier_at_once(
     for number in rounds:
         desk.ask("P.csv=running", event_id=f"demande-{number}")
     with running(desk.notifier(smtp(mailbox))):
-        wait_until(lambda: _is_listening(desk), message="LISTEN")
+        wait_until(lambda: _is_seen(desk, f"query = 'LISTEN {CHANNEL}'"), message="LISTEN")
         for number in rounds:
             _finish(desk, f"demande-{number}")
             mailbox.wait_for(number)
@@ -191,15 +185,15 @@ def test_the_last_two_files_of_a_request_may_end_at_the_same_time(desk: Desk) ->
     with desk.engine.begin() as first:
         assert end(first, "P.csv") == 0
         second.start()
-        wait_until(lambda: not second.is_alive() or _waits_for_a_lock(desk), message="the second worker")
+        wait_until(lambda: not second.is_alive() or _is_seen(desk, "wait_event_type = 'Lock'"), message="the second")
     second.join()
     assert desk.request(request_id).completed_at is not None
 
 
-def _waits_for_a_lock(desk: Desk) -> bool:
+def _is_seen(desk: Desk, activity: str) -> bool:
     with desk.engine.connect() as connection:
-        waiting = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
-        return connection.execute(text(waiting)).first() is not None
+        query = f"SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND {activity}"  # noqa: S608
+        return connection.execute(text(query)).first() is not None
 
 
 HANGING = 3

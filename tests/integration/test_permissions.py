@@ -94,7 +94,8 @@ def test_each_process_does_its_work_with_its_own_accounts(deployment: Deployment
     town.wait_for(batch)
     mailbox.wait_for(3)
     ours = {event.id for event in (listes, tableaux, batch, refused)}
-    wait_until(lambda: _notified(town) >= ours, message="every mail sent and every event published")
+    told = "SELECT event_id FROM demandes WHERE notified_at IS NOT NULL"
+    wait_until(lambda: {row["event_id"] for row in town.rows(told)} >= ours, message="mails and events")
     with urlopen(f"http://{LOOPBACK}:{port}/metrics", timeout=60) as answer:
         seen = re.findall(r'^prefecture_up{part="(\w+)"} (\S+)$', answer.read().decode(), re.MULTILINE)
     assert dict(seen) == {"database": "1.0", "broker": "1.0"}
@@ -144,10 +145,6 @@ def _forget_declared(town: Town) -> None:
     with town.engine.begin() as connection:
         for table in ("depot", "publication"):
             connection.execute(text(f"DELETE FROM {table}"))  # noqa: S608 — our own words
-
-
-def _notified(town: Town) -> set[str]:
-    return {row["event_id"] for row in town.rows("SELECT event_id FROM demandes WHERE notified_at IS NOT NULL")}
 
 
 @pytest.mark.slow

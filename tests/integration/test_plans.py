@@ -180,8 +180,9 @@ def test_no_question_of_the_road_reads_through_the_past(desk: DepotsDesk, databa
         publish=lambda event, _account: published.append(event),
     )
     plans = Plans(desk.engine)
+    wanted = ListeExportRequested.model_validate({"commune": COMMUNE, "listes": ["P"], "requested_by": AGENT})
     with plans.watching(), State(database_url) as state:
-        asked, again, unheard = (CloudEvent.wrap(_liste(), source="/test") for _ in range(3))
+        asked, again, unheard = (CloudEvent.wrap(wanted, source="/test") for _ in range(3))
         for one in (asked, again, asked):
             ingest_request(one, desk.services)
         for one in (again, unheard):
@@ -201,7 +202,3 @@ def test_no_question_of_the_road_reads_through_the_past(desk: DepotsDesk, databa
     assert len(published) > 3, "nothing was told"
     if found := plans.whole():
         pytest.fail("\n".join(found), pytrace=False)
-
-
-def _liste() -> ListeExportRequested:
-    return ListeExportRequested.model_validate({"commune": COMMUNE, "listes": ["P"], "requested_by": AGENT})

@@ -33,15 +33,11 @@ def _make(tableaux: TableauDesk, day: date) -> Made:
     return tableaux.make(TypeTableau.VINGT_JOURS, created_at=datetime.fromisoformat(f"{day}T12:00:00+02:00"), **asked)
 
 
-def _record(made: Made) -> dict[str, Any]:
-    return decoded(made.row["reconciliation"])  # type: ignore[no-any-return]
-
-
 def test_who_differs_is_named_beside_the_tableau_and_nowhere_else(
     tableaux: TableauDesk, capsys: pytest.CaptureFixture[str]
 ) -> None:
     made = _make(tableaux, LATER)
-    record = _record(made)
+    record: dict[str, Any] = decoded(made.row["reconciliation"])
     assert record == {
         "liste_on": "2026-10-25",
         "version": 3,

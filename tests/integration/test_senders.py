@@ -23,6 +23,18 @@ LISTES = {"commune": COMMUNE, "listes": ["CE"], "requested_by": "mairie-librevil
 TABLEAUX = LISTES | {"types": ["cinq_jours"], "scrutin": "2017-04-23"}
 
 
+Asked = ListeExportRequested | TableauxRenderRequested | CancelRequested | RetryRequested
+
+
+def _model(fields: dict[str, Any]) -> Asked:
+    model = TableauxRenderRequested if "types" in fields else ListeExportRequested
+    return model.model_validate(fields)
+
+
+def _about(model: type[CancelRequested | RetryRequested], event_id: str, **fields: Any) -> Asked:  # noqa: ANN401
+    return model.model_validate({"request": {"source": "/test", "id": event_id}, "requested_by": "mairie"} | fields)
+
+
 @pytest.fixture
 def desk(desk: Desk) -> Desk:
     desk.configure(is_embedded=False)
@@ -84,13 +96,12 @@ def test_an_account_of_lists_does_nothing_else(desk: Desk) -> None:
     desk.process(number)
     with Session(desk.engine) as session, session.begin():
         session.execute(update(Export).where(Export.id != number).values(status=ExportStatus.FAILED))
-    about = {"exports": [number]}
     asked = [
         (_model(LISTES), ""),
         (_model(TABLEAUX), "acte_non_autorise"),
         (_about(CancelRequested, lists.id), "acte_non_autorise"),
         (_about(CancelRequested, "no-such-request"), "acte_non_autorise"),
-        (_about(RetryRequested, lists.id, **about), ""),
+        (_about(RetryRequested, lists.id, exports=[number]), ""),
         (_about(RetryRequested, tableaux.id), "acte_non_autorise"),
         (note_file("downloaded", number), ""),
         (note_file("deposited", number, deposited_on="2026-11-25"), "acte_non_autorise"),
@@ -115,7 +126,7 @@ def test_invalid_data_of_a_stranger_is_told_to_no_agent(desk: Desk) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("model", [CancelRequested, RetryRequested])
 def test_anothers_request_cannot_be_told_from_one_that_does_not_exist(
-    desk: Desk, model: type[CancelRequested] | type[RetryRequested]
+    desk: Desk, model: type[CancelRequested | RetryRequested]
 ) -> None:
     event = CloudEvent.wrap(_model(LISTES), source="/test")
     ingest_request(event, desk.services, sender="mairie-13900")
@@ -125,16 +136,3 @@ def test_anothers_request_cannot_be_told_from_one_that_does_not_exist(
     assert reasons[0] == reasons[1]
     assert desk.values("SELECT status FROM export") == ["queued"]
     assert _send(desk, _about(CancelRequested, event.id), "mairie-13900")["outcome"] == "accepted"
-
-
-def _about(
-    model: type[CancelRequested] | type[RetryRequested],
-    event_id: str,
-    **fields: Any,  # noqa: ANN401 — of the request
-) -> CancelRequested | RetryRequested:
-    return model.model_validate({"request": {"source": "/test", "id": event_id}, "requested_by": "mairie"} | fields)
-
-
-def _model(fields: dict[str, Any]) -> ListeExportRequested | TableauxRenderRequested:
-    model = TableauxRenderRequested if "types" in fields else ListeExportRequested
-    return model.model_validate(fields)

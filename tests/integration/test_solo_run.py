@@ -35,11 +35,6 @@ LISTES = "/communes/13900/listes"
 READY = "SELECT file_name, sha256 FROM export WHERE status = 'ready' ORDER BY id"
 
 
-def opening_at(port: int) -> re.Pattern[str]:
-    """Host and path of the printed address."""
-    return re.compile(rf"http://(prefecture-[0-9a-f]{{10}}\.localhost:{port})(/ouvrir\?cle=\S+)")
-
-
 class Desk:
     """A folder of data, the running process, and a clerk's browser without scripts."""
 
@@ -62,7 +57,7 @@ class Desk:
         """Start the process; return once the address is printed."""
         self.log.write_bytes(b"")
         process = self.start(**settings)
-        opened = opening_at(self.port)
+        opened = re.compile(rf"http://(prefecture-[0-9a-f]{{10}}\.localhost:{self.port})(/ouvrir\?cle=\S+)")
         wait_until(lambda: opened.search(self.said()) or not process.alive, message=f"{opened.pattern}: {self.said()}")
         assert process.alive, self.said()
         ((self.host, self.opening),) = opened.findall(self.said())

@@ -52,17 +52,9 @@ def test_intact_files_are_said_and_dated(desk: FilesDesk) -> None:
     assert desk.audit() == []
 
 
-def _cut(path: Path) -> None:
-    os.truncate(path, path.stat().st_size - 1)
-
-
 def _flip(path: Path) -> None:
     content = path.read_bytes()
     path.write_bytes(content[:-2] + bytes([content[-2] ^ 1]) + content[-1:])
-
-
-def _link(path: Path) -> None:
-    path.symlink_to(path.rename(path.with_name("elsewhere")).name)
 
 
 def _replace_by_a_pipe(path: Path) -> None:
@@ -70,22 +62,14 @@ def _replace_by_a_pipe(path: Path) -> None:
     os.mkfifo(path)
 
 
-def _show_to_everybody(path: Path) -> None:
-    path.chmod(0o644)
-
-
-def _open_the_directory(path: Path) -> None:
-    path.parent.chmod(0o755)
-
-
 DAMAGES: list[tuple[Callable[[Path], None], FileFault, str]] = [
     (Path.unlink, FileFault.MISSING, "absent du volume"),
-    (_cut, FileFault.TRUNCATED, "tronqué"),
+    (lambda path: os.truncate(path, path.stat().st_size - 1), FileFault.TRUNCATED, "tronqué"),
     (_flip, FileFault.ALTERED, "altéré : son empreinte n'est plus la bonne"),
-    (_link, FileFault.UNREADABLE, "illisible"),
+    (lambda path: path.symlink_to(path.rename(path.with_name("elsewhere")).name), FileFault.UNREADABLE, "illisible"),
     (_replace_by_a_pipe, FileFault.ALTERED, "altéré : son empreinte n'est plus la bonne"),
-    (_show_to_everybody, FileFault.PERMISSIONS, "droits à rétablir : fichier 640, dossier 2750"),
-    (_open_the_directory, FileFault.PERMISSIONS, "droits à rétablir : fichier 640, dossier 2750"),
+    (lambda path: path.chmod(0o644), FileFault.PERMISSIONS, "droits à rétablir : fichier 640, dossier 2750"),
+    (lambda path: path.parent.chmod(0o755), FileFault.PERMISSIONS, "droits à rétablir : fichier 640, dossier 2750"),
 ]
 
 

@@ -160,11 +160,6 @@ def _preview(plant: Planter, status: PreviewStatus, reason: str = "") -> None:
         )
 
 
-def _refuse_request(plant: Planter) -> None:
-    refused = {"outcome": RequestOutcome.REFUSED, "code": "compte_non_autorise", "reason": "Le compte ne peut pas."}
-    plant.desk.ask(**refused)
-
-
 def _no_work(plant: Planter) -> None:
     plant.desk.ask("P.csv=queued")
     plant.finish()
@@ -176,9 +171,10 @@ def _refuse_mail(plant: Planter) -> None:
     plant.tell(request_id, refusal="550 adresse inconnue", ended_at=utc_now())
 
 
+REFUSED = {"outcome": RequestOutcome.REFUSED, "code": "compte_non_autorise", "reason": "Le compte ne peut pas."}
 HELD: dict[str, Any] = {"state": WorkState.HELD, "owner": "hote-41/0"}
 BREAKS: dict[str, tuple[Callable[[Planter], object], str, str]] = {
-    "refused": (_refuse_request, "refusée (compte_non_autorise)", "accounts --add"),
+    "refused": (lambda it: it.desk.ask(**REFUSED), "refusée (compte_non_autorise)", "accounts --add"),
     "its queue has no reader": (_unread, "aucun worker ne lit la file listes", "docker compose up"),
     "no message yet": (partial(_waiting, enqueued_at=None), "n'est pas parti vers RabbitMQ", "notifier"),
     "its turn": (_waiting, "attend son tour dans la file listes, 0 avant lui", "attendez"),

@@ -34,7 +34,7 @@ class Part:
     def find(self, program: str) -> Path | None:
         """The program in one of the part's own directories (the highest version first), else on PATH."""
         folders = [folder for place in self.places for folder in Path("/").glob(place.lstrip("/"))]
-        for folder in sorted(folders, key=_version, reverse=True):
+        for folder in sorted(folders, key=lambda it: [int(n) for n in re.findall(r"\d+", str(it))], reverse=True):
             if os.access(folder / program, os.X_OK):
                 return folder / program
         found = shutil.which(program)
@@ -150,7 +150,3 @@ def _without_services() -> Iterator[None]:
         yield
     finally:
         _POLICY.unlink(missing_ok=True)
-
-
-def _version(folder: Path) -> list[int]:
-    return [int(number) for number in re.findall(r"\d+", str(folder))]

@@ -52,7 +52,7 @@ class Process:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
                 user=user,
-                group=user and _group(user),
+                group=user and pwd.getpwnam(user).pw_gid,
                 extra_groups=[] if user else None,
             ).result()
         _running.add(self)
@@ -108,7 +108,7 @@ class Process:
             with suppress(ProcessLookupError):
                 os.kill(pid, SIGKILL)
         self._popen.wait()
-        wait_until(lambda: not _alive(family), message=f"the end of {self._popen.args!r}")
+        wait_until(lambda: not any(it.pid in family for it in _table()), message=f"the end of {self._popen.args!r}")
         _running.discard(self)
 
 
@@ -135,14 +135,6 @@ def _family(pid: int) -> list[int]:
     for member in family:
         family += [entry.pid for entry in table if entry.parent == member and entry.pid not in family]
     return family
-
-
-def _alive(pids: Sequence[int]) -> bool:
-    return any(entry.pid in pids for entry in _table())
-
-
-def _group(user: str) -> int:
-    return pwd.getpwnam(user).pw_gid
 
 
 @atexit.register

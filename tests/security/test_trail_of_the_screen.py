@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 
 from producers.web.exports.stored_file import Delivery, Download
-from schemas.topology import SCREEN_NOTE
 from schemas.vocabulary import Action, Liste
 from tests.integration.export_desk import COMMUNE
 from tests.parts.wait import wait_until
@@ -17,14 +16,9 @@ from worker.cli.main import main
 CM = Liste.COMPLEMENTAIRE_MUNICIPALE
 
 
-def _notes(files: FilesScreen) -> list[str]:
+def _trail(files: FilesScreen) -> list[tuple[str, int | None, str]]:
     services = files.client.app.state.services  # type: ignore[attr-defined]
     wait_until(lambda: not services.spool.waiting(), message="an empty spool")
-    return [event.data["note"]["kind"] for event in files.broker.events if event.type == SCREEN_NOTE]
-
-
-def _trail(files: FilesScreen) -> list[tuple[str, int | None, str]]:
-    _notes(files)
     files.work()
     return [(line.action, line.export_id, line.detail) for line in files.desk.audit()]
 

@@ -40,16 +40,12 @@ NOMS = st.text("abAB éÉèß-’'œŒ.\u00a0Łł", max_size=4)
 VINGT_JOURS: dict[str, Any] = {"scrutin": date(2026, 3, 15), "reunion": date(2026, 1, 12), "until": date(2026, 2, 20)}
 
 
-def compose(*mouvements: Mouvement, asked: Demande | None = None, **values: Any) -> Tableau:  # noqa: ANN401
-    return compose_tableau(asked or demande(**values), LIBREVILLE, Mouvements(mouvements))
+def compose(*mouvements: Mouvement, **values: Any) -> Tableau:  # noqa: ANN401
+    return compose_tableau(demande(**values), LIBREVILLE, Mouvements(mouvements))
 
 
 def lignes(section: Section, partie: int = 0) -> tuple[Ligne, ...]:
     return tuple(section.parties[partie].lignes)
-
-
-def all_lignes(section: Section) -> list[tuple[Ligne, ...]]:
-    return [tuple(partie.lignes) for partie in section.parties]
 
 
 @pytest.mark.parametrize(
@@ -205,8 +201,8 @@ def test_birth(values: dict[str, Any], expected: str) -> None:
 
 def test_it_is_provisional_until_its_date() -> None:
     eve = datetime(2014, 1, 9, 22, 59, tzinfo=UTC)
-    assert compose(asked=demande(requested_at=eve)).is_provisoire
-    assert not compose(asked=demande(requested_at=datetime(2014, 1, 9, 23, 1, tzinfo=UTC))).is_provisoire
+    assert compose(requested_at=eve).is_provisoire
+    assert not compose(requested_at=datetime(2014, 1, 9, 23, 1, tzinfo=UTC)).is_provisoire
 
 
 @pytest.mark.parametrize(
@@ -297,7 +293,6 @@ def test_an_unknown_day_is_printed_as_the_days_it_lies_between(after: date | Non
     assert [ligne.date for ligne in lignes(tableau.sections[0])] == [printed]
 
 
-FIVE_DAYS: dict[str, Any] = {"scrutin": date(2026, 3, 15), "reunion": date(2026, 2, 20)}
 IN_PERIOD: dict[str, Any] = {"date_mouvement": date(2026, 3, 2), "etat": Etat.APPLIQUE}
 
 
@@ -311,11 +306,12 @@ def test_the_five_days_show_inscriptions_of_article_l_30_and_radiations_only() -
         mouvement(RADIATION, id=5, nom_naissance="PARTIE", **IN_PERIOD),
         type_=TypeTableau.CINQ_JOURS_REU,
         presentation=Presentation.PAR_BUREAU,
-        **FIVE_DAYS,
+        scrutin=date(2026, 3, 15),
+        reunion=date(2026, 2, 20),
     )
     first, second, commune = tableau.sections
-    assert [[ligne.nom_naissance for ligne in partie] for partie in all_lignes(first)] == [["TARDIVE"], ["PARTIE"]]
-    assert all_lignes(second) == [(), ()]
+    assert [[ligne.nom_naissance for ligne in lignes(first, part)] for part in range(2)] == [["TARDIVE"], ["PARTIE"]]
+    assert lignes(second) == lignes(second, 1) == ()
     assert [it.bilan.others for it in tableau.sections] == [1, 1, 2]
     assert (commune.bilan.avant, commune.bilan.apres) == (1500 - 2, 1500)
     for section in tableau.sections:

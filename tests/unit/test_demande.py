@@ -135,7 +135,6 @@ def test_a_last_day_is_a_meeting_where_somebody_declared_one() -> None:
 
 
 ADDITIONS, CINQ_JOURS = TypeTableau.ADDITIONS, TypeTableau.CINQ_JOURS
-VINGT_JOURS, CINQ_JOURS_REU = TypeTableau.VINGT_JOURS, TypeTableau.CINQ_JOURS_REU
 JANVIER_2015 = date(2015, 1, 10)
 
 IMMEDIAT = mouvement(RADIATION, effet=Effet.IMMEDIAT, date_tableau=JANVIER_2015, date_mouvement=date(2014, 3, 10))
@@ -238,18 +237,18 @@ def test_what_a_poll_was_held_without_is_not_lost() -> None:
 def test_since_2019_a_tableau_goes_from_meeting_to_meeting(day: date, *, vingt: bool, cinq: bool) -> None:
     scrutin, reunion = date(2026, 3, 15), date(2026, 2, 20)
     one = mouvement(date_mouvement=day, categorie=Categorie.INSCRIPTION_L30)
-    assert is_in(one, demande(VINGT_JOURS, scrutin=scrutin, reunion=date(2026, 1, 12), until=reunion)) is vingt
-    assert is_in(one, demande(CINQ_JOURS_REU, scrutin=scrutin, reunion=reunion)) is cinq
+    assert is_in(one, demande(VINGT, scrutin=scrutin, reunion=date(2026, 1, 12), until=reunion)) is vingt
+    assert is_in(one, demande(CINQ, scrutin=scrutin, reunion=reunion)) is cinq
 
 
 @pytest.mark.parametrize(
     ("type_", "values", "last_day"),
     [
-        (VINGT_JOURS, {}, date(2026, 2, 22)),  # the eve of the twentieth day
-        (VINGT_JOURS, {"publication": date(2026, 2, 21)}, date(2026, 2, 20)),
-        (CINQ_JOURS_REU, {"publication": date(2026, 3, 9)}, date(2026, 3, 8)),
-        (CINQ_JOURS_REU, {"until": date(2026, 3, 9)}, date(2026, 3, 9)),
-        (CINQ_JOURS_REU, {"until": date(2026, 3, 12)}, date(2026, 3, 10)),  # five days before the poll
+        (VINGT, {}, date(2026, 2, 22)),  # the eve of the twentieth day
+        (VINGT, {"publication": date(2026, 2, 21)}, date(2026, 2, 20)),
+        (CINQ, {"publication": date(2026, 3, 9)}, date(2026, 3, 8)),
+        (CINQ, {"until": date(2026, 3, 9)}, date(2026, 3, 9)),
+        (CINQ, {"until": date(2026, 3, 12)}, date(2026, 3, 10)),  # five days before the poll
     ],
 )
 def test_without_a_meeting_a_tableau_stops_when_it_is_asked(
@@ -265,8 +264,8 @@ def test_without_a_meeting_a_tableau_stops_when_it_is_asked(
         (PREMIER, {"date_tableau": FEVRIER}, "10 janvier"),
         (SECOND, {"date_tableau": JANVIER}, "dernier jour de février"),
         (ADDITIONS, {}, "date du scrutin"),
-        (CINQ_JOURS_REU, {"scrutin": MUNICIPALES}, "réunion précédente de la commission de contrôle"),
-        (VINGT_JOURS, {"reunion": JANVIER}, "le dernier jour des mouvements"),
+        (CINQ, {"scrutin": MUNICIPALES}, "réunion précédente de la commission de contrôle"),
+        (VINGT, {"reunion": JANVIER}, "le dernier jour des mouvements"),
     ],
 )
 def test_a_request_without_its_dates_is_refused(type_: TypeTableau, values: dict[str, Any], expected: str) -> None:
@@ -281,9 +280,9 @@ def test_a_request_without_its_dates_is_refused(type_: TypeTableau, values: dict
         (SECOND, {"date_tableau": date(2027, 2, 28)}, "tableau annuel des inscriptions et radiations (vingt_jours)"),
         (ADDITIONS, {"scrutin": date(2027, 4, 11)}, "le tableau des vingt jours (vingt_jours)"),
         (CINQ_JOURS, {"scrutin": date(2019, 1, 6)}, "le tableau des cinq jours d'aujourd'hui (cinq_jours_reu)"),
-        (CINQ_JOURS_REU, {"scrutin": date(2018, 12, 30), "reunion": JANVIER}, "(cinq_jours)"),
-        (VINGT_JOURS, {"scrutin": date(2018, 12, 30), "reunion": JANVIER}, "le tableau des additions (additions)"),
-        (VINGT_JOURS, {"until": date(2018, 12, 31), "reunion": JANVIER}, "celui des cinq jours d'alors (cinq_jours)"),
+        (CINQ, {"scrutin": date(2018, 12, 30), "reunion": JANVIER}, "(cinq_jours)"),
+        (VINGT, {"scrutin": date(2018, 12, 30), "reunion": JANVIER}, "le tableau des additions (additions)"),
+        (VINGT, {"until": date(2018, 12, 31), "reunion": JANVIER}, "celui des cinq jours d'alors (cinq_jours)"),
     ],
 )
 def test_a_tableau_at_a_date_of_the_other_law_is_refused_with_the_one_to_ask_for(
@@ -305,10 +304,6 @@ def historical_requests(day: date, polls: tuple[date, ...]) -> list[Demande]:
     ]
 
 
-def is_misplaced(one: Mouvement) -> bool:
-    return one.effet is Effet.ELECTION and (one.nature is not Nature.INSCRIPTION or one.scrutin is None)
-
-
 @given(
     mouvements(),
     st.dates(date(2013, 9, 1), date(2015, 1, 31)),
@@ -320,7 +315,8 @@ def test_each_mouvement_is_in_exactly_one_historical_tableau(
     requests = historical_requests(day, polls)
     for one in all_of_them:
         times = sum(is_in(one, request) for request in requests)
-        assert times == (one.is_listed and not is_misplaced(one))
+        is_misplaced = one.effet is Effet.ELECTION and (one.nature is not Nature.INSCRIPTION or one.scrutin is None)
+        assert times == (one.is_listed and not is_misplaced)
 
 
 @given(mouvements())

@@ -99,12 +99,9 @@ class Registre:
         return compose_tableau(demande, liste, source or OfAge(Period.of(demande), self))
 
 
-def _born(day: date) -> str:
-    return day.replace(year=day.year - 18).isoformat()
-
-
 def _entry(born: date, entered: date, **values: object) -> Mouvement:
-    return mouvement(ENTRY, date_naissance=_born(born), date_mouvement=entered, **values)
+    birth = born.replace(year=born.year - 18).isoformat()
+    return mouvement(ENTRY, date_naissance=birth, date_mouvement=entered, **values)
 
 
 def test_a_birth_of_less_than_sixteen_years_gives_no_date_in_the_future() -> None:

@@ -28,12 +28,6 @@ def _parse(changes: Mapping[str, str] | None = None) -> dict[str, Any]:
     return PARSER.parse(*clean_line(COLUMNS, [line.get(title, "") for title in HEADER]))
 
 
-def _rejection(**changes: str) -> LineError:
-    with pytest.raises(LineError) as rejection:
-        _parse(changes)
-    return rejection.value
-
-
 def test_a_line_becomes_a_row_of_the_table() -> None:
     assert _parse() == {
         "is_dated": True,
@@ -109,8 +103,9 @@ def test_a_value_is_understood(title: str, field: str, written: str, read: objec
     ],
 )
 def test_a_line_is_rejected_with_its_column_and_its_reason(changes: dict[str, str], column: str, reason: str) -> None:
-    rejection = _rejection(**changes)
-    assert (rejection.column, rejection.reason) == (column, reason)
+    with pytest.raises(LineError) as rejection:
+        _parse(changes)
+    assert (rejection.value.column, rejection.value.reason) == (column, reason)
 
 
 def test_without_a_date_de_tableau_the_day_of_the_mouvement_stands() -> None:

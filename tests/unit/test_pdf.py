@@ -206,7 +206,8 @@ PART_II = "II. Retranchements"
 def test_every_value_of_every_line_is_drawn_once_in_order(tmp_path: Path) -> None:
     lines = (*lignes(60), LONG)
     pdf = draw_to(tmp_path, tableau(commune(lines), has_nationalite=True))
-    drawn = squeezed("".join(_rows(read_text(pdf))))
+    pages = read_text(pdf).split("\f")
+    drawn = squeezed("".join(page.split("Motif\n", 1)[1] for page in pages if "Motif\n" in page))
     expected = [
         squeezed("".join((*astuple(ligne)[:6], ligne.nationalite, ligne.bureau, ligne.motif))) for ligne in lines
     ]
@@ -329,8 +330,3 @@ def test_a_row_taller_than_a_page_goes_on_and_loses_nothing(before: int) -> None
     pages = read_pages(draw(tableau(commune((*((PLAIN,) * before), replace(PLAIN, motif=motif), PLAIN)))))
     assert len(pages) > 10
     assert re.findall(r"motif\d+", " ".join(pages)) == motif.split()
-
-
-def _rows(text: str) -> list[str]:
-    """The pages without their headers."""
-    return [page.split("Motif\n", 1)[1] for page in text.split("\f") if "Motif\n" in page]

@@ -2,7 +2,6 @@
 
 import io
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from datetime import date
 from itertools import chain, repeat
 from pathlib import Path
@@ -28,10 +27,11 @@ from tests.unit.producers_samples import EVENT, INSTANT, export, plain, request,
 
 VOLUME = Path("/srv/exports")
 LABEL = "Liste P du 25/11/2026 09:30:00 [csv]"
+REFUSED = RequestState(RequestOutcome.REFUSED, "aucun registre importé pour 13900")
 REPORT = VOLUME / "13900" / "liste-P-13900-20261125-093000-anomalies.csv"
 
 
-def printed(write: Callable[[Console], None]) -> list[str]:
+def printed(write: Callable[[Console], object]) -> list[str]:
     stream = io.StringIO()
     write(Console(file=stream, width=120))
     return [line.rstrip() for line in stream.getvalue().splitlines() if line.strip()]
@@ -41,7 +41,7 @@ def test_the_table_shows_labels_counts_and_sizes() -> None:
     files = [export(), export(liste="CE", status=ExportStatus.QUEUED, electeurs=None, size=None, sha256=None)]
     header, _, first, second = printed(lambda console: print_exports(console, files))
     assert header.split() == ["Commune", "Fichier", "État", "Électeurs", "Bloquantes", "Remarques", "Taille"]
-    assert "Liste P du 25/11/2026 09:30:00 [csv]" in first
+    assert LABEL in first
     assert first.split("prêt")[1].split() == ["3", "000", "0", "12", "51,2", "ko"]
     assert second.split("en attente")[1].split() == ["—", "—", "—", "—"]
 
@@ -94,10 +94,7 @@ def test_files_are_listed_as_sha256sum_reads_them() -> None:
             request(export(status=ExportStatus.FAILED, error_message="Espace disque insuffisant.")),
             f"{LABEL} : Espace disque insuffisant.",
         ),
-        (
-            RequestState(RequestOutcome.REFUSED, "aucun registre importé pour 13900"),
-            "Demande refusée : aucun registre importé pour 13900",
-        ),
+        (REFUSED, "Demande refusée : aucun registre importé pour 13900"),
         (
             request(export(status=ExportStatus.RUNNING)),
             "Délai dépassé : les fichiers manquants peuvent encore venir.",
@@ -130,7 +127,6 @@ def test_sizes_are_french(size: int | None, text: str) -> None:
 
 
 UNREAD = RequestState()
-REFUSED = RequestState(RequestOutcome.REFUSED, "aucun registre importé pour 13900")
 RUNNING = export(status=ExportStatus.RUNNING, electeurs=3000, lines_written=1200)
 MADE = request(export(), export(export_id=2, status=ExportStatus.FAILED))
 
@@ -155,15 +151,6 @@ def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(render, "POLL_SECONDS", 0.001)
 
 
-def console() -> Console:
-    return Console(file=io.StringIO(), width=120)
-
-
-def shown(target: Console) -> str:
-    assert isinstance(target.file, io.StringIO)
-    return target.file.getvalue()
-
-
 @pytest.mark.parametrize(
     "answers",
     [
@@ -174,24 +161,20 @@ def shown(target: Console) -> str:
     ids=["made", "refused", "a database that restarts"],
 )
 def test_it_ends_with_the_fate_of_every_file(answers: tuple[RequestState | Exception, ...]) -> None:
-    assert wait_for(Script(*answers), EVENT, console(), 10) == answers[-1]
+    assert wait_for(Script(*answers), EVENT, Console(file=io.StringIO()), 10) == answers[-1]
 
 
 def test_it_ends_after_the_time_allowed_with_what_is_known() -> None:
     late = request(export(), RUNNING)
-    result = wait_for(Script(late), EVENT, console(), 0.02)
+    result = wait_for(Script(late), EVENT, Console(file=io.StringIO()), 0.02)
     assert result == late
     assert exit_code_of(result) is ExitCode.TIMEOUT
 
 
 def test_lines_show_each_change_once() -> None:
-    target = console()
-    wait_for(Script(UNREAD, request(RUNNING), request(RUNNING), request(export())), EVENT, target, 10)
-    label = "Liste P du 25/11/2026 09:30:00 [csv]"
-    assert shown(target).splitlines()[1:] == [
-        f"{label} : 1\u202f200 / 3\u202f000 électeurs",
-        f"{label} : prêt",
-    ]
+    script = Script(UNREAD, request(RUNNING), request(RUNNING), request(export()))
+    _, *lines = printed(lambda console: wait_for(script, EVENT, console, 10))
+    assert lines == [f"{LABEL} : 1\u202f200 / 3\u202f000 électeurs", f"{LABEL} : prêt"]
 
 
 @pytest.mark.parametrize(
@@ -203,22 +186,20 @@ def test_lines_show_each_change_once() -> None:
     ],
 )
 def test_the_last_line_does_not_call_ready_what_cannot_be_used(made: ExportState, said: str) -> None:
-    target = console()
-    wait_for(Script(request(made)), EVENT, target, 10)
-    assert shown(target).splitlines()[1:] == [f"{made.label} : {said}"]
+    _, *lines = printed(lambda console: wait_for(Script(request(made)), EVENT, console, 10))
+    assert lines == [f"{made.label} : {said}"]
 
 
 def test_a_request_that_nobody_reads_is_explained(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("producers.cli.render.UNREAD_SECONDS", 0.0)
-    target = console()
-    wait_for(Script(UNREAD), EVENT, target, 0.05)
-    assert shown(target).count("Demande pas encore lue") == 1
+    lines = printed(lambda console: wait_for(Script(UNREAD), EVENT, console, 0.05))
+    assert "".join(lines).count("Demande pas encore lue") == 1
 
 
 def test_a_database_that_stays_away_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(render, "AWAY_SECONDS", 0.02)
     with pytest.raises(StateAwayError):
-        wait_for(Script(StateAwayError("partie")), EVENT, console(), 10)
+        wait_for(Script(StateAwayError("partie")), EVENT, Console(file=io.StringIO()), 10)
 
 
 @pytest.mark.parametrize(
@@ -229,7 +210,7 @@ def test_a_database_that_stays_away_is_told(monkeypatch: pytest.MonkeyPatch) -> 
         ([tableau(), tableau(bloquantes=1)], ExitCode.ANOMALIES),
         ([export(bloquantes=3), export(status=ExportStatus.FAILED)], ExitCode.FAILED),
         ([export(status=ExportStatus.CANCELLED)], ExitCode.FAILED),
-        ([export(), replace(RUNNING)], ExitCode.TIMEOUT),
+        ([export(), RUNNING], ExitCode.TIMEOUT),
     ],
 )
 def test_the_exit_code_says_what_became_of_the_files(exports: list[ExportState], code: ExitCode) -> None:

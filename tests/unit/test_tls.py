@@ -9,12 +9,6 @@ from common.database import explain_database_tls, explain_tls
 from tests.parts.certificates import Authority
 
 
-def _refused(code: int, message: str) -> ssl.SSLCertVerificationError:
-    error = ssl.SSLCertVerificationError(1, "certificate verify failed")
-    error.verify_code, error.verify_message = code, message
-    return error
-
-
 @pytest.mark.parametrize(
     ("code", "french"),
     [
@@ -26,7 +20,9 @@ def _refused(code: int, message: str) -> ssl.SSLCertVerificationError:
     ],
 )
 def test_a_refused_certificate(code: int, french: str) -> None:
-    assert explain_tls(_refused(code, "invalid CA certificate")) == french
+    error = ssl.SSLCertVerificationError(1, "certificate verify failed")
+    error.verify_code, error.verify_message = code, "invalid CA certificate"
+    assert explain_tls(error) == french
 
 
 def test_an_authority_that_does_not_say_what_it_is_for(tmp_path: Path) -> None:

@@ -194,7 +194,9 @@ def test_arrivals_that_no_mouvement_explains_are_a_warning_that_says_what_to_che
 @pytest.mark.slow
 def test_young_people_who_came_of_age_are_told_apart(files: FilesScreen) -> None:
     made = files.make()["export_id"]
-    _set_differences(files, made, arrivees=5, majeurs=2, inscriptions=3, radiations=0, is_coherent=True)
+    found = {"export_id": 1, "label": "Liste P", "deposited_on": "2026-11-20", "departs": 0, "modifications": 0}
+    found |= {"arrivees": 5, "majeurs": 2, "inscriptions": 3, "radiations": 0, "is_coherent": True}
+    files.desk.run("UPDATE export SET differences = :it WHERE id = :id", it=json.dumps(found), id=made)
     page = files.read("differences", export=made)
     assert "2 électeurs ont eu 18 ans entre les deux fichiers" in page
     assert "(sans les nouveaux majeurs) et inscriptions33" in page
@@ -213,8 +215,3 @@ def test_tableaux_and_what_was_not_made_have_no_such_page(files: FilesScreen) ->
     assert files.get("differences", export=files.make_tableau(TypeTableau.VINGT_JOURS)).status_code == 404
     assert files.get("differences", export=files.desk.ask(CM)).status_code == 404
     assert files.get("differences", export=99).status_code == 404
-
-
-def _set_differences(files: FilesScreen, export: int, **changes: object) -> None:
-    found = {"export_id": 1, "label": "Liste P", "deposited_on": "2026-11-20", "departs": 0, "modifications": 0}
-    files.desk.run("UPDATE export SET differences = :it WHERE id = :id", it=json.dumps(found | changes), id=export)

@@ -33,15 +33,12 @@ _KIND = re.compile(r'<td class="main"><a href="([^"#]+)')
 _LOADED = re.compile(r'<(?:link rel="(?:stylesheet|icon)" href|script src|img src)="([^"]+)"')
 
 
-def _prepare(url: str) -> None:
-    add_history(Task(url, Path(url.removeprefix("sqlite:///")).parent, REQUESTS))
-
-
 @pytest.fixture(scope="module")
 def screen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FilesScreen]:
     """LIBREVILLE with a long history, and every kind of pending work at once."""
     folder = tmp_path_factory.mktemp("weights")
-    url = SqliteFiles(folder).create(folder / "screen.sqlite3", Template("past", _prepare))
+    past = Template("past", lambda url: add_history(Task(url, folder, REQUESTS)))
+    url = SqliteFiles(folder).create(folder / "screen.sqlite3", past)
     with open_screen(url, folder) as screen:
         _fill(screen)
         yield screen

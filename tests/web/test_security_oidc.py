@@ -49,12 +49,6 @@ def client(issuer: str, screen_database: str, tmp_path: Path) -> Iterator[TestCl
         yield client
 
 
-def _claims(issuer: str, sub: str, **claims: object) -> dict[str, str]:
-    """Set the claims of the provider's next login; the name to type in its form."""
-    assert httpx2.put(f"{issuer}/users/{sub}", json=claims).status_code == 204
-    return {"sub": sub}
-
-
 def test_an_agent_logs_in_and_comes_to_the_page_that_she_opened(client: TestClient) -> None:
     back = log_in(client, CLERK_FORM, at=f"{HOME}?page=2")
     assert (back.status_code, back.headers["location"]) == (303, HOME)
@@ -150,7 +144,8 @@ def test_a_letter_that_looks_like_another_is_another(issuer: str, client: TestCl
     """The Kelvin sign becomes a `k` in lower case, and another person may own that address."""
     execute(screen_database, "UPDATE agent SET email = 'kiosque@libreville.example' WHERE code_commune = '13900'")
     for email, status in (("\u212aiosque@libreville.example", 403), ("Kiosque@libreville.example", 303)):
-        log_in(client, _claims(issuer, "kelvin", email=email))
+        assert httpx2.put(f"{issuer}/users/kelvin", json={"email": email}).status_code == 204
+        log_in(client, {"sub": "kelvin"})
         assert client.get("/").status_code == status
         client.cookies.clear()
 
