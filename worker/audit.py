@@ -96,9 +96,6 @@ NOTIFIER = "notifier"
 """The actor of the notifier's own tasks."""
 
 
-_LABELS: Mapping[str, str] = {it.value: it.label for it in Action}
-
-
 class Actor(NamedTuple):
     """The actor, and the account that proves the identity; see `record_audit`."""
 
@@ -215,16 +212,13 @@ def _pseudonym_of(connection: Connection, named: Pseudonymised, code_commune: st
     salt = secrets.token_hex(16)
     pseudonym = _make_pseudonym(named.kind, salt, named.words)
     row = {"pseudonym": pseudonym, "salt": salt, "kind": named.kind.value, "words": named.words}
-    if _insert_if_new(connection, **row, code_commune="" if is_agent else code_commune):
+    row["code_commune"] = "" if is_agent else code_commune
+    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
+    # waits for other transactions that insert the same word
+    statement = dialect.insert(AuditWord).inline().values(row).on_conflict_do_nothing()
+    if connection.execute(statement, execution_options={"preserve_rowcount": True}).rowcount == 1:
         return pseudonym
     return _pseudonym_of(connection, named, code_commune)  # another transaction has just added this agent
-
-
-def _insert_if_new(connection: Connection, **values: str) -> bool:
-    """Insert a word, waiting for other transactions that insert the same word; return whether it was new."""
-    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
-    statement = dialect.insert(AuditWord).inline().values(**values).on_conflict_do_nothing()
-    return connection.execute(statement, execution_options={"preserve_rowcount": True}).rowcount == 1
 
 
 def find_pseudonym(connection: Connection, agent: str) -> str | None:
@@ -262,7 +256,7 @@ class AuditLine(NamedTuple):
     @property
     def label(self) -> str:
         """The French label of the action, or its code when this release does not know it."""
-        return _LABELS.get(self.action, self.action)
+        return Action(self.action).label if self.action in set(Action) else self.action
 
     @property
     def pseudonyms(self) -> set[str]:
@@ -369,7 +363,9 @@ def verify_audit(connection: Connection, logged: LoggedActs) -> Iterator[TrailFa
     digests = {row.id: str(row.line["digest"]) for row in waiting} | logged.digests
     writers = {row.id: row.writer for row in waiting} | logged.writers
     begin, seen = min(logged.digests, default=None), set[int]()
-    first, spared = min((number for number, _ in logged.written), default=begin), {"", _find_owner(connection)}
+    first, spared = min((number for number, _ in logged.written), default=begin), {""}
+    if connection.dialect.name == "postgresql":
+        spared.add(str(connection.scalar(text("SELECT tableowner FROM pg_tables WHERE tablename = 'audit'"))))
     for row in connection.execute(select(*_COLUMNS).order_by(Audit.id).execution_options(yield_per=500)):
         line = AuditLine(*row)
         seen.add(line.id)
@@ -397,12 +393,6 @@ def _check_words(connection: Connection) -> dict[str, bool]:
     words = {row.pseudonym: row.pseudonym == _make_pseudonym(row.kind, row.salt, row.words) for row in known}
     forgotten = select(Audit.detail).where(Audit.action == Action.FORGOTTEN.value)
     return words | {it: True for detail in connection.scalars(forgotten) for it in _PSEUDONYM.findall(detail)}
-
-
-def _find_owner(connection: Connection) -> str:
-    if connection.dialect.name != "postgresql":
-        return ""
-    return str(connection.scalar(text("SELECT tableowner FROM pg_tables WHERE tablename = 'audit'")))
 
 
 def read_log(lines: Iterable[str]) -> LoggedActs:

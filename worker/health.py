@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from uuid import uuid4
@@ -119,37 +120,35 @@ class ThreadStarts:
         return max(self._checks.values(), default=0) >= START_CHECKS
 
 
+@dataclass
 class Watchdog:
     """Checks each second whether the loop of the process gives heartbeats, and ends the process when it does not.
 
     It counts its own checks, not seconds: a process that was suspended as a whole is not ended.
     """
 
-    def __init__(
-        self, pulse: Pulse, silence_seconds: int, lacks: Callable[[], bool], *, period_seconds: float = 1.0
-    ) -> None:
-        self._pulse = pulse
-        self._longest = silence_seconds
-        self._lacks = lacks
-        self._period = period_seconds
-        self.is_exhausted = False
-        """Whether the watchdog stopped the process because it lacks resources."""
+    pulse: Pulse
+    silence_seconds: int
+    lacks: Callable[[], bool]
+    period_seconds: float = 1.0
+    is_exhausted: bool = False
+    """Whether the watchdog stopped the process because it lacks resources."""
 
     def start(self) -> None:
         """Start the thread, which ends with the process."""
         threading.Thread(target=self._look, name="watchdog", daemon=True).start()
 
     def _look(self) -> None:
-        seen, silent, exhausted, starts = self._pulse.signs, 0, 0, ThreadStarts()
+        seen, silent, exhausted, starts = self.pulse.signs, 0, 0, ThreadStarts()
         while True:
-            time.sleep(self._period)
-            signs = self._pulse.signs
+            time.sleep(self.period_seconds)
+            signs = self.pulse.signs
             silent = silent + 1 if signs == seen else 0
             seen = signs
-            if silent > self._longest or starts.are_stuck():
+            if silent > self.silence_seconds or starts.are_stuck():
                 log.critical("process_stuck")
                 os._exit(STUCK)
-            exhausted = exhausted + 1 if self._lacks() else 0
+            exhausted = exhausted + 1 if self.lacks() else 0
             if exhausted >= EXHAUSTED_LOOKS and not self.is_exhausted:
                 log.critical("process_exhausted")
                 self.is_exhausted = True

@@ -286,7 +286,7 @@ def test_a_notifier_whose_periodic_task_hangs_gives_no_heartbeat(
         return []
 
     notifier, beats = desk.notifier(smtp(mailbox), purge=Chore("hanging", hang, 3600)), list[str]()
-    notifier._beat = beats.append  # noqa: SLF001 — the heartbeat is all that a supervisor sees
+    notifier.beat = beats.append  # the heartbeat is all that a supervisor sees
     with capture_logs() as logs, running(notifier):
         assert begun.wait(60)
         wait_until(lambda: "loop_stuck" in {line["event"] for line in logs}, message="noticed")

@@ -387,7 +387,7 @@ worker/
   test_a_file_of_quotes_that_never_close_is_read_in_linear_time
     - if self.held and (len(self.held) == self._most or sum(map(len, self.held)) > MAX_LINE):
   test_a_loop_that_gives_no_sign_any_more_ends_its_process
-    - if silent > self._longest or starts.are_stuck():
+    - if silent > self.silence_seconds or starts.are_stuck():
   test_it_is_refused_once_it_was_looked_at_twice_in_vain
     - CHECK_SECONDS, CHECKS = 30.0, 2
     + CHECK_SECONDS, CHECKS = 30.0, 1
@@ -954,8 +954,8 @@ worker/messaging/
     - message.was_held = True
 worker/notifier/
   test_a_reminder_that_could_not_leave_in_time_is_given_up
-    - of_reminder = ReminderEcheance.reminder_id == reminder_id, ReminderEcheance.until >= today
-    + of_reminder = (ReminderEcheance.reminder_id == reminder_id,)
+    - of_it = ReminderEcheance.reminder_id == reminder_id, ReminderEcheance.until >= today
+    + of_it = (ReminderEcheance.reminder_id == reminder_id,)
   test_a_request_that_cannot_be_told_does_not_stop_the_others
     - elif len(claims) > 1:  # one that always fails must not stop the others
     + elif False:

@@ -61,28 +61,18 @@ def _known_of(connection: Connection, name: str) -> dict[str, Any]:
     return {column: values.pop() for column, values in columns.items() if len(values) == 1}
 
 
-def end_sessions(connection: Connection, name: str, *, actor: str) -> None:
+def end_sessions(connection: Connection, name: str, *, forgets_identity: bool = False, actor: str) -> None:
     """End every session of an agent on the screen.
 
-    Raises:
-        RefusedError: no agent has this name.
-    """
-    _change_everywhere(connection, name, Action.SESSIONS_ENDED, actor, sessions_ended=Agent.sessions_ended + 1)
-
-
-def forget_identity(connection: Connection, name: str, *, actor: str) -> None:
-    """Unbind an agent from the identity of the provider: the next login binds another one. End all sessions.
+    `forgets_identity`: also unbind the agent from the identity of the provider; the next login binds another one.
 
     Raises:
         RefusedError: no agent has this name.
     """
-    anew = {"identity": "", "sessions_ended": Agent.sessions_ended + 1}
-    _change_everywhere(connection, name, Action.IDENTITY_FORGOTTEN, actor, **anew)
-
-
-def _change_everywhere(connection: Connection, name: str, action: Action, actor: str, **values: Any) -> None:  # noqa: ANN401 — columns
-    if not connection.execute(update(Agent).where(Agent.name == name).values(**values)).rowcount:
+    values = {"sessions_ended": Agent.sessions_ended + 1} | ({"identity": ""} if forgets_identity else {})
+    if not connection.execute(update(Agent).where(Agent.name == name).values(values)).rowcount:
         raise RefusedError(f"aucun agent de ce nom : {name}")
+    action = Action.IDENTITY_FORGOTTEN if forgets_identity else Action.SESSIONS_ENDED
     record_audit(connection, action, actor=actor, detail=[Pseudonymised(WordKind.AGENT, name)])
 
 

@@ -153,7 +153,7 @@ def _change(connection: Connection, codes: Sequence[str], given: Mapping[str, An
         access.end_sessions(connection, name, actor=by)
         click.echo(f"Les sessions de {name} à l'écran sont terminées.")
     if name := given["forget_identity"]:
-        access.forget_identity(connection, name, actor=by)
+        access.end_sessions(connection, name, forgets_identity=True, actor=by)
         click.echo(f"{name} sera lié au compte de sa prochaine identification.")
     if recipient := given["end_secret"]:
         access.change_secret(connection, recipient, "", actor=by)

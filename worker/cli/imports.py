@@ -276,7 +276,12 @@ def imports(*, show_all: bool, taken_on: tuple[int, date] | None, undo: int | No
     if taken_on and undo is not None:
         raise click.UsageError("--taken-on ou --undo, pas les deux à la fois")
     if taken_on:
-        _date_import(*taken_on, reason)
+        import_id, day = taken_on
+        with register_database() as engine:
+            redated, recalled = redate(engine, import_id, day, actor=system_user(), reason=reason)
+        moved = count_of(redated.mouvements, "mouvement daté")
+        click.echo(f"Import {import_id} : export du {short_date(day)}, {moved} de ce jour.")
+        print_recalled(recalled)
     elif undo is not None:
         _undo(undo or None, reason)
     elif reason:
@@ -301,14 +306,6 @@ def _list_imports(*, show_all: bool) -> None:
     print_table(titles, rows, "Aucun import.")
     if others > 0:
         click.echo(f"… et {count_of(others, 'autre import', 'autres imports')} : --all")
-
-
-def _date_import(import_id: int, day: date, reason: str) -> None:
-    with register_database() as engine:
-        redated, recalled = redate(engine, import_id, day, actor=system_user(), reason=reason)
-    moved = count_of(redated.mouvements, "mouvement daté")
-    click.echo(f"Import {import_id} : export du {short_date(day)}, {moved} de ce jour.")
-    print_recalled(recalled)
 
 
 def _undo(import_id: int | None, reason: str) -> None:

@@ -75,7 +75,10 @@ def declare(*, file: BinaryIO | None, kind: str | None, commune: str, protect: b
     if file:
         _declare(_read_file(file))
     elif kind:
-        _show(kind, commune.upper())
+        read, titles = _TABLES[kind]
+        with register_database() as engine, engine.connect() as connection:
+            rows = [[_describe(value) for value in it] for it in read(connection, commune.upper())]
+        print_table(titles, rows, "Rien à montrer.")
     else:
         _change_protection(commune.upper(), is_lifted=lift)
 
@@ -144,13 +147,6 @@ _TABLES: dict[str, tuple[Callable[[Connection, str], Iterable[Iterable[Any]]], S
     ),
 }
 """By kind, what is read and the titles of its fields. An empty list or commune means all of them."""
-
-
-def _show(kind: str, commune: str) -> None:
-    read, titles = _TABLES[kind]
-    with register_database() as engine, engine.connect() as connection:
-        rows = [[_describe(value) for value in it] for it in read(connection, commune)]
-    print_table(titles, rows, "Rien à montrer.")
 
 
 def _describe(value: object) -> str:

@@ -12,7 +12,7 @@ number and the address of that day: those of the last export taken until then wh
 
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from typing import NamedTuple, Protocol
 
@@ -84,6 +84,7 @@ class Replaced(NamedTuple):
     used: date
 
 
+@dataclass
 class OfAge:
     """The mouvements of one list as a tableau counts them: a source for `compose_tableau`, over the register.
 
@@ -92,32 +93,25 @@ class OfAge:
     from. `corrected`: the dates of birth, before and after, of the doubts that were decided as one person.
     """
 
-    def __init__(
-        self,
-        period: Period | None,
-        register: Register,
-        exports: Sequence[Link] = (),
-        corrected: Collection[tuple[str, str]] = (),
-    ) -> None:
-        self.period = period
-        self.replaced: Counter[Replaced] = Counter()
-        """Arrivals that `stream` yielded with the number and address of another day than their own."""
-        self._register = register
-        self._exports = exports
-        self._corrected = corrected
-        self._arrivals: list[Mouvement] = []
+    period: Period | None
+    register: Register
+    exports: Sequence[Link] = ()
+    corrected: Collection[tuple[str, str]] = ()
+    replaced: Counter[Replaced] = field(default_factory=Counter, init=False)
+    """Arrivals that `stream` yielded with the number and address of another day than their own."""
+    _arrivals: list[Mouvement] = field(default_factory=list, init=False)
 
     def stream(self) -> Iterator[Mouvement]:
         """Yield the mouvements of electors of age, then those of electors who come of age."""
         self._arrivals = []
         self.replaced.clear()
         if self.period is None:
-            yield from self._register.stream()
+            yield from self.register.stream()
             return
         _, _, avant, apres, seen_on = self.period
         seen: dict[Identite, list[Mouvement]] = {}
         rows, listed = defaultdict[Identite, list[Mouvement]](list), defaultdict[Identite, list[Mouvement]](list)
-        for mouvement in self._register.stream():
+        for mouvement in self.register.stream():
             born = mouvement.personne.date_naissance
             if not is_mineur(born, avant, seen_on):
                 yield self._dated(mouvement, self.period)
@@ -125,7 +119,7 @@ class OfAge:
                 rows[identite_of(mouvement.personne)].append(mouvement)
         if avant < apres:
             after, until = last_birth(avant), min(last_birth(apres), last_birth(seen_on, YOUNGEST))
-            for electeur in self._register.young(after, until):
+            for electeur in self.register.young(after, until):
                 listed[identite_of(electeur.personne)].append(electeur)
             seen = self._see(after, until, self.period.until)
             self._join_corrected(seen, rows | listed)
@@ -134,7 +128,7 @@ class OfAge:
 
     def fetch(self, ids: Sequence[int]) -> Iterator[Mouvement]:
         """Return the mouvements with these ids, in the order asked."""
-        known = self._register.fetch([id_ for id_ in ids if id_ > 0])
+        known = self.register.fetch([id_ for id_ in ids if id_ > 0])
         return (self._arrivals[-id_ - 1] if id_ < 0 else next(known) for id_ in ids)
 
     def _dated(self, mouvement: Mouvement, period: Period) -> Mouvement:
@@ -154,13 +148,13 @@ class OfAge:
         Each date of birth is read from one export only. The mouvements have the day of that export.
         """
         seen = defaultdict[Identite, list[Mouvement]](list)
-        kept = [link for link in self._exports if link.is_kept]
+        kept = [link for link in self.exports if link.is_kept]
         for rank, link in enumerate(kept):
             following = kept[rank + 1].taken_on if rank + 1 < len(kept) else date.max
             first = last_birth(link.taken_on - _ONE_DAY) if rank else born_after
             last = last_birth(following - _ONE_DAY) if following <= until else born_until
             between = max(first, born_after), min(last, born_until)
-            for electeur in self._register.young(*between, link.import_id) if between[0] < between[1] else ():
+            for electeur in self.register.young(*between, link.import_id) if between[0] < between[1] else ():
                 seen[identite_of(electeur.personne)].append(replace(electeur, date_mouvement=link.taken_on))
         return seen
 
@@ -170,7 +164,7 @@ class OfAge:
         """Give the values of a former civil status in an export to the current one, if only one elector matches."""
         former = _by_birth({key: them for key, them in seen.items() if key not in known})
         now = _by_birth({key: them for key, them in known.items() if key not in seen})
-        for before, after in set(self._corrected):
+        for before, after in set(self.corrected):
             if len(former[before]) == len(now[after]) == 1:
                 seen[now[after].pop()] = seen.pop(former[before].pop())
 
@@ -214,9 +208,9 @@ class OfAge:
         """
         is_newer = seen and seen.date_mouvement <= day and not (entry and entry.date_mouvement > seen.date_mouvement)
         known = seen if seen and (is_newer or not entry) else entry
-        if self._exports:
-            used = known.date_mouvement if known else self._exports[-1].taken_on
-            wanted = max((link.taken_on for link in self._exports if link.taken_on <= day), default=used)
+        if self.exports:
+            used = known.date_mouvement if known else self.exports[-1].taken_on
+            wanted = max((link.taken_on for link in self.exports if link.taken_on <= day), default=used)
             if not wanted <= used <= max(day, wanted):
                 self.replaced[Replaced(wanted, used)] += 1
         return known or electeur

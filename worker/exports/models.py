@@ -295,20 +295,17 @@ def allocate_names(session: Session, exports: Sequence[Export], moment: datetime
     The counter also distinguishes files of the hour that is repeated at the end of summer time. Another transaction may
     take a name first: the caller repeats the whole.
     """
-    taken = _names_of_second(session, [file_name_of(export, pattern, moment) for export in exports])
+    names = [file_name_of(export, pattern, moment) for export in exports]
+    stems = sorted({name.rpartition(".")[0] for name in names})
+    counted = (and_(Export.file_name > f"{stem}-", Export.file_name < f"{stem}.") for stem in stems)
+    is_of_second = or_(Export.file_name.in_(names), *counted)
+    taken = set(session.scalars(select(Export.file_name).where(is_of_second)))
     for export in exports:
         number = 1
         while (name := file_name_of(export, pattern, moment, number)) in taken:
             number += 1
         taken.add(name)
         export.file_name, export.label = name, label_of(export, moment, number)
-
-
-def _names_of_second(session: Session, names: Sequence[str]) -> set[str]:
-    """Return the file names that exist among these, and among these with a counter."""
-    stems = {name.rpartition(".")[0] for name in names}
-    counted = (and_(Export.file_name > f"{stem}-", Export.file_name < f"{stem}.") for stem in sorted(stems))
-    return set(session.scalars(select(Export.file_name).where(or_(Export.file_name.in_(names), *counted))))
 
 
 def piece_name(file_name: str, piece: str) -> str:

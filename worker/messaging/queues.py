@@ -165,18 +165,13 @@ def _declare(connection: pika.BlockingConnection, queue: str) -> tuple[int, int]
     return declared.message_count, declared.consumer_count
 
 
-def _declare_exchange(connection: pika.BlockingConnection) -> None:
-    """Declare the exchange if it is missing; if it exists, the account needs no right to declare it."""
-    try:
-        connection.channel().exchange_declare(EXCHANGE, passive=True)
-    except ChannelClosedByBroker:
-        connection.channel().exchange_declare(EXCHANGE, exchange_type="topic", durable=True)
-
-
 def add_account_queues(url: str, account: str) -> None:
     """Declare the queues of an account that may ask; its messages wait there until a worker reads them."""
     with connect(url) as connection:
-        _declare_exchange(connection)
+        try:  # if the exchange exists, the account needs no right to declare it
+            connection.channel().exchange_declare(EXCHANGE, passive=True)
+        except ChannelClosedByBroker:
+            connection.channel().exchange_declare(EXCHANGE, exchange_type="topic", durable=True)
         channel = connection.channel()
         for is_bulk in (False, True):
             declare_account(channel, account, is_bulk=is_bulk)

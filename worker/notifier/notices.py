@@ -148,7 +148,9 @@ class Notices:
             return None
         code, day = reminder.code_commune, reminder.day
         today = self.today(code)
-        deadlines = _read_coming(session, reminder_id, today)
+        of_it = ReminderEcheance.reminder_id == reminder_id, ReminderEcheance.until >= today
+        rows = select(*DEADLINE_COLUMNS).where(*of_it).order_by(ReminderEcheance.due_on, ReminderEcheance.echeance)
+        deadlines = [Deadline(*row) for row in session.execute(rows)]
         if not deadlines:
             return None
         lieu = _read_names(session, [code]).get(code, code)
@@ -193,12 +195,6 @@ def _read_reports(session: Session, request_ids: Collection[int]) -> list[Reques
 
 
 DEADLINE_COLUMNS = tuple(getattr(ReminderEcheance, name) for name in Deadline._fields)
-
-
-def _read_coming(session: Session, reminder_id: int, today: date) -> list[Deadline]:
-    of_reminder = ReminderEcheance.reminder_id == reminder_id, ReminderEcheance.until >= today
-    rows = select(*DEADLINE_COLUMNS).where(*of_reminder).order_by(ReminderEcheance.due_on, ReminderEcheance.echeance)
-    return [Deadline(*row) for row in session.execute(rows)]
 
 
 def _read_names(session: Session, codes: Iterable[str]) -> dict[str, str]:

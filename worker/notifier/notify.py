@@ -98,36 +98,27 @@ class Pool:
             pass
 
 
+@dataclass
 class Notifier:
     """One of any number of notifiers; `beat` is called at each heartbeat."""
 
-    def __init__(
-        self,
-        engine: Engine,
-        pools: Sequence[Pool],
-        keep_house: KeepHouse = lambda _stop: False,
-        *,
-        owner: str,
-        lease_seconds: float,
-        beat: Beat = ignore,
-    ) -> None:
-        self.engine = engine
-        self._pools = pools
-        self._keep_house = keep_house
-        self._owner = owner
-        self._lease_seconds = lease_seconds
-        self._beat = beat
-        self._held: dict[str, tuple[float, Sequence[Claim]]] = {}
-        self._stop = threading.Event()
-        self.is_exhausted = False
-        """Whether this process lacks memory or descriptors: it has released its works, and ends."""
+    engine: Engine
+    pools: Sequence[Pool]
+    keep_house: KeepHouse = lambda _stop: False
+    owner: str = field(kw_only=True)
+    lease_seconds: float = field(kw_only=True)
+    beat: Beat = field(default=ignore, kw_only=True)
+    is_exhausted: bool = field(default=False, init=False)
+    """Whether this process lacks memory or descriptors: it has released its works, and ends."""
+    _held: dict[str, tuple[float, Sequence[Claim]]] = field(default_factory=dict, init=False)
+    _stop: threading.Event = field(default_factory=threading.Event, init=False)
 
     def run(self, stop: threading.Event) -> None:
         """Work until `stop` is set, or this process lacks resources; while the database is away, wait."""
         self._stop = stop
         serving = [
-            (pool, f"{self._owner}/{pool.kinds[0]}{number}", pool.threads > 1 and not number)
-            for pool in self._pools
+            (pool, f"{self.owner}/{pool.kinds[0]}{number}", pool.threads > 1 and not number)
+            for pool in self.pools
             for number in range(pool.threads)
         ]
         threads = [_start(self._serve, *arguments, stop) for arguments in serving]
@@ -136,18 +127,18 @@ class Notifier:
         while not stop.is_set():
             try:
                 signal.listen()
-                if time.monotonic() > renewed_at + self._lease_seconds / 4:
+                if time.monotonic() > renewed_at + self.lease_seconds / 4:
                     self._renew()
                     renewed_at = time.monotonic()
                 self._wake_all()
                 throttle.succeeded()
                 if self._is_alive():
-                    self._beat("")
+                    self.beat("")
                 stop.wait(WAKE_SECONDS)
                 signal.wait(stop)
             except Exception as error:  # noqa: BLE001 — whatever the error, the next attempt may succeed
                 throttle.failed(error)
-                self._beat(f"le notificateur n'avance plus ({type(error).__name__}) : voir son journal")
+                self.beat(f"le notificateur n'avance plus ({type(error).__name__}) : voir son journal")
                 stop.wait(TROUBLE_SECONDS)
         signal.close()
         deadline = time.monotonic() + STOP_SECONDS
@@ -156,10 +147,10 @@ class Notifier:
 
     def work(self, stop: threading.Event) -> int:
         """Do one step of the periodic tasks, then process all due works in this thread; return how many."""
-        self._keep_house(stop)
+        self.keep_house(stop)
         handled = 0
-        for pool in self._pools:
-            while not stop.is_set() and (number := self._step(pool, f"{self._owner}/{pool.kinds[0]}", pool.rule)):
+        for pool in self.pools:
+            while not stop.is_set() and (number := self._step(pool, f"{self.owner}/{pool.kinds[0]}", pool.rule)):
                 handled += number
         return handled
 
@@ -185,7 +176,7 @@ class Notifier:
     def _serve_house(self, stop: threading.Event) -> None:
         while not stop.is_set():
             self._held[_HOUSE] = time.monotonic(), ()
-            is_more_due = self._keep_house(stop)
+            is_more_due = self.keep_house(stop)
             del self._held[_HOUSE]
             if not is_more_due:
                 stop.wait(POLL_SECONDS)
@@ -200,7 +191,7 @@ class Notifier:
                     connection,
                     pool.kinds,
                     owner,
-                    lease_seconds=self._lease_seconds,
+                    lease_seconds=self.lease_seconds,
                     limit=pool.batch,
                     rule=rule,
                     at_work=self._list_held,
@@ -247,7 +238,7 @@ class Notifier:
         held = [one for started, claims in [*self._held.values()] if started > started_after for one in claims]
         if held:
             with self.engine.begin() as connection:
-                renew(connection, held, lease_seconds=self._lease_seconds)
+                renew(connection, held, lease_seconds=self.lease_seconds)
 
     def _is_alive(self) -> bool:
         started = min((started for started, _ in [*self._held.values()]), default=math.inf)
@@ -257,7 +248,7 @@ class Notifier:
         return False
 
     def _wake_all(self) -> None:
-        for pool in self._pools:
+        for pool in self.pools:
             pool.wake()
 
 

@@ -49,7 +49,7 @@ from worker.notifier.channels.delivery import (
     Message,
     backoff,
 )
-from worker.notifier.messages.events import AnsweredEvent, PublishEvent
+from worker.notifier.messages.events import PublishEvent
 from worker.notifier.messages.text import Topic, write
 from worker.notifier.models import Notification
 from worker.notifier.notices import Notice, Notices
@@ -178,17 +178,13 @@ class ListRecipients:
                         log.warning("no_recipient", **notice.log_keys)
                     for one in wishing:
                         works = later if notice.asker and one.agent == notice.asker else at_once
-                        works.append(_message_work(claim, one))
+                        kind = WorkKind.MAIL if one.channel is Channel.MAIL else WorkKind.MESSAGE
+                        works.append(NewWork(kind, claim.subject, one.key, claim.lane, claim.fair_tag))
                 elif claim.about is About.REMINDER:
                     log.warning("reminder_too_late", reminder_id=claim.subject_id)
             add(session.connection(), at_once)
             add(session.connection(), later, seconds=QUIET_SECONDS)
             note_notified(session, requests)
-
-
-def _message_work(claim: Claim, addressee: Addressee) -> NewWork:
-    kind = WorkKind.MAIL if addressee.channel is Channel.MAIL else WorkKind.MESSAGE
-    return NewWork(kind, claim.subject, addressee.key, claim.lane, claim.fair_tag)
 
 
 def delay_recalls(session: Session, claims: Sequence[Claim]) -> list[Claim]:
@@ -405,20 +401,16 @@ class EventPublishing:
             log.warning("event_delayed", exc_info=True)
         with Session(self._engine) as session, session.begin():
             running = [it for it in claims if it.kind is WorkKind.PROGRESS and events[it.id]]
-            for claim in running:
-                release(session.connection(), claim, _progress_seconds(events[claim.id]), counts=False)
+            for claim in running:  # again later, the more works come first
+                before = min(event.data.get("before", 0) for event, _ in events[claim.id])
+                seconds = min(max(PROGRESS_SECONDS, before), MOST_SECONDS)
+                release(session.connection(), claim, seconds, counts=False)
             others = [it for it in claims if it not in running]
             done = [it for it in others if it.id in published or it.kind is WorkKind.PROGRESS]
             for claim in others:
                 if claim not in done:
                     release(session.connection(), claim, until_next_try(claim.waits), AWAY, counts=False)
             finish_and_note(session, done)
-
-
-def _progress_seconds(events: Sequence[AnsweredEvent]) -> float:
-    """Return when to publish the progress of a request again: the more works come first, the later."""
-    before = min((event.data.get("before", 0) for event, _ in events), default=0)
-    return min(max(PROGRESS_SECONDS, before), MOST_SECONDS)
 
 
 _LANE_AGAIN = 1

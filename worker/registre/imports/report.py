@@ -189,8 +189,15 @@ class RejectReport:
 
     def __enter__(self) -> Self:
         with self._refusing():
-            if self.path and self.path.exists():
-                _remove_former(self.path)
+            if self.path and self.path.exists():  # of an earlier attempt, or another file if the path is mistyped
+                first_line = SEPARATOR.join(_HEADER).encode(ENCODING)
+                with self.path.open("rb") as file:
+                    is_ours = file.readline(len(first_line)) == first_line
+                if not is_ours:
+                    raise ImportRefusedError(
+                        f"{self.path} existe et n'est pas un rapport de rejets ; donnez un autre --report"
+                    )
+                self.path.unlink()
         return self
 
     def __exit__(self, *_error: object) -> None:
@@ -224,13 +231,3 @@ class RejectReport:
             raise ImportRefusedError(
                 f"{self.path} ne peut pas être écrit ({error.strerror}) ; choisissez un autre endroit avec --report"
             ) from None
-
-
-def _remove_former(path: Path) -> None:
-    """Remove the report of an earlier attempt; refuse any other file, because the path may be mistyped."""
-    first_line = SEPARATOR.join(_HEADER).encode(ENCODING)
-    with path.open("rb") as file:
-        is_ours = file.readline(len(first_line)) == first_line
-    if not is_ours:
-        raise ImportRefusedError(f"{path} existe et n'est pas un rapport de rejets ; donnez un autre --report")
-    path.unlink()

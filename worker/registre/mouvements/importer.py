@@ -181,10 +181,7 @@ def import_mouvements(
     return reading.summarise(import_id)
 
 
-_Reading = LineReader[dict[str, Any]]
-
-
-def _stage(connection: Connection, reading: _Reading, rejects: RejectReport) -> None:
+def _stage(connection: Connection, reading: LineReader[dict[str, Any]], rejects: RejectReport) -> None:
     """Insert the lines that are kept into STAGED; reject mouvements that the register already holds."""
     insert_all(connection, STAGED, (row | {"rank": line} for line, row in reading.read()))
     known = connection.scalars(select(STAGED.c.rank).where(_is_known()).order_by(STAGED.c.rank))

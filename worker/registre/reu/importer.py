@@ -12,7 +12,7 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Engine, func, insert, select, text, update
+from sqlalchemy import ColumnElement, Connection, Engine, and_, func, insert, literal, select, text, update
 from sqlalchemy.exc import OperationalError
 
 from common.calendrier import civil_day, now, shared_day
@@ -43,14 +43,15 @@ from worker.registre.imports.report import (
     default_report,
 )
 from worker.registre.models import Electeur, Import, ImportListe, ListeCommunale
+from worker.registre.reference import arrondissements_of
 from worker.registre.reu.guess import describe_matching
 from worker.registre.reu.lines import FIELDS, ElecteurRow, Reading, open_reu, said_of
-from worker.registre.reu.parts import Parts, keep_parts
 from worker.registre.versions import (
     BATCH,
     ListeKey,
     current_versions,
     discard_version,
+    is_on_liste,
     is_shown,
     point_to,
     stands,
@@ -248,7 +249,7 @@ class _Link(NamedTuple):
     taken_on: date
     read_on: date
     """The earliest civil day of the communes at the import: who is a minor there is found."""
-    parts: Mapping[ListeKey, Parts]
+    parts: "Mapping[ListeKey, _Parts]"
     """The lists that the export holds by arrondissement."""
 
     def why_not_compared(self, liste: ListeKey) -> str:
@@ -263,7 +264,7 @@ def _link(connection: Connection, version: int, reading: Reading, intake: Intake
     instant = now()
     taken_on = intake.taken_on or shared_day(instant, communes)
     read_on = min(civil_day(instant, code) for code in communes)
-    return _Link(intake, taken_on, read_on, keep_parts(connection, version, reading))
+    return _Link(intake, taken_on, read_on, _keep_parts(connection, version, reading))
 
 
 def _write_electeurs(connection: Connection, version: int, reading: Reading, progress: ImportProgress) -> None:
@@ -426,3 +427,82 @@ def _record(
         else:
             transaction.rollback()
     return len(changes)
+
+
+# Lists by arrondissement: an export of one arrondissement replaces its electors only; the other electors stay.
+
+_COPIED = [column.key for column in Electeur.__table__.columns if column.key not in {"id", "version", "facts"}]
+
+
+class _Parts(NamedTuple):
+    """The arrondissements of a list that an export holds in part."""
+
+    imports: Mapping[str, int]
+    """The import that wrote the electors of each arrondissement, including this import."""
+    followed: Collection[int] = ()
+    """The imports that wrote the arrondissements of this export before it."""
+    why_not_compared: str = ""
+    """In French, if the register does not hold one of them yet: its inscriptions are not known."""
+    note: str = ""
+    """The note of the import, in French."""
+
+
+def _keep_parts(connection: Connection, version: int, reading: Reading) -> dict[ListeKey, _Parts]:
+    """Copy into the staged version the electors of the arrondissements that the export lacks."""
+    held = reading.arrondissements
+    with connection.begin():
+        current = current_versions(connection) if held else {}
+    parts: dict[ListeKey, _Parts] = {}
+    for liste, codes in held.items():
+        mine = dict.fromkeys(sorted(codes), version)
+        parts[liste] = _Parts(mine)
+        if liste not in current:
+            continue
+        with connection.begin():
+            shown, written = _read_parts(connection, liste, current[liste])
+        if "" in shown:
+            if not arrondissements_of(liste.code_commune) <= codes:
+                raise ImportRefusedError(
+                    f"cet export est celui de {', '.join(sorted(codes))}, une partie de la commune "
+                    f"{liste.code_commune}, et le registre a la liste {liste.liste} de toute la commune : reprenez "
+                    "l'export de toute la commune, ou un fichier de tous ses arrondissements"
+                )
+            continue
+        others = sorted(shown.keys() - codes)
+        is_kept = and_(is_on_liste(*liste, current[liste]), Electeur.arrondissement.in_(others))
+        _copy_kept(connection, is_kept, version)
+        kept = sum(shown[code] for code in others)
+        reading.add(liste, kept)
+        new = ", ".join(sorted(codes - written.keys())) if shown else ""
+        parts[liste] = _Parts(
+            {code: written[code] for code in others} | mine,
+            [written[code] for code in codes if code in written],
+            f"premier export de {new}" if new else "",
+            f"{count_of(kept, 'électeur')} de {', '.join(others)} restent sur la liste {liste.liste}, sans changement"
+            if others
+            else "",
+        )
+    return parts
+
+
+def _read_parts(connection: Connection, liste: ListeKey, version: int) -> tuple[dict[str, int], dict[str, int]]:
+    counts = select(Electeur.arrondissement, func.count()).where(is_on_liste(*liste, version))
+    shown = {str(code): int(number) for code, number in connection.execute(counts.group_by(Electeur.arrondissement))}
+    of_liste = ImportListe.code_commune == liste.code_commune, ImportListe.liste == liste.liste
+    written = connection.scalar(select(ImportListe.parts).where(ImportListe.import_id == version, *of_liste))
+    return shown, written or {}
+
+
+def _copy_kept(connection: Connection, is_kept: ColumnElement[bool], version: int) -> None:
+    """Copy in the order of ids, batch after batch, because SQLite has one writer."""
+    last = 0
+    while True:
+        with connection.begin():
+            batch = select(Electeur.id).where(is_kept, Electeur.id > last).order_by(Electeur.id).limit(BATCH)
+            ids = connection.scalars(batch).all()
+            if not ids:
+                return
+            last = ids[-1]
+            columns = literal(version), literal(0), *(getattr(Electeur, name) for name in _COPIED)
+            copied = select(*columns).where(is_kept, Electeur.id.between(ids[0], last)).order_by(Electeur.id)
+            connection.execute(insert(Electeur).from_select(["version", "facts", *_COPIED], copied))
