@@ -41,7 +41,6 @@ from worker.housekeeping.housekeeping import Chore, sweep
 from worker.notifier import notify
 from worker.notifier.channels.delivery import GIVE_UP_SECONDS
 from worker.notifier.notify import FAILED
-from worker.notifier.sending import ListRecipients
 from worker.work.queue import Claim, NewWork, Work, WorkKind, WorkState, add, finish
 
 pytestmark = [pytest.mark.database(TEMPLATE), pytest.mark.desk(opened_by=Desk.open)]
@@ -256,12 +255,12 @@ def test_webhooks_that_hang_delay_no_other(desk: Desk, mailbox: Mailbox) -> None
 def test_a_process_that_lacks_memory_gives_its_works_back_uncounted_and_leaves(
     desk: Desk, mailbox: Mailbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(_self: ListRecipients, _claims: Sequence[Claim]) -> None:
+    def fail(*_: object) -> None:
         raise ImportError("libfoo.so: failed to map segment from shared object")
 
     desk.ask("P.csv")
     with monkeypatch.context() as patched:
-        patched.setattr(ListRecipients, "handle", fail)
+        patched.setattr(notify, "list_recipients", fail)
         short = desk.notifier(smtp(mailbox))
         stop = threading.Event()
         short.run(stop)

@@ -277,11 +277,11 @@ def test_a_gap_after_the_period_is_one_only_if_electors_are_counted_back_across_
     gap = [("couverture_lacune", Severity.BLOCKING)]
     later = _link(AFTER, is_compared=False)
     assert _found(FIRST, _link(AT), later) == [], "electors are counted from the export that ends the period"
-    gone = replace(_link(AT), electeurs=100, held=0)
+    gone = replace(_link(AT), electeurs=100, is_kept=False)
     assert _found(FIRST, gone, later) == gap, "of which the version is not kept any more"
     assert _used(Chain([FIRST, gone, later])) == [REUNION_PRECEDENTE, AT, AFTER]
     assert _found(FIRST, _link(AT), _link(AT, is_compared=False)) == gap, "of the last day, the last export ends it"
-    assert _found(FIRST, replace(gone, held=100), later) == []
+    assert _found(FIRST, replace(gone, is_kept=True), later) == []
 
 
 def test_an_export_of_the_day_of_the_meeting_begins_a_period() -> None:
@@ -292,7 +292,7 @@ def test_an_export_of_the_day_of_the_meeting_begins_a_period() -> None:
 
 
 def test_a_list_that_was_changed_by_another_way_than_an_import_is_said() -> None:
-    last = replace(_link(AT), electeurs=120, held=117)
+    last = replace(_link(AT), electeurs=120, is_kept=False)
     chain = Chain([replace(FIRST, electeurs=120), last], listed=117)
     assert base_of(DEMANDE, chain) is None
     assert _blocking("couverture_contredite", chain) == (
@@ -300,7 +300,7 @@ def test_a_list_that_was_changed_by_another_way_than_an_import_is_said() -> None
         "Annuler cet import (imports --undo), le reprendre (import-reu), puis redemander le tableau."
     )
     assert "couverture_contredite" in [it.code for it in check_couverture(YEARLY, chain)]
-    assert list(check_couverture(DEMANDE, replace(chain, links=[chain.links[0], replace(last, held=120)]))) == []
+    assert list(check_couverture(DEMANDE, replace(chain, links=[chain.links[0], replace(last, is_kept=True)]))) == []
 
 
 def test_a_comparison_alone_gives_the_exact_number() -> None:
@@ -390,13 +390,13 @@ def test_the_last_word_that_covers_a_period_is_the_one_that_counts() -> None:
 def test_a_gap_after_what_somebody_vouched_for_is_one() -> None:
     """Electors are counted back across it, and its mouvements are unknown."""
     later = replace(_link(AFTER, is_compared=False), electeurs=90)
-    gone = replace(_link(AT), electeurs=100, held=0)
+    gone = replace(_link(AT), electeurs=100, is_kept=False)
     alone = Chain([COUNTED, gone, later], _words(AT))
     assert _told(alone) == [("couverture_lacune", Severity.BLOCKING)]
     assert _told(replace(alone, words=_words(AFTER))) == [("couverture_contredite", Severity.BLOCKING)]
     as_many = replace(alone, links=[*alone.links[:2], replace(later, electeurs=100)], words=_words(AFTER))
     assert [it.severity for it in check_couverture(DEMANDE, as_many)] == [Severity.REMARK]
-    kept = replace(alone, links=[COUNTED, replace(gone, held=100), later])
+    kept = replace(alone, links=[COUNTED, replace(gone, is_kept=True), later])
     assert list(check_couverture(DEMANDE, kept)) == [], "electors are counted from the export that ends the period"
 
 

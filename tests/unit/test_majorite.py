@@ -237,7 +237,7 @@ FIRST, SECOND, LAST = BEFORE, date(2026, 12, 15), MEETING
 def _kept(*imports: int) -> list[Link]:
     """The exports of the period; only these are kept."""
     links = [Link(day, True, True, import_id=number) for number, day in enumerate((FIRST, SECOND, LAST), 1)]  # noqa: FBT003
-    return [replace(link, electeurs=1, held=int(link.import_id in imports)) for link in links]
+    return [replace(link, electeurs=1, is_kept=link.import_id in imports) for link in links]
 
 
 def test_a_corrected_name_has_the_address_of_the_day() -> None:

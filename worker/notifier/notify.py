@@ -33,11 +33,11 @@ from worker.notifier.channels.delivery import LONGEST_DIALOGUE_SECONDS, ChannelS
 from worker.notifier.messages.events import PublishEvent
 from worker.notifier.notices import Notices
 from worker.notifier.sending import (
-    EventPublishing,
-    ListRecipients,
-    SendMessage,
     commit,
     delay_or_bury,
+    list_recipients,
+    publish_events,
+    send_messages,
 )
 from worker.work.queue import Claim, ClaimRule, WorkKind, claim, has_due, release, renew
 
@@ -270,13 +270,13 @@ def build_pools(
     engine: Engine, notices: Notices, senders: Mapping[Channel, ChannelSender], publish: PublishEvent | None
 ) -> Sequence[Pool]:
     """Return the loops of a notifier; `publish` is None where no program listens (the embedded mode)."""
-    events = EventPublishing(engine, notices, publish)
-    message = SendMessage(engine, notices, senders)
+    events = partial(publish_events, engine, notices, publish)
+    messages = partial(send_messages, engine, notices, senders)
     one_each = ClaimRule(one_for_each_part=True)
     return (
-        Pool((WorkKind.REPLY,), events.handle, batch=50),
-        Pool((WorkKind.RECIPIENTS,), ListRecipients(engine, notices).handle, batch=50),
-        Pool((WorkKind.EVENT, WorkKind.PROGRESS), events.handle, batch=50, rule=ClaimRule(in_order=True)),
-        Pool((WorkKind.MAIL,), message.handle, threads=4, rule=one_each),
-        Pool((WorkKind.MESSAGE,), message.handle, threads=4, rule=one_each),
+        Pool((WorkKind.REPLY,), events, batch=50),
+        Pool((WorkKind.RECIPIENTS,), partial(list_recipients, engine, notices), batch=50),
+        Pool((WorkKind.EVENT, WorkKind.PROGRESS), events, batch=50, rule=ClaimRule(in_order=True)),
+        Pool((WorkKind.MAIL,), messages, threads=4, rule=one_each),
+        Pool((WorkKind.MESSAGE,), messages, threads=4, rule=one_each),
     )

@@ -150,41 +150,34 @@ QUIET_SECONDS = 600
 """The agent who asked for files gets no mail if that agent downloads all of them within this time."""
 
 
-class ListRecipients:
-    """Adds a work for each recipient of messages about requests, recalls and reminders.
+def list_recipients(engine: Engine, notices: Notices, claims: Sequence[Claim]) -> None:
+    """Add a work for each recipient of these messages about requests, recalls and reminders, in one transaction.
 
     The mail to the agent who asked is due later: it may be needless.
     """
-
-    def __init__(self, engine: Engine, notices: Notices) -> None:
-        self._engine = engine
-        self._notices = notices
-
-    def handle(self, claims: Sequence[Claim]) -> None:
-        """List the recipients of all these messages, in one transaction."""
-        with Session(self._engine) as session, session.begin():
-            claims = delay_recalls(session, claims)
-            requests = _lock_requests(session, claims)
-            mine = finish(session.connection(), claims)
-            claims = [claim for claim in claims if claim.id in mine]
-            notices = self._notices.read(session, claims)
-            addressees = read_addressees(session, {it.code_commune for it in notices.values()})
-            at_once, later = list[NewWork](), list[NewWork]()
-            for claim in claims:
-                if notice := notices.get(claim.subject):
-                    of_commune = addressees[notice.code_commune].values()
-                    wishing = [one for one in of_commune if one.wishes & notice.wishes]
-                    if notice.wishes and not wishing:
-                        log.warning("no_recipient", **notice.log_keys)
-                    for one in wishing:
-                        works = later if notice.asker and one.agent == notice.asker else at_once
-                        kind = WorkKind.MAIL if one.channel is Channel.MAIL else WorkKind.MESSAGE
-                        works.append(NewWork(kind, claim.subject, one.key, claim.lane, claim.fair_tag))
-                elif claim.about is About.REMINDER:
-                    log.warning("reminder_too_late", reminder_id=claim.subject_id)
-            add(session.connection(), at_once)
-            add(session.connection(), later, seconds=QUIET_SECONDS)
-            note_notified(session, requests)
+    with Session(engine) as session, session.begin():
+        claims = delay_recalls(session, claims)
+        requests = _lock_requests(session, claims)
+        mine = finish(session.connection(), claims)
+        claims = [claim for claim in claims if claim.id in mine]
+        read = notices.read(session, claims)
+        addressees = read_addressees(session, {it.code_commune for it in read.values()})
+        at_once, later = list[NewWork](), list[NewWork]()
+        for claim in claims:
+            if notice := read.get(claim.subject):
+                of_commune = addressees[notice.code_commune].values()
+                wishing = [one for one in of_commune if one.wishes & notice.wishes]
+                if notice.wishes and not wishing:
+                    log.warning("no_recipient", **notice.log_keys)
+                for one in wishing:
+                    works = later if notice.asker and one.agent == notice.asker else at_once
+                    kind = WorkKind.MAIL if one.channel is Channel.MAIL else WorkKind.MESSAGE
+                    works.append(NewWork(kind, claim.subject, one.key, claim.lane, claim.fair_tag))
+            elif claim.about is About.REMINDER:
+                log.warning("reminder_too_late", reminder_id=claim.subject_id)
+        add(session.connection(), at_once)
+        add(session.connection(), later, seconds=QUIET_SECONDS)
+        note_notified(session, requests)
 
 
 def delay_recalls(session: Session, claims: Sequence[Claim]) -> list[Claim]:
@@ -271,52 +264,48 @@ def try_recipient(senders: Mapping[Channel, ChannelSender], addressee: Addressee
     senders[addressee.channel].send(message, addressee)
 
 
-class SendMessage:
-    """Processes the work of one recipient: reads and composes the message, sends it, records the result.
+def send_messages(
+    engine: Engine, notices: Notices, senders: Mapping[Channel, ChannelSender], claims: Sequence[Claim]
+) -> None:
+    """Process the work of one recipient each: read and compose the message, send it, record the result.
 
-    The row of `notification` is inserted before the first attempt.
+    The row of `notification` is inserted before the first attempt. The message may be needless by then, or its
+    recipient gone.
     """
+    for claim in claims:
+        with Session(engine, expire_on_commit=False) as session, session.begin():
+            row = session.scalars(select(Notification).where(_is_message(claim))).one_or_none()
+            notice = notices.read(session, [claim]).get(claim.subject)
+            code = row.code_commune if row else notice.code_commune if notice else ""
+            addressee = read_addressees(session, {code})[code].get(claim.part)
+            if row is None and notice and addressee and not notice.is_opened:
+                row = _make_row(claim, notice, addressee)
+                session.add(row)
+        if row is None or row.sent_at:
+            commit(engine, partial(finish_and_note, claims=[claim]))
+            continue
+        with structlog.contextvars.bound_contextvars(channel=row.channel, **(notice.log_keys if notice else {})):
+            failure = _send(senders, notice, addressee)
+            commit(engine, partial(_record_result, claim=claim, row=row, failure=failure))
 
-    def __init__(self, engine: Engine, notices: Notices, senders: Mapping[Channel, ChannelSender]) -> None:
-        self._engine = engine
-        self._notices = notices
-        self._senders = senders
 
-    def handle(self, claims: Sequence[Claim]) -> None:
-        """Send the message of each work; before the first attempt it may be needless by now, or its recipient gone."""
-        for claim in claims:
-            with Session(self._engine, expire_on_commit=False) as session, session.begin():
-                row = session.scalars(select(Notification).where(_is_message(claim))).one_or_none()
-                notice = self._notices.read(session, [claim]).get(claim.subject)
-                code = row.code_commune if row else notice.code_commune if notice else ""
-                addressee = read_addressees(session, {code})[code].get(claim.part)
-                if row is None and notice and addressee and not notice.is_opened:
-                    row = _make_row(claim, notice, addressee)
-                    session.add(row)
-            if row is None or row.sent_at:
-                commit(self._engine, partial(finish_and_note, claims=[claim]))
-                continue
-            with structlog.contextvars.bound_contextvars(channel=row.channel, **(notice.log_keys if notice else {})):
-                failure = self._send(notice, addressee)
-                commit(self._engine, partial(_record_result, claim=claim, row=row, failure=failure))
-
-    def _send(
-        self, notice: Notice | None, addressee: Addressee | None
-    ) -> DeliveryDelayedError | DeliveryRefusedError | None:
-        if addressee is None:
-            return DeliveryRefusedError(REMOVED)
-        if notice is None:
-            return DeliveryRefusedError(TOO_LATE)
-        try:
-            self._senders[addressee.channel].send(notice, addressee)
-        except DeliveryRefusedError as refusal:
-            log.warning("message_refused")
-            return refusal
-        except DeliveryDelayedError as delay:
-            log.warning("message_delayed", reason=str(delay), may_be_sent=delay.is_uncertain)
-            return delay
-        log.info("message_sent")
-        return None
+def _send(
+    senders: Mapping[Channel, ChannelSender], notice: Notice | None, addressee: Addressee | None
+) -> DeliveryDelayedError | DeliveryRefusedError | None:
+    if addressee is None:
+        return DeliveryRefusedError(REMOVED)
+    if notice is None:
+        return DeliveryRefusedError(TOO_LATE)
+    try:
+        senders[addressee.channel].send(notice, addressee)
+    except DeliveryRefusedError as refusal:
+        log.warning("message_refused")
+        return refusal
+    except DeliveryDelayedError as delay:
+        log.warning("message_delayed", reason=str(delay), may_be_sent=delay.is_uncertain)
+        return delay
+    log.info("message_sent")
+    return None
 
 
 def _make_row(claim: Claim, notice: Notice, addressee: Addressee) -> Notification:
@@ -371,46 +360,41 @@ PROGRESS_SECONDS, MOST_SECONDS = 1.0, 60.0
 AWAY = "courtier RabbitMQ injoignable"
 
 
-class EventPublishing:
-    """Processes works that publish an event; `publish` is None where no program listens (the embedded mode)."""
+def publish_events(engine: Engine, notices: Notices, publish: PublishEvent | None, claims: Sequence[Claim]) -> None:
+    """Publish the events of these works, in their order; what the broker does not confirm is tried again.
 
-    def __init__(self, engine: Engine, notices: Notices, publish: PublishEvent | None) -> None:
-        self._engine = engine
-        self._notices = notices
-        self._publish = publish
-
-    def handle(self, claims: Sequence[Claim]) -> None:
-        """Publish the events of these works, in their order; what the broker does not confirm is tried again."""
-        if self._publish is None:
-            with Session(self._engine) as session, session.begin():
-                finish_and_note(session, claims)
-            return
-        with Session(self._engine, expire_on_commit=False) as session, session.begin():
-            claims = delay_recalls(session, claims)
-            notices = self._notices.read(session, claims)
-            events = {it.id: notices[it.subject].events_of(it) if it.subject in notices else [] for it in claims}
-        published = set[int]()
-        try:
-            for claim in claims:
-                for event, account in events[claim.id]:
-                    self._publish(event, account)
-                    keys = notices[claim.subject].log_keys
-                    log.info("event_published", type=event.type, export_id=event.data.get("export_id"), **keys)
-                published.add(claim.id)
-        except TransientError:
-            log.warning("event_delayed", exc_info=True)
-        with Session(self._engine) as session, session.begin():
-            running = [it for it in claims if it.kind is WorkKind.PROGRESS and events[it.id]]
-            for claim in running:  # again later, the more works come first
-                before = min(event.data.get("before", 0) for event, _ in events[claim.id])
-                seconds = min(max(PROGRESS_SECONDS, before), MOST_SECONDS)
-                release(session.connection(), claim, seconds, counts=False)
-            others = [it for it in claims if it not in running]
-            done = [it for it in others if it.id in published or it.kind is WorkKind.PROGRESS]
-            for claim in others:
-                if claim not in done:
-                    release(session.connection(), claim, until_next_try(claim.waits), AWAY, counts=False)
-            finish_and_note(session, done)
+    `publish` is None where no program listens (the embedded mode).
+    """
+    if publish is None:
+        with Session(engine) as session, session.begin():
+            finish_and_note(session, claims)
+        return
+    with Session(engine, expire_on_commit=False) as session, session.begin():
+        claims = delay_recalls(session, claims)
+        read = notices.read(session, claims)
+        events = {it.id: read[it.subject].events_of(it) if it.subject in read else [] for it in claims}
+    published = set[int]()
+    try:
+        for claim in claims:
+            for event, account in events[claim.id]:
+                publish(event, account)
+                keys = read[claim.subject].log_keys
+                log.info("event_published", type=event.type, export_id=event.data.get("export_id"), **keys)
+            published.add(claim.id)
+    except TransientError:
+        log.warning("event_delayed", exc_info=True)
+    with Session(engine) as session, session.begin():
+        running = [it for it in claims if it.kind is WorkKind.PROGRESS and events[it.id]]
+        for claim in running:  # again later, the more works come first
+            before = min(event.data.get("before", 0) for event, _ in events[claim.id])
+            seconds = min(max(PROGRESS_SECONDS, before), MOST_SECONDS)
+            release(session.connection(), claim, seconds, counts=False)
+        others = [it for it in claims if it not in running]
+        done = [it for it in others if it.id in published or it.kind is WorkKind.PROGRESS]
+        for claim in others:
+            if claim not in done:
+                release(session.connection(), claim, until_next_try(claim.waits), AWAY, counts=False)
+        finish_and_note(session, done)
 
 
 _LANE_AGAIN = 1

@@ -78,9 +78,9 @@ def load_reference(connection: Connection) -> int:
     """Insert the missing communes of the reference data and return their number; existing rows stay unchanged."""
     known = read_names(connection)
     missing = [
-        {"code": commune.code, "nom": commune.nom, "code_departement": commune.departement}
-        for commune in iter_communes()
-        if commune.code not in known
+        {"code": code, "nom": nom, "code_departement": departement}
+        for code, nom, departement in iter_communes()
+        if code not in known
     ]
     if missing:
         connection.execute(insert(Commune), missing)

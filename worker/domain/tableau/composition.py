@@ -342,18 +342,12 @@ def _make_notes(demande: Demande, liste: ListeDeCommune, survey: Survey, chain: 
 
 def _cite_source(demande: Demande, chain: Chain, exports: Sequence[Link]) -> str:
     """Cite the sources of the tableau: exports, each with its number of people, or the current register."""
-    *others, last = [_count_export(link) for link in exports] or [""]
     if exports:
+        *others, last = [f"du {short_date(it.taken_on)} ({count_of(it.electeurs, 'personne')})" for it in exports]
         said = f"{', '.join(others)} et {last}" if others else last
-        minors = ", mineurs compris" if any(link.electeurs is not None for link in exports) else ""
-        source = f"{'les exports' if others else 'l’export'} du répertoire électoral unique {said}{minors}"
+        source = f"{'les exports' if others else 'l’export'} du répertoire électoral unique {said}, mineurs compris"
     else:
         source = f"le registre, lu pour la demande du {format_moment(demande.requested_at, demande.code_commune)}"
     word = chain.word(last_known_day(demande))
     vouched = f", et les mouvements dits complets jusqu’au {short_date(word.complete_until)}" if word else ""
     return f"D’après {source}{vouched}."
-
-
-def _count_export(link: Link) -> str:
-    counted = "" if link.electeurs is None else f" ({count_of(link.electeurs, 'personne')})"
-    return f"du {short_date(link.taken_on)}{counted}"

@@ -38,19 +38,14 @@ class Link:
     """Number of its mouvements without a known day: each happened at some time since the link before."""
     import_id: int = 0
     """The id of its import."""
-    electeurs: int | None = None
-    """Electors of the export, including minors; None if they were not counted."""
+    electeurs: int = 0
+    """Electors of the export, including minors."""
     growth: int = 0
     """Number of electors that its mouvements add to the list."""
-    held: int | None = None
-    """Number of electors that the register holds in the version of this import; None if they were not counted."""
+    is_kept: bool = True
+    """Whether the register still holds the whole version of the list that this import wrote."""
     has_new_part: bool = False
     """Whether an arrondissement came into the list since the link before: its arrival is not compared."""
-
-    @property
-    def is_kept(self) -> bool:
-        """Whether the register still holds the whole version of the list that this import wrote."""
-        return self.held is None or self.held == self.electeurs
 
 
 class DayCount(NamedTuple):
@@ -81,8 +76,8 @@ class Chain:
     """Dates of birth of the electors on the list who were minors on the day of the first export."""
     waiting: Mapping[date, int] = field(default_factory=dict)
     """By day, the number of mouvements of a file that are not applied to the list."""
-    listed: int | None = None
-    """Number of electors that the list shows now, including minors; None if they were not counted."""
+    listed: int = 0
+    """Number of electors that the list shows now, including minors."""
     partial: Sequence[Link] = ()
     """The exports of some arrondissements since the last link: on their days the list is not known as a whole."""
 
@@ -98,8 +93,6 @@ class Chain:
         a mouvement of the day of an export may be in the export or not, and electors registered in advance are in the
         exports, perhaps in no file of mouvements.
         """
-        if before.electeurs is None or link.electeurs is None:
-            return None
         if link.is_compared and not self.has_other_mouvements(before, link):
             expected = before.electeurs + link.growth
             return None if expected == link.electeurs else expected
@@ -243,13 +236,13 @@ def _bounds(demande: Demande, links: Sequence[Link]) -> tuple[int, int]:
 
 def _check_rows(demande: Demande, chain: Chain) -> Iterator[Anomaly]:
     """Check that the current list has as many electors as the export that brought it."""
-    if base_of(demande, chain) or not chain.links or chain.listed in {None, chain.links[-1].electeurs}:
+    if base_of(demande, chain) or not chain.links or chain.listed == chain.links[-1].electeurs:
         return
     link = chain.links[-1]
     yield _anomalie(
         "couverture_contredite",
         f"Le registre a été modifié hors import : l'export du {short_date(link.taken_on)} donnait "
-        f"{count_of(link.electeurs or 0, 'électeur')}, le registre en a {format_number(chain.listed or 0)}. Annuler "
+        f"{count_of(link.electeurs, 'électeur')}, le registre en a {format_number(chain.listed)}. Annuler "
         "cet import (imports --undo), le reprendre (import-reu), puis redemander le tableau.",
     )
 
@@ -392,8 +385,8 @@ def span(first: date, last: date) -> str:
 
 def _on_totals(chain: Chain, before: Link, link: Link, expected: int) -> str:
     totals = (
-        f"De l'export du {short_date(before.taken_on)} ({count_of(before.electeurs or 0, 'électeur')}) à celui du "
-        f"{short_date(link.taken_on)} ({count_of(link.electeurs or 0, 'électeur')}), les mouvements"
+        f"De l'export du {short_date(before.taken_on)} ({count_of(before.electeurs, 'électeur')}) à celui du "
+        f"{short_date(link.taken_on)} ({count_of(link.electeurs, 'électeur')}), les mouvements"
     )
     if word := chain.word(link.taken_on):
         return (
@@ -421,11 +414,7 @@ def _on_gap(link: Link, before: Link) -> str:
 
 
 def _on_word_only(before: Link, link: Link) -> str:
-    totals = (
-        f"Les totaux concordent ({format_number(before.electeurs)} puis {format_number(link.electeurs)})."
-        if before.electeurs is not None and link.electeurs is not None
-        else "Vérifier que les totaux avant et après sont ceux de ces deux exports."
-    )
+    totals = f"Les totaux concordent ({format_number(before.electeurs)} puis {format_number(link.electeurs)})."
     return f"{_on_gap(link, before)} : que les mouvements sont tous là n'est dit que par leur import. {totals}"
 
 

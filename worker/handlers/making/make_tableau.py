@@ -3,7 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import date
 from typing import Any
 
@@ -95,7 +95,7 @@ def make_tableau(export: Export, claim: Claim, heartbeat: Heartbeat, services: S
         storage.pending(export.code_commune, export.file_name, claim.owner) as file,
     ):
         with snapshot(services.registre) as connection:
-            subject = TableauSubject.read(connection, export, heartbeat.progress)
+            subject = TableauSubject(connection, export, heartbeat.progress)
             tableau = subject.compose()
             announce(services.engine, claim, electeurs=tableau.mouvements)
             storage.require_room(LEAST_BYTES + tableau.mouvements * BYTES_PER_MOUVEMENT)
@@ -161,25 +161,10 @@ def write_proof(reconciliation: Reconciliation, label: str, file: PendingFile) -
     file.write(f"{json.dumps(document, ensure_ascii=False, indent=2)}\n".encode())
 
 
-@dataclass(frozen=True)
 class TableauSubject:
     """The register data of a tableau, in one snapshot; later imports do not change a tableau that is made again."""
 
-    demande: Demande
-    liste: ListeDeCommune
-    register: MouvementSource
-    """With the list that electors are counted from."""
-    current: MouvementSource
-    """With the list as it is now."""
-    source: OfAge
-    chain: Chain
-    doubts: Sequence[tuple[int, int]]
-    corrections: Sequence[tuple[str, str]]
-    guesses: Sequence[Row[Any]]
-    rests_on: Sequence[dict[str, Any]]
-
-    @classmethod
-    def read(cls, connection: Connection, export: Export, progress: Progress) -> "TableauSubject":
+    def __init__(self, connection: Connection, export: Export, progress: Progress) -> None:
         """Read the data of a tableau.
 
         Raises:
@@ -187,50 +172,42 @@ class TableauSubject:
         """
         commune = require_commune(connection, export.code_commune)
         liste = export.nom_liste
-        demande = read_demande(export)
+        self.demande = demande = read_demande(export)
         chain = read_chain(connection, commune.code, liste)
         base = base_of(demande, chain)
         if base and (chain.words or chain.daily):
             births = read_births(connection, commune.code, liste, chain.links[0].taken_on, base.import_id)
             chain = replace(chain, births=births)
+        self.chain = chain
         used = imports_used(demande, chain) | select_imports(connection, commune.code, liste, demande)
+        self.rests_on = read_rests_on(connection, used)
         version = commune.versions.get(liste, NO_VERSION)
         now = MouvementSource(connection, commune.code, liste, version, _Count(progress))
-        current = _at(now, chain, next((it for it in chain.links if it.import_id == version and it.is_kept), None))
-        register = _at(now, chain, base)
+        self.current = _at(now, chain, next((it for it in chain.links if it.import_id == version and it.is_kept), None))
+        """With the list as it is now."""
+        self.register = register = _at(now, chain, base)
+        """With the list that electors are counted from."""
         days = demande.age_avant, demande.jour
         as_of = base.import_id if base else None
         if not chain.links:  # no export of this list: bureaux of the day of the request
             as_of = find_import_by(connection, commune.code, demande.jour)
-        bureaux = select_bureaux(connection, commune.code, liste, register.version, days, as_of=as_of)
+        self.liste = ListeDeCommune(
+            commune.code,
+            clean(commune.nom),
+            liste,
+            select_bureaux(connection, commune.code, liste, register.version, days, as_of=as_of),
+            name_departement(commune.code_departement),
+            has_arrondissements=bool(arrondissements_of(commune.code)),
+        )
+        self.doubts = open_pairs(connection, commune.code, liste)
+        self.corrections: Sequence[tuple[str, str]] = ()
+        self.guesses: Sequence[Row[Any]] = ()
+        if reunion := demande.reunion:
+            self.corrections = list_corrections(connection, commune.code, liste, reunion, as_of=as_of)
+            self.guesses = list_guesses(connection, commune.code, liste, reunion, demande.last_day)
         exports = [*window_of(demande, chain)]
         exports += [base] if base and base not in exports else []
-        corrections = (
-            list_corrections(connection, commune.code, liste, demande.reunion, as_of=as_of) if demande.reunion else []
-        )
-        return cls(
-            demande=demande,
-            liste=ListeDeCommune(
-                commune.code,
-                clean(commune.nom),
-                liste,
-                bureaux,
-                name_departement(commune.code_departement),
-                has_arrondissements=bool(arrondissements_of(commune.code)),
-            ),
-            register=register,
-            current=current,
-            source=OfAge(Period.of(demande), _FewKept(register), exports, corrections),
-            chain=chain,
-            doubts=open_pairs(connection, commune.code, liste),
-            corrections=corrections,
-            guesses=(
-                list_guesses(connection, commune.code, liste, demande.reunion, demande.last_day)
-                if demande.reunion
-                else []
-            ),
-            rests_on=read_rests_on(connection, used),
-        )
+        self.source = OfAge(Period.of(demande), _FewKept(register), exports, self.corrections)
 
     def compose(self) -> Tableau:
         """Return the tableau with its lines and figures."""

@@ -156,7 +156,7 @@ def _join_links(group: Sequence[Row[Any]], counts: _Counts, held: Counter[int], 
         last.id,
         last.electeurs,
         sum(counts.growth[row.id] for row in group),
-        held[last.id],
+        held[last.id] == last.electeurs,
         has_new_part,
     )
 

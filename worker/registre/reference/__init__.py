@@ -34,14 +34,6 @@ _COLLECTIVITES = frozenset({"975", "977", "978", "984", "986", "987", "988", "98
 _CODE_COMMUNE = re.compile(r"(?:\d{2}|2[AB])\d{3}", re.ASCII)
 
 
-class CommuneOfficielle(NamedTuple):
-    """A commune, or an arrondissement municipal of Paris, Lyon or Marseille, under its official spelling."""
-
-    code: str
-    nom: str
-    departement: str
-
-
 class Nationalite(NamedTuple):
     """The nationality of a state that is or was a member of the European Union. Days are AAAA-MM-JJ."""
 
@@ -88,10 +80,12 @@ def is_code_commune(text: str) -> bool:
     return _CODE_COMMUNE.fullmatch(text) is not None
 
 
-def iter_communes() -> Iterator[CommuneOfficielle]:
-    """Yield every commune of today, ordered by code, read line by line."""
-    for code, nom, departement in _read(COMMUNES_CSV):
-        yield CommuneOfficielle(code, nom, departement)
+def iter_communes() -> Iterator[list[str]]:
+    """Yield the code, the official name and the département of every commune of today, ordered by code.
+
+    The arrondissements municipaux of Paris, Lyon and Marseille are among them.
+    """
+    return _read(COMMUNES_CSV)
 
 
 @cache
