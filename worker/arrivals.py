@@ -270,11 +270,6 @@ def mark_erased(connection: Connection, preview_id: int) -> None:
         connection.execute(update(Preview).where(*is_it).values(values))
 
 
-def list_awaited(connection: Connection) -> Sequence[str]:
-    """Return the names of the files that an import may still read."""
-    return connection.scalars(select(Preview.arrival).where(~IS_ENDED)).all()
-
-
 def _end(connection: Connection, claim: Claim, values: dict[Any, Any]) -> None:
     queue.hold(connection, claim)
     _change(connection, claim, values | {Preview.finished_at: utc_now()})

@@ -135,7 +135,10 @@ def record_audit(
     may name files and accounts, never an elector; names of agents and texts that a person typed are `Pseudonymised`.
     """
     who = actor if isinstance(actor, Actor) else Actor(actor)
-    name = _name_of_actor(connection, who.name)
+    name = find_pseudonym(connection, who.name)
+    if name is None:  # an operator, an account and a program keep their names
+        is_agent = connection.scalar(select(_AGENTS.c.name).where(_AGENTS.c.name == who.name).limit(1)) is not None
+        name = _pseudonym_of(connection, Pseudonymised(WordKind.AGENT, who.name), "") if is_agent else who.name
     parts = [detail] if isinstance(detail, str) else detail
     words = (it if isinstance(it, str) else _pseudonym_of(connection, it, code_commune) for it in parts)
     at = connection.execute(select(utc_now())).scalar_one()
@@ -192,14 +195,6 @@ def _digest(text: str) -> str:
 
 def _make_pseudonym(kind: str, salt: str, words: str) -> str:
     return f"{kind}-{_digest(f'{salt} {words}')[:32]}"
-
-
-def _name_of_actor(connection: Connection, name: str) -> str:
-    """Return the pseudonym of an agent; the name itself of an operator, an account or a program."""
-    if (known := find_pseudonym(connection, name)) is not None:
-        return known
-    is_agent = connection.scalar(select(_AGENTS.c.name).where(_AGENTS.c.name == name).limit(1)) is not None
-    return _pseudonym_of(connection, Pseudonymised(WordKind.AGENT, name), "") if is_agent else name
 
 
 def _pseudonym_of(connection: Connection, named: Pseudonymised, code_commune: str) -> str:

@@ -347,8 +347,8 @@ worker/
     - kept = timedelta(days=max(days, LEAST_DAYS))
     + kept = timedelta(days=days)
   test_the_trail_and_the_log_have_pseudonyms_and_people_read_names
-    - return _pseudonym_of(connection, Pseudonymised(WordKind.AGENT, name), "") if is_agent else name
-    + return name
+    - _pseudonym_of(connection, Pseudonymised(WordKind.AGENT, who.name), "") if is_agent else who.name
+    + who.name
   test_to_have_somebody_else_named_or_nobody
     - elif not all(words.get(it) for it in line.pseudonyms):
   test_what_only_old_lines_said_leaves_with_them
@@ -817,7 +817,7 @@ worker/handlers/making/
     + a_completer=0,
 worker/handlers/requests/
   test_a_cancel_of_a_request_that_waits_in_a_queue_is_kept_for_a_week
-    - if discard(connection, arrival) and isinstance(answer, Cancellation):
+    - if discard(session.connection(), arrival) and isinstance(answer, Cancellation):
   test_a_clerks_request_is_on_record_before_the_junk_of_another
     - request.is_bulk = answer.code in _WHATEVER_IS_KNOWN
     + request.is_bulk = False
@@ -851,8 +851,8 @@ worker/handlers/requests/
   test_what_was_deposited_asks_for_a_reason_which_the_trail_alone_keeps
     - if found.get("files", {}).get("used") and not asked.reason:
   test_nothing_is_done_or_said_of_the_exports_of_others
-    - if link.communes != {asked.commune}:
-    - if link is None or asked.commune not in link.communes:
+    - if communes != {asked.commune}:
+    - if link is None or asked.commune not in communes:
     + if link is None:
   test_rejected_lines_and_losses_are_accepted_or_the_register_stays
     - if (rejected := found.get("lines_rejected", 0)) and not asked.accept_rejects:
@@ -922,7 +922,7 @@ worker/messaging/
   test_a_call_that_fails_by_a_bug_waits_among_the_dead_letters
     - message.fail()
   test_a_message_under_another_key_is_refused
-    - return () if named.removesuffix(BULK_SUFFIX) == event_type else (_ANOTHER_TYPE,)
+    - return () if named.removesuffix(BULK_SUFFIX) == event_type else (Fault("type", "cle_de_routage", said),)
     + return ()
     - if account and owner != account:
   test_every_mistake_is_answered_with_the_true_reason

@@ -44,7 +44,11 @@ def add_agent(
     """
     check_commune(connection, code)
     is_it = (Agent.name == name) & (Agent.code_commune == code)
-    given = {"kinds": kinds, "may_protect": may_protect, **_known_of(connection, name)}
+    # the columns that are equal in all rows of an agent: the row of a new commune copies them
+    rows = connection.execute(select(Agent.identity, Agent.sessions_ended).where(Agent.name == name)).all()
+    columns = {"identity": {it.identity for it in rows}, "sessions_ended": {it.sessions_ended for it in rows}}
+    known: dict[str, Any] = {column: known.pop() for column, known in columns.items() if len(known) == 1}
+    given = {"kinds": kinds, "may_protect": may_protect, **known}
     values = {"email": email} | {column: value for column, value in given.items() if value is not None}
     if not connection.execute(update(Agent).where(is_it).values(values)).rowcount:
         connection.execute(insert(Agent).values(name=name, code_commune=code, **values))
@@ -52,13 +56,6 @@ def add_agent(
     detail: Detail = [Pseudonymised(WordKind.AGENT, name), rights[may_protect]]
     record_audit(connection, Action.AGENT_CHANGED, actor=actor, code_commune=code, detail=detail)
     return connection.execute(select(Agent.kinds).where(is_it)).scalar_one()
-
-
-def _known_of(connection: Connection, name: str) -> dict[str, Any]:
-    """Return the columns that are equal in all rows of an agent; the row of a new commune copies them."""
-    rows = connection.execute(select(Agent.identity, Agent.sessions_ended).where(Agent.name == name)).all()
-    columns = {"identity": {it.identity for it in rows}, "sessions_ended": {it.sessions_ended for it in rows}}
-    return {column: values.pop() for column, values in columns.items() if len(values) == 1}
 
 
 def end_sessions(connection: Connection, name: str, *, forgets_identity: bool = False, actor: str) -> None:

@@ -273,16 +273,7 @@ class ProgramKind(StrEnum):
     "elle, un compte les a toutes, un jeton aucune.",
 )
 @click.option("--remove", metavar="NOM", help="Retirer, partout ou pour --commune seulement ; un jeton par son ID.")
-def accounts(
-    *,
-    kind: str | None,
-    add: str | None,
-    communes: Sequence[str],
-    answered: Sequence[str],
-    speaks: bool | None,
-    acts: Sequence[str],
-    remove: str | None,
-) -> None:
+def accounts(**given: Any) -> None:  # noqa: ANN401 — the options
     """Lister, ajouter, retirer les programmes qui demandent, qui écoutent ou qui prennent des fichiers.
 
     Un compte qui demande a deux files, une pour ses lots. Une file pleine refuse ce que ce compte envoie. Un compte qui
@@ -292,45 +283,37 @@ def accounts(
 
     Un jeton se montre une fois, quand il est fait : la base n'en garde que l'empreinte.
     """
-    chosen = ProgramKind(kind or ProgramKind.SENDER)
-    codes = list(dict.fromkeys(code.upper() for code in communes))
-    _check_options(chosen, add, remove, codes, answered=answered, speaks=speaks, acts=acts)
-    keys = [listener_key(account=it) for it in answered] or [listener_key(commune=code) for code in codes]
+    kind, add = ProgramKind(given["kind"] or ProgramKind.SENDER), given["add"]
+    _check_accounts(kind, given)
+    codes, acts = (list(dict.fromkeys(it)) for it in (map(str.upper, given["communes"]), given["acts"]))
+    keys = [listener_key(account=it) for it in given["answered"]] or [listener_key(commune=code) for code in codes]
     scopes = dict.fromkeys(ProgramKind, codes) | {ProgramKind.LISTENER: keys}
     with worker_database() as engine:
-        if add is not None and chosen is ProgramKind.SENDER:
-            _add_sender(engine, add, codes, speaks_for_agents=speaks, acts=list(dict.fromkeys(acts)))
-        elif add is not None and chosen is ProgramKind.TOKEN:
-            _make_token(engine, add, codes, list(dict.fromkeys(acts)))
+        if add is not None and kind is ProgramKind.SENDER:
+            _add_sender(engine, add, codes, speaks_for_agents=given["speaks"], acts=acts)
+        elif add is not None and kind is ProgramKind.TOKEN:
+            _make_token(engine, add, codes, acts)
         elif add is not None:
             _add_listener(engine, add, keys)
-        elif remove is not None:
-            _REMOVE[chosen](engine, remove, scopes[chosen])
+        elif given["remove"] is not None:
+            _REMOVE[kind](engine, given["remove"], scopes[kind])
         else:
-            for it in [chosen] if kind else _SHOW:
+            for it in [kind] if given["kind"] else _SHOW:
                 _SHOW[it](engine, scopes[it])
 
 
-def _check_options(
-    kind: ProgramKind,
-    add: str | None,
-    remove: str | None,
-    codes: Sequence[str],
-    *,
-    answered: Sequence[str],
-    speaks: bool | None,
-    acts: Sequence[str],
-) -> None:
+def _check_accounts(kind: ProgramKind, given: Mapping[str, Any]) -> None:
     is_listener = kind is ProgramKind.LISTENER
+    add, remove, codes, answered = (given[name] for name in ("add", "remove", "communes", "answered"))
     if add is not None and remove is not None:
         raise click.UsageError("--add ou --remove, pas les deux à la fois")
     if answered and not is_listener:
         raise click.UsageError("--account demande aussi --kind ecoute")
     if remove is not None and codes and kind is ProgramKind.TOKEN:
         raise click.UsageError("un jeton se révoque pour toutes ses communes : --remove sans --commune")
-    if speaks is not None and (add is None or kind is not ProgramKind.SENDER):
+    if given["speaks"] is not None and (add is None or kind is not ProgramKind.SENDER):
         raise click.UsageError("--speaks-for-agents et --speaks-for-itself demandent aussi --add, d'un compte")
-    if acts and (add is None or is_listener):
+    if given["acts"] and (add is None or is_listener):
         raise click.UsageError("--act demande aussi --add, d'un compte ou d'un jeton")
     if add is None:
         return

@@ -34,7 +34,8 @@ from worker.cli.options import (
 )
 from worker.exports.storage import Storage
 from worker.handlers.declarations.declare import declare as write
-from worker.handlers.declarations.declare import lift_protection, protect
+from worker.handlers.declarations.declare import lift_protection
+from worker.handlers.declarations.declare import protect as protect_electeur
 from worker.handlers.forget import ForgetScope, forget_agent, forget_commune, forget_electeur
 from worker.registre.communes import add_commune, read_names, search_communes, select_bureaux
 from worker.registre.comparaison.doubts import describe_differing, list_doubts
@@ -80,7 +81,13 @@ def declare(*, file: BinaryIO | None, kind: str | None, commune: str, protect: b
             rows = [[_describe(value) for value in it] for it in read(connection, commune.upper())]
         print_table(titles, rows, "Rien à montrer.")
     else:
-        _change_protection(commune.upper(), is_lifted=lift)
+        who = _ask_elector()
+        with register_database() as engine, engine.begin() as connection:
+            if lift:
+                lift_protection(connection, commune.upper(), who, by=operator())
+            else:
+                print_recalled(protect_electeur(connection, commune.upper(), who, by=operator()))
+        click.echo("Protection levée." if lift else "Électeur protégé.")
 
 
 def _read_file(file: BinaryIO) -> list[Declared]:
@@ -98,16 +105,6 @@ def _declare(declared: Sequence[Declared]) -> None:
         recalled = [label for it in declared for label in write(connection, it.commune or "", it.note, by=operator())]
     click.echo(f"{count_of(len(declared), 'déclaration notée')}.")
     print_recalled(recalled)
-
-
-def _change_protection(commune: str, *, is_lifted: bool) -> None:
-    who = _ask_elector()
-    with register_database() as engine, engine.begin() as connection:
-        if is_lifted:
-            lift_protection(connection, commune, who, by=operator())
-        else:
-            print_recalled(protect(connection, commune, who, by=operator()))
-    click.echo("Protection levée." if is_lifted else "Électeur protégé.")
 
 
 def _read_motifs(connection: Connection, commune: str) -> Iterator[Iterable[Any]]:
@@ -224,7 +221,13 @@ def forget(
     if liste and not electeur:
         raise click.UsageError("--liste demande aussi --electeur")
     if agent:
-        _forget_agent(agent, yes=yes)
+        if not yes:
+            confirm(f"Effacer le nom de {agent} de ce qui est gardé, pour toujours ?")
+        with register_database() as engine:
+            kept = forget_agent(engine, agent, operator())
+        click.echo("Nom effacé : le journal n'a plus qu'un signe à sa place.")
+        for it in kept:
+            click.echo(f"Reste : {it}.")
         return
     if not commune:
         raise click.UsageError("--commune ou --agent est attendu")
@@ -242,14 +245,4 @@ def forget(
             letters = drop_about(engine, done.named.is_in)
             click.echo(f"{count_of(letters, 'lettre morte supprimée', 'lettres mortes supprimées')}.")
     for it in done.kept:
-        click.echo(f"Reste : {it}.")
-
-
-def _forget_agent(name: str, *, yes: bool) -> None:
-    if not yes:
-        confirm(f"Effacer le nom de {name} de ce qui est gardé, pour toujours ?")
-    with register_database() as engine:
-        kept = forget_agent(engine, name, operator())
-    click.echo("Nom effacé : le journal n'a plus qu'un signe à sa place.")
-    for it in kept:
         click.echo(f"Reste : {it}.")

@@ -18,8 +18,6 @@ from worker.db.types import Base, utc_now
 from worker.exports.models import Export, main_name
 from worker.exports.storage import DIRECTORY_MODE, FILE_MODE, ForeignNameError, Storage, age_of
 
-_WHOLE = joinedload(Export.request), selectinload(Export.pieces)
-
 log = structlog.stdlib.get_logger(__name__)
 
 
@@ -59,7 +57,8 @@ def verify_files(engine: Engine, storage: Storage, *which: ColumnElement[bool], 
     for export_id in ids:
         storage.require_mounted()
         with snapshot(engine) as connection, Session(connection) as session:
-            export = session.get(Export, export_id, options=_WHOLE)
+            whole = joinedload(Export.request), selectinload(Export.pieces)
+            export = session.get(Export, export_id, options=whole)
         if export is None:
             continue
         found = _verify(export, storage)

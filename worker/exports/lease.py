@@ -7,7 +7,6 @@ import threading
 import time
 from collections.abc import Callable
 from contextvars import copy_context
-from types import TracebackType
 from typing import Self
 from uuid import uuid4
 
@@ -94,9 +93,7 @@ class Heartbeat:
         self._stop.set()
         raise conclude(MemoryError())
 
-    def __exit__(
-        self, _type: type[BaseException] | None, _value: BaseException | None, _traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_error: object) -> None:
         """Stop renewing; no renewal runs after this returns."""
         self._stop.set()
         self._ended.wait()

@@ -34,7 +34,7 @@ from common.logs import LogThrottle
 from schemas.tableaux import TypeTableau, name_tableau
 from schemas.vocabulary import RequestOutcome, Wish, split_wishes
 from worker.access.models import EVERY_COMMUNE, Agent, Recipient
-from worker.arrivals import Arrivals, expire, list_awaited
+from worker.arrivals import IS_ENDED, Arrivals, Preview, expire
 from worker.audit import NOTIFIER
 from worker.db.engine import snapshot
 from worker.db.types import utc_now
@@ -157,7 +157,7 @@ def sweep(
 def erase_arrivals(engine: Engine, arrivals: Arrivals) -> Iterator[int]:
     """Delete exports that arrived and that no import awaits, one at each step."""
     with snapshot(engine) as connection:
-        kept = list_awaited(connection)
+        kept = connection.scalars(select(Preview.arrival).where(~IS_ENDED)).all()
     return (1 for _ in arrivals.erase_forgotten(kept))
 
 

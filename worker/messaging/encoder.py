@@ -33,11 +33,6 @@ UNKNOWN = "inconnu"
 DIGEST, _DIGITS = "sha256:", 32
 """The prefix of the id of an event without one; so many digits of the SHA-256 of its bytes follow."""
 
-_KEY_OF_ANOTHER = Fault("", "cle_de_routage", "publié sous la clé d'un autre compte : la clé commence par le vôtre")
-_ANOTHER_TYPE = Fault(
-    "type", "cle_de_routage", "le type n'est pas celui de la clé de routage : celle-ci est le compte, un point, le type"
-)
-
 _ATTRIBUTE: TypeAdapter[str] = TypeAdapter(Attribute)
 
 
@@ -45,8 +40,10 @@ def check_key(event_type: object, routing_key: str, account: str) -> tuple[Fault
     """Check that the routing key of an event matches its type, and the account that sent it, if that is known."""
     owner, _, named = routing_key.partition(".")
     if account and owner != account:
-        return (_KEY_OF_ANOTHER,)
-    return () if named.removesuffix(BULK_SUFFIX) == event_type else (_ANOTHER_TYPE,)
+        said = "publié sous la clé d'un autre compte : la clé commence par le vôtre"
+        return (Fault("", "cle_de_routage", said),)
+    said = "le type n'est pas celui de la clé de routage : celle-ci est le compte, un point, le type"
+    return () if named.removesuffix(BULK_SUFFIX) == event_type else (Fault("type", "cle_de_routage", said),)
 
 
 def read_unreadable(

@@ -167,7 +167,10 @@ class Notifier:
                 throttle.succeeded()
             except Exception as error:  # noqa: BLE001 — whatever the error, the next attempt may succeed
                 throttle.failed(error)
-                self._leave_exhausted(error)
+                if isinstance(conclude(error), ExhaustedError) and not self.is_exhausted:
+                    log.critical("process_exhausted")
+                    self.is_exhausted = True
+                    self._stop.set()
                 stop.wait(TROUBLE_SECONDS)
                 continue
             if not handled:
@@ -226,12 +229,6 @@ class Notifier:
                 log.exception("work_failed", kind=claims[0].kind, subject=claims[0].subject)
                 seconds = backoff(claims[0].starts - 1)
                 commit(self.engine, partial(delay_or_bury, claim=claims[0], reason=FAILED, seconds=seconds))
-
-    def _leave_exhausted(self, error: Exception) -> None:
-        if isinstance(conclude(error), ExhaustedError) and not self.is_exhausted:
-            log.critical("process_exhausted")
-            self.is_exhausted = True
-            self._stop.set()
 
     def _renew(self) -> None:
         started_after = time.monotonic() - LONGEST_STEP_SECONDS

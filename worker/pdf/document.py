@@ -181,15 +181,11 @@ class _Info(pdfdoc.PDFInfo):
         return bytes(pdfdoc.PDFDictionary(strings).format(document))
 
 
-class _Canvas(Canvas):
-    _doc: pdfdoc.PDFDocument
-
-
 def open_canvas(sink: Sink, title: str, author: str) -> tuple[Canvas, Document]:
     """Create a document whose canvas writes to the file page by page."""
     file: Any = sink
     font: Any = load_face("regular").fontName
-    canvas = _Canvas(file, pagesize=(PAGE_WIDTH, PAGE_HEIGHT), initialFontName=font, pageCompression=1)
+    canvas: Any = Canvas(file, pagesize=(PAGE_WIDTH, PAGE_HEIGHT), initialFontName=font, pageCompression=1)
     canvas._doc = document = Document(sink)  # noqa: SLF001 — the canvas creates its own document otherwise
     document.info = _Info()
     canvas.setTitle(clean(title))

@@ -181,9 +181,6 @@ class ImportListe(Base):
     absorbed_into: Mapped[str] = empty("That other commune.")
 
 
-_MOUVEMENT_IDENTITE = ("code_commune", "liste", "nom_naissance", "prenoms", "date_naissance", "is_protegee")
-
-
 class MouvementRegistre(Base):
     """One mouvement of one list; see worker.domain.identite. Text is never NULL: an unknown value is empty."""
 
@@ -192,7 +189,10 @@ class MouvementRegistre(Base):
         _one_of("nature", Nature),
         _one_of("effet", Effet),
         _one_of("etat", Etat),
-        Index("ix_mouvement_identite", *_MOUVEMENT_IDENTITE),
+        Index(
+            "ix_mouvement_identite",
+            *("code_commune", "liste", "nom_naissance", "prenoms", "date_naissance", "is_protegee"),
+        ),
         Index("ix_mouvement_import", "import_id"),
     )
 

@@ -45,11 +45,6 @@ class ShownMouvement(NamedTuple):
     arrives_in: str | None
     leaves: str | None
 
-    @property
-    def is_changement_bureau(self) -> bool:
-        """Whether the elector stays in the commune and votes in another bureau."""
-        return self.arrives_in is not None and self.leaves is not None
-
 
 class Survey:
     """The result of one pass over all mouvements: about 250 bytes for each one that the tableau shows."""
@@ -114,7 +109,7 @@ class Side:
     def add(self, one: ShownMouvement) -> None:
         """Add one mouvement."""
         self.ids.append(one.id)
-        self.changements += one.is_changement_bureau
+        self.changements += one.arrives_in is not None and one.leaves is not None
 
 
 @dataclass

@@ -6,9 +6,8 @@ file ready, deposited and without a fingerprint, and takes the fingerprint. If t
 makes the next file of the list does so.
 """
 
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import structlog
 from sqlalchemy import Connection, Engine
@@ -16,12 +15,12 @@ from sqlalchemy.orm import Session
 
 from common.calendrier import civil_day
 from common.texte import clean
-from schemas.profiles.platform import FileForm, PlatformProfile, may_be_deposited, read_form
+from schemas.profiles.platform import PlatformProfile, may_be_deposited, read_form
 from schemas.vocabulary import ExportKind, Format, Piece, Severity
 from worker.db.engine import snapshot
 from worker.domain.fingerprint import Digests, Expected, expect, find_changes, summarise
 from worker.errors import CountMismatchError
-from worker.exports.depots import Fingerprint, LastDepot, find_last_depot, lacks_fingerprint, write_fingerprint
+from worker.exports.depots import Fingerprint, find_last_depot, lacks_fingerprint, write_fingerprint
 from worker.exports.lease import STILL_SECONDS, Heartbeat
 from worker.exports.models import Export, piece_name
 from worker.exports.records import announce, mark_ready
@@ -56,7 +55,7 @@ def make_liste(export: Export, claim: Claim, heartbeat: Heartbeat, services: Ser
         storage.pending(export.code_commune, export.file_name, claim.owner) as file,
     ):
         profile = services.profiles.of(export.code_commune)
-        comparison = DepotComparison.begin(services.engine, storage, export, profile)
+        comparison = DepotComparison(services.engine, storage, export, profile)
         with snapshot(services.registre) as connection:
             spec = read_spec(connection, export, services)
             comparison.read_register(connection)
@@ -164,19 +163,10 @@ def _take_fingerprint(storage: Storage, file: Export) -> Fingerprint:
     return Fingerprint(digests.key, taken.fingerprint)
 
 
-@dataclass
 class DepotComparison:
     """Compares the file of a row with the last deposited one: first the register is read, then the file."""
 
-    export: Export
-    form: FileForm
-    last: LastDepot | None
-    days: FileDays
-    expected: Expected | None = None
-    corrections: int = 0
-
-    @classmethod
-    def begin(cls, engine: Engine, storage: Storage, export: Export, profile: PlatformProfile) -> Self:
+    def __init__(self, engine: Engine, storage: Storage, export: Export, profile: PlatformProfile) -> None:
         """Find the last deposited file of the list, and take its fingerprint if it has none yet."""
         last = None
         if may_be_deposited(profile.record(of_liste=False), export.format):
@@ -184,9 +174,11 @@ class DepotComparison:
                 last = find_last_depot(session, export)
         if last and last.fingerprint == Fingerprint():
             last = last._replace(fingerprint=_take_and_keep(engine, storage, last.export))
+        self.export, self.form, self.last = export, profile.form, last
         jour = civil_day(export.request.created_at, export.code_commune)
-        before = civil_day(last.asked_at, export.code_commune) if last else jour
-        return cls(export, profile.form, last, FileDays(before, jour))
+        self.days = FileDays(civil_day(last.asked_at, export.code_commune) if last else jour, jour)
+        self.expected: Expected | None = None
+        self.corrections = 0
 
     def read_register(self, connection: Connection) -> None:
         """Count the mouvements between the two files, in the snapshot of the new file."""

@@ -45,7 +45,6 @@ from worker.domain.tableau.model import NUMERO_PROVISOIRE, Tableau, fetch_in_bat
 from worker.exports.lease import Heartbeat
 from worker.exports.models import Export, piece_name
 from worker.exports.records import announce, mark_ready
-from worker.exports.storage import PendingFile
 from worker.handlers.making.make_liste import read_spec
 from worker.handlers.requests.export_plan import read_demande
 from worker.registre.checks.facts import has_facts
@@ -96,7 +95,7 @@ def make_tableau(export: Export, claim: Claim, heartbeat: Heartbeat, services: S
     ):
         with snapshot(services.registre) as connection:
             subject = TableauSubject(connection, export, heartbeat.progress)
-            tableau = subject.compose()
+            tableau = compose_tableau(subject.demande, subject.liste, subject.source, subject.chain)
             announce(services.engine, claim, electeurs=tableau.mouvements)
             storage.require_room(LEAST_BYTES + tableau.mouvements * BYTES_PER_MOUVEMENT)
             spec = replace(read_spec(connection, export, services), form=read_shipped().form)
@@ -107,7 +106,10 @@ def make_tableau(export: Export, claim: Claim, heartbeat: Heartbeat, services: S
         file.finish()
         beside = {Piece.RAPPORT: report} if tally.counts else {}
         if reconciliation and reconciliation.differences:
-            write_proof(reconciliation, export.label, proof)
+            # the electors who differ
+            of_each = {"differences": [it.to_record() for it in reconciliation.differences]}
+            document = reconciliation.to_record() | {"label": export.label} | of_each
+            proof.write(f"{json.dumps(document, ensure_ascii=False, indent=2)}\n".encode())
             beside[Piece.RECONCILIATION] = proof
 
         mark_ready(
@@ -150,15 +152,6 @@ def marked(tableau: Tableau, tally: Tally) -> Tableau:
     if missing := describe_missing(tally.to_record()):
         mentions.append(f"À compléter, à ne publier que par décision motivée : {missing}")
     return replace(tableau, mention=" — ".join(filter(None, mentions)))
-
-
-def write_proof(reconciliation: Reconciliation, label: str, file: PendingFile) -> None:
-    """Write the electors who differ to a file beside the tableau."""
-    document = reconciliation.to_record() | {
-        "label": label,
-        "differences": [difference.to_record() for difference in reconciliation.differences],
-    }
-    file.write(f"{json.dumps(document, ensure_ascii=False, indent=2)}\n".encode())
 
 
 class TableauSubject:
@@ -208,10 +201,6 @@ class TableauSubject:
         exports = [*window_of(demande, chain)]
         exports += [base] if base and base not in exports else []
         self.source = OfAge(Period.of(demande), _FewKept(register), exports, self.corrections)
-
-    def compose(self) -> Tableau:
-        """Return the tableau with its lines and figures."""
-        return compose_tableau(self.demande, self.liste, self.source, self.chain)
 
     def anomalies(
         self, tableau: Tableau, spec: ListeSpec, ours: Severity, counted_on: date | None

@@ -258,7 +258,10 @@ def _record(arrival: Arrival, services: Services, answer: Read | RefusedError) -
     def record(session: Session) -> Sequence[Doorbell]:
         waiting = read_waiting(session.connection(), arrival)
         if _is_copy(session, arrival, answer, waiting):
-            return _end_waiting(session.connection(), arrival, answer)
+            if discard(session.connection(), arrival) and isinstance(answer, Cancellation):
+                with suppress(RefusedError):  # its request has arrived, and is refused or done
+                    return _cancel(session.connection(), answer)
+            return ()
         is_early = isinstance(answer, Cancellation) and answer.request_id is None
         if waiting and not _takes_no_key(answer) and not is_early:
             discard(session.connection(), arrival)
@@ -329,14 +332,6 @@ def _is_copy(session: Session, arrival: Arrival, answer: Read | RefusedError, wa
             field="id",
         )
     return False
-
-
-def _end_waiting(connection: Connection, arrival: Arrival, answer: Read | RefusedError) -> Sequence[Doorbell]:
-    """Delete the deferred row of a recorded event; if it is a cancellation whose request has arrived, cancel it."""
-    if discard(connection, arrival) and isinstance(answer, Cancellation):
-        with suppress(RefusedError):  # the request is refused or done
-            return _cancel(connection, answer)
-    return ()
 
 
 def _takes_no_key(answer: Read | RefusedError) -> bool:

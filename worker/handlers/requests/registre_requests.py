@@ -84,14 +84,14 @@ def read_correction_order(event: CloudEvent, services: Services, authorization: 
     authorization.require(asked.commune)
     require_own_register(services)
     with snapshot(services.registre) as connection:
-        link = find_link(connection, asked.import_id)
-    if link is None or asked.commune not in link.communes:
+        link, communes = find_link(connection, asked.import_id)
+    if link is None or asked.commune not in communes:
         raise RefusedError(
             f"Export inconnu : aucun export repris de {asked.commune} n'a ce numéro.",
             code="import_inconnu",
             field="data.import_id",
         )
-    if link.communes != {asked.commune}:
+    if communes != {asked.commune}:
         raise RefusedError(
             "Cet export a des listes d'autres communes aussi : seule la personne qui administre le service le corrige.",
             code="import_partage",

@@ -13,7 +13,6 @@ from urllib.parse import SplitResult, urlsplit
 from worker.notifier.channels.delivery import DeliveryDelayedError, DeliveryRefusedError
 
 IpAddress = IPv4Address | IPv6Address
-IpNetwork = IPv4Network | IPv6Network
 
 VARIABLE = "PREFECTURE_WEBHOOK_HOSTS"
 _NAT64 = ip_network("64:ff9b::/96")
@@ -26,7 +25,7 @@ class Hosts:
     """The listed names (`hooks.mairie.example`), and the listed private networks or addresses."""
 
     names: frozenset[str] = frozenset()
-    networks: tuple[IpNetwork, ...] = field(default=())
+    networks: tuple[IPv4Network | IPv6Network, ...] = field(default=())
 
     @classmethod
     def parse(cls, items: Iterable[str]) -> "Hosts":

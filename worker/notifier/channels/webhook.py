@@ -60,7 +60,9 @@ class WebhookSender:
         parts = self.hosts.check(addressee.address)
         events = message.events()
         body = encode(events, self.source)
-        headers = _headers(message, addressee, body) | _trace(events)
+        first = events[0] if events else None  # all events of a request have one trace (W3C Trace Context)
+        trace = {"traceparent": first.traceparent, "tracestate": first.tracestate} if first else {}
+        headers = _headers(message, addressee, body) | {name: value for name, value in trace.items() if value}
         is_away = True
         try:
             with _connected(parts, self.hosts.resolve(parts)) as connection:
@@ -83,13 +85,6 @@ def encode(events: Sequence[CloudEvent], source: str = SOURCE) -> str:
     """Return the body: a JSON array of CloudEvents with this `source`."""
     said = [event.model_dump(mode="json", exclude_none=True) | {"source": source} for event in events]
     return json.dumps(said, ensure_ascii=False, separators=(",", ":"))
-
-
-def _trace(events: Sequence[CloudEvent]) -> dict[str, str]:
-    """Return the trace of the events of one request, in the HTTP headers of W3C Trace Context."""
-    first = events[0] if events else None
-    found = {"traceparent": first.traceparent, "tracestate": first.tracestate} if first else {}
-    return {name: value for name, value in found.items() if value}
 
 
 def make_secret() -> str:

@@ -281,11 +281,9 @@ def list_guesses(connection: Connection, code_commune: str, liste: Liste, after:
 class Decided(NamedTuple):
     """The doubt that a decision closed, and the other doubts that it answers."""
 
-    id: int
-    code_commune: str
     liste: str
-    differs: tuple[str, ...]
-    others: Sequence[int] = ()
+    differs: Sequence[str]
+    others: Sequence[int]
     """Doubts about one of the two electors, closed as two persons because that elector is now matched."""
 
 
@@ -328,7 +326,7 @@ def decide_doubt(
         _merge(connection, found)
     elif found.decision:
         _split(connection, found)
-    return Decided(doubt_id, found.code_commune, found.liste, tuple(found.differs.split()), others)
+    return Decided(found.liste, found.differs.split(), others)
 
 
 def _merge(connection: Connection, found: Row[Any]) -> None:

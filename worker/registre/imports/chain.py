@@ -259,24 +259,12 @@ def read_rests_on(connection: Connection, imports: Collection[int]) -> list[dict
     ]
 
 
-class KnownLink(NamedTuple):
-    """An export that the register holds, or held, and the communes of its lists."""
-
-    file_name: str
-    sha256: str
-    taken_on: date
-    is_dated: bool
-    communes: frozenset[str]
-
-
-def find_link(connection: Connection, import_id: int) -> KnownLink | None:
-    """Return the export of an import, undone or not; None if there is none."""
-    columns = [getattr(Import, name) for name in KnownLink._fields[:-1]]
+def find_link(connection: Connection, import_id: int) -> tuple[Row[Any] | None, set[str]]:
+    """Return the row of the import of an export, undone or not, or None, and the communes of its lists."""
     is_it = Import.id == import_id, Import.finished_at.is_not(None), Import.kind == REU
-    row = connection.execute(select(*columns).where(*is_it)).one_or_none()
+    row = connection.execute(select(Import.__table__).where(*is_it)).one_or_none()
     query = select(ImportListe.code_commune).where(ImportListe.import_id == import_id)
-    communes = frozenset(connection.scalars(query))
-    return None if row is None else KnownLink(row.file_name, row.sha256, row.taken_on, row.is_dated, communes)
+    return row, set(connection.scalars(query))
 
 
 class Redating(NamedTuple):

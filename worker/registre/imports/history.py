@@ -46,9 +46,6 @@ from worker.registre.versions import (
     stands,
 )
 
-OnRemoved = Callable[[Connection, int], object]
-"""Called in the transaction that removes electors of former versions, with their number, to record it."""
-
 ADVISORY_KEY = 0x5245555F494D50
 """`REU_IMP` in ASCII: the key of the advisory lock of imports in a PostgreSQL database."""
 
@@ -114,28 +111,25 @@ def _file_lock(engine: Engine, patience: float) -> Iterator[None]:
         raise ImportBusyError(_BUSY) from None
 
 
-def purge_versions(engine: Engine, note: OnRemoved) -> Iterator[int]:
+def purge_versions(engine: Engine, note: Callable[[Connection, int], object]) -> Iterator[int]:
     """Remove the electors that no undo can restore, step by step; imports can start between two steps.
 
-    Each step and its `note` are one transaction; while an import runs, nothing is removed. On PostgreSQL the account
-    needs no right to read electors.
+    Each step and its `note`, which records the number of electors, are one transaction; while an import runs, nothing
+    is removed. On PostgreSQL the account needs no right to read electors.
     """
-    while number := _purge_some(engine, note):
-        yield number
-
-
-def _purge_some(engine: Engine, note: OnRemoved) -> int:
-    try:
-        with _file_lock(engine, 0), engine.begin() as connection:
-            if connection.dialect.name == "sqlite":
-                number = remove_obsolete(connection)
-            else:
-                number = int(connection.execute(text("SELECT purge_versions(:room)"), {"room": _STEP}).scalar_one())
-            if number:
+    while True:
+        try:
+            with _file_lock(engine, 0), engine.begin() as connection:
+                if connection.dialect.name == "sqlite":
+                    number = remove_obsolete(connection)
+                else:
+                    number = int(connection.execute(text("SELECT purge_versions(:room)"), {"room": _STEP}).scalar_one())
+                if not number:
+                    return
                 note(connection, number)
-    except ImportBusyError:
-        return 0
-    return number
+        except ImportBusyError:
+            return
+        yield number
 
 
 def read_state(connection: Connection, code_commune: str) -> str:

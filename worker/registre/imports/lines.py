@@ -196,21 +196,14 @@ def unknown_commune(column: str, code: str) -> LineError:
 def clean_fields(fields: list[str]) -> tuple[list[str], int]:
     """Clean the fields for the register, see common.texte, and count the values cleaned."""
     line = ";".join(fields)
-    if _needs_no_cleaning(line):
+    is_spaced = "  " in line or "; " in line or " ;" in line or line[:1] == " " or line[-1:] == " "
+    # most lines need no regular expression: printable text has no control character, and plain spaces
+    if line.isprintable() and not is_spaced and unicodedata.is_normalized("NFC", line):
         return fields, 0
     if _BAD_BYTES.search(line):
         raise ValueError("bytes that the encoding does not know")
     cleaned = [clean(field) for field in fields]
     return cleaned, sum(before != after for before, after in zip(fields, cleaned, strict=True))
-
-
-def _needs_no_cleaning(line: str) -> bool:
-    """Test most lines without a regular expression: printable text has no control character, and plain spaces."""
-    return (
-        line.isprintable()
-        and not ("  " in line or "; " in line or " ;" in line or line[:1] == " " or line[-1:] == " ")
-        and unicodedata.is_normalized("NFC", line)
-    )
 
 
 def parse_date(text: str) -> str:

@@ -47,8 +47,6 @@ _PERSONNE = [it.name for it in fields(Personne) if it.name != "is_protegee"]
 
 _TABLE = MouvementRegistre.__table__
 
-Days = tuple[date, date]
-
 Word = TypeVar("Word", bound=StrEnum)
 
 
@@ -146,7 +144,7 @@ def select_bureaux(
     code_commune: str,
     liste: Liste,
     version: int,
-    counted_on: Days,
+    counted_on: tuple[date, date],
     *,
     as_of: int | None = None,
 ) -> list[BureauElecteurs]:

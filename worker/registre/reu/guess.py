@@ -214,14 +214,12 @@ def _score(column: _Column, field: SourceField, source: FieldSource) -> float:
         return 0
     title = fold(column.title)
     words = {*title.split()}
-    hinted = 0.8 if any(words & {fold(hint)} for hint in source.hints) else 0.0
-    return max(hinted, *(_similarity(title, words, fold(other)) for other in source.titles))
-
-
-def _similarity(title: str, words: set[str], other: str) -> float:
-    others = {*other.split()}
-    within = 0.75 if words and (words <= others or others <= words) else 0.0
-    return max(within, SequenceMatcher(None, title, other).ratio())
+    scores = [0.8 if any(words & {fold(hint)} for hint in source.hints) else 0.0]
+    for other in map(fold, source.titles):
+        others = {*other.split()}
+        within = 0.75 if words and (words <= others or others <= words) else 0.0
+        scores += [within, SequenceMatcher(None, title, other).ratio()]
+    return max(scores)
 
 
 # Fields that several columns hold together, or one column with another field.

@@ -459,7 +459,12 @@ def _keep_parts(connection: Connection, version: int, reading: Reading) -> dict[
         if liste not in current:
             continue
         with connection.begin():
-            shown, written = _read_parts(connection, liste, current[liste])
+            counts = select(Electeur.arrondissement, func.count()).where(is_on_liste(*liste, current[liste]))
+            rows = connection.execute(counts.group_by(Electeur.arrondissement))
+            shown = {str(code): int(number) for code, number in rows}
+            of_liste = ImportListe.code_commune == liste.code_commune, ImportListe.liste == liste.liste
+            own = select(ImportListe.parts).where(ImportListe.import_id == current[liste], *of_liste)
+            written = connection.scalar(own) or {}
         if "" in shown:
             if not arrondissements_of(liste.code_commune) <= codes:
                 raise ImportRefusedError(
@@ -483,14 +488,6 @@ def _keep_parts(connection: Connection, version: int, reading: Reading) -> dict[
             else "",
         )
     return parts
-
-
-def _read_parts(connection: Connection, liste: ListeKey, version: int) -> tuple[dict[str, int], dict[str, int]]:
-    counts = select(Electeur.arrondissement, func.count()).where(is_on_liste(*liste, version))
-    shown = {str(code): int(number) for code, number in connection.execute(counts.group_by(Electeur.arrondissement))}
-    of_liste = ImportListe.code_commune == liste.code_commune, ImportListe.liste == liste.liste
-    written = connection.scalar(select(ImportListe.parts).where(ImportListe.import_id == version, *of_liste))
-    return shown, written or {}
 
 
 def _copy_kept(connection: Connection, is_kept: ColumnElement[bool], version: int) -> None:
