@@ -277,7 +277,7 @@ def test_a_gap_after_the_period_is_one_only_if_electors_are_counted_back_across_
     gap = [("couverture_lacune", Severity.BLOCKING)]
     later = _link(AFTER, is_compared=False)
     assert _found(FIRST, _link(AT), later) == [], "electors are counted from the export that ends the period"
-    gone = replace(_link(AT), electeurs=100, is_kept=False)
+    gone = replace(_link(AT), is_kept=False)
     assert _found(FIRST, gone, later) == gap, "of which the version is not kept any more"
     assert _used(Chain([FIRST, gone, later])) == [REUNION_PRECEDENTE, AT, AFTER]
     assert _found(FIRST, _link(AT), _link(AT, is_compared=False)) == gap, "of the last day, the last export ends it"
