@@ -1116,8 +1116,8 @@ worker/registre/imports/
   test_nothing_is_known_of_a_day_to_come[sqlite]
     - if any(day > civil_day(instant, code) for code in communes):
   test_what_it_is_and_what_to_do_is_said[sans-fin-de-ligne.csv-sqlite]
-    - return stream.read().strip(b"\0") in {b"\r", b"\n"}
-    + return True
+    - is_whole = stream.read().strip(b"\0") in {b"\r", b"\n"}
+    + is_whole = True
   test_what_it_is_and_what_to_do_is_said[cp850.csv-sqlite]
     - if _DOS.search(line):
   test_what_it_is_and_what_to_do_is_said[une-ligne-en-utf-8.csv-sqlite]

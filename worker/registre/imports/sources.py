@@ -177,7 +177,10 @@ def _note_above(lines: int) -> tuple[str, ...]:
 def open_text(stream: BinaryIO, kind: FileKind) -> tuple[CsvText, list[list[str]]]:
     """Return how to read a CSV file, and its first lines."""
     encoding = _detect_utf_16(stream) if kind is FileKind.UTF_16 else _detect_encoding(stream)
-    is_whole = _ends_its_last_line(stream, kind)
+    is_whole = True  # a file from a ZIP, because its checksum is right
+    if isinstance(stream, BufferedReader):
+        stream.seek(-2 if kind is FileKind.UTF_16 else -1, SEEK_END)
+        is_whole = stream.read().strip(b"\0") in {b"\r", b"\n"}
     stream.seek(0)
     with TextIOWrapper(stream, encoding, errors="replace", newline="") as text:
         lines = list(islice(iter(partial(text.readline, MAX_LINE), ""), 1 + _LINES_ABOVE))
@@ -189,14 +192,6 @@ def open_text(stream: BinaryIO, kind: FileKind) -> tuple[CsvText, list[list[str]
     if max(map(len, first)) > _MOST_COLUMNS:
         raise UnfitFileError(f"une des premières lignes a plus de {_MOST_COLUMNS} colonnes")
     return CsvText(encoding, separator, is_whole), [[title[:_LONGEST_TITLE] for title in line] for line in first]
-
-
-def _ends_its_last_line(stream: BinaryIO, kind: FileKind) -> bool:
-    """Return whether the last letter is an end of line; a file from a ZIP is whole, because its checksum is right."""
-    if not isinstance(stream, BufferedReader):
-        return True
-    stream.seek(-2 if kind is FileKind.UTF_16 else -1, SEEK_END)
-    return stream.read().strip(b"\0") in {b"\r", b"\n"}
 
 
 def _detect_utf_16(stream: BinaryIO) -> str:
