@@ -73,7 +73,7 @@ DAMAGES: list[tuple[Callable[[Path], None], FileFault, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("damage", "fault", "label"), DAMAGES, ids=[it[0].__name__ for it in DAMAGES])
+@pytest.mark.parametrize(("damage", "fault", "label"), DAMAGES, ids=[it[1] for it in DAMAGES])
 def test_a_damaged_file_is_found_and_said(
     desk: FilesDesk, damage: Callable[[Path], None], fault: FileFault, label: str
 ) -> None:
