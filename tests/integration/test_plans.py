@@ -170,7 +170,10 @@ def _reads_all(node: dict[str, Any]) -> bool:
 
 @pytest.mark.slow
 @pytest.mark.desk(opened_by=open_desk)
-def test_no_question_of_the_road_reads_through_the_past(desk: DepotsDesk, database_url: str, tmp_path: Path) -> None:
+def test_no_question_of_the_road_reads_through_the_past(
+    desk: DepotsDesk, database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("producers.state._count", lambda *_: 0)  # a count reads what it counts
     settings = load_settings(database_url=database_url, exports_dir=tmp_path / "exports", home=tmp_path)
     published: list[CloudEvent] = []
     notifier = build_notifier(
