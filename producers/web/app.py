@@ -19,7 +19,7 @@ from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
-from starlette.routing import Route
+from starlette.routing import Mount, Route
 from starlette.templating import Jinja2Templates
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
@@ -382,7 +382,7 @@ def create_app(
     except ProfileError as error:
         raise ProducerConfigurationError(str(error)) from None
     secret = settings.web_secret.get_secret_value() if settings.web_secret else secrets.token_urlsafe(32)
-    environment = build_environment()
+    environment, assets = build_environment(), Assets()
     services = WebServices(
         settings,
         state,
@@ -398,7 +398,7 @@ def create_app(
     )
     prefix = "__Host-" if settings.is_https else ""  # the browser enforces https and the root path for this prefix
     app = Starlette(
-        routes=[*ROUTES, create_api(services), Assets().mount(environment)],
+        routes=[*ROUTES, create_api(services), Mount("/static", assets, name="static")],
         middleware=[
             Middleware(SecurityHeaders, is_https=settings.is_https),
             Middleware(RequestLog),
@@ -415,7 +415,7 @@ def create_app(
         lifespan=_lifespan,
     )
     app.state.services = services
-    environment.globals["path_for"] = app.url_path_for
+    environment.globals.update(path_for=app.url_path_for, static=assets.url)
     return app
 
 

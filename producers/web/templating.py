@@ -15,7 +15,6 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, pass_context
 from jinja2.ext import Extension
 from jinja2.runtime import Context
 from starlette.responses import Response
-from starlette.routing import Mount
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
@@ -130,11 +129,6 @@ class Assets(StaticFiles):
             lifetime = "max-age=31536000, immutable" if is_this_one else "no-cache"
             response.headers["Cache-Control"] = f"public, {lifetime}"
         return response
-
-    def mount(self, environment: Environment) -> Mount:
-        """Return the route of the static files; define `static` for templates."""
-        environment.globals["static"] = self.url
-        return Mount("/static", self, name="static")
 
 
 def build_environment() -> Environment:

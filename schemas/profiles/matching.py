@@ -77,24 +77,20 @@ class Matching(JsonPart):
     def read(self, answers: Mapping[str, str]) -> tuple[SourceMapping, dict[str, str]]:
         """Read the answers, by the names of the form; return the mapping, and the French fault of each wrong answer."""
         mapping, faults = SourceMapping(), dict[str, str]()
-
-        def say(name: str, part: SourceMapping | None) -> None:
-            nonlocal mapping
+        said = {it.field.value: self._read_field(it, answers.get(it.field, "")) for it in self.fields}
+        for name, value in {f"{it.field}-{number}": it for number, it in enumerate(self.values)}.items():
+            said[name] = _read_value(value, answers.get(name, ""))
+        if self.shapes:
+            chosen = next((it for it in self.shapes if it == answers.get("shape", "")), None)
+            said["shape"] = _of(F.DATE_NAISSANCE, shapes=(chosen,)) if chosen else None
+        for name, part in said.items():
             if part is None:
                 faults[name] = "choisissez une réponse"
-                return
+                continue
             try:
                 mapping = mapping.joined(part)
             except ValidationError:
                 faults[name] = "cette colonne est déjà choisie pour un autre champ"
-
-        for asked in self.fields:
-            say(asked.field, self._read_field(asked, answers.get(asked.field, "")))
-        for number, value in enumerate(self.values):
-            say(f"{value.field}-{number}", _read_value(value, answers.get(f"{value.field}-{number}", "")))
-        if self.shapes:
-            chosen = next((it for it in self.shapes if it == answers.get("shape", "")), None)
-            say("shape", _of(F.DATE_NAISSANCE, shapes=(chosen,)) if chosen else None)
         return mapping, faults
 
     def _read_field(self, asked: AskedField, answer: str) -> SourceMapping | None:

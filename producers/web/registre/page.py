@@ -192,18 +192,17 @@ def correct(context: PageContext) -> Response:
     number = read_number(text(context.form, "import"))
     imports = read_imports(context.services.state, context.commune.code)
     known = next((it for it in imports if it.import_id == number), None)
-    acts = {PreviewAct.UNDO: known and known.may_be_undone(context.services.clock())}
-    acts[PreviewAct.REDATE] = known and known.may_be_redated
-    act = next((it for it, may in acts.items() if may and it == text(context.form, "act")), None)
-    if known is None or act is None:
+    act = text(context.form, "act")
+    is_undone = act == PreviewAct.UNDO and known and known.may_be_undone(context.services.clock())
+    if known is None or not (is_undone or (act == PreviewAct.REDATE and known.may_be_redated)):
         raise HTTPException(NOT_FOUND)
     field, found = f"jour-{known.import_id}", dict[str, str]()
-    day = _read_day(context, found, field) if act is PreviewAct.REDATE else None
+    day = _read_day(context, found, field) if act == PreviewAct.REDATE else None
     refuse([field], found)
     asked = {"commune": context.commune.code, "import_id": known.import_id, "act": act, "taken_on": day}
     data = RegistreCorrectionRequested.model_validate(asked | {"requested_by": context.agent.name})
     said = f"export du {short_date(known.taken_on)}" if known.taken_on else "export"
-    words = f"jour de l'{said} à corriger" if act is PreviewAct.REDATE else f"annulation de l'{said} à préparer"
+    words = f"jour de l'{said} à corriger" if act == PreviewAct.REDATE else f"annulation de l'{said} à préparer"
     return _send(context, data, words)
 
 
