@@ -33,13 +33,7 @@ _MILLION, _THOUSAND, _HUNDRED, _TEENS = 1_000_000, 1000, 100, 20
 
 
 def number_in_words(number: int) -> str:
-    """Return `deux cent quatre-vingts`, in the traditional spelling, from zero to 999 999 999.
-
-    Raises:
-        ValueError: the number is out of that range.
-    """
-    if not 0 <= number < _THOUSAND * _MILLION:
-        raise ValueError("un nombre d'électeurs va de 0 à 999 999 999")
+    """Return `deux cent quatre-vingts`, in the traditional spelling, for a number from zero to 999 999 999."""
     if number < _TEENS:
         return _UNITS[number]
     millions, rest = divmod(number, _MILLION)

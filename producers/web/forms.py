@@ -1,6 +1,5 @@
 """Parses forms and URLs; makes repeated submissions of a form count once; paginates tables."""
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -12,7 +11,6 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from starlette.datastructures import FormData, UploadFile
 
 from common.french import capitalized, short_date
-from schemas.envelope import CloudEvent, Data
 from schemas.faults import explain_fault
 from schemas.requests import LARGEST_ID, Jour
 from schemas.vocabulary import parse_jour
@@ -46,13 +44,6 @@ def read_once(form: FormData) -> str:
         return str(UUID(str(form.get("formulaire", ""))))
     except ValueError:
         return str(uuid4())
-
-
-def wrap_once(data: Data, *, source: str, once: str) -> CloudEvent:
-    """Wrap the data of a form; the same form with the same content gives the same id, so that it counts once."""
-    event = CloudEvent.wrap(data, source=source)
-    event_id = str(uuid5(UUID(once), json.dumps(event.data, sort_keys=True)))
-    return event.model_copy(update={"id": event_id, "correlationid": event_id})
 
 
 def texts(form: FormData, name: str) -> list[str]:

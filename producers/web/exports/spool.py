@@ -44,11 +44,7 @@ class Spool:
 
         Return False if an event could be neither stored nor published.
         """
-        return all(self._store(event) or self._publish_now(event) for event in events)
-
-    def keep(self, event: CloudEvent, commune: str) -> bool:
-        """Store an event that the broker refuses for now; return whether it is on the disk."""
-        return self._store(event, f"-{commune}")
+        return all(self.keep(event) or self._publish_now(event) for event in events)
 
     def keeps(self, commune: str) -> bool:
         """Whether an event of the commune is spooled: later events of the commune must wait behind it."""
@@ -111,12 +107,14 @@ class Spool:
             return False
         return True
 
-    def _store(self, event: CloudEvent, whose: str = "") -> bool:
+    def keep(self, event: CloudEvent, commune: str = "") -> bool:
+        """Store an event; return whether it is on the disk. `commune`: of one that the broker refuses for now."""
         try:
             if len(self.waiting()) >= MOST:
                 log.error("spool_unavailable", event_id=event.id, error=f"{MOST} events wait already")
                 return False
             self._directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+            whose = f"-{commune}" if commune else ""
             path = self._directory / f"{time.time_ns():020}-{_digest(event.id)}{whose}.json"
             write_whole(path, [event.to_bytes()])
             self._wake.set()

@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from typing import Any, Literal
+from uuid import UUID, uuid5
 
 from sqlalchemy import Connection, Row, Select, column, select, table
 from starlette.requests import Request
@@ -20,7 +21,7 @@ from producers.errors import ProducerError
 from producers.records import FileState, Toned
 from producers.state import State, newest_first, to_record
 from producers.web.exports.query import DERNIERS_EXPORTS, AskedFile, read_files, select_latest
-from producers.web.forms import FormRefused, read_once, wrap_once
+from producers.web.forms import FormRefused, read_once
 from producers.web.page_context import PageContext
 from producers.web.security import is_partial
 from schemas.declarations import DeclarationNoted, FileNote, RegisterNote
@@ -314,7 +315,9 @@ def send_request(
     Raises:
         FormRefused: the event was not sent; the reason is for the administrator.
     """
-    event = wrap_once(data, source=context.services.settings.source, once=read_once(context.form))
+    event = CloudEvent.wrap(data, source=context.services.settings.source)
+    once = uuid5(UUID(read_once(context.form)), json.dumps(event.data, sort_keys=True))  # same form, same content
+    event = event.model_copy(update={"id": str(once), "correlationid": str(once)})
     try:
         context.publish(event)
     except ProducerError as error:
