@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from schemas.declarations import DeclarationNoted
 from schemas.envelope import CloudEvent, InvalidEventError, parse_json
 from schemas.faults import Fault, list_faults
-from schemas.generate import MODELS, event_type_of
+from schemas.generate import MODELS
 
 _MARKS = {b"\xef\xbb\xbf": "utf-8-sig", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
 _PREFIXES = ("cloudEvents:", "cloudEvents_")
@@ -26,7 +26,7 @@ _MARKED = Fault(
 )
 _UNKNOWN_TYPE = Fault("type", "type_inconnu", "le contrat n'a pas ce type d'événement")
 
-_MODELS = {event_type_of(model): model for model in MODELS}
+_MODELS = {model.EVENT_TYPE: model for model in MODELS}
 
 
 class Envelope(NamedTuple):
@@ -69,7 +69,7 @@ def drop_defaults(event: CloudEvent) -> Mapping[str, Any]:
         data = _MODELS[event.type].model_validate(event.data)
     except (KeyError, ValidationError):
         return event.data
-    said = data.model_dump(mode="json", exclude_defaults=True)
+    said: dict[str, Any] = data.model_dump(mode="json", exclude_defaults=True)
     return said | ({"kind": data.note.kind} if isinstance(data, DeclarationNoted) else {})
 
 

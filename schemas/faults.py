@@ -80,15 +80,12 @@ def join_faults(faults: Iterable[Fault]) -> str:
 
 def list_faults(error: "ValidationError", within: str = "") -> tuple[Fault, ...]:
     """Return the faults one by one; `within` is the path of the validated object in the event."""
-    return tuple(
-        Fault(".".join(filter(None, (within, _place(fault)))), _code_of(fault), explain_fault(fault))
-        for fault in error.errors(include_url=False, include_input=False)[:_SHOWN]
-    )
-
-
-def _code_of(fault: "ErrorDetails") -> str:
-    error = fault.get("ctx", {}).get("error")
-    return error.code if isinstance(error, FieldError) else fault["type"]
+    found = []
+    for fault in error.errors(include_url=False, include_input=False)[:_SHOWN]:
+        place = ".".join(filter(None, (within, _place(fault))))
+        code = getattr(fault.get("ctx", {}).get("error"), "code", fault["type"])  # of a FieldError, its own
+        found.append(Fault(place, code, explain_fault(fault)))
+    return tuple(found)
 
 
 def explain_fault(fault: "ErrorDetails") -> str:
