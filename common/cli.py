@@ -26,14 +26,11 @@ class ExitCode(IntEnum):
     INTERRUPTED = 130
 
 
-ExplainError = Callable[[Exception], tuple[str, ExitCode] | None]
-"""Returns the French message and the exit code of an error; None for a bug, which is raised with its traceback."""
-
-
-def run_command(command: Callable[[], object], explain: ExplainError) -> int:
+def run_command(command: Callable[[], object], explain: Callable[[Exception], tuple[str, ExitCode] | None]) -> int:
     """Run a command, print its error on standard error, and return its exit code.
 
-    If the command calls `context.exit(code)`, click returns that code.
+    `explain` returns the French message and the exit code of an error; None for a bug, which is raised with its
+    traceback. If the command calls `context.exit(code)`, click returns that code.
     """
     gettext.bindtextdomain("messages", Path(__file__).with_name("locale"))  # click's own messages, whatever the locale
     os.environ["LANGUAGE"] = "fr"

@@ -6,7 +6,7 @@ from datetime import date, datetime
 from typing import Any, NamedTuple
 
 from common.cli import ExitCode
-from common.french import count_of, describe_missing
+from common.french import describe_missing
 from schemas.vocabulary import ExportKind, ExportStatus, Labelled, RequestOutcome, Severity, Verdict
 
 
@@ -196,10 +196,6 @@ class KindWords(NamedTuple):
 
     counted: str
     consequence: str
-
-    def so_many(self, number: int) -> str:
-        """Return a number with its noun: `3 mouvements`."""
-        return count_of(number, self.counted.removesuffix("s"), self.counted)
 
 
 WORDS = {

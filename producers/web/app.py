@@ -246,12 +246,16 @@ DOWNLOADS = frozenset({"dossier_zip", "fichier", "piece"})
 """Pages that send a file: they have a rate limit of their own."""
 
 
+def _nowhere(_context: PageContext) -> Response:
+    raise HTTPException(NOT_FOUND)
+
+
 def commune_page(
     path: str,
     name: str,
     *,
-    get: PageHandler | None = None,
-    post: PageHandler | None = None,
+    get: PageHandler = _nowhere,
+    post: PageHandler = _nowhere,
     again: PageHandler | None = None,
     most: int = FORM_BYTES,
 ) -> Route:
@@ -272,13 +276,13 @@ def commune_page(
         return PageContext(request, services, agent, commune)
 
     def read(request: Request) -> Response:
-        return _known(get)(admit(request))
+        return get(admit(request))
 
     def take(context: PageContext) -> Response:
         try:
-            return _known(post)(context)
+            return post(context)
         except FormRefused as refused:
-            return _known(again or get)(replace(context, faults=refused.faults, failure=refused.failure))
+            return (again or get)(replace(context, faults=refused.faults, failure=refused.failure))
 
     async def send(request: Request) -> Response:
         context = await run_in_threadpool(admit, request)
@@ -303,14 +307,8 @@ def commune_page(
         return await run_in_threadpool(read, request)
 
     endpoint.__name__ = name  # the name in the log
-    methods = [method for method, answer in (("GET", get), ("POST", post)) if answer]
+    methods = [method for method, answer in (("GET", get), ("POST", post)) if answer is not _nowhere]
     return Route(f"/communes/{{commune}}{path}", endpoint, methods=methods, name=name)
-
-
-def _known(answer: PageHandler | None) -> PageHandler:
-    if answer is None:
-        raise HTTPException(NOT_FOUND)
-    return answer
 
 
 ROUTES = (

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Select, String, and_, column, literal, not_, select, text
 
 from common.calendrier import zone_of
-from common.french import capitalized
+from common.french import capitalized, count_of
 from common.texte import fold
 from producers.records import STATE_RULES, WORDS, ExportState, FileState, PieceFile, StateRule
 from producers.state import State, newest_first, to_export, view_of
@@ -67,7 +67,7 @@ class AskedFile(ExportState):
     @property
     def counted(self) -> str:
         """What it holds: `1 mouvement`, `1 200 électeurs`."""
-        return WORDS[self.kind].so_many(self.electeurs or 0)
+        return count_of(self.electeurs or 0, WORDS[self.kind].counted.removesuffix("s"))
 
     @property
     def report(self) -> PieceFile | None:

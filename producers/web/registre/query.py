@@ -66,9 +66,7 @@ class Apercu:
 
     @property
     def label(self) -> str:
-        if self.is_correction:
-            return _CORRECTION_LABELS.get(self.status, self.status.label)
-        return self.status.label
+        return (_CORRECTION_LABELS if self.is_correction else {}).get(self.status, self.status.label)
 
     @property
     def is_correction(self) -> bool:

@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TypeVar
+from typing import Any
 
 import structlog
 from itsdangerous import TimestampSigner
@@ -38,7 +38,6 @@ _ID, _SINCE, _SEEN, _WHO, _AGENT = "sid", "since", "seen", "who", "agent"
 _IDENTITY, _ENDED = "identity", "ended"
 _SEEN_EVERY = 60
 _REMEMBERED = 10_000
-_Value = TypeVar("_Value")
 
 log = structlog.get_logger("producers.web")
 
@@ -332,7 +331,7 @@ def _digest(sid: str) -> str:
     return hashlib.sha256(sid.encode()).hexdigest()
 
 
-def _remember(memory: OrderedDict[str, _Value], key: str, value: _Value) -> None:
+def _remember(memory: OrderedDict[str, Any], key: str, value: str | int) -> None:
     memory[key] = value
     while len(memory) > _REMEMBERED:
         memory.popitem(last=False)
