@@ -119,18 +119,6 @@ def _separator(line: bytes) -> str:
     return best if counts[best] else ""
 
 
-def examine_archive(file: IO[bytes]) -> Iterator[UploadedFile]:
-    """Yield the properties of each file of an archive; the name is the whole path.
-
-    Raises:
-        UnreadableArchiveError: damaged, protected by a password, too many files or too large once extracted.
-    """
-    with open_archive(file, 512 << 20) as archive:  # the limit of an upload
-        for entry in list_files(archive):
-            with archive.open(entry) as content:
-                yield examine(content, entry.filename)
-
-
 if TYPE_CHECKING:
     from producers.web.exports.query import AskedFile
     from schemas.profiles.platform import FileForm
@@ -289,7 +277,10 @@ def examine_all(file: IO[bytes], name: str) -> Iterator[object]:
     found = [uploaded]
     if uploaded.is_zip and not uploaded.is_workbook:
         try:
-            found += examine_archive(file)
+            with open_archive(file, 512 << 20) as archive:  # the limit of an upload
+                for entry in list_files(archive):
+                    with archive.open(entry) as content:
+                        found.append(examine(content, entry.filename))
         except UnreadableArchiveError as error:
             unreadable = str(error)
     yield found, unreadable
