@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from tests.parts.postgres import PostgresServer
 from tests.parts.prometheus import Scrape, scrape
 from worker.db.types import utc_now
 from worker.messaging.queues import QueueState
+from worker.monitoring import exporter
 from worker.monitoring.exporter import HOUR_SECONDS, METRICS, UNDELIVERED_SECONDS, Exporter
 from worker.notifier.models import Notification
 from worker.work.queue import WorkState
@@ -147,6 +149,14 @@ def test_a_database_that_is_away_hides_its_figures_only(postgres_url: str, postg
     postgres_server.start()
     assert _ready(scrape(exporter)) == 1
     desk.engine.dispose()
+
+
+def test_a_part_that_answers_late_is_away_and_hides_no_other(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(exporter, "ANSWER_SECONDS", 0.5)
+    late = Event()
+    seen = scrape(Exporter(desk.engine, lambda: [QueueState("late", late.wait(10), 0, 0)], bool, Path("/")))
+    late.set()
+    assert (seen['prefecture_up{part="broker"}'], seen['prefecture_up{part="database"}']) == (0, 1)
 
 
 def _ready(seen: Scrape) -> float:

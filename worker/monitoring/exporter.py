@@ -8,6 +8,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -27,6 +28,9 @@ from worker.notifier.models import Notification
 from worker.work.queue import FILES, About, Work, WorkKind, WorkState, has_open, is_open
 
 HOUR_SECONDS = 3600
+
+ANSWER_SECONDS = 20
+"""A part that takes longer counts as away; Prometheus waits for 25 s (deploy/monitoring/prometheus.yml)."""
 
 UNDELIVERED_SECONDS = 60
 """A message that was tried for the first time so long ago, and is not sent yet, is delayed."""
@@ -87,16 +91,20 @@ class Exporter(Collector):
         self._is_blocked = is_blocked
         self._volume = volume
         self._lock = threading.Lock()
+        self._threads = ThreadPoolExecutor(max_workers=2)
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
         """Return the metrics of the parts that answer."""
         with self._lock:
             begun, up = time.monotonic(), dict[str, int]()
             families: list[GaugeMetricFamily] = []
-            for part, read in (("database", self._read_database), ("broker", self._read_broker)):
+            reads = {"database": self._read_database, "broker": self._read_broker}
+            looks = {part: self._threads.submit(read) for part, read in reads.items()}
+            wait(looks.values(), timeout=ANSWER_SECONDS)
+            for part, look in looks.items():
                 try:
-                    families += read()
-                except (DBAPIError, TransientError):
+                    families += look.result(timeout=0)
+                except (DBAPIError, TransientError, TimeoutError):
                     up[part] = 0
                 else:
                     up[part] = 1
