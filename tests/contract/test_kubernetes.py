@@ -1,4 +1,4 @@
-"""deploy/kubernetes, built by kustomize: valid for Kubernetes and operators; the processes of docker-compose.yml."""
+"""deploy/kubernetes, built by kustomize: valid for Kubernetes and its operators; docker-compose.yml's processes."""
 
 import re
 import subprocess
@@ -150,6 +150,11 @@ def test_everything_that_is_not_said_is_closed(manifests: list[Manifest]) -> Non
     ours = {"matchLabels": {"app.kubernetes.io/part-of": "prefecture"}}
     assert policies["nothing"]["spec"] == {"podSelector": ours, "policyTypes": ["Ingress", "Egress"]}
     assert set(_of_kind(manifests, "Namespace")) == {"prefecture"}
+    for name, it in policies.items():
+        selected = it["spec"]["podSelector"]["matchLabels"]
+        assert any(label.startswith("app.kubernetes.io/") for label in selected), f"{name} closes a broker beside us"
+    egress = policies["broker-and-database"]["spec"]["egress"]
+    assert {5432, 5671, 5672} <= {port["port"] for it in egress if "to" not in it for port in it["ports"]}
 
 
 def test_no_probe_kills_what_waits_for_a_service(manifests: list[Manifest]) -> None:
@@ -196,12 +201,3 @@ def test_a_cluster_has_the_alerts_of_compose_and_reads_the_notifier(manifests: l
     assert endpoint["port"] in [port["name"] for port in _pod(notifier)["containers"][0]["ports"]]
     entry = _of_kind(manifests, "NetworkPolicy")["notifier"]["spec"]["ingress"]
     assert [port["port"] for it in entry for port in it["ports"]] == [endpoint["port"]]
-
-
-def test_a_broker_in_the_same_namespace_is_reached_and_not_closed(manifests: list[Manifest]) -> None:
-    policies = _of_kind(manifests, "NetworkPolicy")
-    for name, it in policies.items():
-        selected = it["spec"]["podSelector"].get("matchLabels", {})
-        assert any(label.startswith("app.kubernetes.io/") for label in selected), f"{name} takes every pod"
-    egress = policies["broker-and-database"]["spec"]["egress"]
-    assert {5432, 5671, 5672} <= {port["port"] for it in egress if "to" not in it for port in it["ports"]}
