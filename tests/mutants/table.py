@@ -948,8 +948,8 @@ worker/messaging/
   test_a_worker_with_a_dead_or_stuck_thread_leaves[worker-thread_dead]
     - os._exit(THREAD_DEAD)
   test_a_worker_with_a_dead_or_stuck_thread_leaves[still-process_stuck]
-    - return self._stuck.is_set() or self._starts.are_stuck() or longest > LONGEST_MESSAGE_SECONDS
-    + return False
+    - if self._stuck.is_set() or self._starts.are_stuck() or longest > LONGEST_MESSAGE_SECONDS:
+    + if False:
   test_a_message_is_held_until_the_database_answers
     - message.was_held = True
 worker/notifier/

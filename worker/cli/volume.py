@@ -1,9 +1,8 @@
 """`python -m worker purge` and `verify`: removes old files of the volume, and finds damaged or unknown ones."""
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from shlex import quote
-from typing import Any
 
 import click
 from sqlalchemy import Engine
@@ -154,7 +153,13 @@ def verify(
         raise RefusedError(f"l'export {export_id} n'a pas de fichier à vérifier : inconnu, pas encore prêt, ou purgé")
     found = _sort(storage, orphans)
     if as_json:
-        print_json({"exports": exports, "files": files, "wrong": list(_list_faults(wrong)), **found})
+        faults = [
+            {"export_id": it.id, "source": it.request.source, "event_id": it.request.event_id}
+            | {"path": f"{it.code_commune}/{name}", "fault": fault}
+            for it, _, findings in wrong
+            for name, fault in findings
+        ]
+        print_json({"exports": exports, "files": files, "wrong": faults, **found})
     else:
         orphans = [it._replace(path=it.path.relative_to(storage.root)) for it in orphans]
         _show_verified(exports, files, wrong, orphans, program=context.find_root().command_path)
@@ -198,11 +203,3 @@ def _show_verified(
     state = count_of(count, "fichier en défaut", "fichiers en défaut") if count else "tous intacts"
     checked = f"{count_of(exports, 'export vérifié')} ({count_of(files, 'fichier')})"
     click.echo(f"{checked} : {state}." if exports else "Aucun fichier à vérifier.")
-
-
-def _list_faults(wrong: Sequence[Verified]) -> Iterator[dict[str, Any]]:
-    for it in wrong:
-        for name, fault in it.findings:
-            export, asked = it.export, it.export.request
-            about = {"export_id": export.id, "source": asked.source, "event_id": asked.event_id}
-            yield about | {"path": f"{export.code_commune}/{name}", "fault": fault}

@@ -458,7 +458,8 @@ def _find_tableaux(
     They rest on an import with a mouvement of the elector, or on one during whose version the elector came of age.
     """
     imports = {it.import_id for it in mouvements}
-    imports |= {it.version for it in electeurs if _came_of_age(it.date_naissance)}
+    year = jour_a_paris(now()).year
+    imports |= {it.version for it in electeurs if it.date_naissance.startswith(tuple(str(year - n) for n in _AGES))}
     if not imports:
         return set()
     query = select(Export.id, Export.rests_on).where(
@@ -473,11 +474,6 @@ def _find_tableaux(
 
 _AGES = range(18, 22)
 """The ages today of electors who came of age in the years of the tableaux that may still exist."""
-
-
-def _came_of_age(date_naissance: str) -> bool:
-    year = date_naissance[:4]
-    return year.isdigit() and jour_a_paris(now()).year - int(year) in _AGES
 
 
 def _remove_naming(scope: ForgetScope, known: Iterable[Protege], tableaux: set[int]) -> int:

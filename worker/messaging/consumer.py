@@ -19,6 +19,7 @@ from collections import deque
 from collections.abc import Callable, Generator, Sequence
 from contextlib import suppress
 from functools import partial
+from operator import methodcaller
 from typing import Any, Self
 
 import structlog
@@ -83,10 +84,6 @@ def declare_account(channel: Any, account: str, *, is_bulk: bool) -> str:  # noq
     for key in account_bindings(account, is_bulk=is_bulk):
         channel.queue_bind(queue, EXCHANGE, key)
     return queue
-
-
-def _find_queue(channel: Any, queue: str) -> None:  # noqa: ANN401 — pika's
-    channel.queue_declare(queue, passive=True)
 
 
 class GuardedConsumer(_RabbitmqConsumer):
@@ -192,7 +189,7 @@ class GuardedConsumer(_RabbitmqConsumer):
             if reason and reason != self._refusals.get(account):
                 log.warning("account_queue_refused", account=account, reason=reason)
             self._refusals[account] = reason
-            if not reason or not self._refusal(partial(_find_queue, queue=queue)):
+            if not reason or not self._refusal(methodcaller("queue_declare", queue, passive=True)):
                 shares = _OF_SCREEN if account == SCREEN_ACCOUNT else 1
                 self.channel.basic_qos(prefetch_count=shares * self._prefetch)  # of the next consumer
                 consumed[account] = self.channel.basic_consume(queue, add)

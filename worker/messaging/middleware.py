@@ -224,7 +224,8 @@ class ThreadWatchdog(Middleware):
             if dead := [thread.name for thread in threads if thread.ident and not thread.is_alive()]:
                 log.critical("thread_dead", threads=dead)
                 os._exit(THREAD_DEAD)
-            if self._is_stuck():
+            longest = time.monotonic() - min(list(self._begun.values()), default=math.inf)
+            if self._stuck.is_set() or self._starts.are_stuck() or longest > LONGEST_MESSAGE_SECONDS:
                 log.critical("process_stuck")
                 os._exit(STUCK)
             if self._exhausted < EXHAUSTED_LOOKS:
@@ -234,11 +235,6 @@ class ThreadWatchdog(Middleware):
                 os.kill(os.getpid(), signal.SIGTERM)
                 return
             self._pulse.beat(_lack(worker))
-
-    def _is_stuck(self) -> bool:
-        """Return whether a job hangs, a thread does not start, or a message takes longer than allowed."""
-        longest = time.monotonic() - min(list(self._begun.values()), default=math.inf)
-        return self._stuck.is_set() or self._starts.are_stuck() or longest > LONGEST_MESSAGE_SECONDS
 
 
 def _lack(worker: Worker) -> str:

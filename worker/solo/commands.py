@@ -140,7 +140,10 @@ def demo() -> ExitCode:
             console.print(f"\n{title}\n")
             print_request(console, event, request, settings.exports_dir)
             codes.append(exit_code_of(request))
-    _show_mails(settings.mail_dir, console)
+    mails = sorted(settings.mail_dir.glob("*.eml"), key=lambda path: path.stat().st_mtime)
+    if mails:
+        said = "Courriels « envoyés » (déposés dans un dossier, faute de serveur), dont"
+        console.print(f"\n{said} {mails[-1]}", soft_wrap=True)
     return next((code for code in codes if code not in _SHOWN), ExitCode.DONE)
 
 
@@ -164,14 +167,6 @@ def _requests(today: date) -> Iterator[tuple[str, Data]]:
 def _tableaux(*types: TypeTableau, **fields: Any) -> TableauxRenderRequested:  # noqa: ANN401 — of the request
     said = {"commune": LIBREVILLE.code, "listes": [Liste.PRINCIPALE], "types": types, "requested_by": AGENT}
     return TableauxRenderRequested.model_validate(said | fields)
-
-
-def _show_mails(folder: Path, console: Console) -> None:
-    mails = sorted(folder.glob("*.eml"), key=lambda path: path.stat().st_mtime)
-    if mails:
-        console.print(
-            f"\nCourriels « envoyés » (déposés dans un dossier, faute de serveur), dont {mails[-1]}", soft_wrap=True
-        )
 
 
 def load_demo(engine: Engine, folder: Path, console: Console) -> date:

@@ -151,13 +151,12 @@ def plan_retry(event: CloudEvent, services: Services, authorization: Authorizati
             field="data.request",
         )
     require_register(services, known.code_commune, [export.nom_liste for export in exports])
-    files = [_plan_copy(export, event.time) for export in exports]
+    files = [
+        {name: getattr(it, name) for name in _COPIED}
+        | {"provisoire_until": read_demande(it, event.time).final_on if it.kind == ExportKind.TABLEAU else None}
+        for it in exports
+    ]
     return ExportPlan(known.code_commune, asked.requested_by, files)
-
-
-def _plan_copy(export: Export, now: datetime) -> Mapping[str, Any]:
-    final_on = read_demande(export, now).final_on if export.kind == ExportKind.TABLEAU else None
-    return {name: getattr(export, name) for name in _COPIED} | {"provisoire_until": final_on}
 
 
 def read_data(event: CloudEvent, model: type[Asked]) -> Asked:

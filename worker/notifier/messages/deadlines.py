@@ -74,7 +74,8 @@ def _facts(deadline: Deadline) -> Iterator[str]:
         yield f"À tenir : au plus tard le {weekday_date(deadline.until)}"
     if deadline.scrutin:
         yield f"Scrutin : {', '.join(filter(None, (weekday_date(deadline.scrutin), deadline.libelle)))}"
-    yield f"Textes : {_law(deadline)}"
+    meeting = LAW_OF_MEETING if deadline.scrutin else LAW_OF_ANNUAL_MEETING
+    yield f"Textes : {meeting if deadline.echeance == COMMISSION else law_of(deadline.echeance, deadline.scrutin)}"
 
 
 def _name(deadline: Deadline) -> str:
@@ -83,12 +84,6 @@ def _name(deadline: Deadline) -> str:
     scrutin = deadline.scrutin
     is_decreed = scrutin is not None and deadline.due_on > days_before(scrutin, 20)
     return name_tableau(TypeTableau(deadline.echeance), scrutin, is_decreed)
-
-
-def _law(deadline: Deadline) -> str:
-    if deadline.echeance == COMMISSION:
-        return LAW_OF_MEETING if deadline.scrutin else LAW_OF_ANNUAL_MEETING
-    return law_of(deadline.echeance, deadline.scrutin)
 
 
 def _when(deadline: Deadline, today: date) -> str:
