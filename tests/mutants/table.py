@@ -764,10 +764,10 @@ worker/handlers/declarations/
     - if lines != before.get(number, Counter())]
     + if False]
   test_a_tableau_that_is_being_made_prints_no_address_of_who_is_protected_meanwhile[sqlite]
-    - restart(connection, and_(Export.kind == ExportKind.TABLEAU, Export.code_commune == code_commune))
+    - restart(connection, tableaux)
   test_a_tableau_that_is_counted_from_another_day_now_is_to_be_made_again
-    - return recall_tableaux(connection, withdrawal, list(_find_stale(connection, tableaux, before, after, gone)))
-    + return recall_tableaux(connection, withdrawal, [])
+    - stale.append(export.id)
+    + pass
     - if demande.until != dates_of(asked, demande.type, known)["until"]:
 worker/handlers/making/
   test_a_file_keeps_the_form_in_which_it_was_made

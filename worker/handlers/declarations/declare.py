@@ -5,12 +5,12 @@ tableaux that become stale are recalled in the same transaction. The audit trail
 """
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, fields, replace
 from datetime import date, datetime
 from typing import NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, select
+from sqlalchemy import Connection, and_, select
 from sqlalchemy.orm import Session, joinedload
 
 from common.calendrier import CalendarReunion, CalendarScrutin
@@ -312,7 +312,14 @@ def change_calendar(
     before = {key: read_calendrier(connection, *key) for key in keys}
     change()
     after = {key: read_calendrier(connection, *key) for key in before}
-    return recall_tableaux(connection, withdrawal, list(_find_stale(connection, tableaux, before, after, gone)))
+    stale: list[int] = []
+    with Session(connection) as session:
+        for export in session.scalars(tableaux.options(joinedload(Export.request)).order_by(Export.id)).all():
+            key, demande = (export.code_commune, export.nom_liste), read_demande(export)
+            is_gone = gone is not None and demande.scrutin == gone and gone not in after[key].scrutins
+            if is_gone or _count(demande, before[key], before[key]) != _count(demande, before[key], after[key]):
+                stale.append(export.id)
+    return recall_tableaux(connection, withdrawal, stale)
 
 
 def change_lines(
@@ -327,14 +334,27 @@ def change_lines(
     Running tableaux restart. The register is locked before the files, as in an undo: the other order deadlocks.
     """
     code_commune = withdrawal.code_commune
-    conditions = (MouvementRegistre.date_naissance.in_(births),)
+    born = (MouvementRegistre.date_naissance.in_(births),)
+    tableaux = and_(Export.kind == ExportKind.TABLEAU, Export.code_commune == code_commune)
+    ready = select(Export).where(tableaux, Export.status == ExportStatus.READY, Export.recall_id.is_(None))
 
     def read() -> dict[int, Counter[_Said]]:
-        return dict(_read_lines(connection, code_commune, conditions, is_one))
+        """Return, by the id of each ready tableau, its prints of these people."""
+        found: dict[int, Counter[_Said]] = {}
+        with Session(connection) as session:
+            exports = session.scalars(ready.options(joinedload(Export.request)).order_by(Export.id)).all()
+            commune = require_commune(connection, code_commune) if exports else None
+            for export in exports:
+                liste, demande = export.nom_liste, read_demande(export)
+                version = commune.versions.get(liste, NO_VERSION) if commune else NO_VERSION
+                source = MouvementSource(connection, code_commune, liste, version, lambda _: None, born)
+                some = (it for it in OfAge(Period.of(demande), source).stream() if is_one(it.personne))
+                found[export.id] = Counter(filter(None, (_say(it, demande) for it in some)))
+        return found
 
     before = read()
     change()
-    restart(connection, and_(Export.kind == ExportKind.TABLEAU, Export.code_commune == code_commune))
+    restart(connection, tableaux)
     stale = [number for number, lines in read().items() if lines != before.get(number, Counter())]
     return recall_tableaux(connection, withdrawal, stale)
 
@@ -367,48 +387,6 @@ def _say(mouvement: Mouvement, demande: Demande) -> _Said | None:
         is_perhaps_l30(mouvement, demande),
         rules.to_ligne(mouvement) if has_line else None,
     )
-
-
-def _read_lines(
-    connection: Connection,
-    code_commune: str,
-    conditions: tuple[ColumnElement[bool], ...],
-    is_one: Callable[[Personne], bool],
-) -> Iterator[tuple[int, Counter[_Said]]]:
-    """Yield the id of each ready tableau, with its prints of these people."""
-    ready = select(Export).where(
-        Export.kind == ExportKind.TABLEAU,
-        Export.status == ExportStatus.READY,
-        Export.recall_id.is_(None),
-        Export.code_commune == code_commune,
-    )
-    with Session(connection) as session:
-        tableaux = session.scalars(ready.options(joinedload(Export.request)).order_by(Export.id)).all()
-        commune = require_commune(connection, code_commune) if tableaux else None
-        for export in tableaux:
-            liste, demande = export.nom_liste, read_demande(export)
-            version = commune.versions.get(liste, NO_VERSION) if commune else NO_VERSION
-            source = MouvementSource(connection, code_commune, liste, version, lambda _: None, conditions)
-            some = (it for it in OfAge(Period.of(demande), source).stream() if is_one(it.personne))
-            said = (_say(it, demande) for it in some)
-            yield export.id, Counter(it for it in said if it)
-
-
-def _find_stale(
-    connection: Connection,
-    tableaux: Select[Export],
-    before: Mapping[tuple[str, Liste], Calendrier],
-    after: Mapping[tuple[str, Liste], Calendrier],
-    gone: date | None,
-) -> Iterator[int]:
-    with Session(connection) as session:
-        for export in session.scalars(tableaux.options(joinedload(Export.request)).order_by(Export.id)).all():
-            demande = read_demande(export)
-            known = before[export.code_commune, export.nom_liste]
-            calendrier = after[export.code_commune, export.nom_liste]
-            is_gone = gone is not None and demande.scrutin == gone and gone not in calendrier.scrutins
-            if is_gone or _count(demande, known, known) != _count(demande, known, calendrier):
-                yield export.id
 
 
 def _count(demande: Demande, known: Calendrier, calendrier: Calendrier) -> list[date | None] | None:
