@@ -80,33 +80,25 @@ _which_letters = together(
 
 @dead_letters.command
 @_which_letters
-@click.pass_context
-def requeue(context: click.Context, *, names: Sequence[str], every: bool, queue: str | None) -> None:
+def requeue(*, names: Sequence[str], every: bool, queue: str | None) -> None:
     """Remettre des lettres mortes dans la file d'où elles viennent.
 
     Une lettre que le worker ne saurait toujours pas lire reste où elle est.
     """
     _check_choice(names, every=every)
-    number, faults = _treat(names, queue, Action.DEAD_LETTER_REQUEUED)
-    click.echo(f"{count_of(number, 'lettre remise')} en file.")
-    if faults:
-        context.exit(ExitCode.FAILED)
+    _treat(names, queue, Action.DEAD_LETTER_REQUEUED, "lettre remise en file", "lettres remises en file")
 
 
 @dead_letters.command
 @_which_letters
 @click.option("--yes", is_flag=True, help="Ne pas demander confirmation.")
-@click.pass_context
-def drop(context: click.Context, *, names: Sequence[str], every: bool, queue: str | None, yes: bool) -> None:
+def drop(*, names: Sequence[str], every: bool, queue: str | None, yes: bool) -> None:
     """Supprimer des lettres mortes, pour toujours."""
     _check_choice(names, every=every)
     if not yes:
         which = count_of(len(set(names)), "lettre morte") if names else "toutes les lettres mortes"
         confirm(f"Supprimer {which}, pour toujours ?")
-    number, faults = _treat(names, queue, Action.DEAD_LETTER_DROPPED)
-    click.echo(f"{count_of(number, 'lettre supprimée')}.")
-    if faults:
-        context.exit(ExitCode.FAILED)
+    _treat(names, queue, Action.DEAD_LETTER_DROPPED, "lettre supprimée", "lettres supprimées")
 
 
 def _check_choice(names: Sequence[str], *, every: bool) -> None:
@@ -114,8 +106,8 @@ def _check_choice(names: Sequence[str], *, every: bool) -> None:
         raise click.UsageError("nommez des lettres, ou dites --all")
 
 
-def _treat(names: Sequence[str], queue: str | None, action: Action) -> tuple[int, list[str]]:
-    """Requeue or drop the named letters, or all without names; return how many, and the faults, which it prints.
+def _treat(names: Sequence[str], queue: str | None, action: Action, *done: str) -> None:
+    """Requeue or drop the named letters, or all without names; `done`: the French words for one letter, and for more.
 
     A letter is removed once the trail has it.
     """
@@ -142,7 +134,9 @@ def _treat(names: Sequence[str], queue: str | None, action: Action) -> tuple[int
     faults += [f"aucune lettre morte de ce nom : {name}" for name in sorted(missing)]
     for fault in faults:
         click.echo(f"Erreur : {fault}", err=True)
-    return number, faults
+    click.echo(f"{count_of(number, *done)}.")
+    if faults:
+        click.get_current_context().exit(ExitCode.FAILED)
 
 
 def _put_back(engine: Engine, office: DeadLetterOffice, letter: DeadLetter) -> None:

@@ -216,12 +216,10 @@ def profiles(act: str, what: str) -> None:
 def import_mouvements(
     file: Path,
     *,
-    accept_rejects: bool,
     complete_until: date | None,
     imported_by: str | None,
-    report: Path | None,
     as_json: bool,
-    profile: SourceProfile | None,
+    **wishes: Any,  # noqa: ANN401 — the other options of an import
 ) -> None:
     """Importer des mouvements.
 
@@ -233,10 +231,8 @@ def import_mouvements(
             engine,
             file,
             imported_by=imported_by or system_user(),
-            accept_rejects=accept_rejects,
-            report=report,
             complete_until=complete_until,
-            profile=profile,
+            **wishes,
             then=partial(_note_imported, file.name),
         )
         with engine.connect() as connection:

@@ -84,9 +84,7 @@ def check_tableau(
         if is_in(mouvement, demande) or is_misplaced(mouvement, demande):
             key = identite_of(mouvement.personne)
             ids[key].append(mouvement.id)
-            if mouvement.etat is Etat.ACTIF:
-                yield from _on_identity(mouvement, is_on_list=key in inscrits)
-            yield from _on_bureaux(mouvement, bureaux)
+            yield from _on_liste(mouvement, bureaux, is_on_list=key in inscrits)
             yield from _on_what_is_missing(mouvement, demande)
             if mouvement.categorie not in {Categorie.NON_PRECISEE, *CATEGORIES[mouvement.nature]}:
                 yield _anomalie("categorie_incoherente", "catégorie", mouvement)
@@ -115,14 +113,10 @@ def _anomalie(code: str, champ: str, mouvement: Mouvement) -> Anomaly:
     )
 
 
-def _on_identity(mouvement: Mouvement, *, is_on_list: bool) -> Iterator[Anomaly]:
-    if mouvement.nature is Nature.INSCRIPTION and is_on_list:
-        yield _anomalie("deja_inscrit", _NOM, mouvement)
-    if mouvement.nature is not Nature.INSCRIPTION and not is_on_list:
-        yield _anomalie(f"{mouvement.nature}_hors_liste", _NOM, mouvement)
-
-
-def _on_bureaux(mouvement: Mouvement, bureaux: Collection[str]) -> Iterator[Anomaly]:
+def _on_liste(mouvement: Mouvement, bureaux: Collection[str], *, is_on_list: bool) -> Iterator[Anomaly]:
+    is_entry = mouvement.nature is Nature.INSCRIPTION
+    if mouvement.etat is Etat.ACTIF and is_entry == is_on_list:
+        yield _anomalie("deja_inscrit" if is_entry else f"{mouvement.nature}_hors_liste", _NOM, mouvement)
     for champ, code in (("ancien bureau", mouvement.leaves), ("nouveau bureau", mouvement.arrives_in)):
         if code == "":
             yield _anomalie("bureau_absent", champ, mouvement)
