@@ -496,7 +496,7 @@ worker/domain/
     - elif not is_mineur(born, apres, seen_on):
     + else:
   test_an_entry_after_the_birthday_is_of_its_own_day
-    - _undo(row, listed)
+    - _move(listed, row, row.arrives_in, row.leaves)  # as before it
   test_who_left_as_a_minor_was_nobody
     - yield from late
     + yield from rows

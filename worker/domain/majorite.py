@@ -186,10 +186,10 @@ class OfAge:
         listed = [*electeurs]
         for row in reversed(late):
             if row.is_applied:
-                _undo(row, listed)
+                _move(listed, row, row.arrives_in, row.leaves)  # as before it
         for row in early:
             if not row.is_applied and (row.etat is Etat.APPLIQUE or period.has(row)):
-                _redo(row, listed)
+                _move(listed, row, row.leaves, row.arrives_in)
         entries = [row for row in early if row.nature is Nature.INSCRIPTION]
         versions, entered = [*seen], {row.nouveau_bureau for row in entries}
         for electeur in sorted(listed, key=lambda it: it.nouveau_bureau not in entered):
@@ -246,19 +246,12 @@ def _by_birth(people: Mapping[Identite, Sequence[Mouvement]]) -> dict[str, list[
     return keys
 
 
-def _undo(row: Mouvement, listed: list[Mouvement]) -> None:
-    """Restore an elector who left since, remove one who arrived since."""
-    if row.arrives_in is not None:
-        _take(listed, row.arrives_in)
-    if row.leaves is not None:
-        listed.append(replace(row, nouveau_bureau=row.leaves))
-
-
-def _redo(row: Mouvement, listed: list[Mouvement]) -> None:
-    if row.leaves is not None:
-        _take(listed, row.leaves)
-    if row.arrives_in is not None:
-        listed.append(row)
+def _move(listed: list[Mouvement], row: Mouvement, left: str | None, joined: str | None) -> None:
+    """Remove an elector of the bureau that a mouvement leaves, and add one to the bureau that it joins."""
+    if left is not None:
+        _take(listed, left)
+    if joined is not None:
+        listed.append(replace(row, nouveau_bureau=joined))
 
 
 def _take(listed: list[Mouvement], bureau: str) -> Mouvement | None:
@@ -270,6 +263,10 @@ def _take(listed: list[Mouvement], bureau: str) -> Mouvement | None:
     return taken
 
 
+def _remark(code: str, champ: str, message: str) -> Anomaly:
+    return Anomaly(code, Severity.REMARK, champ, message, is_of_file=True)
+
+
 def check_replaced(replaced: Mapping[Replaced, int]) -> Iterator[Anomaly]:
     """Yield one remark if arrivals have the number and address of another day, because an export is not kept."""
     if not replaced:
@@ -277,13 +274,11 @@ def check_replaced(replaced: Mapping[Replaced, int]) -> Iterator[Anomaly]:
     number = sum(replaced.values())
     wanted, used = (sorted({*days}) for days in zip(*replaced, strict=True))
     lost = "L'export {} n'est plus gardé" if len(wanted) == 1 else "Des exports {} ne sont plus gardés"
-    yield Anomaly(
+    yield _remark(
         "export_efface",
-        Severity.REMARK,
         "numéro et adresse",
         f"{lost.format(span(wanted[0], wanted[-1]))} : {count_of(number, 'électeur a', 'électeurs ont')} ici le numéro "
         f"et l'adresse {span(used[0], used[-1])}. Les vérifier dans le REU.",
-        is_of_file=True,
     )
 
 
@@ -302,14 +297,12 @@ def check_corrections(demande: Demande, births: Iterable[tuple[str, str]]) -> It
         ((False, True), "de moins, {} d'après la date de naissance corrigée"),
     ):
         if number := were[change]:
-            yield Anomaly(
+            yield _remark(
                 "majorite_corrigee",
-                Severity.REMARK,
                 "date de naissance",
                 "Un état civil a été corrigé (doutes : même personne) : un tableau fait avant finit sur un autre total "
                 f"que celui d'où part celui-ci, {count_of(number, 'électeur')} {said.format(agree(number, 'mineur'))}. "
                 "Ce n'est ni une inscription ni une radiation.",
-                is_of_file=True,
             )
 
 
@@ -326,14 +319,12 @@ def check_before(demande: Demande, register: Register, counted_on: date | None) 
         reach, are, were = ("a", "n'est", "était") if count == 1 else ("ont", "ne sont", "étaient")
         is_in_both = counted_on == last
         there = f"{were} déjà dans celui d'avant" if is_in_both else f"{are} ni dans ce tableau ni dans celui d'avant"
-        yield Anomaly(
+        yield _remark(
             "majorite_entre_tableaux",
-            Severity.REMARK,
             "date de naissance",
             f"{format_number(count)} {agree(count, 'électeur')} {reach} dix-huit ans du "
             f"{short_date(first + timedelta(1))} au {short_date(last)} et {there}, qui compte l'âge au "
             f"{short_date(counted_on)} d'après les scrutins connus alors. Redemander celui d'avant, puis celui-ci.",
-            is_of_file=True,
         )
 
 
@@ -345,13 +336,11 @@ def check_second_tour(demande: Demande, register: Register) -> Iterator[Anomaly]
     last = poll + LONGEST_BETWEEN_ROUNDS
     if count := sum(1 for _ in register.young(last_birth(poll), last_birth(last))):
         will, they = ("aura", "il est") if count == 1 else ("auront", "ils sont")
-        yield Anomaly(
+        yield _remark(
             "second_tour_inconnu",
-            Severity.REMARK,
             "scrutin",
             f"{format_number(count)} {agree(count, 'électeur')} {will} dix-huit ans du "
             f"{short_date(poll + timedelta(1))} au {short_date(last)}. Si le scrutin du {short_date(poll)} peut avoir "
             f"un second tour, {they} à inscrire : indiquer quel scrutin c'est (scrutins --libelle), puis redemander "
             "le tableau.",
-            is_of_file=True,
         )
