@@ -269,7 +269,9 @@ def test_every_block_of_the_document_works_in_its_order(installation: Installati
     blocks = [(it["mark"] or "", it["commands"]) for it in BLOCK.finditer(DOCUMENT)]
     assert len(blocks) == DOCUMENT.count("```sh\n")
     write_reu(installation.folder / "liste.csv", [*electeurs(300)])
-    for mark, written in blocks:
+    # The page begins with what an operator of a running installation asks.
+    last = [block for block in blocks if block[0] == "at the end"]
+    for mark, written in [*(block for block in blocks if block not in last), *last]:
         if mark.startswith("not run: "):
             continue
         commands = _prepare(installation, mark, written)
