@@ -16,7 +16,7 @@ from common.calendrier import jour_a_paris, now
 from common.cli import ExitCode
 from common.french import count_of, format_moment
 from common.texte import without_controls
-from schemas.vocabulary import FORMATS, Channel, ExportStatus, PreviewStatus, RequestOutcome
+from schemas.vocabulary import FORMATS, ExportStatus, PreviewStatus, RequestOutcome
 from worker.access.management import list_senders
 from worker.access.models import EVERY_COMMUNE, Agent
 from worker.arrivals import Preview
@@ -136,22 +136,14 @@ class Inquiry:
         self._stop(self._find_unread(commune))
 
     def ask_about_address(self, address: str) -> None:
-        """Print the agents who have an address, then the latest requests with a message to it."""
+        """Print the agents who have an address, then the latest requests of their communes."""
         agents = self._session.scalars(select(Agent).where(func.lower(Agent.email) == address.lower())).all()
         for agent in agents:
             click.echo(f"{agent.name} ({agent.code_commune}) demande : {describe_wishes(agent.kinds)}")
         if not agents:
             self._stop([Stop(f"aucun agent n'a l'adresse {address}", "« python -m worker agents --add »")])
-        key = f"{Channel.MAIL}:{address.casefold()}"
-        sent = select(Notification.request_id).where(
-            Notification.recipient == key, Notification.request_id.is_not(None)
-        )
-        ids = set(self._session.scalars(sent.order_by(Notification.id.desc()).limit(_MOST)))
-        waiting = select(Work.subject).where(Work.kind == WorkKind.MAIL, Work.part == key)
-        of_request = Work.subject.startswith(f"{About.REQUEST}:")
-        ids |= {int(it.partition(":")[2]) for it in self._session.scalars(waiting.where(of_request).limit(_MOST))}
-        if not self._show(Request.id.in_(ids)):
-            click.echo(f"Aucun message à {address} sur une demande.")
+        elif not self._show(Request.code_commune.in_([it.code_commune for it in agents])):
+            click.echo("Aucune demande pour ces communes.")
 
     def _show(self, *which: ColumnElement[bool], export_id: int | None = None) -> bool:
         """Print the steps of requests, or of one file of a request; return False when there is none."""
@@ -197,7 +189,7 @@ class Inquiry:
         elif export.error_code:
             yield Stop(f"attend ({export.error_code}) : {export.error_message}", f"{mend} ; il se fait ensuite seul")
         else:
-            yield self._read_work(WorkKind(export.kind), export.id, again)
+            yield from self._read_work(WorkKind(export.kind), export.id, again)
 
     def _read_file(self, export: Export, again: str) -> Iterator[Stop]:
         """Look whether a file that was made is there, whole and sound."""
@@ -236,36 +228,32 @@ class Inquiry:
         elif status.is_asked:
             yield Stop("un agent doit répondre", "la mairie répond sur la page « Le registre »")
         elif status.is_at_work:
-            yield self._read_work(WorkKind.PREVIEW, preview.id, "la mairie dépose l'export à nouveau")
+            yield from self._read_work(WorkKind.PREVIEW, preview.id, "la mairie dépose l'export à nouveau")
 
-    def _read_work(self, kind: WorkKind, row_id: int, again: str) -> Stop:
-        """Return what the work of a row waits for."""
+    def _read_work(self, kind: WorkKind, row_id: int, again: str) -> Iterator[Stop]:
+        """Look what the work of a row waits for."""
         is_it = Work.kind == kind, Work.subject == subject_of(kind, row_id)
         work = self._session.scalars(select(Work).where(*is_it)).one_or_none()
-        if work is None:
-            return Stop("aucun travail n'est plus prévu pour lui", again)
-        if work.state == WorkState.DEAD:
-            return Stop(f"abandonné : {work.error}", "« python -m worker work retry »")
-        queue = DOORBELL_QUEUES[kind, bool(work.lane)]
-        if work.state == WorkState.HELD:
-            if _is_ahead(work.lease_until):
-                return Stop(
-                    f"en cours, par {work.owner}", f"{_NOTHING} ; après deux minutes sans avancer, il est rendu"
-                )
-            return Stop(f"son worker ({work.owner}) ne répond plus", f"workers de la file {queue} : {_START}")
+        queue = DOORBELL_QUEUES[kind, bool(work and work.lane)]
         state = self._queues.get(queue)
-        if state and not state.consumers:
-            return Stop(f"aucun worker ne lit la file {queue}", f"workers de cette file : {_START}")
-        return self._read_turn(work, queue)
-
-    def _read_turn(self, work: Work, queue: str) -> Stop:
-        if _is_ahead(work.due_at):
-            return Stop(f"attend un nouvel essai : {work.error or 'sans erreur'}", _MENDS["indisponible"])
-        if work.enqueued_at is None:
-            return Stop("son message n'est pas parti vers RabbitMQ", f"notifier : {_START}")
-        row_id = int(work.subject.partition(":")[2])
-        before = count_before(self._session.connection(), WorkKind(work.kind), row_id)
-        return Stop(f"attend son tour dans la file {queue}, {before} avant lui", f"{_NOTHING}, ou ajoutez des workers")
+        if work is None:
+            yield Stop("aucun travail n'est plus prévu pour lui", again)
+        elif work.state == WorkState.DEAD:
+            yield Stop(f"abandonné : {work.error}", "« python -m worker work retry »")
+        elif work.state == WorkState.HELD and _is_ahead(work.lease_until):
+            yield Stop(f"en cours, par {work.owner}", f"{_NOTHING} ; après deux minutes sans avancer, il est rendu")
+        elif work.state == WorkState.HELD:
+            yield Stop(f"son worker ({work.owner}) ne répond plus", f"workers de la file {queue} : {_START}")
+        elif state and not state.consumers:
+            yield Stop(f"aucun worker ne lit la file {queue}", f"workers de cette file : {_START}")
+        elif _is_ahead(work.due_at):
+            yield Stop(f"attend un nouvel essai : {work.error or 'sans erreur'}", _MENDS["indisponible"])
+        elif work.enqueued_at is None:
+            yield Stop("son message n'est pas parti vers RabbitMQ", f"notifier : {_START}")
+        else:
+            before = count_before(self._session.connection(), kind, row_id)
+            what = f"attend son tour dans la file {queue}, {before} avant lui"
+            yield Stop(what, f"{_NOTHING}, ou ajoutez des workers")
 
     def _read_messages(self, request: Request) -> Iterator[Stop]:
         """Print the messages about the end of a request, and look why some did not leave."""
