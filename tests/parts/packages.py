@@ -82,8 +82,10 @@ GITLEAKS = Part("Gitleaks", "gitleaks", ("gitleaks",))
 SHELLCHECK = Part("ShellCheck", "shellcheck", ("shellcheck",))
 CHROMIUM = Part("Chromium", "chromium", ("chromium",))
 FRENCH_CHROMIUM = Files("French Chromium", "chromium-l10n", ("fr.pak",), ("/usr/lib/chromium/locales",))
+JQ = Part("jq", "jq", ("jq",))
 
-PARTS = (RABBITMQ, POSTGRESQL, COMPOSE, OPENSSL, PROMETHEUS, CHROMIUM, NGINX, CADDY, KUSTOMIZE, GITLEAKS, SHELLCHECK)
+_CHECKERS = (KUSTOMIZE, GITLEAKS, SHELLCHECK, JQ)
+PARTS = (RABBITMQ, POSTGRESQL, COMPOSE, OPENSSL, PROMETHEUS, CHROMIUM, NGINX, CADDY, *_CHECKERS)
 
 
 def require(part: Part) -> None:

@@ -1,7 +1,7 @@
 """Reference lists: the communes and départements of France today, and the nationalities of the European Union.
 
-Communes and départements come from the Code officiel géographique: `rebuild.py` makes their CSV files, and `LICENCE.md`
-names their source. Births may name former communes: a code that is absent is not an error.
+Communes and départements come from the Code officiel géographique: `LICENCE.md` says how their CSV files are made.
+Births may name former communes: a code that is absent is not an error.
 """
 
 import re
@@ -11,10 +11,9 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
-COMMUNES_CSV = Path(__file__).with_name("communes.csv")
-DEPARTEMENTS_CSV = Path(__file__).with_name("departements.csv")
+_FOLDER = Path(__file__).parent
 
-NATIONALITES_CSV = Path(__file__).with_name("nationalites.csv")
+NATIONALITES_CSV = _FOLDER / "nationalites.csv"
 """Nationalities of the member states of the European Union: ISO 3166-1 code, label, other spellings, the day on which
 the state became a member, and the first day after its membership.
 
@@ -85,13 +84,13 @@ def iter_communes() -> Iterator[list[str]]:
 
     The arrondissements municipaux of Paris, Lyon and Marseille are among them.
     """
-    return _read(COMMUNES_CSV)
+    return _read(_FOLDER / "communes.csv")
 
 
 @cache
 def read_departements() -> dict[str, str]:
     """Return the names of every département and overseas collectivity of today, by code and ordered by it."""
-    return dict(_read(DEPARTEMENTS_CSV))
+    return dict(_read(_FOLDER / "departements.csv"))
 
 
 @cache
