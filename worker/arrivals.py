@@ -281,7 +281,6 @@ def _change(connection: Connection, claim: Claim, values: dict[Any, Any]) -> Non
 
 
 def _settle(connection: Connection, preview_ids: Sequence[int]) -> None:
-    """Complete the requests of these previews, in the caller's transaction."""
     for column in (Preview.request_id, Preview.import_request_id):
         named = select(column).where(Preview.id.in_(preview_ids), column.is_not(None))
         is_it = Request.id.in_(named), Request.completed_at.is_(None)

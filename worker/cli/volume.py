@@ -168,7 +168,6 @@ def verify(
 
 
 def _remove_unknown(engine: Engine, orphans: Sequence[Orphan]) -> list[Orphan]:
-    """Remove the files that no row knows, after a confirmation; return what stays."""
     unknown = [it.path for it in orphans if it.export_id is None and it.path.is_file()]
     if unknown:
         count = count_of(len(unknown), "fichier inconnu", "fichiers inconnus")

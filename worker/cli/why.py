@@ -192,7 +192,6 @@ class Inquiry:
             yield from self._read_work(WorkKind(export.kind), export.id, again)
 
     def _read_file(self, export: Export, again: str) -> Iterator[Stop]:
-        """Look whether a file that was made is there, whole and sound."""
         code = export.code_commune
         if export.purged_at is not None:
             yield Stop(f"effacé le {format_moment(export.purged_at, code)}, après son délai", again)
@@ -231,7 +230,6 @@ class Inquiry:
             yield from self._read_work(WorkKind.PREVIEW, preview.id, "la mairie dépose l'export à nouveau")
 
     def _read_work(self, kind: WorkKind, row_id: int, again: str) -> Iterator[Stop]:
-        """Look what the work of a row waits for."""
         is_it = Work.kind == kind, Work.subject == subject_of(kind, row_id)
         work = self._session.scalars(select(Work).where(*is_it)).one_or_none()
         queue = DOORBELL_QUEUES[kind, bool(work and work.lane)]
@@ -256,7 +254,6 @@ class Inquiry:
             yield Stop(what, f"{_NOTHING}, ou ajoutez des workers")
 
     def _read_messages(self, request: Request) -> Iterator[Stop]:
-        """Print the messages about the end of a request, and look why some did not leave."""
         told = select(Notification).where(Notification.request_id == request.id).order_by(Notification.id)
         rows = {it.recipient: it for it in self._session.scalars(told)}
         for row in rows.values():
@@ -275,31 +272,28 @@ class Inquiry:
             mend = f"« python -m worker agents --add NOM --commune {code} --email ADRESSE »"
             yield Stop("personne n'est à prévenir pour cette commune", mend)
 
-    def _find_unread(self, words: str) -> list[Stop]:
+    def _find_unread(self, words: str) -> Iterator[Stop]:
         """Look for an event that was not read: deferred, put aside, in a queue, or never published."""
-        deferred = select(DeferredEvent).where(DeferredEvent.event_id == words)
-        if waiting := self._session.scalars(deferred).first():
-            return [Stop(f"l'événement attend ce qu'il nomme (compte {waiting.sender})", _NOTHING)]
-        stops = list(self._find_letters(words))
+        stops = 0
+        for waiting in self._session.scalars(select(DeferredEvent).where(DeferredEvent.event_id == words)):
+            stops += 1
+            yield Stop(f"l'événement attend ce qu'il nomme (compte {waiting.sender})", _NOTHING)
+        with open_office(self._amqp_url) as office:
+            for letter in chain.from_iterable(map(office.look, QUEUES)):
+                if words in letter.text or words == letter.message_id:
+                    stops += 1
+                    said = f"mis de côté ({letter.reason}) dans {letter.queue}, compte {letter.sender or '—'}"
+                    again = f"« python -m worker dead-letters requeue {letter.name} »"
+                    yield Stop(said, f"corrigez la cause, puis {again} ; ou drop, et le programme redemande")
         for state in self._queues.values():
             if state.queue in INGEST_ACTORS and state.messages:
+                stops += 1
                 said = f"{count_of(state.messages, 'message')} à lire dans la file {state.queue}"
                 mend = f"{_NOTHING}, ou ajoutez des workers" if state.consumers else f"workers : {_START}"
-                stops.append(Stop(f"{said}, {count_of(state.consumers, 'lecteur')}", mend))
-        never = "son programme ne l'a pas publié, ou RabbitMQ ne l'a pas pris : le journal du programme le dit"
-        return stops or [Stop(f"aucun événement « {words} » n'est arrivé", never)]
-
-    def _find_letters(self, words: str) -> Iterator[Stop]:
-        """Yield the dead letters that contain these words."""
-        try:
-            with open_office(self._amqp_url) as office:
-                for letter in chain.from_iterable(map(office.look, QUEUES)):
-                    if words in letter.text or words == letter.message_id:
-                        said = f"mis de côté ({letter.reason}) dans {letter.queue}, compte {letter.sender or '—'}"
-                        again = f"« python -m worker dead-letters requeue {letter.name} »"
-                        yield Stop(said, f"corrigez la cause, puis {again} ; ou drop, et le programme redemande")
-        except PrefectureError as error:
-            yield Stop(f"les messages mis de côté ne se lisent pas : {error}", "employez le compte de l'exploitant")
+                yield Stop(f"{said}, {count_of(state.consumers, 'lecteur')}", mend)
+        if not stops:
+            never = "son programme ne l'a pas publié, ou RabbitMQ ne l'a pas pris : le journal du programme le dit"
+            yield Stop(f"aucun événement « {words} » n'est arrivé", never)
 
 
 def _explain_message(work: Work, row: Notification | None) -> Stop:

@@ -89,7 +89,6 @@ _SUBJECTS = {
 
 
 def _is_message(claim: Claim) -> ColumnElement[bool]:
-    """Whether a row is that of the message of a work."""
     return and_(_SUBJECTS[claim.about] == claim.subject_id, Notification.recipient == claim.part)
 
 

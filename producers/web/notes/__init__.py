@@ -179,7 +179,6 @@ def _reason(context: PageContext) -> str:
 
 
 def _rests_on(file: AskedFile, reunion: CalendarReunion) -> bool:
-    """Whether a meeting is the start or the end of a tableau's period."""
     day, asked = reunion.jour.isoformat(), file.parameters
     return reunion.liste in {"", file.liste} and day in {asked.get("reunion"), asked.get("until")}
 

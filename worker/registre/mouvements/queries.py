@@ -231,7 +231,6 @@ def select_imports(connection: Connection, code_commune: str, liste: Liste, dema
 
 
 def _protect(connection: Connection, code_commune: str, mouvements: Iterable[Mouvement]) -> Iterator[Mouvement]:
-    """Yield the mouvements, with the protections of the commune."""
     proteges = {it.folded() for it in select_protections(connection, code_commune)}
     for mouvement in mouvements:
         personne = mouvement.personne

@@ -435,8 +435,6 @@ _COPIED = [column.key for column in Electeur.__table__.columns if column.key not
 
 
 class _Parts(NamedTuple):
-    """The arrondissements of a list that an export holds in part."""
-
     imports: Mapping[str, int]
     """The import that wrote the electors of each arrondissement, including this import."""
     followed: Collection[int] = ()

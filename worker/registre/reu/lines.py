@@ -78,7 +78,6 @@ def said_of(reu: ImportedFile) -> dict[str, str]:
 
 
 def _refuse_contradiction(file: ImportedFile, said: Mapping[str, str]) -> None:
-    """Refuse a commune or a list that contradicts the file or its name."""
     columns, named = file.columns, read_name(file.name)
     if "liste" in said and "liste" in columns.positions:
         itself = f"{file.name} : le fichier dit lui-même de quelle liste est chaque électeur"

@@ -274,7 +274,6 @@ _WITHOUT_PROOF = {
 
 
 def _gather_pieces() -> None:
-    """Move the columns of the files beside another one to the table `piece`."""
     op.execute("DROP VIEW IF EXISTS derniers_exports")  # it has the dropped columns
     Base.metadata.tables["piece"].create(op.get_bind())
     op.execute(_PIECES)
