@@ -4,11 +4,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from sqlalchemy import insert, select, text
+from sqlalchemy import delete, insert, select, text
 from sqlalchemy.orm import Session
 
 from producers.state import State
-from producers.web.security import find_agent
+from producers.web.security import NotAnAgent, find_agent
 from schemas.envelope import CloudEvent
 from schemas.requests import CancelRequested, ListeExportRequested
 from schemas.topology import SCREEN_NOTE
@@ -88,6 +88,16 @@ def test_to_lock_an_agent_out_of_another_commune(desk: DepotsDesk) -> None:
         [it.code for it in known.communes] for known in (agent.known_as("a" * 64), agent.known_as("b" * 64)) if known
     ] == [["13055"], [COMMUNE]]
     assert agent.known_as("c" * 64) is None
+
+
+@pytest.mark.parametrize("nobody", [{"name": ""}, {"email": ""}])
+def test_to_be_the_only_agent_under_an_empty_name(desk: DepotsDesk, nobody: dict[str, str]) -> None:
+    with desk.engine.begin() as connection:
+        connection.execute(delete(Agent).where(Agent.name != AGENT))
+    with State(desk.engine.url.render_as_string(hide_password=False)) as state:
+        assert find_agent(state).name == AGENT
+        with pytest.raises(NotAnAgent):
+            find_agent(state, **nobody)
 
 
 def test_to_be_believed_without_an_account(desk: DepotsDesk) -> None:

@@ -132,22 +132,22 @@ class Untrusted(HTTPException):
         self.code = code
 
 
-def find_agent(state: State, *, name: str = "", email: str = "") -> AuthorizedAgent:
-    """Return the agent with that name or address and their communes; without either, the only agent.
+def find_agent(state: State, *, name: str | None = None, email: str | None = None) -> AuthorizedAgent:
+    """Return the agent with that name or address and their communes; if both are None, the only agent.
 
     Raises `NotAnAgent` if there is no such agent, or if the address has several names. The case of an address is
     ignored for ASCII only: in lower case, other letters may give another person's address.
     """
     query = select(_HABILITATIONS).order_by(_HABILITATIONS.c.nom_commune, _HABILITATIONS.c.code_commune)
-    if name:
+    if name is not None:
         query = query.where(_HABILITATIONS.c.agent == name)
-    if email.isascii() and email:
+    if email is not None and email.isascii():
         query = query.where(func.lower(_HABILITATIONS.c.email) == email.lower())
-    elif email:
+    elif email is not None:
         query = query.where(_HABILITATIONS.c.email == email)
     rows = state.read(query)
     if len({row.agent for row in rows}) != 1:
-        raise NotAnAgent(email or name)
+        raise NotAnAgent(email or name or "")
     communes = (
         AgentCommune(row.code_commune, row.nom_commune, row.wishes, bool(row.may_protect), row.identity) for row in rows
     )
@@ -188,7 +188,7 @@ class SingleUser:
             raise Untrusted("through_a_proxy")
         if self._key and not secrets.compare_digest(str(request.session.get(KEY_SHOWN, "")), self._key):
             raise NotIdentified
-        return find_agent(self._state, name=self._name)
+        return find_agent(self._state, name=self._name or None)
 
 
 class ProxyIdentity:
