@@ -25,7 +25,7 @@ Alert = tuple[str, frozenset[tuple[str, str]]]
 
 @pytest.fixture(scope="module")
 def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
-    """An installation by the block of the document; nobody reads the queues of batches."""
+    """An installation by the block of the document, without a worker for batches."""
     require_engine()
     folder = tmp_path_factory.mktemp("troubles")
     with Engine(folder / "engine") as engine:

@@ -55,7 +55,7 @@ def test_prometheus_answers_every_question_of_the_dashboard(town: Town, mailbox:
     assert {alert["health"] for alert in alerts} == {"ok"}
     assert len(alerts) == 22
     named = {alert["metric"]["alertname"] for alert in waiting}
-    assert named == {"PrefectureDeadLetters", "PrefectureExporterAway"}, "nobody measures the host here"
+    assert named == {"PrefectureDeadLetters", "PrefectureExporterAway"}, "no exporter of the host runs here"
 
 
 def _scrape(port: int) -> Scrape:

@@ -202,7 +202,7 @@ BREAKS: dict[str, tuple[Callable[[Planter], object], str, str]] = {
     "motifs": (partial(_done, a_completer=3), "3 mouvements sans date ou motif", "Dates et motifs"),
     "the mail server": (_delay_mail, "courriel, retardé : 452 boîte pleine", "serveur de courriel"),
     "a refused mail": (_refuse_mail, "refusé : 550 adresse inconnue", "agents"),
-    "nobody to tell": (_remove_agents, "personne n'est à prévenir", "agents --add"),
+    "no agent": (_remove_agents, "personne n'est à prévenir", "agents --add"),
     "an event given up": (_bury_message, "événement, abandonné", "work retry"),
     "an export to answer": (partial(_preview, status=PreviewStatus.READY), "un agent doit répondre", "Le registre"),
     "an export refused": (
@@ -245,7 +245,7 @@ def test_what_never_arrived_is_looked_for_in_the_broker(planter: Planter, run_wh
     assert "aucun fichier 404" in run_why("404").out
 
 
-def test_a_commune_that_nobody_may_ask_for_and_an_address_of_nobody(planter: Planter, run_why: Run) -> None:
+def test_a_commune_without_an_account_and_an_unknown_address(planter: Planter, run_why: Run) -> None:
     assert "aucun compte ne peut demander pour 13055" in run_why("--commune", "13055").out
     planter.desk.ask(code_commune="", outcome=RequestOutcome.REFUSED, code="evenement_illisible", reason="Illisible.")
     assert "1 demande refusée sans commune" in run_why("--commune", "13900", "--day", "25/11/2026").out

@@ -186,7 +186,7 @@ def test_to_take_over_an_agent_by_her_address(provider: ProConnect, screen_datab
         client.cookies.clear()
         other = "another subject"
         provider.bent = Bent(token={"sub": other}, info={"sub": other})
-        assert come_in(client).status_code == 303, "before her first login was written down, both came in"
+        assert come_in(client).status_code == 303, "before the first login was recorded, both came in"
         early = client.cookies[COOKIE]
         _write_down(client, screen_database, tmp_path)
         client.cookies.clear()

@@ -90,14 +90,14 @@ def test_to_lock_an_agent_out_of_another_commune(desk: DepotsDesk) -> None:
     assert agent.known_as("c" * 64) is None
 
 
-@pytest.mark.parametrize("nobody", [{"name": ""}, {"email": ""}])
-def test_to_be_the_only_agent_under_an_empty_name(desk: DepotsDesk, nobody: dict[str, str]) -> None:
+@pytest.mark.parametrize("empty", [{"name": ""}, {"email": ""}])
+def test_to_be_the_only_agent_under_an_empty_name(desk: DepotsDesk, empty: dict[str, str]) -> None:
     with desk.engine.begin() as connection:
         connection.execute(delete(Agent).where(Agent.name != AGENT))
     with State(desk.engine.url.render_as_string(hide_password=False)) as state:
         assert find_agent(state).name == AGENT
         with pytest.raises(NotAnAgent):
-            find_agent(state, **nobody)
+            find_agent(state, **empty)
 
 
 def test_to_be_believed_without_an_account(desk: DepotsDesk) -> None:
