@@ -91,7 +91,7 @@ class Exporter(Collector):
         self._is_blocked = is_blocked
         self._volume = volume
         self._lock = threading.Lock()
-        self._threads = ThreadPoolExecutor(max_workers=2)
+        self._threads = ThreadPoolExecutor(max_workers=8)  # one that hangs ends after a minute: the others go on
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
         """Return the metrics of the parts that answer."""
