@@ -181,9 +181,8 @@ class Oracle(Coverage):
         if chain:
             gaps |= {Gap(code) for code in self.ruined(step.liste, chain[-1].held, printed)}
         remarks = Counter(gap.code for gap in gaps if not gap.is_blocking)
-        remarks["homonymes_supposes"] = sum(
-            link.comparison.guesses for link in (*chain, *partial) if start < link.day <= last
-        )
+        guesses = [day for link in (*chain, *partial) for day in link.guesses]
+        remarks["homonymes_supposes"] = sum(start < day <= last for day in guesses)
         remarks["majorite_corrigee"] = int(self.is_corrected(chain, ages))
         beside = [*self.told(step.liste), *(Told(*it) for link in partial for it in link.dated)]
         figures = self.figures(chain, beside, [it.change for it in shown], [it.change for it in printed], ages)

@@ -111,6 +111,11 @@ class Link:
         return [(change, self.day_of(change) or self.day) for change in self.changes]
 
     @property
+    def guesses(self) -> list[date]:
+        """The day of the export for each homonym that it tells apart by order alone."""
+        return [self.day] * self.comparison.guesses
+
+    @property
     def corrections(self) -> dict[Personne, Personne]:
         """People with a corrected civil status: as they were known, and as they are known now."""
         return {old: new for (old, new), is_same in self.answers.items() if is_same}
@@ -126,7 +131,12 @@ class Joined(Link):
     def comparison(self) -> Comparison:
         """All differences."""
         found = [link.comparison for link in self.links]
-        return Comparison([it for one in found for it in one.changes], sum(one.guesses for one in found), [])
+        return Comparison([it for one in found for it in one.changes], 0, [])
+
+    @property
+    def guesses(self) -> list[date]:
+        """Each guess has the day of its own export."""
+        return [day for link in self.links for day in link.guesses]
 
     @property
     def open_doubts(self) -> list[tuple[Personne, Personne]]:
