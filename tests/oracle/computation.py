@@ -11,21 +11,26 @@ from datetime import date, timedelta
 from itertools import pairwise, zip_longest
 from typing import NamedTuple
 
-from tests.oracle.answers import Answer, Figures, Line, Liste, Refused, Tableau
 from tests.oracle.comparing import plain
 from tests.oracle.coverage import Coverage, Gap, Window
 from tests.oracle.history import (
     BIRTHPLACES,
     LISTES,
+    Answer,
     AskListe,
     AskTableau,
     Change,
+    Figures,
     History,
     Inscrit,
+    Line,
+    Liste,
     Meeting,
     Personne,
     Poll,
+    Refused,
     Step,
+    Tableau,
     Told,
 )
 from tests.oracle.register import Joined, Link

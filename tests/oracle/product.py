@@ -26,26 +26,32 @@ from schemas.vocabulary import DoubtDecision, ExportStatus
 from schemas.vocabulary import Liste as CodeListe
 from tests.integration.export_desk import Desk
 from tests.integration.tableau_desk import TableauDesk
-from tests.oracle.answers import Answer, Done, Figures, Line, Liste, Refused, Tableau
 from tests.oracle.history import (
     BIRTHPLACES,
     COMMUNES,
     LIBREVILLE,
+    Answer,
     AskListe,
     AskTableau,
     Bring,
     Commune,
     Complete,
     Decide,
+    Done,
     Edit,
+    Figures,
     History,
     Import,
     Inscrit,
+    Line,
+    Liste,
     Meeting,
     Personne,
     Poll,
     Redate,
+    Refused,
     Step,
+    Tableau,
     Told,
     Undo,
 )
