@@ -12,19 +12,16 @@ from typing import Any
 import pytest
 import yaml
 
-from schemas.topology import EXCHANGE, MAX_EVENT_BYTES, QUEUE_REGISTRE
+from schemas.topology import MAX_EVENT_BYTES, QUEUE_REGISTRE
 from tests.contract.test_compose import read_compose
 from tests.parts.deployment import DEPLOY, TEMPLATE, VHOST, make_secrets, read_conf
 from tests.parts.packages import PROMETHEUS, SHELLCHECK, require
 from worker.db.migrate import GRANTS
-from worker.messaging.broker import DEAD_LETTER_DAYS
-from worker.messaging.encoder import ACTOR_QUEUES
 from worker.messaging.middleware import IMPORT_LIMIT_MS, TIME_LIMIT_MS
 from worker.monitoring.exporter import METRICS
 from worker.settings import Settings
 
 REPOSITORY = DEPLOY.parent
-QUEUES = {f"{queue}{suffix}" for queue in ACTOR_QUEUES.values() for suffix in ("", ".DQ", ".XQ")}
 
 
 @pytest.fixture
@@ -36,68 +33,6 @@ def definitions() -> dict[str, Any]:
 @pytest.fixture
 def secrets(tmp_path: Path) -> Path:
     return make_secrets(tmp_path)
-
-
-def test_every_queue_of_ours_is_declared(definitions: dict[str, Any]) -> None:
-    assert {queue["name"] for queue in definitions["queues"]} == QUEUES
-    lives = {queue["arguments"].get("x-message-ttl") for queue in definitions["queues"]}
-    assert lives == {None, DEAD_LETTER_DAYS * 24 * 3_600_000}
-
-
-def test_the_rights_cover_every_queue_and_nothing_that_looks_like_one(definitions: dict[str, Any]) -> None:
-    rights = {it["user"]: it for it in definitions["permissions"]}
-    consumed = {name for name in QUEUES if not name.endswith(".XQ")}
-    imports = {name for name in QUEUES if name.partition(".")[0] == QUEUE_REGISTRE}
-    accounts = {"account.mairie-13055", "account-bulk.mairie-13055"}
-    expected = {
-        ("requests", "configure"): QUEUES | {EXCHANGE} | accounts,
-        ("requests", "read"): _of("requests", "requests-bulk") & consumed | {EXCHANGE} | accounts,
-        ("listes", "configure"): _of("listes"),
-        ("listes", "read"): _of("listes") & consumed,
-        ("tableaux", "configure"): _of("tableaux"),
-        ("tableaux", "read"): _of("tableaux") & consumed,
-        ("bulk", "configure"): _of("listes-bulk", "tableaux-bulk"),
-        ("bulk", "read"): _of("listes-bulk", "tableaux-bulk") & consumed,
-        **{(user, "write"): set[str]() for user in ("listes", "tableaux", "bulk", "registre")},
-        ("worker", "configure"): QUEUES | {EXCHANGE} | accounts,
-        ("worker", "read"): consumed - imports | {EXCHANGE} | accounts,
-        ("registre", "configure"): imports,
-        ("registre", "read"): consumed & imports,
-        ("notifier", "configure"): QUEUES | {EXCHANGE},
-        ("notifier", "read"): set(),
-        ("exploitant", "read"): QUEUES - consumed | {EXCHANGE} | accounts,
-        ("exploitant", "configure"): {"listener.compta"} | accounts,
-        ("exploitant", "write"): {EXCHANGE, "listener.compta", "amq.default"} | accounts,
-        ("producteur", "write"): {EXCHANGE},
-        ("producteur", "configure"): set(),
-        ("producteur", "read"): set(),
-        ("ecran", "write"): {EXCHANGE},
-        ("ecran", "configure"): set(),
-        ("ecran", "read"): set(),
-    }
-    names = {
-        *QUEUES,
-        *accounts,
-        EXCHANGE,
-        "account.compta.XQ",
-        "accounts.compta",
-        "listener.compta",
-        "listener",
-        "mine",
-        "requests.YQ",
-        "my-requests",
-        "requests-mine",
-        "amq.default",
-        "amq.topic",
-        "prefecture2",
-    }
-    for (user, right), allowed in expected.items():
-        pattern = rights[user][right] or "^$"
-        assert {name for name in names if re.search(pattern, name)} == allowed, (user, right)
-
-
-def _of(*queues: str) -> set[str]:
-    return {f"{queue}{suffix}" for queue in queues for suffix in ("", ".DQ", ".XQ")}
 
 
 def test_limits_are_in_order(definitions: dict[str, Any]) -> None:
