@@ -1,27 +1,19 @@
 """Every ingested event is answered to the account that sent it: accepted or refused, once, and again for a copy."""
 
-import hashlib
 from threading import Event
 from typing import Any
 
-import pika
 import pytest
 from sqlalchemy import select, update
 
 from schemas.envelope import CloudEvent, Data
 from schemas.requests import CancelRequested, ListeExportRequested
-from schemas.topology import (
-    EVENT_REQUEST_STATUS,
-    EXCHANGE,
-    REQUEST_LISTE_EXPORT,
-    listener_key,
-)
+from schemas.topology import EVENT_REQUEST_STATUS
 from schemas.vocabulary import ExportStatus
 from tests.integration.depots_desk import DepotsDesk
 from tests.integration.export_desk import COMMUNE
 from tests.parts.notes import note_file
-from tests.parts.town import AGENT, LIBREVILLE_TEMPLATE, Town
-from tests.parts.wait import wait_until
+from tests.parts.town import AGENT, LIBREVILLE_TEMPLATE
 from worker.errors import TransientError
 from worker.exports.models import KEY_REUSED, Export, Request
 from worker.exports.records import announce
@@ -130,40 +122,6 @@ def test_a_copy_finds_its_answer_and_another_under_its_key_finds_its_own(desk: D
         ingest_request(reused, desk.services, sender=ACCOUNT)
         (second,) = listener.listen()
         assert (second.data["code"], second.causationid) == (KEY_REUSED, asked.id)
-
-
-@pytest.mark.slow
-def test_every_event_of_an_account_is_answered_whatever_it_is(town: Town) -> None:
-    """Accepted, refused, unreadable, or without an id."""
-    town.start_worker()
-    town.start_notifier()
-    good = CloudEvent.wrap(
-        ListeExportRequested.model_validate({"commune": COMMUNE, "listes": ["CE"]} | BY), source="/x"
-    )
-    refused = good.model_copy(update={"id": "refused", "data": good.data | {"commune": "13001"}})
-    unreadable, nameless = b'{"id": "unreadable"}', b"commune=13900"
-    with pika.BlockingConnection(pika.URLParameters(town.amqp_url)) as connection:
-        channel = connection.channel()
-        channel.queue_declare("answers")
-        channel.queue_bind("answers", EXCHANGE, listener_key(account=town.account))
-        for body in (good.to_bytes(), refused.to_bytes(), unreadable, nameless):
-            properties = pika.BasicProperties(user_id=town.account, delivery_mode=2)
-            channel.basic_publish(EXCHANGE, f"{town.account}.{REQUEST_LISTE_EXPORT}", body, properties)
-    answers: list[CloudEvent] = []
-
-    def is_answered() -> bool:
-        heard = [CloudEvent.from_bytes(body) for _, body in town.queue("answers")]
-        answers.extend(it for it in heard if it.data["status"] in {"accepted", "refused"})
-        return len(answers) >= 4
-
-    wait_until(is_answered, message="the answers")
-    by_id = {it.data["request"]["id"]: it.data for it in answers}
-    digest = f"sha256:{hashlib.sha256(nameless).hexdigest()[:32]}"
-    assert by_id.keys() == {good.id, "refused", "unreadable", digest}
-    assert by_id[good.id]["status"] == "accepted"
-    assert {by_id[it]["code"] for it in ("unreadable", digest)} == {"evenement_illisible"}
-    assert [fault["code"] for fault in by_id[digest]["errors"]] == ["json"]
-    assert town.queue("requests.XQ") == []
 
 
 def test_an_account_that_asks_hears_each_second_how_far_a_file_is(desk: DepotsDesk) -> None:
