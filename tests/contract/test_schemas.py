@@ -24,7 +24,6 @@ from worker.messaging.consumer import declare_account
 
 REPOSITORY = ROOT.parent
 TYPES = (*topology.REQUEST_TYPES, *topology.EVENT_TYPES)
-ORDINARY_WORDS = {"Sexe", "Prenoms", "Nationalite", "Pays"}
 
 
 def _load(folder: str, event_type: str) -> dict[str, Any]:
