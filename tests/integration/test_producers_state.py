@@ -1,6 +1,5 @@
 """The state, read from the views of a real database."""
 
-import json
 import os
 import subprocess
 import sys
@@ -11,7 +10,6 @@ from pathlib import Path
 from threading import Thread
 from typing import Any
 
-import jsonschema
 import pytest
 from sqlalchemy import text, update
 from sqlalchemy.orm import Session
@@ -26,7 +24,6 @@ from producers.state import State
 from schemas.envelope import CloudEvent
 from schemas.generate import ROOT
 from schemas.requests import ListeExportRequested
-from schemas.topology import REQUEST_LISTE_EXPORT
 from schemas.vocabulary import ExportStatus, Format, Liste, RequestOutcome
 from tests.integration.requests_queue import RequestsQueue
 from tests.parts.town import MIGRATED_TEMPLATE
@@ -186,7 +183,6 @@ def test_a_server_that_is_away_is_told_without_the_password() -> None:
     assert "hush" not in str(caught.value)
 
 
-SCHEMA = json.loads((ROOT / "json" / f"{REQUEST_LISTE_EXPORT}.json").read_text("utf-8"))
 READY: dict[str, Any] = {
     "status": ExportStatus.READY,
     "electeurs": 1327,
@@ -215,25 +211,6 @@ def records(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Reco
     rows.close()
 
 
-def test_export_liste_publishes_what_the_contract_says(
-    queue: RequestsQueue, capsys: pytest.CaptureFixture[str]
-) -> None:
-    arguments = ["--liste", "lp", "--liste", "03", "--format", "csv", "--format", "XML", "--requested-by", "mairie"]
-    assert main(["export-liste", "--commune", "2a004", *arguments]) == ExitCode.DONE
-    _, _, body = queue.take()
-    document = json.loads(body)
-    jsonschema.validate(document, SCHEMA)
-    assert document["source"] == "/tests"
-    assert document["data"] == {
-        "commune": "2A004",
-        "listes": ["P", "CM"],
-        "formats": ["csv", "xml"],
-        "bulk": False,
-        "requested_by": "mairie",
-    }
-    assert document["id"] in capsys.readouterr().out
-
-
 def test_the_command_runs_as_a_process_whatever_the_locale(queue: RequestsQueue) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "producers", "export-liste", "--commune", "13900"],
@@ -255,15 +232,6 @@ def test_wait_ends_with_the_files_their_sums_and_their_places(
     lines = capsys.readouterr().out.splitlines()
     assert any("Liste P du 25/11/2026 09:30:00 [csv] prêt" in line and "51,2\u00a0ko" in line for line in lines)
     assert lines[-1].startswith("9f" * 32 + "  /srv/exports/13900/liste-P-13900-")
-
-
-def test_wait_says_why_a_file_failed(
-    queue: RequestsQueue, records: Records, capsys: pytest.CaptureFixture[str]
-) -> None:
-    failure = {"status": ExportStatus.FAILED, "error_code": "disque_plein", "error_message": "Disque plein."}
-    with records.serving(queue, **failure):
-        assert main([*ASK, "--wait", "--timeout", "20"]) == ExitCode.FAILED
-    assert capsys.readouterr().out.endswith(" : Disque plein.\n")
 
 
 def test_nothing_is_sent_when_the_database_is_away(

@@ -231,15 +231,6 @@ def test_a_database_that_is_not_there_is_said(
     assert "secret" not in said
 
 
-def test_a_command_may_choose_its_exit_code() -> None:
-    @click.command
-    @click.pass_context
-    def command(context: click.Context) -> None:
-        context.exit(ExitCode.AWAY)
-
-    assert guard(lambda: command.main([], standalone_mode=False)) == ExitCode.AWAY
-
-
 def test_an_unexpected_error_says_where_and_quotes_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     def fail() -> None:
         raise ValueError("LANTERNE Ursule")

@@ -74,7 +74,7 @@ def test_secrets_are_read_from_files_and_never_shown(monkeypatch: pytest.MonkeyP
 
 
 ID = "7d0c9a52-5a4f-4a3a-9a53-0f2d1f6f1c11"
-LISTE, TABLEAUX = ["export-liste", "--commune", "2A004"], ["render-tableaux", "--commune", "13900"]
+LISTE, TABLEAUX = ["export-liste", "--commune", "2a004"], ["render-tableaux", "--commune", "13900"]
 EVERY_LIST = {"listes": ["P", "CE", "CM"], "requested_by": "mairie"}
 OF_TABLEAUX = {
     "commune": "13900",
@@ -106,7 +106,7 @@ def _check(event: CloudEvent) -> None:
     [
         (LISTE, REQUEST_LISTE_EXPORT, EVERY_LIST | {"commune": "2A004", "formats": ["csv"], "bulk": False}),
         (
-            [*LISTE, "--liste", "P", "--format", "csv", "--format", "xml"],
+            [*LISTE, "--liste", "lp", "--format", "csv", "--format", "XML"],
             REQUEST_LISTE_EXPORT,
             {"commune": "2A004", "listes": ["P"], "formats": ["csv", "xml"], "bulk": False, "requested_by": "mairie"},
         ),
