@@ -18,22 +18,15 @@ from common.cli import ExitCode
 from common.settings import PREFIX, VARIABLES, unknown_variables
 from producers.cli import COMMANDS as PRODUCER_COMMANDS
 from producers.web.settings import WebSettings
-from producers.web.templating import NAVIGATION
-from producers.web.templating import SETTINGS as SETTINGS_PAGES
 from schemas.envelope import CloudEvent
 from schemas.generate import MODELS
-from schemas.requests import UNDO_DAYS
 from schemas.topology import EVENT_TYPES, EXCHANGE, REQUEST_TYPES
 from tests.parts.rules import KINDS
 from worker import errors as worker_errors
-from worker.arrivals import DAY_SECONDS
 from worker.cli.dead_letters import dead_letters, work
 from worker.cli.main import COMMANDS as WORKER_COMMANDS
 from worker.db.engine import build_engine
 from worker.db.migrate import GRANTS, migrate
-from worker.db.types import Base
-from worker.messaging.broker import DEAD_LETTER_DAYS
-from worker.notifier.models import Notification
 from worker.registre.checks.rules import OURS
 from worker.settings import Settings
 from worker.solo.__main__ import COMMANDS as SOLO_COMMANDS
@@ -178,50 +171,6 @@ def test_every_variable_is_in_the_table_with_its_readers() -> None:
     assert rows == expected
 
 
-_KEPT_IN = {
-    "agent": "Agents",
-    "audit": "Journal",
-    "audit_word": "Raisons et noms de fichiers",
-    "depot": "Réponse d'e-listelec",
-    "doubt": "doutes",
-    "electeur": "Électeurs (état civil",
-    "export": "Demandes, publications, comptes",
-    "homonym": "homonymes départagés",
-    "import": "noms de fichiers, écrits par l'agent",
-    "mouvement": "Mouvements",
-    "notification": "messages envoyés",
-    "deferred_event": "événements en attente",
-    "preview": "Export du REU déposé",
-    "protection": "Électeurs protégés",
-    "publication": "Demandes, publications, comptes",
-    "recall": "raisons, noms de fichiers",
-    "recipient": "webhooks prévenus",
-    "request": "Demandes, publications, comptes",
-    "work": "messages abandonnés",
-}
-"""By table that holds personal data: the row of docs/rgpd.md that states how long it is kept."""
-
-_NOBODY = {
-    *("audit_unlogged", "bureau", "commission", "commune", "dead_letters", "import_liste", "listener", "liste"),
-    *("piece", "reminder", "reminder_echeance", "scrutin", "sender", "token", "volume"),
-}
-
-
-def test_how_long_each_table_is_kept_is_said_and_is_so() -> None:
-    said = (DOCS / "rgpd.md").read_text("utf-8")
-    tables = {table.name for table in Base.metadata.sorted_tables if table.name not in _NOBODY}
-    assert tables == _KEPT_IN.keys() >= {Notification.__tablename__}
-    assert [words for words in _KEPT_IN.values() if words not in said] == []
-    defaults = {name: Settings.model_fields[name].default for name in ("retention_days", "audit_days")}
-    assert f"{defaults['retention_days']} jours (`PREFECTURE_RETENTION_DAYS`)" in said
-    assert defaults["audit_days"] == 366, "twelve months"
-    assert "12 mois (`PREFECTURE_AUDIT_DAYS`)" in said
-    assert f"la version d'avant un import, {UNDO_DAYS} jours au moins" in said
-    assert f"{DAY_SECONDS // 3600} heures au plus" in said
-    assert "le module, dans l'heure ; `purge` le fait aussi" in said
-    assert f"{DEAD_LETTER_DAYS} jours au plus" in said
-
-
 def test_links_between_documents_lead_somewhere() -> None:
     broken = []
     for path in [*DOCS.rglob("*.md"), *REPOSITORY.glob("*.md"), CONTRACT]:
@@ -278,31 +227,6 @@ def test_every_command_that_is_named_exists() -> None:
 def _runnable(module: str) -> str:
     place = REPOSITORY / module.replace(".", "/")
     return f"{module}.__main__" if place.is_dir() else module
-
-
-GUIDE = (DOCS / "guide-agent.md").read_text("utf-8")
-
-
-def test_the_guide_tells_every_tab() -> None:
-    labels = [it.label for section in (*NAVIGATION, SETTINGS_PAGES) for it in (section, *section.pages)]
-    assert [label for label in labels if f"**{label}**" not in GUIDE.replace("\n", " ")] == []
-
-
-def test_what_the_guide_quotes_is_said_by_the_screen() -> None:
-    said = " ".join(
-        _plain(path.read_text("utf-8"))
-        for folder in ("producers/web", "schemas", "worker/handlers/requests")
-        for path in (REPOSITORY / folder).rglob("*.*")
-        if path.suffix in {".html", ".py"}
-    )
-    quoted = re.findall(r"« ([^»]+) »", _plain(GUIDE))
-    assert len(quoted) > 10
-    assert [words for words in quoted if words not in said] == []
-
-
-def _plain(text: str) -> str:
-    """The text without the characters that French typography adds, which the templates lack."""
-    return re.sub(r"\s+", " ", text.replace(r"\u202f", " ")).lower()
 
 
 OF_ELECTEURS = {"doutes", "electeurs", "electeurs_proteges", "motifs_notes", "mouvements_a_completer"}
