@@ -218,14 +218,6 @@ def test_a_trace_that_can_be_followed_is_kept_and_another_dropped(
     assert found == {name: TRACE[name] for name in kept}
 
 
-def test_no_schema_has_what_asyncapi_refuses() -> None:
-    """AsyncAPI's `discriminator` is a text, pydantic's is an object."""
-    for event_type in TYPES:
-        assert not [
-            it for it in _schemas_within(_load("json", event_type)) if isinstance(it.get("discriminator"), dict)
-        ]
-
-
 def test_the_names_of_the_lists_are_those_of_the_worker() -> None:
     example = _load("examples", topology.REQUEST_LISTE_EXPORT)
     for name in ("P", "CE", "CM", "LP", "LCE", "LCM"):
