@@ -165,13 +165,6 @@ def find_overlaps(words: list[Word]) -> list[tuple[Word, Word]]:
     return found
 
 
-def read_fonts(pdf: Path) -> dict[str, tuple[bool, bool, bool]]:
-    """Each font: whether it is embedded, whether it is a subset, and whether it maps its codes to characters."""
-    lines = _run("pdffonts", str(pdf)).splitlines()[2:]
-    found = (re.match(r"(\S+) .* (yes|no) +(yes|no) +(yes|no) +\d+ +\d+$", line) for line in lines)
-    return {match[1]: (match[2] == "yes", match[3] == "yes", match[4] == "yes") for match in found if match}
-
-
 def _run(*arguments: str) -> str:
     require(POPPLER)
     return subprocess.run(arguments, capture_output=True, check=True).stdout.decode()

@@ -18,7 +18,6 @@ from tests.parts.pdf import (
     find_outside,
     find_overlaps,
     read_aloud,
-    read_fonts,
     read_text,
     read_words,
 )
@@ -55,13 +54,6 @@ CASES = {
 @pytest.mark.parametrize("subject", CASES.values(), ids=CASES)
 def test_it_is_a_pdfa_1b(subject: Tableau, tmp_path: Path) -> None:
     assert not check_archive(draw_to(tmp_path, subject))
-
-
-@pytest.mark.parametrize("subject", CASES.values(), ids=CASES)
-def test_every_font_is_embedded_as_a_subset_and_readable(subject: Tableau, tmp_path: Path) -> None:
-    fonts = read_fonts(draw_to(tmp_path, subject))
-    assert fonts
-    assert all(found == (True, True, True) for found in fonts.values())
 
 
 def test_a_letter_that_the_font_lacks_is_marked_and_extracts_as_itself() -> None:
@@ -201,31 +193,6 @@ def test_a_number_of_six_figures_is_on_one_line(tmp_path: Path, *, has_nationali
 
 
 PART_II = "II. Retranchements"
-
-
-def test_every_value_of_every_line_is_drawn_once_in_order(tmp_path: Path) -> None:
-    lines = (*lignes(60), LONG)
-    pdf = draw_to(tmp_path, tableau(commune(lines), has_nationalite=True))
-    pages = read_text(pdf).split("\f")
-    drawn = squeezed("".join(page.split("Motif\n", 1)[1] for page in pages if "Motif\n" in page))
-    expected = [
-        squeezed("".join((*astuple(ligne)[:6], ligne.nationalite, ligne.bureau, ligne.motif))) for ligne in lines
-    ]
-    position = 0
-    for values in expected:
-        position = drawn.index(values, position) + len(values)
-
-
-def test_every_page_says_whose_tableau_it_is_and_which_page() -> None:
-    pages = read_pages(draw(par_bureau(3, 40, is_provisoire=True)))
-    assert len(pages) > 6
-    for number, page in enumerate(pages, start=1):
-        assert page.startswith(
-            "Commune de LIBREVILLE code INSEE 13900 Tableau des vingt jours Liste principale (générale) — P"
-        )
-        assert f"page {number} / {len(pages)}" in page
-        for once in ("R. 13, L. 19 et L. 20", "Scrutin du 11 avril 2027", "Édité le 25/11/2026 à 09:30", "PROVISOIRE"):
-            assert page.count(once) == 1
 
 
 def test_a_title_too_long_for_a_line_is_cut_before_its_parenthesis(tmp_path: Path) -> None:
