@@ -32,7 +32,7 @@ from tests.unit.mouvements_samples import (
 from worker.domain.identite import Etat, Mouvement, Personne, sort_key
 from worker.domain.tableau.composition import BureauElecteurs, compose_tableau
 from worker.domain.tableau.demande import Demande
-from worker.domain.tableau.model import MODELES, Ligne, Section, Tableau, format_naissance, order_key
+from worker.domain.tableau.model import Ligne, Section, Tableau, format_naissance, order_key
 from worker.errors import CountMismatchError
 
 PAR_BUREAU, RECAPITULATIF = Presentation.PAR_BUREAU, Presentation.RECAPITULATIF
@@ -69,25 +69,6 @@ def test_an_address_in_the_commune_is_printed_without_it(adresse: str, printed: 
     assert "Une adresse sans commune est à LIBREVILLE." not in whole.notes
 
 
-def test_one_elector_came() -> None:
-    (section,) = compose(MOUVEMENT).sections
-    assert lignes(section) == (
-        Ligne(
-            numero="0",
-            nom_naissance="DURAND",
-            nom_usage="",
-            prenoms="Jeanne Marie",
-            naissance="14/03/1962 à MARSEILLE (13)",
-            adresse="3 RUE DES ABEILLES 13900 LIBREVILLE",
-            bureau="0001",
-            nationalite="",
-            motif="Inscription volontaire",
-        ),
-    )
-    assert section.parties[0].total == "Total des additions : un (1) électeur"
-    assert section.bilan.apres == 1501
-
-
 def test_in_the_commune_a_change_of_bureau_is_neutral() -> None:
     (section,) = compose(CHANGEMENT, MOUVEMENT, RADIATION).sections
     assert [ligne.bureau for ligne in lignes(section)] == ["0001", "0001 → 0002"]
@@ -96,16 +77,6 @@ def test_in_the_commune_a_change_of_bureau_is_neutral() -> None:
     bilan = section.bilan
     assert (bilan.inscriptions, bilan.radiations, bilan.arrivees, bilan.departs, bilan.changements) == (1, 1, 0, 0, 1)
     assert bilan.apres == bilan.avant
-
-
-def test_by_bureau_a_change_of_bureau_leaves_one_and_comes_into_the_other() -> None:
-    un, deux, commune = compose(CHANGEMENT, presentation=PAR_BUREAU).sections
-    assert (un.titre, deux.titre) == ("Bureau 0001 — HOTEL DE VILLE", "Bureau 0002 — ECOLE JULES FERRY")
-    assert (len(lignes(un)), len(lignes(un, 1)), len(lignes(deux)), len(lignes(deux, 1))) == (0, 1, 1, 0)
-    assert lignes(un, 1) == lignes(deux)
-    assert un.parties[1].total == "Total des retranchements : un (1) électeur, dont un (1) changement de bureau"
-    assert (un.bilan.departs, un.bilan.apres, deux.bilan.arrivees, deux.bilan.apres) == (1, 799, 1, 701)
-    assert (commune.code, commune.bilan.changements, commune.bilan.apres) == ("", 1, 1500)
 
 
 def test_bureaux_are_in_the_order_of_their_numbers_and_none_is_lost() -> None:
@@ -124,22 +95,6 @@ def test_bureaux_are_in_the_order_of_their_numbers_and_none_is_lost() -> None:
     ]
     assert [bool(section.code) for section in tableau.sections] == [*[True] * 5, False]
     assert sum(section.bilan.apres for section in tableau.sections[:-1]) == tableau.sections[-1].bilan.apres == 22
-
-
-def test_electors_are_in_french_order_and_homonyms_stay_apart() -> None:
-    named = [
-        mouvement(id=index, nom_naissance=nom, prenoms=prenoms, date_naissance=born, nom_usage=nom_usage)
-        for index, (nom, prenoms, born, nom_usage) in enumerate([
-            ("Ecu", "Anne", "1990-01-01", "f"),
-            ("Ebert", "Zoé", "1990-01-01", "c"),
-            ("Éclair", "Anne", "1970-01-01", "e"),
-            ("Éclair", "Anne", "1960-00-00", "d"),
-            ("Ebert", "Émile", "1990-01-01", "a"),
-            ("Ebert", "Émile", "1990-01-01", "b"),
-        ])
-    ]  # fmt: skip
-    (section,) = compose(*named).sections
-    assert "".join(ligne.nom_usage for ligne in lignes(section)) == "abcdef"
 
 
 @given(st.lists(st.tuples(NOMS, NOMS), min_size=2))
@@ -317,11 +272,6 @@ def test_the_five_days_show_inscriptions_of_article_l_30_and_radiations_only() -
     for section in tableau.sections:
         bilan = section.bilan
         assert bilan.avant + bilan.inscriptions - bilan.radiations + bilan.others == bilan.apres
-
-
-def test_every_type_has_its_title_articles_and_label() -> None:
-    assert set(MODELES) == set(TypeTableau)
-    assert len({modele.titre for modele in MODELES.values()}) == len({one.label for one in TypeTableau}) == 6
 
 
 POLLS = (MUNICIPALES, EUROPEENNES)

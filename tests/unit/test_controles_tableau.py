@@ -26,7 +26,7 @@ from tests.unit.mouvements_samples import (
 )
 from worker.domain.anomaly import Anomaly
 from worker.domain.identite import Effet, Etat, Identite, Mouvement, identite, identite_of
-from worker.domain.tableau.composition import SANS_BUREAU, BureauElecteurs, compose_tableau
+from worker.domain.tableau.composition import BureauElecteurs, compose_tableau
 from worker.domain.tableau.controles import check_bilan, check_tableau
 from worker.domain.tableau.couverture import (
     Chain,
@@ -90,15 +90,6 @@ def test_what_is_wrong_with_one_mouvement(one: Mouvement, is_inscrit: bool, expe
 
 def test_an_elector_twice_is_reported_each_time_and_never_merged() -> None:
     assert codes(MOUVEMENT, mouvement(id=9, adresse="8 RUE DU PORT")) == ["electeur_en_double", "electeur_en_double"]
-
-
-def test_two_electors_with_the_same_name_born_elsewhere_are_two() -> None:
-    assert codes(MOUVEMENT, mouvement(id=9, commune_naissance="LYON")) == []
-
-
-def test_accents_and_hyphens_do_not_make_another_elector() -> None:
-    one = identite("LEFÈVRE-DUPRÉ", "Anne Marie", "1970-01-01", "Saint-Étienne", "FRANCE")
-    assert one == identite("Lefevre Dupre", "ANNE-MARIE", "1970-01-01", "SAINT ETIENNE", "France")
 
 
 def test_abroad_the_country_of_birth_counts_where_the_city_is_unknown() -> None:
@@ -187,15 +178,6 @@ def test_each_anomaly_is_of_a_mouvement_and_said_once(all_of_them: list[Mouvemen
     assert not any(personal in anomalie.message for anomalie in found for personal in ("Jeanne", "ABEILLES"))
 
 
-def test_more_electors_left_a_bureau_than_it_ever_had_is_reported() -> None:
-    came = [mouvement(id=id_, etat=Etat.APPLIQUE, nouveau_bureau="") for id_ in (1, 2)]
-    for presentation in Presentation:
-        made = compose_tableau(demande(presentation=presentation), LIBREVILLE, Mouvements(came))
-        (anomalie,) = check_bilan(made)
-        assert (anomalie.code, anomalie.severity) == ("bilan_impossible", Severity.BLOCKING)
-        assert (anomalie.column, anomalie.bureau) == ("bureau", SANS_BUREAU)
-
-
 @given(mouvements())
 def test_no_bureau_has_fewer_electors_than_none_in_silence(all_of_them: list[Mouvement]) -> None:
     tiny = replace(LIBREVILLE, bureaux=[BureauElecteurs("0001", "", 2), BureauElecteurs("0002", "", 1)])
@@ -244,12 +226,6 @@ def _found(*links: Link, complete_until: date | None = None, demande: Demande = 
 
 def _used(chain: Chain) -> list[date]:
     return [link.taken_on for link in exports_used(DEMANDE, chain)]
-
-
-def test_exports_before_and_at_the_end_cover_a_period() -> None:
-    chain = Chain([FIRST, _link(date(2026, 10, 15), 30), _link(AT, 12)])
-    assert list(check_couverture(DEMANDE, chain)) == []
-    assert _used(chain) == [REUNION_PRECEDENTE, date(2026, 10, 15), AT]
 
 
 def test_what_came_after_the_end_is_no_matter_unless_it_may_be_of_the_period() -> None:
@@ -317,13 +293,6 @@ def test_nothing_is_known_before_the_first_export_nor_after_the_last() -> None:
     assert _found(_link(date(2026, 10, 1), is_compared=False), _link(AT)) == [("couverture_debut", Severity.BLOCKING)]
     assert _found(FIRST, _link(date(2026, 11, 1), 4)) == [("couverture_fin", Severity.BLOCKING)]
     assert _found(FIRST) == [("couverture_fin", Severity.BLOCKING)]
-
-
-def test_a_provisional_tableau_is_not_held_to_its_end() -> None:
-    coming = replace(DEMANDE, type=TypeTableau.CINQ_JOURS_REU, until=None, reunion=REUNION)
-    assert coming.is_provisoire
-    assert _found(FIRST, _link(AT), demande=coming) == [("couverture_fin", Severity.REMARK)]
-    assert _found(FIRST, _link(AT), _link(date(2026, 11, 26)), demande=coming) == []
 
 
 def test_a_producer_may_vouch_for_the_period() -> None:

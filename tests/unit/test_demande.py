@@ -48,12 +48,6 @@ def _refusal(type_: TypeTableau, dates: dict[str, Any]) -> str:
     return str(refused.value)
 
 
-def test_the_vingt_jours_runs_from_one_meeting_to_the_next() -> None:
-    dates = _dates(VINGT, scrutin="2027-04-11")
-    assert (dates["reunion"], dates["until"], dates["scrutin"]) == (LAST_YEAR, BEFORE_POLL, SCRUTIN)
-    assert dates["cloture"] == date(2027, 3, 5)
-
-
 def test_the_cinq_jours_goes_on_from_the_vingt_jours() -> None:
     assert _dates(CINQ, scrutin="2027-04-11")["reunion"] == BEFORE_POLL
     dates = {"scrutin": "2027-04-11", "reunion": "2026-12-01", "until": "2027-03-20"}
