@@ -39,7 +39,7 @@ from tests.parts.town import ROOT
 from tests.parts.wait import wait_until
 from tests.ruined.archives import rewrite, rows_of, workbook
 from tests.unit.reu_sample import TITLES
-from tests.web.neighbours import LIBREVILLE, copy_libreville
+from tests.web.security_desk import LIBREVILLE, copy_libreville
 from tests.web.site import Site, open_site
 from worker.access.models import Agent, Sender
 from worker.registre.communes import add_commune

@@ -29,7 +29,7 @@ from schemas.topology import (
     request_key,
 )
 from tests.parts.deployment import VHOST, Deployment
-from tests.parts.management import Management
+from tests.parts.rabbitmq import Management
 from tests.parts.wait import wait_until
 from worker.cli.main import main
 from worker.errors import PrefectureError

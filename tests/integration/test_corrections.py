@@ -18,9 +18,8 @@ from tests.integration import test_previews as previews
 from tests.integration.export_desk import before_writing, decoded
 from tests.integration.import_desk import COMMUNE, TWO_COMMUNES, VOISINE, MouvementsDesk
 from tests.integration.tableau_desk import TableauDesk
-from tests.unit.mouvement_csv import lignes, write_mouvements
 from tests.unit.reu_sample import COMMUNE as CODE
-from tests.unit.reu_sample import EUROPEENNE, electeurs
+from tests.unit.reu_sample import EUROPEENNE, electeurs, lignes, write_mouvements
 from worker.arrivals import Preview
 from worker.cli.main import main
 from worker.errors import RefusedError

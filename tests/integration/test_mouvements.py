@@ -16,8 +16,7 @@ from schemas.requests import TableauxRenderRequested
 from schemas.tableaux import TypeTableau
 from schemas.vocabulary import Categorie, Liste, Nature
 from tests.integration.import_desk import COMMUNE, JOUR, TWO_COMMUNES, VOISINE, MouvementsDesk
-from tests.unit.mouvement_csv import lignes, write_mouvements
-from tests.unit.reu_sample import BUREAU, DATE, EUROPEENNE, PRENOMS, electeurs
+from tests.unit.reu_sample import BUREAU, DATE, EUROPEENNE, PRENOMS, electeurs, lignes, write_mouvements
 from tests.unit.reu_sample import COMMUNE as CODE
 from worker.domain.tableau.demande import Demande, dates_of
 from worker.errors import ImportRefusedError, RefusedError

@@ -16,8 +16,17 @@ from common.cli import ExitCode
 from tests.integration.files_desk import Ran, Run
 from tests.integration.import_desk import TWO_COMMUNES
 from tests.parts.databases import read_rows
-from tests.unit.mouvement_csv import lignes, write_mouvements
-from tests.unit.reu_sample import BUREAU, COMMUNE, DATE, EUROPEENNE, VOIE, electeurs, write_reu
+from tests.unit.reu_sample import (
+    BUREAU,
+    COMMUNE,
+    DATE,
+    EUROPEENNE,
+    VOIE,
+    electeurs,
+    lignes,
+    write_mouvements,
+    write_reu,
+)
 from worker.db.engine import build_engine
 from worker.registre.models import Commune
 

@@ -24,8 +24,7 @@ from tests.integration.import_desk import TWO_COMMUNES
 from tests.parts.databases import read_rows
 from tests.parts.ports import LOOPBACK
 from tests.parts.web import WebServer
-from tests.unit.mouvement_csv import lignes, write_mouvements
-from tests.unit.reu_sample import DATE, NOM, electeurs, write_reu
+from tests.unit.reu_sample import DATE, NOM, electeurs, lignes, write_mouvements, write_reu
 from worker.cli import imports
 from worker.cli.main import COMMANDS, guard, main
 from worker.cli.options import print_table, system_user

@@ -57,8 +57,7 @@ from tests.oracle.history import (
 )
 from tests.parts.databases import SqliteFiles, Template
 from tests.parts.pdf import read_elements
-from tests.unit.mouvement_csv import write_mouvements
-from tests.unit.reu_sample import ELECTEUR, write_reu
+from tests.unit.reu_sample import ELECTEUR, write_mouvements, write_reu
 from worker.access.authorization import Authorization
 from worker.audit import Actor
 from worker.db.engine import build_engine

@@ -1,17 +1,20 @@
-"""A private RabbitMQ node, which a test may stop and kill."""
+"""A private RabbitMQ node, which a test may stop and kill, and its management API."""
 
+import json
 import os
 import secrets
 import socket
 import subprocess
 import tempfile
+from base64 import b64encode
 from collections.abc import Mapping
-from contextlib import suppress
+from contextlib import closing, suppress
+from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from signal import SIGKILL, SIGTERM
+from typing import Any
 from urllib.parse import quote
 
-from tests.parts.management import Management
 from tests.parts.packages import RABBITMQ, require
 from tests.parts.ports import LOOPBACK, free_port
 from tests.parts.process import Process
@@ -156,3 +159,38 @@ class RabbitNode(Server):
         path = self._folder / name
         path.write_text(text)
         return path
+
+
+class Management:
+    """The API of one node, for its administrator; proxies of the environment are ignored.
+
+    https://www.rabbitmq.com/docs/http-api-reference
+    """
+
+    def __init__(self, port: int, user: str, password: str) -> None:
+        self.port = port
+        self._authorization = "Basic " + b64encode(f"{user}:{password}".encode()).decode()
+
+    def request(self, method: str, path: str, body: object = None) -> Any:  # noqa: ANN401 — JSON
+        """The JSON of the response, or None without a body; `path` begins after `/api`.
+
+        Raises:
+            RuntimeError: the API refused; with its status and message.
+            OSError: the node does not answer.
+        """
+        headers = {"Authorization": self._authorization, "Content-Type": "application/json"}
+        with closing(HTTPConnection(LOOPBACK, self.port, timeout=60)) as connection:
+            connection.request(method, f"/api{path}", None if body is None else json.dumps(body), headers)
+            response = connection.getresponse()
+            text = response.read().decode()
+        if response.status >= 300:
+            raise RuntimeError(f"{method} {path}: {response.status} {text}")
+        return json.loads(text) if text else None
+
+    def answers(self) -> bool:
+        """Whether the API is up."""
+        try:
+            self.request("GET", "/whoami")
+        except (OSError, HTTPException, RuntimeError):
+            return False
+        return True

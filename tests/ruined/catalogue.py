@@ -10,8 +10,7 @@ from typing import NamedTuple
 
 from schemas.profiles.platform import read_shipped
 from tests.ruined.archives import claim_size, pack, protect, rewrite, rows_of, workbook
-from tests.unit.mouvement_csv import LIGNE
-from tests.unit.reu_sample import COMMUNE, DATE, LISTE, NOM, NUMERO, POSTAL, TITLES, VOIE, electeurs, format_reu
+from tests.unit.reu_sample import COMMUNE, DATE, LIGNE, LISTE, NOM, NUMERO, POSTAL, TITLES, VOIE, electeurs, format_reu
 
 ELECTEURS = 4
 """Number of electors on the list P of each file that is an export."""

@@ -1,12 +1,14 @@
-"""Invented files as the screen reads them."""
+"""Invented files as the screen reads them; one event and its files, as a producer receives them."""
 
 from dataclasses import fields
 from datetime import UTC, date, datetime
 from typing import Any
 
+from producers.cli.requests import build_liste_export
+from producers.records import ExportState, PieceFile, RequestState
 from producers.web.exports.query import AskedFile
 from schemas.tableaux import Edition, TypeTableau
-from schemas.vocabulary import ExportKind, ExportStatus
+from schemas.vocabulary import ExportKind, ExportStatus, Piece, RequestOutcome
 
 NOON = datetime(2026, 11, 25, 11, tzinfo=UTC)
 DAY = date(2026, 11, 25)
@@ -62,3 +64,39 @@ def ready_tableau(number: int, **facts: Any) -> AskedFile:  # noqa: ANN401 — o
         "label": f"Tableau n° {number}",
     }
     return ready_list(number, **values | facts)
+
+
+INSTANT = datetime(2026, 11, 25, 8, 30, tzinfo=UTC)
+EVENT = build_liste_export(commune="13900", requested_by="mairie", source="/tests")
+
+_EXPORT: dict[str, Any] = {
+    "requested_at": INSTANT,
+    "label": "Liste P du 25/11/2026 09:30:00 [csv]",
+    "electeurs": 3000,
+    "lines_written": 3000,
+    "remarques": 12,
+    "file_name": "liste-P-13900-20261125-093000.csv",
+    "sha256": "9f" * 32,
+    "pieces": {Piece.RAPPORT: PieceFile("liste-P-13900-20261125-093000-anomalies.csv", 12, "")},
+}
+_TABLEAU = {"electeurs": 3400, "lines_written": 3400, "presentation": "par_bureau", "pages": 212}
+
+
+def export(**changes: object) -> ExportState:
+    """A finished file with changes."""
+    return ready_list(1, **_EXPORT | changes)
+
+
+def tableau(**changes: object) -> ExportState:
+    """A finished tableau with changes."""
+    return ready_tableau(1, **_TABLEAU | changes)
+
+
+def request(*exports: ExportState) -> RequestState:
+    """An accepted request with these files."""
+    return RequestState(RequestOutcome.ACCEPTED, "", exports)
+
+
+def plain(text: str) -> str:
+    """Replace special spaces by ordinary ones."""
+    return text.replace("\u00a0", " ").replace("\u202f", " ")

@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 
 from schemas.tableaux import Edition, Presentation, TypeTableau
 from schemas.vocabulary import Categorie, Severity
-from tests.unit.mouvement_csv import HEADER
 from tests.unit.mouvements_samples import (
     CHANGEMENT,
     LIBREVILLE,
@@ -24,6 +23,7 @@ from tests.unit.mouvements_samples import (
     mouvement,
     mouvements,
 )
+from tests.unit.reu_sample import HEADER
 from worker.domain.anomaly import Anomaly
 from worker.domain.identite import Effet, Etat, Identite, Mouvement, identite, identite_of
 from worker.domain.tableau.composition import BureauElecteurs, compose_tableau

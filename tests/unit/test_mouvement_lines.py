@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from common.texte import clean
 from schemas.profiles.source import read_mouvements
 from schemas.vocabulary import Categorie, Nature
-from tests.unit.mouvement_csv import HEADER, LIGNE
 from tests.unit.nasty import nasty_texts
+from tests.unit.reu_sample import HEADER, LIGNE
 from worker.domain.identite import Effet, Etat
 from worker.errors import ImportRefusedError
 from worker.registre.imports.lines import LineError, clean_line

@@ -23,7 +23,7 @@ from producers.errors import StateAwayError
 from producers.records import ExportState, RequestState, exit_code_of
 from producers.state import State
 from schemas.vocabulary import ExportStatus, RequestOutcome
-from tests.unit.producers_samples import EVENT, INSTANT, export, plain, request, tableau
+from tests.unit.asked_files import EVENT, INSTANT, export, plain, request, tableau
 
 VOLUME = Path("/srv/exports")
 LABEL = "Liste P du 25/11/2026 09:30:00 [csv]"

@@ -17,8 +17,7 @@ from common.french import format_moment, typo, weekday_date
 from producers.web.forms import Paging, page_number
 from producers.web.security import AgentCommune
 from producers.web.templating import add_words, day_of, jour_of, kept_until, people_label
-from tests.unit.asked_files import ready_list
-from tests.unit.producers_samples import plain
+from tests.unit.asked_files import plain, ready_list
 from worker.domain import majorite
 from worker.domain.tableau import controles, couverture
 from worker.registre.reu import importer

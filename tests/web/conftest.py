@@ -14,9 +14,8 @@ from tests.parts.postgres import PostgresServer
 from tests.parts.town import EMAIL, MOUVEMENTS_TEMPLATE
 from tests.web.files_desk import FilesScreen, open_screen
 from tests.web.filled import Filled
-from tests.web.neighbours import CLERK
 from tests.web.proconnect import ProConnect
-from tests.web.security_desk import SCREEN_TEMPLATE, behind_proxy, make_settings, open_client, write_files
+from tests.web.security_desk import CLERK, SCREEN_TEMPLATE, behind_proxy, make_settings, open_client, write_files
 from tests.web.site import Site, open_site
 
 Visit = Callable[..., Visitor]

@@ -8,7 +8,7 @@ from schemas.envelope import CloudEvent, Data
 from schemas.vocabulary import Verdict
 from tests.parts.notes import note_file
 from tests.parts.wait import wait_until
-from tests.web.neighbours import CLERK, LIBREVILLE
+from tests.web.security_desk import CLERK, LIBREVILLE
 from tests.web.site import Site
 from worker.demo.libreville import demo_calendrier
 

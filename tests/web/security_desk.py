@@ -1,4 +1,7 @@
-"""The screen in this process, on a small database: LIBREVILLE has one file, which GRANDVILLE's agent may not see."""
+"""The screen in this process, on a small database: LIBREVILLE has one file, which GRANDVILLE's agent may not see.
+
+On a whole installation GRANDVILLE has LIBREVILLE's complete electors, many times over.
+"""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -7,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import SecretStr
-from sqlalchemy import text
+from sqlalchemy import Connection, Engine, TextClause, text
 from sqlalchemy.orm import Session
 from starlette.applications import Starlette
 from starlette.routing import Route
@@ -23,7 +26,9 @@ from tests.parts.wait import wait_until
 from tests.unit.mail_samples import ASKED_AT, export, report, report_beside
 from worker.access.models import Agent
 from worker.db.engine import build_engine
+from worker.db.types import Base
 from worker.registre.communes import add_commune
+from worker.registre.models import Bureau, Electeur, ListeCommunale
 
 LIBREVILLE, GRANDVILLE = "13900", "13901"
 CLERK, CLERK_EMAIL = AGENT, EMAIL
@@ -137,3 +142,45 @@ SHOWN_PAGES = [route for route in COMMUNE_PAGES if "GET" in (route.methods or ()
 
 def address(route: Route, commune: str, number: int = 1) -> str:
     return route.path.replace("{commune}", commune).replace("{export}", str(number)).replace("{demande}", str(number))
+
+
+BOTH, BOTH_EMAIL = "agglomeration", "agglomeration@grandville.example"
+"""An agent of the two communes."""
+
+_COPIES = 900
+"""Writing the principal list takes more than twice the interval of progress events (`PULSE_SECONDS`)."""
+_WHOLE = {
+    "electeur": " AND sexe IN ('M', 'F') AND prenoms <> '' AND commune_naissance <> '' AND departement_naissance <> '' "
+    "AND pays_naissance <> '' AND libelle_voie <> '' AND code_postal <> '' AND ville <> '' AND nationalite <> ''"
+}
+_AGENTS = (
+    (NEIGHBOUR, GRANDVILLE, NEIGHBOUR_EMAIL),
+    (BOTH, LIBREVILLE, BOTH_EMAIL),
+    (BOTH, GRANDVILLE, BOTH_EMAIL),
+)
+
+
+def add_neighbours(engine: Engine) -> None:
+    """Add GRANDVILLE, whose files take seconds and may be deposited, to a register that holds LIBREVILLE."""
+    with engine.begin() as connection:
+        copy_libreville(connection, GRANDVILLE, "GRANDVILLE", _COPIES)
+    with Session(engine) as session, session.begin():
+        session.add_all(Agent(name=name, code_commune=commune, email=email) for name, commune, email in _AGENTS)
+
+
+def copy_libreville(connection: Connection, commune: str, nom: str, copies: int = 1) -> None:
+    """Add another commune with LIBREVILLE's complete electors, this many times."""
+    add_commune(connection, commune, nom)
+    for model, times in ((ListeCommunale, 1), (Bureau, 1), (Electeur, copies)):
+        connection.execute(_copying(model), {"here": LIBREVILLE, "there": commune, "times": times})
+
+
+def _copying(model: type[Base]) -> TextClause:
+    table = model.__tablename__
+    columns = [column.name for column in model.__table__.columns if column.name not in {"id", "code_commune"}]
+    named = "prenoms || ' ' || translate(copy::text, '0123456789', 'ABCDEFGHIJ')"  # digits in names are blocking
+    copied = ", ".join(named if column == "prenoms" else column for column in columns)
+    return text(
+        f"INSERT INTO {table} (code_commune, {', '.join(columns)}) SELECT :there, {copied} FROM {table} "  # noqa: S608
+        f"CROSS JOIN generate_series(1, :times) AS copy WHERE code_commune = :here{_WHOLE.get(table, '')}"
+    )

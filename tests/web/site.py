@@ -20,8 +20,7 @@ from tests.parts.ports import LOOPBACK, free_port
 from tests.parts.process import Process
 from tests.parts.town import ROOT, Town, prepare_migrated, prepare_mouvements
 from tests.parts.wait import wait_until
-from tests.web.neighbours import LIBREVILLE, add_neighbours
-from tests.web.security_desk import SCREEN_TEMPLATE, SECRET, write_files
+from tests.web.security_desk import LIBREVILLE, SCREEN_TEMPLATE, SECRET, add_neighbours, write_files
 from worker.access.management import allow_sender
 from worker.access.models import EVERY_COMMUNE
 from worker.messaging.encoder import ACTOR_QUEUES

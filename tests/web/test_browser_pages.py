@@ -21,8 +21,15 @@ from tests.parts.browser import NARROW, Visitor
 from tests.parts.wait import wait_until
 from tests.web.conftest import Visit
 from tests.web.filled import Filled
-from tests.web.neighbours import BOTH, CLERK, EMAIL, GRANDVILLE, LIBREVILLE, STRANGER
-from tests.web.security_desk import SHOWN_PAGES
+from tests.web.security_desk import (
+    BOTH,
+    BOTH_EMAIL,
+    CLERK,
+    GRANDVILLE,
+    LIBREVILLE,
+    NEIGHBOUR,
+    SHOWN_PAGES,
+)
 from tests.web.site import Site, path_of
 
 pytestmark = pytest.mark.slow
@@ -178,7 +185,7 @@ def download(page: Page, site: Site, export: RowMapping) -> None:
     assert waited.value.suggested_filename == record["file_name"]
     content = waited.value.path().read_bytes()
     assert (len(content), hashlib.sha256(content).hexdigest()) == (record["size"], record["sha256"])
-    wait_until(lambda: row_of(site, export)["downloaded_by"] == STRANGER, message="the download in the audit trail")
+    wait_until(lambda: row_of(site, export)["downloaded_by"] == NEIGHBOUR, message="the download in the audit trail")
 
 
 @contextmanager
@@ -195,7 +202,7 @@ def frozen(site: Site) -> Iterator[None]:
 
 
 def test_a_file_is_followed_without_reloading_and_a_mail_leads_to_it(visit: Visit, site: Site) -> None:
-    page = visit(STRANGER).page
+    page = visit(NEIGHBOUR).page
     export = ask(page, site, Liste.PRINCIPALE, "XML")
     board = page.get_by_role("region", name="Vos demandes")
     page.evaluate("window.isTheSamePage = true")
@@ -221,7 +228,7 @@ def test_a_file_is_followed_without_reloading_and_a_mail_leads_to_it(visit: Visi
 
     def read_mail() -> str | None:
         """The mail to the other agent: the one who asked is told later, and here not at all."""
-        theirs = (mail for mail in site.mailbox.mails if mail.recipients == (EMAIL[BOTH],))
+        theirs = (mail for mail in site.mailbox.mails if mail.recipients == (BOTH_EMAIL,))
         return next((mail.text for mail in theirs if mail.message["X-Correlation-ID"] == correlation), None)
 
     (link,) = re.findall(rf"{site.url}/\S+", wait_until(read_mail, message="the mail") or "")

@@ -15,7 +15,7 @@ from tests.parts.wait import wait_until
 from tests.web.conftest import Visit
 from tests.web.files_desk import FilesScreen
 from tests.web.filled import Filled
-from tests.web.neighbours import CLERK
+from tests.web.security_desk import CLERK
 from tests.web.site import path_of
 from tests.web.test_browser_pages import addresses
 

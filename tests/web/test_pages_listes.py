@@ -13,7 +13,7 @@ from tests.integration.requests_queue import RequestsQueue
 from tests.parts.rabbitmq import RabbitNode
 from tests.parts.town import AGENT
 from tests.parts.wait import wait_until
-from tests.unit.producers_samples import plain
+from tests.unit.asked_files import plain
 from tests.web.files_desk import FilesScreen, once_of, spaced_words
 
 ALL = {"listes": ["P", "CE", "CM"], "format": "csv"}
