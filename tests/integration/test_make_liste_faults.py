@@ -35,7 +35,7 @@ from worker.handlers.making import make_export as make_export_module
 from worker.handlers.making import make_liste
 from worker.handlers.making.make_export import make_export
 from worker.handlers.requests.ingest_request import ingest_request
-from worker.work.queue import Work, WorkState
+from worker.work.queue import Work
 from worker.writers import Progress
 from worker.writers.electeurs_file import LISTE_FORMATS
 
@@ -301,17 +301,6 @@ def test_a_row_whose_workers_died_three_times_fails(desk: Desk) -> None:
     row = desk.process(export_id)
     assert (row["status"], row["error_code"]) == ("failed", "arrets_repetes")
     assert row["error_message"] == "La production s'est arrêtée 3 fois avant la fin : prévenez l'exploitant."
-    assert desk.files() == []
-
-
-def test_a_row_at_work_elsewhere_is_left_alone(desk: Desk) -> None:
-    export_id = desk.ask()
-    desk.run("UPDATE export SET status = 'running'")
-    with desk.engine.begin() as connection:
-        held = {"state": WorkState.HELD, "owner": "other", "lease_until": utc_now(20)}
-        connection.execute(update(Work).where(Work.subject == f"export:{export_id}").values(held))
-    before = desk.row(export_id)
-    assert desk.process(export_id) == before
     assert desk.files() == []
 
 

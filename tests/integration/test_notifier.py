@@ -10,17 +10,7 @@ from sqlalchemy.orm import Session
 
 from schemas.envelope import CloudEvent
 from schemas.vocabulary import Channel, RequestOutcome
-from tests.integration.notifier_desk import (
-    ADJOINT,
-    MAIRIE,
-    SIX,
-    TEMPLATE,
-    Desk,
-    Killed,
-    running,
-    smtp,
-    work,
-)
+from tests.integration.notifier_desk import ADJOINT, MAIRIE, TEMPLATE, Desk, Killed, running, smtp, work
 from tests.parts.mail import Mailbox
 from tests.parts.wait import PATIENCE_SECONDS, wait_until
 from tests.parts.web import serving
@@ -35,21 +25,6 @@ from worker.notifier.notify import FAILED
 from worker.work.queue import Claim, Work, WorkKind
 
 pytestmark = [pytest.mark.database(TEMPLATE), pytest.mark.desk(opened_by=Desk.open)]
-
-
-def test_one_mail_says_what_came_of_all_the_files(desk: Desk, mailbox: Mailbox) -> None:
-    desk.add_agent("intérim", MAIRIE)
-    request_id = desk.ask(*SIX[:5], "CM.xml=failed")
-
-    assert work(desk.notifier(smtp(mailbox))) == 1
-
-    (mail,) = mailbox.mails
-    assert (mail.sender, mail.recipients) == ("prefecture@example.org", (MAIRIE,))
-    assert mail.message["Subject"] == "5 fichiers prêts, 1 en échec — LIBREVILLE (13900)"
-    assert "Raison : Espace disque insuffisant." in mail.text
-    assert mail.message["X-Correlation-ID"] == "clic-demande"
-    assert desk.request(request_id).notified_at is not None
-    assert work(desk.notifier(smtp(mailbox))) == 0
 
 
 @pytest.mark.parametrize("unfinished", ["P.csv=queued", "P.csv=running"])
