@@ -1,15 +1,12 @@
 """Editions and dates of tableaux: a posted one hides more, a provisional one is marked, dates follow the law."""
 
-import hashlib
 import re
 import zlib
 from collections import Counter
 from datetime import date, datetime
-from itertools import pairwise
 from typing import Any
 
 import pytest
-from sqlalchemy.orm import Session
 
 from schemas.tableaux import Edition, Presentation, TypeTableau
 from tests.integration.tableau_desk import Made, TableauDesk, wrap
@@ -17,25 +14,22 @@ from tests.integration.tableau_register import (
     CHANGEMENT,
     INSCRIPTION,
     RADIATION,
-    REUNION,
     REUNION_PRECEDENTE,
     SCRUTIN,
     TARDIVE,
     VINGT_JOURS,
-    add_scrutin,
     named,
     write_register,
 )
 from tests.parts.pdf import check_archive
 from tests.parts.town import MIGRATED_TEMPLATE
 from tests.unit.pdf_samples import squeezed
-from worker.exports.models import Export
 from worker.handlers.making import make_tableau
 from worker.registre.protections import Protege, add_protection
 
 pytestmark = [pytest.mark.database(MIGRATED_TEMPLATE), pytest.mark.desk(opened_by=TableauDesk.open)]
 
-VINGT, CINQ, PREMIER = TypeTableau.VINGT_JOURS, TypeTableau.CINQ_JOURS_REU, TypeTableau.PREMIER_RECTIFICATIF
+VINGT, CINQ = TypeTableau.VINGT_JOURS, TypeTableau.CINQ_JOURS_REU
 CACHOT = "8 Impasse du Cachot, 13900 LIBREVILLE"
 CONDAMNATION = {"categorie": "radiation_decision", "motif": "Condamnation du 3 mai, tutelle levée"}
 MASQUEE = "Adresse non communiquée"
@@ -136,18 +130,6 @@ def test_the_days_of_the_publication_are_left_to_be_written_by_hand(desk: Tablea
     assert not re.search("22(/03/| mars )2027", made.text)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("liste", ["CE", "CM"])
-def test_a_complementary_list_prints_nationalities(desk: TableauDesk, liste: str) -> None:
-    row = INSCRIPTION | {"liste": liste, "nationalite": "Tchèque"} | named("Šťastný", "Łukasz")
-    write_register(desk.engine, [row], liste=liste)
-    add_scrutin(desk.engine, SCRUTIN, REUNION_PRECEDENTE, REUNION)
-    made = desk.make(VINGT, scrutin=SCRUTIN, listes=[liste])
-    assert f"Liste complémentaire {'européenne' if liste == 'CE' else 'municipale'} — {liste}" in made.text
-    assert "Adresse Nationalité Bureau Date du mouvement Motif" in made.text
-    assert "3 Rue des Abeilles Tchèque 1 20/01/2027 Inscription volontaire" in made.text
-
-
 def _everything(made: Made) -> bytes:
     """The bytes of the file, and those of its inflated streams."""
     streams = re.findall(rb"/FlateDecode[^>]*>>\nstream\n(.*?)\nendstream", made.content, re.DOTALL)
@@ -172,22 +154,6 @@ def test_how_many_are_held_changes_no_byte(desk: TableauDesk, monkeypatch: pytes
     assert [said[-1] for said in held.anomalies].count("motif_absent") == 12
     assert (read_again.content, read_again.anomalies) == (held.content, held.anomalies)
     assert read_again.row["lines_written"] == held.row["lines_written"] == 12
-
-
-def test_electors_without_a_bureau_have_a_section_of_their_own(desk: TableauDesk) -> None:
-    write_register(desk.engine, [INSCRIPTION | {"nouveau_bureau": ""}, RADIATION | {"ancien_bureau": "77"}])
-    text = squeezed(desk.make(**VINGT_JOURS, presentations=["par_bureau"]).text)
-    titles = [
-        *("Bureau 1 — HÔTEL DE VILLE", "Bureau 2 — ÉCOLE D’ŒUVRARD", "Bureau 10 — GYMNASE DU LAC", "Bureau 77"),
-        *("Électeurs sans bureau de vote", "Commune de LIBREVILLE"),
-    ]
-    still = titles[:3]
-    places = [text.index(squeezed(f"{it} : néant." if it in still else f"{it} I. Inscriptions")) for it in titles]
-    assert places == sorted(places)
-    *_, of_77, without, commune = (text[start:end] for start, end in pairwise([*places, len(text)]))
-    assert squeezed("3 Rue des Abeilles – 20/01/2027 Inscription volontaire") in without
-    assert squeezed("3 Rue des Abeilles 77 20/01/2027 Décès") in of_77
-    assert squeezed("Électeurs avant 73 Inscriptions + 1 Radiations − 1 Électeurs après = 73") in commune
 
 
 @pytest.mark.slow
@@ -262,19 +228,3 @@ def test_each_anomaly_is_told_with_what_to_do(desk: TableauDesk, presentation: P
     assert made.row["electeurs"] == len(FAULTS)
     if presentation is Presentation.COMMUNE:
         assert all(row["nom_naissance"] in made.text for row in FAULTS), "made all the same"
-
-
-def test_the_row_knows_the_report_as_it_is_on_the_disk(desk: TableauDesk) -> None:
-    write_register(desk.engine, [it | {"motif": "", "categorie": ""} for it in (INSCRIPTION, RADIATION)])
-    made = desk.make(**VINGT_JOURS)
-    report = made.path.with_name(made.row["report_name"])
-    assert made.row["report_name"] == "tableau-vingt_jours-P-13900-commune-20270320-093000-pdf-anomalies.csv"
-    assert made.row["report_size"] == report.stat().st_size
-    assert made.row["report_sha256"] == hashlib.sha256(report.read_bytes()).hexdigest()
-    assert desk.files() == sorted([made.path.name, report.name])
-    with Session(desk.engine) as session:
-        recorded = session.get_one(Export, made.row["export_id"]).anomalies
-    assert recorded == [
-        {"code": "motif_absent", "severity": "a_completer", "column": "motif", "count": 2},
-        {"code": "electeur_en_double", "severity": "remarque", "column": "nom de naissance", "count": 2},
-    ]

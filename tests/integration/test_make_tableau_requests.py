@@ -1,6 +1,5 @@
 """A request for tableaux becomes one row for each, or is refused; a tableau meets a full disk or another owner."""
 
-import errno
 from collections.abc import Callable
 from datetime import date
 from typing import Any
@@ -10,8 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from schemas.tableaux import TypeTableau
-from schemas.vocabulary import ExportKind, Piece
-from tests.integration.export_desk import fail_once
+from schemas.vocabulary import ExportKind
 from tests.integration.tableau_desk import TableauDesk, wrap
 from tests.integration.tableau_register import (
     MOUVEMENTS,
@@ -23,7 +21,7 @@ from tests.integration.tableau_register import (
 )
 from tests.parts.town import MIGRATED_TEMPLATE
 from worker.doorbell import Doorbell
-from worker.exports.models import Export, piece_name
+from worker.exports.models import Export
 from worker.handlers.making import make_tableau
 from worker.handlers.requests.ingest_request import ingest_request
 from worker.writers import Progress
@@ -156,22 +154,6 @@ def test_a_worker_that_lost_its_lease_publishes_nothing(polled: TableauDesk, mon
     assert (row["status"], row["owner"], row["starts"]) == ("running", "other", 2)
     assert (row["sha256"], row["pages"], row["finished_at"], row["error_code"]) == (None, None, None, "")
     assert polled.files() == []
-
-
-@pytest.mark.slow
-def test_a_retry_gives_the_same_bytes(polled: TableauDesk, monkeypatch: pytest.MonkeyPatch) -> None:
-    unharmed = polled.finish(_ask(polled))
-    export_id = _ask(polled)
-    fail_once(monkeypatch, "fsync", errno.ENOSPC, on=".part")
-    row = polled.process(export_id)
-    assert (row["status"], row["error_code"], row["starts"]) == ("queued", "disque_plein", 0)
-    kept = unharmed.row["file_name"]
-    assert polled.files() == sorted([kept, unharmed.row["report_name"], piece_name(kept, Piece.RECONCILIATION)])
-    polled.run("UPDATE work SET due_at = NULL")
-    retried = polled.finish(export_id)
-    assert retried.content == unharmed.content
-    assert retried.anomalies == unharmed.anomalies
-    assert (retried.row["sha256"], retried.row["error_code"]) == (unharmed.row["sha256"], "")
 
 
 @pytest.mark.parametrize(

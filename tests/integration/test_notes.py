@@ -27,7 +27,7 @@ from worker.writers import precheck
 
 pytestmark = [pytest.mark.database(MOUVEMENTS_TEMPLATE), pytest.mark.desk(opened_by=DepotsDesk.open)]
 
-COMMUNE, ELSEWHERE = "13900", "13055"
+COMMUNE = "13900"
 DAYS = demo_calendrier(TODAY)
 ASKED_AT = datetime(TODAY.year, TODAY.month, TODAY.day, 9).astimezone()
 VINGT, CINQ = TypeTableau.VINGT_JOURS, TypeTableau.CINQ_JOURS_REU
