@@ -22,7 +22,6 @@ from schemas.http import EVENTS_PATH, FILE_PATH, REQUEST_PATH, REQUESTS_PATH, Pr
 from schemas.vocabulary import FORMATS
 from worker.messaging.consumer import declare_account
 
-REPOSITORY = ROOT.parent
 TYPES = (*topology.REQUEST_TYPES, *topology.EVENT_TYPES)
 
 

@@ -11,17 +11,7 @@ from schemas.tableaux import TypeTableau
 from schemas.vocabulary import Categorie, ImportQuestion, Liste, Nature
 from tests.integration.import_desk import COMMUNE, JOUR, TWO_COMMUNES, MouvementsDesk
 from tests.integration.tableau_desk import TableauDesk
-from tests.unit.reu_sample import (
-    BUREAU,
-    DATE,
-    EUROPEENNE,
-    NOM,
-    NUMERO,
-    PRENOMS,
-    TITLES,
-    VOIE,
-    electeurs,
-)
+from tests.unit.reu_sample import BUREAU, DATE, EUROPEENNE, NOM, NUMERO, PRENOMS, TITLES, VOIE, electeurs
 from tests.unit.reu_sample import COMMUNE as CODE
 from worker.domain.identite import Effet, Etat
 from worker.errors import ImportRefusedError
@@ -33,33 +23,12 @@ from worker.registre.reu.importer import Intake
 
 pytestmark = [pytest.mark.database(TWO_COMMUNES), pytest.mark.desk(opened_by=MouvementsDesk.open)]
 
-USAGE, LIEU, PAYS = TITLES[4], TITLES[9], TITLES[11]
+USAGE = TITLES[4]
 P = (COMMUNE, "P")
 
 
 def _prenoms(desk: MouvementsDesk, nature: Nature) -> list[str]:
     return [it.personne.prenoms for it in desk.mouvements() if it.nature is nature]
-
-
-def _row(**changes: str) -> dict[str, str]:
-    names = {"nom": NOM, "prenoms": PRENOMS, "voie": VOIE, "bureau": BUREAU, "numero": NUMERO, "date": DATE}
-    return electeurs(1)[0] | {names[name]: value for name, value in changes.items()}
-
-
-@pytest.mark.slow
-def test_the_first_import_of_a_list_makes_no_mouvement(desk: MouvementsDesk) -> None:
-    found = desk.compare(electeurs(5))
-    assert (found.listes, found.inscriptions, found.radiations) == (0, 0, 0)
-    found = desk.compare([*electeurs(5), *electeurs(3, EUROPEENNE)])
-    assert (found.listes, found.inscriptions, found.radiations) == (1, 0, 0)
-    assert desk.rows("SELECT count(*) FROM mouvement") == [(0,)]
-
-
-@pytest.mark.slow
-def test_an_import_that_is_not_compared_makes_no_mouvement(desk: MouvementsDesk) -> None:
-    desk.load(electeurs(5))
-    assert desk.load(electeurs(9), intake=Intake(JOUR, no_compare="export partiel")).comparison is None
-    assert desk.mouvements() == []
 
 
 def test_who_came_who_left_and_who_votes_elsewhere(desk: MouvementsDesk) -> None:
@@ -119,7 +88,7 @@ RUE, VILLE = "12 BIS Rue de l'Hôtel de Ville", "13001 MARSEILLE"
 )
 def test_an_address_is_one_line(desk: MouvementsDesk, changes: dict[str, str], adresse: str) -> None:
     desk.load(electeurs(5))
-    desk.compare([*electeurs(5), _row(prenoms="Ursule") | changes])
+    desk.compare([*electeurs(5), electeurs(1)[0] | {PRENOMS: "Ursule"} | changes])
     assert [it.personne.adresse for it in desk.mouvements()] == [adresse]
 
 
@@ -131,13 +100,6 @@ def test_undoing_an_import_removes_its_mouvements_and_no_others(desk: Mouvements
     assert undo_import(desk.engine).mouvements == 2
     assert desk.natures() == Counter({Nature.INSCRIPTION: 1})
     assert desk.counts() == {P: 6}
-
-
-def test_a_corrected_spelling_is_the_same_elector(desk: MouvementsDesk) -> None:
-    desk.load([_row(nom="D'AUBIGNE", prenoms="Zoé-Marie"), *electeurs(5)[1:]])
-    corrected = _row(nom="d’Aubigné", prenoms="ZOE MARIE", bureau="0002")
-    found = desk.compare([corrected, *electeurs(5)[1:]])
-    assert (found.inscriptions, found.radiations, found.changements, found.doubts) == (0, 0, 1, 0)
 
 
 @pytest.mark.slow

@@ -383,14 +383,6 @@ def test_a_cut_file_in_the_order_of_names_is_asked_about(desk: Desk) -> None:
     assert "perdrait 15 électeurs connus sur 100, dont ses 15 derniers" in said
 
 
-@pytest.mark.slow
-def test_departures_here_and_there_are_not_asked_about(desk: Desk) -> None:
-    rows = _in_bureaux(50, "0001", "0002")
-    desk.load(rows)
-    left = {3, 17, 31, 44, 52, 60, 73, 81, 90, 97, 98, 99}
-    assert not desk.load([row for index, row in enumerate(rows) if index not in left]).questions
-
-
 def test_a_small_bureau_that_disappears_from_the_principal_list_is_asked_about(desk: Desk) -> None:
     """A few citizens of the Union may leave a bureau that still has electors of the principal list."""
     rows = [*_in_bureaux(20, "0001", "0002"), *_in_bureaux(4, "0003", changes={NOM: "TILLEUL"})]
@@ -422,14 +414,6 @@ def test_a_field_that_changes_for_many_is_asked_about(desk: Desk, field: str, va
     assert kinds == [ImportQuestion.CHANGED_FIELD]
     assert words in said
     assert "olonne décalée" in said
-
-
-@pytest.mark.slow
-def test_a_field_that_changes_for_some_and_every_order_number_is_no_question(desk: Desk) -> None:
-    rows = electeurs(40)
-    desk.load(rows)
-    renumbered = [row | {NUMERO: str(500 - index)} for index, row in enumerate(rows)]
-    assert not desk.load([*(row | {VOIE: "Rue Neuve"} for row in renumbered[:8]), *renumbered[8:]]).questions
 
 
 @pytest.mark.slow

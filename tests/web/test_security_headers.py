@@ -22,7 +22,6 @@ from tests.web.security_desk import (
     token_of,
 )
 
-DOWNLOAD = f"/communes/{LIBREVILLE}/exports/1/fichier"
 VERIFY = f"/communes/{LIBREVILLE}/verifier"
 
 
