@@ -26,7 +26,6 @@ from tests.parts.wait import wait_until
 from worker.audit import NOTIFIER
 from worker.compose import build_notifier
 from worker.db.types import utc_now
-from worker.doorbell import Doorbell
 from worker.exports import integrity
 from worker.exports.integrity import SKIPPED_IDS, FileFault, verify_files
 from worker.exports.models import Export, Request
@@ -447,18 +446,6 @@ def test_who_waits_for_a_mail_gets_it_while_a_purge_lasts(desk: FilesDesk, mailb
         mail_seen.set()
 
 
-def test_the_sweep_takes_its_turn_while_a_purge_lasts(desk: FilesDesk, mailbox: Mailbox) -> None:
-    enqueued: list[Doorbell] = []
-
-    def purge() -> Iterator[int]:
-        while not enqueued:
-            yield 1
-
-    desk.ask("P.csv=queued", event_id="oubliée")
-    with running(desk.notifier(smtp(mailbox), enqueue=enqueued.extend, purge=Chore("purge", purge, 3600))):
-        wait_until(lambda: enqueued, message="the sweep")
-
-
 @pytest.mark.slow
 def test_a_purge_goes_on_a_few_files_at_a_time_and_ends(desk: FilesDesk, mailbox: Mailbox) -> None:
     for number in range(45):
@@ -468,17 +455,6 @@ def test_a_purge_goes_on_a_few_files_at_a_time_and_ends(desk: FilesDesk, mailbox
     assert len(desk.files()) == 25
     with running(notifier):
         wait_until(lambda: not desk.files(), message="the end of the purge")
-
-
-def test_it_purges_once_an_hour(desk: FilesDesk, mailbox: Mailbox) -> None:
-    hourly, restless = (desk.notifier(smtp(mailbox), purge=_purge(desk, seconds)) for seconds in (3600, 0))
-    work(hourly)
-    desk.make(days=31)
-    for _ in range(3):
-        work(hourly)
-    assert len(desk.files()) == 1
-    work(restless)
-    assert desk.files() == []
 
 
 def test_a_volume_that_is_away_keeps_nobody_from_being_told(desk: FilesDesk, mailbox: Mailbox) -> None:
@@ -531,11 +507,3 @@ def test_what_is_refused_of_one_account_is_bounded_and_takes_no_room_of_another(
 def _refuse(desk: FilesDesk, event_id: str, account: str) -> None:
     reason = "Type de demande inconnu. " * 40
     desk.ask(event_id=event_id, outcome=RequestOutcome.REFUSED, code="type_inconnu", reason=reason, sender=account)
-
-
-def test_a_notifier_that_is_stopping_does_not_begin_a_step(desk: FilesDesk, mailbox: Mailbox) -> None:
-    desk.make(days=31)
-    stop = Event()
-    stop.set()
-    desk.notifier(smtp(mailbox), purge=_purge(desk, 0)).work(stop)
-    assert len(desk.files()) == 1
