@@ -1,28 +1,19 @@
 """« Derniers exports », all the files, the page of one; downloads: the recorded bytes or none, each declared."""
 
 import hashlib
-import json
 import re
-import threading
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
-from pydantic import SecretStr
 from sqlalchemy.orm import Session
-from starlette.testclient import TestClient
 
-from producers.publisher import Publisher
-from producers.web.app import create_app
-from producers.web.settings import WebSettings
 from schemas.declarations import DeclarationNoted
 from schemas.tableaux import TypeTableau
 from schemas.vocabulary import Piece
-from tests.integration.requests_queue import RequestsQueue
 from tests.parts.notes import note_file
-from tests.parts.rabbitmq import RabbitNode
 from tests.parts.town import AGENT, MOUVEMENTS_TEMPLATE
 from tests.parts.wait import wait_until
 from tests.web.files_desk import FilesScreen, open_screen, spaced_words
@@ -306,36 +297,3 @@ def test_what_is_not_the_file_of_the_record_is_not_handed_out(
     assert str(screen.desk.root) not in answer.text
     assert "attachment" not in answer.headers.get("content-disposition", "")
     assert declared(screen) == []
-
-
-@pytest.mark.slow
-@pytest.mark.database(MOUVEMENTS_TEMPLATE)
-def test_a_broker_that_stops_and_starts_learns_of_the_download(
-    sqlite_url: str, tmp_path: Path, rabbit_node: RabbitNode, amqp_url: str
-) -> None:
-    with open_screen(sqlite_url, tmp_path) as maker:
-        (number,) = maker.ask_and_make("P")
-    with RequestsQueue(amqp_url):
-        pass
-    settings = WebSettings(
-        state_url=SecretStr(sqlite_url), exports_dir=tmp_path / "exports", home=tmp_path, source="/s"
-    )
-    with Publisher(amqp_url, attempts=1, patience=1) as publisher:
-        app = create_app(settings, publisher.publish)
-        with TestClient(app, base_url="http://127.0.0.1:8000") as client:
-            rabbit_node.stop()
-            started = threading.Thread(target=rabbit_node.start)
-            try:
-                assert client.get(f"/communes/13900/exports/{number}/fichier").status_code == 200
-                waiting = app.state.services.spool.waiting()
-                kept = [json.loads(path.read_bytes())["id"] for path in waiting]
-                assert {path.stat().st_mode & 0o777 for path in waiting} == {0o600}
-                started.start()
-            finally:
-                started.join()
-            wait_until(lambda: not app.state.services.spool.waiting(), message="the declaration published")
-    with RequestsQueue(amqp_url) as queue:
-        begun, ended = queue.take_event(), queue.take_event()
-        assert [begun.id, ended.id] == kept
-        assert DeclarationNoted.model_validate(ended.data) == note_file("downloaded", number)
-        assert queue.poll() is None

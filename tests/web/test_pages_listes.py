@@ -268,14 +268,6 @@ def test_a_failure_gives_its_reason_until_it_is_asked_again(screen: FilesScreen)
     assert "Liste électorale, 1 fichier en attente" in current(screen)
 
 
-def test_a_request_that_was_made_says_what_is_to_be_corrected(screen: FilesScreen) -> None:
-    screen.ask_and_make("P")
-    said = screen.read_at(f"/demandes/{screen.requests()[0]}")
-    assert re.search(r"Liste électorale, 1 fichier à corriger", said)
-    assert re.search(r"\d+ anomalies bloquantes – à corriger avant le dépôt", said)
-    assert "prête" not in said
-
-
 @pytest.mark.slow
 def test_a_request_that_was_made_without_anomaly_is_ready(screen: FilesScreen) -> None:
     (number,) = screen.ask_and_make("P")
