@@ -248,13 +248,5 @@ def test_a_request_read_while_the_broker_is_away_rings_at_the_next_sweep(desk: D
     assert sweep(desk.engine, enqueued.extend) == len(enqueued) == 1
 
 
-def test_one_that_has_rung_does_not_ring_again_at_once(desk: Desk) -> None:
-    first: list[Doorbell] = []
-    desk.configure(enqueue=first.extend)
-    ingest_request(_event(), desk.services)
-    assert len(first) == 1
-    assert sweep(desk.engine, _refuse) == 0
-
-
 def _refuse(_bells: Sequence[Doorbell]) -> None:
     raise ConnectionError

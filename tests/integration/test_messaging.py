@@ -237,12 +237,6 @@ def _call(**options: object) -> bytes:
     return json.dumps(fields | {"message_id": "1", "message_timestamp": 1}).encode()
 
 
-def test_the_sender_is_the_account_that_published(ingesting: PrefectureBroker, amqp_url: str) -> None:
-    with Publisher(amqp_url) as publisher:
-        publisher.publish(EVENT)
-    assert _take(ingesting).args[0].sender == account_of(amqp_url) != ""
-
-
 def test_an_event_that_does_not_say_it_has_no_sender(ingesting: PrefectureBroker, amqp_url: str) -> None:
     _publish_raw(amqp_url, EVENT.to_bytes(), pika.BasicProperties())
     assert _take(ingesting).args[0].sender == ""
