@@ -8,7 +8,6 @@ import pytest
 from producers.web.templating import NAVIGATION, SETTINGS
 from schemas.tableaux import Edition, TypeTableau
 from schemas.vocabulary import Liste
-from tests.integration.depots_desk import today
 from tests.parts.town import TODAY
 from tests.web.files_desk import FilesScreen
 from worker.demo.libreville import demo_calendrier
@@ -29,42 +28,6 @@ def test_the_first_page_is_the_list_of_what_is_to_be_done(files: FilesScreen) ->
     assert re.search(r"Déposer l'export du REU Il date de \d+ jours", page)
     assert "Cette page ne sait pas" not in page, "doubts and motifs are counted"
     assert "1. " not in page, "numbers are drawn by the style sheet"
-
-
-@pytest.mark.slow
-def test_the_road_from_a_list_to_correct_to_an_accepted_one(screen: FilesScreen) -> None:
-    listes = ", ".join(f"liste {it}" for it in ("principale", "complémentaire européenne", "complémentaire municipale"))
-    assert f"Aucun fichier n'est fait : {listes}." in _to_do(screen)
-    screen.make(CM)
-    screen.desk.run("UPDATE export SET bloquantes = 9")
-    assert "Corriger la liste complémentaire municipale 9 anomalies bloquantes" in _to_do(screen)
-    again = screen.make(CM)["export_id"]
-    screen.desk.run("UPDATE export SET bloquantes = 0, a_completer = 0 WHERE id = :id", id=again)
-    assert "Prête : liste complémentaire municipale." in _to_do(screen)
-    screen.desk.deposit(again)
-    page = screen.read("taches")
-    assert "Déposer sur e-listelec" not in page
-    assert "Noter la réponse de la plateforme" in page
-    screen.desk.answer(again, verdict="rejete")
-    assert "Corriger la liste complémentaire municipale La plateforme l'a rejetée" in _to_do(screen)
-    screen.desk.answer(again)
-    page = screen.read("taches")
-    assert "Corriger la liste complémentaire municipale" not in page
-    assert "Noter la réponse de la plateforme La dernière : accepté." in page
-
-
-@pytest.mark.slow
-def test_a_tableau_is_posted_then_certified(screen: FilesScreen) -> None:
-    number = screen.make_tableau(TypeTableau.CINQ_JOURS_REU)
-    screen.desk.run("UPDATE export SET bloquantes = 0, a_completer = 0, provisoire_until = NULL")
-    assert "Publier le tableau" in screen.read("taches")
-    screen.desk.publish(number, published_until=today())
-    assert "Certifier la publication" in screen.read("taches")
-    screen.set_clock(datetime.now(UTC) + timedelta(days=2))
-    assert "Certifier la publication" in _to_do(screen)
-    assert "Retirer le tableau" in _to_do(screen)
-    screen.desk.run("UPDATE publication SET withdrawn_on = published_until")
-    assert "Retirer le tableau" in screen.read("taches")
 
 
 def test_the_map_leads_to_every_page_and_every_page_to_the_map(files: FilesScreen) -> None:
