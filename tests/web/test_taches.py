@@ -7,18 +7,11 @@ import pytest
 
 from producers.web.templating import NAVIGATION, SETTINGS
 from schemas.tableaux import Edition, TypeTableau
-from schemas.vocabulary import Liste
 from tests.parts.town import TODAY
 from tests.web.files_desk import FilesScreen
 from worker.demo.libreville import demo_calendrier
 
-CM = Liste.COMPLEMENTAIRE_MUNICIPALE
 _BUTTON = re.compile(r'<a class="button[^"]*" href="([^"]+)"')
-
-
-def _to_do(screen: FilesScreen) -> str:
-    """The section of the open tasks."""
-    return screen.read("taches").partition(" Pas encore (")[0].partition("Ce que le module ne sait pas")[0]
 
 
 def test_the_first_page_is_the_list_of_what_is_to_be_done(files: FilesScreen) -> None:
