@@ -1,6 +1,5 @@
 """The tables of mouvements, polls and meetings: their migration, the rights of a service, the queries of a tableau."""
 
-import hashlib
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -131,20 +130,6 @@ def _write(desk: MouvementsDesk, rows: list[dict[str, str]], name: str = "mouvem
     return write_mouvements(desk.folder / name, rows)
 
 
-def test_the_lines_of_a_file_become_mouvements_in_their_order(desk: MouvementsDesk) -> None:
-    path = _write(desk, lignes(3, motif=" Arrivée\u00a0à  Marseille"))
-    summary = desk.load_mouvements(path)
-    assert (summary.lines_read, summary.lines_kept, summary.lines_rejected) == (3, 3, 0)
-    assert (summary.values_cleaned, summary.report) == (3, None)
-    found = desk.mouvements()
-    assert [it.personne.prenoms for it in found] == ["Zoé A", "Zoé B", "Zoé C"]
-    assert {it.motif for it in found} == {"Arrivée à Marseille"}
-    record = "SELECT kind, file_name, sha256, imported_by, lines_kept, finished_at IS NOT NULL FROM import"
-    [(kind, *rest, is_finished)] = desk.rows(record)
-    assert (kind, bool(is_finished)) == ("mouvements", True)
-    assert rest == ["mouvements.csv", hashlib.sha256(path.read_bytes()).hexdigest(), "test", 3]
-
-
 def test_a_file_that_holds_known_mouvements_is_told_so(desk: MouvementsDesk) -> None:
     desk.load_mouvements(_write(desk, lignes(3)))
     with pytest.raises(ImportRefusedError, match=r"3 lignes rejetées sur 4 : mouvement déjà dans le registre \(3\)"):
@@ -258,15 +243,6 @@ def test_a_day_that_is_not_between_the_two_exports_is_refused(compared: Mouvemen
         _note(compared, Nature.RADIATION, jour=jour.isoformat())
     assert "AUBIGNE" not in str(refused.value)
     assert _dates(compared)[Nature.RADIATION] == (FIRST, JOUR)
-
-
-def test_an_export_that_is_redated_moves_undated_mouvements_only(compared: MouvementsDesk) -> None:
-    _note(compared, Nature.RADIATION, jour="2026-10-12")
-    set_taken_on(compared.engine, 2, date(2026, 11, 20))
-    assert _dates(compared)[Nature.RADIATION] == (None, date(2026, 10, 12))
-    assert _dates(compared)[Nature.INSCRIPTION] == (FIRST, date(2026, 11, 20))
-    set_taken_on(compared.engine, 1, date(2026, 9, 30))
-    assert _dates(compared)[Nature.INSCRIPTION] == (date(2026, 9, 30), date(2026, 11, 20)), "the interval is not stored"
 
 
 @pytest.mark.parametrize(("import_id", "day"), [(2, date(2026, 10, 11)), (1, date(2026, 10, 12))])
