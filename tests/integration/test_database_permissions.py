@@ -269,30 +269,15 @@ _DOUBT = (
 )
 
 
-def test_a_worker_may_do_all_that_a_decision_asks_for(deployment: Deployment) -> None:
-    for statement in _DOUBT:
-        _as_owner(deployment, statement)
-    with deployment.connect("worker") as connection:
-        declare(connection, "13900", DoubtDecided(doubt=3, decision=DoubtDecision.SAME_PERSON), by=Actor("moi"))
-        counted = text("SELECT nature FROM mouvement WHERE doubt_id IS NULL ORDER BY nature")
-        assert connection.scalars(counted).all() == ["modification"]
-        assert connection.scalars(text("SELECT nom_naissance FROM protection")).all() == ["BANJO"]
-        declare(connection, "13900", DoubtDecided(doubt=3, decision=DoubtDecision.TWO_PERSONS), by=Actor("moi"))
-        assert connection.scalars(counted).all() == ["inscription", "radiation"]
-        connection.rollback()
-    for statement in ("DELETE FROM doubt", "DELETE FROM mouvement", "DELETE FROM import WHERE id = 9"):
-        _as_owner(deployment, statement)
-
-
-def test_a_worker_may_do_all_that_notes_ask_for(deployment: Deployment) -> None:
-    _as_owner(deployment, _DOUBT[0])
-    _as_owner(deployment, _MOUVEMENT.format(1, "radiation"))
-    _as_owner(
-        deployment,
+def test_a_worker_may_do_all_that_notes_and_decisions_ask_for(deployment: Deployment) -> None:
+    for statement in (
+        *_DOUBT,
+        _MOUVEMENT.format(1, "radiation"),
         "INSERT INTO commune (code, nom, code_departement) VALUES ('13900', 'LIBREVILLE', '13') ON CONFLICT DO NOTHING",
-    )
-    _as_owner(deployment, "INSERT INTO bureau (code_commune, code) VALUES ('13900', '0009')")
-    _as_owner(deployment, "INSERT INTO agent (name, code_commune, email) VALUES ('moi', '13900', 'moi@ici.example')")
+        "INSERT INTO bureau (code_commune, code) VALUES ('13900', '0009')",
+        "INSERT INTO agent (name, code_commune, email) VALUES ('moi', '13900', 'moi@ici.example')",
+    ):
+        _as_owner(deployment, statement)
     by = Actor("moi")
     motif = CompletedMotif(mouvement=1, categorie=Categorie.RADIATION_DECES, motif="acte n° 3")
     poll = {"jour": "2027-05-09", "libelle": "Élection municipale partielle", "texte": "décret n° 1"}
@@ -315,8 +300,15 @@ def test_a_worker_may_do_all_that_notes_ask_for(deployment: Deployment) -> None:
             insert(Recall).values(code_commune="13900", because="", recalled_by="moi").returning(Recall.id)
         )
         assert recall_tableaux(connection, withdrawal, []) == []
+        counted = text("SELECT nature FROM mouvement WHERE doubt_id IS NULL ORDER BY nature")
+        declare(connection, "13900", DoubtDecided(doubt=3, decision=DoubtDecision.SAME_PERSON), by=by)
+        assert connection.scalars(counted).all() == ["modification", "radiation"]
+        assert connection.scalars(text("SELECT nom_naissance FROM protection")).all() == ["BANJO"]
+        declare(connection, "13900", DoubtDecided(doubt=3, decision=DoubtDecision.TWO_PERSONS), by=by)
+        assert connection.scalars(counted).all() == ["inscription", "radiation", "radiation"]
         connection.rollback()
     for statement in (
+        "DELETE FROM doubt",
         "DELETE FROM mouvement",
         "DELETE FROM import WHERE id = 9",
         "DELETE FROM bureau WHERE code = '0009'",
