@@ -213,36 +213,6 @@ def _parse(changes: dict[str, str], parser: LineParser | None = None) -> dict[st
     return dict(zip(FIELDS, row, strict=True))
 
 
-def test_a_line_becomes_an_elector() -> None:
-    assert _parse({}) == {
-        "arrondissement": "",
-        "ine": "",
-        "code_commune": "13055",
-        "liste": "P",
-        "code_bureau": "0001",
-        "numero_ordre": 1,
-        "sexe": "F",
-        "nom_naissance": "D'AUBIGNE",
-        "nom_usage": "",
-        "prenoms": "Apolline Capucine",
-        "date_naissance": "1962-03-14",
-        "code_commune_naissance": "13055",
-        "commune_naissance": "MARSEILLE",
-        "departement_naissance": "13",
-        "pays_naissance": "FRANCE",
-        "nationalite": "Française",
-        "numero_voie": "12 BIS",
-        "libelle_voie": "Rue de l'Hôtel de Ville",
-        "complement1": "",
-        "complement2": "",
-        "lieu_dit": "",
-        "code_postal": "13001",
-        "ville": "MARSEILLE",
-        "pays": "FRANCE",
-        "nettoyages": 0,
-    }
-
-
 @pytest.mark.parametrize(
     ("name", "liste"),
     [
