@@ -1,20 +1,37 @@
-"""The metrics equal the rows and the queues, on both databases, for any process and number of scrapes."""
+"""The metrics equal the rows and the queues, on both databases, for any process and number of scrapes.
 
-from collections.abc import Sequence
+A whole installation under a real Prometheus answers every query of the dashboard.
+"""
+
+import json
+import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from signal import SIGTERM
 from threading import Event
-from typing import Any
+from typing import Any, Self
+from urllib.error import URLError
+from urllib.parse import urlencode
+from urllib.request import ProxyHandler, build_opener
 
 import pytest
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.parser import text_string_to_metric_families
+from prometheus_client.registry import Collector
 from sqlalchemy import update
 
-from schemas.topology import QUEUE_LISTES, REQUEST_TABLEAUX_RENDER
+from schemas.topology import QUEUE_LISTES, QUEUE_REGISTRE, REQUEST_TABLEAUX_RENDER
 from schemas.vocabulary import RequestOutcome
 from tests.integration.notifier_desk import TEMPLATE, Desk, make_export, make_tableau, smtp, work
 from tests.parts.mail import Mailbox
+from tests.parts.packages import PROMETHEUS, require
+from tests.parts.ports import LOOPBACK, free_port
 from tests.parts.postgres import PostgresServer
-from tests.parts.prometheus import Scrape, scrape
+from tests.parts.process import Process
+from tests.parts.town import LIBREVILLE_TEMPLATE, Town
+from tests.parts.wait import wait_until
 from worker.db.types import utc_now
+from worker.messaging.encoder import ACTOR_QUEUES
 from worker.messaging.queues import QueueState
 from worker.monitoring import exporter
 from worker.monitoring.exporter import HOUR_SECONDS, METRICS, UNDELIVERED_SECONDS, Exporter
@@ -25,6 +42,114 @@ pytestmark = [pytest.mark.database(TEMPLATE), pytest.mark.desk(opened_by=Desk.op
 
 ASKED, STARTED, FINISHED = utc_now(-100), utc_now(-60), utc_now(-56)
 MADE: dict[str, Any] = {"created_at": ASKED, "started_at": STARTED, "finished_at": FINISHED}
+
+
+_direct = build_opener(ProxyHandler({}))
+
+
+def fetch(url: str) -> str:
+    """The response of a local server; proxies of the environment are ignored."""
+    with _direct.open(url, timeout=30) as answer:
+        text: str = answer.read().decode()
+        return text
+
+
+class Scrape:
+    """The samples of one scrape."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.kinds: dict[str, str] = {}
+        self.samples: dict[tuple[str, frozenset[tuple[str, str]]], float] = {}
+        for family in text_string_to_metric_families(text):
+            self.kinds[family.name] = family.type
+            for sample in family.samples:
+                self.samples[sample.name, frozenset(sample.labels.items())] = sample.value
+
+    def __getitem__(self, sample: str) -> float:
+        """The value of `name`, or of `name{label="value"}` with all of its labels that are not empty."""
+        name, _, inside = sample.partition("{")
+        wanted = set(re.findall(r'(\w+)="([^"]*)"', inside))
+        (value,) = (v for (n, labels), v in self.samples.items() if n == name and _full(labels) == wanted)
+        return value
+
+    def nonzero(self, name: str) -> dict[str, float]:
+        """The samples of a metric that are not zero, by the values of their labels: `csv liste P ready`."""
+        return {
+            " ".join(value for _, value in sorted(_full(labels))): figure
+            for (sample, labels), figure in self.samples.items()
+            if sample == name and figure
+        }
+
+
+def _full(labels: frozenset[tuple[str, str]]) -> set[tuple[str, str]]:
+    return {(name, value) for name, value in labels if value}
+
+
+class Prometheus:
+    """A Prometheus that runs a configuration of the repository against a target of the test.
+
+    Args:
+        config: its `prometheus.yml`, beside its rules.
+        targets: replacements for each `host:port` of the configuration, and for each interval.
+    """
+
+    def __init__(self, config: Path, targets: Mapping[str, str], folder: Path) -> None:
+        require(PROMETHEUS)
+        self.url = f"http://{LOOPBACK}:{free_port()}"
+        text = config.read_text("utf-8")
+        for written, wanted in targets.items():
+            assert written in text
+            text = text.replace(written, wanted)
+        for rules in config.parent.glob("*.yml"):
+            (folder / rules.name).write_text(rules.read_text("utf-8"))
+        (folder / config.name).write_text(text)
+        self._process = Process(
+            [
+                PROMETHEUS.program("prometheus"),
+                f"--config.file={folder / config.name}",
+                f"--storage.tsdb.path={folder / 'data'}",
+                f"--web.listen-address={self.url.removeprefix('http://')}",
+            ],
+            env={"PATH": "/usr/bin"},
+            folder=folder,
+            log=folder / "prometheus.log",
+        )
+
+    def __enter__(self) -> Self:
+        wait_until(self._is_ready, message="Prometheus ready")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.end(SIGTERM)
+
+    def query(self, expression: str) -> list[dict[str, Any]]:
+        """The result of an instant query: one entry per series, with `metric` and `value`."""
+        data = self._ask("query", query=expression)["data"]
+        result: list[dict[str, Any]] = data["result"]
+        return result
+
+    def rules(self) -> list[dict[str, Any]]:
+        """The alerts, with their state and the health of their expression."""
+        return [rule for group in self._ask("rules")["data"]["groups"] for rule in group["rules"]]
+
+    def _ask(self, what: str, **parameters: str) -> dict[str, Any]:
+        answer: dict[str, Any] = json.loads(fetch(f"{self.url}/api/v1/{what}?{urlencode(parameters)}"))
+        assert answer["status"] == "success", answer
+        return answer
+
+    def _is_ready(self) -> bool:
+        try:
+            return "Ready" in fetch(f"{self.url}/-/ready")
+        except URLError:
+            return False
+
+
+def scrape(collector: Collector) -> Scrape:
+    """The metrics of a collector, as Prometheus receives them."""
+    registry = CollectorRegistry()
+    registry.register(collector)
+    return Scrape(generate_latest(registry).decode())
 
 
 def about(seconds: float) -> Any:  # noqa: ANN401 — pytest's
@@ -161,3 +286,51 @@ def test_a_part_that_answers_late_is_away_and_hides_no_other(desk: Desk, monkeyp
 
 def _ready(seen: Scrape) -> float:
     return sum(value for labels, value in seen.nonzero("prefecture_exports").items() if "ready" in labels)
+
+
+MONITORING = Path(__file__).parents[2] / "deploy" / "monitoring"
+DASHBOARD = json.loads((MONITORING / "dashboard.json").read_text("utf-8"))
+
+
+@pytest.mark.slow
+@pytest.mark.database(LIBREVILLE_TEMPLATE)
+def test_prometheus_answers_every_question_of_the_dashboard(town: Town, mailbox: Mailbox, tmp_path: Path) -> None:
+    port = free_port()
+    town.start_worker()
+    town.start_worker("-Q", QUEUE_REGISTRE)
+    town.start_notifier(PREFECTURE_METRICS_PORT=str(port))
+    town.wait_for(town.ask(formats=["csv", "xml"]))
+    mailbox.wait_for(1)
+    town.publish(b"not an event", "requests", exchange="")
+    wait_until(lambda: _scrape(port)['prefecture_dead_letters{queue="requests"}'] == 1, message="the dead letter")
+    wait_until(lambda: _scrape(port)["prefecture_requests_untold"] == 0, message="the request told")
+    seen = _scrape(port)
+    assert seen.kinds.keys() == {metric.name for metric in METRICS}
+    assert seen.nonzero("prefecture_requests") == {"accepted liste_export": 1}
+    assert sum(seen.nonzero("prefecture_exports").values()) == 6
+    assert seen.nonzero("prefecture_notifications") == {"courriel sent": 1}
+    assert seen.nonzero("prefecture_queue_consumers") == dict.fromkeys(ACTOR_QUEUES.values(), 1)
+    assert seen.nonzero("prefecture_up") == {"database": 1, "broker": 1}
+
+    changes = {"notifier:9464": f"{LOOPBACK}:{port}", "interval: 30s": "interval: 1s", "timeout: 25s": "timeout: 1s"}
+    changes["interval: 15s"] = "interval: 1s"
+    with Prometheus(MONITORING / "prometheus.yml", changes, tmp_path) as prometheus:
+        wait_until(
+            lambda: prometheus.query("count_over_time(prefecture_measure_seconds[1m]) >= 3"),
+            message=f"three scrapes; {town.log('notifier')}",
+        )
+        for panel in DASHBOARD["panels"]:
+            for target in panel["targets"]:
+                question = target["expr"].replace("$__rate_interval", "1m")
+                assert prometheus.query(question), f"{panel['title']}: {question}"
+        alerts = prometheus.rules()
+        waiting = prometheus.query("ALERTS")
+
+    assert {alert["health"] for alert in alerts} == {"ok"}
+    assert len(alerts) == 22
+    named = {alert["metric"]["alertname"] for alert in waiting}
+    assert named == {"PrefectureDeadLetters", "PrefectureExporterAway"}, "no exporter of the host runs here"
+
+
+def _scrape(port: int) -> Scrape:
+    return Scrape(fetch(f"http://{LOOPBACK}:{port}/metrics"))
