@@ -3,11 +3,8 @@
 import hashlib
 import json
 import re
-import time
-from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import timedelta
-from functools import partial
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -436,31 +433,3 @@ def test_a_profile_of_another_town_hall_answers_the_page(screen: RegistreScreen)
     assert screen.press("correspondance", files={"profil": ("autre.toml", write_profile(profile))}).status_code == 303
     screen.work()
     assert "Ce que changerait l'export" in screen.read()
-
-
-def _patiently(send: Callable[[], Response]) -> None:
-    """The screen takes 120 forms of an agent in a minute."""
-    while send().status_code == 429:
-        time.sleep(1)
-
-
-@pytest.mark.slow
-def test_sixty_changed_files_ask_one_page_at_most(screen: RegistreScreen) -> None:
-    """The 60 files of tests/parts/reu_variants.py by the screen alone: 59 can be imported, one is refused."""
-    ends = Counter[tuple[str, int]]()
-    for name, variant in VARIANTS.items():
-        _patiently(partial(screen.upload, variant.content, f"{name}.csv"))
-        screen.work()
-        status, found = screen.last()
-        pages = int(status == "to_match")
-        if pages:
-            form, _ = answer_page(Matching.model_validate(found["matching"]), variant)
-            _patiently(partial(screen.press, "correspondance", **form))
-            screen.work()
-            status, _ = screen.last()
-        ends[status, pages] += 1
-        if status == "ready":
-            _patiently(partial(screen.press, "laisser"))
-            screen.work()
-    assert ends["ready", 0] + ends["ready", 1] == len(VARIANTS) - 1
-    assert ends["refused", 0] == 1
