@@ -1034,8 +1034,8 @@ worker/registre/checks/
     + E.sexe.not_in(("M", "F", ""))
     - and_(_COMPLEMENTAIRE, E.nationalite == ""),
     + and_(_COMPLEMENTAIRE, E.nationalite == "?"),
-    - return Rule(code, Severity.BLOCKING, message, value, source, condition=condition)
-    + return Rule(code, Severity.REMARK, message, value, source, condition=condition)
+    - _blocking = partial(Kind, Severity.BLOCKING, source=PLATFORM)
+    + _blocking = partial(Kind, Severity.REMARK, source=PLATFORM)
   test_a_rule_of_ours_speaks_when_it_must
     - _DEPARTEMENT.not_in(sorted({*read_departements(), *DEPARTEMENTS_NAISSANCE_SEULE})),
     + false(),
@@ -1125,7 +1125,7 @@ worker/registre/imports/
   test_what_it_is_and_what_to_do_is_said[deux-fichiers.csv-sqlite]
     - elif fields[-1] == titles[-1] and fields[1:] == titles[1:]:
   test_what_it_is_and_what_to_do_is_said[coupe-entre-guillemets.csv-sqlite]
-    - if not lines.held[0].endswith(("\n", "\r")):
+    - if not ahead[0].endswith(("\n", "\r")):
   test_what_it_is_and_what_to_do_is_said[session-expiree.csv-sqlite]
     - if not is_text and kind is not FileKind.ZIP:
   test_an_import_waits_for_the_end_of_a_step

@@ -161,11 +161,11 @@ class CsvText:
     def iter_records(self, stream: BinaryIO, width: int) -> Iterator[Record]:
         """Yield the lines after the titles. Bytes that mean nothing in the encoding become surrogates."""
         with TextIOWrapper(stream, self.encoding, errors="surrogateescape", newline="") as text:
-            lines: Iterable[str] = iter(partial(text.readline, MAX_LINE), "")
+            lines: Iterator[str] = iter(partial(text.readline, MAX_LINE), "")
             if self.encoding == CP1252:
                 lines = map(_mark_utf_8, lines)
             try:
-                yield from _split_records(_Lines(lines, width), self.separator, width, self.above)
+                yield from _split_records(lines, self.separator, width, self.above)
             except UnicodeError:
                 raise ImportRefusedError("le fichier est coupé au milieu d'une lettre") from None
 
@@ -239,62 +239,43 @@ def _mark_utf_8(line: str) -> str:
     return content.decode("ascii", "surrogateescape")
 
 
-class _Lines:
-    """Iterates over lines and keeps those of the current record, in case an unclosed quote swallows its neighbours.
-
-    A record ends after `most` lines or MAX_LINE characters: otherwise a file of unclosed quotes would be read to its
-    end from each line.
-    """
-
-    def __init__(self, lines: Iterable[str], most: int) -> None:
-        self._source = iter(lines)
-        self._most = most
-        self._again: deque[str] = deque()
-        self.held: list[str] = []
-
-    def __iter__(self) -> "_Lines":
-        return self
-
-    def __next__(self) -> str:
-        if self.held and (len(self.held) == self._most or sum(map(len, self.held)) > MAX_LINE):
-            raise StopIteration
-        line = self._again.popleft() if self._again else next(self._source)
-        self.held.append(line)
-        return line
-
-    def give_back(self) -> None:
-        """Queue all lines of the record but the first to be read again."""
-        self._again.extendleft(reversed(self.held[1:]))
-        del self.held[1:]
-
-
-def _split_records(lines: _Lines, separator: str, width: int, above: int) -> Iterator[Record]:
-    reader = csv.reader(lines, delimiter=separator, strict=True)
-    for _ in range(above):
-        next(lines)
-        lines.held.clear()
-    titles = _split_line(next(lines), separator)
-    number = 1 + above
+def _split_records(lines: Iterator[str], separator: str, width: int, above: int) -> Iterator[Record]:
+    """Split records of at most `width` lines; the lines that an unclosed quote swallows are read again one by one."""
+    titles = _split_line(next(islice(lines, above, None)), separator)
+    number = 2 + above
+    ahead: deque[str] = deque()
     while True:
-        number += len(lines.held)
-        lines.held.clear()
+        ahead.extend(islice(lines, width - len(ahead)))
+        reader = csv.reader(_limit(ahead), delimiter=separator, strict=True)
         try:
             fields: list[str] | Broken = next(reader)
         except StopIteration:
             return
         except csv.Error:
             fields = Broken.QUOTES
-        if len(lines.held) > 1 and (fields is Broken.QUOTES or len(fields) != width):
-            lines.give_back()
-            fields = Broken.QUOTES
-        if not fields:
-            continue
-        if isinstance(fields, Broken) or len(fields) != width:
-            if not lines.held[0].endswith(("\n", "\r")):
+        taken = reader.line_num
+        if taken > 1 and (fields is Broken.QUOTES or len(fields) != width):
+            taken, fields = 1, Broken.QUOTES
+        if isinstance(fields, Broken) or len(fields) not in {0, width}:
+            if not ahead[0].endswith(("\n", "\r")):
                 fields = Broken.CUT
-        elif fields[-1] == titles[-1] and fields[1:] == titles[1:]:
+        elif fields and fields[-1] == titles[-1] and fields[1:] == titles[1:]:
             fields = Broken.TITLES
-        yield number, fields
+        if fields:
+            yield number, fields
+        number += taken
+        for _ in range(taken):
+            ahead.popleft()
+
+
+def _limit(lines: Iterable[str]) -> Iterator[str]:
+    """Yield lines of MAX_LINE characters in all: otherwise a file of unclosed quotes would be read from each line."""
+    size = 0
+    for line in lines:
+        if size > MAX_LINE:
+            return
+        size += len(line)
+        yield line
 
 
 MOST_BYTES = 256 << 20
