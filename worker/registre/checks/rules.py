@@ -6,10 +6,11 @@ what the platform checks. A condition is true where a value is wrong; the test t
 """
 
 from collections import defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
-from sqlalchemy import BindParameter, ColumnElement, Text, and_, bindparam, func, not_, or_, type_coerce
+from sqlalchemy import BindParameter, ColumnElement, Text, and_, bindparam, false, func, not_, or_, type_coerce
 from sqlalchemy.orm import InstrumentedAttribute
 
 from common.calendrier import YOUNGEST
@@ -49,24 +50,22 @@ GEOGRAPHY = "INSEE, Code officiel géographique"
 OURS = "choix du module"
 
 
+_ELSEWHERE: Condition = false()
+
+
 @dataclass(frozen=True)
 class Kind:
-    """One kind of anomaly: a stable code, the message for the agent, the column, and the source of the rule."""
+    """One kind of anomaly: a stable code, the column, the message for the agent, and the source of the rule."""
 
-    code: str
     severity: Severity
+    code: str
+    value: RuleColumn | None
     message: str
-    value: RuleColumn | None = None
+    condition: Condition = _ELSEWHERE
+    """What is wrong with one elector, for the kinds in RULES; other statements find the other kinds."""
     source: str = OURS
     is_ours: bool = False
     """Blocking by this project's choice: the platform accepts the file, but the list is wrong at the poll."""
-
-
-@dataclass(frozen=True)
-class Rule(Kind):
-    """A kind of anomaly that depends on one elector only."""
-
-    condition: Condition = field(kw_only=True)
 
 
 E = Electeur
@@ -238,17 +237,9 @@ def _is_citizen() -> ColumnElement[bool]:
 FRANCAIS = sorted(spelling for it in nationalites() if it.code == "FR" for spelling in it.spellings)
 
 
-def _blocking(code: str, value: RuleColumn, message: str, condition: Condition, source: str = PLATFORM) -> Rule:
-    return Rule(code, Severity.BLOCKING, message, value, source, condition=condition)
-
-
-def _ruined(code: str, value: RuleColumn, message: str, condition: Condition, source: str = OURS) -> Rule:
-    return Rule(code, Severity.BLOCKING, message, value, source, is_ours=True, condition=condition)
-
-
-def _remark(code: str, value: RuleColumn, message: str, condition: Condition, source: str = OURS) -> Rule:
-    return Rule(code, Severity.REMARK, message, value, source, condition=condition)
-
+_blocking = partial(Kind, Severity.BLOCKING, source=PLATFORM)
+_ruined = partial(Kind, Severity.BLOCKING, is_ours=True)
+_remark = partial(Kind, Severity.REMARK)
 
 RULES = (
     # The platform rejects a file with one of these.
@@ -470,136 +461,123 @@ RULES = (
 )
 """The rules that the database checks for each elector separately."""
 
-GARBLED_TEXT = Kind(
+GARBLED_TEXT = _ruined(
     "caracteres_abimes",
-    Severity.BLOCKING,
+    None,
     "Accents abîmés (« Ã© », « √© » ou « ? » pour « é ») par un mauvais encodage : reprendre l'export du REU.",
-    is_ours=True,
 )
-ALTERED_TEXT = Kind(
+ALTERED_TEXT = _ruined(
     "valeur_de_tableur",
-    Severity.BLOCKING,
+    None,
     "Erreur, formule ou nombre de tableur (« #N/A », « =SOMME(A1) », « 1E+03 ») à la place de la valeur : reprendre "
     "l'export du REU.",
-    is_ours=True,
 )
 RUINED_TEXTS = (ALTERED_TEXT, is_altered), (GARBLED_TEXT, is_garbled)
 """Kinds of damaged text, each with its test for one value or several joined values."""
-NETTOYE = Kind(
+NETTOYE = _remark(
     "caracteres_nettoyes",
-    Severity.REMARK,
+    None,
     "Espaces, accents ou caractères que le fichier ne peut pas porter tels quels : nettoyés.",
     source=MINISTRY,
 )
-SEPARATEUR = Kind(
+SEPARATEUR = _remark(
     "separateur_remplace",
-    Severity.REMARK,
+    None,
     "{separator} et le guillemet n'ont pas leur place dans le CSV : {instead} et apostrophe à la place.",
     source=MINISTRY,
 )
-INEXPRESSIBLE = Kind(
+INEXPRESSIBLE = _blocking(
     "lettre_hors_encodage",
-    Severity.BLOCKING,
+    None,
     "Une lettre n'existe pas dans l'encodage que la plateforme demande ({encoding}) : elle est écrite sans son accent, "
     "ou « ? ». Demander à la préfecture si elle prend l'UTF-8.",
+    source=OURS,
 )
-TOO_LARGE = Kind(
+TOO_LARGE = _blocking(
     "fichier_trop_gros",
-    Severity.BLOCKING,
+    None,
     "Le fichier fait {size} ; la plateforme prend {most} au plus : demander à la préfecture comment le transmettre.",
+    source=OURS,
 )
-TROP_LONG = Kind(
+TROP_LONG = _remark(
     "valeur_trop_longue",
-    Severity.REMARK,
+    None,
     f"Valeur de plus de {LONGEST} caractères, transmise entière : la raccourcir.",
 )
-TWICE = Kind(
+TWICE = _ruined(
     "electeur_en_double",
-    Severity.BLOCKING,
+    E.nom_naissance,
     "Même électeur deux fois sur la liste (nom, prénoms, naissance et adresse, accents et tirets mis à part) : n'en "
     "garder qu'un.",
-    E.nom_naissance,
-    is_ours=True,
 )
-HOMONYM = Kind(
+HOMONYM = _remark(
     "homonyme",
-    Severity.REMARK,
+    E.nom_naissance,
     "Deux électeurs de mêmes nom, prénoms et naissance (accents et tirets mis à part), à deux adresses : vérifier que "
     "ce sont deux personnes.",
-    E.nom_naissance,
 )
-CANTON_ABSENT = Kind(
+CANTON_ABSENT = _remark(
     "canton_absent",
-    Severity.REMARK,
+    Bureau.code_canton,
     "Code du canton inconnu pour ce bureau : l'indiquer une fois (page « Bureaux »).",
-    Bureau.code_canton,
 )
-CANTON_ELSEWHERE = Kind(
+CANTON_ELSEWHERE = _remark(
     "canton_incoherent",
-    Severity.REMARK,
-    "Le canton n'est pas du département de la commune.",
     Bureau.code_canton,
-    GEOGRAPHY,
+    "Le canton n'est pas du département de la commune.",
+    source=GEOGRAPHY,
 )
-CIRCONSCRIPTION_ABSENT = Kind(
+CIRCONSCRIPTION_ABSENT = _remark(
     "circonscription_absente",
-    Severity.REMARK,
+    Bureau.code_circonscription,
     "Circonscription inconnue pour ce bureau : l'indiquer.",
-    Bureau.code_circonscription,
 )
-CIRCONSCRIPTION_ELSEWHERE = Kind(
+CIRCONSCRIPTION_ELSEWHERE = _remark(
     "circonscription_incoherente",
-    Severity.REMARK,
-    "Le code de la circonscription n'est pas un numéro du département de la commune : le corriger.",
     Bureau.code_circonscription,
+    "Le code de la circonscription n'est pas un numéro du département de la commune : le corriger.",
 )
-NUMERO_TWICE = Kind(
+NUMERO_TWICE = _remark(
     "numero_en_double",
-    Severity.REMARK,
-    "Numéros d'ordre portés par plusieurs électeurs du bureau : {numeros}. Vérifier dans le REU.",
     E.numero_general,
+    "Numéros d'ordre portés par plusieurs électeurs du bureau : {numeros}. Vérifier dans le REU.",
 )
-ZEROS_LOST = Kind(
+ZEROS_LOST = _ruined(
     "zeros_perdus",
-    Severity.BLOCKING,
+    None,
     "Un tableur a retiré les zéros en tête des codes de {electeurs} : reprendre l'export du REU sans l'ouvrir "
     "dans un tableur, et l'importer de nouveau.",
-    is_ours=True,
 )
-NUMERO_GENERAL_ABSENT = Kind(
+NUMERO_GENERAL_ABSENT = _remark(
     "numero_general_absent",
-    Severity.REMARK,
-    "{electeurs} sans numéro général (le REU n'en a pas) : la colonne reste vide.",
     E.numero_general,
+    "{electeurs} sans numéro général (le REU n'en a pas) : la colonne reste vide.",
 )
-MINEURS = Kind(
+MINEURS = _remark(
     "mineurs_non_exportes",
-    Severity.REMARK,
-    "Laissé de côté, moins de 18 ans à la date du fichier : {mineurs}.",
     _DATE,
-    "Code électoral, art. L. 2",
+    "Laissé de côté, moins de 18 ans à la date du fichier : {mineurs}.",
+    source="Code électoral, art. L. 2",
 )
-REGISTRE_CHANGED = Kind(
+REGISTRE_CHANGED = _ruined(
     "registre_modifie",
-    Severity.BLOCKING,
+    None,
     "Le registre a été modifié hors import : l'export du {day} donnait {electeurs}, le registre en a {found}. "
     "Reprendre l'export du REU.",
-    is_ours=True,
 )
-EXPORT_OLD = Kind(
+EXPORT_OLD = _remark(
     "export_ancien",
-    Severity.REMARK,
+    None,
     "Cette liste vient de l'export du {day}, qui a plus de deux mois : en télécharger un nouveau d'ELIRE.",
 )
-LISTE_ABSENT = Kind(
+LISTE_ABSENT = _remark(
     "liste_absente",
-    Severity.REMARK,
+    None,
     "Liste absente du dernier export, du {day} : vérifier si elle existe encore, la vider si personne n'y est plus.",
 )
-LISTE_ABSORBED = Kind(
+LISTE_ABSORBED = _ruined(
     "liste_absorbee",
-    Severity.BLOCKING,
+    None,
     "L'export du {day} a mis sur une liste de {commune} la plupart des électeurs d'une liste de cette commune. Si elle "
     "est absorbée, vider cette liste (import-reu --empty) ; sinon, reprendre un nouvel export du REU.",
-    is_ours=True,
 )
