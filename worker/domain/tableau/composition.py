@@ -120,18 +120,15 @@ class Sides:
     retranchements: Side = field(default_factory=Side)
 
 
-@dataclass(frozen=True)
-class Figures:
-    """The figures of one bureau, or of the commune."""
-
-    code: str
-    titre: str
-    sides: Sides
-    bilan: Bilan
+LignesOf = Callable[[Sequence[int]], Iterable[Ligne]]
+"""Returns the lines of mouvements, given by their ids."""
 
 
-def _count_figures(liste: "ListeDeCommune", survey: Survey) -> list[Figures]:
-    """Count the figures of the bureaux in the order of their numbers, unknown ones included, then of the commune."""
+def _make_sections(demande: Demande, liste: "ListeDeCommune", survey: Survey, lignes_of: LignesOf) -> Iterator[Section]:
+    """Yield the bureaux in the order of their numbers, unknown ones included, then the commune.
+
+    The lines are those of the commune if it is printed alone, else those of the bureaux.
+    """
     corrections, others = survey.corrections, survey.others
     commune, by_bureau = Sides(), defaultdict[str, Sides](Sides)
     for one in survey.drain():
@@ -143,14 +140,24 @@ def _count_figures(liste: "ListeDeCommune", survey: Survey) -> list[Figures]:
             by_bureau[one.leaves].retranchements.add(one)
     known = {bureau.code: bureau for bureau in liste.bureaux}
     unknown = [BureauElecteurs(code, "", 0) for code in {*by_bureau, *corrections, *others} - {*known}]
-    figures = []
+    total = 0
     for bureau in sorted([*known.values(), *unknown], key=_order):
         avant, sides = bureau.electeurs + corrections[bureau.code], by_bureau[bureau.code]
+        total += avant
+        parties = tuple(_make_parties(demande, sides, lignes_of))
         bilan = _bilan(avant, sides, others[bureau.code])
-        figures.append(Figures(bureau.code or SANS_BUREAU, _titre(bureau), sides, bilan))
-    avant = sum(one.bilan.avant for one in figures)
-    bilan = _bilan(avant, commune, others.total(), is_commune=True)
-    return [*figures, Figures("", f"Commune {of_commune(liste.nom_commune)}", commune, bilan)]
+        yield Section(bureau.code or SANS_BUREAU, _titre(bureau), parties, bilan)
+    is_alone = demande.presentation is Presentation.COMMUNE
+    parties = tuple(_make_parties(demande, commune, lignes_of if is_alone else lambda _ids: ()))
+    bilan = _bilan(total, commune, others.total(), is_commune=True)
+    yield Section("", f"Commune {of_commune(liste.nom_commune)}", parties, bilan)
+
+
+def _make_parties(demande: Demande, sides: Sides, lignes_of: LignesOf) -> Iterator[Partie]:
+    modele = demande.modele
+    for part, side in ((modele.additions, sides.additions), (modele.retranchements, sides.retranchements)):
+        if part and demande.presentation is not Presentation.RECAPITULATIF:
+            yield Partie(part.titre, lignes_of(side.ids), _total(part, side))
 
 
 def _bilan(avant: int, sides: Sides, others: int, *, is_commune: bool = False) -> Bilan:
@@ -208,13 +215,12 @@ def compose_tableau(
     survey = Survey(demande)
     for mouvement in source.stream():
         survey.add(mouvement)
-    figures = _count_figures(liste, survey)
-    commune = figures[-1]
     has_nationalite = liste.liste is not Liste.PRINCIPALE
     has_dates = demande.modele.has_dates
     left_out = "" if liste.has_arrondissements else liste.nom_commune
     rules = LigneRules(demande.edition, has_nationalite, has_dates, left_out)
-    lignes_of = partial(Lignes, fetch=source.fetch, rules=rules)
+    sections = tuple(_make_sections(demande, liste, survey, partial(Lignes, fetch=source.fetch, rules=rules)))
+    commune = sections[-1].bilan
     return Tableau(
         type=demande.type.value,
         presentation=demande.presentation.value,
@@ -227,14 +233,14 @@ def compose_tableau(
         objet=_objet(demande),
         edite_le=f"Édité le {format_moment(demande.requested_at, liste.code_commune)}",
         is_provisoire=demande.is_provisoire,
-        sections=tuple(_make_sections(demande, figures, lignes_of)),
+        sections=sections[-1:] if demande.presentation is Presentation.COMMUNE else sections,
         signatures=_signatures(demande, liste.nom_commune),
         notes=tuple(_make_notes(demande, liste, survey, chain)),
         has_nationalite=has_nationalite,
         has_dates=has_dates,
         mention=MENTION_COMMISSION if demande.edition is Edition.COMMISSION else "",
-        mouvements=len(commune.sides.additions.ids) + len(commune.sides.retranchements.ids),
-        bilans=tuple((one.code, one.titre, one.bilan) for one in figures),
+        mouvements=commune.inscriptions + commune.radiations + commune.changements,
+        bilans=tuple((it.code, it.titre, it.bilan) for it in sections),
     )
 
 
@@ -259,22 +265,6 @@ def _signatures(demande: Demande, nom_commune: str) -> Signatures | None:
 
 SANS_BUREAU = "–"
 """Code of the section of electors without a bureau: an empty code is the commune's."""
-
-
-def _make_sections(
-    demande: Demande, figures: Sequence[Figures], lignes_of: Callable[[Sequence[int]], Iterable[Ligne]]
-) -> Iterator[Section]:
-    """Yield the sections; `lignes_of` returns the lines of mouvements, given by their ids."""
-    modele, is_of_commune = demande.modele, demande.presentation is Presentation.COMMUNE
-    has_parties = demande.presentation is not Presentation.RECAPITULATIF
-    for one in figures[-1:] if is_of_commune else figures:
-        sides = (modele.additions, one.sides.additions), (modele.retranchements, one.sides.retranchements)
-        parties = [
-            Partie(part.titre, lignes_of(side.ids) if is_of_commune or one.code else (), _total(part, side))
-            for part, side in sides
-            if part and has_parties
-        ]
-        yield Section(one.code, one.titre, tuple(parties), one.bilan)
 
 
 def _total(part: PartieModele, side: Side) -> str:
