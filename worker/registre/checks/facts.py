@@ -61,7 +61,6 @@ from worker.registre.checks.rules import (
 from worker.registre.comparaison.differences import IDENTITE, identite_columns
 from worker.registre.models import ORDRE, Electeur, ImportListe
 from worker.registre.versions import (
-    BATCH,
     TEMPORARY,
     ListeKey,
     create_temporary,
@@ -220,7 +219,8 @@ def find_facts(connection: Connection, version: int, listes: Iterable[ListeKey],
         connection.execute(_insert_found(), among | dict.fromkeys(("today", "youngest"), last_birth(jour)))
         with connection.execute(_doubles_query(), among, execution_options=STREAM) as rows:
             insert_all(connection, _FOUND, ({"id": row.id} for same in group_doubles(rows) for row in same))
-    _write(connection)
+    with connection.begin():
+        connection.execute(update(Electeur).where(Electeur.id.in_(select(_FOUND.c.id))).values(facts=FOUND))
 
 
 def count_without_zeros(connection: Connection, version: int) -> int:
@@ -274,20 +274,6 @@ def _may_deserve_look() -> ColumnElement[bool]:
     late = [replacement_traverse(rule.condition, {}, on_last_day) for rule in RULES]
     moving = [it for it, rule in zip(late, RULES, strict=True) if not it.compare(rule.condition)]
     return or_(deserves_look(separators=True), *moving, Electeur.numero_general.is_not(None))
-
-
-def _write(connection: Connection) -> None:
-    """Write the findings in short transactions, because SQLite has one writer at a time."""
-    query = select(_FOUND.c.id).distinct().order_by(_FOUND.c.id).limit(BATCH)
-    last = -1
-    while True:
-        with connection.begin():
-            ids = connection.scalars(query.where(_FOUND.c.id > last)).all()
-            if not ids:
-                return
-            last = ids[-1]
-            found = select(_FOUND.c.id).where(_FOUND.c.id.between(ids[0], last))
-            connection.execute(update(Electeur).where(Electeur.id.in_(found)).values(facts=FOUND))
 
 
 def count_blocking(connection: Connection, version: int, listes: Iterable[ListeKey], jour: date) -> dict[str, int]:

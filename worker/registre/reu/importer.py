@@ -12,7 +12,7 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, Engine, and_, func, insert, literal, select, text, update
+from sqlalchemy import Connection, Engine, and_, func, insert, literal, select, text, update
 from sqlalchemy.exc import OperationalError
 
 from common.calendrier import civil_day, now, shared_day
@@ -473,7 +473,10 @@ def _keep_parts(connection: Connection, version: int, reading: Reading) -> dict[
             continue
         others = sorted(shown.keys() - codes)
         is_kept = and_(is_on_liste(*liste, current[liste]), Electeur.arrondissement.in_(others))
-        _copy_kept(connection, is_kept, version)
+        columns = literal(version), literal(0), *(getattr(Electeur, name) for name in _COPIED)
+        copied = select(*columns).where(is_kept).order_by(Electeur.id)
+        with connection.begin():
+            connection.execute(insert(Electeur).from_select(["version", "facts", *_COPIED], copied))
         kept = sum(shown[code] for code in others)
         reading.add(liste, kept)
         new = ", ".join(sorted(codes - written.keys())) if shown else ""
@@ -486,18 +489,3 @@ def _keep_parts(connection: Connection, version: int, reading: Reading) -> dict[
             else "",
         )
     return parts
-
-
-def _copy_kept(connection: Connection, is_kept: ColumnElement[bool], version: int) -> None:
-    """Copy in the order of ids, batch after batch, because SQLite has one writer."""
-    last = 0
-    while True:
-        with connection.begin():
-            batch = select(Electeur.id).where(is_kept, Electeur.id > last).order_by(Electeur.id).limit(BATCH)
-            ids = connection.scalars(batch).all()
-            if not ids:
-                return
-            last = ids[-1]
-            columns = literal(version), literal(0), *(getattr(Electeur, name) for name in _COPIED)
-            copied = select(*columns).where(is_kept, Electeur.id.between(ids[0], last)).order_by(Electeur.id)
-            connection.execute(insert(Electeur).from_select(["version", "facts", *_COPIED], copied))
