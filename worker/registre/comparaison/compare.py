@@ -40,8 +40,6 @@ from worker.registre.comparaison.differences import (
     SHOWN,
     TABLES,
     find_differences,
-    find_homonyms,
-    lists_with_homonyms,
     pair_by_ine,
     pair_rest,
     pair_singles,
@@ -106,8 +104,6 @@ def _pair(connection: Connection, compared: Mapping[ListeKey, int], version: int
     for liste in by_name:
         find_differences(connection, liste, compared[liste], version)
     pair_singles(connection)
-    for liste in lists_with_homonyms(connection):
-        find_homonyms(connection, liste, compared[liste], version)
     pair_candidates(connection)
     pair_rest(connection)
     pair_spellings(connection)

@@ -1,6 +1,5 @@
 """Finds the differences between two versions of a list; other electors never leave the table of electors."""
 
-from collections.abc import Sequence
 from functools import reduce
 from operator import add
 from typing import Any
@@ -137,8 +136,8 @@ def _join(separator: str, *parts: ColumnElement[str] | InstrumentedAttribute[str
 
 
 def find_differences(connection: Connection, liste: ListeKey, before: int, after: int) -> None:
-    """Insert into IDENTITIES the differences between two versions of a list."""
-    lines = _lines(liste, before, after).subquery()
+    """Insert into IDENTITIES the differences between two versions of a list, and into CANDIDATES its homonyms."""
+    lines = _lines(liste, before, after).add_columns(*place_columns()).subquery()
     count, n_after = func.count(), func.sum(lines.c.is_after)
     is_unchanged = and_(count == 2, n_after == 1, func.min(lines.c.details) == func.max(lines.c.details))  # noqa: PLR2004
     keys = [lines.c[name] for name in IDENTITE]
@@ -157,6 +156,17 @@ def find_differences(connection: Connection, liste: ListeKey, before: int, after
     )
     names = ["code_commune", "liste", *IDENTITE, "n_before", "n_after", "before", "after"]
     connection.execute(insert(IDENTITIES).from_select(names, groups))
+    is_theirs = and_(
+        IDENTITIES.c.code_commune == liste.code_commune,
+        IDENTITIES.c.liste == liste.liste,
+        *(IDENTITIES.c[name] == key for name, key in zip(IDENTITE, keys, strict=True)),
+    )
+    places = [lines.c[name] for name in ("adresse", "code_bureau", "numero_ordre")]
+    who: ColumnElement[str] = literal(JOINT.join(liste), Text)
+    group_key = reduce(lambda joined, key: joined + literal(JOINT, Text) + key, keys, who)
+    members = select(lines.c.id, lines.c.is_after, group_key, *places).join(IDENTITIES, is_theirs).where(HAS_HOMONYM)
+    names = ["id", "is_after", "group_key", "adresse", "code_bureau", "numero_ordre"]
+    connection.execute(insert(CANDIDATES).from_select(names, members))
 
 
 def pair_by_ine(connection: Connection, liste: ListeKey, before: int, after: int) -> bool:
@@ -184,28 +194,6 @@ def pair_singles(connection: Connection) -> None:
     """Insert into PAIRS the identities without homonyms: each is one person."""
     singles = select(IDENTITIES.c.before, IDENTITIES.c.after).where(not_(HAS_HOMONYM))
     connection.execute(insert(PAIRS).from_select(["before", "after"], singles))
-
-
-def lists_with_homonyms(connection: Connection) -> Sequence[ListeKey]:
-    """Return the lists where several electors share one identity."""
-    query = select(IDENTITIES.c.code_commune, IDENTITIES.c.liste).where(HAS_HOMONYM).distinct()
-    return [ListeKey(commune, liste) for commune, liste in connection.execute(query)]
-
-
-def find_homonyms(connection: Connection, liste: ListeKey, before: int, after: int) -> None:
-    """Insert the homonyms of a list into CANDIDATES."""
-    lines = _lines(liste, before, after).add_columns(*place_columns()).subquery()
-    is_theirs = and_(
-        IDENTITIES.c.code_commune == liste.code_commune,
-        IDENTITIES.c.liste == liste.liste,
-        *(IDENTITIES.c[name] == lines.c[name] for name in IDENTITE),
-    )
-    places = [lines.c[name] for name in ("adresse", "code_bureau", "numero_ordre")]
-    who: ColumnElement[str] = literal(JOINT.join(liste), Text)
-    group_key = reduce(lambda joined, name: joined + literal(JOINT, Text) + lines.c[name], IDENTITE, who)
-    members = select(lines.c.id, lines.c.is_after, group_key, *places).join(IDENTITIES, is_theirs).where(HAS_HOMONYM)
-    names = ["id", "is_after", "group_key", "adresse", "code_bureau", "numero_ordre"]
-    connection.execute(insert(CANDIDATES).from_select(names, members))
 
 
 def pair_rest(connection: Connection) -> None:
