@@ -225,14 +225,6 @@ def as_header(operators: str) -> str:
     return f"{_HEADER}\n{operators}\nEMC"
 
 
-class TableTag:
-    """A table of the structure tree; it may continue from page to page."""
-
-    def __init__(self, number: int) -> None:
-        self.number = number
-        self.rows = array("L")
-
-
 class _Marked(NamedTuple):
     """Consecutive elements, each with a mark on the page: for each parent, one of each role."""
 
@@ -260,6 +252,8 @@ class Tags:
         self._pending: list[_Marked] = []
         self._kids = array("L")
         self._pages = array("L")
+        self._table, self._rows = 0, array("L")
+        """The number of the current table, and those of its rows."""
         self._is_form = False
         self._root, self._top = document.reserve(), document.reserve()
         document.begin_structure(self._root, self._write_page)
@@ -299,26 +293,25 @@ class Tags:
         with self._marked("/Artifact BMC"):
             yield
 
-    def begin_table(self) -> TableTag:
-        """Add a table to the document and return its tag."""
-        number = self._document.reserve()
-        self._kids.append(number)
-        return TableTag(number)
+    def begin_table(self) -> None:
+        """Add a table to the document; it may continue from page to page."""
+        self._table, self._rows = self._document.reserve(), array("L")
+        self._kids.append(self._table)
 
-    def add_rows(self, table: TableTag, cells: Sequence[str], count: int = 1) -> None:
-        """Add rows to a table; each cell has its mark, in order."""
+    def add_rows(self, cells: Sequence[str], count: int = 1) -> None:
+        """Add rows to the table; each cell has its mark, in order."""
         across, row = len(cells), self._document.reserve(count)
         first, rows = self._document.reserve(count * across), range(row, row + count)
-        table.rows.extend(rows)
+        self._rows.extend(rows)
         kids = (range(begin, begin + across) for begin in range(first, first + count * across, across))
-        objects = [_parent("TR", it, table.number, cells_of) for it, cells_of in zip(rows, kids, strict=True)]
+        objects = [_parent("TR", it, self._table, cells_of) for it, cells_of in zip(rows, kids, strict=True)]
         self._document.add_all(objects, row)
         self._pending.append(_Marked(first, rows, cells))
         self.mark += count * across
 
-    def end_table(self, table: TableTag) -> None:
-        """Write the element of a table that is complete."""
-        self._document.add_all([_parent("Table", table.number, self._top, table.rows)], table.number)
+    def end_table(self) -> None:
+        """Write the element of the table, which is complete."""
+        self._document.add_all([_parent("Table", self._table, self._top, self._rows)], self._table)
 
     def finish(self) -> None:
         """Write the root of the tree, after the last page."""

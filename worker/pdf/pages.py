@@ -22,7 +22,6 @@ from worker.pdf.document import (
     ROW_TITLE,
     TITLE,
     VALUE,
-    TableTag,
     Tags,
     as_header,
     open_canvas,
@@ -309,12 +308,18 @@ class Table:
         self._columns = columns
         self._heading, self._regular, self._strong = styles.heading, styles.body, styles.strong
         drawn_in = [self._strong if column.is_strong else self._regular for column in columns]
-        self._set = [lru_cache(_KNOWN)(partial(_set, *it)) for it in zip(columns, drawn_in, strict=True)]
+        leading = self._regular.leading
+        self._set = [lru_cache(_KNOWN)(partial(_set, *it, leading)) for it in zip(columns, drawn_in, strict=True)]
         self._titles = [self._heading.break_text(column.titre, column.width) for column in columns]
         self._first_baseline = _PAD + self._regular.ascent
         self._cells = [ROW_TITLE if column.is_row_title else VALUE for column in columns]
-        self._tag = TableTag(0)
-        self._rows = _Rows(pages.tags, columns, self._regular, self._strong)
+        self._begin = f"q {self._regular.set()} {leading:g} TL 0 g"
+        self._row = self._form_of_row([column.is_strong for column in columns])
+        self._strong_row = self._form_of_row([True] * len(columns))
+        self._drawn: list[str] = []
+        """The operators of each row that is drawn on the page."""
+        self._rules: list[float] = []
+        """The height of the rule below each of them."""
         self.heading_height = max(map(len, self._titles)) * self._heading.leading + 2 * _PAD
         with pages.tags.form(_FORM, self.heading_height):
             self._draw_titles(self.heading_height)
@@ -326,9 +331,9 @@ class Table:
     def begin(self) -> None:
         """Draw the titles of the columns, and begin the rows."""
         pages = self._pages
-        self._tag = pages.tags.begin_table()
+        pages.tags.begin_table()
         self._draw_titles(pages.y)
-        pages.tags.add_rows(self._tag, [TITLE] * len(self._columns))
+        pages.tags.add_rows([TITLE] * len(self._columns))
         pages.y -= self.heading_height
 
     def show_heading(self, y: float) -> str:
@@ -357,29 +362,26 @@ class Table:
 
     def add_strong(self, values: Sequence[str], after: float) -> None:
         """Draw the row of totals; `after`: the height of the content that must stay on the same page."""
-        row = [_set(column, self._strong, value) for column, value in zip(self._columns, values, strict=True)]
+        leading = self._regular.leading
+        row = [_set(it, self._strong, leading, value) for it, value in zip(self._columns, values, strict=True)]
         height = self._height(row)
         if self._pages.lacks(height + after):
             self._begin_page()
-        self._flush()
-        regular, self._rows = self._rows, _Rows(self._pages.tags, self._columns, self._strong, self._strong)
-        self._draw(row, height)
-        self._flush()
-        self._rows = regular
+        self._draw(row, height, self._strong_row)
 
     def end(self) -> None:
         """Draw the pending rows and end the table."""
         self._flush()
-        self._pages.tags.end_table(self._tag)
+        self._pages.tags.end_table()
 
     def _add_tall(self, row: Row) -> Row:
         """Fill pages with a row taller than one; return its remaining lines."""
         pages = self._pages
         while self._height(row) > (room := pages.room - self.below):
             if (fitting := int((room - 2 * _PAD) // self._regular.leading)) >= _LEAST:
-                drawn = [_stack(self._regular, cell.lines[:fitting]) for cell in row]
+                drawn = [_stack(self._regular.leading, cell.lines[:fitting]) for cell in row]
                 self._draw(drawn, self._height(drawn))
-                row = [_stack(self._regular, cell.lines[fitting:] or [""]) for cell in row]
+                row = [_stack(self._regular.leading, cell.lines[fitting:] or [""]) for cell in row]
             self._begin_page()
         return row
 
@@ -389,21 +391,33 @@ class Table:
     def _height(self, row: Row) -> float:
         return max([len(cell.lines) for cell in row]) * self._regular.leading + 2 * _PAD
 
-    def _draw(self, row: Row, height: float) -> None:
-        pages = self._pages
-        baseline = pages.y - self._first_baseline
-        pages.y -= height
-        self._rows.add(row, baseline, pages.y)
+    def _form_of_row(self, are_strong: Sequence[bool]) -> str:
+        """Return the operators of a row, for its baseline, then the mark and the operators of each cell."""
+        steps = ["", *(f"{column.width + GAP:g} 0 Td " for column in self._columns)]
+        roles = ("TH" if column.is_row_title else "TD" for column in self._columns)
+        shown = (f"{self._strong.set()} %s {self._regular.set()}" if it else "%s" for it in are_strong)
+        cells = (f"{step}/{role}<</MCID %d>>BDC {it} EMC" for step, role, it in zip(steps, roles, shown, strict=False))
+        return f"BT {LEFT:g} %.1f Td {' '.join(cells)} ET"
+
+    def _draw(self, row: Row, height: float, form: str = "") -> None:
+        mark = self._pages.tags.mark + len(self._rules) * len(self._columns)
+        cells = enumerate([cell.shown for cell in row], mark)
+        self._drawn.append((form or self._row) % (self._pages.y - self._first_baseline, *chain.from_iterable(cells)))
+        self._pages.y -= height
+        self._rules.append(self._pages.y)
 
     def _begin_page(self) -> None:
         self._flush()
         self._pages.begin_next()
 
     def _flush(self) -> None:
-        if count := self._rows.count:
-            self._pages.canvas.addLiteral(self._rows.to_operators())
-            self._pages.tags.add_rows(self._tag, self._cells, count)
-            self._rows.clear()
+        if not self._drawn:
+            return
+        rules = " ".join([f"{LEFT:g} {bottom:.1f} m {RIGHT:g} {bottom:.1f} l" for bottom in self._rules])
+        ruled = f"/Artifact BMC 0.25 w {RULE:g} G {rules} S EMC Q"
+        self._pages.canvas.addLiteral("\n".join([self._begin, *self._drawn, ruled]))
+        self._pages.tags.add_rows(self._cells, len(self._drawn))
+        self._drawn, self._rules = [], []
 
     def _draw_titles(self, y: float) -> None:
         canvas, tags, style = self._pages.canvas, self._pages.tags, self._heading
@@ -419,51 +433,18 @@ class Table:
             draw_rule(canvas, LEFT, RIGHT, bottom, weight=0.6, shade=0)
 
 
-class _Rows:
-    """The rows of one page, as a block of operators."""
-
-    def __init__(self, tags: Tags, columns: Sequence[TableColumn], regular: Style, strong: Style) -> None:
-        self._tags = tags
-        self._begin = f"q {regular.set()} {regular.leading:g} TL 0 g"
-        steps = ["", *(f"{column.width + GAP:g} 0 Td " for column in columns)]
-        shown = (f"{strong.set()} %s {regular.set()}" if column.is_strong else "%s" for column in columns)
-        roles = ("TH" if column.is_row_title else "TD" for column in columns)
-        cells = (f"{step}/{role}<</MCID %d>>BDC {it} EMC" for step, role, it in zip(steps, roles, shown, strict=False))
-        self._row = f"BT {LEFT:g} %.1f Td {' '.join(cells)} ET"
-        self._across = len(columns)
-        self._parts: list[str] = []
-        self._rules: list[float] = []
-
-    @property
-    def count(self) -> int:
-        return len(self._rules)
-
-    def add(self, row: Row, baseline: float, bottom: float) -> None:
-        """Add a row: the baseline of its first line, and the rule below it."""
-        mark = self._tags.mark + len(self._rules) * self._across
-        self._parts.append(self._row % (baseline, *chain.from_iterable(enumerate([cell.shown for cell in row], mark))))
-        self._rules.append(bottom)
-
-    def clear(self) -> None:
-        self._parts, self._rules = [], []
-
-    def to_operators(self) -> str:
-        rules = " ".join([f"{LEFT:g} {bottom:.1f} m {RIGHT:g} {bottom:.1f} l" for bottom in self._rules])
-        return "\n".join([self._begin, *self._parts, f"/Artifact BMC 0.25 w {RULE:g} G {rules} S EMC Q"])
-
-
-def _stack(style: Style, lines: Sequence[str]) -> Cell:
-    back = f" 0 {style.leading * (len(lines) - 1):g} Td" if len(lines) > 1 else ""
+def _stack(leading: float, lines: Sequence[str]) -> Cell:
+    back = f" 0 {leading * (len(lines) - 1):g} Td" if len(lines) > 1 else ""
     return Cell(lines, " T*".join(lines) + back)
 
 
-def _set(column: TableColumn, style: Style, value: str) -> Cell:
+def _set(column: TableColumn, style: Style, leading: float, value: str) -> Cell:
     codes = encode(value)
     if codes is None:
-        return _stack(style, [style.show(line) for line in style.break_text(value, column.width)])
+        return _stack(leading, [style.show(line) for line in style.break_text(value, column.width)])
     width, advances, text = style.units(column.width), codes.translate(style.face.advances), codes.decode("latin-1")
     gap = width - sum(advances)
     if gap < 0:
         lines = break_lines(value, advances, width, _BOUND.sub("\u00a0", value))
-        return _stack(style, [f"({text[line]})Tj" for line in lines])
-    return _stack(style, [f"[{-gap * UNIT}({text})]TJ" if column.is_number else f"({text})Tj"])
+        return _stack(leading, [f"({text[line]})Tj" for line in lines])
+    return _stack(leading, [f"[{-gap * UNIT}({text})]TJ" if column.is_number else f"({text})Tj"])
