@@ -119,30 +119,20 @@ FORGOTTEN = "EFFACÉ"
 """The birth name of an elector whose data were erased."""
 
 
-class _Letters(dict[int, int | str | None]):
-    """Maps the characters of a decomposed text, without accents; each result is cached."""
-
-    def __missing__(self, code: int) -> int | None:
-        letter = None if unicodedata.combining(chr(code)) else code
-        self[code] = letter
-        return letter
-
-
-_OTHER_LETTERS: dict[str, int | str | None] = {
+_LETTERS = str.maketrans({
     "Æ": "AE", "Œ": "OE", "Ø": "O", "Ł": "L", "Đ": "D", "Ð": "D", "Þ": "TH", "Ħ": "H", "Ŧ": "T", "Ŀ": "L", "ẞ": "SS",
     "\u0131": "I", "Ə": "E", "-": " ", "'": " ", "’": " ", "\u2010": " ", "\u2011": " ", ".": " ", "\u00a0": " ",
-}  # fmt: skip
+})  # fmt: skip
 """Letters that Unicode does not decompose, and characters that count as a space."""
-
-_LETTERS = _Letters(str.maketrans(_OTHER_LETTERS))
 
 
 @lru_cache(maxsize=4_096)
 def base_letters(text: str) -> str:
     """Return the first level: capital letters without accents, words separated by one space."""
-    decomposed = text if text.isascii() else unicodedata.normalize("NFKD", text)
-    letters = decomposed.upper().translate(_LETTERS)
-    return " ".join(letters.split())
+    letters = unicodedata.normalize("NFKD", text).upper()
+    if not letters.isascii():
+        letters = "".join(it for it in letters if not unicodedata.combining(it))
+    return " ".join(letters.translate(_LETTERS).split())
 
 
 def sort_key(text: str) -> tuple[str, str, str]:
