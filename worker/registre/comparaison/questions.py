@@ -23,8 +23,9 @@ from worker.registre.comparaison.differences import (
     identite_columns,
     paired,
 )
+from worker.registre.imports.history import IS_SHOWN
 from worker.registre.imports.report import ListeCount, Question, name_some
-from worker.registre.models import Electeur, ImportListe, ListeCommunale
+from worker.registre.models import Electeur, ImportListe
 from worker.registre.reference import departement_of
 from worker.registre.versions import ListeKey, is_on_liste
 
@@ -284,30 +285,21 @@ def _find_absorbed(
 
     Lists larger than twice the number of arrivals, and lists that the file replaces, are skipped.
     """
-    shown = select(ListeCommunale, ImportListe.electeurs).join(
-        ImportListe,
-        and_(
-            ImportListe.import_id == ListeCommunale.version,
-            ImportListe.code_commune == ListeCommunale.code_commune,
-            ImportListe.liste == ListeCommunale.liste,
-        ),
-    )
-    departement = ListeCommunale.code_commune.startswith(departement_of(liste.code_commune))
+    columns = ImportListe.code_commune, ImportListe.liste, ImportListe.import_id, ImportListe.electeurs
+    departement = ImportListe.code_commune.startswith(departement_of(liste.code_commune))
     is_small = ImportListe.electeurs.between(LEAST, came * 2)
-    others = shown.where(ListeCommunale.liste == liste.liste, departement, is_small).order_by(
-        ListeCommunale.code_commune
-    )
+    others = select(*columns).where(IS_SHOWN, ImportListe.liste == liste.liste, departement, is_small)
     theirs, mine = aliased(Electeur), aliased(Electeur)
     same = [one == other for one, other in zip(identite_columns(theirs), identite_columns(mine), strict=True)]
     newcomers = select(PAIRS.c.after).where(PAIRS.c.before.is_(None))
     is_newcomer = mine.version == version if is_new else mine.id.in_(newcomers)
     is_mine = and_(mine.code_commune == liste.code_commune, mine.liste == liste.liste, mine.version == version)
-    for other in connection.execute(others).all():
+    for other in connection.execute(others.order_by(ImportListe.code_commune)).all():
         if ListeKey(other.code_commune, other.liste) in in_file:
             continue
         is_theirs = theirs.code_commune == other.code_commune, theirs.liste == other.liste
         known = select(func.count(theirs.id.distinct())).join(mine, and_(is_mine, is_newcomer, *same))
-        number = connection.scalar(known.where(*is_theirs, theirs.version == other.version)) or 0
+        number = connection.scalar(known.where(*is_theirs, theirs.version == other.import_id)) or 0
         if number >= LEAST and number * 2 > other.electeurs:
             yield Question(
                 ImportQuestion.ABSORBED,

@@ -148,7 +148,7 @@ def read_state(connection: Connection, code_commune: str) -> str:
     return hashlib.sha256(said.encode()).hexdigest()
 
 
-_IS_SHOWN = exists().where(
+IS_SHOWN = exists().where(
     ListeCommunale.code_commune == ImportListe.code_commune,
     ListeCommunale.liste == ImportListe.liste,
     ListeCommunale.version == ImportListe.import_id,
@@ -164,7 +164,7 @@ def find_same(
     `said`: the commune and the list that were given for all lines. An import that rejected lines does not count: an
     unknown commune may have been added since.
     """
-    is_replaced = exists().where(ImportListe.import_id == Import.id, ~_IS_SHOWN)
+    is_replaced = exists().where(ImportListe.import_id == Import.id, ~IS_SHOWN)
     query = select(Import.__table__).where(_is_same(sha256, said), Import.lines_rejected == 0, ~is_replaced)
     row = connection.execute(query.order_by(Import.id.desc()).limit(1)).one_or_none()
     if row is None:
@@ -236,7 +236,7 @@ def mark_absorbed(connection: Connection, import_id: int, absorbed: Mapping[str,
     day = select(Import.taken_on).where(Import.id == import_id).scalar_subquery()
     older = select(Import.id).where(Import.id != import_id, Import.taken_on <= day)
     for code_commune, into in absorbed.items():
-        marked = update(ImportListe).where(ImportListe.code_commune == code_commune, _IS_SHOWN)
+        marked = update(ImportListe).where(ImportListe.code_commune == code_commune, IS_SHOWN)
         marked = marked.where(ImportListe.import_id.in_(older))
         connection.execute(marked.values(absorbed_by=import_id, absorbed_into=into))
 
