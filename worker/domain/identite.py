@@ -108,13 +108,6 @@ class Mouvement:
         return None if self.nature is Nature.INSCRIPTION else self.ancien_bureau
 
 
-def format_birth(date_naissance: str) -> str:
-    """Return `14/03/1962` of `1962-03-14`; a text of another form is unchanged."""
-    year, _, rest = date_naissance.partition("-")
-    month, _, day = rest.partition("-")
-    return f"{day}/{month}/{year}" if day else date_naissance
-
-
 FORGOTTEN = "EFFACÉ"
 """The birth name of an elector whose data were erased."""
 

@@ -30,13 +30,13 @@ from sqlalchemy import (
 from sqlalchemy.orm import InstrumentedAttribute
 
 from common.files import SheetWriter, Sink
-from common.french import capitalized, count_of, format_number, format_size, short_date
+from common.french import capitalized, count_of, format_birth, format_number, format_size, short_date
 from common.texte import INSTEAD, is_altered, is_clean, is_garbled, without_separators
 from schemas.profiles.platform import Encoding, can_encode
 from schemas.vocabulary import SEPARATORS, Format, Severity
 from worker.db.engine import STREAM
 from worker.domain.anomaly import Anomaly
-from worker.domain.identite import base_letters, format_birth
+from worker.domain.identite import base_letters
 from worker.registre.checks import rules
 from worker.registre.checks.facts import (
     TEXTS,

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from datetime import date
 from enum import StrEnum
 
-from common.french import short_date
+from common.french import format_birth, short_date
 from schemas.tableaux import Edition, TypeTableau
 from schemas.vocabulary import Categorie
-from worker.domain.identite import Etat, Mouvement, Personne, base_letters, format_birth, sort_key
+from worker.domain.identite import Etat, Mouvement, Personne, base_letters, sort_key
 from worker.errors import CountMismatchError
 
 

@@ -55,7 +55,6 @@ from worker.registre.checks.rules import (
     RULES,
     TODAY,
     YOUNGEST_BIRTH,
-    Kind,
     is_readable,
 )
 from worker.registre.comparaison.differences import IDENTITE, identite_columns
@@ -281,11 +280,8 @@ def count_blocking(connection: Connection, version: int, listes: Iterable[ListeK
 
     It only checks electors with a finding of `find_facts`.
     """
-    blocking = [(rule, rule.condition) for rule in RULES if rule.severity is Severity.BLOCKING]
-    kinds: list[tuple[Kind, ColumnElement[bool]]] = [
-        *blocking,
-        *((it, test(joined_texts())) for it, test in RUINED_TEXTS),
-    ]
+    kinds = [(rule, rule.condition) for rule in RULES if rule.severity is Severity.BLOCKING]
+    kinds += [(it, test(joined_texts())) for it, test in RUINED_TEXTS]
     query = select(*(func.count().filter(condition) for _, condition in kinds)).where(_among(), is_flagged())
     day = {"today": jour.isoformat(), "youngest": last_birth(jour, YOUNGEST)}
     with connection.begin():
