@@ -13,7 +13,7 @@ from sqlalchemy.orm import InstrumentedAttribute
 
 from schemas.profiles.platform import read_shipped
 from schemas.vocabulary import Format
-from worker.domain.fingerprint import HALF, SIZE, Change, Digests, Records, find_changes
+from worker.domain.fingerprint import HALF, SIZE, Change, Digests, find_changes, sort_records
 from worker.registre.models import Bureau, Electeur
 from worker.writers.columns import READ_COLUMNS, NotOurFileError, header_of
 from worker.writers.electeurs_file import LISTE_FORMATS, FileDays, take_fingerprint
@@ -28,10 +28,7 @@ def _identity(name: str) -> bytes:
 
 
 def _fingerprint(liste: Liste) -> bytes:
-    records = Records()
-    for name, contents in liste:
-        records.add(_identity(name), KEY.contents([contents]))
-    return records.take()
+    return sort_records(b"".join(_identity(name) + KEY.contents([contents]) for name, contents in liste))
 
 
 def _reference(before: Liste, after: Liste) -> set[Change]:

@@ -10,7 +10,6 @@ without a mouvement: they were inscribed before, as minors, whom a file leaves o
 """
 
 import secrets
-from bisect import bisect_left
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -28,8 +27,6 @@ SIZE = 2 * HALF
 
 _JOINT = "\0"
 """Separates values: no value contains it."""
-
-_PARTS = 256
 
 
 class Change(NamedTuple):
@@ -71,36 +68,22 @@ def _without_separators(text: str) -> str:
     return without_separators(text.replace("|", ","))
 
 
-class Records:
-    """Collects the records of a file, in any order; each takes sixteen bytes of memory."""
-
-    def __init__(self) -> None:
-        self._parts = [bytearray() for _ in range(_PARTS)]
-
-    def add(self, identity: bytes, contents: bytes) -> None:
-        """Add one elector."""
-        self._parts[identity[0]] += identity + contents
-
-    def take(self) -> bytes:
-        """Return the fingerprint and release the records."""
-        parts, self._parts = self._parts[::-1], []
-        return b"".join(b"".join(sorted(_cut(parts.pop()))) for _ in range(_PARTS))
+def sort_records(records: bytes | bytearray) -> bytes:
+    """Return the fingerprint of these records, which are in any order."""
+    return b"".join(sorted(_cut(records)))
 
 
 def find_changes(before: bytes, after: bytes) -> Iterator[Change]:
-    """Compare two fingerprints under one key, a two hundred and fifty-sixth of them at a time.
+    """Compare two fingerprints under one key.
 
     Electors of one identity stay as far as both fingerprints hold them; of those, the ones whose contents are in one
     only have changed. The order does not matter.
     """
-    for old, new in zip(_split(before), _split(after), strict=True):
-        if old == new:
-            continue
-        had, has = Counter(_cut(old)), Counter(_cut(new))
-        gone, come = _count_identities(had - has), _count_identities(has - had)
-        for identity in sorted(gone.keys() | come.keys()):
-            changed = min(gone[identity], come[identity])
-            yield Change(identity, come[identity] - changed, gone[identity] - changed, changed)
+    had, has = Counter(_cut(before)), Counter(_cut(after))
+    gone, come = _count_identities(had - has), _count_identities(has - had)
+    for identity in sorted(gone.keys() | come.keys()):
+        changed = min(gone[identity], come[identity])
+        yield Change(identity, come[identity] - changed, gone[identity] - changed, changed)
 
 
 def _count_identities(records: Counter[bytes]) -> Counter[bytes]:
@@ -108,16 +91,6 @@ def _count_identities(records: Counter[bytes]) -> Counter[bytes]:
     for record, number in records.items():
         counts[record[:HALF]] += number
     return counts
-
-
-def _split(records: bytes) -> Iterator[bytes]:
-    """Yield the records whose first byte is 0, then 1, and so on."""
-    number = len(records) // SIZE
-    begin = 0
-    for first in range(_PARTS):
-        end = bisect_left(range(number), first + 1, lo=begin, key=lambda rank: records[rank * SIZE])
-        yield records[begin * SIZE : end * SIZE]
-        begin = end
 
 
 def _cut(records: bytes | bytearray) -> list[bytes]:

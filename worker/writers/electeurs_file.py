@@ -24,7 +24,7 @@ from common.files import Sink, hash_file, open_regular
 from schemas.profiles.platform import IDENTITY, FileForm, picker
 from schemas.vocabulary import Format
 from worker.db.engine import STREAM
-from worker.domain.fingerprint import Digests, Records
+from worker.domain.fingerprint import Digests, sort_records
 from worker.domain.identite import base_letters
 from worker.errors import ExportError
 from worker.exports.storage import BUFFER
@@ -219,7 +219,7 @@ def take_fingerprint(
         NotOurFileError: the worker did not make the file.
         OSError: the file is missing or cannot be read.
     """
-    records = Records()
+    records = bytearray()
     of_age_since = set()
     with open_regular(path) as file, io.BufferedReader(file, BUFFER) as stream:
         _, sha256 = hash_file(stream)
@@ -228,7 +228,7 @@ def take_fingerprint(
             who = [values[place] for place in _WHO]
             who[_BORN] = born = _SLASHED.sub(r"\3-\2-\1", who[_BORN])  # in the register's form
             identity = digests.identity(*who)
-            records.add(identity, digests.contents([values[place] for place in _CONTENTS]))
+            records += identity + digests.contents([values[place] for place in _CONTENTS])
             if days and is_mineur(born, days.before) and not is_mineur(born, days.after):
                 of_age_since.add(identity)
-    return TakenFingerprint(records.take(), sha256, of_age_since)
+    return TakenFingerprint(sort_records(records), sha256, of_age_since)
