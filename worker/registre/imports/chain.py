@@ -294,12 +294,8 @@ def set_taken_on(
             a mouvement that was dated would not lie between its two exports any more.
     """
     with importing(engine, only) as connection, connection.begin():
-        found = connection.execute(
-            select(Import.kind, Import.undone_at, Import.taken_on).where(
-                Import.id == import_id, Import.finished_at.is_not(None)
-            )
-        ).one_or_none()
-        if found is None or found.kind != REU or found.undone_at:
+        found, communes = find_link(connection, import_id)
+        if found is None or found.undone_at:
             raise ImportRefusedError(
                 f"l'import {import_id} n'est pas celui d'un export du REU, ou il a été annulé",
                 on_screen="cet export n'est plus dans le registre, ou il a été annulé",
@@ -314,7 +310,7 @@ def set_taken_on(
         )
         mine = select(ImportListe.code_commune, ImportListe.liste).where(ImportListe.import_id == import_id)
         listes = [ListeKey(*row) for row in connection.execute(mine)]
-        refuse_future(day, (it.code_commune for it in listes))
+        refuse_future(day, communes)
         redating = Redating(import_id, found.taken_on, day, listes, moved.rowcount)
         then(connection, redating)
     return redating
