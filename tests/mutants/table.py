@@ -1099,7 +1099,8 @@ worker/registre/comparaison/
   test_who_was_protected_stays_so_under_her_corrected_name
     - add_protection(connection, left.code_commune, corrected)
   test_which_of_two_homonyms_has_left_is_to_be_said_before_the_tableau_is_posted
-    - is_same = and_(is_same, before.c.number == after.c.number)
+    - equal = (*same, "rank") if rule else (*same, "rank", "size")
+    + equal = (*same, "rank")
   test_known_people_who_vanish_are_asked_about_though_others_come[sqlite]
     - return is_grave and self.vanished * 100 > self.before * MANY
     + return is_grave and (self.vanished - self.came) * 100 > self.before * MANY

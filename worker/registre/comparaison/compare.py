@@ -9,7 +9,6 @@ from datetime import date
 from typing import Any
 
 from sqlalchemy import (
-    CTE,
     Connection,
     Date,
     Row,
@@ -180,12 +179,20 @@ SPELLING = 10
 
 
 def pair_candidates(connection: Connection, first: int = 0) -> None:
-    """Pair the candidates of each `group_key` rule after rule; candidates without a match stay."""
+    """Pair the candidates of each `group_key` rule after rule; candidates without a match stay.
+
+    Candidates with equal values are paired by their rank among them.
+    """
+    order = [CANDIDATES.c[name] for name in ("numero_ordre", "code_bureau", "adresse", "id")]
     for number, rule in enumerate(MATCHING_RULES, first):
-        before, after, is_same = _two_sides("group_key", *rule)
-        if not rule:
-            is_same = and_(is_same, before.c.number == after.c.number)
-        pairs = select(before.c.id, after.c.id, literal(number), before.c.group_key).join_from(before, after, is_same)
+        same = ("group_key", *rule)
+        among: dict[str, Any] = {"partition_by": [CANDIDATES.c[name] for name in same]}
+        rank, size = func.row_number().over(**among, order_by=order), func.count().over(**among)
+        ranked = select(CANDIDATES, rank.label("rank"), size.label("size"))
+        before, after = (ranked.where(CANDIDATES.c.is_after == side).cte(f"side_{side}") for side in (0, 1))
+        equal = (*same, "rank") if rule else (*same, "rank", "size")
+        is_pair = and_(*(before.c[name] == after.c[name] for name in equal))
+        pairs = select(before.c.id, after.c.id, literal(number), before.c.group_key).join_from(before, after, is_pair)
         connection.execute(insert(PAIRS).from_select(["before", "after", "look", "group_key"], pairs))
         done = [select(side).where(PAIRS.c.look == number) for side in (PAIRS.c.before, PAIRS.c.after)]
         connection.execute(delete(CANDIDATES).where(CANDIDATES.c.id.in_(union_all(*done))))
@@ -230,16 +237,6 @@ def record_guesses(connection: Connection, import_id: int) -> None:
         .order_by(after.id)
     )
     connection.execute(insert(Homonym).from_select(list(values), guessed))
-
-
-def _two_sides(*same: str) -> tuple[CTE, CTE, Any]:
-    """Rank the candidates of each side among equal values; return the two sides and the condition that joins them."""
-    within = [CANDIDATES.c[name] for name in same]
-    order = [CANDIDATES.c[name] for name in ("numero_ordre", "code_bureau", "adresse", "id")]
-    rank, number = func.row_number().over(partition_by=within, order_by=order), func.count().over(partition_by=within)
-    ranked = select(CANDIDATES, rank.label("rank"), number.label("number"))
-    before, after = (ranked.where(CANDIDATES.c.is_after == side).cte(f"side_{side}") for side in (0, 1))
-    return before, after, and_(*(before.c[name] == after.c[name] for name in (*same, "rank")))
 
 
 def _fold(row: Row[Any]) -> dict[str, Any]:
