@@ -6,7 +6,7 @@ The report is a CSV that an agent opens in a spreadsheet, not the official file:
 byte order mark, and no value can become a formula.
 """
 
-import io
+from codecs import getwriter
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
@@ -220,8 +220,8 @@ class _Precheck:
     def _bureau_texts(self, bureau: DescribedBureau) -> Iterator[Anomaly]:
         for source in (Bureau.libelle, Bureau.code_canton, Bureau.code_circonscription):
             text = getattr(bureau, source.key)
-            self.census.needs_cleaning |= not is_clean(text) or self._is_separated(text)
             if not is_clean(text):
+                self.census.needs_cleaning = True
                 yield self._say(rules.NETTOYE, bureau.code, value=source)
             for kind in self._of_text(text, source):
                 yield self._say(kind, bureau.code, value=source)
@@ -243,7 +243,7 @@ class _Precheck:
         query = _suspect_query(self.signs, has_facts=has_facts, separators=self.separators)
         rows = self.connection.execute(query, self.spec.parameters, execution_options=STREAM)
         for row in rows:
-            self.census.needs_cleaning |= row.needs_cleaning or row.has_separator
+            self.census.needs_cleaning |= row.needs_cleaning
             yield from self._of_electeur(row)
 
     def _of_electeur(self, row: Row[Any]) -> Iterator[Anomaly]:
@@ -263,6 +263,7 @@ class _Precheck:
         if ruin := _ruin_of(text):
             yield ruin
         if self.separators and self._is_separated(text):
+            self.census.needs_cleaning = True
             yield rules.SEPARATEUR
         if not can_encode(text, self.signs[1]) and is_written(source, self.spec.form):
             yield rules.INEXPRESSIBLE
@@ -317,17 +318,15 @@ def _clean(column: InstrumentedAttribute[str]) -> ColumnElement[str]:
 def _suspect_query(signs: _Signs, *, has_facts: bool, separators: bool) -> Select[Any]:
     text = joined_texts()
     separator, encoding = signs
-    is_suspect, is_separated = deserves_look(separators=separators), has_separator(text)
+    is_suspect = deserves_look(separators=separators)
     if separator != ";":
-        is_separated |= text.contains(separator)
-        is_suspect |= over_clean_values(is_separated)
+        is_suspect |= over_clean_values(has_separator(text) | text.contains(separator))
     if encoding != "utf-8":
         is_suspect |= over_clean_values(text).regexp_match(r"[^\x01-\x7f]")
     columns: list[Any] = [
         *(Electeur.id, Electeur.numero_ordre, Electeur.numero_general, Electeur.nettoyages),
         *map(_clean, TEXTS),
         is_unclean().label("needs_cleaning"),
-        is_separated.label("has_separator"),
         *(over_clean_values(rule.condition).label(f"is_{rule.code}") for rule in RULES),
     ]
     return select(*columns).where(_among(has_facts=has_facts), is_suspect).order_by(*ORDRE)
@@ -344,7 +343,6 @@ HEADER = (
     "Anomalie",
     "Code",
 )
-_BLOCK = 500
 
 
 @dataclass
@@ -377,23 +375,15 @@ class Tally:
 
 def write_report(anomalies: Iterable[Anomaly], sink: Sink, tally: Tally | None = None) -> Tally:
     """Write each anomaly as one line, in the given order, and return the counts; `tally`: of the lines before."""
-    text = io.StringIO(newline="")
+    file: Any = sink
+    text: Any = getwriter("utf-8")(file)
     writer = SheetWriter(text)
     if tally is None:
         tally = Tally()
-        sink.write("\ufeff".encode())
+        text.write("\ufeff")
         writer.write(HEADER)
-    for number, anomaly in enumerate(anomalies, 1):
+    for anomaly in anomalies:
         tally.add(anomaly)
         who = anomaly.bureau, anomaly.numero, anomaly.nom, anomaly.prenoms, format_birth(anomaly.naissance)
         writer.write((anomaly.severity.label, *who, anomaly.column, anomaly.message, anomaly.code))
-        if number % _BLOCK == 0:
-            _flush(text, sink)
-    _flush(text, sink)
     return tally
-
-
-def _flush(text: io.StringIO, sink: Sink) -> None:
-    sink.write(text.getvalue().encode())
-    text.seek(0)
-    text.truncate()
