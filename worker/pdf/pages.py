@@ -87,10 +87,13 @@ class Pages:
         """The height of the content that is repeated at the top of each page."""
         self._running = ""
         self._bookmarks = 0
-        self._masthead = _Masthead(self, tableau)
+        self._tableau = tableau
         self.count = 1
-        self._masthead.draw_first()
-        self.body_top = self.y = self._masthead.body_top
+        with self.tags.form(_MASTHEAD, TOP + 2):
+            self._draw_masthead()
+        self._number_top, self.body_top = self._draw_masthead()  # tagged; the next pages repeat the form
+        self.canvas.addLiteral(as_header(self._show_number(1)))
+        self.y = self.body_top
 
     @property
     def room(self) -> float:
@@ -115,7 +118,7 @@ class Pages:
         """Finish the page and start the next one."""
         self.canvas.showPage()
         self.count += 1
-        self._masthead.draw_again(self.count)
+        self.canvas.addLiteral(as_header(f"{show_form(_MASTHEAD, 0, 0)} {self._show_number(self.count)}"))
         self.y = self.body_top - self.running_height
         if self._running:
             self.canvas.addLiteral(self._running)
@@ -153,51 +156,22 @@ class Pages:
         self.canvas.save()
         return self.count
 
-
-def show_form(name: str, x: float, y: float) -> str:
-    """Return the operators that show a form with its origin at this place."""
-    return f"q 1 0 0 1 {x:.2f} {y:.2f} cm /{xObjectName(name)} Do Q"
-
-
-class _Masthead:
-    """The top of every page: commune, title, legal reference, date and page number.
-
-    The top of the first page is tagged; the next pages repeat it as a form.
-    """
-
-    def __init__(self, pages: Pages, tableau: Tableau) -> None:
-        self._pages = pages
-        self._tableau = tableau
-        self._canvas, self._styles, self._tags = pages.canvas, pages.styles, pages.tags
-        with self._tags.form(_MASTHEAD, TOP + 2):
-            self._number_top, bottom = self._draw()
-        self.body_top = bottom - _AFTER
-        style = self._styles.body
-        self._number_style = f"BT {style.set()} 0 g {_ASIDE:g} {self._number_top - style.ascent:.2f} Td"
-
-    def draw_first(self) -> None:
-        self._draw()
-        self._canvas.addLiteral(as_header(self._show_number(1)))
-
-    def draw_again(self, number: int) -> None:
-        self._canvas.addLiteral(as_header(f"{show_form(_MASTHEAD, 0, 0)} {self._show_number(number)}"))
-
     def _show_number(self, number: int) -> str:
-        style, text = self._styles.body, f"page {number} / "
-        shown = style.show(text)
-        count = show_form(_PAGE_COUNT, _ASIDE + style.width(text), self._number_top - style.leading)
-        return f"{self._number_style} {shown} ET {count}"
+        style, text, top = self.styles.body, f"page {number} / ", self._number_top
+        count = show_form(_PAGE_COUNT, _ASIDE + style.width(text), top - style.leading)
+        return f"BT {style.set()} 0 g {_ASIDE:g} {top - style.ascent:.2f} Td {style.show(text)} ET {count}"
 
-    def _draw(self) -> tuple[float, float]:
+    def _draw_masthead(self) -> tuple[float, float]:
+        """Draw the commune, title, legal reference and date; return the tops of the page number and of what follows."""
         left = self._draw_title()
         number_top = self._draw_aside()
-        bottom = min(left, number_top - self._styles.body.leading) - 5
-        with self._tags.artifact():
-            draw_rule(self._canvas, LEFT, RIGHT, bottom, weight=0.6, shade=0)
-        return number_top, bottom
+        bottom = min(left, number_top - self.styles.body.leading) - 5
+        with self.tags.artifact():
+            draw_rule(self.canvas, LEFT, RIGHT, bottom, weight=0.6, shade=0)
+        return number_top, bottom - _AFTER
 
     def _draw_title(self) -> float:
-        canvas, styles, tableau, tags = self._canvas, self._styles, self._tableau, self._tags
+        canvas, styles, tableau, tags = self.canvas, self.styles, self._tableau, self.tags
         width = _ASIDE - LEFT - _GUTTER
         y = TOP
         if tableau.departement:
@@ -223,7 +197,7 @@ class _Masthead:
             return draw_lines(canvas, LEFT, y, styles.body, lines, GREY)
 
     def _draw_aside(self) -> float:
-        canvas, styles, tableau, tags = self._canvas, self._styles, self._tableau, self._tags
+        canvas, styles, tableau, tags = self.canvas, self.styles, self._tableau, self.tags
         width = RIGHT - _ASIDE
         y = self._draw_marks(width)
         with tags.element("P"):
@@ -234,7 +208,7 @@ class _Masthead:
 
     def _draw_marks(self, width: float) -> float:
         """Draw PROVISOIRE, in spaced letters, and the mention; leave at least the height of one of them."""
-        styles, tableau = self._styles, self._tableau
+        styles, tableau = self.styles, self._tableau
         y = TOP
         if tableau.is_provisoire:
             y = self._draw_mark(styles.mark, y, ["PROVISOIRE"], spacing=1.8) - _AFTER_MARK
@@ -244,16 +218,21 @@ class _Masthead:
         return min(y, TOP - styles.titre.leading - 3)
 
     def _draw_mark(self, style: Style, y: float, lines: Sequence[str], spacing: float = 0) -> float:
-        text = self._canvas.beginText(_ASIDE, y - style.ascent)
+        text = self.canvas.beginText(_ASIDE, y - style.ascent)
         text.setFont(style.face.fontName, style.size, style.leading)
         text.setFillColorRGB(*_DARK_RED)
         text.setCharSpace(spacing)
         for line in lines:
             text.textLine(line)
         text.setCharSpace(0)
-        with self._tags.element("P"):
-            self._canvas.drawText(text)
+        with self.tags.element("P"):
+            self.canvas.drawText(text)
         return y - style.leading * len(lines)
+
+
+def show_form(name: str, x: float, y: float) -> str:
+    """Return the operators that show a form with its origin at this place."""
+    return f"q 1 0 0 1 {x:.2f} {y:.2f} cm /{xObjectName(name)} Do Q"
 
 
 def _split_titre(style: Style, titre: str, width: float) -> tuple[str, str]:
