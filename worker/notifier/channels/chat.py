@@ -7,26 +7,12 @@ import logging
 import re
 import threading
 from dataclasses import dataclass, field
-from importlib import import_module
-from typing import TYPE_CHECKING, Any, Self
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING, Self
 
 from worker.notifier.channels.delivery import LATER, Addressee, DeliveryDelayedError, DeliveryRefusedError, Message
 
 if TYPE_CHECKING:
     from apprise import NotifyBase
-
-_SERVICES = {
-    "matrix": ("matrix", "NotifyMatrix"),
-    "mmost": ("mattermost", "NotifyMattermost"),
-    "rocket": ("rocketchat", "NotifyRocketChat"),
-    "nctalk": ("nextcloudtalk", "NotifyNextcloudTalk"),
-    "ntfy": ("ntfy", "NotifyNtfy"),
-    "slack": ("slack", "NotifySlack"),
-    "discord": ("discord", "NotifyDiscord"),
-    "workflows": ("workflows", "NotifyWorkflows"),
-}
-"""By scheme: the module of Apprise, and its class. No other module of Apprise is loaded."""
 
 SCHEMES = (
     *("matrixs", "mmosts", "rockets", "nctalks", "ntfys", "slack", "discord", "workflows"),
@@ -70,25 +56,13 @@ def open_chat(address: str) -> "NotifyBase":
     Raises:
         DeliveryRefusedError: Apprise does not accept the address, or its service is not allowed.
     """
-    try:
-        scheme = urlsplit(address).scheme.lower()
-    except ValueError:
-        scheme = ""
-    if scheme not in SCHEMES:
+    if not address.lower().startswith(tuple(f"{scheme}://" for scheme in SCHEMES)):
         raise DeliveryRefusedError(f"service inconnu : l'adresse commence par {', '.join(SCHEMES)}")
-    service = _instantiate(*_SERVICES[scheme if scheme in _SERVICES else scheme.removesuffix("s")], address)
-    if not service.verify_certificate or service.redirects or getattr(service, "template", None):
-        raise DeliveryRefusedError("« verify=no », « redirect=yes » et « template » ne sont pas admis")
-    return service  # type: ignore[no-any-return]
-
-
-def _instantiate(module: str, name: str, address: str) -> Any:  # noqa: ANN401 — each service has its own attributes
-    from apprise import AppriseAsset
+    from apprise import Apprise, AppriseAsset  # a notifier without chats does without
 
     _APPRISE.propagate = False  # keeps addresses, which are secrets, out of our logs
     _APPRISE.setLevel(_SILENT)
     logging.getLogger("urllib3").setLevel(_SILENT)
-    kind = getattr(import_module(f"apprise.plugins.{module}"), name)
     asset = AppriseAsset(
         storage_mode="memory",
         http_redirects=False,
@@ -97,11 +71,14 @@ def _instantiate(module: str, name: str, address: str) -> Any:  # noqa: ANN401 �
         image_url_mask="",  # no icon of another host
     )
     try:
-        if parts := kind.parse_url(address):
-            return kind(**parts | {"asset": asset})
-    except Exception:  # noqa: BLE001, S110 — whatever the error, its text may quote the address
-        pass
-    raise DeliveryRefusedError("adresse que ce service n'admet pas ; voyez la documentation d'Apprise")
+        service = Apprise.instantiate(address, asset)
+    except Exception:  # noqa: BLE001 — whatever the error, its text may quote the address
+        service = None
+    if service is None:
+        raise DeliveryRefusedError("adresse que ce service n'admet pas ; voyez la documentation d'Apprise")
+    if not service.verify_certificate or service.redirects or getattr(service, "template", None):
+        raise DeliveryRefusedError("« verify=no », « redirect=yes » et « template » ne sont pas admis")
+    return service
 
 
 class _Hearing(logging.Handler):
