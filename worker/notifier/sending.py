@@ -301,7 +301,7 @@ def _send(
         log.warning("message_refused")
         return refusal
     except DeliveryDelayedError as delay:
-        log.warning("message_delayed", reason=str(delay), may_be_sent=delay.is_uncertain)
+        log.warning("message_delayed", reason=str(delay))
         return delay
     log.info("message_sent")
     return None

@@ -29,16 +29,12 @@ GIVE_UP_SECONDS = 3 * 86_400
 class DeliveryDelayedError(TransientError):
     """The message cannot be sent now. The text is safe to log; the server asks for `retry_after` seconds.
 
-    `is_away`: no server answers at all, so that an early retry is no burden. `is_uncertain`: the server received the
-    whole message and did not answer: it may have delivered the message.
+    `is_away`: no server answers at all, so that an early retry is no burden.
     """
 
-    def __init__(
-        self, reason: str, *, retry_after: float = 0, is_away: bool = False, is_uncertain: bool = False
-    ) -> None:
+    def __init__(self, reason: str, *, retry_after: float = 0, is_away: bool = False) -> None:
         super().__init__(reason)
         self.is_away = is_away
-        self.is_uncertain = is_uncertain
         self.retry_after = min(retry_after, LONGEST_RETRY_AFTER_SECONDS)
 
 

@@ -102,9 +102,13 @@ class SmtpMailer:
 
     def send(self, message: EmailMessage) -> None:
         """Send the mail to the server, as described in `SendMail`."""
-        server = None
+        server: smtplib.SMTP | None = None
         try:
-            server = self._connect()
+            if self.security == "tls":
+                context = ssl.create_default_context()
+                server = smtplib.SMTP_SSL(self.host, self.port, timeout=CONNECT_SECONDS, context=context)
+            else:
+                server = smtplib.SMTP(self.host, self.port, timeout=CONNECT_SECONDS)
             sock: Any = server.sock
             with cut_after(self.whole_seconds, sock):
                 sock.settimeout(self.answer_seconds)
@@ -117,35 +121,12 @@ class SmtpMailer:
             if isinstance(conclude(trouble), ExhaustedError):
                 raise
             is_answer = isinstance(trouble, smtplib.SMTPResponseException)
-            is_sent = bool(server and server.is_sent and not is_answer)
-            is_away = not is_sent and not is_answer
-            raise DeliveryDelayedError(_describe(trouble), is_away=is_away, is_uncertain=is_sent) from None
+            raise DeliveryDelayedError(_describe(trouble), is_away=server is None and not is_answer) from None
         finally:
             if server is not None:
                 with suppress(smtplib.SMTPException, OSError):
                     server.quit()
                 server.close()
-
-    def _connect(self) -> "_Dialogue":
-        if self.security == "tls":
-            context = ssl.create_default_context()
-            return _TlsDialogue(self.host, self.port, timeout=CONNECT_SECONDS, context=context)
-        return _Dialogue(self.host, self.port, timeout=CONNECT_SECONDS)
-
-
-class _Dialogue(smtplib.SMTP):
-    """A dialogue with a mail server that knows whether the message may have been sent."""
-
-    is_sent = False
-
-    def data(self, msg: Any) -> tuple[int, bytes]:  # noqa: ANN401 — smtplib's; bytes from `send_message`
-        """Send the message, as smtplib does."""
-        self.is_sent = True
-        return super().data(msg)
-
-
-class _TlsDialogue(_Dialogue, smtplib.SMTP_SSL):
-    """A dialogue under TLS from its first byte."""
 
 
 @dataclass(frozen=True)
