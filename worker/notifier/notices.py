@@ -1,12 +1,12 @@
 """Reads requests, recalls and reminders: the message of each for people, and its events for programs."""
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
-from sqlalchemy import or_, select
+from sqlalchemy import Select, or_, select
 from sqlalchemy.orm import Session, joinedload, selectinload
 
 from common.calendrier import civil_day, now
@@ -29,7 +29,6 @@ from worker.notifier.messages.events import (
     settled_event,
 )
 from worker.notifier.messages.request import RequestReport, describe_recall, describe_request
-from worker.notifier.messages.text import Text
 from worker.notifier.models import Reminder, ReminderEcheance
 from worker.registre.models import Commune
 from worker.work.queue import About, Claim, WorkKind, count_before, subject_of
@@ -45,12 +44,11 @@ def today_in(code_commune: str) -> date:
 
 @dataclass(frozen=True)
 class Notice(Message):
-    """The message about a row, the wishes of which a recipient needs one, and the events of the works about the row."""
+    """The message about a row, and the wishes of which a recipient needs one."""
 
+    subject: str
     code_commune: str
     wishes: frozenset[Wish]
-    events_of: Callable[[Claim], Sequence[AnsweredEvent]]
-    """Returns no event for a file or a deadline that does not exist, or a deadline that has passed."""
     request: Request | None = None
     asker: str = ""
     """The agent who asked, if every file is ready and the agent may download them before the mail is sent."""
@@ -69,6 +67,16 @@ class Notice(Message):
         keys: dict[str, Any] = request_keys(self.request.correlation_id, trace_id_of(self.request.traceparent))
         return keys | {"request_id": self.request.id, "commune": self.code_commune}
 
+    def events_of(self, session: Session, claim: Claim) -> list[AnsweredEvent]:
+        """Return the events of a work about the row; none for a file or a deadline that does not exist or is over."""
+        request = self.request
+        if request is None or claim.kind is WorkKind.EVENT:
+            answer = self.answers().get(claim.part)
+            return [answer] if answer else []
+        if claim.kind is WorkKind.REPLY:
+            return [(answer_event(request), request.sender)]
+        return [(event, request.sender) for event in _describe_progress(request, session)]
+
 
 @dataclass(frozen=True)
 class Notices:
@@ -86,118 +94,94 @@ class Notices:
 
         There is none about a row that does not exist, or whose deadlines have all passed.
         """
+        readers = {
+            About.REQUEST: self._read_requests,
+            About.RECALL: self._read_recalls,
+            About.REMINDER: self._read_reminders,
+        }
         found: dict[str, Notice] = {}
         for about in {it.about for it in claims}:
             ids = {it.subject_id for it in claims if it.about is about}
-            if about is About.REQUEST:
-                for report in _read_reports(session, ids):
-                    found[subject_of(about, report.request.id)] = self._of_request(session, report)
-                continue
-            read = self._of_recall if about is About.RECALL else self._of_reminder
-            found |= {subject_of(about, row_id): it for row_id in ids if (it := read(session, row_id))}
+            found |= {it.subject: it for it in readers[about](session, ids)}
         return found
 
-    def _of_request(self, session: Session, report: RequestReport) -> Notice:
+    def _read_requests(self, session: Session, ids: Collection[int]) -> Iterator[Notice]:
+        query = _with_names(Request).where(Request.id.in_(ids)).options(selectinload(Request.exports))
+        rows = session.execute(query).all()
+        previews: dict[int | None, Preview] = {}
+        if any(not request.exports for request, _ in rows):
+            of_them = or_(Preview.request_id.in_(ids), Preview.import_request_id.in_(ids))
+            for preview in session.scalars(select(Preview).where(of_them)):
+                previews |= {preview.request_id: preview, preview.import_request_id: preview}
+        for request, nom in rows:
+            report = RequestReport(request, _name(nom, request.code_commune), previews.get(request.id))
+            about = f"{request.source}\n{request.event_id}"
+            if request.code in WITHOUT_KEY:
+                about += f"\n{request.payload_hash}"
+            yield Notice(
+                about,
+                partial(describe_request, report, self.public_url),
+                cache(partial(self._answers, report)),
+                subject_of(About.REQUEST, request.id),
+                request.code_commune,
+                report.wishes,
+                request,
+                request.requested_by if self.spares_asker and report.is_all_ready else "",
+            )
+
+    def _answers(self, report: RequestReport) -> dict[str, AnsweredEvent]:
         request = report.request
-        about = f"{request.source}\n{request.event_id}"
-        if request.code in WITHOUT_KEY:
-            about += f"\n{request.payload_hash}"
-        return Notice(
-            about,
-            partial(describe_request, report, self.public_url),
-            partial(self._webhook_events, report),
-            request.code_commune,
-            report.wishes,
-            partial(self._events_of_request, report, session),
-            request,
-            request.requested_by if self.spares_asker and report.is_all_ready else "",
-        )
+        events = {it.part: file_event(request, it, self.public_url) for it in request.exports}
+        if events:
+            events[""] = settled_event(request)
+        elif report.is_refused:
+            events[""] = refusal_event(request)
+        elif report.preview:
+            events[""] = registre_event(request, report.preview)
+        return {part: (event, request.sender) for part, event in events.items()}
 
-    def _webhook_events(self, report: RequestReport) -> list[CloudEvent]:
-        if report.is_refused:
-            return [refusal_event(report.request)]
-        if report.preview:
-            return [registre_event(report.request, report.preview)]
-        return [file_event(report.request, export, self.public_url) for export in report.request.exports]
+    def _read_recalls(self, session: Session, ids: Collection[int]) -> Iterator[Notice]:
+        for recall, nom in session.execute(_with_names(Recall).where(Recall.id.in_(ids))).all():
+            of_recall = select(Export).where(Export.recall_id == recall.id).options(joinedload(Export.request))
+            exports = session.scalars(of_recall.order_by(Export.id)).all()
+            lieu = _name(nom, recall.code_commune)
+            text = partial(describe_recall, recall, exports, lieu=lieu, public_url=self.public_url)
+            events = {str(it.id): (recall_event(recall, it), it.request.sender) for it in exports}
+            subject, wishes = subject_of(About.RECALL, recall.id), frozenset({Wish.READY, Wish.FAILED})
+            yield Notice(f"recall\n{recall.id}", text, events.copy, subject, recall.code_commune, wishes)
 
-    def _events_of_request(self, report: RequestReport, session: Session, claim: Claim) -> list[AnsweredEvent]:
-        request = report.request
-        if claim.kind is WorkKind.REPLY:
-            events = [answer_event(request)]
-        elif claim.kind is WorkKind.PROGRESS:
-            events = list(_describe_progress(report, session)) if request.completed_at is None else []
-        elif claim.part:
-            events = [file_event(request, it, self.public_url) for it in request.exports if it.part == claim.part]
-        else:
-            events = [registre_event(request, report.preview) if report.preview else settled_event(request)]
-        return [(event, request.sender) for event in events]
-
-    def _of_recall(self, session: Session, recall_id: int) -> Notice | None:
-        if (recall := session.get(Recall, recall_id)) is None:
-            return None
-        of_recall = select(Export).where(Export.recall_id == recall_id).options(joinedload(Export.request))
-        exports = session.scalars(of_recall.order_by(Export.id)).all()
-        code = recall.code_commune
-        lieu = _read_names(session, [code]).get(code, code)
-        text = partial(describe_recall, recall, exports, lieu=lieu, public_url=self.public_url)
-        events = {str(it.id): (recall_event(recall, it), it.request.sender) for it in exports}
-        return _notice_of(f"recall\n{recall_id}", text, events, code, {Wish.READY, Wish.FAILED})
-
-    def _of_reminder(self, session: Session, reminder_id: int) -> Notice | None:
-        if (reminder := session.get(Reminder, reminder_id)) is None:
-            return None
-        code, day = reminder.code_commune, reminder.day
-        today = self.today(code)
-        of_it = ReminderEcheance.reminder_id == reminder_id, ReminderEcheance.until >= today
-        rows = select(*DEADLINE_COLUMNS).where(*of_it).order_by(ReminderEcheance.due_on, ReminderEcheance.echeance)
-        deadlines = [Deadline(*row) for row in session.execute(rows)]
-        if not deadlines:
-            return None
-        lieu = _read_names(session, [code]).get(code, code)
-        text = partial(describe_deadlines, deadlines, lieu=lieu, today=today, public_url=self.public_url)
-        events = {it.part: (deadline_event(code, day, it), "") for it in deadlines}
-        return _notice_of(f"rappel\n{code}\n{day}", text, events, code, {Wish.DEADLINE})
+    def _read_reminders(self, session: Session, ids: Collection[int]) -> Iterator[Notice]:
+        for reminder, nom in session.execute(_with_names(Reminder).where(Reminder.id.in_(ids))).all():
+            code, day, today = reminder.code_commune, reminder.day, self.today(reminder.code_commune)
+            of_it = ReminderEcheance.reminder_id == reminder.id, ReminderEcheance.until >= today
+            rows = select(*DEADLINE_COLUMNS).where(*of_it).order_by(ReminderEcheance.due_on, ReminderEcheance.echeance)
+            deadlines = [Deadline(*row) for row in session.execute(rows)]
+            lieu = _name(nom, code)
+            text = partial(describe_deadlines, deadlines, lieu=lieu, today=today, public_url=self.public_url)
+            events = {it.part: (deadline_event(code, day, it), "") for it in deadlines}
+            if deadlines:
+                subject, wishes = subject_of(About.REMINDER, reminder.id), frozenset({Wish.DEADLINE})
+                yield Notice(f"rappel\n{code}\n{day}", text, events.copy, subject, code, wishes)
 
 
-def _notice_of(
-    about: str, text: Callable[[], Text], events: Mapping[str, AnsweredEvent], code_commune: str, wishes: set[Wish]
-) -> Notice:
-    return Notice(
-        about,
-        text,
-        lambda: [event for event, _ in events.values()],
-        code_commune,
-        frozenset(wishes),
-        lambda claim: [events[claim.part]] if claim.part in events else [],
-    )
-
-
-def _describe_progress(report: RequestReport, session: Session) -> Iterator[CloudEvent]:
+def _describe_progress(request: Request, session: Session) -> Iterator[CloudEvent]:
     now = datetime.now(UTC)
-    for running in report.files(ExportStatus.RUNNING):
-        yield progress_event(report.request, running, now)
-    for queued in report.files(ExportStatus.QUEUED):
-        before = count_before(session.connection(), WorkKind(queued.kind), queued.id)
-        yield progress_event(report.request, queued, now, before)
-
-
-def _read_reports(session: Session, request_ids: Collection[int]) -> list[RequestReport]:
-    """Return requests with their files, the names of their communes and their previews."""
-    with_files = select(Request).options(selectinload(Request.exports))
-    requests = session.scalars(with_files.where(Request.id.in_(request_ids))).all()
-    names = _read_names(session, {it.code_commune for it in requests})
-    previews: dict[int | None, Preview] = {}
-    if any(not it.exports for it in requests):
-        of_them = or_(Preview.request_id.in_(request_ids), Preview.import_request_id.in_(request_ids))
-        for preview in session.scalars(select(Preview).where(of_them)):
-            previews |= {preview.request_id: preview, preview.import_request_id: preview}
-    return [RequestReport(it, names.get(it.code_commune, it.code_commune), previews.get(it.id)) for it in requests]
+    for export in request.exports if request.completed_at is None else ():
+        if export.status == ExportStatus.RUNNING:
+            yield progress_event(request, export, now)
+        elif export.status == ExportStatus.QUEUED:
+            before = count_before(session.connection(), WorkKind(export.kind), export.id)
+            yield progress_event(request, export, now, before)
 
 
 DEADLINE_COLUMNS = tuple(getattr(ReminderEcheance, name) for name in Deadline._fields)
 
 
-def _read_names(session: Session, codes: Iterable[str]) -> dict[str, str]:
-    """Return communes as a clerk reads them, by their codes: `LIBREVILLE (13900)`."""
-    named = select(Commune.code, Commune.nom).where(Commune.code.in_(codes))
-    return {row.code: f"{row.nom} ({row.code})" for row in session.execute(named)}
+def _with_names(table: Any) -> Select[Any, str | None]:  # noqa: ANN401 — a class of rows
+    """Return a query of rows of a table, each with the name of its commune."""
+    return select(table, Commune.nom).outerjoin(Commune, Commune.code == table.code_commune)
+
+
+def _name(nom: str | None, code: str) -> str:
+    """Return a commune as a clerk reads it: `LIBREVILLE (13900)`."""
+    return f"{nom} ({code})" if nom else code

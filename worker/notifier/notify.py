@@ -37,7 +37,7 @@ from worker.notifier.sending import (
     delay_or_bury,
     list_recipients,
     publish_events,
-    send_messages,
+    send_message,
 )
 from worker.work.queue import Claim, ClaimRule, WorkKind, claim, has_due, release, renew
 
@@ -268,7 +268,7 @@ def build_pools(
 ) -> Sequence[Pool]:
     """Return the loops of a notifier; `publish` is None where no program listens (the embedded mode)."""
     events = partial(publish_events, engine, notices, publish)
-    messages = partial(send_messages, engine, notices, senders)
+    messages = partial(send_message, engine, notices, senders)
     one_each = ClaimRule(one_for_each_part=True)
     return (
         Pool((WorkKind.REPLY,), events, batch=50),

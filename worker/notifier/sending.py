@@ -4,7 +4,8 @@ The recipients are the agents of a commune by mail, and the chats and webhooks o
 the reply to each event, the end of each file and request, recalls, deadlines and progress.
 """
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -31,7 +32,7 @@ from sqlalchemy.orm import Session
 from common.logs import request_keys
 from schemas.envelope import trace_id_of
 from schemas.topology import REQUEST_DECLARATION, SCREEN_NOTE
-from schemas.vocabulary import UNFINISHED, Action, Channel, RequestOutcome, Wish, split_wishes
+from schemas.vocabulary import UNFINISHED, Action, Channel, RequestOutcome, split_wishes
 from worker.access.management import shown_address
 from worker.access.models import EVERY_COMMUNE, Agent, Recipient
 from worker.audit import NOTIFIER, record_audit
@@ -198,10 +199,19 @@ def delay_recalls(session: Session, claims: Sequence[Claim]) -> list[Claim]:
 
 
 def read_addressees(session: Session, codes: Collection[str]) -> dict[str, dict[str, Addressee]]:
-    """Return the recipients of each commune, by key."""
+    """Return the recipients of each commune, by key: one for each mail address, however many agents share it."""
     found: dict[str, dict[str, Addressee]] = {code: {} for code in codes}
-    for code, one in (*_agents(session, codes), *_others(session, codes)):
-        found[code][one.key] = one
+    agents = select(Agent).where(Agent.code_commune.in_(codes)).order_by(Agent.email, Agent.name)
+    for row in session.scalars(agents):
+        key, of_commune = f"{Channel.MAIL}:{row.email.casefold()}", found[row.code_commune]
+        one = Addressee(key, Channel.MAIL, row.email, row.email, split_wishes(row.kinds), agent=row.name)
+        if known := of_commune.get(key):
+            one = replace(known, wishes=known.wishes | one.wishes, agent="")
+        of_commune[key] = one
+    concerned = Recipient.code_commune.in_([*codes, EVERY_COMMUNE]), Recipient.disabled_at.is_(None)
+    for other in session.scalars(select(Recipient).where(*concerned).order_by(Recipient.channel, Recipient.id)):
+        for code in codes if other.code_commune == EVERY_COMMUNE else [other.code_commune]:
+            found[code][other.id] = make_addressee(other)
     return found
 
 
@@ -224,25 +234,6 @@ def mask_mail_addresses(connection: Connection, addresses: Iterable[str]) -> Non
     mask_addresses(connection, Notification.recipient.in_([f"{Channel.MAIL}:{address}" for address in addresses]))
 
 
-def _agents(session: Session, codes: Collection[str]) -> Iterator[tuple[str, Addressee]]:
-    """Yield one addressee for each mail address of a commune, however many agents share it."""
-    agents = select(Agent.code_commune, Agent.email, Agent.kinds, Agent.name).where(Agent.code_commune.in_(codes))
-    sharing: dict[tuple[str, str], list[Row[str, str, str, str]]] = {}
-    for row in sorted(session.execute(agents)):
-        sharing.setdefault((row.code_commune, row.email.casefold()), []).append(row)
-    for (code, key), rows in sharing.items():
-        email, wishes = rows[0].email, frozenset[Wish]().union(*(split_wishes(it.kinds) for it in rows))
-        agent = rows[0].name if len(rows) == 1 else ""
-        yield code, Addressee(f"{Channel.MAIL}:{key}", Channel.MAIL, email, email, wishes, agent=agent)
-
-
-def _others(session: Session, codes: Collection[str]) -> Iterator[tuple[str, Addressee]]:
-    concerned = Recipient.code_commune.in_([*codes, EVERY_COMMUNE]), Recipient.disabled_at.is_(None)
-    for row in session.scalars(select(Recipient).where(*concerned).order_by(Recipient.channel, Recipient.id)):
-        for code in codes if row.code_commune == EVERY_COMMUNE else [row.code_commune]:
-            yield code, make_addressee(row)
-
-
 def make_addressee(row: Recipient | Row[Any]) -> Addressee:
     """Return the chat or the webhook of a row."""
     return Addressee(
@@ -259,52 +250,45 @@ def try_recipient(senders: Mapping[Channel, ChannelSender], addressee: Addressee
     """
     subject = f"Message d'essai du Module Préfecture — {lieu}"
     summary = "Rien à faire : les prochains messages diront ce que deviennent les demandes."
-    message = Message(f"essai\n{uuid4()}", partial(write, "mail.txt", Topic.READY, subject, summary=summary), tuple)
+    message = Message(f"essai\n{uuid4()}", partial(write, "mail.txt", Topic.READY, subject, summary=summary), dict)
     senders[addressee.channel].send(message, addressee)
 
 
-def send_messages(
+def send_message(
     engine: Engine, notices: Notices, senders: Mapping[Channel, ChannelSender], claims: Sequence[Claim]
 ) -> None:
-    """Process the work of one recipient each: read and compose the message, send it, record the result.
+    """Process the work of one recipient: read and compose the message, send it, record the result.
 
     The row of `notification` is inserted before the first attempt. The message may be needless by then, or its
     recipient gone.
     """
-    for claim in claims:
-        with Session(engine, expire_on_commit=False) as session, session.begin():
-            row = session.scalars(select(Notification).where(_is_message(claim))).one_or_none()
-            notice = notices.read(session, [claim]).get(claim.subject)
-            code = row.code_commune if row else notice.code_commune if notice else ""
-            addressee = read_addressees(session, {code})[code].get(claim.part)
-            if row is None and notice and addressee and not notice.is_opened:
-                row = _make_row(claim, notice, addressee)
-                session.add(row)
-        if row is None or row.sent_at:
-            commit(engine, partial(finish_and_note, claims=[claim]))
-            continue
-        with structlog.contextvars.bound_contextvars(channel=row.channel, **(notice.log_keys if notice else {})):
-            failure = _send(senders, notice, addressee)
-            commit(engine, partial(_record_result, claim=claim, row=row, failure=failure))
-
-
-def _send(
-    senders: Mapping[Channel, ChannelSender], notice: Notice | None, addressee: Addressee | None
-) -> DeliveryDelayedError | DeliveryRefusedError | None:
-    if addressee is None:
-        return DeliveryRefusedError(REMOVED)
-    if notice is None:
-        return DeliveryRefusedError(TOO_LATE)
-    try:
-        senders[addressee.channel].send(notice, addressee)
-    except DeliveryRefusedError as refusal:
-        log.warning("message_refused")
-        return refusal
-    except DeliveryDelayedError as delay:
-        log.warning("message_delayed", reason=str(delay))
-        return delay
-    log.info("message_sent")
-    return None
+    (claim,) = claims
+    with Session(engine, expire_on_commit=False) as session, session.begin():
+        row = session.scalars(select(Notification).where(_is_message(claim))).one_or_none()
+        notice = notices.read(session, claims).get(claim.subject)
+        code = row.code_commune if row else notice.code_commune if notice else ""
+        addressee = read_addressees(session, {code})[code].get(claim.part)
+        if row is None and notice and addressee and not notice.is_opened:
+            row = _make_row(claim, notice, addressee)
+            session.add(row)
+    if row is None or row.sent_at:
+        commit(engine, partial(finish_and_note, claims=claims))
+        return
+    failure: _Failure | None = None
+    with structlog.contextvars.bound_contextvars(channel=row.channel, **(notice.log_keys if notice else {})):
+        try:
+            if addressee and notice:
+                senders[addressee.channel].send(notice, addressee)
+                log.info("message_sent")
+            else:
+                failure = DeliveryRefusedError(TOO_LATE if addressee else REMOVED)
+        except DeliveryRefusedError as refusal:
+            log.warning("message_refused")
+            failure = refusal
+        except DeliveryDelayedError as delay:
+            log.warning("message_delayed", reason=str(delay))
+            failure = delay
+        commit(engine, partial(_record_result, claim=claim, row=row, failure=failure))
 
 
 def _make_row(claim: Claim, notice: Notice, addressee: Addressee) -> Notification:
@@ -320,9 +304,10 @@ def _make_row(claim: Claim, notice: Notice, addressee: Addressee) -> Notificatio
     )
 
 
-def _record_result(
-    session: Session, claim: Claim, row: Notification, failure: DeliveryDelayedError | DeliveryRefusedError | None
-) -> None:
+_Failure = DeliveryDelayedError | DeliveryRefusedError
+
+
+def _record_result(session: Session, claim: Claim, row: Notification, failure: _Failure | None) -> None:
     if isinstance(failure, DeliveryDelayedError):
         is_away, least = failure.is_away, failure.retry_after
         _write(session, row, attempts=claim.starts - int(is_away))
@@ -356,44 +341,42 @@ def _disable(session: Session, recipient_id: str) -> None:
 
 
 PROGRESS_SECONDS, MOST_SECONDS = 1.0, 60.0
-AWAY = "courtier RabbitMQ injoignable"
 
 
 def publish_events(engine: Engine, notices: Notices, publish: PublishEvent | None, claims: Sequence[Claim]) -> None:
-    """Publish the events of these works, in their order; what the broker does not confirm is tried again.
+    """Publish the events of these works, in their order; the works of unconfirmed events are not finished.
 
     `publish` is None where no program listens (the embedded mode).
+
+    Raises:
+        TransientError: the broker is away.
     """
-    if publish is None:
-        with Session(engine) as session, session.begin():
-            finish_and_note(session, claims)
-        return
     with Session(engine, expire_on_commit=False) as session, session.begin():
+        if publish is None:
+            finish_and_note(session, claims)
+            return
         claims = delay_recalls(session, claims)
         read = notices.read(session, claims)
-        events = {it.id: read[it.subject].events_of(it) if it.subject in read else [] for it in claims}
-    published = set[int]()
+        events = {it.id: read[it.subject].events_of(session, it) if it.subject in read else [] for it in claims}
+    done = list[Claim]()
     try:
         for claim in claims:
             for event, account in events[claim.id]:
                 publish(event, account)
                 keys = read[claim.subject].log_keys
                 log.info("event_published", type=event.type, export_id=event.data.get("export_id"), **keys)
-            published.add(claim.id)
+            done.append(claim)
     except TransientError:
         log.warning("event_delayed", exc_info=True)
-    with Session(engine) as session, session.begin():
-        running = [it for it in claims if it.kind is WorkKind.PROGRESS and events[it.id]]
-        for claim in running:  # again later, the more works come first
-            before = min(event.data.get("before", 0) for event, _ in events[claim.id])
-            seconds = min(max(PROGRESS_SECONDS, before), MOST_SECONDS)
-            release(session.connection(), claim, seconds, counts=False)
-        others = [it for it in claims if it not in running]
-        done = [it for it in others if it.id in published or it.kind is WorkKind.PROGRESS]
-        for claim in others:
-            if claim not in done:
-                release(session.connection(), claim, until_next_try(claim.waits), AWAY, counts=False)
-        finish_and_note(session, done)
+        raise
+    finally:
+        with Session(engine) as session, session.begin():
+            running = [it for it in done if it.kind is WorkKind.PROGRESS and events[it.id]]
+            for claim in running:  # again later, the more works come first
+                before = min(event.data.get("before", 0) for event, _ in events[claim.id])
+                seconds = min(max(PROGRESS_SECONDS, before), MOST_SECONDS)
+                release(session.connection(), claim, seconds, counts=False)
+            finish_and_note(session, [it for it in done if it not in running])
 
 
 _LANE_AGAIN = 1

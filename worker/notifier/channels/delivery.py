@@ -2,7 +2,7 @@
 
 import hashlib
 import socket
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from threading import Timer
@@ -11,6 +11,7 @@ from typing import Protocol
 from schemas.envelope import CloudEvent
 from schemas.vocabulary import Channel, Wish
 from worker.errors import PrefectureError, TransientError
+from worker.notifier.messages.events import AnsweredEvent
 from worker.notifier.messages.text import Text
 
 LATER = frozenset({408, 425, 429})
@@ -73,8 +74,13 @@ class Message:
     """The subject, equal for equal messages: ids are made of it."""
     text: Callable[[], Text]
     """Called when a person is notified."""
-    events: Callable[[], Sequence[CloudEvent]]
-    """Called when a program is notified."""
+    answers: Callable[[], Mapping[str, AnsweredEvent]]
+    """Returns the events by the part of their work: that of a request without a part is its end."""
+
+    def events(self) -> list[CloudEvent]:
+        """Return the events of the parts, or else that of the end."""
+        answers = self.answers()
+        return [event for part, (event, _) in answers.items() if part] or [event for event, _ in answers.values()]
 
 
 class ChannelSender(Protocol):
