@@ -977,14 +977,14 @@ worker/notifier/channels/
     + if address in _NAT64:
     - one.is_global and not one.is_multicast and not any(one in network for network in _CLOSED)
     + one.is_global and not one.is_multicast
-    - if not all(_is_public(address) or self._is_listed(address) for address in addresses):
+    - if not all(_is_public(address) or self._is_listed(address) for address in map(_parse, addresses)):
   test_a_server_that_never_answers_the_dot_may_have_the_mail
     - socket.socket.shutdown(sock, socket.SHUT_RDWR)
   test_what_is_not_listed_is_refused
-    - if host.rstrip(".") not in self.names and not self._is_listed(host):
+    - if host.rstrip(".") not in self.names and not self._is_listed(address):
   test_what_is_not_listed_is_refused
   test_without_tls_nothing_leaves_this_machine
-    - if parts.scheme != "https" and not (parts.scheme == "http" and _is_loopback(host)):
+    - if parts.scheme != "https" and not (address and address.is_loopback):
   test_message_id_is_stable_and_hides_the_address
     - message_id = f"<{digest(message.about)}.{digest(addressee.address)}@{domain}>"
     + message_id = f"<{id(message)}.{digest(addressee.address)}@{domain}>"

@@ -7,7 +7,8 @@ import logging
 import re
 import threading
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Self
+from logging.handlers import BufferingHandler
+from typing import TYPE_CHECKING
 
 from worker.notifier.channels.delivery import LATER, Addressee, DeliveryDelayedError, DeliveryRefusedError, Message
 
@@ -20,7 +21,7 @@ SCHEMES = (
 )
 
 _APPRISE = logging.getLogger("apprise")
-_SILENT = logging.CRITICAL + 1
+_SILENT, _MOST_LINES = logging.CRITICAL + 1, 1000
 _STATUS = re.compile(r"\berror[=: ]+(\d{3})\b")
 
 
@@ -33,14 +34,21 @@ class ChatSender:
     def send(self, message: Message, addressee: Addressee) -> None:
         """Send the message, as described in `ChannelSender`."""
         service, text = open_chat(addressee.address), message.text()
-        with self._lock, _Hearing() as heard:
+        heard = BufferingHandler(_MOST_LINES)  # the HTTP status is in the log lines of Apprise only
+        with self._lock:
+            _APPRISE.addHandler(heard)
+            _APPRISE.setLevel(logging.WARNING)
             try:
                 is_sent = service.notify(title=text.subject, body=text.chat, body_format="text")
             except Exception as error:  # noqa: BLE001 — the error of a service may quote its address
                 raise DeliveryDelayedError(type(error).__name__) from None
+            finally:
+                _APPRISE.setLevel(_SILENT)
+                _APPRISE.removeHandler(heard)
         if is_sent:
             return
-        status = heard.status
+        said = "\n".join(record.getMessage() for record in heard.buffer)
+        status = int([0, *_STATUS.findall(said)][-1])
         if status in range(400, 500) and status not in LATER:
             raise DeliveryRefusedError(f"réponse {status}")
         raise DeliveryDelayedError(f"réponse {status}" if status else "service injoignable")
@@ -79,25 +87,3 @@ def open_chat(address: str) -> "NotifyBase":
     if not service.verify_certificate or service.redirects or getattr(service, "template", None):
         raise DeliveryRefusedError("« verify=no », « redirect=yes » et « template » ne sont pas admis")
     return service
-
-
-class _Hearing(logging.Handler):
-    """Collects the log lines of Apprise while it sends: the HTTP status is nowhere else."""
-
-    def __init__(self) -> None:
-        super().__init__(logging.WARNING)
-        self.status = 0
-
-    def emit(self, record: logging.LogRecord) -> None:
-        """Store the last status."""
-        if found := _STATUS.search(record.getMessage()):
-            self.status = int(found[1])
-
-    def __enter__(self) -> Self:
-        _APPRISE.addHandler(self)
-        _APPRISE.setLevel(logging.WARNING)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        _APPRISE.setLevel(_SILENT)
-        _APPRISE.removeHandler(self)

@@ -46,9 +46,10 @@ class Hosts:
         """
         parts = _split(url)
         host = parts.hostname or ""
-        if host.rstrip(".") not in self.names and not self._is_listed(host):
+        address = _parse(host)
+        if host.rstrip(".") not in self.names and not self._is_listed(address):
             raise DeliveryRefusedError(f"hôte absent de {VARIABLE}")
-        if parts.scheme != "https" and not (parts.scheme == "http" and _is_loopback(host)):
+        if parts.scheme != "https" and not (address and address.is_loopback):
             raise DeliveryRefusedError("adresse sans TLS : https:// est attendu")
         return parts
 
@@ -63,13 +64,12 @@ class Hosts:
             found = socket.getaddrinfo(parts.hostname, parts.port or _PORTS[parts.scheme], type=socket.SOCK_STREAM)
         except OSError as trouble:
             raise DeliveryDelayedError(f"nom d'hôte inconnu ({type(trouble).__name__})") from None
-        addresses = list(dict.fromkeys(str(entry[4][0]) for entry in found))
-        if not all(_is_public(address) or self._is_listed(address) for address in addresses):
+        addresses = dict.fromkeys(str(entry[4][0]) for entry in found)
+        if not all(_is_public(address) or self._is_listed(address) for address in map(_parse, addresses)):
             raise DeliveryRefusedError(f"hôte du réseau interne, absent de {VARIABLE}")
-        return addresses
+        return list(addresses)
 
-    def _is_listed(self, host: str) -> bool:
-        address = _address(host)
+    def _is_listed(self, address: IpAddress | None) -> bool:
         return address is not None and any(address in network for network in self.networks)
 
 
@@ -89,21 +89,15 @@ def _split(url: str) -> SplitResult:
     return parts
 
 
-def _address(host: str) -> IpAddress | None:
+def _parse(host: str) -> IpAddress | None:
     try:
         return ip_address(host.partition("%")[0])
     except ValueError:
         return None
 
 
-def _is_loopback(host: str) -> bool:
-    address = _address(host)
-    return address is not None and address.is_loopback
-
-
-def _is_public(host: str) -> bool:
+def _is_public(address: IpAddress | None) -> bool:
     """Return whether the address is public, and so is each IPv4 address that an IPv6 address embeds."""
-    address = _address(host)
     return address is not None and all(
         one.is_global and not one.is_multicast and not any(one in network for network in _CLOSED)
         for one in _meanings(address)
