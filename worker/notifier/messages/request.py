@@ -91,9 +91,9 @@ class RequestReport:
         """The most serious result."""
         if self.is_refused:
             return Topic.REFUSED
-        if self.files(ExportStatus.FAILED):
+        if ExportStatus.FAILED in self.statuses:
             return Topic.FAILED
-        return Topic.READY if self.files(ExportStatus.READY) else Topic.CANCELLED
+        return Topic.READY if ExportStatus.READY in self.statuses else Topic.CANCELLED
 
     @property
     def wishes(self) -> frozenset[Wish]:
@@ -102,15 +102,19 @@ class RequestReport:
             if self.preview.import_request_id != self.request.id or PreviewStatus(self.preview.status).is_asked:
                 return frozenset()
             return frozenset({Wish.READY if self.preview.status == PreviewStatus.IMPORTED else Wish.FAILED})
-        if self.is_all_ready:
-            return frozenset({Wish.READY})
-        return frozenset({Wish.READY, Wish.FAILED} if self.files(ExportStatus.READY) else {Wish.FAILED})
+        if ExportStatus.READY not in self.statuses:
+            return frozenset({Wish.FAILED})
+        return frozenset({Wish.READY} if self.is_all_ready else {Wish.READY, Wish.FAILED})
 
     @property
     def is_all_ready(self) -> bool:
         """Whether the request has files and each is ready."""
-        exports = self.request.exports
-        return bool(exports) and len(self.files(ExportStatus.READY)) == len(exports)
+        return self.statuses == {ExportStatus.READY}
+
+    @property
+    def statuses(self) -> set[str]:
+        """The statuses of the files; none for a refused request or a preview."""
+        return {it.status for it in self.request.exports}
 
     @property
     def bloquantes(self) -> int:
@@ -119,14 +123,11 @@ class RequestReport:
         All formats and presentations have the same anomalies.
         """
         by_subject: dict[tuple[str, str], int] = {}
-        for export in self.files(ExportStatus.READY):
-            subject = (export.type_tableau, export.liste)
-            by_subject[subject] = max(export.bloquantes, by_subject.get(subject, 0))
+        for export in self.request.exports:
+            if export.status == ExportStatus.READY:
+                subject = (export.type_tableau, export.liste)
+                by_subject[subject] = max(export.bloquantes, by_subject.get(subject, 0))
         return sum(by_subject.values())
-
-    def files(self, status: ExportStatus) -> list[Export]:
-        """Return the files with this status."""
-        return [export for export in self.request.exports if export.status == status]
 
 
 def describe_request(report: RequestReport, public_url: str) -> Text:
@@ -134,7 +135,7 @@ def describe_request(report: RequestReport, public_url: str) -> Text:
     if report.preview:
         return _describe_import(report.request, report.preview, report.lieu, public_url)
     request, exports, said = report.request, report.request.exports, outcome(report)
-    valid = [it for it in report.files(ExportStatus.READY) if it.recall_id is None]
+    valid = [it for it in exports if it.status == ExportStatus.READY and it.recall_id is None]
     asked = _ASKED.get(request.event_type, "la demande")
     return write(
         "request.txt",
@@ -171,26 +172,23 @@ def outcome(report: RequestReport) -> str:
     return ", ".join(parts)
 
 
-def _state_of(export: Export) -> State | None:
-    """Return the state of a file; an unusable file is never called ready. None: it is unfinished."""
-    match export.status:
-        case ExportStatus.FAILED | ExportStatus.CANCELLED as ended:
-            return _FAILED if ended == ExportStatus.FAILED else _CANCELLED
-        case ExportStatus.READY if export.recall_id is not None:
-            return _RECALLED
-        case ExportStatus.READY if export.provisoire_until:
-            return _PROVISOIRE_UNSOUND if export.bloquantes else _PROVISOIRE
-        case ExportStatus.READY if export.bloquantes:
-            return _UNSOUND
-        case ExportStatus.READY:
-            return _INCOMPLETE if export.a_completer else _READY
-    return None
+def _state_of(export: Export) -> State:
+    """Return the state of a finished file; an unusable file is never called ready."""
+    if export.status != ExportStatus.READY:
+        return _FAILED if export.status == ExportStatus.FAILED else _CANCELLED
+    if export.recall_id is not None:
+        return _RECALLED
+    if export.provisoire_until:
+        return _PROVISOIRE_UNSOUND if export.bloquantes else _PROVISOIRE
+    if export.bloquantes:
+        return _UNSOUND
+    return _INCOMPLETE if export.a_completer else _READY
 
 
 def _name_state(export: Export) -> str:
     state = _state_of(export)
     until = short_date(export.provisoire_until) if export.provisoire_until else ""
-    return state.one + state.then.format(until) if state else ExportStatus(export.status).label
+    return state.one + state.then.format(until)
 
 
 def _details(export: Export) -> Iterator[str]:
