@@ -25,13 +25,13 @@ from tests.integration.export_desk import COMMUNE
 from tests.parts.databases import ON_SQLITE
 from tests.parts.notes import note_file
 from tests.parts.town import AGENT, LIBREVILLE_TEMPLATE
+from tests.unit.mail_samples import deadline
 from worker.errors import TransientError
 from worker.exports.models import KEY_REUSED, Export, Recall, Request
 from worker.exports.records import announce, mark_recalled
 from worker.handlers.making.make_export import make_export
 from worker.handlers.requests.ingest_request import ingest_request
 from worker.messaging.events import routing_keys
-from worker.notifier.messages.deadlines import Deadline
 from worker.notifier.messages.events import (
     PublishEvent,
     answer_event,
@@ -300,8 +300,8 @@ def test_the_examples_are_what_is_really_said(desk: DepotsDesk) -> None:
     _send_example(desk, "refused", commune="13001")
     said.append(answer_event(_request(desk, "refused")))
     day = date(2027, 3, 22)
-    deadline = Deadline("vingt_jours", day, day, date(2027, 4, 11), "Élections municipales, 1er tour")
-    said.append(deadline_event("13900", day, deadline))
+    near = deadline("vingt_jours", day, day, date(2027, 4, 11), "Élections municipales, 1er tour")
+    said.append(deadline_event("13900", day, near))
     assert {event.type for event in said} == set(topology.EVENT_TYPES) - OF_ARRIVALS
     ended = [event.data["status"] for event in said if event.type == topology.EVENT_EXPORT_STATUS]
     assert sorted(ended) == sorted(FileStage)

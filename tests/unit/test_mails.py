@@ -21,6 +21,7 @@ from tests.unit.mail_samples import (
     FOUND,
     FULL_DISK,
     RECALL,
+    deadline,
     export,
     mail_about,
     preview,
@@ -32,7 +33,7 @@ from tests.unit.mail_samples import (
 from worker.notifier.channels.delivery import Addressee, DeliveryRefusedError, Message
 from worker.notifier.channels.mail import MailSender
 from worker.notifier.messages.deadlines import COMMISSION as MEETING
-from worker.notifier.messages.deadlines import Deadline, describe_deadlines
+from worker.notifier.messages.deadlines import describe_deadlines
 from worker.notifier.messages.request import RequestReport, describe_recall, describe_request
 from worker.notifier.messages.text import Text
 
@@ -88,8 +89,8 @@ CASES: dict[str, Text] = {
     ),
     "rappel_d_echeances": describe_deadlines(
         [
-            Deadline(MEETING, date(2027, 3, 18), date(2027, 3, 21), _SCRUTIN, "Élection présidentielle, 1er tour"),
-            Deadline(TypeTableau.VINGT_JOURS, date(2027, 3, 22), date(2027, 3, 22), _SCRUTIN, ""),
+            deadline(MEETING, date(2027, 3, 18), date(2027, 3, 21), _SCRUTIN, "Élection présidentielle, 1er tour"),
+            deadline(TypeTableau.VINGT_JOURS, date(2027, 3, 22), date(2027, 3, 22), _SCRUTIN, ""),
         ],
         lieu="LIBREVILLE (13900)",
         today=date(2027, 3, 15),

@@ -20,7 +20,6 @@ from sqlalchemy import (
     cast,
     delete,
     func,
-    insert,
     literal_column,
     or_,
     over,
@@ -28,6 +27,7 @@ from sqlalchemy import (
     text,
 )
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
 
 from common.calendrier import CalendarReunion, CalendarScrutin, find_cycles, one_a_day
 from common.logs import LogThrottle
@@ -42,9 +42,9 @@ from worker.doorbell import CountEnqueued, Enqueue
 from worker.exports.models import Export, Publication, Request
 from worker.exports.purge import purge_files
 from worker.exports.storage import STALE_SECONDS, Storage
-from worker.notifier.messages.deadlines import COMMISSION, WITHDRAWAL, Deadline
+from worker.notifier.messages.deadlines import COMMISSION, WITHDRAWAL
 from worker.notifier.models import Notification, Reminder, ReminderEcheance
-from worker.notifier.notices import DEADLINE_COLUMNS, Today, today_in
+from worker.notifier.notices import Today, today_in
 from worker.registre.models import ListeCommunale
 from worker.registre.scrutins import select_reunions, select_scrutins
 from worker.work.queue import (
@@ -227,8 +227,8 @@ def plan_reminders(engine: Engine, registre: Engine, days: Collection[int], toda
     if not wishing:
         return 0
     with snapshot(registre) as connection:
-        for commune, of_calendar in _read_due(connection, wishing, today, days):
-            due[commune] += of_calendar
+        for commune, deadline in _read_due(connection, wishing, today, days):
+            due[commune].append(deadline)
     return sum(
         _plan(engine, commune, today(commune), [one for one in of_commune if one.part not in made[commune]])
         for commune, of_commune in sorted(due.items())
@@ -250,13 +250,13 @@ def _read_wishing(connection: Connection) -> set[str]:
 
 def _read_made(connection: Connection, since: date) -> dict[str, set[str]]:
     made: dict[str, set[str]] = defaultdict(set)
-    rows = select(ReminderEcheance.code_commune, *DEADLINE_COLUMNS).where(ReminderEcheance.until >= since)
-    for commune, *row in connection.execute(rows):
-        made[commune].add(Deadline(*row).part)
+    with Session(connection) as session:
+        for one in session.scalars(select(ReminderEcheance).where(ReminderEcheance.until >= since)):
+            made[one.code_commune].add(one.part)
     return made
 
 
-def _read_withdrawals(connection: Connection, wishing: set[str], today: Today) -> dict[str, list[Deadline]]:
+def _read_withdrawals(connection: Connection, wishing: set[str], today: Today) -> dict[str, list[ReminderEcheance]]:
     """Return by commune the published tableaux to withdraw: those with one last day share one reminder."""
     columns = Export.code_commune, Publication.published_until, Export.type_tableau, Export.liste, Export.parameters
     first, last = _first_day(today) - _WITHDRAWAL_WINDOW, today("")  # the day of a commune may be tomorrow's
@@ -272,42 +272,44 @@ def _read_withdrawals(connection: Connection, wishing: set[str], today: Today) -
         if is_over and wishing & {commune, EVERY_COMMUNE}:
             titre = name_tableau(TypeTableau(type_tableau), asked.get("scrutin"), asked.get("publication_due"))
             tableaux[commune, until].append(f"{titre}, liste {liste}")
-    found: dict[str, list[Deadline]] = defaultdict(list)
+    found: dict[str, list[ReminderEcheance]] = defaultdict(list)
     for (commune, until), names in tableaux.items():
-        found[commune].append(Deadline(WITHDRAWAL, until + _ONE_DAY, until + _WITHDRAWAL_WINDOW, None, _join(names)))
+        days = {"due_on": until + _ONE_DAY, "until": until + _WITHDRAWAL_WINDOW, "days": 0}
+        found[commune].append(ReminderEcheance(echeance=WITHDRAWAL, libelle=_join(names), **days))
     return found
 
 
 def _read_due(
     connection: Connection, wishing: set[str], today: Today, days: Collection[int]
-) -> Iterator[tuple[str, list[Deadline]]]:
+) -> Iterator[tuple[str, ReminderEcheance]]:
     """Yield the reminders that are due on the civil day of each commune with a register and a subscriber."""
     communes = connection.scalars(select(ListeCommunale.code_commune).distinct().order_by(ListeCommunale.code_commune))
-    concerned = [commune for commune in communes if wishing & {commune, EVERY_COMMUNE}]
-    for commune in concerned:
-        this_day = today(commune)
+    for commune in [commune for commune in communes if wishing & {commune, EVERY_COMMUNE}]:
         known = select_scrutins(connection, commune), select_reunions(connection, commune)
-        deadlines = find_deadlines(this_day, *known)
-        if due := [it._replace(days=stage_) for it in deadlines if (stage_ := stage(it, this_day, days)) is not None]:
-            yield commune, due
+        for deadline in find_deadlines(today(commune), *known):
+            if (due_stage := stage(deadline, today(commune), days)) is not None:
+                deadline.days = due_stage
+                yield commune, deadline
 
 
 def _join(names: Iterable[str]) -> str:
     return " ; ".join(dict.fromkeys(name for name in names if name))
 
 
-def _plan(engine: Engine, commune: str, today: date, due: list[Deadline]) -> bool:
+def _plan(engine: Engine, commune: str, today: date, due: list[ReminderEcheance]) -> bool:
     if not due:
         return False
     try:
-        with engine.begin() as connection:
-            statement = insert(Reminder).values(code_commune=commune, day=today).returning(Reminder.id)
-            reminder_id = connection.execute(statement).scalar_one()
-            rows = [{"code_commune": commune, "reminder_id": reminder_id, **one._asdict()} for one in due]
-            connection.execute(insert(ReminderEcheance), rows)
-            subject = subject_of(About.REMINDER, reminder_id)
+        with Session(engine) as session, session.begin():
+            reminder = Reminder(code_commune=commune, day=today)
+            session.add(reminder)
+            session.flush()
+            for one in due:
+                one.code_commune, one.reminder_id = commune, reminder.id
+            session.add_all(due)
+            subject = subject_of(About.REMINDER, reminder.id)
             works = [NewWork(WorkKind.EVENT, subject, one.part, _LANE) for one in due]
-            add(connection, [*works, NewWork(WorkKind.RECIPIENTS, subject, "", _LANE)])
+            add(session.connection(), [*works, NewWork(WorkKind.RECIPIENTS, subject, "", _LANE)])
     except IntegrityError:  # another notifier was faster, or the commune was already reminded today
         return False
     return True
@@ -315,7 +317,7 @@ def _plan(engine: Engine, commune: str, today: date, due: list[Deadline]) -> boo
 
 def find_deadlines(
     today: date, scrutins: Sequence[CalendarScrutin], reunions: Sequence[CalendarReunion]
-) -> Iterator[Deadline]:
+) -> Iterator[ReminderEcheance]:
     """Yield the deadlines of the meeting of the year and of the next polls; polls of one day have both names.
 
     A recorded meeting needs no reminder; the tableau that follows it is due the day after.
@@ -325,14 +327,14 @@ def find_deadlines(
         libelle = _join(it.libelle for it in scrutins if it.jour == day)
         if cycle.window and not cycle.reunion:
             first, last = cycle.window
-            yield Deadline(COMMISSION, first, last, day, libelle)
+            yield ReminderEcheance(echeance=COMMISSION, due_on=first, until=last, scrutin=day, libelle=libelle)
             if day is None:  # six weeks long: its end is reminded of too
-                yield Deadline(COMMISSION, last, last, day, libelle)
-        for one in cycle.due:
-            yield Deadline(one.type, one.due_on, one.due_on, day, libelle)
+                yield ReminderEcheance(echeance=COMMISSION, due_on=last, until=last, libelle=libelle)
+        for it in cycle.due:
+            yield ReminderEcheance(echeance=it.type, due_on=it.due_on, until=it.due_on, scrutin=day, libelle=libelle)
 
 
-def stage(deadline: Deadline, today: date, days: Iterable[int]) -> int | None:
+def stage(deadline: ReminderEcheance, today: date, days: Iterable[int]) -> int | None:
     """Return which of the reminders is due today; None when it is too early or too late.
 
     Of several, the last one only: an agent who learns of a poll three days before is reminded once.

@@ -20,7 +20,10 @@ class Reminder(Base):
 
 
 class ReminderEcheance(Base):
-    """One deadline of a reminder. Its key prevents a second reminder of the same deadline and number of days."""
+    """One deadline of a reminder. Its key prevents a second reminder of the same deadline and number of days.
+
+    A meeting may be held until `until`; a withdrawal is reminded of until then.
+    """
 
     __tablename__ = "reminder_echeance"
 
@@ -32,6 +35,11 @@ class ReminderEcheance(Base):
     scrutin: Mapped[date | None] = mapped_column(Date, doc="None: a withdrawal, or no poll calls for it.")
     libelle: Mapped[str] = empty("What the poll is called; of a withdrawal, the tableaux.")
     reminder_id: Mapped[int] = mapped_column(ForeignKey("reminder.id"), index=True)
+
+    @property
+    def part(self) -> str:
+        """The key of its reminder in a commune: the part of the work for its event."""
+        return f"{self.echeance} {self.due_on} {self.days}"
 
 
 class Notification(Base):

@@ -16,7 +16,7 @@ from schemas.vocabulary import ExportStatus, Wish
 from worker.arrivals import Preview
 from worker.exports.models import WITHOUT_KEY, Export, Recall, Request
 from worker.notifier.channels.delivery import Message
-from worker.notifier.messages.deadlines import Deadline, describe_deadlines
+from worker.notifier.messages.deadlines import describe_deadlines
 from worker.notifier.messages.events import (
     AnsweredEvent,
     answer_event,
@@ -154,8 +154,8 @@ class Notices:
         for reminder, nom in session.execute(_with_names(Reminder).where(Reminder.id.in_(ids))).all():
             code, day, today = reminder.code_commune, reminder.day, self.today(reminder.code_commune)
             of_it = ReminderEcheance.reminder_id == reminder.id, ReminderEcheance.until >= today
-            rows = select(*DEADLINE_COLUMNS).where(*of_it).order_by(ReminderEcheance.due_on, ReminderEcheance.echeance)
-            deadlines = [Deadline(*row) for row in session.execute(rows)]
+            rows = select(ReminderEcheance).where(*of_it).order_by(ReminderEcheance.due_on, ReminderEcheance.echeance)
+            deadlines = session.scalars(rows).all()
             lieu = _name(nom, code)
             text = partial(describe_deadlines, deadlines, lieu=lieu, today=today, public_url=self.public_url)
             events = {it.part: (deadline_event(code, day, it), "") for it in deadlines}
@@ -172,9 +172,6 @@ def _describe_progress(request: Request, session: Session) -> Iterator[CloudEven
         elif export.status == ExportStatus.QUEUED:
             before = count_before(session.connection(), WorkKind(export.kind), export.id)
             yield progress_event(request, export, now, before)
-
-
-DEADLINE_COLUMNS = tuple(getattr(ReminderEcheance, name) for name in Deadline._fields)
 
 
 def _with_names(table: Any) -> Select[Any, str | None]:  # noqa: ANN401 — a class of rows
