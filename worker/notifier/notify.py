@@ -69,13 +69,6 @@ Handle = Callable[[Sequence[Claim]], None]
 """Processes claims, and finishes or releases each; if it raises, the claims are released."""
 
 
-ANY = ClaimRule()
-
-
-KeepHouse = Callable[[threading.Event], bool]
-"""Does one step of each periodic task that is due; returns True when more is due at once."""
-
-
 @dataclass(frozen=True)
 class Pool:
     """Identical loops on works of some kinds. If there are several, one of them skips recipients that fail."""
@@ -84,7 +77,7 @@ class Pool:
     handle: Handle
     threads: int = 1
     batch: int = 1
-    rule: ClaimRule = ANY
+    rule: ClaimRule = field(default_factory=ClaimRule)
     woken: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
 
     def wake(self) -> None:
@@ -100,29 +93,32 @@ class Pool:
 
 @dataclass
 class Notifier:
-    """One of any number of notifiers; `beat` is called at each heartbeat."""
+    """One of any number of notifiers; `beat` is called at each heartbeat.
+
+    `keep_house` does one step of each periodic task that is due; it returns True when more is due at once.
+    """
 
     engine: Engine
     pools: Sequence[Pool]
-    keep_house: KeepHouse = lambda _stop: False
+    keep_house: Callable[[threading.Event], bool] = lambda _stop: False
     owner: str = field(kw_only=True)
     lease_seconds: float = field(kw_only=True)
     beat: Beat = field(default=ignore, kw_only=True)
     is_exhausted: bool = field(default=False, init=False)
     """Whether this process lacks memory or descriptors: it has released its works, and ends."""
     _held: dict[str, tuple[float, Sequence[Claim]]] = field(default_factory=dict, init=False)
-    _stop: threading.Event = field(default_factory=threading.Event, init=False)
 
     def run(self, stop: threading.Event) -> None:
         """Work until `stop` is set, or this process lacks resources; while the database is away, wait."""
-        self._stop = stop
-        serving = [
-            (pool, f"{self.owner}/{pool.kinds[0]}{number}", pool.threads > 1 and not number)
-            for pool in self.pools
-            for number in range(pool.threads)
-        ]
-        threads = [_start(self._serve, *arguments, stop) for arguments in serving]
-        threads.append(_start(self._serve_house, stop))
+        threads = [threading.Thread(target=self._serve_house, args=(stop,), name=_HOUSE, daemon=True)]
+        for pool in self.pools:
+            for number in range(pool.threads):
+                owner = f"{self.owner}/{pool.kinds[0]}{number}"
+                rule = pool.rule._replace(spares_failed=pool.threads > 1 and not number)
+                serving = pool, owner, rule, stop
+                threads.append(threading.Thread(target=self._serve, args=serving, name=owner, daemon=True))
+        for thread in threads:
+            thread.start()
         signal, throttle, renewed_at = ReadySignal(self.engine), LogThrottle("notifier"), -math.inf
         while not stop.is_set():
             try:
@@ -154,23 +150,21 @@ class Notifier:
                 handled += number
         return handled
 
-    def _serve(self, pool: Pool, owner: str, spares_failed: bool, stop: threading.Event) -> None:  # noqa: FBT001
-        rule, throttle = pool.rule._replace(spares_failed=spares_failed), LogThrottle(owner.rpartition("/")[2])
-        handled = 0
+    def _serve(self, pool: Pool, owner: str, rule: ClaimRule, stop: threading.Event) -> None:
+        throttle = LogThrottle(owner.rpartition("/")[2])
         for turn in count(1):
             if stop.is_set():
                 return
             try:
-                looks = not handled  # after one work, a second one is likely
                 handled = self._step(pool, owner, rule._replace(of_batches=True)) if turn % BULK_TURN == 0 else 0
-                handled = handled or self._step(pool, owner, rule, looks=looks)
+                handled = handled or self._step(pool, owner, rule)
                 throttle.succeeded()
             except Exception as error:  # noqa: BLE001 — whatever the error, the next attempt may succeed
                 throttle.failed(error)
                 if isinstance(conclude(error), ExhaustedError) and not self.is_exhausted:
                     log.critical("process_exhausted")
                     self.is_exhausted = True
-                    self._stop.set()
+                    stop.set()
                 stop.wait(TROUBLE_SECONDS)
                 continue
             if not handled:
@@ -184,10 +178,10 @@ class Notifier:
             if not is_more_due:
                 stop.wait(POLL_SECONDS)
 
-    def _step(self, pool: Pool, owner: str, rule: ClaimRule, *, looks: bool = True) -> int:
+    def _step(self, pool: Pool, owner: str, rule: ClaimRule) -> int:
         self._held[owner] = time.monotonic(), ()
         try:
-            if looks and not has_due(self.engine, pool.kinds, rule=rule, at_work=self._list_held()):
+            if not has_due(self.engine, pool.kinds, rule=rule, at_work=self._list_held()):
                 return 0
             with self.engine.begin() as connection:
                 claims = claim(
@@ -255,12 +249,6 @@ def _give_back(session: Session, claims: Sequence[Claim], error: Exception) -> N
     for one in claims:
         seconds = 0 if is_exhausted else until_next_try(one.waits)
         release(session.connection(), one, seconds, str(conclude(error)), counts=False)
-
-
-def _start(run: Callable[..., None], *arguments: object) -> threading.Thread:
-    thread = threading.Thread(target=run, args=arguments, name="notifier-loop", daemon=True)
-    thread.start()
-    return thread
 
 
 def build_pools(
