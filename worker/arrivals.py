@@ -177,15 +177,6 @@ def begin(connection: Connection, preview_id: int) -> None:
     connection.execute(update(Preview).where(*is_it).values({Preview.status: step, Preview.lines_read: 0}))
 
 
-def renew(engine: Engine, claim: Claim, lease_seconds: float, lines_read: int) -> bool:
-    """Renew the lease and record the progress; return False when another worker holds the work."""
-    with engine.begin() as connection:
-        if not queue.renew(connection, [claim], lease_seconds=lease_seconds):
-            return False
-        _change(connection, claim, {Preview.lines_read: lines_read})
-        return True
-
-
 def mark_asked(
     engine: Engine, claim: Claim, status: PreviewStatus, *, found: dict[str, Any], register_state: str = ""
 ) -> None:

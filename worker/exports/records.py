@@ -113,15 +113,6 @@ def _wait_for_restart(connection: Connection) -> None:
         connection.execute(select(func.pg_advisory_xact_lock_shared(_RESTART_LOCK)))
 
 
-def renew(engine: Engine, claim: Claim, lease_seconds: float, written: int) -> bool:
-    """Renew the lease and record the progress; return False when another worker holds the work."""
-    with engine.begin() as connection:
-        if not queue.renew(connection, [claim], lease_seconds=lease_seconds):
-            return False
-        connection.execute(update(Export).where(Export.id == claim.subject_id).values(lines_written=written))
-        return True
-
-
 def announce(engine: Engine, claim: Claim, *, electeurs: int) -> None:
     """Record the number of electors of a larger file, and publish its progress if the request asks for it."""
     if electeurs <= FEW:

@@ -27,7 +27,6 @@ from worker.arrivals import (
     mark_refused,
     read_preview,
     release,
-    renew,
 )
 from worker.audit import Actor, Detail, Pseudonymised, WordKind, record_audit
 from worker.error_policy import conclude, is_waited_for, until_next_try
@@ -51,7 +50,7 @@ from worker.registre.reu.guess import MatchNeededError
 from worker.registre.reu.importer import ImportProgress, Intake, import_file, preview_file
 from worker.registre.versions import ListeKey, is_shown
 from worker.services import Services
-from worker.work.queue import Claim, WorkKind, claim_enqueued, finish, hold
+from worker.work.queue import Claim, WorkKind, claim_enqueued, finish, hold, renew_row
 from worker.work.queue import release as release_work
 
 LONGEST_STEP_SECONDS = 25 * 60.0
@@ -97,7 +96,7 @@ def _work(preview: Preview, claim: Claim, services: Services) -> None:
         return
     log.info("preview_started", step=preview.status, attempt=claim.starts)
     work = _import if preview.status == PreviewStatus.IMPORTING else _preview
-    keep = partial(renew, services.engine, claim, services.lease_seconds)
+    keep = partial(renew_row, services.engine, claim, services.lease_seconds, Preview.lines_read)
     leave = partial(release, services.engine, claim, seconds=BUSY_SECONDS, counts=True)
     try:
         with Heartbeat(keep, services.lease_seconds, leave, services.stuck) as heartbeat:

@@ -371,6 +371,18 @@ def renew(connection: Connection, claims: Collection[Claim], *, lease_seconds: f
     return _change(connection, claims, {Work.lease_until: utc_now(lease_seconds)})
 
 
+def renew_row(
+    engine: Engine, claim: Claim, lease_seconds: float, progress: InstrumentedAttribute[int], number: int
+) -> bool:
+    """Renew the lease, and write the progress to a column of the row; return False when another worker holds it."""
+    with engine.begin() as connection:
+        is_held = bool(renew(connection, [claim], lease_seconds=lease_seconds))
+        if is_held:
+            table = progress.class_
+            connection.execute(update(table).where(table.id == claim.subject_id).values({progress: number}))
+        return is_held
+
+
 def hold(connection: Connection, claim: Claim) -> None:
     """Lock a work until the end of the transaction, so that no other worker claims it meanwhile.
 

@@ -34,14 +34,14 @@ from worker.errors import (
 from worker.exports.depots import take_uncertified
 from worker.exports.lease import Heartbeat, give_back, new_owner
 from worker.exports.models import Export, piece_name, titre_of
-from worker.exports.records import add_piece, claim_file, give_up, is_overdue, mark_failed, release, renew
+from worker.exports.records import add_piece, claim_file, give_up, is_overdue, mark_failed, release
 from worker.exports.storage import Storage, publish
 from worker.handlers.making.make_liste import keep_fingerprint, make_liste
 from worker.handlers.making.make_tableau import make_tableau
 from worker.registre.communes import read_commune
 from worker.registre.reference import name_departement
 from worker.services import Services
-from worker.work.queue import Claim
+from worker.work.queue import Claim, renew_row
 
 log = structlog.get_logger()
 
@@ -83,7 +83,7 @@ def make_export(export_id: int, services: Services) -> None:
 
 def _work(export: Export, claim: Claim, services: Services) -> None:
     try:
-        keep = partial(renew, services.engine, claim, services.lease_seconds)
+        keep = partial(renew_row, services.engine, claim, services.lease_seconds, Export.lines_written)
         still = TransientError("La production n'avançait plus : prévenez l'exploitant.")
         leave = partial(_give_back, export, claim, still, services)
         with Heartbeat(keep, services.lease_seconds, leave, services.stuck) as heartbeat:
