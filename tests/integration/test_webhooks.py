@@ -335,7 +335,7 @@ def test_a_removed_recipient_holds_nothing_up(desk: Desk, server: WebServer, mai
 
 
 def send(url: str, *hosts: str) -> None:
-    addressee = Addressee("r1", Channel.WEBHOOK, url, "", frozenset(), make_secret())
+    addressee = Addressee("r1", Channel.WEBHOOK, url, frozenset(), make_secret())
     try_recipient({Channel.WEBHOOK: WebhookSender(Hosts.parse(hosts))}, addressee, lieu="13900")
 
 

@@ -268,7 +268,7 @@ def test_message_id_is_stable_and_hides_the_address() -> None:
     def message_id(about: str, email: str, mail_from: str = "prefecture@example.org") -> str:
         sent = list[EmailMessage]()
         message = Message(about, lambda: describe_request(report(), ""), dict)
-        MailSender(sent.append, mail_from).send(message, Addressee("", Channel.MAIL, email, email, frozenset()))
+        MailSender(sent.append, mail_from).send(message, Addressee("", Channel.MAIL, email, frozenset()))
         return str(sent[0]["Message-ID"])
 
     first = message_id("demande", "mairie@libreville.example", "Préfecture <prefecture@example.org>")

@@ -53,7 +53,7 @@ from worker.notifier.channels.delivery import (
 from worker.notifier.messages.events import PublishEvent
 from worker.notifier.messages.text import Topic, write
 from worker.notifier.models import Notification
-from worker.notifier.notices import Notice, Notices
+from worker.notifier.notices import Notices
 from worker.work.queue import (
     About,
     Claim,
@@ -204,7 +204,7 @@ def read_addressees(session: Session, codes: Collection[str]) -> dict[str, dict[
     agents = select(Agent).where(Agent.code_commune.in_(codes)).order_by(Agent.email, Agent.name)
     for row in session.scalars(agents):
         key, of_commune = f"{Channel.MAIL}:{row.email.casefold()}", found[row.code_commune]
-        one = Addressee(key, Channel.MAIL, row.email, row.email, split_wishes(row.kinds), agent=row.name)
+        one = Addressee(key, Channel.MAIL, row.email, split_wishes(row.kinds), agent=row.name)
         if known := of_commune.get(key):
             one = replace(known, wishes=known.wishes | one.wishes, agent="")
         of_commune[key] = one
@@ -236,9 +236,7 @@ def mask_mail_addresses(connection: Connection, addresses: Iterable[str]) -> Non
 
 def make_addressee(row: Recipient | Row[Any]) -> Addressee:
     """Return the chat or the webhook of a row."""
-    return Addressee(
-        row.id, Channel(row.channel), row.address, shown_address(row.address), split_wishes(row.kinds), row.secret
-    )
+    return Addressee(row.id, Channel(row.channel), row.address, split_wishes(row.kinds), row.secret)
 
 
 def try_recipient(senders: Mapping[Channel, ChannelSender], addressee: Addressee, *, lieu: str) -> None:
@@ -269,7 +267,16 @@ def send_message(
         code = row.code_commune if row else notice.code_commune if notice else ""
         addressee = read_addressees(session, {code})[code].get(claim.part)
         if row is None and notice and addressee and not notice.is_opened:
-            row = _make_row(claim, notice, addressee)
+            is_mail, text = addressee.channel is Channel.MAIL, notice.text()
+            row = Notification(
+                **{_SUBJECTS[claim.about].key: claim.subject_id},
+                recipient=addressee.key,
+                code_commune=code,
+                subject=text.subject,
+                kind=text.topic,
+                channel=addressee.channel,
+                address=addressee.address if is_mail else shown_address(addressee.address),
+            )
             session.add(row)
     if row is None or row.sent_at:
         commit(engine, partial(finish_and_note, claims=claims))
@@ -289,19 +296,6 @@ def send_message(
             log.warning("message_delayed", reason=str(delay))
             failure = delay
         commit(engine, partial(_record_result, claim=claim, row=row, failure=failure))
-
-
-def _make_row(claim: Claim, notice: Notice, addressee: Addressee) -> Notification:
-    text = notice.text()
-    return Notification(
-        **{_SUBJECTS[claim.about].key: claim.subject_id},
-        recipient=addressee.key,
-        code_commune=notice.code_commune,
-        subject=text.subject,
-        kind=text.topic,
-        channel=addressee.channel,
-        address=addressee.shown,
-    )
 
 
 _Failure = DeliveryDelayedError | DeliveryRefusedError

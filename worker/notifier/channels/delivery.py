@@ -55,7 +55,6 @@ class Addressee:
     key: str
     channel: Channel
     address: str
-    shown: str
     wishes: frozenset[Wish]
     secret: str = ""
     agent: str = ""
