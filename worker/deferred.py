@@ -17,7 +17,6 @@ back, the missing request or deposit has CHECK_SECONDS to arrive.
 
 import hashlib
 import json
-from collections.abc import Collection
 from typing import Any, NamedTuple
 
 from sqlalchemy import (
@@ -141,21 +140,11 @@ def count_waiting(engine: Engine, sender: str) -> int:
         return connection.scalar(query) or 0
 
 
-def find_waiting(engine: Engine, keys: Collection[str]) -> list[Arrival]:
-    """Return the events that wait for one of these keys, the oldest last."""
-    with engine.connect() as connection:
-        return _read(connection, DeferredEvent.waits_for.in_(keys))
-
-
-def read_deferred(connection: Connection, deferred_id: int, *, is_last: bool) -> list[Arrival]:
-    """Return the event of a row; an empty list when it no longer waits."""
-    return [it._replace(is_last=is_last) for it in _read(connection, DeferredEvent.id == deferred_id)]
-
-
-def _read(connection: Connection, condition: ColumnElement[bool]) -> list[Arrival]:
+def read_deferred(connection: Connection, condition: ColumnElement[bool], *, is_last: bool = False) -> list[Arrival]:
+    """Return the events of these rows, the oldest last; none for a row that no longer waits."""
     columns = DeferredEvent.event, DeferredEvent.sender
     rows = connection.execute(select(*columns).where(condition).order_by(DeferredEvent.id.desc()))
-    return [Arrival(CloudEvent.model_validate(it.event), it.sender) for it in rows]
+    return [Arrival(CloudEvent.model_validate(it.event), it.sender, is_last) for it in rows]
 
 
 def _is(arrival: Arrival) -> ColumnElement[bool]:

@@ -28,7 +28,7 @@ from tests.parts.databases import read_rows
 from tests.parts.town import MIGRATED_TEMPLATE, account_of, queue_messages
 from tests.parts.wait import wait_until
 from worker.db.engine import build_engine
-from worker.deferred import read_deferred
+from worker.deferred import DeferredEvent, read_deferred
 from worker.doorbell import Doorbell
 from worker.housekeeping.housekeeping import sweep
 from worker.messaging.broker import PrefectureBroker, build_broker
@@ -133,7 +133,7 @@ def test_an_event_goes_back_with_the_sender_that_the_broker_knows(
     enqueued: list[Doorbell] = []
     assert sweep(engine, enqueued.extend) == 1
     with engine.connect() as connection:
-        (arrival,) = read_deferred(connection, enqueued[0].row_id, is_last=False)
+        (arrival,) = read_deferred(connection, DeferredEvent.id == enqueued[0].row_id)
     engine.dispose()
     assert (enqueued[0].kind, arrival.event, arrival.sender) == ("deferred", EVENT, account_of(amqp_url))
 

@@ -35,10 +35,10 @@ from worker.deferred import (
     CHECKS,
     KEPT_SECONDS,
     Arrival,
+    DeferredEvent,
     count_waiting,
     defer,
     discard,
-    find_waiting,
     hash_payload,
     read_deferred,
     read_waiting,
@@ -128,12 +128,14 @@ def check_deferred(deferred_id: int, services: Services) -> None:
     with services.engine.begin() as connection:
         seconds = services.lease_seconds
         work = claim_enqueued(connection, WorkKind.DEFERRED, deferred_id, new_owner(), lease_seconds=seconds)
-        found = read_deferred(connection, work.subject_id, is_last=work.starts >= CHECKS) if work else []
+        if work is None:
+            return
+        is_last = work.starts >= CHECKS
+        found = read_deferred(connection, DeferredEvent.id == work.subject_id, is_last=is_last)
     for arrival in found:
         _ingest(arrival, services)
-    if work:
-        with services.engine.begin() as connection:
-            release(connection, work, KEPT_SECONDS if work.starts >= CHECKS else CHECK_SECONDS)
+    with services.engine.begin() as connection:
+        release(connection, work, KEPT_SECONDS if is_last else CHECK_SECONDS)
 
 
 def _ingest(arrival: Arrival, services: Services) -> None:
@@ -146,7 +148,8 @@ def _ingest(arrival: Arrival, services: Services) -> None:
                 made_known, waiting = _serve(arrival, services)
             doorbells += waiting
             if made_known:
-                arrivals += find_waiting(services.engine, made_known)
+                with services.engine.connect() as connection:
+                    arrivals += read_deferred(connection, DeferredEvent.waits_for.in_(made_known))
     finally:
         _enqueue(doorbells, services)
 
