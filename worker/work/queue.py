@@ -140,6 +140,7 @@ class Work(Base):
 
 _INSERTS: Mapping[str, Any] = {"postgresql": postgresql.insert, "sqlite": sqlite.insert}
 _KEY = ("kind", "subject", "part")
+_ANEW = {"state": WorkState.DUE, "due_at": None, "starts": 0, "waits": 0, "error": "", "created_at": utc_now()}
 _LOCK = 0x776F726B  # « work »
 
 _LATE_SECONDS = 1.0
@@ -252,9 +253,8 @@ def add(
         statement = statement.values(due_at=utc_now(seconds))
     if enqueued:
         statement = statement.values(enqueued_at=utc_now())
-    new = {"state": WorkState.DUE, "due_at": None, "starts": 0, "waits": 0, "error": "", "created_at": utc_now()}
     if again:
-        statement = statement.on_conflict_do_update(index_elements=_KEY, set_=new, where=~_is(WorkState.HELD))
+        statement = statement.on_conflict_do_update(index_elements=_KEY, set_=_ANEW, where=~_is(WorkState.HELD))
     else:
         statement = statement.on_conflict_do_nothing()
     connection.execute(statement, rows)
@@ -507,8 +507,7 @@ def retry(connection: Connection, *, error: str, since: datetime, kind: str | No
     """Make dead works due whose error contains these words and which were added since then; return how many."""
     conditions = [_is(WorkState.DEAD), Work.error.contains(error, autoescape=True), Work.created_at >= since]
     conditions += [Work.kind == kind] if kind else []
-    new = {Work.state: WorkState.DUE, Work.due_at: None, Work.starts: 0, Work.waits: 0, Work.created_at: utc_now()}
-    number = connection.execute(update(Work).where(*conditions).values(new)).rowcount
+    number = connection.execute(update(Work).where(*conditions).values(_ANEW)).rowcount
     notify_ready(connection)
     return number
 
