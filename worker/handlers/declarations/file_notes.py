@@ -302,16 +302,17 @@ def _find_files(
         query = select(Export).where(Export.id.in_(ids), Export.code_commune == commune)
         found = {export.id: export for export in session.scalars(query)}
     if found.keys() != set(ids):
-        raise RefusedError(
-            f"Fichier inconnu : un des numéros n'est pas celui d'un fichier de {commune}.",
-            code="fichier_inconnu",
-            field="data.exports",
-        )
+        raise _unknown_file(commune, "data.exports")
     if missing := [file.label for file in found.values() if file.status != ExportStatus.READY]:
         raise RefusedError(
             f"Ce fichier n'est pas prêt : « {missing[0]} ».", code="fichier_pas_pret", field="data.exports"
         )
     return [found[number] for number in ids]
+
+
+def _unknown_file(commune: str, field: str) -> RefusedError:
+    said = f"Fichier inconnu : un des numéros n'est pas celui d'un fichier de {commune}."
+    return RefusedError(said, code="fichier_inconnu", field=field)
 
 
 @dataclass(frozen=True)
@@ -360,11 +361,7 @@ class ScreenDeclaration(Declaration):
     def _name_of(self, connection: Connection, export_id: int) -> str:
         is_it = Export.id == export_id, Export.code_commune == self.commune
         if (name := connection.scalar(select(Export.file_name).where(*is_it))) is None:
-            raise RefusedError(
-                f"Fichier inconnu : un des numéros n'est pas celui d'un fichier de {self.commune}.",
-                code="fichier_inconnu",
-                field="data.note.export",
-            )
+            raise _unknown_file(self.commune, "data.note.export")
         return name
 
     def _record(self, connection: Connection, action: Action, detail: str, export_id: int | None = None) -> None:
