@@ -27,7 +27,7 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 from common.logs import describe_exception
 from producers.errors import ProducerConfigurationError
 from producers.state import State
-from producers.web import depot, dossier, echeances, entrance, journal, listes, tableaux, taches
+from producers.web import depot, dossier, echeances, entrance, journal, listes, statistiques, tableaux, taches
 from producers.web import notes as noted
 from producers.web.anomalies import page as anomalies
 from producers.web.api import create_api
@@ -242,7 +242,7 @@ async def _ask_for_key(_message: Message) -> None:
 PageHandler = Callable[[PageContext], Response]
 """A page; synchronous and run in a thread, since it reads the database or the disk."""
 
-DOWNLOADS = frozenset({"dossier_zip", "fichier", "piece"})
+DOWNLOADS = frozenset({"dossier_zip", "fichier", "piece", "statistiques_csv"})
 """Pages that send a file: they have a rate limit of their own."""
 
 
@@ -330,6 +330,8 @@ ROUTES = (
     commune_page("/registre/laisser", "laisser", post=registre.give_up, again=registre.show),
     commune_page("/registre/corriger", "corriger", post=registre.correct, again=registre.show),
     commune_page("/listes", "listes", get=listes.show, post=listes.ask),
+    commune_page("/statistiques", "statistiques", get=statistiques.show),
+    commune_page("/statistiques.csv", "statistiques_csv", get=statistiques.download),
     commune_page("/tableaux", "tableaux", get=tableaux.show, post=tableaux.ask),
     commune_page("/suivi", "suivi", get=suivi.show),
     commune_page("/demandes/{demande}", "demande", get=suivi.show_request),

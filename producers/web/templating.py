@@ -69,6 +69,7 @@ NAVIGATION = (
         (
             Section("exports", "Tous les fichiers", "Retrouver un fichier, ses anomalies, sa publication"),
             Section("verifier", "Vérifier un fichier", "Savoir si un fichier est intact"),
+            Section("statistiques", "Statistiques", "Compter les électeurs et les mouvements"),
         ),
     ),
     Section(

@@ -225,10 +225,17 @@ SELECT b.code_commune, b.code AS bureau, b.libelle, b.code_canton, b.libelle_can
        b.libelle_circonscription
 FROM bureau b
 """
+_MOUVEMENTS_COMPTES = """
+SELECT m.code_commune, m.liste, m.date_mouvement AS jour, m.nature, m.categorie, count(*) AS mouvements
+FROM mouvement m
+WHERE m.doubt_id IS NULL AND (m.nature <> 'modification' OR m.ancien_bureau <> m.nouveau_bureau)
+GROUP BY m.code_commune, m.liste, m.date_mouvement, m.nature, m.categorie
+"""
 
 # The next views name electors: only the account of the screen reads them.
 _ELECTEURS = """
-SELECT e.id AS electeur, e.code_commune, e.liste, e.nom_naissance, e.nom_usage, e.prenoms, e.date_naissance
+SELECT e.id AS electeur, e.code_commune, e.liste, e.nom_naissance, e.nom_usage, e.prenoms, e.date_naissance,
+       e.code_bureau, e.sexe, e.nationalite
 FROM electeur e JOIN liste l ON l.code_commune = e.code_commune AND l.liste = e.liste AND l.version = e.version
 """
 _PROTEGES = """
@@ -302,6 +309,7 @@ def view_queries(dialect: str) -> Mapping[str, str]:
         "bureaux": _BUREAUX,
         "electeurs": _ELECTEURS,
         "electeurs_proteges": _PROTEGES,
+        "mouvements_comptes": _MOUVEMENTS_COMPTES,
         "mouvements_a_completer": _MOUVEMENTS.format(which="(m.categorie = '' OR NOT m.is_dated)"),
         "motifs_notes": _MOUVEMENTS.format(which="m.categorie <> ''"),
         "doutes": _DOUBTS,

@@ -91,7 +91,7 @@ _TABLEAUX: _Grants = (
 
 _LECTURE: _Grants = (
     ("SELECT", "apercus, bureaux, demandes, derniers_exports, envois, habilitations, imports, journal, registres"),
-    ("SELECT", "pieces, reunions, scrutins"),
+    ("SELECT", "mouvements_comptes, pieces, reunions, scrutins"),
 )
 
 GRANTS: Mapping[str, _Grants] = {
