@@ -25,7 +25,7 @@ _MOST_LINE = 4 << 20
 _FAILED = b"!"
 """Begins the last line of a child that fails: the name of the exception and its message follow."""
 _PR_SET_PDEATHSIG = 1
-_USUAL_SECONDS = 5
+_USUAL_SECONDS = 1
 """The processor time that a usual file takes at most: a child that needs more gets only the time that is left."""
 
 
@@ -140,6 +140,7 @@ def _be_the_child(limits: str, names: str, about: str, *descriptors: str) -> Non
     except Exception as error:  # noqa: BLE001 — the message of an unknown one may quote the file
         name = type(error).__name__
         write(_FAILED + encode([name, str(error) if name in refusals else ""]).encode() + b"\n")
+    signal.setitimer(signal.ITIMER_VIRTUAL, 0)  # Python removes its handler before it ends
     sys.stdout.flush()
 
 

@@ -72,6 +72,11 @@ def lead(_file: IO[bytes]) -> Iterator[object]:
     yield os.getsid(0) == os.getpid()
 
 
+def hurry(_file: IO[bytes]) -> Iterator[object]:
+    signal.setitimer(signal.ITIMER_VIRTUAL, 0.001, 0.001)
+    yield 1
+
+
 @pytest.fixture(name="file")
 def _file(tmp_path: Path) -> Iterator[IO[bytes]]:
     (tmp_path / "file").write_bytes(b"abc")
@@ -81,6 +86,10 @@ def _file(tmp_path: Path) -> Iterator[IO[bytes]]:
 
 def test_values_come_back_in_order(file: IO[bytes]) -> None:
     assert list(run_apart(count_up, [file], ROOM, 3)) == [[0, "a"], [1, "b"], [2, "c"]]
+
+
+def test_a_child_whose_usual_time_is_over_while_it_ends_has_not_failed(file: IO[bytes]) -> None:
+    assert list(run_apart(hurry, [file], ROOM)) == [1]
 
 
 @pytest.mark.parametrize(
