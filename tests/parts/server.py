@@ -35,6 +35,12 @@ class Server(ABC):
         """Stop the server as an operator does, and wait for its end."""
 
     @property
+    def process(self) -> Process:
+        """The running server."""
+        assert self._server is not None
+        return self._server
+
+    @property
     def alive(self) -> bool:
         """Whether the server's process runs."""
         return self._server is not None and self._server.alive

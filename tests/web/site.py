@@ -68,6 +68,11 @@ class Site:
         )
         self._screen = self._open_screen(deployment, folder, port)
 
+    @property
+    def processes(self) -> Sequence[Process]:
+        """The crew, the notifier, the screen, the broker and the database."""
+        return *self.town.processes, self._screen, self.deployment.broker.process, self.deployment.server.process
+
     def peaks(self) -> dict[str, float]:
         """The maximum memory, in MiB, of the largest process of the screen, of the worker and of the one of exports."""
         processes = {"screen": self._screen, "worker": self.worker, "worker of exports": self._importer}
