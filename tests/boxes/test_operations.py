@@ -23,7 +23,7 @@ _ROOTS = {
     "python-root": ("python3.13", "python3.13-venv", "python3-pip", "ca-certificates", "tzdata"),
     "services-root": (
         *("rabbitmq-server", "postgresql-17", "gosu", "ca-certificates", "procps", "wget"),
-        *("prometheus", "prometheus-node-exporter", "prometheus-blackbox-exporter"),
+        *("prometheus", "prometheus-alertmanager", "prometheus-node-exporter", "prometheus-blackbox-exporter"),
     ),
 }
 _IMAGES = {
@@ -31,6 +31,7 @@ _IMAGES = {
     "rabbitmq": "rabbitmq:4.0-management",
     "postgres": "postgres:17",
     "prometheus": "prom/prometheus:v2.53.3",
+    "alertmanager": "prom/alertmanager:v0.28.1",
     "node-exporter": "prom/node-exporter:v1.9.0",
     "blackbox-exporter": "prom/blackbox-exporter:v0.26.0",
 }

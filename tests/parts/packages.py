@@ -75,6 +75,8 @@ POSTGRESQL = Part("PostgreSQL", "postgresql", ("initdb", "postgres", "psql"), ("
 COMPOSE = Part("Docker Compose", "docker-compose", ("docker-compose",))
 OPENSSL = Part("OpenSSL", "openssl", ("openssl",))
 PROMETHEUS = Part("Prometheus", "prometheus", ("prometheus", "promtool"))
+ALERTMANAGER = Part("Alertmanager", "prometheus-alertmanager", ("amtool",))
+AGE = Part("age", "age", ("age", "age-keygen"))
 NGINX = Part("nginx", "nginx-light", ("nginx",), ("/usr/sbin",))
 CADDY = Part("Caddy", "caddy", ("caddy",))
 KUSTOMIZE = Part("Kustomize", "kustomize", ("kustomize",))
@@ -84,7 +86,7 @@ CHROMIUM = Part("Chromium", "chromium", ("chromium",))
 FRENCH_CHROMIUM = Files("French Chromium", "chromium-l10n", ("fr.pak",), ("/usr/lib/chromium/locales",))
 JQ = Part("jq", "jq", ("jq",))
 
-_CHECKERS = (KUSTOMIZE, GITLEAKS, SHELLCHECK, JQ)
+_CHECKERS = (ALERTMANAGER, AGE, KUSTOMIZE, GITLEAKS, SHELLCHECK, JQ)
 PARTS = (RABBITMQ, POSTGRESQL, COMPOSE, OPENSSL, PROMETHEUS, CHROMIUM, NGINX, CADDY, *_CHECKERS)
 
 
