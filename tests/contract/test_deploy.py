@@ -15,7 +15,7 @@ import yaml
 from schemas.topology import MAX_EVENT_BYTES, QUEUE_REGISTRE
 from tests.contract.test_compose import read_compose
 from tests.parts.deployment import DEPLOY, TEMPLATE, VHOST, make_secrets, read_conf
-from tests.parts.packages import PROMETHEUS, SHELLCHECK, require
+from tests.parts.packages import AGE, ALERTMANAGER, PROMETHEUS, SHELLCHECK, require
 from worker.db.migrate import GRANTS
 from worker.messaging.middleware import IMPORT_LIMIT_MS, TIME_LIMIT_MS
 from worker.monitoring.exporter import METRICS
@@ -142,7 +142,7 @@ ps*oneoff*) for service in broker database notifier web; do echo "$service Up 5 
 inspect*) echo healthy ;;
 *version_num*) echo "$IS_TOO_NEW" ;;
 *string_agg*) tail -n 1 counted; echo "liste $AFTER" >> counted ;;
-*pg_dump*) echo now ;;
+*pg_dump*) echo PGDMP now ;;
 *--services*) echo notifier ;;
 *verify*) exit "${VERIFY:-0}" ;;
 *pg_restore*) cat > restored ;;
@@ -162,7 +162,7 @@ def checkout(tmp_path: Path) -> Path:
     docker.write_text(_DOCKER)
     docker.chmod(0o755)
     (tmp_path / "var" / "backups").mkdir()
-    (tmp_path / "var" / "backups" / "before.dump").write_text("the database of before")
+    (tmp_path / "var" / "backups" / "before.dump").write_text("PGDMP of before")
     names = {"IMAGE": "prefecture:new", "IMAGE_BEFORE": "prefecture:old", "REVISION_BEFORE": "0044"}
     names["BACKUP_BEFORE"] = "var/backups/before.dump"
     (tmp_path / ".env").write_text("".join(f"MODULE_{name}={value}\n" for name, value in names.items()))
@@ -191,9 +191,9 @@ def test_going_back_restores_the_backup_only_where_it_must_and_is_asked_to(
         assert not any("stop" in call or "DROP" in call for call in calls)
     elif is_too_new == "t":
         assert steps == ["DROP DATABASE", "pg_restore", "up --detach", "up --detach"], "the servers, then the rest"
-        assert (checkout / "restored").read_text() == "the database of before"
+        assert (checkout / "restored").read_text() == "PGDMP of before"
         (left,) = (checkout / "var" / "backups").glob("*-rollback.dump")
-        assert (left.read_text(), left.stat().st_mode & 0o777) == ("now\n", 0o600)
+        assert (left.read_text(), left.stat().st_mode & 0o777) == ("PGDMP now\n", 0o600)
     else:
         assert steps == ["up --detach"] * 2
 
@@ -212,6 +212,37 @@ def test_an_upgrade_after_which_other_electors_are_counted_fails_and_names_the_w
     assert ("before: liste 300\nafter:  liste 299\n" in done.stderr) is is_other
 
 
+def test_what_an_upgrade_dumps_is_encrypted_like_a_backup(checkout: Path) -> None:
+    require(AGE)
+    subprocess.run([AGE.program("age-keygen"), "-o", checkout / "key.txt"], check=True, capture_output=True)
+    public = (checkout / "key.txt").read_text().partition("public key: ")[2].split()[0]
+    (checkout / "var" / "backup.recipient").write_text(public)
+    (checkout / "counted").write_text("liste 300\n")
+    assert "NOT ENCRYPTED" not in _run(checkout, "upgrade", IS_TOO_NEW="1000", AFTER="300").stderr
+    [dump] = (checkout / "var" / "backups").glob("2*")
+    assert (dump.suffixes[-2:], dump.read_bytes()[:18]) == ([".dump", ".age"], b"age-encryption.org")
+    (checkout / "calls").unlink()
+    assert "is encrypted" in _run(checkout, "rollback --restore", IS_TOO_NEW="t").stderr
+    assert "stop" not in (checkout / "calls").read_text()
+    _run(checkout, "rollback --restore --identity key.txt", IS_TOO_NEW="t")
+    assert (checkout / "restored").read_text() == "PGDMP now\n"
+
+
+@pytest.mark.parametrize(
+    ("program", "says", "told"),
+    [
+        ("awk", "2900", "has 2900 MiB of memory, 3500 are"),
+        ("df", "\n/dev/vda 9 9 4096000", "has 4000 MiB free, 5000 are"),
+    ],
+)
+def test_a_host_that_is_too_small_is_refused_first(checkout: Path, program: str, says: str, told: str) -> None:
+    (checkout / "bin" / program).write_text(f"#!/bin/sh\nprintf '{says}'\n")
+    (checkout / "bin" / program).chmod(0o755)
+    done = _run(checkout, "install")
+    assert (done.returncode, f"{told} needed: nothing was changed" in done.stderr) == (1, True), done.stderr
+    assert not any("up" in call for call in (checkout / "calls").read_text().splitlines())
+
+
 @pytest.mark.parametrize("wrong", ["0", "1"])
 def test_a_check_notes_when_the_files_were_last_in_order(checkout: Path, wrong: str) -> None:
     done = _run(checkout, "check", VERIFY=wrong)
@@ -223,7 +254,7 @@ def test_a_check_notes_when_the_files_were_last_in_order(checkout: Path, wrong: 
 def test_timers_are_units_that_systemd_takes(checkout: Path) -> None:
     done = _run(checkout, "timers")
     made = {path.name: path.read_text() for path in (checkout / "var" / "systemd").iterdir()}
-    for command in ("backup", "check", "refresh"):
+    for command in ("backup", "check", "refresh", "drill"):
         assert f"ExecStart=/bin/sh deploy/prefecture {command}\n" in made[f"prefecture-{command}.service"]
         assert "Persistent=true" in made[f"prefecture-{command}.timer"]
         assert f"prefecture-{command}.timer" in done.stdout
@@ -235,7 +266,8 @@ def test_timers_are_units_that_systemd_takes(checkout: Path) -> None:
 
 def test_the_script_has_no_fault_that_shellcheck_knows() -> None:
     require(SHELLCHECK)
-    subprocess.run([SHELLCHECK.program("shellcheck"), DEPLOY / "prefecture"], check=True)
+    scripts = DEPLOY / "prefecture", MONITORING / "alertmanager.sh"
+    subprocess.run([SHELLCHECK.program("shellcheck"), *scripts], check=True)
 
 
 MONITORING = REPOSITORY / "deploy" / "monitoring"
@@ -259,7 +291,7 @@ def test_every_metric_is_documented_as_it_is() -> None:
 
 def test_the_dashboard_and_the_alerts_use_metrics_that_exist() -> None:
     used = {name for text in (*_expressions(), ALERTS) for name in SERIES.findall(text)}
-    written = {f"prefecture_{what}_success_timestamp_seconds" for what in ("backup", "verify")}
+    written = {f"prefecture_{what}_success_timestamp_seconds" for what in ("backup", "verify", "drill")}
     assert used - {metric.name for metric in METRICS} == written, "what deploy/prefecture writes into var/metrics"
 
 
@@ -302,11 +334,11 @@ def test_prometheus_in_a_container_asks_the_notifier_and_is_seen_from_this_host_
 
 def test_what_measures_may_read_and_no_more() -> None:
     services = read_compose("docker-compose.yml", "deploy/monitoring.yml")["services"]
-    for name in ("prometheus", "node-exporter", "blackbox-exporter"):
+    for name in ("prometheus", "node-exporter", "blackbox-exporter", "alertmanager"):
         it = services[name]
         assert (it["read_only"], it["cap_drop"], it["restart"]) == (True, ["ALL"], "unless-stopped"), name
         assert "test" in it["healthcheck"], name
-        assert [v["target"] for v in it["volumes"] if not v.get("read_only")] in ([], ["/prometheus"]), name
+        assert [v["target"] for v in it["volumes"] if not v.get("read_only")] in ([], [f"/{name}"]), name
     disks = {it["target"] for it in services["node-exporter"]["volumes"]}
     assert disks == {"/disks/broker", "/disks/database", "/disks/exports", "/disks/var"}
 
@@ -334,3 +366,18 @@ def test_promtool_is_content(arguments: tuple[str, ...]) -> None:
         [PROMETHEUS.program("promtool"), *arguments], cwd=MONITORING, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("recipient", ["", "exploitation@mairie.example"])
+def test_alertmanager_takes_the_configuration_that_its_script_prints(tmp_path: Path, recipient: str) -> None:
+    require(ALERTMANAGER)
+    (tmp_path / "server").write_text("smtps://alertes%40mairie.example:l%27%C3%A9t%25@smtp.mairie.example")
+    script: list[str | Path] = ["sh", MONITORING / "alertmanager.sh", tmp_path / "server"]
+    environment = {"PATH": os.environ["PATH"], "ALERTS_TO": recipient}
+    made = subprocess.run(script, env=environment, capture_output=True, text=True, check=True).stdout
+    (tmp_path / "alertmanager.yml").write_text(made)
+    check = [str(ALERTMANAGER.program("amtool")), "check-config", str(tmp_path / "alertmanager.yml")]
+    subprocess.run(check, check=True, capture_output=True)
+    found = yaml.safe_load(made)
+    told = found["global"]["smtp_smarthost"], found["global"]["smtp_auth_password"], found["route"]["receiver"]
+    assert told == ("smtp.mairie.example:465", "l'ét%", "operator" if recipient else "nobody")
