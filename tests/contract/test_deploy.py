@@ -143,6 +143,8 @@ inspect*) echo healthy ;;
 *version_num*) echo "$IS_TOO_NEW" ;;
 *string_agg*) tail -n 1 counted; echo "liste $AFTER" >> counted ;;
 *pg_dump*) echo PGDMP now ;;
+*demandes*) echo known ;;
+*logs*) sed 's/.*/notifier-1  | {"correlation_id": "&", "event": "request_notified", "level": "info"}/' notified ;;
 *--services*) echo notifier ;;
 *verify*) exit "${VERIFY:-0}" ;;
 *pg_restore*) cat > restored ;;
@@ -241,6 +243,13 @@ def test_a_host_that_is_too_small_is_refused_first(checkout: Path, program: str,
     done = _run(checkout, "install")
     assert (done.returncode, f"{told} needed: nothing was changed" in done.stderr) == (1, True), done.stderr
     assert not any("up" in call for call in (checkout / "calls").read_text().splitlines())
+
+
+@pytest.mark.parametrize("lost", ["", "gone\nlost\n"])
+def test_requests_that_were_notified_and_lost_are_named(checkout: Path, lost: str) -> None:
+    (checkout / "notified").write_text(f"known\n{lost}")
+    done = _run(checkout, "lost")
+    assert (done.returncode, done.stderr.partition("\n")[2]) == (bool(lost), lost), done.stdout
 
 
 @pytest.mark.parametrize("wrong", ["0", "1"])
