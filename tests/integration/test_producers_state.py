@@ -4,14 +4,12 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from threading import Thread
 from typing import Any
 
 import pytest
-from sqlalchemy import text, update
+from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from common.cli import ExitCode
@@ -63,24 +61,6 @@ class Records:
             request.exports.append(Export(**of_part | name | values))
         with Session(self.engine) as session, session.begin():
             session.add(request)
-
-    @contextmanager
-    def serving(self, queue: RequestsQueue, **result: object) -> Iterator[list[CloudEvent]]:
-        """Process one request in the background: running, then as `result` says; yields the received events."""
-        taken: list[CloudEvent] = []
-
-        def serve() -> None:
-            taken.append(event := queue.take_event())
-            self.accept(event, status=ExportStatus.RUNNING, electeurs=327, lines_written=100)
-            with self.engine.begin() as connection:
-                connection.execute(update(Export).values(**result))
-
-        thread = Thread(target=serve)
-        thread.start()
-        try:
-            yield taken
-        finally:
-            thread.join()
 
 
 @pytest.fixture
@@ -222,16 +202,6 @@ def test_the_command_runs_as_a_process_whatever_the_locale(queue: RequestsQueue)
     )
     assert done.stderr == ""
     assert queue.take_event().id in done.stdout
-
-
-def test_wait_ends_with_the_files_their_sums_and_their_places(
-    queue: RequestsQueue, records: Records, capsys: pytest.CaptureFixture[str]
-) -> None:
-    with records.serving(queue, **READY):
-        assert main([*ASK, "--wait", "--timeout", "20"]) == ExitCode.DONE
-    lines = capsys.readouterr().out.splitlines()
-    assert any("Liste P du 25/11/2026 09:30:00 [csv] prêt" in line and "51,2\u00a0ko" in line for line in lines)
-    assert lines[-1].startswith("9f" * 32 + "  /srv/exports/13900/liste-P-13900-")
 
 
 def test_nothing_is_sent_when_the_database_is_away(
