@@ -272,14 +272,14 @@ _DOUBT = (
 def test_a_worker_may_do_all_that_notes_and_decisions_ask_for(deployment: Deployment) -> None:
     for statement in (
         *_DOUBT,
-        _MOUVEMENT.format(1, "radiation"),
+        _MOUVEMENT.format(900, "radiation"),
         "INSERT INTO commune (code, nom, code_departement) VALUES ('13900', 'LIBREVILLE', '13') ON CONFLICT DO NOTHING",
         "INSERT INTO bureau (code_commune, code) VALUES ('13900', '0009')",
         "INSERT INTO agent (name, code_commune, email) VALUES ('moi', '13900', 'moi@ici.example')",
     ):
         _as_owner(deployment, statement)
     by = Actor("moi")
-    motif = CompletedMotif(mouvement=1, categorie=Categorie.RADIATION_DECES, motif="acte n° 3")
+    motif = CompletedMotif(mouvement=900, categorie=Categorie.RADIATION_DECES, motif="acte n° 3")
     poll = {"jour": "2027-05-09", "libelle": "Élection municipale partielle", "texte": "décret n° 1"}
     notes: list[RegisterNote] = [
         *(ReunionNoted(jour=date(2026, 11, 20), removed=removed) for removed in (False, True)),
