@@ -1,4 +1,4 @@
-"""Writes the list as XML in constant memory: it reuses a block of `Electeur` elements, which lxml serialises.
+"""Writes the list as XML, and reads and validates it, in constant memory.
 
 The format is this project's own (« non officiel »): schemas/liste_electorale.xsd. Each finished file is validated
 before it is published, against the XSD of its profile.
@@ -7,10 +7,10 @@ before it is published, against the XSD of its profile.
 import re
 from collections.abc import Iterator
 from functools import cache, lru_cache
-from itertools import islice
 from pathlib import Path
 from threading import Lock
 from typing import IO, Any
+from xml.sax.saxutils import escape
 
 from lxml import etree
 from sqlalchemy import Connection, Select
@@ -25,15 +25,12 @@ from worker.writers.columns import (
     ENTETE,
     IDENTITE,
     READ_VALUES,
-    Column,
     ListeSpec,
     NotOurFileError,
     Values,
     among,
     select_electeurs,
 )
-
-_BLOCK = 200
 
 
 def write_xml(connection: Connection, spec: ListeSpec, sink: Sink, progress: Progress, *, cleaning: bool) -> int:
@@ -45,14 +42,21 @@ def write_xml(connection: Connection, spec: ListeSpec, sink: Sink, progress: Pro
     if title := spec.form.not_an_element:
         raise ExportError(f"« {title} » ne peut pas nommer un élément du XML : demandez cette liste en CSV.")
     sink.write(b'<?xml version="1.0" encoding="UTF-8"?>\n<ListeElectorale>\n')
-    sink.write(b"".join(_header_elements(spec)))
-    query = _select_electeurs(spec.form.values, cleaning=cleaning)
-    rows = iter(connection.execute(query, spec.parameters, execution_options=STREAM))
-    block = _Block(spec.form)
+    form = spec.form
+    header = (_element(form.title(it.value), spec.parameters[it.value]) for it in among(form.values, ENTETE))
+    sink.write("".join(f"{element}\n" for element in header).encode())
+    query = _select_electeurs(form.values, cleaning=cleaning)
+    identite, adresse = ([form.title(it.value) for it in among(form.values, of)] for of in (IDENTITE, ADRESSE))
+    titles, before_adresse = identite + adresse, len(identite)
     written = 0
-    while values := list(islice(rows, _BLOCK)):
-        sink.write(block.to_bytes(values))
-        written += len(values)
+    for rows in connection.execute(query, spec.parameters, execution_options=STREAM).partitions():
+        electeurs = []
+        for row in rows:
+            elements = [*map(_element, titles, row)]
+            who, where = "".join(elements[:before_adresse]), "".join(elements[before_adresse:])
+            electeurs.append(f"<Electeur>{who}<AdresseElecteur>{where}</AdresseElecteur></Electeur>\n")
+        sink.write("".join(electeurs).encode())
+        written += len(rows)
         progress(written)
     sink.write(b"</ListeElectorale>\n")
     return written
@@ -64,42 +68,8 @@ def _select_electeurs(values: tuple[str, ...], *, cleaning: bool) -> Select[Any]
     return select_electeurs(columns, cleaning=cleaning)
 
 
-def _header_elements(spec: ListeSpec) -> Iterator[bytes]:
-    for column in among(spec.form.values, ENTETE):
-        element = etree.Element(spec.form.title(column.value))
-        element.text = str(spec.parameters[column.value])
-        element.tail = "\n"
-        yield etree.tostring(element, encoding="UTF-8", xml_declaration=False, with_tail=True)
-
-
-class _Block:
-    """Up to _BLOCK `Electeur` elements, created once and filled again for each block of rows."""
-
-    def __init__(self, form: FileForm) -> None:
-        self._form = form
-        self._root = etree.Element("block")
-        self._fields = [self._add_electeur() for _ in range(_BLOCK)]
-
-    def to_bytes(self, rows: list[Any]) -> bytes:
-        for fields, row in zip(self._fields, rows, strict=False):
-            for field, value in zip(fields, row, strict=True):
-                field.text = value if value is None or value.__class__ is str else str(value)
-        if len(rows) < _BLOCK:
-            for element in list(self._root)[len(rows) :]:
-                self._root.remove(element)
-        document: bytes = etree.tostring(self._root, encoding="UTF-8", xml_declaration=False)
-        return document[document.index(b">") + 1 : -len(b"</block>")]
-
-    def _add_electeur(self) -> list[Any]:
-        electeur = etree.SubElement(self._root, "Electeur")
-        electeur.tail = "\n"
-        fields = self._add_fields(electeur, IDENTITE)
-        adresse = etree.SubElement(electeur, "AdresseElecteur")
-        return fields + self._add_fields(adresse, ADRESSE)
-
-    def _add_fields(self, parent: Any, columns: tuple[Column, ...]) -> list[Any]:  # noqa: ANN401 — lxml's element
-        form = self._form
-        return [etree.SubElement(parent, form.title(column.value)) for column in among(form.values, columns)]
+def _element(title: str, value: Any) -> str:  # noqa: ANN401 — a text, a number or NULL
+    return f"<{title}/>" if value is None else f"<{title}>{escape(str(value))}</{title}>"
 
 
 def read_xml(stream: IO[bytes], form: FileForm) -> Iterator[Values]:
