@@ -21,9 +21,8 @@ from worker.db.engine import build_engine
 from worker.db.migrate import migrate
 from worker.registre.models import Bureau, Commune, Electeur, ListeCommunale
 from worker.writers.columns import ListeSpec
-from worker.writers.electeurs_file import write_csv
+from worker.writers.electeurs_file import write_csv, write_xml
 from worker.writers.precheck import find_anomalies, take_census
-from worker.writers.xml_file import write_xml
 
 # An independent reader, and the expected lines by the rules of the arrêté. It names no column: positions are those of
 # the table of 29 columns; the header itself is in a golden file.

@@ -12,7 +12,7 @@ import pytest
 from schemas.profiles.platform import SHIPPED, read_shipped
 from tests.golden.cases import FOLDER
 from worker.errors import SchemaMismatchError
-from worker.writers.xml_file import load_schema, validate_xml
+from worker.writers.electeurs_file import load_schema, validate_xml
 
 OUR_XSD = (SHIPPED.parent / "../liste_electorale.xsd").resolve()
 COLUMNS = list(read_shipped().form.columns)
