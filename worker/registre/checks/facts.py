@@ -8,24 +8,20 @@ unclean values. One cheap test on each row finds them.
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
-from functools import cache, reduce
+from functools import reduce
 from itertools import groupby
 from typing import Any
 
 from sqlalchemy import (
-    BigInteger,
-    BindParameter,
     Column,
     ColumnElement,
     Connection,
-    Insert,
     Row,
     Select,
     SQLColumnExpression,
     Table,
     Text,
     and_,
-    bindparam,
     exists,
     func,
     insert,
@@ -212,11 +208,14 @@ def find_facts(connection: Connection, version: int, listes: Iterable[ListeKey],
     are valid; until then no query uses them.
     """
     create_temporary(connection, _FOUND)
-    among = _parameters(version, listes)
+    among = _among(version, listes)
+    suspects = select(Electeur.id).where(among, _may_deserve_look())
+    sharing = select(Electeur.id).where(has_double_numero(among))
     with reading_transaction(connection):
         # A minor on that day is born after `today`, so that a minor gets a finding too.
-        connection.execute(_insert_found(), among | dict.fromkeys(("today", "youngest"), last_birth(jour)))
-        with connection.execute(_doubles_query(), among, execution_options=STREAM) as rows:
+        day = dict.fromkeys(("today", "youngest"), last_birth(jour))
+        connection.execute(insert(_FOUND).from_select(["id"], union_all(suspects, sharing)), day)
+        with connection.execute(select_possible_doubles(among, Electeur.id), execution_options=STREAM) as rows:
             insert_all(connection, _FOUND, ({"id": row.id} for same in group_doubles(rows) for row in same))
     with connection.begin():
         connection.execute(update(Electeur).where(Electeur.id.in_(select(_FOUND.c.id))).values(facts=FOUND))
@@ -236,29 +235,10 @@ def count_mineurs(connection: Connection, version: int, jour: date) -> dict[List
     return {ListeKey(commune, liste): count for commune, liste, count in connection.execute(query)}
 
 
-@cache
-def _insert_found() -> Insert:
-    """Build the statement for all findings but doubles; cached, because building it is slow."""
-    suspects = select(Electeur.id).where(_among(), _may_deserve_look())
-    sharing = select(Electeur.id).where(has_double_numero(_among()))
-    return insert(_FOUND).from_select(["id"], union_all(suspects, sharing))
-
-
-@cache
-def _doubles_query() -> Select[Any]:
-    return select_possible_doubles(_among(), Electeur.id)
-
-
-def _among() -> ColumnElement[bool]:
-    communes: BindParameter[list[str]] = bindparam("communes", expanding=True)
-    listes: BindParameter[list[str]] = bindparam("listes", expanding=True)
-    version: BindParameter[int] = bindparam("version", type_=BigInteger)
-    return and_(Electeur.code_commune.in_(communes), Electeur.liste.in_(listes), Electeur.version == version)
-
-
-def _parameters(version: int, listes: Iterable[ListeKey]) -> dict[str, Any]:
-    communes, codes = zip(*listes, strict=True)
-    return {"communes": sorted({*communes}), "listes": sorted({*codes}), "version": version}
+def _among(version: int, listes: Iterable[ListeKey]) -> ColumnElement[bool]:
+    """Select the electors of a version; its lists let PostgreSQL find them by an index."""
+    communes, codes = map(set, zip(*listes, strict=True))
+    return and_(Electeur.code_commune.in_(communes), Electeur.liste.in_(codes), Electeur.version == version)
 
 
 def _may_deserve_look() -> ColumnElement[bool]:
@@ -282,10 +262,12 @@ def count_blocking(connection: Connection, version: int, listes: Iterable[ListeK
     """
     kinds = [(rule, rule.condition) for rule in RULES if rule.severity is Severity.BLOCKING]
     kinds += [(it, test(joined_texts())) for it, test in RUINED_TEXTS]
-    query = select(*(func.count().filter(condition) for _, condition in kinds)).where(_among(), is_flagged())
+    query = select(*(func.count().filter(condition) for _, condition in kinds)).where(
+        _among(version, listes), is_flagged()
+    )
     day = {"today": jour.isoformat(), "youngest": last_birth(jour, YOUNGEST)}
     with connection.begin():
-        row = connection.execute(query, _parameters(version, listes) | day).one()
+        row = connection.execute(query, day).one()
     return {kind.message: count for (kind, _), count in zip(kinds, row, strict=True) if count}
 
 
