@@ -1,20 +1,20 @@
 """Reads the state of requests from the views `derniers_exports` and `demandes`, with a read-only account."""
 
-import json
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import fields
-from datetime import UTC, date, datetime
-from enum import StrEnum
+from datetime import date, datetime
 from functools import cache
 from types import NoneType, UnionType
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 from urllib.parse import quote
 
 from sqlalchemy import (
+    JSON,
     BigInteger,
+    Boolean,
     ColumnElement,
     Connection,
+    Date,
     Engine,
     Row,
     Select,
@@ -31,8 +31,10 @@ from sqlalchemy import (
 )
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
+from sqlalchemy.types import TypeEngine
 
 from common.database import CONNECT_OPTIONS, add_view_functions, explain_database_tls
+from common.instant import UtcDateTime
 from producers.errors import ProducerConfigurationError, StateAwayError
 from producers.records import ExportState, PieceFile, RequestState
 from schemas.requests import LARGEST_ID
@@ -43,13 +45,27 @@ _TIMEOUT_SECONDS = 5
 _Record = TypeVar("_Record")
 
 
+_TYPES: Mapping[type, TypeEngine[Any]] = {
+    datetime: UtcDateTime(),
+    date: Date(),
+    bool: Boolean(),
+    str: String(),
+    Collection: JSON(),
+}
+"""The types of columns, by the class of a field or the first of its bases."""
+
+
 def view_of(name: str, kind: type, *more: str) -> TableClause:
     """Return a view with a column for each field of a dataclass, and the `more` columns that queries name."""
-    return table(name, *(column(field.name) for field in fields(kind)), *map(column, more))
+    classes = {field: _plain(hint)[0] for field, hint in get_type_hints(kind).items()}
+    types = {
+        field: next((it for base, it in _TYPES.items() if issubclass(of, base)), None) for field, of in classes.items()
+    }
+    return table(name, *(column(field, it) for field, it in types.items()), *map(column, more))
 
 
 def to_record(kind: type[_Record], row: Row[Any], **given: Any) -> _Record:  # noqa: ANN401 — fields of the dataclass
-    """Build a dataclass from the columns of a row with the same names, converted to the types of the fields.
+    """Build a dataclass from the columns of a row with the same names; words become the words of their enumeration.
 
     A field that cannot be None gets the empty value of its type where the column is NULL. `given` supplies fields that
     no column holds directly.
@@ -61,37 +77,20 @@ def to_record(kind: type[_Record], row: Row[Any], **given: Any) -> _Record:  # n
 
 @cache
 def _converters(kind: type) -> Mapping[str, Callable[[Any], Any]]:
-    return {name: _converter(hint) for name, hint in get_type_hints(kind).items()}
+    return {name: _converter(*_plain(hint)) for name, hint in get_type_hints(kind).items()}
 
 
-def _converter(hint: Any) -> Callable[[Any], Any]:  # noqa: ANN401 — a type, or a form of typing
+def _plain(hint: Any) -> tuple[type, bool]:  # noqa: ANN401 — a type, or a form of typing
+    """Return the class of a field, and whether the field may be None."""
     may_be_none = isinstance(hint, UnionType)
     plain = next(it for it in get_args(hint) if it is not NoneType) if may_be_none else hint
-    of_type = get_origin(plain) or plain
-    if of_type is datetime:
-        return to_instant
-    if of_type is date:
-        return to_day
-    if of_type is not str and issubclass(of_type, Collection) and not issubclass(of_type, StrEnum):
-        return to_document
+    return get_origin(plain) or plain, may_be_none
+
+
+def _converter(of_type: type, may_be_none: bool) -> Callable[[Any], Any]:  # noqa: FBT001 — see `_plain`
+    if not issubclass(of_type, str | int):
+        return lambda value: value
     return lambda value: of_type(value) if value is not None else None if may_be_none else of_type()
-
-
-def to_instant(value: datetime | str | None) -> datetime | None:
-    """Convert an instant of a view to UTC: PostgreSQL returns an aware datetime, SQLite a text in UTC."""
-    if isinstance(value, str):
-        return datetime.fromisoformat(value).replace(tzinfo=UTC)
-    return value and value.astimezone(UTC)
-
-
-def to_day(value: date | str | None) -> date | None:
-    """Convert a day of a view: PostgreSQL returns a date, SQLite the text `YYYY-MM-DD`."""
-    return date.fromisoformat(value) if isinstance(value, str) else value
-
-
-def to_document(value: Any) -> Any:  # noqa: ANN401 — JSON
-    """Decode a JSON column: PostgreSQL returns decoded JSON, SQLite its text."""
-    return json.loads(value) if isinstance(value, str) else value
 
 
 _Export = TypeVar("_Export", bound=ExportState)
@@ -99,7 +98,7 @@ _Export = TypeVar("_Export", bound=ExportState)
 
 def to_export(kind: type[_Export], row: Row[Any]) -> _Export:
     """Build the record of a file from a row of `derniers_exports`."""
-    return to_record(kind, row, pieces={name: PieceFile(**it) for name, it in to_document(row.pieces).items()})
+    return to_record(kind, row, pieces={name: PieceFile(**it) for name, it in row.pieces.items()})
 
 
 _DERNIERS_EXPORTS = view_of("derniers_exports", ExportState)

@@ -1,18 +1,16 @@
 """Types and expressions with one meaning on PostgreSQL and SQLite."""
 
 import re
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import (
     BigInteger,
     Boolean,
     ColumnElement,
-    Dialect,
     Integer,
     MetaData,
     Text,
-    TypeDecorator,
     false,
     literal,
     text,
@@ -22,9 +20,10 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
-from sqlalchemy.types import TIMESTAMP, Float, TypeEngine
+from sqlalchemy.types import Float, TypeEngine
 
 from common import texte
+from common.instant import UtcDateTime as UtcDateTime  # noqa: PLC0414 — the tables import it from here
 
 Texte = Text().with_variant(Text(collation="C"), "postgresql")
 """Text compared by its bytes: the order of lines is equal on both databases."""
@@ -51,31 +50,6 @@ def flag(doc: str | None = None, *, default: bool = False) -> Mapped[bool]:
 def rows_where(condition: str) -> dict[str, Any]:
     """Return the options of an index of some rows only."""
     return {"postgresql_where": text(condition), "sqlite_where": text(condition)}
-
-
-class UtcDateTime(TypeDecorator[datetime]):
-    """An instant. `timestamptz` on PostgreSQL; on SQLite the text `YYYY-MM-DD HH:MM:SS.mmm` in UTC, which sorts."""
-
-    impl = TIMESTAMP(timezone=True)
-    cache_ok = True
-
-    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
-        """Choose the column type."""
-        return dialect.type_descriptor(Text() if dialect.name == "sqlite" else TIMESTAMP(timezone=True))
-
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> Any:  # noqa: ANN401 — per dialect
-        """Return the value to send; on SQLite, its text in UTC."""
-        if value is None or dialect.name != "sqlite":
-            return value
-        return value.astimezone(UTC).replace(tzinfo=None).isoformat(" ", timespec="milliseconds")
-
-    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:  # noqa: ANN401 — per dialect
-        """Return an aware datetime in UTC."""
-        if value is None:
-            return None
-        if dialect.name == "sqlite":
-            return datetime.fromisoformat(value).replace(tzinfo=UTC)
-        return value.astimezone(UTC)  # type: ignore[no-any-return]
 
 
 class _OfDialect(FunctionElement[Any]):

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from urllib.parse import quote
 
 from anyio import CapacityLimiter, to_thread
-from sqlalchemy import Row, String, column, select, table, tuple_
+from sqlalchemy import Row, String, column, literal, select, table, tuple_
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import MutableHeaders
@@ -26,9 +26,9 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from common.instant import UtcDateTime
 from producers.errors import PublishError, QueueFullError, StateAwayError
-from producers.state import to_instant
-from producers.web.exports.query import DERNIERS_EXPORTS, AskedFile, find_file, read_all, read_files, to_database
+from producers.web.exports.query import DERNIERS_EXPORTS, AskedFile, find_file, read_all
 from producers.web.exports.stored_file import (
     Download,
     FileAlteredError,
@@ -74,7 +74,9 @@ _TOKEN = re.compile(rf"Bearer +{TOKEN_PREFIX}([0-9a-f]{{8}})_([A-Za-z0-9_-]{{43}
 _RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})", re.ASCII)
 _JETONS = table("jetons", *(column(name) for name in ("jeton", "name", "secret_hash", "code_commune")))
 _ASKED = ("source", "event_id", "event_type", "code_commune", "sender", "outcome", "code", "reason")
-_DEMANDES = table("demandes", *(column(name, String) for name in _ASKED), column("request_id"), column("requested_at"))
+_DEMANDES = table(
+    "demandes", *(column(name, String) for name in _ASKED), column("request_id"), column("requested_at", UtcDateTime)
+)
 _EPOCH, _MICROSECOND = datetime.fromtimestamp(0, UTC), timedelta(microseconds=1)
 _CURSOR = re.compile(r"(\d{1,17})-(\d{1,18})", re.ASCII)
 _PAGE, _COMMITTED = 100, timedelta(seconds=5)
@@ -194,11 +196,9 @@ def _send_events(request: Request) -> Response:
     )
     if not bearer.opens(_EVERY_COMMUNE):
         query = query.where(view.code_commune.in_(bearer.communes))
-    with services.state.reading() as connection:
-        since = tuple_(to_database(connection, _EPOCH + micros * _MICROSECOND), last)
-        query = query.where(tuple_(view.finished_at, view.export_id) > since)
-        query = query.where(view.finished_at < to_database(connection, until))
-        files = read_files(connection, query.order_by(view.finished_at, view.export_id).limit(_PAGE))
+    since = literal(_EPOCH + micros * _MICROSECOND, UtcDateTime)
+    query = query.where(tuple_(view.finished_at, view.export_id) > tuple_(since, last), view.finished_at < until)
+    files = read_all(services.state, query.order_by(view.finished_at, view.export_id).limit(_PAGE))
     if files:
         micros, last = (_ended_at(files[-1]) - _EPOCH) // _MICROSECOND, files[-1].export_id
     body = [_describe_end(it, services.settings.public_url) for it in files]
@@ -289,9 +289,8 @@ def send_requests(request: Request) -> Response:
     if not bearer.opens(commune):
         raise ProblemError(NOT_FOUND, "commune_inconnue", "Cette commune n'est pas de celles que ce jeton ouvre.")
     of_commune = select(_DEMANDES).where(demande.code_commune == commune, demande.request_id > after)
-    with services.state.reading() as connection:
-        recent = of_commune.where(demande.requested_at >= to_database(connection, since))
-        rows = connection.execute(recent.order_by(demande.request_id).limit(_PAGE)).all()
+    recent = of_commune.where(demande.requested_at >= since)
+    rows = services.state.read(recent.order_by(demande.request_id).limit(_PAGE))
     last = rows[-1].request_id if rows else after
     return JSONResponse({"requests": [_describe_request(row) for row in rows], "next": last})
 
@@ -306,9 +305,8 @@ def _read_instant(words: str) -> datetime | None:
 
 def _describe_request(row: Row[Any]) -> dict[str, object]:
     key, refusal = {"source": row.source, "id": row.event_id}, {"code": row.code, "reason": row.reason}
-    at = to_instant(row.requested_at)
     about = {"request": key, "type": row.event_type, "commune": row.code_commune, "outcome": row.outcome}
-    return about | {"requested_at": at and at.isoformat()} | (refusal if row.code else {})
+    return about | {"requested_at": row.requested_at.isoformat()} | (refusal if row.code else {})
 
 
 def _describe(file: AskedFile) -> dict[str, object]:

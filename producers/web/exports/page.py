@@ -3,7 +3,6 @@
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from producers.state import to_day
 from producers.web.exports.query import ETATS, PAGE, AskedFile, read_page
 from producers.web.exports.stored_file import Download, FileAlteredError, FileGoneError, attachment, open_asked
 from producers.web.forms import Paging, page_number, read_day
@@ -43,13 +42,7 @@ def show_differences(context: PageContext) -> Response:
     file = context.file()
     if not file.is_ready or file.is_tableau:
         raise HTTPException(NOT_FOUND)
-    found = file.differences
-    return context.render(
-        "exports/differences.html",
-        file=file,
-        found=found,
-        deposited_on=to_day(found["deposited_on"]) if found else None,
-    )
+    return context.render("exports/differences.html", file=file, found=file.differences)
 
 
 def download(context: PageContext) -> Response:

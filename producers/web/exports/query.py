@@ -245,21 +245,13 @@ def read_page(state: State, commune: str, page: int = 1, asked: Mapping[str, str
         if asked.get("etat") in ETATS:
             query = query.where(ETATS[asked["etat"]][1])
         if since:
-            query = query.where(view.requested_at >= to_database(connection, _midnight(since, commune)))
+            query = query.where(view.requested_at >= _midnight(since, commune))
         if until:
-            end = _midnight(until + timedelta(days=1), commune)
-            query = query.where(view.requested_at < to_database(connection, end))
+            query = query.where(view.requested_at < _midnight(until + timedelta(days=1), commune))
         ordered = newest_first(connection, query, view.code_commune, view.export_id, commune)
         numbers = connection.scalars(ordered).all()  # without the joins of the view for the rows of former pages
         rows = select(DERNIERS_EXPORTS).where(view.export_id.in_(numbers)).order_by(view.export_id.desc())
         return read_files(connection, rows)
-
-
-def to_database(connection: Connection, instant: datetime) -> Any:  # noqa: ANN401 — a datetime, or SQLite's text
-    """Convert an instant in UTC to the format of the views of this database."""
-    if connection.dialect.name == "sqlite":
-        return f"{instant:%Y-%m-%d %H:%M:%S}.{instant.microsecond // 1000:03}"
-    return instant
 
 
 def _midnight(day: date, commune: str) -> datetime:

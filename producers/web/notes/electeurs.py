@@ -4,19 +4,19 @@ URLs and events hold numbers of rows, never names. The audit trail records each 
 """
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from sqlalchemy import Row, Select, column, select, table
+from sqlalchemy import Date, Row, Select, column, select, table
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from common.calendrier import majorite_on
 from common.french import count_of, format_birth, short_date
 from common.texte import fold
-from producers.state import State, to_day, to_record
+from producers.state import State, to_record
 from producers.web.echeances import may_print, read_tableaux
 from producers.web.forms import Paging, page_number, read_days, read_number, refuse, text, typed
 from producers.web.page_context import NOT_FOUND, PageContext
@@ -35,11 +35,12 @@ _BIRTH = re.compile(r"(?P<day>\d{2})/(?P<month>\d{2})/(?P<year>\d{4})|(?P<iso>\d
 
 _WHO = ("nom_naissance", "nom_usage", "prenoms", "date_naissance")
 _MOUVEMENT = (
-    *("mouvement", "code_commune", "liste", "nature", "jour", *_WHO, "ancien_bureau", "nouveau_bureau"),
-    *("categorie", "motif", "is_dated", "since", "until"),
+    *("mouvement", "code_commune", "liste", "nature", *_WHO, "ancien_bureau", "nouveau_bureau"),
+    *("categorie", "motif", "is_dated"),
 )
 _INCOMPLETE, _NOTES = (
-    table(name, *(column(it) for it in _MOUVEMENT)) for name in ("mouvements_a_completer", "motifs_notes")
+    table(name, *map(column, _MOUVEMENT), *(column(it, Date) for it in ("jour", "since", "until")))
+    for name in ("mouvements_a_completer", "motifs_notes")
 )
 _OF_DECIDED = "tranches"
 """Parameter of the URL: show decided doubts, to change them."""
@@ -48,7 +49,8 @@ _OF_NOTED = "notes"
 _SIDE = (*_WHO, "commune_naissance", "pays_naissance", "adresse", "bureau", "numero")
 _DOUTES = table(
     "doutes",
-    *(column(name) for name in ("doute", "code_commune", "liste", "differs", "jour", "decision")),
+    *map(column, ("doute", "code_commune", "liste", "differs", "decision")),
+    column("jour", Date),
     *(column(f"{side}_{name}") for side in ("radiation", "inscription") for name in _SIDE),
 )
 _PROTEGES = table(
@@ -137,7 +139,7 @@ def _read_numbered(state: State, commune: str, numbers: Collection[int]) -> list
 
 
 def _to_line(row: Row[Any]) -> MouvementLine:
-    day = to_day(row.jour) if row.is_dated else None
+    day = row.jour if row.is_dated else None
     return to_record(MouvementLine, row, day=day, bureau=row.nouveau_bureau or row.ancien_bureau)
 
 
@@ -234,24 +236,6 @@ def show_motifs(context: PageContext) -> Response:
     )
 
 
-@dataclass(frozen=True)
-class DoubtLine:
-    label: str
-    left: str
-    came: str
-    differs: bool
-
-
-@dataclass(frozen=True)
-class ShownDoubt:
-    number: int
-    liste: str
-    jour: date | None
-    lines: Sequence[DoubtLine]
-    who: str
-    decision: DoubtDecision | None
-
-
 def select_doubts(commune: str, *, are_decided: bool) -> Select[Any]:
     """Select the open doubts in the order of their detection, or the decided ones, the last first."""
     known = _DOUTES.c
@@ -260,21 +244,17 @@ def select_doubts(commune: str, *, are_decided: bool) -> Select[Any]:
     return select(_DOUTES).where(known.code_commune == commune, which).order_by(order)
 
 
-def _to_doubt(row: Mapping[Any, Any]) -> ShownDoubt:
-    def said(side: str, names: Sequence[str]) -> str:
-        values = (str(row[f"{side}_{name}"] or "") for name in names)
-        words = ", ".join(filter(None, values))
-        return format_birth(words) if names == ("date_naissance",) else words
-
-    differs = row["differs"].split()
-    lines = [
-        DoubtLine(label, left, came, differs=name in differs)
-        for name, (label, names) in _SIDE_LABELS.items()
-        if (left := said("radiation", names)) + (came := said("inscription", names))
-    ]
-    who = f"{row['radiation_nom_naissance']} {row['radiation_prenoms']}".strip()
-    decision = DoubtDecision(row["decision"]) if row["decision"] else None
-    return ShownDoubt(row["doute"], row["liste"], to_day(row["jour"]), lines, who, decision)
+def _compare(doubt: Mapping[Any, Any]) -> Iterator[tuple[str, str, str, bool]]:
+    """Yield what is known of both sides: label, who left, who came, whether they differ."""
+    for key, (label, names) in _SIDE_LABELS.items():
+        left, came = (
+            ", ".join(str(known) for name in names if (known := doubt[f"{side}_{name}"]))
+            for side in ("radiation", "inscription")
+        )
+        if key == "date_naissance":
+            left, came = format_birth(left), format_birth(came)
+        if left or came:
+            yield label, left, came, key in doubt["differs"].split()
 
 
 def decide_doubt(context: PageContext) -> Response:
@@ -293,8 +273,7 @@ def decide_doubt(context: PageContext) -> Response:
 def show_doubts(context: PageContext) -> Response:
     pending, are_decided = read_declarations(context, "doutes"), _OF_DECIDED in context.query
     query = select_doubts(context.commune.code, are_decided=are_decided)
-    rows, paging = context.read_page(query, DOUBTS, {_OF_DECIDED: "1"} if are_decided else {})
-    doubts = [_to_doubt(row._mapping) for row in rows]  # noqa: SLF001 — the public name
+    doubts, paging = context.read_page(query, DOUBTS, {_OF_DECIDED: "1"} if are_decided else {})
     context.record_seen(SeenPage.DOUBTS, 2 * len(doubts))
     made = read_tableaux(context.services.state, context.commune.code) if are_decided else []
     return note_page(
@@ -302,9 +281,11 @@ def show_doubts(context: PageContext) -> Response:
         "notes/doutes.html",
         pending,
         doubts=doubts,
+        lines={one.doute: list(_compare(one._mapping)) for one in doubts},  # noqa: SLF001 — the public name
         paging=paging,
         are_decided=are_decided,
-        dependents={one.number: [it for it in made if may_print(it, one.liste, one.jour)] for one in doubts},
+        decisions=tuple(DoubtDecision),
+        dependents={one.doute: [it for it in made if may_print(it, one.liste, one.jour)] for one in doubts},
     )
 
 

@@ -9,10 +9,11 @@ from typing import Any
 
 from sqlalchemy import Boolean, Date, Row, column, func, select, table
 
-from common.calendrier import civil_day, now
+from common.calendrier import civil_day
 from common.french import short_date
+from common.instant import UtcDateTime
 from producers.errors import StateAwayError
-from producers.state import State, to_instant, to_record, view_of
+from producers.state import State, to_record, view_of
 from schemas.profiles.matching import Matching
 from schemas.profiles.source import SourceMapping, describe_mapping
 from schemas.requests import UNDO_DAYS
@@ -23,11 +24,8 @@ SHOWN = 10
 
 _IMPORTS = table(
     "imports",
-    *(
-        column(name)
-        for name in ("import_id", "code_commune", "liste", "electeurs", "file_name", "imported_at", "imported_by")
-    ),
-    column("undone_at"),
+    *map(column, ("import_id", "code_commune", "liste", "electeurs", "file_name", "imported_by")),
+    *(column(name, UtcDateTime) for name in ("imported_at", "undone_at")),
     column("taken_on", Date),
     column("is_compared", Boolean),
 )
@@ -235,7 +233,7 @@ def _find_followed(rows: Sequence[Row[Any]]) -> dict[int, date]:
 
 def _day_of(row: Row[Any]) -> date:
     day: date | None = row.taken_on
-    return day or civil_day(to_instant(row.imported_at) or now(), row.code_commune)
+    return day or civil_day(row.imported_at, row.code_commune)
 
 
 def _find_gaps(rows: Iterable[Row[Any]]) -> dict[int, date]:

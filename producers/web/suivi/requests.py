@@ -7,19 +7,19 @@ The session is a cookie, and browsers drop a cookie that is too large: the oldes
 
 import json
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal
 from uuid import UUID, uuid5
 
-from sqlalchemy import Connection, Row, Select, column, select, table
+from sqlalchemy import Connection, Row, Select, select
 from starlette.requests import Request
 from starlette.responses import Response
 
 from common.french import count_of
 from producers.errors import ProducerError
 from producers.records import FileState, Toned
-from producers.state import State, newest_first, to_record
+from producers.state import State, newest_first, to_record, view_of
 from producers.web.exports.query import DERNIERS_EXPORTS, AskedFile, read_files, select_latest
 from producers.web.forms import FormRefused, read_once
 from producers.web.page_context import PageContext
@@ -146,8 +146,8 @@ class DemandeState:
         return tuple(file for file in self.files if file.status in again)
 
 
-_DEMANDES = table("demandes", *(column(field.name) for field in fields(DemandeState) if field.name != "files"))
-_REQUESTS = select(_DEMANDES)
+_DEMANDES = view_of("demandes", DemandeState)
+_REQUESTS = select(*(it for it in _DEMANDES.c if it.name != "files"))
 
 
 def read_recent(state: State, commune: str) -> tuple[list[DemandeState], list[AskedFile], int]:
