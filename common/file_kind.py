@@ -7,39 +7,29 @@ import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from enum import StrEnum
-from typing import IO, Self
+from typing import IO
 
 START = 1 << 12
 """Number of bytes that `recognise` examines."""
 
 
 class FileKind(StrEnum):
-    """The kind of a file; `label` is French and follows « c'est »."""
+    """The kind of a file, in French words that follow « c'est »."""
 
-    _value_: str
-    label: str
-
-    def __new__(cls, value: str, label: str = "") -> Self:
-        """Create a member with a label; a lookup by value needs no label."""
-        member = str.__new__(cls, value)
-        member._value_ = value
-        member.label = label
-        return member
-
-    EMPTY = "empty", "un fichier vide"
-    TEXT = "text", "un fichier de texte"
-    UTF_16 = "utf-16", "un texte en UTF-16 (« Texte Unicode » d'un tableur)"
-    HTML = "html", "une page web (HTML), comme celle d'une session expirée"
-    XML = "xml", "un fichier XML"
-    JSON = "json", "une réponse d'un programme (JSON), souvent un message d'erreur"
-    PDF = "pdf", "un PDF"
-    IMAGE = "image", "une image"
-    ZIP = "zip", "une archive ZIP"
-    COMPRESSED = "compressed", "une archive compressée (gzip, 7z, RAR…)"
-    OLD_OFFICE = "old-office", "un ancien classeur Excel (.xls), ou un classeur protégé par un mot de passe"
-    RICH_TEXT = "rich-text", "un document de traitement de texte (RTF)"
-    ZEROS = "zeros", "un fichier rempli d'octets nuls, abîmé par le disque ou par la copie"
-    BINARY = "binary", "un fichier binaire, qui n'a rien d'un texte"
+    EMPTY = "un fichier vide"
+    TEXT = "un fichier de texte"
+    UTF_16 = "un texte en UTF-16 (« Texte Unicode » d'un tableur)"
+    HTML = "une page web (HTML), comme celle d'une session expirée"
+    XML = "un fichier XML"
+    JSON = "une réponse d'un programme (JSON), souvent un message d'erreur"
+    PDF = "un PDF"
+    IMAGE = "une image"
+    ZIP = "une archive ZIP"
+    COMPRESSED = "une archive compressée (gzip, 7z, RAR…)"
+    OLD_OFFICE = "un ancien classeur Excel (.xls), ou un classeur protégé par un mot de passe"
+    RICH_TEXT = "un document de traitement de texte (RTF)"
+    ZEROS = "un fichier rempli d'octets nuls, abîmé par le disque ou par la copie"
+    BINARY = "un fichier binaire, qui n'a rien d'un texte"
 
 
 _SIGNATURES = (

@@ -59,8 +59,6 @@ class FormatRecord(NamedTuple):
 
     label: str
     media_type: str
-    content: str
-    """What `common.file_kind` recognises in such a file."""
     usage: str = ""
     """When to choose the format for a list, in French."""
 
@@ -69,16 +67,10 @@ FORMATS: dict[str, FormatRecord] = {
     FileFormat.CSV: FormatRecord(
         "CSV",
         "text/csv; charset=utf-8",
-        "text",
         "Le plus courant : choisissez-le si personne ne vous a demandé autre chose.",
     ),
-    FileFormat.XML: FormatRecord(
-        "XML",
-        "application/xml",
-        "xml",
-        "Si votre préfecture le demande. Le contenu est le même.",
-    ),
-    FileFormat.PDF: FormatRecord("PDF", "application/pdf", "pdf"),
+    FileFormat.XML: FormatRecord("XML", "application/xml", "Si votre préfecture le demande. Le contenu est le même."),
+    FileFormat.PDF: FormatRecord("PDF", "application/pdf"),
 }
 
 

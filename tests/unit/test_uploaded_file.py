@@ -49,12 +49,12 @@ def test_pieces_of_any_size_say_the_same(content: bytes, size: int) -> None:
 def test_what_an_import_would_not_read_is_named_to_whoever_uploads_it(ruined: Ruined) -> None:
     uploaded = _examine(ruined.content, ruined.name)
     said = " ".join(explain(uploaded, None, None, read_shipped().form))
-    if uploaded.kind == uploaded.extension:
+    if uploaded.kind == {"xml": FileKind.XML, "pdf": FileKind.PDF, "zip": FileKind.ZIP}.get(uploaded.extension):
         assert "Par son contenu" not in said, "the module makes such files too"
     elif uploaded.is_workbook:
         assert "C'est un classeur de tableur" in said
     else:
-        assert FileKind(uploaded.kind).label in said or "Le fichier est vide" in said
+        assert uploaded.kind in said or "Le fichier est vide" in said
 
 
 def _is_utf8(content: bytes) -> bool:

@@ -19,7 +19,7 @@ from common.apart import Budget, run_apart
 from common.file_kind import START, FileKind, UnreadableArchiveError, list_files, open_archive, recognise
 from common.files import CHUNK
 from common.french import count_of, format_number, format_size
-from schemas.vocabulary import FORMATS, PIECES, SEPARATORS, FileFormat
+from schemas.vocabulary import PIECES, SEPARATORS, FileFormat
 
 _PIECES = {stem: extension for stem, _, extension in (it.suffix.rpartition(".") for it in PIECES.values())}
 _NAME = re.compile(
@@ -190,9 +190,9 @@ def _about_form(uploaded: UploadedFile, made: "AskedFile | None", form: "FileFor
     if uploaded.size == 0:
         yield "Le fichier est vide : le téléchargement ou la copie s'est sans doute interrompu."
         return
-    expected = [it.content for extension, it in FORMATS.items() if extension == uploaded.extension]
-    if uploaded.kind not in {FileKind.TEXT, FileKind.ZIP, *expected}:
-        yield f"Par son contenu, c'est {FileKind(uploaded.kind).label}."
+    expected = {"xml": FileKind.XML, "pdf": FileKind.PDF}.get(uploaded.extension, FileKind.TEXT)
+    if uploaded.kind not in {FileKind.TEXT, FileKind.ZIP, expected}:
+        yield f"Par son contenu, c'est {uploaded.kind}."
         return
     if uploaded.extension == "pdf" or (made and made.is_tableau):
         return

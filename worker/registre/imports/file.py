@@ -165,7 +165,7 @@ def _open_table(stream: BinaryIO, member: str = "") -> Iterator[tuple[str, Binar
         raise ImportRefusedError("le fichier est vide")
     is_text = kind in {FileKind.TEXT, FileKind.UTF_16}
     if not is_text and kind is not FileKind.ZIP:
-        raise UnfitFileError(f"c'est {kind.label}, et non un fichier CSV")
+        raise UnfitFileError(f"c'est {kind}, et non un fichier CSV")
     names = []
     if kind is FileKind.ZIP:
         with open_archive(stream, MOST_UNPACKED) as archive:
