@@ -137,21 +137,21 @@ def remove_sender(connection: Connection, name: str, codes: Sequence[str], *, ac
     Raises:
         RefusedError: the account has no such right.
     """
-    removed = _remove_scopes(connection, Sender.code_commune, name, codes)
-    if not removed:
-        raise RefusedError(f"aucune autorisation à ce nom : {name}")
+    removed = _remove_scopes(connection, Sender.code_commune, name, codes, "autorisation")
     for gone in removed:
         record_audit(connection, Action.SENDER_REMOVED, actor=actor, detail=f"{name} pour {name_communes(gone)}")
     return removed
 
 
 def _remove_scopes(
-    connection: Connection, column: InstrumentedAttribute[str], name: str, scopes: Sequence[str]
+    connection: Connection, column: InstrumentedAttribute[str], name: str, scopes: Sequence[str], what: str
 ) -> Sequence[str]:
     """Delete the rows of a name, all or those of these scopes; return their values of `column`."""
     table = column.class_
     statement = delete(table).where(table.name == name, column.in_(scopes) if scopes else true())
-    return sorted(connection.scalars(statement.returning(column)))
+    if removed := sorted(connection.scalars(statement.returning(column))):
+        return removed
+    raise RefusedError(f"aucune {what} à ce nom : {name}")
 
 
 def list_senders(connection: Connection) -> Sequence[Row[Any]]:
@@ -180,9 +180,7 @@ def remove_listener(connection: Connection, name: str, keys: Sequence[str], *, a
     Raises:
         RefusedError: the program listens to none of them.
     """
-    removed = _remove_scopes(connection, Listener.routing_key, name, keys)
-    if not removed:
-        raise RefusedError(f"aucune écoute à ce nom : {name}")
+    removed = _remove_scopes(connection, Listener.routing_key, name, keys, "écoute")
     for gone in removed:
         record_audit(connection, Action.LISTENER_REMOVED, actor=actor, detail=f"{name} : {gone}")
     return removed

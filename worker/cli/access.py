@@ -19,25 +19,6 @@ from common.french import count_of, short_date
 from schemas.topology import ANY, LISTENER_PREFIX, is_account, listener_key
 from schemas.vocabulary import Channel
 from worker.access import management as access
-from worker.access.management import (
-    add_agent,
-    add_listener,
-    add_recipient,
-    allow_sender,
-    check_heard_commune,
-    find_recipient,
-    list_agents,
-    list_listeners,
-    list_recipients,
-    list_senders,
-    list_tokens,
-    make_token,
-    name_communes,
-    remove_listener,
-    remove_sender,
-    revoke_token,
-    shown_address,
-)
 from worker.access.models import ACTS, EVERY_ACT, EVERY_COMMUNE
 from worker.cli.options import (
     describe_wishes,
@@ -136,7 +117,7 @@ def _check_agents(given: Mapping[str, Any]) -> None:
 def _add_agent(connection: Connection, code: str, wishes: str | None, given: Mapping[str, Any]) -> None:
     name, email = given["add"], given["email"]
     by = system_user()
-    if kinds := add_agent(connection, name, code, email, wishes, actor=by, may_protect=given["may_protect"]):
+    if kinds := access.add_agent(connection, name, code, email, wishes, actor=by, may_protect=given["may_protect"]):
         click.echo(f"{name} sera prévenu pour {code} à l'adresse {email} : {describe_wishes(kinds)}.")
     else:
         click.echo(f"{name} voit {code} à l'écran, et n'est prévenu de rien.")
@@ -166,7 +147,7 @@ def _change(connection: Connection, codes: Sequence[str], given: Mapping[str, An
 def _show_agents(connection: Connection, code: str) -> None:
     rows = [
         (it.name, it.code_commune, it.email, describe_wishes(it.kinds), "oui" if it.may_protect else "non")
-        for it in list_agents(connection, code or None)
+        for it in access.list_agents(connection, code or None)
     ]
     titles = "Agent", "Commune", "Adresse", "Prévenu de", "Électeurs protégés"
     print_table(titles, rows, "Aucun agent : ajoutez-en un avec --add.")
@@ -174,13 +155,13 @@ def _show_agents(connection: Connection, code: str) -> None:
 
 def _add_recipient(engine: Engine, channel: Channel, code: str, kinds: str | None, *, own_secret: bool) -> None:
     with engine.connect() as connection:
-        check_heard_commune(connection, code)
+        access.check_heard_commune(connection, code)
     address = _ask("Adresse")
     build_senders(load_settings())[channel].check(address)
     secret = _read_secret(own_secret=own_secret) if channel is Channel.WEBHOOK else ""
     with engine.begin() as connection:
-        row = add_recipient(connection, channel, code, address, kinds=kinds, secret=secret, actor=system_user())
-    click.echo(f"Destinataire {row.id} ajouté : {describe_wishes(row.kinds)}, pour {name_communes(code)}.")
+        row = access.add_recipient(connection, channel, code, address, kinds=kinds, secret=secret, actor=system_user())
+    click.echo(f"Destinataire {row.id} ajouté : {describe_wishes(row.kinds)}, pour {access.name_communes(code)}.")
     if secret and not own_secret:
         _show_secret(secret)
 
@@ -204,8 +185,8 @@ def _show_secret(secret: str) -> None:
 
 def _test_recipient(engine: Engine, recipient_id: str) -> None:
     with engine.connect() as connection:
-        row = find_recipient(connection, recipient_id)
-    try_recipient(build_senders(load_settings()), make_addressee(row), lieu=name_communes(row.code_commune))
+        row = access.find_recipient(connection, recipient_id)
+    try_recipient(build_senders(load_settings()), make_addressee(row), lieu=access.name_communes(row.code_commune))
     click.echo(f"Message d'essai envoyé à {recipient_id}.")
 
 
@@ -213,13 +194,13 @@ def _show_recipients(connection: Connection, code: str) -> None:
     rows = [
         (
             row.id,
-            name_communes(row.code_commune),
+            access.name_communes(row.code_commune),
             row.channel,
-            shown_address(row.address),
+            access.shown_address(row.address),
             describe_wishes(row.kinds),
             f"arrêté le {short_date(row.disabled_at)}" if row.disabled_at else "en service",
         )
-        for row in list_recipients(connection, code or None)
+        for row in access.list_recipients(connection, code or None)
     ]
     titles = "Id", "Commune", "Canal", "Adresse", "Prévenu de", "État"
     print_table(titles, rows, "Aucune discussion, aucun webhook : ajoutez-en un avec --channel.")
@@ -332,7 +313,7 @@ def _amqp_url() -> str:
 
 
 def _name_all(codes: Iterable[str]) -> str:
-    return ", ".join(map(name_communes, codes))
+    return ", ".join(map(access.name_communes, codes))
 
 
 def _add_sender(
@@ -340,7 +321,7 @@ def _add_sender(
 ) -> None:
     by = system_user()
     with engine.begin() as connection:
-        allow = partial(allow_sender, connection, name, actor=by, speaks_for_agents=speaks_for_agents, acts=acts)
+        allow = partial(access.allow_sender, connection, name, actor=by, speaks_for_agents=speaks_for_agents, acts=acts)
         believed = [code for code in codes if allow(code)]
         add_account_queues(_amqp_url(), name)
     agents = f", et parle pour les agents de {_name_all(believed)}" if believed else ""
@@ -351,8 +332,8 @@ def _remove_sender(engine: Engine, name: str, codes: Sequence[str]) -> None:
     """Commit the removal, then delete the queues: a worker declares the queues of all listed accounts."""
     with connect(_amqp_url()) as broker:
         with engine.begin() as connection:
-            gone = remove_sender(connection, name, codes, actor=system_user())
-            is_kept = any(it.name == name for it in list_senders(connection))
+            gone = access.remove_sender(connection, name, codes, actor=system_user())
+            is_kept = any(it.name == name for it in access.list_senders(connection))
         waiting = 0 if is_kept else remove_account_queues(broker.channel(), name)
     click.echo(f"{name} ne peut plus demander les fichiers de {_name_all(gone)}.")
     if not is_kept:
@@ -363,8 +344,8 @@ def _remove_sender(engine: Engine, name: str, codes: Sequence[str]) -> None:
 def _show_senders(engine: Engine, codes: Sequence[str]) -> None:
     with engine.connect() as connection:
         rows = [
-            (it.name, name_communes(it.code_commune), "les agents" if it.speaks_for_agents else "lui-même", it.acts)
-            for it in list_senders(connection)
+            (it.name, _name_all([it.code_commune]), "les agents" if it.speaks_for_agents else "lui-même", it.acts)
+            for it in access.list_senders(connection)
             if _concerns([it.code_commune], codes, EVERY_COMMUNE)
         ]
     print_table(("Compte", "Commune", "Parle pour", "Actes"), rows, "Aucun compte autorisé : ajoutez-en un avec --add.")
@@ -373,7 +354,7 @@ def _show_senders(engine: Engine, codes: Sequence[str]) -> None:
 def _add_listener(engine: Engine, name: str, keys: Sequence[str]) -> None:
     with engine.begin() as connection:
         for key in keys:
-            add_listener(connection, name, key, actor=system_user())
+            access.add_listener(connection, name, key, actor=system_user())
             queue = add_listener_queue(_amqp_url(), name, key)
     heard = ", ".join(map(_describe_key, keys))
     click.echo(f"La file {queue} entend {heard}. Le compte qui la lit n'a besoin que de ce droit :")
@@ -382,17 +363,18 @@ def _add_listener(engine: Engine, name: str, keys: Sequence[str]) -> None:
 
 def _remove_listener(engine: Engine, name: str, keys: Sequence[str]) -> None:
     with engine.begin() as connection:
-        gone = remove_listener(connection, name, keys, actor=system_user())
-        is_kept = name in list_listeners(connection)
+        gone = access.remove_listener(connection, name, keys, actor=system_user())
+        is_kept = name in access.list_listeners(connection)
         remove_listener_queue(_amqp_url(), name, *(gone if is_kept else ()))
     heard = ", ".join(map(_describe_key, gone))
     click.echo(f"{name} n'entend plus {heard}{'' if is_kept else ' ; sa file est supprimée'}.")
 
 
 def _show_listeners(engine: Engine, keys: Sequence[str]) -> None:
+    every = listener_key(commune=EVERY_COMMUNE)
     with engine.connect() as connection:
-        every = listener_key(commune=EVERY_COMMUNE)
-        found = {name: heard for name, heard in list_listeners(connection).items() if _concerns(heard, keys, every)}
+        known = access.list_listeners(connection).items()
+    found = {name: heard for name, heard in known if _concerns(heard, keys, every)}
     states = {state.queue: state for state in read_listeners(_amqp_url(), found)} if found else {}
     rows = []
     for name, heard in found.items():
@@ -411,7 +393,7 @@ def _describe_key(key: str) -> str:
 
 def _make_token(engine: Engine, name: str, codes: Sequence[str], acts: Sequence[str]) -> None:
     with engine.begin() as connection:
-        token = make_token(connection, name, codes, acts, actor=system_user())
+        token = access.make_token(connection, name, codes, acts, actor=system_user())
     asks = f", et demande : {', '.join(acts)}" if acts else ""
     click.echo(f"Jeton fait pour {name}, qui ouvre les fichiers de {_name_all(codes)}{asks}.")
     click.echo(f"À donner à qui l'emploiera, montré cette fois seulement : {token}")
@@ -419,13 +401,13 @@ def _make_token(engine: Engine, name: str, codes: Sequence[str], acts: Sequence[
 
 def _revoke_token(engine: Engine, token_id: str, _codes: Sequence[str]) -> None:
     with engine.begin() as connection:
-        name = revoke_token(connection, token_id, actor=system_user())
+        name = access.revoke_token(connection, token_id, actor=system_user())
     click.echo(f"Jeton {token_id} ({name}) révoqué : il n'ouvre plus rien.")
 
 
 def _show_tokens(engine: Engine, codes: Sequence[str]) -> None:
     with engine.connect() as connection:
-        tokens = list_tokens(connection)
+        tokens = access.list_tokens(connection)
     rows = []
     for token in tokens:
         opened = [it.code_commune for it in token]
