@@ -100,11 +100,7 @@ liste_options = together(subject_options, _formats)
 
 
 def _wrap(model: type[_AnyRequest], *, source: str, **fields: Any) -> CloudEvent:  # noqa: ANN401 — the model's
-    """Build the event of a request, with a fresh id; empty values get the defaults of the contract.
-
-    Raises:
-        InvalidRequestError: a value breaks the contract; the message names the field and quotes no value.
-    """
+    """Build the event of a request, with a fresh id; empty values get the defaults of the contract."""
     try:
         request = model.model_validate({name: value for name, value in fields.items() if value})
         return CloudEvent.wrap(request, source=source)
@@ -249,11 +245,6 @@ def _build_about(
     requested_by: str,
     source: str,
 ) -> CloudEvent:
-    """Build the event about an earlier request; `of_source` is by default this program's `source`.
-
-    Raises:
-        InvalidRequestError: a value breaks the contract.
-    """
     return _wrap(
         model,
         request={"source": of_source or source, "id": event_id},

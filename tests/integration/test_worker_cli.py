@@ -17,7 +17,7 @@ from pika.exceptions import UnroutableError
 from sqlalchemy import create_engine, text
 from standardwebhooks import Webhook, WebhookVerificationError
 
-from common.cli import ExitCode
+from common.cli import ExitCode, run_command
 from schemas.topology import EXCHANGE, REQUEST_LISTE_EXPORT, request_key
 from tests.integration.files_desk import Ran, Run
 from tests.integration.import_desk import TWO_COMMUNES
@@ -26,7 +26,7 @@ from tests.parts.ports import LOOPBACK
 from tests.parts.web import WebServer
 from tests.unit.reu_sample import DATE, NOM, electeurs, lignes, write_mouvements, write_reu
 from worker.cli import imports
-from worker.cli.main import COMMANDS, guard, main
+from worker.cli.main import COMMANDS, explain, main
 from worker.cli.options import print_table, system_user
 from worker.db.engine import require_current
 from worker.errors import ConfigurationError
@@ -234,7 +234,7 @@ def test_an_unexpected_error_says_where_and_quotes_nothing(capsys: pytest.Captur
     def fail() -> None:
         raise ValueError("LANTERNE Ursule")
 
-    assert guard(fail) == ExitCode.FAILED
+    assert run_command(fail, explain) == ExitCode.FAILED
     said = capsys.readouterr().err
     assert said.startswith("Erreur : erreur inattendue : ValueError (test_worker_cli.py:")
     assert "LANTERNE" not in said

@@ -2,9 +2,10 @@
 
 import threading
 from collections.abc import Collection, Sequence
+from typing import Any
 
 import structlog
-from sqlalchemy import Engine, Row, literal, select
+from sqlalchemy import Engine, Executable, Row, literal, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from schemas.declarations import NOTE_KINDS
@@ -61,7 +62,7 @@ class Authorization:
         self.sender = sender
         self._services = services
         self._acts = {name_act(event.type), kind_of(event)}
-        self._rights: dict[str, Sequence[Row[bool, str]]] = {}
+        self._rights: dict[str, Sequence[Row[Any]]] = {}
 
     @property
     def _is_here(self) -> bool:
@@ -97,11 +98,9 @@ class Authorization:
         Raises:
             RefusedError: it may not.
         """
-        with self._services.engine.connect().execution_options(sqlite_begin="DEFERRED") as connection:
-            rights = connection.execute(_RIGHTS.where(Sender.name == self.sender)).all()
-        self._check(rights, self._acts, "")
+        self._check(self._read(_RIGHTS.where(Sender.name == self.sender)), self._acts, "")
 
-    def _check(self, rights: Sequence[Row[bool, str]], acts: Collection[str], commune: str) -> None:
+    def _check(self, rights: Sequence[Row[Any]], acts: Collection[str], commune: str) -> None:
         if not rights and self.allows(commune):
             return
         if not self.sender:
@@ -142,10 +141,9 @@ class Authorization:
 
     def communes_of(self, agent: str) -> list[str]:
         """Return the communes of an agent for which the account acts for agents."""
-        with self._services.engine.connect().execution_options(sqlite_begin="DEFERRED") as connection:
-            codes = connection.scalars(select(Agent.code_commune).where(Agent.name == agent)).all()
+        codes = self._read(select(Agent.code_commune).where(Agent.name == agent))
         is_here = self._services.is_embedded and not self.sender
-        return [code for code in codes if is_here or self._speaks(code)]
+        return [code for (code,) in codes if is_here or self._speaks(code)]
 
     def _speaks_for(self, commune: str, said: str) -> bool:
         if not self._speaks(commune):
@@ -153,15 +151,17 @@ class Authorization:
         is_token = literal(TOKEN_ACTOR).concat(Token.name) == said
         tokens = select(Token.name).where(is_token, Token.code_commune.in_([commune, EVERY_COMMUNE]))
         agents = select(Agent.name).where(Agent.name == said, Agent.code_commune == commune)
-        with self._services.engine.connect().execution_options(sqlite_begin="DEFERRED") as connection:
-            return connection.scalar(agents.union_all(tokens).limit(1)) is not None
+        return bool(self._read(agents.union_all(tokens).limit(1)))
 
     def _speaks(self, commune: str) -> bool:
         return any(right.speaks_for_agents for right in self._read_rights(commune))
 
-    def _read_rights(self, commune: str) -> Sequence[Row[bool, str]]:
+    def _read_rights(self, commune: str) -> Sequence[Row[Any]]:
         if self.sender and commune not in self._rights:
             is_it = Sender.name == self.sender, Sender.code_commune.in_([commune, EVERY_COMMUNE])
-            with self._services.engine.connect().execution_options(sqlite_begin="DEFERRED") as connection:
-                self._rights[commune] = connection.execute(_RIGHTS.where(*is_it)).all()
+            self._rights[commune] = self._read(_RIGHTS.where(*is_it))
         return self._rights.get(commune, [])
+
+    def _read(self, query: Executable) -> Sequence[Row[Any]]:
+        with self._services.engine.connect().execution_options(sqlite_begin="DEFERRED") as connection:
+            return connection.execute(query).all()

@@ -1,6 +1,6 @@
 """The table of commands, and the translation of each error into a message and an exit code."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import click
 
@@ -44,15 +44,11 @@ def cli() -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
-    return guard(lambda: cli.main(arguments, prog_name="python -m worker", standalone_mode=False))
+    return run_command(lambda: cli.main(arguments, prog_name="python -m worker", standalone_mode=False), explain)
 
 
-def guard(run: Callable[[], object]) -> int:
-    """Run a command and return its exit code, without a traceback, which could quote the values of a statement."""
-    return run_command(run, _explain)
-
-
-def _explain(error: Exception) -> tuple[str, ExitCode]:
+def explain(error: Exception) -> tuple[str, ExitCode]:
+    """Return the message and the exit code of any error: a traceback could quote the values of a statement."""
     match error:
         case ConfigurationError():
             return str(error), ExitCode.USAGE

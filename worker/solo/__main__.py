@@ -11,12 +11,12 @@ from secrets import token_hex
 
 import click
 
-from common.cli import LazyGroup
+from common.cli import ExitCode, LazyGroup, run_command
 from common.files import keep_files_private
 from common.settings import PREFIX
 from producers.errors import ProducerError
 from worker.cli import main as worker_commands
-from worker.cli.main import guard
+from worker.cli.main import explain
 from worker.db.engine import build_engine
 from worker.errors import ConfigurationError
 from worker.settings import load_settings
@@ -59,19 +59,18 @@ def cli() -> None:
 def main(arguments: Sequence[str]) -> int:
     """Run one command and return its exit code."""
     keep_files_private()
-    return guard(lambda: _run(arguments))
+    return run_command(lambda: _run(arguments), _explain)
 
 
-def _run(arguments: Sequence[str]) -> int:
+def _explain(error: Exception) -> tuple[str, ExitCode]:
+    return (str(error), error.exit_code) if isinstance(error, ProducerError) else explain(error)
+
+
+def _run(arguments: Sequence[str]) -> object:
     set_defaults(is_run=list(arguments) == ["run"])
     if arguments and arguments[0] in ("exports", *REGISTER_COMMANDS) and "--help" not in arguments:
         _prepare()
-    try:
-        code: int | None = cli.main(list(arguments), prog_name="python -m worker.solo", standalone_mode=False)
-    except ProducerError as error:
-        click.echo(f"Erreur : {error}", err=True)
-        return error.exit_code
-    return code or 0
+    return cli.main(list(arguments), prog_name="python -m worker.solo", standalone_mode=False)
 
 
 def set_defaults(*, is_run: bool = False) -> None:

@@ -123,10 +123,10 @@ def accept(context: PageContext) -> Response:
     kept = {it["liste"] for it in apercu.found["kept"]}
     accepted = set(texts(context.form, "accepte"))
     found: dict[str, str] = {}
-    if apercu.lines_rejected and "rejets" not in accepted:
-        rejected = count_of(apercu.lines_rejected, "ligne rejetée", "lignes rejetées")
+    if (number := apercu.found["lines_rejected"]) and "rejets" not in accepted:
+        rejected = count_of(number, "ligne rejetée", "lignes rejetées")
         found["rejets"] = f"cochez que vous reprenez l'export sans ses {rejected}, ou corrigez-les d'abord"
-    fields = [f"question-{number}" for number in range(1, len(apercu.questions) + 1)]
+    fields = [f"question-{number}" for number in range(1, len(apercu.found["questions"]) + 1)]
     for field in fields:
         if field not in accepted:
             found[field] = "cochez après avoir vérifié, ou téléchargez de nouveau l'export"
@@ -137,7 +137,6 @@ def accept(context: PageContext) -> Response:
 
 
 def _answer(context: PageContext, apercu: Apercu, words: str, **said: Any) -> Response:  # noqa: ANN401 — the answers
-    """Send the answer to a preview: exactly to what the agent has read."""
     data = RegistreImportRequested(
         commune=context.commune.code,
         preview=apercu.preview_id,

@@ -1,6 +1,6 @@
 """Uploaded exports of the REU and imports of a commune, from the views `apercus` and `imports`."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import cached_property
@@ -83,12 +83,6 @@ class Apercu:
         """Whether the correction recalls a file that was deposited or posted."""
         return bool(self.found.get("files", {}).get("used"))
 
-    @property
-    def questions(self) -> Sequence[Mapping[str, str]]:
-        """The questions to confirm before the import, each with `found` and `cause`."""
-        questions: Sequence[Mapping[str, str]] = self.found.get("questions", ())
-        return questions
-
     @cached_property
     def matching(self) -> Matching | None:
         """The questions about a file that no profile fits."""
@@ -103,11 +97,6 @@ class Apercu:
     @property
     def mapping_words(self) -> str:
         return describe_mapping(self.mapping)
-
-    @property
-    def lines_rejected(self) -> int:
-        number: int = self.found.get("lines_rejected", 0)
-        return number
 
 
 @dataclass(frozen=True)
