@@ -7,7 +7,7 @@ the record, and neither the time nor the author of the download is included.
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -18,11 +18,12 @@ from textwrap import wrap
 from typing import Any
 from zipfile import ZipFile, ZipInfo
 
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from common.calendrier import civil_time
-from common.french import count_of, format_birth, format_moment, format_number, short_date, typo
+from common.french import count_of, short_date
 from producers.records import WORDS, FileState, PieceFile
 from producers.web.exports.query import AskedFile, rank, read_current, read_made
 from producers.web.exports.stored_file import (
@@ -37,6 +38,7 @@ from producers.web.forms import read_numbers
 from producers.web.page_context import AWAY, BROKEN, GONE, UNPROCESSABLE, PageContext
 from producers.web.registre.query import read_registres
 from producers.web.security import AgentCommune
+from producers.web.templating import add_words
 from schemas.profiles.platform import PlatformProfile
 from schemas.vocabulary import Labelled, Liste, Piece
 
@@ -44,29 +46,17 @@ TO_DEPOSIT, NOT_TO_DEPOSIT = "a-deposer", "ne-pas-deposer"
 _WIDTH = 88
 """Maximum line length in characters: Notepad does not wrap long lines."""
 
-_STEP_OF_TABLEAUX = "Déposez ensuite les tableaux (PDF) du même dossier."
-_STEPS = f"""\
-Extrayez ce dossier (clic droit, « Extraire tout »). N'ouvrez aucun fichier CSV ou XML, surtout pas avec un \
-tableur, et ne renommez rien : un fichier modifié, même sans le vouloir, est rejeté.
-Connectez-vous à {{platform}}, la plateforme où votre préfecture reçoit les listes.
-Déposez d'abord les listes du dossier « a-deposer », une par une : la liste principale, puis les listes \
-complémentaires. Une liste sans électeur se dépose aussi.
-{_STEP_OF_TABLEAUX}
-{{companions}}
-La plateforme envoie aussitôt un accusé de réception : il dit que le fichier est arrivé, pas qu'il est accepté.
-Elle contrôle chaque électeur dans la nuit. Sa réponse arrive par courriel, en général le lendemain matin.
-Revenez dans le Module Préfecture, page « Dépôts » : marquez les fichiers comme déposés, puis notez la réponse.
-"""
-_REJECTED = (
-    "Si un fichier est rejeté : corrigez le registre (REU), déposez son nouvel export, redemandez le "
-    "fichier et déposez-le en entier. Le dernier dépôt remplace le précédent."
+_TEXTS = Environment(
+    loader=FileSystemLoader(Path(__file__).parent),
+    undefined=StrictUndefined,
+    autoescape=False,  # noqa: S701 — plain text
+    trim_blocks=True,
+    lstrip_blocks=True,
 )
-_VERIFY = (
-    "Pour savoir si un fichier est intact : page « Vérifier un fichier » du Module Préfecture. SHA256SUMS est pour les "
-    "logiciels qui le font sans vous."
-)
-_PRIVACY = (
-    "Ces fichiers contiennent les données de tous les électeurs : effacez-les de ce poste une fois le dépôt accepté."
+add_words(_TEXTS)
+_TEXTS.filters["day"] = lambda text: short_date(date.fromisoformat(text))
+_TEXTS.filters["wrapped"] = lambda text, first="", then="": "\n".join(
+    wrap(text, _WIDTH, initial_indent=first, subsequent_indent=then)
 )
 
 
@@ -194,54 +184,15 @@ def _read_differences(root: Path, file: AskedFile) -> Sequence[dict[str, Any]]:
 def write_readme(
     commune: AgentCommune, files: Sequence[DossierFile], lacking: Sequence[str], platform: PlatformProfile
 ) -> bytes:
-    """Return the instructions as text for Notepad: byte order mark and CRLF."""
-    lines = [f"Dossier de dépôt – {commune.nom} ({commune.code})", "", "CE QUE CONTIENT CE DOSSIER", ""]
-    for it in files:
-        lines += [it.path, f"    {it.file.label}", f"    {_counts(it.file)}"]
-        lines += [*(f"    {typo(warning)}" for warning in _warnings(it.file)), ""]
-    if lacking:
-        lines += ["CE QUI MANQUE À CE DOSSIER", ""]
-        lines += [line for said in lacking for line in wrap(typo(said), _WIDTH, subsequent_indent="   ")] + [""]
-    lines += ["CE QU'IL FAUT FAIRE", ""]
+    """Return the instructions."""
     has_tableau = any(it.file.is_tableau and not it.file.is_never_deposited for it in files)
-    joined = f"Joignez aussi : {' ; '.join(platform.companions)}." if platform.companions else ""
-    known = _STEPS.format(platform=platform.label, companions=joined).splitlines()
-    steps = [step for step in known if step and (step != _STEP_OF_TABLEAUX or has_tableau)]
-    for number, step in enumerate(steps, 1):
-        lines += [*wrap(f"{number}. {typo(step)}", _WIDTH, subsequent_indent="   "), ""]
-    for paragraph in (_REJECTED, _VERIFY, _PRIVACY):
-        lines += [*wrap(typo(paragraph), _WIDTH), ""]
-    return "\ufeff".encode() + "\r\n".join(lines).encode()
+    about = {"commune": commune, "files": files, "lacking": lacking, "platform": platform, "has_tableau": has_tableau}
+    return _write("lisez-moi.txt", **about, WORDS=WORDS)
 
 
-def _counts(file: AskedFile) -> str:
-    made = format_moment(file.finished_at or file.requested_at, file.code_commune)
-    remarques = count_of(file.remarques, "remarque", "remarques")
-    return f"{file.counted}, {remarques} ; préparé le {made}, demandé par {file.requested_by}"
-
-
-def _warnings(file: AskedFile) -> list[str]:
-    found = []
-    if file.bloquantes:
-        count = count_of(file.bloquantes, "anomalie bloquante", "anomalies bloquantes")
-        found.append(f"ATTENTION : {count} ; {WORDS[file.kind].consequence} si rien n'est corrigé.")
-    if file.is_rejected:
-        found.append("NE PAS DÉPOSER : la plateforme a rejeté ce fichier, et le rejetterait encore.")
-    if file.recalled_at:
-        found.append(f"NE PAS DÉPOSER NI AFFICHER : à refaire, {file.recalled_because}.")
-    if file.provisoire_until:
-        found.append(
-            f"NE PAS DÉPOSER NI AFFICHER : provisoire, à refaire à partir du {short_date(file.provisoire_until)}."
-        )
-    if file.is_incomplete:
-        found.append(f"NE PAS DÉPOSER NI AFFICHER : à compléter, {file.missing}.")
-    if not file.is_in_accepted_format:
-        found.append("NE PAS DÉPOSER : la plateforme ne prend pas ce format.")
-    if file.is_repealed:
-        found.append("NE PAS DÉPOSER NI AFFICHER : tableau abrogé depuis 2019, archive ou duplicata.")
-    if file.is_for_commission:
-        found.append("NE PAS DÉPOSER NI AFFICHER : exemplaire de la commission, avec les motifs complets.")
-    return found
+def _write(template: str, **values: object) -> bytes:
+    """Return a text for Notepad: byte order mark and CRLF."""
+    return f"\ufeff{_TEXTS.get_template(template).render(values)}".replace("\n", "\r\n").encode()
 
 
 class Reconciled(Labelled):
@@ -287,49 +238,13 @@ def judge(tableau: AskedFile, liste: AskedFile | None) -> Reconciled:
 
 
 def write_reconciliation(commune: AgentCommune, files: Sequence[DossierFile]) -> bytes:
-    """Return the page, as text for Notepad. It names electors, as the lists and tableaux of the dossier do."""
+    """Return the comparison. It names electors, as the lists and tableaux of the dossier do."""
     listes = {it.file.liste: it for it in files if not it.file.is_tableau}
-    lines = [f"Rapprochement des listes et des tableaux – {commune.nom} ({commune.code})", ""]
-    for it in listes.values():
-        lines += [*_describe_liste(it), ""]
+    judged = []
     for it in (it for it in files if it.file.is_tableau):
         liste = listes.get(it.file.liste)
-        lines += [*_describe_tableau(it, judge(it.file, liste.file if liste else None)), ""]
-    return "\ufeff".encode() + "\r\n".join(lines).encode()
-
-
-def _describe_liste(it: DossierFile) -> Iterator[str]:
-    yield it.path
-    known = it.file.reconciliation
-    on = f" le {_day(known['liste_on'])}" if known else ""
-    yield f"    {Liste(it.file.liste).label} : {count_of(it.file.electeurs or 0, 'électeur')}{on}"
-
-
-def _describe_tableau(it: DossierFile, verdict: Reconciled) -> Iterator[str]:
-    yield it.path
-    yield f"    {it.file.label}"
-    if known := it.file.reconciliation:
-        yield from _indent(
-            f"{count_of(known['apres'], 'électeur')} après ce tableau, arrêté au {_day(known['tableau_on'])} (âge "
-            f"compté au {_day(known['age_on'])}) ; {count_of(known['electeurs'], 'électeur')} sur la liste du "
-            f"{_day(known['liste_on'])}."
-        )
-    yield from _indent(verdict.label)
-    for one in it.differences:
-        sign = "+" if one["is_on"] == "liste" else "−"
-        who = f"{one['nom_naissance']} {one['prenoms']}".strip()
-        born = format_birth(one["date_naissance"])
-        yield from _indent(f"{sign} {who}, {born}, bureau {one['bureau'] or '–'} : {one['message']}", "      ")
-    if known and known["unexplained"]:
-        yield from _indent(f"Écart que rien n'explique : {format_number(known['unexplained'])}.")
-
-
-def _indent(text: str, indent: str = "    ") -> list[str]:
-    return wrap(typo(text), _WIDTH, initial_indent=indent, subsequent_indent=f"{indent}  ")
-
-
-def _day(text: str) -> str:
-    return short_date(date.fromisoformat(text))
+        judged.append((it, judge(it.file, liste.file if liste else None)))
+    return _write("rapprochement.txt", commune=commune, listes=listes.values(), tableaux=judged)
 
 
 _FIELDS = ("export", *(liste.value for liste in Liste))
