@@ -2,7 +2,6 @@
 
 import os
 import re
-from collections.abc import Mapping
 
 import structlog
 from starlette.concurrency import run_in_threadpool
@@ -30,18 +29,6 @@ from schemas.screen_notes import LoggedIn, ScreenNoted
 
 _log = structlog.get_logger("producers.web")
 _PLAIN = re.compile(r"[a-z_]{1,40}")
-_REFUSALS: Mapping[str, str] = {
-    "access_denied": "Vous avez renoncé, ou le service d'identification ne vous laisse pas entrer.",
-    "bound": "Ce nom est celui d'un agent qui s'identifie par un autre compte.",
-    "away": "Le service d'identification ne répond pas. Recommencez dans quelques minutes.",
-    "login_required": "Le service d'identification ne vous reconnaît plus.",
-    "mismatching_state": "Cette page d'identification était ouverte depuis trop longtemps, ou dans deux fenêtres.",
-    "no_claim": "Le service d'identification ne dit pas votre adresse électronique.",
-    "other_siret": "Votre employeur n'est pas de ceux que ce module accueille.",
-    "temporarily_unavailable": "Le service d'identification est indisponible. Recommencez dans quelques minutes.",
-    "unverified": "Le service d'identification n'a pas vérifié votre adresse électronique.",
-}
-_OTHER = "Le service d'identification a donné une réponse que le module n'admet pas."
 _AWAY = frozenset({"away", "temporarily_unavailable", "server_error"})
 
 
@@ -131,8 +118,7 @@ async def _be_out(request: Request) -> Response:
 def _refuse(request: Request, code: str, cause: str = "") -> Response:
     """Show why a login failed. The code is untrusted: only a plain word is logged, and none is shown."""
     _log.warning("login_refused", code=code if _PLAIN.fullmatch(code) else "other", cause=cause)
-    words = (_REFUSALS.get(code, _OTHER), "Recommencez\u202f; si cela se répète, prévenez votre administrateur.")
-    return show_access_page(request, "failed", 503 if code in _AWAY else 403, words=words)
+    return show_access_page(request, "failed", 503 if code in _AWAY else 403, code=code)
 
 
 async def _be_alive(_request: Request) -> Response:

@@ -19,63 +19,7 @@ from producers.web.security import RETURN, NotAnAgent, NotIdentified, Untrusted,
 
 ErrorKind = Literal["closed", "failed", "left", "not_an_agent", "not_identified", "untrusted"]
 
-_ASK = (
-    "Demandez à l'administrateur du module Préfecture de vous y inscrire\u202f: il lui faut votre nom, votre adresse "
-    "électronique et votre commune."
-)
-_ACCESS_TEXTS: Mapping[ErrorKind, tuple[str, tuple[str, ...]]] = {
-    "closed": (
-        "Écran fermé",
-        (
-            "Le module ne sait pas encore comment les agents s'identifient\u202f: personne ne peut entrer.",
-            "Son administrateur le règle par PREFECTURE_WEB_AUTH\u202f; docs/operations.md dit comment.",
-        ),
-    ),
-    "failed": ("Identification impossible", ()),
-    "left": ("Vous êtes déconnecté", ("Fermez aussi les autres fenêtres de ce poste s'il n'est pas le vôtre.",)),
-    "not_an_agent": ("Vous n'avez pas accès au module", ("Le module ne vous connaît pas comme agent.", _ASK)),
-    "not_identified": (
-        "Vous n'êtes pas identifié",
-        (
-            "Votre session est finie, ou rien n'a dit qui vous êtes.",
-            "Passez par l'adresse habituelle du module\u202f; si cela se répète, prévenez votre administrateur.",
-        ),
-    ),
-    "untrusted": (
-        "Vous n'êtes pas identifié",
-        ("Le module ne reconnaît pas le service qui dit qui vous êtes.", "Prévenez votre administrateur."),
-    ),
-}
-_OF_SINGLE_USER: Mapping[ErrorKind, tuple[str, ...]] = {
-    "not_an_agent": (
-        "Aucun agent n'est enregistré sous ce nom, ou il y en a plusieurs et le module ne sait pas lequel vous êtes.",
-        "Demandez à votre administrateur d'enregistrer votre nom, ou de le donner à PREFECTURE_WEB_AGENT.",
-    ),
-    "not_identified": (
-        "Ouvrez l'écran par l'adresse que le module affiche à son démarrage\u202f: elle contient une clé.",
-        "Sans elle, un autre compte de cet ordinateur pourrait lire la liste. Gardez-la dans vos marque-pages.",
-    ),
-}
-
 _log = structlog.get_logger("producers.web")
-_NOWHERE = ("Page introuvable", "Cette adresse ne mène à rien que vous puissiez voir.")
-_TEXTS: Mapping[int, tuple[str, str]] = {
-    400: ("Demande illisible", "Revenez à l'accueil, puis recommencez."),
-    403: (
-        "Demande refusée",
-        "Cette page était peut-être ouverte depuis trop longtemps. Rechargez-la, puis recommencez.",
-    ),
-    404: _NOWHERE,
-    405: _NOWHERE,
-    408: ("Envoi interrompu", "Ce que votre navigateur envoyait n'arrivait plus. Recommencez."),
-    413: ("Envoi trop grand", "Ce qui a été envoyé est plus grand que ce que le module lit."),
-    429: ("Trop de demandes à la fois", "Attendez une minute, puis recommencez."),
-    503: (
-        "Le module ne répond pas",
-        "Recommencez dans quelques minutes. Si cela dure, prévenez votre administrateur.",
-    ),
-}
-_OTHER = ("Erreur interne", "Recommencez\u202f; si cela se répète, prévenez votre administrateur.")
 
 
 def show_access_page(
@@ -84,25 +28,23 @@ def show_access_page(
     status_code: int = 200,
     *,
     who: str = "",
-    words: tuple[str, ...] = (),
+    code: str = "",
     onward: str = "",
     headers: Mapping[str, str] | None = None,
 ) -> Response:
-    """Render one of these pages; `who` is the refused name, `words` are added, the browser continues to `onward`."""
+    """Render one of these pages; `who` is the refused name, `code` of a failure; the browser continues to `onward`."""
     services: WebServices = request.app.state.services
     settings = services.settings
     if case == "not_identified" and settings.web_auth == "proxy" and not settings.web_trusted_proxies:
         case = "closed"
-    title, paragraphs = _ACCESS_TEXTS[case]
-    if settings.web_auth == "none":
-        paragraphs = _OF_SINGLE_USER.get(case, paragraphs)
     has_login = settings.has_login
     return services.templates.TemplateResponse(
         request,
         "templates/access.html",
         {
-            "title": title,
-            "paragraphs": (*words, *paragraphs),
+            "case": case,
+            "code": code,
+            "is_alone": settings.web_auth == "none",
             "who": who,
             "onward": onward,
             "login": request.app.url_path_for("connexion") if has_login and case != "not_an_agent" else "",
@@ -116,11 +58,10 @@ def show_access_page(
 
 def show_failure(request: Request, status: int, reason: str = "", headers: Mapping[str, str] | None = None) -> Response:
     services: WebServices = request.app.state.services
-    title, advice = _TEXTS.get(status, _OTHER)
     return services.templates.TemplateResponse(
         request,
         "templates/failure.html",
-        {"title": title, "advice": advice, "reason": reason},
+        {"status": status, "reason": reason},
         status_code=status,
         headers=dict(headers or {}),
     )
