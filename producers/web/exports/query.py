@@ -3,10 +3,10 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
-from itertools import product, takewhile
+from itertools import takewhile
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, String, and_, column, literal, not_, select, text
+from sqlalchemy import ColumnElement, Connection, Select, and_, func, literal, not_, select
 
 from common.calendrier import zone_of
 from common.french import capitalized, count_of
@@ -15,13 +15,14 @@ from producers.records import STATE_RULES, WORDS, ExportState, FileState, PieceF
 from producers.state import State, newest_first, to_export, view_of
 from producers.web.forms import read_day
 from schemas.profiles.platform import FileForm, may_be_deposited, read_form
-from schemas.tableaux import Edition, NeverPublished, Presentation, TypeTableau, name_tableau, why_never_published
-from schemas.vocabulary import FORMATS, ExportKind, ExportStatus, FileFormat, Format, Liste, Piece, Verdict
+from schemas.tableaux import Edition, NeverPublished, TypeTableau, name_tableau, why_never_published
+from schemas.vocabulary import FORMATS, ExportKind, ExportStatus, Liste, Piece, Verdict
 
 LATEST = 10
 """The number of rows in openElec's « Derniers exports »."""
 
 _LISTES = [*Liste]
+_SAME_KIND = ("kind", "liste", "format", "type_tableau", "presentation", "edition")
 
 PAGE = 25
 
@@ -133,7 +134,7 @@ class AskedFile(ExportState):
     @property
     def same_as(self) -> tuple[str, ...]:
         """Identify the content: a later file with the same value replaces this one."""
-        return (self.kind, self.liste, self.format, self.type_tableau, self.presentation, self.edition)
+        return tuple(getattr(self, name) for name in _SAME_KIND)
 
 
 DERNIERS_EXPORTS = view_of("derniers_exports", AskedFile)
@@ -156,22 +157,6 @@ def read_files(connection: Connection, query: Select[Any]) -> list[AskedFile]:
     return [to_export(AskedFile, row) for row in connection.execute(query)]
 
 
-_SAME_KIND = ("kind", "liste", "format", "type_tableau", "presentation", "edition")
-_EVERY_KIND = (
-    *product([ExportKind.LISTE], Liste, Format, [""], [""], [""]),
-    *product([ExportKind.TABLEAU], Liste, [FileFormat.PDF], TypeTableau, Presentation, Edition),
-)
-_KINDS = (
-    text(
-        f"SELECT {', '.join(f'column{place} AS {name}' for place, name in enumerate(_SAME_KIND, 1))} "  # noqa: S608 — ours
-        f"FROM (VALUES {', '.join(str(tuple(map(str, kind))) for kind in _EVERY_KIND)}) AS kind"
-    )
-    .columns(*(column(name, String) for name in _SAME_KIND))
-    .cte("kinds")
-)
-"""Every possible kind: the newest file of each is found by an index, without reading all files of the commune."""
-
-
 def read_made(state: State, commune: str, export_ids: Iterable[int]) -> list[AskedFile]:
     """Return the finished files of this commune with these numbers, in their order, including purged ones."""
     number = DERNIERS_EXPORTS.c.export_id
@@ -180,14 +165,12 @@ def read_made(state: State, commune: str, export_ids: Iterable[int]) -> list[Ask
 
 def read_current(state: State, commune: str) -> list[AskedFile]:
     """Return the last file of each list, format and tableau, unless it is purged; lists first."""
-    kept = DERNIERS_EXPORTS.alias("kept").c
-    is_ready = kept.status == literal(str(ExportStatus.READY), literal_execute=True)  # as in the index
-    newest = select(kept.export_id).where(kept.code_commune == commune, is_ready, kept.purged_at.is_(None))
-    newest = newest.where(*(kept[name] == _KINDS.c[name] for name in _SAME_KIND))
-    found = select(newest.order_by(kept.export_id.desc()).limit(1).scalar_subquery()).select_from(_KINDS)
+    view = DERNIERS_EXPORTS.c
+    is_ready = view.status == literal(str(ExportStatus.READY), literal_execute=True)  # as in the index
+    newest = select(func.max(view.export_id)).where(view.code_commune == commune, is_ready, view.purged_at.is_(None))
     with state.reading() as connection:
-        numbers = [number for number in connection.scalars(found) if number is not None]
-        files = read_files(connection, select_made(commune).where(DERNIERS_EXPORTS.c.export_id.in_(numbers)))
+        numbers = connection.scalars(newest.group_by(*(view[name] for name in _SAME_KIND))).all()
+        files = read_files(connection, select_made(commune).where(view.export_id.in_(numbers)))
     return sorted(files, key=rank)
 
 
