@@ -175,7 +175,7 @@ def test_files_of_one_request_deposited_together_are_answered_together() -> None
     together = [ready_list(1, request_id=9, deposited_on=DAY), ready_list(2, request_id=9, deposited_on=DAY)]
     alone = ready_list(3, request_id=8, deposited_on=DAY)
     answered = ready_list(4, request_id=8, deposited_on=DAY, verdict="accepte")
-    assert [list(it.files) for it in find_to_answer([*together, alone, answered])] == [together, [alone]]
+    assert find_to_answer([*together, alone, answered]) == [together, [alone]]
 
 
 def test_a_rejection_is_to_be_redone_until_a_later_deposit() -> None:

@@ -104,9 +104,7 @@ def show(context: PageContext) -> Response:
     known = {file.export_id for file in to_deposit}
     asked = [file for file in read_made(state, commune, chosen - known) if not file.is_never_deposited]
     number = read_number(context.query.get("reponse"))
-    to_change = [
-        Deposit([it], it.deposited_on, it.deposited_by) for it in recent if it.verdict and it.export_id == number
-    ]
+    to_change = [[it] for it in recent if it.verdict and it.export_id == number]
     return note_page(
         context,
         "depot/depot.html",
@@ -125,14 +123,6 @@ def show(context: PageContext) -> Response:
 
 def _few(values: Sequence[object]) -> list[int]:
     return read_numbers(values)[:_MOST]
-
-
-class Deposit(NamedTuple):
-    """Files of one request that were deposited on the same day by the same agent."""
-
-    files: Sequence[AskedFile]
-    deposited_on: date | None
-    deposited_by: str
 
 
 def read_deposited(state: State, commune: str, limit: int = 200, offset: int = 0) -> list[AskedFile]:
@@ -163,13 +153,16 @@ def is_depositable(file: AskedFile) -> bool:
     return file.state in {FileState.READY, FileState.OUTDATED} and not file.is_never_deposited
 
 
-def find_to_answer(deposited: Iterable[AskedFile]) -> list[Deposit]:
-    """Return the last deposits without reply; older ones appear once these have a reply."""
+def find_to_answer(deposited: Iterable[AskedFile]) -> list[list[AskedFile]]:
+    """Return the last deposits without reply; older ones appear once these have a reply.
+
+    The files of one deposit are of one request, and were deposited on the same day by the same agent.
+    """
     groups: dict[tuple[int, date | None, str], list[AskedFile]] = {}
     for file in deposited:
         if not file.verdict:
             groups.setdefault((file.request_id, file.deposited_on, file.deposited_by), []).append(file)
-    return [Deposit(files, on, by) for (_, on, by), files in groups.items()][:20]
+    return list(groups.values())[:20]
 
 
 def find_to_redo(deposited: Iterable[AskedFile]) -> list[AskedFile]:

@@ -44,13 +44,6 @@ _MISSING = {
 _MISSING_END = "indiquez le jour du scrutin ; à défaut, le dernier jour des mouvements"
 
 
-class PreviousMeeting(NamedTuple):
-    """Start of the mouvements: a noted meeting, or the day of the register's first export."""
-
-    jour: date
-    is_noted: bool
-
-
 @dataclass(frozen=True)
 class TableauxForm:
     """The values of the form, not validated: dates are texts."""
@@ -89,26 +82,24 @@ class TableauxForm:
             self.signature_maire
         )
 
-    def find_previous(self, calendar: Calendar) -> PreviousMeeting | None:
-        """Return the meeting from which the R. 13 tableau counts; None if the register has none."""
+    def find_previous(self, calendar: Calendar) -> date | None:
+        """Return the meeting from which the R. 13 tableau counts, else the day of the register's first export."""
         if self.type != TypeTableau.VINGT_JOURS:
             return None
         scrutin, end = (read_day(self.dates.get(name, "")) for name in ("scrutin", "until"))
         if scrutin and not end:
             known = (agenda.cycle for agenda in calendar.agendas if agenda.scrutin and agenda.scrutin.jour == scrutin)
             end = next(known, cycle_of(CalendarScrutin(scrutin), calendar.reunions)).end
-        days = [it.jour for it in calendar.reunions if it.liste in {"", *self.listes} and it.jour < (end or date.max)]
-        if days:
-            return PreviousMeeting(max(days), is_noted=True)
-        since = calendar.register_since
-        return PreviousMeeting(since, is_noted=False) if since and since < (end or date.max) else None
+        before, since = end or date.max, calendar.register_since
+        days = [it.jour for it in calendar.reunions if it.liste in {"", *self.listes} and it.jour < before]
+        return max(days, default=since if since and since < before else None)
 
     def with_previous(self, calendar: Calendar) -> Self:
         """Return the form with the register's previous meeting, unless the agent entered another."""
         if self.dates.get("reunion", "") not in {"", self.proposed}:
             return self
         previous = self.find_previous(calendar)
-        day = previous.jour.isoformat() if previous else ""
+        day = previous.isoformat() if previous else ""
         return replace(self, dates={**self.dates, "reunion": day}, proposed=day)
 
     def validate(self, commune: str, requested_by: str) -> TableauxRenderRequested:
@@ -177,6 +168,7 @@ def show(context: PageContext) -> Response:
         registres=calendar.registres,
         scrutins=calendar.scrutins,
         previous=form.find_previous(calendar),
+        meetings={it.jour for it in calendar.reunions},
         **read_suivi(context, of_tableaux=True),
     )
 

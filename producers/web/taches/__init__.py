@@ -209,8 +209,8 @@ def _correct(liste: Liste, file: AskedFile, *, is_same: bool = False) -> Task:
 def _about_deposits(it: Situation) -> Iterator[Task]:
     waiting, title = find_to_answer(it.deposited), "Noter la réponse de la plateforme"
     for deposit in waiting:
-        names = ", ".join(dict.fromkeys(_named(file.liste) for file in deposit.files))
-        on = deposit.deposited_on or it.today
+        names = ", ".join(dict.fromkeys(_named(file.liste) for file in deposit))
+        on = deposit[0].deposited_on or it.today
         why = f"Déposé le {short_date(on)} : {names}. La réponse arrive par courriel, en général le lendemain matin."
         state = TaskState.TO_DO if on < it.today else TaskState.TO_COME
         yield Task(title, state, why, Button("Noter la réponse", "depot", "#reponse"))
