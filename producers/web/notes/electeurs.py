@@ -31,7 +31,7 @@ MOUVEMENTS = 20
 DOUBTS = 7
 """Doubts per page: each has a table and a form."""
 _LONGEST = 200
-_BIRTH = re.compile(r"(?P<day>\d{2})/(?P<month>\d{2})/(?P<year>\d{4})|(?P<iso>\d{4}-\d{2}-\d{2})", re.ASCII)
+_BIRTH = re.compile(r"\d{2}/\d{2}/\d{4}|\d{4}-\d{2}-\d{2}", re.ASCII)
 
 _WHO = ("nom_naissance", "nom_usage", "prenoms", "date_naissance")
 _MOUVEMENT = (
@@ -305,8 +305,7 @@ def _fold(words: str) -> str:
 
 
 def _read_birth(words: str) -> str:
-    match = _BIRTH.fullmatch(words)
-    return match["iso"] or f"{match['year']}-{match['month']}-{match['day']}" if match else ""
+    return "-".join(reversed(words.split("/"))) if _BIRTH.fullmatch(words) else ""
 
 
 def change_protected(context: PageContext) -> Response:

@@ -1,6 +1,6 @@
 """« Vérifier un fichier »: which export an uploaded file is, and whether it is intact."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -11,7 +11,6 @@ from sqlalchemy import column, exists, or_, table
 from starlette.responses import Response
 
 from common.apart import ChildFailedError, TooMuchWorkError
-from producers.state import State
 from producers.web.exports.query import DERNIERS_EXPORTS, AskedFile, read_all, select_made
 from producers.web.exports.stored_file import FileAlteredError, FileGoneError, open_asked
 from producers.web.forms import order_faults, uploaded
@@ -103,12 +102,11 @@ class _KnownFiles:
 
     @classmethod
     def look_up(cls, context: PageContext, uploaded: Sequence[UploadedFile]) -> Self:
-        state, commune = context.services.state, context.commune.code
+        found = _find(context, {it.sha256 for it in uploaded}, {name for it in uploaded for name in it.likely_names})
         digests: dict[str, list[AskedFile]] = {}
-        for file in _find(state, commune, "sha256", [it.sha256 for it in uploaded]):
+        for file in found:
             for sha256 in {it.sha256 for it in file.files}:
                 digests.setdefault(sha256, []).append(file)
-        found = _find(state, commune, "file_name", [name for it in uploaded for name in it.likely_names])
         return cls(digests, {it.file_name: file for file in found for it in reversed(file.files)})
 
     def by_sha256(self, uploaded: UploadedFile) -> AskedFile | None:
@@ -158,10 +156,10 @@ def _compare(context: PageContext, made: AskedFile, uploaded: UploadedFile, cont
 _PIECES = table("pieces", *(column(name) for name in ("export_id", "file_name", "sha256")))
 
 
-def _find(state: State, commune: str, name: str, values: Iterable[str]) -> list[AskedFile]:
-    """Return the files with one of these values in column `name`, or with a piece that has one; the last one last."""
-    given, view = set(values), DERNIERS_EXPORTS.c
-    if not given:
-        return []
-    beside = exists().where(_PIECES.c.export_id == view.export_id, _PIECES.c[name].in_(given))
-    return read_all(state, select_made(commune).where(or_(view[name].in_(given), beside)).order_by(view.export_id))
+def _find(context: PageContext, digests: Collection[str], names: Collection[str]) -> list[AskedFile]:
+    """Return the files with one of these digests or names, or with a piece that has one; the last one last."""
+    view, piece = DERNIERS_EXPORTS.c, _PIECES.c
+    of_file, of_piece = (or_(it.sha256.in_(digests), it.file_name.in_(names)) for it in (view, piece))
+    beside = exists().where(piece.export_id == view.export_id, of_piece)
+    made = select_made(context.commune.code).where(or_(of_file, beside))
+    return read_all(context.services.state, made.order_by(view.export_id))
