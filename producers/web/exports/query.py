@@ -21,7 +21,6 @@ from schemas.vocabulary import FORMATS, ExportKind, ExportStatus, Liste, Piece, 
 LATEST = 10
 """The number of rows in openElec's « Derniers exports »."""
 
-_LISTES = [*Liste]
 _SAME_KIND = ("kind", "liste", "format", "type_tableau", "presentation", "edition")
 
 PAGE = 25
@@ -185,7 +184,7 @@ def read_all(state: State, query: Select[Any]) -> list[AskedFile]:
 
 
 def rank(file: AskedFile) -> tuple[bool, int, str, str, str]:
-    return file.is_tableau, _LISTES.index(Liste(file.liste)), file.type_tableau, file.presentation, file.format
+    return file.is_tableau, [*Liste].index(Liste(file.liste)), file.type_tableau, file.presentation, file.format
 
 
 def _says(rule: StateRule) -> ColumnElement[bool]:
@@ -220,17 +219,17 @@ def read_page(state: State, commune: str, page: int = 1, asked: Mapping[str, str
     view, asked = DERNIERS_EXPORTS.c, asked or {}
     since, until = (read_day(asked.get(name, "")) for name in ("du", "au"))
     query = select(view.export_id).limit(PAGE + 1).offset((page - 1) * PAGE)
+    if asked.get("genre") in set(ExportKind):
+        query = query.where(view.kind == asked["genre"])
+    if asked.get("liste") in set(Liste):
+        query = query.where(view.liste == asked["liste"])
+    if asked.get("etat") in ETATS:
+        query = query.where(ETATS[asked["etat"]][1])
+    if since:
+        query = query.where(view.requested_at >= _midnight(since, commune))
+    if until:
+        query = query.where(view.requested_at < _midnight(until + timedelta(days=1), commune))
     with state.reading() as connection:
-        if asked.get("genre") in set(ExportKind):
-            query = query.where(view.kind == asked["genre"])
-        if asked.get("liste") in set(Liste):
-            query = query.where(view.liste == asked["liste"])
-        if asked.get("etat") in ETATS:
-            query = query.where(ETATS[asked["etat"]][1])
-        if since:
-            query = query.where(view.requested_at >= _midnight(since, commune))
-        if until:
-            query = query.where(view.requested_at < _midnight(until + timedelta(days=1), commune))
         ordered = newest_first(connection, query, view.code_commune, view.export_id, commune)
         numbers = connection.scalars(ordered).all()  # without the joins of the view for the rows of former pages
         rows = select(DERNIERS_EXPORTS).where(view.export_id.in_(numbers)).order_by(view.export_id.desc())

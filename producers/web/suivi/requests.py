@@ -137,10 +137,6 @@ class DemandeState:
         return any(not file.status.is_terminal for file in self.files)
 
     @property
-    def is_of_batch(self) -> bool:
-        return any(file.is_bulk for file in self.files)
-
-    @property
     def to_retry(self) -> tuple[AskedFile, ...]:
         again = {ExportStatus.FAILED, ExportStatus.CANCELLED}
         return tuple(file for file in self.files if file.status in again)
