@@ -399,7 +399,7 @@ worker/access/
   test_only_the_account_of_the_screen_writes_what_the_screen_notes
     - if self.sender and not self._speaks(commune):
   test_to_ask_in_somebody_elses_name
-    - return connection.scalar(agents.union_all(tokens).limit(1)) is not None
+    - return bool(self._read(agents.union_all(tokens).limit(1)))
     + return True
   test_to_be_believed_without_an_account
     - if self._services.is_embedded and not self.sender:
