@@ -48,15 +48,7 @@ _BETTER = {
     "remarque": f"texte trop long (1 000 caractères au plus), ou {_UNKEPT}",
     "texte": f"texte trop long (20 000 caractères au plus), ou {_UNKEPT}",
 }
-_FIELDS = {
-    "export": "Fichiers",
-    "jour": "Déposé le",
-    "remarque": "Remarque",
-    "concerne": "La réponse concerne",
-    "verdict": "La plateforme a",
-    "jour-reponse": "Date de la réponse",
-    "texte": "Réponse reçue",
-}
+_FIELDS = ("export", "jour", "remarque", "concerne", "verdict", "jour-reponse", "texte")
 
 
 def declare(context: PageContext) -> Response:
@@ -109,7 +101,6 @@ def show(context: PageContext) -> Response:
         context,
         "depot/depot.html",
         pending,
-        fields=_FIELDS,
         chosen=chosen,
         form={it: str(context.form.get(it, "")) for it in ("depot", "jour", "remarque", "verdict", "reponse")},
         to_deposit=[*asked, *to_deposit],

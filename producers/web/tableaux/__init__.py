@@ -196,16 +196,7 @@ def ask(context: PageContext) -> Response:
     return context.redirect("tableaux", "#demandes")
 
 
-PUBLICATION_FIELDS = {
-    "mode": "Comment",
-    "du": "Premier jour",
-    "au": "Dernier jour",
-    "retire": "Retiré le",
-    "signe": "Certificat signé le",
-    "raison": "Pourquoi il est publié incomplet",
-}
-"""Fields of the form, with their French labels in errors."""
-
+PUBLICATION_FIELDS = ("mode", "du", "au", "retire", "signe", "raison")
 _BETTER = {"mode": "dites s'il est consultable en mairie, ou affiché", "du": "donnez le premier jour"}
 
 
@@ -222,7 +213,6 @@ def show_publication(context: PageContext) -> Response:
         pending,
         file=file,
         form=_typed(context) if context.form else _proposed(context, file),
-        fields=PUBLICATION_FIELDS,
         is_over=bool(until and until <= context.today),
         is_waiting=bool(until and not file.certificat and not file.purged_at),
     )
