@@ -42,7 +42,7 @@ from producers.web.registre.query import (
 from producers.web.suivi.requests import note_page, read_declarations, send_request
 from schemas.envelope import Data
 from schemas.profiles import MOST_BYTES, ProfileError, read_profile, write_profile
-from schemas.profiles.source import SourceField, SourceMapping, SourceProfile, profile_of, read_reu
+from schemas.profiles.source import SourceMapping, SourceProfile, profile_of, read_reu
 from schemas.requests import (
     CancelRequested,
     RegistreCorrectionRequested,
@@ -54,14 +54,6 @@ from schemas.vocabulary import Liste, PreviewAct, PreviewStatus
 
 FIELDS = ("fichier", "jour", "liste")
 _PAGE = "registre"
-_NUMBERED = {
-    "jour": "Vrai jour de l'export",
-    "raison": "Pourquoi",
-    "question": "À vérifier",
-    "shape": "Forme des dates",
-    "profil": "Fichier de correspondance",
-}
-"""Labels of the fields that exist once per export or question."""
 _LONGEST_NAME = 200
 _MOST_SAID = 12 << 10
 """Characters of a mapping in an event: a request has 16 KiB at most."""
@@ -246,12 +238,6 @@ def _keep(content: BinaryIO, folder: Path, form: str) -> tuple[Path, str]:
     return path, sha256
 
 
-def _label(field: str) -> str:
-    """Return the label of a field that exists once per export, question or column."""
-    name = field.partition("-")[0]
-    return _NUMBERED.get(name) or (read_reu().title(name) if name in set(SourceField) else "Correspondance")
-
-
 def show(context: PageContext) -> Response:
     pending = read_declarations(context, _PAGE)
     state, commune = context.services.state, context.commune.code
@@ -267,6 +253,6 @@ def show(context: PageContext) -> Response:
         doubts=count_left(state, commune).get("doutes"),
         form={name: text(context.form, name) for name in ("jour", "liste")},
         PreviewStatus=PreviewStatus,
-        more_names={name: _label(name) for name in context.faults if "-" in name},
+        title=read_reu().title,
         answers=typed(context.form) if "apercu" in context.form else {},
     )
