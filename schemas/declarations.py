@@ -2,10 +2,10 @@
 
 from typing import Annotated, Any, ClassVar, Literal, Self, get_args
 
-from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, StrictBool, StrictInt, model_validator
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, StrictBool, model_validator
 
 from schemas.faults import FieldError
-from schemas.requests import LARGEST_ID, CodeCommune, Contract, ExportIds, Jour, RequestedBy, SaidReason, check_text
+from schemas.requests import CodeCommune, Contract, ExportIds, Jour, RequestedBy, RowId, SaidReason, check_text
 from schemas.topology import REQUEST_DECLARATION
 from schemas.vocabulary import (
     Categorie,
@@ -87,7 +87,6 @@ class TableauPublished(Contract):
 FileNote = FileDownloaded | FileDeposited | VerdictReceived | TableauPublished
 
 
-_RowId = Annotated[StrictInt, Field(ge=1, le=LARGEST_ID)]
 _Line = Annotated[str, AfterValidator(check_text), Field(max_length=200)]
 _AboutListe = Annotated[
     Liste | None,
@@ -165,7 +164,7 @@ class ScrutinNoted(Contract):
 class CompletedMotif(Contract):
     """The date, category and motif of one mouvement; an absent field keeps its value."""
 
-    mouvement: Annotated[_RowId, Field(description="Its number.")]
+    mouvement: Annotated[RowId, Field(description="Its number.")]
     categorie: Annotated[
         Categorie | None,
         Field(description="What a posted tableau prints; one of the mouvement's nature. Empty: not known after all."),
@@ -218,10 +217,8 @@ class ElecteurProtected(Contract):
     kind: Literal["protection"] = "protection"
     model_config = ConfigDict(json_schema_extra=_require_one)
 
-    electeur: Annotated[_RowId | None, Field(description="To protect: the row of the elector on a current list.")] = (
-        None
-    )
-    lifted: Annotated[_RowId | None, Field(description="To lift a protection: the row of the protection.")] = None
+    electeur: Annotated[RowId | None, Field(description="To protect: the row of the elector on a current list.")] = None
+    lifted: Annotated[RowId | None, Field(description="To lift a protection: the row of the protection.")] = None
 
     @model_validator(mode="after")
     def _check_one(self) -> Self:
@@ -234,7 +231,7 @@ class DoubtDecided(Contract):
     """Whether a radiation and an inscription are one person. A later decision replaces it."""
 
     kind: Literal["doubt"] = "doubt"
-    doubt: Annotated[_RowId, Field(description="Its number, as `declare --show doubt` lists it.")]
+    doubt: Annotated[RowId, Field(description="Its number, as `declare --show doubt` lists it.")]
     decision: DoubtDecision
     reason: SaidReason = ""
 

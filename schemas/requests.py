@@ -43,6 +43,7 @@ from schemas.vocabulary import LISTE_NAMES, Format, Liste, PreviewAct, parse_jou
 _FIRST_YEAR, _LAST_YEAR = 1900, 2199
 LARGEST_ID = 2**53 - 1
 """The largest integer that all JSON readers represent exactly (RFC 8259, section 6)."""
+RowId = Annotated[StrictInt, Field(ge=1, le=LARGEST_ID)]
 
 _JOUR = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
 NAME_CHARACTERS = r"A-Za-zÀ-ÖØ-öø-ž0-9 .@_+'’:/(),°&-"
@@ -351,7 +352,7 @@ class RegistreImportRequested(Contract):
     EVENT_TYPE: ClassVar[str] = REQUEST_REGISTRE_IMPORT
 
     commune: CodeCommune
-    preview: Annotated[StrictInt, Field(ge=1, le=LARGEST_ID, description="`preview_id` of the view `apercus`.")]
+    preview: Annotated[RowId, Field(description="`preview_id` of the view `apercus`.")]
     sha256: Sha256
     accept_rejects: Annotated[StrictBool, Field(description="Go on without the lines that were rejected.")] = False
     accept_changes: Annotated[StrictBool, Field(description="All questions of the preview are answered by yes.")] = (
@@ -393,9 +394,7 @@ class RegistreCorrectionRequested(Contract):
     model_config = ConfigDict(json_schema_extra=_say_day)
 
     commune: CodeCommune
-    import_id: Annotated[
-        StrictInt, Field(ge=1, le=LARGEST_ID, description="`import_id` of the view `imports`, of that commune alone.")
-    ]
+    import_id: Annotated[RowId, Field(description="`import_id` of the view `imports`, of that commune alone.")]
     act: Literal[PreviewAct.UNDO, PreviewAct.REDATE]
     taken_on: Annotated[
         Jour | None, Field(description="Of `redate`: the day it was really downloaded from the REU.")
@@ -417,7 +416,7 @@ class RequestReference(Contract):
 
 
 ExportIds = Annotated[
-    list[Annotated[StrictInt, Field(ge=1, le=LARGEST_ID)]],
+    list[RowId],
     Field(min_length=1, max_length=100, description="Files of that request, by `export_id`; all when absent."),
     AfterValidator(_once),
 ]

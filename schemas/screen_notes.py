@@ -4,11 +4,9 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, StrictInt
 
-from schemas.requests import LARGEST_ID, CodeCommune, Contract, RequestedBy
+from schemas.requests import LARGEST_ID, CodeCommune, Contract, RequestedBy, RowId
 from schemas.topology import SCREEN_NOTE
 from schemas.vocabulary import Piece, SeenPage, Wish
-
-_RowId = Annotated[StrictInt, Field(ge=1, le=LARGEST_ID)]
 
 
 class WishesChosen(Contract):
@@ -24,14 +22,14 @@ class ElecteursSeen(Contract):
     kind: Literal["electeurs_seen"] = "electeurs_seen"
     page: SeenPage
     electeurs: Annotated[StrictInt, Field(ge=0, le=LARGEST_ID, description="How many it named.")]
-    export: Annotated[_RowId | None, Field(description="The file that it was about.")] = None
+    export: Annotated[RowId | None, Field(description="The file that it was about.")] = None
 
 
 class DownloadBegun(Contract):
     """A download starts: published before its first byte, so that an interrupted download is recorded."""
 
     kind: Literal["download_begun"] = "download_begun"
-    export: _RowId
+    export: RowId
     piece: Piece = Piece.FICHIER
 
 
