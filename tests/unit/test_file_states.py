@@ -138,17 +138,11 @@ def test_a_filter_finds_the_files_of_its_state_and_no_other(tmp_path: Path) -> N
     engine = build_engine(f"sqlite:///{tmp_path / 'states.db'}")
     with engine.begin() as connection:
         connection.exec_driver_sql(f"CREATE TABLE derniers_exports ({', '.join(names)})")
-        connection.execute(
-            insert(DERNIERS_EXPORTS), [{it: _plain(getattr(file, it)) for it in names} for file in files]
-        )
+        connection.execute(insert(DERNIERS_EXPORTS), [{it: getattr(file, it) for it in names} for file in files])
         for etat, (_, condition) in ETATS.items():
             found = set(connection.execute(select(DERNIERS_EXPORTS.c.export_id).where(condition)).scalars())
             assert found == {file.export_id for file in files if file.state in states_of[etat]}, etat
     engine.dispose()
-
-
-def _plain(value: Any) -> Any:  # noqa: ANN401 — what SQLite keeps
-    return value.isoformat() if isinstance(value, (date, datetime)) else value
 
 
 def test_what_is_good_to_deposit_and_was_not() -> None:
