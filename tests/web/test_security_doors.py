@@ -147,7 +147,7 @@ def test_a_proxy_shows_its_secret(screen_database: str, tmp_path: Path) -> None:
 def test_who_is_not_in_the_table_is_told_whom_to_ask(web_client: TestClient, name: str) -> None:
     answer = web_client.get("/", headers={b"X-Remote-User": name.encode()})
     assert answer.status_code == 403
-    assert "Demandez à l&#39;administrateur du module Préfecture" in answer.text
+    assert "Demandez à l'administrateur du module Préfecture" in answer.text
     assert "location" not in answer.headers
 
 

@@ -136,7 +136,7 @@ def test_who_is_not_an_agent_is_told_whom_to_ask_and_may_leave(client: TestClien
     answer = client.get("/")
     assert answer.status_code == 403
     assert "nobody@mairie.example" in answer.text
-    assert "Demandez à l&#39;administrateur" in answer.text
+    assert "Demandez à l'administrateur" in answer.text
     assert 'action="/deconnexion"' in answer.text
 
 
