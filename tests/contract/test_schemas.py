@@ -217,14 +217,6 @@ def test_a_trace_that_can_be_followed_is_kept_and_another_dropped(
     assert found == {name: TRACE[name] for name in kept}
 
 
-def test_the_names_of_the_lists_are_those_of_the_worker() -> None:
-    example = _load("examples", topology.REQUEST_LISTE_EXPORT)
-    for name in ("P", "CE", "CM", "LP", "LCE", "LCM"):
-        data = example["data"] | {"listes": [name]}
-        assert _validator(topology.REQUEST_LISTE_EXPORT).is_valid(example | {"data": data})
-        assert _is_valid(topology.REQUEST_LISTE_EXPORT, data)
-
-
 CASES = {case["name"]: case for case in json.loads((ROOT / "conformance" / "cases.json").read_bytes())["cases"]}
 
 

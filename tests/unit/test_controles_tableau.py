@@ -183,7 +183,9 @@ def test_no_bureau_has_fewer_electors_than_none_in_silence(all_of_them: list[Mou
     tiny = replace(LIBREVILLE, bureaux=[BureauElecteurs("0001", "", 2), BureauElecteurs("0002", "", 1)])
     made = compose_tableau(demande(presentation=Presentation.RECAPITULATIF), tiny, Mouvements(all_of_them))
     impossible = [it.code for it in made.sections[:-1] if min(it.bilan.avant, it.bilan.apres) < 0]
-    assert [anomalie.bureau for anomalie in check_bilan(made)] == impossible
+    found = list(check_bilan(made))
+    assert [anomalie.bureau for anomalie in found] == impossible
+    assert {(it.code, it.severity, it.column) for it in found} <= {("bilan_impossible", Severity.BLOCKING, "bureau")}
 
 
 REUNION_PRECEDENTE, REUNION, SCRUTIN = date(2026, 9, 10), date(2026, 11, 20), date(2026, 12, 13)
