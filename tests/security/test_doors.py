@@ -81,11 +81,6 @@ def test_to_listen_to_cookies_on_their_way(screen_database: str, tmp_path: Path,
             make_settings(screen_database, tmp_path, **given | {"public_url": url})
 
 
-def test_to_be_believed_as_a_proxy_without_its_secret(screen_database: str, tmp_path: Path) -> None:
-    with pytest.raises(ValidationError, match="il manque PREFECTURE_WEB_PROXY_SECRET"):
-        make_settings(screen_database, tmp_path, **behind_proxy(web_proxy_secret=None))
-
-
 @pytest.mark.slow
 def test_to_go_on_by_a_copy_of_a_cookie_after_its_logout(
     provider: ProConnect, screen_database: str, tmp_path: Path
