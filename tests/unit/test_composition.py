@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from common.law import appeals_of
 from schemas.tableaux import Edition, Presentation, TypeTableau
-from schemas.vocabulary import Categorie
+from schemas.vocabulary import Categorie, Liste
 from tests.unit.mouvements_samples import (
     BUREAUX,
     CHANGEMENT,
@@ -67,6 +67,13 @@ def test_an_address_in_the_commune_is_printed_without_it(adresse: str, printed: 
     whole = compose_tableau(demande(), of_marseille, Mouvements([came]))
     assert [it.adresse for it in lignes(whole.sections[0])] == [adresse]
     assert "Une adresse sans commune est à LIBREVILLE." not in whole.notes
+
+
+def test_a_complementary_list_prints_nationalities() -> None:
+    (section,) = compose_tableau(
+        demande(), replace(LIBREVILLE, liste=Liste.COMPLEMENTAIRE_EUROPEENNE), Mouvements([MOUVEMENT])
+    ).sections
+    assert [it.nationalite for it in lignes(section)] == ["Française"]
 
 
 def test_in_the_commune_a_change_of_bureau_is_neutral() -> None:
