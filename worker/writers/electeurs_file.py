@@ -16,7 +16,6 @@ from itertools import islice
 from pathlib import Path
 from threading import Lock
 from typing import IO, Any, NamedTuple, Protocol
-from xml.sax.saxutils import escape
 
 import psycopg
 from lxml import etree
@@ -170,33 +169,39 @@ def write_xml(connection: Connection, spec: ListeSpec, sink: Sink, progress: Pro
         raise ExportError(f"« {title} » ne peut pas nommer un élément du XML : demandez cette liste en CSV.")
     sink.write(b'<?xml version="1.0" encoding="UTF-8"?>\n<ListeElectorale>\n')
     form = spec.form
-    header = (_element(form.title(it.value), spec.parameters[it.value]) for it in among(form.values, ENTETE))
-    sink.write("".join(f"{element}\n" for element in header).encode())
+    for column in among(form.values, ENTETE):
+        element = etree.Element(form.title(column.value))
+        element.text, element.tail = str(spec.parameters[column.value]), "\n"
+        sink.write(etree.tostring(element, encoding="UTF-8", xml_declaration=False))
+    block = etree.Element("block")  # created once, and filled again for each block of rows
+    fields = [_add_electeur(block, form) for _ in range(_BLOCK)]
     query = _select_elements(form.values, cleaning=cleaning)
-    identite, adresse = ([form.title(it.value) for it in among(form.values, of)] for of in (IDENTITE, ADRESSE))
-    titles, before_adresse = identite + adresse, len(identite)
-    written = 0
-    for rows in connection.execute(query, spec.parameters, execution_options=STREAM).partitions():
-        electeurs = []
-        for row in rows:
-            elements = [*map(_element, titles, row)]
-            who, where = "".join(elements[:before_adresse]), "".join(elements[before_adresse:])
-            electeurs.append(f"<Electeur>{who}<AdresseElecteur>{where}</AdresseElecteur></Electeur>\n")
-        sink.write("".join(electeurs).encode())
-        written += len(rows)
+    rows, written = iter(connection.execute(query, spec.parameters, execution_options=STREAM)), 0
+    while values := list(islice(rows, _BLOCK)):
+        for of_electeur, row in zip(fields, values, strict=False):
+            for field_, value in zip(of_electeur, row, strict=True):
+                field_.text = None if value is None else str(value)
+        del block[len(values) :]
+        document = etree.tostring(block, encoding="UTF-8", xml_declaration=False)
+        sink.write(document[len(b"<block>") : -len(b"</block>")])
+        written += len(values)
         progress(written)
     sink.write(b"</ListeElectorale>\n")
     return written
+
+
+def _add_electeur(block: Any, form: FileForm) -> list[Any]:  # noqa: ANN401 — lxml's elements
+    electeur = etree.SubElement(block, "Electeur")
+    electeur.tail = "\n"
+    identite = [etree.SubElement(electeur, form.title(it.value)) for it in among(form.values, IDENTITE)]
+    adresse = etree.SubElement(electeur, "AdresseElecteur")
+    return identite + [etree.SubElement(adresse, form.title(it.value)) for it in among(form.values, ADRESSE)]
 
 
 @cache
 def _select_elements(values: tuple[str, ...], *, cleaning: bool) -> Select[Any]:
     columns = among(values, IDENTITE) + among(values, ADRESSE)
     return select_electeurs(columns, cleaning=cleaning)
-
-
-def _element(title: str, value: Any) -> str:  # noqa: ANN401 — a text, a number or NULL
-    return f"<{title}/>" if value is None else f"<{title}>{escape(str(value))}</{title}>"
 
 
 def read_xml(stream: IO[bytes], form: FileForm) -> Iterator[Values]:
