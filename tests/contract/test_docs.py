@@ -291,13 +291,6 @@ def test_the_list_of_variables_is_that_of_the_settings() -> None:
     assert {settings.model_config["env_prefix"] for settings in SETTINGS} == {PREFIX}
 
 
-def test_every_setting_is_read_somewhere() -> None:
-    files = [path for top in ("worker", "producers") for path in (REPOSITORY / top).rglob("*.py")]
-    read = re.findall(r"(?:settings|self|given\[)[.\"](\w+)", "".join(it.read_text("utf-8") for it in files))
-    fields = {field for settings in SETTINGS for field in settings.model_fields}
-    assert fields - set(read) == set()
-
-
 def test_every_variable_named_in_the_repository_exists() -> None:
     folders = [
         REPOSITORY,
