@@ -68,6 +68,8 @@ CONSULTATION = "Ce tableau se consulte en mairie ; il n’en est pas remis de co
 
 LAW_OF_PROTECTION = cite("L. 37")
 """The article that forbids to print the address of a protected person."""
+LAW_OF_COPIES = cite("L. 37", "R. 20")
+"""The articles of the copy of a list that an elector asks for."""
 LAW_OF_MEETING = cite("L. 19, III")
 """The article that fixes the days of the commission's meeting before a poll."""
 LAW_OF_ANNUAL_MEETING = cite("L. 19, III", "R. 10 (alinéa 3)")

@@ -38,7 +38,7 @@ from schemas.topology import (
     REQUEST_RETRY,
     REQUEST_TABLEAUX_RENDER,
 )
-from schemas.vocabulary import LISTE_NAMES, Format, Liste, PreviewAct, parse_jour
+from schemas.vocabulary import LISTE_NAMES, CopieFile, Format, Liste, PreviewAct, Qualite, parse_jour
 
 _FIRST_YEAR, _LAST_YEAR = 1900, 2199
 LARGEST_ID = 2**53 - 1
@@ -179,6 +179,42 @@ class Contract(BaseModel):
         return {name: value for name, value in fields.items() if value is not None or name not in optional}
 
 
+_Words = Annotated[str, Field(max_length=500), AfterValidator(check_text)]
+
+
+class CopieAsked(Contract):
+    """A copy of the list that an elector asks for, or the answer to that. Code électoral, art. L. 37 and R. 20.
+
+    Without `numero`, the request is recorded, and the undertaking is made, to be signed. With it, the copy is made or
+    refused: the first list alone, as PDF and CSV whatever `formats`.
+    """
+
+    numero: Annotated[StrictInt | None, Field(ge=1, le=LARGEST_ID, description="Of the request that is answered.")] = (
+        None
+    )
+    demandeur: Annotated[_Words, Field(description="Who asks: for the agents of the commune, then erased.")] = ""
+    qualite: Annotated[Qualite | None, Field(description="How it was checked that this person is an elector.")] = None
+    recue_on: Annotated[Jour | None, Field(description="The day the request was received.")] = None
+    bureau: Annotated[str, Field(pattern=r"^[0-9A-Za-z-]{0,10}$", description="Of this bureau alone: its code.")] = ""
+    engagement_on: Annotated[Jour | None, Field(description="The day the signed undertaking came: it is given.")] = None
+    refus: Annotated[_Words, Field(description="Why it is refused, in the letter.")] = ""
+
+    @property
+    def edition(self) -> CopieFile:
+        """What is made."""
+        given = CopieFile.COPIE if self.engagement_on else CopieFile.ENGAGEMENT
+        return CopieFile.REFUS if self.refus else given
+
+    @model_validator(mode="after")
+    def _check_act(self) -> Self:
+        answers = bool(self.engagement_on) + bool(self.refus)
+        if self.numero is None and (answers or not (self.demandeur and self.qualite and self.recue_on)):
+            raise FieldError("one_of_two", "demandeur, qualite et recue_on sont attendus, sans réponse encore")
+        if self.numero is not None and answers != 1:
+            raise FieldError("one_of_two", "engagement_on est attendu pour remettre la copie, sinon refus")
+        return self
+
+
 class ListeExportRequested(Contract):
     """Request the list files of a commune: one file per list and format."""
 
@@ -187,6 +223,7 @@ class ListeExportRequested(Contract):
     commune: CodeCommune
     listes: Listes = list(Liste)
     formats: Annotated[list[Format], Field(min_length=1, max_length=10), AfterValidator(_once)] = [Format.CSV]
+    copie: Annotated[CopieAsked | None, Field(description="For an elector, and not to be deposited.")] = None
     bulk: Bulk = False
     progress: AskedProgress | None = None
     requested_by: RequestedBy

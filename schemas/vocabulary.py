@@ -153,6 +153,22 @@ PIECES: dict[str, PieceRecord] = {
 """The files that may accompany an export, by their kind in the table `piece`."""
 
 
+class CopieFile(Labelled):
+    """The edition of a list file that concerns a copy for an elector. Code électoral, art. L. 37 and R. 20."""
+
+    ENGAGEMENT = "engagement", "Engagement à signer"
+    COPIE = "copie", "Copie de la liste"
+    REFUS = "refus", "Lettre de refus"
+
+
+class Qualite(Labelled):
+    """How the town hall checked that a person who asks for a copy is an elector: by any means (CADA, 20202631)."""
+
+    LISTE = "liste", "Nom trouvé sur la liste de la commune"
+    CARTE = "carte", "Carte électorale présentée"
+    ATTESTATION = "attestation", "Attestation sur l'honneur, qui dit la commune d'inscription"
+
+
 class PublicationMode(Labelled):
     """How a tableau is published: posted, or open to consultation at the town hall."""
 
@@ -232,6 +248,7 @@ class SeenPage(Labelled):
     PROTECTIONS = "protections", "électeurs protégés"
     ANOMALIES = "anomalies", "anomalies"
     SEARCH = "recherche", "recherche dans les anomalies"
+    COPIES = "copies", "demandes de copie"
 
 
 class Nature(StrEnum):
@@ -388,6 +405,7 @@ class Action(Labelled):
     SCRUTIN_CHANGED = "scrutin_changed", "scrutin"
     MOTIFS_COMPLETED = "motifs_completed", "motifs complétés"
     BUREAU_DESCRIBED = "bureau_described", "bureau complété"
+    COPIE_NOTED = "copie_noted", "copie de la liste (art. L. 37)"
     PROTECTION_CHANGED = "protection_changed", "protection (art. L. 37)"
     WISHES_CHANGED = "wishes_changed", "messages souhaités"
     ELECTEURS_SEEN = "electeurs_seen", "électeurs consultés"

@@ -112,6 +112,7 @@ def build_chores(settings: Settings, engine: Engine, enqueue: Enqueue, count: Co
     if retention := settings.retention_days:
         chores.append(Chore("purge", lambda: housekeeping.purge(engine, storage, retention), HOUR_SECONDS))
     if kept := settings.audit_days:
+        chores.append(Chore("copies", lambda: [housekeeping.purge_copies(engine, kept)], DAY_SECONDS))
         chores.append(Chore("audit", lambda: [purge_audit(engine, kept, actor=NOTIFIER)], DAY_SECONDS))
     return chores
 

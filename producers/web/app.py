@@ -27,7 +27,7 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 from common.logs import describe_exception
 from producers.errors import ProducerConfigurationError
 from producers.state import State
-from producers.web import depot, dossier, echeances, entrance, journal, listes, statistiques, tableaux, taches
+from producers.web import copies, depot, dossier, echeances, entrance, journal, listes, statistiques, tableaux, taches
 from producers.web import notes as noted
 from producers.web.anomalies import page as anomalies
 from producers.web.api import create_api
@@ -330,6 +330,7 @@ ROUTES = (
     commune_page("/registre/laisser", "laisser", post=registre.give_up, again=registre.show),
     commune_page("/registre/corriger", "corriger", post=registre.correct, again=registre.show),
     commune_page("/listes", "listes", get=listes.show, post=listes.ask),
+    commune_page("/copies", "copies", get=copies.show, post=copies.answer),
     commune_page("/statistiques", "statistiques", get=statistiques.show),
     commune_page("/statistiques.csv", "statistiques_csv", get=statistiques.download),
     commune_page("/tableaux", "tableaux", get=tableaux.show, post=tableaux.ask),

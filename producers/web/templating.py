@@ -69,6 +69,7 @@ NAVIGATION = (
         (
             Section("exports", "Tous les fichiers", "Retrouver un fichier, ses anomalies, sa publication"),
             Section("verifier", "Vérifier un fichier", "Savoir si un fichier est intact"),
+            Section("copies", "Copies de la liste", "Répondre à un électeur qui demande la liste"),
             Section("statistiques", "Statistiques", "Compter les électeurs et les mouvements"),
         ),
     ),
@@ -201,6 +202,8 @@ def people_label(file: AskedFile, now: datetime) -> str:
     if at.year == civil_time(now, file.code_commune).year:
         day = day.removesuffix(f"{NBSP}{at.year}")
     what = Liste(file.liste).short_label
+    if file.edition and not file.is_tableau:
+        what = file.label.partition(", liste")[0]
     if file.is_tableau:
         what = f"{file.titre}, {liste_words(file.liste)}"
     other_format = "" if file.is_tableau or file.format == Format.CSV else f" ({FORMATS[file.format].label})"

@@ -229,7 +229,7 @@ def _runnable(module: str) -> str:
     return f"{module}.__main__" if place.is_dir() else module
 
 
-OF_ELECTEURS = {"doutes", "electeurs", "electeurs_proteges", "motifs_notes", "mouvements_a_completer"}
+OF_ELECTEURS = {"copies", "doutes", "electeurs", "electeurs_proteges", "motifs_notes", "mouvements_a_completer"}
 OF_THE_SCREEN = "jetons"
 """The view of the tokens, which only the screen reads."""
 OF_THE_MODULE = "kept_version"

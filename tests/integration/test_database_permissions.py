@@ -152,7 +152,7 @@ ONLY = {
         "UPDATE recipient SET address = 'https://ailleurs.example/'",
         "INSERT INTO recipient VALUES ('moi', '*', 'webhook', 'https://ailleurs.example/')",
         "DELETE FROM recipient",
-        "DELETE FROM reminder_echeance",
+        "DELETE FROM reminder",
         "SELECT answer FROM depot",
         "SELECT fingerprint FROM depot",
         "UPDATE depot SET verdict = ''",

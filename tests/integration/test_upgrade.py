@@ -17,6 +17,7 @@ from common.calendrier import CalendarReunion
 from common.cli import ExitCode
 from schemas.declarations import DeclarationNoted
 from schemas.envelope import CloudEvent
+from tests.integration.export_desk import decoded
 from tests.integration.notifier_desk import Desk, smtp, work
 from tests.parts.deployment import Deployment
 from tests.parts.mail import Mailbox
@@ -110,6 +111,10 @@ def test_a_former_database_becomes_as_a_new_one_and_no_row_is_lost(
     assert {row["id"]: row["code_commune"] for row in after["token"]} == opened
     del before["audit_head"], before["dead_letters"], before["process"]
     before["deferred_event"] = before.pop("parked")
+    (deadline,) = before.pop("reminder_echeance")
+    named = "echeance", "due_on", "until", "scrutin", "libelle", "days"
+    (stored,) = decoded(after["reminder"][0]["echeances"])
+    assert {name: str(it) for name, it in stored.items()} == {name: str(deadline[name]) for name in named}
     for table, name, new_name in (
         ("audit", "chain", None),
         ("audit_word", "sign", "pseudonym"),

@@ -21,7 +21,7 @@ from worker.arrivals import Preview
 from worker.exports.models import Export, ExportPiece, Recall, Request, file_name_of, label_of
 from worker.notifier.channels.mail import compose
 from worker.notifier.messages.request import RequestReport, describe_request
-from worker.notifier.models import ReminderEcheance
+from worker.notifier.models import Deadline
 
 ASKED_AT = datetime(2026, 11, 25, 8, 30, tzinfo=UTC)
 FULL_DISK: dict[str, Any] = {"error_code": "disque_plein", "error_message": "Espace disque insuffisant."}
@@ -146,11 +146,9 @@ def preview(**fields: object) -> Preview:
     return Preview(**values | fields)
 
 
-def deadline(
-    echeance: str, due_on: date, until: date, scrutin: date | None = None, libelle: str = ""
-) -> ReminderEcheance:
+def deadline(echeance: str, due_on: date, until: date, scrutin: date | None = None, libelle: str = "") -> Deadline:
     """A deadline of a reminder."""
-    return ReminderEcheance(echeance=echeance, due_on=due_on, until=until, scrutin=scrutin, libelle=libelle)
+    return Deadline(echeance=echeance, due_on=due_on, until=until, scrutin=scrutin, libelle=libelle)
 
 
 def mail_about(about: RequestReport, recipient: str = "mairie@libreville.example") -> EmailMessage:

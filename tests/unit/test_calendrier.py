@@ -36,7 +36,7 @@ from tests.unit.mail_samples import deadline
 from worker.housekeeping.housekeeping import find_deadlines, stage
 from worker.notifier.messages.deadlines import COMMISSION, WITHDRAWAL, describe_deadlines
 from worker.notifier.messages.text import Text
-from worker.notifier.models import ReminderEcheance
+from worker.notifier.models import Deadline
 
 PRESIDENTIELLE_2022 = date(2022, 4, 10)
 
@@ -303,7 +303,7 @@ CINQ = deadline(TypeTableau.CINQ_JOURS_REU, date(2027, 4, 6), date(2027, 4, 6), 
 POLL, TODAY = CalendarScrutin(SCRUTIN), date(2027, 3, 1)
 
 
-def facts(*deadlines: ReminderEcheance) -> list[tuple[object, ...]]:
+def facts(*deadlines: Deadline) -> list[tuple[object, ...]]:
     return [(it.echeance, it.due_on, it.until, it.scrutin, it.libelle) for it in deadlines]
 
 
@@ -359,7 +359,7 @@ def test_a_meeting_is_reminded_of_until_its_last_day(day: int, expected: int | N
     assert stage(MEETING, date(2027, 3, day), (10, 3)) == expected
 
 
-def describe(*deadlines: ReminderEcheance, today: date = date(2027, 3, 12)) -> Text:
+def describe(*deadlines: Deadline, today: date = date(2027, 3, 12)) -> Text:
     return describe_deadlines(
         deadlines, lieu="LIBREVILLE (13900)", today=today, public_url="https://prefecture.example.org"
     )
@@ -385,5 +385,5 @@ def describe(*deadlines: ReminderEcheance, today: date = date(2027, 3, 12)) -> T
         ([CINQ, VINGT], date(2027, 3, 12), "Rappel — 2 échéances, la première dans 10 jours — LIBREVILLE (13900)"),
     ],
 )
-def test_the_subject_says_what_and_when(deadlines: list[ReminderEcheance], today: date, subject: str) -> None:
+def test_the_subject_says_what_and_when(deadlines: list[Deadline], today: date, subject: str) -> None:
     assert describe(*deadlines, today=today).subject == subject

@@ -98,7 +98,7 @@ def tasks_of(
     scrutins: tuple[CalendarScrutin, ...] = (),
     reunions: tuple[CalendarReunion, ...] = (),
     wanted: bool = True,
-    **known: int,
+    **known: Any,  # noqa: ANN401 — of Situation
 ) -> list[Task]:
     registres = {"P": Registre("P", 100, imported_at, taken_on=imported_at and imported_at.date())}
     tableaux = [file for file in reversed(files) if file.is_tableau]

@@ -218,7 +218,7 @@ SELECT a.at, coalesce((SELECT w.words FROM audit_word w WHERE w.pseudonym = a.ac
 FROM audit a WHERE a.code_commune <> '' AND (a.export_id IS NOT NULL OR a.action IN (
        'doubt_decided', 'registre_imported', 'file_matched', 'import_undone', 'import_redated', 'reunion_changed',
        'scrutin_changed', 'motifs_completed', 'bureau_described', 'protection_changed', 'wishes_changed',
-       'electeurs_seen', 'backup_restored'))
+       'electeurs_seen', 'backup_restored', 'copie_noted'))
 """
 _BUREAUX = """
 SELECT b.code_commune, b.code AS bureau, b.libelle, b.code_canton, b.libelle_canton, b.code_circonscription,
@@ -240,6 +240,10 @@ FROM electeur e JOIN liste l ON l.code_commune = e.code_commune AND l.liste = e.
 """
 _PROTEGES = """
 SELECT p.id AS protection, p.code_commune, p.nom_naissance, p.prenoms, p.date_naissance FROM protection p
+"""
+_COPIES = """
+SELECT c.id AS numero, c.code_commune, c.liste, c.bureau, c.demandeur, c.qualite, c.recue_on, c.engagement_on,
+       c.decision, c.decided_on, c.motif FROM copie c
 """
 _MOUVEMENTS = """
 SELECT m.id AS mouvement, m.code_commune, m.liste, m.nature, m.date_mouvement AS jour, m.nom_naissance, m.nom_usage,
@@ -307,6 +311,7 @@ def view_queries(dialect: str) -> Mapping[str, str]:
         "reunions": _REUNIONS,
         "journal": _JOURNAL,
         "bureaux": _BUREAUX,
+        "copies": _COPIES,
         "electeurs": _ELECTEURS,
         "electeurs_proteges": _PROTEGES,
         "mouvements_comptes": _MOUVEMENTS_COMPTES,

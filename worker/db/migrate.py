@@ -57,7 +57,7 @@ _REQUESTS: _Grants = (
     ("UPDATE (identity, kinds)", "agent"),
     ("SELECT, INSERT", "recall"),
     ("SELECT, DELETE", "piece"),
-    ("SELECT, INSERT, UPDATE", "depot, export, preview, publication, request"),
+    ("SELECT, INSERT, UPDATE", "copie, depot, export, preview, publication, request"),
     ("SELECT, INSERT, UPDATE, DELETE", "deferred_event"),
     _WORK,
     *_TRAIL,
@@ -81,6 +81,7 @@ _ANY_FILE: _Grants = (
 """Rights to claim a row, read the register and finish the row. Accounts that make files cannot insert requests."""
 
 _LISTES: _Grants = (
+    ("SELECT", "copie"),
     ("SELECT (deposited_on, export_id, fingerprint, fingerprint_key, fingerprint_reason, verdict)", "depot"),
     ("UPDATE (fingerprint, fingerprint_key, fingerprint_reason)", "depot"),
 )
@@ -136,7 +137,8 @@ GRANTS: Mapping[str, _Grants] = {
         ("UPDATE (notified_at)", "request"),
         _WORK,
         ("SELECT, INSERT, UPDATE", "notification"),
-        ("SELECT, INSERT", "reminder, reminder_echeance"),
+        ("SELECT, INSERT", "reminder"),
+        ("SELECT (decided_on, id, recue_on), DELETE", "copie"),
         ("UPDATE (disabled_at)", "recipient"),
         ("SELECT (export_id), UPDATE (answer)", "depot"),
         ("SELECT (export_id, published_until, withdrawn_on)", "publication"),
@@ -149,7 +151,7 @@ GRANTS: Mapping[str, _Grants] = {
     "prefecture_ecran": (
         *_LECTURE,
         # These views name electors.
-        ("SELECT", "doutes, electeurs, electeurs_proteges, motifs_notes, mouvements_a_completer"),
+        ("SELECT", "copies, doutes, electeurs, electeurs_proteges, motifs_notes, mouvements_a_completer"),
         ("SELECT", "jetons"),
     ),
 }

@@ -26,7 +26,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import Mapped, Session, attribute_keyed_dict, mapped_column, relationship
 
 from schemas.tableaux import Edition, Presentation, TypeTableau, name_tableau
-from schemas.vocabulary import PIECES, ExportKind, ExportStatus, Liste, RequestOutcome
+from schemas.vocabulary import PIECES, CopieFile, ExportKind, ExportStatus, Liste, RequestOutcome
 from worker.db.types import Base, Id, Texte, UtcDateTime, empty, flag, rows_where, utc_now, zero
 
 
@@ -209,6 +209,27 @@ class Recall(Base):
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, server_default=utc_now())
 
 
+class Copie(Base):
+    """A request for a copy of a list, and the answer. Code électoral, art. L. 37. Its files name it in `parameters`.
+
+    It names the person who asks. The purge deletes it `PREFECTURE_AUDIT_DAYS` after the answer.
+    """
+
+    __tablename__ = "copie"
+
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    code_commune: Mapped[str] = mapped_column(Texte)
+    liste: Mapped[str] = mapped_column(Texte)
+    bureau: Mapped[str] = empty("Code of the only bureau; empty: the whole list.")
+    demandeur: Mapped[str] = mapped_column(Texte, doc="Who asks.")
+    qualite: Mapped[str] = mapped_column(Texte, doc="How the quality of elector was checked: a Qualite.")
+    recue_on: Mapped[date] = mapped_column(Date)
+    engagement_on: Mapped[date | None] = mapped_column(Date, doc="The day the signed undertaking was received.")
+    decision: Mapped[str] = empty("copie or refus; empty while nobody has answered.")
+    decided_on: Mapped[date | None] = mapped_column(Date)
+    motif: Mapped[str] = empty("Why it was refused.")
+
+
 class Depot(Base):
     """The deposit of one file on e-listelec, as it was last declared; the audit trail has every declaration."""
 
@@ -261,6 +282,8 @@ def file_name_of(export: Export, pattern: str, moment: datetime, number: int = 1
     the copy of the commission, which must not be posted, has the word commission in its name and in its label.
     """
     stamp = f"{moment:%Y%m%d-%H%M%S}" + (f"-{number}" if number > 1 else "")
+    if export.edition in set(CopieFile):
+        return f"{export.edition}-{export.liste}-{export.parameters['numero']}-{stamp}.{export.format}"
     if export.kind != ExportKind.TABLEAU:
         named = pattern.format(liste=export.liste, commune=export.code_commune, moment=stamp)
         return f"{named}.{export.format}"
@@ -274,6 +297,9 @@ def label_of(export: Export, moment: datetime, number: int = 1) -> str:
     Or `Tableau des vingt jours (par bureau), liste P, du 12/02/2014 12:26:07`.
     """
     said = f"{moment:%d/%m/%Y %H:%M:%S}" + (f" ({number})" if number > 1 else "")
+    if export.edition in set(CopieFile):
+        what = f"{CopieFile(export.edition).label} n° {export.parameters['numero']}"
+        return f"{what}, liste {export.liste}, du {said} [{export.format}]"
     if export.kind != ExportKind.TABLEAU:
         return f"Liste {export.liste} du {said} [{export.format}]"
     how = Presentation(export.presentation).label

@@ -35,14 +35,14 @@ from common.calendrier import civil_day, jour_a_paris, now
 from common.french import short_date
 from schemas.profiles.platform import ENCODINGS
 from schemas.profiles.source import SourceMapping
-from schemas.vocabulary import UNFINISHED, Action, ExportKind, Liste, Nature
+from schemas.vocabulary import UNFINISHED, Action, CopieFile, ExportKind, Liste, Nature
 from worker.access.models import Agent, Recipient
 from worker.arrivals import IS_ASKED, IS_ENDED, Arrivals, Preview, drop, mark_erased
 from worker.audit import Actor, AuditWord, Detail, Pseudonymised, WordKind, find_pseudonym, forget_words, record_audit
 from worker.deferred import DeferredEvent, discard
 from worker.domain.identite import FORGOTTEN, Effet, Etat, base_letters
 from worker.errors import RefusedError
-from worker.exports.models import Depot, Export, Publication, Recall, Request, main_name
+from worker.exports.models import Copie, Depot, Export, Publication, Recall, Request, main_name
 from worker.exports.purge import remove_files
 from worker.exports.records import cancelled_by
 from worker.exports.storage import Storage
@@ -200,7 +200,7 @@ def forget_electeur(scope: ForgetScope, who: Protege, liste: Liste | None) -> Fo
         done = Forgotten(NameSearch(names))
         done.counts |= {_ELECTEURS: len(electeurs), _MOUVEMENTS: len(gone)}
         done.counts[_TEXTS] = _mask_texts(connection, code, done.named) + _forget_said(scope, connection, done.named)
-        resting = _find_tableaux(connection, code, electeurs, gone)
+        resting = _find_tableaux(connection, code, electeurs, gone) | _find_copies(connection, code, electeurs)
     known = {who, *map(_who, (*electeurs, *mouvements))}
     done.counts[_FILES] = _remove_naming(scope, known, resting)
     done.counts[_ARRIVALS] = _erase_arrivals(scope)
@@ -333,6 +333,7 @@ def _texts(
     yield Request, [Request.id], [Request.reason], Request.code_commune == code_commune
     yield Preview, [Preview.id], [Preview.file_name, Preview.reason], Preview.code_commune == code_commune
     yield Import, [Import.id], [Import.file_name], Import.id.in_(imports)
+    yield Copie, [Copie.id], [Copie.demandeur, Copie.motif], Copie.code_commune == code_commune
     key = [ImportListe.import_id, ImportListe.code_commune, ImportListe.liste]
     yield ImportListe, key, [ImportListe.not_compared_because], ImportListe.import_id.in_(imports)
     if is_whole:  # the label of a canton may contain the name of an elector
@@ -469,6 +470,18 @@ def _find_tableaux(
         row.id
         for row in connection.execute(query)
         if row.rests_on is None or None in imports or imports & {it["import_id"] for it in row.rests_on}
+    }
+
+
+def _find_copies(connection: Connection, code_commune: str, electeurs: Sequence[Any]) -> set[int]:
+    """Return the copies of the versions that list the elector, and the letters to people whose name is masked."""
+    masked = set(connection.scalars(select(Copie.id).where(Copie.demandeur == ERASED)))
+    versions = {it.version for it in electeurs}
+    query = select(Export.id, Export.parameters, Export.rests_on).where(Export.code_commune == code_commune)
+    return {
+        row.id
+        for row in connection.execute(query.where(Export.edition.in_(list(CopieFile))))
+        if row.parameters["copie"] in masked or versions & {it["import_id"] for it in row.rests_on or ()}
     }
 
 

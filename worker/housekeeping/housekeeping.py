@@ -39,11 +39,11 @@ from worker.audit import NOTIFIER
 from worker.db.engine import snapshot
 from worker.db.types import utc_now
 from worker.doorbell import CountEnqueued, Enqueue
-from worker.exports.models import Export, Publication, Request
+from worker.exports.models import Copie, Export, Publication, Request
 from worker.exports.purge import purge_files
 from worker.exports.storage import STALE_SECONDS, Storage
 from worker.notifier.messages.deadlines import COMMISSION, WITHDRAWAL
-from worker.notifier.models import Notification, Reminder, ReminderEcheance
+from worker.notifier.models import DEADLINES, Deadline, Notification, Reminder
 from worker.notifier.notices import Today, today_in
 from worker.registre.models import ListeCommunale
 from worker.registre.scrutins import select_reunions, select_scrutins
@@ -166,6 +166,13 @@ def purge(engine: Engine, storage: Storage, days: float) -> Iterator[int]:
     return (step.files for step in purge_files(engine, storage, days=days, actor=NOTIFIER))
 
 
+def purge_copies(engine: Engine, days: float) -> int:
+    """Delete the records of copies answered, or received without an answer, more than `days` ago; return how many."""
+    is_old = func.coalesce(Copie.decided_on, Copie.recue_on) < today_in("") - timedelta(days=days)
+    with engine.begin() as connection:
+        return connection.execute(delete(Copie).where(is_old)).rowcount
+
+
 def purge_refused(
     engine: Engine, *, most: int = REFUSED_ROWS, most_bytes: int = REFUSED_BYTES, days: float = REFUSED_DAYS
 ) -> int:
@@ -210,6 +217,8 @@ def remove_temporaries(storage: Storage) -> Iterator[int]:
 _LANE = 1
 """Reminders are sent after messages that a person waits for."""
 
+_REMEMBERED = timedelta(days=400)
+"""A deadline that was reminded of earlier than this is over."""
 _ONE_DAY, _WITHDRAWAL_WINDOW = timedelta(days=1), timedelta(days=7)
 """A withdrawal is reminded of the day after the last one, or within seven days if the notifier was stopped."""
 
@@ -250,13 +259,14 @@ def _read_wishing(connection: Connection) -> set[str]:
 
 def _read_made(connection: Connection, since: date) -> dict[str, set[str]]:
     made: dict[str, set[str]] = defaultdict(set)
-    with Session(connection) as session:
-        for one in session.scalars(select(ReminderEcheance).where(ReminderEcheance.until >= since)):
-            made[one.code_commune].add(one.part)
+    for commune, echeances in connection.execute(
+        select(Reminder.code_commune, Reminder.echeances).where(Reminder.day >= since - _REMEMBERED)
+    ):
+        made[commune] |= {one.part for one in DEADLINES.validate_python(echeances)}
     return made
 
 
-def _read_withdrawals(connection: Connection, wishing: set[str], today: Today) -> dict[str, list[ReminderEcheance]]:
+def _read_withdrawals(connection: Connection, wishing: set[str], today: Today) -> dict[str, list[Deadline]]:
     """Return by commune the published tableaux to withdraw: those with one last day share one reminder."""
     columns = Export.code_commune, Publication.published_until, Export.type_tableau, Export.liste, Export.parameters
     first, last = _first_day(today) - _WITHDRAWAL_WINDOW, today("")  # the day of a commune may be tomorrow's
@@ -272,16 +282,16 @@ def _read_withdrawals(connection: Connection, wishing: set[str], today: Today) -
         if is_over and wishing & {commune, EVERY_COMMUNE}:
             titre = name_tableau(TypeTableau(type_tableau), asked.get("scrutin"), asked.get("publication_due"))
             tableaux[commune, until].append(f"{titre}, liste {liste}")
-    found: dict[str, list[ReminderEcheance]] = defaultdict(list)
+    found: dict[str, list[Deadline]] = defaultdict(list)
     for (commune, until), names in tableaux.items():
-        days = {"due_on": until + _ONE_DAY, "until": until + _WITHDRAWAL_WINDOW, "days": 0}
-        found[commune].append(ReminderEcheance(echeance=WITHDRAWAL, libelle=_join(names), **days))
+        last_day = until + _WITHDRAWAL_WINDOW
+        found[commune].append(Deadline(WITHDRAWAL, until + _ONE_DAY, last_day, libelle=_join(names)))
     return found
 
 
 def _read_due(
     connection: Connection, wishing: set[str], today: Today, days: Collection[int]
-) -> Iterator[tuple[str, ReminderEcheance]]:
+) -> Iterator[tuple[str, Deadline]]:
     """Yield the reminders that are due on the civil day of each commune with a register and a subscriber."""
     communes = connection.scalars(select(ListeCommunale.code_commune).distinct().order_by(ListeCommunale.code_commune))
     for commune in [commune for commune in communes if wishing & {commune, EVERY_COMMUNE}]:
@@ -296,17 +306,15 @@ def _join(names: Iterable[str]) -> str:
     return " ; ".join(dict.fromkeys(name for name in names if name))
 
 
-def _plan(engine: Engine, commune: str, today: date, due: list[ReminderEcheance]) -> bool:
+def _plan(engine: Engine, commune: str, today: date, due: list[Deadline]) -> bool:
     if not due:
         return False
     try:
         with Session(engine) as session, session.begin():
-            reminder = Reminder(code_commune=commune, day=today)
+            echeances = DEADLINES.dump_python(due, mode="json")
+            reminder = Reminder(code_commune=commune, day=today, echeances=echeances)
             session.add(reminder)
             session.flush()
-            for one in due:
-                one.code_commune, one.reminder_id = commune, reminder.id
-            session.add_all(due)
             subject = subject_of(About.REMINDER, reminder.id)
             works = [NewWork(WorkKind.EVENT, subject, one.part, _LANE) for one in due]
             add(session.connection(), [*works, NewWork(WorkKind.RECIPIENTS, subject, "", _LANE)])
@@ -317,7 +325,7 @@ def _plan(engine: Engine, commune: str, today: date, due: list[ReminderEcheance]
 
 def find_deadlines(
     today: date, scrutins: Sequence[CalendarScrutin], reunions: Sequence[CalendarReunion]
-) -> Iterator[ReminderEcheance]:
+) -> Iterator[Deadline]:
     """Yield the deadlines of the meeting of the year and of the next polls; polls of one day have both names.
 
     A recorded meeting needs no reminder; the tableau that follows it is due the day after.
@@ -327,14 +335,14 @@ def find_deadlines(
         libelle = _join(it.libelle for it in scrutins if it.jour == day)
         if cycle.window and not cycle.reunion:
             first, last = cycle.window
-            yield ReminderEcheance(echeance=COMMISSION, due_on=first, until=last, scrutin=day, libelle=libelle)
+            yield Deadline(echeance=COMMISSION, due_on=first, until=last, scrutin=day, libelle=libelle)
             if day is None:  # six weeks long: its end is reminded of too
-                yield ReminderEcheance(echeance=COMMISSION, due_on=last, until=last, libelle=libelle)
+                yield Deadline(echeance=COMMISSION, due_on=last, until=last, libelle=libelle)
         for it in cycle.due:
-            yield ReminderEcheance(echeance=it.type, due_on=it.due_on, until=it.due_on, scrutin=day, libelle=libelle)
+            yield Deadline(echeance=it.type, due_on=it.due_on, until=it.due_on, scrutin=day, libelle=libelle)
 
 
-def stage(deadline: ReminderEcheance, today: date, days: Iterable[int]) -> int | None:
+def stage(deadline: Deadline, today: date, days: Iterable[int]) -> int | None:
     """Return which of the reminders is due today; None when it is too early or too late.
 
     Of several, the last one only: an agent who learns of a poll three days before is reminded once.

@@ -1,11 +1,40 @@
 """The tables of notifications and reminders."""
 
+from dataclasses import dataclass
 from datetime import date, datetime
+from typing import Any
 
-from sqlalchemy import Date, ForeignKey, Index, Integer, UniqueConstraint
+from pydantic import TypeAdapter
+from sqlalchemy import JSON, Date, ForeignKey, Index, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from worker.db.types import Base, Id, Texte, UtcDateTime, empty, utc_now, zero
+
+
+@dataclass
+class Deadline:
+    """One deadline of a reminder. A meeting may be held until `until`; a withdrawal is reminded of until then."""
+
+    echeance: str
+    """A type of tableau, `commission` or `retrait`."""
+    due_on: date
+    until: date
+    """The last day that it is reminded of."""
+    scrutin: date | None = None
+    """None: a withdrawal, or no poll calls for it."""
+    libelle: str = ""
+    """What the poll is called; of a withdrawal, the tableaux."""
+    days: int = 0
+    """Of PREFECTURE_REMINDER_DAYS."""
+
+    @property
+    def part(self) -> str:
+        """The key of its reminder in a commune: the part of the work for its event."""
+        return f"{self.echeance} {self.due_on} {self.days}"
+
+
+DEADLINES = TypeAdapter(list[Deadline])
+"""Reads and writes `Reminder.echeances`."""
 
 
 class Reminder(Base):
@@ -17,29 +46,9 @@ class Reminder(Base):
     id: Mapped[int] = mapped_column(Id, primary_key=True)
     code_commune: Mapped[str] = mapped_column(Texte)
     day: Mapped[date] = mapped_column(Date, doc="In France.")
-
-
-class ReminderEcheance(Base):
-    """One deadline of a reminder. Its key prevents a second reminder of the same deadline and number of days.
-
-    A meeting may be held until `until`; a withdrawal is reminded of until then.
-    """
-
-    __tablename__ = "reminder_echeance"
-
-    code_commune: Mapped[str] = mapped_column(Texte, primary_key=True)
-    echeance: Mapped[str] = mapped_column(Texte, primary_key=True, doc="A type of tableau, `commission` or `retrait`.")
-    due_on: Mapped[date] = mapped_column(Date, primary_key=True)
-    days: Mapped[int] = mapped_column(Integer, primary_key=True, doc="Of PREFECTURE_REMINDER_DAYS.")
-    until: Mapped[date] = mapped_column(Date, doc="The last day that it is reminded of.")
-    scrutin: Mapped[date | None] = mapped_column(Date, doc="None: a withdrawal, or no poll calls for it.")
-    libelle: Mapped[str] = empty("What the poll is called; of a withdrawal, the tableaux.")
-    reminder_id: Mapped[int] = mapped_column(ForeignKey("reminder.id"), index=True)
-
-    @property
-    def part(self) -> str:
-        """The key of its reminder in a commune: the part of the work for its event."""
-        return f"{self.echeance} {self.due_on} {self.days}"
+    echeances: Mapped[list[dict[str, Any]]] = mapped_column(
+        JSON, default=list, server_default="[]", doc="What it reminds of: see Deadline."
+    )
 
 
 class Notification(Base):

@@ -29,7 +29,7 @@ from worker.notifier.messages.events import (
     settled_event,
 )
 from worker.notifier.messages.request import RequestReport, describe_recall, describe_request
-from worker.notifier.models import Reminder, ReminderEcheance
+from worker.notifier.models import DEADLINES, Reminder
 from worker.registre.models import Commune
 from worker.work.queue import About, Claim, WorkKind, count_before, subject_of
 
@@ -153,9 +153,7 @@ class Notices:
     def _read_reminders(self, session: Session, ids: Collection[int]) -> Iterator[Notice]:
         for reminder, nom in session.execute(_with_names(Reminder).where(Reminder.id.in_(ids))).all():
             code, day, today = reminder.code_commune, reminder.day, self.today(reminder.code_commune)
-            of_it = ReminderEcheance.reminder_id == reminder.id, ReminderEcheance.until >= today
-            rows = select(ReminderEcheance).where(*of_it).order_by(ReminderEcheance.due_on, ReminderEcheance.echeance)
-            deadlines = session.scalars(rows).all()
+            deadlines = [it for it in DEADLINES.validate_python(reminder.echeances) if it.until >= today]
             lieu = _name(nom, code)
             text = partial(describe_deadlines, deadlines, lieu=lieu, today=today, public_url=self.public_url)
             events = {it.part: (deadline_event(code, day, it), "") for it in deadlines}

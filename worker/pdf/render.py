@@ -1,6 +1,6 @@
 """Writes the file of a Tableau: the sections, their parts with totals, the balance, the signatures."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
 from operator import attrgetter
 
@@ -225,6 +225,34 @@ def render_letter(head: Tableau, paragraphs: Sequence[str], sink: Sink) -> int:
         pages.need(_BEFORE_TITRE + len(lines) * pages.styles.partie.leading)
         pages.y -= _BEFORE_TITRE
         pages.text("P", pages.styles.partie, lines)
+    Ending(pages.styles, head.notes, head.signatures).draw(pages)
+    return pages.finish()
+
+
+_OF_COPIE = (36.0, 36.0, 120.0, 90.0, 120.0, 170.0)
+"""The widths of the columns of a copy; the last one is as wide as the page allows."""
+
+
+def render_copie(
+    head: Tableau, titles: Sequence[str], sections: Iterable[tuple[str, Iterable[Sequence[str]]]], sink: Sink
+) -> int:
+    """Write electors by bureau, page after page: no line is kept; return the number of pages."""
+    pages = Pages(sink, head)
+    widths = *_OF_COPIE, WIDTH - sum(_OF_COPIE) - len(titles) * GAP
+    columns = [TableColumn(*it, is_row_title=place == 2) for place, it in enumerate(zip(titles, widths, strict=True))]  # noqa: PLR2004 — the name
+    table = Table(pages, columns)
+    for titre, rows in sections:
+        pages.run(0)
+        if not pages.is_fresh:
+            pages.begin_next()
+        pages.bookmark(titre)
+        pages.text("H2", pages.styles.section, [titre])
+        pages.run(table.heading_height, table.show_heading(pages.body_top))
+        table.begin()
+        for values in rows:
+            table.add(values)
+        table.end()
+    pages.run(0)
     Ending(pages.styles, head.notes, head.signatures).draw(pages)
     return pages.finish()
 

@@ -54,7 +54,7 @@ _BETTER = {
 _BUREAUX = table("bureaux", *map(column, ("code_commune", "bureau", "libelle", *_BUREAU)))
 
 
-def _select_bureaux(context: PageContext) -> Select[Any]:
+def select_bureaux(context: PageContext) -> Select[Any]:
     return select(_BUREAUX).where(_BUREAUX.c.code_commune == context.commune.code).order_by(_BUREAUX.c.bureau)
 
 
@@ -188,7 +188,7 @@ def describe_bureaux(context: PageContext) -> Response:
     form, found = typed(context.form), dict[str, str]()
     described: list[DescribedBureau] = []
     of_all = {name: form.get(f"tous-{name}", "") if "tous" in form else "" for name in _BUREAU}
-    for bureau in context.services.state.read(_select_bureaux(context)):
+    for bureau in context.services.state.read(select_bureaux(context)):
         names = {name: f"{name}-{bureau.bureau}" for name in _BUREAU}
         if not names.values() & form.keys():
             continue
@@ -210,7 +210,7 @@ def describe_bureaux(context: PageContext) -> Response:
 
 def show_bureaux(context: PageContext) -> Response:
     pending = read_declarations(context, "bureaux")
-    bureaux, paging = context.read_page(_select_bureaux(context), MOST_BUREAUX, {})
+    bureaux, paging = context.read_page(select_bureaux(context), MOST_BUREAUX, {})
     form = typed(context.form)
     return note_page(
         context, "notes/bureaux.html", pending, bureaux=bureaux, paging=paging, form=form, fields=_BUREAU_LABELS

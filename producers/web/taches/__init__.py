@@ -13,6 +13,7 @@ from starlette.responses import Response
 from common.calendrier import CalendarReunion
 from common.french import capitalized, count_of, short_date, weekday_date
 from producers.records import FileState, Toned
+from producers.web.copies import IS_WAITING, CopieState, read_copies
 from producers.web.depot import find_to_answer, find_to_redo, read_deposited
 from producers.web.dossier import by_liste, pick, why_lacking
 from producers.web.echeances import Agenda, Calendar, DueTableau, read_calendar
@@ -63,6 +64,8 @@ class Situation:
     platform: PlatformProfile
     doubts: int | None = None
     incomplete: int | None = None
+    copies: Sequence[CopieState] = ()
+    """The requests for a copy of the list that nobody has answered."""
 
 
 def find_tasks(it: Situation) -> list[Task]:
@@ -73,6 +76,7 @@ def find_tasks(it: Situation) -> list[Task]:
         *_about_listes(it),
         *_about_deposits(it),
         *_about_tableaux(it),
+        *_about_copies(it),
     ]
 
 
@@ -96,6 +100,15 @@ def _about_registre(it: Situation) -> Iterator[Task]:
         age = (it.today - min(days)).days
         why = f"Il date de {count_of(age, 'jour')} ({short_date(min(days))})." if age else "Il date d'aujourd'hui."
         yield Task(title, TaskState.TO_DO if age > OLD_EXPORT.days else TaskState.DONE, why, button)
+
+
+def _about_copies(it: Situation) -> Iterator[Task]:
+    """Yield a task for each request: silence for a month is a refusal."""
+    for copie in it.copies:
+        why = f"Demande reçue le {short_date(copie.recue_on)}. Un mois sans réponse vaut refus."
+        state = TaskState.LATE if copie.last_day < it.today else TaskState.TO_DO
+        title, button = f"Répondre à la demande de copie n° {copie.numero}", Button("Répondre", "copies", "#repondre")
+        yield Task(title, state, why, button, copie.last_day)
 
 
 def _about_mouvements(it: Situation) -> Iterator[Task]:
@@ -320,6 +333,7 @@ def show(context: PageContext) -> Response:
         platform=context.platform,
         doubts=left.get("doutes"),
         incomplete=left.get("motifs"),
+        copies=read_copies(state, commune, IS_WAITING) if left else (),
     )
     return context.render(
         "taches/taches.html",

@@ -17,7 +17,7 @@ from common.logs import request_keys
 from common.texte import clean
 from schemas.envelope import trace_id_of
 from schemas.tableaux import Presentation, why_never_published
-from schemas.vocabulary import ExportKind, ExportStatus, Piece, PublicationMode
+from schemas.vocabulary import CopieFile, ExportKind, ExportStatus, Piece, PublicationMode
 from worker.db.engine import snapshot
 from worker.domain.tableau.model import Signataire, Signatures, Tableau
 from worker.doorbell import Doorbell
@@ -36,6 +36,7 @@ from worker.exports.lease import Heartbeat, give_back, new_owner
 from worker.exports.models import Export, piece_name, titre_of
 from worker.exports.records import add_piece, claim_file, give_up, is_overdue, mark_failed, release
 from worker.exports.storage import Storage, publish
+from worker.handlers.making.make_copie import make_copie
 from worker.handlers.making.make_liste import keep_fingerprint, make_liste
 from worker.handlers.making.make_tableau import make_tableau
 from worker.registre.communes import read_commune
@@ -87,7 +88,8 @@ def _work(export: Export, claim: Claim, services: Services) -> None:
         still = TransientError("La production n'avançait plus : prévenez l'exploitant.")
         leave = partial(_give_back, export, claim, still, services)
         with Heartbeat(keep, services.lease_seconds, leave, services.stuck) as heartbeat:
-            _MAKERS[ExportKind(export.kind)](export, claim, heartbeat, services)
+            make = make_copie if export.edition in set(CopieFile) else _MAKERS[ExportKind(export.kind)]
+            make(export, claim, heartbeat, services)
         log.info("export_ready")
     except LeaseLostError:
         raise

@@ -9,16 +9,17 @@ from datetime import datetime
 from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
-from sqlalchemy import Connection, not_, or_, select
+from sqlalchemy import Connection, insert, not_, or_, select, update
 from sqlalchemy.orm import Session, selectinload
 
-from common.calendrier import is_poll_day
+from common.calendrier import civil_day, is_poll_day
 from common.french import short_date
 from schemas.envelope import CloudEvent
 from schemas.faults import explain, list_faults
 from schemas.requests import (
     CancelRequested,
     Contract,
+    CopieAsked,
     ListeExportRequested,
     RetryRequested,
     TableauPart,
@@ -34,7 +35,7 @@ from worker.db.engine import snapshot
 from worker.deferred import request_key
 from worker.domain.tableau.demande import Calendrier, Demande, DemandeInvalide, dates_of
 from worker.errors import NotKnownYetError, RefusedError
-from worker.exports.models import WITHOUT_KEY, Export, Request
+from worker.exports.models import WITHOUT_KEY, Copie, Export, Request
 from worker.exports.records import cancel, cancelled_by
 from worker.registre.communes import read_commune
 from worker.registre.scrutins import read_calendrier
@@ -62,7 +63,37 @@ class ExportPlan:
     @property
     def is_bulk(self) -> bool:
         """Whether the request belongs to a batch."""
-        return all(columns.get("is_bulk") for columns in self.files)
+        return any(columns.get("is_bulk") for columns in self.files)
+
+
+@dataclass(frozen=True)
+class CopiePlan(ExportPlan):
+    """An act about a copy of a list for an elector: its record, and the files that it makes."""
+
+    copie: CopieAsked
+    liste: Liste
+
+    def record(self, connection: Connection, request: Request) -> Sequence[Mapping[str, Any]]:
+        """Write the act in the table `copie` and in the trail, which names the number alone."""
+        it, edition = self.copie, self.copie.edition
+        if it.numero is None:
+            asked = {"code_commune": self.commune, "liste": self.liste, "bureau": it.bureau, "recue_on": it.recue_on}
+            statement: Any = insert(Copie).values(**asked, demandeur=it.demandeur, qualite=it.qualite)
+        else:
+            values = {"decision": edition, "engagement_on": it.engagement_on, "motif": it.refus}
+            waits = Copie.id == it.numero, Copie.code_commune == self.commune, Copie.decision == ""
+            today = civil_day(request.created_at, self.commune)
+            statement = update(Copie).where(*waits).values(**values, decided_on=today)
+        row = connection.execute(statement.returning(Copie.id, Copie.liste)).first()
+        if row is None:
+            reason = "Cette demande de copie a déjà sa réponse, ou n'est plus gardée : rechargez la page."
+            raise RefusedError(reason, commune=self.commune, code="copie_inconnue", field="data.copie.numero")
+        actor, number = Actor(request.requested_by, request.sender), f"{self.commune}-{row.id}"
+        detail = f"n° {number} : {edition.label.lower()}"
+        record_audit(connection, Action.COPIE_NOTED, actor=actor, code_commune=self.commune, detail=detail)
+        formats = [FileFormat.PDF, FileFormat.CSV] if it.engagement_on else [FileFormat.PDF]
+        about = {"liste": row.liste, "edition": edition, "parameters": {"copie": row.id, "numero": number}}
+        return [{"part": f"{row.liste}.{edition}.{it}", "format": it, **about} for it in formats]
 
 
 def plan_listes(
@@ -74,6 +105,8 @@ def plan_listes(
     asked = read_data(event, ListeExportRequested)
     authorization.require(asked.commune)
     require_register(services, asked.commune, asked.listes)
+    if asked.copie:
+        return CopiePlan(asked.commune, asked.requested_by, (), asked.copie, asked.listes[0])
     files = [
         {"part": f"{liste}.{format_}", "liste": liste, "format": format_, "is_bulk": asked.bulk}
         for liste, format_ in asked.parts()

@@ -53,6 +53,7 @@ from worker.handlers.declarations.declare import read_declaration
 from worker.handlers.declarations.file_notes import Declaration, read_screen_note
 from worker.handlers.requests.export_plan import (
     Cancellation,
+    CopiePlan,
     ExportPlan,
     plan_listes,
     plan_retry,
@@ -390,7 +391,8 @@ def _readable(event: CloudEvent, field: str, kind: Any) -> str:  # noqa: ANN401 
 def _apply(session: Session, request: Request, answer: Read | RefusedError, services: Services) -> Sequence[Doorbell]:
     match answer:
         case ExportPlan():
-            exports = add_exports(session, request, answer.files, services.profiles.of(answer.commune).file_name)
+            files = answer.record(session.connection(), request) if isinstance(answer, CopiePlan) else answer.files
+            exports = add_exports(session, request, files, services.profiles.of(answer.commune).file_name)
             return [Doorbell(export.id, export.kind, export.is_bulk) for export in exports]
         case Cancellation():
             request.completed_at = request.notified_at = request.created_at  # the other request's mail has it

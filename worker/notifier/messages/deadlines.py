@@ -9,7 +9,7 @@ from common.law import LAW_OF_ANNUAL_MEETING, LAW_OF_MEETING, law_of
 from schemas.tableaux import TypeTableau, name_tableau
 from worker.notifier.messages.request import IN_TOWN_HALL
 from worker.notifier.messages.text import Line, Text, Topic, link, write
-from worker.notifier.models import ReminderEcheance
+from worker.notifier.models import Deadline
 
 COMMISSION = "commission"
 """The `echeance` of a meeting of the commission de contrôle. Code électoral, art. L. 19, III."""
@@ -20,7 +20,7 @@ WITHDRAWAL = "retrait"
 _NAMES = {COMMISSION: "Réunion de la commission de contrôle", WITHDRAWAL: "Retrait du tableau publié"}
 
 
-def describe_deadlines(deadlines: Sequence[ReminderEcheance], *, lieu: str, today: date, public_url: str) -> Text:
+def describe_deadlines(deadlines: Sequence[Deadline], *, lieu: str, today: date, public_url: str) -> Text:
     """Return the whole message of a day, for a commune; the nearest deadline first."""
     nearest = sorted(deadlines, key=lambda one: (one.due_on, one.echeance))
     lines = [Line(_name(it), _when(it, today), tuple(_facts(it))) for it in nearest]
@@ -39,7 +39,7 @@ def describe_deadlines(deadlines: Sequence[ReminderEcheance], *, lieu: str, toda
     )
 
 
-def _facts(deadline: ReminderEcheance) -> Iterator[str]:
+def _facts(deadline: Deadline) -> Iterator[str]:
     if deadline.echeance == WITHDRAWAL:
         yield f"Dernier jour de la publication : {weekday_date(deadline.due_on - timedelta(days=1))}"
         yield f"En mairie : retirez-le, puis notez le jour du retrait ({deadline.libelle})"
@@ -57,7 +57,7 @@ def _facts(deadline: ReminderEcheance) -> Iterator[str]:
     yield f"Textes : {meeting if deadline.echeance == COMMISSION else law_of(deadline.echeance, deadline.scrutin)}"
 
 
-def _name(deadline: ReminderEcheance) -> str:
+def _name(deadline: Deadline) -> str:
     if deadline.echeance in _NAMES:
         return _NAMES[deadline.echeance]
     scrutin = deadline.scrutin
@@ -65,7 +65,7 @@ def _name(deadline: ReminderEcheance) -> str:
     return name_tableau(TypeTableau(deadline.echeance), scrutin, is_decreed)
 
 
-def _when(deadline: ReminderEcheance, today: date) -> str:
+def _when(deadline: Deadline, today: date) -> str:
     left = (deadline.due_on - today).days
     if left < 0 and deadline.echeance == WITHDRAWAL:
         return f"depuis le {weekday_date(deadline.due_on)}"

@@ -26,7 +26,7 @@ from schemas.topology import SOURCE
 from schemas.vocabulary import ExportStatus, PreviewAct, PreviewStatus, RequestOutcome
 from worker.arrivals import Preview
 from worker.exports.models import WITHOUT_KEY, Export, Recall, Request
-from worker.notifier.models import ReminderEcheance
+from worker.notifier.models import Deadline
 
 AnsweredEvent = tuple[CloudEvent, str]
 """An event, and the account whose request it answers; empty when it answers none."""
@@ -134,7 +134,7 @@ def _about_request(request: Request) -> dict[str, Any]:
     return {"request": _reference(request), "request_id": request.id, "commune": request.code_commune or None}
 
 
-def deadline_event(code_commune: str, day: date, deadline: ReminderEcheance) -> CloudEvent:
+def deadline_event(code_commune: str, day: date, deadline: Deadline) -> CloudEvent:
     """Return the event of a deadline of which a commune is reminded on a day."""
     fields = {name: getattr(deadline, name) for name in EcheanceNear.model_fields if name != "commune"}
     data = EcheanceNear(commune=code_commune, **fields)

@@ -89,10 +89,7 @@ class MouvementSource:
         """
         on_liste = is_on_liste(self.code_commune, self.liste.value, self.version if version is None else version)
         born = is_born_between(born_after, born_until)
-        personne = (value.label(name) for name, value in describe_personne(Electeur).items())
-        query = select(Electeur.id, Electeur.code_bureau, Electeur.numero_ordre, *personne).where(on_liste, born)
-        with self.connection.execute(query.order_by(Electeur.id), execution_options=STREAM) as rows:
-            yield from _protect(self.connection, self.code_commune, map(_to_entry, rows))
+        return select_entries(self.connection, self.code_commune, on_liste, born, order=[Electeur.id])
 
     def fetch(self, ids: Sequence[int]) -> Iterator[Mouvement]:
         """Yield a few hundred mouvements at most, in the order asked."""
@@ -137,6 +134,19 @@ def select_mouvements(
     intervals = read_intervals(connection, code_commune, liste)
     with connection.execute(query, execution_options=STREAM) as rows:
         yield from _protect(connection, code_commune, (_to_mouvement(row, intervals, export) for row in rows))
+
+
+def select_entries(
+    connection: Connection, code_commune: str, *conditions: ColumnElement[bool], order: Sequence[Any]
+) -> Iterator[Mouvement]:
+    """Yield electors of the lists of a commune, each as an inscription with the elector's id, negated.
+
+    An elector is protected if a mouvement or the protections of the commune state it.
+    """
+    personne = (value.label(name) for name, value in describe_personne(Electeur).items())
+    query = select(Electeur.id, Electeur.code_bureau, Electeur.numero_ordre, *personne).where(*conditions)
+    with connection.execute(query.order_by(*order), execution_options=STREAM) as rows:
+        yield from _protect(connection, code_commune, map(_to_entry, rows))
 
 
 def select_bureaux(

@@ -49,14 +49,14 @@ def upgrade() -> None:
     op.execute("ALTER TABLE alembic_version DROP COLUMN works_with")
     _add_columns()
     _gather_pieces()
-    with op.batch_alter_table("reminder_echeance") as batch:
-        batch.alter_column("scrutin", existing_type=sa.Date(), nullable=True)
     add_decreed_scrutin(op.get_bind())
     _unchain_audit()
     op.execute("UPDATE import SET taken_on = date(started_at) WHERE taken_on IS NULL AND kind = 'reu'")
     _change_types(op.get_bind())
     _move_to_work()
+    _gather_deadlines(op.get_bind())
     _give_tokens_rows()
+    Base.metadata.tables["copie"].create(op.get_bind())
     for table in ("dead_letters", "process"):
         op.drop_table(table)
     op.drop_table("parked")
@@ -142,7 +142,6 @@ _FORMER_COLUMNS = {
     "export": ("published_at", "recall_published_at", "retries", "turn", *_CLAIM),
     "recall": ("told_at", *_LEASE),
     "reminder": ("told_at", *_LEASE),
-    "reminder_echeance": ("published_at",),
     "notification": ("not_before", "may_be_copy", "message_id"),
     "depot": ("declared_at",),
     "preview": _CLAIM,
@@ -176,6 +175,20 @@ def _move_to_work() -> None:
             index.create(connection, checkfirst=True)
 
 
+def _gather_deadlines(connection: sa.Connection) -> None:
+    """Write the deadlines of each reminder into its row, and drop their table."""
+    fields = "echeance, due_on, until, scrutin, libelle, days"
+    rows = connection.execute(sa.text(f"SELECT reminder_id, {fields} FROM reminder_echeance ORDER BY due_on"))  # noqa: S608
+    found: dict[int, list[dict[str, Any]]] = {}
+    for row in rows.mappings():
+        of_it = {name: it if isinstance(it, int) else str(it) for name, it in row.items() if name != "reminder_id"}
+        found.setdefault(row["reminder_id"], []).append(of_it)
+    reminder = sa.table("reminder", sa.column("id"), sa.column("echeances", sa.JSON()))
+    for number, echeances in found.items():
+        connection.execute(sa.update(reminder).where(reminder.c.id == number).values(echeances=echeances))
+    op.drop_table("reminder_echeance")
+
+
 _TOKENS = """
 INSERT INTO token (id, code_commune, name, secret_hash, created_at, revoked_at)
 SELECT t.id, c.code_commune, t.name, t.secret_hash, t.created_at, t.revoked_at
@@ -203,6 +216,7 @@ _NEW_COLUMNS = {
     "doubt": ("modification_id",),
     "export": ("a_completer", "profile"),
     "publication": ("reason", "withdrawn_on"),
+    "reminder": ("echeances",),
     "request": ("kind", "is_progress_wanted"),
     "sender": ("acts",),
 }

@@ -1,0 +1,156 @@
+"""Copies of the list for electors: the requests of a commune, the form of a new one, and the answer to each.
+
+Code électoral, art. L. 37 and R. 20. The page names who asks: the audit trail records that it was shown.
+"""
+
+import calendar
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, select
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from common.french import short_date
+from common.texte import fold
+from producers.state import State, newest_first, to_record, view_of
+from producers.web.exports.query import DERNIERS_EXPORTS, AskedFile, read_files
+from producers.web.forms import read_days, read_number, refuse, text, typed, validate
+from producers.web.notes import select_bureaux
+from producers.web.page_context import NOT_FOUND, PageContext
+from producers.web.registre.query import read_registres
+from producers.web.suivi.requests import note_page, read_declarations, send_request
+from schemas.requests import CopieAsked, ListeExportRequested
+from schemas.vocabulary import CopieFile, Liste, Qualite, SeenPage
+
+PAGE = 25
+NEW = ("demandeur", "qualite", "recue_on", "liste", "bureau", "encore")
+ANSWER = ("numero", "engagement_on", "refus")
+"""The fields of both forms, in the order of the page."""
+_MISSING = {
+    "demandeur": "écrivez le nom et les prénoms du demandeur",
+    "qualite": "dites comment vous avez vérifié que c'est un électeur",
+    "recue_on": "indiquez le jour où la demande a été reçue",
+}
+
+
+@dataclass(frozen=True)
+class CopieState:
+    """One request for a copy, and its answer."""
+
+    numero: int
+    liste: str
+    bureau: str
+    demandeur: str
+    recue_on: date
+    engagement_on: date | None
+    decision: str
+    decided_on: date | None
+
+    @property
+    def last_day(self) -> date:
+        """The last day to answer: silence for a month is a refusal (CRPA, art. R. 311-12 and R. 311-13)."""
+        following = self.recue_on.replace(day=28) + timedelta(days=4)
+        day = min(self.recue_on.day, calendar.monthrange(following.year, following.month)[1])
+        return following.replace(day=day) - timedelta(days=1)
+
+
+_COPIES = view_of("copies", CopieState, "code_commune")
+
+
+def select_copies(commune: str, *conditions: ColumnElement[bool]) -> Select[Any]:
+    view = _COPIES.c
+    of_commune = select(_COPIES).where(view.code_commune == commune, *conditions)
+    return of_commune.order_by(view.decision != "", view.numero.desc())
+
+
+def read_copies(state: State, commune: str, *conditions: ColumnElement[bool]) -> list[CopieState]:
+    """Return the requests that match, those without an answer first, then the last one first."""
+    return [to_record(CopieState, row) for row in state.read(select_copies(commune, *conditions))]
+
+
+IS_WAITING = _COPIES.c.decision == ""
+
+
+def _read_files(context: PageContext) -> Mapping[int, Sequence[AskedFile]]:
+    """Return the last files of each request."""
+    view, found = DERNIERS_EXPORTS.c, dict[int, list[AskedFile]]()
+    query = select(DERNIERS_EXPORTS).where(view.edition.in_(list(CopieFile)))
+    with context.services.state.reading() as connection:
+        newest = newest_first(connection, query, view.code_commune, view.export_id, context.commune.code)
+        for file in read_files(connection, newest.limit(4 * PAGE)):
+            found.setdefault(file.parameters["copie"], []).append(file)
+    return found
+
+
+def show(context: PageContext) -> Response:
+    pending, files = read_declarations(context, "copies"), _read_files(context)
+    rows, paging = context.read_page(select_copies(context.commune.code), PAGE, {})
+    copies = [to_record(CopieState, row) for row in rows]
+    context.record_seen(SeenPage.COPIES, len(copies))
+    today = context.today.isoformat()
+    return note_page(
+        context,
+        "copies/copies.html",
+        pending,
+        is_waiting=any(not it.status.is_terminal for them in files.values() for it in them),
+        copies=copies,
+        files=files,
+        paging=paging,
+        Qualite=Qualite,
+        bureaux=context.services.state.read(select_bureaux(context)),
+        form=dict.fromkeys((*NEW, *ANSWER), "") | {"recue_on": today, "engagement_on": today} | typed(context.form),
+    )
+
+
+def answer(context: PageContext) -> Response:
+    act = {"demander": _ask, "remettre": _answer, "refuser": _answer}.get(text(context.form, "act"))
+    if act is None:
+        raise HTTPException(NOT_FOUND)
+    return act(context)
+
+
+def _ask(context: PageContext) -> Response:
+    form, found = typed(context.form), dict[str, str]()
+    state, commune, liste = context.services.state, context.commune.code, form.get("liste", "")
+    named = {name: form.get(name, "") for name in ("demandeur", "qualite", "bureau")}
+    days = read_days({"recue_on": form.get("recue_on", "")}, found, until=context.today)
+    registre = read_registres(state, commune).get(liste)
+    if registre is None or registre.electeurs == 0:
+        found["liste"] = "aucun électeur n'est inscrit sur cette liste : il n'y a rien à remettre"
+    if named["bureau"] and named["bureau"] not in {it.bureau for it in state.read(select_bureaux(context))}:
+        found["bureau"] = "ce bureau n'existe pas dans la commune"
+    known = read_copies(state, commune, _COPIES.c.liste == liste, _COPIES.c.decision != CopieFile.REFUS)
+    same = next((it for it in known if fold(it.demandeur) == fold(named["demandeur"])), None)
+    if same and not form.get("encore"):
+        found["encore"] = f"cette personne l'a déjà demandée le {short_date(same.recue_on)} (n° {same.numero})"
+    found |= {name: words for name, words in _MISSING.items() if not form.get(name)}
+    refuse(NEW, found)
+    copie = validate(CopieAsked, {**named, **days}, NEW, {}, better=_MISSING)
+    return _send(context, copie, Liste(liste), f"demande de copie reçue le {short_date(days['recue_on'])}")
+
+
+def _answer(context: PageContext) -> Response:
+    form, found = typed(context.form), dict[str, str]()
+    number, is_refused = read_number(form.get("numero")), form["act"] == "refuser"
+    if number not in {it.numero for it in read_copies(context.services.state, context.commune.code, IS_WAITING)}:
+        found["numero"] = "cette demande a déjà sa réponse : choisissez-en une autre"
+    days = read_days({"engagement_on": form.get("engagement_on", "")}, found, until=context.today)
+    values: dict[str, object] = {"numero": number, "refus": form.get("refus", "")} if is_refused else {"numero": number}
+    if is_refused and not form.get("refus"):
+        found["refus"] = "écrivez pourquoi la copie est refusée : la lettre le dit"
+    if not is_refused and not form.get("engagement_on"):
+        found["engagement_on"] = "sans engagement signé, la copie ne se remet pas : indiquez le jour de sa réception"
+    refuse(ANSWER, found)
+    copie = validate(CopieAsked, values if is_refused else values | days, ANSWER, {})
+    return _send(context, copie, Liste.PRINCIPALE, f"réponse à la demande n° {number}", [number or 0])
+
+
+def _send(context: PageContext, copie: CopieAsked, liste: Liste, words: str, about: Sequence[int] = ()) -> Response:
+    data = ListeExportRequested(
+        commune=context.commune.code, listes=[liste], copie=copie, requested_by=context.agent.name
+    )
+    send_request(context, data, words, page="copies", about=about)
+    return context.redirect("copies", "#enregistrement")
