@@ -72,7 +72,7 @@ def test_what_is_wrong_with_one_elector_stands_together_blocking_first() -> None
         ]
     )
     summary = summarize(report, Criteria())
-    assert (summary.found, summary.groups) == (4, {True: 1, False: 2})
+    assert (summary.lines.total(), summary.groups) == (4, {True: 1, False: 2})
     groups = read_page(report, summary, "", 1)
     assert [[line.code for line in group] for group in groups] == [
         ["sexe_absent", "nom"],

@@ -198,7 +198,7 @@ def test_a_file_is_sent_and_searched_in_the_form_in_which_it_was_made(files: Fil
     page = files.read("reponse", export=row["export_id"])
     assert "INVENTÉE-SEULE Zélie" in page
     assert "14/03/1962" in page
-    assert "fiche de l'électeur, état civil" in files.read("anomalies", export=row["export_id"])
+    assert "REU : état civil" in files.read("anomalies", export=row["export_id"])
 
 
 NOUMEA, PAPEETE = "98818", "98735"

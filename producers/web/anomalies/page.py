@@ -11,7 +11,6 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from producers.web.anomalies.report import (
-    PAGE,
     AnomalyKind,
     Criteria,
     Summary,
@@ -74,7 +73,7 @@ def _render(
         bureaux=_bureaux(summary),
         columns={it: it for it in sorted({kind.column for kind in summary.counts}) if it},
         groups=groups,
-        paging=Paging.of(address, filters, page=page, total=summary.groups.total(), size=PAGE),
+        paging=Paging.of(address, filters, page=page, total=summary.groups.total(), size=summary.size),
     )
 
 

@@ -19,7 +19,7 @@ from common.texte import fold
 from schemas.vocabulary import Severity
 
 PAGE = 25
-"""Electors per page."""
+"""Anomalies per page: a page has as many electors as have this number on average."""
 
 _Row = Sequence[str]
 _WORD = re.compile(r"\w+")
@@ -42,10 +42,6 @@ class AnomalyLine(NamedTuple):
     column: str
     message: str
     code: str
-
-    @property
-    def is_blocking(self) -> bool:
-        return self.severity == Severity.BLOCKING
 
 
 class AnomalyKind(NamedTuple):
@@ -98,13 +94,18 @@ class Summary:
 
     counts: Counter[AnomalyKind]
     matching: frozenset[AnomalyKind]
-    found: int
+    lines: Counter[bool]
     groups: Counter[bool]
-    """Matching groups, by whether they have a blocking anomaly."""
+    """Matching lines and groups, by whether the group has a blocking anomaly."""
+
+    @property
+    def size(self) -> int:
+        """The number of groups on a page."""
+        return max(1, min((PAGE * self.groups[it] // number for it, number in self.lines.items()), default=1))
 
     @property
     def pages(self) -> int:
-        return max(1, -(-self.groups.total() // PAGE))
+        return max(1, -(-self.groups.total() // self.size))
 
 
 def summarize(report: IO[bytes], criteria: Criteria) -> Summary:
@@ -112,12 +113,12 @@ def summarize(report: IO[bytes], criteria: Criteria) -> Summary:
     with _rows(report) as rows:
         counts = Counter({AnomalyKind(*kind): number for kind, number in Counter(map(_kind_of, rows)).items()})
     matching = frozenset(kind for kind in counts if criteria.accepts(kind))
-    found, groups = 0, Counter[bool]()
+    lines, groups = Counter[bool](), Counter[bool]()
     with _rows(report) as rows:
         for same in _group(_select(rows, matching, criteria.text)):
-            found += len(same)
+            lines[_has_blocking(same)] += len(same)
             groups[_has_blocking(same)] += 1
-    return Summary(counts, matching, found, groups)
+    return Summary(counts, matching, lines, groups)
 
 
 def read_page(report: IO[bytes], summary: Summary, text: str, page: int) -> list[list[AnomalyLine]]:
@@ -125,15 +126,15 @@ def read_page(report: IO[bytes], summary: Summary, text: str, page: int) -> list
 
     A group has the anomalies of one elector, one bureau or the whole file, blocking first.
     """
-    first = (page - 1) * PAGE
+    first = (page - 1) * summary.size
     places = {True: count(), False: count(summary.groups[True])}
     kept: dict[int, list[AnomalyLine]] = {}
     with _rows(report) as rows:
         for same in _group(_select(rows, summary.matching, text)):
             place = next(places[_has_blocking(same)])
-            if first <= place < first + PAGE:
-                kept[place] = sorted(map(_to_line, same), key=lambda it: not it.is_blocking)
-            if len(kept) == PAGE:
+            if first <= place < first + summary.size:
+                kept[place] = sorted(map(_to_line, same), key=lambda it: it.severity != Severity.BLOCKING)
+            if len(kept) == summary.size:
                 break
     return [kept[place] for place in sorted(kept)]
 
