@@ -540,7 +540,7 @@ worker/domain/tableau/
   test_a_word_that_the_exports_contradict_covers_nothing
     - return None if least <= link.electeurs <= most else expected
     + return None
-    - most = expected + minors + sum(it.inscriptions for it in edges)
+    - most = expected + minors + sum(it[Nature.INSCRIPTION] for it in edges)
     + most = expected + minors
   test_a_gap_after_what_somebody_vouched_for_is_one
     - if chain.word(link.taken_on):

@@ -1,5 +1,6 @@
 """Anomalies of mouvements before a tableau is made; each gap in the register's knowledge of its period."""
 
+from collections import Counter
 from collections.abc import Collection
 from dataclasses import replace
 from datetime import UTC, date, datetime
@@ -10,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.tableaux import Edition, Presentation, TypeTableau
-from schemas.vocabulary import Categorie, Severity
+from schemas.vocabulary import Categorie, Nature, Severity
 from tests.unit.mouvements_samples import (
     CHANGEMENT,
     LIBREVILLE,
@@ -31,7 +32,6 @@ from worker.domain.tableau.controles import check_bilan, check_tableau
 from worker.domain.tableau.couverture import (
     Chain,
     CompleteUntil,
-    DayCount,
     Link,
     base_of,
     check_couverture,
@@ -323,7 +323,11 @@ COUNTED = replace(FIRST, electeurs=100)
 WORD = Chain(words=_words(AFTER))
 
 
-def _word(link: Link, *, young: int = 0, **daily: DayCount) -> list[tuple[str, Severity]]:
+def _day(inscriptions: int, radiations: int) -> Counter[str]:
+    return Counter({Nature.INSCRIPTION: inscriptions, Nature.RADIATION: radiations})
+
+
+def _word(link: Link, *, young: int = 0, **daily: Counter[str]) -> list[tuple[str, Severity]]:
     days = {date(2026, int(day[1:3]), int(day[3:])): tally for day, tally in daily.items()}
     return _told(Chain([COUNTED, link], _words(AFTER), daily=days, births=["2010-01-01"] * young))
 
@@ -332,15 +336,15 @@ def test_a_word_that_the_exports_contradict_covers_nothing() -> None:
     """Ten electors fewer between two exports, three mouvements in a file that is declared complete."""
     gone = replace(_link(AT, is_compared=False), electeurs=90)
     contradicted, alone = ("couverture_contredite", Severity.BLOCKING), ("couverture_lacune", Severity.REMARK)
-    assert _word(gone, d1015=DayCount(0, 3)) == [contradicted]
-    assert _word(gone, d1015=DayCount(2, 12)) == [alone], "too many left: only the missing comparison is reported"
-    assert _word(gone, d1015=DayCount(2, 12), d0911=DayCount(1, 0)) == [contradicted]
-    assert _word(gone, d1015=DayCount(0, 9), d1120=DayCount(0, 1)) == [alone], "on the day of an export: in it or not"
-    assert _word(replace(gone, electeurs=110), d1120=DayCount(10, 0)) == [alone], "so for inscriptions"
-    assert _word(replace(gone, electeurs=110), d1120=DayCount(9, 0)) == [contradicted]
-    assert _word(gone, d0901=DayCount(0, 10), d1121=DayCount(0, 10)) == [contradicted], "on other days: no matter"
-    assert _word(gone, d1015=DayCount(0, 12), young=2) == [alone], "minors are in exports, and perhaps in no file"
-    assert _word(gone, d1015=DayCount(0, 13), young=2) == [contradicted]
+    assert _word(gone, d1015=_day(0, 3)) == [contradicted]
+    assert _word(gone, d1015=_day(2, 12)) == [alone], "too many left: only the missing comparison is reported"
+    assert _word(gone, d1015=_day(2, 12), d0911=_day(1, 0)) == [contradicted]
+    assert _word(gone, d1015=_day(0, 9), d1120=_day(0, 1)) == [alone], "on the day of an export: in it or not"
+    assert _word(replace(gone, electeurs=110), d1120=_day(10, 0)) == [alone], "so for inscriptions"
+    assert _word(replace(gone, electeurs=110), d1120=_day(9, 0)) == [contradicted]
+    assert _word(gone, d0901=_day(0, 10), d1121=_day(0, 10)) == [contradicted], "on other days: no matter"
+    assert _word(gone, d1015=_day(0, 12), young=2) == [alone], "minors are in exports, and perhaps in no file"
+    assert _word(gone, d1015=_day(0, 13), young=2) == [contradicted]
 
 
 def test_what_came_after_all_was_said_to_be_there_takes_the_word_back() -> None:
@@ -378,14 +382,14 @@ def test_a_gap_after_what_somebody_vouched_for_is_one() -> None:
 
 def test_mouvements_beside_a_comparison_are_told_twice() -> None:
     """No comparison knows an elector who comes and leaves between two exports: only a different total is too much."""
-    chain = Chain([COUNTED, replace(_link(AT, 2), electeurs=102, growth=2)], daily={date(2026, 10, 15): DayCount(2, 0)})
+    chain = Chain([COUNTED, replace(_link(AT, 2), electeurs=102, growth=2)], daily={date(2026, 10, 15): _day(2, 0)})
     assert _blocking("couverture_contredite", chain) == (
         "De l'export du 10/09/2026 (100 électeurs) à celui du 20/11/2026 (102 électeurs), les mouvements en feraient "
         "104 : à ceux que donne la comparaison de ces deux exports s'en ajoutent d'un autre fichier, sans doute les "
         "mêmes. Annuler l'import de ce fichier (imports --undo), ou le corriger ; les motifs se disent à part (motifs)."
     )
-    assert list(check_couverture(DEMANDE, replace(chain, daily={date(2026, 10, 15): DayCount(1, 1)}))) == []
-    assert list(check_couverture(DEMANDE, replace(chain, daily={date(2026, 9, 1): DayCount(2, 0)}))) == []
+    assert list(check_couverture(DEMANDE, replace(chain, daily={date(2026, 10, 15): _day(1, 1)}))) == []
+    assert list(check_couverture(DEMANDE, replace(chain, daily={date(2026, 9, 1): _day(2, 0)}))) == []
 
 
 def test_what_waits_to_be_applied_leaves_no_totals_that_follow_each_other() -> None:

@@ -338,7 +338,8 @@ class _SectionDrawer:
 
     def _fits(self, parties: Sequence[Partie], room: float, *, has_neant: bool) -> bool:
         for partie in parties:
-            room -= self._height_around(partie)
+            titre = len(self._styles.partie.break_text(partie.titre, WIDTH)) * self._styles.partie.leading
+            room -= _BEFORE_TITRE + titre + _AFTER_TITRE + self._height_of_total(partie)
             is_empty = True
             for ligne in partie.lignes:
                 if is_empty:
@@ -350,10 +351,6 @@ class _SectionDrawer:
             if is_empty and has_neant:
                 room -= self._styles.body.leading
         return room >= 0
-
-    def _height_around(self, partie: Partie) -> float:
-        titre = len(self._styles.partie.break_text(partie.titre, WIDTH)) * self._styles.partie.leading
-        return _BEFORE_TITRE + titre + _AFTER_TITRE + self._height_of_total(partie)
 
     def _height_of_total(self, partie: Partie) -> float:
         return _TOTAL_PAD + len(self._styles.strong.break_text(partie.total, WIDTH)) * self._styles.strong.leading

@@ -6,6 +6,7 @@ Source: arrêté du 12 novembre 2013 (NOR INTA1326795A), art. 2 and its table.
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date
+from functools import cache
 from typing import Any
 
 from sqlalchemy import (
@@ -169,6 +170,7 @@ def is_written(source: InstrumentedAttribute[Any], form: FileForm) -> bool:
     return _VALUES[source] in form.values
 
 
+@cache
 def select_electeurs(columns: tuple[Column, ...], *, cleaning: bool = False, separator: str = "") -> Select[Any]:
     """Build the SELECT of the file: the electors of age on the list, in the order of its lines.
 

@@ -61,16 +61,11 @@ def write_csv(connection: Connection, spec: ListeSpec, sink: Sink, progress: Pro
     """
     form = spec.form
     sink.write(form.header)
-    query = _select(form.values, form.separator if cleaning else "")
+    query = select_electeurs(among(form.values), cleaning=cleaning, separator=form.separator if cleaning else "")
     if connection.dialect.name == "postgresql":
         return _copy(connection, query, spec, sink, progress)
     rows = connection.execute(query, spec.parameters, execution_options=STREAM)
     return _write_rows(rows, form, sink, progress)
-
-
-@cache
-def _select(values: tuple[str, ...], replaced: str) -> Select[Any]:
-    return select_electeurs(among(values), cleaning=bool(replaced), separator=replaced)
 
 
 def _copy(connection: Connection, query: Select[Any], spec: ListeSpec, sink: Sink, progress: Progress) -> int:
@@ -98,7 +93,7 @@ def _copy(connection: Connection, query: Select[Any], spec: ListeSpec, sink: Sin
 
 @lru_cache(maxsize=32)
 def _compile(query: Select[Any], dialect: Dialect) -> Compiled:
-    """Compile a query of `_select`; each takes as long as the file of a village."""
+    """Compile a query of `select_electeurs`; each takes as long as the file of a village."""
     return query.compile(dialect=dialect, compile_kwargs={"render_postcompile": True})
 
 
@@ -175,7 +170,8 @@ def write_xml(connection: Connection, spec: ListeSpec, sink: Sink, progress: Pro
         sink.write(etree.tostring(element, encoding="UTF-8", xml_declaration=False))
     block = etree.Element("block")  # created once, and filled again for each block of rows
     fields = [_add_electeur(block, form) for _ in range(_BLOCK)]
-    query = _select_elements(form.values, cleaning=cleaning)
+    columns = among(form.values, IDENTITE) + among(form.values, ADRESSE)
+    query = select_electeurs(columns, cleaning=cleaning)
     rows, written = iter(connection.execute(query, spec.parameters, execution_options=STREAM)), 0
     while values := list(islice(rows, _BLOCK)):
         for of_electeur, row in zip(fields, values, strict=False):
@@ -196,12 +192,6 @@ def _add_electeur(block: Any, form: FileForm) -> list[Any]:  # noqa: ANN401 — 
     identite = [etree.SubElement(electeur, form.title(it.value)) for it in among(form.values, IDENTITE)]
     adresse = etree.SubElement(electeur, "AdresseElecteur")
     return identite + [etree.SubElement(adresse, form.title(it.value)) for it in among(form.values, ADRESSE)]
-
-
-@cache
-def _select_elements(values: tuple[str, ...], *, cleaning: bool) -> Select[Any]:
-    columns = among(values, IDENTITE) + among(values, ADRESSE)
-    return select_electeurs(columns, cleaning=cleaning)
 
 
 def read_xml(stream: IO[bytes], form: FileForm) -> Iterator[Values]:

@@ -192,6 +192,10 @@ _SAID = {
 }
 
 
+_SINCE = {Nature.INSCRIPTION: Reason.CAME_SINCE, Nature.RADIATION: Reason.LEFT_SINCE}
+_WAITING = {Nature.INSCRIPTION: Reason.STILL_TO_COME, Nature.RADIATION: Reason.STILL_TO_LEAVE}
+
+
 @dataclass(frozen=True)
 class Difference:
     """One elector who is in one of the two only. Personal data: for the agent's own file, never for a log."""
@@ -267,8 +271,10 @@ def find_differences(demande: Demande, register: Register) -> Iterator[Differenc
     until, age, jour = period.until, period.age_apres, demande.jour
     since = Period(until, jour, min(age, jour), jour, jour)
     for mouvement in OfAge(since, register.narrow(until, last_birth(since.age_avant))).stream():
-        if mouvement.is_applied and (mouvement.is_majorite or since.has(mouvement)):
-            yield from _happened_since(mouvement)
+        if mouvement.is_applied and mouvement.is_majorite:
+            yield Difference.of(Reason.OF_AGE_SINCE, mouvement)
+        elif mouvement.is_applied and since.has(mouvement) and mouvement.nature in _SINCE:
+            yield Difference.of(_SINCE[mouvement.nature], mouvement)
     if age > jour:
         young = register.narrow(date.max, last_birth(jour))
         for mouvement in OfAge(period._replace(age_avant=jour), young).stream():
@@ -276,21 +282,11 @@ def find_differences(demande: Demande, register: Register) -> Iterator[Differenc
                 yield Difference.of(Reason.OF_AGE_LATER, mouvement)
     waiting = register.narrow(date.max, last_birth(period.age_avant), waiting=True)
     for mouvement in OfAge(period, waiting).stream():
-        if not mouvement.is_applied and is_in_period(mouvement, demande):
-            yield from _is_waiting(mouvement, jour)
-
-
-def _happened_since(mouvement: Mouvement) -> Iterator[Difference]:
-    if mouvement.nature is Nature.RADIATION:
-        yield Difference.of(Reason.LEFT_SINCE, mouvement)
-    elif mouvement.is_majorite:
-        yield Difference.of(Reason.OF_AGE_SINCE, mouvement)
-    elif mouvement.nature is Nature.INSCRIPTION:
-        yield Difference.of(Reason.CAME_SINCE, mouvement)
-
-
-def _is_waiting(mouvement: Mouvement, jour: date) -> Iterator[Difference]:
-    if mouvement.nature is Nature.INSCRIPTION:
-        yield Difference.of(Reason.STILL_TO_COME, mouvement)
-    elif mouvement.nature is Nature.RADIATION and not is_mineur(mouvement.personne.date_naissance, jour):
-        yield Difference.of(Reason.STILL_TO_LEAVE, mouvement)
+        is_counted = mouvement.nature is Nature.INSCRIPTION or not is_mineur(mouvement.personne.date_naissance, jour)
+        if (
+            not mouvement.is_applied
+            and is_in_period(mouvement, demande)
+            and mouvement.nature in _WAITING
+            and is_counted
+        ):
+            yield Difference.of(_WAITING[mouvement.nature], mouvement)

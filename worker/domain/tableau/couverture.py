@@ -8,6 +8,7 @@ Electors are counted from the export that ends the period, as long as its versio
 change nothing. The number of its electors must be the one that was recorded when it was imported.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
@@ -48,13 +49,6 @@ class Link:
     """Whether an arrondissement came into the list since the link before: its arrival is not compared."""
 
 
-class DayCount(NamedTuple):
-    """Counts of the mouvements of one day that are applied to the list and come from no export."""
-
-    inscriptions: int = 0
-    radiations: int = 0
-
-
 class CompleteUntil(NamedTuple):
     """The declaration of a producer of mouvements: with this import, the register holds all of them until that day."""
 
@@ -69,7 +63,8 @@ class Chain:
     links: Sequence[Link] = ()
     words: Sequence[CompleteUntil] = ()
     """In the order of the imports; those of the commune, for any list."""
-    daily: Mapping[date, DayCount] = field(default_factory=dict)
+    daily: Mapping[date, Counter[str]] = field(default_factory=dict)
+    """By day, then by nature, the number of mouvements that are applied to the list and come from no export."""
     late: Mapping[tuple[int, date], int] = field(default_factory=dict)
     """By import and day, the number of mouvements of a file."""
     births: Sequence[str] = ()
@@ -98,12 +93,12 @@ class Chain:
             return None if expected == link.electeurs else expected
         if not link.is_compared and not self.word(link.taken_on):
             return None
-        edges = [self.daily.get(day, DayCount()) for day in {before.taken_on, link.taken_on}]
+        edges = [self.daily.get(day, Counter()) for day in {before.taken_on, link.taken_on}]
         inside = [it for day, it in self.daily.items() if before.taken_on < day < link.taken_on]
-        expected = before.electeurs + link.growth + sum(it.inscriptions - it.radiations for it in inside)
+        expected = before.electeurs + link.growth + sum(it[Nature.INSCRIPTION] - it[Nature.RADIATION] for it in inside)
         minors = sum(born > last_birth(before.taken_on) for born in self.births)
-        least = expected - minors - sum(it.radiations for it in edges)
-        most = expected + minors + sum(it.inscriptions for it in edges)
+        least = expected - minors - sum(it[Nature.RADIATION] for it in edges)
+        most = expected + minors + sum(it[Nature.INSCRIPTION] for it in edges)
         return None if least <= link.electeurs <= most else expected
 
     def has_other_mouvements(self, before: Link, link: Link) -> bool:

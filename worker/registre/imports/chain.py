@@ -25,13 +25,7 @@ from common.law import REPERTOIRE_UNIQUE_DEPUIS
 from schemas.vocabulary import Liste, Nature
 from worker.db.engine import has_table
 from worker.domain.identite import Etat
-from worker.domain.tableau.couverture import (
-    Chain,
-    CompleteUntil,
-    DayCount,
-    Link,
-    contradictions,
-)
+from worker.domain.tableau.couverture import Chain, CompleteUntil, Link, contradictions
 from worker.errors import ImportRefusedError
 from worker.registre.imports.history import importing, read_days, select_links, select_neighbours
 from worker.registre.imports.report import Gap
@@ -78,7 +72,7 @@ def read_chain(connection: Connection, code_commune: str, liste: Liste) -> Chain
     return Chain(
         links,
         words,
-        {day: DayCount(by[Nature.INSCRIPTION], by[Nature.RADIATION]) for day, by in counts.daily.items()},
+        counts.daily,
         counts.late,
         read_births(connection, code_commune, liste, links[0].taken_on) if links and (words or counts.daily) else (),
         {} if is_of_service else counts.waiting,
