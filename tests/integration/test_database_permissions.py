@@ -48,7 +48,7 @@ from worker.handlers.handle_preview import handle_preview
 from worker.handlers.requests.ingest_request import ingest_request
 from worker.housekeeping.housekeeping import sweep
 from worker.registre.imports.history import purge_versions
-from worker.registre.protections import Protege
+from worker.registre.protections import Protege, add_protection
 
 EVERYBODY = (
     "DROP TABLE electeur",
@@ -134,7 +134,7 @@ ONLY = {
         "UPDATE export SET request_id = 1",
         "UPDATE export SET sha256 = ''",
         "UPDATE export SET file_name = ''",
-        "INSERT INTO protection VALUES ('13900', 'A', 'B', '')",
+        "DELETE FROM protection",
         "INSERT INTO preview (id) VALUES (1)",
         "DELETE FROM preview",
         "SELECT purge_versions(1)",
@@ -306,6 +306,9 @@ def test_a_worker_may_do_all_that_notes_and_decisions_ask_for(deployment: Deploy
         assert connection.scalars(text("SELECT nom_naissance FROM protection")).all() == ["BANJO"]
         declare(connection, "13900", DoubtDecided(doubt=3, decision=DoubtDecision.TWO_PERSONS), by=by)
         assert connection.scalars(counted).all() == ["inscription", "radiation", "radiation"]
+        connection.rollback()
+    with deployment.connect("registre") as connection:  # of a protected elector whose name an export corrects
+        add_protection(connection, "13900", Protege("BANJO", "", ""))
         connection.rollback()
     for statement in (
         "DELETE FROM doubt",

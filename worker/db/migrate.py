@@ -112,6 +112,7 @@ GRANTS: Mapping[str, _Grants] = {
         # To undo or redate an import: its mouvements, and the files to recall.
         ("DELETE, UPDATE (date_mouvement, date_tableau)", "mouvement"),
         ("DELETE", "doubt, homonym"),
+        ("INSERT", "protection"),
         ("SELECT (a_completer, bloquantes, code_commune, downloaded_at, edition, id, kind, label)", "export"),
         ("SELECT (liste, provisoire_until, recall_id, rests_on, status)", "export"),
         ("UPDATE (label, recall_id, status)", "export"),
