@@ -13,7 +13,7 @@ from sqlalchemy.orm import InstrumentedAttribute
 
 from schemas.profiles.platform import read_shipped
 from schemas.vocabulary import Format
-from worker.domain.fingerprint import HALF, SIZE, Change, Digests, find_changes, sort_records
+from worker.domain.fingerprint import HALF, PARTS, SIZE, Change, Digests, find_changes, sort_records
 from worker.registre.models import Bureau, Electeur
 from worker.writers.columns import READ_COLUMNS, NotOurFileError, header_of
 from worker.writers.electeurs_file import LISTE_FORMATS, FileDays, take_fingerprint
@@ -28,7 +28,10 @@ def _identity(name: str) -> bytes:
 
 
 def _fingerprint(liste: Liste) -> bytes:
-    return sort_records(b"".join(_identity(name) + KEY.contents([contents]) for name, contents in liste))
+    parts = [bytearray() for _ in range(PARTS)]
+    for name, contents in liste:
+        parts[_identity(name)[0]] += _identity(name) + KEY.contents([contents])
+    return sort_records(parts)
 
 
 def _reference(before: Liste, after: Liste) -> set[Change]:

@@ -10,11 +10,13 @@ without a mouvement: they were inscribed before, as minors, whom a file leaves o
 """
 
 import secrets
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date
 from hashlib import blake2b
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 from common.calendrier import is_mineur
@@ -24,6 +26,8 @@ from worker.domain.identite import Mouvement, fold_identite, who_of
 
 HALF = 8
 SIZE = 2 * HALF
+
+PARTS = 256
 
 _JOINT = "\0"
 """Separates values: no value contains it."""
@@ -68,22 +72,30 @@ def _without_separators(text: str) -> str:
     return without_separators(text.replace("|", ","))
 
 
-def sort_records(records: bytes | bytearray) -> bytes:
-    """Return the fingerprint of these records, which are in any order."""
-    return b"".join(sorted(_cut(records)))
+def sort_records(parts: Iterable[bytearray]) -> bytes:
+    """Return the fingerprint of these records, which are in PARTS parts by their first byte, in any order."""
+    return b"".join(b"".join(sorted(_cut(part))) for part in parts)
 
 
 def find_changes(before: bytes, after: bytes) -> Iterator[Change]:
-    """Compare two fingerprints under one key.
+    """Compare two fingerprints under one key, a part at a time: at once, two million records take 250 MB.
 
     Electors of one identity stay as far as both fingerprints hold them; of those, the ones whose contents are in one
     only have changed. The order does not matter.
     """
-    had, has = Counter(_cut(before)), Counter(_cut(after))
-    gone, come = _count_identities(had - has), _count_identities(has - had)
-    for identity in sorted(gone.keys() | come.keys()):
-        changed = min(gone[identity], come[identity])
-        yield Change(identity, come[identity] - changed, gone[identity] - changed, changed)
+    for old, new in zip(_split(before), _split(after), strict=True):
+        had, has = Counter(_cut(old)), Counter(_cut(new))
+        gone, come = _count_identities(had - has), _count_identities(has - had)
+        for identity in sorted(gone.keys() | come.keys()):
+            changed = min(gone[identity], come[identity])
+            yield Change(identity, come[identity] - changed, gone[identity] - changed, changed)
+
+
+def _split(records: bytes) -> Iterator[bytes]:
+    places = range(0, len(records), SIZE)
+    begins = [bisect_left(places, first, key=records.__getitem__) * SIZE for first in range(PARTS)]
+    for begin, end in pairwise([*begins, len(records)]):
+        yield records[begin:end]
 
 
 def _count_identities(records: Counter[bytes]) -> Counter[bytes]:

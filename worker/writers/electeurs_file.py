@@ -27,7 +27,7 @@ from common.files import Sink, hash_file, open_regular
 from schemas.profiles.platform import IDENTITY, FileForm, picker
 from schemas.vocabulary import Format
 from worker.db.engine import STREAM
-from worker.domain.fingerprint import Digests, sort_records
+from worker.domain.fingerprint import PARTS, Digests, sort_records
 from worker.domain.identite import base_letters
 from worker.errors import ExportError, SchemaMismatchError
 from worker.exports.storage import BUFFER
@@ -347,7 +347,7 @@ def take_fingerprint(
         NotOurFileError: the worker did not make the file.
         OSError: the file is missing or cannot be read.
     """
-    records = bytearray()
+    parts = [bytearray() for _ in range(PARTS)]
     of_age_since = set()
     with open_regular(path) as file, io.BufferedReader(file, BUFFER) as stream:
         _, sha256 = hash_file(stream)
@@ -356,7 +356,7 @@ def take_fingerprint(
             who = [values[place] for place in _WHO]
             who[_BORN] = born = _SLASHED.sub(r"\3-\2-\1", who[_BORN])  # in the register's form
             identity = digests.identity(*who)
-            records += identity + digests.contents([values[place] for place in _CONTENTS])
+            parts[identity[0]] += identity + digests.contents([values[place] for place in _CONTENTS])
             if days and is_mineur(born, days.before) and not is_mineur(born, days.after):
                 of_age_since.add(identity)
-    return TakenFingerprint(sort_records(records), sha256, of_age_since)
+    return TakenFingerprint(sort_records(parts), sha256, of_age_since)
