@@ -105,6 +105,7 @@ def test_no_copy_has_a_protected_address_or_another_column_and_each_page_its_num
         write_pdf(compose_head(spec, export, Copie(id=number, bureau="")), lines, drawn)
         rows = list(csv.reader(io.StringIO(sheet.getvalue().decode("utf-8-sig")), delimiter=";"))
         assert rows[0] == [*COLUMNS.values()]
+        assert "0" not in {row[1] for row in rows}, "who has no number has none here"
         assert [len(row) for row in rows] == [len(COLUMNS)] * (len(people) + 1)
         protected = sum(is_protected for _, is_protected in people)
         assert [row[-1] for row in rows].count(ADRESSE_MASQUEE) == protected
@@ -277,11 +278,13 @@ def test_a_clerk_answers_in_twelve_actions(visit: Visit, site: Site, tmp_path: P
     hand.open(path_of("listes"))
     hand.go("Copies de la liste")
     hand.write("Demandeur", "INVENTÉ Paul")
+    hand.write("Reçue le", site.today)
     hand.page.get_by_label("Qualité d'électeur").select_option("carte")
     hand.press("Noter la demande")
     link = hand.page.get_by_role("link", name="Engagement à signer").first
     expect(link).to_be_visible(timeout=30_000)
     hand.download("Engagement à signer")
+    hand.write("Engagement signé reçu le", site.today)
     hand.press("Remettre la copie")
     expect(hand.page.get_by_role("link", name="Copie, PDF").first).to_be_visible(timeout=30_000)
     assert hand.download("Copie, PDF").read_bytes().startswith(b"%PDF")

@@ -90,7 +90,6 @@ def show(context: PageContext) -> Response:
     rows, paging = context.read_page(select_copies(context.commune.code), PAGE, {})
     copies = [to_record(CopieState, row) for row in rows]
     context.record_seen(SeenPage.COPIES, len(copies))
-    today = context.today.isoformat()
     return note_page(
         context,
         "copies/copies.html",
@@ -101,7 +100,7 @@ def show(context: PageContext) -> Response:
         paging=paging,
         Qualite=Qualite,
         bureaux=context.services.state.read(select_bureaux(context)),
-        form=dict.fromkeys((*NEW, *ANSWER), "") | {"recue_on": today, "engagement_on": today} | typed(context.form),
+        form=dict.fromkeys((*NEW, *ANSWER), "") | typed(context.form),
     )
 
 

@@ -68,7 +68,8 @@ def select_lines(connection: Connection, spec: ListeSpec, bureau: str, progress:
     """Yield the electors of a copy, in the order of the list."""
     entries = select_entries(connection, spec.code_commune, *among(spec, bureau), order=ORDRE)
     for place, entry in enumerate(entries, 1):
-        yield _VALUES(_RULES.to_ligne(entry))
+        bureau, numero, *rest = _VALUES(_RULES.to_ligne(entry))
+        yield bureau, numero if entry.numero else "", *rest
         if place % _BLOCK == 0:
             progress(place)
 
