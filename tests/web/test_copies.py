@@ -162,6 +162,8 @@ def test_a_request_is_recorded_answered_and_told_by_its_number(screen: FilesScre
     assert (record["demandeur"], record["decision"], str(record["engagement_on"])) == (WHO, "copie", "2026-11-05")
     page = screen.read_at("/copies")
     assert "remise le" in page
+    assert "Copie de la liste n°" not in screen.read_at("/dossier")
+    assert "Aucun fichier de cette liste" in screen.read_at("/statistiques")
     assert "n° 1 " not in screen.read_at("/taches")
     trail = [line for line in screen.desk.audit() if line.action == Action.COPIE_NOTED]
     assert [str(line.detail) for line in trail] == [

@@ -16,7 +16,7 @@ from producers.state import State, newest_first, to_export, view_of
 from producers.web.forms import read_day
 from schemas.profiles.platform import FileForm, may_be_deposited, read_form
 from schemas.tableaux import Edition, NeverPublished, TypeTableau, name_tableau, why_never_published
-from schemas.vocabulary import FORMATS, ExportKind, ExportStatus, Liste, Piece, Verdict
+from schemas.vocabulary import FORMATS, CopieFile, ExportKind, ExportStatus, Liste, Piece, Verdict
 
 LATEST = 10
 """The number of rows in openElec's « Derniers exports »."""
@@ -163,10 +163,11 @@ def read_made(state: State, commune: str, export_ids: Iterable[int]) -> list[Ask
 
 
 def read_current(state: State, commune: str) -> list[AskedFile]:
-    """Return the last file of each list, format and tableau, unless it is purged; lists first."""
+    """Return the last file of each list, format and tableau, unless it is purged or a copy; lists first."""
     view = DERNIERS_EXPORTS.c
     is_ready = view.status == literal(str(ExportStatus.READY), literal_execute=True)  # as in the index
-    newest = select(func.max(view.export_id)).where(view.code_commune == commune, is_ready, view.purged_at.is_(None))
+    is_ours = view.code_commune == commune, view.edition.not_in([*CopieFile])
+    newest = select(func.max(view.export_id)).where(*is_ours, is_ready, view.purged_at.is_(None))
     with state.reading() as connection:
         numbers = connection.scalars(newest.group_by(*(view[name] for name in _SAME_KIND))).all()
         files = read_files(connection, select_made(commune).where(view.export_id.in_(numbers)))
