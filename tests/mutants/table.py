@@ -597,7 +597,7 @@ worker/domain/tableau/
     - return max(self.effective_on, self.last_day + _ONE_DAY) if is_period else self.effective_on
     + return self.effective_on
   test_a_meeting_after_the_last_day_is_refused
-    - if not missing and Repere.REUNION in self.reperes and self.required(Repere.REUNION) >= self.last_day:
+    - if not missing and Repere.REUNION in REPERES[self.type] and self.required(Repere.REUNION) >= self.last_day:
   test_the_meeting_of_the_poll_is_not_taken_for_the_one_before
     - if first <= asked.reunion <= last:
   test_a_last_day_is_a_meeting_where_somebody_declared_one

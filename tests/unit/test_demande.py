@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from common.calendrier import CalendarScrutin
+from common.law import law_of
 from schemas.requests import TableauxRenderRequested
 from schemas.tableaux import TypeTableau
 from schemas.vocabulary import Categorie, Nature
@@ -75,14 +76,14 @@ def test_a_decree_moves_the_last_day_and_may_do_without_the_commission() -> None
     assert (demande.effective_on, demande.last_day) == (decreed, date(2027, 3, 26))
     assert cinq["reunion"] == demande.last_day
     assert (demande.name, demande.titre) == ("Tableau des inscriptions et radiations",) * 2
-    assert demande.reference_legale == "Code électoral, art. L. 19, L. 20 et R. 13"
+    assert law_of(demande.type, demande.scrutin) == "Code électoral, art. L. 19, L. 20 et R. 13"
 
 
 def test_without_a_poll_the_tableau_is_not_of_the_twenty_days() -> None:
     moment = datetime(2027, 3, 20, tzinfo=UTC)
     annual = Demande(type=VINGT, requested_at=moment, **_dates(VINGT, until="2027-03-19"))
     assert (annual.name, annual.titre) == ("Tableau des inscriptions et radiations",) * 2
-    assert annual.reference_legale == "Code électoral, art. L. 19, L. 19-1, L. 20 et R. 13"
+    assert law_of(annual.type, annual.scrutin) == "Code électoral, art. L. 19, L. 19-1, L. 20 et R. 13"
     assert annual.effective_on == date(2027, 3, 20), "published the day after the meeting"
     of_poll = Demande(type=VINGT, requested_at=moment, **_dates(VINGT, scrutin="2027-04-11"))
     assert (of_poll.name, of_poll.titre) == (

@@ -13,8 +13,8 @@ from functools import partial
 from typing import NamedTuple, Protocol
 
 from common.french import at_commune, count_in_words, count_of, format_moment, long_date, of_commune, short_date
-from common.law import CONSULTATION, LAW_OF_PROTECTION, appeals_of, cite
-from schemas.tableaux import Edition, Presentation, Repere, TypeTableau
+from common.law import CONSULTATION, LAW_OF_PROTECTION, appeals_of, cite, law_of
+from schemas.tableaux import REPERES, Edition, Presentation, Repere, TypeTableau
 from schemas.vocabulary import Categorie, Liste
 from worker.domain.identite import Mouvement
 from worker.domain.tableau.couverture import Chain, Link, exports_used, last_known_day
@@ -22,6 +22,7 @@ from worker.domain.tableau.demande import Demande, correction, is_in, is_in_peri
 from worker.domain.tableau.model import (
     ADRESSE_MASQUEE,
     MEMBRES_COMMISSION,
+    MODELES,
     NUMERO_PROVISOIRE,
     Bilan,
     Ligne,
@@ -56,7 +57,6 @@ class Survey:
         """By bureau: balance of the mouvements of the period that the tableau does not show."""
         self.has_lines = self.has_provisoire = self.has_protegee = self.has_majorite = False
         self._demande = demande
-        self._has_others = demande.type is TypeTableau.CINQ_JOURS_REU
         self._kept: list[tuple[bytes, ShownMouvement]] = []
 
     def add(self, mouvement: Mouvement) -> None:
@@ -70,7 +70,7 @@ class Survey:
             self.has_majorite |= mouvement.is_majorite and mouvement.categorie is Categorie.INSCRIPTION_OFFICE
             shown = ShownMouvement(mouvement.id, mouvement.arrives_in, mouvement.leaves)
             self._kept.append((order_key(mouvement.personne), shown))
-        elif self._has_others and is_in_period(mouvement, self._demande):
+        elif self._demande.type is TypeTableau.CINQ_JOURS_REU and is_in_period(mouvement, self._demande):
             move_electeur(mouvement, self.others, 1)
 
     def drain(self) -> Iterator[ShownMouvement]:
@@ -154,7 +154,7 @@ def _make_sections(demande: Demande, liste: "ListeDeCommune", survey: Survey, li
 
 
 def _make_parties(demande: Demande, sides: Sides, lignes_of: LignesOf) -> Iterator[Partie]:
-    modele = demande.modele
+    modele = MODELES[demande.type]
     for part, side in ((modele.additions, sides.additions), (modele.retranchements, sides.retranchements)):
         if part and demande.presentation is not Presentation.RECAPITULATIF:
             yield Partie(part.titre, lignes_of(side.ids), _total(part, side))
@@ -216,7 +216,7 @@ def compose_tableau(
     for mouvement in source.stream():
         survey.add(mouvement)
     has_nationalite = liste.liste is not Liste.PRINCIPALE
-    has_dates = demande.modele.has_dates
+    has_dates = MODELES[demande.type].has_dates
     left_out = "" if liste.has_arrondissements else liste.nom_commune
     rules = LigneRules(demande.edition, has_nationalite, has_dates, left_out)
     sections = tuple(_make_sections(demande, liste, survey, partial(Lignes, fetch=source.fetch, rules=rules)))
@@ -225,7 +225,7 @@ def compose_tableau(
         type=demande.type.value,
         presentation=demande.presentation.value,
         titre=demande.titre,
-        reference_legale=demande.reference_legale,
+        reference_legale=law_of(demande.type, demande.scrutin),
         nom_commune=liste.nom_commune,
         code_commune=liste.code_commune,
         departement=liste.departement,
@@ -245,7 +245,7 @@ def compose_tableau(
 
 
 def _objet(demande: Demande) -> str:
-    if Repere.DATE_TABLEAU in demande.reperes:
+    if Repere.DATE_TABLEAU in REPERES[demande.type]:
         return f"Date de tableau : {long_date(demande.required(Repere.DATE_TABLEAU))}"
     if demande.scrutin:
         return f"Scrutin du {long_date(demande.scrutin)}"
@@ -255,7 +255,7 @@ def _objet(demande: Demande) -> str:
 
 
 def _signatures(demande: Demande, nom_commune: str) -> Signatures | None:
-    signataire = demande.modele.signataire or (Signataire.MAIRE if demande.is_signed_by_maire else None)
+    signataire = MODELES[demande.type].signataire or (Signataire.MAIRE if demande.is_signed_by_maire else None)
     if signataire is None:
         return None
     is_commission = signataire is Signataire.COMMISSION_ADMINISTRATIVE

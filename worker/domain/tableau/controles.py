@@ -11,19 +11,19 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date
-from enum import StrEnum
 from typing import Any
 
 from common.calendrier import cloture, dix_janvier, is_mineur, last_birth
 from common.french import LACKS_BOTH, LACKS_CATEGORIE, LACKS_DATE, LACKS_MOTIF
 from schemas.tableaux import Presentation
-from schemas.vocabulary import CATEGORIES, Categorie, Nature, Severity
+from schemas.vocabulary import CATEGORIES, Categorie, Labelled, Nature, Severity
 from worker.domain.anomaly import Anomaly
 from worker.domain.identite import Effet, Etat, Identite, Mouvement, identite_of
 from worker.domain.majorite import OfAge, Period, Register
 from worker.domain.tableau.composition import TableauSource
 from worker.domain.tableau.demande import Demande, is_in, is_in_period, is_misplaced, is_perhaps_l30
 from worker.domain.tableau.model import (
+    MODELES,
     Tableau,
     fetch_in_batches,
     format_bureau,
@@ -132,7 +132,7 @@ def _on_what_is_missing(mouvement: Mouvement, demande: Demande) -> Iterator[Anom
     if demande.presentation is Presentation.RECAPITULATIF or mouvement.is_changement_bureau:
         return
     has_no_motif = not printed_motif(mouvement, demande.edition).strip()
-    has_no_date = demande.modele.has_dates and mouvement.after is not None
+    has_no_date = MODELES[demande.type].has_dates and mouvement.after is not None
     if has_no_date and has_no_motif:
         yield _anomalie(LACKS_BOTH, "date, motif", mouvement)
     elif has_no_date:
@@ -166,30 +166,20 @@ def check_bilan(tableau: Tableau) -> Iterator[Anomaly]:
             )
 
 
-class Reason(StrEnum):
+class Reason(Labelled):
     """Why an elector is on the list of the day and not counted by the tableau, or the contrary."""
 
-    CAME_SINCE = "came_since"
-    LEFT_SINCE = "left_since"
-    OF_AGE_SINCE = "of_age_since"
-    OF_AGE_LATER = "of_age_later"
-    STILL_TO_COME = "still_to_come"
-    STILL_TO_LEAVE = "still_to_leave"
+    CAME_SINCE = "came_since", "inscription {}, après le tableau"
+    LEFT_SINCE = "left_since", "radiation {}, après le tableau"
+    OF_AGE_SINCE = "of_age_since", "dix-huit ans {}, après le tableau"
+    OF_AGE_LATER = "of_age_later", "dix-huit ans {} : compte pour le tableau, pas encore sur la liste"
+    STILL_TO_COME = "still_to_come", "inscription {}, qui n'est pas encore appliquée à la liste"
+    STILL_TO_LEAVE = "still_to_leave", "radiation {}, qui n'est pas encore appliquée à la liste"
 
     @property
     def is_on_liste(self) -> bool:
         """Whether the elector is on the list of the day and not counted by the tableau; else the contrary."""
         return self in {Reason.CAME_SINCE, Reason.OF_AGE_SINCE, Reason.STILL_TO_LEAVE}
-
-
-_SAID = {
-    Reason.CAME_SINCE: "inscription {}, après le tableau",
-    Reason.LEFT_SINCE: "radiation {}, après le tableau",
-    Reason.OF_AGE_SINCE: "dix-huit ans {}, après le tableau",
-    Reason.OF_AGE_LATER: "dix-huit ans {} : compte pour le tableau, pas encore sur la liste",
-    Reason.STILL_TO_COME: "inscription {}, qui n'est pas encore appliquée à la liste",
-    Reason.STILL_TO_LEAVE: "radiation {}, qui n'est pas encore appliquée à la liste",
-}
 
 
 _SINCE = {Nature.INSCRIPTION: Reason.CAME_SINCE, Nature.RADIATION: Reason.LEFT_SINCE}
@@ -222,7 +212,7 @@ class Difference:
         return asdict(self) | {
             "reason": self.reason.value,
             "is_on": "liste" if self.reason.is_on_liste else "tableau",
-            "message": _SAID[self.reason].format(self.day),
+            "message": self.reason.label.format(self.day),
         }
 
 

@@ -36,12 +36,11 @@ from common.calendrier import (
     meeting_before,
 )
 from common.french import short_date
-from common.law import law_of
 from schemas.requests import TableauxRenderRequested
 from schemas.tableaux import REPERES, Edition, Presentation, Repere, TypeTableau, find_wrong_dates, name_tableau
 from schemas.vocabulary import Categorie, Nature
 from worker.domain.identite import Effet, Etat, Mouvement
-from worker.domain.tableau.model import MODELES, Modele
+from worker.domain.tableau.model import MODELES
 
 
 class DemandeInvalide(Exception):
@@ -105,14 +104,14 @@ class Demande:
     """Whether the mayor signs a tableau that requires no signature."""
 
     def __post_init__(self) -> None:
-        missing = [_MISSING[repere] for repere in self.reperes if getattr(self, repere) is None]
+        missing = [_MISSING[repere] for repere in REPERES[self.type] if getattr(self, repere) is None]
         if self.type is TypeTableau.VINGT_JOURS and not (self.scrutin or self.publication or self.until):
             missing.append("indiquer la date du scrutin, celle de la publication ou le dernier jour des mouvements")
-        if self.date_tableau and Repere.DATE_TABLEAU in self.reperes:
+        if self.date_tableau and Repere.DATE_TABLEAU in REPERES[self.type]:
             is_second = self.type is TypeTableau.SECOND_RECTIFICATIF
             if is_second != (self.date_tableau == cloture(self.date_tableau.year)):
                 missing.append(_WRONG_DATE[is_second])
-        if not missing and Repere.REUNION in self.reperes and self.required(Repere.REUNION) >= self.last_day:
+        if not missing and Repere.REUNION in REPERES[self.type] and self.required(Repere.REUNION) >= self.last_day:
             missing.append(
                 "la réunion à indiquer est la précédente, d'où les mouvements sont comptés : elle vient avant leur "
                 f"dernier jour, le {short_date(self.last_day)}"
@@ -127,11 +126,6 @@ class Demande:
             raise DemandeInvalide(f"{self.name} : {' ; '.join(missing)}")
 
     @property
-    def modele(self) -> Modele:
-        """The legal form of this type of tableau."""
-        return MODELES[self.type]
-
-    @property
     def name(self) -> str:
         """The short name, see `name_tableau`."""
         return name_tableau(self.type, self.scrutin, self.publication_due)
@@ -139,17 +133,7 @@ class Demande:
     @property
     def titre(self) -> str:
         """The official title."""
-        return self.modele.titre if self.name == self.type.label else self.name
-
-    @property
-    def reference_legale(self) -> str:
-        """The articles that the tableau cites."""
-        return law_of(self.type, self.scrutin)
-
-    @property
-    def reperes(self) -> tuple[Repere, ...]:
-        """The dates that this type of tableau is counted from."""
-        return REPERES[self.type]
+        return MODELES[self.type].titre if self.name == self.type.label else self.name
 
     @cached_property
     def jour(self) -> date:
@@ -220,7 +204,7 @@ class Demande:
     @property
     def effective_on(self) -> date:
         """The date of the tableau."""
-        if Repere.DATE_TABLEAU in self.reperes:
+        if Repere.DATE_TABLEAU in REPERES[self.type]:
             return self.required(Repere.DATE_TABLEAU)
         if self.type is TypeTableau.ADDITIONS:
             scrutin = self.required(Repere.SCRUTIN)
@@ -374,8 +358,6 @@ def is_in(mouvement: Mouvement, demande: Demande) -> bool:
         # The tableau des cinq jours shows radiations and the inscriptions of article L. 30 (INTA1830120J, III.C).
         is_all = demande.type is not TypeTableau.CINQ_JOURS_REU or mouvement.nature is Nature.RADIATION
         return is_in_period(mouvement, demande) and (is_all or mouvement.categorie is Categorie.INSCRIPTION_L30)
-    if not mouvement.is_listed:
-        return False
     place = place_of(mouvement, demande)
     is_cumulated = demande.inclure_j5 and demande.type is TypeTableau.PREMIER_RECTIFICATIF
     if is_cumulated and place and place.type is TypeTableau.CINQ_JOURS:
@@ -411,7 +393,7 @@ def is_misplaced(mouvement: Mouvement, demande: Demande) -> bool:
 
 def own_place(demande: Demande) -> Place:
     """Return the place of the mouvements of a historical tableau."""
-    return Place(demande.type, demande.required(demande.reperes[0]))
+    return Place(demande.type, demande.required(REPERES[demande.type][0]))
 
 
 def place_of(mouvement: Mouvement, demande: Demande) -> Place | None:

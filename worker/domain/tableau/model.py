@@ -197,7 +197,6 @@ ADRESSE_MASQUEE = "Adresse non communiquée"
 NUMERO_PROVISOIRE = "0"
 BATCH = 500
 """Maximum number of mouvements in memory while lines are read."""
-_ETRANGER = "99"
 
 
 @dataclass(frozen=True)
@@ -300,7 +299,7 @@ def format_date(mouvement: Mouvement) -> str:
 
 def format_naissance(personne: Personne) -> str:
     """Return `14/03/1962 à MARSEILLE (13)` or `00/08/1953 à ORAN (ALGÉRIE)`, without unknown parts."""
-    is_abroad = personne.departement_naissance in {"", _ETRANGER}
+    is_abroad = personne.departement_naissance in {"", "99"}
     where = personne.pays_naissance if is_abroad else personne.departement_naissance
     place = personne.commune_naissance or where
     if place and where and place != where:

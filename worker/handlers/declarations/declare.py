@@ -47,7 +47,7 @@ from worker.domain.tableau.demande import (
     is_in_period,
     is_perhaps_l30,
 )
-from worker.domain.tableau.model import Ligne, LigneRules, format_bureau
+from worker.domain.tableau.model import MODELES, Ligne, LigneRules, format_bureau
 from worker.errors import RefusedError
 from worker.exports.models import Export
 from worker.exports.recalls import Withdrawal, recall_tableaux
@@ -377,7 +377,7 @@ def _say(mouvement: Mouvement, demande: Demande) -> _Said | None:
     is_counted = is_since_2019 and is_in_period(mouvement, demande)
     if not (is_shown or sign or is_counted):
         return None
-    rules = LigneRules(demande.edition, has_nationalite=False, has_dates=demande.modele.has_dates)
+    rules = LigneRules(demande.edition, has_nationalite=False, has_dates=MODELES[demande.type].has_dates)
     has_line = is_shown and demande.presentation is not Presentation.RECAPITULATIF
     return _Said(
         mouvement.nature,
