@@ -6,7 +6,7 @@ CloudEvents has three modes on AMQP: structured (the one in use), binary (AMQP p
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from pydantic import ValidationError
 
@@ -29,30 +29,26 @@ _UNKNOWN_TYPE = Fault("type", "type_inconnu", "le contrat n'a pas ce type d'év�
 _MODELS = {model.EVENT_TYPE: model for model in MODELS}
 
 
-class Envelope(NamedTuple):
-    """The attributes of a message, and its faults; without faults, the message is an event of the contract."""
-
-    fields: Mapping[str, Any]
-    faults: Sequence[Fault]
-
-
 def read_envelope(
     body: bytes, *, headers: Mapping[str, Any] | None = None, content_type: str = "", content_encoding: str = ""
-) -> Envelope:
-    """Read the envelope of a message from its body and AMQP properties; its data are not validated."""
+) -> tuple[Mapping[str, Any], Sequence[Fault]]:
+    """Return the attributes of a message and its faults, from its body and AMQP properties; its data are not validated.
+
+    Without faults, the message is an event of the contract.
+    """
     given = (headers or {}).items()
     if fields := {name[len(it) :]: value for name, value in given for it in _PREFIXES if name.startswith(it)}:
-        return Envelope(fields, (_BINARY_MODE,))
+        return fields, (_BINARY_MODE,)
     text, faults = _open(body, content_encoding)
     read, more = _read(text, content_type)
-    return Envelope(read, faults or more)
+    return read, faults or more
 
 
 def find_faults(body: bytes, **properties: Any) -> Sequence[Fault]:  # noqa: ANN401 — those of read_envelope
     """Return every fault in the form and data of a message, except those that depend on the register."""
-    envelope = read_envelope(body, **properties)
-    if envelope.faults:
-        return envelope.faults
+    _, faults = read_envelope(body, **properties)
+    if faults:
+        return faults
     event = CloudEvent.from_bytes(body)
     if (model := _MODELS.get(event.type)) is None:
         return (_UNKNOWN_TYPE,)

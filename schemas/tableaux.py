@@ -95,12 +95,8 @@ class MissingDate(NamedTuple):
 
 def find_missing_dates(types: Sequence[TypeTableau], given: Container[str]) -> list[MissingDate]:
     """Return the fields that are required and not `given`; the meeting is left to the register."""
-    needed = [
-        MissingDate((repere,), tuple(type_ for type_ in types if repere in REPERES[type_]))
-        for repere in (Repere.DATE_TABLEAU, Repere.SCRUTIN)
-    ]
-    if TypeTableau.VINGT_JOURS in types:
-        needed.append(MissingDate((Repere.SCRUTIN, "until", "publication"), (TypeTableau.VINGT_JOURS,)))
+    ways = dict.fromkeys(map(dated_by, TypeTableau))
+    needed = [MissingDate(names, tuple(type_ for type_ in types if dated_by(type_) == names)) for names in ways]
     return [it for it in needed if it.types and not any(name in given for name in it.names)]
 
 

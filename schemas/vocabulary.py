@@ -320,14 +320,7 @@ def split_wishes(text: str) -> frozenset[Wish]:
     return frozenset(wish for wish in Wish if wish in words)
 
 
-LISTE_NAMES = {
-    "P": Liste.PRINCIPALE,
-    "CE": Liste.COMPLEMENTAIRE_EUROPEENNE,
-    "CM": Liste.COMPLEMENTAIRE_MUNICIPALE,
-    "LP": Liste.PRINCIPALE,
-    "LCE": Liste.COMPLEMENTAIRE_EUROPEENNE,
-    "LCM": Liste.COMPLEMENTAIRE_MUNICIPALE,
-}
+LISTE_NAMES = {f"{prefix}{liste}": liste for prefix in ("", "L") for liste in Liste}
 """The names of a list in an event: openElec's code, or the REU's name."""
 
 

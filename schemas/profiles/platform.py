@@ -6,7 +6,7 @@ An operator adds a file to the folder `profiles` for the préfectures that want 
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cache
 from operator import itemgetter
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, get_args
@@ -91,14 +91,9 @@ class FileForm(Part):
         """The first title that cannot name an element of an XML; empty without any."""
         return next((title for title in self.columns if not _TITLE.fullmatch(title)), "")
 
-    @cached_property
-    def titles(self) -> Mapping[str, str]:
-        """The title of the column of each value."""
-        return {value: title for title, value in self.columns.items()}
-
     def title(self, value: str) -> str:
         """Return the title of the column of a value; its name in a profile, if the file has no such column."""
-        return self.titles.get(value, value)
+        return next((title for title, known in self.columns.items() if known == value), value)
 
     @field_validator("separator")
     @classmethod

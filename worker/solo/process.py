@@ -187,7 +187,6 @@ class Solo:
 
     def __init__(self, settings: Settings, *, finish: bool = True) -> None:
         self._finish = finish
-        self._settings = settings
         set_encoder(PrefectureEncoder())
         self._broker = StubBroker(middleware=list(build_middleware()))
         self._doorbells = DoorbellQueues(self._broker)
