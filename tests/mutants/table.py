@@ -709,8 +709,8 @@ worker/handlers/
     + for spell, encoding in product(spells, ENCODINGS[:1]):
     - _mask_electeurs(connection, electeurs, number)
     - _remove_files(scope, sorted(naming))
-    - naming, unknown = set(tableaux), list[Path]()
-    + naming, unknown = set[int](), list[Path]()
+    - naming = set(resting)
+    + naming = set[int]()
     - if still := listed & {liste.value} if liste else listed:
   test_to_find_one_of_a_thousand_names_of_a_commune_that_left
     - if is_whole:

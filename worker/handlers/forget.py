@@ -200,7 +200,7 @@ def forget_electeur(scope: ForgetScope, who: Protege, liste: Liste | None) -> Fo
         done = Forgotten(NameSearch(names))
         done.counts |= {_ELECTEURS: len(electeurs), _MOUVEMENTS: len(gone)}
         done.counts[_TEXTS] = _mask_texts(connection, code, done.named) + _forget_said(scope, connection, done.named)
-        resting = _find_tableaux(connection, code, electeurs, gone) | _find_copies(connection, code, electeurs)
+        resting = _find_resting(connection, code, electeurs, gone)
     known = {who, *map(_who, (*electeurs, *mouvements))}
     done.counts[_FILES] = _remove_naming(scope, known, resting)
     done.counts[_ARRIVALS] = _erase_arrivals(scope)
@@ -321,32 +321,28 @@ def _year_of(date_naissance: str) -> str:
     return f"{date_naissance[:4]}-00-00" if date_naissance else ""
 
 
-def _texts(
-    code_commune: str, *, is_whole: bool
-) -> Iterator[tuple[Any, Sequence[Any], Sequence[Any], ColumnElement[bool]]]:
-    """Yield table, key, columns and condition of each text that people type."""
+def _texts(code_commune: str, *, is_whole: bool) -> Iterator[tuple[Sequence[Any], ColumnElement[bool]]]:
+    """Yield the columns of each table with texts that people type, and the condition of the commune's rows."""
     exports = select(Export.id).where(Export.code_commune == code_commune)
     imports = select(ImportListe.import_id).where(ImportListe.code_commune == code_commune)
-    yield Depot, [Depot.export_id], [Depot.remarque, Depot.answer], Depot.export_id.in_(exports)
-    yield Publication, [Publication.export_id], [Publication.reason], Publication.export_id.in_(exports)
-    yield Recall, [Recall.id], [Recall.because, Recall.reason], Recall.code_commune == code_commune
-    yield Request, [Request.id], [Request.reason], Request.code_commune == code_commune
-    yield Preview, [Preview.id], [Preview.file_name, Preview.reason], Preview.code_commune == code_commune
-    yield Import, [Import.id], [Import.file_name], Import.id.in_(imports)
-    yield Copie, [Copie.id], [Copie.demandeur, Copie.motif], Copie.code_commune == code_commune
-    key = [ImportListe.import_id, ImportListe.code_commune, ImportListe.liste]
-    yield ImportListe, key, [ImportListe.not_compared_because], ImportListe.import_id.in_(imports)
+    yield [Depot.remarque, Depot.answer], Depot.export_id.in_(exports)
+    yield [Publication.reason], Publication.export_id.in_(exports)
+    yield [Recall.because, Recall.reason], Recall.code_commune == code_commune
+    yield [Request.reason], Request.code_commune == code_commune
+    yield [Preview.file_name, Preview.reason], Preview.code_commune == code_commune
+    yield [Import.file_name], Import.id.in_(imports)
+    yield [Copie.demandeur, Copie.motif], Copie.code_commune == code_commune
+    yield [ImportListe.not_compared_because], ImportListe.import_id.in_(imports)
     if is_whole:  # the label of a canton may contain the name of an elector
-        key = [Scrutin.code_commune, Scrutin.date]
-        yield Scrutin, key, [Scrutin.libelle, Scrutin.texte], Scrutin.code_commune == code_commune
-        labels = [Bureau.libelle_canton, Bureau.libelle_circonscription]
-        yield Bureau, [Bureau.code_commune, Bureau.code], labels, Bureau.code_commune == code_commune
+        yield [Scrutin.libelle, Scrutin.texte], Scrutin.code_commune == code_commune
+        yield [Bureau.libelle_canton, Bureau.libelle_circonscription], Bureau.code_commune == code_commune
 
 
 def _mask_texts(connection: Connection, code_commune: str, named: NameSearch | None) -> int:
     """Mask the texts of a commune, or those with these names, and delete deferred events; return how many."""
     masked = 0
-    for table, key, columns, is_of_commune in _texts(code_commune, is_whole=named is None):
+    for columns, is_of_commune in _texts(code_commune, is_whole=named is None):
+        table, key = columns[0].class_, [*columns[0].class_.__table__.primary_key]
         written = or_(*(and_(column != "", column != ERASED) for column in columns))
         for row in connection.execute(select(*key, *columns).where(is_of_commune, written)).mappings().all():
             found = {
@@ -451,45 +447,36 @@ def _remove_files(scope: ForgetScope, export_ids: Sequence[int]) -> None:
         raise OSError(f"{removed.failures} exports whose files stay")
 
 
-def _find_tableaux(
+def _find_resting(
     connection: Connection, code_commune: str, electeurs: Sequence[Any], mouvements: Sequence[Any]
 ) -> set[int]:
-    """Return the tableaux that may print the elector, because their pages cannot be searched.
+    """Return the tableaux and copies that may print the elector, because their pages cannot be searched.
 
-    They rest on an import with a mouvement of the elector, or on one during whose version the elector came of age.
+    Tableaux rest on an import with a mouvement of the elector, or on one during whose version the elector came of age;
+    copies rest on a version that lists the elector. Letters to people whose name is masked are returned too.
     """
+    masked = set(connection.scalars(select(Copie.id).where(Copie.demandeur == ERASED)))
+    versions = {it.version for it in electeurs}
     imports = {it.import_id for it in mouvements}
     year = jour_a_paris(now()).year
     imports |= {it.version for it in electeurs if it.date_naissance.startswith(tuple(str(year - n) for n in _AGES))}
-    if not imports:
-        return set()
-    query = select(Export.id, Export.rests_on).where(
-        Export.code_commune == code_commune, Export.kind == ExportKind.TABLEAU.value
-    )
-    return {
-        row.id
-        for row in connection.execute(query)
-        if row.rests_on is None or None in imports or imports & {it["import_id"] for it in row.rests_on}
-    }
-
-
-def _find_copies(connection: Connection, code_commune: str, electeurs: Sequence[Any]) -> set[int]:
-    """Return the copies of the versions that list the elector, and the letters to people whose name is masked."""
-    masked = set(connection.scalars(select(Copie.id).where(Copie.demandeur == ERASED)))
-    versions = {it.version for it in electeurs}
-    query = select(Export.id, Export.parameters, Export.rests_on).where(Export.code_commune == code_commune)
-    return {
-        row.id
-        for row in connection.execute(query.where(Export.edition.in_(list(CopieFile))))
-        if row.parameters["copie"] in masked or versions & {it["import_id"] for it in row.rests_on or ()}
-    }
+    columns = Export.id, Export.kind, Export.edition, Export.parameters, Export.rests_on
+    found = set()
+    for row in connection.execute(select(*columns).where(Export.code_commune == code_commune)):
+        rests_on = {it["import_id"] for it in row.rests_on or ()}
+        if row.edition in set(CopieFile) and (row.parameters["copie"] in masked or versions & rests_on):
+            found.add(row.id)
+        is_any = row.rests_on is None or None in imports
+        if row.kind == ExportKind.TABLEAU and imports and (is_any or imports & rests_on):
+            found.add(row.id)
+    return found
 
 
 _AGES = range(18, 22)
 """The ages today of electors who came of age in the years of the tableaux that may still exist."""
 
 
-def _remove_naming(scope: ForgetScope, known: Iterable[Protege], tableaux: set[int]) -> int:
+def _remove_naming(scope: ForgetScope, known: Iterable[Protege], resting: set[int]) -> int:
     files = _list_files(scope)
     if not files:
         return 0
@@ -498,21 +485,19 @@ def _remove_naming(scope: ForgetScope, known: Iterable[Protege], tableaux: set[i
     with scope.engine.connect() as connection:
         query = select(Export.file_name, Export.id).where(Export.code_commune == scope.code_commune)
         ids = {row.file_name: row.id for row in connection.execute(query)}
-    naming, unknown = set(tableaux), list[Path]()
+    naming = set(resting)
     for path in files:
         if path.name.startswith("."):  # a killed worker left it
-            unknown.append(path)
+            path.unlink(missing_ok=True)
             continue
         export_id = ids.get(main_name(path.name))
         if export_id in naming or path.suffix == ".pdf" or not _names(path, spellings):
             continue
         if export_id is None:
-            unknown.append(path)
+            path.unlink(missing_ok=True)
         else:
             naming.add(export_id)
     _remove_files(scope, sorted(naming))
-    for path in unknown:
-        path.unlink(missing_ok=True)
     return len(files) - len(_list_files(scope))
 
 

@@ -8,7 +8,6 @@ from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, fields, replace
 from datetime import date, datetime
-from typing import NamedTuple
 
 from sqlalchemy import Connection, and_, select
 from sqlalchemy.orm import Session, joinedload
@@ -31,10 +30,10 @@ from schemas.declarations import (
 from schemas.envelope import CloudEvent
 from schemas.requests import TableauxRenderRequested
 from schemas.tableaux import Presentation
-from schemas.vocabulary import UNFINISHED, Action, DoubtDecision, ExportKind, ExportStatus, Liste, Nature
+from schemas.vocabulary import UNFINISHED, Action, DoubtDecision, ExportKind, ExportStatus, Liste
 from worker.access.authorization import Authorization
 from worker.access.models import Agent
-from worker.audit import Actor, Detail, Pseudonymised, WordKind, record_audit
+from worker.audit import Actor, Pseudonymised, WordKind, record_audit
 from worker.domain.identite import Mouvement, Personne, identite_of
 from worker.domain.majorite import OfAge, Period
 from worker.domain.tableau.demande import (
@@ -47,7 +46,7 @@ from worker.domain.tableau.demande import (
     is_in_period,
     is_perhaps_l30,
 )
-from worker.domain.tableau.model import MODELES, Ligne, LigneRules, format_bureau
+from worker.domain.tableau.model import MODELES, LigneRules, format_bureau
 from worker.errors import RefusedError
 from worker.exports.models import Export
 from worker.exports.recalls import Withdrawal, recall_tableaux
@@ -207,7 +206,8 @@ def _describe_bureau(connection: Connection, code_commune: str, note: DescribedB
     described = set_bureau(connection, code_commune, code, **description)
     said = f"bureau {code} : canton {described.code_canton or '?'} {described.libelle_canton}".rstrip()
     said += f", circonscription {described.code_circonscription or '?'} {described.libelle_circonscription}".rstrip()
-    _record(connection, Action.BUREAU_DESCRIBED, code_commune, by, [Pseudonymised(WordKind.TEXTE, said)])
+    detail = [Pseudonymised(WordKind.TEXTE, said)]
+    record_audit(connection, Action.BUREAU_DESCRIBED, actor=by, code_commune=code_commune, detail=detail)
 
 
 def protect(connection: Connection, code_commune: str, protege: Protege, *, by: Actor) -> list[str]:
@@ -233,7 +233,8 @@ def lift_protection(connection: Connection, code_commune: str, protege: Protege,
         RefusedError: the elector is not protected.
     """
     remove_protection(connection, code_commune, protege)
-    _record(connection, Action.PROTECTION_CHANGED, code_commune, by, "protection levée")
+    said = "protection levée"
+    record_audit(connection, Action.PROTECTION_CHANGED, actor=by, code_commune=code_commune, detail=said)
 
 
 def _decide_doubt(connection: Connection, code_commune: str, note: DoubtDecided, by: Actor) -> list[str]:
@@ -256,18 +257,14 @@ def _record_decision(connection: Connection, code_commune: str, note: DoubtDecid
     decided = decide_doubt(connection, note.doubt, note.decision, by=by.name, code_commune=code_commune)
     about = f"liste {decided.liste}"
     said = f"doute n° {note.doubt}, {about} : {note.decision.label} ({describe_differing(decided.differs)})"
-    _record(connection, Action.DOUBT_DECIDED, code_commune, by, said)
+    record_audit(connection, Action.DOUBT_DECIDED, actor=by, code_commune=code_commune, detail=said)
     for other in decided.others:
         said = f"doute n° {other}, {about} : {DoubtDecision.TWO_PERSONS.label}, d'après le n° {note.doubt}"
-        _record(connection, Action.DOUBT_DECIDED, code_commune, by, said)
+        record_audit(connection, Action.DOUBT_DECIDED, actor=by, code_commune=code_commune, detail=said)
 
 
 def _print_change(action: Action, because: str, code_commune: str, by: Actor) -> Withdrawal:
     return Withdrawal(None, action, because, by, code_commune=code_commune, says_why=True)
-
-
-def _record(connection: Connection, action: Action, code_commune: str, by: Actor, detail: Detail) -> None:
-    record_audit(connection, action, actor=by, code_commune=code_commune, detail=detail)
 
 
 def _require_may_protect(connection: Connection, code_commune: str, agent: str) -> None:
@@ -338,9 +335,9 @@ def change_lines(
     tableaux = and_(Export.kind == ExportKind.TABLEAU, Export.code_commune == code_commune)
     ready = select(Export).where(tableaux, Export.status == ExportStatus.READY, Export.recall_id.is_(None))
 
-    def read() -> dict[int, Counter[_Said]]:
+    def read() -> dict[int, Counter[tuple[object, ...]]]:
         """Return, by the id of each ready tableau, its prints of these people."""
-        found: dict[int, Counter[_Said]] = {}
+        found: dict[int, Counter[tuple[object, ...]]] = {}
         with Session(connection) as session:
             exports = session.scalars(ready.options(joinedload(Export.request)).order_by(Export.id)).all()
             commune = require_commune(connection, code_commune) if exports else None
@@ -359,34 +356,20 @@ def change_lines(
     return recall_tableaux(connection, withdrawal, stale)
 
 
-class _Said(NamedTuple):
-    """The print of one mouvement: its share of the counts, and its line unless the tableau is a récapitulatif."""
+def _say(mouvement: Mouvement, demande: Demande) -> tuple[object, ...]:
+    """Return the print of one mouvement: its share of the counts, and its line unless the tableau is a récapitulatif.
 
-    nature: Nature
-    bureau: str
-    correction: int
-    is_in_period: bool
-    is_perhaps_l30: bool
-    ligne: Ligne | None
-
-
-def _say(mouvement: Mouvement, demande: Demande) -> _Said | None:
-    """Return None when the tableau does not print the mouvement."""
+    It is empty when the tableau does not print the mouvement.
+    """
     is_since_2019 = not demande.type.is_repealed
     is_shown, sign = is_in(mouvement, demande), correction(mouvement, demande)
     is_counted = is_since_2019 and is_in_period(mouvement, demande)
     if not (is_shown or sign or is_counted):
-        return None
+        return ()
     rules = LigneRules(demande.edition, has_nationalite=False, has_dates=MODELES[demande.type].has_dates)
     has_line = is_shown and demande.presentation is not Presentation.RECAPITULATIF
-    return _Said(
-        mouvement.nature,
-        format_bureau(mouvement),
-        sign,
-        is_counted,
-        is_perhaps_l30(mouvement, demande),
-        rules.to_ligne(mouvement) if has_line else None,
-    )
+    counts = mouvement.nature, format_bureau(mouvement), sign, is_counted, is_perhaps_l30(mouvement, demande)
+    return *counts, rules.to_ligne(mouvement) if has_line else None
 
 
 def _count(demande: Demande, known: Calendrier, calendrier: Calendrier) -> list[date | None] | None:
