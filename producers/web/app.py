@@ -3,14 +3,14 @@
 import re
 import secrets
 import time
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, nullcontext
 from dataclasses import replace
+from http import HTTPMethod
 from typing import Any
 from urllib.parse import urlsplit
 
 import structlog
-from pydantic import IPvAnyNetwork
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers, MutableHeaders
@@ -73,8 +73,6 @@ from schemas.profiles.platform import load_profiles
 _log = structlog.get_logger("producers.web")
 _PLAIN = re.compile(r"[0-9A-Za-z-]{1,40}")
 
-_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"})
-
 HEADERS: Mapping[str, str] = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
     "font-src 'self'; connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
@@ -89,9 +87,6 @@ HEADERS: Mapping[str, str] = {
 
 OPEN_TO_ANY_NAME = frozenset({"/sante", "/sante/vie"})
 """Health checks of a container use its address, not its name."""
-
-METHODS = frozenset({"GET", "HEAD", "POST"})
-"""Other methods get 405."""
 
 
 class SecurityHeaders:
@@ -158,7 +153,7 @@ class RequestLog:
 
 def _loggable(scope: Scope) -> dict[str, Any]:
     """Return the loggable values of a request: known names and plain words only."""
-    values: dict[str, Any] = {"method": scope["method"] if scope["method"] in _METHODS else "?"}
+    values: dict[str, Any] = {"method": scope["method"] if scope["method"] in HTTPMethod.__members__ else "?"}
     if endpoint := scope.get("endpoint"):
         values["page"] = getattr(endpoint, "__name__", "?").strip("_")
     for name, value in scope.get("path_params", {}).items():
@@ -168,19 +163,16 @@ def _loggable(scope: Scope) -> dict[str, Any]:
     return values
 
 
-class TrustedProxies:
+class TrustedProxies(ProxyHeadersMiddleware):
     """Marks requests from a listed proxy, and trusts its headers about the client's address and scheme.
 
     uvicorn's middleware parses the headers; this class records the peer before uvicorn replaces it.
     """
 
-    def __init__(self, app: ASGIApp, proxies: Sequence[IPvAnyNetwork]) -> None:
-        self._believing = ProxyHeadersMiddleware(app, trusted_hosts=[str(it) for it in proxies])  # type: ignore[arg-type]
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # type: ignore[override]
         client = scope.get("client")
-        scope[FROM_PROXY] = client is not None and client[0] in self._believing.trusted_hosts
-        await self._believing(scope, receive, send)  # type: ignore[arg-type]
+        scope[FROM_PROXY] = client is not None and client[0] in self.trusted_hosts
+        await super().__call__(scope, receive, send)  # type: ignore[arg-type]
 
 
 class OwnSite:
@@ -215,7 +207,7 @@ class OwnSite:
             return
 
         async def go_on(scope: Scope, receive: Receive, _send: Send) -> None:
-            if scope["method"] not in METHODS:
+            if scope["method"] not in {"GET", "HEAD", "POST"}:
                 raise HTTPException(405, headers={"Allow": "GET, HEAD, POST"})
             if scope["method"] == "POST" and not self._is_ours(scope, headers):
                 raise HTTPException(403)
@@ -275,9 +267,6 @@ def commune_page(
             services.rates.count("download", agent=agent.name, address=client_address(request.scope))
         return PageContext(request, services, agent, commune)
 
-    def read(request: Request) -> Response:
-        return get(admit(request))
-
     def take(context: PageContext) -> Response:
         try:
             return post(context)
@@ -304,7 +293,7 @@ def commune_page(
     async def endpoint(request: Request) -> Response:
         if request.method == "POST":
             return await send(request)
-        return await run_in_threadpool(read, request)
+        return await run_in_threadpool(lambda: get(admit(request)))
 
     endpoint.__name__ = name  # the name in the log
     methods = [method for method, answer in (("GET", get), ("POST", post)) if answer is not _nowhere]
@@ -403,7 +392,7 @@ def create_app(
         middleware=[
             Middleware(SecurityHeaders, is_https=settings.is_https),
             Middleware(RequestLog),
-            Middleware(TrustedProxies, proxies=settings.web_trusted_proxies),
+            Middleware(TrustedProxies, trusted_hosts=[str(it) for it in settings.web_trusted_proxies]),
             Middleware(OwnSite, settings=settings),
             Middleware(
                 SignedSessions,

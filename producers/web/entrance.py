@@ -2,6 +2,7 @@
 
 import os
 import re
+from contextlib import suppress
 
 import structlog
 from starlette.concurrency import run_in_threadpool
@@ -61,11 +62,9 @@ async def _go_in(request: Request) -> Response:
     """Redirect to the provider; an agent who has a session continues to the requested page."""
     services, oidc = _require_oidc(request)
     services.rates.count("login", address=client_address(request.scope))
-    try:
+    with suppress(NotAnAgent, NotIdentified):
         await run_in_threadpool(oidc.identify, request)
         return RedirectResponse(_page_after(request), SEE_OTHER)
-    except (NotAnAgent, NotIdentified):
-        pass
     try:
         return await oidc.provider.send_to_login(request, oidc.back(request.app.url_path_for("retour")))
     except LoginFailed as error:

@@ -17,14 +17,12 @@ from producers.errors import ProducerError
 from producers.web.page_context import SEE_OTHER, WebServices
 from producers.web.security import RETURN, NotAnAgent, NotIdentified, Untrusted, csrf_token, is_partial
 
-ErrorKind = Literal["closed", "failed", "left", "not_an_agent", "not_identified", "untrusted"]
-
 _log = structlog.get_logger("producers.web")
 
 
 def show_access_page(
     request: Request,
-    case: ErrorKind,
+    case: Literal["closed", "failed", "left", "not_an_agent", "not_identified", "untrusted"],
     status_code: int = 200,
     *,
     who: str = "",

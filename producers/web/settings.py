@@ -13,8 +13,6 @@ from producers.settings import ProducerSettings, load
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 SECRET_LENGTH = 32
 
-Networks = Annotated[tuple[IPvAnyNetwork, ...], BeforeValidator(split_words)]
-
 
 class WebSettings(ProducerSettings):
     exports_dir: Path = Field(default_factory=lambda given: given["home"] / EXPORTS)
@@ -29,7 +27,7 @@ class WebSettings(ProducerSettings):
     web_agent: str = ""
     web_secret: SecretStr | None = None
 
-    web_trusted_proxies: Networks = ()
+    web_trusted_proxies: Annotated[tuple[IPvAnyNetwork, ...], BeforeValidator(split_words)] = ()
     web_proxy_secret: SecretStr | None = None
 
     web_oidc_issuer: str = ""
