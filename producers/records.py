@@ -16,7 +16,6 @@ class Toned(Labelled):
     tone: str
 
     def __init__(self, _value: str, _label: str = "", tone: str = "") -> None:
-        """Create a member with its tone."""
         self.tone = tone
 
 

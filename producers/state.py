@@ -96,9 +96,12 @@ def _converter(of_type: type, may_be_none: bool) -> Callable[[Any], Any]:  # noq
 _Export = TypeVar("_Export", bound=ExportState)
 
 
-def to_export(kind: type[_Export], row: Row[Any]) -> _Export:
-    """Build the record of a file from a row of `derniers_exports`."""
-    return to_record(kind, row, pieces={name: PieceFile(**it) for name, it in row.pieces.items()})
+def read_exports(kind: type[_Export], connection: Connection, query: Select[Any]) -> list[_Export]:
+    """Return the records of files from the rows of `derniers_exports`."""
+    return [
+        to_record(kind, row, pieces={name: PieceFile(**it) for name, it in row.pieces.items()})
+        for row in connection.execute(query)
+    ]
 
 
 _DERNIERS_EXPORTS = view_of("derniers_exports", ExportState)
@@ -166,7 +169,7 @@ class State(AbstractContextManager["State"]):
                 query = query.order_by(view.export_id.desc())
             else:
                 query = newest_first(connection, query, view.code_commune, view.export_id, commune)
-            exports = _read_exports(connection, query.limit(limit))
+            exports = read_exports(ExportState, connection, query.limit(limit))
             total = _count(connection, query)
         return sorted(exports, key=lambda export: (-export.requested_at.timestamp(), export.export_id)), total
 
@@ -181,12 +184,8 @@ class State(AbstractContextManager["State"]):
             ).first()
             if seen is None:
                 return RequestState()
-            exports = _read_exports(
-                connection,
-                select(_DERNIERS_EXPORTS)
-                .where(export.source == source, export.event_id == event_id)
-                .order_by(export.export_id),
-            )
+            files = select(_DERNIERS_EXPORTS).where(export.source == source, export.event_id == event_id)
+            exports = read_exports(ExportState, connection, files.order_by(export.export_id))
         return RequestState(RequestOutcome(seen.outcome), seen.reason, tuple(exports))
 
     def read(self, query: Select[Any]) -> Sequence[Row[*tuple[Any, ...]]]:
@@ -237,10 +236,6 @@ def _read_only_engine(url: URL) -> Engine:
 def _count(connection: Connection, query: Select[Any]) -> int:
     number: int = connection.execute(select(func.count()).select_from(query.order_by(None).subquery())).scalar_one()
     return number
-
-
-def _read_exports(connection: Connection, query: Select[Any]) -> list[ExportState]:
-    return [to_export(ExportState, row) for row in connection.execute(query)]
 
 
 def _place(url: URL) -> str:

@@ -11,8 +11,6 @@ from producers.cli.requests import BATCH, COMMUNE, NUMBER
 from producers.errors import ProducerError
 from producers.settings import load_settings
 
-_SHOWN = 10
-
 COMMANDS = {
     "export-liste": "producers.cli.requests:export_liste",
     "render-tableaux": "producers.cli.requests:render_tableaux",
@@ -56,7 +54,7 @@ def exports(commune: str | None, batch: str | None, limit: int | None, *, ids: b
     from producers.state import State
 
     with State(load_settings().require_state_url()) as state:
-        shown = limit or (None if batch else _SHOWN)
+        shown = limit or (None if batch else 10)
         found, total = state.latest(commune, shown, batch)
     console = make_console()
     print_exports(console, found, with_ids=ids)

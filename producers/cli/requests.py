@@ -45,13 +45,8 @@ def _read_file(text: str) -> bytes:
 
 COMMUNE = ParsedType("code", lambda text: check_code_commune(text.upper()))
 BATCH = ParsedType("lot", _parse_batch)
-FILE = ParsedType("fichier", _read_file)
 LISTE = ParsedType("liste", parse_liste)
 FORMAT = one_of(Format, "format")
-TYPE = one_of(TypeTableau, "type")
-PRESENTATION = one_of(Presentation, "presentation")
-EDITION = one_of(Edition, "edition")
-JOUR = ParsedType("date", parse_jour)
 NUMBER = whole_number(1)
 
 
@@ -66,7 +61,7 @@ subjects_options = together(
     click.option("--commune", type=COMMUNE, help=_COMMUNE_HELP),
     click.option(
         "--communes-file",
-        type=FILE,
+        type=ParsedType("fichier", _read_file),
         help="Un lot : une commune par ligne, ou la première colonne d'un CSV ; - pour l'entrée standard.",
     ),
     click.option("--batch", type=BATCH, metavar="LOT", help="Nom du lot ; redonné, le lot reprend où il en était."),
@@ -125,7 +120,7 @@ def export_liste(**given: Any) -> ExitCode:  # noqa: ANN401 — click's
 
 
 def _date_option(name: str, meaning: str) -> Decorator:
-    return click.option(_option(name), name, type=JOUR, metavar="DATE", help=meaning)
+    return click.option(_option(name), name, type=ParsedType("date", parse_jour), metavar="DATE", help=meaning)
 
 
 def _option(name: str) -> str:
@@ -136,7 +131,7 @@ _tableaux = together(
     click.option(
         "--type",
         "types",
-        type=TYPE,
+        type=one_of(TypeTableau, "type"),
         multiple=True,
         required=True,
         help=f"{', '.join(TypeTableau)} ; répétable.",
@@ -144,7 +139,7 @@ _tableaux = together(
     click.option(
         "--presentation",
         "presentations",
-        type=PRESENTATION,
+        type=one_of(Presentation, "presentation"),
         multiple=True,
         help="commune, par_bureau ou recapitulatif ; répétable. Par défaut : commune.",
     ),
@@ -172,7 +167,7 @@ _tableaux = together(
     _date_option("publication", "Jour prévu de la publication : les mouvements s'arrêtent la veille. Jamais imprimé."),
     click.option(
         "--edition",
-        type=EDITION,
+        type=one_of(Edition, "edition"),
         metavar="EDITION",
         help="affichage ou commission, dont l'exemplaire porte les motifs complets et ne se publie pas. Par défaut : "
         "affichage.",

@@ -10,8 +10,6 @@ from producers.web.journal import ACTIONS, read_history
 from producers.web.page_context import AWAY, BROKEN, CONFLICT, GONE, NOT_FOUND, PageContext
 from schemas.vocabulary import PIECES, ExportKind, Liste, Piece
 
-KINDS = {ExportKind.LISTE.value: "Listes électorales", ExportKind.TABLEAU.value: "Tableaux"}
-
 
 def show_all(context: PageContext) -> Response:
     """Show all files; invalid filters of the URL are ignored."""
@@ -25,7 +23,7 @@ def show_all(context: PageContext) -> Response:
         paging=Paging.uncounted(context.url("exports"), asked, page=page, has_after=len(files) > PAGE),
         asked=asked | {name: day or "" for name, day in days.items()},
         is_filtered=any(asked.values()),
-        kinds=KINDS,
+        kinds={ExportKind.LISTE.value: "Listes électorales", ExportKind.TABLEAU.value: "Tableaux"},
         listes={liste.value: liste.label for liste in Liste},
         etats={name: words for name, (words, _condition) in ETATS.items()},
         unread=[name for name, day in days.items() if asked[name] and day is None],

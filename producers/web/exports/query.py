@@ -12,14 +12,11 @@ from common.calendrier import zone_of
 from common.french import capitalized, count_of
 from common.texte import fold
 from producers.records import STATE_RULES, WORDS, ExportState, FileState, PieceFile, StateRule
-from producers.state import State, newest_first, to_export, view_of
+from producers.state import State, newest_first, read_exports, view_of
 from producers.web.forms import read_day
 from schemas.profiles.platform import FileForm, may_be_deposited, read_form
 from schemas.tableaux import Edition, NeverPublished, TypeTableau, name_tableau, why_never_published
 from schemas.vocabulary import FORMATS, CopieFile, ExportKind, ExportStatus, Liste, Piece, Verdict
-
-LATEST = 10
-"""The number of rows in openElec's « Derniers exports »."""
 
 _SAME_KIND = ("kind", "liste", "format", "type_tableau", "presentation", "edition")
 
@@ -140,11 +137,11 @@ DERNIERS_EXPORTS = view_of("derniers_exports", AskedFile)
 
 
 def select_latest(connection: Connection, commune: str) -> list[AskedFile]:
+    """Return as many files as openElec's « Derniers exports »."""
     view = DERNIERS_EXPORTS.c
     made = select(DERNIERS_EXPORTS).where(view.status == ExportStatus.READY)
-    return read_files(
-        connection, newest_first(connection, made, view.code_commune, view.export_id, commune).limit(LATEST)
-    )
+    newest = newest_first(connection, made, view.code_commune, view.export_id, commune)
+    return read_files(connection, newest.limit(10))
 
 
 def find_file(state: State, export_id: int) -> AskedFile | None:
@@ -153,7 +150,7 @@ def find_file(state: State, export_id: int) -> AskedFile | None:
 
 
 def read_files(connection: Connection, query: Select[Any]) -> list[AskedFile]:
-    return [to_export(AskedFile, row) for row in connection.execute(query)]
+    return read_exports(AskedFile, connection, query)
 
 
 def read_made(state: State, commune: str, export_ids: Iterable[int]) -> list[AskedFile]:
