@@ -53,33 +53,30 @@ _FIELDS = ("export", "jour", "remarque", "concerne", "verdict", "jour-reponse", 
 
 def declare(context: PageContext) -> Response:
     """« Marquer comme déposé »."""
-    found = _find_unchosen(context, "export")
+    chosen, found = _read_chosen(context, "export")
     day = read_days({"jour": text(context.form, "jour")}, found, until=context.today).get("jour")
     values = {"deposited_on": day, "remarque": text(context.form, "remarque")}
     note = validate(FileDeposited, values, _FIELDS, found, names={"deposited_on": "jour"}, better=_BETTER)
-    return _send(context, note, f"déposé le {short_date(note.deposited_on)}")
+    return _send(context, note, f"déposé le {short_date(note.deposited_on)}", chosen)
 
 
 def record_verdict(context: PageContext) -> Response:
     """« Accepté » or « rejeté », with the platform's reply."""
-    found = _find_unchosen(context, "concerne")
+    chosen, found = _read_chosen(context, "concerne")
     day = read_days({"jour-reponse": text(context.form, "jour")}, found, until=context.today).get("jour-reponse")
     values = {"verdict": text(context.form, "verdict"), "verdict_on": day, "answer": text(context.form, "reponse")}
     names = {"verdict_on": "jour-reponse", "answer": "texte"}
     note = validate(VerdictReceived, values, _FIELDS, found, names=names, better=_BETTER)
-    return _send(context, note, f"{note.verdict.label} le {short_date(note.verdict_on)}")
+    return _send(context, note, f"{note.verdict.label} le {short_date(note.verdict_on)}", chosen)
 
 
-def _find_unchosen(context: PageContext, field: str) -> dict[str, str]:
-    return {} if _read_chosen(context) else {field: "cochez au moins un fichier"}
+def _read_chosen(context: PageContext, field: str) -> tuple[list[int], dict[str, str]]:
+    """Return the ticked files, and the error of the field if there is none."""
+    made = read_made(context.services.state, context.commune.code, _few(context.form.getlist("export")))
+    return [file.export_id for file in made], {} if made else {field: "cochez au moins un fichier"}
 
 
-def _read_chosen(context: PageContext) -> list[AskedFile]:
-    return read_made(context.services.state, context.commune.code, _few(context.form.getlist("export")))
-
-
-def _send(context: PageContext, note: FileDeposited | VerdictReceived, words: str) -> Response:
-    exports = [file.export_id for file in _read_chosen(context)]
+def _send(context: PageContext, note: FileDeposited | VerdictReceived, words: str, exports: list[int]) -> Response:
     return send_note(context, DEPOT, note, f"{words}, {count_of(len(exports), 'fichier')}", exports)
 
 

@@ -42,7 +42,6 @@ from producers.web.templating import add_words
 from schemas.profiles.platform import PlatformProfile
 from schemas.vocabulary import Labelled, Liste, Piece
 
-TO_DEPOSIT, NOT_TO_DEPOSIT = "a-deposer", "ne-pas-deposer"
 _WIDTH = 88
 """Maximum line length in characters: Notepad does not wrap long lines."""
 
@@ -72,15 +71,12 @@ class DossierFile:
         """Path in the archive: files that must not be deposited are in a folder of their own."""
         it = self.file
         is_apart = it.is_never_deposited or it.provisoire_until or it.is_incomplete or it.recalled_at or it.is_rejected
-        return f"{NOT_TO_DEPOSIT if is_apart else TO_DEPOSIT}/{it.file_name}"
+        return f"{'ne-pas-deposer' if is_apart else 'a-deposer'}/{it.file_name}"
 
     @property
     def moment(self) -> datetime:
         """When the file was made, in the civil time of its commune."""
         return civil_time(self.file.finished_at or self.file.requested_at, self.file.code_commune)
-
-
-_TO_TAKE = frozenset({FileState.READY, FileState.DEPOSITED, FileState.ACCEPTED})
 
 
 def by_liste(files: Iterable[AskedFile]) -> dict[Liste, list[AskedFile]]:
@@ -97,7 +93,7 @@ def pick(files: Sequence[AskedFile]) -> AskedFile | None:
     """
     if not files or any(it.is_rejected for it in files if it.request_id == files[0].request_id):
         return None
-    return files[0] if files[0].state in _TO_TAKE else None
+    return files[0] if files[0].state in {FileState.READY, FileState.DEPOSITED, FileState.ACCEPTED} else None
 
 
 def why_lacking(files: Sequence[AskedFile]) -> str:
@@ -184,7 +180,6 @@ def _read_differences(root: Path, file: AskedFile) -> Sequence[dict[str, Any]]:
 def write_readme(
     commune: AgentCommune, files: Sequence[DossierFile], lacking: Sequence[str], platform: PlatformProfile
 ) -> bytes:
-    """Return the instructions."""
     has_tableau = any(it.file.is_tableau and not it.file.is_never_deposited for it in files)
     about = {"commune": commune, "files": files, "lacking": lacking, "platform": platform, "has_tableau": has_tableau}
     return _write("lisez-moi.txt", **about, WORDS=WORDS)

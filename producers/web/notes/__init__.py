@@ -62,19 +62,14 @@ def show_calendar(context: PageContext) -> Response:
     """« Réunions et scrutins »; the parameters `reunion`, `liste` and `scrutin` select a note to correct."""
     pending = read_declarations(context, "reunions")
     state, commune = context.services.state, context.commune.code
-    tableaux, own, reunions = (
-        read_tableaux(state, commune),
-        read_own_scrutins(state, commune),
-        read_reunions(state, commune),
-    )
-    days = {it.jour for it in own}
+    tableaux, reunions = read_tableaux(state, commune), read_reunions(state, commune)
+    own = read_own_scrutins(state, commune)
+    days, is_sent = {it.jour for it in own}, text(context.form, "act") in {"reunion", "scrutin"}
     return note_page(
         context,
         "notes/reunions.html",
         pending,
-        form=_read_form(context)
-        if text(context.form, "act") in {"reunion", "scrutin"}
-        else _prefill(context, reunions, own),
+        form=_read_form(context) if is_sent else _prefill(context, reunions, own),
         reunions=[(it, [file for file in tableaux if _rests_on(file, it)]) for it in reunions],
         scrutins=[(it, [file for file in tableaux if file.parameters.get("scrutin") == str(it.jour)]) for it in own],
         national=[it for it in read_scrutins(state, commune) if it.jour not in days and it.jour >= context.today],

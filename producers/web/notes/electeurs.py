@@ -236,14 +236,6 @@ def show_motifs(context: PageContext) -> Response:
     )
 
 
-def select_doubts(commune: str, *, are_decided: bool) -> Select[Any]:
-    """Select the open doubts in the order of their detection, or the decided ones, the last first."""
-    known = _DOUTES.c
-    which = known.decision != "" if are_decided else known.decision == ""
-    order = known.doute.desc() if are_decided else known.doute
-    return select(_DOUTES).where(known.code_commune == commune, which).order_by(order)
-
-
 def _compare(doubt: Mapping[Any, Any]) -> Iterator[tuple[str, str, str, bool]]:
     """Yield what is known of both sides: label, who left, who came, whether they differ."""
     for key, (label, names) in _SIDE_LABELS.items():
@@ -271,11 +263,15 @@ def decide_doubt(context: PageContext) -> Response:
 
 
 def show_doubts(context: PageContext) -> Response:
+    """Show the open doubts in the order of their detection, or the decided ones, the last first."""
     pending, are_decided = read_declarations(context, "doutes"), _OF_DECIDED in context.query
-    query = select_doubts(context.commune.code, are_decided=are_decided)
+    known, commune = _DOUTES.c, context.commune.code
+    which = known.decision != "" if are_decided else known.decision == ""
+    query = select(_DOUTES).where(known.code_commune == commune, which)
+    query = query.order_by(known.doute.desc() if are_decided else known.doute)
     doubts, paging = context.read_page(query, DOUBTS, {_OF_DECIDED: "1"} if are_decided else {})
     context.record_seen(SeenPage.DOUBTS, 2 * len(doubts))
-    made = read_tableaux(context.services.state, context.commune.code) if are_decided else []
+    made = read_tableaux(context.services.state, commune) if are_decided else []
     return note_page(
         context,
         "notes/doutes.html",
@@ -304,16 +300,12 @@ def _fold(words: str) -> str:
     return "".join(filter(str.isalnum, fold(words)))
 
 
-def _read_birth(words: str) -> str:
-    return "-".join(reversed(words.split("/"))) if _BIRTH.fullmatch(words) else ""
-
-
 def change_protected(context: PageContext) -> Response:
     _require_right(context)
     number = read_number(text(context.form, "number"))
     match text(context.form, "act"):
         case "search":
-            return _show_protected(context, _search(context))
+            return show_protected(context, _search(context))
         case "protect" if number:
             return send_note(context, "proteges", ElecteurProtected(electeur=number), "un électeur protégé")
         case "lift" if number:
@@ -327,13 +319,13 @@ def _searched(context: PageContext) -> dict[str, str]:
 
 
 def _search(context: PageContext) -> list[Row[Any]]:
-    form = _searched(context)
-    born, wrong = _read_birth(form["naissance"]), dict[str, str]()
+    form, wrong = _searched(context), dict[str, str]()
     if not form["nom"]:
         wrong["nom"] = "écrivez le début du nom"
-    if not born:
+    if not _BIRTH.fullmatch(form["naissance"]):
         wrong["naissance"] = "écrivez la date de naissance, JJ/MM/AAAA"
     refuse(form, wrong)
+    born = "-".join(reversed(form["naissance"].split("/")))
     return _find_electeurs(context.services.state, context.commune.code, form["nom"], born)
 
 
@@ -342,13 +334,9 @@ def _require_right(context: PageContext) -> None:
         raise HTTPException(NOT_FOUND)
 
 
-def show_protected(context: PageContext) -> Response:
-    """« Électeurs protégés », for agents with the right `may_protect`."""
+def show_protected(context: PageContext, found: Sequence[Row[Any]] | None = None) -> Response:
+    """« Électeurs protégés », for agents with the right `may_protect`; `found`: the electors of a search."""
     _require_right(context)
-    return _show_protected(context, None)
-
-
-def _show_protected(context: PageContext, found: Sequence[Row[Any]] | None) -> Response:
     pending = read_declarations(context, "proteges")
     page = page_number(context.query.get("page", ""))
     rows = context.services.state.read(select(_PROTEGES).where(_PROTEGES.c.code_commune == context.commune.code))

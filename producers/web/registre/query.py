@@ -1,6 +1,6 @@
 """Uploaded exports of the REU and imports of a commune, from the views `apercus` and `imports`."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import cached_property
@@ -187,7 +187,8 @@ def read_imports(state: State, commune: str) -> list[FinishedImport]:
     query = select(_IMPORTS).where(view.code_commune == commune).order_by(view.import_id.desc(), view.liste.desc())
     rows = state.read(query)
     links = [row for row in reversed(rows) if row.undone_at is None]
-    gaps, followed = _find_gaps(links), _find_followed(links)
+    gaps, last_of = _find_gaps(links), {row.liste: row for row in links}
+    followed = {it.import_id: _day_of(last_of[it.liste]) for it in links if last_of[it.liste].import_id != it.import_id}
     of_import: dict[int, list[Row[Any]]] = {}
     for row in rows:
         of_import.setdefault(row.import_id, []).append(row)
@@ -212,12 +213,6 @@ def read_register_since(state: State, commune: str) -> date | None:
     """Return the day of the first export of the register; None if other software writes the register."""
     query = select(_IMPORTS).where(_IMPORTS.c.code_commune == commune, _IMPORTS.c.undone_at.is_(None))
     return min(map(_day_of, state.read(query)), default=None)
-
-
-def _find_followed(rows: Sequence[Row[Any]]) -> dict[int, date]:
-    """Map each import with a later import of one of its lists to the day of the last one."""
-    last = {row.liste: row for row in rows}
-    return {row.import_id: _day_of(last[row.liste]) for row in rows if last[row.liste].import_id != row.import_id}
 
 
 def _day_of(row: Row[Any]) -> date:

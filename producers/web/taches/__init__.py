@@ -10,7 +10,6 @@ from typing import NamedTuple
 
 from starlette.responses import Response
 
-from common.calendrier import CalendarReunion
 from common.french import capitalized, count_of, short_date, weekday_date
 from producers.records import FileState, Toned
 from producers.web.copies import IS_WAITING, CopieState, read_copies
@@ -153,8 +152,10 @@ def _meet(it: Situation, agenda: Agenda) -> Task:
     title, button = _NOTE_THE_MEETING, Button("Noter la réunion", "reunions")
     if is_annual:
         title = f"Réunir la commission de contrôle ({first.year})"
-    if agenda.cycle.reunion:
-        return Task(title, TaskState.DONE, f"{agenda.title} : {_held(agenda.cycle.reunion)}.", button)
+    if met := agenda.cycle.reunion:
+        held = "" if met.has_deliberated else ", qui n’a pas délibéré"
+        why = f"{agenda.title} : réunion du {short_date(met.jour)}{held}."
+        return Task(title, TaskState.DONE, why, button)
     law = "art. L. 19, III, et R. 10" if is_annual else "art. L. 19, III"
     why = f"{agenda.title} : elle se réunit du {short_date(first)} au {short_date(last)} ({law})."
     if is_annual:
@@ -163,10 +164,6 @@ def _meet(it: Situation, agenda: Agenda) -> Task:
         why = why if is_annual else f"{why} Sans elle, le tableau est publié tel quel au plus tard le vingtième jour."
         return Task(title, TaskState.LATE, why, button, last)
     return Task(title, TaskState.TO_DO if it.today >= first else TaskState.TO_COME, why, button, last)
-
-
-def _held(reunion: CalendarReunion) -> str:
-    return f"réunion du {short_date(reunion.jour)}{'' if reunion.has_deliberated else ', qui n’a pas délibéré'}"
 
 
 def _about_listes(it: Situation) -> Iterator[Task]:

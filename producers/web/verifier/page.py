@@ -1,6 +1,6 @@
 """« Vérifier un fichier »: which export an uploaded file is, and whether it is intact."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -25,6 +25,7 @@ from producers.web.verifier.diagnosis import (
 from schemas.profiles.platform import FileForm
 from schemas.vocabulary import PIECES
 
+_PIECES = table("pieces", *(column(name) for name in ("export_id", "file_name", "sha256")))
 _OF_A_DOSSIER = frozenset({"LISEZ-MOI.txt", "RAPPROCHEMENT.txt", "SHA256SUMS"})
 
 
@@ -102,7 +103,13 @@ class _KnownFiles:
 
     @classmethod
     def look_up(cls, context: PageContext, uploaded: Sequence[UploadedFile]) -> Self:
-        found = _find(context, {it.sha256 for it in uploaded}, {name for it in uploaded for name in it.likely_names})
+        """Look for them, and for those with a piece that has one of these digests or names; the last one comes last."""
+        wanted, names = {it.sha256 for it in uploaded}, {name for it in uploaded for name in it.likely_names}
+        view, piece = DERNIERS_EXPORTS.c, _PIECES.c
+        of_file, of_piece = (or_(it.sha256.in_(wanted), it.file_name.in_(names)) for it in (view, piece))
+        beside = exists().where(piece.export_id == view.export_id, of_piece)
+        made = select_made(context.commune.code).where(or_(of_file, beside))
+        found = read_all(context.services.state, made.order_by(view.export_id))
         digests: dict[str, list[AskedFile]] = {}
         for file in found:
             for sha256 in {it.sha256 for it in file.files}:
@@ -151,15 +158,3 @@ def _compare(context: PageContext, made: AskedFile, uploaded: UploadedFile, cont
     ):
         return compare_apart(kept, content, uploaded, made.form)
     return None
-
-
-_PIECES = table("pieces", *(column(name) for name in ("export_id", "file_name", "sha256")))
-
-
-def _find(context: PageContext, digests: Collection[str], names: Collection[str]) -> list[AskedFile]:
-    """Return the files with one of these digests or names, or with a piece that has one; the last one last."""
-    view, piece = DERNIERS_EXPORTS.c, _PIECES.c
-    of_file, of_piece = (or_(it.sha256.in_(digests), it.file_name.in_(names)) for it in (view, piece))
-    beside = exists().where(piece.export_id == view.export_id, of_piece)
-    made = select_made(context.commune.code).where(or_(of_file, beside))
-    return read_all(context.services.state, made.order_by(view.export_id))
