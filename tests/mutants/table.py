@@ -584,7 +584,7 @@ worker/domain/tableau/
   test_a_statement_that_moves_electors_contradicts_the_first_export
     - if bilan.avant != found.get(key, 0):
   test_of_age_for_the_poll_or_its_second_round
-    - if not mouvement.is_listed or not is_counted(mouvement, demande):
+    - if not mouvement.is_listed or is_mineur(born, demande.age_avant, demande.jour):
     + if not mouvement.is_listed:
   test_who_is_on_the_list_is_inscribed_on_her_birthday
   test_of_age_for_the_poll_or_its_second_round

@@ -199,7 +199,11 @@ class Storage:
         """
         self.require_own()
         with translate_disk_errors():
-            directory = self._directory(code_commune)
+            directory = self.root / check_code_commune(code_commune)
+            if not directory.is_dir():
+                directory.mkdir(parents=True, exist_ok=True)
+                directory.chmod(DIRECTORY_MODE)
+                sync_to_disk(self.root)
             with PendingFile(directory, name, owner, self._require_same) as pending:
                 yield pending
 
@@ -259,14 +263,6 @@ class Storage:
         if sizes:
             sync_to_disk(self.root / code_commune)
         return sizes
-
-    def _directory(self, code_commune: str) -> Path:
-        directory = self.root / check_code_commune(code_commune)
-        if not directory.is_dir():
-            directory.mkdir(parents=True, exist_ok=True)
-            directory.chmod(DIRECTORY_MODE)
-            sync_to_disk(self.root)
-        return directory
 
 
 @contextmanager

@@ -124,10 +124,8 @@ def check_couverture(demande: Demande, chain: Chain, *, is_neant: bool = False) 
         yield from _check_links(demande, chain)
     else:
         yield _unsaid(demande, chain, is_neant=is_neant)
-    for before, link in _counted(demande, chain):
-        expected = chain.expect(before, link)
-        if expected is not None:
-            yield _anomalie("couverture_contredite", _on_totals(chain, before, link, expected))
+    for said in contradictions(chain, _counted(demande, chain)):
+        yield _anomalie("couverture_contredite", said)
     yield from _check_waiting(demande, chain)
 
 
@@ -304,7 +302,9 @@ def _check_word(demande: Demande, chain: Chain, word: CompleteUntil) -> Iterator
         if link.is_compared or chain.expect(before, link) is not None:
             continue
         if chain.word(link.taken_on):
-            yield _anomalie("couverture_lacune", _on_word_only(before, link), Severity.REMARK)
+            totals = f"Les totaux concordent ({format_number(before.electeurs)} puis {format_number(link.electeurs)})."
+            said = f"{_on_gap(link, before)} : que les mouvements sont tous là n'est dit que par leur import. {totals}"
+            yield _anomalie("couverture_lacune", said, Severity.REMARK)
         else:
             yield _gap(link, before)
 
@@ -365,9 +365,9 @@ def check_first(
             return
 
 
-def contradictions(chain: Chain) -> Iterator[str]:
-    """Yield the contradictions between the exports of a list and other mouvements, in French, with dates."""
-    for before, link in pairwise(chain.links):
+def contradictions(chain: Chain, pairs: Iterable[tuple[Link, Link]]) -> Iterator[str]:
+    """Yield the contradictions between pairs of exports and other mouvements, in French, with dates."""
+    for before, link in pairs:
         expected = chain.expect(before, link)
         if expected is not None:
             yield _on_totals(chain, before, link, expected)
@@ -406,11 +406,6 @@ def _on_gap(link: Link, before: Link) -> str:
         f"L'export du {short_date(link.taken_on)} a été repris sans être comparé à celui du "
         f"{short_date(before.taken_on)}"
     )
-
-
-def _on_word_only(before: Link, link: Link) -> str:
-    totals = f"Les totaux concordent ({format_number(before.electeurs)} puis {format_number(link.electeurs)})."
-    return f"{_on_gap(link, before)} : que les mouvements sont tous là n'est dit que par leur import. {totals}"
 
 
 def _gap(link: Link, before: Link) -> Anomaly:

@@ -329,9 +329,6 @@ def _reunion(
     return calendrier.meeting_before(asked.scrutin) or calendrier.publication_before(asked.scrutin) - _ONE_DAY
 
 
-_ORDER = {type_: rank for rank, type_ in enumerate(TypeTableau)}
-
-
 @dataclass(frozen=True)
 class Place:
     """The only historical tableau of a mouvement: its type, and its date de tableau or its poll."""
@@ -349,7 +346,7 @@ class Place:
     @property
     def order(self) -> tuple[date, int, date]:
         """The order of the tableaux: by day, then as the law names them."""
-        return self.held_on, _ORDER[self.type], self.day
+        return self.held_on, [*TypeTableau].index(self.type), self.day
 
 
 def is_in(mouvement: Mouvement, demande: Demande) -> bool:
@@ -378,11 +375,6 @@ def is_perhaps_l30(mouvement: Mouvement, demande: Demande) -> bool:
         return False
     is_said = mouvement.categorie is not Categorie.NON_PRECISEE and not mouvement.is_presumed
     return not is_said and is_in_period(mouvement, demande)
-
-
-def is_counted(mouvement: Mouvement, demande: Demande) -> bool:
-    """Return whether the elector of the mouvement is of age in the counts before the tableau."""
-    return not is_mineur(mouvement.personne.date_naissance, demande.age_avant, demande.jour)
 
 
 def is_misplaced(mouvement: Mouvement, demande: Demande) -> bool:
@@ -437,7 +429,8 @@ def _poll_of(mouvement: Mouvement, demande: Demande) -> date | None:
 
 def correction(mouvement: Mouvement, demande: Demande) -> int:
     """Return how the list becomes that before the tableau: -1, undo the mouvement; 1, apply it; 0, neither."""
-    if not mouvement.is_listed or not is_counted(mouvement, demande):
+    born = mouvement.personne.date_naissance
+    if not mouvement.is_listed or is_mineur(born, demande.age_avant, demande.jour):
         return 0
     if not demande.type.is_repealed:
         return _correction_since_2019(mouvement, demande)

@@ -229,9 +229,8 @@ def count_without_zeros(connection: Connection, version: int) -> int:
 
 def count_mineurs(connection: Connection, version: int, jour: date) -> dict[ListeKey, int]:
     """Count by list the electors of an import who are minors on that day. Call `find_facts` first: it flags them."""
-    key = Electeur.code_commune, Electeur.liste
     is_mineur = not_(is_of_age(last_birth(jour), last_birth(jour, YOUNGEST)))
-    query = select(*key, func.count()).where(Electeur.version == version, is_flagged(), is_mineur).group_by(*key)
+    query = select(*_LISTE, func.count()).where(Electeur.version == version, is_flagged(), is_mineur).group_by(*_LISTE)
     return {ListeKey(commune, liste): count for commune, liste, count in connection.execute(query)}
 
 
@@ -271,10 +270,7 @@ def count_blocking(connection: Connection, version: int, listes: Iterable[ListeK
     return {kind.message: count for (kind, _), count in zip(kinds, row, strict=True) if count}
 
 
-BirthDate = str | ColumnElement[str]
-
-
-def is_of_age(last_birth: BirthDate, youngest: BirthDate) -> ColumnElement[bool]:
+def is_of_age(last_birth: str | ColumnElement[str], youngest: str | ColumnElement[str]) -> ColumnElement[bool]:
     """Test that the elector is no minor; a date that is unreadable or after `youngest` is an anomaly, not a minor.
 
     `last_birth`: the latest date of birth of a person who is of age on the day that counts; `youngest`: the latest date

@@ -38,7 +38,6 @@ TODAY: BindParameter[str] = bindparam("today", type_=Text, required=False)
 YOUNGEST_BIRTH: BindParameter[str] = bindparam("youngest", type_=Text, required=False)
 """The parameter of the latest date of birth that an elector may have on that day."""
 
-RuleColumn = InstrumentedAttribute[Any]
 Condition = ColumnElement[bool]
 
 
@@ -59,7 +58,7 @@ class Kind:
 
     severity: Severity
     code: str
-    value: RuleColumn | None
+    value: InstrumentedAttribute[Any] | None
     message: str
     condition: Condition = _ELSEWHERE
     """What is wrong with one elector, for the kinds in RULES; other statements find the other kinds."""

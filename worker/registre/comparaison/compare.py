@@ -34,10 +34,10 @@ from worker.registre.comparaison.differences import (
     BEFORE,
     CANDIDATES,
     IDENTITE,
+    IDENTITIES,
     IS_UNMATCHED,
     PAIRS,
     SHOWN,
-    TABLES,
     find_differences,
     pair_by_ine,
     pair_rest,
@@ -79,7 +79,7 @@ def compare(
     each list was compared with, the counts, and the questions that an agent must confirm. The mouvements are in
     temporary tables, for `record_comparison`.
     """
-    create_temporary(connection, STAGED, *TABLES, PORTRAITS, DOUBTS)
+    create_temporary(connection, STAGED, IDENTITIES, CANDIDATES, PAIRS, PORTRAITS, DOUBTS)
     with reading_transaction(connection):
         current = current_versions(connection)
         compared = {it.key: current[it.key] for it in counts if it.key in current}

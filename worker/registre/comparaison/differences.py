@@ -79,7 +79,6 @@ homonym.
 BY_INE = -1
 """The `look` of electors who were told apart by their national number: no rule and no doubt concerns them."""
 
-TABLES = (IDENTITIES, CANDIDATES, PAIRS)
 HAS_HOMONYM = or_(IDENTITIES.c.n_before > 1, IDENTITIES.c.n_after > 1)
 
 ElecteurTable = type[Electeur] | AliasedClass[Electeur]

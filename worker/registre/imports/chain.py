@@ -3,6 +3,7 @@
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Container, Iterable, Iterator, Mapping, Sequence
 from datetime import date
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 from sqlalchemy import (
@@ -217,7 +218,8 @@ def find_contradictions(connection: Connection, import_id: int) -> Iterator[str]
     mine = select(MouvementRegistre.code_commune, MouvementRegistre.liste).distinct()
     touched = connection.execute(mine.where(MouvementRegistre.import_id == import_id).order_by(*mine.selected_columns))
     for code_commune, liste in touched.all():
-        for said in contradictions(read_chain(connection, code_commune, Liste(liste))):
+        chain = read_chain(connection, code_commune, Liste(liste))
+        for said in contradictions(chain, pairwise(chain.links)):
             yield f"liste {liste} de {code_commune}. {said}"
 
 

@@ -18,7 +18,6 @@ from worker.registre.imports.sources import Broken, Columns
 from worker.registre.reference import commune_of, is_code_commune
 
 MAX_NUMERO = 2**31 - 1
-BUREAU_DIGITS = 4
 _SERIAL_DIGITS = 5
 
 _OTHER_FILES = (
@@ -248,5 +247,5 @@ def parse_numero(text: str) -> int | None:
 def parse_bureau(text: str) -> str:
     """Return the code of a bureau: four digits since 2023 (`1` is `0001`); a code that is no number is unchanged."""
     if text.isascii() and text.isdigit():
-        return text.lstrip("0").zfill(BUREAU_DIGITS)
+        return text.lstrip("0").zfill(4)
     return text
