@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from schemas.checking import find_faults
+from schemas.faults import join_faults
 from schemas.generate import ROOT, generated_files
 
 USAGE = "usage: python -m schemas write | check | validate FILE… (- : standard input)\n"
@@ -43,8 +44,7 @@ def _validate(name: str) -> int:
         return 2
     faults = find_faults(body)
     for fault in faults:
-        place = f"{fault.field} : " if fault.field else ""
-        sys.stdout.write(f"{name} : {place}{fault.message} [{fault.code}]\n")
+        sys.stdout.write(f"{name} : {join_faults([fault])} [{fault.code}]\n")
     if not faults:
         sys.stdout.write(f"{name} : valide\n")
     return 1 if faults else 0

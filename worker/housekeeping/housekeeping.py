@@ -231,7 +231,7 @@ def plan_reminders(engine: Engine, registre: Engine, days: Collection[int], toda
     today = cache(today)  # one day of a commune for the whole plan, even when midnight passes
     with snapshot(engine) as connection:
         wishing = _read_wishing(connection)
-        made = _read_made(connection, _first_day(today))
+        made = _read_made(connection, today("") - _REMEMBERED)
         due = _read_withdrawals(connection, wishing, today)
     if not wishing:
         return 0
@@ -244,11 +244,6 @@ def plan_reminders(engine: Engine, registre: Engine, days: Collection[int], toda
     )
 
 
-def _first_day(today: Today) -> date:
-    """Return the day before that of Paris: no commune has an earlier day now."""
-    return today("") - timedelta(days=1)
-
-
 def _read_wishing(connection: Connection) -> set[str]:
     """Return the communes where a recipient wants reminders; `*` when a recipient wants them for all communes."""
     agents = connection.execute(select(Agent.code_commune, Agent.kinds).distinct())
@@ -257,10 +252,10 @@ def _read_wishing(connection: Connection) -> set[str]:
     return {commune for commune, kinds in rows if Wish.DEADLINE in split_wishes(kinds)}
 
 
-def _read_made(connection: Connection, since: date) -> dict[str, set[str]]:
+def _read_made(connection: Connection, first: date) -> dict[str, set[str]]:
     made: dict[str, set[str]] = defaultdict(set)
     for commune, echeances in connection.execute(
-        select(Reminder.code_commune, Reminder.echeances).where(Reminder.day >= since - _REMEMBERED)
+        select(Reminder.code_commune, Reminder.echeances).where(Reminder.day >= first)
     ):
         made[commune] |= {one.part for one in DEADLINES.validate_python(echeances)}
     return made
@@ -269,7 +264,8 @@ def _read_made(connection: Connection, since: date) -> dict[str, set[str]]:
 def _read_withdrawals(connection: Connection, wishing: set[str], today: Today) -> dict[str, list[Deadline]]:
     """Return by commune the published tableaux to withdraw: those with one last day share one reminder."""
     columns = Export.code_commune, Publication.published_until, Export.type_tableau, Export.liste, Export.parameters
-    first, last = _first_day(today) - _WITHDRAWAL_WINDOW, today("")  # the day of a commune may be tomorrow's
+    last = today("")  # that of Paris: a commune may have tomorrow's day, or the one before
+    first = last - _ONE_DAY - _WITHDRAWAL_WINDOW
     rows = connection.execute(
         select(*columns)
         .join(Publication, Publication.export_id == Export.id)

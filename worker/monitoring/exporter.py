@@ -102,12 +102,11 @@ class Exporter(Collector):
             looks = {part: self._threads.submit(read) for part, read in reads.items()}
             wait(looks.values(), timeout=ANSWER_SECONDS)
             for part, look in looks.items():
+                up[part] = 1
                 try:
                     families += look.result(timeout=0)
                 except (DBAPIError, TransientError, TimeoutError):
                     up[part] = 0
-                else:
-                    up[part] = 1
             if self._volume.is_dir():
                 room = os.statvfs(self._volume)
                 families.append(FREE.family([[room.f_bavail * room.f_frsize]]))

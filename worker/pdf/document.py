@@ -120,7 +120,9 @@ class Document(pdfdoc.PDFDocument):
         name = self.thisPageName()
         super().addPage(page)
         number = self.idToObjectNumberAndVersion[name][0]
-        content = self._add_stream(page.stream.encode("latin-1"))
+        data, content = zlib.compress(page.stream.encode("latin-1"), _FAST), self.reserve()
+        self.updateSignature(data)
+        self.add(b"<</Filter/FlateDecode/Length %d>>\nstream\n%b\nendstream" % (len(data), data), content)
         references = self._tree, content, self._write_structure(number)
         self.add(b"<</Type/Page/Parent %d 0 R/Contents %d 0 R/StructParents %d>>" % references, number)
         objects: dict[str, Any] = self.idToObject
@@ -155,13 +157,6 @@ class Document(pdfdoc.PDFDocument):
         if data.endswith(b"endstream\nendobj\n"):
             data = data.removesuffix(b"endstream\nendobj\n") + b"\nendstream\nendobj\n"  # PDF/A-1, 6.1.7
         self.add_all([data], number)
-
-    def _add_stream(self, content: bytes) -> int:
-        data = zlib.compress(content, _FAST)
-        self.updateSignature(data)
-        number = self.reserve()
-        self.add(b"<</Filter/FlateDecode/Length %d>>\nstream\n%b\nendstream" % (len(data), data), number)
-        return number
 
     def _write(self, data: bytes) -> None:
         self._length += len(data)

@@ -173,16 +173,14 @@ class Pages:
     def _draw_title(self) -> float:
         canvas, styles, tableau, tags = self.canvas, self.styles, self._tableau, self.tags
         width = _ASIDE - LEFT - _GUTTER
-        y = TOP
+        self.y = TOP
         if tableau.departement:
-            lines = styles.body.break_text(tableau.departement, width)
-            with tags.element("P"):
-                y = draw_lines(canvas, LEFT, y, styles.body, lines)
+            self.text("P", styles.body, styles.body.break_text(tableau.departement, width))
         lines = styles.partie.break_text(f"Commune {of_commune(tableau.nom_commune)}", width - _CODE_WIDTH)
         code = f"code INSEE {tableau.code_commune}"
         with tags.element("P"):
             lines[-1] += " "
-            y = draw_lines(canvas, LEFT, y, styles.partie, lines)
+            y = draw_lines(canvas, LEFT, self.y, styles.partie, lines)
             end = LEFT + styles.partie.width(lines[-1]) + 4
             draw_lines(canvas, end, y + styles.partie.leading - 1, styles.body, [code], GREY)
         titre, rest = _split_titre(styles.titre, tableau.titre, width)
@@ -190,11 +188,10 @@ class Pages:
             y = draw_lines(canvas, LEFT, y - 3, styles.titre, styles.titre.break_text(titre, width))
             if rest:
                 y = draw_lines(canvas, LEFT, y, styles.partie, styles.partie.break_text(rest, width))
-        with tags.element("P"):
-            y = draw_lines(canvas, LEFT, y - 1, styles.strong, styles.strong.break_text(tableau.liste, width))
-        with tags.element("P"):
-            lines = styles.body.break_text(tableau.reference_legale, width)
-            return draw_lines(canvas, LEFT, y, styles.body, lines, GREY)
+        self.y = y - 1
+        self.text("P", styles.strong, styles.strong.break_text(tableau.liste, width))
+        self.text("P", styles.body, styles.body.break_text(tableau.reference_legale, width), GREY)
+        return self.y
 
     def _draw_aside(self) -> float:
         canvas, styles, tableau, tags = self.canvas, self.styles, self._tableau, self.tags

@@ -159,8 +159,14 @@ def _unpack(file: IO[bytes], passphrase: str, folder: Path, named: str) -> tuple
         RefusedError: it is no backup, the passphrase is wrong, it is damaged, or the disk is full.
         ConfigurationError: it is of a newer release.
     """
-    with _explaining(named):
+    try:
         saved_at = _open(file, passphrase, folder)
+    except (tarfile.TarError, KeyError, UnicodeDecodeError, pyrage.IdentityError):
+        raise RefusedError(f"{named} n'est pas une sauvegarde de ce module. {_UNCHANGED}") from None
+    except (pyrage.DecryptError, OSError) as error:
+        if isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT}:
+            raise RefusedError(f"Il n'y a pas assez de place sur le disque. {_UNCHANGED}") from None
+        raise RefusedError(f"{named} est abîmé, ou incomplet. {_UNCHANGED}") from None
     engine = build_engine(f"sqlite:///{folder / _DATABASE}")
     try:
         prepare_database(engine)
@@ -168,18 +174,6 @@ def _unpack(file: IO[bytes], passphrase: str, folder: Path, named: str) -> tuple
         return saved_at, sum(fault is not FileFault.PERMISSIONS for export in found for _, fault in export.findings)
     finally:
         engine.dispose()
-
-
-@contextmanager
-def _explaining(named: str) -> Iterator[None]:
-    try:
-        yield
-    except (tarfile.TarError, KeyError, UnicodeDecodeError, pyrage.IdentityError):
-        raise RefusedError(f"{named} n'est pas une sauvegarde de ce module. {_UNCHANGED}") from None
-    except (pyrage.DecryptError, OSError) as error:
-        if isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT}:
-            raise RefusedError(f"Il n'y a pas assez de place sur le disque. {_UNCHANGED}") from None
-        raise RefusedError(f"{named} est abîmé, ou incomplet. {_UNCHANGED}") from None
 
 
 def _open(file: IO[bytes], passphrase: str, folder: Path) -> datetime:

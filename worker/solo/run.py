@@ -1,7 +1,6 @@
 """The embedded mode with the clerk's screen: register, workers, notifier and screen in one process."""
 
 import hashlib
-import socket
 import sys
 import webbrowser
 from contextlib import suppress
@@ -47,34 +46,29 @@ def _run(settings: Settings, console: Console) -> ExitCode:
     with listen_here(web) as listeners, Solo(settings, finish=False) as solo:
         if web.web_auth == "none":
             web = web.model_copy(update={"web_agent": _sign_in(solo, settings, web, console)})
-        kept = "" if settings.mail_server else str(settings.mail_dir)
         key = read_key(settings.home)
         if web.web_secret is None:  # sessions outlive a restart
             web = web.model_copy(
                 update={"web_secret": SecretStr(hashlib.sha256(f"sessions {key}".encode()).hexdigest())}
             )
-        _serve(solo, web, listeners, console, key=key, mails_kept_at=kept)
+
+        def publish(event: CloudEvent, *, token: str = "") -> None:
+            try:
+                solo.publish(event, token=token)
+            except SQLAlchemyError:
+                raise StateAwayError("la base de données ne répond pas, rien n'a été noté") from None
+
+        def say() -> None:
+            who = f", vous y êtes {web.web_agent}" if web.web_agent else ""
+            console.print(f"\nL'écran est ouvert{who} : {opening_address(web, key)}", soft_wrap=True)
+            console.print("Ctrl+C pour l'arrêter.")
+            if sys.stdout.isatty():
+                webbrowser.open(opening_address(web, key))
+
+        mails_kept_at = "" if settings.mail_server else str(settings.mail_dir)
+        serve(create_app(web, publish, key=key, mails_kept_at=mails_kept_at), listeners, on_ready=say)
         console.print("Arrêt : le fichier en cours s'achève, les autres se feront au prochain démarrage.")
     return ExitCode.DONE
-
-
-def _serve(
-    solo: Solo, web: WebSettings, listeners: list[socket.socket], console: Console, *, key: str, mails_kept_at: str
-) -> None:
-    def publish(event: CloudEvent, *, token: str = "") -> None:
-        try:
-            solo.publish(event, token=token)
-        except SQLAlchemyError:
-            raise StateAwayError("la base de données ne répond pas, rien n'a été noté") from None
-
-    def say() -> None:
-        who = f", vous y êtes {web.web_agent}" if web.web_agent else ""
-        console.print(f"\nL'écran est ouvert{who} : {opening_address(web, key)}", soft_wrap=True)
-        console.print("Ctrl+C pour l'arrêter.")
-        if sys.stdout.isatty():
-            webbrowser.open(opening_address(web, key))
-
-    serve(create_app(web, publish, key=key, mails_kept_at=mails_kept_at), listeners, on_ready=say)
 
 
 def read_key(home: Path) -> str:
