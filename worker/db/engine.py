@@ -153,14 +153,8 @@ def newest() -> str:
 
 
 def has_table(connection: Connection, model: type[DeclarativeBase]) -> bool:
-    """Return whether the database has a table of ours; the register of another software has only its own tables.
-
-    A connection asks once for each table that it has.
-    """
-    known: set[str] = connection.info.setdefault("tables", set())
-    if model.__tablename__ not in known and inspect(connection).has_table(model.__tablename__):
-        known.add(model.__tablename__)
-    return model.__tablename__ in known
+    """Return whether the database has a table of ours; the register of another software has only its own tables."""
+    return inspect(connection).has_table(model.__tablename__)
 
 
 def notify_ready(connection: Connection) -> None:
