@@ -95,8 +95,6 @@ GIVEN_UP = "La lecture s'est arrêtée {} fois avant la fin : prévenez votre ad
 BUSY_SECONDS, TROUBLE_SECONDS = 1.0, 5.0
 """Seconds until a row is retried: while another import runs; while a service is away or full."""
 
-_ENDED = tuple(status.value for status in PreviewStatus if status.is_terminal)
-
 
 class Preview(Base):
     """An export in the arrivals folder: what its import would change, then whether it was imported.
@@ -136,7 +134,7 @@ class Preview(Base):
     erased_at: Mapped[datetime | None] = mapped_column(UtcDateTime, doc="When its file was removed.")
 
 
-IS_ENDED = Preview.status.in_(_ENDED)
+IS_ENDED = Preview.status.in_([status.value for status in PreviewStatus if status.is_terminal])
 IS_ASKED = Preview.status.in_([status.value for status in PreviewStatus if status.is_asked])
 
 

@@ -333,13 +333,6 @@ def _delete_before(connection: Connection, before: datetime) -> int:
     return removed
 
 
-class TrailFault(NamedTuple):
-    """A line that was changed, added or deleted; `number` is its number."""
-
-    number: int
-    reason: str
-
-
 class LoggedActs(NamedTuple):
     """The log of acts: of each line its digest and the database's account that wrote it; what services have written."""
 
@@ -348,10 +341,10 @@ class LoggedActs(NamedTuple):
     written: set[tuple[int, str]]
 
 
-def verify_audit(connection: Connection, logged: LoggedActs) -> Iterator[TrailFault]:
+def verify_audit(connection: Connection, logged: LoggedActs) -> Iterator[tuple[int, str]]:
     """Yield the lines that differ from the log or that no service has written, and those with lost or changed words.
 
-    The log may begin after the trail: older lines are not compared.
+    Of each, the number and the reason. The log may begin after the trail: older lines are not compared.
     """
     words = _check_words(connection)
     waiting = connection.execute(select(AuditUnlogged.id, AuditUnlogged.line, AuditUnlogged.writer)).all()
@@ -365,21 +358,21 @@ def verify_audit(connection: Connection, logged: LoggedActs) -> Iterator[TrailFa
         line = AuditLine(*row)
         seen.add(line.id)
         if begin is not None and line.id >= begin and line.id not in digests:
-            yield TrailFault(line.id, f"absente du journal du service, ajoutée à la base ({line.actor}, {line.label})")
+            yield (line.id, f"absente du journal du service, ajoutée à la base ({line.actor}, {line.label})")
         elif line.id in digests and digests[line.id] != line.for_log()["digest"]:
-            yield TrailFault(line.id, "changée : autre que dans le journal du service")
+            yield (line.id, "changée : autre que dans le journal du service")
         elif (
             first is not None
             and line.id >= first
             and (writer := writers.get(line.id, "")) not in spared
             and (line.id, digests[line.id]) not in logged.written
         ):
-            yield TrailFault(line.id, f"ajoutée avec le compte {writer}, mais par aucun service")
+            yield (line.id, f"ajoutée avec le compte {writer}, mais par aucun service")
         elif not all(words.get(it) for it in line.pseudonyms):
-            yield TrailFault(line.id, "un nom ou un texte a changé, ou a disparu sans qu'un effacement soit noté")
+            yield (line.id, "un nom ou un texte a changé, ou a disparu sans qu'un effacement soit noté")
     for number in sorted(digests.keys() - seen):
         if number > min(seen, default=0):
-            yield TrailFault(number, "disparue : le journal du service la connaît")
+            yield (number, "disparue : le journal du service la connaît")
 
 
 def _check_words(connection: Connection) -> dict[str, bool]:

@@ -94,13 +94,11 @@ def defer(connection: Connection, arrival: Arrival, waits_for: str) -> bool:
     """
     mine = _is(arrival)
     known = connection.scalar(select(DeferredEvent.waits_for).where(mine).with_for_update())
-    if known == waits_for:
-        return False
-    if known is not None:
+    if known is None:
+        _store(connection, arrival, waits_for, seconds=CHECK_SECONDS)
+    elif known != waits_for:
         connection.execute(update(DeferredEvent).where(mine).values(waits_for=waits_for))
-        return True
-    _store(connection, arrival, waits_for, seconds=CHECK_SECONDS)
-    return True
+    return known != waits_for
 
 
 def _store(connection: Connection, arrival: Arrival, waits_for: str, *, seconds: float) -> None:

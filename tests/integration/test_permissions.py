@@ -19,7 +19,7 @@ from tests.parts.mail import Mailbox
 from tests.parts.ports import LOOPBACK, free_port
 from tests.parts.town import AGENT, Town, count_of_age
 from tests.parts.wait import wait_until
-from worker.audit import LoggedActs, TrailFault, read_log, record_audit, verify_audit
+from worker.audit import LoggedActs, read_log, record_audit, verify_audit
 from worker.db.engine import build_engine
 from worker.doorbell import Doorbell
 from worker.exports.purge import purge_files, total
@@ -121,9 +121,9 @@ def _verify_trail(town: Town, before: int) -> None:
     wait_until(lambda: _read(log).digests and not _find_faults(town, log, before), message="each line in the log")
 
 
-def _find_faults(town: Town, log: Path, before: int) -> list[TrailFault]:
+def _find_faults(town: Town, log: Path, before: int) -> list[tuple[int, str]]:
     with town.engine.connect() as connection:
-        return [it for it in verify_audit(connection, _read(log)) if it.number > before]
+        return [(number, said) for number, said in verify_audit(connection, _read(log)) if number > before]
 
 
 def _read(log: Path) -> LoggedActs:

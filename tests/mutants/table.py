@@ -405,11 +405,11 @@ worker/access/
     - if self._services.is_embedded and not self.sender:
     + if not self.sender:
   test_another_is_refused_with_a_reason_and_nobody_is_mailed
-    - return self._is_here or bool(self._read_rights(commune))
+    - return is_free or bool(self._read_rights(commune))
     + return True
   test_a_token_does_the_acts_that_it_was_made_for
-    - return self._services.is_embedded and not self.sender.startswith(TOKEN_ACTOR)
-    + return self._services.is_embedded
+    - is_free = self._services.is_embedded and not self.sender.startswith(TOKEN_ACTOR)
+    + is_free = self._services.is_embedded
   test_an_account_of_lists_does_nothing_else
     - if {EVERY_ACT, *acts}.isdisjoint(act for right in rights for act in right.acts.split()):
 worker/arrivals.py

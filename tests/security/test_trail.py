@@ -137,8 +137,8 @@ def test_a_change_by_the_owner_of_the_database_is_named(desk: FilesDesk, log: Lo
     for attack, expected in attacks:
         with desk.engine.connect() as connection, connection.begin() as transaction:
             connection.execute(attack)
-            (fault,) = verify_audit(connection, logged)
-            assert f"n° {fault.number} : {fault.reason}".startswith(expected)
+            ((number, reason),) = verify_audit(connection, logged)
+            assert f"n° {number} : {reason}".startswith(expected)
             transaction.rollback()
     with desk.engine.begin() as connection:
         connection.execute(attacks[0][0])

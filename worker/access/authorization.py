@@ -65,11 +65,6 @@ class Authorization:
         self._rights: dict[str, Sequence[Row[Any]]] = {}
 
     @property
-    def _is_here(self) -> bool:
-        """Whether the event comes from this computer in the embedded mode, where only tokens have limits."""
-        return self._services.is_embedded and not self.sender.startswith(TOKEN_ACTOR)
-
-    @property
     def account(self) -> str:
         """The name of the account in rows and in the audit trail."""
         return self.sender or ("poste local" if self._services.is_embedded else UNKNOWN_ACCOUNT)
@@ -81,8 +76,9 @@ class Authorization:
         return said if self._speaks_for(commune, said) else self.account
 
     def allows(self, commune: str) -> bool:
-        """Whether the sender may ask for this commune."""
-        return self._is_here or bool(self._read_rights(commune))
+        """Whether the sender may ask for this commune. In the embedded mode only tokens have limits."""
+        is_free = self._services.is_embedded and not self.sender.startswith(TOKEN_ACTOR)
+        return is_free or bool(self._read_rights(commune))
 
     def require(self, commune: str, act: str = "") -> None:
         """Check that the sender may do the act of the event, or `act`, for this commune.

@@ -16,7 +16,7 @@ from sqlalchemy import Connection, Engine
 
 from common.cli import one_of
 from common.french import count_of, short_date
-from schemas.topology import ANY, LISTENER_PREFIX, is_account, listener_key
+from schemas.topology import LISTENER_PREFIX, is_account, listener_key
 from schemas.vocabulary import Channel
 from worker.access import management as access
 from worker.access.models import ACTS, EVERY_ACT, EVERY_COMMUNE
@@ -385,10 +385,8 @@ def _show_listeners(engine: Engine, keys: Sequence[str]) -> None:
 
 
 def _describe_key(key: str) -> str:
-    *_, last = key.split(".account.", 1) if ".account." in key else key.rsplit(".", 1)
-    if ".account." in key:
-        return f"les réponses à {last}"
-    return "toutes les communes" if last == ANY else last
+    _, is_answers, account = key.partition(".account.")
+    return f"les réponses à {account}" if is_answers else access.name_communes(key.rpartition(".")[2])
 
 
 def _make_token(engine: Engine, name: str, codes: Sequence[str], acts: Sequence[str]) -> None:

@@ -56,25 +56,18 @@ def explain(error: Exception) -> tuple[str, ExitCode]:
             return str(error), ExitCode.AWAY
         case PrefectureError():
             return str(error), ExitCode.FAILED
-    if found := _explain_database(error):
-        return found
-    what = describe_exception(error)
-    return f"erreur inattendue : {what['type']} ({' < '.join(reversed(what['at']))})", ExitCode.FAILED
-
-
-def _explain_database(error: Exception) -> tuple[str, ExitCode] | None:
     from sqlalchemy.exc import DBAPIError, OperationalError
 
     from common.database import shown_address
     from worker.settings import load_settings
 
-    if not isinstance(error, DBAPIError):
-        return None
-    if type(error.orig).__name__ == "UndefinedTable" or str(error.orig).startswith("no such table"):
+    cause = error.orig if isinstance(error, DBAPIError) else None
+    if type(cause).__name__ == "UndefinedTable" or str(cause).startswith("no such table"):
         return "la base de données n'est pas prête : lancez « python -m worker migrate »", ExitCode.FAILED
     if isinstance(error, OperationalError):
-        reason = explain_database_tls(str(error.orig)) or str(error.orig).strip().partition("\n")[0]
+        reason = explain_database_tls(str(cause)) or str(cause).strip().partition("\n")[0]
         advice = "Vérifiez qu'elle est démarrée et que PREFECTURE_DATABASE_URL est juste."
         place = shown_address(load_settings().database_url.get_secret_value())
         return f"base de données injoignable : {place} ({reason}). {advice}", ExitCode.AWAY
-    return None
+    what = describe_exception(error)
+    return f"erreur inattendue : {what['type']} ({' < '.join(reversed(what['at']))})", ExitCode.FAILED

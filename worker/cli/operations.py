@@ -17,7 +17,7 @@ from common.french import count_of
 from common.logs import configure_logs
 from common.texte import without_controls
 from worker.access.authorization import AccountList
-from worker.audit import AuditLine, keep_acts, read_audit, read_log, verify_audit
+from worker.audit import keep_acts, read_audit, read_log, verify_audit
 from worker.cli.options import CODE_COMMUNE, JOUR, print_json, print_table, start_of, worker_database
 from worker.compose import build_notifier
 from worker.db import migrate as migrations
@@ -150,7 +150,13 @@ def audit(
         documents = [it._asdict() | {"at": it.at.isoformat(timespec="milliseconds")} for it in lines]
         print_json(documents)
     else:
-        _show_audit(lines)
+        rows = []
+        for it in lines:
+            number = "" if it.export_id is None else str(it.export_id)
+            day = f"{it.at.astimezone(PARIS):%d/%m/%Y %H:%M:%S}"
+            rows.append((day, it.actor, it.account, it.label, it.code_commune, number, it.detail))
+        titles = "Date", "Par", "Compte", "Quoi", "Commune", "Export", "Détail"
+        print_table(titles, rows, "Rien n'est noté.")
     if has_more:
         click.echo("… et d'autres lignes : --limit", err=as_json)
 
@@ -165,21 +171,11 @@ def _verify_trail(context: click.Context, logs: Sequence[Path]) -> None:
     logged = read_log(chain.from_iterable(_read_lines(path) for path in logs))
     with worker_database() as engine, engine.connect() as connection:
         faults = list(verify_audit(connection, logged))
-    for fault in faults:
-        click.echo(without_controls(f"n° {fault.number} : {fault.reason}"))
+    for number, reason in faults:
+        click.echo(without_controls(f"n° {number} : {reason}"))
     against = f"comparé à {count_of(len(logged.digests), 'ligne')} du journal des services"
     if not logged.digests:
         against = "sans journal des services, seuls les noms et les textes sont vérifiés : donnez-le par --log"
     click.echo(f"{count_of(len(faults), 'ligne')} à expliquer ; {against}.")
     if faults:
         context.exit(ExitCode.FAILED)
-
-
-def _show_audit(lines: Sequence[AuditLine]) -> None:
-    rows = []
-    for it in lines:
-        number = "" if it.export_id is None else str(it.export_id)
-        day = f"{it.at.astimezone(PARIS):%d/%m/%Y %H:%M:%S}"
-        rows.append((day, it.actor, it.account, it.label, it.code_commune, number, it.detail))
-    titles = "Date", "Par", "Compte", "Quoi", "Commune", "Export", "Détail"
-    print_table(titles, rows, "Rien n'est noté.")

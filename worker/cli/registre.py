@@ -74,7 +74,11 @@ def declare(*, file: BinaryIO | None, kind: str | None, commune: str, protect: b
     if not file and not commune and kind not in {"scrutin", "doubt"}:
         raise click.UsageError("--commune est attendu aussi")
     if file:
-        _declare(_read_file(file))
+        declared = _read_file(file)
+        with register_database() as engine, engine.begin() as connection:
+            written = [write(connection, it.commune or "", it.note, by=operator()) for it in declared]
+        click.echo(f"{count_of(len(declared), 'déclaration notée')}.")
+        print_recalled([label for labels in written for label in labels])
     elif kind:
         read, titles = _TABLES[kind]
         with register_database() as engine, engine.connect() as connection:
@@ -98,13 +102,6 @@ def _read_file(file: BinaryIO) -> list[Declared]:
         raise click.UsageError(f"{file.name} n'est pas du JSON") from None
     except ValidationError as error:
         raise click.UsageError(f"{file.name} : {explain(error)}") from None
-
-
-def _declare(declared: Sequence[Declared]) -> None:
-    with register_database() as engine, engine.begin() as connection:
-        recalled = [label for it in declared for label in write(connection, it.commune or "", it.note, by=operator())]
-    click.echo(f"{count_of(len(declared), 'déclaration notée')}.")
-    print_recalled(recalled)
 
 
 def _read_motifs(connection: Connection, commune: str) -> Iterator[Iterable[Any]]:

@@ -62,7 +62,11 @@ def purge(context: click.Context, *, dry_run: bool, older_than: int | None, yes:
     elif done is None:
         _show_due(days, due, found[_CAME_BACK])
     else:
-        _show_done(days, due, done)
+        _show_done(days, done)
+    if due.unnotified and not as_json:
+        click.echo(
+            f"Plus anciens, mais gardés tant que personne n'en est prévenu : {count_of(due.unnotified, 'export')}."
+        )
     for path in [] if as_json else found[_UNKNOWN]:
         click.echo(f"Inconnu de la base, à effacer à la main s'il ne sert pas : {path}")
     if done and done.failures:
@@ -76,10 +80,9 @@ def _show_due(days: int, due: Due, came_back: Sequence[str]) -> None:
     )
     for path in came_back:
         click.echo(f"Revenu après sa purge, serait effacé : {path}")
-    _show_kept(due)
 
 
-def _show_done(days: int, due: Due, done: Purged) -> None:
+def _show_done(days: int, done: Purged) -> None:
     click.echo(
         f"{count_of(done.exports, 'export purgé')} ({count_of(done.files, 'fichier effacé')}, "
         f"{format_size(done.size)}) : plus de {count_of(days, 'jour')}."
@@ -89,14 +92,6 @@ def _show_done(days: int, due: Due, done: Purged) -> None:
     if done.failures:
         count = count_of(done.failures, "export")
         click.echo(f"Échec : le volume refuse d'effacer les fichiers de {count} ; voyez le journal.", err=True)
-    _show_kept(due)
-
-
-def _show_kept(due: Due) -> None:
-    if due.unnotified:
-        click.echo(
-            f"Plus anciens, mais gardés tant que personne n'en est prévenu : {count_of(due.unnotified, 'export')}."
-        )
 
 
 def _sort(storage: Storage, orphans: Sequence[Orphan]) -> dict[str, list[str]]:

@@ -286,13 +286,10 @@ def _who(row: Any) -> Protege:  # noqa: ANN401 — a row of one of four tables
     return Protege(row.nom_naissance, row.prenoms, row.date_naissance)
 
 
-_COUNTED = {"code_commune", "liste", "code_bureau"}
-"""Columns of an elector that former versions keep, because tableaux count from them."""
-
-
 def _mask_electeurs(connection: Connection, electeurs: Iterable[Any], number: int) -> None:
     """Keep the bureau and the year of birth in former versions of a list, because tableaux count from them."""
-    columns = [it for it in Electeur.__table__.columns if it.name not in _COUNTED]
+    kept = {"code_commune", "liste", "code_bureau"}
+    columns = [it for it in Electeur.__table__.columns if it.name not in kept]
     nothing: dict[str, Any] = {it.name: "" for it in columns if it.type.python_type is str}
     nothing |= {"numero_ordre": None, "numero_general": None}
     for it in electeurs:
@@ -459,7 +456,8 @@ def _find_resting(
     versions = {it.version for it in electeurs}
     imports = {it.import_id for it in mouvements}
     year = jour_a_paris(now()).year
-    imports |= {it.version for it in electeurs if it.date_naissance.startswith(tuple(str(year - n) for n in _AGES))}
+    births = tuple(str(year - age) for age in range(18, 22))  # they came of age in the years of tableaux still there
+    imports |= {it.version for it in electeurs if it.date_naissance.startswith(births)}
     columns = Export.id, Export.kind, Export.edition, Export.parameters, Export.rests_on
     found = set()
     for row in connection.execute(select(*columns).where(Export.code_commune == code_commune)):
@@ -470,10 +468,6 @@ def _find_resting(
         if row.kind == ExportKind.TABLEAU and imports and (is_any or imports & rests_on):
             found.add(row.id)
     return found
-
-
-_AGES = range(18, 22)
-"""The ages today of electors who came of age in the years of the tableaux that may still exist."""
 
 
 def _remove_naming(scope: ForgetScope, known: Iterable[Protege], resting: set[int]) -> int:

@@ -4,11 +4,12 @@ Code électoral, art. L. 37 and R. 20: a copy has the columns of R. 20 and no ot
 persons. Its number is on every page, in the metadata of the PDF and in the name of the CSV.
 """
 
-import io
+from codecs import getwriter
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import chain, groupby, islice
+from itertools import groupby
 from operator import attrgetter, itemgetter
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, func, select
 from sqlalchemy.orm import Session
@@ -76,14 +77,12 @@ def select_lines(connection: Connection, spec: ListeSpec, bureau: str, progress:
 
 def write_csv(lines: Iterable[Line], sink: Sink) -> None:
     """Write a copy for a spreadsheet: no value can become a formula."""
-    sink.write("\ufeff".encode())
-    rows = chain([tuple(COLUMNS.values())], lines)
-    while block := list(islice(rows, _BLOCK)):
-        text = io.StringIO(newline="")
-        writer = SheetWriter(text)
-        for line in block:
-            writer.write(line)
-        sink.write(text.getvalue().encode())
+    file: Any = sink
+    text: Any = getwriter("utf-8-sig")(file)
+    writer = SheetWriter(text)
+    writer.write(COLUMNS.values())
+    for line in lines:
+        writer.write(line)
 
 
 def write_pdf(head: Tableau, lines: Iterable[Line], sink: Sink) -> int:
