@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from common.texte import clean, is_clean
-from schemas.profiles.source import read_reu
+from schemas.profiles.source import Shape, read_reu
 from tests.unit.nasty import NASTY, nasty_texts
 from tests.unit.reu_sample import (
     BUREAU,
@@ -27,10 +27,12 @@ from tests.unit.reu_sample import (
     VOIE,
 )
 from worker.registre.communes import DescribedBureau
-from worker.registre.imports.lines import LineError, clean_fields, clean_line, parse_bureau, parse_date, parse_numero
+from worker.registre.imports.lines import LineError, clean_fields, clean_line, parse_bureau, parse_numero, read_date
 from worker.registre.imports.sources import Broken, Columns
 from worker.registre.reu.columns import match_columns, read_name
 from worker.registre.reu.lines import FIELDS, LineParser, parse_canton, parse_circonscription, parse_nationalite
+
+_SHAPES = Shape.DAY_FIRST, Shape.YEAR_FIRST
 
 
 def _match(titles: Sequence[str]) -> Columns:
@@ -105,7 +107,7 @@ def test_missing_columns_are_named() -> None:
     ],
 )
 def test_a_date_is_kept_as_it_is_written(text: str, expected: str) -> None:
-    assert parse_date(text) == expected
+    assert read_date(text, _SHAPES) == expected
 
 
 @pytest.mark.parametrize(
@@ -125,12 +127,12 @@ def test_a_date_is_kept_as_it_is_written(text: str, expected: str) -> None:
 )
 def test_a_date_that_cannot_be_read_is_said(text: str) -> None:
     with pytest.raises(ValueError, match=re.escape(text)):
-        parse_date(text)
+        read_date(text, _SHAPES)
 
 
 @given(st.dates(min_value=date(1000, 1, 1)))
 def test_a_whole_date_means_the_same_day(day: date) -> None:
-    assert parse_date(f"{day:%d/%m/%Y}") == day.isoformat()
+    assert read_date(f"{day:%d/%m/%Y}", _SHAPES) == day.isoformat()
 
 
 @pytest.mark.parametrize(

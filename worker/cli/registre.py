@@ -19,6 +19,7 @@ from common.texte import clean
 from schemas.declarations import RegisterNote
 from schemas.envelope import InvalidEventError, parse_json
 from schemas.faults import explain
+from schemas.profiles.source import Shape
 from schemas.requests import CodeCommune, Contract
 from schemas.vocabulary import Liste
 from worker.arrivals import Arrivals
@@ -40,7 +41,7 @@ from worker.handlers.forget import ForgetScope, forget_agent, forget_commune, fo
 from worker.registre.communes import add_commune, read_names, search_communes, select_bureaux
 from worker.registre.comparaison.doubts import describe_differing, list_doubts
 from worker.registre.imports.chain import Interval
-from worker.registre.imports.lines import parse_date
+from worker.registre.imports.lines import read_date
 from worker.registre.mouvements.queries import list_incomplete
 from worker.registre.protections import Protege, select_protections
 from worker.registre.scrutins import select_reunions, select_scrutins
@@ -171,7 +172,7 @@ def _ask_elector() -> Protege:
         for question in questions
     )
     try:
-        return Protege(nom, prenoms, parse_date(born))
+        return Protege(nom, prenoms, read_date(born, (Shape.DAY_FIRST, Shape.YEAR_FIRST)))
     except ValueError:
         raise click.UsageError("ce n'est pas une date de naissance ; écrivez JJ/MM/AAAA") from None
 

@@ -288,8 +288,6 @@ def check_corrections(demande: Demande, births: Iterable[tuple[str, str]]) -> It
     `births`: dates of birth before and after, of doubts decided as one person since the tableau before. The last number
     of electors of that tableau then differs from the first one of this tableau, without a mouvement.
     """
-    if demande.type.is_repealed:
-        return
     day, jour = demande.age_avant, demande.jour
     were = Counter((is_mineur(before, day, jour), is_mineur(after, day, jour)) for before, after in births)
     for change, said in (

@@ -26,7 +26,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import Mapped, Session, attribute_keyed_dict, mapped_column, relationship
 
 from schemas.tableaux import Edition, Presentation, TypeTableau, name_tableau
-from schemas.vocabulary import PIECES, CopieFile, ExportKind, ExportStatus, Liste, RequestOutcome
+from schemas.vocabulary import PIECES, CopieFile, ExportKind, ExportStatus, RequestOutcome
 from worker.db.types import Base, Id, Texte, UtcDateTime, empty, flag, rows_where, utc_now, zero
 
 
@@ -177,11 +177,6 @@ class Export(Base):
     pieces: Mapped[dict[str, "ExportPiece"]] = relationship(
         collection_class=attribute_keyed_dict("kind"), order_by="ExportPiece.kind"
     )
-
-    @property
-    def nom_liste(self) -> Liste:
-        """The list, as a member of the enum."""
-        return Liste(self.liste)
 
 
 class ExportPiece(Base):

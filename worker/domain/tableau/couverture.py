@@ -115,15 +115,14 @@ def check_couverture(demande: Demande, chain: Chain, *, is_neant: bool = False) 
     """
     word = chain.word(last_known_day(demande))
     yield from _check_rows(demande, chain)
+    if not word and (demande.type.is_repealed or not chain.links):
+        yield _unsaid(demande, chain, is_neant=is_neant)
     if demande.type.is_repealed:
-        yield from () if word else [_unsaid(demande, chain, is_neant=is_neant)]
         return
     if word:
         yield from _check_word(demande, chain, word)
     elif chain.links:
         yield from _check_links(demande, chain)
-    else:
-        yield _unsaid(demande, chain, is_neant=is_neant)
     for said in contradictions(chain, _counted(demande, chain)):
         yield _anomalie("couverture_contredite", said)
     yield from _check_waiting(demande, chain)

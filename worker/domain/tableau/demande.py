@@ -204,11 +204,8 @@ class Demande:
     @property
     def effective_on(self) -> date:
         """The date of the tableau."""
-        if Repere.DATE_TABLEAU in REPERES[self.type]:
-            return self.required(Repere.DATE_TABLEAU)
-        if self.type is TypeTableau.ADDITIONS:
-            scrutin = self.required(Repere.SCRUTIN)
-            return additions_on(scrutin) or days_before(scrutin, 5)
+        if self.type.is_repealed and self.type is not TypeTableau.CINQ_JOURS:
+            return own_place(self).held_on
         if self.type is TypeTableau.VINGT_JOURS:
             return self.publication or self.last_day + _ONE_DAY
         return self.last_day

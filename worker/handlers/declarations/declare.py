@@ -312,7 +312,7 @@ def change_calendar(
     stale: list[int] = []
     with Session(connection) as session:
         for export in session.scalars(tableaux.options(joinedload(Export.request)).order_by(Export.id)).all():
-            key, demande = (export.code_commune, export.nom_liste), read_demande(export)
+            key, demande = (export.code_commune, Liste(export.liste)), read_demande(export)
             is_gone = gone is not None and demande.scrutin == gone and gone not in after[key].scrutins
             if is_gone or _count(demande, before[key], before[key]) != _count(demande, before[key], after[key]):
                 stale.append(export.id)
@@ -342,7 +342,7 @@ def change_lines(
             exports = session.scalars(ready.options(joinedload(Export.request)).order_by(Export.id)).all()
             commune = require_commune(connection, code_commune) if exports else None
             for export in exports:
-                liste, demande = export.nom_liste, read_demande(export)
+                liste, demande = Liste(export.liste), read_demande(export)
                 version = commune.versions.get(liste, NO_VERSION) if commune else NO_VERSION
                 source = MouvementSource(connection, code_commune, liste, version, lambda _: None, born)
                 some = (it for it in OfAge(Period.of(demande), source).stream() if is_one(it.personne))

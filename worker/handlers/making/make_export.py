@@ -17,7 +17,7 @@ from common.logs import request_keys
 from common.texte import clean
 from schemas.envelope import trace_id_of
 from schemas.tableaux import Presentation, why_never_published
-from schemas.vocabulary import CopieFile, ExportKind, ExportStatus, Piece, PublicationMode
+from schemas.vocabulary import CopieFile, ExportKind, ExportStatus, Liste, Piece, PublicationMode
 from worker.db.engine import snapshot
 from worker.domain.tableau.model import Signataire, Signatures, Tableau
 from worker.doorbell import Doorbell
@@ -204,7 +204,7 @@ def compose_certificat(file: Export, published: Row[Any], nom: str, departement:
         nom_commune=nom,
         code_commune=file.code_commune,
         departement=departement,
-        liste=f"{file.nom_liste.label} — {file.nom_liste.value}",
+        liste=f"{Liste(file.liste).label} — {file.liste}",
         objet=titre_of(file),
         edite_le=f"Tableau édité le {format_moment(file.request.created_at, file.code_commune)}",
         is_provisoire=False,

@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 from common.calendrier import civil_day
 from common.texte import clean
 from schemas.profiles.platform import PlatformProfile, may_be_deposited, read_form
-from schemas.vocabulary import ExportKind, Format, Piece, Severity
+from schemas.vocabulary import ExportKind, Format, Liste, Piece, Severity
 from worker.db.engine import snapshot
 from worker.domain.fingerprint import Digests, Expected, expect, find_changes, summarise
 from worker.errors import CountMismatchError
@@ -100,7 +100,7 @@ def read_spec(connection: Connection, export: Export, services: Services) -> Lis
         ExportError: the register no longer holds the commune.
     """
     commune = require_commune(connection, export.code_commune)
-    liste = export.nom_liste
+    liste = Liste(export.liste)
     version = commune.versions.get(liste, NO_VERSION)
     jour = civil_day(export.request.created_at, commune.code)
     is_ours = services.registre is services.engine
@@ -182,7 +182,7 @@ class DepotComparison:
 
     def read_register(self, connection: Connection) -> None:
         """Count the mouvements between the two files, in the snapshot of the new file."""
-        code, liste = self.export.code_commune, self.export.nom_liste
+        code, liste = self.export.code_commune, Liste(self.export.liste)
         if not self._digests:
             return
         self.corrections = len(list_corrections(connection, code, liste, *self.days))

@@ -164,7 +164,7 @@ class TableauSubject:
             ExportError: the register no longer holds the commune.
         """
         commune = require_commune(connection, export.code_commune)
-        liste = export.nom_liste
+        liste = Liste(export.liste)
         self.demande = demande = read_demande(export)
         chain = read_chain(connection, commune.code, liste)
         base = base_of(demande, chain)

@@ -183,7 +183,7 @@ def plan_retry(event: CloudEvent, services: Services, authorization: Authorizati
             code="rien_a_redemander",
             field="data.request",
         )
-    require_register(services, known.code_commune, [export.nom_liste for export in exports])
+    require_register(services, known.code_commune, [Liste(export.liste) for export in exports])
     files = [
         {name: getattr(it, name) for name in _COPIED}
         | {"provisoire_until": read_demande(it, event.time).final_on if it.kind == ExportKind.TABLEAU else None}

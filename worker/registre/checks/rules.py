@@ -38,8 +38,6 @@ TODAY: BindParameter[str] = bindparam("today", type_=Text, required=False)
 YOUNGEST_BIRTH: BindParameter[str] = bindparam("youngest", type_=Text, required=False)
 """The parameter of the latest date of birth that an elector may have on that day."""
 
-Condition = ColumnElement[bool]
-
 
 PLATFORM = "contrôles d'e-listelec, décrits par les préfectures"
 MINISTRY = "arrêté du 12 novembre 2013, art. 2"
@@ -49,7 +47,7 @@ GEOGRAPHY = "INSEE, Code officiel géographique"
 OURS = "choix du module"
 
 
-_ELSEWHERE: Condition = false()
+_ELSEWHERE: ColumnElement[bool] = false()
 
 
 @dataclass(frozen=True)
@@ -60,7 +58,7 @@ class Kind:
     code: str
     value: InstrumentedAttribute[Any] | None
     message: str
-    condition: Condition = _ELSEWHERE
+    condition: ColumnElement[bool] = _ELSEWHERE
     """What is wrong with one elector, for the kinds in RULES; other statements find the other kinds."""
     source: str = OURS
     is_ours: bool = False

@@ -205,11 +205,6 @@ def clean_fields(fields: list[str]) -> tuple[list[str], int]:
     return cleaned, sum(before != after for before, after in zip(fields, cleaned, strict=True))
 
 
-def parse_date(text: str) -> str:
-    """Parse `JJ/MM/AAAA` or `AAAA-MM-JJ` as `AAAA-MM-JJ`, see `read_date`."""
-    return read_date(text, (Shape.DAY_FIRST, Shape.YEAR_FIRST))
-
-
 def read_date(text: str, shapes: Iterable[Shape]) -> str:
     """Read a date in one of these shapes as `AAAA-MM-JJ`.
 
@@ -229,7 +224,7 @@ def read_date(text: str, shapes: Iterable[Shape]) -> str:
 
 
 def explain_date(text: str) -> str:
-    """Explain why `parse_date` fails: a spreadsheet counts days since 1900, and may write their number."""
+    """Explain why `read_date` fails: a spreadsheet counts days since 1900, and may write their number."""
     if text.isdigit() and len(text) == _SERIAL_DIGITS:
         return "date de naissance en nombre de jours, comme un tableur la compte"
     return "date de naissance illisible"
