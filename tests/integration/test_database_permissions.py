@@ -11,7 +11,7 @@ import pytest
 import structlog
 import yaml
 from psycopg import sql
-from sqlalchemy import create_engine, insert, text
+from sqlalchemy import create_engine, insert, text, update
 from sqlalchemy.exc import DBAPIError, OperationalError, ProgrammingError
 from sqlalchemy.pool import NullPool
 
@@ -47,8 +47,10 @@ from worker.handlers.declarations.file_notes import ScreenDeclaration
 from worker.handlers.handle_preview import handle_preview
 from worker.handlers.requests.ingest_request import ingest_request
 from worker.housekeeping.housekeeping import sweep
+from worker.registre.comparaison.doubts import decide_doubt
 from worker.registre.imports.history import purge_versions
-from worker.registre.protections import Protege, add_protection
+from worker.registre.models import UNDONE, MouvementRegistre
+from worker.registre.protections import Protege
 
 EVERYBODY = (
     "DROP TABLE electeur",
@@ -307,8 +309,11 @@ def test_a_worker_may_do_all_that_notes_and_decisions_ask_for(deployment: Deploy
         declare(connection, "13900", DoubtDecided(doubt=3, decision=DoubtDecision.TWO_PERSONS), by=by)
         assert connection.scalars(counted).all() == ["inscription", "radiation", "radiation"]
         connection.rollback()
-    with deployment.connect("registre") as connection:  # of a protected elector whose name an export corrects
-        add_protection(connection, "13900", Protege("BANJO", "", ""))
+    with deployment.connect("registre") as connection:  # an import gets the answers that an undone one had
+        decide_doubt(connection, 3, DoubtDecision.SAME_PERSON, by="moi")
+        noted = dict.fromkeys(("categorie", "motif"), "") | {"is_dated": True, "doubt_id": UNDONE}
+        days = dict.fromkeys(("date_mouvement", "date_tableau"), date.min)
+        connection.execute(update(MouvementRegistre).values(noted | days))
         connection.rollback()
     for statement in (
         "DELETE FROM doubt",

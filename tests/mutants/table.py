@@ -440,8 +440,8 @@ worker/db/
     - IF NOT pg_try_advisory_xact_lock(23157181063449936) THEN
     + IF false THEN
   test_what_no_import_brings_back_leaves_and_nothing_else[postgresql]
-    - format(since="now() - interval '30 days'")
-    + format(since="now()")
+    - _MONTH_AGO = "now() - interval '30 days'"
+    + _MONTH_AGO = "now()"
   test_imports_are_undone_one_after_the_other
     - AND i.undone_at IS NULL AND i.finished_at >= {since})
     + AND i.undone_at IS NULL AND i.finished_at < {since})
@@ -729,7 +729,7 @@ worker/handlers/
     - done.counts[_TEXTS] = _mask_texts(connection, code, done.named) + _forget_said(scope, connection, done.named)
     + done.counts[_TEXTS] = _mask_texts(connection, code, done.named)
   test_what_the_law_publishes_stays_until_it_is_published
-    - if it.etat == Etat.ACTIF or it.date_tableau >= civil_day(now(), code)]
+    - if it.etat == Etat.ACTIF or it.date_tableau >= today]
     + if it.etat == Etat.ACTIF]
   test_an_import_is_given_back_as_soon_as_its_database_is_back
     - give_back(partial(release, services.engine, claim, seconds=BUSY_SECONDS, counts=False))
@@ -1157,8 +1157,8 @@ worker/registre/imports/
   test_an_import_is_not_undone_when_what_it_replaced_is_gone
     - if not known.can_be_undone:
   test_undoing_an_import_removes_its_mouvements_and_no_others
-    - connection.execute(delete(MouvementRegistre).where(MouvementRegistre.import_id == known.id))
-    + connection.execute(delete(MouvementRegistre).where(MouvementRegistre.import_id == -1))
+    - gone = MouvementRegistre.import_id == known.id, MouvementRegistre.doubt_id.is_distinct_from(UNDONE)
+    + gone = MouvementRegistre.import_id == -1, MouvementRegistre.doubt_id.is_distinct_from(UNDONE)
   test_an_import_that_is_undone_takes_its_doubts_away
     - doubts = forget_doubts(connection, known.id)
     + doubts = 0

@@ -7,7 +7,7 @@ from datetime import date
 from functools import cached_property
 from itertools import pairwise
 
-from tests.oracle.comparing import Comparison, compare, is_doubtful
+from tests.oracle.comparing import Comparison, compare, is_doubtful, plain
 from tests.oracle.history import (
     LIBREVILLE,
     Answer,
@@ -108,6 +108,13 @@ class Link:
                     changes.append(Change("modification", *of_bureau, "changement_bureau"))
         return [it._replace(categorie=self.said.get(it.line, (it.categorie, None))[0]) for it in changes]
 
+    @property
+    def rows(self) -> list[Change]:
+        """All mouvements, also those that a clerk has replaced by a change of bureau."""
+        rows = self.comparison.changes
+        lines = {it.line for it in rows}
+        return [*rows, *(it for it in self.changes if it.line not in lines)]
+
     def day_of(self, change: Change) -> date | None:
         """The day of a mouvement, if a clerk has entered it."""
         return self.said.get(change.line, ("", None))[1]
@@ -185,6 +192,8 @@ class Register:
     imports: list[tuple[Import, bool] | None] = field(default_factory=list)
     """Each import of the history and whether it still applies; None: it was refused, or changed nothing."""
     brought: list[Bring] = field(default_factory=list)
+    kept: dict[str, list[tuple[Link, Change]]] = field(default_factory=dict)
+    """By list: mouvements of undone exports that a clerk has answered."""
 
     # Imports: each is a link of the chain of every list that it contains.
 
@@ -213,6 +222,7 @@ class Register:
             parts |= dict.fromkeys(self.held_parts(lines), day)
             chain.append(Link(len(self.imports) - 1, day, is_compared, before, whole, is_told, parts=parts))
             counts.update(change.nature for change in chain[-1].changes)
+            self._restore(liste, chain)
         return Done(counts["inscription"], counts["radiation"], counts["modification"])
 
     # A list by arrondissement: an export replaces the electors of the arrondissements that it contains.
@@ -311,10 +321,40 @@ class Register:
         if not known[1] or any(chain[-1].number != step.link for chain in chains):
             return Refused()
         self.imports[step.link] = (known[0], False)
-        for chain in chains:
-            chain.pop()
+        for liste, chain in self.chains.items():
+            if chain in chains:
+                self._keep(liste, chain.pop())
         self.chains = {liste: chain for liste, chain in self.chains.items() if chain}
         return Done()
+
+    # What a clerk answered outlives the import that asked.
+
+    def _keep(self, liste: str, link: Link) -> None:
+        """Keep the mouvements with an answer, and those of their homonyms."""
+        asked = {personne for pair in link.answers for personne in pair}
+        answered = [
+            it for it in link.rows if it.line in link.said or (it.nature != "modification" and it.personne in asked)
+        ]
+        names = {(it.nature, it.personne[:3]) for it in answered}
+        rows = [(link, it) for it in link.rows if (it.nature, it.personne[:3]) in names]
+        self.kept.setdefault(liste, []).extend(rows)
+
+    def _restore(self, liste: str, chain: Sequence[Link]) -> None:
+        """Give an export the answers to the same doubts, then the days and categories of the same mouvements."""
+        link, kept = chain[-1], self.kept.get(liste, [])
+        after = next((it.day for it in reversed(chain[:-1]) if len({*it.parts.values()}) < 2), date.min)
+        found = {(former.number, old.nature, old.personne): new for former, old, new in _pair(kept, link, after)}
+        for former in {former.number: former for former, _ in kept}.values():
+            merged = {personne for pair, is_same in former.answers.items() if is_same for personne in pair}
+            for (left, came), is_same in sorted(former.answers.items(), key=lambda it: not it[1]):
+                sides = (found.get((former.number, *it)) for it in (("radiation", left), ("inscription", came)))
+                pair = tuple(it.personne for it in sides if it)
+                if pair in link.open_doubts and (is_same or not merged & {left, came}):
+                    link.answers[pair] = is_same
+        for former, old, new in _pair(kept, link, after):
+            if old.line in former.said:
+                link.said[new.line] = former.said[old.line]
+            kept.remove((former, old))
 
     # Corrections are not departures.
 
@@ -446,6 +486,25 @@ class Register:
     def changes(self, found: Comparison, name: str) -> int:
         """The number of remaining electors for whom a field changes."""
         return sum(getattr(here, name) != getattr(there, name) for here, there in found.pairs)
+
+
+def _pair(kept: Sequence[tuple[Link, Change]], link: Link, after: date) -> list[tuple[Link, Change, Change]]:
+    """The kept mouvements, with their exports and the same ones of another export; none of homonyms."""
+    pairs = []
+    for new in link.rows:
+        formers = [(former, old) for former, old in kept if _same(old) == _same(new)]
+        formers = [it for it in formers if it[0].number == formers[-1][0].number]
+        if len(formers) == 1 and sum(_same(it) == _same(new) for it in link.rows) == 1:
+            [(former, old)] = formers
+            noted = former.day_of(old)
+            if _lies_between(noted or former.day, after, link.day) or (noted is None and former.day > after):
+                pairs.append((former, old, new))
+    return pairs
+
+
+def _same(change: Change) -> tuple[object, ...]:
+    bureaux = (change.ancien, change.nouveau) if change.nature == "modification" else ()
+    return change.nature, plain(change.personne), bureaux
 
 
 def _lies_between(day: date, former: date, latter: date) -> bool:

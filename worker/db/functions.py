@@ -64,6 +64,12 @@ WHERE NOT EXISTS (SELECT 1 FROM liste l
 replaced belongs to a service that writes the tables by SQL, and stays.
 """
 
+_UNDONE_BEFORE = "import_id IN (SELECT id FROM import WHERE undone_at < {since})"
+OLD_ANSWERS = [f"DELETE FROM {table} WHERE {_UNDONE_BEFORE}" for table in ("doubt", "mouvement")]  # noqa: S608 — ours
+"""Delete the answers of agents that imports left when they were undone before `since`."""
+
+_MONTH_AGO = "now() - interval '30 days'"
+
 # By signature: result and body. `purge_versions` acquires the lock of imports (worker/registre/imports/history.py), so
 # that it removes no rows of a running import.
 _FUNCTIONS = {
@@ -126,7 +132,7 @@ _FUNCTIONS = {
         RETURN 0;
       END IF;
       FOR one IN
-        {OBSOLETE_VERSIONS.format(since="now() - interval '30 days'")}
+        {OBSOLETE_VERSIONS.format(since=_MONTH_AGO)}
       LOOP
         DELETE FROM electeur WHERE id IN (
           SELECT id FROM electeur
@@ -136,6 +142,7 @@ _FUNCTIONS = {
         EXIT WHEN removed >= most;
       END LOOP;
       DELETE FROM import WHERE finished_at IS NULL AND removed < most;
+      {"; ".join(OLD_ANSWERS).format(since=_MONTH_AGO)};
       RETURN removed;
     END""",  # noqa: S608 — our own words
     ),
@@ -281,6 +288,7 @@ SELECT d.id AS doute, d.code_commune, d.liste, d.differs, m2.date_mouvement AS j
        {_SIDE.format(side=1, name="radiation", bureau="ancien_bureau")},
        {_SIDE.format(side=2, name="inscription", bureau="nouveau_bureau")}
 FROM doubt d JOIN mouvement m1 ON m1.id = d.radiation_id JOIN mouvement m2 ON m2.id = d.inscription_id
+     JOIN import i ON i.id = d.import_id AND i.undone_at IS NULL
 """,  # noqa: S608 — our own words
     "jetons": """
 SELECT t.id AS jeton, t.name, t.secret_hash, t.code_commune FROM token t WHERE t.revoked_at IS NULL

@@ -110,9 +110,10 @@ GRANTS: Mapping[str, _Grants] = {
         ("UPDATE (absorbed_by, absorbed_into)", "import_liste"),
         ("INSERT, UPDATE, DELETE", "bureau"),
         # To undo or redate an import: its mouvements, and the files to recall.
-        ("DELETE, UPDATE (date_mouvement, date_tableau)", "mouvement"),
-        ("DELETE", "doubt, homonym"),
+        ("DELETE, UPDATE (categorie, date_mouvement, date_tableau, doubt_id, is_dated, motif)", "mouvement"),
+        ("UPDATE (born_after, born_before, decision, decided_at, decided_by, modification_id)", "doubt"),
         ("INSERT", "protection"),
+        ("DELETE", "doubt, homonym"),
         ("SELECT (a_completer, bloquantes, code_commune, downloaded_at, edition, id, kind, label)", "export"),
         ("SELECT (liste, provisoire_until, recall_id, rests_on, status)", "export"),
         ("UPDATE (label, recall_id, status)", "export"),

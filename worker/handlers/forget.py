@@ -51,6 +51,7 @@ from worker.notifier.sending import ERASED, mask_addresses
 from worker.registre.communes import set_mapping
 from worker.registre.imports.history import importing
 from worker.registre.models import (
+    UNDONE,
     Bureau,
     Doubt,
     Electeur,
@@ -186,7 +187,9 @@ def forget_electeur(scope: ForgetScope, who: Protege, liste: Liste | None) -> Fo
         electeurs = [it for it in everywhere if liste in {None, it.liste}]
         mouvements = [it for it in _find(connection, MouvementRegistre, code, who) if liste in {None, it.liste}]
         scope.record(connection, f"{label} : commencé")
-        kept = [it for it in mouvements if it.etat == Etat.ACTIF or it.date_tableau >= civil_day(now(), code)]
+        today = civil_day(now(), code)
+        counting = [it for it in mouvements if it.doubt_id != UNDONE]
+        kept = [it for it in counting if it.etat == Etat.ACTIF or it.date_tableau >= today]
         gone = [it for it in mouvements if it not in kept]
         _drop_arrivals(connection, code)
         number = min((it.id for it in (*mouvements, *electeurs)), default=0)

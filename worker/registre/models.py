@@ -231,6 +231,10 @@ class MouvementRegistre(Base):
     )
 
 
+UNDONE = 0
+"""`doubt_id` of a mouvement whose import was undone: it counts for nothing, and keeps what an agent noted on it."""
+
+
 class Doubt(Base):
     """A radiation and an inscription of one comparison, perhaps one person, until an agent decides; without names."""
 

@@ -28,14 +28,17 @@ from sqlalchemy import (
 from sqlalchemy.orm import DeclarativeBase
 
 from schemas.requests import UNDO_DAYS
-from worker.db.functions import OBSOLETE_VERSIONS
+from worker.db.functions import OBSOLETE_VERSIONS, OLD_ANSWERS
 from worker.db.types import UtcDateTime, utc_now
 from worker.registre.models import Electeur, Import, ListeCommunale, MouvementRegistre
 
 BATCH = 5000
 """Electors written or removed in one transaction: SQLite has one writer at a time, workers must not wait for long."""
 
-_OBSOLETE = text(OBSOLETE_VERSIONS.format(since=":since")).bindparams(bindparam("since", type_=UtcDateTime))
+_OBSOLETE, *_OLD_ANSWERS = (
+    text(it.format(since=":since")).bindparams(bindparam("since", type_=UtcDateTime))
+    for it in (OBSOLETE_VERSIONS, *OLD_ANSWERS)
+)
 
 _DELETE = text("""
 DELETE FROM electeur WHERE id IN (
@@ -68,6 +71,8 @@ def remove_obsolete(connection: Connection) -> int:
         if removed == BATCH:
             return removed
     connection.execute(delete(Import).where(Import.finished_at.is_(None)))
+    for statement in _OLD_ANSWERS:
+        connection.execute(statement, {"since": since})
     return removed
 
 

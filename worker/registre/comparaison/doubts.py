@@ -26,12 +26,14 @@ from sqlalchemy import (
     bindparam,
     case,
     delete,
+    exists,
     func,
     insert,
     literal,
     or_,
     select,
     text,
+    tuple_,
     union,
     union_all,
     update,
@@ -63,7 +65,7 @@ from worker.registre.comparaison.differences import (
     identite_columns,
     unmatched,
 )
-from worker.registre.models import Doubt, Electeur, Homonym, Import, MouvementRegistre
+from worker.registre.models import UNDONE, Doubt, Electeur, Homonym, Import, MouvementRegistre
 from worker.registre.protections import Protege, add_protection, extend_protection
 from worker.registre.versions import BATCH, STAGED, TEMPORARY, insert_all
 
@@ -203,10 +205,30 @@ def _to_doubt(import_id: int, row: Row[Any], mouvements: Mapping[int, int]) -> d
 
 
 def forget_doubts(connection: Connection, import_id: int) -> int:
-    """Delete the doubts and guesses of an import to undo, before its mouvements; return the number of doubts."""
-    number = connection.execute(delete(Doubt).where(Doubt.import_id == import_id)).rowcount
+    """Delete the guesses and the open doubts of an import to undo; return the number of all its doubts."""
+    mine = Doubt.import_id == import_id
+    number = connection.scalar(select(func.count()).where(mine)) or 0
+    connection.execute(delete(Doubt).where(mine, or_(Doubt.decision == "", Doubt.radiation_id.is_(None))))
     connection.execute(delete(Homonym).where(Homonym.import_id == import_id))
     return number
+
+
+def keep_answers(connection: Connection, import_id: int) -> None:
+    """Mark the mouvements of an import to undo that an agent has answered, and those of their homonyms.
+
+    `restore_answers` gives the answers to the mouvements of a later import; the purge deletes them.
+    """
+    known, noted = MouvementRegistre, aliased(MouvementRegistre)
+    is_answered = or_(
+        noted.is_dated,
+        noted.categorie.not_in(["", Categorie.CHANGEMENT_BUREAU.value]),
+        noted.motif.not_in(["", CHANGEMENT]),
+        exists().where(Doubt.import_id == import_id, noted.id.in_([Doubt.radiation_id, Doubt.inscription_id])),
+    )
+    names = "code_commune", "liste", "nature", "nom_naissance", "prenoms", "date_naissance"
+    answered = select(*(getattr(noted, name) for name in names)).where(noted.import_id == import_id, is_answered)
+    is_one = tuple_(*(getattr(known, name) for name in names)).in_(answered)
+    connection.execute(update(known).where(known.import_id == import_id, is_one).values(doubt_id=UNDONE))
 
 
 def list_doubts(connection: Connection, code_commune: str = "") -> Sequence[Row[Any]]:
@@ -255,6 +277,7 @@ def list_corrections(
         .join(Import, Import.id == Doubt.import_id)
         .where(Doubt.code_commune == code_commune, Doubt.liste == liste.value)
         .where(Doubt.decision == DoubtDecision.SAME_PERSON.value, Import.taken_on > after)
+        .where(Import.undone_at.is_(None))
         .order_by(Doubt.id)
     )
     if until is not None:
@@ -310,7 +333,8 @@ def decide_doubt(
     Raises:
         RefusedError: the doubt does not exist, has that decision, or its mouvements are gone; nothing changes.
     """
-    found = connection.execute(select(Doubt.__table__).where(Doubt.id == doubt_id)).one_or_none()
+    query = select(Doubt.__table__).join(Import, Import.id == Doubt.import_id)
+    found = connection.execute(query.where(Doubt.id == doubt_id, Import.undone_at.is_(None))).one_or_none()
     if found is None or (code_commune is not None and found.code_commune != code_commune):
         raise RefusedError(f"Doute n° {doubt_id} inconnu : voyez la page « Doutes ».")
     said = {"decision": decision.value, "decided_by": by, "decided_at": utc_now()}

@@ -34,9 +34,9 @@ from worker.db.engine import has_table
 from worker.db.types import utc_now
 from worker.errors import ImportBusyError, ImportRefusedError
 from worker.registre.communes import lock_bureaux, restore_bureaux
-from worker.registre.comparaison.doubts import forget_doubts
+from worker.registre.comparaison.doubts import forget_doubts, keep_answers
 from worker.registre.imports.report import ImportSummary
-from worker.registre.models import Electeur, Import, ImportListe, ListeCommunale, MouvementRegistre
+from worker.registre.models import UNDONE, Electeur, Import, ImportListe, ListeCommunale, MouvementRegistre
 from worker.registre.versions import (
     ListeKey,
     current_versions,
@@ -299,6 +299,8 @@ def undo_import(
 ) -> UndoSummary:
     """Restore the lists that an import replaced, remove the lists that it added, and delete its mouvements.
 
+    What an agent noted on the mouvements and doubts of an export is kept for the same export, see `keep_answers`.
+
     Without an id, undo the last import. The imports of a list are undone one after the other, the last one first, for
     `UNDO_DAYS` days. A bureau that the operator has changed since the import stays unchanged.
 
@@ -338,7 +340,10 @@ def _undo(connection: Connection, import_id: int | None) -> UndoSummary:
     counts = MouvementRegistre.import_id == known.id, MouvementRegistre.doubt_id.is_(None)
     rows = connection.execute(by_nature.where(*counts))
     natures = {row.nature: row.number for row in rows}
-    connection.execute(delete(MouvementRegistre).where(MouvementRegistre.import_id == known.id))
+    if before:  # a file of mouvements states itself what is known of them
+        keep_answers(connection, known.id)
+    gone = MouvementRegistre.import_id == known.id, MouvementRegistre.doubt_id.is_distinct_from(UNDONE)
+    connection.execute(delete(MouvementRegistre).where(*gone))
     connection.execute(update(Import).where(Import.id == known.id).values(undone_at=utc_now()))
     return UndoSummary(
         import_id=known.id,

@@ -31,7 +31,7 @@ from worker.registre.imports.lines import (
 )
 from worker.registre.imports.report import ImportSummary, Rejection, RejectReport, default_report
 from worker.registre.imports.sources import Columns, Wanted
-from worker.registre.models import Import, MouvementRegistre
+from worker.registre.models import UNDONE, Import, MouvementRegistre
 from worker.registre.reu.columns import find_code, match_columns, read_bureau
 from worker.registre.versions import (
     STAGED,
@@ -192,7 +192,8 @@ def _stage(connection: Connection, reading: LineReader[dict[str, Any]], rejects:
 
 def _is_known() -> ColumnElement[bool]:
     known = MouvementRegistre.__table__.c
-    return exists().where(and_(*(known[name] == STAGED.c[name] for name in _KNOWN_BY)))
+    is_same = [known[name] == STAGED.c[name] for name in _KNOWN_BY]
+    return exists().where(and_(*is_same, known.doubt_id.is_distinct_from(UNDONE)))
 
 
 def _refuse_future(connection: Connection, import_id: int, day: date | None) -> None:

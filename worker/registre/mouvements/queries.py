@@ -39,7 +39,7 @@ from worker.registre.checks.facts import is_born_between, is_of_age
 from worker.registre.communes import read_libelles
 from worker.registre.comparaison.differences import ElecteurTable, adresse
 from worker.registre.imports.chain import Interval, of_liste, read_intervals
-from worker.registre.models import Electeur, MouvementRegistre
+from worker.registre.models import UNDONE, Electeur, MouvementRegistre
 from worker.registre.protections import Protege, select_protections
 from worker.registre.versions import is_on_liste
 
@@ -217,6 +217,7 @@ def _was_protected(electeur: ElecteurTable) -> ColumnElement[bool]:
             known.prenoms == electeur.prenoms,
             known.date_naissance == electeur.date_naissance,
             known.is_protegee,
+            known.doubt_id.is_distinct_from(UNDONE),
         )
     )
 

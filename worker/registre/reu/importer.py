@@ -29,6 +29,7 @@ from worker.registre.checks.facts import (
     find_facts,
 )
 from worker.registre.communes import lock_bureaux, merge_bureaux, read_names
+from worker.registre.comparaison.answers import Restored, restore_answers
 from worker.registre.comparaison.compare import compare, record_comparison
 from worker.registre.imports.chain import list_gaps, refuse_future
 from worker.registre.imports.file import ImportedFile
@@ -168,7 +169,7 @@ def _take_up(engine: Engine, path: Path, intake: "Intake", wishes: _Wishes) -> I
             questions += found
             if questions and not wishes.accept_changes:
                 raise _refuse_unanswered(questions)
-            changed = _record(
+            changed, restored = _record(
                 connection, version, reading, link, compared=compared, questions=questions, then=wishes.then
             )
             with connection.begin():
@@ -184,11 +185,11 @@ def _take_up(engine: Engine, path: Path, intake: "Intake", wishes: _Wishes) -> I
     zeros = [_ZEROS_LOST.format(count_of(without_zeros, "électeur"))] if without_zeros else []
     summary = replace(
         summary,
-        notes=(*summary.notes, *zeros, *(it.note for it in link.parts.values() if it.note)),
+        notes=(*summary.notes, *zeros, *(it.note for it in link.parts.values() if it.note), *restored.describe()),
         listes=tuple(replace(it, mineurs=mineurs.get(it.key, 0)) for it in listes),
         bureaux=len(reading.bureaux),
         bureaux_changed=changed,
-        comparison=None if intake.no_compare else comparison,
+        comparison=None if intake.no_compare else replace(comparison, doubts=comparison.doubts - restored.doubts),
         questions=tuple(questions),
         taken_on=link.taken_on,
         is_dated=intake.taken_on is not None,
@@ -381,10 +382,11 @@ def _record(
     compared: Mapping[ListeKey, int],
     questions: Sequence[Question],
     then: OnTaken | None,
-) -> int:
-    """Switch the lists of the file to their new version, in one transaction; return the number of changed bureaux.
+) -> tuple[int, Restored]:
+    """Switch the lists of the file to their new version, in one transaction.
 
-    `then` is called in the transaction; without it, the import is rolled back.
+    Return the number of changed bureaux, and the answers that undone imports left for this one. `then` is called in
+    the transaction; without it, the import is rolled back.
 
     Raises:
         ImportRefusedError: another service has changed a list since it was compared.
@@ -422,11 +424,12 @@ def _record(
         }
         connection.execute(update(Import).where(Import.id == version).values(done))
         mark_absorbed(connection, version, {it.absorbed: it.code_commune for it in questions if it.absorbed})
+        restored = restore_answers(connection, version)
         if then:
             then(connection, version, questions)
         else:
             transaction.rollback()
-    return len(changes)
+    return len(changes), restored
 
 
 # Lists by arrondissement: an export of one arrondissement replaces its electors only; the other electors stay.
