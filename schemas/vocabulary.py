@@ -301,17 +301,22 @@ class Channel(Labelled):
 
 
 class Wish(Labelled):
-    """A subject about which a recipient may ask to be notified."""
+    """A subject about which a recipient may ask to be notified, or `DAILY`: all mails in one, in the morning."""
 
     READY = "pret", "fichiers prêts"
     FAILED = "echec", "échecs, refus et annulations"
     DEADLINE = "echeance", "échéances"
+    DAILY = "resume", "un seul courriel par jour, à sept heures"
 
 
 def join_wishes(wishes: Iterable[str]) -> str:
     """Return the text that the tables store: `pret,echec`, in the order of `Wish`; empty without wishes."""
     wanted = set(wishes)
     return ",".join(wish for wish in Wish if wish in wanted)
+
+
+EVERYTHING = join_wishes(it for it in Wish if it is not Wish.DAILY)
+"""The wishes of a recipient who has not chosen: every subject, at once."""
 
 
 def split_wishes(text: str) -> frozenset[Wish]:

@@ -3,11 +3,13 @@
 import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from email.message import EmailMessage
 
 import pytest
 from sqlalchemy.orm import Session
 
+from common.calendrier import civil_time
 from schemas.envelope import CloudEvent
 from schemas.vocabulary import Channel, RequestOutcome
 from tests.integration.notifier_desk import ADJOINT, MAIRIE, TEMPLATE, Desk, Killed, running, smtp, work
@@ -77,6 +79,33 @@ def test_who_asked_is_told_at_once_of_a_failure_and_at_a_shared_address(
     desk.ask(*files)
     assert work(desk.notifier(smtp(mailbox), public_url=SCREEN)) == 1
     assert [mail.recipients for mail in mailbox.mails] == [(MAIRIE,)]
+
+
+def test_who_chose_one_mail_a_day_gets_all_news_in_one_and_nothing_on_a_day_without(
+    desk: Desk, mailbox: Mailbox
+) -> None:
+    desk.add_agent("adjoint", ADJOINT, kinds="pret,echec,echeance,resume")
+    notifier = desk.notifier(smtp(mailbox), public_url=SCREEN)
+    requests = [desk.ask("P.csv=failed", event_id="un"), desk.ask("CE.csv", "CM.csv", event_id="deux", requested_by="")]
+    work(notifier)
+    assert {mail.recipients for mail in mailbox.mails} == {(MAIRIE,)}
+    waiting = desk.works(kind=WorkKind.SUMMARY)
+    mornings = {civil_time(it.due_at + timedelta(minutes=1), "13900").hour for it in waiting if it.due_at}
+    assert (len(waiting), mornings, all(desk.request(it).notified_at for it in requests)) == (2, {7}, True)
+
+    mailbox.refuse(ADJOINT, 452)
+    for refuses in (True, False):
+        desk.make_due()
+        work(notifier)
+        assert len(desk.works()) == (2 if refuses else 0)
+        mailbox.accept(ADJOINT)
+    mail = mailbox.mails[-1]
+    assert [it.recipients for it in mailbox.mails].count((ADJOINT,)) == 1
+    assert mail.message["Subject"] == "Résumé du jour : 2 messages"
+    said = [line.strip() for line in mail.text.splitlines()]
+    assert "Fichier en échec — Liste P du 25/11/2026 09:30:00 [csv] — LIBREVILLE (13900)" in said
+    assert "2 fichiers prêts — LIBREVILLE (13900)" in said
+    assert {f"{SCREEN}/demandes/{number}" for number in requests} <= {*said}
 
 
 def test_a_notifier_killed_before_recording_is_followed_by_the_same_message_id(desk: Desk, mailbox: Mailbox) -> None:

@@ -12,7 +12,7 @@ from sqlalchemy.orm import InstrumentedAttribute
 
 from schemas.http import TOKEN_ACTOR, TOKEN_PREFIX, digest_secret
 from schemas.topology import SCREEN_ACCOUNT, listener_key
-from schemas.vocabulary import Action, Channel, Wish, join_wishes
+from schemas.vocabulary import EVERYTHING, Action, Channel
 from worker.access.models import EVERY_ACT, EVERY_COMMUNE, Agent, Listener, Recipient, Sender, Token
 from worker.audit import Detail, Pseudonymised, WordKind, record_audit
 from worker.db.types import utc_now
@@ -256,7 +256,7 @@ def add_recipient(
         "code_commune": code,
         "channel": channel,
         "address": address,
-        "kinds": join_wishes(Wish) if kinds is None else kinds,
+        "kinds": EVERYTHING if kinds is None else kinds,
         "secret": secret,
     }
     connection.execute(insert(Recipient).values(**values))

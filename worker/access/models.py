@@ -6,11 +6,10 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from schemas.declarations import NOTE_KINDS
 from schemas.topology import REQUEST_TYPES
-from schemas.vocabulary import Wish, join_wishes
+from schemas.vocabulary import EVERYTHING
 from worker.db.types import Base, Texte, UtcDateTime, empty, flag, utc_now, zero
 
 EVERY_COMMUNE, EVERY_ACT = "*", "*"
-_ALL = join_wishes(Wish)
 
 
 def name_act(event_type: str) -> str:
@@ -65,7 +64,9 @@ class Agent(Base):
     name: Mapped[str] = mapped_column(Texte, primary_key=True, doc="What `requested_by` names.")
     code_commune: Mapped[str] = mapped_column(Texte, primary_key=True)
     email: Mapped[str] = mapped_column(Texte)
-    kinds: Mapped[str] = mapped_column(Texte, default=_ALL, server_default=_ALL, doc="Wishes; empty: no mail at all.")
+    kinds: Mapped[str] = mapped_column(
+        Texte, default=EVERYTHING, server_default=EVERYTHING, doc="Wishes; empty: no mail at all."
+    )
     may_protect: Mapped[bool] = flag("Sees and changes who is protected (L. 37).")
     identity: Mapped[str] = empty("The provider's, bound at the first login: SHA-256 of issuer and subject.")
     sessions_ended: Mapped[int] = zero("How often; a session of the screen from before the last is over.")
@@ -80,7 +81,7 @@ class Recipient(Base):
     code_commune: Mapped[str] = mapped_column(Texte)
     channel: Mapped[str] = mapped_column(Texte, doc="discussion or webhook.")
     address: Mapped[str] = mapped_column(Texte, doc="A secret: its path, its account, or both give the right to write.")
-    kinds: Mapped[str] = mapped_column(Texte, default=_ALL, server_default=_ALL)
+    kinds: Mapped[str] = mapped_column(Texte, default=EVERYTHING, server_default=EVERYTHING)
     secret: Mapped[str] = empty("The key that signs a webhook; during a rotation, a space and the former key.")
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, server_default=utc_now())
     disabled_at: Mapped[datetime | None] = mapped_column(UtcDateTime, doc="When the address answered 410 (gone).")

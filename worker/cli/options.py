@@ -21,7 +21,7 @@ from common.cli import ParsedType, one_of
 from common.french import count_of
 from common.texte import without_controls
 from schemas.requests import check_code_commune
-from schemas.vocabulary import Wish, join_wishes, parse_jour, parse_liste, split_wishes
+from schemas.vocabulary import EVERYTHING, Wish, join_wishes, parse_jour, parse_liste, split_wishes
 from worker.audit import Actor
 from worker.db.engine import build_engine
 from worker.errors import RefusedError
@@ -69,7 +69,8 @@ prevenir_option = click.option(
     multiple=True,
     type=one_of([*Wish, NOTHING]),
     metavar="QUOI",
-    help="pret, echec (refus et annulations compris), echeance, ou rien ; plusieurs fois ; tout par défaut.",
+    help="pret, echec (refus et annulations compris), echeance, ou rien ; plusieurs fois ; tout par défaut. "
+    "resume : un seul courriel par jour.",
 )
 
 
@@ -85,9 +86,9 @@ def read_wishes(given: Iterable[str]) -> str | None:
 
 def describe_wishes(kinds: str) -> str:
     """Return the kinds of messages, in French."""
-    wishes = split_wishes(kinds)
-    if wishes == set(Wish):
+    if kinds == EVERYTHING:
         return "tout"
+    wishes = split_wishes(kinds)
     return ", ".join(wish.label for wish in Wish if wish in wishes) or NOTHING
 
 

@@ -303,6 +303,8 @@ def _explain_message(work: Work, row: Notification | None) -> Stop:
     if work.error:
         where = "le serveur de courriel" if work.kind == WorkKind.MAIL else "ce qui ne répond pas"
         return Stop(f"{what}, retardé : {work.error}", f"rétablissez {where} ; il part ensuite seul")
+    if work.kind == WorkKind.SUMMARY:
+        return Stop(f"{what} : qui le reçoit a choisi un courriel par jour, à sept heures", _NOTHING)
     if _is_ahead(work.due_at):
         return Stop(f"{what} : qui a demandé a dix minutes pour télécharger avant de le recevoir", _NOTHING)
     return Stop(f"{what}, pas encore parti", f"{_NOTHING} une minute ; puis notifier : {_START}")

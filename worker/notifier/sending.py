@@ -4,11 +4,12 @@ The recipients are the agents of a commune by mail, and the chats and webhooks o
 the reply to each event, the end of each file and request, recalls, deadlines and progress.
 """
 
+from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, time
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import uuid4
 
 import structlog
@@ -29,10 +30,11 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Session
 
+from common.calendrier import civil_time, now
 from common.logs import request_keys
 from schemas.envelope import trace_id_of
 from schemas.topology import REQUEST_DECLARATION, SCREEN_NOTE
-from schemas.vocabulary import UNFINISHED, Action, Channel, RequestOutcome, split_wishes
+from schemas.vocabulary import UNFINISHED, Action, Channel, RequestOutcome, Wish, split_wishes
 from worker.access.management import shown_address
 from worker.access.models import EVERY_COMMUNE, Agent, Recipient
 from worker.audit import NOTIFIER, record_audit
@@ -53,7 +55,7 @@ from worker.notifier.channels.delivery import (
 from worker.notifier.messages.events import PublishEvent
 from worker.notifier.messages.text import Topic, write
 from worker.notifier.models import Notification
-from worker.notifier.notices import Notices
+from worker.notifier.notices import Notice, Notices
 from worker.work.queue import (
     About,
     Claim,
@@ -63,6 +65,7 @@ from worker.work.queue import (
     WorkState,
     add,
     bury,
+    claim_rest,
     finish,
     has_open,
     release,
@@ -131,7 +134,7 @@ def delay_or_bury(session: Session, claim: Claim, reason: str, seconds: float, *
         return
     ids = _lock_requests(session, [claim])
     reason = f"abandonné après {round(GIVE_UP_SECONDS / 86_400)} jours : {reason}"
-    if bury(session.connection(), claim, reason) and claim.kind in (WorkKind.MAIL, WorkKind.MESSAGE):
+    if bury(session.connection(), claim, reason) and claim.kind in (WorkKind.MAIL, WorkKind.MESSAGE, WorkKind.SUMMARY):
         session.execute(update(Notification).where(_is_message(claim)).values(ended_at=utc_now(), refusal=reason))
     note_notified(session, ids)
 
@@ -149,11 +152,14 @@ def commit(engine: Engine, record: Callable[[Session], None]) -> None:
 QUIET_SECONDS = 600
 """The agent who asked for files gets no mail if that agent downloads all of them within this time."""
 
+MORNING, DAY_SECONDS, SOON_SECONDS = time(7), 86_400, 3600
+"""When an agent who chose one mail a day gets it, in the time of the commune; what is due within an hour is in it."""
+
 
 def list_recipients(engine: Engine, notices: Notices, claims: Sequence[Claim]) -> None:
     """Add a work for each recipient of these messages about requests, recalls and reminders, in one transaction.
 
-    The mail to the agent who asked is due later: it may be needless.
+    The mail to the agent who asked is due later: it may be needless. One mail a day is due in the morning.
     """
     with Session(engine) as session, session.begin():
         claims = delay_recalls(session, claims)
@@ -162,7 +168,7 @@ def list_recipients(engine: Engine, notices: Notices, claims: Sequence[Claim]) -
         claims = [claim for claim in claims if claim.id in mine]
         read = notices.read(session, claims)
         addressees = read_addressees(session, {it.code_commune for it in read.values()})
-        at_once, later = list[NewWork](), list[NewWork]()
+        works = defaultdict[float, list[NewWork]](list)
         for claim in claims:
             if notice := read.get(claim.subject):
                 of_commune = addressees[notice.code_commune].values()
@@ -170,14 +176,24 @@ def list_recipients(engine: Engine, notices: Notices, claims: Sequence[Claim]) -
                 if notice.wishes and not wishing:
                     log.warning("no_recipient", **notice.log_keys)
                 for one in wishing:
-                    works = later if notice.asker and one.agent == notice.asker else at_once
-                    kind = WorkKind.MAIL if one.channel is Channel.MAIL else WorkKind.MESSAGE
-                    works.append(NewWork(kind, claim.subject, one.key, claim.lane, claim.fair_tag))
+                    kind, seconds = _plan(notice, one)
+                    works[seconds].append(NewWork(kind, claim.subject, one.key, claim.lane, claim.fair_tag))
             elif claim.about is About.REMINDER:
                 log.warning("reminder_too_late", reminder_id=claim.subject_id)
-        add(session.connection(), at_once)
-        add(session.connection(), later, seconds=QUIET_SECONDS)
+        for seconds, some in works.items():
+            add(session.connection(), some, seconds=seconds)
         note_notified(session, requests)
+
+
+def _plan(notice: Notice, one: Addressee) -> tuple[WorkKind, float]:
+    """Return the kind of the work for a recipient, and in how many seconds it is due."""
+    if one.channel is not Channel.MAIL:
+        return WorkKind.MESSAGE, 0
+    if Wish.DAILY in one.wishes:
+        instant = civil_time(now(), notice.code_commune)
+        morning = datetime.combine(instant, MORNING, instant.tzinfo)
+        return WorkKind.SUMMARY, (morning - instant).total_seconds() % DAY_SECONDS
+    return WorkKind.MAIL, QUIET_SECONDS if notice.asker and one.agent == notice.asker else 0
 
 
 def delay_recalls(session: Session, claims: Sequence[Claim]) -> list[Claim]:
@@ -257,35 +273,61 @@ def send_message(
 ) -> None:
     """Process the work of one recipient: read and compose the message, send it, record the result.
 
-    The row of `notification` is inserted before the first attempt. The message may be needless by then, or its
-    recipient gone.
+    A summary is one mail for all works of its recipient. The row of `notification` is inserted before the first
+    attempt. The message may be needless by then, or its recipient gone.
     """
-    (claim,) = claims
     with Session(engine, expire_on_commit=False) as session, session.begin():
-        row = session.scalars(select(Notification).where(_is_message(claim))).one_or_none()
-        notice = notices.read(session, claims).get(claim.subject)
-        code = row.code_commune if row else notice.code_commune if notice else ""
-        addressee = read_addressees(session, {code})[code].get(claim.part)
-        if row is None and notice and addressee and not notice.is_opened:
-            is_mail, text = addressee.channel is Channel.MAIL, notice.text()
-            row = Notification(
-                **{_SUBJECTS[claim.about].key: claim.subject_id},
-                recipient=addressee.key,
-                code_commune=code,
-                subject=text.subject,
-                kind=text.topic,
-                channel=addressee.channel,
-                address=addressee.address if is_mail else shown_address(addressee.address),
-            )
-            session.add(row)
-    if row is None or row.sent_at:
-        commit(engine, partial(finish_and_note, claims=claims))
-        return
+        if claims[0].kind is WorkKind.SUMMARY:
+            claims = [*claims, *claim_rest(session.connection(), claims[0], within_seconds=SOON_SECONDS)]
+        found = [_prepare(session, notices, claim) for claim in claims]
+    letters = [it for it in found if it]
+    needed = [it.claim for it in letters]
+    if needless := [it for it in claims if it not in needed]:
+        commit(engine, partial(finish_and_note, claims=needless))
+    together = [it for it in letters if it.notice and it.addressee]
+    for group in filter(None, [together, *([it] for it in letters if it not in together)]):
+        _send(engine, senders, group)
+
+
+class _Letter(NamedTuple):
+    """What one work asks to send."""
+
+    claim: Claim
+    row: Notification
+    notice: Notice | None
+    addressee: Addressee | None
+
+
+def _prepare(session: Session, notices: Notices, claim: Claim) -> _Letter | None:
+    """Return what a work asks to send, None if that is sent or needless."""
+    row = session.scalars(select(Notification).where(_is_message(claim))).one_or_none()
+    notice = notices.read(session, [claim]).get(claim.subject)
+    code = row.code_commune if row else notice.code_commune if notice else ""
+    addressee = read_addressees(session, {code})[code].get(claim.part)
+    if row is None and notice and addressee and not notice.is_opened:
+        is_mail, text = addressee.channel is Channel.MAIL, notice.text()
+        row = Notification(
+            **{_SUBJECTS[claim.about].key: claim.subject_id},
+            recipient=addressee.key,
+            code_commune=code,
+            subject=text.subject,
+            kind=text.topic,
+            channel=addressee.channel,
+            address=addressee.address if is_mail else shown_address(addressee.address),
+        )
+        session.add(row)
+    return _Letter(claim, row, notice, addressee) if row and not row.sent_at else None
+
+
+def _send(engine: Engine, senders: Mapping[Channel, ChannelSender], group: Sequence[_Letter]) -> None:
+    """Send the messages of one recipient in one, and record the result of each."""
+    _, row, notice, addressee = group[0]
     failure: _Failure | None = None
     with structlog.contextvars.bound_contextvars(channel=row.channel, **(notice.log_keys if notice else {})):
         try:
             if addressee and notice:
-                senders[addressee.channel].send(notice, addressee)
+                message = _join([it.notice for it in group if it.notice])
+                senders[addressee.channel].send(message, addressee)
                 log.info("message_sent")
             else:
                 failure = DeliveryRefusedError(TOO_LATE if addressee else REMOVED)
@@ -295,7 +337,18 @@ def send_message(
         except DeliveryDelayedError as delay:
             log.warning("message_delayed", reason=str(delay))
             failure = delay
-        commit(engine, partial(_record_result, claim=claim, row=row, failure=failure))
+        for it in group:
+            commit(engine, partial(_record_result, claim=it.claim, row=it.row, failure=failure))
+
+
+def _join(notices: Sequence[Notice]) -> Message:
+    if len(notices) == 1:
+        return notices[0]
+    texts = [it.text() for it in notices]
+    subject = f"Résumé du jour : {len(texts)} messages"
+    summary = "Voici ce qui s'est passé depuis le dernier courriel."
+    text = partial(write, "summary.txt", Topic.READY, subject, summary=summary, texts=texts)
+    return Message("\n".join(["résumé", *(it.about for it in notices)]), text, dict)
 
 
 _Failure = DeliveryDelayedError | DeliveryRefusedError

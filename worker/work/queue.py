@@ -74,6 +74,8 @@ class WorkKind(Labelled):
     RECIPIENTS = "recipients", "liste des destinataires"
     """List the recipients of a message, and add one work for each of them."""
     MAIL = "mail", "courriel"
+    SUMMARY = "summary", "courriel du jour"
+    """Send all due messages of one recipient in one mail."""
     MESSAGE = "message", "discussion ou webhook"
     LISTE = "liste", "fichier de liste"
     TABLEAU = "tableau", "tableau"
@@ -366,6 +368,21 @@ def _is_free(row: Any) -> ColumnElement[bool]:  # noqa: ANN401 — the model or 
     return or_(is_due, and_(_state_of(row, WorkState.HELD), is_over))
 
 
+def claim_rest(connection: Connection, mine: Claim, *, within_seconds: float) -> list[Claim]:
+    """Claim for the owner of a held work the other works of its kind and part that are due or soon will be.
+
+    The caller claims by a rule with `one_for_each_part`, so that no other process holds one of them.
+    """
+    held = aliased(Work)
+    is_soon = or_(Work.due_at.is_(None), Work.due_at <= utc_now(within_seconds))
+    rest = update(Work).where(Work.kind == mine.kind, Work.part == mine.part, _is(WorkState.DUE), is_soon)
+    rest = rest.values({Work.state: WorkState.HELD, Work.owner: mine.owner, Work.starts: Work.starts + 1})
+    columns = Work.id, Work.subject, Work.lane, Work.fair_tag, Work.starts, Work.waits
+    rest = rest.values(lease_until=select(held.lease_until).where(held.id == mine.id).scalar_subquery())
+    rows = connection.execute(rest.returning(*columns)).all()
+    return [mine._replace(**row._mapping) for row in sorted(rows)]  # noqa: SLF001 — its public name
+
+
 def renew(connection: Connection, claims: Collection[Claim], *, lease_seconds: float) -> int:
     """Renew the leases of these works; return how many this process still held."""
     return _change(connection, claims, {Work.lease_until: utc_now(lease_seconds)})
@@ -528,5 +545,5 @@ def count_works(connection: Connection) -> Sequence[Row[str, str, str, int, floa
 
 def count_dead(connection: Connection) -> int:
     """Count the dead works. A dead message is not counted: the page « Messages » shows it to the clerk."""
-    is_ours = Work.kind.not_in([WorkKind.MAIL, WorkKind.MESSAGE])
+    is_ours = Work.kind.not_in([WorkKind.MAIL, WorkKind.MESSAGE, WorkKind.SUMMARY])
     return connection.scalar(select(func.count()).select_from(Work).where(_is(WorkState.DEAD), is_ours)) or 0
