@@ -220,7 +220,7 @@ class Copie(Base):
     qualite: Mapped[str] = mapped_column(Texte, doc="How the quality of elector was checked: a Qualite.")
     recue_on: Mapped[date] = mapped_column(Date)
     engagement_on: Mapped[date | None] = mapped_column(Date, doc="The day the signed undertaking was received.")
-    decision: Mapped[str] = empty("copie or refus; empty while nobody has answered.")
+    decision: Mapped[str] = empty("copie or refus; empty without an answer.")
     decided_on: Mapped[date | None] = mapped_column(Date)
     motif: Mapped[str] = empty("Why it was refused.")
 

@@ -151,13 +151,14 @@ class Notifier:
         return handled
 
     def _serve(self, pool: Pool, owner: str, rule: ClaimRule, stop: threading.Event) -> None:
-        throttle = LogThrottle(owner.rpartition("/")[2])
+        throttle, handled = LogThrottle(owner.rpartition("/")[2]), 0
         for turn in count(1):
             if stop.is_set():
                 return
             try:
+                looks = not handled  # after one work, a second one is likely
                 handled = self._step(pool, owner, rule._replace(of_batches=True)) if turn % BULK_TURN == 0 else 0
-                handled = handled or self._step(pool, owner, rule)
+                handled = handled or self._step(pool, owner, rule, looks=looks)
                 throttle.succeeded()
             except Exception as error:  # noqa: BLE001 — whatever the error, the next attempt may succeed
                 throttle.failed(error)
@@ -178,10 +179,10 @@ class Notifier:
             if not is_more_due:
                 stop.wait(POLL_SECONDS)
 
-    def _step(self, pool: Pool, owner: str, rule: ClaimRule) -> int:
+    def _step(self, pool: Pool, owner: str, rule: ClaimRule, *, looks: bool = True) -> int:
         self._held[owner] = time.monotonic(), ()
         try:
-            if not has_due(self.engine, pool.kinds, rule=rule, at_work=self._list_held()):
+            if looks and not has_due(self.engine, pool.kinds, rule=rule, at_work=self._list_held()):
                 return 0
             with self.engine.begin() as connection:
                 claims = claim(

@@ -64,7 +64,7 @@ class Situation:
     doubts: int | None = None
     incomplete: int | None = None
     copies: Sequence[CopieState] = ()
-    """The requests for a copy of the list that nobody has answered."""
+    """The requests for a copy of the list without an answer."""
 
 
 def find_tasks(it: Situation) -> list[Task]:
