@@ -10,7 +10,8 @@ from pathlib import Path
 
 import click
 import pytest
-from pydantic import BaseModel
+from pydantic import BaseModel, SecretStr
+from pydantic_core import PydanticUndefined
 from pydantic_settings import BaseSettings
 from sqlalchemy import Inspector, inspect
 
@@ -169,6 +170,16 @@ def test_every_variable_is_in_the_table_with_its_readers() -> None:
     read_by = {it: [reader for reader in fields if it.lower() in {*fields[reader], "secrets_dir"}] for it in VARIABLES}
     expected = {PREFIX + name: ", ".join(readers) for name, readers in read_by.items()}
     assert rows == expected
+
+
+def test_the_defaults_in_the_table_are_those_of_the_code() -> None:
+    fields = {**Settings.model_fields, **WebSettings.model_fields}
+    for row in _rows(_read("reference.md"), "Read by"):
+        field = fields.get(row["Variable"].strip("`").removeprefix(PREFIX).lower())
+        default = field.default if field else None
+        if default and default is not PydanticUndefined and not isinstance(default, SecretStr):
+            written = ",".join(map(str, default)) if isinstance(default, tuple) else str(default)
+            assert row["Default"].split(";")[0].strip("`") == written, row["Variable"]
 
 
 def test_links_between_documents_lead_somewhere() -> None:
