@@ -19,6 +19,7 @@ from tests.parts.packages import AGE, ALERTMANAGER, PROMETHEUS, SHELLCHECK, requ
 from worker.db.migrate import GRANTS
 from worker.messaging.middleware import IMPORT_LIMIT_MS, TIME_LIMIT_MS
 from worker.monitoring.exporter import METRICS
+from worker.registre.imports.history import ADVISORY_KEY
 from worker.settings import Settings
 
 REPOSITORY = DEPLOY.parent
@@ -142,6 +143,7 @@ ps*oneoff*) for service in broker database notifier web; do echo "$service Up 5 
 inspect*) echo healthy ;;
 *version_num*) echo "$IS_TOO_NEW" ;;
 *string_agg*) tail -n 1 counted; echo "liste $AFTER" >> counted ;;
+*pg_locks*) [ ! -s imports ] || { tail -n 1 imports; sed -i '$d' imports; } ;;
 *pg_dump*) echo PGDMP now ;;
 *demandes*) echo known ;;
 *logs*) sed 's/.*/notifier-1  | {"correlation_id": "&", "event": "request_notified", "level": "info"}/' notified ;;
@@ -212,6 +214,17 @@ def test_an_upgrade_after_which_other_electors_are_counted_fails_and_names_the_w
     assert done.returncode == is_other, done.stderr
     assert ("sh deploy/prefecture rollback" in done.stderr) is is_other
     assert ("before: liste 300\nafter:  liste 299\n" in done.stderr) is is_other
+
+
+def test_an_upgrade_waits_for_an_import_before_the_database_may_start_anew(checkout: Path) -> None:
+    (checkout / "imports").write_text("0\n1\n1\n")
+    (checkout / "counted").write_text("liste 300\n")
+    done = _run(checkout, "upgrade", IS_TOO_NEW="1000", AFTER="300")
+    assert done.stdout.count("is waited for, ten minutes at most") == 1
+    calls = (checkout / "calls").read_text()
+    stopped, *looked = (it.start() for it in re.finditer(f"compose stop|= {ADVISORY_KEY}", calls))
+    assert len(looked) == 3
+    assert stopped < looked[0] <= looked[-1] < calls.index("up --detach")
 
 
 def test_what_an_upgrade_dumps_is_encrypted_like_a_backup(checkout: Path) -> None:
