@@ -15,8 +15,10 @@ from pathlib import Path
 import click
 import pytest
 
+from bench.people import write_town
 from tests.boxes.engine import Engine, require_engine
 from tests.unit.reu_sample import electeurs, write_reu
+from worker.demo.libreville import LIBREVILLE
 
 _CONTEXT = Path(__file__).with_name("standins")
 _ROOTS = {
@@ -95,14 +97,14 @@ channel.basic_publish("", "requests.XQ", json.dumps(event).encode(), pika.BasicP
 
 
 LOAD = """
-import json, time, pika
+import json, sys, time, pika
 account = pika.URLParameters(open("/run/secrets/prefecture_amqp_url").read())
 known = pika.BasicProperties(user_id="exploitant", delivery_mode=2)
 key = "fr.openelec.prefecture.request.liste_export.v1"
 data = {"commune": "13055", "requested_by": "essai", "listes": ["P"], "formats": ["csv"]}
 channel = None
-for number in range(450):
-    event = {"specversion": "1.0", "id": str(number), "source": "/essai", "type": key, "data": data}
+for number in range(int(sys.argv[1])):
+    event = {"specversion": "1.0", "id": str(number), "source": sys.argv[2], "type": key, "data": data}
     while True:
         try:
             if channel is None:
@@ -115,8 +117,9 @@ for number in range(450):
             time.sleep(1)
     time.sleep(0.18)
 """
-"""A program that requests a file 450 times, five times a second, and retries until the broker confirms."""
+"""A program that requests so many files as a source, five a second, and retries until the broker confirms."""
 
+IN_REGISTER = "SELECT sum(electeurs) >= 100000 FROM registres WHERE code_commune"
 MAIN, OTHER = "192.0.2.10", "192.0.2.11"
 SHARED = "/srv/prefecture/exports"
 
@@ -183,7 +186,7 @@ def installation(host: Installation) -> Installation:
 def test_from_the_last_release_to_this_one_under_load_nothing_is_lost_and_the_backup_goes_back(
     host: Installation,
 ) -> None:
-    """The last release is installed by its own document; files and pages (five a second) are requested throughout."""
+    """The last release is installed by its own document."""
     releases = _find_releases()
     if not releases:
         pytest.skip("boxes: not tried: the history of this clone does not reach back to a release")
@@ -198,37 +201,56 @@ def test_from_the_last_release_to_this_one_under_load_nothing_is_lost_and_the_ba
     assert "PREFECTURE_WEB_KNOWN_BY" in refused, "a setting that is gone"
     host.healthy()
     host.run("sed --in-place /WEB_KNOWN_BY/d var/prefecture.env; echo CANARY=13055 >>.env", what="nothing was stopped")
-    (host.folder / "load.py").write_text(LOAD)
-    host.run(
-        f"""
-        trap 'touch stop' EXIT
-        (while [ ! -e stop ]; do
-            {PAGE} >page 2>&1 && echo up $EPOCHREALTIME || echo away $EPOCHREALTIME
-            sleep 0.2
-        done >seen) &
-        docker compose run --rm -T --entrypoint python command - < load.py >asked 2>&1 &
-        load=$!
-        docker compose run --rm -T --no-deps --entrypoint 'sleep 900' migrate </dev/null &
-        sh deploy/prefecture upgrade | tee upgraded
-        docker ps --quiet --filter label=com.docker.compose.oneoff=True \
-            --filter label=com.docker.compose.service=migrate | xargs docker kill
-        wait $load""",
-        what="upgrade under load, beside a container that is no service",
-    )
+    _run_under_load(host, "sh deploy/prefecture upgrade | tee upgraded", 450, "/essai")
     assert "13055 has the same electors and mouvements as before: liste 300" in (host.folder / "upgraded").read_text()
     host.run("zgrep --quiet worker-listes var/logs/*.gz")
     assert host.run("cut -d ' ' -f 2 var/images.txt | sort -u").count(":") >= 4, "what exactly it ran"
-    host.healthy()
-    away = _seconds_away((host.folder / "seen").read_text())
-    host.times["the screen was away"] = away
-    assert away < 15
-    host.wait_for("SELECT count(*) FROM derniers_exports WHERE source = '/essai' AND status = 'ready'", "450")
-    host.wait_for("SELECT count(DISTINCT file_name) FROM derniers_exports WHERE source = '/essai'", "450")
     _go_back(host, before, releases[0])
     host.run(
         "docker compose down --volumes; docker images --quiet prefecture | sort -u | xargs docker image rm --force"
     )
     shutil.rmtree(host.folder)
+
+
+def _run_under_load(host: Installation, command: str, requests: int, source: str) -> None:
+    """Run a command that replaces the release, beside requests of files and of pages, five a second each.
+
+    An import of 100,000 electors begins when the first workers are stopped, and a container runs that is no service.
+    """
+    (host.folder / "load.py").write_text(LOAD)
+    write_town(host.folder / "grande.csv", 100_000)
+    host.run(f"docker compose run --rm -T command communes --add {LIBREVILLE.code} LIBREVILLE")
+    host.run(
+        f"""
+        trap 'touch stop' EXIT
+        rm -f stop
+        (while [ ! -e stop ]; do
+            {PAGE} >page 2>&1 && echo up $EPOCHREALTIME || echo away $EPOCHREALTIME
+            sleep 0.2
+        done >seen) &
+        docker compose run --rm -T --entrypoint python command - {requests} {source} < load.py >asked 2>&1 &
+        load=$!
+        docker compose run --rm -T --no-deps --entrypoint 'sleep 900' migrate </dev/null &
+        running=$(docker compose ps --format '{{{{.Image}}}}' web)
+        (while [ -n "$(docker compose ps --quiet worker-listes)" ]; do sleep 0.1; done
+            export MODULE_IMAGE=$running
+            docker compose run --rm -T --no-deps command import-reu - --report /import/rejets.csv \\
+                <grande.csv >imported 2>&1) &
+        import=$!
+        {command}
+        docker ps --quiet --filter label=com.docker.compose.oneoff=True \
+            --filter label=com.docker.compose.service=migrate | xargs docker kill
+        wait $load
+        wait $import || (cat imported; exit 1)""",
+        what=f"{command}, under load, beside an import and a container that is no service",
+    )
+    host.healthy()
+    host.times[f"{command}: the screen was away"] = away = _seconds_away((host.folder / "seen").read_text())
+    assert away < 15
+    of_ours = f"FROM derniers_exports WHERE source = '{source}'"
+    host.wait_for(f"SELECT count(*) {of_ours} AND status = 'ready'", str(requests))
+    host.wait_for(f"SELECT count(DISTINCT file_name) {of_ours}", str(requests))
+    host.wait_for(f"{IN_REGISTER} = '{LIBREVILLE.code}'", "t")
 
 
 def _seconds_away(seen: str) -> float:
@@ -262,7 +284,7 @@ def _go_back(host: Installation, image: str, release: str) -> None:
     host.run("sh deploy/prefecture rollback --restore", what="rollback")
     assert host.run("docker compose ps --format '{{.Image}}' web").strip() == image
     host.healthy()
-    host.run("docker compose run --rm -T --entrypoint python command - < load.py")
+    host.run("docker compose run --rm -T --entrypoint python command - 450 /essai < load.py")
     host.wait_for("SELECT count(*) FROM derniers_exports WHERE source = '/essai' AND status = 'ready'", "450")
 
 
@@ -303,6 +325,12 @@ def test_whoever_is_killed_loses_nothing(installation: Installation) -> None:
     installation.run(f"{ask} --wait --timeout 300", what="one more file")
     installation.wait_for("SELECT count(*) FROM derniers_exports WHERE status <> 'ready'", "0")
     installation.wait_for("SELECT count(*) FROM demandes WHERE notified_at IS NULL AND code_commune = '13055'", "0")
+
+
+def test_a_new_image_and_the_way_back_lose_nothing(installation: Installation) -> None:
+    _run_under_load(
+        installation, "sh deploy/prefecture upgrade --rebuild; sh deploy/prefecture rollback", 1000, "/rebuild"
+    )
 
 
 def test_a_password_is_renewed_while_the_parts_talk_by_tls(installation: Installation) -> None:
