@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import date, datetime, timedelta
 from email.message import EmailMessage
 
 import pytest
@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from common.calendrier import civil_time
 from schemas.envelope import CloudEvent
-from schemas.vocabulary import Channel, RequestOutcome
+from schemas.vocabulary import Channel, RequestOutcome, Wish
 from tests.integration.notifier_desk import ADJOINT, MAIRIE, TEMPLATE, Desk, Killed, running, smtp, work
 from tests.parts.mail import Mailbox
 from tests.parts.wait import PATIENCE_SECONDS, wait_until
@@ -21,10 +21,12 @@ from worker.errors import DatabaseAwayError
 from worker.exports import lease
 from worker.exports.models import Export
 from worker.notifier import sending
-from worker.notifier.channels.delivery import GIVE_UP_SECONDS, DeliveryDelayedError
+from worker.notifier.channels.delivery import GIVE_UP_SECONDS, Addressee, DeliveryDelayedError
 from worker.notifier.channels.mail import SmtpMailer
+from worker.notifier.messages.text import Text, Topic
+from worker.notifier.notices import Notice
 from worker.notifier.notify import FAILED
-from worker.work.queue import Claim, Work, WorkKind
+from worker.work.queue import Claim, Work, WorkKind, WorkState
 
 pytestmark = [pytest.mark.database(TEMPLATE), pytest.mark.desk(opened_by=Desk.open)]
 
@@ -75,7 +77,7 @@ def test_who_asked_is_told_at_once_of_a_failure_and_at_a_shared_address(
     desk: Desk, mailbox: Mailbox, files: list[str], sharing: list[str]
 ) -> None:
     for name in sharing:
-        desk.add_agent(name, MAIRIE)
+        desk.add_agent(name, MAIRIE, kinds="pret,echec,resume")
     desk.ask(*files)
     assert work(desk.notifier(smtp(mailbox), public_url=SCREEN)) == 1
     assert [mail.recipients for mail in mailbox.mails] == [(MAIRIE,)]
@@ -84,21 +86,30 @@ def test_who_asked_is_told_at_once_of_a_failure_and_at_a_shared_address(
 def test_who_chose_one_mail_a_day_gets_all_news_in_one_and_nothing_on_a_day_without(
     desk: Desk, mailbox: Mailbox
 ) -> None:
+    def send(mail: EmailMessage) -> None:
+        held.append(len(notifier.list_held()))
+        smtp(mailbox)(mail)
+
     desk.add_agent("adjoint", ADJOINT, kinds="pret,echec,echeance,resume")
-    notifier = desk.notifier(smtp(mailbox), public_url=SCREEN)
-    requests = [desk.ask("P.csv=failed", event_id="un"), desk.ask("CE.csv", "CM.csv", event_id="deux", requested_by="")]
+    notifier, held = desk.notifier(send, public_url=SCREEN), list[int]()
+    desk.ask("P.csv=failed", event_id="old")
+    work(notifier)
+    desk.change(Work, created_at=utc_now(-GIVE_UP_SECONDS - 1))
+    requests = [desk.ask("P.csv=failed", event_id="un"), desk.ask("CE.csv", "CM.csv", event_id="deux")]
     work(notifier)
     assert {mail.recipients for mail in mailbox.mails} == {(MAIRIE,)}
     waiting = desk.works(kind=WorkKind.SUMMARY)
     mornings = {civil_time(it.due_at + timedelta(minutes=1), "13900").hour for it in waiting if it.due_at}
-    assert (len(waiting), mornings, all(desk.request(it).notified_at for it in requests)) == (2, {7}, True)
+    assert (len(waiting), mornings) == (3, {7})
+    desk.change(Export, downloaded_by="mairie-libreville")  # who asked needs no mail any more, the others do
 
     mailbox.refuse(ADJOINT, 452)
     for refuses in (True, False):
         desk.make_due()
         work(notifier)
-        assert len(desk.works()) == (2 if refuses else 0)
+        assert len(desk.works(state=WorkState.DUE)) == (2 if refuses else 0), "the old one is given up alone"
         mailbox.accept(ADJOINT)
+    assert (held[-2:], all(desk.request(it).notified_at for it in requests)) == ([3, 2], True)
     mail = mailbox.mails[-1]
     assert [it.recipients for it in mailbox.mails].count((ADJOINT,)) == 1
     assert mail.message["Subject"] == "Résumé du jour : 2 messages"
@@ -106,6 +117,25 @@ def test_who_chose_one_mail_a_day_gets_all_news_in_one_and_nothing_on_a_day_with
     assert "Fichier en échec — Liste P du 25/11/2026 09:30:00 [csv] — LIBREVILLE (13900)" in said
     assert "2 fichiers prêts — LIBREVILLE (13900)" in said
     assert {f"{SCREEN}/demandes/{number}" for number in requests} <= {*said}
+
+
+@pytest.mark.parametrize(
+    ("instant", "until", "hours"),
+    [
+        ("2026-03-28T20:00+01:00", "2026-04-01", 10),
+        ("2026-10-24T20:00+02:00", "2026-11-01", 12),
+        ("2026-11-25T08:00+01:00", "2026-11-25", 0),
+    ],
+)
+def test_the_daily_mail_comes_at_seven_and_what_is_of_no_use_then_comes_at_once(
+    monkeypatch: pytest.MonkeyPatch, instant: str, until: str, hours: int
+) -> None:
+    monkeypatch.setattr(sending, "now", lambda: datetime.fromisoformat(instant))
+    daily = Addressee("", Channel.MAIL, ADJOINT, frozenset({Wish.DAILY}))
+    text = Text(Topic.DEADLINE, "", "", "")
+    notice = Notice("", lambda: text, dict, "", "13900", frozenset(), until=date.fromisoformat(until))
+    kind = WorkKind.SUMMARY if hours else WorkKind.MAIL
+    assert sending.plan(notice, daily) == (kind, hours * 3600)
 
 
 def test_a_notifier_killed_before_recording_is_followed_by_the_same_message_id(desk: Desk, mailbox: Mailbox) -> None:

@@ -52,6 +52,8 @@ class Notice(Message):
     request: Request | None = None
     asker: str = ""
     """The agent who asked, if every file is ready and the agent may download them before the mail is sent."""
+    until: date = date.max
+    """The last day on which it is of use."""
 
     @property
     def is_opened(self) -> bool:
@@ -159,7 +161,8 @@ class Notices:
             events = {it.part: (deadline_event(code, day, it), "") for it in deadlines}
             if deadlines:
                 subject, wishes = subject_of(About.REMINDER, reminder.id), frozenset({Wish.DEADLINE})
-                yield Notice(f"rappel\n{code}\n{day}", text, events.copy, subject, code, wishes)
+                until = min(it.until for it in deadlines)
+                yield Notice(f"rappel\n{code}\n{day}", text, events.copy, subject, code, wishes, until=until)
 
 
 def _describe_progress(request: Request, session: Session) -> Iterator[CloudEvent]:

@@ -33,13 +33,14 @@ from worker.notifier.channels.delivery import LONGEST_DIALOGUE_SECONDS, ChannelS
 from worker.notifier.messages.events import PublishEvent
 from worker.notifier.notices import Notices
 from worker.notifier.sending import (
+    SOON_SECONDS,
     commit,
     delay_or_bury,
     list_recipients,
     publish_events,
     send_message,
 )
-from worker.work.queue import Claim, ClaimRule, WorkKind, claim, has_due, release, renew
+from worker.work.queue import Claim, ClaimRule, WorkKind, claim, claim_rest, has_due, release, renew
 
 TROUBLE_SECONDS = 1
 """The pause of a loop after an error of the database."""
@@ -182,7 +183,7 @@ class Notifier:
     def _step(self, pool: Pool, owner: str, rule: ClaimRule, *, looks: bool = True) -> int:
         self._held[owner] = time.monotonic(), ()
         try:
-            if looks and not has_due(self.engine, pool.kinds, rule=rule, at_work=self._list_held()):
+            if looks and not has_due(self.engine, pool.kinds, rule=rule, at_work=self.list_held()):
                 return 0
             with self.engine.begin() as connection:
                 claims = claim(
@@ -192,8 +193,10 @@ class Notifier:
                     lease_seconds=self.lease_seconds,
                     limit=pool.batch,
                     rule=rule,
-                    at_work=self._list_held,
+                    at_work=self.list_held,
                 )
+                if claims and claims[0].kind is WorkKind.SUMMARY:
+                    claims += claim_rest(connection, claims[0], within_seconds=SOON_SECONDS)
                 self._held[owner] = time.monotonic(), claims
             if claims:
                 pool.wake()
@@ -204,7 +207,8 @@ class Notifier:
             del self._held[owner]
         return len(claims)
 
-    def _list_held(self) -> list[int]:
+    def list_held(self) -> list[int]:
+        """Return the ids of the works that its loops hold."""
         return [one.id for _, held in [*self._held.values()] for one in held]
 
     def _handle(self, handle: Handle, claims: Sequence[Claim]) -> None:

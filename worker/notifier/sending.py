@@ -7,7 +7,7 @@ the reply to each event, the end of each file and request, recalls, deadlines an
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime, time
+from datetime import datetime, time, timedelta
 from functools import partial
 from typing import Any, NamedTuple
 from uuid import uuid4
@@ -65,7 +65,6 @@ from worker.work.queue import (
     WorkState,
     add,
     bury,
-    claim_rest,
     finish,
     has_open,
     release,
@@ -152,7 +151,7 @@ def commit(engine: Engine, record: Callable[[Session], None]) -> None:
 QUIET_SECONDS = 600
 """The agent who asked for files gets no mail if that agent downloads all of them within this time."""
 
-MORNING, DAY_SECONDS, SOON_SECONDS = time(7), 86_400, 3600
+MORNING, SOON_SECONDS = time(7), 3600
 """When an agent who chose one mail a day gets it, in the time of the commune; what is due within an hour is in it."""
 
 
@@ -176,7 +175,7 @@ def list_recipients(engine: Engine, notices: Notices, claims: Sequence[Claim]) -
                 if notice.wishes and not wishing:
                     log.warning("no_recipient", **notice.log_keys)
                 for one in wishing:
-                    kind, seconds = _plan(notice, one)
+                    kind, seconds = plan(notice, one)
                     works[seconds].append(NewWork(kind, claim.subject, one.key, claim.lane, claim.fair_tag))
             elif claim.about is About.REMINDER:
                 log.warning("reminder_too_late", reminder_id=claim.subject_id)
@@ -185,14 +184,16 @@ def list_recipients(engine: Engine, notices: Notices, claims: Sequence[Claim]) -
         note_notified(session, requests)
 
 
-def _plan(notice: Notice, one: Addressee) -> tuple[WorkKind, float]:
+def plan(notice: Notice, one: Addressee) -> tuple[WorkKind, float]:
     """Return the kind of the work for a recipient, and in how many seconds it is due."""
     if one.channel is not Channel.MAIL:
         return WorkKind.MESSAGE, 0
     if Wish.DAILY in one.wishes:
         instant = civil_time(now(), notice.code_commune)
-        morning = datetime.combine(instant, MORNING, instant.tzinfo)
-        return WorkKind.SUMMARY, (morning - instant).total_seconds() % DAY_SECONDS
+        day = instant.date() if instant.time() <= MORNING else instant.date() + timedelta(1)
+        morning = datetime.combine(day, MORNING, instant.tzinfo)
+        if day <= notice.until:
+            return WorkKind.SUMMARY, morning.timestamp() - instant.timestamp()
     return WorkKind.MAIL, QUIET_SECONDS if notice.asker and one.agent == notice.asker else 0
 
 
@@ -215,14 +216,18 @@ def delay_recalls(session: Session, claims: Sequence[Claim]) -> list[Claim]:
 
 
 def read_addressees(session: Session, codes: Collection[str]) -> dict[str, dict[str, Addressee]]:
-    """Return the recipients of each commune, by key: one for each mail address, however many agents share it."""
+    """Return the recipients of each commune, by key: one for each mail address, however many agents share it.
+
+    A shared address gets one mail a day if all its agents chose that.
+    """
     found: dict[str, dict[str, Addressee]] = {code: {} for code in codes}
     agents = select(Agent).where(Agent.code_commune.in_(codes)).order_by(Agent.email, Agent.name)
     for row in session.scalars(agents):
         key, of_commune = f"{Channel.MAIL}:{row.email.casefold()}", found[row.code_commune]
         one = Addressee(key, Channel.MAIL, row.email, split_wishes(row.kinds), agent=row.name)
         if known := of_commune.get(key):
-            one = replace(known, wishes=known.wishes | one.wishes, agent="")
+            daily = {Wish.DAILY} & known.wishes & one.wishes
+            one = replace(known, wishes=(known.wishes | one.wishes) - {Wish.DAILY} | daily, agent="")
         of_commune[key] = one
     concerned = Recipient.code_commune.in_([*codes, EVERY_COMMUNE]), Recipient.disabled_at.is_(None)
     for other in session.scalars(select(Recipient).where(*concerned).order_by(Recipient.channel, Recipient.id)):
@@ -273,12 +278,10 @@ def send_message(
 ) -> None:
     """Process the work of one recipient: read and compose the message, send it, record the result.
 
-    A summary is one mail for all works of its recipient. The row of `notification` is inserted before the first
+    Several works are those of a summary, which is one mail. The row of `notification` is inserted before the first
     attempt. The message may be needless by then, or its recipient gone.
     """
     with Session(engine, expire_on_commit=False) as session, session.begin():
-        if claims[0].kind is WorkKind.SUMMARY:
-            claims = [*claims, *claim_rest(session.connection(), claims[0], within_seconds=SOON_SECONDS)]
         found = [_prepare(session, notices, claim) for claim in claims]
     letters = [it for it in found if it]
     needed = [it.claim for it in letters]
@@ -304,7 +307,8 @@ def _prepare(session: Session, notices: Notices, claim: Claim) -> _Letter | None
     notice = notices.read(session, [claim]).get(claim.subject)
     code = row.code_commune if row else notice.code_commune if notice else ""
     addressee = read_addressees(session, {code})[code].get(claim.part)
-    if row is None and notice and addressee and not notice.is_opened:
+    is_needless = notice and addressee and notice.is_opened and notice.asker == addressee.agent
+    if row is None and notice and addressee and not is_needless:
         is_mail, text = addressee.channel is Channel.MAIL, notice.text()
         row = Notification(
             **{_SUBJECTS[claim.about].key: claim.subject_id},
@@ -337,8 +341,7 @@ def _send(engine: Engine, senders: Mapping[Channel, ChannelSender], group: Seque
         except DeliveryDelayedError as delay:
             log.warning("message_delayed", reason=str(delay))
             failure = delay
-        for it in group:
-            commit(engine, partial(_record_result, claim=it.claim, row=it.row, failure=failure))
+        commit(engine, partial(_record_results, group=group, failure=failure))
 
 
 def _join(notices: Sequence[Notice]) -> Message:
@@ -352,6 +355,12 @@ def _join(notices: Sequence[Notice]) -> Message:
 
 
 _Failure = DeliveryDelayedError | DeliveryRefusedError
+
+
+def _record_results(session: Session, group: Sequence[_Letter], failure: _Failure | None) -> None:
+    _lock_requests(session, [it.claim for it in group])
+    for it in group:
+        _record_result(session, it.claim, it.row, failure)
 
 
 def _record_result(session: Session, claim: Claim, row: Notification, failure: _Failure | None) -> None:

@@ -378,8 +378,9 @@ def claim_rest(connection: Connection, mine: Claim, *, within_seconds: float) ->
     rest = update(Work).where(Work.kind == mine.kind, Work.part == mine.part, _is(WorkState.DUE), is_soon)
     rest = rest.values({Work.state: WorkState.HELD, Work.owner: mine.owner, Work.starts: Work.starts + 1})
     columns = Work.id, Work.subject, Work.lane, Work.fair_tag, Work.starts, Work.waits
+    age = seconds_between(Work.created_at, utc_now()).label("age")
     rest = rest.values(lease_until=select(held.lease_until).where(held.id == mine.id).scalar_subquery())
-    rows = connection.execute(rest.returning(*columns)).all()
+    rows = connection.execute(rest.returning(*columns, age)).all()
     return [mine._replace(**row._mapping) for row in sorted(rows)]  # noqa: SLF001 — its public name
 
 
