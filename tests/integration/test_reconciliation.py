@@ -11,8 +11,6 @@ from tests.integration.export_desk import decoded
 from tests.integration.import_desk import COMMUNE, TWO_COMMUNES, MouvementsDesk
 from tests.integration.tableau_desk import Made, TableauDesk
 from tests.integration.test_majorite import ADULTS, BEFORE, IN_PERIOD, LATER, MEETING, ON_POLL, POLL, invented
-from worker.exports.integrity import verify_files
-from worker.exports.purge import purge_files
 from worker.registre.reu.importer import Intake
 
 pytestmark = [pytest.mark.database(TWO_COMMUNES), pytest.mark.slow]
@@ -57,17 +55,3 @@ def test_who_differs_is_named_beside_the_tableau_and_nowhere_else(
     ]
     captured = capsys.readouterr()
     assert not any(nom in captured.out + captured.err + str(record) for nom in ("FAISAN", "FURET"))
-
-
-def test_the_proof_is_verified_and_purged_with_its_tableau(tableaux: TableauDesk) -> None:
-    made = _make(tableaux, LATER)
-    path = made.path.with_name(made.row["proof_name"])
-    (found,) = verify_files(tableaux.engine, tableaux.services.storage, actor="test")
-    assert (found.findings, found.files) == ([], 2)
-    path.write_bytes(path.read_bytes().replace(b"FURET", b"PUTOIS"))
-    (found,) = verify_files(tableaux.engine, tableaux.services.storage, actor="test")
-    assert [name for name, _ in found.findings] == [path.name]
-    tableaux.run("UPDATE request SET notified_at = created_at")
-    tableaux.run("UPDATE export SET finished_at = created_at")
-    list(purge_files(tableaux.engine, tableaux.services.storage, days=0, actor="test"))
-    assert tableaux.files() == []

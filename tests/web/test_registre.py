@@ -169,16 +169,6 @@ def test_what_the_preview_warns_of_is_ticked_or_nothing_happens(screen: Registre
 
 
 @pytest.mark.slow
-def test_who_does_not_want_it_leaves_it_and_it_is_erased(screen: RegistreScreen) -> None:
-    screen.upload(_export())
-    screen.work()
-    assert screen.press("laisser").status_code == 303
-    screen.work()
-    assert "non repris" in screen.read()
-    assert screen.files() == []
-
-
-@pytest.mark.slow
 def test_what_is_refused_says_why_and_is_gone(screen: RegistreScreen) -> None:
     screen.upload("<!DOCTYPE html><html><body>Votre session a expiré</body></html>", name="C:\\Exports\\liste.csv")
     screen.work()
