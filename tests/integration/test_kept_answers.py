@@ -119,6 +119,16 @@ def test_they_come_back_to_nobody_else_to_no_other_change_and_on_no_other_day(de
     assert {it.motif for it in desk.mouvements()} == {""}, "two homonyms: whose is not known"
 
 
+def test_they_come_back_to_no_homonym_who_is_on_the_list(desk: MouvementsDesk) -> None:
+    other = LEAVES | MOVED
+    _export(desk, LEAVES, other, day=BEFORE)
+    _export(desk, other)
+    _note(desk)
+    undo_import(desk.engine)
+    _export(desk, LEAVES)
+    assert [it.motif for it in desk.mouvements()] == [""]
+
+
 @pytest.mark.parametrize("moved", [{}, MOVED], ids=["stays", "moves"])
 @pytest.mark.parametrize("decision", [SAME, TWO])
 def test_a_doubt_is_decided_again_and_asked_when_it_is_another(

@@ -494,7 +494,8 @@ def _pair(kept: Sequence[tuple[Link, Change]], link: Link, after: date) -> list[
     for new in link.rows:
         formers = [(former, old) for former, old in kept if _same(old) == _same(new)]
         formers = [it for it in formers if it[0].number == formers[-1][0].number]
-        if len(formers) == 1 and sum(_same(it) == _same(new) for it in link.rows) == 1:
+        is_alone = sum(plain(it.personne) == plain(new.personne) for it in link.lines) == (new.nature != "radiation")
+        if len(formers) == 1 and is_alone and sum(_same(it) == _same(new) for it in link.rows) == 1:
             [(former, old)] = formers
             noted = former.day_of(old)
             if _lies_between(noted or former.day, after, link.day) or (noted is None and former.day > after):

@@ -4,7 +4,7 @@ An answer is about one person, one kind of change and one list. At the undo, `ke
 that it was noted on; the purge deletes it.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Collection, Hashable, Iterable, Iterator
 from typing import Any, NamedTuple
 
@@ -16,7 +16,7 @@ from schemas.vocabulary import DoubtDecision, Liste, Nature
 from worker.domain.identite import fold_identite
 from worker.registre.comparaison.doubts import decide_doubt
 from worker.registre.imports.chain import Interval, read_intervals
-from worker.registre.models import UNDONE, Doubt, MouvementRegistre
+from worker.registre.models import UNDONE, Doubt, Electeur, MouvementRegistre
 
 
 class Restored(NamedTuple):
@@ -43,7 +43,10 @@ def restore_answers(connection: Connection, import_id: int) -> Restored:
 
 
 def _find_pairs(connection: Connection, import_id: int) -> Iterator[tuple[Row[Any], Row[Any]]]:
-    """Yield the kept mouvement and the new one of each change. Answers of homonyms cannot be told apart: none."""
+    """Yield the kept mouvement and the new one of each change.
+
+    Answers of homonyms cannot be told apart: none if both have such a change, or if the list still has the other.
+    """
     known = MouvementRegistre
     mine = known.import_id == import_id
     listes = select(known.code_commune, known.liste).where(mine)
@@ -51,12 +54,15 @@ def _find_pairs(connection: Connection, import_id: int) -> Iterator[tuple[Row[An
     formers = _group(connection.execute(kept.order_by(known.import_id)))
     births = {row.date_naissance for rows in formers.values() for row in rows}
     news = _group(connection.execute(select(known.__table__).where(mine, known.date_naissance.in_(births))))
+    of_list = select(Electeur.__table__).where(Electeur.version == import_id, Electeur.date_naissance.in_(births))
+    still = Counter((row.code_commune, row.liste, _who(row)) for row in connection.execute(of_list))
     about = {(row.code_commune, row.liste) for rows in formers.values() for row in rows}
     intervals = {it: read_intervals(connection, it[0], Liste(it[1]))[import_id] for it in about}
     for key in formers.keys() & news.keys():
         (new, *others), last = news[key], formers[key][-1]
         others += [it for it in formers[key] if it is not last and it.import_id == last.import_id]
-        if not others and _may_be(last, intervals[new.code_commune, new.liste]):
+        is_alone = still[new.code_commune, new.liste, _who(new)] == (new.nature != Nature.RADIATION)
+        if not others and is_alone and _may_be(last, intervals[new.code_commune, new.liste]):
             yield last, new
 
 
@@ -64,10 +70,13 @@ def _group(rows: Iterable[Row[Any]]) -> dict[Hashable, list[Row[Any]]]:
     """Group mouvements by person, kind of change and list."""
     groups = defaultdict[Hashable, list[Row[Any]]](list)
     for row in rows:
-        who = fold_identite(*(getattr(row, name) for name in IDENTITY))
         bureaux = (row.ancien_bureau, row.nouveau_bureau) if row.nature == Nature.MODIFICATION else ()
-        groups[row.code_commune, row.liste, row.nature, who, bureaux].append(row)
+        groups[row.code_commune, row.liste, row.nature, _who(row), bureaux].append(row)
     return groups
+
+
+def _who(row: Row[Any]) -> Hashable:
+    return fold_identite(*(getattr(row, name) for name in IDENTITY))
 
 
 def _may_be(former: Row[Any], interval: Interval) -> bool:
