@@ -107,6 +107,7 @@ def test_a_restored_installation_goes_on_from_the_dump(
     said = _run(restored, checkout, environment)
     assert "Base de données déjà à jour" in said
     assert "2 exports vérifiés (4 fichiers) : tous intacts." in said
+    assert "the database knows each request that the logs say was notified" in said
     assert {path.stat().st_mode & 0o7777 for path in town.exports.glob("13900/*")} == {0o640}
 
     town.start_worker("-Q", "requests", "listes", "tableaux", **own_deployment.addresses("worker"))

@@ -8,6 +8,7 @@ from email.message import EmailMessage
 
 import pytest
 from sqlalchemy.orm import Session
+from structlog.testing import capture_logs
 
 from common.calendrier import civil_time
 from schemas.envelope import CloudEvent
@@ -43,9 +44,11 @@ def test_a_request_is_not_told_before_its_last_file(desk: Desk, mailbox: Mailbox
 def test_a_commune_without_agents_holds_nothing_up(desk: Desk, mailbox: Mailbox, code_commune: str) -> None:
     request_id = desk.ask(code_commune=code_commune, outcome=RequestOutcome.REFUSED, reason="Commune inconnue.")
 
-    assert work(desk.notifier(smtp(mailbox))) == 1
+    with capture_logs() as logs:
+        assert work(desk.notifier(smtp(mailbox))) == 1
     assert mailbox.mails == []
     assert desk.request(request_id).notified_at is not None
+    assert ("request_notified", "refused") in [(it["event"], it.get("outcome")) for it in logs]
 
 
 SCREEN = "https://prefecture.example.org"

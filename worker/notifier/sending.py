@@ -116,11 +116,11 @@ def note_notified(session: Session, request_ids: Collection[int]) -> None:
         return
     is_over = Request.id.in_(request_ids), Request.completed_at.is_not(None), Request.notified_at.is_(None)
     is_silent = ~has_open(About.REQUEST, Request.id, _NOTIFIES)
-    columns = Request.id, Request.correlation_id, Request.traceparent
+    columns = Request.id, Request.correlation_id, Request.traceparent, Request.outcome
     notified = update(Request).where(*is_over, is_silent).values(notified_at=utc_now()).returning(*columns)
     for row in session.execute(notified.execution_options(synchronize_session=False)):
         keys = request_keys(row.correlation_id, trace_id_of(row.traceparent))
-        log.info("request_notified", request_id=row.id, **keys)
+        log.info("request_notified", request_id=row.id, outcome=row.outcome, **keys)
 
 
 def delay_or_bury(session: Session, claim: Claim, reason: str, seconds: float, *, counts: bool = True) -> None:
