@@ -16,6 +16,7 @@ import pytest
 
 from common.cli import ExitCode
 from schemas.envelope import CloudEvent
+from schemas.vocabulary import CopieFile
 from tests.integration.files_desk import FilesDesk
 from tests.integration.notifier_desk import TEMPLATE
 from tests.parts.databases import SqliteFiles
@@ -40,18 +41,14 @@ ON_SQLITE = "runs this on SQLite", "runs this on SQLite too"
 
 def _commands(mark: str) -> str:
     """The block of the document under this mark."""
-    (block,) = re.findall(
-        rf"<!-- (?:boxes: not run: )?tests/integration/test_backup\.py {mark} -->\n```sh\n(.+?)```\n",
-        DOCUMENT,
-        re.DOTALL,
-    )
+    marked = rf"<!-- (?:boxes: not run: )?tests/integration/test_backup\.py {mark} -->\n```sh\n(.+?)```\n"
+    (block,) = re.findall(marked, DOCUMENT, re.DOTALL)
     return str(block)
 
 
 def _run(commands: str, folder: Path, environment: dict[str, str]) -> str:
-    done = subprocess.run(
-        ["sh", "-eu", "-c", commands], cwd=folder, env=environment, capture_output=True, text=True, check=False
-    )
+    words = ["sh", "-eu", "-c", commands]
+    done = subprocess.run(words, cwd=folder, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
@@ -120,6 +117,15 @@ def test_a_restored_installation_goes_on_from_the_dump(
         event.correlationid: 1 for event in (notified, ready, queued, running)
     }
     assert "InsufficientPrivilege" not in town.log("worker") + town.log("notifier")
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_a_drill_makes_a_list_again_and_no_copy_for_an_elector(desk: FilesDesk) -> None:
+    made, _ = desk.make("liste"), desk.make("copie", edition=CopieFile.COPIE)
+    (query,) = re.findall(r'lists=.*"(SELECT[^"]+)"', (DEPLOY / "prefecture").read_text("utf-8"))
+    with desk.engine.connect() as connection:
+        lists = connection.exec_driver_sql(query).scalars().all()
+    assert lists == [f"13900 P {desk.export(made).sha256}"]
 
 
 def _leave_work_in_every_state(deployment: Deployment, town: Town, mailbox: Mailbox) -> list[CloudEvent]:
@@ -315,16 +321,10 @@ sys.exit(main(sys.argv[3:]))
 @pytest.mark.parametrize(
     ("step", "left"), [(("os.remove", "prefecture.db"), ["prefecture.db"]), (("open", "donnees.tar.age"), [])]
 )
-def test_a_killed_backup_leaves_no_copy_of_the_register(
-    computer: Computer, step: tuple[str, str], left: list[str]
-) -> None:
+def test_a_killed_backup_leaves_no_register(computer: Computer, step: tuple[str, str], left: list[str]) -> None:
     """The copy of the database has a name for a moment; the next start deletes it."""
-    killed = subprocess.run(
-        [sys.executable, "-c", _SAVES, *step, "backup", "encore.sauvegarde", "--passphrase-file", "phrase.txt"],
-        cwd=computer.folder,
-        env=computer.environment,
-        check=False,
-    )
+    command = [sys.executable, "-c", _SAVES, *step, "backup", "encore.sauvegarde", "--passphrase-file", "phrase.txt"]
+    killed = subprocess.run(command, cwd=computer.folder, env=computer.environment, check=False)
     assert killed.returncode == -SIGKILL
     assert [it.name for it in computer.home.glob(".sauvegarde-*/*") if it.stat().st_size] == left
     assert computer.solo("imports")[0] == 0
