@@ -1,7 +1,8 @@
-"""The figures of a register equal a second computation; no cell by bureau singles out a person."""
+"""The figures of a register equal a second computation; nothing shown singles out a person of a bureau."""
 
 import csv
 import io
+import re
 from collections import Counter
 from datetime import date, timedelta
 from itertools import count
@@ -13,7 +14,7 @@ import pytest
 from sqlalchemy import insert
 
 from producers.state import State
-from producers.web.statistiques import AGES, CRITERIA, LEAST, UNKNOWN, break_down, count_electeurs, count_mouvements
+from producers.web.statistiques import AGES, CRITERIA, TOGETHER, UNKNOWN, break_down, count_electeurs, count_mouvements
 from schemas.vocabulary import CATEGORIES, Categorie, Nature
 from tests.parts.databases import SqliteFiles
 from tests.parts.town import MIGRATED_TEMPLATE
@@ -35,10 +36,10 @@ class Person(NamedTuple):
     date_naissance: str
 
 
-def _draw(random: Random) -> Person:
+def _draw(random: Random, bureaux: int) -> Person:
     born = (DAY - timedelta(days=random.randint(16 * 366, 100 * 365))).isoformat()
     born = random.choice(_BIRTHS) if random.random() < 0.1 else born
-    return Person(random.choice(_BUREAUX), random.choice("FM "), random.choice(_NATIONS), born)
+    return Person(random.choice(_BUREAUX[-bureaux:]), random.choice("FM "), random.choice(_NATIONS), born)
 
 
 def _age(born: str) -> int | None:
@@ -67,12 +68,11 @@ def _is_counted(person: Person) -> bool:
 
 
 @pytest.mark.parametrize("registers", [150, pytest.param(1_000, marks=pytest.mark.slow)])
-def test_registers_are_counted_as_a_second_computation_does(
-    sqlite_files: SqliteFiles, tmp_path: Path, registers: int
-) -> None:
+def test_a_second_computation_counts_the_same(sqlite_files: SqliteFiles, tmp_path: Path, registers: int) -> None:
     url = sqlite_files.create(tmp_path / "registers.sqlite3", MIGRATED_TEMPLATE)
     random, numbers = Random(34), count(1)
-    towns = {f"{code:05}": [_draw(random) for _ in range(random.randint(0, 60))] for code in range(registers)}
+    sizes = [(f"{code:05}", code % 4 + 1, random.randint(0, 60)) for code in range(registers)]
+    towns = {code: [_draw(random, bureaux) for _ in range(electeurs)] for code, bureaux, electeurs in sizes}
     moves: dict[str, list[tuple[Nature, Categorie, date]]] = {}
     engine = build_engine(url)
     with engine.begin() as connection:
@@ -98,11 +98,17 @@ def test_registers_are_counted_as_a_second_computation_does(
                 expected = Counter((it.code_bureau, _value(it, criterion)) for it in counted)
                 cells = found.by_criterion[criterion]
                 assert {(b, v): n for b, of in cells.items() for v, n in of.items()} == expected
-                columns, by_bureau = break_down(found, criterion)
+                commune, columns, by_bureau = break_down(found, criterion)
                 assert {bureau: row[-1] for bureau, row in by_bureau.items()} == found.by_bureau
+                assert sum(number for _, number in commune) == len(counted)
+                shown = len([it for it in columns if it != TOGETHER])
+                rest = [row[-1] - sum(row[:shown]) for row in by_bureau.values()]
+                hidden = [number for value, number in commune if value not in {*columns, TOGETHER}]
+                bounds = [(row + it - sum(rest), min(row, it)) for row in rest for it in hidden]
+                assert not [most for least, most in bounds if least > 0 and most < 5], "what a reader can compute"
                 if columns:
                     assert all(sum(row[:-1]) == row[-1] for row in by_bureau.values())
-                    assert not [it for row in by_bureau.values() for it in row if 0 < it < LEAST]
+                    assert not [it for row in by_bureau.values() for it in row if 0 < it < 5]
             dated = Counter((nature, _words(nature, it)) for nature, it, day in moves[code] if du <= day <= au)
             assert count_mouvements(state, code, "P", du, au) == dated
 
@@ -148,6 +154,14 @@ def test_every_list_and_criterion_is_shown_and_downloaded(screen: FilesScreen) -
         for liste, number in total.items():
             assert sum(int(it[4]) for it in lines[1:] if it[:3] == [liste, title, ""]) == number
     assert "attachment" in answer.headers["content-disposition"]
+
+
+def test_a_commune_of_one_bureau_shows_no_small_number(screen: FilesScreen) -> None:
+    screen.desk.run("UPDATE electeur SET code_bureau = '0001'")
+    page = screen.get("/statistiques?liste=CE&critere=nationalite").text
+    assert not re.search(r'"row">[^<]*</th><td class="number">[1-4]<', page)
+    sheet = screen.client.get(screen.path("/statistiques.csv")).text
+    assert not re.search(r"européenne;(Sexe|Âge|Nationalité);[^;]*;[^;]*;[1-4]\s", sheet)
 
 
 def test_the_mouvements_of_a_tableau_are_those_of_its_period(screen: FilesScreen) -> None:

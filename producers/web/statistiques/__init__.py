@@ -1,6 +1,6 @@
 """The figures of a register: electors by bureau and one criterion, mouvements of a period; as a page and as a CSV.
 
-The breakdown by bureau has no cell of one to four persons: small columns are shown together, or not at all.
+Nothing that is shown tells that a bureau has one to four persons of a value: small columns are shown together.
 """
 
 import io
@@ -94,19 +94,30 @@ def count_electeurs(state: State, commune: str, liste: str, jour: date) -> Elect
     return Electeurs(found)
 
 
-def break_down(electeurs: Electeurs, criterion: str) -> tuple[list[str], dict[str, list[int]]]:
-    """Return the columns, and by bureau their numbers and the total; small columns are one, or else there is none."""
-    cells = electeurs.by_criterion[criterion]
+def break_down(electeurs: Electeurs, criterion: str) -> tuple[list[tuple[str, int]], list[str], dict[str, list[int]]]:
+    """Return the numbers of the commune by value, the columns by bureau, and by bureau their numbers and the total.
+
+    Values with a small cell are one column, together with the next smallest values until this column has no small cell.
+    A cell of such a value has at least row + column - total persons, and at most the smaller of row and column. Where
+    this tells of a small cell, the numbers of the commune are those of the columns.
+    """
+    cells, commune = electeurs.by_criterion[criterion], dict(electeurs.of_commune(criterion))
     small = {value for values in cells.values() for value, number in values.items() if number < LEAST}
-    others = {bureau: sum(values[it] for it in small) for bureau, values in cells.items()}
-    columns = [value for value, _ in electeurs.of_commune(criterion) if value not in small]
-    if not columns or any(0 < number < LEAST for number in others.values()):
-        return [], {bureau: [values.total()] for bureau, values in cells.items()}
-    rows = {bureau: [values[it] for it in columns] for bureau, values in cells.items()}
-    if small:
+    ordered = sorted(commune, key=lambda it: (it not in small, commune[it]))
+    for count in range(len(small), len(commune) + 1):
+        united = ordered[:count]
+        others = {bureau: sum(values[it] for it in united) for bureau, values in cells.items()}
+        if not any(0 < number < LEAST for number in others.values()):
+            break
+    columns, total = [it for it in commune if it not in united], sum(others.values())
+    margins = [(row, commune[it]) for row in others.values() for it in united]
+    if any(row + column > total and min(row, column) < LEAST for row, column in margins):
+        commune = {it: commune[it] for it in columns} | {TOGETHER: total}
+    if columns and united:
         columns.append(TOGETHER)
-        rows = {bureau: [*numbers, others[bureau]] for bureau, numbers in rows.items()}
-    return columns, {bureau: [*numbers, sum(numbers)] for bureau, numbers in rows.items()}
+    rows = {bureau: values | Counter({TOGETHER: others[bureau]}) for bureau, values in cells.items()}
+    numbers = {bureau: [*(row[it] for it in columns), cells[bureau].total()] for bureau, row in rows.items()}
+    return [*commune.items()], columns, numbers
 
 
 def count_mouvements(state: State, commune: str, liste: str, du: date, au: date) -> dict[tuple[Nature, str], int]:
@@ -163,7 +174,7 @@ def show(context: PageContext) -> Response:
     mouvements = count_mouvements(state, commune, asked.liste, asked.du, asked.au)
     files = [it for it in read_current(state, commune) if not it.is_tableau and it.liste == asked.liste]
     tableaux = [(period, it) for it in read_tableaux(state, commune) if (period := period_of(it, asked.liste))]
-    columns, bureaux = break_down(electeurs, asked.criterion)
+    values, columns, bureaux = break_down(electeurs, asked.criterion)
     page = page_number(context.query.get("page", ""))
     query = {"liste": asked.liste, "critere": asked.criterion, "du": str(asked.du), "au": str(asked.au)}
     return context.render(
@@ -172,6 +183,7 @@ def show(context: PageContext) -> Response:
         CRITERIA=CRITERIA,
         registres=registres,
         electeurs=electeurs,
+        values=values,
         columns=columns,
         rows=list(bureaux.items())[(page - 1) * PAGE : page * PAGE],
         totals=[sum(numbers) for numbers in zip(*bureaux.values(), strict=True)],
@@ -205,9 +217,9 @@ def _lines(state: State, commune: str, liste: Liste, today: date, asked: Asked) 
     for bureau, number in electeurs.by_bureau.items():
         yield "Bureau", bureau or WITHOUT_BUREAU, "Total", number
     for criterion, title in CRITERIA.items():
-        for value, number in electeurs.of_commune(criterion):
+        values, columns, bureaux = break_down(electeurs, criterion)
+        for value, number in values:
             yield title, "", value, number
-        columns, bureaux = break_down(electeurs, criterion)
         for bureau, numbers in bureaux.items():
             for value, number in zip(columns, numbers, strict=False):
                 yield title, bureau or WITHOUT_BUREAU, value, number
