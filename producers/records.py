@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from common.cli import ExitCode
 from common.french import describe_missing
-from schemas.vocabulary import ExportKind, ExportStatus, Labelled, RequestOutcome, Severity, Verdict
+from schemas.vocabulary import CopieFile, ExportKind, ExportStatus, Labelled, RequestOutcome, Severity, Verdict
 
 
 class Toned(Labelled):
@@ -165,8 +165,9 @@ class ExportState:
 
     @property
     def is_available(self) -> bool:
-        """Whether the file is ready and not purged."""
-        return self.status is ExportStatus.READY and self.purged_at is None
+        """Whether it may be downloaded: ready, not purged, and not a recalled copy, which may show an address."""
+        is_withdrawn = self.edition == CopieFile.COPIE and self.recalled_at is not None
+        return self.status is ExportStatus.READY and self.purged_at is None and not is_withdrawn
 
     @property
     def path(self) -> str:

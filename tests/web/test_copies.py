@@ -10,6 +10,7 @@ from random import Random
 from typing import Any
 
 import pytest
+from httpx2 import Response
 from playwright.sync_api import expect
 from pydantic import ValidationError
 from pypdf import PdfReader
@@ -30,6 +31,7 @@ from worker.audit import Actor
 from worker.db.engine import build_engine
 from worker.domain.tableau.model import ADRESSE_MASQUEE
 from worker.exports.models import Copie, Export, Request
+from worker.handlers.declarations.declare import protect
 from worker.handlers.forget import ForgetScope, forget_electeur
 from worker.handlers.making.make_copie import COLUMNS, compose_head, select_lines, write_csv, write_pdf
 from worker.handlers.requests.ingest_request import ingest_request
@@ -137,6 +139,12 @@ def _make(screen: FilesScreen, edition: str) -> list[dict[str, Any]]:
         screen.desk.process(number)
     numbers = screen.desk.values("SELECT id FROM export WHERE edition = :it ORDER BY id", it=edition)
     return [dict(screen.desk.row(number)) for number in numbers]
+
+
+def _give(screen: FilesScreen, number: int = 1, day: str = "2026-11-05") -> Response:
+    response = screen.post("copies", {"act": "remettre", "numero": str(number), "engagement_on": day})
+    screen.work()
+    return response
 
 
 def _read_pdf(screen: FilesScreen, row: Any) -> str:  # noqa: ANN401 — a row
@@ -257,20 +265,27 @@ def test_silence_is_late_and_the_record_is_erased_in_time(screen: FilesScreen) -
     assert screen.desk.rows("SELECT * FROM copies") == []
 
 
-def test_who_asked_is_forgotten_and_the_copies_that_list_a_person_too(
-    screen: FilesScreen,
-) -> None:
+def test_who_asked_is_forgotten_and_the_copies_that_list_a_person_too(screen: FilesScreen) -> None:
     desk = screen.desk
     (person,) = desk.rows("SELECT * FROM electeur e NATURAL JOIN liste WHERE e.liste = 'P' ORDER BY e.id LIMIT 1")
     _ask(screen, demandeur=f"{person['nom_naissance']} {person['prenoms']}")
-    made = _make(screen, "engagement")
-    screen.post("copies", {"act": "remettre", "numero": "1", "engagement_on": "2026-11-05"})
-    screen.work()
-    made += _make(screen, "copie")
+    query = "SELECT code_bureau FROM electeur WHERE code_bureau <> :it ORDER BY id LIMIT 1"
+    _ask(screen, demandeur="Autre", bureau=desk.values(query, it=person["code_bureau"])[0])
+    made: list[Any] = [screen.make(), *_make(screen, "engagement")[:1]]
+    _give(screen, 2)
+    _give(screen)
+    made += _make(screen, "copie")[2:]
+    desk.run("UPDATE export SET status = 'running' WHERE id = :it", it=made[-1]["export_id"])
+    who = Protege(person["nom_naissance"], person["prenoms"], person["date_naissance"])
+    with desk.engine.begin() as connection:
+        assert protect(connection, "13900", who, by=Actor("test")) == [made[-2]["label"]]
+    assert [desk.row(it["export_id"])["status"] for it in made[-2:]] == ["ready", "queued"]
+    assert screen.client.get(screen.path("fichier", export=made[-2]["export_id"])).status_code == 410
+    desk.run("UPDATE export SET status = 'ready'")
     desk.run("UPDATE liste SET version = 0 WHERE liste = 'P'")
     scope = ForgetScope(desk.engine, desk.services.storage, desk.services.arrivals, "13900", Actor("test"))
-    forget_electeur(scope, Protege(person["nom_naissance"], person["prenoms"], person["date_naissance"]), None)
-    assert desk.values("SELECT demandeur FROM copies") == ["[effacé]"]
+    forget_electeur(scope, who, None)
+    assert desk.values("SELECT demandeur FROM copies ORDER BY numero") == ["[effacé]", "Autre"]
     assert [it["file_name"] for it in made if it["file_name"] in desk.files()] == []
 
 

@@ -235,8 +235,8 @@ def send_file(request: Request) -> Response:
         raise ProblemError(
             CONFLICT, "fichier_pas_pret", f"Ce fichier est {asked.status.label}. {asked.error_message}".strip()
         )
-    if asked.purged_at:
-        raise ProblemError(GONE, "fichier_efface", "Ce fichier a été effacé après son délai ; le redemander.")
+    if not asked.is_available:
+        raise ProblemError(GONE, "fichier_efface", "Ce fichier a été effacé, ou ne vaut plus ; le redemander.")
     etag = f'"{recorded.sha256}"'
     if _names(request, "if-match", etag, is_weak=False) is False:
         raise ProblemError(CHANGED, "fichier_autre", "Ce fichier n'est pas celui que nomme If-Match.")

@@ -57,8 +57,8 @@ def download_piece(context: PageContext) -> Response:
 def _deliver(context: PageContext, asked: AskedFile, piece: Piece) -> Response:
     if not asked.is_ready:
         return _refuse(context, asked, CONFLICT, "not_ready")
-    if asked.purged_at:
-        return _refuse(context, asked, GONE, "purged")
+    if not asked.is_available:
+        return _refuse(context, asked, GONE, "purged" if asked.purged_at else "recalled")
     try:
         delivery = open_asked(context.services.settings.exports_dir, asked, piece)
     except FileGoneError:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, fields, replace
 from datetime import date, datetime
 
-from sqlalchemy import Connection, and_, select
+from sqlalchemy import ColumnElement, Connection, and_, exists, false, func, or_, select
 from sqlalchemy.orm import Session, joinedload
 
 from common.calendrier import CalendarReunion, CalendarScrutin
@@ -30,7 +30,7 @@ from schemas.declarations import (
 from schemas.envelope import CloudEvent
 from schemas.requests import TableauxRenderRequested
 from schemas.tableaux import Presentation
-from schemas.vocabulary import UNFINISHED, Action, DoubtDecision, ExportKind, ExportStatus, Liste
+from schemas.vocabulary import UNFINISHED, Action, CopieFile, DoubtDecision, ExportKind, ExportStatus, Liste
 from worker.access.authorization import Authorization
 from worker.access.models import Agent
 from worker.audit import Actor, Pseudonymised, WordKind, record_audit
@@ -48,7 +48,7 @@ from worker.domain.tableau.demande import (
 )
 from worker.domain.tableau.model import MODELES, LigneRules, format_bureau
 from worker.errors import RefusedError
-from worker.exports.models import Export
+from worker.exports.models import Copie, Export
 from worker.exports.recalls import Withdrawal, recall_tableaux
 from worker.exports.records import restart
 from worker.handlers.declarations.file_notes import Declaration, read_file_note, refuse_future
@@ -56,7 +56,7 @@ from worker.handlers.requests.export_plan import read_data, read_demande, requir
 from worker.registre.communes import NO_VERSION, check_commune, require_commune, set_bureau
 from worker.registre.comparaison.doubts import decide_doubt, describe_differing, find_people
 from worker.registre.imports.lines import parse_bureau
-from worker.registre.models import MouvementRegistre
+from worker.registre.models import Electeur, MouvementRegistre
 from worker.registre.mouvements.queries import MouvementSource, note_motifs, select_mouvements
 from worker.registre.protections import (
     Protege,
@@ -211,18 +211,22 @@ def _describe_bureau(connection: Connection, code_commune: str, note: DescribedB
 
 
 def protect(connection: Connection, code_commune: str, protege: Protege, *, by: Actor) -> list[str]:
-    """Protect an elector; return the labels of the tableaux that print the address. Code électoral, art. L. 37.
+    """Protect an elector; return the labels of the tableaux and copies that print the address. Source: art. L. 37.
 
     Raises:
         RefusedError: the register does not know the elector.
     """
     key = protege.folded()
+    bureau = select(Copie.bureau).where(Copie.id == Export.parameters["copie"].as_integer()).correlate(Export)
+    place = Electeur.liste == Export.liste, func.coalesce(bureau.scalar_subquery(), "").in_(["", Electeur.code_bureau])
+    shown = exists().where(*place, Electeur.code_commune == code_commune, Electeur.date_naissance == key.date_naissance)
     return change_lines(
         connection,
         _print_change(Action.PROTECTION_CHANGED, "une adresse n'est plus à afficher (art. L. 37)", code_commune, by),
         lambda it: Protege(it.nom_naissance, it.prenoms, it.date_naissance).folded() == key,
         {protege.date_naissance},
         lambda: add_protection(connection, code_commune, protege),
+        copies=[and_(Export.edition == CopieFile.COPIE, Export.code_commune == code_commune, shown)],
     )
 
 
@@ -325,10 +329,12 @@ def change_lines(
     is_one: Callable[[Personne], bool],
     births: Collection[str],
     change: Callable[[], None],
+    *,
+    copies: Sequence[ColumnElement[bool]] = (),
 ) -> list[str]:
-    """Change the mouvements of a few people, born on these dates, and recall the tableaux whose lines change.
+    """Change the mouvements of a few people, born on these dates; recall the tableaux whose lines change, and `copies`.
 
-    Running tableaux restart. The register is locked before the files, as in an undo: the other order deadlocks.
+    Running files restart. The register is locked before the files, as in an undo: the other order deadlocks.
     """
     code_commune = withdrawal.code_commune
     born = (MouvementRegistre.date_naissance.in_(births),)
@@ -351,8 +357,10 @@ def change_lines(
 
     before = read()
     change()
-    restart(connection, tableaux)
+    restart(connection, or_(tableaux, *copies))
     stale = [number for number, lines in read().items() if lines != before.get(number, Counter())]
+    is_there = Export.status == ExportStatus.READY, Export.recall_id.is_(None), Export.purged_at.is_(None)
+    stale += connection.scalars(select(Export.id).where(*is_there, or_(false(), *copies)))
     return recall_tableaux(connection, withdrawal, stale)
 
 
