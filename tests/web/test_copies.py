@@ -159,17 +159,17 @@ def test_a_request_is_recorded_answered_and_told_by_its_number(screen: FilesScre
     assert "ne pas en faire un usage commercial" in said
     assert "Répondre à la demande de copie n° 1" in screen.read_at("/taches")
     assert WHO not in screen.read_at("/taches")
-    answer = screen.post("copies", {"act": "remettre", "numero": "1", "engagement_on": "2026-11-05"})
-    assert answer.status_code == 303
-    screen.work()
+    assert "La demande a été reçue après ce jour" in _give(screen, day="2026-11-01").text
+    assert _give(screen).status_code == 303
+    page = screen.read_at("/copies")
+    assert ("remise le" in page, "réponse en préparation" in page) == (False, True)
     pdf, sheet = _make(screen, "copie")
     assert [it["file_name"].startswith("copie-P-13900-1-") for it in (pdf, sheet)] == [True, True]
     assert pdf["electeurs"] == sheet["electeurs"] > 0
     assert "Copie de la liste n° 13900-1" in _read_pdf(screen, pdf)
     (record,) = screen.desk.rows("SELECT * FROM copies")
     assert (record["demandeur"], record["decision"], str(record["engagement_on"])) == (WHO, "copie", "2026-11-05")
-    page = screen.read_at("/copies")
-    assert "remise le" in page
+    assert "remise le" in screen.read_at("/copies")
     assert "Copie de la liste n°" not in screen.read_at("/dossier")
     assert "Aucun fichier de cette liste" in screen.read_at("/statistiques")
     assert "n° 1 " not in screen.read_at("/taches")
@@ -178,8 +178,7 @@ def test_a_request_is_recorded_answered_and_told_by_its_number(screen: FilesScre
         f"n° 13900-1 : {it}" for it in ("engagement à signer", "copie de la liste")
     ]
     assert "INVENTÉE" not in str(screen.desk.audit())
-    again = screen.post("copies", {"act": "remettre", "numero": "1", "engagement_on": "2026-11-05"})
-    assert "a déjà sa réponse" in again.text
+    assert "a déjà sa réponse" in _give(screen).text
     assert screen.client.get(screen.path("fichier", export=pdf["export_id"])).status_code == 200
     assert "format_non_depose" in str(screen.desk.deposit(pdf["export_id"])["code"]), "no copy is deposited"
 
@@ -207,36 +206,36 @@ def test_each_bad_input_has_its_message(screen: FilesScreen) -> None:
     assert _ask(screen) == ""
     assert "l'a déjà demandée le 02/11/2026 (n° 1)" in _ask(screen, demandeur=WHO.upper()).replace("&#39;", "'")
     assert _ask(screen, encore="oui") == "", "a second copy may be wanted"
-    without = screen.post("copies", {"act": "remettre", "numero": "1", "engagement_on": ""})
-    assert "Sans engagement signé" in without.text
+    assert "Sans engagement signé" in _give(screen, day="").text
     assert screen.post("copies", {"act": "vendre"}).status_code == 404
 
 
-def test_a_list_with_blocking_anomalies_or_without_elector_is_told(screen: FilesScreen) -> None:
+def test_a_list_with_anomalies_or_without_elector_is_told(screen: FilesScreen, monkeypatch: pytest.MonkeyPatch) -> None:
     screen.desk.run("UPDATE electeur SET code_postal = '' WHERE id = (SELECT min(id) FROM electeur WHERE liste = 'P')")
-    _ask(screen)
-    _ask(screen, demandeur="Autre", liste="CM")
+    assert _ask(screen) + _ask(screen, demandeur="Autre", liste="CM") == ""
     screen.desk.run("DELETE FROM electeur WHERE liste = 'CM'")
-    for number in ("1", "2"):
-        screen.post("copies", {"act": "remettre", "numero": number, "engagement_on": "2026-11-05"})
-    screen.work()
+    for number in (1, 2):
+        _give(screen, number)
     _make(screen, "copie")
     page = screen.read_at("/copies")
     assert "à corriger dans le REU" in page
     assert "Aucun électeur de cette liste" in page
+    assert (page.count("remise le"), "en échec : répondez de nouveau" in page) == (1, True)
+    monkeypatch.setattr("producers.web.copies.PAGE", 1)
+    assert all(f"Engagement à signer n° {it}" in screen.read_at(f"/copies?page={3 - it}") for it in (1, 2))
+    screen.desk.run("DELETE FROM liste WHERE liste = 'P'")
+    screen.post("copies", {"act": "refuser", "numero": "2", "refus": "Liste vide."})
+    screen.work()
+    assert screen.desk.values("SELECT decision FROM copies ORDER BY numero") == ["copie", "refus"]
 
 
 def test_a_program_gets_the_same_refusals(files: FilesScreen) -> None:
     new = {"demandeur": WHO, "qualite": Qualite.CARTE, "recue_on": "2026-11-02"}
-    for wrong in (
-        {},
-        {**new, "refus": "non"},
-        {"numero": 1},
-        {"numero": 1, "refus": "x", "engagement_on": "2026-11-05"},
-    ):
+    given = {"numero": 12, "engagement_on": "2026-11-05"}
+    for wrong in ({}, {**new, "refus": "non"}, {"numero": 1}, {**given, "refus": "x"}):
         with pytest.raises(ValidationError):
             CopieAsked.model_validate(wrong)
-    answer = CopieAsked.model_validate({"numero": 12, "engagement_on": "2026-11-05"})
+    answer = CopieAsked.model_validate(given)
     event = CloudEvent.wrap(ListeExportRequested(commune="13900", copie=answer, requested_by=AGENT), source="/autre")
     ingest_request(event, files.desk.services)
     assert files.desk.request(event)["code"] == "copie_inconnue"
@@ -290,16 +289,14 @@ def test_who_asked_is_forgotten_and_the_copies_that_list_a_person_too(screen: Fi
 
 
 def test_a_clerk_answers_in_twelve_actions(visit: Visit, site: Site, tmp_path: Path) -> None:
-    visitor = visit()
-    hand = Counting(visitor.page, tmp_path)
+    hand = Counting(visit().page, tmp_path)
     hand.open(path_of("listes"))
     hand.go("Copies de la liste")
     hand.write("Demandeur", "INVENTÉ Paul")
     hand.write("Reçue le", site.today)
     hand.page.get_by_label("Qualité d'électeur").select_option("carte")
     hand.press("Noter la demande")
-    link = hand.page.get_by_role("link", name="Engagement à signer").first
-    expect(link).to_be_visible(timeout=30_000)
+    expect(hand.page.get_by_role("link", name="Engagement à signer").first).to_be_visible(timeout=30_000)
     hand.download("Engagement à signer")
     hand.write("Engagement signé reçu le", site.today)
     hand.press("Remettre la copie")

@@ -49,6 +49,11 @@ class CopieState:
     decision: str
     decided_on: date | None
 
+    def is_open(self, files: Mapping[int, Sequence[AskedFile]]) -> bool:
+        """Whether an answer is expected: there is none, or all its files failed, were cancelled or were recalled."""
+        answers = [it for it in files.get(self.numero, ()) if it.edition == self.decision]
+        return all(it.status.is_terminal and (it.recalled_at or not it.is_ready) for it in answers)
+
     @property
     def last_day(self) -> date:
         """The last day to answer: silence for a month is a refusal (CRPA, art. R. 311-12 and R. 311-13)."""
@@ -74,21 +79,22 @@ def read_copies(state: State, commune: str, *conditions: ColumnElement[bool]) ->
 IS_WAITING = _COPIES.c.decision == ""
 
 
-def _read_files(context: PageContext) -> Mapping[int, Sequence[AskedFile]]:
-    """Return the last files of each request."""
+def _read_files(context: PageContext, copies: Sequence[CopieState]) -> Mapping[int, Sequence[AskedFile]]:
+    """Return the files of these requests by number, the last one first."""
     view, found = DERNIERS_EXPORTS.c, dict[int, list[AskedFile]]()
-    query = select(DERNIERS_EXPORTS).where(view.edition.in_(list(CopieFile)))
+    query = select(DERNIERS_EXPORTS).where(view.parameters["copie"].as_integer().in_([it.numero for it in copies]))
     with context.services.state.reading() as connection:
         newest = newest_first(connection, query, view.code_commune, view.export_id, context.commune.code)
-        for file in read_files(connection, newest.limit(4 * PAGE)):
+        for file in read_files(connection, newest):
             found.setdefault(file.parameters["copie"], []).append(file)
     return found
 
 
 def show(context: PageContext) -> Response:
-    pending, files = read_declarations(context, "copies"), _read_files(context)
+    pending = read_declarations(context, "copies")
     rows, paging = context.read_page(select_copies(context.commune.code), PAGE, {})
     copies = [to_record(CopieState, row) for row in rows]
+    files = _read_files(context, copies)
     context.record_seen(SeenPage.COPIES, len(copies))
     return note_page(
         context,
@@ -133,18 +139,21 @@ def _ask(context: PageContext) -> Response:
 
 def _answer(context: PageContext) -> Response:
     form, found = typed(context.form), dict[str, str]()
-    number, is_refused = read_number(form.get("numero")), form["act"] == "refuser"
-    if number not in {it.numero for it in read_copies(context.services.state, context.commune.code, IS_WAITING)}:
-        found["numero"] = "cette demande a déjà sa réponse : choisissez-en une autre"
+    number, is_refused = read_number(form.get("numero")) or 0, form["act"] == "refuser"
     days = read_days({"engagement_on": form.get("engagement_on", "")}, found, until=context.today)
-    values: dict[str, object] = {"numero": number, "refus": form.get("refus", "")} if is_refused else {"numero": number}
+    known = read_copies(context.services.state, context.commune.code, _COPIES.c.numero == number)
+    if not any(it.is_open(_read_files(context, known)) for it in known):
+        found["numero"] = "cette demande a déjà sa réponse : choisissez-en une autre"
+    if not is_refused and any(day < it.recue_on for it in known for day in days.values()):
+        found["engagement_on"] = "la demande a été reçue après ce jour : vérifiez la date"
+    said: Mapping[str, object] = {"refus": form.get("refus", "")} if is_refused else days
     if is_refused and not form.get("refus"):
         found["refus"] = "écrivez pourquoi la copie est refusée : la lettre le dit"
     if not is_refused and not form.get("engagement_on"):
         found["engagement_on"] = "sans engagement signé, la copie ne se remet pas : indiquez le jour de sa réception"
     refuse(ANSWER, found)
-    copie = validate(CopieAsked, values if is_refused else values | days, ANSWER, {})
-    return _send(context, copie, Liste.PRINCIPALE, f"réponse à la demande n° {number}", [number or 0])
+    copie = validate(CopieAsked, {"numero": number, **said}, ANSWER, {})
+    return _send(context, copie, Liste(known[0].liste), f"réponse à la demande n° {number}", [number])
 
 
 def _send(context: PageContext, copie: CopieAsked, liste: Liste, words: str, about: Sequence[int] = ()) -> Response:

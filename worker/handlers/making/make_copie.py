@@ -42,7 +42,6 @@ from worker.writers.precheck import Tally, find_anomalies, take_census
 _BLOCK = 500
 _BYTES_PER_ELECTEUR = 1_200
 
-
 COLUMNS = {
     "bureau": "Bureau",
     "numero": "N° d’ordre",

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
-from sqlalchemy import Connection, insert, not_, or_, select, update
+from sqlalchemy import Connection, exists, insert, not_, or_, select, update
 from sqlalchemy.orm import Session, selectinload
 
 from common.calendrier import civil_day, is_poll_day
@@ -81,12 +81,15 @@ class CopiePlan(ExportPlan):
             statement: Any = insert(Copie).values(**asked, demandeur=it.demandeur, qualite=it.qualite)
         else:
             values = {"decision": edition, "engagement_on": it.engagement_on, "motif": it.refus}
-            waits = Copie.id == it.numero, Copie.code_commune == self.commune, Copie.decision == ""
             today = civil_day(request.created_at, self.commune)
-            statement = update(Copie).where(*waits).values(**values, decided_on=today)
-        row = connection.execute(statement.returning(Copie.id, Copie.liste)).first()
-        if row is None:
-            reason = "Cette demande de copie a déjà sa réponse, ou n'est plus gardée : rechargez la page."
+            is_it = Copie.id == it.numero, Copie.code_commune == self.commune
+            connection.execute(select(Copie.id).where(*is_it).with_for_update())  # another answer waits here
+            of_it = Export.code_commune == self.commune, Export.parameters["copie"].as_integer() == it.numero
+            stands = Export.edition == Copie.decision, Export.status.not_in(_AGAIN), Export.recall_id.is_(None)
+            statement = update(Copie).where(*is_it, ~exists().where(*of_it, *stands)).values(**values, decided_on=today)
+        row = connection.execute(statement.returning(Copie.id, Copie.liste, Copie.recue_on)).first()
+        if row is None or (it.engagement_on and it.engagement_on < row.recue_on):
+            reason = "Cette demande de copie a sa réponse, n'est plus gardée, ou est plus récente que l'engagement."
             raise RefusedError(reason, commune=self.commune, code="copie_inconnue", field="data.copie.numero")
         actor, number = Actor(request.requested_by, request.sender), f"{self.commune}-{row.id}"
         detail = f"n° {number} : {edition.label.lower()}"
