@@ -33,9 +33,6 @@ common/
     + return days_before(scrutin, 25), days_before(scrutin, 21)
   test_a_second_round_goes_on_with_the_list_of_the_first
     - if is_second_round(scrutin, scrutins):
-  test_the_first_tableau_is_published_the_day_after_the_meeting
-    - deliberated = max((it.jour for it in held if it.has_deliberated), default=None)
-    + deliberated = max((it.jour for it in held), default=None)
   test_the_meeting_of_a_year_is_asked_for_when_no_poll_asks_for_one
     - is_called = any(first.year == year for first, _ in prepared)
     + is_called = False
@@ -137,12 +134,6 @@ producers/state.py
   test_no_question_of_the_road_reads_through_the_past[sqlite]
     - if connection.dialect.name == "sqlite":
 producers/web/
-  test_a_departement_of_a_file_alone_is_verified_by_that_file
-    - reasons=explain(uploaded, made, comparison, made.form if made else form),
-    + reasons=explain(uploaded, made, comparison, form),
-  test_where_deposits_are_not_wanted_no_page_asks_for_one
-    - return bool(context["platform"].deposits_wanted) and not file.is_never_deposited
-    + return True
   test_to_write_to_the_terminal_of_the_operator_and_to_the_page
     - finalize=lambda value: without_controls(value) if type(value) is str else value,
     + finalize=None,
@@ -215,8 +206,6 @@ producers/web/dossier/
     + pick(of_liste)
   test_the_verdict
     - other["liste_on"] != known["liste_on"]
-    + False
-    - other["version"] != known["version"]
     + False
 producers/web/exports/
   test_a_repealed_tableau_is_an_archive_and_is_not_deposited

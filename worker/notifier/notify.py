@@ -32,14 +32,7 @@ from worker.health import Beat, ignore
 from worker.notifier.channels.delivery import LONGEST_DIALOGUE_SECONDS, ChannelSender, backoff
 from worker.notifier.messages.events import PublishEvent
 from worker.notifier.notices import Notices
-from worker.notifier.sending import (
-    SOON_SECONDS,
-    commit,
-    delay_or_bury,
-    list_recipients,
-    publish_events,
-    send_message,
-)
+from worker.notifier.sending import SOON_SECONDS, commit, delay_or_bury, list_recipients, publish_events, send_message
 from worker.work.queue import Claim, ClaimRule, WorkKind, claim, claim_rest, has_due, release, renew
 
 TROUBLE_SECONDS = 1
