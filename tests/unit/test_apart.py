@@ -16,7 +16,7 @@ import pytest
 
 from common.apart import Budget, ChildFailedError, TooMuchWorkError, run_apart
 from tests.parts.town import ROOT
-from tests.parts.wait import wait_until
+from tests.parts.wait import PATIENCE_SECONDS, wait_until
 
 ROOM = Budget(cpu_seconds=60, memory_bytes=600 << 20, wait_seconds=300, most_bytes=1 << 20)
 
@@ -133,7 +133,7 @@ def test_the_ctrl_c_of_a_terminal_reaches_the_caller_only(file: IO[bytes]) -> No
 
 @pytest.mark.parametrize("by", ["close", "check"])
 def test_a_parser_is_killed_once_its_file_is_given_up(file: IO[bytes], by: str) -> None:
-    started: list[int] = []
+    started, begun = list[int](), time.monotonic()
 
     def give_up() -> None:
         if started:
@@ -146,6 +146,7 @@ def test_a_parser_is_killed_once_its_file_is_given_up(file: IO[bytes], by: str) 
                 next(values)
     with pytest.raises(ProcessLookupError):
         os.kill(pid, 0)
+    assert time.monotonic() < begun + PATIENCE_SECONDS, "killed, and not waited for"
 
 
 def test_a_parser_dies_with_the_process_that_started_it() -> None:
