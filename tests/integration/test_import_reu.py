@@ -113,6 +113,7 @@ def test_imports_are_undone_one_after_the_other(desk: Desk) -> None:
     for nom, size in (("", 3), ("ECOLE", 4), ("GYMNASE", 5)):
         desk.load(electeurs(size, {LIBELLE_BUREAU: nom} if nom else {}))
     desk.load(electeurs(2, {CODE: VOISINE, BUREAU: "9"}))
+    desk.purge()
     with pytest.raises(ImportRefusedError, match=r"l'import 3 \(reu.csv\) a remplacé ensuite la liste P de 13055"):
         undo_import(desk.engine, 1)
     seen = []
