@@ -1,4 +1,4 @@
-"""A siege and a flood: agents of two communes and three accounts attack, while clerks of a third commune work.
+"""A siege: agents of two communes and three accounts attack all at once, while clerks of a third commune work.
 
 The workers are those of docker-compose.yml, with their accounts and their shares of the cores, as control groups
 (version 1; root only). The attackers work on other computers: here, in processes of the smallest share.
@@ -51,8 +51,6 @@ MOST_SECONDS = 1.0
 """What a clerk may wait for a page, 99 times in 100; more if the calm time is more than half of it."""
 MOST_FILE_SECONDS, MOST_IMPORT_TIMES = 8.0, 6
 """What holds on two cores that the attackers keep busy: for a file; for an import, in calm times."""
-MOST_FLOOD_SECONDS = 4.0
-"""What holds beside a flood, which is quicker than any recording: a file and its mail, 99 times in 100; a cancel."""
 MOST_MB = 100
 """Growth of the broker's disk: the queue of an account holds 32 MiB."""
 
@@ -73,8 +71,6 @@ WHERE r.created_at >= to_timestamp(:since) AND r.requested_by = :agent AND n.sen
 """
 """The mail to another agent of the commune: the agent who asked gets one ten minutes later, or none."""
 _PREVIEW = f"SELECT id, sha256, status, reason FROM preview WHERE {_SINCE}"  # noqa: S608 — as above
-_ANSWERED = f"SELECT id, completed_at FROM request WHERE {_SINCE} ORDER BY id"  # noqa: S608 — as above
-_RECORDED = "SELECT count(*) AS number, max(created_at) AS at FROM request WHERE sender = 'many'"
 _BESIEGED = "SELECT DISTINCT code_commune FROM preview WHERE status IN ('queued', 'running') AND code_commune <> :ours"
 _REFUSED = """
 SELECT reason FROM request WHERE code_commune = :commune AND sender = 'ecran' AND outcome = 'refused'
@@ -139,21 +135,6 @@ class Clerks:
             self._page.get(page)
             yield time.monotonic() - begun
             time.sleep(0.25)
-
-    def wait_for_files(self, number: int) -> tuple[Sequence[float], Sequence[float]]:
-        """Return the seconds of so many files and their mails, and of a tenth as many cancels."""
-        return [self._wait_for_file() for _ in range(number)], [self._wait_for_cancel() for _ in range(number // 10)]
-
-    def _wait_for_cancel(self) -> float:
-        asked_at = time.time()
-        self._file.post("listes", {"listes": "P", "format": "csv"})
-        ask = partial(self._rows, _ANSWERED, since=asked_at, agent="fichier")
-        asked = wait_until(ask, timeout=300, message="a request")[0]["id"]
-        begun = time.time()
-        self._file.post("listes", {}, f"demandes/{asked}/annuler")
-        told = wait_until(lambda: [it for it in ask()[1:] if it["completed_at"]], timeout=300, message="a cancel")
-        time.sleep(max(0.0, asked_at + 1.2 - time.time()))
-        return float(told[0]["completed_at"].timestamp() - begun)
 
     def _wait_for_file(self) -> float:
         begun = time.time()
@@ -222,14 +203,14 @@ def _slowly() -> Iterator[bytes]:
         time.sleep(1)
 
 
-def besiege_broker(urls: Mapping[str, str], pause: float = 0.01) -> None:
-    """Send large, many and malformed messages, each kind as an account of its own, with a pause after each."""
+def besiege_broker(urls: Mapping[str, str]) -> None:
+    """Send large, many and malformed messages, each kind as an account of its own, a hundred in a second."""
     large = json.dumps({"specversion": "1.0", "data": "x" * 250_000}).encode()
     junk = [it.body for it, _ in HAND_MADE.values() if it.exchange] + [_request(LIBREVILLE)[1]]
     kinds = cycle([(False, large)]), map(_request, cycle(BESIEGERS)), cycle([(False, it) for it in junk])
     with ThreadPoolExecutor() as pool:
         for (account, url), messages in zip(urls.items(), kinds, strict=True):
-            pool.submit(_flood, url, account, messages, pause)
+            pool.submit(_flood, url, account, messages)
 
 
 def _request(commune: str) -> tuple[bool, bytes]:
@@ -241,7 +222,7 @@ def _request(commune: str) -> tuple[bool, bytes]:
     return bulk, CloudEvent.wrap(asked, source="/siege").to_bytes()
 
 
-def _flood(url: str, account: str, messages: Iterator[tuple[bool, bytes]], pause: float) -> None:
+def _flood(url: str, account: str, messages: Iterator[tuple[bool, bytes]]) -> None:
     properties = pika.BasicProperties(delivery_mode=2, user_id=account)
     while True:
         with suppress(AMQPError), pika.BlockingConnection(pika.URLParameters(url)) as connection:
@@ -251,7 +232,7 @@ def _flood(url: str, account: str, messages: Iterator[tuple[bool, bytes]], pause
                 key = request_key(account, REQUEST_LISTE_EXPORT, is_bulk=is_bulk)
                 with suppress(NackError):
                     channel.basic_publish(EXCHANGE, key, body, properties, mandatory=True)
-                time.sleep(pause)
+                time.sleep(0.01)
 
 
 def _populate(site: Site, reu: Path) -> None:
@@ -304,43 +285,31 @@ def _is_besieged(site: Site) -> bool:
     return len(site.town.rows(_BESIEGED, ours=LIBREVILLE)) == len(BESIEGERS)
 
 
-@contextmanager
-def _open_besieged(tmp_path: Path) -> Iterator[tuple[Site, Clerks, Callable[..., None]]]:
-    """Yield services with their shares, the clerks, and a function that starts attackers on other computers."""
-    reu = tmp_path / "reu.csv"
+@pytest.mark.slow
+def test_clerks_of_a_third_commune_work_on(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    reu, processes = tmp_path / "reu.csv", multiprocessing.get_context("spawn")
     write_town(reu, ELECTEURS)
-    attackers: list[Any] = []
     with open_site(tmp_path, crew=_CREW, is_empty=True) as site, _share_cores(site) as share:
         _populate(site, reu)
-
-        def attack(*calls: Callable[[], None]) -> None:
-            for call in calls:
-                attackers.append(multiprocessing.get_context("spawn").Process(target=call, daemon=True))
-                attackers[-1].start()
-            share("attackers", 2, *(it.pid or 0 for it in attackers))
-
+        clerks = Clerks(site, reu.read_bytes().splitlines(keepends=True))
+        calm, broker = clerks.work(), site.deployment.broker
+        disk = broker.disk_bytes
+        Accounts(site.town.amqp_url, broker).add(*ACCOUNTS)
+        accounts = {it: broker.url(VHOST, it, it) for it in ACCOUNTS}
+        attackers = [
+            processes.Process(target=besiege_screen, args=(site.url,), daemon=True),
+            processes.Process(target=besiege_broker, args=(accounts,), daemon=True),
+        ]
         try:
-            yield site, Clerks(site, reu.read_bytes().splitlines(keepends=True)), attack
+            for attacker in attackers:
+                attacker.start()
+            share("attackers", 2, *(it.pid or 0 for it in attackers))
+            wait_until(lambda: _is_besieged(site), message="exports of the attackers")
+            besieged, is_besieged = clerks.work(), _is_besieged(site)
         finally:
             for attacker in attackers:
                 attacker.kill()
                 attacker.join()
-
-
-def _add_accounts(site: Site) -> Mapping[str, str]:
-    broker = site.deployment.broker
-    Accounts(site.town.amqp_url, broker).add(*ACCOUNTS)
-    return {it: broker.url(VHOST, it, it) for it in ACCOUNTS}
-
-
-@pytest.mark.slow
-def test_clerks_of_a_third_commune_work_on(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    with _open_besieged(tmp_path) as (site, clerks, attack):
-        calm, broker = clerks.work(), site.deployment.broker
-        disk = broker.disk_bytes
-        attack(partial(besiege_screen, site.url), partial(besiege_broker, _add_accounts(site)))
-        wait_until(lambda: _is_besieged(site), message="exports of the attackers")
-        besieged, is_besieged = clerks.work(), _is_besieged(site)
         grown_mb = (broker.disk_bytes - disk) / 1e6
         refused = site.town.rows(_REFUSED, commune=LIBREVILLE)
     with capsys.disabled():
@@ -352,23 +321,3 @@ def test_clerks_of_a_third_commune_work_on(tmp_path: Path, capsys: pytest.Captur
     assert max(besieged.imports) <= MOST_IMPORT_TIMES * statistics.median(calm.imports)
     assert grown_mb <= MOST_MB
     assert SECRET not in "".join(site.town.log(it) for it in ("worker", "notifier", "screen"))
-
-
-@pytest.mark.slow
-def test_a_clerk_is_served_beside_a_flood(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Three accounts send as fast as the broker takes, far beyond 30,000 requests, 20,000 others and 1,350 large."""
-    with _open_besieged(tmp_path) as (site, clerks, attack):
-        calm = clerks.wait_for_files(20)
-        attack(partial(besiege_broker, _add_accounts(site), 0.0))
-        wait_until(lambda: site.town.rows(_RECORDED)[0]["number"] > 100, message="requests of the flood")
-        (first,) = site.town.rows(_RECORDED)
-        files, cancels = clerks.wait_for_files(100)
-        (last,) = site.town.rows(_RECORDED)
-        refused = site.town.rows(_REFUSED, commune=LIBREVILLE)
-    rate = (last["number"] - first["number"]) / (last["at"] - first["at"]).total_seconds()
-    told = (f"{statistics.median(it):.2f} s, {_p99(it):.2f} s" for it in (*calm, files, cancels))
-    with capsys.disabled():
-        print("\ncalm files: {}; cancels: {}\nflood files: {}; cancels: {}".format(*told), f"{rate:.0f}/s")  # noqa: T201
-    assert [*refused] == []
-    assert _p99([*files, *cancels]) <= MOST_FLOOD_SECONDS
-    assert rate > 1
