@@ -206,6 +206,7 @@ def test_a_clerks_request_is_on_record_before_the_junk_of_another(town: Town, ac
     town.start_worker(*REQUESTS_ONLY)
     town.wait_for(_EVENT, status="queued")
     assert list(_senders(town)).index(CLERK) <= 3
+    wait_until(lambda: HOG in _senders(town), message="a refused request")
     with town.engine.connect() as connection:
         is_late = connection.scalars(select(Request.is_bulk).where(Request.sender == HOG)).all()
     assert all(is_late), "who is refused for the form of an event is answered after others"

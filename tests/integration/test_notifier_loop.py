@@ -136,7 +136,11 @@ def test_a_request_that_cannot_be_told_does_not_stop_the_others(desk: Desk, mail
     broken = desk.ask(make_export("P.csv", kind="unheard of"), event_id="cassée")
     sound = desk.ask("P.csv", event_id="bonne")
 
-    assert work(desk.notifier(smtp(mailbox), lambda _event: None)) == 1
+    def publish(event: CloudEvent) -> None:
+        if event.correlationid == "clic-cassée":
+            raise ValueError(event.id)
+
+    assert work(desk.notifier(smtp(mailbox), publish)) == 1
     assert desk.request(sound).notified_at is not None
     assert desk.request(broken).notified_at is None
     assert {it.error for it in desk.works(subject=f"request:{broken}")} == {FAILED}

@@ -165,7 +165,7 @@ def test_a_withdrawal_follows_the_civil_day_of_the_commune(
 def test_a_withdrawal_that_was_noted_is_not_reminded_of(desk: Desk, mailbox: Mailbox) -> None:
     published(desk, "vingt_jours.P.commune", withdrawn_on=LAST_DAY)
     work(on(LAST_DAY + timedelta(days=1), desk, mailbox))
-    assert not any("Retrait" in subject for subject in subjects(mailbox))
+    assert not any("Retrait" in mail.text for mail in mailbox.mails)
 
 
 def test_a_withdrawal_and_a_deadline_of_a_day_are_one_message(desk: Desk, mailbox: Mailbox) -> None:

@@ -649,7 +649,7 @@ worker/exports/
   test_a_worker_that_freezes_while_it_publishes_does_not_keep_the_row[postgresql]
     - SET LOCAL idle_in_transaction_session_timeout = '15s'
     + SELECT 1
-  test_the_last_two_files_of_a_request_may_end_at_the_same_time
+  test_the_last_two_files_of_a_request_may_end_at_the_same_time[postgresql]
     - select(Request.id).where(mine).order_by(Request.id).with_for_update()
     + select(Request.id).where(mine).order_by(Request.id)
   test_files_wait_until_somebody_was_told_of_them
@@ -919,7 +919,7 @@ worker/messaging/
     + if True or not faults
   test_an_event_shows_nothing_of_itself
     - return "<event>"
-    + return super().__repr__()
+    + return str(self.event)
   test_who_hears_an_event
     - return own or [event.type]
     + return [*own, event.type]
