@@ -1,7 +1,10 @@
-"""The table that maps each error of the system, the databases, the broker and the mail server to a treatment.
+"""The table that maps each error of the system, the databases, the broker and the mail server to one of our errors.
 
-Errors of the surroundings (a volume, the database, the broker, a mail server, this machine) end by themselves: the row
-waits, and the start is not counted. Any other error is a bug or a fault of the event, and the row has three starts.
+Errors of the surroundings (a volume, the database, the broker, a mail server, this machine) end by themselves. Such an
+error becomes a TransientError: the row waits, and the start is not counted. If this machine lacks memory, it becomes an
+ExhaustedError: this process ends, and another one has the row at once. Any other error is a bug or a fault of the
+event, and the row has three starts.
+
 docs/reference.md has the table for operators, with the meaning of each code.
 """
 
@@ -39,21 +42,11 @@ class Source(StrEnum):
     MAIL = "SMTP"
 
 
-class Treatment(StrEnum):
-    """The treatment of a row after an error."""
-
-    WAIT = "waited for"
-    LEAVE = "waited for, by another process: this one ends"
-    COUNT = "three starts"
-    REFUSE = "refused at once"
-
-
 class ErrorPolicy(NamedTuple):
     """A row of the table. A code of `source` may be a class: the first two characters of an SQLSTATE."""
 
     source: Source
     codes: Sequence[str]
-    treatment: Treatment
     error: type[PrefectureError]
     said: str
     """The French text for the clerk; `{}` is replaced by the code."""
@@ -74,15 +67,13 @@ _SQLITE_LOCK_CODES = ("BUSY", "LOCKED", "INTERRUPT", "PROTOCOL")
 _SQLITE_FILE_CODES = ("READONLY", "IOERR", "FULL", "CANTOPEN", "NOMEM", "SCHEMA")
 _BROKER_CODES = ("311", "312", "313", "320", "403", "404", "405", "406", "5xx")
 
-_WAIT = Treatment.WAIT
-_FULL = _WAIT, DiskFullError, "Volume des exports plein ou sans droit d'écriture ({}) : prévenez l'exploitant."
-_AWAY = _WAIT, TransientError, "Volume des exports injoignable ({}) : prévenez l'exploitant."
-_SHORT = Treatment.LEAVE, ExhaustedError, "Le serveur manque de ressources ({}) : prévenez l'exploitant."
-_DATABASE = _WAIT, DatabaseAwayError, "Base de données indisponible ({}) : prévenez l'exploitant."
-_BROKER = _WAIT, TransientError, "Courtier RabbitMQ injoignable ({})."
-_MAIL = _WAIT, TransientError, "Serveur de courriel indisponible ({})."
-_BUG = Treatment.COUNT, PrefectureError, "Erreur interne : prévenez l'exploitant."
-_REFUSED = Treatment.REFUSE, PrefectureError, "la réponse du serveur"
+_FULL = DiskFullError, "Volume des exports plein ou sans droit d'écriture ({}) : prévenez l'exploitant."
+_AWAY = TransientError, "Volume des exports injoignable ({}) : prévenez l'exploitant."
+_SHORT = ExhaustedError, "Le serveur manque de ressources ({}) : prévenez l'exploitant."
+_DATABASE = DatabaseAwayError, "Base de données indisponible ({}) : prévenez l'exploitant."
+_BROKER = TransientError, "Courtier RabbitMQ injoignable ({})."
+_MAIL = TransientError, "Serveur de courriel indisponible ({})."
+_BUG = PrefectureError, "Erreur interne : prévenez l'exploitant."
 
 _S, _P, _L, _B, _M = Source.SYSTEM, Source.POSTGRESQL, Source.SQLITE, Source.BROKER, Source.MAIL
 
@@ -96,13 +87,10 @@ ERROR_POLICIES = (
     ErrorPolicy(_L, _SQLITE_LOCK_CODES + _SQLITE_FILE_CODES, *_DATABASE),
     ErrorPolicy(_L, (OTHERS,), *_BUG),
     ErrorPolicy(_B, (NO_ANSWER, *_BROKER_CODES), *_BROKER),
-    ErrorPolicy(_M, (NO_ANSWER, "4xx", "5xx, of us"), *_MAIL),
-    ErrorPolicy(_M, ("5xx, of the recipient",), *_REFUSED),
+    ErrorPolicy(_M, (NO_ANSWER, "4xx", "5xx"), *_MAIL),
 )
 
 _ROWS = {(row.source, code): row for row in ERROR_POLICIES for code in row.codes}
-
-_SMTP_PERMANENT = 500  # and above: final (RFC 5321, section 4.2.1)
 
 
 class Diagnosis(NamedTuple):
@@ -142,14 +130,6 @@ def is_waited_for(error: BaseException) -> bool:
     return isinstance(conclude(error), TransientError)
 
 
-def find_answer(code: int, *, of_recipient: bool) -> Diagnosis:
-    """Return the row for an SMTP status, given for the recipient's address (`of_recipient`) or for anything else."""
-    name = "4xx"
-    if code >= _SMTP_PERMANENT:
-        name = "5xx, of the recipient" if of_recipient else "5xx, of us"
-    return Diagnosis(_ROWS[Source.MAIL, name], str(code))
-
-
 def lacks_descriptors() -> bool:
     """Whether this process can open no more files."""
     try:
@@ -171,9 +151,8 @@ def _find(error: BaseException) -> Diagnosis | None:
         code = getattr(error, "reply_code", None) or type(error).__name__
         return Diagnosis(_ROWS[Source.BROKER, NO_ANSWER], str(code))
     if isinstance(error, SMTPException):  # SMTPException is an OSError too
-        if answer := getattr(error, "smtp_code", 0):
-            return find_answer(answer, of_recipient=False)
-        return Diagnosis(_ROWS[Source.MAIL, NO_ANSWER], NO_ANSWER)
+        code = getattr(error, "smtp_code", 0) or NO_ANSWER
+        return Diagnosis(_ROWS[Source.MAIL, NO_ANSWER], str(code))
     return _find_system(error) if isinstance(error, OSError) else None
 
 

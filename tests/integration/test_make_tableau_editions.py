@@ -23,8 +23,6 @@ from tests.integration.tableau_register import (
 )
 from tests.parts.pdf import check_archive
 from tests.parts.town import MIGRATED_TEMPLATE
-from tests.unit.pdf_samples import squeezed
-from worker.handlers.making import make_tableau
 from worker.registre.protections import Protege, add_protection
 
 pytestmark = [pytest.mark.database(MIGRATED_TEMPLATE), pytest.mark.desk(opened_by=TableauDesk.open)]
@@ -141,19 +139,6 @@ def _encoded(word: str) -> list[bytes]:
     """The possible encodings of a word in the file."""
     wide = word.encode("utf-16-be")
     return [word.encode(), wide, wide.hex().upper().encode(), word.encode().hex().upper().encode()]
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("few", [0, 11, 12])
-def test_how_many_are_held_changes_no_byte(desk: TableauDesk, monkeypatch: pytest.MonkeyPatch, few: int) -> None:
-    write_register(desk.engine, [INSCRIPTION | named(f"PARAPLUIE {it:02}", motif="", categorie="") for it in range(12)])
-    held = desk.make(**VINGT_JOURS)
-    monkeypatch.setattr(make_tableau, "FEW", few)
-    read_again = desk.make(**VINGT_JOURS)
-    assert squeezed(read_again.text).count("PARAPLUIE") == 12
-    assert [said[-1] for said in held.anomalies].count("motif_absent") == 12
-    assert (read_again.content, read_again.anomalies) == (held.content, held.anomalies)
-    assert read_again.row["lines_written"] == held.row["lines_written"] == 12
 
 
 @pytest.mark.slow

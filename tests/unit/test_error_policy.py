@@ -26,9 +26,7 @@ from worker.error_policy import (
     OTHERS,
     ErrorPolicy,
     Source,
-    Treatment,
     conclude,
-    find_answer,
     find_policy,
     is_waited_for,
     until_next_try,
@@ -41,7 +39,6 @@ from worker.messaging.middleware import Redelivery
 from worker.work.queue import Claim, WorkKind
 
 RETRY_SECONDS, MAX_ATTEMPTS = 3600.0, 3
-WAITED_FOR = {Treatment.WAIT, Treatment.LEAVE}
 SQLITE_NAMES = {"READONLY": "SQLITE_READONLY_DBMOVED", "IOERR": "SQLITE_IOERR_FSYNC", OTHERS: "SQLITE_CORRUPT"}
 """By code, SQLite's extended error name to use in the tests."""
 CLASSES = {
@@ -105,22 +102,14 @@ def _errors(row: ErrorPolicy, code: str) -> list[BaseException]:
     ids=lambda it: str(getattr(it, "source", it)),
 )
 def test_each_error_is_concluded_from_as_its_row_says(row: ErrorPolicy, code: str) -> None:
-    if code == "5xx, of the recipient":
-        assert find_answer(550, of_recipient=True).policy is row
-        return
     for error in _errors(row, code):
         found = find_policy(error)
-        assert (found.policy.treatment, found.policy.error, found.policy.said) == (
-            row.treatment,
-            row.error,
-            row.said,
-        )
-        assert (found.policy.source, is_waited_for(error)) == (row.source, row.treatment in WAITED_FOR)
+        assert (found.policy.source, found.policy.error, found.policy.said) == (row.source, row.error, row.said)
+        assert is_waited_for(error) is (code != OTHERS)
         concluded = conclude(error)
         assert type(concluded) is row.error
         assert "LANTERNE" not in str(concluded)
         assert "{}" not in str(concluded)
-        assert isinstance(concluded, TransientError) is (row.treatment in WAITED_FOR)
 
 
 @pytest.mark.parametrize(
@@ -134,7 +123,6 @@ def test_each_error_is_concluded_from_as_its_row_says(row: ErrorPolicy, code: st
     ids=lambda it: type(it).__name__,
 )
 def test_what_a_process_lacks_for_itself_ends_it(error: Exception) -> None:
-    assert find_policy(error).policy.treatment is Treatment.LEAVE
     assert isinstance(conclude(error), ExhaustedError)
 
 
@@ -259,7 +247,7 @@ def test_after_an_outage_a_lone_file_is_begun_again_soon(shortest: float, longes
     """After a short outage within five seconds, after a long one within two minutes, for any error."""
     chance = random.Random(7)
     for row in ERROR_POLICIES:
-        if (row.treatment in WAITED_FOR) and row.source in {Source.SYSTEM, Source.POSTGRESQL, Source.SQLITE}:
+        if row.codes != (OTHERS,) and row.source in {Source.SYSTEM, Source.POSTGRESQL, Source.SQLITE}:
             for _ in range(100):
                 ends = chance.uniform(shortest, longest)
                 error = next(it for it in _errors(row, chance.choice(row.codes)) if isinstance(it, Exception))

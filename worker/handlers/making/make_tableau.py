@@ -17,11 +17,10 @@ from schemas.tableaux import Presentation, Repere
 from schemas.vocabulary import ExportKind, ExportStatus, Liste, Nature, Piece, Severity
 from worker.db.engine import snapshot
 from worker.domain.anomaly import Anomaly
-from worker.domain.identite import FORGOTTEN, Etat, Identite, Mouvement, identite
+from worker.domain.identite import FORGOTTEN, Etat, Identite, identite
 from worker.domain.majorite import (
     OfAge,
     Period,
-    Register,
     check_before,
     check_corrections,
     check_replaced,
@@ -69,9 +68,6 @@ from worker.writers.precheck import Tally, find_anomalies_of_electeurs, write_re
 
 BYTES_PER_MOUVEMENT = 1_400
 """Required room for a line: it takes 1,100 bytes with its tags, and an anomaly of the report 200."""
-
-FEW = 1_000
-"""Mouvements kept in memory while their tableau is made: two megabytes, and one reading instead of three."""
 
 LEAST_BYTES = 1 << 20
 """Required room for fonts, and for the summary of a commune of many bureaux."""
@@ -200,7 +196,7 @@ class TableauSubject:
             self.guesses = list_guesses(connection, commune.code, liste, reunion, demande.last_day)
         exports = [*window_of(demande, chain)]
         exports += [base] if base and base not in exports else []
-        self.source = OfAge(Period.of(demande), _FewKept(register), exports, self.corrections)
+        self.source = OfAge(Period.of(demande), register, exports, self.corrections)
 
     def anomalies(
         self, tableau: Tableau, spec: ListeSpec, ours: Severity, counted_on: date | None
@@ -336,41 +332,6 @@ def _describe_guess(guess: Row[Any]) -> Anomaly:
         prenoms=guess.prenoms,
         naissance=guess.date_naissance,
     )
-
-
-class _FewKept:
-    """The mouvements of a list: kept after the first reading if they are few, else read each time."""
-
-    def __init__(self, register: MouvementSource) -> None:
-        self._register = register
-        self._kept: dict[int, Mouvement] = {}
-
-    def stream(self) -> Iterator[Mouvement]:
-        """Yield all mouvements, in the order of ids."""
-        if self._kept:
-            yield from self._kept.values()
-            return
-        kept: dict[int, Mouvement] = {}
-        for mouvement in self._register.stream():
-            if len(kept) <= FEW:
-                kept[mouvement.id] = mouvement
-            yield mouvement
-        self._kept = kept if len(kept) <= FEW else {}
-
-    def young(self, born_after: str, born_until: str, version: int | None = None) -> Iterator[Mouvement]:
-        """Return the electors who have no mouvement yet, born in this period."""
-        return self._register.young(born_after, born_until, version)
-
-    def narrow(self, after: date, born_after: str, *, waiting: bool = False) -> Register:
-        """Return the register restricted to fewer mouvements."""
-        return self._register.narrow(after, born_after, waiting=waiting)
-
-    def fetch(self, ids: Sequence[int]) -> Iterator[Mouvement]:
-        """Return the mouvements of these ids in their order; the register reads electors without a mouvement."""
-        if self._kept.keys() >= set(ids):
-            self._register.on_fetch(len(ids))
-            return map(self._kept.__getitem__, ids)
-        return self._register.fetch(ids)
 
 
 class _Count:

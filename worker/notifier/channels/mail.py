@@ -23,7 +23,7 @@ from pydantic import SecretStr
 
 from common.calendrier import PARIS
 from common.texte import clean
-from worker.error_policy import Treatment, conclude, find_answer
+from worker.error_policy import conclude
 from worker.errors import ExhaustedError
 from worker.exports.storage import PendingFile, publish
 from worker.notifier.channels.delivery import (
@@ -44,6 +44,9 @@ CONNECT_SECONDS = 30
 
 ANSWER_SECONDS = 600
 """For each answer of a mail server: after the final dot it may be delivering (RFC 5321, section 4.5.3.2.6)."""
+
+PERMANENT = 500
+"""A reply with this code or a higher one is final (RFC 5321, section 4.2.1)."""
 
 SendMail = Callable[[EmailMessage], None]
 """Delivers a mail durably to its only recipient; raises the errors of `ChannelSender.send`."""
@@ -160,7 +163,7 @@ def _deliver(server: smtplib.SMTP, message: EmailMessage) -> None:
         raise DeliveryRefusedError(str(refusal)) from None
     else:
         return
-    if find_answer(code, of_recipient=True).policy.treatment is Treatment.REFUSE:
+    if code >= PERMANENT:
         text = answer.decode("utf-8", "replace") if isinstance(answer, bytes) else answer
         raise DeliveryRefusedError(clean(f"{code} {text}"))
     raise DeliveryDelayedError(str(code))
