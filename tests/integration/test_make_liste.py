@@ -151,6 +151,7 @@ def test_a_missing_line_fails_the_export(desk: Desk, monkeypatch: pytest.MonkeyP
 @pytest.mark.slow
 @pytest.mark.parametrize(("written", "read"), [("A ; B", "A , B"), ('A "B"', "A 'B'")])
 def test_a_separator_in_a_value_becomes_what_looks_like_it(desk: Desk, written: str, read: str) -> None:
+    desk.run("DELETE FROM electeur WHERE facts <> 0")  # an elector with an anomaly is looked at anyway
     desk.run("UPDATE electeur SET complement1 = :written", written=written)
     row = desk.process(desk.ask())
     assert row["status"] == "ready"

@@ -181,6 +181,7 @@ CHANGES: Mapping[str, Sequence[Change]] = {
     "titres-nom-de-famille": [rename(nom_naissance="Nom de famille")],
     "titre-prenom": [rename(prenoms="Prénom(s)")],
     "titre-ne-le": [rename(date_naissance="Né(e) le")],
+    "titre-trompeur": [rename(date_naissance="Champ 8"), add("date de naissance rectifiée", "néant")],
     "titre-nom-seul": [rename(nom_naissance="NOM")],
     "titres-majuscules": [_UPPER],
     "titres-abreges": [_SHORT],
