@@ -18,6 +18,7 @@ from worker.work.queue import (
     NewWork,
     Work,
     WorkKind,
+    _first_due,
     add,
     bury,
     claim,
@@ -105,6 +106,31 @@ def test_a_work_has_one_owner_and_every_other_writes_no_row(queue: Queue) -> Non
     queue.lease_ends_in(-1)
     assert queue.finish(taken) == {taken.id}, "late, but no other has it"
     assert queue.rows() == []
+
+
+on_postgresql = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+
+
+@on_postgresql
+def test_a_renewal_does_not_wait_for_the_end_of_a_work(queue: Queue) -> None:
+    queue.add(mail(1), mail(2))
+    first, second = queue.claim(limit=2)
+    with queue.engine.begin() as finishing, queue.engine.begin() as connection:
+        finish(finishing, [first])
+        connection.exec_driver_sql("SET LOCAL lock_timeout = '1s'")
+        renew(connection, [first, second], lease_seconds=30)
+
+
+@on_postgresql
+def test_a_claim_reads_few_pages_however_many_works_a_recipient_has(queue: Queue) -> None:
+    queue.add(*(mail(number, f"{number % 3}", fair_tag=number) for number in range(1, 1501)))
+    queue.claim(rule=ONE_EACH)
+    query = _first_due((WorkKind.MAIL,), ONE_EACH._replace(spares_failed=True)).params(number=1, at_work=[0])
+    with queue.engine.connect() as connection:
+        connection.exec_driver_sql("ANALYZE work")
+        written = query.compile(connection, compile_kwargs={"literal_binds": True})
+        (plan,) = connection.exec_driver_sql(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {written}").scalar_one()
+    assert plan["Plan"]["Shared Hit Blocks"] < 4000, "each work looks for the held ones among all of its recipient"
 
 
 @pytest.mark.slow

@@ -1236,6 +1236,12 @@ worker/work/
   test_a_row_whose_worker_died_does_not_wait_for_the_queue_to_shrink
     - return or_(is_due, and_(_state_of(row, WorkState.HELD), is_over))
     + return is_due
+  test_a_renewal_does_not_wait_for_the_end_of_a_work[postgresql]
+    - held = select(Work.id).where(_are_owned(claims)).with_for_update(skip_locked=True)
+    + held = select(Work.id).where(_are_owned(claims))
+  test_a_claim_reads_few_pages_however_many_works_a_recipient_has[postgresql]
+    - Index("ix_work_part", "part", "kind", "state", **_OPEN),
+    + Index("ix_work_part", "part", "kind", **_OPEN),
   test_what_is_told_first_is_single_and_then_each_account_in_turn
     - .order_by(one.lane, one.fair_tag, one.id)
     + .order_by(one.id)

@@ -258,8 +258,9 @@ def build_pools(
     one_each = ClaimRule(one_for_each_part=True)
     return (
         Pool((WorkKind.REPLY,), events, batch=50),
-        Pool((WorkKind.RECIPIENTS,), partial(list_recipients, engine, notices), batch=50),
+        Pool((WorkKind.RECIPIENTS,), partial(list_recipients, engine, notices), batch=10),
         Pool((WorkKind.EVENT, WorkKind.PROGRESS), events, batch=50, rule=ClaimRule(in_order=True)),
-        Pool((WorkKind.MAIL, WorkKind.SUMMARY), messages, threads=4, rule=one_each),
+        Pool((WorkKind.MAIL,), messages, threads=4, rule=one_each),
+        Pool((WorkKind.SUMMARY,), messages, threads=2, rule=one_each),
         Pool((WorkKind.MESSAGE,), messages, threads=4, rule=one_each),
     )

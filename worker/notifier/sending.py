@@ -106,7 +106,8 @@ def _lock_requests(session: Session, claims: Sequence[Claim]) -> list[int]:
     """Lock the requests of these works: of two loops that finish the last two works of one, the second waits."""
     ids = sorted({it.subject_id for it in claims if it.about is About.REQUEST and it.kind in _NOTIFIES})
     if ids:
-        session.execute(select(Request.id).where(Request.id.in_(ids)).order_by(Request.id).with_for_update())
+        locked = select(Request.id).where(Request.id.in_(ids)).order_by(Request.id)
+        session.execute(locked.with_for_update(key_share=True))  # a message of the request may be inserted meanwhile
     return ids
 
 

@@ -118,7 +118,7 @@ class Work(Base):
     __table_args__ = (
         UniqueConstraint("kind", "subject", "part"),
         Index("ix_work_open", "kind", "lane", "fair_tag", "id", **_OPEN),
-        Index("ix_work_part", "part", "kind", **_OPEN),
+        Index("ix_work_part", "part", "kind", "state", **_OPEN),
     )
 
     id: Mapped[int] = mapped_column(Id, primary_key=True)
@@ -384,9 +384,10 @@ def claim_rest(connection: Connection, mine: Claim, *, within_seconds: float) ->
     return [mine._replace(**row._mapping) for row in sorted(rows)]  # noqa: SLF001 — its public name
 
 
-def renew(connection: Connection, claims: Collection[Claim], *, lease_seconds: float) -> int:
-    """Renew the leases of these works; return how many this process still held."""
-    return _change(connection, claims, {Work.lease_until: utc_now(lease_seconds)})
+def renew(connection: Connection, claims: Collection[Claim], *, lease_seconds: float) -> None:
+    """Renew the leases of these works, without waiting for a transaction that finishes or releases one of them."""
+    held = select(Work.id).where(_are_owned(claims)).with_for_update(skip_locked=True)
+    connection.execute(update(Work).where(Work.id.in_(held)).values(lease_until=utc_now(lease_seconds)))
 
 
 def renew_row(
@@ -394,7 +395,7 @@ def renew_row(
 ) -> bool:
     """Renew the lease, and write the progress to a column of the row; return False when another worker holds it."""
     with engine.begin() as connection:
-        is_held = bool(renew(connection, [claim], lease_seconds=lease_seconds))
+        is_held = bool(_change(connection, [claim], {Work.lease_until: utc_now(lease_seconds)}))
         if is_held:
             table = progress.class_
             connection.execute(update(table).where(table.id == claim.subject_id).values({progress: number}))
