@@ -1,4 +1,4 @@
-"""A siege: agents of two communes and three accounts attack all at once, while clerks of a third commune work.
+"""A siege and a flood: agents of two communes and three accounts attack, while clerks of a third commune work.
 
 The workers are those of docker-compose.yml, with their accounts and their shares of the cores, as control groups
 (version 1; root only). The attackers work on other computers: here, in processes of the smallest share.
@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from functools import partial
-from itertools import count, cycle
+from itertools import count, cycle, islice, pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -51,6 +51,8 @@ MOST_SECONDS = 1.0
 """What a clerk may wait for a page, 99 times in 100; more if the calm time is more than half of it."""
 MOST_FILE_SECONDS, MOST_IMPORT_TIMES = 8.0, 6
 """What holds on two cores that the attackers keep busy: for a file; for an import, in calm times."""
+FLOOD, MOST_FLOOD_SECONDS = 3_000, 4.0
+"""The messages of each account before the flood is measured: its queue is full. What each step of a clerk may take."""
 MOST_MB = 100
 """Growth of the broker's disk: the queue of an account holds 32 MiB."""
 
@@ -66,11 +68,13 @@ _FIELD = re.compile(r'name="(jeton|formulaire)" value="([^"]+)"')
 _DAY = {"jour": jour_a_paris(now()).isoformat(), "liste": ""}
 _SINCE = "created_at >= to_timestamp(:since) AND requested_by = :agent"
 _NOTIFIED = """
-SELECT n.sent_at AS notified_at FROM notification n JOIN request r ON r.id = n.request_id
+SELECT r.created_at, r.completed_at, n.sent_at FROM notification n JOIN request r ON r.id = n.request_id
 WHERE r.created_at >= to_timestamp(:since) AND r.requested_by = :agent AND n.sent_at IS NOT NULL
 """
 """The mail to another agent of the commune: the agent who asked gets one ten minutes later, or none."""
 _PREVIEW = f"SELECT id, sha256, status, reason FROM preview WHERE {_SINCE}"  # noqa: S608 — as above
+_ASKED = f"SELECT id, completed_at FROM request WHERE {_SINCE} ORDER BY id"  # noqa: S608 — as above
+_OTHERS = "SELECT count(*) AS number FROM request WHERE sender <> 'ecran'"
 _BESIEGED = "SELECT DISTINCT code_commune FROM preview WHERE status IN ('queued', 'running') AND code_commune <> :ours"
 _REFUSED = """
 SELECT reason FROM request WHERE code_commune = :commune AND sender = 'ecran' AND outcome = 'refused'
@@ -122,7 +126,7 @@ class Clerks:
 
     def work(self) -> Waited:
         with ThreadPoolExecutor() as pool:
-            files = pool.submit(lambda: [self._wait_for_file() for _ in range(FILES)])
+            files = pool.submit(lambda: [sum(self.wait_for_file()) for _ in range(FILES)])
             imports = pool.submit(lambda: [self._wait_for_import() for _ in range(IMPORTS)])
             pages = list(self._read_pages(lambda: files.done() and imports.done()))
             return Waited(pages, files.result(), imports.result())
@@ -136,12 +140,24 @@ class Clerks:
             yield time.monotonic() - begun
             time.sleep(0.25)
 
-    def _wait_for_file(self) -> float:
+    def wait_for_file(self) -> list[float]:
+        """Return the seconds from the form to the record of a request, to its file, to the mail."""
         begun = time.time()
         self._file.post("listes", {"listes": "P", "format": "csv"})
         told = wait_until(lambda: self._rows(_NOTIFIED, since=begun, agent="fichier"), timeout=300, message="a file")
         time.sleep(max(0.0, begun + 0.6 - time.time()))  # the screen takes 120 forms of an agent in a minute
-        return float(told[0]["notified_at"].timestamp() - begun)
+        return [after - before for before, after in pairwise([begun, *(it.timestamp() for it in told[0].values())])]
+
+    def wait_for_cancel(self) -> float:
+        """Return the seconds from the button to the record of a cancel, which may come after the file."""
+        begun, find = time.time(), partial(self._rows, _ASKED, since=time.time(), agent="fichier")
+        self._file.post("listes", {"listes": "P", "format": "csv"})
+        (asked,) = wait_until(find, timeout=300, message="a request")
+        pressed = time.time()
+        self._file.post("listes", {}, f"demandes/{asked['id']}/annuler")
+        told = wait_until(lambda: [it for it in find()[1:] if it["completed_at"]], timeout=300, message="a cancel")
+        time.sleep(max(0.0, begun + 1.2 - time.time()))
+        return float(told[0]["completed_at"].timestamp() - pressed)
 
     def _wait_for_import(self) -> float:
         begun, number = time.time(), next(self._exports)
@@ -203,14 +219,14 @@ def _slowly() -> Iterator[bytes]:
         time.sleep(1)
 
 
-def besiege_broker(urls: Mapping[str, str]) -> None:
-    """Send large, many and malformed messages, each kind as an account of its own, a hundred in a second."""
+def besiege_broker(urls: Mapping[str, str], pause: float = 0.01, number: int | None = None) -> None:
+    """Send so many large, many and malformed messages, or without end, each kind as an account of its own."""
     large = json.dumps({"specversion": "1.0", "data": "x" * 250_000}).encode()
     junk = [it.body for it, _ in HAND_MADE.values() if it.exchange] + [_request(LIBREVILLE)[1]]
     kinds = cycle([(False, large)]), map(_request, cycle(BESIEGERS)), cycle([(False, it) for it in junk])
     with ThreadPoolExecutor() as pool:
         for (account, url), messages in zip(urls.items(), kinds, strict=True):
-            pool.submit(_flood, url, account, messages)
+            pool.submit(_flood, url, account, islice(messages, number), pause)
 
 
 def _request(commune: str) -> tuple[bool, bytes]:
@@ -222,7 +238,7 @@ def _request(commune: str) -> tuple[bool, bytes]:
     return bulk, CloudEvent.wrap(asked, source="/siege").to_bytes()
 
 
-def _flood(url: str, account: str, messages: Iterator[tuple[bool, bytes]]) -> None:
+def _flood(url: str, account: str, messages: Iterator[tuple[bool, bytes]], pause: float) -> None:
     properties = pika.BasicProperties(delivery_mode=2, user_id=account)
     while True:
         with suppress(AMQPError), pika.BlockingConnection(pika.URLParameters(url)) as connection:
@@ -232,10 +248,11 @@ def _flood(url: str, account: str, messages: Iterator[tuple[bool, bytes]]) -> No
                 key = request_key(account, REQUEST_LISTE_EXPORT, is_bulk=is_bulk)
                 with suppress(NackError):
                     channel.basic_publish(EXCHANGE, key, body, properties, mandatory=True)
-                time.sleep(0.01)
+                time.sleep(pause)
+            return
 
 
-def _populate(site: Site, reu: Path) -> None:
+def _populate(site: Site, reu: Path, copies: int) -> None:
     """Add the communes with their electors, and their agents."""
     with site.town.engine.begin() as connection:
         add_commune(connection, LIBREVILLE, "LIBREVILLE")
@@ -243,7 +260,7 @@ def _populate(site: Site, reu: Path) -> None:
     agents = [(name, LIBREVILLE) for name in CLERKS] + [(f"{it}-{code}", code) for it in CLERKS for code in BESIEGERS]
     with site.town.engine.begin() as connection:
         for commune in BESIEGERS:
-            copy_libreville(connection, commune, f"COMMUNE {commune}", 3)
+            copy_libreville(connection, commune, f"COMMUNE {commune}", copies)
             connection.execute(insert(Sender).values(name="many", code_commune=commune))
         rows = [{"name": it, "code_commune": code, "email": f"{it}@siege.example"} for it, code in agents]
         connection.execute(insert(Agent), rows)
@@ -285,31 +302,42 @@ def _is_besieged(site: Site) -> bool:
     return len(site.town.rows(_BESIEGED, ours=LIBREVILLE)) == len(BESIEGERS)
 
 
-@pytest.mark.slow
-def test_clerks_of_a_third_commune_work_on(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    reu, processes = tmp_path / "reu.csv", multiprocessing.get_context("spawn")
+@contextmanager
+def _open_besieged(tmp_path: Path, copies: int) -> Iterator[tuple[Site, Clerks, Callable[..., None]]]:
+    """Yield services with their shares, the clerks, and a function that starts attackers on other computers."""
+    reu, attackers = tmp_path / "reu.csv", list[Any]()
     write_town(reu, ELECTEURS)
     with open_site(tmp_path, crew=_CREW, is_empty=True) as site, _share_cores(site) as share:
-        _populate(site, reu)
-        clerks = Clerks(site, reu.read_bytes().splitlines(keepends=True))
-        calm, broker = clerks.work(), site.deployment.broker
-        disk = broker.disk_bytes
-        Accounts(site.town.amqp_url, broker).add(*ACCOUNTS)
-        accounts = {it: broker.url(VHOST, it, it) for it in ACCOUNTS}
-        attackers = [
-            processes.Process(target=besiege_screen, args=(site.url,), daemon=True),
-            processes.Process(target=besiege_broker, args=(accounts,), daemon=True),
-        ]
-        try:
-            for attacker in attackers:
-                attacker.start()
+        _populate(site, reu, copies)
+
+        def attack(*calls: Callable[[], None]) -> None:
+            for call in calls:
+                attackers.append(multiprocessing.get_context("spawn").Process(target=call, daemon=True))
+                attackers[-1].start()
             share("attackers", 2, *(it.pid or 0 for it in attackers))
-            wait_until(lambda: _is_besieged(site), message="exports of the attackers")
-            besieged, is_besieged = clerks.work(), _is_besieged(site)
+
+        try:
+            yield site, Clerks(site, reu.read_bytes().splitlines(keepends=True)), attack
         finally:
             for attacker in attackers:
                 attacker.kill()
                 attacker.join()
+
+
+def _add_accounts(site: Site) -> Mapping[str, str]:
+    broker = site.deployment.broker
+    Accounts(site.town.amqp_url, broker).add(*ACCOUNTS)
+    return {it: broker.url(VHOST, it, it) for it in ACCOUNTS}
+
+
+@pytest.mark.slow
+def test_clerks_of_a_third_commune_work_on(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with _open_besieged(tmp_path, copies=3) as (site, clerks, attack):
+        calm, broker = clerks.work(), site.deployment.broker
+        disk = broker.disk_bytes
+        attack(partial(besiege_screen, site.url), partial(besiege_broker, _add_accounts(site)))
+        wait_until(lambda: _is_besieged(site), message="exports of the attackers")
+        besieged, is_besieged = clerks.work(), _is_besieged(site)
         grown_mb = (broker.disk_bytes - disk) / 1e6
         refused = site.town.rows(_REFUSED, commune=LIBREVILLE)
     with capsys.disabled():
@@ -321,3 +349,23 @@ def test_clerks_of_a_third_commune_work_on(tmp_path: Path, capsys: pytest.Captur
     assert max(besieged.imports) <= MOST_IMPORT_TIMES * statistics.median(calm.imports)
     assert grown_mb <= MOST_MB
     assert SECRET not in "".join(site.town.log(it) for it in ("worker", "notifier", "screen"))
+
+
+@pytest.mark.slow
+def test_a_clerk_is_served_beside_a_flood(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Three accounts have filled their queues, and send as fast as the broker takes."""
+    with _open_besieged(tmp_path, copies=1) as (site, clerks, attack):
+        accounts = _add_accounts(site)
+        besiege_broker(accounts, 0, FLOOD)
+        attack(partial(besiege_broker, accounts, 0))
+        (before,), begun = site.town.rows(_OTHERS), time.time()
+        files, cancels = [clerks.wait_for_file() for _ in range(50)], [clerks.wait_for_cancel() for _ in range(5)]
+        (after,), seconds = site.town.rows(_OTHERS), time.time() - begun
+        refused = site.town.rows(_REFUSED, commune=LIBREVILLE)
+    steps = dict(zip(("recorded", "made", "told", "cancelled"), [*zip(*files, strict=True), cancels], strict=True))
+    with capsys.disabled():
+        print("\n", {name: f"{statistics.median(it):.2f} s, {max(it):.2f} s" for name, it in steps.items()})  # noqa: T201
+        print(f"others: {(after['number'] - before['number']) / seconds:.0f} recorded in a second")  # noqa: T201
+    assert [it for it in refused if "Rien à annuler" not in it["reason"]] == []
+    assert {name: max(it) for name, it in steps.items() if max(it) > MOST_FLOOD_SECONDS} == {}
+    assert after["number"] > before["number"], "the accounts gave up: the clerk was alone"

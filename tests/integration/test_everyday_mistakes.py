@@ -14,11 +14,7 @@ from pika.exceptions import UnroutableError
 
 from schemas.envelope import CloudEvent
 from schemas.generate import ROOT
-from schemas.topology import (
-    EVENT_REQUEST_STATUS,
-    EXCHANGE,
-    REQUEST_LISTE_EXPORT,
-)
+from schemas.topology import EVENT_REQUEST_STATUS, EXCHANGE, REQUEST_LISTE_EXPORT
 from tests.parts.town import LIBREVILLE_TEMPLATE, Town
 from tests.parts.wait import PATIENCE_SECONDS, wait_until
 from worker.messaging.encoder import UNKNOWN

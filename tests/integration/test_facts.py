@@ -15,13 +15,7 @@ from tests.parts.town import LIBREVILLE_TEMPLATE
 from tests.unit.reu_sample import electeurs, write_reu
 from worker.db.engine import build_engine
 from worker.domain.anomaly import Anomaly
-from worker.registre.checks.facts import (
-    FACTS_VERSION,
-    FOUND,
-    UNCHECKED,
-    find_facts,
-    has_facts,
-)
+from worker.registre.checks.facts import FACTS_VERSION, FOUND, UNCHECKED, find_facts, has_facts
 from worker.registre.imports.history import importing
 from worker.registre.models import Electeur, ListeCommunale
 from worker.registre.reu.importer import import_file

@@ -10,16 +10,7 @@ from schemas.tableaux import Presentation, TypeTableau
 from schemas.vocabulary import Format, Liste
 from tests.integration.import_desk import COMMUNE, TWO_COMMUNES, MouvementsDesk
 from tests.integration.tableau_desk import ASKED_AT, Made, TableauDesk
-from tests.unit.reu_sample import (
-    DATE,
-    ELECTEUR,
-    NATIONALITE,
-    NOM,
-    NUMERO,
-    POSTAL,
-    PRENOMS,
-    electeurs,
-)
+from tests.unit.reu_sample import DATE, ELECTEUR, NATIONALITE, NOM, NUMERO, POSTAL, PRENOMS, electeurs
 from worker.registre.protections import Protege, add_protection
 from worker.registre.reu.importer import Intake
 

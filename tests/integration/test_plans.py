@@ -9,12 +9,7 @@ from threading import Event
 from typing import Any
 
 import pytest
-from sqlalchemy import (
-    Connection,
-    Engine,
-    event,
-    text,
-)
+from sqlalchemy import Connection, Engine, event, text
 
 from producers.state import State
 from producers.web.exports.query import read_current, read_page, select_latest

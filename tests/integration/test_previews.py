@@ -26,16 +26,7 @@ from tests.integration import export_desk, import_desk
 from tests.integration.import_desk import COMMUNE, TWO_COMMUNES, VOISINE
 from tests.integration.notifier_desk import Killed
 from tests.parts.wait import wait_until
-from tests.unit.reu_sample import (
-    BUREAU,
-    DATE,
-    ELECTEUR,
-    EUROPEENNE,
-    NUMERO,
-    PRENOMS,
-    electeurs,
-    format_reu,
-)
+from tests.unit.reu_sample import BUREAU, DATE, ELECTEUR, EUROPEENNE, NUMERO, PRENOMS, electeurs, format_reu
 from tests.unit.reu_sample import COMMUNE as CODE
 from tests.unit.test_apart import sleep
 from worker.access.models import Sender
