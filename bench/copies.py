@@ -56,11 +56,11 @@ def read_copy(task: Task, build: Callable[[Connection], Select[Any]], *, null: s
     """Return the copy of a SELECT, with the values as our driver sends them to PostgreSQL."""
     engine = build_engine(task.url)
     with snapshot(engine) as connection:
-        compiled = build(connection).compile(connection, compile_kwargs={"render_postcompile": True})
+        compiled = build(connection).compile(connection).construct_expanded_state()
         driver = connection.connection.driver_connection
         if not isinstance(driver, psycopg.Connection):
             raise TypeError("psycopg's connection is expected")
-        query = psycopg.ClientCursor(driver).mogrify(str(compiled), compiled.params).replace("\n", " ")
+        query = psycopg.ClientCursor(driver).mogrify(compiled.statement, compiled.parameters).replace("\n", " ")
         planner = {row.name: row.setting for row in connection.execute(text(_PLANNER))}
     engine.dispose()
     return Copy(task, query, planner, null)

@@ -18,7 +18,7 @@ from worker.access.management import allow_sender
 from worker.audit import Actor, AuditLine
 from worker.db.engine import build_engine
 from worker.demo.libreville import demo_calendrier
-from worker.handlers.declarations.declare import protect
+from worker.handlers.declarations.declare import protect, protect_marked
 from worker.handlers.making import make_tableau
 from worker.handlers.requests.export_plan import plan_tableaux
 from worker.registre.protections import Protege
@@ -218,6 +218,23 @@ def test_a_tableau_that_prints_the_address_of_who_is_protected_is_to_be_made_aga
     _accepted(_note(desk, "protection", electeur=shown))
     _accepted(_note(desk, "protection", lifted=_one(desk, "SELECT max(id) FROM protection")))
     assert again not in dict(_recalled(desk)), "an address that is masked harms nobody"
+
+
+def test_who_is_marked_as_protected_by_an_import_is_protected_in_earlier_tableaux(desk: DepotsDesk) -> None:
+    posted, commission, _, _ = _four_tableaux(desk)
+    marked = f"SELECT min(m.id) FROM mouvement m WHERE NOT m.is_protegee AND m.nature = 'inscription' AND {_IN_PERIOD}"  # noqa: S608
+    columns = "code_commune, liste, effet, etat, nom_naissance, prenoms, date_naissance, import_id"
+    with desk.engine.begin() as connection:
+        connection.exec_driver_sql(
+            f"INSERT INTO mouvement ({columns}, nature, date_tableau, date_mouvement, is_protegee) SELECT {columns}, "  # noqa: S608
+            f"'radiation', '2030-01-01', '2030-01-01', true FROM mouvement WHERE id = ({marked})"
+        )
+        number = connection.exec_driver_sql(
+            "SELECT import_id FROM mouvement WHERE date_tableau = '2030-01-01'"
+        ).scalar_one()
+        labels = [protect_marked(connection, number, by=Actor("moi")) for _ in range(2)]
+    assert [len(it) for it in labels] == [2, 0]
+    assert {posted, commission} == {*dict(_recalled(desk))}
 
 
 @pytest.mark.slow

@@ -727,6 +727,8 @@ worker/handlers/
     - raise _ShownError(found, state)
     + return mark_ready(services.engine, preview.id, owner, found=found, register_state=state)
 worker/handlers/declarations/
+  test_who_is_marked_as_protected_by_an_import_is_protected_in_earlier_tableaux
+    - recalled += protect(connection, code_commune, protege, by=by)
   test_only_an_agent_with_that_right_protects
     - _require_may_protect(connection, self.commune, self.requested_by)
   test_an_event_of_an_account_that_may_not_decides_nothing

@@ -31,6 +31,7 @@ from worker.cli.options import (
     FILE_OR_INPUT,
     JOUR,
     LISTE,
+    operator,
     print_json,
     print_recalled,
     print_table,
@@ -39,6 +40,7 @@ from worker.cli.options import (
     system_user,
 )
 from worker.errors import ConfigurationError
+from worker.handlers.declarations.declare import protect_marked
 from worker.handlers.handle_preview import redate, undo
 from worker.registre.communes import read_mapping, set_mapping
 from worker.registre.imports.chain import find_contradictions, list_gaps
@@ -226,6 +228,12 @@ def import_mouvements(
     FICHIER est un CSV (UTF-8, point-virgule) ou un classeur (.xlsx) d'inscriptions, de radiations et de changements de
     bureau, qui s'ajoutent à ceux du registre. Un fichier corrigé s'importe après « imports --undo ».
     """
+    recalled: list[str] = []
+
+    def note(connection: Connection, import_id: int) -> None:
+        _note_imported(file.name, connection, import_id)
+        recalled.extend(protect_marked(connection, import_id, by=operator()))
+
     with register_database() as engine:
         summary = importer.import_mouvements(
             engine,
@@ -233,13 +241,14 @@ def import_mouvements(
             imported_by=imported_by or system_user(),
             complete_until=complete_until,
             **wishes,
-            then=partial(_note_imported, file.name),
+            then=note,
         )
         with engine.connect() as connection:
             contradicted = list(find_contradictions(connection, summary.import_id))
     print_summary(summary, as_json=as_json, kept="mouvement ajouté", rejected="rejeté")
     if as_json:
         return
+    print_recalled(recalled)
     if complete_until:
         click.echo(f"Tous les mouvements sont connus jusqu'au {short_date(complete_until)}, est-il dit de cet import.")
     for said in contradicted:

@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session, joinedload
 
 from common.calendrier import CalendarReunion, CalendarScrutin
 from common.french import capitalized, count_of, short_date
+from common.texte import clean
 from schemas.declarations import (
     BureauxDescribed,
     CompletedMotif,
@@ -64,6 +65,7 @@ from worker.registre.protections import (
     find_electeur,
     find_protection,
     remove_protection,
+    select_protections,
 )
 from worker.registre.scrutins import (
     ALL_LISTS,
@@ -228,6 +230,21 @@ def protect(connection: Connection, code_commune: str, protege: Protege, *, by: 
         lambda: add_protection(connection, code_commune, protege),
         copies=[and_(Export.edition == CopieFile.COPIE, Export.code_commune == code_commune, shown)],
     )
+
+
+def protect_marked(connection: Connection, import_id: int, *, by: Actor) -> list[str]:
+    """Protect the electors whom the mouvements of an import mark as protected; return the labels as `protect` does.
+
+    Undoing the import lifts no protection: a hidden address harms no elector.
+    """
+    known, who = MouvementRegistre, (MouvementRegistre.nom_naissance, MouvementRegistre.prenoms)
+    marked = select(known.code_commune, *who, known.date_naissance).where(known.import_id == import_id)
+    recalled: list[str] = []
+    for code_commune, *identity in connection.execute(marked.where(known.is_protegee).distinct()).all():
+        protege = Protege(*map(clean, identity))
+        if protege.folded() not in {it.folded() for it in select_protections(connection, code_commune)}:
+            recalled += protect(connection, code_commune, protege, by=by)
+    return recalled
 
 
 def lift_protection(connection: Connection, code_commune: str, protege: Protege, *, by: Actor) -> None:
