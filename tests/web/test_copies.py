@@ -221,6 +221,8 @@ def test_a_list_with_anomalies_or_without_elector_is_told(screen: FilesScreen, m
     assert "à corriger dans le REU" in page
     assert "Aucun électeur de cette liste" in page
     assert (page.count("remise le"), "en échec : répondez de nouveau" in page) == (1, True)
+    tasks = screen.read_at("/taches")
+    assert ("copie n° 1 " in tasks, "n'a pas de fichier valable" in tasks) == (False, True)
     monkeypatch.setattr("producers.web.copies.PAGE", 1)
     assert all(f"Engagement à signer n° {it}" in screen.read_at(f"/copies?page={3 - it}") for it in (1, 2))
     screen.desk.run("DELETE FROM liste WHERE liste = 'P'")

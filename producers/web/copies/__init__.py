@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, select
+from sqlalchemy import ColumnElement, Select, or_, select
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
@@ -76,7 +76,17 @@ def read_copies(state: State, commune: str, *conditions: ColumnElement[bool]) ->
     return [to_record(CopieState, row) for row in state.read(select_copies(commune, *conditions))]
 
 
-IS_WAITING = _COPIES.c.decision == ""
+_CHECKED = timedelta(days=90)
+"""For so long after an answer, its files are checked again, to remind the agent if none of them is valid."""
+
+
+def read_open(context: PageContext) -> list[CopieState]:
+    """Return the requests that expect an answer."""
+    view = _COPIES.c
+    since = or_(view.decision == "", view.decided_on >= context.today - _CHECKED)
+    copies = read_copies(context.services.state, context.commune.code, since)
+    files = _read_files(context, copies) if any(it.decision for it in copies) else {}
+    return [it for it in copies if it.is_open(files)]
 
 
 def _read_files(context: PageContext, copies: Sequence[CopieState]) -> Mapping[int, Sequence[AskedFile]]:

@@ -12,7 +12,7 @@ from starlette.responses import Response
 
 from common.french import capitalized, count_of, short_date, weekday_date
 from producers.records import FileState, Toned
-from producers.web.copies import IS_WAITING, CopieState, read_copies
+from producers.web.copies import CopieState, read_open
 from producers.web.depot import find_to_answer, find_to_redo, read_deposited
 from producers.web.dossier import by_liste, pick, why_lacking
 from producers.web.echeances import Agenda, Calendar, DueTableau, read_calendar
@@ -64,7 +64,7 @@ class Situation:
     doubts: int | None = None
     incomplete: int | None = None
     copies: Sequence[CopieState] = ()
-    """The requests for a copy of the list without an answer."""
+    """The requests for a copy of the list that expect an answer."""
 
 
 def find_tasks(it: Situation) -> list[Task]:
@@ -104,7 +104,8 @@ def _about_registre(it: Situation) -> Iterator[Task]:
 def _about_copies(it: Situation) -> Iterator[Task]:
     """Yield a task for each request: silence for a month is a refusal."""
     for copie in it.copies:
-        why = f"Demande reçue le {short_date(copie.recue_on)}. Un mois sans réponse vaut refus."
+        rest = "Sa réponse n'a pas de fichier valable." if copie.decision else "Un mois sans réponse vaut refus."
+        why = f"Demande reçue le {short_date(copie.recue_on)}. {rest}"
         state = TaskState.LATE if copie.last_day < it.today else TaskState.TO_DO
         title, button = f"Répondre à la demande de copie n° {copie.numero}", Button("Répondre", "copies", "#repondre")
         yield Task(title, state, why, button, copie.last_day)
@@ -330,7 +331,7 @@ def show(context: PageContext) -> Response:
         platform=context.platform,
         doubts=left.get("doutes"),
         incomplete=left.get("motifs"),
-        copies=read_copies(state, commune, IS_WAITING) if left else (),
+        copies=read_open(context) if left else (),
     )
     return context.render(
         "taches/taches.html",
