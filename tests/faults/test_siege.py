@@ -95,10 +95,12 @@ class Visitor:
     def get(self, page: str) -> str:
         return self.client.get(page).raise_for_status().text
 
-    def post(self, page: str, fields: Mapping[str, str], to: str = "", **files: tuple[str, bytes]) -> None:
-        """Send the form of a page, to another address if need be."""
+    def post(self, page: str, fields: Mapping[str, str], to: str = "", **files: tuple[str, bytes]) -> float:
+        """Send the form of a page, to another address if need be; return when."""
         hidden = dict(_FIELD.findall(self.get(page)))
+        sent_at = time.time()
         self.client.post(to or page, data={**hidden, **fields}, files=files or None).raise_for_status()
+        return sent_at
 
 
 class Waited(NamedTuple):
@@ -142,19 +144,17 @@ class Clerks:
 
     def wait_for_file(self) -> list[float]:
         """Return the seconds from the form to the record of a request, to its file, to the mail."""
-        begun = time.time()
-        self._file.post("listes", {"listes": "P", "format": "csv"})
+        begun = self._file.post("listes", {"listes": "P", "format": "csv"})
         told = wait_until(lambda: self._rows(_NOTIFIED, since=begun, agent="fichier"), timeout=300, message="a file")
         time.sleep(max(0.0, begun + 0.6 - time.time()))  # the screen takes 120 forms of an agent in a minute
         return [after - before for before, after in pairwise([begun, *(it.timestamp() for it in told[0].values())])]
 
     def wait_for_cancel(self) -> float:
         """Return the seconds from the button to the record of a cancel, which may come after the file."""
-        begun, find = time.time(), partial(self._rows, _ASKED, since=time.time(), agent="fichier")
-        self._file.post("listes", {"listes": "P", "format": "csv"})
+        begun = self._file.post("listes", {"listes": "P", "format": "csv"})
+        find = partial(self._rows, _ASKED, since=begun, agent="fichier")
         (asked,) = wait_until(find, timeout=300, message="a request")
-        pressed = time.time()
-        self._file.post("listes", {}, f"demandes/{asked['id']}/annuler")
+        pressed = self._file.post("listes", {}, f"demandes/{asked['id']}/annuler")
         told = wait_until(lambda: [it for it in find()[1:] if it["completed_at"]], timeout=300, message="a cancel")
         time.sleep(max(0.0, begun + 1.2 - time.time()))
         return float(told[0]["completed_at"].timestamp() - pressed)
