@@ -4,8 +4,6 @@ Errors of the surroundings (a volume, the database, the broker, a mail server, t
 error becomes a TransientError: the row waits, and the start is not counted. If this machine lacks memory, it becomes an
 ExhaustedError: this process ends, and another one has the row at once. Any other error is a bug or a fault of the
 event, and the row has three starts.
-
-docs/reference.md has the table for operators, with the meaning of each code.
 """
 
 import errno

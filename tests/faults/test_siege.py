@@ -49,7 +49,7 @@ BESIEGERS = "13901", "13902"
 CLERKS, ACCOUNTS = ("page", "fichier", "import"), ("large", "many", "malformed")
 MOST_SECONDS = 1.0
 """What a clerk may wait for a page, 99 times in 100; more if the calm time is more than half of it."""
-MOST_FILE_SECONDS, MOST_IMPORT_TIMES = 8.0, 6
+MOST_FILE_SECONDS, MOST_IMPORT_TIMES = 5.0, 5
 """What holds on two cores that the attackers keep busy: for a file; for an import, in calm times."""
 FLOOD, MOST_FLOOD_SECONDS = 3_000, 4.0
 """The messages of each account before the flood is measured: its queue is full. What each step of a clerk may take."""

@@ -256,6 +256,8 @@ def build_pools(
     events = partial(publish_events, engine, notices, publish)
     messages = partial(send_message, engine, notices, senders)
     one_each = ClaimRule(one_for_each_part=True)
+    # Mails, summaries and messages have a pool each: an index gives the order of one kind, two kinds are sorted.
+    # Few recipients at a time: their mails wait for the end of the transaction.
     return (
         Pool((WorkKind.REPLY,), events, batch=50),
         Pool((WorkKind.RECIPIENTS,), partial(list_recipients, engine, notices), batch=10),
