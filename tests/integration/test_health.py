@@ -17,7 +17,7 @@ from tests.parts.postgres import PostgresServer
 from tests.parts.process import Process
 from tests.parts.rabbitmq import RabbitNode
 from tests.parts.town import LIBREVILLE_TEMPLATE, ROOT, Town
-from tests.parts.wait import wait_until
+from tests.parts.wait import PATIENCE_SECONDS, wait_until
 from worker.cli.main import main
 from worker.health import EXHAUSTED, STUCK
 
@@ -49,16 +49,18 @@ def test_a_worker_is_ready_once_it_reads_all_its_queues_and_leaves_nothing_behin
 
 def _count_connections(town: Town, url: str, start: Callable[[], object], unfinished: str) -> int:
     """The most connections that the process takes which `start` starts, until the query counts zero."""
-    town.close()  # ends the processes that ran before
+    town.close()  # ends the processes that ran before, and our own connection
     ours = (
         "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'prefecture'"
     )
     counts: set[int] = set()
+    ends_at = time.monotonic() + PATIENCE_SECONDS
     watcher = create_engine(url)
     with watcher.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         start()
         while connection.scalar(text(unfinished)):
             counts.add(connection.scalar(text(ours)) or 0)
+            assert time.monotonic() < ends_at, unfinished
     watcher.dispose()
     return max(counts)
 
@@ -66,9 +68,10 @@ def _count_connections(town: Town, url: str, start: Callable[[], object], unfini
 @pytest.mark.slow
 def test_a_process_takes_no_more_connections_than_its_account_has_for_each(town: Town, postgres_url: str) -> None:
     """`deploy/database/accounts.sql` allows eight containers of two processes that make files, and two notifiers."""
-    town.start_worker("-Q", "requests")
+    recorder = town.start_worker("-Q", "requests")
     asked = [town.ask(listes=["P", "CE", "CM"], formats=["csv", "xml"]) for _ in range(5)]
     wait_until(lambda: len(town.rows("SELECT 1 FROM derniers_exports")) == 6 * len(asked), message="rows")
+    recorder.end(SIGTERM)  # after it sent the messages of these files
     waiting = "SELECT count(*) FROM derniers_exports WHERE status <> 'ready'"
     of_worker = _count_connections(town, postgres_url, lambda: town.start_worker("-Q", "listes"), waiting)
     assert 0 < of_worker <= CONNECTIONS_OF_A_PROCESS
@@ -118,11 +121,9 @@ def test_a_worker_with_a_dead_or_stuck_thread_leaves(town: Town, thread: str, wo
 
 
 @pytest.mark.slow
-def test_a_worker_that_lacks_descriptors_finishes_and_leaves(town: Town) -> None:
-    _check_end_without_descriptors(town, "worker", town.start_worker())
-
-
-def _check_end_without_descriptors(town: Town, role: str, process: Process) -> None:
+@pytest.mark.parametrize("role", ["worker", "notifier"])
+def test_a_process_that_lacks_descriptors_finishes_and_leaves(town: Town, role: str) -> None:
+    process = town.start_worker() if role == "worker" else town.start_notifier()
     await_health(town, 0, role)
     for pid in process.family:
         _, hard = resource.prlimit(pid, resource.RLIMIT_NOFILE)
@@ -160,11 +161,6 @@ def test_a_frozen_process_is_stuck_whatever_it_said_last(town: Town) -> None:
     for pid in worker.family:
         os.kill(pid, SIGCONT)
     await_health(town, 0, "worker")
-
-
-@pytest.mark.slow
-def test_a_notifier_that_lacks_descriptors_finishes_and_leaves(town: Town) -> None:
-    _check_end_without_descriptors(town, "notifier", town.start_notifier())
 
 
 @pytest.mark.parametrize("arguments", [[], ["producer"]])

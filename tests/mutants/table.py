@@ -846,7 +846,7 @@ worker/handlers/requests/
     - if (rejected := found.get("lines_rejected", 0)) and not asked.accept_rejects:
     + if (rejected := found.get("lines_rejected", 0)) and False:
 worker/health.py
-  test_a_notifier_that_lacks_descriptors_finishes_and_leaves
+  test_a_process_that_lacks_descriptors_finishes_and_leaves[notifier]
     - os.kill(os.getpid(), signal.SIGTERM)
 worker/housekeeping/
   test_what_is_refused_of_one_account_is_bounded_and_takes_no_room_of_another
@@ -931,7 +931,7 @@ worker/messaging/
     - worker.queue_prefetch = worker.worker_threads
   test_a_consumer_tries_again_and_again_and_says_so_once
     - thread.logger.filters[:] = [_OnceAMinute()]
-  test_a_worker_that_lacks_descriptors_finishes_and_leaves
+  test_a_process_that_lacks_descriptors_finishes_and_leaves[worker]
     - os.kill(os.getpid(), signal.SIGTERM)
   test_a_worker_with_a_dead_or_stuck_thread_leaves[worker-thread_dead]
     - os._exit(THREAD_DEAD)
