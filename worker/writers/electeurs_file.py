@@ -47,6 +47,8 @@ from worker.writers.columns import (
 )
 
 _BLOCK = 500
+_ELEMENTS = 50
+"""The elements of electors in memory: to create 500 takes as long as all else in the XML of a village."""
 _SHIFTED = "Une valeur contient un séparateur : l'export s'arrête avant de décaler une colonne."
 
 
@@ -169,11 +171,11 @@ def write_xml(connection: Connection, spec: ListeSpec, sink: Sink, progress: Pro
         element.text, element.tail = str(spec.parameters[column.value]), "\n"
         sink.write(etree.tostring(element, encoding="UTF-8", xml_declaration=False))
     block = etree.Element("block")  # created once, and filled again for each block of rows
-    fields = [_add_electeur(block, form) for _ in range(_BLOCK)]
+    fields = [_add_electeur(block, form) for _ in range(_ELEMENTS)]
     columns = among(form.values, IDENTITE) + among(form.values, ADRESSE)
     query = select_electeurs(columns, cleaning=cleaning)
     rows, written = iter(connection.execute(query, spec.parameters, execution_options=STREAM)), 0
-    while values := list(islice(rows, _BLOCK)):
+    while values := list(islice(rows, _ELEMENTS)):
         for of_electeur, row in zip(fields, values, strict=False):
             for field_, value in zip(of_electeur, row, strict=True):
                 field_.text = None if value is None else str(value)
