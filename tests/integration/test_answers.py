@@ -195,7 +195,7 @@ def _keep(published: list[tuple[CloudEvent, str]]) -> PublishEvent:
 def _publish_progress(desk: DepotsDesk, publish: PublishEvent) -> None:
     """Let a notifier publish the due progress."""
     pools = build_pools(desk.engine, Notices(""), {}, publish)
-    Notifier(desk.engine, pools[2:3], owner="progress", lease_seconds=60).work(Event())
+    Notifier(desk.engine, pools[3:4], owner="progress", lease_seconds=60).work(Event())
 
 
 def _begin(desk: DepotsDesk, event_id: str, liste: str, **columns: Any) -> None:  # noqa: ANN401 — of the row

@@ -7,7 +7,7 @@ from datetime import date, datetime, timedelta
 from email.message import EmailMessage
 
 import pytest
-from sqlalchemy.orm import Session
+from sqlalchemy import Connection
 from structlog.testing import capture_logs
 
 from common.calendrier import civil_time
@@ -278,11 +278,11 @@ def test_a_mail_that_was_sent_while_the_database_went_away_is_recorded_when_it_i
 ) -> None:
     real, refused = sending.finish_and_note, list[bool]()
 
-    def finish(session: Session, claims: Sequence[Claim]) -> None:
+    def finish(connection: Connection, claims: Sequence[Claim]) -> None:
         if mailbox.mails and len(refused) < 2:
             refused.append(True)
             raise DatabaseAwayError
-        real(session, claims)
+        real(connection, claims)
 
     monkeypatch.setattr(lease, "GIVE_BACK_SECONDS", 0.01)
     monkeypatch.setattr(sending, "finish_and_note", finish)

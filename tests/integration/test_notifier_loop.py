@@ -383,7 +383,7 @@ def test_a_batch_is_served_while_single_works_keep_coming(desk: Desk) -> None:
     for number in range(1, 11):
         enqueue(number, 1)
         enqueue(100 + number, 0)
-    pool = notify.Pool((WorkKind.REPLY,), handle)
+    pool = notify.Pool(WorkKind.REPLY, handle)
     notify.Notifier(desk.engine, [pool], owner="one", lease_seconds=60).run(stop)
     assert lanes[:10].count(1) == 2
     assert lanes[:30].count(1) == 6

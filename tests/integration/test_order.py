@@ -282,7 +282,7 @@ def test_what_is_told_first_is_single_and_then_each_account_in_turn(desk: Depots
         settle(connection, connection.scalars(select(Request.id)))
     with desk.engine.begin() as connection:
         lease = {"lease_seconds": 60.0, "limit": 3}
-        claims = claim(connection, [WorkKind.RECIPIENTS], "notifier", rule=ClaimRule(), **lease)  # type: ignore[arg-type]
+        claims = claim(connection, WorkKind.RECIPIENTS, "notifier", rule=ClaimRule(), **lease)  # type: ignore[arg-type]
     with Session(desk.engine) as session:
         senders = [session.get_one(Request, it.subject_id).sender for it in claims]
     assert senders == [CLERK, HOG, OTHER]

@@ -56,7 +56,7 @@ class Queue:
         at_work: Sequence[int] = (),
     ) -> list[Claim]:
         with self.engine.begin() as connection:
-            return claim(connection, [kind], owner, lease_seconds=60, limit=limit, rule=rule, at_work=lambda: at_work)
+            return claim(connection, kind, owner, lease_seconds=60, limit=limit, rule=rule, at_work=lambda: at_work)
 
     def finish(self, *claims: Claim) -> set[int]:
         with self.engine.begin() as connection:
@@ -125,7 +125,7 @@ def test_a_renewal_does_not_wait_for_the_end_of_a_work(queue: Queue) -> None:
 def test_a_claim_reads_few_pages_however_many_works_a_recipient_has(queue: Queue) -> None:
     queue.add(*(mail(number, f"{number % 3}", fair_tag=number) for number in range(1, 1501)))
     queue.claim(rule=ONE_EACH)
-    query = _first_due((WorkKind.MAIL,), ONE_EACH._replace(spares_failed=True)).params(number=1, at_work=[0])
+    query = _first_due(WorkKind.MAIL, ONE_EACH._replace(spares_failed=True)).params(number=1, at_work=[0])
     with queue.engine.connect() as connection:
         connection.exec_driver_sql("ANALYZE work")
         written = query.compile(connection, compile_kwargs={"literal_binds": True})
@@ -175,7 +175,7 @@ def test_what_a_loop_claims_meanwhile_is_seen_by_the_next_one(queue: Queue) -> N
     held: list[int] = []
     with ThreadPoolExecutor() as pool:
         with queue.engine.begin() as connection:
-            (one,) = claim(connection, [WorkKind.MAIL], "process/mail0", lease_seconds=60, limit=1, rule=FREE)
+            (one,) = claim(connection, WorkKind.MAIL, "process/mail0", lease_seconds=60, limit=1, rule=FREE)
             second = pool.submit(queue.claim, "process/mail1", at_work=held)
             time.sleep(0.5)  # it waits for its turn
             connection.execute(update(Work).values(lease_until=utc_now(-1)))

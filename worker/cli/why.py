@@ -268,7 +268,8 @@ class Inquiry:
             if work.part not in rows or not rows[work.part].refusal:
                 yield _explain_message(work, rows.get(work.part))
         code = request.code_commune
-        if request.completed_at and request.exports and not read_addressees(self._session, [code])[code]:
+        connection = self._session.connection()
+        if request.completed_at and request.exports and not read_addressees(connection, [code])[code]:
             mend = f"« python -m worker agents --add NOM --commune {code} --email ADRESSE »"
             yield Stop("personne n'est à prévenir pour cette commune", mend)
 

@@ -122,7 +122,7 @@ class Notices:
                 about += f"\n{request.payload_hash}"
             yield Notice(
                 about,
-                partial(describe_request, report, self.public_url),
+                cache(partial(describe_request, report, self.public_url)),
                 cache(partial(self._answers, report)),
                 subject_of(About.REQUEST, request.id),
                 request.code_commune,

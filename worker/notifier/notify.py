@@ -19,8 +19,7 @@ from functools import partial
 from itertools import count
 
 import structlog
-from sqlalchemy import Engine
-from sqlalchemy.orm import Session
+from sqlalchemy import Connection, Engine
 
 from common.logs import LogThrottle
 from schemas.vocabulary import Channel
@@ -65,9 +64,9 @@ Handle = Callable[[Sequence[Claim]], None]
 
 @dataclass(frozen=True)
 class Pool:
-    """Identical loops on works of some kinds. If there are several, one of them skips recipients that fail."""
+    """Identical loops on works of a kind. If there are several, one of them skips recipients that fail."""
 
-    kinds: Sequence[WorkKind]
+    kind: WorkKind
     handle: Handle
     threads: int = 1
     batch: int = 1
@@ -107,7 +106,7 @@ class Notifier:
         threads = [threading.Thread(target=self._serve_house, args=(stop,), name=_HOUSE, daemon=True)]
         for pool in self.pools:
             for number in range(pool.threads):
-                owner = f"{self.owner}/{pool.kinds[0]}{number}"
+                owner = f"{self.owner}/{pool.kind}{number}"
                 rule = pool.rule._replace(spares_failed=pool.threads > 1 and not number)
                 serving = pool, owner, rule, stop
                 threads.append(threading.Thread(target=self._serve, args=serving, name=owner, daemon=True))
@@ -140,7 +139,7 @@ class Notifier:
         self.keep_house(stop)
         handled = 0
         for pool in self.pools:
-            while not stop.is_set() and (number := self._step(pool, f"{self.owner}/{pool.kinds[0]}", pool.rule)):
+            while not stop.is_set() and (number := self._step(pool, f"{self.owner}/{pool.kind}", pool.rule)):
                 handled += number
         return handled
 
@@ -176,25 +175,25 @@ class Notifier:
     def _step(self, pool: Pool, owner: str, rule: ClaimRule, *, looks: bool = True) -> int:
         self._held[owner] = time.monotonic(), ()
         try:
-            if looks and not has_due(self.engine, pool.kinds, rule=rule, at_work=self.list_held()):
+            if looks and not has_due(self.engine, pool.kind, rule=rule, at_work=self.list_held()):
                 return 0
             with self.engine.begin() as connection:
                 claims = claim(
                     connection,
-                    pool.kinds,
+                    pool.kind,
                     owner,
                     lease_seconds=self.lease_seconds,
                     limit=pool.batch,
                     rule=rule,
                     at_work=self.list_held,
                 )
-                if claims and claims[0].kind is WorkKind.SUMMARY:
+                if claims and pool.kind is WorkKind.SUMMARY:
                     claims += claim_rest(connection, claims[0], within_seconds=SOON_SECONDS)
                 self._held[owner] = time.monotonic(), claims
             if claims:
                 pool.wake()
                 self._handle(pool.handle, claims)
-                if WorkKind.RECIPIENTS in pool.kinds:  # on SQLite no NOTIFY wakes the loops
+                if pool.kind is WorkKind.RECIPIENTS:  # on SQLite no NOTIFY wakes the loops
                     self._wake_all()
         finally:
             del self._held[owner]
@@ -241,12 +240,12 @@ class Notifier:
             pool.wake()
 
 
-def _give_back(session: Session, claims: Sequence[Claim], error: Exception) -> None:
+def _give_back(connection: Connection, claims: Sequence[Claim], error: Exception) -> None:
     """Release works uncounted, and at once if this process lacks memory, since another one may have it."""
     is_exhausted = isinstance(conclude(error), ExhaustedError)
     for one in claims:
         seconds = 0 if is_exhausted else until_next_try(one.waits)
-        release(session.connection(), one, seconds, str(conclude(error)), counts=False)
+        release(connection, one, seconds, str(conclude(error)), counts=False)
 
 
 def build_pools(
@@ -256,13 +255,13 @@ def build_pools(
     events = partial(publish_events, engine, notices, publish)
     messages = partial(send_message, engine, notices, senders)
     one_each = ClaimRule(one_for_each_part=True)
-    # Mails, summaries and messages have a pool each: an index gives the order of one kind, two kinds are sorted.
     # Few recipients at a time: their mails wait for the end of the transaction.
     return (
-        Pool((WorkKind.REPLY,), events, batch=50),
-        Pool((WorkKind.RECIPIENTS,), partial(list_recipients, engine, notices), batch=10),
-        Pool((WorkKind.EVENT, WorkKind.PROGRESS), events, batch=50, rule=ClaimRule(in_order=True)),
-        Pool((WorkKind.MAIL,), messages, threads=4, rule=one_each),
-        Pool((WorkKind.SUMMARY,), messages, threads=2, rule=one_each),
-        Pool((WorkKind.MESSAGE,), messages, threads=4, rule=one_each),
+        Pool(WorkKind.REPLY, events, batch=50),
+        Pool(WorkKind.RECIPIENTS, partial(list_recipients, engine, notices), batch=10),
+        Pool(WorkKind.EVENT, events, batch=50, rule=ClaimRule(in_order=True)),
+        Pool(WorkKind.PROGRESS, events, batch=50, rule=ClaimRule(in_order=True)),
+        Pool(WorkKind.MAIL, messages, threads=4, rule=one_each),
+        Pool(WorkKind.SUMMARY, messages, threads=2, rule=one_each),
+        Pool(WorkKind.MESSAGE, messages, threads=4, rule=one_each),
     )

@@ -23,6 +23,7 @@ from sqlalchemy import (
     case,
     cast,
     delete,
+    insert,
     literal,
     or_,
     select,
@@ -95,23 +96,23 @@ def _is_message(claim: Claim) -> ColumnElement[bool]:
     return and_(_SUBJECTS[claim.about] == claim.subject_id, Notification.recipient == claim.part)
 
 
-def finish_and_note(session: Session, claims: Sequence[Claim]) -> None:
+def finish_and_note(connection: Connection, claims: Sequence[Claim]) -> None:
     """Finish works, and set `notified_at` on their requests without open work, in the caller's transaction."""
-    ids = _lock_requests(session, claims)
-    finish(session.connection(), claims)
-    note_notified(session, ids)
+    ids = _lock_requests(connection, claims)
+    finish(connection, claims)
+    note_notified(connection, ids)
 
 
-def _lock_requests(session: Session, claims: Sequence[Claim]) -> list[int]:
+def _lock_requests(connection: Connection, claims: Sequence[Claim]) -> list[int]:
     """Lock the requests of these works: of two loops that finish the last two works of one, the second waits."""
     ids = sorted({it.subject_id for it in claims if it.about is About.REQUEST and it.kind in _NOTIFIES})
     if ids:
         locked = select(Request.id).where(Request.id.in_(ids)).order_by(Request.id)
-        session.execute(locked.with_for_update(key_share=True))  # a message of the request may be inserted meanwhile
+        connection.execute(locked.with_for_update(key_share=True))  # a message of the request may be inserted meanwhile
     return ids
 
 
-def note_notified(session: Session, request_ids: Collection[int]) -> None:
+def note_notified(connection: Connection, request_ids: Collection[int]) -> None:
     """Set `notified_at` on those of the requests that are completed and have no open work."""
     if not request_ids:
         return
@@ -119,32 +120,32 @@ def note_notified(session: Session, request_ids: Collection[int]) -> None:
     is_silent = ~has_open(About.REQUEST, Request.id, _NOTIFIES)
     columns = Request.id, Request.correlation_id, Request.traceparent, Request.outcome
     notified = update(Request).where(*is_over, is_silent).values(notified_at=utc_now()).returning(*columns)
-    for row in session.execute(notified.execution_options(synchronize_session=False)):
+    for row in connection.execute(notified):
         keys = request_keys(row.correlation_id, trace_id_of(row.traceparent))
         log.info("request_notified", request_id=row.id, outcome=row.outcome, **keys)
 
 
-def delay_or_bury(session: Session, claim: Claim, reason: str, seconds: float, *, counts: bool = True) -> None:
+def delay_or_bury(connection: Connection, claim: Claim, reason: str, seconds: float, *, counts: bool = True) -> None:
     """Release a work that failed, until it is due in `seconds`; after three days, set it dead. `reason` is in French.
 
     The row of a message of a dead work is ended, and `notified_at` is set on the request if no other work is open.
     """
     if claim.age <= GIVE_UP_SECONDS:
-        release(session.connection(), claim, seconds, reason, counts=counts)
+        release(connection, claim, seconds, reason, counts=counts)
         return
-    ids = _lock_requests(session, [claim])
+    ids = _lock_requests(connection, [claim])
     reason = f"abandonné après {round(GIVE_UP_SECONDS / 86_400)} jours : {reason}"
-    if bury(session.connection(), claim, reason) and claim.kind in (WorkKind.MAIL, WorkKind.MESSAGE, WorkKind.SUMMARY):
-        session.execute(update(Notification).where(_is_message(claim)).values(ended_at=utc_now(), refusal=reason))
-    note_notified(session, ids)
+    if bury(connection, claim, reason) and claim.kind in (WorkKind.MAIL, WorkKind.MESSAGE, WorkKind.SUMMARY):
+        connection.execute(update(Notification).where(_is_message(claim)).values(ended_at=utc_now(), refusal=reason))
+    note_notified(connection, ids)
 
 
-def commit(engine: Engine, record: Callable[[Session], None]) -> None:
+def commit(engine: Engine, record: Callable[[Connection], None]) -> None:
     """Commit the result of a message, which would be sent again without it; while the database is away, retry."""
 
     def attempt() -> None:
-        with Session(engine) as session, session.begin():
-            record(session)
+        with engine.begin() as connection:
+            record(connection)
 
     give_back(attempt, RECORD_SECONDS)
 
@@ -163,11 +164,12 @@ def list_recipients(engine: Engine, notices: Notices, claims: Sequence[Claim]) -
     """
     with Session(engine) as session, session.begin():
         claims = delay_recalls(session, claims)
-        requests = _lock_requests(session, claims)
-        mine = finish(session.connection(), claims)
+        connection = session.connection()
+        requests = _lock_requests(connection, claims)
+        mine = finish(connection, claims)
         claims = [claim for claim in claims if claim.id in mine]
         read = notices.read(session, claims)
-        addressees = read_addressees(session, {it.code_commune for it in read.values()})
+        addressees = read_addressees(connection, {it.code_commune for it in read.values()})
         works = defaultdict[float, list[NewWork]](list)
         for claim in claims:
             if notice := read.get(claim.subject):
@@ -181,8 +183,8 @@ def list_recipients(engine: Engine, notices: Notices, claims: Sequence[Claim]) -
             elif claim.about is About.REMINDER:
                 log.warning("reminder_too_late", reminder_id=claim.subject_id)
         for seconds, some in works.items():
-            add(session.connection(), some, seconds=seconds)
-        note_notified(session, requests)
+            add(connection, some, seconds=seconds)
+        note_notified(connection, requests)
 
 
 def plan(notice: Notice, one: Addressee) -> tuple[WorkKind, float]:
@@ -216,14 +218,14 @@ def delay_recalls(session: Session, claims: Sequence[Claim]) -> list[Claim]:
     return [claim for claim in claims if claim not in waiting]
 
 
-def read_addressees(session: Session, codes: Collection[str]) -> dict[str, dict[str, Addressee]]:
+def read_addressees(connection: Connection, codes: Collection[str]) -> dict[str, dict[str, Addressee]]:
     """Return the recipients of each commune, by key: one for each mail address, however many agents share it.
 
     A shared address gets one mail a day if all its agents chose that.
     """
     found: dict[str, dict[str, Addressee]] = {code: {} for code in codes}
     agents = select(Agent).where(Agent.code_commune.in_(codes)).order_by(Agent.email, Agent.name)
-    for row in session.scalars(agents):
+    for row in connection.execute(agents):
         key, of_commune = f"{Channel.MAIL}:{row.email.casefold()}", found[row.code_commune]
         one = Addressee(key, Channel.MAIL, row.email, split_wishes(row.kinds), agent=row.name)
         if known := of_commune.get(key):
@@ -231,7 +233,7 @@ def read_addressees(session: Session, codes: Collection[str]) -> dict[str, dict[
             one = replace(known, wishes=(known.wishes | one.wishes) - {Wish.DAILY} | daily, agent="")
         of_commune[key] = one
     concerned = Recipient.code_commune.in_([*codes, EVERY_COMMUNE]), Recipient.disabled_at.is_(None)
-    for other in session.scalars(select(Recipient).where(*concerned).order_by(Recipient.channel, Recipient.id)):
+    for other in connection.execute(select(Recipient).where(*concerned).order_by(Recipient.channel, Recipient.id)):
         for code in codes if other.code_commune == EVERY_COMMUNE else [other.code_commune]:
             found[code][other.id] = make_addressee(other)
     return found
@@ -297,21 +299,22 @@ class _Letter(NamedTuple):
     """What one work asks to send."""
 
     claim: Claim
-    row: Notification
+    row: Row[Any]
     notice: Notice | None
     addressee: Addressee | None
 
 
 def _prepare(session: Session, notices: Notices, claim: Claim) -> _Letter | None:
     """Return what a work asks to send, None if that is sent or needless."""
-    row = session.scalars(select(Notification).where(_is_message(claim))).one_or_none()
+    connection = session.connection()
+    row = connection.execute(select(Notification).where(_is_message(claim))).one_or_none()
     notice = notices.read(session, [claim]).get(claim.subject)
     code = row.code_commune if row else notice.code_commune if notice else ""
-    addressee = read_addressees(session, {code})[code].get(claim.part)
+    addressee = read_addressees(connection, {code})[code].get(claim.part)
     is_needless = notice and addressee and notice.is_opened and notice.asker == addressee.agent
     if row is None and notice and addressee and not is_needless:
         is_mail, text = addressee.channel is Channel.MAIL, notice.text()
-        row = Notification(
+        new = insert(Notification).values(
             **{_SUBJECTS[claim.about].key: claim.subject_id},
             recipient=addressee.key,
             code_commune=code,
@@ -320,7 +323,7 @@ def _prepare(session: Session, notices: Notices, claim: Claim) -> _Letter | None
             channel=addressee.channel,
             address=addressee.address if is_mail else shown_address(addressee.address),
         )
-        session.add(row)
+        row = connection.execute(new.returning(Notification)).one()
     return _Letter(claim, row, notice, addressee) if row and not row.sent_at else None
 
 
@@ -358,19 +361,19 @@ def _join(notices: Sequence[Notice]) -> Message:
 _Failure = DeliveryDelayedError | DeliveryRefusedError
 
 
-def _record_results(session: Session, group: Sequence[_Letter], failure: _Failure | None) -> None:
-    _lock_requests(session, [it.claim for it in group])
+def _record_results(connection: Connection, group: Sequence[_Letter], failure: _Failure | None) -> None:
+    _lock_requests(connection, [it.claim for it in group])
     for it in group:
-        _record_result(session, it.claim, it.row, failure)
+        _record_result(connection, it.claim, it.row, failure)
 
 
-def _record_result(session: Session, claim: Claim, row: Notification, failure: _Failure | None) -> None:
+def _record_result(connection: Connection, claim: Claim, row: Row[Any], failure: _Failure | None) -> None:
     if isinstance(failure, DeliveryDelayedError):
         is_away, least = failure.is_away, failure.retry_after
-        _write(session, row, attempts=claim.starts - int(is_away))
+        _write(connection, row, attempts=claim.starts - int(is_away))
         pause = until_next_try(claim.waits) if is_away else backoff(claim.starts - 1)
         seconds = max(backoff(0), least) if least else pause
-        delay_or_bury(session, claim, str(failure), seconds, counts=not is_away)
+        delay_or_bury(connection, claim, str(failure), seconds, counts=not is_away)
         return
     reason = str(failure or "")
     is_tried = reason not in (REMOVED, TOO_LATE)
@@ -378,22 +381,22 @@ def _record_result(session: Session, claim: Claim, row: Notification, failure: _
     if failure is None:
         values["sent_at"] = utc_now()
     elif failure.is_gone:
-        _disable(session, row.recipient)
+        _disable(connection, row.recipient)
     elif reason == REMOVED and row.channel == Channel.MAIL:  # the agent's other messages were masked at the removal
         values |= {"address": ERASED, "recipient": f"{ERASED} {row.id}"}
-    _write(session, row, **values)
-    finish_and_note(session, [claim])
+    _write(connection, row, **values)
+    finish_and_note(connection, [claim])
 
 
-def _write(session: Session, row: Notification, **values: Any) -> None:  # noqa: ANN401 — columns
-    session.execute(update(Notification).where(Notification.id == row.id).values(values))
+def _write(connection: Connection, row: Row[Any], **values: Any) -> None:  # noqa: ANN401 — columns
+    connection.execute(update(Notification).where(Notification.id == row.id).values(values))
 
 
-def _disable(session: Session, recipient_id: str) -> None:
+def _disable(connection: Connection, recipient_id: str) -> None:
     is_it = Recipient.id == recipient_id, Recipient.disabled_at.is_(None)
     disabled = update(Recipient).where(*is_it).values(disabled_at=utc_now()).returning(Recipient.id)
-    if session.scalars(disabled).all():
-        record_audit(session.connection(), Action.RECIPIENT_DISABLED, actor=NOTIFIER, detail=f"webhook {recipient_id}")
+    if connection.scalars(disabled).all():
+        record_audit(connection, Action.RECIPIENT_DISABLED, actor=NOTIFIER, detail=f"webhook {recipient_id}")
         log.warning("recipient_disabled", recipient=recipient_id)
 
 
@@ -410,7 +413,7 @@ def publish_events(engine: Engine, notices: Notices, publish: PublishEvent | Non
     """
     with Session(engine, expire_on_commit=False) as session, session.begin():
         if publish is None:
-            finish_and_note(session, claims)
+            finish_and_note(session.connection(), claims)
             return
         claims = delay_recalls(session, claims)
         read = notices.read(session, claims)
@@ -427,13 +430,13 @@ def publish_events(engine: Engine, notices: Notices, publish: PublishEvent | Non
         log.warning("event_delayed", exc_info=True)
         raise
     finally:
-        with Session(engine) as session, session.begin():
+        with engine.begin() as connection:
             running = [it for it in done if it.kind is WorkKind.PROGRESS and events[it.id]]
             for claim in running:  # again later, the more works come first
                 before = min(event.data.get("before", 0) for event, _ in events[claim.id])
                 seconds = min(max(PROGRESS_SECONDS, before), MOST_SECONDS)
-                release(session.connection(), claim, seconds, counts=False)
-            finish_and_note(session, [it for it in done if it not in running])
+                release(connection, claim, seconds, counts=False)
+            finish_and_note(connection, [it for it in done if it not in running])
 
 
 _LANE_AGAIN = 1

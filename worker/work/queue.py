@@ -266,7 +266,7 @@ def add(
 
 def claim(
     connection: Connection,
-    kinds: Sequence[WorkKind],
+    kind: WorkKind,
     owner: str,
     *,
     lease_seconds: float,
@@ -275,16 +275,16 @@ def claim(
     at_work: Callable[[], Collection[int]] = tuple,
     of_message: Mapping[str, Any] = {},
 ) -> list[Claim]:
-    """Claim the first works of these kinds that are due and free, in the order of their lanes and fair tags.
+    """Claim the first works of a kind that are due and free, in the order of their lanes and fair tags.
 
     `at_work` returns the ids that loops of this process hold. They are not claimed, even if the database clock ends
     their lease. It is called once no other claim runs: each loop adds its claims before it commits them.
     """
     if connection.dialect.name == "postgresql" and not rule.of_message:  # a claim must see what the others hold
-        connection.execute(select(func.pg_advisory_xact_lock(_LOCK, list(WorkKind).index(kinds[0]))))
+        connection.execute(select(func.pg_advisory_xact_lock(_LOCK, list(WorkKind).index(kind))))
     values = {"claimed_by": owner, "seconds": lease_seconds, "number": limit, "at_work": [*at_work()], **of_message}
-    rows = connection.execute(_claim_statement(tuple(kinds), rule), values).all()
-    claims = [Claim._make([*row, owner])._replace(kind=WorkKind(row[1])) for row in rows]
+    rows = connection.execute(_claim_statement(kind, rule), values).all()
+    claims = [Claim._make([*row, owner])._replace(kind=kind) for row in rows]
     return sorted(claims, key=lambda it: (it.lane, it.fair_tag, it.id))
 
 
@@ -298,24 +298,27 @@ def claim_enqueued(
     """
     message = {"of_lane": lane, "of_subject": subject_of(kind, row_id)}
     rule = ClaimRule(of_message=True, one_for_each_part=kind is WorkKind.PREVIEW)
-    claims = claim(connection, [kind], owner, lease_seconds=lease_seconds, limit=1, rule=rule, of_message=message)
+    claims = claim(connection, kind, owner, lease_seconds=lease_seconds, limit=1, rule=rule, of_message=message)
     if not claims and rule.one_for_each_part:
         is_blocked = Work.kind == kind, _is(WorkState.DUE), Work.enqueued_at.is_not(None), _is_part_held(Work)
         connection.execute(update(Work).where(*is_blocked).values(enqueued_at=None))
     return claims[0] if claims else None
 
 
-def has_due(engine: Engine, kinds: Sequence[WorkKind], *, rule: ClaimRule, at_work: Collection[int]) -> bool:
-    """Return whether `claim` would find a work. It only reads, so that an idle loop blocks no writer."""
-    with engine.connect().execution_options(sqlite_begin="DEFERRED") as connection:
+def has_due(engine: Engine, kind: WorkKind, *, rule: ClaimRule, at_work: Collection[int]) -> bool:
+    """Return whether `claim` would find a work. It only reads, so that an idle loop blocks no writer.
+
+    It commits: after a rollback psycopg prepares all statements of the connection again.
+    """
+    with engine.connect().execution_options(sqlite_begin="DEFERRED") as connection, connection.begin():
         values = {"number": 1, "at_work": [*at_work]}
-        return connection.execute(_first_due(tuple(kinds), rule), values).first() is not None
+        return connection.execute(_first_due(kind, rule), values).first() is not None
 
 
 @cache
-def _first_due(kinds: tuple[WorkKind, ...], rule: ClaimRule, *, locks: bool = False) -> Select[int]:
+def _first_due(kind: WorkKind, rule: ClaimRule, *, locks: bool = False) -> Select[int]:
     one = aliased(Work)
-    conditions = [one.kind.in_([literal_column(f"'{kind}'") for kind in kinds]), is_open(one), _is_free(one)]
+    conditions = [one.kind == literal_column(f"'{kind}'"), is_open(one), _is_free(one)]
     conditions.append(one.id.not_in(bindparam("at_work", expanding=True)))
     if rule.in_order:
         before = aliased(Work)
@@ -344,11 +347,11 @@ def _is_part_held(row: Any) -> ColumnElement[bool]:  # noqa: ANN401 — the mode
 
 
 @cache
-def _claim_statement(kinds: tuple[WorkKind, ...], rule: ClaimRule) -> Executable:
+def _claim_statement(kind: WorkKind, rule: ClaimRule) -> Executable:
     columns = Work.id, Work.kind, Work.subject, Work.part, Work.lane, Work.fair_tag, Work.starts, Work.waits
     return (
         update(Work)
-        .where(Work.id.in_(_first_due(kinds, rule, locks=True).cte("first").select()))
+        .where(Work.id.in_(_first_due(kind, rule, locks=True).cte("first").select()))
         .values(
             {
                 Work.state: WorkState.HELD,
