@@ -2,6 +2,8 @@
 # PYTHON=/path/to/python3 chooses the Python (3.11 or newer) that .venv is made with.
 PYTHON ?=
 export PYTHON
+# The tests start hundreds of processes: modules are compiled once, even where this is set.
+export PYTHONDONTWRITEBYTECODE :=
 RUN := .venv/bin/python
 CODE := $(wildcard common schemas producers worker bench tests)
 COMPILE := pip compile pyproject.toml --quiet --universal --python-version 3.11 --generate-hashes \
@@ -21,7 +23,7 @@ demo: .runtime ## make the files of a fictitious commune and show them: needs Py
 run: .runtime ## open the clerk's screen at the address that it prints, with the files it makes: needs Python only
 	$(RUN) -m worker.solo run
 
-test: .dev ## install the services that the tests use, then run all tests but the slow ones: five to eight minutes on two cores
+test: .dev ## install the services that the tests use, then run all tests but the slow ones: five to seven minutes on two cores
 	$(RUN) -m tests.parts.install
 	$(RUN) -m pytest -n auto --maxprocesses 4 -m "not slow"
 
