@@ -186,7 +186,7 @@ class CopieAsked(Contract):
     """A copy of the list that an elector asks for, or the answer to that. Code électoral, art. L. 37 and R. 20.
 
     Without `numero`, the request is recorded, and the undertaking is made, to be signed. With it, the copy is made or
-    refused: the first list alone, as PDF and CSV whatever `formats`.
+    refused, as PDF and CSV whatever `formats`. `listes` names one list, that of the request.
     """
 
     numero: Annotated[StrictInt | None, Field(ge=1, le=LARGEST_ID, description="Of the request that is answered.")] = (
@@ -227,6 +227,12 @@ class ListeExportRequested(Contract):
     bulk: Bulk = False
     progress: AskedProgress | None = None
     requested_by: RequestedBy
+
+    @model_validator(mode="after")
+    def _name_the_list_of_a_copy(self) -> Self:
+        if self.copie and len(self.listes) != 1:
+            raise FieldError("one_list", "une copie est d'une seule liste, que listes nomme")
+        return self
 
     def parts(self) -> list[tuple[Liste, Format]]:
         """Return the requested files, in the order of the request."""

@@ -50,23 +50,20 @@ ASKED = {"act": "demander", "demandeur": WHO, "qualite": "liste", "recue_on": "2
 def _electors(random: Random, code: str) -> Iterator[tuple[dict[str, Any], bool]]:
     for number in range(random.randint(1, 12)):
         is_protected = random.random() < 0.3
-        street = SECRET if is_protected else "RUE INVENTÉE"
-        yield (
-            {
-                "code_commune": code,
-                "liste": "P",
-                "version": 0,
-                "code_bureau": random.choice(("0001", "0002")),
-                "numero_ordre": number,
-                "nom_naissance": f"Inventé-{number}",
-                "prenoms": f"Zélie {code}",
-                "date_naissance": f"19{random.randint(30, 99)}-01-0{random.randint(0, 9)}",
-                "libelle_voie": street,
-                "ville": "LIBREVILLE",
-                **dict(zip(("nationalite", "ine", "sexe"), HIDDEN, strict=True)),
-            },
-            is_protected,
-        )
+        electeur = {
+            "code_commune": code,
+            "liste": "P",
+            "version": 0,
+            "code_bureau": random.choice(("0001", "0002")),
+            "numero_ordre": number,
+            "nom_naissance": f"Inventé-{number}",
+            "prenoms": f"Zélie {code}",
+            "date_naissance": f"19{random.randint(30, 99)}-01-0{random.randint(0, 9)}",
+            "libelle_voie": SECRET if is_protected else "RUE INVENTÉE",
+            "ville": "LIBREVILLE",
+            **dict(zip(("nationalite", "ine", "sexe"), HIDDEN, strict=True)),
+        }
+        yield electeur, is_protected
 
 
 def _protect(engine: Engine, random: Random, it: dict[str, Any]) -> None:
@@ -231,16 +228,20 @@ def test_a_list_with_anomalies_or_without_elector_is_told(screen: FilesScreen, m
     assert screen.desk.values("SELECT decision FROM copies ORDER BY numero") == ["copie", "refus"]
 
 
-def test_a_program_gets_the_same_refusals(files: FilesScreen) -> None:
+def test_a_program_gets_the_same_refusals(screen: FilesScreen) -> None:
     new = {"demandeur": WHO, "qualite": Qualite.CARTE, "recue_on": "2026-11-02"}
     given = {"numero": 12, "engagement_on": "2026-11-05"}
     for wrong in ({}, {**new, "refus": "non"}, {"numero": 1}, {**given, "refus": "x"}):
         with pytest.raises(ValidationError):
             CopieAsked.model_validate(wrong)
-    answer = CopieAsked.model_validate(given)
-    event = CloudEvent.wrap(ListeExportRequested(commune="13900", copie=answer, requested_by=AGENT), source="/autre")
-    ingest_request(event, files.desk.services)
-    assert files.desk.request(event)["code"] == "copie_inconnue"
+    assert _ask(screen) == ""
+    asked = {"commune": "13900", "copie": given, "requested_by": AGENT}
+    with pytest.raises(ValidationError, match="une seule liste"):
+        ListeExportRequested.model_validate(asked)
+    for changed in {"listes": ["P"]}, {"listes": ["CM"], "copie": {**given, "numero": 1}}:
+        data = ListeExportRequested.model_validate(asked | changed)
+        ingest_request(event := CloudEvent.wrap(data, source="/autre"), screen.desk.services)
+        assert screen.desk.request(event)["code"] == "copie_inconnue"
 
 
 @pytest.mark.parametrize(

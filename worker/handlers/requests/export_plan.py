@@ -82,14 +82,14 @@ class CopiePlan(ExportPlan):
         else:
             values = {"decision": edition, "engagement_on": it.engagement_on, "motif": it.refus}
             today = civil_day(request.created_at, self.commune)
-            is_it = Copie.id == it.numero, Copie.code_commune == self.commune
+            is_it = Copie.id == it.numero, Copie.code_commune == self.commune, Copie.liste == self.liste
             connection.execute(select(Copie.id).where(*is_it).with_for_update())  # another answer waits here
             of_it = Export.code_commune == self.commune, Export.parameters["copie"].as_integer() == it.numero
             stands = Export.edition == Copie.decision, Export.status.not_in(_AGAIN), Export.recall_id.is_(None)
             statement = update(Copie).where(*is_it, ~exists().where(*of_it, *stands)).values(**values, decided_on=today)
         row = connection.execute(statement.returning(Copie.id, Copie.liste, Copie.recue_on)).first()
         if row is None or (it.engagement_on and it.engagement_on < row.recue_on):
-            reason = "Cette demande de copie a sa réponse, n'est plus gardée, ou est plus récente que l'engagement."
+            reason = "Cette demande de copie a sa réponse, n'est plus gardée, est d'une autre liste ou plus récente."
             raise RefusedError(reason, commune=self.commune, code="copie_inconnue", field="data.copie.numero")
         actor, number = Actor(request.requested_by, request.sender), f"{self.commune}-{row.id}"
         detail = f"n° {number} : {edition.label.lower()}"
