@@ -216,6 +216,8 @@ def test_mouvements_are_imported_once_and_taken_back(run: Run, tmp_path: Path) -
     assert (done.code, done.err) == (ExitCode.DONE, "")
     assert "Import 1 : 2 lignes lues, 2 mouvements ajoutés, 0 rejeté, 0 valeur nettoyée." in done.out
     assert "rien n'a changé" in run("import-mouvements", path).out
+    said = json.loads(run("import-mouvements", path, "--json").out)
+    assert (said["unchanged"], said["recalled"], said["contradicted"]) == (True, [], [])
     assert "Mme Lefèvre" in run("imports").out
     assert "2 mouvements effacés" in run("imports", "--undo").out
 

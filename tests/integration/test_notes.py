@@ -229,9 +229,7 @@ def test_who_is_marked_as_protected_by_an_import_is_protected_in_earlier_tableau
             f"INSERT INTO mouvement ({columns}, nature, date_tableau, date_mouvement, is_protegee) SELECT {columns}, "  # noqa: S608
             f"'radiation', '2030-01-01', '2030-01-01', true FROM mouvement WHERE id = ({marked})"
         )
-        number = connection.exec_driver_sql(
-            "SELECT import_id FROM mouvement WHERE date_tableau = '2030-01-01'"
-        ).scalar_one()
+        number = connection.scalar(text("SELECT import_id FROM mouvement WHERE date_tableau = '2030-01-01'"))
         labels = [protect_marked(connection, number, by=Actor("moi")) for _ in range(2)]
     assert [len(it) for it in labels] == [2, 0]
     assert {posted, commission} == {*dict(_recalled(desk))}

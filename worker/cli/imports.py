@@ -245,7 +245,8 @@ def import_mouvements(
         )
         with engine.connect() as connection:
             contradicted = list(find_contradictions(connection, summary.import_id))
-    print_summary(summary, as_json=as_json, kept="mouvement ajouté", rejected="rejeté")
+    more = {"recalled": recalled, "contradicted": contradicted}
+    print_summary(summary, as_json=as_json, kept="mouvement ajouté", rejected="rejeté", **more)
     if as_json:
         return
     print_recalled(recalled)
@@ -329,10 +330,12 @@ def _note_imported(file_name: str, connection: Connection, import_id: int, quest
     record_audit(connection, Action.REGISTRE_IMPORTED, actor=system_user(), detail=detail)
 
 
-def print_summary(summary: ImportSummary, *, kept: str, rejected: str, as_json: bool = False) -> None:
-    """Print the result; `kept` and `rejected` are the French words for the lines of this import."""
+def print_summary(
+    summary: ImportSummary, *, kept: str, rejected: str, as_json: bool = False, **more: Sequence[str]
+) -> None:
+    """Print the result; `kept` and `rejected` are the French words for its lines. `more` is said in JSON only."""
     if as_json:
-        print_json(asdict(summary))
+        print_json(asdict(summary) | more)
         return
     if summary.unchanged:
         click.echo(f"Ce fichier est déjà dans le registre (import {summary.import_id}) : rien n'a changé.")
