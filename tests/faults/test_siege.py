@@ -232,10 +232,8 @@ def besiege_broker(urls: Mapping[str, str], pause: float = 0.01, number: int | N
 def _request(commune: str) -> tuple[bool, bytes]:
     """Whether the request is of a batch, and its event."""
     bulk = commune == BESIEGERS[1]
-    asked = ListeExportRequested.model_validate(
-        {"commune": commune, "listes": ["P"], "bulk": bulk, "requested_by": "x"}
-    )
-    return bulk, CloudEvent.wrap(asked, source="/siege").to_bytes()
+    data = {"commune": commune, "listes": ["P"], "bulk": bulk, "requested_by": "x"}
+    return bulk, CloudEvent.wrap(ListeExportRequested.model_validate(data), source="/siege").to_bytes()
 
 
 def _flood(url: str, account: str, messages: Iterator[tuple[bool, bytes]], pause: float) -> None:
@@ -292,8 +290,9 @@ def _share_cores(site: Site) -> Iterator[Callable[..., None]]:
         yield share
     finally:
         for group in _CORES.glob("*/cgroup.procs"):
-            for pid in group.read_text().split():
-                (_CORES.parent / "cgroup.procs").write_text(pid)
+            while pid := group.read_text().partition("\n")[0]:  # processes fork and end meanwhile
+                with suppress(ProcessLookupError):
+                    (_CORES.parent / "cgroup.procs").write_text(pid)
             group.parent.rmdir()
         _CORES.rmdir()
 
