@@ -53,7 +53,8 @@ def _count_connections(town: Town, url: str, start: Callable[[], object], unfini
     ours = (
         "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'prefecture'"
     )
-    counts, ends_at = set[int](), time.monotonic() + PATIENCE_SECONDS
+    counts = set[int]()
+    ends_at = time.monotonic() + PATIENCE_SECONDS
     watcher = create_engine(url)
     with watcher.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         start()

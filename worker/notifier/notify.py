@@ -64,7 +64,7 @@ Handle = Callable[[Sequence[Claim]], None]
 
 @dataclass(frozen=True)
 class Pool:
-    """Identical loops on works of a kind. If there are several, one of them skips recipients that fail."""
+    """Identical loops on works of one kind, in the order of its index. Of several, one skips recipients that fail."""
 
     kind: WorkKind
     handle: Handle

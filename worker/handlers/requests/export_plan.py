@@ -89,7 +89,7 @@ class CopiePlan(ExportPlan):
             statement = update(Copie).where(*is_it, ~exists().where(*of_it, *stands)).values(**values, decided_on=today)
         row = connection.execute(statement.returning(Copie.id, Copie.liste, Copie.recue_on)).first()
         if row is None or (it.engagement_on and it.engagement_on < row.recue_on):
-            reason = "Cette demande de copie a sa réponse, n'est plus gardée, est d'une autre liste ou plus récente."
+            reason = "Demande de copie close, effacée, d'une autre liste, ou reçue après le jour de l'engagement."
             raise RefusedError(reason, commune=self.commune, code="copie_inconnue", field="data.copie.numero")
         actor, number = Actor(request.requested_by, request.sender), f"{self.commune}-{row.id}"
         detail = f"n° {number} : {edition.label.lower()}"
