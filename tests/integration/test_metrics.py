@@ -6,6 +6,7 @@ A whole installation under a real Prometheus answers every query of the dashboar
 import json
 import re
 from collections.abc import Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, wait
 from pathlib import Path
 from signal import SIGTERM
 from threading import Event
@@ -42,7 +43,6 @@ pytestmark = [pytest.mark.database(TEMPLATE), pytest.mark.desk(opened_by=Desk.op
 
 ASKED, STARTED, FINISHED = utc_now(-100), utc_now(-60), utc_now(-56)
 MADE: dict[str, Any] = {"created_at": ASKED, "started_at": STARTED, "finished_at": FINISHED}
-
 
 _direct = build_opener(ProxyHandler({}))
 
@@ -277,9 +277,9 @@ def test_a_database_that_is_away_hides_its_figures_only(postgres_url: str, postg
 
 
 def test_a_part_that_answers_late_is_away_and_hides_no_other(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(exporter, "ANSWER_SECONDS", 0.5)
+    monkeypatch.setattr(exporter, "wait", lambda looks, timeout: wait(looks, timeout, FIRST_COMPLETED))
     late = Event()
-    seen = scrape(Exporter(desk.engine, lambda: [QueueState("late", late.wait(10), 0, 0)], bool, Path("/")))
+    seen = scrape(Exporter(desk.engine, lambda: [QueueState("late", late.wait(60), 0, 0)], bool, Path("/")))
     late.set()
     assert (seen['prefecture_up{part="broker"}'], seen['prefecture_up{part="database"}']) == (0, 1)
 
