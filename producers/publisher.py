@@ -76,7 +76,7 @@ class Publisher(AbstractContextManager["Publisher"]):
             PublishError: its subclass gives the remedy; some of several events may have been stored.
         """
         try:
-            messages = [_Message(self._key(it), it.to_bytes(), self._properties(it, token)) for it in (event, *others)]
+            messages = [self._message(it, token) for it in (event, *others)]
         except InvalidEventError as error:
             raise errors.InvalidRequestError(f"demande trop grande, rien n'a été envoyé : {error}") from None
         if token and self._account != SCREEN_ACCOUNT:
@@ -111,11 +111,9 @@ class Publisher(AbstractContextManager["Publisher"]):
                 self._used_at = time.monotonic()
                 return
 
-    def _key(self, event: CloudEvent) -> str:
-        return request_key(self._account, event.type, is_bulk=event.data.get("bulk") is True)
-
-    def _properties(self, event: CloudEvent, token: str) -> BasicProperties:
-        return BasicProperties(
+    def _message(self, event: CloudEvent, token: str) -> _Message:
+        key = request_key(self._account, event.type, is_bulk=event.data.get("bulk") is True)
+        properties = BasicProperties(
             content_type=CONTENT_TYPE,
             delivery_mode=DeliveryMode.Persistent,
             message_id=shorten(event.id),
@@ -125,6 +123,7 @@ class Publisher(AbstractContextManager["Publisher"]):
             user_id=self._account,
             app_id=token or None,
         )
+        return _Message(key, event.to_bytes(), properties)
 
     def _drop(self) -> None:
         link, self._link = self._link, None

@@ -203,11 +203,13 @@ class State(AbstractContextManager["State"]):
     def reading(self) -> Iterator[Connection]:
         """Yield a read-only connection."""
         try:
-            with self._engine.connect() as connection:
+            with self._engine.begin() as connection:
                 yield connection
         except SQLAlchemyError as error:
+            url = self._url
+            place = f"{url.host}:{url.port or 5432}/{url.database}" if url.host else url.database
             raise StateAwayError(
-                f"la base ne répond pas ({_place(self._url)}) : {_reason(error)}. Attendez-la si elle est "
+                f"la base ne répond pas ({place}) : {_reason(error)}. Attendez-la si elle est "
                 "arrêtée ; sinon, vérifiez PREFECTURE_STATE_URL, que la base est migrée et que ce compte peut lire ses "
                 "vues"
             ) from None
@@ -236,10 +238,6 @@ def _read_only_engine(url: URL) -> Engine:
 def _count(connection: Connection, query: Select[Any]) -> int:
     number: int = connection.execute(select(func.count()).select_from(query.order_by(None).subquery())).scalar_one()
     return number
-
-
-def _place(url: URL) -> str:
-    return f"{url.host}:{url.port or 5432}/{url.database}" if url.host else str(url.database)
 
 
 def _reason(error: SQLAlchemyError) -> str:

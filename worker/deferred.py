@@ -36,6 +36,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from schemas.checking import drop_defaults
 from schemas.envelope import CloudEvent
+from worker.db.engine import reading
 from worker.db.types import Base, Id, Texte
 from worker.work.queue import NewWork, WorkKind, add, subject_of, withdraw
 
@@ -133,7 +134,7 @@ def discard(connection: Connection, condition: Arrival | ColumnElement[bool]) ->
 
 def count_waiting(engine: Engine, sender: str) -> int:
     """Return the number of deferred events of an account."""
-    with engine.connect() as connection:
+    with reading(engine) as connection:
         query = select(func.count()).select_from(DeferredEvent).where(DeferredEvent.sender == sender)
         return connection.scalar(query) or 0
 

@@ -13,6 +13,7 @@ from schemas.envelope import CloudEvent
 from schemas.http import TOKEN_ACTOR
 from schemas.topology import REQUEST_DECLARATION, is_account
 from worker.access.models import EVERY_ACT, EVERY_COMMUNE, Agent, Sender, Token, name_act
+from worker.db.engine import reading
 from worker.errors import RefusedError
 from worker.services import Services
 
@@ -37,7 +38,7 @@ class AccountList:
         """Return the accounts whose names are valid in the name of a queue."""
         with self._lock:
             try:
-                with self._engine.connect().execution_options(sqlite_begin="DEFERRED") as connection:
+                with reading(self._engine) as connection:
                     names = connection.scalars(select(Sender.name).distinct()).all()
                 self._accounts = [name for name in names if is_account(name)]
             except SQLAlchemyError as error:
@@ -159,5 +160,5 @@ class Authorization:
         return self._rights.get(commune, [])
 
     def _read(self, query: Executable) -> Sequence[Row[Any]]:
-        with self._services.engine.connect().execution_options(sqlite_begin="DEFERRED") as connection:
+        with reading(self._services.engine) as connection:
             return connection.execute(query).all()

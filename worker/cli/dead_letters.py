@@ -58,17 +58,14 @@ def list_letters(*, queue: str | None, limit: int) -> None:
             others += max(0, office.count(name) - limit)
             with closing(office.look(name)) as held:
                 for letter in islice(held, limit):
-                    size = str(len(letter.body))
-                    told = letter.reason, _age(letter.since), size, letter.sender, letter.message_id
+                    size, since = str(len(letter.body)), letter.since
+                    age = format_elapsed(max(0, (datetime.now(UTC) - since).total_seconds())) if since else ""
+                    told = letter.reason, age, size, letter.sender, letter.message_id
                     rows.append((letter.name, letter.queue, *told))
     titles = "Lettre", "File", "Raison", "Âge", "Octets", "Compte", "Message"
     print_table(titles, rows, "Aucune lettre morte.")
     if others:
         click.echo(f"… et {count_of(others, 'autre')} : --limit")
-
-
-def _age(since: datetime | None) -> str:
-    return "" if since is None else format_elapsed(max(0, (datetime.now(UTC) - since).total_seconds()))
 
 
 _which_letters = together(

@@ -79,7 +79,14 @@ _WHOLE_LIST = (
 """A list is read whole: PostgreSQL may use parallel processes from the first row. JIT takes longer than it saves."""
 
 STREAM = {"yield_per": 500}
-"""Execution options for a large result: constant memory, a server-side cursor on PostgreSQL."""
+"""Execution options for a large result: constant memory, a server-side cursor on PostgreSQL, planned at each use."""
+
+
+@contextmanager
+def reading(engine: Engine) -> Iterator[Connection]:
+    """Yield a connection for a few SELECTs. It commits: after a rollback psycopg prepares all statements again."""
+    with engine.connect().execution_options(sqlite_begin="DEFERRED") as connection, connection.begin():
+        yield connection
 
 
 @contextmanager
@@ -154,13 +161,16 @@ def newest() -> str:
 
 def has_table(connection: Connection, model: type[DeclarativeBase]) -> bool:
     """Return whether the database has a table of ours; the register of another software has only its own tables."""
-    return inspect(connection).has_table(model.__tablename__)
+    found, name = connection.info.setdefault("tables", set()), model.__tablename__  # of the connection in the pool
+    if name not in found and inspect(connection).has_table(name):
+        found.add(name)
+    return name in found
 
 
 def notify_ready(connection: Connection) -> None:
     """Wake the notifiers when this transaction commits."""
     if connection.dialect.name == "postgresql":
-        connection.execute(text(f"NOTIFY {CHANNEL}"))
+        connection.exec_driver_sql(f"NOTIFY {CHANNEL}")
 
 
 class ReadySignal:

@@ -29,6 +29,7 @@ from worker.arrivals import (
     release,
 )
 from worker.audit import Actor, Detail, Pseudonymised, WordKind, record_audit
+from worker.db.engine import reading
 from worker.error_policy import conclude, is_waited_for, until_next_try
 from worker.errors import (
     DatabaseAwayError,
@@ -189,7 +190,7 @@ def _import(preview: Preview, claim: Claim, path: Path, progress: ImportProgress
 
 def _mapping(preview: Preview, services: Services) -> SourceMapping:
     """Return what the agents of the commune have said about the columns of their files, of this one last."""
-    with services.registre.connect() as connection:
+    with reading(services.registre) as connection:
         known = read_mapping(connection, preview.code_commune)
     return known.joined(SourceMapping.model_validate(preview.terms.get("mapping") or {}))
 

@@ -47,7 +47,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import InstrumentedAttribute, Mapped, aliased, mapped_column
 
 from schemas.vocabulary import Labelled
-from worker.db.engine import notify_ready
+from worker.db.engine import notify_ready, reading
 from worker.db.types import Base, Id, Texte, UtcDateTime, empty, rows_where, seconds_between, utc_now, zero
 from worker.doorbell import Doorbell
 from worker.errors import LeaseLostError
@@ -306,11 +306,8 @@ def claim_enqueued(
 
 
 def has_due(engine: Engine, kind: WorkKind, *, rule: ClaimRule, at_work: Collection[int]) -> bool:
-    """Return whether `claim` would find a work. It only reads, so that an idle loop blocks no writer.
-
-    It commits: after a rollback psycopg prepares all statements of the connection again.
-    """
-    with engine.connect().execution_options(sqlite_begin="DEFERRED") as connection, connection.begin():
+    """Return whether `claim` would find a work. It only reads, so that an idle loop blocks no writer."""
+    with reading(engine) as connection:
         values = {"number": 1, "at_work": [*at_work]}
         return connection.execute(_first_due(kind, rule), values).first() is not None
 

@@ -17,7 +17,7 @@ from common.calendrier import civil_day
 from common.texte import clean
 from schemas.profiles.platform import PlatformProfile, may_be_deposited, read_form
 from schemas.vocabulary import ExportKind, Format, Liste, Piece, Severity
-from worker.db.engine import snapshot
+from worker.db.engine import reading, snapshot
 from worker.domain.fingerprint import Digests, Expected, expect, find_changes, summarise
 from worker.errors import CountMismatchError
 from worker.exports.depots import Fingerprint, find_last_depot, lacks_fingerprint, write_fingerprint
@@ -131,7 +131,7 @@ def keep_fingerprint(engine: Engine, storage: Storage, file: Export) -> None:
     """Take and store the fingerprint of a deposited list file that has none; do nothing for any other file."""
     if file.kind != ExportKind.LISTE:
         return
-    with snapshot(engine) as connection:
+    with reading(engine) as connection:
         is_lacking = lacks_fingerprint(connection, file.id)
     if is_lacking:
         _take_and_keep(engine, storage, file)
@@ -170,7 +170,7 @@ class DepotComparison:
         """Find the last deposited file of the list, and take its fingerprint if it has none yet."""
         last = None
         if may_be_deposited(profile.record(of_liste=False), export.format):
-            with snapshot(engine) as connection, Session(connection) as session:
+            with reading(engine) as connection, Session(connection) as session:
                 last = find_last_depot(session, export)
         if last and last.fingerprint == Fingerprint():
             last = last._replace(fingerprint=_take_and_keep(engine, storage, last.export))

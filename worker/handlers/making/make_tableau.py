@@ -15,7 +15,7 @@ from common.texte import clean
 from schemas.profiles.platform import read_shipped
 from schemas.tableaux import Presentation, Repere
 from schemas.vocabulary import ExportKind, ExportStatus, Liste, Nature, Piece, Severity
-from worker.db.engine import snapshot
+from worker.db.engine import reading, snapshot
 from worker.domain.anomaly import Anomaly
 from worker.domain.identite import FORGOTTEN, Etat, Identite, identite
 from worker.domain.majorite import (
@@ -133,7 +133,7 @@ def _read_age_before(engine: Engine, export: Export, demande: Demande) -> date |
     is_before = Export.code_commune == export.code_commune, Export.liste == export.liste, Export.id < export.id
     made = Export.kind == ExportKind.TABLEAU, Export.status == ExportStatus.READY
     query = select(Export.reconciliation).where(*is_before, *made).order_by(Export.id.desc())
-    with engine.connect() as connection:
+    with reading(engine) as connection:
         for known in connection.scalars(query):
             if known and known["tableau_on"] == demande.reunion.isoformat():
                 return date.fromisoformat(known["age_on"])

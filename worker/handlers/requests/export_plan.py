@@ -31,7 +31,7 @@ from worker.access.authorization import Authorization
 from worker.access.models import name_act
 from worker.arrivals import drop
 from worker.audit import Actor, record_audit
-from worker.db.engine import snapshot
+from worker.db.engine import reading
 from worker.deferred import request_key
 from worker.domain.tableau.demande import Calendrier, Demande, DemandeInvalide, dates_of
 from worker.errors import NotKnownYetError, RefusedError
@@ -128,7 +128,7 @@ def plan_tableaux(event: CloudEvent, services: Services, authorization: Authoriz
             field="data.scrutin",
         )
     require_register(services, asked.commune, asked.listes)
-    with services.registre.connect() as connection:
+    with reading(services.registre) as connection:
         calendriers = {liste: read_calendrier(connection, asked.commune, liste) for liste in asked.listes}
     files = [_plan_tableau(asked, part, calendriers[part.liste], event.time) for part in asked.parts()]
     return ExportPlan(asked.commune, asked.requested_by, files)
@@ -229,7 +229,7 @@ def require_register(services: Services, code: str, listes: Sequence[Liste]) -> 
     Raises:
         RefusedError: the commune is unknown, or nothing was imported for it.
     """
-    with services.registre.connect().execution_options(sqlite_begin="DEFERRED") as connection:
+    with reading(services.registre) as connection:
         commune = read_commune(connection, code)
     if commune is None:
         raise RefusedError(
@@ -263,15 +263,11 @@ def find_request(
     named = Request.source == asked.request.source, Request.event_id == asked.request.id
     is_meant = Request.code.not_in(WITHOUT_KEY), or_(is_own, Request.outcome == RequestOutcome.ACCEPTED)
     authorization.require_somewhere()
-    query = (
-        select(Request)
-        .where(*named, *is_meant)
-        .options(selectinload(Request.exports))
-        .order_by(not_(is_own), Request.id)
-    )
-    with snapshot(services.engine) as connection, Session(connection) as session:
-        found = session.scalars(query).all()
-    request = next((it for it in found if all(map(authorization.allows, _communes(it)))), None)
+    query = select(Request).where(*named, *is_meant).options(selectinload(Request.exports))
+    with reading(services.engine) as connection, Session(connection) as session:
+        found = session.scalars(query.order_by(not_(is_own), Request.id)).all()
+    communes = {it: {it.code_commune, *(export.code_commune for export in it.exports)} - {""} for it in found}
+    request = next((it for it in found if all(map(authorization.allows, communes[it]))), None)
     if request is None:
         raise NotKnownYetError(
             "Demande introuvable : vérifiez son identifiant et sa source, et qu'elle est d'une commune dont ce compte "
@@ -291,10 +287,6 @@ def find_request(
             field="data.exports",
         )
     return request, [exports[number] for number in meant]
-
-
-def _communes(request: Request) -> set[str]:
-    return {request.code_commune, *(export.code_commune for export in request.exports)} - {""}
 
 
 @dataclass(frozen=True)

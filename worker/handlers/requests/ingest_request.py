@@ -29,6 +29,7 @@ from schemas.topology import (
 )
 from schemas.vocabulary import RequestOutcome
 from worker.access.authorization import Authorization, kind_of
+from worker.db.engine import reading
 from worker.db.types import utc_now
 from worker.deferred import (
     CHECK_SECONDS,
@@ -149,7 +150,7 @@ def _ingest(arrival: Arrival, services: Services) -> None:
                 made_known, waiting = _serve(arrival, services)
             doorbells += waiting
             if made_known:
-                with services.engine.connect() as connection:
+                with reading(services.engine) as connection:
                     arrivals += read_deferred(connection, DeferredEvent.waits_for.in_(made_known))
     finally:
         _enqueue(doorbells, services)

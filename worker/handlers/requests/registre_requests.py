@@ -13,7 +13,7 @@ from schemas.vocabulary import Action, PreviewAct, PreviewStatus
 from worker.access.authorization import Authorization
 from worker.arrivals import Preview, accept, add_preview, read_preview
 from worker.audit import Actor, Pseudonymised, WordKind, record_audit
-from worker.db.engine import snapshot
+from worker.db.engine import reading, snapshot
 from worker.doorbell import Doorbell
 from worker.errors import RefusedError
 from worker.exports.models import Request
@@ -62,7 +62,7 @@ def read_preview_order(event: CloudEvent, services: Services, authorization: Aut
     asked = read_data(event, RegistrePreviewRequested)
     authorization.require(asked.commune)
     require_own_register(services)
-    with services.registre.connect() as connection:
+    with reading(services.registre) as connection:
         if read_commune(connection, asked.commune) is None:
             raise RefusedError(
                 f"Commune inconnue : {asked.commune}. Vérifiez le code INSEE.",
