@@ -31,7 +31,7 @@ from tests.parts.mail import Mailbox
 from tests.parts.ports import LOOPBACK
 from tests.parts.wait import wait_until
 from tests.parts.web import serving
-from worker.db.engine import CHANNEL, POLL_SECONDS, notify_ready
+from worker.db.engine import CHANNEL, POLL_SECONDS
 from worker.db.types import utc_now
 from worker.doorbell import Doorbell
 from worker.errors import TransientError
@@ -151,7 +151,6 @@ def _finish(desk: Desk, event_id: str) -> None:
         unfinished = Export.file_name == make_export("P.csv", event_id).file_name
         ready = update(Export).where(unfinished).values(status=ExportStatus.READY).returning(Export.request_id)
         settle(connection, connection.scalars(ready))
-        notify_ready(connection)
 
 
 on_postgresql = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)

@@ -43,7 +43,6 @@ from sqlalchemy.orm import Session
 
 from common.calendrier import civil_time
 from schemas.vocabulary import UNFINISHED, ExportStatus, Piece
-from worker.db.engine import notify_ready
 from worker.db.types import utc_now
 from worker.doorbell import Doorbell
 from worker.error_policy import until_next_try
@@ -166,7 +165,6 @@ def mark_ready(
             add_piece(connection, export_id, piece, beside)
         publish([*pieces.values(), file])
         settle(connection, [request_id])
-        notify_ready(connection)
 
 
 def add_piece(connection: Connection, export_id: int, piece: Piece, file: PendingFile) -> None:
@@ -193,7 +191,6 @@ def give_up(connection: Connection, claim: Claim, starts: int) -> None:
 def _fail(connection: Connection, claim: Claim, **values: Any) -> None:  # noqa: ANN401 — columns
     request_id = _end(connection, claim, status=ExportStatus.FAILED, finished_at=utc_now(), **values)
     settle(connection, [request_id])
-    notify_ready(connection)
 
 
 def release(engine: Engine, export: Export, claim: Claim, error: PrefectureError, *, counts: bool) -> None:
@@ -296,7 +293,6 @@ def cancel(connection: Connection, export_ids: Sequence[int], reason: str) -> in
     )
     request_ids = list(cancelled.scalars())
     settle(connection, request_ids)
-    notify_ready(connection)
     return len(request_ids)
 
 

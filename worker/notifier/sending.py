@@ -83,7 +83,6 @@ log = structlog.stdlib.get_logger(__name__)
 _NOTIFIES = (WorkKind.EVENT, WorkKind.RECIPIENTS, WorkKind.MAIL, WorkKind.MESSAGE)
 """The kinds of work that notify of the end of a request."""
 
-
 _SUBJECTS = {
     About.REQUEST: Notification.request_id,
     About.RECALL: Notification.recall_id,
