@@ -13,6 +13,7 @@ from sqlalchemy import (
     BigInteger,
     BindParameter,
     ColumnElement,
+    FromClause,
     Integer,
     Select,
     Text,
@@ -191,13 +192,18 @@ def select_electeurs(columns: tuple[Column, ...], *, cleaning: bool = False, sep
     )
 
 
-def over_clean_values(expression: ColumnElement[Any]) -> ColumnElement[Any]:
-    """Return the expression over cleaned register columns, so that rules check the values written to the file."""
+def over_clean_values(expression: ColumnElement[Any], rows: FromClause | None = None) -> ColumnElement[Any]:
+    """Return the expression over cleaned register columns, so that rules check the values written to the file.
+
+    `rows`: a query that has cleaned them, under their names.
+    """
 
     def clean(element: Any, **_options: Any) -> ColumnElement[str] | None:  # noqa: ANN401 — any part of an expression
-        if isinstance(element, schema.Column) and isinstance(element.type, Text) and element.table.name in _TABLES:
-            return cleaned(element)
-        return None
+        if not isinstance(element, schema.Column) or element.table.name not in _TABLES:
+            return None
+        if rows is not None:
+            return rows.c.get(element.key)
+        return cleaned(element) if isinstance(element.type, Text) else None
 
     cleaner: ColumnElement[Any] = replacement_traverse(expression, {}, clean)
     return cleaner

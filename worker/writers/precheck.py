@@ -57,6 +57,8 @@ from worker.registre.models import ORDRE, Bureau, Electeur
 from worker.writers.columns import OF_AGE, ON_LISTE, ListeSpec, header_of, is_written, over_clean_values
 from worker.writers.electeurs_file import LISTE_FORMATS
 
+_FEW = 5_000
+
 NAMED = 5
 """Maximum count of numbers that one line of the report names."""
 
@@ -157,6 +159,11 @@ class _Precheck:
         instead = SEPARATORS.get(INSTEAD[separator], "l'espace").removeprefix("le ").removeprefix("la ")
         return {"separator": capitalized(SEPARATORS[separator]), "instead": instead, "encoding": encoding}
 
+    @property
+    def options(self) -> dict[str, int]:
+        """The execution options: a small list has no cursor, which is planned each time for longer than it is read."""
+        return {} if self.spec.basis and self.spec.basis.electeurs <= _FEW else STREAM
+
     def run(self) -> Iterator[Anomaly]:
         yield from self._of_file()
         if self.census.electeurs:
@@ -227,11 +234,8 @@ class _Precheck:
                 yield self._say(kind, bureau.code, value=source)
 
     def _of_doubles(self) -> Iterator[Anomaly]:
-        rows = self.connection.execute(
-            _doubles_query(has_facts=self.spec.has_facts),
-            self.spec.parameters,
-            execution_options=STREAM,
-        )
+        doubles = _doubles_query(has_facts=self.spec.has_facts)
+        rows = self.connection.execute(doubles, self.spec.parameters, execution_options=self.options)
         for members in group_doubles(rows):
             homes = [base_letters(row.adresse) for row in members]
             number = Counter(homes)
@@ -241,7 +245,7 @@ class _Precheck:
     def _of_electeurs(self) -> Iterator[Anomaly]:
         has_facts = self.spec.has_facts and self.signs == _USUAL
         query = _suspect_query(self.signs, has_facts=has_facts, separators=self.separators)
-        rows = self.connection.execute(query, self.spec.parameters, execution_options=STREAM)
+        rows = self.connection.execute(query, self.spec.parameters, execution_options=self.options)
         for row in rows:
             self.census.needs_cleaning |= row.needs_cleaning
             yield from self._of_electeur(row)
@@ -318,18 +322,18 @@ def _clean(column: InstrumentedAttribute[str]) -> ColumnElement[str]:
 def _suspect_query(signs: _Signs, *, has_facts: bool, separators: bool) -> Select[Any]:
     text = joined_texts()
     separator, encoding = signs
-    is_suspect = deserves_look(separators=separators)
+    is_suspect = true() if has_facts else deserves_look(separators=separators)
     if separator != ";":
         is_suspect |= over_clean_values(has_separator(text) | text.contains(separator))
     if encoding != "utf-8":
         is_suspect |= over_clean_values(text).regexp_match(r"[^\x01-\x7f]")
-    columns: list[Any] = [
-        *(Electeur.id, Electeur.numero_ordre, Electeur.numero_general, Electeur.nettoyages),
-        *map(_clean, TEXTS),
-        is_unclean().label("needs_cleaning"),
-        *(over_clean_values(rule.condition).label(f"is_{rule.code}") for rule in RULES),
-    ]
-    return select(*columns).where(_among(has_facts=has_facts), is_suspect).order_by(*ORDRE)
+    values: list[Any] = [it for it in Electeur.__table__.c if it.key not in {text.key for text in TEXTS}]
+    values += [*map(_clean, TEXTS), is_unclean().label("needs_cleaning")]
+    values.append(func.row_number().over(order_by=ORDRE).label("place"))
+    suspects = select(*values).where(_among(has_facts=has_facts), is_suspect)
+    found = suspects.cte("found").prefix_with("MATERIALIZED")  # otherwise each rule cleans its values again
+    of_rules = (over_clean_values(rule.condition, found).label(f"is_{rule.code}") for rule in RULES)
+    return select(found, *of_rules).order_by(found.c.place)
 
 
 HEADER = (
