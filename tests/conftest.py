@@ -5,10 +5,12 @@ import os
 from collections.abc import Iterator
 from contextlib import nullcontext
 from pathlib import Path
+from typing import Any
 
 import pytest
 import structlog
 from hypothesis import HealthCheck, settings
+from sqlalchemy import Connection, Dialect, Engine, event
 
 from tests.parts.databases import SqliteFiles, Template
 from tests.parts.mail import Mailbox
@@ -20,6 +22,15 @@ from tests.parts.scheduling import WholeFiles, seventh, slowest_first
 # The time to generate an example depends on the load of the machine, not on the rule under test.
 settings.register_profile("steady", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("steady")
+
+_COMPILED = dict[str, tuple[Dialect, dict[Any, Any]]]()
+
+
+@event.listens_for(Engine, "engine_connect")
+def _compile_once(connection: Connection) -> None:
+    """Engines of all tests share the compiled statements, as the connections of one engine do."""
+    connection.dialect, cache = _COMPILED.setdefault(connection.dialect.name, (connection.dialect, {}))
+    connection.execution_options(compiled_cache=cache)
 
 
 def pytest_xdist_auto_num_workers() -> int:

@@ -84,12 +84,12 @@ class Tracer:
             self._imports[thread] += {"call": 1, "return": -1}.get(event, 0)
         elif self._is_paused or event != "call" or self._imports[thread]:
             return
-        elif (file := _file_of(frame)) and _CHORES not in (file, *_files_above(frame)) and not _is_by_the_clock():
+        elif (
+            (file := _file_of(frame))
+            and _CHORES not in (file, *_files_above(frame))
+            and threading.current_thread().name != "background"
+        ):
             self._entered.setdefault(thread, {}).setdefault(file)
-
-
-def _is_by_the_clock() -> bool:
-    return threading.current_thread().name == "background"
 
 
 def _files_above(frame: FrameType) -> Iterator[str]:

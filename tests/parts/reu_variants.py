@@ -58,13 +58,10 @@ def _quote(value: str, separator: str) -> str:
 Change = Callable[[Variant], Variant]
 
 
-def _is_western(text: str) -> bool:
-    return text.encode("cp1252", "ignore").decode("cp1252") == text
-
-
 def original() -> Variant:
     """The demonstration's own export."""
-    rows = [row for row in read_electeurs(TODAY) if _is_western("".join(row.values()))]
+    texts = [(row, "".join(row.values())) for row in read_electeurs(TODAY)]
+    rows = [row for row, text in texts if text.encode("cp1252", "ignore").decode("cp1252") == text]
     known = {fold(title): name for name, source in read_reu().fields.items() for title in source.titles}
     return Variant("original", tuple(Column(it, tuple(row[it] for row in rows), (known[fold(it)],)) for it in rows[0]))
 
