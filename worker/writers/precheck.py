@@ -57,11 +57,10 @@ from worker.registre.models import ORDRE, Bureau, Electeur
 from worker.writers.columns import OF_AGE, ON_LISTE, ListeSpec, header_of, is_written, over_clean_values
 from worker.writers.electeurs_file import LISTE_FORMATS
 
-_FEW = 5_000
-
 NAMED = 5
 """Maximum count of numbers that one line of the report names."""
 
+_FEW = 5_000
 _NUMERO_DIGITS = 2
 
 

@@ -19,7 +19,7 @@ from common.texte import fold
 from producers.records import FileState
 from producers.state import State
 from producers.web.anomalies.report import AnomalyLine, UnreadableReportError, find_about
-from producers.web.exports.query import DERNIERS_EXPORTS, AskedFile, read_all, read_current, read_made, select_made
+from producers.web.exports.query import DERNIERS_EXPORTS, AskedFile, read_current, read_files, read_made, select_made
 from producers.web.exports.stored_file import FileAlteredError, FileGoneError, open_asked
 from producers.web.forms import (
     IMPOSSIBLE_DAY,
@@ -72,7 +72,8 @@ def record_verdict(context: PageContext) -> Response:
 
 def _read_chosen(context: PageContext, field: str) -> tuple[list[int], dict[str, str]]:
     """Return the ticked files, and the error of the field if there is none."""
-    made = read_made(context.services.state, context.commune.code, _few(context.form.getlist("export")))
+    chosen = read_numbers(context.form.getlist("export"))[:_MOST]
+    made = read_made(context.services.state, context.commune.code, chosen)
     return [file.export_id for file in made], {} if made else {field: "cochez au moins un fichier"}
 
 
@@ -84,7 +85,7 @@ def show(context: PageContext) -> Response:
     """Show the page; the parameter `export` preselects files."""
     pending = read_declarations(context, DEPOT)
     state, commune = context.services.state, context.commune.code
-    chosen = set(_few((context.form or context.request.query_params).getlist("export")))
+    chosen = set(read_numbers((context.form or context.request.query_params).getlist("export"))[:_MOST])
     current = read_current(state, commune) if context.platform.deposits_wanted else []
     recent = read_deposited(state, commune, 100)
     page = page_number(context.query.get("page", ""))
@@ -109,16 +110,14 @@ def show(context: PageContext) -> Response:
     )
 
 
-def _few(values: Sequence[object]) -> list[int]:
-    return read_numbers(values)[:_MOST]
-
-
 def read_deposited(state: State, commune: str, limit: int = 200, offset: int = 0) -> list[AskedFile]:
     """Return the deposited files, the last deposits first; by default enough to find those without reply."""
     view = DERNIERS_EXPORTS.c
-    deposited = select_made(commune).where(view.deposited_on.is_not(None))
-    newest_first = deposited.order_by(view.deposited_on.desc(), view.export_id.desc())
-    return read_all(state, newest_first.limit(limit).offset(offset))
+    newest_first = view.deposited_on.desc(), view.export_id.desc()
+    deposited = select_made(commune).where(view.deposited_on.is_not(None)).order_by(*newest_first)
+    with state.reading() as connection:  # SQLite sorts all deposits of the commune: without the other columns
+        numbers = connection.scalars(deposited.with_only_columns(view.export_id).limit(limit).offset(offset)).all()
+        return read_files(connection, select_made(commune).where(view.export_id.in_(numbers)).order_by(*newest_first))
 
 
 def find_to_deposit(current: Iterable[AskedFile]) -> list[AskedFile]:

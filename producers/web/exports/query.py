@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from itertools import takewhile
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, func, literal, not_, select
+from sqlalchemy import ColumnElement, Connection, Select, and_, literal, not_, select, tuple_
 
 from common.calendrier import zone_of
 from common.french import capitalized, count_of
@@ -161,14 +161,17 @@ def read_made(state: State, commune: str, export_ids: Iterable[int]) -> list[Ask
 
 def read_current(state: State, commune: str) -> list[AskedFile]:
     """Return the last file of each list, format and tableau, unless it is purged or a copy; lists first."""
-    view = DERNIERS_EXPORTS.c
+    view, numbers = DERNIERS_EXPORTS.c, list[int]()
     is_ready = view.status == literal(str(ExportStatus.READY), literal_execute=True)  # as in the index
     is_ours = view.code_commune == commune, view.edition.not_in([*CopieFile])
-    newest = select(func.max(view.export_id)).where(*is_ours, is_ready, view.purged_at.is_(None))
+    kinds = [view[name] for name in _SAME_KIND]
+    files = select(view.export_id, *kinds).where(*is_ours, is_ready, view.purged_at.is_(None))
+    rest = newest = files.order_by(*(it.desc() for it in kinds), view.export_id.desc()).limit(1)
     with state.reading() as connection:
-        numbers = connection.scalars(newest.group_by(*(view[name] for name in _SAME_KIND))).all()
-        files = read_files(connection, select_made(commune).where(view.export_id.in_(numbers)))
-    return sorted(files, key=rank)
+        while found := connection.execute(rest).first():  # by the index: to group 60,000 files takes 60 ms
+            numbers.append(found.export_id)
+            rest = newest.where(tuple_(*kinds) < tuple_(*found[1:]))
+        return sorted(read_files(connection, select_made(commune).where(view.export_id.in_(numbers))), key=rank)
 
 
 def select_made(commune: str) -> Select[Any]:
