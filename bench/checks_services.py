@@ -201,6 +201,7 @@ def _pages(requests: int) -> dict[str, str]:
     """Return the address of each page, below the commune's: the addresses that show or search most."""
     first_day = jour_a_paris(datetime.now(UTC) - APART * (requests - 1))
     return {
+        "taches": "/taches",
         "listes": "/listes",
         "tableaux": "/tableaux",
         "suivi": "/suivi",

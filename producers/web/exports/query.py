@@ -19,7 +19,6 @@ from schemas.tableaux import Edition, NeverPublished, TypeTableau, name_tableau,
 from schemas.vocabulary import FORMATS, CopieFile, ExportKind, ExportStatus, Liste, Piece, Verdict
 
 _SAME_KIND = ("kind", "liste", "format", "type_tableau", "presentation", "edition")
-
 PAGE = 25
 
 _PUBLISHABLE = frozenset(
