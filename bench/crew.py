@@ -61,12 +61,13 @@ class Crew:
         begun = time.perf_counter()
         batch, files = self._send(asked)
         sums = (func.coalesce(func.sum(it), 0) for it in (Export.size, Export.lines_written + Export.mineurs))
-        ready = _of_batch(select(func.count(), *sums), batch).where(Export.status == ExportStatus.READY)
-        made = size = lines = 0
+        completed = func.count(Request.id.distinct()).filter(Request.completed_at.is_not(None))
+        ready = _of_batch(select(func.count(), *sums, completed), batch).where(Export.status == ExportStatus.READY)
+        made = size = lines = ended = 0
         while made < files:
-            self._hear(files - made)
+            self._hear(len(asked) - ended)  # the end of each request wakes the notifiers
             with self._town.engine.connect() as connection:
-                made, size, lines = map(int, connection.execute(ready).one())
+                made, size, lines, ended = map(int, connection.execute(ready).one())
         return Measure(time.perf_counter() - begun, size=size, lines=lines)
 
     def record(self, asked: Sequence[Asked]) -> float:
@@ -122,7 +123,7 @@ class Crew:
         while count > 0:
             heard = sum(1 for _ in self._listener.notifies(timeout=_SILENCE_SECONDS, stop_after=1))
             if not heard:
-                raise TimeoutError(f"{count} files are missing; the worker: {self._town.log('worker')[-2000:]}")
+                raise TimeoutError(f"{count} requests do not end; the worker: {self._town.log('worker')[-2000:]}")
             count -= heard
 
 
