@@ -168,7 +168,7 @@ def has_table(connection: Connection, model: type[DeclarativeBase]) -> bool:
 
 
 def notify_ready(connection: Connection) -> None:
-    """Wake the notifiers when this transaction commits."""
+    """Wake the notifiers when this transaction commits. PostgreSQL commits such transactions one after the other."""
     if connection.dialect.name == "postgresql":
         connection.exec_driver_sql(f"NOTIFY {CHANNEL}")
 
