@@ -36,8 +36,8 @@ _SLICE_SECONDS = 0.25
 def build_engine(url: str, *, serves: bool = False, connections: int | None = None) -> Engine:
     """Return an engine for PostgreSQL (`postgresql+psycopg://`) or SQLite (`sqlite:///path`).
 
-    With `serves`, for workers and notifiers, PostgreSQL ends idle transactions and long waits for a lock; the commands
-    of the operator have no such limits. `connections`: how many at most, if a process has more threads than that.
+    With `serves`, for workers and notifiers, PostgreSQL ends idle transactions and long waits for a lock, and keeps no
+    plan that it made for a table that was empty then. `connections`: how many at most, if there are more threads.
 
     On SQLite the engine begins transactions: IMMEDIATE for writers, DEFERRED for snapshots. Otherwise a reader that
     starts to write would fail at once with « database is locked ».
@@ -60,7 +60,7 @@ def build_engine(url: str, *, serves: bool = False, connections: int | None = No
         return engine
     options = {**CONNECT_OPTIONS, "application_name": "prefecture"}
     if serves:
-        options["options"] = _PATIENCE
+        options["options"] = _SERVING
     limits = {"pool_size": connections, "max_overflow": 0} if connections else {}
     return create_engine(url, hide_parameters=True, pool_pre_ping=True, connect_args=options, **limits)
 
@@ -70,7 +70,7 @@ _SNAPSHOT_OPTIONS: dict[str, dict[str, Any]] = {
     "postgresql": {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True},
 }
 
-_PATIENCE = "-c idle_in_transaction_session_timeout=60s -c lock_timeout=30s"
+_SERVING = "-c idle_in_transaction_session_timeout=60s -c lock_timeout=30s -c plan_cache_mode=force_custom_plan"
 
 _WHOLE_LIST = (
     "SELECT set_config('parallel_setup_cost', '0', true), set_config('parallel_tuple_cost', '0', true),"
