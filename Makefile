@@ -40,7 +40,7 @@ image: ## build the container image, under the name that docker-compose.yml runs
 	docker compose build migrate
 
 boxes: .dev ## play docs/operations.md on a container engine of its own, an upgrade and the way back: needs root
-	$(RUN) -m pytest -n 0 -s --timeout 1800 tests/boxes
+	$(RUN) -m pytest -n 0 -s --timeout 1800 $(or $(BOXES),tests/boxes)
 
 histories: .dev ## N random histories of a register (5,000), made by the product and computed from the law: three quarters of an hour
 	HISTORIES=$(or $(N),5000) SEED=$(or $(SEED),1) $(RUN) -m pytest -n 0 tests/oracle/test_histories.py -k no_history
