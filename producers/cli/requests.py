@@ -89,7 +89,7 @@ waiting_options = together(
 _AnyRequest = ListeExportRequested | TableauxRenderRequested | CancelRequested | RetryRequested
 
 _formats = click.option(
-    "--format", "formats", type=FORMAT, multiple=True, help="csv ou xml ; répétable. Par défaut : csv."
+    "--format", "formats", type=FORMAT, multiple=True, help=f"{' ou '.join(Format)} ; répétable. Par défaut : csv."
 )
 liste_options = together(subject_options, _formats)
 

@@ -187,6 +187,13 @@ def test_where_deposits_are_not_wanted_no_page_asks_for_one(
         assert (">Dépôts<" in screen.get("listes").text) is wanted
 
 
+def test_only_a_format_of_the_platform_is_taken(files: FilesScreen, tmp_path: Path) -> None:
+    write_profile(tmp_path / "profiles" / "somme.toml", {})
+    with open_screen(files.desk.engine.url.render_as_string(hide_password=False), tmp_path) as screen:
+        page = screen.post("listes", {"listes": ["P"], "format": "xml"})
+        assert (page.status_code, "Choisissez CSV." in page.text) == (422, True)
+
+
 def test_a_file_is_sent_and_searched_in_the_form_in_which_it_was_made(files: FilesScreen, tmp_path: Path) -> None:
     virgule(tmp_path / "profiles")
     files.desk.configure(profiles=load_profiles(tmp_path / "profiles"))

@@ -10,13 +10,9 @@ from producers.web.registre.query import read_registres
 from producers.web.suivi.page import read_suivi
 from producers.web.suivi.requests import send_request
 from schemas.requests import ListeExportRequested
-from schemas.vocabulary import FORMATS, Format, Liste
+from schemas.vocabulary import FORMATS, Liste
 
 FIELDS = ("listes", "format")
-_CHOICES = {
-    "listes": "cochez au moins une liste",
-    "format": f"choisissez {' ou '.join(FORMATS[format_].label for format_ in Format)}",
-}
 
 
 def show(context: PageContext) -> Response:
@@ -26,10 +22,12 @@ def show(context: PageContext) -> Response:
 
 
 def ask(context: PageContext) -> Response:
-    form = _read_form(context)
+    form, offered = _read_form(context), context.platform.offered
+    choices = f"choisissez {' ou '.join(FORMATS[it].label for it in offered)}"
+    better = {"listes": "cochez au moins une liste", "format": choices}
     values: dict[str, object] = {"commune": context.commune.code, "requested_by": context.agent.name}
-    values |= {"listes": form["listes"], "formats": [form["format"]]}
-    data = validate(ListeExportRequested, values, FIELDS, {}, names={"formats": "format"}, better=_CHOICES)
+    values |= {"listes": form["listes"], "formats": [form["format"]] if form["format"] in offered else [""]}
+    data = validate(ListeExportRequested, values, FIELDS, {}, names={"formats": "format"}, better=better)
     send_request(context, data, f"Listes {', '.join(form['listes'])} [{form['format']}]")
     return context.redirect("listes", "#demandes")
 
