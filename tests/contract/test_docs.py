@@ -179,7 +179,7 @@ def test_the_defaults_in_the_table_are_those_of_the_code() -> None:
         default = field.default if field else None
         if default and default is not PydanticUndefined and not isinstance(default, SecretStr):
             written = ",".join(map(str, default)) if isinstance(default, tuple) else str(default)
-            assert row["Default"].split(";")[0].strip("`") == written, row["Variable"]
+            assert written in re.findall(r"^`(.*?)`|^([^`;]+)", row["Default"])[0], row["Variable"]
 
 
 def test_links_between_documents_lead_somewhere() -> None:
@@ -226,15 +226,11 @@ def test_every_command_that_is_named_exists() -> None:
     wrong = []
     for path in [REPOSITORY / "README.md", REPOSITORY / "Makefile", CONTRACT, *DOCS.rglob("*.md")]:
         for module, word in re.findall(r"python3? -m ([\w.]+)(?: ([a-z][a-z-]*))?", path.read_text("utf-8")):
-            is_known = module in sys.stdlib_module_names or importlib.util.find_spec(_runnable(module))
+            program = f"{module}.__main__" if (REPOSITORY / module.replace(".", "/")).is_dir() else module
+            is_known = module in sys.stdlib_module_names or importlib.util.find_spec(program)
             if not is_known or (word and word not in families.get(module, {word: ""})):
                 wrong.append(f"{path.name}: python -m {module} {word}")
     assert wrong == []
-
-
-def _runnable(module: str) -> str:
-    place = REPOSITORY / module.replace(".", "/")
-    return f"{module}.__main__" if place.is_dir() else module
 
 
 OF_ELECTEURS = {"copies", "doutes", "electeurs", "electeurs_proteges", "motifs_notes", "mouvements_a_completer"}
@@ -297,6 +293,13 @@ def test_the_list_of_variables_is_that_of_the_settings() -> None:
     fields = {name.upper() for settings in SETTINGS for name in settings.model_fields}
     assert sorted(VARIABLES) == sorted(fields | READ_BEFORE_THE_SETTINGS)
     assert {settings.model_config["env_prefix"] for settings in SETTINGS} == {PREFIX}
+
+
+def test_every_setting_is_read() -> None:
+    folders = (REPOSITORY / name for name in ("common", "producers", "worker"))
+    code = "".join(path.read_text("utf-8") for folder in folders for path in folder.rglob("*.py"))
+    read = set(re.findall(r"(?:settings|self)\.(\w+)", code))
+    assert {name for settings in SETTINGS for name in settings.model_fields} - read == set()
 
 
 def test_every_variable_named_in_the_repository_exists() -> None:

@@ -322,7 +322,7 @@ PATHS = (
     "2C001",
 )
 PARTS = list(product(Liste, Format))
-_NAME = re.compile(r"liste-(P|CE|CM)-\d{5}-(\d{8})-(\d{6})(?:-(\d+))?\.(csv|xml)")
+_NAME = re.compile(r"liste-(P|CE|CM)-\d{5}-(\d{8})-(\d{6})(?:-(\d+))?\.(\w+)")
 
 
 def _label_of(name: str) -> str:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from schemas.vocabulary import Format, Liste
 from tests.parts.databases import SqliteFiles
 from tests.parts.process import Process
 from tests.parts.town import CITY_TEMPLATE, ROOT
@@ -32,7 +33,7 @@ def test_the_demo_makes_lists_tableaux_and_mails_twice(tmp_path: Path) -> None:
     assert "gardées" not in again.stdout
     exports = _exports(tmp_path)
     kinds = Counter(name.split("-")[1] if name.startswith("tableau") else "liste" for _, name, _ in exports)
-    assert kinds == {"liste": 12, "vingt_jours": 6} | dict.fromkeys(
+    assert kinds == {"liste": len(Liste) * len(Format) * 2, "vingt_jours": 6} | dict.fromkeys(
         ("cinq_jours_reu", "cinq_jours", "premier_rectificatif", "second_rectificatif", "additions"), 2
     )
     said = "bloquantes + remarques, provisoire_until IS NOT NULL, count(*)"

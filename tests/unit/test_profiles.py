@@ -198,6 +198,7 @@ def test_every_format_has_its_records() -> None:
 
 def test_every_piece_has_its_record_and_a_name_that_leads_back_to_its_file() -> None:
     assert set(PIECES) == set(Piece) - {Piece.FICHIER, Piece.DOSSIER}
+    assert len({it.suffix.partition(".")[0] for it in PIECES.values()}) == len(PIECES), "« Vérifier » goes by it"
     for piece in PIECES:
         name = piece_name("liste-P-13900-20261125-093000-2.csv", piece)
         assert main_name(name) == "liste-P-13900-20261125-093000-2.csv"
@@ -206,6 +207,7 @@ def test_every_piece_has_its_record_and_a_name_that_leads_back_to_its_file() -> 
 
 def test_every_channel_has_its_sender(tmp_path: Path) -> None:
     assert set(build_senders(load_settings(database_url="sqlite://", home=tmp_path))) == set(Channel)
+    assert all(it.label for it in Channel)
 
 
 def test_a_list_in_a_format_that_the_platform_does_not_take_is_not_to_be_deposited() -> None:
