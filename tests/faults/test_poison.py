@@ -59,11 +59,6 @@ def _request_of(poison: Poison) -> tuple[str, str]:
     return event.source, event.id
 
 
-def _reasons(town: Town, queue: str) -> dict[bytes, str]:
-    with open_office(town.amqp_url) as office:
-        return {it.body: it.reason for it in office.look(queue)}
-
-
 @pytest.mark.slow
 def test_each_is_put_aside_or_refused_with_its_reason_and_good_requests_are_served(town: Town) -> None:
     worker = town.start_worker()
@@ -77,8 +72,8 @@ def test_each_is_put_aside_or_refused_with_its_reason_and_good_requests_are_serv
     town.wait_for(town.ask(listes=["CE"]), timeout=300)
 
     def has_reasons() -> bool:
-        for queue in QUEUES_OF_FILES:
-            dead.update(_reasons(town, queue))
+        with open_office(town.amqp_url) as office:
+            dead.update({it.body: it.reason for queue in QUEUES_OF_FILES for it in office.look(queue)})
         rows.update({(it.source, it.event_id): it.reason for it in town.rows("SELECT * FROM demandes")})
         return all(poison.body in dead or _request_of(poison) in rows for poison, _ in HAND_MADE.values())
 

@@ -3,7 +3,7 @@
 import re
 import subprocess
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -85,10 +85,11 @@ def read_elements(pdf: Path) -> Iterator[tuple[str, list[str]]]:
     The content of `read_aloud` in a thirtieth of its time, since poppler draws the page again for each tag.
     """
     with pikepdf.open(pdf) as document:
-        texts = {page.objgen: _texts_of_page(page) for page in document.pages}
+        texts: dict[Any, dict[int, str]] = {page.objgen: _texts_of_page(page) for page in document.pages}
         for element in _leaves(document.Root.StructTreeRoot):
             cells = _kids(element) if element.S == "/TR" else [element]
-            yield str(element.S).removeprefix("/"), [_text_of(cell, texts) for cell in cells]
+            said = ["".join(texts[it.Pg.objgen][mark] for mark in _kids(it)).rstrip() for it in cells]
+            yield str(element.S).removeprefix("/"), said
 
 
 def _leaves(element: pikepdf.Object) -> Iterator[pikepdf.Object]:
@@ -99,10 +100,6 @@ def _leaves(element: pikepdf.Object) -> Iterator[pikepdf.Object]:
 
 def _kids(element: pikepdf.Object) -> list[Any]:
     return list(element.K) if isinstance(element.K, pikepdf.Array) else [element.K]
-
-
-def _text_of(element: pikepdf.Object, texts: Mapping[Any, Mapping[int, str]]) -> str:
-    return "".join(texts[element.Pg.objgen][mark] for mark in _kids(element)).rstrip()
 
 
 def _texts_of_page(page: pikepdf.Page) -> dict[int, str]:

@@ -145,10 +145,6 @@ def _day(form: str) -> Callable[[str], str]:
     return write_day
 
 
-def _in_three(text: str) -> Sequence[str]:
-    return text.split("/") if text.count("/") == 2 else ("", "", text)
-
-
 def _words(**words: str) -> Callable[[str], str]:
     return lambda value: words.get(value, value)
 
@@ -248,7 +244,7 @@ CHANGES: Mapping[str, Sequence[Change]] = {
         split(
             F.DATE_NAISSANCE,
             ("jour naissance", "mois naissance", "année naissance"),
-            _in_three,
+            lambda text: text.split("/") if text.count("/") == 2 else ("", "", text),
         )
     ],
     "tout-a-la-fois": [
