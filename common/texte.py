@@ -5,6 +5,7 @@ Source: arrêté du 12 novembre 2013 (NOR INTA1326795A), art. 2: only separator,
 
 import re
 import unicodedata
+from typing import Literal
 
 JOINT = "¦"
 """Joins values that are examined together: a printable character that occurs in no register."""
@@ -70,6 +71,22 @@ _SUSPECT = re.compile(SUSPECT)
 _UNCLEAN = re.compile(UNCLEAN.replace("[", "[\\x00\ud800-\udfff", 1))
 
 
+_MARKS = "".join(
+    code for code in map(chr, range(0x300, 0x1E950)) if unicodedata.combining(unicodedata.normalize("NFKD", code)[0])
+)
+_LONG_RUN = re.compile(f"([{_MARKS}]{{30}})[{_MARKS}]+")
+
+
+def normalize(form: Literal["NFC", "NFD", "NFKD"], text: str) -> str:
+    """Normalise; of combining marks in a row 30 are kept (UAX #15, § 13), since Python sorts them in quadratic time."""
+    return text if text.isascii() else unicodedata.normalize(form, _LONG_RUN.sub(r"\1", text))
+
+
+def is_normal(text: str) -> bool:
+    """Whether the text is in NFC, and `normalize` keeps all its marks."""
+    return text.isascii() or (_LONG_RUN.search(text) is None and unicodedata.is_normalized("NFC", text))
+
+
 def clean(value: str) -> str:
     """Return the value in NFC, without invisible and control characters, with single spaces, and trimmed.
 
@@ -77,8 +94,8 @@ def clean(value: str) -> str:
     """
     if value.isascii() and value.isprintable() and "  " not in value and value == value.strip(" "):
         return value
-    normal = unicodedata.normalize("NFC", _REMOVED.sub("", value))
-    return unicodedata.normalize("NFC", _SPACE_RUN.sub(" ", normal).strip(" "))
+    normal = normalize("NFC", _REMOVED.sub("", value))
+    return normalize("NFC", _SPACE_RUN.sub(" ", normal).strip(" "))
 
 
 _COMBINING = re.compile("[\u0300-\u036f]+")
@@ -87,9 +104,7 @@ _TWO_LETTERS = str.maketrans({"œ": "oe", "æ": "ae", "ß": "ss", "ł": "l", "ø
 
 def fold(text: str) -> str:
     """Return a text in lower case, without accents, for a search."""
-    if text.isascii():
-        return text.lower()
-    return _COMBINING.sub("", unicodedata.normalize("NFKD", text).lower()).translate(_TWO_LETTERS)
+    return _COMBINING.sub("", normalize("NFKD", text).lower()).translate(_TWO_LETTERS)
 
 
 _CONTROLS = re.compile("[\\x00-\\x08\\x0b-\\x1f\\x7f-\\x9f\u202a-\u202e\u2066-\u2069]")
@@ -102,7 +117,7 @@ def without_controls(shown: str) -> str:
 
 def is_clean(value: str) -> bool:
     """Whether `clean` leaves the value, or each of several values joined by JOINT, unchanged."""
-    return not _UNCLEAN.search(value) and unicodedata.is_normalized("NFC", value)
+    return not _UNCLEAN.search(value) and is_normal(value)
 
 
 def is_suspect(value: str) -> bool:

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from schemas.faults import explain_fault
 
-MOST_BYTES = 64 << 10
+MOST_BYTES = 16 << 10
 """Bytes of a profile; a longer file is not read."""
 
 Model = TypeVar("Model", bound=BaseModel)

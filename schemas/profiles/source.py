@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from enum import StrEnum
 from functools import lru_cache
+from itertools import chain
 from pathlib import Path
 from typing import Literal, Self
 
@@ -326,6 +327,7 @@ def fold(title: str) -> str:
 
 def fold_value(text: str) -> str:
     """Remove accents, case and punctuation."""
-    decomposed = unicodedata.normalize("NFKD", text.casefold())
+    # Letter by letter, since many marks in a row are sorted in quadratic time.
+    decomposed = chain.from_iterable(unicodedata.normalize("NFKD", letter) for letter in text.casefold())
     letters = "".join(letter for letter in decomposed if not unicodedata.combining(letter))
     return " ".join("".join(it if it.isascii() and it.isalnum() else " " for it in letters).split())

@@ -150,7 +150,7 @@ SEXE_AT = REU.partition('"code sexe"')[0].count("\n") + 1
         ('name = "reu"', "name =", r"n'est pas du TOML \(Invalid value \(at line \d+"),
         ('name = "reu"', 'name = "reu"\nname = "autre"', "Cannot overwrite a value"),
         ('name = "reu"\n', "", "name : champ manquant"),
-        ('label = "', 'label = "' + "x" * 70_000, "un profil a 64 Ko au plus"),
+        ('label = "', 'label = "' + "x" * 70_000, "un profil a 16 Ko au plus"),
     ],
 )
 def test_a_bad_profile_of_a_source_is_refused_with_its_line(before: str, after: str, said: str) -> None:

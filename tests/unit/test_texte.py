@@ -1,13 +1,17 @@
 """Cleaning: a value before it is written where nothing can be quoted."""
 
+import time
 import unicodedata
+from collections.abc import Callable
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from common.texte import JOINT, clean, is_clean, is_suspect, without_separators
+from common.texte import JOINT, clean, fold, is_clean, is_suspect, without_separators
+from schemas.profiles.source import fold_value
 from tests.unit.nasty import NASTY, nasty_texts
+from worker.domain.identite import base_letters, sort_key
 
 TEXTS = nasty_texts(surrogates=True)
 COLUMNS = 29
@@ -30,6 +34,15 @@ COLUMNS = 29
 )
 def test_a_value_is_cleaned(value: str, expected: str) -> None:
     assert clean(value) == expected
+
+
+@pytest.mark.parametrize("fold_one", [clean, fold, fold_value, base_letters, sort_key, is_clean])
+@pytest.mark.parametrize("marks", ["\u0301\u0316", "\u0f73"])
+def test_many_marks_on_a_letter_take_linear_time(fold_one: Callable[[str], object], marks: str) -> None:
+    """Python sorts them in quadratic time: a form of 300 KB stopped the screen for minutes."""
+    begun = time.process_time()
+    fold_one("e" + marks * 200_000)
+    assert time.process_time() - begun < 5
 
 
 def test_separators_become_what_looks_like_them() -> None:

@@ -17,6 +17,7 @@ from hashlib import blake2b
 from operator import attrgetter
 from typing import NamedTuple
 
+from common.texte import normalize
 from schemas.profiles.platform import IDENTITY
 from schemas.vocabulary import Categorie, Nature
 
@@ -122,7 +123,7 @@ _LETTERS = str.maketrans({
 @lru_cache(maxsize=4_096)
 def base_letters(text: str) -> str:
     """Return the first level: capital letters without accents, words separated by one space."""
-    letters = unicodedata.normalize("NFKD", text).upper()
+    letters = normalize("NFKD", text).upper()
     if not letters.isascii():
         letters = "".join(it for it in letters if not unicodedata.combining(it))
     return " ".join(letters.translate(_LETTERS).split())
@@ -130,7 +131,7 @@ def base_letters(text: str) -> str:
 
 def sort_key(text: str) -> tuple[str, str, str]:
     """Return the sort key of a name."""
-    return base_letters(text), unicodedata.normalize("NFD", text).casefold(), text
+    return base_letters(text), normalize("NFD", text).casefold(), text
 
 
 Identite = bytes

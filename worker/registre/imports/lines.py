@@ -4,12 +4,11 @@ Nothing is corrected: a line is kept unchanged, or rejected with its reason.
 """
 
 import re
-import unicodedata
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import Any, BinaryIO, Generic, TypeVar
 
 from common.french import count_of, format_number
-from common.texte import clean
+from common.texte import clean, is_normal
 from schemas.profiles.source import Shape, fold
 from worker.errors import ImportRefusedError
 from worker.registre.imports.file import ImportedFile, open_stream
@@ -197,7 +196,7 @@ def clean_fields(fields: list[str]) -> tuple[list[str], int]:
     line = ";".join(fields)
     is_spaced = "  " in line or "; " in line or " ;" in line or line[:1] == " " or line[-1:] == " "
     # most lines need no regular expression: printable text has no control character, and plain spaces
-    if line.isprintable() and not is_spaced and unicodedata.is_normalized("NFC", line):
+    if line.isprintable() and not is_spaced and is_normal(line):
         return fields, 0
     if _BAD_BYTES.search(line):
         raise ValueError("bytes that the encoding does not know")
