@@ -340,6 +340,11 @@ WORKBOOKS = [
         "une ligne de ce classeur a trop de cellules",
     ),
     _refused(
+        "classeur-en-poupees.xlsx",
+        rewrite(_WORKBOOK, _SHEET, "</sheetData>", f"<row>{'<c>' * 200_000}{'</c>' * 200_000}</row></sheetData>"),
+        "une ligne de ce classeur a trop de cellules",
+    ),
+    _refused(
         "classeur-a-entites.xlsx",
         rewrite(_WORKBOOK, _SHEET, "<worksheet", '<!DOCTYPE w [<!ENTITY a "Zoé">]><worksheet'),
         "ce classeur est abîmé",

@@ -26,9 +26,11 @@ from tests.unit.reu_sample import (
     VALUES,
     VOIE,
 )
+from worker.errors import ImportRefusedError
 from worker.registre.communes import DescribedBureau
 from worker.registre.imports.lines import LineError, clean_fields, clean_line, parse_bureau, parse_numero, read_date
 from worker.registre.imports.sources import Broken, Columns
+from worker.registre.reu import lines
 from worker.registre.reu.columns import match_columns, read_name
 from worker.registre.reu.lines import FIELDS, LineParser, parse_canton, parse_circonscription, parse_nationalite
 
@@ -302,6 +304,15 @@ def test_bureaux_are_remembered_once_and_the_first_value_stands() -> None:
     assert list(parser.bureaux.values()) == [
         DescribedBureau("13055", "0001", "HOTEL DE VILLE", "", "MARSEILLE-1", "16", ""),
     ]
+
+
+def test_an_export_has_not_a_bureau_for_each_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lines, "_MOST_BUREAUX", 3)
+    parser = _parser()
+    for number in range(3):
+        _parse({BUREAU: f"100{number}"}, parser)
+    with pytest.raises(ImportRefusedError, match="plus de 3 bureaux de vote"):
+        _parse({BUREAU: "2000"}, parser)
 
 
 def test_a_prefecture_tells_other_things_of_a_bureau() -> None:

@@ -13,6 +13,7 @@ from common.apart import Budget, TooMuchWorkError, run_apart
 from common.file_kind import START, FileKind, UnreadableArchiveError, list_files, open_archive, recognise
 from worker.errors import ImportRefusedError
 from worker.registre.imports.sources import (
+    LONGEST_VALUE,
     Broken,
     Columns,
     CsvText,
@@ -42,17 +43,19 @@ _OFFICE = {
 """Other files in ZIP format: a part that identifies them, and their French name."""
 _MOST_TITLES = 16 << 20
 """Bytes of the first lines of all sheets."""
+_LEAST_RECORDS, _MOST_RATIO = 64 << 20, 100
+"""Bytes of the records of a file, and for each byte of it: what follows the reading has no limit of its own."""
 _MOST_NAMED = 100
 """Characters of the name of a ZIP's member that are shown."""
 
 
 def budget(size: int, most_bytes: int) -> Budget:
-    """Return the limits for a file of this size: at least twice what a workbook of 300,000 electors takes in 2026.
+    """Return the limits for a file of this size. A workbook of 300,000 electors takes 130 seconds and 360 MiB (8 MiB).
 
-    The slowest is one that compresses well: 130 seconds and 360 MiB for 8 MiB.
+    Three children and their callers have to fit into `mem_limit` of docker-compose.yml.
     """
     seconds = min(900, 30 + 30 * (size >> 20))
-    return Budget(seconds, 720 << 20, 60 + 4 * seconds, most_bytes)
+    return Budget(seconds, 512 << 20, 60 + 4 * seconds, most_bytes)
 
 
 @dataclass(frozen=True)
@@ -92,7 +95,7 @@ class ImportedFile:
 
     def iter_records(self, stream: BinaryIO, check: Callable[[], object] = int) -> Generator[Record, None, None]:
         """Yield the lines after the titles, without blank lines, from a stream of the whole file (see `run_apart`)."""
-        limits = budget(self.size, 2 * MOST_UNPACKED)
+        limits = budget(self.size, min(2 * MOST_UNPACKED, _LEAST_RECORDS + _MOST_RATIO * self.size))
         about = asdict(self.source), self.columns.width
         for number, fields in _read_apart(split_file, stream, self.wanted, limits, *about, check=check):
             yield number, Broken(fields) if isinstance(fields, str) else fields
@@ -153,7 +156,9 @@ def find_titles(stream: BinaryIO) -> Iterator[object]:
 def split_file(stream: BinaryIO, about: dict[str, Any], width: int) -> Iterator[object]:
     """Yield the records of a source; runs in the child process."""
     with _open_table(stream) as (_, content, _):
-        yield from _source_of(about).iter_records(content, width)
+        for number, fields in _source_of(about).iter_records(content, width):
+            is_long = max(map(len, fields), default=0) > LONGEST_VALUE
+            yield number, Broken.LONG if is_long else fields
 
 
 @contextmanager

@@ -114,6 +114,7 @@ ElecteurRow = tuple[str | int | None, ...]
 _OF_A_BUREAU = ("code_commune", "code_bureau", *DESCRIPTION)
 _CODE = re.compile(r"[0-9AB]+")
 _NUMERO_DIGITS = 2
+_MOST_BUREAUX = 20_000
 MOST_UNKNOWN = 20
 """Distinct unknown values of a field that an agent is asked about."""
 
@@ -196,6 +197,8 @@ class LineParser:
 
         Returns the commune, the arrondissement if any, and the bureau.
         """
+        if len(self._codes_of_bureaux) == _MOST_BUREAUX:
+            raise ImportRefusedError(f"plus de {_MOST_BUREAUX} bureaux de vote : ce n'est pas un export du REU")
         code_commune = parse_commune(described[0])
         if code_commune not in self._communes:
             self.unknown_commune = code_commune if is_code_commune(code_commune) else ""
