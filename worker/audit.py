@@ -280,9 +280,14 @@ def log_lines(engine: Engine) -> None:
         columns = AuditUnlogged.id, AuditUnlogged.line, AuditUnlogged.writer
         rows = connection.execute(select(*columns).order_by(AuditUnlogged.id)).all()
         for row in rows:
-            log.info(_COPIED, **row.line, writer=row.writer)
+            log.info(_COPIED, **_read_line(row.id, row.line), writer=row.writer)
         if rows:
             connection.execute(delete(AuditUnlogged).where(AuditUnlogged.id.in_([row.id for row in rows])))
+
+
+def _read_line(number: int, line: Any) -> dict[str, Any]:  # noqa: ANN401 — whatever an account has inserted
+    said = line if isinstance(line, dict) else {}
+    return {name: said.get(name) for name in (*AuditLine._fields, "digest") if name != "detail"} | {"id": number}
 
 
 def read_audit(
@@ -348,7 +353,7 @@ def verify_audit(connection: Connection, logged: LoggedActs) -> Iterator[tuple[i
     """
     words = _check_words(connection)
     waiting = connection.execute(select(AuditUnlogged.id, AuditUnlogged.line, AuditUnlogged.writer)).all()
-    digests = {row.id: str(row.line["digest"]) for row in waiting} | logged.digests
+    digests = {row.id: str(_read_line(row.id, row.line)["digest"]) for row in waiting} | logged.digests
     writers = {row.id: row.writer for row in waiting} | logged.writers
     begin, seen = min(logged.digests, default=None), set[int]()
     first, spared = min((number for number, _ in logged.written), default=begin), {""}

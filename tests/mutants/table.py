@@ -330,7 +330,7 @@ worker/
     - and (line.id, digests[line.id]) not in logged.written
     + and False
   test_an_untouched_trail_is_found_so
-    - log.info(_COPIED, **row.line, writer=row.writer)
+    - log.info(_COPIED, **_read_line(row.id, row.line), writer=row.writer)
   test_old_lines_leave_and_that_is_a_line
     - kept = timedelta(days=max(days, LEAST_DAYS))
     + kept = timedelta(days=days)
@@ -1158,7 +1158,7 @@ worker/registre/imports/
   test_what_it_is_and_what_to_do_is_said[classeur-sans-fin.xlsx-sqlite]
     - if number > _MOST_ROWS:
   test_what_it_is_and_what_to_do_is_said[classeur-de-cellules.xlsx-sqlite]
-    - if number > _MOST_ELEMENTS:
+    - if max(number, begun) > _MOST_ELEMENTS:
   test_what_it_is_and_what_to_do_is_said[gonfle.zip-sqlite]
     - if is_workbook and archive.getinfo(member).file_size > MOST_ZIPPED_WORKBOOK:
   test_what_it_is_and_what_to_do_is_said[classeur-dimension-fausse.xlsx-sqlite]

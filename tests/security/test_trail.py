@@ -30,6 +30,7 @@ from worker.audit import (
     record_audit,
     verify_audit,
 )
+from worker.cli import operations
 from worker.db.engine import build_engine
 
 pytestmark = [pytest.mark.database(TEMPLATE), pytest.mark.desk(opened_by=FilesDesk.open)]
@@ -101,6 +102,7 @@ def test_an_untouched_trail_is_found_so(desk: FilesDesk, log: Log) -> None:
     [
         *("UPDATE audit SET actor = 'personne'", "UPDATE audit SET detail = '' WHERE id = 3", "DELETE FROM audit"),
         *("DELETE FROM audit WHERE id = (SELECT max(id) FROM audit)", "{replace}", "{truncate}"),
+        "INSERT INTO audit (id, actor, action) VALUES (-7, 'mairie', 'file_downloaded')",
     ],
 )
 def test_to_change_or_remove_lines_as_the_owner(desk: FilesDesk, log: Log, statement: str) -> None:
@@ -115,6 +117,25 @@ def test_to_change_or_remove_lines_as_the_owner(desk: FilesDesk, log: Log, state
     with pytest.raises(DBAPIError, match="the audit trail is only added to"), desk.engine.begin() as connection:
         connection.exec_driver_sql(statement.format(replace=replace, truncate=truncate))
     assert desk.audit() == before
+
+
+def test_a_line_that_came_while_the_log_was_read_is_no_fault(
+    desk: FilesDesk, log: Log, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _fill(desk, log, 1)
+    found = iter([[(1, "absente"), (2, "absente")], [(2, "absente"), (3, "absente")]])
+    monkeypatch.setattr(operations, "verify_audit", lambda *_: next(found))
+    assert _verify(desk, log.path)[1].startswith("n° 2 : absente\n1 ligne à expliquer")
+
+
+@pytest.mark.parametrize("line", [{"event": "x", "digest": "y"}, {"x": 1}, [], "x"])
+def test_an_account_cannot_jam_the_log(desk: FilesDesk, log: Log, line: Any) -> None:  # noqa: ANN401 — JSON
+    with desk.engine.begin() as connection:
+        connection.execute(insert(AuditUnlogged).values(id=9, line=line))
+    _fill(desk, log, 1)
+    with desk.engine.connect() as connection:
+        assert connection.scalar(select(func.count()).select_from(AuditUnlogged)) == 0
+    assert " à expliquer ; comparé à " in _verify(desk, log.path)[1]
 
 
 def test_a_change_by_the_owner_of_the_database_is_named(desk: FilesDesk, log: Log) -> None:
