@@ -14,6 +14,7 @@ from httpx2 import Response
 
 from common.calendrier import jour_a_paris, now
 from producers.publisher import Publisher
+from producers.web.registre import page
 from schemas.profiles import read_profile, write_profile
 from schemas.profiles.matching import Matching
 from schemas.profiles.source import SourceField, SourceProfile
@@ -215,6 +216,18 @@ def test_a_form_without_its_file_or_its_day_comes_back(screen: RegistreScreen) -
         assert answer.status_code == 422
         assert re.search(said, spaced_words(answer), re.IGNORECASE), spaced_words(answer)
     assert (screen.files(), screen.screen.broker.events) == ([], [])
+
+
+def test_a_commune_has_not_more_exports_open_than_it_can_answer(
+    screen: RegistreScreen, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(page, "_MOST_OPEN", 1)
+    assert screen.upload(_export()).status_code == 303
+    screen.work()
+    answer = screen.upload(_export(399))
+    assert answer.status_code == 422
+    assert "1 exports attendent déjà" in spaced_words(answer)
+    assert len(screen.files()) == 1
 
 
 def test_while_the_broker_is_away_nothing_is_kept(screen: RegistreScreen) -> None:

@@ -34,6 +34,7 @@ from producers.web.page_context import NOT_FOUND, PageContext
 from producers.web.registre.query import (
     Apercu,
     count_left,
+    count_open,
     find_apercu,
     read_apercus,
     read_imports,
@@ -54,7 +55,7 @@ from schemas.vocabulary import Liste, PreviewAct, PreviewStatus
 
 FIELDS = ("fichier", "jour", "liste")
 _PAGE = "registre"
-_LONGEST_NAME = 200
+_LONGEST_NAME, _MOST_OPEN = 200, 30
 _MOST_SAID = 12 << 10
 """Characters of a mapping in an event: a request has 16 KiB at most."""
 _NO_NAME = re.compile(r"[\x00-\x1f\x7f-\x9f/\\]")
@@ -71,6 +72,8 @@ def drop(context: PageContext) -> Response:
         found["fichier"] = "choisissez le fichier que vous avez téléchargé du REU"
     elif not upload.size:
         found["fichier"] = "ce fichier est vide : téléchargez-le de nouveau"
+    if count_open(context.services.state, context.commune.code) >= _MOST_OPEN:
+        found["fichier"] = f"{_MOST_OPEN} exports attendent déjà : répondez-leur, ou choisissez « Ne pas reprendre »"
     liste = text(context.form, "liste")
     if liste and liste not in set(Liste):
         found["liste"] = "choisissez une liste, ou « d'après le fichier »"

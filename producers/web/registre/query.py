@@ -175,6 +175,12 @@ def read_apercus(state: State, commune: str, now: datetime) -> list[Apercu]:
     ]
 
 
+def count_open(state: State, commune: str) -> int:
+    """Return how many exports of the commune wait for a reading or an answer."""
+    is_open = _APERCUS.c.status.in_([it for it in PreviewStatus if not it.is_terminal])
+    return int(state.read(select(func.count()).where(_APERCUS.c.code_commune == commune, is_open))[0][0])
+
+
 def find_apercu(state: State, commune: str, preview_id: int) -> Apercu | None:
     view = _APERCUS.c
     query = select(_APERCUS).where(view.code_commune == commune, view.preview_id == preview_id)
