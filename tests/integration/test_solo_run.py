@@ -26,6 +26,7 @@ from tests.parts.ports import LOOPBACK, free_port
 from tests.parts.process import Process
 from tests.parts.town import CITY_TEMPLATE, LIBREVILLE_TEMPLATE, ROOT
 from tests.parts.wait import wait_until
+from worker.solo.run import _write_start, read_key
 
 pytestmark = pytest.mark.slow
 
@@ -169,6 +170,8 @@ def test_another_account_of_this_computer_reads_nothing(desk: Desk, sqlite_files
         assert "affiche à son démarrage" in page.decode(), path
         assert desk.host.encode() not in page, "its name is not for others"
     assert (desk.home / "screen-key").stat().st_mode & 0o777 == 0o600
+    assert read_key(desk.home) not in _write_start(desk.home, f"http://x/?cle={read_key(desk.home)}")
+    assert (desk.home / "screen.html").stat().st_mode & 0o777 == 0o600
 
 
 def test_a_restart_keeps_the_session_and_a_bookmark(desk: Desk, sqlite_files: SqliteFiles) -> None:
