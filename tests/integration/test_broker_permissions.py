@@ -9,7 +9,7 @@ import pika
 import pytest
 from dramatiq import Message
 from pika.adapters.blocking_connection import BlockingChannel
-from pika.exceptions import ChannelClosedByBroker, ProbableAuthenticationError
+from pika.exceptions import AMQPConnectionError, ChannelClosedByBroker, ProbableAuthenticationError
 
 from common.cli import ExitCode
 from producers.errors import PublishError
@@ -156,6 +156,14 @@ def test_only_the_screen_publishes_for_a_token(deployment: Deployment) -> None:
 
 def test_a_message_beyond_the_limit_is_refused(deployment: Deployment) -> None:
     assert _try(deployment.amqp_url("worker"), lambda it: it.basic_publish("", "requests", b"x" * 262_145)) == 406
+
+
+def test_headers_beyond_a_frame_end_the_connection(deployment: Deployment) -> None:
+    """No limit of a queue counts them."""
+    known = pika.BasicProperties(headers={"a": "x" * 9_000})
+    key = request_key("producteur", REQUEST_LISTE_EXPORT)
+    with pytest.raises(AMQPConnectionError):
+        _try(deployment.amqp_url("producteur"), lambda it: it.basic_publish(EXCHANGE, key, b"", known, mandatory=True))
 
 
 def test_there_is_no_other_account(deployment: Deployment) -> None:
