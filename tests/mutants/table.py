@@ -963,7 +963,7 @@ worker/notifier/
     + is_needless = notice and addressee and notice.is_opened
 worker/notifier/channels/
   test_a_name_may_not_lead_inside
-    - if address in _NAT64 or int(address) >> 32 == 0:
+    - if address in _NAT64 or int(address) >> 32 in (0, 0xFFFF0000):
     + if address in _NAT64:
     - one.is_global and not one.is_multicast and not any(one in network for network in _CLOSED)
     + one.is_global and not one.is_multicast

@@ -16,8 +16,8 @@ IpAddress = IPv4Address | IPv6Address
 
 VARIABLE = "PREFECTURE_WEBHOOK_HOSTS"
 _NAT64 = ip_network("64:ff9b::/96")
-_CLOSED = ip_network("64:ff9b:1::/48"), ip_network("fec0::/10")
-"""Local NAT64 (RFC 8215) and the former site-local addresses (RFC 3879): some Python versions call them public."""
+_CLOSED = [*map(ip_network, ("64:ff9b:1::/48", "fec0::/10", "3fff::/20", "5f00::/16", "192.88.99.0/24"))]
+"""Addresses that IANA reserves and some Python versions call public: local NAT64, site-local, documentation, relays."""
 
 
 @dataclass(frozen=True)
@@ -108,5 +108,6 @@ def _meanings(address: IpAddress) -> Iterator[IpAddress]:
     yield address
     if isinstance(address, IPv6Address):
         yield from (one for one in (address.ipv4_mapped, address.sixtofour, *(address.teredo or ())) if one)
-        if address in _NAT64 or int(address) >> 32 == 0:  # `::127.0.0.1`, IPv4-compatible (RFC 4291, 2.5.5.1)
+        # `::127.0.0.1` (RFC 4291, 2.5.5.1), `::ffff:0:127.0.0.1` (RFC 2765)
+        if address in _NAT64 or int(address) >> 32 in (0, 0xFFFF0000):
             yield IPv4Address(int(address) & 0xFFFFFFFF)
