@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import partial
 from pathlib import PurePath
 
 from schemas.profiles.source import (
@@ -121,18 +122,15 @@ def _find_derived(titles: Sequence[str], profile: SourceProfile) -> tuple[Derive
     for field, source in profile.fields.items():
         parts = [find(spellings) for spellings in source.parts]
         if parts and min(parts) >= 0 and find(source.titles) < 0:
-            derived.append(Derived((field,), _joiner(field, parts), source.parts[0][0]))
+            derived.append(Derived((field,), partial(_join, field, parts), source.parts[0][0]))
     return tuple(derived)
 
 
-def _joiner(field: SourceField, places: Sequence[int]) -> Callable[[Sequence[str]], Sequence[str]]:
-    def join(fields: Sequence[str]) -> Sequence[str]:
-        values = [fields[place] for place in places]
-        if field is F.DATE_NAISSANCE:
-            return ["/".join(value.zfill(2) for value in values) if any(values) else ""]
-        return [" ".join(filter(None, values))]
-
-    return join
+def _join(field: SourceField, places: Sequence[int], fields: Sequence[str]) -> Sequence[str]:
+    values = [fields[place] for place in places]
+    if field is F.DATE_NAISSANCE:
+        return ["/".join(value.zfill(2) for value in values) if any(values) else ""]
+    return [" ".join(filter(None, values))]
 
 
 def _split(split: SplitSource, place: int) -> Derived:
@@ -155,24 +153,20 @@ def _split_names(text: str) -> tuple[str, str]:
     return " ".join(words[:names]), " ".join(words[names:])
 
 
-def _split_by(pattern: re.Pattern[str], *, second: bool) -> Callable[[str], tuple[str, str]]:
-    """Return a splitter; a text of another shape is the second half, or the first one."""
-
-    def split(text: str) -> tuple[str, str]:
-        if match := pattern.fullmatch(text):
-            first, *rest = match.groups("")
-            return first, "".join(rest)
-        return ("", text) if second else (text, "")
-
-    return split
+def _split_by(pattern: re.Pattern[str], text: str, *, second: bool) -> tuple[str, str]:
+    """Split a text of this form; a text of another form is the second half, or the first one."""
+    if match := pattern.fullmatch(text):
+        first, *rest = match.groups("")
+        return first, "".join(rest)
+    return ("", text) if second else (text, "")
 
 
 SPLITS: Mapping[SplitShape, Callable[[str], tuple[str, str]]] = {
     SplitShape.NOM_PRENOMS: _split_names,
-    SplitShape.NUMERO_VOIE: _split_by(_NUMERO, second=True),
-    SplitShape.CODE_POSTAL_VILLE: _split_by(_POSTAL, second=True),
-    SplitShape.LIEU_DEPARTEMENT: _split_by(_LIEU, second=False),
-    SplitShape.BUREAU_LIBELLE: _split_by(_BUREAU, second=False),
+    SplitShape.NUMERO_VOIE: partial(_split_by, _NUMERO, second=True),
+    SplitShape.CODE_POSTAL_VILLE: partial(_split_by, _POSTAL, second=True),
+    SplitShape.LIEU_DEPARTEMENT: partial(_split_by, _LIEU, second=False),
+    SplitShape.BUREAU_LIBELLE: partial(_split_by, _BUREAU, second=False),
 }
 """Splits the text of a column; raises ValueError if it cannot be split."""
 

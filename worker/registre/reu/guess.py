@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from difflib import SequenceMatcher
+from functools import partial
 from itertools import islice
 from typing import NamedTuple
 
@@ -233,7 +234,9 @@ def _find_compound(
 ) -> list[_Reasoned]:
     found: list[_Reasoned] = []
     if F.DATE_NAISSANCE in missing:
-        parts = [_find_part(columns, word) for word in ("jour", "mois", "annee")]
+        numbers = [it for it in columns if it.has_form(_is(r"\d{1,4}"))]
+        alike = ([it.title for it in numbers if word in fold(it.title).split()] for word in ("jour", "mois", "annee"))
+        parts = [titles[0] if len(titles) == 1 else "" for titles in alike]
         found += _join_parts(F.DATE_NAISSANCE, parts, "le jour, le mois et l'année ont chacun leur colonne")
     if F.PRENOMS in missing:
         prenoms = [it.title for it in columns if fold(it.title).startswith("prenom")]
@@ -242,18 +245,12 @@ def _find_compound(
         may_hold = (
             it for place, it in enumerate(columns) if it.title and positions.get(place, "") in {"", *shape.fields}
         )
-        column = next((it for it in may_hold if _is_compound(it, shape)), None)
+        column = next((it for it in may_hold if it.has_form(partial(_has_both_halves, shape))), None)
         if column and {*shape.fields} & {*missing}:
             mapping = SourceMapping(splits=(SplitSource(titles=(column.title,), shape=shape),))
             label = f"dans « {column.title} » : {shape}"
             found.append((f"ses valeurs sont « {shape} »", Proposal(label=label, fields=shape.fields, mapping=mapping)))
     return found
-
-
-def _find_part(columns: Sequence[_Column], word: str) -> str:
-    """Return the title of the only column of numbers that has this word; else an empty text."""
-    alike = [it.title for it in columns if word in fold(it.title).split() and it.has_form(_is(r"\d{1,4}"))]
-    return alike[0] if len(alike) == 1 else ""
 
 
 def _join_parts(field: SourceField, titles: Sequence[str], reason: str) -> list[_Reasoned]:
@@ -264,13 +261,8 @@ def _join_parts(field: SourceField, titles: Sequence[str], reason: str) -> list[
     return [(reason, Proposal(label=" + ".join(titles), fields=(field,), mapping=mapping))]
 
 
-def _is_compound(column: _Column, shape: SplitShape) -> bool:
-    """Return whether most values of the column have both halves."""
-
-    def has_both(value: str) -> bool:
-        try:
-            return all(SPLITS[shape](value))
-        except ValueError:
-            return False
-
-    return column.has_form(has_both)
+def _has_both_halves(shape: SplitShape, value: str) -> bool:
+    try:
+        return all(SPLITS[shape](value))
+    except ValueError:
+        return False
