@@ -418,14 +418,6 @@ UNDO_DAYS = 30
 """Days during which an import can be undone: the default retention of the exports volume."""
 
 
-def _say_day(schema: dict[str, Any]) -> None:
-    is_redated = {"properties": {"act": {"const": PreviewAct.REDATE}}}
-    schema |= {
-        "if": is_redated,
-        "then": {"required": ["taken_on"], "properties": {"taken_on": {"type": "string"}}},
-    }
-
-
 class RegistreCorrectionRequested(Contract):
     """Request a preview of undoing an import, or of changing its date.
 
@@ -434,7 +426,12 @@ class RegistreCorrectionRequested(Contract):
 
     EVENT_TYPE: ClassVar[str] = REQUEST_REGISTRE_CORRECTION
 
-    model_config = ConfigDict(json_schema_extra=_say_day)
+    model_config = ConfigDict(
+        json_schema_extra={
+            "if": {"properties": {"act": {"const": PreviewAct.REDATE}}},
+            "then": {"required": ["taken_on"], "properties": {"taken_on": {"type": "string"}}},
+        }
+    )
 
     commune: CodeCommune
     import_id: Annotated[RowId, Field(description="`import_id` of the view `imports`, of that commune alone.")]

@@ -63,6 +63,9 @@ def _render(
     address = context.url("anomalies", export=file.export_id)
     groups = read_page(report, summary, criteria.text, page)
     context.record_seen(SeenPage.SEARCH if criteria.text else SeenPage.ANOMALIES, len(groups), file.export_id)
+    by_bureau: Counter[str] = Counter()
+    for kind, number in summary.counts.items():
+        by_bureau[kind.bureau] += number
     return context.render(
         "anomalies/anomalies.html",
         file=file,
@@ -70,7 +73,10 @@ def _render(
         filters=filters,
         summary=summary,
         kinds=_kinds(summary),
-        bureaux=_bureaux(summary),
+        bureaux={
+            code or NO_BUREAU: f"{f'Bureau {code}' if code else 'Sans bureau, ou tout le fichier'} ({number})"
+            for code, number in sorted(by_bureau.items())
+        },
         columns={it: it for it in sorted({kind.column for kind in summary.counts}) if it},
         groups=groups,
         paging=Paging.of(address, filters, page=page, total=summary.groups.total(), size=summary.size),
@@ -86,16 +92,6 @@ def _kinds(summary: Summary) -> list[tuple[AnomalyKind, int]]:
     found = [(kind, counts[key]) for key, kind in first.items()]
     gravest_first = [severity.label for severity in Severity]
     return sorted(found, key=lambda it: (gravest_first.index(it[0].severity), -it[1], it[0].code))
-
-
-def _bureaux(summary: Summary) -> dict[str, str]:
-    counts: Counter[str] = Counter()
-    for kind, number in summary.counts.items():
-        counts[kind.bureau] += number
-    return {
-        code or NO_BUREAU: f"{f'Bureau {code}' if code else 'Sans bureau, ou tout le fichier'} ({number})"
-        for code, number in sorted(counts.items())
-    }
 
 
 def _without_report(context: PageContext, file: AskedFile, status: int) -> Response:

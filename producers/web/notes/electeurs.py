@@ -4,7 +4,7 @@ URLs and events hold numbers of rows, never names. The audit trail records each 
 """
 
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -16,7 +16,7 @@ from starlette.responses import Response
 from common.calendrier import majorite_on
 from common.french import count_of, format_birth, short_date
 from common.texte import fold
-from producers.state import State, to_record
+from producers.state import to_record
 from producers.web.echeances import may_print, read_tableaux
 from producers.web.forms import Paging, page_number, read_days, read_number, refuse, text, typed
 from producers.web.page_context import NOT_FOUND, PageContext
@@ -126,18 +126,6 @@ def select_incomplete(commune: str) -> Select[Any]:
     return select(_INCOMPLETE).where(view.code_commune == commune).order_by(*order)
 
 
-def select_with_motif(commune: str) -> Select[Any]:
-    view = _NOTES.c
-    return select(_NOTES).where(view.code_commune == commune).order_by(view.jour.desc(), view.mouvement.desc())
-
-
-def _read_numbered(state: State, commune: str, numbers: Collection[int]) -> list[MouvementLine]:
-    """Return the mouvements with these numbers that can be completed or corrected."""
-    found = [select(view).where(view.c.code_commune == commune) for view in (_INCOMPLETE, _NOTES)]
-    rows = [row for it in found for row in state.read(it.where(column("mouvement").in_(numbers)))]
-    return list({row.mouvement: _to_line(row) for row in rows}.values())
-
-
 def _to_line(row: Row[Any]) -> MouvementLine:
     day = row.jour if row.is_dated else None
     return to_record(MouvementLine, row, day=day, bureau=row.nouveau_bureau or row.ancien_bureau)
@@ -147,10 +135,13 @@ def complete_motifs(context: PageContext) -> Response:
     """« Enregistrer »: note all changed lines in one event; « Appliquer à tous » includes the lines of other pages."""
     form = typed(context.form)
     filled = _Filled(form)
-    lines = _read_numbered(context.services.state, context.commune.code, filled.numbers)
+    state, commune = context.services.state, context.commune.code
+    queries = [select(view).where(view.c.code_commune == commune) for view in (_INCOMPLETE, _NOTES)]
+    rows = [row for it in queries for row in state.read(it.where(column("mouvement").in_(filled.numbers)))]
+    lines = list({row.mouvement: _to_line(row) for row in rows}.values())
     if filled.is_for_all and form.get("portee") == "toutes":
-        rows = context.services.state.read(select_incomplete(context.commune.code).limit(MOST_MOTIFS))
-        lines = list({line.mouvement: line for line in (*lines, *map(_to_line, rows))}.values())[:MOST_MOTIFS]
+        more = state.read(select_incomplete(commune).limit(MOST_MOTIFS))
+        lines = list({line.mouvement: line for line in (*lines, *map(_to_line, more))}.values())[:MOST_MOTIFS]
     completed = [it for line in lines if (it := filled.complete(line))]
     found = filled.found
     if not completed and not found:
@@ -217,7 +208,10 @@ def _are_noted(context: PageContext) -> bool:
 
 def show_motifs(context: PageContext) -> Response:
     pending, are_noted = read_declarations(context, "motifs"), _are_noted(context)
-    query = select_with_motif(context.commune.code) if are_noted else select_incomplete(context.commune.code)
+    query = select_incomplete(context.commune.code)
+    if are_noted:
+        view, commune = _NOTES.c, context.commune.code
+        query = select(_NOTES).where(view.code_commune == commune).order_by(view.jour.desc(), view.mouvement.desc())
     rows, paging = context.read_page(query, MOUVEMENTS, {_OF_NOTED: "1"} if are_noted else {})
     lines = [_to_line(row) for row in rows]
     context.record_seen(SeenPage.MOTIFS, len(lines))
@@ -285,17 +279,6 @@ def show_doubts(context: PageContext) -> Response:
     )
 
 
-def _find_electeurs(state: State, commune: str, nom: str, born: str) -> list[Row[Any]]:
-    """Return the electors of the commune born on that day whose name starts with `nom`; each person once."""
-    view = _ELECTEURS.c
-    query = select(_ELECTEURS).where(view.code_commune == commune, view.date_naissance == born)
-    wanted, found = _fold(nom), dict[tuple[str, str], Row[Any]]()
-    for row in state.read(query.order_by(view.electeur)):
-        if any(_fold(name).startswith(wanted) for name in (row.nom_naissance, row.nom_usage)):
-            found.setdefault((row.nom_naissance, row.prenoms), row)
-    return list(found.values())[:30]
-
-
 def _fold(words: str) -> str:
     return "".join(filter(str.isalnum, fold(words)))
 
@@ -319,14 +302,20 @@ def _searched(context: PageContext) -> dict[str, str]:
 
 
 def _search(context: PageContext) -> list[Row[Any]]:
+    """Return the electors of the commune with this beginning of a name and this date of birth; each person once."""
     form, wrong = _searched(context), dict[str, str]()
     if not form["nom"]:
         wrong["nom"] = "écrivez le début du nom"
     if not _BIRTH.fullmatch(form["naissance"]):
         wrong["naissance"] = "écrivez la date de naissance, JJ/MM/AAAA"
     refuse(form, wrong)
-    born = "-".join(reversed(form["naissance"].split("/")))
-    return _find_electeurs(context.services.state, context.commune.code, form["nom"], born)
+    view, born = _ELECTEURS.c, "-".join(reversed(form["naissance"].split("/")))
+    query = select(_ELECTEURS).where(view.code_commune == context.commune.code, view.date_naissance == born)
+    wanted, found = _fold(form["nom"]), dict[tuple[str, str], Row[Any]]()
+    for row in context.services.state.read(query.order_by(view.electeur)):
+        if any(_fold(name).startswith(wanted) for name in (row.nom_naissance, row.nom_usage)):
+            found.setdefault((row.nom_naissance, row.prenoms), row)
+    return list(found.values())[:30]
 
 
 def _require_right(context: PageContext) -> None:

@@ -97,6 +97,9 @@ def examine(file: IO[bytes], name: str) -> UploadedFile:
         except UnicodeDecodeError:
             is_utf8 = False
         last = chunk[-1:]
+    first_line = starts.partition(b"\n")[0]
+    separators = {mark: first_line.count(mark.encode()) for mark in SEPARATORS}
+    separator = max(separators, key=lambda mark: separators[mark])
     return UploadedFile(
         name=name.replace("\\", "/").rpartition("/")[2][:255],
         size=size,
@@ -108,15 +111,9 @@ def examine(file: IO[bytes], name: str) -> UploadedFile:
         has_lf=ends > ends_crlf,
         is_utf8=is_utf8,
         is_ascii=is_ascii,
-        separator=_separator(starts.partition(b"\n")[0]),
+        separator=separator if separators[separator] else "",
         has_quotes=has_quotes,
     )
-
-
-def _separator(line: bytes) -> str:
-    counts = {mark: line.count(mark.encode()) for mark in SEPARATORS}
-    best = max(counts, key=lambda mark: counts[mark])
-    return best if counts[best] else ""
 
 
 if TYPE_CHECKING:
