@@ -16,7 +16,7 @@ from worker.cli.options import CODE_COMMUNE, print_json, system_user, worker_dat
 from worker.errors import RefusedError
 from worker.exports.integrity import UNKNOWN_SECONDS, FileFault, Orphan, Verified, find_orphans, skip_ids, verify_files
 from worker.exports.models import Export
-from worker.exports.purge import Due, Purged, find_due, purge_files, remove_files, total
+from worker.exports.purge import Purged, find_due, purge_files, remove_files, total
 from worker.exports.storage import Storage
 from worker.registre.imports.history import purge_versions
 from worker.registre.imports.report import name_some
@@ -60,7 +60,10 @@ def purge(context: click.Context, *, dry_run: bool, older_than: int | None, yes:
     if as_json:
         print_json({"days": days, "due": due._asdict(), "purged": done and done._asdict(), **found})
     elif done is None:
-        _show_due(days, due, found[_CAME_BACK])
+        size = format_size(due.size)
+        click.echo(f"Seraient purgés : {count_of(due.exports, 'export')} ({size}) de plus de {count_of(days, 'jour')}.")
+        for path in found[_CAME_BACK]:
+            click.echo(f"Revenu après sa purge, serait effacé : {path}")
     else:
         _show_done(days, done)
     if due.unnotified and not as_json:
@@ -71,15 +74,6 @@ def purge(context: click.Context, *, dry_run: bool, older_than: int | None, yes:
         click.echo(f"Inconnu de la base, à effacer à la main s'il ne sert pas : {path}")
     if done and done.failures:
         context.exit(ExitCode.FAILED)
-
-
-def _show_due(days: int, due: Due, came_back: Sequence[str]) -> None:
-    click.echo(
-        f"Seraient purgés : {count_of(due.exports, 'export')} ({format_size(due.size)}) de plus de "
-        f"{count_of(days, 'jour')}."
-    )
-    for path in came_back:
-        click.echo(f"Revenu après sa purge, serait effacé : {path}")
 
 
 def _show_done(days: int, done: Purged) -> None:

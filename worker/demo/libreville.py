@@ -71,7 +71,7 @@ def years_before(day: date, years: int) -> date:
         return day.replace(year=day.year - years, day=28)
 
 
-def _relative(today: date) -> Mapping[str, str]:
+def _read(name: str, today: date) -> Iterator[list[str]]:
     majority = years_before(today, 18)
     days = {
         "aujourd'hui": today,
@@ -82,11 +82,7 @@ def _relative(today: date) -> Mapping[str, str]:
         "17 ans depuis 7 jours": years_before(today, 17) - timedelta(7),
     }
     written = {name: f"{day:%d/%m/%Y}" for name, day in days.items()}
-    return written | {"année des 18 ans": str(majority.year)}
-
-
-def _read(name: str, today: date) -> Iterator[list[str]]:
-    relative = _relative(today)
+    relative = written | {"année des 18 ans": str(majority.year)}
     with (_FOLDER / name).open(encoding="utf-8", newline="") as file:
         for values in csv.reader(file, delimiter=";"):
             yield [value.format_map(relative) if "{" in value else value for value in values]

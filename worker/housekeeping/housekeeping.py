@@ -231,7 +231,10 @@ def plan_reminders(engine: Engine, registre: Engine, days: Collection[int], toda
     today = cache(today)  # one day of a commune for the whole plan, even when midnight passes
     with snapshot(engine) as connection:
         wishing = _read_wishing(connection)
-        made = _read_made(connection, today("") - _REMEMBERED)
+        made: dict[str, set[str]] = defaultdict(set)
+        reminders = select(Reminder.code_commune, Reminder.echeances).where(Reminder.day >= today("") - _REMEMBERED)
+        for commune, echeances in connection.execute(reminders):
+            made[commune] |= {one.part for one in DEADLINES.validate_python(echeances)}
         due = _read_withdrawals(connection, wishing, today)
     if not wishing:
         return 0
@@ -250,15 +253,6 @@ def _read_wishing(connection: Connection) -> set[str]:
     others = select(Recipient.code_commune, Recipient.kinds).where(Recipient.disabled_at.is_(None)).distinct()
     rows = [*agents, *connection.execute(others)]
     return {commune for commune, kinds in rows if Wish.DEADLINE in split_wishes(kinds)}
-
-
-def _read_made(connection: Connection, first: date) -> dict[str, set[str]]:
-    made: dict[str, set[str]] = defaultdict(set)
-    for commune, echeances in connection.execute(
-        select(Reminder.code_commune, Reminder.echeances).where(Reminder.day >= first)
-    ):
-        made[commune] |= {one.part for one in DEADLINES.validate_python(echeances)}
-    return made
 
 
 def _read_withdrawals(connection: Connection, wishing: set[str], today: Today) -> dict[str, list[Deadline]]:

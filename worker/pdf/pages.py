@@ -183,11 +183,13 @@ class Pages:
             y = draw_lines(canvas, LEFT, self.y, styles.partie, lines)
             end = LEFT + styles.partie.width(lines[-1]) + 4
             draw_lines(canvas, end, y + styles.partie.leading - 1, styles.body, [code], GREY)
-        titre, rest = _split_titre(styles.titre, tableau.titre, width)
+        main, mark, rest = tableau.titre.partition(" (")
+        is_split = mark and styles.titre.width(tableau.titre) > width
+        titre = f"{main} " if is_split else tableau.titre
         with tags.element("H1"):
             y = draw_lines(canvas, LEFT, y - 3, styles.titre, styles.titre.break_text(titre, width))
-            if rest:
-                y = draw_lines(canvas, LEFT, y, styles.partie, styles.partie.break_text(rest, width))
+            if is_split:
+                y = draw_lines(canvas, LEFT, y, styles.partie, styles.partie.break_text(f"({rest}", width))
         self.y = y - 1
         self.text("P", styles.strong, styles.strong.break_text(tableau.liste, width))
         self.text("P", styles.body, styles.body.break_text(tableau.reference_legale, width), GREY)
@@ -196,23 +198,18 @@ class Pages:
     def _draw_aside(self) -> float:
         canvas, styles, tableau, tags = self.canvas, self.styles, self._tableau, self.tags
         width = RIGHT - _ASIDE
-        y = self._draw_marks(width)
+        y = TOP
+        if tableau.is_provisoire:  # in spaced letters
+            y = self._draw_mark(styles.mark, y, ["PROVISOIRE"], spacing=1.8) - _AFTER_MARK
+        if tableau.mention:
+            lines = styles.strong.break_text(tableau.mention, width)
+            y = self._draw_mark(styles.strong, y, lines) - _AFTER_MARK
+        y = min(y, TOP - styles.titre.leading - 3)  # at least the height of one of them
         with tags.element("P"):
             y = draw_lines(canvas, _ASIDE, y, styles.strong, styles.strong.break_text(tableau.objet, width))
         with tags.element("P"):
             lines = styles.body.break_text(tableau.edite_le, width)
             return draw_lines(canvas, _ASIDE, y - 1, styles.body, lines, GREY)
-
-    def _draw_marks(self, width: float) -> float:
-        """Draw PROVISOIRE, in spaced letters, and the mention; leave at least the height of one of them."""
-        styles, tableau = self.styles, self._tableau
-        y = TOP
-        if tableau.is_provisoire:
-            y = self._draw_mark(styles.mark, y, ["PROVISOIRE"], spacing=1.8) - _AFTER_MARK
-        if tableau.mention:
-            lines = styles.strong.break_text(tableau.mention, width)
-            y = self._draw_mark(styles.strong, y, lines) - _AFTER_MARK
-        return min(y, TOP - styles.titre.leading - 3)
 
     def _draw_mark(self, style: Style, y: float, lines: Sequence[str], spacing: float = 0) -> float:
         text = self.canvas.beginText(_ASIDE, y - style.ascent)
@@ -230,11 +227,6 @@ class Pages:
 def show_form(name: str, x: float, y: float) -> str:
     """Return the operators that show a form with its origin at this place."""
     return f"q 1 0 0 1 {x:.2f} {y:.2f} cm /{xObjectName(name)} Do Q"
-
-
-def _split_titre(style: Style, titre: str, width: float) -> tuple[str, str]:
-    main, mark, rest = titre.partition(" (")
-    return (f"{main} ", f"({rest}") if mark and style.width(titre) > width else (titre, "")
 
 
 GAP = 6.0

@@ -127,7 +127,13 @@ def _draw_signatures(pages: Pages, signatures: Signatures) -> None:
     pages.need(_height_of_signatures(styles, signatures))
     pages.y -= _BEFORE_SIGNATURES
     top = pages.y
-    _draw_lieu(pages, styles.body, signatures.lieu)
+    lines = [*_break(styles.body, signatures.lieu)]
+    lines[-1] = lines[-1].rstrip(" …")
+    pages.text("P", styles.body, lines)
+    if signatures.lieu.endswith("…"):
+        end = LEFT + styles.body.width(lines[-1]) + 6
+        with pages.tags.artifact():
+            draw_rule(pages.canvas, end, end + _DATE_WIDTH, pages.y + 1, shade=GREY)
     pages.y -= _AFTER_LIEU
     pages.text("P", styles.strong, _break(styles.strong, signatures.titre))
     _draw_seal(pages, top)
@@ -138,16 +144,6 @@ def _draw_signatures(pages: Pages, signatures: Signatures) -> None:
 
 def _break(style: Style, text: str) -> Sequence[str]:
     return style.break_text(text, WIDTH - _SEAL - _DATE_WIDTH - 2 * _GUTTER)
-
-
-def _draw_lieu(pages: Pages, style: Style, lieu: str) -> None:
-    lines = [*_break(style, lieu)]
-    lines[-1] = lines[-1].rstrip(" …")
-    pages.text("P", style, lines)
-    if lieu.endswith("…"):
-        end = LEFT + style.width(lines[-1]) + 6
-        with pages.tags.artifact():
-            draw_rule(pages.canvas, end, end + _DATE_WIDTH, pages.y + 1, shade=GREY)
 
 
 def _draw_place(pages: Pages, left: float) -> None:
@@ -259,7 +255,10 @@ def render_copie(
 
 def _draw_recapitulatif(pages: Pages, sections: Sequence[Section], ending: Ending) -> None:
     has_others = any(section.bilan.others for section in sections)
-    table = Table(pages, _columns_of_bilan(has_others=has_others))
+    titres = [name for name in _NAMES if has_others or name != _AUTRES]
+    numbers = [TableColumn(titre, _NUMBER_WIDTH, is_number=True) for titre in titres]
+    width = WIDTH - len(numbers) * (_NUMBER_WIDTH + GAP)
+    table = Table(pages, [TableColumn("Bureau de vote", width, is_row_title=True), *numbers])
     pages.run(table.heading_height, table.show_heading(pages.body_top))
     table.begin()
     for section in sections:
@@ -422,13 +421,6 @@ def _columns_of_ligne(*, has_nationalite: bool, has_dates: bool) -> tuple[list[T
     ]
     rest = WIDTH - sum(column.width + GAP for column in columns)
     return [*columns, TableColumn(_MOTIF.capitalize(), rest)], attrgetter(*names, _MOTIF)
-
-
-def _columns_of_bilan(*, has_others: bool) -> list[TableColumn]:
-    titres = [name for name in _NAMES if has_others or name != _AUTRES]
-    numbers = [TableColumn(titre, _NUMBER_WIDTH, is_number=True) for titre in titres]
-    width = WIDTH - len(numbers) * (_NUMBER_WIDTH + GAP)
-    return [TableColumn("Bureau de vote", width, is_row_title=True), *numbers]
 
 
 def _numbers_of_bilan(bilan: Bilan, *, has_others: bool) -> tuple[int, ...]:

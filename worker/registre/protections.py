@@ -4,7 +4,6 @@ An export of the REU does not state who is protected, and each import replaces t
 separately, by name and date of birth. Homonyms born on one day are protected together: masking too much does no harm.
 """
 
-from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, delete, insert, select
@@ -76,8 +75,12 @@ def add_protection(connection: Connection, code_commune: str, protege: Protege) 
     Raises:
         RefusedError: neither the lists of the commune nor its mouvements contain the elector.
     """
-    key = protege.folded()
-    known = next((it for it in _namesakes(connection, code_commune, protege) if it.folded() == key), None)
+    key, namesakes = protege.folded(), list[Protege]()
+    listed = select(*_columns(Electeur)).join(ListeCommunale, is_shown())
+    for query, table in ((listed, Electeur), (select(*_columns(MouvementRegistre)), MouvementRegistre)):
+        born = table.code_commune == code_commune, table.date_naissance == protege.date_naissance
+        namesakes += [Protege(*map(clean, row)) for row in connection.execute(query.where(*born))]
+    known = next((it for it in namesakes if it.folded() == key), None)
     if known is None:
         raise RefusedError(
             "personne de ce nom, de ces prénoms et de cette date de naissance, ni sur les listes de la commune ni dans "
@@ -112,14 +115,6 @@ def remove_protection(connection: Connection, code_commune: str, protege: Proteg
     for it in found:
         is_it = [column == value for column, value in zip(_columns(Protection), it, strict=True)]
         connection.execute(delete(Protection).where(Protection.code_commune == code_commune, *is_it))
-
-
-def _namesakes(connection: Connection, code_commune: str, protege: Protege) -> Iterator[Protege]:
-    listed = select(*_columns(Electeur)).join(ListeCommunale, is_shown())
-    for query, table in ((listed, Electeur), (select(*_columns(MouvementRegistre)), MouvementRegistre)):
-        born = table.code_commune == code_commune, table.date_naissance == protege.date_naissance
-        for row in connection.execute(query.where(*born)):
-            yield Protege(*map(clean, row))
 
 
 def _columns(table: type[Protection | Electeur | MouvementRegistre]) -> list[Any]:

@@ -132,21 +132,18 @@ def finish_restore(settings: Settings) -> Path | None:
                 settings.exports_dir.rename(former / _EXPORTS)
             (restoring / _EXPORTS).rename(settings.exports_dir)
         if (restoring / _DATABASE).exists():
-            _exchange_database(database_of(settings), restoring / _DATABASE, former / _DATABASE)
+            database = database_of(settings)
+            if database.exists():
+                write_back(database)
+                database.rename(former / _DATABASE)
+            for suffix in ("-wal", "-shm"):
+                database.with_name(database.name + suffix).unlink(missing_ok=True)
+            (restoring / _DATABASE).rename(database)
         if any(former.iterdir()):
             kept = home / f"avant-restauration-{now():%Y%m%d-%H%M%S}"
             former.rename(kept)
         rmtree(restoring)
     return kept
-
-
-def _exchange_database(database: Path, new: Path, former: Path) -> None:
-    if database.exists():
-        write_back(database)
-        database.rename(former)
-    for suffix in ("-wal", "-shm"):
-        database.with_name(database.name + suffix).unlink(missing_ok=True)
-    new.rename(database)
 
 
 def write_back(database: Path) -> None:

@@ -171,7 +171,12 @@ class _Precheck:
 
     def of_each(self) -> Iterator[Anomaly]:
         yield from self._of_doubles()
-        yield from self._of_electeurs()
+        has_facts = self.spec.has_facts and self.signs == _USUAL
+        query = _suspect_query(self.signs, has_facts=has_facts, separators=self.separators)
+        rows = self.connection.execute(query, self.spec.parameters, execution_options=self.options)
+        for row in rows:
+            self.census.needs_cleaning |= row.needs_cleaning
+            yield from self._of_electeur(row)
 
     def _of_file(self) -> Iterator[Anomaly]:
         census = self.census
@@ -240,14 +245,6 @@ class _Precheck:
             number = Counter(homes)
             for row, home in zip(members, homes, strict=True):
                 yield self._of(row, rules.TWICE if number[home] > 1 else rules.HOMONYM)
-
-    def _of_electeurs(self) -> Iterator[Anomaly]:
-        has_facts = self.spec.has_facts and self.signs == _USUAL
-        query = _suspect_query(self.signs, has_facts=has_facts, separators=self.separators)
-        rows = self.connection.execute(query, self.spec.parameters, execution_options=self.options)
-        for row in rows:
-            self.census.needs_cleaning |= row.needs_cleaning
-            yield from self._of_electeur(row)
 
     def _of_electeur(self, row: Row[Any]) -> Iterator[Anomaly]:
         values = row._mapping  # noqa: SLF001 — SQLAlchemy's public name for the row as a mapping

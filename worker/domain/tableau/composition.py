@@ -29,7 +29,6 @@ from worker.domain.tableau.model import (
     LigneRules,
     Lignes,
     Partie,
-    PartieModele,
     Section,
     Signataire,
     Signatures,
@@ -146,7 +145,10 @@ def _make_sections(demande: Demande, liste: "ListeDeCommune", survey: Survey, li
         total += avant
         parties = tuple(_make_parties(demande, sides, lignes_of))
         bilan = _bilan(avant, sides, others[bureau.code])
-        yield Section(bureau.code or SANS_BUREAU, _titre(bureau), parties, bilan)
+        titre = "Électeurs sans bureau de vote"
+        if bureau.code:
+            titre = f"Bureau {bureau.code} — {bureau.libelle}" if bureau.libelle else f"Bureau {bureau.code}"
+        yield Section(bureau.code or SANS_BUREAU, titre, parties, bilan)
     is_alone = demande.presentation is Presentation.COMMUNE
     parties = tuple(_make_parties(demande, commune, lignes_of if is_alone else lambda _ids: ()))
     bilan = _bilan(total, commune, others.total(), is_commune=True)
@@ -157,7 +159,10 @@ def _make_parties(demande: Demande, sides: Sides, lignes_of: LignesOf) -> Iterat
     modele = MODELES[demande.type]
     for part, side in ((modele.additions, sides.additions), (modele.retranchements, sides.retranchements)):
         if part and demande.presentation is not Presentation.RECAPITULATIF:
-            yield Partie(part.titre, lignes_of(side.ids), _total(part, side))
+            total = f"{part.total} : {count_in_words(len(side.ids), 'électeur')}"
+            if side.changements:
+                total += f", dont {count_in_words(side.changements, 'changement')} de bureau"
+            yield Partie(part.titre, lignes_of(side.ids), total)
 
 
 def _bilan(avant: int, sides: Sides, others: int, *, is_commune: bool = False) -> Bilan:
@@ -265,19 +270,6 @@ def _signatures(demande: Demande, nom_commune: str) -> Signatures | None:
 
 SANS_BUREAU = "–"
 """Code of the section of electors without a bureau: an empty code is the commune's."""
-
-
-def _total(part: PartieModele, side: Side) -> str:
-    total = f"{part.total} : {count_in_words(len(side.ids), 'électeur')}"
-    if side.changements:
-        total += f", dont {count_in_words(side.changements, 'changement')} de bureau"
-    return total
-
-
-def _titre(bureau: BureauElecteurs) -> str:
-    if not bureau.code:
-        return "Électeurs sans bureau de vote"
-    return f"Bureau {bureau.code} — {bureau.libelle}" if bureau.libelle else f"Bureau {bureau.code}"
 
 
 _BLANK = "____________"

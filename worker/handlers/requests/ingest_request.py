@@ -238,19 +238,15 @@ def _read(arrival: Arrival, services: Services, authorization: Authorization) ->
     try:
         answer = reader(event, services, authorization)
     except NotKnownYetError:
-        if not arrival.is_last or not _may_precede(arrival, services):
+        # The cancellation of a whole request: its account may have sent the request without an answer yet.
+        is_whole = event.type == REQUEST_CANCEL and not event.data.get("exports")
+        if not (arrival.is_last and is_whole and count_waiting(services.engine, arrival.sender) <= services.quota_bulk):
             raise
         answer = Cancellation("", event.data["requested_by"], None, ())
     principal = authorization.principal(answer.commune, answer.requested_by)
     if isinstance(answer, ExportPlan):
         return replace(answer, requested_by=principal)
     return replace(answer, requested_by=principal, account=authorization.account)
-
-
-def _may_precede(arrival: Arrival, services: Services) -> bool:
-    """Whether an event cancels a whole request, so that its account may have sent the request without an answer yet."""
-    is_whole = arrival.event.type == REQUEST_CANCEL and not arrival.event.data.get("exports")
-    return is_whole and count_waiting(services.engine, arrival.sender) <= services.quota_bulk
 
 
 def _record(arrival: Arrival, services: Services, answer: Read | RefusedError) -> Sequence[Doorbell]:

@@ -15,7 +15,7 @@ from schemas.profiles.platform import IDENTITY
 from schemas.vocabulary import DoubtDecision, Liste, Nature
 from worker.domain.identite import fold_identite
 from worker.registre.comparaison.doubts import decide_doubt
-from worker.registre.imports.chain import Interval, read_intervals
+from worker.registre.imports.chain import read_intervals
 from worker.registre.models import UNDONE, Doubt, Electeur, MouvementRegistre
 
 
@@ -62,7 +62,9 @@ def _find_pairs(connection: Connection, import_id: int) -> Iterator[tuple[Row[An
         (new, *others), last = news[key], formers[key][-1]
         others += [it for it in formers[key] if it is not last and it.import_id == last.import_id]
         is_alone = still[new.code_commune, new.liste, _who(new)] == (new.nature != Nature.RADIATION)
-        if not others and is_alone and _may_be(last, intervals[new.code_commune, new.liste]):
+        interval, day = intervals[new.code_commune, new.liste], last.date_mouvement
+        # Without a noted day, the interval of the former mouvement ends after the start of this one.
+        if not others and is_alone and (interval.has(day) or (not last.is_dated and day > interval.after)):
             yield last, new
 
 
@@ -77,12 +79,6 @@ def _group(rows: Iterable[Row[Any]]) -> dict[Hashable, list[Row[Any]]]:
 
 def _who(row: Row[Any]) -> Hashable:
     return fold_identite(*(getattr(row, name) for name in IDENTITY))
-
-
-def _may_be(former: Row[Any], interval: Interval) -> bool:
-    """Return whether the change may lie in the interval; without a noted day, its own interval ends after the start."""
-    day = former.date_mouvement
-    return interval.has(day) or (not former.is_dated and day > interval.after)
 
 
 def _restore_decisions(connection: Connection, import_id: int, pairs: Collection[tuple[Row[Any], Row[Any]]]) -> int:
