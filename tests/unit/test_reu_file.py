@@ -87,11 +87,11 @@ def test_a_quote_that_is_never_closed_costs_its_own_line_only(tmp_path: Path, qu
 
 def test_a_file_of_quotes_that_never_close_is_read_in_linear_time(tmp_path: Path) -> None:
     """Each line was read to the end of the file: 1 MB stopped the imports of all communes for a quarter of an hour."""
-    number = 40_000
+    number = 15_000
     path = _write(tmp_path / "reu.csv", *['x";"'] * number)
     begun = time.process_time()
     assert [fields for _, fields in _records_here(path)] == [Broken.QUOTES] * (number - 1) + [Broken.CUT]
-    assert time.process_time() - begun < 15
+    assert time.process_time() - begun < 3
 
 
 def test_a_value_that_no_register_has_costs_its_own_line_only(tmp_path: Path) -> None:

@@ -41,8 +41,8 @@ def test_a_value_is_cleaned(value: str, expected: str) -> None:
 def test_many_marks_on_a_letter_take_linear_time(fold_one: Callable[[str], object], marks: str) -> None:
     """Python sorts them in quadratic time: a form of 300 KB stopped the screen for minutes."""
     begun = time.process_time()
-    fold_one("e" + marks * 200_000)
-    assert time.process_time() - begun < 5
+    fold_one("e" + marks * 60_000)
+    assert time.process_time() - begun < 3
 
 
 def test_separators_become_what_looks_like_them() -> None:
