@@ -2,7 +2,6 @@
 
 import re
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -55,17 +54,14 @@ def _closed(schema: Any) -> Any:  # noqa: ANN401 — a piece of a schema
     return closed
 
 
-def _crds() -> Iterator[tuple[str, Manifest]]:
+def test_every_object_is_valid(manifests: list[Manifest]) -> None:
+    defined = {}
     for path in CRDS.glob("*.yaml"):
         definition = yaml.safe_load(path.read_text("utf-8"))
         [version] = definition["spec"]["versions"]
         schema = version["schema"]["openAPIV3Schema"]
         schema["properties"]["metadata"]["properties"] = {"name": {"type": "string"}, "namespace": {}, "labels": {}}
-        yield definition["spec"]["names"]["kind"], _closed(schema)
-
-
-def test_every_object_is_valid(manifests: list[Manifest]) -> None:
-    defined = dict(_crds())
+        defined[definition["spec"]["names"]["kind"]] = _closed(schema)
     for manifest in [*manifests, *_build(FOLDER / "monitoring")]:
         if schema := defined.get(manifest["kind"]):
             Draft202012Validator(schema).validate(manifest)

@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 from sqlalchemy import Engine, text
 from sqlalchemy.orm import Session
@@ -43,7 +42,12 @@ class Case:
 
 
 def read_cases() -> list[Case]:
-    return [_read_case(path.parent) for path in sorted(FOLDER.glob("*/case.toml"))]
+    cases = []
+    for path in sorted(FOLDER.glob("*/case.toml")):
+        fields = tomllib.loads(path.read_text("utf-8"))
+        listes = tuple(map(Liste, fields["listes"]))
+        cases.append(Case(path.parent, fields["commune"], fields["nom"], listes, fields["created_at"]))
+    return cases
 
 
 def produce(case: Case, database_url: str, folder: Path) -> dict[str, bytes]:
@@ -55,17 +59,6 @@ def produce(case: Case, database_url: str, folder: Path) -> dict[str, bytes]:
         for export_id in exports:
             desk.process(export_id)
         return dict(_collect(desk.engine, desk.services.storage, exports))
-
-
-def _read_case(folder: Path) -> Case:
-    fields: dict[str, Any] = tomllib.loads((folder / "case.toml").read_text("utf-8"))
-    return Case(
-        folder,
-        fields["commune"],
-        fields["nom"],
-        tuple(Liste(liste) for liste in fields["listes"]),
-        fields["created_at"],
-    )
 
 
 def _fill(engine: Engine, case: Case, folder: Path) -> None:

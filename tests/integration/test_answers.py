@@ -8,6 +8,7 @@ import re
 from datetime import UTC, date, datetime
 from threading import Event
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from sqlalchemy import select, update
@@ -162,7 +163,7 @@ def test_an_account_that_asks_hears_each_second_how_far_a_file_is(desk: DepotsDe
     assert len({said.id for said, _ in published}) == 2
 
     _pass_a_second(desk)
-    _publish_progress(desk, _away)
+    _publish_progress(desk, Mock(side_effect=TransientError("away")))
     _publish_progress(desk, _keep(published))
     assert len(published) == 2, "what could not leave at its second never does"
     desk.run("UPDATE request SET completed_at = created_at")
@@ -213,10 +214,6 @@ def _begin(desk: DepotsDesk, event_id: str, liste: str, **columns: Any) -> None:
 
 def _pass_a_second(desk: DepotsDesk) -> None:
     desk.run("UPDATE work SET due_at = NULL")
-
-
-def _away(_event: CloudEvent, _account: str) -> None:
-    raise TransientError("away")
 
 
 NAMES = {"id", "time", "correlationid", "causationid", "export_id", "request_id"}

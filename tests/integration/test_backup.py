@@ -74,9 +74,7 @@ def test_a_restored_installation_goes_on_from_the_dump(
 ) -> None:
     checkout = tmp_path / "checkout"
     checkout.mkdir()
-    programs = _make_checkout(checkout)
-    environment = _of_containers(own_deployment, town)
-    environment["PATH"] = f"{programs}:{environment['PATH']}"
+    environment = _make_checkout(checkout, own_deployment, town)
     notified, ready, queued, running = _leave_work_in_every_state(own_deployment, town, mailbox)
     saved, restored = map(_commands, ON_POSTGRESQL)
     _run(saved, checkout, environment)
@@ -188,20 +186,16 @@ os.execvp(command[0], command)
 """A `docker` that runs here what a container would; `tests/boxes` runs the same commands on an engine."""
 
 
-def _make_checkout(folder: Path) -> Path:
-    """A folder in which `deploy/prefecture` works on the servers of the test."""
+def _make_checkout(folder: Path, deployment: Deployment, town: Town) -> dict[str, str]:
+    """Prepare a folder in which `deploy/prefecture` works on the servers of the test, in the returned environment."""
     for name in ("deploy", "worker"):
         (folder / name).symlink_to(ROOT / name)
     docker = folder / "bin" / "docker"
     docker.parent.mkdir()
     docker.write_text(_DOCKER.format(python=sys.executable, sql=DEPLOY / "database"))
     docker.chmod(0o755)
-    return docker.parent
-
-
-def _of_containers(deployment: Deployment, town: Town) -> dict[str, str]:
     return town.environment | {
-        "PATH": f"{Path(POSTGRESQL.program('pg_dump')).parent}:{os.environ['PATH']}",
+        "PATH": f"{docker.parent}:{Path(POSTGRESQL.program('pg_dump')).parent}:{os.environ['PATH']}",
         "PYTHONPATH": str(ROOT),
         "PGHOST": "127.0.0.1",
         "PGPORT": str(deployment.server.port),

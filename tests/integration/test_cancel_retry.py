@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from functools import partial
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from sqlalchemy import RowMapping
@@ -242,11 +243,7 @@ def test_who_waits_keeps_the_key(desk: Desk) -> None:
 
 
 def test_a_request_read_while_the_broker_is_away_rings_at_the_next_sweep(desk: Desk) -> None:
-    desk.configure(enqueue=_refuse)
+    desk.configure(enqueue=Mock(side_effect=ConnectionError))
     ingest_request(_event(), desk.services)
     enqueued: list[Doorbell] = []
     assert sweep(desk.engine, enqueued.extend) == len(enqueued) == 1
-
-
-def _refuse(_bells: Sequence[Doorbell]) -> None:
-    raise ConnectionError

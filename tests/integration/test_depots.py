@@ -71,7 +71,7 @@ def test_a_download_that_is_told_late_keeps_its_instant_and_its_place(desk: Depo
 
 def test_a_deposit_said_again_corrects_the_first_and_a_later_one_forgets_the_verdict(desk: DepotsDesk) -> None:
     export_id = desk.make()["export_id"]
-    desk.run("UPDATE export SET finished_at = :at", at=_moment(desk, LAST_WEEK.isoformat() + " 10:00:00"))
+    desk.run("UPDATE export SET finished_at = :at", at=f"{LAST_WEEK} 10:00:00.000")
     desk.deposit(export_id, deposited_on=LAST_WEEK, remarque="première")
     desk.answer(export_id, verdict="rejete", verdict_on=LAST_WEEK, answer=NAMED)
     first = desk.depot(export_id)
@@ -85,11 +85,6 @@ def test_a_deposit_said_again_corrects_the_first_and_a_later_one_forgets_the_ver
     assert kept == [kept[0]] * 3
     assert len(bytes(first["fingerprint"])) == 16 * desk.row(export_id)["electeurs"]
     assert len(desk.audit()) == 4
-
-
-def _moment(desk: DepotsDesk, utc: str) -> object:
-    instant = datetime.fromisoformat(utc).replace(tzinfo=UTC)
-    return instant if desk.engine.dialect.name == "postgresql" else f"{utc}.000"
 
 
 @pytest.mark.slow

@@ -16,6 +16,7 @@ from contextlib import ExitStack, closing, contextmanager
 from itertools import chain
 from multiprocessing import get_context
 from pathlib import Path
+from traceback import walk_stack
 from types import FrameType
 from typing import Any
 from unittest.mock import patch
@@ -86,17 +87,10 @@ class Tracer:
             return
         elif (
             (file := _file_of(frame))
-            and _CHORES not in (file, *_files_above(frame))
+            and _CHORES not in {_file_of(it) for it, _ in walk_stack(frame)}
             and threading.current_thread().name != "background"
         ):
             self._entered.setdefault(thread, {}).setdefault(file)
-
-
-def _files_above(frame: FrameType) -> Iterator[str]:
-    above = frame.f_back
-    while above:
-        yield _file_of(above)
-        above = above.f_back
 
 
 def _file_of(frame: FrameType) -> str:
@@ -154,13 +148,10 @@ def _press_the_button(tracer: Tracer) -> None:
         link, *_ = wait_until(links, timeout=120, message="the link to the file")
         wait_until(lambda: list(settings.mail_dir.glob("*.eml")), timeout=120, message="the mail")
         content = browser.get(link).raise_for_status().content
-        wait_until(lambda: _is_noted(settings.home), timeout=120, message="the download in the record")
+        noted = "SELECT 1 FROM export WHERE downloaded_at IS NOT NULL"
+        with closing(sqlite3.connect(settings.home / "prefecture.db")) as record:
+            wait_until(lambda: record.execute(noted).fetchall(), timeout=120, message="the download in the record")
     assert content == next(settings.exports_dir.rglob("liste-*[0-9].csv")).read_bytes()
-
-
-def _is_noted(home: Path) -> bool:
-    with closing(sqlite3.connect(home / "prefecture.db")) as connection:
-        return bool(connection.execute("SELECT 1 FROM export WHERE downloaded_at IS NOT NULL").fetchall())
 
 
 @pytest.mark.slow

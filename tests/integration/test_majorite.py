@@ -68,13 +68,6 @@ def _shown(made: Made) -> set[str]:
     return {nom for nom in YOUNG if nom in made.text}
 
 
-def _in_file_of(tableaux: TableauDesk, day: date) -> int:
-    """The number of electors in the list file of a day."""
-    created_at = datetime.fromisoformat(f"{day}T12:00:00+02:00")
-    (export_id,) = tableaux.ask_all([(Liste.PRINCIPALE, Format.CSV)], created_at, COMMUNE)
-    return int(tableaux.process(export_id)["electeurs"])
-
-
 def _name_poll(tableaux: TableauDesk, libelle: str) -> None:
     with tableaux.engine.begin() as connection:
         set_scrutin(connection, CalendarScrutin(POLL, libelle))
@@ -91,7 +84,9 @@ def test_of_age_for_the_poll_or_its_second_round(tableaux: TableauDesk) -> None:
     cinq = _make(tableaux, TypeTableau.CINQ_JOURS_REU)
     assert not _shown(cinq)
     assert _figures(cinq) == [26, 0, 0, 26]
-    assert _in_file_of(tableaux, SECOND_ROUND) == 26
+    created_at = datetime.fromisoformat(f"{SECOND_ROUND}T12:00:00+02:00")
+    (export_id,) = tableaux.ask_all([(Liste.PRINCIPALE, Format.CSV)], created_at, COMMUNE)
+    assert tableaux.process(export_id)["electeurs"] == 26
 
 
 def test_whoever_comes_of_age_for_a_poll_that_was_not_known_is_counted(tableaux: TableauDesk) -> None:

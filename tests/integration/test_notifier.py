@@ -245,12 +245,6 @@ def answered(mailbox: Mailbox) -> Iterator[threading.Event]:
     event.set()
 
 
-def _mail() -> EmailMessage:
-    message = EmailMessage()
-    message["From"], message["To"] = "prefecture@example.org", MAIRIE
-    return message
-
-
 @pytest.mark.slow
 def test_a_server_that_takes_its_time_gets_the_mail_once_and_keeps_no_other_waiting(
     desk: Desk, mailbox: Mailbox, answered: threading.Event
@@ -296,7 +290,9 @@ def test_a_server_that_never_answers_the_dot_may_have_the_mail(
     mailbox: Mailbox, answered: threading.Event, answer: float, whole: float
 ) -> None:
     server = SmtpMailer(mailbox.host, mailbox.port, answer_seconds=answer, whole_seconds=whole)
+    mail = EmailMessage()
+    mail["From"], mail["To"] = "prefecture@example.org", MAIRIE
     with pytest.raises(DeliveryDelayedError) as caught:
-        server.send(_mail())
+        server.send(mail)
     assert not caught.value.is_away, "the attempt counts"
     assert not answered.is_set()

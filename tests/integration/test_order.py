@@ -2,6 +2,7 @@
 
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from sqlalchemy import select, update
@@ -169,12 +170,8 @@ def test_a_request_recorded_while_its_cancel_is_deferred_is_seen(
 def test_the_broker_away_the_next_sweep_tells(desk: DepotsDesk) -> None:
     ingest_request(_about(CancelRequested, _ask()), desk.services)
     _due(desk)
-
-    def refuse(_ids: object) -> None:
-        raise TransientError("away")
-
     with pytest.raises(TransientError):
-        sweep(desk.engine, refuse)
+        sweep(desk.engine, Mock(side_effect=TransientError("away")))
     assert len(_sweep_after(desk, due=False)) == 1
 
 

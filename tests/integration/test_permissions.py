@@ -108,7 +108,9 @@ def test_each_process_does_its_work_with_its_own_accounts(deployment: Deployment
     assert purged.exports == 6
     assert purge_refused(notifier, most=0) >= 1
     notifier.dispose()
-    _forget_declared(town)
+    with town.engine.begin() as connection:  # other tests count the rows of this database
+        for table in ("depot", "publication"):
+            connection.execute(text(f"DELETE FROM {table}"))  # noqa: S608 — our own words
     assert "InsufficientPrivilege" not in town.log("worker") + town.log("notifier")
     assert "ACCESS_REFUSED" not in town.log("worker") + town.log("notifier")
 
@@ -138,13 +140,6 @@ def _declare_and_ring(deployment: Deployment, town: Town, files: Sequence[RowMap
     broker = build_broker(deployment.broker.url(VHOST))
     DoorbellQueues(broker).enqueue([Doorbell(it["export_id"], it["kind"], it["is_bulk"]) for it in files])
     broker.close()
-
-
-def _forget_declared(town: Town) -> None:
-    """Other tests count the rows of this database."""
-    with town.engine.begin() as connection:
-        for table in ("depot", "publication"):
-            connection.execute(text(f"DELETE FROM {table}"))  # noqa: S608 — our own words
 
 
 @pytest.mark.slow

@@ -1,7 +1,7 @@
 """The stored comparison of a tableau with the list of the day: counts on the row, names beside the file."""
 
 import json
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -9,7 +9,7 @@ import pytest
 from schemas.tableaux import TypeTableau
 from tests.integration.export_desk import decoded
 from tests.integration.import_desk import COMMUNE, TWO_COMMUNES, MouvementsDesk
-from tests.integration.tableau_desk import Made, TableauDesk
+from tests.integration.tableau_desk import TableauDesk
 from tests.integration.test_majorite import ADULTS, BEFORE, IN_PERIOD, LATER, MEETING, ON_POLL, POLL, invented
 from worker.registre.reu.importer import Intake
 
@@ -26,15 +26,12 @@ def register(register: MouvementsDesk) -> MouvementsDesk:
     return register
 
 
-def _make(tableaux: TableauDesk, day: date) -> Made:
-    asked = {"commune": COMMUNE, "scrutin": POLL, "reunion": BEFORE, "until": MEETING}
-    return tableaux.make(TypeTableau.VINGT_JOURS, created_at=datetime.fromisoformat(f"{day}T12:00:00+02:00"), **asked)
-
-
 def test_who_differs_is_named_beside_the_tableau_and_nowhere_else(
     tableaux: TableauDesk, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    made = _make(tableaux, LATER)
+    asked = {"commune": COMMUNE, "scrutin": POLL, "reunion": BEFORE, "until": MEETING}
+    created_at = datetime.fromisoformat(f"{LATER}T12:00:00+02:00")
+    made = tableaux.make(TypeTableau.VINGT_JOURS, created_at=created_at, **asked)
     record: dict[str, Any] = decoded(made.row["reconciliation"])
     assert record == {
         "liste_on": "2026-10-25",

@@ -119,19 +119,9 @@ def _recall(plant: Planter) -> None:
     _done(plant, recall_id=7)
 
 
-def _alter(plant: Planter) -> None:
+def _damage(plant: Planter, damage: Callable[[Path], object]) -> None:
     _done(plant)
-    plant.file.write_bytes(CONTENT.upper())
-
-
-def _lose(plant: Planter) -> None:
-    _done(plant)
-    plant.file.unlink()
-
-
-def _lose_volume(plant: Planter) -> None:
-    _done(plant)
-    (plant.file.parents[1] / ".prefecture").unlink()
+    damage(plant.file)
 
 
 def _bury_message(plant: Planter) -> None:
@@ -193,9 +183,13 @@ BREAKS: dict[str, tuple[Callable[[Planter], object], str, str]] = {
     "cancelled": (lambda it: it.desk.ask("P.csv=cancelled"), "annulé", "retry"),
     "nothing will make it": (_no_work, "aucun travail n'est plus prévu", "retry"),
     "purged": (partial(_done, purged_at=utc_now()), "après son délai", "retry"),
-    "gone": (_lose, "absent du volume", "retry"),
-    "altered": (_alter, "altéré", "retry"),
-    "another volume": (_lose_volume, "Volume des exports absent", "--accept-volume"),
+    "gone": (partial(_damage, damage=Path.unlink), "absent du volume", "retry"),
+    "altered": (partial(_damage, damage=lambda file: file.write_bytes(CONTENT.upper())), "altéré", "retry"),
+    "another volume": (
+        partial(_damage, damage=lambda file: (file.parents[1] / ".prefecture").unlink()),
+        "Volume des exports absent",
+        "--accept-volume",
+    ),
     "recalled": (_recall, "à refaire : l'import 3 a été annulé", "retry"),
     "anomalies": (partial(_done, bloquantes=2), "2 anomalies bloquantes", "corrige dans le REU"),
     "provisional": (partial(_done, provisoire_until=date(2026, 12, 1)), "provisoire", "à partir du 01/12/2026"),

@@ -103,11 +103,13 @@ def _try(mutant: Mutant, copies: "queue.Queue[Path]") -> Fate:
 
 def _test(copies: "queue.Queue[Path]", nodes: Sequence[str], mutant: Mutant | None = None) -> tuple[int, str]:
     """Run tests in one of the copies, altered or not; pytest's exit code and output."""
+    # SQLite for tests that run on both databases, unless a mutant names the other.
+    chosen = [] if any(map(_is_on_postgresql, nodes)) else ["-k", "not postgresql"]
     copy = copies.get()
     try:
         with _altered(mutant, copy):
             run = subprocess.run(
-                [sys.executable, "-m", "pytest", *_OPTIONS, *(["-x"] if mutant else []), *_one_database(nodes), *nodes],
+                [sys.executable, "-m", "pytest", *_OPTIONS, *(["-x"] if mutant else []), *chosen, *nodes],
                 cwd=copy,
                 env=os.environ | _ENVIRONMENT | ({"TESTS_PATIENCE": "15"} if mutant else {}),
                 capture_output=True,
@@ -120,11 +122,6 @@ def _test(copies: "queue.Queue[Path]", nodes: Sequence[str], mutant: Mutant | No
     finally:
         copies.put(copy)
     return run.returncode, run.stdout + run.stderr
-
-
-def _one_database(nodes: Sequence[str]) -> list[str]:
-    """Choose SQLite for tests that run on both databases, unless a mutant names the other."""
-    return [] if any(map(_is_on_postgresql, nodes)) else ["-k", "not postgresql"]
 
 
 def _is_on_postgresql(node: str) -> bool:

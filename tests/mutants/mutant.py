@@ -1,7 +1,7 @@
 """A mutant: a line of the product with its safeguard removed, and the tests that must fail then."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
@@ -86,14 +86,12 @@ def _find_node(test: str) -> str:
 
 @cache
 def _read_product(root: Path) -> Sequence[tuple[Path, str]]:
-    return list(_walk_product(root))
-
-
-def _walk_product(root: Path) -> Iterator[tuple[Path, str]]:
-    for room in _PRODUCT:
-        for path in sorted((root / room).rglob("*")):
-            if path.suffix in {".py", ".html", ".sh", ".sql", ".xsd"}:
-                yield path.relative_to(root), path.read_text("utf-8")
+    return [
+        (path.relative_to(root), path.read_text("utf-8"))
+        for room in _PRODUCT
+        for path in sorted((root / room).rglob("*"))
+        if path.suffix in {".py", ".html", ".sh", ".sql", ".xsd"}
+    ]
 
 
 @cache

@@ -62,14 +62,10 @@ def make_former(engine: Engine) -> None:
         for name in (f"0044.{engine.dialect.name}", "rows"):
             for statement in _statements((SCHEMAS / f"{name}.sql").read_text("utf-8")):
                 connection.exec_driver_sql(statement)
-        for sequence in _sequences(connection):
+        is_server = engine.dialect.name == "postgresql"
+        for sequence in inspect(connection).get_sequence_names() if is_server else ():
             connection.exec_driver_sql(f"SELECT setval('{sequence}', 100)")
         connection.exec_driver_sql("INSERT INTO alembic_version VALUES ('0044', '0018')")
-
-
-def _sequences(connection: Connection) -> list[str]:
-    is_server = connection.dialect.name == "postgresql"
-    return inspect(connection).get_sequence_names() if is_server else []
 
 
 def _statements(script: str) -> list[str]:

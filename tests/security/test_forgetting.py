@@ -7,6 +7,7 @@ from contextlib import closing
 from datetime import date
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pika
 import pytest
@@ -160,7 +161,7 @@ def _write_everywhere(town: Town, numbers: Iterable[int]) -> None:
     (town.desk.root / HERE / piece_name(made["file_name"], Piece.RAPPORT)).write_text(
         f"Nom;Prénoms;Né\n{every.upper()};Ursule Zélie;14/03/1962\n"
     )
-    away = Spool(town.spool, _refuse)
+    away = Spool(town.spool, Mock(side_effect=PublishError("RabbitMQ (127.0.0.1:5672) est injoignable")))
     away.send(CloudEvent.wrap(_deposit(export_id, said[0]), source="/ecran"))
     assert len(away.waiting()) == 1
     assert not away.drain()
@@ -231,10 +232,6 @@ def _post(town: Town, name: str, import_id: int) -> None:
 
 def _deposit(export_id: int, remarque: str) -> DeclarationNoted:
     return note_file("deposited", export_id, commune=HERE, deposited_on=today(), remarque=remarque)
-
-
-def _refuse(_event: CloudEvent) -> None:
-    raise PublishError("RabbitMQ (127.0.0.1:5672) est injoignable")
 
 
 def _event_about(commune: str, remarque: str) -> bytes:

@@ -16,19 +16,14 @@ from worker.exports.storage import ForeignNameError, Storage
 from worker.settings import Settings
 
 
-@pytest.fixture
-def stranger(tmp_path: Path) -> Path:
-    path = tmp_path / "stranger.csv"
-    path.write_bytes(b"not yours")
-    return path
-
-
 @pytest.mark.slow
 @pytest.mark.database(TEMPLATE)
 @pytest.mark.desk(opened_by=FilesDesk.open)
 @pytest.mark.parametrize("name", ["../../stranger.csv", "{absolute}", "../stranger.csv"])
-def test_to_have_a_strangers_file_purged_or_read(desk: FilesDesk, stranger: Path, name: str) -> None:
+def test_to_have_a_strangers_file_purged_or_read(desk: FilesDesk, tmp_path: Path, name: str) -> None:
     """A row was changed to name another file: that file is neither removed nor opened."""
+    stranger = tmp_path / "stranger.csv"
+    stranger.write_bytes(b"not yours")
     own = desk.make("ordinaire", days=31)
     forged = desk.make("changée", days=31)
     named = name.format(absolute=stranger)

@@ -289,16 +289,6 @@ def test_a_tableau_at_a_date_of_the_other_law_is_refused_with_the_one_to_ask_for
     assert "1er janvier 2019" in str(refused.value)
 
 
-def historical_requests(day: date, polls: tuple[date, ...]) -> list[Demande]:
-    common = {"requested_at": datetime(day.year, day.month, day.day, 12, tzinfo=UTC), "scrutins": polls}
-    dates = (JANVIER, JANVIER_2015, date(2013, 10, 10))
-    return [
-        *(demande(PREMIER, date_tableau=one, **common) for one in dates),
-        demande(SECOND, **common),
-        *(demande(type_, scrutin=poll, **common) for type_ in (ADDITIONS, CINQ_JOURS) for poll in polls),
-    ]
-
-
 @given(
     mouvements(),
     st.dates(date(2013, 9, 1), date(2015, 1, 31)),
@@ -307,7 +297,13 @@ def historical_requests(day: date, polls: tuple[date, ...]) -> list[Demande]:
 def test_each_mouvement_is_in_exactly_one_historical_tableau(
     all_of_them: Sequence[Mouvement], day: date, polls: tuple[date, ...]
 ) -> None:
-    requests = historical_requests(day, polls)
+    common = {"requested_at": datetime(day.year, day.month, day.day, 12, tzinfo=UTC), "scrutins": polls}
+    dates = (JANVIER, JANVIER_2015, date(2013, 10, 10))
+    requests = [
+        *(demande(PREMIER, date_tableau=one, **common) for one in dates),
+        demande(SECOND, **common),
+        *(demande(type_, scrutin=poll, **common) for type_ in (ADDITIONS, CINQ_JOURS) for poll in polls),
+    ]
     for one in all_of_them:
         times = sum(is_in(one, request) for request in requests)
         is_misplaced = one.effet is Effet.ELECTION and (one.nature is not Nature.INSCRIPTION or one.scrutin is None)

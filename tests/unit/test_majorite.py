@@ -230,14 +230,8 @@ def test_the_birthday_is_the_motif_unless_somebody_said_another() -> None:
     )
 
 
-FIRST, SECOND, LAST = BEFORE, date(2026, 12, 15), MEETING
-"""The days of the exports 1, 2 and 3."""
-
-
-def _kept(*imports: int) -> list[Link]:
-    """The exports of the period; only these are kept."""
-    links = [Link(day, True, True, import_id=number) for number, day in enumerate((FIRST, SECOND, LAST), 1)]  # noqa: FBT003
-    return [replace(link, electeurs=1, is_kept=link.import_id in imports) for link in links]
+SECOND = date(2026, 12, 15)
+"""The day of export 2."""
 
 
 def test_a_corrected_name_has_the_address_of_the_day() -> None:
@@ -247,9 +241,13 @@ def test_a_corrected_name_has_the_address_of_the_day() -> None:
     then = _named(replace(_entry(born, BEFORE), numero=2), "AVANT", "1 RUE DE CE JOUR", is_protegee=True)
     now = _named(replace(then, numero=3), "APRES", "3 RUE PLUS TARD")
     registre = Registre([now], versions={2: [then], 3: [now]})
+    links = [
+        Link(day, is_dated=True, is_compared=True, import_id=number, electeurs=1, is_kept=number in registre.versions)
+        for number, day in enumerate((BEFORE, SECOND, MEETING), 1)
+    ]
 
     def shown(*corrected: tuple[str, str], of: Registre = registre) -> list[tuple[int, str, str, bool]]:
-        source = OfAge(Period.of(VINGT), of, _kept(2, 3), corrected)
+        source = OfAge(Period.of(VINGT), of, links, corrected)
         arrived = [it for it in source.stream() if it.is_majorite]
         return [(it.numero, it.personne.nom_naissance, it.personne.adresse, it.personne.is_protegee) for it in arrived]
 

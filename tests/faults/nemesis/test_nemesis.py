@@ -99,7 +99,9 @@ def play_rounds(stage: Stage, rounds: Rounds, seed: int, requests: int) -> None:
     stage.expect(lambda: not stage.count(_UNANSWERED), "an answer to every event")
     stage.let_time_pass(_LATER_SECONDS)
     people.check()
-    if left := _without_row(stage):
+    with Session(stage.town.engine) as session:
+        known = {main_name(name) for name in session.scalars(select(Export.file_name))}
+    if left := [it.name for it in stage.town.exports.glob("*/[!.]*") if main_name(it.name) not in known]:
         raise AssertionError(f"files that no row knows: {left}")
     stage.check(sum(BY_NAME[step.trouble].mails_again for steps in rounds for step in steps))
 
@@ -192,12 +194,6 @@ def _play_round(stage: Stage, steps: Sequence[Step], chance: Random) -> None:
                 running[step.trouble].enter_context(BY_NAME[step.trouble].harm(stage, chance))
             else:
                 running[step.trouble].close()
-
-
-def _without_row(stage: Stage) -> list[str]:
-    with Session(stage.town.engine) as session:
-        known = {main_name(name) for name in session.scalars(select(Export.file_name))}
-    return [path.name for path in stage.town.exports.glob("*/[!.]*") if main_name(path.name) not in known]
 
 
 _STORM = """
