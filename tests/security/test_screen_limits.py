@@ -78,6 +78,18 @@ def _upload(files: FilesScreen, content: bytes, name: str) -> str:
     return words(files.post("verifier", {}, files={"fichier": (name, content)}))
 
 
+@pytest.mark.parametrize(
+    ("first", "second", "are_one"),
+    [
+        *(("2001:db8::1", "2001:db8::ffff:2", True), ("2001:db8::1", "2001:db8:0:1::1", False)),
+        *(("10.0.0.1", "10.0.0.2", False), ("::ffff:10.0.0.1", "::ffff:10.0.0.2", False), ("a", "b", False)),
+    ],
+)
+def test_to_guess_from_all_addresses_of_a_network(first: str, second: str, *, are_one: bool) -> None:
+    one, other = (limits.client_address({"client": (it, 1)}) for it in (first, second))
+    assert (one == other) is are_one
+
+
 def test_to_stand_before_everybody_else_with_forty_files() -> None:
     async def play() -> list[str]:
         turns, order, release = Turns(), list[str](), asyncio.Event()

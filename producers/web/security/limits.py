@@ -6,6 +6,7 @@ import time
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from ipaddress import IPv4Address, ip_address, ip_network
 from typing import Literal
 
 import anyio
@@ -41,8 +42,15 @@ RATES: Mapping[Act, tuple[RateLimitItem, RateLimitItem]] = {
 
 
 def client_address(scope: Scope) -> str:
+    """Return the address of the client; of IPv6 its network, since one client has all addresses of a /64."""
     client = scope.get("client")
-    return str(client[0]) if client else "?"
+    try:
+        address = ip_address(client[0] if client else "")
+    except ValueError:
+        return str(client[0]) if client else "?"
+    if isinstance(address, IPv4Address) or address.ipv4_mapped:
+        return str(address)
+    return str(ip_network((address.packed, 64), strict=False))
 
 
 def limit_body(request: Request, most: int) -> Request:
