@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from io import BufferedReader
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, cast
 
 import openpyxl  # noqa: F401 — its memory is not the file's
 
@@ -13,6 +13,8 @@ from common.file_kind import UnreadableArchiveError
 from producers.web.verifier.diagnosis import examine_all
 from worker.errors import ImportRefusedError
 from worker.registre.imports.file import find_titles, split_file
+from worker.registre.imports.lines import clean_fields
+from worker.registre.imports.sources import Record
 
 
 def measure(file: IO[bytes], width: int) -> Iterator[object]:
@@ -21,8 +23,9 @@ def measure(file: IO[bytes], width: int) -> Iterator[object]:
     with suppress(ImportRefusedError, UnreadableArchiveError):
         found: list[Any] = list(find_titles(_again(file)))
         for _, about, _ in found:
-            for _ in split_file(_again(file), about, width):
-                pass
+            for _, fields in cast("Iterator[Record]", split_file(_again(file), about, width)):
+                with suppress(ValueError):
+                    clean_fields(list(fields))
     list(examine_all(file, "fichier.csv"))
     yield time.process_time() - seconds, _peak() - size
 

@@ -1,4 +1,4 @@
-"""The search for the files that cost most to read, for each KB of them: seconds of the processor and MiB, by format."""
+"""The search for the files that cost most to read and clean, for each KB: seconds of the processor and MiB."""
 
 import io
 import zipfile
@@ -20,7 +20,7 @@ LEAST_BYTES = 16 << 10
 MOST = 200_000
 """Characters to which a piece of a file is repeated; twenty times more where the file is compressed."""
 
-_TEXTS = ['"', 'x";"', ";", ",", "\n", "\r", "\0", "é", "Ã©", "x", '"\n', "\t", ";" * 26 + "\n", '"x\n";', 'x";"\n']
+_TEXTS = ['"', 'x";"', ";", ",", "\n", "\r", "\0", "e\u0301\u0316", '"\n', "\t", ";" * 26 + "\n", '"x\n";', 'x";"\n']
 _CELLS = [
     "<c/>",
     '<c r="XFD1"/>',
@@ -93,7 +93,7 @@ def _xml(draw: st.DrawFn) -> bytes:
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("files", "most_seconds", "most_mib"),
-    [(_CSV, 0.01, 0.5), (_zip(), 0.1, 2), (_xlsx(), 0.6, 16), (_xml(), 0.4, 24)],
+    [(_CSV, 0.03, 0.5), (_zip(), 0.1, 2), (_xlsx(), 0.6, 16), (_xml(), 0.4, 24)],
     ids=["CSV", "ZIP", "XLSX", "XML"],
 )
 def test_no_file_costs_more_for_each_kb(
