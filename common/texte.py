@@ -74,7 +74,7 @@ _UNCLEAN = re.compile(UNCLEAN.replace("[", "[\\x00\ud800-\udfff", 1))
 _MARKS = "".join(
     code for code in map(chr, range(0x300, 0x1E950)) if unicodedata.combining(unicodedata.normalize("NFKD", code)[0])
 )
-_LONG_RUN = re.compile(f"([{_MARKS}]{{30}})[{_MARKS}]+")
+_LONG_RUN = re.compile(f"(?=[\u0300-\U0001e94f])([{_MARKS}]{{30}})[{_MARKS}]+")  # the range alone is quick to test
 
 
 def normalize(form: Literal["NFC", "NFD", "NFKD"], text: str) -> str:
@@ -104,6 +104,8 @@ _TWO_LETTERS = str.maketrans({"œ": "oe", "æ": "ae", "ß": "ss", "ł": "l", "ø
 
 def fold(text: str) -> str:
     """Return a text in lower case, without accents, for a search."""
+    if text.isascii():
+        return text.lower()
     return _COMBINING.sub("", normalize("NFKD", text).lower()).translate(_TWO_LETTERS)
 
 

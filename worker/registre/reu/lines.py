@@ -114,7 +114,7 @@ ElecteurRow = tuple[str | int | None, ...]
 _OF_A_BUREAU = ("code_commune", "code_bureau", *DESCRIPTION)
 _CODE = re.compile(r"[0-9AB]+")
 _NUMERO_DIGITS = 2
-_MOST_BUREAUX = 20_000
+_MOST_BUREAUX = 10_000
 MOST_UNKNOWN = 20
 """Distinct unknown values of a field that an agent is asked about."""
 
