@@ -123,9 +123,10 @@ def test_a_line_that_came_while_the_log_was_read_is_no_fault(
     desk: FilesDesk, log: Log, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _fill(desk, log, 1)
-    found = iter([[(1, "absente"), (2, "absente")], [(2, "absente"), (3, "absente")]])
+    found = iter([[(1, "absente"), (2, "absente")], [(2, "absente"), (3, "absente")], [(9, "changée")]])
     monkeypatch.setattr(operations, "verify_audit", lambda *_: next(found))
     assert _verify(desk, log.path)[1].startswith("n° 2 : absente\n1 ligne à expliquer")
+    assert _verify(desk, Path("/dev/null"))[1].startswith("n° 9 : "), "what is read once only is compared once"
 
 
 @pytest.mark.parametrize("line", [{"event": "x", "digest": "y"}, {"x": 1}, [], "x"])

@@ -17,7 +17,7 @@ from common.french import count_of
 from common.logs import configure_logs
 from common.texte import without_controls
 from worker.access.authorization import AccountList
-from worker.audit import keep_acts, read_audit, read_log, verify_audit
+from worker.audit import LoggedActs, keep_acts, read_audit, read_log, verify_audit
 from worker.cli.options import CODE_COMMUNE, JOUR, print_json, print_table, start_of, worker_database
 from worker.compose import build_notifier
 from worker.db import migrate as migrations
@@ -167,15 +167,17 @@ def _read_lines(path: Path) -> Iterator[str]:
             yield from lines
 
 
+def _compare(logs: Sequence[Path]) -> tuple[LoggedActs, dict[int, str]]:
+    logged = read_log(chain.from_iterable(_read_lines(path) for path in logs))
+    with worker_database() as engine, engine.connect() as connection:
+        return logged, dict(verify_audit(connection, logged))
+
+
 def _verify_trail(context: click.Context, logs: Sequence[Path]) -> None:
-    faults, again = dict[int, str](), dict[int, str]()
-    for found in (faults, again):  # a line that was added meanwhile is no fault the second time
-        logged = read_log(chain.from_iterable(_read_lines(path) for path in logs))
-        with worker_database() as engine, engine.connect() as connection:
-            found.update(verify_audit(connection, logged))
-        if not found:
-            break
-    faults = {number: reason for number, reason in faults.items() if again.get(number) == reason}
+    logged, faults = _compare(logs)
+    if faults and all(path.is_dir() or path.is_file() for path in logs):  # a pipe is read once only
+        again = _compare(logs)[1]  # without the lines that were added meanwhile
+        faults = {number: reason for number, reason in faults.items() if again.get(number) == reason}
     for number, reason in faults.items():
         click.echo(without_controls(f"n° {number} : {reason}"))
     against = f"comparé à {count_of(len(logged.digests), 'ligne')} du journal des services"

@@ -23,7 +23,8 @@ _SQLITE_TRIGGERS = {
       AND julianday(p.at) - julianday(substr(p.detail, 1, 23)) > 29.99
     ) {_ABORT}""",  # noqa: S608 — our own words
     ("audit", "keep_audit_number"): (
-        f"BEFORE INSERT ON audit WHEN NEW.id <= (SELECT max(id) FROM audit) {_ABORT}"  # noqa: S608 — as above
+        # -1 here is a number that is not given yet
+        f"BEFORE INSERT ON audit WHEN NEW.id < -1 OR EXISTS (SELECT 1 FROM audit WHERE id = NEW.id) {_ABORT}"  # noqa: S608
     ),
 }
 _POSTGRESQL_TRIGGERS = {
