@@ -74,6 +74,7 @@ _UNCLEAN = re.compile(UNCLEAN.replace("[", "[\\x00\ud800-\udfff", 1))
 _MARKS = "".join(
     code for code in map(chr, range(0x300, 0x1E950)) if unicodedata.combining(unicodedata.normalize("NFKD", code)[0])
 )
+_MAY_MARK = re.compile("[\u0300-\U0010ffff]")
 _LONG_RUN = re.compile(f"(?=[\u0300-\U0001e94f])([{_MARKS}]{{30}})[{_MARKS}]+")  # the range alone is quick to test
 
 
@@ -83,8 +84,8 @@ def normalize(form: Literal["NFC", "NFD", "NFKD"], text: str) -> str:
 
 
 def is_normal(text: str) -> bool:
-    """Whether the text is in NFC, and `normalize` keeps all its marks."""
-    return text.isascii() or (_LONG_RUN.search(text) is None and unicodedata.is_normalized("NFC", text))
+    """Whether the text is in NFC, and `normalize` keeps all its marks; all text below U+0300 is (UAX #15)."""
+    return not _MAY_MARK.search(text) or (not _LONG_RUN.search(text) and unicodedata.is_normalized("NFC", text))
 
 
 def clean(value: str) -> str:

@@ -1107,9 +1107,8 @@ worker/registre/comparaison/
     - if sizes[part.key].electeurs or part.liste == Liste.PRINCIPALE:
     + if sizes[part.key].electeurs:
 worker/registre/imports/
-  test_a_value_that_no_register_has_costs_its_own_line_only
-    - yield number, Broken.LONG if is_long else fields
-    + yield number, fields
+  test_a_line_that_cannot_be_read_is_rejected
+    - if len(cleaned[place]) > _LONGEST_VALUE:
   test_the_list_is_known_as_of_a_day_of_which_are_all_its_exports[sqlite]
     - if row.id not in partial:
     + if True:
@@ -1166,7 +1165,7 @@ worker/registre/imports/
   test_what_it_is_and_what_to_do_is_said[classeur-sans-fin.xlsx-sqlite]
     - if number > _MOST_ROWS:
   test_what_it_is_and_what_to_do_is_said[classeur-de-cellules.xlsx-sqlite]
-    - if max(number, begun) > _MOST_ELEMENTS:
+    - if max(number, unended) > _MOST_ELEMENTS:
   test_what_it_is_and_what_to_do_is_said[gonfle.zip-sqlite]
     - if is_workbook and archive.getinfo(member).file_size > MOST_ZIPPED_WORKBOOK:
   test_what_it_is_and_what_to_do_is_said[classeur-dimension-fausse.xlsx-sqlite]

@@ -94,11 +94,6 @@ def test_a_file_of_quotes_that_never_close_is_read_in_linear_time(tmp_path: Path
     assert time.process_time() - begun < 3
 
 
-def test_a_value_that_no_register_has_costs_its_own_line_only(tmp_path: Path) -> None:
-    path = _write(tmp_path / "reu.csv", LINE.replace("Rue", "R" * 301), LINE)
-    assert _records(path) == [(2, Broken.LONG), (3, list(VALUES))]
-
-
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(st.lists(st.lists(st.text(st.characters(exclude_categories=["Cs"])), min_size=27, max_size=27), max_size=5))
 def test_whatever_is_well_written_is_read_back(tmp_path: Path, rows: list[list[str]]) -> None:

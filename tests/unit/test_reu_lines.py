@@ -278,6 +278,7 @@ def test_one_dirty_field_among_clean_ones_is_found(value: str, place: int) -> No
         ({LISTE: "Liste des électeurs"}, LISTE, "liste inconnue"),
         ({DATE: "31/31/1960"}, DATE, "date de naissance illisible"),
         ({NUMERO: "12 BIS"}, NUMERO, "numéro d'ordre illisible"),
+        ({NOM: "L" * 301}, NOM, "valeur de plus de 300 caractères"),
         ({NOM: "LANTERN\udce9"}, "", "octets illisibles dans l'encodage du fichier"),
     ],
 )
@@ -285,6 +286,11 @@ def test_a_line_that_cannot_be_read_is_rejected(changes: dict[str, str], column:
     with pytest.raises(LineError) as rejection:
         _parse(changes)
     assert (rejection.value.column, rejection.value.reason) == (column, reason)
+
+
+def test_a_column_that_is_not_read_may_be_long() -> None:
+    columns = match_columns([*TITLES, "remarques"], read_reu(), {})
+    assert clean_line(columns, [*VALUES, "x" * 9_000])[1] == 0
 
 
 def test_short_and_long_lines_are_rejected() -> None:
@@ -311,7 +317,7 @@ def test_an_export_has_not_a_bureau_for_each_line(monkeypatch: pytest.MonkeyPatc
     parser = _parser()
     for number in range(3):
         _parse({BUREAU: f"100{number}"}, parser)
-    with pytest.raises(ImportRefusedError, match="plus de 3 bureaux de vote"):
+    with pytest.raises(ImportRefusedError, match="plus de 10 000 bureaux de vote"):
         _parse({BUREAU: "2000"}, parser)
 
 

@@ -13,7 +13,6 @@ from common.apart import Budget, TooMuchWorkError, run_apart
 from common.file_kind import START, FileKind, UnreadableArchiveError, list_files, open_archive, recognise
 from worker.errors import ImportRefusedError
 from worker.registre.imports.sources import (
-    LONGEST_VALUE,
     Broken,
     Columns,
     CsvText,
@@ -156,9 +155,7 @@ def find_titles(stream: BinaryIO) -> Iterator[object]:
 def split_file(stream: BinaryIO, about: dict[str, Any], width: int) -> Iterator[object]:
     """Yield the records of a source; runs in the child process."""
     with _open_table(stream) as (_, content, _):
-        for number, fields in _source_of(about).iter_records(content, width):
-            is_long = max(map(len, fields), default=0) > LONGEST_VALUE
-            yield number, Broken.LONG if is_long else fields
+        yield from _source_of(about).iter_records(content, width)
 
 
 @contextmanager

@@ -18,6 +18,7 @@ from worker.registre.reference import commune_of, is_code_commune
 
 MAX_NUMERO = 2**31 - 1
 _SERIAL_DIGITS = 5
+_LONGEST_VALUE = 300
 
 _OTHER_FILES = (
     ({"typeliste", "nomdenaissance"}, ", mais une liste faite pour e-listelec", ""),
@@ -170,6 +171,11 @@ def clean_line(columns: Columns, fields: list[str] | Broken) -> tuple[list[str],
             cleaned.extend(derived.compute(cleaned))
         except ValueError:
             raise LineError(derived.title, "valeur d'une autre forme que les autres") from None
+    if max(map(len, cleaned)) > _LONGEST_VALUE:  # a column that is not read may be longer
+        for place in columns.positions.values():
+            if len(cleaned[place]) > _LONGEST_VALUE:
+                title = columns.titles[place] if place < columns.width else ""
+                raise LineError(title, f"valeur de plus de {_LONGEST_VALUE} caractères")
     return cleaned, count
 
 

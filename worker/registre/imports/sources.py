@@ -33,7 +33,6 @@ _LINES_ABOVE = 20
 """Number of lines that are searched for the titles."""
 _MOST_COLUMNS = 256
 _LONGEST_TITLE = 100
-LONGEST_VALUE = 300
 
 
 class Broken(StrEnum):
@@ -43,7 +42,6 @@ class Broken(StrEnum):
     CUT = "dernière ligne coupée : le téléchargement n'est pas allé au bout"
     CELL = "cellule en erreur dans le classeur (#N/A, #REF!…)"
     TITLES = "ligne de titres répétée : plusieurs fichiers mis bout à bout"
-    LONG = f"valeur de plus de {LONGEST_VALUE} caractères"
 
 
 Record = tuple[int, list[str] | Broken]
@@ -390,7 +388,7 @@ def _text_of(cell: object) -> str:
 def _iterparse(source: BinaryIO) -> Iterator[Any]:
     """Yield the end of each element; refuse entities, and a row or a text of more elements than openpyxl may keep."""
     parser: XMLPullParser[Any] = XMLPullParser(("end",))
-    number = begun = 0
+    number = unended = 0
     while piece := source.read(_PIECE):
         if b"<!DOCTYPE" in piece:
             raise UnfitFileError("ce classeur est abîmé (DOCTYPE)")
@@ -398,8 +396,8 @@ def _iterparse(source: BinaryIO) -> Iterator[Any]:
         ends = list(parser.read_events())
         since = (place for place, (_, element) in enumerate(reversed(ends)) if element.tag.endswith(_UNITS))
         number = next(since, number + len(ends))
-        begun += piece.count(b"<") - piece.count(b"</") - len(ends)
-        if max(number, begun) > _MOST_ELEMENTS:
+        unended += piece.count(b"<") - piece.count(b"</") - len(ends)
+        if max(number, unended) > _MOST_ELEMENTS:
             raise UnfitFileError("une ligne de ce classeur a trop de cellules")
         yield from ends
 

@@ -11,6 +11,7 @@ from functools import lru_cache, partial
 from operator import itemgetter
 from pathlib import Path
 
+from common.french import format_number
 from schemas.profiles.source import LEFT, F, SourceField, SourceProfile
 from schemas.vocabulary import Liste
 from worker.errors import ImportRefusedError
@@ -115,6 +116,9 @@ _OF_A_BUREAU = ("code_commune", "code_bureau", *DESCRIPTION)
 _CODE = re.compile(r"[0-9AB]+")
 _NUMERO_DIGITS = 2
 _MOST_BUREAUX = 10_000
+_TOO_MANY_BUREAUX = (
+    f"plus de {format_number(_MOST_BUREAUX)} bureaux de vote : ce n'est pas un export du REU ; téléchargez-le d'ELIRE"
+)
 MOST_UNKNOWN = 20
 """Distinct unknown values of a field that an agent is asked about."""
 
@@ -198,7 +202,7 @@ class LineParser:
         Returns the commune, the arrondissement if any, and the bureau.
         """
         if len(self._codes_of_bureaux) == _MOST_BUREAUX:
-            raise ImportRefusedError(f"plus de {_MOST_BUREAUX} bureaux de vote : ce n'est pas un export du REU")
+            raise ImportRefusedError(_TOO_MANY_BUREAUX)
         code_commune = parse_commune(described[0])
         if code_commune not in self._communes:
             self.unknown_commune = code_commune if is_code_commune(code_commune) else ""
