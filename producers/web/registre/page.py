@@ -55,7 +55,9 @@ from schemas.vocabulary import Liste, PreviewAct, PreviewStatus
 
 FIELDS = ("fichier", "jour", "liste")
 _PAGE = "registre"
-_LONGEST_NAME, _MOST_OPEN = 200, 30
+_LONGEST_NAME = 200
+_MOST_OPEN = 30
+"""Exports of a commune that wait for a reading or an answer: each may have half a gigabyte, and is kept for a day."""
 _MOST_SAID = 12 << 10
 """Characters of a mapping in an event: a request has 16 KiB at most."""
 _NO_NAME = re.compile(r"[\x00-\x1f\x7f-\x9f/\\]")
