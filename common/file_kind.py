@@ -7,6 +7,7 @@ import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from enum import StrEnum
+from io import SEEK_END
 from typing import IO
 
 START = 1 << 12
@@ -104,6 +105,8 @@ def _recognise_text(start: bytes) -> FileKind:
 
 
 MOST_ENTRIES = 200
+_LEAST_BYTES, _MOST_RATIO = 4 << 20, 100
+"""Bytes of an archive once extracted, and for each byte of it: an export has 10, a bomb 1,000."""
 
 _METHODS = frozenset({zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED})
 """Compression methods that zipfile decompresses in pieces, whatever the ratio."""
@@ -115,13 +118,14 @@ class UnreadableArchiveError(Exception):
 
 @contextmanager
 def open_archive(file: IO[bytes], most_bytes: int) -> Iterator[zipfile.ZipFile]:
-    """Open an archive of at most `most_bytes` bytes once extracted; only the sizes of its files are read.
+    """Open an archive of at most `most_bytes` bytes once extracted, fewer if it is small; only the sizes are read.
 
     Raises:
         UnreadableArchiveError: damaged, protected by a password, too many files or too large once extracted; also from
             within the block, when the content is damaged.
     """
     try:
+        most_bytes = min(most_bytes, _LEAST_BYTES + _MOST_RATIO * file.seek(0, SEEK_END))
         with zipfile.ZipFile(file) as archive:
             entries = list_files(archive)
             if len(entries) > MOST_ENTRIES or sum(entry.file_size for entry in entries) > most_bytes:

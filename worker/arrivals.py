@@ -39,6 +39,7 @@ from sqlalchemy import (
     Integer,
     and_,
     case,
+    func,
     or_,
     select,
     text,
@@ -47,7 +48,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from schemas.vocabulary import PreviewAct, PreviewStatus
-from worker.db.types import Base, Id, Texte, UtcDateTime, empty, utc_now
+from worker.db.types import Base, Id, Texte, UtcDateTime, empty, seconds_between, utc_now
 from worker.errors import ImportRefusedError
 from worker.exports.models import Request
 from worker.exports.records import add_works_of_end
@@ -134,6 +135,9 @@ class Preview(Base):
     erased_at: Mapped[datetime | None] = mapped_column(UtcDateTime, doc="When its file was removed.")
 
 
+_MOST_REFUSED, _REFUSED_WITHIN_SECONDS, _REST_SECONDS = 5, 600, 60
+"""The refused exports of an agent after which their next ones are read one a minute, whatever they cost."""
+
 IS_ENDED = Preview.status.in_([status.value for status in PreviewStatus if status.is_terminal])
 IS_ASKED = Preview.status.in_([status.value for status in PreviewStatus if status.is_asked])
 
@@ -151,6 +155,15 @@ def _add_work(connection: Connection, preview_ids: Iterable[int], *, enqueued: b
     rows = connection.execute(select(Preview.id, Preview.code_commune).where(Preview.id.in_([*preview_ids])))
     works = [NewWork(WorkKind.PREVIEW, subject_of(WorkKind.PREVIEW, it), commune, 0, fair_tag) for it, commune in rows]
     add(connection, works, enqueued=enqueued)
+
+
+def seconds_to_rest(connection: Connection, preview: Preview) -> float:
+    """Return how long the reading of an export waits: _REST_SECONDS after the last of _MOST_REFUSED of its agent."""
+    is_theirs = Preview.code_commune == preview.code_commune, Preview.requested_by == preview.requested_by
+    is_refused = Preview.status == PreviewStatus.REFUSED, Preview.finished_at > utc_now(-_REFUSED_WITHIN_SECONDS)
+    since = seconds_between(func.max(Preview.finished_at), utc_now())
+    number, age = connection.execute(select(func.count(), since).where(*is_theirs, *is_refused)).one()
+    return max(_REST_SECONDS - age, 0) if number >= _MOST_REFUSED else 0
 
 
 def read_preview(connection: Connection, preview_id: int) -> Preview | None:

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from schemas.declarations import DeclarationNoted
 from schemas.envelope import CloudEvent, Data
 from schemas.requests import CancelRequested, ListeExportRequested, RetryRequested
+from schemas.topology import SCREEN_ACCOUNT
 from schemas.vocabulary import ExportStatus, Liste
 from tests.integration.depots_desk import DepotsDesk, today
 from tests.integration.export_desk import COMMUNE
@@ -22,6 +23,7 @@ from worker.errors import NotKnownYetError, TransientError
 from worker.exports.models import Export, Request
 from worker.exports.records import settle
 from worker.handlers.requests import export_plan
+from worker.handlers.requests import ingest_request as ingest
 from worker.handlers.requests.export_plan import find_request
 from worker.handlers.requests.ingest_request import check_deferred, ingest_request
 from worker.housekeeping.housekeeping import sweep
@@ -286,18 +288,39 @@ def test_what_is_told_first_is_single_and_then_each_account_in_turn(desk: Depots
 
 
 def test_beyond_the_quota_one_is_refused_and_no_other(desk: DepotsDesk) -> None:
-    desk.configure(quota=3)
+    desk.configure(quota_bulk=3)
     for sender in (HOG, HOG, HOG, HOG, CLERK, HOG):
         _send(desk, sender)
         _send(desk, sender, bulk=True)
     hogs = [code for sender, code in _codes(desk) if sender == HOG]
-    assert (hogs.count(""), hogs.count("quota")) == (3 + 5, 2), "a batch has a quota of its own"
+    assert (hogs.count(""), hogs.count("quota")) == (3 + 3, 4), "a batch has a quota of its own"
     assert {code for sender, code in _codes(desk) if sender == CLERK} == {""}
 
 
 def test_a_share_that_was_served_has_its_quota_again(desk: DepotsDesk) -> None:
-    desk.configure(quota=2)
+    desk.configure(quota_bulk=2)
     _send(desk, HOG, 3)
     _serve(desk, 2)
     _send(desk, HOG, 2)
     assert [code for _, code in _codes(desk)] == ["", "", "quota", "", ""]
+
+
+def test_an_account_that_asks_for_much_gives_way_to_clerks(desk: DepotsDesk, monkeypatch: pytest.MonkeyPatch) -> None:
+    def lanes(*senders: str) -> list[int]:
+        before = len(_codes(desk))
+        for sender in senders:
+            _send(desk, sender)
+        return [int(it) for it in desk.values("SELECT is_bulk FROM request ORDER BY id")[before:]]
+
+    monkeypatch.setattr(ingest, "MOST_WAITING", 3)
+    assert lanes(HOG, HOG, HOG, HOG, CLERK, HOG) == [0, 0, 0, 1, 0, 1], "three wait before it"
+    _serve(desk, 6)
+    assert lanes(HOG, CLERK) == [0, 0]
+    begun = utc_now(-ingest.MOST_SECONDS_A_MINUTE)
+    with desk.engine.begin() as connection:
+        of_hog = Export.request_id.in_(select(Request.id).where(Request.sender == HOG))
+        connection.execute(update(Export).where(of_hog, Export.started_at.is_not(None)).values(started_at=begun))
+    assert lanes(HOG, CLERK) == [1, 0], "its files took half a minute"
+    assert lanes(SCREEN_ACCOUNT) == [0]
+    shares = {"hog\n", "clerk\n", f"{SCREEN_ACCOUNT}\n{COMMUNE}"}
+    assert {*desk.values("SELECT share FROM request")} == shares, "of the screen, a commune is a tenant"

@@ -29,6 +29,7 @@ from tests.parts.wait import wait_until
 from tests.unit.reu_sample import BUREAU, DATE, ELECTEUR, EUROPEENNE, NUMERO, PRENOMS, electeurs, format_reu
 from tests.unit.reu_sample import COMMUNE as CODE
 from tests.unit.test_apart import sleep
+from worker import arrivals
 from worker.access.models import Sender
 from worker.arrivals import DAY_SECONDS, Arrivals, Preview
 from worker.db.types import utc_now
@@ -454,6 +455,18 @@ def test_the_imports_of_communes_take_turns(desk: Desk) -> None:
         ready = desk.register.rows("SELECT code_commune FROM preview WHERE status = 'ready'")
         order += [*(Counter(code for (code,) in ready) - Counter(order))]
     assert order == [COMMUNE, VOISINE, COMMUNE, COMMUNE]
+
+
+def test_after_some_refused_exports_an_agent_waits_a_minute(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(arrivals, "_MOST_REFUSED", 2)
+    assert [desk.preview([])["status"] for _ in range(2)] == ["refused", "refused"]
+    assert desk.preview(electeurs(3), requested_by=COLLEAGUE)["status"] == "ready", "a colleague does not wait"
+    assert (desk.preview(electeurs(3))["status"], desk.sweep()) == ("queued", 0)
+    desk.change(finished_at=utc_now(-61))
+    desk.change_work(due_at=None)
+    assert desk.sweep() == 1
+    desk.work()
+    assert desk.last()["status"] == "ready"
 
 
 def test_exports_of_a_commune_wait_without_a_worker(desk: Desk) -> None:

@@ -839,8 +839,14 @@ worker/handlers/requests/
   test_beyond_the_quota_one_is_refused_and_no_other
     - if waiting >= limit:
   test_a_clerk_is_served_next_however_much_another_asked_for
-    - request.turn = (first or 0) + waiting
-    + request.turn = 0
+    - request.share, request.is_bulk, request.turn = share, is_bulk, (first or 0) + waiting
+    + request.share, request.is_bulk, request.turn = share, is_bulk, 0
+  test_an_account_that_asks_for_much_gives_way_to_clerks
+    - if waiting < MOST_WAITING:
+    - lanes = [True] if read.is_bulk or _is_busy(connection, share) else [False, True]
+    + lanes = [True] if read.is_bulk else [False, True]
+    - share = request.sender if read.is_bulk else f"{request.sender}\n{read.commune if is_screen else ''}"
+    + share = request.sender if read.is_bulk else f"{request.sender}\n{read.commune}"
   test_what_was_deposited_asks_for_a_reason_which_the_trail_alone_keeps
     - if found.get("files", {}).get("used") and not asked.reason:
   test_nothing_is_done_or_said_of_the_exports_of_others

@@ -3,7 +3,9 @@
 import io
 import struct
 import zipfile
+from base64 import b64encode
 from collections.abc import Iterable, Mapping, Sequence
+from random import Random
 
 from openpyxl import Workbook
 
@@ -20,6 +22,11 @@ def pack(files: Mapping[str, bytes], method: int = zipfile.ZIP_DEFLATED) -> byte
         for name, content in files.items():
             archive.writestr(name, content)
     return into.getvalue()
+
+
+def noise(size: int) -> str:
+    """A text of so many characters that no archive makes much smaller; without it, a bomb is known by its ratio."""
+    return b64encode(Random(1).randbytes(size * 3 // 4)).decode()
 
 
 def claim_size(archive: bytes, size: int) -> bytes:

@@ -9,7 +9,7 @@ from datetime import date
 from typing import NamedTuple
 
 from schemas.profiles.platform import read_shipped
-from tests.ruined.archives import claim_size, pack, protect, rewrite, rows_of, workbook
+from tests.ruined.archives import claim_size, noise, pack, protect, rewrite, rows_of, workbook
 from tests.unit.reu_sample import COMMUNE, DATE, LIGNE, LISTE, NOM, NUMERO, POSTAL, TITLES, VOIE, electeurs, format_reu
 
 ELECTEURS = 4
@@ -248,6 +248,7 @@ MOUVEMENTS = [
 
 _READ_IN_ZIP = "À savoir : fichier lu dans le ZIP : export.csv."
 _ZIP = pack({"export.csv": EXPORT})
+_SWOLLEN = b"PK\3\4" + noise(500_000).encode() + bytes(33 << 20)
 
 ARCHIVES = [
     _read("export.zip", _ZIP, _READ_IN_ZIP, f"{ELECTEURS} gardées"),
@@ -261,7 +262,11 @@ ARCHIVES = [
     _refused("zip-de-zip.zip", pack({"export.zip": _ZIP}), "ce ZIP contient un autre ZIP ; décompressez-les"),
     _refused("mot-de-passe.zip", protect(_ZIP), "ce ZIP est protégé par un mot de passe"),
     _refused("bombe.zip", claim_size(_ZIP, 3 << 30), "ce ZIP contient trop de fichiers, ou de trop grands"),
-    _refused("gonfle.zip", pack({"liste.xlsx": b"PK\3\4" + bytes(33 << 20)}), "le classeur de ce ZIP est trop grand"),
+    _refused(
+        "gonfle.zip",
+        pack({"liste.xlsx": b"PK\3\4" + noise(500_000).encode() + bytes(33 << 20)}),
+        "le classeur de ce ZIP est trop grand",
+    ),
     _refused("foule.zip", pack({f"{it}.csv": b"" for it in range(300)}), "ce ZIP contient trop de fichiers"),
     _refused("taille-fausse.zip", claim_size(_ZIP, 300), "ce ZIP est abîmé : téléchargez-le de nouveau"),
     _refused("coupe.zip", _ZIP[:-40], "ce ZIP est abîmé : téléchargez-le de nouveau"),
@@ -273,6 +278,7 @@ ARCHIVES = [
 
 _SHEET = "xl/worksheets/sheet1.xml"
 _WORKBOOK = workbook(rows_of(ELECTEURS))
+_NOISY = rewrite(_WORKBOOK, _SHEET, "</sheetData>", f"</sheetData><!--{noise(4 << 20)}-->")
 _BY_SHEET = "À savoir : classeur lu par sa feuille « Feuil1 » ; l'export CSV d'origine est plus sûr qu'un classeur."
 _OF_NUMBERS = {COMMUNE: 13055, POSTAL: 1400, DATE: date(1962, 3, 14), NUMERO: 7.0}
 
@@ -349,7 +355,10 @@ WORKBOOKS = [
         rewrite(_WORKBOOK, _SHEET, "<worksheet", '<!DOCTYPE w [<!ENTITY a "Zoé">]><worksheet'),
         "ce classeur est abîmé",
     ),
-    _refused("classeur-bombe.xlsx", claim_size(_WORKBOOK, 300 << 20), "trop grand (plus de 256 Mo hors de son ZIP)"),
+    _refused(
+        "classeur-bombe.xlsx", claim_size(_WORKBOOK, 300 << 20), "ce ZIP contient trop de fichiers, ou de trop grands"
+    ),
+    _refused("classeur-enorme.xlsx", claim_size(_NOISY, 300 << 20), "trop grand (plus de 256 Mo hors de son ZIP)"),
     _refused("classeur-coupe.xlsx", _WORKBOOK[:-40], "ce ZIP est abîmé : téléchargez-le de nouveau"),
     _refused("classeur-sans-rien.xlsx", pack({"xl/workbook.xml": b"<w/>"}), "ce classeur est abîmé (KeyError)"),
     _of_mouvements(

@@ -73,7 +73,8 @@ def add_exports(session: Session, request: Request, files: Sequence[Mapping[str,
     """
     session.flush()
     moment = civil_time(request.created_at, request.code_commune)
-    exports = [Export(request_id=request.id, code_commune=request.code_commune, **columns) for columns in files]
+    of_request = {"request_id": request.id, "code_commune": request.code_commune, "is_bulk": request.is_bulk}
+    exports = [Export(**of_request, **columns) for columns in files]
     for export in exports:
         if export.provisoire_until and export.provisoire_until <= moment.date():
             export.provisoire_until = None

@@ -27,6 +27,7 @@ from worker.arrivals import (
     mark_refused,
     read_preview,
     release,
+    seconds_to_rest,
 )
 from worker.audit import Actor, Detail, Pseudonymised, WordKind, record_audit
 from worker.db.engine import reading
@@ -82,9 +83,12 @@ def handle_preview(preview_id: int, services: Services) -> None:
             log.warning("preview_unknown", preview_id=claim.subject_id)
             finish(connection, [claim])
             return
+        rest = seconds_to_rest(connection, preview) if preview.status == PreviewStatus.RUNNING else 0
     structlog.contextvars.bind_contextvars(preview_id=preview.id, commune=preview.code_commune)
     try:
-        if not PreviewStatus(preview.status).is_terminal:
+        if rest:
+            release(services.engine, claim, seconds=rest, counts=False)
+        elif not PreviewStatus(preview.status).is_terminal:
             _work(preview, claim, services)
         _erase_ended(claim, services)
     except LeaseLostError:

@@ -4,7 +4,7 @@ The readers raise RefusedError when the request cannot be fulfilled.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -49,7 +49,7 @@ _COLUMNS = {"type", "presentation", "edition", "requested_at"}
 
 _AGAIN = {ExportStatus.FAILED, ExportStatus.CANCELLED}
 _MAKES = {ExportKind.LISTE: name_act(REQUEST_LISTE_EXPORT), ExportKind.TABLEAU: name_act(REQUEST_TABLEAUX_RENDER)}
-_COPIED = ("part", "kind", "liste", "format", "type_tableau", "presentation", "edition", "parameters", "is_bulk")
+_COPIED = ("part", "kind", "liste", "format", "type_tableau", "presentation", "edition", "parameters")
 
 
 @dataclass(frozen=True)
@@ -59,19 +59,16 @@ class ExportPlan:
     commune: str
     requested_by: str
     files: Sequence[Mapping[str, Any]]
-
-    @property
-    def is_bulk(self) -> bool:
-        """Whether the request belongs to a batch."""
-        return any(columns.get("is_bulk") for columns in self.files)
+    is_bulk: bool = False
+    """Whether the request belongs to a batch."""
 
 
 @dataclass(frozen=True)
 class CopiePlan(ExportPlan):
     """An act about a copy of a list for an elector: its record, and the files that it makes."""
 
-    copie: CopieAsked
-    liste: Liste
+    copie: CopieAsked = field(kw_only=True)
+    liste: Liste = field(kw_only=True)
 
     def record(self, connection: Connection, request: Request) -> Sequence[Mapping[str, Any]]:
         """Write the act in the table `copie` and in the trail, which names the number alone."""
@@ -109,12 +106,9 @@ def plan_listes(
     authorization.require(asked.commune)
     require_register(services, asked.commune, asked.listes)
     if asked.copie:
-        return CopiePlan(asked.commune, asked.requested_by, (), asked.copie, asked.listes[0])
-    files = [
-        {"part": f"{liste}.{format_}", "liste": liste, "format": format_, "is_bulk": asked.bulk}
-        for liste, format_ in asked.parts()
-    ]
-    return ExportPlan(asked.commune, asked.requested_by, files)
+        return CopiePlan(asked.commune, asked.requested_by, (), copie=asked.copie, liste=asked.listes[0])
+    files = [{"part": f"{liste}.{it}", "liste": liste, "format": it} for liste, it in asked.parts()]
+    return ExportPlan(asked.commune, asked.requested_by, files, asked.bulk)
 
 
 def plan_tableaux(event: CloudEvent, services: Services, authorization: Authorization) -> ExportPlan:
@@ -131,7 +125,7 @@ def plan_tableaux(event: CloudEvent, services: Services, authorization: Authoriz
     with reading(services.registre) as connection:
         calendriers = {liste: read_calendrier(connection, asked.commune, liste) for liste in asked.listes}
     files = [_plan_tableau(asked, part, calendriers[part.liste], event.time) for part in asked.parts()]
-    return ExportPlan(asked.commune, asked.requested_by, files)
+    return ExportPlan(asked.commune, asked.requested_by, files, asked.bulk)
 
 
 def _plan_tableau(
@@ -149,7 +143,6 @@ def _plan_tableau(
         "type_tableau": part.type,
         "presentation": part.presentation,
         "edition": asked.edition,
-        "is_bulk": asked.bulk,
         # a retry prints the same dates although the calendar has changed
         "parameters": _DEMANDE.dump_python(demande, mode="json", exclude=_COLUMNS),
         "provisoire_until": demande.final_on,
@@ -192,7 +185,7 @@ def plan_retry(event: CloudEvent, services: Services, authorization: Authorizati
         | {"provisoire_until": read_demande(it, event.time).final_on if it.kind == ExportKind.TABLEAU else None}
         for it in exports
     ]
-    return ExportPlan(known.code_commune, asked.requested_by, files)
+    return ExportPlan(known.code_commune, asked.requested_by, files, any(it.is_bulk for it in exports))
 
 
 def read_data(event: CloudEvent, model: type[Asked]) -> Asked:

@@ -25,12 +25,13 @@ from schemas.topology import (
     REQUEST_REGISTRE_PREVIEW,
     REQUEST_RETRY,
     REQUEST_TABLEAUX_RENDER,
+    SCREEN_ACCOUNT,
     SCREEN_NOTE,
 )
 from schemas.vocabulary import RequestOutcome
 from worker.access.authorization import Authorization, kind_of
 from worker.db.engine import reading
-from worker.db.types import utc_now
+from worker.db.types import seconds_between, utc_now
 from worker.deferred import (
     CHECK_SECONDS,
     CHECKS,
@@ -48,7 +49,7 @@ from worker.deferred import (
 from worker.doorbell import Doorbell
 from worker.errors import NotKnownYetError, RefusedError
 from worker.exports.lease import new_owner
-from worker.exports.models import KEY_REUSED, UNREADABLE, WITHOUT_KEY, Request
+from worker.exports.models import KEY_REUSED, UNREADABLE, WITHOUT_KEY, Export, Request
 from worker.exports.records import add_exports
 from worker.handlers.declarations.declare import read_declaration
 from worker.handlers.declarations.file_notes import Declaration, read_screen_note
@@ -82,6 +83,9 @@ Result = TypeVar("Result")
 
 QUOTA = "quota"
 """The code of the refusal of a request when too many requests wait."""
+
+MOST_WAITING, MOST_SECONDS_A_MINUTE = 20, 30
+"""What a share may have in the lane of clerks: requests that wait, and seconds of work for its files."""
 
 _ATTEMPTS = 20
 """Tries of a transaction: each time one of the processes that insert the same keys or file names succeeds."""
@@ -196,22 +200,27 @@ def _serve(arrival: Arrival, services: Services) -> tuple[Sequence[str], Sequenc
 
 
 def _take_turn(connection: Connection, request: Request, read: ExportPlan | _Import, services: Services) -> None:
-    """Give the request its turn: after the last one of its share, and not before the first one of its lane.
+    """Give the request its lane and its turn: after the last one of its share, and not before the first of its lane.
 
-    The share is the tenant of fair queueing: an account in the batch lane, a commune for imports, else both.
+    The share is the tenant of fair queueing: an account, apart from its batches; a commune for imports, and for the
+    screen, since all agents send by its account. A share that asks for much goes from the lane of clerks to the other.
     """
-    request.is_bulk, waits = isinstance(read, ExportPlan) and read.is_bulk, Request.completed_at.is_(None)
+    share, whose, limit = f"\n{read.commune}", "d'import de cette commune", services.quota
+    lanes: Sequence[bool] = [False]
     if isinstance(read, ExportPlan):
-        request.share = request.sender if read.is_bulk else f"{request.sender}\n{read.commune}"
-        whose = "des lots de ce compte" if read.is_bulk else "de ce compte pour cette commune"
-    else:
-        request.share, whose = f"\n{read.commune}", "d'import de cette commune"
-    in_lane = select(func.min(Request.turn)).where(Request.is_bulk.is_(request.is_bulk), waits)
-    own = select(func.max(Request.turn)).where(Request.share == request.share, waits)
-    first, last = connection.execute(select(in_lane.scalar_subquery(), own.scalar_subquery())).one()
-    waiting = 0 if last is None else max(last + 1 - (first or 0), 0)
-    request.turn = (first or 0) + waiting
-    limit = services.quota_bulk if request.is_bulk else services.quota
+        is_screen, whose = request.sender == SCREEN_ACCOUNT, "de ce compte"
+        share = request.sender if read.is_bulk else f"{request.sender}\n{read.commune if is_screen else ''}"
+        lanes = [True] if read.is_bulk or _is_busy(connection, share) else [False, True]
+        limit = services.quota if is_screen else services.quota_bulk
+    waits = Request.completed_at.is_(None)
+    for is_bulk in lanes:
+        in_lane = select(func.min(Request.turn)).where(Request.is_bulk.is_(is_bulk), waits)
+        own = select(func.max(Request.turn)).where(Request.share == share, Request.is_bulk.is_(is_bulk), waits)
+        first, last = connection.execute(select(in_lane.scalar_subquery(), own.scalar_subquery())).one()
+        waiting = 0 if last is None else max(last + 1 - (first or 0), 0)
+        request.share, request.is_bulk, request.turn = share, is_bulk, (first or 0) + waiting
+        if waiting < MOST_WAITING:
+            break
     if waiting >= limit:
         raise RefusedError(
             f"Trop de demandes {whose} attendent déjà ({limit} au plus) : renvoyez celle-ci dans dix minutes, "
@@ -219,6 +228,13 @@ def _take_turn(connection: Connection, request: Request, read: ExportPlan | _Imp
             code=QUOTA,
             commune=read.commune,
         )
+
+
+def _is_busy(connection: Connection, share: str) -> bool:
+    """Whether the files of a share took more than MOST_SECONDS_A_MINUTE in the last minute."""
+    seconds = func.sum(seconds_between(Export.started_at, Export.finished_at))
+    made = select(seconds).join_from(Export, Request).where(Export.finished_at > utc_now(-60), Request.share == share)
+    return (connection.scalar(made) or 0) > MOST_SECONDS_A_MINUTE
 
 
 def _refuse(arrival: Arrival, services: Services, refusal: RefusedError) -> Sequence[Doorbell]:

@@ -53,7 +53,7 @@ def budget(size: int, most_bytes: int) -> Budget:
 
     Three children and their callers have to fit into `mem_limit` of docker-compose.yml.
     """
-    seconds = min(900, 30 + 30 * (size >> 20))
+    seconds = min(900, 10 + (30 * size >> 20))
     return Budget(seconds, 512 << 20, 60 + 4 * seconds, most_bytes)
 
 
