@@ -247,6 +247,14 @@ def test_the_notifier_hears_that_a_file_is_ready(deployment: Deployment, monkeyp
     signal.listen()
     waiting = Thread(target=signal.wait, args=[Event()], daemon=True)
     waiting.start()
+    _as_owner(deployment, "CREATE SCHEMA a_full_queue; GRANT USAGE ON SCHEMA a_full_queue TO PUBLIC")
+    usage = "pg_notification_queue_usage() RETURNS double precision"
+    _as_owner(deployment, f"CREATE FUNCTION a_full_queue.{usage} LANGUAGE sql AS 'SELECT 1.0'")
+    with worker.begin() as connection:
+        connection.execute(text("SET LOCAL search_path TO a_full_queue, pg_catalog"))
+        database.notify_ready(connection)
+    waiting.join(1)
+    assert waiting.is_alive(), "a queue that somebody fills gets no more"
     with worker.begin() as connection:
         database.notify_ready(connection)
     waiting.join(10)

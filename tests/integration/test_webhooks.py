@@ -26,8 +26,8 @@ from worker.access.models import Recipient
 from worker.audit import Audit
 from worker.db.types import utc_now
 from worker.exports.models import Request
-from worker.notifier.channels import webhook
-from worker.notifier.channels.chat import open_chat
+from worker.notifier.channels import chat, webhook
+from worker.notifier.channels.chat import ChatSender, open_chat
 from worker.notifier.channels.delivery import Addressee, DeliveryDelayedError, DeliveryRefusedError
 from worker.notifier.channels.hosts import Hosts
 from worker.notifier.channels.webhook import WebhookSender, make_secret
@@ -335,8 +335,11 @@ def test_a_removed_recipient_holds_nothing_up(desk: Desk, server: WebServer, mai
 
 
 def send(url: str, *hosts: str) -> None:
-    addressee = Addressee("r1", Channel.WEBHOOK, url, frozenset(), make_secret())
-    try_recipient({Channel.WEBHOOK: WebhookSender(Hosts.parse(hosts))}, addressee, lieu="13900")
+    channel = Channel.WEBHOOK if url.startswith("http") else Channel.CHAT
+    addressee = Addressee("r1", channel, url, frozenset(), make_secret())
+    try_recipient(
+        {Channel.WEBHOOK: WebhookSender(Hosts.parse(hosts)), Channel.CHAT: ChatSender()}, addressee, lieu="13900"
+    )
 
 
 def test_the_host_must_prove_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -361,15 +364,17 @@ def test_a_server_that_says_nothing_is_left_in_time(monkeypatch: pytest.MonkeyPa
             send(url, LOOPBACK)
 
 
-def test_a_server_that_says_little_for_long_is_left_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(webhook, "WHOLE_SECONDS", 0.5)
+@pytest.mark.parametrize("scheme", ["http", "mmost"])
+def test_a_server_that_says_little_for_long_is_left_in_time(scheme: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (webhook, chat):
+        monkeypatch.setattr(module, "WHOLE_SECONDS", 0.5)
     with socket.create_server((LOOPBACK, 0)) as slow:
         stop = threading.Event()
         thread = threading.Thread(target=_drip, args=(slow, stop))
         thread.start()
         try:
             with pytest.raises(DeliveryDelayedError):
-                send(f"http://{LOOPBACK}:{slow.getsockname()[1]}/", LOOPBACK)
+                send(f"{scheme}://{LOOPBACK}:{slow.getsockname()[1]}/{TOKEN}", LOOPBACK)
         finally:
             stop.set()
             thread.join(timeout=60)

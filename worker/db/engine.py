@@ -168,9 +168,13 @@ def has_table(connection: Connection, model: type[DeclarativeBase]) -> bool:
 
 
 def notify_ready(connection: Connection) -> None:
-    """Wake the notifiers when this transaction commits. PostgreSQL commits such transactions one after the other."""
+    """Wake the notifiers when this transaction commits. PostgreSQL commits such transactions one after the other.
+
+    When the queue is full, a commit that notifies fails: any reader that listens and idles in a transaction fills it.
+    """
     if connection.dialect.name == "postgresql":
-        connection.exec_driver_sql(f"NOTIFY {CHANNEL}")
+        notify = f"SELECT pg_notify('{CHANNEL}', '') WHERE pg_notification_queue_usage() < 0.5"
+        connection.exec_driver_sql(notify)
 
 
 class ReadySignal:

@@ -20,7 +20,11 @@ SCHEMES = (
     *("matrix", "mmost", "rocket", "nctalk", "ntfy"),  # without TLS: for a service on the same host or network
 )
 
+WHOLE_SECONDS = 30
+"""The time for one message: Apprise itself waits as long as a service sends a byte now and then."""
+
 _APPRISE = logging.getLogger("apprise")
+_APPRISE.addHandler(logging.NullHandler())
 _SILENT, _MOST_LINES = logging.CRITICAL + 1, 1000
 _STATUS = re.compile(r"\berror[=: ]+(\d{3})\b")
 
@@ -29,24 +33,38 @@ _STATUS = re.compile(r"\berror[=: ]+(\d{3})\b")
 class ChatSender:
     """Sends through Apprise, in this process, without its configuration files, its plugins or its storage."""
 
-    _lock: threading.Lock = field(default_factory=threading.Lock, init=False)
+    _sending: dict[str, threading.Thread] = field(default_factory=dict, init=False)
+    """By address, the last message: a service that did not answer in time gets no other one meanwhile."""
 
     def send(self, message: Message, addressee: Addressee) -> None:
         """Send the message, as described in `ChannelSender`."""
         service, text = open_chat(addressee.address), message.text()
         heard = BufferingHandler(_MOST_LINES)  # the HTTP status is in the log lines of Apprise only
-        with self._lock:
-            _APPRISE.addHandler(heard)
-            _APPRISE.setLevel(logging.WARNING)
+        answers: list[bool | str] = []
+
+        def notify() -> None:
             try:
-                is_sent = service.notify(title=text.subject, body=text.chat, body_format="text")
+                answers.append(bool(service.notify(title=text.subject, body=text.chat, body_format="text")))
             except Exception as error:  # noqa: BLE001 — the error of a service may quote its address
-                raise DeliveryDelayedError(type(error).__name__) from None
-            finally:
-                _APPRISE.setLevel(_SILENT)
-                _APPRISE.removeHandler(heard)
-        if is_sent:
-            return
+                answers.append(type(error).__name__)
+
+        last = self._sending.get(addressee.address)
+        if last and last.is_alive():
+            raise DeliveryDelayedError("service trop lent")
+        sending = self._sending[addressee.address] = threading.Thread(target=notify, daemon=True)
+        heard.addFilter(lambda record: record.thread == sending.ident)
+        _APPRISE.addHandler(heard)
+        _APPRISE.setLevel(logging.WARNING)
+        sending.start()
+        sending.join(WHOLE_SECONDS)
+        _APPRISE.removeHandler(heard)
+        match [*answers]:
+            case [True]:
+                return
+            case [str(error)]:
+                raise DeliveryDelayedError(error)
+            case []:
+                raise DeliveryDelayedError("service trop lent")
         said = "\n".join(record.getMessage() for record in heard.buffer)
         status = int([0, *_STATUS.findall(said)][-1])
         if status in range(400, 500) and status not in LATER:
