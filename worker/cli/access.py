@@ -8,7 +8,6 @@ import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from enum import StrEnum
-from functools import partial
 from typing import Any
 
 import click
@@ -77,14 +76,21 @@ def agents(**given: Any) -> None:  # noqa: ANN401 — the options
     with worker_database() as engine:
         if given["channel"]:
             _add_recipient(engine, Channel(given["channel"]), code, wishes, own_secret=given["own_secret"])
-        if given["new_secret"]:
-            _add_secret(engine, given["new_secret"], own_secret=given["own_secret"])
-        if given["test"]:
-            _test_recipient(engine, given["test"])
+        if recipient := given["new_secret"]:
+            secret = _read_secret(own_secret=given["own_secret"])
+            with engine.begin() as connection:
+                access.change_secret(connection, recipient, secret, actor=system_user())
+            click.echo(f"{recipient} est signé avec deux secrets, jusqu'à --end-secret.")
+            if not given["own_secret"]:
+                _show_secret(secret)
+        if recipient := given["test"]:
+            with engine.connect() as connection:
+                row = access.find_recipient(connection, recipient)
+            lieu = access.name_communes(row.code_commune)
+            try_recipient(build_senders(load_settings()), make_addressee(row), lieu=lieu)
+            click.echo(f"Message d'essai envoyé à {recipient}.")
         with engine.begin() as connection:
-            for it in codes if given["add"] else ():
-                _add_agent(connection, it, wishes, given)
-            _change(connection, codes, given)
+            _change(connection, codes, wishes, given)
             if not any(given[name] for name in _DOES):
                 _show_agents(connection, code)
                 _show_recipients(connection, code)
@@ -114,17 +120,14 @@ def _check_agents(given: Mapping[str, Any]) -> None:
         raise click.UsageError("l'adresse électronique n'en est pas une")
 
 
-def _add_agent(connection: Connection, code: str, wishes: str | None, given: Mapping[str, Any]) -> None:
-    name, email = given["add"], given["email"]
+def _change(connection: Connection, codes: Sequence[str], wishes: str | None, given: Mapping[str, Any]) -> None:
     by = system_user()
-    if kinds := access.add_agent(connection, name, code, email, wishes, actor=by, may_protect=given["may_protect"]):
-        click.echo(f"{name} sera prévenu pour {code} à l'adresse {email} : {describe_wishes(kinds)}.")
-    else:
-        click.echo(f"{name} voit {code} à l'écran, et n'est prévenu de rien.")
-
-
-def _change(connection: Connection, codes: Sequence[str], given: Mapping[str, Any]) -> None:
-    by = system_user()
+    for code in codes if (name := given["add"]) else ():
+        email, may_protect = given["email"], given["may_protect"]
+        if kinds := access.add_agent(connection, name, code, email, wishes, actor=by, may_protect=may_protect):
+            click.echo(f"{name} sera prévenu pour {code} à l'adresse {email} : {describe_wishes(kinds)}.")
+        else:
+            click.echo(f"{name} voit {code} à l'écran, et n'est prévenu de rien.")
     if name := given["remove"]:
         for code in codes:
             left = access.remove_agent(connection, name, code or None, actor=by)
@@ -166,28 +169,12 @@ def _add_recipient(engine: Engine, channel: Channel, code: str, kinds: str | Non
         _show_secret(secret)
 
 
-def _add_secret(engine: Engine, recipient_id: str, *, own_secret: bool) -> None:
-    secret = _read_secret(own_secret=own_secret)
-    with engine.begin() as connection:
-        access.change_secret(connection, recipient_id, secret, actor=system_user())
-    click.echo(f"{recipient_id} est signé avec deux secrets, jusqu'à --end-secret.")
-    if not own_secret:
-        _show_secret(secret)
-
-
 def _read_secret(*, own_secret: bool) -> str:
     return check_secret(_ask("Secret")) if own_secret else make_secret()
 
 
 def _show_secret(secret: str) -> None:
     click.echo(f"Secret à donner à qui le recevra, montré cette fois seulement : {secret}")
-
-
-def _test_recipient(engine: Engine, recipient_id: str) -> None:
-    with engine.connect() as connection:
-        row = access.find_recipient(connection, recipient_id)
-    try_recipient(build_senders(load_settings()), make_addressee(row), lieu=access.name_communes(row.code_commune))
-    click.echo(f"Message d'essai envoyé à {recipient_id}.")
 
 
 def _show_recipients(connection: Connection, code: str) -> None:
@@ -271,11 +258,26 @@ def accounts(**given: Any) -> None:  # noqa: ANN401 — the options
     scopes = dict.fromkeys(ProgramKind, codes) | {ProgramKind.LISTENER: keys}
     with worker_database() as engine:
         if add is not None and kind is ProgramKind.SENDER:
-            _add_sender(engine, add, codes, speaks_for_agents=given["speaks"], acts=acts)
+            how: dict[str, Any] = {"actor": system_user(), "speaks_for_agents": given["speaks"], "acts": acts}
+            with engine.begin() as connection:
+                believed = [code for code in codes if access.allow_sender(connection, add, code, **how)]
+                add_account_queues(_amqp_url(), add)
+            agents = f", et parle pour les agents de {_name_all(believed)}" if believed else ""
+            click.echo(f"{add} peut demander les fichiers de {_name_all(codes)}{agents}.")
         elif add is not None and kind is ProgramKind.TOKEN:
-            _make_token(engine, add, codes, acts)
+            with engine.begin() as connection:
+                token = access.make_token(connection, add, codes, acts, actor=system_user())
+            asks = f", et demande : {', '.join(acts)}" if acts else ""
+            click.echo(f"Jeton fait pour {add}, qui ouvre les fichiers de {_name_all(codes)}{asks}.")
+            click.echo(f"À donner à qui l'emploiera, montré cette fois seulement : {token}")
         elif add is not None:
-            _add_listener(engine, add, keys)
+            with engine.begin() as connection:
+                for key in keys:
+                    access.add_listener(connection, add, key, actor=system_user())
+                    queue = add_listener_queue(_amqp_url(), add, key)
+            heard = ", ".join(map(_describe_key, keys))
+            click.echo(f"La file {queue} entend {heard}. Le compte qui la lit n'a besoin que de ce droit :")
+            click.echo(f"  rabbitmqctl set_permissions -p VHOST COMPTE '' '' '^{re.escape(queue)}$'")
         elif given["remove"] is not None:
             _REMOVE[kind](engine, given["remove"], scopes[kind])
         else:
@@ -316,18 +318,6 @@ def _name_all(codes: Iterable[str]) -> str:
     return ", ".join(map(access.name_communes, codes))
 
 
-def _add_sender(
-    engine: Engine, name: str, codes: Sequence[str], *, speaks_for_agents: bool | None, acts: Sequence[str]
-) -> None:
-    by = system_user()
-    with engine.begin() as connection:
-        allow = partial(access.allow_sender, connection, name, actor=by, speaks_for_agents=speaks_for_agents, acts=acts)
-        believed = [code for code in codes if allow(code)]
-        add_account_queues(_amqp_url(), name)
-    agents = f", et parle pour les agents de {_name_all(believed)}" if believed else ""
-    click.echo(f"{name} peut demander les fichiers de {_name_all(codes)}{agents}.")
-
-
 def _remove_sender(engine: Engine, name: str, codes: Sequence[str]) -> None:
     """Commit the removal, then delete the queues: a worker declares the queues of all listed accounts."""
     with connect(_amqp_url()) as broker:
@@ -349,16 +339,6 @@ def _show_senders(engine: Engine, codes: Sequence[str]) -> None:
             if _concerns([it.code_commune], codes, EVERY_COMMUNE)
         ]
     print_table(("Compte", "Commune", "Parle pour", "Actes"), rows, "Aucun compte autorisé : ajoutez-en un avec --add.")
-
-
-def _add_listener(engine: Engine, name: str, keys: Sequence[str]) -> None:
-    with engine.begin() as connection:
-        for key in keys:
-            access.add_listener(connection, name, key, actor=system_user())
-            queue = add_listener_queue(_amqp_url(), name, key)
-    heard = ", ".join(map(_describe_key, keys))
-    click.echo(f"La file {queue} entend {heard}. Le compte qui la lit n'a besoin que de ce droit :")
-    click.echo(f"  rabbitmqctl set_permissions -p VHOST COMPTE '' '' '^{re.escape(queue)}$'")
 
 
 def _remove_listener(engine: Engine, name: str, keys: Sequence[str]) -> None:
@@ -387,14 +367,6 @@ def _show_listeners(engine: Engine, keys: Sequence[str]) -> None:
 def _describe_key(key: str) -> str:
     _, is_answers, account = key.partition(".account.")
     return f"les réponses à {account}" if is_answers else access.name_communes(key.rpartition(".")[2])
-
-
-def _make_token(engine: Engine, name: str, codes: Sequence[str], acts: Sequence[str]) -> None:
-    with engine.begin() as connection:
-        token = access.make_token(connection, name, codes, acts, actor=system_user())
-    asks = f", et demande : {', '.join(acts)}" if acts else ""
-    click.echo(f"Jeton fait pour {name}, qui ouvre les fichiers de {_name_all(codes)}{asks}.")
-    click.echo(f"À donner à qui l'emploiera, montré cette fois seulement : {token}")
 
 
 def _revoke_token(engine: Engine, token_id: str, _codes: Sequence[str]) -> None:

@@ -41,7 +41,8 @@ from worker.cli.options import (
 )
 from worker.errors import ConfigurationError
 from worker.handlers.declarations.declare import protect_marked
-from worker.handlers.handle_preview import redate, undo
+from worker.handlers.handle_preview import redate
+from worker.handlers.handle_preview import undo as undo_import
 from worker.registre.communes import read_mapping, set_mapping
 from worker.registre.imports.chain import find_contradictions, list_gaps
 from worker.registre.imports.history import count_imports, list_imports
@@ -289,7 +290,14 @@ def imports(*, show_all: bool, taken_on: tuple[int, date] | None, undo: int | No
         click.echo(f"Import {import_id} : export du {short_date(day)}, {moved} de ce jour.")
         print_recalled(recalled)
     elif undo is not None:
-        _undo(undo or None, reason)
+        with register_database() as engine:
+            undone, recalled = undo_import(engine, undo or None, actor=system_user(), reason=reason)
+        mouvements = f", {count_of(undone.mouvements, 'mouvement effacé')}" if undone.mouvements else ""
+        click.echo(
+            f"Import {undone.import_id} ({undone.file_name}) annulé : {count_of(len(undone.restored), 'liste remise')} "
+            f"à l'état précédent, {count_of(len(undone.removed), 'liste retirée')} du registre{mouvements}."
+        )
+        print_recalled(recalled)
     elif reason:
         raise click.UsageError("--reason demande aussi --taken-on ou --undo")
     else:
@@ -312,17 +320,6 @@ def _list_imports(*, show_all: bool) -> None:
     print_table(titles, rows, "Aucun import.")
     if others > 0:
         click.echo(f"… et {count_of(others, 'autre import', 'autres imports')} : --all")
-
-
-def _undo(import_id: int | None, reason: str) -> None:
-    with register_database() as engine:
-        undone, recalled = undo(engine, import_id, actor=system_user(), reason=reason)
-    mouvements = f", {count_of(undone.mouvements, 'mouvement effacé')}" if undone.mouvements else ""
-    click.echo(
-        f"Import {undone.import_id} ({undone.file_name}) annulé : {count_of(len(undone.restored), 'liste remise')} "
-        f"à l'état précédent, {count_of(len(undone.removed), 'liste retirée')} du registre{mouvements}."
-    )
-    print_recalled(recalled)
 
 
 def _note_imported(file_name: str, connection: Connection, import_id: int, questions: Sequence[Question] = ()) -> None:

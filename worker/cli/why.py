@@ -172,7 +172,14 @@ class Inquiry:
                 yield from self._read_export(export)
         is_about = or_(Preview.request_id == request.id, Preview.import_request_id == request.id)
         for preview in self._session.scalars(select(Preview).where(is_about)):
-            yield from self._read_preview(preview)
+            status = PreviewStatus(preview.status)
+            _say(f"export du REU {preview.file_name} : {status.label}")
+            if status is PreviewStatus.REFUSED:
+                yield Stop(preview.reason, "la mairie dépose un autre export")
+            elif status.is_asked:
+                yield Stop("un agent doit répondre", "la mairie répond sur la page « Le registre »")
+            elif status.is_at_work:
+                yield from self._read_work(WorkKind.PREVIEW, preview.id, "la mairie dépose l'export à nouveau")
         yield from self._read_messages(request)
 
     def _read_export(self, export: Export) -> Iterator[Stop]:
@@ -218,16 +225,6 @@ class Inquiry:
         if export.a_completer:
             said = count_of(export.a_completer, "mouvement")
             yield Stop(f"{said} sans date ou motif", "la mairie les complète sur la page « Dates et motifs »")
-
-    def _read_preview(self, preview: Preview) -> Iterator[Stop]:
-        status = PreviewStatus(preview.status)
-        _say(f"export du REU {preview.file_name} : {status.label}")
-        if status is PreviewStatus.REFUSED:
-            yield Stop(preview.reason, "la mairie dépose un autre export")
-        elif status.is_asked:
-            yield Stop("un agent doit répondre", "la mairie répond sur la page « Le registre »")
-        elif status.is_at_work:
-            yield from self._read_work(WorkKind.PREVIEW, preview.id, "la mairie dépose l'export à nouveau")
 
     def _read_work(self, kind: WorkKind, row_id: int, again: str) -> Iterator[Stop]:
         is_it = Work.kind == kind, Work.subject == subject_of(kind, row_id)
