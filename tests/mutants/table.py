@@ -965,7 +965,7 @@ worker/notifier/
     - Export.recall_id.in_(ids), is_unsaid
     + Export.recall_id.in_(ids), Request.id.is_(None)
   test_a_recipient_that_is_gone_is_told_nothing_any_more
-    - _disable(connection, row.recipient)
+    - if connection.scalars(disabled).all():
   test_who_asked_gets_no_mail_about_files_that_are_all_downloaded_within_ten_minutes
     - if row is None and notice and addressee and not is_needless:
     + if row is None and notice and addressee:

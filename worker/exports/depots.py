@@ -80,7 +80,11 @@ def write_verdict(
     if not connection.execute(update(Depot).where(*is_next).values(values)).rowcount:
         return False
     if received.verdict is Verdict.ACCEPTE and export.kind == ExportKind.LISTE:
-        _forget_replaced(connection, export)
+        accepted = select(Depot.deposited_on).where(Depot.export_id == export.id).scalar_subquery()
+        is_older = or_(Depot.deposited_on < accepted, and_(Depot.deposited_on == accepted, Depot.export_id < export.id))
+        is_same = Depot.export_id.in_(select(Export.id).where(_of_same_list(export)))
+        nothing = {"fingerprint_key": None, "fingerprint": None, "fingerprint_reason": REPLACED}
+        connection.execute(update(Depot).where(is_same, is_older).values(nothing))
     return True
 
 
@@ -111,17 +115,6 @@ def find_last_depot(session: Session, export: Export) -> LastDepot | None:
     )
     row = session.execute(query).one_or_none()
     return row and LastDepot(*row[:3], Fingerprint(*row[3:]))
-
-
-def _forget_replaced(connection: Connection, export: Export) -> None:
-    accepted = select(Depot.deposited_on).where(Depot.export_id == export.id).scalar_subquery()
-    is_older = or_(Depot.deposited_on < accepted, and_(Depot.deposited_on == accepted, Depot.export_id < export.id))
-    same = select(Export.id).where(_of_same_list(export))
-    connection.execute(
-        update(Depot)
-        .where(Depot.export_id.in_(same), is_older)
-        .values(fingerprint_key=None, fingerprint=None, fingerprint_reason=REPLACED)
-    )
 
 
 def _of_same_list(export: Export) -> ColumnElement[bool]:

@@ -380,7 +380,11 @@ def _record_result(connection: Connection, claim: Claim, row: Row[Any], failure:
     if failure is None:
         values["sent_at"] = utc_now()
     elif failure.is_gone:
-        _disable(connection, row.recipient)
+        is_it = Recipient.id == row.recipient, Recipient.disabled_at.is_(None)
+        disabled = update(Recipient).where(*is_it).values(disabled_at=utc_now()).returning(Recipient.id)
+        if connection.scalars(disabled).all():
+            record_audit(connection, Action.RECIPIENT_DISABLED, actor=NOTIFIER, detail=f"webhook {row.recipient}")
+            log.warning("recipient_disabled", recipient=row.recipient)
     elif reason == REMOVED and row.channel == Channel.MAIL:  # the agent's other messages were masked at the removal
         values |= {"address": ERASED, "recipient": f"{ERASED} {row.id}"}
     _write(connection, row, **values)
@@ -389,14 +393,6 @@ def _record_result(connection: Connection, claim: Claim, row: Row[Any], failure:
 
 def _write(connection: Connection, row: Row[Any], **values: Any) -> None:  # noqa: ANN401 — columns
     connection.execute(update(Notification).where(Notification.id == row.id).values(values))
-
-
-def _disable(connection: Connection, recipient_id: str) -> None:
-    is_it = Recipient.id == recipient_id, Recipient.disabled_at.is_(None)
-    disabled = update(Recipient).where(*is_it).values(disabled_at=utc_now()).returning(Recipient.id)
-    if connection.scalars(disabled).all():
-        record_audit(connection, Action.RECIPIENT_DISABLED, actor=NOTIFIER, detail=f"webhook {recipient_id}")
-        log.warning("recipient_disabled", recipient=recipient_id)
 
 
 PROGRESS_SECONDS, MOST_SECONDS = 1.0, 60.0

@@ -19,7 +19,6 @@ from schemas.declarations import (
     BureauxDescribed,
     CompletedMotif,
     DeclarationNoted,
-    DescribedBureau,
     DoubtDecided,
     ElecteurProtected,
     FileNote,
@@ -134,7 +133,12 @@ def declare(connection: Connection, code_commune: str, note: RegisterNote, *, by
             lift_protection(connection, code_commune, find_protection(connection, code_commune, number), by=by)
         case BureauxDescribed(bureaux=bureaux):
             for bureau in bureaux:
-                _describe_bureau(connection, code_commune, bureau, by)
+                code, values = parse_bureau(bureau.bureau), bureau.model_dump(exclude={"bureau"}, exclude_none=True)
+                is_now = set_bureau(connection, code_commune, code, **values)
+                said = f"bureau {code} : canton {is_now.code_canton or '?'} {is_now.libelle_canton}".rstrip()
+                said += f", circonscription {is_now.code_circonscription or '?'} {is_now.libelle_circonscription}"
+                detail = [Pseudonymised(WordKind.TEXTE, said.rstrip())]
+                record_audit(connection, Action.BUREAU_DESCRIBED, actor=by, code_commune=code_commune, detail=detail)
         case DoubtDecided():
             recalled = _decide_doubt(connection, code_commune, note, by)
     return recalled
@@ -200,16 +204,6 @@ def _complete_motifs(
         {*people.values()},
         lambda: note_motifs(connection, code_commune, completed),
     )
-
-
-def _describe_bureau(connection: Connection, code_commune: str, note: DescribedBureau, by: Actor) -> None:
-    code = parse_bureau(note.bureau)
-    description = note.model_dump(exclude={"bureau"}, exclude_none=True)
-    described = set_bureau(connection, code_commune, code, **description)
-    said = f"bureau {code} : canton {described.code_canton or '?'} {described.libelle_canton}".rstrip()
-    said += f", circonscription {described.code_circonscription or '?'} {described.libelle_circonscription}".rstrip()
-    detail = [Pseudonymised(WordKind.TEXTE, said)]
-    record_audit(connection, Action.BUREAU_DESCRIBED, actor=by, code_commune=code_commune, detail=detail)
 
 
 def protect(connection: Connection, code_commune: str, protege: Protege, *, by: Actor) -> list[str]:

@@ -146,7 +146,14 @@ class FileDeclaration(Declaration):
             case TableauPublished() as published:
                 refuse_future(published.published_on, now, commune=self.commune, field="note.published_on")
                 self._refuse_impossible_end(published, now)
-                self._refuse_too_short(published)
+                first, last = published.published_on, published.published_until
+                reasons = (last and why_too_short(file.type_tableau, first, last) for file in self.files)
+                if reason := next(filter(None, reasons), ""):
+                    raise RefusedError(
+                        f"La publication du {short_date(first)} est trop courte : {reason}.",
+                        code="publication_trop_courte",
+                        field="data.note.published_until",
+                    )
                 self._refuse_before_file(
                     published.published_on, "La publication", "du tableau", "publication_avant_fichier", "published_on"
                 )
@@ -200,16 +207,6 @@ class FileDeclaration(Declaration):
                     field=f"data.note.{name}",
                 )
 
-    def _refuse_too_short(self, published: TableauPublished) -> None:
-        first, last = published.published_on, published.published_until
-        reasons = (last and why_too_short(file.type_tableau, first, last) for file in self.files)
-        if reason := next(filter(None, reasons), ""):
-            raise RefusedError(
-                f"La publication du {short_date(first)} est trop courte : {reason}.",
-                code="publication_trop_courte",
-                field="data.note.published_until",
-            )
-
     def _write(self, connection: Connection, file: Export, said_at: datetime) -> bool:
         """Write the note of one file; return False when a later note exists."""
         by = self.requested_by
@@ -230,21 +227,18 @@ class FileDeclaration(Declaration):
                 return f"{file.file_name}, le {short_date(day)}"
             case VerdictReceived(verdict=verdict, verdict_on=day):
                 return f"{file.file_name} : {verdict.label} le {short_date(day)}"
-            case TableauPublished() as published:
-                return _describe_publication(file, published)
+            case TableauPublished() as it:
+                until = f" au {short_date(it.published_until)}" if it.published_until else ""
+                withdrawn = f", retiré le {short_date(it.withdrawn_on)}" if it.withdrawn_on else ""
+                signed = f", certificat signé le {short_date(it.certified_on)}" if it.certified_on else ""
+                missing = f", incomplet ({describe_missing(file.anomalies)})" if file.a_completer else ""
+                named = f"{file.file_name} : {it.mode.label} du {short_date(it.published_on)}"
+                return f"{named}{until}{withdrawn}{signed}{missing}"
             case FileDownloaded(piece=piece):
                 is_late = (now - said_at).total_seconds() > _LATE_SECONDS
                 late = f", le {format_second(said_at, self.commune)}" if is_late else ""
                 name = piece_name(file.file_name, piece) if piece in PIECES else file.file_name
                 return f"{name}{' (dossier de dépôt)' if piece is Piece.DOSSIER else ''}{late}"
-
-
-def _describe_publication(file: Export, it: TableauPublished) -> str:
-    until = f" au {short_date(it.published_until)}" if it.published_until else ""
-    withdrawn = f", retiré le {short_date(it.withdrawn_on)}" if it.withdrawn_on else ""
-    signed = f", certificat signé le {short_date(it.certified_on)}" if it.certified_on else ""
-    missing = f", incomplet ({describe_missing(file.anomalies)})" if file.a_completer else ""
-    return f"{file.file_name} : {it.mode.label} du {short_date(it.published_on)}{until}{withdrawn}{signed}{missing}"
 
 
 def read_file_note(
