@@ -21,7 +21,7 @@ from common.french import agree, count_of, format_number, short_date
 from schemas.tableaux import Repere
 from schemas.vocabulary import Categorie, Nature, Severity
 from worker.domain.anomaly import Anomaly
-from worker.domain.identite import Etat, Identite, Mouvement, Personne, identite_of
+from worker.domain.identite import Etat, Identite, Mouvement, identite_of
 from worker.domain.tableau.composition import TableauSource
 from worker.domain.tableau.couverture import Link, span
 from worker.domain.tableau.demande import Demande
@@ -64,17 +64,6 @@ class Period(NamedTuple):
     def has(self, mouvement: Mouvement) -> bool:
         """Return whether the mouvement happened in the period."""
         return self.after < mouvement.date_mouvement <= self.until
-
-
-def _correct(former: Personne, now: Personne) -> Personne:
-    """Combine the former address with the current civil status; masked if either is."""
-    return replace(
-        now,
-        nom_usage=former.nom_usage,
-        adresse=former.adresse,
-        nationalite=former.nationalite,
-        is_protegee=former.is_protegee or now.is_protegee,
-    )
 
 
 class Replaced(NamedTuple):
@@ -196,7 +185,16 @@ class OfAge:
             entry = _take(entries, electeur.nouveau_bureau)
             known = self._as_of(until, electeur, entry, _take(versions, electeur.nouveau_bureau))
             if identite_of(known.personne) != identite_of(electeur.personne):
-                known = replace(known, personne=_correct(known.personne, electeur.personne))
+                # the former address with the current civil status; masked if either is
+                former, now = known.personne, electeur.personne
+                personne = replace(
+                    now,
+                    nom_usage=former.nom_usage,
+                    adresse=former.adresse,
+                    nationalite=former.nationalite,
+                    is_protegee=former.is_protegee or now.is_protegee,
+                )
+                known = replace(known, personne=personne)
             yield self._arrive(day, electeur.nouveau_bureau, known, entry)
         yield from late
 

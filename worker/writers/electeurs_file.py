@@ -208,7 +208,10 @@ def read_xml(stream: IO[bytes], form: FileForm) -> Iterator[Values]:
     try:
         for _, electeur in electeurs:
             yield pick(_texts_of(electeur, len(columns)))
-            _free(electeur)
+            electeur.clear()  # with its earlier siblings, so that memory stays constant
+            parent = electeur.getparent()
+            while parent is not None and electeur.getprevious() is not None:
+                del parent[0]
     except etree.XMLSyntaxError:
         raise NotOurFileError("not well-formed") from None
 
@@ -219,14 +222,6 @@ def _texts_of(electeur: etree._Element, expected: int) -> list[str]:
     if len(texts) != expected:
         raise NotOurFileError("an elector has not all values")
     return texts
-
-
-def _free(electeur: etree._Element) -> None:
-    """Remove this element and its earlier siblings from the tree, so that memory stays constant."""
-    electeur.clear()
-    parent = electeur.getparent()
-    while parent is not None and electeur.getprevious() is not None:
-        del parent[0]
 
 
 _ELEMENT = re.compile(r"Element '([\w.-]+)'")

@@ -220,22 +220,19 @@ class _Precheck:
                 yield self._say(rules.CIRCONSCRIPTION_ABSENT, code)
             elif not (circonscription.isdigit() and len(circonscription) <= _NUMERO_DIGITS):
                 yield self._say(rules.CIRCONSCRIPTION_ELSEWHERE, code)
-            yield from self._bureau_texts(bureau)
+            for source in (Bureau.libelle, Bureau.code_canton, Bureau.code_circonscription):
+                text = getattr(bureau, source.key)
+                if not is_clean(text):
+                    self.census.needs_cleaning = True
+                    yield self._say(rules.NETTOYE, code, value=source)
+                for kind in self._of_text(text, source):
+                    yield self._say(kind, code, value=source)
         doubles = select_double_numeros(_among(has_facts=self.spec.has_facts))
         places = self.connection.execute(doubles, self.spec.parameters)
         for code, numeros in groupby(places, key=lambda row: row.code_bureau):
             first = [str(row.numero_ordre) for row in numeros]
             more = f" et {len(first) - NAMED} autres" if len(first) > NAMED else ""
             yield self._say(rules.NUMERO_TWICE, code, numeros=", ".join(first[:NAMED]) + more)
-
-    def _bureau_texts(self, bureau: DescribedBureau) -> Iterator[Anomaly]:
-        for source in (Bureau.libelle, Bureau.code_canton, Bureau.code_circonscription):
-            text = getattr(bureau, source.key)
-            if not is_clean(text):
-                self.census.needs_cleaning = True
-                yield self._say(rules.NETTOYE, bureau.code, value=source)
-            for kind in self._of_text(text, source):
-                yield self._say(kind, bureau.code, value=source)
 
     def _of_doubles(self) -> Iterator[Anomaly]:
         doubles = _doubles_query(has_facts=self.spec.has_facts)

@@ -83,7 +83,16 @@ def compare(
     with reading_transaction(connection):
         current = current_versions(connection)
         compared = {it.key: current[it.key] for it in counts if it.key in current}
-        _pair(connection, compared, version)
+        by_name = [liste for liste, before in compared.items() if not pair_by_ine(connection, liste, before, version)]
+        for liste in by_name:
+            find_differences(connection, liste, compared[liste], version)
+        pair_singles(connection)
+        pair_candidates(connection)
+        pair_rest(connection)
+        pair_spellings(connection)
+        find_doubts(connection)
+        pair_corrections(connection)
+        note_corrections(connection)
         changes = read_changes(connection, compared, counts)
         questions = find_questions(connection, compared, version, counts, changes)
         make_mouvements(connection, jour)
@@ -96,19 +105,6 @@ def record_comparison(connection: Connection, version: int) -> None:
     record_mouvements(connection, version)
     record_doubts(connection, version)
     record_guesses(connection, version)
-
-
-def _pair(connection: Connection, compared: Mapping[ListeKey, int], version: int) -> None:
-    by_name = [liste for liste, before in compared.items() if not pair_by_ine(connection, liste, before, version)]
-    for liste in by_name:
-        find_differences(connection, liste, compared[liste], version)
-    pair_singles(connection)
-    pair_candidates(connection)
-    pair_rest(connection)
-    pair_spellings(connection)
-    find_doubts(connection)
-    pair_corrections(connection)
-    note_corrections(connection)
 
 
 def _summarise(connection: Connection, jour: date, compared: int, others: int) -> Comparison:

@@ -159,7 +159,10 @@ def import_mouvements(
         reading = LineReader(file, MouvementParser(file.columns, communes, known).parse, rejects)
         create_temporary(connection, STAGED)
         with reading_transaction(connection), rejects:
-            _stage(connection, reading, rejects)
+            insert_all(connection, STAGED, (row | {"rank": line} for line, row in reading.read()))
+            for line in connection.scalars(select(STAGED.c.rank).where(_is_known()).order_by(STAGED.c.rank)):
+                rejects.add(Rejection(line, "", "mouvement déjà dans le registre"))
+            reading.lines_kept -= connection.execute(delete(STAGED).where(_is_known())).rowcount
         reading.refuse_rejects(accept=accept_rejects)
         if not reading.lines_kept:
             raise ImportRefusedError("le fichier ne contient aucun mouvement")
@@ -179,15 +182,6 @@ def import_mouvements(
             _refuse_future(connection, import_id, complete_until)
             then(connection, import_id)
     return reading.summarise(import_id)
-
-
-def _stage(connection: Connection, reading: LineReader[dict[str, Any]], rejects: RejectReport) -> None:
-    """Insert the lines that are kept into STAGED; reject mouvements that the register already holds."""
-    insert_all(connection, STAGED, (row | {"rank": line} for line, row in reading.read()))
-    known = connection.scalars(select(STAGED.c.rank).where(_is_known()).order_by(STAGED.c.rank))
-    for line in known:
-        rejects.add(Rejection(line, "", "mouvement déjà dans le registre"))
-    reading.lines_kept -= connection.execute(delete(STAGED).where(_is_known())).rowcount
 
 
 def _is_known() -> ColumnElement[bool]:

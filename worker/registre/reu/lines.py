@@ -210,7 +210,18 @@ class LineParser:
         code = find_code(source := self._source[F.CODE_BUREAU], described[1]) or read_bureau(
             described[1], source.shapes
         )
-        bureau = _read_bureau(code_commune, (described[0], code, *described[2:]))
+        _, _, libelle, canton, libelle_canton, circonscription, libelle_circonscription = described
+        departement = departement_of(code_commune)
+        code_circonscription = parse_circonscription(circonscription, departement)
+        bureau = DescribedBureau(
+            code_commune,
+            parse_bureau(code),
+            libelle,
+            parse_canton(canton, departement),
+            libelle_canton,
+            code_circonscription,
+            libelle_circonscription or ("" if code_circonscription else circonscription),
+        )
         key = code_commune, bureau.code
         codes = code_commune, parse_arrondissement(described[0]), bureau.code
         self._codes_of_bureaux[described] = codes
@@ -218,21 +229,6 @@ class LineParser:
             known = self.bureaux.get(key, bureau)
             self.bureaux[key] = DescribedBureau(*(first or other for first, other in zip(known, bureau, strict=True)))
         return codes
-
-
-def _read_bureau(code_commune: str, described: tuple[str, ...]) -> DescribedBureau:
-    _, code, libelle, canton, libelle_canton, circonscription, libelle_circonscription = described
-    departement = departement_of(code_commune)
-    code_circonscription = parse_circonscription(circonscription, departement)
-    return DescribedBureau(
-        code_commune,
-        parse_bureau(code),
-        libelle,
-        parse_canton(canton, departement),
-        libelle_canton,
-        code_circonscription,
-        libelle_circonscription or ("" if code_circonscription else circonscription),
-    )
 
 
 def parse_circonscription(text: str, departement: str) -> str:
