@@ -79,19 +79,15 @@ class Pulse:
     def _write(self, lack: str) -> None:
         descriptor = self._descriptor
         if descriptor is None or os.fstat(descriptor).st_nlink == 0:  # deleted, as old files in /tmp are
-            descriptor = self._open()
+            self.stop()
+            self._path = self._folder / f"{self._role}-{uuid4().hex[:12]}"
+            self._folder.mkdir(parents=True, exist_ok=True)
+            self._descriptor = descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o640)
+            fcntl.flock(descriptor, fcntl.LOCK_EX)  # a reader tests this lock without acquiring it
         text = lack.encode()
         os.pwrite(descriptor, text, 0)
         os.ftruncate(descriptor, len(text))
         os.utime(descriptor)
-
-    def _open(self) -> int:
-        self.stop()
-        self._path = self._folder / f"{self._role}-{uuid4().hex[:12]}"
-        self._folder.mkdir(parents=True, exist_ok=True)
-        self._descriptor = descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o640)
-        fcntl.flock(descriptor, fcntl.LOCK_EX)  # a reader tests this lock without acquiring it
-        return descriptor
 
 
 def stop_on_signals(stop: threading.Event) -> None:

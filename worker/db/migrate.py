@@ -200,7 +200,15 @@ def migrate(engine: Engine) -> None:
             connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_LOCK})")
         found = require_migratable(connection)
         if found != newest():
-            _upgrade(connection, found)
+            config = _config(connection)
+            if found is None:
+                create_tables(connection)
+                command.stamp(config, "head")
+            else:
+                if found < ScriptDirectory.from_config(config).get_bases()[0]:
+                    command.stamp(config, "base", purge=True)
+                command.upgrade(config, "head")
+            replace_views_and_functions(connection)
         if is_server:
             grant(connection)
 
@@ -223,19 +231,6 @@ def require_migratable(connection: Connection) -> str | None:
             f"(révision {_RELEASE_BEFORE}), lancez « python -m worker migrate », puis revenez à cette version"
         )
     return found
-
-
-def _upgrade(connection: Connection, found: str | None) -> None:
-    config = _config(connection)
-    directory = ScriptDirectory.from_config(config)
-    if found is None:
-        create_tables(connection)
-        command.stamp(config, "head")
-    else:
-        if found < directory.get_bases()[0]:
-            command.stamp(config, "base", purge=True)
-        command.upgrade(config, "head")
-    replace_views_and_functions(connection)
 
 
 def current_revision(engine: Engine) -> tuple[str | None, str]:

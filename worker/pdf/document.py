@@ -143,20 +143,17 @@ class Document(pdfdoc.PDFDocument):
         number = 0
         while (number := number + 1) <= self.objectcounter:  # an object may refer to new ones when it is written
             if len(self._places) <= number or not self._places[number]:
-                self._add_named(number)
+                name = self.numberToId[number]
+                data = pdfdoc.PDFIndirectObject(name, self.idToObject[name]).format(self)
+                if data.endswith(b"endstream\nendobj\n"):
+                    data = data.removesuffix(b"endstream\nendobj\n") + b"\nendstream\nendobj\n"  # PDF/A-1, 6.1.7
+                self.add_all([data], number)
         start, size = self._length, len(self._places)
         self._write(b"xref\n0 %d\n0000000000 65535 f \n" % size)
         for index in range(1, size, 10_000):
             places = self._places[index : index + 10_000]
             self._write(b"%010d 00000 n \n" * len(places) % (*places,))
         return pdfdoc.PDFTrailer(startxref=start, Size=size, Root=catalog, Info=info, ID=self.ID()).format(self)
-
-    def _add_named(self, number: int) -> None:
-        name = self.numberToId[number]
-        data = pdfdoc.PDFIndirectObject(name, self.idToObject[name]).format(self)
-        if data.endswith(b"endstream\nendobj\n"):
-            data = data.removesuffix(b"endstream\nendobj\n") + b"\nendstream\nendobj\n"  # PDF/A-1, 6.1.7
-        self.add_all([data], number)
 
     def _write(self, data: bytes) -> None:
         self._length += len(data)

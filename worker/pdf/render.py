@@ -139,20 +139,17 @@ def _draw_signatures(pages: Pages, signatures: Signatures) -> None:
     _draw_seal(pages, top)
     pages.y -= _PLACE_HEIGHT
     for place in range(signatures.places):
-        _draw_place(pages, LEFT + place * (_PLACE_WIDTH + _GUTTER))
+        left = LEFT + place * (_PLACE_WIDTH + _GUTTER)
+        style = pages.styles.heading
+        top = pages.y + style.leading + 2
+        with pages.tags.artifact():
+            draw_rule(pages.canvas, left, left + _PLACE_WIDTH, top + 2, shade=GREY)
+        with pages.tags.element("P"):
+            draw_lines(pages.canvas, left, top, style, ["Nom et signature"], GREY)
 
 
 def _break(style: Style, text: str) -> Sequence[str]:
     return style.break_text(text, WIDTH - _SEAL - _DATE_WIDTH - 2 * _GUTTER)
-
-
-def _draw_place(pages: Pages, left: float) -> None:
-    style = pages.styles.heading
-    top = pages.y + style.leading + 2
-    with pages.tags.artifact():
-        draw_rule(pages.canvas, left, left + _PLACE_WIDTH, top + 2, shade=GREY)
-    with pages.tags.element("P"):
-        draw_lines(pages.canvas, left, top, style, ["Nom et signature"], GREY)
 
 
 def _draw_seal(pages: Pages, top: float) -> None:

@@ -69,7 +69,15 @@ def _explain(error: Exception) -> tuple[str, ExitCode]:
 def _run(arguments: Sequence[str]) -> object:
     set_defaults(is_run=list(arguments) == ["run"])
     if arguments and arguments[0] in ("exports", *REGISTER_COMMANDS) and "--help" not in arguments:
-        _prepare()
+        settings = load_settings()
+        if (settings.home / RESTORING).exists():
+            with exclusive(settings.home):
+                finish_restore(settings)
+        with usable(settings.home):
+            delete_killed_backups(settings.home)
+            engine = build_engine(settings.database_url.get_secret_value())
+            prepare_database(engine)
+            engine.dispose()
     return cli.main(list(arguments), prog_name="python -m worker.solo", standalone_mode=False)
 
 
@@ -113,18 +121,6 @@ def _name_of_screen(home: Path, *, is_run: bool) -> str:
         with usable(home):
             file.write_text(f"prefecture-{token_hex(5)}.localhost", "ascii")
     return file.read_text("ascii") if file.exists() else "127.0.0.1"
-
-
-def _prepare() -> None:
-    settings = load_settings()
-    if (settings.home / RESTORING).exists():
-        with exclusive(settings.home):
-            finish_restore(settings)
-    with usable(settings.home):
-        delete_killed_backups(settings.home)
-        engine = build_engine(settings.database_url.get_secret_value())
-        prepare_database(engine)
-        engine.dispose()
 
 
 if __name__ == "__main__":
