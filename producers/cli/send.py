@@ -58,7 +58,12 @@ def ask(
     if dry_run and wait:
         raise click.UsageError("--dry-run et --wait s'excluent", click.get_current_context())
     if dry_run:
-        return show_unsent(events)
+        for event in events:
+            click.echo(event.to_bytes())
+        keys = sorted({request_key("COMPTE", it.type, is_bulk=it.data.get("bulk") is True) for it in events})
+        counted = count_of(len(events), "événement", "événements")
+        click.echo(f"Rien n'a été envoyé ({counted}, clé de routage {', '.join(keys)}).", err=True)
+        return ExitCode.DONE
     if wait:
         return _send_and_wait(events[0], settings, timeout)
     _send(events, settings)
@@ -67,18 +72,6 @@ def ask(
     else:
         said = "envoyée ; RabbitMQ l'a prise. Où elle en est : python -m producers exports"
         click.echo(f"Demande {events[0].id} {said}")
-    return ExitCode.DONE
-
-
-def show_unsent(events: Sequence[CloudEvent]) -> ExitCode:
-    """Print the events, one per line, and send nothing."""
-    for event in events:
-        click.echo(event.to_bytes())
-    keys = sorted({request_key("COMPTE", event.type, is_bulk=event.data.get("bulk") is True) for event in events})
-    said = (
-        f"Rien n'a été envoyé ({count_of(len(events), 'événement', 'événements')}, clé de routage {', '.join(keys)})."
-    )
-    click.echo(said, err=True)
     return ExitCode.DONE
 
 

@@ -301,25 +301,21 @@ def imports(*, show_all: bool, taken_on: tuple[int, date] | None, undo: int | No
     elif reason:
         raise click.UsageError("--reason demande aussi --taken-on ou --undo")
     else:
-        _list_imports(show_all=show_all)
-
-
-def _list_imports(*, show_all: bool) -> None:
-    with register_database() as engine, engine.connect() as connection:
-        found = list_imports(connection, None if show_all else SHOWN)
-        others = count_imports(connection) - len(found)
-        gaps = list_gaps(connection, [it.id for it in found])
-    rows = []
-    for it in found:
-        state = _describe_state(it, [gap for gap in gaps if gap.import_id == it.id])
-        day = f"{it.started_at.astimezone(PARIS):%d/%m/%Y %H:%M}"
-        lines = format_number(it.lines_kept), format_number(it.lines_rejected)
-        taken = "–" if it.taken_on is None else short_date(it.taken_on) + ("" if it.is_dated else " ?")
-        rows.append((str(it.id), day, taken, it.file_name, *lines, it.imported_by, state))
-    titles = "N°", "Importé le", "Export du", "Fichier", "Lignes", "Rejets", "Par", "État"
-    print_table(titles, rows, "Aucun import.")
-    if others > 0:
-        click.echo(f"… et {count_of(others, 'autre import', 'autres imports')} : --all")
+        with register_database() as engine, engine.connect() as connection:
+            found = list_imports(connection, None if show_all else SHOWN)
+            others = count_imports(connection) - len(found)
+            gaps = list_gaps(connection, [it.id for it in found])
+        rows = []
+        for it in found:
+            state = _describe_state(it, [gap for gap in gaps if gap.import_id == it.id])
+            at = f"{it.started_at.astimezone(PARIS):%d/%m/%Y %H:%M}"
+            lines = format_number(it.lines_kept), format_number(it.lines_rejected)
+            taken = "–" if it.taken_on is None else short_date(it.taken_on) + ("" if it.is_dated else " ?")
+            rows.append((str(it.id), at, taken, it.file_name, *lines, it.imported_by, state))
+        titles = "N°", "Importé le", "Export du", "Fichier", "Lignes", "Rejets", "Par", "État"
+        print_table(titles, rows, "Aucun import.")
+        if others > 0:
+            click.echo(f"… et {count_of(others, 'autre import', 'autres imports')} : --all")
 
 
 def _note_imported(file_name: str, connection: Connection, import_id: int, questions: Sequence[Question] = ()) -> None:

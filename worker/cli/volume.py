@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from shlex import quote
 
 import click
-from sqlalchemy import Engine
 
 from common.cli import ExitCode, confirm, whole_number
 from common.french import count_of, format_size
@@ -137,7 +136,16 @@ def verify(
         seconds = 0 if restored or remove_unknown else UNKNOWN_SECONDS
         orphans = [] if export_id else list(find_orphans(engine, storage, commune, seconds=seconds))
         if remove_unknown:
-            orphans = _remove_unknown(engine, orphans)
+            unknown = [it.path for it in orphans if it.export_id is None and it.path.is_file()]
+            if unknown:
+                count = count_of(len(unknown), "fichier inconnu", "fichiers inconnus")
+                confirm(f"Effacer {count} de la base, pour toujours : {name_some([it.name for it in unknown])} ?")
+            for path in unknown:
+                with engine.begin() as connection:
+                    code, detail = path.parent.name, f"{path.name}, inconnu de la base"
+                    record_audit(connection, Action.FILE_PURGED, actor=system_user(), code_commune=code, detail=detail)
+                path.unlink()
+            orphans = [it for it in orphans if it.path.exists()]
     if export_id and not exports:
         raise RefusedError(f"l'export {export_id} n'a pas de fichier à vérifier : inconnu, pas encore prêt, ou purgé")
     found = _sort(storage, orphans)
@@ -154,20 +162,6 @@ def verify(
         _show_verified(exports, files, wrong, orphans, program=context.find_root().command_path)
     if wrong or orphans:
         context.exit(ExitCode.FAILED)
-
-
-def _remove_unknown(engine: Engine, orphans: Sequence[Orphan]) -> list[Orphan]:
-    unknown = [it.path for it in orphans if it.export_id is None and it.path.is_file()]
-    if unknown:
-        count = count_of(len(unknown), "fichier inconnu", "fichiers inconnus")
-        confirm(f"Effacer {count} de la base, pour toujours : {name_some([it.name for it in unknown])} ?")
-    for path in unknown:
-        with engine.begin() as connection:
-            detail = f"{path.name}, inconnu de la base"
-            code = path.parent.name
-            record_audit(connection, Action.FILE_PURGED, actor=system_user(), code_commune=code, detail=detail)
-        path.unlink()
-    return [it for it in orphans if it.path.exists()]
 
 
 def _show_verified(
