@@ -178,7 +178,12 @@ class _Filled:
             said[categorie] = said[categorie] or self._form.get(f"tous-{line.nature}", "")
             if day is None and self._day_of_all and line.may_be_on(self._day_of_all):
                 day = self._day_of_all
-        self._check(line, categorie, said[categorie], said[motif])
+        if said[motif] and not said[categorie]:
+            self.found[categorie] = "choisissez une catégorie : c'est elle que le tableau imprime"
+        elif said[categorie] and said[categorie] not in line.categories:
+            self.found[categorie] = "choisissez une catégorie de la liste"
+        elif len(said[motif]) > _LONGEST or not said[motif].isprintable():
+            self.found[motif] = f"{_LONGEST} caractères au plus, sur une ligne"
         if day and day != line.day and not line.may_be_on(day):
             self.found[jour] = f"choisissez un jour {line.interval}" if line.interval else "cette date ne se change pas"
         if (said[categorie], said[motif], day) == (line.categorie, line.motif, line.day) or self.found:
@@ -189,14 +194,6 @@ class _Filled:
             motif=said[motif],
             jour=None if day == line.day else day or "",
         )
-
-    def _check(self, line: MouvementLine, name: str, categorie: str, motif: str) -> None:
-        if motif and not categorie:
-            self.found[name] = "choisissez une catégorie : c'est elle que le tableau imprime"
-        elif categorie and categorie not in line.categories:
-            self.found[name] = "choisissez une catégorie de la liste"
-        elif len(motif) > _LONGEST or not motif.isprintable():
-            self.found[f"motif-{line.mouvement}"] = f"{_LONGEST} caractères au plus, sur une ligne"
 
     def _read_day(self, name: str, words: str) -> date | None:
         return read_days({name: words}, self.found).get(name)
