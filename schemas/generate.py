@@ -1,7 +1,7 @@
 """Generates files for other languages from the models: JSON Schemas."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -62,8 +62,13 @@ def event_schema(model: type[Any]) -> dict[str, Any]:
     else:
         envelope["required"] = ["id", "source", "type", "data"]
         envelope["propertyNames"] = {"pattern": "^[a-z0-9]+$"}
+    say_null = _without_null if is_said else _with_null
     for schema in (envelope, data, *definitions.values()):
-        _tidy(schema, _without_null if is_said else _with_null)
+        schema.pop("title", None)
+        for name, value in schema.get("properties", {}).items():
+            if isinstance(value, dict):
+                value.pop("title", None)
+                schema["properties"][name] = value if name in schema.get("required", ()) else say_null(value)
     header = {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "$id": f"https://prefecture.openelec.fr/schemas/{event_type}.json",  # a name: no reader fetches it
@@ -77,16 +82,6 @@ def event_schema(model: type[Any]) -> dict[str, Any]:
     if definitions:
         whole["$defs"] = {name: {"title": name} | schema for name, schema in definitions.items()}
     return header | whole
-
-
-def _tidy(schema: dict[str, Any], say_null: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
-    """Remove titles of fields, and replace each optional property by the result of `say_null`."""
-    schema.pop("title", None)
-    required = set(schema.get("required", ()))
-    for name, value in schema.get("properties", {}).items():
-        if isinstance(value, dict):
-            value.pop("title", None)
-            schema["properties"][name] = value if name in required else say_null(value)
 
 
 def _drop_discriminators(schema: Any) -> None:  # noqa: ANN401 — decoded JSON

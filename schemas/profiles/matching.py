@@ -79,7 +79,10 @@ class Matching(JsonPart):
         mapping, faults = SourceMapping(), dict[str, str]()
         said = {it.field.value: self._read_field(it, answers.get(it.field, "")) for it in self.fields}
         for name, value in {f"{it.field}-{number}": it for number, it in enumerate(self.values)}.items():
-            said[name] = _read_value(value, answers.get(name, ""))
+            answer = answers.get(name, "")
+            code = LEFT if answer == ABSENT else answer
+            is_known = code in (LEFT, *CODES[value.field])
+            said[name] = _of(value.field, values={code: (value.value,)}) if is_known else None
         if self.shapes:
             chosen = next((it for it in self.shapes if it == answers.get("shape", "")), None)
             said["shape"] = _of(F.DATE_NAISSANCE, shapes=(chosen,)) if chosen else None
@@ -111,8 +114,3 @@ def _describe(column: FoundColumn) -> str:
 
 def _of(field: SourceField, **said: object) -> SourceMapping:
     return SourceMapping(fields={field: FieldSource.model_validate(said)})
-
-
-def _read_value(asked: AskedValue, answer: str) -> SourceMapping | None:
-    code = LEFT if answer == ABSENT else answer
-    return _of(asked.field, values={code: (asked.value,)}) if code in (LEFT, *CODES[asked.field]) else None
