@@ -501,7 +501,7 @@ worker/domain/
     - known = seen if seen and (is_newer or not entry) else entry
     + known = entry
   test_a_corrected_name_has_the_address_of_the_day
-    - self._join_corrected(seen, rows | listed)
+    - if len(former[before]) == len(now[later]) == 1:
     - is_protegee=former.is_protegee or now.is_protegee,
     + is_protegee=now.is_protegee,
   test_who_is_on_the_list_or_in_the_tableau_only_is_named

@@ -111,7 +111,13 @@ class OfAge:
             for electeur in self.register.young(after, until):
                 listed[identite_of(electeur.personne)].append(electeur)
             seen = self._see(after, until, self.period.until)
-            self._join_corrected(seen, rows | listed)
+            # a former civil status in an export is the current one, if only one elector matches
+            known = rows | listed
+            former = _by_birth({key: them for key, them in seen.items() if key not in known})
+            now = _by_birth({key: them for key, them in known.items() if key not in seen})
+            for before, later in set(self.corrected):
+                if len(former[before]) == len(now[later]) == 1:
+                    seen[now[later].pop()] = seen.pop(former[before].pop())
         for key in sorted(rows.keys() | listed.keys()):
             yield from self._come_of_age(rows[key], listed[key], seen.get(key, []), self.period)
 
@@ -146,16 +152,6 @@ class OfAge:
             for electeur in self.register.young(*between, link.import_id) if between[0] < between[1] else ():
                 seen[identite_of(electeur.personne)].append(replace(electeur, date_mouvement=link.taken_on))
         return seen
-
-    def _join_corrected(
-        self, seen: dict[Identite, list[Mouvement]], known: Mapping[Identite, Sequence[Mouvement]]
-    ) -> None:
-        """Give the values of a former civil status in an export to the current one, if only one elector matches."""
-        former = _by_birth({key: them for key, them in seen.items() if key not in known})
-        now = _by_birth({key: them for key, them in known.items() if key not in seen})
-        for before, after in set(self.corrected):
-            if len(former[before]) == len(now[after]) == 1:
-                seen[now[after].pop()] = seen.pop(former[before].pop())
 
     def _come_of_age(
         self, rows: Sequence[Mouvement], electeurs: Sequence[Mouvement], seen: Sequence[Mouvement], period: Period

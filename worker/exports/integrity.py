@@ -61,24 +61,20 @@ def verify_files(engine: Engine, storage: Storage, *which: ColumnElement[bool], 
             export = session.get(Export, export_id, options=whole)
         if export is None:
             continue
-        found = _verify(export, storage)
+        files = [(export.file_name, export.size, export.sha256)]
+        files += [(it.file_name, it.size, it.sha256) for it in export.pieces.values()]
+        findings = []
+        for name, size, sha256 in files:
+            try:
+                path = storage.path(export.code_commune, name)
+            except ForeignNameError:
+                findings.append((name, FileFault.ALTERED))
+                continue
+            if fault := find_fault(path, size or 0, sha256 or ""):
+                findings.append((name, fault))
+        found = Verified(export, len(files), findings)
         if _record(engine, found, actor):
             yield found
-
-
-def _verify(export: Export, storage: Storage) -> Verified:
-    files = [(export.file_name, export.size, export.sha256)]
-    files += [(it.file_name, it.size, it.sha256) for it in export.pieces.values()]
-    findings = []
-    for name, size, sha256 in files:
-        try:
-            path = storage.path(export.code_commune, name)
-        except ForeignNameError:
-            findings.append((name, FileFault.ALTERED))
-            continue
-        if fault := find_fault(path, size or 0, sha256 or ""):
-            findings.append((name, fault))
-    return Verified(export, len(files), findings)
 
 
 def _record(engine: Engine, found: Verified, actor: str) -> bool:

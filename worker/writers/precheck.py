@@ -170,7 +170,13 @@ class _Precheck:
             yield from self.of_each()
 
     def of_each(self) -> Iterator[Anomaly]:
-        yield from self._of_doubles()
+        doubles = _doubles_query(has_facts=self.spec.has_facts)
+        found = self.connection.execute(doubles, self.spec.parameters, execution_options=self.options)
+        for members in group_doubles(found):
+            homes = [base_letters(row.adresse) for row in members]
+            number = Counter(homes)
+            for row, home in zip(members, homes, strict=True):
+                yield self._of(row, rules.TWICE if number[home] > 1 else rules.HOMONYM)
         has_facts = self.spec.has_facts and self.signs == _USUAL
         query = _suspect_query(self.signs, has_facts=has_facts, separators=self.separators)
         rows = self.connection.execute(query, self.spec.parameters, execution_options=self.options)
@@ -233,15 +239,6 @@ class _Precheck:
             first = [str(row.numero_ordre) for row in numeros]
             more = f" et {len(first) - NAMED} autres" if len(first) > NAMED else ""
             yield self._say(rules.NUMERO_TWICE, code, numeros=", ".join(first[:NAMED]) + more)
-
-    def _of_doubles(self) -> Iterator[Anomaly]:
-        doubles = _doubles_query(has_facts=self.spec.has_facts)
-        rows = self.connection.execute(doubles, self.spec.parameters, execution_options=self.options)
-        for members in group_doubles(rows):
-            homes = [base_letters(row.adresse) for row in members]
-            number = Counter(homes)
-            for row, home in zip(members, homes, strict=True):
-                yield self._of(row, rules.TWICE if number[home] > 1 else rules.HOMONYM)
 
     def _of_electeur(self, row: Row[Any]) -> Iterator[Anomaly]:
         values = row._mapping  # noqa: SLF001 — SQLAlchemy's public name for the row as a mapping

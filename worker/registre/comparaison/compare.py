@@ -96,8 +96,18 @@ def compare(
         changes = read_changes(connection, compared, counts)
         questions = find_questions(connection, compared, version, counts, changes)
         make_mouvements(connection, jour)
-        others = sum(it.others for it in changes.values())
-        return compared, _summarise(connection, jour, len(compared), others), questions
+        by_nature = select(STAGED.c.nature, func.count().label("number")).group_by(STAGED.c.nature)
+        natures = {row.nature: row.number for row in connection.execute(by_nature)}
+        comparison = Comparison(
+            jour=jour,
+            listes=len(compared),
+            inscriptions=natures.get(Nature.INSCRIPTION, 0),
+            radiations=natures.get(Nature.RADIATION, 0),
+            changements=natures.get(Nature.MODIFICATION, 0),
+            others=sum(it.others for it in changes.values()),
+            doubts=connection.scalar(select(func.count()).select_from(DOUBTS).where(DOUBTS.c.is_sure == 0)) or 0,
+        )
+        return compared, comparison, questions
 
 
 def record_comparison(connection: Connection, version: int) -> None:
@@ -105,20 +115,6 @@ def record_comparison(connection: Connection, version: int) -> None:
     record_mouvements(connection, version)
     record_doubts(connection, version)
     record_guesses(connection, version)
-
-
-def _summarise(connection: Connection, jour: date, compared: int, others: int) -> Comparison:
-    by_nature = select(STAGED.c.nature, func.count().label("number")).group_by(STAGED.c.nature)
-    natures = {row.nature: row.number for row in connection.execute(by_nature)}
-    return Comparison(
-        jour=jour,
-        listes=compared,
-        inscriptions=natures.get(Nature.INSCRIPTION, 0),
-        radiations=natures.get(Nature.RADIATION, 0),
-        changements=natures.get(Nature.MODIFICATION, 0),
-        others=others,
-        doubts=connection.scalar(select(func.count()).select_from(DOUBTS).where(DOUBTS.c.is_sure == 0)) or 0,
-    )
 
 
 def make_mouvements(connection: Connection, jour: date) -> None:

@@ -349,7 +349,16 @@ def decide_doubt(
         others = sorted(connection.scalars(closed))
         _merge(connection, found)
     elif found.decision:
-        _split(connection, found)
+        # the two mouvements count again, and the change of bureau that replaced them is deleted
+        known = MouvementRegistre
+        if not connection.execute(update(known).where(known.doubt_id == found.id).values(doubt_id=None)).rowcount:
+            raise RefusedError(
+                f"Les mouvements du doute n° {found.id} ne sont pas gardés : pour changer sa réponse, annulez l'import "
+                "et reprenez-le."
+            )
+        connection.execute(delete(known).where(known.id == found.modification_id))
+        nothing = {"born_before": "", "born_after": "", "modification_id": None}
+        connection.execute(update(Doubt).where(Doubt.id == found.id).values(nothing))
     return Decided(found.liste, found.differs.split(), others)
 
 
@@ -387,19 +396,6 @@ def _merge(connection: Connection, found: Row[Any]) -> None:
         }
         values["modification_id"] = connection.scalar(insert(known).values(change).returning(known.id))
     connection.execute(update(Doubt).where(Doubt.id == found.id).values(values))
-
-
-def _split(connection: Connection, found: Row[Any]) -> None:
-    """Let the two mouvements count again, and delete the change of bureau that replaced them."""
-    known = MouvementRegistre
-    if not connection.execute(update(known).where(known.doubt_id == found.id).values(doubt_id=None)).rowcount:
-        raise RefusedError(
-            f"Les mouvements du doute n° {found.id} ne sont pas gardés : pour changer sa réponse, annulez l'import et "
-            "reprenez-le."
-        )
-    connection.execute(delete(known).where(known.id == found.modification_id))
-    nothing = {"born_before": "", "born_after": "", "modification_id": None}
-    connection.execute(update(Doubt).where(Doubt.id == found.id).values(nothing))
 
 
 def _draw(row: Row[Any]) -> dict[str, Any]:

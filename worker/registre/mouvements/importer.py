@@ -4,7 +4,7 @@ A second import of the same bytes changes nothing. A mouvement that the register
 file is imported after the first one was undone.
 """
 
-from collections.abc import Callable, Container, Mapping, Sequence
+from collections.abc import Callable, Container, Sequence
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -69,7 +69,17 @@ class MouvementParser:
         bureau = parse_bureau(read_bureau(fields[self._columns.at(F.CODE_BUREAU)], tuple(Shape)))
         if bureau:  # one column for the old or the new bureau
             row["ancien_bureau" if row["nature"] == Nature.RADIATION else "nouveau_bureau"] = bureau
-        self._check(row)
+        if row["code_commune"] not in self._communes:
+            raise unknown_commune(self._title("code_commune"), row["code_commune"])
+        for name in ("date_mouvement", "nom_naissance"):
+            if not row[name]:
+                raise LineError(self._title(name), f"{self._title(name)} : valeur manquante")
+        if row["effet"] == Effet.PREMIER_MARS and not row["date_tableau"]:
+            raise LineError(self._title("date_tableau"), "date de tableau manquante pour un effet au 1er mars")
+        if row["nature"] == Nature.INSCRIPTION and row["ancien_bureau"]:
+            raise LineError(self._title("ancien_bureau"), "une inscription n'a pas d'ancien bureau")
+        if row["nature"] == Nature.RADIATION and row["nouveau_bureau"]:
+            raise LineError(self._title("nouveau_bureau"), "une radiation n'a pas de nouveau bureau")
         return row | {"date_tableau": row["date_tableau"] or row["date_mouvement"], "is_dated": True}
 
     def _read(self, field: SourceField, text: str) -> Any:  # noqa: ANN401 — the type depends on the column
@@ -89,19 +99,6 @@ class MouvementParser:
         if field in CODES and not code and (text or source.presence is Presence.REQUIRED):
             raise ValueError(text)
         return code
-
-    def _check(self, row: Mapping[str, Any]) -> None:
-        if row["code_commune"] not in self._communes:
-            raise unknown_commune(self._title("code_commune"), row["code_commune"])
-        for field in ("date_mouvement", "nom_naissance"):
-            if not row[field]:
-                raise LineError(self._title(field), f"{self._title(field)} : valeur manquante")
-        if row["effet"] == Effet.PREMIER_MARS and not row["date_tableau"]:
-            raise LineError(self._title("date_tableau"), "date de tableau manquante pour un effet au 1er mars")
-        if row["nature"] == Nature.INSCRIPTION and row["ancien_bureau"]:
-            raise LineError(self._title("ancien_bureau"), "une inscription n'a pas d'ancien bureau")
-        if row["nature"] == Nature.RADIATION and row["nouveau_bureau"]:
-            raise LineError(self._title("nouveau_bureau"), "une radiation n'a pas de nouveau bureau")
 
 
 _PARSERS: dict[str, Callable[[str], Any]] = {
