@@ -130,26 +130,22 @@ class GuardedConsumer(_RabbitmqConsumer):
             log.warning("stale_ack", queue=self.queue_name)
 
     def nack(self, message: MessageProxy) -> None:
-        """Have the broker dead-letter a failed message, with its sender; or return the message to the queue."""
+        """Have the broker dead-letter a failed message, with its sender; or return it to the queue after a pause."""
         if getattr(message, "delivered_by", None) is not self:
             log.warning("stale_nack", queue=self.queue_name)
             return
         if getattr(message, "is_given_back", False):
-            self._give_back(message)
+            if getattr(message, "was_held", False):
+                self._again = _AGAIN_SECONDS
+            elif self.channel.is_open:
+                time.sleep(self._again)
+                self._again = min(2 * self._again, _LONGEST_AGAIN_SECONDS)
+            tag: int = message._tag  # noqa: SLF001 — no public access
+            self.known_tags.discard(tag)
+            with suppress(AMQPError):  # of a lost connection: the broker returns the message by itself
+                self.connection.add_callback_threadsafe(partial(self.channel.basic_nack, tag, requeue=True))
             return
         super().nack(message)  # type: ignore[no-untyped-call]
-
-    def _give_back(self, message: Any) -> None:  # noqa: ANN401 — upstream's, with a tag
-        """Return a message to its queue after a pause; if the connection is lost, the broker does so by itself."""
-        if getattr(message, "was_held", False):
-            self._again = _AGAIN_SECONDS
-        elif self.channel.is_open:
-            time.sleep(self._again)
-            self._again = min(2 * self._again, _LONGEST_AGAIN_SECONDS)
-        self.known_tags.discard(message._tag)  # noqa: SLF001 — no public access
-        with suppress(AMQPError):
-            again = partial(self.channel.basic_nack, message._tag, requeue=True)  # noqa: SLF001
-            self.connection.add_callback_threadsafe(again)
 
     def _from_accounts(self, timeout: float) -> Generator[RawDelivery, None, None]:
         """Deliver in the order of arrival, with at most `prefetch` unacknowledged messages of each account.

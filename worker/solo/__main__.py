@@ -97,7 +97,13 @@ def set_defaults(*, is_run: bool = False) -> None:
         )
     home = Path(os.environ.get(f"{PREFIX}HOME") or "var")
     database = f"sqlite:///{home / 'prefecture.db'}"
-    name, port = _name_of_screen(home, is_run=is_run), os.environ.get(f"{PREFIX}WEB_PORT") or "8000"
+    # a name that other accounts do not know: a browser sends the cookie of 127.0.0.1 to their ports of it, too
+    file = home / _NAME
+    if is_run and not file.exists():
+        with usable(home):
+            file.write_text(f"prefecture-{token_hex(5)}.localhost", "ascii")
+    name = file.read_text("ascii") if file.exists() else "127.0.0.1"
+    port = os.environ.get(f"{PREFIX}WEB_PORT") or "8000"
     defaults = {
         "DATABASE_URL": database,
         "STATE_URL": database,
@@ -109,18 +115,6 @@ def set_defaults(*, is_run: bool = False) -> None:
     }
     for name, value in defaults.items():
         os.environ.setdefault(PREFIX + name, value)
-
-
-def _name_of_screen(home: Path, *, is_run: bool) -> str:
-    """Return a name that other accounts of this computer do not know.
-
-    A browser sends the cookie of 127.0.0.1 to any port of it, where another account may listen.
-    """
-    file = home / _NAME
-    if is_run and not file.exists():
-        with usable(home):
-            file.write_text(f"prefecture-{token_hex(5)}.localhost", "ascii")
-    return file.read_text("ascii") if file.exists() else "127.0.0.1"
 
 
 if __name__ == "__main__":
