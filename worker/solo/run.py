@@ -64,17 +64,21 @@ def _run(settings: Settings, console: Console) -> ExitCode:
             console.print(f"\nL'écran est ouvert{who} : {opening_address(web, key)}", soft_wrap=True)
             console.print("Ctrl+C pour l'arrêter.")
             if sys.stdout.isatty():
-                start = settings.home / "screen.html"  # every account reads the browser's command line
-                start.unlink(missing_ok=True)
-                start.touch(0o600, exist_ok=False)
-                address = escape(opening_address(web, key))
-                start.write_text(f'<meta http-equiv="refresh" content="0; url={address}">', "utf-8")
-                webbrowser.open(start.resolve().as_uri())
+                webbrowser.open(_write_start(settings.home, opening_address(web, key)))
 
         mails_kept_at = "" if settings.mail_server else str(settings.mail_dir)
         serve(create_app(web, publish, key=key, mails_kept_at=mails_kept_at), listeners, on_ready=say)
         console.print("Arrêt : le fichier en cours s'achève, les autres se feront au prochain démarrage.")
     return ExitCode.DONE
+
+
+def _write_start(home: Path, address: str) -> str:
+    """Return the address of a page that leads to the screen: every account reads the browser's command line."""
+    path = home / "screen.html"
+    path.unlink(missing_ok=True)
+    path.touch(0o600, exist_ok=False)
+    path.write_text(f'<meta http-equiv="refresh" content="0; url={escape(address)}">', "utf-8")
+    return path.resolve().as_uri()
 
 
 def read_key(home: Path) -> str:
