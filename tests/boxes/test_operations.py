@@ -205,7 +205,18 @@ def test_from_the_last_release_to_this_one_under_load_nothing_is_lost_and_the_ba
     assert "13055 has the same electors and mouvements as before: liste 300" in (host.folder / "upgraded").read_text()
     host.run("zgrep --quiet worker-listes var/logs/*.gz")
     assert host.run("cut -d ' ' -f 2 var/images.txt | sort -u").count(":") >= 4, "what exactly it ran"
-    _go_back(host, before, releases[0])
+    # the release does not work on the new schema: the backup is restored, and files are made again
+    refused = host.run("sh deploy/prefecture rollback", check=False)
+    assert "rollback --restore" in refused
+    script = (host.folder / "deploy" / "prefecture").read_text()
+    _change_files(host.folder, releases[0])
+    (host.folder / "deploy" / "prefecture").write_text(script)
+    (host.folder / "load.py").write_text(LOAD.replace('"exploitant." + key', "key"))
+    host.run("sh deploy/prefecture rollback --restore", what="rollback")
+    assert host.run("docker compose ps --format '{{.Image}}' web").strip() == before
+    host.healthy()
+    host.run("docker compose run --rm -T --entrypoint python command - 450 /essai < load.py")
+    host.wait_for("SELECT count(*) FROM derniers_exports WHERE source = '/essai' AND status = 'ready'", "450")
     host.run(
         "docker compose down --volumes; docker images --quiet prefecture | sort -u | xargs docker image rm --force"
     )
@@ -249,24 +260,19 @@ def _run_under_load(host: Installation, command: str, requests: int, source: str
         what=f"{command}, under load, beside an import and a container that is no service",
     )
     host.healthy()
-    host.times[f"{command}: the screen was away"] = away = _seconds_away((host.folder / "seen").read_text())
-    assert away < 15
-    of_ours = f"FROM derniers_exports WHERE source = '{source}'"
-    host.wait_for(f"SELECT count(*) {of_ours} AND status = 'ready'", str(requests))
-    host.wait_for(f"SELECT count(DISTINCT file_name) {of_ours}", str(requests))
-    host.wait_for(f"{IN_REGISTER} = '{LIBREVILLE.code}'", "t")
-
-
-def _seconds_away(seen: str) -> float:
-    """How long pages failed: from each first failure to the next page."""
     since, away = 0.0, 0.0
-    for line in seen.splitlines():
+    for line in (host.folder / "seen").read_text().splitlines():
         state, at = line.split()
         if state == "away":
             since = since or float(at)
         elif since:
             away, since = away + float(at) - since, 0.0
-    return away
+    host.times[f"{command}: the screen was away"] = away
+    assert away < 15
+    of_ours = f"FROM derniers_exports WHERE source = '{source}'"
+    host.wait_for(f"SELECT count(*) {of_ours} AND status = 'ready'", str(requests))
+    host.wait_for(f"SELECT count(DISTINCT file_name) {of_ours}", str(requests))
+    host.wait_for(f"{IN_REGISTER} = '{LIBREVILLE.code}'", "t")
 
 
 def _change_files(folder: Path, commit: str = "") -> None:
@@ -275,21 +281,6 @@ def _change_files(folder: Path, commit: str = "") -> None:
         if name.name not in ("var", ".env", "liste.csv", "load.py"):
             shutil.rmtree(name) if name.is_dir() else name.unlink()
     _check_out(folder, commit)
-
-
-def _go_back(host: Installation, image: str, release: str) -> None:
-    """Go back to a release that does not work on the new schema: restore the backup, and make the files again."""
-    refused = host.run("sh deploy/prefecture rollback", check=False)
-    assert "rollback --restore" in refused
-    script = (host.folder / "deploy" / "prefecture").read_text()
-    _change_files(host.folder, release)
-    (host.folder / "deploy" / "prefecture").write_text(script)
-    (host.folder / "load.py").write_text(LOAD.replace('"exploitant." + key', "key"))
-    host.run("sh deploy/prefecture rollback --restore", what="rollback")
-    assert host.run("docker compose ps --format '{{.Image}}' web").strip() == image
-    host.healthy()
-    host.run("docker compose run --rm -T --entrypoint python command - 450 /essai < load.py")
-    host.wait_for("SELECT count(*) FROM derniers_exports WHERE source = '/essai' AND status = 'ready'", "450")
 
 
 def test_every_block_of_the_document_works_in_its_order(installation: Installation) -> None:
@@ -305,7 +296,13 @@ def test_every_block_of_the_document_works_in_its_order(installation: Installati
         first = commands.splitlines()[0]
         host = installation.other if mark == "the other host" else installation
         said = host.run(commands, what=first, stdin="o\n")
-        _look(installation, first, said)
+        if first.startswith("sh deploy/prefecture install"):
+            installation.healthy()
+            assert "critical" not in installation.run("docker compose logs").lower()
+            assert "prêt" in said
+        if "prefecture.env" in first:
+            installation.healthy()
+            assert "MARSEILLE" in installation.run(PAGE).upper()
 
 
 def test_every_command_of_the_runbook_works(installation: Installation) -> None:
@@ -491,14 +488,3 @@ def _prepare(installation: Installation, mark: str, commands: str) -> str:
                 shutil.copy(installation.folder / taken, there / taken)
     # The directory that two hosts share does not belong to this machine.
     return commands.replace(SHARED, str(installation.folder.parent / "shared"))
-
-
-def _look(installation: Installation, first: str, said: str) -> None:
-    """Check the visible effects of the block that begins with these words."""
-    if first.startswith("sh deploy/prefecture install"):
-        installation.healthy()
-        assert "critical" not in installation.run("docker compose logs").lower()
-        assert "prêt" in said
-    if "prefecture.env" in first:
-        installation.healthy()
-        assert "MARSEILLE" in installation.run(PAGE).upper()

@@ -137,11 +137,6 @@ def test_what_click_says_is_compiled() -> None:
         assert (compiled.ngettext(english, english, int(number) + 1) if is_plural else compiled.gettext(key)) == french
 
 
-def _codes(module: object, base: type[Exception]) -> set[str]:
-    kinds = [kind for kind in vars(module).values() if isinstance(kind, type) and issubclass(kind, base)]
-    return {vars(kind)["code"] for kind in kinds if "code" in vars(kind)}
-
-
 def test_the_table_of_what_is_checked_is_that_of_the_rules() -> None:
     rows = [list(row.values()) for row in _rows(_read("registre.md"), "Code of the anomaly")]
     assert rows == [
@@ -157,7 +152,12 @@ def test_the_table_of_what_is_checked_is_that_of_the_rules() -> None:
 
 def test_every_code_of_an_error_is_explained() -> None:
     words = set(SPAN.findall(_read("producers.md")))
-    codes = _codes(worker_errors, worker_errors.PrefectureError)
+    kinds = [
+        kind
+        for kind in vars(worker_errors).values()
+        if isinstance(kind, type) and issubclass(kind, worker_errors.PrefectureError)
+    ]
+    codes = {vars(kind)["code"] for kind in kinds if "code" in vars(kind)}
     of_anomalies = {"homonymes_supposes"}
     for file in (REPOSITORY / "worker").rglob("*.py"):
         codes |= {*re.findall(r'\bcode="([a-z_]+)"', file.read_text("utf-8"))} - of_anomalies

@@ -53,24 +53,20 @@ def read_cases() -> list[Case]:
 def produce(case: Case, database_url: str, folder: Path) -> dict[str, bytes]:
     """Import the case's register into a migrated database, make its files in `folder`, and return them by name."""
     with Desk.open(database_url, folder) as desk:
-        _fill(desk.engine, case, folder)
+        with desk.engine.begin() as connection:
+            add_commune(connection, case.commune, case.nom)
+        import_file(desk.engine, case.folder / "registre.csv", imported_by="golden", report=folder / "rejets.csv")
+        complement = case.folder / "complement.sql"
+        if complement.exists():
+            with desk.engine.begin() as connection:
+                for statement in complement.read_text("utf-8").split(";\n"):
+                    if statement.strip():
+                        connection.execute(text(statement))
         parts = [(liste, format_) for liste in case.listes for format_ in Format]
         exports = desk.ask_all(parts, case.created_at, case.commune)
         for export_id in exports:
             desk.process(export_id)
         return dict(_collect(desk.engine, desk.services.storage, exports))
-
-
-def _fill(engine: Engine, case: Case, folder: Path) -> None:
-    with engine.begin() as connection:
-        add_commune(connection, case.commune, case.nom)
-    import_file(engine, case.folder / "registre.csv", imported_by="golden", report=folder / "rejets.csv")
-    complement = case.folder / "complement.sql"
-    if complement.exists():
-        with engine.begin() as connection:
-            for statement in complement.read_text("utf-8").split(";\n"):
-                if statement.strip():
-                    connection.execute(text(statement))
 
 
 def _collect(engine: Engine, storage: Storage, export_ids: list[int]) -> Iterator[tuple[str, bytes]]:

@@ -85,7 +85,14 @@ def test_a_restored_installation_goes_on_from_the_dump(
     assert re.search(r"^prefecture_backup_success_timestamp_seconds \d{10}$", metric.read_text(), re.MULTILINE)
     assert [path.stat().st_mode & 0o777 for path in (metric, metric.parent)] == [0o644, 0o755]
 
-    _lose_everything(own_deployment, town)
+    town.close()
+    rmtree(town.exports)
+    town.exports.mkdir()
+    with town.engine.begin() as connection:
+        connection.exec_driver_sql("DROP OWNED BY prefecture CASCADE")
+    town.engine.dispose()
+    for queue in ("requests", "listes"):
+        own_deployment.broker.rabbitmqctl("purge_queue", "--vhost", VHOST, queue)
     for name in ("exports.tar", "SHA256SUMS"):
         content = (backup / name).read_bytes()
         (backup / name).write_bytes(content[:-2])
@@ -151,17 +158,6 @@ def _leave_work_in_every_state(deployment: Deployment, town: Town, mailbox: Mail
         )
     (town.exports / "13900" / ".half a file.lost.part").write_bytes(b"half")
     return [notified, ready, queued, running]
-
-
-def _lose_everything(deployment: Deployment, town: Town) -> None:
-    town.close()
-    rmtree(town.exports)
-    town.exports.mkdir()
-    with town.engine.begin() as connection:
-        connection.exec_driver_sql("DROP OWNED BY prefecture CASCADE")
-    town.engine.dispose()
-    for queue in ("requests", "listes"):
-        deployment.broker.rabbitmqctl("purge_queue", "--vhost", VHOST, queue)
 
 
 _DOCKER = """#!{python}

@@ -75,12 +75,6 @@ def _known(desk: MouvementsDesk) -> list[Mouvement]:
     return sorted((replace(it, id=0) for it in desk.mouvements()), key=lambda it: (it.nature, it.numero))
 
 
-def _decide(desk: MouvementsDesk, decision: DoubtDecision) -> None:
-    with desk.engine.begin() as connection:
-        for found in list_doubts(connection):
-            declare(connection, COMMUNE, DoubtDecided(doubt=found.doute, decision=decision), by=Actor("mairie"))
-
-
 def _doubts(desk: MouvementsDesk) -> tuple[int, Sequence[tuple[str, str]]]:
     """The number of open doubts, and the decision of each doubt that the page shows, with who decided."""
     query = "SELECT d.decision, d.decided_by FROM doutes v JOIN doubt d ON d.id = v.doute ORDER BY d.id"
@@ -138,7 +132,9 @@ def test_a_doubt_is_decided_again_and_asked_when_it_is_another(
     with desk.engine.begin() as connection:
         add_protection(connection, COMMUNE, WHO)
     _export(desk, LEAVES | CORRECTED | moved)
-    _decide(desk, decision)
+    with desk.engine.begin() as connection:
+        for found in list_doubts(connection):
+            declare(connection, COMMUNE, DoubtDecided(doubt=found.doute, decision=decision), by=Actor("mairie"))
     known, doubts = _note(desk) if decision is TWO or moved else [], _doubts(desk)
     with desk.engine.connect() as connection:
         protected = select_protections(connection, COMMUNE)

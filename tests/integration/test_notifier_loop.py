@@ -146,13 +146,6 @@ def test_a_request_that_cannot_be_told_does_not_stop_the_others(desk: Desk, mail
     assert {it.error for it in desk.works(subject=f"request:{broken}")} == {FAILED}
 
 
-def _finish(desk: Desk, event_id: str) -> None:
-    with desk.engine.begin() as connection:
-        unfinished = Export.file_name == make_export("P.csv", event_id).file_name
-        ready = update(Export).where(unfinished).values(status=ExportStatus.READY).returning(Export.request_id)
-        settle(connection, connection.scalars(ready))
-
-
 on_postgresql = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 
 
@@ -167,7 +160,10 @@ def test_a_finished_file_wakes_the_notifier_at_once(
     with running(desk.notifier(smtp(mailbox))):
         wait_until(lambda: _is_seen(desk, f"query = 'LISTEN {CHANNEL}'"), message="LISTEN")
         for number in rounds:
-            _finish(desk, f"demande-{number}")
+            with desk.engine.begin() as connection:
+                unfinished = Export.file_name == make_export("P.csv", f"demande-{number}").file_name
+                ready = update(Export).where(unfinished).values(status=ExportStatus.READY).returning(Export.request_id)
+                settle(connection, connection.scalars(ready))
             mailbox.wait_for(number)
 
 

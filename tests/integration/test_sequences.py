@@ -146,17 +146,14 @@ class Play:
         ingest_request(sent, self._desk.services, sender=account)
         del self._inbox[position]
         if sent.type == REQUEST_CANCEL:
-            self._note_unfinished(sent)
-
-    def _note_unfinished(self, cancel: CloudEvent) -> None:
-        of_cancel = select(Request.outcome).where(Request.event_id == cancel.id)
-        target = select(Request.id).where(Request.event_id == cancel.data["request"]["id"], Request.code == "")
-        open_files = select(Export.id).where(
-            Export.request_id.in_(target), Export.status.in_([ExportStatus.QUEUED, ExportStatus.RUNNING])
-        )
-        with self._desk.engine.connect() as connection:
-            if "accepted" in connection.scalars(of_cancel).all():
-                self.unfinished.setdefault(cancel.id, set(connection.scalars(open_files)))
+            of_cancel = select(Request.outcome).where(Request.event_id == sent.id)
+            target = select(Request.id).where(Request.event_id == sent.data["request"]["id"], Request.code == "")
+            open_files = select(Export.id).where(
+                Export.request_id.in_(target), Export.status.in_([ExportStatus.QUEUED, ExportStatus.RUNNING])
+            )
+            with self._desk.engine.connect() as connection:
+                if "accepted" in connection.scalars(of_cancel).all():
+                    self.unfinished.setdefault(sent.id, set(connection.scalars(open_files)))
 
     def _make(self) -> None:
         """Process a message of a row; after a kill it comes again, or the sweep sends another."""
@@ -300,17 +297,13 @@ def _find_wrong_files(desk: Desk, expected: set[int]) -> Iterator[str]:
         yield f"on the volume {sorted(there)} and not {sorted(named)}"
 
 
-def _clear(desk: Desk) -> None:
-    with desk.engine.begin() as connection:
-        for table in (Agent, Work, DeferredEvent, ExportPiece, Export, Request):
-            connection.execute(delete(table))
-    for path in desk.root.glob("*/*"):
-        path.unlink()
-
-
 def _play(desk: Desk, seeds: range) -> None:
     for seed in seeds:
-        _clear(desk)
+        with desk.engine.begin() as connection:
+            for table in (Agent, Work, DeferredEvent, ExportPiece, Export, Request):
+                connection.execute(delete(table))
+        for path in desk.root.glob("*/*"):
+            path.unlink()
         play = Play(desk, seed)
         play.run()
         assert not (wrong := [*_find_wrong(desk, play)]), f"seed {seed}: {wrong}"

@@ -52,16 +52,6 @@ RUNNERS = {".sh": ["sh"], ".php": ["php"], ".mjs": ["node"], ".java": ["java", "
 NODE_PACKAGES = ("amqplib@2", "cloudevents@10", "standardwebhooks@1", "ajv@8", "ajv-formats@3")
 
 
-def command_of(program: Path, folder: Path) -> list[str]:
-    """The command for a program, once what it needs is installed; Node's packages go to a folder."""
-    for part in PARTS[program.name]:
-        require(part)
-    if program.suffix == ".mjs":
-        install_node(folder, *NODE_PACKAGES)
-        program = Path(shutil.copy(program, folder))
-    return [*RUNNERS[program.suffix], str(program)]
-
-
 def install_node(folder: Path, *packages: str) -> None:
     install = ["npm", "install", "--no-audit", "--no-fund", "--prefix", str(folder), *packages]
     done = subprocess.run(install, capture_output=True, text=True, timeout=300, check=False)
@@ -164,7 +154,13 @@ def test_tools_of_others_read_both_contracts(tmp_path: Path) -> None:
 def test_a_stranger_asks_is_answered_takes_the_file_and_verifies_the_webhook(
     name: str, installation: Installation, tmp_path: Path
 ) -> None:
-    command = command_of(EXAMPLES / name, tmp_path)
+    program = EXAMPLES / name
+    for part in PARTS[program.name]:
+        require(part)
+    if program.suffix == ".mjs":
+        install_node(tmp_path, *NODE_PACKAGES)
+        program = Path(shutil.copy(program, tmp_path))
+    command = [*RUNNERS[program.suffix], str(program)]
     asked = installation.run(command, "ask", COMMUNE, QUEUE=installation.listen(name.partition(".")[2]))
     assert asked.returncode == 0, asked.stderr.decode()
     event_id, files, said, taken = asked.stdout.decode().split()

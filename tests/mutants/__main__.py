@@ -64,7 +64,9 @@ def main(only: tuple[str, ...], parallel: int, *, trust: bool) -> None:
         with ThreadPoolExecutor(parallel) as pool:
             fates = []
             for fate in pool.map(lambda mutant: _try(mutant, copies), mutants):
-                _show(fate)
+                click.echo(f"{fate.word:9} {fate.seconds:5.1f} s  {fate.mutant}")
+                if fate.word != "killed":
+                    click.echo(fate.output[-2000:])
                 fates.append(fate)
     killed = sum(fate.word == "killed" for fate in fates)
     share = killed / len(fates)
@@ -141,12 +143,6 @@ def _altered(mutant: Mutant | None, copy: Path) -> Iterator[None]:
     finally:
         path.write_text(whole, "utf-8")
         os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))  # so that the compiled module is valid again
-
-
-def _show(fate: Fate) -> None:
-    click.echo(f"{fate.word:9} {fate.seconds:5.1f} s  {fate.mutant}")
-    if fate.word != "killed":
-        click.echo(fate.output[-2000:])
 
 
 if __name__ == "__main__":

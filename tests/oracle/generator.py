@@ -357,7 +357,8 @@ class _Clerk:
     def _bring(self) -> None:
         """The mouvements between two exports as another software has them: all of them, fewer, or more."""
         if self.brought and self.chance.happens(0.15):
-            self._vouch_again()
+            known = self.chance.pick(self.brought)
+            self.steps.append(replace(known, day=self.today, complete_until=min(self.today, self._some_day())))
             return
         absent = [liste for liste in LISTES[1:] if liste not in self.known and not self.world.listes[liste]]
         liste = self.chance.pick((*LISTES, "P", "P", *absent))
@@ -396,10 +397,6 @@ class _Clerk:
         step = Bring(self.today, liste, lines, min(until, self.today) if until else None, is_applied)
         self.brought.append(step)
         self.steps.append(step)
-
-    def _vouch_again(self) -> None:
-        known = self.chance.pick(self.brought)
-        self.steps.append(replace(known, day=self.today, complete_until=min(self.today, self._some_day())))
 
     def _tell(self, nature: str, first: date, last: date) -> Told:
         personne = self.world.somebody(self.today)

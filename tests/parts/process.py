@@ -75,7 +75,12 @@ class Process:
     @property
     def family(self) -> list[int]:
         """The pids of the program and of all processes that it has started, the oldest first."""
-        return _family(self.pid)
+        table = list(_table())
+        family = [entry.pid for entry in table if entry.pid == self.pid]
+        family += [entry.pid for entry in table if entry.group == self.pid and entry.pid != self.pid]
+        for member in family:
+            family += [entry.pid for entry in table if entry.parent == member and entry.pid not in family]
+        return family
 
     @property
     def cpu_seconds(self) -> float:
@@ -125,16 +130,6 @@ def _table() -> Iterator[_Entry]:
             state, parent, group = stat.read_text(errors="replace").rpartition(")")[2].split()[:3]
             if state not in "ZX":
                 yield _Entry(int(stat.parent.name), int(parent), int(group))
-
-
-def _family(pid: int) -> list[int]:
-    """The process, its group, and their descendants; the oldest first, so that none replaces a dead child."""
-    table = list(_table())
-    family = [entry.pid for entry in table if entry.pid == pid]
-    family += [entry.pid for entry in table if entry.group == pid and entry.pid != pid]
-    for member in family:
-        family += [entry.pid for entry in table if entry.parent == member and entry.pid not in family]
-    return family
 
 
 @atexit.register

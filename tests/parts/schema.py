@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from sqlalchemy import Connection, Engine, inspect, text
+from sqlalchemy import Engine, inspect, text
 
 SCHEMAS = Path(__file__).parents[1] / "integration" / "schemas"
 
@@ -44,16 +44,11 @@ def describe_schema(engine: Engine) -> set[str]:
         if engine.dialect.name == "postgresql":
             rows = [tuple(row) for row in connection.execute(text(_OF_THE_SERVER))]
         else:
-            rows = _describe_sqlite(connection)
+            rows = [tuple(row) for row in connection.exec_driver_sql(_REST_OF_SQLITE)]
+            for table in connection.exec_driver_sql(_TABLES_OF_SQLITE).scalars().all():
+                for query in _OF_A_TABLE:
+                    rows += [(table, *row) for row in connection.exec_driver_sql(query.format(table))]
     return {" | ".join(" ".join(str(value).split()) for value in row) for row in rows}
-
-
-def _describe_sqlite(connection: Connection) -> list[tuple[object, ...]]:
-    rows = [tuple(row) for row in connection.exec_driver_sql(_REST_OF_SQLITE)]
-    for table in connection.exec_driver_sql(_TABLES_OF_SQLITE).scalars().all():
-        for query in _OF_A_TABLE:
-            rows += [(table, *row) for row in connection.exec_driver_sql(query.format(table))]
-    return rows
 
 
 def make_former(engine: Engine) -> None:

@@ -62,7 +62,15 @@ class Walk:
         self._ask_listes()
         self._shoot("derniers-exports", self._region("Derniers exports"), most=620)
         good = self._files("bloquantes = 0 AND liste = 'P'")[-1]
-        self._verify(good)
+        (name,) = self._rows(f"SELECT file_name FROM export WHERE id = {good}")[0]  # noqa: S608 — a number
+        opened = self._home / str(name)
+        content = (self._home / "exports" / "13900" / str(name)).read_bytes()
+        opened.write_bytes(b"\xef\xbb\xbf" + content.replace(b"\n", b"\r\n"))
+        self._go("verifier")
+        self.page.get_by_label("Fichier à vérifier").set_input_files(opened)
+        self.page.get_by_role("button", name="Vérifier", exact=True).click()
+        expect(self.page.get_by_text("n'est plus celui")).to_be_visible()
+        self._shoot_window("verifier")
         self._deposit()
         self._change_register(_TWO_LEFT)
         self._go("listes")
@@ -83,17 +91,6 @@ class Walk:
         self._wait_for(before + 3, "SELECT 1 FROM export WHERE status = 'ready'")
         newest = self._files("1 = 1")[-1]
         expect(self.page.locator(f"#demandes #telecharger-{newest}, #etape-{newest} a").first).to_be_visible()
-
-    def _verify(self, export: int) -> None:
-        (name,) = self._rows(f"SELECT file_name FROM export WHERE id = {export}")[0]  # noqa: S608 — a number
-        opened = self._home / str(name)
-        content = (self._home / "exports" / "13900" / str(name)).read_bytes()
-        opened.write_bytes(b"\xef\xbb\xbf" + content.replace(b"\n", b"\r\n"))
-        self._go("verifier")
-        self.page.get_by_label("Fichier à vérifier").set_input_files(opened)
-        self.page.get_by_role("button", name="Vérifier", exact=True).click()
-        expect(self.page.get_by_text("n'est plus celui")).to_be_visible()
-        self._shoot_window("verifier")
 
     def _deposit(self) -> None:
         self._go("dossier")

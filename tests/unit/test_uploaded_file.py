@@ -123,13 +123,6 @@ def _bytes(text: str, form: FileForm) -> bytes:
     return ("\ufeff" * form.byte_order_mark + text).encode(form.encoding)
 
 
-def _text(form: FileForm) -> str:
-    known = {"nom_naissance": "ÉCLUSE", "date_naissance": "14/03/1962", "code_postal": "05110", "type_liste": "G"}
-    known |= {"commune_naissance": "ARLES", "prenoms": "Zélie"}
-    line = form.separator.join(known.get(value, "") for value in form.values)
-    return form.end.join([form.separator.join(form.columns), line, line, ""])
-
-
 def _sentences(made: bytes, found: bytes, form: FileForm) -> set[str]:
     """The known sentences that the verifier says of a file."""
     uploaded = _examine(found)
@@ -143,7 +136,10 @@ def _sentences(made: bytes, found: bytes, form: FileForm) -> set[str]:
 @pytest.mark.parametrize("variant", [*REWRITTEN, *CHANGED])
 def test_of_each_platform_only_what_changed_is_told(tmp_path: Path, platform: str, variant: str) -> None:
     form = FORMS[platform](tmp_path)
-    text = _text(form)
+    known = {"nom_naissance": "ÉCLUSE", "date_naissance": "14/03/1962", "code_postal": "05110", "type_liste": "G"}
+    known |= {"commune_naissance": "ARLES", "prenoms": "Zélie"}
+    line = form.separator.join(known.get(value, "") for value in form.values)
+    text = form.end.join([form.separator.join(form.columns), line, line, ""])
     made = _bytes(text, form)
     if variant in CHANGED:
         sentence, old, new = CHANGED[variant]

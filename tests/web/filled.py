@@ -68,7 +68,17 @@ class Filled:
         town = site.town
         first = town.wait_for(town.ask(listes=["P", "CE"], formats=["csv", "xml"]))
         self.deposited, self.rejected = first[0]["export_id"], first[2]["export_id"]
-        self._declare()
+        # two deposits, one accepted, one rejected with an answer
+        said: dict[str, Any] = {"commune": LIBREVILLE, "requested_by": CLERK}
+        for export, verdict, answer in (
+            (self.deposited, Verdict.ACCEPTE, "327 électeurs intégrés."),
+            (self.rejected, Verdict.REJETE, "Ligne 12 : le code du bureau de vote est inconnu."),
+        ):
+            day = self._site.today
+            depot = note_file("deposited", export, **said, deposited_on=day, remarque="Pour le scrutin.")
+            self._send(depot, "deposited_on IS NOT NULL", export)
+            answered = note_file("verdict", export, **said, verdict=verdict, verdict_on=day, answer=answer)
+            self._send(answered, "verdict <> ''", export)
         self._sent = town.wait_for(town.ask(formats=["csv"]))
         days = demo_calendrier(site.today)
         tableaux = town.wait_for(town.ask_tableaux(types=["vingt_jours", "cinq_jours_reu"], scrutin=days.scrutin))
@@ -110,19 +120,6 @@ class Filled:
             demandes = [row["request_id"] for row in self._site.town.rows(query, commune=LIBREVILLE)]
             return [route.url_path_for(route.name, commune=LIBREVILLE, demande=demande) for demande in demandes]
         return [route.url_path_for(route.name, commune=LIBREVILLE)]
-
-    def _declare(self) -> None:
-        """Declare two deposits, one accepted, one rejected with an answer; wait for the record of each declaration."""
-        said: dict[str, Any] = {"commune": LIBREVILLE, "requested_by": CLERK}
-        for export, verdict, answer in (
-            (self.deposited, Verdict.ACCEPTE, "327 électeurs intégrés."),
-            (self.rejected, Verdict.REJETE, "Ligne 12 : le code du bureau de vote est inconnu."),
-        ):
-            day = self._site.today
-            depot = note_file("deposited", export, **said, deposited_on=day, remarque="Pour le scrutin.")
-            self._send(depot, "deposited_on IS NOT NULL", export)
-            answered = note_file("verdict", export, **said, verdict=verdict, verdict_on=day, answer=answer)
-            self._send(answered, "verdict <> ''", export)
 
     def _publish(self) -> None:
         """Declare a tableau posted today, until its certificate exists."""

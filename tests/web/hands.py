@@ -204,7 +204,12 @@ class Keys(Mouse):
         expect(target).to_be_attached()
         for _ in range(_MOST_STOPS):
             self.page.keyboard.press("Tab")
-            self._see()
+            # a part of the page that is being replaced may hide it for a moment
+            try:
+                self.page.wait_for_function(_IS_SEEN)
+            except Error:
+                element = self.page.evaluate("document.activeElement.outerHTML.slice(0, 300)")
+                raise AssertionError(f"what has the focus is not seen: {element}") from None
             if target.evaluate("it => it === document.activeElement"):
                 return
         raise AssertionError(f"{target} is not reached by Tab")
@@ -217,11 +222,3 @@ class Keys(Mouse):
             if self.page.evaluate("document.activeElement.name") in names:
                 return
         raise AssertionError(f"{group} is not reached by Tab")
-
-    def _see(self) -> None:
-        """A part of the page that is being replaced may hide it for a moment."""
-        try:
-            self.page.wait_for_function(_IS_SEEN)
-        except Error:
-            element = self.page.evaluate("document.activeElement.outerHTML.slice(0, 300)")
-            raise AssertionError(f"what has the focus is not seen: {element}") from None

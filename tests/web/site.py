@@ -66,7 +66,17 @@ class Site:
         self.town.start_notifier(
             PREFECTURE_PUBLIC_URL=self.url, LIMIT_SWEEP_SECONDS="2", **deployment.addresses("notifier")
         )
-        self._screen = self._open_screen(deployment, folder, port)
+        environment = self.town.environment | {
+            "PREFECTURE_AMQP_URL": deployment.amqp_url("ecran"),
+            "PREFECTURE_STATE_URL": deployment.database_url("ecran"),
+            "PREFECTURE_PUBLIC_URL": self.url,
+            "PREFECTURE_SOURCE": "/screen",
+            "PREFECTURE_WEB_PORT": str(port),
+            "PREFECTURE_WEB_AUTH": "proxy",
+            "PREFECTURE_WEB_TRUSTED_PROXIES": LOOPBACK,
+            "PREFECTURE_WEB_PROXY_SECRET": PROXY_SECRET,
+        }
+        self._screen = start_screen(environment, folder / "screen.log")
 
     @property
     def processes(self) -> Sequence[Process]:
@@ -81,19 +91,6 @@ class Site:
     def close(self) -> None:
         self._screen.kill()
         self.town.close()
-
-    def _open_screen(self, deployment: Deployment, folder: Path, port: int) -> Process:
-        environment = self.town.environment | {
-            "PREFECTURE_AMQP_URL": deployment.amqp_url("ecran"),
-            "PREFECTURE_STATE_URL": deployment.database_url("ecran"),
-            "PREFECTURE_PUBLIC_URL": self.url,
-            "PREFECTURE_SOURCE": "/screen",
-            "PREFECTURE_WEB_PORT": str(port),
-            "PREFECTURE_WEB_AUTH": "proxy",
-            "PREFECTURE_WEB_TRUSTED_PROXIES": LOOPBACK,
-            "PREFECTURE_WEB_PROXY_SECRET": PROXY_SECRET,
-        }
-        return start_screen(environment, folder / "screen.log")
 
 
 @contextmanager

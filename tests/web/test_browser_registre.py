@@ -76,7 +76,12 @@ def test_an_export_of_500_megabytes_is_taken_up_by_the_screen(
         add_commune(session.connection(), GRANDE, "GRANDE")
         session.merge(Agent(name="agent-grande", code_commune=GRANDE, email="elections@grande.example"))
     page, path, times = visit("agent-grande").page, tmp_path / "export.csv", {}
-    count = _write_large(path)
+    text = format_reu([ELECTEUR | LONG | {COMMUNE: GRANDE, PRENOMS: "{0}", NUMERO: "{1}"}])
+    head, line = text.splitlines(keepends=True)
+    count = (LARGEST - len(head)) // (len(line) + 10)
+    with path.open("w", encoding="utf-8") as file:
+        file.write(head)
+        file.writelines(line.format(zoe(number), number) for number in range(1, count + 1))
     page.goto(f"/communes/{GRANDE}/registre")
     page.get_by_label("Fichier", exact=True).set_input_files(path)
     page.get_by_label("Jour du téléchargement").fill(site.today.isoformat())
@@ -102,14 +107,3 @@ def test_an_export_of_500_megabytes_is_taken_up_by_the_screen(
         for name, highest in site.peaks().items():
             click.echo(f"  {highest:4.0f} MiB at most  {name}")
     assert max(site.peaks().values()) < MEBIBYTES
-
-
-def _write_large(path: Path) -> int:
-    """Write an export of a little less than 500 MB, with addresses of maximum length; its number of electors."""
-    text = format_reu([ELECTEUR | LONG | {COMMUNE: GRANDE, PRENOMS: "{0}", NUMERO: "{1}"}])
-    head, line = text.splitlines(keepends=True)
-    count = (LARGEST - len(head)) // (len(line) + 10)
-    with path.open("w", encoding="utf-8") as file:
-        file.write(head)
-        file.writelines(line.format(zoe(number), number) for number in range(1, count + 1))
-    return count
