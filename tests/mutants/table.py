@@ -801,10 +801,10 @@ worker/handlers/making/
   test_a_day_before_the_meeting_contradicts_no_export
     - move_electeur(mouvement, by_code, 1)
   test_who_comes_is_accused_as_the_list_file_accuses_her
-    - yield from self._on_liste(replace(spec, age_on=self.demande.age_apres), ours)
+    - if is_protegee is not None and self._is_wrong(anomaly, is_protegee=is_protegee):
   test_who_comes_of_age_by_its_last_day_is_judged
-    - self._on_liste(replace(spec, age_on=self.demande.age_apres), ours)
-    + self._on_liste(spec, ours)
+    - self.register.connection, replace(spec, age_on=self.demande.age_apres), ours=ours
+    + self.register.connection, spec, ours=ours
   test_a_tableau_without_dates_and_motifs_is_to_be_completed
     - a_completer=tally.total(Severity.TO_COMPLETE),
     + a_completer=0,
@@ -1013,7 +1013,7 @@ worker/pdf/
     - body=Style(regular, document, 9, 11)
     + body=Style(regular, document, 7.5, 9)
   test_a_letter_that_the_font_lacks_is_marked_and_extracts_as_itself
-    - stream.content = _to_unicode(subsets.pop(0))
+    - stream.content = _CMAP.format(blocks="\n".join(texts))
   test_what_is_signed_or_added_up_is_on_the_page_of_a_line
     - _TOGETHER = 2
     + _TOGETHER = 1

@@ -117,18 +117,14 @@ class Face(TTFont):
         objects: dict[str, Any] = doc.idToObject
         for name, stream in objects.items():
             if name.startswith("toUnicodeCMap:") and name.endswith(f"+{self.face.name.decode()}"):
-                stream.content = _to_unicode(subsets.pop(0))
-
-
-def _to_unicode(code_points: list[int]) -> str:
-    lines = [
-        f"<{code:02X}> <{chr(code_point).encode('utf-16-be').hex().upper()}>"
-        for code, code_point in enumerate(code_points)
-        if code_point
-    ]
-    blocks = (lines[start : start + _AT_MOST] for start in range(0, len(lines), _AT_MOST))
-    texts = (f"{len(block)} beginbfchar\n" + "\n".join(block) + "\nendbfchar" for block in blocks)
-    return _CMAP.format(blocks="\n".join(texts))
+                lines = [
+                    f"<{code:02X}> <{chr(code_point).encode('utf-16-be').hex().upper()}>"
+                    for code, code_point in enumerate(subsets.pop(0))
+                    if code_point
+                ]
+                blocks = (lines[start : start + _AT_MOST] for start in range(0, len(lines), _AT_MOST))
+                texts = (f"{len(block)} beginbfchar\n" + "\n".join(block) + "\nendbfchar" for block in blocks)
+                stream.content = _CMAP.format(blocks="\n".join(texts))
 
 
 def load_face(weight: Weight) -> Face:

@@ -314,7 +314,13 @@ class Table:
         pages, height = self._pages, self._height(row)
         if height > pages.y - BOTTOM - self.below:
             if height > pages.full - pages.running_height - self.below - _TITRES:
-                row = self._add_tall(row)
+                # fill pages with a row taller than one, but for its last lines
+                while self._height(row) > (room := pages.room - self.below):
+                    if (fitting := int((room - 2 * _PAD) // self._regular.leading)) >= _LEAST:
+                        drawn = [_stack(self._regular.leading, cell.lines[:fitting]) for cell in row]
+                        self._draw(drawn, self._height(drawn))
+                        row = [_stack(self._regular.leading, cell.lines[fitting:] or [""]) for cell in row]
+                    self._begin_page()
                 height = self._height(row)
             else:
                 self._begin_page()
@@ -341,17 +347,6 @@ class Table:
         """Draw the pending rows and end the table."""
         self._flush()
         self._pages.tags.end_table()
-
-    def _add_tall(self, row: Row) -> Row:
-        """Fill pages with a row taller than one; return its remaining lines."""
-        pages = self._pages
-        while self._height(row) > (room := pages.room - self.below):
-            if (fitting := int((room - 2 * _PAD) // self._regular.leading)) >= _LEAST:
-                drawn = [_stack(self._regular.leading, cell.lines[:fitting]) for cell in row]
-                self._draw(drawn, self._height(drawn))
-                row = [_stack(self._regular.leading, cell.lines[fitting:] or [""]) for cell in row]
-            self._begin_page()
-        return row
 
     def _set_row(self, values: Sequence[str]) -> Row:
         return [set_(value) for set_, value in zip(self._set, values, strict=True)]

@@ -7,7 +7,7 @@ it is published, against the XSD of its profile.
 import csv
 import io
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import date
@@ -67,7 +67,21 @@ def write_csv(connection: Connection, spec: ListeSpec, sink: Sink, progress: Pro
     if connection.dialect.name == "postgresql":
         return _copy(connection, query, spec, sink, progress)
     rows = connection.execute(query, spec.parameters, execution_options=STREAM)
-    return _write_rows(rows, form, sink, progress)
+    written = 0
+    iterator = iter(rows)
+    while block := list(islice(iterator, _BLOCK)):
+        text = io.StringIO(newline="")
+        try:
+            writer = csv.writer(
+                text, delimiter=form.separator, quoting=csv.QUOTE_NONE, quotechar=None, lineterminator="\n"
+            )
+            writer.writerows(block)
+        except csv.Error:
+            raise ExportError(_SHIFTED) from None
+        written += len(block)
+        sink.write(_encode(text.getvalue(), form))
+        progress(written)
+    return written
 
 
 def _copy(connection: Connection, query: Select[Any], spec: ListeSpec, sink: Sink, progress: Progress) -> int:
@@ -117,24 +131,6 @@ def _encode_letter(letter: str, encoding: str) -> bytes:
         return letter.encode(encoding)
     base = base_letters(letter)
     return (base.lower() if letter.islower() else base).encode(encoding, "replace") or b"?"
-
-
-def _write_rows(rows: Iterable[Any], form: FileForm, sink: Sink, progress: Progress) -> int:
-    written = 0
-    iterator = iter(rows)
-    while block := list(islice(iterator, _BLOCK)):
-        text = io.StringIO(newline="")
-        try:
-            writer = csv.writer(
-                text, delimiter=form.separator, quoting=csv.QUOTE_NONE, quotechar=None, lineterminator="\n"
-            )
-            writer.writerows(block)
-        except csv.Error:
-            raise ExportError(_SHIFTED) from None
-        written += len(block)
-        sink.write(_encode(text.getvalue(), form))
-        progress(written)
-    return written
 
 
 def read_csv(stream: IO[bytes], form: FileForm) -> Iterator[Values]:

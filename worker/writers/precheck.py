@@ -164,7 +164,20 @@ class _Precheck:
         return {} if self.spec.basis and self.spec.basis.electeurs <= _FEW else STREAM
 
     def run(self) -> Iterator[Anomaly]:
-        yield from self._of_file()
+        census = self.census
+        if census.without_zeros:
+            yield self._say(rules.ZEROS_LOST, electeurs=count_of(census.without_zeros, "électeur"))
+        if census.without_numero:
+            yield self._say(rules.NUMERO_GENERAL_ABSENT, electeurs=count_of(census.without_numero, "électeur"))
+        if census.mineurs:
+            yield self._say(rules.MINEURS, mineurs=census.mineurs)
+        nom = self.spec.nom_commune.upper()
+        census.needs_cleaning |= self._is_separated(nom)
+        if not can_encode(nom, self.signs[1]):
+            yield replace(self._say(rules.INEXPRESSIBLE), column=self.spec.form.title("nom_commune"))
+        if self.spec.basis:
+            for said in self._of_basis(self.spec.basis):
+                yield replace(said, is_of_file=True)
         if self.census.electeurs:
             yield from self._of_bureaux()
             yield from self.of_each()
@@ -182,23 +195,17 @@ class _Precheck:
         rows = self.connection.execute(query, self.spec.parameters, execution_options=self.options)
         for row in rows:
             self.census.needs_cleaning |= row.needs_cleaning
-            yield from self._of_electeur(row)
-
-    def _of_file(self) -> Iterator[Anomaly]:
-        census = self.census
-        if census.without_zeros:
-            yield self._say(rules.ZEROS_LOST, electeurs=count_of(census.without_zeros, "électeur"))
-        if census.without_numero:
-            yield self._say(rules.NUMERO_GENERAL_ABSENT, electeurs=count_of(census.without_numero, "électeur"))
-        if census.mineurs:
-            yield self._say(rules.MINEURS, mineurs=census.mineurs)
-        nom = self.spec.nom_commune.upper()
-        census.needs_cleaning |= self._is_separated(nom)
-        if not can_encode(nom, self.signs[1]):
-            yield replace(self._say(rules.INEXPRESSIBLE), column=self.spec.form.title("nom_commune"))
-        if self.spec.basis:
-            for said in self._of_basis(self.spec.basis):
-                yield replace(said, is_of_file=True)
+            values = row._mapping  # noqa: SLF001 — SQLAlchemy's public name for the row as a mapping
+            ruined = {column for column in TEXTS if _ruin_of(values[column.key])}
+            for rule in RULES:
+                is_said_better = rule.value in ruined and (rule.is_ours or rule.severity is Severity.REMARK)
+                if values[f"is_{rule.code}"] and not is_said_better:
+                    yield self._of(row, rule)
+            if row.needs_cleaning or row.nettoyages:
+                yield self._of(row, rules.NETTOYE)
+            for column in TEXTS:
+                for kind in self._of_text(values[column.key], column):
+                    yield self._of(row, kind, column)
 
     def _of_basis(self, basis: Basis) -> Iterator[Anomaly]:
         day, found = short_date(basis.taken_on), self.census.electeurs + self.census.mineurs
@@ -239,19 +246,6 @@ class _Precheck:
             first = [str(row.numero_ordre) for row in numeros]
             more = f" et {len(first) - NAMED} autres" if len(first) > NAMED else ""
             yield self._say(rules.NUMERO_TWICE, code, numeros=", ".join(first[:NAMED]) + more)
-
-    def _of_electeur(self, row: Row[Any]) -> Iterator[Anomaly]:
-        values = row._mapping  # noqa: SLF001 — SQLAlchemy's public name for the row as a mapping
-        ruined = {column for column in TEXTS if _ruin_of(values[column.key])}
-        for rule in RULES:
-            is_said_better = rule.value in ruined and (rule.is_ours or rule.severity is Severity.REMARK)
-            if values[f"is_{rule.code}"] and not is_said_better:
-                yield self._of(row, rule)
-        if row.needs_cleaning or row.nettoyages:
-            yield self._of(row, rules.NETTOYE)
-        for column in TEXTS:
-            for kind in self._of_text(values[column.key], column):
-                yield self._of(row, kind, column)
 
     def _of_text(self, text: str, source: InstrumentedAttribute[Any]) -> Iterator[Kind]:
         if ruin := _ruin_of(text):

@@ -222,7 +222,16 @@ class TableauSubject:
         if spec.version != register.version:
             where = register.connection, register.code_commune, register.liste, register.version
             spec = replace(spec, version=register.version, has_facts=has_facts(*where, spec.jour))
-        yield from self._on_liste(replace(spec, age_on=self.demande.age_apres), ours)
+        # blocking anomalies of arriving electors; the tableau is read once more only for a list that has some
+        arrivals: Mapping[Identite, bool] | None = None
+        for anomaly in find_anomalies_of_electeurs(
+            self.register.connection, replace(spec, age_on=self.demande.age_apres), ours=ours
+        ):
+            if anomaly.severity is Severity.BLOCKING and anomaly.nom != FORGOTTEN:
+                arrivals = self._arrivals() if arrivals is None else arrivals
+                is_protegee = arrivals.get(_key(anomaly.nom, anomaly.prenoms, anomaly.naissance))
+                if is_protegee is not None and self._is_wrong(anomaly, is_protegee=is_protegee):
+                    yield anomaly
 
     def reconcile(self, tableau: Tableau) -> Reconciliation | None:
         """Compare the tableau with the list of the day of its request; None under the yearly revision."""
@@ -239,19 +248,6 @@ class TableauSubject:
             apres=tableau.sections[-1].bilan.apres,
             differences=list(find_differences(demande, it)),
         )
-
-    def _on_liste(self, spec: ListeSpec, ours: Severity) -> Iterator[Anomaly]:
-        """Yield blocking anomalies of the list file about electors whom the tableau shows as arriving.
-
-        The tableau is read once more only when the list has such an anomaly.
-        """
-        arrivals: Mapping[Identite, bool] | None = None
-        for anomaly in find_anomalies_of_electeurs(self.register.connection, spec, ours=ours):
-            if anomaly.severity is Severity.BLOCKING and anomaly.nom != FORGOTTEN:
-                arrivals = self._arrivals() if arrivals is None else arrivals
-                is_protegee = arrivals.get(_key(anomaly.nom, anomaly.prenoms, anomaly.naissance))
-                if is_protegee is not None and self._is_wrong(anomaly, is_protegee=is_protegee):
-                    yield anomaly
 
     def _arrivals(self) -> Mapping[Identite, bool]:
         """Return the electors who arrive on the list of a bureau; True where the address is masked on every line.
