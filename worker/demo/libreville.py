@@ -26,8 +26,6 @@ from worker.registre.mouvements.importer import import_mouvements
 from worker.registre.reu.importer import Intake, import_file
 from worker.registre.scrutins import add_reunion, set_scrutin
 
-_FOLDER = Path(__file__).parent
-
 
 class DemoCommune(NamedTuple):
     """The INSEE code and the name of the demonstration commune."""
@@ -83,7 +81,7 @@ def _read(name: str, today: date) -> Iterator[list[str]]:
     }
     written = {name: f"{day:%d/%m/%Y}" for name, day in days.items()}
     relative = written | {"année des 18 ans": str(majority.year)}
-    with (_FOLDER / name).open(encoding="utf-8", newline="") as file:
+    with Path(__file__).with_name(name).open(encoding="utf-8", newline="") as file:
         for values in csv.reader(file, delimiter=";"):
             yield [value.format_map(relative) if "{" in value else value for value in values]
 

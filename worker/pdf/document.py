@@ -29,11 +29,7 @@ from worker.pdf.font import load_face
 PAGE_WIDTH, PAGE_HEIGHT = 841.89, 595.28
 """A4, landscape."""
 
-_MEDIA_BOX = f"[0 0 {PAGE_WIDTH} {PAGE_HEIGHT}]"
-_FAST = 1
-"""8 % larger than zlib's usual level, in half the time."""
 _PROFILE = Path(__file__).parent / "fonts" / "sRGB.icc"
-_CONDITION = "sRGB IEC61966-2.1"
 _CREATOR = "Préfecture"
 _LANGUAGE = "fr-FR"
 
@@ -85,7 +81,7 @@ class Document(pdfdoc.PDFDocument):
         self._length = 0
         self._places = array("Q", [0])
         self._resources = self.reserve()
-        shared = {"MediaBox": _MEDIA_BOX, "Resources": f"{self._resources} 0 R"}
+        shared = {"MediaBox": f"[0 0 {PAGE_WIDTH} {PAGE_HEIGHT}]", "Resources": f"{self._resources} 0 R"}
         self.Pages.__Defaults__ = {**self.Pages.__Defaults__, **shared}
         self._tree: int = self.idToObjectNumberAndVersion[_reference(self, self.Pages).name][0]
         self._forms: list[str] = []
@@ -120,7 +116,8 @@ class Document(pdfdoc.PDFDocument):
         name = self.thisPageName()
         super().addPage(page)
         number = self.idToObjectNumberAndVersion[name][0]
-        data, content = zlib.compress(page.stream.encode("latin-1"), _FAST), self.reserve()
+        # 8 % larger than with the usual level, in half the time
+        data, content = zlib.compress(page.stream.encode("latin-1"), zlib.Z_BEST_SPEED), self.reserve()
         self.updateSignature(data)
         self.add(b"<</Filter/FlateDecode/Length %d>>\nstream\n%b\nendstream" % (len(data), data), content)
         references = self._tree, content, self._write_structure(number)
@@ -194,7 +191,7 @@ def open_canvas(sink: Sink, title: str, author: str) -> tuple[Canvas, Document]:
 def _output_intent(document: Document) -> pdfdoc.PDFDictionary:
     """Define the colour space of the greys and the reds (PDF/A-1, 6.2.2)."""
     profile = pdfdoc.PDFStream(pdfdoc.PDFDictionary({"N": 3}), _PROFILE.read_bytes(), [pdfdoc.PDFZCompress])
-    condition = pdfdoc.PDFString(_CONDITION)
+    condition = pdfdoc.PDFString("sRGB IEC61966-2.1")
     return pdfdoc.PDFDictionary(
         {
             "Type": pdfdoc.PDFName("OutputIntent"),
@@ -206,7 +203,6 @@ def _output_intent(document: Document) -> pdfdoc.PDFDictionary:
     )
 
 
-_HEADER = "/Artifact<</Type/Pagination/Attached[/Top]/Subtype/Header>>BDC"
 _SCOPE = "TH/A<</O/Table/Scope/{}>>"
 TITLE, ROW_TITLE, VALUE = _SCOPE.format("Column"), _SCOPE.format("Row"), "TD"
 """The role of a table cell: the title of its column, the title of its row, or a value."""
@@ -214,7 +210,7 @@ TITLE, ROW_TITLE, VALUE = _SCOPE.format("Column"), _SCOPE.format("Row"), "TD"
 
 def as_header(operators: str) -> str:
     """Mark these operators as the header that each page repeats: visible, but not read aloud."""
-    return f"{_HEADER}\n{operators}\nEMC"
+    return f"/Artifact<</Type/Pagination/Attached[/Top]/Subtype/Header>>BDC\n{operators}\nEMC"
 
 
 class _Marked(NamedTuple):

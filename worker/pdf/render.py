@@ -170,7 +170,6 @@ def _draw_seal(pages: Pages, top: float) -> None:
 
 _BEFORE_SECTION, _BEFORE_TITRE, _AFTER_TITRE = 26.0, 11.0, 3.0
 _TOTAL_PAD = 5.0
-_SUITE = " – suite"
 _TOGETHER = 2
 """Number of last lines that stay together in a part: no line is alone above the signatures."""
 
@@ -259,7 +258,17 @@ def _draw_recapitulatif(pages: Pages, sections: Sequence[Section], ending: Endin
     pages.run(table.heading_height, table.show_heading(pages.body_top))
     table.begin()
     for section in sections:
-        values = [section.titre, *map(format_number, _numbers_of_bilan(section.bilan, has_others=has_others))]
+        bilan = section.bilan
+        counts = (  # in the order of the columns; in the commune a change of bureau counts on both sides
+            bilan.avant,
+            bilan.inscriptions,
+            bilan.arrivees or bilan.changements,
+            bilan.radiations,
+            bilan.departs or bilan.changements,
+            *([bilan.others] if has_others else []),
+            bilan.apres,
+        )
+        values = [section.titre, *map(format_number, counts)]
         if section.code:
             table.add(values)
         else:
@@ -393,7 +402,7 @@ class _SectionDrawer:
         text = " · ".join(filter(None, titres))
         height, shown = 0.0, []
         if text:
-            lines = style.break_text(text + _SUITE, WIDTH)
+            lines = style.break_text(f"{text} – suite", WIDTH)
             height = len(lines) * style.leading + _AFTER_TITRE
             shown.append(set_lines(pages.canvas, LEFT, pages.body_top, style, lines, GREY).getCode())
         if has_heading:
@@ -418,16 +427,3 @@ def _columns_of_ligne(*, has_nationalite: bool, has_dates: bool) -> tuple[list[T
     ]
     rest = WIDTH - sum(column.width + GAP for column in columns)
     return [*columns, TableColumn(_MOTIF.capitalize(), rest)], attrgetter(*names, _MOTIF)
-
-
-def _numbers_of_bilan(bilan: Bilan, *, has_others: bool) -> tuple[int, ...]:
-    """Return the numbers in the order of the columns; in the commune a change of bureau counts on both sides."""
-    return (
-        bilan.avant,
-        bilan.inscriptions,
-        bilan.arrivees or bilan.changements,
-        bilan.radiations,
-        bilan.departs or bilan.changements,
-        *([bilan.others] if has_others else []),
-        bilan.apres,
-    )

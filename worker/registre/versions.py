@@ -137,9 +137,6 @@ STAGED = Table(
 """The mouvements to record, in the order of `rank`: for a CSV file, its line number. `electeur`: the elector of a
 mouvement that a comparison found."""
 
-_SERVER = "SELECT set_config('work_mem', '64MB', true), set_config('jit', 'off', true)"
-"""Whole lists are grouped and sorted: with the memory of a small query, PostgreSQL would sort them on disk."""
-
 
 def create_temporary(connection: Connection, *tables: Table) -> None:
     """Create empty temporary tables, which end with the connection: see `importing`."""
@@ -160,8 +157,8 @@ def reading_transaction(connection: Connection) -> Iterator[None]:
     connection.execution_options(sqlite_begin="DEFERRED")
     try:
         with connection.begin():
-            if connection.dialect.name == "postgresql":
-                connection.execute(text(_SERVER))
+            if connection.dialect.name == "postgresql":  # with the memory of a small query it sorts whole lists on disk
+                connection.execute(text("SELECT set_config('work_mem', '64MB', true), set_config('jit', 'off', true)"))
             yield
     finally:
         connection.execution_options(sqlite_begin="IMMEDIATE")

@@ -118,9 +118,6 @@ INTRODUCTION = "Commune de démonstration LIBREVILLE (13900) : fictive, comme to
 
 _VINGT = TypeTableau.VINGT_JOURS
 
-_SHOWN = {ExitCode.DONE, ExitCode.ANOMALIES}
-"""Blocking anomalies are part of the demonstration."""
-
 
 @click.command()
 def demo() -> ExitCode:
@@ -144,7 +141,8 @@ def demo() -> ExitCode:
     if mails:
         said = "Courriels « envoyés » (déposés dans un dossier, faute de serveur), dont"
         console.print(f"\n{said} {mails[-1]}", soft_wrap=True)
-    return next((code for code in codes if code not in _SHOWN), ExitCode.DONE)
+    # blocking anomalies are part of the demonstration
+    return next((code for code in codes if code not in {ExitCode.DONE, ExitCode.ANOMALIES}), ExitCode.DONE)
 
 
 def _requests(today: date) -> Iterator[tuple[str, Data]]:

@@ -140,13 +140,11 @@ READ_COLUMNS = IDENTITE + ADRESSE
 """The columns that differ between electors; the readers return their values."""
 READ_VALUES = [column.value for column in READ_COLUMNS]
 
-_BY_VALUE = {column.value: column for column in COLUMNS}
-
 
 def among(values: Iterable[str], columns: Iterable[Column] = COLUMNS) -> tuple[Column, ...]:
     """Return the columns of these values, in the order of the values."""
-    wanted = {column.value for column in columns}
-    return tuple(_BY_VALUE[value] for value in values if value in wanted)
+    wanted = {column.value: column for column in columns}
+    return tuple(wanted[value] for value in values if value in wanted)
 
 
 Values = Sequence[str]

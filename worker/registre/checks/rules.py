@@ -98,7 +98,6 @@ _IMPOSSIBLE = and_(
     _LISIBLE,
 )
 
-_DEPARTEMENT = func.upper(E.departement_naissance)
 _COMMUNE = E.code_commune_naissance
 _ALGERIE = and_(
     E.departement_naissance.in_(("91", "92", "93", "94")),
@@ -208,12 +207,11 @@ def _is_no_name(column: InstrumentedAttribute[str]) -> ColumnElement[bool]:
     return or_(_is_no_word(column), has_odd_sign(column))
 
 
-_NUMERO = func.lower(E.numero_voie)
 _MONTHS = "janv|févr|fevr|mars|avr|mai|juin|juil|août|aout|sept|oct|nov|déc|dec"
 _DAY = "[0-9]{1,4}"
 _NUMERO_EN_DATE = and_(
     func.length(E.numero_voie) > 4,  # noqa: PLR2004 — `1-mai`; a spreadsheet counts 12 March 2022 as day 44632
-    _NUMERO.regexp_match(
+    func.lower(E.numero_voie).regexp_match(
         f"^4[0-9]{{4}}$|^({_DAY}-)?({_MONTHS})[.]?(-{_DAY})?$|^[0-9]{{1,2}}[/-][0-9]{{1,2}}[/-]{_DAY}$|^[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}"
     ),
 )
@@ -363,7 +361,7 @@ RULES = (
         E.departement_naissance,
         "Ce code n'est celui d'aucun département : indiquer celui de naissance, 99 à l'étranger.",
         and_(
-            _DEPARTEMENT.not_in(sorted({*read_departements(), *DEPARTEMENTS_NAISSANCE_SEULE})),
+            func.upper(E.departement_naissance).not_in(sorted({*read_departements(), *DEPARTEMENTS_NAISSANCE_SEULE})),
             E.departement_naissance != "",
             not_(_ZERO_DEPARTEMENT),
         ),
