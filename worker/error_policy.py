@@ -69,8 +69,6 @@ _FULL = DiskFullError, "Volume des exports plein ou sans droit d'écriture ({}) 
 _AWAY = TransientError, "Volume des exports injoignable ({}) : prévenez l'exploitant."
 _SHORT = ExhaustedError, "Le serveur manque de ressources ({}) : prévenez l'exploitant."
 _DATABASE = DatabaseAwayError, "Base de données indisponible ({}) : prévenez l'exploitant."
-_BROKER = TransientError, "Courtier RabbitMQ injoignable ({})."
-_MAIL = TransientError, "Serveur de courriel indisponible ({})."
 _BUG = PrefectureError, "Erreur interne : prévenez l'exploitant."
 
 _S, _P, _L, _B, _M = Source.SYSTEM, Source.POSTGRESQL, Source.SQLITE, Source.BROKER, Source.MAIL
@@ -84,8 +82,8 @@ ERROR_POLICIES = (
     ErrorPolicy(_P, (OTHERS,), *_BUG),
     ErrorPolicy(_L, _SQLITE_LOCK_CODES + _SQLITE_FILE_CODES, *_DATABASE),
     ErrorPolicy(_L, (OTHERS,), *_BUG),
-    ErrorPolicy(_B, (NO_ANSWER, *_BROKER_CODES), *_BROKER),
-    ErrorPolicy(_M, (NO_ANSWER, "4xx", "5xx"), *_MAIL),
+    ErrorPolicy(_B, (NO_ANSWER, *_BROKER_CODES), TransientError, "Courtier RabbitMQ injoignable ({})."),
+    ErrorPolicy(_M, (NO_ANSWER, "4xx", "5xx"), TransientError, "Serveur de courriel indisponible ({})."),
 )
 
 _ROWS = {(row.source, code): row for row in ERROR_POLICIES for code in row.codes}

@@ -362,33 +362,29 @@ _Failure = DeliveryDelayedError | DeliveryRefusedError
 
 def _record_results(connection: Connection, group: Sequence[_Letter], failure: _Failure | None) -> None:
     _lock_requests(connection, [it.claim for it in group])
-    for it in group:
-        _record_result(connection, it.claim, it.row, failure)
-
-
-def _record_result(connection: Connection, claim: Claim, row: Row[Any], failure: _Failure | None) -> None:
-    if isinstance(failure, DeliveryDelayedError):
-        is_away, least = failure.is_away, failure.retry_after
-        _write(connection, row, attempts=claim.starts - int(is_away))
-        pause = until_next_try(claim.waits) if is_away else backoff(claim.starts - 1)
-        seconds = max(backoff(0), least) if least else pause
-        delay_or_bury(connection, claim, str(failure), seconds, counts=not is_away)
-        return
-    reason = str(failure or "")
-    is_tried = reason not in (REMOVED, TOO_LATE)
-    values: dict[str, Any] = {"attempts": claim.starts - int(not is_tried), "ended_at": utc_now(), "refusal": reason}
-    if failure is None:
-        values["sent_at"] = utc_now()
-    elif failure.is_gone:
-        is_it = Recipient.id == row.recipient, Recipient.disabled_at.is_(None)
-        disabled = update(Recipient).where(*is_it).values(disabled_at=utc_now()).returning(Recipient.id)
-        if connection.scalars(disabled).all():
-            record_audit(connection, Action.RECIPIENT_DISABLED, actor=NOTIFIER, detail=f"webhook {row.recipient}")
-            log.warning("recipient_disabled", recipient=row.recipient)
-    elif reason == REMOVED and row.channel == Channel.MAIL:  # the agent's other messages were masked at the removal
-        values |= {"address": ERASED, "recipient": f"{ERASED} {row.id}"}
-    _write(connection, row, **values)
-    finish_and_note(connection, [claim])
+    for claim, row, *_ in group:
+        if isinstance(failure, DeliveryDelayedError):
+            is_away, least = failure.is_away, failure.retry_after
+            _write(connection, row, attempts=claim.starts - int(is_away))
+            pause = until_next_try(claim.waits) if is_away else backoff(claim.starts - 1)
+            seconds = max(backoff(0), least) if least else pause
+            delay_or_bury(connection, claim, str(failure), seconds, counts=not is_away)
+            continue
+        reason = str(failure or "")
+        attempts = claim.starts - int(reason in (REMOVED, TOO_LATE))  # those were not tried
+        values: dict[str, Any] = {"attempts": attempts, "ended_at": utc_now(), "refusal": reason}
+        if failure is None:
+            values["sent_at"] = utc_now()
+        elif failure.is_gone:
+            is_it = Recipient.id == row.recipient, Recipient.disabled_at.is_(None)
+            disabled = update(Recipient).where(*is_it).values(disabled_at=utc_now()).returning(Recipient.id)
+            if connection.scalars(disabled).all():
+                record_audit(connection, Action.RECIPIENT_DISABLED, actor=NOTIFIER, detail=f"webhook {row.recipient}")
+                log.warning("recipient_disabled", recipient=row.recipient)
+        elif reason == REMOVED and row.channel == Channel.MAIL:  # the agent's other messages were masked at the removal
+            values |= {"address": ERASED, "recipient": f"{ERASED} {row.id}"}
+        _write(connection, row, **values)
+        finish_and_note(connection, [claim])
 
 
 def _write(connection: Connection, row: Row[Any], **values: Any) -> None:  # noqa: ANN401 — columns
