@@ -46,7 +46,6 @@ _LATE = (
     "faite au titre de l’article L. 30. Ils saisissent le tribunal, qui statue jusqu’au jour du scrutin (art. L. 32 et "
     "L. 20, II)."
 )
-_COURT = "Le tribunal compétent est le {} ____________________."
 _WITHOUT_JUDICIAIRE = ("975", "986", "987", "988")
 """Départements without a tribunal judiciaire: the town hall writes the name of the court."""
 
@@ -60,7 +59,8 @@ def appeals_of(type_tableau: str, code_commune: str) -> tuple[str, ...]:
     """
     sentences = _APPEALS.get(type_tableau, ())
     court = "" if code_commune.startswith(_WITHOUT_JUDICIAIRE) else "tribunal judiciaire de"
-    return (*sentences, " ".join(_COURT.format(court).split())) if sentences else ()
+    said = " ".join(f"Le tribunal compétent est le {court} ____________________.".split())
+    return (*sentences, said) if sentences else ()
 
 
 CONSULTATION = "Ce tableau se consulte en mairie ; il n’en est pas remis de copie."

@@ -28,7 +28,6 @@ class FieldError(ValueError):
 _SHOWN = 10
 _PLAIN = re.compile(r"[A-Za-z0-9_.-]{1,60}", re.ASCII)
 _A_TIME = "2026-11-25T08:30:00+01:00"
-_VALUE_ERROR = "value_error"
 _QUOTED = {"discriminator", "expected_tags"}
 """Values that pydantic puts in quotes."""
 _FRENCH = {
@@ -82,7 +81,8 @@ def list_faults(error: "ValidationError", within: str = "") -> tuple[Fault, ...]
     """Return the faults one by one; `within` is the path of the validated object in the event."""
     found = []
     for fault in error.errors(include_url=False, include_input=False)[:_SHOWN]:
-        place = ".".join(filter(None, (within, _place(fault))))
+        path = ".".join(map(str, fault["loc"]))  # with the name of an unknown field, which is text of the sender
+        place = ".".join(filter(None, (within, path if _PLAIN.fullmatch(path) else "")))
         code = getattr(fault.get("ctx", {}).get("error"), "code", fault["type"])  # of a FieldError, its own
         found.append(Fault(place, code, explain_fault(fault)))
     return tuple(found)
@@ -92,17 +92,8 @@ def explain_fault(fault: "ErrorDetails") -> str:
     """Return what is wrong with one value, in French."""
     context = fault.get("ctx", {})
     context |= {name: str(context[name]).replace("'", "") for name in _QUOTED & context.keys()}
-    if fault["type"] == _VALUE_ERROR:
+    if fault["type"] == "value_error":
         return str(context["error"])
     if isinstance(expected := context.get("expected"), str):
         context = context | {"expected": expected.replace("'", "").replace(" or ", " ou ")}
     return _FRENCH.get(fault["type"], "valeur illisible").format(**context)
-
-
-def _place(fault: "ErrorDetails") -> str:
-    """Return the path of a fault; empty when fields contradict each other.
-
-    The name of an unknown field is text of the sender: only a plain name is quoted.
-    """
-    place = ".".join(str(step) for step in fault["loc"])
-    return place if _PLAIN.fullmatch(place) else ""

@@ -76,14 +76,10 @@ def read_copies(state: State, commune: str, *conditions: ColumnElement[bool]) ->
     return [to_record(CopieState, row) for row in state.read(select_copies(commune, *conditions))]
 
 
-_CHECKED = timedelta(days=90)
-"""For so long after an answer, its files are checked again, to remind the agent if none of them is valid."""
-
-
 def read_open(context: PageContext) -> list[CopieState]:
-    """Return the requests that expect an answer."""
+    """Return the requests that expect an answer: for 90 days after one, its files are checked again."""
     view = _COPIES.c
-    since = or_(view.decision == "", view.decided_on >= context.today - _CHECKED)
+    since = or_(view.decision == "", view.decided_on >= context.today - timedelta(days=90))
     copies = read_copies(context.services.state, context.commune.code, since)
     files = _read_files(context, copies) if any(it.decision for it in copies) else {}
     return [it for it in copies if it.is_open(files)]

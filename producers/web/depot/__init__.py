@@ -156,7 +156,9 @@ def find_to_redo(deposited: Iterable[AskedFile]) -> list[AskedFile]:
     """Return the rejected or recalled files without a later deposit: each list or tableau once."""
     last: dict[tuple[object, ...], AskedFile] = {}
     for file in deposited:
-        last.setdefault(_what(file), file)
+        # a deposit replaces those of the list in any format, or of the tableau of one kind
+        kind = file.type_tableau, file.presentation, str(file.parameters.get("scrutin"))
+        last.setdefault((file.liste, *(kind if file.is_tableau else ())), file)
     return [file for file in last.values() if file.is_rejected or file.recalled_at]
 
 
@@ -165,13 +167,6 @@ def _not_deposited(current: Iterable[AskedFile]) -> list[AskedFile]:
     files = list(current)
     deposited = {it.liste: it.request_id for it in files if it.deposited_on and not it.is_tableau}
     return [it for it in files if not it.deposited_on and (it.is_tableau or it.request_id > deposited.get(it.liste, 0))]
-
-
-def _what(file: AskedFile) -> tuple[object, ...]:
-    """Identify what a later deposit replaces: a list in any format, or a tableau of one kind."""
-    if file.is_tableau:
-        return file.liste, file.type_tableau, file.presentation, str(file.parameters.get("scrutin"))
-    return (file.liste,)
 
 
 MOST_FOUND = 200

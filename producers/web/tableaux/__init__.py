@@ -41,7 +41,6 @@ _MISSING = {
     "date_tableau": "indiquez la date du tableau",
     "scrutin": "indiquez le jour du scrutin",
 }
-_MISSING_END = "indiquez le jour du scrutin ; à défaut, le dernier jour des mouvements"
 
 
 @dataclass(frozen=True)
@@ -118,7 +117,8 @@ class TableauxForm:
         if self.type in set(TypeTableau):
             written = {name: day for name, day in self.dates.items() if day}
             for it in find_missing_dates([TypeTableau(self.type)], written):
-                found[it.names[0]] = _MISSING_END if len(it.names) > 1 else _MISSING[it.names[0]]
+                or_until = " ; à défaut, le dernier jour des mouvements" if len(it.names) > 1 else ""
+                found[it.names[0]] = _MISSING[it.names[0]] + or_until
             for wrong in find_wrong_dates([TypeTableau(self.type)], values):
                 found.setdefault(wrong.name, wrong.reason)
         scrutin = read_day(self.dates.get("scrutin", ""))
