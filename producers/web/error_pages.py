@@ -71,7 +71,15 @@ async def on_http(request: Request, error: Exception) -> Response:
         request.state.refused = error.code
     match error:
         case NotIdentified():
-            return _send_to_login(request)
+            # to the login, which returns to the page; a page reloads after a refused script request
+            services: WebServices = request.app.state.services
+            is_by_script, mode = is_partial(request), request.headers.get("sec-fetch-mode", "navigate")
+            is_opened = request.method in {"GET", "HEAD"} and mode == "navigate"
+            if not services.settings.has_login or is_by_script or not is_opened:
+                headers = {"HX-Refresh": "true"} if is_by_script else {}
+                return show_access_page(request, "not_identified", 401, headers=headers)
+            request.session[RETURN] = request.url.path
+            return RedirectResponse(request.app.url_path_for("connexion"), SEE_OTHER)
         case NotAnAgent():
             return show_access_page(request, "not_an_agent", 403, who=error.who)
         case Untrusted():
@@ -88,17 +96,6 @@ async def on_producer(request: Request, error: Exception) -> Response:
     look_first = "La demande est peut-être partie\u202f: regardez les derniers exports avant de la refaire."
     is_sent = isinstance(error, errors.BrokerBlockedError | errors.UnconfirmedError)
     return show_failure(request, 503, reason=look_first if is_sent else "")
-
-
-def _send_to_login(request: Request) -> Response:
-    """Redirect a page to the login, which returns to it; make a page reload after a refused script request."""
-    services: WebServices = request.app.state.services
-    is_by_script = is_partial(request)
-    is_opened = request.method in {"GET", "HEAD"} and request.headers.get("sec-fetch-mode", "navigate") == "navigate"
-    if not services.settings.has_login or is_by_script or not is_opened:
-        return show_access_page(request, "not_identified", 401, headers={"HX-Refresh": "true"} if is_by_script else {})
-    request.session[RETURN] = request.url.path
-    return RedirectResponse(request.app.url_path_for("connexion"), SEE_OTHER)
 
 
 HANDLERS: Mapping[Any, Callable[[Request, Exception], Any]] = {HTTPException: on_http, ProducerError: on_producer}

@@ -129,7 +129,6 @@ def serve(app: ASGIApp, listeners: list[socket.socket], *, on_ready: Callable[[]
 
 
 _ANY = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104 — loopback address of a listener on all interfaces
-_PORTS = {"amqp": 5672, "amqps": 5671}
 
 
 def ask_health(host: str, port: int) -> tuple[bool, str]:
@@ -149,7 +148,7 @@ def answers(amqp_url: str) -> bool:
     """Whether the broker's port accepts connections; no login is tried."""
     try:
         parts = urlsplit(amqp_url)
-        place = (parts.hostname or "localhost", parts.port or _PORTS.get(parts.scheme, 5672))
+        place = (parts.hostname or "localhost", parts.port or {"amqps": 5671}.get(parts.scheme, 5672))
         with socket.create_connection(place, timeout=1):
             return True
     except (OSError, ValueError):

@@ -136,23 +136,6 @@ def _draw_signatures(pages: Pages, signatures: Signatures) -> None:
             draw_rule(pages.canvas, end, end + _DATE_WIDTH, pages.y + 1, shade=GREY)
     pages.y -= _AFTER_LIEU
     pages.text("P", styles.strong, _break(styles.strong, signatures.titre))
-    _draw_seal(pages, top)
-    pages.y -= _PLACE_HEIGHT
-    for place in range(signatures.places):
-        left = LEFT + place * (_PLACE_WIDTH + _GUTTER)
-        style = pages.styles.heading
-        top = pages.y + style.leading + 2
-        with pages.tags.artifact():
-            draw_rule(pages.canvas, left, left + _PLACE_WIDTH, top + 2, shade=GREY)
-        with pages.tags.element("P"):
-            draw_lines(pages.canvas, left, top, style, ["Nom et signature"], GREY)
-
-
-def _break(style: Style, text: str) -> Sequence[str]:
-    return style.break_text(text, WIDTH - _SEAL - _DATE_WIDTH - 2 * _GUTTER)
-
-
-def _draw_seal(pages: Pages, top: float) -> None:
     canvas, style = pages.canvas, pages.styles.heading
     radius = _SEAL / 2
     x, y = RIGHT - radius, top - radius
@@ -166,6 +149,18 @@ def _draw_seal(pages: Pages, top: float) -> None:
     caption = "Sceau de la mairie"
     with pages.tags.element("P"):
         draw_lines(canvas, x - style.width(caption) / 2, y + style.leading / 2, style, [caption], GREY)
+    pages.y -= _PLACE_HEIGHT
+    for place in range(signatures.places):
+        left = LEFT + place * (_PLACE_WIDTH + _GUTTER)
+        top = pages.y + style.leading + 2
+        with pages.tags.artifact():
+            draw_rule(pages.canvas, left, left + _PLACE_WIDTH, top + 2, shade=GREY)
+        with pages.tags.element("P"):
+            draw_lines(pages.canvas, left, top, style, ["Nom et signature"], GREY)
+
+
+def _break(style: Style, text: str) -> Sequence[str]:
+    return style.break_text(text, WIDTH - _SEAL - _DATE_WIDTH - 2 * _GUTTER)
 
 
 _BEFORE_SECTION, _BEFORE_TITRE, _AFTER_TITRE = 26.0, 11.0, 3.0
