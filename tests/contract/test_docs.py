@@ -205,19 +205,13 @@ def test_the_contract_page_has_every_type() -> None:
     assert f"`{EXCHANGE}`" in _section("Events")
 
 
-def test_the_contract_page_has_every_attribute_of_the_envelope() -> None:
-    rows = {row["Attribute"].strip("`"): row["Required"] for row in _rows(_section("Envelope"), "Attribute")}
-    assert list(rows) == list(CloudEvent.model_fields)
-    filled = {"correlationid"}  # required by the model, but copied from `id` when the sender omits it
-    required = {name for name, field in CloudEvent.model_fields.items() if field.is_required()}
-    assert {name for name, value in rows.items() if value == "yes"} == required - filled
-
-
-@pytest.mark.parametrize("model", MODELS, ids=lambda model: model.__name__)
-def test_the_contract_page_has_every_field(model: type[BaseModel]) -> None:
-    rows = {row["Field"].strip("`"): row["Required"] for row in _rows(_section(f"`{model.__name__}`"), "Field")}
+@pytest.mark.parametrize("model", [CloudEvent, *MODELS], ids=lambda model: model.__name__)
+def test_the_contract_page_has_every_attribute_and_field(model: type[BaseModel]) -> None:
+    section, title = ("Envelope", "Attribute") if model is CloudEvent else (f"`{model.__name__}`", "Field")
+    rows = {row[title].strip("`"): row["Required"] for row in _rows(_section(section), title)}
     assert list(rows) == list(model.model_fields)
     required = {name for name, field in model.model_fields.items() if field.is_required()}
+    required -= {"correlationid"}  # required by the envelope, but copied from `id` when the sender omits it
     assert {name for name, value in rows.items() if value == "yes"} == required
 
 
@@ -326,13 +320,10 @@ def test_every_variable_named_in_the_repository_exists() -> None:
         ("PREFECTURE_EXPORT_DIR", "PREFECTURE_EXPORTS_DIR"),
         ("prefecture_amqpurl", "PREFECTURE_AMQP_URL"),
         ("PREFECTURE_RETENTION", "PREFECTURE_RETENTION_DAYS"),
+        ("PREFECTURE_QQQ", ""),
     ],
 )
 def test_a_misspelt_variable_is_seen_and_the_right_one_is_suggested(typo: str, meant: str) -> None:
-    assert unknown_variables({typo: "x", "PATH": "/bin", meant: "x"}) == {typo: meant}
-
-
-def test_a_variable_that_resembles_none_is_seen_too() -> None:
-    assert set(unknown_variables(["PREFECTURE_QQQ", "prefecture_log_level", "PREFECTUREX", "LOG_LEVEL"])) == {
-        "PREFECTURE_QQQ"
-    }
+    known = ["PATH", "prefecture_log_level", "PREFECTUREX", "LOG_LEVEL"]
+    found = unknown_variables([typo, meant, *known])
+    assert (list(found), meant in {"", found[typo]}) == ([typo], True)

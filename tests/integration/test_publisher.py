@@ -32,11 +32,12 @@ def test_an_event_is_routed_by_account_and_type_and_described_by_properties(amqp
     assert CloudEvent.from_bytes(body) == event
 
 
-def test_an_exchange_that_nobody_declared_is_told(amqp_url: str, event: CloudEvent) -> None:
-    with (
-        Publisher(amqp_url) as publisher,
-        pytest.raises(errors.PublishError, match="déjà démarré"),
-    ):
+@pytest.mark.parametrize(("vhost", "told"), [("", "déjà démarré"), ("absent", "vhost « absent »")])
+def test_an_exchange_or_a_virtual_host_that_does_not_exist_is_told(
+    rabbit_node: RabbitNode, amqp_url: str, event: CloudEvent, vhost: str, told: str
+) -> None:
+    url = rabbit_node.url(vhost) if vhost else amqp_url
+    with Publisher(url) as publisher, pytest.raises(errors.PublishError, match=told):
         publisher.publish(event)
 
 
@@ -72,14 +73,6 @@ def test_refused_credentials_are_told_at_once_and_without_the_password(
         publisher.publish(event)
     assert f"127.0.0.1:{rabbit_node.port}" in str(caught.value)
     assert "secret-password" not in str(caught.value)
-
-
-def test_a_virtual_host_that_does_not_exist_is_told(rabbit_node: RabbitNode, amqp_url: str, event: CloudEvent) -> None:
-    with (
-        Publisher(rabbit_node.url("absent")) as publisher,
-        pytest.raises(errors.PublishError, match="vhost « absent »"),
-    ):
-        publisher.publish(event)
 
 
 @pytest.mark.slow

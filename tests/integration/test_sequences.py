@@ -246,17 +246,16 @@ class Heard:
         for one, _ in published:
             said = one.model_dump(mode="json", exclude_none=True)
             self.invalid += [error.message for error in _VALID[one.type].iter_errors(said)]
-            self._hear(one, one.causationid or "", one.data["status"])
-
-    def _hear(self, one: CloudEvent, about: str, status: str) -> None:
-        if one.type == EVENT_EXPORT_STATUS:
-            if status in ENDED:
-                self.ends[one.data["export_id"]].add(f"{status} {one.id}")
-        elif status == RequestStage.SETTLED:
-            self.settled[about].add(one.id)
-        else:
-            self.answers[about].add(one.id)
-            self.expected |= {it["export_id"]: about for it in one.data.get("exports", ())}
+            about = one.causationid or ""
+            status = one.data["status"]
+            if one.type == EVENT_EXPORT_STATUS:
+                if status in ENDED:
+                    self.ends[one.data["export_id"]].add(f"{status} {one.id}")
+            elif status == RequestStage.SETTLED:
+                self.settled[about].add(one.id)
+            else:
+                self.answers[about].add(one.id)
+                self.expected |= {it["export_id"]: about for it in one.data.get("exports", ())}
 
 
 def _find_wrong(desk: Desk, play: Play) -> Iterator[str]:

@@ -29,7 +29,6 @@ from tests.oracle.history import (
     Personne,
     Poll,
     Refused,
-    Step,
     Tableau,
     Told,
 )
@@ -91,10 +90,7 @@ class Oracle(Coverage):
     def answer(self, history: History) -> list[Answer]:
         """The expected answer to each step; None: not compared."""
         self.commune = history.commune
-        return [self._take(step) for step in history.steps]
-
-    def _take(self, step: Step) -> Answer:
-        return getattr(self, f"_{type(step).__name__.lower()}")(step)  # type: ignore[no-any-return]
+        return [getattr(self, f"_{type(step).__name__.lower()}")(step) for step in history.steps]
 
     def _meeting(self, step: Meeting) -> None:
         self.meetings.append(step.held_on)

@@ -55,17 +55,13 @@ def make_former(engine: Engine) -> None:
     """Create the tables of revision 0044 in an empty database, with rows in each of them."""
     with engine.begin() as connection:
         for name in (f"0044.{engine.dialect.name}", "rows"):
-            for statement in _statements((SCHEMAS / f"{name}.sql").read_text("utf-8")):
-                connection.exec_driver_sql(statement)
+            script = (SCHEMAS / f"{name}.sql").read_text("utf-8")
+            for lines in _cut(script.splitlines(keepends=True)):  # a PostgreSQL function is one statement
+                connection.exec_driver_sql("".join(lines))
         is_server = engine.dialect.name == "postgresql"
         for sequence in inspect(connection).get_sequence_names() if is_server else ():
             connection.exec_driver_sql(f"SELECT setval('{sequence}', 100)")
         connection.exec_driver_sql("INSERT INTO alembic_version VALUES ('0044', '0018')")
-
-
-def _statements(script: str) -> list[str]:
-    """The statements of a script; a PostgreSQL function is one statement."""
-    return ["".join(lines) for lines in _cut(script.splitlines(keepends=True))]
 
 
 def _cut(lines: list[str]) -> list[list[str]]:

@@ -84,7 +84,12 @@ class Filled:
         tableaux = town.wait_for(town.ask_tableaux(types=["vingt_jours", "cinq_jours_reu"], scrutin=days.scrutin))
         self.ready, self.tableau = self._sent[0]["export_id"], tableaux[0]["export_id"]
         self.published = tableaux[1]["export_id"]
-        self._publish()
+        # a tableau posted today, until its certificate exists
+        with site.town.engine.begin() as connection:
+            connection.exec_driver_sql(_FIT.format(self.published))
+        posted: dict[str, Any] = {"published_on": site.today, "published_until": site.today, "mode": "consultation"}
+        noted = note_file("published", self.published, commune=LIBREVILLE, requested_by=CLERK, **posted)
+        self._send(noted, "CAST(pieces AS text) LIKE '%certificat%'", self.published)
         rest = town.wait_for(town.ask(formats=["csv", "xml"]))
         self.failed, self.cancelled, self.waiting, self.purged = (export["export_id"] for export in rest[:4])
         with town.engine.begin() as connection:
@@ -120,15 +125,6 @@ class Filled:
             demandes = [row["request_id"] for row in self._site.town.rows(query, commune=LIBREVILLE)]
             return [route.url_path_for(route.name, commune=LIBREVILLE, demande=demande) for demande in demandes]
         return [route.url_path_for(route.name, commune=LIBREVILLE)]
-
-    def _publish(self) -> None:
-        """Declare a tableau posted today, until its certificate exists."""
-        with self._site.town.engine.begin() as connection:
-            connection.exec_driver_sql(_FIT.format(self.published))
-        today = self._site.today
-        days: dict[str, Any] = {"published_on": today, "published_until": today, "mode": "consultation"}
-        noted = note_file("published", self.published, commune=LIBREVILLE, requested_by=CLERK, **days)
-        self._send(noted, "CAST(pieces AS text) LIKE '%certificat%'", self.published)
 
     def _send(self, data: Data, then: str, export: int) -> None:
         event = CloudEvent.wrap(data, source="/test")
