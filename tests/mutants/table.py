@@ -118,7 +118,7 @@ producers/
   test_what_the_platform_refused_is_never_ready_nor_offered
     - StateRule(FileState.REJECTED, "verdict", Verdict.REJETE),
     +
-  test_a_deposit_of_what_was_recalled_is_to_be_redone_until_a_later_one
+  test_what_was_rejected_or_recalled_is_to_be_redone_until_a_later_deposit
     - StateRule(FileState.TO_REDO, "recalled_at"),
     +
   test_what_cannot_be_posted_is_not_done
@@ -1301,8 +1301,7 @@ worker/writers/
     - if found != basis.electeurs:
   test_nobody_is_printed_only_where_it_is_known
     - if anomaly.is_of_file:
-  test_an_entity_is_never_read
-  test_a_dtd_elsewhere_is_never_read
+  test_an_entity_or_a_dtd_elsewhere_is_never_read
     - raise SchemaMismatchError("Le fichier XML contient un DOCTYPE : il n'est ni lu ni publié.")
 """
 

@@ -92,12 +92,10 @@ def test_an_elector_twice_is_reported_each_time_and_never_merged() -> None:
     assert codes(MOUVEMENT, mouvement(id=9, adresse="8 RUE DU PORT")) == ["electeur_en_double", "electeur_en_double"]
 
 
-def test_accents_and_hyphens_do_not_make_another_elector() -> None:
+def test_accents_and_hyphens_do_not_make_another_elector_but_a_country_where_the_city_is_unknown_does() -> None:
     one = identite("LEFÈVRE-DUPRÉ", "Anne Marie", "1970-01-01", "Saint-Étienne", "FRANCE")
     assert one == identite("Lefevre Dupre", "ANNE-MARIE", "1970-01-01", "SAINT ETIENNE", "France")
 
-
-def test_abroad_the_country_of_birth_counts_where_the_city_is_unknown() -> None:
     assert identite("A", "B", "1970-01-01", "", "MAROC") != identite("A", "B", "1970-01-01", "", "TUNISIE")
 
 

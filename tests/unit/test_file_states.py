@@ -172,17 +172,12 @@ def test_files_of_one_request_deposited_together_are_answered_together() -> None
     assert find_to_answer([*together, alone, answered]) == [together, [alone]]
 
 
-def test_a_rejection_is_to_be_redone_until_a_later_deposit() -> None:
-    rejected = ready_list(1, deposited_on=DAY, verdict="rejete")
-    assert find_to_redo([rejected]) == [rejected]
-    assert find_to_redo([ready_list(2, deposited_on=DAY, format="xml"), rejected]) == []
-    assert find_to_redo([ready_list(2, deposited_on=DAY, liste="CM"), rejected]) == [rejected]
-
-
-def test_a_deposit_of_what_was_recalled_is_to_be_redone_until_a_later_one() -> None:
-    recalled = ready_list(1, deposited_on=DAY, verdict="accepte", recalled_at=NOON)
-    assert find_to_redo([recalled]) == [recalled]
-    assert find_to_redo([ready_list(2, deposited_on=DAY), recalled]) == []
+@pytest.mark.parametrize("wrong", [{"verdict": "rejete"}, {"verdict": "accepte", "recalled_at": NOON}])
+def test_what_was_rejected_or_recalled_is_to_be_redone_until_a_later_deposit(wrong: dict[str, Any]) -> None:
+    file = ready_list(1, deposited_on=DAY, **wrong)
+    assert find_to_redo([file]) == [file]
+    assert find_to_redo([ready_list(2, deposited_on=DAY, format="xml"), file]) == []
+    assert find_to_redo([ready_list(2, deposited_on=DAY, liste="CM"), file]) == [file]
     assert find_to_deposit([ready_list(1, recalled_at=NOON)]) == []
 
 
