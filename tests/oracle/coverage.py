@@ -36,7 +36,12 @@ class Coverage(Register):
         """The gaps: by the exports, or by a file of mouvements that is declared complete until the last day."""
         word = self.word(window.last)
         if word:
-            yield from self.gaps_of_word(window, word)
+            # exports that contradict what is said to be complete, or exports without a comparison
+            for former, link in self.since(window):
+                if not link.is_compared and not self.contradicts(former, link, window):
+                    yield Gap("couverture_lacune", is_blocking=self.word(link.day) is None)
+            if self.is_late(window, word):
+                yield Gap("couverture_contredite")
         elif not window.chain:
             yield Gap("couverture_inconnue", is_blocking=False)
         else:
@@ -63,14 +68,6 @@ class Coverage(Register):
                 yield Gap("couverture_date", is_blocking=False)
         if not self.is_told(chain, last):
             yield Gap("couverture_date", not window.is_provisional)
-
-    def gaps_of_word(self, window: Window, word: Bring) -> Iterator[Gap]:
-        """The gaps when a file is declared complete: exports that contradict it, or exports without a comparison."""
-        for former, link in self.since(window):
-            if not link.is_compared and not self.contradicts(former, link, window):
-                yield Gap("couverture_lacune", is_blocking=self.word(link.day) is None)
-        if self.is_late(window, word):
-            yield Gap("couverture_contredite")
 
     def ending(self, chain: Sequence[Link], last: date) -> Sequence[Link]:
         """The export that ends the period, then the later ones."""
