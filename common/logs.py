@@ -10,7 +10,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable
-from logging.handlers import RotatingFileHandler
+from logging.handlers import WatchedFileHandler
 from pathlib import Path
 from typing import Any, Literal
 
@@ -62,16 +62,35 @@ def configure_logs(style: Literal["json", "console"], level: str) -> None:
     )
 
 
-def keep_lines(logger: str, file: Path) -> None:
-    """Also write the lines of a logger to a file, as JSON, whatever the level of the others; the oldest are deleted.
+class _LinesFile(WatchedFileHandler):
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: ARG002, N802 — logging's
+        raise  # noqa: PLE0704 — logging calls this while it handles the error
 
-    Several processes may write to the file. Raises OSError if it cannot be written.
+
+def keep_lines(logger: str, file: Path) -> None:
+    """Also write the lines of a logger to a file, as JSON, whatever the level of the others.
+
+    Several processes may write to the file; one of them calls `rotate_lines`. Raises OSError if the file cannot be
+    written, and so does each line later.
     """
-    handler = RotatingFileHandler(file, maxBytes=_FILE_BYTES, backupCount=_FORMER_FILES, encoding="utf-8")
+    handler = _LinesFile(file, encoding="utf-8", errors="backslashreplace")
     formats = [structlog.stdlib.ProcessorFormatter.remove_processors_meta, *_render("json")]
     handler.setFormatter(structlog.stdlib.ProcessorFormatter(processors=formats))
     logging.getLogger(logger).addHandler(handler)
     logging.getLogger(logger).setLevel(logging.INFO)
+
+
+def rotate_lines(file: Path) -> None:
+    """Rename a file of `keep_lines` that is full, and delete the oldest former ones.
+
+    Each writer opens the new file before its next line; a line that it is writing ends in the renamed file.
+    """
+    if not file.exists() or file.stat().st_size < _FILE_BYTES:
+        return
+    file.rename(f"{file}.{time.time_ns()}")  # a new name: several notifiers overwrite no file
+    former = sorted(file.parent.glob(f"{file.name}.*"), key=lambda it: it.stat().st_mtime_ns)
+    for old in former[:-_FORMER_FILES]:
+        old.unlink()
 
 
 def request_keys(correlation_id: str, trace_id: str) -> dict[str, str]:

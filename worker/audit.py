@@ -133,6 +133,9 @@ def record_audit(
 
     `actor` is the system's user of a command, `NOTIFIER`, or the agent for whom an account acts. `detail` is French. It
     may name files and accounts, never an elector; names of agents and texts that a person typed are `Pseudonymised`.
+
+    Raises:
+        OSError: this service cannot write its log of acts (a full volume). No act happens without its line there.
     """
     who = actor if isinstance(actor, Actor) else Actor(actor)
     name = find_pseudonym(connection, who.name)
@@ -160,6 +163,8 @@ def record_audit(
 
 
 _LOGGER, _COPIED, _WRITTEN = "audit", "audit", "audit_written"
+ACTS = "audit.log"
+"""The file of the log of acts; the notifier rotates it."""
 
 
 def keep_acts(folder: Path) -> None:
@@ -170,7 +175,7 @@ def keep_acts(folder: Path) -> None:
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        keep_lines(_LOGGER, folder / "audit.log")
+        keep_lines(_LOGGER, folder / ACTS)
     except OSError as error:
         raise ConfigurationError(f"Dossier {folder} inutilisable ({os.strerror(error.errno or 0)}).") from None
 
@@ -274,7 +279,10 @@ class AuditLine(NamedTuple):
 
 
 def log_lines(engine: Engine) -> None:
-    """Write the lines of `audit_unlogged` to the log and delete their rows."""
+    """Write the lines of `audit_unlogged` to the log and delete their rows.
+
+    If the log cannot be written (OSError), all rows stay; the next call writes them, some of them twice.
+    """
     log = structlog.get_logger(_LOGGER)
     with engine.begin() as connection:
         columns = AuditUnlogged.id, AuditUnlogged.line, AuditUnlogged.writer

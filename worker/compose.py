@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, TypeVar
 
 from sqlalchemy import Engine
 
+from common.logs import rotate_lines
 from schemas.profiles import ProfileError
 from schemas.profiles.platform import load_profiles
 from schemas.profiles.source import load_sources
 from schemas.vocabulary import Channel
 from worker import services
 from worker.arrivals import Arrivals
-from worker.audit import NOTIFIER, Actor, log_lines, note_removed, purge_audit
+from worker.audit import ACTS, NOTIFIER, Actor, log_lines, note_removed, purge_audit
 from worker.db.engine import build_engine
 from worker.doorbell import CountEnqueued, Enqueue
 from worker.errors import ConfigurationError
@@ -102,6 +103,7 @@ def build_chores(settings: Settings, engine: Engine, enqueue: Enqueue, count: Co
         Chore("sweep", lambda: [housekeeping.sweep(engine, enqueue, counts=False)], services.SWEEP_SECONDS),
         Chore("lost_messages", lambda: [housekeeping.sweep(engine, enqueue, count=count)], 5 * services.SWEEP_SECONDS),
         Chore("audit_log", lambda: map(log_lines, [engine]), 1),
+        Chore("acts", lambda: map(rotate_lines, [settings.acts_dir / ACTS]), RETRY_SECONDS),
         Chore("reminders", lambda: [plan_reminders(engine, registre, days)], HOUR_SECONDS),
         Chore("refused", lambda: iter(partial(housekeeping.purge_refused, engine), 0), RETRY_SECONDS),
         Chore("arrivals", lambda: housekeeping.erase_arrivals(engine, arrivals), HOUR_SECONDS),

@@ -1,8 +1,10 @@
 """The audit trail is append-only; the log reveals a change by the owner of the database."""
 
+import logging
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from io import FileIO, TextIOWrapper
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +25,7 @@ from worker.audit import (
     AuditWord,
     Pseudonymised,
     WordKind,
+    keep_acts,
     log_lines,
     purge_audit,
     read_audit,
@@ -137,6 +140,31 @@ def test_an_account_cannot_jam_the_log(desk: FilesDesk, log: Log, line: Any) -> 
     with desk.engine.connect() as connection:
         assert connection.scalar(select(func.count()).select_from(AuditUnlogged)) == 0
     assert " à expliquer ; comparé à " in _verify(desk, log.path)[1]
+
+
+def test_no_act_and_no_copy_is_lost_while_the_volume_of_the_log_is_full(desk: FilesDesk, log: Log) -> None:
+    keep_acts(log.path.parent)
+    (handler,) = logging.getLogger("audit").handlers
+    assert isinstance(handler, logging.FileHandler)
+    try:
+        _fill(desk, log, 1)
+        configure_logs("json", "info")
+        with desk.engine.begin() as connection:
+            record_audit(connection, Action.FILE_PURGED, actor="root")
+        room = handler.stream
+        with FileIO("/dev/full", "w") as full:
+            handler.stream = TextIOWrapper(full, write_through=True)
+            with pytest.raises(OSError, match="No space left"), desk.engine.begin() as connection:
+                record_audit(connection, Action.FILE_PURGED, actor="personne")
+            with pytest.raises(OSError, match="No space left"):
+                log_lines(desk.engine)
+        handler.stream = room
+        log.collect(desk)
+    finally:
+        logging.getLogger("audit").removeHandler(handler)
+        handler.close()
+    assert [it.actor for it in desk.audit()] == ["mairie", "root"]
+    assert _verify(desk, log.path.parent) == (0, "0 ligne à expliquer ; comparé à 2 lignes du journal des services.\n")
 
 
 def test_a_change_by_the_owner_of_the_database_is_named(desk: FilesDesk, log: Log) -> None:
