@@ -339,7 +339,7 @@ def purge_audit(engine: Engine, days: float, *, actor: str) -> int:
 def _delete_before(connection: Connection, before: datetime) -> int:
     if connection.dialect.name == "postgresql":
         return int(connection.execute(text("SELECT purge_audit(:before)"), {"before": before}).scalar_one())
-    first_kept = select(func.min(Audit.id)).where(Audit.at >= before).scalar_subquery()
+    first_kept = select(func.min(Audit.id)).where(Audit.at.between(before, utc_now())).scalar_subquery()
     removed = connection.execute(delete(Audit).where(Audit.id < first_kept)).rowcount
     is_named = select(Audit.id).where(func.instr(Audit.actor + " " + Audit.detail, AuditWord.pseudonym) > 0).exists()
     connection.execute(delete(AuditWord).where(~is_named))
@@ -347,7 +347,10 @@ def _delete_before(connection: Connection, before: datetime) -> int:
 
 
 class LoggedActs(NamedTuple):
-    """The log of acts: of each line its digest and the database's account that wrote it; what services have written."""
+    """The log of acts: of each line its digest and the database's account that wrote it; what services have written.
+
+    The digest is empty when the log has different ones: the owner, or an account, added another copy of the line.
+    """
 
     digests: dict[int, str]
     writers: dict[int, str]
@@ -363,22 +366,26 @@ def verify_audit(connection: Connection, logged: LoggedActs) -> Iterator[tuple[i
     waiting = connection.execute(select(AuditUnlogged.id, AuditUnlogged.line, AuditUnlogged.writer)).all()
     digests = {row.id: str(_read_line(row.id, row.line)["digest"]) for row in waiting} | logged.digests
     writers = {row.id: row.writer for row in waiting} | logged.writers
-    begin, seen = min(logged.digests, default=None), set[int]()
-    first, spared = min((number for number, _ in logged.written), default=begin), {""}
+    begin, seen = None, set[int]()
+    first, spared = min((number for number, _ in logged.written), default=None), {""}
     if connection.dialect.name == "postgresql":
         spared.add(str(connection.scalar(text("SELECT tableowner FROM pg_tables WHERE tablename = 'audit'"))))
     for row in connection.execute(select(*_COLUMNS).order_by(Audit.id).execution_options(yield_per=500)):
         line = AuditLine(*row)
+        digest = line.for_log()["digest"]
+        if begin is None and logged.digests.get(line.id) == digest:  # an account may log a number without its line
+            begin, first = line.id, line.id if first is None or not seen else first
         seen.add(line.id)
-        if begin is not None and line.id >= begin and line.id not in digests:
+        if begin is not None and line.id not in digests:
             yield (line.id, f"absente du journal du service, ajoutée à la base ({line.actor}, {line.label})")
-        elif line.id in digests and digests[line.id] != line.for_log()["digest"]:
-            yield (line.id, "changée : autre que dans le journal du service")
+        elif line.id in digests and digests[line.id] != digest:
+            copies = "changée : autre que dans" if digests[line.id] else "deux copies différentes dans"
+            yield (line.id, f"{copies} le journal du service")
         elif (
             first is not None
             and line.id >= first
             and (writer := writers.get(line.id, "")) not in spared
-            and (line.id, digests[line.id]) not in logged.written
+            and (line.id, digest) not in logged.written
         ):
             yield (line.id, f"ajoutée avec le compte {writer}, mais par aucun service")
         elif not all(words.get(it) for it in line.pseudonyms):
@@ -393,7 +400,7 @@ def _check_words(connection: Connection) -> dict[str, bool]:
     known = connection.execute(select(AuditWord.pseudonym, AuditWord.kind, AuditWord.salt, AuditWord.words))
     words = {row.pseudonym: row.pseudonym == _make_pseudonym(row.kind, row.salt, row.words) for row in known}
     forgotten = select(Audit.detail).where(Audit.action == Action.FORGOTTEN.value)
-    return words | {it: True for detail in connection.scalars(forgotten) for it in _PSEUDONYM.findall(detail)}
+    return {it: True for detail in connection.scalars(forgotten) for it in _PSEUDONYM.findall(detail)} | words
 
 
 def read_log(lines: Iterable[str]) -> LoggedActs:
@@ -412,6 +419,6 @@ def read_log(lines: Iterable[str]) -> LoggedActs:
         if entry.get("event") == _WRITTEN:
             acts.written.add((number, digest))
         elif entry.get("event") == _COPIED:
-            acts.digests[number] = digest
+            acts.digests[number] = digest if acts.digests.get(number, digest) == digest else ""
             acts.writers[number] = str(entry.get("writer", ""))
     return acts

@@ -14,13 +14,15 @@ _RESET = "WHEN NEW.facts <> 1 BEGIN UPDATE electeur SET facts = 1 WHERE id = NEW
 _ABORT = "BEGIN SELECT RAISE(ABORT, 'the audit trail is only added to'); END"
 
 # By table and name. The first resets the findings of an elector when any statement changes the row. The
-# others refuse a change of the trail, except the removal of old lines that a line of the trail declares.
+# others refuse a change of the trail, except the removal of old lines that a line of the trail declares. The purge
+# removes a line that a clock, or an account, dated in the future with its neighbours.
 _SQLITE_TRIGGERS = {
     ("electeur", "electeur_changed"): f"AFTER {{changes}} FOR EACH ROW {_RESET}",
     ("audit", "keep_audit"): f"BEFORE UPDATE ON audit {_ABORT}",
     ("audit", "keep_audit_whole"): f"""BEFORE DELETE ON audit WHEN NOT EXISTS (
-      SELECT 1 FROM audit p WHERE p.action = 'audit_purged' AND substr(p.detail, 1, 23) > OLD.at
-      AND julianday(p.at) - julianday(substr(p.detail, 1, 23)) > 29.99
+      SELECT 1 FROM audit p WHERE p.action = 'audit_purged'
+      AND (substr(p.detail, 1, 23) > OLD.at OR julianday(OLD.at) > julianday('now'))
+      AND julianday('now') - julianday(substr(p.detail, 1, 23)) > 29.99
     ) {_ABORT}""",  # noqa: S608 — our own words
     ("audit", "keep_audit_number"): (
         # -1 here is a number that is not given yet
@@ -78,13 +80,16 @@ _FUNCTIONS = {
         "trigger",
         """
     BEGIN
-      IF TG_OP = 'INSERT' AND NEW.id > (SELECT greatest(last_value - 1000, 0) FROM audit_id_seq) THEN
-        RETURN NEW;  -- an old number would be older than the log of acts
+      IF TG_OP = 'INSERT' AND EXISTS (
+        SELECT FROM audit_id_seq WHERE NEW.id > greatest(last_value - 1000, 0) AND NEW.id <= last_value
+      ) THEN
+        RETURN NEW;  -- an old number would be older than the log of acts, a future one belongs to another act
       END IF;
       IF TG_OP = 'DELETE' AND EXISTS (
         SELECT FROM audit p WHERE p.action = 'audit_purged' AND CASE
           WHEN p.detail ~ '^[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}[.]000 UTC$'
-          THEN CAST(p.detail AS timestamptz) > OLD.at AND p.at - CAST(p.detail AS timestamptz) >= interval '30 days'
+          THEN (CAST(p.detail AS timestamptz) > OLD.at OR OLD.at > now())
+            AND now() - CAST(p.detail AS timestamptz) >= interval '30 days'
           ELSE false END
       ) THEN
         RETURN OLD;
@@ -96,7 +101,7 @@ _FUNCTIONS = {
         "bigint",
         """
     DECLARE
-      first_kept bigint := (SELECT min(id) FROM audit WHERE at >= before);
+      first_kept bigint := (SELECT min(id) FROM audit WHERE at BETWEEN before AND now());
       removed bigint;
     BEGIN
       DELETE FROM audit WHERE id < first_kept;
