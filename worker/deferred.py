@@ -7,7 +7,7 @@ Messages overtake each other: several processes read one queue, and a retried me
 read a `cancel` before its request, or a verdict before its deposit. The worker stores that event here, with a work of
 kind `deferred` (worker/work). The event is then handled
 
-- by the worker that records what the event names, at once;
+- by the worker that records what the event names, at once, with AT_ONCE events at most;
 - by the worker that stored the event, which checks again after its commit: one of the two workers sees the other;
 - by a worker that claims its work, every CHECK_SECONDS. After CHECKS checks in vain the event is refused.
 
@@ -17,6 +17,7 @@ back, the missing request or deposit has CHECK_SECONDS to arrive.
 
 import hashlib
 import json
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from sqlalchemy import (
@@ -38,10 +39,12 @@ from schemas.checking import drop_defaults
 from schemas.envelope import CloudEvent
 from worker.db.engine import reading
 from worker.db.types import Base, Id, Texte
-from worker.work.queue import NewWork, WorkKind, add, subject_of, withdraw
+from worker.work.queue import NewWork, Work, WorkKind, WorkState, add, subject_of, withdraw
 
 CHECK_SECONDS, CHECKS = 30.0, 2
 """Their product is the 60 s that an event may wait for what it names, on the database's clock."""
+AT_ONCE = 20
+"""How many deferred events the handler of one message processes: the other messages wait meanwhile."""
 KEPT_SECONDS = 7 * 86400.0
 """How long an accepted cancellation waits for its request."""
 
@@ -132,11 +135,23 @@ def discard(connection: Connection, condition: Arrival | ColumnElement[bool]) ->
     return len(deleted)
 
 
-def count_waiting(engine: Engine, sender: str) -> int:
+def count_waiting(connection: Connection, sender: str) -> int:
     """Return the number of deferred events of an account."""
+    query = select(func.count()).select_from(DeferredEvent).where(DeferredEvent.sender == sender)
+    return connection.scalar(query) or 0
+
+
+def read_known(engine: Engine, keys: Sequence[str], most: int) -> list[Arrival]:
+    """Return the oldest events that wait for these keys, the oldest last; the works of the others become due."""
     with reading(engine) as connection:
-        query = select(func.count()).select_from(DeferredEvent).where(DeferredEvent.sender == sender)
-        return connection.scalar(query) or 0
+        query = select(DeferredEvent.id).where(DeferredEvent.waits_for.in_(keys)).order_by(DeferredEvent.id)
+        ids = connection.scalars(query).all()
+        found = read_deferred(connection, DeferredEvent.id.in_(ids[:most])) if ids else []
+    if left := [subject_of(WorkKind.DEFERRED, it) for it in ids[most:]]:
+        with engine.begin() as connection:
+            are_due = Work.kind == WorkKind.DEFERRED, Work.subject.in_(left), Work.state == WorkState.DUE
+            connection.execute(update(Work).where(*are_due).values(due_at=None))
+    return found
 
 
 def read_deferred(connection: Connection, condition: ColumnElement[bool], *, is_last: bool = False) -> list[Arrival]:

@@ -18,6 +18,7 @@ from tests.integration.export_desk import COMMUNE
 from tests.parts.notes import note_file
 from tests.parts.town import AGENT, LIBREVILLE_TEMPLATE
 from worker.db.types import utc_now
+from worker.deferred import AT_ONCE
 from worker.doorbell import Doorbell
 from worker.errors import NotKnownYetError, TransientError
 from worker.exports.models import Export, Request
@@ -295,6 +296,22 @@ def test_beyond_the_quota_one_is_refused_and_no_other(desk: DepotsDesk) -> None:
     hogs = [code for sender, code in _codes(desk) if sender == HOG]
     assert (hogs.count(""), hogs.count("quota")) == (3 + 3, 4), "a batch has a quota of its own"
     assert {code for sender, code in _codes(desk) if sender == CLERK} == {""}
+
+
+def test_an_account_has_few_events_wait_and_one_message_serves_few_of_them(desk: DepotsDesk) -> None:
+    desk.configure(quota=AT_ONCE + 2)
+    asked = _ask()
+    cancels = [_about(CancelRequested, asked) for _ in range(AT_ONCE + 3)]
+    for event in (*cancels, cancels[0]):
+        ingest_request(event, desk.services, sender=HOG)
+    assert (_codes(desk), _deferred(desk)) == ([(HOG, "quota")], AT_ONCE + 2)
+    ingest_request(asked, desk.services, sender=HOG)
+    assert _outcomes(desk, asked, cancels[0], cancels[AT_ONCE]) == ["accepted", "accepted", ""]
+    left = _sweep_after(desk, due=False)
+    assert len(left) == _deferred(desk) == 2
+    for deferred_id in left:
+        check_deferred(deferred_id, desk.services)
+    assert _deferred(desk) == 0
 
 
 def test_a_share_that_was_served_has_its_quota_again(desk: DepotsDesk) -> None:

@@ -30,9 +30,9 @@ from schemas.topology import (
 )
 from schemas.vocabulary import RequestOutcome
 from worker.access.authorization import Authorization, kind_of
-from worker.db.engine import reading
 from worker.db.types import seconds_between, utc_now
 from worker.deferred import (
+    AT_ONCE,
     CHECK_SECONDS,
     CHECKS,
     KEPT_SECONDS,
@@ -43,6 +43,7 @@ from worker.deferred import (
     discard,
     hash_payload,
     read_deferred,
+    read_known,
     read_waiting,
     request_key,
 )
@@ -145,8 +146,8 @@ def check_deferred(deferred_id: int, services: Services) -> None:
 
 
 def _ingest(arrival: Arrival, services: Services) -> None:
-    """Process an event, then the events that waited for it, and so on."""
-    arrivals, doorbells = [arrival], list[Doorbell]()
+    """Process an event, then the events that waited for it, and so on: AT_ONCE at most."""
+    arrivals, doorbells, left = [arrival], list[Doorbell](), AT_ONCE
     try:
         while arrivals:
             arrival = arrivals.pop()
@@ -154,8 +155,9 @@ def _ingest(arrival: Arrival, services: Services) -> None:
                 made_known, waiting = _serve(arrival, services)
             doorbells += waiting
             if made_known:
-                with reading(services.engine) as connection:
-                    arrivals += read_deferred(connection, DeferredEvent.waits_for.in_(made_known))
+                found = read_known(services.engine, made_known, left)
+                arrivals += found
+                left -= len(found)
     finally:
         _enqueue(doorbells, services)
 
@@ -256,7 +258,7 @@ def _read(arrival: Arrival, services: Services, authorization: Authorization) ->
     except NotKnownYetError:
         # The cancellation of a whole request: its account may have sent the request without an answer yet.
         is_whole = event.type == REQUEST_CANCEL and not event.data.get("exports")
-        if not (arrival.is_last and is_whole and count_waiting(services.engine, arrival.sender) <= services.quota_bulk):
+        if not (arrival.is_last and is_whole):
             raise
         answer = Cancellation("", event.data["requested_by"], None, ())
     principal = authorization.principal(answer.commune, answer.requested_by)
@@ -300,11 +302,22 @@ def _record(arrival: Arrival, services: Services, answer: Read | RefusedError) -
 
 
 def _defer(arrival: Arrival, services: Services, unknown: NotKnownYetError) -> bool:
-    """Store an event until what it names is known; return False when it is stored, or is a copy of a recorded one."""
+    """Store an event until what it names is known; return False when it is stored, or is a copy of a recorded one.
+
+    Raises:
+        RefusedError: too many events of the account wait.
+    """
 
     def defer_unless_known(session: Session) -> bool:
-        if _is_copy(session, arrival, unknown, read_waiting(session.connection(), arrival)):
+        waiting = read_waiting(session.connection(), arrival)
+        if _is_copy(session, arrival, unknown, waiting):
             return False
+        if not waiting and count_waiting(session.connection(), arrival.sender) >= services.quota:
+            raise RefusedError(
+                f"Trop d'événements de ce compte attendent déjà ce qu'ils nomment ({services.quota} au plus) : "
+                "renvoyez celui-ci dans dix minutes, avec un « id » nouveau.",
+                code=QUOTA,
+            )
         return defer(session.connection(), arrival, unknown.waits_for)
 
     is_deferred = _commit(services, defer_unless_known)
