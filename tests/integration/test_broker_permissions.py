@@ -2,14 +2,20 @@
 
 import shlex
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pika
 import pytest
 from dramatiq import Message
 from pika.adapters.blocking_connection import BlockingChannel
-from pika.exceptions import AMQPConnectionError, ChannelClosedByBroker, ProbableAuthenticationError
+from pika.exceptions import (
+    AMQPConnectionError,
+    ChannelClosedByBroker,
+    NoFreeChannels,
+    ProbableAccessDeniedError,
+    ProbableAuthenticationError,
+)
 
 from common.cli import ExitCode
 from producers.errors import PublishError
@@ -236,6 +242,23 @@ def test_the_definitions_declare_what_the_code_declares(deployment: Deployment) 
     assert topology() == before
 
 
+def test_one_account_does_not_fill_the_memory_of_the_broker(deployment: Deployment) -> None:
+    """RabbitMQ counts neither the messages that arrive nor the channels against a limit of a queue."""
+    parameters = pika.URLParameters(deployment.amqp_url("producteur"))
+    with ExitStack() as opened:
+
+        def connect(_number: int = 0) -> pika.BlockingConnection:
+            return opened.enter_context(pika.BlockingConnection(parameters))
+
+        connection = connect()
+        for _ in range(16):
+            connection.channel()
+        with pytest.raises(NoFreeChannels):
+            connection.channel()
+        with pytest.raises(ProbableAccessDeniedError, match="user connection limit"):
+            list(map(connect, range(12)))  # the broker counts a connection a moment later
+
+
 def test_policies_bound_the_queues(deployment: Deployment) -> None:
     ask = deployment.broker.management.request
     policies = {policy["name"]: policy["definition"] for policy in ask("GET", f"/policies/{VHOST}")}
@@ -265,6 +288,8 @@ def _run_documented(deployment: Deployment, mark: str) -> None:
 @pytest.mark.slow
 def test_the_documented_commands_make_a_producer_for_one_commune(commands: Deployment) -> None:
     _run_documented(commands, "runs this")
+    limits = {it["user"]: it["value"] for it in commands.broker.management.request("GET", "/user-limits")}
+    assert limits["mairie-13055"] == limits["producteur"] == {"max-connections": 10}
     deployment, queue = commands, account_queue("mairie-13055")
     url = deployment.broker.url(VHOST, "mairie-13055", "p")
     with pika.BlockingConnection(pika.URLParameters(deployment.broker.url(VHOST))) as connection:
