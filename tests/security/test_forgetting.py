@@ -17,7 +17,7 @@ from common.cli import ExitCode
 from producers.errors import PublishError
 from producers.web.exports.spool import Spool
 from schemas.declarations import DeclarationNoted
-from schemas.envelope import CloudEvent
+from schemas.envelope import CloudEvent, Data
 from schemas.profiles.platform import read_shipped
 from schemas.requests import CancelRequested, ListeExportRequested
 from schemas.topology import QUEUE_REQUESTS
@@ -27,7 +27,7 @@ from tests.integration.files_desk import Ran, run_command
 from tests.parts.notes import note_file
 from tests.parts.town import AGENT, MIGRATED_TEMPLATE, queue_messages
 from tests.unit.reu_sample import BUREAU, COMMUNE, DATE, ELECTEUR, NOM, NUMERO, PRENOMS, VOIE, write_reu
-from worker.access.models import Agent
+from worker.access.models import Agent, Sender
 from worker.arrivals import Arrivals, Preview
 from worker.audit import Detail, Pseudonymised, WordKind, read_audit, record_audit
 from worker.db.types import utc_now
@@ -350,6 +350,28 @@ def test_nobody_is_forgotten_by_a_slip_of_the_hand_or_while_files_are_made(town:
     assert busy.code == ExitCode.FAILED
     assert "attendez qu'ils soient finis" in busy.err
     assert town.desk.audit() == []
+
+
+def test_to_find_an_elector_in_what_a_program_calls_its_requests(town: Town) -> None:
+    """Of a served request, of one that names no commune of its account, and of a cancellation that waits."""
+    town.load(WHO_STAYS)
+    town.desk.configure(is_embedded=False)
+    with town.desk.engine.begin() as connection:
+        connection.execute(insert(Sender).values(name="mairie", code_commune=HERE))
+    cancel = {"request": {"source": "/mairie", "id": _nom(0)}, "requested_by": "mairie"}
+    sent: list[Data] = [ListeExportRequested(commune=code, requested_by="mairie") for code in (HERE, HERE, ELSEWHERE)]
+    for number, data in enumerate([*sent, CancelRequested.model_validate(cancel)]):
+        said = {"id": f"{_nom(1)}-{number}", "correlationid": _nom(2), "tracestate": f"v={_nom(3)}"}
+        event = CloudEvent.wrap(data, source=f"/{_nom(4)}").model_copy(update=said)
+        ingest_request(event, town.desk.services, sender="mairie")
+    town.desk.run("UPDATE export SET status = 'cancelled'")
+    stored = "SELECT r.*, d.event FROM request r LEFT JOIN deferred_event d ON r.id = 1 ORDER BY r.id"
+    codes = [(it["code_commune"], it["code"]) for it in town.desk.rows(stored)]
+    assert codes == [(HERE, ""), (HERE, ""), ("", "compte_non_autorise")]
+    assert town.forget("--yes").code == ExitCode.DONE
+    assert "VERQUOBA" not in str(town.desk.rows(stored))
+    assert [it["event_id"] for it in town.desk.rows(stored)] == ["[effacé] 1", "[effacé] 2", "[effacé] 3"]
+    assert "textes 0," in town.forget("--yes").out
 
 
 def test_to_find_the_address_of_an_agent_who_left(town: Town) -> None:

@@ -19,6 +19,7 @@ from sqlalchemy import (
     Connection,
     Engine,
     Row,
+    Select,
     and_,
     delete,
     exists,
@@ -36,7 +37,7 @@ from common.french import short_date
 from schemas.profiles.platform import ENCODINGS
 from schemas.profiles.source import SourceMapping
 from schemas.vocabulary import UNFINISHED, Action, CopieFile, ExportKind, Liste, Nature
-from worker.access.models import Agent, Recipient
+from worker.access.models import Agent, Recipient, Sender
 from worker.arrivals import IS_ASKED, IS_ENDED, Arrivals, Preview, drop, mark_erased
 from worker.audit import Actor, AuditWord, Detail, Pseudonymised, WordKind, find_pseudonym, forget_words, record_audit
 from worker.deferred import DeferredEvent, discard
@@ -328,7 +329,8 @@ def _texts(code_commune: str, *, is_whole: bool) -> Iterator[tuple[Sequence[Any]
     yield [Depot.remarque, Depot.answer], Depot.export_id.in_(exports)
     yield [Publication.reason], Publication.export_id.in_(exports)
     yield [Recall.because, Recall.reason], Recall.code_commune == code_commune
-    yield [Request.reason], Request.code_commune == code_commune
+    chosen = Request.source, Request.event_id, Request.correlation_id, Request.tracestate
+    yield [Request.reason, *chosen], _is_asked_for(code_commune)
     yield [Preview.file_name, Preview.reason], Preview.code_commune == code_commune
     yield [Import.file_name], Import.id.in_(imports)
     yield [Copie.demandeur, Copie.motif], Copie.code_commune == code_commune
@@ -338,18 +340,34 @@ def _texts(code_commune: str, *, is_whole: bool) -> Iterator[tuple[Sequence[Any]
         yield [Bureau.libelle_canton, Bureau.libelle_circonscription], Bureau.code_commune == code_commune
 
 
+def _is_asked_for(code_commune: str) -> ColumnElement[bool]:
+    """Whether a request names the commune, or none while its account may ask for this commune only."""
+    return or_(
+        Request.code_commune == code_commune,
+        and_(Request.code_commune == "", Request.sender.in_(_senders(code_commune))),
+    )
+
+
+def _senders(code_commune: str) -> Select[str]:
+    """Select the accounts that may ask for this commune only."""
+    first, last = func.min(Sender.code_commune), func.max(Sender.code_commune)
+    return select(Sender.name).group_by(Sender.name).having(first == code_commune, last == code_commune)
+
+
 def _mask_texts(connection: Connection, code_commune: str, named: NameSearch | None) -> int:
-    """Mask the texts of a commune, or those with these names, and delete deferred events; return how many."""
+    """Mask the texts of a commune, or those with these names, and delete deferred events; return how many.
+
+    The source and the id of an event identify a request together: both get the number of its row.
+    """
     masked = 0
     for columns, is_of_commune in _texts(code_commune, is_whole=named is None):
         table, key = columns[0].class_, [*columns[0].class_.__table__.primary_key]
-        written = or_(*(and_(column != "", column != ERASED) for column in columns))
-        for row in connection.execute(select(*key, *columns).where(is_of_commune, written)).mappings().all():
-            found = {
-                column.name: ERASED
-                for column in columns
-                if row[column.name] not in {"", ERASED} and (named is None or named.is_in(row[column.name]))
-            }
+        for row in connection.execute(select(*key, *columns).where(is_of_commune)).mappings().all():
+            found = {}
+            for name in (it.name for it in columns):
+                mask = f"{ERASED} {row['id']}" if name in {"source", "event_id"} else ERASED
+                if row[name] not in {"", mask} and (named is None or named.is_in(row[name])):
+                    found[name] = mask
             if found:
                 is_it = [column == row[column.name] for column in key]
                 connection.execute(update(table).where(*is_it).values(found))
@@ -374,15 +392,16 @@ _PSEUDONYMS_OF_A_LINE = 100
 
 def _mask_documents(connection: Connection, code_commune: str, named: NameSearch | None) -> int:
     masked = 0
-    faulty = select(Request.id, Request.faults).where(Request.code_commune == code_commune, Request.faults.is_not(None))
+    faulty = select(Request.id, Request.faults).where(_is_asked_for(code_commune), Request.faults.is_not(None))
     for row in connection.execute(faulty).all():
         if named is None or named.is_in(json.dumps(row.faults, ensure_ascii=False)):
             connection.execute(update(Request).where(Request.id == row.id).values(faults=None))
             masked += 1
-    for row in connection.execute(select(DeferredEvent.id, DeferredEvent.event)).all():
-        data = row.event.get("data")
-        is_of_commune = isinstance(data, dict) and data.get("commune") == code_commune
-        if is_of_commune and (named is None or named.is_in(json.dumps(data, ensure_ascii=False))):
+    senders = set(connection.scalars(_senders(code_commune)))
+    for row in connection.execute(select(DeferredEvent.id, DeferredEvent.sender, DeferredEvent.event)).all():
+        commune = row.event["data"].get("commune")
+        is_of_commune = commune == code_commune or (commune is None and row.sender in senders)
+        if is_of_commune and (named is None or named.is_in(json.dumps(row.event, ensure_ascii=False))):
             discard(connection, DeferredEvent.id == row.id)
             masked += 1
     return masked
