@@ -374,6 +374,14 @@ def test_to_find_an_elector_in_what_a_program_calls_its_requests(town: Town) -> 
     assert "textes 0," in town.forget("--yes").out
 
 
+def test_an_agent_is_forgotten_before_the_first_import(town: Town) -> None:
+    with town.desk.engine.begin() as connection:
+        record_audit(connection, Action.FILE_PURGED, actor=AGENT)
+    assert run_command("agents", "--remove", AGENT).code == ExitCode.DONE
+    done = run_command("forget", "--agent", AGENT, "--yes")
+    assert (done.code, done.err) == (ExitCode.DONE, "")
+
+
 def test_to_find_the_address_of_an_agent_who_left(town: Town) -> None:
     """In the messages sent to that agent; the remaining agents are still told apart there."""
     with town.desk.engine.begin() as connection:

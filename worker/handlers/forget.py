@@ -8,6 +8,7 @@ import json
 import mmap
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import date
 from itertools import product
@@ -31,6 +32,7 @@ from sqlalchemy import (
     text,
     update,
 )
+from sqlalchemy.exc import IntegrityError
 
 from common.calendrier import civil_day, jour_a_paris, now
 from common.french import short_date
@@ -589,7 +591,7 @@ def _leave_no_copy(engine: Engine) -> None:
     with engine.begin() as connection:
         connection.execute(text("ANALYZE"))
     for table, row in _EMPTY_ROWS.items():
-        with engine.begin() as connection:
+        with suppress(IntegrityError), engine.begin() as connection:  # without any import there was no homonym
             if connection.scalar(select(literal(1)).select_from(table).limit(1)) is None:
                 connection.execute(insert(table).values(row))
                 connection.execute(text(f'ANALYZE "{table.__tablename__}"'))
