@@ -108,6 +108,9 @@ def test_a_damaged_report_is_found_beside_its_intact_file(desk: FilesDesk) -> No
     (wrong,) = document["wrong"]
     assert (wrong["export_id"], wrong["path"], wrong["fault"]) == (export_id, f"13900/{REPORT}", "altered")
     assert (document["exports"], document["files"]) == (1, 2)
+    with desk.engine.begin() as connection:
+        connection.execute(update(Request).values(source="/mairie\u202e"))
+    assert "\u202e" not in desk.run("verify").out
 
 
 def test_one_export_or_one_commune_may_be_verified(desk: FilesDesk) -> None:

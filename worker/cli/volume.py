@@ -9,6 +9,7 @@ import click
 from common.cli import ExitCode, confirm, whole_number
 from common.french import count_of, format_size
 from common.logs import configure_logs
+from common.texte import without_controls
 from schemas.vocabulary import Action
 from worker.audit import Actor, note_removed, record_audit
 from worker.cli.options import CODE_COMMUNE, print_json, system_user, worker_database
@@ -180,7 +181,8 @@ def _show_verified(
         click.echo("Ne déposez pas, n'affichez pas ces fichiers. Redemandez-les, ou faites-les refaire :")
     for it in unusable:
         asked = it.export.request
-        click.echo(f"    {retry} {quote(asked.event_id)} --source {quote(asked.source)} --export {it.export.id}")
+        line = f"    {retry} {quote(asked.event_id)} --source {quote(asked.source)} --export {it.export.id}"
+        click.echo(without_controls(line))
     count = sum(len(it.findings) for it in wrong)
     state = count_of(count, "fichier en défaut", "fichiers en défaut") if count else "tous intacts"
     checked = f"{count_of(exports, 'export vérifié')} ({count_of(files, 'fichier')})"
