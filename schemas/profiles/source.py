@@ -325,6 +325,7 @@ def fold(title: str) -> str:
     return " ".join(word for word in fold_value(title).split() if word not in _LITTLE_WORDS)
 
 
+@lru_cache(4096)
 def fold_value(text: str) -> str:
     """Remove accents, case and punctuation."""
     # Letter by letter, since many marks in a row are sorted in quadratic time.

@@ -14,6 +14,9 @@ from tests.unit.reu_sample import TITLES, electeurs
 _CENTRAL = b"PK\1\2"
 _FLAGS, _SIZE = 8, 24
 """Offsets in an entry of the central directory (PKWARE APPNOTE 6.3.10, 4.3.12)."""
+_NAMESPACE = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
+SHEET = f'<sheet xmlns:r="{_NAMESPACE}" name="x" sheetId="1" r:id="rId1"/>'
+"""Names the first sheet of a workbook once more, in `<sheets>` of `xl/workbook.xml`."""
 
 
 def pack(files: Mapping[str, bytes], method: int = zipfile.ZIP_DEFLATED) -> bytes:

@@ -9,7 +9,7 @@ from datetime import date
 from typing import NamedTuple
 
 from schemas.profiles.platform import read_shipped
-from tests.ruined.archives import claim_size, noise, pack, protect, rewrite, rows_of, workbook
+from tests.ruined.archives import SHEET, claim_size, noise, pack, protect, rewrite, rows_of, workbook
 from tests.unit.reu_sample import COMMUNE, DATE, LIGNE, LISTE, NOM, NUMERO, POSTAL, TITLES, VOIE, electeurs, format_reu
 
 ELECTEURS = 4
@@ -168,6 +168,7 @@ CONTENT = [
         TEXT.replace('"sexe"', '"genre"').encode(),
         f"sans-sexe.csv : {NO_PROFILE}. Colonnes manquantes : sexe. Décrivez-le dans un profil (--profile)\n",
     ),
+    _refused("large.csv", b"titre;" * 100 + b"titre\n", "une des premières lignes a plus de 100 colonnes"),
     _refused("colonne-double.csv", TEXT.replace('"sexe"', '"prénoms"').encode(), "plusieurs fois : prénoms"),
     _refused(
         "colonne-en-double.csv",
@@ -360,6 +361,12 @@ WORKBOOKS = [
     ),
     _refused("classeur-enorme.xlsx", claim_size(_NOISY, 300 << 20), "trop grand (plus de 256 Mo hors de son ZIP)"),
     _refused("classeur-coupe.xlsx", _WORKBOOK[:-40], "ce ZIP est abîmé : téléchargez-le de nouveau"),
+    _refused(
+        "classeur-de-feuilles.xlsx",
+        rewrite(_WORKBOOK, "xl/workbook.xml", "</sheets>", f"{SHEET * 100}</sheets>"),
+        "ce classeur a trop de feuilles (plus de 100)",
+        AGAIN_FROM_ELIRE,
+    ),
     _refused("classeur-sans-rien.xlsx", pack({"xl/workbook.xml": b"<w/>"}), "ce classeur est abîmé (KeyError)"),
     _of_mouvements(
         "mouvements.xlsx",

@@ -29,7 +29,7 @@ def _write(path: Path, *lines: str, encoding: str = "utf-8") -> Path:
 def _records(path: Path) -> list[Record]:
     reu = open_reu(path, read_reu(), {})
     with path.open("rb") as stream:
-        return list(reu.iter_records(stream))
+        return list(reu.iter_records(stream, int))
 
 
 def _records_here(path: Path) -> list[Record]:

@@ -68,6 +68,8 @@ class ImportedFile:
     source: CsvText | Sheet
     columns: Columns
     wanted: Wanted
+    check: Callable[[], object]
+    """See `run_apart`."""
     member: str = ""
     """The only file inside a ZIP."""
     named: str = ""
@@ -92,7 +94,7 @@ class ImportedFile:
             return True
         return (state.st_size, state.st_mtime_ns) != (self.size, self.modified)
 
-    def iter_records(self, stream: BinaryIO, check: Callable[[], object] = int) -> Generator[Record, None, None]:
+    def iter_records(self, stream: BinaryIO, check: Callable[[], object]) -> Generator[Record, None, None]:
         """Yield the lines after the titles, without blank lines, from a stream of the whole file (see `run_apart`)."""
         limits = budget(self.size, min(2 * MOST_UNPACKED, _LEAST_RECORDS + _MOST_RATIO * self.size))
         about = asdict(self.source), self.columns.width
@@ -112,13 +114,13 @@ def open_file(path: Path, wanted: Wanted, *, named: str = "", check: Callable[[]
         stream.seek(0)
         try:
             limits = budget(state.st_size, _MOST_TITLES)
-            found = list(_read_apart(find_titles, stream, wanted, limits, check=check))
-            source, columns = find_source([(_source_of(about), lines) for _, about, lines in found], wanted)
+            found = _read_apart(find_titles, stream, wanted, limits, check=check)
+            sources = ((member, _source_of(about), lines) for member, about, lines in found)
+            member, source, columns = find_source(sources, wanted)
         except ImportRefusedError as refusal:
             name = named or path.name
             raise ImportRefusedError(f"{name} : {refusal}", on_screen=f"{name} : {refusal.on_screen}") from None
-    member = found[0][0]
-    return ImportedFile(path, state.st_size, state.st_mtime_ns, sha256, source, columns, wanted, member, named)
+    return ImportedFile(path, state.st_size, state.st_mtime_ns, sha256, source, columns, wanted, check, member, named)
 
 
 def _source_of(about: dict[str, Any]) -> CsvText | Sheet:

@@ -31,7 +31,8 @@ if TYPE_CHECKING:
 
 _LINES_ABOVE = 20
 """Number of lines that are searched for the titles."""
-_MOST_COLUMNS = 256
+_MOST_COLUMNS = 100
+_MOST_SHEETS = 100
 _LONGEST_TITLE = 100
 
 
@@ -331,29 +332,31 @@ def _check(fields: list[str], width: int, titles: list[str]) -> list[str] | Brok
 def open_sheets(stream: BinaryIO) -> Iterator[tuple[Sheet, list[list[str]]]]:
     """Yield the visible sheets, each with its first rows."""
     with _open_workbook(stream) as workbook:
+        if len(workbook.worksheets) > _MOST_SHEETS:
+            raise UnfitFileError(f"ce classeur a trop de feuilles (plus de {_MOST_SHEETS})")
         for position, sheet in enumerate(workbook.worksheets):
             if sheet.sheet_state == "visible":
                 yield Sheet(sheet.title[:_LONGEST_TITLE], position), list(_first_rows(sheet))
 
 
 def find_source(
-    found: Iterable[tuple["CsvText | Sheet", Sequence[Sequence[str]]]], wanted: Wanted
-) -> tuple["CsvText | Sheet", Columns]:
-    """Return the only source that has the titles, and its columns."""
-    fitting: list[tuple[CsvText | Sheet, Columns]] = []
-    refusals: list[ImportRefusedError] = []
-    for source, lines in found:
+    found: Iterable[tuple[str, CsvText | Sheet, Sequence[Sequence[str]]]], wanted: Wanted
+) -> tuple[str, CsvText | Sheet, Columns]:
+    """Return the only source that has the titles, with the name before it, and its columns."""
+    fitting: list[tuple[str, CsvText | Sheet, Columns]] = []
+    refused: ImportRefusedError | None = None
+    for name, source, lines in found:
         try:
             above, columns = match_titles(lines, wanted)
-            fitting.append((replace(source, above=above), columns))
+            fitting.append((name, replace(source, above=above), columns))
         except ImportRefusedError as refusal:
-            refusals.append(refusal)
-    fitting = [it for it in fitting if it[1].positions] or fitting
+            refused = refused or refusal  # its traceback holds the titles
+    fitting = [it for it in fitting if it[2].positions] or fitting
     if len(fitting) > 1:
-        names = ", ".join(f"« {sheet.name} »" for sheet, _ in fitting if isinstance(sheet, Sheet))
+        names = ", ".join(f"« {sheet.name} »" for _, sheet, _ in fitting if isinstance(sheet, Sheet))
         raise ImportRefusedError(f"plusieurs feuilles de ce classeur ont ces titres ({names}) ; n'en gardez qu'une")
     if not fitting:
-        raise refusals[0] if refusals else wanted.refuse("ce classeur n'a aucune feuille lisible")
+        raise refused or wanted.refuse("ce classeur n'a aucune feuille lisible")
     return fitting[0]
 
 
