@@ -56,8 +56,8 @@ def run_apart(
 ) -> Generator[Any, None, None]:
     """Yield the values of `parser(*files, *about)`, a function of a module; files and values cross as JSON.
 
-    `refusals`: exceptions of the parser that are raised again here with their message. `check` is called each second
-    while the caller waits; an exception that it raises kills the child.
+    `refusals`: exceptions of the parser that are raised again here with their message. `check` is called for each
+    piece of them, and each second while the caller waits; an exception that it raises kills the child.
 
     Raises:
         TooMuchWorkError: the child reached a limit.
@@ -106,8 +106,7 @@ def _read_lines(pipe: IO[bytes], budget: Budget, check: Callable[[], object]) ->
             return
         if seconds < 0:
             raise TooMuchWorkError("n'avance plus")
-        if not is_there:
-            check()
+        check()
         left -= len(piece)
         *lines, rest = (rest + piece).split(b"\n")
         if left < 0 or len(rest) > _MOST_LINE:

@@ -28,7 +28,7 @@ from tests.integration.notifier_desk import Killed
 from tests.parts.wait import wait_until
 from tests.unit.reu_sample import BUREAU, DATE, ELECTEUR, EUROPEENNE, NUMERO, PRENOMS, electeurs, format_reu
 from tests.unit.reu_sample import COMMUNE as CODE
-from tests.unit.test_apart import sleep
+from tests.unit.test_apart import doze
 from worker import arrivals
 from worker.access.models import Sender
 from worker.arrivals import DAY_SECONDS, Arrivals, Preview
@@ -488,9 +488,10 @@ def test_exports_of_a_commune_wait_without_a_worker(desk: Desk) -> None:
     assert desk.register.rows("SELECT count(*) FROM preview WHERE status = 'ready'") == [(3,)]
 
 
-def test_who_does_not_want_it_ends_its_reading(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(imported_file, "find_titles", sleep)
-    event_id = desk.ask_preview(electeurs(3))
+@pytest.mark.parametrize("step", ["find_titles", "split_file"])
+def test_who_does_not_want_it_ends_its_reading(desk: Desk, monkeypatch: pytest.MonkeyPatch, step: str) -> None:
+    monkeypatch.setattr(imported_file, step, doze)
+    event_id = desk.ask_preview(format_reu(electeurs(3), titles={PRENOMS: "Champ 6"}))
     with ThreadPoolExecutor() as pool:
         reading = pool.submit(handle_preview, desk.enqueued.pop(), desk.services)
         wait_until(_list_readers, message="a process reads the file")

@@ -1,9 +1,8 @@
-"""What it costs to read a file: run by the child process that has the limits of an import."""
+"""What it costs to read a file, as a child process and as its caller do: run by a process that has their limits."""
 
 import time
 from collections.abc import Iterator
 from contextlib import suppress
-from io import BufferedReader
 from pathlib import Path
 from typing import IO, Any, cast
 
@@ -11,28 +10,33 @@ import openpyxl  # noqa: F401 — its memory is not the file's
 
 from common.file_kind import UnreadableArchiveError
 from producers.web.verifier.diagnosis import examine_all
+from schemas.profiles.source import read_reu
 from worker.errors import ImportRefusedError
 from worker.registre.imports.file import find_titles, split_file
 from worker.registre.imports.lines import clean_fields
 from worker.registre.imports.sources import Record
+from worker.registre.reu.guess import describe_matching
+from worker.registre.reu.lines import open_reu
 
 
 def measure(file: IO[bytes], width: int) -> Iterator[object]:
-    """Read the file as an import and as /verifier do; yield the seconds of the processor and the MiB."""
+    """Read the file as an import and as /verifier do, and match it; yield the seconds of the processor and the MiB."""
     seconds, size = time.process_time(), _peak()
     with suppress(ImportRefusedError, UnreadableArchiveError):
-        found: list[Any] = list(find_titles(_again(file)))
+        found: list[Any] = list(find_titles(_path(file).open("rb")))
         for _, about, _ in found:
-            for _, fields in cast("Iterator[Record]", split_file(_again(file), about, width)):
+            for _, fields in cast("Iterator[Record]", split_file(_path(file).open("rb"), about, width)):
                 with suppress(ValueError):
                     clean_fields(list(fields))
+    with suppress(ImportRefusedError):
+        describe_matching(open_reu(_path(file), read_reu(), {}), read_reu(), {})
     list(examine_all(file, "fichier.csv"))
     yield time.process_time() - seconds, _peak() - size
 
 
-def _again(file: IO[bytes]) -> BufferedReader:
-    """Open the file once more: a reader closes it."""
-    return Path(f"/proc/self/fd/{file.fileno()}").open("rb")
+def _path(file: IO[bytes]) -> Path:
+    """Return a path to open the file once more: a reader closes it."""
+    return Path(f"/proc/self/fd/{file.fileno()}")
 
 
 def _peak() -> float:

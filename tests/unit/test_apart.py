@@ -39,7 +39,13 @@ def sleep(_file: IO[bytes]) -> Iterator[object]:
     time.sleep(100)
 
 
+def doze(_file: IO[bytes], *_about: object) -> Iterator[object]:
+    time.sleep(100)
+    yield ""
+
+
 def flood(_file: IO[bytes]) -> Iterator[object]:
+    yield os.getpid()
     yield from ("x" * 1000 for _ in range(4000))
 
 
@@ -131,19 +137,21 @@ def test_the_ctrl_c_of_a_terminal_reaches_the_caller_only(file: IO[bytes]) -> No
     assert list(run_apart(lead, [file], ROOM)) == [True]
 
 
-@pytest.mark.parametrize("by", ["close", "check"])
-def test_a_parser_is_killed_once_its_file_is_given_up(file: IO[bytes], by: str) -> None:
+@pytest.mark.parametrize(("parser", "by"), [(sleep, "close"), (sleep, "check"), (flood, "check")])
+def test_a_parser_is_killed_once_its_file_is_given_up(
+    file: IO[bytes], parser: Callable[..., Iterator[object]], by: str
+) -> None:
     started, begun = list[int](), time.monotonic()
 
     def give_up() -> None:
         if started:
             raise InterruptedError
 
-    with closing(run_apart(sleep, [file], ROOM, check=give_up)) as values:
+    with closing(run_apart(parser, [file], ROOM, check=give_up)) as values:
         started.append(pid := next(values))
         if by == "check":
             with pytest.raises(InterruptedError):
-                next(values)
+                list(values)
     with pytest.raises(ProcessLookupError):
         os.kill(pid, 0)
     assert time.monotonic() < begun + PATIENCE_SECONDS, "killed, and not waited for"

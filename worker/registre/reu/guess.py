@@ -11,6 +11,7 @@ from contextlib import closing
 from difflib import SequenceMatcher
 from functools import partial
 from itertools import islice
+from operator import itemgetter
 from typing import NamedTuple
 
 from common.texte import clean
@@ -30,9 +31,12 @@ from schemas.profiles.source import (
 from worker.errors import ImportRefusedError
 from worker.registre.imports.file import ImportedFile, open_stream
 from worker.registre.reu.columns import ASKED, SPLITS, find_code, find_shapes, read_name
+from worker.registre.reu.lines import MOST_UNKNOWN
 
 SAMPLE = 300
 """Lines of which the values are looked at."""
+_MOST_CELLS, _LONGEST_VALUE = 10_000, 100
+"""Values that are looked at, and characters of each: the titles and values of a file are an attacker's."""
 EXAMPLES = 5
 _LONGEST = 60
 """Characters of an example."""
@@ -99,8 +103,7 @@ def describe_matching(
                 AskedValue(field=SourceField(field), label=profile.title(field), value=value, count=count)
                 for field, counts in unknown.items()
                 if field != F.DATE_NAISSANCE
-                for value, count in counts.most_common()
-                if value
+                for value, count in islice(filter(itemgetter(0), counts.most_common()), MOST_UNKNOWN)
             ),
             shapes=tuple(find_shapes([*filter(None, unknown.get("date_naissance", ()))])),
         ),
@@ -130,9 +133,10 @@ def _shown(field: str, counts: Counter[str]) -> str:
 
 def _read_columns(file: ImportedFile) -> list[_Column]:
     titles = file.columns.titles
-    with open_stream(file.path) as stream, closing(file.iter_records(stream)) as records:
-        lines = [fields for _, fields in islice(records, SAMPLE) if isinstance(fields, list)]
-    whole = [[clean(value) for value in line] for line in lines if len(line) == len(titles)]
+    with open_stream(file.path) as stream, closing(file.iter_records(stream, file.check)) as records:
+        first = islice(records, min(SAMPLE, _MOST_CELLS // len(titles)))
+        lines = (fields for _, fields in first if isinstance(fields, list))
+        whole = [[clean(it[:_LONGEST_VALUE]) for it in line] for line in lines if len(line) == len(titles)]
     return [_Column(title, [line[place] for line in whole]) for place, title in enumerate(titles)]
 
 
