@@ -361,17 +361,20 @@ def test_a_worker_that_dies_leaves_the_old_register_or_the_new_one(
     assert desk.files() == []
 
 
-def test_what_kills_its_workers_is_given_up(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("error", [Killed, MemoryError])
+def test_what_kills_its_workers_is_given_up(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, error: type[BaseException]
+) -> None:
     desk.ask_preview(electeurs(3))
 
     def die(*_: object, **__: object) -> None:
-        raise Killed
+        raise error
 
     monkeypatch.setattr(handler, "preview_file", die)
     for _ in range(4):
-        with suppress(Killed):
+        with suppress(error):
             desk.work()
-        desk.change_work(lease_until=utc_now(-1))
+        desk.change_work(lease_until=utc_now(-1), due_at=None)
         desk.sweep()
     desk.work()
     assert desk.last()["reason"] == "La lecture s'est arrêtée 3 fois avant la fin : prévenez votre administrateur."

@@ -725,7 +725,7 @@ worker/handlers/
     - if it.etat == Etat.ACTIF or it.date_tableau >= today]
     + if it.etat == Etat.ACTIF]
   test_an_import_is_given_back_as_soon_as_its_database_is_back
-    - give_back(partial(release, services.engine, claim, seconds=BUSY_SECONDS, counts=False))
+    - give_back(partial(release, services.engine, claim, seconds=BUSY_SECONDS, counts=counts))
   test_what_has_changed_since_is_not_done
     - if (found, state) != (preview.found, preview.register_state):
   test_what_undoing_would_change_is_shown_and_changes_nothing

@@ -132,7 +132,8 @@ def _work(preview: Preview, claim: Claim, services: Services) -> None:
 def _give_back(claim: Claim, error: Exception, services: Services) -> None:
     reason = conclude(error)
     if isinstance(reason, DatabaseAwayError | ExhaustedError):
-        give_back(partial(release, services.engine, claim, seconds=BUSY_SECONDS, counts=False))
+        counts = isinstance(error, MemoryError)  # the file may be the cause
+        give_back(partial(release, services.engine, claim, seconds=BUSY_SECONDS, counts=counts))
         raise error  # the broker delivers the message again
     if is_waited_for(error):
         log.warning("preview_delayed", error=type(error).__name__)
