@@ -170,7 +170,7 @@ def default_report(path: Path) -> Path:
 _HEADER = "Ligne", "Colonne", "Motif"
 
 FIRST_REJECTIONS = 100
-"""Maximum number of rejected lines that are kept for the screen, where there is no report file."""
+"""Maximum number of rejected lines that are kept for the screen, and of reasons: some quote the file."""
 
 
 class RejectReport:
@@ -211,7 +211,8 @@ class RejectReport:
 
     def add(self, rejection: Rejection) -> None:
         """Count and write one rejected line; no value can become a formula of the spreadsheet."""
-        self.reasons[rejection.reason] += 1
+        is_named = rejection.reason in self.reasons or len(self.reasons) < FIRST_REJECTIONS
+        self.reasons[rejection.reason if is_named else "autres motifs"] += 1
         if len(self.first) < FIRST_REJECTIONS:
             self.first.append(rejection)
         if self.path is None:
