@@ -109,7 +109,8 @@ class Matching(JsonPart):
 
 
 def _describe(column: FoundColumn) -> str:
-    return f"{column.title} (par exemple {column.examples[0]})" if column.examples else f"{column.title} (vide)"
+    title = column.title[:60]  # each question offers each column
+    return f"{title} (par exemple {column.examples[0][:30]})" if column.examples else f"{title} (vide)"
 
 
 def _of(field: SourceField, **said: object) -> SourceMapping:

@@ -158,6 +158,7 @@ def test_to_fill_the_memory_by_questions_about_a_file(content: bytes, tmp_path: 
     tracemalloc.stop()
     assert len(matching.values) <= MOST_UNKNOWN
     assert len(matching.model_dump_json()) < 64 << 10
+    assert max(map(len, matching.choices(matching.fields[0]).values())) < 70
     assert peak < 32 << 20
 
 
