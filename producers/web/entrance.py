@@ -95,7 +95,8 @@ async def _come_back(request: Request) -> Response:
 
 
 async def _go_out(request: Request) -> Response:
-    _, oidc = _require_oidc(request)
+    services, oidc = _require_oidc(request)
+    services.rates.count("login", address=client_address(request.scope))
     request = limit_body(request, FORM_BYTES)
     require_csrf(request, await request.form(max_files=0, max_fields=10))
     token = oidc.sessions.end(request)

@@ -403,6 +403,7 @@ def test_one_file_is_dropped_at_a_time(web_client: TestClient, number: int) -> N
         ("application/x-www-form-urlencoded", b"%ff=%ff&" * 300),
         ("application/json", b"{"),
         ("text/plain; charset=nothing", b"x"),
+        ("multipart/form-data;boundary=b; charset=undefined", b"--b\r\nContent-Disposition: form-data; name=a\r\n\r\n"),
         ("", b""),
     ],
 )

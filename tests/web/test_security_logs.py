@@ -80,6 +80,7 @@ def test_logins_have_one_by_address(screen_database: str, tmp_path: Path, tighte
     given = with_provider("http://127.0.0.1:1")
     with open_client(make_settings(screen_database, tmp_path, **given)) as client:
         assert [client.get("/connexion/retour?error=x").status_code for _ in range(3)] == [503, 503, 429]
+        assert client.post("/deconnexion").status_code == 429
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ import anyio
 from limits import RateLimitItem, parse
 from limits.storage import MemoryStorage
 from limits.strategies import MovingWindowRateLimiter
+from python_multipart.multipart import parse_options_header
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.types import Message, Scope
@@ -57,8 +58,12 @@ def limit_body(request: Request, most: int) -> Request:
     """Return the request with a body that raises an error beyond `most` bytes, announced or not.
 
     Raises:
-        HTTPException: 413, the announced size is larger; while reading, 413 for a larger body and 408 for a slow one.
+        HTTPException: 400, Starlette would decode the fields by another codec than UTF-8: some take seconds; 413, the
+            announced size is larger; while reading, 413 for a larger body and 408 for a slow one.
     """
+    _, options = parse_options_header(request.headers.get("content-type"))
+    if options.get(b"charset", b"utf-8").lower() != b"utf-8":
+        raise HTTPException(400)
     announced = request.headers.get("content-length", "")
     if announced.isdecimal() and int(announced) > most:
         raise HTTPException(413)
