@@ -19,7 +19,8 @@ DEEPEST = 64
 
 _LONGEST_PROPERTY = 255
 _EXTENSION_NAME = re.compile(r"[a-z0-9]+", re.ASCII)
-Attribute = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\u0000-\u001f\u007f-\u009f]+$")]
+ATTRIBUTE_SIZE = 200
+Attribute = Annotated[str, Field(min_length=1, max_length=ATTRIBUTE_SIZE, pattern=r"^[^\u0000-\u001f\u007f-\u009f]+$")]
 """Any Unicode text without control characters (CloudEvents 1.0.2, « Type System », String)."""
 
 _TIME_IN_CAPITALS = r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?(Z|[+-][0-9]{2}:[0-9]{2})"

@@ -232,6 +232,9 @@ def test_a_program_asks_what_became_of_its_request(
     for shown, address in ((other, path), (token, f"{path}x"), (token, "/api/v1/requests/x/1")):
         assert _code(stranger.get(address, headers=_showing(shown))) == (404, "demande_inconnue")
     assert _code(stranger.get(path)) == (401, "jeton_refuse")
+    for source, status in (("/" * 200, 200), ("/" * 201, 404)):  # each slash may end the source; none is longer
+        execute(screen_database, "UPDATE request SET source = :source WHERE id = 1", source=source)
+        assert stranger.get(f"/api/v1/requests/{source}/1", headers=_showing(token)).status_code == status
 
 
 def test_a_program_lists_the_requests_of_a_commune(

@@ -41,7 +41,7 @@ from producers.web.forms import read_number
 from producers.web.page_context import BROKEN, CONFLICT, GONE, NOT_FOUND, UNPROCESSABLE, WebServices
 from producers.web.security.limits import Act, client_address, limit_body
 from schemas.checking import find_faults
-from schemas.envelope import CloudEvent
+from schemas.envelope import ATTRIBUTE_SIZE, CloudEvent
 from schemas.events import (
     AnsweredRequest,
     FileStatus,
@@ -266,7 +266,8 @@ def send_file(request: Request) -> Response:
 def send_request(request: Request) -> Response:
     state, bearer, demande = _services(request).state, _require_bearer(request), _DEMANDES.c
     name = request.path_params["name"]
-    keys = [(name[: it.start()], name[it.end() :]) for it in re.finditer("/", name)]
+    slashes = (it.start() for it in re.finditer("/", name[: ATTRIBUTE_SIZE + 1]))
+    keys = [(name[:at], name[at + 1 :]) for at in slashes if len(name) - at <= ATTRIBUTE_SIZE + 1]
     named = select(_DEMANDES).where(tuple_(demande.source, demande.event_id).in_(keys))
     rows = state.read(named.order_by(demande.outcome, demande.request_id))
     found = next((row for row in rows if bearer.opens(row.code_commune) or row.sender == bearer.sender), None)
