@@ -56,6 +56,7 @@ from producers.web.security.limits import (
     FILE_FIELDS,
     FORM_BYTES,
     FORM_FIELDS,
+    Act,
     RateLimits,
     client_address,
     limit_body,
@@ -263,8 +264,9 @@ def commune_page(
         commune = agent.commune(request.path_params["commune"])
         if commune is None:
             raise HTTPException(NOT_FOUND)
-        if name in DOWNLOADS:
-            services.rates.count("download", agent=agent.name, address=client_address(request.scope))
+        if request.method != "POST":
+            act: Act = "download" if name in DOWNLOADS else "page"
+            services.rates.count(act, agent=agent.name, address=client_address(request.scope))
         return PageContext(request, services, agent, commune)
 
     def take(context: PageContext) -> Response:
@@ -273,9 +275,8 @@ def commune_page(
         except FormRefused as refused:
             return (again or get)(replace(context, faults=refused.faults, failure=refused.failure))
 
-    async def send(request: Request) -> Response:
-        context = await run_in_threadpool(admit, request)
-        services, agent = context.services, context.agent.name
+    async def send(context: PageContext) -> Response:
+        request, services, agent = context.request, context.services, context.agent.name
         brings_file = most > FORM_BYTES
         async with services.turns.receive(agent) if brings_file else nullcontext():
             services.rates.count("post", agent=agent, address=client_address(request.scope))
@@ -284,16 +285,18 @@ def commune_page(
             part = FIELD_BYTES if brings_file else most
             async with limited.form(max_files=1, max_fields=fields, max_part_size=part) as form:
                 require_csrf(limited, form)
-                async with services.turns.turn(context.commune.code) if brings_file else nullcontext():
+                async with services.turns.turn(context.commune.code) if brings_file else services.turns.page(agent):
                     sent = replace(context, request=limited, form=form)
                     response = await run_in_threadpool(take, sent)
                     await run_in_threadpool(drafts.drop_sent, sent, response)
                     return response
 
     async def endpoint(request: Request) -> Response:
+        context = await run_in_threadpool(admit, request)
         if request.method == "POST":
-            return await send(request)
-        return await run_in_threadpool(lambda: get(admit(request)))
+            return await send(context)
+        async with context.services.turns.page(context.agent.name):
+            return await run_in_threadpool(get, context)
 
     endpoint.__name__ = name  # the name in the log
     methods = [method for method, answer in (("GET", get), ("POST", post)) if answer is not _nowhere]

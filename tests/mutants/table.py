@@ -250,7 +250,7 @@ producers/web/security/
   test_alone_nobody_comes_through_a_proxy
     - if any(name in request.headers for name in _OF_PROXIES):
   test_to_stand_before_everybody_else_with_forty_files
-    - async with self._alone(commune), self._places:
+    - async with self._queue(commune), self._places:
     + async with self._places:
   test_a_form_is_small
   test_a_dropped_file_has_its_limit_too

@@ -6,6 +6,7 @@ import socket
 import threading
 import zipfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +14,13 @@ import pytest
 import uvicorn
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
+from starlette.responses import Response
 from starlette.testclient import TestClient
 
 from producers.web.app import create_app
+from producers.web.page_context import PageContext
 from producers.web.security import limits
-from producers.web.security.limits import TURNS, TURNS_WAITING, Turns
+from producers.web.security.limits import PAGES, TURNS, TURNS_WAITING, Turns
 from producers.web.serve import PatientProtocol, configure, listen
 from producers.web.verifier import diagnosis
 from schemas.vocabulary import Liste
@@ -117,6 +120,25 @@ def test_to_stand_before_everybody_else_with_forty_files() -> None:
     assert order.index("commune-2") <= TURNS + 1, "before all but one of those that greedy had waiting"
 
 
+def test_to_hold_all_connections_of_the_database(web_client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    running, release, page = list[str](), threading.Event(), "/communes/{}/plan".format
+
+    def render(context: PageContext, _template: str) -> Response:
+        running.append(context.agent.name)
+        release.wait(60)
+        return Response()
+
+    monkeypatch.setattr(PageContext, "render", render)
+    with ThreadPoolExecutor(PAGES + 3) as pool:
+        asked = [pool.submit(web_client.get, page(LIBREVILLE)) for _ in range(PAGES + 2)]
+        wait_until(lambda: len(running) >= PAGES, message="the first pages")
+        asked.append(pool.submit(web_client.get, page(GRANDVILLE), headers={"X-Remote-User": NEIGHBOUR}))
+        wait_until(lambda: NEIGHBOUR in running, message="the page of another agent")
+        assert running.count(CLERK) == PAGES
+        release.set()
+    assert {it.result().status_code for it in asked} == {200}
+
+
 def test_to_keep_a_place_by_leaving_the_queue() -> None:
     async def play() -> None:
         turns, release = Turns(), asyncio.Event()
@@ -132,7 +154,7 @@ def test_to_keep_a_place_by_leaving_the_queue() -> None:
         await asyncio.gather(*gone, return_exceptions=True)
         release.set()
         await asyncio.wait_for(bring("gone"), 60)
-        assert not turns._uploads  # noqa: SLF001 — nothing is kept of who is gone
+        assert not turns._requests  # noqa: SLF001 — nothing is kept of who is gone
 
     asyncio.run(asyncio.wait_for(play(), 90))
 

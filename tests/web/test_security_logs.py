@@ -70,9 +70,12 @@ def test_an_address_is_counted_whatever_the_agents(web_client: TestClient, tight
     assert answers == [403, 403, 429, 403]
 
 
-def test_downloads_have_a_rate_of_their_own(web_client: TestClient, tighten: Tighten) -> None:
-    tighten("download", "2/minute", "100/minute")
-    assert [web_client.get(FILE).status_code for _ in range(3)] == [200, 200, 429]
+@pytest.mark.parametrize(("act", "path"), [("download", FILE), ("page", HOME)])
+def test_downloads_and_pages_have_rates_of_their_own(
+    web_client: TestClient, tighten: Tighten, act: limits.Act, path: str
+) -> None:
+    tighten(act, "2/minute", "100/minute")
+    assert [web_client.get(path).status_code for _ in range(3)] == [200, 200, 429]
 
 
 def test_logins_have_one_by_address(screen_database: str, tmp_path: Path, tighten: Tighten) -> None:

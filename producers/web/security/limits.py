@@ -31,11 +31,15 @@ SILENT_SECONDS, FORM_SECONDS, SLOWEST = 20, 60, 1 << 20
 TURNS, TURNS_WAITING = 3, 4
 """Uploads processed at once (at most one per commune), and uploads that an agent may have waiting."""
 
-Act = Literal["download", "login", "post", "token"]
+PAGES = 3
+"""Pages and forms of one agent processed at once: all agents share eight connections to the database."""
+
+Act = Literal["download", "login", "page", "post", "token"]
 
 RATES: Mapping[Act, tuple[RateLimitItem, RateLimitItem]] = {
     "download": (parse("120/minute"), parse("600/minute")),
     "login": (parse("30/minute"), parse("60/minute")),
+    "page": (parse("240/minute"), parse("1200/minute")),
     "post": (parse("120/minute"), parse("600/minute")),
     "token": (parse("30/minute"), parse("30/minute")),
 }
@@ -114,37 +118,46 @@ class RateLimits:
 
 
 class Turns:
-    """Queues of uploads: an agent sends one at a time; of those that arrived, a few are processed, one per commune."""
+    """Queues of pages and of uploads.
+
+    An agent sends one upload at a time; of those that arrived, a few are processed, one per commune.
+    """
 
     def __init__(self) -> None:
         self._places = asyncio.Semaphore(TURNS)
-        self._locks: dict[str, asyncio.Lock] = {}
-        self._uploads: Counter[str] = Counter()
+        self._queues: dict[str, asyncio.Semaphore] = {}
+        self._requests: Counter[str] = Counter()
+
+    @asynccontextmanager
+    async def page(self, agent: str) -> AsyncIterator[None]:
+        """Wait until fewer than `PAGES` pages of the agent are processed, and hold a place."""
+        async with self._queue(f"pages of {agent}", PAGES):
+            yield
 
     @asynccontextmanager
     async def receive(self, agent: str) -> AsyncIterator[None]:
         """Wait until the agent sends no other body. Raises `HTTPException` 429: too many of their uploads wait."""
-        if self._uploads[f"agent {agent}"] > TURNS_WAITING:
+        if self._requests[f"agent {agent}"] > TURNS_WAITING:
             raise _too_many(30)
-        async with self._alone(f"agent {agent}"):
+        async with self._queue(f"agent {agent}"):
             yield
 
     @asynccontextmanager
     async def turn(self, commune: str) -> AsyncIterator[None]:
         """Wait for a turn to process an upload whose body has arrived, and hold it."""
-        async with self._alone(commune), self._places:
+        async with self._queue(commune), self._places:
             yield
 
     @asynccontextmanager
-    async def _alone(self, whose: str) -> AsyncIterator[None]:
-        self._uploads[whose] += 1
+    async def _queue(self, whose: str, at_once: int = 1) -> AsyncIterator[None]:
+        self._requests[whose] += 1
         try:
-            async with self._locks.setdefault(whose, asyncio.Lock()):
+            async with self._queues.setdefault(whose, asyncio.Semaphore(at_once)):
                 yield
         finally:
-            self._uploads[whose] -= 1
-            if not self._uploads[whose]:
-                del self._uploads[whose], self._locks[whose]
+            self._requests[whose] -= 1
+            if not self._requests[whose]:
+                del self._requests[whose], self._queues[whose]
 
 
 def _too_many(seconds: int) -> HTTPException:
