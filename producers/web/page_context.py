@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Row, Select
@@ -48,6 +48,8 @@ class WebServices:
     """The local folder of mails if there is no mail server; empty if mails are sent."""
     clock: Callable[[], datetime] = now
     turns: Turns = field(default_factory=Turns)
+    seen: dict[tuple[str, SeenPage], tuple[str, datetime]] = field(default_factory=dict)
+    """The last read that `record_seen` recorded of an agent and a page."""
 
 
 @dataclass(frozen=True)
@@ -121,8 +123,18 @@ class PageContext:
         return str(self.request.app.url_path_for(page, commune=self.commune.code, **path))
 
     def record_seen(self, page: SeenPage, electeurs: int, export: int | None = None) -> None:
-        """Record in the audit trail that a page names electors; requests by htmx are not counted again."""
-        if electeurs and not is_partial(self.request):
+        """Record in the audit trail that a page names electors.
+
+        htmx reads the page again every two seconds: while it names as many, a line is recorded every ten minutes.
+        """
+        if not electeurs:
+            return
+        who, now = (self.agent.name, page), self.services.clock()
+        shown = f"{self.request.method} {self.request.url} {electeurs}"
+        before, recorded_at = self.services.seen.get(who, ("", now))
+        is_again = before == shown and now - recorded_at < timedelta(minutes=10)
+        if not (is_again and is_partial(self.request) and self.request.method == "GET"):
+            self.services.seen[who] = shown, now
             note = ElecteursSeen(page=page, electeurs=electeurs, export=export)
             data = ScreenNoted(commune=self.commune.code, note=note, requested_by=self.agent.name)
             self.services.spool.send(CloudEvent.wrap(data, source=self.services.settings.source))
