@@ -4,7 +4,7 @@ import re
 import secrets
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager, nullcontext
+from contextlib import ExitStack, asynccontextmanager, nullcontext
 from dataclasses import replace
 from http import HTTPMethod
 from typing import Any
@@ -118,7 +118,7 @@ class SecurityHeaders:
 
 
 class RequestLog:
-    """Logs requests by the name of the route, never by URL, which may contain anything."""
+    """Logs requests by the name of the route, never by URL, which may contain anything; then calls `until_sent`."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -128,6 +128,7 @@ class RequestLog:
             await self._app(scope, receive, send)
             return
         status, began = 0, time.monotonic()
+        until_sent = scope.setdefault("state", {})["until_sent"] = ExitStack()
 
         async def send_noting_status(message: Message) -> None:
             nonlocal status
@@ -147,6 +148,7 @@ class RequestLog:
             if not status:
                 await show_failure(Request(scope, receive), 500)(scope, receive, send_noting_status)
         finally:
+            until_sent.close()
             if not scope["path"].startswith(("/static/", "/sante")):
                 seconds = round(time.monotonic() - began, 3)
                 _log.info("request", **_loggable(scope), status=status, seconds=seconds)
@@ -267,6 +269,8 @@ def commune_page(
         if request.method != "POST":
             act: Act = "download" if name in DOWNLOADS else "page"
             services.rates.count(act, agent=agent.name, address=client_address(request.scope))
+            if act == "download":
+                services.turns.download(request, agent.name)
         return PageContext(request, services, agent, commune)
 
     def take(context: PageContext) -> Response:

@@ -28,10 +28,14 @@ _REASONS = {
 
 
 class PatientProtocol(H11Protocol):
-    """uvicorn's protocol, with at most `patience` seconds for the headers of a request."""
+    """uvicorn's protocol, with at most `patience` seconds for the headers of a request, and for a piece of a response.
+
+    A piece has `common.files.CHUNK` bytes.
+    """
 
     patience = 20.0
     _deadline: asyncio.TimerHandle | None = None
+    _unread: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -40,6 +44,15 @@ class PatientProtocol(H11Protocol):
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
         self._wait()
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._unread = self.loop.call_later(self.patience, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        if self._unread is not None:
+            self._unread.cancel()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._forget()

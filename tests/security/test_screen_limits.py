@@ -160,8 +160,8 @@ def test_to_keep_a_place_by_leaving_the_queue() -> None:
 
 
 @pytest.fixture
-def port(screen_database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
-    """The port of a screen that listens."""
+def server(screen_database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[uvicorn.Server]:
+    """A screen that listens."""
     monkeypatch.setattr(limits, "TURNS", 1)
     settings = make_settings(screen_database, tmp_path, **behind_proxy(web_trusted_proxies=LOOPBACK))
     with listen(LOOPBACK, 0) as listener:
@@ -170,10 +170,15 @@ def port(screen_database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         thread.start()
         try:
             wait_until(lambda: server.started, message="the screen")
-            yield int(listener.getsockname()[1])
+            yield server
         finally:
             server.should_exit = True
             thread.join()
+
+
+@pytest.fixture
+def port(server: uvicorn.Server) -> int:
+    return int(server.servers[0].sockets[0].getsockname()[1])
 
 
 def _talk(port: int, *pieces: bytes) -> bytes:
@@ -210,6 +215,17 @@ def test_to_hold_a_connection_by_the_second_of_two_requests(port: int, monkeypat
             answer += connection.recv(65_536)
         connection.sendall(b"GET /sante/v")
         assert connection.recv(65_536) == b""
+
+
+def test_to_hold_connections_and_files_by_not_reading(
+    server: uvicorn.Server, port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(PatientProtocol, "patience", 0.2)
+    request = f"GET /static/vendor/htmx.min.js HTTP/1.1\r\nHost: {PUBLIC.removeprefix('https://')}\r\n\r\n".encode()
+    with socket.create_connection((LOOPBACK, port), timeout=60) as connection:
+        connection.sendall(request * 500)
+        wait_until(lambda: server.server_state.total_requests, message="the first request")
+        wait_until(lambda: not server.server_state.connections, message="the end of the connection")
 
 
 def test_to_hold_a_turn_by_half_a_body(port: int, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,7 +2,7 @@
 
 import base64
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from common.cli import ExitCode
 from producers.errors import PublishError, QueueFullError, UnconfirmedError
 from producers.web import api
 from producers.web.app import create_app
+from producers.web.exports.stored_file import Delivery
 from producers.web.security import limits
 from schemas.declarations import DeclarationNoted
 from schemas.envelope import CloudEvent
@@ -29,6 +30,7 @@ from tests.parts.databases import read_rows
 from tests.parts.notes import note_file
 from tests.unit.mail_samples import ASKED_AT, export, report
 from tests.web.security_desk import (
+    CLERK,
     CONTENT,
     FILE,
     GRANDVILLE,
@@ -136,6 +138,26 @@ def test_another_communes_file_is_as_one_that_does_not_exist(stranger: TestClien
     ]
     assert {_code(answer) for answer in answers} == {(404, "fichier_inconnu")}
     assert len({answer.text for answer in answers}) == 1
+
+
+@pytest.mark.parametrize("is_page", [False, True], ids=["token", "agent"])
+def test_five_files_are_sent_at_once(
+    stranger: TestClient, make_token: MakeToken, monkeypatch: pytest.MonkeyPatch, *, is_page: bool
+) -> None:
+    address = f"/communes/{LIBREVILLE}/exports/1/fichier" if is_page else BYTES
+    headers = {"X-Remote-User": CLERK} if is_page else _showing(make_token(LIBREVILLE))
+    asked, answers, give = list[Delivery](), list[int](), Delivery.__iter__
+
+    def ask_again(delivery: Delivery) -> Iterator[bytes]:
+        asked.append(delivery)
+        if len(asked) <= 5:
+            answers.append(stranger.get(address, headers=headers).status_code)
+        yield from give(delivery)
+
+    monkeypatch.setattr(Delivery, "__iter__", ask_again)
+    assert stranger.get(address, headers=headers).status_code == 200
+    assert answers == [429, 200, 200, 200, 200], "the sixth, while the first five are sent"
+    assert stranger.get(address, headers=headers).status_code == 200
 
 
 def test_only_a_token_in_force_opens(

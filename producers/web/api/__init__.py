@@ -226,6 +226,7 @@ def _describe_end(file: AskedFile, public_url: str) -> str:
 def send_file(request: Request) -> Response:
     """Send the file or one range of it, after checking the bytes against the record."""
     services, bearer = _services(request), _require_bearer(request)
+    services.turns.download(request, bearer.sender)
     number = read_number(request.path_params["export_id"])
     asked = find_file(services.state, number) if number is not None else None
     if asked is None or not bearer.opens(asked.code_commune):

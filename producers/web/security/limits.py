@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from ipaddress import IPv4Address, ip_address, ip_network
+from threading import Semaphore
 from typing import Literal
 
 import anyio
@@ -33,6 +34,9 @@ TURNS, TURNS_WAITING = 3, 4
 
 PAGES = 3
 """Pages and forms of one agent processed at once: all agents share eight connections to the database."""
+
+DOWNLOADS = 5
+"""Downloads of one agent or token sent at once: each holds a file, a dossier also its bytes on the disk."""
 
 Act = Literal["download", "login", "page", "post", "token"]
 
@@ -118,7 +122,7 @@ class RateLimits:
 
 
 class Turns:
-    """Queues of pages and of uploads.
+    """Queues of pages and of uploads; places of downloads.
 
     An agent sends one upload at a time; of those that arrived, a few are processed, one per commune.
     """
@@ -127,6 +131,14 @@ class Turns:
         self._places = asyncio.Semaphore(TURNS)
         self._queues: dict[str, asyncio.Semaphore] = {}
         self._requests: Counter[str] = Counter()
+        self._downloads: dict[str, Semaphore] = {}
+
+    def download(self, request: Request, who: str) -> None:
+        """Count a download until the response is sent. Raises `HTTPException` 429: too many are being sent."""
+        places = self._downloads.setdefault(who, Semaphore(DOWNLOADS))
+        if not places.acquire(blocking=False):
+            raise _too_many(30)
+        request.state.until_sent.callback(places.release)
 
     @asynccontextmanager
     async def page(self, agent: str) -> AsyncIterator[None]:
