@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, Route, expect
 
-from producers.web.drafts import MOST_BYTES, SECONDS, Drafts
+from producers.web.drafts import MOST_BYTES, MOST_PAGES, SECONDS, Drafts
 from tests.parts.wait import wait_until
 from tests.web.conftest import Visit
 from tests.web.files_desk import FilesScreen
@@ -137,3 +137,12 @@ def test_drafts_survive_a_restart_and_are_deleted_after_three_days(tmp_path: Pat
     assert again.read("ici", "/communes/13900/motifs") == {}
     again.drop("ailleurs", "/communes/13900/motifs", "a")
     assert list((tmp_path / "drafts").iterdir()) == []
+
+
+def test_an_agent_has_a_number_of_drafts(tmp_path: Path) -> None:
+    drafts = Drafts(tmp_path)
+    pages = [f"/communes/13900/invented/{number}" for number in range(MOST_PAGES + 1)]
+    for agent, page in (("ailleurs", pages[0]), *(("ici", page) for page in pages)):
+        drafts.keep(agent, page, "a", {"jour": "x"})
+    assert len(list(tmp_path.iterdir())) == 1 + MOST_PAGES
+    assert all(drafts.read(agent, page) for agent, page in (("ailleurs", pages[0]), ("ici", pages[-1])))

@@ -17,6 +17,8 @@ from producers.web.exports.spool import write_whole
 
 MOST_BYTES = 1 << 18
 """Bytes of one draft: a form of two hundred fields with long texts."""
+MOST_PAGES = 50
+"""Drafts of one agent: the oldest is deleted for a new one. The browser names the page, and may invent it."""
 SECONDS = 3 * 86_400
 _Draft = dict[str, dict[str, str]]
 
@@ -59,6 +61,9 @@ class Drafts:
                 raise OSError(errno.EFBIG, "the draft is too large")
             else:
                 self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+                others = set(self._directory.glob(f"{_digest(agent)}-*")) - {path}
+                for oldest in sorted(others, key=lambda it: it.stat().st_mtime)[: 1 - MOST_PAGES]:
+                    oldest.unlink()
                 write_whole(path, [content])
 
     def cleanup(self) -> None:
@@ -69,4 +74,8 @@ class Drafts:
                     path.unlink()
 
     def _path(self, agent: str, page: str) -> Path:
-        return self._directory / hashlib.sha256(f"{agent}\0{page}".encode()).hexdigest()
+        return self._directory / f"{_digest(agent)}-{_digest(page)}"
+
+
+def _digest(name: str) -> str:
+    return hashlib.sha256(name.encode()).hexdigest()
