@@ -286,8 +286,7 @@ def commune_page(
             services.rates.count("post", agent=agent, address=client_address(request.scope))
             limited = limit_body(request, most)
             fields = FILE_FIELDS if brings_file else FORM_FIELDS
-            part = FIELD_BYTES if brings_file else most
-            async with limited.form(max_files=1, max_fields=fields, max_part_size=part) as form:
+            async with limited.form(max_files=1, max_fields=fields, max_part_size=FIELD_BYTES) as form:
                 require_csrf(limited, form)
                 async with services.turns.turn(context.commune.code) if brings_file else services.turns.page(agent):
                     sent = replace(context, request=limited, form=form)

@@ -179,8 +179,8 @@ producers/web/
   test_a_page_that_names_electors_is_in_the_trail_and_is_not_kept
     - self.services.spool.send(CloudEvent.wrap(data, source=self.services.settings.source))
   test_to_fill_the_memory_by_fields_of_a_form
-    - part = FIELD_BYTES if brings_file else most
-    + part = most
+    - max_fields=fields, max_part_size=FIELD_BYTES
+    + max_fields=fields, max_part_size=most
   test_to_hold_connections_by_halves_of_requests
     - self._deadline = self.loop.call_later(self.patience, self.transport.close)
     + self._deadline = None

@@ -47,7 +47,7 @@ CM = Liste.COMPLEMENTAIRE_MUNICIPALE
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "fields",
-    [{f"field-{number}": "x" for number in range(190)}, {"a": "x" * (1 << 20)}, {"a": "x" * (65 << 10)}],
+    [{f"field-{number}": "x" for number in range(190)}, {"a": "x" * (1 << 20)}, {"a": "x" * (257 << 10)}],
     ids=["190 fields", "a mebibyte", "a little more than a field holds"],
 )
 def test_to_fill_the_memory_by_fields_of_a_form(web_client: TestClient, fields: dict[str, str]) -> None:
