@@ -28,10 +28,7 @@ _REASONS = {
 
 
 class PatientProtocol(H11Protocol):
-    """uvicorn's protocol, with at most `patience` seconds for the headers of a request, and for a piece of a response.
-
-    A piece has `common.files.CHUNK` bytes.
-    """
+    """uvicorn's protocol, with at most `patience` seconds for the headers of a request, and per CHUNK of a response."""
 
     patience = 20.0
     _deadline: asyncio.TimerHandle | None = None
