@@ -1,12 +1,11 @@
 """Each line that `make mutants` changes exists, and so does each test that must fail then."""
 
-from tests.mutants.mutant import MisplacedError
-from tests.mutants.table import MUTANTS
+from tests.mutants.mutant import MisplacedError, read_mutants
 
 
 def test_each_mutant_has_its_line_and_its_tests() -> None:
     faults = []
-    for mutant in MUTANTS:
+    for mutant in read_mutants():
         try:
             mutant.find()
             if not mutant.nodes() or mutant.before == mutant.after:

@@ -19,8 +19,7 @@ from typing import NamedTuple
 
 import click
 
-from tests.mutants.mutant import ROOT, Mutant
-from tests.mutants.table import MUTANTS
+from tests.mutants.mutant import ROOT, Mutant, read_mutants
 from tests.parts.packages import POSTGRESQL, RABBITMQ, provide_for_command
 
 ENOUGH = 0.98
@@ -54,7 +53,7 @@ class Fate(NamedTuple):
 def main(only: tuple[str, ...], parallel: int, *, trust: bool) -> None:
     """Take safeguards away, one at a time, and print whether a test turns red."""
     provide_for_command(RABBITMQ, POSTGRESQL)
-    mutants = [it for it in MUTANTS if not only or any(words in f"{it} {it.tests}" for words in only)]
+    mutants = [it for it in read_mutants() if not only or any(words in f"{it} {it.tests}" for words in only)]
     if not mutants:
         raise click.UsageError("no mutant has these words")
     began = time.monotonic()

@@ -1,4 +1,16 @@
-"""A mutant: a line of the product with its safeguard removed, and the tests that must fail then."""
+"""A mutant: a line of the product with its safeguard removed, and the tests that must fail then.
+
+`table.txt` has the safeguards that `make mutants` removes, by the folder or file of the product that holds them.
+
+Below the place come the test functions that must fail, then the changes, each of which must make all of them fail:
+`-` is followed by words of one line, which occur once at that place, and `+` by their replacement. Without `+`, an
+`if` is never true and a statement is left out (`pass`).
+
+A test is named with `file.py::` before it where several files have a test of that name. A test that runs on both
+databases is tried on SQLite; `[postgresql]` after its name where only PostgreSQL can detect the change.
+
+`tests/contract/test_mutants.py` reports words that no longer exist in the product, and missing tests.
+"""
 
 import re
 from collections.abc import Sequence
@@ -18,7 +30,7 @@ class MisplacedError(Exception):
 
 
 class Mutant(NamedTuple):
-    """One removed safeguard. `tests/mutants/table.py` explains the fields."""
+    """One removed safeguard, as the table names it."""
 
     place: str
     tests: tuple[str, ...]
@@ -50,8 +62,9 @@ class Mutant(NamedTuple):
         return [_find_node(test) for test in self.tests]
 
 
-def read_mutants(table: str) -> list[Mutant]:
-    """Read the mutants of a table in the format that `tests/mutants/table.py` explains."""
+def read_mutants() -> list[Mutant]:
+    """Read the mutants of `table.txt`."""
+    table = Path(__file__).with_name("table.txt").read_text("utf-8")
     mutants: list[Mutant] = []
     place, tests = "", tuple[str, ...]()
     for line in table.strip().splitlines():
