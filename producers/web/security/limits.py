@@ -43,7 +43,7 @@ Act = Literal["download", "login", "page", "post", "token"]
 RATES: Mapping[Act, tuple[RateLimitItem, RateLimitItem]] = {
     "download": (parse("120/minute"), parse("600/minute")),
     "login": (parse("30/minute"), parse("60/minute")),
-    "page": (parse("240/minute"), parse("1200/minute")),
+    "page": (parse("600/minute"), parse("3000/minute")),
     "post": (parse("120/minute"), parse("600/minute")),
     "token": (parse("30/minute"), parse("30/minute")),
 }
