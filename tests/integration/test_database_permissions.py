@@ -254,7 +254,7 @@ def test_the_notifier_hears_that_a_file_is_ready(deployment: Deployment, monkeyp
         connection.execute(text("SET LOCAL search_path TO a_full_queue, pg_catalog"))
         database.notify_ready(connection)
     waiting.join(1)
-    assert waiting.is_alive(), "a queue that somebody fills gets no more"
+    assert waiting.is_alive(), "a commit does not notify while the queue is more than half full"
     with worker.begin() as connection:
         database.notify_ready(connection)
     waiting.join(10)

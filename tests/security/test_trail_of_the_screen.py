@@ -89,7 +89,7 @@ def test_to_look_for_a_name_and_leave_no_line(files: FilesScreen) -> None:
     for _ in range(2):  # what the script of the page reads again is not counted again
         files.client.get(files.path("anomalies", export=number), headers={"HX-Request": "true"}, params={"page": "1"})
     trail = _trail(files)
-    assert [action for action, *_ in trail] == ["electeurs_seen"] * 3, "what nobody was found for, nobody was shown"
+    assert [action for action, *_ in trail] == ["electeurs_seen"] * 3, "a search without a result records no line"
     said = [detail.partition(" :")[0] for _, _, detail in trail]
     assert said == ["anomalies", "recherche dans les anomalies", "anomalies"]
     assert all(made["file_name"] in detail and export == number for _, export, detail in trail)
