@@ -139,17 +139,8 @@ def audit(
     if logs and not what:
         raise click.UsageError("--log demande aussi « verify »")
     if what:
-        logged, faults = _compare(logs)
-        if faults and all(path.is_dir() or path.is_file() for path in logs):  # a pipe is read once only
-            again = _compare(logs)[1]  # without the lines that were added meanwhile
-            faults = {number: reason for number, reason in faults.items() if again.get(number) == reason}
-        for line, reason in faults.items():
-            click.echo(without_controls(f"n° {line} : {reason}"))
-        against = f"comparé à {count_of(len(logged.digests), 'ligne')} du journal des services"
-        if not logged.digests:
-            against = "sans journal des services, seuls les noms et les textes sont vérifiés : donnez-le par --log"
-        click.echo(f"{count_of(len(faults), 'ligne')} à expliquer ; {against}.")
-        context.exit(ExitCode.FAILED if faults else ExitCode.DONE)
+        _verify_trail(context, logs)
+        return
     begin = start_of(since) if since else None
     with worker_database() as engine, engine.connect() as connection:
         lines = read_audit(connection, code_commune=commune, since=begin, limit=limit + 1)
@@ -180,3 +171,18 @@ def _compare(logs: Sequence[Path]) -> tuple[LoggedActs, dict[int, str]]:
     logged = read_log(chain.from_iterable(_read_lines(path) for path in logs))
     with worker_database() as engine, engine.connect() as connection:
         return logged, dict(verify_audit(connection, logged))
+
+
+def _verify_trail(context: click.Context, logs: Sequence[Path]) -> None:
+    logged, faults = _compare(logs)
+    if faults and all(path.is_dir() or path.is_file() for path in logs):  # a pipe is read once only
+        again = _compare(logs)[1]  # without the lines that were added meanwhile
+        faults = {number: reason for number, reason in faults.items() if again.get(number) == reason}
+    for number, reason in faults.items():
+        click.echo(without_controls(f"n° {number} : {reason}"))
+    against = f"comparé à {count_of(len(logged.digests), 'ligne')} du journal des services"
+    if not logged.digests:
+        against = "sans journal des services, seuls les noms et les textes sont vérifiés : donnez-le par --log"
+    click.echo(f"{count_of(len(faults), 'ligne')} à expliquer ; {against}.")
+    if faults:
+        context.exit(ExitCode.FAILED)

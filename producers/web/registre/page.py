@@ -7,7 +7,8 @@ import hashlib
 import re
 from datetime import date
 from functools import partial
-from typing import Any
+from pathlib import Path
+from typing import Any, BinaryIO
 
 import structlog
 from starlette.datastructures import UploadFile
@@ -84,14 +85,7 @@ def drop(context: PageContext) -> Response:
         raise FormRefused(order_faults(FIELDS, found))
     try:
         form = f"{context.agent.name}/{context.commune.code}/{read_once(context.form)}"
-        folder, content = context.services.settings.arrivals_dir, upload.file
-        folder.mkdir(parents=True, exist_ok=True)
-        content.seek(0)
-        _, sha256 = hash_file(content)
-        content.seek(0)
-        # readable by the workers' group only; the same form and content give the same name
-        path = folder / f"{hashlib.sha256(f'{form}/{sha256}'.encode()).hexdigest()[:32]}.reu"
-        write_whole(path, iter(partial(content.read, CHUNK), b""), 0o640)
+        path, sha256 = _keep(upload.file, context.services.settings.arrivals_dir, form)
     except OSError as error:
         log.warning("arrival_not_kept", error=type(error).__name__)
         reason = f"le service n'a pas pu le garder ({error.strerror}) : attendre n'y changera rien"
@@ -111,6 +105,17 @@ def drop(context: PageContext) -> Response:
     except FormRefused:
         path.unlink(missing_ok=True)
         raise
+
+
+def _keep(content: BinaryIO, folder: Path, form: str) -> tuple[Path, str]:
+    """Store an upload, readable by the workers' group only; the same form and content give the same name."""
+    folder.mkdir(parents=True, exist_ok=True)
+    content.seek(0)
+    _, sha256 = hash_file(content)
+    content.seek(0)
+    path = folder / f"{hashlib.sha256(f'{form}/{sha256}'.encode()).hexdigest()[:32]}.reu"
+    write_whole(path, iter(partial(content.read, CHUNK), b""), 0o640)
+    return path, sha256
 
 
 def accept(context: PageContext) -> Response:

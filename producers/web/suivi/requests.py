@@ -382,21 +382,25 @@ def read_declarations(context: PageContext, page: str) -> PendingDeclarations:
 
     Events that a worker has read, or refused, are removed from the session once a whole page has shown them.
     """
-    services, session, place = context.services, context.request.session, [context.commune.code, page]
-    entries = session.get(_KEY, [])
-    own = [it for it in reversed(entries) if it[1:3] == place]
-    known = find_requests(services.state, services.settings.source, {it[0] for it in own})
-    since = services.clock() - timedelta(hours=12)
-    sent = [
-        Sent(number, words, datetime.fromisoformat(at), tuple(about), known.get(number), services.spool.holds(number))
-        for number, _, _, words, at, about in own
-    ]
-    here = [it for it in sent if it.demande or it.sent_at > since]
+    here = _look(context, page)
     waiting = tuple(it for it in here if it.demande is None)
     refused = tuple(it for it in here if it.demande and it.demande.is_refused)
     recorded = tuple(it for it in here if it.demande and not it.demande.is_refused)
-    kept = {it.event_id for it in waiting}
-    left = [it for it in entries if it[0] in kept or it[1:3] != place]
+    session, kept = context.request.session, {it.event_id for it in waiting}
+    entries = session.get(_KEY, [])
+    left = [it for it in entries if it[0] in kept or (it[1], it[2]) != (context.commune.code, page)]
     if len(left) != len(entries) and not is_partial(context.request):  # partial responses may overtake each other
         session[_KEY] = left
     return PendingDeclarations(waiting, recorded, refused)
+
+
+def _look(context: PageContext, page: str) -> list[Sent]:
+    services, here = context.services, [context.commune.code, page]
+    entries = [it for it in reversed(context.request.session.get(_KEY, [])) if it[1:3] == here]
+    known = find_requests(services.state, services.settings.source, {it[0] for it in entries})
+    since = services.clock() - timedelta(hours=12)
+    sent = [
+        Sent(number, words, datetime.fromisoformat(at), tuple(about), known.get(number), services.spool.holds(number))
+        for number, _, _, words, at, about in entries
+    ]
+    return [it for it in sent if it.demande or it.sent_at > since]

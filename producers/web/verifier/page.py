@@ -61,22 +61,25 @@ def verify(context: PageContext) -> Response:
     try:
         if isinstance(upload.file, SpooledTemporaryFile):
             upload.file.rollover()  # the child process needs a file on disk
-        uploaded_file, inside, unreadable = examine_apart(upload.file, upload.filename or "")
-        known, form = _KnownFiles.look_up(context, [uploaded_file]), context.platform.form
-        made = known.by_name(uploaded_file)
-        is_compared = made and not known.by_sha256(uploaded_file)
-        comparison = _compare(context, made, uploaded_file, upload.file) if made and is_compared else None
-        verified = _recognise(uploaded_file, known, form, comparison)
-        if verified.recognition is not Recognition.UNKNOWN:
-            return show(context, verified)
-        known = _KnownFiles.look_up(context, inside)
-        entries = [
-            VerifiedUpload(it, Recognition.ACCOMPANYING) if it.name in _OF_A_DOSSIER else _recognise(it, known, form)
-            for it in inside
-        ]
-        return show(context, verified, entries, fault=unreadable)
+        return _verify(context, upload.file, upload.filename or "")
     except (TooMuchWorkError, ChildFailedError):
         return show(context, fault="ce fichier est trop long à lire pour être une liste ou un tableau du module")
+
+
+def _verify(context: PageContext, content: IO[bytes], name: str) -> Response:
+    uploaded, inside, unreadable = examine_apart(content, name)
+    known = _KnownFiles.look_up(context, [uploaded])
+    made = known.by_name(uploaded)
+    comparison = _compare(context, made, uploaded, content) if made and not known.by_sha256(uploaded) else None
+    verified = _recognise(uploaded, known, context.platform.form, comparison)
+    if verified.recognition is not Recognition.UNKNOWN:
+        return show(context, verified)
+    known, form = _KnownFiles.look_up(context, inside), context.platform.form
+    entries = [
+        VerifiedUpload(it, Recognition.ACCOMPANYING) if it.name in _OF_A_DOSSIER else _recognise(it, known, form)
+        for it in inside
+    ]
+    return show(context, verified, entries, fault=unreadable)
 
 
 def show(
