@@ -298,7 +298,9 @@ def test_every_block_of_the_document_works_in_its_order(installation: Installati
         said = host.run(commands, what=first, stdin="o\n")
         if first.startswith("sh deploy/prefecture install"):
             installation.healthy()
-            assert "critical" not in installation.run("docker compose logs").lower()
+            logs = installation.run("docker compose logs")
+            assert "critical" not in logs.lower()
+            assert "account_memory: watching" in logs
             assert "prêt" in said
         if "prefecture.env" in first:
             installation.healthy()

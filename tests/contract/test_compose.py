@@ -56,6 +56,13 @@ def ours(compose: dict[str, Any]) -> dict[str, Any]:
     return {name: service for name, service in compose["services"].items() if name not in PARTS}
 
 
+def test_the_broker_finds_each_file_that_it_is_told_to_read(compose: dict[str, Any]) -> None:
+    broker = compose["services"]["broker"]
+    told = re.findall(r"/etc/prefecture/[\w.]+", " ".join(broker["environment"].values()))
+    assert told
+    assert set(told) <= {config["target"] for config in broker["configs"]}
+
+
 def _dockerfile() -> str:
     return (REPOSITORY / "Dockerfile").read_text("utf-8")
 

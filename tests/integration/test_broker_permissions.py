@@ -2,12 +2,13 @@
 
 import shlex
 from collections.abc import Callable
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 
 import pika
 import pytest
 from dramatiq import Message
+from pika import spec
 from pika.adapters.blocking_connection import BlockingChannel
 from pika.exceptions import (
     AMQPConnectionError,
@@ -16,6 +17,7 @@ from pika.exceptions import (
     ProbableAccessDeniedError,
     ProbableAuthenticationError,
 )
+from pika.frame import Body, Header, Method
 
 from common.cli import ExitCode
 from producers.errors import PublishError
@@ -257,6 +259,38 @@ def test_one_account_does_not_fill_the_memory_of_the_broker(deployment: Deployme
             connection.channel()
         with pytest.raises(ProbableAccessDeniedError, match="user connection limit"):
             list(map(connect, range(12)))  # the broker counts a connection a moment later
+
+
+@pytest.mark.parametrize("way", ["a transaction without commit", "returned messages that are not read"])
+def test_an_account_that_holds_much_memory_is_disconnected(deployment: Deployment, way: str) -> None:
+    """RabbitMQ has no limit for either: `deploy/broker/account_memory.erl`."""
+    parameters, body = pika.URLParameters(deployment.amqp_url("producteur")), b"ESSAI-FICTIF" * 20_000
+    channel = pika.BlockingConnection(parameters).channel()
+    key = request_key("producteur", REQUEST_LISTE_EXPORT)
+    if way == "a transaction without commit":
+        channel.tx_select()
+    else:
+        key += ".missing"  # allowed, but no queue is bound to it
+    frames = [
+        Method(channel.channel_number, spec.Basic.Publish(exchange=EXCHANGE, routing_key=key, mandatory=True)),
+        Header(channel.channel_number, len(body), pika.BasicProperties(user_id="producteur")),
+        *(Body(channel.channel_number, body[at : at + 8184]) for at in range(0, len(body), 8184)),
+    ]
+    message = b"".join(frame.marshal() for frame in frames)
+    sock = vars(channel.connection)["_impl"]._transport._sock  # noqa: SLF001 — pika would read returned messages
+    sock.settimeout(5)
+    with pika.BlockingConnection(pika.URLParameters(deployment.amqp_url("requests"))) as other:
+        with suppress(OSError):  # closed by the broker, or full
+            for _ in range(20_000):
+                sock.sendall(message)
+        closed = "account_memory closes the connections of producteur: they hold"
+        wait_until(lambda: closed in deployment.broker.log(), message="the end of the connection")
+        other.process_data_events()
+        assert other.is_open
+    pika.BlockingConnection(parameters).close()
+    assert "ESSAI-FICTIF" not in deployment.broker.log()
+    assert deployment.broker.rabbitmqctl("eval", "rabbit_alarm:get_alarms().").strip() == "[]"
+    sock.close()
 
 
 def test_policies_bound_the_queues(deployment: Deployment) -> None:

@@ -22,6 +22,7 @@ from tests.parts.server import Server
 from tests.parts.wait import wait_until
 
 _PROTOCOL_HEADER = b"AMQP\x00\x00\x09\x01"
+_ROOT = Path(__file__).parents[2]
 _START_SECONDS = 60
 _STOP_SECONDS = 60
 
@@ -136,6 +137,9 @@ class RabbitNode(Server):
         self._write("rabbitmq-env.conf", "")
         self._write("enabled_plugins", "[rabbitmq_management].\n")
         self._write(".erlang.cookie", secrets.token_hex(20)).chmod(0o400)
+        compose = (_ROOT / "docker-compose.yml").read_text("utf-8")
+        start = compose.partition("RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS: ")[2].partition("\n")[0]
+        start = start.replace("/etc/prefecture", str(_ROOT / "deploy" / "broker"))
         interface = "-kernel inet_dist_use_interface {127,0,0,1}"
         self._environment = {
             "PATH": os.environ.get("PATH", os.defpath),
@@ -151,7 +155,7 @@ class RabbitNode(Server):
             "RABBITMQ_CONFIG_FILE": str(self._folder / "rabbitmq.conf"),
             "RABBITMQ_CONF_ENV_FILE": str(self._folder / "rabbitmq-env.conf"),
             "RABBITMQ_ENABLED_PLUGINS_FILE": str(self._folder / "enabled_plugins"),
-            "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": interface,
+            "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": f"{interface} {start}",
             "RABBITMQ_CTL_ERL_ARGS": interface,
         }
 
