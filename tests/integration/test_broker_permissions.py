@@ -1,6 +1,8 @@
 """The accounts of `deploy/broker/` on a real RabbitMQ: each account is refused what it does not need."""
 
 import shlex
+import socket
+import struct
 from collections.abc import Callable
 from contextlib import ExitStack, closing, suppress
 from pathlib import Path
@@ -291,6 +293,36 @@ def test_an_account_that_holds_much_memory_is_disconnected(deployment: Deploymen
     assert "ESSAI-FICTIF" not in deployment.broker.log()
     assert deployment.broker.rabbitmqctl("eval", "rabbit_alarm:get_alarms().").strip() == "[]"
     sock.close()
+
+
+def test_amqp_1_0_is_refused(deployment: Deployment) -> None:
+    """RabbitMQ would end the connection of each consumer of a message whose content type has over 255 characters."""
+    protocols = [b"AMQP\x03\x01\x00\x00", b"AMQP\x00\x01\x00\x00"]  # SASL, then AMQP
+    login = f"\0producteur\0{deployment.password('broker_producteur')}".encode()
+    host = b"vhost:prefecture"
+    init = _performative(0x41, b"\xa3\x05PLAIN" + bytes([0xA0, len(login)]) + login, frame_type=1)
+    opened = _performative(0x10, b"\xa1\x01t" + bytes([0xA1, len(host)]) + host)
+    with socket.create_connection(("127.0.0.1", deployment.broker.port), timeout=30) as client:
+        client.sendall(protocols[0] + init)
+        assert _receives(client, b"\x00\x53\x44\xc0\x04\x02\x50\x00")  # the outcome of the login: 0
+        client.sendall(protocols[1] + opened)
+        assert not _receives(client, b"\x00\x53\x10")  # no « open » in return: closed
+    pika.BlockingConnection(pika.URLParameters(deployment.amqp_url("producteur"))).close()
+
+
+def _performative(code: int, fields: bytes, *, frame_type: int = 0) -> bytes:
+    """A frame of AMQP 1.0 with two fields (OASIS AMQP 1.0, part 2, section 2.3.1)."""
+    body = bytes([0x00, 0x53, code, 0xC0, len(fields) + 1, 2]) + fields
+    return struct.pack(">IBBH", len(body) + 8, 2, frame_type, 0) + body
+
+
+def _receives(client: socket.socket, expected: bytes) -> bool:
+    """Whether these bytes come before the end of the connection."""
+    received = b""
+    with suppress(ConnectionResetError):
+        while expected not in received and (piece := client.recv(4096)):
+            received += piece
+    return expected in received
 
 
 def test_policies_bound_the_queues(deployment: Deployment) -> None:
