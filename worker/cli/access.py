@@ -276,7 +276,7 @@ def accounts(**given: Any) -> None:  # noqa: ANN401 — the options
                     access.add_listener(connection, add, key, actor=system_user())
                     queue = add_listener_queue(_amqp_url(), add, key)
             heard = ", ".join(map(_describe_key, keys))
-            click.echo(f"La file {queue} entend {heard}. Le compte qui la lit n'a besoin que de ce droit, et d'une limite :")
+            click.echo(f"La file {queue} entend {heard}. Il faut à qui la lit ce droit et cette limite :")
             click.echo(f"  rabbitmqctl set_permissions -p VHOST COMPTE '' '' '^{re.escape(queue)}$'")
             click.echo("""  rabbitmqctl set_user_limits COMPTE '{"max-connections": 10}'""")
         elif given["remove"] is not None:
