@@ -25,7 +25,6 @@ from typing import Any, NamedTuple
 
 import structlog
 from sqlalchemy import (
-    JSON,
     ColumnElement,
     Connection,
     Engine,
@@ -66,17 +65,15 @@ class Audit(Base):
 
 
 class AuditUnlogged(Base):
-    """A line of the trail that the notifier has not yet written to its log; the notifier deletes the row then."""
+    """A line of the trail that the notifier has not yet written to its log; the notifier deletes the row then.
+
+    A trigger of `audit` writes the row: no account of a service may do so.
+    """
 
     __tablename__ = "audit_unlogged"
 
     id: Mapped[int] = mapped_column(Id, primary_key=True, autoincrement=False, doc="Of the line.")
-    line: Mapped[dict[str, Any]] = mapped_column(JSON)
-    writer: Mapped[str] = mapped_column(
-        Texte,
-        server_default=session_user(),
-        doc="The account that wrote it; no account may choose it.",
-    )
+    writer: Mapped[str] = mapped_column(Texte, server_default=session_user(), doc="The account that wrote the line.")
 
 
 class AuditWord(Base):
@@ -155,11 +152,9 @@ def record_audit(
         export_id=export_id,
         detail="".join(words),
     )
-    logged = line.for_log()
     connection.execute(insert(Audit).inline().values(line._asdict()))
-    connection.execute(insert(AuditUnlogged).inline().values(id=line.id, line=logged))
     if logging.getLogger(_LOGGER).handlers:  # of a service, see keep_acts
-        structlog.get_logger(_LOGGER).info(_WRITTEN, id=line.id, digest=logged["digest"])
+        structlog.get_logger(_LOGGER).info(_WRITTEN, id=line.id, digest=line.for_log()["digest"])
 
 
 _LOGGER, _COPIED, _WRITTEN = "audit", "audit", "audit_written"
@@ -279,23 +274,26 @@ class AuditLine(NamedTuple):
 
 
 def log_lines(engine: Engine) -> None:
-    """Write the lines of `audit_unlogged` to the log and delete their rows.
+    """Write the first lines that `audit_unlogged` names to the log and delete their rows.
 
     If the log cannot be written (OSError), all rows stay; the next call writes them, some of them twice.
     """
     log = structlog.get_logger(_LOGGER)
+    query = select(*_COLUMNS, AuditUnlogged.writer).join(AuditUnlogged, AuditUnlogged.id == Audit.id)
+    query = query.order_by(Audit.id).limit(_MOST_LOGGED).execution_options(yield_per=10)  # a line may be long
     with engine.begin() as connection:
-        columns = AuditUnlogged.id, AuditUnlogged.line, AuditUnlogged.writer
-        rows = connection.execute(select(*columns).order_by(AuditUnlogged.id)).all()
-        for row in rows:
-            log.info(_COPIED, **_read_line(row.id, row.line), writer=row.writer)
-        if rows:
-            connection.execute(delete(AuditUnlogged).where(AuditUnlogged.id.in_([row.id for row in rows])))
+        logged = []
+        with connection.execute(query) as rows:
+            for *values, writer in rows:
+                line = AuditLine(*values)
+                log.info(_COPIED, **line.for_log(), writer=writer)
+                logged.append(line.id)
+        if logged:
+            connection.execute(delete(AuditUnlogged).where(AuditUnlogged.id.in_(logged)))
 
 
-def _read_line(number: int, line: Any) -> dict[str, Any]:  # noqa: ANN401 — whatever an account has inserted
-    said = line if isinstance(line, dict) else {}
-    return {name: said.get(name) for name in (*AuditLine._fields, "digest") if name != "detail"} | {"id": number}
+_MOST_LOGGED = 1000
+"""The lines that one call of `log_lines` writes: it is called each second."""
 
 
 def read_audit(
@@ -363,23 +361,23 @@ def verify_audit(connection: Connection, logged: LoggedActs) -> Iterator[tuple[i
     Of each, the number and the reason. The log may begin after the trail: older lines are not compared.
     """
     words = _check_words(connection)
-    waiting = connection.execute(select(AuditUnlogged.id, AuditUnlogged.line, AuditUnlogged.writer)).all()
-    digests = {row.id: str(_read_line(row.id, row.line)["digest"]) for row in waiting} | logged.digests
+    waiting = connection.execute(select(AuditUnlogged.id, AuditUnlogged.writer)).all()
     writers = {row.id: row.writer for row in waiting} | logged.writers
+    known = {row.id for row in waiting} | logged.digests.keys()
     begin, seen = None, set[int]()
     first, spared = min((number for number, _ in logged.written), default=None), {""}
     if connection.dialect.name == "postgresql":
         spared.add(str(connection.scalar(text("SELECT tableowner FROM pg_tables WHERE tablename = 'audit'"))))
-    for row in connection.execute(select(*_COLUMNS).order_by(Audit.id).execution_options(yield_per=500)):
+    for row in connection.execute(select(*_COLUMNS).order_by(Audit.id).execution_options(yield_per=50)):
         line = AuditLine(*row)
         digest = line.for_log()["digest"]
         if begin is None and logged.digests.get(line.id) == digest:  # an account may log a number without its line
             begin, first = line.id, line.id if first is None or not seen else first
         seen.add(line.id)
-        if begin is not None and line.id not in digests:
+        if begin is not None and line.id not in known:
             yield (line.id, f"absente du journal du service, ajoutée à la base ({line.actor}, {line.label})")
-        elif line.id in digests and digests[line.id] != digest:
-            copies = "changée : autre que dans" if digests[line.id] else "deux copies différentes dans"
+        elif logged.digests.get(line.id, digest) != digest:
+            copies = "changée : autre que dans" if logged.digests[line.id] else "deux copies différentes dans"
             yield (line.id, f"{copies} le journal du service")
         elif (
             first is not None
@@ -390,9 +388,9 @@ def verify_audit(connection: Connection, logged: LoggedActs) -> Iterator[tuple[i
             yield (line.id, f"ajoutée avec le compte {writer}, mais par aucun service")
         elif not all(words.get(it) for it in line.pseudonyms):
             yield (line.id, "un nom ou un texte a changé, ou a disparu sans qu'un effacement soit noté")
-    for number in sorted(digests.keys() - seen):
+    for number in sorted(known - seen):
         if number > min(seen, default=0):
-            yield (number, "disparue : le journal du service la connaît")
+            yield (number, "disparue de la base, où un compte l'avait écrite")
 
 
 def _check_words(connection: Connection) -> dict[str, bool]:
@@ -411,11 +409,11 @@ def read_log(lines: Iterable[str]) -> LoggedActs:
             continue
         try:
             entry: Any = json.loads(line[line.index("{") :])
-        except ValueError:
+            number, digest = int(entry["id"]), entry["digest"]
+        except (ValueError, KeyError, TypeError, OverflowError, RecursionError):  # not of a service
             continue
-        if not isinstance(entry, dict) or not isinstance(entry.get("digest"), str):
+        if not isinstance(digest, str):
             continue
-        number, digest = int(entry["id"]), entry["digest"]
         if entry.get("event") == _WRITTEN:
             acts.written.add((number, digest))
         elif entry.get("event") == _COPIED:

@@ -184,7 +184,8 @@ MAY = {
         "CREATE TEMPORARY TABLE mine (id int)",
         "DELETE FROM electeur",
         "UPDATE electeur SET nom_naissance = ''",
-    }
+    },
+    "notifier": {"SELECT * FROM audit"},  # copies it to its log
 }
 REFUSED = [
     (account, statement)
@@ -436,7 +437,10 @@ def test_a_line_that_no_service_wrote_is_found(deployment: Deployment, account: 
         deployment.connect(account) as connection,
         pytest.raises(ProgrammingError, match="permission denied for table audit_unlogged"),
     ):
-        connection.execute(text("INSERT INTO audit_unlogged VALUES (0, '{}', 'prefecture')"))
+        connection.execute(text("INSERT INTO audit_unlogged VALUES (0)"))
+    long = "INSERT INTO audit (id, actor, action) VALUES (nextval('audit_id_seq'), repeat('x', 2000), 'file_purged')"
+    with deployment.connect(account) as connection, pytest.raises(ProgrammingError, match="only added to"):
+        connection.execute(text(long))
 
 
 def _add_line(deployment: Deployment, account: str, action: str) -> int:

@@ -162,7 +162,7 @@ def audit(
 
 
 def _read_lines(path: Path) -> Iterator[str]:
-    for file in sorted(path.iterdir()) if path.is_dir() else [path]:
+    for file in sorted(filter(Path.is_file, path.iterdir())) if path.is_dir() else [path]:
         with file.open(encoding="utf-8", errors="replace") as lines:
             yield from lines
 

@@ -14,8 +14,8 @@ _RESET = "WHEN NEW.facts <> 1 BEGIN UPDATE electeur SET facts = 1 WHERE id = NEW
 _ABORT = "BEGIN SELECT RAISE(ABORT, 'the audit trail is only added to'); END"
 
 # By table and name. The first resets the findings of an elector when any statement changes the row. The
-# others refuse a change of the trail, except the removal of old lines that a line of the trail declares. The purge
-# removes a line that a clock, or an account, dated in the future with its neighbours.
+# others refuse a change of the trail, except the removal of old lines that a line of the trail declares, and name new
+# lines to the notifier. The purge removes a line that a clock, or an account, dated in the future with its neighbours.
 _SQLITE_TRIGGERS = {
     ("electeur", "electeur_changed"): f"AFTER {{changes}} FOR EACH ROW {_RESET}",
     ("audit", "keep_audit"): f"BEFORE UPDATE ON audit {_ABORT}",
@@ -28,11 +28,13 @@ _SQLITE_TRIGGERS = {
         # -1 here is a number that is not given yet
         f"BEFORE INSERT ON audit WHEN NEW.id < -1 OR EXISTS (SELECT 1 FROM audit WHERE id = NEW.id) {_ABORT}"  # noqa: S608
     ),
+    ("audit", "note_unlogged"): "AFTER INSERT ON audit BEGIN INSERT INTO audit_unlogged (id) VALUES (NEW.id); END",
 }
 _POSTGRESQL_TRIGGERS = {
     ("electeur", "electeur_changed"): "BEFORE {changes} FOR EACH ROW EXECUTE FUNCTION electeur_changed()",
     ("audit", "keep_audit"): "BEFORE INSERT OR UPDATE OR DELETE ON audit FOR EACH ROW EXECUTE FUNCTION keep_audit()",
     ("audit", "keep_audit_whole"): "BEFORE TRUNCATE ON audit FOR EACH STATEMENT EXECUTE FUNCTION keep_audit()",
+    ("audit", "note_unlogged"): "AFTER INSERT ON audit FOR EACH ROW EXECUTE FUNCTION note_unlogged()",
 }
 
 _OF_ELECTEUR_CHANGED = """
@@ -80,7 +82,8 @@ _FUNCTIONS = {
         "trigger",
         """
     BEGIN
-      IF TG_OP = 'INSERT' AND EXISTS (
+      IF TG_OP = 'INSERT' AND length(NEW.account || NEW.actor || NEW.action || NEW.code_commune) < 2000
+        AND length(NEW.detail) < 4000000 AND EXISTS (
         SELECT FROM audit_id_seq WHERE NEW.id > greatest(last_value - 1000, 0) AND NEW.id <= last_value
       ) THEN
         RETURN NEW;  -- an old number would be older than the log of acts, a future one belongs to another act
@@ -97,6 +100,7 @@ _FUNCTIONS = {
       RAISE EXCEPTION 'the audit trail is only added to' USING ERRCODE = 'insufficient_privilege';
     END""",
     ),
+    "note_unlogged()": ("trigger", "BEGIN INSERT INTO audit_unlogged (id) VALUES (NEW.id); RETURN NULL; END"),
     "purge_audit(before timestamptz)": (
         "bigint",
         """

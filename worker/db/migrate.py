@@ -36,7 +36,6 @@ _Grants = Sequence[tuple[str, str]]
 
 _TRAIL: _Grants = (
     ("INSERT", "audit"),
-    ("INSERT (id, line)", "audit_unlogged"),
     ("SELECT, INSERT", "audit_word"),
 )
 """Rights to add a line to the audit trail and record the settings of a process."""
@@ -144,7 +143,7 @@ GRANTS: Mapping[str, _Grants] = {
         ("UPDATE (disabled_at)", "recipient"),
         ("SELECT (export_id), UPDATE (answer)", "depot"),
         ("SELECT (export_id, published_until, withdrawn_on)", "publication"),
-        ("SELECT (id, at)", "audit"),
+        ("SELECT", "audit"),
         ("SELECT, DELETE", "audit_unlogged"),
         ("EXECUTE", "FUNCTION purge_audit(timestamptz), purge_refused(bigint[]), purge_versions(bigint)"),
         *_TRAIL,
