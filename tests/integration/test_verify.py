@@ -6,12 +6,13 @@ import os
 import re
 import time
 from collections.abc import Callable, Iterator, Sequence
+from datetime import timedelta
 from pathlib import Path
 from threading import Event
 from typing import BinaryIO
 
 import pytest
-from sqlalchemy import func, select, update
+from sqlalchemy import func, literal, select, update
 from structlog.testing import capture_logs
 
 from common.cli import ExitCode
@@ -23,7 +24,7 @@ from tests.integration.notifier_desk import TEMPLATE, Killed, running, smtp, wor
 from tests.parts.disk import small_disk
 from tests.parts.mail import Mailbox
 from tests.parts.wait import wait_until
-from worker.audit import NOTIFIER
+from worker.audit import NOTIFIER, record_audit
 from worker.compose import build_notifier
 from worker.db.types import utc_now
 from worker.exports import integrity
@@ -185,6 +186,17 @@ def test_a_new_volume_is_accepted_by_the_operator(desk: FilesDesk) -> None:
     assert desk.run("verify", "--accept-volume").code == 0
     assert desk.run("verify").code == 0
     assert "n'est pas le volume" not in desk.run("diagnose").out
+
+
+def test_two_restores_of_one_backup_give_no_id_twice(desk: FilesDesk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the first restore gave in ten hours is lost by the second."""
+    with desk.engine.begin() as connection:
+        record_audit(connection, Action.FILE_PURGED, actor="root")
+        in_ten_hours = connection.execute(select(utc_now())).scalar_one() + timedelta(hours=10)
+    before = desk.make("avant")
+    monkeypatch.setattr(integrity, "utc_now", lambda: literal(in_ten_hours))
+    integrity.skip_ids(desk.engine)
+    assert desk.make("après") > before + (11 * SKIPPED_IDS if desk.engine.dialect.name == "postgresql" else 0)
 
 
 def test_after_a_restore_no_id_is_given_again_and_lost_files_are_named_at_once(desk: FilesDesk) -> None:

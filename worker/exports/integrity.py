@@ -3,6 +3,7 @@
 import os
 import stat
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,7 +13,7 @@ from sqlalchemy.orm import Session, joinedload, selectinload
 
 from common.files import NotRegularError, hash_file, open_regular
 from schemas.vocabulary import Action, ExportStatus, Labelled
-from worker.audit import record_audit
+from worker.audit import Audit, record_audit
 from worker.db.engine import snapshot
 from worker.db.types import Base, utc_now
 from worker.exports.models import Export, main_name
@@ -148,17 +149,21 @@ def find_orphans(
 
 
 SKIPPED_IDS = 100_000
-"""More than any table gets in the hours that a restored backup lacks."""
+"""More than any table gets in an hour."""
 
 
 def skip_ids(engine: Engine) -> None:
     """Let each table go on at an id that no lost row had, after a restore or a failover of PostgreSQL.
 
-    Programs may have been told the ids of lost rows. SQLite has no copy that lacks its last seconds.
+    Programs may have been told the ids of lost rows. The ids grow by the hours since the last line of the trail, so
+    that those of two restores of one backup differ. SQLite has no copy that lacks its last seconds.
     """
     if engine.dialect.name == "postgresql":
         with engine.begin() as connection:
+            now = connection.execute(select(utc_now())).scalar_one()
+            newest = connection.scalar(select(func.max(Audit.at)).where(Audit.at < now)) or now
+            skipped = int(SKIPPED_IDS * (1 + (now - newest) / timedelta(hours=1)))
             for table in Base.metadata.tables.values():
                 if table.autoincrement_column is not None:
                     name = func.pg_get_serial_sequence(table.name, table.autoincrement_column.name)
-                    connection.execute(select(func.setval(name, func.nextval(name) + SKIPPED_IDS)))
+                    connection.execute(select(func.setval(name, func.nextval(name) + skipped)))
