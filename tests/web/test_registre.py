@@ -183,6 +183,16 @@ def test_what_is_refused_says_why_and_is_gone(screen: RegistreScreen) -> None:
     assert all(f"{name}.csv : c'est une page" in said for name in ("deux", "liste")), "each refusal stays for a day"
 
 
+def test_after_five_refused_exports_the_page_says_why_the_next_one_waits(screen: RegistreScreen) -> None:
+    for number in range(5):
+        screen.upload(f"faux {number}")
+        screen.work()
+    assert "le suivant attend" not in screen.read()
+    screen.upload(format_reu(electeurs(1)))
+    screen.work()
+    assert "Après cinq exports refusés en dix minutes, le suivant attend une minute." in screen.read()
+
+
 def test_what_a_spreadsheet_changed_is_not_to_correct_in_the_reu(screen: RegistreScreen) -> None:
     screen.upload(format_reu([*electeurs(40, {CODE: "13900"}), *electeurs(3, {CODE: "13900", DATE: "23456"})]))
     screen.work()
